@@ -1,0 +1,87 @@
+# `make help` lists the targets. The scripts they call are in build/.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Where generated files live: `make test` fails when they are stale.
+GENERATED := sdk/go/b2b
+
+# npm writes this file last: newer than the lockfile means installed.
+NODE_TOOLS := node_modules/.package-lock.json
+BUF := node_modules/.bin/buf
+
+heading = @printf '\n== %s\n' '$(1)'
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.PHONY: tools packages go-tools
+tools: packages $(NODE_TOOLS) go-tools ## install what the build needs: Debian and npm packages, Go modules
+
+packages:
+	@build/packages.sh
+
+$(NODE_TOOLS): package.json package-lock.json
+	$(call heading,npm ci)
+	@npm ci --silent
+	@touch $@
+
+go-tools:
+	@go mod download
+
+.PHONY: generate
+generate: $(NODE_TOOLS) ## write the generated code of every language from api/
+	@$(BUF) generate
+
+.PHONY: lint lint-schema lint-go fresh
+lint: lint-schema lint-go ## check the schema and the Go code, without running anything
+
+lint-schema: $(NODE_TOOLS)
+	$(call heading,schema: lint · format · breaking changes)
+	@$(BUF) lint
+	@$(BUF) format --diff --exit-code
+	@build/breaking.sh
+
+lint-go:
+	$(call heading,go: gofmt · vet · staticcheck · tidy)
+	@build/gofmt.sh
+	@go vet ./...
+	@go tool staticcheck ./...
+	@go mod tidy -diff
+
+fresh: generate ## fail when generated files are not what the schema generates
+	$(call heading,generated files are fresh)
+	@build/fresh.sh $(GENERATED)
+
+.PHONY: test test-go test-race
+test: tools ## run every check and every test
+	@$(MAKE) fresh
+	@$(MAKE) lint
+	@$(MAKE) test-race
+
+test-go: ## run the Go tests without the race detector (PKG=./server/...)
+	$(call heading,go test)
+	@RACE=0 build/gotest.sh $(PKG)
+
+test-race: ## run the Go tests with the race detector (PKG=./server/...)
+	$(call heading,go test -race)
+	@build/gotest.sh $(PKG)
+
+.PHONY: bench
+bench: ## measure the server beside its floor
+	@go test -run '^$$' -bench . -benchmem $(or $(PKG),./...)
+
+.PHONY: build
+build: ## build bin/b2b: one static binary
+	@CGO_ENABLED=0 go build -trimpath -o bin/b2b ./cmd/b2b
+
+.PHONY: conformance
+conformance: build ## check any server: URL=http://localhost:4800 ADMIN_SECRET=…
+	@: $${URL:?say which server: make conformance URL=http://localhost:4800 ADMIN_SECRET=…}
+	@bin/b2b conformance --url "$$URL" --admin-secret "$${ADMIN_SECRET:-}"
+
+.PHONY: clean
+clean: ## remove what the targets above made, but for generated code
+	@rm -rf bin dist coverage.out node_modules .venv
