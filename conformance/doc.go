@@ -1,0 +1,17 @@
+// Package conformance is the black-box suite of the B2B protocol.
+//
+// It knows a server by its URL and its admin secret and nothing else: every byte goes through net/http, and the package imports neither
+// the server nor an SDK, so that it can judge any implementation. Each [Check] names the requirements of SPEC.md that it
+// proves; a test of this package holds the two together (no MUST without a check, no check without a requirement).
+//
+// A check is plain data: the ids it proves, a sentence, and a function that drives a [T]:
+//
+//	{[]string{"B2B-ORG-003"}, "an org needs a name", func(t *T) {
+//		t.Do("POST", "/api/orgs", t.Super(), J{"name": ""}).Refused(400, "VALIDATION_ERROR")
+//		t.Do("POST", "/api/orgs", t.Super(), J{"name": "orchard"}).Status(200)
+//	}}
+//
+// Checks run side by side, so each one makes an organisation of its own ([T.Org]) and looks only at what it made. Only the super-admin
+// session is shared: logins are throttled by the protocol. Assertions are soft (they record and go on, so that one
+// run shows everything that is wrong); reading a value that is not there ends the check.
+package conformance

@@ -1,0 +1,160 @@
+package conformance
+
+import (
+	"bufio"
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Outcome is the verdict on a requirement.
+type Outcome string
+
+const (
+	Passed         Outcome = "passed"
+	Failed         Outcome = "failed"
+	KnownFailure   Outcome = "known_failure"   // failed, and was expected to
+	UnexpectedPass Outcome = "unexpected_pass" // listed as a known failure, but passed: the list is stale, which fails the run
+)
+
+// Report is the verdict of a run; as JSON it is what `b2b conformance --json` prints.
+type Report struct {
+	URL          string              `json:"url"`
+	StartedAt    int64               `json:"started_at"`  // Unix milliseconds
+	DurationMS   int64               `json:"duration_ms"` // wall time of all checks
+	Passed       int                 `json:"passed"`      // requirements passed, known failures included
+	Failed       int                 `json:"failed"`      // requirements failed, unexpected passes included
+	Requirements []RequirementResult `json:"requirements"`
+	Checks       []CheckResult       `json:"checks"`
+}
+
+// RequirementResult is the verdict on one requirement: it holds when every check that names it does.
+type RequirementResult struct {
+	ID      string   `json:"id"`
+	Outcome Outcome  `json:"outcome"`
+	Checks  []string `json:"checks"`            // names of the checks that prove it
+	Reasons []string `json:"reasons,omitempty"` // what was seen instead
+}
+
+// CheckResult is what one check saw.
+type CheckResult struct {
+	Name         string   `json:"name"`
+	Requirements []string `json:"requirements"`
+	Failures     []string `json:"failures,omitempty"`
+	DurationMS   int64    `json:"duration_ms"`
+}
+
+// OK reports whether the server passed.
+func (r Report) OK() bool { return r.Failed == 0 }
+
+func newReport(url string, checks []CheckResult, known []string) Report {
+	rep := Report{URL: url, Checks: checks}
+	byID := map[string]*RequirementResult{}
+	for _, c := range checks {
+		for _, id := range c.Requirements {
+			q := byID[id]
+			if q == nil {
+				q = &RequirementResult{ID: id}
+				byID[id] = q
+			}
+			q.Checks = append(q.Checks, c.Name)
+			for _, f := range c.Failures {
+				q.Reasons = append(q.Reasons, c.Name+": "+f)
+			}
+		}
+	}
+	for id, q := range byID {
+		expected := slices.Contains(known, id)
+		switch failed := len(q.Reasons) > 0; {
+		case failed && expected:
+			q.Outcome = KnownFailure
+			rep.Passed++
+		case failed:
+			q.Outcome = Failed
+			rep.Failed++
+		case expected:
+			q.Outcome = UnexpectedPass
+			q.Reasons = []string{"listed as a known failure, but it passes: take it off the list"}
+			rep.Failed++
+		default:
+			q.Outcome = Passed
+			rep.Passed++
+		}
+	}
+	for _, id := range slices.SortedFunc(maps.Keys(byID), compareIDs) {
+		rep.Requirements = append(rep.Requirements, *byID[id])
+	}
+	return rep
+}
+
+// compareIDs orders ids by the sections of SPEC.md, then by number.
+func compareIDs(a, b string) int {
+	return cmp.Or(cmp.Compare(sectionRank(a), sectionRank(b)), cmp.Compare(a, b))
+}
+
+// sectionOf is ORG for B2B-ORG-003.
+func sectionOf(id string) string {
+	parts := strings.Split(id, "-")
+	if len(parts) != 3 {
+		return id
+	}
+	return parts[1]
+}
+
+func sectionRank(id string) int {
+	order := []string{"HTTP", "AUTH", "ORG", "REG", "BOT", "TOK", "AUD", "SRV", "IDEM", "CH", "MSG", "THR", "JOIN", "ART", "ORGTHR", "ERR", "LIM", "DEV"}
+	if i := slices.Index(order, sectionOf(id)); i >= 0 {
+		return i
+	}
+	return len(order)
+}
+
+// print writes the verdicts by section, then what failed and why, then the count.
+func (r Report) print(out io.Writer) error {
+	w := bufio.NewWriter(out)
+	section := ""
+	for _, q := range r.Requirements {
+		if s := sectionOf(q.ID); s != section {
+			section = s
+			fmt.Fprintf(w, "%s\n", s)
+		}
+		mark := map[Outcome]string{Passed: "pass ", Failed: "FAIL ", KnownFailure: "known", UnexpectedPass: "FAIL "}[q.Outcome]
+		fmt.Fprintf(w, "  %s  %-15s  %s\n", mark, q.ID, strings.Join(q.Checks, "; "))
+	}
+	if !r.OK() {
+		fmt.Fprintf(w, "\nFailed:\n")
+	}
+	for _, q := range r.Requirements {
+		if q.Outcome != Failed && q.Outcome != UnexpectedPass {
+			continue
+		}
+		fmt.Fprintf(w, "  %s\n", q.ID)
+		for _, reason := range q.Reasons {
+			fmt.Fprintf(w, "    %s\n", strings.ReplaceAll(reason, "\n", "\n      "))
+		}
+	}
+	fmt.Fprintf(w, "\n%d passed, %d failed\n", r.Passed, r.Failed)
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("conformance: writing the report: %w", err)
+	}
+	return nil
+}
+
+// ReadKnownFailures reads a list of requirement ids, one a line; # begins a comment, which should give the reason.
+func ReadKnownFailures(r io.Reader) ([]string, error) {
+	var ids []string
+	s := bufio.NewScanner(r)
+	for s.Scan() {
+		line, _, _ := strings.Cut(s.Text(), "#")
+		if id := strings.TrimSpace(line); id != "" {
+			ids = append(ids, id)
+		}
+	}
+	if err := s.Err(); err != nil {
+		return nil, fmt.Errorf("conformance: reading the known failures: %w", err)
+	}
+	return ids, nil
+}

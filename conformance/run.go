@@ -1,0 +1,110 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+const checkTimeout = 90 * time.Second // one check, its fixtures included
+
+// Options say what to run against which server.
+type Options struct {
+	URL           string       // base URL of the server, with its base path if it has one
+	AdminSecret   string       // the platform's admin secret
+	Parallel      int          // checks at a time; 0 means 4
+	Filter        string       // comma-separated beginnings of requirement ids or parts of check names; empty runs all
+	KnownFailures []string     // requirement ids expected to fail; see ReadKnownFailures
+	Out           io.Writer    // gets the readable report; nil for none
+	Log           *slog.Logger // gets what is not part of the verdict; nil for none
+	Checks        []Check      // the suite; nil means Checks()
+}
+
+// Run drives the suite and returns its verdict; [Report.OK] says whether the server passed. The error is for runs that could
+// not judge anything: a bad URL, a server that cannot be reached, a refused admin secret, options that fit no check.
+func Run(ctx context.Context, o Options) (Report, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Out == nil {
+		o.Out = io.Discard
+	}
+	if o.Parallel <= 0 {
+		o.Parallel = 4
+	}
+	if o.Checks == nil {
+		o.Checks = Checks()
+	}
+	for _, id := range o.KnownFailures {
+		if !slices.ContainsFunc(o.Checks, func(c Check) bool { return slices.Contains(c.Requirements, id) }) {
+			return Report{}, fmt.Errorf("conformance: known failure %s is proven by no check", id)
+		}
+	}
+	chosen := slices.DeleteFunc(slices.Clone(o.Checks), func(c Check) bool { return !matches(c, o.Filter) })
+	if len(chosen) == 0 {
+		return Report{}, fmt.Errorf("conformance: no check matches the filter %q", o.Filter)
+	}
+	tg, err := newTarget(o.URL, o.AdminSecret, func(f string, a ...any) { o.Log.Info(fmt.Sprintf(f, a...)) })
+	if err != nil {
+		return Report{}, err
+	}
+	defer tg.client.CloseIdleConnections()
+	if _, err := tg.super(); err != nil {
+		return Report{}, fmt.Errorf("conformance: nothing could be checked: %w", err)
+	}
+	started := time.Now()
+	results := runAll(ctx, tg, o, chosen)
+	if err := ctx.Err(); err != nil {
+		return Report{}, errors.Join(errors.New("conformance: the run was cut short"), err)
+	}
+	rep := newReport(o.URL, results, o.KnownFailures)
+	rep.StartedAt, rep.DurationMS = started.UnixMilli(), time.Since(started).Milliseconds()
+	return rep, rep.print(o.Out)
+}
+
+// runAll runs the checks, Parallel at a time, and returns their results in the order of the checks.
+func runAll(ctx context.Context, tg *target, o Options, checks []Check) []CheckResult {
+	results := make([]CheckResult, len(checks))
+	slots := make(chan struct{}, o.Parallel)
+	var wg sync.WaitGroup
+	for i, c := range checks {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+			defer cancel()
+			begin := time.Now()
+			failures := (&T{ctx: ctx, target: tg}).run(c)
+			results[i] = CheckResult{Name: c.Name, Requirements: c.Requirements, Failures: failures, DurationMS: time.Since(begin).Milliseconds()}
+			o.Log.Debug("check done", "name", c.Name, "failures", len(failures), "ms", results[i].DurationMS)
+		})
+	}
+	wg.Wait()
+	return results
+}
+
+// matches reports whether the filter chooses the check.
+func matches(c Check, filter string) bool {
+	if strings.TrimSpace(filter) == "" {
+		return true
+	}
+	for part := range strings.SplitSeq(filter, ",") {
+		part = strings.ToLower(strings.TrimSpace(part))
+		if part == "" {
+			continue
+		}
+		if strings.Contains(strings.ToLower(c.Name), part) {
+			return true
+		}
+		if slices.ContainsFunc(c.Requirements, func(id string) bool { return strings.HasPrefix(strings.ToLower(id), part) }) {
+			return true
+		}
+	}
+	return false
+}
