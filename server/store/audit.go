@@ -1,0 +1,38 @@
+package store
+
+import "context"
+
+// AuditEntry is one line of the record of who did what.
+type AuditEntry struct {
+	ID         string  `bun:"id,pk"`
+	OrgID      string  `bun:"org_id"`
+	BotID      *string `bun:"bot_id"`
+	Action     string  `bun:"action"`
+	TargetType string  `bun:"target_type"`
+	TargetID   string  `bun:"target_id"`
+	Detail     *string `bun:"detail"` // JSON object
+	CreatedAt  int64   `bun:"created_at"`
+}
+
+// AuditQuery selects entries of an organisation; empty fields select all.
+type AuditQuery struct {
+	OrgID      string
+	Since      int64 // strictly newer; 0: all
+	Action     string
+	TargetType string
+	TargetID   string
+	BotID      string
+	Before     *TimeCursor // older than this entry in the order
+	Limit      int
+}
+
+// AuditReader reads the audit log.
+type AuditReader interface {
+	// Audit lists newest first (created_at, id descending).
+	Audit(ctx context.Context, q AuditQuery) ([]AuditEntry, error)
+}
+
+// AuditWriter adds to the audit log.
+type AuditWriter interface {
+	InsertAudit(ctx context.Context, e *AuditEntry) error
+}

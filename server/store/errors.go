@@ -1,0 +1,44 @@
+package store
+
+import "errors"
+
+var (
+	// ErrNotFound says that the row asked for, or to be changed, is not there.
+	ErrNotFound = errors.New("store: not found")
+	// ErrConflict is matched (errors.Is) by every Conflict.
+	ErrConflict = errors.New("store: conflict")
+	// ErrStale says that a row changed since it was read (UpdateThread).
+	ErrStale = errors.New("store: stale revision")
+	// ErrClosed says that the store is closed or closing.
+	ErrClosed = errors.New("store: closed")
+	// ErrNoOrg says that an event was appended, or a member added, in an Update of
+	// the platform, or of an organisation that does not exist.
+	ErrNoOrg = errors.New("store: no organisation to log to")
+)
+
+// Conflict is the error of a write that met an existing row; its text names the
+// rule. Compare with errors.Is: err matches its own Conflict and ErrConflict.
+type Conflict string
+
+// The rules that a write can meet.
+const (
+	ConflictID          Conflict = "id"           // a row with this id exists
+	ConflictName        Conflict = "bot name"     // (org, name) of a bot, case-sensitive
+	ConflictToken       Conflict = "token"        // token hash of a bot or a scoped token
+	ConflictSession     Conflict = "session"      // session hash
+	ConflictInviteCode  Conflict = "invite code"  // invite code hash
+	ConflictTicketCode  Conflict = "ticket code"  // ticket code hash
+	ConflictChannel     Conflict = "channel pair" // direct channel of two bots
+	ConflictParticipant Conflict = "participant"  // (thread, bot)
+	ConflictJoinRequest Conflict = "join request" // pending request of (thread, bot)
+	ConflictArtifactKey Conflict = "artifact key" // (thread, key, version)
+	ConflictRequestID   Conflict = "request id"   // (org, caller, request id)
+	ConflictReference   Conflict = "reference"    // a row points at something that is not there
+	ConflictOther       Conflict = "other rule"   // any other rule of the schema
+)
+
+// Error names the rule.
+func (c Conflict) Error() string { return "store: conflict: " + string(c) }
+
+// Is makes every Conflict match ErrConflict.
+func (c Conflict) Is(target error) bool { return target == ErrConflict }

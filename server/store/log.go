@@ -1,0 +1,54 @@
+package store
+
+import "context"
+
+// Audience says who may see an event.
+type Audience int
+
+// The audiences. Their numbers are stored.
+const (
+	AudienceInternal Audience = 0 // nobody outside: caches, other nodes
+	AudienceOrg      Audience = 1 // every bot and org admin of the organisation
+	AudienceChannel  Audience = 2 // members of ChannelID
+	AudienceThread   Audience = 3 // participants of ThreadID
+	AudienceBot      Audience = 4 // BotID alone
+	AudienceAdmins   Audience = 5 // org admins and admin bots
+)
+
+// Event is one entry of the log of an organisation.
+type Event struct {
+	OrgID     string   `bun:"org_id,pk"` // set by Append
+	Seq       int64    `bun:"seq,pk"`    // set by Append
+	At        int64    `bun:"at"`
+	Type      string   `bun:"type"`
+	Audience  Audience `bun:"audience"`
+	ThreadID  *string  `bun:"thread_id"`
+	ChannelID *string  `bun:"channel_id"`
+	BotID     *string  `bun:"bot_id"`   // addressed to this bot
+	ActorID   *string  `bun:"actor_id"` // who caused it
+	Payload   []byte   `bun:"payload"`
+}
+
+// LogTop is where the log of an organisation ends: the epoch that its positions
+// belong to, and the last seq (0 when nothing was appended).
+type LogTop struct {
+	Epoch string
+	Seq   int64
+}
+
+// LogReader reads the log.
+type LogReader interface {
+	// LogTop fails with ErrNotFound for an unknown organisation. Inside Update it
+	// counts what was appended so far.
+	LogTop(ctx context.Context, org string) (LogTop, error)
+	// ReadLog lists the events with seq above afterSeq, ascending, without holes.
+	ReadLog(ctx context.Context, org string, afterSeq int64, limit int) ([]Event, error)
+}
+
+// LogWriter adds to the log.
+type LogWriter interface {
+	// Append gives the event the next seq of the organisation of this Update. Seqs
+	// are contiguous from 1 over all committed changes. The payload must not be
+	// changed afterwards.
+	Append(ctx context.Context, e Event) (seq int64, err error)
+}

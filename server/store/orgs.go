@@ -1,0 +1,70 @@
+package store
+
+import "context"
+
+// Org statuses.
+const (
+	OrgActive    = "active"
+	OrgSuspended = "suspended"
+	OrgDestroyed = "destroyed" // only in imported data: treat as deleted
+)
+
+// Org is one organisation. Names are not unique.
+type Org struct {
+	ID                   string `bun:"id,pk"`
+	Name                 string `bun:"name"`
+	SecretHash           string `bun:"secret_hash"`
+	PersistMessages      bool   `bun:"persist_messages"`
+	Status               string `bun:"status"`
+	JoinApprovalRequired bool   `bun:"join_approval_required"`
+	CreatedAt            int64  `bun:"created_at"`
+}
+
+// OrgSummary is an organisation with the number of its bots, pending and rejected
+// ones included.
+type OrgSummary struct {
+	Org      `bun:",extend"`
+	BotCount int64 `bun:"bot_count"`
+}
+
+// PlatformStats counts the whole platform. Messages are those of channels and
+// threads together.
+type PlatformStats struct {
+	OrgCount          int64
+	BotCount          int64
+	OnlineBotCount    int64
+	ThreadCount       int64
+	MessageCount      int64
+	ActiveThreadCount int64
+}
+
+// TimeCursor is the key of the last row of a page that is ordered by a time and an
+// id.
+type TimeCursor struct {
+	At int64
+	ID string
+}
+
+// OrgReader reads organisations.
+type OrgReader interface {
+	Org(ctx context.Context, id string) (*Org, error)
+	// Orgs lists by created_at, id ascending, after the given row (nil: from the start).
+	Orgs(ctx context.Context, after *TimeCursor, limit int) ([]OrgSummary, error)
+	// PlatformStats counts; a thread is active when its last activity is at
+	// activeSince or later.
+	PlatformStats(ctx context.Context, activeSince int64) (PlatformStats, error)
+}
+
+// OrgWriter changes organisations. CreateOrg belongs into Update(ctx, "", …), the
+// others into Update(ctx, id, …).
+type OrgWriter interface {
+	// CreateOrg adds an organisation and its empty log with a fresh epoch.
+	CreateOrg(ctx context.Context, org *Org) error
+	// UpdateOrg writes name, status, join_approval_required and persist_messages.
+	UpdateOrg(ctx context.Context, org *Org) error
+	SetOrgSecret(ctx context.Context, id, secretHash string) error
+	// DeleteOrg removes the organisation and everything in it: bots, tokens,
+	// channels, threads and all below, settings, rate slots, audit, tickets,
+	// tombstones, sessions, idempotency records and the log.
+	DeleteOrg(ctx context.Context, id string) error
+}

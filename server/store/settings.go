@@ -1,0 +1,47 @@
+package store
+
+import "context"
+
+// Defaults of OrgSettings.
+const (
+	DefaultMessagesPerMinute = 120
+	DefaultThreadsPerHour    = 30
+	DefaultUploadMBPerDay    = 100
+)
+
+// OrgSettings are the limits of an organisation. Days that are nil are off.
+// JoinApprovalRequired lives in Org.
+type OrgSettings struct {
+	OrgID                         string  `bun:"org_id,pk"`
+	MessagesPerMinutePerBot       int64   `bun:"messages_per_minute_per_bot"`
+	ThreadsPerHourPerBot          int64   `bun:"threads_per_hour_per_bot"`
+	FileUploadMBPerDayPerBot      int64   `bun:"file_upload_mb_per_day_per_bot"`
+	MessageTTLDays                *int64  `bun:"message_ttl_days"`
+	ThreadAutoCloseDays           *int64  `bun:"thread_auto_close_days"`
+	ArtifactRetentionDays         *int64  `bun:"artifact_retention_days"`
+	DefaultThreadPermissionPolicy *string `bun:"default_thread_permission_policy"` // JSON
+	UpdatedAt                     int64   `bun:"updated_at"`                       // 0 until first saved
+}
+
+// DefaultSettings are the settings of an organisation that never saved any.
+func DefaultSettings(org string) *OrgSettings {
+	return &OrgSettings{
+		OrgID:                    org,
+		MessagesPerMinutePerBot:  DefaultMessagesPerMinute,
+		ThreadsPerHourPerBot:     DefaultThreadsPerHour,
+		FileUploadMBPerDayPerBot: DefaultUploadMBPerDay,
+	}
+}
+
+// SettingsReader reads settings.
+type SettingsReader interface {
+	// OrgSettings gives the saved settings or DefaultSettings; it never fails with
+	// ErrNotFound.
+	OrgSettings(ctx context.Context, org string) (*OrgSettings, error)
+}
+
+// SettingsWriter changes settings.
+type SettingsWriter interface {
+	// PutOrgSettings writes the whole row.
+	PutOrgSettings(ctx context.Context, s *OrgSettings) error
+}

@@ -1,0 +1,66 @@
+package store
+
+import "context"
+
+// ThreadMessage is one message of a thread. SenderID is nil once the bot is deleted.
+type ThreadMessage struct {
+	ID          string  `bun:"id,pk"`
+	ThreadID    string  `bun:"thread_id"`
+	SenderID    *string `bun:"sender_id"`
+	Content     string  `bun:"content"`
+	ContentType string  `bun:"content_type"`
+	Parts       *string `bun:"parts"`    // JSON array; nil: none were sent
+	Metadata    *string `bun:"metadata"` // a text as sent, or JSON
+	Mentions    *string `bun:"mentions"` // JSON array of {bot_id, name}; nil: none
+	MentionAll  bool    `bun:"mention_all"`
+	ReplyToID   *string `bun:"reply_to_id"`
+	CreatedAt   int64   `bun:"created_at"`
+}
+
+// ThreadMessageRow is a message as read, with the message it answers. Names are nil
+// when the bot is gone.
+type ThreadMessageRow struct {
+	ThreadMessage
+	SenderName *string
+	ReplyTo    *RepliedMessage
+}
+
+// RepliedMessage is what is shown of the message that another answers.
+type RepliedMessage struct {
+	ID         string
+	SenderID   *string
+	SenderName *string
+	Content    string
+	CreatedAt  int64
+}
+
+// MessageHit is one find of SearchMessages.
+type MessageHit struct {
+	MessageID   string
+	ThreadID    string
+	ThreadTopic string
+	SenderName  *string
+	Content     string
+	CreatedAt   int64
+}
+
+// ThreadMessageReader reads thread messages.
+type ThreadMessageReader interface {
+	// ThreadMessage finds a message of the thread.
+	ThreadMessage(ctx context.Context, thread, id string) (*ThreadMessageRow, error)
+	// ThreadMessages returns the newest r.Limit messages of the range, oldest first
+	// (created_at, id).
+	ThreadMessages(ctx context.Context, thread string, r MessageRange) ([]ThreadMessageRow, error)
+	// ThreadHistory lists newest first (created_at, id descending) what is older
+	// than the message beforeID, of whatever thread; empty or unknown: from the
+	// newest.
+	ThreadHistory(ctx context.Context, thread, beforeID string, limit int) ([]ThreadMessageRow, error)
+	// SearchMessages finds thread messages of the organisation whose content
+	// contains text, ignoring the case of ASCII letters, newest first.
+	SearchMessages(ctx context.Context, org, text string, limit int) ([]MessageHit, error)
+}
+
+// ThreadMessageWriter adds thread messages.
+type ThreadMessageWriter interface {
+	InsertThreadMessage(ctx context.Context, m *ThreadMessage) error
+}

@@ -1,0 +1,135 @@
+package store
+
+import "context"
+
+// Thread is one conversation with a life cycle. The texts of the enums are those
+// of the wire.
+type Thread struct {
+	ID               string  `bun:"id,pk"`
+	OrgID            string  `bun:"org_id"`
+	Topic            string  `bun:"topic"`
+	Tags             *string `bun:"tags"` // JSON array
+	Status           string  `bun:"status"`
+	InitiatorID      *string `bun:"initiator_id"`
+	ChannelID        *string `bun:"channel_id"`
+	Context          *string `bun:"context"`
+	CloseReason      *string `bun:"close_reason"`
+	PermissionPolicy *string `bun:"permission_policy"` // JSON
+	Visibility       string  `bun:"visibility"`
+	JoinPolicy       string  `bun:"join_policy"`
+	Revision         int64   `bun:"revision"`
+	CreatedAt        int64   `bun:"created_at"`
+	UpdatedAt        int64   `bun:"updated_at"`
+	LastActivityAt   int64   `bun:"last_activity_at"`
+	ResolvedAt       *int64  `bun:"resolved_at"`
+}
+
+// ThreadRow is a thread in a list. IsParticipant is about ThreadQuery.BotID.
+type ThreadRow struct {
+	Thread           `bun:",extend"`
+	ParticipantCount int64 `bun:"participant_count"`
+	IsParticipant    bool  `bun:"is_participant"`
+}
+
+// ThreadScope says which threads of the organisation a list may show.
+type ThreadScope int
+
+// The scopes of a list.
+const (
+	ThreadsJoined     ThreadScope = iota // those BotID is a participant of
+	ThreadsDiscovered                    // joined or public
+	ThreadsAll                           // all of the organisation: org admins
+)
+
+// ThreadQuery selects threads, newest activity first (last_activity_at, id
+// descending).
+type ThreadQuery struct {
+	OrgID  string
+	BotID  string // the viewer; may be empty with ThreadsAll
+	Scope  ThreadScope
+	Status string // empty: any
+	Search string // substring of topic, ignoring the case of ASCII letters
+	// Before selects what comes after this key in the order; an empty ID means
+	// strictly older than At.
+	Before *TimeCursor
+	Offset int
+	Limit  int
+}
+
+// Participant is a bot in a thread. JoinedSeq is the first seq of the log that it
+// may see of the thread; AddParticipant and CreateThread set it.
+type Participant struct {
+	ThreadID  string  `bun:"thread_id,pk"`
+	BotID     string  `bun:"bot_id,pk"`
+	Label     *string `bun:"label"`
+	JoinedAt  int64   `bun:"joined_at"`
+	JoinedSeq int64   `bun:"joined_seq"`
+}
+
+// ParticipantRow is a participant with what is shown of the bot.
+type ParticipantRow struct {
+	Participant `bun:",extend"`
+	Name        string `bun:"name"`
+	Online      bool   `bun:"online"`
+}
+
+// ThreadReader reads threads.
+type ThreadReader interface {
+	// Thread finds by id inside the organisation.
+	Thread(ctx context.Context, org, id string) (*Thread, error)
+	Threads(ctx context.Context, q ThreadQuery) ([]ThreadRow, error)
+}
+
+// ThreadWriter changes threads.
+type ThreadWriter interface {
+	// CreateThread adds a thread and its participants, who may see the events
+	// appended after this call.
+	CreateThread(ctx context.Context, t *Thread, participants []Participant) error
+	// UpdateThread writes all columns of t except id, org, initiator, channel, tags
+	// and created_at, if the stored revision is still `was`; else ErrStale.
+	UpdateThread(ctx context.Context, t *Thread, was int64) error
+	// TouchThread raises last_activity_at.
+	TouchThread(ctx context.Context, id string, at int64) error
+}
+
+// ParticipantReader reads participants.
+type ParticipantReader interface {
+	Participant(ctx context.Context, thread, bot string) (*Participant, error)
+	// Participants lists by joined_at, bot id.
+	Participants(ctx context.Context, thread string) ([]ParticipantRow, error)
+	// ParticipantsOf lists those of several threads, by thread id, joined_at, bot id.
+	ParticipantsOf(ctx context.Context, threads []string) ([]ParticipantRow, error)
+	CountParticipants(ctx context.Context, thread string) (int64, error)
+	// Memberships lists when the bot was in which channel or thread, by seq joined.
+	Memberships(ctx context.Context, bot string) ([]Membership, error)
+}
+
+// ParticipantWriter changes participants. None of these touches the thread row.
+type ParticipantWriter interface {
+	// AddParticipant fails with ConflictParticipant if it is there. It may see
+	// events appended after this call.
+	AddParticipant(ctx context.Context, p *Participant) error
+	SetParticipantLabel(ctx context.Context, thread, bot string, label *string) error
+	// RemoveParticipant fails with ErrNotFound if it is not there. It may see events
+	// appended before this call.
+	RemoveParticipant(ctx context.Context, thread, bot string) error
+}
+
+// MembershipKind is what a membership is in.
+type MembershipKind string
+
+// The kinds of membership.
+const (
+	MemberOfChannel MembershipKind = "channel"
+	MemberOfThread  MembershipKind = "thread"
+)
+
+// Membership is one interval of the log in which a bot may see the events of a
+// channel or a thread: JoinedSeq <= seq, and seq <= LeftSeq once it has left.
+type Membership struct {
+	Kind      MembershipKind `bun:"kind"`
+	ScopeID   string         `bun:"scope_id"`
+	BotID     string         `bun:"bot_id"`
+	JoinedSeq int64          `bun:"joined_seq"`
+	LeftSeq   *int64         `bun:"left_seq"` // nil: still there
+}
