@@ -1,0 +1,155 @@
+package thread
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"unicode/utf8"
+)
+
+// Action is something that a permission policy can restrict; its text is the key in the policy object.
+type Action string
+
+// The six actions and what each guards (collaboration.md §5.4).
+const (
+	ActionResolve Action = "resolve" // setting the status resolved
+	ActionClose   Action = "close"   // setting the status closed
+	ActionInvite  Action = "invite"  // adding participants; with manage, handling join requests
+	ActionRemove  Action = "remove"  // removing somebody else
+	ActionWrite   Action = "write"   // messages and artifacts
+	ActionManage  Action = "manage"  // visibility, join policy and the policy itself
+)
+
+// Actions lists the six actions, in the contract's order.
+func Actions() []Action {
+	return []Action{ActionResolve, ActionClose, ActionInvite, ActionRemove, ActionWrite, ActionManage}
+}
+
+// MaxPolicyLabels is the most labels that one action may list (collaboration.md §5.3).
+const MaxPolicyLabels = 5
+
+// PolicyError is a permission policy that is refused; Problem is a sentence for the caller.
+type PolicyError struct{ Problem string }
+
+func (e *PolicyError) Error() string { return "permission_policy " + e.Problem }
+
+func refusePolicy(format string, args ...any) error {
+	return &PolicyError{Problem: fmt.Sprintf(format, args...)}
+}
+
+// ParsePolicy checks the JSON text of a permission policy and answers the text to store and to show. The same rule
+// serves threads and the org setting default_thread_permission_policy.
+//
+// The policy is an object with any of the six actions as keys; each value is null or an array of at most
+// MaxPolicyLabels strings, which are labels, "*" or "initiator" and are kept as they are (collaboration.md §5.3).
+// JSON null is "no policy": the answer is nil. Everything else is a *PolicyError; unlike the contract, so is an array
+// in every place, the empty one included, and so is a key given twice.
+//
+// The stored text is the text that was sent, without the white space between its tokens: key order, number and escape
+// spellings stay (collaboration.md §23.2 shows the compact form).
+func ParsePolicy(raw []byte) (*string, error) {
+	if !json.Valid(raw) || !utf8.Valid(raw) {
+		return nil, refusePolicy("must be an object or null")
+	}
+	raw = bytes.TrimSpace(raw)
+	if string(raw) == "null" {
+		return nil, nil
+	}
+	if raw[0] != '{' {
+		return nil, refusePolicy("must be an object or null")
+	}
+	if err := eachMember(raw, checkRule()); err != nil {
+		return nil, err
+	}
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, raw); err != nil {
+		return nil, fmt.Errorf("compacting a valid policy: %w", err)
+	}
+	text := compact.String()
+	return &text, nil
+}
+
+// checkRule answers a check of one member of a policy, which remembers the keys it has seen.
+func checkRule() func(key string, value json.RawMessage) error {
+	seen := make(map[Action]bool, 6)
+	return func(key string, value json.RawMessage) error {
+		action := Action(key)
+		switch action {
+		case ActionResolve, ActionClose, ActionInvite, ActionRemove, ActionWrite, ActionManage:
+		default:
+			return refusePolicy("has an unknown key %q", clip(key))
+		}
+		if seen[action] {
+			return refusePolicy("has the key %q twice", key)
+		}
+		seen[action] = true
+		if string(value) == "null" {
+			return nil
+		}
+		labels, ok := decodeArray(value)
+		if !ok {
+			return refusePolicy("%s must be null or an array of strings", key)
+		}
+		for _, label := range labels {
+			if label[0] != '"' {
+				return refusePolicy("%s must be null or an array of strings", key)
+			}
+		}
+		if len(labels) > MaxPolicyLabels {
+			return refusePolicy("%s must list at most %d labels", key, MaxPolicyLabels)
+		}
+		return nil
+	}
+}
+
+// eachMember calls visit for every member of a JSON object, in order, doubles included. raw is valid JSON.
+func eachMember(raw []byte, visit func(key string, value json.RawMessage) error) error {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	if token, err := dec.Token(); err != nil || token != json.Delim('{') {
+		return refusePolicy("must be an object or null")
+	}
+	for dec.More() {
+		token, err := dec.Token()
+		if err != nil {
+			return fmt.Errorf("reading a key of a valid policy: %w", err)
+		}
+		key, ok := token.(string)
+		if !ok {
+			return refusePolicy("must be an object or null")
+		}
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			return fmt.Errorf("reading a value of a valid policy: %w", err)
+		}
+		if err := visit(key, value); err != nil {
+			return err
+		}
+	}
+	if _, err := dec.Token(); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("reading the end of a valid policy: %w", err)
+	}
+	return nil
+}
+
+// decodeArray reads a JSON array of anything.
+func decodeArray(raw json.RawMessage) ([]json.RawMessage, bool) {
+	if len(raw) == 0 || raw[0] != '[' {
+		return nil, false
+	}
+	var items []json.RawMessage
+	if err := json.Unmarshal(raw, &items); err != nil {
+		return nil, false
+	}
+	return items, true
+}
+
+// clip keeps an error sentence short when it quotes what was sent.
+func clip(s string) string {
+	const most = 64
+	if len(s) <= most {
+		return s
+	}
+	return string([]rune(s[:most])) + "…"
+}

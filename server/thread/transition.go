@@ -1,0 +1,112 @@
+package thread
+
+import "fmt"
+
+// Refusal says why a change of status is refused.
+type Refusal int
+
+// The refusals, in the order in which they are looked for (collaboration.md §10.4, checks 9, 10, 11 and 13).
+const (
+	UnknownStatus     Refusal = iota + 1 // the target is not one of the five states
+	UnknownReason                        // the close reason is not one of the three
+	ReasonRequired                       // closed without a close reason
+	ReasonNotAllowed                     // a close reason without the status closed
+	TransitionRefused                    // the table has no such transition
+)
+
+// StatusError is a refused change of status. Only TransitionRefused depends on the state the thread is in; its wire
+// code is INVALID_TRANSITION, the others are faults of the request.
+type StatusError struct {
+	Refusal  Refusal
+	From, To Status
+	Reason   CloseReason
+}
+
+func (e *StatusError) Error() string {
+	switch e.Refusal {
+	case UnknownStatus:
+		return fmt.Sprintf("status %q is not one of active, blocked, reviewing, resolved, closed", string(e.To))
+	case UnknownReason:
+		return fmt.Sprintf("close_reason %q is not one of manual, timeout, error", string(e.Reason))
+	case ReasonRequired:
+		return "close_reason is required when status is closed"
+	case ReasonNotAllowed:
+		return "close_reason is only allowed when status is closed"
+	default:
+		return fmt.Sprintf("a thread cannot go from %s to %s", e.From, e.To)
+	}
+}
+
+// CanTransition is the table of allowed transitions (collaboration.md §6.1). Staying in a state is not a transition.
+func CanTransition(from, to Status) bool {
+	switch from {
+	case Active:
+		return to == Blocked || to == Reviewing || to == Resolved || to == Closed
+	case Blocked, Resolved, Closed:
+		return to == Active
+	case Reviewing:
+		return to == Active || to == Resolved || to == Closed
+	}
+	return false
+}
+
+// CheckTransition is CanTransition with its refusal as a *StatusError.
+func CheckTransition(from, to Status) error {
+	if !CanTransition(from, to) {
+		return &StatusError{Refusal: TransitionRefused, From: from, To: to}
+	}
+	return nil
+}
+
+// CheckPairing holds the rule that `closed` has a close reason and nothing else has one (collaboration.md §6.1).
+// status is empty when the request names none, so a reason alone is refused.
+func CheckPairing(status Status, reason CloseReason) error {
+	switch {
+	case status == Closed && reason == NoReason:
+		return &StatusError{Refusal: ReasonRequired, To: status}
+	case status != Closed && reason != NoReason:
+		return &StatusError{Refusal: ReasonNotAllowed, To: status, Reason: reason}
+	}
+	return nil
+}
+
+// ValidateStatusChange checks a whole change of status, in the contract's order: known target, known reason, their
+// pairing, the transition. Between pairing and transition stands the permission check of §5.4, so a caller that
+// applies policies asks CheckPairing, then Status.Guard and Allowed, then CheckTransition.
+func ValidateStatusChange(from, to Status, reason CloseReason) error {
+	if _, ok := ParseStatus(string(to)); !ok {
+		return &StatusError{Refusal: UnknownStatus, From: from, To: to}
+	}
+	if reason != NoReason {
+		if _, ok := ParseCloseReason(string(reason)); !ok {
+			return &StatusError{Refusal: UnknownReason, From: from, To: to, Reason: reason}
+		}
+	}
+	if err := CheckPairing(to, reason); err != nil {
+		return err
+	}
+	return CheckTransition(from, to)
+}
+
+// Lifecycle is what a thread stores of its state. Times are Unix milliseconds.
+type Lifecycle struct {
+	Status      Status
+	CloseReason CloseReason
+	ResolvedAt  *int64 // nil unless the thread was resolved since it last became active
+}
+
+// Change validates a change of status and answers the lifecycle after it: entering resolved sets ResolvedAt to now,
+// entering active clears it, and every status but closed clears the close reason (collaboration.md §6.1).
+func (l Lifecycle) Change(to Status, reason CloseReason, now int64) (Lifecycle, error) {
+	if err := ValidateStatusChange(l.Status, to, reason); err != nil {
+		return l, err
+	}
+	next := Lifecycle{Status: to, CloseReason: reason, ResolvedAt: l.ResolvedAt}
+	switch to {
+	case Resolved:
+		next.ResolvedAt = &now
+	case Active:
+		next.ResolvedAt = nil
+	}
+	return next, nil
+}

@@ -1,0 +1,57 @@
+package thread
+
+// Write says which field groups a PATCH of a thread writes. A group counts as written when the request names it, even
+// with the value it already has.
+type Write struct {
+	Status   Status // the new status; empty when not written
+	Context  bool
+	Topic    bool
+	Policy   bool // permission_policy
+	Settings bool // visibility, join_policy or both
+}
+
+// Revisions is how far the write moves the thread's revision: one for each group, one for the two settings together
+// (collaboration.md §6.3). Any write but an empty one also sets updated_at; none sets last_activity_at.
+func (w Write) Revisions() int64 {
+	var n int64
+	if w.Status != "" {
+		n++
+	}
+	for _, written := range []bool{w.Context, w.Topic, w.Policy, w.Settings} {
+		if written {
+			n++
+		}
+	}
+	return n
+}
+
+// Changes lists the names that the `changes` of a thread_updated event carries, in the contract's order. A setting is
+// listed only when its value really changed, so the list may be empty, and is never nil (collaboration.md §10.4).
+func (w Write) Changes(before, after Settings) []string {
+	changes := make([]string, 0, 7)
+	if w.Status != "" {
+		changes = append(changes, "status")
+	}
+	switch w.Status {
+	case Closed:
+		changes = append(changes, "close_reason")
+	case Resolved:
+		changes = append(changes, "resolved_at")
+	}
+	if w.Context {
+		changes = append(changes, "context")
+	}
+	if w.Topic {
+		changes = append(changes, "topic")
+	}
+	if w.Policy {
+		changes = append(changes, "permission_policy")
+	}
+	if w.Settings && before.Visibility != after.Visibility {
+		changes = append(changes, "visibility")
+	}
+	if w.Settings && before.JoinPolicy != after.JoinPolicy {
+		changes = append(changes, "join_policy")
+	}
+	return changes
+}

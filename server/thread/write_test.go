@@ -1,0 +1,74 @@
+package thread
+
+import (
+	"slices"
+	"testing"
+)
+
+// All 6 x 16 writes: the revision moves by one a group.
+func TestRevisionsExhaustively(t *testing.T) {
+	for _, s := range append(Statuses(), "") {
+		for bits := range 16 {
+			w := Write{Status: s, Context: bits&1 != 0, Topic: bits&2 != 0, Policy: bits&4 != 0, Settings: bits&8 != 0}
+			want := int64(bits&1 + bits>>1&1 + bits>>2&1 + bits>>3&1)
+			if s != "" {
+				want++
+			}
+			if got := w.Revisions(); got != want {
+				t.Errorf("%+v.Revisions() = %d, want %d", w, got, want)
+			}
+		}
+	}
+}
+
+func TestChanges(t *testing.T) {
+	open, hidden := Settings{Public, Open}, Settings{Private, InviteOnly}
+	for _, c := range []struct {
+		name          string
+		write         Write
+		before, after Settings
+		want          []string
+	}{
+		{"nothing", Write{}, open, open, []string{}},
+		{"settings written, none changed", Write{Settings: true}, open, open, []string{}},
+		{"settings changed", Write{Settings: true}, open, hidden, []string{"visibility", "join_policy"}},
+		{"policy of joining only", Write{Settings: true}, open, Settings{Public, Approval}, []string{"join_policy"}},
+		{"closed", Write{Status: Closed}, open, open, []string{"status", "close_reason"}},
+		{"resolved", Write{Status: Resolved}, open, open, []string{"status", "resolved_at"}},
+		{"reopened", Write{Status: Active}, open, open, []string{"status"}},
+		{"all", Write{Status: Closed, Context: true, Topic: true, Policy: true, Settings: true}, open, hidden,
+			[]string{"status", "close_reason", "context", "topic", "permission_policy", "visibility", "join_policy"}},
+	} {
+		got := c.write.Changes(c.before, c.after)
+		if got == nil || !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+func TestContextText(t *testing.T) {
+	for raw, want := range map[string]string{
+		`{ "ticket": 42 }`:           `{"ticket":42}`,
+		` "as { it } is" `:           `as { it } is`,
+		`""`:                         ``,
+		`"null"`:                     `null`,
+		`[1, 2]`:                     `[1,2]`,
+		`9007199254740993`:           `9007199254740993`,
+		`{"b":1,"a":"<&>"}`:          `{"b":1,"a":"<&>"}`,
+		`false`:                      `false`,
+		`{"b": 1.50, "a": "\u0041"}`: `{"b":1.50,"a":"\u0041"}`,
+	} {
+		got, err := ContextText([]byte(raw))
+		if err != nil || got == nil || *got != want {
+			t.Errorf("ContextText(%s) = %v, %v, want %q", raw, got, err, want)
+		}
+	}
+	if got, err := ContextText([]byte(" null ")); got != nil || err != nil {
+		t.Errorf("ContextText(null) = %v, %v", got, err)
+	}
+	for _, raw := range []string{"", "{", "1 2"} {
+		if _, err := ContextText([]byte(raw)); err == nil {
+			t.Errorf("ContextText(%q) accepted", raw)
+		}
+	}
+}
