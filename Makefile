@@ -5,10 +5,11 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 
 # Where generated files live: `make test` fails when they are stale.
-GENERATED := sdk/go/b2b
+GENERATED := sdk/go/b2b sdk/typescript/src/gen sdk/python/src/b2b_protocol/gen
 
-# npm writes this file last: newer than the lockfile means installed.
+# Stamps of what is installed: npm writes the one, the rule below the other.
 NODE_TOOLS := node_modules/.package-lock.json
+PYTHON_TOOLS := .venv/installed
 BUF := node_modules/.bin/buf
 
 heading = @printf '\n== %s\n' '$(1)'
@@ -18,31 +19,42 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 .PHONY: tools packages go-tools
-tools: packages $(NODE_TOOLS) go-tools ## install what the build needs: Debian and npm packages, Go modules
+tools: packages $(NODE_TOOLS) $(PYTHON_TOOLS) go-tools ## install what the build needs: Debian, npm and Python packages, Go modules
 
 packages:
 	@build/packages.sh
 
-$(NODE_TOOLS): package.json package-lock.json
+$(NODE_TOOLS): package.json package-lock.json sdk/typescript/package.json
 	$(call heading,npm ci)
 	@npm ci --silent
+	@touch $@
+
+$(PYTHON_TOOLS): sdk/python/requirements-dev.txt | packages
+	$(call heading,pip install)
+	@python3 -m venv --clear .venv
+	@.venv/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
 	@touch $@
 
 go-tools:
 	@go mod download
 
 .PHONY: generate
-generate: $(NODE_TOOLS) ## write the generated code of every language from api/
+generate: $(NODE_TOOLS) $(PYTHON_TOOLS) ## write the generated code of every language from api/
 	@$(BUF) generate
 
-.PHONY: lint lint-schema lint-go fresh
-lint: lint-schema lint-go ## check the schema and the Go code, without running anything
+.PHONY: lint lint-schema lint-sdk lint-go fresh
+lint: lint-schema lint-sdk lint-go ## check the schema and the code, without running the server
 
 lint-schema: $(NODE_TOOLS)
 	$(call heading,schema: lint · format · breaking changes)
 	@$(BUF) lint
 	@$(BUF) format --diff --exit-code
 	@build/breaking.sh
+
+lint-sdk: $(NODE_TOOLS) $(PYTHON_TOOLS)
+	$(call heading,sdk: TypeScript types · Python imports)
+	@node_modules/@b2b-protocol/sdk/node_modules/.bin/tsc --project sdk/typescript --noEmit
+	@.venv/bin/python sdk/python/check_imports.py
 
 lint-go:
 	$(call heading,go: gofmt · vet · staticcheck · tidy)
@@ -84,4 +96,4 @@ conformance: build ## check any server: URL=http://localhost:4800 ADMIN_SECRET=�
 
 .PHONY: clean
 clean: ## remove what the targets above made, but for generated code
-	@rm -rf bin dist coverage.out node_modules .venv
+	@rm -rf bin dist coverage.out node_modules sdk/typescript/node_modules sdk/typescript/dist .venv
