@@ -43,6 +43,17 @@ func ReadPolicy(text *string) StoredPolicy {
 	if len(raw) > 0 && raw[0] == '[' && json.Valid(raw) {
 		return StoredPolicy{state: policyReadable}
 	}
+	// The shape that ParsePolicy accepts, in one pass. A null item reads as an empty label, which matches nobody.
+	var accepted map[Action]*[]string
+	if err := json.Unmarshal(raw, &accepted); err == nil && accepted != nil {
+		rules := make(map[Action][]string, len(accepted))
+		for action, labels := range accepted {
+			if labels != nil {
+				rules[action] = *labels
+			}
+		}
+		return StoredPolicy{state: policyReadable, rules: rules}
+	}
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &members); err != nil || members == nil {
 		return StoredPolicy{state: policyUnreadable}
