@@ -26,7 +26,7 @@ packages:
 
 $(NODE_TOOLS): package.json package-lock.json sdk/typescript/package.json
 	$(call heading,npm ci)
-	@npm ci --silent
+	@npm ci --loglevel=error >/dev/null
 	@touch $@
 
 $(PYTHON_TOOLS): sdk/python/requirements-dev.txt | packages
