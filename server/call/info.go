@@ -1,0 +1,41 @@
+package call
+
+import "context"
+
+// Info is about one call. The binding makes it, the pipeline fills in the caller,
+// the service reads it and may leave a cookie in it.
+type Info struct {
+	Operation   *Operation
+	Credentials Credentials
+	Caller      *Caller // never nil once the service runs
+	Via         string  // "rest", "rpc" or "ws"
+	RemoteIP    string
+	UserAgent   string
+	BaseURL     string // scheme, host and base path as the client sees them
+	Cookie      *Cookie
+}
+
+// Cookie is what the binding shall do with the session cookie.
+type Cookie struct {
+	Value  string // the session id; empty clears the cookie
+	MaxAge int    // seconds
+}
+
+type infoKey struct{}
+
+// WithInfo returns a context that carries info.
+func WithInfo(ctx context.Context, info *Info) context.Context {
+	return context.WithValue(ctx, infoKey{}, info)
+}
+
+// From returns the call's Info. Service methods run under a pipeline only, so it
+// is always there for them; elsewhere it is an Info of nobody.
+func From(ctx context.Context) *Info {
+	if info, ok := ctx.Value(infoKey{}).(*Info); ok {
+		return info
+	}
+	return &Info{Caller: &Caller{}}
+}
+
+// CallerOf returns the caller of the call.
+func CallerOf(ctx context.Context) *Caller { return From(ctx).Caller }

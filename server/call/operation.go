@@ -1,0 +1,58 @@
+package call
+
+import (
+	"context"
+	"fmt"
+
+	"google.golang.org/genproto/googleapis/api/annotations"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+
+	optionsv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
+)
+
+// Operation is one RPC of the schema, bound to the service that does it.
+type Operation struct {
+	Procedure  string // "/b2b.v1.ThreadService/CreateThread"
+	Desc       protoreflect.MethodDescriptor
+	Access     *optionsv1.Access
+	Rest       *optionsv1.Rest         // never nil
+	HTTP       []*annotations.HttpRule // the rule and its additional bindings; empty: no REST
+	WebSocket  string                  // operation name over WebSocket; empty: none
+	Changes    bool                    // its request has a request_id
+	NewRequest func() proto.Message
+	Invoke     func(context.Context, proto.Message) (proto.Message, error)
+}
+
+// describe fills in what the schema says of the procedure. It panics on a schema
+// that breaks the house rules, which the tests meet before any user does.
+func describe(op Operation) *Operation {
+	name := protoreflect.FullName(op.Procedure[1:])
+	for i := len(name) - 1; i >= 0; i-- {
+		if name[i] == '/' {
+			name = name[:i] + "." + name[i+1:]
+			break
+		}
+	}
+	d, err := protoregistry.GlobalFiles.FindDescriptorByName(name)
+	if err != nil {
+		panic(fmt.Sprintf("call: %s is not in the schema: %v", op.Procedure, err))
+	}
+	op.Desc = d.(protoreflect.MethodDescriptor)
+	opts := op.Desc.Options()
+	op.Access, _ = proto.GetExtension(opts, optionsv1.E_Access).(*optionsv1.Access)
+	if len(op.Access.GetCallers()) == 0 {
+		panic(fmt.Sprintf("call: %s does not declare who may call it", op.Procedure))
+	}
+	op.Rest, _ = proto.GetExtension(opts, optionsv1.E_Rest).(*optionsv1.Rest)
+	if op.Rest == nil {
+		op.Rest = &optionsv1.Rest{}
+	}
+	if rule, _ := proto.GetExtension(opts, annotations.E_Http).(*annotations.HttpRule); rule != nil && rule.GetPattern() != nil {
+		op.HTTP = append([]*annotations.HttpRule{rule}, rule.GetAdditionalBindings()...)
+	}
+	op.WebSocket, _ = proto.GetExtension(opts, optionsv1.E_Websocket).(string)
+	op.Changes = op.Desc.Input().Fields().ByName("request_id") != nil
+	return &op
+}

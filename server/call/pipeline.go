@@ -1,0 +1,154 @@
+package call
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+)
+
+// MaxRequestID bounds request_id, in bytes (B2B-IDEM).
+const MaxRequestID = 128
+
+// Pipeline is the one way to a service method.
+type Pipeline struct {
+	auth Authenticator
+	log  *slog.Logger
+	open bool
+}
+
+// NewPipeline makes a pipeline. With open, anybody counts as a super admin on the
+// operator's calls: for development without an admin secret only.
+func NewPipeline(auth Authenticator, log *slog.Logger, open bool) *Pipeline {
+	return &Pipeline{auth: auth, log: log, open: open}
+}
+
+// Do runs one call: identity, access, then malformed (what the binding found
+// wrong with the request, or nil; told only to those who may call), then next,
+// which runs the service method with a context that carries info. The error is
+// always an *Error.
+func (p *Pipeline) Do(ctx context.Context, info *Info, req proto.Message, malformed error, next func(context.Context) (proto.Message, error)) (res proto.Message, err error) {
+	start := time.Now()
+	defer func() {
+		if v := recover(); v != nil {
+			p.log.ErrorContext(ctx, "panic in a call", "procedure", info.Operation.Procedure, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			res, err = nil, Errorf(b2bv1.ErrorCode_ERROR_CODE_INTERNAL_ERROR, "Internal server error")
+		}
+		p.logCall(ctx, info, start, err)
+	}()
+	if err := p.authorize(ctx, info); err != nil {
+		return nil, p.tell(ctx, info, err)
+	}
+	if malformed != nil {
+		return nil, p.tell(ctx, info, malformed)
+	}
+	if err := checkRequestID(info.Operation, req); err != nil {
+		return nil, err
+	}
+	res, err = next(WithInfo(ctx, info))
+	if err != nil {
+		return nil, p.tell(ctx, info, err)
+	}
+	return res, nil
+}
+
+// Identify only authenticates: for requests that name no operation.
+func (p *Pipeline) Identify(ctx context.Context, info *Info) error {
+	caller, err := p.authenticate(ctx, info)
+	if err != nil {
+		return p.tell(ctx, info, err)
+	}
+	info.Caller = caller
+	return nil
+}
+
+func (p *Pipeline) authorize(ctx context.Context, info *Info) error {
+	if Public(info.Operation.Access) {
+		if info.Credentials.SessionID == "" {
+			return nil
+		}
+		session, err := p.auth.Session(ctx, info.Credentials.SessionID)
+		if err != nil || session == nil {
+			return err
+		}
+		if info.Credentials.CrossSite {
+			return errCrossSite()
+		}
+		info.Caller = &Caller{Session: session}
+		return nil
+	}
+	if p.open && operatorOnly(info.Operation.Access) {
+		info.Caller = &Caller{Kind: SuperAdmin}
+		return nil
+	}
+	caller, err := p.authenticate(ctx, info)
+	if err != nil {
+		if _, told := AsError(err); told && operatorOnly(info.Operation.Access) && !errors.Is(err, errCrossSite()) {
+			return refusal(info.Operation.Access, &Caller{})
+		}
+		return err
+	}
+	info.Caller = caller
+	return CheckAccess(info.Operation.Access, caller)
+}
+
+func (p *Pipeline) authenticate(ctx context.Context, info *Info) (*Caller, error) {
+	caller, err := p.auth.Authenticate(ctx, info.Credentials)
+	if err != nil {
+		return nil, err
+	}
+	if caller.Session != nil && info.Credentials.CrossSite {
+		return nil, errCrossSite()
+	}
+	return caller, nil
+}
+
+func errCrossSite() error {
+	return Errorf(b2bv1.ErrorCode_ERROR_CODE_CSRF_ERROR, "The session's cookie came from a page of another site")
+}
+
+func checkRequestID(op *Operation, req proto.Message) error {
+	r, ok := req.(interface{ GetRequestId() string })
+	if !op.Changes || !ok {
+		return nil
+	}
+	if n := len(r.GetRequestId()); n > MaxRequestID {
+		return Invalid("request_id: must be 1 to %d bytes", MaxRequestID)
+	}
+	return nil
+}
+
+// tell turns any error into an *Error; what is not one is logged and hidden.
+func (p *Pipeline) tell(ctx context.Context, info *Info, err error) error {
+	e, ok := AsError(err)
+	if ok {
+		return e
+	}
+	if ctx.Err() != nil {
+		return Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "The call was given up")
+	}
+	procedure := ""
+	if info.Operation != nil {
+		procedure = info.Operation.Procedure
+	}
+	p.log.ErrorContext(ctx, "call failed", "procedure", procedure, "error", err)
+	return e
+}
+
+func (p *Pipeline) logCall(ctx context.Context, info *Info, start time.Time, err error) {
+	if !p.log.Enabled(ctx, slog.LevelDebug) {
+		return
+	}
+	code := "ok"
+	if err != nil {
+		e, _ := AsError(err)
+		code = CodeText(e.Code)
+	}
+	p.log.DebugContext(ctx, "call", "procedure", info.Operation.Procedure, "via", info.Via, "caller", info.Caller.Key(), "code", code, "took", time.Since(start))
+}
