@@ -5,7 +5,7 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 
 # Where generated files live: `make test` fails when they are stale.
-GENERATED := sdk/go/b2b sdk/typescript/src/gen sdk/python/src/b2b_protocol/gen
+GENERATED := sdk/go/b2b server/call/operations.gen.go sdk/typescript/src/gen sdk/python/src/b2b_protocol/gen
 
 # Stamps of what is installed: npm writes the one, the rule below the other.
 NODE_TOOLS := node_modules/.package-lock.json
