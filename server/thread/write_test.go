@@ -45,30 +45,3 @@ func TestChanges(t *testing.T) {
 		}
 	}
 }
-
-func TestContextText(t *testing.T) {
-	for raw, want := range map[string]string{
-		`{ "ticket": 42 }`:           `{"ticket":42}`,
-		` "as { it } is" `:           `as { it } is`,
-		`""`:                         ``,
-		`"null"`:                     `null`,
-		`[1, 2]`:                     `[1,2]`,
-		`9007199254740993`:           `9007199254740993`,
-		`{"b":1,"a":"<&>"}`:          `{"b":1,"a":"<&>"}`,
-		`false`:                      `false`,
-		`{"b": 1.50, "a": "\u0041"}`: `{"b":1.50,"a":"\u0041"}`,
-	} {
-		got, err := ContextText([]byte(raw))
-		if err != nil || got == nil || *got != want {
-			t.Errorf("ContextText(%s) = %v, %v, want %q", raw, got, err, want)
-		}
-	}
-	if got, err := ContextText([]byte(" null ")); got != nil || err != nil {
-		t.Errorf("ContextText(null) = %v, %v", got, err)
-	}
-	for _, raw := range []string{"", "{", "1 2"} {
-		if _, err := ContextText([]byte(raw)); err == nil {
-			t.Errorf("ContextText(%q) accepted", raw)
-		}
-	}
-}

@@ -1,0 +1,240 @@
+package limits
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/b2b-protocol/b2b/server/jstext"
+)
+
+// refused reports whether err is a *Violation of the field.
+func refused(err error, field string) bool {
+	var v *Violation
+	return errors.As(err, &v) && v.Field == field && strings.HasPrefix(err.Error(), field+" ")
+}
+
+func TestBotName(t *testing.T) {
+	for _, name := range []string{"a", "Z", "0", "-", "_", "-x", "9lives", "ALLan", "al", "all-", "_all", strings.Repeat("x", 128)} {
+		if err := BotName(name); err != nil {
+			t.Errorf("BotName(%q): %v", name, err)
+		}
+	}
+	for _, name := range []string{"all", "ALL", "aLl"} {
+		if err := BotName(name); !errors.Is(err, ErrReservedName) {
+			t.Errorf("BotName(%q): %v", name, err)
+		}
+	}
+	for _, name := range []string{"", " ", "a b", "bot!", "é", "所有人", "a.b", "a/b", "a\x00", "ａｌｌ", "ſ", "\xff", "all ", strings.Repeat("x", 129)} {
+		if err := BotName(name); !refused(err, "name") {
+			t.Errorf("BotName(%q): %v", name, err)
+		}
+	}
+	for b := range 256 {
+		c := byte(b)
+		want := c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c == '_' || c == '-'
+		if got := BotName("x"+string([]byte{c})) == nil; got != want {
+			t.Errorf("a name with byte %#x: accepted %v", c, got)
+		}
+	}
+}
+
+func TestArtifactKey(t *testing.T) {
+	for _, key := range []string{"plan.v1", "~", "a_b-c.d~e", "..", strings.Repeat("k", 256)} {
+		if err := ArtifactKey(key); err != nil {
+			t.Errorf("ArtifactKey(%q): %v", key, err)
+		}
+	}
+	for _, key := range []string{"", "a/b", "a b", "a%20", "é", "a\n", "k:1", strings.Repeat("k", 257)} {
+		if err := ArtifactKey(key); !refused(err, "artifact_key") {
+			t.Errorf("ArtifactKey(%q): %v", key, err)
+		}
+	}
+	for b := range 256 {
+		c := byte(b)
+		want := c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || strings.IndexByte("._~-", c) >= 0
+		if got := ArtifactKey(string([]byte{c})) == nil; got != want {
+			t.Errorf("a key with byte %#x: accepted %v", c, got)
+		}
+	}
+}
+
+// The table of http-core.md §9, and that each limit is inclusive.
+func TestProfileFields(t *testing.T) {
+	limits := map[Field]int{
+		"bio": 1024, "role": 256, "function": 256, "team": 256, "active_hours": 256, "status_text": 512, "timezone": 64,
+		"version": 64, "runtime": 128, "tags": 4096, "languages": 2048, "protocols": 16384,
+		"metadata": 16384, "webhook_url": 2048,
+	}
+	for field, most := range limits {
+		if field.MaxBytes() != most {
+			t.Errorf("%s: %d bytes, want %d", field, field.MaxBytes(), most)
+		}
+		exact, more := strings.Repeat("é", most/2), strings.Repeat("é", most/2)+"x"
+		if err := field.CheckText(exact); err != nil {
+			t.Errorf("%s of %d bytes: %v", field, len(exact), err)
+		}
+		if err := field.CheckText(more); !refused(err, string(field)) {
+			t.Errorf("%s of %d bytes: %v", field, len(more), err)
+		}
+		list := []string{strings.Repeat("t", most-4)}
+		if err := field.CheckList(list); err != nil {
+			t.Errorf("%s of a list of %d bytes: %v", field, most, err)
+		}
+		if err := field.CheckList(append(list, "")); !refused(err, string(field)) {
+			t.Errorf("%s of a longer list: %v", field, err)
+		}
+		if err := field.CheckJSON([]byte(`[ "` + strings.Repeat("t", most-4) + "\" ]\n")); err != nil {
+			t.Errorf("%s of JSON of %d bytes: %v", field, most, err)
+		}
+		if err := field.CheckJSON([]byte(`["` + strings.Repeat("t", most-3) + `"]`)); !refused(err, string(field)) {
+			t.Errorf("%s of longer JSON: %v", field, err)
+		}
+	}
+	fields := ProfileFields()
+	if len(fields) != 12 || slices.Contains(fields, Metadata) || slices.Contains(fields, WebhookURL) {
+		t.Errorf("ProfileFields() = %v", fields)
+	}
+	if Field("shoe_size").CheckText("x") == nil {
+		t.Error("an unknown field has room")
+	}
+}
+
+func TestTopicAndLabel(t *testing.T) {
+	for sent, want := range map[string]string{
+		"x": "x", "  Release notes\n": "Release notes", "\ufeff所\u3000": "所", strings.Repeat("👍", 256): strings.Repeat("👍", 256),
+		" " + strings.Repeat("x", 512) + " ": strings.Repeat("x", 512),
+	} {
+		if got, err := Topic(sent); err != nil || got != want {
+			t.Errorf("Topic(%q) = %q, %v", sent, got, err)
+		}
+	}
+	for _, sent := range []string{"", " ", "\u00a0\ufeff\n", strings.Repeat("x", 513), strings.Repeat("👍", 256) + "x"} {
+		if got, err := Topic(sent); !refused(err, "topic") || got != "" {
+			t.Errorf("Topic(%.20q) = %q, %v", sent, got, err)
+		}
+	}
+	for _, label := range []string{"", " ", "reviewer", strings.Repeat("所", 64)} {
+		if err := Label(label); err != nil {
+			t.Errorf("Label(%q): %v", label, err)
+		}
+	}
+	if err := Label(strings.Repeat("x", 65)); !refused(err, "label") {
+		t.Errorf("Label of 65: %v", err)
+	}
+}
+
+func TestThreadTags(t *testing.T) {
+	ten := strings.Split("a b c d e f g h i j", " ")
+	for _, c := range []struct{ sent, want []string }{
+		{nil, nil},
+		{[]string{}, []string{}},
+		{[]string{" ", ""}, []string{}},
+		{[]string{" docs ", ""}, []string{"docs"}},
+		{[]string{"b", "a", "b"}, []string{"b", "a", "b"}},
+		{ten, ten},
+	} {
+		got, err := ThreadTags(c.sent)
+		if err != nil || !slices.Equal(got, c.want) || (got == nil) != (c.want == nil) {
+			t.Errorf("ThreadTags(%q) = %#v, %v", c.sent, got, err)
+		}
+	}
+	if _, err := ThreadTags(append(ten, " ")); !refused(err, "tags") {
+		t.Errorf("eleven as sent: %v", err)
+	}
+	sent := []string{" a "}
+	if _, err := ThreadTags(sent); err != nil || sent[0] != " a " {
+		t.Errorf("the caller's slice became %q, %v", sent, err)
+	}
+}
+
+func TestResolveContent(t *testing.T) {
+	content := func(s string) *string { return &s }
+	text, markdown := Part{"text", "words"}, Part{"markdown", "# words"}
+	image, link, jsonPart := Part{Type: "image"}, Part{Type: "link"}, Part{Type: "json"}
+	for _, c := range []struct {
+		content *string
+		parts   []Part
+		want    string // empty means refused
+	}{
+		{content("hi"), nil, "hi"},
+		{content("hi"), []Part{text}, "hi"},
+		{content(" "), nil, " "},
+		{content(""), nil, ""},
+		{content(""), []Part{text}, ""},
+		{nil, nil, ""},
+		{nil, []Part{}, "[]"},
+		{nil, []Part{text}, "words"},
+		{nil, []Part{image, markdown, text}, "# words"},
+		{nil, []Part{image, link}, "[image, link]"},
+		{nil, []Part{jsonPart}, "[json]"},
+		{nil, []Part{{"text", ""}, markdown}, ""},
+	} {
+		got, err := ResolveContent(c.content, c.parts)
+		if got != c.want || (err == nil) != (c.want != "") {
+			t.Errorf("ResolveContent(%v, %v) = %q, %v", c.content, c.parts, got, err)
+		}
+		if err != nil && err.Error() != "content or parts is required" {
+			t.Errorf("clients match %q", err)
+		}
+	}
+}
+
+func TestMessageLimits(t *testing.T) {
+	if err := ContentLength(strings.Repeat("👍", 5), 10); err != nil {
+		t.Errorf("content of ten units: %v", err)
+	}
+	if err := ContentLength(strings.Repeat("👍", 5)+"x", 10); !refused(err, "content") {
+		t.Errorf("content of eleven units: %v", err)
+	}
+	if err := ContentType(strings.Repeat("é", 64)); err != nil {
+		t.Errorf("content_type of 128 bytes: %v", err)
+	}
+	if err := ContentType(strings.Repeat("é", 64) + "x"); !refused(err, "content_type") {
+		t.Errorf("content_type of 129 bytes: %v", err)
+	}
+	if err := SharedQuery(strings.Repeat("所", 200)); err != nil {
+		t.Errorf("q of 200: %v", err)
+	}
+	if err := SharedQuery(strings.Repeat("所", 201)); !refused(err, "q") || !strings.Contains(err.Error(), "q too long") {
+		t.Errorf("q of 201: %v", err)
+	}
+}
+
+func TestPreview(t *testing.T) {
+	for content, want := range map[string]string{
+		"":                               "",
+		"short":                          "short",
+		strings.Repeat("x", 200):         strings.Repeat("x", 200),
+		strings.Repeat("x", 201):         strings.Repeat("x", 200) + "…",
+		strings.Repeat("所", 201):         strings.Repeat("所", 200) + "…",
+		strings.Repeat("👍", 100):         strings.Repeat("👍", 100),
+		"x" + strings.Repeat("👍", 100):   "x" + strings.Repeat("👍", 99) + "…",
+		strings.Repeat("👍", 100) + "end": strings.Repeat("👍", 100) + "…",
+	} {
+		if got := Preview(content); got != want {
+			t.Errorf("Preview(%q) = %q", content, got)
+		}
+	}
+}
+
+func FuzzText(f *testing.F) {
+	f.Add("  Release notes ")
+	f.Add(strings.Repeat("👍", 300))
+	f.Add("all")
+	f.Fuzz(func(t *testing.T, s string) {
+		if topic, err := Topic(s); err == nil {
+			if again, err := Topic(topic); err != nil || again != topic || topic == "" || jstext.Len(topic) > MaxTopic {
+				t.Fatalf("Topic(%q) = %q is not stable", s, topic)
+			}
+		}
+		if short := Preview(s); utf8.ValidString(s) && !utf8.ValidString(short) || jstext.Len(short) > MaxPreview+1 {
+			t.Fatalf("Preview(%q) = %q", s, short)
+		}
+		if BotName(s) == nil && ArtifactKey(s) != nil {
+			t.Fatalf("%q is a name and no key", s)
+		}
+	})
+}

@@ -1,0 +1,50 @@
+package limits
+
+import (
+	"errors"
+	"strings"
+)
+
+// MaxBotName is the longest bot name in bytes.
+const MaxBotName = 128
+
+// ErrReservedName is a bot name that means everybody in a mention; its wire code is RESERVED_NAME.
+var ErrReservedName = errors.New("name is reserved")
+
+// BotName checks the name of a bot: letters, digits, `_` and `-` of ASCII, 1 to MaxBotName bytes, and not `all` in any
+// case (http-core.md §16). The checks come in the contract's order: missing, characters, reserved, length.
+func BotName(name string) error {
+	switch {
+	case name == "":
+		return violates("name", "is required")
+	case strings.ContainsFunc(name, notNameRune):
+		return violates("name", "may only contain A-Z, a-z, 0-9, _ and -")
+	case strings.EqualFold(name, "all"):
+		return ErrReservedName
+	case len(name) > MaxBotName:
+		return violates("name", "must be at most %d bytes", MaxBotName)
+	}
+	return nil
+}
+
+func notNameRune(r rune) bool { return !alphanumeric(r) && r != '_' && r != '-' }
+
+func alphanumeric(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+}
+
+// ArtifactKey checks the key of an artifact: letters, digits and `.`, `_`, `~`, `-` of ASCII, at least one and at most
+// MaxArtifactKey (collaboration.md §13; the length is ours).
+func ArtifactKey(key string) error {
+	switch {
+	case key == "" || strings.ContainsFunc(key, notKeyRune):
+		return violates("artifact_key", "must be one or more of A-Z, a-z, 0-9, ., _, ~ and -")
+	case len(key) > MaxArtifactKey:
+		return violates("artifact_key", "must be at most %d characters", MaxArtifactKey)
+	}
+	return nil
+}
+
+func notKeyRune(r rune) bool {
+	return !alphanumeric(r) && r != '.' && r != '_' && r != '~' && r != '-'
+}
