@@ -1,0 +1,65 @@
+package service
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/limits"
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+// stamp makes a Timestamp of Unix milliseconds.
+func stamp(ms int64) *timestamppb.Timestamp {
+	return &timestamppb.Timestamp{Seconds: ms / 1000, Nanos: int32(ms%1000) * int32(time.Millisecond)}
+}
+
+// stampOf is stamp for times that may be absent.
+func stampOf(ms *int64) *timestamppb.Timestamp {
+	if ms == nil {
+		return nil
+	}
+	return stamp(*ms)
+}
+
+// millis is the opposite of stamp.
+func millis(t *timestamppb.Timestamp) int64 {
+	return t.GetSeconds()*1000 + int64(t.GetNanos())/int64(time.Millisecond)
+}
+
+// enumOf finds the value of an enum by its stored text, e.g. "active" in
+// ThreadStatus_value with prefix "THREAD_STATUS_". Unknown text is the zero value.
+func enumOf[E ~int32](values map[string]int32, prefix, text string) E {
+	return E(values[prefix+strings.ToUpper(text)])
+}
+
+// textOf is the stored text of an enum value: its name without the prefix, in
+// lower case.
+func textOf(e fmt.Stringer, prefix string) string {
+	return strings.ToLower(strings.TrimPrefix(e.String(), prefix))
+}
+
+// ruleError turns the errors of the packages of rules into what a caller is told.
+func ruleError(err error) error {
+	var v *limits.Violation
+	switch {
+	case errors.Is(err, limits.ErrReservedName):
+		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_RESERVED_NAME, "This name is reserved")
+	case errors.As(err, &v):
+		return call.Invalid("%s", v.Error())
+	}
+	return err
+}
+
+// missing turns store.ErrNotFound into NOT_FOUND about a kind of thing.
+func missing(err error, thing string) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return call.NotFound(thing)
+	}
+	return err
+}

@@ -1,0 +1,92 @@
+package service
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+// emit appends an event to the org's log. to says who may see it; the event's
+// OrgID, Seq, Type, At and Payload are filled in here.
+func (c *core) emit(ctx context.Context, tx store.Tx, to store.Event, e *b2bv1.Event) error {
+	payload, err := proto.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("marshal an event: %w", err)
+	}
+	m := e.ProtoReflect()
+	which := m.WhichOneof(m.Descriptor().Oneofs().Get(0))
+	to.Type = string(which.Name())
+	to.At = c.nowMS()
+	to.Payload = payload
+	if to.ActorID == nil {
+		if caller := call.CallerOf(ctx); caller.Kind == call.Bot {
+			to.ActorID = &caller.BotID
+		}
+	}
+	if _, err := tx.Append(ctx, to); err != nil {
+		return fmt.Errorf("append %s: %w", to.Type, err)
+	}
+	return nil
+}
+
+// The audiences of events.
+
+func toOrg() store.Event { return store.Event{Audience: store.AudienceOrg} }
+
+func toThread(id string) store.Event {
+	return store.Event{Audience: store.AudienceThread, ThreadID: &id}
+}
+
+func toChannel(id string) store.Event {
+	return store.Event{Audience: store.AudienceChannel, ChannelID: &id}
+}
+
+func toBot(id string) store.Event { return store.Event{Audience: store.AudienceBot, BotID: &id} }
+
+func toAdmins() store.Event { return store.Event{Audience: store.AudienceAdmins} }
+
+// accessChanged tells every cache, on every node, that what is known of a bot's
+// access (or with an empty id of the whole org's) is out of date.
+func (c *core) accessChanged(ctx context.Context, tx store.Tx, bot string) error {
+	e := &b2bv1.AccessChangedEvent{}
+	if bot != "" {
+		e.BotId = &bot
+	}
+	return c.emit(ctx, tx, store.Event{Audience: store.AudienceInternal},
+		&b2bv1.Event{Event: &b2bv1.Event_AccessChanged{AccessChanged: e}})
+}
+
+// audit writes an audit entry about a target. botID may be nil: a human did it.
+// detail may be nil; else it is written as JSON.
+func (c *core) audit(ctx context.Context, tx store.Tx, org string, botID *string, action, targetType, targetID string, detail any) error {
+	entry := &store.AuditEntry{
+		ID: newID(), OrgID: org, BotID: botID, Action: action,
+		TargetType: targetType, TargetID: targetID, CreatedAt: c.nowMS(),
+	}
+	if detail != nil {
+		text, err := json.Marshal(detail)
+		if err != nil {
+			return fmt.Errorf("write the detail of audit %s: %w", action, err)
+		}
+		s := string(text)
+		entry.Detail = &s
+	}
+	if err := tx.InsertAudit(ctx, entry); err != nil {
+		return fmt.Errorf("audit %s: %w", action, err)
+	}
+	return nil
+}
+
+// actorBot is the caller's bot id, or nil for a human session without a bot.
+func actorBot(ctx context.Context) *string {
+	if c := call.CallerOf(ctx); c.Kind == call.Bot {
+		return &c.BotID
+	}
+	return nil
+}

@@ -1,0 +1,115 @@
+// Package service is the protocol's use cases: one file an API service, each
+// method one transaction.
+//
+// A method reads who is calling from its context (package call), decides with the
+// rules that have no I/O (packages thread, mention, limits, …), and changes the
+// store in one Update. Whatever it changes it also appends to the org's log, in
+// the same transaction. It answers messages of the schema and *call.Error values;
+// it never knows which binding called it.
+//
+// Checks stand in the order that the specification states, so that a caller with
+// two mistakes is always told about the same one.
+package service
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/sha256"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+// Config is what an operator can set.
+type Config struct {
+	AdminSecret     string // empty in development only
+	PersistMessages bool   // default of new orgs' persist_messages
+	MaxMessage      int    // UTF-16 units of a message's content
+	MaxFileSizeMB   int    // told to sessions
+	DevMode         bool
+	Version         string
+	Domain          string // the host that /skill.md names; empty: that of the request
+}
+
+// Access is what the services ask of the holder of identities (package auth).
+type Access interface {
+	// Forget drops what is remembered of an org's tokens and sessions, at once.
+	Forget(org string)
+	// LastSeen answers when a bot last called, if that is newer than what the
+	// store has: Unix milliseconds, or 0.
+	LastSeen(bot string) int64
+	// LastUsed is the same for scoped tokens.
+	LastUsed(token string) int64
+}
+
+// Deps is what the services work with.
+type Deps struct {
+	Store  store.Store
+	Access Access
+	Log    *slog.Logger
+	Now    func() time.Time
+	Config Config
+}
+
+// New makes every service of the schema.
+func New(d Deps) call.Services {
+	c := newCore(d)
+	return call.Services{
+		ArtifactService:  &artifactService{c},
+		AuthService:      &authService{c},
+		BotService:       &botService{c},
+		ChannelService:   &channelService{c},
+		OrgService:       &orgService{c},
+		OrgThreadService: &orgThreadService{c},
+		PlatformService:  &platformService{c},
+		ServerService:    newServerService(c),
+		ThreadService:    &threadService{c},
+		TokenService:     &tokenService{c},
+	}
+}
+
+// core is what all services share.
+type core struct {
+	Deps
+	seal    cipher.AEAD
+	started time.Time
+}
+
+func newCore(d Deps) *core {
+	key := sha256.Sum256([]byte("b2b idempotency\x00" + d.Config.AdminSecret))
+	block, err := aes.NewCipher(key[:])
+	if err != nil {
+		panic(fmt.Sprintf("service: a key of 32 bytes was refused: %v", err))
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		panic(fmt.Sprintf("service: AES was refused: %v", err))
+	}
+	return &core{Deps: d, seal: aead, started: d.Now()}
+}
+
+// nowMS is the time in Unix milliseconds.
+func (c *core) nowMS() int64 { return c.Now().UnixMilli() }
+
+// newID makes an opaque id that grows with time within this process.
+func newID() string { return uuid.Must(uuid.NewV7()).String() }
+
+// view runs fn over one snapshot and answers its result.
+func view[T any](ctx context.Context, c *core, fn func(r store.Reader) (T, error)) (T, error) {
+	var out T
+	err := c.Store.View(ctx, func(r store.Reader) (err error) {
+		out, err = fn(r)
+		return err
+	})
+	if err != nil {
+		var none T
+		return none, err
+	}
+	return out, nil
+}
