@@ -22,7 +22,9 @@ against() {
   rm -rf "${old:?}"/*
   git archive "$1" buf.yaml api | tar -x -C "$old"
   node_modules/.bin/buf breaking --against "$old"
-  echo "buf breaking: nothing breaks against $2 ($(git rev-parse --short "$1"))"
+  local note=
+  git diff --quiet "$1" -- api && note=", which has this very schema"
+  echo "buf breaking: nothing breaks against $2 ($(git rev-parse --short "$1"))$note"
 }
 
 main=
@@ -35,7 +37,7 @@ done
 if [ -n "$main" ]; then
   against "$main" main
 else
-  echo "buf breaking: this clone has no main, nothing to compare with"
+  left_out "buf breaking against main" "this clone has no main to compare with"
 fi
 
 release=$(git describe --tags --abbrev=0 --match 'v*' 2>/dev/null || true)
