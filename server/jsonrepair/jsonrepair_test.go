@@ -2,6 +2,7 @@ package jsonrepair
 
 import (
 	"encoding/json"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -129,18 +130,31 @@ func TestStory(t *testing.T) {
 	}
 }
 
-// A megabyte of the worst texts takes no more than a moment.
+// The worst texts take time in proportion to their length.
 func TestLinearTime(t *testing.T) {
-	const size = 1 << 20
-	start := time.Now()
-	for _, unit := range []string{",", ", ", "'", `"`, `\`, "',", "[", "[,]", "'\"'", ",\u3000"} {
-		Repair(strings.Repeat(unit, size/len(unit)))
-		Repair("'" + strings.Repeat(unit, size/len(unit)))
+	for _, unit := range []string{",", ", ", "'", `"`, `\`, "',", "[", "[,]", "'\"'", ",\u3000", " "} {
+		for _, start := range []string{"", "'", "[1,"} {
+			if g := growth(func(size int) { Repair(start + strings.Repeat(unit, size/len(unit))) }); g > 32 {
+				t.Errorf("after %q, eight times as many %q take %.0f times as long", start, unit, g)
+			}
+		}
 	}
-	Repair("[1," + strings.Repeat(" ", size) + "x")
-	if took := time.Since(start); took > 10*time.Second {
-		t.Errorf("took %v", took)
+}
+
+// growth is how many times longer work takes on eight times the input: near 8 when it is linear, near 64 when it is
+// quadratic. The best of several runs counts, so that a busy machine does not.
+func growth(work func(size int)) float64 {
+	best := func(size int) time.Duration {
+		least := time.Duration(math.MaxInt64)
+		for range 7 {
+			start := time.Now()
+			work(size)
+			least = min(least, time.Since(start))
+		}
+		return least
 	}
+	const small = 8 << 10
+	return float64(best(8*small)) / float64(max(best(small), time.Microsecond))
 }
 
 func FuzzRepair(f *testing.F) {
