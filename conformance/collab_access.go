@@ -35,7 +35,7 @@ func threadDoors() []door {
 	}
 }
 
-func accessChecks() []Check {
+func doorChecks() []Check {
 	return []Check{
 		{[]string{"B2B-THR-020", "B2B-THR-063", "B2B-THR-087"}, "non-participants of a public thread are told to join", func(t *T) {
 			h := newHall(t)

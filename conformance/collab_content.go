@@ -8,10 +8,10 @@ import (
 // way is one of the two ways to post a message.
 type way struct {
 	name string
-	post func(body J) *Response                // the raw post
-	at   string                                // where the message stands in its answer, with a final dot
-	list func() *Response                      // the history, a bare array, oldest first
-	key  func(member string) string            // path of a member in the post's answer
+	post func(body J) *Response                  // the raw post
+	at   string                                  // where the message stands in its answer, with a final dot
+	list func() *Response                        // the history, a bare array, oldest first
+	key  func(member string) string              // path of a member in the post's answer
 	last func(r *Response, member string) string // path of a member of the newest row
 }
 

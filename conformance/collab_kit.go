@@ -20,6 +20,7 @@ const nobodyID = "018f0000-0000-7000-8000-000000000000"
 type hall struct {
 	*Org
 	Ann, Bob, Cyd *Bot
+	extras        map[string]*Bot // by name; see cast
 }
 
 func newHall(t *T) *hall {
@@ -110,6 +111,20 @@ func (h *hall) grows(thread string, by int, what string, f func()) {
 	}
 }
 
+// sameThread asserts that r shows the thread as before did; the order of participants who joined together is free.
+func (r *Response) sameThread(before *Response) *Response {
+	was, ok := before.JSON.(map[string]any)
+	if !ok {
+		before.fatalf("want an object")
+	}
+	for k, v := range was {
+		if k != "participants" {
+			r.Equal(k, v)
+		}
+	}
+	return r
+}
+
 // audited is the newest audit entry of an action on a target; without one the check ends.
 func (h *hall) audited(action, target string) map[string]any {
 	return h.Audit(action).Find("", "target_id", target)
@@ -160,7 +175,9 @@ func newestFirst(a, b row) int { return cmp.Or(cmp.Compare(b.at, a.at), cmp.Comp
 // oldestFirst orders by time, then id.
 func oldestFirst(a, b row) int { return newestFirst(b, a) }
 
-func sorted(list []row, by func(a, b row) int) []row { return slices.SortedFunc(slices.Values(list), by) }
+func sorted(list []row, by func(a, b row) int) []row {
+	return slices.SortedFunc(slices.Values(list), by)
+}
 
 func ids(list []row) []string {
 	out := []string{}

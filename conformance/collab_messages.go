@@ -84,7 +84,9 @@ func messageChecks() []Check {
 		{[]string{"B2B-MSG-044"}, "metadata has at most 16384 bytes", func(t *T) {
 			h := newHall(t)
 			path := thr(h.thread(nil), "/messages")
-			send := func(metadata any) *Response { return t.Do("POST", path, h.Ann, J{"content": "x", "metadata": metadata}) }
+			send := func(metadata any) *Response {
+				return t.Do("POST", path, h.Ann, J{"content": "x", "metadata": metadata})
+			}
 			send(J{"k": strings.Repeat("m", 16384-8)}).OK()
 			send(J{"k": strings.Repeat("m", 16384-7)}).Refused(400, "VALIDATION_ERROR")
 			send(J{"k": strings.Repeat("é", (16384-8)/2)}).OK()
