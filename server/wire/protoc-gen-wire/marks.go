@@ -1,0 +1,64 @@
+package main
+
+import (
+	"strings"
+
+	"google.golang.org/protobuf/compiler/protogen"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	optionsv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
+)
+
+const timestamp = "google.protobuf.Timestamp"
+
+// fieldMarks returns the wire-JSON marks of a field; unset ones are zero.
+func fieldMarks(f *protogen.Field) *optionsv1.Wire {
+	return proto.GetExtension(f.Desc.Options(), optionsv1.E_Wire).(*optionsv1.Wire)
+}
+
+// messageMarks returns the wire-JSON marks of a message; unset ones are zero.
+func messageMarks(m *protogen.Message) *optionsv1.WireMessage {
+	return proto.GetExtension(m.Desc.Options(), optionsv1.E_WireMessage).(*optionsv1.WireMessage)
+}
+
+// unwritten reports whether a field never stands in wire JSON: it is hidden, or
+// comes from elsewhere than the body, or is written by the binding as it is.
+func unwritten(f *protogen.Field) bool {
+	marks := fieldMarks(f)
+	return marks.GetHidden() || marks.GetBodyKeys() || marks.GetHeader() != "" || foreign(f)
+}
+
+// foreign reports whether a field holds a message of another schema that has no
+// form as wire JSON: field masks and whole HTTP bodies.
+func foreign(f *protogen.Field) bool {
+	return f.Message != nil && !f.Desc.IsMap() && f.Message.Desc.ParentFile().Package() != schema && !is(f, timestamp)
+}
+
+func is(f *protogen.Field, name protoreflect.FullName) bool {
+	return f.Message != nil && f.Message.Desc.FullName() == name
+}
+
+// flatOneof returns the oneof that a message is all about, or nil.
+func flatOneof(m *protogen.Message) *protogen.Oneof {
+	for _, o := range m.Oneofs {
+		if !o.Desc.IsSynthetic() {
+			return o
+		}
+	}
+	return nil
+}
+
+// enumText returns the text of an enum value: its name without the enum's
+// prefix, in lower case but for error codes; empty for the unspecified value.
+func enumText(enum *protogen.Enum, v *protogen.EnumValue) string {
+	prefix := strings.TrimSuffix(string(enum.Values[0].Desc.Name()), "UNSPECIFIED")
+	if v.Desc.Number() == 0 {
+		return ""
+	}
+	text := strings.TrimPrefix(string(v.Desc.Name()), prefix)
+	if enum.Desc.Name() == "ErrorCode" {
+		return text
+	}
+	return strings.ToLower(text)
+}
