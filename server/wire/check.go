@@ -1,0 +1,96 @@
+package wire
+
+import (
+	"encoding/json"
+	"unicode/utf8"
+)
+
+// maxDepth is how deep arrays and objects of a body may lie in one another.
+const maxDepth = 64
+
+// CheckBody reports whether data can be the JSON body of a request: UTF-8, valid
+// JSON, an object or an array, at most 64 levels deep, and no key twice in the
+// outermost object. Its error is a *[FieldError]. A body can thus be refused before
+// it is known which message it is; [Decode] makes the same checks by itself.
+func CheckBody(data []byte) error {
+	if err := check(data); err != nil {
+		return err
+	}
+	body := trimSpace(data)
+	if body[0] == '[' {
+		return nil
+	}
+	if body[0] != '{' {
+		return wants("must be a JSON object")
+	}
+	var keys keySet
+	for rawKey := range members(body) {
+		if key := unquote(rawKey); !keys.add(key) {
+			return twice(key)
+		}
+	}
+	return nil
+}
+
+// check accepts what the scanner of this package may be let loose on.
+func check(data []byte) error {
+	switch {
+	case !utf8.Valid(data):
+		return wants("must be UTF-8")
+	case depth(data) > maxDepth:
+		return wants("must be at most %d levels deep", maxDepth)
+	case !json.Valid(data):
+		return wants("must be valid JSON")
+	}
+	return nil
+}
+
+// depth counts the levels of arrays and objects; data need not be valid.
+func depth(data []byte) int {
+	level, deepest := 0, 0
+	inString := false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{' || c == '[':
+			level++
+			deepest = max(deepest, level)
+		case c == '}' || c == ']':
+			level--
+		}
+	}
+	return deepest
+}
+
+// A keySet holds the keys of one object; nearly all are small.
+type keySet struct {
+	few  []string
+	many map[string]struct{}
+}
+
+// add reports whether key is new.
+func (s *keySet) add(key string) bool {
+	const small = 16
+	if s.many != nil {
+		_, known := s.many[key]
+		s.many[key] = struct{}{}
+		return !known
+	}
+	for _, k := range s.few {
+		if k == key {
+			return false
+		}
+	}
+	s.few = append(s.few, key)
+	if len(s.few) == small {
+		s.many = make(map[string]struct{}, 2*small)
+		for _, k := range s.few {
+			s.many[k] = struct{}{}
+		}
+	}
+	return true
+}

@@ -1,0 +1,116 @@
+package wire
+
+import (
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
+)
+
+// Decode reads the JSON body of a request into m, which must be empty.
+//
+//   - Keys that the schema does not name are ignored, and so are those of hidden
+//     fields, header fields and masks. An array for a body counts as an empty object.
+//   - null is an absent value, unless the field is marked not_null or cannot be absent.
+//   - Types are strict: "1" is no number and 1 is no string. 1.0 and 1e3 are integers.
+//   - A mask marked body_keys is always set, and holds the named keys that are fields of
+//     m in the order of the body, but for request_id.
+//   - In a part, what an optional key holds of another type, null included, is kept with the
+//     keys that the schema does not name.
+//   - A key must not be named twice in an object that the schema describes. JSON below
+//     raw_json is left as it is.
+//
+// What is wrong with data is a *[FieldError]; another error means that m is not a
+// message of the schema. m is then filled in part.
+func Decode(data []byte, m proto.Message) error {
+	return DecodeOptions{}.Decode(data, m)
+}
+
+// DecodeOptions are what a binding knows beside the body.
+type DecodeOptions struct {
+	// Skip names fields that come from elsewhere, as from the path: their keys are
+	// ignored like unknown ones.
+	Skip map[string]bool
+}
+
+// Decode reads data as the function [Decode] does.
+func (o DecodeOptions) Decode(data []byte, m proto.Message) error {
+	p, err := planFor(m)
+	if err != nil {
+		return err
+	}
+	if err := check(data); err != nil {
+		return err
+	}
+	raw := trimSpace(data)
+	if raw[0] == '[' && (p.shape == object || p.shape == flat) {
+		raw = []byte("{}")
+	}
+	if fault := p.read(m.ProtoReflect(), raw, o.Skip); fault != nil {
+		return fault
+	}
+	return nil
+}
+
+// read reads one value into m.
+func (p *plan) read(m protoreflect.Message, raw []byte, skip map[string]bool) *FieldError {
+	switch {
+	case p.shape == scalar:
+		return p.only.read(m, raw)
+	case raw[0] == '[' && p.shape == array:
+		return p.readArray(m, raw)
+	case raw[0] == '[' && p.shape == arrayish:
+		return p.only.read(m, raw)
+	case raw[0] != '{' || p.shape == array:
+		return wants("%s", p.want())
+	case p.shape == flat:
+		return p.readFlat(m, raw)
+	case p.shape == arrayish:
+		m.Set(p.flag, protoreflect.ValueOfBool(true))
+	}
+	return p.readObject(m, raw, skip)
+}
+
+func (p *plan) readArray(m protoreflect.Message, raw []byte) *FieldError {
+	if p.most > 0 {
+		count := 0
+		for range elements(raw) {
+			if count++; count > p.most {
+				return wants("must have at most %d elements", p.most)
+			}
+		}
+	}
+	return p.only.read(m, raw)
+}
+
+func (p *plan) readObject(m protoreflect.Message, raw []byte, skip map[string]bool) *FieldError {
+	var keys keySet
+	var named fieldmaskpb.FieldMask
+	for rawKey, value := range members(raw) {
+		f, key := p.find(rawKey)
+		if !keys.add(key) {
+			return twice(key)
+		}
+		if f == nil || skip[key] {
+			continue
+		}
+		if fault := f.read(m, value); fault != nil {
+			return fault.in(key)
+		}
+		if key != requestID {
+			named.Paths = append(named.Paths, key)
+		}
+	}
+	if p.mask != nil {
+		m.Set(p.mask, protoreflect.ValueOfMessage(named.ProtoReflect()))
+	}
+	return nil
+}
+
+// find returns the field that a key names, or nil, and the key's text.
+func (p *plan) find(rawKey []byte) (*field, string) {
+	if f := p.fields[string(rawKey[1:len(rawKey)-1])]; f != nil {
+		return f, f.name // the usual case, without a copy of the key
+	}
+	key := unquote(rawKey)
+	return p.fields[key], key
+}

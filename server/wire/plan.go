@@ -1,0 +1,264 @@
+package wire
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	optionsv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+)
+
+// What the marks cannot say, by the names of the schema.
+const (
+	partList = "b2b.v1.PartList" // has at most maxParts elements
+	jsonPart = "b2b.v1.JsonPart" // its content is an object or array
+	maxParts = 50                // collaboration.md §3.1
+)
+
+// requestID is a field that belongs to the call, not to what it changes: it is left
+// out of the mask of named keys.
+const requestID = "request_id"
+
+// A shape is how a message stands in wire JSON.
+type shape int
+
+const (
+	object   shape = iota
+	flat           // an object with a "type", of a oneof
+	array          // the bare array of its field
+	scalar         // the bare value of its field
+	arrayish       // the bare array of its first list, or an object with a flag set
+)
+
+// A plan is how one message is read; plans are made once from the schema.
+type plan struct {
+	name   protoreflect.FullName
+	shape  shape
+	fields map[string]*field // by key; those of inlined messages included
+	order  []*field          // the same, as the schema has them
+	only   *field            // array, scalar, arrayish: the field that stands for all
+	flag   protoreflect.FieldDescriptor
+	most   int // array: how many elements; 0 means any number
+
+	types   map[string]*field            // flat: the choices of the oneof
+	choices string                       // flat: what the type may be, for errors
+	extra   protoreflect.FieldDescriptor // flat: takes the keys that nothing else takes
+
+	mask    protoreflect.FieldDescriptor // takes the names of the keys
+	headers []*field
+}
+
+// plans holds the plan of every message of the schema.
+var plans = sync.OnceValue(func() map[protoreflect.FullName]*plan {
+	all := make(map[protoreflect.FullName]*plan)
+	for _, file := range []protoreflect.FileDescriptor{
+		b2bv1.File_b2b_v1_artifact_proto, b2bv1.File_b2b_v1_auth_proto, b2bv1.File_b2b_v1_bot_proto,
+		b2bv1.File_b2b_v1_channel_proto, b2bv1.File_b2b_v1_error_proto, b2bv1.File_b2b_v1_event_proto,
+		b2bv1.File_b2b_v1_list_proto, b2bv1.File_b2b_v1_message_proto, b2bv1.File_b2b_v1_org_proto,
+		b2bv1.File_b2b_v1_server_proto, b2bv1.File_b2b_v1_thread_proto,
+	} {
+		for i := range file.Messages().Len() {
+			m := file.Messages().Get(i)
+			planOf(all, m)
+		}
+	}
+	return all
+})
+
+// planFor finds the plan of m.
+func planFor(m proto.Message) (*plan, error) {
+	p, ok := plans()[m.ProtoReflect().Descriptor().FullName()]
+	if !ok {
+		return nil, errUnknown(m)
+	}
+	return p, nil
+}
+
+func planOf(all map[protoreflect.FullName]*plan, d protoreflect.MessageDescriptor) *plan {
+	if p, ok := all[d.FullName()]; ok {
+		return p
+	}
+	p := &plan{name: d.FullName(), fields: make(map[string]*field)}
+	all[d.FullName()] = p
+	marks := proto.GetExtension(d.Options(), optionsv1.E_WireMessage).(*optionsv1.WireMessage)
+	for i := range d.Fields().Len() {
+		p.add(all, d.Fields().Get(i))
+	}
+	switch {
+	case marks.GetList():
+		p.shape, p.only = array, p.order[0]
+	case marks.GetScalar():
+		p.shape, p.only = scalar, p.order[0]
+	case marks.GetBareUnless() != "":
+		p.shape, p.only = arrayish, p.order[0]
+		p.flag = d.Fields().ByName(protoreflect.Name(marks.GetBareUnless()))
+	case p.types != nil:
+		p.shape = flat
+	}
+	if p.name == partList {
+		p.most = maxParts
+	}
+	return p
+}
+
+func (p *plan) add(all map[protoreflect.FullName]*plan, d protoreflect.FieldDescriptor) {
+	marks := proto.GetExtension(d.Options(), optionsv1.E_Wire).(*optionsv1.Wire)
+	switch oneof := d.ContainingOneof(); {
+	case marks.GetBodyKeys():
+		p.mask = d
+		return
+	case marks.GetHidden():
+		return
+	case marks.GetExtraKeys():
+		p.extra = d
+		return
+	case oneof != nil && !oneof.IsSynthetic():
+		if p.types == nil {
+			p.types = make(map[string]*field)
+			p.choices = "must be one of "
+		} else {
+			p.choices += ", "
+		}
+		p.choices += string(d.Name())
+		p.types[string(d.Name())] = newField(all, d, marks)
+		return
+	}
+	f := newField(all, d, marks)
+	switch {
+	case f == nil:
+	case marks.GetHeader() != "":
+		p.headers = append(p.headers, f)
+	case marks.GetInline():
+		for _, inner := range f.message.order {
+			inlined := *inner
+			inlined.inside = append([]protoreflect.FieldDescriptor{d}, inner.inside...)
+			p.put(&inlined)
+		}
+	default:
+		p.put(f)
+	}
+}
+
+func (p *plan) put(f *field) {
+	p.fields[f.name] = f
+	p.order = append(p.order, f)
+}
+
+// A kind is how one value is read.
+type kind int
+
+const (
+	text kind = iota
+	rawJSON
+	anyToText
+	boolean
+	integer32
+	integer64
+	double
+	enumText
+	milliseconds
+	textMap
+	message
+)
+
+// A field is how one key is read.
+type field struct {
+	desc   protoreflect.FieldDescriptor
+	name   string
+	inside []protoreflect.FieldDescriptor // the inlined messages around it
+	kind   kind
+	want   string // the rule that a value of another type breaks
+
+	notNull   bool // null is an error instead of absent
+	omit      bool // absent is a key left out
+	container bool // rawJSON: an object or array
+	header    string
+
+	enum    map[string]protoreflect.EnumNumber
+	message *plan
+}
+
+// newField plans a field; it returns nil for one that has no form as wire JSON.
+func newField(all map[protoreflect.FullName]*plan, d protoreflect.FieldDescriptor, marks *optionsv1.Wire) *field {
+	f := &field{
+		desc: d, name: string(d.Name()), header: marks.GetHeader(), omit: marks.GetOmitAbsent(),
+		notNull:   marks.GetNotNull() || !d.HasPresence(),
+		container: d.ContainingMessage().FullName() == jsonPart,
+	}
+	switch d.Kind() {
+	case protoreflect.StringKind:
+		f.kind, f.want = text, "must be a string"
+		if marks.GetRawJson() {
+			f.kind, f.want = rawJSON, "must not be null"
+		}
+		if f.container {
+			f.want = "must be an object or array"
+		}
+		if marks.GetAnyToText() {
+			f.kind = anyToText
+		}
+	case protoreflect.BoolKind:
+		f.kind, f.want = boolean, "must be true or false"
+	case protoreflect.Int32Kind:
+		f.kind, f.want = integer32, "must be an integer"
+	case protoreflect.Int64Kind:
+		f.kind, f.want = integer64, "must be an integer"
+	case protoreflect.DoubleKind:
+		f.kind, f.want = double, "must be a number"
+	case protoreflect.EnumKind:
+		f.kind = enumText
+		f.enum, f.want = enumTexts(d.Enum())
+	case protoreflect.MessageKind:
+		switch {
+		case d.IsMap():
+			f.kind, f.want = textMap, "must be an object of strings"
+		case d.Message().FullName() == (*timestamppb.Timestamp)(nil).ProtoReflect().Descriptor().FullName():
+			f.kind, f.want = milliseconds, "must be an integer, Unix milliseconds"
+		case d.Message().ParentFile().Package() != d.ParentFile().Package():
+			return nil
+		default:
+			f.kind, f.message = message, planOf(all, d.Message())
+			f.want = f.message.want()
+		}
+	default:
+		panic(fmt.Sprintf("wire: %s: %v has no form as wire JSON", d.FullName(), d.Kind()))
+	}
+	return f
+}
+
+// want is the rule that JSON of another type breaks.
+func (p *plan) want() string {
+	switch p.shape {
+	case array:
+		if p.only.kind == text {
+			return "must be an array of strings"
+		}
+		return "must be an array"
+	case scalar:
+		return p.only.want
+	}
+	return "must be an object"
+}
+
+// enumTexts returns the values of an enum by their texts in wire JSON, and the rule
+// that other texts break.
+func enumTexts(d protoreflect.EnumDescriptor) (map[string]protoreflect.EnumNumber, string) {
+	values := d.Values()
+	prefix := strings.TrimSuffix(string(values.Get(0).Name()), "UNSPECIFIED")
+	texts := make(map[string]protoreflect.EnumNumber, values.Len())
+	var names []string
+	for i := 1; i < values.Len(); i++ {
+		name := strings.TrimPrefix(string(values.Get(i).Name()), prefix)
+		if d.Name() != "ErrorCode" {
+			name = strings.ToLower(name)
+		}
+		texts[name] = values.Get(i).Number()
+		names = append(names, name)
+	}
+	return texts, "must be one of " + strings.Join(names, ", ")
+}

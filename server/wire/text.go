@@ -1,0 +1,153 @@
+package wire
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/b2b-protocol/b2b/server/jstext"
+)
+
+// SetText sets the field of m that a variable of the path names. A text that cannot be
+// its value is a *[FieldError]; a field that m does not have is another error.
+func SetText(m proto.Message, name, value string) error {
+	p, err := planFor(m)
+	if err != nil {
+		return err
+	}
+	f := p.fields[name]
+	if f == nil || !f.textual() {
+		return fmt.Errorf("wire: %s has no field %q that text can set", p.name, name)
+	}
+	return f.setText(m.ProtoReflect(), value)
+}
+
+// DecodeQuery reads query parameters into the fields of m, but for those named in skip.
+// Parameters that are no field, or one that text cannot say (lists, messages, JSON), are
+// ignored.
+//
+//   - The first value of a parameter counts.
+//   - Texts are taken as they are, also empty ones.
+//   - Integers are read as parseInt does: "12abc" is 12, and a text that begins with no
+//     number is 0, but present. An empty text is absent.
+//   - Times are whole Unix milliseconds and nothing else, the empty text included.
+//   - Enums are their wire text; the empty text is absent.
+//
+// What is wrong is a *[FieldError], the first one in the order of the schema.
+func DecodeQuery(values url.Values, m proto.Message, skip ...string) error {
+	p, err := planFor(m)
+	if err != nil {
+		return err
+	}
+	for _, f := range p.order {
+		given := values[f.name]
+		if len(given) == 0 || !f.textual() || slices.Contains(skip, f.name) {
+			continue
+		}
+		if err := f.setText(m.ProtoReflect(), given[0]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SetHeader reads the fields of m that are marked to come from a header. A header that
+// is not there leaves its field absent, and so does "*". An entity tag is read without
+// its W/ and quotes; integers are read as parseInt does, but a text that begins with no
+// number is a *[FieldError].
+func SetHeader(m proto.Message, header http.Header) error {
+	p, err := planFor(m)
+	if err != nil {
+		return err
+	}
+	for _, f := range p.headers {
+		given := header.Values(f.header)
+		if len(given) == 0 {
+			continue
+		}
+		tag := strings.TrimPrefix(jstext.Trim(given[0]), "W/")
+		if tag == "*" {
+			continue
+		}
+		if len(tag) >= 2 && tag[0] == '"' && tag[len(tag)-1] == '"' {
+			tag = tag[1 : len(tag)-1]
+		}
+		if _, ok := jstext.ParseInt(tag); !ok && (f.kind == integer32 || f.kind == integer64) {
+			return wants("must be a number in quotes").in(f.header)
+		}
+		if err := f.setText(m.ProtoReflect(), tag); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// textual reports whether a plain text can say a value of the field.
+func (f *field) textual() bool {
+	switch f.kind {
+	case text, integer32, integer64, milliseconds, enumText:
+		return !f.desc.IsList() && len(f.inside) == 0
+	}
+	return false
+}
+
+func (f *field) setText(m protoreflect.Message, value string) error {
+	if !utf8.ValidString(value) {
+		return wants("must be UTF-8").in(f.name)
+	}
+	switch f.kind {
+	case text:
+		m.Set(f.desc, protoreflect.ValueOfString(value))
+	case integer32, integer64:
+		if value == "" {
+			return nil
+		}
+		n, _ := jstext.ParseInt(value)
+		if f.kind == integer64 {
+			m.Set(f.desc, protoreflect.ValueOfInt64(n))
+			return nil
+		}
+		m.Set(f.desc, protoreflect.ValueOfInt32(int32(min(max(n, math.MinInt32), math.MaxInt32))))
+	case milliseconds:
+		ms, ok := wholeMilliseconds(value)
+		if !ok {
+			return wants("%s", f.want).in(f.name)
+		}
+		m.Set(f.desc, ofMilliseconds(ms))
+	case enumText:
+		n, ok := f.enum[value]
+		if !ok && value != "" {
+			return wants("%s", f.want).in(f.name)
+		}
+		if ok {
+			m.Set(f.desc, protoreflect.ValueOfEnum(n))
+		}
+	}
+	return nil
+}
+
+// wholeMilliseconds reads a time as JavaScript's Number does, but only integers; what
+// lies beyond int64 is as far away as int64 goes.
+func wholeMilliseconds(value string) (int64, bool) {
+	if n, err := strconv.ParseInt(value, 10, 64); err == nil {
+		return n, true
+	}
+	n, ok := jstext.Number(value)
+	switch {
+	case !ok, jstext.Trim(value) == "", n != math.Trunc(n), math.IsInf(n, 0):
+		return 0, false
+	case n >= math.MaxInt64:
+		return math.MaxInt64, true
+	case n <= math.MinInt64:
+		return math.MinInt64, true
+	}
+	return int64(n), true
+}
