@@ -73,6 +73,7 @@ var Rooms = []Room{
 	{"server/limits", Rules},
 	{"server/mention", Rules},
 	{"server/thread", Rules},
+	{"server/webhookurl", Rules},
 
 	{"sdk/go/...", Generated},
 

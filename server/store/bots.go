@@ -106,6 +106,8 @@ type Tombstone struct {
 type BotReader interface {
 	// Bot finds by id inside the organisation.
 	Bot(ctx context.Context, org, id string) (*Bot, error)
+	// BotByID finds by id in any organisation: for credentials, which name none.
+	BotByID(ctx context.Context, id string) (*Bot, error)
 	// BotByName compares exactly, with case.
 	BotByName(ctx context.Context, org, name string) (*Bot, error)
 	// BotByTokenHash finds by primary token, in any organisation.
