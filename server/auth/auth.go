@@ -1,0 +1,175 @@
+// Package auth turns credentials into callers.
+//
+// A credential is a bot's token or the cookie of a session. What it leads to (the
+// caller, or the reason why it may do nothing) is read from the store once and then
+// remembered by the credential's hash, so that a call costs one hash and one look
+// into a map. Whoever changes what a credential leads to says so in the log of the
+// org, with an access_changed event in the same transaction; the commit of such an
+// event makes this package forget the org before the change is answered. So no
+// revoked credential is believed afterwards, also not by a read that was under way
+// meanwhile (see generations).
+//
+// That a caller was there (last_seen_at, last_used_at, the extension of a session)
+// is noted in memory and written once a second, by [Authenticator.Run].
+package auth
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"log/slog"
+	"time"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+// accessChanged is the type of the events that make what is remembered of an org
+// out of date.
+const accessChanged = "access_changed"
+
+// Config is what an Authenticator works with. All fields are needed but AdminSecret.
+type Config struct {
+	Store       store.Store
+	Log         *slog.Logger
+	Now         func() time.Time
+	AdminSecret string
+}
+
+// Authenticator knows who is calling. It implements call.Authenticator, and what
+// the services ask of the holder of identities (service.Access).
+type Authenticator struct {
+	store    store.Store
+	log      *slog.Logger
+	now      func() time.Time
+	gens     *generations
+	tokens   *cache[*bearer]
+	sessions *cache[*login]
+	marks    marks
+	unhook   func()
+}
+
+var _ call.Authenticator = (*Authenticator)(nil)
+
+// New makes an Authenticator. It must be closed before the store.
+func New(c Config) *Authenticator {
+	gens := &generations{seed: maphash.MakeSeed()}
+	a := &Authenticator{
+		store: c.Store, log: c.Log, now: c.Now,
+		gens: gens, tokens: newCache[*bearer](gens), sessions: newCache[*login](gens),
+	}
+	a.marks.pending = newBatch()
+	a.unhook = c.Store.OnCommit(func(org string, events []store.Event) {
+		for i := range events {
+			if events[i].Type == accessChanged {
+				gens.forget(org)
+				return
+			}
+		}
+	})
+	return a
+}
+
+// Forget drops what is remembered of an org's tokens and sessions, at once; of
+// super admins' sessions, with an empty org. It is for changes that have no log:
+// those of super admins, and the destruction of an org.
+func (a *Authenticator) Forget(org string) { a.gens.forget(org) }
+
+func (a *Authenticator) nowMS() int64 { return a.now().UnixMilli() }
+
+// Session answers the live session of a cookie, or nil. It looks at neither the org
+// nor the bot.
+func (a *Authenticator) Session(ctx context.Context, id string) (*call.Session, error) {
+	l, err := a.findSession(ctx, id)
+	if err != nil || l == nil {
+		return nil, err
+	}
+	return l.session, nil
+}
+
+// Authenticate answers who is calling (http-core.md §3.2): a live session wins over
+// a bearer token.
+func (a *Authenticator) Authenticate(ctx context.Context, c call.Credentials) (*call.Caller, error) {
+	l, err := a.findSession(ctx, c.SessionID)
+	switch {
+	case err != nil:
+		return nil, err
+	case l != nil && l.refusal != nil:
+		return nil, l.refusal
+	case l != nil:
+		return l.caller, nil
+	case c.Bearer == "":
+		return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_AUTH_REQUIRED, "A credential is required").
+			WithHint("Send the header Authorization: Bearer and a bot's token.")
+	}
+	return a.authenticateBearer(ctx, c)
+}
+
+// bearer is what a bot's token leads to.
+type bearer struct {
+	caller     *call.Caller
+	expires    int64 // Unix milliseconds; 0: never
+	botRefusal *call.Error
+	orgRefusal *call.Error
+}
+
+func (a *Authenticator) authenticateBearer(ctx context.Context, c call.Credentials) (*call.Caller, error) {
+	k := keyOf(c.Bearer)
+	it, ok := a.tokens.get(k)
+	b := it.value
+	if !ok {
+		stamp := a.gens.begin()
+		var err error
+		if b, err = a.loadBearer(ctx, c.Bearer, hex.EncodeToString(k[:])); err != nil {
+			return nil, err
+		}
+		a.tokens.put(k, b.caller.OrgID, stamp, b)
+	}
+	now := a.nowMS()
+	switch {
+	case b.expires != 0 && b.expires < now:
+		return nil, TokenExpired()
+	case b.botRefusal != nil:
+		return nil, b.botRefusal
+	case c.OrgID != "" && c.OrgID != b.caller.OrgID:
+		return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_ORG_MISMATCH, "X-Org-Id names another org than the token's")
+	case b.orgRefusal != nil:
+		return nil, b.orgRefusal
+	}
+	a.marks.touch(b.caller.BotID, b.caller.TokenID, now)
+	return b.caller, nil
+}
+
+func (a *Authenticator) loadBearer(ctx context.Context, token, hash string) (*bearer, error) {
+	found, err := FindToken(ctx, a.store, token)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, TokenUnknown()
+	}
+	if err != nil {
+		return nil, err
+	}
+	org, err := a.store.Org(ctx, found.Bot.OrgID)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, TokenUnknown() // destroyed between the two reads
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find the org of a token: %w", err)
+	}
+	scopes, err := found.Scopes()
+	if err != nil {
+		return nil, err
+	}
+	b := &bearer{caller: botCaller(found.Bot), botRefusal: BotRefusal(found.Bot), orgRefusal: OrgRefusal(org)}
+	b.caller.Scopes = call.ParseScopes(scopes)
+	b.caller.TokenHash = hash
+	if found.Token != nil {
+		b.caller.TokenID = found.Token.ID
+		if found.Token.ExpiresAt != nil {
+			b.expires = *found.Token.ExpiresAt
+		}
+	}
+	return b, nil
+}

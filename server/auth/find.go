@@ -1,0 +1,115 @@
+package auth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+// Found is what a bot's token leads to.
+type Found struct {
+	Bot   *store.Bot
+	Token *store.Token // the scoped token; nil for the primary one
+}
+
+// FindToken looks a bot's token up, primary or scoped, expired or not. A token
+// that is not known is store.ErrNotFound.
+func FindToken(ctx context.Context, r store.Reader, token string) (*Found, error) {
+	hash := Hash(token)
+	kinds := []func(context.Context, store.Reader, string) (*Found, error){findPrimary, findScoped}
+	if strings.HasPrefix(token, scopedPrefix) {
+		kinds[0], kinds[1] = kinds[1], kinds[0]
+	}
+	found, err := kinds[0](ctx, r, hash)
+	if errors.Is(err, store.ErrNotFound) {
+		found, err = kinds[1](ctx, r, hash)
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, fmt.Errorf("find a token: %w", err)
+	}
+	return found, err
+}
+
+func findPrimary(ctx context.Context, r store.Reader, hash string) (*Found, error) {
+	bot, err := r.BotByTokenHash(ctx, hash)
+	if err != nil {
+		return nil, err
+	}
+	return &Found{Bot: bot}, nil
+}
+
+func findScoped(ctx context.Context, r store.Reader, hash string) (*Found, error) {
+	token, err := r.TokenByHash(ctx, hash)
+	if err != nil {
+		return nil, err
+	}
+	bot, err := r.BotByID(ctx, token.BotID)
+	if err != nil {
+		return nil, err
+	}
+	return &Found{Bot: bot, Token: token}, nil
+}
+
+// Expired tells whether the token's time was over at now (Unix milliseconds).
+func (f *Found) Expired(now int64) bool {
+	return f.Token != nil && f.Token.ExpiresAt != nil && *f.Token.ExpiresAt < now
+}
+
+// Scopes are the names of what the token may do.
+func (f *Found) Scopes() ([]string, error) {
+	if f.Token == nil {
+		return []string{"full"}, nil
+	}
+	return scopeNames(f.Token.Scopes)
+}
+
+func scopeNames(text string) ([]string, error) {
+	var names []string
+	if err := json.Unmarshal([]byte(text), &names); err != nil {
+		return nil, fmt.Errorf("read stored scopes: %w", err)
+	}
+	return names, nil
+}
+
+// TokenUnknown is the error about a token that nobody has.
+func TokenUnknown() *call.Error {
+	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_INVALID_TOKEN, "This token is not known")
+}
+
+// TokenExpired is the error about a scoped token whose time is over.
+func TokenExpired() *call.Error {
+	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_TOKEN_EXPIRED, "This token has expired").
+		WithHint("Make a new one with the bot's primary token.")
+}
+
+// BotRefusal says why a bot may do nothing, or is nil for an active bot. Clients
+// match its text.
+func BotRefusal(bot *store.Bot) *call.Error {
+	message := "This bot was rejected by an admin of its org"
+	switch bot.JoinStatus {
+	case store.BotActive:
+		return nil
+	case store.BotPending:
+		message = "This bot waits for the approval of an admin of its org"
+	}
+	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_BOT_NOT_ACTIVE, "bot_not_active").
+		With("join_status", bot.JoinStatus).With("message", message)
+}
+
+// OrgRefusal says why nobody may do anything in an org, or is nil for an active org.
+func OrgRefusal(org *store.Org) *call.Error {
+	switch org.Status {
+	case store.OrgActive:
+		return nil
+	case store.OrgDestroyed:
+		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_ORG_DESTROYED, "This org was destroyed")
+	}
+	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_ORG_SUSPENDED, "This org is suspended").
+		WithHint("Ask the operator of the server.")
+}

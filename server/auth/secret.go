@@ -1,0 +1,62 @@
+package auth
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+)
+
+// The prefixes by which people tell secrets apart (http-core.md §1).
+const (
+	botPrefix    = "bot_"
+	scopedPrefix = "scoped_"
+	ticketPrefix = "tkt_"
+	invitePrefix = "hxa_"
+)
+
+// NewBotToken makes a primary token: "bot_" and 48 hex characters.
+func NewBotToken() string { return botPrefix + random(24) }
+
+// NewScopedToken makes a scoped token: "scoped_" and 48 hex characters.
+func NewScopedToken() string { return scopedPrefix + random(24) }
+
+// NewOrgSecret makes an org secret: 48 hex characters.
+func NewOrgSecret() string { return random(24) }
+
+// NewTicketCode makes the code of an org ticket: "tkt_" and 16 hex characters.
+func NewTicketCode() string { return ticketPrefix + random(8) }
+
+// NewInviteCode makes a platform invite code: "hxa_" and 16 hex characters.
+func NewInviteCode() string { return invitePrefix + random(8) }
+
+// NewSessionID makes the value of a session cookie: 64 hex characters.
+func NewSessionID() string { return random(32) }
+
+func random(n int) string {
+	b := make([]byte, n)
+	rand.Read(b) // never fails, by its contract
+	return hex.EncodeToString(b)
+}
+
+// Hash is how a secret rests in the store: its SHA-256 in hex. The secrets are
+// random, so no salt is needed.
+func Hash(secret string) string {
+	sum := sha256.Sum256([]byte(secret))
+	return hex.EncodeToString(sum[:])
+}
+
+// Matches tells whether a secret has this hash, in a time that does not depend on
+// where they differ.
+func Matches(secret, hash string) bool {
+	return subtle.ConstantTimeCompare([]byte(Hash(secret)), []byte(hash)) == 1
+}
+
+// SessionRef is the public handle of a session: 16 hex characters, the same for an
+// id as long as the admin secret is the same, and of no use for guessing the id.
+func SessionRef(adminSecret, id string) string {
+	mac := hmac.New(sha256.New, []byte(adminSecret))
+	mac.Write([]byte("session ref\x00" + id))
+	return hex.EncodeToString(mac.Sum(nil)[:8])
+}

@@ -1,0 +1,164 @@
+package auth
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+// SessionTTL is how long a session of a role lives without use (http-core.md §3.3).
+func SessionTTL(role string) time.Duration {
+	switch role {
+	case store.RoleBotOwner:
+		return 24 * time.Hour
+	case store.RoleOrgAdmin:
+		return 8 * time.Hour
+	}
+	return 4 * time.Hour
+}
+
+// MaxSessions is how many sessions of a role may live at once: for each bot, for
+// each org, in all.
+func MaxSessions(role string) int {
+	if role == store.RoleSuperAdmin {
+		return 3
+	}
+	return 5
+}
+
+// slideEvery is how often a session in use is extended at most, in milliseconds.
+const slideEvery = 60_000
+
+// login is what a session cookie leads to.
+type login struct {
+	org     string
+	session *call.Session
+	created int64        // Unix milliseconds
+	caller  *call.Caller // nil when refused
+	refusal *call.Error  // why the session's caller may do nothing
+}
+
+// findSession answers what a cookie leads to, or nil if no live session is.
+func (a *Authenticator) findSession(ctx context.Context, id string) (*login, error) {
+	if id == "" {
+		return nil, nil
+	}
+	now := a.nowMS()
+	k := keyOf(id)
+	it, ok := a.sessions.get(k)
+	if !ok || it.value.session.ExpiresAt <= now {
+		stamp := a.gens.begin()
+		l, err := a.loadSession(ctx, hex.EncodeToString(k[:]))
+		if err != nil || l == nil {
+			return nil, err
+		}
+		it = item[*login]{slot: a.gens.slot(l.org), stamp: stamp, value: l}
+		a.sessions.store(k, it)
+	}
+	if it.value.session.ExpiresAt <= now {
+		return nil, nil
+	}
+	return a.slide(k, it, now), nil
+}
+
+// slide extends a session in the second half of its life (http-core.md §3.3).
+func (a *Authenticator) slide(k key, it item[*login], now int64) *login {
+	l := it.value
+	ttl := SessionTTL(l.session.Role).Milliseconds()
+	if now <= l.created+ttl/2 || now+ttl < l.session.ExpiresAt+slideEvery {
+		return l
+	}
+	session := *l.session
+	session.ExpiresAt = now + ttl
+	extended := *l
+	extended.session = &session
+	if l.caller != nil {
+		caller := *l.caller
+		caller.Session = &session
+		extended.caller = &caller
+	}
+	it.value = &extended
+	a.marks.extend(session.Hash, l.org, session.ExpiresAt)
+	a.sessions.store(k, it)
+	return &extended
+}
+
+func (a *Authenticator) loadSession(ctx context.Context, hash string) (*login, error) {
+	row, err := a.store.SessionByHash(ctx, hash)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find a session: %w", err)
+	}
+	session := &call.Session{
+		Hash: row.Hash, Ref: row.Ref, Role: row.Role, OwnerName: row.OwnerName, IsScopedToken: row.IsScopedToken,
+		ExpiresAt: max(row.ExpiresAt, a.marks.extension(row.Hash)),
+	}
+	if row.OrgID != nil {
+		session.OrgID = *row.OrgID
+	}
+	if row.BotID != nil {
+		session.BotID = *row.BotID
+	}
+	if row.Scopes != nil {
+		if session.Scopes, err = scopeNames(*row.Scopes); err != nil {
+			return nil, err
+		}
+	}
+	l := &login{org: session.OrgID, session: session, created: row.CreatedAt}
+	if session.Role == store.RoleSuperAdmin {
+		l.caller = &call.Caller{Kind: call.SuperAdmin, Session: session}
+		return l, nil
+	}
+	org, err := a.store.Org(ctx, session.OrgID)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil // destroyed between the two reads
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find the org of a session: %w", err)
+	}
+	if l.refusal = OrgRefusal(org); l.refusal != nil {
+		return l, nil
+	}
+	if session.Role == store.RoleOrgAdmin {
+		l.caller = &call.Caller{Kind: call.OrgAdmin, OrgID: org.ID, Session: session}
+		return l, nil
+	}
+	return l, a.loadOwner(ctx, l)
+}
+
+// loadOwner adds the bot that a bot owner's session acts as.
+func (a *Authenticator) loadOwner(ctx context.Context, l *login) error {
+	bot, err := a.store.Bot(ctx, l.org, l.session.BotID)
+	if errors.Is(err, store.ErrNotFound) {
+		l.refusal = call.Errorf(b2bv1.ErrorCode_ERROR_CODE_SESSION_INVALID, "The bot of this session is gone")
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("find the bot of a session: %w", err)
+	}
+	if l.refusal = BotRefusal(bot); l.refusal != nil {
+		return nil
+	}
+	scopes := call.ScopeFull
+	if l.session.Scopes != nil {
+		scopes = call.ParseScopes(l.session.Scopes)
+	}
+	l.caller = botCaller(bot)
+	l.caller.Scopes = scopes
+	l.caller.Session = l.session
+	return nil
+}
+
+func botCaller(bot *store.Bot) *call.Caller {
+	return &call.Caller{
+		Kind: call.Bot, OrgID: bot.OrgID, BotID: bot.ID, BotName: bot.Name, Admin: bot.AuthRole == store.AuthAdmin,
+	}
+}
