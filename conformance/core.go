@@ -2,5 +2,14 @@ package conformance
 
 // coreChecks lists the checks of everything beneath collaboration: HTTP, credentials, organisations, bots.
 func coreChecks() []Check {
-	return join()
+	return join(
+		httpChecks(), requestChecks(), bearerChecks(), sessionChecks(), sessionRuleChecks(), accessChecks(), scopeChecks(),
+		orgChecks(), inviteChecks(), settingsChecks(), ticketChecks(), orgSessionChecks(),
+		registerChecks(), registerCredentialChecks(), limitChecks(),
+		botChecks(), botListChecks(), profileChecks(), tombstoneChecks(), joinStatusChecks(),
+		tokenChecks(), auditChecks(), auditActionChecks(), serverChecks(), idempotencyChecks(), errorChecks(),
+	)
 }
+
+// unknownID is the id of nothing.
+const unknownID = "00000000-0000-7000-8000-000000000000"

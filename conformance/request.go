@@ -186,3 +186,6 @@ func clip(s string, n int) string {
 	}
 	return strings.ToValidUTF8(s[:n], "") + "…"
 }
+
+// escape makes s safe as a value in a query or a segment of a path.
+func escape(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }

@@ -94,3 +94,13 @@ func (t *T) run(c Check) []string {
 	}
 	return t.failures
 }
+
+// eventually tries ok every 100 ms until it holds, and records a failure when that takes longer than the limit.
+func (t *T) eventually(limit time.Duration, failure string, ok func() bool) {
+	for end := time.Now().Add(limit); !ok(); t.Sleep(100 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Errorf("%s within %s", failure, limit)
+			return
+		}
+	}
+}

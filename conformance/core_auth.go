@@ -1,0 +1,153 @@
+package conformance
+
+import (
+	"time"
+)
+
+// tokenShape is a scoped token without its secret; see T.Shape.
+const tokenShape = "id:s scopes:[s] label:s? expires_at:n? created_at:i last_used_at:i?"
+
+// bearerChecks covers what a Bearer header can be and in which order it is judged.
+func bearerChecks() []Check {
+	return []Check{
+		{[]string{"B2B-AUTH-001"}, "a live cookie decides, a dead one counts as absent", func(t *T) {
+			o := t.Org()
+			human := o.Human()
+			bearer := Header("Authorization", "Bearer "+string(o.Admin.Token))
+			t.Get("/api/me", o.Admin).Status(200)
+			t.Get("/api/me", human, bearer).Refused(403, "FORBIDDEN")
+			dead := Header("Cookie", "hxa_session="+string(make64('0')))
+			t.Get("/api/me", o.Admin, dead).Status(200)
+			t.Get("/api/me", nil, dead).Refused(401, "AUTH_REQUIRED")
+			t.Get("/api/auth/session", nil, Header("Cookie", "other=1; hxa_session="+human.Cookie+"; hxa_session="+string(make64('1')))).Status(200)
+			t.Get("/api/auth/session", nil, Header("Cookie", "hxa_session="+string(make64('1'))+"; hxa_session="+human.Cookie)).Status(401)
+		}},
+		{[]string{"B2B-AUTH-002"}, "a Bearer is Authorization: Bearer and nothing else", func(t *T) {
+			o := t.Org()
+			token := string(o.Admin.Token)
+			for _, header := range []string{"", "Bearer", "Bearer ", "bearer " + token, "BEARER " + token, "Basic " + token, "Token " + token, token} {
+				t.Get("/api/me", nil, Header("Authorization", header)).Refused(401, "AUTH_REQUIRED")
+			}
+			t.Get("/api/me", nil, Header("Authorization", "Bearer  "+token)).Status(401)
+			for _, query := range []string{"token=", "access_token=", "api_key="} {
+				t.Get("/api/me?"+query+token, nil).Refused(401, "AUTH_REQUIRED")
+			}
+			t.Get("/api/me", nil, Header("Authorization", "Bearer "+token)).Status(200)
+		}},
+		{[]string{"B2B-AUTH-003"}, "secrets and tickets are no Bearer credentials", func(t *T) {
+			o := t.Org()
+			ticket := o.Ticket(J{"reusable": true})
+			for _, secret := range []string{t.AdminSecret(), o.Secret, ticket, "bot_0", string(o.Admin.Token) + "0"} {
+				t.Get("/api/me", Token(secret)).Refused(401, "INVALID_TOKEN")
+				t.Get("/api/orgs", Token(secret)).Refused(401, "AUTH_REQUIRED")
+			}
+			t.Get("/api/me", o.Admin).Status(200)
+			t.Get("/api/orgs", t.Super()).Status(200)
+		}},
+		{[]string{"B2B-AUTH-004"}, "a Bearer is checked in order: token, expiry, standing, org header, org", func(t *T) {
+			o := t.Org()
+			bot := o.Bot("worker")
+			elsewhere := Header("X-Org-Id", unknownID)
+			short := Token(t.Do("POST", "/api/me/tokens", bot, J{"scopes": []string{"read"}, "expires_in": 50}).OK().Str("token"))
+			long := bot.Scoped("read")
+			t.Get("/api/me", bot, Header("X-Org-Id", o.ID)).Status(200)
+			t.Get("/api/me", bot, elsewhere).Refused(403, "ORG_MISMATCH")
+			t.Get("/api/me", long, elsewhere).Refused(403, "ORG_MISMATCH")
+			t.Get("/api/me", Token("scoped_unknown"), elsewhere).Refused(401, "INVALID_TOKEN")
+			t.Sleep(100 * time.Millisecond)
+			t.Get("/api/me", short).Refused(401, "TOKEN_EXPIRED")
+			bot.SetStatus("rejected")
+			t.Get("/api/me", short).Refused(401, "TOKEN_EXPIRED")
+			t.Get("/api/me", bot, elsewhere).Refused(403, "BOT_NOT_ACTIVE")
+			o.SetStatus("suspended")
+			t.Get("/api/me", bot).Refused(403, "BOT_NOT_ACTIVE")
+			t.Get("/api/me", o.Admin, elsewhere).Refused(403, "ORG_MISMATCH")
+			t.Get("/api/me", o.Admin).Refused(403, "ORG_SUSPENDED")
+		}},
+		{[]string{"B2B-AUTH-005", "B2B-BOT-024"}, "a bot that is not active can do nothing until it is approved", func(t *T) {
+			o := t.Org()
+			bot := o.PendingBot("newbie")
+			refused := func(c Caller, standing string) {
+				for _, route := range [][2]string{
+					{"GET", "/api/me"}, {"GET", "/api/org"}, {"GET", "/api/peers"}, {"GET", "/api/bots"}, {"GET", "/api/me/workspace"},
+					{"POST", "/api/me/tokens"}, {"DELETE", "/api/me"}, {"GET", "/api/audit"}, {"POST", "/api/org/tickets"}, {"GET", "/api/nope"},
+				} {
+					t.Do(route[0], route[1], c, nil).Refused(403, "BOT_NOT_ACTIVE").
+						Equal("error", "bot_not_active").Equal("join_status", standing).Shape("", "message:s")
+				}
+			}
+			refused(bot, "pending")
+			bot.SetStatus("active")
+			t.Get("/api/me", bot).Status(200).Equal("join_status", "active")
+			scoped := bot.Scoped("full")
+			t.Get("/api/me", scoped).Status(200)
+			bot.SetStatus("rejected")
+			refused(bot, "rejected")
+			refused(scoped, "rejected")
+			bot.SetStatus("active")
+			t.Get("/api/me", bot).Status(200)
+			t.Get("/api/me", scoped).Status(200)
+		}},
+		{[]string{"B2B-AUTH-006"}, "a suspended org stands still and comes back", func(t *T) {
+			o := t.Org()
+			bot := o.Bot("worker")
+			callers := []Caller{o.Admin, bot, bot.Scoped("full"), bot.Login(), o.Human()}
+			for _, c := range callers {
+				t.Get("/api/org", c).Status(200)
+			}
+			o.SetStatus("suspended")
+			for _, c := range callers {
+				t.Get("/api/org", c).Refused(403, "ORG_SUSPENDED")
+				t.Get("/api/nope", c).Refused(403, "ORG_SUSPENDED")
+				t.Get("/api/bots", c).Refused(403, "ORG_SUSPENDED")
+			}
+			o.SetStatus("active")
+			for _, c := range callers {
+				t.Get("/api/org", c).Status(200).Equal("status", "active")
+			}
+		}},
+		{[]string{"B2B-AUTH-007"}, "a Bearer call moves last_seen_at and last_used_at", func(t *T) {
+			o := t.Org()
+			bot := o.Bot("worker")
+			created := bot.Registration.Num("created_at")
+			scoped := bot.Scoped("read")
+			t.Get("/api/me/tokens", bot).OK().Equal("0.last_used_at", nil)
+			t.Sleep(50 * time.Millisecond)
+			t.Get("/api/me", scoped).OK().Equal("online", false)
+			t.eventually(3*time.Second, "last_seen_at and last_used_at never moved", func() bool {
+				seen := t.Get("/api/bots/"+bot.ID, o.Admin).OK()
+				used := t.Get("/api/me/tokens", bot).OK().Value("0.last_used_at")
+				return seen.Num("last_seen_at") > created && used != nil
+			})
+		}},
+		{[]string{"B2B-AUTH-008"}, "nothing of a destroyed org works", func(t *T) {
+			o := t.Org()
+			scoped, owner, human := o.Admin.Scoped("full"), o.Admin.Login(), o.Human()
+			for _, c := range []Caller{o.Admin, scoped, owner, human} {
+				t.Get("/api/org", c).Status(200)
+			}
+			t.Do("DELETE", "/api/orgs/"+o.ID, t.Super(), nil).Status(204)
+			t.Get("/api/org", o.Admin).Refused(401, "INVALID_TOKEN")
+			t.Get("/api/org", scoped).Refused(401, "INVALID_TOKEN")
+			t.Get("/api/org", owner).Status(401)
+			t.Get("/api/org", human).Status(401)
+			t.Get("/api/audit", human).Status(401)
+		}},
+		{[]string{"B2B-AUTH-009"}, "X-Org-Id is ignored for sessions", func(t *T) {
+			o := t.Org()
+			elsewhere := Header("X-Org-Id", unknownID)
+			t.Get("/api/org", o.Human(), elsewhere).Status(200)
+			t.Get("/api/org", o.Admin.Login(), elsewhere).Status(200)
+			t.Get("/api/org", o.Admin, elsewhere).Refused(403, "ORG_MISMATCH")
+		}},
+	}
+}
+
+// make64 is a session id that no server minted.
+func make64(digit byte) []byte {
+	id := make([]byte, 64)
+	for i := range id {
+		id[i] = digit
+	}
+	return id
+}

@@ -1,0 +1,195 @@
+package conformance
+
+import (
+	"fmt"
+	"strings"
+)
+
+// httpChecks covers paths, methods and headers.
+func httpChecks() []Check {
+	return []Check{
+		{[]string{"B2B-HTTP-001"}, "success is 200 with JSON, but for two 201 and two 204", func(t *T) {
+			o := t.Org()
+			r := t.Get("/api/org", o.Admin).Status(200)
+			if ct := r.Header.Get("Content-Type"); !strings.HasPrefix(ct, "application/json") {
+				t.Errorf("%s: Content-Type %q", r, ct)
+			}
+			t.Do("POST", "/api/org/tickets", o.Admin, J{}).Status(200)
+			invite := t.Do("POST", "/api/platform/invite-codes", t.Super(), J{"max_uses": 1}).Status(201)
+			made := t.Do("POST", "/api/platform/orgs", nil, J{"invite_code": invite.Str("code"), "name": "x"}).Status(201)
+			t.Do("DELETE", "/api/orgs/"+made.Str("org_id"), t.Super(), nil).Status(204).Empty()
+			t.Do("DELETE", "/api/platform/invite-codes/"+invite.Str("id"), t.Super(), nil).Status(204).Empty()
+		}},
+		{[]string{"B2B-HTTP-010"}, "unknown paths and methods: 401 for strangers, 404 for callers", func(t *T) {
+			o := t.Org()
+			for _, c := range []struct{ method, path string }{
+				{"GET", "/api/nope"}, {"POST", "/api/nope"}, {"PUT", "/api/nope/deeper"}, {"PATCH", "/api/nope"}, {"DELETE", "/api/nope"},
+				{"GET", "/api/auth/login"}, {"GET", "/api/auth/register"}, {"PUT", "/api/org"}, {"DELETE", "/api/version"}, {"GET", "/nope"},
+			} {
+				t.Do(c.method, c.path, nil, nil).Refused(401, "AUTH_REQUIRED")
+				t.Do(c.method, c.path, Token("bot_unknown"), nil).Refused(401, "INVALID_TOKEN")
+				t.Do(c.method, c.path, o.Admin, nil).Refused(404, "NOT_FOUND")
+			}
+			t.Get("/api/nope", o.Human()).Refused(404, "NOT_FOUND")
+			t.Do("POST", "/nope", o.Admin, J{}).Refused(404, "NOT_FOUND")
+			t.Get("/api/org", o.Admin).Status(200)
+		}},
+		{[]string{"B2B-HTTP-011"}, "paths match in any case and with one trailing slash", func(t *T) {
+			o := t.Org()
+			for _, path := range []string{"/api/me", "/api/me/", "/API/Me", "/Api/ME/", "/api/BOTS/" + o.Admin.ID, "/api/bots/admin/PROFILE/"} {
+				t.Get(path, o.Admin).Status(200).Equal("id", o.Admin.ID)
+			}
+			t.Do("POST", "/API/org/Tickets/", o.Admin, J{}).Status(200).Has("ticket")
+			t.Get("/HEALTH/", nil).Status(200)
+			t.Get("/api/me/nope", o.Admin).Refused(404, "NOT_FOUND")
+			t.Get("/api/bots/ADMIN/profile", o.Admin).Refused(404, "NOT_FOUND")
+		}},
+		{[]string{"B2B-HTTP-012"}, "HEAD works wherever GET does", func(t *T) {
+			o := t.Org()
+			for _, path := range []string{"/health", "/api/version", "/skill.md"} {
+				t.Do("HEAD", path, nil, nil).Status(200).Empty()
+			}
+			t.Do("HEAD", "/api/me", o.Admin, nil).Status(200).Empty()
+			t.Do("HEAD", "/api/me", nil, nil).Status(401).Empty()
+			t.Do("HEAD", "/api/bots/"+unknownID, o.Admin, nil).Status(404).Empty()
+		}},
+		{[]string{"B2B-HTTP-013"}, "GET answers carry a weak ETag, which If-None-Match can name", func(t *T) {
+			o := t.Org()
+			r := t.Get("/api/org/settings", o.Admin).OK()
+			tag := r.Header.Get("ETag")
+			if !strings.HasPrefix(tag, `W/"`) {
+				t.Fatalf("%s: ETag %q is not a weak one", r, tag)
+			}
+			t.Get("/api/org/settings", o.Admin, Header("If-None-Match", tag)).Status(304).Empty()
+			t.Get("/api/org/settings", o.Admin, Header("If-None-Match", `W/"other"`)).Status(200)
+			o.Settings(J{"threads_per_hour_per_bot": 77})
+			t.Get("/api/org/settings", o.Admin, Header("If-None-Match", tag)).Status(200)
+		}},
+		{[]string{"B2B-HTTP-014"}, "broken escapes are 400, escaped slashes find nothing", func(t *T) {
+			o := t.Org()
+			if r := t.Get("/api/bots/%zz", o.Admin); r.StatusCode() != 400 {
+				t.Errorf("%s: want 400", r)
+			}
+			t.Get("/api/bots/a%2Fb", o.Admin).Refused(404, "NOT_FOUND")
+			t.Get("/api/bots/%61dmin/profile", o.Admin).Status(200).Equal("id", o.Admin.ID)
+		}},
+		{[]string{"B2B-HTTP-015"}, "whole numbers in a query are read leniently", func(t *T) {
+			o := t.Org()
+			for range 3 {
+				o.Ticket(J{})
+			}
+			for query, want := range map[string]int{
+				"": 3, "limit=2": 2, "limit=2abc": 2, "limit=1.9": 1, "limit=0": 3, "limit=": 3, "limit=abc": 3, "limit=-5": 1,
+				"limit=1000": 3, "limit=2&limit=1": 2,
+			} {
+				t.Get("/api/org/tickets?"+query, o.Admin).Status(200).Len("items", want)
+			}
+		}},
+		{[]string{"B2B-HTTP-016"}, "without allowed origins there is no CORS", func(t *T) {
+			o := t.Org()
+			from := Header("Origin", "https://elsewhere.example")
+			for _, r := range []*Response{
+				t.Get("/api/version", nil, from).Status(200),
+				t.Get("/api/org", o.Admin, from).Status(200),
+				t.Get("/api/org", nil, from).Status(401),
+				t.Do("OPTIONS", "/api/org", nil, nil, from, Header("Access-Control-Request-Method", "GET")).Refused(401, "AUTH_REQUIRED"),
+				t.Do("OPTIONS", "/api/org", o.Admin, nil, from, Header("Access-Control-Request-Method", "GET")).Refused(404, "NOT_FOUND"),
+			} {
+				for name := range r.Header {
+					if strings.HasPrefix(name, "Access-Control-") {
+						t.Errorf("%s: has %s", r, name)
+					}
+				}
+			}
+		}},
+	}
+}
+
+// requestChecks covers bodies.
+func requestChecks() []Check {
+	return []Check{
+		{[]string{"B2B-HTTP-002"}, "only application/json bodies are read", func(t *T) {
+			o := t.Org()
+			body := Raw(`{"auth_role":"member"}`)
+			role := "/api/org/bots/" + o.Bot("worker").ID + "/role"
+			for _, ct := range []string{"text/plain", "application/x-www-form-urlencoded", ""} {
+				t.Do("PATCH", role, o.Admin, body, Header("Content-Type", ct)).Refused(400, "VALIDATION_ERROR")
+			}
+			for _, ct := range []string{"application/json", "application/json; charset=utf-8", "Application/JSON"} {
+				t.Do("PATCH", role, o.Admin, body, Header("Content-Type", ct)).Status(200)
+			}
+			t.Do("POST", "/api/org/tickets", o.Admin, Raw("")).Status(200).Has("ticket")
+			t.Do("POST", "/api/org/tickets", o.Admin, nil).Status(200).Has("ticket")
+		}},
+		{[]string{"B2B-HTTP-003"}, "malformed JSON is 400 before anything else", func(t *T) {
+			o := t.Org()
+			for _, body := range []Raw{`{`, `{"a":}`, `{"a":1}}`, `nope`, `"text"`, `7`, `true`, `null`} {
+				t.Do("POST", "/api/org/tickets", o.Admin, body).Refused(400, "VALIDATION_ERROR")
+				t.Do("POST", "/api/org/tickets", nil, body).Refused(400, "VALIDATION_ERROR")
+				t.Do("POST", "/api/auth/login", nil, body).Refused(400, "VALIDATION_ERROR")
+				t.Do("POST", "/api/nope", nil, body).Refused(400, "VALIDATION_ERROR")
+			}
+			t.Do("POST", "/api/org/tickets", nil, Raw(`{}`)).Refused(401, "AUTH_REQUIRED")
+			t.Do("POST", "/api/org/tickets", o.Admin, Raw(" {\n} ")).Status(200)
+		}},
+		{[]string{"B2B-HTTP-004"}, "a body may have 1 MiB and no more", func(t *T) {
+			o := t.Org()
+			frame := len(`{"pad":""}`)
+			fits := Raw(fmt.Sprintf(`{"pad":"%s"}`, strings.Repeat("x", 1<<20-frame)))
+			over := Raw(fmt.Sprintf(`{"pad":"%s"}`, strings.Repeat("x", 1<<20-frame+1)))
+			t.Do("POST", "/api/org/tickets", o.Admin, fits).Status(200)
+			t.Do("POST", "/api/org/tickets", o.Admin, over).Refused(413, "PAYLOAD_TOO_LARGE")
+			t.Do("POST", "/api/auth/login", nil, over).Refused(413, "PAYLOAD_TOO_LARGE")
+		}},
+		{[]string{"B2B-HTTP-005"}, "charsets other than Unicode are 415", func(t *T) {
+			o := t.Org()
+			t.Do("POST", "/api/org/tickets", o.Admin, Raw(`{}`), Header("Content-Type", "application/json; charset=iso-8859-1")).Refused(415, "UNSUPPORTED_MEDIA_TYPE")
+			t.Do("POST", "/api/org/tickets", o.Admin, Raw(`{}`), Header("Content-Type", "application/json; charset=UTF-8")).Status(200)
+		}},
+		{[]string{"B2B-HTTP-006"}, "unknown keys of a body are ignored", func(t *T) {
+			o := t.Org()
+			t.Do("PATCH", "/api/me/profile", o.Admin, J{"bio": "x", "nonsense": J{"deep": []int{1}}, "name": "other"}).Status(200).
+				Equal("bio", "x").Equal("name", "admin").Lacks("nonsense")
+		}},
+		{[]string{"B2B-HTTP-007", "B2B-ERR-002"}, "strange bodies never make the server fail", func(t *T) {
+			o := t.Org()
+			deep := strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000)
+			bodies := []Raw{
+				Raw(`{"metadata":` + deep + `}`), Raw(`{"protocols":` + strings.Repeat(`{"a":`, 5_000) + "1" + strings.Repeat("}", 5_000) + `}`),
+				"{\"bio\":\"\xff\xfe\"}", "{\"\xc3\":1,\"bio\":\"x\"}", `{"bio":"a\u0000b"}`, `{"bio":"\ud800"}`, `{"bio":"one","bio":"two"}`,
+				`{"protocols":{"n":1e99999}}`, `{"protocols":{"n":123456789012345678901234567890}}`, `[]`, `[{"bio":"x"}]`, "\ufeff{}",
+			}
+			for _, body := range bodies {
+				for _, route := range []string{"PATCH /api/me/profile", "POST /api/auth/register", "PATCH /api/org/settings", "POST /api/auth/login"} {
+					method, path, _ := strings.Cut(route, " ")
+					r := t.Do(method, path, o.Admin, body)
+					switch {
+					case r.StatusCode() >= 500:
+						t.Errorf("%s: the server failed", r)
+					case r.StatusCode() >= 400:
+						r.Has("error", "code")
+					}
+				}
+			}
+			t.Get("/api/me", o.Admin).Status(200)
+		}},
+		{[]string{"B2B-HTTP-008"}, "wrong JSON types are 400 after authentication and scope", func(t *T) {
+			o := t.Org()
+			reader, bot := o.Admin.Scoped("read"), o.Bot("worker")
+			for _, c := range []struct {
+				method, path string
+				body         J
+			}{
+				{"PATCH", "/api/me/profile", J{"bio": 5}}, {"PATCH", "/api/me/profile", J{"tags": "x"}},
+				{"PATCH", "/api/me/name", J{"name": J{}}}, {"POST", "/api/me/tokens", J{"scopes": "read"}},
+			} {
+				t.Do(c.method, c.path, o.Admin, c.body).Refused(400, "VALIDATION_ERROR")
+				t.Do(c.method, c.path, nil, c.body).Refused(401, "AUTH_REQUIRED")
+				t.Do(c.method, c.path, reader, c.body).Refused(403, "INSUFFICIENT_SCOPE")
+			}
+			t.Do("PATCH", "/api/org/settings", o.Admin, J{"join_approval_required": "yes"}).Refused(400, "VALIDATION_ERROR")
+			t.Do("PATCH", "/api/org/settings", bot, J{"join_approval_required": "yes"}).Refused(403, "FORBIDDEN")
+			t.Do("POST", "/api/orgs", nil, J{"name": []int{1}}).Refused(401, "AUTH_REQUIRED")
+		}},
+	}
+}

@@ -1,0 +1,179 @@
+package conformance
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// ticketChecks covers org tickets.
+func ticketChecks() []Check {
+	return []Check{
+		{[]string{"B2B-ORG-030"}, "a ticket has flags and an end", func(t *T) {
+			o := t.Org()
+			for _, c := range []struct {
+				body             J
+				reusable, direct bool
+				life             time.Duration
+			}{
+				{J{}, false, false, 30 * time.Minute},
+				{nil, false, false, 30 * time.Minute},
+				{J{"reusable": true, "skip_approval": true, "expires_in": 600}, true, true, 10 * time.Minute},
+				{J{"reusable": false, "skip_approval": false, "expires_in": 0}, false, false, 0},
+				{J{"expires_in": 90.5}, false, false, 90500 * time.Millisecond},
+				{J{"expires_in": -1}, false, false, 30 * time.Minute},
+			} {
+				now := t.serverTime(o)
+				r := t.Do("POST", "/api/org/tickets", o.Admin, c.body).OK().Shape("", "ticket:s expires_at:n").
+					Equal("reusable", c.reusable).Equal("skip_approval", c.direct)
+				if code := r.Str("ticket"); len(code) != 20 || !strings.HasPrefix(code, "tkt_") {
+					t.Errorf("%s: ticket is not tkt_ and 16 hex", r)
+				}
+				r.expires("expires_at", c.life, now)
+			}
+		}},
+		{[]string{"B2B-ORG-031"}, "tickets that can be used are listed, newest first, in pages", func(t *T) {
+			o := t.Org()
+			used, short := o.Ticket(J{}), o.Ticket(J{"expires_in": 0.05})
+			o.Register(J{"ticket": used, "name": "first"}).Status(200)
+			byOwner := t.Do("POST", "/api/org/tickets", o.Admin.Login(), J{"reusable": true, "skip_approval": true, "expires_in": 0}).OK().Str("ticket")
+			t.Sleep(5 * time.Millisecond)
+			byHuman := t.Do("POST", "/api/org/tickets", o.Human(), J{}).OK().Str("ticket")
+			t.Sleep(5 * time.Millisecond)
+			byBot := o.Ticket(J{})
+			o.Register(J{"ticket": byOwner, "name": "second"}).Status(200)
+			t.Sleep(100 * time.Millisecond)
+			r := t.Get("/api/org/tickets", o.Admin).OK().Lacks("cursor").Absent("items", "code", used).Absent("items", "code", short)
+			if got, want := r.Pluck("items", "code"), []string{byBot, byHuman, byOwner}; !slices.Equal(got, want) {
+				t.Errorf("%s: lists %v, want %v", r, got, want)
+			}
+			for i, by := range []any{o.Admin.ID, nil, o.Admin.ID} {
+				r.Equal(fmt.Sprintf("items.%d.created_by", i), by).
+					Shape(fmt.Sprintf("items.%d", i), "id:s code:s? reusable:b skip_approval:b expires_at:n created_by:s? created_at:i")
+			}
+			r.Equal("items.2.reusable", true).Equal("items.2.skip_approval", true).Equal("items.2.expires_at", 0)
+			var paged []string
+			path := "/api/org/tickets?limit=2"
+			for range 3 {
+				page := t.Get(path, o.Human()).OK()
+				paged = append(paged, page.Pluck("items", "code")...)
+				if _, more := page.find("cursor"); !more {
+					break
+				}
+				path = "/api/org/tickets?limit=2&cursor=" + escape(page.Str("cursor"))
+			}
+			if want := []string{byBot, byHuman, byOwner}; !slices.Equal(paged, want) {
+				t.Errorf("pages of 2 list %v, want %v", paged, want)
+			}
+			t.Get("/api/org/tickets?limit=3", o.Admin).OK().Len("items", 3).Lacks("cursor")
+			t.Get("/api/org/tickets?cursor=nonsense", o.Admin).Status(200).Len("items", 0).Lacks("cursor")
+		}},
+		{[]string{"B2B-ORG-031"}, "a page of tickets has 20, and at most 100", func(t *T) {
+			o := t.Org()
+			for range 101 {
+				o.Ticket(J{})
+			}
+			t.Get("/api/org/tickets", o.Admin).OK().Len("items", 20).Has("cursor")
+			t.Get("/api/org/tickets?limit=1000", o.Admin).OK().Len("items", 100).Has("cursor")
+		}},
+		{[]string{"B2B-ORG-032"}, "a ticket is revoked by id or code, used and expired too", func(t *T) {
+			o := t.Org()
+			byCode, byID, used, short := o.Ticket(J{}), o.Ticket(J{}), o.Ticket(J{}), o.Ticket(J{"expires_in": 0.05})
+			id := t.Get("/api/org/tickets", o.Admin).OK().Find("items", "code", byID)["id"].(string)
+			o.Register(J{"ticket": used, "name": "first"}).Status(200)
+			t.Sleep(100 * time.Millisecond)
+			for _, ref := range []string{byCode, id, used, short} {
+				t.Do("DELETE", "/api/org/tickets/"+ref, o.Admin, nil).Status(200).Equal("deleted", true)
+				t.Do("DELETE", "/api/org/tickets/"+ref, o.Human(), nil).Refused(404, "NOT_FOUND")
+			}
+			for _, code := range []string{byCode, byID, used, short} {
+				o.Register(J{"ticket": code, "name": "second"}).Refused(401, "INVALID_TICKET")
+			}
+			t.Do("DELETE", "/api/org/tickets/"+unknownID, o.Admin, nil).Refused(404, "NOT_FOUND")
+		}},
+	}
+}
+
+// serverTime is now by the server's clock, in milliseconds.
+func (t *T) serverTime(o *Org) float64 {
+	return t.Do("POST", "/api/me/tokens", o.Admin, J{"scopes": []string{"read"}}).OK().Num("created_at")
+}
+
+// orgSessionChecks covers the sessions that an org's admins see and end.
+func orgSessionChecks() []Check {
+	return []Check{
+		{[]string{"B2B-ORG-040"}, "an org's admins see its sessions, newest first", func(t *T) {
+			o, other := t.Org(), t.Org()
+			bot := o.Bot("worker")
+			first := t.Login(J{"type": "bot", "token": bot.Token, "owner_name": "Ada"})
+			t.Sleep(5 * time.Millisecond)
+			o.Human()
+			t.Sleep(5 * time.Millisecond)
+			o.Admin.Login()
+			other.Human()
+			r := t.Get("/api/org/sessions", o.Admin).OK().Len("items", 3).Equal("has_more", false)
+			for i, want := range []J{
+				{"role": "bot_owner", "bot_id": o.Admin.ID, "owner_name": nil},
+				{"role": "org_admin", "bot_id": nil, "owner_name": nil},
+				{"role": "bot_owner", "bot_id": bot.ID, "owner_name": "Ada"},
+			} {
+				at := fmt.Sprintf("items.%d", i)
+				r.Shape(at, "ref:s role:s bot_id:s? owner_name:s? created_at:i expires_at:i")
+				for k, v := range want {
+					r.Equal(at+"."+k, v)
+				}
+				if ref := r.Str(at + ".ref"); len(ref) != 16 || strings.Trim(ref, "0123456789abcdef") != "" {
+					t.Errorf("%s: ref %q is not 16 lower-case hex", r, ref)
+				}
+			}
+			refs := r.Pluck("items", "ref")
+			for _, c := range []struct {
+				query string
+				want  []string
+				more  bool
+			}{
+				{"limit=2", refs[:2], true}, {"limit=2&offset=2", refs[2:], false}, {"limit=3", refs, false}, {"offset=-4", refs, false},
+				{"offset=1", refs[1:], false}, {"offset=9", nil, false}, {"limit=0", refs, false}, {"limit=-1", refs[:1], true},
+			} {
+				page := t.Get("/api/org/sessions?"+c.query, o.Human()).OK().Equal("has_more", c.more)
+				if got := page.Pluck("items", "ref"); !slices.Equal(got, c.want) && len(got)+len(c.want) > 0 {
+					t.Errorf("%s: lists %v, want %v", page, got, c.want)
+				}
+			}
+			t.Do("POST", "/api/auth/logout", first, nil).Status(200)
+			t.Get("/api/org/sessions", o.Admin).OK().Len("items", 2)
+		}},
+		{[]string{"B2B-ORG-041"}, "an org's admins end its sessions", func(t *T) {
+			o := t.Org()
+			bot := o.Bot("worker")
+			human, victim, owner := o.Human(), o.Login(), bot.Login()
+			var mine, its string
+			t.Sleep(5 * time.Millisecond)
+			for _, item := range t.Get("/api/org/sessions", human).OK().List("items") {
+				if s := item.(map[string]any); s["role"] == "bot_owner" {
+					its = s["ref"].(string)
+				}
+			}
+			for _, ref := range []string{"x", "0123456789ABCDEF", "0123456789abcde", "0123456789abcdef0", "0123456789abcdeg", owner.Cookie} {
+				t.Do("DELETE", "/api/org/sessions/"+ref, human, nil).Refused(400, "INVALID_REF")
+			}
+			t.Do("DELETE", "/api/org/sessions/0123456789abcdef", human, nil).Refused(404, "NOT_FOUND")
+			t.Do("DELETE", "/api/org/sessions/"+its, human, nil).Status(200).Equal("deleted", true)
+			t.Get("/api/auth/session", owner).Refused(401, "AUTH_REQUIRED")
+			t.Do("DELETE", "/api/org/sessions/"+its, human, nil).Refused(404, "NOT_FOUND")
+			for _, ref := range t.Get("/api/org/sessions", human).OK().Len("items", 2).Pluck("items", "ref") {
+				if r := t.Do("DELETE", "/api/org/sessions/"+ref, human, nil); r.StatusCode() == 400 {
+					r.Refused(400, "SELF_LOGOUT")
+					mine = ref
+				} else {
+					r.Status(200)
+				}
+			}
+			t.Get("/api/auth/session", victim).Refused(401, "AUTH_REQUIRED")
+			t.Get("/api/auth/session", human).Status(200)
+			t.Do("DELETE", "/api/org/sessions/"+mine, o.Admin, nil).Status(200)
+			t.Get("/api/auth/session", human).Refused(401, "AUTH_REQUIRED")
+		}},
+	}
+}

@@ -1,0 +1,98 @@
+package conformance
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// tokenChecks covers scoped tokens.
+func tokenChecks() []Check {
+	mint := func(t *T, c Caller, body any) *Response { return t.Do("POST", "/api/me/tokens", c, body) }
+	read := []string{"read"}
+	return []Check{
+		{[]string{"B2B-TOK-001"}, "a scoped token has scopes, a label and an end", func(t *T) {
+			o := t.Org()
+			all := []string{"full", "read", "thread", "message", "profile"}
+			for _, c := range []struct {
+				body, want J
+				life       time.Duration // 0 means never
+			}{
+				{J{"scopes": read}, J{"scopes": read, "label": nil}, 0},
+				{J{"scopes": all, "label": "dashboard", "expires_in": 3600000}, J{"scopes": all, "label": "dashboard"}, time.Hour},
+				{J{"scopes": []string{"read", "read"}, "label": nil, "expires_in": 60000.5}, J{"scopes": []string{"read", "read"}, "label": nil}, time.Minute},
+				{J{"scopes": read, "label": ""}, J{"label": ""}, 0},
+			} {
+				r := mint(t, o.Admin, c.body).OK().Shape("", strings.Replace(tokenShape, "expires_at:n?", "expires_at:*", 1)+" token:s").Equal("last_used_at", nil)
+				t.has(r, c.want)
+				if token := r.Str("token"); len(token) != 55 || !strings.HasPrefix(token, "scoped_") {
+					t.Errorf("%s: token is not scoped_ and 48 hex", r)
+				}
+				if c.life == 0 {
+					r.Equal("expires_at", nil)
+				} else {
+					r.expires("expires_at", c.life, r.Num("created_at"))
+				}
+				t.Get("/api/org", Token(r.Str("token"))).Status(200)
+			}
+			short := Token(mint(t, o.Admin, J{"scopes": read, "expires_in": 1000}).OK().Str("token"))
+			t.Get("/api/me", short).Status(200)
+			t.Sleep(1100 * time.Millisecond)
+			t.Get("/api/me", short).Refused(401, "TOKEN_EXPIRED")
+		}},
+		{[]string{"B2B-TOK-002"}, "scopes, label and end of a token are validated", func(t *T) {
+			o := t.Org()
+			for _, body := range []any{
+				J{}, nil, J{"scopes": []string{}}, J{"scopes": "read"}, J{"scopes": nil}, J{"scopes": J{}}, J{"scopes": []string{"admin"}}, J{"scopes": []string{"read", ""}},
+				J{"scopes": []any{1}}, J{"scopes": []any{nil}}, J{"scopes": []string{"READ"}}, J{"scopes": read, "label": 5}, J{"scopes": read, "label": J{}},
+				J{"scopes": read, "expires_in": 0}, J{"scopes": read, "expires_in": -1}, J{"scopes": read, "expires_in": "60"}, J{"scopes": read, "expires_in": nil},
+			} {
+				mint(t, o.Admin, body).Refused(400, "VALIDATION_ERROR")
+			}
+			t.Get("/api/me/tokens", o.Admin).OK().Len("", 0)
+			mint(t, o.Admin, J{"scopes": read}).Status(200)
+		}},
+		{[]string{"B2B-TOK-003"}, "tokens are listed newest first, without their secret", func(t *T) {
+			o := t.Org()
+			bot := o.Bot("worker")
+			mint(t, bot, J{"scopes": read}).Status(200)
+			var want []string
+			for _, label := range []string{"one", "two", "three"} {
+				want = slices.Insert(want, 0, mint(t, o.Admin, J{"scopes": read, "label": label, "expires_in": 3600000}).OK().Str("id"))
+				t.Sleep(5 * time.Millisecond)
+			}
+			r := t.Get("/api/me/tokens", o.Admin).OK()
+			if got := r.Pluck("", "id"); !slices.Equal(got, want) {
+				t.Errorf("%s: ids %v, want %v", r, got, want)
+			}
+			for i := range r.List("") {
+				r.Shape(string(rune('0'+i)), strings.Replace(tokenShape, "expires_at:n?", "expires_at:n", 1)+" !token !token_hash")
+			}
+			r.Equal("0.label", "three").Equal("0.scopes", read)
+		}},
+		{[]string{"B2B-TOK-004"}, "a revoked token is dead at once", func(t *T) {
+			o := t.Org()
+			bot := o.Bot("worker")
+			mine, theirs := mint(t, o.Admin, J{"scopes": read}).OK(), mint(t, bot, J{"scopes": read}).OK()
+			t.Get("/api/me", Token(mine.Str("token"))).Status(200)
+			for _, id := range []string{unknownID, theirs.Str("id"), "nonsense"} {
+				t.Do("DELETE", "/api/me/tokens/"+id, o.Admin, nil).Refused(404, "NOT_FOUND")
+			}
+			t.Do("DELETE", "/api/me/tokens/"+mine.Str("id"), o.Admin, nil).Status(200).Equal("ok", true)
+			t.Do("DELETE", "/api/me/tokens/"+mine.Str("id"), o.Admin, nil).Refused(404, "NOT_FOUND")
+			t.Get("/api/me", Token(mine.Str("token"))).Refused(401, "INVALID_TOKEN")
+			t.Get("/api/me", Token(theirs.Str("token"))).Status(200)
+			t.Get("/api/me/tokens", o.Admin).OK().Len("", 0)
+		}},
+		{[]string{"B2B-TOK-005"}, "whoever holds full manages tokens", func(t *T) {
+			o := t.Org()
+			bot := o.Bot("worker")
+			for _, c := range []Caller{bot.Scoped("full"), bot.Login()} {
+				id := mint(t, c, J{"scopes": []string{"full"}}).OK().Str("id")
+				t.Get("/api/me/tokens", c).OK().Find("", "id", id)
+				t.Do("DELETE", "/api/me/tokens/"+id, c, nil).Status(200)
+			}
+			mint(t, bot.Scoped("read", "thread", "message", "profile"), J{"scopes": read}).Refused(403, "INSUFFICIENT_SCOPE")
+		}},
+	}
+}
