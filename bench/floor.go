@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"net"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"github.com/google/uuid"
+	_ "modernc.org/sqlite" // the driver under both the floor and the server
+)
+
+// floorMessage answers both requests with the keys that the server's answers have.
+type floorMessage struct {
+	ID          string          `json:"id"`
+	ThreadID    string          `json:"thread_id,omitempty"`
+	ChannelID   string          `json:"channel_id,omitempty"`
+	SenderID    string          `json:"sender_id"`
+	SenderName  string          `json:"sender_name,omitempty"`
+	Content     string          `json:"content"`
+	ContentType string          `json:"content_type"`
+	Parts       []floorPart     `json:"parts"`
+	Mentions    []string        `json:"mentions"`
+	MentionAll  bool            `json:"mention_all"`
+	ReplyToID   *string         `json:"reply_to_id"`
+	Metadata    json.RawMessage `json:"metadata"`
+	CreatedAt   int64           `json:"created_at"`
+}
+
+type floorPart struct {
+	Type    string `json:"type"`
+	Content string `json:"content"`
+}
+
+type floorWrite struct {
+	m    *floorMessage
+	done chan error
+}
+
+type floor struct {
+	db     *sql.DB
+	list   *sql.Stmt
+	writes chan floorWrite
+}
+
+const floorSchema = `CREATE TABLE messages (id TEXT PRIMARY KEY, thread_id TEXT, sender_id TEXT, sender_name TEXT, content TEXT,
+	content_type TEXT, parts TEXT, mentions TEXT, mention_all INTEGER, reply_to_id TEXT, metadata TEXT, created_at INTEGER);
+	CREATE INDEX messages_thread ON messages (thread_id, created_at, id)`
+
+// runFloor serves on addr with a new database in folder until it is killed.
+func runFloor(folder, addr string) error {
+	dsn := "file:" + filepath.Join(folder, "floor.db") + "?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(5000)"
+	db, err := sql.Open("sqlite", dsn)
+	if err != nil {
+		return err
+	}
+	if _, err := db.Exec(floorSchema); err != nil {
+		return err
+	}
+	f := &floor{db: db, writes: make(chan floorWrite, 128)}
+	f.list, err = db.Prepare(`SELECT id, sender_id, sender_name, content, content_type, parts, mentions, mention_all, reply_to_id, metadata, created_at
+		FROM messages WHERE thread_id = ? ORDER BY created_at DESC, id DESC LIMIT 50`)
+	if err != nil {
+		return err
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- f.write(context.Background()) }()
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /api/send", f.send)
+	mux.HandleFunc("POST /api/threads/{id}/messages", f.post)
+	mux.HandleFunc("GET /api/threads/{id}/messages", f.messages)
+	mux.HandleFunc("GET /health", func(http.ResponseWriter, *http.Request) {})
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	go func() { failed <- http.Serve(l, mux) }()
+	return <-failed
+}
+
+// write commits what waits together.
+func (f *floor) write(ctx context.Context) error {
+	conn, err := f.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	insert, err := conn.PrepareContext(ctx, `INSERT INTO messages (id, thread_id, sender_id, sender_name, content, content_type, mention_all, created_at) VALUES (?,?,?,?,?,?,0,?)`)
+	if err != nil {
+		return err
+	}
+	var batch []floorWrite
+	for w := range f.writes {
+		batch = append(batch[:0], w)
+		for len(batch) < 128 && len(f.writes) > 0 {
+			batch = append(batch, <-f.writes)
+		}
+		tx, err := conn.BeginTx(ctx, nil)
+		if err != nil {
+			return err
+		}
+		stmt := tx.StmtContext(ctx, insert)
+		for _, w := range batch {
+			if _, err := stmt.ExecContext(ctx, w.m.ID, w.m.ThreadID+w.m.ChannelID, w.m.SenderID, "sender", w.m.Content, w.m.ContentType, w.m.CreatedAt); err != nil {
+				return err
+			}
+		}
+		err = tx.Commit()
+		for _, w := range batch {
+			w.done <- err
+		}
+	}
+	return nil
+}
+
+func (f *floor) insert(w http.ResponseWriter, r *http.Request, thread, channel string) *floorMessage {
+	var in struct{ To, Content string }
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return nil
+	}
+	m := &floorMessage{
+		ID: uuid.Must(uuid.NewV7()).String(), ThreadID: thread, ChannelID: channel, SenderID: "sender", Content: in.Content,
+		ContentType: "text", Parts: []floorPart{{"text", in.Content}}, CreatedAt: time.Now().UnixMilli(),
+	}
+	done := make(chan error, 1)
+	f.writes <- floorWrite{m, done}
+	if err := <-done; err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return nil
+	}
+	return m
+}
+
+func (f *floor) send(w http.ResponseWriter, r *http.Request) {
+	if m := f.insert(w, r, "", "channel"); m != nil {
+		answer(w, map[string]any{"channel_id": m.ChannelID, "message": m, "ts": m.CreatedAt})
+	}
+}
+
+func (f *floor) post(w http.ResponseWriter, r *http.Request) {
+	if m := f.insert(w, r, r.PathValue("id"), ""); m != nil {
+		answer(w, m)
+	}
+}
+
+func (f *floor) messages(w http.ResponseWriter, r *http.Request) {
+	id := r.PathValue("id")
+	rows, err := f.list.QueryContext(r.Context(), id)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	defer rows.Close()
+	out := make([]floorMessage, 0, 50)
+	for rows.Next() {
+		m := floorMessage{ThreadID: id, Mentions: []string{}}
+		var parts, mentions, metadata *string
+		if err := rows.Scan(&m.ID, &m.SenderID, &m.SenderName, &m.Content, &m.ContentType, &parts, &mentions, &m.MentionAll, &m.ReplyToID, &metadata, &m.CreatedAt); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		m.Parts = []floorPart{{"text", m.Content}}
+		out = append(out, m)
+	}
+	if err := rows.Err(); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	for i, j := 0, len(out)-1; i < j; i, j = i+1, j-1 {
+		out[i], out[j] = out[j], out[i]
+	}
+	answer(w, out)
+}
+
+func answer(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v) // the client is gone: nobody to tell
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+// target is one request that a load repeats.
+type target struct {
+	method string
+	url    string
+	token  string
+	body   []byte
+}
+
+// result is what a load saw.
+type result struct {
+	perSecond float64
+	p50, p99  time.Duration
+}
+
+// load repeats a request from several clients for a time. Any answer but 200
+// ends it with an error.
+func load(ctx context.Context, clients int, length time.Duration, t target) (result, error) {
+	ctx, cancel := context.WithTimeout(ctx, length+30*time.Second)
+	defer cancel()
+	transport := &http.Transport{MaxIdleConnsPerHost: clients, DisableCompression: true}
+	defer transport.CloseIdleConnections()
+	client := &http.Client{Transport: transport}
+	end := time.Now().Add(length)
+	took := make([][]time.Duration, clients)
+	errs := make([]error, clients)
+	var wg sync.WaitGroup
+	start := time.Now()
+	for i := range clients {
+		wg.Go(func() {
+			for errs[i] == nil && time.Now().Before(end) {
+				begin := time.Now()
+				errs[i] = once(ctx, client, t)
+				took[i] = append(took[i], time.Since(begin))
+			}
+		})
+	}
+	wg.Wait()
+	elapsed := time.Since(start)
+	for _, err := range errs {
+		if err != nil {
+			return result{}, err
+		}
+	}
+	all := slices.Concat(took...)
+	slices.Sort(all)
+	if len(all) == 0 {
+		return result{}, fmt.Errorf("no answer within %v", length)
+	}
+	return result{
+		perSecond: float64(len(all)) / elapsed.Seconds(),
+		p50:       all[len(all)/2],
+		p99:       all[len(all)*99/100],
+	}, nil
+}
+
+func once(ctx context.Context, client *http.Client, t target) error {
+	req, err := http.NewRequestWithContext(ctx, t.method, t.url, bytes.NewReader(t.body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+t.token)
+	if t.body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(res.Body, 1000))
+		return fmt.Errorf("%s %s: %s: %s", t.method, t.url, res.Status, text)
+	}
+	_, err = io.Copy(io.Discard, res.Body)
+	return err
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// world is what the requests are about: an org with two bots and a thread.
+type world struct {
+	url    string
+	token  string
+	peer   string
+	thread string
+}
+
+func (w *world) body(to string) []byte {
+	text, err := json.Marshal(map[string]string{"to": to, "content": strings.Repeat("x", content)})
+	if err != nil {
+		panic(err) // two texts
+	}
+	return text
+}
+
+func (w *world) post() target {
+	return target{http.MethodPost, w.url + "/api/send", w.token, w.body(w.peer)}
+}
+
+func (w *world) read() target {
+	return target{http.MethodGet, w.url + "/api/threads/" + w.thread + "/messages", w.token, nil}
+}
+
+// fill writes the thread's messages.
+func (w *world) fill(ctx context.Context) error {
+	for range messages {
+		if err := once(ctx, http.DefaultClient, target{http.MethodPost, w.url + "/api/threads/" + w.thread + "/messages", w.token, w.body("")}); err != nil {
+			return fmt.Errorf("fill the thread: %w", err)
+		}
+	}
+	return nil
+}
+
+// newWorld makes an org on a server, with limits that do not limit.
+func newWorld(ctx context.Context, url string) (*world, error) {
+	w := &world{url: url, peer: "peer"}
+	s := &setup{ctx: ctx, url: url}
+	_, cookie := s.call("POST", "/api/auth/login", "", map[string]any{"type": "super_admin", "admin_secret": "bench"})
+	s.cookie = cookie
+	org, _ := s.call("POST", "/api/orgs", "", map[string]any{"name": "bench"})
+	s.cookie = ""
+	member := map[string]any{"org_id": org["id"], "org_secret": org["org_secret"], "name": "sender"}
+	bot, _ := s.call("POST", "/api/auth/register", "", member)
+	w.token, _ = bot["token"].(string)
+	member["name"] = w.peer
+	s.call("POST", "/api/auth/register", "", member)
+	s.call("PATCH", "/api/org/settings", w.token, map[string]any{"messages_per_minute_per_bot": 1 << 40})
+	thread, _ := s.call("POST", "/api/threads", w.token, map[string]any{"topic": "bench", "participants": []string{w.peer}})
+	w.thread, _ = thread["id"].(string)
+	return w, s.err
+}
+
+// setup makes calls until one fails.
+type setup struct {
+	ctx    context.Context
+	url    string
+	cookie string
+	err    error
+}
+
+func (s *setup) call(method, path, token string, body any) (answer map[string]any, cookie string) {
+	if s.err != nil {
+		return nil, ""
+	}
+	answer, cookie, s.err = s.do(method, path, token, body)
+	return answer, cookie
+}
+
+func (s *setup) do(method, path, token string, body any) (map[string]any, string, error) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return nil, "", err
+	}
+	req, err := http.NewRequestWithContext(s.ctx, method, s.url+path, bytes.NewReader(text))
+	if err != nil {
+		return nil, "", err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	if s.cookie != "" {
+		req.Header.Set("Cookie", s.cookie)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, "", err
+	}
+	defer res.Body.Close()
+	raw, err := io.ReadAll(res.Body)
+	if err != nil {
+		return nil, "", err
+	}
+	if res.StatusCode >= 300 {
+		return nil, "", fmt.Errorf("%s %s: %s: %s", method, path, res.Status, raw)
+	}
+	cookie, _, _ := strings.Cut(res.Header.Get("Set-Cookie"), ";")
+	var answer map[string]any
+	return answer, cookie, json.Unmarshal(raw, &answer)
+}
