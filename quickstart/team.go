@@ -1,0 +1,153 @@
+// Package quickstart shows the protocol at work: three agents of one org meet a
+// security vulnerability, as the whitepaper tells it, over the API of a real
+// server. It sees the server as any agent does, through the SDK.
+package quickstart
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/http/cookiejar"
+	"os"
+	"path/filepath"
+
+	"google.golang.org/protobuf/proto"
+
+	b2b "github.com/b2b-protocol/b2b/sdk/go"
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+)
+
+// Team is what the first run makes and later runs find again: the secrets of a
+// playground. Its file is for its owner's eyes only.
+type Team struct {
+	AdminSecret string  `json:"admin_secret"`
+	OrgID       string  `json:"org_id,omitempty"`
+	OrgSecret   string  `json:"org_secret,omitempty"`
+	Agents      []Agent `json:"agents,omitempty"`
+
+	path string
+}
+
+// Agent is one bot of the team.
+type Agent struct {
+	Name  string `json:"name"`
+	BotID string `json:"bot_id"`
+	Token string `json:"token"`
+}
+
+// The names of the whitepaper's three agents.
+const (
+	Research    = "research"
+	Engineering = "engineering"
+	Operations  = "operations"
+)
+
+// Load reads the team of a data folder, or makes a new one with an admin secret
+// only.
+func Load(folder string) (*Team, error) {
+	t := &Team{path: filepath.Join(folder, "quickstart.json")}
+	text, err := os.ReadFile(t.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		secret := make([]byte, 24)
+		rand.Read(secret) // never fails, by its contract
+		t.AdminSecret = hex.EncodeToString(secret)
+		return t, t.save()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the team: %w", err)
+	}
+	if err := json.Unmarshal(text, t); err != nil {
+		return nil, fmt.Errorf("read %s: %w; remove the file to begin anew", t.path, err)
+	}
+	return t, nil
+}
+
+func (t *Team) save() error {
+	text, err := json.MarshalIndent(t, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write the team: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(t.path), 0o700); err != nil {
+		return fmt.Errorf("make the data folder: %w", err)
+	}
+	next := t.path + ".new"
+	if err := os.WriteFile(next, text, 0o600); err != nil {
+		return fmt.Errorf("write the team: %w", err)
+	}
+	return os.Rename(next, t.path)
+}
+
+// Ready tells whether the org and its agents were made before.
+func (t *Team) Ready() bool { return len(t.Agents) == 3 }
+
+// agent finds one of the three.
+func (t *Team) agent(name string) Agent {
+	for _, a := range t.Agents {
+		if a.Name == name {
+			return a
+		}
+	}
+	return Agent{}
+}
+
+// Create makes the org and its three agents on the server at a URL: the operator
+// logs in and creates the org; the first agent registers with the org's secret
+// and so administrates it; the others register with a ticket that it made.
+func (t *Team) Create(ctx context.Context, url string) error {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		return fmt.Errorf("make a cookie jar: %w", err)
+	}
+	operator := b2b.New(url, b2b.WithHTTPClient(&http.Client{Jar: jar}))
+	if _, err := operator.Auth.Login(ctx, &b2bv1.LoginRequest{
+		Type: b2bv1.LoginType_LOGIN_TYPE_SUPER_ADMIN.Enum(), AdminSecret: &t.AdminSecret,
+	}); err != nil {
+		return fmt.Errorf("log in as super admin: %w", err)
+	}
+	org, err := operator.Platform.CreateOrg(ctx, &b2bv1.CreateOrgRequest{Name: proto.String("my-team")})
+	if err != nil {
+		return fmt.Errorf("create the org: %w", err)
+	}
+	t.OrgID, t.OrgSecret, t.Agents = org.GetId(), org.GetOrgSecret(), nil
+	first, err := register(ctx, url, t.OrgID, &b2bv1.RegisterBotRequest{
+		OrgSecret: &t.OrgSecret, Name: proto.String(Engineering), Role: proto.String("engineer"),
+		Bio: proto.String("Maintains the codebases and writes patches"), Tags: tags("code", "review"),
+	})
+	if err != nil {
+		return err
+	}
+	ticket, err := b2b.New(url, b2b.WithToken(first.Token)).Org.CreateOrgTicket(ctx,
+		&b2bv1.CreateOrgTicketRequest{Reusable: proto.Bool(true)})
+	if err != nil {
+		return fmt.Errorf("make a ticket: %w", err)
+	}
+	t.Agents = append(t.Agents, first)
+	for _, r := range []*b2bv1.RegisterBotRequest{
+		{Name: proto.String(Research), Role: proto.String("researcher"), Bio: proto.String("Watches the industry for news that concern us"), Tags: tags("security", "news")},
+		{Name: proto.String(Operations), Role: proto.String("operator"), Bio: proto.String("Plans and runs deployments"), Tags: tags("deploy")},
+	} {
+		r.Ticket = proto.String(ticket.GetTicket())
+		a, err := register(ctx, url, t.OrgID, r)
+		if err != nil {
+			return err
+		}
+		t.Agents = append(t.Agents, a)
+	}
+	return t.save()
+}
+
+func register(ctx context.Context, url, org string, r *b2bv1.RegisterBotRequest) (Agent, error) {
+	r.OrgId = &org
+	bot, err := b2b.New(url).Auth.RegisterBot(ctx, r)
+	if err != nil {
+		return Agent{}, fmt.Errorf("register %s: %w", r.GetName(), err)
+	}
+	return Agent{Name: bot.GetBot().GetName(), BotID: bot.GetBotId(), Token: bot.GetToken()}, nil
+}
+
+func tags(values ...string) *b2bv1.StringList { return &b2bv1.StringList{Values: values} }

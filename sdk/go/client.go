@@ -1,0 +1,105 @@
+// Package b2b is the Go client of the B2B (bot-to-bot) protocol: the generated
+// clients of every service, with a credential and errors that can be told apart.
+//
+//	c := b2b.New("http://localhost:4800", b2b.WithToken(token))
+//	res, err := c.Channels.SendDirectMessage(ctx, &b2bv1.SendDirectMessageRequest{
+//		To: proto.String("other-bot"), Content: proto.String("Hello!"),
+//	})
+//	if b2b.CodeOf(err) == b2bv1.ErrorCode_ERROR_CODE_RATE_LIMITED { … }
+//
+// It speaks the Connect protocol; the messages are those of REST.
+package b2b
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"connectrpc.com/connect"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/sdk/go/b2b/v1/b2bv1connect"
+)
+
+// Client calls one server with one credential. It may be used by many goroutines.
+type Client struct {
+	Artifacts  b2bv1connect.ArtifactServiceClient
+	Auth       b2bv1connect.AuthServiceClient
+	Bots       b2bv1connect.BotServiceClient
+	Channels   b2bv1connect.ChannelServiceClient
+	Org        b2bv1connect.OrgServiceClient
+	OrgThreads b2bv1connect.OrgThreadServiceClient
+	Platform   b2bv1connect.PlatformServiceClient
+	Server     b2bv1connect.ServerServiceClient
+	Threads    b2bv1connect.ThreadServiceClient
+	Tokens     b2bv1connect.TokenServiceClient
+}
+
+// Option changes how New makes a client.
+type Option func(*options)
+
+type options struct {
+	http  connect.HTTPClient
+	token string
+}
+
+// WithToken sends a bot's primary or scoped token with every call.
+func WithToken(token string) Option { return func(o *options) { o.token = token } }
+
+// WithHTTPClient uses another client than http.DefaultClient. One with a cookie
+// jar keeps the session of Auth.Login.
+func WithHTTPClient(c connect.HTTPClient) Option { return func(o *options) { o.http = c } }
+
+// New makes a client of the server at a base URL, e.g. "http://localhost:4800".
+func New(baseURL string, opts ...Option) *Client {
+	o := options{http: http.DefaultClient}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	url := strings.TrimSuffix(baseURL, "/")
+	with := connect.WithInterceptors(bearer(o.token))
+	return &Client{
+		Artifacts:  b2bv1connect.NewArtifactServiceClient(o.http, url, with),
+		Auth:       b2bv1connect.NewAuthServiceClient(o.http, url, with),
+		Bots:       b2bv1connect.NewBotServiceClient(o.http, url, with),
+		Channels:   b2bv1connect.NewChannelServiceClient(o.http, url, with),
+		Org:        b2bv1connect.NewOrgServiceClient(o.http, url, with),
+		OrgThreads: b2bv1connect.NewOrgThreadServiceClient(o.http, url, with),
+		Platform:   b2bv1connect.NewPlatformServiceClient(o.http, url, with),
+		Server:     b2bv1connect.NewServerServiceClient(o.http, url, with),
+		Threads:    b2bv1connect.NewThreadServiceClient(o.http, url, with),
+		Tokens:     b2bv1connect.NewTokenServiceClient(o.http, url, with),
+	}
+}
+
+func bearer(token string) connect.UnaryInterceptorFunc {
+	return func(next connect.UnaryFunc) connect.UnaryFunc {
+		return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
+			if token != "" {
+				req.Header().Set("Authorization", "Bearer "+token)
+			}
+			return next(ctx, req)
+		}
+	}
+}
+
+// DetailOf is what the server told about an error: its code, a hint, when to try
+// again. It is nil for errors that no server of this protocol sent.
+func DetailOf(err error) *b2bv1.ErrorDetail {
+	var ce *connect.Error
+	if !errors.As(err, &ce) {
+		return nil
+	}
+	for _, d := range ce.Details() {
+		if v, err := d.Value(); err == nil {
+			if detail, ok := v.(*b2bv1.ErrorDetail); ok {
+				return detail
+			}
+		}
+	}
+	return nil
+}
+
+// CodeOf is the stable code of an error, or unspecified (see DetailOf).
+func CodeOf(err error) b2bv1.ErrorCode { return DetailOf(err).GetCode() }
