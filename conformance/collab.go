@@ -1,6 +1,10 @@
 package conformance
 
-// collabChecks lists the checks of channels, messages, threads, joining and artifacts.
+// collabChecks lists the checks of channels, messages, threads, joining, artifacts and what org admins see of them.
 func collabChecks() []Check {
-	return nil
+	return join(
+		channelChecks(), contentChecks(), messageChecks(), mentionChecks(), pagingChecks(),
+		threadChecks(), doorChecks(), listChecks(), etagChecks(), updateChecks(), lifecycleChecks(), policyChecks(), rateChecks(),
+		joinChecks(), participantChecks(), artifactChecks(), lenientChecks(), orgThreadChecks(), inboxChecks(), replayChecks(),
+	)
 }

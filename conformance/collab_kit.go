@@ -20,6 +20,8 @@ const nobodyID = "018f0000-0000-7000-8000-000000000000"
 type hall struct {
 	*Org
 	Ann, Bob, Cyd *Bot
+	shelf         string          // the thread of lenient
+	kept          int             // artifacts on it
 	extras        map[string]*Bot // by name; see cast
 }
 
