@@ -72,7 +72,7 @@ func orgChecks() []Check {
 				patch(body).Refused(400, "VALIDATION_ERROR")
 			}
 			is(patch(J{}), "both", "active")
-			t.Do("PATCH", "/api/orgs/"+unknownID, t.Super(), J{"status": "no"}).Refused(404, "NOT_FOUND")
+			t.Do("PATCH", "/api/orgs/"+unknownID, t.Super(), J{"name": ""}).Refused(404, "NOT_FOUND")
 			t.Do("PATCH", "/api/orgs/"+unknownID, t.Super(), J{}).Refused(404, "NOT_FOUND")
 		}},
 		{[]string{"B2B-ORG-005"}, "suspending deletes tickets that were not used up", func(t *T) {

@@ -14,4 +14,8 @@
 // Checks run side by side, so each one makes an organisation of its own ([T.Org]) and looks only at what it made. Only the super-admin
 // session is shared: logins are throttled by the protocol. Assertions are soft (they record and go on, so that one
 // run shows everything that is wrong); reading a value that is not there ends the check.
+//
+// A run leaves nothing behind: orgs and invite codes are removed after their check. It fails about ten logins on purpose, one of them as
+// super admin, so a server that throttles failed logins can be tried twice in a quarter of an hour, not more. The server must be
+// configured as it would be in production: no CORS origins, no development mode.
 package conformance
