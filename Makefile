@@ -87,8 +87,8 @@ test-race: ## run the Go tests with the race detector (PKG=./server/...)
 	@build/gotest.sh $(PKG)
 
 .PHONY: bench
-bench: ## measure the server beside its floor
-	@go test -run '^$$' -bench . -benchmem $(or $(PKG),./...)
+bench: ## measure the server beside its floor (BENCH="-rounds 5 -time 10s")
+	@build/bench.sh $(BENCH)
 
 .PHONY: build
 build: ## build bin/b2b: one static binary
