@@ -9,7 +9,6 @@ import (
 type way struct {
 	name string
 	post func(body J) *Response                  // the raw post
-	at   string                                  // where the message stands in its answer, with a final dot
 	list func() *Response                        // the history, a bare array, oldest first
 	key  func(member string) string              // path of a member in the post's answer
 	last func(r *Response, member string) string // path of a member of the newest row
@@ -179,7 +178,7 @@ func partsEchoed(t *T, w way) {
 		{"type": "image", "url": "not a url at all"},
 		{"type": "link", "url": "", "title": "empty"},
 		{"type": "json", "content": J{"z": 1, "a": []any{J{"k": "v"}}}},
-		{"type": "file", "url": "http://[::1", "name": "f", "mime_type": "m", "size": "12 kB"},
+		{"type": "file", "url": "http://[::1", "name": "f", "mime_type": "m", "size": 12, "checksum": "sha256:0"},
 	}
 	r := w.post(J{"content": "x", "parts": parts}).OK().Equal(w.key("parts"), parts)
 	history := w.list()

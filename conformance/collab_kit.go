@@ -177,10 +177,6 @@ func newestFirst(a, b row) int { return cmp.Or(cmp.Compare(b.at, a.at), cmp.Comp
 // oldestFirst orders by time, then id.
 func oldestFirst(a, b row) int { return newestFirst(b, a) }
 
-func sorted(list []row, by func(a, b row) int) []row {
-	return slices.SortedFunc(slices.Values(list), by)
-}
-
 func ids(list []row) []string {
 	out := []string{}
 	for _, r := range list {

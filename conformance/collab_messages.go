@@ -116,7 +116,10 @@ func messageOrder(t *T) {
 	denied := h.thread(J{"permission_policy": J{"write": []string{}}})
 	closed := h.thread(J{"permission_policy": J{"write": []string{}}})
 	h.move(closed, "closed")
-	long, badParts := strings.Repeat("a", 65537), []J{{"type": "video"}}
+	long, badParts := strings.Repeat("a", 65537), make([]J, 51) // one too many
+	for i := range badParts {
+		badParts[i] = J{"type": "text", "content": "x"}
+	}
 	for _, c := range []struct {
 		who    *Bot
 		thread string
