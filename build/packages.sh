@@ -11,6 +11,7 @@ has_venv() { python3 -c 'import ensurepip' 2>/dev/null; }
 missing=()
 command -v git >/dev/null || missing+=(git)
 command -v make >/dev/null || missing+=(make)
+command -v curl >/dev/null || missing+=(curl ca-certificates)
 command -v gcc >/dev/null || missing+=(gcc libc6-dev)
 has_venv || missing+=(python3 python3-venv)
 has_postgres || missing+=(postgresql)
@@ -26,6 +27,7 @@ if is_root_on_debian; then
 fi
 
 command -v git >/dev/null || die "git is needed"
+command -v curl >/dev/null || die "curl is needed: a test runs the whitepaper's lines"
 has_venv || die "python3 with the venv module is needed (Debian: python3-venv)"
 command -v gcc >/dev/null || left_out "the race detector" "it needs a C compiler (Debian: gcc libc6-dev)"
 has_postgres || left_out "the tests on PostgreSQL" "no initdb here (Debian: postgresql)"
