@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"fmt"
 	"slices"
 	"sort"
 )
@@ -114,6 +115,19 @@ func botListChecks() []Check {
 				}
 			}
 			t.Get("/api/bots?search=alpha&limit=2", human).OK().Equal("has_more", true).Len("items", 2).Has("next_cursor")
+		}},
+		{[]string{"B2B-BOT-006"}, "a page of bots has 50, and at most 200", func(t *T) {
+			o := t.Org()
+			o.Bot("bot")
+			t.Concurrently(4, func(i int) {
+				for n := range 51 {
+					o.Bot(fmt.Sprintf("bot-%d-%d", i, n))
+				}
+			})
+			t.Get("/api/bots?search=BOT", o.Human()).OK().Len("items", 50).Equal("has_more", true)
+			t.Get("/api/bots?search=BOT&limit=0", o.Human()).OK().Len("items", 50)
+			t.Get("/api/bots?limit=1000", o.Human()).OK().Len("items", 200).Equal("has_more", true)
+			t.Get("/api/bots", o.Human()).OK().Len("", 206)
 		}},
 	}
 }
