@@ -12,8 +12,9 @@ import (
 //     fields, header fields and masks. An array for a body counts as an empty object.
 //   - null is an absent value, unless the field is marked not_null or cannot be absent.
 //   - Types are strict: "1" is no number and 1 is no string. 1.0 and 1e3 are integers.
-//   - A mask marked body_keys is always set, and holds the named keys that are fields of
-//     m in the order of the body, but for request_id.
+//   - A mask marked body_keys is always set. It holds the named fields of m in the order of
+//     the body, but only what a change can be about: fields that can be absent, and of those
+//     neither request_id nor one that REST reads from a header.
 //   - In a part, what an optional key holds of another type, null included, is kept with the
 //     keys that the schema does not name.
 //   - A key must not be named twice in an object that the schema describes. JSON below
@@ -27,9 +28,14 @@ func Decode(data []byte, m proto.Message) error {
 
 // DecodeOptions are what a binding knows beside the body.
 type DecodeOptions struct {
-	// Skip names fields that come from elsewhere, as from the path: their keys are
+	// Skip names keys that mean something else here, as fields that the path sets: they are
 	// ignored like unknown ones.
 	Skip map[string]bool
+	// Rename gives keys that are called otherwise here the names of their fields.
+	Rename map[string]string
+	// HeaderKeys reads fields marked header from keys of their names, for bindings
+	// without headers.
+	HeaderKeys bool
 }
 
 // Decode reads data as the function [Decode] does.
@@ -45,14 +51,14 @@ func (o DecodeOptions) Decode(data []byte, m proto.Message) error {
 	if raw[0] == '[' && (p.shape == object || p.shape == flat) {
 		raw = []byte("{}")
 	}
-	if fault := p.read(m.ProtoReflect(), raw, o.Skip); fault != nil {
+	if fault := p.read(m.ProtoReflect(), raw, o); fault != nil {
 		return fault
 	}
 	return nil
 }
 
-// read reads one value into m.
-func (p *plan) read(m protoreflect.Message, raw []byte, skip map[string]bool) *FieldError {
+// read reads one value into m. The options are those of the outermost object.
+func (p *plan) read(m protoreflect.Message, raw []byte, o DecodeOptions) *FieldError {
 	switch {
 	case p.shape == scalar:
 		return p.only.read(m, raw)
@@ -67,7 +73,7 @@ func (p *plan) read(m protoreflect.Message, raw []byte, skip map[string]bool) *F
 	case p.shape == arrayish:
 		m.Set(p.flag, protoreflect.ValueOfBool(true))
 	}
-	return p.readObject(m, raw, skip)
+	return p.readObject(m, raw, o)
 }
 
 func (p *plan) readArray(m protoreflect.Message, raw []byte) *FieldError {
@@ -82,7 +88,7 @@ func (p *plan) readArray(m protoreflect.Message, raw []byte) *FieldError {
 	return p.only.read(m, raw)
 }
 
-func (p *plan) readObject(m protoreflect.Message, raw []byte, skip map[string]bool) *FieldError {
+func (p *plan) readObject(m protoreflect.Message, raw []byte, o DecodeOptions) *FieldError {
 	var keys keySet
 	var named fieldmaskpb.FieldMask
 	for rawKey, value := range members(raw) {
@@ -90,14 +96,14 @@ func (p *plan) readObject(m protoreflect.Message, raw []byte, skip map[string]bo
 		if !keys.add(key) {
 			return twice(key)
 		}
-		if f == nil || skip[key] {
+		if f = o.meant(p, f, key); f == nil {
 			continue
 		}
 		if fault := f.read(m, value); fault != nil {
 			return fault.in(key)
 		}
-		if key != requestID {
-			named.Paths = append(named.Paths, key)
+		if f.changes {
+			named.Paths = append(named.Paths, f.name)
 		}
 	}
 	if p.mask != nil {
@@ -113,4 +119,23 @@ func (p *plan) find(rawKey []byte) (*field, string) {
 	}
 	key := unquote(rawKey)
 	return p.fields[key], key
+}
+
+// meant returns the field that a key stands for under the options; f is the one of its
+// name, if there is one.
+func (o DecodeOptions) meant(p *plan, f *field, key string) *field {
+	if o.Skip[key] {
+		return nil
+	}
+	if name, ok := o.Rename[key]; ok {
+		return p.fields[name]
+	}
+	if f == nil && o.HeaderKeys {
+		for _, header := range p.headers {
+			if header.name == key {
+				return header
+			}
+		}
+	}
+	return f
 }

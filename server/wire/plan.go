@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -95,7 +96,8 @@ func planOf(all map[protoreflect.FullName]*plan, d protoreflect.MessageDescripto
 	case marks.GetScalar():
 		p.shape, p.only = scalar, p.order[0]
 	case marks.GetBareUnless() != "":
-		p.shape, p.only = arrayish, p.order[0]
+		p.shape = arrayish
+		p.only = p.order[slices.IndexFunc(p.order, func(f *field) bool { return f.desc.IsList() })]
 		p.flag = d.Fields().ByName(protoreflect.Name(marks.GetBareUnless()))
 	case p.types != nil:
 		p.shape = flat
@@ -174,6 +176,7 @@ type field struct {
 	kind   kind
 	want   string // the rule that a value of another type breaks
 
+	changes   bool // a mask names it
 	notNull   bool // null is an error instead of absent
 	omit      bool // absent is a key left out
 	container bool // rawJSON: an object or array
@@ -188,6 +191,7 @@ func newField(all map[protoreflect.FullName]*plan, d protoreflect.FieldDescripto
 	f := &field{
 		desc: d, name: string(d.Name()), header: marks.GetHeader(), omit: marks.GetOmitAbsent(),
 		notNull:   marks.GetNotNull() || !d.HasPresence(),
+		changes:   d.HasPresence() && d.Name() != requestID && marks.GetHeader() == "",
 		container: d.ContainingMessage().FullName() == jsonPart,
 	}
 	switch d.Kind() {

@@ -25,7 +25,7 @@ func (f *field) read(m protoreflect.Message, raw []byte) *FieldError {
 	case f.kind == textMap:
 		return f.readMap(m, raw)
 	case f.kind == message:
-		return f.message.read(m.Mutable(f.desc).Message(), raw, nil)
+		return f.message.read(m.Mutable(f.desc).Message(), raw, DecodeOptions{})
 	}
 	v, fault := f.value(raw)
 	if fault == nil {
@@ -52,7 +52,7 @@ func (f *field) readList(m protoreflect.Message, raw []byte) *FieldError {
 	list := m.Mutable(f.desc).List()
 	for i, element := range elements(raw) {
 		if f.kind == message {
-			if fault := f.message.read(list.AppendMutable().Message(), element, nil); fault != nil {
+			if fault := f.message.read(list.AppendMutable().Message(), element, DecodeOptions{}); fault != nil {
 				return fault.at(i)
 			}
 			continue
