@@ -1,0 +1,122 @@
+package rest
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"google.golang.org/genproto/googleapis/api/httpbody"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/b2b-protocol/b2b/server/wire"
+)
+
+// Values of headers that never change, shared by all answers.
+var (
+	jsonType   = []string{"application/json; charset=utf-8"}
+	noSniff    = []string{"nosniff"}
+	noStore    = []string{"no-store"}
+	revalidate = []string{"private, no-cache"}
+)
+
+// content is a body and its Content-Type header; none for an empty answer.
+type content struct {
+	mediaType []string
+	data      []byte
+}
+
+// encode writes the body of a response into buf, or finds it in the message.
+func (rt *route) encode(buf *wire.Buffer, res proto.Message) (content, error) {
+	switch {
+	case rt.status == http.StatusNoContent:
+		return content{}, nil
+	case rt.raw != nil:
+		raw, ok := res.ProtoReflect().Get(rt.raw).Message().Interface().(*httpbody.HttpBody)
+		if !ok {
+			return content{}, fmt.Errorf("%s is no %s", rt.raw.FullName(), httpBody)
+		}
+		return content{[]string{raw.GetContentType()}, raw.GetData()}, nil
+	}
+	var err error
+	buf.B, err = wire.AppendField(buf.B, res, rt.body)
+	return content{jsonType, buf.B}, err
+}
+
+// writeAnswer writes a response as the route says: its status, its ETag, its body.
+// A GET whose ETag the client has is answered 304 without the body.
+func (rt *route) writeAnswer(w http.ResponseWriter, r *http.Request, res proto.Message, body content) error {
+	h := w.Header()
+	status := rt.statusOf(res)
+	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
+	tag := ""
+	switch {
+	case status != http.StatusOK:
+	case len(rt.etag) > 0:
+		tag = strongTag(follow(res, rt.etag).Int())
+	case reads:
+		tag = weakTag(body.data)
+	}
+	if tag == "" {
+		h["Cache-Control"] = noStore
+		return write(w, r, status, body)
+	}
+	h["Etag"] = []string{tag}
+	h["Cache-Control"] = revalidate
+	if reads && !wantsFresh(r.Header) && matches(r.Header["If-None-Match"], tag) {
+		return write(w, r, http.StatusNotModified, content{})
+	}
+	return write(w, r, status, body)
+}
+
+func (rt *route) statusOf(res proto.Message) int {
+	for _, when := range rt.statuses {
+		value := follow(res, when.path)
+		switch given := value.Interface().(type) {
+		case protoreflect.EnumNumber:
+			if given == when.enum {
+				return when.status
+			}
+		case string:
+			if given == when.text {
+				return when.status
+			}
+		}
+	}
+	return rt.status
+}
+
+// write writes a whole answer. HEAD gets the headers of GET and no body.
+func write(w http.ResponseWriter, r *http.Request, status int, body content) error {
+	h := w.Header()
+	h["X-Content-Type-Options"] = noSniff
+	if body.mediaType != nil {
+		h["Content-Type"] = body.mediaType
+		h["Content-Length"] = []string{strconv.Itoa(len(body.data))}
+	}
+	w.WriteHeader(status)
+	if len(body.data) == 0 || r.Method == http.MethodHead {
+		return nil
+	}
+	_, err := w.Write(body.data)
+	return err
+}
+
+// strongTag is the ETag of a revision: "3".
+func strongTag(revision int64) string {
+	b := make([]byte, 0, 24)
+	b = append(b, '"')
+	b = strconv.AppendInt(b, revision, 10)
+	return string(append(b, '"'))
+}
+
+// weakTag is the ETag of bytes that have no revision.
+func weakTag(body []byte) string {
+	sum := sha256.Sum256(body)
+	b := make([]byte, 0, 40)
+	b = append(b, `W/"`...)
+	b = hex.AppendEncode(b, sum[:16])
+	return string(append(b, '"'))
+}

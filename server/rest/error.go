@@ -1,0 +1,56 @@
+package rest
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/wire"
+)
+
+// writeError answers {"error", "code", "retry_after"?, "hint"?, extras…}
+// (B2B-ERR). The text of what is not a *call.Error stays inside.
+func writeError(w http.ResponseWriter, r *http.Request, err error) error {
+	e, _ := call.AsError(err)
+	buf := wire.GetBuffer()
+	defer wire.PutBuffer(buf)
+	buf.B, err = appendError(buf.B, e)
+	if err != nil {
+		return err
+	}
+	h := w.Header()
+	h["Cache-Control"] = noStore
+	if e.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(e.RetryAfter))
+	}
+	return write(w, r, e.Status(), content{jsonType, buf.B})
+}
+
+func appendError(b []byte, e *call.Error) ([]byte, error) {
+	b = append(b, `{"error":`...)
+	b = wire.AppendString(b, e.Message)
+	b = append(b, `,"code":`...)
+	b = wire.AppendString(b, call.CodeText(e.Code))
+	if e.RetryAfter > 0 {
+		b = append(b, `,"retry_after":`...)
+		b = strconv.AppendInt(b, int64(e.RetryAfter), 10)
+	}
+	if e.Hint != "" {
+		b = append(b, `,"hint":`...)
+		b = wire.AppendString(b, e.Hint)
+	}
+	for _, key := range slices.Sorted(maps.Keys(e.Extras)) {
+		value, err := json.Marshal(e.Extras[key])
+		if err != nil {
+			return b, err
+		}
+		b = append(b, ',')
+		b = wire.AppendString(b, key)
+		b = append(b, ':')
+		b = append(b, value...)
+	}
+	return append(b, '}'), nil
+}

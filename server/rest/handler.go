@@ -1,0 +1,127 @@
+package rest
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/wire"
+)
+
+// Config is what the REST binding is made of.
+type Config struct {
+	Operations  []*call.Operation // those without an HTTP rule are left out
+	Pipeline    *call.Pipeline
+	Edge        call.Edge // its BasePath is taken off where a proxy left it
+	CORSOrigins []string  // see [CORS]
+	Log         *slog.Logger
+}
+
+// handler serves every route.
+type handler struct {
+	router   *router
+	pipeline *call.Pipeline
+	edge     call.Edge
+	log      *slog.Logger
+}
+
+// New makes the REST binding. It fails when the schema's HTTP rules cannot be
+// served: two alike, a field that does not exist, an RPC that nothing implements.
+func New(c Config) (http.Handler, error) {
+	routes, err := newRouter(c.Operations)
+	if err != nil {
+		return nil, fmt.Errorf("rest: %w", err)
+	}
+	return CORS(c.CORSOrigins, &handler{router: routes, pipeline: c.Pipeline, edge: c.Edge, log: c.Log}), nil
+}
+
+// ServeHTTP answers one request, see the package's comment.
+func (s *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer s.recover(w, r)
+	buf := wire.GetBuffer()
+	defer wire.PutBuffer(buf)
+	if err := s.serve(w, r, buf); err != nil {
+		// Nothing is left to tell the client, which is most likely gone.
+		s.log.DebugContext(r.Context(), "answer not written", "method", r.Method, "error", err)
+	}
+}
+
+// serve does the stages after CORS. Its error is about writing the answer.
+func (s *handler) serve(w http.ResponseWriter, r *http.Request, buf *wire.Buffer) error {
+	if err := readBody(r, buf); err != nil {
+		return writeError(w, r, err)
+	}
+	m, err := s.router.find(r.Method, s.path(r))
+	if err != nil {
+		return writeError(w, r, call.Invalid("path: has a broken percent escape"))
+	}
+	info := s.edge.Info(r, "rest")
+	if m.route == nil {
+		return writeError(w, r, s.nothingHere(r.Context(), info))
+	}
+	info.Operation = m.route.op
+	req, malformed := m.request(r, buf.B)
+	res, err := s.pipeline.Do(r.Context(), info, req, malformed, func(ctx context.Context) (proto.Message, error) {
+		return info.Operation.Invoke(ctx, req)
+	})
+	if err != nil {
+		return writeError(w, r, err)
+	}
+	out := wire.GetBuffer()
+	defer wire.PutBuffer(out)
+	body, err := m.route.encode(out, res)
+	if err != nil {
+		s.log.ErrorContext(r.Context(), "answer not encoded", "procedure", info.Operation.Procedure, "error", err)
+		return writeError(w, r, err)
+	}
+	if info.Cookie != nil {
+		s.edge.WriteCookie(w.Header(), info.Cookie)
+	}
+	return m.route.writeAnswer(w, r, res, body)
+}
+
+// nothingHere is the error of a path or method that is not bound. It tells so only
+// to those who have proven who they are.
+func (s *handler) nothingHere(ctx context.Context, info *call.Info) error {
+	if err := s.pipeline.Identify(ctx, info); err != nil {
+		return err
+	}
+	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_NOT_FOUND, "No such path or method")
+}
+
+// path is the escaped path without the base path.
+func (s *handler) path(r *http.Request) string {
+	path := r.URL.EscapedPath()
+	if s.edge.BasePath == "" {
+		return path
+	}
+	if below, ok := strings.CutPrefix(path, s.edge.BasePath); ok && strings.HasPrefix(below, "/") {
+		return below
+	}
+	return path
+}
+
+// recover answers for a fault in the binding itself; the pipeline has caught those
+// of services.
+func (s *handler) recover(w http.ResponseWriter, r *http.Request) {
+	v := recover()
+	switch v {
+	case nil:
+		return
+	case http.ErrAbortHandler:
+		panic(v)
+	}
+	s.log.ErrorContext(r.Context(), "panic in the REST binding", "method", r.Method, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+	w.Header().Del("Etag")
+	w.Header().Del("Set-Cookie")
+	if err := writeError(w, r, fmt.Errorf("panic: %v", v)); err != nil {
+		s.log.DebugContext(r.Context(), "answer not written", "method", r.Method, "error", err)
+	}
+}

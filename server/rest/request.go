@@ -1,0 +1,72 @@
+package rest
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/b2b-protocol/b2b/server/wire"
+)
+
+// request makes the request message of a route: the body, then the query, then the
+// path, then headers; what comes later wins. Where the schema maps the body, the
+// query says nothing. Other calls than GET may have a body beside their query:
+// DELETE names its request_id in it.
+//
+// The message is usable even when the error says that something did not fit.
+func (m *match) request(r *http.Request, body []byte) (proto.Message, error) {
+	req := m.route.op.NewRequest()
+	return req, m.fill(req, r, body)
+}
+
+func (m *match) fill(req proto.Message, r *http.Request, body []byte) error {
+	rt := m.route
+	if rt.hasBody && len(body) == 0 {
+		body = emptyBody
+	}
+	if len(body) > 0 && r.Method != http.MethodGet && r.Method != http.MethodHead {
+		if err := (wire.DecodeOptions{Skip: rt.skip}).Decode(body, req); err != nil {
+			return invalid(err)
+		}
+	}
+	if !rt.hasBody && r.URL.RawQuery != "" {
+		if err := wire.DecodeQuery(parseQuery(r.URL.RawQuery), req, rt.vars...); err != nil {
+			return invalid(err)
+		}
+	}
+	for i, name := range rt.vars {
+		if err := wire.SetText(req, name, m.values[i]); err != nil {
+			return invalid(err)
+		}
+	}
+	if err := wire.SetHeader(req, r.Header); err != nil {
+		return invalid(err)
+	}
+	return nil
+}
+
+var emptyBody = []byte("{}")
+
+// parseQuery reads a query as lenient clients write it: a broken escape stands for
+// itself, so "?q=100%" is a question, and a semicolon is a semicolon.
+func parseQuery(raw string) url.Values {
+	values := make(url.Values)
+	for pair := range strings.SplitSeq(raw, "&") {
+		if pair == "" {
+			continue
+		}
+		key, value, _ := strings.Cut(pair, "=")
+		key = unescape(key)
+		values[key] = append(values[key], unescape(value))
+	}
+	return values
+}
+
+func unescape(s string) string {
+	if plain, err := url.QueryUnescape(s); err == nil {
+		return plain
+	}
+	return s
+}

@@ -1,0 +1,242 @@
+package rest
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"google.golang.org/genproto/googleapis/api/annotations"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/wire"
+)
+
+// A route is one HTTP binding of an operation, with everything that the schema
+// says about it looked up.
+type route struct {
+	op       *call.Operation
+	hasBody  bool            // the rule maps the body to the request
+	vars     []string        // fields that the path fills, in its order
+	skip     map[string]bool // the same fields
+	status   int
+	statuses []statusWhen
+	etag     []protoreflect.FieldDescriptor // the way to the revision; empty: none
+	body     string                         // the response's field that is written; empty: all of it
+	raw      protoreflect.FieldDescriptor   // that field, if it is a google.api.HttpBody and written as it is
+}
+
+// statusWhen is a success status that depends on the response.
+type statusWhen struct {
+	path   []protoreflect.FieldDescriptor
+	enum   protoreflect.EnumNumber
+	text   string
+	status int
+}
+
+// httpBody is the message that carries bytes and their media type.
+const httpBody = "google.api.HttpBody"
+
+// newRouter binds every HTTP rule of the operations, and fails when a rule says
+// what this package cannot do, two rules cannot be told apart, or the schema has a
+// rule that no operation brought.
+func newRouter(operations []*call.Operation) (*router, error) {
+	var (
+		r     router
+		errs  []error
+		bound = make(map[protoreflect.FullName]bool, len(operations))
+	)
+	for _, op := range operations {
+		bound[op.Desc.FullName()] = true
+		for _, rule := range op.HTTP {
+			if err := bind(&r, op, rule); err != nil {
+				errs = append(errs, err)
+			}
+		}
+	}
+	errs = append(errs, unbound(operations, bound)...)
+	return &r, errors.Join(errs...)
+}
+
+func bind(r *router, op *call.Operation, rule *annotations.HttpRule) error {
+	rt, err := newRoute(op, rule)
+	if err != nil {
+		return fmt.Errorf("the HTTP rule of %s: %w", op.Procedure, err)
+	}
+	method, pattern := methodAndPattern(rule)
+	if err := r.add(method, pattern, rt); err != nil {
+		return err
+	}
+	rt.skip = make(map[string]bool, len(rt.vars))
+	for _, name := range rt.vars {
+		f := op.Desc.Input().Fields().ByName(protoreflect.Name(name))
+		if f == nil || f.IsList() || f.Message() != nil {
+			return fmt.Errorf("%s %s of %s: {%s} is no single field of the request", method, pattern, op.Procedure, name)
+		}
+		rt.skip[name] = true
+	}
+	return nil
+}
+
+func newRoute(op *call.Operation, rule *annotations.HttpRule) (*route, error) {
+	rt := &route{op: op, hasBody: rule.GetBody() == "*", body: rule.GetResponseBody(), status: http.StatusOK}
+	method, _ := methodAndPattern(rule)
+	switch {
+	case method == "" || method == http.MethodHead || method == http.MethodOptions || method != strings.ToUpper(method):
+		return nil, fmt.Errorf("the method %q cannot be bound", method)
+	case rule.GetBody() != "" && !rt.hasBody:
+		return nil, fmt.Errorf("body %q: only * is known", rule.GetBody())
+	case rt.hasBody && method == http.MethodGet:
+		return nil, errors.New("GET has no body")
+	}
+	return rt, rt.describeAnswer()
+}
+
+// describeAnswer looks up what the schema says about the response.
+func (rt *route) describeAnswer() (err error) {
+	output := rt.op.Desc.Output()
+	if f := output.Fields().ByName(protoreflect.Name(rt.body)); f != nil && f.Message() != nil && f.Message().FullName() == httpBody && !f.IsList() {
+		rt.raw = f
+	} else if err := encodes(output, rt.body); err != nil {
+		return fmt.Errorf("response_body: %w", err)
+	}
+	if status := int(rt.op.Rest.GetStatus()); status != 0 {
+		rt.status = status
+	}
+	if rt.status < 200 || rt.status > 299 {
+		return fmt.Errorf("status %d is no success", rt.status)
+	}
+	for _, when := range rt.op.Rest.GetStatusWhen() {
+		w := statusWhen{text: when.GetEquals(), status: int(when.GetStatus())}
+		if w.path, err = fieldPath(output, when.GetField()); err != nil {
+			return fmt.Errorf("status_when: %w", err)
+		}
+		if w.status < 200 || w.status > 599 {
+			return fmt.Errorf("status_when: %d is no status", w.status)
+		}
+		switch last := w.path[len(w.path)-1]; last.Kind() {
+		case protoreflect.EnumKind:
+			v := enumValue(last.Enum(), w.text)
+			if v == nil {
+				return fmt.Errorf("status_when: %s has no value %q", last.FullName(), w.text)
+			}
+			w.enum = v.Number()
+		case protoreflect.StringKind:
+		default:
+			return fmt.Errorf("status_when: %s is neither enum nor text", last.FullName())
+		}
+		rt.statuses = append(rt.statuses, w)
+	}
+	if tag := rt.op.Rest.GetEtag(); tag != "" {
+		if rt.etag, err = fieldPath(output, tag); err != nil {
+			return fmt.Errorf("etag: %w", err)
+		}
+		switch last := rt.etag[len(rt.etag)-1]; last.Kind() {
+		case protoreflect.Int32Kind, protoreflect.Int64Kind:
+		default:
+			return fmt.Errorf("etag: %s is no integer", last.FullName())
+		}
+	}
+	return nil
+}
+
+// encodes tells whether the field of a message can be written as wire JSON.
+func encodes(d protoreflect.MessageDescriptor, field string) error {
+	t, err := protoregistry.GlobalTypes.FindMessageByName(d.FullName())
+	if err != nil {
+		return err
+	}
+	_, err = wire.AppendField(nil, t.New().Interface(), field)
+	return err
+}
+
+// fieldPath resolves a dotted path of single fields.
+func fieldPath(d protoreflect.MessageDescriptor, dotted string) ([]protoreflect.FieldDescriptor, error) {
+	var path []protoreflect.FieldDescriptor
+	for name := range strings.SplitSeq(dotted, ".") {
+		if d == nil {
+			return nil, fmt.Errorf("%q goes below a value", dotted)
+		}
+		f := d.Fields().ByName(protoreflect.Name(name))
+		if f == nil || f.IsList() || f.IsMap() {
+			return nil, fmt.Errorf("%s has no single field %q", d.FullName(), name)
+		}
+		path = append(path, f)
+		d = f.Message()
+	}
+	return path, nil
+}
+
+// follow reads the value at the end of a path of fields. Absent messages on the
+// way read as empty ones.
+func follow(m proto.Message, path []protoreflect.FieldDescriptor) protoreflect.Value {
+	at := m.ProtoReflect()
+	for _, f := range path[:len(path)-1] {
+		at = at.Get(f).Message()
+	}
+	return at.Get(path[len(path)-1])
+}
+
+// enumValue finds the value that wire JSON writes as text: JOIN_STATUS_ACTIVE of
+// JoinStatus is "active".
+func enumValue(d protoreflect.EnumDescriptor, text string) protoreflect.EnumValueDescriptor {
+	var name strings.Builder
+	for i, c := range string(d.Name()) {
+		if i > 0 && 'A' <= c && c <= 'Z' {
+			name.WriteByte('_')
+		}
+		name.WriteRune(c)
+	}
+	name.WriteByte('_')
+	name.WriteString(text)
+	return d.Values().ByName(protoreflect.Name(strings.ToUpper(name.String())))
+}
+
+func methodAndPattern(rule *annotations.HttpRule) (method, pattern string) {
+	switch p := rule.GetPattern().(type) {
+	case *annotations.HttpRule_Get:
+		return http.MethodGet, p.Get
+	case *annotations.HttpRule_Put:
+		return http.MethodPut, p.Put
+	case *annotations.HttpRule_Post:
+		return http.MethodPost, p.Post
+	case *annotations.HttpRule_Delete:
+		return http.MethodDelete, p.Delete
+	case *annotations.HttpRule_Patch:
+		return http.MethodPatch, p.Patch
+	case *annotations.HttpRule_Custom:
+		return p.Custom.GetKind(), p.Custom.GetPath()
+	}
+	return "", ""
+}
+
+// unbound finds RPCs with an HTTP rule that no operation brought, in the packages
+// that operations come from.
+func unbound(operations []*call.Operation, bound map[protoreflect.FullName]bool) (errs []error) {
+	var packages []protoreflect.FullName
+	for _, op := range operations {
+		if p := op.Desc.ParentFile().Package(); !slices.Contains(packages, p) {
+			packages = append(packages, p)
+		}
+	}
+	for _, p := range packages {
+		protoregistry.GlobalFiles.RangeFilesByPackage(p, func(file protoreflect.FileDescriptor) bool {
+			for i := range file.Services().Len() {
+				methods := file.Services().Get(i).Methods()
+				for j := range methods.Len() {
+					d := methods.Get(j)
+					rule, _ := proto.GetExtension(d.Options(), annotations.E_Http).(*annotations.HttpRule)
+					if rule.GetPattern() != nil && !bound[d.FullName()] {
+						errs = append(errs, fmt.Errorf("%s has an HTTP rule and no operation", d.FullName()))
+					}
+				}
+			}
+			return true
+		})
+	}
+	return errs
+}

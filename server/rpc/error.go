@@ -1,0 +1,46 @@
+package rpc
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+)
+
+// toConnect says an error in connect's words (B2B-ERR): the code of the catalogue,
+// the text, and an ErrorDetail.
+func toConnect(err error) error {
+	e, _ := call.AsError(err)
+	out := connect.NewError(e.ConnectCode(), errors.New(e.Message))
+	d, err := connect.NewErrorDetail(detail(e))
+	if err != nil {
+		return connect.NewError(connect.CodeInternal, errors.New("Internal server error"))
+	}
+	out.AddDetail(d)
+	if e.RetryAfter > 0 {
+		out.Meta().Set("Retry-After", strconv.Itoa(e.RetryAfter))
+	}
+	return out
+}
+
+func detail(e *call.Error) *b2bv1.ErrorDetail {
+	d := &b2bv1.ErrorDetail{Code: e.Code, Retryable: e.Retryable()}
+	if e.Hint != "" {
+		d.Hint = proto.String(e.Hint)
+	}
+	if e.RetryAfter > 0 {
+		d.RetryAfter = proto.Int32(int32(e.RetryAfter))
+	}
+	if len(e.Extras) > 0 {
+		d.Extras = make(map[string]string, len(e.Extras))
+		for key, value := range e.Extras {
+			d.Extras[key] = fmt.Sprint(value)
+		}
+	}
+	return d
+}

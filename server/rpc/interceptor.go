@@ -1,0 +1,88 @@
+package rpc
+
+import (
+	"context"
+	"fmt"
+
+	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/b2b-protocol/b2b/server/call"
+)
+
+// interceptor leads calls through the pipeline. It is the outermost one, so all
+// others run for those only who may call.
+type interceptor struct {
+	pipeline   *call.Pipeline
+	edge       call.Edge
+	operations map[string]*call.Operation // by procedure
+}
+
+// WrapUnary leads one request and its answer.
+func (i *interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
+	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
+		info, err := i.begin(ctx, req.Spec().Procedure)
+		if err != nil {
+			return nil, err
+		}
+		msg, ok := req.Any().(proto.Message)
+		if !ok {
+			return nil, connect.NewError(connect.CodeInternal, fmt.Errorf("the request is a %T", req.Any()))
+		}
+		var answer connect.AnyResponse
+		_, err = i.pipeline.Do(ctx, info, msg, nil, func(ctx context.Context) (proto.Message, error) {
+			res, err := next(ctx, req)
+			answer = res
+			return nil, err
+		})
+		if err != nil {
+			return nil, toConnect(err)
+		}
+		if info.Cookie != nil {
+			i.edge.WriteCookie(answer.Header(), info.Cookie)
+		}
+		return answer, nil
+	}
+}
+
+// WrapStreamingHandler leads a stream: who may open it is decided once.
+func (i *interceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
+	return func(ctx context.Context, conn connect.StreamingHandlerConn) error {
+		info, err := i.begin(ctx, conn.Spec().Procedure)
+		if err != nil {
+			return err
+		}
+		_, err = i.pipeline.Do(ctx, info, nil, nil, func(ctx context.Context) (proto.Message, error) {
+			return nil, next(ctx, conn)
+		})
+		if err != nil {
+			return toConnect(err)
+		}
+		return nil
+	}
+}
+
+// WrapStreamingClient does nothing: the server calls nobody.
+func (i *interceptor) WrapStreamingClient(next connect.StreamingClientFunc) connect.StreamingClientFunc {
+	return next
+}
+
+// begin finds what the call is about.
+func (i *interceptor) begin(ctx context.Context, procedure string) (*call.Info, error) {
+	info, ok := ctx.Value(infoKey{}).(*call.Info)
+	if !ok {
+		return nil, connect.NewError(connect.CodeInternal, fmt.Errorf("%s was not called through the handler", procedure))
+	}
+	if info.Operation = i.operations[procedure]; info.Operation == nil {
+		return nil, connect.NewError(connect.CodeUnimplemented, fmt.Errorf("%s is no operation", procedure))
+	}
+	return info, nil
+}
+
+type infoKey struct{}
+
+// withInfo carries what the HTTP request said to the interceptor, which sees only
+// parts of that request.
+func withInfo(ctx context.Context, info *call.Info) context.Context {
+	return context.WithValue(ctx, infoKey{}, info)
+}
