@@ -1,0 +1,116 @@
+package service
+
+import (
+	"context"
+	"fmt"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/jstext"
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+// botService is how bots find each other, and the caller's own identity.
+type botService struct{ *core }
+
+func (s *botService) ListBots(ctx context.Context, req *b2bv1.ListBotsRequest) (*b2bv1.ListBotsResponse, error) {
+	caller := call.CallerOf(ctx)
+	if caller.Kind == call.OrgAdmin {
+		search := jstext.Trim(req.GetSearch())
+		if req.Limit != nil || req.GetCursor() != "" || search != "" {
+			return s.pageBots(ctx, caller.OrgID, search, req)
+		}
+	}
+	q := store.BotQuery{OrgID: caller.OrgID, ActiveOnly: !caller.IsAdmin(), Limit: maxRows}
+	if caller.Kind == call.Bot {
+		q.Role, q.Tag, q.Status, q.Text = req.GetRole(), req.GetTag(), req.GetStatus(), req.GetQ()
+	}
+	bots, err := s.Store.Bots(ctx, q)
+	if err != nil {
+		return nil, fmt.Errorf("list bots: %w", err)
+	}
+	return &b2bv1.ListBotsResponse{Items: s.botsOut(bots)}, nil
+}
+
+func (s *botService) pageBots(ctx context.Context, org, search string, req *b2bv1.ListBotsRequest) (*b2bv1.ListBotsResponse, error) {
+	size := pageSize(req.Limit, 50, 200)
+	rows, err := s.Store.BotsPage(ctx, org, search, req.GetCursor(), size+1)
+	if err != nil {
+		return nil, fmt.Errorf("list a page of bots: %w", err)
+	}
+	bots, more := page(rows, size)
+	out := &b2bv1.ListBotsResponse{Items: s.botsOut(bots), HasMore: more, Paged: true}
+	if more {
+		out.NextCursor = &bots[len(bots)-1].ID
+	}
+	return out, nil
+}
+
+// visible answers a bot that the caller may see: bots that are not active show
+// themselves to admins only.
+func visible(caller *call.Caller, bot *store.Bot, err error) (*store.Bot, error) {
+	if err != nil {
+		return nil, missing(err, "Bot")
+	}
+	if bot.JoinStatus != store.BotActive && !caller.IsAdmin() {
+		return nil, call.NotFound("Bot")
+	}
+	return bot, nil
+}
+
+func (s *botService) GetBot(ctx context.Context, req *b2bv1.GetBotRequest) (*b2bv1.GetBotResponse, error) {
+	caller := call.CallerOf(ctx)
+	bot, err := s.Store.Bot(ctx, caller.OrgID, req.GetId())
+	if bot, err = visible(caller, bot, err); err != nil {
+		return nil, err
+	}
+	return &b2bv1.GetBotResponse{Bot: s.botOut(bot)}, nil
+}
+
+func (s *botService) GetBotProfile(ctx context.Context, req *b2bv1.GetBotProfileRequest) (*b2bv1.GetBotProfileResponse, error) {
+	caller := call.CallerOf(ctx)
+	bot, err := s.Store.BotByName(ctx, caller.OrgID, req.GetName())
+	if bot, err = visible(caller, bot, err); err != nil {
+		return nil, err
+	}
+	return &b2bv1.GetBotProfileResponse{Bot: s.botOut(bot)}, nil
+}
+
+func (s *botService) GetWebhookHealth(ctx context.Context, req *b2bv1.GetWebhookHealthRequest) (*b2bv1.GetWebhookHealthResponse, error) {
+	caller := call.CallerOf(ctx)
+	bot, err := s.Store.BotByName(ctx, caller.OrgID, req.GetName())
+	if bot, err = visible(caller, bot, err); err != nil {
+		return nil, err
+	}
+	status, err := s.Store.WebhookStatus(ctx, bot.ID)
+	if err != nil {
+		return nil, fmt.Errorf("read a webhook's health: %w", err)
+	}
+	return &b2bv1.GetWebhookHealthResponse{
+		Healthy:             status.ConsecutiveFailures == 0,
+		LastSuccess:         stampOf(status.LastSuccess),
+		LastFailure:         stampOf(status.LastFailure),
+		ConsecutiveFailures: int32(status.ConsecutiveFailures),
+		Degraded:            status.Degraded,
+	}, nil
+}
+
+func (s *botService) GetMe(ctx context.Context, _ *b2bv1.GetMeRequest) (*b2bv1.GetMeResponse, error) {
+	caller := call.CallerOf(ctx)
+	bot, err := s.Store.Bot(ctx, caller.OrgID, caller.BotID)
+	if err != nil {
+		return nil, missing(err, "Bot")
+	}
+	return &b2bv1.GetMeResponse{Bot: s.botOut(bot)}, nil
+}
+
+func (s *botService) ListPeers(ctx context.Context, _ *b2bv1.ListPeersRequest) (*b2bv1.ListPeersResponse, error) {
+	caller := call.CallerOf(ctx)
+	bots, err := s.Store.Bots(ctx, store.BotQuery{
+		OrgID: caller.OrgID, ExceptID: caller.BotID, ActiveOnly: !caller.IsAdmin(), Limit: maxRows,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list peers: %w", err)
+	}
+	return &b2bv1.ListPeersResponse{Bots: s.botsOut(bots)}, nil
+}

@@ -1,0 +1,192 @@
+package service
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/limits"
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+// profile is what registration and a profile update have in common.
+type profile interface {
+	GetTags() *b2bv1.StringList
+	GetLanguages() *b2bv1.StringList
+}
+
+// profileFields are the texts of a profile, by name.
+type profileFields struct {
+	bio, role, function, team, statusText, timezone, activeHours, version, runtime, protocols *string
+}
+
+// apply checks the fields that are named and writes them to b (http-core.md §9):
+// all sizes first, then what a caller of the RPC could get wrong in JSON.
+func (f profileFields) apply(b *store.Bot, lists profile, named func(string) bool) ([]store.BotField, error) {
+	var written []store.BotField
+	texts := []struct {
+		field limits.Field
+		value *string
+		into  **string
+	}{
+		{limits.Bio, f.bio, &b.Bio}, {limits.Role, f.role, &b.Role}, {limits.Function, f.function, &b.Function},
+		{limits.Team, f.team, &b.Team}, {limits.StatusText, f.statusText, &b.StatusText},
+		{limits.Timezone, f.timezone, &b.Timezone}, {limits.ActiveHours, f.activeHours, &b.ActiveHours},
+		{limits.Version, f.version, &b.Version}, {limits.Runtime, f.runtime, &b.Runtime},
+	}
+	for _, t := range texts {
+		if !named(string(t.field)) {
+			continue
+		}
+		if t.value != nil {
+			if err := t.field.CheckText(*t.value); err != nil {
+				return nil, ruleError(err)
+			}
+		}
+		*t.into = t.value
+		written = append(written, store.BotField(t.field))
+	}
+	for _, l := range []struct {
+		field limits.Field
+		value *b2bv1.StringList
+		into  **string
+	}{{limits.Tags, lists.GetTags(), &b.Tags}, {limits.Languages, lists.GetLanguages(), &b.Languages}} {
+		if !named(string(l.field)) {
+			continue
+		}
+		if err := l.field.CheckList(l.value.GetValues()); err != nil {
+			return nil, ruleError(err)
+		}
+		*l.into = storedList(l.value)
+		written = append(written, store.BotField(l.field))
+	}
+	if named(string(limits.Protocols)) {
+		protocols, err := rawJSON(limits.Protocols, f.protocols)
+		if err != nil {
+			return nil, err
+		}
+		if protocols != nil && !strings.ContainsAny((*protocols)[:1], "{[") {
+			return nil, call.Invalid("protocols must be an object or an array")
+		}
+		b.Protocols = protocols
+		written = append(written, store.BotProtocols)
+	}
+	return written, nil
+}
+
+// rawJSON checks a free-form value; null is none. White space around it goes.
+func rawJSON(field limits.Field, text *string) (*string, error) {
+	if text == nil {
+		return nil, nil
+	}
+	if !json.Valid([]byte(*text)) {
+		return nil, call.Invalid("%s must be JSON", field)
+	}
+	if err := field.CheckJSON([]byte(*text)); err != nil {
+		return nil, ruleError(err)
+	}
+	trimmed := strings.Trim(*text, " \t\r\n")
+	if trimmed == "null" {
+		return nil, nil
+	}
+	return &trimmed, nil
+}
+
+func (s *botService) UpdateProfile(ctx context.Context, req *b2bv1.UpdateProfileRequest) (*b2bv1.UpdateProfileResponse, error) {
+	caller := call.CallerOf(ctx)
+	named := naming(req, req.GetUpdateMask())
+	fields := profileFields{
+		bio: req.Bio, role: req.Role, function: req.Function, team: req.Team, statusText: req.StatusText,
+		timezone: req.Timezone, activeHours: req.ActiveHours, version: req.Version, runtime: req.Runtime,
+		protocols: req.Protocols,
+	}
+	var sent store.Bot
+	written, err := fields.apply(&sent, req, named)
+	if err != nil {
+		return nil, err
+	}
+	if len(written) == 0 {
+		return nil, call.Invalid("No profile field to update").WithHint("Name at least one of the profile's fields.")
+	}
+	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.UpdateProfileResponse, error) {
+		update := sent
+		update.ID = caller.BotID
+		if _, err := tx.Bot(ctx, caller.OrgID, caller.BotID); err != nil {
+			return nil, missing(err, "Bot")
+		}
+		if err := tx.UpdateBotProfile(ctx, &update, written...); err != nil {
+			return nil, fmt.Errorf("update a profile: %w", err)
+		}
+		err := s.audit(ctx, tx, caller.OrgID, &caller.BotID, "bot.profile_update", "bot", caller.BotID, detail{"fields": written})
+		if err != nil {
+			return nil, err
+		}
+		bot, err := tx.Bot(ctx, caller.OrgID, caller.BotID)
+		if err != nil {
+			return nil, fmt.Errorf("read the bot again: %w", err)
+		}
+		return &b2bv1.UpdateProfileResponse{Bot: s.botOut(bot)}, nil
+	})
+}
+
+func (s *botService) RenameMe(ctx context.Context, req *b2bv1.RenameMeRequest) (*b2bv1.RenameMeResponse, error) {
+	caller := call.CallerOf(ctx)
+	name := req.GetName()
+	if err := limits.BotName(name); err != nil {
+		return nil, ruleError(err)
+	}
+	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.RenameMeResponse, error) {
+		bot, err := tx.Bot(ctx, caller.OrgID, caller.BotID)
+		if err != nil {
+			return nil, missing(err, "Bot")
+		}
+		old := bot.Name
+		if name == old {
+			return nil, call.Invalid("name is the name that the bot has")
+		}
+		if err := nameFree(ctx, tx, caller.OrgID, name); err != nil {
+			return nil, err
+		}
+		if err := tx.RenameBot(ctx, bot.ID, name); err != nil {
+			return nil, fmt.Errorf("rename a bot: %w", err)
+		}
+		bot.Name = name
+		if err := s.audit(ctx, tx, bot.OrgID, &bot.ID, "bot.rename", "bot", bot.ID, detail{"old_name": old, "new_name": name}); err != nil {
+			return nil, err
+		}
+		err = s.emit(ctx, tx, toOrg(), &b2bv1.Event{Event: &b2bv1.Event_BotRenamed{
+			BotRenamed: &b2bv1.BotRenamedEvent{BotId: bot.ID, OldName: old, NewName: name},
+		}})
+		if err != nil {
+			return nil, err
+		}
+		if err := s.accessChanged(ctx, tx, bot.ID); err != nil {
+			return nil, err
+		}
+		return &b2bv1.RenameMeResponse{Bot: s.botOut(bot)}, nil
+	})
+}
+
+// nameFree refuses a name that a deleted bot keeps, or that a bot has
+// (http-core.md §16).
+func nameFree(ctx context.Context, r store.Reader, org, name string) error {
+	switch _, err := r.Tombstone(ctx, org, name); {
+	case err == nil:
+		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_NAME_TOMBSTONED, "This name belonged to a bot that was deleted").
+			WithHint("Take another name, or let a human release this one.")
+	case !errors.Is(err, store.ErrNotFound):
+		return fmt.Errorf("look for a tombstone: %w", err)
+	}
+	switch _, err := r.BotByName(ctx, org, name); {
+	case err == nil:
+		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_NAME_CONFLICT, "Another bot of this org has this name").
+			WithHint("Take another name.")
+	case !errors.Is(err, store.ErrNotFound):
+		return fmt.Errorf("look for the name: %w", err)
+	}
+	return nil
+}
