@@ -1,0 +1,226 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/jsonrepair"
+	"github.com/b2b-protocol/b2b/server/limits"
+	"github.com/b2b-protocol/b2b/server/store"
+	"github.com/b2b-protocol/b2b/server/thread"
+)
+
+// artifactService is the versioned documents of threads (collaboration.md §13).
+type artifactService struct{ *core }
+
+// AddArtifact adds version 1 of an artifact.
+func (s *artifactService) AddArtifact(ctx context.Context, req *b2bv1.AddArtifactRequest) (*b2bv1.AddArtifactResponse, error) {
+	return guarded(ctx, s.core, req, func(tx store.Tx) (*b2bv1.AddArtifactResponse, error) {
+		t, err := s.enterToWrite(ctx, tx, req.GetThreadId())
+		if err != nil {
+			return nil, err
+		}
+		if err := limits.ArtifactKey(req.GetArtifactKey()); err != nil {
+			return nil, ruleError(err)
+		}
+		kind, err := artifactType(req.Type)
+		if err != nil {
+			return nil, err
+		}
+		_, err = tx.LatestArtifact(ctx, t.ID, req.GetArtifactKey())
+		switch {
+		case err == nil:
+			return nil, errArtifactExists()
+		case !errors.Is(err, store.ErrNotFound):
+			return nil, fmt.Errorf("look up an artifact: %w", err)
+		}
+		a := &store.Artifact{
+			ThreadID: t.ID, Key: req.GetArtifactKey(), Version: 1,
+			Title: req.Title, Language: req.Language, URL: req.Url, MimeType: req.MimeType,
+		}
+		out, err := s.write(ctx, tx, a, jsonrepair.Store(kind, req.Content))
+		return &b2bv1.AddArtifactResponse{Artifact: out}, err
+	})
+}
+
+// UpdateArtifact adds a version: new content, and a new title if one is named. An
+// artifact that was to be JSON once is JSON again as soon as its content is
+// (collaboration.md §13.4).
+func (s *artifactService) UpdateArtifact(ctx context.Context, req *b2bv1.UpdateArtifactRequest) (*b2bv1.UpdateArtifactResponse, error) {
+	named := naming(req, req.UpdateMask)
+	return guarded(ctx, s.core, req, func(tx store.Tx) (*b2bv1.UpdateArtifactResponse, error) {
+		t, err := s.enterToWrite(ctx, tx, req.GetThreadId())
+		if err != nil {
+			return nil, err
+		}
+		if err := limits.ArtifactKey(req.GetArtifactKey()); err != nil {
+			return nil, ruleError(err)
+		}
+		if req.Content == nil {
+			return nil, call.Invalid("content is required")
+		}
+		latest, err := tx.LatestArtifact(ctx, t.ID, req.GetArtifactKey())
+		if err != nil {
+			return nil, missing(err, "artifact")
+		}
+		oldest, err := tx.FirstArtifact(ctx, t.ID, req.GetArtifactKey())
+		if err != nil {
+			return nil, missing(err, "artifact")
+		}
+		a := &store.Artifact{
+			ThreadID: t.ID, Key: latest.Key, Version: latest.Version + 1,
+			Title: latest.Title, Language: latest.Language, URL: latest.URL, MimeType: latest.MimeType,
+		}
+		if named("title") {
+			a.Title = req.Title
+		}
+		var first *jsonrepair.Version
+		if oldest.Version == 1 {
+			first = storedVersion(oldest)
+		}
+		kind := jsonrepair.EffectiveType(first, *storedVersion(latest))
+		out, err := s.write(ctx, tx, a, jsonrepair.Store(kind, req.Content))
+		return &b2bv1.UpdateArtifactResponse{Artifact: out}, err
+	})
+}
+
+// enterToWrite is enter for what needs the permission to write.
+func (s *artifactService) enterToWrite(ctx context.Context, tx store.Tx, id string) (*store.Thread, error) {
+	t, p, err := s.enter(ctx, tx, id, true)
+	if err != nil {
+		return nil, err
+	}
+	ok, err := s.permitted(ctx, tx, t, p, thread.ActionWrite)
+	switch {
+	case err != nil:
+		return nil, err
+	case !ok:
+		return nil, errWriteDenied(t)
+	}
+	return t, nil
+}
+
+// artifactType is the type as stored; absent is text.
+func artifactType(sent *b2bv1.ArtifactType) (string, error) {
+	if sent == nil {
+		return "text", nil
+	}
+	kind := textOf(*sent, "ARTIFACT_TYPE_")
+	if *sent == b2bv1.ArtifactType_ARTIFACT_TYPE_UNSPECIFIED || b2bv1.ArtifactType_name[int32(*sent)] == "" {
+		return "", call.Invalid("type: must be text, markdown, json, code, file or link")
+	}
+	return kind, nil
+}
+
+func storedVersion(a *store.Artifact) *jsonrepair.Version {
+	return &jsonrepair.Version{Type: a.Type, Content: a.Content, FormatWarning: a.FormatWarning}
+}
+
+func errArtifactExists() error {
+	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_CONFLICT, "artifact_key: this thread has an artifact of this key").
+		WithHint("Add a version to it with PATCH.")
+}
+
+// write stores a version by the caller, moves the thread's activity, audits, and
+// tells the participants.
+func (s *artifactService) write(ctx context.Context, tx store.Tx, a *store.Artifact, v jsonrepair.Version) (*b2bv1.Artifact, error) {
+	caller := call.CallerOf(ctx)
+	now := s.nowMS()
+	a.ID, a.ContributorID, a.CreatedAt, a.UpdatedAt = newID(), &caller.BotID, now, now
+	a.Type, a.Content, a.FormatWarning = v.Type, v.Content, v.FormatWarning
+	if err := tx.InsertArtifact(ctx, a); err != nil {
+		return nil, fmt.Errorf("store an artifact: %w", err)
+	}
+	if err := tx.TouchThread(ctx, a.ThreadID, now); err != nil {
+		return nil, fmt.Errorf("move the activity of a thread: %w", err)
+	}
+	action, audited := b2bv1.ArtifactAction_ARTIFACT_ACTION_UPDATED, "artifact.update"
+	if a.Version == 1 {
+		action, audited = b2bv1.ArtifactAction_ARTIFACT_ACTION_ADDED, "artifact.add"
+	}
+	told := detail{"thread_id": a.ThreadID, "artifact_key": a.Key, "version": a.Version}.via(ctx)
+	if err := s.audit(ctx, tx, caller.OrgID, actorBot(ctx), audited, "artifact", a.ID, told); err != nil {
+		return nil, err
+	}
+	out := artifactOut(a)
+	return out, s.emit(ctx, tx, toThread(a.ThreadID), &b2bv1.Event{Event: &b2bv1.Event_ThreadArtifact{
+		ThreadArtifact: &b2bv1.ThreadArtifactEvent{ThreadId: a.ThreadID, Artifact: out, Action: action},
+	}})
+}
+
+// ListArtifacts answers the latest version of each key.
+func (s *artifactService) ListArtifacts(ctx context.Context, req *b2bv1.ListArtifactsRequest) (*b2bv1.ListArtifactsResponse, error) {
+	t, _, err := s.enter(ctx, s.Store, req.GetThreadId(), false)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.Store.Artifacts(ctx, t.ID, maxRows)
+	if err != nil {
+		return nil, fmt.Errorf("list artifacts: %w", err)
+	}
+	return &b2bv1.ListArtifactsResponse{Artifacts: artifactsOut(rows)}, nil
+}
+
+// ListArtifactVersions answers all versions of a key, oldest first.
+func (s *artifactService) ListArtifactVersions(ctx context.Context, req *b2bv1.ListArtifactVersionsRequest) (*b2bv1.ListArtifactVersionsResponse, error) {
+	t, _, err := s.enter(ctx, s.Store, req.GetThreadId(), false)
+	if err != nil {
+		return nil, err
+	}
+	if err := limits.ArtifactKey(req.GetArtifactKey()); err != nil {
+		return nil, ruleError(err)
+	}
+	rows, err := s.Store.ArtifactVersions(ctx, t.ID, req.GetArtifactKey(), 0, maxRows)
+	if err != nil {
+		return nil, fmt.Errorf("list the versions of an artifact: %w", err)
+	}
+	return &b2bv1.ListArtifactVersionsResponse{Artifacts: artifactsOut(rows)}, nil
+}
+
+// ListOrgThreadArtifacts answers the latest version of each key to the org's
+// admins: a page by key, or all (collaboration.md §8).
+func (s *artifactService) ListOrgThreadArtifacts(ctx context.Context, req *b2bv1.ListOrgThreadArtifactsRequest) (*b2bv1.ListOrgThreadArtifactsResponse, error) {
+	t, err := s.find(ctx, s.Store, req.GetThreadId())
+	if err != nil {
+		return nil, err
+	}
+	if req.GetCursor() == "" && req.Limit == nil {
+		rows, err := s.Store.Artifacts(ctx, t.ID, maxRows)
+		if err != nil {
+			return nil, fmt.Errorf("list artifacts: %w", err)
+		}
+		return &b2bv1.ListOrgThreadArtifactsResponse{Items: artifactsOut(rows)}, nil
+	}
+	size := pageSize(req.Limit, threadPage, threadMost)
+	rows, err := s.Store.ArtifactsPage(ctx, t.ID, req.GetCursor(), size+1)
+	if err != nil {
+		return nil, fmt.Errorf("page artifacts: %w", err)
+	}
+	rows, more := page(rows, size)
+	res := &b2bv1.ListOrgThreadArtifactsResponse{Items: artifactsOut(rows), HasMore: more, Paged: true}
+	if more {
+		res.NextCursor = &rows[len(rows)-1].Key
+	}
+	return res, nil
+}
+
+func artifactOut(a *store.Artifact) *b2bv1.Artifact {
+	return &b2bv1.Artifact{
+		Id: a.ID, ThreadId: a.ThreadID, ArtifactKey: a.Key,
+		Type:  enumOf[b2bv1.ArtifactType](b2bv1.ArtifactType_value, "ARTIFACT_TYPE_", a.Type),
+		Title: a.Title, Content: a.Content, Language: a.Language, Url: a.URL, MimeType: a.MimeType,
+		ContributorId: a.ContributorID, Version: int32(a.Version), FormatWarning: a.FormatWarning,
+		CreatedAt: stamp(a.CreatedAt), UpdatedAt: stamp(a.UpdatedAt),
+	}
+}
+
+func artifactsOut(rows []store.Artifact) []*b2bv1.Artifact {
+	out := make([]*b2bv1.Artifact, len(rows))
+	for i := range rows {
+		out[i] = artifactOut(&rows[i])
+	}
+	return out
+}

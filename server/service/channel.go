@@ -1,0 +1,184 @@
+package service
+
+import (
+	"context"
+	"fmt"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/cursor"
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+// channelService is the direct messages (collaboration.md §9).
+type channelService struct{ *core }
+
+const (
+	unknownName = "unknown" // of a bot that was deleted
+	messagePage = 50
+	messageMost = 200
+	inboxMost   = 100
+)
+
+// GetChannel answers a channel and its members.
+func (s *channelService) GetChannel(ctx context.Context, req *b2bv1.GetChannelRequest) (*b2bv1.GetChannelResponse, error) {
+	channel, err := s.readable(ctx, req.GetChannelId())
+	if err != nil {
+		return nil, err
+	}
+	members, err := s.Store.ChannelMembers(ctx, channel.ID)
+	if err != nil {
+		return nil, fmt.Errorf("list a channel's members: %w", err)
+	}
+	return &b2bv1.GetChannelResponse{Channel: &b2bv1.ChannelWithMembers{Channel: channelOut(channel), Members: membersOut(members)}}, nil
+}
+
+// ListChannelMessages answers messages, in one of the two modes of collaboration.md §8.
+func (s *channelService) ListChannelMessages(ctx context.Context, req *b2bv1.ListChannelMessagesRequest) (*b2bv1.ListChannelMessagesResponse, error) {
+	channel, err := s.readable(ctx, req.GetChannelId())
+	if err != nil {
+		return nil, err
+	}
+	limit := pageSize(req.Limit, messagePage, messageMost)
+	bound := cursor.Before(req.GetBefore())
+	if bound.Kind != cursor.ByID {
+		rows, err := s.Store.ChannelMessages(ctx, channel.ID, span(bound, req.Since, limit))
+		if err != nil {
+			return nil, fmt.Errorf("list direct messages: %w", err)
+		}
+		return &b2bv1.ListChannelMessagesResponse{Messages: channelMessagesOut(rows)}, nil
+	}
+	rows, err := s.Store.ChannelHistory(ctx, channel.ID, bound.ID, limit+1)
+	if err != nil {
+		return nil, fmt.Errorf("page direct messages: %w", err)
+	}
+	rows, more := page(rows, limit)
+	return &b2bv1.ListChannelMessagesResponse{Messages: channelMessagesOut(rows), HasMore: more, Paged: true}, nil
+}
+
+// readable finds a channel that the caller may read: its members, and the org
+// admins of its org. A channel of another org is as unknown as any.
+func (s *channelService) readable(ctx context.Context, id string) (*store.Channel, error) {
+	caller := call.CallerOf(ctx)
+	channel, err := s.Store.Channel(ctx, id)
+	if err != nil {
+		return nil, missing(err, "channel")
+	}
+	if channel.OrgID != caller.OrgID {
+		return nil, call.NotFound("channel")
+	}
+	if caller.Kind != call.Bot {
+		return channel, nil
+	}
+	member, err := s.Store.IsChannelMember(ctx, id, caller.BotID)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("look up a channel's member: %w", err)
+	case !member:
+		return nil, errNotMember()
+	}
+	return channel, nil
+}
+
+// ListBotChannels answers the channels of a bot: its own to a bot, anybody's to an
+// org admin.
+func (s *channelService) ListBotChannels(ctx context.Context, req *b2bv1.ListBotChannelsRequest) (*b2bv1.ListBotChannelsResponse, error) {
+	caller := call.CallerOf(ctx)
+	bot, err := s.Store.ResolveBot(ctx, caller.OrgID, req.GetBot())
+	if err != nil {
+		return nil, missing(err, "bot")
+	}
+	if caller.Kind == call.Bot && caller.BotID != bot.ID {
+		return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_FORBIDDEN, "A bot can list its own channels only")
+	}
+	rows, err := s.Store.ChannelsOf(ctx, bot.ID, maxRows)
+	if err != nil {
+		return nil, fmt.Errorf("list a bot's channels: %w", err)
+	}
+	channels := make([]*b2bv1.ChannelListing, len(rows))
+	for i := range rows {
+		row := &rows[i]
+		channels[i] = &b2bv1.ChannelListing{
+			Id: row.ID, Type: b2bv1.ChannelType_CHANNEL_TYPE_DIRECT, Name: row.Name,
+			CreatedAt: stamp(row.CreatedAt), LastActivityAt: stamp(row.LastActivityAt),
+			Members: membersOut(row.Members),
+		}
+	}
+	return &b2bv1.ListBotChannelsResponse{Channels: channels}, nil
+}
+
+// GetInbox answers what others wrote to the calling bot (collaboration.md §15.5).
+func (s *channelService) GetInbox(ctx context.Context, req *b2bv1.GetInboxRequest) (*b2bv1.GetInboxResponse, error) {
+	if req.Since == nil {
+		return nil, call.Invalid("since: is required, Unix milliseconds")
+	}
+	rows, err := s.Store.Inbox(ctx, call.CallerOf(ctx).BotID, millis(req.Since), inboxMost)
+	if err != nil {
+		return nil, fmt.Errorf("read the inbox: %w", err)
+	}
+	messages := make([]*b2bv1.InboxMessage, len(rows))
+	for i, message := range channelMessagesOut(rows) {
+		messages[i] = &b2bv1.InboxMessage{Message: message, ChannelName: rows[i].ChannelName}
+	}
+	return &b2bv1.GetInboxResponse{Messages: messages}, nil
+}
+
+func channelOut(c *store.Channel) *b2bv1.Channel {
+	return &b2bv1.Channel{
+		Id: c.ID, OrgId: c.OrgID, Type: b2bv1.ChannelType_CHANNEL_TYPE_DIRECT, Name: c.Name, CreatedAt: stamp(c.CreatedAt),
+	}
+}
+
+func membersOut(members []store.ChannelMember) []*b2bv1.ChannelMember {
+	out := make([]*b2bv1.ChannelMember, len(members))
+	for i, m := range members {
+		out[i] = &b2bv1.ChannelMember{Id: m.BotID, Name: m.Name, Online: m.Online}
+	}
+	return out
+}
+
+// channelMessageSlot is room for one message and what hangs on it.
+type channelMessageSlot struct {
+	message b2bv1.ChannelMessage
+	at      timestamppb.Timestamp
+	text    textSlot
+}
+
+// fill writes the message of a row, without sender_name. shown are its parts, when
+// they are at hand.
+func (s *channelMessageSlot) fill(row *store.ChannelMessageRow, shown []*b2bv1.Part) *b2bv1.ChannelMessage {
+	m := &s.message
+	m.Id, m.ChannelId, m.SenderId = row.ID, row.ChannelID, row.SenderID
+	m.Content, m.ContentType = row.Content, row.ContentType
+	m.Parts = s.text.parts(shown, row.Parts, &row.Content)
+	setStamp(&s.at, row.CreatedAt)
+	m.CreatedAt = &s.at
+	return m
+}
+
+func channelMessagesOut(rows []store.ChannelMessageRow) []*b2bv1.ChannelMessage {
+	slots := make([]channelMessageSlot, len(rows))
+	out := make([]*b2bv1.ChannelMessage, len(rows))
+	for i := range rows {
+		out[i] = slots[i].fill(&rows[i], nil)
+		out[i].SenderName = nameOf(rows[i].SenderName)
+	}
+	return out
+}
+
+// nameOf is a bot's name, or what stands for it when the bot is gone.
+func nameOf(name *string) *string {
+	if name != nil {
+		return name
+	}
+	gone := unknownName
+	return &gone
+}
+
+// setStamp is stamp into a Timestamp that is there.
+func setStamp(t *timestamppb.Timestamp, ms int64) {
+	s := stamp(ms)
+	t.Seconds, t.Nanos = s.Seconds, s.Nanos
+}

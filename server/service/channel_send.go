@@ -1,0 +1,144 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/limits"
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+// SendDirectMessage sends to a bot; the first message of a pair creates their
+// channel (collaboration.md §9.1).
+func (s *channelService) SendDirectMessage(ctx context.Context, req *b2bv1.SendDirectMessageRequest) (*b2bv1.SendDirectMessageResponse, error) {
+	caller := call.CallerOf(ctx)
+	contentType, d, err := s.directDraft(caller, req.Content, req.ContentType, req.Parts)
+	if err != nil {
+		return nil, err
+	}
+	if req.GetTo() == "" {
+		return nil, call.Invalid("to: is required, a bot's id or name")
+	}
+	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.SendDirectMessageResponse, error) {
+		target, err := tx.ResolveBot(ctx, caller.OrgID, req.GetTo())
+		switch {
+		case err != nil:
+			return nil, missing(err, "bot")
+		case target.ID == caller.BotID:
+			return nil, call.Invalid("to: Cannot send to yourself")
+		case d.tooLong != nil:
+			return nil, d.tooLong
+		}
+		channel, err := tx.DirectChannelOf(ctx, caller.OrgID, caller.BotID, target.ID)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return nil, fmt.Errorf("look up the channel of two bots: %w", err)
+		}
+		if channel == nil {
+			if channel, err = s.openChannel(ctx, tx, target.ID); err != nil {
+				return nil, err
+			}
+		}
+		message, err := s.post(ctx, tx, channel.ID, contentType, d, detail{"channel_id": channel.ID, "to": target.ID})
+		if err != nil {
+			return nil, err
+		}
+		return &b2bv1.SendDirectMessageResponse{ChannelId: channel.ID, Message: message, Ts: millis(message.CreatedAt)}, nil
+	})
+}
+
+// SendChannelMessage sends into a channel that exists (collaboration.md §16.8,
+// `send`). An empty content beside parts counts as absent here.
+func (s *channelService) SendChannelMessage(ctx context.Context, req *b2bv1.SendChannelMessageRequest) (*b2bv1.SendChannelMessageResponse, error) {
+	caller := call.CallerOf(ctx)
+	content := req.Content
+	if req.GetContent() == "" && req.Parts != nil {
+		content = nil
+	}
+	contentType, d, draftErr := s.directDraft(caller, content, req.ContentType, req.Parts)
+	if caller.ViaSession() {
+		return nil, draftErr
+	}
+	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.SendChannelMessageResponse, error) {
+		member, err := tx.IsChannelMember(ctx, req.GetChannelId(), caller.BotID)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("look up a channel's member: %w", err)
+		case !member:
+			return nil, errNotMember()
+		case draftErr != nil:
+			return nil, draftErr
+		case d.tooLong != nil:
+			return nil, d.tooLong
+		}
+		message, err := s.post(ctx, tx, req.GetChannelId(), contentType, d, detail{"channel_id": req.GetChannelId()})
+		if err != nil {
+			return nil, err
+		}
+		return &b2bv1.SendChannelMessageResponse{ChannelId: message.ChannelId, Message: message}, nil
+	})
+}
+
+func errNotMember() error {
+	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_FORBIDDEN, "Not a member of this channel")
+}
+
+// directDraft checks a direct message as far as that needs no state. Humans read
+// the direct messages of their bot but do not write any.
+func (c *core) directDraft(caller *call.Caller, content, contentType *string, parts *b2bv1.PartList) (string, *draft, error) {
+	if caller.ViaSession() {
+		return "", nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_DM_SEND_BLOCKED, "A session cannot send direct messages").
+			WithHint("Use the bot's token.")
+	}
+	kind := textOr(contentType, "")
+	if kind == "" {
+		kind = "text"
+	}
+	if err := limits.ContentType(kind); err != nil {
+		return "", nil, ruleError(err)
+	}
+	d, err := c.newDraft(content, parts)
+	return kind, d, err
+}
+
+// openChannel creates the channel of the caller and another bot. channel_created
+// is told to the two and to the org's admins: an event of a channel is for its
+// members, and the log's readers show this one to admins besides.
+func (s *channelService) openChannel(ctx context.Context, tx store.Tx, target string) (*store.Channel, error) {
+	caller := call.CallerOf(ctx)
+	channel := &store.Channel{ID: newID(), OrgID: caller.OrgID, Type: store.ChannelDirect, CreatedAt: s.nowMS()}
+	if err := tx.CreateChannel(ctx, channel, caller.BotID, target); err != nil {
+		return nil, fmt.Errorf("create the channel of two bots: %w", err)
+	}
+	return channel, s.emit(ctx, tx, toChannel(channel.ID), &b2bv1.Event{Event: &b2bv1.Event_ChannelCreated{
+		ChannelCreated: &b2bv1.ChannelCreatedEvent{Channel: channelOut(channel), Members: []string{caller.BotID, target}},
+	}})
+}
+
+// post stores a checked message of the caller, counts it, and tells the channel.
+func (s *channelService) post(ctx context.Context, tx store.Tx, channel, contentType string, d *draft, told detail) (*b2bv1.ChannelMessage, error) {
+	caller := call.CallerOf(ctx)
+	settings, err := tx.OrgSettings(ctx, caller.OrgID)
+	if err != nil {
+		return nil, fmt.Errorf("read the org's settings: %w", err)
+	}
+	if err := s.takeMessage(ctx, tx, settings); err != nil {
+		return nil, err
+	}
+	row := store.ChannelMessageRow{ChannelMessage: store.ChannelMessage{
+		ID: newID(), ChannelID: channel, SenderID: caller.BotID,
+		Content: d.content, ContentType: contentType, Parts: d.parts, CreatedAt: s.nowMS(),
+	}}
+	if err := tx.InsertChannelMessage(ctx, &row.ChannelMessage); err != nil {
+		return nil, fmt.Errorf("store a direct message: %w", err)
+	}
+	if err := s.audit(ctx, tx, caller.OrgID, actorBot(ctx), "message.send", "channel_message", row.ID, told.via(ctx)); err != nil {
+		return nil, err
+	}
+	message := new(channelMessageSlot).fill(&row, d.shown)
+	return message, s.emit(ctx, tx, toChannel(channel), &b2bv1.Event{Event: &b2bv1.Event_Message{
+		Message: &b2bv1.MessageEvent{ChannelId: channel, Message: message, SenderName: caller.BotName},
+	}})
+}

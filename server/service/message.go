@@ -1,0 +1,123 @@
+package service
+
+import (
+	"bytes"
+	"encoding/json"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/limits"
+)
+
+// draft is what a direct and a thread message have in common, checked as far as
+// that needs no state (collaboration.md §3).
+type draft struct {
+	content string
+	parts   *string // as stored; nil: none were sent
+	shown   []*b2bv1.Part
+	tooLong error // content is longer than this server takes
+}
+
+// newDraft checks the parts and finds the content, in this order. That content is
+// too long is kept for later: direct messages tell an unknown receiver first.
+func (c *core) newDraft(content *string, list *b2bv1.PartList) (*draft, error) {
+	parts, err := checkParts(list)
+	if err != nil {
+		return nil, err
+	}
+	resolved, err := limits.ResolveContent(content, parts)
+	if err != nil {
+		return nil, ruleError(err)
+	}
+	d := &draft{content: resolved, parts: storedParts(list), shown: list.GetValues()}
+	most := c.Config.MaxMessage
+	if most <= 0 {
+		most = limits.DefaultMaxLength
+	}
+	if err := limits.ContentLength(resolved, most); err != nil {
+		d.tooLong = ruleError(err)
+	}
+	return d, nil
+}
+
+// messageMetadata is the metadata to store (collaboration.md §12.1). What a human
+// sends through a session tells so: the object, or an empty one in the place of
+// anything else, gets a provenance.
+func messageMetadata(sent *string, session *call.Session) (*string, error) {
+	var stored *string
+	if sent != nil {
+		if !json.Valid([]byte(*sent)) {
+			return nil, call.Invalid("metadata: must be JSON")
+		}
+		var err error
+		if stored, err = limits.MessageMetadata([]byte(*sent)); err != nil {
+			return nil, ruleError(err)
+		}
+	}
+	if session == nil {
+		return stored, nil
+	}
+	object := json.RawMessage("{}")
+	if sent != nil {
+		if text := bytes.TrimSpace([]byte(*sent)); text[0] == '{' {
+			object = text
+		}
+	}
+	text, err := withProvenance(object, session.OwnerName)
+	return &text, err
+}
+
+// withProvenance answers the JSON object with the key provenance set; the other
+// keys keep their order and the spelling of their values.
+func withProvenance(object json.RawMessage, owner *string) (string, error) {
+	provenance, err := json.Marshal(struct {
+		AuthoredBy string  `json:"authored_by"`
+		OwnerName  *string `json:"owner_name"`
+		AuthMode   string  `json:"auth_mode"`
+	}{"human", owner, "web_ui"})
+	if err != nil {
+		return "", err
+	}
+	var out bytes.Buffer
+	out.WriteByte('{')
+	keys := json.NewDecoder(bytes.NewReader(object))
+	if _, err := keys.Token(); err != nil {
+		return "", err
+	}
+	for keys.More() {
+		token, err := keys.Token()
+		if err != nil {
+			return "", err
+		}
+		var value json.RawMessage
+		if err := keys.Decode(&value); err != nil {
+			return "", err
+		}
+		if token == "provenance" {
+			continue
+		}
+		key, err := json.Marshal(token)
+		if err != nil {
+			return "", err
+		}
+		out.Write(key)
+		out.WriteByte(':')
+		if err := json.Compact(&out, value); err != nil {
+			return "", err
+		}
+		out.WriteByte(',')
+	}
+	out.WriteString(`"provenance":`)
+	out.Write(provenance)
+	out.WriteByte('}')
+	return out.String(), nil
+}
+
+// shownMetadata is stored metadata as a message shows it: JSON, or nothing when it
+// was a text that is none (collaboration.md §12.1).
+func shownMetadata(stored *string) *string {
+	if stored == nil || !json.Valid([]byte(*stored)) {
+		return nil
+	}
+	return stored
+}

@@ -1,0 +1,151 @@
+package service
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/limits"
+	"github.com/b2b-protocol/b2b/server/wire"
+)
+
+// checkParts holds the rules of collaboration.md §3.1, in index order, and answers
+// what is needed to make content of the parts: nil when none were sent. A binding
+// may have checked the same before; what Connect clients send was checked by nobody.
+func checkParts(list *b2bv1.PartList) ([]limits.Part, error) {
+	if list == nil {
+		return nil, nil
+	}
+	if len(list.Values) > limits.MaxParts {
+		return nil, call.Invalid("parts: must be at most %d", limits.MaxParts)
+	}
+	parts := make([]limits.Part, len(list.Values))
+	for i, p := range list.Values {
+		part, problem := readPart(p)
+		if problem != "" {
+			return nil, call.Invalid("parts[%d]: %s", i, problem)
+		}
+		parts[i] = part
+	}
+	return parts, nil
+}
+
+// readPart answers a part in brief, or what is wrong with it.
+func readPart(p *b2bv1.Part) (part limits.Part, problem string) {
+	var body proto.Message
+	switch v := p.GetPart().(type) {
+	case *b2bv1.Part_Text:
+		body, part = v.Text, limits.Part{Type: "text", Content: v.Text.GetContent()}
+		problem = needs(body, "content")
+	case *b2bv1.Part_Markdown:
+		body, part = v.Markdown, limits.Part{Type: "markdown", Content: v.Markdown.GetContent()}
+		problem = needs(body, "content")
+	case *b2bv1.Part_Json:
+		body, part = v.Json, limits.Part{Type: "json"}
+		problem = jsonProblem(v.Json.GetContent())
+	case *b2bv1.Part_File:
+		body, part = v.File, limits.Part{Type: "file"}
+		problem = needs(body, "url", "name", "mime_type")
+	case *b2bv1.Part_Image:
+		body, part = v.Image, limits.Part{Type: "image"}
+		problem = needs(body, "url")
+	case *b2bv1.Part_Link:
+		body, part = v.Link, limits.Part{Type: "link"}
+		problem = needs(body, "url")
+	default:
+		return part, "type must be text, markdown, json, file, image or link"
+	}
+	if problem == "" && p.Extra != nil {
+		problem = extraProblem(*p.Extra, body)
+	}
+	return part, problem
+}
+
+// needs names the first of the fields that is absent.
+func needs(m proto.Message, fields ...protoreflect.Name) string {
+	r := m.ProtoReflect()
+	known := r.Descriptor().Fields()
+	for _, field := range fields {
+		if !r.Has(known.ByName(field)) {
+			return string(field) + " is required"
+		}
+	}
+	return ""
+}
+
+func jsonProblem(text string) string {
+	text = strings.TrimLeft(text, " \t\r\n")
+	if text == "" || text[0] != '{' && text[0] != '[' || !json.Valid([]byte(text)) {
+		return "content must be a JSON object or array"
+	}
+	return ""
+}
+
+// extraProblem keeps the further keys of a part from saying again what its fields say.
+func extraProblem(extra string, body proto.Message) string {
+	var keys map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(extra), &keys); err != nil || keys == nil {
+		return "extra must be a JSON object"
+	}
+	fields := body.ProtoReflect().Descriptor().Fields()
+	for key := range keys {
+		if key == "type" || fields.ByName(protoreflect.Name(key)) != nil {
+			return fmt.Sprintf("extra must not have the key %q", key)
+		}
+	}
+	return ""
+}
+
+// storedParts is the text of parts that is kept: their wire JSON, nil when none
+// were sent.
+func storedParts(list *b2bv1.PartList) *string {
+	if list == nil {
+		return nil
+	}
+	text := string(wire.AppendPartList(nil, list))
+	return &text
+}
+
+// readStoredParts is the opposite of storedParts. Parts that an old database holds
+// and that nobody can read any more count as not sent: the message still has its
+// content.
+func readStoredParts(text *string) (parts []*b2bv1.Part, ok bool) {
+	if text == nil {
+		return nil, false
+	}
+	var list b2bv1.PartList
+	if err := wire.Decode([]byte(*text), &list); err != nil {
+		return nil, false
+	}
+	return list.Values, true
+}
+
+// textSlot is room for the one text part that a message without parts shows
+// (collaboration.md §3.3), in a single piece.
+type textSlot struct {
+	part b2bv1.Part
+	kind b2bv1.Part_Text
+	text b2bv1.TextPart
+	list [1]*b2bv1.Part
+}
+
+// parts answers what a message shows: its parts, when they are at hand or stored, or
+// its content as text.
+func (s *textSlot) parts(shown []*b2bv1.Part, stored, content *string) []*b2bv1.Part {
+	if shown != nil {
+		return shown
+	}
+	if parts, ok := readStoredParts(stored); ok {
+		return parts
+	}
+	s.text.Content = content
+	s.kind.Text = &s.text
+	s.part.Part = &s.kind
+	s.list[0] = &s.part
+	return s.list[:]
+}

@@ -1,0 +1,249 @@
+package service
+
+import (
+	"context"
+	"fmt"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/cursor"
+	"github.com/b2b-protocol/b2b/server/jstext"
+	"github.com/b2b-protocol/b2b/server/store"
+	"github.com/b2b-protocol/b2b/server/thread"
+)
+
+// orgThreadService is threads as the org's admins see them: visibility and
+// permission policy do not apply (collaboration.md §14).
+type orgThreadService struct{ *core }
+
+const (
+	searchMost  = 20
+	searchLeast = 2 // UTF-16 units
+)
+
+// orgActor is how changes and invitations by admins are signed, a bot's too.
+func orgActor(caller *call.Caller) string { return "org:" + caller.OrgID }
+
+// ListOrgThreads answers all threads of the org, with participants.
+func (s *orgThreadService) ListOrgThreads(ctx context.Context, req *b2bv1.ListOrgThreadsRequest) (*b2bv1.ListOrgThreadsResponse, error) {
+	status, err := statusFilter(req.Status)
+	if err != nil {
+		return nil, err
+	}
+	size := pageSize(req.Limit, threadPage, threadMost)
+	q := store.ThreadQuery{
+		OrgID: call.CallerOf(ctx).OrgID, Scope: store.ThreadsAll, Status: status,
+		Search: jstext.Trim(req.GetSearch()), Limit: size,
+	}
+	paged := req.GetCursor() != "" || req.GetSearch() != "" || req.Limit != nil && req.Offset == nil
+	if paged {
+		q.Limit = size + 1
+		if p, ok := cursor.ParsePlain(req.GetCursor()); ok {
+			q.Before = &store.TimeCursor{At: p.At, ID: p.ID}
+		}
+	} else {
+		q.Offset = max(int(req.GetOffset()), 0)
+	}
+	return view(ctx, s.core, func(r store.Reader) (*b2bv1.ListOrgThreadsResponse, error) {
+		rows, err := r.Threads(ctx, q)
+		if err != nil {
+			return nil, fmt.Errorf("list threads of the org: %w", err)
+		}
+		rows, more := page(rows, size)
+		items, err := threadDetailsOut(ctx, r, rows)
+		if err != nil {
+			return nil, err
+		}
+		res := &b2bv1.ListOrgThreadsResponse{Items: items, HasMore: more, Paged: paged}
+		if more {
+			last := &rows[len(rows)-1]
+			next := cursor.Position{At: last.LastActivityAt, ID: last.ID}.Plain()
+			res.NextCursor = &next
+		}
+		return res, nil
+	})
+}
+
+// threadDetailsOut reads the participants of a list of threads at once.
+func threadDetailsOut(ctx context.Context, r store.Reader, rows []store.ThreadRow) ([]*b2bv1.Thread, error) {
+	ids := make([]string, len(rows))
+	for i := range rows {
+		ids[i] = rows[i].ID
+	}
+	participants, err := r.ParticipantsOf(ctx, ids)
+	if err != nil {
+		return nil, fmt.Errorf("list participants of threads: %w", err)
+	}
+	of := make(map[string][]store.ParticipantRow, len(rows))
+	for _, p := range participants {
+		of[p.ThreadID] = append(of[p.ThreadID], p)
+	}
+	out := make([]*b2bv1.Thread, len(rows))
+	for i := range rows {
+		out[i] = threadDetailOut(&rows[i].Thread, of[rows[i].ID])
+	}
+	return out, nil
+}
+
+// find is a thread of the caller's org.
+func (s *core) find(ctx context.Context, r store.Reader, id string) (*store.Thread, error) {
+	t, err := r.Thread(ctx, call.CallerOf(ctx).OrgID, id)
+	return t, missing(err, "thread")
+}
+
+// GetOrgThread answers a thread and its participants.
+func (s *orgThreadService) GetOrgThread(ctx context.Context, req *b2bv1.GetOrgThreadRequest) (*b2bv1.GetOrgThreadResponse, error) {
+	return view(ctx, s.core, func(r store.Reader) (*b2bv1.GetOrgThreadResponse, error) {
+		t, err := s.find(ctx, r, req.GetThreadId())
+		if err != nil {
+			return nil, err
+		}
+		participants, err := r.Participants(ctx, t.ID)
+		if err != nil {
+			return nil, fmt.Errorf("list participants: %w", err)
+		}
+		return &b2bv1.GetOrgThreadResponse{Thread: threadDetailOut(t, participants)}, nil
+	})
+}
+
+// ListOrgThreadMessages answers messages, in one of the two modes of collaboration.md §8.
+func (s *orgThreadService) ListOrgThreadMessages(ctx context.Context, req *b2bv1.ListOrgThreadMessagesRequest) (*b2bv1.ListOrgThreadMessagesResponse, error) {
+	t, err := s.find(ctx, s.Store, req.GetThreadId())
+	if err != nil {
+		return nil, err
+	}
+	limit := pageSize(req.Limit, messagePage, messageMost)
+	bound := cursor.Before(req.GetBefore())
+	if bound.Kind == cursor.ByID {
+		rows, more, err := s.history(ctx, t.ID, bound.ID, limit)
+		if err != nil {
+			return nil, err
+		}
+		return &b2bv1.ListOrgThreadMessagesResponse{Messages: threadMessagesOut(rows), HasMore: more, Paged: true}, nil
+	}
+	rows, err := s.Store.ThreadMessages(ctx, t.ID, span(bound, req.Since, limit))
+	if err != nil {
+		return nil, fmt.Errorf("list thread messages: %w", err)
+	}
+	return &b2bv1.ListOrgThreadMessagesResponse{Messages: threadMessagesOut(rows)}, nil
+}
+
+// UpdateOrgThread changes status and settings (collaboration.md §14.3).
+func (s *orgThreadService) UpdateOrgThread(ctx context.Context, req *b2bv1.UpdateOrgThreadRequest) (*b2bv1.UpdateOrgThreadResponse, error) {
+	caller := call.CallerOf(ctx)
+	named := naming(req, req.UpdateMask)
+	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.UpdateOrgThreadResponse, error) {
+		t, err := s.find(ctx, tx, req.GetThreadId())
+		if err != nil {
+			return nil, err
+		}
+		if !anyNamed(named, "status", "visibility", "join_policy", "permission_policy") {
+			return nil, call.Invalid("name at least one of status, visibility, join_policy, permission_policy")
+		}
+		w := &threadWrite{before: *t}
+		if err := w.readSettings(named, req.Visibility, req.JoinPolicy, req.PermissionPolicy); err != nil {
+			return nil, err
+		}
+		if err := w.readStatus(named, req.Status, req.CloseReason); err != nil {
+			return nil, err
+		}
+		if err := s.writeThread(ctx, tx, w); err != nil {
+			return nil, err
+		}
+		if err := s.tellStatus(ctx, tx, w, orgActor(caller)); err != nil {
+			return nil, err
+		}
+		out := threadOut(&w.after)
+		settings := thread.Write{Policy: w.Policy, Settings: w.Settings}
+		if changes := settings.Changes(settingsOf(&w.before), settingsOf(&w.after)); len(changes) > 0 {
+			if err := s.tellUpdated(ctx, tx, out, changes); err != nil {
+				return nil, err
+			}
+		}
+		return &b2bv1.UpdateOrgThreadResponse{Thread: out}, nil
+	})
+}
+
+// AddOrgThreadParticipant adds a bot, by id (collaboration.md §14.4).
+func (s *orgThreadService) AddOrgThreadParticipant(ctx context.Context, req *b2bv1.AddOrgThreadParticipantRequest) (*b2bv1.AddOrgThreadParticipantResponse, error) {
+	caller := call.CallerOf(ctx)
+	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.AddOrgThreadParticipantResponse, error) {
+		t, err := s.findLive(ctx, tx, req.GetThreadId())
+		if err != nil {
+			return nil, err
+		}
+		if err := checkInvitation(req.GetBotId(), req.Label); err != nil {
+			return nil, err
+		}
+		bot, err := tx.Bot(ctx, caller.OrgID, req.GetBotId())
+		switch {
+		case err != nil:
+			return nil, missing(err, "bot")
+		case bot.JoinStatus != store.BotActive:
+			return nil, errBotNotActive("bot_id", bot)
+		}
+		there, err := participation(ctx, tx, t.ID, bot.ID)
+		switch {
+		case err != nil:
+			return nil, err
+		case there != nil:
+			return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_ALREADY_PARTICIPANT, "This bot is a participant already")
+		}
+		a := &admission{id: bot.ID, name: bot.Name, by: orgActor(caller), label: req.Label}
+		if req.Label != nil {
+			a.told = &b2bv1.LabelValue{Value: req.Label}
+		}
+		added, err := s.admit(ctx, tx, t, a)
+		if err != nil {
+			return nil, err
+		}
+		told := detail{"invited_bot_id": bot.ID, "invited_bot_name": bot.Name, "by": orgActor(caller)}.via(ctx)
+		err = s.audit(ctx, tx, caller.OrgID, actorBot(ctx), "thread.invite", "thread", t.ID, told)
+		return &b2bv1.AddOrgThreadParticipantResponse{Participant: participantOut(added)}, err
+	})
+}
+
+// RemoveOrgThreadParticipant removes a bot (collaboration.md §14.5).
+func (s *orgThreadService) RemoveOrgThreadParticipant(ctx context.Context, req *b2bv1.RemoveOrgThreadParticipantRequest) (*b2bv1.RemoveOrgThreadParticipantResponse, error) {
+	caller := call.CallerOf(ctx)
+	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.RemoveOrgThreadParticipantResponse, error) {
+		t, err := s.findLive(ctx, tx, req.GetThreadId())
+		if err != nil {
+			return nil, err
+		}
+		bot, err := tx.ResolveBot(ctx, caller.OrgID, req.GetBot())
+		if err != nil {
+			return nil, missing(err, "bot")
+		}
+		return &b2bv1.RemoveOrgThreadParticipantResponse{Ok: true}, s.remove(ctx, tx, t, bot)
+	})
+}
+
+// findLive is find for what a thread that has ended refuses.
+func (s *orgThreadService) findLive(ctx context.Context, tx store.Tx, id string) (*store.Thread, error) {
+	t, err := s.find(ctx, tx, id)
+	if err == nil && thread.Status(t.Status).Terminal() {
+		err = call.Errorf(b2bv1.ErrorCode_ERROR_CODE_THREAD_TERMINAL, "This thread is %s", t.Status)
+	}
+	return t, err
+}
+
+// SearchOrgMessages finds thread messages of the whole org.
+func (s *orgThreadService) SearchOrgMessages(ctx context.Context, req *b2bv1.SearchOrgMessagesRequest) (*b2bv1.SearchOrgMessagesResponse, error) {
+	q := jstext.Trim(req.GetQ())
+	if jstext.Len(q) < searchLeast {
+		return &b2bv1.SearchOrgMessagesResponse{}, nil
+	}
+	hits, err := s.Store.SearchMessages(ctx, call.CallerOf(ctx).OrgID, q, searchMost)
+	if err != nil {
+		return nil, fmt.Errorf("search messages: %w", err)
+	}
+	found := make([]*b2bv1.FoundMessage, len(hits))
+	for i, h := range hits {
+		found[i] = &b2bv1.FoundMessage{
+			MessageId: h.MessageID, ThreadId: h.ThreadID, ThreadTopic: h.ThreadTopic, SenderName: h.SenderName,
+			Content: h.Content, CreatedAt: stamp(h.CreatedAt),
+		}
+	}
+	return &b2bv1.SearchOrgMessagesResponse{Messages: found}, nil
+}

@@ -1,0 +1,144 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/store"
+	"github.com/b2b-protocol/b2b/server/thread"
+)
+
+// enter finds a thread for the calling bot and answers it with the bot's own
+// participation, or the error of collaboration.md §5.2. live is the mark T: the
+// operation is refused on a thread that has ended.
+func (c *core) enter(ctx context.Context, r store.Reader, id string, live bool) (*store.Thread, *store.Participant, error) {
+	caller := call.CallerOf(ctx)
+	t, err := r.Thread(ctx, caller.OrgID, id)
+	if err != nil {
+		return nil, nil, missing(err, "thread")
+	}
+	p, err := participation(ctx, r, id, caller.BotID)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := accessError(t, p != nil, live); err != nil {
+		return nil, nil, err
+	}
+	return t, p, nil
+}
+
+// participation is the bot's row in a thread, nil when it has none.
+func participation(ctx context.Context, r store.Reader, threadID, bot string) (*store.Participant, error) {
+	p, err := r.Participant(ctx, threadID, bot)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("look up a participant: %w", err)
+	}
+	return p, nil
+}
+
+func accessError(t *store.Thread, participant, live bool) error {
+	switch thread.CheckAccess(thread.Visibility(t.Visibility), thread.Status(t.Status), participant, live) {
+	case thread.NotFound:
+		return call.NotFound("thread")
+	case thread.Ended:
+		return errThreadClosed(t)
+	case thread.JoinRequired:
+		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_JOIN_REQUIRED, "You are not a participant of this thread").
+			WithHint("Join it with POST /api/threads/" + t.ID + "/join.")
+	}
+	return nil
+}
+
+func errThreadClosed(t *store.Thread) error {
+	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_THREAD_CLOSED, "This thread is %s", t.Status).
+		WithHint("Set its status to active to reopen it.")
+}
+
+// permitted tells whether a participant may do any of the actions
+// (collaboration.md §5.4). The org's default policy is read only where it counts.
+func (c *core) permitted(ctx context.Context, r store.Reader, t *store.Thread, p *store.Participant, actions ...thread.Action) (bool, error) {
+	var orgDefault *string
+	if t.PermissionPolicy == nil {
+		settings, err := r.OrgSettings(ctx, t.OrgID)
+		if err != nil {
+			return false, fmt.Errorf("read the org's settings: %w", err)
+		}
+		orgDefault = settings.DefaultThreadPermissionPolicy
+	}
+	return permittedBy(orgDefault, t, p, actions...), nil
+}
+
+// permittedBy is permitted with the org's default policy at hand.
+func permittedBy(orgDefault *string, t *store.Thread, p *store.Participant, actions ...thread.Action) bool {
+	who := thread.Subject{Initiator: t.InitiatorID != nil && *t.InitiatorID == p.BotID}
+	if p.Label != nil {
+		who.Label = *p.Label
+	}
+	for _, action := range actions {
+		if thread.Allowed(t.PermissionPolicy, orgDefault, action, who) {
+			return true
+		}
+	}
+	return false
+}
+
+// denial is a refusal that is put on record. The change it ends is undone as a
+// whole, so its audit entry is written afterwards, by guarded.
+type denial struct {
+	refusal *call.Error
+	action  string
+	thread  string
+	detail  any
+}
+
+func (d *denial) Error() string { return d.refusal.Error() }
+func (d *denial) Unwrap() error { return d.refusal }
+
+// errWriteDenied refuses a message or an artifact (collaboration.md §5.4).
+func errWriteDenied(t *store.Thread) error {
+	return &denial{
+		refusal: call.Errorf(b2bv1.ErrorCode_ERROR_CODE_WRITE_PERMISSION_DENIED, "The permission policy of this thread does not let you write"),
+		action:  "thread.write_denied", thread: t.ID,
+	}
+}
+
+// errForbiddenBy refuses what the permission policy does not allow.
+func errForbiddenBy(actions string) *call.Error {
+	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_FORBIDDEN, "The permission policy of this thread does not let you %s", actions)
+}
+
+// guarded is change for what a permission policy can refuse: a denial that fn
+// answers is audited.
+func guarded[M proto.Message](ctx context.Context, c *core, req request, fn func(tx store.Tx) (M, error)) (M, error) {
+	org := call.CallerOf(ctx).OrgID
+	out, err := change(ctx, c, org, req, fn)
+	var d *denial
+	if !errors.As(err, &d) {
+		return out, err
+	}
+	err = c.Store.Update(ctx, org, func(tx store.Tx) error {
+		return c.audit(ctx, tx, org, actorBot(ctx), d.action, "thread", d.thread, d.detail)
+	})
+	if err != nil {
+		return out, err
+	}
+	return out, d.refusal
+}
+
+// detail is what an audit entry tells; over WebSocket it also says so.
+type detail map[string]any
+
+func (d detail) via(ctx context.Context) detail {
+	if call.From(ctx).Via == "ws" {
+		d["via"] = "ws"
+	}
+	return d
+}

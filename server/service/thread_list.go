@@ -1,0 +1,106 @@
+package service
+
+import (
+	"context"
+	"fmt"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/cursor"
+	"github.com/b2b-protocol/b2b/server/jstext"
+	"github.com/b2b-protocol/b2b/server/limits"
+	"github.com/b2b-protocol/b2b/server/store"
+	"github.com/b2b-protocol/b2b/server/thread"
+)
+
+const (
+	threadPage = 50
+	threadMost = 200
+	sharedPage = 20 // with scope=org
+	sharedMost = 50
+)
+
+// ListThreads answers the caller's threads, or with scope=org what it may join
+// besides (collaboration.md §10.2, §8).
+func (s *threadService) ListThreads(ctx context.Context, req *b2bv1.ListThreadsRequest) (*b2bv1.ListThreadsResponse, error) {
+	caller := call.CallerOf(ctx)
+	status, err := statusFilter(req.Status)
+	if err != nil {
+		return nil, err
+	}
+	q := store.ThreadQuery{
+		OrgID: caller.OrgID, BotID: caller.BotID, Scope: store.ThreadsJoined,
+		Status: status, Search: jstext.Trim(req.GetQ()),
+	}
+	shared := req.GetScope() == "org"
+	size := pageSize(req.Limit, threadPage, threadMost)
+	switch {
+	case shared:
+		if err := limits.SharedQuery(q.Search); err != nil {
+			return nil, ruleError(err)
+		}
+		q.Scope = store.ThreadsDiscovered
+		size = pageSize(req.Limit, sharedPage, sharedMost)
+	case req.GetCursor() == "" && req.GetQ() == "" && req.Limit == nil:
+		q.Limit = threadMost
+		rows, err := s.Store.Threads(ctx, q)
+		if err != nil {
+			return nil, fmt.Errorf("list threads: %w", err)
+		}
+		return &b2bv1.ListThreadsResponse{Items: threadRowsOut(rows)}, nil
+	}
+	q.Before, q.Limit = after(req.Cursor), size+1
+	rows, err := s.Store.Threads(ctx, q)
+	if err != nil {
+		return nil, fmt.Errorf("page threads: %w", err)
+	}
+	rows, more := page(rows, size)
+	res := &b2bv1.ListThreadsResponse{Items: threadRowsOut(rows), HasMore: more, Paged: true}
+	if shared {
+		for i := range rows {
+			res.Items[i].IsParticipant = &rows[i].IsParticipant
+		}
+	}
+	if more {
+		res.NextCursor = nextThread(rows)
+	}
+	return res, nil
+}
+
+// nextThread is the opaque cursor behind the last of the threads.
+func nextThread(rows []store.ThreadRow) *string {
+	last := &rows[len(rows)-1]
+	text := cursor.Position{At: last.LastActivityAt, ID: last.ID}.Opaque()
+	return &text
+}
+
+// statusFilter is the stored text of the status that a list asks for; empty is any.
+func statusFilter(status *b2bv1.ThreadStatus) (string, error) {
+	if status == nil {
+		return "", nil
+	}
+	s, ok := thread.ParseStatus(textOf(*status, "THREAD_STATUS_"))
+	if !ok {
+		return "", errStatus()
+	}
+	return string(s), nil
+}
+
+func errStatus() error {
+	return call.Invalid("status: must be active, blocked, reviewing, resolved or closed")
+}
+
+// GetThread answers a thread and its participants (collaboration.md §10.3).
+func (s *threadService) GetThread(ctx context.Context, req *b2bv1.GetThreadRequest) (*b2bv1.GetThreadResponse, error) {
+	return view(ctx, s.core, func(r store.Reader) (*b2bv1.GetThreadResponse, error) {
+		t, _, err := s.enter(ctx, r, req.GetThreadId(), false)
+		if err != nil {
+			return nil, err
+		}
+		participants, err := r.Participants(ctx, t.ID)
+		if err != nil {
+			return nil, fmt.Errorf("list participants: %w", err)
+		}
+		return &b2bv1.GetThreadResponse{Thread: threadDetailOut(t, participants)}, nil
+	})
+}

@@ -1,0 +1,243 @@
+package service
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/cursor"
+	"github.com/b2b-protocol/b2b/server/limits"
+	"github.com/b2b-protocol/b2b/server/mention"
+	"github.com/b2b-protocol/b2b/server/store"
+	"github.com/b2b-protocol/b2b/server/thread"
+)
+
+// SendThreadMessage sends into a thread (collaboration.md §12.1).
+func (s *threadService) SendThreadMessage(ctx context.Context, req *b2bv1.SendThreadMessageRequest) (*b2bv1.SendThreadMessageResponse, error) {
+	caller := call.CallerOf(ctx)
+	contentType := textOr(req.ContentType, "text")
+	d, metadata, draftErr := s.threadDraft(ctx, req, contentType)
+	return guarded(ctx, s.core, req, func(tx store.Tx) (*b2bv1.SendThreadMessageResponse, error) {
+		t, p, err := s.enter(ctx, tx, req.GetThreadId(), true)
+		if err != nil {
+			return nil, err
+		}
+		settings, err := tx.OrgSettings(ctx, caller.OrgID)
+		if err != nil {
+			return nil, fmt.Errorf("read the org's settings: %w", err)
+		}
+		if !permittedBy(settings.DefaultThreadPermissionPolicy, t, p, thread.ActionWrite) {
+			return nil, errWriteDenied(t)
+		}
+		replyTo, err := repliedMessage(ctx, tx, t.ID, req.ReplyTo)
+		if err != nil {
+			return nil, err
+		}
+		if draftErr != nil {
+			return nil, draftErr
+		}
+		if err := s.takeMessage(ctx, tx, settings); err != nil {
+			return nil, err
+		}
+		row := store.ThreadMessageRow{SenderName: &caller.BotName, ReplyTo: replyTo, ThreadMessage: store.ThreadMessage{
+			ID: newID(), ThreadID: t.ID, SenderID: &caller.BotID, Content: d.content, ContentType: contentType,
+			Parts: d.parts, Metadata: metadata, ReplyToID: req.ReplyTo, CreatedAt: s.nowMS(),
+		}}
+		if err := setMentions(ctx, tx, &row.ThreadMessage); err != nil {
+			return nil, err
+		}
+		return s.postToThread(ctx, tx, &row, d)
+	})
+}
+
+// threadDraft checks a thread message as far as that needs no state: the content
+// type, the parts, the content and its length, then the metadata.
+func (s *threadService) threadDraft(ctx context.Context, req *b2bv1.SendThreadMessageRequest, contentType string) (*draft, *string, error) {
+	if err := limits.ContentType(contentType); err != nil {
+		return nil, nil, ruleError(err)
+	}
+	d, err := s.newDraft(req.Content, req.Parts)
+	if err != nil {
+		return nil, nil, err
+	}
+	if d.tooLong != nil {
+		return nil, nil, d.tooLong
+	}
+	metadata, err := messageMetadata(req.Metadata, call.CallerOf(ctx).Session)
+	return d, metadata, err
+}
+
+// repliedMessage finds the message that reply_to names, in the same thread
+// (collaboration.md §4.2); nil when none is named.
+func repliedMessage(ctx context.Context, tx store.Tx, threadID string, id *string) (*store.RepliedMessage, error) {
+	if id == nil {
+		return nil, nil
+	}
+	parent, err := tx.ThreadMessage(ctx, threadID, *id)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, call.NotFound("reply_to: message").WithStatus(400)
+	case err != nil:
+		return nil, fmt.Errorf("look up the message that is replied to: %w", err)
+	}
+	return &store.RepliedMessage{
+		ID: parent.ID, SenderID: parent.SenderID, SenderName: parent.SenderName, Content: parent.Content, CreatedAt: parent.CreatedAt,
+	}, nil
+}
+
+// storedMention is how a mention is kept.
+type storedMention struct {
+	BotID string `json:"bot_id"`
+	Name  string `json:"name"`
+}
+
+// setMentions finds whom the message speaks to, among the participants of this
+// moment (collaboration.md §4.1).
+func setMentions(ctx context.Context, tx store.Tx, m *store.ThreadMessage) error {
+	if !strings.Contains(m.Content, "@") {
+		return nil
+	}
+	rows, err := tx.Participants(ctx, m.ThreadID)
+	if err != nil {
+		return fmt.Errorf("list participants for mentions: %w", err)
+	}
+	here := make([]mention.Participant, len(rows))
+	for i := range rows {
+		here[i] = mention.Participant{ID: rows[i].BotID, Name: rows[i].Name}
+	}
+	found, all := mention.Scan(m.Content, here)
+	m.MentionAll = all
+	if len(found) == 0 {
+		return nil
+	}
+	kept := make([]storedMention, len(found))
+	for i, f := range found {
+		kept[i] = storedMention{BotID: f.ID, Name: f.Name}
+	}
+	text, err := json.Marshal(kept)
+	if err != nil {
+		return fmt.Errorf("write mentions: %w", err)
+	}
+	mentions := string(text)
+	m.Mentions = &mentions
+	return nil
+}
+
+// postToThread stores a checked message, moves the thread's activity and tells the
+// participants.
+func (s *threadService) postToThread(ctx context.Context, tx store.Tx, row *store.ThreadMessageRow, d *draft) (*b2bv1.SendThreadMessageResponse, error) {
+	if err := tx.InsertThreadMessage(ctx, &row.ThreadMessage); err != nil {
+		return nil, fmt.Errorf("store a thread message: %w", err)
+	}
+	if err := tx.TouchThread(ctx, row.ThreadID, row.CreatedAt); err != nil {
+		return nil, fmt.Errorf("move the activity of a thread: %w", err)
+	}
+	org := call.CallerOf(ctx).OrgID
+	told := detail{"thread_id": row.ThreadID}.via(ctx)
+	if err := s.audit(ctx, tx, org, actorBot(ctx), "message.send", "thread_message", row.ID, told); err != nil {
+		return nil, err
+	}
+	message := new(threadMessageSlot).fill(row, d.shown)
+	err := s.emit(ctx, tx, toThread(row.ThreadID), &b2bv1.Event{Event: &b2bv1.Event_ThreadMessage{
+		ThreadMessage: &b2bv1.ThreadMessageEvent{ThreadId: row.ThreadID, Message: message},
+	}})
+	return &b2bv1.SendThreadMessageResponse{Message: message}, err
+}
+
+// ListThreadMessages answers messages, in one of the two modes of collaboration.md §8.
+func (s *threadService) ListThreadMessages(ctx context.Context, req *b2bv1.ListThreadMessagesRequest) (*b2bv1.ListThreadMessagesResponse, error) {
+	t, _, err := s.enter(ctx, s.Store, req.GetThreadId(), false)
+	if err != nil {
+		return nil, err
+	}
+	limit := pageSize(req.Limit, messagePage, messageMost)
+	if req.Cursor != nil {
+		rows, more, err := s.history(ctx, t.ID, req.GetCursor(), limit)
+		if err != nil {
+			return nil, err
+		}
+		res := &b2bv1.ListThreadMessagesResponse{Items: threadMessagesOut(rows), HasMore: more, Paged: true}
+		if more {
+			res.NextCursor = &rows[len(rows)-1].ID
+		}
+		return res, nil
+	}
+	bound := cursor.Before(req.GetBefore())
+	if bound.Kind == cursor.ByID { // not an id here: a number that is none bounds to nothing
+		return &b2bv1.ListThreadMessagesResponse{}, nil
+	}
+	rows, err := s.Store.ThreadMessages(ctx, t.ID, span(bound, req.Since, limit))
+	if err != nil {
+		return nil, fmt.Errorf("list thread messages: %w", err)
+	}
+	return &b2bv1.ListThreadMessagesResponse{Items: threadMessagesOut(rows)}, nil
+}
+
+// history is a page of messages older than a message, newest first.
+func (c *core) history(ctx context.Context, threadID, beforeID string, limit int) (_ []store.ThreadMessageRow, more bool, err error) {
+	rows, err := c.Store.ThreadHistory(ctx, threadID, beforeID, limit+1)
+	if err != nil {
+		return nil, false, fmt.Errorf("page thread messages: %w", err)
+	}
+	rows, more = page(rows, limit)
+	return rows, more, nil
+}
+
+// threadMessageSlot is room for one message and what hangs on it, so that a list
+// is few pieces of memory.
+type threadMessageSlot struct {
+	message b2bv1.ThreadMessage
+	at      timestamppb.Timestamp
+	text    textSlot
+}
+
+// fill writes the message of a row. shown are its parts, when they are at hand.
+func (s *threadMessageSlot) fill(row *store.ThreadMessageRow, shown []*b2bv1.Part) *b2bv1.ThreadMessage {
+	m := &s.message
+	m.Id, m.ThreadId, m.SenderId, m.SenderName = row.ID, row.ThreadID, row.SenderID, textOr(row.SenderName, unknownName)
+	m.Content, m.ContentType = row.Content, row.ContentType
+	m.Parts = s.text.parts(shown, row.Parts, &row.Content)
+	m.Mentions, m.MentionAll = mentionsOut(row.Mentions), row.MentionAll
+	m.ReplyToId = row.ReplyToID
+	if r := row.ReplyTo; r != nil {
+		m.ReplyToMessage = &b2bv1.ReplyPreview{
+			Id: r.ID, SenderId: r.SenderID, SenderName: textOr(r.SenderName, unknownName), Content: r.Content, CreatedAt: stamp(r.CreatedAt),
+		}
+	}
+	m.Metadata = shownMetadata(row.Metadata)
+	setStamp(&s.at, row.CreatedAt)
+	m.CreatedAt = &s.at
+	return m
+}
+
+func threadMessagesOut(rows []store.ThreadMessageRow) []*b2bv1.ThreadMessage {
+	slots := make([]threadMessageSlot, len(rows))
+	out := make([]*b2bv1.ThreadMessage, len(rows))
+	for i := range rows {
+		out[i] = slots[i].fill(&rows[i], nil)
+	}
+	return out
+}
+
+// mentionsOut reads stored mentions; a text that nobody can read any more names
+// nobody.
+func mentionsOut(stored *string) []*b2bv1.Mention {
+	if stored == nil {
+		return nil
+	}
+	var kept []storedMention
+	if err := json.Unmarshal([]byte(*stored), &kept); err != nil {
+		return nil
+	}
+	out := make([]*b2bv1.Mention, len(kept))
+	for i, k := range kept {
+		out[i] = &b2bv1.Mention{BotId: k.BotID, Name: k.Name}
+	}
+	return out
+}

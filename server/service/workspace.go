@@ -1,0 +1,93 @@
+package service
+
+import (
+	"context"
+	"fmt"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/cursor"
+	"github.com/b2b-protocol/b2b/server/limits"
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+const (
+	workspacePage = 20
+	workspaceMost = 100
+)
+
+// GetWorkspace answers what the calling bot begins its day with: itself, its direct
+// messages and its threads (collaboration.md §15.4).
+func (s *botService) GetWorkspace(ctx context.Context, req *b2bv1.GetWorkspaceRequest) (*b2bv1.GetWorkspaceResponse, error) {
+	caller := call.CallerOf(ctx)
+	return view(ctx, s.core, func(r store.Reader) (*b2bv1.GetWorkspaceResponse, error) {
+		bot, err := r.Bot(ctx, caller.OrgID, caller.BotID)
+		if err != nil {
+			return nil, missing(err, "bot")
+		}
+		dms, err := workspaceChannels(ctx, r, bot.ID, after(req.DmCursor), pageSize(req.DmLimit, workspacePage, workspaceMost))
+		if err != nil {
+			return nil, err
+		}
+		threads, err := workspaceThreads(ctx, r, bot, after(req.ThreadCursor), pageSize(req.ThreadLimit, workspacePage, workspaceMost))
+		if err != nil {
+			return nil, err
+		}
+		return &b2bv1.GetWorkspaceResponse{Bot: s.botOut(bot), Dms: dms, Threads: threads}, nil
+	})
+}
+
+func workspaceThreads(ctx context.Context, r store.Reader, bot *store.Bot, before *store.TimeCursor, size int) (*b2bv1.WorkspaceThreads, error) {
+	rows, err := r.Threads(ctx, store.ThreadQuery{
+		OrgID: bot.OrgID, BotID: bot.ID, Scope: store.ThreadsJoined, Before: before, Limit: size + 1,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("page threads: %w", err)
+	}
+	rows, more := page(rows, size)
+	out := &b2bv1.WorkspaceThreads{Items: threadRowsOut(rows), HasMore: more}
+	if more {
+		out.NextCursor = nextThread(rows)
+	}
+	return out, nil
+}
+
+func workspaceChannels(ctx context.Context, r store.Reader, bot string, before *store.TimeCursor, size int) (*b2bv1.WorkspaceDirectMessages, error) {
+	rows, err := r.DirectChannelsOf(ctx, bot, before, size+1)
+	if err != nil {
+		return nil, fmt.Errorf("page direct messages: %w", err)
+	}
+	rows, more := page(rows, size)
+	out := &b2bv1.WorkspaceDirectMessages{Items: make([]*b2bv1.WorkspaceDirectMessage, len(rows)), HasMore: more}
+	for i := range rows {
+		row := &rows[i]
+		out.Items[i] = &b2bv1.WorkspaceDirectMessage{
+			Channel: channelOut(&row.Channel), CounterpartBot: counterpartOut(row.Counterpart),
+			LastMessagePreview: previewOut(row.LastMessage), LastActivityAt: stamp(row.LastActivityAt),
+		}
+	}
+	if more {
+		last := &rows[size-1]
+		next := cursor.Position{At: last.LastActivityAt, ID: last.ID}.Opaque()
+		out.NextCursor = &next
+	}
+	return out, nil
+}
+
+// counterpartOut is the other side of a channel, or what stands for it once it is
+// deleted.
+func counterpartOut(c *store.Counterpart) *b2bv1.Counterpart {
+	if c == nil {
+		return &b2bv1.Counterpart{Id: unknownName, Name: unknownName}
+	}
+	return &b2bv1.Counterpart{Id: c.ID, Name: c.Name, Online: c.Online, Bio: c.Bio, Role: c.Role}
+}
+
+func previewOut(m *store.ChannelMessageRow) *b2bv1.MessagePreview {
+	if m == nil {
+		return nil
+	}
+	return &b2bv1.MessagePreview{
+		Content: limits.Preview(m.Content), SenderId: m.SenderID, SenderName: textOr(m.SenderName, unknownName), CreatedAt: stamp(m.CreatedAt),
+	}
+}
