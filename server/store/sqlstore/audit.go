@@ -1,0 +1,32 @@
+package sqlstore
+
+import (
+	"context"
+
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+func (r reader) Audit(ctx context.Context, q store.AuditQuery) ([]store.AuditEntry, error) {
+	var w where
+	w.and("org_id = ?", q.OrgID)
+	if q.Since != 0 {
+		w.and("created_at > ?", q.Since)
+	}
+	for _, f := range []struct{ column, value string }{
+		{"action", q.Action}, {"target_type", q.TargetType}, {"target_id", q.TargetID}, {"bot_id", q.BotID},
+	} {
+		if f.value != "" {
+			w.and(f.column+" = ?", f.value)
+		}
+	}
+	if q.Before != nil {
+		w.and("(created_at, id) < (?, ?)", q.Before.At, q.Before.ID)
+	}
+	return list[store.AuditEntry](long(ctx), r, "SELECT "+columns[store.AuditEntry](r, "")+" FROM audit_log"+w.text.String()+
+		" ORDER BY created_at DESC, id DESC LIMIT ?", append(w.args, max(q.Limit, 0))...)
+}
+
+func (t *tx) InsertAudit(ctx context.Context, e *store.AuditEntry) error {
+	return t.c.exec(ctx, `INSERT INTO audit_log (id, org_id, bot_id, action, target_type, target_id, detail, created_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, e.ID, e.OrgID, e.BotID, e.Action, e.TargetType, e.TargetID, e.Detail, e.CreatedAt)
+}

@@ -1,0 +1,192 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+// conn runs statements, with ? for arguments: on the pool, in the snapshot of a
+// View, or in the transaction of a writer.
+type conn interface {
+	query(ctx context.Context, q string, args ...any) (*sql.Rows, error)
+	// exec may hold the statement back until a later one (PostgreSQL).
+	exec(ctx context.Context, q string, args ...any) error
+	// execNow runs it and tells how many rows it changed.
+	execNow(ctx context.Context, q string, args ...any) (int64, error)
+}
+
+// reader implements store.Reader over any conn.
+type reader struct {
+	c conn
+	d *dialect
+}
+
+var _ store.Reader = reader{}
+
+// each runs a query and scans every row with scan.
+func each(ctx context.Context, r reader, scan func(*sql.Rows) error, q string, args ...any) (err error) {
+	rows, err := r.c.query(ctx, q, args...)
+	if err != nil {
+		return failure(q, err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return failure(q, err)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return failure(q, err)
+	}
+	return nil
+}
+
+// scanner fills a row by hand: for what is read often.
+type scanner[T any] func(*sql.Rows, *T) error
+
+// list reads all rows of a query.
+func (scan scanner[T]) list(ctx context.Context, r reader, q string, args ...any) ([]T, error) {
+	var out []T
+	err := each(ctx, r, func(rows *sql.Rows) error {
+		var row T
+		if err := scan(rows, &row); err != nil {
+			return err
+		}
+		out = append(out, row)
+		return nil
+	}, q, args...)
+	return out, err
+}
+
+// one reads the first row of a query.
+func (scan scanner[T]) one(ctx context.Context, r reader, q string, args ...any) (*T, error) {
+	var out *T
+	err := each(ctx, r, func(rows *sql.Rows) error {
+		out = new(T)
+		return scan(rows, out)
+	}, q, args...)
+	if err != nil {
+		return nil, err
+	}
+	if out == nil {
+		return nil, store.ErrNotFound
+	}
+	return out, nil
+}
+
+// list reads all rows of a query, mapped by bun.
+func list[T any](ctx context.Context, r reader, q string, args ...any) (out []T, err error) {
+	rows, err := r.c.query(ctx, q, args...)
+	if err != nil {
+		return nil, failure(q, err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	if err := r.d.bun.ScanRows(ctx, rows, &out); err != nil {
+		return nil, failure(q, err)
+	}
+	return out, nil
+}
+
+// one reads the only row of a query, mapped by bun.
+func one[T any](ctx context.Context, r reader, q string, args ...any) (*T, error) {
+	rows, err := list[T](ctx, r, q, args...)
+	if err != nil {
+		return nil, err
+	}
+	if len(rows) == 0 {
+		return nil, store.ErrNotFound
+	}
+	return &rows[0], nil
+}
+
+// value reads one value; a query without rows gives the zero value.
+func value[T any](ctx context.Context, r reader, q string, args ...any) (v T, err error) {
+	err = each(ctx, r, func(rows *sql.Rows) error { return rows.Scan(&v) }, q, args...)
+	return v, err
+}
+
+// insert writes all columns of a row that bun knows.
+func insert[T any](ctx context.Context, r reader, table string, row *T) error {
+	q, args := insertion(r, table, row)
+	return r.c.exec(ctx, q, args...)
+}
+
+func insertion[T any](r reader, table string, row *T) (string, []any) {
+	fields := r.d.bun.Table(reflect.TypeFor[T]()).Fields
+	names := make([]string, len(fields))
+	args := make([]any, len(fields))
+	v := reflect.ValueOf(row).Elem()
+	for i, f := range fields {
+		names[i] = f.Name
+		args[i] = f.Value(v).Interface()
+	}
+	return "INSERT INTO " + table + " (" + strings.Join(names, ", ") + ") VALUES (?" +
+		strings.Repeat(", ?", len(names)-1) + ")", args
+}
+
+// columns lists the columns of a row that bun knows, each with the prefix.
+func columns[T any](r reader, prefix string) string {
+	fields := r.d.bun.Table(reflect.TypeFor[T]()).Fields
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = prefix + f.Name
+	}
+	return strings.Join(names, ", ")
+}
+
+// failure says which statement failed. The values it was run with stay out.
+func failure(q string, err error) error {
+	if c, ok := conflict(err); ok {
+		return c
+	}
+	var told *statementError
+	if errors.As(err, &told) {
+		return err
+	}
+	q, _, _ = strings.Cut(strings.Join(strings.Fields(q), " "), " WHERE ")
+	if len(q) > 80 {
+		q = q[:80] + "…"
+	}
+	return &statementError{q, err}
+}
+
+type statementError struct {
+	text string
+	err  error
+}
+
+func (e *statementError) Error() string { return "store: " + e.text + ": " + e.err.Error() }
+
+func (e *statementError) Unwrap() error { return e.err }
+
+// jsonList is the argument of dialect.anyOf.
+func jsonList(ids []string) (string, error) {
+	b, err := json.Marshal(ids)
+	if err != nil {
+		return "", fmt.Errorf("store: list of ids: %w", err)
+	}
+	return string(b), nil
+}
+
+// where collects the conditions of a query and their arguments.
+type where struct {
+	text strings.Builder
+	args []any
+}
+
+func (w *where) and(cond string, args ...any) {
+	if w.text.Len() == 0 {
+		w.text.WriteString(" WHERE ")
+	} else {
+		w.text.WriteString(" AND ")
+	}
+	w.text.WriteString(cond)
+	w.args = append(w.args, args...)
+}

@@ -1,0 +1,81 @@
+package sqlstore
+
+import (
+	"database/sql"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
+	"github.com/uptrace/bun/dialect/sqlitedialect"
+)
+
+// dialect is where the two databases differ.
+type dialect struct {
+	postgres bool
+	bun      *bun.DB // maps rows; never runs a statement
+	texts    sync.Map
+}
+
+func newDialect(db *sql.DB, postgres bool) *dialect {
+	d := &dialect{postgres: postgres}
+	if postgres {
+		d.bun = bun.NewDB(db, pgdialect.New())
+	} else {
+		d.bun = bun.NewDB(db, sqlitedialect.New())
+	}
+	return d
+}
+
+// text gives the statement in the database's own words: arguments are written as ?.
+func (d *dialect) text(q string) string {
+	if !d.postgres {
+		return q
+	}
+	if t, ok := d.texts.Load(q); ok {
+		return t.(string)
+	}
+	var b strings.Builder
+	n := 0
+	for _, r := range q {
+		if r == '?' {
+			n++
+			b.WriteByte('$')
+			b.WriteString(strconv.Itoa(n))
+			continue
+		}
+		b.WriteRune(r)
+	}
+	d.texts.Store(q, b.String())
+	return b.String()
+}
+
+// contains is a condition: the column contains the one argument, which must have
+// gone through fold. Both databases lower ASCII letters only (the columns of
+// PostgreSQL collate as "C").
+func (d *dialect) contains(column string) string {
+	if d.postgres {
+		return "strpos(lower(" + column + "), ?) > 0"
+	}
+	return "instr(lower(" + column + "), ?) > 0"
+}
+
+// anyOf is a condition: the column is one of the texts of the one argument, a JSON
+// array (see jsonList).
+func (d *dialect) anyOf(column string) string {
+	if d.postgres {
+		return column + " IN (SELECT json_array_elements_text(?::json))"
+	}
+	return column + " IN (SELECT value FROM json_each(?))"
+}
+
+// fold lowers the ASCII letters.
+func fold(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + ('a' - 'A')
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,95 @@
+package sqlstore
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+// conflicts are the rules by the columns that SQLite names, and by the constraint
+// that PostgreSQL names.
+var conflicts = map[string]store.Conflict{
+	"bots.org_id, bots.name":         store.ConflictName,
+	"bots_name":                      store.ConflictName,
+	"bots.token_hash":                store.ConflictToken,
+	"bots_token":                     store.ConflictToken,
+	"bot_tokens.token_hash":          store.ConflictToken,
+	"bot_tokens_token":               store.ConflictToken,
+	"sessions.hash":                  store.ConflictSession,
+	"sessions_pkey":                  store.ConflictSession,
+	"invite_codes.code_hash":         store.ConflictInviteCode,
+	"invite_codes_hash":              store.ConflictInviteCode,
+	"org_tickets.code_hash":          store.ConflictTicketCode,
+	"org_tickets_hash":               store.ConflictTicketCode,
+	"channels.org_id, channels.pair": store.ConflictChannel,
+	"channels_pair":                  store.ConflictChannel,
+	"thread_participants.thread_id, thread_participants.bot_id":      store.ConflictParticipant,
+	"thread_participants_pkey":                                       store.ConflictParticipant,
+	"thread_join_requests.thread_id, thread_join_requests.bot_id":    store.ConflictJoinRequest,
+	"thread_join_requests_pending":                                   store.ConflictJoinRequest,
+	"artifacts.thread_id, artifacts.artifact_key, artifacts.version": store.ConflictArtifactKey,
+	"artifacts_version":                                              store.ConflictArtifactKey,
+	"idempotency.org_id, idempotency.caller, idempotency.request_id": store.ConflictRequestID,
+	"idempotency_pkey":                                               store.ConflictRequestID,
+}
+
+// conflict tells which rule an error of the database is about, if it is about one.
+func conflict(err error) (store.Conflict, bool) {
+	var c store.Conflict
+	if errors.As(err, &c) {
+		return c, true
+	}
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		switch pg.Code {
+		case "23505":
+			if c, ok := conflicts[pg.ConstraintName]; ok {
+				return c, true
+			}
+			if strings.HasSuffix(pg.ConstraintName, "_pkey") {
+				return store.ConflictID, true
+			}
+			return store.ConflictOther, true
+		case "23503":
+			return store.ConflictReference, true
+		case "23502", "23514":
+			return store.ConflictOther, true
+		}
+		return "", false
+	}
+	var lite *sqlite.Error
+	if errors.As(err, &lite) {
+		switch lite.Code() {
+		case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
+			return sqliteUnique(lite.Error()), true
+		case sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+			return store.ConflictReference, true
+		case sqlite3.SQLITE_CONSTRAINT_CHECK, sqlite3.SQLITE_CONSTRAINT_NOTNULL:
+			return store.ConflictOther, true
+		}
+	}
+	return "", false
+}
+
+// sqliteUnique reads "…UNIQUE constraint failed: table.column, table.column (2067)".
+func sqliteUnique(text string) store.Conflict {
+	_, cols, _ := strings.Cut(text, "constraint failed: ")
+	if i := strings.LastIndex(cols, "constraint failed: "); i >= 0 {
+		cols = cols[i+len("constraint failed: "):]
+	}
+	if i := strings.LastIndex(cols, " ("); i >= 0 {
+		cols = cols[:i]
+	}
+	if c, ok := conflicts[cols]; ok {
+		return c
+	}
+	if strings.HasSuffix(cols, ".id") {
+		return store.ConflictID
+	}
+	return store.ConflictOther
+}

@@ -1,0 +1,109 @@
+package sqlstore
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+// job is one change that waits or runs.
+type job struct {
+	org   string
+	fn    func(store.Tx) error
+	done  chan error // gets the one result
+	state atomic.Int32
+}
+
+const (
+	jobWaiting int32 = iota
+	jobTaken
+	jobCancelled
+)
+
+func newJob(org string, fn func(store.Tx) error) *job {
+	return &job{org: org, fn: fn, done: make(chan error, 1)}
+}
+
+// take claims a waiting job for running; false when its caller has given up.
+func (j *job) take() bool { return j.state.CompareAndSwap(jobWaiting, jobTaken) }
+
+// cancel gives up a waiting job; false when it is running.
+func (j *job) cancel() bool { return j.state.CompareAndSwap(jobWaiting, jobCancelled) }
+
+// taken keeps the jobs that could be claimed.
+func taken(jobs []*job) []*job {
+	return slices.DeleteFunc(jobs, func(j *job) bool { return !j.take() })
+}
+
+// call runs fn and turns a panic into an error.
+func call(fn func(store.Tx) error, t *tx) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("store: change panicked: %v\n%s", p, debug.Stack())
+		}
+	}()
+	if err := fn(t); err != nil {
+		return err
+	}
+	return t.failed
+}
+
+// errExit is the result of changes that ran together with one that ended its
+// goroutine (runtime.Goexit, t.Fatal in a test).
+var errExit = errors.New("store: a change ended the goroutine that ran it")
+
+// fail gives the jobs that have no result yet an error.
+func fail(jobs []*job, err error) {
+	for _, j := range jobs {
+		select {
+		case j.done <- err:
+		default:
+		}
+	}
+}
+
+// hooks are the functions that hear of commits.
+type hooks struct {
+	mu  sync.Mutex
+	all atomic.Pointer[[]*hook]
+}
+
+type hook struct {
+	fn func(org string, events []store.Event)
+}
+
+func (h *hooks) add(fn func(string, []store.Event)) (remove func()) {
+	k := &hook{fn}
+	h.change(func(all []*hook) []*hook { return append(all, k) })
+	return func() {
+		h.change(func(all []*hook) []*hook {
+			return slices.DeleteFunc(all, func(o *hook) bool { return o == k })
+		})
+	}
+}
+
+func (h *hooks) change(fn func([]*hook) []*hook) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var all []*hook
+	if p := h.all.Load(); p != nil {
+		all = slices.Clone(*p)
+	}
+	all = fn(all)
+	h.all.Store(&all)
+}
+
+func (h *hooks) call(org string, events []store.Event) {
+	p := h.all.Load()
+	if p == nil || len(events) == 0 {
+		return
+	}
+	for _, k := range *p {
+		k.fn(org, events)
+	}
+}

@@ -1,0 +1,59 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+func (r reader) LogTop(ctx context.Context, org string) (store.LogTop, error) {
+	t, err := scanner[store.LogTop](func(rows *sql.Rows, t *store.LogTop) error {
+		return rows.Scan(&t.Epoch, &t.Seq)
+	}).one(ctx, r, loadLog, org)
+	if err != nil {
+		return store.LogTop{}, err
+	}
+	return *t, nil
+}
+
+// LogTop counts what this batch has appended.
+func (t *tx) LogTop(ctx context.Context, org string) (store.LogTop, error) {
+	if org != t.org {
+		return t.reader.LogTop(ctx, org)
+	}
+	if err := t.log.load(ctx, t.c, org); err != nil {
+		return store.LogTop{}, t.fail(failure(loadLog, err))
+	}
+	if !t.log.exists {
+		return store.LogTop{}, store.ErrNotFound
+	}
+	return store.LogTop{Epoch: t.log.epoch, Seq: t.log.seq}, nil
+}
+
+func (r reader) ReadLog(ctx context.Context, org string, afterSeq int64, limit int) ([]store.Event, error) {
+	return scanner[store.Event](func(rows *sql.Rows, e *store.Event) error {
+		return rows.Scan(&e.OrgID, &e.Seq, &e.At, &e.Type, &e.Audience, &e.ThreadID, &e.ChannelID, &e.BotID, &e.ActorID, &e.Payload)
+	}).list(ctx, r, `SELECT org_id, seq, at, type, audience, thread_id, channel_id, bot_id, actor_id, payload
+		FROM event_log WHERE org_id = ? AND seq > ? ORDER BY seq LIMIT ?`, org, afterSeq, max(limit, 0))
+}
+
+func (t *tx) Append(ctx context.Context, e store.Event) (int64, error) {
+	seq, err := t.nextSeq(ctx)
+	if err != nil {
+		return 0, err
+	}
+	e.OrgID, e.Seq = t.org, seq
+	if e.Payload == nil {
+		e.Payload = []byte{}
+	}
+	err = t.c.exec(ctx, `INSERT INTO event_log (org_id, seq, at, type, audience, thread_id, channel_id, bot_id, actor_id, payload)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		e.OrgID, e.Seq, e.At, e.Type, int64(e.Audience), e.ThreadID, e.ChannelID, e.BotID, e.ActorID, e.Payload)
+	if err != nil {
+		return 0, err
+	}
+	t.log.seq = seq
+	t.log.events = append(t.log.events, e)
+	return seq, nil
+}

@@ -1,0 +1,126 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/b2b-protocol/b2b/server/store/sqlstore/pgpipe"
+)
+
+//go:embed migrations
+var migrations embed.FS
+
+// migration is one numbered file: 0001_init.sql has version 1.
+type migration struct {
+	version int
+	name    string
+	text    string
+}
+
+// readMigrations lists the files of a dialect, which must be numbered from 1.
+func readMigrations(dialect string) ([]migration, error) {
+	files, err := fs.ReadDir(migrations, "migrations/"+dialect) // sorted by name
+	if err != nil {
+		return nil, fmt.Errorf("list migrations: %w", err)
+	}
+	out := make([]migration, 0, len(files))
+	for i, f := range files {
+		number, _, _ := strings.Cut(f.Name(), "_")
+		version, err := strconv.Atoi(number)
+		if err != nil || version != i+1 {
+			return nil, fmt.Errorf("migration %s is not numbered %d", f.Name(), i+1)
+		}
+		text, err := fs.ReadFile(migrations, "migrations/"+dialect+"/"+f.Name())
+		if err != nil {
+			return nil, fmt.Errorf("read migration: %w", err)
+		}
+		out = append(out, migration{version, f.Name(), string(text)})
+	}
+	return out, nil
+}
+
+const createMigrations = `CREATE TABLE IF NOT EXISTS schema_migrations (
+	version BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL)`
+
+// migrationLock keeps two nodes from migrating one PostgreSQL database at once.
+const migrationLock = "SELECT pg_advisory_xact_lock(7021620531)"
+
+// migrate brings the schema up to date in one transaction. A database of a newer
+// program is refused.
+func migrate(ctx context.Context, conn *sql.Conn, postgres bool) (err error) {
+	dialect, begin := "sqlite", []string{"BEGIN IMMEDIATE"}
+	if postgres {
+		dialect, begin = "postgres", []string{"BEGIN", migrationLock}
+	}
+	all, err := readMigrations(dialect)
+	if err != nil {
+		return err
+	}
+	if done, err := migrated(ctx, conn, postgres); err == nil && done == len(all) {
+		return nil
+	}
+	for _, q := range append(begin, createMigrations) {
+		if _, err := conn.ExecContext(ctx, q); err != nil {
+			return fmt.Errorf("begin migration: %w", err)
+		}
+	}
+	defer func() {
+		if err != nil {
+			_, rollback := conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+			err = errors.Join(err, rollback)
+		}
+	}()
+	var done int
+	if err := conn.QueryRowContext(ctx, "SELECT coalesce(max(version), 0) FROM schema_migrations").Scan(&done); err != nil {
+		return fmt.Errorf("read schema version: %w", err)
+	}
+	if done > len(all) {
+		return fmt.Errorf("the database has schema version %d, this program knows %d: use a newer one", done, len(all))
+	}
+	for _, m := range all[done:] {
+		if err := script(ctx, conn, m.text, postgres); err != nil {
+			return fmt.Errorf("migration %s: %w", m.name, err)
+		}
+		_, err := conn.ExecContext(ctx, fmt.Sprintf("INSERT INTO schema_migrations (version, name, applied_at) VALUES (%d, '%s', %d)",
+			m.version, m.name, time.Now().UnixMilli()))
+		if err != nil {
+			return fmt.Errorf("record migration %s: %w", m.name, err)
+		}
+	}
+	if _, err := conn.ExecContext(ctx, "COMMIT"); err != nil {
+		return fmt.Errorf("commit migration: %w", err)
+	}
+	return nil
+}
+
+// migrated reads the version of a database that was migrated before.
+func migrated(ctx context.Context, conn *sql.Conn, postgres bool) (int, error) {
+	q := "SELECT max(version) FROM schema_migrations"
+	if postgres {
+		// Names an absent table without failing.
+		q = "SELECT CASE WHEN to_regclass('schema_migrations') IS NULL THEN 0 ELSE 1 END"
+		var there int
+		if err := conn.QueryRowContext(ctx, q).Scan(&there); err != nil || there == 0 {
+			return 0, err
+		}
+		q = "SELECT max(version) FROM schema_migrations"
+	}
+	var done int
+	err := conn.QueryRowContext(ctx, q).Scan(&done)
+	return done, err
+}
+
+func script(ctx context.Context, conn *sql.Conn, text string, postgres bool) error {
+	if postgres {
+		return pgpipe.Script(ctx, conn, text)
+	}
+	_, err := conn.ExecContext(ctx, text)
+	return err
+}

@@ -1,0 +1,132 @@
+// Package sqlstore keeps the store in SQLite or PostgreSQL.
+//
+// The SQL is the same for both but for a handful of words (dialect). Rows are mapped
+// by bun; values always travel as bound arguments of prepared statements, never
+// inside the text, so that they arrive byte for byte.
+//
+// # SQLite
+//
+// One goroutine owns the one connection that writes. It takes all changes that wait,
+// runs each under a savepoint and commits them together, so that one flush to disk
+// (synchronous=FULL) serves all of them. Reads use other connections and are never
+// in its way (WAL).
+//
+// # PostgreSQL
+//
+// Each organisation that has changes waiting has a writer, which does the same in a
+// transaction that first takes the advisory lock of the organisation: so the changes
+// of one organisation are in order on all nodes, and its log has no holes. Writes are
+// held back and sent together with the next read (package pgpipe). When one of the
+// changes fails after something of it was sent, the transaction is undone and the
+// others run again without it.
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+// Config says what to open.
+type Config struct {
+	// URL is a PostgreSQL address (postgres://…) or the path of an SQLite file,
+	// which is created with its folder when it is not there.
+	URL string
+	// Logger hears of what no caller is told; nil is silent.
+	Logger *slog.Logger
+	// MaxConns bounds the connections to the database; 0 is 4 for SQLite (its
+	// readers) and 16 for PostgreSQL.
+	MaxConns int
+}
+
+// IsPostgres tells whether a URL names a PostgreSQL server.
+func IsPostgres(url string) bool {
+	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
+}
+
+// Open connects, brings the schema up to date and starts the writer.
+func Open(ctx context.Context, cfg Config) (store.Store, error) {
+	if cfg.URL == "" {
+		return nil, errors.New("open store: no database named")
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if IsPostgres(cfg.URL) {
+		return openPostgres(ctx, cfg)
+	}
+	return openSQLite(ctx, cfg)
+}
+
+// batchMax bounds how many changes are committed together.
+const batchMax = 128
+
+// queueMax bounds how many changes may wait; more callers wait for their turn to wait.
+const queueMax = 4096
+
+// database is a store over one of the dialects.
+type database struct {
+	reader
+	pool   *pool
+	writer writer
+	hooks  hooks
+	closed func() error
+	once   sync.Once
+}
+
+// writer runs changes one after the other in each organisation.
+type writer interface {
+	// submit hands a change over; job.done gets its result.
+	submit(ctx context.Context, j *job) error
+	// close waits for what was submitted and refuses more.
+	close()
+}
+
+func (s *database) View(ctx context.Context, fn func(store.Reader) error) error {
+	return s.pool.view(ctx, fn)
+}
+
+func (s *database) Update(ctx context.Context, org string, fn func(store.Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	j := newJob(org, fn)
+	if err := s.writer.submit(ctx, j); err != nil {
+		return err
+	}
+	select {
+	case err := <-j.done:
+		return err
+	case <-ctx.Done():
+		if j.cancel() {
+			return ctx.Err()
+		}
+		return <-j.done
+	}
+}
+
+func (s *database) OnCommit(fn func(org string, events []store.Event)) func() {
+	return s.hooks.add(fn)
+}
+
+func (s *database) Ping(ctx context.Context) error {
+	var one int
+	if err := s.pool.db.QueryRowContext(ctx, "SELECT 1").Scan(&one); err != nil {
+		return fmt.Errorf("ping database: %w", err)
+	}
+	return nil
+}
+
+func (s *database) Close() error {
+	var err error
+	s.once.Do(func() {
+		s.writer.close()
+		err = s.closed()
+	})
+	return err
+}

@@ -1,0 +1,138 @@
+// Package pgpipe is a database/sql driver for PostgreSQL that can hold writes back.
+//
+// A statement executed with a context of [Defer] is not sent: it waits in the
+// connection until the next statement that needs an answer, and travels with it in
+// one pipeline. So a transaction that reads twice and writes ten times waits for the
+// network three times. Statements are prepared once a connection, in the pipeline
+// that first uses them.
+//
+// Everything else behaves as with any driver, so that rows are scanned by database/sql
+// and by bun as on SQLite.
+package pgpipe
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// DeferredError is the failure of a statement that was held back. Owner is what
+// Defer was given for it.
+type DeferredError struct {
+	Owner int
+	Err   error
+}
+
+// Error gives the text of the cause.
+func (e *DeferredError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *DeferredError) Unwrap() error { return e.Err }
+
+type deferKey struct{}
+
+// Defer makes statements executed with the context wait for the next one that needs
+// an answer. They report no result. The owner names who is to blame for a failure.
+func Defer(ctx context.Context, owner int) context.Context {
+	return context.WithValue(ctx, deferKey{}, owner)
+}
+
+// Connector opens connections for sql.OpenDB.
+type Connector struct{ cfg *pgconn.Config }
+
+// NewConnector reads a connection URL or a list of keywords and values.
+func NewConnector(url string) (*Connector, error) {
+	cfg, err := pgconn.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("read PostgreSQL address: %w", err)
+	}
+	if cfg.RuntimeParams["application_name"] == "" {
+		cfg.RuntimeParams["application_name"] = "b2b"
+	}
+	// An answer is sent only after the commit: whatever the server's default is.
+	cfg.RuntimeParams["synchronous_commit"] = "on"
+	return &Connector{cfg: cfg}, nil
+}
+
+// Connect opens a connection.
+func (c *Connector) Connect(ctx context.Context) (driver.Conn, error) {
+	pc, err := pgconn.ConnectConfig(ctx, c.cfg.Copy())
+	if err != nil {
+		return nil, fmt.Errorf("connect to PostgreSQL: %w", err)
+	}
+	return &conn{pc: pc, stmts: map[string]*prepared{}}, nil
+}
+
+// Driver is needed by the interface; the connector is the only way in.
+func (c *Connector) Driver() driver.Driver { return noDriver{} }
+
+type noDriver struct{}
+
+func (noDriver) Open(string) (driver.Conn, error) {
+	return nil, errors.New("pgpipe: open with sql.OpenDB(pgpipe.NewConnector(url))")
+}
+
+// Pending tells how many statements of the owner wait in the connection.
+func Pending(c *sql.Conn, owner int) (n int, err error) {
+	err = raw(c, func(c *conn) error {
+		for i := range c.queue {
+			if c.queue[i].owner == owner {
+				n++
+			}
+		}
+		return nil
+	})
+	return n, err
+}
+
+// Drop forgets the waiting statements of the owner.
+func Drop(c *sql.Conn, owner int) error {
+	return raw(c, func(c *conn) error {
+		kept := c.queue[:0]
+		for _, o := range c.queue {
+			if o.owner != owner {
+				kept = append(kept, o)
+			}
+		}
+		clear(c.queue[len(kept):])
+		c.queue = kept
+		return nil
+	})
+}
+
+// Rollback forgets everything that waits and ends the transaction, if one is open.
+func Rollback(ctx context.Context, c *sql.Conn) error {
+	return raw(c, func(c *conn) error {
+		c.queue = c.queue[:0]
+		if c.pc.IsClosed() || c.pc.TxStatus() == 'I' {
+			return nil
+		}
+		return c.Script(ctx, "ROLLBACK")
+	})
+}
+
+// Script runs statements without arguments, separated by semicolons.
+func Script(ctx context.Context, c *sql.Conn, text string) error {
+	return raw(c, func(c *conn) error { return c.Script(ctx, text) })
+}
+
+// Alive tells whether the connection still works.
+func Alive(c *sql.Conn) bool {
+	alive := false
+	err := raw(c, func(c *conn) error { alive = !c.pc.IsClosed(); return nil })
+	return err == nil && alive
+}
+
+func raw(c *sql.Conn, fn func(*conn) error) error {
+	return c.Raw(func(dc any) error {
+		pc, ok := dc.(*conn)
+		if !ok {
+			return fmt.Errorf("pgpipe: foreign connection %T", dc)
+		}
+		return fn(pc)
+	})
+}

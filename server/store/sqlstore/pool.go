@@ -1,0 +1,130 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+// pool is the connections that read. Each statement is prepared once and kept.
+type pool struct {
+	db    *sql.DB
+	d     *dialect
+	stmts sync.Map // text to *sql.Stmt; SQLite only: pgpipe keeps its own
+}
+
+var errReadOnly = errors.New("store: write outside of Update")
+
+func (p *pool) stmt(ctx context.Context, q string) (*sql.Stmt, error) {
+	if s, ok := p.stmts.Load(q); ok {
+		return s.(*sql.Stmt), nil
+	}
+	s, err := p.db.PrepareContext(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	if old, loaded := p.stmts.LoadOrStore(q, s); loaded {
+		return old.(*sql.Stmt), s.Close()
+	}
+	return s, nil
+}
+
+func (p *pool) query(ctx context.Context, q string, args ...any) (*sql.Rows, error) {
+	if p.d.postgres {
+		return p.db.QueryContext(ctx, p.d.text(q), args...)
+	}
+	ctx, err := swift(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s, err := p.stmt(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	return s.QueryContext(ctx, args...)
+}
+
+func (p *pool) exec(context.Context, string, ...any) error { return errReadOnly }
+
+func (p *pool) execNow(context.Context, string, ...any) (int64, error) { return 0, errReadOnly }
+
+func (p *pool) close() error {
+	var errs []error
+	p.stmts.Range(func(_, s any) bool {
+		errs = append(errs, s.(*sql.Stmt).Close())
+		return true
+	})
+	return errors.Join(append(errs, p.db.Close())...)
+}
+
+type longKey struct{}
+
+// long marks a query that may take long enough to be worth cancelling.
+func long(ctx context.Context) context.Context { return context.WithValue(ctx, longKey{}, true) }
+
+// swift takes the cancellation out of a context, unless it is marked as long: on
+// SQLite every cancellable query costs two goroutines, as much as a point read.
+func swift(ctx context.Context) (context.Context, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if ctx.Value(longKey{}) != nil {
+		return ctx, nil
+	}
+	return context.WithoutCancel(ctx), nil
+}
+
+// view is a read transaction.
+type view struct {
+	pool *pool
+	tx   *sql.Tx
+	dead bool
+}
+
+var errDead = errors.New("store: used after its function returned")
+
+func (v *view) query(ctx context.Context, q string, args ...any) (*sql.Rows, error) {
+	if v.dead {
+		return nil, errDead
+	}
+	ctx, err := swift(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if v.pool.d.postgres {
+		return v.tx.QueryContext(ctx, v.pool.d.text(q), args...)
+	}
+	s, err := v.pool.stmt(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	return v.tx.StmtContext(ctx, s).QueryContext(ctx, args...)
+}
+
+func (v *view) exec(context.Context, string, ...any) error { return errReadOnly }
+
+func (v *view) execNow(context.Context, string, ...any) (int64, error) { return 0, errReadOnly }
+
+// view runs fn in one snapshot.
+func (p *pool) view(ctx context.Context, fn func(store.Reader) error) (err error) {
+	opts := &sql.TxOptions{}
+	if p.d.postgres {
+		opts = &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
+	}
+	t, err := p.db.BeginTx(ctx, opts)
+	if err != nil {
+		return fmt.Errorf("store: begin reading: %w", err)
+	}
+	v := &view{pool: p, tx: t}
+	defer func() {
+		v.dead = true
+		if e := t.Rollback(); e != nil && !errors.Is(e, sql.ErrTxDone) && err == nil {
+			err = fmt.Errorf("store: end reading: %w", e)
+		}
+	}()
+	return fn(reader{c: v, d: p.d})
+}

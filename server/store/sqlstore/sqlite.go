@@ -1,0 +1,313 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+// sqliteAddress names a file with the settings of its connections. Caches are small:
+// an idle server should be, and the system caches the file anyway.
+func sqliteAddress(path string, cacheKB int, pragmas ...string) string {
+	v := url.Values{"_pragma": append([]string{
+		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
+		fmt.Sprintf("cache_size(-%d)", cacheKB),
+	}, pragmas...)}
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + v.Encode()
+}
+
+func openSQLite(ctx context.Context, cfg Config) (_ store.Store, err error) {
+	path := cfg.URL
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("make the data folder: %w", err)
+	}
+	writeDB, err := sql.Open("sqlite", sqliteAddress(path, 4096))
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, writeDB.Close())
+		}
+	}()
+	writeDB.SetMaxOpenConns(1)
+	conn, err := writeDB.Conn(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	if err := migrate(ctx, conn, false); err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), conn.Close())
+	}
+	readDB, err := sql.Open("sqlite", sqliteAddress(path, 1024, "query_only(1)"))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), conn.Close())
+	}
+	conns := cfg.MaxConns
+	if conns <= 0 {
+		conns = 4
+	}
+	readDB.SetMaxOpenConns(conns)
+	readDB.SetMaxIdleConns(conns)
+
+	d := newDialect(readDB, false)
+	p := &pool{db: readDB, d: d}
+	s := &database{reader: reader{c: p, d: d}, pool: p}
+	w := &sqliteWriter{
+		conn: &sqliteConn{conn: conn, stmts: map[string]*sql.Stmt{}}, d: d, hooks: &s.hooks, logger: cfg.Logger,
+		queue: make(chan *job, queueMax), stop: make(chan struct{}), stopped: make(chan struct{}),
+	}
+	s.writer = w
+	s.closed = func() error {
+		return errors.Join(p.close(), w.conn.close(), writeDB.Close())
+	}
+	go w.run()
+	return s, nil
+}
+
+// sqliteConn is the connection that writes.
+type sqliteConn struct {
+	conn  *sql.Conn
+	stmts map[string]*sql.Stmt
+}
+
+func (c *sqliteConn) stmt(q string) (*sql.Stmt, error) {
+	if s := c.stmts[q]; s != nil {
+		return s, nil
+	}
+	s, err := c.conn.PrepareContext(context.Background(), q)
+	if err == nil {
+		c.stmts[q] = s
+	}
+	return s, err
+}
+
+// The contexts of callers do not reach the shared transaction.
+
+func (c *sqliteConn) query(_ context.Context, q string, args ...any) (*sql.Rows, error) {
+	s, err := c.stmt(q)
+	if err != nil {
+		return nil, err
+	}
+	return s.QueryContext(context.Background(), args...)
+}
+
+func (c *sqliteConn) exec(ctx context.Context, q string, args ...any) error {
+	_, err := c.run(q, args)
+	return err
+}
+
+func (c *sqliteConn) execNow(_ context.Context, q string, args ...any) (int64, error) {
+	res, err := c.run(q, args)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+func (c *sqliteConn) run(q string, args []any) (sql.Result, error) {
+	s, err := c.stmt(q)
+	if err != nil {
+		return nil, err
+	}
+	return s.ExecContext(context.Background(), args...)
+}
+
+// plain runs a statement without arguments.
+func (c *sqliteConn) plain(q string) error {
+	_, err := c.run(q, nil)
+	return err
+}
+
+func (c *sqliteConn) close() error {
+	var errs []error
+	for _, s := range c.stmts {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(append(errs, c.conn.Close())...)
+}
+
+// sqliteWriter commits what waits together.
+type sqliteWriter struct {
+	conn    *sqliteConn
+	d       *dialect
+	hooks   *hooks
+	logger  *slog.Logger
+	queue   chan *job
+	mu      sync.RWMutex // held for reading while a job is handed over
+	closing bool
+	stop    chan struct{}
+	stopped chan struct{}
+}
+
+func (w *sqliteWriter) submit(ctx context.Context, j *job) error {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	if w.closing {
+		return store.ErrClosed
+	}
+	select {
+	case w.queue <- j:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (w *sqliteWriter) close() {
+	w.mu.Lock()
+	w.closing = true
+	w.mu.Unlock()
+	close(w.stop)
+	<-w.stopped
+}
+
+// run takes all that waits, up to batchMax, without waiting for more.
+func (w *sqliteWriter) run() {
+	batch := make([]*job, 0, batchMax)
+	finished := false
+	defer func() {
+		if finished {
+			close(w.stopped)
+			return
+		}
+		if err := w.conn.plain("ROLLBACK"); err != nil {
+			w.logger.Error("undo a change that ended its goroutine", "error", err)
+		}
+		fail(batch, errExit)
+		go w.run()
+	}()
+	for {
+		batch = batch[:0]
+		select {
+		case j := <-w.queue:
+			batch = append(batch, j)
+		case <-w.stop:
+			select {
+			case j := <-w.queue:
+				batch = append(batch, j)
+			default:
+				finished = true
+				return
+			}
+		}
+	more:
+		for len(batch) < batchMax {
+			select {
+			case j := <-w.queue:
+				batch = append(batch, j)
+			default:
+				break more
+			}
+		}
+		if batch = taken(batch); len(batch) > 0 {
+			w.commit(batch)
+		}
+	}
+}
+
+// commit runs the jobs in one transaction; when that cannot be committed, each in
+// its own.
+func (w *sqliteWriter) commit(jobs []*job) {
+	b := &sqliteBatch{w: w, logs: map[string]*orgLog{}}
+	results := make([]error, len(jobs))
+	err := b.run(jobs, results)
+	switch {
+	case err == nil:
+		for _, l := range b.order {
+			w.hooks.call(l, b.logs[l].events)
+		}
+		for i, j := range jobs {
+			j.done <- results[i]
+		}
+	case len(jobs) == 1:
+		jobs[0].done <- err
+	default:
+		w.logger.Warn("a batch could not be committed, running its changes alone", "changes", len(jobs), "error", err)
+		for _, j := range jobs {
+			w.commit([]*job{j})
+		}
+	}
+}
+
+// sqliteBatch is one transaction of several changes.
+type sqliteBatch struct {
+	w     *sqliteWriter
+	logs  map[string]*orgLog
+	order []string // organisations in order of appearance
+}
+
+// run gives each job its result; an error means that nothing was committed.
+func (b *sqliteBatch) run(jobs []*job, results []error) error {
+	c := b.w.conn
+	if err := c.plain("BEGIN IMMEDIATE"); err != nil {
+		return fmt.Errorf("store: begin: %w", err)
+	}
+	err := b.changes(jobs, results)
+	if err == nil {
+		if err = c.plain("COMMIT"); err == nil {
+			return nil
+		}
+		err = fmt.Errorf("store: commit: %w", err)
+	}
+	if rollback := c.plain("ROLLBACK"); rollback != nil {
+		b.w.logger.Debug("rollback", "error", rollback) // the database had done it by itself
+	}
+	return err
+}
+
+func (b *sqliteBatch) changes(jobs []*job, results []error) error {
+	c := b.w.conn
+	for i, j := range jobs {
+		l := b.logs[j.org]
+		if l == nil {
+			l = &orgLog{}
+			b.logs[j.org] = l
+			b.order = append(b.order, j.org)
+		}
+		if len(jobs) == 1 {
+			if err := b.change(j, l); err != nil {
+				return err
+			}
+			return b.save()
+		}
+		if err := c.plain("SAVEPOINT change"); err != nil {
+			return err
+		}
+		m := l.mark()
+		results[i] = b.change(j, l)
+		if results[i] != nil {
+			l.reset(m)
+			if err := c.plain("ROLLBACK TO change"); err != nil {
+				return err
+			}
+		}
+		if err := c.plain("RELEASE change"); err != nil {
+			return err
+		}
+	}
+	return b.save()
+}
+
+func (b *sqliteBatch) change(j *job, l *orgLog) error {
+	t := newTx(b.w.conn, b.w.d, j.org, l)
+	defer func() { t.dead = true }()
+	return call(j.fn, t)
+}
+
+// save writes the ends of the logs.
+func (b *sqliteBatch) save() error {
+	for _, org := range b.order {
+		if err := b.logs[org].save(context.Background(), b.w.conn, org); err != nil {
+			return fmt.Errorf("store: end of log: %w", err)
+		}
+	}
+	return nil
+}

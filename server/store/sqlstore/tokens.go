@@ -1,0 +1,55 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+const tokenColumns = "id, bot_id, token_hash, scopes, label, expires_at, created_at, last_used_at"
+
+var tokens scanner[store.Token] = func(rows *sql.Rows, t *store.Token) error {
+	return rows.Scan(&t.ID, &t.BotID, &t.TokenHash, &t.Scopes, &t.Label, &t.ExpiresAt, &t.CreatedAt, &t.LastUsedAt)
+}
+
+func (r reader) TokenByHash(ctx context.Context, hash string) (*store.Token, error) {
+	return tokens.one(ctx, r, "SELECT "+tokenColumns+" FROM bot_tokens WHERE token_hash = ?", hash)
+}
+
+func (r reader) Tokens(ctx context.Context, bot string, limit int) ([]store.Token, error) {
+	return tokens.list(ctx, r, "SELECT "+tokenColumns+" FROM bot_tokens WHERE bot_id = ? ORDER BY created_at DESC, id DESC LIMIT ?",
+		bot, max(limit, 0))
+}
+
+func (t *tx) CreateToken(ctx context.Context, k *store.Token) error {
+	return insert(ctx, t.reader, "bot_tokens", k)
+}
+
+func (t *tx) DeleteToken(ctx context.Context, bot, id string) (*store.Token, error) {
+	return tokens.one(ctx, t.reader, "DELETE FROM bot_tokens WHERE id = ? AND bot_id = ? RETURNING "+tokenColumns, id, bot)
+}
+
+func (t *tx) TouchTokens(ctx context.Context, used map[string]int64) error {
+	return t.touch(ctx, "UPDATE bot_tokens SET last_used_at = ? WHERE id = ? AND (last_used_at IS NULL OR last_used_at < ?)", used)
+}
+
+func (t *tx) PurgeTokens(ctx context.Context, now int64) (int64, error) {
+	return t.c.execNow(ctx, "DELETE FROM bot_tokens WHERE expires_at <= ?", now)
+}
+
+func (r reader) WebhookStatus(ctx context.Context, bot string) (*store.WebhookStatus, error) {
+	s, err := one[store.WebhookStatus](ctx, r, "SELECT "+columns[store.WebhookStatus](r, "")+" FROM webhook_status WHERE bot_id = ?", bot)
+	if errors.Is(err, store.ErrNotFound) {
+		return &store.WebhookStatus{BotID: bot}, nil
+	}
+	return s, err
+}
+
+func (t *tx) PutWebhookStatus(ctx context.Context, s *store.WebhookStatus) error {
+	q, args := insertion(t.reader, "webhook_status", s)
+	return t.c.exec(ctx, q+` ON CONFLICT (bot_id) DO UPDATE SET last_success = excluded.last_success,
+		last_failure = excluded.last_failure, consecutive_failures = excluded.consecutive_failures,
+		degraded = excluded.degraded`, args...)
+}

@@ -1,0 +1,162 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+// tx implements store.Tx: one change of a batch.
+type tx struct {
+	reader
+	org    string
+	log    *orgLog
+	failed error // the first failure: the change cannot be committed
+	dead   bool
+}
+
+var _ store.Tx = (*tx)(nil)
+
+// newTx wraps the connection of a writer for one change.
+func newTx(c conn, d *dialect, org string, log *orgLog) *tx {
+	t := &tx{org: org, log: log}
+	t.reader = reader{c: guard{t, c}, d: d}
+	return t
+}
+
+// fail remembers what spends the transaction.
+func (t *tx) fail(err error) error {
+	if err != nil && t.failed == nil {
+		t.failed = err
+	}
+	return err
+}
+
+// guard remembers the first failed statement of a change, and refuses what comes
+// after it.
+type guard struct {
+	t *tx
+	c conn
+}
+
+func (g guard) usable() error {
+	if g.t.dead {
+		return errDead
+	}
+	return g.t.failed
+}
+
+func (g guard) query(ctx context.Context, q string, args ...any) (*sql.Rows, error) {
+	if err := g.usable(); err != nil {
+		return nil, err
+	}
+	rows, err := g.c.query(ctx, q, args...)
+	if err != nil {
+		return nil, g.t.fail(failure(q, err))
+	}
+	return rows, nil
+}
+
+func (g guard) exec(ctx context.Context, q string, args ...any) error {
+	if err := g.usable(); err != nil {
+		return err
+	}
+	if err := g.c.exec(ctx, q, args...); err != nil {
+		return g.t.fail(failure(q, err))
+	}
+	return nil
+}
+
+func (g guard) execNow(ctx context.Context, q string, args ...any) (int64, error) {
+	if err := g.usable(); err != nil {
+		return 0, err
+	}
+	n, err := g.c.execNow(ctx, q, args...)
+	if err != nil {
+		return 0, g.t.fail(failure(q, err))
+	}
+	return n, nil
+}
+
+// must runs a statement that has to change a row.
+func (t *tx) must(ctx context.Context, q string, args ...any) error {
+	n, err := t.c.execNow(ctx, q, args...)
+	if err == nil && n == 0 {
+		return store.ErrNotFound
+	}
+	return err
+}
+
+// orgLog is the end of the log of one organisation during a batch.
+type orgLog struct {
+	loaded bool
+	exists bool
+	epoch  string
+	seq    int64
+	stored int64 // seq in the table
+	events []store.Event
+}
+
+// mark is a point to return to when a change is undone.
+type mark struct {
+	loaded, exists bool
+	seq            int64
+	events         int
+}
+
+func (l *orgLog) mark() mark { return mark{l.loaded, l.exists, l.seq, len(l.events)} }
+
+func (l *orgLog) reset(m mark) {
+	events := l.events[:m.events]
+	if !m.loaded { // load again: what was loaded since may be gone
+		*l = orgLog{events: events}
+		return
+	}
+	l.exists, l.seq, l.events = m.exists, m.seq, events
+}
+
+const loadLog = "SELECT epoch, last_seq FROM org_logs WHERE org_id = ?"
+
+// load reads the end of the log once a batch.
+func (l *orgLog) load(ctx context.Context, c conn, org string) error {
+	if l.loaded {
+		return nil
+	}
+	rows, err := c.query(ctx, loadLog, org)
+	if err != nil {
+		return err
+	}
+	if rows.Next() {
+		l.exists = true
+		err = rows.Scan(&l.epoch, &l.seq)
+		l.stored = l.seq
+	}
+	if err := errors.Join(err, rows.Err(), rows.Close()); err != nil {
+		return err
+	}
+	l.loaded = true
+	return nil
+}
+
+const storeLog = "UPDATE org_logs SET last_seq = ? WHERE org_id = ?"
+
+// save writes the end of the log when it has moved.
+func (l *orgLog) save(ctx context.Context, c conn, org string) error {
+	if l.seq == l.stored {
+		return nil
+	}
+	return c.exec(ctx, storeLog, l.seq, org)
+}
+
+// nextSeq is the seq that the next event gets.
+func (t *tx) nextSeq(ctx context.Context) (int64, error) {
+	if err := t.log.load(ctx, t.c, t.org); err != nil {
+		return 0, t.fail(failure(loadLog, err))
+	}
+	if !t.log.exists {
+		return 0, t.fail(store.ErrNoOrg)
+	}
+	return t.log.seq + 1, nil
+}

@@ -1,0 +1,441 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+var errRefused = errors.New("refused by the test")
+
+var logTests = []test{
+	{"append and read", func(s *suite) {
+		org, other := s.org(), s.org()
+		e := store.Event{
+			At: 5, Type: "thread_message", Audience: store.AudienceThread, ThreadID: ptr("t"), ChannelID: ptr("c"),
+			BotID: ptr("b"), ActorID: ptr("a"), Payload: []byte{0, 1, 255},
+		}
+		s.update(org, func(tx store.Tx) error {
+			for want := int64(1); want <= 3; want++ {
+				seq, err := tx.Append(s.ctx, e)
+				if err != nil {
+					return err
+				}
+				equal(s, "seq", seq, want)
+				equal(s, "top in the change", must(tx.LogTop(s.ctx, org))(s).Seq, want)
+			}
+			equal(s, "read in the change", len(must(tx.ReadLog(s.ctx, org, 1, 10))(s)), 2)
+			return nil
+		})
+		equal(s, "first of another", s.append(other, "x"), 1)
+		rows := must(s.ReadLog(s.ctx, org, 1, 10))(s)
+		equal(s, "read", len(rows), 2)
+		e.OrgID, e.Seq = org, 2
+		same(s, "event", rows[0], e)
+		equal(s, "limited", len(must(s.ReadLog(s.ctx, org, 0, 1))(s)), 1)
+		equal(s, "above the top", len(must(s.ReadLog(s.ctx, org, 3, 10))(s)), 0)
+		equal(s, "top", must(s.LogTop(s.ctx, org))(s).Seq, 3)
+		s.refused("", store.ErrNoOrg, func(tx store.Tx) error { _, err := tx.Append(s.ctx, e); return err })
+		s.refused("nowhere", store.ErrNoOrg, func(tx store.Tx) error { _, err := tx.Append(s.ctx, e); return err })
+	}},
+	{"no holes under 64 callers, some of which fail", func(s *suite) {
+		org := s.org()
+		bot := s.bot(org, "taken")
+		var mu sync.Mutex
+		seen := map[int64]string{} // seq told to the caller, by its event
+		parallel(64, func(i int) {
+			for k := range 8 {
+				name := fmt.Sprintf("%d-%d", i, k)
+				var seq int64
+				err := s.Update(s.ctx, org, func(tx store.Tx) (err error) {
+					if seq, err = tx.Append(s.ctx, store.Event{Type: name}); err != nil {
+						return err
+					}
+					if _, err := tx.Bot(s.ctx, org, bot); err != nil { // sends what waits
+						return err
+					}
+					switch (i + k) % 4 {
+					case 0:
+						return errRefused
+					case 1:
+						return tx.CreateBot(s.ctx, s.newBot(org, "taken"))
+					case 2:
+						panic("in the test")
+					}
+					return nil
+				})
+				if (err == nil) != ((i+k)%4 == 3) {
+					s.Errorf("%s: %v", name, err)
+				}
+				if err == nil {
+					mu.Lock()
+					seen[seq] = name
+					mu.Unlock()
+				}
+			}
+		})
+		rows := must(s.ReadLog(s.ctx, org, 0, 1000))(s)
+		equal(s, "events", len(rows), 128)
+		for i, e := range rows {
+			equal(s, "seq", e.Seq, int64(i+1))
+			equal(s, "event", e.Type, seen[e.Seq])
+		}
+		equal(s, "top", must(s.LogTop(s.ctx, org))(s).Seq, 128)
+	}},
+	{"hooks hear what is committed, in order", func(s *suite) {
+		one, two := s.org(), s.org()
+		var mu sync.Mutex
+		heard := map[string][]int64{}
+		remove := s.OnCommit(func(org string, events []store.Event) {
+			mu.Lock()
+			defer mu.Unlock()
+			for _, e := range events {
+				heard[org] = append(heard[org], e.Seq)
+				if e.OrgID != org || e.Type != "e" {
+					s.Errorf("wrong event %s", show(e))
+				}
+			}
+		})
+		var calls atomic.Int64
+		s.OnCommit(func(string, []store.Event) { calls.Add(1) })
+		add := func(org string, fail error) {
+			err := s.Update(s.ctx, org, func(tx store.Tx) error {
+				if _, err := tx.Append(s.ctx, store.Event{Type: "e"}); err != nil {
+					return err
+				}
+				return fail
+			})
+			if !errors.Is(err, fail) {
+				s.Errorf("append: %v", err)
+			}
+		}
+		parallel(32, func(i int) {
+			add(one, nil)
+			add(one, errRefused)
+		})
+		add(two, nil)
+		s.update(one, func(tx store.Tx) error { return tx.SetOrgSecret(s.ctx, one, "x") }) // no event
+		equal(s, "heard of one", len(heard[one]), 32)
+		for i, seq := range heard[one] {
+			equal(s, "order", seq, int64(i+1))
+		}
+		same(s, "heard of two", heard[two], []int64{1})
+		remove()
+		before := calls.Load()
+		add(one, nil)
+		equal(s, "heard after removal", len(heard[one]), 32)
+		equal(s, "other hook", calls.Load(), before+1)
+	}},
+}
+
+var limitTests = []test{
+	{"window", func(s *suite) {
+		org := s.org()
+		a, b := s.bot(org, "a"), s.bot(org, "b")
+		use := func(bot, bucket string, limit, now int64) (ok bool, retry int64) {
+			s.update(org, func(tx store.Tx) (err error) {
+				ok, retry, err = tx.TakeRate(s.ctx, bot, bucket, time.Minute, limit, now)
+				return err
+			})
+			return ok, retry
+		}
+		const t0 = 1_000_000_500
+		for i := range int64(3) {
+			if ok, _ := use(a, "message", 3, t0+i*10_000); !ok {
+				s.Fatal("refused below the limit")
+			}
+		}
+		ok, retry := use(a, "message", 3, t0+20_001)
+		same(s, "over", []any{ok, retry}, []any{false, 40})
+		ok, _ = use(b, "message", 3, t0+20_001)
+		equal(s, "another bot", ok, true)
+		ok, _ = use(a, "thread", 3, t0+20_001)
+		equal(s, "another bucket", ok, true)
+		ok, retry = use(a, "message", 3, t0+59_999)
+		same(s, "just before the first leaves", []any{ok, retry}, []any{false, 1})
+		ok, _ = use(a, "message", 3, t0+60_000)
+		equal(s, "when the first leaves", ok, true)
+		ok, retry = use(a, "message", 3, t0+60_000)
+		same(s, "full again", []any{ok, retry}, []any{false, 10})
+		ok, _ = use(a, "message", 4, t0+60_000)
+		equal(s, "raised limit", ok, true)
+	}},
+	{"uses of one slot count together", func(s *suite) {
+		org := s.org()
+		a := s.bot(org, "a")
+		for i := range int64(5) {
+			s.update(org, func(tx store.Tx) error {
+				ok, retry, err := tx.TakeRate(s.ctx, a, "thread", time.Hour, 4, 7_200_000+i)
+				if i < 4 {
+					equal(s, "ok", ok, true)
+				} else {
+					same(s, "fifth", []any{ok, retry}, []any{false, 3600})
+				}
+				return err
+			})
+		}
+	}},
+	{"a refused change is not counted", func(s *suite) {
+		org := s.org()
+		a := s.bot(org, "a")
+		s.refused(org, errRefused, func(tx store.Tx) error {
+			if _, _, err := tx.TakeRate(s.ctx, a, "m", time.Minute, 1, 100_000); err != nil {
+				return err
+			}
+			return errRefused
+		})
+		s.update(org, func(tx store.Tx) error {
+			ok, _, err := tx.TakeRate(s.ctx, a, "m", time.Minute, 1, 100_000)
+			equal(s, "ok", ok, true)
+			return err
+		})
+	}},
+	{"exact under 64 callers", func(s *suite) {
+		org := s.org()
+		a := s.bot(org, "a")
+		var won atomic.Int64
+		parallel(64, func(i int) {
+			var ok bool
+			err := s.Update(s.ctx, org, func(tx store.Tx) (err error) {
+				ok, _, err = tx.TakeRate(s.ctx, a, "m", time.Minute, 20, 100_000+int64(i)*100)
+				return err
+			})
+			if err != nil {
+				s.Errorf("take: %v", err)
+			}
+			if ok {
+				won.Add(1)
+			}
+		})
+		equal(s, "allowed", won.Load(), 20)
+	}},
+	{"idempotency", func(s *suite) {
+		org := s.org()
+		r := &store.IdempotencyRecord{OrgID: org, Caller: "bot", RequestID: awkward, Hash: "h", Response: []byte{0, 255}, CreatedAt: 10}
+		missing(s.Idempotency(s.ctx, org, "bot", awkward))(s)
+		s.update(org, func(tx store.Tx) error { return tx.PutIdempotency(s.ctx, r) })
+		same(s, "record", must(s.Idempotency(s.ctx, org, "bot", awkward))(s), r)
+		missing(s.Idempotency(s.ctx, org, "other", awkward))(s)
+		missing(s.Idempotency(s.ctx, "", "bot", awkward))(s)
+		s.refused(org, store.ConflictRequestID, func(tx store.Tx) error { return tx.PutIdempotency(s.ctx, r) })
+		s.update("", func(tx store.Tx) error {
+			return tx.PutIdempotency(s.ctx, &store.IdempotencyRecord{Caller: "root", RequestID: "1", CreatedAt: 11})
+		})
+		s.update("", func(tx store.Tx) error {
+			n, err := tx.PurgeIdempotency(s.ctx, 11)
+			equal(s, "purged", n, 1)
+			return err
+		})
+		missing(s.Idempotency(s.ctx, org, "bot", awkward))(s)
+		must(s.Idempotency(s.ctx, "", "root", "1"))(s)
+	}},
+}
+
+var updateTests = []test{
+	{"an error undoes its change only", func(s *suite) {
+		org := s.org()
+		hold, held := make(chan struct{}), make(chan struct{})
+		var wg sync.WaitGroup
+		var once sync.Once
+		change := func(name string, fail error, wait bool) {
+			wg.Go(func() {
+				err := s.Update(s.ctx, org, func(tx store.Tx) error {
+					if wait {
+						once.Do(func() { close(held) })
+						<-hold
+					}
+					if err := tx.CreateBot(s.ctx, s.newBot(org, name)); err != nil {
+						return err
+					}
+					if _, err := tx.Append(s.ctx, store.Event{Type: name}); err != nil {
+						return err
+					}
+					return fail
+				})
+				if !errors.Is(err, fail) {
+					s.Errorf("%s: %v", name, err)
+				}
+			})
+		}
+		change("first", nil, true) // the others gather behind it
+		<-held
+		change("second", nil, false)
+		change("third", errRefused, false)
+		change("fourth", nil, false)
+		time.Sleep(20 * time.Millisecond)
+		close(hold)
+		wg.Wait()
+		same(s, "bots", keys(must(s.Bots(s.ctx, store.BotQuery{OrgID: org, Limit: 10}))(s), botName), []string{"first", "fourth", "second"})
+		equal(s, "events", must(s.LogTop(s.ctx, org))(s).Seq, 3)
+	}},
+	{"sees its own writes, others do not", func(s *suite) {
+		org := s.org()
+		s.update(org, func(tx store.Tx) error {
+			b := s.newBot(org, "a")
+			if err := tx.CreateBot(s.ctx, b); err != nil {
+				return err
+			}
+			must(tx.Bot(s.ctx, org, b.ID))(s)
+			missing(s.Bot(s.ctx, org, b.ID))(s)
+			missing(tx.BotByName(s.ctx, org, "x"))(s) // not found spends nothing
+			return nil
+		})
+		must(s.BotByName(s.ctx, org, "a"))(s)
+	}},
+	{"the error of fn is the error of Update", func(s *suite) {
+		err := s.Update(s.ctx, s.org(), func(store.Tx) error { return errRefused })
+		if err != errRefused { //nolint:errorlint // identity is the promise
+			s.Fatalf("got %v", err)
+		}
+	}},
+	{"a panic is an error", func(s *suite) {
+		org := s.org()
+		err := s.Update(s.ctx, org, func(tx store.Tx) error {
+			if err := tx.CreateBot(s.ctx, s.newBot(org, "a")); err != nil {
+				return err
+			}
+			panic("oh no")
+		})
+		if err == nil || !strings.Contains(err.Error(), "oh no") {
+			s.Fatalf("got %v", err)
+		}
+		missing(s.BotByName(s.ctx, org, "a"))(s)
+		s.bot(org, "a")
+	}},
+	{"a function that ends its goroutine ends nothing else", func(s *suite) {
+		org := s.org()
+		err := s.Update(s.ctx, org, func(tx store.Tx) error {
+			if _, err := tx.Append(s.ctx, store.Event{Type: "e"}); err != nil {
+				return err
+			}
+			runtime.Goexit() // as t.Fatal does
+			return nil
+		})
+		if err == nil {
+			s.Fatal("no error")
+		}
+		equal(s, "next seq", s.append(org, "after"), 1)
+	}},
+	{"dead after its function", func(s *suite) {
+		org := s.org()
+		var kept store.Tx
+		s.update(org, func(tx store.Tx) error { kept = tx; return nil })
+		if _, err := kept.Org(s.ctx, org); err == nil {
+			s.Fatal("a dead Tx reads")
+		}
+		if err := kept.SetOrgSecret(s.ctx, org, "x"); err == nil {
+			s.Fatal("a dead Tx writes")
+		}
+	}},
+	{"a context that ends while waiting", func(s *suite) {
+		org := s.org()
+		hold, held := make(chan struct{}), make(chan struct{})
+		done := make(chan error)
+		go func() {
+			done <- s.Update(s.ctx, org, func(store.Tx) error { close(held); <-hold; return nil })
+		}()
+		<-held
+		ctx, cancel := context.WithTimeout(s.ctx, 10*time.Millisecond)
+		defer cancel()
+		ran := false
+		err := s.Update(ctx, org, func(store.Tx) error { ran = true; return nil })
+		if !errors.Is(err, context.DeadlineExceeded) {
+			s.Fatalf("got %v", err)
+		}
+		close(hold)
+		if err := <-done; err != nil {
+			s.Fatal(err)
+		}
+		s.append(org, "after")
+		equal(s, "ran", ran, false)
+		gone, stop := context.WithCancel(s.ctx)
+		stop()
+		if err := s.Update(gone, org, func(store.Tx) error { return nil }); !errors.Is(err, context.Canceled) {
+			s.Fatalf("got %v", err)
+		}
+	}},
+	{"a context that ends while running changes nothing", func(s *suite) {
+		org := s.org()
+		ctx, cancel := context.WithCancel(s.ctx)
+		err := s.Update(ctx, org, func(tx store.Tx) error {
+			cancel()
+			_, err := tx.Append(ctx, store.Event{Type: "e"})
+			return err
+		})
+		if err != nil {
+			s.Fatal(err)
+		}
+		equal(s, "events", must(s.LogTop(s.ctx, org))(s).Seq, 1)
+	}},
+	{"many organisations at once", func(s *suite) {
+		var orgs []string
+		for range 8 {
+			orgs = append(orgs, s.org())
+		}
+		parallel(64, func(i int) {
+			for range 5 {
+				s.append(orgs[i%8], "e")
+			}
+		})
+		for _, org := range orgs {
+			equal(s, "events", len(must(s.ReadLog(s.ctx, org, 0, 100))(s)), 40)
+		}
+	}},
+	{"closed", func(s *suite) {
+		org := s.org()
+		if err := s.Ping(s.ctx); err != nil {
+			s.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			s.Fatal(err)
+		}
+		if err := s.Update(s.ctx, org, func(store.Tx) error { return nil }); !errors.Is(err, store.ErrClosed) {
+			s.Fatalf("got %v", err)
+		}
+		if err := s.Ping(s.ctx); err == nil {
+			s.Fatal("a closed store answers")
+		}
+	}},
+}
+
+var viewTests = []test{
+	{"one snapshot", func(s *suite) {
+		org := s.org()
+		s.bot(org, "a")
+		err := s.View(s.ctx, func(r store.Reader) error {
+			equal(s, "before", must(r.CountBots(s.ctx, org))(s), 1)
+			s.bot(org, "b")
+			equal(s, "after", must(r.CountBots(s.ctx, org))(s), 1)
+			missing(r.BotByName(s.ctx, org, "b"))(s)
+			return nil
+		})
+		if err != nil {
+			s.Fatal(err)
+		}
+		equal(s, "outside", must(s.CountBots(s.ctx, org))(s), 2)
+	}},
+	{"its error comes back, the reader dies", func(s *suite) {
+		var kept store.Reader
+		err := s.View(s.ctx, func(r store.Reader) error { kept = r; return errRefused })
+		if err != errRefused { //nolint:errorlint // identity is the promise
+			s.Fatalf("got %v", err)
+		}
+		if _, err := kept.Org(s.ctx, "x"); err == nil || errors.Is(err, store.ErrNotFound) {
+			s.Fatalf("a dead reader reads: %v", err)
+		}
+	}},
+	{"a context that has ended", func(s *suite) {
+		ctx, cancel := context.WithCancel(s.ctx)
+		cancel()
+		if _, err := s.Org(ctx, "x"); !errors.Is(err, context.Canceled) {
+			s.Fatalf("got %v", err)
+		}
+	}},
+}
