@@ -32,6 +32,9 @@ func (s *channelService) SendDirectMessage(ctx context.Context, req *b2bv1.SendD
 		case d.tooLong != nil:
 			return nil, d.tooLong
 		}
+		if err := s.countMessage(ctx, tx); err != nil {
+			return nil, err
+		}
 		channel, err := tx.DirectChannelOf(ctx, caller.OrgID, caller.BotID, target.ID)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return nil, fmt.Errorf("look up the channel of two bots: %w", err)
@@ -72,6 +75,9 @@ func (s *channelService) SendChannelMessage(ctx context.Context, req *b2bv1.Send
 			return nil, draftErr
 		case d.tooLong != nil:
 			return nil, d.tooLong
+		}
+		if err := s.countMessage(ctx, tx); err != nil {
+			return nil, err
 		}
 		message, err := s.post(ctx, tx, req.GetChannelId(), contentType, d, detail{"channel_id": req.GetChannelId()})
 		if err != nil {
@@ -117,16 +123,18 @@ func (s *channelService) openChannel(ctx context.Context, tx store.Tx, target st
 	}})
 }
 
-// post stores a checked message of the caller, counts it, and tells the channel.
+// countMessage counts a direct message against the caller's limit.
+func (s *channelService) countMessage(ctx context.Context, tx store.Tx) error {
+	settings, err := tx.OrgSettings(ctx, call.CallerOf(ctx).OrgID)
+	if err != nil {
+		return fmt.Errorf("read the org's settings: %w", err)
+	}
+	return s.takeMessage(ctx, tx, settings)
+}
+
+// post stores a checked message of the caller and tells the channel.
 func (s *channelService) post(ctx context.Context, tx store.Tx, channel, contentType string, d *draft, told detail) (*b2bv1.ChannelMessage, error) {
 	caller := call.CallerOf(ctx)
-	settings, err := tx.OrgSettings(ctx, caller.OrgID)
-	if err != nil {
-		return nil, fmt.Errorf("read the org's settings: %w", err)
-	}
-	if err := s.takeMessage(ctx, tx, settings); err != nil {
-		return nil, err
-	}
 	row := store.ChannelMessageRow{ChannelMessage: store.ChannelMessage{
 		ID: newID(), ChannelID: channel, SenderID: caller.BotID,
 		Content: d.content, ContentType: contentType, Parts: d.parts, CreatedAt: s.nowMS(),

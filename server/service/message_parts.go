@@ -86,15 +86,17 @@ func jsonProblem(text string) string {
 	return ""
 }
 
-// extraProblem keeps the further keys of a part from saying again what its fields say.
+// extraProblem keeps the further keys of a part from saying again what its fields
+// say. An optional key of an unexpected type stands here, too, with its field absent.
 func extraProblem(extra string, body proto.Message) string {
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(extra), &keys); err != nil || keys == nil {
 		return "extra must be a JSON object"
 	}
-	fields := body.ProtoReflect().Descriptor().Fields()
+	r := body.ProtoReflect()
 	for key := range keys {
-		if key == "type" || fields.ByName(protoreflect.Name(key)) != nil {
+		field := r.Descriptor().Fields().ByName(protoreflect.Name(key))
+		if key == "type" || field != nil && r.Has(field) {
 			return fmt.Sprintf("extra must not have the key %q", key)
 		}
 	}

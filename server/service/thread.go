@@ -1,8 +1,6 @@
 package service
 
 import (
-	"encoding/json"
-
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/store"
 )
@@ -13,7 +11,7 @@ type threadService struct{ *core }
 // threadOut is a thread without the fields that are derived.
 func threadOut(t *store.Thread) *b2bv1.Thread {
 	out := &b2bv1.Thread{
-		Id: t.ID, OrgId: t.OrgID, Topic: t.Topic, Tags: tagsOut(t.Tags),
+		Id: t.ID, OrgId: t.OrgID, Topic: t.Topic, Tags: listOut(t.Tags),
 		Status:      statusOut(t.Status),
 		InitiatorId: t.InitiatorID, ChannelId: t.ChannelID, Context: t.Context, PermissionPolicy: t.PermissionPolicy,
 		Visibility: enumOf[b2bv1.Visibility](b2bv1.Visibility_value, "VISIBILITY_", t.Visibility),
@@ -29,18 +27,6 @@ func threadOut(t *store.Thread) *b2bv1.Thread {
 
 func statusOut(text string) b2bv1.ThreadStatus {
 	return enumOf[b2bv1.ThreadStatus](b2bv1.ThreadStatus_value, "THREAD_STATUS_", text)
-}
-
-// tagsOut reads stored tags; a text that nobody can read any more is no tags.
-func tagsOut(stored *string) *b2bv1.StringList {
-	if stored == nil {
-		return nil
-	}
-	var tags []string
-	if err := json.Unmarshal([]byte(*stored), &tags); err != nil || tags == nil {
-		return nil
-	}
-	return &b2bv1.StringList{Values: tags}
 }
 
 // threadRowsOut is a list of threads with participant_count.

@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -120,12 +119,7 @@ func newTags(sent *b2bv1.StringList, t *store.Thread) ([]string, error) {
 	if err != nil {
 		return nil, ruleError(err)
 	}
-	text, err := json.Marshal(tags)
-	if err != nil {
-		return nil, fmt.Errorf("write tags: %w", err)
-	}
-	stored := string(text)
-	t.Tags = &stored
+	t.Tags = jsonText(tags)
 	return tags, nil
 }
 
