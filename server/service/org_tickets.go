@@ -1,0 +1,80 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/auth"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/cursor"
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+const ticketLife = 1800 * time.Second
+
+func (s *orgService) CreateOrgTicket(ctx context.Context, req *b2bv1.CreateOrgTicketRequest) (*b2bv1.CreateOrgTicketResponse, error) {
+	id := call.CallerOf(ctx).OrgID
+	return change(ctx, s.core, id, req, func(tx store.Tx) (*b2bv1.CreateOrgTicketResponse, error) {
+		code, now := auth.NewTicketCode(), s.nowMS()
+		hash := auth.Hash(code)
+		ticket := &store.OrgTicket{
+			ID: newID(), OrgID: id, Code: &code, CodeHash: &hash, Reusable: req.GetReusable(), SkipApproval: req.GetSkipApproval(),
+			ExpiresAt: expiry(now, req.ExpiresIn, ticketLife), CreatedBy: actorBot(ctx), CreatedAt: now,
+		}
+		if err := tx.CreateTicket(ctx, ticket); err != nil {
+			return nil, fmt.Errorf("create a ticket: %w", err)
+		}
+		return &b2bv1.CreateOrgTicketResponse{
+			Ticket: code, ExpiresAt: ticket.ExpiresAt, Reusable: ticket.Reusable, SkipApproval: ticket.SkipApproval,
+		}, nil
+	})
+}
+
+func (s *orgService) ListOrgTickets(ctx context.Context, req *b2bv1.ListOrgTicketsRequest) (*b2bv1.ListOrgTicketsResponse, error) {
+	size := pageSize(req.Limit, 20, 100)
+	var before *store.TimeCursor
+	if req.GetCursor() != "" {
+		p, ok := cursor.ParseOpaque(req.GetCursor())
+		if !ok {
+			return &b2bv1.ListOrgTicketsResponse{}, nil
+		}
+		before = &store.TimeCursor{At: p.At, ID: p.ID}
+	}
+	rows, err := s.Store.Tickets(ctx, call.CallerOf(ctx).OrgID, s.nowMS(), before, size+1)
+	if err != nil {
+		return nil, fmt.Errorf("list tickets: %w", err)
+	}
+	tickets, more := page(rows, size)
+	out := &b2bv1.ListOrgTicketsResponse{Items: make([]*b2bv1.OrgTicket, len(tickets))}
+	for i := range tickets {
+		t := &tickets[i]
+		out.Items[i] = &b2bv1.OrgTicket{
+			Id: t.ID, Code: t.Code, Reusable: t.Reusable, SkipApproval: t.SkipApproval, ExpiresAt: t.ExpiresAt,
+			CreatedBy: t.CreatedBy, CreatedAt: stamp(t.CreatedAt),
+		}
+	}
+	if more {
+		last := &tickets[size-1]
+		next := cursor.Position{At: last.CreatedAt, ID: last.ID}.Opaque()
+		out.Cursor = &next
+	}
+	return out, nil
+}
+
+func (s *orgService) DeleteOrgTicket(ctx context.Context, req *b2bv1.DeleteOrgTicketRequest) (*b2bv1.DeleteOrgTicketResponse, error) {
+	caller := call.CallerOf(ctx)
+	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.DeleteOrgTicketResponse, error) {
+		ticket, err := tx.DeleteTicket(ctx, caller.OrgID, req.GetId(), auth.Hash(req.GetId()))
+		if err != nil {
+			return nil, missing(err, "Ticket")
+		}
+		err = s.audit(ctx, tx, caller.OrgID, actorBot(ctx), "auth.ticket_revoked", "org_ticket", ticket.ID,
+			detail{"revoked_by": revoker(caller)})
+		if err != nil {
+			return nil, err
+		}
+		return &b2bv1.DeleteOrgTicketResponse{Deleted: true}, nil
+	})
+}

@@ -1,0 +1,284 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/auth"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/limits"
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+// platformService is orgs as the operator of the server sees them.
+type platformService struct{ *core }
+
+// maxOrgName bounds every name of an org in UTF-16 units; the contract bounds only
+// those of self-service orgs (http-core.md Q28).
+const maxOrgName = limits.MaxPlatformName
+
+func checkOrgName(name string) error {
+	if name == "" {
+		return call.Invalid("name is required")
+	}
+	return ruleError(limits.CheckCharacters("name", name, maxOrgName))
+}
+
+func (s *platformService) CreateOrg(ctx context.Context, req *b2bv1.CreateOrgRequest) (*b2bv1.CreateOrgResponse, error) {
+	if err := checkOrgName(req.GetName()); err != nil {
+		return nil, err
+	}
+	persist := s.Config.PersistMessages
+	if req.PersistMessages != nil {
+		persist = req.GetPersistMessages()
+	}
+	return change(ctx, s.core, "", req, func(tx store.Tx) (*b2bv1.CreateOrgResponse, error) {
+		org, secret, err := s.createOrg(ctx, tx, req.GetName(), persist)
+		if err != nil {
+			return nil, err
+		}
+		return &b2bv1.CreateOrgResponse{
+			Id: org.ID, Name: org.Name, OrgSecret: secret, PersistMessages: org.PersistMessages,
+			Status: b2bv1.OrgStatus_ORG_STATUS_ACTIVE, CreatedAt: stamp(org.CreatedAt),
+		}, nil
+	})
+}
+
+func (c *core) createOrg(ctx context.Context, tx store.Tx, name string, persist bool) (_ *store.Org, secret string, _ error) {
+	secret = auth.NewOrgSecret()
+	org := &store.Org{
+		ID: newID(), Name: name, SecretHash: auth.Hash(secret), PersistMessages: persist,
+		Status: store.OrgActive, CreatedAt: c.nowMS(),
+	}
+	if err := tx.CreateOrg(ctx, org); err != nil {
+		return nil, "", fmt.Errorf("create an org: %w", err)
+	}
+	return org, secret, nil
+}
+
+func (s *platformService) ListOrgs(ctx context.Context, _ *b2bv1.ListOrgsRequest) (*b2bv1.ListOrgsResponse, error) {
+	orgs, err := s.Store.Orgs(ctx, nil, maxRows)
+	if err != nil {
+		return nil, fmt.Errorf("list orgs: %w", err)
+	}
+	out := &b2bv1.ListOrgsResponse{Orgs: make([]*b2bv1.OrgListing, 0, len(orgs))}
+	for i := range orgs {
+		o := &orgs[i]
+		if o.Status == store.OrgDestroyed {
+			continue
+		}
+		listing := &b2bv1.OrgListing{
+			Id: o.ID, Name: o.Name, PersistMessages: o.PersistMessages, Status: orgStatusOf(o.Status),
+			CreatedAt: stamp(o.CreatedAt), BotCount: int32(o.BotCount),
+		}
+		if o.JoinApprovalRequired {
+			listing.JoinApprovalRequired = 1
+		}
+		out.Orgs = append(out.Orgs, listing)
+	}
+	return out, nil
+}
+
+func orgStatusOf(text string) b2bv1.OrgStatus {
+	return enumOf[b2bv1.OrgStatus](b2bv1.OrgStatus_value, "ORG_STATUS_", text)
+}
+
+func orgOut(o *store.Org) *b2bv1.Org {
+	return &b2bv1.Org{Id: o.ID, Name: o.Name, Status: orgStatusOf(o.Status)}
+}
+
+// liveOrg finds an org that is not destroyed.
+func liveOrg(ctx context.Context, r store.Reader, id string) (*store.Org, error) {
+	org, err := r.Org(ctx, id)
+	if err != nil {
+		return nil, missing(err, "Org")
+	}
+	if org.Status == store.OrgDestroyed {
+		return nil, call.NotFound("Org")
+	}
+	return org, nil
+}
+
+func (s *platformService) UpdateOrg(ctx context.Context, req *b2bv1.UpdateOrgRequest) (*b2bv1.UpdateOrgResponse, error) {
+	return change(ctx, s.core, req.GetOrgId(), req, func(tx store.Tx) (*b2bv1.UpdateOrgResponse, error) {
+		org, err := liveOrg(ctx, tx, req.GetOrgId())
+		if err != nil {
+			return nil, err
+		}
+		was := org.Status
+		if req.Status != nil {
+			switch req.GetStatus() {
+			case b2bv1.OrgStatus_ORG_STATUS_ACTIVE, b2bv1.OrgStatus_ORG_STATUS_SUSPENDED:
+				org.Status = textOf(req.GetStatus(), "ORG_STATUS_")
+			default:
+				return nil, call.Invalid("status must be active or suspended")
+			}
+		}
+		if req.Name != nil {
+			if err := checkOrgName(req.GetName()); err != nil {
+				return nil, err
+			}
+			org.Name = req.GetName()
+		}
+		if err := tx.UpdateOrg(ctx, org); err != nil {
+			return nil, fmt.Errorf("update an org: %w", err)
+		}
+		if org.Status != was {
+			if org.Status == store.OrgSuspended {
+				if _, err := tx.DeleteUnconsumedTickets(ctx, org.ID); err != nil {
+					return nil, fmt.Errorf("delete the tickets of a suspended org: %w", err)
+				}
+			}
+			if err := s.accessChanged(ctx, tx, ""); err != nil {
+				return nil, err
+			}
+		}
+		return &b2bv1.UpdateOrgResponse{Org: orgOut(org)}, nil
+	})
+}
+
+func (s *platformService) DeleteOrg(ctx context.Context, req *b2bv1.DeleteOrgRequest) (*b2bv1.DeleteOrgResponse, error) {
+	out, err := change(ctx, s.core, req.GetOrgId(), req, func(tx store.Tx) (*b2bv1.DeleteOrgResponse, error) {
+		if _, err := liveOrg(ctx, tx, req.GetOrgId()); err != nil {
+			return nil, err
+		}
+		// The event goes with the log, but those who listen to commits hear of it.
+		if err := s.accessChanged(ctx, tx, ""); err != nil {
+			return nil, err
+		}
+		if err := tx.DeleteOrg(ctx, req.GetOrgId()); err != nil {
+			return nil, fmt.Errorf("delete an org: %w", err)
+		}
+		return &b2bv1.DeleteOrgResponse{}, nil
+	})
+	if err == nil {
+		s.Access.Forget(req.GetOrgId())
+	}
+	return out, err
+}
+
+func (s *platformService) RotateOrgSecret(ctx context.Context, req *b2bv1.RotateOrgSecretRequest) (*b2bv1.RotateOrgSecretResponse, error) {
+	return change(ctx, s.core, req.GetOrgId(), req, func(tx store.Tx) (*b2bv1.RotateOrgSecretResponse, error) {
+		secret, err := s.rotateSecret(ctx, tx, req.GetOrgId())
+		if err != nil {
+			return nil, err
+		}
+		return &b2bv1.RotateOrgSecretResponse{OrgSecret: secret}, nil
+	})
+}
+
+// rotateSecret gives an org a new secret and ends what the old one opened: tickets
+// that were not used, and the sessions of org admins (http-core.md §6).
+func (c *core) rotateSecret(ctx context.Context, tx store.Tx, id string) (string, error) {
+	if _, err := liveOrg(ctx, tx, id); err != nil {
+		return "", err
+	}
+	secret := auth.NewOrgSecret()
+	if err := tx.SetOrgSecret(ctx, id, auth.Hash(secret)); err != nil {
+		return "", fmt.Errorf("set an org's secret: %w", err)
+	}
+	if _, err := tx.DeleteUnconsumedTickets(ctx, id); err != nil {
+		return "", fmt.Errorf("delete an org's tickets: %w", err)
+	}
+	if _, err := tx.DeleteSessionsOf(ctx, store.SessionScope{Role: store.RoleOrgAdmin, OrgID: id}); err != nil {
+		return "", fmt.Errorf("end the sessions of an org's admins: %w", err)
+	}
+	return secret, c.accessChanged(ctx, tx, "")
+}
+
+// lastTime is the largest time that JSON numbers hold exactly.
+const lastTime = 1<<53 - 1
+
+// expiry is when something ends that lives for some seconds from now: 0 is never,
+// absent and negative mean usual (http-core.md §7).
+func expiry(now int64, seconds *float64, usual time.Duration) int64 {
+	switch {
+	case seconds == nil || *seconds < 0 || math.IsNaN(*seconds):
+		return now + usual.Milliseconds()
+	case *seconds == 0:
+		return 0
+	}
+	return int64(math.Min(float64(now)+*seconds*1000, lastTime))
+}
+
+const inviteLife = 90 * 24 * time.Hour
+
+func (s *platformService) CreateInviteCode(ctx context.Context, req *b2bv1.CreateInviteCodeRequest) (*b2bv1.CreateInviteCodeResponse, error) {
+	if req.GetMaxUses() < 0 {
+		return nil, call.Invalid("max_uses must be a whole number of 0 or more")
+	}
+	if err := limits.CheckCharacters("label", req.GetLabel(), limits.MaxInviteLabel); err != nil {
+		return nil, ruleError(err)
+	}
+	return change(ctx, s.core, "", req, func(tx store.Tx) (*b2bv1.CreateInviteCodeResponse, error) {
+		code, now := auth.NewInviteCode(), s.nowMS()
+		row := &store.InviteCode{
+			ID: newID(), CodeHash: auth.Hash(code), Code: &code, Label: req.Label, MaxUses: int64(req.GetMaxUses()),
+			ExpiresAt: expiry(now, req.ExpiresIn, inviteLife), CreatedAt: now,
+		}
+		if err := tx.CreateInviteCode(ctx, row); err != nil {
+			return nil, fmt.Errorf("create an invite code: %w", err)
+		}
+		return &b2bv1.CreateInviteCodeResponse{InviteCode: inviteOut(row)}, nil
+	})
+}
+
+func inviteOut(c *store.InviteCode) *b2bv1.InviteCode {
+	return &b2bv1.InviteCode{
+		Id: c.ID, Code: c.Code, Label: c.Label, MaxUses: int32(c.MaxUses), UseCount: int32(c.UseCount),
+		ExpiresAt: c.ExpiresAt, CreatedAt: stamp(c.CreatedAt),
+	}
+}
+
+func (s *platformService) ListInviteCodes(ctx context.Context, _ *b2bv1.ListInviteCodesRequest) (*b2bv1.ListInviteCodesResponse, error) {
+	codes, err := s.Store.InviteCodes(ctx, nil, maxRows)
+	if err != nil {
+		return nil, fmt.Errorf("list invite codes: %w", err)
+	}
+	now := s.nowMS()
+	out := &b2bv1.ListInviteCodesResponse{InviteCodes: make([]*b2bv1.InviteCode, len(codes))}
+	for i := range codes {
+		c := &codes[i]
+		expired := c.ExpiresAt != 0 && c.ExpiresAt <= now
+		exhausted := c.MaxUses > 0 && c.UseCount >= c.MaxUses
+		out.InviteCodes[i] = inviteOut(c)
+		out.InviteCodes[i].Expired, out.InviteCodes[i].Exhausted = &expired, &exhausted
+	}
+	return out, nil
+}
+
+func (s *platformService) DeleteInviteCode(ctx context.Context, req *b2bv1.DeleteInviteCodeRequest) (*b2bv1.DeleteInviteCodeResponse, error) {
+	return change(ctx, s.core, "", req, func(tx store.Tx) (*b2bv1.DeleteInviteCodeResponse, error) {
+		if err := tx.DeleteInviteCode(ctx, req.GetId()); err != nil {
+			return nil, missing(err, "Invite code")
+		}
+		return &b2bv1.DeleteInviteCodeResponse{}, nil
+	})
+}
+
+func (s *platformService) RedeemInviteCode(ctx context.Context, req *b2bv1.RedeemInviteCodeRequest) (*b2bv1.RedeemInviteCodeResponse, error) {
+	if req.GetInviteCode() == "" {
+		return nil, call.Invalid("invite_code is required")
+	}
+	if err := checkOrgName(req.GetName()); err != nil {
+		return nil, err
+	}
+	return change(ctx, s.core, "", req, func(tx store.Tx) (*b2bv1.RedeemInviteCodeResponse, error) {
+		_, err := tx.RedeemInviteCode(ctx, auth.Hash(req.GetInviteCode()), s.nowMS())
+		if errors.Is(err, store.ErrNotFound) {
+			return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_INVALID_INVITE_CODE, "This invite code is unknown, expired, used up or revoked")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("redeem an invite code: %w", err)
+		}
+		org, secret, err := s.createOrg(ctx, tx, req.GetName(), s.Config.PersistMessages)
+		if err != nil {
+			return nil, err
+		}
+		return &b2bv1.RedeemInviteCodeResponse{OrgId: org.ID, Name: org.Name, OrgSecret: secret}, nil
+	})
+}

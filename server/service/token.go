@@ -1,0 +1,116 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/auth"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/limits"
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+// tokenService is the tokens of a bot that may do less than its own.
+type tokenService struct{ *core }
+
+const (
+	maxTokens     = 1000 // shown of a bot
+	maxTokenLabel = 256  // UTF-16 units
+)
+
+func (s *tokenService) CreateToken(ctx context.Context, req *b2bv1.CreateTokenRequest) (*b2bv1.CreateTokenResponse, error) {
+	caller := call.CallerOf(ctx)
+	if len(req.GetScopes()) == 0 {
+		return nil, call.Invalid("scopes must be a list of at least one scope")
+	}
+	scopes := make([]string, len(req.GetScopes()))
+	for i, scope := range req.GetScopes() {
+		if _, known := b2bv1.TokenScope_name[int32(scope)]; !known || scope == b2bv1.TokenScope_TOKEN_SCOPE_UNSPECIFIED {
+			return nil, call.Invalid("scopes must be of full, read, thread, message, profile")
+		}
+		scopes[i] = textOf(scope, "TOKEN_SCOPE_")
+	}
+	if err := limits.CheckCharacters("label", req.GetLabel(), maxTokenLabel); err != nil {
+		return nil, ruleError(err)
+	}
+	if in := req.ExpiresIn; in != nil && !(*in > 0) {
+		return nil, call.Invalid("expires_in must be a number of milliseconds above 0")
+	}
+	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.CreateTokenResponse, error) {
+		token, now := auth.NewScopedToken(), s.nowMS()
+		row := &store.Token{
+			ID: newID(), BotID: caller.BotID, TokenHash: auth.Hash(token), Scopes: *jsonText(scopes), Label: req.Label, CreatedAt: now,
+		}
+		if req.ExpiresIn != nil {
+			ends := int64(math.Min(math.Ceil(float64(now)+req.GetExpiresIn()), lastTime))
+			row.ExpiresAt = &ends
+		}
+		if _, err := tx.Bot(ctx, caller.OrgID, caller.BotID); err != nil {
+			return nil, missing(err, "Bot")
+		}
+		if err := tx.CreateToken(ctx, row); err != nil {
+			return nil, fmt.Errorf("create a token: %w", err)
+		}
+		err := s.audit(ctx, tx, caller.OrgID, &caller.BotID, "bot.token_create", "token", row.ID,
+			detail{"scopes": scopes, "label": row.Label, "expires_at": row.ExpiresAt})
+		if err != nil {
+			return nil, err
+		}
+		out := s.tokenOut(row, req.GetScopes())
+		out.Token = &token
+		return &b2bv1.CreateTokenResponse{Token: out}, nil
+	})
+}
+
+func (s *tokenService) tokenOut(row *store.Token, scopes []b2bv1.TokenScope) *b2bv1.Token {
+	out := &b2bv1.Token{
+		Id: row.ID, Scopes: scopes, Label: row.Label, ExpiresAt: stampOf(row.ExpiresAt), CreatedAt: stamp(row.CreatedAt),
+	}
+	used := s.Access.LastUsed(row.ID)
+	if row.LastUsedAt != nil {
+		used = max(used, *row.LastUsedAt)
+	}
+	if used != 0 {
+		out.LastUsedAt = stamp(used)
+	}
+	return out
+}
+
+func (s *tokenService) ListTokens(ctx context.Context, _ *b2bv1.ListTokensRequest) (*b2bv1.ListTokensResponse, error) {
+	rows, err := s.Store.Tokens(ctx, call.CallerOf(ctx).BotID, maxTokens)
+	if err != nil {
+		return nil, fmt.Errorf("list tokens: %w", err)
+	}
+	out := &b2bv1.ListTokensResponse{Tokens: make([]*b2bv1.Token, len(rows))}
+	for i := range rows {
+		names := listOut(&rows[i].Scopes)
+		out.Tokens[i] = s.tokenOut(&rows[i], scopesOf(names.GetValues()))
+	}
+	return out, nil
+}
+
+func scopesOf(names []string) []b2bv1.TokenScope {
+	scopes := make([]b2bv1.TokenScope, len(names))
+	for i, name := range names {
+		scopes[i] = enumOf[b2bv1.TokenScope](b2bv1.TokenScope_value, "TOKEN_SCOPE_", name)
+	}
+	return scopes
+}
+
+func (s *tokenService) DeleteToken(ctx context.Context, req *b2bv1.DeleteTokenRequest) (*b2bv1.DeleteTokenResponse, error) {
+	caller := call.CallerOf(ctx)
+	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.DeleteTokenResponse, error) {
+		if _, err := tx.DeleteToken(ctx, caller.BotID, req.GetId()); err != nil {
+			return nil, missing(err, "Token")
+		}
+		if err := s.audit(ctx, tx, caller.OrgID, &caller.BotID, "bot.token_revoke", "token", req.GetId(), nil); err != nil {
+			return nil, err
+		}
+		if err := s.accessChanged(ctx, tx, caller.BotID); err != nil {
+			return nil, err
+		}
+		return &b2bv1.DeleteTokenResponse{Ok: true}, nil
+	})
+}
