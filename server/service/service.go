@@ -18,12 +18,14 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/store"
+	"github.com/b2b-protocol/b2b/server/webhookurl"
 )
 
 // Config is what an operator can set.
@@ -50,11 +52,12 @@ type Access interface {
 
 // Deps is what the services work with.
 type Deps struct {
-	Store  store.Store
-	Access Access
-	Log    *slog.Logger
-	Now    func() time.Time
-	Config Config
+	Store    store.Store
+	Access   Access
+	Log      *slog.Logger
+	Now      func() time.Time
+	Resolver webhookurl.Resolver // nil: that of the system
+	Config   Config
 }
 
 // New makes every service of the schema.
@@ -82,6 +85,9 @@ type core struct {
 }
 
 func newCore(d Deps) *core {
+	if d.Resolver == nil {
+		d.Resolver = net.DefaultResolver
+	}
 	key := sha256.Sum256([]byte("b2b idempotency\x00" + d.Config.AdminSecret))
 	block, err := aes.NewCipher(key[:])
 	if err != nil {

@@ -1,0 +1,281 @@
+package service
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/auth"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/limits"
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+// authService is how humans log in and bots register.
+type authService struct{ *core }
+
+const maxOwnerName = 256 // UTF-16 units
+
+// evictAtMost bounds how many sessions one login ends; more are there only in data
+// of other servers.
+const evictAtMost = 1000
+
+func (s *authService) Login(ctx context.Context, req *b2bv1.LoginRequest) (*b2bv1.LoginResponse, error) {
+	switch req.GetType() {
+	case b2bv1.LoginType_LOGIN_TYPE_BOT:
+		return s.loginBot(ctx, req)
+	case b2bv1.LoginType_LOGIN_TYPE_ORG_ADMIN:
+		return s.loginOrgAdmin(ctx, req)
+	case b2bv1.LoginType_LOGIN_TYPE_SUPER_ADMIN:
+		return s.loginSuperAdmin(ctx, req)
+	}
+	return nil, call.Invalid("type must be bot, org_admin or super_admin")
+}
+
+// orgInactive refuses a login to an org that is not active.
+func orgInactive(org *store.Org) error {
+	if org.Status == store.OrgActive {
+		return nil
+	}
+	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_ORG_INACTIVE, "This org is not active")
+}
+
+func (s *authService) loginBot(ctx context.Context, req *b2bv1.LoginRequest) (*b2bv1.LoginResponse, error) {
+	if req.GetToken() == "" {
+		return nil, call.Invalid("token is required")
+	}
+	owner := req.OwnerName
+	if req.GetOwnerName() == "" {
+		owner = nil
+	}
+	if err := limits.CheckCharacters("owner_name", req.GetOwnerName(), maxOwnerName); err != nil {
+		return nil, ruleError(err)
+	}
+	// The org is known by the token alone; its change then looks again.
+	found, err := s.loginToken(ctx, s.Store, req.GetToken())
+	if err != nil {
+		return nil, err
+	}
+	return s.open(ctx, found.Bot.OrgID, func(tx store.Tx) (*store.Session, error) {
+		found, err := s.loginToken(ctx, tx, req.GetToken())
+		if err != nil {
+			return nil, err
+		}
+		names, err := found.Scopes()
+		if err != nil {
+			return nil, err
+		}
+		return &store.Session{
+			Role: store.RoleBotOwner, OrgID: &found.Bot.OrgID, BotID: &found.Bot.ID, OwnerName: owner,
+			Scopes: jsonText(names), IsScopedToken: found.Token != nil,
+		}, nil
+	})
+}
+
+// loginToken finds the bot of a token and refuses what cannot log in.
+func (s *authService) loginToken(ctx context.Context, r store.Reader, token string) (*auth.Found, error) {
+	found, err := auth.FindToken(ctx, r, token)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, auth.TokenUnknown()
+	}
+	if err != nil {
+		return nil, err
+	}
+	if found.Expired(s.nowMS()) {
+		return nil, auth.TokenExpired()
+	}
+	org, err := r.Org(ctx, found.Bot.OrgID)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, auth.TokenUnknown()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find the org of a token: %w", err)
+	}
+	if err := orgInactive(org); err != nil {
+		return nil, err
+	}
+	if refusal := auth.BotRefusal(found.Bot); refusal != nil {
+		return nil, refusal
+	}
+	return found, nil
+}
+
+func (s *authService) loginOrgAdmin(ctx context.Context, req *b2bv1.LoginRequest) (*b2bv1.LoginResponse, error) {
+	if req.GetOrgId() == "" {
+		return nil, call.Invalid("org_id is required")
+	}
+	if req.GetOrgSecret() == "" {
+		return nil, call.Invalid("org_secret is required")
+	}
+	check := func(r store.Reader) (*store.Org, error) {
+		org, err := secretOrg(ctx, r, req.GetOrgId(), req.GetOrgSecret())
+		if err != nil {
+			return nil, err
+		}
+		return org, orgInactive(org)
+	}
+	if _, err := check(s.Store); err != nil { // guesses do not wait in line to write
+		return nil, err
+	}
+	return s.open(ctx, req.GetOrgId(), func(tx store.Tx) (*store.Session, error) {
+		org, err := check(tx)
+		if err != nil {
+			return nil, err
+		}
+		return &store.Session{Role: store.RoleOrgAdmin, OrgID: &org.ID}, nil
+	})
+}
+
+// secretOrg finds the org that a secret belongs to.
+func secretOrg(ctx context.Context, r store.Reader, id, secret string) (*store.Org, error) {
+	org, err := r.Org(ctx, id)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, fmt.Errorf("find an org: %w", err)
+	}
+	if err != nil || !auth.Matches(secret, org.SecretHash) {
+		return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_INVALID_CREDENTIALS, "This org does not exist or its secret is another")
+	}
+	return org, nil
+}
+
+func (s *authService) loginSuperAdmin(ctx context.Context, req *b2bv1.LoginRequest) (*b2bv1.LoginResponse, error) {
+	if req.GetAdminSecret() == "" {
+		return nil, call.Invalid("admin_secret is required")
+	}
+	if s.Config.AdminSecret == "" {
+		return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_SERVER_ERROR, "The operator has set no admin secret")
+	}
+	want, got := sha256.Sum256([]byte(s.Config.AdminSecret)), sha256.Sum256([]byte(req.GetAdminSecret()))
+	if subtle.ConstantTimeCompare(want[:], got[:]) != 1 {
+		return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_INVALID_CREDENTIALS, "The admin secret is another")
+	}
+	return s.open(ctx, "", func(store.Tx) (*store.Session, error) {
+		return &store.Session{Role: store.RoleSuperAdmin}, nil
+	})
+}
+
+// open opens the session that who describes, and ends the oldest ones of its scope
+// that are too many then (http-core.md §3.3).
+func (s *authService) open(ctx context.Context, org string, who func(store.Tx) (*store.Session, error)) (*b2bv1.LoginResponse, error) {
+	var session *store.Session
+	var id string
+	err := s.Store.Update(ctx, org, func(tx store.Tx) (err error) {
+		if session, err = who(tx); err != nil {
+			return err
+		}
+		now := s.nowMS()
+		id = auth.NewSessionID()
+		session.Hash, session.Ref = auth.Hash(id), auth.SessionRef(s.Config.AdminSecret, id)
+		session.CreatedAt, session.ExpiresAt = now, now+auth.SessionTTL(session.Role).Milliseconds()
+		if err := s.evict(ctx, tx, session, now); err != nil {
+			return err
+		}
+		if err := tx.CreateSession(ctx, session); err != nil {
+			return fmt.Errorf("create a session: %w", err)
+		}
+		if org == "" {
+			return nil
+		}
+		info := call.From(ctx)
+		told := detail{"role": session.Role, "ip": info.RemoteIP}
+		if info.UserAgent != "" {
+			told["user_agent"] = info.UserAgent
+		}
+		return s.audit(ctx, tx, org, session.BotID, "auth.login", "session", session.Ref, told)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if org == "" {
+		s.Access.Forget("")
+	}
+	call.From(ctx).Cookie = &call.Cookie{Value: id, MaxAge: int(auth.SessionTTL(session.Role).Seconds())}
+	return &b2bv1.LoginResponse{Session: &b2bv1.SessionBrief{
+		Role: roleOf(session.Role), OrgId: session.OrgID, BotId: session.BotID, ExpiresAt: stamp(session.ExpiresAt),
+	}}, nil
+}
+
+// evict ends the oldest sessions of the scope of a new one, so that there is room.
+func (s *authService) evict(ctx context.Context, tx store.Tx, session *store.Session, now int64) error {
+	scope := store.SessionScope{Role: session.Role, OrgID: deref(session.OrgID), BotID: deref(session.BotID)}
+	live, err := tx.SessionsOf(ctx, scope, now, evictAtMost)
+	if err != nil {
+		return fmt.Errorf("list sessions: %w", err)
+	}
+	surplus := len(live) - auth.MaxSessions(session.Role) + 1
+	if surplus <= 0 {
+		return nil
+	}
+	for _, old := range live[:surplus] {
+		if _, err := tx.DeleteSession(ctx, old.Hash); err != nil {
+			return fmt.Errorf("end the oldest session: %w", err)
+		}
+	}
+	if session.OrgID == nil {
+		return nil
+	}
+	return s.accessChanged(ctx, tx, deref(session.BotID))
+}
+
+// sessionRequired is what the calls about the cookie's session answer without one.
+func sessionRequired() *call.Error {
+	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_AUTH_REQUIRED, "A live session is required").WithHint("Log in first.")
+}
+
+func (s *authService) Logout(ctx context.Context, _ *b2bv1.LogoutRequest) (*b2bv1.LogoutResponse, error) {
+	info := call.From(ctx)
+	session := info.Caller.Session
+	if session == nil {
+		return nil, sessionRequired()
+	}
+	err := s.Store.Update(ctx, session.OrgID, func(tx store.Tx) error {
+		row, err := tx.DeleteSession(ctx, session.Hash)
+		if errors.Is(err, store.ErrNotFound) {
+			return sessionRequired()
+		}
+		if err != nil {
+			return fmt.Errorf("end a session: %w", err)
+		}
+		if session.OrgID == "" {
+			return nil
+		}
+		told := detail{"role": row.Role, "ip": info.RemoteIP}
+		if err := s.audit(ctx, tx, session.OrgID, row.BotID, "auth.logout", "session", row.Ref, told); err != nil {
+			return err
+		}
+		return s.accessChanged(ctx, tx, session.BotID)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if session.OrgID == "" {
+		s.Access.Forget("")
+	}
+	info.Cookie = &call.Cookie{}
+	return &b2bv1.LogoutResponse{Ok: true}, nil
+}
+
+func (s *authService) GetSession(ctx context.Context, _ *b2bv1.GetSessionRequest) (*b2bv1.GetSessionResponse, error) {
+	session := call.CallerOf(ctx).Session
+	if session == nil {
+		return nil, sessionRequired()
+	}
+	out := &b2bv1.GetSessionResponse{
+		Role: roleOf(session.Role), OwnerName: session.OwnerName, IsScopedToken: session.IsScopedToken,
+		ExpiresAt: stamp(session.ExpiresAt),
+		Config:    &b2bv1.SessionConfig{MaxFileSizeMb: int32(s.Config.MaxFileSizeMB)},
+	}
+	if session.OrgID != "" {
+		out.OrgId = &session.OrgID
+	}
+	if session.BotID != "" {
+		out.BotId = &session.BotID
+	}
+	if session.Scopes != nil {
+		out.Scopes = &b2bv1.ScopeList{Values: scopesOf(session.Scopes)}
+	}
+	return out, nil
+}

@@ -1,0 +1,219 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/auth"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/limits"
+	"github.com/b2b-protocol/b2b/server/store"
+	"github.com/b2b-protocol/b2b/server/webhookurl"
+)
+
+const (
+	maxWebhookSecret = 4096 // bytes
+	awaitingApproval = "Awaiting org admin approval"
+)
+
+// errUnchecked says that the credentials were wrong when the webhook's address could
+// have been looked up, and are right now.
+var errUnchecked = errors.New("service: the webhook was not checked")
+
+// RegisterBot checks in the order of the contract (http-core.md §9), but for the
+// address of the webhook: it is looked up for those only who have a credential, and
+// outside of the change, which must not wait for name servers.
+func (s *authService) RegisterBot(ctx context.Context, req *b2bv1.RegisterBotRequest) (*b2bv1.RegisterBotResponse, error) {
+	bot, err := newBot(req)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		_, refusal := s.entrance(ctx, s.Store, req)
+		if _, told := call.AsError(refusal); refusal != nil && (!told || req.GetRequestId() == "") {
+			return nil, refusal // guesses do not wait in line to write
+		}
+		hook := errUnchecked
+		if bot.WebhookURL == nil {
+			hook = nil
+		} else if refusal == nil {
+			hook = s.checkWebhook(ctx, *bot.WebhookURL)
+		}
+		out, err := change(ctx, s.core, req.GetOrgId(), req, func(tx store.Tx) (*b2bv1.RegisterBotResponse, error) {
+			return s.register(ctx, tx, req, *bot, hook)
+		})
+		if !errors.Is(err, errUnchecked) {
+			return out, err
+		}
+	}
+}
+
+// newBot checks what a request says of the bot itself.
+func newBot(req *b2bv1.RegisterBotRequest) (*store.Bot, error) {
+	switch {
+	case req.GetOrgId() == "":
+		return nil, call.Invalid("org_id is required")
+	case req.GetTicket() == "" && req.GetOrgSecret() == "":
+		return nil, call.Invalid("ticket or org_secret is required")
+	}
+	if err := limits.BotName(req.GetName()); err != nil {
+		return nil, ruleError(err)
+	}
+	bot := &store.Bot{OrgID: req.GetOrgId(), Name: req.GetName(), WebhookSecret: req.WebhookSecret, AuthRole: store.AuthMember}
+	var err error
+	if bot.Metadata, err = rawJSON(limits.Metadata, req.Metadata); err != nil {
+		return nil, err
+	}
+	if url := req.GetWebhookUrl(); url != "" {
+		if err := limits.WebhookURL.CheckText(url); err != nil {
+			return nil, ruleError(err)
+		}
+		bot.WebhookURL = &url
+	}
+	if len(req.GetWebhookSecret()) > maxWebhookSecret {
+		return nil, call.Invalid("webhook_secret must be at most %d bytes", maxWebhookSecret)
+	}
+	fields := profileFields{
+		bio: req.Bio, role: req.Role, function: req.Function, team: req.Team, statusText: req.StatusText,
+		timezone: req.Timezone, activeHours: req.ActiveHours, version: req.Version, runtime: req.Runtime,
+		protocols: req.Protocols,
+	}
+	if _, err := fields.apply(bot, req, func(string) bool { return true }); err != nil {
+		return nil, err
+	}
+	if req.GetOrgSecret() != "" {
+		bot.AuthRole = store.AuthAdmin
+	}
+	return bot, nil
+}
+
+func (s *authService) checkWebhook(ctx context.Context, url string) error {
+	err := webhookurl.Check(ctx, s.Resolver, url, s.Config.DevMode)
+	var refusal webhookurl.Refusal
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.As(err, &refusal):
+		return call.Invalid("webhook_url %s", refusal)
+	}
+	return err
+}
+
+// entry is a way into an org that a credential opened.
+type entry struct {
+	org    *store.Org
+	ticket *store.OrgTicket // nil: the org's secret
+}
+
+// entrance checks the credential of a registration.
+func (s *authService) entrance(ctx context.Context, r store.Reader, req *b2bv1.RegisterBotRequest) (*entry, error) {
+	if req.GetOrgSecret() != "" {
+		org, err := secretOrg(ctx, r, req.GetOrgId(), req.GetOrgSecret())
+		if err != nil {
+			return nil, err
+		}
+		if refusal := auth.OrgRefusal(org); refusal != nil {
+			return nil, refusal
+		}
+		return &entry{org: org}, nil
+	}
+	ticket, err := r.Ticket(ctx, req.GetTicket(), auth.Hash(req.GetTicket()))
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, fmt.Errorf("find a ticket: %w", err)
+	}
+	switch {
+	case err != nil || ticket.OrgID != req.GetOrgId():
+		return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_INVALID_TICKET, "This org has no such ticket").
+			WithHint("Ask an admin of the org for a new one.")
+	case ticket.ExpiresAt != 0 && ticket.ExpiresAt <= s.nowMS():
+		return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_TICKET_EXPIRED, "This ticket has expired").
+			WithHint("Ask an admin of the org for a new one.")
+	case ticket.Consumed && !ticket.Reusable:
+		return nil, ticketConsumed()
+	}
+	org, err := liveOrg(ctx, r, req.GetOrgId())
+	if err != nil {
+		return nil, err
+	}
+	if refusal := auth.OrgRefusal(org); refusal != nil {
+		return nil, refusal
+	}
+	return &entry{org: org, ticket: ticket}, nil
+}
+
+func ticketConsumed() *call.Error {
+	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_TICKET_CONSUMED, "This ticket was used already").
+		WithHint("Ask an admin of the org for a new one.")
+}
+
+// register lets a bot in; bot is a copy, hook what was found out about its webhook.
+func (s *authService) register(ctx context.Context, tx store.Tx, req *b2bv1.RegisterBotRequest, bot store.Bot, hook error) (*b2bv1.RegisterBotResponse, error) {
+	in, err := s.entrance(ctx, tx, req)
+	if err != nil {
+		return nil, err
+	}
+	if hook != nil {
+		return nil, hook
+	}
+	if err := nameFree(ctx, tx, bot.OrgID, bot.Name); err != nil {
+		return nil, err
+	}
+	via := "org_secret"
+	bot.JoinStatus = store.BotActive
+	if in.ticket != nil {
+		via = "ticket"
+		if !in.ticket.Reusable {
+			switch first, err := tx.ConsumeTicket(ctx, in.ticket.ID); {
+			case err != nil:
+				return nil, fmt.Errorf("consume a ticket: %w", err)
+			case !first:
+				return nil, ticketConsumed()
+			}
+		}
+		if in.org.JoinApprovalRequired && !in.ticket.SkipApproval {
+			bot.JoinStatus = store.BotPending
+		}
+	}
+	token, now := auth.NewBotToken(), s.nowMS()
+	bot.ID, bot.TokenHash, bot.CreatedAt, bot.LastSeenAt = newID(), auth.Hash(token), now, &now
+	if err := tx.CreateBot(ctx, &bot); err != nil {
+		return nil, fmt.Errorf("create a bot: %w", err)
+	}
+	err = s.audit(ctx, tx, bot.OrgID, &bot.ID, "bot.register", "bot", bot.ID, detail{
+		"name": bot.Name, "reregister": false, "via": via, "auth_role": bot.AuthRole,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.announce(ctx, tx, &bot); err != nil {
+		return nil, err
+	}
+	out := &b2bv1.RegisterBotResponse{Bot: s.botOut(&bot), BotId: bot.ID, Token: token}
+	if bot.JoinStatus == store.BotPending {
+		message := awaitingApproval
+		out.Message = &message
+	}
+	return out, nil
+}
+
+// announce tells the org that a bot registered, and its admins when it waits for
+// them.
+func (s *authService) announce(ctx context.Context, tx store.Tx, bot *store.Bot) error {
+	all := toOrg()
+	all.ActorID = &bot.ID
+	err := s.emit(ctx, tx, all, &b2bv1.Event{Event: &b2bv1.Event_BotRegistered{
+		BotRegistered: &b2bv1.BotRegisteredEvent{
+			Bot: &b2bv1.RegisteredBot{Id: bot.ID, Name: bot.Name, JoinStatus: joinStatusOf(bot.JoinStatus)},
+		},
+	}})
+	if err != nil || bot.JoinStatus != store.BotPending {
+		return err
+	}
+	admins := toAdmins()
+	admins.ActorID = &bot.ID
+	return s.emit(ctx, tx, admins, &b2bv1.Event{Event: &b2bv1.Event_BotJoinRequest{
+		BotJoinRequest: &b2bv1.BotJoinRequestEvent{Bot: &b2bv1.BotBrief{Id: bot.ID, Name: bot.Name}, OrgId: bot.OrgID},
+	}})
+}

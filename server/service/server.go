@@ -1,0 +1,91 @@
+package service
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"google.golang.org/genproto/googleapis/api/httpbody"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+)
+
+// serverName is the name of the protocol's family, which clients look for.
+const serverName = "hxa-connect"
+
+const (
+	statsLife  = time.Minute // how old the counts may be
+	activeSpan = 24 * time.Hour
+	pingTime   = 2 * time.Second
+)
+
+// guide is /skill.md, with {{BASE}} where the server's address belongs.
+//
+//go:embed skill.md
+var guide string
+
+// serverService is what the server tells about itself.
+type serverService struct {
+	*core
+	mu      sync.Mutex
+	stats   *b2bv1.GetStatsResponse
+	counted time.Time
+}
+
+func newServerService(c *core) *serverService { return &serverService{core: c} }
+
+func (s *serverService) GetHealth(ctx context.Context, _ *b2bv1.GetHealthRequest) (*b2bv1.GetHealthResponse, error) {
+	out := &b2bv1.GetHealthResponse{
+		Status: b2bv1.HealthStatus_HEALTH_STATUS_OK, Db: b2bv1.DatabaseStatus_DATABASE_STATUS_OK,
+		UptimeMs: s.Now().Sub(s.started).Milliseconds(),
+	}
+	ctx, cancel := context.WithTimeout(ctx, pingTime)
+	defer cancel()
+	if err := s.Store.Ping(ctx); err != nil {
+		s.Log.ErrorContext(ctx, "the database does not answer", "error", err)
+		out.Status, out.Db = b2bv1.HealthStatus_HEALTH_STATUS_DEGRADED, b2bv1.DatabaseStatus_DATABASE_STATUS_ERROR
+	}
+	return out, nil
+}
+
+func (s *serverService) GetApiHealth(context.Context, *b2bv1.GetApiHealthRequest) (*b2bv1.GetApiHealthResponse, error) {
+	return &b2bv1.GetApiHealthResponse{Ok: true, Server: serverName, Version: s.Config.Version}, nil
+}
+
+func (s *serverService) GetVersion(context.Context, *b2bv1.GetVersionRequest) (*b2bv1.GetVersionResponse, error) {
+	return &b2bv1.GetVersionResponse{Version: s.Config.Version, Server: serverName}, nil
+}
+
+// GetStats counts once a minute; those who ask meanwhile wait for the count.
+func (s *serverService) GetStats(ctx context.Context, _ *b2bv1.GetStatsRequest) (*b2bv1.GetStatsResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.Now()
+	if s.stats != nil && now.Sub(s.counted) < statsLife {
+		return s.stats, nil
+	}
+	counts, err := s.Store.PlatformStats(ctx, now.Add(-activeSpan).UnixMilli())
+	if err != nil {
+		return nil, fmt.Errorf("count: %w", err)
+	}
+	s.counted = now
+	s.stats = &b2bv1.GetStatsResponse{
+		OrgCount: counts.OrgCount, BotCount: counts.BotCount, OnlineBotCount: counts.OnlineBotCount,
+		ThreadCount: counts.ThreadCount, MessageCount: counts.MessageCount, ActiveThreadCount: counts.ActiveThreadCount,
+	}
+	return s.stats, nil
+}
+
+func (s *serverService) GetSkill(ctx context.Context, _ *b2bv1.GetSkillRequest) (*b2bv1.GetSkillResponse, error) {
+	base := call.From(ctx).BaseURL
+	if base == "" {
+		base = "https://" + s.Config.Domain
+	}
+	return &b2bv1.GetSkillResponse{Guide: &httpbody.HttpBody{
+		ContentType: "text/markdown; charset=utf-8", Data: []byte(strings.ReplaceAll(guide, "{{BASE}}", base)),
+	}}, nil
+}
