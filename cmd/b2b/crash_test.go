@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+)
+
+// TestKillLosesNothingAcknowledged kills the server with SIGKILL while clients
+// post, several times, and then looks for every message whose post was answered.
+func TestKillLosesNothingAcknowledged(t *testing.T) {
+	data := t.TempDir()
+	n := serve(t, data)
+	_, bots := n.team("writer", "reader")
+	thread := bots["writer"].must("POST", "/api/threads", map[string]any{"topic": "crash", "participants": []string{"reader"}})
+	path := "/api/threads/" + thread["id"].(string) + "/messages"
+	token, readerToken := bots["writer"].token, bots["reader"].token
+
+	const clients, lives = 8, 3
+	acknowledged := make(map[string]string) // content by message id
+	for life := range lives {
+		var mu sync.Mutex
+		var wg sync.WaitGroup
+		before := len(acknowledged)
+		for c := range clients {
+			wg.Go(func() {
+				poster := &client{t: t, url: n.URL, token: token}
+				for i := 0; ; i++ {
+					content := fmt.Sprintf("%d-%d-%d", life, c, i)
+					status, answer, _ := poster.try("POST", path, map[string]any{"content": content})
+					if status != http.StatusOK {
+						return
+					}
+					mu.Lock()
+					acknowledged[answer["id"].(string)] = content
+					mu.Unlock()
+				}
+			})
+		}
+		time.Sleep(400 * time.Millisecond)
+		n.kill()
+		wg.Wait()
+		if len(acknowledged) == before {
+			t.Fatal("nothing was acknowledged before the kill")
+		}
+		n = serve(t, data)
+	}
+
+	found := make(map[string]string)
+	reader := &client{t: t, url: n.URL, token: readerToken}
+	for cursor := ""; ; {
+		page := reader.must("GET", path+"?limit=200&cursor="+cursor, nil)
+		for _, item := range page["items"].([]any) {
+			m := item.(map[string]any)
+			if _, twice := found[m["id"].(string)]; twice {
+				t.Errorf("message %v is listed twice", m["id"])
+			}
+			found[m["id"].(string)] = m["content"].(string)
+		}
+		if page["has_more"] != true {
+			break
+		}
+		cursor = page["next_cursor"].(string)
+	}
+	lost := 0
+	for id, content := range acknowledged {
+		if found[id] != content {
+			lost++
+		}
+	}
+	if lost > 0 {
+		t.Errorf("%d of %d acknowledged messages are lost", lost, len(acknowledged))
+	}
+	t.Logf("%d acknowledged, %d kept, %d kills", len(acknowledged), len(found), lives)
+}

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// binary is the built command, made once for all tests of this package.
+var binary struct {
+	sync.Once
+	path string
+	err  error
+}
+
+// TestMain removes the built command at the end.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if binary.path != "" {
+		os.RemoveAll(filepath.Dir(binary.path))
+	}
+	os.Exit(code)
+}
+
+func build(t testing.TB) string {
+	t.Helper()
+	binary.Do(func() {
+		folder, err := os.MkdirTemp("", "b2b-e2e-")
+		if err != nil {
+			binary.err = err
+			return
+		}
+		binary.path = filepath.Join(folder, "b2b")
+		cmd := exec.Command("go", "build", "-o", binary.path, ".")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			binary.err = fmt.Errorf("%w\n%s", err, out)
+		}
+	})
+	if binary.err != nil {
+		t.Fatalf("build the command: %v", binary.err)
+	}
+	return binary.path
+}
+
+const adminSecret = "my-admin-secret"
+
+// node is a running `b2b serve`.
+type node struct {
+	t    testing.TB
+	cmd  *exec.Cmd
+	URL  string
+	port int
+	logs *lockedBuffer
+	done chan error
+}
+
+// lockedBuffer keeps what a process writes.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+func freePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// serve starts the server on a free port and waits until it is healthy. env adds
+// to the environment; the data folder decides what it remembers.
+func serve(t testing.TB, data string, env ...string) *node {
+	t.Helper()
+	port := freePort(t)
+	n := &node{t: t, port: port, URL: "http://localhost:" + strconv.Itoa(port), logs: &lockedBuffer{}, done: make(chan error, 1)}
+	n.cmd = exec.Command(build(t), "serve")
+	n.cmd.Env = append([]string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "B2B_DATA_DIR=" + data, "B2B_PORT=" + strconv.Itoa(port),
+		"B2B_HOST=127.0.0.1", "B2B_ADMIN_SECRET=" + adminSecret, "B2B_LOG_LEVEL=debug",
+	}, env...)
+	n.cmd.Stdout, n.cmd.Stderr = n.logs, n.logs
+	if err := n.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { n.done <- n.cmd.Wait() }()
+	t.Cleanup(n.kill)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	for !n.healthy(ctx) {
+		select {
+		case err := <-n.done:
+			n.done <- err
+			t.Fatalf("the server ended: %v\n%s", err, n.logs)
+		case <-ctx.Done():
+			t.Fatalf("the server did not become healthy\n%s", n.logs)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	return n
+}
+
+func (n *node) healthy(ctx context.Context) bool {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, n.URL+"/health", nil)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	res.Body.Close()
+	return res.StatusCode == http.StatusOK
+}
+
+// kill ends the process at once, as a power cut would.
+func (n *node) kill() {
+	if n.cmd.Process.Kill() == nil {
+		<-n.done
+	}
+}
+
+// stop asks the process to end and answers how it did.
+func (n *node) stop() error {
+	if err := n.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	select {
+	case err := <-n.done:
+		return err
+	case <-time.After(10 * time.Second):
+		return fmt.Errorf("still running 10 s after SIGTERM\n%s", n.logs)
+	}
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+func TestServeNeedsAnAdminSecret(t *testing.T) {
+	cmd := exec.Command(build(t), "serve", "--port", "0", "--data", t.TempDir())
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
+	out, err := cmd.CombinedOutput()
+	if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), "B2B_ADMIN_SECRET") || strings.Contains(string(out), "goroutine") {
+		t.Errorf("err %v, output:\n%s", err, out)
+	}
+}
+
+func TestServeStopsGracefully(t *testing.T) {
+	data := t.TempDir()
+	n := serve(t, data)
+	org, bots := n.team("keeper")
+	if err := n.stop(); err != nil {
+		t.Fatalf("stop: %v\n%s", err, n.logs)
+	}
+	for _, secret := range []string{adminSecret, bots["keeper"].token, org["org_secret"].(string)} {
+		if strings.Contains(n.logs.String(), secret) {
+			t.Errorf("the log tells the secret %s…", secret[:8])
+		}
+	}
+	again := serve(t, data)
+	me := (&client{t: t, url: again.URL, token: bots["keeper"].token}).must("GET", "/api/me", nil)
+	if me["name"] != "keeper" {
+		t.Errorf("after a restart: %v", me)
+	}
+}
+
+func TestServeInDevelopmentNeedsNoSecret(t *testing.T) {
+	n := serve(t, t.TempDir(), "B2B_ADMIN_SECRET=", "B2B_DEV_MODE=true")
+	anybody := &client{t: t, url: n.URL}
+	if org := anybody.must("POST", "/api/orgs", map[string]any{"name": "dev"}); org["org_secret"] == nil {
+		t.Errorf("org: %v", org)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	out, err := exec.Command(build(t), "version").Output()
+	if err != nil || !strings.HasPrefix(string(out), "b2b ") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// TestQuickstart plays the scenario twice: the second run finds the team again.
+func TestQuickstart(t *testing.T) {
+	data := t.TempDir()
+	for run := range 2 {
+		out, err := exec.Command(build(t), "quickstart", "--once", "--pause", "0", "--port", "0", "--data", data).CombinedOutput()
+		if err != nil {
+			t.Fatalf("run %d: %v\n%s", run, err, out)
+		}
+		for _, want := range []string{"GET /api/peers", "@engineering (direct)", "version 1", "reviewing", "version 2", "brought operations", "resolved", "curl -H"} {
+			if !strings.Contains(string(out), want) {
+				t.Errorf("run %d: no %q in the transcript:\n%s", run, want, out)
+			}
+		}
+		if made := strings.Contains(string(out), "Making an org"); made != (run == 0) {
+			t.Errorf("run %d: made a team: %v", run, made)
+		}
+	}
+}

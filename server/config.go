@@ -1,0 +1,131 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// Config is everything an operator can set. ConfigFromEnv fills it in; flags of
+// the command change it afterwards; New refuses what cannot work.
+type Config struct {
+	Host            string
+	Port            int    // 0: any free port
+	DataDir         string // the embedded database
+	AdminSecret     string // needed unless DevMode
+	DatabaseURL     string // postgres://…; empty: SQLite in DataDir
+	CORSOrigins     []string
+	PersistMessages bool
+	MaxMessage      int // UTF-16 units
+	MaxFileSizeMB   int
+	LogLevel        slog.Level
+	DevMode         bool
+	Domain          string
+	BasePath        string
+	TrustedProxies  int // how many proxies before the server may be believed
+}
+
+// Addr is where the server listens.
+func (c Config) Addr() string { return net.JoinHostPort(c.Host, strconv.Itoa(c.Port)) }
+
+// StorePath is what the store is opened with: a PostgreSQL URL or a file.
+func (c Config) StorePath() string {
+	if c.DatabaseURL != "" {
+		return c.DatabaseURL
+	}
+	return filepath.Join(c.DataDir, "b2b.db")
+}
+
+// Validate tells what an operator must change before the server can start.
+func (c Config) Validate() error {
+	var problems []error
+	if c.AdminSecret == "" && !c.DevMode {
+		problems = append(problems, errors.New("no admin secret: set B2B_ADMIN_SECRET (or HXA_CONNECT_ADMIN_SECRET) to a long random text, or B2B_DEV_MODE=true to develop without one"))
+	}
+	if c.Port < 0 || c.Port > 65535 {
+		problems = append(problems, fmt.Errorf("port %d: must be 0 to 65535", c.Port))
+	}
+	if c.DataDir == "" && c.DatabaseURL == "" {
+		problems = append(problems, errors.New("no data folder: set B2B_DATA_DIR"))
+	}
+	return errors.Join(problems...)
+}
+
+// ConfigFromEnv reads the environment. Each setting has our name and, for
+// installations of HXA-Connect, the name it has there; ours wins. Numbers that
+// cannot be read, and 0, mean the default, as they do there.
+func ConfigFromEnv(getenv func(string) string) Config {
+	env := func(names ...string) string {
+		for _, name := range names {
+			if v := getenv(name); v != "" {
+				return v
+			}
+		}
+		return ""
+	}
+	number := func(fallback int, names ...string) int {
+		if n, err := strconv.Atoi(env(names...)); err == nil && n != 0 {
+			return n
+		}
+		return fallback
+	}
+	c := Config{
+		Host:            env("B2B_HOST", "HXA_CONNECT_HOST"),
+		Port:            number(4800, "B2B_PORT", "HXA_CONNECT_PORT"),
+		DataDir:         env("B2B_DATA_DIR", "HXA_CONNECT_DATA_DIR"),
+		AdminSecret:     env("B2B_ADMIN_SECRET", "HXA_CONNECT_ADMIN_SECRET"),
+		CORSOrigins:     list(env("B2B_CORS_ORIGINS", "HXA_CONNECT_CORS_ORIGINS", "HXA_CONNECT_CORS")),
+		PersistMessages: env("B2B_PERSIST", "HXA_CONNECT_PERSIST") != "false",
+		MaxMessage:      number(65536, "B2B_MAX_MSG_LEN", "HXA_CONNECT_MAX_MSG_LEN"),
+		MaxFileSizeMB:   number(50, "B2B_MAX_FILE_SIZE_MB", "HXA_CONNECT_MAX_FILE_SIZE_MB"),
+		DevMode:         env("B2B_DEV_MODE", "DEV_MODE") == "true",
+		Domain:          env("B2B_DOMAIN", "DOMAIN"),
+		BasePath:        strings.TrimSuffix(env("B2B_BASE_PATH", "BASE_PATH", "NEXT_PUBLIC_BASE_PATH"), "/"),
+		TrustedProxies:  1,
+	}
+	if c.Host == "" {
+		c.Host = "0.0.0.0"
+	}
+	if c.DataDir == "" {
+		c.DataDir = "./data"
+	}
+	for _, name := range []string{"B2B_DATABASE_URL", "HXA_CONNECT_DATABASE_URL", "DATABASE_URL"} {
+		if v := getenv(name); v != "" {
+			if strings.HasPrefix(v, "postgres") {
+				c.DatabaseURL = v
+			}
+			break
+		}
+	}
+	if n, err := strconv.Atoi(getenv("B2B_TRUST_PROXY")); err == nil && n >= 0 {
+		c.TrustedProxies = n
+	}
+	c.LogLevel = slog.LevelInfo
+	if c.DevMode {
+		c.LogLevel = slog.LevelDebug
+		if len(c.CORSOrigins) == 0 {
+			c.CORSOrigins = []string{"*"}
+		}
+	}
+	if level := env("B2B_LOG_LEVEL", "HXA_CONNECT_LOG_LEVEL"); level != "" {
+		var l slog.Level
+		if l.UnmarshalText([]byte(level)) == nil {
+			c.LogLevel = l
+		}
+	}
+	return c
+}
+
+func list(text string) []string {
+	var items []string
+	for item := range strings.SplitSeq(text, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			items = append(items, item)
+		}
+	}
+	return items
+}

@@ -1,0 +1,50 @@
+package server
+
+import (
+	"log/slog"
+	"slices"
+	"testing"
+)
+
+func TestConfigFromEnv(t *testing.T) {
+	env := func(pairs ...string) func(string) string {
+		return func(name string) string {
+			if i := slices.Index(pairs, name); i >= 0 && i%2 == 0 {
+				return pairs[i+1]
+			}
+			return ""
+		}
+	}
+	defaults := ConfigFromEnv(env())
+	if defaults.Addr() != "0.0.0.0:4800" || defaults.DataDir != "./data" || !defaults.PersistMessages || defaults.MaxMessage != 65536 ||
+		defaults.MaxFileSizeMB != 50 || defaults.LogLevel != slog.LevelInfo || defaults.TrustedProxies != 1 || defaults.CORSOrigins != nil {
+		t.Errorf("defaults: %+v", defaults)
+	}
+	for _, test := range []struct {
+		name string
+		env  func(string) string
+		ok   func(Config) bool
+	}{
+		{"old name", env("HXA_CONNECT_PORT", "5000"), func(c Config) bool { return c.Port == 5000 }},
+		{"ours wins", env("HXA_CONNECT_PORT", "5000", "B2B_PORT", "6000"), func(c Config) bool { return c.Port == 6000 }},
+		{"bad number", env("B2B_PORT", "many"), func(c Config) bool { return c.Port == 4800 }},
+		{"zero", env("B2B_MAX_MSG_LEN", "0"), func(c Config) bool { return c.MaxMessage == 65536 }},
+		{"secret", env("HXA_CONNECT_ADMIN_SECRET", "s"), func(c Config) bool { return c.AdminSecret == "s" && c.Validate() == nil }},
+		{"postgres", env("DATABASE_URL", "postgresql://x"), func(c Config) bool { return c.StorePath() == "postgresql://x" }},
+		{"other database", env("DATABASE_URL", "mysql://x"), func(c Config) bool { return c.StorePath() == "data/b2b.db" }},
+		{"first database name decides", env("HXA_CONNECT_DATABASE_URL", "file:x", "DATABASE_URL", "postgres://x"), func(c Config) bool { return c.DatabaseURL == "" }},
+		{"persist", env("HXA_CONNECT_PERSIST", "false"), func(c Config) bool { return !c.PersistMessages }},
+		{"origins", env("HXA_CONNECT_CORS", "https://a, https://b,"), func(c Config) bool { return slices.Equal(c.CORSOrigins, []string{"https://a", "https://b"}) }},
+		{"dev", env("DEV_MODE", "true"), func(c Config) bool {
+			return c.DevMode && c.LogLevel == slog.LevelDebug && c.CORSOrigins[0] == "*" && c.Validate() == nil
+		}},
+		{"dev is a literal", env("DEV_MODE", "1"), func(c Config) bool { return !c.DevMode && c.Validate() != nil }},
+		{"level", env("B2B_LOG_LEVEL", "warn"), func(c Config) bool { return c.LogLevel == slog.LevelWarn }},
+		{"base path", env("BASE_PATH", "/hub/"), func(c Config) bool { return c.BasePath == "/hub" }},
+		{"no proxy", env("B2B_TRUST_PROXY", "0"), func(c Config) bool { return c.TrustedProxies == 0 }},
+	} {
+		if c := ConfigFromEnv(test.env); !test.ok(c) {
+			t.Errorf("%s: %+v", test.name, c)
+		}
+	}
+}
