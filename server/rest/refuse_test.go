@@ -1,0 +1,141 @@
+package rest_test
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/sdk/go/b2b/v1/b2bv1connect"
+	"github.com/b2b-protocol/b2b/server/rest"
+)
+
+// TestRefusals guards the order of the stages: the form of the body before routing
+// and authentication, the path only for those who are known, the fields last.
+func TestRefusals(t *testing.T) {
+	h := server(t, nil, nil)
+	const json = "\nContent-Type: application/json"
+	const broken = json + "\n\n{\"a\":"
+	for _, c := range []struct {
+		request string
+		status  int
+		code    string
+	}{
+		{"GET /api/nothing", 401, "AUTH_REQUIRED"},
+		{"GET /", 401, "AUTH_REQUIRED"},
+		{"GET /api/nothing\nAuthorization: Bearer who", 401, "INVALID_TOKEN"},
+		{"GET /api/nothing\nAuthorization: bearer bot", 401, "AUTH_REQUIRED"},
+		{"GET /api/nothing" + asBot, 404, "NOT_FOUND"},
+		{"GET /dashboard/x" + asBot, 404, "NOT_FOUND"},
+		{"POST /nowhere" + asBot, 404, "NOT_FOUND"},
+		{"GET /api/auth/login", 401, "AUTH_REQUIRED"},
+		{"GET /api/auth/login" + asBot, 404, "NOT_FOUND"},
+		{"OPTIONS /api/me" + asBot, 404, "NOT_FOUND"},
+		{"OPTIONS /api/me", 401, "AUTH_REQUIRED"},
+		{"GET //api/me" + asBot, 404, "NOT_FOUND"},
+		{"GET /api//me" + asBot, 404, "NOT_FOUND"},
+		{"GET /api/me//" + asBot, 404, "NOT_FOUND"},
+		{"GET /api/./me" + asBot, 404, "NOT_FOUND"},
+		{"GET /api/x/../me" + asBot, 404, "NOT_FOUND"},
+		{"GET /api%2Fme" + asBot, 404, "NOT_FOUND"},
+		{"GET /" + strings.Repeat("a/", 40), 401, "AUTH_REQUIRED"},
+		{"POST /api/nothing\nCookie: hxa_session=session\nSec-Fetch-Site: cross-site", 403, "CSRF_ERROR"},
+		{"POST /api/org/tickets\nCookie: hxa_session=session\nOrigin: https://elsewhere.example", 403, "CSRF_ERROR"},
+		{"POST /api/nothing" + broken, 400, "VALIDATION_ERROR"},
+		{"GET /api/nothing" + broken, 400, "VALIDATION_ERROR"},
+		{"POST /api/threads" + broken, 400, "VALIDATION_ERROR"},
+		{"POST /api/threads" + json + "\n\nnull", 400, "VALIDATION_ERROR"},
+		{"POST /api/threads" + json + "\n\n\"text\"", 400, "VALIDATION_ERROR"},
+		{"POST /api/threads" + json + "\n\n 1 ", 400, "VALIDATION_ERROR"},
+		{"POST /api/threads" + json + "\n\n   ", 400, "VALIDATION_ERROR"},
+		{"POST /api/threads" + json + "\n\n{\"a\":\"\xff\"}", 400, "VALIDATION_ERROR"},
+		{"POST /api/threads" + json + "; charset=latin1\n\n{}", 415, "UNSUPPORTED_MEDIA_TYPE"},
+		{"POST /api/threads" + json + "; charset=\"utf-16\"\n\n{}", 415, "UNSUPPORTED_MEDIA_TYPE"},
+		{"POST /api/threads" + json + "; charset\n\n{}", 415, "UNSUPPORTED_MEDIA_TYPE"},
+		{"POST /api/threads" + json + "\nContent-Encoding: gzip\n\n{}", 415, "UNSUPPORTED_MEDIA_TYPE"},
+		{"POST /api/threads" + json + "\n\n{\"a\":\"" + strings.Repeat("x", rest.MaxBody) + "\"}", 413, "PAYLOAD_TOO_LARGE"},
+		{"POST /api/threads" + json + "\n\n{\"topic\":1}", 401, "AUTH_REQUIRED"},
+		{"POST /api/threads" + asBot + json + "\n\n{\"topic\":1}", 400, "VALIDATION_ERROR"},
+		{"POST /api/threads\nAuthorization: Bearer reader" + json + "\n\n{\"topic\":1}", 403, "INSUFFICIENT_SCOPE"},
+		{"PATCH /api/threads/t" + asBot + "\nIf-Match: seven", 400, "VALIDATION_ERROR"},
+		{"GET /api/threads/%ff" + asBot, 400, "VALIDATION_ERROR"},
+	} {
+		name, _, _ := strings.Cut(c.request, strings.Repeat("x", 50))
+		res := do(t, h, c.request)
+		if got := bodyOf(t, res); res.StatusCode != c.status || !strings.Contains(got, `"code":"`+c.code+`"`) {
+			t.Errorf("%q: %d %s, want %d %s", name, res.StatusCode, got, c.status, c.code)
+		}
+		if got := res.Header.Get("Location"); got != "" {
+			t.Errorf("%q: redirects to %s", name, got)
+		}
+	}
+}
+
+// TestBodyLimit meets the limit exactly, and without a Content-Length.
+func TestBodyLimit(t *testing.T) {
+	h := server(t, nil, map[string]service{b2bv1connect.AuthServiceLoginProcedure: answers(&b2bv1.LoginResponse{})})
+	s := httptest.NewServer(h)
+	defer s.Close()
+	client := s.Client()
+	defer client.CloseIdleConnections()
+	for size, want := range map[int]int{rest.MaxBody: 200, rest.MaxBody + 1: 413, 3 * rest.MaxBody: 413} {
+		text := `{"":"` + strings.Repeat("x", size-7) + `"}`
+		for _, body := range []io.Reader{strings.NewReader(text), io.MultiReader(strings.NewReader(text))} {
+			res, err := client.Post(s.URL+"/api/auth/login", "application/json", body)
+			if err != nil {
+				t.Fatalf("%d bytes: %v", size, err)
+			}
+			if got := bodyOf(t, res); res.StatusCode != want {
+				t.Errorf("%d bytes: status %d, want %d: %s", size, res.StatusCode, want, got)
+			}
+			if err := res.Body.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+func TestCORS(t *testing.T) {
+	const origin = "\nOrigin: https://app.example"
+	for _, c := range []struct {
+		name    string
+		origins []string
+		request string
+		status  int
+		allow   string // Access-Control-Allow-Origin
+		vary    string
+	}{
+		{"off", nil, "GET /api/me" + origin, 401, "", ""},
+		{"off, preflight", nil, "OPTIONS /api/me" + origin, 401, "", ""},
+		{"any", []string{"*"}, "GET /api/me", 401, "*", ""},
+		{"any, malformed body", []string{"*"}, "POST /api/x\nContent-Type: application/json\n\n{", 400, "*", ""},
+		{"any, preflight", []string{"*"}, "OPTIONS /nowhere" + origin, 204, "*", "Access-Control-Request-Headers"},
+		{"listed", []string{"https://a.example", "https://app.example"}, "GET /api/me" + origin, 401, "https://app.example", "Origin"},
+		{"not listed", []string{"https://a.example"}, "GET /api/me" + origin, 401, "", "Origin"},
+		{"no origin", []string{"https://a.example"}, "GET /api/me", 401, "", "Origin"},
+		{"not listed, preflight", []string{"https://a.example"}, "OPTIONS /api/me" + origin, 204, "", "Origin Access-Control-Request-Headers"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := server(t, func(cfg *rest.Config) { cfg.CORSOrigins = c.origins }, nil)
+			res := do(t, h, c.request)
+			if res.StatusCode != c.status || res.Header.Get("Access-Control-Allow-Origin") != c.allow {
+				t.Errorf("status %d, headers %v", res.StatusCode, res.Header)
+			}
+			if got := strings.Join(res.Header.Values("Vary"), " "); got != c.vary {
+				t.Errorf("Vary is %q, want %q", got, c.vary)
+			}
+			for _, never := range []string{"Access-Control-Allow-Credentials", "Access-Control-Expose-Headers"} {
+				if res.Header.Get(never) != "" {
+					t.Errorf("%s is sent", never)
+				}
+			}
+		})
+	}
+	h := rest.CORS([]string{"*"}, http.NotFoundHandler())
+	res := do(t, h, "OPTIONS /x\nAccess-Control-Request-Headers: authorization,x-org-id")
+	if res.Header.Get("Access-Control-Allow-Headers") != "authorization,x-org-id" || res.Header.Get("Access-Control-Allow-Methods") != "GET,HEAD,PUT,PATCH,POST,DELETE" {
+		t.Errorf("preflight: %v", res.Header)
+	}
+}
