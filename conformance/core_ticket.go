@@ -13,7 +13,7 @@ func ticketChecks() []Check {
 		{[]string{"B2B-ORG-030"}, "a ticket has flags and an end", func(t *T) {
 			o := t.Org()
 			for _, c := range []struct {
-				body             J
+				body             any
 				reusable, direct bool
 				life             time.Duration
 			}{

@@ -143,6 +143,9 @@ func (tg *target) send(ctx context.Context, method, path string, c Caller, body 
 	}
 	res, err := tg.client.Do(req)
 	if err != nil {
+		if u := (*url.Error)(nil); errors.As(err, &u) {
+			err = u.Err // the path is in the message already
+		}
 		return nil, fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	defer func() { _ = res.Body.Close() }() // read to its end below; nothing is lost by a failing close
