@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/json"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -68,29 +69,25 @@ func depth(data []byte) int {
 
 // A keySet holds the keys of one object; nearly all are small.
 type keySet struct {
-	few  []string
+	few  [16]string
+	n    int // of few
 	many map[string]struct{}
 }
 
 // add reports whether key is new.
 func (s *keySet) add(key string) bool {
-	const small = 16
-	if s.many != nil {
-		_, known := s.many[key]
-		s.many[key] = struct{}{}
-		return !known
+	if slices.Contains(s.few[:s.n], key) {
+		return false
 	}
-	for _, k := range s.few {
-		if k == key {
-			return false
-		}
+	if s.n < len(s.few) {
+		s.few[s.n] = key
+		s.n++
+		return true
 	}
-	s.few = append(s.few, key)
-	if len(s.few) == small {
-		s.many = make(map[string]struct{}, 2*small)
-		for _, k := range s.few {
-			s.many[k] = struct{}{}
-		}
+	if s.many == nil {
+		s.many = make(map[string]struct{})
 	}
-	return true
+	_, known := s.many[key]
+	s.many[key] = struct{}{}
+	return !known
 }

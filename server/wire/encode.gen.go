@@ -428,6 +428,16 @@ func Append(b []byte, m proto.Message) ([]byte, error) {
 		return AppendGetHealthRequest(b, m), nil
 	case *v1.GetHealthResponse:
 		return AppendGetHealthResponse(b, m), nil
+	case *v1.ConnectionStats:
+		return AppendConnectionStats(b, m), nil
+	case *v1.ConnectionsByType:
+		return AppendConnectionsByType(b, m), nil
+	case *v1.BotConnections:
+		return AppendBotConnections(b, m), nil
+	case *v1.ConnectionsByAge:
+		return AppendConnectionsByAge(b, m), nil
+	case *v1.ConnectionMetrics:
+		return AppendConnectionMetrics(b, m), nil
 	case *v1.GetApiHealthRequest:
 		return AppendGetApiHealthRequest(b, m), nil
 	case *v1.GetApiHealthResponse:

@@ -71,6 +71,129 @@ func membersGetHealthResponse(b []byte, m *v1.GetHealthResponse) []byte {
 	b = append(b, `,"db":`...)
 	b = appendDatabaseStatus(b, m.Db)
 	b = append(b, ',')
+	if m.Ws != nil {
+		b = append(b, `"ws":`...)
+		b = AppendConnectionStats(b, m.Ws)
+		b = append(b, ',')
+	}
+	return b
+}
+
+// AppendConnectionStats appends m as wire JSON, null for nil.
+func AppendConnectionStats(b []byte, m *v1.ConnectionStats) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersConnectionStats(append(b, '{'), m))
+}
+
+func membersConnectionStats(b []byte, m *v1.ConnectionStats) []byte {
+	if m == nil {
+		return b
+	}
+	b = append(b, `"by_type":`...)
+	b = AppendConnectionsByType(b, m.ByType)
+	b = append(b, `,"by_bot":`...)
+	b = appendArray(b, m.ByBot, AppendBotConnections)
+	b = append(b, `,"by_age":`...)
+	b = AppendConnectionsByAge(b, m.ByAge)
+	b = append(b, `,"not_alive":`...)
+	b = appendInt32(b, m.NotAlive)
+	b = append(b, `,"reconnect_rate_5m":`...)
+	b = appendDouble(b, m.ReconnectRate_5M)
+	b = append(b, `,"ws_metrics":`...)
+	b = AppendConnectionMetrics(b, m.WsMetrics)
+	b = append(b, ',')
+	return b
+}
+
+// AppendConnectionsByType appends m as wire JSON, null for nil.
+func AppendConnectionsByType(b []byte, m *v1.ConnectionsByType) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersConnectionsByType(append(b, '{'), m))
+}
+
+func membersConnectionsByType(b []byte, m *v1.ConnectionsByType) []byte {
+	if m == nil {
+		return b
+	}
+	b = append(b, `"bot_token":`...)
+	b = appendInt32(b, m.BotToken)
+	b = append(b, `,"session":`...)
+	b = appendInt32(b, m.Session)
+	b = append(b, ',')
+	return b
+}
+
+// AppendBotConnections appends m as wire JSON, null for nil.
+func AppendBotConnections(b []byte, m *v1.BotConnections) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersBotConnections(append(b, '{'), m))
+}
+
+func membersBotConnections(b []byte, m *v1.BotConnections) []byte {
+	if m == nil {
+		return b
+	}
+	b = append(b, `"bot_id":`...)
+	b = AppendString(b, m.BotId)
+	b = append(b, `,"count":`...)
+	b = appendInt32(b, m.Count)
+	b = append(b, ',')
+	return b
+}
+
+// AppendConnectionsByAge appends m as wire JSON, null for nil.
+func AppendConnectionsByAge(b []byte, m *v1.ConnectionsByAge) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersConnectionsByAge(append(b, '{'), m))
+}
+
+func membersConnectionsByAge(b []byte, m *v1.ConnectionsByAge) []byte {
+	if m == nil {
+		return b
+	}
+	b = append(b, `"under_1m":`...)
+	b = appendInt32(b, m.Under_1M)
+	b = append(b, `,"under_10m":`...)
+	b = appendInt32(b, m.Under_10M)
+	b = append(b, `,"under_1h":`...)
+	b = appendInt32(b, m.Under_1H)
+	b = append(b, `,"over_1h":`...)
+	b = appendInt32(b, m.Over_1H)
+	b = append(b, ',')
+	return b
+}
+
+// AppendConnectionMetrics appends m as wire JSON, null for nil.
+func AppendConnectionMetrics(b []byte, m *v1.ConnectionMetrics) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersConnectionMetrics(append(b, '{'), m))
+}
+
+func membersConnectionMetrics(b []byte, m *v1.ConnectionMetrics) []byte {
+	if m == nil {
+		return b
+	}
+	b = append(b, `"ops_total":`...)
+	b = appendInt64(b, m.OpsTotal)
+	b = append(b, `,"acks_total":`...)
+	b = appendInt64(b, m.AcksTotal)
+	b = append(b, `,"errors_total":`...)
+	b = appendInt64(b, m.ErrorsTotal)
+	b = append(b, `,"conflicts_total":`...)
+	b = appendInt64(b, m.ConflictsTotal)
+	b = append(b, `,"rate_limited_total":`...)
+	b = appendInt64(b, m.RateLimitedTotal)
+	b = append(b, ',')
 	return b
 }
 
