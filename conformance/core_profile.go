@@ -68,7 +68,7 @@ func tombstoneChecks() []Check {
 		{[]string{"B2B-BOT-014"}, "people release the name of a deleted bot", func(t *T) {
 			o, other := t.Org(), t.Org()
 			bot := o.Bot("worker")
-			for _, name := range []string{"ghost", "phantom"} {
+			for _, name := range []string{"ghost", "Phantom"} {
 				t.Do("DELETE", "/api/bots/"+o.Bot(name).ID, o.Admin, nil).Status(200)
 			}
 			stone := func(org, name string, c Caller) *Response {
@@ -97,9 +97,10 @@ func tombstoneChecks() []Check {
 			stone(o.ID, "ghost", o.Human()).Status(200).Equal("ok", true).Shape("", "message:s")
 			stone(o.ID, "ghost", o.Human()).Refused(404, "NOT_FOUND")
 			o.Register(J{"org_secret": o.Secret, "name": "ghost"}).Status(200)
-			blocked("phantom")
-			stone(o.ID, "phantom", t.Super()).Status(200).Equal("ok", true)
+			blocked("Phantom")
 			o.Register(J{"org_secret": o.Secret, "name": "phantom"}).Status(200)
+			stone(o.ID, "Phantom", t.Super()).Status(200).Equal("ok", true)
+			o.Register(J{"org_secret": o.Secret, "name": "Phantom"}).Status(200)
 		}},
 	}
 }
