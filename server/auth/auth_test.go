@@ -1,0 +1,298 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/store"
+	"github.com/b2b-protocol/b2b/server/store/sqlstore"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// spy counts the reads that find a credential, and can hold one up.
+type spy struct {
+	store.Store
+	reads  atomic.Int64
+	pause  atomic.Pointer[pause] // met by the next read of an org
+	broken atomic.Bool           // changes fail
+}
+
+// pause is a point at which a read waits.
+type pause struct{ reached, release chan struct{} }
+
+func (s *spy) Org(ctx context.Context, id string) (*store.Org, error) {
+	s.reads.Add(1)
+	if p := s.pause.Swap(nil); p != nil {
+		close(p.reached)
+		<-p.release
+	}
+	return s.Store.Org(ctx, id)
+}
+
+var errBroken = errors.New("the store is broken")
+
+func (s *spy) Update(ctx context.Context, org string, fn func(store.Tx) error) error {
+	if s.broken.Load() {
+		return errBroken
+	}
+	return s.Store.Update(ctx, org, fn)
+}
+
+// bench is an org with an admin bot of two tokens.
+type bench struct {
+	*testing.T
+	store *spy
+	auth  *Authenticator
+	clock atomic.Int64 // Unix milliseconds
+}
+
+const (
+	start   = int64(1_700_000_000_000)
+	primary = "bot_primary"
+	scoped  = "scoped_reader"
+)
+
+func newBench(t *testing.T) *bench {
+	st, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: filepath.Join(t.TempDir(), "b2b.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{T: t, store: &spy{Store: st}}
+	b.clock.Store(start)
+	b.auth = New(Config{
+		Store: b.store, Log: slog.New(slog.DiscardHandler), AdminSecret: "s",
+		Now: func() time.Time { return time.UnixMilli(b.clock.Load()) },
+	})
+	t.Cleanup(func() {
+		b.store.broken.Store(false)
+		if err := errors.Join(b.auth.Close(), st.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	b.change("", func(ctx context.Context, tx store.Tx) error {
+		return tx.CreateOrg(ctx, &store.Org{ID: "org", Name: "o", SecretHash: "h", Status: store.OrgActive, CreatedAt: start})
+	})
+	ends := start + 60_000
+	b.change("org", func(ctx context.Context, tx store.Tx) error {
+		return errors.Join(
+			tx.CreateBot(ctx, &store.Bot{
+				ID: "bot", OrgID: "org", Name: "worker", TokenHash: Hash(primary), AuthRole: store.AuthAdmin,
+				JoinStatus: store.BotActive, CreatedAt: start,
+			}),
+			tx.CreateToken(ctx, &store.Token{
+				ID: "token", BotID: "bot", TokenHash: Hash(scoped), Scopes: `["read","profile"]`, ExpiresAt: &ends, CreatedAt: start,
+			}),
+		)
+	})
+	return b
+}
+
+func (b *bench) change(org string, fn func(context.Context, store.Tx) error) {
+	b.Helper()
+	if err := b.store.Store.Update(b.Context(), org, func(tx store.Tx) error { return fn(b.Context(), tx) }); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// changeAccess is change that says so in the log.
+func (b *bench) changeAccess(fn func(context.Context, store.Tx) error) {
+	b.Helper()
+	b.change("org", func(ctx context.Context, tx store.Tx) error {
+		if err := fn(ctx, tx); err != nil {
+			return err
+		}
+		_, err := tx.Append(ctx, store.Event{Type: accessChanged, At: start, Payload: []byte{}})
+		return err
+	})
+}
+
+func (b *bench) setStatus(status string) {
+	b.Helper()
+	b.changeAccess(func(ctx context.Context, tx store.Tx) error {
+		return tx.SetBotJoinStatus(ctx, "bot", status, nil, start, nil)
+	})
+}
+
+func (b *bench) setOrg(status string) {
+	b.Helper()
+	b.changeAccess(func(ctx context.Context, tx store.Tx) error {
+		return tx.UpdateOrg(ctx, &store.Org{ID: "org", Name: "o", Status: status})
+	})
+}
+
+// login opens a session as the service does and answers its cookie.
+func (b *bench) login(role string) string {
+	b.Helper()
+	id := NewSessionID()
+	s := &store.Session{
+		Hash: Hash(id), Ref: SessionRef("s", id), Role: role,
+		CreatedAt: b.clock.Load(), ExpiresAt: b.clock.Load() + SessionTTL(role).Milliseconds(),
+	}
+	org, bot, scopes := "org", "bot", `["read"]`
+	switch role {
+	case store.RoleBotOwner:
+		s.OrgID, s.BotID, s.Scopes = &org, &bot, &scopes
+	case store.RoleOrgAdmin:
+		s.OrgID = &org
+	default:
+		org = ""
+	}
+	b.change(org, func(ctx context.Context, tx store.Tx) error { return tx.CreateSession(ctx, s) })
+	return id
+}
+
+// as authenticates and answers the caller, or the code of the refusal.
+func (b *bench) as(c call.Credentials) (*call.Caller, b2bv1.ErrorCode) {
+	b.Helper()
+	caller, err := b.auth.Authenticate(b.Context(), c)
+	var refused *call.Error
+	switch {
+	case err == nil:
+		return caller, 0
+	case errors.As(err, &refused):
+		return nil, refused.Code
+	}
+	b.Fatal(err)
+	return nil, 0
+}
+
+func (b *bench) refused(c call.Credentials, want b2bv1.ErrorCode) {
+	b.Helper()
+	if _, code := b.as(c); code != want {
+		b.Errorf("%+v: got %v, want %v", c, code, want)
+	}
+}
+
+func (b *bench) accepted(c call.Credentials) *call.Caller {
+	b.Helper()
+	caller, code := b.as(c)
+	if code != 0 {
+		b.Fatalf("%+v: refused with %v", c, code)
+	}
+	return caller
+}
+
+func bearerOf(token string) call.Credentials { return call.Credentials{Bearer: token} }
+func cookieOf(id string) call.Credentials    { return call.Credentials{SessionID: id} }
+
+func TestBearer(t *testing.T) {
+	b := newBench(t)
+	c := b.accepted(bearerOf(primary))
+	if c.Kind != call.Bot || c.OrgID != "org" || c.BotID != "bot" || c.BotName != "worker" || !c.Admin ||
+		c.Scopes != call.ScopeFull || c.TokenID != "" || c.TokenHash != Hash(primary) || c.Session != nil {
+		t.Errorf("the primary token leads to %+v", c)
+	}
+	c = b.accepted(call.Credentials{Bearer: scoped, OrgID: "org"})
+	if c.Scopes != call.ScopeRead|call.ScopeProfile || c.TokenID != "token" || c.BotID != "bot" || c.TokenHash != Hash(scoped) {
+		t.Errorf("the scoped token leads to %+v", c)
+	}
+	b.refused(call.Credentials{}, b2bv1.ErrorCode_ERROR_CODE_AUTH_REQUIRED)
+	b.refused(bearerOf("bot_other"), b2bv1.ErrorCode_ERROR_CODE_INVALID_TOKEN)
+	b.refused(bearerOf("scoped_other"), b2bv1.ErrorCode_ERROR_CODE_INVALID_TOKEN)
+}
+
+// A bearer is judged in the order: expiry, bot, X-Org-Id, org (http-core.md §3.2).
+func TestBearerOrder(t *testing.T) {
+	b := newBench(t)
+	elsewhere := call.Credentials{Bearer: primary, OrgID: "other"}
+	elsewhereScoped := call.Credentials{Bearer: scoped, OrgID: "other"}
+	b.setOrg(store.OrgSuspended)
+	b.refused(bearerOf(primary), b2bv1.ErrorCode_ERROR_CODE_ORG_SUSPENDED)
+	b.refused(elsewhere, b2bv1.ErrorCode_ERROR_CODE_ORG_MISMATCH)
+	b.setStatus(store.BotPending)
+	b.refused(elsewhere, b2bv1.ErrorCode_ERROR_CODE_BOT_NOT_ACTIVE)
+	b.refused(elsewhereScoped, b2bv1.ErrorCode_ERROR_CODE_BOT_NOT_ACTIVE)
+	b.clock.Add(60_001)
+	b.refused(elsewhereScoped, b2bv1.ErrorCode_ERROR_CODE_TOKEN_EXPIRED)
+	b.setStatus(store.BotActive)
+	b.setOrg(store.OrgDestroyed)
+	b.refused(bearerOf(primary), b2bv1.ErrorCode_ERROR_CODE_ORG_DESTROYED)
+}
+
+func TestBotNotActiveTellsItsStanding(t *testing.T) {
+	for _, status := range []string{store.BotPending, store.BotRejected} {
+		e := BotRefusal(&store.Bot{JoinStatus: status})
+		if e.Message != "bot_not_active" || e.Extras["join_status"] != status || e.Extras["message"] == "" || e.Status() != 403 {
+			t.Errorf("%s: %+v", status, e)
+		}
+	}
+	if e := BotRefusal(&store.Bot{JoinStatus: store.BotActive}); e != nil {
+		t.Errorf("an active bot is refused: %v", e)
+	}
+}
+
+func TestSessions(t *testing.T) {
+	b := newBench(t)
+	owner, admin, super := b.login(store.RoleBotOwner), b.login(store.RoleOrgAdmin), b.login(store.RoleSuperAdmin)
+	c := b.accepted(cookieOf(owner))
+	if c.Kind != call.Bot || c.BotID != "bot" || c.Scopes != call.ScopeRead || !c.Admin || c.TokenHash != "" ||
+		c.Session.Ref != SessionRef("s", owner) || c.Session.Role != store.RoleBotOwner {
+		t.Errorf("a bot owner's session leads to %+v", c)
+	}
+	// A live session wins over a bearer, and X-Org-Id is nothing to it.
+	c = b.accepted(call.Credentials{SessionID: admin, Bearer: primary, OrgID: "other"})
+	if c.Kind != call.OrgAdmin || c.OrgID != "org" || c.Session == nil {
+		t.Errorf("an org admin's session leads to %+v", c)
+	}
+	if c = b.accepted(cookieOf(super)); c.Kind != call.SuperAdmin || c.OrgID != "" {
+		t.Errorf("a super admin's session leads to %+v", c)
+	}
+	// A dead one counts as absent.
+	b.accepted(call.Credentials{SessionID: NewSessionID(), Bearer: primary})
+	b.refused(cookieOf(NewSessionID()), b2bv1.ErrorCode_ERROR_CODE_AUTH_REQUIRED)
+
+	b.setStatus(store.BotRejected)
+	b.refused(cookieOf(owner), b2bv1.ErrorCode_ERROR_CODE_BOT_NOT_ACTIVE)
+	b.setOrg(store.OrgSuspended)
+	b.refused(cookieOf(owner), b2bv1.ErrorCode_ERROR_CODE_ORG_SUSPENDED)
+	b.refused(cookieOf(admin), b2bv1.ErrorCode_ERROR_CODE_ORG_SUSPENDED)
+	if s, err := b.auth.Session(t.Context(), admin); s == nil || err != nil {
+		t.Errorf("the session of a suspended org is %v, %v, but lives", s, err)
+	}
+	b.setOrg(store.OrgActive)
+	b.changeAccess(func(ctx context.Context, tx store.Tx) error {
+		_, err := tx.DeleteBot(ctx, "org", "bot", "session", start)
+		return err
+	})
+	b.refused(cookieOf(owner), b2bv1.ErrorCode_ERROR_CODE_SESSION_INVALID)
+	b.refused(bearerOf(primary), b2bv1.ErrorCode_ERROR_CODE_INVALID_TOKEN)
+
+	b.change("", func(ctx context.Context, tx store.Tx) error {
+		_, err := tx.DeleteSession(ctx, Hash(super))
+		return err
+	})
+	b.auth.Forget("")
+	b.refused(cookieOf(super), b2bv1.ErrorCode_ERROR_CODE_AUTH_REQUIRED)
+}
+
+func TestSecrets(t *testing.T) {
+	for _, tt := range []struct {
+		make   func() string
+		prefix string
+		length int
+	}{
+		{NewBotToken, "bot_", 52}, {NewScopedToken, "scoped_", 55}, {NewOrgSecret, "", 48},
+		{NewTicketCode, "tkt_", 20}, {NewInviteCode, "hxa_", 20}, {NewSessionID, "", 64},
+	} {
+		a, b := tt.make(), tt.make()
+		if a == b || len(a) != tt.length || a[:len(tt.prefix)] != tt.prefix {
+			t.Errorf("made %q and %q, want %q and hex, %d characters in all", a, b, tt.prefix, tt.length)
+		}
+		if !Matches(a, Hash(a)) || Matches(b, Hash(a)) || Matches(a, "") {
+			t.Errorf("%q does not match its hash alone", a)
+		}
+	}
+	if r := SessionRef("s", "id"); len(r) != 16 || r != SessionRef("s", "id") || r == SessionRef("t", "id") || r == SessionRef("s", "ie") {
+		t.Errorf("%q is no handle", r)
+	}
+}

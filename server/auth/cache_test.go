@@ -1,0 +1,190 @@
+package auth
+
+import (
+	"context"
+	"encoding/binary"
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+func TestRemembersUntilAccessChanges(t *testing.T) {
+	b := newBench(t)
+	admin := b.login(store.RoleOrgAdmin)
+	for range 5 {
+		b.accepted(bearerOf(primary))
+		b.accepted(bearerOf(scoped))
+		b.accepted(cookieOf(admin))
+	}
+	if n := b.store.reads.Load(); n != 3 {
+		t.Errorf("three credentials were read %d times", n)
+	}
+	b.changeAccess(func(ctx context.Context, tx store.Tx) error { return tx.SetBotRole(ctx, "bot", store.AuthMember) })
+	if b.accepted(bearerOf(primary)).Admin || b.accepted(bearerOf(scoped)).Admin {
+		t.Error("a demoted bot is still an admin")
+	}
+	b.changeAccess(func(ctx context.Context, tx store.Tx) error {
+		_, err := tx.DeleteToken(ctx, "bot", "token")
+		return err
+	})
+	b.refused(bearerOf(scoped), b2bv1.ErrorCode_ERROR_CODE_INVALID_TOKEN)
+	b.accepted(bearerOf(primary))
+}
+
+func TestForgetsADestroyedOrg(t *testing.T) {
+	b := newBench(t)
+	admin := b.login(store.RoleOrgAdmin)
+	b.accepted(bearerOf(primary))
+	b.accepted(cookieOf(admin))
+	b.change("org", func(ctx context.Context, tx store.Tx) error { return tx.DeleteOrg(ctx, "org") })
+	b.auth.Forget("org")
+	b.refused(bearerOf(primary), b2bv1.ErrorCode_ERROR_CODE_INVALID_TOKEN)
+	b.refused(cookieOf(admin), b2bv1.ErrorCode_ERROR_CODE_AUTH_REQUIRED)
+}
+
+// A read that began before a revocation must not be remembered after it.
+func TestForgetsWhatIsBeingRead(t *testing.T) {
+	for name, credential := range map[string]func(*bench) call.Credentials{
+		"bearer":  func(*bench) call.Credentials { return bearerOf(primary) },
+		"session": func(b *bench) call.Credentials { return cookieOf(b.login(store.RoleBotOwner)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			c := credential(b)
+			p := &pause{make(chan struct{}), make(chan struct{})}
+			b.store.pause.Store(p)
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				_, _ = b.auth.Authenticate(t.Context(), c)
+			}()
+			<-p.reached
+			b.changeAccess(func(ctx context.Context, tx store.Tx) error { return tx.SetBotRole(ctx, "bot", store.AuthMember) })
+			close(p.release)
+			<-done
+			if b.accepted(c).Admin {
+				t.Error("what was read before the change is believed after it")
+			}
+		})
+	}
+}
+
+// Whoever is answered that access changed sees it change, however many look on.
+func TestRevocationIsSeenAtOnce(t *testing.T) {
+	b := newBench(t)
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					_, _ = b.auth.Authenticate(t.Context(), bearerOf(primary))
+				}
+			}
+		})
+	}
+	for i := range 100 {
+		role := [...]string{store.AuthMember, store.AuthAdmin}[i%2]
+		b.changeAccess(func(ctx context.Context, tx store.Tx) error { return tx.SetBotRole(ctx, "bot", role) })
+		if b.accepted(bearerOf(primary)).Admin != (role == store.AuthAdmin) {
+			t.Errorf("change %d is not seen", i)
+		}
+	}
+	close(stop)
+	wg.Wait()
+}
+
+func TestForgetNeverStepsBack(t *testing.T) {
+	g := &generations{seed: maphash.MakeSeed()}
+	var wg sync.WaitGroup
+	var last atomic.Uint64
+	for range 4 {
+		wg.Go(func() {
+			for range 1000 {
+				g.forget("org")
+			}
+		})
+	}
+	wg.Wait()
+	last.Store(g.slot("org").Load())
+	if last.Load() != g.begin() {
+		t.Errorf("the slot shows %d after %d forgets", last.Load(), g.begin())
+	}
+}
+
+func TestCacheIsBounded(t *testing.T) {
+	gens := &generations{seed: maphash.MakeSeed()}
+	c := newCache[int](gens)
+	put := func(from, to int) {
+		for i := from; i < to; i++ {
+			c.put(testKey(i), "org", gens.begin(), i)
+		}
+	}
+	size := func() (n int) {
+		for i := range c.shards {
+			n += len(c.shards[i].items)
+		}
+		return n
+	}
+	const room = shardCount * shardSize
+	put(0, 3*room)
+	if n := size(); n > room || n < room/2 {
+		t.Errorf("%d entries are kept, want nearly %d", n, room)
+	}
+	if it, ok := c.get(testKey(3*room - 1)); !ok || it.value != 3*room-1 {
+		t.Errorf("the newest entry is %v, %v", it.value, ok)
+	}
+	gens.forget("org")
+	if _, ok := c.get(testKey(3*room - 1)); ok {
+		t.Error("a forgotten entry is found")
+	}
+	put(3*room, 3*room+room/2)
+	for i := 3 * room; i < 3*room+room/2; i++ {
+		if _, ok := c.get(testKey(i)); !ok {
+			t.Fatalf("entry %d had to go although others were out of date", i)
+		}
+	}
+}
+
+func testKey(i int) (k key) {
+	k[0] = byte(i)
+	binary.BigEndian.PutUint64(k[8:], uint64(i))
+	return k
+}
+
+func TestHitAllocatesNothing(t *testing.T) {
+	b := newBench(t)
+	ctx, admin := t.Context(), b.login(store.RoleOrgAdmin)
+	for _, c := range []call.Credentials{bearerOf(primary), bearerOf(scoped), cookieOf(admin)} {
+		b.accepted(c)
+		n := testing.AllocsPerRun(100, func() {
+			if _, err := b.auth.Authenticate(ctx, c); err != nil {
+				t.Error(err)
+			}
+		})
+		if n > 0 {
+			t.Errorf("%+v: %v allocations", c, n)
+		}
+	}
+}
+
+func BenchmarkHit(b *testing.B) {
+	gens := &generations{seed: maphash.MakeSeed()}
+	a := &Authenticator{gens: gens, tokens: newCache[*bearer](gens), sessions: newCache[*login](gens)}
+	a.marks.pending = newBatch()
+	token := NewBotToken()
+	a.tokens.put(keyOf(token), "org", gens.begin(), &bearer{caller: &call.Caller{BotID: "bot", OrgID: "org"}})
+	b.ReportAllocs()
+	for b.Loop() {
+		it, _ := a.tokens.get(keyOf(token))
+		a.marks.touch(it.value.caller.BotID, "", 1)
+	}
+}
