@@ -181,7 +181,9 @@ type GetHealthResponse struct {
 	// Bots with at least one of them.
 	ConnectedBots int32 `protobuf:"varint,4,opt,name=connected_bots,json=connectedBots,proto3" json:"connected_bots,omitempty"`
 	// Whether the database answers.
-	Db            DatabaseStatus `protobuf:"varint,5,opt,name=db,proto3,enum=b2b.v1.DatabaseStatus" json:"db,omitempty"`
+	Db DatabaseStatus `protobuf:"varint,5,opt,name=db,proto3,enum=b2b.v1.DatabaseStatus" json:"db,omitempty"`
+	// Only for the operator: with the admin secret as bearer token.
+	Ws            *ConnectionStats `protobuf:"bytes,6,opt,name=ws,proto3" json:"ws,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -251,6 +253,369 @@ func (x *GetHealthResponse) GetDb() DatabaseStatus {
 	return DatabaseStatus_DATABASE_STATUS_UNSPECIFIED
 }
 
+func (x *GetHealthResponse) GetWs() *ConnectionStats {
+	if x != nil {
+		return x.Ws
+	}
+	return nil
+}
+
+// What the operator sees of the WebSocket connections of this node.
+type ConnectionStats struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many of each kind.
+	ByType *ConnectionsByType `protobuf:"bytes,1,opt,name=by_type,json=byType,proto3" json:"by_type,omitempty"`
+	// The bots with the most, at most 10.
+	ByBot []*BotConnections `protobuf:"bytes,2,rep,name=by_bot,json=byBot,proto3" json:"by_bot,omitempty"`
+	// How many of each age.
+	ByAge *ConnectionsByAge `protobuf:"bytes,3,opt,name=by_age,json=byAge,proto3" json:"by_age,omitempty"`
+	// How many did not answer the last ping.
+	NotAlive int32 `protobuf:"varint,4,opt,name=not_alive,json=notAlive,proto3" json:"not_alive,omitempty"`
+	// Connections per minute over the last 5 minutes of bots that had one before.
+	ReconnectRate_5M float64 `protobuf:"fixed64,5,opt,name=reconnect_rate_5m,json=reconnectRate5m,proto3" json:"reconnect_rate_5m,omitempty"`
+	// Frames since the start.
+	WsMetrics     *ConnectionMetrics `protobuf:"bytes,6,opt,name=ws_metrics,json=wsMetrics,proto3" json:"ws_metrics,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConnectionStats) Reset() {
+	*x = ConnectionStats{}
+	mi := &file_b2b_v1_server_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConnectionStats) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConnectionStats) ProtoMessage() {}
+
+func (x *ConnectionStats) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_server_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConnectionStats.ProtoReflect.Descriptor instead.
+func (*ConnectionStats) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_server_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *ConnectionStats) GetByType() *ConnectionsByType {
+	if x != nil {
+		return x.ByType
+	}
+	return nil
+}
+
+func (x *ConnectionStats) GetByBot() []*BotConnections {
+	if x != nil {
+		return x.ByBot
+	}
+	return nil
+}
+
+func (x *ConnectionStats) GetByAge() *ConnectionsByAge {
+	if x != nil {
+		return x.ByAge
+	}
+	return nil
+}
+
+func (x *ConnectionStats) GetNotAlive() int32 {
+	if x != nil {
+		return x.NotAlive
+	}
+	return 0
+}
+
+func (x *ConnectionStats) GetReconnectRate_5M() float64 {
+	if x != nil {
+		return x.ReconnectRate_5M
+	}
+	return 0
+}
+
+func (x *ConnectionStats) GetWsMetrics() *ConnectionMetrics {
+	if x != nil {
+		return x.WsMetrics
+	}
+	return nil
+}
+
+// Connections by credential.
+type ConnectionsByType struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Opened with a bot's token.
+	BotToken int32 `protobuf:"varint,1,opt,name=bot_token,json=botToken,proto3" json:"bot_token,omitempty"`
+	// Opened with a login session.
+	Session       int32 `protobuf:"varint,2,opt,name=session,proto3" json:"session,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConnectionsByType) Reset() {
+	*x = ConnectionsByType{}
+	mi := &file_b2b_v1_server_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConnectionsByType) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConnectionsByType) ProtoMessage() {}
+
+func (x *ConnectionsByType) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_server_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConnectionsByType.ProtoReflect.Descriptor instead.
+func (*ConnectionsByType) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_server_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ConnectionsByType) GetBotToken() int32 {
+	if x != nil {
+		return x.BotToken
+	}
+	return 0
+}
+
+func (x *ConnectionsByType) GetSession() int32 {
+	if x != nil {
+		return x.Session
+	}
+	return 0
+}
+
+// The connections of one bot.
+type BotConnections struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The bot.
+	BotId string `protobuf:"bytes,1,opt,name=bot_id,json=botId,proto3" json:"bot_id,omitempty"`
+	// How many it has.
+	Count         int32 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BotConnections) Reset() {
+	*x = BotConnections{}
+	mi := &file_b2b_v1_server_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BotConnections) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BotConnections) ProtoMessage() {}
+
+func (x *BotConnections) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_server_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BotConnections.ProtoReflect.Descriptor instead.
+func (*BotConnections) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_server_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *BotConnections) GetBotId() string {
+	if x != nil {
+		return x.BotId
+	}
+	return ""
+}
+
+func (x *BotConnections) GetCount() int32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+// Connections by age.
+type ConnectionsByAge struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Younger than a minute.
+	Under_1M int32 `protobuf:"varint,1,opt,name=under_1m,json=under1m,proto3" json:"under_1m,omitempty"`
+	// From a minute to ten.
+	Under_10M int32 `protobuf:"varint,2,opt,name=under_10m,json=under10m,proto3" json:"under_10m,omitempty"`
+	// From ten minutes to an hour.
+	Under_1H int32 `protobuf:"varint,3,opt,name=under_1h,json=under1h,proto3" json:"under_1h,omitempty"`
+	// Older.
+	Over_1H       int32 `protobuf:"varint,4,opt,name=over_1h,json=over1h,proto3" json:"over_1h,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConnectionsByAge) Reset() {
+	*x = ConnectionsByAge{}
+	mi := &file_b2b_v1_server_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConnectionsByAge) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConnectionsByAge) ProtoMessage() {}
+
+func (x *ConnectionsByAge) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_server_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConnectionsByAge.ProtoReflect.Descriptor instead.
+func (*ConnectionsByAge) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_server_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ConnectionsByAge) GetUnder_1M() int32 {
+	if x != nil {
+		return x.Under_1M
+	}
+	return 0
+}
+
+func (x *ConnectionsByAge) GetUnder_10M() int32 {
+	if x != nil {
+		return x.Under_10M
+	}
+	return 0
+}
+
+func (x *ConnectionsByAge) GetUnder_1H() int32 {
+	if x != nil {
+		return x.Under_1H
+	}
+	return 0
+}
+
+func (x *ConnectionsByAge) GetOver_1H() int32 {
+	if x != nil {
+		return x.Over_1H
+	}
+	return 0
+}
+
+// Counts of frames since the server started.
+type ConnectionMetrics struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Operations asked for.
+	OpsTotal int64 `protobuf:"varint,1,opt,name=ops_total,json=opsTotal,proto3" json:"ops_total,omitempty"`
+	// Operations that succeeded.
+	AcksTotal int64 `protobuf:"varint,2,opt,name=acks_total,json=acksTotal,proto3" json:"acks_total,omitempty"`
+	// Operations that failed.
+	ErrorsTotal int64 `protobuf:"varint,3,opt,name=errors_total,json=errorsTotal,proto3" json:"errors_total,omitempty"`
+	// Of these, by a revision conflict.
+	ConflictsTotal int64 `protobuf:"varint,4,opt,name=conflicts_total,json=conflictsTotal,proto3" json:"conflicts_total,omitempty"`
+	// Of these, by a limit.
+	RateLimitedTotal int64 `protobuf:"varint,5,opt,name=rate_limited_total,json=rateLimitedTotal,proto3" json:"rate_limited_total,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *ConnectionMetrics) Reset() {
+	*x = ConnectionMetrics{}
+	mi := &file_b2b_v1_server_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConnectionMetrics) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConnectionMetrics) ProtoMessage() {}
+
+func (x *ConnectionMetrics) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_server_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConnectionMetrics.ProtoReflect.Descriptor instead.
+func (*ConnectionMetrics) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_server_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ConnectionMetrics) GetOpsTotal() int64 {
+	if x != nil {
+		return x.OpsTotal
+	}
+	return 0
+}
+
+func (x *ConnectionMetrics) GetAcksTotal() int64 {
+	if x != nil {
+		return x.AcksTotal
+	}
+	return 0
+}
+
+func (x *ConnectionMetrics) GetErrorsTotal() int64 {
+	if x != nil {
+		return x.ErrorsTotal
+	}
+	return 0
+}
+
+func (x *ConnectionMetrics) GetConflictsTotal() int64 {
+	if x != nil {
+		return x.ConflictsTotal
+	}
+	return 0
+}
+
+func (x *ConnectionMetrics) GetRateLimitedTotal() int64 {
+	if x != nil {
+		return x.RateLimitedTotal
+	}
+	return 0
+}
+
 // Asks for health.
 type GetApiHealthRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -260,7 +625,7 @@ type GetApiHealthRequest struct {
 
 func (x *GetApiHealthRequest) Reset() {
 	*x = GetApiHealthRequest{}
-	mi := &file_b2b_v1_server_proto_msgTypes[2]
+	mi := &file_b2b_v1_server_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -272,7 +637,7 @@ func (x *GetApiHealthRequest) String() string {
 func (*GetApiHealthRequest) ProtoMessage() {}
 
 func (x *GetApiHealthRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_server_proto_msgTypes[2]
+	mi := &file_b2b_v1_server_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -285,7 +650,7 @@ func (x *GetApiHealthRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetApiHealthRequest.ProtoReflect.Descriptor instead.
 func (*GetApiHealthRequest) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_server_proto_rawDescGZIP(), []int{2}
+	return file_b2b_v1_server_proto_rawDescGZIP(), []int{7}
 }
 
 // Health for old clients.
@@ -303,7 +668,7 @@ type GetApiHealthResponse struct {
 
 func (x *GetApiHealthResponse) Reset() {
 	*x = GetApiHealthResponse{}
-	mi := &file_b2b_v1_server_proto_msgTypes[3]
+	mi := &file_b2b_v1_server_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -315,7 +680,7 @@ func (x *GetApiHealthResponse) String() string {
 func (*GetApiHealthResponse) ProtoMessage() {}
 
 func (x *GetApiHealthResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_server_proto_msgTypes[3]
+	mi := &file_b2b_v1_server_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -328,7 +693,7 @@ func (x *GetApiHealthResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetApiHealthResponse.ProtoReflect.Descriptor instead.
 func (*GetApiHealthResponse) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_server_proto_rawDescGZIP(), []int{3}
+	return file_b2b_v1_server_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetApiHealthResponse) GetOk() bool {
@@ -361,7 +726,7 @@ type GetVersionRequest struct {
 
 func (x *GetVersionRequest) Reset() {
 	*x = GetVersionRequest{}
-	mi := &file_b2b_v1_server_proto_msgTypes[4]
+	mi := &file_b2b_v1_server_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -373,7 +738,7 @@ func (x *GetVersionRequest) String() string {
 func (*GetVersionRequest) ProtoMessage() {}
 
 func (x *GetVersionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_server_proto_msgTypes[4]
+	mi := &file_b2b_v1_server_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -386,7 +751,7 @@ func (x *GetVersionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetVersionRequest.ProtoReflect.Descriptor instead.
 func (*GetVersionRequest) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_server_proto_rawDescGZIP(), []int{4}
+	return file_b2b_v1_server_proto_rawDescGZIP(), []int{9}
 }
 
 // The version.
@@ -402,7 +767,7 @@ type GetVersionResponse struct {
 
 func (x *GetVersionResponse) Reset() {
 	*x = GetVersionResponse{}
-	mi := &file_b2b_v1_server_proto_msgTypes[5]
+	mi := &file_b2b_v1_server_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -414,7 +779,7 @@ func (x *GetVersionResponse) String() string {
 func (*GetVersionResponse) ProtoMessage() {}
 
 func (x *GetVersionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_server_proto_msgTypes[5]
+	mi := &file_b2b_v1_server_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -427,7 +792,7 @@ func (x *GetVersionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetVersionResponse.ProtoReflect.Descriptor instead.
 func (*GetVersionResponse) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_server_proto_rawDescGZIP(), []int{5}
+	return file_b2b_v1_server_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GetVersionResponse) GetVersion() string {
@@ -453,7 +818,7 @@ type GetStatsRequest struct {
 
 func (x *GetStatsRequest) Reset() {
 	*x = GetStatsRequest{}
-	mi := &file_b2b_v1_server_proto_msgTypes[6]
+	mi := &file_b2b_v1_server_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -465,7 +830,7 @@ func (x *GetStatsRequest) String() string {
 func (*GetStatsRequest) ProtoMessage() {}
 
 func (x *GetStatsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_server_proto_msgTypes[6]
+	mi := &file_b2b_v1_server_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -478,7 +843,7 @@ func (x *GetStatsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatsRequest.ProtoReflect.Descriptor instead.
 func (*GetStatsRequest) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_server_proto_rawDescGZIP(), []int{6}
+	return file_b2b_v1_server_proto_rawDescGZIP(), []int{11}
 }
 
 // Counts over all orgs.
@@ -502,7 +867,7 @@ type GetStatsResponse struct {
 
 func (x *GetStatsResponse) Reset() {
 	*x = GetStatsResponse{}
-	mi := &file_b2b_v1_server_proto_msgTypes[7]
+	mi := &file_b2b_v1_server_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -514,7 +879,7 @@ func (x *GetStatsResponse) String() string {
 func (*GetStatsResponse) ProtoMessage() {}
 
 func (x *GetStatsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_server_proto_msgTypes[7]
+	mi := &file_b2b_v1_server_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -527,7 +892,7 @@ func (x *GetStatsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatsResponse.ProtoReflect.Descriptor instead.
 func (*GetStatsResponse) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_server_proto_rawDescGZIP(), []int{7}
+	return file_b2b_v1_server_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *GetStatsResponse) GetOrgCount() int64 {
@@ -581,7 +946,7 @@ type GetSkillRequest struct {
 
 func (x *GetSkillRequest) Reset() {
 	*x = GetSkillRequest{}
-	mi := &file_b2b_v1_server_proto_msgTypes[8]
+	mi := &file_b2b_v1_server_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -593,7 +958,7 @@ func (x *GetSkillRequest) String() string {
 func (*GetSkillRequest) ProtoMessage() {}
 
 func (x *GetSkillRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_server_proto_msgTypes[8]
+	mi := &file_b2b_v1_server_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -606,7 +971,7 @@ func (x *GetSkillRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSkillRequest.ProtoReflect.Descriptor instead.
 func (*GetSkillRequest) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_server_proto_rawDescGZIP(), []int{8}
+	return file_b2b_v1_server_proto_rawDescGZIP(), []int{13}
 }
 
 // The guide.
@@ -620,7 +985,7 @@ type GetSkillResponse struct {
 
 func (x *GetSkillResponse) Reset() {
 	*x = GetSkillResponse{}
-	mi := &file_b2b_v1_server_proto_msgTypes[9]
+	mi := &file_b2b_v1_server_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -632,7 +997,7 @@ func (x *GetSkillResponse) String() string {
 func (*GetSkillResponse) ProtoMessage() {}
 
 func (x *GetSkillResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_server_proto_msgTypes[9]
+	mi := &file_b2b_v1_server_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -645,7 +1010,7 @@ func (x *GetSkillResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSkillResponse.ProtoReflect.Descriptor instead.
 func (*GetSkillResponse) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_server_proto_rawDescGZIP(), []int{9}
+	return file_b2b_v1_server_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *GetSkillResponse) GetGuide() *httpbody.HttpBody {
@@ -660,13 +1025,40 @@ var File_b2b_v1_server_proto protoreflect.FileDescriptor
 const file_b2b_v1_server_proto_rawDesc = "" +
 	"\n" +
 	"\x13b2b/v1/server.proto\x12\x06b2b.v1\x1a\x1cb2b/options/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\"\x12\n" +
-	"\x10GetHealthRequest\"\xda\x01\n" +
+	"\x10GetHealthRequest\"\x8b\x02\n" +
 	"\x11GetHealthResponse\x12,\n" +
 	"\x06status\x18\x01 \x01(\x0e2\x14.b2b.v1.HealthStatusR\x06status\x12\x1b\n" +
 	"\tuptime_ms\x18\x02 \x01(\x03R\buptimeMs\x12+\n" +
 	"\x11connected_clients\x18\x03 \x01(\x05R\x10connectedClients\x12%\n" +
 	"\x0econnected_bots\x18\x04 \x01(\x05R\rconnectedBots\x12&\n" +
-	"\x02db\x18\x05 \x01(\x0e2\x16.b2b.v1.DatabaseStatusR\x02db\"\x15\n" +
+	"\x02db\x18\x05 \x01(\x0e2\x16.b2b.v1.DatabaseStatusR\x02db\x12/\n" +
+	"\x02ws\x18\x06 \x01(\v2\x17.b2b.v1.ConnectionStatsB\x06ڵ\x18\x02\b\x01R\x02ws\"\xa8\x02\n" +
+	"\x0fConnectionStats\x122\n" +
+	"\aby_type\x18\x01 \x01(\v2\x19.b2b.v1.ConnectionsByTypeR\x06byType\x12-\n" +
+	"\x06by_bot\x18\x02 \x03(\v2\x16.b2b.v1.BotConnectionsR\x05byBot\x12/\n" +
+	"\x06by_age\x18\x03 \x01(\v2\x18.b2b.v1.ConnectionsByAgeR\x05byAge\x12\x1b\n" +
+	"\tnot_alive\x18\x04 \x01(\x05R\bnotAlive\x12*\n" +
+	"\x11reconnect_rate_5m\x18\x05 \x01(\x01R\x0freconnectRate5m\x128\n" +
+	"\n" +
+	"ws_metrics\x18\x06 \x01(\v2\x19.b2b.v1.ConnectionMetricsR\twsMetrics\"J\n" +
+	"\x11ConnectionsByType\x12\x1b\n" +
+	"\tbot_token\x18\x01 \x01(\x05R\bbotToken\x12\x18\n" +
+	"\asession\x18\x02 \x01(\x05R\asession\"=\n" +
+	"\x0eBotConnections\x12\x15\n" +
+	"\x06bot_id\x18\x01 \x01(\tR\x05botId\x12\x14\n" +
+	"\x05count\x18\x02 \x01(\x05R\x05count\"~\n" +
+	"\x10ConnectionsByAge\x12\x19\n" +
+	"\bunder_1m\x18\x01 \x01(\x05R\aunder1m\x12\x1b\n" +
+	"\tunder_10m\x18\x02 \x01(\x05R\bunder10m\x12\x19\n" +
+	"\bunder_1h\x18\x03 \x01(\x05R\aunder1h\x12\x17\n" +
+	"\aover_1h\x18\x04 \x01(\x05R\x06over1h\"\xc9\x01\n" +
+	"\x11ConnectionMetrics\x12\x1b\n" +
+	"\tops_total\x18\x01 \x01(\x03R\bopsTotal\x12\x1d\n" +
+	"\n" +
+	"acks_total\x18\x02 \x01(\x03R\tacksTotal\x12!\n" +
+	"\ferrors_total\x18\x03 \x01(\x03R\verrorsTotal\x12'\n" +
+	"\x0fconflicts_total\x18\x04 \x01(\x03R\x0econflictsTotal\x12,\n" +
+	"\x12rate_limited_total\x18\x05 \x01(\x03R\x10rateLimitedTotal\"\x15\n" +
 	"\x13GetApiHealthRequest\"X\n" +
 	"\x14GetApiHealthResponse\x12\x0e\n" +
 	"\x02ok\x18\x01 \x01(\bR\x02ok\x12\x16\n" +
@@ -723,41 +1115,51 @@ func file_b2b_v1_server_proto_rawDescGZIP() []byte {
 }
 
 var file_b2b_v1_server_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_b2b_v1_server_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_b2b_v1_server_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_b2b_v1_server_proto_goTypes = []any{
 	(HealthStatus)(0),            // 0: b2b.v1.HealthStatus
 	(DatabaseStatus)(0),          // 1: b2b.v1.DatabaseStatus
 	(*GetHealthRequest)(nil),     // 2: b2b.v1.GetHealthRequest
 	(*GetHealthResponse)(nil),    // 3: b2b.v1.GetHealthResponse
-	(*GetApiHealthRequest)(nil),  // 4: b2b.v1.GetApiHealthRequest
-	(*GetApiHealthResponse)(nil), // 5: b2b.v1.GetApiHealthResponse
-	(*GetVersionRequest)(nil),    // 6: b2b.v1.GetVersionRequest
-	(*GetVersionResponse)(nil),   // 7: b2b.v1.GetVersionResponse
-	(*GetStatsRequest)(nil),      // 8: b2b.v1.GetStatsRequest
-	(*GetStatsResponse)(nil),     // 9: b2b.v1.GetStatsResponse
-	(*GetSkillRequest)(nil),      // 10: b2b.v1.GetSkillRequest
-	(*GetSkillResponse)(nil),     // 11: b2b.v1.GetSkillResponse
-	(*httpbody.HttpBody)(nil),    // 12: google.api.HttpBody
+	(*ConnectionStats)(nil),      // 4: b2b.v1.ConnectionStats
+	(*ConnectionsByType)(nil),    // 5: b2b.v1.ConnectionsByType
+	(*BotConnections)(nil),       // 6: b2b.v1.BotConnections
+	(*ConnectionsByAge)(nil),     // 7: b2b.v1.ConnectionsByAge
+	(*ConnectionMetrics)(nil),    // 8: b2b.v1.ConnectionMetrics
+	(*GetApiHealthRequest)(nil),  // 9: b2b.v1.GetApiHealthRequest
+	(*GetApiHealthResponse)(nil), // 10: b2b.v1.GetApiHealthResponse
+	(*GetVersionRequest)(nil),    // 11: b2b.v1.GetVersionRequest
+	(*GetVersionResponse)(nil),   // 12: b2b.v1.GetVersionResponse
+	(*GetStatsRequest)(nil),      // 13: b2b.v1.GetStatsRequest
+	(*GetStatsResponse)(nil),     // 14: b2b.v1.GetStatsResponse
+	(*GetSkillRequest)(nil),      // 15: b2b.v1.GetSkillRequest
+	(*GetSkillResponse)(nil),     // 16: b2b.v1.GetSkillResponse
+	(*httpbody.HttpBody)(nil),    // 17: google.api.HttpBody
 }
 var file_b2b_v1_server_proto_depIdxs = []int32{
 	0,  // 0: b2b.v1.GetHealthResponse.status:type_name -> b2b.v1.HealthStatus
 	1,  // 1: b2b.v1.GetHealthResponse.db:type_name -> b2b.v1.DatabaseStatus
-	12, // 2: b2b.v1.GetSkillResponse.guide:type_name -> google.api.HttpBody
-	2,  // 3: b2b.v1.ServerService.GetHealth:input_type -> b2b.v1.GetHealthRequest
-	4,  // 4: b2b.v1.ServerService.GetApiHealth:input_type -> b2b.v1.GetApiHealthRequest
-	6,  // 5: b2b.v1.ServerService.GetVersion:input_type -> b2b.v1.GetVersionRequest
-	8,  // 6: b2b.v1.ServerService.GetStats:input_type -> b2b.v1.GetStatsRequest
-	10, // 7: b2b.v1.ServerService.GetSkill:input_type -> b2b.v1.GetSkillRequest
-	3,  // 8: b2b.v1.ServerService.GetHealth:output_type -> b2b.v1.GetHealthResponse
-	5,  // 9: b2b.v1.ServerService.GetApiHealth:output_type -> b2b.v1.GetApiHealthResponse
-	7,  // 10: b2b.v1.ServerService.GetVersion:output_type -> b2b.v1.GetVersionResponse
-	9,  // 11: b2b.v1.ServerService.GetStats:output_type -> b2b.v1.GetStatsResponse
-	11, // 12: b2b.v1.ServerService.GetSkill:output_type -> b2b.v1.GetSkillResponse
-	8,  // [8:13] is the sub-list for method output_type
-	3,  // [3:8] is the sub-list for method input_type
-	3,  // [3:3] is the sub-list for extension type_name
-	3,  // [3:3] is the sub-list for extension extendee
-	0,  // [0:3] is the sub-list for field type_name
+	4,  // 2: b2b.v1.GetHealthResponse.ws:type_name -> b2b.v1.ConnectionStats
+	5,  // 3: b2b.v1.ConnectionStats.by_type:type_name -> b2b.v1.ConnectionsByType
+	6,  // 4: b2b.v1.ConnectionStats.by_bot:type_name -> b2b.v1.BotConnections
+	7,  // 5: b2b.v1.ConnectionStats.by_age:type_name -> b2b.v1.ConnectionsByAge
+	8,  // 6: b2b.v1.ConnectionStats.ws_metrics:type_name -> b2b.v1.ConnectionMetrics
+	17, // 7: b2b.v1.GetSkillResponse.guide:type_name -> google.api.HttpBody
+	2,  // 8: b2b.v1.ServerService.GetHealth:input_type -> b2b.v1.GetHealthRequest
+	9,  // 9: b2b.v1.ServerService.GetApiHealth:input_type -> b2b.v1.GetApiHealthRequest
+	11, // 10: b2b.v1.ServerService.GetVersion:input_type -> b2b.v1.GetVersionRequest
+	13, // 11: b2b.v1.ServerService.GetStats:input_type -> b2b.v1.GetStatsRequest
+	15, // 12: b2b.v1.ServerService.GetSkill:input_type -> b2b.v1.GetSkillRequest
+	3,  // 13: b2b.v1.ServerService.GetHealth:output_type -> b2b.v1.GetHealthResponse
+	10, // 14: b2b.v1.ServerService.GetApiHealth:output_type -> b2b.v1.GetApiHealthResponse
+	12, // 15: b2b.v1.ServerService.GetVersion:output_type -> b2b.v1.GetVersionResponse
+	14, // 16: b2b.v1.ServerService.GetStats:output_type -> b2b.v1.GetStatsResponse
+	16, // 17: b2b.v1.ServerService.GetSkill:output_type -> b2b.v1.GetSkillResponse
+	13, // [13:18] is the sub-list for method output_type
+	8,  // [8:13] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_b2b_v1_server_proto_init() }
@@ -771,7 +1173,7 @@ func file_b2b_v1_server_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_b2b_v1_server_proto_rawDesc), len(file_b2b_v1_server_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   10,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file b2b/v1/server.proto.
  */
 export const file_b2b_v1_server: GenFile = /*@__PURE__*/
-  fileDesc("ChNiMmIvdjEvc2VydmVyLnByb3RvEgZiMmIudjEiEgoQR2V0SGVhbHRoUmVxdWVzdCKjAQoRR2V0SGVhbHRoUmVzcG9uc2USJAoGc3RhdHVzGAEgASgOMhQuYjJiLnYxLkhlYWx0aFN0YXR1cxIRCgl1cHRpbWVfbXMYAiABKAMSGQoRY29ubmVjdGVkX2NsaWVudHMYAyABKAUSFgoOY29ubmVjdGVkX2JvdHMYBCABKAUSIgoCZGIYBSABKA4yFi5iMmIudjEuRGF0YWJhc2VTdGF0dXMiFQoTR2V0QXBpSGVhbHRoUmVxdWVzdCJDChRHZXRBcGlIZWFsdGhSZXNwb25zZRIKCgJvaxgBIAEoCBIOCgZzZXJ2ZXIYAiABKAkSDwoHdmVyc2lvbhgDIAEoCSITChFHZXRWZXJzaW9uUmVxdWVzdCI1ChJHZXRWZXJzaW9uUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRIOCgZzZXJ2ZXIYAiABKAkiEQoPR2V0U3RhdHNSZXF1ZXN0IpwBChBHZXRTdGF0c1Jlc3BvbnNlEhEKCW9yZ19jb3VudBgBIAEoAxIRCglib3RfY291bnQYAiABKAMSGAoQb25saW5lX2JvdF9jb3VudBgDIAEoAxIUCgx0aHJlYWRfY291bnQYBCABKAMSFQoNbWVzc2FnZV9jb3VudBgFIAEoAxIbChNhY3RpdmVfdGhyZWFkX2NvdW50GAYgASgDIhEKD0dldFNraWxsUmVxdWVzdCI3ChBHZXRTa2lsbFJlc3BvbnNlEiMKBWd1aWRlGAEgASgLMhQuZ29vZ2xlLmFwaS5IdHRwQm9keSpfCgxIZWFsdGhTdGF0dXMSHQoZSEVBTFRIX1NUQVRVU19VTlNQRUNJRklFRBAAEhQKEEhFQUxUSF9TVEFUVVNfT0sQARIaChZIRUFMVEhfU1RBVFVTX0RFR1JBREVEEAIqZAoORGF0YWJhc2VTdGF0dXMSHwobREFUQUJBU0VfU1RBVFVTX1VOU1BFQ0lGSUVEEAASFgoSREFUQUJBU0VfU1RBVFVTX09LEAESGQoVREFUQUJBU0VfU1RBVFVTX0VSUk9SEAIyhwQKDVNlcnZlclNlcnZpY2UScwoJR2V0SGVhbHRoEhguYjJiLnYxLkdldEhlYWx0aFJlcXVlc3QaGS5iMmIudjEuR2V0SGVhbHRoUmVzcG9uc2UiMYq1GAMKAQGStRgXEhUKBnN0YXR1cxIIZGVncmFkZWQY9wOC0+STAgkSBy9oZWFsdGgSZQoMR2V0QXBpSGVhbHRoEhsuYjJiLnYxLkdldEFwaUhlYWx0aFJlcXVlc3QaHC5iMmIudjEuR2V0QXBpSGVhbHRoUmVzcG9uc2UiGoq1GAMKAQGC0+STAg0SCy9hcGkvaGVhbHRoEmAKCkdldFZlcnNpb24SGS5iMmIudjEuR2V0VmVyc2lvblJlcXVlc3QaGi5iMmIudjEuR2V0VmVyc2lvblJlc3BvbnNlIhuKtRgDCgEBgtPkkwIOEgwvYXBpL3ZlcnNpb24SWAoIR2V0U3RhdHMSFy5iMmIudjEuR2V0U3RhdHNSZXF1ZXN0GhguYjJiLnYxLkdldFN0YXRzUmVzcG9uc2UiGYq1GAMKAQGC0+STAgwSCi9hcGkvc3RhdHMSXgoIR2V0U2tpbGwSFy5iMmIudjEuR2V0U2tpbGxSZXF1ZXN0GhguYjJiLnYxLkdldFNraWxsUmVzcG9uc2UiH4q1GAMKAQGC0+STAhJiBWd1aWRlEgkvc2tpbGwubWRCMVovZ2l0aHViLmNvbS9iMmItcHJvdG9jb2wvYjJiL3Nkay9nby9iMmIvdjE7YjJidjFiBnByb3RvMw", [file_b2b_options_v1_options, file_google_api_annotations, file_google_api_httpbody]);
+  fileDesc("ChNiMmIvdjEvc2VydmVyLnByb3RvEgZiMmIudjEiEgoQR2V0SGVhbHRoUmVxdWVzdCLQAQoRR2V0SGVhbHRoUmVzcG9uc2USJAoGc3RhdHVzGAEgASgOMhQuYjJiLnYxLkhlYWx0aFN0YXR1cxIRCgl1cHRpbWVfbXMYAiABKAMSGQoRY29ubmVjdGVkX2NsaWVudHMYAyABKAUSFgoOY29ubmVjdGVkX2JvdHMYBCABKAUSIgoCZGIYBSABKA4yFi5iMmIudjEuRGF0YWJhc2VTdGF0dXMSKwoCd3MYBiABKAsyFy5iMmIudjEuQ29ubmVjdGlvblN0YXRzQgbatRgCCAEi7AEKD0Nvbm5lY3Rpb25TdGF0cxIqCgdieV90eXBlGAEgASgLMhkuYjJiLnYxLkNvbm5lY3Rpb25zQnlUeXBlEiYKBmJ5X2JvdBgCIAMoCzIWLmIyYi52MS5Cb3RDb25uZWN0aW9ucxIoCgZieV9hZ2UYAyABKAsyGC5iMmIudjEuQ29ubmVjdGlvbnNCeUFnZRIRCglub3RfYWxpdmUYBCABKAUSGQoRcmVjb25uZWN0X3JhdGVfNW0YBSABKAESLQoKd3NfbWV0cmljcxgGIAEoCzIZLmIyYi52MS5Db25uZWN0aW9uTWV0cmljcyI3ChFDb25uZWN0aW9uc0J5VHlwZRIRCglib3RfdG9rZW4YASABKAUSDwoHc2Vzc2lvbhgCIAEoBSIvCg5Cb3RDb25uZWN0aW9ucxIOCgZib3RfaWQYASABKAkSDQoFY291bnQYAiABKAUiWgoQQ29ubmVjdGlvbnNCeUFnZRIQCgh1bmRlcl8xbRgBIAEoBRIRCgl1bmRlcl8xMG0YAiABKAUSEAoIdW5kZXJfMWgYAyABKAUSDwoHb3Zlcl8xaBgEIAEoBSKFAQoRQ29ubmVjdGlvbk1ldHJpY3MSEQoJb3BzX3RvdGFsGAEgASgDEhIKCmFja3NfdG90YWwYAiABKAMSFAoMZXJyb3JzX3RvdGFsGAMgASgDEhcKD2NvbmZsaWN0c190b3RhbBgEIAEoAxIaChJyYXRlX2xpbWl0ZWRfdG90YWwYBSABKAMiFQoTR2V0QXBpSGVhbHRoUmVxdWVzdCJDChRHZXRBcGlIZWFsdGhSZXNwb25zZRIKCgJvaxgBIAEoCBIOCgZzZXJ2ZXIYAiABKAkSDwoHdmVyc2lvbhgDIAEoCSITChFHZXRWZXJzaW9uUmVxdWVzdCI1ChJHZXRWZXJzaW9uUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRIOCgZzZXJ2ZXIYAiABKAkiEQoPR2V0U3RhdHNSZXF1ZXN0IpwBChBHZXRTdGF0c1Jlc3BvbnNlEhEKCW9yZ19jb3VudBgBIAEoAxIRCglib3RfY291bnQYAiABKAMSGAoQb25saW5lX2JvdF9jb3VudBgDIAEoAxIUCgx0aHJlYWRfY291bnQYBCABKAMSFQoNbWVzc2FnZV9jb3VudBgFIAEoAxIbChNhY3RpdmVfdGhyZWFkX2NvdW50GAYgASgDIhEKD0dldFNraWxsUmVxdWVzdCI3ChBHZXRTa2lsbFJlc3BvbnNlEiMKBWd1aWRlGAEgASgLMhQuZ29vZ2xlLmFwaS5IdHRwQm9keSpfCgxIZWFsdGhTdGF0dXMSHQoZSEVBTFRIX1NUQVRVU19VTlNQRUNJRklFRBAAEhQKEEhFQUxUSF9TVEFUVVNfT0sQARIaChZIRUFMVEhfU1RBVFVTX0RFR1JBREVEEAIqZAoORGF0YWJhc2VTdGF0dXMSHwobREFUQUJBU0VfU1RBVFVTX1VOU1BFQ0lGSUVEEAASFgoSREFUQUJBU0VfU1RBVFVTX09LEAESGQoVREFUQUJBU0VfU1RBVFVTX0VSUk9SEAIyhwQKDVNlcnZlclNlcnZpY2UScwoJR2V0SGVhbHRoEhguYjJiLnYxLkdldEhlYWx0aFJlcXVlc3QaGS5iMmIudjEuR2V0SGVhbHRoUmVzcG9uc2UiMYq1GAMKAQGStRgXEhUKBnN0YXR1cxIIZGVncmFkZWQY9wOC0+STAgkSBy9oZWFsdGgSZQoMR2V0QXBpSGVhbHRoEhsuYjJiLnYxLkdldEFwaUhlYWx0aFJlcXVlc3QaHC5iMmIudjEuR2V0QXBpSGVhbHRoUmVzcG9uc2UiGoq1GAMKAQGC0+STAg0SCy9hcGkvaGVhbHRoEmAKCkdldFZlcnNpb24SGS5iMmIudjEuR2V0VmVyc2lvblJlcXVlc3QaGi5iMmIudjEuR2V0VmVyc2lvblJlc3BvbnNlIhuKtRgDCgEBgtPkkwIOEgwvYXBpL3ZlcnNpb24SWAoIR2V0U3RhdHMSFy5iMmIudjEuR2V0U3RhdHNSZXF1ZXN0GhguYjJiLnYxLkdldFN0YXRzUmVzcG9uc2UiGYq1GAMKAQGC0+STAgwSCi9hcGkvc3RhdHMSXgoIR2V0U2tpbGwSFy5iMmIudjEuR2V0U2tpbGxSZXF1ZXN0GhguYjJiLnYxLkdldFNraWxsUmVzcG9uc2UiH4q1GAMKAQGC0+STAhJiBWd1aWRlEgkvc2tpbGwubWRCMVovZ2l0aHViLmNvbS9iMmItcHJvdG9jb2wvYjJiL3Nkay9nby9iMmIvdjE7YjJidjFiBnByb3RvMw", [file_b2b_options_v1_options, file_google_api_annotations, file_google_api_httpbody]);
 
 /**
  * Asks for health.
@@ -73,6 +73,13 @@ export type GetHealthResponse = Message<"b2b.v1.GetHealthResponse"> & {
    * @generated from field: b2b.v1.DatabaseStatus db = 5;
    */
   db: DatabaseStatus;
+
+  /**
+   * Only for the operator: with the admin secret as bearer token.
+   *
+   * @generated from field: b2b.v1.ConnectionStats ws = 6;
+   */
+  ws?: ConnectionStats | undefined;
 };
 
 /**
@@ -81,6 +88,209 @@ export type GetHealthResponse = Message<"b2b.v1.GetHealthResponse"> & {
  */
 export const GetHealthResponseSchema: GenMessage<GetHealthResponse> = /*@__PURE__*/
   messageDesc(file_b2b_v1_server, 1);
+
+/**
+ * What the operator sees of the WebSocket connections of this node.
+ *
+ * @generated from message b2b.v1.ConnectionStats
+ */
+export type ConnectionStats = Message<"b2b.v1.ConnectionStats"> & {
+  /**
+   * How many of each kind.
+   *
+   * @generated from field: b2b.v1.ConnectionsByType by_type = 1;
+   */
+  byType?: ConnectionsByType | undefined;
+
+  /**
+   * The bots with the most, at most 10.
+   *
+   * @generated from field: repeated b2b.v1.BotConnections by_bot = 2;
+   */
+  byBot: BotConnections[];
+
+  /**
+   * How many of each age.
+   *
+   * @generated from field: b2b.v1.ConnectionsByAge by_age = 3;
+   */
+  byAge?: ConnectionsByAge | undefined;
+
+  /**
+   * How many did not answer the last ping.
+   *
+   * @generated from field: int32 not_alive = 4;
+   */
+  notAlive: number;
+
+  /**
+   * Connections per minute over the last 5 minutes of bots that had one before.
+   *
+   * @generated from field: double reconnect_rate_5m = 5;
+   */
+  reconnectRate5m: number;
+
+  /**
+   * Frames since the start.
+   *
+   * @generated from field: b2b.v1.ConnectionMetrics ws_metrics = 6;
+   */
+  wsMetrics?: ConnectionMetrics | undefined;
+};
+
+/**
+ * Describes the message b2b.v1.ConnectionStats.
+ * Use `create(ConnectionStatsSchema)` to create a new message.
+ */
+export const ConnectionStatsSchema: GenMessage<ConnectionStats> = /*@__PURE__*/
+  messageDesc(file_b2b_v1_server, 2);
+
+/**
+ * Connections by credential.
+ *
+ * @generated from message b2b.v1.ConnectionsByType
+ */
+export type ConnectionsByType = Message<"b2b.v1.ConnectionsByType"> & {
+  /**
+   * Opened with a bot's token.
+   *
+   * @generated from field: int32 bot_token = 1;
+   */
+  botToken: number;
+
+  /**
+   * Opened with a login session.
+   *
+   * @generated from field: int32 session = 2;
+   */
+  session: number;
+};
+
+/**
+ * Describes the message b2b.v1.ConnectionsByType.
+ * Use `create(ConnectionsByTypeSchema)` to create a new message.
+ */
+export const ConnectionsByTypeSchema: GenMessage<ConnectionsByType> = /*@__PURE__*/
+  messageDesc(file_b2b_v1_server, 3);
+
+/**
+ * The connections of one bot.
+ *
+ * @generated from message b2b.v1.BotConnections
+ */
+export type BotConnections = Message<"b2b.v1.BotConnections"> & {
+  /**
+   * The bot.
+   *
+   * @generated from field: string bot_id = 1;
+   */
+  botId: string;
+
+  /**
+   * How many it has.
+   *
+   * @generated from field: int32 count = 2;
+   */
+  count: number;
+};
+
+/**
+ * Describes the message b2b.v1.BotConnections.
+ * Use `create(BotConnectionsSchema)` to create a new message.
+ */
+export const BotConnectionsSchema: GenMessage<BotConnections> = /*@__PURE__*/
+  messageDesc(file_b2b_v1_server, 4);
+
+/**
+ * Connections by age.
+ *
+ * @generated from message b2b.v1.ConnectionsByAge
+ */
+export type ConnectionsByAge = Message<"b2b.v1.ConnectionsByAge"> & {
+  /**
+   * Younger than a minute.
+   *
+   * @generated from field: int32 under_1m = 1;
+   */
+  under1m: number;
+
+  /**
+   * From a minute to ten.
+   *
+   * @generated from field: int32 under_10m = 2;
+   */
+  under10m: number;
+
+  /**
+   * From ten minutes to an hour.
+   *
+   * @generated from field: int32 under_1h = 3;
+   */
+  under1h: number;
+
+  /**
+   * Older.
+   *
+   * @generated from field: int32 over_1h = 4;
+   */
+  over1h: number;
+};
+
+/**
+ * Describes the message b2b.v1.ConnectionsByAge.
+ * Use `create(ConnectionsByAgeSchema)` to create a new message.
+ */
+export const ConnectionsByAgeSchema: GenMessage<ConnectionsByAge> = /*@__PURE__*/
+  messageDesc(file_b2b_v1_server, 5);
+
+/**
+ * Counts of frames since the server started.
+ *
+ * @generated from message b2b.v1.ConnectionMetrics
+ */
+export type ConnectionMetrics = Message<"b2b.v1.ConnectionMetrics"> & {
+  /**
+   * Operations asked for.
+   *
+   * @generated from field: int64 ops_total = 1;
+   */
+  opsTotal: bigint;
+
+  /**
+   * Operations that succeeded.
+   *
+   * @generated from field: int64 acks_total = 2;
+   */
+  acksTotal: bigint;
+
+  /**
+   * Operations that failed.
+   *
+   * @generated from field: int64 errors_total = 3;
+   */
+  errorsTotal: bigint;
+
+  /**
+   * Of these, by a revision conflict.
+   *
+   * @generated from field: int64 conflicts_total = 4;
+   */
+  conflictsTotal: bigint;
+
+  /**
+   * Of these, by a limit.
+   *
+   * @generated from field: int64 rate_limited_total = 5;
+   */
+  rateLimitedTotal: bigint;
+};
+
+/**
+ * Describes the message b2b.v1.ConnectionMetrics.
+ * Use `create(ConnectionMetricsSchema)` to create a new message.
+ */
+export const ConnectionMetricsSchema: GenMessage<ConnectionMetrics> = /*@__PURE__*/
+  messageDesc(file_b2b_v1_server, 6);
 
 /**
  * Asks for health.
@@ -95,7 +305,7 @@ export type GetApiHealthRequest = Message<"b2b.v1.GetApiHealthRequest"> & {
  * Use `create(GetApiHealthRequestSchema)` to create a new message.
  */
 export const GetApiHealthRequestSchema: GenMessage<GetApiHealthRequest> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_server, 2);
+  messageDesc(file_b2b_v1_server, 7);
 
 /**
  * Health for old clients.
@@ -130,7 +340,7 @@ export type GetApiHealthResponse = Message<"b2b.v1.GetApiHealthResponse"> & {
  * Use `create(GetApiHealthResponseSchema)` to create a new message.
  */
 export const GetApiHealthResponseSchema: GenMessage<GetApiHealthResponse> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_server, 3);
+  messageDesc(file_b2b_v1_server, 8);
 
 /**
  * Asks for the version.
@@ -145,7 +355,7 @@ export type GetVersionRequest = Message<"b2b.v1.GetVersionRequest"> & {
  * Use `create(GetVersionRequestSchema)` to create a new message.
  */
 export const GetVersionRequestSchema: GenMessage<GetVersionRequest> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_server, 4);
+  messageDesc(file_b2b_v1_server, 9);
 
 /**
  * The version.
@@ -173,7 +383,7 @@ export type GetVersionResponse = Message<"b2b.v1.GetVersionResponse"> & {
  * Use `create(GetVersionResponseSchema)` to create a new message.
  */
 export const GetVersionResponseSchema: GenMessage<GetVersionResponse> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_server, 5);
+  messageDesc(file_b2b_v1_server, 10);
 
 /**
  * Asks for counts.
@@ -188,7 +398,7 @@ export type GetStatsRequest = Message<"b2b.v1.GetStatsRequest"> & {
  * Use `create(GetStatsRequestSchema)` to create a new message.
  */
 export const GetStatsRequestSchema: GenMessage<GetStatsRequest> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_server, 6);
+  messageDesc(file_b2b_v1_server, 11);
 
 /**
  * Counts over all orgs.
@@ -244,7 +454,7 @@ export type GetStatsResponse = Message<"b2b.v1.GetStatsResponse"> & {
  * Use `create(GetStatsResponseSchema)` to create a new message.
  */
 export const GetStatsResponseSchema: GenMessage<GetStatsResponse> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_server, 7);
+  messageDesc(file_b2b_v1_server, 12);
 
 /**
  * Asks for the guide.
@@ -259,7 +469,7 @@ export type GetSkillRequest = Message<"b2b.v1.GetSkillRequest"> & {
  * Use `create(GetSkillRequestSchema)` to create a new message.
  */
 export const GetSkillRequestSchema: GenMessage<GetSkillRequest> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_server, 8);
+  messageDesc(file_b2b_v1_server, 13);
 
 /**
  * The guide.
@@ -280,7 +490,7 @@ export type GetSkillResponse = Message<"b2b.v1.GetSkillResponse"> & {
  * Use `create(GetSkillResponseSchema)` to create a new message.
  */
 export const GetSkillResponseSchema: GenMessage<GetSkillResponse> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_server, 9);
+  messageDesc(file_b2b_v1_server, 14);
 
 /**
  * Whether the server works.

@@ -43,7 +43,7 @@ class GetHealthRequest(Message[_GetHealthRequestFields]):
         ) -> None:
             pass
 
-_GetHealthResponseFields: TypeAlias = Literal["status", "uptime_ms", "connected_clients", "connected_bots", "db"]
+_GetHealthResponseFields: TypeAlias = Literal["status", "uptime_ms", "connected_clients", "connected_bots", "db", "ws"]
 
 class GetHealthResponse(Message[_GetHealthResponseFields]):
     """
@@ -84,9 +84,15 @@ class GetHealthResponse(Message[_GetHealthResponseFields]):
             ```proto
             b2b.v1.DatabaseStatus db = 5;
             ```
+        ws:
+            Only for the operator: with the admin secret as bearer token.
+
+            ```proto
+            optional b2b.v1.ConnectionStats ws = 6;
+            ```
     """
 
-    __slots__ = ("status", "uptime_ms", "connected_clients", "connected_bots", "db")
+    __slots__ = ("status", "uptime_ms", "connected_clients", "connected_bots", "db", "ws")
 
     if TYPE_CHECKING:
 
@@ -98,6 +104,7 @@ class GetHealthResponse(Message[_GetHealthResponseFields]):
             connected_clients: int = 0,
             connected_bots: int = 0,
             db: DatabaseStatus | None = None,
+            ws: ConnectionStats | None = None,
         ) -> None:
             pass
 
@@ -106,6 +113,279 @@ class GetHealthResponse(Message[_GetHealthResponseFields]):
         connected_clients: int
         connected_bots: int
         db: DatabaseStatus
+        ws: ConnectionStats | None
+
+_ConnectionStatsFields: TypeAlias = Literal["by_type", "by_bot", "by_age", "not_alive", "reconnect_rate_5m", "ws_metrics"]
+
+class ConnectionStats(Message[_ConnectionStatsFields]):
+    """
+    What the operator sees of the WebSocket connections of this node.
+
+    ```proto
+    message b2b.v1.ConnectionStats
+    ```
+
+    Attributes:
+        by_type:
+            How many of each kind.
+
+            ```proto
+            optional b2b.v1.ConnectionsByType by_type = 1;
+            ```
+        by_bot:
+            The bots with the most, at most 10.
+
+            ```proto
+            repeated b2b.v1.BotConnections by_bot = 2;
+            ```
+        by_age:
+            How many of each age.
+
+            ```proto
+            optional b2b.v1.ConnectionsByAge by_age = 3;
+            ```
+        not_alive:
+            How many did not answer the last ping.
+
+            ```proto
+            int32 not_alive = 4;
+            ```
+        reconnect_rate_5m:
+            Connections per minute over the last 5 minutes of bots that had one before.
+
+            ```proto
+            double reconnect_rate_5m = 5;
+            ```
+        ws_metrics:
+            Frames since the start.
+
+            ```proto
+            optional b2b.v1.ConnectionMetrics ws_metrics = 6;
+            ```
+    """
+
+    __slots__ = ("by_type", "by_bot", "by_age", "not_alive", "reconnect_rate_5m", "ws_metrics")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            by_type: ConnectionsByType | None = None,
+            by_bot: list[BotConnections] | None = None,
+            by_age: ConnectionsByAge | None = None,
+            not_alive: int = 0,
+            reconnect_rate_5m: float = 0,
+            ws_metrics: ConnectionMetrics | None = None,
+        ) -> None:
+            pass
+
+        by_type: ConnectionsByType | None
+        by_bot: list[BotConnections]
+        by_age: ConnectionsByAge | None
+        not_alive: int
+        reconnect_rate_5m: float
+        ws_metrics: ConnectionMetrics | None
+
+_ConnectionsByTypeFields: TypeAlias = Literal["bot_token", "session"]
+
+class ConnectionsByType(Message[_ConnectionsByTypeFields]):
+    """
+    Connections by credential.
+
+    ```proto
+    message b2b.v1.ConnectionsByType
+    ```
+
+    Attributes:
+        bot_token:
+            Opened with a bot's token.
+
+            ```proto
+            int32 bot_token = 1;
+            ```
+        session:
+            Opened with a login session.
+
+            ```proto
+            int32 session = 2;
+            ```
+    """
+
+    __slots__ = ("bot_token", "session")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            bot_token: int = 0,
+            session: int = 0,
+        ) -> None:
+            pass
+
+        bot_token: int
+        session: int
+
+_BotConnectionsFields: TypeAlias = Literal["bot_id", "count"]
+
+class BotConnections(Message[_BotConnectionsFields]):
+    """
+    The connections of one bot.
+
+    ```proto
+    message b2b.v1.BotConnections
+    ```
+
+    Attributes:
+        bot_id:
+            The bot.
+
+            ```proto
+            string bot_id = 1;
+            ```
+        count:
+            How many it has.
+
+            ```proto
+            int32 count = 2;
+            ```
+    """
+
+    __slots__ = ("bot_id", "count")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            bot_id: str = "",
+            count: int = 0,
+        ) -> None:
+            pass
+
+        bot_id: str
+        count: int
+
+_ConnectionsByAgeFields: TypeAlias = Literal["under_1m", "under_10m", "under_1h", "over_1h"]
+
+class ConnectionsByAge(Message[_ConnectionsByAgeFields]):
+    """
+    Connections by age.
+
+    ```proto
+    message b2b.v1.ConnectionsByAge
+    ```
+
+    Attributes:
+        under_1m:
+            Younger than a minute.
+
+            ```proto
+            int32 under_1m = 1;
+            ```
+        under_10m:
+            From a minute to ten.
+
+            ```proto
+            int32 under_10m = 2;
+            ```
+        under_1h:
+            From ten minutes to an hour.
+
+            ```proto
+            int32 under_1h = 3;
+            ```
+        over_1h:
+            Older.
+
+            ```proto
+            int32 over_1h = 4;
+            ```
+    """
+
+    __slots__ = ("under_1m", "under_10m", "under_1h", "over_1h")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            under_1m: int = 0,
+            under_10m: int = 0,
+            under_1h: int = 0,
+            over_1h: int = 0,
+        ) -> None:
+            pass
+
+        under_1m: int
+        under_10m: int
+        under_1h: int
+        over_1h: int
+
+_ConnectionMetricsFields: TypeAlias = Literal["ops_total", "acks_total", "errors_total", "conflicts_total", "rate_limited_total"]
+
+class ConnectionMetrics(Message[_ConnectionMetricsFields]):
+    """
+    Counts of frames since the server started.
+
+    ```proto
+    message b2b.v1.ConnectionMetrics
+    ```
+
+    Attributes:
+        ops_total:
+            Operations asked for.
+
+            ```proto
+            int64 ops_total = 1;
+            ```
+        acks_total:
+            Operations that succeeded.
+
+            ```proto
+            int64 acks_total = 2;
+            ```
+        errors_total:
+            Operations that failed.
+
+            ```proto
+            int64 errors_total = 3;
+            ```
+        conflicts_total:
+            Of these, by a revision conflict.
+
+            ```proto
+            int64 conflicts_total = 4;
+            ```
+        rate_limited_total:
+            Of these, by a limit.
+
+            ```proto
+            int64 rate_limited_total = 5;
+            ```
+    """
+
+    __slots__ = ("ops_total", "acks_total", "errors_total", "conflicts_total", "rate_limited_total")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            ops_total: int = 0,
+            acks_total: int = 0,
+            errors_total: int = 0,
+            conflicts_total: int = 0,
+            rate_limited_total: int = 0,
+        ) -> None:
+            pass
+
+        ops_total: int
+        acks_total: int
+        errors_total: int
+        conflicts_total: int
+        rate_limited_total: int
 
 _GetApiHealthRequestFields: TypeAlias = NoReturn
 
@@ -447,7 +727,7 @@ class DatabaseStatus(Enum):
 
 
 _DESC = file_desc(
-    b'\n\x13b2b/v1/server.proto\x12\x06b2b.v1\x1a\x1cb2b/options/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto"\x12\n\x10GetHealthRequest"\xda\x01\n\x11GetHealthResponse\x12,\n\x06status\x18\x01 \x01(\x0e2\x14.b2b.v1.HealthStatusR\x06status\x12\x1b\n\tuptime_ms\x18\x02 \x01(\x03R\x08uptimeMs\x12+\n\x11connected_clients\x18\x03 \x01(\x05R\x10connectedClients\x12%\n\x0econnected_bots\x18\x04 \x01(\x05R\rconnectedBots\x12&\n\x02db\x18\x05 \x01(\x0e2\x16.b2b.v1.DatabaseStatusR\x02db"\x15\n\x13GetApiHealthRequest"X\n\x14GetApiHealthResponse\x12\x0e\n\x02ok\x18\x01 \x01(\x08R\x02ok\x12\x16\n\x06server\x18\x02 \x01(\tR\x06server\x12\x18\n\x07version\x18\x03 \x01(\tR\x07version"\x13\n\x11GetVersionRequest"F\n\x12GetVersionResponse\x12\x18\n\x07version\x18\x01 \x01(\tR\x07version\x12\x16\n\x06server\x18\x02 \x01(\tR\x06server"\x11\n\x0fGetStatsRequest"\xee\x01\n\x10GetStatsResponse\x12\x1b\n\torg_count\x18\x01 \x01(\x03R\x08orgCount\x12\x1b\n\tbot_count\x18\x02 \x01(\x03R\x08botCount\x12(\n\x10online_bot_count\x18\x03 \x01(\x03R\x0eonlineBotCount\x12!\n\x0cthread_count\x18\x04 \x01(\x03R\x0bthreadCount\x12#\n\rmessage_count\x18\x05 \x01(\x03R\x0cmessageCount\x12.\n\x13active_thread_count\x18\x06 \x01(\x03R\x11activeThreadCount"\x11\n\x0fGetSkillRequest">\n\x10GetSkillResponse\x12*\n\x05guide\x18\x01 \x01(\x0b2\x14.google.api.HttpBodyR\x05guide*_\n\x0cHealthStatus\x12\x1d\n\x19HEALTH_STATUS_UNSPECIFIED\x10\x00\x12\x14\n\x10HEALTH_STATUS_OK\x10\x01\x12\x1a\n\x16HEALTH_STATUS_DEGRADED\x10\x02*d\n\x0eDatabaseStatus\x12\x1f\n\x1bDATABASE_STATUS_UNSPECIFIED\x10\x00\x12\x16\n\x12DATABASE_STATUS_OK\x10\x01\x12\x19\n\x15DATABASE_STATUS_ERROR\x10\x022\x87\x04\n\rServerService\x12s\n\tGetHealth\x12\x18.b2b.v1.GetHealthRequest\x1a\x19.b2b.v1.GetHealthResponse"1\x8a\xb5\x18\x03\n\x01\x01\x92\xb5\x18\x17\x12\x15\n\x06status\x12\x08degraded\x18\xf7\x03\x82\xd3\xe4\x93\x02\t\x12\x07/health\x12e\n\x0cGetApiHealth\x12\x1b.b2b.v1.GetApiHealthRequest\x1a\x1c.b2b.v1.GetApiHealthResponse"\x1a\x8a\xb5\x18\x03\n\x01\x01\x82\xd3\xe4\x93\x02\r\x12\x0b/api/health\x12`\n\nGetVersion\x12\x19.b2b.v1.GetVersionRequest\x1a\x1a.b2b.v1.GetVersionResponse"\x1b\x8a\xb5\x18\x03\n\x01\x01\x82\xd3\xe4\x93\x02\x0e\x12\x0c/api/version\x12X\n\x08GetStats\x12\x17.b2b.v1.GetStatsRequest\x1a\x18.b2b.v1.GetStatsResponse"\x19\x8a\xb5\x18\x03\n\x01\x01\x82\xd3\xe4\x93\x02\x0c\x12\n/api/stats\x12^\n\x08GetSkill\x12\x17.b2b.v1.GetSkillRequest\x1a\x18.b2b.v1.GetSkillResponse"\x1f\x8a\xb5\x18\x03\n\x01\x01\x82\xd3\xe4\x93\x02\x12b\x05guide\x12\t/skill.mdB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3',
+    b'\n\x13b2b/v1/server.proto\x12\x06b2b.v1\x1a\x1cb2b/options/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto"\x12\n\x10GetHealthRequest"\x8b\x02\n\x11GetHealthResponse\x12,\n\x06status\x18\x01 \x01(\x0e2\x14.b2b.v1.HealthStatusR\x06status\x12\x1b\n\tuptime_ms\x18\x02 \x01(\x03R\x08uptimeMs\x12+\n\x11connected_clients\x18\x03 \x01(\x05R\x10connectedClients\x12%\n\x0econnected_bots\x18\x04 \x01(\x05R\rconnectedBots\x12&\n\x02db\x18\x05 \x01(\x0e2\x16.b2b.v1.DatabaseStatusR\x02db\x12/\n\x02ws\x18\x06 \x01(\x0b2\x17.b2b.v1.ConnectionStatsR\x02wsB\x06\xda\xb5\x18\x02\x08\x01"\xa8\x02\n\x0fConnectionStats\x122\n\x07by_type\x18\x01 \x01(\x0b2\x19.b2b.v1.ConnectionsByTypeR\x06byType\x12-\n\x06by_bot\x18\x02 \x03(\x0b2\x16.b2b.v1.BotConnectionsR\x05byBot\x12/\n\x06by_age\x18\x03 \x01(\x0b2\x18.b2b.v1.ConnectionsByAgeR\x05byAge\x12\x1b\n\tnot_alive\x18\x04 \x01(\x05R\x08notAlive\x12*\n\x11reconnect_rate_5m\x18\x05 \x01(\x01R\x0freconnectRate5m\x128\n\nws_metrics\x18\x06 \x01(\x0b2\x19.b2b.v1.ConnectionMetricsR\twsMetrics"J\n\x11ConnectionsByType\x12\x1b\n\tbot_token\x18\x01 \x01(\x05R\x08botToken\x12\x18\n\x07session\x18\x02 \x01(\x05R\x07session"=\n\x0eBotConnections\x12\x15\n\x06bot_id\x18\x01 \x01(\tR\x05botId\x12\x14\n\x05count\x18\x02 \x01(\x05R\x05count"~\n\x10ConnectionsByAge\x12\x19\n\x08under_1m\x18\x01 \x01(\x05R\x07under1m\x12\x1b\n\tunder_10m\x18\x02 \x01(\x05R\x08under10m\x12\x19\n\x08under_1h\x18\x03 \x01(\x05R\x07under1h\x12\x17\n\x07over_1h\x18\x04 \x01(\x05R\x06over1h"\xc9\x01\n\x11ConnectionMetrics\x12\x1b\n\tops_total\x18\x01 \x01(\x03R\x08opsTotal\x12\x1d\n\nacks_total\x18\x02 \x01(\x03R\tacksTotal\x12!\n\x0cerrors_total\x18\x03 \x01(\x03R\x0berrorsTotal\x12\'\n\x0fconflicts_total\x18\x04 \x01(\x03R\x0econflictsTotal\x12,\n\x12rate_limited_total\x18\x05 \x01(\x03R\x10rateLimitedTotal"\x15\n\x13GetApiHealthRequest"X\n\x14GetApiHealthResponse\x12\x0e\n\x02ok\x18\x01 \x01(\x08R\x02ok\x12\x16\n\x06server\x18\x02 \x01(\tR\x06server\x12\x18\n\x07version\x18\x03 \x01(\tR\x07version"\x13\n\x11GetVersionRequest"F\n\x12GetVersionResponse\x12\x18\n\x07version\x18\x01 \x01(\tR\x07version\x12\x16\n\x06server\x18\x02 \x01(\tR\x06server"\x11\n\x0fGetStatsRequest"\xee\x01\n\x10GetStatsResponse\x12\x1b\n\torg_count\x18\x01 \x01(\x03R\x08orgCount\x12\x1b\n\tbot_count\x18\x02 \x01(\x03R\x08botCount\x12(\n\x10online_bot_count\x18\x03 \x01(\x03R\x0eonlineBotCount\x12!\n\x0cthread_count\x18\x04 \x01(\x03R\x0bthreadCount\x12#\n\rmessage_count\x18\x05 \x01(\x03R\x0cmessageCount\x12.\n\x13active_thread_count\x18\x06 \x01(\x03R\x11activeThreadCount"\x11\n\x0fGetSkillRequest">\n\x10GetSkillResponse\x12*\n\x05guide\x18\x01 \x01(\x0b2\x14.google.api.HttpBodyR\x05guide*_\n\x0cHealthStatus\x12\x1d\n\x19HEALTH_STATUS_UNSPECIFIED\x10\x00\x12\x14\n\x10HEALTH_STATUS_OK\x10\x01\x12\x1a\n\x16HEALTH_STATUS_DEGRADED\x10\x02*d\n\x0eDatabaseStatus\x12\x1f\n\x1bDATABASE_STATUS_UNSPECIFIED\x10\x00\x12\x16\n\x12DATABASE_STATUS_OK\x10\x01\x12\x19\n\x15DATABASE_STATUS_ERROR\x10\x022\x87\x04\n\rServerService\x12s\n\tGetHealth\x12\x18.b2b.v1.GetHealthRequest\x1a\x19.b2b.v1.GetHealthResponse"1\x8a\xb5\x18\x03\n\x01\x01\x92\xb5\x18\x17\x12\x15\n\x06status\x12\x08degraded\x18\xf7\x03\x82\xd3\xe4\x93\x02\t\x12\x07/health\x12e\n\x0cGetApiHealth\x12\x1b.b2b.v1.GetApiHealthRequest\x1a\x1c.b2b.v1.GetApiHealthResponse"\x1a\x8a\xb5\x18\x03\n\x01\x01\x82\xd3\xe4\x93\x02\r\x12\x0b/api/health\x12`\n\nGetVersion\x12\x19.b2b.v1.GetVersionRequest\x1a\x1a.b2b.v1.GetVersionResponse"\x1b\x8a\xb5\x18\x03\n\x01\x01\x82\xd3\xe4\x93\x02\x0e\x12\x0c/api/version\x12X\n\x08GetStats\x12\x17.b2b.v1.GetStatsRequest\x1a\x18.b2b.v1.GetStatsResponse"\x19\x8a\xb5\x18\x03\n\x01\x01\x82\xd3\xe4\x93\x02\x0c\x12\n/api/stats\x12^\n\x08GetSkill\x12\x17.b2b.v1.GetSkillRequest\x1a\x18.b2b.v1.GetSkillResponse"\x1f\x8a\xb5\x18\x03\n\x01\x01\x82\xd3\xe4\x93\x02\x12b\x05guide\x12\t/skill.mdB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3',
     [
         options_pb.desc(),
         annotations_pb.desc(),
@@ -456,6 +736,11 @@ _DESC = file_desc(
     {
         "GetHealthRequest": GetHealthRequest,
         "GetHealthResponse": GetHealthResponse,
+        "ConnectionStats": ConnectionStats,
+        "ConnectionsByType": ConnectionsByType,
+        "BotConnections": BotConnections,
+        "ConnectionsByAge": ConnectionsByAge,
+        "ConnectionMetrics": ConnectionMetrics,
         "GetApiHealthRequest": GetApiHealthRequest,
         "GetApiHealthResponse": GetApiHealthResponse,
         "GetVersionRequest": GetVersionRequest,
