@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // SessionCookie is the name of the session cookie.
@@ -149,6 +150,9 @@ func (e Edge) WriteCookie(h http.Header, c *Cookie) {
 	}
 	if c.Value == "" {
 		cookie.MaxAge = -1
+		cookie.Expires = time.Unix(1, 0) // the zero time would leave the attribute out
+	} else {
+		cookie.Expires = time.Now().Add(time.Duration(c.MaxAge) * time.Second)
 	}
 	h.Add("Set-Cookie", cookie.String())
 }
