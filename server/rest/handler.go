@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -22,7 +23,10 @@ type Config struct {
 	Edge        call.Edge // its BasePath is taken off where a proxy left it
 	CORSOrigins []string  // see [CORS]
 	Log         *slog.Logger
+	BodyTimeout time.Duration // how long a body may be under way; 0: 30 seconds
 }
+
+const defaultBodyTimeout = 30 * time.Second
 
 // handler serves every route.
 type handler struct {
@@ -30,6 +34,7 @@ type handler struct {
 	pipeline *call.Pipeline
 	edge     call.Edge
 	log      *slog.Logger
+	patience time.Duration // for bodies
 }
 
 // New makes the REST binding. It fails when the schema's HTTP rules cannot be
@@ -39,7 +44,11 @@ func New(c Config) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rest: %w", err)
 	}
-	return CORS(c.CORSOrigins, &handler{router: routes, pipeline: c.Pipeline, edge: c.Edge, log: c.Log}), nil
+	if c.BodyTimeout == 0 {
+		c.BodyTimeout = defaultBodyTimeout
+	}
+	h := &handler{router: routes, pipeline: c.Pipeline, edge: c.Edge, log: c.Log, patience: c.BodyTimeout}
+	return CORS(c.CORSOrigins, h), nil
 }
 
 // ServeHTTP answers one request, see the package's comment.
@@ -55,7 +64,7 @@ func (s *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serve does the stages after CORS. Its error is about writing the answer.
 func (s *handler) serve(w http.ResponseWriter, r *http.Request, buf *wire.Buffer) error {
-	if err := readBody(r, buf); err != nil {
+	if err := s.readBody(w, r, buf); err != nil {
 		return writeError(w, r, err)
 	}
 	m, err := s.router.find(r.Method, s.path(r))

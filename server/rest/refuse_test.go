@@ -1,11 +1,17 @@
 package rest_test
 
 import (
+	"bufio"
+	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/sdk/go/b2b/v1/b2bv1connect"
@@ -93,6 +99,46 @@ func TestBodyLimit(t *testing.T) {
 			if err := res.Body.Close(); err != nil {
 				t.Error(err)
 			}
+		}
+	}
+}
+
+// TestStalledBody sends half a body and waits.
+func TestStalledBody(t *testing.T) {
+	h := server(t, func(c *rest.Config) { c.BodyTimeout = 50 * time.Millisecond }, map[string]service{
+		b2bv1connect.AuthServiceLoginProcedure: func(ctx context.Context, _ proto.Message) (proto.Message, error) {
+			select { // the deadline of a body that came in time does not end its call
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			case <-time.After(150 * time.Millisecond):
+				return &b2bv1.LoginResponse{}, nil
+			}
+		},
+	})
+	s := httptest.NewServer(h)
+	defer s.Close()
+	for request, want := range map[string]string{
+		"Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{\"a\":":          "HTTP/1.1 400 ",
+		"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}": "HTTP/1.1 400 ",
+		"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}":               "HTTP/1.1 200 ",
+		"Content-Type: text/plain\r\nContent-Length: 9\r\n\r\nhalf":                   "HTTP/1.1 200 ",
+	} {
+		conn, err := net.Dial("tcp", s.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(conn, "POST /api/auth/login HTTP/1.1\r\nHost: x\r\n"+request); err != nil {
+			t.Fatal(err)
+		}
+		line, err := bufio.NewReader(conn).ReadString('\n')
+		if err != nil || !strings.HasPrefix(line, want) {
+			t.Errorf("%q: %q, %v", request, line, err)
+		}
+		if err := conn.Close(); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package rest_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -191,6 +192,23 @@ func TestIfMatchAndKeysReachTheService(t *testing.T) {
 	}
 	if got.GetExpectedRevision() != 7 || strings.Join(got.GetUpdateMask().GetPaths(), " ") != "close_reason topic" {
 		t.Errorf("service got %v", got)
+	}
+}
+
+// TestBuffersAreNotShared guards against messages that point into the buffer of
+// their body, which serves the next request.
+func TestBuffersAreNotShared(t *testing.T) {
+	var got []proto.Message
+	h := server(t, nil, map[string]service{b2bv1connect.ThreadServiceSendThreadMessageProcedure: func(_ context.Context, m proto.Message) (proto.Message, error) {
+		got = append(got, m)
+		return &b2bv1.SendThreadMessageResponse{}, nil
+	}})
+	for _, letter := range []string{"a", "b"} {
+		do(t, h, "POST /api/threads/t1/messages"+asBot+"\nContent-Type: application/json\n\n"+
+			strings.ReplaceAll(`{"content":"QQ","metadata":{"Q":"Q"},"parts":[{"type":"json","content":{"Q":["Q"]}},{"type":"text","content":"QQQ"}]}`, "Q", letter))
+	}
+	if text := fmt.Sprint(got[0]); strings.Contains(text, `"b"`) || !strings.Contains(text, "aaa") {
+		t.Errorf("the first message became %s", text)
 	}
 }
 

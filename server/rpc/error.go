@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/proto"
@@ -19,7 +20,7 @@ func toConnect(err error) error {
 	out := connect.NewError(e.ConnectCode(), errors.New(e.Message))
 	d, err := connect.NewErrorDetail(detail(e))
 	if err != nil {
-		return connect.NewError(connect.CodeInternal, errors.New("Internal server error"))
+		return connect.NewError(connect.CodeInternal, fmt.Errorf("describe %s: %w", call.CodeText(e.Code), err))
 	}
 	out.AddDetail(d)
 	if e.RetryAfter > 0 {
@@ -31,7 +32,7 @@ func toConnect(err error) error {
 func detail(e *call.Error) *b2bv1.ErrorDetail {
 	d := &b2bv1.ErrorDetail{Code: e.Code, Retryable: e.Retryable()}
 	if e.Hint != "" {
-		d.Hint = proto.String(e.Hint)
+		d.Hint = proto.String(strings.ToValidUTF8(e.Hint, "\ufffd"))
 	}
 	if e.RetryAfter > 0 {
 		d.RetryAfter = proto.Int32(int32(e.RetryAfter))
@@ -39,7 +40,7 @@ func detail(e *call.Error) *b2bv1.ErrorDetail {
 	if len(e.Extras) > 0 {
 		d.Extras = make(map[string]string, len(e.Extras))
 		for key, value := range e.Extras {
-			d.Extras[key] = fmt.Sprint(value)
+			d.Extras[key] = strings.ToValidUTF8(fmt.Sprint(value), "\ufffd")
 		}
 	}
 	return d

@@ -1,0 +1,68 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+
+	"connectrpc.com/connect"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/sdk/go/b2b/v1/b2bv1connect"
+	"github.com/b2b-protocol/b2b/server/call"
+)
+
+// stream is a stream of one procedure; no message passes it.
+type stream struct {
+	connect.StreamingHandlerConn
+	procedure string
+}
+
+func (s stream) Spec() connect.Spec { return connect.Spec{Procedure: s.procedure} }
+
+// TestStreams leads streams through the pipeline before the schema has any.
+func TestStreams(t *testing.T) {
+	auth := &oneCaller{}
+	operations := call.Services{}.Operations()
+	i := &interceptor{
+		pipeline:   call.NewPipeline(auth, slog.New(slog.DiscardHandler), false),
+		operations: map[string]*call.Operation{operations[0].Procedure: operations[0]},
+	}
+	open := i.WrapStreamingHandler(func(ctx context.Context, _ connect.StreamingHandlerConn) error {
+		if call.CallerOf(ctx).BotID != "b" {
+			t.Error("the stream does not know its caller")
+		}
+		return call.NotFound("thread")
+	})
+	known := stream{procedure: operations[0].Procedure} // AddArtifact: a bot with scope thread
+	for _, c := range []struct {
+		name   string
+		ctx    context.Context
+		caller *call.Caller
+		conn   stream
+		want   connect.Code
+		code   b2bv1.ErrorCode
+	}{
+		{"nobody", withInfo(t.Context(), &call.Info{Caller: &call.Caller{}}), nil, known, connect.CodeUnauthenticated, b2bv1.ErrorCode_ERROR_CODE_AUTH_REQUIRED},
+		{"scope", withInfo(t.Context(), &call.Info{Caller: &call.Caller{}}), &call.Caller{Kind: call.Bot, BotID: "b", Scopes: call.ScopeRead}, known, connect.CodePermissionDenied, b2bv1.ErrorCode_ERROR_CODE_INSUFFICIENT_SCOPE},
+		{"allowed", withInfo(t.Context(), &call.Info{Caller: &call.Caller{}}), &call.Caller{Kind: call.Bot, BotID: "b", Scopes: call.ScopeThread}, known, connect.CodeNotFound, b2bv1.ErrorCode_ERROR_CODE_NOT_FOUND},
+		{"not an operation", withInfo(t.Context(), &call.Info{}), nil, stream{procedure: b2bv1connect.BotServiceGetMeProcedure}, connect.CodeUnimplemented, 0},
+		{"past the handler", t.Context(), nil, known, connect.CodeInternal, 0},
+	} {
+		auth.caller = c.caller
+		err := open(c.ctx, c.conn)
+		var failed *connect.Error
+		if !errors.As(err, &failed) || failed.Code() != c.want {
+			t.Errorf("%s: %v, want %v", c.name, err, c.want)
+			continue
+		}
+		if c.code == 0 {
+			continue
+		}
+		m, err := failed.Details()[0].Value()
+		if d, ok := m.(*b2bv1.ErrorDetail); err != nil || !ok || d.GetCode() != c.code {
+			t.Errorf("%s: detail %v, %v", c.name, m, err)
+		}
+	}
+}
