@@ -41,8 +41,8 @@ func (r reader) CountParticipants(ctx context.Context, thread string) (int64, er
 
 func (r reader) Memberships(ctx context.Context, bot string) ([]store.Membership, error) {
 	return list[store.Membership](ctx, r, `SELECT kind, scope_id, bot_id, joined_seq, left_seq FROM (
-			SELECT 'channel' AS kind, channel_id AS scope_id, bot_id, joined_seq, NULL AS left_seq FROM channel_members WHERE bot_id = ?
-			UNION ALL SELECT 'thread', thread_id, bot_id, joined_seq, NULL FROM thread_participants WHERE bot_id = ?
+			SELECT 'channel' AS kind, channel_id AS scope_id, bot_id, joined_seq, CAST(NULL AS BIGINT) AS left_seq FROM channel_members WHERE bot_id = ?
+			UNION ALL SELECT 'thread', thread_id, bot_id, joined_seq, CAST(NULL AS BIGINT) FROM thread_participants WHERE bot_id = ?
 			UNION ALL SELECT kind, scope_id, bot_id, joined_seq, left_seq FROM membership_history WHERE bot_id = ?) m
 		ORDER BY joined_seq, kind, scope_id`, bot, bot, bot)
 }
