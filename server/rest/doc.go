@@ -12,4 +12,15 @@
 //     fit the schema is told by the pipeline once the caller may call at all.
 //  5. The pipeline, which runs the service method.
 //  6. The answer: status, ETag, cookie and body as the schema says.
+//
+// Everything that the schema says about a route is looked up when the server
+// starts, and a rule that cannot be served stops it then. Per request there is a
+// walk down a tree of segments, one decoder and one encoder, and lent buffers.
+//
+// What the schema does not say, every answer has alike: errors are
+// {"error", "code", …}, GETs without a revision carry a weak ETag of their bytes,
+// what has an ETag may be kept and must be revalidated, the rest is not stored.
+//
+// net/http itself answers what is not HTTP, and paths with broken escapes: 400 in
+// plain text, before any handler is asked.
 package rest

@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"net/http"
-	"slices"
 	"strings"
 
 	"connectrpc.com/connect"
@@ -18,24 +17,25 @@ const MaxMessage = 1 << 20
 // that: smaller ones gain nothing.
 const compressed = 4 << 10
 
-// Handler serves every service of the schema.
-type Handler struct {
+// handler serves every service of the schema.
+type handler struct {
 	services map[string]http.Handler // by "/b2b.v1.ThreadService/"
 	edge     call.Edge
 }
 
-// New makes the binding. The operations are those of the services.
-func New(services call.Services, operations []*call.Operation, pipeline *call.Pipeline, edge call.Edge) *Handler {
+// New makes the binding; its paths begin with "/b2b.v1.". The operations are those
+// of the services.
+func New(services call.Services, operations []*call.Operation, pipeline *call.Pipeline, edge call.Edge) http.Handler {
 	return newHandler(services, operations, pipeline, edge)
 }
 
 // newHandler lets tests stand between the pipeline and the services.
-func newHandler(services call.Services, operations []*call.Operation, pipeline *call.Pipeline, edge call.Edge, inner ...connect.Interceptor) *Handler {
+func newHandler(services call.Services, operations []*call.Operation, pipeline *call.Pipeline, edge call.Edge, inner ...connect.Interceptor) http.Handler {
 	i := &interceptor{pipeline: pipeline, edge: edge, operations: make(map[string]*call.Operation, len(operations))}
 	for _, op := range operations {
 		i.operations[op.Procedure] = op
 	}
-	return &Handler{
+	return &handler{
 		edge: edge,
 		services: services.Handlers(
 			connect.WithInterceptors(append([]connect.Interceptor{i}, inner...)...),
@@ -45,19 +45,8 @@ func newHandler(services call.Services, operations []*call.Operation, pipeline *
 	}
 }
 
-// Paths are the prefixes of the paths that the handler serves, e.g.
-// "/b2b.v1.ThreadService/".
-func (h *Handler) Paths() []string {
-	paths := make([]string, 0, len(h.services))
-	for path := range h.services {
-		paths = append(paths, path)
-	}
-	slices.Sort(paths)
-	return paths
-}
-
 // ServeHTTP serves one call; paths of no service are answered 404.
-func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	service, ok := h.services[r.URL.Path[:strings.LastIndexByte(r.URL.Path, '/')+1]]
 	if !ok {
 		http.NotFound(w, r)
