@@ -19,6 +19,20 @@ func pagingChecks() []Check {
 			t.pagesByID("/api/channels/"+ch+"/messages", h.Bob, 7)
 			t.pagesByID("/api/channels/"+ch+"/messages", h.Human(), 7)
 		}},
+		{[]string{"B2B-MSG-057"}, "a message of elsewhere is no cursor", func(t *T) {
+			h := newHall(t)
+			id, other := h.thread(nil), h.thread(nil)
+			old := t.say(h.Ann, other, "first, elsewhere").Str("id")
+			dm := t.dm(h.Ann, "bob", "first, in a channel").Str("message.id")
+			t.tick()
+			t.say(h.Ann, id, "second")
+			for _, foreign := range []string{old, dm} {
+				t.Get(query(thr(id, "/messages"), "cursor", foreign), h.Ann).OK().Len("items", 1)
+				t.Get(query(othr(id, "/messages"), "before", foreign), h.Admin).OK().Len("messages", 1)
+			}
+			ch := t.dm(h.Ann, "bob", "third").Str("channel_id")
+			t.Get(query("/api/channels/"+ch+"/messages", "before", old), h.Bob).OK().Len("messages", 2)
+		}},
 		{[]string{"B2B-ORGTHR-008"}, "org admins page thread messages by time and by id", func(t *T) {
 			h := newHall(t)
 			id := h.thread(nil)

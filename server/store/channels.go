@@ -106,7 +106,7 @@ type ChannelMessageReader interface {
 	// (created_at, id).
 	ChannelMessages(ctx context.Context, channel string, r MessageRange) ([]ChannelMessageRow, error)
 	// ChannelHistory lists newest first (created_at, id descending) what is older
-	// than the message beforeID, of whatever channel; empty or unknown: from the
+	// than its message beforeID; empty, unknown or of another channel: from the
 	// newest.
 	ChannelHistory(ctx context.Context, channel, beforeID string, limit int) ([]ChannelMessageRow, error)
 	// Inbox lists what others wrote in the channels of the bot after since, oldest

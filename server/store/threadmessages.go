@@ -52,7 +52,7 @@ type ThreadMessageReader interface {
 	// (created_at, id).
 	ThreadMessages(ctx context.Context, thread string, r MessageRange) ([]ThreadMessageRow, error)
 	// ThreadHistory lists newest first (created_at, id descending) what is older
-	// than the message beforeID, of whatever thread; empty or unknown: from the
+	// than its message beforeID; empty, unknown or of another thread: from the
 	// newest.
 	ThreadHistory(ctx context.Context, thread, beforeID string, limit int) ([]ThreadMessageRow, error)
 	// SearchMessages finds thread messages of the organisation whose content

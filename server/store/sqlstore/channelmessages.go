@@ -8,14 +8,64 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
+// Names are read for the senders of a page, not joined to each message: a page has
+// many messages of few senders.
+const selectChannelMessages = `SELECT m.id, m.channel_id, m.sender_id, m.content, m.content_type, m.parts, m.created_at
+	FROM channel_messages m`
+
 var channelMessages scanner[store.ChannelMessageRow] = func(rows *sql.Rows, m *store.ChannelMessageRow) error {
-	return rows.Scan(&m.ID, &m.ChannelID, &m.SenderID, &m.Content, &m.ContentType, &m.Parts, &m.CreatedAt, &m.SenderName)
+	return rows.Scan(&m.ID, &m.ChannelID, &m.SenderID, &m.Content, &m.ContentType, &m.Parts, &m.CreatedAt)
 }
 
-const selectChannelMessages = `SELECT m.id, m.channel_id, m.sender_id, m.content, m.content_type, m.parts, m.created_at, b.name
-	FROM channel_messages m LEFT JOIN bots b ON b.id = m.sender_id`
+// channelMessagesOf reads messages and names their senders.
+func (r reader) channelMessagesOf(ctx context.Context, q string, args ...any) ([]store.ChannelMessageRow, error) {
+	page, err := channelMessages.list(ctx, r, q, args...)
+	if err != nil || len(page) == 0 {
+		return nil, err
+	}
+	var ids idSet
+	for i := range page {
+		ids.add(page[i].SenderID)
+	}
+	names, err := r.names(ctx, ids)
+	for i := range page {
+		page[i].SenderName = names[page[i].SenderID]
+	}
+	return page, err
+}
 
-const newestFirst = " ORDER BY m.created_at DESC, m.id DESC LIMIT ?"
+// idSet collects different ids in order of appearance.
+type idSet []string
+
+func (s *idSet) add(id string) {
+	if !slices.Contains(*s, id) {
+		*s = append(*s, id)
+	}
+}
+
+// names gives the names of those of the bots that are there.
+func (r reader) names(ctx context.Context, ids idSet) (map[string]*string, error) {
+	names := make(map[string]*string, len(ids))
+	if len(ids) == 0 {
+		return names, nil
+	}
+	scan := func(rows *sql.Rows) error {
+		var id, name string
+		err := rows.Scan(&id, &name)
+		names[id] = &name
+		return err
+	}
+	if len(ids) == 1 {
+		return names, each(ctx, r, scan, "SELECT id, name FROM bots WHERE id = ?", ids[0])
+	}
+	arg, err := jsonList(ids)
+	if err != nil {
+		return nil, err
+	}
+	return names, each(ctx, r, scan, "SELECT id, name FROM bots WHERE "+r.d.anyOf("id"), arg)
+}
+
+const newestFirst = " ORDER BY m.created_at DESC, m.id DESC LIMIT ? + 0"
 
 // within adds the bounds of a range of messages.
 func within(w *where, g store.MessageRange) {
@@ -31,7 +81,7 @@ func (r reader) ChannelMessages(ctx context.Context, channel string, g store.Mes
 	var w where
 	w.and("m.channel_id = ?", channel)
 	within(&w, g)
-	out, err := channelMessages.list(ctx, r, selectChannelMessages+w.text.String()+newestFirst, append(w.args, max(g.Limit, 0))...)
+	out, err := r.channelMessagesOf(ctx, selectChannelMessages+w.text.String()+newestFirst, append(w.args, max(g.Limit, 0))...)
 	slices.Reverse(out)
 	return out, err
 }
@@ -39,14 +89,15 @@ func (r reader) ChannelMessages(ctx context.Context, channel string, g store.Mes
 func (r reader) ChannelHistory(ctx context.Context, channel, beforeID string, limit int) ([]store.ChannelMessageRow, error) {
 	var w where
 	w.and("m.channel_id = ?", channel)
-	if err := r.below(ctx, &w, "channel_messages", beforeID); err != nil {
+	if err := r.below(ctx, &w, "channel_messages WHERE channel_id = ?", channel, beforeID); err != nil {
 		return nil, err
 	}
-	return channelMessages.list(ctx, r, selectChannelMessages+w.text.String()+newestFirst, append(w.args, max(limit, 0))...)
+	return r.channelMessagesOf(ctx, selectChannelMessages+w.text.String()+newestFirst, append(w.args, max(limit, 0))...)
 }
 
-// below adds the bound of a page that comes after the message beforeID.
-func (r reader) below(ctx context.Context, w *where, table, beforeID string) error {
+// below adds the bound of a page that comes after the message beforeID. Only a message of the same list bounds it:
+// else a page would tell whether a message exists elsewhere.
+func (r reader) below(ctx context.Context, w *where, messagesOf, owner, beforeID string) error {
 	if beforeID == "" {
 		return nil
 	}
@@ -57,7 +108,7 @@ func (r reader) below(ctx context.Context, w *where, table, beforeID string) err
 		}
 		w.and("(m.created_at, m.id) < (?, ?)", at, beforeID)
 		return nil
-	}, "SELECT created_at FROM "+table+" WHERE id = ?", beforeID)
+	}, "SELECT created_at FROM "+messagesOf+" AND id = ?", owner, beforeID)
 }
 
 func (r reader) Inbox(ctx context.Context, bot string, since int64, limit int) ([]store.ChannelMessageRow, error) {
@@ -66,7 +117,7 @@ func (r reader) Inbox(ctx context.Context, bot string, since int64, limit int) (
 	}).list(long(ctx), r, `SELECT m.id, m.channel_id, m.sender_id, m.content, m.content_type, m.parts, m.created_at, b.name, c.name
 		FROM channel_members k JOIN channels c ON c.id = k.channel_id JOIN channel_messages m ON m.channel_id = c.id
 		LEFT JOIN bots b ON b.id = m.sender_id
-		WHERE k.bot_id = ? AND m.created_at > ? AND m.sender_id <> ? ORDER BY m.created_at, m.id LIMIT ?`,
+		WHERE k.bot_id = ? AND m.created_at > ? AND m.sender_id <> ? ORDER BY m.created_at, m.id LIMIT ? + 0`,
 		bot, since, bot, max(limit, 0))
 }
 

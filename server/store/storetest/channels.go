@@ -70,10 +70,10 @@ var channelTests = []test{
 		org := s.org()
 		a, b := s.bot(org, "a"), s.bot(org, "b")
 		ch, other := s.channel(org, a, b, 1), s.channel(org, a, s.bot(org, "c"), 1)
-		var m []string
+		var m, elsewhere []string
 		for _, at := range []int64{10, 20, 20, 20, 30} {
 			m = append(m, s.say(org, ch, a, "x", at))
-			s.say(org, other, a, "y", at)
+			elsewhere = append(elsewhere, s.say(org, other, a, "y", at))
 		}
 		get := func(r store.MessageRange) []string {
 			return keys(must(s.ChannelMessages(s.ctx, ch, r))(s), dmID)
@@ -97,6 +97,7 @@ var channelTests = []test{
 		}
 		same(s, "history", got, []string{m[4], m[3], m[2], m[1], m[0]})
 		same(s, "unknown cursor", keys(must(s.ChannelHistory(s.ctx, ch, "unknown", 2))(s), dmID), []string{m[4], m[3]})
+		same(s, "cursor of another channel", keys(must(s.ChannelHistory(s.ctx, ch, elsewhere[1], 2))(s), dmID), []string{m[4], m[3]})
 	}},
 	{"inbox", func(s *suite) {
 		org := s.org()

@@ -43,10 +43,10 @@ var threadMessageTests = []test{
 		org := s.org()
 		a := s.bot(org, "a")
 		t, other := s.thread(org, "t", 1, a), s.thread(org, "o", 1, a)
-		var m []string
+		var m, elsewhere []string
 		for _, at := range []int64{10, 20, 20, 20, 30} {
 			m = append(m, s.post(org, t.ID, a, "x", at))
-			s.post(org, other.ID, a, "y", at)
+			elsewhere = append(elsewhere, s.post(org, other.ID, a, "y", at))
 		}
 		get := func(r store.MessageRange) []string {
 			return keys(must(s.ThreadMessages(s.ctx, t.ID, r))(s), messageID)
@@ -68,6 +68,7 @@ var threadMessageTests = []test{
 		}
 		same(s, "history", got, []string{m[4], m[3], m[2], m[1], m[0]})
 		same(s, "unknown cursor", keys(must(s.ThreadHistory(s.ctx, t.ID, "unknown", 2))(s), messageID), []string{m[4], m[3]})
+		same(s, "cursor of another thread", keys(must(s.ThreadHistory(s.ctx, t.ID, elsewhere[1], 2))(s), messageID), []string{m[4], m[3]})
 	}},
 	{"search", func(s *suite) {
 		org, other := s.org(), s.org()
