@@ -86,7 +86,7 @@ func tombstoneChecks() []Check {
 				stone(o.ID, "ghost", c).Refused(403, "HUMAN_SESSION_REQUIRED")
 				stone(unknownID, "ghost", c).Refused(403, "HUMAN_SESSION_REQUIRED")
 			}
-			stone(unknownID, "ghost", o.Human()).Refused(404, "NOT_FOUND")
+			stone(unknownID, "ghost", o.Human()).Refused(403, "FORBIDDEN")
 			stone(unknownID, "ghost", t.Super()).Refused(404, "NOT_FOUND")
 			stone(o.ID, "ghost", other.Human()).Refused(403, "FORBIDDEN")
 			stone(o.ID, "nobody", other.Human()).Refused(403, "FORBIDDEN")

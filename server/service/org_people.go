@@ -190,12 +190,12 @@ func (s *orgService) setJoinStatus(ctx context.Context, tx store.Tx, bot *store.
 func (s *orgService) DeleteTombstone(ctx context.Context, req *b2bv1.DeleteTombstoneRequest) (*b2bv1.DeleteTombstoneResponse, error) {
 	caller := call.CallerOf(ctx)
 	id, name := req.GetOrgId(), req.GetName()
+	if caller.Kind != call.SuperAdmin && caller.OrgID != id { // whether it exists or not
+		return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_FORBIDDEN, "This is not your org")
+	}
 	return change(ctx, s.core, id, req, func(tx store.Tx) (*b2bv1.DeleteTombstoneResponse, error) {
 		if _, err := liveOrg(ctx, tx, id); err != nil {
 			return nil, err
-		}
-		if caller.Kind != call.SuperAdmin && caller.OrgID != id {
-			return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_FORBIDDEN, "This is not your org")
 		}
 		if err := tx.DeleteTombstone(ctx, id, name); err != nil {
 			return nil, missing(err, "Tombstone")
