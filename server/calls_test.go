@@ -1,0 +1,320 @@
+package server_test
+
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"google.golang.org/genproto/googleapis/api/annotations"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	optionsv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
+	"github.com/b2b-protocol/b2b/sdk/go/b2b/v1/b2bv1connect"
+	"github.com/b2b-protocol/b2b/server/call"
+)
+
+// operations is every RPC of the schema. The services behind them are never called.
+func operations() []*call.Operation {
+	return call.Services{
+		ArtifactService:  b2bv1connect.UnimplementedArtifactServiceHandler{},
+		AuthService:      b2bv1connect.UnimplementedAuthServiceHandler{},
+		BotService:       b2bv1connect.UnimplementedBotServiceHandler{},
+		ChannelService:   b2bv1connect.UnimplementedChannelServiceHandler{},
+		OrgService:       b2bv1connect.UnimplementedOrgServiceHandler{},
+		OrgThreadService: b2bv1connect.UnimplementedOrgThreadServiceHandler{},
+		PlatformService:  b2bv1connect.UnimplementedPlatformServiceHandler{},
+		ServerService:    b2bv1connect.UnimplementedServerServiceHandler{},
+		ThreadService:    b2bv1connect.UnimplementedThreadServiceHandler{},
+		TokenService:     b2bv1connect.UnimplementedTokenServiceHandler{},
+	}.Operations()
+}
+
+// idFields says which kinds of things the text fields of requests name, by field or
+// by message and field; the first kind is what fills the field when another one is
+// tried. A text field of a request is here or in prose.
+var idFields = map[string][]string{
+	"artifact_key":                 {"artifact key"},
+	"before":                       {"channel message", "thread message"},
+	"bot":                          {"bot", "bot name"},
+	"bot_id":                       {"bot"},
+	"channel_id":                   {"channel"},
+	"cursor":                       {"cursor", "org cursor", "bot", "thread message", "artifact key"},
+	"dm_cursor":                    {"cursor"},
+	"thread_cursor":                {"cursor"},
+	"join_request_id":              {"join request"},
+	"org_id":                       {"org"},
+	"org_secret":                   {"org secret"},
+	"participants":                 {"bot", "bot name"},
+	"ref":                          {"session"},
+	"reply_to":                     {"thread message"},
+	"target_id":                    {"thread", "bot"},
+	"thread_id":                    {"thread"},
+	"ticket":                       {"ticket"},
+	"to":                           {"bot", "bot name"},
+	"DeleteBot.id":                 {"bot"},
+	"DeleteInviteCode.id":          {"invite"},
+	"DeleteOrgTicket.id":           {"ticket"},
+	"DeleteToken.id":               {"token"},
+	"GetBot.id":                    {"bot"},
+	"GetBotProfile.name":           {"bot name"},
+	"GetWebhookHealth.name":        {"bot name"},
+	"DeleteTombstone.name":         {"tombstone"},
+	"RedeemInviteCode.invite_code": {"invite"},
+	"Login.token":                  {"token"},
+}
+
+// prose is the text fields that name nothing which exists.
+var prose = regexp.MustCompile(`^(request_id|name|content|content_type|context|topic|q|search|scope|label|action|target_type|reason|title|language|url|mime_type|` +
+	`owner_name|admin_secret|webhook_url|webhook_secret|metadata|permission_policy|default_thread_permission_policy|protocols|` +
+	`bio|role|function|team|tag|tags|languages|status|status_text|timezone|active_hours|version|runtime)$`)
+
+// optional is the id fields that are left out unless they are tried.
+var optional = regexp.MustCompile(`^(before|channel_id|.*cursor|participants|reply_to|target_id|Login\.token)$`)
+
+// fillers are values for the other fields without which a call is refused.
+var fillers = map[string]any{
+	"AddArtifact.content":       "text",
+	"UpdateArtifact.content":    "text",
+	"CreateThread.topic":        "topic",
+	"SendDirectMessage.content": "hello", "SendChannelMessage.content": "hello", "SendThreadMessage.content": "hello",
+	"GetInbox.since":          1,
+	"RegisterBot.name":        "newcomer",
+	"RedeemInviteCode.name":   "newcomer",
+	"UpdateBotRole.auth_role": "member",
+	"UpdateBotStatus.status":  "active",
+	"UpdateThread.topic":      "topic",
+	"UpdateOrgThread.status":  "blocked",
+	"UpdateOrg.name":          "renamed",
+	"Login.type":              "org_admin",
+	"CreateToken.scopes":      []string{"read"},
+}
+
+func method(op *call.Operation) string { return string(op.Desc.Name()) }
+
+func lookup[V any](m map[string]V, op *call.Operation, field string) (V, bool) {
+	if v, ok := m[method(op)+"."+field]; ok {
+		return v, true
+	}
+	v, ok := m[field]
+	return v, ok
+}
+
+// idFieldsOf lists the fields of an operation's request that name things.
+func idFieldsOf(t testing.TB, op *call.Operation) (fields []string) {
+	t.Helper()
+	all := op.Desc.Input().Fields()
+	for i := range all.Len() {
+		f := all.Get(i)
+		text := f.Kind() == protoreflect.StringKind
+		if m := f.Message(); m != nil {
+			text = m.FullName() == "b2b.v1.StringList"
+		}
+		if !text {
+			continue
+		}
+		name := string(f.Name())
+		switch kinds, ok := lookup(idFields, op, name); {
+		case ok && len(kinds) > 0:
+			fields = append(fields, name)
+		case slices.Contains(pathFields(op), name) || !prose.MatchString(name):
+			t.Errorf("%s has a text field %s that this test does not know: put it into idFields or prose", op.Procedure, name)
+		}
+	}
+	return fields
+}
+
+// usual is the values of a call of the op about the org's own things.
+func usual(op *call.Operation, fields []string, o *org) map[string]any {
+	values := make(map[string]any)
+	all := op.Desc.Input().Fields()
+	for i := range all.Len() {
+		name := string(all.Get(i).Name())
+		if v, ok := fillers[method(op)+"."+name]; ok {
+			values[name] = v
+		}
+	}
+	for _, f := range fields {
+		_, filled := values[f]
+		if filled || optional.MatchString(f) && !needed(op, f) || optional.MatchString(method(op)+"."+f) {
+			continue
+		}
+		kinds, _ := lookup(idFields, op, f)
+		values[f] = o.at[kinds[0]]
+	}
+	if method(op) == "RegisterBot" {
+		delete(values, "org_secret") // the ticket is enough
+	}
+	return values
+}
+
+// with is values with one field set to an id.
+func with(op *call.Operation, values map[string]any, field, id string) map[string]any {
+	out := make(map[string]any, len(values)+1)
+	for k, v := range values {
+		out[k] = v
+	}
+	out[field] = id
+	if f := op.Desc.Input().Fields().ByName(protoreflect.Name(field)); f.Message() != nil {
+		out[field] = []string{id}
+	}
+	if method(op) == "Login" && field == "token" {
+		out["type"] = "bot"
+	}
+	if method(op) == "RegisterBot" && field == "org_secret" {
+		delete(out, "ticket")
+	}
+	return out
+}
+
+// needed tells whether an id that is else optional cannot be left out.
+func needed(op *call.Operation, field string) bool {
+	return slices.Contains(pathFields(op), field) || method(op) == "SendChannelMessage"
+}
+
+func verb(rule *annotations.HttpRule) (method, pattern string) {
+	switch p := rule.GetPattern().(type) {
+	case *annotations.HttpRule_Get:
+		return "GET", p.Get
+	case *annotations.HttpRule_Put:
+		return "PUT", p.Put
+	case *annotations.HttpRule_Post:
+		return "POST", p.Post
+	case *annotations.HttpRule_Delete:
+		return "DELETE", p.Delete
+	case *annotations.HttpRule_Patch:
+		return "PATCH", p.Patch
+	}
+	panic("a kind of HTTP rule that this test does not know")
+}
+
+var variable = regexp.MustCompile(`\{(\w+)\}`)
+
+func pathFields(op *call.Operation) (fields []string) {
+	if len(op.HTTP) == 0 {
+		return nil
+	}
+	_, pattern := verb(op.HTTP[0])
+	for _, m := range variable.FindAllStringSubmatch(pattern, -1) {
+		fields = append(fields, m[1])
+	}
+	return fields
+}
+
+// rest makes the REST request of a call: what the path does not take goes into the
+// query of a GET and the body of the others.
+func rest(t testing.TB, op *call.Operation, values map[string]any) (method, target string, body []byte) {
+	t.Helper()
+	method, pattern := verb(op.HTTP[0])
+	taken := make(map[string]bool)
+	target = variable.ReplaceAllStringFunc(pattern, func(v string) string {
+		name := strings.Trim(v, "{}")
+		taken[name] = true
+		text, _ := values[name].(string)
+		return url.PathEscape(text)
+	})
+	left := make(map[string]any)
+	query := make(url.Values)
+	for k, v := range values {
+		if taken[k] {
+			continue
+		}
+		left[k] = v
+		switch v := v.(type) {
+		case string:
+			query.Set(k, v)
+		case int:
+			query.Set(k, strconv.Itoa(v))
+		}
+	}
+	switch {
+	case method == "GET":
+		if len(query) > 0 {
+			target += "?" + query.Encode()
+		}
+	case op.HTTP[0].GetBody() != "" || len(left) > 0:
+		body = encode(t, left)
+	}
+	return method, target, body
+}
+
+// connectBody makes the Connect JSON body of a call.
+func connectBody(t testing.TB, op *call.Operation, values map[string]any) []byte {
+	t.Helper()
+	out := make(map[string]any, len(values))
+	for k, v := range values {
+		f := op.Desc.Input().Fields().ByName(protoreflect.Name(k))
+		switch {
+		case f.Message() != nil && f.Message().FullName() == "b2b.v1.StringList":
+			v = map[string]any{"values": v}
+		case f.Message() != nil && f.Message().FullName() == "google.protobuf.Timestamp":
+			v = "1970-01-01T00:00:00.001Z"
+		case f.Enum() != nil:
+			zero := string(f.Enum().Values().Get(0).Name())
+			enum := func(text string) string { return strings.TrimSuffix(zero, "UNSPECIFIED") + strings.ToUpper(text) }
+			if list, ok := v.([]string); ok {
+				v = []string{enum(list[0])}
+			} else {
+				v = enum(v.(string))
+			}
+		}
+		out[f.JSONName()] = v
+	}
+	return encode(t, out)
+}
+
+// call makes the call over REST where it has a path there, else over Connect.
+func (n *node) call(t testing.TB, c caller, op *call.Operation, values map[string]any) answer {
+	t.Helper()
+	if len(op.HTTP) == 0 {
+		return n.connect(t, c, op, values)
+	}
+	method, target, body := rest(t, op, values)
+	return n.send(c, method, target, body)
+}
+
+func (n *node) connect(t testing.TB, c caller, op *call.Operation, values map[string]any) answer {
+	t.Helper()
+	return n.send(c, http.MethodPost, op.Procedure, connectBody(t, op, values), "Connect-Protocol-Version", "1")
+}
+
+// allowed reports whether the schema lets the caller call.
+func allowed(op *call.Operation, c caller) bool { return refused(op, c) == "" }
+
+// refused is the status and code with which the caller must be refused, or "".
+func refused(op *call.Operation, c caller) string {
+	may := func(k optionsv1.Caller) bool { return slices.Contains(op.Access.GetCallers(), k) }
+	bots := may(optionsv1.Caller_CALLER_BOT)
+	admins := may(optionsv1.Caller_CALLER_ADMIN_BOT)
+	humans := may(optionsv1.Caller_CALLER_ORG_ADMIN)
+	operators := may(optionsv1.Caller_CALLER_SUPER_ADMIN)
+	isBot, isAdmin := c.kind == "bot" || c.kind == "admin bot", c.kind == "admin bot"
+	switch {
+	case may(optionsv1.Caller_CALLER_NOBODY):
+		return ""
+	case c.kind == "nobody":
+		return "401 AUTH_REQUIRED"
+	case isBot && (bots || isAdmin && admins):
+		if !satisfies(c.scope, op.Access.GetScope()) {
+			return "403 INSUFFICIENT_SCOPE"
+		}
+		return ""
+	case c.kind == "org admin" && humans, c.kind == "super admin" && operators:
+		return ""
+	case operators && !humans:
+		return "401 AUTH_REQUIRED" // operators' calls tell nobody that they exist
+	case operators:
+		return "403 HUMAN_SESSION_REQUIRED"
+	case c.kind == "super admin" && admins:
+		return "400 ORG_CONTEXT_REQUIRED"
+	}
+	return "403 FORBIDDEN"
+}
+
+func satisfies(held string, needed optionsv1.Scope) bool {
+	need := strings.ToLower(strings.TrimPrefix(needed.String(), "SCOPE_"))
+	return held == "full" || need == "unspecified" || need == held || need == "upload" && (held == "thread" || held == "message")
+}

@@ -1,0 +1,318 @@
+package server_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/b2b-protocol/b2b/server"
+)
+
+const adminSecret = "the operator's secret of these tests"
+
+// A node is a whole server on a database of its own, called without a network.
+type node struct {
+	server   *server.Server
+	requests atomic.Int64
+	operator caller // a super admin's session
+}
+
+func newNode(t testing.TB) *node {
+	t.Helper()
+	s, err := server.New(t.Context(), server.Config{
+		DataDir: t.TempDir(), AdminSecret: adminSecret, PersistMessages: true, MaxMessage: 65536, MaxFileSizeMB: 50, TrustedProxies: 1,
+	}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	n := &node{server: s}
+	n.operator = n.login(t, "super admin", map[string]any{"type": "super_admin", "admin_secret": adminSecret})
+	n.operator.kind = "super admin"
+	return n
+}
+
+// A caller is one way to prove who is calling.
+type caller struct {
+	name   string // "admin bot, read"
+	kind   string // "nobody", "bot", "admin bot", "org admin", "super admin"
+	scope  string // of a bot; "full" unless the token may do less
+	header http.Header
+}
+
+func bearer(name, kind, scope, token string) caller {
+	return caller{name: name, kind: kind, scope: scope, header: http.Header{"Authorization": {"Bearer " + token}}}
+}
+
+var nobody = caller{name: "nobody", kind: "nobody"}
+
+// An answer is what a client sees of a response.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func (a answer) code() string {
+	var e struct {
+		Code string `json:"code"`
+	}
+	if json.Unmarshal([]byte(a.body), &e) != nil {
+		return ""
+	}
+	return e.Code
+}
+
+func (a answer) String() string {
+	body := a.body
+	if len(body) > 400 {
+		body = body[:400] + "…"
+	}
+	return fmt.Sprintf("%d %s", a.status, body)
+}
+
+// send calls the server; body may be nil. Each request comes from an address of its
+// own, for failed logins are counted by address.
+func (n *node) send(c caller, method, target string, body []byte, header ...string) answer {
+	r := httptest.NewRequest(method, "http://b2b.test/", bytes.NewReader(body))
+	if u, err := r.URL.Parse(target); err == nil {
+		r.URL = u
+		r.URL.Host, r.URL.Scheme = "", ""
+	} else {
+		panic(fmt.Sprintf("test sends a bad target %q: %v", target, err))
+	}
+	r.RequestURI = target
+	if body == nil {
+		r.Body, r.ContentLength = http.NoBody, 0
+	} else {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for k, v := range c.header {
+		r.Header[k] = v
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	count := n.requests.Add(1)
+	r.RemoteAddr = fmt.Sprintf("10.%d.%d.%d:4000", count>>16&255, count>>8&255, count&255)
+	w := httptest.NewRecorder()
+	n.server.Handler().ServeHTTP(w, r)
+	return answer{w.Code, w.Header(), w.Body.String()}
+}
+
+// must calls the server and reads the answer, which must be a success.
+func (n *node) must(t testing.TB, c caller, method, target string, body any) map[string]any {
+	t.Helper()
+	var data []byte
+	if body != nil {
+		data = encode(t, body)
+	}
+	a := n.send(c, method, target, data)
+	if a.status < 200 || a.status > 299 {
+		t.Fatalf("%s %s by %s: %v", method, target, c.name, a)
+	}
+	var out map[string]any
+	if json.Unmarshal([]byte(a.body), &out) != nil {
+		out = map[string]any{"list": json.RawMessage(a.body)}
+	}
+	return out
+}
+
+func encode(t testing.TB, v any) []byte {
+	t.Helper()
+	data, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func (n *node) login(t testing.TB, name string, body map[string]any) caller {
+	t.Helper()
+	a := n.send(nobody, "POST", "/api/auth/login", encode(t, body))
+	cookie, _, _ := strings.Cut(a.header.Get("Set-Cookie"), ";")
+	if a.status != 200 || cookie == "" {
+		t.Fatalf("login of %s: %v", name, a)
+	}
+	return caller{name: name, scope: "full", header: http.Header{"Cookie": {cookie}}}
+}
+
+// An org is an org with something of everything in it, and every kind of caller.
+type org struct {
+	id      string
+	callers []caller
+	member  caller // a bot: takes part in every thread and in the channel
+	other   caller // another bot, likewise
+	admin   caller // an admin bot, likewise
+	human   caller // an org admin's session
+
+	things []thing
+	at     map[string]string // the first thing of each kind
+}
+
+// A thing is something with an id; unknown is an id of the same shape, and in the
+// same place of every order, that nothing has.
+type thing struct{ kind, id, unknown string }
+
+func (o *org) add(kind, id string) {
+	o.put(thing{kind, id, neighbour(id)})
+}
+
+func (o *org) put(x thing) {
+	o.things = append(o.things, x)
+	if _, known := o.at[x.kind]; !known {
+		o.at[x.kind] = x.id
+	}
+}
+
+// neighbour changes the last character of an id.
+func neighbour(id string) string {
+	last := id[len(id)-1]
+	switch {
+	case last == '9':
+		last = '8'
+	case last == 'f' || last == 'z':
+		last--
+	default:
+		last++
+	}
+	return id[:len(id)-1] + string(last)
+}
+
+// newOrg makes an org whose names and texts all hold the mark.
+func (n *node) newOrg(t testing.TB, mark string) *org {
+	t.Helper()
+	made := n.must(t, n.operator, "POST", "/api/orgs", map[string]any{"name": mark + " org"})
+	o := &org{id: made["id"].(string), at: make(map[string]string)}
+	secret := made["org_secret"].(string)
+	o.human = n.login(t, "org admin", map[string]any{"type": "org_admin", "org_id": o.id, "org_secret": secret})
+	o.human.kind = "org admin"
+	n.must(t, o.human, "PATCH", "/api/org/settings", map[string]any{"messages_per_minute_per_bot": 1 << 40, "threads_per_hour_per_bot": 1 << 40})
+	o.add("org", o.id)
+	o.add("org secret", secret)
+
+	register := func(name string, with map[string]any) (id, token string) {
+		body := map[string]any{"org_id": o.id, "name": mark + name, "bio": mark + " bio"}
+		for k, v := range with {
+			body[k] = v
+		}
+		bot := n.must(t, nobody, "POST", "/api/auth/register", body)
+		return bot["bot_id"].(string), bot["token"].(string)
+	}
+	ticket := func(skip bool) string {
+		return n.must(t, o.human, "POST", "/api/org/tickets", map[string]any{"reusable": true, "skip_approval": skip})["ticket"].(string)
+	}
+	adminID, adminToken := register("-admin1", map[string]any{"org_secret": secret})
+	code := ticket(true)
+	memberID, memberToken := register("-bot8", map[string]any{"ticket": code})
+	otherID, otherToken := register("-bot2", map[string]any{"ticket": code})
+	strangerID, strangerToken := register("-bot6", map[string]any{"ticket": code})
+	ghostID, _ := register("-ghost2", map[string]any{"ticket": code})
+	n.must(t, o.human, "PATCH", "/api/org/settings", map[string]any{"join_approval_required": true})
+	pendingID, _ := register("-bot4", map[string]any{"ticket": ticket(false)})
+	o.member, o.other = bearer("bot", "bot", "full", memberToken), bearer("bot", "bot", "full", otherToken)
+	o.admin = bearer("admin bot", "admin bot", "full", adminToken)
+	stranger := bearer("stranger", "bot", "full", strangerToken)
+	n.must(t, o.human, "DELETE", "/api/bots/"+ghostID, nil)
+	o.add("bot", otherID)
+	for _, id := range []string{memberID, adminID, strangerID, pendingID, ghostID} {
+		o.add("bot", id)
+	}
+	o.add("bot name", mark+"-bot2")
+	o.add("bot name", mark+"-bot4")
+	o.add("tombstone", mark+"-ghost2")
+
+	thread := func(by caller, visibility string, more map[string]any) string {
+		body := map[string]any{"topic": mark + " topic", "visibility": visibility, "tags": []string{mark}, "context": mark}
+		for k, v := range more {
+			body[k] = v
+		}
+		return n.must(t, by, "POST", "/api/threads", body)["id"].(string)
+	}
+	three := map[string]any{"participants": []string{otherID, adminID}}
+	public := thread(o.member, "public", map[string]any{"participants": []string{otherID, adminID}, "join_policy": "approval"})
+	hidden := thread(o.member, "members", three)
+	private := thread(o.member, "private", three)
+	closed := thread(o.member, "public", three)
+	n.must(t, o.member, "PATCH", "/api/threads/"+closed, map[string]any{"status": "closed", "close_reason": "manual"})
+	for _, id := range []string{public, hidden, private, closed} {
+		o.add("thread", id)
+	}
+	for _, id := range []string{public, private} {
+		for range 3 {
+			m := n.must(t, o.member, "POST", "/api/threads/"+id+"/messages", map[string]any{"content": mark + " said"})
+			o.add("thread message", m["id"].(string))
+		}
+		for _, key := range []string{"-plan2", "-plan4"} {
+			a := n.must(t, o.member, "POST", "/api/threads/"+id+"/artifacts", map[string]any{"artifact_key": mark + key, "content": mark})
+			o.add("artifact", a["id"].(string))
+		}
+	}
+	o.add("artifact key", mark+"-plan2")
+	wants := n.must(t, stranger, "POST", "/api/threads/"+public+"/join", map[string]any{})
+	o.add("join request", wants["request_id"].(string))
+	for range 3 {
+		sent := n.must(t, o.member, "POST", "/api/send", map[string]any{"to": otherID, "content": mark + " wrote"})
+		o.add("channel", sent["channel_id"].(string))
+		o.add("channel message", sent["message"].(map[string]any)["id"].(string))
+	}
+	n.must(t, o.admin, "POST", "/api/send", map[string]any{"to": memberID, "content": mark + " wrote"})
+
+	o.callers = []caller{nobody, o.member, o.admin, o.human, n.operator}
+	session := n.login(t, "session", map[string]any{"type": "bot", "token": memberToken, "owner_name": mark})
+	session.name, session.kind = "bot's owner", "bot"
+	o.callers = append(o.callers, session)
+	for _, scope := range []string{"read", "thread", "message", "profile"} {
+		body := map[string]any{"scopes": []string{scope}, "label": mark}
+		made := n.must(t, o.member, "POST", "/api/me/tokens", body)
+		o.add("token", made["id"].(string))
+		token := made["token"].(string)
+		o.callers = append(o.callers, bearer("bot, "+scope, "bot", scope, token))
+		owner := n.login(t, "bot's owner, "+scope, map[string]any{"type": "bot", "token": token, "owner_name": mark})
+		owner.kind, owner.scope = "bot", scope
+		o.callers = append(o.callers, owner)
+		made = n.must(t, o.admin, "POST", "/api/me/tokens", body)
+		o.callers = append(o.callers, bearer("admin bot, "+scope, "admin bot", scope, made["token"].(string)))
+	}
+	n.login(t, "other's owner", map[string]any{"type": "bot", "token": otherToken, "owner_name": mark})
+	for _, x := range items(n.must(t, o.human, "GET", "/api/org/sessions", nil)) {
+		if x["bot_id"] == otherID {
+			o.add("session", x["ref"].(string))
+		}
+	}
+	for _, x := range items(n.must(t, o.human, "GET", "/api/org/sessions?limit=3", nil)) {
+		o.add("session", x["ref"].(string))
+	}
+	for _, x := range items(n.must(t, o.human, "GET", "/api/org/tickets", nil)) {
+		o.add("ticket", x["id"].(string))
+		o.add("ticket", x["code"].(string))
+	}
+	detail := n.must(t, o.human, "GET", "/api/org/threads/"+public, nil)
+	o.add("org cursor", fmt.Sprintf("%.0f|%s", detail["last_activity_at"], public))
+	for _, id := range []string{public, o.at["channel"], o.at["ticket"]} {
+		at := func(id string) string {
+			return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, `{"t":%.0f,"id":%q}`, detail["last_activity_at"], id))
+		}
+		o.put(thing{"cursor", at(id), at(neighbour(id))})
+	}
+	return o
+}
+
+func items(m map[string]any) (out []map[string]any) {
+	list, _ := m["items"].([]any)
+	for _, x := range list {
+		out = append(out, x.(map[string]any))
+	}
+	return out
+}
