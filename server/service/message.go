@@ -3,6 +3,7 @@ package service
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
@@ -53,6 +54,9 @@ func messageMetadata(sent *string, session *call.Session) (*string, error) {
 		if stored, err = limits.MessageMetadata([]byte(*sent)); err != nil {
 			return nil, ruleError(err)
 		}
+	}
+	if stored != nil && strings.IndexByte(*stored, 0) >= 0 {
+		return nil, call.Invalid("metadata: a text must not have the character U+0000")
 	}
 	if session == nil {
 		return stored, nil

@@ -84,6 +84,7 @@ func TestMessageMetadata(t *testing.T) {
 		{"null", nil, ""},
 		{`{"b":1, "a":9007199254740993}`, nil, `{"b":1,"a":9007199254740993}`},
 		{`"plain"`, nil, "plain"},
+		{`["a\u0000b"]`, nil, `["a\u0000b"]`},
 		{"", session, "{" + human},
 		{"[1]", session, "{" + human},
 		{` { "b": [1, 2], "provenance": 1, "a": "<" }`, session, `{"b":[1,2],"a":"<",` + human},
@@ -98,7 +99,7 @@ func TestMessageMetadata(t *testing.T) {
 			t.Errorf("metadata %s: got %s, %v; want %s", c.sent, textOr(got, "(none)"), err, c.want)
 		}
 	}
-	for _, broken := range []string{"{", "", "1 2", `"` + strings.Repeat("x", 16385) + `"`} {
+	for _, broken := range []string{"{", "", `"a\u0000b"`, "1 2", `"` + strings.Repeat("x", 16385) + `"`} {
 		if _, err := messageMetadata(&broken, nil); err == nil {
 			t.Errorf("metadata %.10q was accepted", broken)
 		}
