@@ -79,7 +79,7 @@ func TestRevocationIsSeenAtOnce(t *testing.T) {
 	b := newBench(t)
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
-	for range 8 {
+	for range 3 {
 		wg.Go(func() {
 			for {
 				select {
@@ -91,7 +91,7 @@ func TestRevocationIsSeenAtOnce(t *testing.T) {
 			}
 		})
 	}
-	for i := range 100 {
+	for i := range 30 {
 		role := [...]string{store.AuthMember, store.AuthAdmin}[i%2]
 		b.changeAccess(func(ctx context.Context, tx store.Tx) error { return tx.SetBotRole(ctx, "bot", role) })
 		if b.accepted(bearerOf(primary)).Admin != (role == store.AuthAdmin) {

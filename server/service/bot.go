@@ -17,8 +17,9 @@ func (s *botService) ListBots(ctx context.Context, req *b2bv1.ListBotsRequest) (
 	caller := call.CallerOf(ctx)
 	if caller.Kind == call.OrgAdmin {
 		search := jstext.Trim(req.GetSearch())
-		if req.Limit != nil || req.GetCursor() != "" || search != "" {
-			return s.pageBots(ctx, caller.OrgID, search, req)
+		after := jstext.Trim(req.GetCursor())
+		if req.Limit != nil || after != "" || search != "" {
+			return s.pageBots(ctx, caller.OrgID, search, after, pageSize(req.Limit, 50, 200))
 		}
 	}
 	q := store.BotQuery{OrgID: caller.OrgID, ActiveOnly: !caller.IsAdmin(), Limit: maxRows}
@@ -32,9 +33,8 @@ func (s *botService) ListBots(ctx context.Context, req *b2bv1.ListBotsRequest) (
 	return &b2bv1.ListBotsResponse{Items: s.botsOut(bots)}, nil
 }
 
-func (s *botService) pageBots(ctx context.Context, org, search string, req *b2bv1.ListBotsRequest) (*b2bv1.ListBotsResponse, error) {
-	size := pageSize(req.Limit, 50, 200)
-	rows, err := s.Store.BotsPage(ctx, org, search, req.GetCursor(), size+1)
+func (s *botService) pageBots(ctx context.Context, org, search, after string, size int) (*b2bv1.ListBotsResponse, error) {
+	rows, err := s.Store.BotsPage(ctx, org, search, after, size+1)
 	if err != nil {
 		return nil, fmt.Errorf("list a page of bots: %w", err)
 	}
