@@ -24,17 +24,17 @@ const latest = `a.version = (SELECT max(v.version) FROM artifacts v WHERE v.thre
 
 func (r reader) Artifacts(ctx context.Context, thread string, limit int) ([]store.Artifact, error) {
 	return list[store.Artifact](ctx, r, "SELECT "+columns[store.Artifact](r, "a.")+" FROM artifacts a WHERE a.thread_id = ? AND "+
-		latest+" ORDER BY a.created_at, a.artifact_key LIMIT ?", thread, max(limit, 0))
+		latest+" ORDER BY a.created_at, a.artifact_key LIMIT ? + 0", thread, max(limit, 0))
 }
 
 func (r reader) ArtifactsPage(ctx context.Context, thread, afterKey string, limit int) ([]store.Artifact, error) {
 	return list[store.Artifact](ctx, r, "SELECT "+columns[store.Artifact](r, "a.")+" FROM artifacts a WHERE a.thread_id = ? AND a.artifact_key > ? AND "+
-		latest+" ORDER BY a.artifact_key LIMIT ?", thread, afterKey, max(limit, 0))
+		latest+" ORDER BY a.artifact_key LIMIT ? + 0", thread, afterKey, max(limit, 0))
 }
 
 func (r reader) ArtifactVersions(ctx context.Context, thread, key string, afterVersion int64, limit int) ([]store.Artifact, error) {
 	return list[store.Artifact](ctx, r, "SELECT "+columns[store.Artifact](r, "")+
-		" FROM artifacts WHERE thread_id = ? AND artifact_key = ? AND version > ? ORDER BY version LIMIT ?",
+		" FROM artifacts WHERE thread_id = ? AND artifact_key = ? AND version > ? ORDER BY version LIMIT ? + 0",
 		thread, key, afterVersion, max(limit, 0))
 }
 

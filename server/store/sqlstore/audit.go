@@ -23,7 +23,7 @@ func (r reader) Audit(ctx context.Context, q store.AuditQuery) ([]store.AuditEnt
 		w.and("(created_at, id) < (?, ?)", q.Before.At, q.Before.ID)
 	}
 	return list[store.AuditEntry](long(ctx), r, "SELECT "+columns[store.AuditEntry](r, "")+" FROM audit_log"+w.text.String()+
-		" ORDER BY created_at DESC, id DESC LIMIT ?", append(w.args, max(q.Limit, 0))...)
+		" ORDER BY created_at DESC, id DESC LIMIT ? + 0", append(w.args, max(q.Limit, 0))...)
 }
 
 func (t *tx) InsertAudit(ctx context.Context, e *store.AuditEntry) error {

@@ -88,7 +88,7 @@ func (r reader) Bots(ctx context.Context, q store.BotQuery) ([]store.Bot, error)
 		w.and("name > ?", q.AfterName)
 	}
 	if q.Tag == "" {
-		return bots.list(long(ctx), r, selectBots+w.text.String()+" ORDER BY name LIMIT ?", append(w.args, max(q.Limit, 0))...)
+		return bots.list(long(ctx), r, selectBots+w.text.String()+" ORDER BY name LIMIT ? + 0", append(w.args, max(q.Limit, 0))...)
 	}
 	w.and("tags IS NOT NULL")
 	tag := fold(q.Tag)
@@ -125,7 +125,7 @@ func (r reader) BotsPage(ctx context.Context, org, search, afterID string, limit
 	if afterID != "" {
 		w.and("id > ?", afterID)
 	}
-	return bots.list(ctx, r, selectBots+w.text.String()+" ORDER BY id LIMIT ?", append(w.args, max(limit, 0))...)
+	return bots.list(ctx, r, selectBots+w.text.String()+" ORDER BY id LIMIT ? + 0", append(w.args, max(limit, 0))...)
 }
 
 func (r reader) CountBots(ctx context.Context, org string) (int64, error) {

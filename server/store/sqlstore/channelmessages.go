@@ -10,15 +10,14 @@ import (
 
 // Names are read for the senders of a page, not joined to each message: a page has
 // many messages of few senders.
-const selectChannelMessages = `SELECT m.id, m.channel_id, m.sender_id, m.content, m.content_type, m.parts, m.created_at
-	FROM channel_messages m`
+const selectChannelMessages = "SELECT m.id, m.sender_id, m.content, m.content_type, m.parts, m.created_at FROM channel_messages m"
 
 var channelMessages scanner[store.ChannelMessageRow] = func(rows *sql.Rows, m *store.ChannelMessageRow) error {
-	return rows.Scan(&m.ID, &m.ChannelID, &m.SenderID, &m.Content, &m.ContentType, &m.Parts, &m.CreatedAt)
+	return rows.Scan(&m.ID, &m.SenderID, &m.Content, &m.ContentType, text{&m.Parts}, &m.CreatedAt)
 }
 
-// channelMessagesOf reads messages and names their senders.
-func (r reader) channelMessagesOf(ctx context.Context, q string, args ...any) ([]store.ChannelMessageRow, error) {
+// channelMessagesOf reads messages of a channel and names their senders.
+func (r reader) channelMessagesOf(ctx context.Context, channel, q string, args ...any) ([]store.ChannelMessageRow, error) {
 	page, err := channelMessages.list(ctx, r, q, args...)
 	if err != nil || len(page) == 0 {
 		return nil, err
@@ -29,6 +28,7 @@ func (r reader) channelMessagesOf(ctx context.Context, q string, args ...any) ([
 	}
 	names, err := r.names(ctx, ids)
 	for i := range page {
+		page[i].ChannelID = channel
 		page[i].SenderName = names[page[i].SenderID]
 	}
 	return page, err
@@ -81,7 +81,7 @@ func (r reader) ChannelMessages(ctx context.Context, channel string, g store.Mes
 	var w where
 	w.and("m.channel_id = ?", channel)
 	within(&w, g)
-	out, err := r.channelMessagesOf(ctx, selectChannelMessages+w.text.String()+newestFirst, append(w.args, max(g.Limit, 0))...)
+	out, err := r.channelMessagesOf(ctx, channel, selectChannelMessages+w.text.String()+newestFirst, append(w.args, max(g.Limit, 0))...)
 	slices.Reverse(out)
 	return out, err
 }
@@ -92,7 +92,7 @@ func (r reader) ChannelHistory(ctx context.Context, channel, beforeID string, li
 	if err := r.below(ctx, &w, "channel_messages WHERE channel_id = ?", channel, beforeID); err != nil {
 		return nil, err
 	}
-	return r.channelMessagesOf(ctx, selectChannelMessages+w.text.String()+newestFirst, append(w.args, max(limit, 0))...)
+	return r.channelMessagesOf(ctx, channel, selectChannelMessages+w.text.String()+newestFirst, append(w.args, max(limit, 0))...)
 }
 
 // below adds the bound of a page that comes after the message beforeID. Only a message of the same list bounds it:

@@ -57,7 +57,7 @@ func (r reader) channelPage(ctx context.Context, bot string, before *store.TimeC
 	}
 	return scanner[store.ChannelActivity](func(rows *sql.Rows, c *store.ChannelActivity) error {
 		return rows.Scan(&c.ID, &c.OrgID, &c.Type, &c.Name, &c.CreatedAt, &c.LastActivityAt)
-	}).list(ctx, r, q+" ORDER BY at DESC, id DESC LIMIT ?", append(args, max(limit, 0))...)
+	}).list(ctx, r, q+" ORDER BY at DESC, id DESC LIMIT ? + 0", append(args, max(limit, 0))...)
 }
 
 func (r reader) ChannelsOf(ctx context.Context, bot string, limit int) ([]store.ChannelActivity, error) {

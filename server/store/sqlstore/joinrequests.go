@@ -19,7 +19,7 @@ func (r reader) PendingJoinRequest(ctx context.Context, thread, bot string) (*st
 func (r reader) PendingJoinRequests(ctx context.Context, thread string, limit int) ([]store.JoinRequestRow, error) {
 	return list[store.JoinRequestRow](ctx, r, "SELECT "+columns[store.JoinRequest](r, "q.")+`, b.name AS bot_name
 		FROM thread_join_requests q LEFT JOIN bots b ON b.id = q.bot_id
-		WHERE q.thread_id = ? AND q.status = 'pending' ORDER BY q.requested_at, q.id LIMIT ?`, thread, max(limit, 0))
+		WHERE q.thread_id = ? AND q.status = 'pending' ORDER BY q.requested_at, q.id LIMIT ? + 0`, thread, max(limit, 0))
 }
 
 func (t *tx) CreateJoinRequest(ctx context.Context, q *store.JoinRequest) error {

@@ -35,7 +35,7 @@ func (r reader) ReadLog(ctx context.Context, org string, afterSeq int64, limit i
 	return scanner[store.Event](func(rows *sql.Rows, e *store.Event) error {
 		return rows.Scan(&e.OrgID, &e.Seq, &e.At, &e.Type, &e.Audience, &e.ThreadID, &e.ChannelID, &e.BotID, &e.ActorID, &e.Payload)
 	}).list(ctx, r, `SELECT org_id, seq, at, type, audience, thread_id, channel_id, bot_id, actor_id, payload
-		FROM event_log WHERE org_id = ? AND seq > ? ORDER BY seq LIMIT ?`, org, afterSeq, max(limit, 0))
+		FROM event_log WHERE org_id = ? AND seq > ? ORDER BY seq LIMIT ? + 0`, org, afterSeq, max(limit, 0))
 }
 
 func (t *tx) Append(ctx context.Context, e store.Event) (int64, error) {

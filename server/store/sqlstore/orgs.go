@@ -26,7 +26,7 @@ func (r reader) Orgs(ctx context.Context, after *store.TimeCursor, limit int) ([
 	}
 	return list[store.OrgSummary](ctx, r, "SELECT "+columns[store.Org](r, "o.")+
 		", (SELECT count(*) FROM bots b WHERE b.org_id = o.id) AS bot_count FROM orgs o"+
-		w.text.String()+" ORDER BY o.created_at, o.id LIMIT ?", append(w.args, max(limit, 0))...)
+		w.text.String()+" ORDER BY o.created_at, o.id LIMIT ? + 0", append(w.args, max(limit, 0))...)
 }
 
 func (r reader) PlatformStats(ctx context.Context, activeSince int64) (store.PlatformStats, error) {

@@ -24,7 +24,7 @@ func (r reader) SessionByRef(ctx context.Context, org, ref string) (*store.Sessi
 func (r reader) Sessions(ctx context.Context, org string, now int64, limit, offset int) ([]store.Session, error) {
 	return sessions.list(ctx, r, "SELECT "+sessionColumns+` FROM sessions
 		WHERE org_id = ? AND expires_at > ? AND role IN ('bot_owner', 'org_admin')
-		ORDER BY created_at DESC, hash DESC LIMIT ? OFFSET ?`, org, now, max(limit, 0), max(offset, 0))
+		ORDER BY created_at DESC, hash DESC LIMIT ? + 0 OFFSET ? + 0`, org, now, max(limit, 0), max(offset, 0))
 }
 
 // scope is the condition of a store.SessionScope.
@@ -44,7 +44,7 @@ func (r reader) SessionsOf(ctx context.Context, s store.SessionScope, now int64,
 	w := scope(s)
 	w.and("expires_at > ?", now)
 	return sessions.list(ctx, r, "SELECT "+sessionColumns+" FROM sessions"+w.text.String()+
-		" ORDER BY created_at, hash LIMIT ?", append(w.args, max(limit, 0))...)
+		" ORDER BY created_at, hash LIMIT ? + 0", append(w.args, max(limit, 0))...)
 }
 
 func (t *tx) CreateSession(ctx context.Context, s *store.Session) error {

@@ -8,18 +8,18 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-const selectThreadMessages = `SELECT m.id, m.thread_id, m.sender_id, m.content, m.content_type, m.parts, m.metadata, m.mentions,
+const selectThreadMessages = `SELECT m.id, m.sender_id, m.content, m.content_type, m.parts, m.metadata, m.mentions,
 	m.mention_all, m.reply_to_id, m.created_at FROM thread_messages m`
 
 var threadMessages scanner[store.ThreadMessageRow] = func(rows *sql.Rows, m *store.ThreadMessageRow) error {
-	return rows.Scan(&m.ID, &m.ThreadID, &m.SenderID, &m.Content, &m.ContentType, &m.Parts, &m.Metadata, &m.Mentions,
-		&m.MentionAll, &m.ReplyToID, &m.CreatedAt)
+	return rows.Scan(&m.ID, text{&m.SenderID}, &m.Content, &m.ContentType, text{&m.Parts}, text{&m.Metadata},
+		text{&m.Mentions}, &m.MentionAll, text{&m.ReplyToID}, &m.CreatedAt)
 }
 
-// threadMessagesOf reads messages, then once for all of them the messages they
+// threadMessagesOf reads messages of a thread, then once for all of them the messages they
 // answer and the names of the senders. What was deleted becomes null here: the
 // columns keep its ids.
-func (r reader) threadMessagesOf(ctx context.Context, q string, args ...any) ([]store.ThreadMessageRow, error) {
+func (r reader) threadMessagesOf(ctx context.Context, thread, q string, args ...any) ([]store.ThreadMessageRow, error) {
 	page, err := threadMessages.list(ctx, r, q, args...)
 	if err != nil || len(page) == 0 {
 		return nil, err
@@ -43,6 +43,7 @@ func (r reader) threadMessagesOf(ctx context.Context, q string, args ...any) ([]
 	}
 	for i := range page {
 		m := &page[i]
+		m.ThreadID = thread
 		m.SenderID, m.SenderName = author(names, m.SenderID)
 		if m.ReplyToID == nil {
 			continue
@@ -89,7 +90,7 @@ func (r reader) replied(ctx context.Context, ids idSet, senders *idSet) (map[str
 }
 
 func (r reader) ThreadMessage(ctx context.Context, thread, id string) (*store.ThreadMessageRow, error) {
-	rows, err := r.threadMessagesOf(ctx, selectThreadMessages+" WHERE m.id = ? AND m.thread_id = ?", id, thread)
+	rows, err := r.threadMessagesOf(ctx, thread, selectThreadMessages+" WHERE m.id = ? AND m.thread_id = ?", id, thread)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +104,7 @@ func (r reader) ThreadMessages(ctx context.Context, thread string, g store.Messa
 	var w where
 	w.and("m.thread_id = ?", thread)
 	within(&w, g)
-	out, err := r.threadMessagesOf(ctx, selectThreadMessages+w.text.String()+newestFirst, append(w.args, max(g.Limit, 0))...)
+	out, err := r.threadMessagesOf(ctx, thread, selectThreadMessages+w.text.String()+newestFirst, append(w.args, max(g.Limit, 0))...)
 	slices.Reverse(out)
 	return out, err
 }
@@ -114,7 +115,7 @@ func (r reader) ThreadHistory(ctx context.Context, thread, beforeID string, limi
 	if err := r.below(ctx, &w, "thread_messages WHERE thread_id = ?", thread, beforeID); err != nil {
 		return nil, err
 	}
-	return r.threadMessagesOf(ctx, selectThreadMessages+w.text.String()+newestFirst, append(w.args, max(limit, 0))...)
+	return r.threadMessagesOf(ctx, thread, selectThreadMessages+w.text.String()+newestFirst, append(w.args, max(limit, 0))...)
 }
 
 func (r reader) SearchMessages(ctx context.Context, org, text string, limit int) ([]store.MessageHit, error) {

@@ -56,7 +56,7 @@ func (r reader) Threads(ctx context.Context, q store.ThreadQuery) ([]store.Threa
 	}
 	return threadRows.list(long(ctx), r, "SELECT "+threadColumns("t.")+
 		", (SELECT count(*) FROM thread_participants n WHERE n.thread_id = t.id), "+joined+from+w.text.String()+
-		" ORDER BY t.last_activity_at DESC, t.id DESC LIMIT ? OFFSET ?",
+		" ORDER BY t.last_activity_at DESC, t.id DESC LIMIT ? + 0 OFFSET ? + 0",
 		append(w.args, max(q.Limit, 0), max(q.Offset, 0))...)
 }
 

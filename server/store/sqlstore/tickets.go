@@ -20,7 +20,7 @@ func (r reader) Tickets(ctx context.Context, org string, now int64, before *stor
 		w.and("(created_at, id) < (?, ?)", before.At, before.ID)
 	}
 	return list[store.OrgTicket](ctx, r, "SELECT "+columns[store.OrgTicket](r, "")+" FROM org_tickets"+
-		w.text.String()+" ORDER BY created_at DESC, id DESC LIMIT ?", append(w.args, max(limit, 0))...)
+		w.text.String()+" ORDER BY created_at DESC, id DESC LIMIT ? + 0", append(w.args, max(limit, 0))...)
 }
 
 func (t *tx) CreateTicket(ctx context.Context, k *store.OrgTicket) error {

@@ -19,7 +19,7 @@ func (r reader) TokenByHash(ctx context.Context, hash string) (*store.Token, err
 }
 
 func (r reader) Tokens(ctx context.Context, bot string, limit int) ([]store.Token, error) {
-	return tokens.list(ctx, r, "SELECT "+tokenColumns+" FROM bot_tokens WHERE bot_id = ? ORDER BY created_at DESC, id DESC LIMIT ?",
+	return tokens.list(ctx, r, "SELECT "+tokenColumns+" FROM bot_tokens WHERE bot_id = ? ORDER BY created_at DESC, id DESC LIMIT ? + 0",
 		bot, max(limit, 0))
 }
 

@@ -238,7 +238,7 @@ CREATE INDEX thread_join_requests_by_thread ON thread_join_requests (thread_id, 
 CREATE INDEX thread_join_requests_by_bot ON thread_join_requests (bot_id);
 CREATE INDEX thread_join_requests_by_resolver ON thread_join_requests (resolved_by) WHERE resolved_by IS NOT NULL;
 
--- sender_id and reply_to_id keep the ids of what was deleted; every read joins the
+-- sender_id and reply_to_id keep the ids of what was deleted; every read looks for the
 -- rows they name and shows null when those are gone. So a deletion need not look for
 -- them, and the hottest table needs no index for it.
 CREATE TABLE thread_messages (

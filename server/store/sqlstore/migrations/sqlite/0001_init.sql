@@ -168,17 +168,17 @@ CREATE TABLE channel_members (
 ) WITHOUT ROWID;
 CREATE INDEX channel_members_by_bot ON channel_members (bot_id);
 
--- sender_id outlives the bot.
+-- Messages lie in the order in which they are read. sender_id outlives the bot.
 CREATE TABLE channel_messages (
-    id TEXT NOT NULL PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
     channel_id TEXT NOT NULL REFERENCES channels (id) ON DELETE CASCADE,
     sender_id TEXT NOT NULL,
     content TEXT NOT NULL,
     content_type TEXT NOT NULL,
     parts TEXT,
-    created_at BIGINT NOT NULL
-);
-CREATE INDEX channel_messages_by_age ON channel_messages (channel_id, created_at, id);
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (channel_id, created_at, id)
+) WITHOUT ROWID;
 
 CREATE TABLE threads (
     id TEXT NOT NULL PRIMARY KEY,
@@ -238,11 +238,11 @@ CREATE INDEX thread_join_requests_by_thread ON thread_join_requests (thread_id, 
 CREATE INDEX thread_join_requests_by_bot ON thread_join_requests (bot_id);
 CREATE INDEX thread_join_requests_by_resolver ON thread_join_requests (resolved_by) WHERE resolved_by IS NOT NULL;
 
--- sender_id and reply_to_id keep the ids of what was deleted; every read joins the
+-- sender_id and reply_to_id keep the ids of what was deleted; every read looks for the
 -- rows they name and shows null when those are gone. So a deletion need not look for
 -- them, and the hottest table needs no index for it.
 CREATE TABLE thread_messages (
-    id TEXT NOT NULL PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
     thread_id TEXT NOT NULL REFERENCES threads (id) ON DELETE CASCADE,
     sender_id TEXT,
     content TEXT NOT NULL,
@@ -252,9 +252,9 @@ CREATE TABLE thread_messages (
     mentions TEXT,
     mention_all BOOLEAN NOT NULL,
     reply_to_id TEXT,
-    created_at BIGINT NOT NULL
-);
-CREATE INDEX thread_messages_by_age ON thread_messages (thread_id, created_at, id);
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (thread_id, created_at, id)
+) WITHOUT ROWID;
 
 CREATE TABLE artifacts (
     id TEXT NOT NULL PRIMARY KEY,
