@@ -147,8 +147,6 @@ func wantCode(t *testing.T, err error, code b2bv1.ErrorCode, status int) {
 	}
 }
 
-func ptr[T any](v T) *T { return &v }
-
 func TestOneChannelForConcurrentSenders(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.bot("atlas"), w.bot("nova")
@@ -162,7 +160,7 @@ func TestOneChannelForConcurrentSenders(t *testing.T) {
 			if i%2 == 1 {
 				ctx, to = b, "id-atlas"
 			}
-			res, err := w.ChannelService.SendDirectMessage(ctx, &b2bv1.SendDirectMessageRequest{To: &to, Content: ptr(fmt.Sprint("m", i))})
+			res, err := w.ChannelService.SendDirectMessage(ctx, &b2bv1.SendDirectMessageRequest{To: &to, Content: new(fmt.Sprint("m", i))})
 			if err != nil {
 				t.Errorf("sender %d: %v", i, err)
 				return
@@ -178,7 +176,7 @@ func TestOneChannelForConcurrentSenders(t *testing.T) {
 	if len(types) != senders+1 || types[0] != "channel_created" || slices.Index(types[1:], "channel_created") >= 0 {
 		t.Errorf("events: %v", types)
 	}
-	list, err := w.ChannelService.ListChannelMessages(b, &b2bv1.ListChannelMessagesRequest{ChannelId: channels[0], Before: ptr("unknown")})
+	list, err := w.ChannelService.ListChannelMessages(b, &b2bv1.ListChannelMessagesRequest{ChannelId: channels[0], Before: new("unknown")})
 	if err != nil || len(list.Messages) != senders || !list.Paged || list.Messages[0].GetSenderName() == "" {
 		t.Errorf("history: %v, %v", len(list.GetMessages()), err)
 	}
@@ -194,7 +192,7 @@ func TestOneOfConcurrentUpdatesWins(t *testing.T) {
 	for i := range 20 {
 		group.Go(func() {
 			res, err := w.ThreadService.UpdateThread(a, &b2bv1.UpdateThreadRequest{
-				ThreadId: id, Topic: ptr(fmt.Sprint("topic ", i)), ExpectedRevision: ptr[int64](1),
+				ThreadId: id, Topic: new(fmt.Sprint("topic ", i)), ExpectedRevision: new(int64(1)),
 			})
 			mu.Lock()
 			defer mu.Unlock()
@@ -221,7 +219,7 @@ func TestRevisionsOfOneUpdate(t *testing.T) {
 	before := w.top()
 	res, err := w.ThreadService.UpdateThread(a, &b2bv1.UpdateThreadRequest{
 		ThreadId: id, Status: b2bv1.ThreadStatus_THREAD_STATUS_CLOSED.Enum(), CloseReason: b2bv1.CloseReason_CLOSE_REASON_MANUAL.Enum(),
-		PermissionPolicy: ptr(`{"close": ["initiator"]}`), Visibility: b2bv1.Visibility_VISIBILITY_PRIVATE.Enum(),
+		PermissionPolicy: new(`{"close": ["initiator"]}`), Visibility: b2bv1.Visibility_VISIBILITY_PRIVATE.Enum(),
 		UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"status", "close_reason", "context", "permission_policy", "visibility", "join_policy"}},
 	})
 	if err != nil {
@@ -234,7 +232,7 @@ func TestRevisionsOfOneUpdate(t *testing.T) {
 	if got := w.types(before); !slices.Equal(got, []string{"thread_status_changed", "thread_updated"}) {
 		t.Errorf("events: %v", got)
 	}
-	_, err = w.ThreadService.UpdateThread(a, &b2bv1.UpdateThreadRequest{ThreadId: id, Topic: ptr("x")})
+	_, err = w.ThreadService.UpdateThread(a, &b2bv1.UpdateThreadRequest{ThreadId: id, Topic: new("x")})
 	wantCode(t, err, b2bv1.ErrorCode_ERROR_CODE_THREAD_CLOSED, 409)
 	_, err = w.ThreadService.UpdateThread(a, &b2bv1.UpdateThreadRequest{ThreadId: id, Status: b2bv1.ThreadStatus_THREAD_STATUS_BLOCKED.Enum()})
 	wantCode(t, err, b2bv1.ErrorCode_ERROR_CODE_INVALID_TRANSITION, 400)
@@ -246,13 +244,13 @@ func TestRefusedPermissionIsOnRecord(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.bot("atlas"), w.bot("nova")
 	id := w.thread(a, "nova")
-	_, err := w.ThreadService.UpdateThread(a, &b2bv1.UpdateThreadRequest{ThreadId: id, PermissionPolicy: ptr(`{"write":["initiator"]}`)})
+	_, err := w.ThreadService.UpdateThread(a, &b2bv1.UpdateThreadRequest{ThreadId: id, PermissionPolicy: new(`{"write":["initiator"]}`)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = w.ThreadService.UpdateThread(b, &b2bv1.UpdateThreadRequest{ThreadId: id, PermissionPolicy: ptr(`{}`)})
+	_, err = w.ThreadService.UpdateThread(b, &b2bv1.UpdateThreadRequest{ThreadId: id, PermissionPolicy: new(`{}`)})
 	wantCode(t, err, b2bv1.ErrorCode_ERROR_CODE_FORBIDDEN, 403)
-	_, err = w.ThreadService.SendThreadMessage(b, &b2bv1.SendThreadMessageRequest{ThreadId: id, Content: ptr("hi")})
+	_, err = w.ThreadService.SendThreadMessage(b, &b2bv1.SendThreadMessageRequest{ThreadId: id, Content: new("hi")})
 	wantCode(t, err, b2bv1.ErrorCode_ERROR_CODE_WRITE_PERMISSION_DENIED, 403)
 	if denied := w.audits("thread.permission_denied"); len(denied) != 1 || *denied[0].Detail != `{"action":"manage"}` {
 		t.Errorf("audit of manage: %v", denied)
@@ -272,7 +270,7 @@ func TestThreadMessageIsToldAsItReads(t *testing.T) {
 	}
 	before := w.top()
 	sent, err := w.ThreadService.SendThreadMessage(b, &b2bv1.SendThreadMessageRequest{
-		ThreadId: id, Content: ptr("yes"), ReplyTo: &first.Message.Id, Metadata: ptr(`{"z":1,"a":2}`),
+		ThreadId: id, Content: new("yes"), ReplyTo: &first.Message.Id, Metadata: new(`{"z":1,"a":2}`),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -291,11 +289,11 @@ func TestThreadMessageIsToldAsItReads(t *testing.T) {
 	if len(events) != 1 || audiences[0] != store.AudienceThread || !proto.Equal(events[0].GetThreadMessage().GetMessage(), sent.Message) {
 		t.Errorf("told %v", events)
 	}
-	page, err := w.ThreadService.ListThreadMessages(a, &b2bv1.ListThreadMessagesRequest{ThreadId: id, Cursor: ptr(""), Limit: ptr[int32](1)})
+	page, err := w.ThreadService.ListThreadMessages(a, &b2bv1.ListThreadMessagesRequest{ThreadId: id, Cursor: new(""), Limit: new(int32(1))})
 	if err != nil || !page.Paged || !page.HasMore || page.GetNextCursor() != sent.Message.Id {
 		t.Errorf("page: %v, %v", page, err)
 	}
-	_, err = w.ThreadService.SendThreadMessage(b, &b2bv1.SendThreadMessageRequest{ThreadId: id, Content: ptr("x"), ReplyTo: ptr("")})
+	_, err = w.ThreadService.SendThreadMessage(b, &b2bv1.SendThreadMessageRequest{ThreadId: id, Content: new("x"), ReplyTo: new("")})
 	wantCode(t, err, b2bv1.ErrorCode_ERROR_CODE_NOT_FOUND, 400)
 }
 
@@ -321,7 +319,7 @@ func TestJoinRequestIsSettledOnce(t *testing.T) {
 	wantCode(t, err, b2bv1.ErrorCode_ERROR_CODE_ALREADY_REQUESTED, 409)
 
 	before := w.top()
-	if _, err := w.ThreadService.AddParticipant(a, &b2bv1.AddParticipantRequest{ThreadId: id, BotId: ptr("nova")}); err != nil {
+	if _, err := w.ThreadService.AddParticipant(a, &b2bv1.AddParticipantRequest{ThreadId: id, BotId: new("nova")}); err != nil {
 		t.Fatal(err)
 	}
 	events, audiences := w.events(before)
@@ -372,7 +370,7 @@ func TestRefusedMessagesAreNotCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	send := func(to string) error {
-		_, err := w.ChannelService.SendDirectMessage(a, &b2bv1.SendDirectMessageRequest{To: &to, Content: ptr("hi")})
+		_, err := w.ChannelService.SendDirectMessage(a, &b2bv1.SendDirectMessageRequest{To: &to, Content: new("hi")})
 		return err
 	}
 	wantCode(t, send("nobody"), b2bv1.ErrorCode_ERROR_CODE_NOT_FOUND, 404)
