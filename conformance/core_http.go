@@ -181,7 +181,7 @@ func requestChecks() []Check {
 				body         J
 			}{
 				{"PATCH", "/api/me/profile", J{"bio": 5}}, {"PATCH", "/api/me/profile", J{"tags": "x"}},
-				{"PATCH", "/api/me/name", J{"name": J{}}}, {"POST", "/api/me/tokens", J{"scopes": "read"}},
+				{"PATCH", "/api/me/profile", J{"bio": "a\x00b"}}, {"PATCH", "/api/me/name", J{"name": J{}}}, {"POST", "/api/me/tokens", J{"scopes": "read"}},
 			} {
 				t.Do(c.method, c.path, o.Admin, c.body).Refused(400, "VALIDATION_ERROR")
 				t.Do(c.method, c.path, nil, c.body).Refused(401, "AUTH_REQUIRED")

@@ -2,12 +2,14 @@ package rpc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/wire"
 )
 
 // interceptor leads calls through the pipeline. It is the outermost one, so all
@@ -30,7 +32,7 @@ func (i *interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 			return nil, connect.NewError(connect.CodeInternal, fmt.Errorf("the request is a %T", req.Any()))
 		}
 		var answer connect.AnyResponse
-		_, err = i.pipeline.Do(ctx, info, msg, nil, func(ctx context.Context) (proto.Message, error) {
+		_, err = i.pipeline.Do(ctx, info, msg, malformed(msg), func(ctx context.Context) (proto.Message, error) {
 			res, err := next(ctx, req)
 			answer = res
 			return nil, err
@@ -43,6 +45,15 @@ func (i *interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 		}
 		return answer, nil
 	}
+}
+
+// malformed is what is wrong with a request although protobuf could read it.
+func malformed(msg proto.Message) error {
+	var fault *wire.FieldError
+	if errors.As(wire.CheckTexts(msg), &fault) {
+		return call.Invalid("%s", fault.Error())
+	}
+	return nil
 }
 
 // WrapStreamingHandler leads a stream: who may open it is decided once.

@@ -17,6 +17,7 @@ import (
 //     neither request_id nor one that REST reads from a header.
 //   - In a part, what an optional key holds of another type, null included, is kept with the
 //     keys that the schema does not name.
+//   - Texts do not hold the character U+0000. Below raw_json it is an escape like others.
 //   - A key must not be named twice in an object that the schema describes. JSON below
 //     raw_json is left as it is.
 //

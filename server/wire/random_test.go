@@ -134,9 +134,9 @@ func (m maker) value(f protoreflect.FieldDescriptor) protoreflect.Value {
 }
 
 func (m maker) text() string {
-	plain := pick(m, "", "nova", "é所👍", `"\/`, "a\n\r\t\b\f\x00\x1f\x7f", "\u2028x\u2029", "<a href='&'>", "\ufffd\ufeff")
+	plain := pick(m, "", "nova", "é所👍", `"\/`, "a\n\r\t\b\f\x01\x1f\x7f", "\u2028x\u2029", "<a href='&'>", "\ufffd\ufeff")
 	if m.canonical {
 		return plain
 	}
-	return plain + pick(m, "", "\xff", "\xed\xa0\x80", "\xf0\x9f")
+	return plain + pick(m, "", "\x00", "\xff", "\xed\xa0\x80", "\xf0\x9f")
 }

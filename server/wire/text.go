@@ -103,6 +103,9 @@ func (f *field) setText(m protoreflect.Message, value string) error {
 	if !utf8.ValidString(value) {
 		return wants("must be UTF-8").in(f.name)
 	}
+	if fault := plainText(value); fault != nil {
+		return fault.in(f.name)
+	}
 	switch f.kind {
 	case text:
 		m.Set(f.desc, protoreflect.ValueOfString(value))

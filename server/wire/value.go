@@ -79,7 +79,11 @@ func (f *field) readMap(m protoreflect.Message, raw []byte) *FieldError {
 		if value[0] != '"' {
 			return wants("%s", f.want)
 		}
-		texts.Set(key, protoreflect.ValueOfString(unquote(value)))
+		text, fault := textValue(value)
+		if fault != nil {
+			return fault
+		}
+		texts.Set(key, text)
 	}
 	return nil
 }
@@ -90,7 +94,7 @@ func (f *field) value(raw []byte) (v protoreflect.Value, fault *FieldError) {
 	switch f.kind {
 	case text:
 		if c == '"' {
-			return protoreflect.ValueOfString(unquote(raw)), nil
+			return textValue(raw)
 		}
 	case rawJSON:
 		if !f.container || c == '{' || c == '[' {
@@ -98,7 +102,7 @@ func (f *field) value(raw []byte) (v protoreflect.Value, fault *FieldError) {
 		}
 	case anyToText:
 		if c == '"' {
-			return protoreflect.ValueOfString(unquote(raw)), nil
+			return textValue(raw)
 		}
 		return protoreflect.ValueOfString(string(raw)), nil
 	case boolean:
