@@ -190,8 +190,9 @@ func (c *core) rotateSecret(ctx context.Context, tx store.Tx, id string) (string
 	return secret, c.accessChanged(ctx, tx, "")
 }
 
-// lastTime is the largest time that JSON numbers hold exactly.
-const lastTime = 1<<53 - 1
+// lastTime is the end of the year 9999, the last time that a Timestamp can say; JSON
+// numbers hold it exactly.
+const lastTime = 253402300799999
 
 // expiry is when something ends that lives for some seconds from now: 0 is never,
 // absent and negative mean usual (http-core.md §7).
