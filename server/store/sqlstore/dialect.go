@@ -13,9 +13,9 @@ import (
 
 // dialect is where the two databases differ.
 type dialect struct {
-	postgres bool
-	bun      *bun.DB // maps rows; never runs a statement
-	texts    sync.Map
+	postgres   bool
+	bun        *bun.DB // maps rows; never runs a statement
+	statements sync.Map
 }
 
 func newDialect(db *sql.DB, postgres bool) *dialect {
@@ -28,13 +28,17 @@ func newDialect(db *sql.DB, postgres bool) *dialect {
 	return d
 }
 
-// text gives the statement in the database's own words: arguments are written as ?.
-func (d *dialect) text(q string) string {
-	if !d.postgres {
-		return q
-	}
-	if t, ok := d.texts.Load(q); ok {
-		return t.(string)
+// statement is what is known of a statement from its text.
+type statement struct {
+	text      string // in the database's own words
+	tables    uint64 // see tablesOf
+	cacheable bool
+}
+
+// statement reads a statement, in which arguments are written as ?, once.
+func (d *dialect) statement(q string) *statement {
+	if t, ok := d.statements.Load(q); ok {
+		return t.(*statement)
 	}
 	var b strings.Builder
 	n := 0
@@ -47,8 +51,18 @@ func (d *dialect) text(q string) string {
 		}
 		b.WriteRune(r)
 	}
-	d.texts.Store(q, b.String())
-	return b.String()
+	t := &statement{text: b.String(), tables: tablesOf(q)}
+	t.cacheable = strings.HasPrefix(q, "SELECT") && t.tables&^tablesKept == 0
+	d.statements.Store(q, t)
+	return t
+}
+
+// text gives the statement in the database's own words.
+func (d *dialect) text(q string) string {
+	if !d.postgres {
+		return q
+	}
+	return d.statement(q).text
 }
 
 // contains is a condition: the column contains the one argument, which must have

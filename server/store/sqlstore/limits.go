@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"time"
 
 	"github.com/b2b-protocol/b2b/server/store"
@@ -11,30 +12,83 @@ import (
 // slots is how many slots a window has.
 const slots = 60
 
+// rateCache holds the slots of the rate limits that were used lately. Its owner
+// empties it when somebody else may have written.
+type rateCache map[rateKey][]rateSlot
+
+type rateKey struct{ bot, bucket string }
+
+type rateSlot struct{ slot, uses, lastAt int64 }
+
+// rateCacheMax bounds the bots in a rateCache.
+const rateCacheMax = 8192
+
 func (t *tx) TakeRate(ctx context.Context, bot, bucket string, window time.Duration, limit, now int64) (bool, int64, error) {
 	width := window.Milliseconds()
 	gone := now - width // uses at or before this time have left the window
-	var used, oldest, expired int64
-	err := each(ctx, t.reader, func(rows *sql.Rows) error { return rows.Scan(&used, &oldest, &expired) },
-		`SELECT CAST(coalesce(sum(CASE WHEN last_at > ? THEN uses END), 0) AS BIGINT),
-			coalesce(min(CASE WHEN last_at > ? THEN last_at END), 0), count(CASE WHEN last_at <= ? THEN 1 END)
-		FROM rate_slots WHERE bot_id = ? AND bucket = ?`, gone, gone, gone, bot, bucket)
+	key := rateKey{bot, bucket}
+	all, err := t.rateSlots(ctx, key)
 	if err != nil {
 		return false, 0, err
+	}
+	var used, oldest int64
+	expired := false
+	for _, s := range all {
+		if s.lastAt <= gone {
+			expired = true
+			continue
+		}
+		if used += s.uses; oldest == 0 || s.lastAt < oldest {
+			oldest = s.lastAt
+		}
 	}
 	if used >= limit {
 		wait := (oldest - gone + 999) / 1000
 		return false, min(max(wait, 1), max(width/1000, 1)), nil
 	}
-	if expired > 0 {
+	t.taken = append(t.taken, key)
+	if expired {
 		err := t.c.exec(ctx, "DELETE FROM rate_slots WHERE bot_id = ? AND bucket = ? AND last_at <= ?", bot, bucket, gone)
 		if err != nil {
 			return false, 0, err
 		}
+		all = slices.DeleteFunc(all, func(s rateSlot) bool { return s.lastAt <= gone })
 	}
+	slot := now / max(width/slots, 1)
+	if i := slices.IndexFunc(all, func(s rateSlot) bool { return s.slot == slot }); i >= 0 {
+		all[i].uses++
+		all[i].lastAt = now
+	} else {
+		all = append(all, rateSlot{slot, 1, now})
+	}
+	t.rates[key] = all
 	return true, 0, t.c.exec(ctx, `INSERT INTO rate_slots (bot_id, bucket, slot, uses, last_at) VALUES (?, ?, ?, 1, ?)
 		ON CONFLICT (bot_id, bucket, slot) DO UPDATE SET uses = rate_slots.uses + 1, last_at = excluded.last_at`,
-		bot, bucket, now/max(width/slots, 1), now)
+		bot, bucket, slot, now)
+}
+
+func (t *tx) rateSlots(ctx context.Context, key rateKey) ([]rateSlot, error) {
+	if all, ok := t.rates[key]; ok {
+		return all, nil
+	}
+	all, err := scanner[rateSlot](func(rows *sql.Rows, s *rateSlot) error {
+		return rows.Scan(&s.slot, &s.uses, &s.lastAt)
+	}).list(ctx, t.reader, "SELECT slot, uses, last_at FROM rate_slots WHERE bot_id = ? AND bucket = ?", key.bot, key.bucket)
+	if err != nil {
+		return nil, err
+	}
+	if len(t.rates) >= rateCacheMax {
+		clear(t.rates)
+	}
+	t.rates[key] = all
+	return all, nil
+}
+
+// undone forgets what a change that was undone counted.
+func (t *tx) undone() {
+	for _, key := range t.taken {
+		delete(t.rates, key)
+	}
 }
 
 func (r reader) Idempotency(ctx context.Context, org, caller, requestID string) (*store.IdempotencyRecord, error) {

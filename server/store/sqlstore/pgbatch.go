@@ -24,8 +24,10 @@ const attempts = 5
 type pgBatch struct {
 	w       *pgWriter
 	org     string
+	cache   *pgCache
 	conn    *sql.Conn
 	log     orgLog
+	wrote   bool // anything at all
 	results []error
 }
 
@@ -46,6 +48,7 @@ func (b *pgBatch) run(jobs []*job) (spoiler int, err error) {
 	ended := false
 	defer func() {
 		if !ended { // a change ended the goroutine
+			b.cache.reset()
 			err = errors.Join(pgpipe.Rollback(ctx, b.conn), b.conn.Close())
 			if err != nil {
 				b.w.logger.Error("undo a change that ended its goroutine", "error", err)
@@ -54,7 +57,11 @@ func (b *pgBatch) run(jobs []*job) (spoiler int, err error) {
 	}()
 	for n := 1; ; n++ {
 		spoiler, err = b.try(ctx, jobs)
-		if err == nil || errors.Is(err, errUnknown) {
+		if err == nil {
+			break
+		}
+		b.cache.reset()
+		if errors.Is(err, errUnknown) {
 			break
 		}
 		if e := pgpipe.Rollback(ctx, b.conn); e != nil {
@@ -94,7 +101,7 @@ func again(err error) bool {
 
 func (b *pgBatch) try(ctx context.Context, jobs []*job) (spoiler int, err error) {
 	b.results = make([]error, len(jobs))
-	b.log = orgLog{}
+	b.log, b.wrote = orgLog{}, false
 	c := &pgConn{b: b, owner: -1}
 	if err := c.exec(ctx, "BEGIN"); err != nil {
 		return -1, fmt.Errorf("store: begin: %w", err)
@@ -102,15 +109,13 @@ func (b *pgBatch) try(ctx context.Context, jobs []*job) (spoiler int, err error)
 	if err := c.exec(ctx, "SELECT pg_advisory_xact_lock(?)", lockKey(b.org)); err != nil {
 		return -1, fmt.Errorf("store: lock: %w", err)
 	}
-	if b.org != "" {
-		if err := b.log.load(ctx, c, b.org); err != nil {
-			return -1, fmt.Errorf("store: begin: %w", err)
-		}
+	if err := b.load(ctx, c); err != nil {
+		return -1, fmt.Errorf("store: begin: %w", err)
 	}
 	for i, j := range jobs {
 		c = &pgConn{b: b, owner: i}
 		m := b.log.mark()
-		t := newTx(c, b.w.d, b.org, &b.log)
+		t := newTx(c, b.w.d, b.org, &b.log, b.cache.rates)
 		err := call(j.fn, t)
 		t.dead = true
 		if err == nil {
@@ -124,6 +129,10 @@ func (b *pgBatch) try(ctx context.Context, jobs []*job) (spoiler int, err error)
 			return i, err
 		}
 		// Nothing of it has left: it never was.
+		t.undone()
+		for _, key := range c.changed {
+			b.cache.forget(key)
+		}
 		if err := pgpipe.Drop(b.conn, i); err != nil {
 			return -1, fmt.Errorf("store: drop a change: %w", err)
 		}
@@ -133,12 +142,35 @@ func (b *pgBatch) try(ctx context.Context, jobs []*job) (spoiler int, err error)
 	return b.commit(ctx)
 }
 
-func (b *pgBatch) commit(ctx context.Context) (spoiler int, err error) {
-	c := &pgConn{b: b, owner: -1}
-	if err := b.log.save(ctx, c, b.org); err != nil {
-		return -1, fmt.Errorf("store: end of log: %w", err)
+// load takes the lock and reads where the log ends and who has written last.
+func (b *pgBatch) load(ctx context.Context, c *pgConn) error {
+	rows, err := c.run(ctx, "SELECT epoch, last_seq, version FROM org_logs WHERE org_id = ?", b.org)
+	if err != nil {
+		return err
 	}
-	// In two steps: a failure of what still waits is not a failure of the commit.
+	l, version := &b.log, int64(-1)
+	if rows.Next() {
+		l.exists = true
+		err = rows.Scan(&l.epoch, &l.seq, &version)
+		l.stored = l.seq
+	}
+	if err := errors.Join(err, rows.Err(), rows.Close()); err != nil {
+		return err
+	}
+	l.loaded = true
+	b.cache.begin(version, b.w.platform.Load())
+	return nil
+}
+
+func (b *pgBatch) commit(ctx context.Context) (spoiler int, err error) {
+	if b.wrote && b.log.exists {
+		c := &pgConn{b: b, owner: -1}
+		err := c.exec(ctx, "UPDATE org_logs SET last_seq = ?, version = version + 1 WHERE org_id = ?", b.log.seq, b.org)
+		if err != nil {
+			return -1, fmt.Errorf("store: end of log: %w", err)
+		}
+		b.cache.version++
+	}
 	_, err = b.conn.ExecContext(ctx, "COMMIT")
 	if err == nil {
 		return -1, nil
@@ -161,18 +193,44 @@ type pgConn struct {
 	held   bool  // something of it waits in the connection
 	sent   bool  // something of it was sent that changes the database
 	broken error // a statement failed: the transaction is over
+	// changed are the kept results that it changed.
+	changed []string
 }
 
 func (c *pgConn) query(ctx context.Context, q string, args ...any) (*sql.Rows, error) {
-	c.flushing()
-	if !strings.HasPrefix(q, "SELECT") {
-		c.sent = true // … RETURNING
+	st := c.b.w.d.statement(q)
+	if !st.cacheable {
+		if !strings.HasPrefix(q, "SELECT") { // … RETURNING
+			c.writes(q, args)
+			c.sent = true
+		}
+		return c.run(ctx, q, args...)
 	}
+	key := cacheKey(q, args)
+	if key == "" {
+		return c.run(ctx, q, args...)
+	}
+	if r := c.b.cache.get(key); r != nil {
+		rows, err := c.b.conn.QueryContext(pgpipe.Replay(context.WithoutCancel(ctx), r), q)
+		return rows, c.note(err)
+	}
+	var r pgpipe.Result
+	rows, err := c.run(pgpipe.Capture(ctx, &r), q, args...)
+	if err == nil {
+		c.b.cache.put(key, st.tables, &r)
+	}
+	return rows, err
+}
+
+// run sends a query and what waits.
+func (c *pgConn) run(ctx context.Context, q string, args ...any) (*sql.Rows, error) {
+	c.flushing()
 	rows, err := c.b.conn.QueryContext(context.WithoutCancel(ctx), c.b.w.d.text(q), args...)
 	return rows, c.note(err)
 }
 
 func (c *pgConn) exec(ctx context.Context, q string, args ...any) error {
+	c.writes(q, args)
 	c.held = true
 	_, err := c.b.conn.ExecContext(pgpipe.Defer(context.WithoutCancel(ctx), c.owner), c.b.w.d.text(q), args...)
 	return c.note(err)
@@ -180,12 +238,24 @@ func (c *pgConn) exec(ctx context.Context, q string, args ...any) error {
 
 func (c *pgConn) execNow(ctx context.Context, q string, args ...any) (int64, error) {
 	c.flushing()
+	c.writes(q, args)
 	c.sent = true
 	res, err := c.b.conn.ExecContext(context.WithoutCancel(ctx), c.b.w.d.text(q), args...)
 	if err != nil {
 		return 0, c.note(err)
 	}
 	return res.RowsAffected()
+}
+
+// writes notes a statement that changes the database.
+func (c *pgConn) writes(q string, args []any) {
+	if c.owner < 0 {
+		return // of the batch itself
+	}
+	c.b.wrote = true
+	if key := c.b.cache.write(q, c.b.w.d.statement(q), args, c.b.org); key != "" {
+		c.changed = append(c.changed, key)
+	}
 }
 
 // flushing notes that what waits is about to be sent.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/b2b-protocol/b2b/server/store"
@@ -59,6 +60,8 @@ type pgWriter struct {
 	places chan struct{} // bounds what waits
 	conns  chan struct{} // bounds the connections that write
 
+	platform atomic.Uint64 // changes of the platform made here
+
 	mu      sync.Mutex
 	orgs    map[string]*pgOrg
 	closing bool
@@ -68,6 +71,7 @@ type pgWriter struct {
 // pgOrg is the queue of one organisation; its writer ends when it is empty.
 type pgOrg struct {
 	waiting []*job
+	cache   pgCache // of the writer
 }
 
 func (w *pgWriter) submit(ctx context.Context, j *job) error {
@@ -143,7 +147,7 @@ func (w *pgWriter) run(org string, q *pgOrg) {
 		func() {
 			defer func() { <-w.conns }()
 			if batch = taken(batch); len(batch) > 0 {
-				w.commit(org, batch)
+				w.commit(org, &q.cache, batch)
 			}
 		}()
 	}
@@ -153,12 +157,15 @@ func (w *pgWriter) run(org string, q *pgOrg) {
 // something of it was sent spoils the transaction: then those before it run again
 // together, it alone, and those after it together. So each job runs at most three
 // times.
-func (w *pgWriter) commit(org string, jobs []*job) {
+func (w *pgWriter) commit(org string, cache *pgCache, jobs []*job) {
 	for len(jobs) > 0 {
-		b := &pgBatch{w: w, org: org}
+		b := &pgBatch{w: w, org: org, cache: cache}
 		spoiler, err := b.run(jobs)
 		switch {
 		case err == nil:
+			if org == "" {
+				w.platform.Add(1)
+			}
 			w.hooks.call(org, b.log.events)
 			for i, j := range jobs {
 				j.done <- b.results[i]
@@ -174,14 +181,14 @@ func (w *pgWriter) commit(org string, jobs []*job) {
 			}
 			w.logger.Warn("a batch could not be committed, running its changes alone", "changes", len(jobs), "error", err)
 			for _, j := range jobs {
-				w.commit(org, []*job{j})
+				w.commit(org, cache, []*job{j})
 			}
 			return
 		}
 		if spoiler > 0 {
-			w.commit(org, jobs[:spoiler])
+			w.commit(org, cache, jobs[:spoiler])
 		}
-		w.commit(org, jobs[spoiler:spoiler+1])
+		w.commit(org, cache, jobs[spoiler:spoiler+1])
 		jobs = jobs[spoiler+1:]
 	}
 }

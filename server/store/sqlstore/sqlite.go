@@ -61,7 +61,7 @@ func openSQLite(ctx context.Context, cfg Config) (_ store.Store, err error) {
 	p := &pool{db: readDB, d: d}
 	s := &database{reader: reader{c: p, d: d}, pool: p}
 	w := &sqliteWriter{
-		conn: &sqliteConn{conn: conn, stmts: map[string]*sql.Stmt{}}, d: d, hooks: &s.hooks, logger: cfg.Logger,
+		conn: &sqliteConn{conn: conn, stmts: map[string]*sql.Stmt{}}, d: d, hooks: &s.hooks, logger: cfg.Logger, rates: rateCache{},
 		queue: make(chan *job, queueMax), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	s.writer = w
@@ -140,6 +140,8 @@ type sqliteWriter struct {
 	d       *dialect
 	hooks   *hooks
 	logger  *slog.Logger
+	rates   rateCache
+	version int64 // data_version of the database when rates was filled
 	queue   chan *job
 	mu      sync.RWMutex // held for reading while a job is handed over
 	closing bool
@@ -178,6 +180,7 @@ func (w *sqliteWriter) run() {
 			close(w.stopped)
 			return
 		}
+		clear(w.rates)
 		if err := w.conn.plain("ROLLBACK"); err != nil {
 			w.logger.Error("undo a change that ended its goroutine", "error", err)
 		}
@@ -250,13 +253,17 @@ func (b *sqliteBatch) run(jobs []*job, results []error) error {
 	if err := c.plain("BEGIN IMMEDIATE"); err != nil {
 		return fmt.Errorf("store: begin: %w", err)
 	}
-	err := b.changes(jobs, results)
+	err := b.w.others()
+	if err == nil {
+		err = b.changes(jobs, results)
+	}
 	if err == nil {
 		if err = c.plain("COMMIT"); err == nil {
 			return nil
 		}
 		err = fmt.Errorf("store: commit: %w", err)
 	}
+	clear(b.w.rates)
 	if rollback := c.plain("ROLLBACK"); rollback != nil {
 		b.w.logger.Debug("rollback", "error", rollback) // the database had done it by itself
 	}
@@ -297,9 +304,33 @@ func (b *sqliteBatch) changes(jobs []*job, results []error) error {
 }
 
 func (b *sqliteBatch) change(j *job, l *orgLog) error {
-	t := newTx(b.w.conn, b.w.d, j.org, l)
+	t := newTx(b.w.conn, b.w.d, j.org, l, b.w.rates)
 	defer func() { t.dead = true }()
-	return call(j.fn, t)
+	err := call(j.fn, t)
+	if err != nil {
+		t.undone()
+	}
+	return err
+}
+
+// others forgets what is kept when another process has written to the file.
+func (w *sqliteWriter) others() error {
+	rows, err := w.conn.query(context.Background(), "PRAGMA data_version")
+	if err != nil {
+		return fmt.Errorf("store: data version: %w", err)
+	}
+	version := int64(-1)
+	if rows.Next() {
+		err = rows.Scan(&version)
+	}
+	if err := errors.Join(err, rows.Err(), rows.Close()); err != nil {
+		return fmt.Errorf("store: data version: %w", err)
+	}
+	if version != w.version {
+		clear(w.rates)
+		w.version = version
+	}
+	return nil
 }
 
 // save writes the ends of the logs.

@@ -27,6 +27,11 @@ func (r reader) Thread(ctx context.Context, org, id string) (*store.Thread, erro
 	return threads.one(ctx, r, selectThread, id, org)
 }
 
+const touchThread = "UPDATE threads SET last_activity_at = ? WHERE id = ? AND last_activity_at < ?"
+
+// activityColumn is the place of last_activity_at in threadColumns.
+const activityColumn = 15
+
 var threadRows scanner[store.ThreadRow] = func(rows *sql.Rows, t *store.ThreadRow) error {
 	return rows.Scan(append(threadFields(&t.Thread), &t.ParticipantCount, &t.IsParticipant)...)
 }
@@ -88,5 +93,5 @@ func (t *tx) UpdateThread(ctx context.Context, th *store.Thread, was int64) erro
 }
 
 func (t *tx) TouchThread(ctx context.Context, id string, at int64) error {
-	return t.c.exec(ctx, "UPDATE threads SET last_activity_at = ? WHERE id = ? AND last_activity_at < ?", at, id, at)
+	return t.c.exec(ctx, touchThread, at, id, at)
 }

@@ -13,15 +13,17 @@ type tx struct {
 	reader
 	org    string
 	log    *orgLog
-	failed error // the first failure: the change cannot be committed
+	rates  rateCache
+	taken  []rateKey // what this change counted
+	failed error     // the first failure: the change cannot be committed
 	dead   bool
 }
 
 var _ store.Tx = (*tx)(nil)
 
 // newTx wraps the connection of a writer for one change.
-func newTx(c conn, d *dialect, org string, log *orgLog) *tx {
-	t := &tx{org: org, log: log}
+func newTx(c conn, d *dialect, org string, log *orgLog, rates rateCache) *tx {
+	t := &tx{org: org, log: log, rates: rates}
 	t.reader = reader{c: guard{t, c}, d: d}
 	return t
 }

@@ -51,7 +51,7 @@ var logTests = []test{
 		var mu sync.Mutex
 		seen := map[int64]string{} // seq told to the caller, by its event
 		parallel(64, func(i int) {
-			for k := range 8 {
+			for k := range 10 {
 				name := fmt.Sprintf("%d-%d", i, k)
 				var seq int64
 				err := s.Update(s.ctx, org, func(tx store.Tx) (err error) {
@@ -61,17 +61,19 @@ var logTests = []test{
 					if _, err := tx.Bot(s.ctx, org, bot); err != nil { // sends what waits
 						return err
 					}
-					switch (i + k) % 4 {
+					switch (i + k) % 5 {
 					case 0:
 						return errRefused
 					case 1:
 						return tx.CreateBot(s.ctx, s.newBot(org, "taken"))
 					case 2:
 						panic("in the test")
+					case 4: // may fail later than it is called
+						return tx.InsertChannelMessage(s.ctx, &store.ChannelMessage{ID: name, ChannelID: "nowhere"})
 					}
 					return nil
 				})
-				if (err == nil) != ((i+k)%4 == 3) {
+				if (err == nil) != ((i+k)%5 == 3) {
 					s.Errorf("%s: %v", name, err)
 				}
 				if err == nil {
@@ -274,6 +276,52 @@ var updateTests = []test{
 		wg.Wait()
 		same(s, "bots", keys(must(s.Bots(s.ctx, store.BotQuery{OrgID: org, Limit: 10}))(s), botName), []string{"first", "fourth", "second"})
 		equal(s, "events", must(s.LogTop(s.ctx, org))(s).Seq, 3)
+	}},
+	{"what an undone change wrote is not seen by those after it", func(s *suite) {
+		org := s.org()
+		a, b := s.bot(org, "a"), s.bot(org, "b")
+		t := s.thread(org, "t", 1, a)
+		for round := range 3 {
+			parallel(32, func(i int) {
+				err := s.Update(s.ctx, org, func(tx store.Tx) error {
+					th, err := tx.Thread(s.ctx, org, t.ID)
+					if err != nil {
+						return err
+					}
+					bot, err := tx.Bot(s.ctx, org, a)
+					if err != nil {
+						return err
+					}
+					if th.LastActivityAt != 1 || bot.AuthRole != store.AuthMember {
+						s.Errorf("round %d: saw %s, %s", round, show(th), show(bot))
+					}
+					if _, err := tx.Participant(s.ctx, t.ID, b); !errors.Is(err, store.ErrNotFound) {
+						s.Errorf("round %d: saw a participant: %v", round, err)
+					}
+					if i%2 == 0 {
+						return nil
+					}
+					if err := errorsOf(tx.TouchThread(s.ctx, t.ID, 99), take(s, tx, a)); err != nil {
+						return err
+					}
+					if i%4 == 1 { // and something that is sent at once
+						err := errorsOf(tx.SetBotRole(s.ctx, a, store.AuthAdmin), tx.AddParticipant(s.ctx, &store.Participant{ThreadID: t.ID, BotID: b}))
+						if err != nil {
+							return err
+						}
+					}
+					return errRefused
+				})
+				if err != nil && !errors.Is(err, errRefused) {
+					s.Errorf("update: %v", err)
+				}
+			})
+		}
+		s.update(org, func(tx store.Tx) error {
+			ok, _, err := tx.TakeRate(s.ctx, a, "message", time.Minute, 1, 1_000_000)
+			equal(s, "nothing was counted", ok, true)
+			return err
+		})
 	}},
 	{"sees its own writes, others do not", func(s *suite) {
 		org := s.org()

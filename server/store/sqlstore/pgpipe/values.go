@@ -86,7 +86,7 @@ func decode(oid uint32, b []byte) (driver.Value, error) {
 // rows are the rows of one statement, all read.
 type rows struct {
 	names  []string
-	values []driver.Value
+	values []any
 	next   int
 }
 
@@ -117,7 +117,9 @@ func (r *rows) Next(dest []driver.Value) error {
 	if r.next >= len(r.values) || len(r.names) == 0 {
 		return io.EOF
 	}
-	copy(dest, r.values[r.next:r.next+len(r.names)])
+	for i, v := range r.values[r.next : r.next+len(r.names)] {
+		dest[i] = v
+	}
 	r.next += len(r.names)
 	return nil
 }

@@ -29,7 +29,10 @@ CREATE TABLE org_settings (
 CREATE TABLE org_logs (
     org_id TEXT NOT NULL PRIMARY KEY REFERENCES orgs (id) ON DELETE CASCADE,
     epoch TEXT NOT NULL,
-    last_seq BIGINT NOT NULL
+    last_seq BIGINT NOT NULL,
+    -- Raised by every change of the organisation on PostgreSQL: a node whose last
+    -- change it still names knows that nobody else has written since.
+    version BIGINT NOT NULL DEFAULT 0
 );
 CREATE TABLE event_log (
     org_id TEXT NOT NULL,

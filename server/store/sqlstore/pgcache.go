@@ -1,0 +1,175 @@
+package sqlstore
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/b2b-protocol/b2b/server/store/sqlstore/pgpipe"
+)
+
+// pgCache holds what the writer of an organisation has read, so that changes need not
+// wait for the network to learn the same again. It is exact: under the advisory lock
+// nobody else writes, a write of ours drops the results of the tables it names, and
+// when the version of the organisation is not the one we left, another node has
+// written and everything is dropped. It lives as long as the writer is busy.
+//
+// What Update(ctx, "", …) may change beside an organisation (last seen, purges of
+// what has expired) is seen at once on the node that does it; elsewhere when the
+// cache ends.
+type pgCache struct {
+	version int64  // of the organisation, as we left it; -1: unknown
+	others  uint64 // pgWriter.platform when the cache was filled
+	born    time.Time
+	clock   uint64
+	written [64]uint64 // clock of the last write of each table
+	results map[string]cached
+	rates   rateCache
+}
+
+type cached struct {
+	tables uint64
+	stamp  uint64
+	result *pgpipe.Result
+}
+
+const (
+	cacheMax     = 8192        // results
+	cacheRows    = 8           // of one result
+	cacheMaxLife = time.Second // against what is changed by hand
+)
+
+// reset empties the cache.
+func (c *pgCache) reset() {
+	*c = pgCache{version: -1, born: time.Now(), results: map[string]cached{}, rates: rateCache{}}
+}
+
+// begin keeps the cache for the next batch if nobody else has written. What has no
+// version (the platform, an organisation that is not there) is never kept.
+func (c *pgCache) begin(version int64, others uint64) {
+	if c.results == nil || version < 0 || c.version != version || c.others != others || time.Since(c.born) > cacheMaxLife {
+		c.reset()
+		c.others, c.version = others, version
+	}
+}
+
+// cacheKey names a query with its arguments.
+func cacheKey(q string, args []any) string {
+	b := make([]byte, 0, len(q)+48*len(args))
+	b = append(b, q...)
+	for _, a := range args {
+		b = append(b, 0)
+		switch a := a.(type) {
+		case string:
+			b = append(b, 's')
+			b = strconv.AppendInt(b, int64(len(a)), 10)
+			b = append(b, ':')
+			b = append(b, a...)
+		case int64:
+			b = append(b, 'i')
+			b = strconv.AppendInt(b, a, 10)
+		case int:
+			b = append(b, 'i')
+			b = strconv.AppendInt(b, int64(a), 10)
+		default:
+			return "" // not of a point read
+		}
+	}
+	return string(b)
+}
+
+func (c *pgCache) get(key string) *pgpipe.Result {
+	e, ok := c.results[key]
+	if !ok {
+		return nil
+	}
+	for i := range tableNames {
+		if e.tables&(1<<i) != 0 && c.written[i] > e.stamp {
+			delete(c.results, key)
+			return nil
+		}
+	}
+	return e.result
+}
+
+func (c *pgCache) put(key string, tables uint64, r *pgpipe.Result) {
+	if r.Rows() > cacheRows {
+		return
+	}
+	if len(c.results) >= cacheMax {
+		clear(c.results)
+	}
+	c.results[key] = cached{tables, c.clock, r}
+}
+
+// write drops the results of the tables that a statement names. A result that was
+// changed instead is returned by its key.
+func (c *pgCache) write(q string, st *statement, args []any, org string) (changed string) {
+	c.clock++
+	names := st.tables
+	if q == touchThread {
+		names = 1 << tableActivity
+		changed = c.touch(args, org)
+	}
+	for i := range tableNames {
+		if names&(1<<i) != 0 {
+			c.written[i] = c.clock
+		}
+	}
+	return changed
+}
+
+// touch moves the activity of a thread that is kept: else every message would drop
+// the thread that the next one needs.
+func (c *pgCache) touch(args []any, org string) (changed string) {
+	at, ok := args[0].(int64)
+	key := cacheKey(selectThread, []any{args[1], org})
+	e, found := c.results[key]
+	if !ok || !found || e.result.Rows() != 1 {
+		return ""
+	}
+	if old, ok := e.result.Values[activityColumn].(int64); ok && old < at {
+		e.result.Values[activityColumn] = at
+	}
+	return key
+}
+
+// forget drops one result.
+func (c *pgCache) forget(key string) { delete(c.results, key) }
+
+// tableNames are the tables of the schema, and what TouchThread changes of threads.
+var tableNames = []string{
+	"orgs", "org_settings", "org_logs", "event_log", "invite_codes", "org_tickets", "sessions", "bots", "tombstones", "bot_tokens",
+	"webhook_status", "channels", "channel_members", "channel_messages", "threads", "thread_participants", "membership_history",
+	"thread_join_requests", "thread_messages", "artifacts", "audit_log", "rate_slots", "idempotency", "(activity of threads)",
+}
+
+const (
+	tableThreads  = 14
+	tableActivity = 23
+	tablesAll     = ^uint64(0)
+	// tablesKept are those whose rows are worth keeping and belong to one
+	// organisation: orgs, org_settings, bots, channels, channel_members, threads,
+	// thread_participants.
+	tablesKept = 1<<0 | 1<<1 | 1<<7 | 1<<11 | 1<<12 | 1<<tableThreads | 1<<15 | 1<<tableActivity
+)
+
+// tablesOf gives the tables whose names occur in a statement: maybe too many, never
+// too few. Deleting a parent deletes everywhere.
+func tablesOf(q string) uint64 {
+	for _, parent := range []string{"orgs", "bots", "channels", "threads"} {
+		if strings.HasPrefix(q, "DELETE FROM "+parent+" ") {
+			return tablesAll
+		}
+	}
+	var t uint64
+	for i, name := range tableNames {
+		if strings.Contains(q, name) {
+			t |= 1 << i
+		}
+	}
+	if t&(1<<tableThreads) != 0 && q != selectThread {
+		t |= 1 << tableActivity
+	}
+	return t
+}
