@@ -18,7 +18,7 @@ import (
 // an idle server should be, and the system caches the file anyway.
 func sqliteAddress(path string, cacheKB int, pragmas ...string) string {
 	v := url.Values{"_pragma": append([]string{
-		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
+		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "wal_autocheckpoint(4000)",
 		fmt.Sprintf("cache_size(-%d)", cacheKB),
 	}, pragmas...)}
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + v.Encode()

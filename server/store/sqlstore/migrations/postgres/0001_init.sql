@@ -280,16 +280,16 @@ CREATE INDEX artifacts_by_contributor ON artifacts (contributor_id) WHERE contri
 
 -- Audit entries outlive bots; DeleteOrg removes those of an organisation.
 CREATE TABLE audit_log (
-    id TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    id TEXT COLLATE "C" NOT NULL,
     org_id TEXT COLLATE "C" NOT NULL,
     bot_id TEXT COLLATE "C",
     action TEXT COLLATE "C" NOT NULL,
     target_type TEXT COLLATE "C" NOT NULL,
     target_id TEXT COLLATE "C" NOT NULL,
     detail TEXT COLLATE "C",
-    created_at BIGINT NOT NULL
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (org_id, created_at, id)
 );
-CREATE INDEX audit_log_by_age ON audit_log (org_id, created_at, id);
 
 -- Hot and short-lived: no foreign key.
 CREATE TABLE rate_slots (

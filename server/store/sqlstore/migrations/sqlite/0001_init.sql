@@ -280,16 +280,16 @@ CREATE INDEX artifacts_by_contributor ON artifacts (contributor_id) WHERE contri
 
 -- Audit entries outlive bots; DeleteOrg removes those of an organisation.
 CREATE TABLE audit_log (
-    id TEXT NOT NULL PRIMARY KEY,
+    id TEXT NOT NULL,
     org_id TEXT NOT NULL,
     bot_id TEXT,
     action TEXT NOT NULL,
     target_type TEXT NOT NULL,
     target_id TEXT NOT NULL,
     detail TEXT,
-    created_at BIGINT NOT NULL
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (org_id, created_at, id)
 ) WITHOUT ROWID;
-CREATE INDEX audit_log_by_age ON audit_log (org_id, created_at, id);
 
 -- Hot and short-lived: no foreign key.
 CREATE TABLE rate_slots (
