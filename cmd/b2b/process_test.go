@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -156,4 +157,13 @@ func (n *node) stop() error {
 	case <-time.After(10 * time.Second):
 		return fmt.Errorf("still running 10 s after SIGTERM\n%s", n.logs)
 	}
+}
+
+// containsError tells whether structured logs hold an error: something that went
+// wrong inside, which no request may cause.
+func containsError(logs string) bool { return strings.Contains(logs, `"level":"ERROR"`) }
+
+func lastLine(out []byte) string {
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	return lines[len(lines)-1]
 }

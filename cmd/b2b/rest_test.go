@@ -19,9 +19,12 @@ type client struct {
 // try makes a call and answers its status and body; status 0 means no answer.
 func (c *client) try(method, path string, body any) (int, map[string]any, http.Header) {
 	c.t.Helper()
-	text, err := json.Marshal(body)
-	if err != nil {
-		c.t.Fatal(err)
+	var text []byte
+	if body != nil {
+		var err error
+		if text, err = json.Marshal(body); err != nil {
+			c.t.Fatal(err)
+		}
 	}
 	req, err := http.NewRequest(method, c.url+path, bytes.NewReader(text))
 	if err != nil {
