@@ -8,16 +8,20 @@ import (
 	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
 )
 
+// backends are the databases that the binary is tested on: what to add to its
+// environment.
+var backends = []struct {
+	name string
+	env  func(t *testing.T) []string
+}{
+	{"sqlite", func(*testing.T) []string { return nil }},
+	{"postgres", func(t *testing.T) []string { return []string{"B2B_DATABASE_URL=" + pgtest.URL(t)} }},
+}
+
 // TestConformance runs the black-box suite, as a third party would, against the
 // built server on each database.
 func TestConformance(t *testing.T) {
-	for _, backend := range []struct {
-		name string
-		env  func(t *testing.T) []string
-	}{
-		{"sqlite", func(*testing.T) []string { return nil }},
-		{"postgres", func(t *testing.T) []string { return []string{"B2B_DATABASE_URL=" + pgtest.URL(t)} }},
-	} {
+	for _, backend := range backends {
 		t.Run(backend.name, func(t *testing.T) {
 			t.Parallel()
 			n := serve(t, t.TempDir(), append(backend.env(t), "B2B_LOG_LEVEL=info")...)

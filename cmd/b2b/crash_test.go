@@ -11,8 +11,17 @@ import (
 // TestKillLosesNothingAcknowledged kills the server with SIGKILL while clients
 // post, several times, and then looks for every message whose post was answered.
 func TestKillLosesNothingAcknowledged(t *testing.T) {
+	for _, backend := range backends {
+		t.Run(backend.name, func(t *testing.T) {
+			t.Parallel()
+			killUnderLoad(t, backend.env(t))
+		})
+	}
+}
+
+func killUnderLoad(t *testing.T, env []string) {
 	data := t.TempDir()
-	n := serve(t, data)
+	n := serve(t, data, env...)
 	_, bots := n.team("writer", "reader")
 	thread := bots["writer"].must("POST", "/api/threads", map[string]any{"topic": "crash", "participants": []string{"reader"}})
 	path := "/api/threads/" + thread["id"].(string) + "/messages"
@@ -45,7 +54,7 @@ func TestKillLosesNothingAcknowledged(t *testing.T) {
 		if len(acknowledged) == before {
 			t.Fatal("nothing was acknowledged before the kill")
 		}
-		n = serve(t, data)
+		n = serve(t, data, env...)
 	}
 
 	found := make(map[string]string)
