@@ -42,6 +42,7 @@ type LogReader interface {
 	// counts what was appended so far.
 	LogTop(ctx context.Context, org string) (LogTop, error)
 	// ReadLog lists the events with seq above afterSeq, ascending, without holes.
+	// The first is afterSeq + 1 unless that was pruned.
 	ReadLog(ctx context.Context, org string, afterSeq int64, limit int) ([]Event, error)
 }
 
@@ -51,4 +52,9 @@ type LogWriter interface {
 	// are contiguous from 1 over all committed changes. The payload must not be
 	// changed afterwards.
 	Append(ctx context.Context, e Event) (seq int64, err error)
+	// PruneLog forgets the oldest events of the organisation of this Update: those
+	// before the first with a time of before or later, at most limit of them, and the
+	// memberships that ended before what is left. The top stays. It tells how many
+	// events went.
+	PruneLog(ctx context.Context, before int64, limit int) (int64, error)
 }

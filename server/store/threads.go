@@ -102,6 +102,9 @@ type ParticipantReader interface {
 	CountParticipants(ctx context.Context, thread string) (int64, error)
 	// Memberships lists when the bot was in which channel or thread, by seq joined.
 	Memberships(ctx context.Context, bot string) ([]Membership, error)
+	// MembershipsOf lists who was when in one channel or thread, by seq joined, bot
+	// id. Deleted bots have none.
+	MembershipsOf(ctx context.Context, kind MembershipKind, scope string) ([]Membership, error)
 }
 
 // ParticipantWriter changes participants. None of these touches the thread row.

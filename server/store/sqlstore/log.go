@@ -57,3 +57,30 @@ func (t *tx) Append(ctx context.Context, e store.Event) (int64, error) {
 	t.log.events = append(t.log.events, e)
 	return seq, nil
 }
+
+func (t *tx) PruneLog(ctx context.Context, before int64, limit int) (int64, error) {
+	top, err := t.nextSeq(ctx)
+	if err != nil || limit <= 0 {
+		return 0, err
+	}
+	// The oldest events, as many as may go, and the first of them that has to stay.
+	oldest := "FROM (SELECT seq, at FROM event_log WHERE org_id = ? ORDER BY seq LIMIT ? + 0) o"
+	first, err := value[int64](ctx, t.reader, "SELECT coalesce(min(seq), 0) "+oldest, t.org, 1)
+	if err != nil || first == 0 {
+		return 0, err
+	}
+	floor, err := value[int64](ctx, t.reader, "SELECT coalesce(min(seq), 0) "+oldest+" WHERE at >= ?", t.org, limit, before)
+	if err != nil {
+		return 0, err
+	}
+	if floor == 0 {
+		floor = min(first+int64(limit), top)
+	}
+	if floor == first {
+		return 0, nil
+	}
+	if err := t.c.exec(ctx, "DELETE FROM event_log WHERE org_id = ? AND seq < ?", t.org, floor); err != nil {
+		return 0, err
+	}
+	return floor - first, t.c.exec(ctx, "DELETE FROM membership_history WHERE left_seq < ? AND bot_id IN (SELECT id FROM bots WHERE org_id = ?)", floor, t.org)
+}

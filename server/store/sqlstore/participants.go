@@ -47,6 +47,20 @@ func (r reader) Memberships(ctx context.Context, bot string) ([]store.Membership
 		ORDER BY joined_seq, kind, scope_id`, bot, bot, bot)
 }
 
+var memberships scanner[store.Membership] = func(rows *sql.Rows, m *store.Membership) error {
+	return rows.Scan(&m.Kind, &m.ScopeID, &m.BotID, &m.JoinedSeq, &m.LeftSeq)
+}
+
+func (r reader) MembershipsOf(ctx context.Context, kind store.MembershipKind, scope string) ([]store.Membership, error) {
+	present := "SELECT 'thread', thread_id, bot_id, joined_seq, CAST(NULL AS BIGINT) FROM thread_participants WHERE thread_id = ?"
+	if kind == store.MemberOfChannel {
+		present = "SELECT 'channel', channel_id, bot_id, joined_seq, CAST(NULL AS BIGINT) FROM channel_members WHERE channel_id = ?"
+	}
+	return memberships.list(ctx, r, present+` UNION ALL
+		SELECT kind, scope_id, bot_id, joined_seq, left_seq FROM membership_history WHERE scope_id = ? AND kind = ?
+		ORDER BY 4, 3`, scope, scope, string(kind))
+}
+
 func (t *tx) AddParticipant(ctx context.Context, p *store.Participant) error {
 	seq, err := t.nextSeq(ctx)
 	if err != nil {

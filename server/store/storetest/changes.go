@@ -45,6 +45,56 @@ var logTests = []test{
 		s.refused("", store.ErrNoOrg, func(tx store.Tx) error { _, err := tx.Append(s.ctx, e); return err })
 		s.refused("nowhere", store.ErrNoOrg, func(tx store.Tx) error { _, err := tx.Append(s.ctx, e); return err })
 	}},
+	{"pruning", func(s *suite) {
+		org, other := s.org(), s.org()
+		a, b := s.bot(org, "a"), s.bot(org, "b")
+		t := s.thread(org, "t", 1, a)
+		add := func(org string, times ...int64) {
+			s.update(org, func(tx store.Tx) error {
+				for _, at := range times {
+					if _, err := tx.Append(s.ctx, store.Event{At: at, Type: "e"}); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}
+		join := func(tx store.Tx) error { return tx.AddParticipant(s.ctx, &store.Participant{ThreadID: t.ID, BotID: b}) }
+		leave := func(tx store.Tx) error { return tx.RemoveParticipant(s.ctx, t.ID, b) }
+		s.update(org, join)
+		add(org, 10, 11)
+		s.update(org, leave) // 1 to 2
+		s.update(org, join)
+		add(org, 12, 13, 9, 20)
+		s.update(org, leave) // 3 to 6
+		add(other, 1, 1)
+		prune := func(before int64, limit int, want int64) {
+			s.Helper()
+			s.update(org, func(tx store.Tx) error {
+				n, err := tx.PruneLog(s.ctx, before, limit)
+				equal(s, fmt.Sprintf("pruned before %d", before), n, want)
+				return err
+			})
+		}
+		first := func() int64 { return must(s.ReadLog(s.ctx, org, 0, 1))(s)[0].Seq }
+		prune(10, 100, 0)
+		prune(12, 0, 0)
+		prune(12, 1, 1)
+		equal(s, "first", first(), 2)
+		equal(s, "intervals that reach above", len(must(s.Memberships(s.ctx, b))(s)), 2)
+		prune(13, 100, 2) // 9 comes after 13 and stays
+		equal(s, "first", first(), 4)
+		same(s, "intervals left", must(s.Memberships(s.ctx, b))(s), []store.Membership{
+			{Kind: store.MemberOfThread, ScopeID: t.ID, BotID: b, JoinedSeq: 3, LeftSeq: ptr(int64(6))},
+		})
+		prune(100, 100, 3)
+		prune(100, 100, 0)
+		equal(s, "nothing left", len(must(s.ReadLog(s.ctx, org, 0, 9))(s)), 0)
+		equal(s, "top", must(s.LogTop(s.ctx, org))(s).Seq, 6)
+		equal(s, "next", s.append(org, "x"), 7)
+		equal(s, "of the other", len(must(s.ReadLog(s.ctx, other, 0, 9))(s)), 2)
+		s.refused("", store.ErrNoOrg, func(tx store.Tx) error { _, err := tx.PruneLog(s.ctx, 1, 1); return err })
+	}},
 	{"no holes under 64 callers, some of which fail", func(s *suite) {
 		org := s.org()
 		bot := s.bot(org, "taken")

@@ -173,6 +173,16 @@ var participantTests = []test{
 			{Kind: store.MemberOfChannel, ScopeID: ch, BotID: b, JoinedSeq: 6},
 			{Kind: store.MemberOfThread, ScopeID: t.ID, BotID: b, JoinedSeq: 6},
 		})
+		same(s, "of the thread", must(s.MembershipsOf(s.ctx, store.MemberOfThread, t.ID))(s), []store.Membership{
+			{Kind: store.MemberOfThread, ScopeID: t.ID, BotID: a, JoinedSeq: 1},
+			{Kind: store.MemberOfThread, ScopeID: t.ID, BotID: b, JoinedSeq: 2, LeftSeq: ptr(int64(4))},
+			{Kind: store.MemberOfThread, ScopeID: t.ID, BotID: b, JoinedSeq: 6},
+		})
+		same(s, "of the channel", must(s.MembershipsOf(s.ctx, store.MemberOfChannel, ch))(s), []store.Membership{
+			{Kind: store.MemberOfChannel, ScopeID: ch, BotID: a, JoinedSeq: 6},
+			{Kind: store.MemberOfChannel, ScopeID: ch, BotID: b, JoinedSeq: 6},
+		})
+		equal(s, "of another kind", len(must(s.MembershipsOf(s.ctx, store.MemberOfChannel, t.ID))(s)), 0)
 	}},
 }
 

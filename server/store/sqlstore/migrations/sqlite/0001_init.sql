@@ -226,6 +226,7 @@ CREATE TABLE membership_history (
     left_seq BIGINT NOT NULL
 );
 CREATE INDEX membership_history_by_bot ON membership_history (bot_id, joined_seq);
+CREATE INDEX membership_history_by_scope ON membership_history (scope_id, kind);
 
 CREATE TABLE thread_join_requests (
     id TEXT NOT NULL PRIMARY KEY,
