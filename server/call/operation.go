@@ -23,6 +23,7 @@ type Operation struct {
 	Changes    bool                    // its request has a request_id
 	NewRequest func() proto.Message
 	Invoke     func(context.Context, proto.Message) (proto.Message, error)
+	Stream     func(ctx context.Context, req proto.Message, send func(proto.Message) error) error // instead of Invoke
 }
 
 // describe fills in what the schema says of the procedure. It panics on a schema

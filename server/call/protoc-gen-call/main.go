@@ -12,6 +12,7 @@ const (
 	connectPath = protogen.GoImportPath("github.com/b2b-protocol/b2b/sdk/go/b2b/v1/b2bv1connect")
 	connectLib  = protogen.GoImportPath("connectrpc.com/connect")
 	protoLib    = protogen.GoImportPath("google.golang.org/protobuf/proto")
+	contextLib  = protogen.GoImportPath("context")
 	callPath    = protogen.GoImportPath("github.com/b2b-protocol/b2b/server/call")
 )
 
@@ -39,10 +40,19 @@ func write(g *protogen.GeneratedFile, services []*protogen.Service) {
 	g.P("// Services holds one implementation of every service of the schema.")
 	g.P("type Services struct {")
 	for _, s := range services {
-		g.P(s.GoName, " ", connectPath.Ident(s.GoName+"Handler"))
+		if streams(s) {
+			g.P(s.GoName, " ", s.GoName)
+		} else {
+			g.P(s.GoName, " ", connectPath.Ident(s.GoName+"Handler"))
+		}
 	}
 	g.P("}")
 	g.P()
+	for _, s := range services {
+		if streams(s) {
+			writeStreaming(g, s)
+		}
+	}
 	g.P("// Operations binds every RPC of the schema to its service, in the order of the")
 	g.P("// schema.")
 	g.P("func (s Services) Operations() []*Operation {")
@@ -53,7 +63,14 @@ func write(g *protogen.GeneratedFile, services []*protogen.Service) {
 			g.P("describe(Operation{")
 			g.P("Procedure: ", connectPath.Ident(s.GoName+m.GoName+"Procedure"), ",")
 			g.P("NewRequest: func() ", protoLib.Ident("Message"), " { return new(", in, ") },")
-			g.P("Invoke: func(ctx ", protogen.GoImportPath("context").Ident("Context"), ", m ", protoLib.Ident("Message"), ") (", protoLib.Ident("Message"), ", error) {")
+			if m.Desc.IsStreamingServer() {
+				g.P("Stream: func(ctx ", contextLib.Ident("Context"), ", m ", protoLib.Ident("Message"), ", send func(", protoLib.Ident("Message"), ") error) error {")
+				g.P("return s.", s.GoName, ".", m.GoName, "(ctx, m.(*", in, "), func(res *", m.Output.GoIdent, ") error { return send(res) })")
+				g.P("},")
+				g.P("}),")
+				continue
+			}
+			g.P("Invoke: func(ctx ", contextLib.Ident("Context"), ", m ", protoLib.Ident("Message"), ") (", protoLib.Ident("Message"), ", error) {")
 			g.P("return result(s.", s.GoName, ".", m.GoName, "(ctx, m.(*", in, ")))")
 			g.P("},")
 			g.P("}),")
@@ -66,8 +83,48 @@ func write(g *protogen.GeneratedFile, services []*protogen.Service) {
 	g.P("func (s Services) Handlers(opts ...", connectLib.Ident("HandlerOption"), ") map[string]", protogen.GoImportPath("net/http").Ident("Handler"), " {")
 	g.P("handlers := make(map[string]http.Handler)")
 	for _, s := range services {
-		g.P("add(handlers)(", connectPath.Ident("New"+s.GoName+"Handler"), "(s.", s.GoName, ", opts...))")
+		impl := "s." + s.GoName
+		if streams(s) {
+			impl = "connect" + s.GoName + "{" + impl + "}"
+		}
+		g.P("add(handlers)(", connectPath.Ident("New"+s.GoName+"Handler"), "(", impl, ", opts...))")
 	}
 	g.P("return handlers")
 	g.P("}")
+}
+
+// streams tells whether a service has a method that answers a stream.
+func streams(s *protogen.Service) bool {
+	for _, m := range s.Methods {
+		if m.Desc.IsStreamingServer() {
+			return true
+		}
+	}
+	return false
+}
+
+// writeStreaming writes the interface of a service with streams, which knows no
+// binding, and what makes a Connect handler of it.
+func writeStreaming(g *protogen.GeneratedFile, s *protogen.Service) {
+	g.P("// ", s.GoName, " is what implements the service; a stream is a function to send with.")
+	g.P("type ", s.GoName, " interface {")
+	for _, m := range s.Methods {
+		if m.Desc.IsStreamingServer() {
+			g.P(m.GoName, "(", contextLib.Ident("Context"), ", *", m.Input.GoIdent, ", func(*", m.Output.GoIdent, ") error) error")
+		} else {
+			g.P(m.GoName, "(", contextLib.Ident("Context"), ", *", m.Input.GoIdent, ") (*", m.Output.GoIdent, ", error)")
+		}
+	}
+	g.P("}")
+	g.P()
+	g.P("type connect", s.GoName, " struct{ ", s.GoName, " }")
+	g.P()
+	for _, m := range s.Methods {
+		if m.Desc.IsStreamingServer() {
+			g.P("func (c connect", s.GoName, ") ", m.GoName, "(ctx ", contextLib.Ident("Context"), ", req *", m.Input.GoIdent, ", stream *", connectLib.Ident("ServerStream"), "[", m.Output.GoIdent, "]) error {")
+			g.P("return c.", s.GoName, ".", m.GoName, "(ctx, req, stream.Send)")
+			g.P("}")
+			g.P()
+		}
+	}
 }
