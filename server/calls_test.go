@@ -158,7 +158,7 @@ func with(op *call.Operation, values map[string]any, field, id string) map[strin
 		out[k] = v
 	}
 	out[field] = id
-	if f := op.Desc.Input().Fields().ByName(protoreflect.Name(field)); f.Message() != nil {
+	if f := op.Desc.Input().Fields().ByName(protoreflect.Name(field)); f != nil && f.Message() != nil {
 		out[field] = []string{id}
 	}
 	if method(op) == "Login" && field == "token" {

@@ -7,8 +7,9 @@ import (
 )
 
 // Connect's JSON has rules of its own.
-func TestHostileConnect(t *testing.T) {
-	b := newBench(t)
+func TestHostileConnect(t *testing.T) { onBoth(t, hostileConnect) }
+
+func hostileConnect(t *testing.T, b *bench) {
 	thread := b.own.at["thread"]
 	for _, x := range []struct {
 		procedure, body string

@@ -15,6 +15,7 @@ import (
 
 	optionsv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
 	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
 )
 
 // sane checks what every answer must be, whatever was asked: no 5xx, and a refusal is
@@ -48,8 +49,9 @@ type bench struct {
 	made       int
 }
 
-func newBench(t testing.TB) *bench {
-	n := newNode(t)
+func newBench(t testing.TB, database ...string) *bench {
+	t.Helper()
+	n := newNode(t, database...)
 	b := &bench{node: n, own: n.newOrg(t, "own"), spare: n.newOrg(t, "spare")}
 	for _, op := range operations() {
 		if len(op.HTTP) > 0 {
@@ -57,6 +59,13 @@ func newBench(t testing.TB) *bench {
 		}
 	}
 	return b
+}
+
+// onBoth runs a test on either database: what one takes, the other may refuse.
+func onBoth(t *testing.T, test func(t *testing.T, b *bench)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) { test(t, newBench(t)) })
+	t.Run("postgres", func(t *testing.T) { test(t, newBench(t, pgtest.URL(t))) })
 }
 
 // may finds a caller that the schema allows. Calls that end a caller get one of
@@ -148,8 +157,9 @@ func bodyFields(op *call.Operation) (fields []protoreflect.FieldDescriptor) {
 
 // Every field of every request is sent as every JSON type: a type that the schema
 // does not have for it is refused with an error that names the field.
-func TestHostileTypes(t *testing.T) {
-	b := newBench(t)
+func TestHostileTypes(t *testing.T) { onBoth(t, hostileTypes) }
+
+func hostileTypes(t *testing.T, b *bench) {
 	refusals := 0
 	for _, op := range b.ops {
 		verb, target := b.path(op)
@@ -174,8 +184,9 @@ func TestHostileTypes(t *testing.T) {
 }
 
 // Texts that are no texts: each text field of each body.
-func TestHostileTexts(t *testing.T) {
-	b := newBench(t)
+func TestHostileTexts(t *testing.T) { onBoth(t, hostileTexts) }
+
+func hostileTexts(t *testing.T, b *bench) {
 	for _, op := range b.ops {
 		verb, target := b.path(op)
 		for _, f := range bodyFields(op) {
@@ -216,8 +227,9 @@ func TestHostileTexts(t *testing.T) {
 }
 
 // Numbers at the edges, in every field that takes one.
-func TestHostileNumbers(t *testing.T) {
-	b := newBench(t)
+func TestHostileNumbers(t *testing.T) { onBoth(t, hostileNumbers) }
+
+func hostileNumbers(t *testing.T, b *bench) {
 	numbers := []string{
 		"1e400", "-1e400", "1e308", "-0", "0", "-1", "9223372036854775807", "9223372036854775808", "-9223372036854775808", "-9223372036854775809",
 		"9007199254740993", "2147483648", "-2147483649", "1e18", "1e19", "1E-400", "0.1", "1.0", "10e-1", strings.Repeat("9", 100_000),
@@ -288,8 +300,9 @@ func TestHostileNumbers(t *testing.T) {
 }
 
 // Bodies as a whole: their size, depth, form and headers, on every call that has one.
-func TestHostileBodies(t *testing.T) {
-	b := newBench(t)
+func TestHostileBodies(t *testing.T) { onBoth(t, hostileBodies) }
+
+func hostileBodies(t *testing.T, b *bench) {
 	pad := func(n int) []byte {
 		return []byte(`{"unknown":"` + strings.Repeat("x", n-len(`{"unknown":""}`)) + `"}`)
 	}
@@ -365,8 +378,9 @@ func keys(n int) string {
 }
 
 // Ids in paths and parameters of queries: nothing in them is more than an id.
-func TestHostilePaths(t *testing.T) {
-	b := newBench(t)
+func TestHostilePaths(t *testing.T) { onBoth(t, hostilePaths) }
+
+func hostilePaths(t *testing.T, b *bench) {
 	values := []string{
 		"%2F", "a%2Fb", "%2e%2e", "%2e%2e%2f%2e%2e", "..%2F..%2Fetc%2Fpasswd", "%00", "a%00b", "%ff", "%ed%a0%80", "%F0%9F%98%80", "%20", "%0d%0aX:1", "%25", "%2525",
 		strings.Repeat("x", 64<<10), strings.Repeat("%41", 20_000), "'%20OR%201=1", "*", "null", "undefined", "-1", "0", "{thread_id}", "a;b=c", "a+b", "%E2%80%AE",
@@ -421,8 +435,9 @@ func TestHostilePaths(t *testing.T) {
 }
 
 // Unknown texts of enums are refused by name; known ones are no type errors.
-func TestHostileEnums(t *testing.T) {
-	b := newBench(t)
+func TestHostileEnums(t *testing.T) { onBoth(t, hostileEnums) }
+
+func hostileEnums(t *testing.T, b *bench) {
 	tried := 0
 	for _, op := range b.ops {
 		verb, target := b.path(op)

@@ -24,11 +24,12 @@ type node struct {
 	operator caller // a super admin's session
 }
 
-func newNode(t testing.TB) *node {
+// newNode makes a node on SQLite, or on PostgreSQL if a database is given.
+func newNode(t testing.TB, database ...string) *node {
 	t.Helper()
 	s, err := server.New(t.Context(), server.Config{
-		DataDir: t.TempDir(), AdminSecret: adminSecret, PersistMessages: true, MaxMessage: 65536, MaxFileSizeMB: 50, TrustedProxies: 1,
-	}, slog.New(slog.DiscardHandler))
+		DataDir: t.TempDir(), DatabaseURL: strings.Join(database, ""), AdminSecret: adminSecret, PersistMessages: true, MaxMessage: 65536, MaxFileSizeMB: 50, TrustedProxies: 1,
+	}, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError})))
 	if err != nil {
 		t.Fatal(err)
 	}
