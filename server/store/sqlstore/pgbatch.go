@@ -24,7 +24,8 @@ const attempts = 5
 type pgBatch struct {
 	w       *pgWriter
 	org     string
-	cache   *pgCache
+	cache   *cache
+	replay  *replayer
 	conn    *sql.Conn
 	log     orgLog
 	wrote   bool // anything at all
@@ -198,28 +199,11 @@ type pgConn struct {
 }
 
 func (c *pgConn) query(ctx context.Context, q string, args ...any) (*sql.Rows, error) {
-	st := c.b.w.d.statement(q)
-	if !st.cacheable {
-		if !strings.HasPrefix(q, "SELECT") { // … RETURNING
-			c.writes(q, args)
-			c.sent = true
-		}
-		return c.run(ctx, q, args...)
+	if !strings.HasPrefix(q, "SELECT") { // … RETURNING
+		c.writes(q, args)
+		c.sent = true
 	}
-	key := cacheKey(q, args)
-	if key == "" {
-		return c.run(ctx, q, args...)
-	}
-	if r := c.b.cache.get(key); r != nil {
-		rows, err := c.b.conn.QueryContext(pgpipe.Replay(context.WithoutCancel(ctx), r), q)
-		return rows, c.note(err)
-	}
-	var r pgpipe.Result
-	rows, err := c.run(pgpipe.Capture(ctx, &r), q, args...)
-	if err == nil {
-		c.b.cache.put(key, st.tables, &r)
-	}
-	return rows, err
+	return c.b.cache.kept(c.b.replay, q, args, func() (*sql.Rows, error) { return c.run(ctx, q, args...) })
 }
 
 // run sends a query and what waits.
@@ -253,7 +237,7 @@ func (c *pgConn) writes(q string, args []any) {
 		return // of the batch itself
 	}
 	c.b.wrote = true
-	if key := c.b.cache.write(q, c.b.w.d.statement(q), args, c.b.org); key != "" {
+	if key := c.b.cache.write(q, args, c.b.org); key != "" {
 		c.changed = append(c.changed, key)
 	}
 }

@@ -40,14 +40,18 @@ func openPostgres(ctx context.Context, cfg Config) (_ store.Store, err error) {
 	if err := errors.Join(migrate(ctx, conn, true), conn.Close()); err != nil {
 		return nil, fmt.Errorf("open PostgreSQL: %w", err)
 	}
+	replay, err := newReplayer()
+	if err != nil {
+		return nil, err
+	}
 	d := newDialect(db, true)
 	p := &pool{db: db, d: d}
 	s := &database{reader: reader{c: p, d: d}, pool: p}
 	s.writer = &pgWriter{
-		db: db, d: d, hooks: &s.hooks, logger: cfg.Logger, orgs: map[string]*pgOrg{},
+		db: db, d: d, hooks: &s.hooks, logger: cfg.Logger, replay: replay, orgs: map[string]*pgOrg{},
 		places: make(chan struct{}, queueMax), conns: make(chan struct{}, max(conns/2, 1)),
 	}
-	s.closed = p.close
+	s.closed = func() error { return errors.Join(p.close(), replay.close()) }
 	return s, nil
 }
 
@@ -57,6 +61,7 @@ type pgWriter struct {
 	d      *dialect
 	hooks  *hooks
 	logger *slog.Logger
+	replay *replayer
 	places chan struct{} // bounds what waits
 	conns  chan struct{} // bounds the connections that write
 
@@ -71,7 +76,7 @@ type pgWriter struct {
 // pgOrg is the queue of one organisation; its writer ends when it is empty.
 type pgOrg struct {
 	waiting []*job
-	cache   pgCache // of the writer
+	cache   cache // of the writer
 }
 
 func (w *pgWriter) submit(ctx context.Context, j *job) error {
@@ -88,7 +93,7 @@ func (w *pgWriter) submit(ctx context.Context, j *job) error {
 	}
 	q := w.orgs[j.org]
 	if q == nil {
-		q = &pgOrg{}
+		q = &pgOrg{cache: cache{d: w.d}}
 		w.orgs[j.org] = q
 		w.running.Add(1)
 		go w.run(j.org, q)
@@ -157,9 +162,9 @@ func (w *pgWriter) run(org string, q *pgOrg) {
 // something of it was sent spoils the transaction: then those before it run again
 // together, it alone, and those after it together. So each job runs at most three
 // times.
-func (w *pgWriter) commit(org string, cache *pgCache, jobs []*job) {
+func (w *pgWriter) commit(org string, cache *cache, jobs []*job) {
 	for len(jobs) > 0 {
-		b := &pgBatch{w: w, org: org, cache: cache}
+		b := &pgBatch{w: w, org: org, cache: cache, replay: w.replay}
 		spoiler, err := b.run(jobs)
 		switch {
 		case err == nil:

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/b2b-protocol/b2b/server/store"
@@ -57,25 +58,33 @@ func openSQLite(ctx context.Context, cfg Config) (_ store.Store, err error) {
 	readDB.SetMaxOpenConns(conns)
 	readDB.SetMaxIdleConns(conns)
 
+	replay, err := newReplayer()
+	if err != nil {
+		return nil, errors.Join(err, conn.Close(), readDB.Close())
+	}
 	d := newDialect(readDB, false)
 	p := &pool{db: readDB, d: d}
 	s := &database{reader: reader{c: p, d: d}, pool: p}
 	w := &sqliteWriter{
-		conn: &sqliteConn{conn: conn, stmts: map[string]*sql.Stmt{}}, d: d, hooks: &s.hooks, logger: cfg.Logger, rates: rateCache{},
+		conn: &sqliteConn{conn: conn, stmts: map[string]*sql.Stmt{}, cache: cache{d: d}, replay: replay}, d: d, hooks: &s.hooks, logger: cfg.Logger,
 		queue: make(chan *job, queueMax), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	s.writer = w
 	s.closed = func() error {
-		return errors.Join(p.close(), w.conn.close(), writeDB.Close())
+		return errors.Join(p.close(), w.conn.close(), writeDB.Close(), replay.close())
 	}
 	go w.run()
 	return s, nil
 }
 
-// sqliteConn is the connection that writes.
+// sqliteConn is the connection that writes, as the change that is running sees it.
 type sqliteConn struct {
-	conn  *sql.Conn
-	stmts map[string]*sql.Stmt
+	conn   *sql.Conn
+	stmts  map[string]*sql.Stmt
+	cache  cache
+	replay *replayer
+	org    string // of the change that is running
+	wrote  bool   // it has written
 }
 
 func (c *sqliteConn) stmt(q string) (*sql.Stmt, error) {
@@ -92,6 +101,14 @@ func (c *sqliteConn) stmt(q string) (*sql.Stmt, error) {
 // The contexts of callers do not reach the shared transaction.
 
 func (c *sqliteConn) query(_ context.Context, q string, args ...any) (*sql.Rows, error) {
+	if !strings.HasPrefix(q, "SELECT") { // … RETURNING
+		c.writes(q, args)
+	}
+	return c.cache.kept(c.replay, q, args, func() (*sql.Rows, error) { return c.rows(q, args...) })
+}
+
+// rows runs a query that is not kept.
+func (c *sqliteConn) rows(q string, args ...any) (*sql.Rows, error) {
 	s, err := c.stmt(q)
 	if err != nil {
 		return nil, err
@@ -99,17 +116,24 @@ func (c *sqliteConn) query(_ context.Context, q string, args ...any) (*sql.Rows,
 	return s.QueryContext(context.Background(), args...)
 }
 
-func (c *sqliteConn) exec(ctx context.Context, q string, args ...any) error {
+func (c *sqliteConn) exec(_ context.Context, q string, args ...any) error {
+	c.writes(q, args)
 	_, err := c.run(q, args)
 	return err
 }
 
 func (c *sqliteConn) execNow(_ context.Context, q string, args ...any) (int64, error) {
+	c.writes(q, args)
 	res, err := c.run(q, args)
 	if err != nil {
 		return 0, err
 	}
 	return res.RowsAffected()
+}
+
+func (c *sqliteConn) writes(q string, args []any) {
+	c.wrote = true
+	c.cache.write(q, args, c.org)
 }
 
 func (c *sqliteConn) run(q string, args []any) (sql.Result, error) {
@@ -140,8 +164,6 @@ type sqliteWriter struct {
 	d       *dialect
 	hooks   *hooks
 	logger  *slog.Logger
-	rates   rateCache
-	version int64 // data_version of the database when rates was filled
 	queue   chan *job
 	mu      sync.RWMutex // held for reading while a job is handed over
 	closing bool
@@ -180,7 +202,7 @@ func (w *sqliteWriter) run() {
 			close(w.stopped)
 			return
 		}
-		clear(w.rates)
+		w.conn.cache.reset()
 		if err := w.conn.plain("ROLLBACK"); err != nil {
 			w.logger.Error("undo a change that ended its goroutine", "error", err)
 		}
@@ -253,7 +275,7 @@ func (b *sqliteBatch) run(jobs []*job, results []error) error {
 	if err := c.plain("BEGIN IMMEDIATE"); err != nil {
 		return fmt.Errorf("store: begin: %w", err)
 	}
-	err := b.w.others()
+	err := b.w.begin()
 	if err == nil {
 		err = b.changes(jobs, results)
 	}
@@ -263,7 +285,7 @@ func (b *sqliteBatch) run(jobs []*job, results []error) error {
 		}
 		err = fmt.Errorf("store: commit: %w", err)
 	}
-	clear(b.w.rates)
+	c.cache.reset()
 	if rollback := c.plain("ROLLBACK"); rollback != nil {
 		b.w.logger.Debug("rollback", "error", rollback) // the database had done it by itself
 	}
@@ -304,32 +326,31 @@ func (b *sqliteBatch) changes(jobs []*job, results []error) error {
 }
 
 func (b *sqliteBatch) change(j *job, l *orgLog) error {
-	t := newTx(b.w.conn, b.w.d, j.org, l, b.w.rates)
+	c := b.w.conn
+	c.org, c.wrote = j.org, false
+	t := newTx(c, b.w.d, j.org, l, c.cache.rates)
 	defer func() { t.dead = true }()
 	err := call(j.fn, t)
-	if err != nil {
-		t.undone()
+	if err != nil && c.wrote {
+		c.cache.drop() // it may hold what is about to be undone
 	}
 	return err
 }
 
-// others forgets what is kept when another process has written to the file.
-func (w *sqliteWriter) others() error {
-	rows, err := w.conn.query(context.Background(), "PRAGMA data_version")
+// begin forgets what is kept when another process has written to the file.
+func (w *sqliteWriter) begin() error {
+	rows, err := w.conn.rows("PRAGMA data_version")
 	if err != nil {
 		return fmt.Errorf("store: data version: %w", err)
 	}
-	version := int64(-1)
+	version := int64(noVersion)
 	if rows.Next() {
 		err = rows.Scan(&version)
 	}
 	if err := errors.Join(err, rows.Err(), rows.Close()); err != nil {
 		return fmt.Errorf("store: data version: %w", err)
 	}
-	if version != w.version {
-		clear(w.rates)
-		w.version = version
-	}
+	w.conn.cache.begin(version, 0)
 	return nil
 }
 

@@ -41,34 +41,6 @@ func Defer(ctx context.Context, owner int) context.Context {
 	return context.WithValue(ctx, deferKey{}, owner)
 }
 
-// Result is the rows of one query, kept to be read again. Its values are text, int64,
-// bool, bytes or nil.
-type Result struct {
-	names  []string
-	Values []any // row after row
-}
-
-// Rows is how many rows there are.
-func (r *Result) Rows() int {
-	if len(r.names) == 0 {
-		return 0
-	}
-	return len(r.Values) / len(r.names)
-}
-
-type captureKey struct{}
-type replayKey struct{}
-
-// Capture makes a query with the context keep its rows in r too.
-func Capture(ctx context.Context, r *Result) context.Context {
-	return context.WithValue(ctx, captureKey{}, r)
-}
-
-// Replay makes a query with the context answer with r, and send nothing.
-func Replay(ctx context.Context, r *Result) context.Context {
-	return context.WithValue(ctx, replayKey{}, r)
-}
-
 // Connector opens connections for sql.OpenDB.
 type Connector struct{ cfg *pgconn.Config }
 

@@ -86,7 +86,7 @@ func decode(oid uint32, b []byte) (driver.Value, error) {
 // rows are the rows of one statement, all read.
 type rows struct {
 	names  []string
-	values []any
+	values []driver.Value
 	next   int
 }
 
@@ -117,9 +117,7 @@ func (r *rows) Next(dest []driver.Value) error {
 	if r.next >= len(r.values) || len(r.names) == 0 {
 		return io.EOF
 	}
-	for i, v := range r.values[r.next : r.next+len(r.names)] {
-		dest[i] = v
-	}
+	copy(dest, r.values[r.next:r.next+len(r.names)])
 	r.next += len(r.names)
 	return nil
 }

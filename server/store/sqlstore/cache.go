@@ -1,24 +1,25 @@
 package sqlstore
 
 import (
+	"database/sql"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/b2b-protocol/b2b/server/store/sqlstore/pgpipe"
 )
 
-// pgCache holds what the writer of an organisation has read, so that changes need not
-// wait for the network to learn the same again. It is exact: under the advisory lock
-// nobody else writes, a write of ours drops the results of the tables it names, and
-// when the version of the organisation is not the one we left, another node has
-// written and everything is dropped. It lives as long as the writer is busy.
+// cache holds what a writer has read, so that its changes need not ask again: on
+// PostgreSQL an answer is a wait for the network, on SQLite a tenth of a change. It is
+// exact. Nobody else writes while a batch runs; a write of ours drops the results of
+// the tables it names; and the batch begins by comparing a version that tells whether
+// somebody else has written since: then everything is dropped.
 //
-// What Update(ctx, "", …) may change beside an organisation (last seen, purges of
-// what has expired) is seen at once on the node that does it; elsewhere when the
-// cache ends.
-type pgCache struct {
-	version int64  // of the organisation, as we left it; -1: unknown
+// On PostgreSQL there is one for each organisation with a busy writer, and the version
+// is that of the organisation. What Update(ctx, "", …) may change beside it (last
+// seen, purges of what has expired) is seen at once on the node that does it, elsewhere
+// when the cache ends. On SQLite it is the version of the file.
+type cache struct {
+	d       *dialect
+	version int64
 	others  uint64 // pgWriter.platform when the cache was filled
 	born    time.Time
 	clock   uint64
@@ -30,7 +31,7 @@ type pgCache struct {
 type cached struct {
 	tables uint64
 	stamp  uint64
-	result *pgpipe.Result
+	result *result
 }
 
 const (
@@ -40,17 +41,51 @@ const (
 )
 
 // reset empties the cache.
-func (c *pgCache) reset() {
-	*c = pgCache{version: -1, born: time.Now(), results: map[string]cached{}, rates: rateCache{}}
+func (c *cache) reset() {
+	*c = cache{d: c.d, version: noVersion, born: time.Now(), results: map[string]cached{}, rates: rateCache{}}
 }
+
+// drop empties the cache in the middle of a batch.
+func (c *cache) drop() {
+	version, others := c.version, c.others
+	c.reset()
+	c.version, c.others = version, others
+}
+
+const noVersion = -1
 
 // begin keeps the cache for the next batch if nobody else has written. What has no
 // version (the platform, an organisation that is not there) is never kept.
-func (c *pgCache) begin(version int64, others uint64) {
-	if c.results == nil || version < 0 || c.version != version || c.others != others || time.Since(c.born) > cacheMaxLife {
+func (c *cache) begin(version int64, others uint64) {
+	if c.results == nil || version == noVersion || c.version != version || c.others != others || time.Since(c.born) > cacheMaxLife {
 		c.reset()
 		c.others, c.version = others, version
 	}
+}
+
+// kept gives the rows of a query from the cache, or reads and keeps them.
+func (c *cache) kept(r *replayer, q string, args []any, read func() (*sql.Rows, error)) (*sql.Rows, error) {
+	st := c.d.statement(q)
+	if !st.cacheable {
+		return read()
+	}
+	key := cacheKey(q, args)
+	if key == "" {
+		return read()
+	}
+	if res := c.get(key); res != nil {
+		return r.query(res)
+	}
+	rows, err := read()
+	if err != nil {
+		return nil, err
+	}
+	res, err := capture(rows)
+	if err != nil {
+		return nil, err
+	}
+	c.put(key, st.tables, res)
+	return r.query(res)
 }
 
 // cacheKey names a query with its arguments.
@@ -78,7 +113,7 @@ func cacheKey(q string, args []any) string {
 	return string(b)
 }
 
-func (c *pgCache) get(key string) *pgpipe.Result {
+func (c *cache) get(key string) *result {
 	e, ok := c.results[key]
 	if !ok {
 		return nil
@@ -92,8 +127,8 @@ func (c *pgCache) get(key string) *pgpipe.Result {
 	return e.result
 }
 
-func (c *pgCache) put(key string, tables uint64, r *pgpipe.Result) {
-	if r.Rows() > cacheRows {
+func (c *cache) put(key string, tables uint64, r *result) {
+	if r.rows() > cacheRows {
 		return
 	}
 	if len(c.results) >= cacheMax {
@@ -104,9 +139,9 @@ func (c *pgCache) put(key string, tables uint64, r *pgpipe.Result) {
 
 // write drops the results of the tables that a statement names. A result that was
 // changed instead is returned by its key.
-func (c *pgCache) write(q string, st *statement, args []any, org string) (changed string) {
+func (c *cache) write(q string, args []any, org string) (changed string) {
 	c.clock++
-	names := st.tables
+	names := c.d.statement(q).tables
 	if q == touchThread {
 		names = 1 << tableActivity
 		changed = c.touch(args, org)
@@ -121,21 +156,21 @@ func (c *pgCache) write(q string, st *statement, args []any, org string) (change
 
 // touch moves the activity of a thread that is kept: else every message would drop
 // the thread that the next one needs.
-func (c *pgCache) touch(args []any, org string) (changed string) {
+func (c *cache) touch(args []any, org string) (changed string) {
 	at, ok := args[0].(int64)
 	key := cacheKey(selectThread, []any{args[1], org})
 	e, found := c.results[key]
-	if !ok || !found || e.result.Rows() != 1 {
+	if !ok || !found || e.result.rows() != 1 {
 		return ""
 	}
-	if old, ok := e.result.Values[activityColumn].(int64); ok && old < at {
-		e.result.Values[activityColumn] = at
+	if old, ok := e.result.values[activityColumn].(int64); ok && old < at {
+		e.result.values[activityColumn] = at
 	}
 	return key
 }
 
 // forget drops one result.
-func (c *pgCache) forget(key string) { delete(c.results, key) }
+func (c *cache) forget(key string) { delete(c.results, key) }
 
 // tableNames are the tables of the schema, and what TouchThread changes of threads.
 var tableNames = []string{
