@@ -9,8 +9,8 @@ import (
 type RateWriter interface {
 	// TakeRate counts one use of bucket by the bot, if fewer than limit were counted
 	// in the window that ends at now. Otherwise ok is false, nothing is counted, and
-	// retryAfter is the time until enough of them have left the window: at least 1,
-	// at most the window, in whole seconds.
+	// retryAfter is the time until the oldest of them leave the window: at least 1, at
+	// most the window, in whole seconds.
 	//
 	// Uses are kept in slots of a sixtieth of the window; a slot is counted until
 	// its newest use leaves the window, so a limit is never exceeded, and a bot has

@@ -129,13 +129,17 @@ func (b *pgBatch) try(ctx context.Context, jobs []*job) (spoiler int, err error)
 		if c.broken != nil || c.sent {
 			return i, err
 		}
-		// Nothing of it has left: it never was.
+		// When nothing of it has left, it never was.
+		dropped, e := pgpipe.Drop(b.conn, i)
+		if e != nil {
+			return i, errors.Join(err, e)
+		}
+		if !dropped {
+			return i, err
+		}
 		t.undone()
 		for _, key := range c.changed {
 			b.cache.forget(key)
-		}
-		if err := pgpipe.Drop(b.conn, i); err != nil {
-			return -1, fmt.Errorf("store: drop a change: %w", err)
 		}
 		b.log.reset(m)
 		b.results[i] = err

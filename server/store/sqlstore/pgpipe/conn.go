@@ -11,16 +11,20 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// conn is one connection with its prepared statements and what waits to be sent.
+// conn is one connection with its prepared statements and what waits: in the queue to
+// be sent, in flight to be answered.
 type conn struct {
-	pc    *pgconn.PgConn
-	stmts map[string]*prepared
-	queue []op
+	pc       *pgconn.PgConn
+	stmts    map[string]*prepared
+	queue    []op
+	inFlight []op
+	pipe     *pgconn.Pipeline // open while something is in flight
+	broken   bool
 }
 
 type prepared struct {
 	name  string
-	sent  bool // a Parse is under way in the pipeline being built
+	sent  bool // a Parse is under way
 	ready bool
 }
 
@@ -31,70 +35,104 @@ type op struct {
 	params  [][]byte
 	formats []int16
 	owner   int
+	parse   bool // a Parse was sent with it
+	last    bool // its rows are wanted
 }
 
 // immediate is the owner of statements that are not held back.
 const immediate = -1
 
+// ahead is how many held statements are sent before anybody waits for them, so that
+// the server works while the next ones are made.
+const ahead = 24
+
 // binary asks for all result columns in binary.
 var binary = []int16{1}
 
+// send puts what waits in the queue in flight, without waiting.
+func (c *conn) send(ctx context.Context) error {
+	if c.pipe == nil {
+		c.pipe = c.pc.StartPipeline(ctx)
+	}
+	for i := range c.queue {
+		o := &c.queue[i]
+		if !o.stmt.ready && !o.stmt.sent {
+			c.pipe.SendPrepare(o.stmt.name, o.text, nil)
+			o.stmt.sent, o.parse = true, true
+		}
+		c.pipe.SendQueryPrepared(o.stmt.name, o.params, o.formats, binary)
+	}
+	c.inFlight = append(c.inFlight, c.queue...)
+	clear(c.queue)
+	c.queue = c.queue[:0]
+	if err := c.pipe.Flush(); err != nil {
+		return fmt.Errorf("send: %w", err)
+	}
+	return nil
+}
+
 // run sends what waits and last, if there is one, and reads all answers. It returns
 // those of last.
-func (c *conn) run(ctx context.Context, last *op) (*rows, pgconn.CommandTag, error) {
-	var tag pgconn.CommandTag
-	ops := c.queue
+func (c *conn) run(ctx context.Context, last *op) (out *rows, tag pgconn.CommandTag, err error) {
 	if last != nil {
-		ops = append(ops, *last)
+		last.last = true
+		c.queue = append(c.queue, *last)
 	}
-	c.queue = ops[:0]
-	if len(ops) == 0 {
+	if len(c.queue) == 0 && c.pipe == nil {
 		return nil, tag, nil
 	}
-	defer clear(ops)
-
-	p := c.pc.StartPipeline(ctx)
-	parses := make([]bool, len(ops))
-	for i := range ops {
-		o := &ops[i]
-		if !o.stmt.ready && !o.stmt.sent {
-			p.SendPrepare(o.stmt.name, o.text, nil)
-			o.stmt.sent, parses[i] = true, true
-		}
-		p.SendQueryPrepared(o.stmt.name, o.params, o.formats, binary)
+	err = c.send(ctx)
+	if err == nil {
+		err = c.pipe.Sync()
 	}
-	if err := p.Sync(); err != nil {
-		c.forget(ops)
-		return nil, tag, errors.Join(fmt.Errorf("send: %w", err), p.Close())
-	}
-	var out *rows
-	for i := range ops {
-		o := &ops[i]
-		var err error
-		out, tag, err = c.answer(p, o, parses[i], last != nil && i == len(ops)-1)
-		if err != nil {
-			c.forget(ops)
-			closeErr := p.Close()
-			if o.owner != immediate {
-				err = &DeferredError{Owner: o.owner, Err: err}
-			}
-			var pgErr *pgconn.PgError
-			if closeErr != nil && !errors.As(closeErr, &pgErr) {
-				err = errors.Join(err, closeErr)
-			}
-			return nil, tag, err
+	for i := 0; i < len(c.inFlight) && err == nil; i++ {
+		o := &c.inFlight[i]
+		if out, tag, err = c.answer(c.pipe, o); err != nil && o.owner != immediate {
+			err = &DeferredError{Owner: o.owner, Err: err}
 		}
 	}
-	if err := p.Close(); err != nil {
-		return nil, tag, fmt.Errorf("end of pipeline: %w", err)
+	if e := c.endPipe(); e != nil {
+		var pgErr *pgconn.PgError
+		if err == nil || !errors.As(e, &pgErr) {
+			err = errors.Join(err, fmt.Errorf("end of pipeline: %w", e))
+		}
+	}
+	if err != nil {
+		return nil, tag, err
 	}
 	return out, tag, nil
 }
 
+// endPipe closes the pipeline and takes back the Parses that were not confirmed.
+func (c *conn) endPipe() error {
+	err := c.pipe.Close()
+	for i := range c.inFlight {
+		stmt := c.inFlight[i].stmt
+		stmt.sent = stmt.ready
+	}
+	clear(c.inFlight)
+	c.inFlight, c.pipe = c.inFlight[:0], nil
+	return err
+}
+
+// abandon ends the pipeline without looking at the answers.
+func (c *conn) abandon() {
+	clear(c.queue)
+	c.queue = c.queue[:0]
+	if c.pipe == nil {
+		return
+	}
+	err := errors.Join(c.pipe.Sync(), c.endPipe())
+	var pgErr *pgconn.PgError
+	if err != nil && !errors.As(err, &pgErr) {
+		c.broken = true
+	}
+}
+
 // answer reads the result of one statement.
-func (c *conn) answer(p *pgconn.Pipeline, o *op, parsed, keep bool) (*rows, pgconn.CommandTag, error) {
+func (c *conn) answer(p *pgconn.Pipeline, o *op) (*rows, pgconn.CommandTag, error) {
 	var tag pgconn.CommandTag
-	if parsed {
+	if o.parse {
 		if _, err := p.GetResults(); err != nil {
 			return nil, tag, err
 		}
@@ -108,7 +146,7 @@ func (c *conn) answer(p *pgconn.Pipeline, o *op, parsed, keep bool) (*rows, pgco
 	if !ok {
 		return nil, tag, fmt.Errorf("pgpipe: unexpected answer %T", res)
 	}
-	if !keep {
+	if !o.last {
 		tag, err = rr.Close()
 		return nil, tag, err
 	}
@@ -118,13 +156,6 @@ func (c *conn) answer(p *pgconn.Pipeline, o *op, parsed, keep bool) (*rows, pgco
 		return nil, tag, closeErr
 	}
 	return out, tag, err
-}
-
-// forget takes back the Parses that were not confirmed.
-func (c *conn) forget(ops []op) {
-	for i := range ops {
-		ops[i].stmt.sent = ops[i].stmt.ready
-	}
 }
 
 func (c *conn) op(query string, args []driver.NamedValue, owner int) (op, error) {
@@ -166,6 +197,11 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 	}
 	if held {
 		c.queue = append(c.queue, o)
+		if len(c.queue) >= ahead {
+			if err := c.send(ctx); err != nil {
+				return nil, err
+			}
+		}
 		return driver.ResultNoRows, nil
 	}
 	_, tag, err := c.run(ctx, &o)
@@ -219,12 +255,12 @@ func (t transaction) Commit() error   { return t.end("COMMIT") }
 func (t transaction) Rollback() error { return t.end("ROLLBACK") }
 
 func (t transaction) end(text string) error {
-	if t.c.pc.TxStatus() == 'I' { // nothing was sent
+	if text == "ROLLBACK" {
+		t.c.abandon()
+	}
+	if t.c.pipe == nil && t.c.pc.TxStatus() == 'I' { // nothing was sent
 		t.c.queue = t.c.queue[:0]
 		return nil
-	}
-	if text == "ROLLBACK" {
-		t.c.queue = t.c.queue[:0]
 	}
 	_, err := t.c.ExecContext(context.Background(), text, nil)
 	return err
@@ -243,7 +279,7 @@ func (c *conn) Ping(ctx context.Context) error {
 // IsValid keeps a connection out of the pool that is closed, in a transaction, or
 // has something waiting.
 func (c *conn) IsValid() bool {
-	return !c.pc.IsClosed() && c.pc.TxStatus() == 'I' && len(c.queue) == 0
+	return !c.broken && !c.pc.IsClosed() && c.pc.TxStatus() == 'I' && len(c.queue) == 0 && c.pipe == nil
 }
 
 // ResetSession refuses such a connection too.
@@ -255,6 +291,7 @@ func (c *conn) ResetSession(context.Context) error {
 }
 
 func (c *conn) Close() error {
+	c.abandon()
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	return c.pc.Close(ctx)

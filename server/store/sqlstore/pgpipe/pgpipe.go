@@ -1,9 +1,9 @@
 // Package pgpipe is a database/sql driver for PostgreSQL that can hold writes back.
 //
-// A statement executed with a context of [Defer] is not sent: it waits in the
-// connection until the next statement that needs an answer, and travels with it in
-// one pipeline. So a transaction that reads twice and writes ten times waits for the
-// network three times. Statements are prepared once a connection, in the pipeline
+// A statement executed with a context of [Defer] is not waited for: it stays in the
+// connection until the next statement that needs an answer, or until there are some
+// dozens, and travels in one pipeline with them. So a transaction that reads twice and
+// writes ten times waits for the network three times. Statements are prepared once a connection, in the pipeline
 // that first uses them.
 //
 // Everything else behaves as with any driver, so that rows are scanned by database/sql
@@ -76,38 +76,29 @@ func (noDriver) Open(string) (driver.Conn, error) {
 	return nil, errors.New("pgpipe: open with sql.OpenDB(pgpipe.NewConnector(url))")
 }
 
-// Pending tells how many statements of the owner wait in the connection.
-func Pending(c *sql.Conn, owner int) (n int, err error) {
+// Drop forgets the waiting statements of the owner, which are the last of all. It
+// tells false when some have been sent already: then only a rollback undoes them.
+func Drop(c *sql.Conn, owner int) (dropped bool, err error) {
 	err = raw(c, func(c *conn) error {
-		for i := range c.queue {
-			if c.queue[i].owner == owner {
-				n++
-			}
+		if n := len(c.inFlight); n > 0 && c.inFlight[n-1].owner == owner {
+			return nil
 		}
+		n := len(c.queue)
+		for n > 0 && c.queue[n-1].owner == owner {
+			n--
+		}
+		clear(c.queue[n:])
+		c.queue = c.queue[:n]
+		dropped = true
 		return nil
 	})
-	return n, err
-}
-
-// Drop forgets the waiting statements of the owner.
-func Drop(c *sql.Conn, owner int) error {
-	return raw(c, func(c *conn) error {
-		kept := c.queue[:0]
-		for _, o := range c.queue {
-			if o.owner != owner {
-				kept = append(kept, o)
-			}
-		}
-		clear(c.queue[len(kept):])
-		c.queue = kept
-		return nil
-	})
+	return dropped, err
 }
 
 // Rollback forgets everything that waits and ends the transaction, if one is open.
 func Rollback(ctx context.Context, c *sql.Conn) error {
 	return raw(c, func(c *conn) error {
-		c.queue = c.queue[:0]
+		c.abandon()
 		if c.pc.IsClosed() || c.pc.TxStatus() == 'I' {
 			return nil
 		}
@@ -123,7 +114,7 @@ func Script(ctx context.Context, c *sql.Conn, text string) error {
 // Alive tells whether the connection still works.
 func Alive(c *sql.Conn) bool {
 	alive := false
-	err := raw(c, func(c *conn) error { alive = !c.pc.IsClosed(); return nil })
+	err := raw(c, func(c *conn) error { alive = !c.broken && !c.pc.IsClosed(); return nil })
 	return err == nil && alive
 }
 
