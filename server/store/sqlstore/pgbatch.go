@@ -180,15 +180,18 @@ func (b *pgBatch) commit(ctx context.Context) (spoiler int, err error) {
 	if err == nil {
 		return -1, nil
 	}
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) { // it may have been heard
+		return -1, fmt.Errorf("%w: %w", errUnknown, err)
+	}
 	var late *pgpipe.DeferredError
-	if errors.As(err, &late) {
+	if errors.As(err, &late) { // answers come in order: the commit was not reached
 		return late.Owner, failure("commit", err)
 	}
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
-		return -1, fmt.Errorf("store: commit: %w", err)
+	if pg.SeverityUnlocalized != "ERROR" {
+		return -1, fmt.Errorf("%w: %w", errUnknown, err)
 	}
-	return -1, fmt.Errorf("%w: %w", errUnknown, err)
+	return -1, fmt.Errorf("store: commit: %w", err)
 }
 
 // pgConn is the connection of a batch as one of its changes sees it.
