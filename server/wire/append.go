@@ -163,6 +163,9 @@ func AppendString(b []byte, s string) []byte {
 	b = append(b, '"')
 	start := 0
 	for i := 0; i < len(s); {
+		if i += plainRun(s[i:]); i == len(s) {
+			break
+		}
 		c := s[i]
 		if c < utf8.RuneSelf {
 			if c >= ' ' && c != '"' && c != '\\' {
@@ -191,6 +194,26 @@ func AppendString(b []byte, s string) []byte {
 	}
 	b = append(b, s[start:]...)
 	return append(b, '"')
+}
+
+// plainRun answers how many bytes at the start of s can be copied as they are, in
+// steps of eight: bytes from ' ' to '~' but for quotes and backslashes. It may
+// stop early; what it counts is right.
+func plainRun(s string) int {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	n := 0
+	for len(s)-n >= 8 {
+		w := uint64(s[n]) | uint64(s[n+1])<<8 | uint64(s[n+2])<<16 | uint64(s[n+3])<<24 |
+			uint64(s[n+4])<<32 | uint64(s[n+5])<<40 | uint64(s[n+6])<<48 | uint64(s[n+7])<<56
+		quote, backslash := w^(ones*'"'), w^(ones*'\\')
+		// A byte of each term has its high bit set where w has one below ' ', a
+		// quote, a backslash, or one of 0x80 and above.
+		if ((w-ones*' ')|(quote-ones)|(backslash-ones)|w)&highs != 0 {
+			break
+		}
+		n += 8
+	}
+	return n
 }
 
 func appendEscape(b []byte, c byte) []byte {
