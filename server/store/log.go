@@ -13,6 +13,7 @@ const (
 	AudienceThread   Audience = 3 // participants of ThreadID
 	AudienceBot      Audience = 4 // BotID alone
 	AudienceAdmins   Audience = 5 // org admins and admin bots
+	AudiencePresence Audience = 6 // the organisation, but not the bot of the event; told once and never again
 )
 
 // Event is one entry of the log of an organisation.

@@ -91,6 +91,8 @@ type Reader interface {
 	AuditReader
 	LogReader
 	IdempotencyReader
+	WsTicketReader
+	PresenceReader
 }
 
 // Tx is one change under way: all reads, which see its own writes, and all writes.
@@ -119,4 +121,6 @@ type Tx interface {
 	LogWriter
 	RateWriter
 	IdempotencyWriter
+	WsTicketWriter
+	PresenceWriter
 }
