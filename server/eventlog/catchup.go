@@ -1,0 +1,394 @@
+package eventlog
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+// The types of the rows of a catch-up (collaboration.md §15.1).
+const (
+	CaughtInvited        = "thread_invited"
+	CaughtStatusChanged  = "thread_status_changed"
+	CaughtThreadMessages = "thread_message_summary"
+	CaughtArtifacts      = "thread_artifact_added"
+	CaughtChannel        = "channel_message_summary"
+	CaughtRemoved        = "thread_participant_removed"
+)
+
+// Caught is one row of a catch-up: an event, or all events of one kind in one thread
+// or channel within the window. Only the fields of its type are set.
+type Caught struct {
+	EventID    string // the same however often it is asked
+	Type       string
+	OccurredAt int64 // of the newest event in it
+	ThreadID   string
+	ChannelID  string
+	Topic      string             // as it is now; of a change of status, as it was then
+	Count      int64              // events in it
+	By         string             // who invited, changed the status, removed
+	From, To   b2bv1.ThreadStatus // of a change of status
+	Key        string             // of the artifact written last
+	Version    int64              // of the artifact written last
+	first      int64              // seq of the oldest event in it
+	last       int64              // seq of the newest event in it
+	newest     *store.Event       // the newest event, where its payload is needed
+	decoded    *b2bv1.Event       // newest, where that was needed
+}
+
+// CaughtPage is one page of a catch-up.
+type CaughtPage struct {
+	Rows []Caught
+	More bool
+	// Cursor continues: as the cursor of the next page, or, read by ParsePosition, as
+	// the position of a subscription that misses nothing of what was not yet told.
+	Cursor string
+}
+
+// pageMark ends the position in the cursor of a page that is not the last.
+const pageMark = "~"
+
+// window is what a catch-up is about: the events above from.Seq and up to top, newer
+// than since, without the rows that ended at seq told or before.
+type window struct {
+	from  Position
+	since int64 // Unix milliseconds
+	top   int64
+	told  int64
+}
+
+// CatchUp tells a bot what it missed: since a time, or since a cursor, which is a
+// position or what an earlier page gave.
+//
+// The first page fixes the window: it ends at the top that the log has then. All
+// pages aggregate the same events of that window, so a row counts exactly, no row is
+// skipped and none comes twice, whatever is written meanwhile. Rows come in the
+// order of their newest event. The cursor of a page holds the end of the window, the
+// last row told, and the position before the oldest event not yet told; that of the
+// last page is the end of the window, where the next catch-up or a subscription goes
+// on.
+//
+// A time older than what is kept begins at the oldest event; a cursor older than
+// that is CURSOR_EXPIRED.
+func CatchUp(ctx context.Context, r Store, v Viewer, since int64, cursor string, limit int) (*CaughtPage, error) {
+	w, err := openWindow(ctx, r, v, since, cursor)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := w.collect(ctx, r, v)
+	if err != nil {
+		return nil, err
+	}
+	limit = max(limit, 1)
+	page := &CaughtPage{Rows: rows[:min(limit, len(rows))], More: len(rows) > limit}
+	if page.Cursor, err = w.next(ctx, r, v.OrgID, page.Rows, rows[len(page.Rows):]); err != nil {
+		return nil, err
+	}
+	for i := range page.Rows {
+		if err := page.Rows[i].finish(ctx, r, v.OrgID); err != nil {
+			return nil, err
+		}
+	}
+	return page, nil
+}
+
+// Counts is how many rows of each kind a catch-up has (collaboration.md §15.3).
+type Counts struct {
+	ThreadInvites       int64
+	ThreadStatusChanges int64
+	ThreadActivities    int64 // messages, artifacts and removals
+	ChannelMessages     int64
+	Total               int64
+}
+
+// Count counts the rows that CatchUp would give.
+func Count(ctx context.Context, r Store, v Viewer, since int64) (c Counts, err error) {
+	w, err := openWindow(ctx, r, v, since, "")
+	if err != nil {
+		return c, err
+	}
+	rows, err := w.collect(ctx, r, v)
+	if err != nil {
+		return c, err
+	}
+	for i := range rows {
+		switch rows[i].Type {
+		case CaughtInvited:
+			c.ThreadInvites++
+		case CaughtStatusChanged:
+			c.ThreadStatusChanges++
+		case CaughtChannel:
+			c.ChannelMessages++
+		default:
+			c.ThreadActivities++
+		}
+	}
+	c.Total = int64(len(rows))
+	return c, nil
+}
+
+func openWindow(ctx context.Context, r Store, v Viewer, since int64, cursor string) (w window, err error) {
+	if v.human() {
+		return w, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_FORBIDDEN, "Only bots catch up")
+	}
+	if cursor == "" {
+		from, err := seqAt(ctx, r, v.OrgID, since)
+		return window{from: Position{Epoch: from.Epoch, Seq: from.Seq}, since: since, top: from.top}, err
+	}
+	from, err := ParsePosition(cursor)
+	if err != nil {
+		return w, err
+	}
+	_, top, err := locate(ctx, r, v.OrgID, &from)
+	if err != nil {
+		return w, err
+	}
+	w = window{from: from, since: math.MinInt64, top: top.Seq}
+	_, rest, ok := strings.Cut(cursor, pageMark)
+	if !ok {
+		return w, nil
+	}
+	parts := strings.Split(rest, ".")
+	if len(parts) != 3 {
+		return w, errMalformed()
+	}
+	for i, n := range []*int64{&w.since, &w.top, &w.told} {
+		if *n, err = strconv.ParseInt(parts[i], 36, 64); err != nil {
+			return w, errMalformed()
+		}
+	}
+	switch {
+	case w.top > top.Seq:
+		return w, errAhead()
+	case w.top < from.Seq || w.told < 0:
+		return w, errMalformed()
+	}
+	return w, nil
+}
+
+// next writes the cursor behind the rows told.
+func (w *window) next(ctx context.Context, r Store, org string, told, left []Caught) (string, error) {
+	p := Position{Epoch: w.from.Epoch, Seq: w.top}
+	if len(left) > 0 {
+		p.Seq = slices.MinFunc(left, func(a, b Caught) int { return cmp.Compare(a.first, b.first) }).first - 1
+	}
+	at, err := r.ReadLog(ctx, org, max(p.Seq-1, 0), 1)
+	if err != nil {
+		return "", fmt.Errorf("read the log: %w", err)
+	}
+	if len(at) > 0 && at[0].Seq == p.Seq {
+		p.Check = fingerprint(&at[0])
+	}
+	text := p.String()
+	if len(left) > 0 {
+		text += pageMark + strconv.FormatInt(w.since, 36) + "." + strconv.FormatInt(w.top, 36) + "." +
+			strconv.FormatInt(told[len(told)-1].last, 36)
+	}
+	return text, nil
+}
+
+// collect aggregates the window, in the order of the newest event of each row.
+func (w *window) collect(ctx context.Context, r Store, v Viewer) ([]Caught, error) {
+	spans, err := memberships(ctx, r, v)
+	if err != nil {
+		return nil, err
+	}
+	c := collector{viewer: v, spans: spans, groups: map[string]int{}}
+	for at := w.from.Seq; at < w.top; {
+		rows, err := r.ReadLog(ctx, v.OrgID, at, int(min(pageSize, w.top-at)))
+		if err != nil {
+			return nil, fmt.Errorf("read the log: %w", err)
+		}
+		if len(rows) == 0 || rows[0].Seq != at+1 {
+			return nil, errExpired()
+		}
+		for i := range rows {
+			if rows[i].At > w.since {
+				if err := c.take(&rows[i]); err != nil {
+					return nil, err
+				}
+			}
+		}
+		at = rows[len(rows)-1].Seq
+	}
+	rows := slices.DeleteFunc(c.rows, func(row Caught) bool { return row.last <= w.told })
+	slices.SortFunc(rows, func(a, b Caught) int { return cmp.Compare(a.last, b.last) })
+	return rows, nil
+}
+
+// collector aggregates events.
+type collector struct {
+	viewer Viewer
+	spans  map[scope][]span
+	rows   []Caught
+	groups map[string]int // by EventID, of the rows that take more than one event
+}
+
+func (c *collector) take(e *store.Event) error {
+	k, ok := scopeOf(e)
+	if !ok || !visible(e, c.viewer, c.spans[k], false) {
+		return nil
+	}
+	mine := e.ActorID != nil && *e.ActorID == c.viewer.BotID
+	switch e.Type {
+	case typeMessage:
+		c.add(CaughtChannel, k, e, mine)
+	case typeThreadMessage:
+		c.add(CaughtThreadMessages, k, e, mine)
+	case typeThreadArtifact:
+		c.add(CaughtArtifacts, k, e, mine)
+	case typeThreadStatus:
+		c.one(CaughtStatusChanged, e, nil)
+	case typeThreadParticipant:
+		event, err := decode(e)
+		if err != nil {
+			return err
+		}
+		p := event.GetThreadParticipant()
+		switch {
+		case p.GetBotId() != c.viewer.BotID:
+		case p.Action == b2bv1.ParticipantAction_PARTICIPANT_ACTION_LEFT:
+			c.one(CaughtRemoved, e, event)
+		case p.By != c.viewer.BotID:
+			c.one(CaughtInvited, e, event)
+		}
+	}
+	return nil
+}
+
+// add counts an event of others in its thread or channel.
+func (c *collector) add(kind string, k scope, e *store.Event, mine bool) {
+	if mine {
+		return
+	}
+	id := kind + ":" + k.id
+	i, ok := c.groups[id]
+	if !ok {
+		i = len(c.rows)
+		c.groups[id] = i
+		c.rows = append(c.rows, Caught{EventID: id, Type: kind, first: e.Seq})
+	}
+	c.rows[i].Count++
+	c.rows[i].set(e)
+}
+
+// one makes a row of one event.
+func (c *collector) one(kind string, e *store.Event, event *b2bv1.Event) {
+	row := Caught{EventID: kind + ":" + strconv.FormatInt(e.Seq, 10), Type: kind, Count: 1, first: e.Seq, decoded: event}
+	row.set(e)
+	c.rows = append(c.rows, row)
+}
+
+func (row *Caught) set(e *store.Event) {
+	row.OccurredAt, row.last = e.At, e.Seq
+	if row.Type == CaughtStatusChanged || row.Type == CaughtArtifacts {
+		kept := *e // not the page that it was read in
+		row.newest = &kept
+	}
+	if e.Audience == store.AudienceChannel {
+		row.ChannelID = *e.ChannelID
+	} else {
+		row.ThreadID = *e.ThreadID
+	}
+}
+
+func decode(e *store.Event) (*b2bv1.Event, error) {
+	event := &b2bv1.Event{}
+	if err := proto.Unmarshal(e.Payload, event); err != nil {
+		return nil, fmt.Errorf("read event %d of org %s: %w", e.Seq, e.OrgID, err)
+	}
+	return event, nil
+}
+
+// finish fills in what the payload of the newest event and the thread tell.
+func (row *Caught) finish(ctx context.Context, r Store, org string) (err error) {
+	switch row.Type {
+	case CaughtStatusChanged, CaughtArtifacts:
+		if row.decoded, err = decode(row.newest); err != nil {
+			return err
+		}
+	}
+	switch row.Type {
+	case CaughtStatusChanged:
+		s := row.decoded.GetThreadStatusChanged()
+		row.Topic, row.From, row.To, row.By = s.GetTopic(), s.GetFrom(), s.GetTo(), s.GetBy()
+		return nil
+	case CaughtArtifacts:
+		a := row.decoded.GetThreadArtifact().GetArtifact()
+		row.Key, row.Version = a.GetArtifactKey(), int64(a.GetVersion())
+		return nil
+	case CaughtChannel:
+		return nil
+	case CaughtInvited, CaughtRemoved:
+		row.By = row.decoded.GetThreadParticipant().GetBy()
+	}
+	t, err := r.Thread(ctx, org, row.ThreadID)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil
+	case err != nil:
+		return fmt.Errorf("read a thread: %w", err)
+	}
+	row.Topic = t.Topic
+	return nil
+}
+
+// clockSkew is how far the clocks of nodes, and so the times of neighbouring events,
+// may be out of order, in milliseconds.
+const clockSkew = 60_000
+
+// start is where a time begins in the log.
+type start struct {
+	Position
+	top int64
+}
+
+// seqAt finds a seq below all events that are newer than since. Times rise with seq
+// but for the skew of clocks.
+func seqAt(ctx context.Context, r Store, org string, since int64) (start, error) {
+	top, err := r.LogTop(ctx, org)
+	if err != nil {
+		return start{}, fmt.Errorf("find the end of the log: %w", err)
+	}
+	at := func(seq int64) (*store.Event, error) {
+		rows, err := r.ReadLog(ctx, org, seq-1, 1)
+		if err != nil || len(rows) == 0 {
+			return nil, err
+		}
+		return &rows[0], nil
+	}
+	out := start{Position: Position{Epoch: top.Epoch, Seq: top.Seq}, top: top.Seq}
+	first, err := at(1)
+	if err != nil || first == nil {
+		return out, err
+	}
+	if since < math.MinInt64+clockSkew {
+		since = math.MinInt64 + clockSkew
+	}
+	lo, hi := first.Seq, top.Seq+1 // the first newer one is in [lo, hi]
+	for lo < hi {
+		mid := lo + (hi-lo)/2
+		e, err := at(mid)
+		if err != nil {
+			return out, fmt.Errorf("read the log: %w", err)
+		}
+		if e == nil || e.At > since-clockSkew {
+			hi = mid
+		} else {
+			lo = mid + 1
+		}
+	}
+	out.Seq = lo - 1
+	return out, nil
+}

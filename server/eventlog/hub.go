@@ -1,0 +1,279 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+var (
+	// ErrClosed ends subscriptions whose hub or own Close was called.
+	ErrClosed = errors.New("eventlog: closed")
+	// ErrAccess ends subscriptions of a bot that is gone or not active any more, and
+	// of an organisation that is gone or suspended. What was visible before is given
+	// first.
+	ErrAccess = errors.New("eventlog: the viewer has no access any more")
+)
+
+// Store is what the log is read from: a store.Store.
+type Store interface {
+	store.LogReader
+	Memberships(ctx context.Context, bot string) ([]store.Membership, error)
+	MembershipsOf(ctx context.Context, kind store.MembershipKind, scope string) ([]store.Membership, error)
+	Bot(ctx context.Context, org, id string) (*store.Bot, error)
+	Org(ctx context.Context, id string) (*store.Org, error)
+	Thread(ctx context.Context, org, id string) (*store.Thread, error)
+	OnCommit(fn func(org string, events []store.Event)) (remove func())
+}
+
+// Doorbell tells other nodes that the log of an organisation has grown. It carries
+// no events and may lose rings: it only saves time.
+type Doorbell interface {
+	// Ring says that the log of org has reached seq. It must not block: it is called
+	// by the goroutine that writes.
+	Ring(org string, seq int64)
+	// Listen calls fn for every ring, those of this node included, until ctx is done
+	// or the connection is lost. A seq of 0 is not known; an empty org is every
+	// organisation, as after a reconnection.
+	Listen(ctx context.Context, fn func(org string, seq int64)) error
+}
+
+// Config says how a Hub works.
+type Config struct {
+	Store    Store
+	Doorbell Doorbell      // nil: no other node
+	Poll     time.Duration // how often the log of an org with subscribers is looked at without a ring; 0: never
+	Queue    int           // how many items a subscription may be behind; 0 is 256
+	Logger   *slog.Logger  // nil is silent
+}
+
+const (
+	defaultQueue = 256
+	pageSize     = 500  // events read from the store at once
+	inboxMost    = 8192 // committed events that may wait for a tail
+	maxWatched   = 100  // scopes that a human may watch
+	relisten     = time.Second
+)
+
+// Hub hands the events of the log to subscriptions. A process has one.
+type Hub struct {
+	Config
+	ctx    context.Context
+	cancel context.CancelFunc
+	unhook func()
+	done   sync.WaitGroup
+
+	mu     sync.RWMutex
+	closed bool
+	tails  map[string]*tail // those that have subscriptions
+}
+
+// New starts a hub. Close ends it.
+func New(c Config) *Hub {
+	if c.Queue <= 0 {
+		c.Queue = defaultQueue
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	h := &Hub{Config: c, tails: map[string]*tail{}}
+	h.ctx, h.cancel = context.WithCancel(context.Background())
+	h.unhook = c.Store.OnCommit(h.committed)
+	if c.Doorbell != nil {
+		h.done.Go(h.listen)
+	}
+	return h
+}
+
+// Close ends all subscriptions with ErrClosed and waits for what the hub started.
+func (h *Hub) Close() {
+	h.unhook()
+	h.mu.Lock()
+	h.closed = true
+	h.mu.Unlock()
+	h.cancel()
+	h.done.Wait()
+}
+
+// committed hears of every commit of this node, on the goroutine that writes.
+func (h *Hub) committed(org string, events []store.Event) {
+	if t := h.tailOf(org); t != nil {
+		t.inbox.events(events)
+	}
+	if h.Doorbell != nil {
+		h.Doorbell.Ring(org, events[len(events)-1].Seq)
+	}
+}
+
+func (h *Hub) tailOf(org string) *tail {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.tails[org]
+}
+
+// listen hears the doorbell until the hub is closed. Whatever rang while it was deaf
+// is made up for by ringing everywhere.
+func (h *Hub) listen() {
+	for {
+		err := h.Doorbell.Listen(h.ctx, h.rung)
+		if h.ctx.Err() != nil {
+			return
+		}
+		h.Logger.Warn("the doorbell is silent, listening again", "error", err)
+		select {
+		case <-h.ctx.Done():
+			return
+		case <-time.After(relisten):
+			h.rung("", 0)
+		}
+	}
+}
+
+func (h *Hub) rung(org string, seq int64) {
+	if org != "" {
+		if t := h.tailOf(org); t != nil {
+			t.inbox.ring(seq)
+		}
+		return
+	}
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	for _, t := range h.tails {
+		t.inbox.ring(0)
+	}
+}
+
+// Publish gives the subscribers of an organisation on this node an event that is not
+// in the log, in order with those that were committed here before. It is told to the
+// whole org; a bot does not hear of its own coming and going.
+func (h *Hub) Publish(org string, event *b2bv1.Event) error {
+	t := h.tailOf(org)
+	if t == nil {
+		return nil
+	}
+	it, err := newEphemeral(org, event)
+	if err != nil {
+		return err
+	}
+	t.inbox.add(entry{item: it})
+	return nil
+}
+
+// Subscribe reads the log for a viewer from a position on, nil: from now. Everything
+// that is committed after Subscribe returned will be given. A position that is no
+// good is an error that says so: EPOCH_CHANGED, CURSOR_AHEAD or CURSOR_EXPIRED.
+//
+// Check the credential of the viewer after Subscribe returned: what changes later
+// comes as a Recheck.
+func (h *Hub) Subscribe(ctx context.Context, v Viewer, from *Position, f Filter) (*Subscription, error) {
+	if v.human() && len(f.Threads)+len(f.Channels) > maxWatched {
+		return nil, errTooMany()
+	}
+	t, err := h.hold(v.OrgID)
+	if err != nil {
+		return nil, err
+	}
+	s, err := h.begin(ctx, t, v, from, f)
+	if err != nil {
+		h.drop(t)
+		return nil, err
+	}
+	return s, nil
+}
+
+func (h *Hub) begin(ctx context.Context, t *tail, v Viewer, from *Position, f Filter) (*Subscription, error) {
+	select {
+	case <-t.ready:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	at, top, err := locate(ctx, h.Store, v.OrgID, from)
+	if err != nil {
+		return nil, err
+	}
+	s := newSubscription(t, v, at, f)
+	if err := t.enter(s, top); err != nil {
+		return nil, err
+	}
+	// Near the end of the log, be live before returning: the replay is short.
+	if err := t.join(ctx, s); err != nil {
+		t.leave(s)
+		return nil, err
+	}
+	return s, nil
+}
+
+// locate checks a position (nil: the top) against the log.
+func locate(ctx context.Context, r store.LogReader, org string, from *Position) (at Position, top store.LogTop, err error) {
+	if top, err = r.LogTop(ctx, org); err != nil {
+		if errors.Is(err, store.ErrNotFound) {
+			err = ErrAccess
+		}
+		return at, top, fmt.Errorf("find the end of the log: %w", err)
+	}
+	if from != nil {
+		at = *from
+		switch {
+		case at.Epoch != top.Epoch:
+			return at, top, errEpoch()
+		case at.Seq > top.Seq:
+			return at, top, errAhead()
+		}
+	} else {
+		at = Position{Epoch: top.Epoch, Seq: top.Seq}
+	}
+	rows, err := r.ReadLog(ctx, org, max(at.Seq-1, 0), 1)
+	if err != nil {
+		return at, top, fmt.Errorf("read the log: %w", err)
+	}
+	switch {
+	case len(rows) == 0 && at.Seq == top.Seq: // empty, or all of it pruned
+	case len(rows) == 0 || rows[0].Seq > at.Seq+1:
+		return at, top, errExpired()
+	case rows[0].Seq == at.Seq && from == nil:
+		at.Check = fingerprint(&rows[0])
+	case rows[0].Seq == at.Seq && at.Check != 0 && at.Check != fingerprint(&rows[0]):
+		return at, top, errEpoch()
+	}
+	return at, top, nil
+}
+
+// hold gives the tail of an organisation, which then runs until as many drops.
+func (h *Hub) hold(org string) (*tail, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return nil, ErrClosed
+	}
+	t := h.tails[org]
+	if t == nil {
+		t = newTail(h, org)
+		h.tails[org] = t
+		h.done.Go(t.run)
+	}
+	t.held++
+	return t, nil
+}
+
+func (h *Hub) drop(t *tail) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if t.held--; t.held > 0 {
+		return
+	}
+	t.cancel()
+	h.forget(t)
+}
+
+// forget lets the next subscription start a new tail; h.mu is held.
+func (h *Hub) forget(t *tail) {
+	if h.tails[t.org] == t {
+		delete(h.tails, t.org)
+	}
+}

@@ -1,0 +1,125 @@
+package eventlog
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/store"
+	"github.com/b2b-protocol/b2b/server/wire"
+)
+
+// Item is what a subscription gives. Items are shared by all subscriptions: nobody
+// may change one.
+type Item struct {
+	// Event is what happened; nil when the item is a Recheck or Local.
+	Event *b2bv1.Event
+	// Wire is the event as a frame of wire JSON, written once for all readers. An
+	// event of the log has its position as the last key, `cursor`.
+	Wire []byte
+	// Position is behind the event. It is zero for what is not in the log.
+	Position Position
+	// Ephemeral marks events that are not in the log: presence.
+	Ephemeral bool
+	// Recheck says that what the viewer may do has changed: look at its credential
+	// again.
+	Recheck bool
+	// Local is what the reader gave to After.
+	Local any
+
+	row *store.Event
+}
+
+// newItem decodes and encodes an event of the log. It is nil for an event of a type
+// that this program does not know: one of a newer node.
+func newItem(epoch string, e *store.Event) (*Item, error) {
+	event := &b2bv1.Event{}
+	if err := proto.Unmarshal(e.Payload, event); err != nil {
+		return nil, fmt.Errorf("read event %d of org %s: %w", e.Seq, e.OrgID, err)
+	}
+	if event.Event == nil {
+		return nil, nil
+	}
+	it := &Item{Event: event, Position: positionOf(epoch, e), row: e}
+	b := wire.AppendEvent(make([]byte, 0, 2*len(e.Payload)+192), event)
+	b = append(b[:len(b)-1], `,"cursor":"`...)
+	b = it.Position.AppendTo(b)
+	it.Wire = append(b, `"}`...)
+	return it, nil
+}
+
+// newEphemeral makes an item of an event of the org that is not in the log.
+func newEphemeral(org string, event *b2bv1.Event) (*Item, error) {
+	if event.GetEvent() == nil {
+		return nil, fmt.Errorf("publish to org %s: the event is empty", org)
+	}
+	payload, err := proto.Marshal(event)
+	if err != nil {
+		return nil, fmt.Errorf("publish to org %s: %w", org, err)
+	}
+	m := event.ProtoReflect()
+	kind := string(m.WhichOneof(m.Descriptor().Oneofs().Get(0)).Name())
+	return &Item{
+		Event: event, Wire: wire.AppendEvent(nil, event), Ephemeral: true,
+		row: &store.Event{OrgID: org, Type: kind, Audience: store.AudienceOrg, Payload: payload},
+	}, nil
+}
+
+// Filter narrows what a viewer may see to what it wants to see. An empty list
+// narrows nothing. With threads or channels, only events of these are given.
+type Filter struct {
+	Types    []string
+	Threads  []string
+	Channels []string
+}
+
+// filter is a Filter made for looking up; nil lets everything pass.
+type filter struct {
+	types  map[string]struct{}
+	scopes map[scope]struct{}
+}
+
+func newFilter(f Filter) *filter {
+	if len(f.Types)+len(f.Threads)+len(f.Channels) == 0 {
+		return nil
+	}
+	out := &filter{}
+	if len(f.Types) > 0 {
+		out.types = make(map[string]struct{}, len(f.Types))
+		for _, t := range f.Types {
+			out.types[t] = struct{}{}
+		}
+	}
+	if len(f.Threads)+len(f.Channels) > 0 {
+		out.scopes = make(map[scope]struct{})
+		for _, id := range f.Threads {
+			out.scopes[scope{store.MemberOfThread, id}] = struct{}{}
+		}
+		for _, id := range f.Channels {
+			out.scopes[scope{store.MemberOfChannel, id}] = struct{}{}
+		}
+	}
+	return out
+}
+
+func (f *filter) passes(e *store.Event) bool {
+	if f == nil {
+		return true
+	}
+	if f.types != nil {
+		if _, ok := f.types[e.Type]; !ok {
+			return false
+		}
+	}
+	if f.scopes != nil {
+		s, ok := scopeOf(e)
+		if !ok {
+			return false
+		}
+		if _, ok := f.scopes[s]; !ok {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,321 @@
+package eventlog_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/eventlog"
+	"github.com/b2b-protocol/b2b/server/store"
+	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
+)
+
+// TestRandomReaders lets bots and humans connect, disconnect and resume at random
+// while others write. What each got in all must be exactly what a model that knows
+// members as sets, and nothing of intervals, says that it may see, in order.
+func TestRandomReaders(t *testing.T) {
+	t.Run("sqlite", func(t *testing.T) {
+		w := newWorld(t)
+		play(t, []*world{w}, []*eventlog.Hub{w.hub(eventlog.Config{})})
+	})
+	t.Run("sqlite with small queues", func(t *testing.T) {
+		w := newWorld(t)
+		play(t, []*world{w}, []*eventlog.Hub{w.hub(eventlog.Config{Queue: 3})})
+	})
+	t.Run("three nodes, rings lost", func(t *testing.T) {
+		url := pgtest.URL(t)
+		worlds := []*world{worldOver(t, url)}
+		for range 2 {
+			worlds = append(worlds, &world{TB: t, store: openStore(t, url), org: worlds[0].org})
+		}
+		bells := newBells(0.5)
+		var hubs []*eventlog.Hub
+		for _, w := range worlds {
+			hubs = append(hubs, w.hub(eventlog.Config{Doorbell: bells, Poll: 20 * time.Millisecond}))
+		}
+		play(t, worlds, hubs)
+	})
+}
+
+// initial remembers who a thread began with.
+type initial struct {
+	mu sync.Mutex
+	of map[string][]string
+}
+
+func play(t *testing.T, worlds []*world, hubs []*eventlog.Hub) {
+	w := worlds[0]
+	bots := w.bots(8)
+	begun := &initial{of: map[string][]string{}}
+	var threads, channels []string
+	for i := range 4 {
+		some := bots[i : i+3]
+		id := w.thread(some...)
+		begun.of[id] = some
+		threads = append(threads, id)
+	}
+	for i := range 3 {
+		id := w.channel(bots[i], bots[i+4])
+		begun.of[id] = []string{bots[i], bots[i+4]}
+		channels = append(channels, id)
+	}
+	from := w.start()
+
+	steps := 400
+	if testing.Short() {
+		steps = 80
+	}
+	var writers, readers sync.WaitGroup
+	var end atomic.Int64
+	type reader struct {
+		viewer  eventlog.Viewer
+		watched []string
+		got     []int64
+	}
+	all := make([]*reader, 0, len(bots)+2)
+	for _, b := range bots {
+		all = append(all, &reader{viewer: w.bot(b)})
+	}
+	all = append(all, &reader{viewer: w.bot(bots[0])}, &reader{viewer: w.human()}, &reader{viewer: w.human(), watched: []string{threads[0], threads[2]}})
+	for i, r := range all {
+		readers.Go(func() {
+			r.got = w.readAtRandom(hubs, r.viewer, r.watched, from, &end, uint64(i))
+		})
+	}
+	for i := range 3 {
+		w := worlds[i%len(worlds)]
+		writers.Go(func() { w.writeAtRandom(steps, bots, threads, channels, begun, fmt.Sprintf("%d-", i), uint64(100+i)) })
+	}
+	writers.Wait()
+	w.news()
+	end.Store(w.top())
+	readers.Wait()
+
+	rows := w.history()
+	for _, r := range all {
+		want := model(t, rows, begun.of, r.viewer, r.watched)
+		if !slices.Equal(r.got, want) {
+			t.Errorf("%v got %d events, want %d; first difference at %s", r.viewer, len(r.got), len(want), difference(r.got, want))
+		}
+	}
+}
+
+func difference(a, b []int64) string {
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return fmt.Sprintf("%d: %d and %d", i, a[i], b[i])
+		}
+	}
+	return fmt.Sprint(min(len(a), len(b)))
+}
+
+func (w *world) writeAtRandom(steps int, bots, threads, channels []string, begun *initial, name string, seed uint64) {
+	rng := rand.New(rand.NewPCG(seed, 0))
+	pick := func(of []string) string { return of[rng.IntN(len(of))] }
+	for i := range steps {
+		switch n := rng.IntN(20); {
+		case n < 9:
+			w.post(pick(threads), pick(bots), fmt.Sprint(name, i))
+		case n < 12:
+			w.tell(pick(channels), pick(bots), fmt.Sprint(name, i))
+		case n < 15:
+			w.join(pick(threads), pick(bots), "org:org")
+		case n < 18:
+			w.leave(pick(threads), pick(bots), "org:org")
+		case n < 19:
+			w.news()
+		default:
+			some := bots[rng.IntN(4) : 4+rng.IntN(4)]
+			id := name + fmt.Sprint(i)
+			w.createThread(id, some)
+			begun.mu.Lock()
+			begun.of[id] = some
+			begun.mu.Unlock()
+		}
+	}
+}
+
+func (w *world) createThread(id string, bots []string) {
+	w.change(func(tx store.Tx) error {
+		in := make([]store.Participant, len(bots))
+		for i, b := range bots {
+			in[i] = store.Participant{ThreadID: id, BotID: b}
+		}
+		err := tx.CreateThread(context.Background(), &store.Thread{
+			ID: id, OrgID: w.org, Topic: id, Status: "active", Visibility: "public", JoinPolicy: "open", Revision: 1,
+		}, in)
+		if err != nil {
+			return err
+		}
+		return w.appendEvent(tx, toThread(id), threadCreated(id))
+	})
+}
+
+// readAtRandom reads up to the seq in end, once that is known.
+func (w *world) readAtRandom(hubs []*eventlog.Hub, v eventlog.Viewer, watched []string, from *eventlog.Position, end *atomic.Int64, seed uint64) (got []int64) {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	at := *from
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for {
+		s, err := hubs[rng.IntN(len(hubs))].Subscribe(ctx, v, &at, eventlog.Filter{})
+		if err != nil {
+			w.Errorf("%v resumes at %s: %v", v, at, err)
+			return got
+		}
+		if len(watched) > 0 {
+			if err := s.Watch(watched, nil); err != nil {
+				w.Error(err)
+			}
+		}
+		for n := rng.IntN(60); n > 0; n-- {
+			patience, giveUp := context.WithTimeout(ctx, time.Duration(rng.IntN(20)+1)*time.Millisecond)
+			it, err := s.Next(patience)
+			giveUp()
+			if err != nil {
+				var slow *eventlog.SlowError
+				switch {
+				case errors.As(err, &slow):
+					at = slow.Resume
+				case !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil:
+					w.Errorf("%v at %s: %v", v, at, err)
+					s.Close()
+					return got
+				case rng.IntN(2) == 0:
+					at = s.Position()
+				}
+				break
+			}
+			got = append(got, it.Position.Seq)
+			at = cursorOf(w, it)
+			if rng.IntN(30) == 0 {
+				time.Sleep(time.Millisecond)
+			}
+		}
+		s.Close()
+		if e := end.Load(); e > 0 && at.Seq >= e {
+			return got
+		}
+	}
+}
+
+// cursorOf reads the position out of a frame, as a client does.
+func cursorOf(w *world, it *eventlog.Item) eventlog.Position {
+	var frame struct{ Cursor string }
+	if err := json.Unmarshal(it.Wire, &frame); err != nil {
+		w.Errorf("frame %s: %v", it.Wire, err)
+	}
+	at, err := eventlog.ParsePosition(frame.Cursor)
+	if err != nil || at != it.Position {
+		w.Errorf("frame %s: cursor %v, %v, want %v", it.Wire, at, err, it.Position)
+	}
+	return at
+}
+
+func (w *world) history() []store.Event {
+	rows, err := w.store.ReadLog(context.Background(), w.org, 0, 1_000_000)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return rows
+}
+
+// model walks over the log with the members of each scope as a set.
+func model(t *testing.T, rows []store.Event, begun map[string][]string, v eventlog.Viewer, watched []string) (want []int64) {
+	members := map[string]map[string]bool{}
+	for _, row := range rows {
+		var e b2bv1.Event
+		if err := proto.Unmarshal(row.Payload, &e); err != nil {
+			t.Fatal(err)
+		}
+		var id string
+		switch row.Audience {
+		case store.AudienceThread:
+			id = *row.ThreadID
+		case store.AudienceChannel:
+			id = *row.ChannelID
+		default:
+			want = append(want, row.Seq) // the news
+			continue
+		}
+		created := e.GetThreadCreated() != nil || e.GetChannelCreated() != nil
+		if created {
+			members[id] = map[string]bool{}
+			for _, b := range begun[id] {
+				members[id][b] = true
+			}
+		}
+		p := e.GetThreadParticipant()
+		if p.GetAction() == joined {
+			members[id][p.BotId] = true
+		}
+		if v.BotID == "" && (created || slices.Contains(watched, id)) || members[id][v.BotID] {
+			want = append(want, row.Seq)
+		}
+		if p.GetAction() == left {
+			delete(members[id], p.BotId)
+		}
+	}
+	return want
+}
+
+// bells is a doorbell between hubs of one process that loses some rings.
+type bells struct {
+	lost float64
+	mu   sync.Mutex
+	ears map[int]chan ring
+	next int
+}
+
+type ring struct {
+	org string
+	seq int64
+}
+
+func newBells(lost float64) *bells { return &bells{lost: lost, ears: map[int]chan ring{}} }
+
+func (b *bells) Ring(org string, seq int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, ear := range b.ears {
+		if rand.Float64() < b.lost {
+			continue
+		}
+		select {
+		case ear <- ring{org, seq}:
+		default:
+		}
+	}
+}
+
+func (b *bells) Listen(ctx context.Context, fn func(string, int64)) error {
+	ear := make(chan ring, 64)
+	b.mu.Lock()
+	b.next++
+	id := b.next
+	b.ears[id] = ear
+	b.mu.Unlock()
+	defer func() {
+		b.mu.Lock()
+		delete(b.ears, id)
+		b.mu.Unlock()
+	}()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case r := <-ear:
+			fn(r.org, r.seq)
+		}
+	}
+}

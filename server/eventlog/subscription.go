@@ -1,0 +1,369 @@
+package eventlog
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"sync"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+// Subscription is one reader of the log. Next belongs to one goroutine; the other
+// methods to any.
+//
+// It begins by replaying: Next reads pages from the store, at the pace of the reader
+// and without a goroutine or a queue. Near the end of the log the subscription joins
+// the tail, which from then on queues what is new, and replays what is left up to
+// the place where it joined. Then it is live. When it cannot replay that little
+// before its queue is full it goes back to replaying: nothing is lost, since
+// everything is in the store.
+type Subscription struct {
+	tail   *tail
+	filter *filter
+
+	// guarded by tail.mu
+	viewer  Viewer
+	watched map[scope]struct{} // by a human
+	indexed bool               // the tail gives it events of the log
+
+	at int64 // replayed up to this seq; the reader's own
+
+	mu      sync.Mutex
+	wake    chan struct{} // holds one token when a waiting Next has to look again
+	page    []*Item       // replayed, not yet given
+	scanned Position      // behind what page was made from
+	joined  bool          // the queue has everything after target
+	target  int64         // replay up to this seq
+	live    bool
+	queue   []*Item
+	head    int      // of queue
+	reached Position // behind what was given last, or is known to have nothing to give
+	ending  error    // comes when the queue is empty
+	err     error    // comes at once
+	left    bool     // Close was called
+}
+
+// smallQueue is what an idle subscription keeps of its queue, in items.
+const smallQueue = 16
+
+func newSubscription(t *tail, v Viewer, at Position, f Filter) *Subscription {
+	s := &Subscription{
+		tail: t, viewer: v, filter: newFilter(f), at: at.Seq,
+		wake: make(chan struct{}, 1), reached: at, scanned: at,
+	}
+	if v.human() && s.filter != nil { // to filter by a thread is to watch it
+		s.watched = maps.Clone(s.filter.scopes)
+	}
+	return s
+}
+
+// Next waits for the next item. Its errors are final, but for that of ctx.
+// A reader that fell too far behind gets a *SlowError.
+func (s *Subscription) Next(ctx context.Context) (*Item, error) {
+	for {
+		it, replay, err := s.pop()
+		if it != nil || err != nil {
+			return it, err
+		}
+		if replay {
+			if err := s.replay(ctx); err != nil {
+				if ctx.Err() == nil {
+					s.fail(err, false)
+				}
+				return nil, err
+			}
+			continue
+		}
+		select {
+		case <-s.wake:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// pop takes the next item that is there, or tells to replay.
+func (s *Subscription) pop() (it *Item, replay bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return nil, false, s.err
+	}
+	if len(s.page) > 0 {
+		it, s.page[0] = s.page[0], nil
+		if s.page = s.page[1:]; len(s.page) > 0 {
+			s.reached = it.Position
+		} else {
+			s.page, s.reached = nil, s.scanned
+		}
+		return it, false, nil
+	}
+	if !s.live {
+		if !s.joined || s.at < s.target {
+			return nil, true, nil
+		}
+		s.live = true
+	}
+	if s.head == len(s.queue) {
+		if s.ending != nil {
+			s.err = s.ending
+		}
+		return nil, false, s.err
+	}
+	it, s.queue[s.head] = s.queue[s.head], nil
+	if s.head++; s.head == len(s.queue) {
+		s.head = 0
+		if s.queue = s.queue[:0]; cap(s.queue) > smallQueue {
+			s.queue = nil
+		}
+	}
+	if it.logged() {
+		s.reached = it.Position
+	}
+	return it, false, nil
+}
+
+func (i *Item) logged() bool { return i.row != nil && !i.Ephemeral }
+
+// replay reads the next page of the log, and joins the tail when it is near.
+func (s *Subscription) replay(ctx context.Context) error {
+	t := s.tail
+	if err := t.join(ctx, s); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	joined, limit := s.joined, int64(pageSize)
+	if joined {
+		limit = min(limit, s.target-s.at)
+	}
+	s.mu.Unlock()
+	if limit <= 0 {
+		return nil
+	}
+	t.mu.Lock()
+	v, watched := s.viewer, maps.Clone(s.watched)
+	t.mu.Unlock()
+	rows, err := t.hub.Store.ReadLog(ctx, v.OrgID, s.at, int(limit))
+	if err != nil {
+		return fmt.Errorf("read the log: %w", err)
+	}
+	if len(rows) == 0 || rows[0].Seq != s.at+1 {
+		return errExpired()
+	}
+	page, err := pick(ctx, t.hub, v, watched, s.filter, s.scanned.Epoch, rows)
+	if err != nil {
+		return err
+	}
+	last := &rows[len(rows)-1]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.at, s.page, s.scanned = last.Seq, page, positionOf(s.scanned.Epoch, last)
+	if len(page) == 0 {
+		s.reached = s.scanned
+	}
+	return nil
+}
+
+// pick makes the items of those rows that a viewer may and wants to see.
+func pick(ctx context.Context, h *Hub, v Viewer, watched map[scope]struct{}, f *filter, epoch string, rows []store.Event) ([]*Item, error) {
+	spans, err := memberships(ctx, h.Store, v)
+	if err != nil {
+		return nil, err
+	}
+	var page []*Item
+	for i := range rows {
+		e := &rows[i]
+		k, _ := scopeOf(e)
+		_, watches := watched[k]
+		if !visible(e, v, spans[k], watches) || !f.passes(e) {
+			continue
+		}
+		it, err := newItem(epoch, e)
+		if err != nil {
+			h.Logger.Error("an event cannot be told", "error", err)
+		}
+		if it != nil {
+			page = append(page, it)
+		}
+	}
+	return page, nil
+}
+
+// memberships reads the intervals of a viewer. Those read after some events say all
+// about these events: what changes later begins or ends at a higher seq.
+func memberships(ctx context.Context, r Store, v Viewer) (map[scope][]span, error) {
+	if v.human() {
+		return nil, nil
+	}
+	rows, err := r.Memberships(ctx, v.BotID)
+	if err != nil {
+		return nil, fmt.Errorf("read memberships: %w", err)
+	}
+	return spansOf(rows), nil
+}
+
+// push adds an item to the queue, of which at most `most` may wait; the tail holds
+// its lock. It is false when the tail must give no more events of the log.
+func (s *Subscription) push(it *Item, most int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil || s.ending != nil {
+		return false
+	}
+	if it.logged() && (!s.joined || it.Position.Seq <= s.target) {
+		return s.joined
+	}
+	keep := true
+	if len(s.queue)-s.head >= most && !s.live { // go back to replaying
+		s.joined, keep = false, false
+		kept := make([]*Item, 0, smallQueue)
+		for _, q := range s.queue[s.head:] {
+			if !q.logged() {
+				kept = append(kept, q)
+			}
+		}
+		s.queue, s.head = kept, 0
+		if it.logged() {
+			return false
+		}
+	}
+	if len(s.queue)-s.head >= most {
+		s.err = &SlowError{Resume: s.reached}
+		s.queue, s.head, s.page = nil, 0, nil
+		s.signal()
+		return false
+	}
+	if s.head > 0 && len(s.queue) == cap(s.queue) { // reuse what was given
+		n := copy(s.queue, s.queue[s.head:])
+		clear(s.queue[n:])
+		s.queue, s.head = s.queue[:n], 0
+	}
+	s.queue = append(s.queue, it)
+	s.signal()
+	return keep
+}
+
+// fail ends the subscription; with drain, one that has replayed gives first what it
+// has.
+func (s *Subscription) fail(err error, drain bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.err != nil:
+	case drain && s.joined && s.at == s.target: // nothing is left to replay
+		s.ending = err
+	default:
+		s.err = err
+		s.queue, s.head, s.page = nil, 0, nil
+	}
+	s.signal()
+}
+
+func (s *Subscription) signal() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// After gives the reader an item with v as its Local behind every event that this
+// node committed before: so an acknowledgement can follow the events it is about.
+func (s *Subscription) After(v any) {
+	s.tail.inbox.add(entry{item: &Item{Local: v}, to: s})
+}
+
+// Position is where to resume when everything that Next gave has arrived. While
+// nothing visible happens it moves on with the log.
+func (s *Subscription) Position() Position {
+	s.tail.mu.Lock()
+	end := s.tail.end
+	s.tail.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.live && s.err == nil && s.ending == nil && s.head == len(s.queue) && end.Seq > s.reached.Seq {
+		s.reached = end
+	}
+	return s.reached
+}
+
+// Live reports whether the replay is over.
+func (s *Subscription) Live() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.live && s.err == nil
+}
+
+// Close ends the subscription.
+func (s *Subscription) Close() {
+	s.mu.Lock()
+	left := s.left
+	s.left = true
+	s.mu.Unlock()
+	if left {
+		return
+	}
+	s.tail.leave(s)
+	s.fail(ErrClosed, false)
+	s.tail.hub.drop(s.tail)
+}
+
+// Watch lets a human org admin see the events of threads and channels, from now on
+// and in what is still to be replayed. At most 100 may be watched, which is checked
+// before adding (collaboration.md §16.7). Ids are not looked up.
+func (s *Subscription) Watch(threads, channels []string) error {
+	t := s.tail
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case !s.viewer.human():
+		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_FORBIDDEN, "Only org admins subscribe to threads and channels")
+	case len(s.watched) >= maxWatched || len(threads)+len(channels) > maxWatched:
+		return errTooMany()
+	}
+	if s.watched == nil {
+		s.watched = map[scope]struct{}{}
+	}
+	for _, k := range scopes(threads, channels) {
+		if _, there := s.watched[k]; there {
+			continue
+		}
+		s.watched[k] = struct{}{}
+		if s.indexed {
+			r := t.index.room(k)
+			r.watchers = append(r.watchers, s)
+		}
+	}
+	return nil
+}
+
+// Unwatch undoes Watch.
+func (s *Subscription) Unwatch(threads, channels []string) {
+	t := s.tail
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, k := range scopes(threads, channels) {
+		delete(s.watched, k)
+		if r := t.index.rooms[k]; r != nil && s.indexed {
+			r.watchers = without(r.watchers, s)
+			t.index.tidy(k)
+		}
+	}
+}
+
+func scopes(threads, channels []string) []scope {
+	out := make([]scope, 0, len(threads)+len(channels))
+	for _, id := range threads {
+		out = append(out, scope{store.MemberOfThread, id})
+	}
+	for _, id := range channels {
+		out = append(out, scope{store.MemberOfChannel, id})
+	}
+	return out
+}
+
+func errTooMany() error {
+	return call.Invalid("at most %d threads and channels can be subscribed to", maxWatched)
+}

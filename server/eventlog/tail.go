@@ -1,0 +1,357 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+// tail follows the end of the log of one organisation and hands every event to the
+// subscriptions that may see it. One goroutine runs it.
+//
+// mu guards the index and the end reached. Whoever holds it keeps the tail from
+// going on, so nothing slow happens under it; a subscription's own lock is taken
+// inside.
+type tail struct {
+	hub    *Hub
+	org    string
+	inbox  *inbox
+	ctx    context.Context
+	cancel context.CancelFunc
+	ready  chan struct{} // closed when the end of the log was found, or the tail has failed
+	held   int           // guarded by hub.mu
+
+	known int64 // the log is known to have reached this; the goroutine's own
+	fresh scope // whose members were read last, when the log had reached freshAt
+	// freshAt saves reading the members again for each of the many events of the
+	// creation of one thread.
+	freshAt int64
+
+	mu      sync.Mutex
+	err     error                      // why the tail has ended
+	all     map[*Subscription]struct{} // also those that replay
+	index   index
+	end     Position // behind the last event handled
+	changed int64    // seq of the last event that changed a membership
+}
+
+func newTail(h *Hub, org string) *tail {
+	t := &tail{
+		hub: h, org: org, inbox: newInbox(), ready: make(chan struct{}),
+		all: map[*Subscription]struct{}{}, index: newIndex(),
+	}
+	t.ctx, t.cancel = context.WithCancel(h.ctx)
+	return t
+}
+
+// run follows the log until the last subscription has left or the hub is closed.
+func (t *tail) run() {
+	defer t.cancel()
+	err := t.start()
+	close(t.ready)
+	if err == nil {
+		err = t.follow()
+	}
+	if t.ctx.Err() != nil {
+		err = ErrClosed
+	}
+	t.hub.mu.Lock()
+	t.hub.forget(t)
+	t.hub.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.err = err
+	for s := range t.all {
+		s.fail(err, false)
+	}
+}
+
+func (t *tail) start() error {
+	at, _, err := locate(t.ctx, t.hub.Store, t.org, nil)
+	if err != nil {
+		t.mu.Lock()
+		t.err = err
+		t.mu.Unlock()
+		return err
+	}
+	t.mu.Lock()
+	t.end = at
+	t.mu.Unlock()
+	t.known = at.Seq
+	return nil
+}
+
+func (t *tail) follow() error {
+	var tick <-chan time.Time
+	if t.hub.Poll > 0 {
+		ticker := time.NewTicker(t.hub.Poll)
+		defer ticker.Stop()
+		tick = ticker.C
+	}
+	for {
+		polled := false
+		select {
+		case <-t.ctx.Done():
+			return ErrClosed
+		case <-t.inbox.wake:
+		case <-tick:
+			polled = true
+		}
+		entries, rung := t.inbox.take(t.end.Seq)
+		if rung || polled {
+			if err := t.retry("read the log", t.look); err != nil {
+				return err
+			}
+		}
+		for _, e := range entries {
+			if err := t.accept(e); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// final marks an error that trying again does not cure.
+type final struct{ error }
+
+func (f final) Unwrap() error { return f.error }
+
+// retry does something with the store until it succeeds. Meanwhile events wait in
+// the inbox or, when that is full, in the store.
+func (t *tail) retry(what string, do func() error) error {
+	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		err := do()
+		var f final
+		switch {
+		case err == nil:
+			return nil
+		case errors.As(err, &f):
+			return f.error
+		case t.ctx.Err() != nil:
+			return ErrClosed
+		}
+		t.hub.Logger.Error("the tail of a log has to wait: could not "+what, "org", t.org, "error", err)
+		select {
+		case <-t.ctx.Done():
+			return ErrClosed
+		case <-time.After(pause):
+		}
+	}
+}
+
+// look reads what the log has beyond the end reached. A log that is another one now,
+// or shorter, ends the tail.
+func (t *tail) look() error {
+	top, err := t.hub.Store.LogTop(t.ctx, t.org)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return final{ErrAccess}
+	case err != nil:
+		return err
+	case top.Epoch != t.end.Epoch || top.Seq < t.end.Seq:
+		return final{errEpoch()}
+	}
+	t.known = max(t.known, top.Seq)
+	return t.read()
+}
+
+// read handles what is in the store beyond the end reached.
+func (t *tail) read() error {
+	for t.end.Seq < t.known {
+		rows, err := t.hub.Store.ReadLog(t.ctx, t.org, t.end.Seq, pageSize)
+		if err != nil {
+			return err
+		}
+		if len(rows) == 0 || rows[0].Seq != t.end.Seq+1 {
+			return final{errExpired()}
+		}
+		t.known = max(t.known, rows[len(rows)-1].Seq)
+		for i := range rows {
+			if err := t.handle(&rows[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (t *tail) accept(e entry) error {
+	switch {
+	case e.to != nil:
+		t.mu.Lock()
+		t.push(e.to, e.item)
+		t.index.sweep()
+		t.mu.Unlock()
+		return nil
+	case e.item != nil:
+		t.broadcast(e.item)
+		return nil
+	}
+	t.known = max(t.known, e.events[len(e.events)-1].Seq)
+	for i := range e.events {
+		row := &e.events[i]
+		if row.Seq > t.end.Seq+1 { // other nodes wrote in between
+			if err := t.retry("read the log", t.read); err != nil {
+				return err
+			}
+		}
+		if row.Seq != t.end.Seq+1 {
+			continue
+		}
+		if err := t.retry("hand out an event", func() error { return t.handle(row) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// handle hands out the next event of the log.
+func (t *tail) handle(e *store.Event) error {
+	var changed *scope
+	var members []store.Membership
+	var standing *standing
+	switch e.Type {
+	case typeThreadCreated, typeThreadParticipant, typeChannelCreated:
+		if k, ok := scopeOf(e); ok {
+			changed = &k
+			if t.fresh == k && e.Seq <= t.freshAt {
+				break
+			}
+			at := t.known
+			var err error
+			if members, err = t.hub.Store.MembershipsOf(t.ctx, k.kind, k.id); err != nil {
+				return err
+			}
+			t.fresh, t.freshAt = k, at
+			if members == nil {
+				members = []store.Membership{}
+			}
+		}
+	case typeAccessChanged:
+		var err error
+		if standing, err = t.ask(e); err != nil {
+			return err
+		}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if changed != nil {
+		t.changed = e.Seq
+		if members != nil {
+			t.index.rebuild(*changed, members, e.Seq)
+		}
+	}
+	t.dispatch(e)
+	t.end = positionOf(t.end.Epoch, e)
+	if standing != nil {
+		t.settle(standing)
+	}
+	return nil
+}
+
+// broadcast gives an item that is not in the log to all who may see it.
+func (t *tail) broadcast(it *Item) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for s := range t.all {
+		if visible(it.row, s.viewer, nil, false) && s.filter.passes(it.row) {
+			t.push(s, it)
+		}
+	}
+	t.index.sweep()
+}
+
+// dispatch gives an event of the log to the live subscriptions that may see it; mu
+// is held.
+func (t *tail) dispatch(e *store.Event) {
+	var it *Item
+	t.index.each(e, func(s *Subscription, spans []span, watched bool) {
+		if !visible(e, s.viewer, spans, watched) || !s.filter.passes(e) {
+			return
+		}
+		if it == nil {
+			var err error
+			if it, err = newItem(t.end.Epoch, e); err != nil {
+				t.hub.Logger.Error("an event cannot be told", "error", err)
+			}
+			if it == nil {
+				it = &Item{}
+			}
+		}
+		if it.Event != nil {
+			t.push(s, it)
+		}
+	})
+	t.index.sweep()
+}
+
+// push adds an item to the queue of a subscription; mu is held.
+func (t *tail) push(s *Subscription, it *Item) {
+	if !s.push(it, t.hub.Queue) {
+		t.index.discard(s)
+	}
+}
+
+// standing is what became of the access of a bot, or with an empty bot of everybody.
+type standing struct {
+	bot   string
+	ended bool
+	admin bool
+}
+
+// ask looks up what an access_changed event is about.
+func (t *tail) ask(e *store.Event) (*standing, error) {
+	var event b2bv1.Event
+	if err := proto.Unmarshal(e.Payload, &event); err != nil {
+		t.hub.Logger.Error("a change of access cannot be read, it is taken for one of the whole org", "org", t.org, "seq", e.Seq, "error", err)
+	}
+	st := &standing{bot: event.GetAccessChanged().GetBotId()}
+	if st.bot == "" {
+		org, err := t.hub.Store.Org(t.ctx, t.org)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			st.ended = true
+		case err != nil:
+			return nil, fmt.Errorf("look up the org: %w", err)
+		default:
+			st.ended = org.Status != store.OrgActive
+		}
+		return st, nil
+	}
+	bot, err := t.hub.Store.Bot(t.ctx, t.org, st.bot)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		st.ended = true
+	case err != nil:
+		return nil, fmt.Errorf("look up a bot: %w", err)
+	default:
+		st.ended, st.admin = bot.JoinStatus != store.BotActive, bot.AuthRole == store.AuthAdmin
+	}
+	return st, nil
+}
+
+// settle applies a standing; mu is held.
+func (t *tail) settle(st *standing) {
+	for s := range t.all {
+		if st.bot != "" && s.viewer.BotID != st.bot {
+			continue
+		}
+		if st.ended {
+			t.index.remove(s)
+			s.fail(ErrAccess, true)
+			continue
+		}
+		if st.bot != "" {
+			s.viewer.Admin = st.admin
+		}
+		t.push(s, &Item{Recheck: true})
+	}
+	t.index.sweep()
+}
