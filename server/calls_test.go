@@ -30,6 +30,7 @@ func operations() []*call.Operation {
 		ServerService:    b2bv1connect.UnimplementedServerServiceHandler{},
 		ThreadService:    b2bv1connect.UnimplementedThreadServiceHandler{},
 		TokenService:     b2bv1connect.UnimplementedTokenServiceHandler{},
+		WebSocketService: b2bv1connect.UnimplementedWebSocketServiceHandler{},
 	}.Operations()
 }
 

@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"log/slog"
+	"strings"
 	"time"
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
@@ -93,6 +94,9 @@ func (a *Authenticator) Session(ctx context.Context, id string) (*call.Session, 
 // Authenticate answers who is calling (http-core.md §3.2): a live session wins over
 // a bearer token.
 func (a *Authenticator) Authenticate(ctx context.Context, c call.Credentials) (*call.Caller, error) {
+	if c.TokenHash != "" || c.SessionHash != "" {
+		return a.authenticateHeld(ctx, c)
+	}
 	l, err := a.findSession(ctx, c.SessionID)
 	switch {
 	case err != nil:
@@ -117,18 +121,21 @@ type bearer struct {
 }
 
 func (a *Authenticator) authenticateBearer(ctx context.Context, c call.Credentials) (*call.Caller, error) {
-	k := keyOf(c.Bearer)
-	it, ok := a.tokens.get(k)
-	b := it.value
-	if !ok {
-		stamp := a.gens.begin()
-		var err error
-		if b, err = a.loadBearer(ctx, c.Bearer, hex.EncodeToString(k[:])); err != nil {
-			return nil, err
-		}
-		a.tokens.put(k, b.caller.OrgID, stamp, b)
+	b, err := a.findBearer(ctx, keyOf(c.Bearer), strings.HasPrefix(c.Bearer, scopedPrefix))
+	if err != nil {
+		return nil, err
 	}
 	now := a.nowMS()
+	caller, err := b.judge(c, now)
+	if err != nil {
+		return nil, err
+	}
+	a.marks.touch(caller.BotID, caller.TokenID, now)
+	return caller, nil
+}
+
+// judge answers the caller, or the first reason why it may do nothing.
+func (b *bearer) judge(c call.Credentials, now int64) (*call.Caller, error) {
 	switch {
 	case b.expires != 0 && b.expires < now:
 		return nil, TokenExpired()
@@ -139,12 +146,25 @@ func (a *Authenticator) authenticateBearer(ctx context.Context, c call.Credentia
 	case b.orgRefusal != nil:
 		return nil, b.orgRefusal
 	}
-	a.marks.touch(b.caller.BotID, b.caller.TokenID, now)
 	return b.caller, nil
 }
 
-func (a *Authenticator) loadBearer(ctx context.Context, token, hash string) (*bearer, error) {
-	found, err := FindToken(ctx, a.store, token)
+// findBearer answers what the token of a key leads to; scoped guesses its kind.
+func (a *Authenticator) findBearer(ctx context.Context, k key, scoped bool) (*bearer, error) {
+	if it, ok := a.tokens.get(k); ok {
+		return it.value, nil
+	}
+	stamp := a.gens.begin()
+	b, err := a.loadBearer(ctx, hex.EncodeToString(k[:]), scoped)
+	if err != nil {
+		return nil, err
+	}
+	a.tokens.put(k, b.caller.OrgID, stamp, b)
+	return b, nil
+}
+
+func (a *Authenticator) loadBearer(ctx context.Context, hash string, scoped bool) (*bearer, error) {
+	found, err := findHash(ctx, a.store, hash, scoped)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, TokenUnknown()
 	}

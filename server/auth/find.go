@@ -21,9 +21,13 @@ type Found struct {
 // FindToken looks a bot's token up, primary or scoped, expired or not. A token
 // that is not known is store.ErrNotFound.
 func FindToken(ctx context.Context, r store.Reader, token string) (*Found, error) {
-	hash := Hash(token)
+	return findHash(ctx, r, Hash(token), strings.HasPrefix(token, scopedPrefix))
+}
+
+// findHash looks a token up by its hash, among the likelier kind first.
+func findHash(ctx context.Context, r store.Reader, hash string, scoped bool) (*Found, error) {
 	kinds := []func(context.Context, store.Reader, string) (*Found, error){findPrimary, findScoped}
-	if strings.HasPrefix(token, scopedPrefix) {
+	if scoped {
 		kinds[0], kinds[1] = kinds[1], kinds[0]
 	}
 	found, err := kinds[0](ctx, r, hash)

@@ -34,6 +34,9 @@ func NewInviteCode() string { return invitePrefix + random(8) }
 // NewSessionID makes the value of a session cookie: 64 hex characters.
 func NewSessionID() string { return random(32) }
 
+// NewWsTicket makes a ticket of a WebSocket connection: 48 hex characters.
+func NewWsTicket() string { return random(24) }
+
 func random(n int) string {
 	b := make([]byte, n)
 	rand.Read(b) // never fails, by its contract

@@ -51,20 +51,29 @@ func (a *Authenticator) findSession(ctx context.Context, id string) (*login, err
 	}
 	now := a.nowMS()
 	k := keyOf(id)
+	it, err := a.sessionItem(ctx, k, now)
+	if err != nil || it.value == nil {
+		return nil, err
+	}
+	return a.slide(k, it, now), nil
+}
+
+// sessionItem answers the live session of a key, or an item without a value.
+func (a *Authenticator) sessionItem(ctx context.Context, k key, now int64) (item[*login], error) {
 	it, ok := a.sessions.get(k)
 	if !ok || it.value.session.ExpiresAt <= now {
 		stamp := a.gens.begin()
 		l, err := a.loadSession(ctx, hex.EncodeToString(k[:]))
 		if err != nil || l == nil {
-			return nil, err
+			return item[*login]{}, err
 		}
 		it = item[*login]{slot: a.gens.slot(l.org), stamp: stamp, value: l}
 		a.sessions.store(k, it)
 	}
 	if it.value.session.ExpiresAt <= now {
-		return nil, nil
+		return item[*login]{}, nil
 	}
-	return a.slide(k, it, now), nil
+	return it, nil
 }
 
 // slide extends a session in the second half of its life (http-core.md §3.3).

@@ -12,12 +12,16 @@ import (
 // SessionCookie is the name of the session cookie.
 const SessionCookie = "hxa_session"
 
-// Credentials is what a request proves its caller with.
+// Credentials is what a request proves its caller with. A connection has proved it
+// when it was opened and holds on to the hash alone; who it is, is still asked anew
+// at every call.
 type Credentials struct {
-	Bearer    string // the bearer token; empty: none
-	SessionID string // the session cookie's value; empty: none
-	OrgID     string // header X-Org-Id: the org that the caller believes to be in
-	CrossSite bool   // a browser sent it from another site, to change something
+	Bearer      string // the bearer token; empty: none
+	SessionID   string // the session cookie's value; empty: none
+	OrgID       string // header X-Org-Id: the org that the caller believes to be in
+	CrossSite   bool   // a browser sent it from another site, to change something
+	TokenHash   string // of a connection: SHA-256 hex of its bearer token
+	SessionHash string // of a connection: SHA-256 hex of its session's id
 }
 
 // Authenticator turns credentials into callers.

@@ -21,6 +21,7 @@ type Services struct {
 	PlatformService  b2bv1connect.PlatformServiceHandler
 	OrgService       b2bv1connect.OrgServiceHandler
 	AuthService      b2bv1connect.AuthServiceHandler
+	WebSocketService b2bv1connect.WebSocketServiceHandler
 	TokenService     b2bv1connect.TokenServiceHandler
 	ServerService    b2bv1connect.ServerServiceHandler
 }
@@ -506,6 +507,13 @@ func (s Services) Operations() []*Operation {
 			},
 		}),
 		describe(Operation{
+			Procedure:  b2bv1connect.WebSocketServiceCreateTicketProcedure,
+			NewRequest: func() proto.Message { return new(v1.CreateTicketRequest) },
+			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
+				return result(s.WebSocketService.CreateTicket(ctx, m.(*v1.CreateTicketRequest)))
+			},
+		}),
+		describe(Operation{
 			Procedure:  b2bv1connect.TokenServiceCreateTokenProcedure,
 			NewRequest: func() proto.Message { return new(v1.CreateTokenRequest) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
@@ -575,6 +583,7 @@ func (s Services) Handlers(opts ...connect.HandlerOption) map[string]http.Handle
 	add(handlers)(b2bv1connect.NewPlatformServiceHandler(s.PlatformService, opts...))
 	add(handlers)(b2bv1connect.NewOrgServiceHandler(s.OrgService, opts...))
 	add(handlers)(b2bv1connect.NewAuthServiceHandler(s.AuthService, opts...))
+	add(handlers)(b2bv1connect.NewWebSocketServiceHandler(s.WebSocketService, opts...))
 	add(handlers)(b2bv1connect.NewTokenServiceHandler(s.TokenService, opts...))
 	add(handlers)(b2bv1connect.NewServerServiceHandler(s.ServerService, opts...))
 	return handlers

@@ -73,7 +73,8 @@ func TestAccess(t *testing.T) {
 		ThreadService: b2bv1connect.UnimplementedThreadServiceHandler{}, OrgThreadService: b2bv1connect.UnimplementedOrgThreadServiceHandler{},
 		BotService: b2bv1connect.UnimplementedBotServiceHandler{}, PlatformService: b2bv1connect.UnimplementedPlatformServiceHandler{},
 		OrgService: b2bv1connect.UnimplementedOrgServiceHandler{}, AuthService: b2bv1connect.UnimplementedAuthServiceHandler{},
-		TokenService: b2bv1connect.UnimplementedTokenServiceHandler{}, ServerService: b2bv1connect.UnimplementedServerServiceHandler{},
+		TokenService: b2bv1connect.UnimplementedTokenServiceHandler{}, WebSocketService: b2bv1connect.UnimplementedWebSocketServiceHandler{},
+		ServerService: b2bv1connect.UnimplementedServerServiceHandler{},
 	}
 	operations := services.Operations()
 	record := &recorder{operations: operations}

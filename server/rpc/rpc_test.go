@@ -93,6 +93,7 @@ func services() call.Services {
 		OrgService:       b2bv1connect.UnimplementedOrgServiceHandler{},
 		AuthService:      auth{},
 		TokenService:     b2bv1connect.UnimplementedTokenServiceHandler{},
+		WebSocketService: b2bv1connect.UnimplementedWebSocketServiceHandler{},
 		ServerService:    b2bv1connect.UnimplementedServerServiceHandler{},
 	}
 }

@@ -74,6 +74,7 @@ func New(d Deps) call.Services {
 		ServerService:    newServerService(c),
 		ThreadService:    &threadService{c},
 		TokenService:     &tokenService{c},
+		WebSocketService: &webSocketService{c},
 	}
 }
 

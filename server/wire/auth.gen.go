@@ -442,3 +442,35 @@ func membersDeleteTokenResponse(b []byte, m *v1.DeleteTokenResponse) []byte {
 	b = append(b, ',')
 	return b
 }
+
+// AppendCreateTicketRequest appends m as wire JSON, null for nil.
+func AppendCreateTicketRequest(b []byte, m *v1.CreateTicketRequest) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersCreateTicketRequest(append(b, '{'), m))
+}
+
+func membersCreateTicketRequest(b []byte, m *v1.CreateTicketRequest) []byte {
+	return b
+}
+
+// AppendCreateTicketResponse appends m as wire JSON, null for nil.
+func AppendCreateTicketResponse(b []byte, m *v1.CreateTicketResponse) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersCreateTicketResponse(append(b, '{'), m))
+}
+
+func membersCreateTicketResponse(b []byte, m *v1.CreateTicketResponse) []byte {
+	if m == nil {
+		return b
+	}
+	b = append(b, `"ticket":`...)
+	b = AppendString(b, m.Ticket)
+	b = append(b, `,"expires_in":`...)
+	b = appendInt32(b, m.ExpiresIn)
+	b = append(b, ',')
+	return b
+}

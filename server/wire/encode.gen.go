@@ -380,6 +380,10 @@ func Append(b []byte, m proto.Message) ([]byte, error) {
 		return AppendDeleteTokenRequest(b, m), nil
 	case *v1.DeleteTokenResponse:
 		return AppendDeleteTokenResponse(b, m), nil
+	case *v1.CreateTicketRequest:
+		return AppendCreateTicketRequest(b, m), nil
+	case *v1.CreateTicketResponse:
+		return AppendCreateTicketResponse(b, m), nil
 	case *v1.ErrorDetail:
 		return AppendErrorDetail(b, m), nil
 	case *v1.Event:

@@ -1372,6 +1372,98 @@ func (x *DeleteTokenResponse) GetOk() bool {
 	return false
 }
 
+// Asks for a ticket.
+type CreateTicketRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateTicketRequest) Reset() {
+	*x = CreateTicketRequest{}
+	mi := &file_b2b_v1_auth_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateTicketRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateTicketRequest) ProtoMessage() {}
+
+func (x *CreateTicketRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_auth_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateTicketRequest.ProtoReflect.Descriptor instead.
+func (*CreateTicketRequest) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_auth_proto_rawDescGZIP(), []int{18}
+}
+
+// The ticket.
+type CreateTicketResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 48 hex characters; opens one connection, on any node.
+	Ticket string `protobuf:"bytes,1,opt,name=ticket,proto3" json:"ticket,omitempty"`
+	// Seconds for which it is good; 30.
+	ExpiresIn     int32 `protobuf:"varint,2,opt,name=expires_in,json=expiresIn,proto3" json:"expires_in,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateTicketResponse) Reset() {
+	*x = CreateTicketResponse{}
+	mi := &file_b2b_v1_auth_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateTicketResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateTicketResponse) ProtoMessage() {}
+
+func (x *CreateTicketResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_auth_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateTicketResponse.ProtoReflect.Descriptor instead.
+func (*CreateTicketResponse) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_auth_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *CreateTicketResponse) GetTicket() string {
+	if x != nil {
+		return x.Ticket
+	}
+	return ""
+}
+
+func (x *CreateTicketResponse) GetExpiresIn() int32 {
+	if x != nil {
+		return x.ExpiresIn
+	}
+	return 0
+}
+
 var File_b2b_v1_auth_proto protoreflect.FileDescriptor
 
 const file_b2b_v1_auth_proto_rawDesc = "" +
@@ -1513,7 +1605,12 @@ const file_b2b_v1_auth_proto_rawDesc = "" +
 	"request_id\x18d \x01(\tH\x00R\trequestId\x88\x01\x01B\r\n" +
 	"\v_request_id\"%\n" +
 	"\x13DeleteTokenResponse\x12\x0e\n" +
-	"\x02ok\x18\x01 \x01(\bR\x02ok*q\n" +
+	"\x02ok\x18\x01 \x01(\bR\x02ok\"\x15\n" +
+	"\x13CreateTicketRequest\"M\n" +
+	"\x14CreateTicketResponse\x12\x16\n" +
+	"\x06ticket\x18\x01 \x01(\tR\x06ticket\x12\x1d\n" +
+	"\n" +
+	"expires_in\x18\x02 \x01(\x05R\texpiresIn*q\n" +
 	"\tLoginType\x12\x1a\n" +
 	"\x16LOGIN_TYPE_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eLOGIN_TYPE_BOT\x10\x01\x12\x18\n" +
@@ -1536,7 +1633,10 @@ const file_b2b_v1_auth_proto_rawDesc = "" +
 	"GetSession\x12\x19.b2b.v1.GetSessionRequest\x1a\x1a.b2b.v1.GetSessionResponse\" \x8a\xb5\x18\x03\n" +
 	"\x01\x01\x82\xd3\xe4\x93\x02\x13\x12\x11/api/auth/session\x12\x80\x01\n" +
 	"\vRegisterBot\x12\x1a.b2b.v1.RegisterBotRequest\x1a\x1b.b2b.v1.RegisterBotResponse\"8\x8a\xb5\x18\x03\n" +
-	"\x01\x01\x82\xd3\xe4\x93\x02+:\x01*Z\x12:\x01*\"\r/api/register\"\x12/api/auth/register2\xdd\x02\n" +
+	"\x01\x01\x82\xd3\xe4\x93\x02+:\x01*Z\x12:\x01*\"\r/api/register\"\x12/api/auth/register2\x80\x01\n" +
+	"\x10WebSocketService\x12l\n" +
+	"\fCreateTicket\x12\x1b.b2b.v1.CreateTicketRequest\x1a\x1c.b2b.v1.CreateTicketResponse\"!\x8a\xb5\x18\x04\n" +
+	"\x02\x02\x04\x82\xd3\xe4\x93\x02\x13:\x01*\"\x0e/api/ws-ticket2\xdd\x02\n" +
 	"\fTokenService\x12q\n" +
 	"\vCreateToken\x12\x1a.b2b.v1.CreateTokenRequest\x1a\x1b.b2b.v1.CreateTokenResponse\")\x8a\xb5\x18\x05\n" +
 	"\x01\x02\x10\x05\x82\xd3\xe4\x93\x02\x1a:\x01*b\x05token\"\x0e/api/me/tokens\x12l\n" +
@@ -1559,7 +1659,7 @@ func file_b2b_v1_auth_proto_rawDescGZIP() []byte {
 }
 
 var file_b2b_v1_auth_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_b2b_v1_auth_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_b2b_v1_auth_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_b2b_v1_auth_proto_goTypes = []any{
 	(LoginType)(0),                // 0: b2b.v1.LoginType
 	(TokenScope)(0),               // 1: b2b.v1.TokenScope
@@ -1581,28 +1681,30 @@ var file_b2b_v1_auth_proto_goTypes = []any{
 	(*ListTokensResponse)(nil),    // 17: b2b.v1.ListTokensResponse
 	(*DeleteTokenRequest)(nil),    // 18: b2b.v1.DeleteTokenRequest
 	(*DeleteTokenResponse)(nil),   // 19: b2b.v1.DeleteTokenResponse
-	(SessionRole)(0),              // 20: b2b.v1.SessionRole
-	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
-	(*StringList)(nil),            // 22: b2b.v1.StringList
-	(*Bot)(nil),                   // 23: b2b.v1.Bot
+	(*CreateTicketRequest)(nil),   // 20: b2b.v1.CreateTicketRequest
+	(*CreateTicketResponse)(nil),  // 21: b2b.v1.CreateTicketResponse
+	(SessionRole)(0),              // 22: b2b.v1.SessionRole
+	(*timestamppb.Timestamp)(nil), // 23: google.protobuf.Timestamp
+	(*StringList)(nil),            // 24: b2b.v1.StringList
+	(*Bot)(nil),                   // 25: b2b.v1.Bot
 }
 var file_b2b_v1_auth_proto_depIdxs = []int32{
 	0,  // 0: b2b.v1.LoginRequest.type:type_name -> b2b.v1.LoginType
-	20, // 1: b2b.v1.SessionBrief.role:type_name -> b2b.v1.SessionRole
-	21, // 2: b2b.v1.SessionBrief.expires_at:type_name -> google.protobuf.Timestamp
+	22, // 1: b2b.v1.SessionBrief.role:type_name -> b2b.v1.SessionRole
+	23, // 2: b2b.v1.SessionBrief.expires_at:type_name -> google.protobuf.Timestamp
 	3,  // 3: b2b.v1.LoginResponse.session:type_name -> b2b.v1.SessionBrief
-	20, // 4: b2b.v1.GetSessionResponse.role:type_name -> b2b.v1.SessionRole
+	22, // 4: b2b.v1.GetSessionResponse.role:type_name -> b2b.v1.SessionRole
 	10, // 5: b2b.v1.GetSessionResponse.scopes:type_name -> b2b.v1.ScopeList
-	21, // 6: b2b.v1.GetSessionResponse.expires_at:type_name -> google.protobuf.Timestamp
+	23, // 6: b2b.v1.GetSessionResponse.expires_at:type_name -> google.protobuf.Timestamp
 	8,  // 7: b2b.v1.GetSessionResponse.config:type_name -> b2b.v1.SessionConfig
 	1,  // 8: b2b.v1.ScopeList.values:type_name -> b2b.v1.TokenScope
-	22, // 9: b2b.v1.RegisterBotRequest.tags:type_name -> b2b.v1.StringList
-	22, // 10: b2b.v1.RegisterBotRequest.languages:type_name -> b2b.v1.StringList
-	23, // 11: b2b.v1.RegisterBotResponse.bot:type_name -> b2b.v1.Bot
+	24, // 9: b2b.v1.RegisterBotRequest.tags:type_name -> b2b.v1.StringList
+	24, // 10: b2b.v1.RegisterBotRequest.languages:type_name -> b2b.v1.StringList
+	25, // 11: b2b.v1.RegisterBotResponse.bot:type_name -> b2b.v1.Bot
 	1,  // 12: b2b.v1.Token.scopes:type_name -> b2b.v1.TokenScope
-	21, // 13: b2b.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	21, // 14: b2b.v1.Token.created_at:type_name -> google.protobuf.Timestamp
-	21, // 15: b2b.v1.Token.last_used_at:type_name -> google.protobuf.Timestamp
+	23, // 13: b2b.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	23, // 14: b2b.v1.Token.created_at:type_name -> google.protobuf.Timestamp
+	23, // 15: b2b.v1.Token.last_used_at:type_name -> google.protobuf.Timestamp
 	1,  // 16: b2b.v1.CreateTokenRequest.scopes:type_name -> b2b.v1.TokenScope
 	13, // 17: b2b.v1.CreateTokenResponse.token:type_name -> b2b.v1.Token
 	13, // 18: b2b.v1.ListTokensResponse.tokens:type_name -> b2b.v1.Token
@@ -1610,18 +1712,20 @@ var file_b2b_v1_auth_proto_depIdxs = []int32{
 	5,  // 20: b2b.v1.AuthService.Logout:input_type -> b2b.v1.LogoutRequest
 	7,  // 21: b2b.v1.AuthService.GetSession:input_type -> b2b.v1.GetSessionRequest
 	11, // 22: b2b.v1.AuthService.RegisterBot:input_type -> b2b.v1.RegisterBotRequest
-	14, // 23: b2b.v1.TokenService.CreateToken:input_type -> b2b.v1.CreateTokenRequest
-	16, // 24: b2b.v1.TokenService.ListTokens:input_type -> b2b.v1.ListTokensRequest
-	18, // 25: b2b.v1.TokenService.DeleteToken:input_type -> b2b.v1.DeleteTokenRequest
-	4,  // 26: b2b.v1.AuthService.Login:output_type -> b2b.v1.LoginResponse
-	6,  // 27: b2b.v1.AuthService.Logout:output_type -> b2b.v1.LogoutResponse
-	9,  // 28: b2b.v1.AuthService.GetSession:output_type -> b2b.v1.GetSessionResponse
-	12, // 29: b2b.v1.AuthService.RegisterBot:output_type -> b2b.v1.RegisterBotResponse
-	15, // 30: b2b.v1.TokenService.CreateToken:output_type -> b2b.v1.CreateTokenResponse
-	17, // 31: b2b.v1.TokenService.ListTokens:output_type -> b2b.v1.ListTokensResponse
-	19, // 32: b2b.v1.TokenService.DeleteToken:output_type -> b2b.v1.DeleteTokenResponse
-	26, // [26:33] is the sub-list for method output_type
-	19, // [19:26] is the sub-list for method input_type
+	20, // 23: b2b.v1.WebSocketService.CreateTicket:input_type -> b2b.v1.CreateTicketRequest
+	14, // 24: b2b.v1.TokenService.CreateToken:input_type -> b2b.v1.CreateTokenRequest
+	16, // 25: b2b.v1.TokenService.ListTokens:input_type -> b2b.v1.ListTokensRequest
+	18, // 26: b2b.v1.TokenService.DeleteToken:input_type -> b2b.v1.DeleteTokenRequest
+	4,  // 27: b2b.v1.AuthService.Login:output_type -> b2b.v1.LoginResponse
+	6,  // 28: b2b.v1.AuthService.Logout:output_type -> b2b.v1.LogoutResponse
+	9,  // 29: b2b.v1.AuthService.GetSession:output_type -> b2b.v1.GetSessionResponse
+	12, // 30: b2b.v1.AuthService.RegisterBot:output_type -> b2b.v1.RegisterBotResponse
+	21, // 31: b2b.v1.WebSocketService.CreateTicket:output_type -> b2b.v1.CreateTicketResponse
+	15, // 32: b2b.v1.TokenService.CreateToken:output_type -> b2b.v1.CreateTokenResponse
+	17, // 33: b2b.v1.TokenService.ListTokens:output_type -> b2b.v1.ListTokensResponse
+	19, // 34: b2b.v1.TokenService.DeleteToken:output_type -> b2b.v1.DeleteTokenResponse
+	27, // [27:35] is the sub-list for method output_type
+	19, // [19:27] is the sub-list for method input_type
 	19, // [19:19] is the sub-list for extension type_name
 	19, // [19:19] is the sub-list for extension extendee
 	0,  // [0:19] is the sub-list for field type_name
@@ -1649,9 +1753,9 @@ func file_b2b_v1_auth_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_b2b_v1_auth_proto_rawDesc), len(file_b2b_v1_auth_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   18,
+			NumMessages:   20,
 			NumExtensions: 0,
-			NumServices:   2,
+			NumServices:   3,
 		},
 		GoTypes:           file_b2b_v1_auth_proto_goTypes,
 		DependencyIndexes: file_b2b_v1_auth_proto_depIdxs,

@@ -25,6 +25,8 @@ const _ = connect.IsAtLeastVersion1_13_0
 const (
 	// AuthServiceName is the fully-qualified name of the AuthService service.
 	AuthServiceName = "b2b.v1.AuthService"
+	// WebSocketServiceName is the fully-qualified name of the WebSocketService service.
+	WebSocketServiceName = "b2b.v1.WebSocketService"
 	// TokenServiceName is the fully-qualified name of the TokenService service.
 	TokenServiceName = "b2b.v1.TokenService"
 )
@@ -45,6 +47,9 @@ const (
 	AuthServiceGetSessionProcedure = "/b2b.v1.AuthService/GetSession"
 	// AuthServiceRegisterBotProcedure is the fully-qualified name of the AuthService's RegisterBot RPC.
 	AuthServiceRegisterBotProcedure = "/b2b.v1.AuthService/RegisterBot"
+	// WebSocketServiceCreateTicketProcedure is the fully-qualified name of the WebSocketService's
+	// CreateTicket RPC.
+	WebSocketServiceCreateTicketProcedure = "/b2b.v1.WebSocketService/CreateTicket"
 	// TokenServiceCreateTokenProcedure is the fully-qualified name of the TokenService's CreateToken
 	// RPC.
 	TokenServiceCreateTokenProcedure = "/b2b.v1.TokenService/CreateToken"
@@ -225,6 +230,82 @@ func (UnimplementedAuthServiceHandler) GetSession(context.Context, *v1.GetSessio
 
 func (UnimplementedAuthServiceHandler) RegisterBot(context.Context, *v1.RegisterBotRequest) (*v1.RegisterBotResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("b2b.v1.AuthService.RegisterBot is not implemented"))
+}
+
+// WebSocketServiceClient is a client for the b2b.v1.WebSocketService service.
+type WebSocketServiceClient interface {
+	// Makes a ticket with which the caller opens one connection at /ws.
+	CreateTicket(context.Context, *v1.CreateTicketRequest) (*v1.CreateTicketResponse, error)
+}
+
+// NewWebSocketServiceClient constructs a client for the b2b.v1.WebSocketService service. By
+// default, it uses the Connect protocol with the binary Protobuf Codec, asks for gzipped responses,
+// and sends uncompressed requests. To use the gRPC or gRPC-Web protocols, supply the
+// connect.WithGRPC() or connect.WithGRPCWeb() options.
+//
+// The URL supplied here should be the base URL for the Connect or gRPC server (for example,
+// http://api.acme.com or https://acme.com/grpc).
+func NewWebSocketServiceClient(httpClient connect.HTTPClient, baseURL string, opts ...connect.ClientOption) WebSocketServiceClient {
+	baseURL = strings.TrimRight(baseURL, "/")
+	webSocketServiceMethods := v1.File_b2b_v1_auth_proto.Services().ByName("WebSocketService").Methods()
+	return &webSocketServiceClient{
+		createTicket: connect.NewClient[v1.CreateTicketRequest, v1.CreateTicketResponse](
+			httpClient,
+			baseURL+WebSocketServiceCreateTicketProcedure,
+			connect.WithSchema(webSocketServiceMethods.ByName("CreateTicket")),
+			connect.WithClientOptions(opts...),
+		),
+	}
+}
+
+// webSocketServiceClient implements WebSocketServiceClient.
+type webSocketServiceClient struct {
+	createTicket *connect.Client[v1.CreateTicketRequest, v1.CreateTicketResponse]
+}
+
+// CreateTicket calls b2b.v1.WebSocketService.CreateTicket.
+func (c *webSocketServiceClient) CreateTicket(ctx context.Context, req *v1.CreateTicketRequest) (*v1.CreateTicketResponse, error) {
+	response, err := c.createTicket.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// WebSocketServiceHandler is an implementation of the b2b.v1.WebSocketService service.
+type WebSocketServiceHandler interface {
+	// Makes a ticket with which the caller opens one connection at /ws.
+	CreateTicket(context.Context, *v1.CreateTicketRequest) (*v1.CreateTicketResponse, error)
+}
+
+// NewWebSocketServiceHandler builds an HTTP handler from the service implementation. It returns the
+// path on which to mount the handler and the handler itself.
+//
+// By default, handlers support the Connect, gRPC, and gRPC-Web protocols with the binary Protobuf
+// and JSON codecs. They also support gzip compression.
+func NewWebSocketServiceHandler(svc WebSocketServiceHandler, opts ...connect.HandlerOption) (string, http.Handler) {
+	webSocketServiceMethods := v1.File_b2b_v1_auth_proto.Services().ByName("WebSocketService").Methods()
+	webSocketServiceCreateTicketHandler := connect.NewUnaryHandlerSimple(
+		WebSocketServiceCreateTicketProcedure,
+		svc.CreateTicket,
+		connect.WithSchema(webSocketServiceMethods.ByName("CreateTicket")),
+		connect.WithHandlerOptions(opts...),
+	)
+	return "/b2b.v1.WebSocketService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case WebSocketServiceCreateTicketProcedure:
+			webSocketServiceCreateTicketHandler.ServeHTTP(w, r)
+		default:
+			http.NotFound(w, r)
+		}
+	})
+}
+
+// UnimplementedWebSocketServiceHandler returns CodeUnimplemented from all methods.
+type UnimplementedWebSocketServiceHandler struct{}
+
+func (UnimplementedWebSocketServiceHandler) CreateTicket(context.Context, *v1.CreateTicketRequest) (*v1.CreateTicketResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("b2b.v1.WebSocketService.CreateTicket is not implemented"))
 }
 
 // TokenServiceClient is a client for the b2b.v1.TokenService service.

@@ -19,7 +19,7 @@ from connectrpc.server import ConnectASGIApplication, ConnectWSGIApplication, DE
 from protobuf import DescService
 
 from . import auth_pb
-from .auth_pb import CreateTokenRequest, CreateTokenResponse, DeleteTokenRequest, DeleteTokenResponse, GetSessionRequest, GetSessionResponse, ListTokensRequest, ListTokensResponse, LoginRequest, LoginResponse, LogoutRequest, LogoutResponse, RegisterBotRequest, RegisterBotResponse
+from .auth_pb import CreateTicketRequest, CreateTicketResponse, CreateTokenRequest, CreateTokenResponse, DeleteTokenRequest, DeleteTokenResponse, GetSessionRequest, GetSessionResponse, ListTokensRequest, ListTokensResponse, LoginRequest, LoginResponse, LogoutRequest, LogoutResponse, RegisterBotRequest, RegisterBotResponse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Mapping
@@ -421,6 +421,163 @@ class AuthServiceClientSync(ConnectClientSync):
                 service_name="b2b.v1.AuthService",
                 input=RegisterBotRequest,
                 output=RegisterBotResponse,
+                idempotency_level=IdempotencyLevel.UNKNOWN,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+class WebSocketService(Protocol):
+    """
+    How WebSocket connections begin.
+    """
+    async def create_ticket(self, request: CreateTicketRequest, ctx: RequestContext[CreateTicketRequest, CreateTicketResponse], /) -> CreateTicketResponse:
+        """
+        Makes a ticket with which the caller opens one connection at /ws.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    @classmethod
+    def desc(cls) -> DescService:
+        """Returns the descriptor for this service."""
+        return next(s for s in auth_pb.desc().services if s.type_name == 'b2b.v1.WebSocketService')
+
+class WebSocketServiceASGIApplication(ConnectASGIApplication[WebSocketService]):
+    def __init__(
+        self,
+        service: WebSocketService | AsyncGenerator[WebSocketService],
+        *,
+        interceptors: Iterable[Interceptor] = (),
+        read_max_bytes: int | None = DEFAULT_READ_MAX_BYTES,
+        compressions: Iterable[Compression] | None = None,
+        codecs: Iterable[Codec] | None = None,
+    ) -> None:
+        super().__init__(
+            service=service,
+            endpoints=lambda svc: {
+                "/b2b.v1.WebSocketService/CreateTicket": Endpoint.unary(
+                    method=MethodInfo(
+                        name="CreateTicket",
+                        service_name="b2b.v1.WebSocketService",
+                        input=CreateTicketRequest,
+                        output=CreateTicketResponse,
+                        idempotency_level=IdempotencyLevel.UNKNOWN,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=svc.create_ticket,
+                ),
+            },
+            interceptors=interceptors,
+            read_max_bytes=read_max_bytes,
+            compressions=compressions,
+            codecs=codecs,
+        )
+
+    @property
+    def path(self) -> str:
+        """Returns the URL path to mount the application to when serving multiple applications."""
+        return "/b2b.v1.WebSocketService"
+
+
+class WebSocketServiceClient(ConnectClient):
+    """
+    How WebSocket connections begin.
+    """
+    async def create_ticket(
+        self,
+        request: CreateTicketRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> CreateTicketResponse:
+        """
+        Makes a ticket with which the caller opens one connection at /ws.
+        """
+        return await self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="CreateTicket",
+                service_name="b2b.v1.WebSocketService",
+                input=CreateTicketRequest,
+                output=CreateTicketResponse,
+                idempotency_level=IdempotencyLevel.UNKNOWN,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+
+class WebSocketServiceSync(Protocol):
+    """
+    How WebSocket connections begin.
+    """
+    def create_ticket(self, request: CreateTicketRequest, ctx: RequestContext[CreateTicketRequest, CreateTicketResponse], /) -> CreateTicketResponse:
+        """
+        Makes a ticket with which the caller opens one connection at /ws.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    @classmethod
+    def desc(cls) -> DescService:
+        """Returns the descriptor for this service."""
+        return next(s for s in auth_pb.desc().services if s.type_name == 'b2b.v1.WebSocketService')
+
+class WebSocketServiceWSGIApplication(ConnectWSGIApplication):
+    def __init__(
+        self,
+        service: WebSocketServiceSync,
+        interceptors: Iterable[InterceptorSync] = (),
+        read_max_bytes: int | None = DEFAULT_READ_MAX_BYTES,
+        compressions: Iterable[Compression] | None = None,
+        codecs: Iterable[Codec] | None = None,
+    ) -> None:
+        super().__init__(
+            endpoints={
+                "/b2b.v1.WebSocketService/CreateTicket": EndpointSync.unary(
+                    method=MethodInfo(
+                        name="CreateTicket",
+                        service_name="b2b.v1.WebSocketService",
+                        input=CreateTicketRequest,
+                        output=CreateTicketResponse,
+                        idempotency_level=IdempotencyLevel.UNKNOWN,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=service.create_ticket,
+                ),
+            },
+            interceptors=interceptors,
+            read_max_bytes=read_max_bytes,
+            compressions=compressions,
+            codecs=codecs,
+        )
+
+    @property
+    def path(self) -> str:
+        """Returns the URL path to mount the application to when serving multiple applications."""
+        return "/b2b.v1.WebSocketService"
+
+
+class WebSocketServiceClientSync(ConnectClientSync):
+    """
+    How WebSocket connections begin.
+    """
+    def create_ticket(
+        self,
+        request: CreateTicketRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> CreateTicketResponse:
+        """
+        Makes a ticket with which the caller opens one connection at /ws.
+        """
+        return self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="CreateTicket",
+                service_name="b2b.v1.WebSocketService",
+                input=CreateTicketRequest,
+                output=CreateTicketResponse,
                 idempotency_level=IdempotencyLevel.UNKNOWN,
                 stream_type=StreamType.UNARY,
             ),
