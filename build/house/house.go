@@ -69,6 +69,7 @@ var Rooms = []Room{
 	{"server/wire", Common},
 
 	{"server/cursor", Rules},
+	{"server/growth", Rules},
 	{"server/jsonrepair", Rules},
 	{"server/jstext", Rules},
 	{"server/limits", Rules},

@@ -2,11 +2,11 @@ package jsonrepair
 
 import (
 	"encoding/json"
-	"math"
 	"reflect"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/b2b-protocol/b2b/server/growth"
 )
 
 func TestValidStaysUntouched(t *testing.T) {
@@ -134,27 +134,11 @@ func TestStory(t *testing.T) {
 func TestLinearTime(t *testing.T) {
 	for _, unit := range []string{",", ", ", "'", `"`, `\`, "',", "[", "[,]", "'\"'", ",\u3000", " "} {
 		for _, start := range []string{"", "'", "[1,"} {
-			if g := growth(func(size int) { Repair(start + strings.Repeat(unit, size/len(unit))) }); g > 32 {
+			if g := growth.Of(1<<10, func(size int) { Repair(start + strings.Repeat(unit, size/len(unit))) }); g > 32 {
 				t.Errorf("after %q, eight times as many %q take %.0f times as long", start, unit, g)
 			}
 		}
 	}
-}
-
-// growth is how many times longer work takes on eight times the input: near 8 when it is linear, near 64 when it is
-// quadratic. The best of several runs counts, so that a busy machine does not.
-func growth(work func(size int)) float64 {
-	best := func(size int) time.Duration {
-		least := time.Duration(math.MaxInt64)
-		for range 7 {
-			start := time.Now()
-			work(size)
-			least = min(least, time.Since(start))
-		}
-		return least
-	}
-	const small = 8 << 10
-	return float64(best(8*small)) / float64(max(best(small), time.Microsecond))
 }
 
 func FuzzRepair(f *testing.F) {

@@ -2,13 +2,13 @@ package mention
 
 import (
 	"fmt"
-	"math"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 	"unicode"
+
+	"github.com/b2b-protocol/b2b/server/growth"
 )
 
 func people(names ...string) []Participant {
@@ -146,29 +146,13 @@ func TestNobodyHere(t *testing.T) {
 func TestLinearTime(t *testing.T) {
 	here := people("bob", strings.Repeat("a", 128))
 	for _, unit := range []string{"@", "@a", "@ ", "@所有人们", "a", "@bob ", "@" + strings.Repeat("a", 129), "所@"} {
-		if g := growth(func(size int) { Scan(strings.Repeat(unit, size/len(unit)), here) }); g > 32 {
+		if g := growth.Of(4<<10, func(size int) { Scan(strings.Repeat(unit, size/len(unit)), here) }); g > 32 {
 			t.Errorf("eight times as many %.10q take %.0f times as long", unit, g)
 		}
 	}
-	if g := growth(func(size int) { Scan("@"+strings.Repeat("a", size), here) }); g > 32 {
+	if g := growth.Of(4<<10, func(size int) { Scan("@"+strings.Repeat("a", size), here) }); g > 32 {
 		t.Errorf("an eight times longer token takes %.0f times as long", g)
 	}
-}
-
-// growth is how many times longer work takes on eight times the input: near 8 when it is linear, near 64 when it is
-// quadratic. The best of several runs counts, so that a busy machine does not.
-func growth(work func(size int)) float64 {
-	best := func(size int) time.Duration {
-		least := time.Duration(math.MaxInt64)
-		for range 7 {
-			start := time.Now()
-			work(size)
-			least = min(least, time.Since(start))
-		}
-		return least
-	}
-	const small = 32 << 10
-	return float64(best(8*small)) / float64(max(best(small), time.Microsecond))
 }
 
 var (

@@ -1,0 +1,32 @@
+package growth_test
+
+import (
+	"testing"
+
+	"github.com/b2b-protocol/b2b/server/growth"
+)
+
+func TestOf(t *testing.T) {
+	sum := 0
+	linear := growth.Of(5_000, func(size int) {
+		for i := range size {
+			sum += i
+		}
+	})
+	if linear > 32 {
+		t.Errorf("linear work grows by %.0f", linear)
+	}
+	quadratic := growth.Of(60, func(size int) {
+		for range size {
+			for i := range size {
+				sum += i
+			}
+		}
+	})
+	if quadratic < 32 {
+		t.Errorf("quadratic work grows by %.0f", quadratic)
+	}
+	if sum == 0 {
+		t.Error("the work was left out")
+	}
+}
