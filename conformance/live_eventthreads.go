@@ -1,0 +1,146 @@
+package conformance
+
+func eventThreadChecks() []Check {
+	return []Check{
+		{[]string{"B2B-EVT-001", "B2B-EVT-002", "B2B-EVT-004", "B2B-EVT-010"}, "what happens in a thread is told to its participants and who watches", threadEvents},
+		{[]string{"B2B-EVT-001", "B2B-EVT-002", "B2B-EVT-004", "B2B-EVT-006"}, "who comes and goes is told to all, and nothing before or after", participantEvents},
+		{[]string{"B2B-EVT-001", "B2B-EVT-002", "B2B-EVT-004"}, "requests to join are told to the thread, their answers to who asked", joinEvents},
+	}
+}
+
+func threadEvents(t *T) {
+	s := newStage(t)
+	sub := s.fill()
+	all := func(types string) map[string]string {
+		return map[string]string{"ann": types, "bob": types, "sub": types}
+	}
+	one := func(what, types string, do func() *Response) (frames []Frame, r *Response) {
+		told := s.step(what, all(types), func() { r = do() })
+		return s.same(what, told, "ann", "bob", "sub"), r
+	}
+	f := s.feeds["bob"]
+
+	var r *Response
+	born := "thread_created thread_participant thread_participant"
+	told := s.step("a new thread", map[string]string{"ann": born, "bob": born, "oa": "thread_created", "sub": "thread_created"}, func() { r = s.create(J{"visibility": "private", "tags": []string{"a"}, "context": J{"k": 1}}).OK() })
+	id := r.Str("id")
+	got := s.same("a new thread", told, "ann", "bob")
+	s.same("thread_created", telling{"ann": got[:1], "oa": told["oa"], "sub": told["sub"]}, "ann", "oa", "sub")
+	f.is(got[0], J{"type": "thread_created", "thread": r.JSON})
+	for i, b := range []*Bot{s.Ann, s.Bob} {
+		f.is(got[i+1], J{"type": "thread_participant", "thread_id": id, "bot_id": b.ID, "bot_name": b.Name, "action": "joined", "by": s.Ann.ID}).Lacks("label")
+	}
+	sub.watch(J{"thread_id": id})
+
+	got, r = one("a message", "thread_message", func() *Response {
+		return t.Do("POST", thr(id, "/messages"), s.Bob, J{"content": "Thanks @ANN", "metadata": J{"lang": "en"}}).OK()
+	})
+	f.is(got[0], J{"type": "thread_message", "thread_id": id, "message": r.JSON}).Equal("message.sender_name", "bob")
+	parent := r.Str("id")
+	got, r = one("a reply", "thread_message", func() *Response {
+		return t.Do("POST", thr(id, "/messages"), s.Ann, J{"content": "yes", "reply_to": parent}).OK()
+	})
+	f.is(got[0], J{"message": r.JSON}).Equal("message.reply_to_message.content", "Thanks @ANN")
+
+	got, r = one("an artifact", "thread_artifact", func() *Response {
+		return t.Do("POST", thr(id, "/artifacts"), s.Ann, J{"artifact_key": "k", "type": "json", "content": "{'a': 1,}"}).OK()
+	})
+	f.is(got[0], J{"type": "thread_artifact", "thread_id": id, "artifact": r.JSON, "action": "added"})
+	got, r = one("its next version", "thread_artifact", func() *Response {
+		return t.Do("PATCH", thr(id, "/artifacts/k"), s.Bob, J{"content": "no json"}).OK()
+	})
+	f.is(got[0], J{"artifact": r.JSON, "action": "updated"}).Equal("artifact.version", 2)
+
+	got, r = one("a change of topic and context", "thread_updated", func() *Response { return t.patch(s.Bob, id, J{"topic": "new", "context": nil}) })
+	f.is(got[0], J{"type": "thread_updated", "thread": r.JSON, "changes": []string{"context", "topic"}})
+	got, r = one("a change of status", "thread_status_changed thread_updated", func() *Response { return t.patch(s.Bob, id, J{"status": "resolved"}) })
+	f.is(got[0], J{"type": "thread_status_changed", "thread_id": id, "topic": "new", "from": "active", "to": "resolved", "by": s.Bob.ID})
+	f.is(got[1], J{"thread": r.JSON, "changes": []string{"status", "resolved_at"}})
+	got, _ = one("reopening with all", "thread_status_changed thread_updated", func() *Response {
+		return t.patch(s.Ann, id, J{"status": "active", "permission_policy": J{"close": []string{"*"}}, "visibility": "public", "join_policy": "invite_only"})
+	})
+	f.is(got[1], J{"changes": []string{"status", "permission_policy", "visibility"}})
+	got, _ = one("settings that stay", "thread_updated", func() *Response { return t.patch(s.Ann, id, J{"visibility": "public"}) })
+	f.is(got[0], J{"changes": []string{}})
+
+	admin := func(body J) func() *Response {
+		return func() *Response { return t.Do("PATCH", othr(id), s.Admin, body).OK() }
+	}
+	got, _ = one("an admin's change of status", "thread_status_changed", admin(J{"status": "closed", "close_reason": "timeout"}))
+	f.is(got[0], J{"from": "active", "to": "closed", "by": "org:" + s.ID})
+	got, r = one("an admin's change of all", "thread_status_changed thread_updated", admin(J{"status": "active", "visibility": "members", "join_policy": "open", "permission_policy": nil}))
+	f.is(got[0], J{"from": "closed", "to": "active", "by": "org:" + s.ID})
+	f.is(got[1], J{"thread": r.JSON, "changes": []string{"permission_policy", "visibility", "join_policy"}})
+	s.step("an admin's settings that stay", nil, func() { admin(J{"visibility": "members"})() })
+	sub.unwatch(J{"thread_id": id})
+	s.step("after the end of the subscription", map[string]string{"ann": "thread_message", "bob": "thread_message"}, func() { t.say(s.Ann, id, "x") })
+}
+
+func participantEvents(t *T) {
+	s := newStage(t)
+	sub := s.fill()
+	id := s.thread(nil)
+	sub.watch(J{"thread_id": id})
+	born := "thread_created thread_participant thread_participant"
+	s.step("a new thread", map[string]string{"ann": born, "bob": born, "oa": "thread_created", "sub": "thread_created"}, func() {})
+	three := map[string]string{"ann": "thread_participant", "bob": "thread_participant", "cyd": "thread_participant", "sub": "thread_participant"}
+	comes := func(what string, want J, label bool, do func()) {
+		told := s.step(what, three, do)
+		fr := s.same(what, told, "ann", "bob", "cyd", "sub")[0]
+		r := s.feeds["cyd"].is(fr, with(J{"type": "thread_participant", "thread_id": id, "bot_id": s.Cyd.ID, "bot_name": "cyd", "action": "joined"}, want))
+		if !label {
+			r.Lacks("label")
+		}
+	}
+	goes := func(what string, by any, do func()) {
+		t.say(s.Ann, id, "seen by cyd")
+		s.step("a message to three", map[string]string{"ann": "thread_message", "bob": "thread_message", "cyd": "thread_message", "sub": "thread_message"}, func() {})
+		comes(what, J{"action": "left", "by": by}, false, do)
+		s.step("a message after that", map[string]string{"ann": "thread_message", "bob": "thread_message", "sub": "thread_message"}, func() { t.say(s.Ann, id, "not seen by cyd") })
+	}
+	invite := func(path string, c Caller, body J) func() {
+		return func() { t.Do("POST", path, c, body).OK() }
+	}
+	remove := func(path string, c Caller) func() {
+		return func() { t.Do("DELETE", path, c, nil).OK() }
+	}
+	comes("an invitation with a label", J{"by": s.Ann.ID, "label": "lead"}, true, invite(thr(id, "/participants"), s.Ann, J{"bot_id": "cyd", "label": "lead"}))
+	goes("a removal", s.Bob.ID, remove(thr(id, "/participants/cyd"), s.Bob))
+	comes("an invitation without a label", J{"by": s.Bob.ID, "label": nil}, true, invite(thr(id, "/participants"), s.Bob, J{"bot_id": s.Cyd.ID}))
+	goes("leaving", s.Cyd.ID, remove(thr(id, "/participants/", s.Cyd.ID), s.Cyd))
+	comes("joining", J{"by": s.Cyd.ID}, false, func() { t.Do("POST", thr(id, "/join"), s.Cyd, nil).OK() })
+	goes("a removal by an admin", "org:"+s.ID, remove(othr(id, "/participants/cyd"), s.Human()))
+	comes("an admin's invitation", J{"by": "org:" + s.ID}, false, invite(othr(id, "/participants"), s.Human(), J{"bot_id": s.Cyd.ID}))
+	goes("a removal by an admin bot", s.Admin.ID, remove(othr(id, "/participants/cyd"), s.Admin))
+	comes("an admin's invitation with a label", J{"by": "org:" + s.ID, "label": "x"}, true, invite(othr(id, "/participants"), s.Admin, J{"bot_id": s.Cyd.ID, "label": "x"}))
+}
+
+func joinEvents(t *T) {
+	s := newStage(t)
+	s.sit("ann", s.Ann)
+	s.sit("cyd", s.Cyd)
+	s.sit("oa", s.Human())
+	id := s.thread(J{"join_policy": "approval"})
+	born := "thread_created thread_participant thread_participant"
+	s.step("a new thread", map[string]string{"ann": born, "oa": "thread_created"}, func() {})
+	ask := func() (request string) {
+		told := s.step("asking", map[string]string{"ann": "thread_join_request"}, func() { request = t.Do("POST", thr(id, "/join"), s.Cyd, nil).Status(202).Str("request_id") })
+		s.feeds["ann"].is(told["ann"][0], J{"type": "thread_join_request", "thread_id": id, "request_id": request, "bot_id": s.Cyd.ID, "bot_name": "cyd"})
+		return request
+	}
+	resolved := func(fr Frame, request, status, by string) {
+		s.feeds["cyd"].is(fr, J{"type": "thread_join_resolved", "thread_id": id, "request_id": request, "status": status, "by": by})
+	}
+	request := ask()
+	told := s.step("a rejection", map[string]string{"cyd": "thread_join_resolved"}, func() { t.Do("POST", thr(id, "/join-requests/", request, "/reject"), s.Bob, nil).OK() })
+	resolved(told["cyd"][0], request, "rejected", s.Bob.ID)
+	request = ask()
+	told = s.step("a PATCH that shuts the door", map[string]string{"ann": "thread_updated", "cyd": "thread_join_resolved"}, func() { t.patch(s.Ann, id, J{"join_policy": "invite_only"}) })
+	resolved(told["cyd"][0], request, "rejected", s.Ann.ID)
+	t.patch(s.Ann, id, J{"join_policy": "approval"})
+	s.step("opening it again", map[string]string{"ann": "thread_updated"}, func() {})
+	request = ask()
+	told = s.step("an approval", map[string]string{"ann": "thread_participant", "cyd": "thread_participant thread_join_resolved"}, func() { t.Do("POST", thr(id, "/join-requests/", request, "/approve"), s.Bob, nil).OK() })
+	s.feeds["cyd"].is(told["cyd"][0], J{"bot_id": s.Cyd.ID, "action": "joined", "by": s.Bob.ID}).Lacks("label")
+	resolved(told["cyd"][1], request, "approved", s.Bob.ID)
+}

@@ -1,0 +1,102 @@
+package conformance
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// Stream is a response of server-sent events and what came over it.
+type Stream struct {
+	*Feed
+	Header http.Header
+}
+
+// stream opens GET /api/events and returns when the server has shown, by a first comment, that it is live.
+func (t *T) stream(name string, c Caller, keyValues []string, opts ...Option) *Stream {
+	s := &Stream{Feed: newFeed(t, "stream of "+name)}
+	ctx, cancel := context.WithCancel(t.ctx)
+	path := query("/api/events", keyValues...)
+	req, err := http.NewRequestWithContext(ctx, "GET", t.target.url+path, http.NoBody)
+	if err != nil {
+		cancel()
+		t.Fatalf("making GET %s: %v", path, err)
+	}
+	req.Header.Set("Accept", "text/event-stream")
+	if c != nil {
+		c.authorize(req.Header)
+	}
+	for _, o := range opts {
+		o(req.Header)
+	}
+	res, err := t.target.client.Do(req)
+	if err != nil {
+		cancel()
+		t.Fatalf("GET %s: %v", path, err)
+	}
+	done := make(chan struct{})
+	s.Header = res.Header
+	s.hang = func() {
+		cancel()
+		<-done
+	}
+	t.Cleanup(s.hang)
+	if res.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(res.Body, 500)) // only shown
+		_ = res.Body.Close()                                 // nothing is lost by a failing close
+		close(done)
+		t.Fatalf("GET %s → %d %s", path, res.StatusCode, text)
+	}
+	go func() {
+		defer close(done)
+		defer func() { _ = res.Body.Close() }() // nothing is lost by a failing close
+		if err := s.parse(res.Body); err != nil {
+			s.end(0, err.Error())
+			return
+		}
+		s.end(0, "the server ended the stream")
+	}()
+	if !s.await(func() bool { return s.beats > 0 }) {
+		s.fatalf("the stream does not begin with a comment")
+	}
+	return s
+}
+
+// parse reads server-sent events to their end, adding each to the feed.
+func (s *Stream) parse(r io.Reader) error {
+	lines := bufio.NewReader(r)
+	var fr Frame
+	var data []string
+	for {
+		line, err := lines.ReadString('\n')
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading the stream: %w", err)
+		}
+		line = strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
+		field, value, _ := strings.Cut(line, ":")
+		value = strings.TrimPrefix(value, " ")
+		switch {
+		case line == "":
+			if data != nil {
+				full := newFrame(strings.Join(data, "\n"))
+				full.ID, full.Event = fr.ID, fr.Event
+				s.add(full)
+			}
+			fr, data = Frame{}, nil
+		case field == "":
+			s.change(func() { s.beats++ })
+		case field == "data":
+			data = append(data, value)
+		case field == "id":
+			fr.ID = value
+		case field == "event":
+			fr.Event = value
+		}
+	}
+}

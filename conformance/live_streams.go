@@ -1,0 +1,144 @@
+package conformance
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+func streamChecks() []Check {
+	return []Check{
+		{[]string{"B2B-EVT-030", "B2B-EVT-031"}, "a stream has the form of server-sent events", func(t *T) {
+			s := newStage(t)
+			id := s.thread(nil)
+			k := t.stream("bob", s.Bob, nil)
+			if ct := k.Header.Get("Content-Type"); !strings.HasPrefix(ct, "text/event-stream") {
+				k.errorf("Content-Type is %q", ct)
+			}
+			if cc := k.Header.Get("Cache-Control"); !strings.Contains(cc, "no-") {
+				k.errorf("Cache-Control is %q, want no-store or no-cache", cc)
+			}
+			t.say(s.Ann, id, "two\nlines\r\nand more")
+			t.dm(s.Ann, "bob", "x")
+			ann := t.open("ann", s.Ann) // whose coming is told without a position
+			s.traffic(4)
+			k.seek("mark", isMark(s.mark()))
+			for _, fr := range k.all() {
+				if fr.kind() == "" || fr.Event != fr.kind() || fr.ID != fr.cursor() || strings.Contains(fr.Raw, "\n") {
+					k.errorf("an event does not have its cursor as id, its type as event and one line of data: id %q, event %q, data %s", fr.ID, fr.Event, fr.Raw)
+				}
+			}
+			if !slices.ContainsFunc(k.all(), Frame.presence) {
+				k.errorf("%s came and was not told", ann.name)
+			}
+		}},
+		{[]string{"B2B-EVT-032"}, "Last-Event-ID wins over the cursor", func(t *T) {
+			s := newStage(t)
+			bob := t.open("bob", s.Bob)
+			var cursors []string
+			for range 3 {
+				bob.seek("mark", isMark(s.mark()))
+				cursors = append(cursors, bob.last())
+			}
+			f := t.stream("bob", s.Bob, []string{"cursor", cursors[0]}, Header("Last-Event-ID", cursors[1]))
+			if first := f.next("bot_renamed"); first.cursor() != cursors[2] {
+				f.errorf("goes on with %s, want what follows Last-Event-ID", first.Raw)
+			}
+		}},
+		{[]string{"B2B-EVT-033"}, "a stream can be narrowed", filters},
+		{[]string{"B2B-EVT-034"}, "who may open a stream", func(t *T) {
+			s := newStage(t)
+			t.Get("/api/events", nil).Refused(401, "AUTH_REQUIRED")
+			t.Get("/api/events", Token("bot_unknown")).Refused(401, "INVALID_TOKEN")
+			t.Get("/api/events", t.Super()).Refused(403, "FORBIDDEN")
+			for _, scope := range []string{"thread", "message", "profile"} {
+				t.Get("/api/events", s.Ann.Scoped(scope)).Refused(403, "INSUFFICIENT_SCOPE")
+			}
+			t.Get("/api/events", s.PendingBot("late")).Refused(403, "BOT_NOT_ACTIVE")
+			for i, c := range []Caller{s.Ann, s.Ann.Scoped("read"), s.Ann.Login(), s.Human()} {
+				t.stream(fmt.Sprint("caller ", i), c, nil).upTo(s.mark())
+			}
+		}},
+		{[]string{"B2B-EVT-035"}, "an admin's stream has the threads and channels that it names", func(t *T) {
+			s := newStage(t)
+			a, b := s.thread(nil), s.thread(nil)
+			channel := t.dm(s.Ann, "bob", "x").Str("channel_id")
+			plain := t.stream("an admin", s.Human(), nil)
+			naming := t.stream("a naming admin", s.Human(), []string{"thread_ids", a, "channel_ids", channel})
+			from := t.open("ann", s.Ann)
+			from.upTo(s.mark())
+			from.hang()
+			t.say(s.Ann, a, "x")
+			t.say(s.Ann, b, "x")
+			t.dm(s.Ann, "bob", "x")
+			s.thread(nil)
+			mark := s.mark()
+			late := t.stream("a naming admin later", s.Human(), []string{"thread_ids", a, "channel_ids", channel, "cursor", from.last()})
+			all := plain.upTo(mark)
+			if k := kinds(all); !slices.Equal(k[len(k)-1:], []string{"thread_created"}) || slices.Contains(k, "thread_message") || slices.Contains(k, "message") {
+				plain.errorf("was told %v", k)
+			}
+			for _, f := range []*Stream{naming, late} {
+				got := slices.DeleteFunc(f.upTo(mark), func(fr Frame) bool { return fr.kind() == "bot_renamed" })
+				if !slices.Equal(kinds(got), []string{"thread_message", "message", "thread_created"}) || got[0].str("thread_id") != a {
+					f.errorf("was told %v", kinds(got))
+				}
+			}
+		}},
+		{[]string{"B2B-EVT-036"}, "a stream shows every 15 seconds that it lives", func(t *T) {
+			s := newStage(t)
+			f := t.stream("bob", s.Bob, []string{"types", "message"})
+			for range 2 { // a wait is shorter than the time in which two beats must come
+				if f.await(func() bool { return f.beats > 1 }) {
+					return
+				}
+			}
+			f.errorf("no comment came within %s", 2*patience)
+		}},
+	}
+}
+
+func filters(t *T) {
+	s := newStage(t)
+	a, b := s.thread(nil), s.thread(nil)
+	channel := t.dm(s.Ann, "bob", "x").Str("channel_id")
+	other := t.dm(s.Cyd, "bob", "x").Str("channel_id")
+	from := t.open("bob", s.Bob)
+	from.upTo(s.mark())
+	at := from.last()
+	cases := []struct {
+		query []string
+		want  string
+	}{
+		{nil, "thread_message thread_updated thread_message message message bot_registered"},
+		{[]string{"types", ""}, "thread_message thread_updated thread_message message message bot_registered"},
+		{[]string{"types", "thread_message,bot_renamed"}, "thread_message thread_message"},
+		{[]string{"types", " message , bot_renamed,"}, "message message"},
+		{[]string{"thread_ids", a}, "thread_message thread_updated bot_registered"},
+		{[]string{"thread_ids", a + "," + b}, "thread_message thread_updated thread_message bot_registered"},
+		{[]string{"channel_ids", channel}, "message bot_registered"},
+		{[]string{"channel_ids", other, "thread_ids", b}, "thread_message message bot_registered"},
+		{[]string{"thread_ids", nobodyID}, "bot_registered"},
+		{[]string{"types", "message,thread_updated,bot_renamed", "thread_ids", a, "channel_ids", channel}, "thread_updated message"},
+	}
+	var live []*Stream
+	for _, c := range cases {
+		live = append(live, t.stream(fmt.Sprint("bob with ", c.query), s.Bob, c.query))
+	}
+	t.say(s.Ann, a, "x")
+	t.patch(s.Ann, a, J{"context": "x"})
+	t.say(s.Ann, b, "x")
+	t.dm(s.Ann, "bob", "x")
+	t.dm(s.Cyd, "bob", "x")
+	s.Bot("new")
+	mark := s.mark()
+	for i, c := range cases {
+		live[i].told(mark, fields(c.want)...)
+		t.stream(fmt.Sprint("bob, later, with ", c.query), s.Bob, append([]string{"cursor", at}, c.query...)).told(mark, fields(c.want)...)
+	}
+	hundred := strings.Repeat(nobodyID+",", 99) + nobodyID
+	t.stream("bob with a hundred threads", s.Bob, []string{"thread_ids", hundred}).upTo(s.mark())
+	t.Get(query("/api/events", "thread_ids", hundred+","+a), s.Bob).Refused(400, "VALIDATION_ERROR")
+	t.Get(query("/api/events", "channel_ids", hundred+","+a), s.Bob).Refused(400, "VALIDATION_ERROR")
+	t.Get(query("/api/events", "types", strings.Repeat("message,", 50)+"message"), s.Bob).Refused(400, "VALIDATION_ERROR")
+}

@@ -1,0 +1,92 @@
+package conformance
+
+import (
+	"fmt"
+	"slices"
+)
+
+func watchChecks() []Check {
+	return []Check{
+		{[]string{"B2B-WS-018"}, "people subscribe, at most 100 times", func(t *T) {
+			s := newStage(t)
+			oa := t.open("an admin", s.Human())
+			a, b := s.thread(nil), s.thread(nil)
+			oa.watch(J{"thread_id": a, "ref": "x"})
+			oa.watch(J{"thread_id": a})
+			for i := range 99 {
+				oa.send(J{"type": "subscribe", "thread_id": fmt.Sprintf("%s%03d", nobodyID[:33], i)})
+			}
+			oa.ping()
+			mark := s.mark()
+			before := oa.upTo(mark)
+			if k := kinds(before); slices.Contains(k, "thread_message") || len(oa.answers("error")) > 0 || len(oa.answers("ack")) > 0 {
+				oa.errorf("a hundred subscriptions are answered by something")
+			}
+			for i, more := range []J{{"thread_id": b}, {"channel_id": b}, {"thread_id": a}} {
+				ref := fmt.Sprint("over-", i)
+				oa.send(with(more, J{"type": "subscribe", "ref": ref}))
+				if !oa.await(func() bool { return countKind(oa.frames, "error") > i }) {
+					oa.fatalf("a subscription beyond 100 is not refused")
+				}
+			}
+			for _, fr := range oa.answers("error") {
+				oa.look(fr).Shape("", "message:s code:s")
+			}
+			t.say(s.Ann, b, "not heard")
+			t.say(s.Ann, a, "heard")
+			oa.look(oa.next("thread_message")).Equal("thread_id", a)
+			oa.unwatch(J{"thread_id": a})
+			oa.watch(J{"thread_id": b})
+			t.say(s.Ann, a, "not heard")
+			t.say(s.Ann, b, "heard")
+			oa.look(oa.next("thread_message")).Equal("thread_id", b)
+		}},
+		{[]string{"B2B-WS-018"}, "bots do not subscribe", func(t *T) {
+			s := newStage(t)
+			id := s.thread(nil)
+			for _, k := range []*Socket{t.open("cyd", s.Cyd), t.open("an admin bot", s.Admin), t.open("an owner", s.Cyd.Login())} {
+				for i, kind := range []string{"subscribe", "unsubscribe"} {
+					k.send(J{"type": kind, "thread_id": id})
+					if !k.await(func() bool { return countKind(k.frames, "error") > i }) {
+						k.fatalf("%s is not refused", kind)
+					}
+				}
+				for _, fr := range k.answers("error") {
+					k.look(fr).failed("FORBIDDEN")
+				}
+				k.upTo(s.mark())
+				t.say(s.Ann, id, "x")
+				k.told(s.mark())
+			}
+		}},
+		{[]string{"B2B-WS-019"}, "an admin's other frames are dropped", func(t *T) {
+			s := newStage(t)
+			oa := t.open("an admin", s.Human())
+			id := s.thread(nil)
+			channel := t.dm(s.Ann, "bob", "x").Str("channel_id")
+			for _, op := range append(threadOperations(), J{"type": "send", "channel_id": channel, "content": "x"}, J{"type": "send_dm", "to": "bob", "content": "x"}, J{"type": "thread_create", "topic": "x"}) {
+				oa.send(with(op, J{"ref": "r", "thread_id": id}))
+			}
+			oa.ping()
+			if a := append(oa.answers("ack"), oa.answers("error")...); len(a) > 0 {
+				oa.errorf("is answered %v", raws(a))
+			}
+			t.Get(thr(id, "/messages"), s.Ann).OK().Len("", 0)
+			t.Get("/api/inbox?since=0", s.Bob).OK().Len("", 1)
+		}},
+	}
+}
+
+// answers is the answers of one kind so far.
+func (s *Socket) answers(kind string) []Frame {
+	return slices.DeleteFunc(s.all(), func(fr Frame) bool { return fr.kind() != kind })
+}
+
+func countKind(frames []Frame, kind string) (n int) {
+	for _, fr := range frames {
+		if fr.kind() == kind {
+			n++
+		}
+	}
+	return n
+}
