@@ -217,7 +217,11 @@ func (s *authService) evict(ctx context.Context, tx store.Tx, session *store.Ses
 	if session.OrgID == nil {
 		return nil
 	}
-	return s.accessChanged(ctx, tx, deref(session.BotID))
+	why := "Session evicted"
+	if session.Role == store.RoleOrgAdmin {
+		why = "Credential rotated" // as clients know it (http-core.md §20)
+	}
+	return s.accessEnded(ctx, tx, deref(session.BotID), why)
 }
 
 // sessionRequired is what the calls about the cookie's session answer without one.

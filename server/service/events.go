@@ -54,9 +54,18 @@ func toAdmins() store.Event { return store.Event{Audience: store.AudienceAdmins}
 // accessChanged tells every cache, on every node, that what is known of a bot's
 // access (or with an empty id of the whole org's) is out of date.
 func (c *core) accessChanged(ctx context.Context, tx store.Tx, bot string) error {
+	return c.accessEnded(ctx, tx, bot, "")
+}
+
+// accessEnded is accessChanged that says what connections are told whose credential
+// it ended, unless why is empty.
+func (c *core) accessEnded(ctx context.Context, tx store.Tx, bot, why string) error {
 	e := &b2bv1.AccessChangedEvent{}
 	if bot != "" {
 		e.BotId = &bot
+	}
+	if why != "" {
+		e.CloseReason = &why
 	}
 	return c.emit(ctx, tx, store.Event{Audience: store.AudienceInternal},
 		&b2bv1.Event{Event: &b2bv1.Event_AccessChanged{AccessChanged: e}})

@@ -187,7 +187,7 @@ func (c *core) rotateSecret(ctx context.Context, tx store.Tx, id string) (string
 	if _, err := tx.DeleteSessionsOf(ctx, store.SessionScope{Role: store.RoleOrgAdmin, OrgID: id}); err != nil {
 		return "", fmt.Errorf("end the sessions of an org's admins: %w", err)
 	}
-	return secret, c.accessChanged(ctx, tx, "")
+	return secret, c.accessEnded(ctx, tx, "", "Credential rotated")
 }
 
 // lastTime is the end of the year 9999, the last time that a Timestamp can say; JSON

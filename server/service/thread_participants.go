@@ -91,7 +91,7 @@ func (s *threadService) RemoveParticipant(ctx context.Context, req *b2bv1.Remove
 				return nil, errForbiddenBy("remove others")
 			}
 		}
-		return &b2bv1.RemoveParticipantResponse{Ok: true}, s.remove(ctx, tx, t, bot)
+		return &b2bv1.RemoveParticipantResponse{Ok: true, BotId: bot.ID}, s.remove(ctx, tx, t, bot)
 	})
 }
 

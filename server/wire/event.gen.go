@@ -516,6 +516,8 @@ func membersAccessChangedEvent(b []byte, m *v1.AccessChangedEvent) []byte {
 	}
 	b = append(b, `"bot_id":`...)
 	b = appendOptional(b, m.BotId, AppendString)
+	b = append(b, `,"close_reason":`...)
+	b = appendOptional(b, m.CloseReason, AppendString)
 	b = append(b, ',')
 	return b
 }

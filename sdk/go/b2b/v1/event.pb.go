@@ -1640,7 +1640,10 @@ func (x *ThreadJoinResolvedEvent) GetBy() string {
 type AccessChangedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The bot concerned; absent: the whole org.
-	BotId         *string `protobuf:"bytes,1,opt,name=bot_id,json=botId,proto3,oneof" json:"bot_id,omitempty"`
+	BotId *string `protobuf:"bytes,1,opt,name=bot_id,json=botId,proto3,oneof" json:"bot_id,omitempty"`
+	// What connections are told that this closes, e.g. "Session evicted"; absent: what
+	// became of their credential says it.
+	CloseReason   *string `protobuf:"bytes,2,opt,name=close_reason,json=closeReason,proto3,oneof" json:"close_reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1678,6 +1681,13 @@ func (*AccessChangedEvent) Descriptor() ([]byte, []int) {
 func (x *AccessChangedEvent) GetBotId() string {
 	if x != nil && x.BotId != nil {
 		return *x.BotId
+	}
+	return ""
+}
+
+func (x *AccessChangedEvent) GetCloseReason() string {
+	if x != nil && x.CloseReason != nil {
+		return *x.CloseReason
 	}
 	return ""
 }
@@ -1788,10 +1798,12 @@ const file_b2b_v1_event_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x02 \x01(\tR\trequestId\x121\n" +
 	"\x06status\x18\x03 \x01(\x0e2\x19.b2b.v1.JoinRequestStatusR\x06status\x12\x0e\n" +
-	"\x02by\x18\x04 \x01(\tR\x02by\";\n" +
+	"\x02by\x18\x04 \x01(\tR\x02by\"t\n" +
 	"\x12AccessChangedEvent\x12\x1a\n" +
-	"\x06bot_id\x18\x01 \x01(\tH\x00R\x05botId\x88\x01\x01B\t\n" +
-	"\a_bot_id*i\n" +
+	"\x06bot_id\x18\x01 \x01(\tH\x00R\x05botId\x88\x01\x01\x12&\n" +
+	"\fclose_reason\x18\x02 \x01(\tH\x01R\vcloseReason\x88\x01\x01B\t\n" +
+	"\a_bot_idB\x0f\n" +
+	"\r_close_reason*i\n" +
 	"\x0eArtifactAction\x12\x1f\n" +
 	"\x1bARTIFACT_ACTION_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15ARTIFACT_ACTION_ADDED\x10\x01\x12\x1b\n" +

@@ -2152,7 +2152,9 @@ func (x *RemoveParticipantRequest) GetRequestId() string {
 type RemoveParticipantResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Always true.
-	Ok            bool `protobuf:"varint,1,opt,name=ok,proto3" json:"ok,omitempty"`
+	Ok bool `protobuf:"varint,1,opt,name=ok,proto3" json:"ok,omitempty"`
+	// The bot's id.
+	BotId         string `protobuf:"bytes,2,opt,name=bot_id,json=botId,proto3" json:"bot_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2192,6 +2194,13 @@ func (x *RemoveParticipantResponse) GetOk() bool {
 		return x.Ok
 	}
 	return false
+}
+
+func (x *RemoveParticipantResponse) GetBotId() string {
+	if x != nil {
+		return x.BotId
+	}
+	return ""
 }
 
 // Asks to leave.
@@ -3750,9 +3759,10 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"\x03bot\x18\x02 \x01(\tR\x03bot\x12\"\n" +
 	"\n" +
 	"request_id\x18d \x01(\tH\x00R\trequestId\x88\x01\x01B\r\n" +
-	"\v_request_id\"+\n" +
+	"\v_request_id\"J\n" +
 	"\x19RemoveParticipantResponse\x12\x0e\n" +
-	"\x02ok\x18\x01 \x01(\bR\x02ok\"d\n" +
+	"\x02ok\x18\x01 \x01(\bR\x02ok\x12\x1d\n" +
+	"\x06bot_id\x18\x02 \x01(\tB\x06ڵ\x18\x02(\x01R\x05botId\"d\n" +
 	"\x12LeaveThreadRequest\x12\x1b\n" +
 	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12\"\n" +
 	"\n" +
