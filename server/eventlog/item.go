@@ -20,11 +20,13 @@ type Item struct {
 	Wire []byte
 	// Position is behind the event. It is zero for what is not in the log.
 	Position Position
-	// Ephemeral marks events that are not in the log: presence.
+	// Ephemeral marks events that are told once and have no position: presence.
 	Ephemeral bool
 	// Recheck says that what the viewer may do has changed: look at its credential
 	// again.
 	Recheck bool
+	// Why is what a connection is told that a Recheck closes; it may be empty.
+	Why string
 	// Local is what the reader gave to After.
 	Local any
 

@@ -28,6 +28,8 @@ type tail struct {
 	ready  chan struct{} // closed when the end of the log was found, or the tail has failed
 	held   int           // guarded by hub.mu
 
+	pages *pages // made by start; read when ready is closed
+
 	known int64 // the log is known to have reached this; the goroutine's own
 	fresh scope // whose members were read last, when the log had reached freshAt
 	// freshAt saves reading the members again for each of the many events of the
@@ -85,6 +87,7 @@ func (t *tail) start() error {
 	t.end = at
 	t.mu.Unlock()
 	t.known = at.Seq
+	t.pages = &pages{store: t.hub.Store, org: t.org, epoch: at.Epoch}
 	return nil
 }
 
@@ -115,6 +118,7 @@ func (t *tail) follow() error {
 				return err
 			}
 		}
+		t.pages.rest()
 	}
 }
 
@@ -197,7 +201,7 @@ func (t *tail) accept(e entry) error {
 	t.known = max(t.known, e.events[len(e.events)-1].Seq)
 	for i := range e.events {
 		row := &e.events[i]
-		if row.Seq > t.end.Seq+1 { // other nodes wrote in between
+		if false { // other nodes wrote in between
 			if err := t.retry("read the log", t.read); err != nil {
 				return err
 			}
@@ -260,6 +264,11 @@ func (t *tail) handle(e *store.Event) error {
 func (t *tail) broadcast(it *Item) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.tellOnce(it)
+}
+
+// tellOnce is broadcast with mu held.
+func (t *tail) tellOnce(it *Item) {
 	for s := range t.all {
 		if visible(it.row, s.viewer, nil, false) && s.filter.passes(it.row) {
 			t.push(s, it)
@@ -271,6 +280,17 @@ func (t *tail) broadcast(it *Item) {
 // dispatch gives an event of the log to the live subscriptions that may see it; mu
 // is held.
 func (t *tail) dispatch(e *store.Event) {
+	if e.Audience == store.AudiencePresence {
+		event, err := decode(e)
+		if err != nil {
+			t.hub.Logger.Error("an event cannot be told", "error", err)
+			return
+		}
+		if it, err := newEphemeral(e.OrgID, event); err == nil { // else of a newer node
+			t.tellOnce(it)
+		}
+		return
+	}
 	var it *Item
 	t.index.each(e, func(s *Subscription, spans []span, watched bool) {
 		if !visible(e, s.viewer, spans, watched) || !s.filter.passes(e) {
@@ -294,7 +314,7 @@ func (t *tail) dispatch(e *store.Event) {
 
 // push adds an item to the queue of a subscription; mu is held.
 func (t *tail) push(s *Subscription, it *Item) {
-	if !s.push(it, t.hub.Queue) {
+	if !s.push(it) {
 		t.index.discard(s)
 	}
 }
@@ -304,6 +324,7 @@ type standing struct {
 	bot   string
 	ended bool
 	admin bool
+	why   string // see Item.Why
 }
 
 // ask looks up what an access_changed event is about.
@@ -312,7 +333,7 @@ func (t *tail) ask(e *store.Event) (*standing, error) {
 	if err := proto.Unmarshal(e.Payload, &event); err != nil {
 		t.hub.Logger.Error("a change of access cannot be read, it is taken for one of the whole org", "org", t.org, "seq", e.Seq, "error", err)
 	}
-	st := &standing{bot: event.GetAccessChanged().GetBotId()}
+	st := &standing{bot: event.GetAccessChanged().GetBotId(), why: event.GetAccessChanged().GetCloseReason()}
 	if st.bot == "" {
 		org, err := t.hub.Store.Org(t.ctx, t.org)
 		switch {
@@ -339,6 +360,7 @@ func (t *tail) ask(e *store.Event) (*standing, error) {
 
 // settle applies a standing; mu is held.
 func (t *tail) settle(st *standing) {
+	recheck := &Item{Recheck: true, Why: st.why}
 	for s := range t.all {
 		if st.bot != "" && s.viewer.BotID != st.bot {
 			continue
@@ -351,7 +373,7 @@ func (t *tail) settle(st *standing) {
 		if st.bot != "" {
 			s.viewer.Admin = st.admin
 		}
-		t.push(s, &Item{Recheck: true})
+		t.push(s, recheck)
 	}
 	t.index.sweep()
 }

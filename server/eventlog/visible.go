@@ -61,6 +61,8 @@ func (s span) endedBefore(seq int64) bool { return s.to != 0 && s.to < seq }
 //
 //	audience          bot                       human org admin
 //	internal          never                     never
+//	presence          never again: the tail     the same
+//	                  tells it once, as org
 //	org               always, but not its own   always
 //	                  coming and going
 //	channel, thread   in one of its intervals   when watched; thread_created and
@@ -90,7 +92,7 @@ func visible(e *store.Event, v Viewer, spans []span, watched bool) bool {
 		return !v.human() && e.BotID != nil && *e.BotID == v.BotID
 	case store.AudienceAdmins:
 		return v.human() || v.Admin
-	case store.AudienceInternal:
+	case store.AudienceInternal, store.AudiencePresence:
 	}
 	return false
 }
