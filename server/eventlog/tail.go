@@ -28,8 +28,6 @@ type tail struct {
 	ready  chan struct{} // closed when the end of the log was found, or the tail has failed
 	held   int           // guarded by hub.mu
 
-	pages *pages // made by start; read when ready is closed
-
 	known int64 // the log is known to have reached this; the goroutine's own
 	fresh scope // whose members were read last, when the log had reached freshAt
 	// freshAt saves reading the members again for each of the many events of the
@@ -87,7 +85,6 @@ func (t *tail) start() error {
 	t.end = at
 	t.mu.Unlock()
 	t.known = at.Seq
-	t.pages = &pages{store: t.hub.Store, org: t.org, epoch: at.Epoch}
 	return nil
 }
 
@@ -118,7 +115,6 @@ func (t *tail) follow() error {
 				return err
 			}
 		}
-		t.pages.rest()
 	}
 }
 
@@ -201,7 +197,7 @@ func (t *tail) accept(e entry) error {
 	t.known = max(t.known, e.events[len(e.events)-1].Seq)
 	for i := range e.events {
 		row := &e.events[i]
-		if false { // other nodes wrote in between
+		if row.Seq > t.end.Seq+1 { // other nodes wrote in between
 			if err := t.retry("read the log", t.read); err != nil {
 				return err
 			}
@@ -314,7 +310,7 @@ func (t *tail) dispatch(e *store.Event) {
 
 // push adds an item to the queue of a subscription; mu is held.
 func (t *tail) push(s *Subscription, it *Item) {
-	if !s.push(it) {
+	if !s.push(it, t.hub.Queue) {
 		t.index.discard(s)
 	}
 }
