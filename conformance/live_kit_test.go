@@ -1,0 +1,154 @@
+package conformance
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// liveFake is a fake that pushes: its socket answers as script says, its stream is written by story.
+type liveFake struct {
+	script func(frame string) []string // answers to a frame; "close" closes with 4008
+	story  string
+}
+
+// tryLive drives a check against a fake and returns its failures.
+func tryLive(t *testing.T, l liveFake, run func(t *T)) []string {
+	t.Helper()
+	f := newFake(t)
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /api/ws-ticket", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"ticket":"t","expires_in":30}`) })
+	mux.HandleFunc("GET /ws", func(w http.ResponseWriter, r *http.Request) {
+		c, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer func() { _ = c.CloseNow() }() // it is over already
+		if r.FormValue("ticket") != "t" {
+			_ = c.Close(4001, "no ticket") // the client sees it or not
+			return
+		}
+		for {
+			_, text, err := c.Read(r.Context())
+			if err != nil {
+				return
+			}
+			answers := l.script(string(text))
+			for _, a := range answers {
+				if a == "close" {
+					_ = c.Close(4008, "slow") // the client sees it or not
+					return
+				}
+				if c.Write(r.Context(), websocket.MessageText, []byte(a)) != nil {
+					return
+				}
+			}
+		}
+	})
+	mux.HandleFunc("GET /api/events", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprint(w, l.story)
+	})
+	mux.Handle("/", f.Config.Handler)
+	f.Config.Handler = mux
+	tg, err := newTarget(f.URL, "correct", t.Logf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tg.client.CloseIdleConnections()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	return (&T{ctx: ctx, target: tg}).run(Check{Run: run})
+}
+
+// parrot answers pings, acks what has a good type, and refuses the rest.
+func parrot(frame string) []string {
+	fr := newFrame(frame)
+	switch {
+	case fr.kind() == "ping":
+		return []string{`{"type":"pong"}`}
+	case fr.kind() == "leave":
+		return []string{"close"}
+	case fr.kind() == "good":
+		return []string{`{"type":"thread_message","cursor":"c1"}`, fmt.Sprintf(`{"type":"ack","ref":%q,"result":{"operation":"good","resource_id":"x"}}`, fr.str("ref"))}
+	}
+	return []string{fmt.Sprintf(`{"type":"error","ref":%q,"message":"no","code":"FORBIDDEN"}`, fr.str("ref"))}
+}
+
+func TestSocket(t *testing.T) {
+	failures := tryLive(t, liveFake{script: parrot}, func(t *T) {
+		s := t.open("a bot", Token("x"))
+		s.wire.hold()
+		s.send(J{"type": "bad", "ref": "before"})
+		if err := s.wire.release(); err != nil {
+			t.Errorf("%v", err)
+		}
+		s.answer("before").failed("FORBIDDEN")
+		s.do(J{"type": "good"}).Equal("result.resource_id", "x")
+		s.refuses("FORBIDDEN", J{"type": "bad"})
+		if s.last() != "c1" || s.next("thread_message").cursor() != "c1" {
+			t.Errorf("the event was lost")
+		}
+		if !s.open() {
+			t.Errorf("an open socket says it is not")
+		}
+		s.send(J{"type": "leave"})
+		s.closes(4008, "slow")
+		t.dial("nobody").closes(4001, "no ticket")
+	})
+	if len(failures) > 0 {
+		t.Error(failures)
+	}
+}
+
+func TestSocketFaultsAreSeen(t *testing.T) {
+	for name, run := range map[string]func(t *T){
+		"code":   func(t *T) { t.open("a bot", nil).refuses("NOT_FOUND", J{"type": "bad"}) },
+		"ack":    func(t *T) { t.open("a bot", nil).do(J{"type": "bad"}) },
+		"closed": func(t *T) { s := t.open("a bot", nil); s.send(J{"type": "leave"}); s.next("thread_message") },
+		"close":  func(t *T) { s := t.open("a bot", nil); s.send(J{"type": "leave"}); s.closes(4001) },
+		"reason": func(t *T) { s := t.open("a bot", nil); s.send(J{"type": "leave"}); s.closes(4008, "other") },
+	} {
+		if failures := tryLive(t, liveFake{script: parrot}, run); len(failures) != 1 {
+			t.Errorf("%s: %v", name, failures)
+		}
+	}
+}
+
+func TestStream(t *testing.T) {
+	story := ": hello\n\nid: 1\nevent: message\ndata: {\"type\":\"message\",\ndata: \"cursor\":\"1\"}\n\ndata:{\"type\":\"bot_online\"}\r\n\r\n: beat\n\nevent: bot_renamed\ndata: {\"type\":\"bot_renamed\",\"new_name\":\"flag-1\",\"cursor\":\"2\"}\n\nid: 9\n\n"
+	failures := tryLive(t, liveFake{story: story}, func(t *T) {
+		s := t.stream("a bot", Token("x"), []string{"types", "message"})
+		got := s.told("flag-1", "message")
+		if got[0].ID != "1" || got[0].Event != "message" || got[0].cursor() != "1" {
+			t.Errorf("read %+v", got[0])
+		}
+		s.ends()
+		if all := s.all(); len(all) != 3 || !all[1].presence() || all[2].ID != "" || s.beats != 2 {
+			t.Errorf("read %+v and %d comments", all, s.beats)
+		}
+	})
+	if len(failures) > 0 {
+		t.Error(failures)
+	}
+	failures = tryLive(t, liveFake{story: "data: {}\n\n"}, func(t *T) { t.stream("a bot", nil, nil) })
+	if len(failures) != 1 || !strings.Contains(failures[0], "does not begin with a comment") {
+		t.Error(failures)
+	}
+}
+
+func TestEventsLeaveOutAnswersAndPresence(t *testing.T) {
+	var frames []Frame
+	for _, raw := range []string{`{"type":"ack"}`, `{"type":"message","cursor":"1"}`, `{"type":"bot_online"}`, `{"type":"bot_offline","cursor":"2"}`, `{"type":"pong"}`, `[1]`, `no`} {
+		frames = append(frames, newFrame(raw))
+	}
+	if got := kinds(events(frames)); !slices.Equal(got, []string{"message", "bot_offline", "", ""}) {
+		t.Errorf("%v", got)
+	}
+}
