@@ -148,7 +148,7 @@ func TestCatchUpPages(t *testing.T) {
 	}
 	for _, since := range []int64{0, w.history()[200].At} {
 		whole, end := w.caught(w.bot(b[0]), since, "", 1_000_000, nil)
-		if len(whole) < 20 {
+		if len(whole) < 10 {
 			t.Fatalf("only %d rows", len(whole))
 		}
 		for _, limit := range []int{1, 7, len(whole)} {

@@ -35,8 +35,8 @@
 // the next one. Nothing was kept for it, so nothing is lost with a node either: the
 // position is good on every node.
 //
-// The reader is slow. Its queue holds 256 items; the next one ends its subscription
-// with a [SlowError] that carries the position of what it read last, to be told to
+// The reader is slow: 256 items wait and it has taken none for a second, or 4,096
+// wait. The next one ends its subscription with a [SlowError] that carries the position of what it read last, to be told to
 // the client together with "resume". The tail has not waited for it. A reader that
 // is slow while it replays loses its queue, not its place: it replays on, and joins
 // later. So a reader far behind is never caught in a circle of overflows.
@@ -79,7 +79,8 @@
 //
 // # Presence
 //
-// Whether a bot is online is state, not history. [Hub.Publish] gives such events to
-// the subscriptions of this node, also to those that still replay, behind what they
-// replay. They have no position.
+// Whether a bot is online is state, not history. The log carries such events to every
+// node (store.AudiencePresence), and [Hub.Publish] gives one to the subscriptions of
+// this node alone. They are told once, also to those that still replay, behind what
+// they replay; they have no position, and no replay gives them again.
 package eventlog

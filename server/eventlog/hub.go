@@ -49,12 +49,14 @@ type Config struct {
 	Store    Store
 	Doorbell Doorbell      // nil: no other node
 	Poll     time.Duration // how often the log of an org with subscribers is looked at without a ring; 0: never
-	Queue    int           // how many items a subscription may be behind; 0 is 256
+	Queue    int           // how many items may wait for a reader that takes none; 0 is 256
+	Grace    time.Duration // how long a reader may take none while more wait; 0 is a second
 	Logger   *slog.Logger  // nil is silent
 }
 
 const (
 	defaultQueue = 256
+	burst        = 16   // how many times Queue may wait for a reader that goes on taking
 	pageSize     = 500  // events read from the store at once
 	inboxMost    = 8192 // committed events that may wait for a tail
 	maxWatched   = 100  // scopes that a human may watch
@@ -78,6 +80,9 @@ type Hub struct {
 func New(c Config) *Hub {
 	if c.Queue <= 0 {
 		c.Queue = defaultQueue
+	}
+	if c.Grace <= 0 {
+		c.Grace = time.Second
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -159,7 +159,7 @@ func TestExpiresDuringReplay(t *testing.T) {
 
 func TestSlowReader(t *testing.T) {
 	w := newWorld(t)
-	h := w.hub(eventlog.Config{Queue: 8})
+	h := w.hub(eventlog.Config{Queue: 8, Grace: 1})
 	b := w.bots(2)
 	thread := w.thread(b...)
 	slow, quick := w.subscribe(h, w.bot(b[0]), nil), w.subscribe(h, w.bot(b[1]), nil)
@@ -176,7 +176,25 @@ func TestSlowReader(t *testing.T) {
 		t.Fatalf("got %v, want to resume from %v", err, last)
 	}
 	again := w.subscribe(h, w.bot(b[0]), &e.Resume)
-	wantSeqs(t, "resumed", w.seqs(again)[:20], span(last.Seq+1, last.Seq+20)...)
+	got := w.seqs(again)
+	wantSeqs(t, "resumed", got, span(last.Seq+1, last.Seq+20)...)
+}
+
+// TestBurst shows that a reader is not slow because much happens at once.
+func TestBurst(t *testing.T) {
+	w := newWorld(t)
+	h := w.hub(eventlog.Config{Queue: 8, Grace: 200 * time.Millisecond})
+	s := w.subscribe(h, w.bot(w.bots(1)[0]), nil)
+	time.Sleep(250 * time.Millisecond) // waiting for something to take is not being slow
+	w.manyNews(100)
+	wantSeqs(t, "got", w.seqs(s), span(1, 100)...)
+	w.manyNews(8*16 + 1)
+	other := w.subscribe(h, w.human(), nil) // behind them
+	w.news()
+	w.next(other)
+	if _, err := s.Next(t.Context()); !errors.As(err, new(*eventlog.SlowError)) {
+		t.Errorf("too much at once: %v", err)
+	}
 }
 
 func span(from, to int64) (seqs []int64) {
@@ -190,13 +208,17 @@ func span(from, to int64) (seqs []int64) {
 // its place nor what was put behind it.
 func TestSlowReplay(t *testing.T) {
 	w := newWorld(t)
-	h := w.hub(eventlog.Config{Queue: 8})
+	h := w.hub(eventlog.Config{Queue: 8, Grace: 1})
 	bot := w.bots(1)[0]
 	w.manyNews(30)
 	s := w.subscribe(h, w.bot(bot), w.start()) // joins at once, and replays 30
 	w.next(s)
 	s.After("local")
-	w.manyNews(50)
+	other := w.subscribe(h, w.bot(bot), nil)
+	for range 50 { // until the tail has handled them
+		w.news()
+		w.next(other)
+	}
 	var got []int64
 	local := false
 	for len(got) < 79 || !local {
@@ -591,4 +613,35 @@ func TestCloseOfOne(t *testing.T) {
 	again := w.subscribe(h, w.bot(b[0]), nil) // the org's tail starts anew
 	w.news()
 	w.next(again)
+}
+
+// gated does something between reading memberships and telling them, once.
+type gated struct {
+	eventlog.Store
+	between func()
+	once    sync.Once
+}
+
+func (g *gated) Memberships(ctx context.Context, bot string) ([]store.Membership, error) {
+	rows, err := g.Store.Memberships(ctx, bot)
+	g.once.Do(g.between)
+	return rows, err
+}
+
+// TestJoinsWhileConnecting shows that memberships that went stale while a
+// subscription joined the tail are not believed.
+func TestJoinsWhileConnecting(t *testing.T) {
+	w := newWorld(t)
+	b := w.bots(2)
+	thread := w.thread(b[0])
+	var human *eventlog.Subscription
+	g := &gated{Store: w.store, between: func() {
+		w.join(thread, b[1], b[0])
+		settle(w, human)
+	}}
+	h := w.hub(eventlog.Config{Store: g})
+	human = w.subscribe(h, w.human(), nil)
+	s := w.subscribe(h, w.bot(b[1]), nil)
+	w.post(thread, b[0], "x") // 4
+	wantSeqs(t, "got", w.seqs(s), 3, 4)
 }

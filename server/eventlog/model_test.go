@@ -30,7 +30,7 @@ func TestRandomReaders(t *testing.T) {
 	})
 	t.Run("sqlite with small queues", func(t *testing.T) {
 		w := newWorld(t)
-		play(t, []*world{w}, []*eventlog.Hub{w.hub(eventlog.Config{Queue: 3})})
+		play(t, []*world{w}, []*eventlog.Hub{w.hub(eventlog.Config{Queue: 3, Grace: time.Microsecond})})
 	})
 	t.Run("three nodes, rings lost", func(t *testing.T) {
 		url := pgtest.URL(t)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"sync"
+	"time"
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
@@ -39,11 +40,12 @@ type Subscription struct {
 	target  int64         // replay up to this seq
 	live    bool
 	queue   []*Item
-	head    int      // of queue
-	reached Position // behind what was given last, or is known to have nothing to give
-	ending  error    // comes when the queue is empty
-	err     error    // comes at once
-	left    bool     // Close was called
+	head    int       // of queue
+	reached Position  // behind what was given last, or is known to have nothing to give
+	taken   time.Time // when the reader last took from the queue, or could begin to
+	ending  error     // comes when the queue is empty
+	err     error     // comes at once
+	left    bool      // Close was called
 }
 
 // smallQueue is what an idle subscription keeps of its queue, in items.
@@ -52,7 +54,7 @@ const smallQueue = 16
 func newSubscription(t *tail, v Viewer, at Position, f Filter) *Subscription {
 	s := &Subscription{
 		tail: t, viewer: v, filter: newFilter(f), at: at.Seq,
-		wake: make(chan struct{}, 1), reached: at, scanned: at,
+		wake: make(chan struct{}, 1), reached: at, scanned: at, taken: time.Now(),
 	}
 	if v.human() && s.filter != nil { // to filter by a thread is to watch it
 		s.watched = maps.Clone(s.filter.scopes)
@@ -107,6 +109,7 @@ func (s *Subscription) pop() (it *Item, replay bool, err error) {
 		}
 		s.live = true
 	}
+	s.taken = time.Now()
 	if s.head == len(s.queue) {
 		if s.ending != nil {
 			s.err = s.ending
@@ -134,30 +137,41 @@ func (s *Subscription) replay(ctx context.Context) error {
 	if err := t.join(ctx, s); err != nil {
 		return err
 	}
+	t.mu.Lock()
+	v, watched, limit := s.viewer, maps.Clone(s.watched), t.end.Seq-s.at
+	t.mu.Unlock()
 	s.mu.Lock()
-	joined, limit := s.joined, int64(pageSize)
-	if joined {
-		limit = min(limit, s.target-s.at)
+	if s.joined {
+		limit = s.target - s.at
 	}
 	s.mu.Unlock()
 	if limit <= 0 {
 		return nil
 	}
-	t.mu.Lock()
-	v, watched := s.viewer, maps.Clone(s.watched)
-	t.mu.Unlock()
-	rows, err := t.hub.Store.ReadLog(ctx, v.OrgID, s.at, int(limit))
-	if err != nil {
-		return fmt.Errorf("read the log: %w", err)
-	}
-	if len(rows) == 0 || rows[0].Seq != s.at+1 {
-		return errExpired()
-	}
-	page, err := pick(ctx, t.hub, v, watched, s.filter, s.scanned.Epoch, rows)
+	// All that is about to be read is committed, so memberships read now say all about
+	// it: what changes later begins or ends at a higher seq.
+	spans, err := memberships(ctx, t.hub.Store, v)
 	if err != nil {
 		return err
 	}
-	last := &rows[len(rows)-1]
+	var page []*Item
+	last, err := t.pages.read(ctx, s.at, limit, func(e *store.Event, item func() (*Item, error)) {
+		k, _ := scopeOf(e)
+		_, watches := watched[k]
+		if !visible(e, v, spans[k], watches) || !s.filter.passes(e) {
+			return
+		}
+		it, err := item()
+		if err != nil {
+			t.hub.Logger.Error("an event cannot be told", "error", err)
+		}
+		if it != nil {
+			page = append(page, it)
+		}
+	})
+	if err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.at, s.page, s.scanned = last.Seq, page, positionOf(s.scanned.Epoch, last)
@@ -167,33 +181,7 @@ func (s *Subscription) replay(ctx context.Context) error {
 	return nil
 }
 
-// pick makes the items of those rows that a viewer may and wants to see.
-func pick(ctx context.Context, h *Hub, v Viewer, watched map[scope]struct{}, f *filter, epoch string, rows []store.Event) ([]*Item, error) {
-	spans, err := memberships(ctx, h.Store, v)
-	if err != nil {
-		return nil, err
-	}
-	var page []*Item
-	for i := range rows {
-		e := &rows[i]
-		k, _ := scopeOf(e)
-		_, watches := watched[k]
-		if !visible(e, v, spans[k], watches) || !f.passes(e) {
-			continue
-		}
-		it, err := newItem(epoch, e)
-		if err != nil {
-			h.Logger.Error("an event cannot be told", "error", err)
-		}
-		if it != nil {
-			page = append(page, it)
-		}
-	}
-	return page, nil
-}
-
-// memberships reads the intervals of a viewer. Those read after some events say all
-// about these events: what changes later begins or ends at a higher seq.
+// memberships reads the intervals of a viewer, which has some if it is a bot.
 func memberships(ctx context.Context, r Store, v Viewer) (map[scope][]span, error) {
 	if v.human() {
 		return nil, nil
@@ -205,9 +193,18 @@ func memberships(ctx context.Context, r Store, v Viewer) (map[scope][]span, erro
 	return spansOf(rows), nil
 }
 
-// push adds an item to the queue, of which at most `most` may wait; the tail holds
-// its lock. It is false when the tail must give no more events of the log.
-func (s *Subscription) push(it *Item, most int) bool {
+// full tells that the reader is too far behind. Items are shared, so a queue costs
+// little: a reader that goes on taking may have a burst waiting, such as the
+// thousand joins of a new thread.
+func (s *Subscription) full() bool {
+	c := &s.tail.hub.Config
+	n := len(s.queue) - s.head
+	return n >= c.Queue && (n >= burst*c.Queue || time.Since(s.taken) > c.Grace)
+}
+
+// push adds an item to the queue; the tail holds its lock. It is false when the tail
+// must give no more events of the log.
+func (s *Subscription) push(it *Item) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil || s.ending != nil {
@@ -217,7 +214,7 @@ func (s *Subscription) push(it *Item, most int) bool {
 		return s.joined
 	}
 	keep := true
-	if len(s.queue)-s.head >= most && !s.live { // go back to replaying
+	if !s.live && s.full() { // go back to replaying
 		s.joined, keep = false, false
 		kept := make([]*Item, 0, smallQueue)
 		for _, q := range s.queue[s.head:] {
@@ -230,11 +227,14 @@ func (s *Subscription) push(it *Item, most int) bool {
 			return false
 		}
 	}
-	if len(s.queue)-s.head >= most {
+	if s.full() {
 		s.err = &SlowError{Resume: s.reached}
 		s.queue, s.head, s.page = nil, 0, nil
 		s.signal()
 		return false
+	}
+	if s.head == len(s.queue) { // until now there was nothing to take
+		s.taken = time.Now()
 	}
 	if s.head > 0 && len(s.queue) == cap(s.queue) { // reuse what was given
 		n := copy(s.queue, s.queue[s.head:])

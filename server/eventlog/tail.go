@@ -28,6 +28,8 @@ type tail struct {
 	ready  chan struct{} // closed when the end of the log was found, or the tail has failed
 	held   int           // guarded by hub.mu
 
+	pages *pages // made by start; read when ready is closed
+
 	known int64 // the log is known to have reached this; the goroutine's own
 	fresh scope // whose members were read last, when the log had reached freshAt
 	// freshAt saves reading the members again for each of the many events of the
@@ -85,6 +87,7 @@ func (t *tail) start() error {
 	t.end = at
 	t.mu.Unlock()
 	t.known = at.Seq
+	t.pages = &pages{store: t.hub.Store, org: t.org, epoch: at.Epoch}
 	return nil
 }
 
@@ -115,6 +118,7 @@ func (t *tail) follow() error {
 				return err
 			}
 		}
+		t.pages.rest()
 	}
 }
 
@@ -310,7 +314,7 @@ func (t *tail) dispatch(e *store.Event) {
 
 // push adds an item to the queue of a subscription; mu is held.
 func (t *tail) push(s *Subscription, it *Item) {
-	if !s.push(it, t.hub.Queue) {
+	if !s.push(it) {
 		t.index.discard(s)
 	}
 }
