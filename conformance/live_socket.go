@@ -230,14 +230,14 @@ func (c *heldConn) release() error {
 	return nil
 }
 
-// narrow makes the receive buffer as small as the system allows, so that a reader that does not read is soon felt.
-func (c *heldConn) narrow() error {
+// room sets the size of the receive buffer, in bytes: a small one lets a reader that does not read be felt soon.
+func (c *heldConn) room(size int) error {
 	tcp, ok := c.Conn.(*net.TCPConn)
 	if !ok {
 		return fmt.Errorf("a connection of type %T has no receive buffer", c.Conn)
 	}
-	if err := tcp.SetReadBuffer(1); err != nil {
-		return fmt.Errorf("shrinking the receive buffer: %w", err)
+	if err := tcp.SetReadBuffer(size); err != nil {
+		return fmt.Errorf("sizing the receive buffer: %w", err)
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ func wsTicketChecks() []Check {
 			var opened, refused atomic.Int32
 			t.Concurrently(64, func(int) {
 				s := t.dial("a racer", "ticket", ticket)
-				s.send(J{"type": "ping"})
+				_ = s.conn.Write(t.ctx, websocket.MessageText, []byte(`{"type":"ping"}`)) // fails when the server has closed already
 				s.await(func() bool { return len(s.frames) > 0 })
 				if s.open() {
 					opened.Add(1)

@@ -129,7 +129,7 @@ func slowReader(t *T) {
 	quick.upTo(s.mark())
 	from := len(quick.all())
 	slow := t.dialQuiet("bob, who does not read", "ticket", t.wsTicket(s.Bob), "cursor", quick.last())
-	if err := slow.wire.narrow(); err != nil {
+	if err := slow.wire.room(64 << 10); err != nil {
 		t.Fatalf("%v", err)
 	}
 	// More than what the buffers between the two and the server's queue hold, then some more for as long as a server may take to be sure.
@@ -150,6 +150,9 @@ func slowReader(t *T) {
 	quick.seek("mark", isMark(end))
 	if behind := time.Since(done); behind > 2*time.Second {
 		t.Errorf("a reader beside the slow one was told the end %s after it was answered", behind)
+	}
+	if err := slow.wire.room(4 << 20); err != nil {
+		t.Fatalf("%v", err)
 	}
 	slow.listen()
 	slow.closes(4008, "slow consumer, resume from your cursor")
