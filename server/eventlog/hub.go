@@ -177,7 +177,7 @@ func (h *Hub) Publish(org string, event *b2bv1.Event) error {
 // Check the credential of the viewer after Subscribe returned: what changes later
 // comes as a Recheck.
 func (h *Hub) Subscribe(ctx context.Context, v Viewer, from *Position, f Filter) (*Subscription, error) {
-	if v.human() && len(f.Threads)+len(f.Channels) > maxWatched {
+	if v.human() && len(f.Threads)+len(f.Channels)+len(f.WatchThreads)+len(f.WatchChannels) > maxWatched {
 		return nil, errTooMany()
 	}
 	t, err := h.hold(v.OrgID)

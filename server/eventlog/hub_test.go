@@ -318,7 +318,7 @@ func TestWatching(t *testing.T) {
 	}
 	wantCode(t, s.Watch(ids[:1], nil), b2bv1.ErrorCode_ERROR_CODE_VALIDATION_ERROR)
 	wantCode(t, w.subscribe(h, w.bot(b[0]), nil).Watch([]string{thread}, nil), b2bv1.ErrorCode_ERROR_CODE_FORBIDDEN)
-	_, err := h.Subscribe(t.Context(), w.human(), nil, eventlog.Filter{Threads: ids, Channels: ids[:2]})
+	_, err := h.Subscribe(t.Context(), w.human(), nil, eventlog.Filter{Threads: ids, WatchChannels: ids[:2]})
 	wantCode(t, err, b2bv1.ErrorCode_ERROR_CODE_VALIDATION_ERROR)
 }
 

@@ -74,6 +74,11 @@ type Filter struct {
 	Types    []string
 	Threads  []string
 	Channels []string
+	// WatchThreads and WatchChannels are watched from the beginning by a human (see
+	// Watch), besides Threads and Channels. A human that resumes names them here to
+	// miss nothing of them.
+	WatchThreads  []string
+	WatchChannels []string
 }
 
 // filter is a Filter made for looking up; nil lets everything pass.

@@ -168,15 +168,10 @@ func (w *world) readAtRandom(hubs []*eventlog.Hub, v eventlog.Viewer, watched []
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	for {
-		s, err := hubs[rng.IntN(len(hubs))].Subscribe(ctx, v, &at, eventlog.Filter{})
+		s, err := hubs[rng.IntN(len(hubs))].Subscribe(ctx, v, &at, eventlog.Filter{WatchThreads: watched})
 		if err != nil {
 			w.Errorf("%v resumes at %s: %v", v, at, err)
 			return got
-		}
-		if len(watched) > 0 {
-			if err := s.Watch(watched, nil); err != nil {
-				w.Error(err)
-			}
 		}
 		for n := rng.IntN(60); n > 0; n-- {
 			patience, giveUp := context.WithTimeout(ctx, time.Duration(rng.IntN(20)+1)*time.Millisecond)

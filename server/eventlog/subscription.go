@@ -56,8 +56,13 @@ func newSubscription(t *tail, v Viewer, at Position, f Filter) *Subscription {
 		tail: t, viewer: v, filter: newFilter(f), at: at.Seq,
 		wake: make(chan struct{}, 1), reached: at, scanned: at, taken: time.Now(),
 	}
-	if v.human() && s.filter != nil { // to filter by a thread is to watch it
-		s.watched = maps.Clone(s.filter.scopes)
+	if v.human() { // to filter by a thread is to watch it
+		for _, k := range append(scopes(f.Threads, f.Channels), scopes(f.WatchThreads, f.WatchChannels)...) {
+			if s.watched == nil {
+				s.watched = map[scope]struct{}{}
+			}
+			s.watched[k] = struct{}{}
+		}
 	}
 	return s
 }
@@ -310,8 +315,8 @@ func (s *Subscription) Close() {
 	s.tail.hub.drop(s.tail)
 }
 
-// Watch lets a human org admin see the events of threads and channels, from now on
-// and in what is still to be replayed. At most 100 may be watched, which is checked
+// Watch lets a human org admin see the events of threads and channels: what is
+// committed from now on, and what is still to be replayed. At most 100 may be watched, which is checked
 // before adding (collaboration.md §16.7). Ids are not looked up.
 func (s *Subscription) Watch(threads, channels []string) error {
 	t := s.tail
