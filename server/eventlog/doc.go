@@ -41,6 +41,9 @@
 // is slow while it replays loses its queue, not its place: it replays on, and joins
 // later. So a reader far behind is never caught in a circle of overflows.
 //
+// Hundreds of bots come back at the same moment. The tail keeps the pages of the log
+// that were replayed last, so each event is read, decoded and encoded once for all.
+//
 // The tail is slow, because the store is, or because a thread of thousands is
 // created. What this node commits waits in an inbox that never makes the writer wait;
 // when it is full the tail reads the store instead.
