@@ -86,7 +86,7 @@ func resumeEverywhere(t *T) {
 		}
 	}
 	foreign := t.stream("bob resuming from ann's position", s.Bob, []string{"cursor", anns.last()})
-	fresh := t.open("bob from now", s.Bob)
+	fresh := t.dial("bob from now", "ticket", t.wsTicket(s.Bob)) // live as soon as the upgrade is answered
 	s.traffic(5)
 	end := s.mark()
 	live.seek("mark", isMark(end))

@@ -47,6 +47,7 @@ func (t *T) dialQuiet(name string, keyValues ...string) *Socket {
 	defer cancel()
 	conn, _, err := websocket.Dial(ctx, t.wsURL(keyValues...), &websocket.DialOptions{HTTPClient: client})
 	if err != nil {
+		client.CloseIdleConnections()
 		s.fatalf("opening: %v", err)
 	}
 	conn.SetReadLimit(-1)

@@ -61,7 +61,7 @@ func wsTicketChecks() []Check {
 			t.dial("a token", "token", string(h.Ann.Token)).closes(4001, missing)
 			ctx, cancel := context.WithTimeout(t.ctx, requestTimeout)
 			defer cancel()
-			conn, _, err := websocket.Dial(ctx, t.wsURL(), &websocket.DialOptions{HTTPHeader: http.Header{"Authorization": {"Bearer " + string(h.Ann.Token)}}})
+			conn, _, err := websocket.Dial(ctx, t.wsURL(), &websocket.DialOptions{HTTPClient: t.target.client, HTTPHeader: http.Header{"Authorization": {"Bearer " + string(h.Ann.Token)}}})
 			if err != nil {
 				t.Fatalf("opening with a Bearer: %v", err)
 			}
@@ -70,10 +70,10 @@ func wsTicketChecks() []Check {
 				t.Errorf("a Bearer instead of a ticket: %v, want the close code 4001", err)
 			}
 			elsewhere := strings.Replace(t.wsURL("ticket", t.wsTicket(h.Ann)), "/ws?", "/elsewhere?", 1)
-			conn, res, err := websocket.Dial(ctx, elsewhere, nil)
+			wrong, res, err := websocket.Dial(ctx, elsewhere, &websocket.DialOptions{HTTPClient: t.target.client})
 			switch {
 			case err == nil:
-				_ = conn.CloseNow() // the check has failed already
+				_ = wrong.CloseNow() // the check has failed already
 				t.Errorf("an upgrade elsewhere is accepted")
 			case res == nil || res.StatusCode < 400 || res.StatusCode >= 500:
 				t.Errorf("an upgrade elsewhere: %v, want 4xx", err)
