@@ -1,0 +1,33 @@
+package wire
+
+// Peek looks at a frame before it is known which message it is. It returns the raw
+// values of the named keys, nil for a key that is not there; of a key that stands
+// there twice the last. object is false for JSON that is no object. What is no JSON,
+// no UTF-8 or more than 64 levels deep is a *[FieldError].
+func Peek(data []byte, keys ...string) (values [][]byte, object bool, err error) {
+	if err := check(data); err != nil {
+		return nil, false, err
+	}
+	raw := trimSpace(data)
+	if raw[0] != '{' {
+		return nil, false, nil
+	}
+	values = make([][]byte, len(keys))
+	for rawKey, value := range members(raw) {
+		key := unquote(rawKey)
+		for i, k := range keys {
+			if k == key {
+				values[i] = value
+			}
+		}
+	}
+	return values, true, nil
+}
+
+// Text returns the text of a raw value that is a JSON string.
+func Text(raw []byte) (text string, ok bool) {
+	if len(raw) == 0 || raw[0] != '"' {
+		return "", false
+	}
+	return unquote(raw), true
+}
