@@ -1,0 +1,214 @@
+package ws
+
+import (
+	"context"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/eventlog"
+)
+
+// client is one connection. There may be many thousands: it holds what it needs and
+// no buffer.
+type client struct {
+	server  *Server
+	conn    *websocket.Conn
+	raw     net.Conn
+	sub     *eventlog.Subscription
+	creds   call.Credentials
+	org     string
+	bot     string // empty: an org admin's session
+	session bool
+	ip      string
+	agent   string
+	base    string
+	opened  time.Time
+	slot    int
+
+	ctx     context.Context // ends with the connection
+	cancel  context.CancelFunc
+	answers chan struct{} // one token for each answer that waits
+	closing sync.Once
+	alive   atomic.Bool // something came since the last ping
+	mute    atomic.Bool // the last ping was not answered
+	working sync.Mutex  // held while a frame is worked on
+	over    bool        // no more frames: guarded by working
+}
+
+// present tells whether the connection makes its bot be online.
+func (c *client) present() bool { return c.bot != "" && !c.session }
+
+// release undoes what admit did.
+func (c *client) release() {
+	c.cancel()
+	c.sub.Close()
+	if c.present() {
+		c.server.Presence.Leave(c.org, c.bot)
+	}
+}
+
+// read takes the frames of the client, one after the other, until the connection
+// ends.
+func (c *client) read() {
+	defer c.server.remove(c)
+	defer c.release()
+	for {
+		_, frame, err := c.conn.Read(context.Background())
+		if err != nil {
+			c.part(err)
+			return
+		}
+		c.alive.Store(true)
+		c.work(frame)
+	}
+}
+
+// part takes leave of a client that closed the connection, or broke the protocol: it
+// has been told so, and gets the time to read it.
+func (c *client) part(err error) {
+	c.cancel()
+	if websocket.CloseStatus(err) == -1 {
+		kill := time.AfterFunc(closeWait, c.cut)
+		defer kill.Stop()
+		if err := c.conn.Close(websocket.StatusProtocolError, ""); err != nil {
+			c.server.Log.Debug("a connection broke off", "error", err)
+		}
+	}
+	c.cut()
+}
+
+// work does one frame, unless the connection is about to end.
+func (c *client) work(frame []byte) {
+	c.working.Lock()
+	defer c.working.Unlock()
+	if !c.over && c.ctx.Err() == nil {
+		c.handle(frame)
+	}
+}
+
+// write sends what the subscription gives, until the connection ends.
+func (c *client) write() {
+	for c.ctx.Err() == nil {
+		it, err := c.sub.Next(c.ctx)
+		if err != nil {
+			if e := c.endedBy(c.ctx, err); e != nil {
+				c.end(e)
+			}
+			return
+		}
+		switch {
+		case it.Event != nil:
+			err = c.send(it.Wire)
+		case it.Recheck:
+			c.server.forget(c.org, it)
+			c.recheck(it.Why)
+		default:
+			switch v := it.Local.(type) {
+			case []byte:
+				err = c.send(v)
+				<-c.answers
+			case *ending:
+				c.end(v)
+			}
+		}
+		if err != nil && c.ctx.Err() == nil {
+			c.cut()
+		}
+	}
+}
+
+// send writes a frame. It waits for as long as the client answers pings.
+func (c *client) send(frame []byte) error {
+	return c.conn.Write(context.Background(), websocket.MessageText, frame)
+}
+
+// answer puts a frame behind all events that were committed before.
+func (c *client) answer(frame []byte) {
+	select {
+	case c.answers <- struct{}{}:
+		c.sub.After(frame)
+	case <-c.ctx.Done():
+	}
+}
+
+// recheck looks at the credential after a change of access; why is what a session is
+// told that has ended.
+func (c *client) recheck(why string) {
+	if why == "" {
+		why = sessionRevoked
+	}
+	_, err := c.server.Access.Authenticate(c.ctx, c.creds)
+	if err == nil || c.ctx.Err() != nil {
+		return
+	}
+	e := refusedLater(err, why)
+	if e == nil {
+		c.server.Log.Error("the credential of a connection cannot be looked at, it is closed", "error", err)
+		e = endInternal
+	}
+	c.end(e)
+}
+
+// check looks at the credential because time has passed.
+func (c *client) check(ctx context.Context) {
+	_, err := c.server.Access.Authenticate(ctx, c.creds)
+	if err == nil || ctx.Err() != nil {
+		return
+	}
+	if e := refusedLater(err, sessionExpired); e != nil {
+		c.end(e)
+		return
+	}
+	c.server.Log.Error("the credential of a connection cannot be looked at", "error", err)
+}
+
+// ping sends a ping, or ends a connection that has not answered the last one.
+func (c *client) ping() {
+	if !c.alive.Swap(false) && c.mute.Load() {
+		c.cut()
+		return
+	}
+	c.mute.Store(true)
+	c.server.tasks.Go(func() {
+		ctx, cancel := context.WithTimeout(c.ctx, closeWait)
+		defer cancel()
+		if err := c.conn.Ping(ctx); err == nil {
+			c.mute.Store(false)
+		}
+	})
+}
+
+// end closes the connection with a close frame. It does not wait for it.
+func (c *client) end(e *ending) {
+	c.closing.Do(func() {
+		c.cancel()
+		c.server.tasks.Go(func() {
+			kill := time.AfterFunc(closeWait, c.cut)
+			defer kill.Stop()
+			if err := c.conn.Close(e.code, e.reason); err != nil {
+				c.server.Log.Debug("a connection that is closed is gone", "error", err)
+			}
+		})
+	})
+}
+
+// drain ends the connection behind the frame that it is at and the answer to it.
+func (c *client) drain(e *ending) {
+	c.working.Lock()
+	defer c.working.Unlock()
+	if !c.over {
+		c.over = true
+		c.sub.After(e)
+	}
+}
+
+// cut ends the connection without a word.
+func (c *client) cut() {
+	c.cancel()
+	_ = c.raw.Close() // it may be closed already
+}

@@ -1,0 +1,156 @@
+package ws
+
+import (
+	"context"
+	"errors"
+
+	"github.com/coder/websocket"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/eventlog"
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+// ending is the code and reason of a close frame.
+type ending struct {
+	code   websocket.StatusCode
+	reason string
+}
+
+var (
+	endMissing   = &ending{4001, "Missing ticket. Use POST /api/ws-ticket to obtain a one-time ticket."}
+	endTicket    = &ending{4001, "Invalid or expired ticket"}
+	endExpired   = &ending{4001, "Token expired"}
+	endToken     = &ending{4001, "Invalid token"}
+	endIdentity  = &ending{4001, "Invalid ticket"}
+	endRevoked   = &ending{4002, "Token revoked"}
+	endDeleted   = &ending{4002, "Token regenerated"}
+	endOtherOrg  = &ending{4003, "Bot does not belong to ticket org"}
+	endSlow      = &ending{4008, "slow consumer, resume from your cursor"}
+	endInactive  = &ending{4100, "Organization is not active"}
+	endSuspended = &ending{4100, "Organization suspended"}
+	endDestroyed = &ending{4101, "Organization destroyed"}
+	endRejected  = &ending{4403, "bot_rejected"}
+	endPending   = &ending{4403, "bot_pending_approval"}
+	endInternal  = &ending{websocket.StatusInternalError, "Internal error"}
+)
+
+const (
+	sessionRevoked = "Session revoked"
+	sessionExpired = "Session expired"
+)
+
+// refusedAtOpen is what a caller is told whose credential does not lead to a
+// connection (§16.2); nil for errors that say nothing about the credential.
+func refusedAtOpen(err error) *ending {
+	var e *call.Error
+	if !errors.As(err, &e) {
+		return nil
+	}
+	switch e.Code {
+	case b2bv1.ErrorCode_ERROR_CODE_TOKEN_EXPIRED:
+		return endExpired
+	case b2bv1.ErrorCode_ERROR_CODE_INVALID_TOKEN:
+		return endToken
+	case b2bv1.ErrorCode_ERROR_CODE_ORG_MISMATCH:
+		return endOtherOrg
+	case b2bv1.ErrorCode_ERROR_CODE_BOT_NOT_ACTIVE:
+		return inactiveBot(e)
+	case b2bv1.ErrorCode_ERROR_CODE_ORG_SUSPENDED, b2bv1.ErrorCode_ERROR_CODE_ORG_DESTROYED:
+		return endInactive
+	}
+	return endIdentity
+}
+
+func inactiveBot(e *call.Error) *ending {
+	if e.Extras["join_status"] == store.BotPending {
+		return endPending
+	}
+	return endRejected
+}
+
+// refusedLater is what the client of an open connection is told whose credential has
+// become worthless; session is the reason when its session is gone. It is nil for
+// errors that say nothing about the credential.
+func refusedLater(err error, session string) *ending {
+	var e *call.Error
+	if !errors.As(err, &e) {
+		return nil
+	}
+	switch e.Code {
+	case b2bv1.ErrorCode_ERROR_CODE_TOKEN_EXPIRED:
+		return endExpired
+	case b2bv1.ErrorCode_ERROR_CODE_INVALID_TOKEN:
+		return endRevoked
+	case b2bv1.ErrorCode_ERROR_CODE_SESSION_INVALID:
+		return endDeleted
+	case b2bv1.ErrorCode_ERROR_CODE_ORG_MISMATCH:
+		return endOtherOrg
+	case b2bv1.ErrorCode_ERROR_CODE_BOT_NOT_ACTIVE:
+		return inactiveBot(e)
+	case b2bv1.ErrorCode_ERROR_CODE_ORG_SUSPENDED:
+		return endSuspended
+	case b2bv1.ErrorCode_ERROR_CODE_ORG_DESTROYED:
+		return endDestroyed
+	}
+	return &ending{4002, session}
+}
+
+// endedBy is what the end of a subscription means for its connection; nil when the
+// connection has ended before.
+func (c *client) endedBy(ctx context.Context, err error) *ending {
+	var slow *eventlog.SlowError
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case errors.As(err, &slow):
+		return endSlow
+	case errors.Is(err, eventlog.ErrAccess):
+		return c.lost(ctx)
+	case errors.Is(err, eventlog.ErrClosed):
+		return &ending{websocket.StatusGoingAway, "Server shutting down"}
+	}
+	if e := badPosition(err); e != nil {
+		return e
+	}
+	c.server.Log.ErrorContext(ctx, "a connection cannot be told what happens", "error", err)
+	return endInternal
+}
+
+// lost finds out why nobody of the viewer's bot or org has access any more.
+func (c *client) lost(ctx context.Context) *ending {
+	org, err := c.server.Store.Org(ctx, c.org)
+	switch {
+	case errors.Is(err, store.ErrNotFound), err == nil && org.Status == store.OrgDestroyed:
+		return endDestroyed
+	case err == nil && org.Status != store.OrgActive:
+		return endSuspended
+	case err == nil && c.bot == "":
+		return endSlow // suspended and active again: nothing is wrong, what was missed is in the log
+	}
+	if err == nil {
+		var bot *store.Bot
+		bot, err = c.server.Store.Bot(ctx, c.org, c.bot)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			return endDeleted
+		case err == nil && bot.JoinStatus == store.BotPending:
+			return endPending
+		case err == nil:
+			return endRejected
+		}
+	}
+	c.server.Log.ErrorContext(ctx, "it cannot be found out why a connection lost its access", "error", err)
+	return endInternal
+}
+
+// badPosition is the end of those who resume from where the log cannot be read; nil
+// for other errors.
+func badPosition(err error) *ending {
+	var e *call.Error
+	if !errors.As(err, &e) {
+		return nil
+	}
+	return &ending{4009, call.CodeText(e.Code)}
+}

@@ -1,0 +1,153 @@
+package ws
+
+import (
+	"bytes"
+	"context"
+	"strconv"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/wire"
+)
+
+var (
+	pong = []byte(`{"type":"pong"}`)
+	// badFrame answers what is no frame. It has no ref: nobody can tell whose it is.
+	badFrame = []byte(`{"type":"error","message":"Invalid message format","code":"VALIDATION_ERROR"}`)
+)
+
+// The keys that are looked at before it is known which operation a frame is for.
+const (
+	keyType = iota
+	keyRef
+	keyContent
+	keyParts
+	keyArtifactType
+	keyThread
+	keyChannel
+)
+
+// handle does one frame (§16.6).
+func (c *client) handle(frame []byte) {
+	keys, object, err := wire.Peek(frame, "type", "ref", "content", "parts", "artifact_type", "thread_id", "channel_id")
+	switch {
+	case err != nil, !object && bytes.TrimSpace(frame)[0] == 'n': // null
+		c.answer(badFrame)
+		return
+	case !object:
+		return
+	}
+	kind, _ := wire.Text(keys[keyType])
+	switch kind {
+	case "ping":
+		c.answer(pong)
+		return
+	case "subscribe", "unsubscribe":
+		c.watch(kind == "subscribe", keys)
+		return
+	}
+	op := c.server.ops[kind]
+	if op == nil || c.bot == "" {
+		return
+	}
+	c.do(op, frame, keys)
+}
+
+// watch does subscribe and unsubscribe (§16.7).
+func (c *client) watch(begin bool, keys [][]byte) {
+	var threads, channels []string
+	if id, ok := wire.Text(keys[keyThread]); ok && id != "" {
+		threads = []string{id}
+	}
+	if id, ok := wire.Text(keys[keyChannel]); ok && id != "" {
+		channels = []string{id}
+	}
+	switch {
+	case c.bot != "":
+		c.answer(appendError(nil, nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_FORBIDDEN, "Only org admins subscribe to threads and channels")))
+	case begin:
+		if err := c.sub.Watch(threads, channels); err != nil {
+			e, _ := call.AsError(err)
+			c.answer(appendError(nil, nil, e))
+		}
+	default:
+		c.sub.Unwatch(threads, channels)
+	}
+}
+
+// do calls an operation, and answers how it went.
+func (c *client) do(op *operation, frame []byte, keys [][]byte) {
+	s := c.server
+	s.stats.ops.Add(1)
+	req := op.NewRequest()
+	malformed := op.decode(req, frame, keys)
+	info := &call.Info{
+		Operation: op.Operation, Credentials: c.creds, Caller: &call.Caller{}, Via: "ws",
+		RemoteIP: c.ip, UserAgent: c.agent, BaseURL: c.base,
+	}
+	res, err := s.Pipeline.Do(c.ctx, info, req, malformed, func(ctx context.Context) (proto.Message, error) {
+		return op.Invoke(ctx, req)
+	})
+	ref := keys[keyRef]
+	if !truthy(ref) {
+		ref = nil
+	}
+	if err != nil {
+		e, _ := call.AsError(err)
+		s.stats.failed(e.Code)
+		c.answer(appendError(nil, ref, e))
+		return
+	}
+	s.stats.acks.Add(1)
+	if ref == nil {
+		return
+	}
+	b := append(make([]byte, 0, 256+len(ref)), `{"type":"ack","ref":`...)
+	b = append(b, ref...)
+	b = append(b, `,"result":{"operation":`...)
+	r := result{b: wire.AppendString(b, op.WebSocket), now: time.Now().UnixMilli()}
+	op.ack(&r, req, res)
+	c.answer(append(r.b, "}}"...))
+}
+
+// truthy tells whether a ref counts as one, as JavaScript would say (§16.6).
+func truthy(ref []byte) bool {
+	if len(ref) == 0 {
+		return false
+	}
+	switch ref[0] {
+	case '"':
+		return len(ref) > 2
+	case 'n', 'f':
+		return false
+	case 't', '{', '[':
+		return true
+	}
+	n, err := strconv.ParseFloat(string(ref), 64)
+	return err != nil || n != 0 // beyond the range of numbers is Infinity
+}
+
+// appendError writes an error frame; a ref that is nil is left out.
+func appendError(b, ref []byte, e *call.Error) []byte {
+	b = append(b, `{"type":"error","message":`...)
+	b = wire.AppendString(b, e.Message)
+	if ref != nil {
+		b = append(b, `,"ref":`...)
+		b = append(b, ref...)
+	}
+	b = append(b, `,"code":"`...)
+	b = append(b, call.CodeText(e.Code)...)
+	b = append(b, '"')
+	if e.RetryAfter > 0 {
+		b = append(b, `,"retry_after":`...)
+		b = strconv.AppendInt(b, int64(e.RetryAfter), 10)
+	}
+	if e.Hint != "" {
+		b = append(b, `,"hint":`...)
+		b = wire.AppendString(b, e.Hint)
+	}
+	return append(b, '}')
+}

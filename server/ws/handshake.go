@@ -1,0 +1,137 @@
+package ws
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/b2b-protocol/b2b/server/auth"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/eventlog"
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+// admit judges a handshake (§16.2): the ticket, then who it stands for, then the
+// cursor. It answers a client whose subscription has begun, or why there is none.
+func (s *Server) admit(r *http.Request) (*client, *ending) {
+	query := r.URL.Query()
+	text := query.Get("ticket")
+	if text == "" {
+		return nil, endMissing
+	}
+	c, refusal, err := s.identify(r, text)
+	if err == nil && refusal == nil {
+		refusal, err = s.subscribe(r.Context(), c, query.Get("cursor"))
+	}
+	switch {
+	case err != nil:
+		s.Log.ErrorContext(r.Context(), "a connection could not be opened", "error", err)
+		return nil, endInternal
+	case refusal != nil:
+		return nil, refusal
+	}
+	return c, nil
+}
+
+// identify takes the ticket and finds out who it stands for.
+func (s *Server) identify(r *http.Request, text string) (*client, *ending, error) {
+	ctx := r.Context()
+	ticket, err := s.take(ctx, auth.Hash(text))
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, endTicket, nil
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("take a ticket: %w", err)
+	}
+	now := time.Now()
+	if ticket.ExpiresAt <= now.UnixMilli() {
+		return nil, endTicket, nil
+	}
+	creds := call.Credentials{OrgID: ticket.OrgID}
+	if ticket.SessionHash != nil {
+		creds.SessionHash = *ticket.SessionHash
+	} else if ticket.TokenHash != nil {
+		creds.TokenHash = *ticket.TokenHash
+	}
+	caller, err := s.Access.Authenticate(ctx, creds)
+	if err != nil {
+		if refusal := refusedAtOpen(err); refusal != nil {
+			return nil, refusal, nil
+		}
+		return nil, nil, fmt.Errorf("authenticate: %w", err)
+	}
+	if caller.Kind != call.Bot && caller.Kind != call.OrgAdmin {
+		return nil, endIdentity, nil
+	}
+	info := s.Edge.Info(r, "ws")
+	c := &client{
+		server: s, creds: creds, org: caller.OrgID, bot: caller.BotID, opened: now,
+		session: caller.Session != nil, ip: info.RemoteIP, agent: info.UserAgent, base: info.BaseURL,
+		answers: make(chan struct{}, maxAnswer),
+	}
+	c.alive.Store(true)
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	return c, nil, nil
+}
+
+// take spends a ticket: of many connections that bring it one gets it.
+func (s *Server) take(ctx context.Context, hash string) (ticket *store.WsTicket, err error) {
+	if ticket, err = s.Store.WsTicket(ctx, hash); err != nil {
+		return nil, err
+	}
+	err = s.Store.Update(ctx, ticket.OrgID, func(tx store.Tx) error {
+		_, err := tx.TakeWsTicket(ctx, hash)
+		return err
+	})
+	return ticket, err
+}
+
+// subscribe begins to read the log for a client, from the cursor or from now, and
+// lets its bot be online.
+func (s *Server) subscribe(ctx context.Context, c *client, cursor string) (*ending, error) {
+	var from *eventlog.Position
+	if cursor != "" {
+		p, err := eventlog.ParsePosition(cursor)
+		if err != nil {
+			return badPosition(err), nil
+		}
+		from = &p
+	}
+	caller, err := s.Access.Authenticate(ctx, c.creds)
+	if err != nil {
+		return refusedOr(err)
+	}
+	viewer := eventlog.Viewer{OrgID: c.org, BotID: c.bot, Admin: caller.Admin}
+	c.sub, err = s.Hub.Subscribe(ctx, viewer, from, eventlog.Filter{})
+	switch {
+	case errors.Is(err, eventlog.ErrAccess):
+		return endInactive, nil
+	case errors.Is(err, eventlog.ErrClosed):
+		return &ending{1001, "Server shutting down"}, nil
+	case err != nil:
+		if refusal := badPosition(err); refusal != nil {
+			return refusal, nil
+		}
+		return nil, fmt.Errorf("subscribe: %w", err)
+	}
+	// What changes from here on comes through the subscription; what changed before
+	// is seen by looking again.
+	if _, err := s.Access.Authenticate(ctx, c.creds); err != nil {
+		c.sub.Close()
+		return refusedOr(err)
+	}
+	if c.present() {
+		s.Presence.Join(ctx, c.org, c.bot)
+	}
+	return nil, nil
+}
+
+// refusedOr tells a refusal of a credential from a failure.
+func refusedOr(err error) (*ending, error) {
+	if refusal := refusedAtOpen(err); refusal != nil {
+		return refusal, nil
+	}
+	return nil, fmt.Errorf("authenticate: %w", err)
+}

@@ -1,0 +1,121 @@
+package ws
+
+import (
+	"cmp"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+)
+
+const (
+	rateSpan = 5 * time.Minute
+	topBots  = 10
+	maxSeen  = 100_000 // bots that are remembered to tell a reconnection from a first one
+)
+
+// stats counts what happens. The fields below the atomics are guarded by Server.mu.
+type stats struct {
+	ops, acks, errors, conflicts, limited atomic.Int64
+
+	seen    map[string]struct{} // bots that had a connection
+	returns []time.Time         // reconnections of the last five minutes
+}
+
+func (s *stats) failed(code b2bv1.ErrorCode) {
+	s.errors.Add(1)
+	switch code {
+	case b2bv1.ErrorCode_ERROR_CODE_REVISION_CONFLICT:
+		s.conflicts.Add(1)
+	case b2bv1.ErrorCode_ERROR_CODE_RATE_LIMITED:
+		s.limited.Add(1)
+	}
+}
+
+// connected counts a new connection.
+func (s *stats) connected(c *client) {
+	if c.bot == "" {
+		return
+	}
+	if _, again := s.seen[c.bot]; again {
+		s.recent(c.opened)
+		s.returns = append(s.returns, c.opened)
+		return
+	}
+	if len(s.seen) >= maxSeen {
+		clear(s.seen)
+	}
+	s.seen[c.bot] = struct{}{}
+}
+
+// recent forgets the reconnections that are too old to count.
+func (s *stats) recent(now time.Time) {
+	old := 0
+	for old < len(s.returns) && now.Sub(s.returns[old]) > rateSpan {
+		old++
+	}
+	s.returns = slices.Delete(s.returns, 0, old)
+}
+
+// Connections answers how many connections there are, and of how many bots.
+func (s *Server) Connections() (clients, bots int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.clients), len(s.perBot())
+}
+
+// perBot counts the connections of each bot; mu is held.
+func (s *Server) perBot() map[string]int32 {
+	n := map[string]int32{}
+	for c := range s.clients {
+		if c.bot != "" {
+			n[c.bot]++
+		}
+	}
+	return n
+}
+
+// Stats answers what the operator sees of the connections of this node.
+func (s *Server) Stats() *b2bv1.ConnectionStats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	out := &b2bv1.ConnectionStats{
+		ByType: &b2bv1.ConnectionsByType{}, ByAge: &b2bv1.ConnectionsByAge{},
+		WsMetrics: &b2bv1.ConnectionMetrics{
+			OpsTotal: s.stats.ops.Load(), AcksTotal: s.stats.acks.Load(), ErrorsTotal: s.stats.errors.Load(),
+			ConflictsTotal: s.stats.conflicts.Load(), RateLimitedTotal: s.stats.limited.Load(),
+		},
+	}
+	for c := range s.clients {
+		if c.session {
+			out.ByType.Session++
+		} else {
+			out.ByType.BotToken++
+		}
+		if c.mute.Load() {
+			out.NotAlive++
+		}
+		switch age := now.Sub(c.opened); {
+		case age < time.Minute:
+			out.ByAge.Under_1M++
+		case age < 10*time.Minute:
+			out.ByAge.Under_10M++
+		case age < time.Hour:
+			out.ByAge.Under_1H++
+		default:
+			out.ByAge.Over_1H++
+		}
+	}
+	for bot, n := range s.perBot() {
+		out.ByBot = append(out.ByBot, &b2bv1.BotConnections{BotId: bot, Count: n})
+	}
+	slices.SortFunc(out.ByBot, func(a, b *b2bv1.BotConnections) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.BotId, b.BotId))
+	})
+	out.ByBot = out.ByBot[:min(len(out.ByBot), topBots)]
+	s.stats.recent(now)
+	out.ReconnectRate_5M = float64(len(s.stats.returns)) / rateSpan.Minutes()
+	return out
+}
