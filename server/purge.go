@@ -12,8 +12,8 @@ const (
 	rememberRequestID = 24 * time.Hour
 )
 
-// purge removes what time has made worthless: expired sessions and the answers
-// remembered for request ids. A failure is logged and tried again next time.
+// purge removes what time has made worthless: expired sessions and tickets, and the
+// answers remembered for request ids. A failure is logged and tried again next time.
 func (s *Server) purge(ctx context.Context) error {
 	tick := time.NewTicker(purgeEvery)
 	defer tick.Stop()
@@ -21,6 +21,9 @@ func (s *Server) purge(ctx context.Context) error {
 		now := time.Now()
 		err := s.store.Update(ctx, "", func(tx store.Tx) error {
 			if _, err := tx.PurgeSessions(ctx, now.UnixMilli()); err != nil {
+				return err
+			}
+			if _, err := tx.PurgeWsTickets(ctx, now.UnixMilli()); err != nil {
 				return err
 			}
 			_, err := tx.PurgeIdempotency(ctx, now.Add(-rememberRequestID).UnixMilli())

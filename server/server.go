@@ -1,7 +1,8 @@
 // Package server is the B2B server as a library: New opens and wires everything,
 // Run serves until its context ends. It only wires; the rooms below hold the code:
-// bindings (rest, rpc), the pipeline (call), use cases (service), identities
-// (auth), persistence (store).
+// bindings (rest, rpc, ws), the pipeline (call), use cases (service), identities
+// (auth), the readers of the log (eventlog), who is online (presence), persistence
+// (store).
 package server
 
 import (
@@ -15,22 +16,32 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/auth"
 	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/eventlog"
+	"github.com/b2b-protocol/b2b/server/presence"
 	"github.com/b2b-protocol/b2b/server/rest"
 	"github.com/b2b-protocol/b2b/server/rpc"
 	"github.com/b2b-protocol/b2b/server/service"
 	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/store/sqlstore"
+	"github.com/b2b-protocol/b2b/server/ws"
 )
 
 // Version is the version of this server, as /api/version tells it.
 const Version = "0.1.0"
 
-// How long a stopping server waits for the calls under way.
-const drainTime = 5 * time.Second
+const (
+	// How long a stopping server waits for the calls under way, and for the clients
+	// of connections.
+	drainTime = 5 * time.Second
+	// How often a node looks at the log of an org for what other nodes wrote.
+	pollLog = time.Second
+)
 
 // Server is one node. New makes it; it must be closed.
 type Server struct {
@@ -38,6 +49,9 @@ type Server struct {
 	log     *slog.Logger
 	store   store.Store
 	auth    *auth.Authenticator
+	hub     *eventlog.Hub
+	online  *presence.Tracker
+	sockets *ws.Server
 	handler http.Handler
 }
 
@@ -56,6 +70,12 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
 	s := &Server{config: c, log: log, store: st}
+	s.online = presence.New(presence.Config{
+		Store: st, Node: uuid.NewString(), Alone: c.DatabaseURL == "", Now: time.Now, Log: log,
+	})
+	if err := s.online.Start(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("find out who is online: %w", err), st.Close())
+	}
 	if err := s.wire(); err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
@@ -65,8 +85,13 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
 func (s *Server) wire() (err error) {
 	c := s.config
 	s.auth = auth.New(auth.Config{Store: s.store, Log: s.log, Now: time.Now, AdminSecret: c.AdminSecret})
+	log := eventlog.Config{Store: s.store, Logger: s.log}
+	if c.DatabaseURL != "" {
+		log.Poll = pollLog
+	}
+	s.hub = eventlog.New(log)
 	services := service.New(service.Deps{
-		Store: s.store, Access: s.auth, Log: s.log, Now: time.Now,
+		Store: s.store, Access: s.auth, Log: s.log, Now: time.Now, Sockets: gauge{s},
 		Config: service.Config{
 			AdminSecret: c.AdminSecret, PersistMessages: c.PersistMessages, MaxMessage: c.MaxMessage,
 			MaxFileSizeMB: c.MaxFileSizeMB, DevMode: c.DevMode, Version: Version, Domain: c.Domain,
@@ -79,18 +104,42 @@ func (s *Server) wire() (err error) {
 		Operations: operations, Pipeline: pipeline, Edge: edge, CORSOrigins: c.CORSOrigins, Log: s.log,
 	})
 	if err != nil {
-		return err
+		s.hub.Close()
+		return errors.Join(err, s.auth.Close())
 	}
+	s.sockets = ws.New(ws.Config{
+		Operations: operations, Pipeline: pipeline, Hub: s.hub, Access: s.auth, Presence: s.online,
+		Store: s.store, Edge: edge, Log: s.log,
+	})
 	rpcHandler := rpc.New(services, operations, pipeline, edge)
 	s.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/b2b.v1.") {
+		switch {
+		case ws.IsUpgrade(r):
+			s.upgrade(w, r)
+		case strings.HasPrefix(r.URL.Path, "/b2b.v1."):
 			rpcHandler.ServeHTTP(w, r)
-			return
+		default:
+			restHandler.ServeHTTP(w, r)
 		}
-		restHandler.ServeHTTP(w, r)
 	})
 	return nil
 }
+
+// upgrade takes WebSocket connections, at /ws alone.
+func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != "/ws" && r.URL.Path != s.config.BasePath+"/ws" {
+		http.Error(w, "WebSocket connections are taken at /ws", http.StatusBadRequest)
+		return
+	}
+	s.sockets.ServeHTTP(w, r)
+}
+
+// gauge tells the services of connections that do not exist yet when these are made.
+type gauge struct{ s *Server }
+
+func (g gauge) Connections() (clients, bots int) { return g.s.sockets.Connections() }
+
+func (g gauge) Stats() *b2bv1.ConnectionStats { return g.s.sockets.Stats() }
 
 // Handler serves all bindings, for tests that need no port.
 func (s *Server) Handler() http.Handler { return s.handler }
@@ -117,8 +166,13 @@ func (s *Server) Run(ctx context.Context) error {
 	return s.Serve(ctx, l)
 }
 
+// ErrRestart as the cause of the end of a context says that the server will be back
+// at once; the clients of connections are told so.
+var ErrRestart = errors.New("server: restart")
+
 // Serve serves on l until ctx ends. Then it takes no new connections, waits at
-// most 5 seconds for the calls under way, and closes the node. It speaks HTTP/1.1
+// most 5 seconds for the calls under way and the clients of WebSocket connections, and
+// closes the node. It speaks HTTP/1.1
 // and HTTP/2 without TLS on one port.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	var protocols http.Protocols
@@ -139,6 +193,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	var jobs errgroup.Group
 	jobs.Go(func() error { return s.auth.Run(background) })
 	jobs.Go(func() error { return s.purge(background) })
+	jobs.Go(func() error { return s.online.Run(background) })
 
 	served := make(chan error, 1)
 	go func() { served <- h.Serve(l) }()
@@ -149,6 +204,14 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		s.log.InfoContext(ctx, "stopping")
 		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 		defer cancel()
+		code, reason := 1001, "Server shutting down"
+		if errors.Is(context.Cause(ctx), ErrRestart) {
+			code, reason = 1012, "Service restart"
+		}
+		jobs.Go(func() error {
+			s.sockets.Close(drain, code, reason)
+			return nil
+		})
 		if err := h.Shutdown(drain); err != nil {
 			s.log.WarnContext(ctx, "calls were cut off", "error", err)
 			failed = h.Close()
@@ -161,5 +224,10 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 
 // Close frees the node. Serve does it itself.
 func (s *Server) Close() error {
-	return errors.Join(s.auth.Close(), s.store.Close())
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	s.sockets.Close(ctx, 1001, "Server shutting down")
+	err := s.online.Close(ctx)
+	s.hub.Close()
+	return errors.Join(err, s.auth.Close(), s.store.Close())
 }

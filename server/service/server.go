@@ -51,8 +51,15 @@ func (s *serverService) GetHealth(ctx context.Context, _ *b2bv1.GetHealthRequest
 		s.Log.ErrorContext(ctx, "the database does not answer", "error", err)
 		out.Status, out.Db = b2bv1.HealthStatus_HEALTH_STATUS_DEGRADED, b2bv1.DatabaseStatus_DATABASE_STATUS_ERROR
 	}
-	if s.operator(ctx) {
-		// This node takes no WebSocket connections, so there are none to count.
+	if s.Sockets != nil {
+		clients, bots := s.Sockets.Connections()
+		out.ConnectedClients, out.ConnectedBots = int32(clients), int32(bots)
+	}
+	switch {
+	case !s.operator(ctx):
+	case s.Sockets != nil:
+		out.Ws = s.Sockets.Stats()
+	default:
 		out.Ws = &b2bv1.ConnectionStats{
 			ByType: &b2bv1.ConnectionsByType{}, ByAge: &b2bv1.ConnectionsByAge{}, WsMetrics: &b2bv1.ConnectionMetrics{},
 		}

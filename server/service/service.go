@@ -23,6 +23,7 @@ import (
 
 	"github.com/google/uuid"
 
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/webhookurl"
@@ -50,6 +51,14 @@ type Access interface {
 	LastUsed(token string) int64
 }
 
+// Connections is what the services tell about the WebSocket connections of this node.
+type Connections interface {
+	// Connections answers how many there are, and of how many bots.
+	Connections() (clients, bots int)
+	// Stats answers what the operator sees of them.
+	Stats() *b2bv1.ConnectionStats
+}
+
 // Deps is what the services work with.
 type Deps struct {
 	Store    store.Store
@@ -57,6 +66,7 @@ type Deps struct {
 	Log      *slog.Logger
 	Now      func() time.Time
 	Resolver webhookurl.Resolver // nil: that of the system
+	Sockets  Connections         // nil: this node takes none
 	Config   Config
 }
 
