@@ -1,0 +1,178 @@
+package ws_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/b2b-protocol/b2b/server/ws"
+)
+
+// Who loses access is told so, and nobody else is disturbed (http-core.md §20).
+func TestClosedByOthers(t *testing.T) {
+	w := newWorld(t)
+	ann, admin := w.open(w.ann.token), w.open(w.people)
+
+	out := w.owner(w.bob)
+	owner, byToken := w.open(out), w.open(w.bob.token)
+	w.call("POST", "/api/auth/logout", out, "")
+	owner.closed(4002, "Session revoked")
+
+	owner = w.open(w.owner(w.bob))
+	for range 5 {
+		time.Sleep(2 * time.Millisecond)
+		w.owner(w.bob)
+	}
+	owner.closed(4002, "Session evicted")
+
+	var made struct{ ID, Token string }
+	w.into(&made, w.call("POST", "/api/me/tokens", w.bob.token, `{"scopes":["read"]}`))
+	scoped := w.open(made.Token)
+	w.call("DELETE", "/api/me/tokens/"+made.ID, w.bob.token, "")
+	scoped.closed(4002, "Token revoked")
+	byToken.settle()
+
+	w.call("PATCH", "/api/org/bots/"+w.bob.id+"/status", w.people, `{"status":"rejected"}`)
+	byToken.wants("bot_status_changed")
+	byToken.closed(4403, "bot_rejected")
+
+	eve := w.register("eve")
+	gone := w.open(eve.token)
+	w.call("DELETE", "/api/me", eve.token, "")
+	gone.closed(4002, "Token regenerated")
+
+	var secret struct{ Org_Secret string }
+	w.into(&secret, w.call("POST", "/api/org/rotate-secret", w.ann.token, ""))
+	admin.closed(4002, "Credential rotated")
+	w.secret = secret.Org_Secret
+	ann.settle()
+
+	admin = w.open(w.admin())
+	w.call("PATCH", "/api/orgs/"+w.org, w.super, `{"status":"suspended"}`)
+	ann.closed(4100, "Organization suspended")
+	admin.closed(4100, "Organization suspended")
+	w.call("PATCH", "/api/orgs/"+w.org, w.super, `{"status":"active"}`)
+	ann, admin = w.open(w.ann.token), w.open(w.admin())
+	w.call("DELETE", "/api/orgs/"+w.org, w.super, "")
+	ann.closed(4101, "Organization destroyed")
+	admin.closed(4101, "Organization destroyed")
+}
+
+// What ends by itself is found out by looking again.
+func TestClosedByTime(t *testing.T) {
+	w := newWorld(t, func(c *ws.Config) { c.Heartbeat = 300 * time.Millisecond })
+	var made struct{ Token string }
+	w.into(&made, w.call("POST", "/api/me/tokens", w.bob.token, `{"scopes":["read"],"expires_in":3600}`))
+	bob, session, scoped := w.open(w.bob.token), w.open(w.owner(w.bob)), w.open(made.Token)
+	var reading sync.WaitGroup
+	reading.Go(func() { scoped.closed(4001, "Token expired") })
+	reading.Go(func() { session.closed(4002, "Session expired") })
+	w.skew.Store((25 * time.Hour).Milliseconds())
+	for range 60 { // while the others are closed
+		bob.settle()
+		time.Sleep(20 * time.Millisecond)
+	}
+	reading.Wait()
+}
+
+// A client that does not answer pings is cut off; one that does stays.
+func TestHeartbeat(t *testing.T) {
+	w := newWorld(t, func(c *ws.Config) { c.Heartbeat = 60 * time.Millisecond })
+	alive := w.open(w.ann.token)
+	go func() { // reading answers pings
+		for {
+			if _, err := alive.read(); err != nil {
+				return
+			}
+		}
+	}()
+	conn, r := w.dead()
+	if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	for {
+		if _, err := r.ReadByte(); err != nil {
+			break
+		}
+	}
+	if took := time.Since(began); took >= patience {
+		t.Error("a dead client is kept")
+	}
+	time.Sleep(200 * time.Millisecond)
+	if clients, _ := w.sockets.Connections(); clients != 1 {
+		t.Errorf("%d connections are left, want 1", clients)
+	}
+	alive.hang()
+}
+
+// dead opens a connection that answers nothing.
+func (w *world) dead() (net.Conn, *bufio.Reader) {
+	w.Helper()
+	host := strings.TrimPrefix(w.http.URL, "http://")
+	conn, err := net.Dial("tcp", host)
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.Cleanup(func() { _ = conn.Close() }) // it may be over already
+	_, err = fmt.Fprintf(conn, "GET /ws?ticket=%s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", w.ticket(w.bob.token), host)
+	if err != nil {
+		w.Fatal(err)
+	}
+	r := bufio.NewReader(conn)
+	res, err := http.ReadResponse(r, nil)
+	if err != nil || res.StatusCode != http.StatusSwitchingProtocols {
+		w.Fatal(res, err)
+	}
+	return conn, r
+}
+
+// A client that does not read is told to resume when it reads again, and slows nobody.
+func TestSlowClient(t *testing.T) {
+	w := newWorld(t)
+	w.call("PATCH", "/api/org/settings", w.people, `{"messages_per_minute_per_bot":10000}`)
+	thread := w.thread(w.ann.token, "bob")
+	quick, slow := w.open(w.ann.token), w.open(w.bob.token)
+	text := strings.Repeat("x", 60000)
+	for range 400 { // far more than what the network buffers
+		w.say(w.ann.token, thread, text)
+		quick.wants("thread_message")
+	}
+	last := slow.closed(4008, "slow consumer, resume from your cursor")
+	again := w.dial("?ticket=" + w.ticket(w.bob.token) + "&cursor=" + last.Cursor)
+	if last.Cursor == "" || again.next().Type != "thread_message" {
+		t.Error("it cannot resume")
+	}
+}
+
+// A server that stops finishes what it is at, then says so.
+func TestShutdown(t *testing.T) {
+	w := newWorld(t)
+	thread := w.thread(w.ann.token)
+	s, oa := w.open(w.ann.token), w.open(w.people)
+	s.send(`{"type":"send_thread_message","thread_id":"` + thread + `","content":"last","ref":1}`)
+	s.wants("thread_message", "ack")
+	_, _ = w.dead()
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		w.sockets.Close(ctx, 1012, "Service restart")
+	}()
+	s.closed(1012, "Service restart")
+	oa.closed(1012, "Service restart")
+	select {
+	case <-stopped:
+	case <-time.After(patience):
+		t.Fatal("it does not stop")
+	}
+	w.dial("?ticket="+w.ticket(w.ann.token)).closed(1012, "Service restart")
+}
