@@ -7,9 +7,9 @@ type Check struct {
 	Run          func(t *T) // drives the server; ends early through T.Fatalf
 }
 
-// Checks returns the whole suite: the core half, then the collaboration half.
+// Checks returns the whole suite: the core, collaboration, WebSocket connections.
 func Checks() []Check {
-	return append(coreChecks(), collabChecks()...)
+	return join(coreChecks(), collabChecks(), socketChecks())
 }
 
 // join puts the lists of several files together.

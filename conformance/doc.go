@@ -1,7 +1,7 @@
 // Package conformance is the black-box suite of the B2B protocol.
 //
-// It knows a server by its URL and its admin secret and nothing else: every byte goes through net/http, and the package imports neither
-// the server nor an SDK, so that it can judge any implementation. Each [Check] names the requirements of SPEC.md that it
+// It knows a server by its URL and its admin secret and nothing else: every byte goes through net/http or a WebSocket library, and the package imports
+// neither the server nor an SDK, so that it can judge any implementation. Each [Check] names the requirements of SPEC.md that it
 // proves; a test of this package holds the two together (no MUST without a check, no check without a requirement).
 //
 // A check is plain data: the ids it proves, a sentence, and a function that drives a [T]:

@@ -2,13 +2,14 @@ package conformance
 
 import "strings"
 
-// liveChecks lists the checks of events, WebSocket connections, catch-up and presence.
+// socketChecks lists the checks of WebSocket connections.
+func socketChecks() []Check {
+	return join(wsTicketChecks(), closeChecks(), frameChecks(), opChecks(), opRefusalChecks(), watchChecks(), slowChecks())
+}
+
+// liveChecks lists the checks of events, positions, streams, catch-up and presence.
 func liveChecks() []Check {
-	return join(
-		eventChecks(), eventThreadChecks(), eventBotChecks(), positionChecks(), streamChecks(), torrentChecks(),
-		wsTicketChecks(), closeChecks(), frameChecks(), opChecks(), opRefusalChecks(), watchChecks(),
-		catchupChecks(), presenceChecks(),
-	)
+	return join(eventChecks(), eventThreadChecks(), eventBotChecks(), positionChecks(), streamChecks(), torrentChecks(), catchupChecks(), presenceChecks())
 }
 
 // fields splits at spaces; nothing gives an empty list.

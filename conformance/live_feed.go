@@ -150,6 +150,11 @@ func (f *Feed) told(mark string, types ...string) []Frame {
 	return got
 }
 
+// withCursor leaves the events that are in the log.
+func withCursor(frames []Frame) []Frame {
+	return slices.DeleteFunc(slices.Clone(frames), func(fr Frame) bool { return fr.cursor() == "" })
+}
+
 func kinds(frames []Frame) []string {
 	out := []string{}
 	for _, fr := range frames {

@@ -11,6 +11,32 @@ import (
 
 func frameChecks() []Check {
 	return []Check{
+		{[]string{"B2B-WS-007"}, "a connection resumes from a cursor, or is closed when it cannot", func(t *T) {
+			s, other := newStage(t), newStage(t)
+			bob := t.open("bob", s.Bob)
+			bob.seek("mark", isMark(s.mark()))
+			from := bob.last()
+			at := len(bob.all())
+			s.traffic(7)
+			t.open("cyd", s.Cyd).hang() // its presence is not told again
+			again := t.open("bob resuming", s.Bob, "cursor", from)
+			s.traffic(3)
+			mark := s.mark()
+			bob.seek("mark", isMark(mark))
+			again.seek("mark", isMark(mark))
+			if got, want := raws(withCursor(again.all())), raws(withCursor(bob.all()[at:])); !slices.Equal(got, want) {
+				again.errorf("was told %d events, live %d, or other ones", len(got), len(want))
+			}
+			elsewhere := t.open("a bot of another org", other.Bob)
+			elsewhere.seek("mark", isMark(other.mark()))
+			for c, code := range map[string]string{"x": "VALIDATION_ERROR", nobodyID: "VALIDATION_ERROR", strings.Repeat("x", 2000): "VALIDATION_ERROR", elsewhere.last(): "EPOCH_CHANGED"} {
+				k := t.dial("bob", "ticket", t.wsTicket(s.Bob), "cursor", c)
+				k.closes(4009, code)
+				if len(k.all()) > 0 {
+					k.errorf("was told something from a position that is refused")
+				}
+			}
+		}},
 		{[]string{"B2B-WS-010"}, "frames are text or binary, at least a MiB large", func(t *T) {
 			s := newStage(t)
 			ann := t.open("ann", s.Ann)

@@ -10,9 +10,9 @@ var cursorCodes = []string{"VALIDATION_ERROR", "CURSOR_EXPIRED", "CURSOR_AHEAD",
 
 func positionChecks() []Check {
 	return []Check{
-		{[]string{"B2B-EVT-020", "B2B-EVT-021", "B2B-EVT-022", "B2B-EVT-024", "B2B-WS-007"}, "resuming from any position gives exactly what live gave", resumeEverywhere},
+		{[]string{"B2B-EVT-020", "B2B-EVT-021", "B2B-EVT-022", "B2B-EVT-024"}, "resuming from any position gives exactly what live gave", resumeEverywhere},
 		{[]string{"B2B-EVT-006", "B2B-EVT-021"}, "who was away is told what it would have been told, between joining and leaving", resumeAcrossMembership},
-		{[]string{"B2B-EVT-023", "B2B-WS-007"}, "a position that is none is refused by name", badPositions},
+		{[]string{"B2B-EVT-023"}, "a position that is none is refused by name", badPositions},
 		{[]string{"B2B-EVT-025"}, "what was answered is in the log, and what was refused is not", func(t *T) {
 			s := newStage(t)
 			id := s.thread(nil)

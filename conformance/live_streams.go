@@ -85,6 +85,34 @@ func streamChecks() []Check {
 				}
 			}
 		}},
+		{[]string{"B2B-EVT-037"}, "a stream ends with its credential", func(t *T) {
+			h, gone := newHall(t), newHall(t)
+			r := t.Do("POST", "/api/me/tokens", h.Ann, J{"scopes": []string{"read"}}).OK()
+			owner, human := h.Ann.Login(), h.Login()
+			over := map[string]*Stream{
+				"revoked": t.stream("a revoked token", Token(r.Str("token")), nil), "out": t.stream("an owner who leaves", owner, nil), "human": t.stream("an admin who leaves", human, nil),
+				"rejected": t.stream("bob", h.Bob, nil), "deleted": t.stream("cyd", h.Cyd, nil), "destroyed": t.stream("a bot of a destroyed org", gone.Ann, nil),
+			}
+			stay := t.stream("ann", h.Ann, nil)
+			t.Do("DELETE", "/api/me/tokens/"+r.Str("id"), h.Ann, nil).OK()
+			t.Do("POST", "/api/auth/logout", owner, nil).OK()
+			t.Do("POST", "/api/auth/logout", human, nil).OK()
+			h.Bob.SetStatus("rejected")
+			t.Do("DELETE", "/api/me", h.Cyd, nil).OK()
+			t.Do("DELETE", "/api/orgs/"+gone.ID, t.Super(), nil).Status(204)
+			for _, f := range over {
+				f.ends()
+			}
+			if k := kinds(events(over["rejected"].all())); len(k) == 0 || k[len(k)-1] != "bot_status_changed" {
+				over["rejected"].errorf("was told %v before the end, want bot_status_changed last", k)
+			}
+			h.Bot("new")
+			stay.next("bot_registered")
+			h.SetStatus("suspended")
+			stay.ends()
+			h.SetStatus("active")
+			t.stream("ann again", h.Ann, nil)
+		}},
 		{[]string{"B2B-EVT-036"}, "a stream shows every 15 seconds that it lives", func(t *T) {
 			s := newStage(t)
 			f := t.stream("bob", s.Bob, []string{"types", "message"})

@@ -105,7 +105,7 @@ func sectionOf(id string) string {
 }
 
 func sectionRank(id string) int {
-	order := []string{"HTTP", "AUTH", "ORG", "REG", "BOT", "TOK", "AUD", "SRV", "IDEM", "CH", "MSG", "INBOX", "WORKSPACE", "THR", "JOIN", "ART", "ORGTHR", "ERR", "LIM", "DEV"}
+	order := []string{"HTTP", "AUTH", "ORG", "REG", "BOT", "TOK", "AUD", "SRV", "IDEM", "CH", "MSG", "INBOX", "WORKSPACE", "THR", "JOIN", "ART", "ORGTHR", "EVT", "WS", "CATCH", "PRES", "ERR", "LIM", "DEV"}
 	if i := slices.Index(order, sectionOf(id)); i >= 0 {
 		return i
 	}
