@@ -27,7 +27,7 @@ func (m *match) fill(req proto.Message, r *http.Request, body []byte) error {
 		body = emptyBody
 	}
 	if len(body) > 0 && r.Method != http.MethodGet && r.Method != http.MethodHead {
-		if err := (wire.DecodeOptions{Skip: rt.skip}).Decode(body, req); err != nil {
+		if err := (wire.DecodeOptions{Skip: rt.skip, Checked: true}).Decode(body, req); err != nil {
 			return invalid(err)
 		}
 	}

@@ -23,11 +23,11 @@ func (s *channelService) SendDirectMessage(ctx context.Context, req *b2bv1.SendD
 		return nil, call.Invalid("to: is required, a bot's id or name")
 	}
 	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.SendDirectMessageResponse, error) {
-		target, err := tx.ResolveBot(ctx, caller.OrgID, req.GetTo())
+		target, err := tx.BotID(ctx, caller.OrgID, req.GetTo())
 		switch {
 		case err != nil:
 			return nil, missing(err, "bot")
-		case target.ID == caller.BotID:
+		case target == caller.BotID:
 			return nil, call.Invalid("to: Cannot send to yourself")
 		case d.tooLong != nil:
 			return nil, d.tooLong
@@ -35,16 +35,16 @@ func (s *channelService) SendDirectMessage(ctx context.Context, req *b2bv1.SendD
 		if err := s.countMessage(ctx, tx); err != nil {
 			return nil, err
 		}
-		channel, err := tx.DirectChannelOf(ctx, caller.OrgID, caller.BotID, target.ID)
+		channel, err := tx.DirectChannelOf(ctx, caller.OrgID, caller.BotID, target)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return nil, fmt.Errorf("look up the channel of two bots: %w", err)
 		}
 		if channel == nil {
-			if channel, err = s.openChannel(ctx, tx, target.ID); err != nil {
+			if channel, err = s.openChannel(ctx, tx, target); err != nil {
 				return nil, err
 			}
 		}
-		message, err := s.post(ctx, tx, channel.ID, contentType, d, detail{"channel_id": channel.ID, "to": target.ID})
+		message, err := s.post(ctx, tx, channel.ID, contentType, d, detail{"channel_id": channel.ID, "to": target})
 		if err != nil {
 			return nil, err
 		}

@@ -72,24 +72,35 @@ func (c *core) accessEnded(ctx context.Context, tx store.Tx, bot, why string) er
 }
 
 // audit writes an audit entry about a target. botID may be nil: a human did it.
-// detail may be nil; else it is written as JSON.
-func (c *core) audit(ctx context.Context, tx store.Tx, org string, botID *string, action, targetType, targetID string, detail any) error {
+// told may be nil; else it is written as JSON.
+func (c *core) audit(ctx context.Context, tx store.Tx, org string, botID *string, action, targetType, targetID string, told any) error {
 	entry := &store.AuditEntry{
 		ID: newID(), OrgID: org, BotID: botID, Action: action,
 		TargetType: targetType, TargetID: targetID, CreatedAt: c.nowMS(),
 	}
-	if detail != nil {
-		text, err := json.Marshal(detail)
+	if told != nil {
+		text, err := auditText(told)
 		if err != nil {
 			return fmt.Errorf("write the detail of audit %s: %w", action, err)
 		}
-		s := string(text)
-		entry.Detail = &s
+		entry.Detail = &text
 	}
 	if err := tx.InsertAudit(ctx, entry); err != nil {
 		return fmt.Errorf("audit %s: %w", action, err)
 	}
 	return nil
+}
+
+// auditText writes what an audit entry tells as JSON. Entries about messages, of
+// which there are most, hold texts only.
+func auditText(told any) (string, error) {
+	if d, ok := told.(detail); ok {
+		if text, ok := d.texts(); ok {
+			return text, nil
+		}
+	}
+	text, err := json.Marshal(told)
+	return string(text), err
 }
 
 // actorBot is the caller's bot id, or nil for a human session without a bot.

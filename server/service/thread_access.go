@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/thread"
+	"github.com/b2b-protocol/b2b/server/wire"
 )
 
 // enter finds a thread for the calling bot and answers it with the bot's own
@@ -131,6 +133,30 @@ func guarded[M proto.Message](ctx context.Context, c *core, req request, fn func
 		return out, err
 	}
 	return out, d.refusal
+}
+
+// texts is the JSON of a detail that holds nothing but texts, keys sorted; false
+// for others.
+func (d detail) texts() (string, bool) {
+	var room [4]string
+	keys := room[:0]
+	for k, v := range d {
+		if _, ok := v.(string); !ok || len(keys) == len(room) {
+			return "", false
+		}
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	b := make([]byte, 0, 160)
+	for i, k := range keys {
+		b = append(b, "{,"[min(i, 1)])
+		b = append(wire.AppendString(b, k), ':')
+		b = wire.AppendString(b, d[k].(string))
+	}
+	if len(keys) == 0 {
+		b = append(b, '{')
+	}
+	return string(append(b, '}')), true
 }
 
 // detail is what an audit entry tells; over WebSocket it also says so.

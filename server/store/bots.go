@@ -114,6 +114,8 @@ type BotReader interface {
 	BotByTokenHash(ctx context.Context, hash string) (*Bot, error)
 	// ResolveBot finds by id inside the organisation, else by exact name.
 	ResolveBot(ctx context.Context, org, ref string) (*Bot, error)
+	// BotID is ResolveBot for those who need the id only.
+	BotID(ctx context.Context, org, ref string) (string, error)
 	// BotsByID returns those of the ids that are bots of the organisation, in no
 	// set order.
 	BotsByID(ctx context.Context, org string, ids []string) ([]Bot, error)

@@ -37,6 +37,8 @@ type DecodeOptions struct {
 	// HeaderKeys reads fields marked header from keys of their names, for bindings
 	// without headers.
 	HeaderKeys bool
+	// Checked says that data has passed CheckBody, which then is not done again.
+	Checked bool
 }
 
 // Decode reads data as the function [Decode] does.
@@ -45,8 +47,10 @@ func (o DecodeOptions) Decode(data []byte, m proto.Message) error {
 	if err != nil {
 		return err
 	}
-	if err := check(data); err != nil {
-		return err
+	if !o.Checked {
+		if err := check(data); err != nil {
+			return err
+		}
 	}
 	raw := trimSpace(data)
 	if raw[0] == '[' && (p.shape == object || p.shape == flat) {

@@ -39,6 +39,15 @@ func (r reader) BotByTokenHash(ctx context.Context, hash string) (*store.Bot, er
 	return bots.one(ctx, r, selectBots+" WHERE token_hash = ?", hash)
 }
 
+func (r reader) BotID(ctx context.Context, org, ref string) (string, error) {
+	id, err := value[string](ctx, r, "SELECT id FROM bots WHERE org_id = ? AND (id = ? OR name = ?) ORDER BY CASE id WHEN ? THEN 0 ELSE 1 END LIMIT 1",
+		org, ref, ref, ref)
+	if err == nil && id == "" {
+		err = store.ErrNotFound
+	}
+	return id, err
+}
+
 func (r reader) ResolveBot(ctx context.Context, org, ref string) (*store.Bot, error) {
 	b, err := r.Bot(ctx, org, ref)
 	if errors.Is(err, store.ErrNotFound) {

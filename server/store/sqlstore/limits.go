@@ -62,10 +62,12 @@ func (t *tx) TakeRate(ctx context.Context, bot, bucket string, window time.Durat
 		all = append(all, rateSlot{slot, 1, now})
 	}
 	t.rates[key] = all
-	return true, 0, t.c.exec(ctx, `INSERT INTO rate_slots (bot_id, bucket, slot, uses, last_at) VALUES (?, ?, ?, 1, ?)
-		ON CONFLICT (bot_id, bucket, slot) DO UPDATE SET uses = rate_slots.uses + 1, last_at = excluded.last_at`,
-		bot, bucket, slot, now)
+	return true, 0, t.c.exec(ctx, countUses, bot, bucket, slot, int64(1), now)
 }
+
+// countUses adds uses to a slot. The writer of SQLite holds it back (sqliteConn).
+const countUses = `INSERT INTO rate_slots (bot_id, bucket, slot, uses, last_at) VALUES (?, ?, ?, ?, ?)
+	ON CONFLICT (bot_id, bucket, slot) DO UPDATE SET uses = rate_slots.uses + excluded.uses, last_at = excluded.last_at`
 
 func (t *tx) rateSlots(ctx context.Context, key rateKey) ([]rateSlot, error) {
 	if all, ok := t.rates[key]; ok {

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
@@ -83,8 +85,9 @@ type sqliteConn struct {
 	stmts  map[string]*sql.Stmt
 	cache  cache
 	replay *replayer
-	org    string // of the change that is running
-	wrote  bool   // it has written
+	org    string  // of the change that is running
+	wrote  bool    // it has written
+	uses   [][]any // arguments of countUses that are held back
 }
 
 func (c *sqliteConn) stmt(q string) (*sql.Stmt, error) {
@@ -101,6 +104,9 @@ func (c *sqliteConn) stmt(q string) (*sql.Stmt, error) {
 // The contexts of callers do not reach the shared transaction.
 
 func (c *sqliteConn) query(_ context.Context, q string, args ...any) (*sql.Rows, error) {
+	if err := c.before(q); err != nil {
+		return nil, err
+	}
 	if !strings.HasPrefix(q, "SELECT") { // … RETURNING
 		c.writes(q, args)
 	}
@@ -117,18 +123,56 @@ func (c *sqliteConn) rows(q string, args ...any) (*sql.Rows, error) {
 }
 
 func (c *sqliteConn) exec(_ context.Context, q string, args ...any) error {
+	if q == countUses {
+		c.wrote = true
+		c.uses = append(c.uses, args)
+		return nil
+	}
+	if err := c.before(q); err != nil {
+		return err
+	}
 	c.writes(q, args)
 	_, err := c.run(q, args)
 	return err
 }
 
 func (c *sqliteConn) execNow(_ context.Context, q string, args ...any) (int64, error) {
+	if err := c.before(q); err != nil {
+		return 0, err
+	}
 	c.writes(q, args)
 	res, err := c.run(q, args)
 	if err != nil {
 		return 0, err
 	}
 	return res.RowsAffected()
+}
+
+// before writes the uses that are held back, for a statement that would see them.
+func (c *sqliteConn) before(q string) error {
+	if len(c.uses) > 0 && strings.Contains(q, "rate_slots") {
+		return c.count()
+	}
+	return nil
+}
+
+// count writes the uses that were held back: those of a bot in one batch fall into
+// one slot nearly always, and are one statement.
+func (c *sqliteConn) count() error {
+	for i := 0; i < len(c.uses); {
+		use, n := c.uses[i], int64(1)
+		for i++; i < len(c.uses) && slices.Equal(c.uses[i][:3], use[:3]); i++ {
+			use = c.uses[i]
+			n++
+		}
+		args := append(slices.Clone(use[:3]), n, use[4])
+		c.writes(countUses, args)
+		if _, err := c.run(countUses, args); err != nil {
+			return err
+		}
+	}
+	c.uses = c.uses[:0]
+	return nil
 }
 
 func (c *sqliteConn) writes(q string, args []any) {
@@ -223,6 +267,12 @@ func (w *sqliteWriter) run() {
 				return
 			}
 		}
+		// Whoever can run now may be about to bring another change: a commit costs as
+		// much for many as for one. Where nobody can, this costs nothing.
+		for waiting := -1; waiting < len(w.queue) && len(w.queue) < batchMax; {
+			waiting = len(w.queue)
+			runtime.Gosched()
+		}
 	more:
 		for len(batch) < batchMax {
 			select {
@@ -241,9 +291,13 @@ func (w *sqliteWriter) run() {
 // commit runs the jobs in one transaction; when that cannot be committed, each in
 // its own.
 func (w *sqliteWriter) commit(jobs []*job) {
-	b := &sqliteBatch{w: w, logs: map[string]*orgLog{}}
 	results := make([]error, len(jobs))
+	b := &sqliteBatch{w: w, logs: map[string]*orgLog{}}
 	err := b.run(jobs, results)
+	if errors.Is(err, errUndo) {
+		b = &sqliteBatch{w: w, logs: map[string]*orgLog{}, savepoints: true}
+		err = b.run(jobs, results)
+	}
 	switch {
 	case err == nil:
 		for _, l := range b.order {
@@ -262,12 +316,19 @@ func (w *sqliteWriter) commit(jobs []*job) {
 	}
 }
 
-// sqliteBatch is one transaction of several changes.
+// sqliteBatch is one transaction of several changes. Few of them fail after they
+// have written: so a batch begins without savepoints, and is undone and run again
+// with one for each change when that happens.
 type sqliteBatch struct {
-	w     *sqliteWriter
-	logs  map[string]*orgLog
-	order []string // organisations in order of appearance
+	w          *sqliteWriter
+	logs       map[string]*orgLog
+	order      []string // organisations in order of appearance
+	savepoints bool
 }
+
+// errUndo says that a change failed after it had written, in a batch without
+// savepoints.
+var errUndo = errors.New("store: one change of the batch must be undone")
 
 // run gives each job its result; an error means that nothing was committed.
 func (b *sqliteBatch) run(jobs []*job, results []error) error {
@@ -286,6 +347,7 @@ func (b *sqliteBatch) run(jobs []*job, results []error) error {
 		err = fmt.Errorf("store: commit: %w", err)
 	}
 	c.cache.reset()
+	c.uses = c.uses[:0]
 	if rollback := c.plain("ROLLBACK"); rollback != nil {
 		b.w.logger.Debug("rollback", "error", rollback) // the database had done it by itself
 	}
@@ -307,19 +369,33 @@ func (b *sqliteBatch) changes(jobs []*job, results []error) error {
 			}
 			return b.save()
 		}
-		if err := c.plain("SAVEPOINT change"); err != nil {
-			return err
-		}
-		m := l.mark()
-		results[i] = b.change(j, l)
-		if results[i] != nil {
-			l.reset(m)
-			if err := c.plain("ROLLBACK TO change"); err != nil {
+		if b.savepoints {
+			if err := c.plain("SAVEPOINT change"); err != nil {
 				return err
 			}
 		}
-		if err := c.plain("RELEASE change"); err != nil {
-			return err
+		m, uses := l.mark(), len(c.uses)
+		results[i] = b.change(j, l)
+		switch {
+		case results[i] == nil:
+		case !b.savepoints && c.wrote:
+			return errUndo
+		default:
+			l.reset(m)
+			c.uses = c.uses[:min(uses, len(c.uses))]
+			if b.savepoints {
+				if err := c.plain("ROLLBACK TO change"); err != nil {
+					return err
+				}
+			}
+		}
+		if b.savepoints {
+			if err := c.count(); err != nil { // before a later undo could take them along
+				return err
+			}
+			if err := c.plain("RELEASE change"); err != nil {
+				return err
+			}
 		}
 	}
 	return b.save()
@@ -356,6 +432,9 @@ func (w *sqliteWriter) begin() error {
 
 // save writes the ends of the logs.
 func (b *sqliteBatch) save() error {
+	if err := b.w.conn.count(); err != nil {
+		return fmt.Errorf("store: count uses: %w", err)
+	}
 	for _, org := range b.order {
 		if err := b.logs[org].save(context.Background(), b.w.conn, org); err != nil {
 			return fmt.Errorf("store: end of log: %w", err)

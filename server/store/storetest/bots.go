@@ -60,6 +60,11 @@ var botTests = []test{
 		missing(s.ResolveBot(s.ctx, org, foreign))(s)
 		missing(s.ResolveBot(s.ctx, org, "foreign"))(s)
 		missing(s.ResolveBot(s.ctx, org, "A"))(s)
+		equal(s, "id by id", must(s.BotID(s.ctx, org, a))(s), a)
+		equal(s, "id by name", must(s.BotID(s.ctx, org, a+"x"))(s), named)
+		missing(s.BotID(s.ctx, org, foreign))(s)
+		missing(s.BotID(s.ctx, org, "foreign"))(s)
+		missing(s.BotID(s.ctx, org, "A"))(s)
 		equal(s, "several", len(must(s.BotsByID(s.ctx, org, []string{a, named, foreign, "x", awkward}))(s)), 2)
 		equal(s, "none", len(must(s.BotsByID(s.ctx, org, nil))(s)), 0)
 	}},
