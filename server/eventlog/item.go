@@ -69,7 +69,8 @@ func newEphemeral(org string, event *b2bv1.Event) (*Item, error) {
 }
 
 // Filter narrows what a viewer may see to what it wants to see. An empty list
-// narrows nothing. With threads or channels, only events of these are given.
+// narrows nothing. Of the events of threads and channels, those named are given;
+// events of neither, which concern the org, pass unless their type does not.
 type Filter struct {
 	Types    []string
 	Threads  []string
@@ -120,12 +121,10 @@ func (f *filter) passes(e *store.Event) bool {
 		}
 	}
 	if f.scopes != nil {
-		s, ok := scopeOf(e)
-		if !ok {
-			return false
-		}
-		if _, ok := f.scopes[s]; !ok {
-			return false
+		if s, scoped := scopeOf(e); scoped {
+			if _, ok := f.scopes[s]; !ok {
+				return false
+			}
 		}
 	}
 	return true
