@@ -7,7 +7,10 @@
 // org, with an access_changed event in the same transaction; the commit of such an
 // event makes this package forget the org before the change is answered. So no
 // revoked credential is believed afterwards, also not by a read that was under way
-// meanwhile (see generations).
+// meanwhile (see generations). Where other nodes change the same database, the logs of
+// the orgs that something is remembered of are followed (see follower): what another
+// node revoked is believed until its ring arrives, and for about a second if that is
+// lost. Sessions of super admins have no log, and are then asked for every time.
 //
 // That a caller was there (last_seen_at, last_used_at, the extension of a session)
 // is noted in memory and written once a second, by [Authenticator.Run].
@@ -32,12 +35,13 @@ import (
 // out of date.
 const accessChanged = "access_changed"
 
-// Config is what an Authenticator works with. All fields are needed but AdminSecret.
+// Config is what an Authenticator works with. Store, Log and Now are needed.
 type Config struct {
 	Store       store.Store
 	Log         *slog.Logger
 	Now         func() time.Time
 	AdminSecret string
+	Shared      bool // other nodes change the same database
 }
 
 // Authenticator knows who is calling. It implements call.Authenticator, and what
@@ -50,6 +54,7 @@ type Authenticator struct {
 	tokens   *cache[*bearer]
 	sessions *cache[*login]
 	marks    marks
+	follower *follower // nil: no other node
 	unhook   func()
 }
 
@@ -63,7 +68,13 @@ func New(c Config) *Authenticator {
 		gens: gens, tokens: newCache[*bearer](gens), sessions: newCache[*login](gens),
 	}
 	a.marks.pending = newBatch()
+	if c.Shared {
+		a.follower = newFollower(c.Store, gens, c.Log)
+	}
 	a.unhook = c.Store.OnCommit(func(org string, events []store.Event) {
+		if a.follower != nil {
+			a.follower.committed(org, events)
+		}
 		for i := range events {
 			if events[i].Type == accessChanged {
 				gens.forget(org)
@@ -78,6 +89,32 @@ func New(c Config) *Authenticator {
 // super admins' sessions, with an empty org. It is for changes that have no log:
 // those of super admins, and the destruction of an org.
 func (a *Authenticator) Forget(org string) { a.gens.forget(org) }
+
+// Rung says that the log of org has reached seq, written by whichever node; 0:
+// unknown. No org is every org.
+func (a *Authenticator) Rung(org string, seq int64) {
+	if a.follower != nil {
+		a.follower.rung(org, seq)
+	}
+}
+
+// fresh reads something of an org and makes sure that it may be remembered: that it
+// was read while the org was followed already.
+func fresh[T any](ctx context.Context, a *Authenticator, read func() (value T, org string, err error)) (value T, org string, err error) {
+	if a.follower == nil {
+		return read()
+	}
+	started := a.follower.begin()
+	value, org, err = read()
+	if err != nil || org == "" {
+		return value, org, err
+	}
+	was, err := a.follower.follow(ctx, org, started)
+	if was || err != nil {
+		return value, org, err
+	}
+	return read()
+}
 
 func (a *Authenticator) nowMS() int64 { return a.now().UnixMilli() }
 
@@ -152,14 +189,23 @@ func (b *bearer) judge(c call.Credentials, now int64) (*call.Caller, error) {
 // findBearer answers what the token of a key leads to; scoped guesses its kind.
 func (a *Authenticator) findBearer(ctx context.Context, k key, scoped bool) (*bearer, error) {
 	if it, ok := a.tokens.get(k); ok {
+		if a.follower != nil {
+			a.follower.use(it.value.caller.OrgID)
+		}
 		return it.value, nil
 	}
 	stamp := a.gens.begin()
-	b, err := a.loadBearer(ctx, hex.EncodeToString(k[:]), scoped)
+	b, org, err := fresh(ctx, a, func() (*bearer, string, error) {
+		b, err := a.loadBearer(ctx, hex.EncodeToString(k[:]), scoped)
+		if err != nil {
+			return nil, "", err
+		}
+		return b, b.caller.OrgID, nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	a.tokens.put(k, b.caller.OrgID, stamp, b)
+	a.tokens.put(k, org, stamp, b)
 	return b, nil
 }
 

@@ -99,9 +99,15 @@ func (m *marks) before(id string, of func(*batch) map[string]mark) int64 {
 	return written.before
 }
 
-// Run writes the marks once a second until ctx ends. Only store failures that
-// persist lose marks; each is logged, and tried again with the next.
+// Run writes the marks once a second, and looks for what other nodes changed, until
+// ctx ends. Only store failures that persist lose marks; each is logged, and tried
+// again with the next.
 func (a *Authenticator) Run(ctx context.Context) error {
+	if a.follower != nil {
+		var following sync.WaitGroup
+		defer following.Wait()
+		following.Go(func() { a.follower.run(ctx) })
+	}
 	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
 	for {

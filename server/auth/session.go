@@ -63,12 +63,20 @@ func (a *Authenticator) sessionItem(ctx context.Context, k key, now int64) (item
 	it, ok := a.sessions.get(k)
 	if !ok || it.value.session.ExpiresAt <= now {
 		stamp := a.gens.begin()
-		l, err := a.loadSession(ctx, hex.EncodeToString(k[:]))
+		l, org, err := fresh(ctx, a, func() (*login, string, error) {
+			l, err := a.loadSession(ctx, hex.EncodeToString(k[:]))
+			if err != nil || l == nil {
+				return nil, "", err
+			}
+			return l, l.org, nil
+		})
 		if err != nil || l == nil {
 			return item[*login]{}, err
 		}
-		it = item[*login]{slot: a.gens.slot(l.org), stamp: stamp, value: l}
-		a.sessions.store(k, it)
+		it = item[*login]{slot: a.gens.slot(org), stamp: stamp, value: l}
+		a.keep(k, it)
+	} else if a.follower != nil {
+		a.follower.use(it.value.org)
 	}
 	if it.value.session.ExpiresAt <= now {
 		return item[*login]{}, nil
@@ -94,8 +102,15 @@ func (a *Authenticator) slide(k key, it item[*login], now int64) *login {
 	}
 	it.value = &extended
 	a.marks.extend(session.Hash, l.org, session.ExpiresAt)
-	a.sessions.store(k, it)
+	a.keep(k, it)
 	return &extended
+}
+
+// keep remembers a session. Those without an org have no log to follow.
+func (a *Authenticator) keep(k key, it item[*login]) {
+	if a.follower == nil || it.value.org != "" {
+		a.sessions.store(k, it)
+	}
 }
 
 func (a *Authenticator) loadSession(ctx context.Context, hash string) (*login, error) {
