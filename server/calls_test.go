@@ -1,6 +1,8 @@
 package server_test
 
 import (
+	"encoding/binary"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -53,7 +55,9 @@ var idFields = map[string][]string{
 	"ref":                          {"session"},
 	"reply_to":                     {"thread message"},
 	"target_id":                    {"thread", "bot"},
+	"channel_ids":                  {"channel"},
 	"thread_id":                    {"thread"},
+	"thread_ids":                   {"thread"},
 	"ticket":                       {"ticket"},
 	"to":                           {"bot", "bot name"},
 	"DeleteBot.id":                 {"bot"},
@@ -71,10 +75,10 @@ var idFields = map[string][]string{
 // prose is the text fields that name nothing which exists.
 var prose = regexp.MustCompile(`^(request_id|name|content|content_type|context|topic|q|search|scope|label|action|target_type|reason|title|language|url|mime_type|` +
 	`owner_name|admin_secret|webhook_url|webhook_secret|metadata|permission_policy|default_thread_permission_policy|protocols|` +
-	`bio|role|function|team|tag|tags|languages|status|status_text|timezone|active_hours|version|runtime)$`)
+	`bio|role|function|team|tag|tags|languages|status|status_text|timezone|active_hours|version|runtime|types)$`)
 
 // optional is the id fields that are left out unless they are tried.
-var optional = regexp.MustCompile(`^(before|channel_id|.*cursor|participants|reply_to|target_id|Login\.token)$`)
+var optional = regexp.MustCompile(`^(before|channel_ids?|thread_ids|.*cursor|participants|reply_to|target_id|Login\.token)$`)
 
 // fillers are values for the other fields without which a call is refused.
 var fillers = map[string]any{
@@ -83,6 +87,7 @@ var fillers = map[string]any{
 	"CreateThread.topic":        "topic",
 	"SendDirectMessage.content": "hello", "SendChannelMessage.content": "hello", "SendThreadMessage.content": "hello",
 	"GetInbox.since":          1,
+	"ListCatchupEvents.since": 1, "CountCatchupEvents.since": 1,
 	"RegisterBot.name":        "newcomer",
 	"RedeemInviteCode.name":   "newcomer",
 	"UpdateBotRole.auth_role": "member",
@@ -159,7 +164,7 @@ func with(op *call.Operation, values map[string]any, field, id string) map[strin
 		out[k] = v
 	}
 	out[field] = id
-	if f := op.Desc.Input().Fields().ByName(protoreflect.Name(field)); f != nil && f.Message() != nil {
+	if f := op.Desc.Input().Fields().ByName(protoreflect.Name(field)); f != nil && (f.Message() != nil || f.IsList()) {
 		out[field] = []string{id}
 	}
 	if method(op) == "Login" && field == "token" {
@@ -229,6 +234,8 @@ func rest(t testing.TB, op *call.Operation, values map[string]any) (method, targ
 			query.Set(k, v)
 		case int:
 			query.Set(k, strconv.Itoa(v))
+		case []string:
+			query.Set(k, strings.Join(v, ","))
 		}
 	}
 	switch {
@@ -279,7 +286,40 @@ func (n *node) call(t testing.TB, c caller, op *call.Operation, values map[strin
 
 func (n *node) connect(t testing.TB, c caller, op *call.Operation, values map[string]any) answer {
 	t.Helper()
-	return n.send(c, http.MethodPost, op.Procedure, connectBody(t, op, values), "Connect-Protocol-Version", "1")
+	return n.connectJSON(c, op, connectBody(t, op, values))
+}
+
+// connectJSON sends a Connect JSON body. Of a stream, the answer is its first message
+// or, when there is none, the error as a unary call would be answered.
+func (n *node) connectJSON(c caller, op *call.Operation, body []byte) answer {
+	if op.Stream == nil {
+		return n.send(c, http.MethodPost, op.Procedure, body, "Connect-Protocol-Version", "1")
+	}
+	body = append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(body))), body...)
+	a := n.send(c, http.MethodPost, op.Procedure, body, "Connect-Protocol-Version", "1", "Content-Type", "application/connect+json")
+	if len(a.body) < 5 {
+		return a
+	}
+	flags, length := a.body[0], binary.BigEndian.Uint32([]byte(a.body[1:5]))
+	a.body = a.body[5 : 5+length]
+	var end struct {
+		Error json.RawMessage `json:"error"`
+	}
+	if flags&2 == 0 || json.Unmarshal([]byte(a.body), &end) != nil || end.Error == nil {
+		return a
+	}
+	a.body = string(end.Error)
+	switch a.code() {
+	case "unauthenticated":
+		a.status = 401
+	case "permission_denied":
+		a.status = 403
+	case "internal":
+		a.status = 500
+	default:
+		a.status = 400
+	}
+	return a
 }
 
 // allowed reports whether the schema lets the caller call.

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/b2b-protocol/b2b/server/eventlog/redisbell"
 )
 
 // Config is everything an operator can set. ConfigFromEnv fills it in; flags of
@@ -18,6 +20,7 @@ type Config struct {
 	DataDir         string // the embedded database
 	AdminSecret     string // needed unless DevMode
 	DatabaseURL     string // postgres://…; empty: SQLite in DataDir
+	RedisURL        string // the doorbell of several nodes; empty: PostgreSQL's own. SQLite has one node
 	CORSOrigins     []string
 	PersistMessages bool
 	MaxMessage      int // UTF-16 units
@@ -52,6 +55,11 @@ func (c Config) Validate() error {
 	if c.DataDir == "" && c.DatabaseURL == "" {
 		problems = append(problems, errors.New("no data folder: set B2B_DATA_DIR"))
 	}
+	if c.RedisURL != "" {
+		if err := redisbell.CheckURL(c.RedisURL); err != nil {
+			problems = append(problems, fmt.Errorf("B2B_REDIS_URL (or REDIS_URL): %w", err))
+		}
+	}
 	return errors.Join(problems...)
 }
 
@@ -82,6 +90,7 @@ func ConfigFromEnv(getenv func(string) string) Config {
 		PersistMessages: env("B2B_PERSIST", "HXA_CONNECT_PERSIST") != "false",
 		MaxMessage:      number(65536, "B2B_MAX_MSG_LEN", "HXA_CONNECT_MAX_MSG_LEN"),
 		MaxFileSizeMB:   number(50, "B2B_MAX_FILE_SIZE_MB", "HXA_CONNECT_MAX_FILE_SIZE_MB"),
+		RedisURL:        env("B2B_REDIS_URL", "REDIS_URL"),
 		DevMode:         env("B2B_DEV_MODE", "DEV_MODE") == "true",
 		Domain:          env("B2B_DOMAIN", "DOMAIN"),
 		BasePath:        strings.TrimSuffix(env("B2B_BASE_PATH", "BASE_PATH", "NEXT_PUBLIC_BASE_PATH"), "/"),

@@ -33,6 +33,11 @@ func TestConfigFromEnv(t *testing.T) {
 		{"postgres", env("DATABASE_URL", "postgresql://x"), func(c Config) bool { return c.StorePath() == "postgresql://x" }},
 		{"other database", env("DATABASE_URL", "mysql://x"), func(c Config) bool { return c.StorePath() == "data/b2b.db" }},
 		{"first database name decides", env("HXA_CONNECT_DATABASE_URL", "file:x", "DATABASE_URL", "postgres://x"), func(c Config) bool { return c.DatabaseURL == "" }},
+		{"redis", env("REDIS_URL", "redis://a", "B2B_REDIS_URL", "rediss://user:p@b:6380/1", "DEV_MODE", "true"), func(c Config) bool {
+			return c.RedisURL == "rediss://user:p@b:6380/1" && c.Validate() == nil
+		}},
+		{"old redis", env("REDIS_URL", "redis://a", "DEV_MODE", "true"), func(c Config) bool { return c.RedisURL == "redis://a" && c.Validate() == nil }},
+		{"no redis", env("REDIS_URL", "http://a", "DEV_MODE", "true"), func(c Config) bool { return c.Validate() != nil }},
 		{"persist", env("HXA_CONNECT_PERSIST", "false"), func(c Config) bool { return !c.PersistMessages }},
 		{"origins", env("HXA_CONNECT_CORS", "https://a, https://b,"), func(c Config) bool { return slices.Equal(c.CORSOrigins, []string{"https://a", "https://b"}) }},
 		{"dev", env("DEV_MODE", "true"), func(c Config) bool {

@@ -66,7 +66,7 @@ func hostileConnect(t *testing.T, b *bench) {
 		}
 	}
 	for _, op := range operations() { // unlike over REST: generated clients have no unknown fields
-		a := b.send(b.may(t, op), "POST", op.Procedure, []byte(`{"unknownField":[{}]}`), "Connect-Protocol-Version", "1")
+		a := b.connectJSON(b.may(t, op), op, []byte(`{"unknownField":[{}]}`))
 		if a.status != 400 || a.code() != "invalid_argument" {
 			t.Errorf("%s with an unknown field: %v", op.Procedure, a)
 		}

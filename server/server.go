@@ -49,9 +49,12 @@ type Server struct {
 	log     *slog.Logger
 	store   store.Store
 	auth    *auth.Authenticator
+	bell    *bell // nil: there is one node
 	hub     *eventlog.Hub
 	online  *presence.Tracker
 	sockets *ws.Server
+	streams context.Context // of the streams over REST and Connect
+	stop    context.CancelFunc
 	handler http.Handler
 }
 
@@ -70,6 +73,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
 	s := &Server{config: c, log: log, store: st}
+	s.streams, s.stop = context.WithCancel(context.Background())
 	s.online = presence.New(presence.Config{
 		Store: st, Node: uuid.NewString(), Alone: c.DatabaseURL == "", Now: time.Now, Log: log,
 	})
@@ -84,14 +88,13 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
 
 func (s *Server) wire() (err error) {
 	c := s.config
-	s.auth = auth.New(auth.Config{Store: s.store, Log: s.log, Now: time.Now, AdminSecret: c.AdminSecret})
-	log := eventlog.Config{Store: s.store, Logger: s.log}
-	if c.DatabaseURL != "" {
-		log.Poll = pollLog
+	shared := c.DatabaseURL != ""
+	s.auth = auth.New(auth.Config{Store: s.store, Log: s.log, Now: time.Now, AdminSecret: c.AdminSecret, Shared: shared})
+	if err := s.listenToLog(shared); err != nil {
+		return errors.Join(err, s.auth.Close())
 	}
-	s.hub = eventlog.New(log)
 	services := service.New(service.Deps{
-		Store: s.store, Access: s.auth, Log: s.log, Now: time.Now, Sockets: gauge{s},
+		Store: s.store, Access: s.auth, Events: s.hub, Streams: s.streams, Log: s.log, Now: time.Now, Sockets: gauge{s},
 		Config: service.Config{
 			AdminSecret: c.AdminSecret, PersistMessages: c.PersistMessages, MaxMessage: c.MaxMessage,
 			MaxFileSizeMB: c.MaxFileSizeMB, DevMode: c.DevMode, Version: Version, Domain: c.Domain,
@@ -104,8 +107,7 @@ func (s *Server) wire() (err error) {
 		Operations: operations, Pipeline: pipeline, Edge: edge, CORSOrigins: c.CORSOrigins, Log: s.log,
 	})
 	if err != nil {
-		s.hub.Close()
-		return errors.Join(err, s.auth.Close())
+		return errors.Join(err, s.leaveLog(), s.auth.Close())
 	}
 	s.sockets = ws.New(ws.Config{
 		Operations: operations, Pipeline: pipeline, Hub: s.hub, Access: s.auth, Presence: s.online,
@@ -202,6 +204,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	case failed = <-served:
 	case <-ctx.Done():
 		s.log.InfoContext(ctx, "stopping")
+		s.stop() // clients of streams go to another node
 		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 		defer cancel()
 		code, reason := 1001, "Server shutting down"
@@ -226,8 +229,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 func (s *Server) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
+	s.stop()
 	s.sockets.Close(ctx, 1001, "Server shutting down")
-	err := s.online.Close(ctx)
-	s.hub.Close()
-	return errors.Join(err, s.auth.Close(), s.store.Close())
+	return errors.Join(s.online.Close(ctx), s.leaveLog(), s.auth.Close(), s.store.Close())
 }

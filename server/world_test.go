@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -106,10 +107,27 @@ func (n *node) send(c caller, method, target string, body []byte, header ...stri
 		r.Header.Set(header[i], header[i+1])
 	}
 	count := n.requests.Add(1)
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	r = r.WithContext(ctx)
 	r.RemoteAddr = fmt.Sprintf("10.%d.%d.%d:4000", count>>16&255, count>>8&255, count&255)
-	w := httptest.NewRecorder()
+	w := &listener{httptest.NewRecorder(), cancel}
 	n.server.Handler().ServeHTTP(w, r)
 	return answer{w.Code, w.Header(), w.Body.String()}
+}
+
+// listener is a client that goes away as soon as a stream is live.
+type listener struct {
+	*httptest.ResponseRecorder
+	leave func()
+}
+
+func (l *listener) Write(p []byte) (int, error) {
+	stream := l.Header().Get("Content-Type")
+	if bytes.HasPrefix(p, []byte(": heartbeat\n")) || stream == "application/connect+json" && bytes.Contains(p, []byte(`"cursor"`)) {
+		l.leave()
+	}
+	return l.ResponseRecorder.Write(p)
 }
 
 // must calls the server and reads the answer, which must be a success.

@@ -13,6 +13,12 @@ type Info struct {
 	UserAgent   string
 	BaseURL     string // scheme, host and base path as the client sees them
 	Cookie      *Cookie
+
+	// Push is set by bindings that write wire JSON: a stream of events gives its items
+	// to it instead of sending messages, so that no event is encoded for each reader.
+	Push func(Pushed) error
+
+	pipeline *Pipeline // what the call came through
 }
 
 // Cookie is what the binding shall do with the session cookie.

@@ -23,7 +23,21 @@ type Services struct {
 	AuthService      b2bv1connect.AuthServiceHandler
 	WebSocketService b2bv1connect.WebSocketServiceHandler
 	TokenService     b2bv1connect.TokenServiceHandler
+	EventService     EventService
 	ServerService    b2bv1connect.ServerServiceHandler
+}
+
+// EventService is what implements the service; a stream is a function to send with.
+type EventService interface {
+	Subscribe(context.Context, *v1.SubscribeRequest, func(*v1.SubscribeResponse) error) error
+	ListCatchupEvents(context.Context, *v1.ListCatchupEventsRequest) (*v1.ListCatchupEventsResponse, error)
+	CountCatchupEvents(context.Context, *v1.CountCatchupEventsRequest) (*v1.CountCatchupEventsResponse, error)
+}
+
+type connectEventService struct{ EventService }
+
+func (c connectEventService) Subscribe(ctx context.Context, req *v1.SubscribeRequest, stream *connect.ServerStream[v1.SubscribeResponse]) error {
+	return c.EventService.Subscribe(ctx, req, stream.Send)
 }
 
 // Operations binds every RPC of the schema to its service, in the order of the
@@ -535,6 +549,27 @@ func (s Services) Operations() []*Operation {
 			},
 		}),
 		describe(Operation{
+			Procedure:  b2bv1connect.EventServiceSubscribeProcedure,
+			NewRequest: func() proto.Message { return new(v1.SubscribeRequest) },
+			Stream: func(ctx context.Context, m proto.Message, send func(proto.Message) error) error {
+				return s.EventService.Subscribe(ctx, m.(*v1.SubscribeRequest), func(res *v1.SubscribeResponse) error { return send(res) })
+			},
+		}),
+		describe(Operation{
+			Procedure:  b2bv1connect.EventServiceListCatchupEventsProcedure,
+			NewRequest: func() proto.Message { return new(v1.ListCatchupEventsRequest) },
+			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
+				return result(s.EventService.ListCatchupEvents(ctx, m.(*v1.ListCatchupEventsRequest)))
+			},
+		}),
+		describe(Operation{
+			Procedure:  b2bv1connect.EventServiceCountCatchupEventsProcedure,
+			NewRequest: func() proto.Message { return new(v1.CountCatchupEventsRequest) },
+			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
+				return result(s.EventService.CountCatchupEvents(ctx, m.(*v1.CountCatchupEventsRequest)))
+			},
+		}),
+		describe(Operation{
 			Procedure:  b2bv1connect.ServerServiceGetHealthProcedure,
 			NewRequest: func() proto.Message { return new(v1.GetHealthRequest) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
@@ -585,6 +620,7 @@ func (s Services) Handlers(opts ...connect.HandlerOption) map[string]http.Handle
 	add(handlers)(b2bv1connect.NewAuthServiceHandler(s.AuthService, opts...))
 	add(handlers)(b2bv1connect.NewWebSocketServiceHandler(s.WebSocketService, opts...))
 	add(handlers)(b2bv1connect.NewTokenServiceHandler(s.TokenService, opts...))
+	add(handlers)(b2bv1connect.NewEventServiceHandler(connectEventService{s.EventService}, opts...))
 	add(handlers)(b2bv1connect.NewServerServiceHandler(s.ServerService, opts...))
 	return handlers
 }

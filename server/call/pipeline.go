@@ -42,6 +42,7 @@ func (p *Pipeline) Do(ctx context.Context, info *Info, req proto.Message, malfor
 		}
 		p.logCall(ctx, info, start, err)
 	}()
+	info.pipeline = p
 	if err := p.authorize(ctx, info); err != nil {
 		return nil, p.tell(ctx, info, err)
 	}

@@ -33,6 +33,15 @@ type Item struct {
 	row *store.Event
 }
 
+// Type is the type of the event, "thread_message"; empty when the item is a Recheck
+// or Local.
+func (i *Item) Type() string {
+	if i.row == nil {
+		return ""
+	}
+	return i.row.Type
+}
+
 // newItem decodes and encodes an event of the log. It is nil for an event of a type
 // that this program does not know: one of a newer node.
 func newItem(epoch string, e *store.Event) (*Item, error) {

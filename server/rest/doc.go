@@ -13,6 +13,11 @@
 //  5. The pipeline, which runs the service method.
 //  6. The answer: status, ETag, cookie and body as the schema says.
 //
+// An operation that streams is answered with server-sent events instead: `id` is the
+// position to resume from, `event` the type, `data` wire JSON that was encoded once for
+// all readers. Comments are heartbeats. The last event is `resume` when the client may
+// come back at once, `error` when it would be refused.
+//
 // Everything that the schema says about a route is looked up when the server
 // starts, and a rule that cannot be served stops it then. Per request there is a
 // walk down a tree of segments, one decoder and one encoder, and lent buffers.

@@ -24,9 +24,13 @@ type Config struct {
 	CORSOrigins []string  // see [CORS]
 	Log         *slog.Logger
 	BodyTimeout time.Duration // how long a body may be under way; 0: 30 seconds
+	EventWrites time.Duration // how long one event of a stream may; more than between heartbeats; 0: 30 seconds
 }
 
-const defaultBodyTimeout = 30 * time.Second
+const (
+	defaultBodyTimeout = 30 * time.Second
+	defaultEventWrites = 30 * time.Second
+)
 
 // handler serves every route.
 type handler struct {
@@ -35,6 +39,7 @@ type handler struct {
 	edge     call.Edge
 	log      *slog.Logger
 	patience time.Duration // for bodies
+	writes   time.Duration // the same for events
 }
 
 // New makes the REST binding. It fails when the schema's HTTP rules cannot be
@@ -47,7 +52,12 @@ func New(c Config) (http.Handler, error) {
 	if c.BodyTimeout == 0 {
 		c.BodyTimeout = defaultBodyTimeout
 	}
-	h := &handler{router: routes, pipeline: c.Pipeline, edge: c.Edge, log: c.Log, patience: c.BodyTimeout}
+	if c.EventWrites == 0 {
+		c.EventWrites = defaultEventWrites
+	}
+	h := &handler{
+		router: routes, pipeline: c.Pipeline, edge: c.Edge, log: c.Log, patience: c.BodyTimeout, writes: c.EventWrites,
+	}
 	return CORS(c.CORSOrigins, h), nil
 }
 
@@ -77,6 +87,9 @@ func (s *handler) serve(w http.ResponseWriter, r *http.Request, buf *wire.Buffer
 	}
 	info.Operation = m.route.op
 	req, malformed := m.request(r, buf.B)
+	if info.Operation.Stream != nil {
+		return s.stream(w, r, info, req, malformed)
+	}
 	res, err := s.pipeline.Do(r.Context(), info, req, malformed, func(ctx context.Context) (proto.Message, error) {
 		return info.Operation.Invoke(ctx, req)
 	})

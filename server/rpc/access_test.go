@@ -83,6 +83,12 @@ func TestAccess(t *testing.T) {
 			record.reached.Add(1)
 			return responseOf(t, op), nil
 		}
+		if op.Stream != nil {
+			op.Stream = func(context.Context, proto.Message, func(proto.Message) error) error {
+				record.reached.Add(1)
+				return nil
+			}
+		}
 	}
 	auth := &oneCaller{}
 	log := slog.New(slog.DiscardHandler)
@@ -109,6 +115,12 @@ func TestAccess(t *testing.T) {
 				handler.ServeHTTP(w, request)
 				if got := record.reached.Load() == 1; got != want {
 					t.Errorf("%s, %s by %v: got through: %v, want %v (%d %s)", who.name, op.Procedure, name, got, want, w.Code, w.Body)
+				}
+				if name == "connect" && op.Stream != nil {
+					if refused := strings.Contains(w.Body.String(), `"code"`); refused == want || w.Code != 200 {
+						t.Errorf("%s, %s as a stream: %d %q", who.name, op.Procedure, w.Code, w.Body)
+					}
+					continue
 				}
 				switch ok := w.Code < 300 || w.Code == 503 && !strings.Contains(w.Body.String(), `"code"`); {
 				case ok != want:
@@ -198,8 +210,12 @@ func requests(op *call.Operation) map[string]*http.Request {
 		path = strings.NewReplacer("{", "", "}", "").Replace(path) // the names serve as values
 		all[method+" "+path] = httptest.NewRequest(method, path, nil)
 	}
-	connected := httptest.NewRequest("POST", op.Procedure, strings.NewReader("{}"))
-	connected.Header.Set("Content-Type", "application/json")
+	body, contentType := "{}", "application/json"
+	if op.Stream != nil { // an envelope: no flags, 2 bytes
+		body, contentType = "\x00\x00\x00\x00\x02{}", "application/connect+json"
+	}
+	connected := httptest.NewRequest("POST", op.Procedure, strings.NewReader(body))
+	connected.Header.Set("Content-Type", contentType)
 	all["connect"] = connected
 	return all
 }

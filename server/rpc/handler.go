@@ -54,5 +54,6 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header()["Cache-Control"] = []string{"no-store"}
-	service.ServeHTTP(w, r.WithContext(withInfo(r.Context(), h.edge.Info(r, "rpc"))))
+	ctx := withInfo(r.Context(), h.edge.Info(r, "rpc"))
+	service.ServeHTTP(w, r.WithContext(withDeadline(ctx, http.NewResponseController(w))))
 }

@@ -56,7 +56,8 @@ func malformed(msg proto.Message) error {
 	return nil
 }
 
-// WrapStreamingHandler leads a stream: who may open it is decided once.
+// WrapStreamingHandler leads a stream: who may open it is decided first, what is
+// asked is looked at when it is read.
 func (i *interceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
 	return func(ctx context.Context, conn connect.StreamingHandlerConn) error {
 		info, err := i.begin(ctx, conn.Spec().Procedure)
@@ -64,7 +65,7 @@ func (i *interceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) co
 			return err
 		}
 		_, err = i.pipeline.Do(ctx, info, nil, nil, func(ctx context.Context) (proto.Message, error) {
-			return nil, next(ctx, conn)
+			return nil, asCall(next(ctx, &stream{conn, deadlineOf(ctx)}))
 		})
 		if err != nil {
 			return toConnect(err)

@@ -13,13 +13,13 @@ import (
 	"github.com/b2b-protocol/b2b/server/call"
 )
 
-// stream is a stream of one procedure; no message passes it.
-type stream struct {
+// fakeStream is a stream of one procedure; no message passes it.
+type fakeStream struct {
 	connect.StreamingHandlerConn
 	procedure string
 }
 
-func (s stream) Spec() connect.Spec { return connect.Spec{Procedure: s.procedure} }
+func (s fakeStream) Spec() connect.Spec { return connect.Spec{Procedure: s.procedure} }
 
 // TestStreams leads streams through the pipeline before the schema has any.
 func TestStreams(t *testing.T) {
@@ -35,19 +35,19 @@ func TestStreams(t *testing.T) {
 		}
 		return call.NotFound("thread")
 	})
-	known := stream{procedure: operations[0].Procedure} // AddArtifact: a bot with scope thread
+	known := fakeStream{procedure: operations[0].Procedure} // AddArtifact: a bot with scope thread
 	for _, c := range []struct {
 		name   string
 		ctx    context.Context
 		caller *call.Caller
-		conn   stream
+		conn   fakeStream
 		want   connect.Code
 		code   b2bv1.ErrorCode
 	}{
 		{"nobody", withInfo(t.Context(), &call.Info{Caller: &call.Caller{}}), nil, known, connect.CodeUnauthenticated, b2bv1.ErrorCode_ERROR_CODE_AUTH_REQUIRED},
 		{"scope", withInfo(t.Context(), &call.Info{Caller: &call.Caller{}}), &call.Caller{Kind: call.Bot, BotID: "b", Scopes: call.ScopeRead}, known, connect.CodePermissionDenied, b2bv1.ErrorCode_ERROR_CODE_INSUFFICIENT_SCOPE},
 		{"allowed", withInfo(t.Context(), &call.Info{Caller: &call.Caller{}}), &call.Caller{Kind: call.Bot, BotID: "b", Scopes: call.ScopeThread}, known, connect.CodeNotFound, b2bv1.ErrorCode_ERROR_CODE_NOT_FOUND},
-		{"not an operation", withInfo(t.Context(), &call.Info{}), nil, stream{procedure: b2bv1connect.BotServiceGetMeProcedure}, connect.CodeUnimplemented, 0},
+		{"not an operation", withInfo(t.Context(), &call.Info{}), nil, fakeStream{procedure: b2bv1connect.BotServiceGetMeProcedure}, connect.CodeUnimplemented, 0},
 		{"past the handler", t.Context(), nil, known, connect.CodeInternal, 0},
 	} {
 		auth.caller = c.caller

@@ -63,11 +63,15 @@ type Connections interface {
 type Deps struct {
 	Store    store.Store
 	Access   Access
+	Events   Events
 	Log      *slog.Logger
 	Now      func() time.Time
 	Resolver webhookurl.Resolver // nil: that of the system
 	Sockets  Connections         // nil: this node takes none
 	Config   Config
+
+	Streams   context.Context // streams end with it; nil: never
+	Heartbeat time.Duration   // of streams; 0: 15 seconds
 }
 
 // New makes every service of the schema.
@@ -78,6 +82,7 @@ func New(d Deps) call.Services {
 		AuthService:      &authService{c},
 		BotService:       &botService{c},
 		ChannelService:   &channelService{c},
+		EventService:     &eventService{c},
 		OrgService:       &orgService{c},
 		OrgThreadService: &orgThreadService{c},
 		PlatformService:  &platformService{c},
@@ -98,6 +103,12 @@ type core struct {
 func newCore(d Deps) *core {
 	if d.Resolver == nil {
 		d.Resolver = net.DefaultResolver
+	}
+	if d.Streams == nil {
+		d.Streams = context.Background()
+	}
+	if d.Heartbeat == 0 {
+		d.Heartbeat = heartbeat
 	}
 	key := sha256.Sum256([]byte("b2b idempotency\x00" + d.Config.AdminSecret))
 	block, err := aes.NewCipher(key[:])

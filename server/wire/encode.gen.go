@@ -386,6 +386,30 @@ func Append(b []byte, m proto.Message) ([]byte, error) {
 		return AppendCreateTicketResponse(b, m), nil
 	case *v1.ErrorDetail:
 		return AppendErrorDetail(b, m), nil
+	case *v1.SubscribeRequest:
+		return AppendSubscribeRequest(b, m), nil
+	case *v1.SubscribeResponse:
+		return AppendSubscribeResponse(b, m), nil
+	case *v1.ListCatchupEventsRequest:
+		return AppendListCatchupEventsRequest(b, m), nil
+	case *v1.ListCatchupEventsResponse:
+		return AppendListCatchupEventsResponse(b, m), nil
+	case *v1.CatchupEvent:
+		return AppendCatchupEvent(b, m), nil
+	case *v1.ThreadInvitedCatchup:
+		return AppendThreadInvitedCatchup(b, m), nil
+	case *v1.ThreadMessagesCatchup:
+		return AppendThreadMessagesCatchup(b, m), nil
+	case *v1.ThreadArtifactsCatchup:
+		return AppendThreadArtifactsCatchup(b, m), nil
+	case *v1.ChannelMessagesCatchup:
+		return AppendChannelMessagesCatchup(b, m), nil
+	case *v1.ThreadRemovedCatchup:
+		return AppendThreadRemovedCatchup(b, m), nil
+	case *v1.CountCatchupEventsRequest:
+		return AppendCountCatchupEventsRequest(b, m), nil
+	case *v1.CountCatchupEventsResponse:
+		return AppendCountCatchupEventsResponse(b, m), nil
 	case *v1.Event:
 		return AppendEvent(b, m), nil
 	case *v1.BotBrief:

@@ -5,6 +5,7 @@ package wire
 
 import (
 	v1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	strconv "strconv"
 )
 
 func textArtifactAction(v v1.ArtifactAction) string {
@@ -33,6 +34,303 @@ func textParticipantAction(v v1.ParticipantAction) string {
 
 func appendParticipantAction(b []byte, v v1.ParticipantAction) []byte {
 	return appendText(b, textParticipantAction(v))
+}
+
+// AppendSubscribeRequest appends m as wire JSON, null for nil.
+func AppendSubscribeRequest(b []byte, m *v1.SubscribeRequest) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersSubscribeRequest(append(b, '{'), m))
+}
+
+func membersSubscribeRequest(b []byte, m *v1.SubscribeRequest) []byte {
+	if m == nil {
+		return b
+	}
+	b = append(b, `"types":`...)
+	b = appendArray(b, m.Types, AppendString)
+	b = append(b, `,"thread_ids":`...)
+	b = appendArray(b, m.ThreadIds, AppendString)
+	b = append(b, `,"channel_ids":`...)
+	b = appendArray(b, m.ChannelIds, AppendString)
+	b = append(b, ',')
+	return b
+}
+
+// AppendSubscribeResponse appends m as wire JSON, null for nil.
+func AppendSubscribeResponse(b []byte, m *v1.SubscribeResponse) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersSubscribeResponse(append(b, '{'), m))
+}
+
+func membersSubscribeResponse(b []byte, m *v1.SubscribeResponse) []byte {
+	if m == nil {
+		return b
+	}
+	b = append(b, `"event":`...)
+	b = AppendEvent(b, m.Event)
+	b = append(b, `,"cursor":`...)
+	b = appendOptional(b, m.Cursor, AppendString)
+	b = append(b, ',')
+	return b
+}
+
+// AppendListCatchupEventsRequest appends m as wire JSON, null for nil.
+func AppendListCatchupEventsRequest(b []byte, m *v1.ListCatchupEventsRequest) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersListCatchupEventsRequest(append(b, '{'), m))
+}
+
+func membersListCatchupEventsRequest(b []byte, m *v1.ListCatchupEventsRequest) []byte {
+	if m == nil {
+		return b
+	}
+	b = append(b, `"since":`...)
+	b = appendTime(b, m.Since)
+	b = append(b, `,"cursor":`...)
+	b = appendOptional(b, m.Cursor, AppendString)
+	b = append(b, `,"limit":`...)
+	b = appendOptional(b, m.Limit, appendInt32)
+	b = append(b, ',')
+	return b
+}
+
+// AppendListCatchupEventsResponse appends m as wire JSON, null for nil.
+func AppendListCatchupEventsResponse(b []byte, m *v1.ListCatchupEventsResponse) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersListCatchupEventsResponse(append(b, '{'), m))
+}
+
+func membersListCatchupEventsResponse(b []byte, m *v1.ListCatchupEventsResponse) []byte {
+	if m == nil {
+		return b
+	}
+	b = append(b, `"events":`...)
+	b = appendArray(b, m.Events, AppendCatchupEvent)
+	b = append(b, `,"has_more":`...)
+	b = strconv.AppendBool(b, m.HasMore)
+	b = append(b, ',')
+	if m.Cursor != nil {
+		b = append(b, `"cursor":`...)
+		b = appendOptional(b, m.Cursor, AppendString)
+		b = append(b, ',')
+	}
+	if m.StreamCursor != nil {
+		b = append(b, `"stream_cursor":`...)
+		b = appendOptional(b, m.StreamCursor, AppendString)
+		b = append(b, ',')
+	}
+	return b
+}
+
+// AppendCatchupEvent appends m as wire JSON, null for nil.
+func AppendCatchupEvent(b []byte, m *v1.CatchupEvent) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersCatchupEvent(append(b, '{'), m))
+}
+
+func membersCatchupEvent(b []byte, m *v1.CatchupEvent) []byte {
+	if m == nil {
+		return b
+	}
+	b = append(b, `"event_id":`...)
+	b = AppendString(b, m.EventId)
+	b = append(b, `,"occurred_at":`...)
+	b = appendTime(b, m.OccurredAt)
+	b = append(b, ',')
+	switch v := m.Event.(type) {
+	case *v1.CatchupEvent_ThreadInvited:
+		b = append(b, `"type":"thread_invited",`...)
+		b = membersThreadInvitedCatchup(b, v.ThreadInvited)
+	case *v1.CatchupEvent_ThreadStatusChanged:
+		b = append(b, `"type":"thread_status_changed",`...)
+		b = membersThreadStatusChangedEvent(b, v.ThreadStatusChanged)
+	case *v1.CatchupEvent_ThreadMessageSummary:
+		b = append(b, `"type":"thread_message_summary",`...)
+		b = membersThreadMessagesCatchup(b, v.ThreadMessageSummary)
+	case *v1.CatchupEvent_ThreadArtifactAdded:
+		b = append(b, `"type":"thread_artifact_added",`...)
+		b = membersThreadArtifactsCatchup(b, v.ThreadArtifactAdded)
+	case *v1.CatchupEvent_ChannelMessageSummary:
+		b = append(b, `"type":"channel_message_summary",`...)
+		b = membersChannelMessagesCatchup(b, v.ChannelMessageSummary)
+	case *v1.CatchupEvent_ThreadParticipantRemoved:
+		b = append(b, `"type":"thread_participant_removed",`...)
+		b = membersThreadRemovedCatchup(b, v.ThreadParticipantRemoved)
+	}
+	return b
+}
+
+// AppendThreadInvitedCatchup appends m as wire JSON, null for nil.
+func AppendThreadInvitedCatchup(b []byte, m *v1.ThreadInvitedCatchup) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersThreadInvitedCatchup(append(b, '{'), m))
+}
+
+func membersThreadInvitedCatchup(b []byte, m *v1.ThreadInvitedCatchup) []byte {
+	if m == nil {
+		return b
+	}
+	b = append(b, `"thread_id":`...)
+	b = AppendString(b, m.ThreadId)
+	b = append(b, `,"topic":`...)
+	b = AppendString(b, m.Topic)
+	b = append(b, `,"inviter":`...)
+	b = AppendString(b, m.Inviter)
+	b = append(b, ',')
+	return b
+}
+
+// AppendThreadMessagesCatchup appends m as wire JSON, null for nil.
+func AppendThreadMessagesCatchup(b []byte, m *v1.ThreadMessagesCatchup) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersThreadMessagesCatchup(append(b, '{'), m))
+}
+
+func membersThreadMessagesCatchup(b []byte, m *v1.ThreadMessagesCatchup) []byte {
+	if m == nil {
+		return b
+	}
+	b = append(b, `"thread_id":`...)
+	b = AppendString(b, m.ThreadId)
+	b = append(b, `,"topic":`...)
+	b = AppendString(b, m.Topic)
+	b = append(b, `,"count":`...)
+	b = appendInt32(b, m.Count)
+	b = append(b, `,"last_at":`...)
+	b = appendTime(b, m.LastAt)
+	b = append(b, ',')
+	return b
+}
+
+// AppendThreadArtifactsCatchup appends m as wire JSON, null for nil.
+func AppendThreadArtifactsCatchup(b []byte, m *v1.ThreadArtifactsCatchup) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersThreadArtifactsCatchup(append(b, '{'), m))
+}
+
+func membersThreadArtifactsCatchup(b []byte, m *v1.ThreadArtifactsCatchup) []byte {
+	if m == nil {
+		return b
+	}
+	b = append(b, `"thread_id":`...)
+	b = AppendString(b, m.ThreadId)
+	b = append(b, `,"artifact_key":`...)
+	b = AppendString(b, m.ArtifactKey)
+	b = append(b, `,"version":`...)
+	b = appendInt32(b, m.Version)
+	b = append(b, `,"count":`...)
+	b = appendInt32(b, m.Count)
+	b = append(b, ',')
+	return b
+}
+
+// AppendChannelMessagesCatchup appends m as wire JSON, null for nil.
+func AppendChannelMessagesCatchup(b []byte, m *v1.ChannelMessagesCatchup) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersChannelMessagesCatchup(append(b, '{'), m))
+}
+
+func membersChannelMessagesCatchup(b []byte, m *v1.ChannelMessagesCatchup) []byte {
+	if m == nil {
+		return b
+	}
+	b = append(b, `"channel_id":`...)
+	b = AppendString(b, m.ChannelId)
+	b = append(b, `,"count":`...)
+	b = appendInt32(b, m.Count)
+	b = append(b, `,"last_at":`...)
+	b = appendTime(b, m.LastAt)
+	b = append(b, ',')
+	if m.ChannelName != nil {
+		b = append(b, `"channel_name":`...)
+		b = appendOptional(b, m.ChannelName, AppendString)
+		b = append(b, ',')
+	}
+	return b
+}
+
+// AppendThreadRemovedCatchup appends m as wire JSON, null for nil.
+func AppendThreadRemovedCatchup(b []byte, m *v1.ThreadRemovedCatchup) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersThreadRemovedCatchup(append(b, '{'), m))
+}
+
+func membersThreadRemovedCatchup(b []byte, m *v1.ThreadRemovedCatchup) []byte {
+	if m == nil {
+		return b
+	}
+	b = append(b, `"thread_id":`...)
+	b = AppendString(b, m.ThreadId)
+	b = append(b, `,"topic":`...)
+	b = AppendString(b, m.Topic)
+	b = append(b, `,"removed_by":`...)
+	b = AppendString(b, m.RemovedBy)
+	b = append(b, ',')
+	return b
+}
+
+// AppendCountCatchupEventsRequest appends m as wire JSON, null for nil.
+func AppendCountCatchupEventsRequest(b []byte, m *v1.CountCatchupEventsRequest) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersCountCatchupEventsRequest(append(b, '{'), m))
+}
+
+func membersCountCatchupEventsRequest(b []byte, m *v1.CountCatchupEventsRequest) []byte {
+	if m == nil {
+		return b
+	}
+	b = append(b, `"since":`...)
+	b = appendTime(b, m.Since)
+	b = append(b, ',')
+	return b
+}
+
+// AppendCountCatchupEventsResponse appends m as wire JSON, null for nil.
+func AppendCountCatchupEventsResponse(b []byte, m *v1.CountCatchupEventsResponse) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersCountCatchupEventsResponse(append(b, '{'), m))
+}
+
+func membersCountCatchupEventsResponse(b []byte, m *v1.CountCatchupEventsResponse) []byte {
+	if m == nil {
+		return b
+	}
+	b = append(b, `"thread_invites":`...)
+	b = appendInt32(b, m.ThreadInvites)
+	b = append(b, `,"thread_status_changes":`...)
+	b = appendInt32(b, m.ThreadStatusChanges)
+	b = append(b, `,"thread_activities":`...)
+	b = appendInt32(b, m.ThreadActivities)
+	b = append(b, `,"channel_messages":`...)
+	b = appendInt32(b, m.ChannelMessages)
+	b = append(b, `,"total":`...)
+	b = appendInt32(b, m.Total)
+	b = append(b, ',')
+	return b
 }
 
 // AppendEvent appends m as wire JSON, null for nil.

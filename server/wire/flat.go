@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -13,8 +14,8 @@ type member struct {
 	taken         bool
 }
 
-// readFlat reads a message that is a oneof: "type" says which, and the fields of the
-// chosen message stand beside it.
+// readFlat reads a message that is about a oneof: "type" says which, and the fields of
+// the chosen message stand beside it, with those that every choice has.
 func (p *plan) readFlat(m protoreflect.Message, raw []byte) *FieldError {
 	var keys keySet
 	var all []member
@@ -34,6 +35,15 @@ func (p *plan) readFlat(m protoreflect.Message, raw []byte) *FieldError {
 	}
 	if chosen == nil {
 		return wants("%s", p.choices).in("type")
+	}
+	if len(p.fields) > 0 {
+		of := func(common bool) func(member) bool {
+			return func(one member) bool { return (p.fields[one.key] != nil) != common }
+		}
+		if fault := p.readMembers(m, slices.DeleteFunc(slices.Clone(all), of(true))); fault != nil {
+			return fault
+		}
+		all = slices.DeleteFunc(all, of(false))
 	}
 	inner := m.Mutable(chosen.desc).Message()
 	if p.extra == nil {

@@ -120,7 +120,9 @@ func TestGolden(t *testing.T) {
 func coveredElsewhere(d protoreflect.MessageDescriptor) bool {
 	name := string(d.Name())
 	switch {
-	case strings.HasSuffix(name, "Event") && name != "Event", strings.HasSuffix(name, "Part") && name != "Part":
+	case flatOneof(d) != nil:
+		return false
+	case strings.HasSuffix(name, "Event"), strings.HasSuffix(name, "Catchup"), strings.HasSuffix(name, "Part"):
 		return true
 	}
 	return strings.HasSuffix(name, "Response") && d.Fields().Len() == 1 && d.Fields().Get(0).Message() != nil && name != "LoginResponse"

@@ -31,10 +31,12 @@ func SetText(m proto.Message, name, value string) error {
 }
 
 // DecodeQuery reads query parameters into the fields of m, but for those named in skip.
-// Parameters that are no field, or one that text cannot say (lists, messages, JSON), are
-// ignored.
+// Parameters that are no field, or one that text cannot say (messages, JSON), are
+// ignored. A field that is marked to come from a header can also be a parameter.
 //
 //   - The first value of a parameter counts.
+//   - Lists of texts are their elements with commas between, in one parameter or in
+//     several, without the spaces around them; empty elements are passed over.
 //   - Texts are taken as they are, also empty ones.
 //   - Integers are read as parseInt does: "12abc" is 12, and a text that begins with no
 //     number is 0, but present. An empty text is absent.
@@ -47,13 +49,41 @@ func DecodeQuery(values url.Values, m proto.Message, skip ...string) error {
 	if err != nil {
 		return err
 	}
-	for _, f := range p.order {
-		given := values[f.name]
-		if len(given) == 0 || !f.textual() || slices.Contains(skip, f.name) {
-			continue
+	for _, fields := range [2][]*field{p.order, p.headers} {
+		for _, f := range fields {
+			given := values[f.name]
+			switch {
+			case len(given) == 0 || slices.Contains(skip, f.name):
+			case f.texts():
+				err = f.setTexts(m.ProtoReflect(), given)
+			case f.textual():
+				err = f.setText(m.ProtoReflect(), given[0])
+			}
+			if err != nil {
+				return err
+			}
 		}
-		if err := f.setText(m.ProtoReflect(), given[0]); err != nil {
-			return err
+	}
+	return nil
+}
+
+// texts reports whether the field is a list of texts.
+func (f *field) texts() bool { return f.kind == text && f.desc.IsList() && len(f.inside) == 0 }
+
+// setTexts sets a list to what stands between the commas of all values.
+func (f *field) setTexts(m protoreflect.Message, values []string) error {
+	list := m.Mutable(f.desc).List()
+	for _, value := range values {
+		if !utf8.ValidString(value) {
+			return wants("must be UTF-8").in(f.name)
+		}
+		if fault := plainText(value); fault != nil {
+			return fault.in(f.name)
+		}
+		for one := range strings.SplitSeq(value, ",") {
+			if one = strings.TrimSpace(one); one != "" {
+				list.Append(protoreflect.ValueOfString(one))
+			}
 		}
 	}
 	return nil

@@ -41,6 +41,9 @@ func TestDecodeQuery(t *testing.T) {
 		{query: "since=1.5", fault: time, empty: &b2bv1.ListThreadMessagesRequest{}},
 		{query: "since=12abc", fault: time, empty: &b2bv1.ListThreadMessagesRequest{}},
 		{query: "since=Infinity", fault: time, empty: &b2bv1.ListThreadMessagesRequest{}},
+		{query: "types=a,+b+,,c,&types=d&thread_ids=&cursor=x", want: `types:"a" types:"b" types:"c" types:"d" cursor:"x"`, empty: &b2bv1.SubscribeRequest{}},
+		{query: "types=a,%ff", fault: "types: must be UTF-8", empty: &b2bv1.SubscribeRequest{}},
+		{query: "types=a,%00", fault: "types: must not hold the character U+0000", empty: &b2bv1.SubscribeRequest{}},
 		{query: "update_mask=a&permission_policy={}&tags=a&topic=x", want: `topic:"x"`, empty: &b2bv1.UpdateThreadRequest{}},
 	} {
 		values, err := url.ParseQuery(c.query)

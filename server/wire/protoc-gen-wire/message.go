@@ -78,7 +78,7 @@ func writeBare(e *emitter, m *protogen.Message, flag string) error {
 }
 
 // writeMembers writes the function that appends what stands between the braces:
-// each member with a comma behind it.
+// each member with a comma behind it, in the order of the schema.
 func writeMembers(e *emitter, m *protogen.Message) error {
 	e.P()
 	e.P("func members", m.GoIdent.GoName, "(b []byte, m *", m.GoIdent, ") []byte {")
@@ -91,10 +91,10 @@ func writeMembers(e *emitter, m *protogen.Message) error {
 	e.P("return b")
 	e.P("}")
 	oneof := flatOneof(m)
-	if oneof != nil {
-		writeOneof(e, oneof)
-	}
 	for _, f := range m.Fields {
+		if oneof != nil && f == oneof.Fields[0] {
+			writeOneof(e, oneof)
+		}
 		if f.Oneof != nil && f.Oneof == oneof || unwritten(f) || fieldMarks(f).GetExtraKeys() {
 			continue
 		}

@@ -12,8 +12,10 @@ package b2bv1
 
 import (
 	_ "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
+	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -132,6 +134,927 @@ func (ParticipantAction) EnumDescriptor() ([]byte, []int) {
 	return file_b2b_v1_event_proto_rawDescGZIP(), []int{1}
 }
 
+// Asks for a stream of events.
+type SubscribeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The position after which to begin; absent: now. Over REST also the header
+	// Last-Event-ID, which wins.
+	Cursor *string `protobuf:"bytes,1,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
+	// Only these types, e.g. "thread_message"; empty: all. At most 50. Over REST a
+	// comma list.
+	Types []string `protobuf:"bytes,2,rep,name=types,proto3" json:"types,omitempty"`
+	// Only events of these threads, and events of no thread or channel; empty: all.
+	// At most 100. An org admin sees messages of the threads and channels that it
+	// names here only. Over REST a comma list.
+	ThreadIds []string `protobuf:"bytes,3,rep,name=thread_ids,json=threadIds,proto3" json:"thread_ids,omitempty"`
+	// The same for channels.
+	ChannelIds    []string `protobuf:"bytes,4,rep,name=channel_ids,json=channelIds,proto3" json:"channel_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubscribeRequest) Reset() {
+	*x = SubscribeRequest{}
+	mi := &file_b2b_v1_event_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubscribeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubscribeRequest) ProtoMessage() {}
+
+func (x *SubscribeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_event_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubscribeRequest.ProtoReflect.Descriptor instead.
+func (*SubscribeRequest) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *SubscribeRequest) GetCursor() string {
+	if x != nil && x.Cursor != nil {
+		return *x.Cursor
+	}
+	return ""
+}
+
+func (x *SubscribeRequest) GetTypes() []string {
+	if x != nil {
+		return x.Types
+	}
+	return nil
+}
+
+func (x *SubscribeRequest) GetThreadIds() []string {
+	if x != nil {
+		return x.ThreadIds
+	}
+	return nil
+}
+
+func (x *SubscribeRequest) GetChannelIds() []string {
+	if x != nil {
+		return x.ChannelIds
+	}
+	return nil
+}
+
+// One item of the stream.
+type SubscribeResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What happened; absent in a heartbeat, which comes every 15 seconds at least.
+	Event *Event `protobuf:"bytes,1,opt,name=event,proto3" json:"event,omitempty"`
+	// Where the stream stands now: the position to resume from. Absent with events
+	// that are told once and not kept (bot_online, bot_offline of connections).
+	Cursor        *string `protobuf:"bytes,2,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubscribeResponse) Reset() {
+	*x = SubscribeResponse{}
+	mi := &file_b2b_v1_event_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubscribeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubscribeResponse) ProtoMessage() {}
+
+func (x *SubscribeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_event_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubscribeResponse.ProtoReflect.Descriptor instead.
+func (*SubscribeResponse) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *SubscribeResponse) GetEvent() *Event {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+func (x *SubscribeResponse) GetCursor() string {
+	if x != nil && x.Cursor != nil {
+		return *x.Cursor
+	}
+	return ""
+}
+
+// Asks what was missed.
+type ListCatchupEventsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Exclusive start, needed. Over REST Unix milliseconds.
+	Since *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=since,proto3" json:"since,omitempty"`
+	// Where the last page ended.
+	Cursor *string `protobuf:"bytes,2,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
+	// 1 to 200, default 50.
+	Limit         *int32 `protobuf:"varint,3,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListCatchupEventsRequest) Reset() {
+	*x = ListCatchupEventsRequest{}
+	mi := &file_b2b_v1_event_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListCatchupEventsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListCatchupEventsRequest) ProtoMessage() {}
+
+func (x *ListCatchupEventsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_event_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListCatchupEventsRequest.ProtoReflect.Descriptor instead.
+func (*ListCatchupEventsRequest) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *ListCatchupEventsRequest) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *ListCatchupEventsRequest) GetCursor() string {
+	if x != nil && x.Cursor != nil {
+		return *x.Cursor
+	}
+	return ""
+}
+
+func (x *ListCatchupEventsRequest) GetLimit() int32 {
+	if x != nil && x.Limit != nil {
+		return *x.Limit
+	}
+	return 0
+}
+
+// A page of what was missed, oldest first.
+type ListCatchupEventsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What was missed.
+	Events []*CatchupEvent `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
+	// Whether there is more.
+	HasMore bool `protobuf:"varint,2,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`
+	// Where to go on, while there is more.
+	Cursor *string `protobuf:"bytes,3,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
+	// On the last page: the log position up to which the pages tell everything. A
+	// stream from here continues without gap or repetition, and so does the next
+	// catch-up whose cursor it is.
+	StreamCursor  *string `protobuf:"bytes,4,opt,name=stream_cursor,json=streamCursor,proto3,oneof" json:"stream_cursor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListCatchupEventsResponse) Reset() {
+	*x = ListCatchupEventsResponse{}
+	mi := &file_b2b_v1_event_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListCatchupEventsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListCatchupEventsResponse) ProtoMessage() {}
+
+func (x *ListCatchupEventsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_event_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListCatchupEventsResponse.ProtoReflect.Descriptor instead.
+func (*ListCatchupEventsResponse) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ListCatchupEventsResponse) GetEvents() []*CatchupEvent {
+	if x != nil {
+		return x.Events
+	}
+	return nil
+}
+
+func (x *ListCatchupEventsResponse) GetHasMore() bool {
+	if x != nil {
+		return x.HasMore
+	}
+	return false
+}
+
+func (x *ListCatchupEventsResponse) GetCursor() string {
+	if x != nil && x.Cursor != nil {
+		return *x.Cursor
+	}
+	return ""
+}
+
+func (x *ListCatchupEventsResponse) GetStreamCursor() string {
+	if x != nil && x.StreamCursor != nil {
+		return *x.StreamCursor
+	}
+	return ""
+}
+
+// Something that was missed. As wire JSON it is flat, with a `type` key that is
+// the name of the oneof's field.
+type CatchupEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Opaque id; the same however often it is asked.
+	EventId string `protobuf:"bytes,14,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	// When it happened, for a summary the newest of what it sums up.
+	OccurredAt *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=occurred_at,json=occurredAt,proto3" json:"occurred_at,omitempty"`
+	// What was missed.
+	//
+	// Types that are valid to be assigned to Event:
+	//
+	//	*CatchupEvent_ThreadInvited
+	//	*CatchupEvent_ThreadStatusChanged
+	//	*CatchupEvent_ThreadMessageSummary
+	//	*CatchupEvent_ThreadArtifactAdded
+	//	*CatchupEvent_ChannelMessageSummary
+	//	*CatchupEvent_ThreadParticipantRemoved
+	Event         isCatchupEvent_Event `protobuf_oneof:"event"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CatchupEvent) Reset() {
+	*x = CatchupEvent{}
+	mi := &file_b2b_v1_event_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CatchupEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CatchupEvent) ProtoMessage() {}
+
+func (x *CatchupEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_event_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CatchupEvent.ProtoReflect.Descriptor instead.
+func (*CatchupEvent) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *CatchupEvent) GetEventId() string {
+	if x != nil {
+		return x.EventId
+	}
+	return ""
+}
+
+func (x *CatchupEvent) GetOccurredAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.OccurredAt
+	}
+	return nil
+}
+
+func (x *CatchupEvent) GetEvent() isCatchupEvent_Event {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+func (x *CatchupEvent) GetThreadInvited() *ThreadInvitedCatchup {
+	if x != nil {
+		if x, ok := x.Event.(*CatchupEvent_ThreadInvited); ok {
+			return x.ThreadInvited
+		}
+	}
+	return nil
+}
+
+func (x *CatchupEvent) GetThreadStatusChanged() *ThreadStatusChangedEvent {
+	if x != nil {
+		if x, ok := x.Event.(*CatchupEvent_ThreadStatusChanged); ok {
+			return x.ThreadStatusChanged
+		}
+	}
+	return nil
+}
+
+func (x *CatchupEvent) GetThreadMessageSummary() *ThreadMessagesCatchup {
+	if x != nil {
+		if x, ok := x.Event.(*CatchupEvent_ThreadMessageSummary); ok {
+			return x.ThreadMessageSummary
+		}
+	}
+	return nil
+}
+
+func (x *CatchupEvent) GetThreadArtifactAdded() *ThreadArtifactsCatchup {
+	if x != nil {
+		if x, ok := x.Event.(*CatchupEvent_ThreadArtifactAdded); ok {
+			return x.ThreadArtifactAdded
+		}
+	}
+	return nil
+}
+
+func (x *CatchupEvent) GetChannelMessageSummary() *ChannelMessagesCatchup {
+	if x != nil {
+		if x, ok := x.Event.(*CatchupEvent_ChannelMessageSummary); ok {
+			return x.ChannelMessageSummary
+		}
+	}
+	return nil
+}
+
+func (x *CatchupEvent) GetThreadParticipantRemoved() *ThreadRemovedCatchup {
+	if x != nil {
+		if x, ok := x.Event.(*CatchupEvent_ThreadParticipantRemoved); ok {
+			return x.ThreadParticipantRemoved
+		}
+	}
+	return nil
+}
+
+type isCatchupEvent_Event interface {
+	isCatchupEvent_Event()
+}
+
+type CatchupEvent_ThreadInvited struct {
+	// The bot was brought into a thread.
+	ThreadInvited *ThreadInvitedCatchup `protobuf:"bytes,1,opt,name=thread_invited,json=threadInvited,proto3,oneof"`
+}
+
+type CatchupEvent_ThreadStatusChanged struct {
+	// A thread's status was changed.
+	ThreadStatusChanged *ThreadStatusChangedEvent `protobuf:"bytes,2,opt,name=thread_status_changed,json=threadStatusChanged,proto3,oneof"`
+}
+
+type CatchupEvent_ThreadMessageSummary struct {
+	// Messages in a thread.
+	ThreadMessageSummary *ThreadMessagesCatchup `protobuf:"bytes,3,opt,name=thread_message_summary,json=threadMessageSummary,proto3,oneof"`
+}
+
+type CatchupEvent_ThreadArtifactAdded struct {
+	// Artifact versions in a thread.
+	ThreadArtifactAdded *ThreadArtifactsCatchup `protobuf:"bytes,4,opt,name=thread_artifact_added,json=threadArtifactAdded,proto3,oneof"`
+}
+
+type CatchupEvent_ChannelMessageSummary struct {
+	// Direct messages.
+	ChannelMessageSummary *ChannelMessagesCatchup `protobuf:"bytes,5,opt,name=channel_message_summary,json=channelMessageSummary,proto3,oneof"`
+}
+
+type CatchupEvent_ThreadParticipantRemoved struct {
+	// The bot was removed from a thread, or left it.
+	ThreadParticipantRemoved *ThreadRemovedCatchup `protobuf:"bytes,6,opt,name=thread_participant_removed,json=threadParticipantRemoved,proto3,oneof"`
+}
+
+func (*CatchupEvent_ThreadInvited) isCatchupEvent_Event() {}
+
+func (*CatchupEvent_ThreadStatusChanged) isCatchupEvent_Event() {}
+
+func (*CatchupEvent_ThreadMessageSummary) isCatchupEvent_Event() {}
+
+func (*CatchupEvent_ThreadArtifactAdded) isCatchupEvent_Event() {}
+
+func (*CatchupEvent_ChannelMessageSummary) isCatchupEvent_Event() {}
+
+func (*CatchupEvent_ThreadParticipantRemoved) isCatchupEvent_Event() {}
+
+// The bot was brought into a thread.
+type ThreadInvitedCatchup struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The thread.
+	ThreadId string `protobuf:"bytes,1,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
+	// Its topic.
+	Topic string `protobuf:"bytes,2,opt,name=topic,proto3" json:"topic,omitempty"`
+	// Who did it: a bot's id, or "org:" and the org's id.
+	Inviter       string `protobuf:"bytes,3,opt,name=inviter,proto3" json:"inviter,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ThreadInvitedCatchup) Reset() {
+	*x = ThreadInvitedCatchup{}
+	mi := &file_b2b_v1_event_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ThreadInvitedCatchup) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ThreadInvitedCatchup) ProtoMessage() {}
+
+func (x *ThreadInvitedCatchup) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_event_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ThreadInvitedCatchup.ProtoReflect.Descriptor instead.
+func (*ThreadInvitedCatchup) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ThreadInvitedCatchup) GetThreadId() string {
+	if x != nil {
+		return x.ThreadId
+	}
+	return ""
+}
+
+func (x *ThreadInvitedCatchup) GetTopic() string {
+	if x != nil {
+		return x.Topic
+	}
+	return ""
+}
+
+func (x *ThreadInvitedCatchup) GetInviter() string {
+	if x != nil {
+		return x.Inviter
+	}
+	return ""
+}
+
+// Messages in a thread.
+type ThreadMessagesCatchup struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The thread.
+	ThreadId string `protobuf:"bytes,1,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
+	// Its topic.
+	Topic string `protobuf:"bytes,2,opt,name=topic,proto3" json:"topic,omitempty"`
+	// How many.
+	Count int32 `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
+	// When the newest was sent.
+	LastAt        *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=last_at,json=lastAt,proto3" json:"last_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ThreadMessagesCatchup) Reset() {
+	*x = ThreadMessagesCatchup{}
+	mi := &file_b2b_v1_event_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ThreadMessagesCatchup) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ThreadMessagesCatchup) ProtoMessage() {}
+
+func (x *ThreadMessagesCatchup) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_event_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ThreadMessagesCatchup.ProtoReflect.Descriptor instead.
+func (*ThreadMessagesCatchup) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ThreadMessagesCatchup) GetThreadId() string {
+	if x != nil {
+		return x.ThreadId
+	}
+	return ""
+}
+
+func (x *ThreadMessagesCatchup) GetTopic() string {
+	if x != nil {
+		return x.Topic
+	}
+	return ""
+}
+
+func (x *ThreadMessagesCatchup) GetCount() int32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *ThreadMessagesCatchup) GetLastAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastAt
+	}
+	return nil
+}
+
+// Artifact versions in a thread.
+type ThreadArtifactsCatchup struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The thread.
+	ThreadId string `protobuf:"bytes,1,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
+	// The key of the newest.
+	ArtifactKey string `protobuf:"bytes,2,opt,name=artifact_key,json=artifactKey,proto3" json:"artifact_key,omitempty"`
+	// The version of the newest.
+	Version int32 `protobuf:"varint,3,opt,name=version,proto3" json:"version,omitempty"`
+	// How many.
+	Count         int32 `protobuf:"varint,4,opt,name=count,proto3" json:"count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ThreadArtifactsCatchup) Reset() {
+	*x = ThreadArtifactsCatchup{}
+	mi := &file_b2b_v1_event_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ThreadArtifactsCatchup) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ThreadArtifactsCatchup) ProtoMessage() {}
+
+func (x *ThreadArtifactsCatchup) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_event_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ThreadArtifactsCatchup.ProtoReflect.Descriptor instead.
+func (*ThreadArtifactsCatchup) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ThreadArtifactsCatchup) GetThreadId() string {
+	if x != nil {
+		return x.ThreadId
+	}
+	return ""
+}
+
+func (x *ThreadArtifactsCatchup) GetArtifactKey() string {
+	if x != nil {
+		return x.ArtifactKey
+	}
+	return ""
+}
+
+func (x *ThreadArtifactsCatchup) GetVersion() int32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *ThreadArtifactsCatchup) GetCount() int32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+// Direct messages.
+type ChannelMessagesCatchup struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The channel.
+	ChannelId string `protobuf:"bytes,1,opt,name=channel_id,json=channelId,proto3" json:"channel_id,omitempty"`
+	// How many.
+	Count int32 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	// When the newest was sent.
+	LastAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=last_at,json=lastAt,proto3" json:"last_at,omitempty"`
+	// The channel's name.
+	ChannelName   *string `protobuf:"bytes,4,opt,name=channel_name,json=channelName,proto3,oneof" json:"channel_name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChannelMessagesCatchup) Reset() {
+	*x = ChannelMessagesCatchup{}
+	mi := &file_b2b_v1_event_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChannelMessagesCatchup) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChannelMessagesCatchup) ProtoMessage() {}
+
+func (x *ChannelMessagesCatchup) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_event_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChannelMessagesCatchup.ProtoReflect.Descriptor instead.
+func (*ChannelMessagesCatchup) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ChannelMessagesCatchup) GetChannelId() string {
+	if x != nil {
+		return x.ChannelId
+	}
+	return ""
+}
+
+func (x *ChannelMessagesCatchup) GetCount() int32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *ChannelMessagesCatchup) GetLastAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastAt
+	}
+	return nil
+}
+
+func (x *ChannelMessagesCatchup) GetChannelName() string {
+	if x != nil && x.ChannelName != nil {
+		return *x.ChannelName
+	}
+	return ""
+}
+
+// The bot was removed from a thread, or left it.
+type ThreadRemovedCatchup struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The thread.
+	ThreadId string `protobuf:"bytes,1,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
+	// Its topic.
+	Topic string `protobuf:"bytes,2,opt,name=topic,proto3" json:"topic,omitempty"`
+	// Who did it: a bot's id, or "org:" and the org's id.
+	RemovedBy     string `protobuf:"bytes,3,opt,name=removed_by,json=removedBy,proto3" json:"removed_by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ThreadRemovedCatchup) Reset() {
+	*x = ThreadRemovedCatchup{}
+	mi := &file_b2b_v1_event_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ThreadRemovedCatchup) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ThreadRemovedCatchup) ProtoMessage() {}
+
+func (x *ThreadRemovedCatchup) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_event_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ThreadRemovedCatchup.ProtoReflect.Descriptor instead.
+func (*ThreadRemovedCatchup) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ThreadRemovedCatchup) GetThreadId() string {
+	if x != nil {
+		return x.ThreadId
+	}
+	return ""
+}
+
+func (x *ThreadRemovedCatchup) GetTopic() string {
+	if x != nil {
+		return x.Topic
+	}
+	return ""
+}
+
+func (x *ThreadRemovedCatchup) GetRemovedBy() string {
+	if x != nil {
+		return x.RemovedBy
+	}
+	return ""
+}
+
+// Asks how much was missed.
+type CountCatchupEventsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Exclusive start, needed. Over REST Unix milliseconds.
+	Since         *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=since,proto3" json:"since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CountCatchupEventsRequest) Reset() {
+	*x = CountCatchupEventsRequest{}
+	mi := &file_b2b_v1_event_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CountCatchupEventsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CountCatchupEventsRequest) ProtoMessage() {}
+
+func (x *CountCatchupEventsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_event_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CountCatchupEventsRequest.ProtoReflect.Descriptor instead.
+func (*CountCatchupEventsRequest) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *CountCatchupEventsRequest) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+// How many entries ListCatchupEvents would list.
+type CountCatchupEventsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// thread_invited.
+	ThreadInvites int32 `protobuf:"varint,1,opt,name=thread_invites,json=threadInvites,proto3" json:"thread_invites,omitempty"`
+	// thread_status_changed.
+	ThreadStatusChanges int32 `protobuf:"varint,2,opt,name=thread_status_changes,json=threadStatusChanges,proto3" json:"thread_status_changes,omitempty"`
+	// thread_message_summary, thread_artifact_added, thread_participant_removed.
+	ThreadActivities int32 `protobuf:"varint,3,opt,name=thread_activities,json=threadActivities,proto3" json:"thread_activities,omitempty"`
+	// channel_message_summary.
+	ChannelMessages int32 `protobuf:"varint,4,opt,name=channel_messages,json=channelMessages,proto3" json:"channel_messages,omitempty"`
+	// All of them.
+	Total         int32 `protobuf:"varint,5,opt,name=total,proto3" json:"total,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CountCatchupEventsResponse) Reset() {
+	*x = CountCatchupEventsResponse{}
+	mi := &file_b2b_v1_event_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CountCatchupEventsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CountCatchupEventsResponse) ProtoMessage() {}
+
+func (x *CountCatchupEventsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_event_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CountCatchupEventsResponse.ProtoReflect.Descriptor instead.
+func (*CountCatchupEventsResponse) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *CountCatchupEventsResponse) GetThreadInvites() int32 {
+	if x != nil {
+		return x.ThreadInvites
+	}
+	return 0
+}
+
+func (x *CountCatchupEventsResponse) GetThreadStatusChanges() int32 {
+	if x != nil {
+		return x.ThreadStatusChanges
+	}
+	return 0
+}
+
+func (x *CountCatchupEventsResponse) GetThreadActivities() int32 {
+	if x != nil {
+		return x.ThreadActivities
+	}
+	return 0
+}
+
+func (x *CountCatchupEventsResponse) GetChannelMessages() int32 {
+	if x != nil {
+		return x.ChannelMessages
+	}
+	return 0
+}
+
+func (x *CountCatchupEventsResponse) GetTotal() int32 {
+	if x != nil {
+		return x.Total
+	}
+	return 0
+}
+
 // One thing that happened.
 type Event struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -163,7 +1086,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_b2b_v1_event_proto_msgTypes[0]
+	mi := &file_b2b_v1_event_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -175,7 +1098,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_event_proto_msgTypes[0]
+	mi := &file_b2b_v1_event_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -188,7 +1111,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_event_proto_rawDescGZIP(), []int{0}
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Event) GetEvent() isEvent_Event {
@@ -487,7 +1410,7 @@ type BotBrief struct {
 
 func (x *BotBrief) Reset() {
 	*x = BotBrief{}
-	mi := &file_b2b_v1_event_proto_msgTypes[1]
+	mi := &file_b2b_v1_event_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -499,7 +1422,7 @@ func (x *BotBrief) String() string {
 func (*BotBrief) ProtoMessage() {}
 
 func (x *BotBrief) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_event_proto_msgTypes[1]
+	mi := &file_b2b_v1_event_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -512,7 +1435,7 @@ func (x *BotBrief) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BotBrief.ProtoReflect.Descriptor instead.
 func (*BotBrief) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_event_proto_rawDescGZIP(), []int{1}
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *BotBrief) GetId() string {
@@ -544,7 +1467,7 @@ type RegisteredBot struct {
 
 func (x *RegisteredBot) Reset() {
 	*x = RegisteredBot{}
-	mi := &file_b2b_v1_event_proto_msgTypes[2]
+	mi := &file_b2b_v1_event_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -556,7 +1479,7 @@ func (x *RegisteredBot) String() string {
 func (*RegisteredBot) ProtoMessage() {}
 
 func (x *RegisteredBot) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_event_proto_msgTypes[2]
+	mi := &file_b2b_v1_event_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -569,7 +1492,7 @@ func (x *RegisteredBot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegisteredBot.ProtoReflect.Descriptor instead.
 func (*RegisteredBot) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_event_proto_rawDescGZIP(), []int{2}
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *RegisteredBot) GetId() string {
@@ -608,7 +1531,7 @@ type MessageEvent struct {
 
 func (x *MessageEvent) Reset() {
 	*x = MessageEvent{}
-	mi := &file_b2b_v1_event_proto_msgTypes[3]
+	mi := &file_b2b_v1_event_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -620,7 +1543,7 @@ func (x *MessageEvent) String() string {
 func (*MessageEvent) ProtoMessage() {}
 
 func (x *MessageEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_event_proto_msgTypes[3]
+	mi := &file_b2b_v1_event_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -633,7 +1556,7 @@ func (x *MessageEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessageEvent.ProtoReflect.Descriptor instead.
 func (*MessageEvent) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_event_proto_rawDescGZIP(), []int{3}
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *MessageEvent) GetChannelId() string {
@@ -670,7 +1593,7 @@ type ChannelCreatedEvent struct {
 
 func (x *ChannelCreatedEvent) Reset() {
 	*x = ChannelCreatedEvent{}
-	mi := &file_b2b_v1_event_proto_msgTypes[4]
+	mi := &file_b2b_v1_event_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -682,7 +1605,7 @@ func (x *ChannelCreatedEvent) String() string {
 func (*ChannelCreatedEvent) ProtoMessage() {}
 
 func (x *ChannelCreatedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_event_proto_msgTypes[4]
+	mi := &file_b2b_v1_event_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -695,7 +1618,7 @@ func (x *ChannelCreatedEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChannelCreatedEvent.ProtoReflect.Descriptor instead.
 func (*ChannelCreatedEvent) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_event_proto_rawDescGZIP(), []int{4}
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ChannelCreatedEvent) GetChannel() *Channel {
@@ -723,7 +1646,7 @@ type BotOnlineEvent struct {
 
 func (x *BotOnlineEvent) Reset() {
 	*x = BotOnlineEvent{}
-	mi := &file_b2b_v1_event_proto_msgTypes[5]
+	mi := &file_b2b_v1_event_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -735,7 +1658,7 @@ func (x *BotOnlineEvent) String() string {
 func (*BotOnlineEvent) ProtoMessage() {}
 
 func (x *BotOnlineEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_event_proto_msgTypes[5]
+	mi := &file_b2b_v1_event_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -748,7 +1671,7 @@ func (x *BotOnlineEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BotOnlineEvent.ProtoReflect.Descriptor instead.
 func (*BotOnlineEvent) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_event_proto_rawDescGZIP(), []int{5}
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *BotOnlineEvent) GetBot() *BotBrief {
@@ -769,7 +1692,7 @@ type BotOfflineEvent struct {
 
 func (x *BotOfflineEvent) Reset() {
 	*x = BotOfflineEvent{}
-	mi := &file_b2b_v1_event_proto_msgTypes[6]
+	mi := &file_b2b_v1_event_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -781,7 +1704,7 @@ func (x *BotOfflineEvent) String() string {
 func (*BotOfflineEvent) ProtoMessage() {}
 
 func (x *BotOfflineEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_event_proto_msgTypes[6]
+	mi := &file_b2b_v1_event_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -794,7 +1717,7 @@ func (x *BotOfflineEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BotOfflineEvent.ProtoReflect.Descriptor instead.
 func (*BotOfflineEvent) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_event_proto_rawDescGZIP(), []int{6}
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *BotOfflineEvent) GetBot() *BotBrief {
@@ -815,7 +1738,7 @@ type BotRegisteredEvent struct {
 
 func (x *BotRegisteredEvent) Reset() {
 	*x = BotRegisteredEvent{}
-	mi := &file_b2b_v1_event_proto_msgTypes[7]
+	mi := &file_b2b_v1_event_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -827,7 +1750,7 @@ func (x *BotRegisteredEvent) String() string {
 func (*BotRegisteredEvent) ProtoMessage() {}
 
 func (x *BotRegisteredEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_event_proto_msgTypes[7]
+	mi := &file_b2b_v1_event_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -840,7 +1763,7 @@ func (x *BotRegisteredEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BotRegisteredEvent.ProtoReflect.Descriptor instead.
 func (*BotRegisteredEvent) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_event_proto_rawDescGZIP(), []int{7}
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *BotRegisteredEvent) GetBot() *RegisteredBot {
@@ -863,7 +1786,7 @@ type BotJoinRequestEvent struct {
 
 func (x *BotJoinRequestEvent) Reset() {
 	*x = BotJoinRequestEvent{}
-	mi := &file_b2b_v1_event_proto_msgTypes[8]
+	mi := &file_b2b_v1_event_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -875,7 +1798,7 @@ func (x *BotJoinRequestEvent) String() string {
 func (*BotJoinRequestEvent) ProtoMessage() {}
 
 func (x *BotJoinRequestEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_event_proto_msgTypes[8]
+	mi := &file_b2b_v1_event_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -888,7 +1811,7 @@ func (x *BotJoinRequestEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BotJoinRequestEvent.ProtoReflect.Descriptor instead.
 func (*BotJoinRequestEvent) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_event_proto_rawDescGZIP(), []int{8}
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *BotJoinRequestEvent) GetBot() *BotBrief {
@@ -924,7 +1847,7 @@ type BotStatusChangedEvent struct {
 
 func (x *BotStatusChangedEvent) Reset() {
 	*x = BotStatusChangedEvent{}
-	mi := &file_b2b_v1_event_proto_msgTypes[9]
+	mi := &file_b2b_v1_event_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -936,7 +1859,7 @@ func (x *BotStatusChangedEvent) String() string {
 func (*BotStatusChangedEvent) ProtoMessage() {}
 
 func (x *BotStatusChangedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_event_proto_msgTypes[9]
+	mi := &file_b2b_v1_event_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -949,7 +1872,7 @@ func (x *BotStatusChangedEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BotStatusChangedEvent.ProtoReflect.Descriptor instead.
 func (*BotStatusChangedEvent) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_event_proto_rawDescGZIP(), []int{9}
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *BotStatusChangedEvent) GetBotId() string {
@@ -1002,7 +1925,7 @@ type BotRenamedEvent struct {
 
 func (x *BotRenamedEvent) Reset() {
 	*x = BotRenamedEvent{}
-	mi := &file_b2b_v1_event_proto_msgTypes[10]
+	mi := &file_b2b_v1_event_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1014,7 +1937,7 @@ func (x *BotRenamedEvent) String() string {
 func (*BotRenamedEvent) ProtoMessage() {}
 
 func (x *BotRenamedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_event_proto_msgTypes[10]
+	mi := &file_b2b_v1_event_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1027,7 +1950,7 @@ func (x *BotRenamedEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BotRenamedEvent.ProtoReflect.Descriptor instead.
 func (*BotRenamedEvent) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_event_proto_rawDescGZIP(), []int{10}
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *BotRenamedEvent) GetBotId() string {
@@ -1062,7 +1985,7 @@ type ThreadCreatedEvent struct {
 
 func (x *ThreadCreatedEvent) Reset() {
 	*x = ThreadCreatedEvent{}
-	mi := &file_b2b_v1_event_proto_msgTypes[11]
+	mi := &file_b2b_v1_event_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1074,7 +1997,7 @@ func (x *ThreadCreatedEvent) String() string {
 func (*ThreadCreatedEvent) ProtoMessage() {}
 
 func (x *ThreadCreatedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_event_proto_msgTypes[11]
+	mi := &file_b2b_v1_event_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1087,7 +2010,7 @@ func (x *ThreadCreatedEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ThreadCreatedEvent.ProtoReflect.Descriptor instead.
 func (*ThreadCreatedEvent) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_event_proto_rawDescGZIP(), []int{11}
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ThreadCreatedEvent) GetThread() *Thread {
@@ -1110,7 +2033,7 @@ type ThreadUpdatedEvent struct {
 
 func (x *ThreadUpdatedEvent) Reset() {
 	*x = ThreadUpdatedEvent{}
-	mi := &file_b2b_v1_event_proto_msgTypes[12]
+	mi := &file_b2b_v1_event_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1122,7 +2045,7 @@ func (x *ThreadUpdatedEvent) String() string {
 func (*ThreadUpdatedEvent) ProtoMessage() {}
 
 func (x *ThreadUpdatedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_event_proto_msgTypes[12]
+	mi := &file_b2b_v1_event_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1135,7 +2058,7 @@ func (x *ThreadUpdatedEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ThreadUpdatedEvent.ProtoReflect.Descriptor instead.
 func (*ThreadUpdatedEvent) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_event_proto_rawDescGZIP(), []int{12}
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ThreadUpdatedEvent) GetThread() *Thread {
@@ -1171,7 +2094,7 @@ type ThreadStatusChangedEvent struct {
 
 func (x *ThreadStatusChangedEvent) Reset() {
 	*x = ThreadStatusChangedEvent{}
-	mi := &file_b2b_v1_event_proto_msgTypes[13]
+	mi := &file_b2b_v1_event_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1183,7 +2106,7 @@ func (x *ThreadStatusChangedEvent) String() string {
 func (*ThreadStatusChangedEvent) ProtoMessage() {}
 
 func (x *ThreadStatusChangedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_event_proto_msgTypes[13]
+	mi := &file_b2b_v1_event_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1196,7 +2119,7 @@ func (x *ThreadStatusChangedEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ThreadStatusChangedEvent.ProtoReflect.Descriptor instead.
 func (*ThreadStatusChangedEvent) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_event_proto_rawDescGZIP(), []int{13}
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ThreadStatusChangedEvent) GetThreadId() string {
@@ -1247,7 +2170,7 @@ type ThreadMessageEvent struct {
 
 func (x *ThreadMessageEvent) Reset() {
 	*x = ThreadMessageEvent{}
-	mi := &file_b2b_v1_event_proto_msgTypes[14]
+	mi := &file_b2b_v1_event_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1259,7 +2182,7 @@ func (x *ThreadMessageEvent) String() string {
 func (*ThreadMessageEvent) ProtoMessage() {}
 
 func (x *ThreadMessageEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_event_proto_msgTypes[14]
+	mi := &file_b2b_v1_event_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1272,7 +2195,7 @@ func (x *ThreadMessageEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ThreadMessageEvent.ProtoReflect.Descriptor instead.
 func (*ThreadMessageEvent) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_event_proto_rawDescGZIP(), []int{14}
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ThreadMessageEvent) GetThreadId() string {
@@ -1304,7 +2227,7 @@ type ThreadArtifactEvent struct {
 
 func (x *ThreadArtifactEvent) Reset() {
 	*x = ThreadArtifactEvent{}
-	mi := &file_b2b_v1_event_proto_msgTypes[15]
+	mi := &file_b2b_v1_event_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1316,7 +2239,7 @@ func (x *ThreadArtifactEvent) String() string {
 func (*ThreadArtifactEvent) ProtoMessage() {}
 
 func (x *ThreadArtifactEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_event_proto_msgTypes[15]
+	mi := &file_b2b_v1_event_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1329,7 +2252,7 @@ func (x *ThreadArtifactEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ThreadArtifactEvent.ProtoReflect.Descriptor instead.
 func (*ThreadArtifactEvent) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_event_proto_rawDescGZIP(), []int{15}
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ThreadArtifactEvent) GetThreadId() string {
@@ -1374,7 +2297,7 @@ type ThreadParticipantEvent struct {
 
 func (x *ThreadParticipantEvent) Reset() {
 	*x = ThreadParticipantEvent{}
-	mi := &file_b2b_v1_event_proto_msgTypes[16]
+	mi := &file_b2b_v1_event_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1386,7 +2309,7 @@ func (x *ThreadParticipantEvent) String() string {
 func (*ThreadParticipantEvent) ProtoMessage() {}
 
 func (x *ThreadParticipantEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_event_proto_msgTypes[16]
+	mi := &file_b2b_v1_event_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1399,7 +2322,7 @@ func (x *ThreadParticipantEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ThreadParticipantEvent.ProtoReflect.Descriptor instead.
 func (*ThreadParticipantEvent) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_event_proto_rawDescGZIP(), []int{16}
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ThreadParticipantEvent) GetThreadId() string {
@@ -1455,7 +2378,7 @@ type LabelValue struct {
 
 func (x *LabelValue) Reset() {
 	*x = LabelValue{}
-	mi := &file_b2b_v1_event_proto_msgTypes[17]
+	mi := &file_b2b_v1_event_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1467,7 +2390,7 @@ func (x *LabelValue) String() string {
 func (*LabelValue) ProtoMessage() {}
 
 func (x *LabelValue) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_event_proto_msgTypes[17]
+	mi := &file_b2b_v1_event_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1480,7 +2403,7 @@ func (x *LabelValue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LabelValue.ProtoReflect.Descriptor instead.
 func (*LabelValue) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_event_proto_rawDescGZIP(), []int{17}
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *LabelValue) GetValue() string {
@@ -1507,7 +2430,7 @@ type ThreadJoinRequestEvent struct {
 
 func (x *ThreadJoinRequestEvent) Reset() {
 	*x = ThreadJoinRequestEvent{}
-	mi := &file_b2b_v1_event_proto_msgTypes[18]
+	mi := &file_b2b_v1_event_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1519,7 +2442,7 @@ func (x *ThreadJoinRequestEvent) String() string {
 func (*ThreadJoinRequestEvent) ProtoMessage() {}
 
 func (x *ThreadJoinRequestEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_event_proto_msgTypes[18]
+	mi := &file_b2b_v1_event_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1532,7 +2455,7 @@ func (x *ThreadJoinRequestEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ThreadJoinRequestEvent.ProtoReflect.Descriptor instead.
 func (*ThreadJoinRequestEvent) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_event_proto_rawDescGZIP(), []int{18}
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ThreadJoinRequestEvent) GetThreadId() string {
@@ -1580,7 +2503,7 @@ type ThreadJoinResolvedEvent struct {
 
 func (x *ThreadJoinResolvedEvent) Reset() {
 	*x = ThreadJoinResolvedEvent{}
-	mi := &file_b2b_v1_event_proto_msgTypes[19]
+	mi := &file_b2b_v1_event_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1592,7 +2515,7 @@ func (x *ThreadJoinResolvedEvent) String() string {
 func (*ThreadJoinResolvedEvent) ProtoMessage() {}
 
 func (x *ThreadJoinResolvedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_event_proto_msgTypes[19]
+	mi := &file_b2b_v1_event_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1605,7 +2528,7 @@ func (x *ThreadJoinResolvedEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ThreadJoinResolvedEvent.ProtoReflect.Descriptor instead.
 func (*ThreadJoinResolvedEvent) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_event_proto_rawDescGZIP(), []int{19}
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ThreadJoinResolvedEvent) GetThreadId() string {
@@ -1650,7 +2573,7 @@ type AccessChangedEvent struct {
 
 func (x *AccessChangedEvent) Reset() {
 	*x = AccessChangedEvent{}
-	mi := &file_b2b_v1_event_proto_msgTypes[20]
+	mi := &file_b2b_v1_event_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1662,7 +2585,7 @@ func (x *AccessChangedEvent) String() string {
 func (*AccessChangedEvent) ProtoMessage() {}
 
 func (x *AccessChangedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_event_proto_msgTypes[20]
+	mi := &file_b2b_v1_event_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1675,7 +2598,7 @@ func (x *AccessChangedEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessChangedEvent.ProtoReflect.Descriptor instead.
 func (*AccessChangedEvent) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_event_proto_rawDescGZIP(), []int{20}
+	return file_b2b_v1_event_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *AccessChangedEvent) GetBotId() string {
@@ -1696,7 +2619,77 @@ var File_b2b_v1_event_proto protoreflect.FileDescriptor
 
 const file_b2b_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x12b2b/v1/event.proto\x12\x06b2b.v1\x1a\x1cb2b/options/v1/options.proto\x1a\x15b2b/v1/artifact.proto\x1a\x10b2b/v1/bot.proto\x1a\x14b2b/v1/channel.proto\x1a\x14b2b/v1/message.proto\x1a\x13b2b/v1/thread.proto\"\xc4\t\n" +
+	"\x12b2b/v1/event.proto\x12\x06b2b.v1\x1a\x1cb2b/options/v1/options.proto\x1a\x15b2b/v1/artifact.proto\x1a\x10b2b/v1/bot.proto\x1a\x14b2b/v1/channel.proto\x1a\x14b2b/v1/message.proto\x1a\x13b2b/v1/thread.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa5\x01\n" +
+	"\x10SubscribeRequest\x120\n" +
+	"\x06cursor\x18\x01 \x01(\tB\x13ڵ\x18\x0fJ\rLast-Event-IDH\x00R\x06cursor\x88\x01\x01\x12\x14\n" +
+	"\x05types\x18\x02 \x03(\tR\x05types\x12\x1d\n" +
+	"\n" +
+	"thread_ids\x18\x03 \x03(\tR\tthreadIds\x12\x1f\n" +
+	"\vchannel_ids\x18\x04 \x03(\tR\n" +
+	"channelIdsB\t\n" +
+	"\a_cursor\"`\n" +
+	"\x11SubscribeResponse\x12#\n" +
+	"\x05event\x18\x01 \x01(\v2\r.b2b.v1.EventR\x05event\x12\x1b\n" +
+	"\x06cursor\x18\x02 \x01(\tH\x00R\x06cursor\x88\x01\x01B\t\n" +
+	"\a_cursor\"\x99\x01\n" +
+	"\x18ListCatchupEventsRequest\x120\n" +
+	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x1b\n" +
+	"\x06cursor\x18\x02 \x01(\tH\x00R\x06cursor\x88\x01\x01\x12\x19\n" +
+	"\x05limit\x18\x03 \x01(\x05H\x01R\x05limit\x88\x01\x01B\t\n" +
+	"\a_cursorB\b\n" +
+	"\x06_limit\"\xd8\x01\n" +
+	"\x19ListCatchupEventsResponse\x12,\n" +
+	"\x06events\x18\x01 \x03(\v2\x14.b2b.v1.CatchupEventR\x06events\x12\x19\n" +
+	"\bhas_more\x18\x02 \x01(\bR\ahasMore\x12#\n" +
+	"\x06cursor\x18\x03 \x01(\tB\x06ڵ\x18\x02\b\x01H\x00R\x06cursor\x88\x01\x01\x120\n" +
+	"\rstream_cursor\x18\x04 \x01(\tB\x06ڵ\x18\x02\b\x01H\x01R\fstreamCursor\x88\x01\x01B\t\n" +
+	"\a_cursorB\x10\n" +
+	"\x0e_stream_cursor\"\xf3\x04\n" +
+	"\fCatchupEvent\x12\x19\n" +
+	"\bevent_id\x18\x0e \x01(\tR\aeventId\x12;\n" +
+	"\voccurred_at\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"occurredAt\x12E\n" +
+	"\x0ethread_invited\x18\x01 \x01(\v2\x1c.b2b.v1.ThreadInvitedCatchupH\x00R\rthreadInvited\x12V\n" +
+	"\x15thread_status_changed\x18\x02 \x01(\v2 .b2b.v1.ThreadStatusChangedEventH\x00R\x13threadStatusChanged\x12U\n" +
+	"\x16thread_message_summary\x18\x03 \x01(\v2\x1d.b2b.v1.ThreadMessagesCatchupH\x00R\x14threadMessageSummary\x12T\n" +
+	"\x15thread_artifact_added\x18\x04 \x01(\v2\x1e.b2b.v1.ThreadArtifactsCatchupH\x00R\x13threadArtifactAdded\x12X\n" +
+	"\x17channel_message_summary\x18\x05 \x01(\v2\x1e.b2b.v1.ChannelMessagesCatchupH\x00R\x15channelMessageSummary\x12\\\n" +
+	"\x1athread_participant_removed\x18\x06 \x01(\v2\x1c.b2b.v1.ThreadRemovedCatchupH\x00R\x18threadParticipantRemovedB\a\n" +
+	"\x05event\"c\n" +
+	"\x14ThreadInvitedCatchup\x12\x1b\n" +
+	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12\x14\n" +
+	"\x05topic\x18\x02 \x01(\tR\x05topic\x12\x18\n" +
+	"\ainviter\x18\x03 \x01(\tR\ainviter\"\x95\x01\n" +
+	"\x15ThreadMessagesCatchup\x12\x1b\n" +
+	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12\x14\n" +
+	"\x05topic\x18\x02 \x01(\tR\x05topic\x12\x14\n" +
+	"\x05count\x18\x03 \x01(\x05R\x05count\x123\n" +
+	"\alast_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x06lastAt\"\x88\x01\n" +
+	"\x16ThreadArtifactsCatchup\x12\x1b\n" +
+	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12!\n" +
+	"\fartifact_key\x18\x02 \x01(\tR\vartifactKey\x12\x18\n" +
+	"\aversion\x18\x03 \x01(\x05R\aversion\x12\x14\n" +
+	"\x05count\x18\x04 \x01(\x05R\x05count\"\xc3\x01\n" +
+	"\x16ChannelMessagesCatchup\x12\x1d\n" +
+	"\n" +
+	"channel_id\x18\x01 \x01(\tR\tchannelId\x12\x14\n" +
+	"\x05count\x18\x02 \x01(\x05R\x05count\x123\n" +
+	"\alast_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x06lastAt\x12.\n" +
+	"\fchannel_name\x18\x04 \x01(\tB\x06ڵ\x18\x02\b\x01H\x00R\vchannelName\x88\x01\x01B\x0f\n" +
+	"\r_channel_name\"h\n" +
+	"\x14ThreadRemovedCatchup\x12\x1b\n" +
+	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12\x14\n" +
+	"\x05topic\x18\x02 \x01(\tR\x05topic\x12\x1d\n" +
+	"\n" +
+	"removed_by\x18\x03 \x01(\tR\tremovedBy\"M\n" +
+	"\x19CountCatchupEventsRequest\x120\n" +
+	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\xe5\x01\n" +
+	"\x1aCountCatchupEventsResponse\x12%\n" +
+	"\x0ethread_invites\x18\x01 \x01(\x05R\rthreadInvites\x122\n" +
+	"\x15thread_status_changes\x18\x02 \x01(\x05R\x13threadStatusChanges\x12+\n" +
+	"\x11thread_activities\x18\x03 \x01(\x05R\x10threadActivities\x12)\n" +
+	"\x10channel_messages\x18\x04 \x01(\x05R\x0fchannelMessages\x12\x14\n" +
+	"\x05total\x18\x05 \x01(\x05R\x05total\"\xc4\t\n" +
 	"\x05Event\x120\n" +
 	"\amessage\x18\x01 \x01(\v2\x14.b2b.v1.MessageEventH\x00R\amessage\x12F\n" +
 	"\x0fchannel_created\x18\x02 \x01(\v2\x1b.b2b.v1.ChannelCreatedEventH\x00R\x0echannelCreated\x127\n" +
@@ -1811,7 +2804,14 @@ const file_b2b_v1_event_proto_rawDesc = "" +
 	"\x11ParticipantAction\x12\"\n" +
 	"\x1ePARTICIPANT_ACTION_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19PARTICIPANT_ACTION_JOINED\x10\x01\x12\x1b\n" +
-	"\x17PARTICIPANT_ACTION_LEFT\x10\x02B1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3"
+	"\x17PARTICIPANT_ACTION_LEFT\x10\x022\xf3\x02\n" +
+	"\fEventService\x12a\n" +
+	"\tSubscribe\x12\x18.b2b.v1.SubscribeRequest\x1a\x19.b2b.v1.SubscribeResponse\"\x1d\x8a\xb5\x18\x06\n" +
+	"\x02\x02\x04\x10\x01\x82\xd3\xe4\x93\x02\r\x12\v/api/events0\x01\x12z\n" +
+	"\x11ListCatchupEvents\x12 .b2b.v1.ListCatchupEventsRequest\x1a!.b2b.v1.ListCatchupEventsResponse\" \x8a\xb5\x18\x05\n" +
+	"\x01\x02\x10\x01\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/me/catchup\x12\x83\x01\n" +
+	"\x12CountCatchupEvents\x12!.b2b.v1.CountCatchupEventsRequest\x1a\".b2b.v1.CountCatchupEventsResponse\"&\x8a\xb5\x18\x05\n" +
+	"\x01\x02\x10\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/api/me/catchup/countB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3"
 
 var (
 	file_b2b_v1_event_proto_rawDescOnce sync.Once
@@ -1826,82 +2826,114 @@ func file_b2b_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_b2b_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_b2b_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_b2b_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_b2b_v1_event_proto_goTypes = []any{
-	(ArtifactAction)(0),              // 0: b2b.v1.ArtifactAction
-	(ParticipantAction)(0),           // 1: b2b.v1.ParticipantAction
-	(*Event)(nil),                    // 2: b2b.v1.Event
-	(*BotBrief)(nil),                 // 3: b2b.v1.BotBrief
-	(*RegisteredBot)(nil),            // 4: b2b.v1.RegisteredBot
-	(*MessageEvent)(nil),             // 5: b2b.v1.MessageEvent
-	(*ChannelCreatedEvent)(nil),      // 6: b2b.v1.ChannelCreatedEvent
-	(*BotOnlineEvent)(nil),           // 7: b2b.v1.BotOnlineEvent
-	(*BotOfflineEvent)(nil),          // 8: b2b.v1.BotOfflineEvent
-	(*BotRegisteredEvent)(nil),       // 9: b2b.v1.BotRegisteredEvent
-	(*BotJoinRequestEvent)(nil),      // 10: b2b.v1.BotJoinRequestEvent
-	(*BotStatusChangedEvent)(nil),    // 11: b2b.v1.BotStatusChangedEvent
-	(*BotRenamedEvent)(nil),          // 12: b2b.v1.BotRenamedEvent
-	(*ThreadCreatedEvent)(nil),       // 13: b2b.v1.ThreadCreatedEvent
-	(*ThreadUpdatedEvent)(nil),       // 14: b2b.v1.ThreadUpdatedEvent
-	(*ThreadStatusChangedEvent)(nil), // 15: b2b.v1.ThreadStatusChangedEvent
-	(*ThreadMessageEvent)(nil),       // 16: b2b.v1.ThreadMessageEvent
-	(*ThreadArtifactEvent)(nil),      // 17: b2b.v1.ThreadArtifactEvent
-	(*ThreadParticipantEvent)(nil),   // 18: b2b.v1.ThreadParticipantEvent
-	(*LabelValue)(nil),               // 19: b2b.v1.LabelValue
-	(*ThreadJoinRequestEvent)(nil),   // 20: b2b.v1.ThreadJoinRequestEvent
-	(*ThreadJoinResolvedEvent)(nil),  // 21: b2b.v1.ThreadJoinResolvedEvent
-	(*AccessChangedEvent)(nil),       // 22: b2b.v1.AccessChangedEvent
-	(JoinStatus)(0),                  // 23: b2b.v1.JoinStatus
-	(*ChannelMessage)(nil),           // 24: b2b.v1.ChannelMessage
-	(*Channel)(nil),                  // 25: b2b.v1.Channel
-	(*Thread)(nil),                   // 26: b2b.v1.Thread
-	(ThreadStatus)(0),                // 27: b2b.v1.ThreadStatus
-	(*ThreadMessage)(nil),            // 28: b2b.v1.ThreadMessage
-	(*Artifact)(nil),                 // 29: b2b.v1.Artifact
-	(JoinRequestStatus)(0),           // 30: b2b.v1.JoinRequestStatus
+	(ArtifactAction)(0),                // 0: b2b.v1.ArtifactAction
+	(ParticipantAction)(0),             // 1: b2b.v1.ParticipantAction
+	(*SubscribeRequest)(nil),           // 2: b2b.v1.SubscribeRequest
+	(*SubscribeResponse)(nil),          // 3: b2b.v1.SubscribeResponse
+	(*ListCatchupEventsRequest)(nil),   // 4: b2b.v1.ListCatchupEventsRequest
+	(*ListCatchupEventsResponse)(nil),  // 5: b2b.v1.ListCatchupEventsResponse
+	(*CatchupEvent)(nil),               // 6: b2b.v1.CatchupEvent
+	(*ThreadInvitedCatchup)(nil),       // 7: b2b.v1.ThreadInvitedCatchup
+	(*ThreadMessagesCatchup)(nil),      // 8: b2b.v1.ThreadMessagesCatchup
+	(*ThreadArtifactsCatchup)(nil),     // 9: b2b.v1.ThreadArtifactsCatchup
+	(*ChannelMessagesCatchup)(nil),     // 10: b2b.v1.ChannelMessagesCatchup
+	(*ThreadRemovedCatchup)(nil),       // 11: b2b.v1.ThreadRemovedCatchup
+	(*CountCatchupEventsRequest)(nil),  // 12: b2b.v1.CountCatchupEventsRequest
+	(*CountCatchupEventsResponse)(nil), // 13: b2b.v1.CountCatchupEventsResponse
+	(*Event)(nil),                      // 14: b2b.v1.Event
+	(*BotBrief)(nil),                   // 15: b2b.v1.BotBrief
+	(*RegisteredBot)(nil),              // 16: b2b.v1.RegisteredBot
+	(*MessageEvent)(nil),               // 17: b2b.v1.MessageEvent
+	(*ChannelCreatedEvent)(nil),        // 18: b2b.v1.ChannelCreatedEvent
+	(*BotOnlineEvent)(nil),             // 19: b2b.v1.BotOnlineEvent
+	(*BotOfflineEvent)(nil),            // 20: b2b.v1.BotOfflineEvent
+	(*BotRegisteredEvent)(nil),         // 21: b2b.v1.BotRegisteredEvent
+	(*BotJoinRequestEvent)(nil),        // 22: b2b.v1.BotJoinRequestEvent
+	(*BotStatusChangedEvent)(nil),      // 23: b2b.v1.BotStatusChangedEvent
+	(*BotRenamedEvent)(nil),            // 24: b2b.v1.BotRenamedEvent
+	(*ThreadCreatedEvent)(nil),         // 25: b2b.v1.ThreadCreatedEvent
+	(*ThreadUpdatedEvent)(nil),         // 26: b2b.v1.ThreadUpdatedEvent
+	(*ThreadStatusChangedEvent)(nil),   // 27: b2b.v1.ThreadStatusChangedEvent
+	(*ThreadMessageEvent)(nil),         // 28: b2b.v1.ThreadMessageEvent
+	(*ThreadArtifactEvent)(nil),        // 29: b2b.v1.ThreadArtifactEvent
+	(*ThreadParticipantEvent)(nil),     // 30: b2b.v1.ThreadParticipantEvent
+	(*LabelValue)(nil),                 // 31: b2b.v1.LabelValue
+	(*ThreadJoinRequestEvent)(nil),     // 32: b2b.v1.ThreadJoinRequestEvent
+	(*ThreadJoinResolvedEvent)(nil),    // 33: b2b.v1.ThreadJoinResolvedEvent
+	(*AccessChangedEvent)(nil),         // 34: b2b.v1.AccessChangedEvent
+	(*timestamppb.Timestamp)(nil),      // 35: google.protobuf.Timestamp
+	(JoinStatus)(0),                    // 36: b2b.v1.JoinStatus
+	(*ChannelMessage)(nil),             // 37: b2b.v1.ChannelMessage
+	(*Channel)(nil),                    // 38: b2b.v1.Channel
+	(*Thread)(nil),                     // 39: b2b.v1.Thread
+	(ThreadStatus)(0),                  // 40: b2b.v1.ThreadStatus
+	(*ThreadMessage)(nil),              // 41: b2b.v1.ThreadMessage
+	(*Artifact)(nil),                   // 42: b2b.v1.Artifact
+	(JoinRequestStatus)(0),             // 43: b2b.v1.JoinRequestStatus
 }
 var file_b2b_v1_event_proto_depIdxs = []int32{
-	5,  // 0: b2b.v1.Event.message:type_name -> b2b.v1.MessageEvent
-	6,  // 1: b2b.v1.Event.channel_created:type_name -> b2b.v1.ChannelCreatedEvent
-	7,  // 2: b2b.v1.Event.bot_online:type_name -> b2b.v1.BotOnlineEvent
-	8,  // 3: b2b.v1.Event.bot_offline:type_name -> b2b.v1.BotOfflineEvent
-	9,  // 4: b2b.v1.Event.bot_registered:type_name -> b2b.v1.BotRegisteredEvent
-	10, // 5: b2b.v1.Event.bot_join_request:type_name -> b2b.v1.BotJoinRequestEvent
-	11, // 6: b2b.v1.Event.bot_status_changed:type_name -> b2b.v1.BotStatusChangedEvent
-	12, // 7: b2b.v1.Event.bot_renamed:type_name -> b2b.v1.BotRenamedEvent
-	13, // 8: b2b.v1.Event.thread_created:type_name -> b2b.v1.ThreadCreatedEvent
-	14, // 9: b2b.v1.Event.thread_updated:type_name -> b2b.v1.ThreadUpdatedEvent
-	15, // 10: b2b.v1.Event.thread_status_changed:type_name -> b2b.v1.ThreadStatusChangedEvent
-	16, // 11: b2b.v1.Event.thread_message:type_name -> b2b.v1.ThreadMessageEvent
-	17, // 12: b2b.v1.Event.thread_artifact:type_name -> b2b.v1.ThreadArtifactEvent
-	18, // 13: b2b.v1.Event.thread_participant:type_name -> b2b.v1.ThreadParticipantEvent
-	20, // 14: b2b.v1.Event.thread_join_request:type_name -> b2b.v1.ThreadJoinRequestEvent
-	21, // 15: b2b.v1.Event.thread_join_resolved:type_name -> b2b.v1.ThreadJoinResolvedEvent
-	22, // 16: b2b.v1.Event.access_changed:type_name -> b2b.v1.AccessChangedEvent
-	23, // 17: b2b.v1.RegisteredBot.join_status:type_name -> b2b.v1.JoinStatus
-	24, // 18: b2b.v1.MessageEvent.message:type_name -> b2b.v1.ChannelMessage
-	25, // 19: b2b.v1.ChannelCreatedEvent.channel:type_name -> b2b.v1.Channel
-	3,  // 20: b2b.v1.BotOnlineEvent.bot:type_name -> b2b.v1.BotBrief
-	3,  // 21: b2b.v1.BotOfflineEvent.bot:type_name -> b2b.v1.BotBrief
-	4,  // 22: b2b.v1.BotRegisteredEvent.bot:type_name -> b2b.v1.RegisteredBot
-	3,  // 23: b2b.v1.BotJoinRequestEvent.bot:type_name -> b2b.v1.BotBrief
-	23, // 24: b2b.v1.BotStatusChangedEvent.join_status:type_name -> b2b.v1.JoinStatus
-	23, // 25: b2b.v1.BotStatusChangedEvent.previous_status:type_name -> b2b.v1.JoinStatus
-	26, // 26: b2b.v1.ThreadCreatedEvent.thread:type_name -> b2b.v1.Thread
-	26, // 27: b2b.v1.ThreadUpdatedEvent.thread:type_name -> b2b.v1.Thread
-	27, // 28: b2b.v1.ThreadStatusChangedEvent.from:type_name -> b2b.v1.ThreadStatus
-	27, // 29: b2b.v1.ThreadStatusChangedEvent.to:type_name -> b2b.v1.ThreadStatus
-	28, // 30: b2b.v1.ThreadMessageEvent.message:type_name -> b2b.v1.ThreadMessage
-	29, // 31: b2b.v1.ThreadArtifactEvent.artifact:type_name -> b2b.v1.Artifact
-	0,  // 32: b2b.v1.ThreadArtifactEvent.action:type_name -> b2b.v1.ArtifactAction
-	1,  // 33: b2b.v1.ThreadParticipantEvent.action:type_name -> b2b.v1.ParticipantAction
-	19, // 34: b2b.v1.ThreadParticipantEvent.label:type_name -> b2b.v1.LabelValue
-	30, // 35: b2b.v1.ThreadJoinResolvedEvent.status:type_name -> b2b.v1.JoinRequestStatus
-	36, // [36:36] is the sub-list for method output_type
-	36, // [36:36] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	14, // 0: b2b.v1.SubscribeResponse.event:type_name -> b2b.v1.Event
+	35, // 1: b2b.v1.ListCatchupEventsRequest.since:type_name -> google.protobuf.Timestamp
+	6,  // 2: b2b.v1.ListCatchupEventsResponse.events:type_name -> b2b.v1.CatchupEvent
+	35, // 3: b2b.v1.CatchupEvent.occurred_at:type_name -> google.protobuf.Timestamp
+	7,  // 4: b2b.v1.CatchupEvent.thread_invited:type_name -> b2b.v1.ThreadInvitedCatchup
+	27, // 5: b2b.v1.CatchupEvent.thread_status_changed:type_name -> b2b.v1.ThreadStatusChangedEvent
+	8,  // 6: b2b.v1.CatchupEvent.thread_message_summary:type_name -> b2b.v1.ThreadMessagesCatchup
+	9,  // 7: b2b.v1.CatchupEvent.thread_artifact_added:type_name -> b2b.v1.ThreadArtifactsCatchup
+	10, // 8: b2b.v1.CatchupEvent.channel_message_summary:type_name -> b2b.v1.ChannelMessagesCatchup
+	11, // 9: b2b.v1.CatchupEvent.thread_participant_removed:type_name -> b2b.v1.ThreadRemovedCatchup
+	35, // 10: b2b.v1.ThreadMessagesCatchup.last_at:type_name -> google.protobuf.Timestamp
+	35, // 11: b2b.v1.ChannelMessagesCatchup.last_at:type_name -> google.protobuf.Timestamp
+	35, // 12: b2b.v1.CountCatchupEventsRequest.since:type_name -> google.protobuf.Timestamp
+	17, // 13: b2b.v1.Event.message:type_name -> b2b.v1.MessageEvent
+	18, // 14: b2b.v1.Event.channel_created:type_name -> b2b.v1.ChannelCreatedEvent
+	19, // 15: b2b.v1.Event.bot_online:type_name -> b2b.v1.BotOnlineEvent
+	20, // 16: b2b.v1.Event.bot_offline:type_name -> b2b.v1.BotOfflineEvent
+	21, // 17: b2b.v1.Event.bot_registered:type_name -> b2b.v1.BotRegisteredEvent
+	22, // 18: b2b.v1.Event.bot_join_request:type_name -> b2b.v1.BotJoinRequestEvent
+	23, // 19: b2b.v1.Event.bot_status_changed:type_name -> b2b.v1.BotStatusChangedEvent
+	24, // 20: b2b.v1.Event.bot_renamed:type_name -> b2b.v1.BotRenamedEvent
+	25, // 21: b2b.v1.Event.thread_created:type_name -> b2b.v1.ThreadCreatedEvent
+	26, // 22: b2b.v1.Event.thread_updated:type_name -> b2b.v1.ThreadUpdatedEvent
+	27, // 23: b2b.v1.Event.thread_status_changed:type_name -> b2b.v1.ThreadStatusChangedEvent
+	28, // 24: b2b.v1.Event.thread_message:type_name -> b2b.v1.ThreadMessageEvent
+	29, // 25: b2b.v1.Event.thread_artifact:type_name -> b2b.v1.ThreadArtifactEvent
+	30, // 26: b2b.v1.Event.thread_participant:type_name -> b2b.v1.ThreadParticipantEvent
+	32, // 27: b2b.v1.Event.thread_join_request:type_name -> b2b.v1.ThreadJoinRequestEvent
+	33, // 28: b2b.v1.Event.thread_join_resolved:type_name -> b2b.v1.ThreadJoinResolvedEvent
+	34, // 29: b2b.v1.Event.access_changed:type_name -> b2b.v1.AccessChangedEvent
+	36, // 30: b2b.v1.RegisteredBot.join_status:type_name -> b2b.v1.JoinStatus
+	37, // 31: b2b.v1.MessageEvent.message:type_name -> b2b.v1.ChannelMessage
+	38, // 32: b2b.v1.ChannelCreatedEvent.channel:type_name -> b2b.v1.Channel
+	15, // 33: b2b.v1.BotOnlineEvent.bot:type_name -> b2b.v1.BotBrief
+	15, // 34: b2b.v1.BotOfflineEvent.bot:type_name -> b2b.v1.BotBrief
+	16, // 35: b2b.v1.BotRegisteredEvent.bot:type_name -> b2b.v1.RegisteredBot
+	15, // 36: b2b.v1.BotJoinRequestEvent.bot:type_name -> b2b.v1.BotBrief
+	36, // 37: b2b.v1.BotStatusChangedEvent.join_status:type_name -> b2b.v1.JoinStatus
+	36, // 38: b2b.v1.BotStatusChangedEvent.previous_status:type_name -> b2b.v1.JoinStatus
+	39, // 39: b2b.v1.ThreadCreatedEvent.thread:type_name -> b2b.v1.Thread
+	39, // 40: b2b.v1.ThreadUpdatedEvent.thread:type_name -> b2b.v1.Thread
+	40, // 41: b2b.v1.ThreadStatusChangedEvent.from:type_name -> b2b.v1.ThreadStatus
+	40, // 42: b2b.v1.ThreadStatusChangedEvent.to:type_name -> b2b.v1.ThreadStatus
+	41, // 43: b2b.v1.ThreadMessageEvent.message:type_name -> b2b.v1.ThreadMessage
+	42, // 44: b2b.v1.ThreadArtifactEvent.artifact:type_name -> b2b.v1.Artifact
+	0,  // 45: b2b.v1.ThreadArtifactEvent.action:type_name -> b2b.v1.ArtifactAction
+	1,  // 46: b2b.v1.ThreadParticipantEvent.action:type_name -> b2b.v1.ParticipantAction
+	31, // 47: b2b.v1.ThreadParticipantEvent.label:type_name -> b2b.v1.LabelValue
+	43, // 48: b2b.v1.ThreadJoinResolvedEvent.status:type_name -> b2b.v1.JoinRequestStatus
+	2,  // 49: b2b.v1.EventService.Subscribe:input_type -> b2b.v1.SubscribeRequest
+	4,  // 50: b2b.v1.EventService.ListCatchupEvents:input_type -> b2b.v1.ListCatchupEventsRequest
+	12, // 51: b2b.v1.EventService.CountCatchupEvents:input_type -> b2b.v1.CountCatchupEventsRequest
+	3,  // 52: b2b.v1.EventService.Subscribe:output_type -> b2b.v1.SubscribeResponse
+	5,  // 53: b2b.v1.EventService.ListCatchupEvents:output_type -> b2b.v1.ListCatchupEventsResponse
+	13, // 54: b2b.v1.EventService.CountCatchupEvents:output_type -> b2b.v1.CountCatchupEventsResponse
+	52, // [52:55] is the sub-list for method output_type
+	49, // [49:52] is the sub-list for method input_type
+	49, // [49:49] is the sub-list for extension type_name
+	49, // [49:49] is the sub-list for extension extendee
+	0,  // [0:49] is the sub-list for field type_name
 }
 
 func init() { file_b2b_v1_event_proto_init() }
@@ -1914,7 +2946,20 @@ func file_b2b_v1_event_proto_init() {
 	file_b2b_v1_channel_proto_init()
 	file_b2b_v1_message_proto_init()
 	file_b2b_v1_thread_proto_init()
-	file_b2b_v1_event_proto_msgTypes[0].OneofWrappers = []any{
+	file_b2b_v1_event_proto_msgTypes[0].OneofWrappers = []any{}
+	file_b2b_v1_event_proto_msgTypes[1].OneofWrappers = []any{}
+	file_b2b_v1_event_proto_msgTypes[2].OneofWrappers = []any{}
+	file_b2b_v1_event_proto_msgTypes[3].OneofWrappers = []any{}
+	file_b2b_v1_event_proto_msgTypes[4].OneofWrappers = []any{
+		(*CatchupEvent_ThreadInvited)(nil),
+		(*CatchupEvent_ThreadStatusChanged)(nil),
+		(*CatchupEvent_ThreadMessageSummary)(nil),
+		(*CatchupEvent_ThreadArtifactAdded)(nil),
+		(*CatchupEvent_ChannelMessageSummary)(nil),
+		(*CatchupEvent_ThreadParticipantRemoved)(nil),
+	}
+	file_b2b_v1_event_proto_msgTypes[8].OneofWrappers = []any{}
+	file_b2b_v1_event_proto_msgTypes[12].OneofWrappers = []any{
 		(*Event_Message)(nil),
 		(*Event_ChannelCreated)(nil),
 		(*Event_BotOnline)(nil),
@@ -1933,18 +2978,18 @@ func file_b2b_v1_event_proto_init() {
 		(*Event_ThreadJoinResolved)(nil),
 		(*Event_AccessChanged)(nil),
 	}
-	file_b2b_v1_event_proto_msgTypes[9].OneofWrappers = []any{}
-	file_b2b_v1_event_proto_msgTypes[17].OneofWrappers = []any{}
-	file_b2b_v1_event_proto_msgTypes[20].OneofWrappers = []any{}
+	file_b2b_v1_event_proto_msgTypes[21].OneofWrappers = []any{}
+	file_b2b_v1_event_proto_msgTypes[29].OneofWrappers = []any{}
+	file_b2b_v1_event_proto_msgTypes[32].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_b2b_v1_event_proto_rawDesc), len(file_b2b_v1_event_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   21,
+			NumMessages:   33,
 			NumExtensions: 0,
-			NumServices:   0,
+			NumServices:   1,
 		},
 		GoTypes:           file_b2b_v1_event_proto_goTypes,
 		DependencyIndexes: file_b2b_v1_event_proto_depIdxs,

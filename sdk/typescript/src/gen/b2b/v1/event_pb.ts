@@ -6,8 +6,8 @@
 // @generated from file b2b/v1/event.proto (package b2b.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_b2b_options_v1_options } from "../options/v1/options_pb.js";
 import type { Artifact } from "./artifact_pb.js";
 import { file_b2b_v1_artifact } from "./artifact_pb.js";
@@ -19,13 +19,520 @@ import type { ThreadMessage } from "./message_pb.js";
 import { file_b2b_v1_message } from "./message_pb.js";
 import type { JoinRequestStatus, Thread, ThreadStatus } from "./thread_pb.js";
 import { file_b2b_v1_thread } from "./thread_pb.js";
+import { file_google_api_annotations } from "../../google/api/annotations_pb.js";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file b2b/v1/event.proto.
  */
 export const file_b2b_v1_event: GenFile = /*@__PURE__*/
-  fileDesc("ChJiMmIvdjEvZXZlbnQucHJvdG8SBmIyYi52MSK8BwoFRXZlbnQSJwoHbWVzc2FnZRgBIAEoCzIULmIyYi52MS5NZXNzYWdlRXZlbnRIABI2Cg9jaGFubmVsX2NyZWF0ZWQYAiABKAsyGy5iMmIudjEuQ2hhbm5lbENyZWF0ZWRFdmVudEgAEiwKCmJvdF9vbmxpbmUYAyABKAsyFi5iMmIudjEuQm90T25saW5lRXZlbnRIABIuCgtib3Rfb2ZmbGluZRgEIAEoCzIXLmIyYi52MS5Cb3RPZmZsaW5lRXZlbnRIABI0Cg5ib3RfcmVnaXN0ZXJlZBgFIAEoCzIaLmIyYi52MS5Cb3RSZWdpc3RlcmVkRXZlbnRIABI3ChBib3Rfam9pbl9yZXF1ZXN0GAYgASgLMhsuYjJiLnYxLkJvdEpvaW5SZXF1ZXN0RXZlbnRIABI7ChJib3Rfc3RhdHVzX2NoYW5nZWQYByABKAsyHS5iMmIudjEuQm90U3RhdHVzQ2hhbmdlZEV2ZW50SAASLgoLYm90X3JlbmFtZWQYCCABKAsyFy5iMmIudjEuQm90UmVuYW1lZEV2ZW50SAASNAoOdGhyZWFkX2NyZWF0ZWQYCSABKAsyGi5iMmIudjEuVGhyZWFkQ3JlYXRlZEV2ZW50SAASNAoOdGhyZWFkX3VwZGF0ZWQYCiABKAsyGi5iMmIudjEuVGhyZWFkVXBkYXRlZEV2ZW50SAASQQoVdGhyZWFkX3N0YXR1c19jaGFuZ2VkGAsgASgLMiAuYjJiLnYxLlRocmVhZFN0YXR1c0NoYW5nZWRFdmVudEgAEjQKDnRocmVhZF9tZXNzYWdlGAwgASgLMhouYjJiLnYxLlRocmVhZE1lc3NhZ2VFdmVudEgAEjYKD3RocmVhZF9hcnRpZmFjdBgNIAEoCzIbLmIyYi52MS5UaHJlYWRBcnRpZmFjdEV2ZW50SAASPAoSdGhyZWFkX3BhcnRpY2lwYW50GA4gASgLMh4uYjJiLnYxLlRocmVhZFBhcnRpY2lwYW50RXZlbnRIABI9ChN0aHJlYWRfam9pbl9yZXF1ZXN0GA8gASgLMh4uYjJiLnYxLlRocmVhZEpvaW5SZXF1ZXN0RXZlbnRIABI/ChR0aHJlYWRfam9pbl9yZXNvbHZlZBgQIAEoCzIfLmIyYi52MS5UaHJlYWRKb2luUmVzb2x2ZWRFdmVudEgAEjQKDmFjY2Vzc19jaGFuZ2VkGBEgASgLMhouYjJiLnYxLkFjY2Vzc0NoYW5nZWRFdmVudEgAQgcKBWV2ZW50IiQKCEJvdEJyaWVmEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkiUgoNUmVnaXN0ZXJlZEJvdBIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEicKC2pvaW5fc3RhdHVzGAMgASgOMhIuYjJiLnYxLkpvaW5TdGF0dXMiYAoMTWVzc2FnZUV2ZW50EhIKCmNoYW5uZWxfaWQYASABKAkSJwoHbWVzc2FnZRgCIAEoCzIWLmIyYi52MS5DaGFubmVsTWVzc2FnZRITCgtzZW5kZXJfbmFtZRgDIAEoCSJIChNDaGFubmVsQ3JlYXRlZEV2ZW50EiAKB2NoYW5uZWwYASABKAsyDy5iMmIudjEuQ2hhbm5lbBIPCgdtZW1iZXJzGAIgAygJIi8KDkJvdE9ubGluZUV2ZW50Eh0KA2JvdBgBIAEoCzIQLmIyYi52MS5Cb3RCcmllZiIwCg9Cb3RPZmZsaW5lRXZlbnQSHQoDYm90GAEgASgLMhAuYjJiLnYxLkJvdEJyaWVmIjgKEkJvdFJlZ2lzdGVyZWRFdmVudBIiCgNib3QYASABKAsyFS5iMmIudjEuUmVnaXN0ZXJlZEJvdCJEChNCb3RKb2luUmVxdWVzdEV2ZW50Eh0KA2JvdBgBIAEoCzIQLmIyYi52MS5Cb3RCcmllZhIOCgZvcmdfaWQYAiABKAkiqwEKFUJvdFN0YXR1c0NoYW5nZWRFdmVudBIOCgZib3RfaWQYASABKAkSDAoEbmFtZRgCIAEoCRInCgtqb2luX3N0YXR1cxgDIAEoDjISLmIyYi52MS5Kb2luU3RhdHVzEisKD3ByZXZpb3VzX3N0YXR1cxgEIAEoDjISLmIyYi52MS5Kb2luU3RhdHVzEhMKBnJlYXNvbhgFIAEoCUgAiAEBQgkKB19yZWFzb24iRQoPQm90UmVuYW1lZEV2ZW50Eg4KBmJvdF9pZBgBIAEoCRIQCghvbGRfbmFtZRgCIAEoCRIQCghuZXdfbmFtZRgDIAEoCSI0ChJUaHJlYWRDcmVhdGVkRXZlbnQSHgoGdGhyZWFkGAEgASgLMg4uYjJiLnYxLlRocmVhZCJFChJUaHJlYWRVcGRhdGVkRXZlbnQSHgoGdGhyZWFkGAEgASgLMg4uYjJiLnYxLlRocmVhZBIPCgdjaGFuZ2VzGAIgAygJIo4BChhUaHJlYWRTdGF0dXNDaGFuZ2VkRXZlbnQSEQoJdGhyZWFkX2lkGAEgASgJEg0KBXRvcGljGAIgASgJEiIKBGZyb20YAyABKA4yFC5iMmIudjEuVGhyZWFkU3RhdHVzEiAKAnRvGAQgASgOMhQuYjJiLnYxLlRocmVhZFN0YXR1cxIKCgJieRgFIAEoCSJPChJUaHJlYWRNZXNzYWdlRXZlbnQSEQoJdGhyZWFkX2lkGAEgASgJEiYKB21lc3NhZ2UYAiABKAsyFS5iMmIudjEuVGhyZWFkTWVzc2FnZSJ0ChNUaHJlYWRBcnRpZmFjdEV2ZW50EhEKCXRocmVhZF9pZBgBIAEoCRIiCghhcnRpZmFjdBgCIAEoCzIQLmIyYi52MS5BcnRpZmFjdBImCgZhY3Rpb24YAyABKA4yFi5iMmIudjEuQXJ0aWZhY3RBY3Rpb24irwEKFlRocmVhZFBhcnRpY2lwYW50RXZlbnQSEQoJdGhyZWFkX2lkGAEgASgJEg4KBmJvdF9pZBgCIAEoCRIQCghib3RfbmFtZRgDIAEoCRIpCgZhY3Rpb24YBCABKA4yGS5iMmIudjEuUGFydGljaXBhbnRBY3Rpb24SCgoCYnkYBSABKAkSKQoFbGFiZWwYBiABKAsyEi5iMmIudjEuTGFiZWxWYWx1ZUIG2rUYAggBIjIKCkxhYmVsVmFsdWUSEgoFdmFsdWUYASABKAlIAIgBAToGqrYYAhgBQggKBl92YWx1ZSJhChZUaHJlYWRKb2luUmVxdWVzdEV2ZW50EhEKCXRocmVhZF9pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEg4KBmJvdF9pZBgDIAEoCRIQCghib3RfbmFtZRgEIAEoCSJ3ChdUaHJlYWRKb2luUmVzb2x2ZWRFdmVudBIRCgl0aHJlYWRfaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCRIpCgZzdGF0dXMYAyABKA4yGS5iMmIudjEuSm9pblJlcXVlc3RTdGF0dXMSCgoCYnkYBCABKAkiYAoSQWNjZXNzQ2hhbmdlZEV2ZW50EhMKBmJvdF9pZBgBIAEoCUgAiAEBEhkKDGNsb3NlX3JlYXNvbhgCIAEoCUgBiAEBQgkKB19ib3RfaWRCDwoNX2Nsb3NlX3JlYXNvbippCg5BcnRpZmFjdEFjdGlvbhIfChtBUlRJRkFDVF9BQ1RJT05fVU5TUEVDSUZJRUQQABIZChVBUlRJRkFDVF9BQ1RJT05fQURERUQQARIbChdBUlRJRkFDVF9BQ1RJT05fVVBEQVRFRBACKnMKEVBhcnRpY2lwYW50QWN0aW9uEiIKHlBBUlRJQ0lQQU5UX0FDVElPTl9VTlNQRUNJRklFRBAAEh0KGVBBUlRJQ0lQQU5UX0FDVElPTl9KT0lORUQQARIbChdQQVJUSUNJUEFOVF9BQ1RJT05fTEVGVBACQjFaL2dpdGh1Yi5jb20vYjJiLXByb3RvY29sL2IyYi9zZGsvZ28vYjJiL3YxO2IyYnYxYgZwcm90bzM", [file_b2b_options_v1_options, file_b2b_v1_artifact, file_b2b_v1_bot, file_b2b_v1_channel, file_b2b_v1_message, file_b2b_v1_thread]);
+  fileDesc("ChJiMmIvdjEvZXZlbnQucHJvdG8SBmIyYi52MSJ/ChBTdWJzY3JpYmVSZXF1ZXN0EigKBmN1cnNvchgBIAEoCUIT2rUYD0oNTGFzdC1FdmVudC1JREgAiAEBEg0KBXR5cGVzGAIgAygJEhIKCnRocmVhZF9pZHMYAyADKAkSEwoLY2hhbm5lbF9pZHMYBCADKAlCCQoHX2N1cnNvciJRChFTdWJzY3JpYmVSZXNwb25zZRIcCgVldmVudBgBIAEoCzINLmIyYi52MS5FdmVudBITCgZjdXJzb3IYAiABKAlIAIgBAUIJCgdfY3Vyc29yIoMBChhMaXN0Q2F0Y2h1cEV2ZW50c1JlcXVlc3QSKQoFc2luY2UYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKBmN1cnNvchgCIAEoCUgAiAEBEhIKBWxpbWl0GAMgASgFSAGIAQFCCQoHX2N1cnNvckIICgZfbGltaXQisQEKGUxpc3RDYXRjaHVwRXZlbnRzUmVzcG9uc2USJAoGZXZlbnRzGAEgAygLMhQuYjJiLnYxLkNhdGNodXBFdmVudBIQCghoYXNfbW9yZRgCIAEoCBIbCgZjdXJzb3IYAyABKAlCBtq1GAIIAUgAiAEBEiIKDXN0cmVhbV9jdXJzb3IYBCABKAlCBtq1GAIIAUgBiAEBQgkKB19jdXJzb3JCEAoOX3N0cmVhbV9jdXJzb3Ii3gMKDENhdGNodXBFdmVudBIQCghldmVudF9pZBgOIAEoCRIvCgtvY2N1cnJlZF9hdBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNgoOdGhyZWFkX2ludml0ZWQYASABKAsyHC5iMmIudjEuVGhyZWFkSW52aXRlZENhdGNodXBIABJBChV0aHJlYWRfc3RhdHVzX2NoYW5nZWQYAiABKAsyIC5iMmIudjEuVGhyZWFkU3RhdHVzQ2hhbmdlZEV2ZW50SAASPwoWdGhyZWFkX21lc3NhZ2Vfc3VtbWFyeRgDIAEoCzIdLmIyYi52MS5UaHJlYWRNZXNzYWdlc0NhdGNodXBIABI/ChV0aHJlYWRfYXJ0aWZhY3RfYWRkZWQYBCABKAsyHi5iMmIudjEuVGhyZWFkQXJ0aWZhY3RzQ2F0Y2h1cEgAEkEKF2NoYW5uZWxfbWVzc2FnZV9zdW1tYXJ5GAUgASgLMh4uYjJiLnYxLkNoYW5uZWxNZXNzYWdlc0NhdGNodXBIABJCChp0aHJlYWRfcGFydGljaXBhbnRfcmVtb3ZlZBgGIAEoCzIcLmIyYi52MS5UaHJlYWRSZW1vdmVkQ2F0Y2h1cEgAQgcKBWV2ZW50IkkKFFRocmVhZEludml0ZWRDYXRjaHVwEhEKCXRocmVhZF9pZBgBIAEoCRINCgV0b3BpYxgCIAEoCRIPCgdpbnZpdGVyGAMgASgJInUKFVRocmVhZE1lc3NhZ2VzQ2F0Y2h1cBIRCgl0aHJlYWRfaWQYASABKAkSDQoFdG9waWMYAiABKAkSDQoFY291bnQYAyABKAUSKwoHbGFzdF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiYQoWVGhyZWFkQXJ0aWZhY3RzQ2F0Y2h1cBIRCgl0aHJlYWRfaWQYASABKAkSFAoMYXJ0aWZhY3Rfa2V5GAIgASgJEg8KB3ZlcnNpb24YAyABKAUSDQoFY291bnQYBCABKAUinAEKFkNoYW5uZWxNZXNzYWdlc0NhdGNodXASEgoKY2hhbm5lbF9pZBgBIAEoCRINCgVjb3VudBgCIAEoBRIrCgdsYXN0X2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIhCgxjaGFubmVsX25hbWUYBCABKAlCBtq1GAIIAUgAiAEBQg8KDV9jaGFubmVsX25hbWUiTAoUVGhyZWFkUmVtb3ZlZENhdGNodXASEQoJdGhyZWFkX2lkGAEgASgJEg0KBXRvcGljGAIgASgJEhIKCnJlbW92ZWRfYnkYAyABKAkiRgoZQ291bnRDYXRjaHVwRXZlbnRzUmVxdWVzdBIpCgVzaW5jZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAilwEKGkNvdW50Q2F0Y2h1cEV2ZW50c1Jlc3BvbnNlEhYKDnRocmVhZF9pbnZpdGVzGAEgASgFEh0KFXRocmVhZF9zdGF0dXNfY2hhbmdlcxgCIAEoBRIZChF0aHJlYWRfYWN0aXZpdGllcxgDIAEoBRIYChBjaGFubmVsX21lc3NhZ2VzGAQgASgFEg0KBXRvdGFsGAUgASgFIrwHCgVFdmVudBInCgdtZXNzYWdlGAEgASgLMhQuYjJiLnYxLk1lc3NhZ2VFdmVudEgAEjYKD2NoYW5uZWxfY3JlYXRlZBgCIAEoCzIbLmIyYi52MS5DaGFubmVsQ3JlYXRlZEV2ZW50SAASLAoKYm90X29ubGluZRgDIAEoCzIWLmIyYi52MS5Cb3RPbmxpbmVFdmVudEgAEi4KC2JvdF9vZmZsaW5lGAQgASgLMhcuYjJiLnYxLkJvdE9mZmxpbmVFdmVudEgAEjQKDmJvdF9yZWdpc3RlcmVkGAUgASgLMhouYjJiLnYxLkJvdFJlZ2lzdGVyZWRFdmVudEgAEjcKEGJvdF9qb2luX3JlcXVlc3QYBiABKAsyGy5iMmIudjEuQm90Sm9pblJlcXVlc3RFdmVudEgAEjsKEmJvdF9zdGF0dXNfY2hhbmdlZBgHIAEoCzIdLmIyYi52MS5Cb3RTdGF0dXNDaGFuZ2VkRXZlbnRIABIuCgtib3RfcmVuYW1lZBgIIAEoCzIXLmIyYi52MS5Cb3RSZW5hbWVkRXZlbnRIABI0Cg50aHJlYWRfY3JlYXRlZBgJIAEoCzIaLmIyYi52MS5UaHJlYWRDcmVhdGVkRXZlbnRIABI0Cg50aHJlYWRfdXBkYXRlZBgKIAEoCzIaLmIyYi52MS5UaHJlYWRVcGRhdGVkRXZlbnRIABJBChV0aHJlYWRfc3RhdHVzX2NoYW5nZWQYCyABKAsyIC5iMmIudjEuVGhyZWFkU3RhdHVzQ2hhbmdlZEV2ZW50SAASNAoOdGhyZWFkX21lc3NhZ2UYDCABKAsyGi5iMmIudjEuVGhyZWFkTWVzc2FnZUV2ZW50SAASNgoPdGhyZWFkX2FydGlmYWN0GA0gASgLMhsuYjJiLnYxLlRocmVhZEFydGlmYWN0RXZlbnRIABI8ChJ0aHJlYWRfcGFydGljaXBhbnQYDiABKAsyHi5iMmIudjEuVGhyZWFkUGFydGljaXBhbnRFdmVudEgAEj0KE3RocmVhZF9qb2luX3JlcXVlc3QYDyABKAsyHi5iMmIudjEuVGhyZWFkSm9pblJlcXVlc3RFdmVudEgAEj8KFHRocmVhZF9qb2luX3Jlc29sdmVkGBAgASgLMh8uYjJiLnYxLlRocmVhZEpvaW5SZXNvbHZlZEV2ZW50SAASNAoOYWNjZXNzX2NoYW5nZWQYESABKAsyGi5iMmIudjEuQWNjZXNzQ2hhbmdlZEV2ZW50SABCBwoFZXZlbnQiJAoIQm90QnJpZWYSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCSJSCg1SZWdpc3RlcmVkQm90EgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSJwoLam9pbl9zdGF0dXMYAyABKA4yEi5iMmIudjEuSm9pblN0YXR1cyJgCgxNZXNzYWdlRXZlbnQSEgoKY2hhbm5lbF9pZBgBIAEoCRInCgdtZXNzYWdlGAIgASgLMhYuYjJiLnYxLkNoYW5uZWxNZXNzYWdlEhMKC3NlbmRlcl9uYW1lGAMgASgJIkgKE0NoYW5uZWxDcmVhdGVkRXZlbnQSIAoHY2hhbm5lbBgBIAEoCzIPLmIyYi52MS5DaGFubmVsEg8KB21lbWJlcnMYAiADKAkiLwoOQm90T25saW5lRXZlbnQSHQoDYm90GAEgASgLMhAuYjJiLnYxLkJvdEJyaWVmIjAKD0JvdE9mZmxpbmVFdmVudBIdCgNib3QYASABKAsyEC5iMmIudjEuQm90QnJpZWYiOAoSQm90UmVnaXN0ZXJlZEV2ZW50EiIKA2JvdBgBIAEoCzIVLmIyYi52MS5SZWdpc3RlcmVkQm90IkQKE0JvdEpvaW5SZXF1ZXN0RXZlbnQSHQoDYm90GAEgASgLMhAuYjJiLnYxLkJvdEJyaWVmEg4KBm9yZ19pZBgCIAEoCSKrAQoVQm90U3RhdHVzQ2hhbmdlZEV2ZW50Eg4KBmJvdF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEicKC2pvaW5fc3RhdHVzGAMgASgOMhIuYjJiLnYxLkpvaW5TdGF0dXMSKwoPcHJldmlvdXNfc3RhdHVzGAQgASgOMhIuYjJiLnYxLkpvaW5TdGF0dXMSEwoGcmVhc29uGAUgASgJSACIAQFCCQoHX3JlYXNvbiJFCg9Cb3RSZW5hbWVkRXZlbnQSDgoGYm90X2lkGAEgASgJEhAKCG9sZF9uYW1lGAIgASgJEhAKCG5ld19uYW1lGAMgASgJIjQKElRocmVhZENyZWF0ZWRFdmVudBIeCgZ0aHJlYWQYASABKAsyDi5iMmIudjEuVGhyZWFkIkUKElRocmVhZFVwZGF0ZWRFdmVudBIeCgZ0aHJlYWQYASABKAsyDi5iMmIudjEuVGhyZWFkEg8KB2NoYW5nZXMYAiADKAkijgEKGFRocmVhZFN0YXR1c0NoYW5nZWRFdmVudBIRCgl0aHJlYWRfaWQYASABKAkSDQoFdG9waWMYAiABKAkSIgoEZnJvbRgDIAEoDjIULmIyYi52MS5UaHJlYWRTdGF0dXMSIAoCdG8YBCABKA4yFC5iMmIudjEuVGhyZWFkU3RhdHVzEgoKAmJ5GAUgASgJIk8KElRocmVhZE1lc3NhZ2VFdmVudBIRCgl0aHJlYWRfaWQYASABKAkSJgoHbWVzc2FnZRgCIAEoCzIVLmIyYi52MS5UaHJlYWRNZXNzYWdlInQKE1RocmVhZEFydGlmYWN0RXZlbnQSEQoJdGhyZWFkX2lkGAEgASgJEiIKCGFydGlmYWN0GAIgASgLMhAuYjJiLnYxLkFydGlmYWN0EiYKBmFjdGlvbhgDIAEoDjIWLmIyYi52MS5BcnRpZmFjdEFjdGlvbiKvAQoWVGhyZWFkUGFydGljaXBhbnRFdmVudBIRCgl0aHJlYWRfaWQYASABKAkSDgoGYm90X2lkGAIgASgJEhAKCGJvdF9uYW1lGAMgASgJEikKBmFjdGlvbhgEIAEoDjIZLmIyYi52MS5QYXJ0aWNpcGFudEFjdGlvbhIKCgJieRgFIAEoCRIpCgVsYWJlbBgGIAEoCzISLmIyYi52MS5MYWJlbFZhbHVlQgbatRgCCAEiMgoKTGFiZWxWYWx1ZRISCgV2YWx1ZRgBIAEoCUgAiAEBOgaqthgCGAFCCAoGX3ZhbHVlImEKFlRocmVhZEpvaW5SZXF1ZXN0RXZlbnQSEQoJdGhyZWFkX2lkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkSDgoGYm90X2lkGAMgASgJEhAKCGJvdF9uYW1lGAQgASgJIncKF1RocmVhZEpvaW5SZXNvbHZlZEV2ZW50EhEKCXRocmVhZF9pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEikKBnN0YXR1cxgDIAEoDjIZLmIyYi52MS5Kb2luUmVxdWVzdFN0YXR1cxIKCgJieRgEIAEoCSJgChJBY2Nlc3NDaGFuZ2VkRXZlbnQSEwoGYm90X2lkGAEgASgJSACIAQESGQoMY2xvc2VfcmVhc29uGAIgASgJSAGIAQFCCQoHX2JvdF9pZEIPCg1fY2xvc2VfcmVhc29uKmkKDkFydGlmYWN0QWN0aW9uEh8KG0FSVElGQUNUX0FDVElPTl9VTlNQRUNJRklFRBAAEhkKFUFSVElGQUNUX0FDVElPTl9BRERFRBABEhsKF0FSVElGQUNUX0FDVElPTl9VUERBVEVEEAIqcwoRUGFydGljaXBhbnRBY3Rpb24SIgoeUEFSVElDSVBBTlRfQUNUSU9OX1VOU1BFQ0lGSUVEEAASHQoZUEFSVElDSVBBTlRfQUNUSU9OX0pPSU5FRBABEhsKF1BBUlRJQ0lQQU5UX0FDVElPTl9MRUZUEAIy8wIKDEV2ZW50U2VydmljZRJhCglTdWJzY3JpYmUSGC5iMmIudjEuU3Vic2NyaWJlUmVxdWVzdBoZLmIyYi52MS5TdWJzY3JpYmVSZXNwb25zZSIdirUYBgoCAgQQAYLT5JMCDRILL2FwaS9ldmVudHMwARJ6ChFMaXN0Q2F0Y2h1cEV2ZW50cxIgLmIyYi52MS5MaXN0Q2F0Y2h1cEV2ZW50c1JlcXVlc3QaIS5iMmIudjEuTGlzdENhdGNodXBFdmVudHNSZXNwb25zZSIgirUYBQoBAhABgtPkkwIREg8vYXBpL21lL2NhdGNodXASgwEKEkNvdW50Q2F0Y2h1cEV2ZW50cxIhLmIyYi52MS5Db3VudENhdGNodXBFdmVudHNSZXF1ZXN0GiIuYjJiLnYxLkNvdW50Q2F0Y2h1cEV2ZW50c1Jlc3BvbnNlIiaKtRgFCgECEAGC0+STAhcSFS9hcGkvbWUvY2F0Y2h1cC9jb3VudEIxWi9naXRodWIuY29tL2IyYi1wcm90b2NvbC9iMmIvc2RrL2dvL2IyYi92MTtiMmJ2MWIGcHJvdG8z", [file_b2b_options_v1_options, file_b2b_v1_artifact, file_b2b_v1_bot, file_b2b_v1_channel, file_b2b_v1_message, file_b2b_v1_thread, file_google_api_annotations, file_google_protobuf_timestamp]);
+
+/**
+ * Asks for a stream of events.
+ *
+ * @generated from message b2b.v1.SubscribeRequest
+ */
+export type SubscribeRequest = Message<"b2b.v1.SubscribeRequest"> & {
+  /**
+   * The position after which to begin; absent: now. Over REST also the header
+   * Last-Event-ID, which wins.
+   *
+   * @generated from field: optional string cursor = 1;
+   */
+  cursor?: string | undefined;
+
+  /**
+   * Only these types, e.g. "thread_message"; empty: all. At most 50. Over REST a
+   * comma list.
+   *
+   * @generated from field: repeated string types = 2;
+   */
+  types: string[];
+
+  /**
+   * Only events of these threads, and events of no thread or channel; empty: all.
+   * At most 100. An org admin sees messages of the threads and channels that it
+   * names here only. Over REST a comma list.
+   *
+   * @generated from field: repeated string thread_ids = 3;
+   */
+  threadIds: string[];
+
+  /**
+   * The same for channels.
+   *
+   * @generated from field: repeated string channel_ids = 4;
+   */
+  channelIds: string[];
+};
+
+/**
+ * Describes the message b2b.v1.SubscribeRequest.
+ * Use `create(SubscribeRequestSchema)` to create a new message.
+ */
+export const SubscribeRequestSchema: GenMessage<SubscribeRequest> = /*@__PURE__*/
+  messageDesc(file_b2b_v1_event, 0);
+
+/**
+ * One item of the stream.
+ *
+ * @generated from message b2b.v1.SubscribeResponse
+ */
+export type SubscribeResponse = Message<"b2b.v1.SubscribeResponse"> & {
+  /**
+   * What happened; absent in a heartbeat, which comes every 15 seconds at least.
+   *
+   * @generated from field: b2b.v1.Event event = 1;
+   */
+  event?: Event | undefined;
+
+  /**
+   * Where the stream stands now: the position to resume from. Absent with events
+   * that are told once and not kept (bot_online, bot_offline of connections).
+   *
+   * @generated from field: optional string cursor = 2;
+   */
+  cursor?: string | undefined;
+};
+
+/**
+ * Describes the message b2b.v1.SubscribeResponse.
+ * Use `create(SubscribeResponseSchema)` to create a new message.
+ */
+export const SubscribeResponseSchema: GenMessage<SubscribeResponse> = /*@__PURE__*/
+  messageDesc(file_b2b_v1_event, 1);
+
+/**
+ * Asks what was missed.
+ *
+ * @generated from message b2b.v1.ListCatchupEventsRequest
+ */
+export type ListCatchupEventsRequest = Message<"b2b.v1.ListCatchupEventsRequest"> & {
+  /**
+   * Exclusive start, needed. Over REST Unix milliseconds.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 1;
+   */
+  since?: Timestamp | undefined;
+
+  /**
+   * Where the last page ended.
+   *
+   * @generated from field: optional string cursor = 2;
+   */
+  cursor?: string | undefined;
+
+  /**
+   * 1 to 200, default 50.
+   *
+   * @generated from field: optional int32 limit = 3;
+   */
+  limit?: number | undefined;
+};
+
+/**
+ * Describes the message b2b.v1.ListCatchupEventsRequest.
+ * Use `create(ListCatchupEventsRequestSchema)` to create a new message.
+ */
+export const ListCatchupEventsRequestSchema: GenMessage<ListCatchupEventsRequest> = /*@__PURE__*/
+  messageDesc(file_b2b_v1_event, 2);
+
+/**
+ * A page of what was missed, oldest first.
+ *
+ * @generated from message b2b.v1.ListCatchupEventsResponse
+ */
+export type ListCatchupEventsResponse = Message<"b2b.v1.ListCatchupEventsResponse"> & {
+  /**
+   * What was missed.
+   *
+   * @generated from field: repeated b2b.v1.CatchupEvent events = 1;
+   */
+  events: CatchupEvent[];
+
+  /**
+   * Whether there is more.
+   *
+   * @generated from field: bool has_more = 2;
+   */
+  hasMore: boolean;
+
+  /**
+   * Where to go on, while there is more.
+   *
+   * @generated from field: optional string cursor = 3;
+   */
+  cursor?: string | undefined;
+
+  /**
+   * On the last page: the log position up to which the pages tell everything. A
+   * stream from here continues without gap or repetition, and so does the next
+   * catch-up whose cursor it is.
+   *
+   * @generated from field: optional string stream_cursor = 4;
+   */
+  streamCursor?: string | undefined;
+};
+
+/**
+ * Describes the message b2b.v1.ListCatchupEventsResponse.
+ * Use `create(ListCatchupEventsResponseSchema)` to create a new message.
+ */
+export const ListCatchupEventsResponseSchema: GenMessage<ListCatchupEventsResponse> = /*@__PURE__*/
+  messageDesc(file_b2b_v1_event, 3);
+
+/**
+ * Something that was missed. As wire JSON it is flat, with a `type` key that is
+ * the name of the oneof's field.
+ *
+ * @generated from message b2b.v1.CatchupEvent
+ */
+export type CatchupEvent = Message<"b2b.v1.CatchupEvent"> & {
+  /**
+   * Opaque id; the same however often it is asked.
+   *
+   * @generated from field: string event_id = 14;
+   */
+  eventId: string;
+
+  /**
+   * When it happened, for a summary the newest of what it sums up.
+   *
+   * @generated from field: google.protobuf.Timestamp occurred_at = 15;
+   */
+  occurredAt?: Timestamp | undefined;
+
+  /**
+   * What was missed.
+   *
+   * @generated from oneof b2b.v1.CatchupEvent.event
+   */
+  event: {
+    /**
+     * The bot was brought into a thread.
+     *
+     * @generated from field: b2b.v1.ThreadInvitedCatchup thread_invited = 1;
+     */
+    value: ThreadInvitedCatchup;
+    case: "threadInvited";
+  } | {
+    /**
+     * A thread's status was changed.
+     *
+     * @generated from field: b2b.v1.ThreadStatusChangedEvent thread_status_changed = 2;
+     */
+    value: ThreadStatusChangedEvent;
+    case: "threadStatusChanged";
+  } | {
+    /**
+     * Messages in a thread.
+     *
+     * @generated from field: b2b.v1.ThreadMessagesCatchup thread_message_summary = 3;
+     */
+    value: ThreadMessagesCatchup;
+    case: "threadMessageSummary";
+  } | {
+    /**
+     * Artifact versions in a thread.
+     *
+     * @generated from field: b2b.v1.ThreadArtifactsCatchup thread_artifact_added = 4;
+     */
+    value: ThreadArtifactsCatchup;
+    case: "threadArtifactAdded";
+  } | {
+    /**
+     * Direct messages.
+     *
+     * @generated from field: b2b.v1.ChannelMessagesCatchup channel_message_summary = 5;
+     */
+    value: ChannelMessagesCatchup;
+    case: "channelMessageSummary";
+  } | {
+    /**
+     * The bot was removed from a thread, or left it.
+     *
+     * @generated from field: b2b.v1.ThreadRemovedCatchup thread_participant_removed = 6;
+     */
+    value: ThreadRemovedCatchup;
+    case: "threadParticipantRemoved";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message b2b.v1.CatchupEvent.
+ * Use `create(CatchupEventSchema)` to create a new message.
+ */
+export const CatchupEventSchema: GenMessage<CatchupEvent> = /*@__PURE__*/
+  messageDesc(file_b2b_v1_event, 4);
+
+/**
+ * The bot was brought into a thread.
+ *
+ * @generated from message b2b.v1.ThreadInvitedCatchup
+ */
+export type ThreadInvitedCatchup = Message<"b2b.v1.ThreadInvitedCatchup"> & {
+  /**
+   * The thread.
+   *
+   * @generated from field: string thread_id = 1;
+   */
+  threadId: string;
+
+  /**
+   * Its topic.
+   *
+   * @generated from field: string topic = 2;
+   */
+  topic: string;
+
+  /**
+   * Who did it: a bot's id, or "org:" and the org's id.
+   *
+   * @generated from field: string inviter = 3;
+   */
+  inviter: string;
+};
+
+/**
+ * Describes the message b2b.v1.ThreadInvitedCatchup.
+ * Use `create(ThreadInvitedCatchupSchema)` to create a new message.
+ */
+export const ThreadInvitedCatchupSchema: GenMessage<ThreadInvitedCatchup> = /*@__PURE__*/
+  messageDesc(file_b2b_v1_event, 5);
+
+/**
+ * Messages in a thread.
+ *
+ * @generated from message b2b.v1.ThreadMessagesCatchup
+ */
+export type ThreadMessagesCatchup = Message<"b2b.v1.ThreadMessagesCatchup"> & {
+  /**
+   * The thread.
+   *
+   * @generated from field: string thread_id = 1;
+   */
+  threadId: string;
+
+  /**
+   * Its topic.
+   *
+   * @generated from field: string topic = 2;
+   */
+  topic: string;
+
+  /**
+   * How many.
+   *
+   * @generated from field: int32 count = 3;
+   */
+  count: number;
+
+  /**
+   * When the newest was sent.
+   *
+   * @generated from field: google.protobuf.Timestamp last_at = 4;
+   */
+  lastAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message b2b.v1.ThreadMessagesCatchup.
+ * Use `create(ThreadMessagesCatchupSchema)` to create a new message.
+ */
+export const ThreadMessagesCatchupSchema: GenMessage<ThreadMessagesCatchup> = /*@__PURE__*/
+  messageDesc(file_b2b_v1_event, 6);
+
+/**
+ * Artifact versions in a thread.
+ *
+ * @generated from message b2b.v1.ThreadArtifactsCatchup
+ */
+export type ThreadArtifactsCatchup = Message<"b2b.v1.ThreadArtifactsCatchup"> & {
+  /**
+   * The thread.
+   *
+   * @generated from field: string thread_id = 1;
+   */
+  threadId: string;
+
+  /**
+   * The key of the newest.
+   *
+   * @generated from field: string artifact_key = 2;
+   */
+  artifactKey: string;
+
+  /**
+   * The version of the newest.
+   *
+   * @generated from field: int32 version = 3;
+   */
+  version: number;
+
+  /**
+   * How many.
+   *
+   * @generated from field: int32 count = 4;
+   */
+  count: number;
+};
+
+/**
+ * Describes the message b2b.v1.ThreadArtifactsCatchup.
+ * Use `create(ThreadArtifactsCatchupSchema)` to create a new message.
+ */
+export const ThreadArtifactsCatchupSchema: GenMessage<ThreadArtifactsCatchup> = /*@__PURE__*/
+  messageDesc(file_b2b_v1_event, 7);
+
+/**
+ * Direct messages.
+ *
+ * @generated from message b2b.v1.ChannelMessagesCatchup
+ */
+export type ChannelMessagesCatchup = Message<"b2b.v1.ChannelMessagesCatchup"> & {
+  /**
+   * The channel.
+   *
+   * @generated from field: string channel_id = 1;
+   */
+  channelId: string;
+
+  /**
+   * How many.
+   *
+   * @generated from field: int32 count = 2;
+   */
+  count: number;
+
+  /**
+   * When the newest was sent.
+   *
+   * @generated from field: google.protobuf.Timestamp last_at = 3;
+   */
+  lastAt?: Timestamp | undefined;
+
+  /**
+   * The channel's name.
+   *
+   * @generated from field: optional string channel_name = 4;
+   */
+  channelName?: string | undefined;
+};
+
+/**
+ * Describes the message b2b.v1.ChannelMessagesCatchup.
+ * Use `create(ChannelMessagesCatchupSchema)` to create a new message.
+ */
+export const ChannelMessagesCatchupSchema: GenMessage<ChannelMessagesCatchup> = /*@__PURE__*/
+  messageDesc(file_b2b_v1_event, 8);
+
+/**
+ * The bot was removed from a thread, or left it.
+ *
+ * @generated from message b2b.v1.ThreadRemovedCatchup
+ */
+export type ThreadRemovedCatchup = Message<"b2b.v1.ThreadRemovedCatchup"> & {
+  /**
+   * The thread.
+   *
+   * @generated from field: string thread_id = 1;
+   */
+  threadId: string;
+
+  /**
+   * Its topic.
+   *
+   * @generated from field: string topic = 2;
+   */
+  topic: string;
+
+  /**
+   * Who did it: a bot's id, or "org:" and the org's id.
+   *
+   * @generated from field: string removed_by = 3;
+   */
+  removedBy: string;
+};
+
+/**
+ * Describes the message b2b.v1.ThreadRemovedCatchup.
+ * Use `create(ThreadRemovedCatchupSchema)` to create a new message.
+ */
+export const ThreadRemovedCatchupSchema: GenMessage<ThreadRemovedCatchup> = /*@__PURE__*/
+  messageDesc(file_b2b_v1_event, 9);
+
+/**
+ * Asks how much was missed.
+ *
+ * @generated from message b2b.v1.CountCatchupEventsRequest
+ */
+export type CountCatchupEventsRequest = Message<"b2b.v1.CountCatchupEventsRequest"> & {
+  /**
+   * Exclusive start, needed. Over REST Unix milliseconds.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 1;
+   */
+  since?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message b2b.v1.CountCatchupEventsRequest.
+ * Use `create(CountCatchupEventsRequestSchema)` to create a new message.
+ */
+export const CountCatchupEventsRequestSchema: GenMessage<CountCatchupEventsRequest> = /*@__PURE__*/
+  messageDesc(file_b2b_v1_event, 10);
+
+/**
+ * How many entries ListCatchupEvents would list.
+ *
+ * @generated from message b2b.v1.CountCatchupEventsResponse
+ */
+export type CountCatchupEventsResponse = Message<"b2b.v1.CountCatchupEventsResponse"> & {
+  /**
+   * thread_invited.
+   *
+   * @generated from field: int32 thread_invites = 1;
+   */
+  threadInvites: number;
+
+  /**
+   * thread_status_changed.
+   *
+   * @generated from field: int32 thread_status_changes = 2;
+   */
+  threadStatusChanges: number;
+
+  /**
+   * thread_message_summary, thread_artifact_added, thread_participant_removed.
+   *
+   * @generated from field: int32 thread_activities = 3;
+   */
+  threadActivities: number;
+
+  /**
+   * channel_message_summary.
+   *
+   * @generated from field: int32 channel_messages = 4;
+   */
+  channelMessages: number;
+
+  /**
+   * All of them.
+   *
+   * @generated from field: int32 total = 5;
+   */
+  total: number;
+};
+
+/**
+ * Describes the message b2b.v1.CountCatchupEventsResponse.
+ * Use `create(CountCatchupEventsResponseSchema)` to create a new message.
+ */
+export const CountCatchupEventsResponseSchema: GenMessage<CountCatchupEventsResponse> = /*@__PURE__*/
+  messageDesc(file_b2b_v1_event, 11);
 
 /**
  * One thing that happened.
@@ -182,7 +689,7 @@ export type Event = Message<"b2b.v1.Event"> & {
  * Use `create(EventSchema)` to create a new message.
  */
 export const EventSchema: GenMessage<Event> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_event, 0);
+  messageDesc(file_b2b_v1_event, 12);
 
 /**
  * A bot in brief.
@@ -210,7 +717,7 @@ export type BotBrief = Message<"b2b.v1.BotBrief"> & {
  * Use `create(BotBriefSchema)` to create a new message.
  */
 export const BotBriefSchema: GenMessage<BotBrief> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_event, 1);
+  messageDesc(file_b2b_v1_event, 13);
 
 /**
  * A bot in brief, with its standing.
@@ -245,7 +752,7 @@ export type RegisteredBot = Message<"b2b.v1.RegisteredBot"> & {
  * Use `create(RegisteredBotSchema)` to create a new message.
  */
 export const RegisteredBotSchema: GenMessage<RegisteredBot> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_event, 2);
+  messageDesc(file_b2b_v1_event, 14);
 
 /**
  * A direct message was sent. Told to the members of the channel.
@@ -280,7 +787,7 @@ export type MessageEvent = Message<"b2b.v1.MessageEvent"> & {
  * Use `create(MessageEventSchema)` to create a new message.
  */
 export const MessageEventSchema: GenMessage<MessageEvent> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_event, 3);
+  messageDesc(file_b2b_v1_event, 15);
 
 /**
  * Two bots began to talk. Told to both and to org admins.
@@ -308,7 +815,7 @@ export type ChannelCreatedEvent = Message<"b2b.v1.ChannelCreatedEvent"> & {
  * Use `create(ChannelCreatedEventSchema)` to create a new message.
  */
 export const ChannelCreatedEventSchema: GenMessage<ChannelCreatedEvent> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_event, 4);
+  messageDesc(file_b2b_v1_event, 16);
 
 /**
  * A bot connected. Told to the rest of the org; not in the log.
@@ -329,7 +836,7 @@ export type BotOnlineEvent = Message<"b2b.v1.BotOnlineEvent"> & {
  * Use `create(BotOnlineEventSchema)` to create a new message.
  */
 export const BotOnlineEventSchema: GenMessage<BotOnlineEvent> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_event, 5);
+  messageDesc(file_b2b_v1_event, 17);
 
 /**
  * A bot's last connection closed, or it was deleted. Told to the rest of the org.
@@ -350,7 +857,7 @@ export type BotOfflineEvent = Message<"b2b.v1.BotOfflineEvent"> & {
  * Use `create(BotOfflineEventSchema)` to create a new message.
  */
 export const BotOfflineEventSchema: GenMessage<BotOfflineEvent> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_event, 6);
+  messageDesc(file_b2b_v1_event, 18);
 
 /**
  * A bot registered. Told to the org.
@@ -371,7 +878,7 @@ export type BotRegisteredEvent = Message<"b2b.v1.BotRegisteredEvent"> & {
  * Use `create(BotRegisteredEventSchema)` to create a new message.
  */
 export const BotRegisteredEventSchema: GenMessage<BotRegisteredEvent> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_event, 7);
+  messageDesc(file_b2b_v1_event, 19);
 
 /**
  * A bot waits for approval. Told to org admins and admin bots.
@@ -399,7 +906,7 @@ export type BotJoinRequestEvent = Message<"b2b.v1.BotJoinRequestEvent"> & {
  * Use `create(BotJoinRequestEventSchema)` to create a new message.
  */
 export const BotJoinRequestEventSchema: GenMessage<BotJoinRequestEvent> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_event, 8);
+  messageDesc(file_b2b_v1_event, 20);
 
 /**
  * A bot was approved or rejected. Told to the org.
@@ -448,7 +955,7 @@ export type BotStatusChangedEvent = Message<"b2b.v1.BotStatusChangedEvent"> & {
  * Use `create(BotStatusChangedEventSchema)` to create a new message.
  */
 export const BotStatusChangedEventSchema: GenMessage<BotStatusChangedEvent> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_event, 9);
+  messageDesc(file_b2b_v1_event, 21);
 
 /**
  * A bot changed its name. Told to the org.
@@ -483,7 +990,7 @@ export type BotRenamedEvent = Message<"b2b.v1.BotRenamedEvent"> & {
  * Use `create(BotRenamedEventSchema)` to create a new message.
  */
 export const BotRenamedEventSchema: GenMessage<BotRenamedEvent> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_event, 10);
+  messageDesc(file_b2b_v1_event, 22);
 
 /**
  * A thread was created. Told to participants and org admins.
@@ -504,7 +1011,7 @@ export type ThreadCreatedEvent = Message<"b2b.v1.ThreadCreatedEvent"> & {
  * Use `create(ThreadCreatedEventSchema)` to create a new message.
  */
 export const ThreadCreatedEventSchema: GenMessage<ThreadCreatedEvent> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_event, 11);
+  messageDesc(file_b2b_v1_event, 23);
 
 /**
  * A thread was changed. Told to participants.
@@ -532,7 +1039,7 @@ export type ThreadUpdatedEvent = Message<"b2b.v1.ThreadUpdatedEvent"> & {
  * Use `create(ThreadUpdatedEventSchema)` to create a new message.
  */
 export const ThreadUpdatedEventSchema: GenMessage<ThreadUpdatedEvent> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_event, 12);
+  messageDesc(file_b2b_v1_event, 24);
 
 /**
  * A thread's status was changed. Told to participants.
@@ -581,7 +1088,7 @@ export type ThreadStatusChangedEvent = Message<"b2b.v1.ThreadStatusChangedEvent"
  * Use `create(ThreadStatusChangedEventSchema)` to create a new message.
  */
 export const ThreadStatusChangedEventSchema: GenMessage<ThreadStatusChangedEvent> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_event, 13);
+  messageDesc(file_b2b_v1_event, 25);
 
 /**
  * A thread message was sent. Told to participants.
@@ -609,7 +1116,7 @@ export type ThreadMessageEvent = Message<"b2b.v1.ThreadMessageEvent"> & {
  * Use `create(ThreadMessageEventSchema)` to create a new message.
  */
 export const ThreadMessageEventSchema: GenMessage<ThreadMessageEvent> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_event, 14);
+  messageDesc(file_b2b_v1_event, 26);
 
 /**
  * An artifact was added or updated. Told to participants.
@@ -644,7 +1151,7 @@ export type ThreadArtifactEvent = Message<"b2b.v1.ThreadArtifactEvent"> & {
  * Use `create(ThreadArtifactEventSchema)` to create a new message.
  */
 export const ThreadArtifactEventSchema: GenMessage<ThreadArtifactEvent> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_event, 15);
+  messageDesc(file_b2b_v1_event, 27);
 
 /**
  * A bot joined or left a thread. Told to participants, the leaver included.
@@ -700,7 +1207,7 @@ export type ThreadParticipantEvent = Message<"b2b.v1.ThreadParticipantEvent"> & 
  * Use `create(ThreadParticipantEventSchema)` to create a new message.
  */
 export const ThreadParticipantEventSchema: GenMessage<ThreadParticipantEvent> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_event, 16);
+  messageDesc(file_b2b_v1_event, 28);
 
 /**
  * A label that may be told to be absent.
@@ -721,7 +1228,7 @@ export type LabelValue = Message<"b2b.v1.LabelValue"> & {
  * Use `create(LabelValueSchema)` to create a new message.
  */
 export const LabelValueSchema: GenMessage<LabelValue> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_event, 17);
+  messageDesc(file_b2b_v1_event, 29);
 
 /**
  * A bot asks to join a thread. Told to participants.
@@ -763,7 +1270,7 @@ export type ThreadJoinRequestEvent = Message<"b2b.v1.ThreadJoinRequestEvent"> & 
  * Use `create(ThreadJoinRequestEventSchema)` to create a new message.
  */
 export const ThreadJoinRequestEventSchema: GenMessage<ThreadJoinRequestEvent> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_event, 18);
+  messageDesc(file_b2b_v1_event, 30);
 
 /**
  * A request to join was answered. Told to the bot that asked.
@@ -805,7 +1312,7 @@ export type ThreadJoinResolvedEvent = Message<"b2b.v1.ThreadJoinResolvedEvent"> 
  * Use `create(ThreadJoinResolvedEventSchema)` to create a new message.
  */
 export const ThreadJoinResolvedEventSchema: GenMessage<ThreadJoinResolvedEvent> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_event, 19);
+  messageDesc(file_b2b_v1_event, 31);
 
 /**
  * Something about who may do what changed: caches of it must be dropped.
@@ -834,7 +1341,7 @@ export type AccessChangedEvent = Message<"b2b.v1.AccessChangedEvent"> & {
  * Use `create(AccessChangedEventSchema)` to create a new message.
  */
 export const AccessChangedEventSchema: GenMessage<AccessChangedEvent> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_event, 20);
+  messageDesc(file_b2b_v1_event, 32);
 
 /**
  * What happened to an artifact.
@@ -903,4 +1410,44 @@ export enum ParticipantAction {
  */
 export const ParticipantActionSchema: GenEnum<ParticipantAction> = /*@__PURE__*/
   enumDesc(file_b2b_v1_event, 1);
+
+/**
+ * What happened, live and after having been away.
+ *
+ * @generated from service b2b.v1.EventService
+ */
+export const EventService: GenService<{
+  /**
+   * Streams the events that the caller may see: from a position, or from now.
+   * Over REST this is a stream of server-sent events.
+   *
+   * @generated from rpc b2b.v1.EventService.Subscribe
+   */
+  subscribe: {
+    methodKind: "server_streaming";
+    input: typeof SubscribeRequestSchema;
+    output: typeof SubscribeResponseSchema;
+  },
+  /**
+   * What the calling bot missed since a time, summed up by thread and channel.
+   *
+   * @generated from rpc b2b.v1.EventService.ListCatchupEvents
+   */
+  listCatchupEvents: {
+    methodKind: "unary";
+    input: typeof ListCatchupEventsRequestSchema;
+    output: typeof ListCatchupEventsResponseSchema;
+  },
+  /**
+   * How much the calling bot missed since a time.
+   *
+   * @generated from rpc b2b.v1.EventService.CountCatchupEvents
+   */
+  countCatchupEvents: {
+    methodKind: "unary";
+    input: typeof CountCatchupEventsRequestSchema;
+    output: typeof CountCatchupEventsResponseSchema;
+  },
+}> = /*@__PURE__*/
+  serviceDesc(file_b2b_v1_event, 0);
 

@@ -13,12 +13,15 @@ from typing import Literal, TYPE_CHECKING, TypeAlias
 
 from protobuf import Enum, Message
 from protobuf._codegen import file_desc
+from protobuf.wkt.google.protobuf import timestamp_pb
 
 from . import artifact_pb, bot_pb, channel_pb, message_pb, thread_pb
+from ...google.api import annotations_pb
 from ..options.v1 import options_pb
 
 if TYPE_CHECKING:
     from protobuf import DescFile, Oneof
+    from protobuf.wkt.google.protobuf.timestamp_pb import Timestamp
 
     from .artifact_pb import Artifact
     from .bot_pb import JoinStatus
@@ -26,6 +29,622 @@ if TYPE_CHECKING:
     from .message_pb import ThreadMessage
     from .thread_pb import JoinRequestStatus, Thread, ThreadStatus
 
+
+_SubscribeRequestFields: TypeAlias = Literal["cursor", "types", "thread_ids", "channel_ids"]
+
+class SubscribeRequest(Message[_SubscribeRequestFields]):
+    """
+    Asks for a stream of events.
+
+    ```proto
+    message b2b.v1.SubscribeRequest
+    ```
+
+    Attributes:
+        cursor:
+            The position after which to begin; absent: now. Over REST also the header
+            Last-Event-ID, which wins.
+
+            ```proto
+            optional string cursor = 1;
+            ```
+        types:
+            Only these types, e.g. "thread_message"; empty: all. At most 50. Over REST a
+            comma list.
+
+            ```proto
+            repeated string types = 2;
+            ```
+        thread_ids:
+            Only events of these threads, and events of no thread or channel; empty: all.
+            At most 100. An org admin sees messages of the threads and channels that it
+            names here only. Over REST a comma list.
+
+            ```proto
+            repeated string thread_ids = 3;
+            ```
+        channel_ids:
+            The same for channels.
+
+            ```proto
+            repeated string channel_ids = 4;
+            ```
+    """
+
+    __slots__ = ("cursor", "types", "thread_ids", "channel_ids")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            cursor: str | None = None,
+            types: list[str] | None = None,
+            thread_ids: list[str] | None = None,
+            channel_ids: list[str] | None = None,
+        ) -> None:
+            pass
+
+        cursor: str
+        types: list[str]
+        thread_ids: list[str]
+        channel_ids: list[str]
+
+_SubscribeResponseFields: TypeAlias = Literal["event", "cursor"]
+
+class SubscribeResponse(Message[_SubscribeResponseFields]):
+    """
+    One item of the stream.
+
+    ```proto
+    message b2b.v1.SubscribeResponse
+    ```
+
+    Attributes:
+        event:
+            What happened; absent in a heartbeat, which comes every 15 seconds at least.
+
+            ```proto
+            optional b2b.v1.Event event = 1;
+            ```
+        cursor:
+            Where the stream stands now: the position to resume from. Absent with events
+            that are told once and not kept (bot_online, bot_offline of connections).
+
+            ```proto
+            optional string cursor = 2;
+            ```
+    """
+
+    __slots__ = ("event", "cursor")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            event: Event | None = None,
+            cursor: str | None = None,
+        ) -> None:
+            pass
+
+        event: Event | None
+        cursor: str
+
+_ListCatchupEventsRequestFields: TypeAlias = Literal["since", "cursor", "limit"]
+
+class ListCatchupEventsRequest(Message[_ListCatchupEventsRequestFields]):
+    """
+    Asks what was missed.
+
+    ```proto
+    message b2b.v1.ListCatchupEventsRequest
+    ```
+
+    Attributes:
+        since:
+            Exclusive start, needed. Over REST Unix milliseconds.
+
+            ```proto
+            optional google.protobuf.Timestamp since = 1;
+            ```
+        cursor:
+            Where the last page ended.
+
+            ```proto
+            optional string cursor = 2;
+            ```
+        limit:
+            1 to 200, default 50.
+
+            ```proto
+            optional int32 limit = 3;
+            ```
+    """
+
+    __slots__ = ("since", "cursor", "limit")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            since: Timestamp | None = None,
+            cursor: str | None = None,
+            limit: int | None = None,
+        ) -> None:
+            pass
+
+        since: Timestamp | None
+        cursor: str
+        limit: int
+
+_ListCatchupEventsResponseFields: TypeAlias = Literal["events", "has_more", "cursor", "stream_cursor"]
+
+class ListCatchupEventsResponse(Message[_ListCatchupEventsResponseFields]):
+    """
+    A page of what was missed, oldest first.
+
+    ```proto
+    message b2b.v1.ListCatchupEventsResponse
+    ```
+
+    Attributes:
+        events:
+            What was missed.
+
+            ```proto
+            repeated b2b.v1.CatchupEvent events = 1;
+            ```
+        has_more:
+            Whether there is more.
+
+            ```proto
+            bool has_more = 2;
+            ```
+        cursor:
+            Where to go on, while there is more.
+
+            ```proto
+            optional string cursor = 3;
+            ```
+        stream_cursor:
+            On the last page: the log position up to which the pages tell everything. A
+            stream from here continues without gap or repetition, and so does the next
+            catch-up whose cursor it is.
+
+            ```proto
+            optional string stream_cursor = 4;
+            ```
+    """
+
+    __slots__ = ("events", "has_more", "cursor", "stream_cursor")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            events: list[CatchupEvent] | None = None,
+            has_more: bool = False,
+            cursor: str | None = None,
+            stream_cursor: str | None = None,
+        ) -> None:
+            pass
+
+        events: list[CatchupEvent]
+        has_more: bool
+        cursor: str
+        stream_cursor: str
+
+_CatchupEventFields: TypeAlias = Literal["event_id", "occurred_at", "thread_invited", "thread_status_changed", "thread_message_summary", "thread_artifact_added", "channel_message_summary", "thread_participant_removed"]
+
+class CatchupEvent(Message[_CatchupEventFields]):
+    """
+    Something that was missed. As wire JSON it is flat, with a `type` key that is
+    the name of the oneof's field.
+
+    ```proto
+    message b2b.v1.CatchupEvent
+    ```
+
+    Attributes:
+        event_id:
+            Opaque id; the same however often it is asked.
+
+            ```proto
+            string event_id = 14;
+            ```
+        occurred_at:
+            When it happened, for a summary the newest of what it sums up.
+
+            ```proto
+            optional google.protobuf.Timestamp occurred_at = 15;
+            ```
+        event:
+            What was missed.
+
+            ```proto
+            oneof event
+            ```
+    """
+
+    __slots__ = ("event_id", "occurred_at", "event")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            event_id: str = "",
+            occurred_at: Timestamp | None = None,
+            event: Oneof[Literal["thread_invited"], ThreadInvitedCatchup] | Oneof[Literal["thread_status_changed"], ThreadStatusChangedEvent] | Oneof[Literal["thread_message_summary"], ThreadMessagesCatchup] | Oneof[Literal["thread_artifact_added"], ThreadArtifactsCatchup] | Oneof[Literal["channel_message_summary"], ChannelMessagesCatchup] | Oneof[Literal["thread_participant_removed"], ThreadRemovedCatchup] | None = None,
+        ) -> None:
+            pass
+
+        event_id: str
+        occurred_at: Timestamp | None
+        event: Oneof[Literal["thread_invited"], ThreadInvitedCatchup] | Oneof[Literal["thread_status_changed"], ThreadStatusChangedEvent] | Oneof[Literal["thread_message_summary"], ThreadMessagesCatchup] | Oneof[Literal["thread_artifact_added"], ThreadArtifactsCatchup] | Oneof[Literal["channel_message_summary"], ChannelMessagesCatchup] | Oneof[Literal["thread_participant_removed"], ThreadRemovedCatchup] | None
+
+_ThreadInvitedCatchupFields: TypeAlias = Literal["thread_id", "topic", "inviter"]
+
+class ThreadInvitedCatchup(Message[_ThreadInvitedCatchupFields]):
+    """
+    The bot was brought into a thread.
+
+    ```proto
+    message b2b.v1.ThreadInvitedCatchup
+    ```
+
+    Attributes:
+        thread_id:
+            The thread.
+
+            ```proto
+            string thread_id = 1;
+            ```
+        topic:
+            Its topic.
+
+            ```proto
+            string topic = 2;
+            ```
+        inviter:
+            Who did it: a bot's id, or "org:" and the org's id.
+
+            ```proto
+            string inviter = 3;
+            ```
+    """
+
+    __slots__ = ("thread_id", "topic", "inviter")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            thread_id: str = "",
+            topic: str = "",
+            inviter: str = "",
+        ) -> None:
+            pass
+
+        thread_id: str
+        topic: str
+        inviter: str
+
+_ThreadMessagesCatchupFields: TypeAlias = Literal["thread_id", "topic", "count", "last_at"]
+
+class ThreadMessagesCatchup(Message[_ThreadMessagesCatchupFields]):
+    """
+    Messages in a thread.
+
+    ```proto
+    message b2b.v1.ThreadMessagesCatchup
+    ```
+
+    Attributes:
+        thread_id:
+            The thread.
+
+            ```proto
+            string thread_id = 1;
+            ```
+        topic:
+            Its topic.
+
+            ```proto
+            string topic = 2;
+            ```
+        count:
+            How many.
+
+            ```proto
+            int32 count = 3;
+            ```
+        last_at:
+            When the newest was sent.
+
+            ```proto
+            optional google.protobuf.Timestamp last_at = 4;
+            ```
+    """
+
+    __slots__ = ("thread_id", "topic", "count", "last_at")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            thread_id: str = "",
+            topic: str = "",
+            count: int = 0,
+            last_at: Timestamp | None = None,
+        ) -> None:
+            pass
+
+        thread_id: str
+        topic: str
+        count: int
+        last_at: Timestamp | None
+
+_ThreadArtifactsCatchupFields: TypeAlias = Literal["thread_id", "artifact_key", "version", "count"]
+
+class ThreadArtifactsCatchup(Message[_ThreadArtifactsCatchupFields]):
+    """
+    Artifact versions in a thread.
+
+    ```proto
+    message b2b.v1.ThreadArtifactsCatchup
+    ```
+
+    Attributes:
+        thread_id:
+            The thread.
+
+            ```proto
+            string thread_id = 1;
+            ```
+        artifact_key:
+            The key of the newest.
+
+            ```proto
+            string artifact_key = 2;
+            ```
+        version:
+            The version of the newest.
+
+            ```proto
+            int32 version = 3;
+            ```
+        count:
+            How many.
+
+            ```proto
+            int32 count = 4;
+            ```
+    """
+
+    __slots__ = ("thread_id", "artifact_key", "version", "count")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            thread_id: str = "",
+            artifact_key: str = "",
+            version: int = 0,
+            count: int = 0,
+        ) -> None:
+            pass
+
+        thread_id: str
+        artifact_key: str
+        version: int
+        count: int
+
+_ChannelMessagesCatchupFields: TypeAlias = Literal["channel_id", "count", "last_at", "channel_name"]
+
+class ChannelMessagesCatchup(Message[_ChannelMessagesCatchupFields]):
+    """
+    Direct messages.
+
+    ```proto
+    message b2b.v1.ChannelMessagesCatchup
+    ```
+
+    Attributes:
+        channel_id:
+            The channel.
+
+            ```proto
+            string channel_id = 1;
+            ```
+        count:
+            How many.
+
+            ```proto
+            int32 count = 2;
+            ```
+        last_at:
+            When the newest was sent.
+
+            ```proto
+            optional google.protobuf.Timestamp last_at = 3;
+            ```
+        channel_name:
+            The channel's name.
+
+            ```proto
+            optional string channel_name = 4;
+            ```
+    """
+
+    __slots__ = ("channel_id", "count", "last_at", "channel_name")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            channel_id: str = "",
+            count: int = 0,
+            last_at: Timestamp | None = None,
+            channel_name: str | None = None,
+        ) -> None:
+            pass
+
+        channel_id: str
+        count: int
+        last_at: Timestamp | None
+        channel_name: str
+
+_ThreadRemovedCatchupFields: TypeAlias = Literal["thread_id", "topic", "removed_by"]
+
+class ThreadRemovedCatchup(Message[_ThreadRemovedCatchupFields]):
+    """
+    The bot was removed from a thread, or left it.
+
+    ```proto
+    message b2b.v1.ThreadRemovedCatchup
+    ```
+
+    Attributes:
+        thread_id:
+            The thread.
+
+            ```proto
+            string thread_id = 1;
+            ```
+        topic:
+            Its topic.
+
+            ```proto
+            string topic = 2;
+            ```
+        removed_by:
+            Who did it: a bot's id, or "org:" and the org's id.
+
+            ```proto
+            string removed_by = 3;
+            ```
+    """
+
+    __slots__ = ("thread_id", "topic", "removed_by")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            thread_id: str = "",
+            topic: str = "",
+            removed_by: str = "",
+        ) -> None:
+            pass
+
+        thread_id: str
+        topic: str
+        removed_by: str
+
+_CountCatchupEventsRequestFields: TypeAlias = Literal["since"]
+
+class CountCatchupEventsRequest(Message[_CountCatchupEventsRequestFields]):
+    """
+    Asks how much was missed.
+
+    ```proto
+    message b2b.v1.CountCatchupEventsRequest
+    ```
+
+    Attributes:
+        since:
+            Exclusive start, needed. Over REST Unix milliseconds.
+
+            ```proto
+            optional google.protobuf.Timestamp since = 1;
+            ```
+    """
+
+    __slots__ = ("since",)
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            since: Timestamp | None = None,
+        ) -> None:
+            pass
+
+        since: Timestamp | None
+
+_CountCatchupEventsResponseFields: TypeAlias = Literal["thread_invites", "thread_status_changes", "thread_activities", "channel_messages", "total"]
+
+class CountCatchupEventsResponse(Message[_CountCatchupEventsResponseFields]):
+    """
+    How many entries ListCatchupEvents would list.
+
+    ```proto
+    message b2b.v1.CountCatchupEventsResponse
+    ```
+
+    Attributes:
+        thread_invites:
+            thread_invited.
+
+            ```proto
+            int32 thread_invites = 1;
+            ```
+        thread_status_changes:
+            thread_status_changed.
+
+            ```proto
+            int32 thread_status_changes = 2;
+            ```
+        thread_activities:
+            thread_message_summary, thread_artifact_added, thread_participant_removed.
+
+            ```proto
+            int32 thread_activities = 3;
+            ```
+        channel_messages:
+            channel_message_summary.
+
+            ```proto
+            int32 channel_messages = 4;
+            ```
+        total:
+            All of them.
+
+            ```proto
+            int32 total = 5;
+            ```
+    """
+
+    __slots__ = ("thread_invites", "thread_status_changes", "thread_activities", "channel_messages", "total")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            thread_invites: int = 0,
+            thread_status_changes: int = 0,
+            thread_activities: int = 0,
+            channel_messages: int = 0,
+            total: int = 0,
+        ) -> None:
+            pass
+
+        thread_invites: int
+        thread_status_changes: int
+        thread_activities: int
+        channel_messages: int
+        total: int
 
 _EventFields: TypeAlias = Literal["message", "channel_created", "bot_online", "bot_offline", "bot_registered", "bot_join_request", "bot_status_changed", "bot_renamed", "thread_created", "thread_updated", "thread_status_changed", "thread_message", "thread_artifact", "thread_participant", "thread_join_request", "thread_join_resolved", "access_changed"]
 
@@ -1032,7 +1651,7 @@ class ParticipantAction(Enum):
 
 
 _DESC = file_desc(
-    b'\n\x12b2b/v1/event.proto\x12\x06b2b.v1\x1a\x1cb2b/options/v1/options.proto\x1a\x15b2b/v1/artifact.proto\x1a\x10b2b/v1/bot.proto\x1a\x14b2b/v1/channel.proto\x1a\x14b2b/v1/message.proto\x1a\x13b2b/v1/thread.proto"\xc4\t\n\x05Event\x120\n\x07message\x18\x01 \x01(\x0b2\x14.b2b.v1.MessageEventH\x00R\x07message\x12F\n\x0fchannel_created\x18\x02 \x01(\x0b2\x1b.b2b.v1.ChannelCreatedEventH\x00R\x0echannelCreated\x127\n\nbot_online\x18\x03 \x01(\x0b2\x16.b2b.v1.BotOnlineEventH\x00R\tbotOnline\x12:\n\x0bbot_offline\x18\x04 \x01(\x0b2\x17.b2b.v1.BotOfflineEventH\x00R\nbotOffline\x12C\n\x0ebot_registered\x18\x05 \x01(\x0b2\x1a.b2b.v1.BotRegisteredEventH\x00R\rbotRegistered\x12G\n\x10bot_join_request\x18\x06 \x01(\x0b2\x1b.b2b.v1.BotJoinRequestEventH\x00R\x0ebotJoinRequest\x12M\n\x12bot_status_changed\x18\x07 \x01(\x0b2\x1d.b2b.v1.BotStatusChangedEventH\x00R\x10botStatusChanged\x12:\n\x0bbot_renamed\x18\x08 \x01(\x0b2\x17.b2b.v1.BotRenamedEventH\x00R\nbotRenamed\x12C\n\x0ethread_created\x18\t \x01(\x0b2\x1a.b2b.v1.ThreadCreatedEventH\x00R\rthreadCreated\x12C\n\x0ethread_updated\x18\n \x01(\x0b2\x1a.b2b.v1.ThreadUpdatedEventH\x00R\rthreadUpdated\x12V\n\x15thread_status_changed\x18\x0b \x01(\x0b2 .b2b.v1.ThreadStatusChangedEventH\x00R\x13threadStatusChanged\x12C\n\x0ethread_message\x18\x0c \x01(\x0b2\x1a.b2b.v1.ThreadMessageEventH\x00R\rthreadMessage\x12F\n\x0fthread_artifact\x18\r \x01(\x0b2\x1b.b2b.v1.ThreadArtifactEventH\x00R\x0ethreadArtifact\x12O\n\x12thread_participant\x18\x0e \x01(\x0b2\x1e.b2b.v1.ThreadParticipantEventH\x00R\x11threadParticipant\x12P\n\x13thread_join_request\x18\x0f \x01(\x0b2\x1e.b2b.v1.ThreadJoinRequestEventH\x00R\x11threadJoinRequest\x12S\n\x14thread_join_resolved\x18\x10 \x01(\x0b2\x1f.b2b.v1.ThreadJoinResolvedEventH\x00R\x12threadJoinResolved\x12C\n\x0eaccess_changed\x18\x11 \x01(\x0b2\x1a.b2b.v1.AccessChangedEventH\x00R\raccessChangedB\x07\n\x05event".\n\x08BotBrief\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name"h\n\rRegisteredBot\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x123\n\x0bjoin_status\x18\x03 \x01(\x0e2\x12.b2b.v1.JoinStatusR\njoinStatus"\x80\x01\n\x0cMessageEvent\x12\x1d\n\nchannel_id\x18\x01 \x01(\tR\tchannelId\x120\n\x07message\x18\x02 \x01(\x0b2\x16.b2b.v1.ChannelMessageR\x07message\x12\x1f\n\x0bsender_name\x18\x03 \x01(\tR\nsenderName"Z\n\x13ChannelCreatedEvent\x12)\n\x07channel\x18\x01 \x01(\x0b2\x0f.b2b.v1.ChannelR\x07channel\x12\x18\n\x07members\x18\x02 \x03(\tR\x07members"4\n\x0eBotOnlineEvent\x12"\n\x03bot\x18\x01 \x01(\x0b2\x10.b2b.v1.BotBriefR\x03bot"5\n\x0fBotOfflineEvent\x12"\n\x03bot\x18\x01 \x01(\x0b2\x10.b2b.v1.BotBriefR\x03bot"=\n\x12BotRegisteredEvent\x12\'\n\x03bot\x18\x01 \x01(\x0b2\x15.b2b.v1.RegisteredBotR\x03bot"P\n\x13BotJoinRequestEvent\x12"\n\x03bot\x18\x01 \x01(\x0b2\x10.b2b.v1.BotBriefR\x03bot\x12\x15\n\x06org_id\x18\x02 \x01(\tR\x05orgId"\xdc\x01\n\x15BotStatusChangedEvent\x12\x15\n\x06bot_id\x18\x01 \x01(\tR\x05botId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x123\n\x0bjoin_status\x18\x03 \x01(\x0e2\x12.b2b.v1.JoinStatusR\njoinStatus\x12;\n\x0fprevious_status\x18\x04 \x01(\x0e2\x12.b2b.v1.JoinStatusR\x0epreviousStatus\x12\x1b\n\x06reason\x18\x05 \x01(\tH\x00R\x06reason\x88\x01\x01B\t\n\x07_reason"^\n\x0fBotRenamedEvent\x12\x15\n\x06bot_id\x18\x01 \x01(\tR\x05botId\x12\x19\n\x08old_name\x18\x02 \x01(\tR\x07oldName\x12\x19\n\x08new_name\x18\x03 \x01(\tR\x07newName"<\n\x12ThreadCreatedEvent\x12&\n\x06thread\x18\x01 \x01(\x0b2\x0e.b2b.v1.ThreadR\x06thread"V\n\x12ThreadUpdatedEvent\x12&\n\x06thread\x18\x01 \x01(\x0b2\x0e.b2b.v1.ThreadR\x06thread\x12\x18\n\x07changes\x18\x02 \x03(\tR\x07changes"\xad\x01\n\x18ThreadStatusChangedEvent\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12\x14\n\x05topic\x18\x02 \x01(\tR\x05topic\x12(\n\x04from\x18\x03 \x01(\x0e2\x14.b2b.v1.ThreadStatusR\x04from\x12$\n\x02to\x18\x04 \x01(\x0e2\x14.b2b.v1.ThreadStatusR\x02to\x12\x0e\n\x02by\x18\x05 \x01(\tR\x02by"b\n\x12ThreadMessageEvent\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12/\n\x07message\x18\x02 \x01(\x0b2\x15.b2b.v1.ThreadMessageR\x07message"\x90\x01\n\x13ThreadArtifactEvent\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12,\n\x08artifact\x18\x02 \x01(\x0b2\x10.b2b.v1.ArtifactR\x08artifact\x12.\n\x06action\x18\x03 \x01(\x0e2\x16.b2b.v1.ArtifactActionR\x06action"\xdc\x01\n\x16ThreadParticipantEvent\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12\x15\n\x06bot_id\x18\x02 \x01(\tR\x05botId\x12\x19\n\x08bot_name\x18\x03 \x01(\tR\x07botName\x121\n\x06action\x18\x04 \x01(\x0e2\x19.b2b.v1.ParticipantActionR\x06action\x12\x0e\n\x02by\x18\x05 \x01(\tR\x02by\x120\n\x05label\x18\x06 \x01(\x0b2\x12.b2b.v1.LabelValueR\x05labelB\x06\xda\xb5\x18\x02\x08\x01"9\n\nLabelValue\x12\x19\n\x05value\x18\x01 \x01(\tH\x00R\x05value\x88\x01\x01B\x08\n\x06_value:\x06\xaa\xb6\x18\x02\x18\x01"\x86\x01\n\x16ThreadJoinRequestEvent\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\x12\x15\n\x06bot_id\x18\x03 \x01(\tR\x05botId\x12\x19\n\x08bot_name\x18\x04 \x01(\tR\x07botName"\x98\x01\n\x17ThreadJoinResolvedEvent\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\x121\n\x06status\x18\x03 \x01(\x0e2\x19.b2b.v1.JoinRequestStatusR\x06status\x12\x0e\n\x02by\x18\x04 \x01(\tR\x02by"t\n\x12AccessChangedEvent\x12\x1a\n\x06bot_id\x18\x01 \x01(\tH\x00R\x05botId\x88\x01\x01\x12&\n\x0cclose_reason\x18\x02 \x01(\tH\x01R\x0bcloseReason\x88\x01\x01B\t\n\x07_bot_idB\x0f\n\r_close_reason*i\n\x0eArtifactAction\x12\x1f\n\x1bARTIFACT_ACTION_UNSPECIFIED\x10\x00\x12\x19\n\x15ARTIFACT_ACTION_ADDED\x10\x01\x12\x1b\n\x17ARTIFACT_ACTION_UPDATED\x10\x02*s\n\x11ParticipantAction\x12"\n\x1ePARTICIPANT_ACTION_UNSPECIFIED\x10\x00\x12\x1d\n\x19PARTICIPANT_ACTION_JOINED\x10\x01\x12\x1b\n\x17PARTICIPANT_ACTION_LEFT\x10\x02B1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3',
+    b'\n\x12b2b/v1/event.proto\x12\x06b2b.v1\x1a\x1cb2b/options/v1/options.proto\x1a\x15b2b/v1/artifact.proto\x1a\x10b2b/v1/bot.proto\x1a\x14b2b/v1/channel.proto\x1a\x14b2b/v1/message.proto\x1a\x13b2b/v1/thread.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xa5\x01\n\x10SubscribeRequest\x120\n\x06cursor\x18\x01 \x01(\tH\x00R\x06cursorB\x13\xda\xb5\x18\x0fJ\rLast-Event-ID\x88\x01\x01\x12\x14\n\x05types\x18\x02 \x03(\tR\x05types\x12\x1d\n\nthread_ids\x18\x03 \x03(\tR\tthreadIds\x12\x1f\n\x0bchannel_ids\x18\x04 \x03(\tR\nchannelIdsB\t\n\x07_cursor"`\n\x11SubscribeResponse\x12#\n\x05event\x18\x01 \x01(\x0b2\r.b2b.v1.EventR\x05event\x12\x1b\n\x06cursor\x18\x02 \x01(\tH\x00R\x06cursor\x88\x01\x01B\t\n\x07_cursor"\x99\x01\n\x18ListCatchupEventsRequest\x120\n\x05since\x18\x01 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05since\x12\x1b\n\x06cursor\x18\x02 \x01(\tH\x00R\x06cursor\x88\x01\x01\x12\x19\n\x05limit\x18\x03 \x01(\x05H\x01R\x05limit\x88\x01\x01B\t\n\x07_cursorB\x08\n\x06_limit"\xd8\x01\n\x19ListCatchupEventsResponse\x12,\n\x06events\x18\x01 \x03(\x0b2\x14.b2b.v1.CatchupEventR\x06events\x12\x19\n\x08has_more\x18\x02 \x01(\x08R\x07hasMore\x12#\n\x06cursor\x18\x03 \x01(\tH\x00R\x06cursorB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x120\n\rstream_cursor\x18\x04 \x01(\tH\x01R\x0cstreamCursorB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\t\n\x07_cursorB\x10\n\x0e_stream_cursor"\xf3\x04\n\x0cCatchupEvent\x12\x19\n\x08event_id\x18\x0e \x01(\tR\x07eventId\x12;\n\x0boccurred_at\x18\x0f \x01(\x0b2\x1a.google.protobuf.TimestampR\noccurredAt\x12E\n\x0ethread_invited\x18\x01 \x01(\x0b2\x1c.b2b.v1.ThreadInvitedCatchupH\x00R\rthreadInvited\x12V\n\x15thread_status_changed\x18\x02 \x01(\x0b2 .b2b.v1.ThreadStatusChangedEventH\x00R\x13threadStatusChanged\x12U\n\x16thread_message_summary\x18\x03 \x01(\x0b2\x1d.b2b.v1.ThreadMessagesCatchupH\x00R\x14threadMessageSummary\x12T\n\x15thread_artifact_added\x18\x04 \x01(\x0b2\x1e.b2b.v1.ThreadArtifactsCatchupH\x00R\x13threadArtifactAdded\x12X\n\x17channel_message_summary\x18\x05 \x01(\x0b2\x1e.b2b.v1.ChannelMessagesCatchupH\x00R\x15channelMessageSummary\x12\\\n\x1athread_participant_removed\x18\x06 \x01(\x0b2\x1c.b2b.v1.ThreadRemovedCatchupH\x00R\x18threadParticipantRemovedB\x07\n\x05event"c\n\x14ThreadInvitedCatchup\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12\x14\n\x05topic\x18\x02 \x01(\tR\x05topic\x12\x18\n\x07inviter\x18\x03 \x01(\tR\x07inviter"\x95\x01\n\x15ThreadMessagesCatchup\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12\x14\n\x05topic\x18\x02 \x01(\tR\x05topic\x12\x14\n\x05count\x18\x03 \x01(\x05R\x05count\x123\n\x07last_at\x18\x04 \x01(\x0b2\x1a.google.protobuf.TimestampR\x06lastAt"\x88\x01\n\x16ThreadArtifactsCatchup\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12!\n\x0cartifact_key\x18\x02 \x01(\tR\x0bartifactKey\x12\x18\n\x07version\x18\x03 \x01(\x05R\x07version\x12\x14\n\x05count\x18\x04 \x01(\x05R\x05count"\xc3\x01\n\x16ChannelMessagesCatchup\x12\x1d\n\nchannel_id\x18\x01 \x01(\tR\tchannelId\x12\x14\n\x05count\x18\x02 \x01(\x05R\x05count\x123\n\x07last_at\x18\x03 \x01(\x0b2\x1a.google.protobuf.TimestampR\x06lastAt\x12.\n\x0cchannel_name\x18\x04 \x01(\tH\x00R\x0bchannelNameB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\x0f\n\r_channel_name"h\n\x14ThreadRemovedCatchup\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12\x14\n\x05topic\x18\x02 \x01(\tR\x05topic\x12\x1d\n\nremoved_by\x18\x03 \x01(\tR\tremovedBy"M\n\x19CountCatchupEventsRequest\x120\n\x05since\x18\x01 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05since"\xe5\x01\n\x1aCountCatchupEventsResponse\x12%\n\x0ethread_invites\x18\x01 \x01(\x05R\rthreadInvites\x122\n\x15thread_status_changes\x18\x02 \x01(\x05R\x13threadStatusChanges\x12+\n\x11thread_activities\x18\x03 \x01(\x05R\x10threadActivities\x12)\n\x10channel_messages\x18\x04 \x01(\x05R\x0fchannelMessages\x12\x14\n\x05total\x18\x05 \x01(\x05R\x05total"\xc4\t\n\x05Event\x120\n\x07message\x18\x01 \x01(\x0b2\x14.b2b.v1.MessageEventH\x00R\x07message\x12F\n\x0fchannel_created\x18\x02 \x01(\x0b2\x1b.b2b.v1.ChannelCreatedEventH\x00R\x0echannelCreated\x127\n\nbot_online\x18\x03 \x01(\x0b2\x16.b2b.v1.BotOnlineEventH\x00R\tbotOnline\x12:\n\x0bbot_offline\x18\x04 \x01(\x0b2\x17.b2b.v1.BotOfflineEventH\x00R\nbotOffline\x12C\n\x0ebot_registered\x18\x05 \x01(\x0b2\x1a.b2b.v1.BotRegisteredEventH\x00R\rbotRegistered\x12G\n\x10bot_join_request\x18\x06 \x01(\x0b2\x1b.b2b.v1.BotJoinRequestEventH\x00R\x0ebotJoinRequest\x12M\n\x12bot_status_changed\x18\x07 \x01(\x0b2\x1d.b2b.v1.BotStatusChangedEventH\x00R\x10botStatusChanged\x12:\n\x0bbot_renamed\x18\x08 \x01(\x0b2\x17.b2b.v1.BotRenamedEventH\x00R\nbotRenamed\x12C\n\x0ethread_created\x18\t \x01(\x0b2\x1a.b2b.v1.ThreadCreatedEventH\x00R\rthreadCreated\x12C\n\x0ethread_updated\x18\n \x01(\x0b2\x1a.b2b.v1.ThreadUpdatedEventH\x00R\rthreadUpdated\x12V\n\x15thread_status_changed\x18\x0b \x01(\x0b2 .b2b.v1.ThreadStatusChangedEventH\x00R\x13threadStatusChanged\x12C\n\x0ethread_message\x18\x0c \x01(\x0b2\x1a.b2b.v1.ThreadMessageEventH\x00R\rthreadMessage\x12F\n\x0fthread_artifact\x18\r \x01(\x0b2\x1b.b2b.v1.ThreadArtifactEventH\x00R\x0ethreadArtifact\x12O\n\x12thread_participant\x18\x0e \x01(\x0b2\x1e.b2b.v1.ThreadParticipantEventH\x00R\x11threadParticipant\x12P\n\x13thread_join_request\x18\x0f \x01(\x0b2\x1e.b2b.v1.ThreadJoinRequestEventH\x00R\x11threadJoinRequest\x12S\n\x14thread_join_resolved\x18\x10 \x01(\x0b2\x1f.b2b.v1.ThreadJoinResolvedEventH\x00R\x12threadJoinResolved\x12C\n\x0eaccess_changed\x18\x11 \x01(\x0b2\x1a.b2b.v1.AccessChangedEventH\x00R\raccessChangedB\x07\n\x05event".\n\x08BotBrief\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name"h\n\rRegisteredBot\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x123\n\x0bjoin_status\x18\x03 \x01(\x0e2\x12.b2b.v1.JoinStatusR\njoinStatus"\x80\x01\n\x0cMessageEvent\x12\x1d\n\nchannel_id\x18\x01 \x01(\tR\tchannelId\x120\n\x07message\x18\x02 \x01(\x0b2\x16.b2b.v1.ChannelMessageR\x07message\x12\x1f\n\x0bsender_name\x18\x03 \x01(\tR\nsenderName"Z\n\x13ChannelCreatedEvent\x12)\n\x07channel\x18\x01 \x01(\x0b2\x0f.b2b.v1.ChannelR\x07channel\x12\x18\n\x07members\x18\x02 \x03(\tR\x07members"4\n\x0eBotOnlineEvent\x12"\n\x03bot\x18\x01 \x01(\x0b2\x10.b2b.v1.BotBriefR\x03bot"5\n\x0fBotOfflineEvent\x12"\n\x03bot\x18\x01 \x01(\x0b2\x10.b2b.v1.BotBriefR\x03bot"=\n\x12BotRegisteredEvent\x12\'\n\x03bot\x18\x01 \x01(\x0b2\x15.b2b.v1.RegisteredBotR\x03bot"P\n\x13BotJoinRequestEvent\x12"\n\x03bot\x18\x01 \x01(\x0b2\x10.b2b.v1.BotBriefR\x03bot\x12\x15\n\x06org_id\x18\x02 \x01(\tR\x05orgId"\xdc\x01\n\x15BotStatusChangedEvent\x12\x15\n\x06bot_id\x18\x01 \x01(\tR\x05botId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x123\n\x0bjoin_status\x18\x03 \x01(\x0e2\x12.b2b.v1.JoinStatusR\njoinStatus\x12;\n\x0fprevious_status\x18\x04 \x01(\x0e2\x12.b2b.v1.JoinStatusR\x0epreviousStatus\x12\x1b\n\x06reason\x18\x05 \x01(\tH\x00R\x06reason\x88\x01\x01B\t\n\x07_reason"^\n\x0fBotRenamedEvent\x12\x15\n\x06bot_id\x18\x01 \x01(\tR\x05botId\x12\x19\n\x08old_name\x18\x02 \x01(\tR\x07oldName\x12\x19\n\x08new_name\x18\x03 \x01(\tR\x07newName"<\n\x12ThreadCreatedEvent\x12&\n\x06thread\x18\x01 \x01(\x0b2\x0e.b2b.v1.ThreadR\x06thread"V\n\x12ThreadUpdatedEvent\x12&\n\x06thread\x18\x01 \x01(\x0b2\x0e.b2b.v1.ThreadR\x06thread\x12\x18\n\x07changes\x18\x02 \x03(\tR\x07changes"\xad\x01\n\x18ThreadStatusChangedEvent\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12\x14\n\x05topic\x18\x02 \x01(\tR\x05topic\x12(\n\x04from\x18\x03 \x01(\x0e2\x14.b2b.v1.ThreadStatusR\x04from\x12$\n\x02to\x18\x04 \x01(\x0e2\x14.b2b.v1.ThreadStatusR\x02to\x12\x0e\n\x02by\x18\x05 \x01(\tR\x02by"b\n\x12ThreadMessageEvent\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12/\n\x07message\x18\x02 \x01(\x0b2\x15.b2b.v1.ThreadMessageR\x07message"\x90\x01\n\x13ThreadArtifactEvent\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12,\n\x08artifact\x18\x02 \x01(\x0b2\x10.b2b.v1.ArtifactR\x08artifact\x12.\n\x06action\x18\x03 \x01(\x0e2\x16.b2b.v1.ArtifactActionR\x06action"\xdc\x01\n\x16ThreadParticipantEvent\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12\x15\n\x06bot_id\x18\x02 \x01(\tR\x05botId\x12\x19\n\x08bot_name\x18\x03 \x01(\tR\x07botName\x121\n\x06action\x18\x04 \x01(\x0e2\x19.b2b.v1.ParticipantActionR\x06action\x12\x0e\n\x02by\x18\x05 \x01(\tR\x02by\x120\n\x05label\x18\x06 \x01(\x0b2\x12.b2b.v1.LabelValueR\x05labelB\x06\xda\xb5\x18\x02\x08\x01"9\n\nLabelValue\x12\x19\n\x05value\x18\x01 \x01(\tH\x00R\x05value\x88\x01\x01B\x08\n\x06_value:\x06\xaa\xb6\x18\x02\x18\x01"\x86\x01\n\x16ThreadJoinRequestEvent\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\x12\x15\n\x06bot_id\x18\x03 \x01(\tR\x05botId\x12\x19\n\x08bot_name\x18\x04 \x01(\tR\x07botName"\x98\x01\n\x17ThreadJoinResolvedEvent\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\x121\n\x06status\x18\x03 \x01(\x0e2\x19.b2b.v1.JoinRequestStatusR\x06status\x12\x0e\n\x02by\x18\x04 \x01(\tR\x02by"t\n\x12AccessChangedEvent\x12\x1a\n\x06bot_id\x18\x01 \x01(\tH\x00R\x05botId\x88\x01\x01\x12&\n\x0cclose_reason\x18\x02 \x01(\tH\x01R\x0bcloseReason\x88\x01\x01B\t\n\x07_bot_idB\x0f\n\r_close_reason*i\n\x0eArtifactAction\x12\x1f\n\x1bARTIFACT_ACTION_UNSPECIFIED\x10\x00\x12\x19\n\x15ARTIFACT_ACTION_ADDED\x10\x01\x12\x1b\n\x17ARTIFACT_ACTION_UPDATED\x10\x02*s\n\x11ParticipantAction\x12"\n\x1ePARTICIPANT_ACTION_UNSPECIFIED\x10\x00\x12\x1d\n\x19PARTICIPANT_ACTION_JOINED\x10\x01\x12\x1b\n\x17PARTICIPANT_ACTION_LEFT\x10\x022\xf3\x02\n\x0cEventService\x12a\n\tSubscribe\x12\x18.b2b.v1.SubscribeRequest\x1a\x19.b2b.v1.SubscribeResponse"\x1d\x8a\xb5\x18\x06\n\x02\x02\x04\x10\x01\x82\xd3\xe4\x93\x02\r\x12\x0b/api/events0\x01\x12z\n\x11ListCatchupEvents\x12 .b2b.v1.ListCatchupEventsRequest\x1a!.b2b.v1.ListCatchupEventsResponse" \x8a\xb5\x18\x05\n\x01\x02\x10\x01\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/me/catchup\x12\x83\x01\n\x12CountCatchupEvents\x12!.b2b.v1.CountCatchupEventsRequest\x1a".b2b.v1.CountCatchupEventsResponse"&\x8a\xb5\x18\x05\n\x01\x02\x10\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/api/me/catchup/countB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3',
     [
         options_pb.desc(),
         artifact_pb.desc(),
@@ -1040,8 +1659,22 @@ _DESC = file_desc(
         channel_pb.desc(),
         message_pb.desc(),
         thread_pb.desc(),
+        annotations_pb.desc(),
+        timestamp_pb.desc(),
     ],
     {
+        "SubscribeRequest": SubscribeRequest,
+        "SubscribeResponse": SubscribeResponse,
+        "ListCatchupEventsRequest": ListCatchupEventsRequest,
+        "ListCatchupEventsResponse": ListCatchupEventsResponse,
+        "CatchupEvent": CatchupEvent,
+        "ThreadInvitedCatchup": ThreadInvitedCatchup,
+        "ThreadMessagesCatchup": ThreadMessagesCatchup,
+        "ThreadArtifactsCatchup": ThreadArtifactsCatchup,
+        "ChannelMessagesCatchup": ChannelMessagesCatchup,
+        "ThreadRemovedCatchup": ThreadRemovedCatchup,
+        "CountCatchupEventsRequest": CountCatchupEventsRequest,
+        "CountCatchupEventsResponse": CountCatchupEventsResponse,
         "Event": Event,
         "BotBrief": BotBrief,
         "RegisteredBot": RegisteredBot,

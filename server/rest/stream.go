@@ -1,0 +1,160 @@
+package rest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/wire"
+)
+
+// reconnect is how long a client waits before it comes back, in milliseconds.
+const reconnect = "2000"
+
+var eventStream = []string{"text/event-stream; charset=utf-8"}
+
+// stream answers an operation that streams, as server-sent events. What is refused
+// before the first event is answered like any other call.
+func (s *handler) stream(w http.ResponseWriter, r *http.Request, info *call.Info, req proto.Message, malformed error) error {
+	out := &events{w: w, control: http.NewResponseController(w), patience: s.writes}
+	info.Push = out.push
+	_, err := s.pipeline.Do(r.Context(), info, req, malformed, func(ctx context.Context) (proto.Message, error) {
+		if r.Method == http.MethodHead {
+			return nil, out.begin()
+		}
+		return nil, info.Operation.Stream(ctx, req, out.message)
+	})
+	switch {
+	case out.broken != nil:
+		return out.broken
+	case !out.begun && err != nil:
+		return writeError(w, r, err)
+	case err != nil:
+		return out.end(err)
+	case !out.begun:
+		return out.begin()
+	}
+	return nil
+}
+
+// events writes server-sent events: each is written and flushed before the next, or
+// the stream is broken.
+type events struct {
+	w        http.ResponseWriter
+	control  *http.ResponseController
+	patience time.Duration // for one event
+	buf      []byte
+	begun    bool
+	broken   error // the first failure to write
+}
+
+// begin writes the headers and how long to wait before reconnecting.
+func (e *events) begin() error {
+	// A body that nobody read may have left a deadline behind, which would end the
+	// connection. Where there is none to lift there is no connection.
+	_ = e.control.SetReadDeadline(time.Time{})
+	h := e.w.Header()
+	h["Content-Type"] = eventStream
+	h["Cache-Control"] = noStore
+	h["X-Content-Type-Options"] = noSniff
+	h.Set("X-Accel-Buffering", "no") // proxies that collect answers must not
+	e.w.WriteHeader(http.StatusOK)
+	e.begun = true
+	e.buf = append(e.buf[:0], "retry: "+reconnect+"\n\n"...)
+	return e.flush()
+}
+
+// push writes an event with its position as the id, which browsers and other clients
+// send back as Last-Event-ID. A heartbeat is a comment, and moves that id on.
+func (e *events) push(p call.Pushed) error {
+	return e.write(func(b []byte) []byte {
+		if p.Wire == nil {
+			b = append(b, ": heartbeat\n"...)
+		}
+		if p.Cursor != "" {
+			b = append(append(append(b, "id: "...), p.Cursor...), '\n')
+		}
+		if p.Wire != nil {
+			b = append(append(append(b, "event: "...), p.Type...), "\ndata: "...)
+			b = append(append(b, p.Wire...), '\n')
+		}
+		return b
+	})
+}
+
+// message writes an item of a stream that is not one of events.
+func (e *events) message(m proto.Message) error {
+	data, err := wire.Append(nil, m)
+	if err != nil {
+		return fmt.Errorf("encode an item of a stream: %w", err)
+	}
+	return e.write(func(b []byte) []byte { return append(append(append(b, "data: "...), data...), '\n') })
+}
+
+// end says why there will be no more: "resume" when the client may come back at once
+// and go on from its last id, "error" otherwise. The data is the error's JSON.
+func (e *events) end(err error) error {
+	told, _ := call.AsError(err)
+	data, err := appendError(nil, told)
+	if err != nil {
+		return err
+	}
+	kind := "error"
+	if told.Retryable() {
+		kind = "resume"
+	}
+	err = e.write(func(b []byte) []byte {
+		b = append(b, ": the stream ends\nevent: "+kind+"\ndata: "...)
+		return append(append(b, bytes.ReplaceAll(data, []byte("\n"), []byte(" "))...), '\n')
+	})
+	if err != nil {
+		return e.broken
+	}
+	return nil
+}
+
+// write appends one event and sends it. Its error is for the stream, which ends: a
+// client that is gone, or that does not read, is no fault of the server.
+func (e *events) write(add func(b []byte) []byte) error {
+	if !e.begun {
+		if err := e.begin(); err != nil {
+			return err
+		}
+	}
+	e.buf = append(add(e.buf[:0]), '\n')
+	return e.flush()
+}
+
+func (e *events) flush() error {
+	if e.broken != nil {
+		return errNotRead()
+	}
+	// The next event or heartbeat comes before the deadline and moves it on. Where
+	// none can be set there is no connection either.
+	_ = e.control.SetWriteDeadline(time.Now().Add(e.patience))
+	_, err := e.w.Write(e.buf)
+	if err == nil {
+		err = e.control.Flush()
+	}
+	if err != nil {
+		e.broken = fmt.Errorf("write to a stream: %w", err)
+		return errNotRead()
+	}
+	if cap(e.buf) > keptBuffer {
+		e.buf = nil
+	}
+	return nil
+}
+
+// keptBuffer is what an idle stream keeps to write with, in bytes.
+const keptBuffer = 4 << 10
+
+func errNotRead() error {
+	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "The stream was not read")
+}

@@ -1,0 +1,253 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/eventlog"
+)
+
+// Events is the log of the orgs, live (package eventlog).
+type Events interface {
+	Subscribe(ctx context.Context, v eventlog.Viewer, from *eventlog.Position, f eventlog.Filter) (*eventlog.Subscription, error)
+}
+
+// heartbeat is how often a stream says at least where it stands. Each beat also asks
+// whether the caller may still listen: tokens and sessions end with time alone.
+const heartbeat = 15 * time.Second
+
+const (
+	mostTypes   = 50  // of a filter
+	mostScopes  = 100 // threads of a filter, and channels
+	catchupPage = 50
+	catchupMost = 200
+)
+
+// eventService tells what happened, live and after having been away.
+type eventService struct{ *core }
+
+func viewer(c *call.Caller) eventlog.Viewer {
+	return eventlog.Viewer{OrgID: c.OrgID, BotID: c.BotID, Admin: c.Admin}
+}
+
+// Subscribe streams the events that the caller may see. The first item is a
+// heartbeat: it says that the stream is live, and from where.
+func (s *eventService) Subscribe(ctx context.Context, req *b2bv1.SubscribeRequest, send func(*b2bv1.SubscribeResponse) error) error {
+	from, err := position(req.Cursor)
+	if err != nil {
+		return err
+	}
+	filter, err := eventFilter(req)
+	if err != nil {
+		return err
+	}
+	info := call.From(ctx)
+	sub, err := s.Events.Subscribe(ctx, viewer(info.Caller), from, filter)
+	if err != nil {
+		return ended(err)
+	}
+	defer sub.Close()
+	ctx, leave := context.WithCancel(ctx)
+	defer leave()
+	defer context.AfterFunc(s.Streams, leave)()
+	push := info.Push
+	if push == nil {
+		push = func(p call.Pushed) error { return send(&b2bv1.SubscribeResponse{Cursor: &p.Cursor}) }
+	}
+	f := follower{sub: sub, info: info, send: send}
+	for {
+		// What changes after Subscribe is told by the log; what changed before it is
+		// seen here.
+		if err := info.Recheck(ctx); err != nil {
+			return err
+		}
+		if err := push(call.Pushed{Cursor: sub.Position().String()}); err != nil {
+			return err
+		}
+		beat, stop := context.WithTimeout(ctx, s.Heartbeat)
+		err := f.follow(beat)
+		over := beat.Err() != nil
+		stop()
+		switch {
+		case s.Streams.Err() != nil:
+			return ended(eventlog.ErrClosed)
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case !over: // else an error that is final comes again
+			return err
+		}
+	}
+}
+
+// follower gives the items of a subscription to one caller.
+type follower struct {
+	sub  *eventlog.Subscription
+	info *call.Info
+	send func(*b2bv1.SubscribeResponse) error
+}
+
+// follow gives items until ctx is done or the stream is over.
+func (f *follower) follow(ctx context.Context) error {
+	for ctx.Err() == nil {
+		it, err := f.sub.Next(ctx)
+		if err != nil {
+			return ended(err)
+		}
+		switch {
+		case it.Recheck:
+			err = f.info.Recheck(ctx)
+		case it.Event != nil:
+			err = f.give(it)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+func (f *follower) give(it *eventlog.Item) error {
+	cursor := ""
+	if !it.Ephemeral {
+		cursor = it.Position.String()
+	}
+	if f.info.Push != nil {
+		return f.info.Push(call.Pushed{Type: it.Type(), Cursor: cursor, Wire: it.Wire})
+	}
+	res := &b2bv1.SubscribeResponse{Event: it.Event}
+	if cursor != "" {
+		res.Cursor = &cursor
+	}
+	return f.send(res)
+}
+
+// ended says why there is no stream, or none any more, in words for the caller.
+func ended(err error) error {
+	var slow *eventlog.SlowError
+	switch {
+	case errors.As(err, &slow):
+		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "The reader fell behind").
+			WithHint("Subscribe again from the cursor: nothing is lost.").With("cursor", slow.Resume.String())
+	case errors.Is(err, eventlog.ErrClosed):
+		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "The server stops").
+			WithHint("Subscribe again from the last cursor: nothing is lost.")
+	case errors.Is(err, eventlog.ErrAccess):
+		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_FORBIDDEN, "The caller has no access any more")
+	}
+	return err
+}
+
+// position reads a cursor. None, and the empty one, is nil: now.
+func position(cursor *string) (*eventlog.Position, error) {
+	if cursor == nil || *cursor == "" {
+		return nil, nil
+	}
+	p, err := eventlog.ParsePosition(*cursor)
+	if err != nil {
+		return nil, err
+	}
+	return &p, nil
+}
+
+func eventFilter(req *b2bv1.SubscribeRequest) (eventlog.Filter, error) {
+	f := eventlog.Filter{Types: req.Types, Threads: req.ThreadIds, Channels: req.ChannelIds}
+	switch {
+	case len(f.Types) > mostTypes:
+		return f, call.Invalid("types: at most %d", mostTypes)
+	case len(f.Threads) > mostScopes:
+		return f, call.Invalid("thread_ids: at most %d", mostScopes)
+	case len(f.Channels) > mostScopes:
+		return f, call.Invalid("channel_ids: at most %d", mostScopes)
+	}
+	for _, t := range f.Types {
+		if !eventTypes()[t] {
+			return f, call.Invalid("types: there is no event of the type %.64q", t)
+		}
+	}
+	return f, nil
+}
+
+// eventTypes are the types of events that anybody is told.
+var eventTypes = sync.OnceValue(func() map[string]bool {
+	choices := (&b2bv1.Event{}).ProtoReflect().Descriptor().Oneofs().Get(0).Fields()
+	types := make(map[string]bool, choices.Len())
+	for i := range choices.Len() {
+		types[string(choices.Get(i).Name())] = true
+	}
+	delete(types, "access_changed")
+	return types
+})
+
+// ListCatchupEvents answers what the calling bot missed (collaboration.md §15.2).
+func (s *eventService) ListCatchupEvents(ctx context.Context, req *b2bv1.ListCatchupEventsRequest) (*b2bv1.ListCatchupEventsResponse, error) {
+	if req.Since == nil {
+		return nil, errNoSince()
+	}
+	page, err := eventlog.CatchUp(ctx, s.Store, viewer(call.CallerOf(ctx)), millis(req.Since), req.GetCursor(), pageSize(req.Limit, catchupPage, catchupMost))
+	if err != nil {
+		return nil, fmt.Errorf("catch up: %w", err)
+	}
+	res := &b2bv1.ListCatchupEventsResponse{Events: make([]*b2bv1.CatchupEvent, len(page.Rows)), HasMore: page.More}
+	for i := range page.Rows {
+		res.Events[i] = caughtOut(&page.Rows[i])
+	}
+	if page.More {
+		res.Cursor = &page.Cursor
+	} else {
+		res.StreamCursor = &page.Cursor
+	}
+	return res, nil
+}
+
+// CountCatchupEvents answers how much that is (collaboration.md §15.3).
+func (s *eventService) CountCatchupEvents(ctx context.Context, req *b2bv1.CountCatchupEventsRequest) (*b2bv1.CountCatchupEventsResponse, error) {
+	if req.Since == nil {
+		return nil, errNoSince()
+	}
+	n, err := eventlog.Count(ctx, s.Store, viewer(call.CallerOf(ctx)), millis(req.Since))
+	if err != nil {
+		return nil, fmt.Errorf("count a catch-up: %w", err)
+	}
+	return &b2bv1.CountCatchupEventsResponse{
+		ThreadInvites: int32(n.ThreadInvites), ThreadStatusChanges: int32(n.ThreadStatusChanges),
+		ThreadActivities: int32(n.ThreadActivities), ChannelMessages: int32(n.ChannelMessages), Total: int32(n.Total),
+	}, nil
+}
+
+func errNoSince() error { return call.Invalid("since: is needed, Unix milliseconds") }
+
+func caughtOut(row *eventlog.Caught) *b2bv1.CatchupEvent {
+	out := &b2bv1.CatchupEvent{EventId: row.EventID, OccurredAt: stamp(row.OccurredAt)}
+	switch row.Type {
+	case eventlog.CaughtInvited:
+		out.Event = &b2bv1.CatchupEvent_ThreadInvited{ThreadInvited: &b2bv1.ThreadInvitedCatchup{
+			ThreadId: row.ThreadID, Topic: row.Topic, Inviter: row.By,
+		}}
+	case eventlog.CaughtStatusChanged:
+		out.Event = &b2bv1.CatchupEvent_ThreadStatusChanged{ThreadStatusChanged: &b2bv1.ThreadStatusChangedEvent{
+			ThreadId: row.ThreadID, Topic: row.Topic, From: row.From, To: row.To, By: row.By,
+		}}
+	case eventlog.CaughtThreadMessages:
+		out.Event = &b2bv1.CatchupEvent_ThreadMessageSummary{ThreadMessageSummary: &b2bv1.ThreadMessagesCatchup{
+			ThreadId: row.ThreadID, Topic: row.Topic, Count: int32(row.Count), LastAt: stamp(row.OccurredAt),
+		}}
+	case eventlog.CaughtArtifacts:
+		out.Event = &b2bv1.CatchupEvent_ThreadArtifactAdded{ThreadArtifactAdded: &b2bv1.ThreadArtifactsCatchup{
+			ThreadId: row.ThreadID, ArtifactKey: row.Key, Version: int32(row.Version), Count: int32(row.Count),
+		}}
+	case eventlog.CaughtChannel:
+		out.Event = &b2bv1.CatchupEvent_ChannelMessageSummary{ChannelMessageSummary: &b2bv1.ChannelMessagesCatchup{
+			ChannelId: row.ChannelID, Count: int32(row.Count), LastAt: stamp(row.OccurredAt),
+		}}
+	case eventlog.CaughtRemoved:
+		out.Event = &b2bv1.CatchupEvent_ThreadParticipantRemoved{ThreadParticipantRemoved: &b2bv1.ThreadRemovedCatchup{
+			ThreadId: row.ThreadID, Topic: row.Topic, RemovedBy: row.By,
+		}}
+	}
+	return out
+}
