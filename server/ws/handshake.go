@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/b2b-protocol/b2b/server/auth"
@@ -68,7 +69,9 @@ func (s *Server) identify(r *http.Request, text string) (*client, *ending, error
 	info := s.Edge.Info(r, "ws")
 	c := &client{
 		server: s, creds: creds, org: caller.OrgID, bot: caller.BotID, opened: now,
-		session: caller.Session != nil, ip: info.RemoteIP, agent: info.UserAgent, base: info.BaseURL,
+		session: caller.Session != nil, ip: info.RemoteIP, base: info.BaseURL,
+		agent: strings.Clone(info.UserAgent), // not the whole header with it
+
 		answers: make(chan struct{}, maxAnswer),
 	}
 	c.alive.Store(true)

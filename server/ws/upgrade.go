@@ -9,8 +9,8 @@ import (
 // What a connection buffers. Frames that are larger are read in pieces and written
 // past the buffer; idle connections are many.
 const (
-	readBuffer  = 1 << 10
-	writeBuffer = 2 << 10
+	readBuffer  = 512
+	writeBuffer = 1 << 10 // most events
 )
 
 // upgrade gives away the network connection of a request with small buffers, and
