@@ -8,13 +8,15 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/b2b-protocol/b2b/server"
 )
 
 func main() { os.Exit(run()) }
 
 // run does everything and answers the exit status: 0 done, 1 failed.
 func run() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilSignal(context.Background())
 	defer stop()
 	err := newCommand().ExecuteContext(ctx)
 	switch {
@@ -25,6 +27,28 @@ func run() int {
 	}
 	fmt.Fprintf(os.Stderr, "b2b: %v\n", err)
 	return 1
+}
+
+// untilSignal answers a context that ends when somebody wants the program to end.
+// SIGQUIT says that it will be started again at once, which clients are told.
+func untilSignal(parent context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(parent)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT)
+	go func() {
+		select {
+		case s := <-signals:
+			if s == syscall.SIGQUIT {
+				cancel(server.ErrRestart)
+			}
+			cancel(nil)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		cancel(nil)
+	}
 }
 
 // errFailed says that the command has told already what went wrong.
