@@ -8,10 +8,10 @@ import (
 
 func TestFilter(t *testing.T) {
 	thread, other, channel := "t", "u", "c"
-	inThread := store.Event{Type: "thread_message", ThreadID: &thread}
-	inOther := store.Event{Type: "thread_message", ThreadID: &other}
-	inChannel := store.Event{Type: "message", ChannelID: &channel}
-	ofOrg := store.Event{Type: "bot_renamed"}
+	inThread := store.Event{Type: "thread_message", Audience: store.AudienceThread, ThreadID: &thread}
+	inOther := store.Event{Type: "thread_message", Audience: store.AudienceThread, ThreadID: &other}
+	inChannel := store.Event{Type: "message", Audience: store.AudienceChannel, ChannelID: &channel}
+	ofOrg := store.Event{Type: "bot_renamed", Audience: store.AudienceOrg}
 	all := []*store.Event{&inThread, &inOther, &inChannel, &ofOrg}
 	for _, test := range []struct {
 		name   string
