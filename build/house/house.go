@@ -59,7 +59,7 @@ var Rooms = []Room{
 	{"server/service", Services},
 
 	{"server/auth", Resources},
-	{"server/eventlog", Resources},
+	{"server/eventlog/...", Resources},
 	{"server/presence", Resources},
 	{"server/store/sqlstore/...", Resources},
 	{"server/store/storetest/...", Resources},
