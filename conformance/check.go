@@ -9,7 +9,7 @@ type Check struct {
 
 // Checks returns the whole suite: the core, collaboration, WebSocket connections.
 func Checks() []Check {
-	return join(coreChecks(), collabChecks(), socketChecks())
+	return join(coreChecks(), collabChecks(), socketChecks(), liveChecks())
 }
 
 // join puts the lists of several files together.

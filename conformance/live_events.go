@@ -96,8 +96,9 @@ func strangersHearNothing(t *T) {
 	channel := t.dm(s.Ann, "bob", "x").Str("channel_id")
 	watcher.watch(J{"channel_id": channel})
 	outsiders = append(outsiders, watcher.Feed, t.stream("a naming admin of another org", o.Human(), []string{"thread_ids", id, "channel_ids", channel}).Feed)
+	begin := light.mark()
 	for _, f := range outsiders {
-		f.upTo(light.mark())
+		f.upTo(begin)
 	}
 	ann := t.open("ann", s.Ann)
 	t.say(s.Bob, id, "x")
