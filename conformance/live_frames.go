@@ -180,31 +180,36 @@ func pipelined(t *T) {
 		ann.fatalf("%v", err)
 	}
 	ann.answer(50)
-	var want, got []string
+	var messages, answers, told, got []string
 	for i := range 50 {
 		if i%10 == 9 {
-			want = append(want, fmt.Sprint("error ", i+1))
+			answers = append(answers, fmt.Sprint("error ", i+1))
 		} else {
-			want = append(want, fmt.Sprint("message ", i), fmt.Sprint("ack ", i+1))
+			messages = append(messages, fmt.Sprint("message ", i))
+			answers = append(answers, fmt.Sprint("ack ", i+1))
 		}
 	}
 	for _, fr := range ann.all()[from:] {
 		switch fr.kind() {
 		case "thread_message":
-			got = append(got, fr.str("message.content"))
+			told = append(told, fr.str("message.content"))
 		case "ack", "error":
-			got = append(got, fmt.Sprint(fr.kind(), " ", fr.JSON["ref"]))
+			answer := fmt.Sprint(fr.kind(), " ", fr.JSON["ref"])
+			got = append(got, answer)
+			acks := len(slices.DeleteFunc(slices.Clone(got), func(a string) bool { return !strings.HasPrefix(a, "ack") }))
+			if len(told) < acks {
+				t.Errorf("%s comes before the event of its message: %v", answer, told)
+			}
 		}
 	}
-	if !slices.Equal(got, want) {
-		t.Errorf("50 frames in one read are answered by %v, want %v", got, want)
+	if !slices.Equal(got, answers) || !slices.Equal(told, messages) {
+		t.Errorf("50 frames in one read are answered by %v with the events %v, want %v and %v", got, told, answers, messages)
 	}
 	var heard []string
 	for _, fr := range bob.upTo(s.mark()) {
 		heard = append(heard, fr.str("message.content"))
 	}
-	want = slices.DeleteFunc(want, func(w string) bool { return !strings.HasPrefix(w, "message") })
-	if !slices.Equal(heard, want) {
-		t.Errorf("another participant hears %v, want %v", heard, want)
+	if !slices.Equal(heard, messages) {
+		t.Errorf("another participant hears %v, want %v", heard, messages)
 	}
 }
