@@ -80,9 +80,9 @@ func participantEvents(t *T) {
 	s := newStage(t)
 	sub := s.fill()
 	id := s.thread(nil)
-	sub.watch(J{"thread_id": id})
 	born := "thread_created thread_participant thread_participant"
 	s.step("a new thread", map[string]string{"ann": born, "bob": born, "oa": "thread_created", "sub": "thread_created"}, func() {})
+	sub.watch(J{"thread_id": id}) // once all of it was told: a watcher may be told what is still on its way
 	three := map[string]string{"ann": "thread_participant", "bob": "thread_participant", "cyd": "thread_participant", "sub": "thread_participant"}
 	comes := func(what string, want J, label bool, do func()) {
 		told := s.step(what, three, do)

@@ -146,7 +146,7 @@ func (s *channelService) post(ctx context.Context, tx store.Tx, channel, content
 		return nil, err
 	}
 	message := new(channelMessageSlot).fill(&row, d.shown)
-	return message, s.emit(ctx, tx, toChannel(channel), &b2bv1.Event{Event: &b2bv1.Event_Message{
+	return message, s.emit(ctx, tx, at(row.CreatedAt, toChannel(channel)), &b2bv1.Event{Event: &b2bv1.Event_Message{
 		Message: &b2bv1.MessageEvent{ChannelId: channel, Message: message, SenderName: caller.BotName},
 	}})
 }

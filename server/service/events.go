@@ -13,7 +13,7 @@ import (
 )
 
 // emit appends an event to the org's log. to says who may see it; the event's
-// OrgID, Seq, Type, At and Payload are filled in here.
+// OrgID, Seq, Type and Payload are filled in here, and At unless it is set.
 func (c *core) emit(ctx context.Context, tx store.Tx, to store.Event, e *b2bv1.Event) error {
 	payload, err := proto.Marshal(e)
 	if err != nil {
@@ -22,7 +22,9 @@ func (c *core) emit(ctx context.Context, tx store.Tx, to store.Event, e *b2bv1.E
 	m := e.ProtoReflect()
 	which := m.WhichOneof(m.Descriptor().Oneofs().Get(0))
 	to.Type = string(which.Name())
-	to.At = c.nowMS()
+	if to.At == 0 {
+		to.At = c.nowMS()
+	}
 	to.Payload = payload
 	if to.ActorID == nil {
 		if caller := call.CallerOf(ctx); caller.Kind == call.Bot {
@@ -50,6 +52,12 @@ func toChannel(id string) store.Event {
 func toBot(id string) store.Event { return store.Event{Audience: store.AudienceBot, BotID: &id} }
 
 func toAdmins() store.Event { return store.Event{Audience: store.AudienceAdmins} }
+
+// at gives an event the time of what it tells of, Unix milliseconds.
+func at(ms int64, e store.Event) store.Event {
+	e.At = ms
+	return e
+}
 
 // accessChanged tells every cache, on every node, that what is known of a bot's
 // access (or with an empty id of the whole org's) is out of date.

@@ -144,7 +144,7 @@ func (s *threadService) postToThread(ctx context.Context, tx store.Tx, row *stor
 		return nil, err
 	}
 	message := new(threadMessageSlot).fill(row, d.shown)
-	err := s.emit(ctx, tx, toThread(row.ThreadID), &b2bv1.Event{Event: &b2bv1.Event_ThreadMessage{
+	err := s.emit(ctx, tx, at(row.CreatedAt, toThread(row.ThreadID)), &b2bv1.Event{Event: &b2bv1.Event_ThreadMessage{
 		ThreadMessage: &b2bv1.ThreadMessageEvent{ThreadId: row.ThreadID, Message: message},
 	}})
 	return &b2bv1.SendThreadMessageResponse{Message: message}, err
