@@ -15,13 +15,14 @@ command -v curl >/dev/null || missing+=(curl ca-certificates)
 command -v gcc >/dev/null || missing+=(gcc libc6-dev)
 has_venv || missing+=(python3 python3-venv)
 has_postgres || missing+=(postgresql)
+command -v redis-server >/dev/null || missing+=(redis-server)
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 if is_root_on_debian; then
   heading "apt-get install ${missing[*]}"
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -qq
-  # At run level 1 the package does not start a server of its own: the tests
+  # At run level 1 the packages do not start servers of their own: the tests
   # start theirs, on free ports in temporary folders.
   RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
@@ -31,3 +32,4 @@ command -v curl >/dev/null || die "curl is needed: a test runs the whitepaper's 
 has_venv || die "python3 with the venv module is needed (Debian: python3-venv)"
 command -v gcc >/dev/null || left_out "the race detector" "it needs a C compiler (Debian: gcc libc6-dev)"
 has_postgres || left_out "the tests on PostgreSQL" "no initdb here (Debian: postgresql)"
+command -v redis-server >/dev/null || left_out "the doorbell over Redis" "no redis-server here (Debian: redis-server)"

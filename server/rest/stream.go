@@ -26,7 +26,8 @@ func (s *handler) stream(w http.ResponseWriter, r *http.Request, info *call.Info
 	info.Push = out.push
 	_, err := s.pipeline.Do(r.Context(), info, req, malformed, func(ctx context.Context) (proto.Message, error) {
 		if r.Method == http.MethodHead {
-			return nil, out.begin()
+			out.headers()
+			return nil, nil
 		}
 		return nil, info.Operation.Stream(ctx, req, out.message)
 	})
@@ -56,6 +57,12 @@ type events struct {
 
 // begin writes the headers and how long to wait before reconnecting.
 func (e *events) begin() error {
+	e.headers()
+	e.buf = append(e.buf[:0], "retry: "+reconnect+"\n\n"...)
+	return e.flush()
+}
+
+func (e *events) headers() {
 	// A body that nobody read may have left a deadline behind, which would end the
 	// connection. Where there is none to lift there is no connection.
 	_ = e.control.SetReadDeadline(time.Time{})
@@ -66,8 +73,6 @@ func (e *events) begin() error {
 	h.Set("X-Accel-Buffering", "no") // proxies that collect answers must not
 	e.w.WriteHeader(http.StatusOK)
 	e.begun = true
-	e.buf = append(e.buf[:0], "retry: "+reconnect+"\n\n"...)
-	return e.flush()
 }
 
 // push writes an event with its position as the id, which browsers and other clients

@@ -1,0 +1,125 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/eventlog"
+)
+
+// live is a world whose streams beat every 20 ms.
+func live(t *testing.T, c eventlog.Config) (w *world, stop context.CancelFunc) {
+	w = newWorld(t)
+	c.Store = w.store
+	hub := eventlog.New(c)
+	t.Cleanup(hub.Close)
+	streams, stop := context.WithCancel(t.Context())
+	w.Services = New(Deps{
+		Store: w.store, Access: noAccess{}, Events: hub, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Streams: streams, Heartbeat: 20 * time.Millisecond,
+	})
+	return w, stop
+}
+
+// TestHeartbeats: they come without events, also behind a filter that lets nothing
+// pass, and tell how far the log has got.
+func TestHeartbeats(t *testing.T) {
+	w, stop := live(t, eventlog.Config{})
+	ann := w.bot("ann")
+	var cursors []string
+	err := w.EventService.Subscribe(ann, &b2bv1.SubscribeRequest{Types: []string{"message"}}, func(res *b2bv1.SubscribeResponse) error {
+		if res.Event != nil {
+			t.Errorf("told %v", res.Event)
+		}
+		cursors = append(cursors, res.GetCursor())
+		switch len(cursors) {
+		case 2:
+			if _, err := w.ThreadService.CreateThread(ann, &b2bv1.CreateThreadRequest{Topic: new("x")}); err != nil {
+				t.Error(err)
+			}
+		case 5:
+			stop()
+		}
+		return nil
+	})
+	if !errors.Is(err, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "")) {
+		t.Errorf("ended with %v", err)
+	}
+	if len(cursors) != 5 || cursors[0] == "" || cursors[0] != cursors[1] || cursors[4] == cursors[1] {
+		t.Errorf("heartbeats at %v", cursors)
+	}
+}
+
+// TestSlowReader: a reader that takes nothing is told where to resume, and loses
+// nothing there.
+func TestSlowReader(t *testing.T) {
+	w, _ := live(t, eventlog.Config{Queue: 4, Grace: time.Millisecond})
+	ann := w.bot("ann")
+	const events = 25 // more than is queued, less than a bot may create
+	told := map[string]bool{}
+	last, slow := "", 0
+	take := func(res *b2bv1.SubscribeResponse) error {
+		if id := res.GetEvent().GetThreadCreated().GetThread().GetId(); id != "" {
+			if told[id] {
+				t.Errorf("%s was told twice", id)
+			}
+			told[id] = true
+		}
+		last = res.GetCursor()
+		return nil
+	}
+	err := w.EventService.Subscribe(ann, &b2bv1.SubscribeRequest{}, func(res *b2bv1.SubscribeResponse) error {
+		if slow++; slow == 1 {
+			for range events {
+				if _, err := w.ThreadService.CreateThread(ann, &b2bv1.CreateThreadRequest{Topic: new("x")}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		return take(res)
+	})
+	e, ok := call.AsError(err)
+	resume, _ := e.Extras["cursor"].(string)
+	if !ok || e.Code != b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE || resume != last || len(told) == events {
+		t.Fatalf("ended with %v %v after %d events at %q", err, e.Extras, len(told), last)
+	}
+	ctx, cancel := context.WithTimeout(ann, 10*time.Second)
+	defer cancel()
+	err = w.EventService.Subscribe(ctx, &b2bv1.SubscribeRequest{Cursor: &resume}, func(res *b2bv1.SubscribeResponse) error {
+		if len(told) == events {
+			cancel()
+		}
+		return take(res)
+	})
+	if !errors.Is(err, context.Canceled) || len(told) != events {
+		t.Errorf("resumed up to %d events: %v", len(told), err)
+	}
+}
+
+func TestSubscribeRefuses(t *testing.T) {
+	w, _ := live(t, eventlog.Config{})
+	ann := w.bot("ann")
+	nonsense := "x"
+	for name, req := range map[string]*b2bv1.SubscribeRequest{
+		"cursor": {Cursor: &nonsense}, "types": {Types: []string{"access_changed"}},
+		"thread_ids": {ThreadIds: make([]string, 101)}, "channel_ids": {ChannelIds: make([]string, 101)},
+	} {
+		err := w.EventService.Subscribe(ann, req, func(*b2bv1.SubscribeResponse) error { return nil })
+		if err == nil || !strings.Contains(err.Error(), "VALIDATION_ERROR: "+name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := w.EventService.ListCatchupEvents(ann, &b2bv1.ListCatchupEventsRequest{}); err == nil {
+		t.Error("a catch-up needs since")
+	}
+	if _, err := w.EventService.CountCatchupEvents(ann, &b2bv1.CountCatchupEventsRequest{}); err == nil {
+		t.Error("a count needs since")
+	}
+}
