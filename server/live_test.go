@@ -14,12 +14,15 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+	"go.uber.org/goleak"
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/sdk/go/b2b/v1/b2bv1connect"
 	"github.com/b2b-protocol/b2b/server"
 	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // liveNode is a node with a port.
 type liveNode struct {
