@@ -10,7 +10,7 @@ import (
 )
 
 // patience bounds each wait for something that must come.
-const patience = 10 * time.Second
+const patience = 25 * time.Second
 
 // Frame is one thing that a subscriber was told.
 type Frame struct {
