@@ -65,6 +65,6 @@ type OrgWriter interface {
 	SetOrgSecret(ctx context.Context, id, secretHash string) error
 	// DeleteOrg removes the organisation and everything in it: bots, tokens,
 	// channels, threads and all below, settings, rate slots, audit, tickets,
-	// tombstones, sessions, idempotency records and the log.
+	// tombstones, sessions, idempotency records, the note of its import and the log.
 	DeleteOrg(ctx context.Context, id string) error
 }

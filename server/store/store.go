@@ -93,6 +93,7 @@ type Reader interface {
 	IdempotencyReader
 	WsTicketReader
 	PresenceReader
+	ImportReader
 }
 
 // Tx is one change under way: all reads, which see its own writes, and all writes.
@@ -123,4 +124,5 @@ type Tx interface {
 	IdempotencyWriter
 	WsTicketWriter
 	PresenceWriter
+	ImportWriter
 }

@@ -41,14 +41,21 @@ func (r reader) PlatformStats(ctx context.Context, activeSince int64) (store.Pla
 }
 
 func (t *tx) CreateOrg(ctx context.Context, org *store.Org) error {
+	_, err := t.createOrg(ctx, org)
+	return err
+}
+
+// createOrg tells the epoch of the new log.
+func (t *tx) createOrg(ctx context.Context, org *store.Org) (epoch string, err error) {
 	if err := insert(ctx, t.reader, "orgs", org); err != nil {
-		return err
+		return "", err
 	}
-	epoch, err := uuid.NewV7()
+	id, err := uuid.NewV7()
 	if err != nil {
-		return t.fail(err)
+		return "", t.fail(err)
 	}
-	return t.c.exec(ctx, "INSERT INTO org_logs (org_id, epoch, last_seq) VALUES (?, ?, 0)", org.ID, epoch.String())
+	epoch = id.String()
+	return epoch, t.c.exec(ctx, "INSERT INTO org_logs (org_id, epoch, last_seq) VALUES (?, ?, 0)", org.ID, epoch)
 }
 
 func (t *tx) UpdateOrg(ctx context.Context, o *store.Org) error {
@@ -69,6 +76,7 @@ func (t *tx) DeleteOrg(ctx context.Context, id string) error {
 		"DELETE FROM audit_log WHERE org_id = ?",
 		"DELETE FROM idempotency WHERE org_id = ?",
 		"DELETE FROM event_log WHERE org_id = ?",
+		"DELETE FROM imports WHERE scope = ?",
 	} {
 		if err := t.c.exec(ctx, q, id); err != nil {
 			return err

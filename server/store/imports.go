@@ -1,0 +1,71 @@
+package store
+
+import "context"
+
+// Import remembers that an organisation, or what belongs to the platform (Scope ""),
+// was brought over from another database. It goes with the organisation.
+type Import struct {
+	Scope      string `bun:"scope,pk"` // organisation id, or "" for the platform
+	Source     string `bun:"source"`   // fingerprint of what was brought over
+	ImportedAt int64  `bun:"imported_at"`
+	LastSeq    int64  `bun:"last_seq"`   // where the log of the organisation ended then
+	LastAudit  string `bun:"last_audit"` // id of its newest audit entry then; empty: none
+	Detail     string `bun:"detail"`     // JSON, the importer's own
+}
+
+// ImportRows are rows of one organisation as another system left them. They are
+// written in the order of these fields, so each may point at those before it.
+type ImportRows struct {
+	Settings        []OrgSettings
+	Bots            []Bot
+	Tombstones      []Tombstone
+	Tokens          []Token
+	Tickets         []OrgTicket
+	WebhookStatuses []WebhookStatus
+	Channels        []ImportChannel
+	Members         []ImportMember
+	ChannelMessages []ChannelMessage
+	Threads         []Thread
+	Participants    []Participant
+	JoinRequests    []JoinRequest
+	ThreadMessages  []ThreadMessage
+	Artifacts       []Artifact
+	Audit           []AuditEntry
+}
+
+// ImportChannel is a channel with the bots whose direct messages go there. Both are
+// empty when none do: a bot was deleted, or the pair has another channel already.
+type ImportChannel struct {
+	Channel
+	BotA, BotB string
+}
+
+// ImportMember is a member of a channel.
+type ImportMember struct {
+	ChannelID string `bun:"channel_id"`
+	BotID     string `bun:"bot_id"`
+	JoinedAt  int64  `bun:"joined_at"`
+	JoinedSeq int64  `bun:"joined_seq"`
+}
+
+// ImportReader reads what was imported.
+type ImportReader interface {
+	// Import fails with ErrNotFound when nothing was imported for the scope.
+	Import(ctx context.Context, scope string) (*Import, error)
+}
+
+// ImportWriter writes what another system left, with its ids and times and without
+// the rules of requests. It belongs to importers alone.
+type ImportWriter interface {
+	// ImportOrg is CreateOrg inside Update of the organisation itself, so that one
+	// change brings all of it: nobody sees a part.
+	ImportOrg(ctx context.Context, org *Org) error
+	// ImportRows writes many rows at once; a few hundred a call are as fast as more. A
+	// JoinedSeq is written as it is: 1 is from the beginning of the log.
+	ImportRows(ctx context.Context, rows *ImportRows) error
+	// ImportInviteCode adds a code, inside Update(ctx, "", …), or, when the id is
+	// there, raises its use_count to that of c.
+	ImportInviteCode(ctx context.Context, c *InviteCode) error
+	// PutImport adds or replaces the note of an import.
+	PutImport(ctx context.Context, i *Import) error
+}
