@@ -33,6 +33,7 @@ type Caught struct {
 	EventID    string // the same however often it is asked
 	Type       string
 	OccurredAt int64 // of the newest event in it
+	LastAt     int64 // when its newest message was sent
 	ThreadID   string
 	ChannelID  string
 	Topic      string             // as it is now; of a change of status, as it was then
@@ -41,10 +42,14 @@ type Caught struct {
 	From, To   b2bv1.ThreadStatus // of a change of status
 	Key        string             // of the artifact written last
 	Version    int64              // of the artifact written last
-	first      int64              // seq of the oldest event in it
-	last       int64              // seq of the newest event in it
-	newest     *store.Event       // the newest event, where its payload is needed
-	decoded    *b2bv1.Event       // newest, where that was needed
+	// ChannelName is that of a channel which has one. None is made any more.
+	ChannelName *string
+
+	carried bool         // from an import, and nothing came after it
+	first   int64        // seq of the oldest event in it
+	last    int64        // seq of the newest event in it
+	newest  *store.Event // the newest event, where its payload is needed
+	decoded *b2bv1.Event // newest, where that was needed
 }
 
 // CaughtPage is one page of a catch-up.
@@ -236,6 +241,9 @@ type collector struct {
 }
 
 func (c *collector) take(e *store.Event) error {
+	if e.Type == typeCarried {
+		return c.carried(e)
+	}
 	k, ok := scopeOf(e)
 	if !ok || !visible(e, c.viewer, c.spans[k], false) {
 		return nil
@@ -291,7 +299,7 @@ func (c *collector) one(kind string, e *store.Event, event *b2bv1.Event) {
 }
 
 func (row *Caught) set(e *store.Event) {
-	row.OccurredAt, row.last = e.At, e.Seq
+	row.OccurredAt, row.LastAt, row.last, row.carried = e.At, e.At, e.Seq, false
 	if row.Type == CaughtStatusChanged || row.Type == CaughtArtifacts {
 		kept := *e // not the page that it was read in
 		row.newest = &kept
@@ -313,6 +321,9 @@ func decode(e *store.Event) (*b2bv1.Event, error) {
 
 // finish fills in what the payload of the newest event and the thread tell.
 func (row *Caught) finish(ctx context.Context, r Store, org string) (err error) {
+	if row.carried {
+		return nil
+	}
 	switch row.Type {
 	case CaughtStatusChanged, CaughtArtifacts:
 		if row.decoded, err = decode(row.newest); err != nil {

@@ -70,6 +70,11 @@
 // (CURSOR_EXPIRED). Also when that happens during a replay: the hole is seen, since
 // the next row has the wrong seq.
 //
+// The organisation was brought over from another system. Its log begins with what its
+// bots had not caught up with there ([Carried]), under an epoch of its own. Every
+// position given here stands behind that, but for those within the pages of a
+// catch-up: a stream from there is CURSOR_EXPIRED, since it cannot tell the events.
+//
 // The database was restored from a backup. Positions from before the backup go on:
 // their readers have seen what the backup has. Positions from after it are ahead of
 // the log (CURSOR_AHEAD) and, once the log has grown past them with other events,

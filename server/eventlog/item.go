@@ -43,8 +43,12 @@ func (i *Item) Type() string {
 }
 
 // newItem decodes and encodes an event of the log. It is nil for an event of a type
-// that this program does not know: one of a newer node.
+// that this program does not know, one of a newer node, and for what an import
+// carried.
 func newItem(epoch string, e *store.Event) (*Item, error) {
+	if e.Type == typeCarried {
+		return nil, nil
+	}
 	event := &b2bv1.Event{}
 	if err := proto.Unmarshal(e.Payload, event); err != nil {
 		return nil, fmt.Errorf("read event %d of org %s: %w", e.Seq, e.OrgID, err)

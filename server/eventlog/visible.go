@@ -28,6 +28,7 @@ const (
 	typeThreadArtifact    = "thread_artifact"
 	typeThreadStatus      = "thread_status_changed"
 	typeAccessChanged     = "access_changed"
+	typeCarried           = "catchup_carried" // its payload is no Event, see Carried
 )
 
 // scope is a channel or a thread.

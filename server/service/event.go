@@ -234,7 +234,7 @@ func caughtOut(row *eventlog.Caught) *b2bv1.CatchupEvent {
 		}}
 	case eventlog.CaughtThreadMessages:
 		out.Event = &b2bv1.CatchupEvent_ThreadMessageSummary{ThreadMessageSummary: &b2bv1.ThreadMessagesCatchup{
-			ThreadId: row.ThreadID, Topic: row.Topic, Count: int32(row.Count), LastAt: stamp(row.OccurredAt),
+			ThreadId: row.ThreadID, Topic: row.Topic, Count: int32(row.Count), LastAt: stamp(row.LastAt),
 		}}
 	case eventlog.CaughtArtifacts:
 		out.Event = &b2bv1.CatchupEvent_ThreadArtifactAdded{ThreadArtifactAdded: &b2bv1.ThreadArtifactsCatchup{
@@ -242,7 +242,7 @@ func caughtOut(row *eventlog.Caught) *b2bv1.CatchupEvent {
 		}}
 	case eventlog.CaughtChannel:
 		out.Event = &b2bv1.CatchupEvent_ChannelMessageSummary{ChannelMessageSummary: &b2bv1.ChannelMessagesCatchup{
-			ChannelId: row.ChannelID, Count: int32(row.Count), LastAt: stamp(row.OccurredAt),
+			ChannelId: row.ChannelID, ChannelName: row.ChannelName, Count: int32(row.Count), LastAt: stamp(row.LastAt),
 		}}
 	case eventlog.CaughtRemoved:
 		out.Event = &b2bv1.CatchupEvent_ThreadParticipantRemoved{ThreadParticipantRemoved: &b2bv1.ThreadRemovedCatchup{
