@@ -94,6 +94,7 @@ type Reader interface {
 	WsTicketReader
 	PresenceReader
 	ImportReader
+	FileReader
 }
 
 // Tx is one change under way: all reads, which see its own writes, and all writes.
@@ -125,4 +126,6 @@ type Tx interface {
 	WsTicketWriter
 	PresenceWriter
 	ImportWriter
+	FileWriter
+	InstallationWriter
 }

@@ -1,0 +1,108 @@
+// Package files keeps the bytes of uploaded files, in a folder ([Disk]) or in a bucket
+// of an S3-compatible store. What is known of a file (its name, type, uploader) is a
+// row of the database (store.File); the two meet in the organisation and the id.
+//
+// # In which order
+//
+// Bytes come first: [Store.Put] returns when they are durable under their key, and
+// only then is the row committed. So a row always has its bytes, whole: there is no
+// moment at which half a file could be served. A crash between the two, or a row that
+// is refused, leaves bytes that no row names. [Sweep] removes them when they are older
+// than any upload that could still commit.
+//
+// Whoever brings files from elsewhere does the same: Put under the id that the file
+// has, then CreateFile with its row.
+//
+// # Whose they are
+//
+// The bytes carry the id of the database that they belong to ([Claim]). A server whose
+// database has another one does not start: to its sweep, all of them would be orphans.
+package files
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// ErrNotFound says that there are no bytes under a key.
+var ErrNotFound = errors.New("files: no such bytes")
+
+// Key names the bytes of one file.
+type Key struct {
+	Org  string
+	File string
+}
+
+// Check refuses keys that could be read as anything but two names: ids are UUIDs, but
+// those of an imported database are whatever stood there.
+func (k Key) Check() error {
+	if !isName(k.Org) || !isName(k.File) {
+		return fmt.Errorf("files: %q of %q cannot name bytes: ids are 4 to 64 letters, digits and hyphens", k.File, k.Org)
+	}
+	return nil
+}
+
+// path is where the bytes lie below the root: one folder an organisation, and in it
+// 256 for its files, by the random end of their ids.
+func (k Key) path() string {
+	return k.Org + "/" + shard(k.File) + "/" + k.File
+}
+
+func shard(file string) string { return strings.ToLower(file[len(file)-2:]) }
+
+func isName(s string) bool {
+	for _, c := range []byte(s) {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '-' {
+			return false
+		}
+	}
+	return len(s) >= 4 && len(s) <= 64
+}
+
+// Store keeps bytes. Its methods may be called by many goroutines, on many nodes.
+type Store interface {
+	// Put keeps all that r gives and returns its length once it is durable. Until
+	// then nothing is under the key, and after an error nothing is. What was there
+	// before is replaced at once, as a whole. An error of r is in the chain of Put's.
+	Put(ctx context.Context, key Key, r io.Reader) (int64, error)
+	// Open gives the bytes under a key, or ErrNotFound.
+	Open(ctx context.Context, key Key) (Object, error)
+	// Delete removes bytes; none under the key is no error.
+	Delete(ctx context.Context, key Key) error
+	// DeleteOrg removes all bytes of an organisation.
+	DeleteOrg(ctx context.Context, org string) error
+	// Walk calls fn with pages of what is stored, each of one organisation.
+	Walk(ctx context.Context, fn func(org string, page []Stored) error) error
+	// Tidy removes what uploads that were cut off before the given time left behind,
+	// and tells how much that was.
+	Tidy(ctx context.Context, before time.Time) (int, error)
+	// Mark reads the mark that SetMark left, empty if none.
+	Mark(ctx context.Context) (string, error)
+	SetMark(ctx context.Context, mark string) error
+	// Close frees what the store holds.
+	Close() error
+	// String says where the bytes are, for people.
+	String() string
+}
+
+// Object is the bytes of a file, to be read from any place.
+type Object interface {
+	io.ReadSeekCloser
+	Size() int64
+}
+
+// Stored is what Walk tells of the bytes of a file.
+type Stored struct {
+	File string
+	At   time.Time // when they were written
+}
+
+// pageSize is how much Walk tells at once.
+const pageSize = 500
+
+// markName is where the mark lies; no organisation is called so, for it has a dot.
+const markName = "owner.txt"

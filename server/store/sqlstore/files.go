@@ -1,0 +1,55 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+func (r reader) File(ctx context.Context, org, id string) (*store.File, error) {
+	return one[store.File](ctx, r, "SELECT "+columns[store.File](r, "")+" FROM files WHERE id = ? AND org_id = ?", id, org)
+}
+
+func (r reader) UploadedSince(ctx context.Context, org, uploader string, since int64) (all, own int64, err error) {
+	err = each(ctx, r, func(rows *sql.Rows) error { return rows.Scan(&all, &own) },
+		`SELECT CAST(coalesce(sum(size), 0) AS BIGINT), CAST(coalesce(sum(CASE WHEN uploader_id = ? THEN size ELSE 0 END), 0) AS BIGINT)
+		FROM files WHERE org_id = ? AND created_at >= ?`, uploader, org, since)
+	return all, own, err
+}
+
+func (r reader) KnownFiles(ctx context.Context, org string, ids []string) (known []string, err error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	wanted, err := jsonList(ids)
+	if err != nil {
+		return nil, err
+	}
+	err = each(ctx, r, func(rows *sql.Rows) error {
+		var id string
+		err := rows.Scan(&id)
+		known = append(known, id)
+		return err
+	}, "SELECT id FROM files WHERE org_id = ? AND "+r.d.anyOf("id")+" ORDER BY id", org, wanted)
+	return known, err
+}
+
+func (r reader) AnyFile(ctx context.Context) (bool, error) {
+	n, err := value[int64](ctx, r, "SELECT count(*) FROM (SELECT 1 FROM files LIMIT 1) AS f")
+	return n > 0, err
+}
+
+func (t *tx) CreateFile(ctx context.Context, f *store.File) error {
+	q, args := insertion(t.reader, "files", f)
+	_, err := t.c.execNow(ctx, q, args...)
+	return err
+}
+
+func (t *tx) Installation(ctx context.Context, proposed string) (string, error) {
+	err := t.c.exec(ctx, "INSERT INTO installation (place, id) VALUES (1, ?) ON CONFLICT (place) DO NOTHING", proposed)
+	if err != nil {
+		return "", err
+	}
+	return value[string](ctx, t.reader, "SELECT id FROM installation WHERE place = 1")
+}
