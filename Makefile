@@ -5,7 +5,7 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 
 # Where generated files live: `make test` fails when they are stale.
-GENERATED := sdk/go/b2b sdk/typescript/src/gen sdk/python/src/b2b_protocol/gen 'server/*.gen.go'
+GENERATED := api/openapi.json sdk/go/b2b sdk/typescript/src/gen sdk/python/src/b2b_protocol/gen 'server/*.gen.go'
 
 # Our generators in server/ are built with these types: when they change, the first
 # run still used the old ones.

@@ -81,7 +81,11 @@ func (f *Feed) change(alter func()) {
 	f.news = make(chan struct{})
 }
 
-func (f *Feed) add(fr Frame)                { f.change(func() { f.frames = append(f.frames, fr) }) }
+func (f *Feed) add(fr Frame) {
+	f.t.target.described.event(fr)
+	f.change(func() { f.frames = append(f.frames, fr) })
+}
+
 func (f *Feed) end(code int, reason string) { f.change(func() { f.over = &ending{code, reason} }) }
 
 // await waits until ok holds; it is asked with the feed locked. It returns false when the feed ended, or time was up, before that.

@@ -69,7 +69,8 @@ type target struct {
 	client      *http.Client
 	logf        func(format string, args ...any)
 
-	super func() (*Session, error) // logs in once for the whole run
+	super     func() (*Session, error) // logs in once for the whole run
+	described *described               // nil while there is no document
 }
 
 func newTarget(rawURL, adminSecret string, logf func(string, ...any)) (*target, error) {
@@ -163,6 +164,7 @@ func (tg *target) send(ctx context.Context, method, path string, c Caller, body 
 	if err := dec.Decode(&r.JSON); err == nil && !dec.More() {
 		r.isJSON = true
 	}
+	tg.described.exchange(req, path, payload, r)
 	return r, nil
 }
 

@@ -59,7 +59,8 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		return Report{}, fmt.Errorf("conformance: nothing could be checked: %w", err)
 	}
 	started := time.Now()
-	results := runAll(ctx, tg, o, chosen)
+	tg.describe(ctx)
+	results := append(runAll(ctx, tg, o, chosen), tg.described.result()...)
 	if err := ctx.Err(); err != nil {
 		return Report{}, errors.Join(errors.New("conformance: the run was cut short"), err)
 	}

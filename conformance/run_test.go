@@ -22,6 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type fake struct {
 	*httptest.Server
 	logins, made, destroyed atomic.Int32
+	openAPI                 string
 }
 
 func newFake(t *testing.T) *fake {
@@ -48,7 +49,11 @@ func newFake(t *testing.T) *fake {
 		w.WriteHeader(http.StatusNoContent)
 	})
 	mux.HandleFunc("GET /thing", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprintf(w, `{"id":"x","n":9007199254740993,"null":null,"list":[{"k":"a"},{"k":"b"}],"auth":%q,"uri":%q}`, r.Header.Get("Authorization"), r.RequestURI)
+	})
+	mux.HandleFunc("GET /api/openapi.json", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, f.openAPI) // empty: there is none
 	})
 	f.Server = httptest.NewServer(mux)
 	t.Cleanup(f.Close)

@@ -97,7 +97,7 @@ func (s *Server) wire() (err error) {
 		Store: s.store, Access: s.auth, Events: s.hub, Streams: s.streams, Log: s.log, Now: time.Now, Sockets: gauge{s},
 		Config: service.Config{
 			AdminSecret: c.AdminSecret, PersistMessages: c.PersistMessages, MaxMessage: c.MaxMessage,
-			MaxFileSizeMB: c.MaxFileSizeMB, DevMode: c.DevMode, Version: Version, Domain: c.Domain,
+			MaxFileSizeMB: c.MaxFileSizeMB, DevMode: c.DevMode, Version: Version, Domain: c.Domain, BasePath: c.BasePath,
 		},
 	})
 	operations := services.Operations()

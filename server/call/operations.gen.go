@@ -604,6 +604,13 @@ func (s Services) Operations() []*Operation {
 				return result(s.ServerService.GetSkill(ctx, m.(*v1.GetSkillRequest)))
 			},
 		}),
+		describe(Operation{
+			Procedure:  b2bv1connect.ServerServiceGetOpenApiProcedure,
+			NewRequest: func() proto.Message { return new(v1.GetOpenApiRequest) },
+			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
+				return result(s.ServerService.GetOpenApi(ctx, m.(*v1.GetOpenApiRequest)))
+			},
+		}),
 	}
 }
 

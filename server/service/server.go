@@ -1,17 +1,20 @@
 package service
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	_ "embed"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"google.golang.org/genproto/googleapis/api/httpbody"
 
+	"github.com/b2b-protocol/b2b/api"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
 )
@@ -33,12 +36,29 @@ var guide string
 // serverService is what the server tells about itself.
 type serverService struct {
 	*core
+	openAPI []byte
 	mu      sync.Mutex
 	stats   *b2bv1.GetStatsResponse
 	counted time.Time
 }
 
-func newServerService(c *core) *serverService { return &serverService{core: c} }
+func newServerService(c *core) *serverService {
+	return &serverService{core: c, openAPI: openAPI(c.Config.BasePath)}
+}
+
+// openAPI is the document of the REST binding below a base path.
+func openAPI(basePath string) []byte {
+	if basePath == "" {
+		return api.OpenAPI()
+	}
+	return bytes.Replace(api.OpenAPI(), []byte(`"url": "/"`), []byte(`"url": `+strconv.Quote(basePath)), 1)
+}
+
+func (s *serverService) GetOpenApi(context.Context, *b2bv1.GetOpenApiRequest) (*b2bv1.GetOpenApiResponse, error) {
+	return &b2bv1.GetOpenApiResponse{Document: &httpbody.HttpBody{
+		ContentType: "application/json; charset=utf-8", Data: s.openAPI,
+	}}, nil
+}
 
 func (s *serverService) GetHealth(ctx context.Context, _ *b2bv1.GetHealthRequest) (*b2bv1.GetHealthResponse, error) {
 	out := &b2bv1.GetHealthResponse{

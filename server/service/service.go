@@ -38,6 +38,7 @@ type Config struct {
 	DevMode         bool
 	Version         string
 	Domain          string // the host that /skill.md names; empty: that of the request
+	BasePath        string // before every path, as the OpenAPI document names it; empty: none
 }
 
 // Access is what the services ask of the holder of identities (package auth).

@@ -482,6 +482,10 @@ func Append(b []byte, m proto.Message) ([]byte, error) {
 		return AppendGetSkillRequest(b, m), nil
 	case *v1.GetSkillResponse:
 		return AppendGetSkillResponse(b, m), nil
+	case *v1.GetOpenApiRequest:
+		return AppendGetOpenApiRequest(b, m), nil
+	case *v1.GetOpenApiResponse:
+		return AppendGetOpenApiResponse(b, m), nil
 	}
 	return b, errUnknown(m)
 }

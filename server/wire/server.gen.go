@@ -329,3 +329,30 @@ func membersGetSkillResponse(b []byte, m *v1.GetSkillResponse) []byte {
 	}
 	return b
 }
+
+// AppendGetOpenApiRequest appends m as wire JSON, null for nil.
+func AppendGetOpenApiRequest(b []byte, m *v1.GetOpenApiRequest) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersGetOpenApiRequest(append(b, '{'), m))
+}
+
+func membersGetOpenApiRequest(b []byte, m *v1.GetOpenApiRequest) []byte {
+	return b
+}
+
+// AppendGetOpenApiResponse appends m as wire JSON, null for nil.
+func AppendGetOpenApiResponse(b []byte, m *v1.GetOpenApiResponse) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersGetOpenApiResponse(append(b, '{'), m))
+}
+
+func membersGetOpenApiResponse(b []byte, m *v1.GetOpenApiResponse) []byte {
+	if m == nil {
+		return b
+	}
+	return b
+}

@@ -920,10 +920,10 @@ const file_b2b_v1_artifact_proto_rawDesc = "" +
 	"\x04_urlB\f\n" +
 	"\n" +
 	"_mime_typeB\x11\n" +
-	"\x0f_contributor_id\"\xa2\x03\n" +
+	"\x0f_contributor_id\"\xaa\x03\n" +
 	"\x12AddArtifactRequest\x12\x1b\n" +
-	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12&\n" +
-	"\fartifact_key\x18\x02 \x01(\tH\x00R\vartifactKey\x88\x01\x01\x12-\n" +
+	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12.\n" +
+	"\fartifact_key\x18\x02 \x01(\tB\x06ڵ\x18\x02P\x01H\x00R\vartifactKey\x88\x01\x01\x12-\n" +
 	"\x04type\x18\x03 \x01(\x0e2\x14.b2b.v1.ArtifactTypeH\x01R\x04type\x88\x01\x01\x12\x19\n" +
 	"\x05title\x18\x04 \x01(\tH\x02R\x05title\x88\x01\x01\x12\x1d\n" +
 	"\acontent\x18\x05 \x01(\tH\x03R\acontent\x88\x01\x01\x12\x1f\n" +
@@ -943,11 +943,11 @@ const file_b2b_v1_artifact_proto_rawDesc = "" +
 	"_mime_typeB\r\n" +
 	"\v_request_id\"C\n" +
 	"\x13AddArtifactResponse\x12,\n" +
-	"\bartifact\x18\x01 \x01(\v2\x10.b2b.v1.ArtifactR\bartifact\"\x9f\x02\n" +
+	"\bartifact\x18\x01 \x01(\v2\x10.b2b.v1.ArtifactR\bartifact\"\xa7\x02\n" +
 	"\x15UpdateArtifactRequest\x12\x1b\n" +
 	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12!\n" +
-	"\fartifact_key\x18\x02 \x01(\tR\vartifactKey\x12\x1d\n" +
-	"\acontent\x18\x03 \x01(\tH\x00R\acontent\x88\x01\x01\x12\x19\n" +
+	"\fartifact_key\x18\x02 \x01(\tR\vartifactKey\x12%\n" +
+	"\acontent\x18\x03 \x01(\tB\x06ڵ\x18\x02P\x01H\x00R\acontent\x88\x01\x01\x12\x19\n" +
 	"\x05title\x18\x04 \x01(\tH\x01R\x05title\x88\x01\x01\x12C\n" +
 	"\vupdate_mask\x18\x05 \x01(\v2\x1a.google.protobuf.FieldMaskB\x06ڵ\x18\x02 \x01R\n" +
 	"updateMask\x12\"\n" +

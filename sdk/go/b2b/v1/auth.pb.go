@@ -536,11 +536,11 @@ type GetSessionResponse struct {
 	// Who logged in, as told at login.
 	OwnerName *string `protobuf:"bytes,4,opt,name=owner_name,json=ownerName,proto3,oneof" json:"owner_name,omitempty"`
 	// What the session may do; absent means everything its role may.
-	Scopes *ScopeList `protobuf:"bytes,5,opt,name=scopes,proto3" json:"scopes,omitempty"`
+	Scopes *ScopeList `protobuf:"bytes,5,opt,name=scopes,proto3,oneof" json:"scopes,omitempty"`
 	// Whether it was opened with a scoped token.
 	IsScopedToken bool `protobuf:"varint,6,opt,name=is_scoped_token,json=isScopedToken,proto3" json:"is_scoped_token,omitempty"`
 	// When it ends unless used.
-	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=expires_at,json=expiresAt,proto3,oneof" json:"expires_at,omitempty"`
 	// Facts about the server.
 	Config        *SessionConfig `protobuf:"bytes,8,opt,name=config,proto3" json:"config,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -981,11 +981,11 @@ type Token struct {
 	// A note.
 	Label *string `protobuf:"bytes,4,opt,name=label,proto3,oneof" json:"label,omitempty"`
 	// When it ends; absent means never.
-	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expires_at,json=expiresAt,proto3,oneof" json:"expires_at,omitempty"`
 	// When it was made.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// When it was last used.
-	LastUsedAt    *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=last_used_at,json=lastUsedAt,proto3" json:"last_used_at,omitempty"`
+	LastUsedAt    *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=last_used_at,json=lastUsedAt,proto3,oneof" json:"last_used_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1468,9 +1468,9 @@ var File_b2b_v1_auth_proto protoreflect.FileDescriptor
 
 const file_b2b_v1_auth_proto_rawDesc = "" +
 	"\n" +
-	"\x11b2b/v1/auth.proto\x12\x06b2b.v1\x1a\x1cb2b/options/v1/options.proto\x1a\x10b2b/v1/bot.proto\x1a\x11b2b/v1/list.proto\x1a\x10b2b/v1/org.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xae\x02\n" +
-	"\fLoginRequest\x12*\n" +
-	"\x04type\x18\x01 \x01(\x0e2\x11.b2b.v1.LoginTypeH\x00R\x04type\x88\x01\x01\x12\x19\n" +
+	"\x11b2b/v1/auth.proto\x12\x06b2b.v1\x1a\x1cb2b/options/v1/options.proto\x1a\x10b2b/v1/bot.proto\x1a\x11b2b/v1/list.proto\x1a\x10b2b/v1/org.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb6\x02\n" +
+	"\fLoginRequest\x122\n" +
+	"\x04type\x18\x01 \x01(\x0e2\x11.b2b.v1.LoginTypeB\x06ڵ\x18\x02P\x01H\x00R\x04type\x88\x01\x01\x12\x19\n" +
 	"\x05token\x18\x02 \x01(\tH\x01R\x05token\x88\x01\x01\x12\"\n" +
 	"\n" +
 	"owner_name\x18\x03 \x01(\tH\x02R\townerName\x88\x01\x01\x12\x1a\n" +
@@ -1499,29 +1499,31 @@ const file_b2b_v1_auth_proto_rawDesc = "" +
 	"\x02ok\x18\x01 \x01(\bR\x02ok\"\x13\n" +
 	"\x11GetSessionRequest\"8\n" +
 	"\rSessionConfig\x12'\n" +
-	"\x10max_file_size_mb\x18\x01 \x01(\x05R\rmaxFileSizeMb\"\xfb\x02\n" +
+	"\x10max_file_size_mb\x18\x01 \x01(\x05R\rmaxFileSizeMb\"\x9f\x03\n" +
 	"\x12GetSessionResponse\x12'\n" +
 	"\x04role\x18\x01 \x01(\x0e2\x13.b2b.v1.SessionRoleR\x04role\x12\x1a\n" +
 	"\x06org_id\x18\x02 \x01(\tH\x00R\x05orgId\x88\x01\x01\x12\x1a\n" +
 	"\x06bot_id\x18\x03 \x01(\tH\x01R\x05botId\x88\x01\x01\x12\"\n" +
 	"\n" +
-	"owner_name\x18\x04 \x01(\tH\x02R\townerName\x88\x01\x01\x12)\n" +
-	"\x06scopes\x18\x05 \x01(\v2\x11.b2b.v1.ScopeListR\x06scopes\x12&\n" +
-	"\x0fis_scoped_token\x18\x06 \x01(\bR\risScopedToken\x129\n" +
+	"owner_name\x18\x04 \x01(\tH\x02R\townerName\x88\x01\x01\x12.\n" +
+	"\x06scopes\x18\x05 \x01(\v2\x11.b2b.v1.ScopeListH\x03R\x06scopes\x88\x01\x01\x12&\n" +
+	"\x0fis_scoped_token\x18\x06 \x01(\bR\risScopedToken\x12>\n" +
 	"\n" +
-	"expires_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12-\n" +
+	"expires_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampH\x04R\texpiresAt\x88\x01\x01\x12-\n" +
 	"\x06config\x18\b \x01(\v2\x15.b2b.v1.SessionConfigR\x06configB\t\n" +
 	"\a_org_idB\t\n" +
 	"\a_bot_idB\r\n" +
-	"\v_owner_name\"?\n" +
+	"\v_owner_nameB\t\n" +
+	"\a_scopesB\r\n" +
+	"\v_expires_at\"?\n" +
 	"\tScopeList\x12*\n" +
-	"\x06values\x18\x01 \x03(\x0e2\x12.b2b.v1.TokenScopeR\x06values:\x06\xaa\xb6\x18\x02\b\x01\"\xad\a\n" +
-	"\x12RegisterBotRequest\x12\x1a\n" +
-	"\x06org_id\x18\x01 \x01(\tH\x00R\x05orgId\x88\x01\x01\x12\x1b\n" +
+	"\x06values\x18\x01 \x03(\x0e2\x12.b2b.v1.TokenScopeR\x06values:\x06\xaa\xb6\x18\x02\b\x01\"\xbd\a\n" +
+	"\x12RegisterBotRequest\x12\"\n" +
+	"\x06org_id\x18\x01 \x01(\tB\x06ڵ\x18\x02P\x01H\x00R\x05orgId\x88\x01\x01\x12\x1b\n" +
 	"\x06ticket\x18\x02 \x01(\tH\x01R\x06ticket\x88\x01\x01\x12\"\n" +
 	"\n" +
-	"org_secret\x18\x03 \x01(\tH\x02R\torgSecret\x88\x01\x01\x12\x17\n" +
-	"\x04name\x18\x04 \x01(\tH\x03R\x04name\x88\x01\x01\x12'\n" +
+	"org_secret\x18\x03 \x01(\tH\x02R\torgSecret\x88\x01\x01\x12\x1f\n" +
+	"\x04name\x18\x04 \x01(\tB\x06ڵ\x18\x02P\x01H\x03R\x04name\x88\x01\x01\x12'\n" +
 	"\bmetadata\x18\x05 \x01(\tB\x06ڵ\x18\x02\x10\x01H\x04R\bmetadata\x88\x01\x01\x12$\n" +
 	"\vwebhook_url\x18\x06 \x01(\tH\x05R\n" +
 	"webhookUrl\x88\x01\x01\x12*\n" +
@@ -1570,22 +1572,24 @@ const file_b2b_v1_auth_proto_rawDesc = "" +
 	"\x05token\x18\x03 \x01(\tR\x05token\x12%\n" +
 	"\amessage\x18\x04 \x01(\tB\x06ڵ\x18\x02\b\x01H\x00R\amessage\x88\x01\x01B\n" +
 	"\n" +
-	"\b_message\"\xc9\x02\n" +
+	"\b_message\"\xf3\x02\n" +
 	"\x05Token\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12!\n" +
 	"\x05token\x18\x02 \x01(\tB\x06ڵ\x18\x02\b\x01H\x00R\x05token\x88\x01\x01\x12*\n" +
 	"\x06scopes\x18\x03 \x03(\x0e2\x12.b2b.v1.TokenScopeR\x06scopes\x12\x19\n" +
-	"\x05label\x18\x04 \x01(\tH\x01R\x05label\x88\x01\x01\x129\n" +
+	"\x05label\x18\x04 \x01(\tH\x01R\x05label\x88\x01\x01\x12>\n" +
 	"\n" +
-	"expires_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x129\n" +
+	"expires_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampH\x02R\texpiresAt\x88\x01\x01\x129\n" +
 	"\n" +
-	"created_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12<\n" +
-	"\flast_used_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"lastUsedAtB\b\n" +
+	"created_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12A\n" +
+	"\flast_used_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampH\x03R\n" +
+	"lastUsedAt\x88\x01\x01B\b\n" +
 	"\x06_tokenB\b\n" +
-	"\x06_label\"\xd3\x01\n" +
-	"\x12CreateTokenRequest\x12*\n" +
-	"\x06scopes\x18\x01 \x03(\x0e2\x12.b2b.v1.TokenScopeR\x06scopes\x12\x19\n" +
+	"\x06_labelB\r\n" +
+	"\v_expires_atB\x0f\n" +
+	"\r_last_used_at\"\xdb\x01\n" +
+	"\x12CreateTokenRequest\x122\n" +
+	"\x06scopes\x18\x01 \x03(\x0e2\x12.b2b.v1.TokenScopeB\x06ڵ\x18\x02P\x01R\x06scopes\x12\x19\n" +
 	"\x05label\x18\x02 \x01(\tH\x00R\x05label\x88\x01\x01\x12*\n" +
 	"\n" +
 	"expires_in\x18\x03 \x01(\x01B\x06ڵ\x18\x02@\x01H\x01R\texpiresIn\x88\x01\x01\x12\"\n" +

@@ -151,7 +151,7 @@ type Bot struct {
 	// Whether it is connected with its token.
 	Online bool `protobuf:"varint,5,opt,name=online,proto3" json:"online,omitempty"`
 	// When it last called; updated within a second.
-	LastSeenAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=last_seen_at,json=lastSeenAt,proto3" json:"last_seen_at,omitempty"`
+	LastSeenAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=last_seen_at,json=lastSeenAt,proto3,oneof" json:"last_seen_at,omitempty"`
 	// When it registered.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// Any JSON, set at registration.
@@ -165,9 +165,9 @@ type Bot struct {
 	// At most 256.
 	Team *string `protobuf:"bytes,12,opt,name=team,proto3,oneof" json:"team,omitempty"`
 	// At most 4096 as JSON.
-	Tags *StringList `protobuf:"bytes,13,opt,name=tags,proto3" json:"tags,omitempty"`
+	Tags *StringList `protobuf:"bytes,13,opt,name=tags,proto3,oneof" json:"tags,omitempty"`
 	// At most 2048 as JSON.
-	Languages *StringList `protobuf:"bytes,14,opt,name=languages,proto3" json:"languages,omitempty"`
+	Languages *StringList `protobuf:"bytes,14,opt,name=languages,proto3,oneof" json:"languages,omitempty"`
 	// A JSON object or array, at most 16384.
 	Protocols *string `protobuf:"bytes,15,opt,name=protocols,proto3,oneof" json:"protocols,omitempty"`
 	// At most 512.
@@ -772,9 +772,9 @@ type GetWebhookHealthResponse struct {
 	// No failure since the last success.
 	Healthy bool `protobuf:"varint,1,opt,name=healthy,proto3" json:"healthy,omitempty"`
 	// When a delivery last succeeded.
-	LastSuccess *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=last_success,json=lastSuccess,proto3" json:"last_success,omitempty"`
+	LastSuccess *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=last_success,json=lastSuccess,proto3,oneof" json:"last_success,omitempty"`
 	// When a delivery last failed for good.
-	LastFailure *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=last_failure,json=lastFailure,proto3" json:"last_failure,omitempty"`
+	LastFailure *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=last_failure,json=lastFailure,proto3,oneof" json:"last_failure,omitempty"`
 	// Failures since the last success.
 	ConsecutiveFailures int32 `protobuf:"varint,4,opt,name=consecutive_failures,json=consecutiveFailures,proto3" json:"consecutive_failures,omitempty"`
 	// Whether deliveries are paused.
@@ -1772,7 +1772,7 @@ type WorkspaceDirectMessage struct {
 	// The other side.
 	CounterpartBot *Counterpart `protobuf:"bytes,2,opt,name=counterpart_bot,json=counterpartBot,proto3" json:"counterpart_bot,omitempty"`
 	// The newest message.
-	LastMessagePreview *MessagePreview `protobuf:"bytes,3,opt,name=last_message_preview,json=lastMessagePreview,proto3" json:"last_message_preview,omitempty"`
+	LastMessagePreview *MessagePreview `protobuf:"bytes,3,opt,name=last_message_preview,json=lastMessagePreview,proto3,oneof" json:"last_message_preview,omitempty"`
 	// When the newest message was sent, or the channel was created.
 	LastActivityAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=last_activity_at,json=lastActivityAt,proto3" json:"last_activity_at,omitempty"`
 	unknownFields  protoimpl.UnknownFields
@@ -2033,39 +2033,44 @@ var File_b2b_v1_bot_proto protoreflect.FileDescriptor
 
 const file_b2b_v1_bot_proto_rawDesc = "" +
 	"\n" +
-	"\x10b2b/v1/bot.proto\x12\x06b2b.v1\x1a\x1cb2b/options/v1/options.proto\x1a\x14b2b/v1/channel.proto\x1a\x11b2b/v1/list.proto\x1a\x13b2b/v1/thread.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf1\x06\n" +
+	"\x10b2b/v1/bot.proto\x12\x06b2b.v1\x1a\x1cb2b/options/v1/options.proto\x1a\x14b2b/v1/channel.proto\x1a\x11b2b/v1/list.proto\x1a\x13b2b/v1/thread.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa8\a\n" +
 	"\x03Bot\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x15\n" +
 	"\x06org_id\x18\x02 \x01(\tR\x05orgId\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12-\n" +
 	"\tauth_role\x18\x04 \x01(\x0e2\x10.b2b.v1.AuthRoleR\bauthRole\x12\x16\n" +
-	"\x06online\x18\x05 \x01(\bR\x06online\x12<\n" +
-	"\flast_seen_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"lastSeenAt\x129\n" +
+	"\x06online\x18\x05 \x01(\bR\x06online\x12A\n" +
+	"\flast_seen_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampH\x00R\n" +
+	"lastSeenAt\x88\x01\x01\x129\n" +
 	"\n" +
 	"created_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12'\n" +
-	"\bmetadata\x18\b \x01(\tB\x06ڵ\x18\x02\x10\x01H\x00R\bmetadata\x88\x01\x01\x12\x15\n" +
-	"\x03bio\x18\t \x01(\tH\x01R\x03bio\x88\x01\x01\x12\x17\n" +
+	"\bmetadata\x18\b \x01(\tB\x06ڵ\x18\x02\x10\x01H\x01R\bmetadata\x88\x01\x01\x12\x15\n" +
+	"\x03bio\x18\t \x01(\tH\x02R\x03bio\x88\x01\x01\x12\x17\n" +
 	"\x04role\x18\n" +
-	" \x01(\tH\x02R\x04role\x88\x01\x01\x12\x1f\n" +
-	"\bfunction\x18\v \x01(\tH\x03R\bfunction\x88\x01\x01\x12\x17\n" +
-	"\x04team\x18\f \x01(\tH\x04R\x04team\x88\x01\x01\x12&\n" +
-	"\x04tags\x18\r \x01(\v2\x12.b2b.v1.StringListR\x04tags\x120\n" +
-	"\tlanguages\x18\x0e \x01(\v2\x12.b2b.v1.StringListR\tlanguages\x12)\n" +
-	"\tprotocols\x18\x0f \x01(\tB\x06ڵ\x18\x02\x10\x01H\x05R\tprotocols\x88\x01\x01\x12$\n" +
-	"\vstatus_text\x18\x10 \x01(\tH\x06R\n" +
+	" \x01(\tH\x03R\x04role\x88\x01\x01\x12\x1f\n" +
+	"\bfunction\x18\v \x01(\tH\x04R\bfunction\x88\x01\x01\x12\x17\n" +
+	"\x04team\x18\f \x01(\tH\x05R\x04team\x88\x01\x01\x12+\n" +
+	"\x04tags\x18\r \x01(\v2\x12.b2b.v1.StringListH\x06R\x04tags\x88\x01\x01\x125\n" +
+	"\tlanguages\x18\x0e \x01(\v2\x12.b2b.v1.StringListH\aR\tlanguages\x88\x01\x01\x12)\n" +
+	"\tprotocols\x18\x0f \x01(\tB\x06ڵ\x18\x02\x10\x01H\bR\tprotocols\x88\x01\x01\x12$\n" +
+	"\vstatus_text\x18\x10 \x01(\tH\tR\n" +
 	"statusText\x88\x01\x01\x12\x1f\n" +
-	"\btimezone\x18\x11 \x01(\tH\aR\btimezone\x88\x01\x01\x12&\n" +
-	"\factive_hours\x18\x12 \x01(\tH\bR\vactiveHours\x88\x01\x01\x12\x18\n" +
+	"\btimezone\x18\x11 \x01(\tH\n" +
+	"R\btimezone\x88\x01\x01\x12&\n" +
+	"\factive_hours\x18\x12 \x01(\tH\vR\vactiveHours\x88\x01\x01\x12\x18\n" +
 	"\aversion\x18\x13 \x01(\tR\aversion\x12\x1d\n" +
-	"\aruntime\x18\x14 \x01(\tH\tR\aruntime\x88\x01\x01\x123\n" +
+	"\aruntime\x18\x14 \x01(\tH\fR\aruntime\x88\x01\x01\x123\n" +
 	"\vjoin_status\x18\x15 \x01(\x0e2\x12.b2b.v1.JoinStatusR\n" +
-	"joinStatusB\v\n" +
+	"joinStatusB\x0f\n" +
+	"\r_last_seen_atB\v\n" +
 	"\t_metadataB\x06\n" +
 	"\x04_bioB\a\n" +
 	"\x05_roleB\v\n" +
 	"\t_functionB\a\n" +
-	"\x05_teamB\f\n" +
+	"\x05_teamB\a\n" +
+	"\x05_tagsB\f\n" +
+	"\n" +
+	"_languagesB\f\n" +
 	"\n" +
 	"_protocolsB\x0e\n" +
 	"\f_status_textB\v\n" +
@@ -2104,13 +2109,15 @@ const file_b2b_v1_bot_proto_rawDesc = "" +
 	"\x15GetBotProfileResponse\x12\x1d\n" +
 	"\x03bot\x18\x01 \x01(\v2\v.b2b.v1.BotR\x03bot\"-\n" +
 	"\x17GetWebhookHealthRequest\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\"\x81\x02\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"\xad\x02\n" +
 	"\x18GetWebhookHealthResponse\x12\x18\n" +
-	"\ahealthy\x18\x01 \x01(\bR\ahealthy\x12=\n" +
-	"\flast_success\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\vlastSuccess\x12=\n" +
-	"\flast_failure\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\vlastFailure\x121\n" +
+	"\ahealthy\x18\x01 \x01(\bR\ahealthy\x12B\n" +
+	"\flast_success\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampH\x00R\vlastSuccess\x88\x01\x01\x12B\n" +
+	"\flast_failure\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampH\x01R\vlastFailure\x88\x01\x01\x121\n" +
 	"\x14consecutive_failures\x18\x04 \x01(\x05R\x13consecutiveFailures\x12\x1a\n" +
-	"\bdegraded\x18\x05 \x01(\bR\bdegraded\"U\n" +
+	"\bdegraded\x18\x05 \x01(\bR\bdegradedB\x0f\n" +
+	"\r_last_successB\x0f\n" +
+	"\r_last_failure\"U\n" +
 	"\x10DeleteBotRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\"\n" +
 	"\n" +
@@ -2164,9 +2171,9 @@ const file_b2b_v1_bot_proto_rawDesc = "" +
 	"\b_runtimeB\r\n" +
 	"\v_request_id\"6\n" +
 	"\x15UpdateProfileResponse\x12\x1d\n" +
-	"\x03bot\x18\x01 \x01(\v2\v.b2b.v1.BotR\x03bot\"f\n" +
-	"\x0fRenameMeRequest\x12\x17\n" +
-	"\x04name\x18\x01 \x01(\tH\x00R\x04name\x88\x01\x01\x12\"\n" +
+	"\x03bot\x18\x01 \x01(\v2\v.b2b.v1.BotR\x03bot\"n\n" +
+	"\x0fRenameMeRequest\x12\x1f\n" +
+	"\x04name\x18\x01 \x01(\tB\x06ڵ\x18\x02P\x01H\x00R\x04name\x88\x01\x01\x12\"\n" +
 	"\n" +
 	"request_id\x18d \x01(\tH\x01R\trequestId\x88\x01\x01B\a\n" +
 	"\x05_nameB\r\n" +
@@ -2200,12 +2207,13 @@ const file_b2b_v1_bot_proto_rawDesc = "" +
 	"\vsender_name\x18\x03 \x01(\tR\n" +
 	"senderName\x129\n" +
 	"\n" +
-	"created_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\"\x91\x02\n" +
+	"created_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\"\xaf\x02\n" +
 	"\x16WorkspaceDirectMessage\x12)\n" +
 	"\achannel\x18\x01 \x01(\v2\x0f.b2b.v1.ChannelR\achannel\x12<\n" +
-	"\x0fcounterpart_bot\x18\x02 \x01(\v2\x13.b2b.v1.CounterpartR\x0ecounterpartBot\x12H\n" +
-	"\x14last_message_preview\x18\x03 \x01(\v2\x16.b2b.v1.MessagePreviewR\x12lastMessagePreview\x12D\n" +
-	"\x10last_activity_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x0elastActivityAt\"\xa8\x01\n" +
+	"\x0fcounterpart_bot\x18\x02 \x01(\v2\x13.b2b.v1.CounterpartR\x0ecounterpartBot\x12M\n" +
+	"\x14last_message_preview\x18\x03 \x01(\v2\x16.b2b.v1.MessagePreviewH\x00R\x12lastMessagePreview\x88\x01\x01\x12D\n" +
+	"\x10last_activity_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x0elastActivityAtB\x17\n" +
+	"\x15_last_message_preview\"\xa8\x01\n" +
 	"\x17WorkspaceDirectMessages\x124\n" +
 	"\x05items\x18\x01 \x03(\v2\x1e.b2b.v1.WorkspaceDirectMessageR\x05items\x12\x19\n" +
 	"\bhas_more\x18\x02 \x01(\bR\ahasMore\x12,\n" +
@@ -2378,12 +2386,14 @@ func file_b2b_v1_bot_proto_init() {
 	file_b2b_v1_bot_proto_msgTypes[0].OneofWrappers = []any{}
 	file_b2b_v1_bot_proto_msgTypes[1].OneofWrappers = []any{}
 	file_b2b_v1_bot_proto_msgTypes[2].OneofWrappers = []any{}
+	file_b2b_v1_bot_proto_msgTypes[8].OneofWrappers = []any{}
 	file_b2b_v1_bot_proto_msgTypes[9].OneofWrappers = []any{}
 	file_b2b_v1_bot_proto_msgTypes[13].OneofWrappers = []any{}
 	file_b2b_v1_bot_proto_msgTypes[15].OneofWrappers = []any{}
 	file_b2b_v1_bot_proto_msgTypes[17].OneofWrappers = []any{}
 	file_b2b_v1_bot_proto_msgTypes[21].OneofWrappers = []any{}
 	file_b2b_v1_bot_proto_msgTypes[22].OneofWrappers = []any{}
+	file_b2b_v1_bot_proto_msgTypes[24].OneofWrappers = []any{}
 	file_b2b_v1_bot_proto_msgTypes[25].OneofWrappers = []any{}
 	file_b2b_v1_bot_proto_msgTypes[26].OneofWrappers = []any{}
 	type x struct{}

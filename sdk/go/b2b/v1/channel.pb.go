@@ -1274,9 +1274,9 @@ const file_b2b_v1_channel_proto_rawDesc = "" +
 	"\fInboxMessage\x128\n" +
 	"\amessage\x18\x01 \x01(\v2\x16.b2b.v1.ChannelMessageB\x06ڵ\x18\x020\x01R\amessage\x12&\n" +
 	"\fchannel_name\x18\x02 \x01(\tH\x00R\vchannelName\x88\x01\x01B\x0f\n" +
-	"\r_channel_name\"\xfd\x01\n" +
-	"\x18SendDirectMessageRequest\x12\x13\n" +
-	"\x02to\x18\x01 \x01(\tH\x00R\x02to\x88\x01\x01\x12\x1d\n" +
+	"\r_channel_name\"\x85\x02\n" +
+	"\x18SendDirectMessageRequest\x12\x1b\n" +
+	"\x02to\x18\x01 \x01(\tB\x06ڵ\x18\x02P\x01H\x00R\x02to\x88\x01\x01\x12\x1d\n" +
 	"\acontent\x18\x02 \x01(\tH\x01R\acontent\x88\x01\x01\x12&\n" +
 	"\fcontent_type\x18\x03 \x01(\tH\x02R\vcontentType\x88\x01\x01\x12.\n" +
 	"\x05parts\x18\x04 \x01(\v2\x10.b2b.v1.PartListB\x06ڵ\x18\x02@\x01R\x05parts\x12\"\n" +
@@ -1329,9 +1329,9 @@ const file_b2b_v1_channel_proto_rawDesc = "" +
 	"\x16ListBotChannelsRequest\x12\x10\n" +
 	"\x03bot\x18\x01 \x01(\tR\x03bot\"M\n" +
 	"\x17ListBotChannelsResponse\x122\n" +
-	"\bchannels\x18\x01 \x03(\v2\x16.b2b.v1.ChannelListingR\bchannels\"C\n" +
-	"\x0fGetInboxRequest\x120\n" +
-	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"D\n" +
+	"\bchannels\x18\x01 \x03(\v2\x16.b2b.v1.ChannelListingR\bchannels\"K\n" +
+	"\x0fGetInboxRequest\x128\n" +
+	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\x06ڵ\x18\x02P\x01R\x05since\"D\n" +
 	"\x10GetInboxResponse\x120\n" +
 	"\bmessages\x18\x01 \x03(\v2\x14.b2b.v1.InboxMessageR\bmessages*D\n" +
 	"\vChannelType\x12\x1c\n" +

@@ -215,7 +215,7 @@ func (x *SubscribeRequest) GetChannelIds() []string {
 type SubscribeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What happened; absent in a heartbeat, which comes every 15 seconds at least.
-	Event *Event `protobuf:"bytes,1,opt,name=event,proto3" json:"event,omitempty"`
+	Event *Event `protobuf:"bytes,1,opt,name=event,proto3,oneof" json:"event,omitempty"`
 	// Where the stream stands now: the position to resume from. Absent with events
 	// that are told once and not kept (bot_online, bot_offline of connections).
 	Cursor        *string `protobuf:"bytes,2,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
@@ -2290,7 +2290,7 @@ type ThreadParticipantEvent struct {
 	// Who did it: a bot's id, or "org:" and the org's id.
 	By string `protobuf:"bytes,5,opt,name=by,proto3" json:"by,omitempty"`
 	// What it is there. Invitations by bots always carry the key.
-	Label         *LabelValue `protobuf:"bytes,6,opt,name=label,proto3" json:"label,omitempty"`
+	Label         *LabelValue `protobuf:"bytes,6,opt,name=label,proto3,oneof" json:"label,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2627,13 +2627,14 @@ const file_b2b_v1_event_proto_rawDesc = "" +
 	"thread_ids\x18\x03 \x03(\tR\tthreadIds\x12\x1f\n" +
 	"\vchannel_ids\x18\x04 \x03(\tR\n" +
 	"channelIdsB\t\n" +
-	"\a_cursor\"`\n" +
-	"\x11SubscribeResponse\x12#\n" +
-	"\x05event\x18\x01 \x01(\v2\r.b2b.v1.EventR\x05event\x12\x1b\n" +
-	"\x06cursor\x18\x02 \x01(\tH\x00R\x06cursor\x88\x01\x01B\t\n" +
-	"\a_cursor\"\x99\x01\n" +
-	"\x18ListCatchupEventsRequest\x120\n" +
-	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x1b\n" +
+	"\a_cursor\"o\n" +
+	"\x11SubscribeResponse\x12(\n" +
+	"\x05event\x18\x01 \x01(\v2\r.b2b.v1.EventH\x00R\x05event\x88\x01\x01\x12\x1b\n" +
+	"\x06cursor\x18\x02 \x01(\tH\x01R\x06cursor\x88\x01\x01B\b\n" +
+	"\x06_eventB\t\n" +
+	"\a_cursor\"\xa1\x01\n" +
+	"\x18ListCatchupEventsRequest\x128\n" +
+	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\x06ڵ\x18\x02P\x01R\x05since\x12\x1b\n" +
 	"\x06cursor\x18\x02 \x01(\tH\x00R\x06cursor\x88\x01\x01\x12\x19\n" +
 	"\x05limit\x18\x03 \x01(\x05H\x01R\x05limit\x88\x01\x01B\t\n" +
 	"\a_cursorB\b\n" +
@@ -2681,9 +2682,9 @@ const file_b2b_v1_event_proto_rawDesc = "" +
 	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12\x14\n" +
 	"\x05topic\x18\x02 \x01(\tR\x05topic\x12\x1d\n" +
 	"\n" +
-	"removed_by\x18\x03 \x01(\tR\tremovedBy\"M\n" +
-	"\x19CountCatchupEventsRequest\x120\n" +
-	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\xe5\x01\n" +
+	"removed_by\x18\x03 \x01(\tR\tremovedBy\"U\n" +
+	"\x19CountCatchupEventsRequest\x128\n" +
+	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\x06ڵ\x18\x02P\x01R\x05since\"\xe5\x01\n" +
 	"\x1aCountCatchupEventsResponse\x12%\n" +
 	"\x0ethread_invites\x18\x01 \x01(\x05R\rthreadInvites\x122\n" +
 	"\x15thread_status_changes\x18\x02 \x01(\x05R\x13threadStatusChanges\x12+\n" +
@@ -2768,14 +2769,15 @@ const file_b2b_v1_event_proto_rawDesc = "" +
 	"\x13ThreadArtifactEvent\x12\x1b\n" +
 	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12,\n" +
 	"\bartifact\x18\x02 \x01(\v2\x10.b2b.v1.ArtifactR\bartifact\x12.\n" +
-	"\x06action\x18\x03 \x01(\x0e2\x16.b2b.v1.ArtifactActionR\x06action\"\xdc\x01\n" +
+	"\x06action\x18\x03 \x01(\x0e2\x16.b2b.v1.ArtifactActionR\x06action\"\xeb\x01\n" +
 	"\x16ThreadParticipantEvent\x12\x1b\n" +
 	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12\x15\n" +
 	"\x06bot_id\x18\x02 \x01(\tR\x05botId\x12\x19\n" +
 	"\bbot_name\x18\x03 \x01(\tR\abotName\x121\n" +
 	"\x06action\x18\x04 \x01(\x0e2\x19.b2b.v1.ParticipantActionR\x06action\x12\x0e\n" +
-	"\x02by\x18\x05 \x01(\tR\x02by\x120\n" +
-	"\x05label\x18\x06 \x01(\v2\x12.b2b.v1.LabelValueB\x06ڵ\x18\x02\b\x01R\x05label\"9\n" +
+	"\x02by\x18\x05 \x01(\tR\x02by\x125\n" +
+	"\x05label\x18\x06 \x01(\v2\x12.b2b.v1.LabelValueB\x06ڵ\x18\x02\b\x01H\x00R\x05label\x88\x01\x01B\b\n" +
+	"\x06_label\"9\n" +
 	"\n" +
 	"LabelValue\x12\x19\n" +
 	"\x05value\x18\x01 \x01(\tH\x00R\x05value\x88\x01\x01:\x06\xaa\xb6\x18\x02\x18\x01B\b\n" +
@@ -2979,6 +2981,7 @@ func file_b2b_v1_event_proto_init() {
 		(*Event_AccessChanged)(nil),
 	}
 	file_b2b_v1_event_proto_msgTypes[21].OneofWrappers = []any{}
+	file_b2b_v1_event_proto_msgTypes[28].OneofWrappers = []any{}
 	file_b2b_v1_event_proto_msgTypes[29].OneofWrappers = []any{}
 	file_b2b_v1_event_proto_msgTypes[32].OneofWrappers = []any{}
 	type x struct{}

@@ -718,7 +718,7 @@ type ThreadMessage struct {
 	// The message that this one replies to.
 	ReplyToId *string `protobuf:"bytes,10,opt,name=reply_to_id,json=replyToId,proto3,oneof" json:"reply_to_id,omitempty"`
 	// That message, while it exists.
-	ReplyToMessage *ReplyPreview `protobuf:"bytes,11,opt,name=reply_to_message,json=replyToMessage,proto3" json:"reply_to_message,omitempty"`
+	ReplyToMessage *ReplyPreview `protobuf:"bytes,11,opt,name=reply_to_message,json=replyToMessage,proto3,oneof" json:"reply_to_message,omitempty"`
 	// Any JSON, at most 16384 bytes.
 	Metadata *string `protobuf:"bytes,12,opt,name=metadata,proto3,oneof" json:"metadata,omitempty"`
 	// When it was sent.
@@ -909,7 +909,7 @@ const file_b2b_v1_message_proto_rawDesc = "" +
 	"\n" +
 	"created_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAtB\f\n" +
 	"\n" +
-	"_sender_id\"\xaa\x04\n" +
+	"_sender_id\"\xc4\x04\n" +
 	"\rThreadMessage\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n" +
 	"\tthread_id\x18\x02 \x01(\tR\bthreadId\x12 \n" +
@@ -923,14 +923,15 @@ const file_b2b_v1_message_proto_rawDesc = "" +
 	"\vmention_all\x18\t \x01(\bR\n" +
 	"mentionAll\x12#\n" +
 	"\vreply_to_id\x18\n" +
-	" \x01(\tH\x01R\treplyToId\x88\x01\x01\x12F\n" +
-	"\x10reply_to_message\x18\v \x01(\v2\x14.b2b.v1.ReplyPreviewB\x06ڵ\x18\x02\b\x01R\x0ereplyToMessage\x12'\n" +
-	"\bmetadata\x18\f \x01(\tB\x06ڵ\x18\x02\x10\x01H\x02R\bmetadata\x88\x01\x01\x129\n" +
+	" \x01(\tH\x01R\treplyToId\x88\x01\x01\x12K\n" +
+	"\x10reply_to_message\x18\v \x01(\v2\x14.b2b.v1.ReplyPreviewB\x06ڵ\x18\x02\b\x01H\x02R\x0ereplyToMessage\x88\x01\x01\x12'\n" +
+	"\bmetadata\x18\f \x01(\tB\x06ڵ\x18\x02\x10\x01H\x03R\bmetadata\x88\x01\x01\x129\n" +
 	"\n" +
 	"created_at\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAtB\f\n" +
 	"\n" +
 	"_sender_idB\x0e\n" +
-	"\f_reply_to_idB\v\n" +
+	"\f_reply_to_idB\x13\n" +
+	"\x11_reply_to_messageB\v\n" +
 	"\t_metadataB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3"
 
 var (

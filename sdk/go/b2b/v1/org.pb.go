@@ -2914,7 +2914,7 @@ type UpdateBotStatusResponse struct {
 	// "bot:" and a bot id, or "session:" and a session's public handle.
 	JoinStatusChangedBy *string `protobuf:"bytes,5,opt,name=join_status_changed_by,json=joinStatusChangedBy,proto3,oneof" json:"join_status_changed_by,omitempty"`
 	// When it was last changed.
-	JoinStatusChangedAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=join_status_changed_at,json=joinStatusChangedAt,proto3" json:"join_status_changed_at,omitempty"`
+	JoinStatusChangedAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=join_status_changed_at,json=joinStatusChangedAt,proto3,oneof" json:"join_status_changed_at,omitempty"`
 	// Why, as told.
 	JoinStatusReason *string `protobuf:"bytes,7,opt,name=join_status_reason,json=joinStatusReason,proto3,oneof" json:"join_status_reason,omitempty"`
 	unknownFields    protoimpl.UnknownFields
@@ -3383,9 +3383,9 @@ const file_b2b_v1_org_proto_rawDesc = "" +
 	"\n" +
 	"created_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x124\n" +
 	"\x16join_approval_required\x18\x06 \x01(\x05R\x14joinApprovalRequired\x12\x1b\n" +
-	"\tbot_count\x18\a \x01(\x05R\bbotCount\"\xac\x01\n" +
-	"\x10CreateOrgRequest\x12\x17\n" +
-	"\x04name\x18\x01 \x01(\tH\x00R\x04name\x88\x01\x01\x12.\n" +
+	"\tbot_count\x18\a \x01(\x05R\bbotCount\"\xb4\x01\n" +
+	"\x10CreateOrgRequest\x12\x1f\n" +
+	"\x04name\x18\x01 \x01(\tB\x06ڵ\x18\x02P\x01H\x00R\x04name\x88\x01\x01\x12.\n" +
 	"\x10persist_messages\x18\x02 \x01(\bH\x01R\x0fpersistMessages\x88\x01\x01\x12\"\n" +
 	"\n" +
 	"request_id\x18d \x01(\tH\x02R\trequestId\x88\x01\x01B\a\n" +
@@ -3470,11 +3470,11 @@ const file_b2b_v1_org_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18d \x01(\tH\x00R\trequestId\x88\x01\x01B\r\n" +
 	"\v_request_id\"\x1a\n" +
-	"\x18DeleteInviteCodeResponse\"\xa4\x01\n" +
-	"\x17RedeemInviteCodeRequest\x12$\n" +
-	"\vinvite_code\x18\x01 \x01(\tH\x00R\n" +
-	"inviteCode\x88\x01\x01\x12\x17\n" +
-	"\x04name\x18\x02 \x01(\tH\x01R\x04name\x88\x01\x01\x12\"\n" +
+	"\x18DeleteInviteCodeResponse\"\xb4\x01\n" +
+	"\x17RedeemInviteCodeRequest\x12,\n" +
+	"\vinvite_code\x18\x01 \x01(\tB\x06ڵ\x18\x02P\x01H\x00R\n" +
+	"inviteCode\x88\x01\x01\x12\x1f\n" +
+	"\x04name\x18\x02 \x01(\tB\x06ڵ\x18\x02P\x01H\x01R\x04name\x88\x01\x01\x12\"\n" +
 	"\n" +
 	"request_id\x18d \x01(\tH\x02R\trequestId\x88\x01\x01B\x0e\n" +
 	"\f_invite_codeB\a\n" +
@@ -3612,10 +3612,10 @@ const file_b2b_v1_org_proto_rawDesc = "" +
 	"\v_request_id\"5\n" +
 	"\x14RotateSecretResponse\x12\x1d\n" +
 	"\n" +
-	"org_secret\x18\x01 \x01(\tR\torgSecret\"\xa2\x01\n" +
+	"org_secret\x18\x01 \x01(\tR\torgSecret\"\xaa\x01\n" +
 	"\x14UpdateBotRoleRequest\x12\x15\n" +
-	"\x06bot_id\x18\x01 \x01(\tR\x05botId\x122\n" +
-	"\tauth_role\x18\x02 \x01(\x0e2\x10.b2b.v1.AuthRoleH\x00R\bauthRole\x88\x01\x01\x12\"\n" +
+	"\x06bot_id\x18\x01 \x01(\tR\x05botId\x12:\n" +
+	"\tauth_role\x18\x02 \x01(\x0e2\x10.b2b.v1.AuthRoleB\x06ڵ\x18\x02P\x01H\x00R\bauthRole\x88\x01\x01\x12\"\n" +
 	"\n" +
 	"request_id\x18d \x01(\tH\x01R\trequestId\x88\x01\x01B\f\n" +
 	"\n" +
@@ -3623,26 +3623,27 @@ const file_b2b_v1_org_proto_rawDesc = "" +
 	"\v_request_id\"]\n" +
 	"\x15UpdateBotRoleResponse\x12\x15\n" +
 	"\x06bot_id\x18\x01 \x01(\tR\x05botId\x12-\n" +
-	"\tauth_role\x18\x02 \x01(\x0e2\x10.b2b.v1.AuthRoleR\bauthRole\"\xce\x01\n" +
+	"\tauth_role\x18\x02 \x01(\x0e2\x10.b2b.v1.AuthRoleR\bauthRole\"\xd6\x01\n" +
 	"\x16UpdateBotStatusRequest\x12\x15\n" +
-	"\x06bot_id\x18\x01 \x01(\tR\x05botId\x12/\n" +
-	"\x06status\x18\x02 \x01(\x0e2\x12.b2b.v1.JoinStatusH\x00R\x06status\x88\x01\x01\x12#\n" +
+	"\x06bot_id\x18\x01 \x01(\tR\x05botId\x127\n" +
+	"\x06status\x18\x02 \x01(\x0e2\x12.b2b.v1.JoinStatusB\x06ڵ\x18\x02P\x01H\x00R\x06status\x88\x01\x01\x12#\n" +
 	"\x06reason\x18\x03 \x01(\tB\x06ڵ\x18\x02@\x01H\x01R\x06reason\x88\x01\x01\x12\"\n" +
 	"\n" +
 	"request_id\x18d \x01(\tH\x02R\trequestId\x88\x01\x01B\t\n" +
 	"\a_statusB\t\n" +
 	"\a_reasonB\r\n" +
-	"\v_request_id\"\xa6\x03\n" +
+	"\v_request_id\"\xc6\x03\n" +
 	"\x17UpdateBotStatusResponse\x12\x15\n" +
 	"\x06bot_id\x18\x01 \x01(\tR\x05botId\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x123\n" +
 	"\vjoin_status\x18\x03 \x01(\x0e2\x12.b2b.v1.JoinStatusR\n" +
 	"joinStatus\x12;\n" +
 	"\x0fprevious_status\x18\x04 \x01(\x0e2\x12.b2b.v1.JoinStatusR\x0epreviousStatus\x128\n" +
-	"\x16join_status_changed_by\x18\x05 \x01(\tH\x00R\x13joinStatusChangedBy\x88\x01\x01\x12O\n" +
-	"\x16join_status_changed_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x13joinStatusChangedAt\x121\n" +
-	"\x12join_status_reason\x18\a \x01(\tH\x01R\x10joinStatusReason\x88\x01\x01B\x19\n" +
-	"\x17_join_status_changed_byB\x15\n" +
+	"\x16join_status_changed_by\x18\x05 \x01(\tH\x00R\x13joinStatusChangedBy\x88\x01\x01\x12T\n" +
+	"\x16join_status_changed_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampH\x01R\x13joinStatusChangedAt\x88\x01\x01\x121\n" +
+	"\x12join_status_reason\x18\a \x01(\tH\x02R\x10joinStatusReason\x88\x01\x01B\x19\n" +
+	"\x17_join_status_changed_byB\x19\n" +
+	"\x17_join_status_changed_atB\x15\n" +
 	"\x13_join_status_reason\"v\n" +
 	"\x16DeleteTombstoneRequest\x12\x15\n" +
 	"\x06org_id\x18\x01 \x01(\tR\x05orgId\x12\x12\n" +

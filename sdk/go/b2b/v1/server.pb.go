@@ -183,7 +183,7 @@ type GetHealthResponse struct {
 	// Whether the database answers.
 	Db DatabaseStatus `protobuf:"varint,5,opt,name=db,proto3,enum=b2b.v1.DatabaseStatus" json:"db,omitempty"`
 	// Only for the operator: with the admin secret as bearer token.
-	Ws            *ConnectionStats `protobuf:"bytes,6,opt,name=ws,proto3" json:"ws,omitempty"`
+	Ws            *ConnectionStats `protobuf:"bytes,6,opt,name=ws,proto3,oneof" json:"ws,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1020,19 +1020,103 @@ func (x *GetSkillResponse) GetGuide() *httpbody.HttpBody {
 	return nil
 }
 
+// Asks for the OpenAPI document.
+type GetOpenApiRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetOpenApiRequest) Reset() {
+	*x = GetOpenApiRequest{}
+	mi := &file_b2b_v1_server_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetOpenApiRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetOpenApiRequest) ProtoMessage() {}
+
+func (x *GetOpenApiRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_server_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetOpenApiRequest.ProtoReflect.Descriptor instead.
+func (*GetOpenApiRequest) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_server_proto_rawDescGZIP(), []int{15}
+}
+
+// The OpenAPI document.
+type GetOpenApiResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// JSON in UTF-8.
+	Document      *httpbody.HttpBody `protobuf:"bytes,1,opt,name=document,proto3" json:"document,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetOpenApiResponse) Reset() {
+	*x = GetOpenApiResponse{}
+	mi := &file_b2b_v1_server_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetOpenApiResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetOpenApiResponse) ProtoMessage() {}
+
+func (x *GetOpenApiResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_server_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetOpenApiResponse.ProtoReflect.Descriptor instead.
+func (*GetOpenApiResponse) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_server_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *GetOpenApiResponse) GetDocument() *httpbody.HttpBody {
+	if x != nil {
+		return x.Document
+	}
+	return nil
+}
+
 var File_b2b_v1_server_proto protoreflect.FileDescriptor
 
 const file_b2b_v1_server_proto_rawDesc = "" +
 	"\n" +
 	"\x13b2b/v1/server.proto\x12\x06b2b.v1\x1a\x1cb2b/options/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\"\x12\n" +
-	"\x10GetHealthRequest\"\x8b\x02\n" +
+	"\x10GetHealthRequest\"\x97\x02\n" +
 	"\x11GetHealthResponse\x12,\n" +
 	"\x06status\x18\x01 \x01(\x0e2\x14.b2b.v1.HealthStatusR\x06status\x12\x1b\n" +
 	"\tuptime_ms\x18\x02 \x01(\x03R\buptimeMs\x12+\n" +
 	"\x11connected_clients\x18\x03 \x01(\x05R\x10connectedClients\x12%\n" +
 	"\x0econnected_bots\x18\x04 \x01(\x05R\rconnectedBots\x12&\n" +
-	"\x02db\x18\x05 \x01(\x0e2\x16.b2b.v1.DatabaseStatusR\x02db\x12/\n" +
-	"\x02ws\x18\x06 \x01(\v2\x17.b2b.v1.ConnectionStatsB\x06ڵ\x18\x02\b\x01R\x02ws\"\xa8\x02\n" +
+	"\x02db\x18\x05 \x01(\x0e2\x16.b2b.v1.DatabaseStatusR\x02db\x124\n" +
+	"\x02ws\x18\x06 \x01(\v2\x17.b2b.v1.ConnectionStatsB\x06ڵ\x18\x02\b\x01H\x00R\x02ws\x88\x01\x01B\x05\n" +
+	"\x03_ws\"\xa8\x02\n" +
 	"\x0fConnectionStats\x122\n" +
 	"\aby_type\x18\x01 \x01(\v2\x19.b2b.v1.ConnectionsByTypeR\x06byType\x12-\n" +
 	"\x06by_bot\x18\x02 \x03(\v2\x16.b2b.v1.BotConnectionsR\x05byBot\x12/\n" +
@@ -1078,7 +1162,10 @@ const file_b2b_v1_server_proto_rawDesc = "" +
 	"\x13active_thread_count\x18\x06 \x01(\x03R\x11activeThreadCount\"\x11\n" +
 	"\x0fGetSkillRequest\">\n" +
 	"\x10GetSkillResponse\x12*\n" +
-	"\x05guide\x18\x01 \x01(\v2\x14.google.api.HttpBodyR\x05guide*_\n" +
+	"\x05guide\x18\x01 \x01(\v2\x14.google.api.HttpBodyR\x05guide\"\x13\n" +
+	"\x11GetOpenApiRequest\"F\n" +
+	"\x12GetOpenApiResponse\x120\n" +
+	"\bdocument\x18\x01 \x01(\v2\x14.google.api.HttpBodyR\bdocument*_\n" +
 	"\fHealthStatus\x12\x1d\n" +
 	"\x19HEALTH_STATUS_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10HEALTH_STATUS_OK\x10\x01\x12\x1a\n" +
@@ -1086,7 +1173,7 @@ const file_b2b_v1_server_proto_rawDesc = "" +
 	"\x0eDatabaseStatus\x12\x1f\n" +
 	"\x1bDATABASE_STATUS_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12DATABASE_STATUS_OK\x10\x01\x12\x19\n" +
-	"\x15DATABASE_STATUS_ERROR\x10\x022\x87\x04\n" +
+	"\x15DATABASE_STATUS_ERROR\x10\x022\xa2\x05\n" +
 	"\rServerService\x12s\n" +
 	"\tGetHealth\x12\x18.b2b.v1.GetHealthRequest\x1a\x19.b2b.v1.GetHealthResponse\"1\x8a\xb5\x18\x03\n" +
 	"\x01\x01\x92\xb5\x18\x17\x12\x15\n" +
@@ -1098,9 +1185,12 @@ const file_b2b_v1_server_proto_rawDesc = "" +
 	"\x01\x01\x82\xd3\xe4\x93\x02\x0e\x12\f/api/version\x12X\n" +
 	"\bGetStats\x12\x17.b2b.v1.GetStatsRequest\x1a\x18.b2b.v1.GetStatsResponse\"\x19\x8a\xb5\x18\x03\n" +
 	"\x01\x01\x82\xd3\xe4\x93\x02\f\x12\n" +
-	"/api/stats\x12^\n" +
-	"\bGetSkill\x12\x17.b2b.v1.GetSkillRequest\x1a\x18.b2b.v1.GetSkillResponse\"\x1f\x8a\xb5\x18\x03\n" +
-	"\x01\x01\x82\xd3\xe4\x93\x02\x12b\x05guide\x12\t/skill.mdB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3"
+	"/api/stats\x12q\n" +
+	"\bGetSkill\x12\x17.b2b.v1.GetSkillRequest\x1a\x18.b2b.v1.GetSkillResponse\"2\x8a\xb5\x18\x03\n" +
+	"\x01\x01\x92\xb5\x18\x0f\"\rtext/markdown\x82\xd3\xe4\x93\x02\x12b\x05guide\x12\t/skill.md\x12\x85\x01\n" +
+	"\n" +
+	"GetOpenApi\x12\x19.b2b.v1.GetOpenApiRequest\x1a\x1a.b2b.v1.GetOpenApiResponse\"@\x8a\xb5\x18\x03\n" +
+	"\x01\x01\x92\xb5\x18\x12\"\x10application/json\x82\xd3\xe4\x93\x02\x1db\bdocument\x12\x11/api/openapi.jsonB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3"
 
 var (
 	file_b2b_v1_server_proto_rawDescOnce sync.Once
@@ -1115,7 +1205,7 @@ func file_b2b_v1_server_proto_rawDescGZIP() []byte {
 }
 
 var file_b2b_v1_server_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_b2b_v1_server_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_b2b_v1_server_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_b2b_v1_server_proto_goTypes = []any{
 	(HealthStatus)(0),            // 0: b2b.v1.HealthStatus
 	(DatabaseStatus)(0),          // 1: b2b.v1.DatabaseStatus
@@ -1134,7 +1224,9 @@ var file_b2b_v1_server_proto_goTypes = []any{
 	(*GetStatsResponse)(nil),     // 14: b2b.v1.GetStatsResponse
 	(*GetSkillRequest)(nil),      // 15: b2b.v1.GetSkillRequest
 	(*GetSkillResponse)(nil),     // 16: b2b.v1.GetSkillResponse
-	(*httpbody.HttpBody)(nil),    // 17: google.api.HttpBody
+	(*GetOpenApiRequest)(nil),    // 17: b2b.v1.GetOpenApiRequest
+	(*GetOpenApiResponse)(nil),   // 18: b2b.v1.GetOpenApiResponse
+	(*httpbody.HttpBody)(nil),    // 19: google.api.HttpBody
 }
 var file_b2b_v1_server_proto_depIdxs = []int32{
 	0,  // 0: b2b.v1.GetHealthResponse.status:type_name -> b2b.v1.HealthStatus
@@ -1144,22 +1236,25 @@ var file_b2b_v1_server_proto_depIdxs = []int32{
 	6,  // 4: b2b.v1.ConnectionStats.by_bot:type_name -> b2b.v1.BotConnections
 	7,  // 5: b2b.v1.ConnectionStats.by_age:type_name -> b2b.v1.ConnectionsByAge
 	8,  // 6: b2b.v1.ConnectionStats.ws_metrics:type_name -> b2b.v1.ConnectionMetrics
-	17, // 7: b2b.v1.GetSkillResponse.guide:type_name -> google.api.HttpBody
-	2,  // 8: b2b.v1.ServerService.GetHealth:input_type -> b2b.v1.GetHealthRequest
-	9,  // 9: b2b.v1.ServerService.GetApiHealth:input_type -> b2b.v1.GetApiHealthRequest
-	11, // 10: b2b.v1.ServerService.GetVersion:input_type -> b2b.v1.GetVersionRequest
-	13, // 11: b2b.v1.ServerService.GetStats:input_type -> b2b.v1.GetStatsRequest
-	15, // 12: b2b.v1.ServerService.GetSkill:input_type -> b2b.v1.GetSkillRequest
-	3,  // 13: b2b.v1.ServerService.GetHealth:output_type -> b2b.v1.GetHealthResponse
-	10, // 14: b2b.v1.ServerService.GetApiHealth:output_type -> b2b.v1.GetApiHealthResponse
-	12, // 15: b2b.v1.ServerService.GetVersion:output_type -> b2b.v1.GetVersionResponse
-	14, // 16: b2b.v1.ServerService.GetStats:output_type -> b2b.v1.GetStatsResponse
-	16, // 17: b2b.v1.ServerService.GetSkill:output_type -> b2b.v1.GetSkillResponse
-	13, // [13:18] is the sub-list for method output_type
-	8,  // [8:13] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	19, // 7: b2b.v1.GetSkillResponse.guide:type_name -> google.api.HttpBody
+	19, // 8: b2b.v1.GetOpenApiResponse.document:type_name -> google.api.HttpBody
+	2,  // 9: b2b.v1.ServerService.GetHealth:input_type -> b2b.v1.GetHealthRequest
+	9,  // 10: b2b.v1.ServerService.GetApiHealth:input_type -> b2b.v1.GetApiHealthRequest
+	11, // 11: b2b.v1.ServerService.GetVersion:input_type -> b2b.v1.GetVersionRequest
+	13, // 12: b2b.v1.ServerService.GetStats:input_type -> b2b.v1.GetStatsRequest
+	15, // 13: b2b.v1.ServerService.GetSkill:input_type -> b2b.v1.GetSkillRequest
+	17, // 14: b2b.v1.ServerService.GetOpenApi:input_type -> b2b.v1.GetOpenApiRequest
+	3,  // 15: b2b.v1.ServerService.GetHealth:output_type -> b2b.v1.GetHealthResponse
+	10, // 16: b2b.v1.ServerService.GetApiHealth:output_type -> b2b.v1.GetApiHealthResponse
+	12, // 17: b2b.v1.ServerService.GetVersion:output_type -> b2b.v1.GetVersionResponse
+	14, // 18: b2b.v1.ServerService.GetStats:output_type -> b2b.v1.GetStatsResponse
+	16, // 19: b2b.v1.ServerService.GetSkill:output_type -> b2b.v1.GetSkillResponse
+	18, // 20: b2b.v1.ServerService.GetOpenApi:output_type -> b2b.v1.GetOpenApiResponse
+	15, // [15:21] is the sub-list for method output_type
+	9,  // [9:15] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_b2b_v1_server_proto_init() }
@@ -1167,13 +1262,14 @@ func file_b2b_v1_server_proto_init() {
 	if File_b2b_v1_server_proto != nil {
 		return
 	}
+	file_b2b_v1_server_proto_msgTypes[1].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_b2b_v1_server_proto_rawDesc), len(file_b2b_v1_server_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   15,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

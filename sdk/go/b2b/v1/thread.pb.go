@@ -388,7 +388,7 @@ type Thread struct {
 	// What it is about, at most 512 UTF-16 units.
 	Topic string `protobuf:"bytes,3,opt,name=topic,proto3" json:"topic,omitempty"`
 	// At most 10.
-	Tags *StringList `protobuf:"bytes,4,opt,name=tags,proto3" json:"tags,omitempty"`
+	Tags *StringList `protobuf:"bytes,4,opt,name=tags,proto3,oneof" json:"tags,omitempty"`
 	// Where it stands.
 	Status ThreadStatus `protobuf:"varint,5,opt,name=status,proto3,enum=b2b.v1.ThreadStatus" json:"status,omitempty"`
 	// Who created it; absent when that bot was deleted.
@@ -414,13 +414,13 @@ type Thread struct {
 	// When the last message or artifact came.
 	LastActivityAt *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=last_activity_at,json=lastActivityAt,proto3" json:"last_activity_at,omitempty"`
 	// When it was resolved.
-	ResolvedAt *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=resolved_at,json=resolvedAt,proto3" json:"resolved_at,omitempty"`
+	ResolvedAt *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=resolved_at,json=resolvedAt,proto3,oneof" json:"resolved_at,omitempty"`
 	// Lists and details: how many take part.
 	ParticipantCount *int32 `protobuf:"varint,18,opt,name=participant_count,json=participantCount,proto3,oneof" json:"participant_count,omitempty"`
 	// Lists with scope=org: whether the caller takes part.
 	IsParticipant *bool `protobuf:"varint,19,opt,name=is_participant,json=isParticipant,proto3,oneof" json:"is_participant,omitempty"`
 	// Details: who takes part, oldest first.
-	Participants  *ThreadParticipants `protobuf:"bytes,20,opt,name=participants,proto3" json:"participants,omitempty"`
+	Participants  *ThreadParticipants `protobuf:"bytes,20,opt,name=participants,proto3,oneof" json:"participants,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1459,7 +1459,7 @@ type JoinThreadResponse struct {
 	// What came of it.
 	Status JoinThreadStatus `protobuf:"varint,1,opt,name=status,proto3,enum=b2b.v1.JoinThreadStatus" json:"status,omitempty"`
 	// When the caller joined, if now.
-	JoinedAt *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=joined_at,json=joinedAt,proto3" json:"joined_at,omitempty"`
+	JoinedAt *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=joined_at,json=joinedAt,proto3,oneof" json:"joined_at,omitempty"`
 	// The request that waits.
 	RequestId     *string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1531,7 +1531,7 @@ type JoinRequest struct {
 	// When it asked.
 	RequestedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=requested_at,json=requestedAt,proto3" json:"requested_at,omitempty"`
 	// When it was answered.
-	ResolvedAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=resolved_at,json=resolvedAt,proto3" json:"resolved_at,omitempty"`
+	ResolvedAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=resolved_at,json=resolvedAt,proto3,oneof" json:"resolved_at,omitempty"`
 	// Who answered.
 	ResolvedBy *string `protobuf:"bytes,7,opt,name=resolved_by,json=resolvedBy,proto3,oneof" json:"resolved_by,omitempty"`
 	// The bot's name.
@@ -3563,20 +3563,20 @@ var File_b2b_v1_thread_proto protoreflect.FileDescriptor
 
 const file_b2b_v1_thread_proto_rawDesc = "" +
 	"\n" +
-	"\x13b2b/v1/thread.proto\x12\x06b2b.v1\x1a\x1cb2b/options/v1/options.proto\x1a\x11b2b/v1/list.proto\x1a\x14b2b/v1/message.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa5\b\n" +
+	"\x13b2b/v1/thread.proto\x12\x06b2b.v1\x1a\x1cb2b/options/v1/options.proto\x1a\x11b2b/v1/list.proto\x1a\x14b2b/v1/message.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xde\b\n" +
 	"\x06Thread\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x15\n" +
 	"\x06org_id\x18\x02 \x01(\tR\x05orgId\x12\x14\n" +
-	"\x05topic\x18\x03 \x01(\tR\x05topic\x12&\n" +
-	"\x04tags\x18\x04 \x01(\v2\x12.b2b.v1.StringListR\x04tags\x12,\n" +
+	"\x05topic\x18\x03 \x01(\tR\x05topic\x12+\n" +
+	"\x04tags\x18\x04 \x01(\v2\x12.b2b.v1.StringListH\x00R\x04tags\x88\x01\x01\x12,\n" +
 	"\x06status\x18\x05 \x01(\x0e2\x14.b2b.v1.ThreadStatusR\x06status\x12&\n" +
-	"\finitiator_id\x18\x06 \x01(\tH\x00R\vinitiatorId\x88\x01\x01\x12\"\n" +
+	"\finitiator_id\x18\x06 \x01(\tH\x01R\vinitiatorId\x88\x01\x01\x12\"\n" +
 	"\n" +
-	"channel_id\x18\a \x01(\tH\x01R\tchannelId\x88\x01\x01\x12\x1d\n" +
-	"\acontext\x18\b \x01(\tH\x02R\acontext\x88\x01\x01\x12;\n" +
-	"\fclose_reason\x18\t \x01(\x0e2\x13.b2b.v1.CloseReasonH\x03R\vcloseReason\x88\x01\x01\x120\n" +
+	"channel_id\x18\a \x01(\tH\x02R\tchannelId\x88\x01\x01\x12\x1d\n" +
+	"\acontext\x18\b \x01(\tH\x03R\acontext\x88\x01\x01\x12;\n" +
+	"\fclose_reason\x18\t \x01(\x0e2\x13.b2b.v1.CloseReasonH\x04R\vcloseReason\x88\x01\x01\x120\n" +
 	"\x11permission_policy\x18\n" +
-	" \x01(\tH\x04R\x10permissionPolicy\x88\x01\x01\x122\n" +
+	" \x01(\tH\x05R\x10permissionPolicy\x88\x01\x01\x122\n" +
 	"\n" +
 	"visibility\x18\v \x01(\x0e2\x12.b2b.v1.VisibilityR\n" +
 	"visibility\x123\n" +
@@ -3587,20 +3587,23 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"created_at\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n" +
 	"\n" +
 	"updated_at\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\x12D\n" +
-	"\x10last_activity_at\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\x0elastActivityAt\x12;\n" +
-	"\vresolved_at\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"resolvedAt\x128\n" +
-	"\x11participant_count\x18\x12 \x01(\x05B\x06ڵ\x18\x02\b\x01H\x05R\x10participantCount\x88\x01\x01\x122\n" +
-	"\x0eis_participant\x18\x13 \x01(\bB\x06ڵ\x18\x02\b\x01H\x06R\risParticipant\x88\x01\x01\x12F\n" +
-	"\fparticipants\x18\x14 \x01(\v2\x1a.b2b.v1.ThreadParticipantsB\x06ڵ\x18\x02\b\x01R\fparticipantsB\x0f\n" +
+	"\x10last_activity_at\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\x0elastActivityAt\x12@\n" +
+	"\vresolved_at\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampH\x06R\n" +
+	"resolvedAt\x88\x01\x01\x128\n" +
+	"\x11participant_count\x18\x12 \x01(\x05B\x06ڵ\x18\x02\b\x01H\aR\x10participantCount\x88\x01\x01\x122\n" +
+	"\x0eis_participant\x18\x13 \x01(\bB\x06ڵ\x18\x02\b\x01H\bR\risParticipant\x88\x01\x01\x12K\n" +
+	"\fparticipants\x18\x14 \x01(\v2\x1a.b2b.v1.ThreadParticipantsB\x06ڵ\x18\x02\b\x01H\tR\fparticipants\x88\x01\x01B\a\n" +
+	"\x05_tagsB\x0f\n" +
 	"\r_initiator_idB\r\n" +
 	"\v_channel_idB\n" +
 	"\n" +
 	"\b_contextB\x0f\n" +
 	"\r_close_reasonB\x14\n" +
-	"\x12_permission_policyB\x14\n" +
+	"\x12_permission_policyB\x0e\n" +
+	"\f_resolved_atB\x14\n" +
 	"\x12_participant_countB\x11\n" +
-	"\x0f_is_participant\"O\n" +
+	"\x0f_is_participantB\x0f\n" +
+	"\r_participants\"O\n" +
 	"\x12ThreadParticipants\x121\n" +
 	"\x06values\x18\x01 \x03(\v2\x19.b2b.v1.ThreadParticipantR\x06values:\x06\xaa\xb6\x18\x02\b\x01\"\xb4\x01\n" +
 	"\x11ThreadParticipant\x12\x15\n" +
@@ -3615,9 +3618,9 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"\x06bot_id\x18\x02 \x01(\tR\x05botId\x12\x19\n" +
 	"\x05label\x18\x03 \x01(\tH\x00R\x05label\x88\x01\x01\x127\n" +
 	"\tjoined_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\bjoinedAtB\b\n" +
-	"\x06_label\"\x9d\x04\n" +
-	"\x13CreateThreadRequest\x12\x19\n" +
-	"\x05topic\x18\x01 \x01(\tH\x00R\x05topic\x88\x01\x01\x12&\n" +
+	"\x06_label\"\xa5\x04\n" +
+	"\x13CreateThreadRequest\x12!\n" +
+	"\x05topic\x18\x01 \x01(\tB\x06ڵ\x18\x02P\x01H\x00R\x05topic\x88\x01\x01\x12&\n" +
 	"\x04tags\x18\x02 \x01(\v2\x12.b2b.v1.StringListR\x04tags\x12>\n" +
 	"\fparticipants\x18\x03 \x01(\v2\x12.b2b.v1.StringListB\x06ڵ\x18\x02@\x01R\fparticipants\x12\"\n" +
 	"\n" +
@@ -3699,24 +3702,27 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12\"\n" +
 	"\n" +
 	"request_id\x18d \x01(\tH\x00R\trequestId\x88\x01\x01B\r\n" +
-	"\v_request_id\"\xc2\x01\n" +
+	"\v_request_id\"\xd5\x01\n" +
 	"\x12JoinThreadResponse\x120\n" +
-	"\x06status\x18\x01 \x01(\x0e2\x18.b2b.v1.JoinThreadStatusR\x06status\x12?\n" +
-	"\tjoined_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampB\x06ڵ\x18\x02\b\x01R\bjoinedAt\x12*\n" +
+	"\x06status\x18\x01 \x01(\x0e2\x18.b2b.v1.JoinThreadStatusR\x06status\x12D\n" +
+	"\tjoined_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampB\x06ڵ\x18\x02\b\x01H\x00R\bjoinedAt\x88\x01\x01\x12*\n" +
 	"\n" +
-	"request_id\x18\x03 \x01(\tB\x06ڵ\x18\x02\b\x01H\x00R\trequestId\x88\x01\x01B\r\n" +
-	"\v_request_id\"\xeb\x02\n" +
+	"request_id\x18\x03 \x01(\tB\x06ڵ\x18\x02\b\x01H\x01R\trequestId\x88\x01\x01B\f\n" +
+	"\n" +
+	"_joined_atB\r\n" +
+	"\v_request_id\"\x80\x03\n" +
 	"\vJoinRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n" +
 	"\tthread_id\x18\x02 \x01(\tR\bthreadId\x12\x15\n" +
 	"\x06bot_id\x18\x03 \x01(\tR\x05botId\x121\n" +
 	"\x06status\x18\x04 \x01(\x0e2\x19.b2b.v1.JoinRequestStatusR\x06status\x12=\n" +
-	"\frequested_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\vrequestedAt\x12;\n" +
-	"\vresolved_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"resolvedAt\x12$\n" +
-	"\vresolved_by\x18\a \x01(\tH\x00R\n" +
+	"\frequested_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\vrequestedAt\x12@\n" +
+	"\vresolved_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampH\x00R\n" +
+	"resolvedAt\x88\x01\x01\x12$\n" +
+	"\vresolved_by\x18\a \x01(\tH\x01R\n" +
 	"resolvedBy\x88\x01\x01\x12&\n" +
-	"\bbot_name\x18\b \x01(\tB\x06ڵ\x18\x02\b\x01H\x01R\abotName\x88\x01\x01B\x0e\n" +
+	"\bbot_name\x18\b \x01(\tB\x06ڵ\x18\x02\b\x01H\x02R\abotName\x88\x01\x01B\x0e\n" +
+	"\f_resolved_atB\x0e\n" +
 	"\f_resolved_byB\v\n" +
 	"\t_bot_name\"6\n" +
 	"\x17ListJoinRequestsRequest\x12\x1b\n" +
@@ -3739,10 +3745,10 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"request_id\x18d \x01(\tH\x00R\trequestId\x88\x01\x01B\r\n" +
 	"\v_request_id\"N\n" +
 	"\x19RejectJoinRequestResponse\x121\n" +
-	"\x06status\x18\x01 \x01(\x0e2\x19.b2b.v1.JoinRequestStatusR\x06status\"\xf6\x01\n" +
+	"\x06status\x18\x01 \x01(\x0e2\x19.b2b.v1.JoinRequestStatusR\x06status\"\xfe\x01\n" +
 	"\x15AddParticipantRequest\x12\x1b\n" +
-	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12\x1a\n" +
-	"\x06bot_id\x18\x02 \x01(\tH\x00R\x05botId\x88\x01\x01\x12\x19\n" +
+	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12\"\n" +
+	"\x06bot_id\x18\x02 \x01(\tB\x06ڵ\x18\x02P\x01H\x00R\x05botId\x88\x01\x01\x12\x19\n" +
 	"\x05label\x18\x03 \x01(\tH\x01R\x05label\x88\x01\x01\x12A\n" +
 	"\n" +
 	"field_mask\x18\x04 \x01(\v2\x1a.google.protobuf.FieldMaskB\x06ڵ\x18\x02 \x01R\tfieldMask\x12\"\n" +
@@ -3857,10 +3863,10 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"\x12_permission_policyB\r\n" +
 	"\v_request_id\"A\n" +
 	"\x17UpdateOrgThreadResponse\x12&\n" +
-	"\x06thread\x18\x01 \x01(\v2\x0e.b2b.v1.ThreadR\x06thread\"\xbc\x01\n" +
+	"\x06thread\x18\x01 \x01(\v2\x0e.b2b.v1.ThreadR\x06thread\"\xc4\x01\n" +
 	"\x1eAddOrgThreadParticipantRequest\x12\x1b\n" +
-	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12\x1a\n" +
-	"\x06bot_id\x18\x02 \x01(\tH\x00R\x05botId\x88\x01\x01\x12\x19\n" +
+	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12\"\n" +
+	"\x06bot_id\x18\x02 \x01(\tB\x06ڵ\x18\x02P\x01H\x00R\x05botId\x88\x01\x01\x12\x19\n" +
 	"\x05label\x18\x03 \x01(\tH\x01R\x05label\x88\x01\x01\x12\"\n" +
 	"\n" +
 	"request_id\x18d \x01(\tH\x02R\trequestId\x88\x01\x01B\t\n" +

@@ -289,7 +289,9 @@ type Rest struct {
 	// Statuses other than that, by content.
 	StatusWhen []*StatusWhen `protobuf:"bytes,2,rep,name=status_when,json=statusWhen,proto3" json:"status_when,omitempty"`
 	// Dotted response field written as a strong ETag, e.g. "thread.revision".
-	Etag          string `protobuf:"bytes,3,opt,name=etag,proto3" json:"etag,omitempty"`
+	Etag string `protobuf:"bytes,3,opt,name=etag,proto3" json:"etag,omitempty"`
+	// The media type of a body that is written as it is (google.api.HttpBody).
+	MediaType     string `protobuf:"bytes,4,opt,name=media_type,json=mediaType,proto3" json:"media_type,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -345,6 +347,13 @@ func (x *Rest) GetEtag() string {
 	return ""
 }
 
+func (x *Rest) GetMediaType() string {
+	if x != nil {
+		return x.MediaType
+	}
+	return ""
+}
+
 // How a field looks as wire JSON.
 type Wire struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -366,7 +375,10 @@ type Wire struct {
 	// Requests: null is refused instead of meaning absent.
 	NotNull bool `protobuf:"varint,8,opt,name=not_null,json=notNull,proto3" json:"not_null,omitempty"`
 	// Requests over REST: read from this header.
-	Header        string `protobuf:"bytes,9,opt,name=header,proto3" json:"header,omitempty"`
+	Header string `protobuf:"bytes,9,opt,name=header,proto3" json:"header,omitempty"`
+	// Requests: the call is refused without it. The service sees to that; the mark
+	// tells clients.
+	Needed        bool `protobuf:"varint,10,opt,name=needed,proto3" json:"needed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -462,6 +474,13 @@ func (x *Wire) GetHeader() string {
 		return x.Header
 	}
 	return ""
+}
+
+func (x *Wire) GetNeeded() bool {
+	if x != nil {
+		return x.Needed
+	}
+	return false
 }
 
 // How a message looks as wire JSON.
@@ -696,12 +715,14 @@ const file_b2b_options_v1_options_proto_rawDesc = "" +
 	"StatusWhen\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x12\x16\n" +
 	"\x06equals\x18\x02 \x01(\tR\x06equals\x12\x16\n" +
-	"\x06status\x18\x03 \x01(\x05R\x06status\"o\n" +
+	"\x06status\x18\x03 \x01(\x05R\x06status\"\x8e\x01\n" +
 	"\x04Rest\x12\x16\n" +
 	"\x06status\x18\x01 \x01(\x05R\x06status\x12;\n" +
 	"\vstatus_when\x18\x02 \x03(\v2\x1a.b2b.options.v1.StatusWhenR\n" +
 	"statusWhen\x12\x12\n" +
-	"\x04etag\x18\x03 \x01(\tR\x04etag\"\x81\x02\n" +
+	"\x04etag\x18\x03 \x01(\tR\x04etag\x12\x1d\n" +
+	"\n" +
+	"media_type\x18\x04 \x01(\tR\tmediaType\"\x99\x02\n" +
 	"\x04Wire\x12\x1f\n" +
 	"\vomit_absent\x18\x01 \x01(\bR\n" +
 	"omitAbsent\x12\x19\n" +
@@ -713,7 +734,9 @@ const file_b2b_options_v1_options_proto_rawDesc = "" +
 	"\n" +
 	"extra_keys\x18\a \x01(\bR\textraKeys\x12\x19\n" +
 	"\bnot_null\x18\b \x01(\bR\anotNull\x12\x16\n" +
-	"\x06header\x18\t \x01(\tR\x06header\"Z\n" +
+	"\x06header\x18\t \x01(\tR\x06header\x12\x16\n" +
+	"\x06needed\x18\n" +
+	" \x01(\bR\x06needed\"Z\n" +
 	"\vWireMessage\x12\x12\n" +
 	"\x04list\x18\x01 \x01(\bR\x04list\x12\x1f\n" +
 	"\vbare_unless\x18\x02 \x01(\tR\n" +

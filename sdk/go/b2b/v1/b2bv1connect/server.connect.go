@@ -47,6 +47,9 @@ const (
 	ServerServiceGetStatsProcedure = "/b2b.v1.ServerService/GetStats"
 	// ServerServiceGetSkillProcedure is the fully-qualified name of the ServerService's GetSkill RPC.
 	ServerServiceGetSkillProcedure = "/b2b.v1.ServerService/GetSkill"
+	// ServerServiceGetOpenApiProcedure is the fully-qualified name of the ServerService's GetOpenApi
+	// RPC.
+	ServerServiceGetOpenApiProcedure = "/b2b.v1.ServerService/GetOpenApi"
 )
 
 // ServerServiceClient is a client for the b2b.v1.ServerService service.
@@ -61,6 +64,8 @@ type ServerServiceClient interface {
 	GetStats(context.Context, *v1.GetStatsRequest) (*v1.GetStatsResponse, error)
 	// How an agent gets started here, in Markdown.
 	GetSkill(context.Context, *v1.GetSkillRequest) (*v1.GetSkillResponse, error)
+	// The REST binding as an OpenAPI 3.1 document.
+	GetOpenApi(context.Context, *v1.GetOpenApiRequest) (*v1.GetOpenApiResponse, error)
 }
 
 // NewServerServiceClient constructs a client for the b2b.v1.ServerService service. By default, it
@@ -104,6 +109,12 @@ func NewServerServiceClient(httpClient connect.HTTPClient, baseURL string, opts 
 			connect.WithSchema(serverServiceMethods.ByName("GetSkill")),
 			connect.WithClientOptions(opts...),
 		),
+		getOpenApi: connect.NewClient[v1.GetOpenApiRequest, v1.GetOpenApiResponse](
+			httpClient,
+			baseURL+ServerServiceGetOpenApiProcedure,
+			connect.WithSchema(serverServiceMethods.ByName("GetOpenApi")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -114,6 +125,7 @@ type serverServiceClient struct {
 	getVersion   *connect.Client[v1.GetVersionRequest, v1.GetVersionResponse]
 	getStats     *connect.Client[v1.GetStatsRequest, v1.GetStatsResponse]
 	getSkill     *connect.Client[v1.GetSkillRequest, v1.GetSkillResponse]
+	getOpenApi   *connect.Client[v1.GetOpenApiRequest, v1.GetOpenApiResponse]
 }
 
 // GetHealth calls b2b.v1.ServerService.GetHealth.
@@ -161,6 +173,15 @@ func (c *serverServiceClient) GetSkill(ctx context.Context, req *v1.GetSkillRequ
 	return nil, err
 }
 
+// GetOpenApi calls b2b.v1.ServerService.GetOpenApi.
+func (c *serverServiceClient) GetOpenApi(ctx context.Context, req *v1.GetOpenApiRequest) (*v1.GetOpenApiResponse, error) {
+	response, err := c.getOpenApi.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // ServerServiceHandler is an implementation of the b2b.v1.ServerService service.
 type ServerServiceHandler interface {
 	// Whether the server works.
@@ -173,6 +194,8 @@ type ServerServiceHandler interface {
 	GetStats(context.Context, *v1.GetStatsRequest) (*v1.GetStatsResponse, error)
 	// How an agent gets started here, in Markdown.
 	GetSkill(context.Context, *v1.GetSkillRequest) (*v1.GetSkillResponse, error)
+	// The REST binding as an OpenAPI 3.1 document.
+	GetOpenApi(context.Context, *v1.GetOpenApiRequest) (*v1.GetOpenApiResponse, error)
 }
 
 // NewServerServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -212,6 +235,12 @@ func NewServerServiceHandler(svc ServerServiceHandler, opts ...connect.HandlerOp
 		connect.WithSchema(serverServiceMethods.ByName("GetSkill")),
 		connect.WithHandlerOptions(opts...),
 	)
+	serverServiceGetOpenApiHandler := connect.NewUnaryHandlerSimple(
+		ServerServiceGetOpenApiProcedure,
+		svc.GetOpenApi,
+		connect.WithSchema(serverServiceMethods.ByName("GetOpenApi")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/b2b.v1.ServerService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case ServerServiceGetHealthProcedure:
@@ -224,6 +253,8 @@ func NewServerServiceHandler(svc ServerServiceHandler, opts ...connect.HandlerOp
 			serverServiceGetStatsHandler.ServeHTTP(w, r)
 		case ServerServiceGetSkillProcedure:
 			serverServiceGetSkillHandler.ServeHTTP(w, r)
+		case ServerServiceGetOpenApiProcedure:
+			serverServiceGetOpenApiHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -251,4 +282,8 @@ func (UnimplementedServerServiceHandler) GetStats(context.Context, *v1.GetStatsR
 
 func (UnimplementedServerServiceHandler) GetSkill(context.Context, *v1.GetSkillRequest) (*v1.GetSkillResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("b2b.v1.ServerService.GetSkill is not implemented"))
+}
+
+func (UnimplementedServerServiceHandler) GetOpenApi(context.Context, *v1.GetOpenApiRequest) (*v1.GetOpenApiResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("b2b.v1.ServerService.GetOpenApi is not implemented"))
 }

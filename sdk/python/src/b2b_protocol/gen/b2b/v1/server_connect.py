@@ -19,7 +19,7 @@ from connectrpc.server import ConnectASGIApplication, ConnectWSGIApplication, DE
 from protobuf import DescService
 
 from . import server_pb
-from .server_pb import GetApiHealthRequest, GetApiHealthResponse, GetHealthRequest, GetHealthResponse, GetSkillRequest, GetSkillResponse, GetStatsRequest, GetStatsResponse, GetVersionRequest, GetVersionResponse
+from .server_pb import GetApiHealthRequest, GetApiHealthResponse, GetHealthRequest, GetHealthResponse, GetOpenApiRequest, GetOpenApiResponse, GetSkillRequest, GetSkillResponse, GetStatsRequest, GetStatsResponse, GetVersionRequest, GetVersionResponse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Mapping
@@ -61,6 +61,12 @@ class ServerService(Protocol):
     async def get_skill(self, request: GetSkillRequest, ctx: RequestContext[GetSkillRequest, GetSkillResponse], /) -> GetSkillResponse:
         """
         How an agent gets started here, in Markdown.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    async def get_open_api(self, request: GetOpenApiRequest, ctx: RequestContext[GetOpenApiRequest, GetOpenApiResponse], /) -> GetOpenApiResponse:
+        """
+        The REST binding as an OpenAPI 3.1 document.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -136,6 +142,17 @@ class ServerServiceASGIApplication(ConnectASGIApplication[ServerService]):
                         stream_type=StreamType.UNARY,
                     ),
                     function=svc.get_skill,
+                ),
+                "/b2b.v1.ServerService/GetOpenApi": Endpoint.unary(
+                    method=MethodInfo(
+                        name="GetOpenApi",
+                        service_name="b2b.v1.ServerService",
+                        input=GetOpenApiRequest,
+                        output=GetOpenApiResponse,
+                        idempotency_level=IdempotencyLevel.UNKNOWN,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=svc.get_open_api,
                 ),
             },
             interceptors=interceptors,
@@ -269,6 +286,29 @@ class ServerServiceClient(ConnectClient):
             headers=headers,
             timeout_ms=timeout_ms,
         )
+    async def get_open_api(
+        self,
+        request: GetOpenApiRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> GetOpenApiResponse:
+        """
+        The REST binding as an OpenAPI 3.1 document.
+        """
+        return await self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="GetOpenApi",
+                service_name="b2b.v1.ServerService",
+                input=GetOpenApiRequest,
+                output=GetOpenApiResponse,
+                idempotency_level=IdempotencyLevel.UNKNOWN,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
 
 class ServerServiceSync(Protocol):
     """
@@ -301,6 +341,12 @@ class ServerServiceSync(Protocol):
     def get_skill(self, request: GetSkillRequest, ctx: RequestContext[GetSkillRequest, GetSkillResponse], /) -> GetSkillResponse:
         """
         How an agent gets started here, in Markdown.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    def get_open_api(self, request: GetOpenApiRequest, ctx: RequestContext[GetOpenApiRequest, GetOpenApiResponse], /) -> GetOpenApiResponse:
+        """
+        The REST binding as an OpenAPI 3.1 document.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -374,6 +420,17 @@ class ServerServiceWSGIApplication(ConnectWSGIApplication):
                         stream_type=StreamType.UNARY,
                     ),
                     function=service.get_skill,
+                ),
+                "/b2b.v1.ServerService/GetOpenApi": EndpointSync.unary(
+                    method=MethodInfo(
+                        name="GetOpenApi",
+                        service_name="b2b.v1.ServerService",
+                        input=GetOpenApiRequest,
+                        output=GetOpenApiResponse,
+                        idempotency_level=IdempotencyLevel.UNKNOWN,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=service.get_open_api,
                 ),
             },
             interceptors=interceptors,
@@ -501,6 +558,29 @@ class ServerServiceClientSync(ConnectClientSync):
                 service_name="b2b.v1.ServerService",
                 input=GetSkillRequest,
                 output=GetSkillResponse,
+                idempotency_level=IdempotencyLevel.UNKNOWN,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+    def get_open_api(
+        self,
+        request: GetOpenApiRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> GetOpenApiResponse:
+        """
+        The REST binding as an OpenAPI 3.1 document.
+        """
+        return self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="GetOpenApi",
+                service_name="b2b.v1.ServerService",
+                input=GetOpenApiRequest,
+                output=GetOpenApiResponse,
                 idempotency_level=IdempotencyLevel.UNKNOWN,
                 stream_type=StreamType.UNARY,
             ),

@@ -1,0 +1,200 @@
+package main
+
+import (
+	_ "embed"
+	"fmt"
+	"strings"
+
+	"google.golang.org/genproto/googleapis/api/annotations"
+	"google.golang.org/protobuf/compiler/protogen"
+	"google.golang.org/protobuf/proto"
+
+	optionsv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
+)
+
+//go:embed intro.md
+var intro string
+
+// A describer puts the document together.
+type describer struct {
+	schemas *schemas
+	scopes  map[optionsv1.Scope]string // what satisfies a scope, in words
+	paths   *object
+	ids     map[string]bool   // of operations
+	shapes  map[string]string // paths by their form, see addPath
+}
+
+// describe makes the document of all services of the schema.
+func describe(p *protogen.Plugin, version string) (*object, error) {
+	d := &describer{
+		schemas: newSchemas(), scopes: make(map[optionsv1.Scope]string), paths: obj(),
+		ids: make(map[string]bool), shapes: make(map[string]string),
+	}
+	var tags []*object
+	for _, file := range p.Files {
+		for _, e := range file.Enums {
+			if e.Desc.FullName() == "b2b.options.v1.Scope" {
+				for _, v := range e.Values[1:] {
+					d.scopes[optionsv1.Scope(v.Desc.Number())] = words(v.Comments)
+				}
+			}
+		}
+	}
+	for _, file := range p.Files {
+		if file.Desc.Package() != schema {
+			continue
+		}
+		for _, service := range file.Services {
+			bound := false
+			for _, m := range service.Methods {
+				some, err := d.method(service, m)
+				if err != nil {
+					return nil, fmt.Errorf("%s: %w", m.Desc.FullName(), err)
+				}
+				bound = bound || some
+			}
+			if bound {
+				tags = append(tags, obj("name", tagOf(service), "description", words(service.Comments)))
+			}
+		}
+	}
+	if err := d.roots(p.Files); err != nil {
+		return nil, err
+	}
+	components := d.components()
+	if d.schemas.err != nil {
+		return nil, d.schemas.err
+	}
+	return obj(
+		"openapi", "3.1.0",
+		"info", obj(
+			"title", "B2B protocol", "version", version, "summary", "Bot-to-bot messaging, threads and artifacts over REST",
+			"description", strings.TrimSpace(intro), "license", obj("name", "Apache 2.0", "identifier", "Apache-2.0"),
+		),
+		"servers", []*object{obj("url", "/", "description", "The server that this document comes from")},
+		"tags", tags,
+		"paths", d.paths,
+		"components", components,
+	), nil
+}
+
+// roots adds the schemas that no answer over REST holds and that clients still meet:
+// events, and the codes of errors.
+func (d *describer) roots(files []*protogen.File) error {
+	wanted := map[string]bool{"Event": true, "ErrorCode": true}
+	for _, file := range files {
+		if file.Desc.Package() != schema {
+			continue
+		}
+		for _, m := range file.Messages {
+			if wanted[string(m.Desc.Name())] {
+				d.schemas.message(m, answers)
+				delete(wanted, string(m.Desc.Name()))
+			}
+		}
+		for _, e := range file.Enums {
+			if wanted[string(e.Desc.Name())] {
+				d.schemas.enum(e)
+				delete(wanted, string(e.Desc.Name()))
+			}
+		}
+	}
+	for name := range wanted {
+		return fmt.Errorf("the schema has no %s", name)
+	}
+	return nil
+}
+
+// method adds the operations of an RPC, one for each HTTP rule, and tells whether it
+// has any.
+func (d *describer) method(service *protogen.Service, m *protogen.Method) (bool, error) {
+	rule := proto.GetExtension(m.Desc.Options(), annotations.E_Http).(*annotations.HttpRule)
+	if rule.GetPattern() == nil {
+		return false, nil
+	}
+	id := string(m.Desc.Name())
+	if d.ids[id] {
+		return false, fmt.Errorf("another RPC has this name, which operationId needs for itself")
+	}
+	d.ids[id] = true
+	for i, one := range append([]*annotations.HttpRule{rule}, rule.GetAdditionalBindings()...) {
+		b, err := newBinding(one, m)
+		if err != nil {
+			return false, err
+		}
+		op := d.operation(b, m)
+		op.keys = append([]string{"tags"}, op.keys...)
+		op.values["tags"] = []string{tagOf(service)}
+		if i > 0 {
+			op.set("operationId", fmt.Sprintf("%s%d", id, i+1))
+		}
+		if err := d.addPath(b, op); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// addPath adds an operation at its path. OpenAPI takes paths that differ in the names
+// of variables alone for the same one, and forbids them.
+func (d *describer) addPath(b binding, op *object) error {
+	shape := variables.ReplaceAllString(b.path, "{}")
+	if other, ok := d.shapes[shape]; ok && other != b.path {
+		return fmt.Errorf("the path %s is also spelled %s", b.path, other)
+	}
+	d.shapes[shape] = b.path
+	item := d.paths.child(b.path)
+	if item.has(b.method) {
+		return fmt.Errorf("%s %s is bound twice", b.method, b.path)
+	}
+	item.set(b.method, op)
+	return nil
+}
+
+// tagOf groups operations by service.
+func tagOf(s *protogen.Service) string { return strings.TrimSuffix(s.GoName, "Service") }
+
+// components are the schemas and what operations have in common.
+func (d *describer) components() *object {
+	d.schemas.all.set("Error", obj(
+		"type", "object",
+		"description", "What was wrong. Some codes carry further keys, as their descriptions say.",
+		"required", []string{"error", "code"},
+		"properties", obj(
+			"error", obj("type", "string", "description", "What was wrong and where, for people."),
+			"code", obj("$ref", "#/components/schemas/ErrorCode", "description", "Stable."),
+			"retry_after", obj("type", "integer", "description", "Seconds after which the same call can succeed."),
+			"hint", obj("type", "string", "description", "What to do."),
+		),
+	))
+	return obj(
+		"schemas", d.schemas.all,
+		"responses", obj(
+			"Error", obj(
+				"description", "The call was refused, or failed: `code` says why.",
+				"headers", obj("Retry-After", obj("description", "Seconds after which the same call can succeed.", "schema", obj("type", "integer"))),
+				"content", obj("application/json", obj("schema", refTo("schemas", "Error"))),
+			),
+			"NotModified", obj(
+				"description", "The client has this answer already: its ETag was in If-None-Match.",
+				"headers", obj("ETag", refTo("headers", "ETag")),
+			),
+		),
+		"headers", obj("ETag", obj(
+			"description", "What to send as If-None-Match, to be answered only after a change.",
+			"schema", obj("type", "string"),
+		)),
+		"parameters", obj(
+			"IfNoneMatch", obj("name", "If-None-Match", "in", "header", "schema", obj("type", "string"),
+				"description", "ETags of answers that the client has."),
+			"OrgId", obj("name", "X-Org-Id", "in", "header", "schema", obj("type", "string"),
+				"description", "The org that the caller believes to be in; refused with ORG_MISMATCH when it is in another one."),
+		),
+		"securitySchemes", obj(
+			"bearer", obj("type", "http", "scheme", "bearer",
+				"description", "A bot's token, of POST /api/auth/register, or a scoped one, of POST /api/me/tokens."),
+			"session", obj("type", "apiKey", "in", "cookie", "name", "hxa_session",
+				"description", "The session of POST /api/auth/login: of a bot's owner, an org admin or the super admin. Browsers of another site are refused with CSRF_ERROR."),
+		),
+	)
+}

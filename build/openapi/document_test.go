@@ -1,0 +1,88 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+// read returns a JSON file.
+func read(t *testing.T, name string) any {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// TestDocumentIsOpenAPI holds the document against the schema of the OpenAPI
+// Initiative (testdata, Apache 2.0), and its schemas against that of JSON Schema, which
+// the former leaves open.
+func TestDocumentIsOpenAPI(t *testing.T) {
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("openapi", read(t, "testdata/openapi-3.1.schema.json")); err != nil {
+		t.Fatal(err)
+	}
+	meta, err := c.Compile("openapi")
+	if err != nil {
+		t.Fatal(err)
+	}
+	document := read(t, "../../api/openapi.json")
+	if err := meta.Validate(document); err != nil {
+		t.Error(err)
+	}
+	if err := c.AddResource("document", document); err != nil {
+		t.Fatal(err)
+	}
+	schemas := document.(map[string]any)["components"].(map[string]any)["schemas"].(map[string]any)
+	for name := range schemas {
+		if _, err := c.Compile("document#/components/schemas/" + name); err != nil {
+			t.Error(err)
+		}
+	}
+	delete(document.(map[string]any), "info")
+	if meta.Validate(document) == nil {
+		t.Error("a document without info passes")
+	}
+}
+
+func TestWords(t *testing.T) {
+	for text, want := range map[string]string{
+		"Sends a message.": "Sends a message",
+		"Sends a message; the first makes a channel.":  "Sends a message",
+		"Lists bots, e.g. by name. At most 200.":       "Lists bots, e.g. by name",
+		"One":                                          "One",
+		"Opens a session; its id is in \"a.b\". More.": "Opens a session",
+	} {
+		if got := summary(text); got != want {
+			t.Errorf("the summary of %q is %q, want %q", text, got, want)
+		}
+	}
+	if got := pascal("thread_status_changed"); got != "ThreadStatusChanged" {
+		t.Error(got)
+	}
+	if got := paragraphs("a", "", "b"); got != "a\n\nb" {
+		t.Error(got)
+	}
+}
+
+func TestObject(t *testing.T) {
+	o := obj("b", 1, "a", "<&>").set("b", []string{"x"}).setIf("none", "")
+	o.child("c").set("d", nil)
+	text, err := json.Marshal(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !json.Valid(text) || !strings.HasPrefix(string(text), `{"b":["x"],"a":`) || !strings.HasSuffix(string(text), `"c":{"d":null}}`) {
+		t.Errorf("%s", text)
+	}
+}

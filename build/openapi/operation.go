@@ -1,0 +1,260 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"google.golang.org/genproto/googleapis/api/annotations"
+	"google.golang.org/protobuf/compiler/protogen"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	optionsv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
+)
+
+// variables finds the variables of a path.
+var variables = regexp.MustCompile(`\{([^{}]+)\}`)
+
+// A binding is one HTTP rule of an RPC.
+type binding struct {
+	method   string // lower case, as OpenAPI spells it
+	path     string
+	vars     []string
+	hasBody  bool            // the request is the body
+	response *protogen.Field // what of the answer is written; nil: all of it
+}
+
+func newBinding(rule *annotations.HttpRule, m *protogen.Method) (binding, error) {
+	b := binding{hasBody: rule.GetBody() == "*"}
+	switch p := rule.GetPattern().(type) {
+	case *annotations.HttpRule_Get:
+		b.method, b.path = "get", p.Get
+	case *annotations.HttpRule_Put:
+		b.method, b.path = "put", p.Put
+	case *annotations.HttpRule_Post:
+		b.method, b.path = "post", p.Post
+	case *annotations.HttpRule_Delete:
+		b.method, b.path = "delete", p.Delete
+	case *annotations.HttpRule_Patch:
+		b.method, b.path = "patch", p.Patch
+	default:
+		return b, fmt.Errorf("OpenAPI knows no such method: %v", rule.GetPattern())
+	}
+	for _, v := range variables.FindAllStringSubmatch(b.path, -1) {
+		b.vars = append(b.vars, v[1])
+	}
+	if name := rule.GetResponseBody(); name != "" {
+		if b.response = field(m.Output, name); b.response == nil {
+			return b, fmt.Errorf("response_body: %s has no field %q", m.Output.Desc.Name(), name)
+		}
+	}
+	return b, nil
+}
+
+func field(m *protogen.Message, name string) *protogen.Field {
+	i := slices.IndexFunc(m.Fields, func(f *protogen.Field) bool { return string(f.Desc.Name()) == name })
+	if i < 0 {
+		return nil
+	}
+	return m.Fields[i]
+}
+
+func (d *describer) operation(b binding, m *protogen.Method) *object {
+	text := words(m.Comments)
+	op := obj("summary", summary(text))
+	op.set("description", paragraphs(text, asked(m.Input), d.callers(access(m))))
+	op.set("operationId", string(m.Desc.Name()))
+	if parameters := d.parameters(b, m); len(parameters) > 0 {
+		op.set("parameters", parameters)
+	}
+	if b.hasBody {
+		body := d.schemas.body(m.Input, b.vars)
+		op.set("requestBody", obj("required", needsBody(m.Input), "content", obj("application/json", obj("schema", body))))
+	}
+	op.set("responses", d.responses(b, m))
+	op.set("security", security(access(m)))
+	op.set("x-b2b-access", d.accessMark(access(m)))
+	if name := websocketName(m); name != "" {
+		op.set("x-b2b-websocket", name)
+	}
+	return op
+}
+
+func needsBody(m *protogen.Message) bool {
+	return slices.ContainsFunc(m.Fields, func(f *protogen.Field) bool { return wireMarks(f).GetNeeded() })
+}
+
+// parameters are what a request says outside its body.
+func (d *describer) parameters(b binding, m *protogen.Method) []*object {
+	var out []*object
+	add := func(f *protogen.Field, in, name string, required bool, schema *object) *object {
+		p := obj("name", name, "in", in).setIf("description", d.schemas.described(obj(), f).text("description"))
+		if required {
+			p.set("required", true)
+		}
+		out = append(out, p.set("schema", schema))
+		return p
+	}
+	for _, name := range b.vars {
+		if f := field(m.Input, name); f != nil {
+			add(f, "path", name, true, d.schemas.one(f, requests))
+		}
+	}
+	for _, f := range m.Input.Fields {
+		name := string(f.Desc.Name())
+		if header := wireMarks(f).GetHeader(); header != "" {
+			add(f, "header", header, false, obj("type", "string"))
+		}
+		if b.hasBody || slices.Contains(b.vars, name) || !textual(f) {
+			continue
+		}
+		if f.Desc.IsList() {
+			add(f, "query", name, false, d.schemas.list(f, requests)).set("style", "form").set("explode", false)
+			continue
+		}
+		add(f, "query", name, wireMarks(f).GetNeeded(), d.schemas.one(f, requests))
+	}
+	if b.method == "get" && !m.Desc.IsStreamingServer() {
+		out = append(out, refTo("parameters", "IfNoneMatch"))
+	}
+	if !public(access(m)) {
+		out = append(out, refTo("parameters", "OrgId"))
+	}
+	return out
+}
+
+// text returns a member that is a text.
+func (o *object) text(key string) string {
+	text, _ := o.values[key].(string)
+	return text
+}
+
+// textual reports whether a plain text can say a value of the field.
+func textual(f *protogen.Field) bool {
+	marks := wireMarks(f)
+	if marks.GetHidden() || marks.GetBodyKeys() || marks.GetRawJson() || marks.GetAnyToText() {
+		return false
+	}
+	switch f.Desc.Kind() {
+	case protoreflect.StringKind:
+		return true
+	case protoreflect.Int32Kind, protoreflect.Int64Kind, protoreflect.EnumKind:
+		return !f.Desc.IsList()
+	}
+	return is(f, timestamp)
+}
+
+// responses are the success of an operation, its other outcomes by content, and one
+// form for all refusals.
+func (d *describer) responses(b binding, m *protogen.Method) *object {
+	out := obj()
+	marks := restMarks(m)
+	status := int(marks.GetStatus())
+	if status == 0 {
+		status = 200
+	}
+	answer := func(status int) *object {
+		r := obj("description", words(m.Output.Comments))
+		if status == 200 && !m.Desc.IsStreamingServer() && (b.method == "get" || marks.GetEtag() != "") {
+			r.set("headers", obj("ETag", refTo("headers", "ETag")))
+		}
+		if status != 204 {
+			r.set("content", d.content(b, m))
+		}
+		return r
+	}
+	out.set(strconv.Itoa(status), answer(status))
+	for _, when := range marks.GetStatusWhen() {
+		other := answer(int(when.GetStatus()))
+		other.set("description", fmt.Sprintf("%s When `%s` is `%s`.", other.text("description"), when.GetField(), when.GetEquals()))
+		out.set(strconv.Itoa(int(when.GetStatus())), other)
+	}
+	if b.method == "get" && !m.Desc.IsStreamingServer() {
+		out.set("304", refTo("responses", "NotModified"))
+	}
+	return out.set("default", refTo("responses", "Error"))
+}
+
+// content is the body of a success by media type.
+func (d *describer) content(b binding, m *protogen.Method) *object {
+	if m.Desc.IsStreamingServer() {
+		item := field(m.Output, "event")
+		text := "Server-sent events: `event` is the type, `data` an Event, `id` the cursor to resume from, as Last-Event-ID. " +
+			"Comments are heartbeats. The last one may be `resume` (come back at once) or `error` (data is an Error)."
+		return obj("text/event-stream", obj("schema", obj("type", "string", "description", text), "x-b2b-data", d.schemas.message(item.Message, answers)))
+	}
+	var body *object
+	switch f := b.response; {
+	case f == nil:
+		body = d.schemas.message(m.Output, answers)
+	case is(f, httpBody):
+		media := restMarks(m).GetMediaType()
+		if media == "" {
+			media = "*/*"
+		}
+		return obj(media, obj("schema", obj().setIf("description", words(f.Comments))))
+	default:
+		if body = d.schemas.field(f, answers); body.has("$ref") {
+			body = obj("$ref", body.values["$ref"])
+		}
+	}
+	return obj("application/json", obj("schema", body))
+}
+
+func public(a *optionsv1.Access) bool {
+	return slices.Contains(a.GetCallers(), optionsv1.Caller_CALLER_NOBODY)
+}
+
+// security says which credentials can open an operation: bots have tokens and
+// owners with sessions, humans sessions alone.
+func security(a *optionsv1.Access) []*object {
+	out := []*object{}
+	if public(a) {
+		return out
+	}
+	if slices.ContainsFunc(a.GetCallers(), func(c optionsv1.Caller) bool {
+		return c == optionsv1.Caller_CALLER_BOT || c == optionsv1.Caller_CALLER_ADMIN_BOT
+	}) {
+		out = append(out, obj("bearer", []string{}))
+	}
+	return append(out, obj("session", []string{}))
+}
+
+func callerText(c optionsv1.Caller) string {
+	return strings.ToLower(strings.TrimPrefix(c.String(), "CALLER_"))
+}
+
+func scopeText(s optionsv1.Scope) string {
+	return strings.ToLower(strings.TrimPrefix(s.String(), "SCOPE_"))
+}
+
+// accessMark is the same for programs.
+func (d *describer) accessMark(a *optionsv1.Access) *object {
+	var callers []string
+	for _, c := range a.GetCallers() {
+		callers = append(callers, callerText(c))
+	}
+	out := obj("callers", callers)
+	if a.GetScope() != optionsv1.Scope_SCOPE_UNSPECIFIED {
+		out.set("scope", scopeText(a.GetScope()))
+	}
+	return out
+}
+
+// callers says in words who may call.
+func (d *describer) callers(a *optionsv1.Access) string {
+	if public(a) {
+		return "Anybody may call this."
+	}
+	var kinds []string
+	for _, c := range a.GetCallers() {
+		kinds = append(kinds, strings.ReplaceAll(callerText(c), "_", " ")+"s")
+	}
+	text := "Callers: " + strings.Join(kinds, ", ") + "."
+	if a.GetScope() != optionsv1.Scope_SCOPE_UNSPECIFIED {
+		text += fmt.Sprintf(" Scope of a bot's token: `%s`. %s", scopeText(a.GetScope()), d.scopes[a.GetScope()])
+	}
+	return text
+}

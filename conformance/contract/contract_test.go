@@ -1,0 +1,285 @@
+package contract
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+// published is the document of this repository.
+func published(t testing.TB) []byte {
+	t.Helper()
+	text, err := os.ReadFile("../../api/openapi.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func contractOf(t testing.TB, document []byte) *Contract {
+	t.Helper()
+	c, err := New(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// exchanges are real ones, which the document allows.
+var exchanges = []Exchange{
+	{Method: "GET", Target: "/api/Version/", Status: 200, AnswerType: "application/json; charset=utf-8", Answer: []byte(`{"version":"1","server":"s"}`)},
+	{Method: "POST", Target: "/api/send", RequestType: "application/json", Request: []byte(`{"to":"b","parts":[{"type":"link","url":"u","title":7}]}`), Status: 200, AnswerType: "application/json", Answer: []byte(`{"channel_id":"c","message":{"id":"m","channel_id":"c","sender_id":"s","content":"hush","content_type":"text","parts":[{"type":"text","content":"hush"}],"created_at":5},"ts":5}`)},
+	{Method: "GET", Target: "/api/threads?cursor=", Status: 200, AnswerType: "application/json", Answer: []byte(`{"items":[],"has_more":false}`)},
+	{Method: "GET", Target: "/api/threads", Status: 200, AnswerType: "application/json", Answer: []byte(`[]`)},
+	{Method: "GET", Target: "/api/threads", Status: 403, AnswerType: "application/json", Answer: []byte(`{"error":"e","code":"FORBIDDEN","retry_after":1}`)},
+	{Method: "GET", Target: "/api/me", Status: 304},
+	{Method: "HEAD", Target: "/api/me", Status: 200, AnswerType: "application/json"},
+	{Method: "GET", Target: "/skill.md", Status: 200, AnswerType: "text/markdown; charset=utf-8", Answer: []byte("# hi")},
+	{Method: "GET", Target: "/api/inbox?since=1", Status: 200, AnswerType: "application/json", Answer: []byte(`[]`)},
+	{Method: "GET", Target: "/nothing/here", Status: 404, AnswerType: "text/plain", Answer: []byte(`no`)},
+	{Method: "GET", Target: "/api/bots/%zz", Status: 400, AnswerType: "text/plain", Answer: []byte(`no`)},
+}
+
+func TestExchangesFit(t *testing.T) {
+	c := contractOf(t, published(t))
+	for _, x := range exchanges {
+		if faults := c.Check(x); len(faults) > 0 {
+			t.Errorf("%s %s: %q", x.Method, x.Target, faults)
+		}
+	}
+	for _, event := range []string{`{"type":"bot_online","bot":{"id":"x","name":"n"},"cursor":"c"}`, `{"type":"ack","anything":1}`, `[]`} {
+		if faults := c.Event([]byte(event)); len(faults) > 0 {
+			t.Errorf("%s: %q", event, faults)
+		}
+	}
+}
+
+// TestBreachesAreFound changes the exchanges one at a time; each change is found, told
+// with its place, and told without the values.
+func TestBreachesAreFound(t *testing.T) {
+	c := contractOf(t, published(t))
+	for _, b := range []struct {
+		of     int
+		change func(x *Exchange)
+		want   string
+	}{
+		{0, func(x *Exchange) { x.Answer = []byte(`{"version":"1"}`) }, "GetVersion (GET) 200: answer at / breaks required: there is no server"},
+		{0, func(x *Exchange) { x.Answer = []byte(`{"version":"1","server":null}`) }, "answer at /server breaks type: is null"},
+		{0, func(x *Exchange) { x.Answer = []byte(`{"version":"1","server":"s"} x`) }, "answer is not JSON"},
+		{0, func(x *Exchange) { x.AnswerType = "text/plain" }, `has a Content-Type of "text/plain", which is not described`},
+		{0, func(x *Exchange) { x.Status = 201 }, "has a status that is not described"},
+		{0, func(x *Exchange) { x.Target = "/api/vversion" }, "the document has no such operation"},
+		{1, func(x *Exchange) { x.Answer = bytes.Replace(x.Answer, []byte(`5}`), []byte(`"5"}`), 1) }, "answer at /message/created_at breaks type: is string"},
+		{1, func(x *Exchange) {
+			x.Answer = bytes.Replace(x.Answer, []byte(`"type":"text"`), []byte(`"type":"txt"`), 1)
+		}, "answer at /message/parts/*/type breaks oneOf"},
+		{1, func(x *Exchange) {
+			x.Answer = bytes.Replace(x.Answer, []byte(`"content":"hush"}`), []byte(`"content":7}`), 1)
+		}, "answer at /message/parts/*/content breaks type: is number"},
+		{1, func(x *Exchange) { x.Request = []byte(`{"content":"hush"}`) }, "request succeeded, but at / breaks required: there is no to"},
+		{1, func(x *Exchange) { x.Request = nil }, "request succeeded, but lacks a body"},
+		{1, func(x *Exchange) { x.Request = []byte(`{"to":"b","parts":{}}`) }, "request succeeded, but at /parts breaks type: is object"},
+		{2, func(x *Exchange) { x.Answer = []byte(`{"items":[]}`) }, "breaks required: there is no has_more"},
+		{3, func(x *Exchange) { x.Answer = []byte(`[{"id":1}]`) }, "answer at /*/id breaks type: is number"},
+		{4, func(x *Exchange) { x.Answer = []byte(`{"error":"e","code":"HUSH"}`) }, "answer at /code breaks enum: is none of them"},
+		{5, func(x *Exchange) { x.Answer = []byte(`{}`) }, "has a body where none is described"},
+		{8, func(x *Exchange) { x.Target = "/api/inbox" }, "request succeeded, but lacks the parameter since"},
+	} {
+		x := exchanges[b.of]
+		b.change(&x)
+		faults := c.Check(x)
+		if len(faults) == 0 || !strings.Contains(strings.Join(faults, "\n"), b.want) {
+			t.Errorf("%s %s %d: %q, want %q", x.Method, x.Target, x.Status, faults, b.want)
+		}
+		if strings.Contains(strings.ToLower(strings.Join(faults, "\n")), "hush") {
+			t.Errorf("%q tells a value", faults)
+		}
+	}
+	if faults := c.Event([]byte(`{"type":"bot_online","bot":{"id":"x"}}`)); len(faults) != 1 || !strings.Contains(faults[0], "event bot_online at /bot breaks required: there is no name") {
+		t.Errorf("%q", faults)
+	}
+}
+
+// TestBadDocuments changes the document until it is none.
+func TestBadDocuments(t *testing.T) {
+	for name, change := range map[string][2]string{
+		"3.1":                     {`"openapi": "3.1.0"`, `"openapi": "3.0.3"`},
+		"which is not there":      {`"#/components/schemas/Thread"`, `"#/components/schemas/Tread"`},
+		"is missing or taken":     {`"operationId": "GetVersion"`, `"operationId": "GetStats"`},
+		"no JSON":                 {`{`, ``},
+		"it has no operations":    {`"paths": {`, `"paths": {}, "x-paths": {`},
+		"no JSON: there is more ": {"\n}\n", "\n}\n{}"},
+	} {
+		document := bytes.Replace(published(t), []byte(change[0]), []byte(change[1]), 1)
+		if bytes.Equal(document, published(t)) {
+			t.Errorf("%q is not in the document", change[0])
+		}
+		if _, err := New(document); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%q → %q: %v, want %s", change[0], change[1], err, name)
+		}
+	}
+	if _, err := New([]byte(`{"openapi":"3.1.0","paths":{"/p":{"get":{"operationId":"Ping"}}}}`)); err == nil || !strings.Contains(err.Error(), "/p: has no responses") {
+		t.Error(err)
+	}
+}
+
+// TestMutatedDocumentIsFound mutates the document instead of the answers: a server that
+// answers otherwise than its own document says fails.
+func TestMutatedDocumentIsFound(t *testing.T) {
+	document := bytes.ReplaceAll(published(t), []byte(`"format": "int64"`), []byte(`"minimum": 6`))
+	if faults := contractOf(t, document).Check(exchanges[1]); len(faults) == 0 || !strings.Contains(faults[0], "breaks minimum: is beyond 6") {
+		t.Errorf("%q", faults)
+	}
+	document = bytes.ReplaceAll(published(t), []byte(`"format": "int64"`), []byte(`"pattern": "x"`))
+	if faults := contractOf(t, document).Check(exchanges[1]); len(faults) == 0 || !strings.Contains(faults[0], "pattern: this keyword cannot be judged") {
+		t.Errorf("a keyword that the validator does not know: %q", faults)
+	}
+}
+
+func TestNeeding(t *testing.T) {
+	all := contractOf(t, published(t)).Needing()
+	if !slices.ContainsFunc(all, func(n Needing) bool { return n.Path == "/api/orgs" && slices.Equal(n.Callers, []string{"super_admin"}) }) {
+		t.Errorf("%+v", all)
+	}
+	if slices.ContainsFunc(all, func(n Needing) bool { return strings.Contains(n.Path, "{") }) {
+		t.Errorf("%+v", all)
+	}
+}
+
+// TestValidatorAgreesWithAnother holds the validator against a library: on values made
+// from the schemas of the document and bent at random, and on a table of keywords that
+// the document does not use yet.
+func TestValidatorAgreesWithAnother(t *testing.T) {
+	document := published(t)
+	c := contractOf(t, document)
+	other := jsonschema.NewCompiler()
+	if err := other.AddResource("document", c.root); err != nil {
+		t.Fatal(err)
+	}
+	compare := func(schema any, library *jsonschema.Schema, value any) (valid bool) {
+		t.Helper()
+		faults, err := c.validate(schema, value, nil), library.Validate(value)
+		if (len(faults) == 0) != (err == nil) {
+			text, _ := json.Marshal(value)
+			t.Errorf("%s: %v, but the library says %v", text, faults, err)
+		}
+		return err == nil
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	schemas := at(c.root, "components", "schemas").(map[string]any)
+	verdicts := map[bool]int{}
+	for name, schema := range schemas {
+		library, err := other.Compile("document#/components/schemas/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 8 {
+			value := c.sample(r, schema, 6)
+			verdicts[compare(schema, library, value)]++
+			verdicts[compare(schema, library, bend(r, value))]++
+		}
+	}
+	if verdicts[true] < 400 || verdicts[false] < 400 {
+		t.Errorf("the samples are lopsided: %v", verdicts)
+	}
+	for i, schema := range []string{
+		`true`, `false`, `{"additionalProperties":false,"properties":{"a":{}}}`, `{"additionalProperties":{"type":"integer"}}`,
+		`{"minItems":1,"maxItems":2}`, `{"minLength":2,"maxLength":3}`, `{"minimum":1,"maximum":2.5}`,
+		`{"exclusiveMinimum":1,"exclusiveMaximum":2}`, `{"allOf":[{"type":"number"},{"maximum":1}]}`,
+		`{"oneOf":[{"type":"number"},{"type":"integer"}]}`, `{"anyOf":[{"type":"number"},{"const":"ab"}]}`, `{"enum":["ab",1,null]}`,
+	} {
+		decoded, err := decode([]byte(schema))
+		if err != nil {
+			t.Fatal(err)
+		}
+		home := fmt.Sprintf("table%d", i)
+		if err := other.AddResource(home, decoded); err != nil {
+			t.Fatal(err)
+		}
+		library, err := other.Compile(home)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, value := range []string{`1`, `1.0`, `1e0`, `1.5`, `2`, `2.5`, `3`, `1e300`, `"a"`, `"ab"`, `"äöü"`, `"abcd"`, `[]`, `[1]`, `[1,2,3]`, `{}`, `{"a":1}`, `{"b":1}`, `{"b":"x"}`, `null`, `true`} {
+			v, err := decode([]byte(value))
+			if err != nil {
+				t.Fatal(err)
+			}
+			compare(decoded, library, v)
+		}
+	}
+}
+
+// sample makes a value that a schema of the document describes, as a rule.
+func (c *Contract) sample(r *rand.Rand, schema any, depth int) any {
+	s := c.follow(schema)
+	if values, ok := s["enum"].([]any); ok {
+		return values[r.IntN(len(values))]
+	}
+	if value, ok := s["const"]; ok {
+		return value
+	}
+	for _, keyword := range []string{"oneOf", "anyOf"} {
+		if branches := list(s[keyword]); len(branches) > 0 {
+			return c.sample(r, branches[r.IntN(len(branches))], depth)
+		}
+	}
+	kind := s["type"]
+	if kinds := list(kind); len(kinds) > 0 {
+		kind = kinds[r.IntN(len(kinds))]
+	}
+	switch kind {
+	case "null":
+		return nil
+	case "boolean":
+		return r.IntN(2) == 0
+	case "integer", "number":
+		return json.Number(fmt.Sprint(r.IntN(1000)))
+	case "array":
+		a := []any{}
+		for range r.IntN(3) {
+			if depth > 0 {
+				a = append(a, c.sample(r, s["items"], depth-1))
+			}
+		}
+		return a
+	case "object":
+		o := map[string]any{}
+		properties, _ := s["properties"].(map[string]any)
+		for key, property := range properties {
+			if depth > 0 && (slices.Contains(list(s["required"]), any(key)) || r.IntN(2) == 0) {
+				o[key] = c.sample(r, property, depth-1)
+			}
+		}
+		return o
+	}
+	return "text"
+}
+
+// bend changes one thing somewhere in a value.
+func bend(r *rand.Rand, v any) any {
+	switch x := v.(type) {
+	case map[string]any:
+		for key := range x { // in random order
+			if r.IntN(3) == 0 {
+				delete(x, key)
+			} else {
+				x[key] = bend(r, x[key])
+			}
+			return x
+		}
+	case []any:
+		if len(x) > 0 && r.IntN(4) > 0 {
+			x[0] = bend(r, x[0])
+			return x
+		}
+	}
+	return []any{nil, true, json.Number("1.5"), json.Number("7"), "bent", []any{}, map[string]any{}}[r.IntN(7)]
+}

@@ -1,0 +1,248 @@
+package contract
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"reflect"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Why there is a validator here: the well-kept libraries read all meta-schemas when a
+// program starts, which took every start of b2b 14 ms and 2 MB, whether it checks or
+// serves. What documents of servers need is small. A keyword that is not known is
+// itself a fault, so nothing passes unjudged, and the tests hold this validator against
+// such a library.
+
+// annotations say nothing about what is valid. A format is one in JSON Schema 2020-12.
+var annotations = []string{
+	"$comment", "contentMediaType", "default", "deprecated", "description", "discriminator", "example", "examples", "format",
+	"readOnly", "title", "writeOnly",
+}
+
+// validate returns what is wrong with a value, the deepest reasons first.
+func (c *Contract) validate(schema, v any, place []string) []fault {
+	if allowed, ok := schema.(bool); ok {
+		if allowed {
+			return nil
+		}
+		return []fault{{place, "false", "nothing is allowed here"}}
+	}
+	s, ok := schema.(map[string]any)
+	if !ok {
+		return []fault{{place, "schema", "there is none"}}
+	}
+	var out []fault
+	for _, keyword := range slices.Sorted(maps.Keys(s)) {
+		out = append(out, c.keyword(s, keyword, v, place)...)
+	}
+	slices.SortStableFunc(out, func(a, b fault) int { return len(b.place) - len(a.place) })
+	return out
+}
+
+func (c *Contract) keyword(s map[string]any, keyword string, v any, place []string) []fault {
+	rule := s[keyword]
+	broken := func(format string, args ...any) []fault {
+		return []fault{{slices.Clone(place), keyword, fmt.Sprintf(format, args...)}}
+	}
+	switch keyword {
+	case "$ref":
+		ref, _ := rule.(string)
+		return c.validate(c.resolve(ref), v, place)
+	case "type":
+		if !hasType(rule, v) {
+			return broken("is %s", typeOf(v))
+		}
+	case "const":
+		if !equal(rule, v) {
+			return broken("is another %s", typeOf(v))
+		}
+	case "enum":
+		if all, _ := rule.([]any); !slices.ContainsFunc(all, func(one any) bool { return equal(one, v) }) {
+			return broken("is none of them")
+		}
+	case "allOf":
+		var out []fault
+		for _, branch := range list(rule) {
+			out = append(out, c.validate(branch, v, place)...)
+		}
+		return out
+	case "anyOf", "oneOf":
+		return c.choice(s, keyword, v, place)
+	case "properties", "required", "additionalProperties":
+		if o, ok := v.(map[string]any); ok {
+			return c.object(s, keyword, o, place)
+		}
+	case "items", "minItems", "maxItems":
+		if a, ok := v.([]any); ok {
+			return c.array(s, keyword, a, place)
+		}
+	case "minLength", "maxLength":
+		if text, ok := v.(string); ok {
+			return bound(keyword, float64(utf8.RuneCountInString(text)), rule, place)
+		}
+	case "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum":
+		if n, ok := v.(json.Number); ok {
+			return bound(keyword, number(n), rule, place)
+		}
+	default:
+		if !slices.Contains(annotations, keyword) && !strings.HasPrefix(keyword, "x-") {
+			return broken("this keyword cannot be judged")
+		}
+	}
+	return nil
+}
+
+// choice judges anyOf and oneOf. Of the branches that do not fit, the one that the
+// discriminator names is told of, else the one that fitted deepest.
+func (c *Contract) choice(s map[string]any, keyword string, v any, place []string) []fault {
+	fitting := 0
+	var best []fault
+	for _, branch := range list(s[keyword]) {
+		faults := c.validate(branch, v, place)
+		if len(faults) == 0 {
+			fitting++
+		} else if best == nil || better(faults[0], best[0]) {
+			best = faults
+		}
+	}
+	if fitting == 1 || fitting > 1 && keyword == "anyOf" {
+		return nil
+	}
+	if fitting > 1 {
+		return []fault{{slices.Clone(place), keyword, fmt.Sprintf("fits %d of them", fitting)}}
+	}
+	if property, ok := at(s, "discriminator", "propertyName").(string); ok {
+		if kind, ok := at(v, property).(string); ok {
+			if ref, ok := at(s, "discriminator", "mapping", kind).(string); ok {
+				return c.validate(c.resolve(ref), v, place)
+			}
+			return []fault{{append(slices.Clone(place), property), keyword, "is none of the choices"}}
+		}
+	}
+	return best
+}
+
+// better tells whether a fault says more than another one about what was meant.
+func better(a, b fault) bool {
+	return len(a.place) > len(b.place) || len(a.place) == len(b.place) && b.keyword == "type" && a.keyword != "type"
+}
+
+func (c *Contract) object(s map[string]any, keyword string, o map[string]any, place []string) (out []fault) {
+	properties, _ := s["properties"].(map[string]any)
+	if keyword == "required" {
+		for _, key := range list(s[keyword]) {
+			if name, _ := key.(string); !has(o, name) {
+				out = append(out, fault{slices.Clone(place), keyword, "there is no " + name})
+			}
+		}
+		return out
+	}
+	for _, key := range slices.Sorted(maps.Keys(o)) {
+		described, known := properties[key]
+		switch {
+		case known && keyword == "properties":
+			out = append(out, c.validate(described, o[key], append(slices.Clone(place), key))...)
+		case !known && keyword == "additionalProperties":
+			out = append(out, c.validate(s[keyword], o[key], append(slices.Clone(place), "*"))...)
+		}
+	}
+	return out
+}
+
+func (c *Contract) array(s map[string]any, keyword string, a []any, place []string) (out []fault) {
+	if keyword != "items" {
+		return bound(keyword, float64(len(a)), s[keyword], place)
+	}
+	for _, element := range a {
+		out = append(out, c.validate(s[keyword], element, append(slices.Clone(place), "*"))...)
+	}
+	return out
+}
+
+// bound compares a number with the rule that a keyword's name says.
+func bound(keyword string, n float64, rule any, place []string) []fault {
+	limit, _ := rule.(json.Number)
+	least, most := math.Inf(-1), math.Inf(1)
+	switch edge := number(limit); keyword {
+	case "exclusiveMinimum":
+		least = math.Nextafter(edge, math.Inf(1))
+	case "exclusiveMaximum":
+		most = math.Nextafter(edge, math.Inf(-1))
+	default:
+		if strings.HasPrefix(keyword, "min") {
+			least = edge
+		} else {
+			most = edge
+		}
+	}
+	if n < least || n > most {
+		return []fault{{slices.Clone(place), keyword, "is beyond " + limit.String()}}
+	}
+	return nil
+}
+
+// equal compares values; numbers are the same however they are spelled.
+func equal(a, b any) bool {
+	x, ok := a.(json.Number)
+	y, also := b.(json.Number)
+	if ok && also {
+		return number(x) == number(y)
+	}
+	return reflect.DeepEqual(a, b)
+}
+
+func list(v any) []any {
+	l, _ := v.([]any)
+	return l
+}
+
+func has(o map[string]any, key string) bool {
+	_, ok := o[key]
+	return ok
+}
+
+// number reads a number as closely as a float64 can; one that is too large is infinite.
+func number(n json.Number) float64 {
+	f, _ := n.Float64() // a range error comes with the infinity that is meant
+	return f
+}
+
+func hasType(rule, v any) bool {
+	if kinds, ok := rule.([]any); ok {
+		return slices.ContainsFunc(kinds, func(kind any) bool { return hasType(kind, v) })
+	}
+	switch v := v.(type) {
+	case nil:
+		return rule == "null"
+	case bool:
+		return rule == "boolean"
+	case string:
+		return rule == "string"
+	case json.Number:
+		f := number(v)
+		return rule == "number" || rule == "integer" && f == math.Trunc(f)
+	case []any:
+		return rule == "array"
+	}
+	return rule == "object"
+}
+
+func typeOf(v any) string {
+	switch v.(type) {
+	case nil:
+		return "null"
+	case bool:
+		return "boolean"
+	case string:
+		return "string"
+	case json.Number:
+		return "number"
+	case []any:
+		return "array"
+	}
+	return "object"
+}

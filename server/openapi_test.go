@@ -1,0 +1,38 @@
+package server_test
+
+import (
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/b2b-protocol/b2b/server"
+)
+
+// TestOpenAPIKnowsItsServer reads the document as clients of a server at the root of
+// its address do, and of one below a base path.
+func TestOpenAPIKnowsItsServer(t *testing.T) {
+	for base, want := range map[string]string{"": "/", "/hub": "/hub"} {
+		s, err := server.New(t.Context(), server.Config{
+			DataDir: t.TempDir(), AdminSecret: adminSecret, MaxMessage: 65536, MaxFileSizeMB: 50, BasePath: base,
+		}, slog.New(slog.NewTextHandler(io.Discard, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := httptest.NewRecorder()
+		s.Handler().ServeHTTP(w, httptest.NewRequest("GET", base+"/api/openapi.json", nil))
+		var document struct {
+			Info    struct{ Version string }
+			Servers []struct{ URL string }
+		}
+		if err := json.Unmarshal(w.Body.Bytes(), &document); err != nil {
+			t.Errorf("%d %v", w.Code, err)
+		} else if document.Info.Version != server.Version || len(document.Servers) != 1 || document.Servers[0].URL != want {
+			t.Errorf("%+v, want version %s at %s", document, server.Version, want)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
