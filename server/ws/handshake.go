@@ -28,7 +28,9 @@ func (s *Server) admit(r *http.Request) (*client, *ending) {
 	}
 	switch {
 	case err != nil:
-		s.Log.ErrorContext(r.Context(), "a connection could not be opened", "error", err)
+		if r.Context().Err() == nil { // else the client is gone
+			s.Log.ErrorContext(r.Context(), "a connection could not be opened", "error", err)
+		}
 		return nil, endInternal
 	case refusal != nil:
 		return nil, refusal

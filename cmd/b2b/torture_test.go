@@ -1,0 +1,305 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/b2b-protocol/b2b/cmd/b2b/torture"
+	"github.com/b2b-protocol/b2b/server/store/sqlstore"
+	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
+)
+
+// Events that a torture makes (B2B_TORTURE_EVENTS), and the seed of its chances
+// (B2B_TORTURE_SEED; drawn and told where it is not set).
+const (
+	tortureEvents = 1200
+	tortureTime   = 20 * time.Minute
+)
+
+// TestTorture shows that whoever subscribes is told exactly the events that it may
+// see, in order, while servers are killed, connections break and doorbells stay
+// silent (package torture).
+func TestTorture(t *testing.T) {
+	t.Run("sqlite", func(t *testing.T) {
+		f := newFleet(t, 1)
+		f.kills = 2
+		f.play(filepath.Join(f.data[0], "b2b.db"), nil)
+	})
+	t.Run("postgres", func(t *testing.T) {
+		f := newFleet(t, 3)
+		address := pgtest.URL(t)
+		proxy := f.postgres(address)
+		f.play(address, func() {
+			proxy.Cut()
+			f.silence(address)
+		})
+	})
+	t.Run("redis", func(t *testing.T) {
+		f := newFleet(t, 3)
+		address := pgtest.URL(t)
+		proxy := f.redis(address)
+		f.play(address, proxy.Cut)
+	})
+}
+
+// fleet is the nodes of one installation.
+type fleet struct {
+	t     *testing.T
+	seed  uint64
+	env   []string
+	data  []string
+	kills int
+
+	mu    sync.Mutex
+	nodes []*node
+}
+
+func newFleet(t *testing.T, size int) *fleet {
+	f := &fleet{t: t, seed: rand.Uint64(), kills: 2, nodes: make([]*node, size)}
+	if text := os.Getenv("B2B_TORTURE_SEED"); text != "" {
+		var err error
+		if f.seed, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatalf("B2B_TORTURE_SEED: %v", err)
+		}
+	}
+	f.env = []string{"B2B_LOG_LEVEL=info"}
+	for range size {
+		f.data = append(f.data, t.TempDir())
+	}
+	return f
+}
+
+// Pick draws a node, whether it is up or not.
+func (f *fleet) Pick(r *rand.Rand) (name, url string) { return f.at(r.IntN(len(f.nodes))) }
+
+// First is the node that is not killed while there are others.
+func (f *fleet) First() (name, url string) { return f.at(0) }
+
+func (f *fleet) at(i int) (name, url string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return fmt.Sprint("node ", i), f.nodes[i].URL
+}
+
+func (f *fleet) start(i int) {
+	n := serve(f.t, f.data[i], f.env...)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.nodes[i] = n
+}
+
+// killOne kills a node as a power cut would, and starts it again a little later, on
+// another port.
+func (f *fleet) killOne(r *rand.Rand) {
+	i := 0
+	if len(f.nodes) > 1 {
+		i = 1 + r.IntN(len(f.nodes)-1)
+	}
+	f.nodes[i].kill()
+	time.Sleep(time.Duration(r.IntN(700)) * time.Millisecond)
+	f.start(i)
+}
+
+// play runs the torture. trouble makes some, now and then.
+func (f *fleet) play(storage string, trouble func()) {
+	t := f.t
+	plan := torture.Plan{
+		Seed: f.seed, AdminSecret: adminSecret, Bots: 50, Threads: 40, Pairs: 40, Writers: 12,
+		Changes: tortureEvents, Steady: len(f.nodes) > 1,
+	}
+	if text := os.Getenv("B2B_TORTURE_EVENTS"); text != "" {
+		var err error
+		if plan.Changes, err = strconv.Atoi(text); err != nil {
+			t.Fatalf("B2B_TORTURE_EVENTS: %v", err)
+		}
+		f.kills = max(f.kills, plan.Changes/1000)
+	}
+	t.Logf("B2B_TORTURE_SEED=%d", plan.Seed)
+	for i := range f.nodes {
+		f.start(i)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), tortureTime)
+	defer cancel()
+	began := time.Now()
+	w, err := torture.Found(ctx, plan, f)
+	if err != nil {
+		t.Fatalf("found the org: %v", err)
+	}
+	defer w.Close()
+
+	listening, stopListening := context.WithCancel(ctx)
+	defer stopListening()
+	var listeners, writers sync.WaitGroup
+	listeners.Go(func() { w.Listen(listening) })
+	defer listeners.Wait()
+	defer stopListening()
+	written := make(chan struct{})
+	loaded := time.Now()
+	writers.Go(func() {
+		defer close(written)
+		w.Write(ctx)
+	})
+	f.plague(written, w, plan.Changes, trouble)
+	writers.Wait()
+	load := time.Since(loaded)
+	if err := w.End(ctx); err != nil {
+		t.Fatalf("end: %v", err)
+	}
+	stuck := time.AfterFunc(time.Minute, stopListening)
+	listeners.Wait()
+	stuck.Stop()
+	settled := time.Since(loaded) - load
+
+	log := f.readLog(ctx, storage, w.Org)
+	history, err := w.ReadHistory(ctx, log)
+	if err != nil {
+		t.Fatalf("read the histories: %v", err)
+	}
+	if err := errors.Join(w.Judge(log), history.Judge(log)); err != nil {
+		t.Errorf("%v", err)
+	}
+	lives, entries := 0, 0
+	for _, s := range w.Subscribers {
+		lives, entries = lives+s.Lives, entries+len(s.Entries)
+	}
+	t.Logf("%d changes in %d events; %d subscribers took in %d entries over %d connections; founded in %s, loaded in %s, settled in %s",
+		w.Done(), len(log), len(w.Subscribers), entries, lives, loaded.Sub(began).Round(time.Millisecond), load.Round(time.Millisecond), settled.Round(time.Millisecond))
+	for i, n := range f.nodes {
+		if err := n.stop(); err != nil {
+			t.Errorf("node %d: stop: %v", i, err)
+		}
+		if t.Failed() {
+			t.Logf("node %d:\n%s", i, n.logs)
+		}
+	}
+}
+
+// plague kills nodes, evenly over the load, and makes other trouble until all is
+// written.
+func (f *fleet) plague(written <-chan struct{}, w *torture.World, changes int, trouble func()) {
+	r := rand.New(rand.NewPCG(f.seed, 7))
+	for killed := 0; ; {
+		select {
+		case <-written:
+			if killed < f.kills {
+				f.t.Errorf("only %d of %d kills before all was written", killed, f.kills)
+			}
+			return
+		case <-time.After(time.Duration(100+r.IntN(400)) * time.Millisecond):
+		}
+		if killed < f.kills && w.Done() >= (killed+1)*changes/(f.kills+2) {
+			f.killOne(r)
+			killed++
+		}
+		if trouble != nil {
+			trouble()
+		}
+	}
+}
+
+func (f *fleet) readLog(ctx context.Context, storage, org string) []torture.Row {
+	st, err := sqlstore.Open(ctx, sqlstore.Config{URL: storage})
+	if err != nil {
+		f.t.Fatalf("open the store: %v", err)
+	}
+	log, err := torture.ReadLog(ctx, st, org)
+	if err := errors.Join(err, st.Close()); err != nil {
+		f.t.Fatalf("read the log: %v", err)
+	}
+	return log
+}
+
+// postgres puts a proxy between the nodes and their database.
+func (f *fleet) postgres(address string) *torture.Proxy {
+	c, err := pgx.ParseConfig(address)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	network, at := "tcp", net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port)))
+	if filepath.IsAbs(c.Host) {
+		network, at = "unix", filepath.Join(c.Host, fmt.Sprintf(".s.PGSQL.%d", c.Port))
+	}
+	p, err := torture.NewPostgresProxy(f.seed, network, at)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.guard(p)
+	u := url.URL{Scheme: "postgres", User: url.UserPassword(c.User, c.Password), Host: p.Addr(), Path: "/" + c.Database, RawQuery: "sslmode=disable"}
+	f.env = append(f.env, "B2B_DATABASE_URL="+u.String())
+	return p
+}
+
+// redis gives the nodes a Redis as their doorbell, behind a proxy.
+func (f *fleet) redis(database string) *torture.Proxy {
+	program, err := exec.LookPath("redis-server")
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			f.t.Fatal(err)
+		}
+		f.t.Skipf("no Redis to test with (Debian: redis-server): %v", err)
+	}
+	port := freePort(f.t)
+	c := exec.Command(program, "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", f.t.TempDir())
+	if err := c.Start(); err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(func() {
+		_ = c.Process.Kill() // it runs until here
+		_ = c.Wait()         // it was killed
+	})
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	p, err := torture.NewRedisProxy(f.seed, "tcp", address)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.guard(p)
+	f.env = append(f.env, "B2B_DATABASE_URL="+database, "B2B_REDIS_URL=redis://"+p.Addr())
+	for range 500 {
+		if conn, err := net.Dial("tcp", address); err == nil {
+			_ = conn.Close() // nothing was written to it
+			return p
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	f.t.Fatal("Redis does not start")
+	return nil
+}
+
+// guard closes a proxy behind the nodes, and sees that rings went through it.
+func (f *fleet) guard(p *torture.Proxy) {
+	f.t.Cleanup(func() {
+		p.Close()
+		if all, lost := p.Rings(); lost == 0 {
+			f.t.Errorf("of %d rings none was lost", all)
+		} else {
+			f.t.Logf("%d of %d rings were lost", lost, all)
+		}
+	})
+}
+
+// silence ends the connections that listen for rings.
+func (f *fleet) silence(address string) {
+	ctx, cancel := context.WithTimeout(f.t.Context(), 5*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, address)
+	if err == nil {
+		_, err = conn.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query ILIKE 'LISTEN%'`)
+		err = errors.Join(err, conn.Close(ctx))
+	}
+	if err != nil {
+		f.t.Errorf("silence the doorbell: %v", err)
+	}
+}
