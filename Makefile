@@ -86,6 +86,12 @@ test-race: ## run the Go tests with the race detector (PKG=./server/...)
 	$(call heading,go test -race)
 	@build/gotest.sh $(PKG)
 
+.PHONY: torture
+torture: ## kill servers under load and compare what each subscriber was told (CHANGES=10000 SEED=… RUN=postgres)
+	$(call heading,torture)
+	@B2B_TORTURE_CHANGES=$(or $(CHANGES),10000) B2B_TORTURE_SEED=$(SEED) \
+	go test ./cmd/b2b -run 'TestTorture/$(RUN)' -count=1 -timeout 90m -v
+
 .PHONY: bench
 bench: ## measure the server beside its floor (BENCH="-rounds 5 -time 10s")
 	@build/bench.sh $(BENCH)

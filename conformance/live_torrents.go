@@ -11,7 +11,7 @@ import (
 
 func slowChecks() []Check {
 	return []Check{
-		{[]string{"B2B-WS-028"}, "a reader that falls behind is told to resume, and slows nobody", slowReader},
+		{[]string{"B2B-WS-028", "B2B-WS-029"}, "a reader that falls behind is told to resume, slows nobody, and gets its pong before all that it missed", slowReader},
 	}
 }
 
@@ -165,8 +165,19 @@ func slowReader(t *T) {
 	if len(got) == 0 || len(got) >= int(posted.Load()) {
 		slow.fatalf("was told %d events before the end", len(got))
 	}
-	rest := t.open("bob, resuming", s.Bob, "cursor", got[len(got)-1].cursor())
-	rest.seek("mark", isMark(end))
+	rest := t.dialQuiet("bob, resuming", "ticket", t.wsTicket(s.Bob), "cursor", got[len(got)-1].cursor())
+	if err := rest.wire.room(64 << 10); err != nil { // that not all of it is on its way before the ping
+		t.Fatalf("%v", err)
+	}
+	rest.send(J{"type": "ping"})
+	if err := rest.wire.room(4 << 20); err != nil {
+		t.Fatalf("%v", err)
+	}
+	rest.listen()
+	before, _ := rest.seek("mark", isMark(end))
+	if !slices.Contains(kinds(before), "pong") {
+		rest.errorf("a ping was not answered before all %d events that were missed", len(before))
+	}
 	got = append(got, withCursor(rest.all())...)
 	if want := withCursor(quick.all()[from:]); !slices.Equal(raws(got), raws(want)) {
 		t.Errorf("a reader that was told to resume has %d events, another %d, or other ones", len(got), len(want))

@@ -22,11 +22,13 @@ import (
 	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
 )
 
-// Events that a torture makes (B2B_TORTURE_EVENTS), and the seed of its chances
-// (B2B_TORTURE_SEED; drawn and told where it is not set).
+// The size of a torture: whichever ends first. B2B_TORTURE_CHANGES says how many
+// changes there shall be, each an event or more, however long they take;
+// B2B_TORTURE_SEED repeats the chances of a run that told its seed.
 const (
-	tortureEvents = 1200
-	tortureTime   = 20 * time.Minute
+	tortureChanges = 1200
+	tortureLoad    = 12 * time.Second
+	tortureMost    = 25 * time.Minute
 )
 
 // TestTorture shows that whoever subscribes is told exactly the events that it may
@@ -35,7 +37,6 @@ const (
 func TestTorture(t *testing.T) {
 	t.Run("sqlite", func(t *testing.T) {
 		f := newFleet(t, 1)
-		f.kills = 2
 		f.play(filepath.Join(f.data[0], "b2b.db"), nil)
 	})
 	t.Run("postgres", func(t *testing.T) {
@@ -57,23 +58,35 @@ func TestTorture(t *testing.T) {
 
 // fleet is the nodes of one installation.
 type fleet struct {
-	t     *testing.T
-	seed  uint64
-	env   []string
-	data  []string
-	kills int
+	t    *testing.T
+	seed uint64
+	env  []string
+	data []string
+
+	changes int
+	load    time.Duration
+	kills   int
 
 	mu    sync.Mutex
 	nodes []*node
 }
 
 func newFleet(t *testing.T, size int) *fleet {
-	f := &fleet{t: t, seed: rand.Uint64(), kills: 2, nodes: make([]*node, size)}
-	if text := os.Getenv("B2B_TORTURE_SEED"); text != "" {
-		var err error
-		if f.seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatalf("B2B_TORTURE_SEED: %v", err)
+	number := func(name string) (uint64, bool) {
+		text := os.Getenv(name)
+		n, err := strconv.ParseUint(text, 10, 64)
+		if err != nil && text != "" {
+			t.Fatalf("%s: %v", name, err)
 		}
+		return n, text != ""
+	}
+	f := &fleet{t: t, seed: rand.Uint64(), changes: tortureChanges, load: tortureLoad, kills: 2, nodes: make([]*node, size)}
+	if seed, ok := number("B2B_TORTURE_SEED"); ok {
+		f.seed = seed
+	}
+	if changes, ok := number("B2B_TORTURE_CHANGES"); ok {
+		f.changes, f.load = int(changes), tortureMost
+		f.kills = max(f.kills, f.changes/1000)
 	}
 	f.env = []string{"B2B_LOG_LEVEL=info"}
 	for range size {
@@ -118,20 +131,13 @@ func (f *fleet) play(storage string, trouble func()) {
 	t := f.t
 	plan := torture.Plan{
 		Seed: f.seed, AdminSecret: adminSecret, Bots: 50, Threads: 40, Pairs: 40, Writers: 12,
-		Changes: tortureEvents, Steady: len(f.nodes) > 1,
-	}
-	if text := os.Getenv("B2B_TORTURE_EVENTS"); text != "" {
-		var err error
-		if plan.Changes, err = strconv.Atoi(text); err != nil {
-			t.Fatalf("B2B_TORTURE_EVENTS: %v", err)
-		}
-		f.kills = max(f.kills, plan.Changes/1000)
+		Changes: f.changes, Steady: len(f.nodes) > 1,
 	}
 	t.Logf("B2B_TORTURE_SEED=%d", plan.Seed)
 	for i := range f.nodes {
 		f.start(i)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), tortureTime)
+	ctx, cancel := context.WithTimeout(t.Context(), tortureMost)
 	defer cancel()
 	began := time.Now()
 	w, err := torture.Found(ctx, plan, f)
@@ -148,11 +154,13 @@ func (f *fleet) play(storage string, trouble func()) {
 	defer stopListening()
 	written := make(chan struct{})
 	loaded := time.Now()
+	writing, stopWriting := context.WithTimeout(ctx, f.load)
+	defer stopWriting()
 	writers.Go(func() {
 		defer close(written)
-		w.Write(ctx)
+		w.Write(ctx, writing.Done())
 	})
-	f.plague(written, w, plan.Changes, trouble)
+	f.plague(written, w, trouble)
 	writers.Wait()
 	load := time.Since(loaded)
 	if err := w.End(ctx); err != nil {
@@ -189,8 +197,9 @@ func (f *fleet) play(storage string, trouble func()) {
 
 // plague kills nodes, evenly over the load, and makes other trouble until all is
 // written.
-func (f *fleet) plague(written <-chan struct{}, w *torture.World, changes int, trouble func()) {
+func (f *fleet) plague(written <-chan struct{}, w *torture.World, trouble func()) {
 	r := rand.New(rand.NewPCG(f.seed, 7))
+	began := time.Now()
 	for killed := 0; ; {
 		select {
 		case <-written:
@@ -200,7 +209,8 @@ func (f *fleet) plague(written <-chan struct{}, w *torture.World, changes int, t
 			return
 		case <-time.After(time.Duration(100+r.IntN(400)) * time.Millisecond):
 		}
-		if killed < f.kills && w.Done() >= (killed+1)*changes/(f.kills+2) {
+		progress := max(float64(w.Done())/float64(f.changes), float64(time.Since(began))/float64(f.load))
+		if killed < f.kills && progress >= float64(killed+1)/float64(f.kills+2) {
 			f.killOne(r)
 			killed++
 		}

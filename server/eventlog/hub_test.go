@@ -529,3 +529,37 @@ func TestJoinsWhileConnecting(t *testing.T) {
 	w.post(thread, b[0], "x") // 4
 	wantSeqs(t, "got", w.seqs(s), 3, 4)
 }
+
+// What is to come soon comes before a replay and before what waits live.
+func TestSoon(t *testing.T) {
+	w := newWorld(t)
+	h := w.hub(eventlog.Config{})
+	bots := w.bots(1)
+	w.manyNews(3)
+	for _, from := range []*eventlog.Position{w.start(), nil} {
+		s := w.subscribe(h, w.bot(bots[0]), from)
+		if from == nil {
+			w.manyNews(3)
+		} else {
+			w.next(s)
+		}
+		s.After("behind")
+		s.Soon("one")
+		s.Soon("two")
+		var locals []any
+		for logged := 0; len(locals) < 3; {
+			it := w.next(s)
+			if it.Local == nil {
+				logged++
+				continue
+			}
+			if locals = append(locals, it.Local); it.Local != "behind" && logged > 0 {
+				t.Errorf("%v comes behind %d events", it.Local, logged)
+			}
+		}
+		if !slices.Equal(locals, []any{"one", "two", "behind"}) {
+			t.Errorf("got %v", locals)
+		}
+		s.Close()
+	}
+}

@@ -41,6 +41,7 @@ type Subscription struct {
 	live    bool
 	queue   []*Item
 	head    int       // of queue
+	soon    []*Item   // comes before all that waits
 	reached Position  // behind what was given last, or is known to have nothing to give
 	taken   time.Time // when the reader last took from the queue, or could begin to
 	ending  error     // comes when the queue is empty
@@ -98,6 +99,10 @@ func (s *Subscription) pop() (it *Item, replay bool, err error) {
 	defer s.mu.Unlock()
 	if s.err != nil {
 		return nil, false, s.err
+	}
+	if len(s.soon) > 0 {
+		it, s.soon = s.soon[0], s.soon[1:]
+		return it, false, nil
 	}
 	if len(s.page) > 0 {
 		it, s.page[0] = s.page[0], nil
@@ -283,6 +288,15 @@ func (s *Subscription) signal() {
 // node committed before: so an acknowledgement can follow the events it is about.
 func (s *Subscription) After(v any) {
 	s.tail.inbox.add(entry{item: &Item{Local: v}, to: s})
+}
+
+// Soon gives the reader an item with v as its Local before everything that waits. Who
+// calls it bounds how many there are.
+func (s *Subscription) Soon(v any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.soon = append(s.soon, &Item{Local: v})
+	s.signal()
 }
 
 // Position is where to resume when everything that Next gave has arrived. While

@@ -33,6 +33,7 @@ type client struct {
 	ctx     context.Context // ends with the connection
 	cancel  context.CancelFunc
 	answers chan struct{} // one token for each answer that waits
+	behind  atomic.Int32  // of these, those behind events
 	closing sync.Once
 	alive   atomic.Bool // something came since the last ping
 	mute    atomic.Bool // the last ping was not answered
@@ -111,6 +112,10 @@ func (c *client) write() {
 			switch v := it.Local.(type) {
 			case []byte:
 				err = c.send(v)
+				c.behind.Add(-1)
+				<-c.answers
+			case prompt:
+				err = c.send(v)
 				<-c.answers
 			case *ending:
 				c.end(v)
@@ -131,9 +136,29 @@ func (c *client) send(frame []byte) error {
 func (c *client) answer(frame []byte) {
 	select {
 	case c.answers <- struct{}{}:
+		c.behind.Add(1)
 		c.sub.After(frame)
 	case <-c.ctx.Done():
 	}
+}
+
+// prompt is an answer that has nothing to do with events.
+type prompt []byte
+
+// answerSoon puts a frame before all events that wait, many of which there may be
+// while the connection is behind; but not before an answer (B2B-WS-015).
+func (c *client) answerSoon(frame []byte) {
+	select {
+	case c.answers <- struct{}{}:
+	case <-c.ctx.Done():
+		return
+	}
+	if c.behind.Load() == 0 {
+		c.sub.Soon(prompt(frame))
+		return
+	}
+	c.behind.Add(1)
+	c.sub.After(frame)
 }
 
 // recheck looks at the credential after a change of access; why is what a session is

@@ -43,7 +43,7 @@ func (c *client) handle(frame []byte) {
 	kind, _ := wire.Text(keys[keyType])
 	switch kind {
 	case "ping":
-		c.answer(pong)
+		c.answerSoon(pong)
 		return
 	case "subscribe", "unsubscribe":
 		c.watch(kind == "subscribe", keys)

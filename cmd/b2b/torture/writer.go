@@ -33,13 +33,19 @@ type sent struct {
 	fate int
 }
 
-// Write lets writers make changes until enough are acknowledged, or ctx is done.
-func (w *World) Write(ctx context.Context) {
+// Write lets writers make changes until enough are acknowledged or enough is closed;
+// those under way are brought to their end. It stops at once when ctx is done.
+func (w *World) Write(ctx context.Context, enough <-chan struct{}) {
 	var all sync.WaitGroup
 	for i := range w.Writers {
 		all.Go(func() {
 			r := w.rand(1 + uint64(i))
 			for n := 0; w.Done() < w.Changes && ctx.Err() == nil; n++ {
+				select {
+				case <-enough:
+					return
+				default:
+				}
 				w.make(ctx, r, w.draw(r), fmt.Sprintf("%d-%d", i, n))
 			}
 		})
