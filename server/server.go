@@ -49,7 +49,7 @@ type Server struct {
 	log     *slog.Logger
 	store   store.Store
 	auth    *auth.Authenticator
-	bell    *bell // nil: there is one node
+	bell    bell // nil: there is one node
 	hub     *eventlog.Hub
 	online  *presence.Tracker
 	sockets *ws.Server

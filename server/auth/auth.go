@@ -4,13 +4,21 @@
 // caller, or the reason why it may do nothing) is read from the store once and then
 // remembered by the credential's hash, so that a call costs one hash and one look
 // into a map. Whoever changes what a credential leads to says so in the log of the
-// org, with an access_changed event in the same transaction; the commit of such an
-// event makes this package forget the org before the change is answered. So no
-// revoked credential is believed afterwards, also not by a read that was under way
-// meanwhile (see generations). Where other nodes change the same database, the logs of
-// the orgs that something is remembered of are followed (see follower): what another
-// node revoked is believed until its ring arrives, and for about a second if that is
-// lost. Sessions of super admins have no log, and are then asked for every time.
+// org, with an access_changed event in the same transaction.
+//
+// On one node the commit of such an event makes this package forget the org before the
+// change is answered. So no revoked credential is believed afterwards, also not by a
+// read that was under way meanwhile (see generations).
+//
+// Where other nodes change the same database, no message between nodes is trusted with
+// that: it may be late or lost. What is remembered carries the place in the log at which
+// access had changed last when it was read (its fence), and is good for as long as that
+// place has not moved. Changes compare it in their own transaction, which costs nothing
+// and leaves no moment between looking and writing (see call.Credentials.Fenced).
+// Everything else compares it before it begins, with one small query for all who ask at
+// the same time (see confirmer). Refusals are never from memory. So a revocation that
+// was answered counts on every node, whatever became of the doorbell. Sessions of super
+// admins have no log: several nodes ask for them every time.
 //
 // That a caller was there (last_seen_at, last_used_at, the extension of a session)
 // is noted in memory and written once a second, by [Authenticator.Run].
@@ -31,10 +39,6 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// accessChanged is the type of the events that make what is remembered of an org
-// out of date.
-const accessChanged = "access_changed"
-
 // Config is what an Authenticator works with. Store, Log and Now are needed.
 type Config struct {
 	Store       store.Store
@@ -54,7 +58,7 @@ type Authenticator struct {
 	tokens   *cache[*bearer]
 	sessions *cache[*login]
 	marks    marks
-	follower *follower // nil: no other node
+	confirm  *confirmer // nil: no other node
 	unhook   func()
 }
 
@@ -69,14 +73,11 @@ func New(c Config) *Authenticator {
 	}
 	a.marks.pending = newBatch()
 	if c.Shared {
-		a.follower = newFollower(c.Store, gens, c.Log)
+		a.confirm = &confirmer{log: c.Store}
 	}
 	a.unhook = c.Store.OnCommit(func(org string, events []store.Event) {
-		if a.follower != nil {
-			a.follower.committed(org, events)
-		}
 		for i := range events {
-			if events[i].Type == accessChanged {
+			if events[i].Type == store.TypeAccessChanged {
 				gens.forget(org)
 				return
 			}
@@ -90,30 +91,32 @@ func New(c Config) *Authenticator {
 // those of super admins, and the destruction of an org.
 func (a *Authenticator) Forget(org string) { a.gens.forget(org) }
 
-// Rung says that the log of org has reached seq, written by whichever node; 0:
-// unknown. No org is every org.
-func (a *Authenticator) Rung(org string, seq int64) {
-	if a.follower != nil {
-		a.follower.rung(org, seq)
+// believe tells whether what was remembered of an org with a fence is still good. Who
+// looks at the fence later need not know yet.
+func (a *Authenticator) believe(ctx context.Context, org string, fence call.Fence, later bool) (bool, error) {
+	if a.confirm == nil || later {
+		return true, nil
 	}
+	top, ok, err := a.confirm.top(ctx, org)
+	return ok && fenceOf(top) == fence, err
 }
 
-// fresh reads something of an org and makes sure that it may be remembered: that it
-// was read while the org was followed already.
-func fresh[T any](ctx context.Context, a *Authenticator, read func() (value T, org string, err error)) (value T, org string, err error) {
-	if a.follower == nil {
-		return read()
-	}
-	started := a.follower.begin()
-	value, org, err = read()
-	if err != nil || org == "" {
-		return value, org, err
-	}
-	was, err := a.follower.follow(ctx, org, started)
-	if was || err != nil {
-		return value, org, err
-	}
-	return read()
+func fenceOf(top store.LogTop) call.Fence { return call.Fence{Epoch: top.Epoch, Access: top.Access} }
+
+// read reads what a credential leads to and the fence of its org, from one snapshot.
+func read[T any](ctx context.Context, a *Authenticator, load func(store.Reader) (value T, org string, err error), fence func(T, call.Fence)) (value T, org string, err error) {
+	err = a.store.View(ctx, func(r store.Reader) (err error) {
+		if value, org, err = load(r); err != nil || org == "" {
+			return err
+		}
+		top, err := r.LogTop(ctx, org)
+		if err != nil {
+			return fmt.Errorf("find the end of an org's log: %w", err)
+		}
+		fence(value, fenceOf(top))
+		return nil
+	})
+	return value, org, err
 }
 
 func (a *Authenticator) nowMS() int64 { return a.now().UnixMilli() }
@@ -121,7 +124,7 @@ func (a *Authenticator) nowMS() int64 { return a.now().UnixMilli() }
 // Session answers the live session of a cookie, or nil. It looks at neither the org
 // nor the bot.
 func (a *Authenticator) Session(ctx context.Context, id string) (*call.Session, error) {
-	l, err := a.findSession(ctx, id)
+	l, err := a.findSession(ctx, id, false)
 	if err != nil || l == nil {
 		return nil, err
 	}
@@ -131,10 +134,21 @@ func (a *Authenticator) Session(ctx context.Context, id string) (*call.Session, 
 // Authenticate answers who is calling (http-core.md §3.2): a live session wins over
 // a bearer token.
 func (a *Authenticator) Authenticate(ctx context.Context, c call.Credentials) (*call.Caller, error) {
+	if c.Fenced {
+		caller, err := a.authenticate(ctx, c)
+		if _, refused := call.AsError(err); !refused {
+			return caller, err
+		}
+		c.Fenced = false // refusals are not from memory
+	}
+	return a.authenticate(ctx, c)
+}
+
+func (a *Authenticator) authenticate(ctx context.Context, c call.Credentials) (*call.Caller, error) {
 	if c.TokenHash != "" || c.SessionHash != "" {
 		return a.authenticateHeld(ctx, c)
 	}
-	l, err := a.findSession(ctx, c.SessionID)
+	l, err := a.findSession(ctx, c.SessionID, c.Fenced)
 	switch {
 	case err != nil:
 		return nil, err
@@ -158,7 +172,7 @@ type bearer struct {
 }
 
 func (a *Authenticator) authenticateBearer(ctx context.Context, c call.Credentials) (*call.Caller, error) {
-	b, err := a.findBearer(ctx, keyOf(c.Bearer), strings.HasPrefix(c.Bearer, scopedPrefix))
+	b, err := a.findBearer(ctx, keyOf(c.Bearer), strings.HasPrefix(c.Bearer, scopedPrefix), c.Fenced)
 	if err != nil {
 		return nil, err
 	}
@@ -186,22 +200,26 @@ func (b *bearer) judge(c call.Credentials, now int64) (*call.Caller, error) {
 	return b.caller, nil
 }
 
-// findBearer answers what the token of a key leads to; scoped guesses its kind.
-func (a *Authenticator) findBearer(ctx context.Context, k key, scoped bool) (*bearer, error) {
+// findBearer answers what the token of a key leads to; scoped guesses its kind, and
+// later tells that the caller looks at the fence.
+func (a *Authenticator) findBearer(ctx context.Context, k key, scoped, later bool) (*bearer, error) {
 	if it, ok := a.tokens.get(k); ok {
-		if a.follower != nil {
-			a.follower.use(it.value.caller.OrgID)
+		good, err := a.believe(ctx, it.value.caller.OrgID, it.value.caller.Fence, later)
+		if err != nil {
+			return nil, err
 		}
-		return it.value, nil
+		if good {
+			return it.value, nil
+		}
 	}
 	stamp := a.gens.begin()
-	b, org, err := fresh(ctx, a, func() (*bearer, string, error) {
-		b, err := a.loadBearer(ctx, hex.EncodeToString(k[:]), scoped)
+	b, org, err := read(ctx, a, func(r store.Reader) (*bearer, string, error) {
+		b, err := loadBearer(ctx, r, hex.EncodeToString(k[:]), scoped)
 		if err != nil {
 			return nil, "", err
 		}
 		return b, b.caller.OrgID, nil
-	})
+	}, func(b *bearer, f call.Fence) { b.caller.Fence = f })
 	if err != nil {
 		return nil, err
 	}
@@ -209,17 +227,17 @@ func (a *Authenticator) findBearer(ctx context.Context, k key, scoped bool) (*be
 	return b, nil
 }
 
-func (a *Authenticator) loadBearer(ctx context.Context, hash string, scoped bool) (*bearer, error) {
-	found, err := findHash(ctx, a.store, hash, scoped)
+func loadBearer(ctx context.Context, r store.Reader, hash string, scoped bool) (*bearer, error) {
+	found, err := findHash(ctx, r, hash, scoped)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, TokenUnknown()
 	}
 	if err != nil {
 		return nil, err
 	}
-	org, err := a.store.Org(ctx, found.Bot.OrgID)
+	org, err := r.Org(ctx, found.Bot.OrgID)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, TokenUnknown() // destroyed between the two reads
+		return nil, TokenUnknown()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("find the org of a token: %w", err)

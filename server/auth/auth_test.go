@@ -25,18 +25,37 @@ type spy struct {
 	reads  atomic.Int64
 	pause  atomic.Pointer[pause] // met by the next read of an org
 	broken atomic.Bool           // changes fail
+	looks  atomic.Int64          // at where logs end
+	deaf   atomic.Bool           // these fail
 }
 
 // pause is a point at which a read waits.
 type pause struct{ reached, release chan struct{} }
 
-func (s *spy) Org(ctx context.Context, id string) (*store.Org, error) {
-	s.reads.Add(1)
-	if p := s.pause.Swap(nil); p != nil {
+func (s *spy) View(ctx context.Context, fn func(store.Reader) error) error {
+	return s.Store.View(ctx, func(r store.Reader) error { return fn(spyReader{r, s}) })
+}
+
+type spyReader struct {
+	store.Reader
+	spy *spy
+}
+
+func (r spyReader) Org(ctx context.Context, id string) (*store.Org, error) {
+	r.spy.reads.Add(1)
+	if p := r.spy.pause.Swap(nil); p != nil {
 		close(p.reached)
 		<-p.release
 	}
-	return s.Store.Org(ctx, id)
+	return r.Reader.Org(ctx, id)
+}
+
+func (s *spy) LogTops(ctx context.Context, orgs []string) (map[string]store.LogTop, error) {
+	s.looks.Add(1)
+	if s.deaf.Load() {
+		return nil, errBroken
+	}
+	return s.Store.LogTops(ctx, orgs)
 }
 
 var errBroken = errors.New("the store is broken")
@@ -62,7 +81,11 @@ const (
 	scoped  = "scoped_reader"
 )
 
-func newBench(t *testing.T) *bench {
+func newBench(t *testing.T) *bench { return newSharedBench(t, false) }
+
+// newSharedBench makes a bench whose store other nodes may change: what they do, the
+// authenticator does not hear of.
+func newSharedBench(t *testing.T, shared bool) *bench {
 	st, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: filepath.Join(t.TempDir(), "b2b.db")})
 	if err != nil {
 		t.Fatal(err)
@@ -70,9 +93,12 @@ func newBench(t *testing.T) *bench {
 	b := &bench{T: t, store: &spy{Store: st}}
 	b.clock.Store(start)
 	b.auth = New(Config{
-		Store: b.store, Log: slog.New(slog.DiscardHandler), AdminSecret: "s",
+		Store: b.store, Log: slog.New(slog.DiscardHandler), AdminSecret: "s", Shared: shared,
 		Now: func() time.Time { return time.UnixMilli(b.clock.Load()) },
 	})
+	if shared {
+		b.auth.unhook() // what is done to the store is another node's doing
+	}
 	t.Cleanup(func() {
 		b.store.broken.Store(false)
 		if err := errors.Join(b.auth.Close(), st.Close()); err != nil {
@@ -111,7 +137,7 @@ func (b *bench) changeAccess(fn func(context.Context, store.Tx) error) {
 		if err := fn(ctx, tx); err != nil {
 			return err
 		}
-		_, err := tx.Append(ctx, store.Event{Type: accessChanged, At: start, Payload: []byte{}})
+		_, err := tx.Append(ctx, store.Event{Type: store.TypeAccessChanged, At: start, Payload: []byte{}})
 		return err
 	})
 }

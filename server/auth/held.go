@@ -17,7 +17,7 @@ func (a *Authenticator) authenticateHeld(ctx context.Context, c call.Credentials
 		if !ok {
 			return nil, TokenUnknown()
 		}
-		b, err := a.findBearer(ctx, k, false)
+		b, err := a.findBearer(ctx, k, false, c.Fenced)
 		if err != nil {
 			return nil, err
 		}
@@ -27,7 +27,7 @@ func (a *Authenticator) authenticateHeld(ctx context.Context, c call.Credentials
 	if !ok {
 		return nil, sessionOver()
 	}
-	it, err := a.sessionItem(ctx, k, a.nowMS())
+	it, err := a.sessionItem(ctx, k, a.nowMS(), c.Fenced)
 	switch {
 	case err != nil:
 		return nil, err

@@ -99,15 +99,9 @@ func (m *marks) before(id string, of func(*batch) map[string]mark) int64 {
 	return written.before
 }
 
-// Run writes the marks once a second, and looks for what other nodes changed, until
-// ctx ends. Only store failures that persist lose marks; each is logged, and tried
+// Run writes the marks once a second until ctx ends. Only store failures that persist lose marks; each is logged, and tried
 // again with the next.
 func (a *Authenticator) Run(ctx context.Context) error {
-	if a.follower != nil {
-		var following sync.WaitGroup
-		defer following.Wait()
-		following.Go(func() { a.follower.run(ctx) })
-	}
 	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
 	for {
@@ -125,6 +119,9 @@ func (a *Authenticator) Run(ctx context.Context) error {
 // Close writes what is left and stops listening to the store.
 func (a *Authenticator) Close() error {
 	a.unhook()
+	if a.confirm != nil {
+		a.confirm.tasks.Wait()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), flushTime)
 	defer cancel()
 	if err := a.flush(ctx); err != nil {

@@ -38,6 +38,7 @@ const slideEvery = 60_000
 // login is what a session cookie leads to.
 type login struct {
 	org     string
+	fence   call.Fence
 	session *call.Session
 	created int64        // Unix milliseconds
 	caller  *call.Caller // nil when refused
@@ -45,43 +46,55 @@ type login struct {
 }
 
 // findSession answers what a cookie leads to, or nil if no live session is.
-func (a *Authenticator) findSession(ctx context.Context, id string) (*login, error) {
+func (a *Authenticator) findSession(ctx context.Context, id string, later bool) (*login, error) {
 	if id == "" {
 		return nil, nil
 	}
 	now := a.nowMS()
 	k := keyOf(id)
-	it, err := a.sessionItem(ctx, k, now)
+	it, err := a.sessionItem(ctx, k, now, later)
 	if err != nil || it.value == nil {
 		return nil, err
 	}
 	return a.slide(k, it, now), nil
 }
 
-// sessionItem answers the live session of a key, or an item without a value.
-func (a *Authenticator) sessionItem(ctx context.Context, k key, now int64) (item[*login], error) {
+// sessionItem answers the live session of a key, or an item without a value; later
+// tells that the caller looks at the fence.
+func (a *Authenticator) sessionItem(ctx context.Context, k key, now int64, later bool) (item[*login], error) {
 	it, ok := a.sessions.get(k)
-	if !ok || it.value.session.ExpiresAt <= now {
+	if ok = ok && it.value.session.ExpiresAt > now; ok {
+		var err error
+		if ok, err = a.believe(ctx, it.value.org, it.value.fence, later); err != nil {
+			return item[*login]{}, err
+		}
+	}
+	if !ok {
 		stamp := a.gens.begin()
-		l, org, err := fresh(ctx, a, func() (*login, string, error) {
-			l, err := a.loadSession(ctx, hex.EncodeToString(k[:]))
+		l, org, err := read(ctx, a, func(r store.Reader) (*login, string, error) {
+			l, err := a.loadSession(ctx, r, hex.EncodeToString(k[:]))
 			if err != nil || l == nil {
 				return nil, "", err
 			}
 			return l, l.org, nil
-		})
+		}, (*login).setFence)
 		if err != nil || l == nil {
 			return item[*login]{}, err
 		}
 		it = item[*login]{slot: a.gens.slot(org), stamp: stamp, value: l}
 		a.keep(k, it)
-	} else if a.follower != nil {
-		a.follower.use(it.value.org)
 	}
 	if it.value.session.ExpiresAt <= now {
 		return item[*login]{}, nil
 	}
 	return it, nil
+}
+
+func (l *login) setFence(f call.Fence) {
+	l.fence = f
+	if l.caller != nil {
+		l.caller.Fence = f
+	}
 }
 
 // slide extends a session in the second half of its life (http-core.md §3.3).
@@ -106,15 +119,15 @@ func (a *Authenticator) slide(k key, it item[*login], now int64) *login {
 	return &extended
 }
 
-// keep remembers a session. Those without an org have no log to follow.
+// keep remembers a session. Those without an org have no fence.
 func (a *Authenticator) keep(k key, it item[*login]) {
-	if a.follower == nil || it.value.org != "" {
+	if a.confirm == nil || it.value.org != "" {
 		a.sessions.store(k, it)
 	}
 }
 
-func (a *Authenticator) loadSession(ctx context.Context, hash string) (*login, error) {
-	row, err := a.store.SessionByHash(ctx, hash)
+func (a *Authenticator) loadSession(ctx context.Context, r store.Reader, hash string) (*login, error) {
+	row, err := r.SessionByHash(ctx, hash)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}
@@ -141,9 +154,9 @@ func (a *Authenticator) loadSession(ctx context.Context, hash string) (*login, e
 		l.caller = &call.Caller{Kind: call.SuperAdmin, Session: session}
 		return l, nil
 	}
-	org, err := a.store.Org(ctx, session.OrgID)
+	org, err := r.Org(ctx, session.OrgID)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil // destroyed between the two reads
+		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("find the org of a session: %w", err)
@@ -155,12 +168,12 @@ func (a *Authenticator) loadSession(ctx context.Context, hash string) (*login, e
 		l.caller = &call.Caller{Kind: call.OrgAdmin, OrgID: org.ID, Session: session}
 		return l, nil
 	}
-	return l, a.loadOwner(ctx, l)
+	return l, l.loadOwner(ctx, r)
 }
 
 // loadOwner adds the bot that a bot owner's session acts as.
-func (a *Authenticator) loadOwner(ctx context.Context, l *login) error {
-	bot, err := a.store.Bot(ctx, l.org, l.session.BotID)
+func (l *login) loadOwner(ctx context.Context, r store.Reader) error {
+	bot, err := r.Bot(ctx, l.org, l.session.BotID)
 	if errors.Is(err, store.ErrNotFound) {
 		l.refusal = call.Errorf(b2bv1.ErrorCode_ERROR_CODE_SESSION_INVALID, "The bot of this session is gone")
 		return nil

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"errors"
 	"slices"
 
 	optionsv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
@@ -29,7 +30,19 @@ type Caller struct {
 	TokenID   string // the scoped token, if one was used
 	TokenHash string // SHA-256 hex of the bearer token, if one was used
 	Session   *Session
+	Fence     Fence // up to where this was true; zero: nobody remembers it
 }
+
+// Fence is where in the log of its org the standing of anybody had changed last when a
+// caller was looked up: the caller is what it was for as long as the log still says so.
+type Fence struct {
+	Epoch  string
+	Access int64 // seq
+}
+
+// ErrStale is the error of a change whose caller may not be what it was: it wrote
+// nothing, and the pipeline looks again who calls.
+var ErrStale = errors.New("call: the caller may not be what it was")
 
 // Session is the login session that a caller used, or had beside an operation
 // that anybody may call.

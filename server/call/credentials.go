@@ -22,6 +22,10 @@ type Credentials struct {
 	CrossSite   bool   // a browser sent it from another site, to change something
 	TokenHash   string // of a connection: SHA-256 hex of its bearer token
 	SessionHash string // of a connection: SHA-256 hex of its session's id
+
+	// Fenced says that the call is a change that compares the caller's Fence in its own
+	// transaction: who it is may be answered from memory.
+	Fenced bool
 }
 
 // Authenticator turns credentials into callers.

@@ -16,6 +16,9 @@ import (
 // MaxRequestID bounds request_id, in bytes (B2B-IDEM).
 const MaxRequestID = 128
 
+// maxTries bounds how often one call is done when who may do what changes meanwhile.
+const maxTries = 8
+
 // Pipeline is the one way to a service method.
 type Pipeline struct {
 	auth Authenticator
@@ -43,20 +46,29 @@ func (p *Pipeline) Do(ctx context.Context, info *Info, req proto.Message, malfor
 		p.logCall(ctx, info, start, err)
 	}()
 	info.pipeline = p
-	if err := p.authorize(ctx, info); err != nil {
+	info.Credentials.Fenced = info.Operation.Changes
+	for tries := 1; ; tries++ {
+		if err := p.authorize(ctx, info); err != nil {
+			return nil, p.tell(ctx, info, err)
+		}
+		if malformed != nil {
+			return nil, p.tell(ctx, info, malformed)
+		}
+		if err := checkRequestID(info.Operation, req); err != nil {
+			return nil, err
+		}
+		res, err = next(WithInfo(ctx, info))
+		switch {
+		case err == nil:
+			return res, nil
+		case errors.Is(err, ErrStale) && tries < maxTries:
+			info.Credentials.Fenced = false
+			continue
+		case errors.Is(err, ErrStale):
+			err = Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "Who may do what in this org changes too often just now").WithHint("Try again.")
+		}
 		return nil, p.tell(ctx, info, err)
 	}
-	if malformed != nil {
-		return nil, p.tell(ctx, info, malformed)
-	}
-	if err := checkRequestID(info.Operation, req); err != nil {
-		return nil, err
-	}
-	res, err = next(WithInfo(ctx, info))
-	if err != nil {
-		return nil, p.tell(ctx, info, err)
-	}
-	return res, nil
 }
 
 // Identify only authenticates: for requests that name no operation.
@@ -96,7 +108,11 @@ func (p *Pipeline) authorize(ctx context.Context, info *Info) error {
 		return err
 	}
 	info.Caller = caller
-	return CheckAccess(info.Operation.Access, caller)
+	if err := CheckAccess(info.Operation.Access, caller); err == nil || !info.Credentials.Fenced {
+		return err
+	}
+	info.Credentials.Fenced = false // refusals are not from memory
+	return p.authorize(ctx, info)
 }
 
 func (p *Pipeline) authenticate(ctx context.Context, info *Info) (*Caller, error) {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -48,7 +50,7 @@ type Doorbell interface {
 type Config struct {
 	Store    Store
 	Doorbell Doorbell      // nil: no other node
-	Poll     time.Duration // how often the log of an org with subscribers is looked at without a ring; 0: never
+	Poll     time.Duration // how often the logs of orgs with subscribers are looked at without a ring; 0: never
 	Queue    int           // how many items may wait for a reader that takes none; 0 is 256
 	Grace    time.Duration // how long a reader may take none while more wait; 0 is a second
 	Logger   *slog.Logger  // nil is silent
@@ -92,6 +94,9 @@ func New(c Config) *Hub {
 	h.unhook = c.Store.OnCommit(h.committed)
 	if c.Doorbell != nil {
 		h.done.Go(h.listen)
+	}
+	if c.Poll > 0 {
+		h.done.Go(h.poll)
 	}
 	return h
 }
@@ -138,6 +143,46 @@ func (h *Hub) listen() {
 			h.rung("", 0)
 		}
 	}
+}
+
+// poll looks at the ends of the logs that have subscribers, all of them at once, and
+// rings where there is something: it makes up for rings that were lost.
+func (h *Hub) poll() {
+	tick := time.NewTicker(h.Poll)
+	defer tick.Stop()
+	for {
+		select {
+		case <-h.ctx.Done():
+			return
+		case <-tick.C:
+		}
+		tails := h.followed()
+		tops, err := h.Store.LogTops(h.ctx, slices.Collect(maps.Keys(tails)))
+		if err != nil {
+			if h.ctx.Err() == nil {
+				h.Logger.Warn("the ends of the logs cannot be looked at", "orgs", len(tails), "error", err)
+			}
+			continue
+		}
+		for org, t := range tails {
+			t.passed(tops[org])
+		}
+	}
+}
+
+// followed are the tails that know where they stand.
+func (h *Hub) followed() map[string]*tail {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	tails := make(map[string]*tail, len(h.tails))
+	for org, t := range h.tails {
+		select {
+		case <-t.ready:
+			tails[org] = t
+		default:
+		}
+	}
+	return tails
 }
 
 func (h *Hub) rung(org string, seq int64) {

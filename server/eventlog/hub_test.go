@@ -403,13 +403,25 @@ type restored struct {
 	next atomic.Value // another epoch
 }
 
-func (r *restored) LogTop(ctx context.Context, org string) (store.LogTop, error) {
-	top, err := r.Store.LogTop(ctx, org)
+func (r *restored) harmed(top store.LogTop) store.LogTop {
 	top.Seq -= r.lost.Load()
 	if epoch, ok := r.next.Load().(string); ok {
 		top.Epoch = epoch
 	}
-	return top, err
+	return top
+}
+
+func (r *restored) LogTop(ctx context.Context, org string) (store.LogTop, error) {
+	top, err := r.Store.LogTop(ctx, org)
+	return r.harmed(top), err
+}
+
+func (r *restored) LogTops(ctx context.Context, orgs []string) (map[string]store.LogTop, error) {
+	tops, err := r.Store.LogTops(ctx, orgs)
+	for org, top := range tops {
+		tops[org] = r.harmed(top)
+	}
+	return tops, err
 }
 
 func TestLogReplacedUnderATail(t *testing.T) {

@@ -92,23 +92,14 @@ func (t *tail) start() error {
 }
 
 func (t *tail) follow() error {
-	var tick <-chan time.Time
-	if t.hub.Poll > 0 {
-		ticker := time.NewTicker(t.hub.Poll)
-		defer ticker.Stop()
-		tick = ticker.C
-	}
 	for {
-		polled := false
 		select {
 		case <-t.ctx.Done():
 			return ErrClosed
 		case <-t.inbox.wake:
-		case <-tick:
-			polled = true
 		}
 		entries, rung := t.inbox.take(t.end.Seq)
-		if rung || polled {
+		if rung {
 			if err := t.retry("read the log", t.look); err != nil {
 				return err
 			}
@@ -119,6 +110,20 @@ func (t *tail) follow() error {
 			}
 		}
 		t.pages.rest()
+	}
+}
+
+// passed hears where the log ends by now. One that is gone, another or shorter is for
+// the tail itself to look at.
+func (t *tail) passed(top store.LogTop) {
+	t.mu.Lock()
+	end := t.end
+	t.mu.Unlock()
+	switch {
+	case top.Epoch != end.Epoch || top.Seq < end.Seq:
+		t.inbox.ring(0)
+	case top.Seq > end.Seq:
+		t.inbox.ring(top.Seq)
 	}
 }
 

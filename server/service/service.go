@@ -120,6 +120,7 @@ func newCore(d Deps) *core {
 	if err != nil {
 		panic(fmt.Sprintf("service: AES was refused: %v", err))
 	}
+	d.Store = fenced{d.Store}
 	return &core{Deps: d, seal: aead, started: d.Now()}
 }
 

@@ -30,11 +30,17 @@ type Event struct {
 	Payload   []byte   `bun:"payload"`
 }
 
+// TypeAccessChanged is the type of the events after which what was read before of who
+// may do what is out of date. The log knows the newest of them.
+const TypeAccessChanged = "access_changed"
+
 // LogTop is where the log of an organisation ends: the epoch that its positions
-// belong to, and the last seq (0 when nothing was appended).
+// belong to, the last seq (0 when nothing was appended), and the seq of the last
+// event of TypeAccessChanged (0: none).
 type LogTop struct {
-	Epoch string
-	Seq   int64
+	Epoch  string
+	Seq    int64
+	Access int64
 }
 
 // LogReader reads the log.
@@ -42,6 +48,9 @@ type LogReader interface {
 	// LogTop fails with ErrNotFound for an unknown organisation. Inside Update it
 	// counts what was appended so far.
 	LogTop(ctx context.Context, org string) (LogTop, error)
+	// LogTops is LogTop of many organisations in one look; those that are unknown are
+	// left out. Inside Update it does not count what that has appended.
+	LogTops(ctx context.Context, orgs []string) (map[string]LogTop, error)
 	// ReadLog lists the events with seq above afterSeq, ascending, without holes.
 	// The first is afterSeq + 1 unless that was pruned.
 	ReadLog(ctx context.Context, org string, afterSeq int64, limit int) ([]Event, error)

@@ -9,12 +9,36 @@ import (
 
 func (r reader) LogTop(ctx context.Context, org string) (store.LogTop, error) {
 	t, err := scanner[store.LogTop](func(rows *sql.Rows, t *store.LogTop) error {
-		return rows.Scan(&t.Epoch, &t.Seq)
+		return rows.Scan(&t.Epoch, &t.Seq, &t.Access)
 	}).one(ctx, r, loadLog, org)
 	if err != nil {
 		return store.LogTop{}, err
 	}
 	return *t, nil
+}
+
+func (r reader) LogTops(ctx context.Context, orgs []string) (map[string]store.LogTop, error) {
+	if len(orgs) == 0 {
+		return nil, nil
+	}
+	ids, err := jsonList(orgs)
+	if err != nil {
+		return nil, err
+	}
+	tops := make(map[string]store.LogTop, len(orgs))
+	err = each(ctx, r, func(rows *sql.Rows) error {
+		var org string
+		var t store.LogTop
+		if err := rows.Scan(&org, &t.Epoch, &t.Seq, &t.Access); err != nil {
+			return err
+		}
+		tops[org] = t
+		return nil
+	}, "SELECT org_id, epoch, last_seq, access_seq FROM org_logs WHERE "+r.d.anyOf("org_id"), ids)
+	if err != nil {
+		return nil, err
+	}
+	return tops, nil
 }
 
 // LogTop counts what this batch has appended.
@@ -28,7 +52,7 @@ func (t *tx) LogTop(ctx context.Context, org string) (store.LogTop, error) {
 	if !t.log.exists {
 		return store.LogTop{}, store.ErrNotFound
 	}
-	return store.LogTop{Epoch: t.log.epoch, Seq: t.log.seq}, nil
+	return store.LogTop{Epoch: t.log.epoch, Seq: t.log.seq, Access: t.log.access}, nil
 }
 
 func (r reader) ReadLog(ctx context.Context, org string, afterSeq int64, limit int) ([]store.Event, error) {
@@ -54,6 +78,9 @@ func (t *tx) Append(ctx context.Context, e store.Event) (int64, error) {
 		return 0, err
 	}
 	t.log.seq = seq
+	if e.Type == store.TypeAccessChanged {
+		t.log.access = seq
+	}
 	t.log.events = append(t.log.events, e)
 	return seq, nil
 }

@@ -149,14 +149,14 @@ func (b *pgBatch) try(ctx context.Context, jobs []*job) (spoiler int, err error)
 
 // load takes the lock and reads where the log ends and who has written last.
 func (b *pgBatch) load(ctx context.Context, c *pgConn) error {
-	rows, err := c.run(ctx, "SELECT epoch, last_seq, version FROM org_logs WHERE org_id = ?", b.org)
+	rows, err := c.run(ctx, "SELECT epoch, last_seq, access_seq, version FROM org_logs WHERE org_id = ?", b.org)
 	if err != nil {
 		return err
 	}
 	l, version := &b.log, int64(-1)
 	if rows.Next() {
 		l.exists = true
-		err = rows.Scan(&l.epoch, &l.seq, &version)
+		err = rows.Scan(&l.epoch, &l.seq, &l.access, &version)
 		l.stored = l.seq
 	}
 	if err := errors.Join(err, rows.Err(), rows.Close()); err != nil {
@@ -170,7 +170,7 @@ func (b *pgBatch) load(ctx context.Context, c *pgConn) error {
 func (b *pgBatch) commit(ctx context.Context) (spoiler int, err error) {
 	if b.wrote && b.log.exists {
 		c := &pgConn{b: b, owner: -1}
-		err := c.exec(ctx, "UPDATE org_logs SET last_seq = ?, version = version + 1 WHERE org_id = ?", b.log.seq, b.org)
+		err := c.exec(ctx, "UPDATE org_logs SET last_seq = ?, access_seq = ?, version = version + 1 WHERE org_id = ?", b.log.seq, b.log.access, b.org)
 		if err != nil {
 			return -1, fmt.Errorf("store: end of log: %w", err)
 		}

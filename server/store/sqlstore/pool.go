@@ -80,9 +80,10 @@ func swift(ctx context.Context) (context.Context, error) {
 
 // view is a read transaction.
 type view struct {
-	pool *pool
-	tx   *sql.Tx
-	dead bool
+	pool   *pool
+	tx     *sql.Tx
+	dead   bool
+	missed []string // statements to prepare when its connection is free
 }
 
 var errDead = errors.New("store: used after its function returned")
@@ -98,11 +99,13 @@ func (v *view) query(ctx context.Context, q string, args ...any) (*sql.Rows, err
 	if v.pool.d.postgres {
 		return v.tx.QueryContext(ctx, v.pool.d.text(q), args...)
 	}
-	s, err := v.pool.stmt(ctx, q)
-	if err != nil {
-		return nil, err
+	if s, ok := v.pool.stmts.Load(q); ok {
+		return v.tx.StmtContext(ctx, s.(*sql.Stmt)).QueryContext(ctx, args...)
 	}
-	return v.tx.StmtContext(ctx, s).QueryContext(ctx, args...)
+	// To prepare it for the pool takes another connection: views that wait for one
+	// while they hold one would wait for each other.
+	v.missed = append(v.missed, q)
+	return v.tx.QueryContext(ctx, q, args...)
 }
 
 func (v *view) exec(context.Context, string, ...any) error { return errReadOnly }
@@ -124,6 +127,11 @@ func (p *pool) view(ctx context.Context, fn func(store.Reader) error) (err error
 		v.dead = true
 		if e := t.Rollback(); e != nil && !errors.Is(e, sql.ErrTxDone) && err == nil {
 			err = fmt.Errorf("store: end reading: %w", e)
+		}
+		for _, q := range v.missed {
+			if _, e := p.stmt(ctx, q); e != nil && err == nil && ctx.Err() == nil {
+				err = fmt.Errorf("store: prepare: %w", e)
+			}
 		}
 	}()
 	return fn(reader{c: v, d: p.d})

@@ -97,6 +97,7 @@ type orgLog struct {
 	exists bool
 	epoch  string
 	seq    int64
+	access int64 // seq of the last event that changed access
 	stored int64 // seq in the table
 	events []store.Event
 }
@@ -104,11 +105,11 @@ type orgLog struct {
 // mark is a point to return to when a change is undone.
 type mark struct {
 	loaded, exists bool
-	seq            int64
+	seq, access    int64
 	events         int
 }
 
-func (l *orgLog) mark() mark { return mark{l.loaded, l.exists, l.seq, len(l.events)} }
+func (l *orgLog) mark() mark { return mark{l.loaded, l.exists, l.seq, l.access, len(l.events)} }
 
 func (l *orgLog) reset(m mark) {
 	events := l.events[:m.events]
@@ -116,10 +117,10 @@ func (l *orgLog) reset(m mark) {
 		*l = orgLog{events: events}
 		return
 	}
-	l.exists, l.seq, l.events = m.exists, m.seq, events
+	l.exists, l.seq, l.access, l.events = m.exists, m.seq, m.access, events
 }
 
-const loadLog = "SELECT epoch, last_seq FROM org_logs WHERE org_id = ?"
+const loadLog = "SELECT epoch, last_seq, access_seq FROM org_logs WHERE org_id = ?"
 
 // load reads the end of the log once a batch.
 func (l *orgLog) load(ctx context.Context, c conn, org string) error {
@@ -132,7 +133,7 @@ func (l *orgLog) load(ctx context.Context, c conn, org string) error {
 	}
 	if rows.Next() {
 		l.exists = true
-		err = rows.Scan(&l.epoch, &l.seq)
+		err = rows.Scan(&l.epoch, &l.seq, &l.access)
 		l.stored = l.seq
 	}
 	if err := errors.Join(err, rows.Err(), rows.Close()); err != nil {
@@ -142,14 +143,14 @@ func (l *orgLog) load(ctx context.Context, c conn, org string) error {
 	return nil
 }
 
-const storeLog = "UPDATE org_logs SET last_seq = ? WHERE org_id = ?"
+const storeLog = "UPDATE org_logs SET last_seq = ?, access_seq = ? WHERE org_id = ?"
 
 // save writes the end of the log when it has moved.
 func (l *orgLog) save(ctx context.Context, c conn, org string) error {
 	if l.seq == l.stored {
 		return nil
 	}
-	return c.exec(ctx, storeLog, l.seq, org)
+	return c.exec(ctx, storeLog, l.seq, l.access, org)
 }
 
 // nextSeq is the seq that the next event gets.

@@ -45,6 +45,65 @@ var logTests = []test{
 		s.refused("", store.ErrNoOrg, func(tx store.Tx) error { _, err := tx.Append(s.ctx, e); return err })
 		s.refused("nowhere", store.ErrNoOrg, func(tx store.Tx) error { _, err := tx.Append(s.ctx, e); return err })
 	}},
+	{"many views at once", func(s *suite) {
+		org := s.org()
+		var all sync.WaitGroup
+		start := make(chan struct{})
+		for range 32 {
+			all.Go(func() {
+				<-start
+				err := s.View(s.ctx, func(r store.Reader) error {
+					if _, err := r.LogTop(s.ctx, org); err != nil {
+						return err
+					}
+					if _, err := r.Sessions(s.ctx, org, 1, 7, 0); err != nil {
+						return err
+					}
+					_, err := r.LogTops(s.ctx, []string{org})
+					return err
+				})
+				if err != nil {
+					s.Errorf("view: %v", err)
+				}
+			})
+		}
+		close(start)
+		all.Wait()
+	}},
+	{"where access changed last", func(s *suite) {
+		org, other := s.org(), s.org()
+		s.append(org, "x")
+		equal(s, "before", must(s.LogTop(s.ctx, org))(s).Access, 0)
+		s.append(org, store.TypeAccessChanged)
+		s.append(org, "x")
+		s.append(other, "x")
+		s.update(org, func(tx store.Tx) error {
+			equal(s, "in a change", must(tx.LogTop(s.ctx, org))(s).Access, 2)
+			_, err := tx.Append(s.ctx, store.Event{Type: store.TypeAccessChanged})
+			equal(s, "after it in the change", must(tx.LogTop(s.ctx, org))(s).Access, 4)
+			return err
+		})
+		err := s.Update(s.ctx, org, func(tx store.Tx) error {
+			if _, err := tx.Append(s.ctx, store.Event{Type: store.TypeAccessChanged}); err != nil {
+				return err
+			}
+			return errRefused
+		})
+		equal(s, "undone", err, errRefused)
+		tops := must(s.LogTops(s.ctx, []string{org, "nowhere", other}))(s)
+		equal(s, "known ones", len(tops), 2)
+		for _, id := range []string{org, other} {
+			equal(s, "top of "+id, tops[id], must(s.LogTop(s.ctx, id))(s))
+		}
+		top := tops[org]
+		equal(s, "top", top, store.LogTop{Epoch: top.Epoch, Seq: 4, Access: 4})
+		equal(s, "of none", len(must(s.LogTops(s.ctx, nil))(s)), 0)
+		var many []string
+		for i := range 5000 {
+			many = append(many, fmt.Sprint("unknown ", i))
+		}
+		equal(s, "of many", len(must(s.LogTops(s.ctx, append(many, org)))(s)), 1)
+	}},
 	{"pruning", func(s *suite) {
 		org, other := s.org(), s.org()
 		a, b := s.bot(org, "a"), s.bot(org, "b")

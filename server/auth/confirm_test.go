@@ -1,0 +1,146 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+// TestAnotherNodesRevocation: nobody tells the authenticator what changed, and it
+// believes nothing that is over.
+func TestAnotherNodesRevocation(t *testing.T) {
+	b := newSharedBench(t, true)
+	owner, admin := b.login(store.RoleBotOwner), b.login(store.RoleOrgAdmin)
+	all := []call.Credentials{bearerOf(primary), bearerOf(scoped), cookieOf(owner), cookieOf(admin)}
+	for _, c := range all {
+		b.accepted(c)
+	}
+	reads := b.store.reads.Load()
+	b.change("org", func(ctx context.Context, tx store.Tx) error {
+		_, err := tx.Append(ctx, store.Event{Type: "message", At: start})
+		return err
+	})
+	for _, c := range all {
+		if b.accepted(c).Fence == (call.Fence{}) {
+			t.Errorf("%+v leads to a caller without a fence", c)
+		}
+	}
+	if n := b.store.reads.Load(); n != reads {
+		t.Errorf("a message made %d credentials be read again", n-reads)
+	}
+	b.changeAccess(func(ctx context.Context, tx store.Tx) error { return tx.SetBotRole(ctx, "bot", store.AuthMember) })
+	for _, c := range all[:3] {
+		if b.accepted(c).Admin {
+			t.Errorf("%+v is still an admin's", c)
+		}
+	}
+	b.changeAccess(func(ctx context.Context, tx store.Tx) error {
+		_, err := tx.DeleteToken(ctx, "bot", "token")
+		return err
+	})
+	b.refused(bearerOf(scoped), b2bv1.ErrorCode_ERROR_CODE_INVALID_TOKEN)
+	b.changeAccess(func(ctx context.Context, tx store.Tx) error {
+		_, err := tx.DeleteSession(ctx, Hash(owner))
+		return err
+	})
+	b.refused(cookieOf(owner), b2bv1.ErrorCode_ERROR_CODE_AUTH_REQUIRED)
+	b.accepted(cookieOf(admin))
+	b.change("org", func(ctx context.Context, tx store.Tx) error { return tx.DeleteOrg(ctx, "org") })
+	b.refused(cookieOf(admin), b2bv1.ErrorCode_ERROR_CODE_AUTH_REQUIRED)
+	b.refused(bearerOf(primary), b2bv1.ErrorCode_ERROR_CODE_INVALID_TOKEN)
+}
+
+// TestFenced: a change may be authenticated from memory, with the fence of what is
+// remembered; a refusal may not.
+func TestFenced(t *testing.T) {
+	b := newSharedBench(t, true)
+	old := b.accepted(bearerOf(primary)).Fence
+	b.changeAccess(func(ctx context.Context, tx store.Tx) error { return tx.SetBotRole(ctx, "bot", store.AuthMember) })
+	looks := b.store.looks.Load()
+	if c := b.accepted(call.Credentials{Bearer: primary, Fenced: true}); c.Fence != old || !c.Admin {
+		t.Errorf("what is remembered is %+v, want the fence %v", c, old)
+	}
+	if n := b.store.looks.Load() - looks; n != 0 {
+		t.Errorf("a change looked %d times", n)
+	}
+	b.setStatus(store.BotRejected)
+	b.refused(bearerOf(primary), b2bv1.ErrorCode_ERROR_CODE_BOT_NOT_ACTIVE)
+	b.setStatus(store.BotActive)
+	b.accepted(call.Credentials{Bearer: primary, Fenced: true})
+}
+
+// TestCannotConfirm: who cannot find out whether a credential is over believes nothing.
+func TestCannotConfirm(t *testing.T) {
+	b := newSharedBench(t, true)
+	b.accepted(bearerOf(primary))
+	b.store.deaf.Store(true)
+	if _, err := b.auth.Authenticate(t.Context(), bearerOf(primary)); !errors.Is(err, errBroken) {
+		t.Errorf("without the log a token leads to %v", err)
+	}
+	b.store.deaf.Store(false)
+	b.accepted(bearerOf(primary))
+}
+
+// slowLog answers when told to.
+type slowLog struct {
+	store.LogReader
+	asked chan []string
+	reply chan store.LogTop
+}
+
+func (l *slowLog) LogTops(_ context.Context, orgs []string) (map[string]store.LogTop, error) {
+	l.asked <- orgs
+	top := <-l.reply
+	out := map[string]store.LogTop{}
+	for _, org := range orgs {
+		out[org] = top
+	}
+	return out, nil
+}
+
+// TestConfirmer: who asks while a query is under way waits for the next, with all the
+// others.
+func TestConfirmer(t *testing.T) {
+	l := &slowLog{asked: make(chan []string), reply: make(chan store.LogTop)}
+	c := &confirmer{log: l}
+	var wg sync.WaitGroup
+	ask := func(org string, want int64) {
+		wg.Go(func() {
+			if top, ok, err := c.top(t.Context(), org); err != nil || !ok || top.Access != want {
+				t.Errorf("%s is at %v, %v, %v, want %d", org, top, ok, err, want)
+			}
+		})
+	}
+	ask("a", 1)
+	if got := <-l.asked; len(got) != 1 {
+		t.Errorf("the first query is about %v", got)
+	}
+	for _, org := range []string{"a", "b", "c", "a", "b", "c"} {
+		ask(org, 2)
+	}
+	for waiting := 0; waiting < 3; time.Sleep(time.Millisecond) {
+		c.mu.Lock()
+		if c.next != nil {
+			waiting = len(c.next.orgs)
+		}
+		c.mu.Unlock()
+	}
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	if _, _, err := c.top(gone, "a"); !errors.Is(err, context.Canceled) {
+		t.Errorf("who left is answered %v", err)
+	}
+	l.reply <- store.LogTop{Access: 1}
+	if got := <-l.asked; len(got) != 3 {
+		t.Errorf("the second query is about %v", got)
+	}
+	l.reply <- store.LogTop{Access: 2}
+	wg.Wait()
+	c.tasks.Wait()
+}
