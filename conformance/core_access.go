@@ -64,7 +64,7 @@ func accessChecks() []Check {
 			t.Get("/api/me", o.Admin).Status(200)
 			t.Get("/api/peers", o.Admin.Login()).Status(200)
 		}},
-		{[]string{"B2B-AUTH-042"}, "ADM routes refuse members, and roles count at once", func(t *T) {
+		{[]string{"B2B-AUTH-042", "B2B-AUTH-047"}, "ADM routes refuse members, and roles count at once", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("worker")
 			owner := bot.Login()

@@ -70,7 +70,7 @@ func tokenChecks() []Check {
 			}
 			r.Equal("0.label", "three").Equal("0.scopes", read)
 		}},
-		{[]string{"B2B-TOK-004"}, "a revoked token is dead at once", func(t *T) {
+		{[]string{"B2B-TOK-004", "B2B-AUTH-047"}, "a revoked token is dead at once", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("worker")
 			mine, theirs := mint(t, o.Admin, J{"scopes": read}).OK(), mint(t, bot, J{"scopes": read}).OK()

@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime/debug"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
 	"github.com/b2b-protocol/b2b/server"
@@ -37,6 +38,7 @@ func serveCommand() *cobra.Command {
 				debug.SetGCPercent(gcPercent)
 			}
 			log := newLogger(cmd.ErrOrStderr(), cfg.LogLevel)
+			redis.SetLogger(redisLog{log})
 			s, err := server.New(cmd.Context(), cfg, log)
 			if err != nil {
 				return err

@@ -1,0 +1,155 @@
+package server_test
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/b2b-protocol/b2b/server"
+	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
+)
+
+// deafNodes are two nodes of one database whose doorbell never rings: the Redis that
+// they are configured with is not there.
+func deafNodes(t *testing.T) (one, two *liveNode) {
+	t.Helper()
+	url := pgtest.URL(t)
+	deaf := func(c *server.Config) { c.DatabaseURL, c.RedisURL = url, "redis://127.0.0.1:1" }
+	return newLiveNode(t, deaf), newLiveNode(t, deaf)
+}
+
+// TestRevocationCountsOnEveryNode: what one node has answered, the other knows, though
+// nobody tells it.
+func TestRevocationCountsOnEveryNode(t *testing.T) {
+	one, two := deafNodes(t)
+	o := one.newOrg(t, "own")
+	call := func(c caller, want int, what string) {
+		t.Helper()
+		if a := two.send(c, "GET", "/api/org", nil); a.status != want {
+			t.Errorf("%s: a read on the other node is %v, want %d", what, a, want)
+		}
+		a := two.send(c, "POST", "/api/threads", encode(t, map[string]any{"topic": what}))
+		if a.status != want {
+			t.Errorf("%s: a change on the other node is %v, want %d", what, a, want)
+		}
+	}
+	began := time.Now()
+	for range 5 {
+		made := one.must(t, o.member, "POST", "/api/me/tokens", map[string]any{"scopes": []string{"full"}})
+		token := bearer("token", "bot", "full", made["token"].(string))
+		session := one.login(t, "session", map[string]any{"type": "bot", "token": made["token"]})
+		call(token, 200, "a new token")
+		call(session, 200, "a new session")
+		one.must(t, o.member, "DELETE", "/api/me/tokens/"+made["id"].(string), nil)
+		call(token, 401, "a revoked token")
+		one.must(t, session, "POST", "/api/auth/logout", nil)
+		call(session, 401, "a session that was left")
+
+		admin := one.login(t, "admin", map[string]any{"type": "org_admin", "org_id": o.id, "org_secret": o.at["org secret"]})
+		if a := two.send(admin, "GET", "/api/org/sessions", nil); a.status != 200 {
+			t.Fatalf("a new org admin on the other node: %v", a)
+		}
+		for _, x := range items(one.must(t, o.human, "GET", "/api/org/sessions?limit=1", nil)) {
+			one.must(t, o.human, "DELETE", "/api/org/sessions/"+x["ref"].(string), nil)
+		}
+		if a := two.send(admin, "GET", "/api/org/sessions", nil); a.status != 401 {
+			t.Errorf("a session that was ended by its ref, on the other node: %v", a)
+		}
+
+		bot := o.things[0]
+		for _, x := range o.things {
+			if x.kind == "bot" {
+				bot = x
+				break
+			}
+		}
+		role := func(role string, want int) {
+			t.Helper()
+			one.must(t, o.human, "PATCH", "/api/org/bots/"+bot.id+"/role", map[string]any{"auth_role": role})
+			if a := two.send(o.other, "PATCH", "/api/org/settings", encode(t, map[string]any{"thread_auto_close_days": 3})); a.status != want {
+				t.Errorf("a bot made %s, on the other node: %v, want %d", role, a, want)
+			}
+		}
+		role("admin", 200)
+		role("member", 403)
+		one.must(t, o.human, "PATCH", "/api/org/bots/"+bot.id+"/status", map[string]any{"status": "rejected"})
+		call(o.other, 403, "a rejected bot")
+		one.must(t, o.human, "PATCH", "/api/org/bots/"+bot.id+"/status", map[string]any{"status": "active"})
+		call(o.other, 200, "a bot that is active again")
+		one.must(t, one.operator, "PATCH", "/api/orgs/"+o.id, map[string]any{"status": "suspended"})
+		call(o.member, 403, "a suspended org")
+		one.must(t, one.operator, "PATCH", "/api/orgs/"+o.id, map[string]any{"status": "active"})
+		call(o.member, 200, "an org that is active again")
+	}
+	t.Logf("5 rounds in %v", time.Since(began).Round(time.Millisecond))
+	one.must(t, one.operator, "DELETE", "/api/orgs/"+o.id, nil)
+	call(o.member, 401, "a destroyed org")
+}
+
+// TestNothingIsWrittenAfterARevocation looks into the log itself: behind the event that
+// rejects a bot there is nothing that it did on the other node, though it never stops.
+func TestNothingIsWrittenAfterARevocation(t *testing.T) {
+	one, two := deafNodes(t)
+	o := one.newOrg(t, "own")
+	var bot string
+	for _, x := range o.things {
+		if x.kind == "bot" {
+			bot = x.id
+			break
+		}
+	}
+	body := encode(t, map[string]any{"to": "own-bot8", "content": "still here"})
+	if a := two.send(o.other, "POST", "/api/send", body); a.status != 200 {
+		t.Fatal(a)
+	}
+	var writers sync.WaitGroup
+	stop := make(chan struct{})
+	for range 8 {
+		writers.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if a := two.send(o.other, "POST", "/api/send", body); a.status != 200 && a.status != 403 {
+					t.Errorf("while its standing changes: %v", a)
+					return
+				}
+			}
+		})
+	}
+	for range 10 {
+		for _, status := range []string{"rejected", "active"} {
+			time.Sleep(30 * time.Millisecond)
+			one.must(t, o.human, "PATCH", "/api/org/bots/"+bot+"/status", map[string]any{"status": status})
+		}
+	}
+	close(stop)
+	writers.Wait()
+	out, wrote := false, 0
+	for seq := int64(0); ; {
+		events, err := one.server.Store().ReadLog(t.Context(), o.id, seq, 500)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(events) == 0 {
+			break
+		}
+		for _, e := range events {
+			seq = e.Seq
+			switch {
+			case e.Type == "bot_status_changed":
+				out = !out
+			case e.Type == "message" && e.ActorID != nil && *e.ActorID == bot:
+				if wrote++; out {
+					t.Errorf("event %d: a rejected bot wrote", seq)
+				}
+			}
+		}
+	}
+	if wrote < 20 || out {
+		t.Errorf("%d messages, rejected at the end: %v", wrote, out)
+	}
+	t.Logf("%d messages around 20 changes", wrote)
+}
