@@ -69,7 +69,10 @@ func (d *describer) operation(b binding, m *protogen.Method) *object {
 	if parameters := d.parameters(b, m); len(parameters) > 0 {
 		op.set("parameters", parameters)
 	}
-	if b.hasBody {
+	switch {
+	case m.Desc.IsStreamingClient():
+		op.set("requestBody", d.form(m.Input))
+	case b.hasBody:
 		body := d.schemas.body(m.Input, b.vars)
 		op.set("requestBody", obj("required", needsBody(m.Input), "content", obj("application/json", obj("schema", body))))
 	}
@@ -116,7 +119,10 @@ func (d *describer) parameters(b binding, m *protogen.Method) []*object {
 		}
 		add(f, "query", name, wireMarks(f).GetNeeded(), d.schemas.one(f, requests))
 	}
-	if b.method == "get" && !m.Desc.IsStreamingServer() {
+	if sendsFile(m) {
+		out = append(out, obj("name", "Range", "in", "header", "schema", obj("type", "string"), "description", "Which bytes, e.g. `bytes=0-99`."))
+	}
+	if b.method == "get" && !tellsEvents(m) {
 		out = append(out, refTo("parameters", "IfNoneMatch"))
 	}
 	if !public(access(m)) {
@@ -157,7 +163,7 @@ func (d *describer) responses(b binding, m *protogen.Method) *object {
 	}
 	answer := func(status int) *object {
 		r := obj("description", words(m.Output.Comments))
-		if status == 200 && !m.Desc.IsStreamingServer() && (b.method == "get" || marks.GetEtag() != "") {
+		if status == 200 && !tellsEvents(m) && (b.method == "get" || marks.GetEtag() != "") {
 			r.set("headers", obj("ETag", refTo("headers", "ETag")))
 		}
 		if status != 204 {
@@ -171,16 +177,46 @@ func (d *describer) responses(b binding, m *protogen.Method) *object {
 		other.set("description", fmt.Sprintf("%s When `%s` is `%s`.", other.text("description"), when.GetField(), when.GetEquals()))
 		out.set(strconv.Itoa(int(when.GetStatus())), other)
 	}
-	if b.method == "get" && !m.Desc.IsStreamingServer() {
+	if sendsFile(m) {
+		out.set("206", obj("description", "The bytes that Range asked for.", "content", d.content(b, m)))
+	}
+	if b.method == "get" && !tellsEvents(m) {
 		out.set("304", refTo("responses", "NotModified"))
 	}
 	return out.set("default", refTo("responses", "Error"))
 }
 
+// sendsFile tells whether an answer streams the bytes of a file, which REST writes as
+// the body.
+func sendsFile(m *protogen.Method) bool {
+	return m.Desc.IsStreamingServer() && slices.ContainsFunc(m.Output.Fields, func(f *protogen.Field) bool {
+		return f.Desc.Kind() == protoreflect.BytesKind
+	})
+}
+
+// tellsEvents tells whether an answer streams anything else, which REST writes as
+// server-sent events.
+func tellsEvents(m *protogen.Method) bool { return m.Desc.IsStreamingServer() && !sendsFile(m) }
+
+// form is the body of a request that streams a file: a form with the file in the part
+// of that name, which knows its own name and media type.
+func (d *describer) form(m *protogen.Message) *object {
+	var p properties
+	p.add("file", obj("description", words(m.Comments), "contentMediaType", "application/octet-stream"), true)
+	if f := field(m, "request_id"); f != nil {
+		p.add("request_id", d.schemas.described(d.schemas.one(f, requests), f), false)
+	}
+	return obj("required", true, "content", obj("multipart/form-data", obj("schema", p.schema(""))))
+}
+
 // content is the body of a success by media type.
 func (d *describer) content(b binding, m *protogen.Method) *object {
-	if m.Desc.IsStreamingServer() {
-		item := field(m.Output, "event")
+	switch item := field(m.Output, "event"); {
+	case sendsFile(m):
+		return obj("*/*", obj("schema", obj("description", words(m.Output.Comments))))
+	case m.Desc.IsStreamingServer() && item == nil:
+		d.schemas.fail("%s streams neither bytes nor events", m.Desc.FullName())
+	case m.Desc.IsStreamingServer():
 		text := "Server-sent events: `event` is the type, `data` an Event, `id` the cursor to resume from, as Last-Event-ID. " +
 			"Comments are heartbeats. The last one may be `resume` (come back at once) or `error` (data is an Error)."
 		return obj("text/event-stream", obj("schema", obj("type", "string", "description", text), "x-b2b-data", d.schemas.message(item.Message, answers)))

@@ -28,7 +28,7 @@ func TestOpenAPINamesEveryRoute(t *testing.T) {
 		for method, op := range item {
 			var statuses []string
 			for status := range op.Responses {
-				if status != "default" && status != "304" {
+				if !slices.Contains([]string{"default", "304", "206"}, status) { // which any read, any download may have
 					statuses = append(statuses, status)
 				}
 			}
