@@ -35,4 +35,6 @@ type AuditReader interface {
 // AuditWriter adds to the audit log.
 type AuditWriter interface {
 	InsertAudit(ctx context.Context, e *AuditEntry) error
+	// SetAuditDetail rewrites the detail of an entry, found by org, time and id.
+	SetAuditDetail(ctx context.Context, e *AuditEntry) error
 }

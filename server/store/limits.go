@@ -37,7 +37,7 @@ type IdempotencyReader interface {
 type IdempotencyWriter interface {
 	// PutIdempotency fails with ConflictRequestID when the request id is there.
 	PutIdempotency(ctx context.Context, r *IdempotencyRecord) error
-	// PurgeIdempotency removes what was created before the given time, of every
-	// organisation, inside Update(ctx, "", …), and tells how many.
-	PurgeIdempotency(ctx context.Context, before int64) (int64, error)
+	// PurgeIdempotency removes at most limit of what was created before the given
+	// time, of every organisation, inside Update(ctx, "", …), and tells how many.
+	PurgeIdempotency(ctx context.Context, before int64, limit int) (int64, error)
 }

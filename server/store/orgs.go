@@ -6,7 +6,7 @@ import "context"
 const (
 	OrgActive    = "active"
 	OrgSuspended = "suspended"
-	OrgDestroyed = "destroyed" // only in imported data: treat as deleted
+	OrgDestroyed = "destroyed" // ended: read by nothing but upkeep, which removes it
 )
 
 // Org is one organisation. Names are not unique.
@@ -45,7 +45,7 @@ type TimeCursor struct {
 	ID string
 }
 
-// OrgReader reads organisations.
+// OrgReader reads organisations that have not ended.
 type OrgReader interface {
 	Org(ctx context.Context, id string) (*Org, error)
 	// Orgs lists by created_at, id ascending, after the given row (nil: from the start).

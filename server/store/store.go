@@ -95,6 +95,7 @@ type Reader interface {
 	PresenceReader
 	ImportReader
 	FileReader
+	UpkeepReader
 }
 
 // Tx is one change under way: all reads, which see its own writes, and all writes.
@@ -128,4 +129,5 @@ type Tx interface {
 	ImportWriter
 	FileWriter
 	InstallationWriter
+	UpkeepWriter
 }

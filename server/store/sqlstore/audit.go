@@ -30,3 +30,7 @@ func (t *tx) InsertAudit(ctx context.Context, e *store.AuditEntry) error {
 	return t.c.exec(ctx, `INSERT INTO audit_log (id, org_id, bot_id, action, target_type, target_id, detail, created_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, e.ID, e.OrgID, e.BotID, e.Action, e.TargetType, e.TargetID, e.Detail, e.CreatedAt)
 }
+
+func (t *tx) SetAuditDetail(ctx context.Context, e *store.AuditEntry) error {
+	return t.must(ctx, "UPDATE audit_log SET detail = ? WHERE org_id = ? AND created_at = ? AND id = ?", e.Detail, e.OrgID, e.CreatedAt, e.ID)
+}

@@ -177,7 +177,7 @@ var tableNames = []string{
 	"orgs", "org_settings", "org_logs", "event_log", "invite_codes", "org_tickets", "sessions", "bots", "tombstones", "bot_tokens",
 	"webhook_status", "channels", "channel_members", "channel_messages", "threads", "thread_participants", "membership_history",
 	"thread_join_requests", "thread_messages", "artifacts", "audit_log", "rate_slots", "idempotency",
-	"ws_tickets", "presence", "imports", "files", "installation", "(activity of threads)",
+	"ws_tickets", "presence", "imports", "files", "installation", "(activity of threads)", "upkeep_jobs",
 }
 
 const (

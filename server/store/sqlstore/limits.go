@@ -109,6 +109,7 @@ func (t *tx) PutIdempotency(ctx context.Context, i *store.IdempotencyRecord) err
 		i.OrgID, i.Caller, i.RequestID, i.Hash, response, i.CreatedAt)
 }
 
-func (t *tx) PurgeIdempotency(ctx context.Context, before int64) (int64, error) {
-	return t.c.execNow(ctx, "DELETE FROM idempotency WHERE created_at < ?", before)
+func (t *tx) PurgeIdempotency(ctx context.Context, before int64, limit int) (int64, error) {
+	return t.c.execNow(ctx, `DELETE FROM idempotency WHERE (org_id, caller, request_id) IN
+		(SELECT org_id, caller, request_id FROM idempotency WHERE created_at < ? ORDER BY created_at LIMIT ? + 0)`, before, max(limit, 0))
 }

@@ -16,11 +16,12 @@ func scanOrg(rows *sql.Rows, o *store.Org) error {
 }
 
 func (r reader) Org(ctx context.Context, id string) (*store.Org, error) {
-	return scanner[store.Org](scanOrg).one(ctx, r, "SELECT "+orgColumns+" FROM orgs WHERE id = ?", id)
+	return scanner[store.Org](scanOrg).one(ctx, r, "SELECT "+orgColumns+" FROM orgs WHERE id = ? AND status <> 'destroyed'", id)
 }
 
 func (r reader) Orgs(ctx context.Context, after *store.TimeCursor, limit int) ([]store.OrgSummary, error) {
 	var w where
+	w.and("o.status <> 'destroyed'")
 	if after != nil {
 		w.and("(o.created_at, o.id) > (?, ?)", after.At, after.ID)
 	}
@@ -33,7 +34,9 @@ func (r reader) PlatformStats(ctx context.Context, activeSince int64) (store.Pla
 	var s store.PlatformStats
 	err := each(long(ctx), r, func(rows *sql.Rows) error {
 		return rows.Scan(&s.OrgCount, &s.BotCount, &s.OnlineBotCount, &s.ThreadCount, &s.MessageCount, &s.ActiveThreadCount)
-	}, `SELECT (SELECT count(*) FROM orgs), (SELECT count(*) FROM bots), (SELECT count(*) FROM bots WHERE online),
+	}, `SELECT (SELECT count(*) FROM orgs WHERE status <> 'destroyed'),
+		(SELECT count(*) FROM bots WHERE org_id NOT IN (SELECT id FROM orgs WHERE status = 'destroyed')),
+		(SELECT count(*) FROM bots WHERE online AND org_id NOT IN (SELECT id FROM orgs WHERE status = 'destroyed')),
 		(SELECT count(*) FROM threads),
 		(SELECT count(*) FROM channel_messages) + (SELECT count(*) FROM thread_messages),
 		(SELECT count(*) FROM threads WHERE last_activity_at >= ?)`, activeSince)

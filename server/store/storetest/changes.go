@@ -340,7 +340,7 @@ var limitTests = []test{
 			return tx.PutIdempotency(s.ctx, &store.IdempotencyRecord{Caller: "root", RequestID: "1", CreatedAt: 11})
 		})
 		s.update("", func(tx store.Tx) error {
-			n, err := tx.PurgeIdempotency(s.ctx, 11)
+			n, err := tx.PurgeIdempotency(s.ctx, 11, 100)
 			equal(s, "purged", n, 1)
 			return err
 		})

@@ -1,0 +1,95 @@
+package sqlstore
+
+import "context"
+
+func (t *tx) EndOrg(ctx context.Context, id string) error {
+	if err := t.must(ctx, "UPDATE orgs SET status = 'destroyed' WHERE id = ? AND status <> 'destroyed'", id); err != nil {
+		return err
+	}
+	for _, q := range []string{
+		"DELETE FROM sessions WHERE org_id = ?",
+		"DELETE FROM ws_tickets WHERE org_id = ?",
+		"DELETE FROM org_tickets WHERE org_id = ?",
+	} {
+		if err := t.c.exec(ctx, q, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// EmptyOrg goes scope by scope, for a scope that is empty goes itself and is never
+// looked at again. The log goes last: other nodes read from it that the
+// organisation has ended.
+func (t *tx) EmptyOrg(ctx context.Context, id string, limit int) (int64, error) {
+	e := &emptying{t: t, left: int64(max(limit, 0))}
+	for _, scope := range []struct {
+		table string
+		below []string // each removes at most ? rows of a scope
+	}{
+		{"channels", []string{
+			"DELETE FROM channel_messages WHERE id IN (SELECT id FROM channel_messages WHERE channel_id = ? LIMIT ? + 0)",
+		}},
+		{"threads", []string{
+			"DELETE FROM thread_messages WHERE id IN (SELECT id FROM thread_messages WHERE thread_id = ? LIMIT ? + 0)",
+			"DELETE FROM artifacts WHERE id IN (SELECT id FROM artifacts WHERE thread_id = ? LIMIT ? + 0)",
+		}},
+		{"bots", []string{
+			"DELETE FROM rate_slots WHERE (bot_id, bucket, slot) IN (SELECT bot_id, bucket, slot FROM rate_slots WHERE bot_id = ? LIMIT ? + 0)",
+			"DELETE FROM sessions WHERE hash IN (SELECT hash FROM sessions WHERE bot_id = ? LIMIT ? + 0)",
+			"DELETE FROM bot_tokens WHERE id IN (SELECT id FROM bot_tokens WHERE bot_id = ? LIMIT ? + 0)",
+			"DELETE FROM membership_history WHERE (bot_id, joined_seq) IN (SELECT bot_id, joined_seq FROM membership_history WHERE bot_id = ? ORDER BY joined_seq LIMIT ? + 0)",
+		}},
+	} {
+		if err := e.scopes(ctx, scope.table, id, scope.below); err != nil {
+			return e.gone, err
+		}
+	}
+	for _, q := range []string{
+		"DELETE FROM tombstones WHERE id IN (SELECT id FROM tombstones WHERE org_id = ? LIMIT ? + 0)",
+		"DELETE FROM audit_log WHERE (org_id, created_at, id) IN (SELECT org_id, created_at, id FROM audit_log WHERE org_id = ? ORDER BY created_at, id LIMIT ? + 0)",
+		"DELETE FROM event_log WHERE (org_id, seq) IN (SELECT org_id, seq FROM event_log WHERE org_id = ? ORDER BY seq LIMIT ? + 0)",
+	} {
+		if err := e.rows(ctx, q, id); err != nil {
+			return e.gone, err
+		}
+	}
+	return e.gone, nil
+}
+
+// emptying is one step of EmptyOrg under way.
+type emptying struct {
+	t          *tx
+	left, gone int64
+}
+
+func (e *emptying) rows(ctx context.Context, q, scope string) error {
+	if e.left <= 0 {
+		return nil
+	}
+	n, err := e.t.c.execNow(ctx, q, scope, e.left)
+	e.left -= n
+	e.gone += n
+	return err
+}
+
+// scopes removes what is below the rows of a table, and those rows.
+func (e *emptying) scopes(ctx context.Context, table, org string, below []string) error {
+	for e.left > 0 {
+		scope, err := value[string](ctx, e.t.reader, "SELECT id FROM "+table+" WHERE org_id = ? LIMIT 1", org)
+		if err != nil || scope == "" {
+			return err
+		}
+		for _, q := range below {
+			if err := e.rows(ctx, q, scope); err != nil {
+				return err
+			}
+		}
+		if e.left > 0 {
+			if err := e.rows(ctx, "DELETE FROM "+table+" WHERE id IN (SELECT id FROM "+table+" WHERE id = ? LIMIT ? + 0)", scope); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
