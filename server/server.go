@@ -29,6 +29,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/service"
 	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/store/sqlstore"
+	"github.com/b2b-protocol/b2b/server/upkeep"
 	"github.com/b2b-protocol/b2b/server/ws"
 )
 
@@ -53,6 +54,7 @@ type Server struct {
 	hub     *eventlog.Hub
 	online  *presence.Tracker
 	sockets *ws.Server
+	upkeep  *upkeep.Runner
 	streams context.Context // of the streams over REST and Connect
 	stop    context.CancelFunc
 	handler http.Handler
@@ -93,13 +95,18 @@ func (s *Server) wire() (err error) {
 	if err := s.listenToLog(shared); err != nil {
 		return errors.Join(err, s.auth.Close())
 	}
-	services := service.New(service.Deps{
+	deps := service.Deps{
 		Store: s.store, Access: s.auth, Events: s.hub, Streams: s.streams, Log: s.log, Now: time.Now, Sockets: gauge{s},
+		OrgEnded: func() { s.upkeep.Wake() },
 		Config: service.Config{
 			AdminSecret: c.AdminSecret, PersistMessages: c.PersistMessages, MaxMessage: c.MaxMessage,
 			MaxFileSizeMB: c.MaxFileSizeMB, DevMode: c.DevMode, Version: Version, Domain: c.Domain, BasePath: c.BasePath,
 		},
+	}
+	s.upkeep = upkeep.New(upkeep.Config{
+		Store: s.store, Orgs: service.NewUpkeep(deps), Node: uuid.NewString(), Now: time.Now, Log: s.log, Grace: 2 * pollLog,
 	})
+	services := service.New(deps)
 	operations := services.Operations()
 	pipeline := call.NewPipeline(s.auth, s.log, c.DevMode && c.AdminSecret == "")
 	edge := call.Edge{TrustedProxies: c.TrustedProxies, Domain: c.Domain, BasePath: c.BasePath, SecureCookies: !c.DevMode}
@@ -194,7 +201,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	defer stop()
 	var jobs errgroup.Group
 	jobs.Go(func() error { return s.auth.Run(background) })
-	jobs.Go(func() error { return s.purge(background) })
+	jobs.Go(func() error { return s.upkeep.Run(background) })
 	jobs.Go(func() error { return s.online.Run(background) })
 
 	served := make(chan error, 1)

@@ -53,6 +53,7 @@ var Rooms = []Room{
 
 	{"server/rest", Bindings},
 	{"server/rpc", Bindings},
+	{"server/upkeep", Bindings},
 	{"server/webhook", Bindings},
 	{"server/ws", Bindings},
 

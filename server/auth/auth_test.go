@@ -242,7 +242,7 @@ func TestBearerOrder(t *testing.T) {
 	b.refused(elsewhereScoped, b2bv1.ErrorCode_ERROR_CODE_TOKEN_EXPIRED)
 	b.setStatus(store.BotActive)
 	b.setOrg(store.OrgDestroyed)
-	b.refused(bearerOf(primary), b2bv1.ErrorCode_ERROR_CODE_ORG_DESTROYED)
+	b.refused(bearerOf(primary), b2bv1.ErrorCode_ERROR_CODE_INVALID_TOKEN)
 }
 
 func TestBotNotActiveTellsItsStanding(t *testing.T) {

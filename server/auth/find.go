@@ -108,11 +108,8 @@ func BotRefusal(bot *store.Bot) *call.Error {
 
 // OrgRefusal says why nobody may do anything in an org, or is nil for an active org.
 func OrgRefusal(org *store.Org) *call.Error {
-	switch org.Status {
-	case store.OrgActive:
+	if org.Status == store.OrgActive {
 		return nil
-	case store.OrgDestroyed:
-		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_ORG_DESTROYED, "This org was destroyed")
 	}
 	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_ORG_SUSPENDED, "This org is suspended").
 		WithHint("Ask the operator of the server.")

@@ -68,9 +68,6 @@ func (s *platformService) ListOrgs(ctx context.Context, _ *b2bv1.ListOrgsRequest
 	out := &b2bv1.ListOrgsResponse{Orgs: make([]*b2bv1.OrgListing, 0, len(orgs))}
 	for i := range orgs {
 		o := &orgs[i]
-		if o.Status == store.OrgDestroyed {
-			continue
-		}
 		listing := &b2bv1.OrgListing{
 			Id: o.ID, Name: o.Name, PersistMessages: o.PersistMessages, Status: orgStatusOf(o.Status),
 			CreatedAt: stamp(o.CreatedAt), BotCount: int32(o.BotCount),
@@ -91,14 +88,11 @@ func orgOut(o *store.Org) *b2bv1.Org {
 	return &b2bv1.Org{Id: o.ID, Name: o.Name, Status: orgStatusOf(o.Status)}
 }
 
-// liveOrg finds an org that is not destroyed.
+// liveOrg finds an org; one that was destroyed is not found.
 func liveOrg(ctx context.Context, r store.Reader, id string) (*store.Org, error) {
 	org, err := r.Org(ctx, id)
 	if err != nil {
 		return nil, missing(err, "Org")
-	}
-	if org.Status == store.OrgDestroyed {
-		return nil, call.NotFound("Org")
 	}
 	return org, nil
 }
@@ -146,17 +140,20 @@ func (s *platformService) DeleteOrg(ctx context.Context, req *b2bv1.DeleteOrgReq
 		if _, err := liveOrg(ctx, tx, req.GetOrgId()); err != nil {
 			return nil, err
 		}
-		// The event goes with the log, but those who listen to commits hear of it.
 		if err := s.accessChanged(ctx, tx, ""); err != nil {
 			return nil, err
 		}
-		if err := tx.DeleteOrg(ctx, req.GetOrgId()); err != nil {
-			return nil, fmt.Errorf("delete an org: %w", err)
+		// Nobody finds it from now on; upkeep removes what is in it.
+		if err := tx.EndOrg(ctx, req.GetOrgId()); err != nil {
+			return nil, fmt.Errorf("end an org: %w", err)
 		}
 		return &b2bv1.DeleteOrgResponse{}, nil
 	})
 	if err == nil {
 		s.Access.Forget(req.GetOrgId())
+		if s.OrgEnded != nil {
+			s.OrgEnded()
+		}
 	}
 	return out, err
 }

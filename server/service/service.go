@@ -69,6 +69,7 @@ type Deps struct {
 	Now      func() time.Time
 	Resolver webhookurl.Resolver // nil: that of the system
 	Sockets  Connections         // nil: this node takes none
+	OrgEnded func()              // called after an org was destroyed; nil: nobody waits for it
 	Config   Config
 
 	Streams   context.Context // streams end with it; nil: never

@@ -17,6 +17,8 @@ type UpkeepReader interface {
 	OldThreadMessages(ctx context.Context, org string, before int64, limit int) ([]string, error)
 	// OldArtifacts does the same for versions of artifacts.
 	OldArtifacts(ctx context.Context, org string, before int64, limit int) ([]string, error)
+	// OldAudit tells whether the organisation has an audit entry from before a time.
+	OldAudit(ctx context.Context, org string, before int64) (bool, error)
 	// OldRates lists bots, of any organisation and by id after afterBot, with rate
 	// slots that were not used since before.
 	OldRates(ctx context.Context, before int64, afterBot string, limit int) ([]string, error)

@@ -57,7 +57,7 @@ func refusedAtOpen(err error) *ending {
 		return endOtherOrg
 	case b2bv1.ErrorCode_ERROR_CODE_BOT_NOT_ACTIVE:
 		return inactiveBot(e)
-	case b2bv1.ErrorCode_ERROR_CODE_ORG_SUSPENDED, b2bv1.ErrorCode_ERROR_CODE_ORG_DESTROYED:
+	case b2bv1.ErrorCode_ERROR_CODE_ORG_SUSPENDED:
 		return endInactive
 	}
 	return endIdentity
@@ -91,8 +91,6 @@ func refusedLater(err error, session string) *ending {
 		return inactiveBot(e)
 	case b2bv1.ErrorCode_ERROR_CODE_ORG_SUSPENDED:
 		return endSuspended
-	case b2bv1.ErrorCode_ERROR_CODE_ORG_DESTROYED:
-		return endDestroyed
 	}
 	return &ending{4002, session}
 }
@@ -122,7 +120,7 @@ func (c *client) endedBy(ctx context.Context, err error) *ending {
 func (c *client) lost(ctx context.Context) *ending {
 	org, err := c.server.Store.Org(ctx, c.org)
 	switch {
-	case errors.Is(err, store.ErrNotFound), err == nil && org.Status == store.OrgDestroyed:
+	case errors.Is(err, store.ErrNotFound):
 		return endDestroyed
 	case err == nil && org.Status != store.OrgActive:
 		return endSuspended

@@ -35,6 +35,11 @@ func (r reader) OldArtifacts(ctx context.Context, org string, before int64, limi
 		WHERE t.org_id = ? AND t.status IN ('resolved', 'closed') AND a.created_at < ? LIMIT ? + 0`, org, before, max(limit, 0))
 }
 
+func (r reader) OldAudit(ctx context.Context, org string, before int64) (bool, error) {
+	id, err := value[string](ctx, r, "SELECT id FROM audit_log WHERE org_id = ? AND created_at < ? ORDER BY created_at, id LIMIT 1", org, before)
+	return id != "", err
+}
+
 func (r reader) OldRates(ctx context.Context, before int64, afterBot string, limit int) ([]string, error) {
 	return r.ids(long(ctx), "SELECT DISTINCT bot_id FROM rate_slots WHERE bot_id > ? AND last_at < ? ORDER BY bot_id LIMIT ? + 0",
 		afterBot, before, max(limit, 0))

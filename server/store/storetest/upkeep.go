@@ -139,9 +139,11 @@ var upkeepTests = []test{
 		left := func(org string) []string {
 			return keys(must(s.Audit(s.ctx, store.AuditQuery{OrgID: org, Limit: 10}))(s), func(e store.AuditEntry) string { return e.ID })
 		}
+		equal(s, "there are old ones", must(s.OldAudit(s.ctx, org, 8))(s), true)
 		equal(s, "at most", prune(3), 3)
 		same(s, "the oldest went", left(org), []string{"e", "d"})
 		equal(s, "the rest", prune(3), 1)
+		equal(s, "there are no old ones", must(s.OldAudit(s.ctx, org, 8))(s), false)
 		equal(s, "none", prune(3), 0)
 		same(s, "left", left(org), []string{"e"})
 		same(s, "the other's", left(other), []string{"o"})

@@ -1,0 +1,200 @@
+package upkeep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+const (
+	keepEvents    = 30 * 24 * time.Hour // SPEC.md, LIM
+	keepAnswers   = 24 * time.Hour      // to request ids
+	keepRates     = time.Hour           // the longest window
+	keepExpired   = 24 * time.Hour      // so that who comes late is told what has happened
+	keepInvites   = 30 * 24 * time.Hour // operators look at the list
+	rowsAtOnce    = 500
+	eventsAtOnce  = 1000
+	orgsEndedOnce = 100
+)
+
+func (r *Runner) before(d time.Duration) int64 { return r.Now().Add(-d).UnixMilli() }
+
+// removeExpired removes what expired, on the whole platform.
+func (r *Runner) removeExpired(ctx context.Context, s *shift) error {
+	for _, remove := range []func(context.Context, store.Tx) (int64, error){
+		func(ctx context.Context, tx store.Tx) (int64, error) {
+			_, err := tx.PurgeSessions(ctx, r.before(0))
+			return 0, err
+		},
+		func(ctx context.Context, tx store.Tx) (int64, error) {
+			_, err := tx.PurgeWsTickets(ctx, r.before(0))
+			return 0, err
+		},
+		func(ctx context.Context, tx store.Tx) (int64, error) {
+			_, err := tx.PurgeTokens(ctx, r.before(keepExpired))
+			return 0, err
+		},
+		func(ctx context.Context, tx store.Tx) (int64, error) {
+			return tx.PurgeTickets(ctx, r.before(keepExpired), rowsAtOnce)
+		},
+		func(ctx context.Context, tx store.Tx) (int64, error) {
+			return tx.PurgeInvites(ctx, r.before(keepInvites), rowsAtOnce)
+		},
+		func(ctx context.Context, tx store.Tx) (int64, error) {
+			return tx.PurgeIdempotency(ctx, r.before(keepAnswers), rowsAtOnce)
+		},
+	} {
+		for gone := int64(rowsAtOnce); gone >= rowsAtOnce; {
+			if err := s.next(ctx); err != nil {
+				return err
+			}
+			err := r.Store.Update(ctx, "", func(tx store.Tx) (err error) {
+				gone, err = remove(ctx, tx)
+				return err
+			})
+			if err != nil {
+				return fmt.Errorf("remove what expired: %w", err)
+			}
+		}
+	}
+	return r.removeRates(ctx, s)
+}
+
+func (r *Runner) removeRates(ctx context.Context, s *shift) error {
+	before := r.before(keepRates)
+	for after := ""; ; {
+		bots, err := r.Store.OldRates(ctx, before, after, rowsAtOnce/10)
+		if err != nil {
+			return fmt.Errorf("list unused rate slots: %w", err)
+		}
+		if len(bots) == 0 {
+			return nil
+		}
+		if err := s.next(ctx); err != nil {
+			return err
+		}
+		err = r.Store.Update(ctx, "", func(tx store.Tx) error {
+			_, err := tx.PurgeRates(ctx, bots, before)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("remove unused rate slots: %w", err)
+		}
+		after = bots[len(bots)-1]
+	}
+}
+
+// keepOrgs does what the settings of each org ask for, and forgets events that are
+// older than is promised. What fails in one org does not keep the others waiting.
+func (r *Runner) keepOrgs(ctx context.Context, s *shift) error {
+	var failed []error
+	for after := (*store.TimeCursor)(nil); ; {
+		orgs, err := r.Store.Orgs(ctx, after, orgsAtOnce)
+		if err != nil {
+			return errors.Join(append(failed, fmt.Errorf("list the orgs: %w", err))...)
+		}
+		for _, org := range orgs {
+			err := errors.Join(r.Orgs.KeepOrg(ctx, org.ID, s.next), r.pruneLog(ctx, s, org.ID))
+			if errors.Is(err, errLost) || ctx.Err() != nil {
+				return err
+			}
+			if err != nil {
+				failed = append(failed, fmt.Errorf("org %s: %w", org.ID, err))
+			}
+			after = &store.TimeCursor{At: org.CreatedAt, ID: org.ID}
+		}
+		if len(orgs) < orgsAtOnce {
+			return errors.Join(failed...)
+		}
+	}
+}
+
+// pruneLog looks before it writes: most logs have nothing to lose, and each change
+// of an org makes its other writers wait.
+func (r *Runner) pruneLog(ctx context.Context, s *shift, org string) error {
+	before := r.before(keepEvents)
+	oldest, err := r.Store.ReadLog(ctx, org, 0, 1)
+	if err != nil || len(oldest) == 0 || oldest[0].At >= before {
+		return err
+	}
+	for gone := int64(eventsAtOnce); gone == eventsAtOnce; {
+		if err := s.next(ctx); err != nil {
+			return err
+		}
+		err := r.Store.Update(ctx, org, func(tx store.Tx) (err error) {
+			gone, err = tx.PruneLog(ctx, before, eventsAtOnce)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("forget old events: %w", err)
+		}
+	}
+	return nil
+}
+
+func (r *Runner) anyEnded(ctx context.Context) (bool, error) {
+	ended, err := r.Store.EndedOrgs(ctx, 1)
+	return len(ended) > 0, err
+}
+
+// removeEnded removes what orgs that were destroyed have left. It goes on where a
+// node that died has stopped.
+func (r *Runner) removeEnded(ctx context.Context, s *shift) error {
+	grace := time.NewTimer(r.Grace)
+	defer grace.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-grace.C:
+	}
+	ended, err := r.Store.EndedOrgs(ctx, orgsEndedOnce)
+	if err != nil {
+		return fmt.Errorf("list the orgs that were destroyed: %w", err)
+	}
+	var failed []error
+	for _, org := range ended {
+		err := r.remove(ctx, s, org)
+		if errors.Is(err, errLost) || ctx.Err() != nil {
+			return err
+		}
+		if err != nil {
+			failed = append(failed, fmt.Errorf("remove what org %s has left: %w", org, err))
+		}
+	}
+	if len(ended) == orgsEndedOnce {
+		r.Wake()
+	}
+	return errors.Join(failed...)
+}
+
+func (r *Runner) remove(ctx context.Context, s *shift, org string) error {
+	start := time.Now()
+	var rows int64
+	for gone := int64(rowsAtOnce); gone >= rowsAtOnce; {
+		if err := s.next(ctx); err != nil {
+			return err
+		}
+		err := r.Store.Update(ctx, org, func(tx store.Tx) (err error) {
+			gone, err = tx.EmptyOrg(ctx, org, rowsAtOnce)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		rows += gone
+	}
+	if r.Left != nil {
+		if err := r.Left(ctx, org); err != nil {
+			return err
+		}
+	}
+	err := r.Store.Update(ctx, org, func(tx store.Tx) error { return tx.DeleteOrg(ctx, org) })
+	if err != nil {
+		return err
+	}
+	r.Log.InfoContext(ctx, "a destroyed org is gone", "org", org, "rows", rows, "took", time.Since(start))
+	return nil
+}
