@@ -26,6 +26,12 @@ type request interface {
 // content answers the first result again, without running fn; with another
 // content it is refused (B2B-IDEM). fn must be re-runnable, as store.Update says.
 func change[M proto.Message](ctx context.Context, c *core, org string, req request, fn func(tx store.Tx) (M, error)) (M, error) {
+	return changeUnder(ctx, c, org, org, req, fn)
+}
+
+// changeUnder is change whose answer is remembered under another org than the one
+// that is changed.
+func changeUnder[M proto.Message](ctx context.Context, c *core, org, under string, req request, fn func(tx store.Tx) (M, error)) (M, error) {
 	id := req.GetRequestId()
 	var key, hash string
 	if id != "" {
@@ -37,7 +43,7 @@ func change[M proto.Message](ctx context.Context, c *core, org string, req reque
 	var out M
 	err := c.Store.Update(ctx, org, func(tx store.Tx) error {
 		if id != "" {
-			replayed, found, err := replay[M](ctx, c, tx, org, key, id, hash)
+			replayed, found, err := replay[M](ctx, c, tx, under, key, id, hash)
 			if err != nil || found {
 				out = replayed
 				return err
@@ -47,7 +53,7 @@ func change[M proto.Message](ctx context.Context, c *core, org string, req reque
 		if out, err = fn(tx); err != nil || id == "" {
 			return err
 		}
-		return c.remember(ctx, tx, org, key, id, hash, out)
+		return c.remember(ctx, tx, under, key, id, hash, out)
 	})
 	if err != nil {
 		return *new(M), err
