@@ -44,6 +44,7 @@ type floor struct {
 	db     *sql.DB
 	list   *sql.Stmt
 	writes chan floorWrite
+	hub    floorHub
 }
 
 const floorSchema = `CREATE TABLE messages (id TEXT PRIMARY KEY, thread_id TEXT, sender_id TEXT, sender_name TEXT, content TEXT,
@@ -60,7 +61,7 @@ func runFloor(folder, addr string) error {
 	if _, err := db.Exec(floorSchema); err != nil {
 		return err
 	}
-	f := &floor{db: db, writes: make(chan floorWrite, 128)}
+	f := &floor{db: db, writes: make(chan floorWrite, 128), hub: floorHub{conns: map[chan []byte]struct{}{}}}
 	f.list, err = db.Prepare(`SELECT id, sender_id, sender_name, content, content_type, parts, mentions, mention_all, reply_to_id, metadata, created_at
 		FROM messages WHERE thread_id = ? ORDER BY created_at DESC, id DESC LIMIT 50`)
 	if err != nil {
@@ -72,6 +73,7 @@ func runFloor(folder, addr string) error {
 	mux.HandleFunc("POST /api/send", f.send)
 	mux.HandleFunc("POST /api/threads/{id}/messages", f.post)
 	mux.HandleFunc("GET /api/threads/{id}/messages", f.messages)
+	mux.HandleFunc("GET /ws", f.hub.serve)
 	mux.HandleFunc("GET /health", func(http.ResponseWriter, *http.Request) {})
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -109,6 +111,9 @@ func (f *floor) write(ctx context.Context) error {
 		}
 		err = tx.Commit()
 		for _, w := range batch {
+			if err == nil {
+				err = f.hub.tell(w.m)
+			}
 			w.done <- err
 		}
 	}

@@ -38,7 +38,7 @@ func run(ctx context.Context, o options, out io.Writer) (bool, error) {
 	if err := embedded(ctx, o, folder, r); err != nil {
 		return false, err
 	}
-	if o.postgres != "" {
+	if o.postgres != "" && o.wants("post") {
 		if err := postgres(ctx, o, folder, r); err != nil {
 			return false, err
 		}
@@ -71,6 +71,27 @@ func embedded(ctx context.Context, o options, folder string, r *report) error {
 		return err
 	}
 	defer ours.stop()
+	for _, part := range []struct {
+		name string
+		do   func() error
+	}{
+		{"start", func() error { return start(ours, r) }},
+		{"post", func() error { return postAndRead(ctx, o, base, ours, r) }},
+		{"fanout", func() error { return fanOut(ctx, o, base, ours, r) }},
+		{"resume", func() error { return resume(ctx, o, ours, r) }},
+		{"idle", func() error { return idle(ctx, o, folder, r) }},
+	} {
+		if !o.wants(part.name) {
+			continue
+		}
+		if err := part.do(); err != nil {
+			return fmt.Errorf("%s: %w", part.name, err)
+		}
+	}
+	return nil
+}
+
+func start(ours *process, r *report) error {
 	r.most("start to first /health, existing database", ms(ours.start), 150, "ms")
 	time.Sleep(2 * time.Second)
 	rss, err := ours.rss()
@@ -78,7 +99,10 @@ func embedded(ctx context.Context, o options, folder string, r *report) error {
 		return err
 	}
 	r.most("idle memory", rss, 30, "MB RSS")
+	return nil
+}
 
+func postAndRead(ctx context.Context, o options, base, ours *process, r *report) error {
 	w, err := newWorld(ctx, ours.url)
 	if err != nil {
 		return err

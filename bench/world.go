@@ -63,6 +63,36 @@ func newWorld(ctx context.Context, url string) (*world, error) {
 	return w, s.err
 }
 
+// crowd is an org with many bots.
+type crowd struct {
+	setup
+	names  []string
+	tokens []string
+}
+
+// newCrowd makes an org on a server with so many bots.
+func newCrowd(ctx context.Context, url, org string, bots int) (*crowd, error) {
+	c := &crowd{setup: setup{ctx: ctx, url: url}}
+	_, c.cookie = c.call("POST", "/api/auth/login", "", map[string]any{"type": "super_admin", "admin_secret": "bench"})
+	made, _ := c.call("POST", "/api/orgs", "", map[string]any{"name": org})
+	c.cookie = ""
+	for i := range bots {
+		name := fmt.Sprintf("bot-%d", i)
+		bot, _ := c.call("POST", "/api/auth/register", "", map[string]any{"org_id": made["id"], "org_secret": made["org_secret"], "name": name})
+		token, _ := bot["token"].(string)
+		c.names, c.tokens = append(c.names, name), append(c.tokens, token)
+	}
+	c.call("PATCH", "/api/org/settings", c.tokens[0], map[string]any{"messages_per_minute_per_bot": 1 << 40})
+	return c, c.err
+}
+
+// newThread makes a thread of all bots of the crowd.
+func (c *crowd) newThread(topic string) (string, error) {
+	thread, _ := c.call("POST", "/api/threads", c.tokens[0], map[string]any{"topic": topic, "participants": c.names[1:]})
+	id, _ := thread["id"].(string)
+	return id, c.err
+}
+
 // setup makes calls until one fails.
 type setup struct {
 	ctx    context.Context

@@ -1,22 +1,18 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
-	"runtime/debug"
+	"sync"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
 	"github.com/b2b-protocol/b2b/server"
 )
-
-// gcPercent lets the heap grow to four times of what lives before it is collected:
-// what lives is a few megabytes, and collecting it all the time cost a tenth of the
-// processor under load. GOGC in the environment wins.
-const gcPercent = 300
 
 func serveCommand() *cobra.Command {
 	cfg := server.ConfigFromEnv(os.Getenv)
@@ -34,16 +30,19 @@ func serveCommand() *cobra.Command {
 			if err := cfg.LogLevel.UnmarshalText([]byte(level)); err != nil {
 				return fmt.Errorf("--log-level %q: must be debug, info, warn or error", level)
 			}
-			if os.Getenv("GOGC") == "" {
-				debug.SetGCPercent(gcPercent)
-			}
 			log := newLogger(cmd.ErrOrStderr(), cfg.LogLevel)
 			redis.SetLogger(redisLog{log})
 			s, err := server.New(cmd.Context(), cfg, log)
 			if err != nil {
 				return err
 			}
-			return s.Run(cmd.Context())
+			memory, stop := context.WithCancel(context.WithoutCancel(cmd.Context()))
+			var keeper sync.WaitGroup
+			keeper.Go(func() { keepMemory(memory) })
+			err = s.Run(cmd.Context())
+			stop()
+			keeper.Wait()
+			return err
 		},
 	}
 	f := cmd.Flags()

@@ -14,8 +14,8 @@ type Info struct {
 	BaseURL     string // scheme, host and base path as the client sees them
 	Cookie      *Cookie
 
-	// Push is set by bindings that write wire JSON: a stream of events gives its items
-	// to it instead of sending messages, so that no event is encoded for each reader.
+	// Push is set by bindings that share what they make of an event among its readers
+	// (see Forms): a stream of events gives its items to it instead of sending messages.
 	Push func(Pushed) error
 
 	pipeline *Pipeline // what the call came through

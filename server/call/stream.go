@@ -2,15 +2,56 @@ package call
 
 import (
 	"context"
+	"sync"
+	"sync/atomic"
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
-// Pushed is an item of a stream of events, encoded once for all its readers.
+// Pushed is an item of a stream of events. All but a heartbeat is shared by all
+// readers: nobody may change it.
 type Pushed struct {
-	Type   string // "thread_message"; empty in a heartbeat
-	Cursor string // the position to resume from; empty for what is told once and not kept
-	Wire   []byte // the event as wire JSON, shared by all readers; nil in a heartbeat
+	Type   string       // "thread_message"; empty in a heartbeat
+	Cursor string       // the position to resume from; empty for what is told once and not kept
+	Wire   []byte       // the event as wire JSON; nil in a heartbeat
+	Event  *b2bv1.Event // nil in a heartbeat
+	Forms  *Forms       // of the event; nil in a heartbeat
+}
+
+// Form is a way in which a binding sends an event.
+type Form int
+
+// The forms besides wire JSON.
+const (
+	FormFrame   Form = iota // a WebSocket frame
+	FormMessage             // a SubscribeResponse, binary
+	FormJSON                // a SubscribeResponse, ProtoJSON
+	forms
+)
+
+// Forms are what bindings make of one event: each is made once, by the first who needs
+// it, for all readers.
+type Forms [forms]struct {
+	mu   sync.Mutex
+	made atomic.Pointer[[]byte]
+}
+
+// Get gives a form, and makes it when it is not there yet.
+func (f *Forms) Get(form Form, make func() ([]byte, error)) ([]byte, error) {
+	x := &f[form]
+	if b := x.made.Load(); b != nil {
+		return *b, nil
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if b := x.made.Load(); b != nil {
+		return *b, nil
+	}
+	b, err := make()
+	if err == nil {
+		x.made.Store(&b)
+	}
+	return b, err
 }
 
 // Recheck decides once more whether a call that goes on for long may go on: its

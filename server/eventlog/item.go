@@ -6,6 +6,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/wire"
 )
@@ -20,6 +21,10 @@ type Item struct {
 	Wire []byte
 	// Position is behind the event. It is zero for what is not in the log.
 	Position Position
+	// Cursor is the text of Position; empty for what is not in the log.
+	Cursor string
+	// Forms are what the bindings made of the event.
+	Forms call.Forms
 	// Ephemeral marks events that are told once and have no position: presence.
 	Ephemeral bool
 	// Recheck says that what the viewer may do has changed: look at its credential
@@ -58,8 +63,9 @@ func newItem(epoch string, e *store.Event) (*Item, error) {
 	}
 	it := &Item{Event: event, Position: positionOf(epoch, e), row: e}
 	b := wire.AppendEvent(make([]byte, 0, 2*len(e.Payload)+192), event)
+	it.Cursor = it.Position.String()
 	b = append(b[:len(b)-1], `,"cursor":"`...)
-	b = it.Position.AppendTo(b)
+	b = append(b, it.Cursor...)
 	it.Wire = append(b, `"}`...)
 	return it, nil
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// Subscription is one reader of the log. Next belongs to one goroutine; the other
-// methods to any.
+// Subscription is one reader of the log. Next and Poll belong to one goroutine at a
+// time; the other methods to any.
 //
 // It begins by replaying: Next reads pages from the store, at the pace of the reader
 // and without a goroutine or a queue. Near the end of the log the subscription joins
@@ -33,7 +33,8 @@ type Subscription struct {
 	at int64 // replayed up to this seq; the reader's own
 
 	mu      sync.Mutex
-	wake    chan struct{} // holds one token when a waiting Next has to look again
+	wake    chan struct{} // holds one token when a waiting Next has to look again; nil: none ever waited
+	ready   func()        // called instead, once: a Poll found nothing
 	page    []*Item       // replayed, not yet given
 	scanned Position      // behind what page was made from
 	joined  bool          // the queue has everything after target
@@ -55,7 +56,7 @@ const smallQueue = 16
 func newSubscription(t *tail, v Viewer, at Position, f Filter) *Subscription {
 	s := &Subscription{
 		tail: t, viewer: v, filter: newFilter(f), at: at.Seq,
-		wake: make(chan struct{}, 1), reached: at, scanned: at, taken: time.Now(),
+		reached: at, scanned: at, taken: time.Now(),
 	}
 	if v.human() { // to filter by a thread is to watch it
 		for _, k := range append(scopes(f.Threads, f.Channels), scopes(f.WatchThreads, f.WatchChannels)...) {
@@ -72,18 +73,9 @@ func newSubscription(t *tail, v Viewer, at Position, f Filter) *Subscription {
 // A reader that fell too far behind gets a *SlowError.
 func (s *Subscription) Next(ctx context.Context) (*Item, error) {
 	for {
-		it, replay, err := s.pop()
+		it, err := s.Poll(ctx, nil)
 		if it != nil || err != nil {
 			return it, err
-		}
-		if replay {
-			if err := s.replay(ctx); err != nil {
-				if ctx.Err() == nil {
-					s.fail(err, false)
-				}
-				return nil, err
-			}
-			continue
 		}
 		select {
 		case <-s.wake:
@@ -93,8 +85,35 @@ func (s *Subscription) Next(ctx context.Context) (*Item, error) {
 	}
 }
 
-// pop takes the next item that is there, or tells to replay.
-func (s *Subscription) pop() (it *Item, replay bool, err error) {
+// Poll is Next for readers that need no goroutine while there is nothing to read: it
+// gives nil where Next would wait, and ready is called once when it is time to ask
+// again. ready must not block, nor call the subscription.
+func (s *Subscription) Poll(ctx context.Context, ready func()) (*Item, error) {
+	for {
+		it, replay, err := s.pop(ready)
+		if !replay {
+			return it, err
+		}
+		if err := s.replay(ctx); err != nil {
+			if ctx.Err() == nil {
+				s.fail(err, false)
+			}
+			return nil, err
+		}
+	}
+}
+
+// Waiting reports that more was there when it was asked: the next Poll gives an item,
+// or the error that ends the subscription, without waiting for anything.
+func (s *Subscription) Waiting() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.soon)+len(s.page) > 0 || s.live && s.head < len(s.queue)
+}
+
+// pop takes the next item that is there, or tells to replay. When there is nothing it
+// sees to it that the reader will hear when there is: by ready, or nil: by wake.
+func (s *Subscription) pop(ready func()) (it *Item, replay bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil {
@@ -121,8 +140,10 @@ func (s *Subscription) pop() (it *Item, replay bool, err error) {
 	}
 	s.taken = time.Now()
 	if s.head == len(s.queue) {
-		if s.ending != nil {
-			s.err = s.ending
+		if s.err = s.ending; s.err == nil {
+			if s.ready = ready; ready == nil && s.wake == nil {
+				s.wake = make(chan struct{}, 1)
+			}
 		}
 		return nil, false, s.err
 	}
@@ -277,9 +298,15 @@ func (s *Subscription) fail(err error, drain bool) {
 	s.signal()
 }
 
+// signal tells the reader to look again, if it found nothing; mu is held.
 func (s *Subscription) signal() {
+	if ready := s.ready; ready != nil {
+		s.ready = nil
+		ready()
+		return
+	}
 	select {
-	case s.wake <- struct{}{}:
+	case s.wake <- struct{}{}: // never when it is nil
 	default:
 	}
 }

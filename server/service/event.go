@@ -112,16 +112,12 @@ func (f *follower) follow(ctx context.Context) error {
 }
 
 func (f *follower) give(it *eventlog.Item) error {
-	cursor := ""
-	if !it.Ephemeral {
-		cursor = it.Position.String()
-	}
 	if f.info.Push != nil {
-		return f.info.Push(call.Pushed{Type: it.Type(), Cursor: cursor, Wire: it.Wire})
+		return f.info.Push(call.Pushed{Type: it.Type(), Cursor: it.Cursor, Wire: it.Wire, Event: it.Event, Forms: &it.Forms})
 	}
 	res := &b2bv1.SubscribeResponse{Event: it.Event}
-	if cursor != "" {
-		res.Cursor = &cursor
+	if it.Cursor != "" {
+		res.Cursor = &it.Cursor
 	}
 	return f.send(res)
 }

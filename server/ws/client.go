@@ -2,7 +2,6 @@ package ws
 
 import (
 	"context"
-	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,12 +12,12 @@ import (
 	"github.com/b2b-protocol/b2b/server/eventlog"
 )
 
-// client is one connection. There may be many thousands: it holds what it needs and
-// no buffer.
+// client is one connection. There may be many thousands: while nothing happens it has
+// one goroutine, which reads, and no buffer to write with.
 type client struct {
 	server  *Server
 	conn    *websocket.Conn
-	raw     net.Conn
+	socket  *socket
 	sub     *eventlog.Subscription
 	creds   call.Credentials
 	org     string
@@ -30,6 +29,8 @@ type client struct {
 	opened  time.Time
 	slot    int
 
+	writer  func() // write, as a task of the server; wake starts it
+	wake    func()
 	ctx     context.Context // ends with the connection
 	cancel  context.CancelFunc
 	answers chan struct{} // one token for each answer that waits
@@ -56,6 +57,7 @@ func (c *client) release() {
 // read takes the frames of the client, one after the other, until the connection
 // ends.
 func (c *client) read() {
+	defer c.server.tasks.Done()
 	defer c.server.remove(c)
 	defer c.release()
 	for {
@@ -92,44 +94,71 @@ func (c *client) work(frame []byte) {
 	}
 }
 
-// write sends what the subscription gives, until the connection ends.
+// write sends what the subscription has, and ends when it has no more: a connection
+// to which nothing happens has no goroutine that writes. It is woken when there is
+// something again, so there is one at a time.
 func (c *client) write() {
+	defer c.server.tasks.Done()
+	var out batch
 	for c.ctx.Err() == nil {
-		it, err := c.sub.Next(c.ctx)
-		if err != nil {
+		it, err := c.sub.Poll(c.ctx, c.wake)
+		if it == nil && err == nil { // from here on another may write
+			return
+		}
+		if frame, kind := c.frame(it); frame != nil {
+			if out.add(frame, kind); c.sub.Waiting() && !out.full() {
+				continue
+			}
+		}
+		c.send(&out)
+		switch {
+		case err != nil:
 			if e := c.endedBy(c.ctx, err); e != nil {
 				c.end(e)
 			}
 			return
-		}
-		switch {
-		case it.Event != nil:
-			err = c.send(it.Wire)
 		case it.Recheck:
 			c.server.forget(c.org, it)
 			c.recheck(it.Why)
-		default:
-			switch v := it.Local.(type) {
-			case []byte:
-				err = c.send(v)
-				c.behind.Add(-1)
-				<-c.answers
-			case prompt:
-				err = c.send(v)
-				<-c.answers
-			case *ending:
-				c.end(v)
+		case it.Local != nil:
+			if e, ok := it.Local.(*ending); ok {
+				c.end(e)
 			}
-		}
-		if err != nil && c.ctx.Err() == nil {
-			c.cut()
 		}
 	}
 }
 
-// send writes a frame. It waits for as long as the client answers pings.
-func (c *client) send(frame []byte) error {
-	return c.conn.Write(context.Background(), websocket.MessageText, frame)
+// frame is what is sent for an item, if anything, and which kind of answer it is.
+func (c *client) frame(it *eventlog.Item) ([]byte, kind) {
+	switch {
+	case it == nil:
+		return nil, 0
+	case it.Event != nil:
+		return frameOf(it), event
+	}
+	switch v := it.Local.(type) {
+	case []byte:
+		return textFrame(v), answerBehind
+	case prompt:
+		return textFrame(v), answerSoon
+	}
+	return nil, 0
+}
+
+// send writes frames. It waits for as long as the client answers pings.
+func (c *client) send(b *batch) {
+	if b.first == nil {
+		return
+	}
+	err := c.socket.send(b)
+	c.behind.Add(-int32(b.behind))
+	for range b.answers {
+		<-c.answers
+	}
+	*b = batch{}
+	if err != nil && c.ctx.Err() == nil {
+		c.cut()
+	}
 }
 
 // answer puts a frame behind all events that were committed before.
@@ -235,5 +264,5 @@ func (c *client) drain(e *ending) {
 // cut ends the connection without a word.
 func (c *client) cut() {
 	c.cancel()
-	_ = c.raw.Close() // it may be closed already
+	_ = c.socket.Close() // it may be closed already
 }

@@ -8,10 +8,11 @@
 // the upgrade is answered: who sees the connection open misses nothing from then on.
 // A refusal is a connection, too, that is closed at once with a code and a reason.
 //
-// Two goroutines serve it. The reader takes one frame after the other and finishes
+// One goroutine reads. It takes one frame after the other and finishes
 // each before it looks at the next, so that the frames of one connection take effect
-// in order. The writer waits for the subscription and writes what it gives. Answers go
-// the same way: an answer is put behind every event that was committed before it
+// in order. When the subscription has something, another writes all that it gives, as
+// few writes as possible, and ends: an idle connection costs one goroutine. A frame is
+// made once for all who are told the event. Answers go the same way: an answer is put behind every event that was committed before it
 // ([eventlog.Subscription.After]), so that a sender sees the events of its operation,
 // its own echo included, before the acknowledgement. At most 64 answers wait; then the
 // reader stops until the client has read some.

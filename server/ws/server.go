@@ -114,7 +114,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	conn.SetReadLimit(MaxFrame)
-	c.conn, c.raw = conn, up.conn
+	c.conn, c.socket = conn, up.socket
 	if refusal := s.add(c); refusal != nil {
 		c.release()
 		s.turnAway(conn, up, refusal)
@@ -123,7 +123,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // turnAway closes a connection that has not begun.
 func (s *Server) turnAway(conn *websocket.Conn, up *upgrade, e *ending) {
-	kill := time.AfterFunc(closeWait, func() { _ = up.conn.Close() }) // a client that does not answer the close frame
+	kill := time.AfterFunc(closeWait, func() { _ = up.socket.Close() }) // a client that does not answer the close frame
 	defer kill.Stop()
 	if err := conn.Close(e.code, e.reason); err != nil {
 		s.Log.Debug("a connection that was refused is gone", "error", err)
@@ -141,8 +141,14 @@ func (s *Server) add(c *client) *ending {
 	c.slot = s.next
 	s.next++
 	s.stats.connected(c)
-	s.tasks.Go(c.write)
-	s.tasks.Go(c.read)
+	c.writer = c.write
+	c.wake = func() {
+		s.tasks.Add(1)
+		go c.writer()
+	}
+	s.tasks.Add(1)
+	go c.read()
+	c.wake()
 	return nil
 }
 

@@ -6,18 +6,18 @@ import (
 	"net/http"
 )
 
-// What a connection buffers. Frames that are larger are read in pieces and written
-// past the buffer; idle connections are many.
+// What a connection buffers. A frame that is larger is read in pieces; what is written
+// through a buffer are control frames alone. Idle connections are many.
 const (
 	readBuffer  = 512
-	writeBuffer = 1 << 10 // most events
+	writeBuffer = maxControl
 )
 
 // upgrade gives away the network connection of a request with small buffers, and
-// keeps it, so that it can be cut.
+// keeps it, so that it can be cut and written to.
 type upgrade struct {
 	http.ResponseWriter
-	conn net.Conn
+	socket *socket
 }
 
 // Unwrap is for http.ResponseController.
@@ -29,9 +29,10 @@ func (u *upgrade) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	u.conn = conn
-	if rw.Reader.Buffered() > 0 { // the client did not wait for the answer
-		return conn, rw, nil
+	u.socket = &socket{Conn: conn}
+	r := rw.Reader
+	if r.Buffered() == 0 { // else the client did not wait for the answer
+		r = bufio.NewReaderSize(conn, readBuffer)
 	}
-	return conn, bufio.NewReadWriter(bufio.NewReaderSize(conn, readBuffer), bufio.NewWriterSize(conn, writeBuffer)), nil
+	return u.socket, bufio.NewReadWriter(r, bufio.NewWriterSize(u.socket, writeBuffer)), nil
 }

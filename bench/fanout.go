@@ -1,0 +1,275 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// audience is one thread with its listeners, at the floor or at the server.
+type audience struct {
+	name      string
+	process   *process
+	post      target // its body is made anew each time
+	posts     *posts
+	listeners []*listener
+}
+
+// round is what one round of posting showed.
+type round struct {
+	perSecond float64 // deliveries
+	p50, p99  time.Duration
+	client    time.Duration // CPU per delivery of the load generator
+	server    time.Duration // CPU per delivery of the server
+}
+
+// listener makes a listener that has all messages up to got.
+func (a *audience) listener(conn *websocket.Conn, token string, got int64) *listener {
+	l := &listener{conn: conn, token: token, posts: a.posts}
+	l.got.Store(got)
+	return l
+}
+
+// admit lets a connection listen until ctx ends.
+func (a *audience) admit(ctx context.Context, conn *websocket.Conn, token string) {
+	l := a.listener(conn, token, int64(a.posts.count))
+	a.listeners = append(a.listeners, l)
+	go l.run(ctx)
+}
+
+// send posts the next message.
+func (a *audience) send(ctx context.Context) error {
+	t := a.post
+	t.body = a.posts.body()
+	a.posts.begun[a.posts.count].Store(time.Now().UnixNano())
+	return once(ctx, caller, t)
+}
+
+// run posts messages one after another for a time, so many at least, and waits until
+// all have come.
+func (a *audience) run(ctx context.Context, length time.Duration, least int) (r round, err error) {
+	before := a.posts.count
+	for _, l := range a.listeners {
+		l.took = l.took[:0]
+	}
+	own, err := ownCPU()
+	if err != nil {
+		return r, err
+	}
+	theirs, err := a.process.cpu()
+	if err != nil {
+		return r, err
+	}
+	start := time.Now()
+	for time.Since(start) < length || a.posts.count-before < least {
+		if err := a.send(ctx); err != nil {
+			return r, err
+		}
+	}
+	if err := a.settled(ctx); err != nil {
+		return r, err
+	}
+	elapsed := time.Since(start)
+	deliveries := (a.posts.count - before) * len(a.listeners)
+	ownAfter, err := ownCPU()
+	if err != nil {
+		return r, err
+	}
+	theirsAfter, err := a.process.cpu()
+	if err != nil {
+		return r, err
+	}
+	var took []time.Duration
+	for _, l := range a.listeners {
+		took = append(took, l.took...)
+	}
+	slices.Sort(took)
+	return round{
+		perSecond: float64(deliveries) / elapsed.Seconds(),
+		p50:       took[len(took)/2], p99: took[len(took)*99/100],
+		client: (ownAfter - own) / time.Duration(deliveries), server: (theirsAfter - theirs) / time.Duration(deliveries),
+	}, nil
+}
+
+// settled waits until every listener has every message, and checks that all got the
+// same in the same order.
+func (a *audience) settled(ctx context.Context) error {
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(200 * time.Microsecond) {
+		missing := 0
+		for _, l := range a.listeners {
+			switch got := l.got.Load(); {
+			case got < 0:
+				return fmt.Errorf("%s: a connection broke: %w", a.name, l.wrong)
+			case int(got) < a.posts.count:
+				missing++
+			}
+		}
+		if missing == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%s: %d listeners lack messages", a.name, missing)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	for _, l := range a.listeners {
+		if l.wrong != nil {
+			return fmt.Errorf("%s: %w", a.name, l.wrong)
+		}
+		if l.order != a.listeners[0].order || !bytes.Equal(l.cursor, a.listeners[0].cursor) {
+			return fmt.Errorf("%s: two listeners saw different cursors", a.name)
+		}
+	}
+	return nil
+}
+
+// fanOut compares the deliveries of a thread with many listeners.
+func fanOut(ctx context.Context, o options, base, ours *process, r *report) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	floor := &audience{name: "floor", process: base, posts: newPosts(), post: target{method: http.MethodPost, url: base.url + "/api/threads/fan/messages", token: "none"}}
+	for range o.participants {
+		conn, err := dial(ctx, base.url, "", "")
+		if err != nil {
+			return fmt.Errorf("floor: %w", err)
+		}
+		floor.admit(ctx, conn, "")
+	}
+	server, crowd, err := newAudience(ctx, ours, "fanout", o.participants+1)
+	if err != nil {
+		return err
+	}
+	var ratios, floors, rates, p99s, floorP99s, floorCPU, ourCPU []float64
+	for n := range o.rounds {
+		a, err := floor.run(ctx, o.time, 1)
+		if err != nil {
+			return err
+		}
+		b, err := server.run(ctx, o.time, 1)
+		if err != nil {
+			return err
+		}
+		r.note("round %d: floor %s; server %s; ratio %.2f", n+1, a, b, b.perSecond/a.perSecond)
+		floors, rates, ratios = append(floors, a.perSecond), append(rates, b.perSecond), append(ratios, b.perSecond/a.perSecond)
+		floorP99s, p99s = append(floorP99s, ms(a.p99)), append(p99s, ms(b.p99))
+		floorCPU, ourCPU = append(floorCPU, us(a.client+a.server)), append(ourCPU, us(b.client+b.server))
+	}
+	r.note("fan-out to %d: floor %.0f deliveries/s, server %.0f/s; CPU a delivery, load generator included: floor %.1f µs, server %.1f µs (medians of %d rounds)",
+		o.participants, median(floors), median(rates), median(floorCPU), median(ourCPU), o.rounds)
+	r.least("fan-out, of the floor", median(ratios), 0.6, "×")
+	r.most(fmt.Sprintf("fan-out, p99 from post to delivery (floor %.1f)", median(floorP99s)), median(p99s), 15, "ms")
+	return stalled(ctx, o, server, crowd, r)
+}
+
+func (r round) String() string {
+	return fmt.Sprintf("%.0f/s, p50 %.1f ms, p99 %.1f ms, CPU %.1f+%.1f µs", r.perSecond, ms(r.p50), ms(r.p99), us(r.server), us(r.client))
+}
+
+func us(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+
+// newAudience makes a thread whose participants but the last listen.
+func newAudience(ctx context.Context, p *process, name string, participants int) (*audience, *crowd, error) {
+	c, err := newCrowd(ctx, p.url, name, participants)
+	if err != nil {
+		return nil, nil, err
+	}
+	thread, err := c.newThread(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	a := &audience{name: "server", process: p, posts: newPosts(), post: target{method: http.MethodPost, url: p.url + "/api/threads/" + thread + "/messages", token: c.tokens[0]}}
+	for _, token := range c.tokens[:participants-1] {
+		conn, err := connect(ctx, p.url, token, "")
+		if err != nil {
+			return nil, nil, fmt.Errorf("server: %w", err)
+		}
+		a.admit(ctx, conn, token)
+	}
+	return a, c, nil
+}
+
+const (
+	// The kernel takes megabytes for a connection that is not read: large messages
+	// fill that, and the queue behind it.
+	stallSize  = 8 << 10
+	stallAfter = 900 // messages of a round
+	stallRead  = 750 // when the stalled one begins to read
+)
+
+// stalled compares rounds with and without a participant that does not read.
+func stalled(ctx context.Context, o options, a *audience, c *crowd, r *report) error {
+	a.posts.size = stallSize
+	var alone, beside []float64
+	for range o.rounds {
+		x, err := a.run(ctx, 0, stallAfter)
+		if err != nil {
+			return err
+		}
+		token := c.tokens[len(c.tokens)-1]
+		first := a.posts.count + 1
+		conn, err := connect(ctx, a.process.url, token, "")
+		if err != nil {
+			return err
+		}
+		told := make(chan error, 1)
+		l := a.listener(conn, token, int64(first-1))
+		go func() { told <- stall(ctx, a, l, first+stallRead) }()
+		y, err := a.run(ctx, 0, stallAfter)
+		if err != nil {
+			return err
+		}
+		if err := <-told; err != nil {
+			return err
+		}
+		if err := resumed(ctx, a, l); err != nil {
+			return err
+		}
+		alone, beside = append(alone, x.perSecond), append(beside, y.perSecond)
+	}
+	r.note("a participant that never reads: told 4008, its resumption had the rest without a hole, %d times", o.rounds)
+	r.least("fan-out beside it, of that without", median(beside)/median(alone), 0.9, "×")
+	return nil
+}
+
+// stall does not read before the others have so many messages, which is after the
+// server gave this one up. It then reads what is left, and expects to be told to
+// resume.
+func stall(ctx context.Context, a *audience, l *listener, until int) error {
+	for int(a.listeners[0].got.Load()) < until && ctx.Err() == nil {
+		time.Sleep(time.Millisecond)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	if err := l.listen(ctx); websocket.CloseStatus(err) != 4008 {
+		return fmt.Errorf("a participant that did not read was not told to resume, but: %w (it had %d of %d)", err, l.got.Load(), until)
+	}
+	return nil
+}
+
+// resumed resumes where a connection was given up, and waits for all that was posted.
+func resumed(ctx context.Context, a *audience, l *listener) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	if l.conn, err = connect(ctx, a.process.url, l.token, string(l.cursor)); err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- l.listen(ctx) }()
+	for int(l.got.Load()) < a.posts.count {
+		select {
+		case err := <-ended:
+			return fmt.Errorf("resume after 4008: %w", err)
+		case <-time.After(time.Millisecond):
+		}
+	}
+	_ = l.conn.CloseNow() // the server may be first
+	<-ended
+	return l.wrong
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	missedByOne = 1000
+	storming    = 500
+	missedByAll = 100
+)
+
+// resume measures how long those who were away take to have what they missed.
+func resume(ctx context.Context, o options, ours *process, r *report) error {
+	one, _, err := newAudience(ctx, ours, "resume", 2)
+	if err != nil {
+		return err
+	}
+	var took []float64
+	for range 2*o.rounds + 1 {
+		d, err := backAgain(ctx, one, missedByOne)
+		if err != nil {
+			return err
+		}
+		took = append(took, ms(d))
+	}
+	r.note("resume of %d missed events, from dial to the last: median %.1f ms of %d", missedByOne, median(took), len(took))
+	r.most(fmt.Sprintf("resume of %d missed events, slowest", missedByOne), slices.Max(took), 100, "ms")
+
+	all, _, err := newAudience(ctx, ours, "storm", storming+1)
+	if err != nil {
+		return err
+	}
+	took = nil
+	for range o.rounds {
+		d, err := backAgain(ctx, all, missedByAll)
+		if err != nil {
+			return err
+		}
+		took = append(took, d.Seconds())
+	}
+	r.note("%d bots that reconnect at the same moment, each with %d missed events: median %.2f s of %d", storming, missedByAll, median(took), len(took))
+	r.most("reconnection of all of them, slowest", slices.Max(took), 5, "s")
+	return nil
+}
+
+// backAgain breaks all connections of an audience, posts what they miss, and lets all
+// come back at the same moment from their last cursors. It answers how long it took
+// until the last one had everything, and checks that all are live again.
+//
+// One who comes back alone has its ticket at hand; of many, getting it counts.
+func backAgain(ctx context.Context, a *audience, missed int) (time.Duration, error) {
+	if err := a.send(ctx); err != nil { // everybody has a cursor
+		return 0, err
+	}
+	if err := a.settled(ctx); err != nil {
+		return 0, err
+	}
+	away, had := a.listeners, int64(a.posts.count)
+	a.listeners = make([]*listener, len(away))
+	for _, l := range away {
+		_ = l.conn.CloseNow() // the server may have been first
+	}
+	for range missed {
+		if err := a.send(ctx); err != nil {
+			return 0, err
+		}
+	}
+	ticket := ""
+	if len(away) == 1 {
+		var err error
+		if ticket, err = ticketFor(ctx, a.process.url, away[0].token); err != nil {
+			return 0, err
+		}
+	}
+	begin := time.Now()
+	var all errgroup.Group
+	for i, l := range away {
+		all.Go(func() (err error) {
+			own := ticket
+			if own == "" {
+				if own, err = ticketFor(ctx, a.process.url, l.token); err != nil {
+					return err
+				}
+			}
+			conn, err := dial(ctx, a.process.url, own, string(l.cursor))
+			if err != nil {
+				return err
+			}
+			a.listeners[i] = a.listener(conn, l.token, had)
+			go a.listeners[i].run(ctx)
+			return nil
+		})
+	}
+	if err := all.Wait(); err != nil {
+		return 0, fmt.Errorf("come back: %w", err)
+	}
+	if err := a.settled(ctx); err != nil {
+		return 0, err
+	}
+	took := time.Since(begin)
+	if err := a.send(ctx); err != nil {
+		return 0, err
+	}
+	return took, a.settled(ctx)
+}
