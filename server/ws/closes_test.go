@@ -141,11 +141,20 @@ func TestSlowClient(t *testing.T) {
 	thread := w.thread(w.ann.token, "bob")
 	quick, slow := w.open(w.ann.token), w.open(w.bob.token)
 	text := strings.Repeat("x", 60000)
-	for range 400 { // far more than what the network buffers
+	began := time.Now()
+	var last frame
+	var reading sync.WaitGroup
+	for n := range 400 { // far more than what the network buffers
 		w.say(w.ann.token, thread, text)
 		quick.wants("thread_message")
+		switch n {
+		case 330: // the queue is full, and stays so for longer than it may
+			time.Sleep(time.Until(began.Add(1500 * time.Millisecond)))
+		case 335: // it has some seconds to read that it is closed
+			reading.Go(func() { last = slow.closed(4008, "slow consumer, resume from your cursor") })
+		}
 	}
-	last := slow.closed(4008, "slow consumer, resume from your cursor")
+	reading.Wait()
 	again := w.dial("?ticket=" + w.ticket(w.bob.token) + "&cursor=" + last.Cursor)
 	if last.Cursor == "" || again.next().Type != "thread_message" {
 		t.Error("it cannot resume")
