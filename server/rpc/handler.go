@@ -39,7 +39,7 @@ func newHandler(services call.Services, operations []*call.Operation, pipeline *
 		edge: edge,
 		services: services.Handlers(
 			connect.WithInterceptors(append([]connect.Interceptor{i}, inner...)...),
-			jsonCodecs(),
+			codecs(),
 			connect.WithReadMaxBytes(MaxMessage),
 			connect.WithCompressMinBytes(compressed),
 		),

@@ -64,8 +64,10 @@ func (i *interceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) co
 		if err != nil {
 			return err
 		}
+		out := &stream{StreamingHandlerConn: conn, deadline: deadlineOf(ctx)}
+		info.Push = out.push
 		_, err = i.pipeline.Do(ctx, info, nil, nil, func(ctx context.Context) (proto.Message, error) {
-			return nil, asCall(next(ctx, &stream{conn, deadlineOf(ctx)}))
+			return nil, asCall(next(ctx, out))
 		})
 		if err != nil {
 			return toConnect(err)

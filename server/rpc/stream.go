@@ -23,6 +23,16 @@ const patience = 30 * time.Second
 type stream struct {
 	connect.StreamingHandlerConn
 	deadline func(time.Time) error
+	pushed   call.Pushed // being sent
+}
+
+// push sends an event, whose encoding all readers share, or a heartbeat.
+func (s *stream) push(p call.Pushed) error {
+	if p.Event == nil {
+		return s.Send(&b2bv1.SubscribeResponse{Cursor: &p.Cursor})
+	}
+	s.pushed = p
+	return s.Send(&s.pushed)
 }
 
 // Receive reads the request. Its end is io.EOF.
