@@ -72,6 +72,17 @@ func (i *Info) Recheck(ctx context.Context) error {
 	return CheckAccess(i.Operation.Access, caller)
 }
 
+// ToldByLog reports refusals whose reason is an event of the org's log, told to who is
+// refused: a stream ends behind that event, not before it.
+func ToldByLog(err error) bool {
+	e, _ := AsError(err)
+	switch e.Code {
+	case b2bv1.ErrorCode_ERROR_CODE_BOT_NOT_ACTIVE, b2bv1.ErrorCode_ERROR_CODE_ORG_SUSPENDED, b2bv1.ErrorCode_ERROR_CODE_ORG_DESTROYED:
+		return true
+	}
+	return false
+}
+
 // held is what proves the caller once the call is under way: its being under way is
 // no further use of the credential.
 func (i *Info) held() Credentials {

@@ -63,8 +63,11 @@
 //
 // Access ended while the bot was connected. The change is an event of the log, told to
 // nobody; at its place in the log the subscriptions of a bot that is gone or not
-// active any more end ([ErrAccess]), after what was visible before. All other
-// subscriptions concerned get an item that says to look at the credential again.
+// active any more end ([ErrAccess]), after what was visible before: the event that
+// tells of it for one. All other subscriptions concerned get an item that says to look
+// at the credential again. Who looks then sees how things are by now, and may find
+// what stands further on in the log: it is told what is up to there, too
+// ([Subscription.Last]).
 //
 // The log no longer has the position: it is older than what is kept
 // (CURSOR_EXPIRED). Also when that happens during a replay: the hole is seen, since

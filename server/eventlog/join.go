@@ -15,6 +15,7 @@ func (t *tail) enter(s *Subscription, top store.LogTop) error {
 		return t.err
 	}
 	t.all[s] = struct{}{}
+	s.since = top.Seq
 	if top.Seq > t.end.Seq || top.Epoch != t.end.Epoch {
 		t.inbox.ring(0)
 	}
@@ -82,12 +83,15 @@ func (t *tail) tryJoin(s *Subscription) (done bool, err error) {
 	return false, nil
 }
 
-// admit puts a subscription into the index; mu is held.
+// admit puts a subscription into the index, unless it is to end; mu is held.
 func (t *tail) admit(s *Subscription, memberships []store.Membership) {
-	t.index.add(s, memberships, t.end.Seq+1)
-	s.indexed = true
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.ending != nil {
+		return
+	}
+	t.index.add(s, memberships, t.end.Seq+1)
+	s.indexed = true
 	s.joined, s.target = true, max(s.at, t.end.Seq)
 	s.live = s.at == s.target
 }

@@ -29,6 +29,7 @@ type Subscription struct {
 	viewer  Viewer
 	watched map[scope]struct{} // by a human
 	indexed bool               // the tail gives it events of the log
+	since   int64              // where the log ended when it began
 
 	at int64 // replayed up to this seq; the reader's own
 
@@ -95,10 +96,10 @@ func (s *Subscription) Poll(ctx context.Context, ready func()) (*Item, error) {
 			return it, err
 		}
 		if err := s.replay(ctx); err != nil {
-			if ctx.Err() == nil {
-				s.fail(err, false)
+			if ctx.Err() != nil {
+				return nil, err
 			}
-			return nil, err
+			s.fail(err)
 		}
 	}
 }
@@ -165,8 +166,13 @@ func (i *Item) logged() bool { return i.row != nil && !i.Ephemeral }
 // replay reads the next page of the log, and joins the tail when it is near.
 func (s *Subscription) replay(ctx context.Context) error {
 	t := s.tail
-	if err := t.join(ctx, s); err != nil {
-		return err
+	s.mu.Lock()
+	joined := s.joined
+	s.mu.Unlock()
+	if !joined {
+		if err := t.join(ctx, s); err != nil {
+			return err
+		}
 	}
 	t.mu.Lock()
 	v, watched, limit := s.viewer, maps.Clone(s.watched), t.end.Seq-s.at
@@ -282,16 +288,31 @@ func (s *Subscription) push(it *Item) bool {
 	return keep
 }
 
-// fail ends the subscription; with drain, one that has replayed gives first what it
-// has.
-func (s *Subscription) fail(err error, drain bool) {
+// endBehind ends the subscription behind the event with this seq, which the tail
+// handles just now: what is visible up to there is given first, also when much of it
+// is still to be replayed.
+func (s *Subscription) endBehind(seq int64, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.err != nil:
-	case drain && s.joined && s.at == s.target: // nothing is left to replay
-		s.ending = err
-	default:
+	if s.err != nil || s.ending != nil {
+		return
+	}
+	s.ending = err
+	if !s.joined {
+		s.joined, s.target = true, max(s.at, seq)
+		s.live = s.at == s.target
+	}
+	s.signal()
+}
+
+// fail ends the subscription now, or says once more why it ends.
+func (s *Subscription) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		if s.ending != nil {
+			err = s.ending
+		}
 		s.err = err
 		s.queue, s.head, s.page = nil, 0, nil
 	}
@@ -315,6 +336,14 @@ func (s *Subscription) signal() {
 // node committed before: so an acknowledgement can follow the events it is about.
 func (s *Subscription) After(v any) {
 	s.tail.inbox.add(entry{item: &Item{Local: v}, to: s})
+}
+
+// Last gives the reader an item with v as its Local behind everything that the log
+// has now, whichever node wrote it: for who finds out in another way that its access
+// has ended, and is to be told first what the log says of that.
+func (s *Subscription) Last(v any) {
+	s.tail.inbox.ring(0)
+	s.After(v)
 }
 
 // Soon gives the reader an item with v as its Local before everything that waits. Who
@@ -357,7 +386,7 @@ func (s *Subscription) Close() {
 		return
 	}
 	s.tail.leave(s)
-	s.fail(ErrClosed, false)
+	s.fail(ErrClosed)
 	s.tail.hub.drop(s.tail)
 }
 

@@ -71,7 +71,7 @@ func (t *tail) run() {
 	defer t.mu.Unlock()
 	t.err = err
 	for s := range t.all {
-		s.fail(err, false)
+		s.fail(err)
 	}
 }
 
@@ -260,7 +260,7 @@ func (t *tail) handle(e *store.Event) error {
 	t.dispatch(e)
 	t.end = positionOf(t.end.Epoch, e)
 	if standing != nil {
-		t.settle(standing)
+		t.settle(standing, e.Seq)
 	}
 	return nil
 }
@@ -326,53 +326,63 @@ func (t *tail) push(s *Subscription, it *Item) {
 
 // standing is what became of the access of a bot, or with an empty bot of everybody.
 type standing struct {
-	bot   string
-	ended bool
-	admin bool
-	why   string // see Item.Why
+	bot    string
+	ended  bool // by this event
+	active bool // meanwhile
+	admin  bool
+	why    string // see Item.Why
 }
 
-// ask looks up what an access_changed event is about.
+// ask finds out what an access_changed event is about. That access ended is told by
+// the event, not by how things are now: the end is at its place in the log, behind
+// what tells of it.
 func (t *tail) ask(e *store.Event) (*standing, error) {
 	var event b2bv1.Event
 	if err := proto.Unmarshal(e.Payload, &event); err != nil {
 		t.hub.Logger.Error("a change of access cannot be read, it is taken for one of the whole org", "org", t.org, "seq", e.Seq, "error", err)
 	}
-	st := &standing{bot: event.GetAccessChanged().GetBotId(), why: event.GetAccessChanged().GetCloseReason()}
-	if st.bot == "" {
-		org, err := t.hub.Store.Org(t.ctx, t.org)
-		switch {
-		case errors.Is(err, store.ErrNotFound):
-			st.ended = true
-		case err != nil:
-			return nil, fmt.Errorf("look up the org: %w", err)
-		default:
-			st.ended = org.Status != store.OrgActive
-		}
-		return st, nil
+	change := event.GetAccessChanged()
+	st := &standing{bot: change.GetBotId(), why: change.GetCloseReason()}
+	if err := t.lookUp(st); err != nil {
+		return nil, err
 	}
-	bot, err := t.hub.Store.Bot(t.ctx, t.org, st.bot)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		st.ended = true
-	case err != nil:
-		return nil, fmt.Errorf("look up a bot: %w", err)
-	default:
-		st.ended, st.admin = bot.JoinStatus != store.BotActive, bot.AuthRole == store.AuthAdmin
+	if st.ended = change.GetEnded(); change == nil || change.Ended == nil {
+		st.ended = !st.active
 	}
 	return st, nil
 }
 
-// settle applies a standing; mu is held.
-func (t *tail) settle(st *standing) {
+// lookUp finds out how things are now.
+func (t *tail) lookUp(st *standing) error {
+	if st.bot == "" {
+		org, err := t.hub.Store.Org(t.ctx, t.org)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return fmt.Errorf("look up the org: %w", err)
+		}
+		st.active = err == nil && org.Status == store.OrgActive
+		return nil
+	}
+	bot, err := t.hub.Store.Bot(t.ctx, t.org, st.bot)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("look up a bot: %w", err)
+	}
+	st.active = err == nil && bot.JoinStatus == store.BotActive
+	st.admin = st.active && bot.AuthRole == store.AuthAdmin
+	return nil
+}
+
+// settle applies a standing, of the event with this seq; mu is held. Who subscribed
+// when the log had the event already was let in after it, unless by what a node
+// remembered wrongly: then things are not well now either.
+func (t *tail) settle(st *standing, seq int64) {
 	recheck := &Item{Recheck: true, Why: st.why}
 	for s := range t.all {
 		if st.bot != "" && s.viewer.BotID != st.bot {
 			continue
 		}
-		if st.ended {
+		if st.ended && !(st.active && seq <= s.since) {
 			t.index.remove(s)
-			s.fail(ErrAccess, true)
+			s.endBehind(seq, ErrAccess)
 			continue
 		}
 		if st.bot != "" {

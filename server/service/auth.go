@@ -221,7 +221,7 @@ func (s *authService) evict(ctx context.Context, tx store.Tx, session *store.Ses
 	if session.Role == store.RoleOrgAdmin {
 		why = "Credential rotated" // as clients know it (http-core.md §20)
 	}
-	return s.accessEnded(ctx, tx, deref(session.BotID), why)
+	return s.credentialEnded(ctx, tx, deref(session.BotID), why)
 }
 
 // sessionRequired is what the calls about the cookie's session answer without one.

@@ -60,12 +60,12 @@ func (s *eventService) Subscribe(ctx context.Context, req *b2bv1.SubscribeReques
 		push = func(p call.Pushed) error { return send(&b2bv1.SubscribeResponse{Cursor: &p.Cursor}) }
 	}
 	f := follower{sub: sub, info: info, send: send}
+	// What changes after Subscribe is told by the log; what changed before it is seen
+	// here.
+	if err := info.Recheck(ctx); err != nil {
+		return err
+	}
 	for {
-		// What changes after Subscribe is told by the log; what changed before it is
-		// seen here.
-		if err := info.Recheck(ctx); err != nil {
-			return err
-		}
 		if err := push(call.Pushed{Cursor: sub.Position().String()}); err != nil {
 			return err
 		}
@@ -81,6 +81,9 @@ func (s *eventService) Subscribe(ctx context.Context, req *b2bv1.SubscribeReques
 		case !over: // else an error that is final comes again
 			return err
 		}
+		if err := f.recheck(ctx); err != nil {
+			return err
+		}
 	}
 }
 
@@ -89,6 +92,22 @@ type follower struct {
 	sub  *eventlog.Subscription
 	info *call.Info
 	send func(*b2bv1.SubscribeResponse) error
+	last bool // the item that ends the stream is on its way
+}
+
+// recheck looks at the credential again. When the log says why it is no good any
+// more, the stream ends where the log has come to by now.
+func (f *follower) recheck(ctx context.Context) error {
+	if f.last {
+		return nil
+	}
+	err := f.info.Recheck(ctx)
+	if err == nil || !call.ToldByLog(err) {
+		return err
+	}
+	f.last = true
+	f.sub.Last(err)
+	return nil
 }
 
 // follow gives items until ctx is done or the stream is over.
@@ -100,9 +119,11 @@ func (f *follower) follow(ctx context.Context) error {
 		}
 		switch {
 		case it.Recheck:
-			err = f.info.Recheck(ctx)
+			err = f.recheck(ctx)
 		case it.Event != nil:
 			err = f.give(it)
+		default:
+			err, _ = it.Local.(error)
 		}
 		if err != nil {
 			return err

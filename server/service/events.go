@@ -60,15 +60,26 @@ func at(ms int64, e store.Event) store.Event {
 }
 
 // accessChanged tells every cache, on every node, that what is known of a bot's
-// access (or with an empty id of the whole org's) is out of date.
+// access (or with an empty id of the whole org's) is out of date. Whether the bot or
+// the org may do anything at all has not changed.
 func (c *core) accessChanged(ctx context.Context, tx store.Tx, bot string) error {
-	return c.accessEnded(ctx, tx, bot, "")
+	return c.tellAccess(ctx, tx, bot, "", false)
 }
 
-// accessEnded is accessChanged that says what connections are told whose credential
-// it ended, unless why is empty.
-func (c *core) accessEnded(ctx context.Context, tx store.Tx, bot, why string) error {
-	e := &b2bv1.AccessChangedEvent{}
+// credentialEnded is accessChanged that says what connections are told whose
+// credential it ended.
+func (c *core) credentialEnded(ctx context.Context, tx store.Tx, bot, why string) error {
+	return c.tellAccess(ctx, tx, bot, why, false)
+}
+
+// standingChanged is accessChanged when it has: ended says that they may do nothing
+// from here on.
+func (c *core) standingChanged(ctx context.Context, tx store.Tx, bot string, ended bool) error {
+	return c.tellAccess(ctx, tx, bot, "", ended)
+}
+
+func (c *core) tellAccess(ctx context.Context, tx store.Tx, bot, why string, ended bool) error {
+	e := &b2bv1.AccessChangedEvent{Ended: &ended}
 	if bot != "" {
 		e.BotId = &bot
 	}

@@ -127,7 +127,7 @@ func (s *platformService) UpdateOrg(ctx context.Context, req *b2bv1.UpdateOrgReq
 					return nil, fmt.Errorf("delete the tickets of a suspended org: %w", err)
 				}
 			}
-			if err := s.accessChanged(ctx, tx, ""); err != nil {
+			if err := s.standingChanged(ctx, tx, "", org.Status != store.OrgActive); err != nil {
 				return nil, err
 			}
 		}
@@ -141,7 +141,7 @@ func (s *platformService) DeleteOrg(ctx context.Context, req *b2bv1.DeleteOrgReq
 		if _, err := liveOrg(ctx, tx, req.GetOrgId()); err != nil {
 			return nil, err
 		}
-		if err := s.accessChanged(ctx, tx, ""); err != nil {
+		if err := s.standingChanged(ctx, tx, "", true); err != nil {
 			return nil, err
 		}
 		// Nobody finds it from now on; upkeep removes what is in it.
@@ -185,7 +185,7 @@ func (c *core) rotateSecret(ctx context.Context, tx store.Tx, id string) (string
 	if _, err := tx.DeleteSessionsOf(ctx, store.SessionScope{Role: store.RoleOrgAdmin, OrgID: id}); err != nil {
 		return "", fmt.Errorf("end the sessions of an org's admins: %w", err)
 	}
-	return secret, c.accessEnded(ctx, tx, "", "Credential rotated")
+	return secret, c.credentialEnded(ctx, tx, "", "Credential rotated")
 }
 
 // lastTime is the end of the year 9999, the last time that a Timestamp can say; JSON

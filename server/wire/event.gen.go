@@ -816,6 +816,8 @@ func membersAccessChangedEvent(b []byte, m *v1.AccessChangedEvent) []byte {
 	b = appendOptional(b, m.BotId, AppendString)
 	b = append(b, `,"close_reason":`...)
 	b = appendOptional(b, m.CloseReason, AppendString)
+	b = append(b, `,"ended":`...)
+	b = appendOptional(b, m.Ended, strconv.AppendBool)
 	b = append(b, ',')
 	return b
 }

@@ -36,6 +36,7 @@ type client struct {
 	answers chan struct{} // one token for each answer that waits
 	behind  atomic.Int32  // of these, those behind events
 	closing sync.Once
+	leaving atomic.Bool // what ends the connection is on its way
 	alive   atomic.Bool // something came since the last ping
 	mute    atomic.Bool // the last ping was not answered
 	working sync.Mutex  // held while a frame is worked on
@@ -205,7 +206,18 @@ func (c *client) recheck(why string) {
 		c.server.Log.Error("the credential of a connection cannot be looked at, it is closed", "error", err)
 		e = endInternal
 	}
-	c.end(e)
+	c.endFor(err, e)
+}
+
+// endFor ends the connection because its credential was refused; where the log says
+// why, behind what the log has by now (B2B-WS-006).
+func (c *client) endFor(refusal error, e *ending) {
+	switch {
+	case !call.ToldByLog(refusal):
+		c.end(e)
+	case !c.leaving.Swap(true):
+		c.sub.Last(e)
+	}
 }
 
 // check looks at the credential because time has passed.
@@ -215,7 +227,7 @@ func (c *client) check(ctx context.Context) {
 		return
 	}
 	if e := refusedLater(err, sessionExpired); e != nil {
-		c.end(e)
+		c.endFor(err, e)
 		return
 	}
 	c.server.Log.Error("the credential of a connection cannot be looked at", "error", err)

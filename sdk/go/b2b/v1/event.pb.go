@@ -2566,7 +2566,10 @@ type AccessChangedEvent struct {
 	BotId *string `protobuf:"bytes,1,opt,name=bot_id,json=botId,proto3,oneof" json:"bot_id,omitempty"`
 	// What connections are told that this closes, e.g. "Session evicted"; absent: what
 	// became of their credential says it.
-	CloseReason   *string `protobuf:"bytes,2,opt,name=close_reason,json=closeReason,proto3,oneof" json:"close_reason,omitempty"`
+	CloseReason *string `protobuf:"bytes,2,opt,name=close_reason,json=closeReason,proto3,oneof" json:"close_reason,omitempty"`
+	// Whether the bot, or the org, may do nothing from here on. Absent in events of
+	// servers that did not tell.
+	Ended         *bool `protobuf:"varint,3,opt,name=ended,proto3,oneof" json:"ended,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2613,6 +2616,13 @@ func (x *AccessChangedEvent) GetCloseReason() string {
 		return *x.CloseReason
 	}
 	return ""
+}
+
+func (x *AccessChangedEvent) GetEnded() bool {
+	if x != nil && x.Ended != nil {
+		return *x.Ended
+	}
+	return false
 }
 
 var File_b2b_v1_event_proto protoreflect.FileDescriptor
@@ -2793,12 +2803,14 @@ const file_b2b_v1_event_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x02 \x01(\tR\trequestId\x121\n" +
 	"\x06status\x18\x03 \x01(\x0e2\x19.b2b.v1.JoinRequestStatusR\x06status\x12\x0e\n" +
-	"\x02by\x18\x04 \x01(\tR\x02by\"t\n" +
+	"\x02by\x18\x04 \x01(\tR\x02by\"\x99\x01\n" +
 	"\x12AccessChangedEvent\x12\x1a\n" +
 	"\x06bot_id\x18\x01 \x01(\tH\x00R\x05botId\x88\x01\x01\x12&\n" +
-	"\fclose_reason\x18\x02 \x01(\tH\x01R\vcloseReason\x88\x01\x01B\t\n" +
+	"\fclose_reason\x18\x02 \x01(\tH\x01R\vcloseReason\x88\x01\x01\x12\x19\n" +
+	"\x05ended\x18\x03 \x01(\bH\x02R\x05ended\x88\x01\x01B\t\n" +
 	"\a_bot_idB\x0f\n" +
-	"\r_close_reason*i\n" +
+	"\r_close_reasonB\b\n" +
+	"\x06_ended*i\n" +
 	"\x0eArtifactAction\x12\x1f\n" +
 	"\x1bARTIFACT_ACTION_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15ARTIFACT_ACTION_ADDED\x10\x01\x12\x1b\n" +
