@@ -153,6 +153,8 @@ func TestWatch(t *testing.T) {
 	thread := w.thread(w.ann.token)
 	oa := w.open(w.people)
 	w.say(w.ann.token, thread, "not heard")
+	w.thread(w.ann.token)
+	oa.wants("thread_created") // so what was said before is over
 	oa.send(`{"type":"subscribe","thread_id":"`+thread+`","ref":"x"}`, `{"type":"send_dm","to":"bob","content":"x","ref":"x"}`)
 	oa.ping()
 	w.say(w.ann.token, thread, "heard")
