@@ -173,7 +173,7 @@ func (t *T) rotated(o *Org, path string, by Caller) {
 		t.Errorf("%s: want a new secret of 48 hex", r)
 	}
 	t.Get("/api/auth/session", human).Refused(401, "AUTH_REQUIRED")
-	t.Do("POST", "/api/auth/login", nil, J{"type": "org_admin", "org_id": o.ID, "org_secret": old}).Refused(401, "INVALID_CREDENTIALS")
+	t.Do("POST", "/api/auth/login", nil, J{"type": "org_admin", "org_id": o.ID, "org_secret": old}, elsewhere()).Refused(401, "INVALID_CREDENTIALS")
 	o.Register(J{"org_secret": old, "name": "second"}).Refused(401, "INVALID_CREDENTIALS")
 	o.Register(J{"ticket": fresh, "name": "second"}).Refused(401, "INVALID_TICKET")
 	o.Register(J{"ticket": used, "name": "second"}).Refused(401, "TICKET_CONSUMED")

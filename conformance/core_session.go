@@ -70,7 +70,7 @@ func sessionChecks() []Check {
 				{J{"type": "org_admin", "org_id": o.ID, "org_secret": o.Secret + "0"}, "INVALID_CREDENTIALS"},
 				{J{"type": "super_admin", "admin_secret": t.AdminSecret() + "0"}, "INVALID_CREDENTIALS"},
 			} {
-				r := t.Do("POST", "/api/auth/login", nil, c.body).Refused(401, c.code)
+				r := t.Do("POST", "/api/auth/login", nil, c.body, elsewhere()).Refused(401, c.code)
 				if _, ok := r.cookie(); ok {
 					t.Errorf("%s: sets a cookie", r)
 				}
@@ -92,7 +92,7 @@ func sessionChecks() []Check {
 			asHuman := J{"type": "org_admin", "org_id": o.ID, "org_secret": o.Secret}
 			t.Do("POST", "/api/auth/login", nil, asHuman).Refused(403, "ORG_INACTIVE")
 			asHuman["org_secret"] = "wrong"
-			t.Do("POST", "/api/auth/login", nil, asHuman).Refused(401, "INVALID_CREDENTIALS")
+			t.Do("POST", "/api/auth/login", nil, asHuman, elsewhere()).Refused(401, "INVALID_CREDENTIALS")
 			o.SetStatus("active")
 			o.Login()
 		}},

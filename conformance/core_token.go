@@ -1,6 +1,8 @@
 package conformance
 
 import (
+	"fmt"
+	"hash/crc32"
 	"slices"
 	"strings"
 	"time"
@@ -83,6 +85,18 @@ func tokenChecks() []Check {
 			t.Get("/api/me", Token(mine.Str("token"))).Refused(401, "INVALID_TOKEN")
 			t.Get("/api/me", Token(theirs.Str("token"))).Status(200)
 			t.Get("/api/me/tokens", o.Admin).OK().Len("", 0)
+		}},
+		{[]string{"B2B-TOK-006"}, "tokens and org secrets end with a checksum", func(t *T) {
+			o := t.Org()
+			for _, secret := range []string{o.Secret, string(o.Admin.Token), string(o.Bot("worker").Scoped("read")), string(o.Admin.Scoped("full"))} {
+				body := secret[:len(secret)-8]
+				if sum := fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(body))); secret[len(body):] != sum {
+					t.Errorf("a secret of %d characters does not end with its checksum", len(secret))
+				}
+			}
+			typo := []byte(o.Admin.Token)
+			typo[10] ^= 1
+			t.Get("/api/me", Token(typo)).Refused(401, "INVALID_TOKEN")
 		}},
 		{[]string{"B2B-TOK-005"}, "whoever holds full manages tokens", func(t *T) {
 			o := t.Org()

@@ -1,6 +1,9 @@
 package server
 
 import (
+	"errors"
+	"fmt"
+
 	"github.com/b2b-protocol/b2b/server/eventlog"
 	"github.com/b2b-protocol/b2b/server/eventlog/pgbell"
 	"github.com/b2b-protocol/b2b/server/eventlog/redisbell"
@@ -19,6 +22,9 @@ func (s *Server) listenToLog(shared bool) error {
 	if shared {
 		var err error
 		if s.config.RedisURL != "" {
+			if s.redis, err = newRedis(s.config.RedisURL); err != nil {
+				return err
+			}
 			s.bell, err = redisbell.New(s.config.RedisURL, s.log)
 		} else {
 			s.bell, err = pgbell.New(s.config.DatabaseURL, s.log)
@@ -36,8 +42,14 @@ func (s *Server) listenToLog(shared bool) error {
 // leaveLog undoes listenToLog.
 func (s *Server) leaveLog() error {
 	s.hub.Close()
-	if s.bell == nil {
-		return nil
+	var errs []error
+	if s.bell != nil {
+		errs = append(errs, s.bell.Close())
 	}
-	return s.bell.Close()
+	if s.redis != nil {
+		if err := s.redis.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("close Redis: %w", err))
+		}
+	}
+	return errors.Join(errs...)
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
@@ -50,7 +51,8 @@ type Server struct {
 	log     *slog.Logger
 	store   store.Store
 	auth    *auth.Authenticator
-	bell    bell // nil: there is one node
+	bell    bell          // nil: there is one node
+	redis   *redis.Client // nil: not configured, or there is one node
 	hub     *eventlog.Hub
 	online  *presence.Tracker
 	sockets *ws.Server
@@ -95,8 +97,10 @@ func (s *Server) wire() (err error) {
 	if err := s.listenToLog(shared); err != nil {
 		return errors.Join(err, s.auth.Close())
 	}
+	tickets := &auth.Tickets{Store: s.store, Redis: s.redis, Log: s.log}
 	deps := service.Deps{
-		Store: s.store, Access: s.auth, Events: s.hub, Streams: s.streams, Log: s.log, Now: time.Now, Sockets: gauge{s},
+		Store: s.store, Access: s.auth, Tickets: tickets, Throttle: &auth.Throttle{Redis: s.redis, Log: s.log, Now: time.Now},
+		Events: s.hub, Streams: s.streams, Log: s.log, Now: time.Now, Sockets: gauge{s},
 		OrgEnded: func() { s.upkeep.Wake() },
 		Config: service.Config{
 			AdminSecret: c.AdminSecret, PersistMessages: c.PersistMessages, MaxMessage: c.MaxMessage,
@@ -118,7 +122,7 @@ func (s *Server) wire() (err error) {
 	}
 	s.sockets = ws.New(ws.Config{
 		Operations: operations, Pipeline: pipeline, Hub: s.hub, Access: s.auth, Presence: s.online,
-		Store: s.store, Edge: edge, Log: s.log,
+		Store: s.store, Tickets: tickets, Edge: edge, Log: s.log,
 	})
 	rpcHandler := rpc.New(services, operations, pipeline, edge)
 	s.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

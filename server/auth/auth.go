@@ -136,8 +136,11 @@ func (a *Authenticator) Session(ctx context.Context, id string) (*call.Session, 
 func (a *Authenticator) Authenticate(ctx context.Context, c call.Credentials) (*call.Caller, error) {
 	if c.Fenced {
 		caller, err := a.authenticate(ctx, c)
+		if err == nil {
+			return caller, nil
+		}
 		if _, refused := call.AsError(err); !refused {
-			return caller, err
+			return nil, err
 		}
 		c.Fenced = false // refusals are not from memory
 	}
@@ -174,6 +177,9 @@ type bearer struct {
 func (a *Authenticator) authenticateBearer(ctx context.Context, c call.Credentials) (*call.Caller, error) {
 	b, err := a.findBearer(ctx, keyOf(c.Bearer), strings.HasPrefix(c.Bearer, scopedPrefix), c.Fenced)
 	if err != nil {
+		if e, refused := call.AsError(err); refused && Mistyped(c.Bearer) {
+			return nil, e.WithHint("Its checksum does not fit: is it complete, and typed right?")
+		}
 		return nil, err
 	}
 	now := a.nowMS()
@@ -212,6 +218,11 @@ func (a *Authenticator) findBearer(ctx context.Context, k key, scoped, later boo
 			return it.value, nil
 		}
 	}
+	return a.readBearer(ctx, k, scoped)
+}
+
+// readBearer is findBearer from the store.
+func (a *Authenticator) readBearer(ctx context.Context, k key, scoped bool) (*bearer, error) {
 	stamp := a.gens.begin()
 	b, org, err := read(ctx, a, func(r store.Reader) (*bearer, string, error) {
 		b, err := loadBearer(ctx, r, hex.EncodeToString(k[:]), scoped)

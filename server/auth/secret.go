@@ -6,6 +6,9 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"fmt"
+	"hash/crc32"
+	"strings"
 )
 
 // The prefixes by which people tell secrets apart (http-core.md §1).
@@ -17,13 +20,31 @@ const (
 )
 
 // NewBotToken makes a primary token: "bot_" and 48 hex characters.
-func NewBotToken() string { return botPrefix + random(24) }
+func NewBotToken() string { return checked(botPrefix + random(20)) }
 
 // NewScopedToken makes a scoped token: "scoped_" and 48 hex characters.
-func NewScopedToken() string { return scopedPrefix + random(24) }
+func NewScopedToken() string { return checked(scopedPrefix + random(20)) }
 
 // NewOrgSecret makes an org secret: 48 hex characters.
-func NewOrgSecret() string { return random(24) }
+func NewOrgSecret() string { return checked(random(20)) }
+
+// checked ends a secret with the CRC-32 of what it is so far, so that whoever finds or
+// types one can tell a real one without asking (B2B-TOK-006).
+func checked(text string) string {
+	return fmt.Sprintf("%s%08x", text, crc32.ChecksumIEEE([]byte(text)))
+}
+
+// Mistyped tells of a text that looks like a token of a bot that its checksum does not
+// fit. It proves nothing: tokens of other servers, which are imported, have none.
+func Mistyped(token string) bool {
+	body := len(token) - 8
+	for _, prefix := range []string{botPrefix, scopedPrefix} {
+		if strings.HasPrefix(token, prefix) {
+			return body < len(prefix) || checked(token[:body]) != token
+		}
+	}
+	return false
+}
 
 // NewTicketCode makes the code of an org ticket: "tkt_" and 16 hex characters.
 func NewTicketCode() string { return ticketPrefix + random(8) }

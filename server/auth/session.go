@@ -70,23 +70,32 @@ func (a *Authenticator) sessionItem(ctx context.Context, k key, now int64, later
 		}
 	}
 	if !ok {
-		stamp := a.gens.begin()
-		l, org, err := read(ctx, a, func(r store.Reader) (*login, string, error) {
-			l, err := a.loadSession(ctx, r, hex.EncodeToString(k[:]))
-			if err != nil || l == nil {
-				return nil, "", err
-			}
-			return l, l.org, nil
-		}, (*login).setFence)
-		if err != nil || l == nil {
+		var err error
+		if it, err = a.readSession(ctx, k); err != nil || it.value == nil {
 			return item[*login]{}, err
 		}
-		it = item[*login]{slot: a.gens.slot(org), stamp: stamp, value: l}
-		a.keep(k, it)
 	}
 	if it.value.session.ExpiresAt <= now {
 		return item[*login]{}, nil
 	}
+	return it, nil
+}
+
+// readSession is sessionItem from the store, expired or not.
+func (a *Authenticator) readSession(ctx context.Context, k key) (item[*login], error) {
+	stamp := a.gens.begin()
+	l, org, err := read(ctx, a, func(r store.Reader) (*login, string, error) {
+		l, err := a.loadSession(ctx, r, hex.EncodeToString(k[:]))
+		if err != nil || l == nil {
+			return nil, "", err
+		}
+		return l, l.org, nil
+	}, (*login).setFence)
+	if err != nil || l == nil {
+		return item[*login]{}, err
+	}
+	it := item[*login]{slot: a.gens.slot(org), stamp: stamp, value: l}
+	a.keep(k, it)
 	return it, nil
 }
 

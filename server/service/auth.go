@@ -6,6 +6,8 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"net/http"
+	"time"
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/auth"
@@ -54,6 +56,10 @@ func (s *authService) loginBot(ctx context.Context, req *b2bv1.LoginRequest) (*b
 	if err := limits.CheckCharacters("owner_name", req.GetOwnerName(), maxOwnerName); err != nil {
 		return nil, ruleError(err)
 	}
+	return s.guarded(ctx, "bot", req.GetToken(), func() (*b2bv1.LoginResponse, error) { return s.openBot(ctx, req, owner) })
+}
+
+func (s *authService) openBot(ctx context.Context, req *b2bv1.LoginRequest, owner *string) (*b2bv1.LoginResponse, error) {
 	// The org is known by the token alone; its change then looks again.
 	found, err := s.loginToken(ctx, s.Store, req.GetToken())
 	if err != nil {
@@ -117,15 +123,17 @@ func (s *authService) loginOrgAdmin(ctx context.Context, req *b2bv1.LoginRequest
 		}
 		return org, orgInactive(org)
 	}
-	if _, err := check(s.Store); err != nil { // guesses do not wait in line to write
-		return nil, err
-	}
-	return s.open(ctx, req.GetOrgId(), func(tx store.Tx) (*store.Session, error) {
-		org, err := check(tx)
-		if err != nil {
+	return s.guarded(ctx, "org_admin", req.GetOrgId(), func() (*b2bv1.LoginResponse, error) {
+		if _, err := check(s.Store); err != nil { // guesses do not wait in line to write
 			return nil, err
 		}
-		return &store.Session{Role: store.RoleOrgAdmin, OrgID: &org.ID}, nil
+		return s.open(ctx, req.GetOrgId(), func(tx store.Tx) (*store.Session, error) {
+			org, err := check(tx)
+			if err != nil {
+				return nil, err
+			}
+			return &store.Session{Role: store.RoleOrgAdmin, OrgID: &org.ID}, nil
+		})
 	})
 }
 
@@ -148,13 +156,37 @@ func (s *authService) loginSuperAdmin(ctx context.Context, req *b2bv1.LoginReque
 	if s.Config.AdminSecret == "" {
 		return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_SERVER_ERROR, "The operator has set no admin secret")
 	}
-	want, got := sha256.Sum256([]byte(s.Config.AdminSecret)), sha256.Sum256([]byte(req.GetAdminSecret()))
-	if subtle.ConstantTimeCompare(want[:], got[:]) != 1 {
-		return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_INVALID_CREDENTIALS, "The admin secret is another")
-	}
-	return s.open(ctx, "", func(store.Tx) (*store.Session, error) {
-		return &store.Session{Role: store.RoleSuperAdmin}, nil
+	return s.guarded(ctx, "super_admin", "", func() (*b2bv1.LoginResponse, error) {
+		want, got := sha256.Sum256([]byte(s.Config.AdminSecret)), sha256.Sum256([]byte(req.GetAdminSecret()))
+		if subtle.ConstantTimeCompare(want[:], got[:]) != 1 {
+			return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_INVALID_CREDENTIALS, "The admin secret is another")
+		}
+		return s.open(ctx, "", func(store.Tx) (*store.Session, error) {
+			return &store.Session{Role: store.RoleSuperAdmin}, nil
+		})
 	})
+}
+
+// guarded lets a login try, unless too many failed before it (http-core.md §17.1).
+func (s *authService) guarded(ctx context.Context, kind, subject string, try func() (*b2bv1.LoginResponse, error)) (*b2bv1.LoginResponse, error) {
+	address := call.From(ctx).RemoteIP
+	attempts := auth.Attempts(address, kind, subject)
+	if wait := s.Throttle.Wait(ctx, attempts); wait > 0 {
+		refusal := call.Errorf(b2bv1.ErrorCode_ERROR_CODE_RATE_LIMITED, "Too many logins failed")
+		refusal.RetryAfter = int((wait + time.Second - 1) / time.Second)
+		return nil, refusal
+	}
+	res, err := try()
+	if err == nil {
+		s.Throttle.Passed(ctx, attempts)
+		return res, nil
+	}
+	var refused *call.Error
+	if errors.As(err, &refused) && refused.Status() == http.StatusUnauthorized {
+		s.Throttle.Failed(ctx, attempts)
+		s.Log.WarnContext(ctx, "login failed", "type", kind, "address", address, "code", call.CodeText(refused.Code))
+	}
+	return nil, err
 }
 
 // open opens the session that who describes, and ends the oldest ones of its scope

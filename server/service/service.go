@@ -24,6 +24,7 @@ import (
 	"github.com/google/uuid"
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/auth"
 	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/webhookurl"
@@ -60,10 +61,24 @@ type Connections interface {
 	Stats() *b2bv1.ConnectionStats
 }
 
+// Tickets makes the tickets of WebSocket connections (package auth).
+type Tickets interface {
+	Issue(ctx context.Context, t *store.WsTicket, life time.Duration) (text string, err error)
+}
+
+// Throttle counts failed logins (package auth).
+type Throttle interface {
+	Wait(ctx context.Context, attempts []auth.Attempt) time.Duration
+	Failed(ctx context.Context, attempts []auth.Attempt)
+	Passed(ctx context.Context, attempts []auth.Attempt)
+}
+
 // Deps is what the services work with.
 type Deps struct {
 	Store    store.Store
 	Access   Access
+	Tickets  Tickets  // nil: kept in the store
+	Throttle Throttle // nil: counted in memory
 	Events   Events
 	Log      *slog.Logger
 	Now      func() time.Time
@@ -105,6 +120,12 @@ type core struct {
 func newCore(d Deps) *core {
 	if d.Resolver == nil {
 		d.Resolver = net.DefaultResolver
+	}
+	if d.Tickets == nil {
+		d.Tickets = &auth.Tickets{Store: d.Store, Log: d.Log}
+	}
+	if d.Throttle == nil {
+		d.Throttle = &auth.Throttle{Log: d.Log, Now: d.Now}
 	}
 	if d.Streams == nil {
 		d.Streams = context.Background()

@@ -2,11 +2,9 @@ package service
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
-	"github.com/b2b-protocol/b2b/server/auth"
 	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/store"
 )
@@ -21,16 +19,15 @@ type webSocketService struct{ *core }
 // credential is looked at again when the connection opens, and while it is open.
 func (s *webSocketService) CreateTicket(ctx context.Context, _ *b2bv1.CreateTicketRequest) (*b2bv1.CreateTicketResponse, error) {
 	caller := call.CallerOf(ctx)
-	text := auth.NewWsTicket()
-	ticket := &store.WsTicket{Hash: auth.Hash(text), OrgID: caller.OrgID, ExpiresAt: s.nowMS() + wsTicketLife.Milliseconds()}
+	ticket := &store.WsTicket{OrgID: caller.OrgID, ExpiresAt: s.nowMS() + wsTicketLife.Milliseconds()}
 	if caller.Session != nil {
 		ticket.SessionHash = &caller.Session.Hash
 	} else {
 		ticket.TokenHash = &caller.TokenHash
 	}
-	err := s.Store.Update(ctx, caller.OrgID, func(tx store.Tx) error { return tx.CreateWsTicket(ctx, ticket) })
+	text, err := s.Tickets.Issue(ctx, ticket, wsTicketLife)
 	if err != nil {
-		return nil, fmt.Errorf("keep a ticket: %w", err)
+		return nil, err
 	}
 	return &b2bv1.CreateTicketResponse{Ticket: text, ExpiresIn: int32(wsTicketLife.Seconds())}, nil
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/b2b-protocol/b2b/server/auth"
 	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/eventlog"
 	"github.com/b2b-protocol/b2b/server/store"
@@ -41,7 +40,7 @@ func (s *Server) admit(r *http.Request) (*client, *ending) {
 // identify takes the ticket and finds out who it stands for.
 func (s *Server) identify(r *http.Request, text string) (*client, *ending, error) {
 	ctx := r.Context()
-	ticket, err := s.take(ctx, auth.Hash(text))
+	ticket, err := s.Tickets.Take(ctx, text)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, endTicket, nil
 	}
@@ -79,18 +78,6 @@ func (s *Server) identify(r *http.Request, text string) (*client, *ending, error
 	c.alive.Store(true)
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c, nil, nil
-}
-
-// take spends a ticket: of many connections that bring it one gets it.
-func (s *Server) take(ctx context.Context, hash string) (ticket *store.WsTicket, err error) {
-	if ticket, err = s.Store.WsTicket(ctx, hash); err != nil {
-		return nil, err
-	}
-	err = s.Store.Update(ctx, ticket.OrgID, func(tx store.Tx) error {
-		_, err := tx.TakeWsTicket(ctx, hash)
-		return err
-	})
-	return ticket, err
 }
 
 // subscribe begins to read the log for a client, from the cursor or from now, and

@@ -40,10 +40,13 @@ type Presence interface {
 
 // Store is what the binding asks of the store: a store.Store.
 type Store interface {
-	WsTicket(ctx context.Context, hash string) (*store.WsTicket, error)
 	Org(ctx context.Context, id string) (*store.Org, error)
 	Bot(ctx context.Context, org, id string) (*store.Bot, error)
-	Update(ctx context.Context, org string, fn func(store.Tx) error) error
+}
+
+// Tickets spends tickets (package auth).
+type Tickets interface {
+	Take(ctx context.Context, text string) (*store.WsTicket, error)
 }
 
 // Config is what a Server works with. All is needed but Heartbeat.
@@ -54,6 +57,7 @@ type Config struct {
 	Access     Access
 	Presence   Presence
 	Store      Store
+	Tickets    Tickets
 	Edge       call.Edge
 	Log        *slog.Logger
 	Heartbeat  time.Duration // between two pings of a connection; 0 is 30 s. Credentials are looked at every other time.

@@ -4,55 +4,15 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/b2b-protocol/b2b/server/store/storetest/redistest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// start runs a Redis of the test's own, reachable through a socket. Where there is
-// none the test is skipped with the reason, but with CI=true it fails.
-func start(t *testing.T, socket string) (stop func()) {
-	t.Helper()
-	program, err := exec.LookPath("redis-server")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skipf("no Redis to test with (Debian: redis-server): %v", err)
-	}
-	c := exec.Command(program, "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no", "--dir", filepath.Dir(socket))
-	c.Stdout, c.Stderr = t.Output(), t.Output()
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	stopped := false
-	stop = func() {
-		if stopped {
-			return
-		}
-		stopped = true
-		if err := c.Process.Kill(); err != nil {
-			t.Error(err)
-		}
-		_ = c.Wait() // it was killed
-		_ = os.Remove(socket)
-	}
-	t.Cleanup(stop)
-	for range 500 {
-		if _, err := os.Stat(socket); err == nil {
-			return stop
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Fatal("Redis does not start")
-	return nil
-}
 
 type ring struct {
 	org string
@@ -75,23 +35,13 @@ func listen(t *testing.T, b *Bell) (heard chan ring, ended chan error, stop cont
 }
 
 func TestBell(t *testing.T) {
-	dir, err := os.MkdirTemp("", "redis") // t.TempDir is too long for a socket
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
-	})
-	socket := filepath.Join(dir, "s")
-	stop := start(t, socket)
+	server := redistest.Start(t)
 	log := slog.New(slog.DiscardHandler)
-	a, err := New("unix://"+socket, log)
+	a, err := New(server.URL, log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := New("unix://"+socket, log)
+	b, err := New(server.URL, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +60,7 @@ func TestBell(t *testing.T) {
 	if err := <-endedA; !errors.Is(err, context.Canceled) {
 		t.Errorf("listening ended with %v", err)
 	}
-	stop()
+	server.Stop()
 	select {
 	case err := <-endedB:
 		if err == nil {
@@ -119,7 +69,7 @@ func TestBell(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("a lost connection was not noticed")
 	}
-	start(t, socket)
+	server.Start()
 	byB, endedB, again := listen(t, b)
 	a.Ring("org", 9)
 	for got := range byB {
