@@ -3,6 +3,7 @@ package server_test
 import (
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -70,6 +71,8 @@ var idFields = map[string][]string{
 	"DeleteTombstone.name":         {"tombstone"},
 	"RedeemInviteCode.invite_code": {"invite"},
 	"Login.token":                  {"token"},
+	"GetFile.id":                   {"file"},
+	"GetFileInfo.id":               {"file"},
 }
 
 // prose is the text fields that name nothing which exists.
@@ -239,6 +242,8 @@ func rest(t testing.TB, op *call.Operation, values map[string]any) (method, targ
 		}
 	}
 	switch {
+	case op.Receive != nil:
+		body = form(values, "text/plain", "text")
 	case method == "GET":
 		if len(query) > 0 {
 			target += "?" + query.Encode()
@@ -247,6 +252,19 @@ func rest(t testing.TB, op *call.Operation, values map[string]any) (method, targ
 		body = encode(t, left)
 	}
 	return method, target, body
+}
+
+// formMark begins the bodies that send knows as forms.
+const formMark = "--b2b-form"
+
+// form makes an upload, with values as texts before the file.
+func form(values map[string]any, kind, data string) []byte {
+	var b strings.Builder
+	for k, v := range values {
+		fmt.Fprintf(&b, "%s\r\nContent-Disposition: form-data; name=%q\r\n\r\n%v\r\n", formMark, k, v)
+	}
+	fmt.Fprintf(&b, "%s\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\nContent-Type: %s\r\n\r\n%s\r\n%s--\r\n", formMark, kind, data, formMark)
+	return []byte(b.String())
 }
 
 // connectBody makes the Connect JSON body of a call.
@@ -292,7 +310,7 @@ func (n *node) connect(t testing.TB, c caller, op *call.Operation, values map[st
 // connectJSON sends a Connect JSON body. Of a stream, the answer is its first message
 // or, when there is none, the error as a unary call would be answered.
 func (n *node) connectJSON(c caller, op *call.Operation, body []byte) answer {
-	if op.Stream == nil {
+	if op.Stream == nil && op.Receive == nil {
 		return n.send(c, http.MethodPost, op.Procedure, body, "Connect-Protocol-Version", "1")
 	}
 	body = append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(body))), body...)

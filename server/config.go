@@ -15,22 +15,27 @@ import (
 // Config is everything an operator can set. ConfigFromEnv fills it in; flags of
 // the command change it afterwards; New refuses what cannot work.
 type Config struct {
-	Host            string
-	Port            int    // 0: any free port
-	DataDir         string // the embedded database
-	AdminSecret     string // needed unless DevMode
-	DatabaseURL     string // postgres://…; empty: SQLite in DataDir
-	RedisURL        string // the doorbell of several nodes; empty: PostgreSQL's own. SQLite has one node
-	CORSOrigins     []string
-	PersistMessages bool
-	MaxMessage      int // UTF-16 units
-	MaxFileSizeMB   int
-	LogLevel        slog.Level
-	DevMode         bool
-	Domain          string
-	BasePath        string
-	TrustedProxies  int // how many proxies before the server may be believed
+	Host               string
+	Port               int    // 0: any free port
+	DataDir            string // the embedded database, and the files
+	AdminSecret        string // needed unless DevMode
+	DatabaseURL        string // postgres://…; empty: SQLite in DataDir
+	RedisURL           string // the doorbell of several nodes; empty: PostgreSQL's own. SQLite has one node
+	CORSOrigins        []string
+	PersistMessages    bool
+	MaxMessage         int // UTF-16 units
+	MaxFileSizeMB      int
+	FileUploadMBPerDay int    // of one org
+	FilesDir           string // the bytes of files; empty: b2b-files in DataDir
+	LogLevel           slog.Level
+	DevMode            bool
+	Domain             string
+	BasePath           string
+	TrustedProxies     int // how many proxies before the server may be believed
 }
+
+// maxMB bounds sizes that are set in MiB, so that they can be counted in bytes.
+const maxMB = 1 << 30
 
 // Addr is where the server listens.
 func (c Config) Addr() string { return net.JoinHostPort(c.Host, strconv.Itoa(c.Port)) }
@@ -43,6 +48,15 @@ func (c Config) StorePath() string {
 	return filepath.Join(c.DataDir, "b2b.db")
 }
 
+// FilesPath is the folder of the bytes of files. It has a name of its own beside what
+// HXA-Connect keeps in the same data folder.
+func (c Config) FilesPath() string {
+	if c.FilesDir != "" {
+		return c.FilesDir
+	}
+	return filepath.Join(c.DataDir, "b2b-files")
+}
+
 // Validate tells what an operator must change before the server can start.
 func (c Config) Validate() error {
 	var problems []error
@@ -52,8 +66,11 @@ func (c Config) Validate() error {
 	if c.Port < 0 || c.Port > 65535 {
 		problems = append(problems, fmt.Errorf("port %d: must be 0 to 65535", c.Port))
 	}
-	if c.DataDir == "" && c.DatabaseURL == "" {
+	if c.DataDir == "" && (c.DatabaseURL == "" || c.FilesDir == "") {
 		problems = append(problems, errors.New("no data folder: set B2B_DATA_DIR"))
+	}
+	if c.MaxFileSizeMB < 0 || c.MaxFileSizeMB > maxMB || c.FileUploadMBPerDay < 0 || c.FileUploadMBPerDay > maxMB {
+		problems = append(problems, fmt.Errorf("B2B_MAX_FILE_SIZE_MB and B2B_FILE_UPLOAD_MB_PER_DAY: must be 1 to %d", maxMB))
 	}
 	if c.RedisURL != "" {
 		if err := redisbell.CheckURL(c.RedisURL); err != nil {
@@ -82,19 +99,21 @@ func ConfigFromEnv(getenv func(string) string) Config {
 		return fallback
 	}
 	c := Config{
-		Host:            env("B2B_HOST", "HXA_CONNECT_HOST"),
-		Port:            number(4800, "B2B_PORT", "HXA_CONNECT_PORT"),
-		DataDir:         env("B2B_DATA_DIR", "HXA_CONNECT_DATA_DIR"),
-		AdminSecret:     env("B2B_ADMIN_SECRET", "HXA_CONNECT_ADMIN_SECRET"),
-		CORSOrigins:     list(env("B2B_CORS_ORIGINS", "HXA_CONNECT_CORS_ORIGINS", "HXA_CONNECT_CORS")),
-		PersistMessages: env("B2B_PERSIST", "HXA_CONNECT_PERSIST") != "false",
-		MaxMessage:      number(65536, "B2B_MAX_MSG_LEN", "HXA_CONNECT_MAX_MSG_LEN"),
-		MaxFileSizeMB:   number(50, "B2B_MAX_FILE_SIZE_MB", "HXA_CONNECT_MAX_FILE_SIZE_MB"),
-		RedisURL:        env("B2B_REDIS_URL", "REDIS_URL"),
-		DevMode:         env("B2B_DEV_MODE", "DEV_MODE") == "true",
-		Domain:          env("B2B_DOMAIN", "DOMAIN"),
-		BasePath:        strings.TrimSuffix(env("B2B_BASE_PATH", "BASE_PATH", "NEXT_PUBLIC_BASE_PATH"), "/"),
-		TrustedProxies:  1,
+		Host:               env("B2B_HOST", "HXA_CONNECT_HOST"),
+		Port:               number(4800, "B2B_PORT", "HXA_CONNECT_PORT"),
+		DataDir:            env("B2B_DATA_DIR", "HXA_CONNECT_DATA_DIR"),
+		AdminSecret:        env("B2B_ADMIN_SECRET", "HXA_CONNECT_ADMIN_SECRET"),
+		CORSOrigins:        list(env("B2B_CORS_ORIGINS", "HXA_CONNECT_CORS_ORIGINS", "HXA_CONNECT_CORS")),
+		PersistMessages:    env("B2B_PERSIST", "HXA_CONNECT_PERSIST") != "false",
+		MaxMessage:         number(65536, "B2B_MAX_MSG_LEN", "HXA_CONNECT_MAX_MSG_LEN"),
+		MaxFileSizeMB:      number(50, "B2B_MAX_FILE_SIZE_MB", "HXA_CONNECT_MAX_FILE_SIZE_MB"),
+		FileUploadMBPerDay: number(500, "B2B_FILE_UPLOAD_MB_PER_DAY", "HXA_CONNECT_FILE_UPLOAD_MB_PER_DAY"),
+		FilesDir:           env("B2B_FILES_DIR"),
+		RedisURL:           env("B2B_REDIS_URL", "REDIS_URL"),
+		DevMode:            env("B2B_DEV_MODE", "DEV_MODE") == "true",
+		Domain:             env("B2B_DOMAIN", "DOMAIN"),
+		BasePath:           strings.TrimSuffix(env("B2B_BASE_PATH", "BASE_PATH", "NEXT_PUBLIC_BASE_PATH"), "/"),
+		TrustedProxies:     1,
 	}
 	if c.Host == "" {
 		c.Host = "0.0.0.0"

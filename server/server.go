@@ -24,6 +24,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/auth"
 	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/eventlog"
+	"github.com/b2b-protocol/b2b/server/files"
 	"github.com/b2b-protocol/b2b/server/presence"
 	"github.com/b2b-protocol/b2b/server/rest"
 	"github.com/b2b-protocol/b2b/server/rpc"
@@ -50,6 +51,7 @@ type Server struct {
 	config  Config
 	log     *slog.Logger
 	store   store.Store
+	files   files.Store
 	auth    *auth.Authenticator
 	bell    bell          // nil: there is one node
 	redis   *redis.Client // nil: not configured, or there is one node
@@ -76,18 +78,35 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
-	s := &Server{config: c, log: log, store: st}
+	bytes, err := OpenFiles(ctx, c, st)
+	if err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	s := &Server{config: c, log: log, store: st, files: bytes}
 	s.streams, s.stop = context.WithCancel(context.Background())
 	s.online = presence.New(presence.Config{
 		Store: st, Node: uuid.NewString(), Alone: c.DatabaseURL == "", Now: time.Now, Log: log,
 	})
 	if err := s.online.Start(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("find out who is online: %w", err), st.Close())
+		return nil, errors.Join(fmt.Errorf("find out who is online: %w", err), bytes.Close(), st.Close())
 	}
 	if err := s.wire(); err != nil {
-		return nil, errors.Join(err, st.Close())
+		return nil, errors.Join(err, bytes.Close(), st.Close())
 	}
 	return s, nil
+}
+
+// OpenFiles opens the store of the bytes of files, and makes sure that they are those of
+// the database. Commands that bring files in work beside the server with it.
+func OpenFiles(ctx context.Context, c Config, db store.Store) (files.Store, error) {
+	bytes, err := files.OpenDisk(c.FilesPath())
+	if err != nil {
+		return nil, err
+	}
+	if err := files.Claim(ctx, bytes, db); err != nil {
+		return nil, errors.Join(err, bytes.Close())
+	}
+	return bytes, nil
 }
 
 func (s *Server) wire() (err error) {
@@ -99,16 +118,17 @@ func (s *Server) wire() (err error) {
 	}
 	tickets := &auth.Tickets{Store: s.store, Redis: s.redis, Log: s.log}
 	deps := service.Deps{
-		Store: s.store, Access: s.auth, Tickets: tickets, Throttle: &auth.Throttle{Redis: s.redis, Log: s.log, Now: time.Now},
+		Store: s.store, Files: s.files, Access: s.auth, Tickets: tickets, Throttle: &auth.Throttle{Redis: s.redis, Log: s.log, Now: time.Now},
 		Events: s.hub, Streams: s.streams, Log: s.log, Now: time.Now, Sockets: gauge{s},
 		OrgEnded: func() { s.upkeep.Wake() },
 		Config: service.Config{
 			AdminSecret: c.AdminSecret, PersistMessages: c.PersistMessages, MaxMessage: c.MaxMessage,
-			MaxFileSizeMB: c.MaxFileSizeMB, DevMode: c.DevMode, Version: Version, Domain: c.Domain, BasePath: c.BasePath,
+			MaxFileSizeMB: c.MaxFileSizeMB, FileUploadMBPerDay: c.FileUploadMBPerDay, DevMode: c.DevMode, Version: Version, Domain: c.Domain, BasePath: c.BasePath,
 		},
 	}
 	s.upkeep = upkeep.New(upkeep.Config{
 		Store: s.store, Orgs: service.NewUpkeep(deps), Node: uuid.NewString(), Now: time.Now, Log: s.log, Grace: 2 * pollLog,
+		Left: s.files.DeleteOrg, Sweep: s.sweepFiles,
 	})
 	services := service.New(deps)
 	operations := services.Operations()
@@ -136,6 +156,15 @@ func (s *Server) wire() (err error) {
 		}
 	})
 	return nil
+}
+
+// sweepFiles removes bytes that belong to no file.
+func (s *Server) sweepFiles(ctx context.Context, between func(context.Context) error) error {
+	swept, err := files.Sweep(ctx, s.files, s.store, time.Now(), between)
+	if swept != (files.Swept{}) {
+		s.log.InfoContext(ctx, "swept files", "orphans", swept.Orphans, "leftovers", swept.Leftovers)
+	}
+	return err
 }
 
 // upgrade takes WebSocket connections, at /ws alone.
@@ -242,5 +271,5 @@ func (s *Server) Close() error {
 	defer cancel()
 	s.stop()
 	s.sockets.Close(ctx, 1001, "Server shutting down")
-	return errors.Join(s.online.Close(ctx), s.leaveLog(), s.auth.Close(), s.store.Close())
+	return errors.Join(s.online.Close(ctx), s.leaveLog(), s.auth.Close(), s.files.Close(), s.store.Close())
 }

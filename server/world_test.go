@@ -29,7 +29,7 @@ type node struct {
 func newNode(t testing.TB, database ...string) *node {
 	t.Helper()
 	s, err := server.New(t.Context(), server.Config{
-		DataDir: t.TempDir(), DatabaseURL: strings.Join(database, ""), AdminSecret: adminSecret, PersistMessages: true, MaxMessage: 65536, MaxFileSizeMB: 50, TrustedProxies: 1,
+		DataDir: t.TempDir(), DatabaseURL: strings.Join(database, ""), AdminSecret: adminSecret, PersistMessages: true, MaxMessage: 65536, MaxFileSizeMB: 50, FileUploadMBPerDay: 500, TrustedProxies: 1,
 	}, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError})))
 	if err != nil {
 		t.Fatal(err)
@@ -99,6 +99,9 @@ func (n *node) send(c caller, method, target string, body []byte, header ...stri
 		r.Body, r.ContentLength = http.NoBody, 0
 	} else {
 		r.Header.Set("Content-Type", "application/json")
+	}
+	if bytes.HasPrefix(body, []byte(formMark)) {
+		r.Header.Set("Content-Type", "multipart/form-data; boundary="+formMark[2:])
 	}
 	for k, v := range c.header {
 		r.Header[k] = v
@@ -287,6 +290,15 @@ func (n *node) newOrg(t testing.TB, mark string) *org {
 		o.add("channel message", sent["message"].(map[string]any)["id"].(string))
 	}
 	n.must(t, o.admin, "POST", "/api/send", map[string]any{"to": memberID, "content": mark + " wrote"})
+
+	for range 2 {
+		a := n.send(o.member, "POST", "/api/files/upload", form(nil, "text/plain", mark+" filed"))
+		var f struct{ ID string }
+		if err := json.Unmarshal([]byte(a.body), &f); err != nil || f.ID == "" {
+			t.Fatalf("upload: %v", a)
+		}
+		o.add("file", f.ID)
+	}
 
 	o.callers = []caller{nobody, o.member, o.admin, o.human, n.operator}
 	session := n.login(t, "session", map[string]any{"type": "bot", "token": memberToken, "owner_name": mark})

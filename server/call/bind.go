@@ -1,7 +1,11 @@
 package call
 
 import (
+	"fmt"
+	"io"
 	"net/http"
+
+	"connectrpc.com/connect"
 
 	"google.golang.org/protobuf/proto"
 )
@@ -16,4 +20,28 @@ func result[M proto.Message](m M, err error) (proto.Message, error) {
 
 func add(handlers map[string]http.Handler) func(string, http.Handler) {
 	return func(path string, h http.Handler) { handlers[path] = h }
+}
+
+// typed is a received message as the service wants it.
+func typed[M proto.Message](m proto.Message, err error) (M, error) {
+	if err != nil {
+		return *new(M), err
+	}
+	if t, ok := m.(M); ok {
+		return t, nil
+	}
+	return *new(M), fmt.Errorf("call: received a %T, want a %T", m, *new(M))
+}
+
+// received gives the messages of a Connect stream one by one.
+func received[M any](stream *connect.ClientStream[M]) func() (*M, error) {
+	return func() (*M, error) {
+		switch {
+		case stream.Receive():
+			return stream.Msg(), nil
+		case stream.Err() != nil:
+			return nil, stream.Err()
+		}
+		return nil, io.EOF
+	}
 }

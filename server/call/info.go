@@ -17,6 +17,9 @@ type Info struct {
 	// Push is set by bindings that share what they make of an event among its readers
 	// (see Forms): a stream of events gives its items to it instead of sending messages.
 	Push func(Pushed) error
+	// Serve is set by bindings that answer files as bytes, of which a client may ask for
+	// parts: a stream of a file gives its content to it instead of sending messages.
+	Serve func(*Content) error
 
 	pipeline *Pipeline // what the call came through
 }

@@ -21,9 +21,13 @@ type Operation struct {
 	HTTP       []*annotations.HttpRule // the rule and its additional bindings; empty: no REST
 	WebSocket  string                  // operation name over WebSocket; empty: none
 	Changes    bool                    // its request has a request_id
+	SendsFile  bool                    // it streams the bytes of a file; one that Receives takes a file
 	NewRequest func() proto.Message
 	Invoke     func(context.Context, proto.Message) (proto.Message, error)
 	Stream     func(ctx context.Context, req proto.Message, send func(proto.Message) error) error // instead of Invoke
+	// Receive, instead of Invoke, takes a stream: next gives its messages, each valid
+	// until the next one, and io.EOF at its end.
+	Receive func(ctx context.Context, next func() (proto.Message, error)) (proto.Message, error)
 }
 
 // describe fills in what the schema says of the procedure. It panics on a schema
@@ -54,6 +58,10 @@ func describe(op Operation) *Operation {
 		op.HTTP = append([]*annotations.HttpRule{rule}, rule.GetAdditionalBindings()...)
 	}
 	op.WebSocket, _ = proto.GetExtension(opts, optionsv1.E_Websocket).(string)
+	sent := op.Desc.Output().Fields()
+	for i := range sent.Len() {
+		op.SendsFile = op.SendsFile || op.Stream != nil && sent.Get(i).Kind() == protoreflect.BytesKind
+	}
 	op.Changes = op.Desc.Input().Fields().ByName("request_id") != nil
 	return &op
 }

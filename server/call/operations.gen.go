@@ -24,10 +24,12 @@ type Services struct {
 	WebSocketService b2bv1connect.WebSocketServiceHandler
 	TokenService     b2bv1connect.TokenServiceHandler
 	EventService     EventService
+	FileService      FileService
 	ServerService    b2bv1connect.ServerServiceHandler
 }
 
-// EventService is what implements the service; a stream is a function to send with.
+// EventService is what implements the service; a stream is a function to send with, or to
+// receive with: until io.EOF, each message until the next.
 type EventService interface {
 	Subscribe(context.Context, *v1.SubscribeRequest, func(*v1.SubscribeResponse) error) error
 	ListCatchupEvents(context.Context, *v1.ListCatchupEventsRequest) (*v1.ListCatchupEventsResponse, error)
@@ -38,6 +40,24 @@ type connectEventService struct{ EventService }
 
 func (c connectEventService) Subscribe(ctx context.Context, req *v1.SubscribeRequest, stream *connect.ServerStream[v1.SubscribeResponse]) error {
 	return c.EventService.Subscribe(ctx, req, stream.Send)
+}
+
+// FileService is what implements the service; a stream is a function to send with, or to
+// receive with: until io.EOF, each message until the next.
+type FileService interface {
+	UploadFile(context.Context, func() (*v1.UploadFileRequest, error)) (*v1.UploadFileResponse, error)
+	GetFile(context.Context, *v1.GetFileRequest, func(*v1.GetFileResponse) error) error
+	GetFileInfo(context.Context, *v1.GetFileInfoRequest) (*v1.GetFileInfoResponse, error)
+}
+
+type connectFileService struct{ FileService }
+
+func (c connectFileService) UploadFile(ctx context.Context, stream *connect.ClientStream[v1.UploadFileRequest]) (*v1.UploadFileResponse, error) {
+	return c.FileService.UploadFile(ctx, received(stream))
+}
+
+func (c connectFileService) GetFile(ctx context.Context, req *v1.GetFileRequest, stream *connect.ServerStream[v1.GetFileResponse]) error {
+	return c.FileService.GetFile(ctx, req, stream.Send)
 }
 
 // Operations binds every RPC of the schema to its service, in the order of the
@@ -570,6 +590,27 @@ func (s Services) Operations() []*Operation {
 			},
 		}),
 		describe(Operation{
+			Procedure:  b2bv1connect.FileServiceUploadFileProcedure,
+			NewRequest: func() proto.Message { return new(v1.UploadFileRequest) },
+			Receive: func(ctx context.Context, next func() (proto.Message, error)) (proto.Message, error) {
+				return result(s.FileService.UploadFile(ctx, func() (*v1.UploadFileRequest, error) { return typed[*v1.UploadFileRequest](next()) }))
+			},
+		}),
+		describe(Operation{
+			Procedure:  b2bv1connect.FileServiceGetFileProcedure,
+			NewRequest: func() proto.Message { return new(v1.GetFileRequest) },
+			Stream: func(ctx context.Context, m proto.Message, send func(proto.Message) error) error {
+				return s.FileService.GetFile(ctx, m.(*v1.GetFileRequest), func(res *v1.GetFileResponse) error { return send(res) })
+			},
+		}),
+		describe(Operation{
+			Procedure:  b2bv1connect.FileServiceGetFileInfoProcedure,
+			NewRequest: func() proto.Message { return new(v1.GetFileInfoRequest) },
+			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
+				return result(s.FileService.GetFileInfo(ctx, m.(*v1.GetFileInfoRequest)))
+			},
+		}),
+		describe(Operation{
 			Procedure:  b2bv1connect.ServerServiceGetHealthProcedure,
 			NewRequest: func() proto.Message { return new(v1.GetHealthRequest) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
@@ -628,6 +669,7 @@ func (s Services) Handlers(opts ...connect.HandlerOption) map[string]http.Handle
 	add(handlers)(b2bv1connect.NewWebSocketServiceHandler(s.WebSocketService, opts...))
 	add(handlers)(b2bv1connect.NewTokenServiceHandler(s.TokenService, opts...))
 	add(handlers)(b2bv1connect.NewEventServiceHandler(connectEventService{s.EventService}, opts...))
+	add(handlers)(b2bv1connect.NewFileServiceHandler(connectFileService{s.FileService}, opts...))
 	add(handlers)(b2bv1connect.NewServerServiceHandler(s.ServerService, opts...))
 	return handlers
 }

@@ -2,8 +2,10 @@ package call
 
 import (
 	"context"
+	"io"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
@@ -52,6 +54,16 @@ func (f *Forms) Get(form Form, make func() ([]byte, error)) ([]byte, error) {
 		x.made.Store(&b)
 	}
 	return b, err
+}
+
+// Content is a file that is answered as it is.
+type Content struct {
+	io.ReadSeeker
+	Name     string    // for whoever saves it
+	Type     string    // media type
+	Inline   bool      // may be shown by a browser instead of saved
+	ETag     string    // with its quotes; the bytes under it never change
+	Modified time.Time // when they were written
 }
 
 // Recheck decides once more whether a call that goes on for long may go on: its

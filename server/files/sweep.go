@@ -22,8 +22,9 @@ type Swept struct {
 }
 
 // Sweep removes what crashes, refused uploads and deleted organisations left behind.
-// Several sweeps at once do no harm. It holds one page of names in memory.
-func Sweep(ctx context.Context, bytes Store, rows store.FileReader, now time.Time) (Swept, error) {
+// Several sweeps at once do no harm. It holds one page of names in memory, and asks
+// between before each of them.
+func Sweep(ctx context.Context, bytes Store, rows store.FileReader, now time.Time, between func(context.Context) error) (Swept, error) {
 	var done Swept
 	before := now.Add(-Grace)
 	left, err := bytes.Tidy(ctx, before)
@@ -32,6 +33,9 @@ func Sweep(ctx context.Context, bytes Store, rows store.FileReader, now time.Tim
 		return done, err
 	}
 	err = bytes.Walk(ctx, func(org string, page []Stored) error {
+		if err := between(ctx); err != nil {
+			return err
+		}
 		var old []string
 		for _, s := range page {
 			if s.At.Before(before) {

@@ -67,7 +67,7 @@ func TestSweep(t *testing.T) {
 	named, orphan, destroyed := put(org, true), put(org, false), put(uuid.NewString(), false)
 	swept := func(now time.Time, want files.Swept) {
 		t.Helper()
-		if got, err := files.Sweep(ctx, d, db, now); got != want || err != nil {
+		if got, err := files.Sweep(ctx, d, db, now, context.Cause); got != want || err != nil {
 			t.Errorf("swept %+v, %v, want %+v", got, err, want)
 		}
 	}

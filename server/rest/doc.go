@@ -18,6 +18,10 @@
 // all readers. Comments are heartbeats. The last event is `resume` when the client may
 // come back at once, `error` when it would be refused.
 //
+// Files are bytes both ways. An operation whose request is a form receives its parts as
+// messages while they come; one that answers a file has it served with ranges and
+// conditions. Both hold a buffer of a file in memory, never the file.
+//
 // Everything that the schema says about a route is looked up when the server
 // starts, and a rule that cannot be served stops it then. Per request there is a
 // walk down a tree of segments, one decoder and one encoder, and lent buffers.

@@ -86,13 +86,21 @@ func (s *handler) serve(w http.ResponseWriter, r *http.Request, buf *wire.Buffer
 		return writeError(w, r, s.nothingHere(r.Context(), info))
 	}
 	info.Operation = m.route.op
-	req, malformed := m.request(r, buf.B)
-	if info.Operation.Stream != nil {
-		return s.stream(w, r, info, req, malformed)
+	var res proto.Message
+	if info.Operation.Receive != nil {
+		res, err = s.upload(w, r, info)
+	} else {
+		req, malformed := m.request(r, buf.B)
+		switch {
+		case info.Operation.SendsFile:
+			return s.download(w, r, info, req, malformed)
+		case info.Operation.Stream != nil:
+			return s.stream(w, r, info, req, malformed)
+		}
+		res, err = s.pipeline.Do(r.Context(), info, req, malformed, func(ctx context.Context) (proto.Message, error) {
+			return info.Operation.Invoke(ctx, req)
+		})
 	}
-	res, err := s.pipeline.Do(r.Context(), info, req, malformed, func(ctx context.Context) (proto.Message, error) {
-		return info.Operation.Invoke(ctx, req)
-	})
 	if err != nil {
 		return writeError(w, r, err)
 	}

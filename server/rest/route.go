@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/wire"
 )
@@ -92,6 +93,9 @@ func newRoute(op *call.Operation, rule *annotations.HttpRule) (*route, error) {
 		return nil, fmt.Errorf("body %q: only * is known", rule.GetBody())
 	case rt.hasBody && method == http.MethodGet:
 		return nil, errors.New("GET has no body")
+	}
+	if upload := (*b2bv1.UploadFileRequest)(nil).ProtoReflect().Descriptor(); op.Receive != nil && op.Desc.Input() != upload {
+		return nil, fmt.Errorf("a stream of requests is read from a form, as %s", upload.FullName())
 	}
 	return rt, rt.describeAnswer()
 }

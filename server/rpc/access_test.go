@@ -83,6 +83,12 @@ func TestAccess(t *testing.T) {
 			record.reached.Add(1)
 			return responseOf(t, op), nil
 		}
+		if op.Receive != nil {
+			op.Receive = func(context.Context, func() (proto.Message, error)) (proto.Message, error) {
+				record.reached.Add(1)
+				return responseOf(t, op), nil
+			}
+		}
 		if op.Stream != nil {
 			op.Stream = func(context.Context, proto.Message, func(proto.Message) error) error {
 				record.reached.Add(1)
@@ -116,7 +122,7 @@ func TestAccess(t *testing.T) {
 				if got := record.reached.Load() == 1; got != want {
 					t.Errorf("%s, %s by %v: got through: %v, want %v (%d %s)", who.name, op.Procedure, name, got, want, w.Code, w.Body)
 				}
-				if name == "connect" && op.Stream != nil {
+				if name == "connect" && (op.Stream != nil || op.Receive != nil) {
 					if refused := strings.Contains(w.Body.String(), `"code"`); refused == want || w.Code != 200 {
 						t.Errorf("%s, %s as a stream: %d %q", who.name, op.Procedure, w.Code, w.Body)
 					}
@@ -208,10 +214,14 @@ func requests(op *call.Operation) map[string]*http.Request {
 			method, path = "DELETE", rule.GetDelete()
 		}
 		path = strings.NewReplacer("{", "", "}", "").Replace(path) // the names serve as values
-		all[method+" "+path] = httptest.NewRequest(method, path, nil)
+		r := httptest.NewRequest(method, path, nil)
+		if op.Receive != nil {
+			r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
+		}
+		all[method+" "+path] = r
 	}
 	body, contentType := "{}", "application/json"
-	if op.Stream != nil { // an envelope: no flags, 2 bytes
+	if op.Stream != nil || op.Receive != nil { // an envelope: no flags, 2 bytes
 		body, contentType = "\x00\x00\x00\x00\x02{}", "application/connect+json"
 	}
 	connected := httptest.NewRequest("POST", op.Procedure, strings.NewReader(body))

@@ -64,9 +64,10 @@ func (i *interceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) co
 		if err != nil {
 			return err
 		}
-		out := &stream{StreamingHandlerConn: conn, deadline: deadlineOf(ctx)}
+		out := &stream{StreamingHandlerConn: conn, deadlines: deadlinesOf(ctx), pace: call.NewPace()}
 		info.Push = out.push
 		_, err = i.pipeline.Do(ctx, info, nil, nil, func(ctx context.Context) (proto.Message, error) {
+			defer out.lift()
 			return nil, asCall(next(ctx, out))
 		})
 		if err != nil {

@@ -14,16 +14,14 @@ import (
 	"github.com/b2b-protocol/b2b/server/call"
 )
 
-// patience is how long one message of a stream may be under way; more than between
-// heartbeats, each of which moves the deadline on.
-const patience = 30 * time.Second
-
-// stream checks what comes in and bounds how long what goes out may take: a client
-// that does not read must not hold its stream for ever.
+// stream checks what comes in and bounds how long what comes and goes may take: a client
+// that does not send, or does not read, must not hold its stream for ever. Heartbeats
+// come more often than the time that one message has.
 type stream struct {
 	connect.StreamingHandlerConn
-	deadline func(time.Time) error
-	pushed   call.Pushed // being sent
+	deadlines
+	pace   *call.Pace  // of what a client streams
+	pushed call.Pushed // being sent
 }
 
 // push sends an event, whose encoding all readers share, or a heartbeat.
@@ -35,8 +33,11 @@ func (s *stream) push(p call.Pushed) error {
 	return s.Send(&s.pushed)
 }
 
-// Receive reads the request. Its end is io.EOF.
+// Receive reads a request. The end is io.EOF.
 func (s *stream) Receive(msg any) error {
+	if s.Spec().StreamType == connect.StreamTypeClient {
+		_ = s.read(s.pace.Deadline())
+	}
 	if err := s.StreamingHandlerConn.Receive(msg); err != nil {
 		return err
 	}
@@ -44,13 +45,13 @@ func (s *stream) Receive(msg any) error {
 	if !ok {
 		return fmt.Errorf("the request is a %T", msg)
 	}
+	s.pace.Add(proto.Size(m))
 	return malformed(m)
 }
 
 // Send writes one message. A client that is gone is no fault of the server.
 func (s *stream) Send(msg any) error {
-	// Where no deadline can be set there is no connection.
-	_ = s.deadline(time.Now().Add(patience))
+	_ = s.write(time.Now().Add(call.Stall))
 	if err := s.StreamingHandlerConn.Send(msg); err != nil {
 		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "The stream was not read")
 	}
@@ -72,16 +73,28 @@ func asCall(err error) error {
 	return call.Invalid("%s", wrong.Message())
 }
 
-type deadlineKey struct{}
-
-// withDeadline carries what sets the deadline of writing to streams.
-func withDeadline(ctx context.Context, c *http.ResponseController) context.Context {
-	return context.WithValue(ctx, deadlineKey{}, c.SetWriteDeadline)
+// deadlines set those of a connection. Where they cannot be set there is none.
+type deadlines struct {
+	read, write func(time.Time) error
 }
 
-func deadlineOf(ctx context.Context) func(time.Time) error {
-	if set, ok := ctx.Value(deadlineKey{}).(func(time.Time) error); ok {
-		return set
+// lift takes them off, for what comes next on the connection.
+func (d deadlines) lift() {
+	_ = d.read(time.Time{})
+	_ = d.write(time.Time{})
+}
+
+type controlKey struct{}
+
+// withControl carries what sets the deadlines to streams.
+func withControl(ctx context.Context, c *http.ResponseController) context.Context {
+	return context.WithValue(ctx, controlKey{}, deadlines{c.SetReadDeadline, c.SetWriteDeadline})
+}
+
+func deadlinesOf(ctx context.Context) deadlines {
+	if d, ok := ctx.Value(controlKey{}).(deadlines); ok {
+		return d
 	}
-	return func(time.Time) error { return nil }
+	none := func(time.Time) error { return nil }
+	return deadlines{none, none}
 }

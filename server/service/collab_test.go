@@ -47,7 +47,7 @@ func newWorld(t *testing.T) *world {
 		}
 	})
 	w := &world{t: t, org: newID(), store: db}
-	w.Services = New(Deps{Store: db, Access: noAccess{}, Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	w.Services = New(Deps{Store: db, Files: openFiles(t), Access: noAccess{}, Log: slog.New(slog.DiscardHandler), Now: time.Now})
 	err = db.Update(t.Context(), "", func(tx store.Tx) error {
 		return tx.CreateOrg(t.Context(), &store.Org{ID: w.org, Name: "o", SecretHash: newID(), Status: store.OrgActive, CreatedAt: 1})
 	})

@@ -21,7 +21,7 @@ func live(t *testing.T, c eventlog.Config) (w *world, stop context.CancelFunc) {
 	t.Cleanup(hub.Close)
 	streams, stop := context.WithCancel(t.Context())
 	w.Services = New(Deps{
-		Store: w.store, Access: noAccess{}, Events: hub, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Store: w.store, Files: openFiles(t), Access: noAccess{}, Events: hub, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 		Streams: streams, Heartbeat: 20 * time.Millisecond,
 	})
 	return w, stop

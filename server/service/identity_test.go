@@ -49,7 +49,7 @@ func newDesk(t *testing.T) *desk {
 		return nil, errors.New("not asked for")
 	}
 	d.Services = New(Deps{
-		Store: st, Access: d.auth, Log: log, Now: time.Now, Resolver: d,
+		Store: st, Files: openFiles(t), Access: d.auth, Log: log, Now: time.Now, Resolver: d,
 		Config: Config{AdminSecret: "secret", MaxMessage: 65536, Version: "1.2.3"},
 	})
 	t.Cleanup(func() {

@@ -26,20 +26,22 @@ import (
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/auth"
 	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/files"
 	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/webhookurl"
 )
 
 // Config is what an operator can set.
 type Config struct {
-	AdminSecret     string // empty in development only
-	PersistMessages bool   // default of new orgs' persist_messages
-	MaxMessage      int    // UTF-16 units of a message's content
-	MaxFileSizeMB   int    // told to sessions
-	DevMode         bool
-	Version         string
-	Domain          string // the host that /skill.md names; empty: that of the request
-	BasePath        string // before every path, as the OpenAPI document names it; empty: none
+	AdminSecret        string // empty in development only
+	PersistMessages    bool   // default of new orgs' persist_messages
+	MaxMessage         int    // UTF-16 units of a message's content
+	MaxFileSizeMB      int    // of one file; told to sessions
+	FileUploadMBPerDay int    // of one org on one day of UTC
+	DevMode            bool
+	Version            string
+	Domain             string // the host that /skill.md names; empty: that of the request
+	BasePath           string // before every path, as the OpenAPI document names it; empty: none
 }
 
 // Access is what the services ask of the holder of identities (package auth).
@@ -76,6 +78,7 @@ type Throttle interface {
 // Deps is what the services work with.
 type Deps struct {
 	Store    store.Store
+	Files    files.Store
 	Access   Access
 	Tickets  Tickets  // nil: kept in the store
 	Throttle Throttle // nil: counted in memory
@@ -100,6 +103,7 @@ func New(d Deps) call.Services {
 		BotService:       &botService{c},
 		ChannelService:   &channelService{c},
 		EventService:     &eventService{c},
+		FileService:      &fileService{c, newGate()},
 		OrgService:       &orgService{c},
 		OrgThreadService: &orgThreadService{c},
 		PlatformService:  &platformService{c},

@@ -45,6 +45,9 @@ type Config struct {
 	// Left removes what an org that was destroyed has left outside of the store. It
 	// is called, again until it succeeds, before the org's last rows go. Nil: nothing.
 	Left func(ctx context.Context, org string) error
+	// Sweep removes what is outside of the store and belongs to nothing in it; it asks
+	// between before each of its steps, and stops with its error. Nil: nothing.
+	Sweep func(ctx context.Context, between func(context.Context) error) error
 	// Grace is how long an org that was destroyed is left alone, so that every node
 	// reads in its log that it has ended. It is longer than nodes take to look.
 	Grace time.Duration
@@ -64,6 +67,9 @@ func New(c Config) *Runner {
 		{name: "ended", every: time.Minute, do: r.removeEnded, due: r.anyEnded},
 		{name: "expired", every: 15 * time.Minute, do: r.removeExpired},
 		{name: "lifecycle", first: 30 * time.Second, every: 6 * time.Hour, do: r.keepOrgs},
+	}
+	if c.Sweep != nil {
+		r.jobs = append(r.jobs, &job{name: "sweep", every: 6 * time.Hour, do: func(ctx context.Context, s *shift) error { return c.Sweep(ctx, s.next) }})
 	}
 	return r
 }

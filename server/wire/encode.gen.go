@@ -452,6 +452,20 @@ func Append(b []byte, m proto.Message) ([]byte, error) {
 		return AppendThreadJoinResolvedEvent(b, m), nil
 	case *v1.AccessChangedEvent:
 		return AppendAccessChangedEvent(b, m), nil
+	case *v1.File:
+		return AppendFile(b, m), nil
+	case *v1.UploadFileRequest:
+		return AppendUploadFileRequest(b, m), nil
+	case *v1.UploadFileResponse:
+		return AppendUploadFileResponse(b, m), nil
+	case *v1.GetFileRequest:
+		return AppendGetFileRequest(b, m), nil
+	case *v1.GetFileResponse:
+		return AppendGetFileResponse(b, m), nil
+	case *v1.GetFileInfoRequest:
+		return AppendGetFileInfoRequest(b, m), nil
+	case *v1.GetFileInfoResponse:
+		return AppendGetFileInfoResponse(b, m), nil
 	case *v1.GetHealthRequest:
 		return AppendGetHealthRequest(b, m), nil
 	case *v1.GetHealthResponse:
@@ -625,6 +639,14 @@ func AppendField(b []byte, m proto.Message, field string) ([]byte, error) {
 	case *v1.ListTokensResponse:
 		if field == "tokens" {
 			return appendArray(b, m.GetTokens(), AppendToken), nil
+		}
+	case *v1.UploadFileResponse:
+		if field == "file" {
+			return AppendFile(b, m.GetFile()), nil
+		}
+	case *v1.GetFileInfoResponse:
+		if field == "file" {
+			return AppendFile(b, m.GetFile()), nil
 		}
 	}
 	return b, errNoField(m, field)

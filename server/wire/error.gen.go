@@ -108,6 +108,16 @@ func textErrorCode(v v1.ErrorCode) string {
 		return "CURSOR_AHEAD"
 	case v1.ErrorCode_ERROR_CODE_EPOCH_CHANGED:
 		return "EPOCH_CHANGED"
+	case v1.ErrorCode_ERROR_CODE_UPLOAD_ERROR:
+		return "UPLOAD_ERROR"
+	case v1.ErrorCode_ERROR_CODE_FILE_TOO_LARGE:
+		return "FILE_TOO_LARGE"
+	case v1.ErrorCode_ERROR_CODE_STORAGE_ERROR:
+		return "STORAGE_ERROR"
+	case v1.ErrorCode_ERROR_CODE_READ_ERROR:
+		return "READ_ERROR"
+	case v1.ErrorCode_ERROR_CODE_RANGE_NOT_SATISFIABLE:
+		return "RANGE_NOT_SATISFIABLE"
 	}
 	return ""
 }

@@ -108,6 +108,8 @@ func (m maker) value(f protoreflect.FieldDescriptor) protoreflect.Value {
 			return protoreflect.ValueOfString(pick(m, `{"x-1":12345678901234567890}`, `{"x":{"b":1,"a":2},"\u0079":null}`))
 		}
 		return protoreflect.ValueOfString(m.text())
+	case protoreflect.BytesKind: // never on the wire
+		return protoreflect.ValueOfBytes([]byte{0, 0xff})
 	case protoreflect.BoolKind:
 		return protoreflect.ValueOfBool(m.IntN(2) == 0)
 	case protoreflect.Int32Kind:

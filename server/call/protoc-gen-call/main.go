@@ -63,6 +63,13 @@ func write(g *protogen.GeneratedFile, services []*protogen.Service) {
 			g.P("describe(Operation{")
 			g.P("Procedure: ", connectPath.Ident(s.GoName+m.GoName+"Procedure"), ",")
 			g.P("NewRequest: func() ", protoLib.Ident("Message"), " { return new(", in, ") },")
+			if m.Desc.IsStreamingClient() {
+				g.P("Receive: func(ctx ", contextLib.Ident("Context"), ", next func() (", protoLib.Ident("Message"), ", error)) (", protoLib.Ident("Message"), ", error) {")
+				g.P("return result(s.", s.GoName, ".", m.GoName, "(ctx, func() (*", in, ", error) { return typed[*", in, "](next()) }))")
+				g.P("},")
+				g.P("}),")
+				continue
+			}
 			if m.Desc.IsStreamingServer() {
 				g.P("Stream: func(ctx ", contextLib.Ident("Context"), ", m ", protoLib.Ident("Message"), ", send func(", protoLib.Ident("Message"), ") error) error {")
 				g.P("return s.", s.GoName, ".", m.GoName, "(ctx, m.(*", in, "), func(res *", m.Output.GoIdent, ") error { return send(res) })")
@@ -93,10 +100,10 @@ func write(g *protogen.GeneratedFile, services []*protogen.Service) {
 	g.P("}")
 }
 
-// streams tells whether a service has a method that answers a stream.
+// streams tells whether a service has a method that takes or answers a stream.
 func streams(s *protogen.Service) bool {
 	for _, m := range s.Methods {
-		if m.Desc.IsStreamingServer() {
+		if m.Desc.IsStreamingServer() || m.Desc.IsStreamingClient() {
 			return true
 		}
 	}
@@ -106,12 +113,16 @@ func streams(s *protogen.Service) bool {
 // writeStreaming writes the interface of a service with streams, which knows no
 // binding, and what makes a Connect handler of it.
 func writeStreaming(g *protogen.GeneratedFile, s *protogen.Service) {
-	g.P("// ", s.GoName, " is what implements the service; a stream is a function to send with.")
+	g.P("// ", s.GoName, " is what implements the service; a stream is a function to send with, or to")
+	g.P("// receive with: until io.EOF, each message until the next.")
 	g.P("type ", s.GoName, " interface {")
 	for _, m := range s.Methods {
-		if m.Desc.IsStreamingServer() {
+		switch {
+		case m.Desc.IsStreamingClient():
+			g.P(m.GoName, "(", contextLib.Ident("Context"), ", func() (*", m.Input.GoIdent, ", error)) (*", m.Output.GoIdent, ", error)")
+		case m.Desc.IsStreamingServer():
 			g.P(m.GoName, "(", contextLib.Ident("Context"), ", *", m.Input.GoIdent, ", func(*", m.Output.GoIdent, ") error) error")
-		} else {
+		default:
 			g.P(m.GoName, "(", contextLib.Ident("Context"), ", *", m.Input.GoIdent, ") (*", m.Output.GoIdent, ", error)")
 		}
 	}
@@ -120,6 +131,12 @@ func writeStreaming(g *protogen.GeneratedFile, s *protogen.Service) {
 	g.P("type connect", s.GoName, " struct{ ", s.GoName, " }")
 	g.P()
 	for _, m := range s.Methods {
+		if m.Desc.IsStreamingClient() {
+			g.P("func (c connect", s.GoName, ") ", m.GoName, "(ctx ", contextLib.Ident("Context"), ", stream *", connectLib.Ident("ClientStream"), "[", m.Input.GoIdent, "]) (*", m.Output.GoIdent, ", error) {")
+			g.P("return c.", s.GoName, ".", m.GoName, "(ctx, received(stream))")
+			g.P("}")
+			g.P()
+		}
 		if m.Desc.IsStreamingServer() {
 			g.P("func (c connect", s.GoName, ") ", m.GoName, "(ctx ", contextLib.Ident("Context"), ", req *", m.Input.GoIdent, ", stream *", connectLib.Ident("ServerStream"), "[", m.Output.GoIdent, "]) error {")
 			g.P("return c.", s.GoName, ".", m.GoName, "(ctx, req, stream.Send)")

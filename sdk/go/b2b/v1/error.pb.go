@@ -129,6 +129,16 @@ const (
 	ErrorCode_ERROR_CODE_CURSOR_AHEAD ErrorCode = 48
 	// The log was replaced since the position was given.
 	ErrorCode_ERROR_CODE_EPOCH_CHANGED ErrorCode = 49
+	// The upload is no form with one file, or was cut off.
+	ErrorCode_ERROR_CODE_UPLOAD_ERROR ErrorCode = 50
+	// The file is larger than the server takes.
+	ErrorCode_ERROR_CODE_FILE_TOO_LARGE ErrorCode = 51
+	// The file could not be stored; nothing was changed.
+	ErrorCode_ERROR_CODE_STORAGE_ERROR ErrorCode = 52
+	// The stored file could not be read.
+	ErrorCode_ERROR_CODE_READ_ERROR ErrorCode = 53
+	// The file has no such bytes as the Range header asks for.
+	ErrorCode_ERROR_CODE_RANGE_NOT_SATISFIABLE ErrorCode = 54
 )
 
 // Enum value maps for ErrorCode.
@@ -184,6 +194,11 @@ var (
 		47: "ERROR_CODE_CURSOR_EXPIRED",
 		48: "ERROR_CODE_CURSOR_AHEAD",
 		49: "ERROR_CODE_EPOCH_CHANGED",
+		50: "ERROR_CODE_UPLOAD_ERROR",
+		51: "ERROR_CODE_FILE_TOO_LARGE",
+		52: "ERROR_CODE_STORAGE_ERROR",
+		53: "ERROR_CODE_READ_ERROR",
+		54: "ERROR_CODE_RANGE_NOT_SATISFIABLE",
 	}
 	ErrorCode_value = map[string]int32{
 		"ERROR_CODE_UNSPECIFIED":             0,
@@ -236,6 +251,11 @@ var (
 		"ERROR_CODE_CURSOR_EXPIRED":          47,
 		"ERROR_CODE_CURSOR_AHEAD":            48,
 		"ERROR_CODE_EPOCH_CHANGED":           49,
+		"ERROR_CODE_UPLOAD_ERROR":            50,
+		"ERROR_CODE_FILE_TOO_LARGE":          51,
+		"ERROR_CODE_STORAGE_ERROR":           52,
+		"ERROR_CODE_READ_ERROR":              53,
+		"ERROR_CODE_RANGE_NOT_SATISFIABLE":   54,
 	}
 )
 
@@ -364,7 +384,7 @@ const file_b2b_v1_error_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\a\n" +
 	"\x05_hintB\x0e\n" +
-	"\f_retry_after*\xae\x16\n" +
+	"\f_retry_after*\xc2\x18\n" +
 	"\tErrorCode\x12\x1a\n" +
 	"\x16ERROR_CODE_UNSPECIFIED\x10\x00\x126\n" +
 	"\x18ERROR_CODE_AUTH_REQUIRED\x10\x01\x1a\x18\xfa\xb6\x18\x14\b\x91\x03\x12\x0funauthenticated\x126\n" +
@@ -416,7 +436,12 @@ const file_b2b_v1_error_proto_rawDesc = "" +
 	"\x16ERROR_CODE_UNAVAILABLE\x10.\x1a\x16\xfa\xb6\x18\x12\b\xf7\x03\x12\vunavailable\x18\x01\x124\n" +
 	"\x19ERROR_CODE_CURSOR_EXPIRED\x10/\x1a\x15\xfa\xb6\x18\x11\b\x9a\x03\x12\fout_of_range\x122\n" +
 	"\x17ERROR_CODE_CURSOR_AHEAD\x100\x1a\x15\xfa\xb6\x18\x11\b\x99\x03\x12\fout_of_range\x123\n" +
-	"\x18ERROR_CODE_EPOCH_CHANGED\x101\x1a\x15\xfa\xb6\x18\x11\b\x99\x03\x12\fout_of_rangeB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3"
+	"\x18ERROR_CODE_EPOCH_CHANGED\x101\x1a\x15\xfa\xb6\x18\x11\b\x99\x03\x12\fout_of_range\x126\n" +
+	"\x17ERROR_CODE_UPLOAD_ERROR\x102\x1a\x19\xfa\xb6\x18\x15\b\x90\x03\x12\x10invalid_argument\x12:\n" +
+	"\x19ERROR_CODE_FILE_TOO_LARGE\x103\x1a\x1b\xfa\xb6\x18\x17\b\x9d\x03\x12\x12resource_exhausted\x121\n" +
+	"\x18ERROR_CODE_STORAGE_ERROR\x104\x1a\x13\xfa\xb6\x18\x0f\b\xf4\x03\x12\binternal\x18\x01\x12.\n" +
+	"\x15ERROR_CODE_READ_ERROR\x105\x1a\x13\xfa\xb6\x18\x0f\b\xf4\x03\x12\binternal\x18\x01\x12;\n" +
+	" ERROR_CODE_RANGE_NOT_SATISFIABLE\x106\x1a\x15\xfa\xb6\x18\x11\b\xa0\x03\x12\fout_of_rangeB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3"
 
 var (
 	file_b2b_v1_error_proto_rawDescOnce sync.Once

@@ -1,0 +1,138 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+)
+
+// A file never changes, so it may be kept for ever by whoever was let in to get it:
+// not by caches that others share (B2B-FILE).
+var (
+	forEver   = []string{"private, max-age=31536000, immutable"}
+	noContent = []string{"default-src 'none'"} // nothing in a file is run or loaded
+)
+
+// download answers an operation that streams a file: its bytes are the body.
+func (s *handler) download(w http.ResponseWriter, r *http.Request, info *call.Info, req proto.Message, malformed error) error {
+	out := &fileWriter{ResponseWriter: w, request: r, control: http.NewResponseController(w)}
+	info.Serve = func(c *call.Content) error { return s.serveFile(out, r, c) }
+	_, err := s.pipeline.Do(r.Context(), info, req, malformed, func(ctx context.Context) (proto.Message, error) {
+		return nil, info.Operation.Stream(ctx, req, func(proto.Message) error {
+			return fmt.Errorf("%s sent a message instead of a file", info.Operation.Procedure)
+		})
+	})
+	if err != nil && !out.begun {
+		return writeError(w, r, err)
+	}
+	return errors.Join(err, out.broken)
+}
+
+// serveFile writes a file, or the ranges of it that are asked for.
+func (s *handler) serveFile(w *fileWriter, r *http.Request, c *call.Content) error {
+	// A body that nobody read may have left a deadline behind. Without a connection
+	// there is none.
+	_ = w.control.SetReadDeadline(time.Time{})
+	disposition := "attachment"
+	if c.Inline {
+		disposition = "inline"
+	}
+	h := w.Header()
+	h["Content-Type"] = []string{c.Type}
+	h["Content-Disposition"] = []string{disposition + "; filename*=UTF-8''" + percentEncode(c.Name)}
+	h["X-Content-Type-Options"] = noSniff
+	h["Content-Security-Policy"] = noContent
+	h["Cache-Control"] = forEver
+	h["Etag"] = []string{c.ETag}
+	// Conditions that a file which never changes cannot fail are not asked.
+	asked := *r
+	asked.Header = r.Header.Clone()
+	asked.Header.Del("If-Match")
+	asked.Header.Del("If-Unmodified-Since")
+	source := &watched{ReadSeeker: c}
+	http.ServeContent(w, &asked, "", c.Modified, source)
+	_ = w.control.SetWriteDeadline(time.Time{}) // the next answer on the connection has its own time
+	if source.err != nil {
+		s.log.ErrorContext(r.Context(), "file not read to its end", "etag", c.ETag, "error", source.err)
+	}
+	return nil
+}
+
+// fileWriter lets a slow client take its time, but not stand still, and says in our
+// words what net/http refuses.
+type fileWriter struct {
+	http.ResponseWriter
+	request *http.Request
+	control *http.ResponseController
+	begun   bool
+	refused bool
+	broken  error // the first failure to write
+}
+
+func (w *fileWriter) WriteHeader(status int) {
+	w.begun = true
+	if status != http.StatusRequestedRangeNotSatisfiable {
+		w.ResponseWriter.WriteHeader(status)
+		return
+	}
+	w.refused = true
+	for _, name := range []string{"Content-Disposition", "Content-Security-Policy", "Etag", "Last-Modified"} {
+		w.Header().Del(name)
+	}
+	w.broken = writeError(w.ResponseWriter, w.request,
+		call.Errorf(b2bv1.ErrorCode_ERROR_CODE_RANGE_NOT_SATISFIABLE, "The file has no such bytes"))
+}
+
+func (w *fileWriter) Write(p []byte) (int, error) {
+	if w.refused {
+		return len(p), nil // the text of net/http
+	}
+	w.begun = true
+	_ = w.control.SetWriteDeadline(time.Now().Add(call.Stall)) // without a connection there is none
+	n, err := w.ResponseWriter.Write(p)
+	if err != nil && w.broken == nil {
+		w.broken = err
+	}
+	return n, err
+}
+
+// watched remembers why a file could not be read.
+type watched struct {
+	io.ReadSeeker
+	err error
+}
+
+func (r *watched) Read(p []byte) (int, error) {
+	n, err := r.ReadSeeker.Read(p)
+	if err != nil && err != io.EOF {
+		r.err = err
+	}
+	return n, err
+}
+
+// percentEncode writes a name as RFC 5987 has it, leaving what JavaScript's
+// encodeURIComponent leaves.
+func percentEncode(s string) string {
+	const hex = "0123456789ABCDEF"
+	var b strings.Builder
+	for i := range len(s) {
+		c := s[i]
+		if 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-_.~!'()*", c) >= 0 {
+			b.WriteByte(c)
+			continue
+		}
+		b.WriteByte('%')
+		b.WriteByte(hex[c>>4])
+		b.WriteByte(hex[c&15])
+	}
+	return b.String()
+}

@@ -1,0 +1,217 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/files"
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+// fileService is files: rows in the store, bytes in package files.
+type fileService struct {
+	*core
+	gate *gate
+}
+
+const (
+	uploadsAtOnce      = 64 // on this node; what an upload holds in memory is bounded, see upload
+	uploadsAtOnceOfBot = 16
+	uploadWait         = 10 * time.Second // for a place among them
+)
+
+// UploadFile stores the bytes as they come, and the row once all is well: what is
+// refused late has left nothing but bytes that no row names, which are removed here or,
+// after a crash, swept.
+func (s *fileService) UploadFile(ctx context.Context, next func() (*b2bv1.UploadFileRequest, error)) (*b2bv1.UploadFileResponse, error) {
+	caller := call.CallerOf(ctx)
+	leave, err := s.gate.enter(ctx, caller.BotID)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	in := newUpload(next, int64(s.Config.MaxFileSizeMB)<<20)
+	if err := in.begin(); err != nil {
+		return nil, err
+	}
+	if err := s.checkQuota(ctx, s.Store, int64(len(in.head))); err != nil {
+		return nil, err
+	}
+	key := files.Key{Org: caller.OrgID, File: newID()}
+	if err := s.keep(ctx, key, in); err != nil {
+		return nil, err
+	}
+	// The bytes may have been under way for long.
+	if err := call.From(ctx).Recheck(ctx); err != nil {
+		return nil, errors.Join(err, s.Files.Delete(ctx, key))
+	}
+	out, err := change(ctx, s.core, caller.OrgID, in.request(), func(tx store.Tx) (*b2bv1.UploadFileResponse, error) {
+		return s.record(ctx, tx, key, in)
+	})
+	if _, refused := call.AsError(err); refused && err != nil || err == nil && out.GetFile().GetId() != key.File {
+		// Refused, or done before. After any other error the row may be there.
+		if err := s.Files.Delete(context.WithoutCancel(ctx), key); err != nil {
+			s.Log.WarnContext(ctx, "bytes of a refused upload stay until they are swept", "file", key.File, "error", err)
+		}
+	}
+	return out, err
+}
+
+// keep stores the bytes.
+func (s *fileService) keep(ctx context.Context, key files.Key, in *upload) error {
+	_, err := s.Files.Put(ctx, key, in)
+	switch {
+	case in.err != nil:
+		return in.err // of whoever sends
+	case err != nil && ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		s.Log.ErrorContext(ctx, "upload not stored", "error", err)
+		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_STORAGE_ERROR, "The file could not be stored").
+			WithHint("Nothing was kept. Try again later.")
+	}
+	return nil
+}
+
+// record writes the row. Reading the quota and writing are one change of the org, so
+// that no two uploads take the same room, on any node.
+func (s *fileService) record(ctx context.Context, tx store.Tx, key files.Key, in *upload) (*b2bv1.UploadFileResponse, error) {
+	caller := call.CallerOf(ctx)
+	if _, err := tx.Bot(ctx, caller.OrgID, caller.BotID); errors.Is(err, store.ErrNotFound) {
+		return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_INVALID_TOKEN, "The bot was deleted")
+	} else if err != nil {
+		return nil, fmt.Errorf("find the uploader: %w", err)
+	}
+	if err := s.checkQuota(ctx, tx, in.n); err != nil {
+		return nil, err
+	}
+	f := &store.File{
+		ID: key.File, OrgID: key.Org, UploaderID: &caller.BotID, Name: in.name, MIMEType: in.kind, Size: in.n, CreatedAt: s.nowMS(),
+	}
+	if err := tx.CreateFile(ctx, f); err != nil {
+		return nil, fmt.Errorf("record a file: %w", err)
+	}
+	err := s.audit(ctx, tx, f.OrgID, f.UploaderID, "file.upload", "file", f.ID,
+		detail{"name": f.Name, "mime_type": f.MIMEType, "size": f.Size})
+	if err != nil {
+		return nil, err
+	}
+	return &b2bv1.UploadFileResponse{File: fileOut(f)}, nil
+}
+
+// checkQuota refuses what would be more than the org, or the calling bot, may upload on
+// one day of UTC.
+func (s *fileService) checkQuota(ctx context.Context, r store.Reader, size int64) error {
+	caller, now := call.CallerOf(ctx), s.Now().UTC()
+	today := now.Truncate(24 * time.Hour)
+	settings, err := r.OrgSettings(ctx, caller.OrgID)
+	if err != nil {
+		return fmt.Errorf("read the settings of an org: %w", err)
+	}
+	all, own, err := r.UploadedSince(ctx, caller.OrgID, caller.BotID, today.UnixMilli())
+	if err != nil {
+		return fmt.Errorf("add up the uploads of today: %w", err)
+	}
+	for _, q := range []struct {
+		whose       string
+		used, limit int64
+	}{{"org", all, int64(s.Config.FileUploadMBPerDay)}, {"bot", own, settings.FileUploadMBPerDayPerBot}} {
+		limit := q.limit << 20
+		if q.used+size <= limit {
+			continue
+		}
+		refusal := call.Errorf(b2bv1.ErrorCode_ERROR_CODE_RATE_LIMITED, "More than %d MiB of uploads of one %s on one day (UTC)", q.limit, q.whose)
+		if size <= limit {
+			refusal.RetryAfter = int(today.Add(24*time.Hour).Sub(now)/time.Second) + 1
+		}
+		return refusal
+	}
+	return nil
+}
+
+// GetFile answers the bytes: to bindings that serve them, else in pieces.
+func (s *fileService) GetFile(ctx context.Context, req *b2bv1.GetFileRequest, send func(*b2bv1.GetFileResponse) error) (err error) {
+	f, bytes, err := s.open(ctx, req.GetId())
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if closed := bytes.Close(); closed != nil {
+			s.Log.WarnContext(ctx, "file not closed", "file", f.ID, "error", closed)
+		}
+	}()
+	kind := files.ServedKind(f.MIMEType)
+	if serve := call.From(ctx).Serve; serve != nil {
+		return serve(&call.Content{
+			ReadSeeker: bytes, Name: f.Name, Type: kind, Inline: files.Shown(kind),
+			ETag: `"` + f.ID + `"`, Modified: time.UnixMilli(f.CreatedAt),
+		})
+	}
+	if err := send(&b2bv1.GetFileResponse{File: fileOut(f)}); err != nil {
+		return err
+	}
+	buf := make([]byte, pieceSize)
+	for {
+		n, err := bytes.Read(buf)
+		if n > 0 {
+			if err := send(&b2bv1.GetFileResponse{Data: buf[:n]}); err != nil {
+				return err
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return s.unreadable(ctx, f, err)
+		}
+	}
+}
+
+// pieceSize is how much of a file one message of a stream holds, in bytes.
+const pieceSize = 64 << 10
+
+// open finds a file of the caller's org and its bytes, all of them.
+func (s *fileService) open(ctx context.Context, id string) (*store.File, files.Object, error) {
+	f, err := s.Store.File(ctx, call.CallerOf(ctx).OrgID, id)
+	if err != nil {
+		return nil, nil, missing(err, "File")
+	}
+	bytes, err := s.Files.Open(ctx, files.Key{Org: f.OrgID, File: f.ID})
+	if err == nil && bytes.Size() != f.Size {
+		err = errors.Join(fmt.Errorf("%w: %d bytes of %d", files.ErrNotFound, bytes.Size(), f.Size), bytes.Close())
+	}
+	if errors.Is(err, files.ErrNotFound) {
+		s.Log.ErrorContext(ctx, "a file has lost its bytes", "org", f.OrgID, "file", f.ID, "store", s.Files.String(), "error", err)
+		return nil, nil, call.NotFound("File")
+	}
+	if err != nil {
+		return nil, nil, s.unreadable(ctx, f, err)
+	}
+	return f, bytes, nil
+}
+
+func (s *fileService) unreadable(ctx context.Context, f *store.File, err error) error {
+	s.Log.ErrorContext(ctx, "file not read", "org", f.OrgID, "file", f.ID, "error", err)
+	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_READ_ERROR, "The file could not be read")
+}
+
+// GetFileInfo answers what is known of a file, also of one that has lost its bytes.
+func (s *fileService) GetFileInfo(ctx context.Context, req *b2bv1.GetFileInfoRequest) (*b2bv1.GetFileInfoResponse, error) {
+	f, err := s.Store.File(ctx, call.CallerOf(ctx).OrgID, req.GetId())
+	if err != nil {
+		return nil, missing(err, "File")
+	}
+	return &b2bv1.GetFileInfoResponse{File: fileOut(f)}, nil
+}
+
+func fileOut(f *store.File) *b2bv1.File {
+	return &b2bv1.File{
+		Id: f.ID, Name: f.Name, MimeType: f.MIMEType, Size: f.Size, UploaderId: f.UploaderID,
+		Url: "/api/files/" + f.ID, CreatedAt: stamp(f.CreatedAt),
+	}
+}

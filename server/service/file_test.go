@@ -1,0 +1,165 @@
+package service
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/files"
+)
+
+// openFiles gives an empty store of bytes.
+func openFiles(t testing.TB) files.Store {
+	t.Helper()
+	d, err := files.OpenDisk(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+// pieces gives messages one by one.
+func pieces(all ...*b2bv1.UploadFileRequest) func() (*b2bv1.UploadFileRequest, error) {
+	return func() (*b2bv1.UploadFileRequest, error) {
+		if len(all) == 0 {
+			return nil, io.EOF
+		}
+		m := all[0]
+		all = all[1:]
+		return m, nil
+	}
+}
+
+func named(name, kind string) *b2bv1.UploadFileRequest {
+	return &b2bv1.UploadFileRequest{Name: &name, MimeType: &kind}
+}
+
+func data(text string) *b2bv1.UploadFileRequest { return &b2bv1.UploadFileRequest{Data: []byte(text)} }
+
+// What is read of an upload is what was sent, whatever the pieces, the sizes of reads
+// and the place where the head ends.
+func TestUploadReads(t *testing.T) {
+	text := strings.Repeat("0123456789", 1000)
+	for _, sizes := range [][]int{{10_000}, {1, 9_999}, {0, 3071, 0, 1, 6_928}, {3072, 6_928}, {3000, 100, 0, 6_900}} {
+		all, at := []*b2bv1.UploadFileRequest{named("a.txt", "text/plain")}, 0
+		for _, n := range sizes {
+			all = append(all, data(text[at:at+n]))
+			at += n
+		}
+		u := newUpload(pieces(all...), 10_000)
+		if err := u.begin(); err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(io.MultiReader(u))
+		if err != nil || string(got) != text || u.n != 10_000 {
+			t.Errorf("pieces of %v: %d bytes, %v", sizes, len(got), err)
+		}
+	}
+}
+
+func TestUploadRefusals(t *testing.T) {
+	broken := errors.New("broken")
+	for name, c := range map[string]struct {
+		next func() (*b2bv1.UploadFileRequest, error)
+		want b2bv1.ErrorCode
+	}{
+		"no file":            {pieces(), b2bv1.ErrorCode_ERROR_CODE_VALIDATION_ERROR},
+		"only a request id":  {pieces(&b2bv1.UploadFileRequest{RequestId: proto.String("r")}), b2bv1.ErrorCode_ERROR_CODE_VALIDATION_ERROR},
+		"long request id":    {pieces(&b2bv1.UploadFileRequest{RequestId: proto.String(strings.Repeat("r", 129))}), b2bv1.ErrorCode_ERROR_CODE_VALIDATION_ERROR},
+		"empty name":         {pieces(named("", "text/plain")), b2bv1.ErrorCode_ERROR_CODE_VALIDATION_ERROR},
+		"type not taken":     {pieces(named("a", "text/html")), b2bv1.ErrorCode_ERROR_CODE_UNSUPPORTED_MEDIA_TYPE},
+		"bytes before name":  {pieces(data("x")), b2bv1.ErrorCode_ERROR_CODE_UPLOAD_ERROR},
+		"two files":          {pieces(named("a", ""), data("x"), named("b", "")), b2bv1.ErrorCode_ERROR_CODE_UPLOAD_ERROR},
+		"one byte too large": {pieces(named("a", ""), data("12345"), data("678901")), b2bv1.ErrorCode_ERROR_CODE_FILE_TOO_LARGE},
+		"not a text":         {pieces(named("a", ""), data("PK\x03\x04\x00\x00")), b2bv1.ErrorCode_ERROR_CODE_UNSUPPORTED_MEDIA_TYPE},
+	} {
+		u := newUpload(c.next, 10)
+		err := u.begin()
+		if e, _ := call.AsError(err); err == nil || e.Code != c.want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	u := newUpload(func() (*b2bv1.UploadFileRequest, error) { return nil, broken }, 10)
+	if err := u.begin(); !errors.Is(err, broken) || !errors.Is(u.err, broken) {
+		t.Errorf("broken stream: %v", err)
+	}
+	u = newUpload(pieces(named("a", ""), data("1234567890")), 10)
+	if err := u.begin(); err != nil || u.kind != "text/plain" {
+		t.Errorf("as large as it may be: %v", err)
+	}
+}
+
+// The gate never lets in more than it may, of all and of one bot, and lets in everybody
+// in the end.
+func TestGate(t *testing.T) {
+	g := newGate()
+	var in, most, passed atomic.Int64
+	var wg sync.WaitGroup
+	for i := range 300 {
+		wg.Go(func() {
+			leave, err := g.enter(t.Context(), fmt.Sprint("bot", i%3))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			n := in.Add(1)
+			for was := most.Load(); n > was && !most.CompareAndSwap(was, n); was = most.Load() {
+			}
+			time.Sleep(time.Millisecond)
+			in.Add(-1)
+			passed.Add(1)
+			leave()
+		})
+	}
+	wg.Wait()
+	if passed.Load() != 300 || most.Load() > 3*uploadsAtOnceOfBot || g.all != 0 || len(g.of) != 0 {
+		t.Errorf("%d passed, at most %d at once, %d and %v left", passed.Load(), most.Load(), g.all, g.of)
+	}
+	for range uploadsAtOnceOfBot {
+		if _, err := g.enter(t.Context(), "busy"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := g.enter(gone, "busy"); !errors.Is(err, context.Canceled) {
+		t.Errorf("a client that is gone: %v", err)
+	}
+	if _, err := g.enter(t.Context(), "other"); err != nil {
+		t.Errorf("another bot: %v", err)
+	}
+}
+
+// The same upload is known by its bytes, not only by what is said of it.
+func TestUploadRequest(t *testing.T) {
+	request := func(text string) []byte {
+		u := newUpload(pieces(named("a.txt", "text/plain"), data(text)), 10)
+		if err := u.begin(); err != nil {
+			t.Fatal(err)
+		}
+		b, err := proto.MarshalOptions{Deterministic: true}.Marshal(u.request())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	if !bytes.Equal(request("same"), request("same")) || bytes.Equal(request("same"), request("other")) {
+		t.Error("uploads are told apart by other things than their bytes")
+	}
+}

@@ -1,0 +1,182 @@
+package service
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"hash"
+	"io"
+	"sync"
+	"time"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/files"
+	"github.com/b2b-protocol/b2b/server/limits"
+)
+
+// upload is the file that the messages of a stream make. It holds one of them, and the
+// first bytes of the file until these are read.
+type upload struct {
+	next func() (*b2bv1.UploadFileRequest, error)
+	most int64 // bytes
+
+	name      string
+	declared  string
+	kind      string // once begun
+	requestID *string
+	head      []byte // read before the rest
+	rest      []byte // of the message under way
+	n         int64
+	sum       hash.Hash
+	ended     bool
+	err       error // what ended it before its time
+}
+
+func newUpload(next func() (*b2bv1.UploadFileRequest, error), most int64) *upload {
+	return &upload{next: next, most: most, sum: sha256.New()}
+}
+
+// begin receives what tells whether the file is taken: its name, the declared type, its
+// first bytes.
+func (u *upload) begin() error {
+	for !u.ended && len(u.head) < files.HeadSize {
+		if err := u.receive(); err != nil {
+			return err
+		}
+		u.head = append(u.head, u.rest...)
+		u.rest = nil
+	}
+	if u.name == "" {
+		return call.Invalid("file: the upload has none")
+	}
+	kind, taken := files.Kind(u.declared, u.head)
+	if !taken {
+		return notTaken()
+	}
+	u.kind = kind
+	return nil
+}
+
+func notTaken() error {
+	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UNSUPPORTED_MEDIA_TYPE, "Files of this type are not taken").
+		WithHint("Images (JPEG, PNG, GIF, WebP), PDF, plain text, CSV and JSON are.")
+}
+
+// receive takes one message.
+func (u *upload) receive() error {
+	m, err := u.next()
+	if errors.Is(err, io.EOF) {
+		u.ended = true
+		return nil
+	}
+	if err == nil {
+		err = u.take(m)
+	}
+	u.err = err
+	return err
+}
+
+func (u *upload) take(m *b2bv1.UploadFileRequest) (err error) {
+	if m.RequestId != nil {
+		if len(m.GetRequestId()) > call.MaxRequestID {
+			return call.Invalid("request_id: must be 1 to %d bytes", call.MaxRequestID)
+		}
+		u.requestID = m.RequestId
+	}
+	if m.Name != nil || m.MimeType != nil {
+		if u.name != "" {
+			return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UPLOAD_ERROR, "An upload is one file")
+		}
+		taken := false
+		if u.declared, taken = files.DeclaredKind(m.GetMimeType()); !taken {
+			return notTaken()
+		}
+		if u.name, err = limits.FileName(m.GetName()); err != nil {
+			return ruleError(err)
+		}
+	}
+	if len(m.GetData()) > 0 && u.name == "" {
+		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UPLOAD_ERROR, "The name of the file comes before its bytes")
+	}
+	u.rest = m.GetData()
+	if u.n += int64(len(u.rest)); u.n > u.most {
+		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_FILE_TOO_LARGE, "The file is larger than %d bytes", u.most)
+	}
+	u.sum.Write(u.rest)
+	return nil
+}
+
+// Read gives the bytes of the file, once begun.
+func (u *upload) Read(p []byte) (int, error) {
+	from := &u.head
+	if len(u.head) == 0 {
+		from = &u.rest
+	}
+	for len(*from) == 0 {
+		if u.ended {
+			return 0, io.EOF
+		}
+		if err := u.receive(); err != nil {
+			return 0, err
+		}
+		from = &u.rest
+	}
+	n := copy(p, *from)
+	*from = (*from)[n:]
+	return n, nil
+}
+
+// request is the upload as one request, with the hash of its bytes in their place: by
+// it the same upload is known again (B2B-IDEM).
+func (u *upload) request() *b2bv1.UploadFileRequest {
+	return &b2bv1.UploadFileRequest{Name: &u.name, MimeType: &u.declared, Data: u.sum.Sum(nil), RequestId: u.requestID}
+}
+
+// gate lets in a bounded number of uploads, fewer of one bot, so that none keeps out
+// all others.
+type gate struct {
+	mu   sync.Mutex
+	all  int
+	of   map[string]int
+	left chan struct{} // closed when one leaves
+}
+
+func newGate() *gate { return &gate{of: make(map[string]int), left: make(chan struct{})} }
+
+// enter waits for a place; leave gives it back.
+func (g *gate) enter(ctx context.Context, bot string) (leave func(), err error) {
+	patience := time.NewTimer(uploadWait)
+	defer patience.Stop()
+	for {
+		g.mu.Lock()
+		if g.all < uploadsAtOnce && g.of[bot] < uploadsAtOnceOfBot {
+			g.all++
+			g.of[bot]++
+			g.mu.Unlock()
+			return func() { g.leave(bot) }, nil
+		}
+		left := g.left
+		g.mu.Unlock()
+		select {
+		case <-left:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-patience.C:
+			busy := call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "Too many uploads at once")
+			busy.RetryAfter = int(uploadWait / time.Second)
+			return nil, busy
+		}
+	}
+}
+
+func (g *gate) leave(bot string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.all--
+	if g.of[bot]--; g.of[bot] == 0 {
+		delete(g.of, bot)
+	}
+	close(g.left)
+	g.left = make(chan struct{})
+}
