@@ -11,6 +11,7 @@ import (
 
 	"github.com/b2b-protocol/b2b/server/eventlog"
 	"github.com/b2b-protocol/b2b/server/store"
+	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
 )
 
 // source is a store whose commits a benchmark makes up; reads are real.
@@ -157,5 +158,43 @@ func BenchmarkCatchUp(b *testing.B) {
 		if _, err := eventlog.CatchUp(context.Background(), w.store, w.bot(bots[1]), 0, "", 50); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkCatchUpFar is a bot that may see 50 of 200,000 events.
+func BenchmarkCatchUpFar(b *testing.B) {
+	for name, open := range map[string]func() *world{
+		"sqlite":   func() *world { return newWorld(b) },
+		"postgres": func() *world { return worldOver(b, pgtest.URL(b)) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			w := open()
+			bots := w.bots(3)
+			own, other := w.thread(bots[0], bots[1]), w.thread(bots[1], bots[2])
+			for i := range 200 {
+				w.update(w.org, func(tx store.Tx) error {
+					for j := range 1000 {
+						thread := other
+						if i%4 == 0 && j == 0 {
+							thread = own
+						}
+						if err := w.appendEvent(tx, toThread(thread), message(thread, bots[1], strings.Repeat("x", 400))); err != nil {
+							return err
+						}
+					}
+					return nil
+				})
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				page, err := eventlog.CatchUp(context.Background(), w.store, w.bot(bots[0]), 0, "", 50)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if len(page.Rows) != 1 || page.Rows[0].Count != 50 {
+					b.Fatalf("%+v", page.Rows)
+				}
+			}
+		})
 	}
 }

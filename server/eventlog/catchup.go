@@ -210,26 +210,89 @@ func (w *window) collect(ctx context.Context, r Store, v Viewer) ([]Caught, erro
 		return nil, err
 	}
 	c := collector{viewer: v, spans: spans, groups: map[string]int{}}
-	for at := w.from.Seq; at < w.top; {
-		rows, err := r.ReadLog(ctx, v.OrgID, at, int(min(pageSize, w.top-at)))
-		if err != nil {
-			return nil, fmt.Errorf("read the log: %w", err)
-		}
-		if len(rows) == 0 || rows[0].Seq != at+1 {
-			return nil, errExpired()
-		}
-		for i := range rows {
-			if rows[i].At > w.since {
-				if err := c.take(&rows[i]); err != nil {
-					return nil, err
-				}
-			}
-		}
-		at = rows[len(rows)-1].Seq
+	read := w.readAll
+	if int64(len(spans)) < (w.top-w.from.Seq)/pageSize { // else that is fewer pages
+		read = w.readScopes
+	}
+	if err := read(ctx, r, &c); err != nil {
+		return nil, err
 	}
 	rows := slices.DeleteFunc(c.rows, func(row Caught) bool { return row.last <= w.told })
 	slices.SortFunc(rows, func(a, b Caught) int { return cmp.Compare(a.last, b.last) })
 	return rows, nil
+}
+
+// readAll takes the events of the window, whoever they concern.
+func (w *window) readAll(ctx context.Context, r Store, c *collector) error {
+	for at := w.from.Seq; at < w.top; {
+		rows, err := r.ReadLog(ctx, c.viewer.OrgID, at, int(min(pageSize, w.top-at)))
+		if err != nil {
+			return fmt.Errorf("read the log: %w", err)
+		}
+		if len(rows) == 0 || rows[0].Seq != at+1 {
+			return errExpired()
+		}
+		if err := w.takeAll(c, rows); err != nil {
+			return err
+		}
+		at = rows[len(rows)-1].Seq
+	}
+	return nil
+}
+
+// readScopes takes those events of the window that can concern the viewer: a log may
+// have very many more. What an import carried comes first, as it does in the log.
+func (w *window) readScopes(ctx context.Context, r Store, c *collector) error {
+	if err := w.readScope(ctx, r, c, c.viewer.BotID, w.from.Seq, w.top); err != nil {
+		return err
+	}
+	for k, spans := range c.spans {
+		after, upto := w.top, w.from.Seq
+		for _, s := range spans {
+			after = min(after, s.from-1)
+			if upto = max(upto, s.to); s.to == 0 {
+				upto = w.top
+			}
+		}
+		if err := w.readScope(ctx, r, c, k.id, max(after, w.from.Seq), min(upto, w.top)); err != nil {
+			return err
+		}
+	}
+	// Nothing was pruned meanwhile when the first event is still there.
+	first, err := r.ReadLog(ctx, c.viewer.OrgID, w.from.Seq, 1)
+	if err != nil {
+		return fmt.Errorf("read the log: %w", err)
+	}
+	if len(first) == 0 || first[0].Seq != w.from.Seq+1 {
+		return errExpired()
+	}
+	return nil
+}
+
+func (w *window) readScope(ctx context.Context, r Store, c *collector, id string, after, upto int64) error {
+	for after < upto {
+		rows, err := r.ReadScope(ctx, id, after, upto, pageSize)
+		if err != nil {
+			return fmt.Errorf("read the log of a scope: %w", err)
+		}
+		if err := w.takeAll(c, rows); err != nil || len(rows) < pageSize {
+			return err
+		}
+		after = rows[len(rows)-1].Seq
+	}
+	return nil
+}
+
+// takeAll takes what is newer than since.
+func (w *window) takeAll(c *collector, rows []store.Event) error {
+	for i := range rows {
+		if rows[i].At > w.since {
+			if err := c.take(&rows[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // collector aggregates events.

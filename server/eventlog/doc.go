@@ -78,6 +78,10 @@
 // position given here stands behind that, but for those within the pages of a
 // catch-up: a stream from there is CURSOR_EXPIRED, since it cannot tell the events.
 //
+// A bot was away for long and catches up. What concerns it may be little of a large
+// log: then its threads and channels are read one by one, through an index, and the log
+// is not.
+//
 // The database was restored from a backup. Positions from before the backup go on:
 // their readers have seen what the backup has. Positions from after it are ahead of
 // the log (CURSOR_AHEAD) and, once the log has grown past them with other events,

@@ -54,6 +54,10 @@ type LogReader interface {
 	// ReadLog lists the events with seq above afterSeq, ascending, without holes.
 	// The first is afterSeq + 1 unless that was pruned.
 	ReadLog(ctx context.Context, org string, afterSeq int64, limit int) ([]Event, error)
+	// ReadScope lists the events of one thread or channel, or those addressed to one
+	// bot, by its id, with seq above afterSeq and up to uptoSeq, ascending. It costs
+	// what it lists, however long the log is.
+	ReadScope(ctx context.Context, scope string, afterSeq, uptoSeq int64, limit int) ([]Event, error)
 }
 
 // LogWriter adds to the log.

@@ -65,12 +65,14 @@ func (w *World) make(ctx context.Context, r *rand.Rand, c *change, id string) {
 		w.mu.Unlock()
 	}
 	for ctx.Err() == nil {
-		patience, givesUp := answerTime, false
+		patience, givesUp, forgets := answerTime, false, false
 		switch r.IntN(50) {
 		case 0, 1:
 			patience = time.Duration(r.IntN(8000)) * time.Microsecond
 		case 2:
 			patience, givesUp = time.Duration(r.IntN(8000))*time.Microsecond, true
+		case 3, 4:
+			forgets = true // the answer is lost on its last bit
 		}
 		_, c.who.url = w.servers.Pick(r)
 		wait, cancel := context.WithTimeout(ctx, patience)
@@ -85,6 +87,8 @@ func (w *World) make(ctx context.Context, r *rand.Rand, c *change, id string) {
 		case status > 299:
 			record.fate = refused
 			return
+		case forgets:
+			sleep(ctx, pause)
 		default:
 			record.fate, record.id = acknowledged, idOf(answer)
 			w.done.Add(1)

@@ -41,6 +41,31 @@ var logTests = []test{
 		same(s, "event", rows[0], e)
 		equal(s, "limited", len(must(s.ReadLog(s.ctx, org, 0, 1))(s)), 1)
 		equal(s, "above the top", len(must(s.ReadLog(s.ctx, org, 3, 10))(s)), 0)
+		for _, c := range []struct {
+			audience store.Audience
+			scope    string
+		}{{store.AudienceThread, "scoped-t"}, {store.AudienceChannel, "scoped-c"}, {store.AudienceBot, "scoped-b"}} {
+			e := e
+			e.Audience, e.ThreadID, e.ChannelID, e.BotID = c.audience, ptr("scoped-t"), ptr("scoped-c"), ptr("scoped-b")
+			var seqs []int64
+			s.update(other, func(tx store.Tx) error {
+				for range 3 {
+					seq, err := tx.Append(s.ctx, e)
+					if err != nil {
+						return err
+					}
+					seqs = append(seqs, seq)
+				}
+				return nil
+			})
+			rows := must(s.ReadScope(s.ctx, c.scope, seqs[0], seqs[2], 10))(s)
+			equal(s, "of a scope", len(rows), 2)
+			e.OrgID, e.Seq = other, seqs[1]
+			same(s, "event of a scope", rows[0], e)
+			equal(s, "of a scope, limited", len(must(s.ReadScope(s.ctx, c.scope, 0, seqs[2], 1))(s)), 1)
+			equal(s, "of a scope, up to", len(must(s.ReadScope(s.ctx, c.scope, 0, seqs[1], 10))(s)), 2)
+		}
+		equal(s, "of no scope", len(must(s.ReadScope(s.ctx, "nowhere", 0, 100, 10))(s)), 0)
 		equal(s, "top", must(s.LogTop(s.ctx, org))(s).Seq, 3)
 		s.refused("", store.ErrNoOrg, func(tx store.Tx) error { _, err := tx.Append(s.ctx, e); return err })
 		s.refused("nowhere", store.ErrNoOrg, func(tx store.Tx) error { _, err := tx.Append(s.ctx, e); return err })
