@@ -17,6 +17,15 @@ type Stream struct {
 
 // stream opens GET /api/events and returns when the server has shown, by a first comment, that it is live.
 func (t *T) stream(name string, c Caller, keyValues []string, opts ...Option) *Stream {
+	s, refused := t.tryStream(name, c, keyValues, opts...)
+	if s == nil {
+		t.Fatalf("%s", refused)
+	}
+	return s
+}
+
+// tryStream is stream for one that may be refused: then it is nil, and the answer is shown.
+func (t *T) tryStream(name string, c Caller, keyValues []string, opts ...Option) (open *Stream, refused string) {
 	s := &Stream{Feed: newFeed(t, "stream of "+name)}
 	ctx, cancel := context.WithCancel(t.ctx)
 	path := query("/api/events", keyValues...)
@@ -48,7 +57,7 @@ func (t *T) stream(name string, c Caller, keyValues []string, opts ...Option) *S
 		text, _ := io.ReadAll(io.LimitReader(res.Body, 500)) // only shown
 		_ = res.Body.Close()                                 // nothing is lost by a failing close
 		close(done)
-		t.Fatalf("GET %s → %d %s", path, res.StatusCode, text)
+		return nil, fmt.Sprintf("GET %s → %d %s", path, res.StatusCode, text)
 	}
 	go func() {
 		defer close(done)
@@ -62,7 +71,7 @@ func (t *T) stream(name string, c Caller, keyValues []string, opts ...Option) *S
 	if !s.await(func() bool { return s.beats > 0 }) {
 		s.fatalf("the stream does not begin with a comment")
 	}
-	return s
+	return s, ""
 }
 
 // parse reads server-sent events to their end, adding each to the feed.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 func streamChecks() []Check {
@@ -46,6 +47,7 @@ func streamChecks() []Check {
 			}
 		}},
 		{[]string{"B2B-EVT-033"}, "a stream can be narrowed", filters},
+		{[]string{"B2B-LIM-010", "B2B-WS-017"}, "a bot may have many streams, and not any number", manyStreams},
 		{[]string{"B2B-EVT-034"}, "who may open a stream", func(t *T) {
 			s := newStage(t)
 			t.Get("/api/events", nil).Refused(401, "AUTH_REQUIRED")
@@ -176,4 +178,48 @@ func filters(t *T) {
 	t.Get(query("/api/events", "thread_ids", hundred+","+a), s.Bob).Refused(400, "VALIDATION_ERROR")
 	t.Get(query("/api/events", "channel_ids", hundred+","+a), s.Bob).Refused(400, "VALIDATION_ERROR")
 	t.Get(query("/api/events", "types", strings.Repeat("message,", 50)+"message"), s.Bob).Refused(400, "VALIDATION_ERROR")
+}
+
+// mostStreams is where looking for the limit ends.
+const mostStreams = 1000
+
+func manyStreams(t *T) {
+	s := newStage(t)
+	var open []*Stream
+	for range 23 { // with the connection below these are as many as must be allowed
+		open = append(open, t.stream("ann", s.Ann, nil))
+	}
+	socket := t.open("ann", s.Ann)
+	limited := false
+	for len(open) < mostStreams && !limited {
+		k, _ := t.tryStream("ann", s.Ann, nil)
+		if limited = k == nil; !limited {
+			open = append(open, k)
+		}
+	}
+	if !limited {
+		t.Errorf("a bot holds %d streams", len(open))
+		return
+	}
+	t.Get("/api/events", s.Ann).Refused(429, "TOO_MANY_STREAMS").Shape("", "retry_after:i")
+	t.dial("ann, one too many", "ticket", t.wsTicket(s.Ann)).closes(4010, "TOO_MANY_STREAMS")
+	t.stream("bob", s.Bob, nil) // the limit is each bot's own
+	mark := s.mark()
+	for _, k := range open {
+		k.upTo(mark)
+	}
+	socket.upTo(mark)
+	socket.hang()
+	for wait := 0; ; wait++ { // its end is seen, and one place is free for either kind
+		k, refused := t.tryStream("ann again", s.Ann, nil)
+		if k != nil {
+			k.upTo(s.mark())
+			break
+		}
+		if wait == 50 {
+			t.Errorf("no place becomes free: %s", refused)
+			return
+		}
+		t.Sleep(100 * time.Millisecond)
+	}
 }

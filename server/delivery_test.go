@@ -180,7 +180,7 @@ func TestDeliveryAllocates(t *testing.T) {
 func BenchmarkDelivery(b *testing.B) {
 	for _, d := range doors {
 		b.Run(d.name, func(b *testing.B) {
-			const readers = 200
+			const readers = 60 // of one bot
 			begin := time.Now()
 			per := deliveries(b, d, readers, b.N)
 			b.ReportMetric(per, "allocs/delivery")

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
@@ -53,16 +54,18 @@ type Config struct {
 	Poll     time.Duration // how often the logs of orgs with subscribers are looked at without a ring; 0: never
 	Queue    int           // how many items may wait for a reader that takes none; 0 is 256
 	Grace    time.Duration // how long a reader may take none while more wait; 0 is a second
+	Streams  int           // subscriptions that a bot, or the admins of an org together, may have here; 0 is 64
 	Logger   *slog.Logger  // nil is silent
 }
 
 const (
-	defaultQueue = 256
-	burst        = 16   // how many times Queue may wait for a reader that goes on taking
-	pageSize     = 500  // events read from the store at once
-	inboxMost    = 8192 // committed events that may wait for a tail
-	maxWatched   = 100  // scopes that a human may watch
-	relisten     = time.Second
+	defaultQueue   = 256
+	defaultStreams = 64   // some hundred KB each when their readers are slow
+	burst          = 16   // how many times Queue may wait for a reader that goes on taking
+	pageSize       = 500  // events read from the store at once
+	inboxMost      = 8192 // committed events that may wait for a tail
+	maxWatched     = 100  // scopes that a human may watch
+	relisten       = time.Second
 )
 
 // Hub hands the events of the log to subscriptions. A process has one.
@@ -73,9 +76,10 @@ type Hub struct {
 	unhook func()
 	done   sync.WaitGroup
 
-	mu     sync.RWMutex
-	closed bool
-	tails  map[string]*tail // those that have subscriptions
+	mu      sync.RWMutex
+	closed  bool
+	tails   map[string]*tail // those that have subscriptions
+	streams map[string]int   // subscriptions, by bot; those of humans by org
 }
 
 // New starts a hub. Close ends it.
@@ -83,13 +87,16 @@ func New(c Config) *Hub {
 	if c.Queue <= 0 {
 		c.Queue = defaultQueue
 	}
+	if c.Streams <= 0 {
+		c.Streams = defaultStreams
+	}
 	if c.Grace <= 0 {
 		c.Grace = time.Second
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	h := &Hub{Config: c, tails: map[string]*tail{}}
+	h := &Hub{Config: c, tails: map[string]*tail{}, streams: map[string]int{}}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.unhook = c.Store.OnCommit(h.committed)
 	if c.Doorbell != nil {
@@ -217,7 +224,8 @@ func (h *Hub) Publish(org string, event *b2bv1.Event) error {
 
 // Subscribe reads the log for a viewer from a position on, nil: from now. Everything
 // that is committed after Subscribe returned will be given. A position that is no
-// good is an error that says so: EPOCH_CHANGED, CURSOR_AHEAD or CURSOR_EXPIRED.
+// good is an error that says so: EPOCH_CHANGED, CURSOR_AHEAD or CURSOR_EXPIRED. A
+// viewer that has too many subscriptions gets TOO_MANY_STREAMS.
 //
 // Check the credential of the viewer after Subscribe returned: what changes later
 // comes as a Recheck.
@@ -225,13 +233,13 @@ func (h *Hub) Subscribe(ctx context.Context, v Viewer, from *Position, f Filter)
 	if v.human() && len(f.Threads)+len(f.Channels)+len(f.WatchThreads)+len(f.WatchChannels) > maxWatched {
 		return nil, errTooMany()
 	}
-	t, err := h.hold(v.OrgID)
+	t, err := h.hold(v)
 	if err != nil {
 		return nil, err
 	}
 	s, err := h.begin(ctx, t, v, from, f)
 	if err != nil {
-		h.drop(t)
+		h.drop(t, v.reader())
 		return nil, err
 	}
 	return s, nil
@@ -294,31 +302,50 @@ func locate(ctx context.Context, r store.LogReader, org string, from *Position) 
 	return at, top, nil
 }
 
-// hold gives the tail of an organisation, which then runs until as many drops.
-func (h *Hub) hold(org string) (*tail, error) {
+// hold gives the tail of an organisation, which then runs until as many drops. It
+// counts what the viewer holds.
+func (h *Hub) hold(v Viewer) (*tail, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
 		return nil, ErrClosed
 	}
-	t := h.tails[org]
+	if h.streams[v.reader()] >= h.Streams {
+		return nil, errStreams(h.Streams)
+	}
+	h.streams[v.reader()]++
+	t := h.tails[v.OrgID]
 	if t == nil {
-		t = newTail(h, org)
-		h.tails[org] = t
+		t = newTail(h, v.OrgID)
+		h.tails[v.OrgID] = t
 		h.done.Go(t.run)
 	}
 	t.held++
 	return t, nil
 }
 
-func (h *Hub) drop(t *tail) {
+func (h *Hub) drop(t *tail, reader string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.streams[reader]--; h.streams[reader] <= 0 {
+		delete(h.streams, reader)
+	}
 	if t.held--; t.held > 0 {
 		return
 	}
 	t.cancel()
 	h.forget(t)
+}
+
+// retryStreams is when a connection that broke without a word has been noticed, in
+// seconds.
+const retryStreams = 60
+
+func errStreams(most int) error {
+	e := call.Errorf(b2bv1.ErrorCode_ERROR_CODE_TOO_MANY_STREAMS, "More than %d streams and connections at once", most).
+		WithHint("Close one, or listen once and hand the events on.")
+	e.RetryAfter = retryStreams
+	return e
 }
 
 // forget lets the next subscription start a new tail; h.mu is held.

@@ -575,3 +575,36 @@ func TestSoon(t *testing.T) {
 		s.Close()
 	}
 }
+
+// A bot has so many subscriptions, and the humans of an org so many; others are not
+// concerned, and what ends makes room.
+func TestStreams(t *testing.T) {
+	w := newWorld(t)
+	h := w.hub(eventlog.Config{Streams: 3})
+	bots := w.bots(2)
+	refused := func(v eventlog.Viewer) {
+		t.Helper()
+		_, err := h.Subscribe(t.Context(), v, nil, eventlog.Filter{})
+		wantCode(t, err, b2bv1.ErrorCode_ERROR_CODE_TOO_MANY_STREAMS)
+		var e *call.Error
+		if errors.As(err, &e) && (e.RetryAfter <= 0 || e.Hint == "") {
+			t.Errorf("%v says not what to do", e)
+		}
+	}
+	for _, v := range []eventlog.Viewer{w.bot(bots[0]), w.bot(bots[1]), w.human()} {
+		var open []*eventlog.Subscription
+		for range 3 {
+			open = append(open, w.subscribe(h, v, nil))
+		}
+		refused(v)
+		beyond := eventlog.Position{Epoch: w.start().Epoch, Seq: w.top() + 100}
+		open[1].Close()
+		open[1].Close() // counts once
+		for range 5 {   // who is refused for another reason takes no place
+			_, err := h.Subscribe(t.Context(), v, &beyond, eventlog.Filter{})
+			wantCode(t, err, b2bv1.ErrorCode_ERROR_CODE_CURSOR_AHEAD)
+		}
+		w.subscribe(h, v, nil)
+		refused(v)
+	}
+}

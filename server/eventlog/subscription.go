@@ -24,6 +24,7 @@ import (
 type Subscription struct {
 	tail   *tail
 	filter *filter
+	reader string // on whose count it is
 
 	// guarded by tail.mu
 	viewer  Viewer
@@ -56,7 +57,7 @@ const smallQueue = 16
 
 func newSubscription(t *tail, v Viewer, at Position, f Filter) *Subscription {
 	s := &Subscription{
-		tail: t, viewer: v, filter: newFilter(f), at: at.Seq,
+		tail: t, reader: v.reader(), viewer: v, filter: newFilter(f), at: at.Seq,
 		reached: at, scanned: at, taken: time.Now(),
 	}
 	if v.human() { // to filter by a thread is to watch it
@@ -387,7 +388,7 @@ func (s *Subscription) Close() {
 	}
 	s.tail.leave(s)
 	s.fail(ErrClosed)
-	s.tail.hub.drop(s.tail)
+	s.tail.hub.drop(s.tail, s.reader)
 }
 
 // Watch lets a human org admin see the events of threads and channels: what is

@@ -16,6 +16,15 @@ type Viewer struct {
 
 func (v Viewer) human() bool { return v.BotID == "" }
 
+// reader is who answers for the subscriptions of the viewer: its bot, or the org of
+// a human.
+func (v Viewer) reader() string {
+	if v.human() {
+		return v.OrgID
+	}
+	return v.BotID
+}
+
 // Types of events that the log's readers know.
 const (
 	typeBotOnline         = "bot_online"

@@ -118,6 +118,8 @@ func textErrorCode(v v1.ErrorCode) string {
 		return "READ_ERROR"
 	case v1.ErrorCode_ERROR_CODE_RANGE_NOT_SATISFIABLE:
 		return "RANGE_NOT_SATISFIABLE"
+	case v1.ErrorCode_ERROR_CODE_TOO_MANY_STREAMS:
+		return "TOO_MANY_STREAMS"
 	}
 	return ""
 }

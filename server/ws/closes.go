@@ -28,6 +28,7 @@ var (
 	endDeleted   = &ending{4002, "Token regenerated"}
 	endOtherOrg  = &ending{4003, "Bot does not belong to ticket org"}
 	endSlow      = &ending{4008, "slow consumer, resume from your cursor"}
+	endStreams   = &ending{4010, "TOO_MANY_STREAMS"}
 	endInactive  = &ending{4100, "Organization is not active"}
 	endSuspended = &ending{4100, "Organization suspended"}
 	endDestroyed = &ending{4101, "Organization destroyed"}
@@ -143,12 +144,15 @@ func (c *client) lost(ctx context.Context) *ending {
 	return endInternal
 }
 
-// badPosition is the end of those who resume from where the log cannot be read; nil
-// for other errors.
+// badPosition is the end of those who resume from where the log cannot be read, or
+// have too many connections; nil for other errors.
 func badPosition(err error) *ending {
 	var e *call.Error
 	if !errors.As(err, &e) {
 		return nil
+	}
+	if e.Code == b2bv1.ErrorCode_ERROR_CODE_TOO_MANY_STREAMS {
+		return endStreams
 	}
 	return &ending{4009, call.CodeText(e.Code)}
 }

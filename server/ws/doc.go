@@ -30,6 +30,7 @@
 //	4003   the bot belongs to another org
 //	4008   slow consumer, resume from your cursor
 //	4009   the cursor is no good; the reason is the code of the error
+//	4010   the bot has too many streams and connections
 //	4100   the org is not active
 //	4101   the org was destroyed
 //	4403   the bot is not active
