@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/b2b-protocol/b2b/server/eventlog/redisbell"
 )
@@ -32,6 +33,8 @@ type Config struct {
 	Domain             string
 	BasePath           string
 	TrustedProxies     int // how many proxies before the server may be believed
+	// Now is the clock of calls; nil: that of the machine. For tests of old data.
+	Now func() time.Time
 }
 
 // maxMB bounds sizes that are set in MiB, so that they can be counted in bytes.

@@ -69,6 +69,9 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	if c.DatabaseURL == "" {
 		if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
 			return nil, fmt.Errorf("make the data folder: %w", err)
@@ -85,7 +88,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
 	s := &Server{config: c, log: log, store: st, files: bytes}
 	s.streams, s.stop = context.WithCancel(context.Background())
 	s.online = presence.New(presence.Config{
-		Store: st, Node: uuid.NewString(), Alone: c.DatabaseURL == "", Now: time.Now, Log: log,
+		Store: st, Node: uuid.NewString(), Alone: c.DatabaseURL == "", Now: c.Now, Log: log,
 	})
 	if err := s.online.Start(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("find out who is online: %w", err), bytes.Close(), st.Close())
@@ -112,14 +115,14 @@ func OpenFiles(ctx context.Context, c Config, db store.Store) (files.Store, erro
 func (s *Server) wire() (err error) {
 	c := s.config
 	shared := c.DatabaseURL != ""
-	s.auth = auth.New(auth.Config{Store: s.store, Log: s.log, Now: time.Now, AdminSecret: c.AdminSecret, Shared: shared})
+	s.auth = auth.New(auth.Config{Store: s.store, Log: s.log, Now: c.Now, AdminSecret: c.AdminSecret, Shared: shared})
 	if err := s.listenToLog(shared); err != nil {
 		return errors.Join(err, s.auth.Close())
 	}
 	tickets := &auth.Tickets{Store: s.store, Redis: s.redis, Log: s.log}
 	deps := service.Deps{
-		Store: s.store, Files: s.files, Access: s.auth, Tickets: tickets, Throttle: &auth.Throttle{Redis: s.redis, Log: s.log, Now: time.Now},
-		Events: s.hub, Streams: s.streams, Log: s.log, Now: time.Now, Sockets: gauge{s},
+		Store: s.store, Files: s.files, Access: s.auth, Tickets: tickets, Throttle: &auth.Throttle{Redis: s.redis, Log: s.log, Now: c.Now},
+		Events: s.hub, Streams: s.streams, Log: s.log, Now: c.Now, Sockets: gauge{s},
 		OrgEnded: func() { s.upkeep.Wake() },
 		Config: service.Config{
 			AdminSecret: c.AdminSecret, PersistMessages: c.PersistMessages, MaxMessage: c.MaxMessage,

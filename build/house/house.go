@@ -58,6 +58,7 @@ var Rooms = []Room{
 	{"server/ws", Bindings},
 
 	{"server/service", Services},
+	{"server/importer", Services},
 
 	{"server/auth", Resources},
 	{"server/eventlog/...", Resources},
