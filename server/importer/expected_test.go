@@ -18,6 +18,7 @@ type expected struct {
 		Bots []struct {
 			Org, ID, Name, Token string
 			OrgID                string `json:"org_id"`
+			Role                 string `json:"auth_role"`
 			Expect               answer
 		}
 		Scoped []struct {
