@@ -17,6 +17,7 @@ type carrier struct {
 	org   string
 	noNUL bool
 	tx    store.Tx           // nil: a dry run
+	bytes map[string]string  // why those of a file did not come, by its id
 	step  func(table string) // a row was read
 
 	rows store.ImportRows
@@ -33,7 +34,7 @@ func (c *carrier) all(ctx context.Context) error {
 		c.settings, c.bots, c.tombstones, c.tokens, c.tickets, c.webhooks,
 		c.channels, c.members, c.messages,
 		c.threads, c.participants, c.joinRequests, c.threadMessages, c.artifacts,
-		c.audit, c.catchup,
+		c.files, c.audit, c.catchup,
 	} {
 		if err := carry(ctx); err != nil {
 			return err
@@ -87,7 +88,7 @@ func (c *carrier) flush(ctx context.Context) error {
 		Settings: r.Settings[:0], Bots: r.Bots[:0], Tombstones: r.Tombstones[:0], Tokens: r.Tokens[:0], Tickets: r.Tickets[:0],
 		WebhookStatuses: r.WebhookStatuses[:0], Channels: r.Channels[:0], Members: r.Members[:0],
 		ChannelMessages: r.ChannelMessages[:0], Threads: r.Threads[:0], Participants: r.Participants[:0],
-		JoinRequests: r.JoinRequests[:0], ThreadMessages: r.ThreadMessages[:0], Artifacts: r.Artifacts[:0], Audit: r.Audit[:0],
+		JoinRequests: r.JoinRequests[:0], ThreadMessages: r.ThreadMessages[:0], Artifacts: r.Artifacts[:0], Files: r.Files[:0], Audit: r.Audit[:0],
 	}
 	c.held = 0
 	return nil

@@ -1,10 +1,159 @@
 package importer
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"hash/maphash"
 	"io"
+	"io/fs"
 	"os"
+	"path"
+	"path/filepath"
+
+	"github.com/b2b-protocol/b2b/server/files"
+	"github.com/b2b-protocol/b2b/server/store"
 )
+
+// Why a row of a file came over without its bytes, or not at all.
+const (
+	noBytes   = "its bytes are not in the folder of the files: downloads answer 404, as they did"
+	noFolder  = "no folder of files was named (--files): its bytes did not come over"
+	outside   = "its path leaves the folder of the files: its bytes did not come over"
+	badFileID = "its id cannot name bytes"
+)
+
+const fileColumns = "id name mime_type size path created_at"
+
+// files carries what is known of files. Their bytes came before (see copyFiles).
+func (c *carrier) files(ctx context.Context) error {
+	const joins = "LEFT JOIN bots b ON b.id = t.uploader_id AND b.org_id = t.org_id"
+	return c.from(ctx, "files", fileColumns, ", b.id AS uploader", joins, "t.created_at, t.id", func(r *row) error {
+		f := store.File{
+			ID: r.text("id"), OrgID: c.org, UploaderID: r.maybe("uploader"), Name: r.text("name"),
+			MIMEType: r.textOr("mime_type", "application/octet-stream"), Size: r.number("size", 0), CreatedAt: r.number("created_at", 0),
+		}
+		if (files.Key{Org: c.org, File: f.ID}).Check() != nil {
+			c.skip("files", f.ID, badFileID)
+			return nil
+		}
+		if why := c.bytes[f.ID]; why != "" {
+			c.change("files", f.ID, why)
+		}
+		c.rows.Files = append(c.rows.Files, f)
+		return c.took(ctx, "files")
+	})
+}
+
+// copyFiles brings the bytes of the files of an organisation: before its rows, so that no
+// row is without what it names. What is there already is left as it is. It tells of which
+// files the bytes did not come, and why.
+func (im *Importer) copyFiles(ctx context.Context, org string) (map[string]string, error) {
+	lost := map[string]string{}
+	var root *os.Root
+	if im.Source.Files != "" {
+		var err error
+		if root, err = os.OpenRoot(im.Source.Files); err != nil {
+			return nil, fmt.Errorf("open the folder of the files: %w", err)
+		}
+		defer root.Close()
+	}
+	q := named("files").of(im.Source.list("files", "id size path"))
+	return lost, im.Source.each(ctx, "files", q, []any{org}, func(r *row) error {
+		key := files.Key{Org: org, File: r.text("id")}
+		if key.Check() != nil {
+			return nil
+		}
+		if root == nil {
+			lost[key.File] = noFolder
+			return nil
+		}
+		why, err := im.copyBytes(ctx, root, key, r.text("path"))
+		if why != "" {
+			lost[key.File] = why
+		}
+		return err
+	})
+}
+
+// copyBytes brings the bytes of one file, or tells why they cannot come.
+func (im *Importer) copyBytes(ctx context.Context, root *os.Root, key files.Key, name string) (why string, err error) {
+	name = filepath.FromSlash(path.Clean(name))
+	if !filepath.IsLocal(name) {
+		return outside, nil
+	}
+	in, err := root.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return noBytes, nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("read the bytes of file %s: %w", key.File, err)
+	}
+	defer func() { err = errors.Join(err, in.Close()) }()
+	info, err := in.Stat()
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("read the bytes of file %s: %w", key.File, err)
+	case !info.Mode().IsRegular():
+		return noBytes, nil
+	case im.Files == nil:
+		return "", nil
+	}
+	switch there, err := im.Files.Open(ctx, key); {
+	case err == nil:
+		same := there.Size() == info.Size()
+		if err := there.Close(); err != nil || same {
+			return "", err
+		}
+	case !errors.Is(err, files.ErrNotFound):
+		return "", fmt.Errorf("look for the bytes of file %s: %w", key.File, err)
+	}
+	if _, err := im.Files.Put(ctx, key, in); err != nil {
+		return "", fmt.Errorf("keep the bytes of file %s: %w", key.File, err)
+	}
+	return "", nil
+}
+
+// strayBytes reports the files in the folder that no row names.
+func (im *Importer) strayBytes(ctx context.Context, all *tally) error {
+	if im.Source.Files == "" {
+		return nil
+	}
+	seed := maphash.MakeSeed()
+	known := map[uint64]struct{}{}
+	err := im.Source.each(ctx, "files", "SELECT path FROM files", nil, func(r *row) error {
+		known[maphash.String(seed, path.Clean(r.text("path")))] = struct{}{}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	err = filepath.WalkDir(filepath.Join(im.Source.Files, "files"), func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(im.Source.Files, file)
+		if err != nil {
+			return err
+		}
+		if name = filepath.ToSlash(name); !contains(known, maphash.String(seed, name)) {
+			note(all.skips, onDisk, "no row of the old database names it", 1, validText(name))
+		}
+		return ctx.Err()
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("look through the folder of the files: %w", err)
+	}
+	return nil
+}
+
+// onDisk is the table that strays are reported under.
+const onDisk = "(files on disk)"
+
+func contains(set map[uint64]struct{}, k uint64) bool {
+	_, ok := set[k]
+	return ok
+}
 
 func copyFile(from, to string) (err error) {
 	in, err := os.Open(from)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/b2b-protocol/b2b/server/files"
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
@@ -15,6 +16,8 @@ import (
 type Importer struct {
 	Source *Source
 	Store  store.Store // nil: a dry run, which reads everything and writes nothing
+	// Files is where the bytes of uploaded files go.
+	Files files.Store
 	// NoNUL says that the store cannot hold U+0000 in texts (PostgreSQL).
 	NoNUL bool
 	Now   func() time.Time
@@ -90,7 +93,10 @@ func (im *Importer) run(ctx context.Context, report *Report, all *tally) error {
 		report.Orgs = append(report.Orgs, got)
 		all.add(t)
 	}
-	return im.inviteCodes(ctx, all)
+	if err := im.inviteCodes(ctx, all); err != nil {
+		return err
+	}
+	return im.strayBytes(ctx, all)
 }
 
 // orphans reports the rows that belong to no organisation.
@@ -162,8 +168,22 @@ func (im *Importer) organisation(ctx context.Context, org oldOrg) (OrgReport, *t
 	}
 	out.Outcome = Imported
 	note := &store.Import{Scope: org.id, Source: source, Detail: "{}"}
+	if im.Store != nil {
+		if err := im.decide(ctx, im.Store, org.id, source, &out); errors.Is(err, errLeave) {
+			leave(out.Outcome, out.Why)
+			return out, t, nil
+		} else if err != nil {
+			return out, nil, err
+		}
+	}
+	lost, err := im.copyFiles(ctx, org.id)
+	if err != nil {
+		return out, nil, err
+	}
+	c := carrier{src: im.Source, org: org.id, noNUL: im.NoNUL, bytes: lost, step: im.step}
 	if im.Store == nil {
-		return out, t, im.carry(ctx, nil, org.id, t)
+		c.tally = t
+		return out, t, c.all(ctx)
 	}
 	begun := im.done
 	err = im.Store.Update(ctx, org.id, func(tx store.Tx) error {
@@ -178,7 +198,9 @@ func (im *Importer) organisation(ctx context.Context, org oldOrg) (OrgReport, *t
 				return fmt.Errorf("remove the last import of org %s: %w", org.id, err)
 			}
 		}
-		if err := im.carry(ctx, tx, org.id, t); err != nil {
+		run := c // anew: this may run again
+		run.tally, run.tx = t, tx
+		if err := run.all(ctx); err != nil {
 			return err
 		}
 		return im.remember(ctx, tx, note)
@@ -203,7 +225,7 @@ func isMissing(err error) bool { return errors.Is(err, store.ErrNotFound) }
 var errLeave = errors.New("importer: leave this organisation")
 
 // decide tells what is to be done with an organisation, or errLeave.
-func (im *Importer) decide(ctx context.Context, tx store.Tx, org, source string, out *OrgReport) error {
+func (im *Importer) decide(ctx context.Context, tx store.Reader, org, source string, out *OrgReport) error {
 	_, err := tx.Org(ctx, org)
 	if isMissing(err) {
 		return nil
@@ -265,11 +287,6 @@ func (im *Importer) remember(ctx context.Context, tx store.Tx, note *store.Impor
 		return fmt.Errorf("note the import of org %s: %w", note.Scope, err)
 	}
 	return nil
-}
-
-func (im *Importer) carry(ctx context.Context, tx store.Tx, org string, t *tally) error {
-	c := &carrier{tally: t, src: im.Source, org: org, noNUL: im.NoNUL, tx: tx, step: im.step}
-	return c.all(ctx)
 }
 
 // fingerprint tells apart what the old database has of an organisation at different

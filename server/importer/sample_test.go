@@ -15,6 +15,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/b2b-protocol/b2b/server/files"
 	"github.com/b2b-protocol/b2b/server/importer"
 	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/store/sqlstore"
@@ -180,16 +181,23 @@ func (to target) open(t testing.TB) store.Store {
 func after() time.Time { return time.UnixMilli(1795341156400).Add(time.Minute) }
 
 // importInto imports what from names.
-func importInto(t testing.TB, from, files string, to target) *importer.Report {
+func importInto(t testing.TB, from, folder string, to target) *importer.Report {
 	t.Helper()
-	src, err := importer.Open(t.Context(), from, files)
+	src, err := importer.Open(t.Context(), from, folder)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := to.open(t)
-	im := &importer.Importer{Source: src, Store: s, NoNUL: to.url != "", Now: after}
+	disk, err := files.OpenDisk(filepath.Join(to.dir, "files"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := files.Claim(t.Context(), disk, s); err != nil {
+		t.Fatal(err)
+	}
+	im := &importer.Importer{Source: src, Store: s, Files: disk, NoNUL: to.url != "", Now: after}
 	report, err := im.Run(t.Context())
-	if err := errors.Join(err, src.Close(), s.Close()); err != nil {
+	if err := errors.Join(err, src.Close(), s.Close(), disk.Close()); err != nil {
 		t.Fatalf("import %s: %v", from, err)
 	}
 	return report

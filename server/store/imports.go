@@ -30,6 +30,7 @@ type ImportRows struct {
 	JoinRequests    []JoinRequest
 	ThreadMessages  []ThreadMessage
 	Artifacts       []Artifact
+	Files           []File
 	Audit           []AuditEntry
 }
 

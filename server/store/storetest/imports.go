@@ -40,6 +40,7 @@ func importWhole(s *suite) {
 	first := store.ThreadMessage{ID: "t1", ThreadID: thread.ID, SenderID: ptr("o-b"), Content: "x", MentionAll: true, CreatedAt: 6}
 	reply := store.ThreadMessage{ID: "t2", ThreadID: thread.ID, Content: "y", ReplyToID: ptr("t1"), CreatedAt: 6}
 	artifact := store.Artifact{ID: "f", ThreadID: thread.ID, Key: "k", Type: "text", Version: 3, CreatedAt: 8, UpdatedAt: 8}
+	file := store.File{ID: "file", OrgID: "o", Name: "naÃ¯ve æ.txt", MIMEType: "text/html", Size: 3, CreatedAt: 8}
 	audit := store.AuditEntry{ID: "u", OrgID: "o", Action: "x", TargetType: "y", TargetID: "z", CreatedAt: 9}
 	err := s.imported("o", func(tx store.Tx) error {
 		if err := tx.ImportRows(s.ctx, &store.ImportRows{
@@ -56,6 +57,7 @@ func importWhole(s *suite) {
 			JoinRequests:    []store.JoinRequest{{ID: "j", ThreadID: thread.ID, BotID: "o-b", Status: store.JoinPending, RequestedAt: 6}},
 			ThreadMessages:  []store.ThreadMessage{first, reply},
 			Artifacts:       []store.Artifact{artifact},
+			Files:           []store.File{file},
 			Audit:           []store.AuditEntry{audit},
 		}); err != nil {
 			return err
@@ -92,6 +94,7 @@ func importWhole(s *suite) {
 	same(s, "request", must(s.PendingJoinRequest(s.ctx, thread.ID, "o-b"))(s).ID, "j")
 	same(s, "reply", must(s.ThreadMessage(s.ctx, thread.ID, "t2"))(s).ReplyTo.ID, "t1")
 	same(s, "artifact", must(s.LatestArtifact(s.ctx, thread.ID, "k"))(s), artifact)
+	same(s, "file", must(s.File(s.ctx, "o", "file"))(s), file)
 	same(s, "audit", must(s.Audit(s.ctx, store.AuditQuery{OrgID: "o", Limit: 9}))(s), []store.AuditEntry{audit})
 	same(s, "intervals", must(s.Memberships(s.ctx, "o-a"))(s), []store.Membership{
 		{Kind: store.MemberOfChannel, ScopeID: "c", BotID: "o-a", JoinedSeq: 1},
