@@ -17,7 +17,7 @@ func newCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(serveCommand(), quickstartCommand(), conformanceCommand(), versionCommand())
+	root.AddCommand(serveCommand(), quickstartCommand(), importCommand(), conformanceCommand(), versionCommand())
 	return root
 }
 

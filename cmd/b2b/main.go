@@ -14,7 +14,8 @@ import (
 
 func main() { os.Exit(run()) }
 
-// run does everything and answers the exit status: 0 done, 1 failed.
+// run does everything and answers the exit status: 0 done, 1 failed, 2 an import left
+// organisations out.
 func run() int {
 	ctx, stop := untilSignal(context.Background())
 	defer stop()
@@ -22,6 +23,8 @@ func run() int {
 	switch {
 	case err == nil:
 		return 0
+	case errors.Is(err, errRefused):
+		return 2
 	case errors.Is(err, errFailed):
 		return 1
 	}

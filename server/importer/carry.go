@@ -99,7 +99,7 @@ func (c *carrier) organisation(ctx context.Context) error {
 		c.carried["orgs"]++
 		org := &store.Org{
 			ID: r.text("id"), Name: r.text("name"), SecretHash: r.text("org_secret"), PersistMessages: r.number("persist_messages", 1) != 0,
-			Status: r.textOr("status", store.OrgActive), JoinApprovalRequired: r.flag("join_approval_required"), CreatedAt: r.number("created_at", 0),
+			Status: r.oneOf("status", store.OrgActive, store.OrgSuspended, store.OrgActive), JoinApprovalRequired: r.flag("join_approval_required"), CreatedAt: r.number("created_at", 0),
 		}
 		if c.tx == nil {
 			return nil

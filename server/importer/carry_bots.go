@@ -14,14 +14,14 @@ func (c *carrier) bots(ctx context.Context) error {
 		join_status join_status_changed_by join_status_changed_at join_status_reason`
 	return c.from(ctx, "bots", columns, "", "", "t.id", func(r *row) error {
 		b := store.Bot{
-			ID: r.text("id"), OrgID: c.org, Name: r.text("name"), TokenHash: r.text("token"), AuthRole: r.textOr("auth_role", store.AuthMember),
+			ID: r.text("id"), OrgID: c.org, Name: r.text("name"), TokenHash: r.text("token"), AuthRole: r.oneOf("auth_role", store.AuthMember, store.AuthMember, store.AuthAdmin),
 			Metadata: r.json("metadata", anyJSON), WebhookURL: r.maybe("webhook_url"), WebhookSecret: r.maybe("webhook_secret"),
 			Bio: r.maybe("bio"), Role: r.maybe("role"), Function: r.maybe("function"), Team: r.maybe("team"),
 			Tags: r.json("tags", texts), Languages: r.json("languages", texts), Protocols: r.json("protocols", objectOrArray),
 			StatusText: r.maybe("status_text"), Timezone: r.maybe("timezone"), ActiveHours: r.maybe("active_hours"),
 			Version: r.maybe("version"), Runtime: r.maybe("runtime"),
 			LastSeenAt: r.when("last_seen_at"), CreatedAt: r.number("created_at", 0),
-			JoinStatus: r.textOr("join_status", store.BotActive), JoinStatusChangedBy: r.maybe("join_status_changed_by"),
+			JoinStatus: r.oneOf("join_status", store.BotActive, store.BotRejected, store.BotPending, store.BotActive), JoinStatusChangedBy: r.maybe("join_status_changed_by"),
 			JoinStatusChangedAt: r.when("join_status_changed_at"), JoinStatusReason: r.maybe("join_status_reason"),
 		}
 		redact(b.JoinStatusChangedBy, "session:")

@@ -4,6 +4,9 @@ import "encoding/json"
 
 // expected is the part of expected.json that the tests read by name.
 type expected struct {
+	Source struct {
+		LastRowAt int64 `json:"last_row_at"`
+	} `json:"source"`
 	Tables map[string]struct {
 		Rows   int64  `json:"rows"`
 		Import string `json:"import"`
@@ -31,11 +34,8 @@ type expected struct {
 			OrgID       string `json:"org_id"`
 			Expect      answer `json:"expect_register_new_name"`
 		}
-		Invites []struct {
-			ID, Code string
-			Expect   answer `json:"expect_create_org"`
-		} `json:"invite_codes"`
-		Dead []struct {
+		Invites []inviteFacts `json:"invite_codes"`
+		Dead    []struct {
 			What, Name, Token, Secret string
 			OrgID                     string `json:"org_id"`
 			Expect                    answer
@@ -43,8 +43,8 @@ type expected struct {
 	} `json:"credentials"`
 	Orgs     []map[string]any `json:"orgs"`
 	Bots     []map[string]any `json:"bots"`
-	Channels []scopeFacts     `json:"channels"`
-	Threads  []scopeFacts     `json:"threads"`
+	Channels []map[string]any `json:"channels"`
+	Threads  []map[string]any `json:"threads"`
 	Files    []map[string]any `json:"files"`
 	Catchup  struct {
 		Rows   int64            `json:"rows"`
@@ -54,11 +54,19 @@ type expected struct {
 	Totals map[string]json.Number `json:"totals"`
 }
 
+type inviteFacts struct {
+	ID, Code  string
+	Label     *string
+	MaxUses   json.Number `json:"max_uses"`
+	UseCount  json.Number `json:"use_count"`
+	ExpiresAt json.Number `json:"expires_at"`
+	CreatedAt json.Number `json:"created_at"`
+	Expect    answer      `json:"expect_create_org"`
+}
+
 // answer is what a server must answer.
 type answer struct {
 	Status     int
 	Code       string
 	JoinStatus string `json:"join_status"`
 }
-
-type scopeFacts map[string]any

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -142,6 +143,16 @@ func (r *row) textOr(name, fallback string) string {
 		return *text
 	}
 	return fallback
+}
+
+// oneOf is a text that must be one of a few, of which the first stands for all others.
+func (r *row) oneOf(name, fallback string, all ...string) string {
+	text := r.textOr(name, fallback)
+	if slices.Contains(all, text) {
+		return text
+	}
+	r.note(name, "an unknown value became "+all[0])
+	return all[0]
 }
 
 // json is a text of JSON, or nil when there is none that can be read.

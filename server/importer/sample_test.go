@@ -177,8 +177,8 @@ func (to target) open(t testing.TB) store.Store {
 	return s
 }
 
-// after is a time just after the samples were made, and before their rows are old.
-func after() time.Time { return time.UnixMilli(1795341156400).Add(time.Minute) }
+// after is a time just after a sample was made, and before its rows are old.
+func (e *expected) after() time.Time { return time.UnixMilli(e.Source.LastRowAt).Add(10 * time.Minute) }
 
 // importInto imports what from names.
 func importInto(t testing.TB, from, folder string, to target) *importer.Report {
@@ -195,7 +195,7 @@ func importInto(t testing.TB, from, folder string, to target) *importer.Report {
 	if err := files.Claim(t.Context(), disk, s); err != nil {
 		t.Fatal(err)
 	}
-	im := &importer.Importer{Source: src, Store: s, Files: disk, NoNUL: to.url != "", Now: after}
+	im := &importer.Importer{Source: src, Store: s, Files: disk, NoNUL: to.url != "", Now: time.Now}
 	report, err := im.Run(t.Context())
 	if err := errors.Join(err, src.Close(), s.Close(), disk.Close()); err != nil {
 		t.Fatalf("import %s: %v", from, err)

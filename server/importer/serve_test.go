@@ -11,12 +11,14 @@ import (
 	"testing"
 
 	"github.com/b2b-protocol/b2b/server"
+	"github.com/b2b-protocol/b2b/server/store"
 )
 
 // site is a server over what was imported, and the credentials of the old one.
 type site struct {
 	testing.TB
 	url      string
+	store    store.Store
 	expected *expected
 	cookies  map[string]string // of logins, by who
 }
@@ -26,7 +28,7 @@ type site struct {
 func serve(t testing.TB, to target, e *expected) *site {
 	t.Helper()
 	s, err := server.New(t.Context(), server.Config{
-		DataDir: to.dir, DatabaseURL: to.url, AdminSecret: e.Credentials.Admin.Value, MaxMessage: 65536, MaxFileSizeMB: 50, Now: after,
+		DataDir: to.dir, DatabaseURL: to.url, AdminSecret: e.Credentials.Admin.Value, MaxMessage: 65536, MaxFileSizeMB: 50, Now: e.after,
 	}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -38,7 +40,7 @@ func serve(t testing.TB, to target, e *expected) *site {
 			t.Error(err)
 		}
 	})
-	return &site{TB: t, url: h.URL, expected: e, cookies: map[string]string{}}
+	return &site{TB: t, url: h.URL, store: s.Store(), expected: e, cookies: map[string]string{}}
 }
 
 // response is an answer of the server.

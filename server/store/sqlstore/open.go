@@ -42,6 +42,10 @@ type Config struct {
 	// MaxConns bounds the connections to the database; 0 is 4 for SQLite (its
 	// readers) and 16 for PostgreSQL.
 	MaxConns int
+	// CacheMB is how much the writer of SQLite keeps in memory; 0 is 4. Imports, which
+	// write all over the file in one change, want more: what does not fit goes to disk
+	// again and again.
+	CacheMB int
 }
 
 // IsPostgres tells whether a URL names a PostgreSQL server.

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -32,7 +33,7 @@ func openSQLite(ctx context.Context, cfg Config) (_ store.Store, err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
-	writeDB, err := sql.Open("sqlite", sqliteAddress(path, 4096))
+	writeDB, err := sql.Open("sqlite", sqliteAddress(path, cmp.Or(cfg.CacheMB, 4)<<10))
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/spf13/cobra"
+
+	"github.com/b2b-protocol/b2b/server"
+	"github.com/b2b-protocol/b2b/server/files"
+	"github.com/b2b-protocol/b2b/server/importer"
+	"github.com/b2b-protocol/b2b/server/store/sqlstore"
+)
+
+// importCacheMB is the memory that the embedded database may use while it imports.
+const importCacheMB = 256
+
+// importing is what one run of `b2b import` was asked to do.
+type importing struct {
+	server.Config
+	from, files  string
+	dryRun, json bool
+	out, told    io.Writer // the report, and how far it is
+}
+
+func importCommand() *cobra.Command {
+	do := importing{Config: server.ConfigFromEnv(os.Getenv)}
+	cmd := &cobra.Command{
+		Use:   "import --from <hxa-connect.db | data folder | postgres URL>",
+		Short: "Bring an HXA-Connect database over",
+		Long: "Bring everything of an HXA-Connect 1.x database over, under the ids it has: tokens, secrets,\n" +
+			"tickets and invite codes go on working. The old database is only read. An organisation\n" +
+			"comes over whole or not at all; run it again after an interruption, or for what is new.\n\n" +
+			"The target is named as for serve: --data, or --database for PostgreSQL.\n\n" +
+			"Exit status: 0 everything is here; 1 it failed, and the organisations reported as imported\n" +
+			"are here; 2 organisations were refused, the report says why.",
+		Example: "  b2b import --from ./data --dry-run\n" +
+			"  b2b import --from postgres://localhost/hxa --files ./data --database postgres://localhost/b2b",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			do.out, do.told = cmd.OutOrStdout(), cmd.ErrOrStderr()
+			return do.run(cmd.Context())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&do.from, "from", "", "what to import: the database file, its data folder, or a PostgreSQL URL")
+	f.StringVar(&do.files, "files", "", "folder that holds the old files/; needed beside PostgreSQL (default: that of the database file)")
+	f.StringVar(&do.DataDir, "data", do.DataDir, "data folder to import to: the embedded database and the files")
+	f.StringVar(&do.DatabaseURL, "database", do.DatabaseURL, "PostgreSQL URL to import to; empty uses the embedded database")
+	f.BoolVar(&do.dryRun, "dry-run", false, "read everything, write nothing, and report")
+	f.BoolVar(&do.json, "json", false, "report as JSON")
+	if err := cmd.MarkFlagRequired("from"); err != nil {
+		panic(err) // the flag is defined above
+	}
+	return cmd
+}
+
+func (do *importing) run(ctx context.Context) (err error) {
+	if sameDatabase(do.from, do.DatabaseURL) {
+		return errors.New("--from and --database are the same database: the old one is only read, so name a new one (the old variable HXA_CONNECT_DATABASE_URL names the target, too)")
+	}
+	src, err := importer.Open(ctx, do.from, do.files)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, src.Close()) }()
+	bar := &progress{out: do.told, terminal: isTerminal(do.told)}
+	im := &importer.Importer{Source: src, NoNUL: do.DatabaseURL != "", Now: time.Now, Progress: bar.show}
+	if !do.dryRun {
+		closeTarget, err := do.openTarget(ctx, im)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, closeTarget()) }()
+	}
+	report, err := im.Run(ctx)
+	bar.end()
+	if e := do.report(report); e != nil {
+		return errors.Join(err, e)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("the import was interrupted: run it again to go on (%w)", ctx.Err())
+	case err != nil:
+		return err
+	case report.Failed():
+		return errRefused
+	}
+	return nil
+}
+
+// openTarget opens what is imported to, which must be nobody else's.
+func (do *importing) openTarget(ctx context.Context, im *importer.Importer) (closeAll func() error, err error) {
+	if err := os.MkdirAll(do.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data folder: %w", err)
+	}
+	if do.DatabaseURL == "" {
+		switch used, err := sqlstore.InUse(ctx, do.StorePath()); {
+		case err != nil:
+			return nil, err
+		case used:
+			return nil, fmt.Errorf("%s is in use: stop the server first. An import holds the embedded database for as long as an organisation takes", do.StorePath())
+		}
+	}
+	st, err := sqlstore.Open(ctx, sqlstore.Config{URL: do.StorePath(), CacheMB: importCacheMB})
+	if err != nil {
+		return nil, fmt.Errorf("open the database to import to: %w", err)
+	}
+	disk, err := files.OpenDisk(filepath.Join(do.DataDir, "files"))
+	if err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	if err := files.Claim(ctx, disk, st); err != nil {
+		return nil, errors.Join(err, disk.Close(), st.Close())
+	}
+	im.Store, im.Files = st, disk
+	return func() error { return errors.Join(disk.Close(), st.Close()) }, nil
+}
+
+// sameDatabase tells whether two PostgreSQL URLs name one database.
+func sameDatabase(from, to string) bool {
+	if !sqlstore.IsPostgres(from) || !sqlstore.IsPostgres(to) {
+		return false
+	}
+	a, errA := pgconn.ParseConfig(from)
+	b, errB := pgconn.ParseConfig(to)
+	return errA == nil && errB == nil && a.Host == b.Host && a.Port == b.Port && a.Database == b.Database
+}
+
+// errRefused says that the report names organisations that were refused.
+var errRefused = fmt.Errorf("organisations were refused: %w", errFailed)
+
+func (do *importing) report(r *importer.Report) error {
+	if do.json {
+		e := json.NewEncoder(do.out)
+		e.SetIndent("", "  ")
+		return e.Encode(r)
+	}
+	_, err := io.WriteString(do.out, reportText(r))
+	return err
+}
+
+// reportText is the report for people.
+func reportText(r *importer.Report) string {
+	var b strings.Builder
+	verb := "carried"
+	if r.DryRun {
+		verb = "would carry"
+	}
+	fmt.Fprintf(&b, "HXA-Connect %s on %s\n\n%-22s %10s %12s %10s %10s %10s\n", r.Version, r.Source, "table", "rows", verb, "skipped", "present", "refused")
+	for _, t := range r.Tables {
+		fmt.Fprintf(&b, "%-22s %10d %12d %10d %10d %10d\n", t.Table, t.Rows, t.Carried, t.Skipped, t.Present, t.Refused)
+	}
+	b.WriteString("\norganisations\n")
+	for _, o := range r.Orgs {
+		fmt.Fprintf(&b, "  %s %q: %s", o.ID, o.Name, o.Outcome)
+		if o.Why != "" {
+			b.WriteString(", " + o.Why)
+		}
+		b.WriteByte('\n')
+	}
+	for _, part := range []struct {
+		title string
+		notes []importer.Note
+	}{{"skipped", r.Skipped}, {"changed", r.Changed}} {
+		if len(part.notes) == 0 {
+			continue
+		}
+		fmt.Fprintf(&b, "\n%s\n", part.title)
+		for _, n := range part.notes {
+			fmt.Fprintf(&b, "  %s: %d, %s%s\n", n.Table, n.Rows, n.Why, someIDs(n.IDs))
+		}
+	}
+	return b.String()
+}
+
+// someIDs writes the first ids of a note; --json has more.
+func someIDs(ids []string) string {
+	const most = 5
+	if len(ids) == 0 {
+		return ""
+	}
+	text := " (" + strings.Join(ids[:min(most, len(ids))], ", ")
+	if len(ids) > most {
+		text += ", …"
+	}
+	return text + ")"
+}
