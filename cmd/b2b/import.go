@@ -161,7 +161,11 @@ func reportText(r *importer.Report) string {
 	}
 	b.WriteString("\norganisations\n")
 	for _, o := range r.Orgs {
-		fmt.Fprintf(&b, "  %s %q: %s", o.ID, o.Name, o.Outcome)
+		outcome := string(o.Outcome)
+		if r.DryRun && o.Outcome == importer.Imported {
+			outcome = "would be imported"
+		}
+		fmt.Fprintf(&b, "  %s %q: %s", o.ID, o.Name, outcome)
 		if o.Why != "" {
 			b.WriteString(", " + o.Why)
 		}

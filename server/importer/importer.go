@@ -253,7 +253,7 @@ func (im *Importer) decide(ctx context.Context, tx store.Reader, org, source str
 	if err != nil {
 		return err
 	}
-	if top.Seq != before.LastSeq || last != before.LastAudit {
+	if top.Seq != before.LastSeq || last > before.LastAudit {
 		out.Outcome, out.Why = Refused, "there is news of it in the old database, but since its import it was used here, too, and two histories cannot be merged: destroy it here (DELETE /api/orgs/"+org+"), or import into an empty database"
 		return errLeave
 	}
@@ -261,6 +261,8 @@ func (im *Importer) decide(ctx context.Context, tx store.Reader, org, source str
 	return nil
 }
 
+// lastAudit marks the newest audit entry of an organisation: a text that sorts by age, so
+// that entries which retention removes are not taken for news.
 func lastAudit(ctx context.Context, r store.AuditReader, org string) (string, error) {
 	newest, err := r.Audit(ctx, store.AuditQuery{OrgID: org, Limit: 1})
 	if err != nil {
@@ -269,7 +271,7 @@ func lastAudit(ctx context.Context, r store.AuditReader, org string) (string, er
 	if len(newest) == 0 {
 		return "", nil
 	}
-	return newest[0].ID, nil
+	return fmt.Sprintf("%020d.%s", newest[0].CreatedAt, newest[0].ID), nil
 }
 
 // remember notes the import and how the organisation looks now.

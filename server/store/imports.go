@@ -9,7 +9,7 @@ type Import struct {
 	Source     string `bun:"source"`   // fingerprint of what was brought over
 	ImportedAt int64  `bun:"imported_at"`
 	LastSeq    int64  `bun:"last_seq"`   // where the log of the organisation ended then
-	LastAudit  string `bun:"last_audit"` // id of its newest audit entry then; empty: none
+	LastAudit  string `bun:"last_audit"` // its newest audit entry then, the importer's own; empty: none
 	Detail     string `bun:"detail"`     // JSON, the importer's own
 }
 

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/b2b-protocol/b2b/server/importer"
+)
+
+// oldDatabase unpacks the data folder of an HXA-Connect server.
+func oldDatabase(t *testing.T) string {
+	t.Helper()
+	packed, err := os.Open("../../server/importer/testdata/hxa-connect-sample.tar.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer packed.Close()
+	unzipped, err := gzip.NewReader(packed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for r := tar.NewReader(unzipped); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return dir
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h.Name != "hxa-connect-sample/hxa-connect.db" {
+			continue
+		}
+		content, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "hxa-connect.db"), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// runImport runs `b2b import`.
+func runImport(t *testing.T, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	cmd := importCmd(t, args...)
+	var out, told bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &told
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), out.String(), told.String()
+}
+
+func importCmd(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(build(t), append([]string{"import"}, args...)...)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
+	return cmd
+}
+
+// The old token of the sample's bot "scribe".
+const oldToken = "bot_a084a2ae6e245ebb3903fc86f6478ddee1da7d428a665562"
+
+func TestImportCommand(t *testing.T) {
+	old, data := oldDatabase(t), t.TempDir()
+	status, out, told := runImport(t, "--from", old, "--data", data, "--dry-run")
+	if status != 0 || !strings.Contains(out, "Northwind Lab") || !strings.Contains(told, "100 %") {
+		t.Fatalf("dry run: %d\n%s%s", status, out, told)
+	}
+	if left, err := os.ReadDir(data); err != nil || len(left) > 0 {
+		t.Errorf("a dry run wrote %v, %v", left, err)
+	}
+	status, out, told = runImport(t, "--from", old, "--data", data, "--json")
+	var report importer.Report
+	if err := json.Unmarshal([]byte(out), &report); status != 0 || err != nil || len(report.Orgs) != 4 || report.Failed() {
+		t.Fatalf("import: %d, %v\n%s%s", status, err, out, told)
+	}
+
+	n := serve(t, data)
+	me := (&client{t: t, url: n.URL, token: oldToken}).must("GET", "/api/me", nil)
+	if me["name"] != "scribe" {
+		t.Errorf("the old token is that of %v", me["name"])
+	}
+	status, _, told = runImport(t, "--from", old, "--data", data)
+	if status != 1 || !strings.Contains(told, "stop the server first") {
+		t.Errorf("beside a running server: %d %s", status, told)
+	}
+	(&client{t: t, url: n.URL, token: oldToken}).must("POST", "/api/send", map[string]any{"to": "conductor", "content": "new here"})
+	n.kill()
+
+	status, out, told = runImport(t, "--from", old, "--data", data)
+	if status != 0 || !strings.Contains(out, "Northwind Lab\": present") {
+		t.Errorf("again: %d\n%s%s", status, out, told)
+	}
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(old, "hxa-connect.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.ExecContext(t.Context(), "UPDATE threads SET revision = revision + 100")
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	status, out, told = runImport(t, "--from", old, "--data", data)
+	if status != 2 || !strings.Contains(out, "Northwind Lab\": refused, there is news") || !strings.Contains(out, "Vineyard\": replaced") {
+		t.Errorf("with news on both sides: %d\n%s%s", status, out, told)
+	}
+}
+
+func TestImportCommandRefuses(t *testing.T) {
+	for _, c := range []struct {
+		want string
+		args []string
+	}{
+		{`required flag(s) "from" not set`, nil},
+		{"no such file", []string{"--from", "nowhere.db"}},
+		{"the same database", []string{"--from", "postgres://a@localhost/hxa", "--database", "postgresql://b:secret@localhost:5432/hxa"}},
+		{"cannot be read", []string{"--from", "postgres://a:my-password@local host/%zz"}},
+	} {
+		status, out, told := runImport(t, append(c.args, "--data", t.TempDir())...)
+		if status != 1 || !strings.Contains(told, c.want) || out != "" {
+			t.Errorf("%v: %d %q %q, want %q", c.args, status, out, told, c.want)
+		}
+		if strings.Contains(told, "secret") || strings.Contains(told, "my-password") {
+			t.Errorf("%v: the answer has the password: %q", c.args, told)
+		}
+	}
+}
+
+// An import that is killed leaves whole organisations or none of them, and goes on when
+// it is run again.
+func TestImportKilled(t *testing.T) {
+	for _, backend := range backends {
+		t.Run(backend.name, func(t *testing.T) {
+			t.Parallel()
+			old, data := oldDatabase(t), t.TempDir()
+			grow(t, filepath.Join(old, "hxa-connect.db"))
+			args := []string{"--from", old, "--data", data}
+			env := backend.env(t)
+			for _, name := range env {
+				if url, ok := strings.CutPrefix(name, "B2B_DATABASE_URL="); ok {
+					args = append(args, "--database", url)
+				}
+			}
+			killed := 0
+			for _, after := range []time.Duration{50, 150, 300, 600} {
+				ctx, cancel := context.WithTimeout(t.Context(), after*time.Millisecond)
+				cmd := importCmd(t, args...)
+				if err := cmd.Start(); err != nil {
+					t.Fatal(err)
+				}
+				<-ctx.Done()
+				cancel()
+				if cmd.Process.Kill() == nil {
+					killed++
+				}
+				if err := cmd.Wait(); err == nil {
+					break // it was done
+				}
+			}
+			if killed == 0 {
+				t.Fatal("none was killed")
+			}
+			status, out, told := runImport(t, append(args, "--json")...)
+			var report importer.Report
+			if err := json.Unmarshal([]byte(out), &report); status != 0 || err != nil || report.Failed() {
+				t.Fatalf("after %d kills: %d, %v\n%s%s", killed, status, err, out, told)
+			}
+			for _, table := range report.Tables {
+				if table.Rows != table.Carried+table.Skipped+table.Present {
+					t.Errorf("%+v", table)
+				}
+			}
+			n := serve(t, data, env...)
+			c := &client{t: t, url: n.URL, token: oldToken}
+			stats := c.must("GET", "/api/stats", nil)
+			if got := fmt.Sprint(stats["message_count"], stats["org_count"], stats["bot_count"]); got != fmt.Sprint(88+grown, 4, 21) {
+				t.Errorf("messages, orgs and bots: %s", got)
+			}
+		})
+	}
+}
+
+const grown = 20_000
+
+// grow adds messages to one organisation.
+func grow(t *testing.T, file string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.ExecContext(t.Context(), `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+		INSERT INTO messages (id, channel_id, sender_id, content, created_at)
+		SELECT 'grown-' || i, (SELECT id FROM channels LIMIT 1), 'x', 'text ' || i, 1795000000000 + i FROM n`, grown)
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
