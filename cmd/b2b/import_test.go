@@ -131,7 +131,7 @@ func TestImportCommandRefuses(t *testing.T) {
 		{`required flag(s) "from" not set`, nil},
 		{"no such file", []string{"--from", "nowhere.db"}},
 		{"the same database", []string{"--from", "postgres://a@localhost/hxa", "--database", "postgresql://b:secret@localhost:5432/hxa"}},
-		{"cannot be read", []string{"--from", "postgres://a:my-password@local host/%zz"}},
+		{"open the old database", []string{"--from", "postgres://a:my-password@local host/%zz"}},
 	} {
 		status, out, told := runImport(t, append(c.args, "--data", t.TempDir())...)
 		if status != 1 || !strings.Contains(told, c.want) || out != "" {

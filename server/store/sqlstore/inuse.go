@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 
 	"modernc.org/sqlite"
@@ -21,8 +22,9 @@ func InUse(ctx context.Context, path string) (used bool, err error) {
 		return false, fmt.Errorf("look at %s: %w", path, err)
 	}
 	// The exclusive lock is only to be had alone: everybody else who reads or writes
-	// with a write-ahead log holds a shared one for as long as the file is open.
-	db, err := sql.Open("sqlite", sqliteAddress(path, 64, "busy_timeout(0)", "locking_mode(EXCLUSIVE)"))
+	// with a write-ahead log holds a shared one for as long as the file is open. The mode
+	// has to be set before the file is first read.
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?_pragma=locking_mode(EXCLUSIVE)&_pragma=busy_timeout(0)")
 	if err != nil {
 		return false, fmt.Errorf("open %s: %w", path, err)
 	}
