@@ -114,7 +114,7 @@ func (do *importing) openTarget(ctx context.Context, im *importer.Importer) (clo
 	if err != nil {
 		return nil, fmt.Errorf("open the database to import to: %w", err)
 	}
-	disk, err := files.OpenDisk(filepath.Join(do.DataDir, "files"))
+	disk, err := files.OpenDisk(filepath.Join(do.DataDir, "b2b-files"))
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
 	}

@@ -5,9 +5,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
+	"testing"
 )
 
 // An allowance is a difference between the two servers that the specification makes.
@@ -95,6 +97,19 @@ var allowances = []allowance{
 		}
 		return body
 	}},
+}
+
+// A difference that the specification does not make is none that may be allowed.
+func TestAllowancesAreSpecified(t *testing.T) {
+	spec, err := os.ReadFile("../../SPEC.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range allowances {
+		if !strings.Contains(string(spec), "**"+a.requirement+"** (") {
+			t.Errorf("SPEC.md has no %s", a.requirement)
+		}
+	}
 }
 
 var sessionID = regexp.MustCompile(`^[0-9a-f]{64}$`)

@@ -121,9 +121,8 @@ func (im *Importer) strayBytes(ctx context.Context, all *tally) error {
 	}
 	seed := maphash.MakeSeed()
 	known := map[uint64]struct{}{}
-	err := im.Source.each(ctx, "files", "SELECT id, path FROM files", nil, func(r *row) error {
+	err := im.Source.each(ctx, "files", "SELECT path FROM files", nil, func(r *row) error {
 		known[maphash.String(seed, path.Clean(r.text("path")))] = struct{}{}
-		known[maphash.String(seed, r.text("id"))] = struct{}{} // our own, where both servers have one folder
 		return nil
 	})
 	if err != nil {
@@ -137,8 +136,7 @@ func (im *Importer) strayBytes(ctx context.Context, all *tally) error {
 		if err != nil {
 			return err
 		}
-		name = filepath.ToSlash(name)
-		if !contains(known, maphash.String(seed, name)) && !contains(known, maphash.String(seed, path.Base(name))) && name != "files/owner.txt" {
+		if name = filepath.ToSlash(name); !contains(known, maphash.String(seed, name)) {
 			note(all.skips, onDisk, "no row of the old database names it", 1, validText(name))
 		}
 		return ctx.Err()
