@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -15,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/b2b-protocol/b2b/server"
-	"github.com/b2b-protocol/b2b/server/files"
 	"github.com/b2b-protocol/b2b/server/importer"
 	"github.com/b2b-protocol/b2b/server/store/sqlstore"
 )
@@ -114,15 +112,12 @@ func (do *importing) openTarget(ctx context.Context, im *importer.Importer) (clo
 	if err != nil {
 		return nil, fmt.Errorf("open the database to import to: %w", err)
 	}
-	disk, err := files.OpenDisk(filepath.Join(do.DataDir, "b2b-files"))
+	bytes, err := server.OpenFiles(ctx, do.Config, st)
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
-	if err := files.Claim(ctx, disk, st); err != nil {
-		return nil, errors.Join(err, disk.Close(), st.Close())
-	}
-	im.Store, im.Files = st, disk
-	return func() error { return errors.Join(disk.Close(), st.Close()) }, nil
+	im.Store, im.Files = st, bytes
+	return func() error { return errors.Join(bytes.Close(), st.Close()) }, nil
 }
 
 // sameDatabase tells whether two PostgreSQL URLs name one database.

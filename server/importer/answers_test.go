@@ -32,9 +32,6 @@ func TestAnswersAreThoseOfTheOldServer(t *testing.T) {
 				return strings.Compare(fmt.Sprint(strings.Contains(a.As, "admin")), fmt.Sprint(strings.Contains(b.As, "admin")))
 			})
 			for _, want := range all {
-				if strings.HasPrefix(want.Path, "/api/files/") {
-					continue // see TestFilesComeOver
-				}
 				t.Run(want.As+" "+want.Path, func(t *testing.T) {
 					site.TB = t
 					got := site.as(want.As, want.Method, want.Path, nil)

@@ -20,7 +20,7 @@ func TestFilesComeOver(t *testing.T) {
 				importInto(t, s.from, s.dir, to)
 				f := &facts{site: &site{TB: t}}
 				db := to.open(t)
-				disk := must(files.OpenDisk(filepath.Join(to.dir, "files")))(t)
+				disk := must(files.OpenDisk(filepath.Join(to.dir, "b2b-files")))(t)
 				for _, want := range s.expected.Files {
 					id, org := text(want, "id"), text(want, "org_id")
 					row := must(db.File(t.Context(), org, id))(t)

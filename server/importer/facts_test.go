@@ -22,7 +22,7 @@ func TestFacts(t *testing.T) {
 					run  func()
 				}{
 					{"tokens", f.tokens}, {"dead", f.dead}, {"audit", f.audit}, {"logins", f.logins}, {"totals", f.totals},
-					{"orgs", f.orgs}, {"wake", f.wake}, {"bots", f.bots}, {"channels", f.channels}, {"threads", f.threads},
+					{"orgs", f.orgs}, {"wake", f.wake}, {"bots", f.bots}, {"channels", f.channels}, {"threads", f.threads}, {"files", f.downloads},
 					{"invites", f.invites}, {"tickets", f.tickets}, {"tombstones", f.tombstones},
 				}
 				for _, step := range steps {
@@ -237,6 +237,19 @@ func (f *facts) tickets() {
 	for i, k := range f.expected.Credentials.Tickets {
 		r := f.as("", "POST", "/api/auth/register", map[string]string{"org_id": k.OrgID, "ticket": k.Ticket, "name": fmt.Sprintf("new-%d", i)})
 		f.answers("ticket "+k.Ticket, k.Expect, r)
+	}
+}
+
+// downloads fetches every file as an admin of its org.
+func (f *facts) downloads() {
+	for _, want := range f.expected.Files {
+		r := f.as("bot:"+f.adminIn(text(want, "org_id")), "GET", "/api/files/"+text(want, "id"), nil)
+		if want["on_disk"] != true {
+			f.is("download of "+text(want, "id"), 404, r.Status)
+			continue
+		}
+		f.is("download of "+text(want, "id"), 200, r.Status)
+		f.is("bytes of "+text(want, "id"), want["sha256"], sha(string(r.Raw)))
 	}
 }
 

@@ -84,7 +84,7 @@ func (s *site) as(who, method, path string, body any) *response {
 	if out.Raw, err = io.ReadAll(res.Body); err != nil {
 		s.Fatal(err)
 	}
-	if strings.HasPrefix(res.Header.Get("Content-Type"), "application/json") {
+	if strings.HasPrefix(res.Header.Get("Content-Type"), "application/json") && res.Header.Get("Content-Disposition") == "" {
 		d := json.NewDecoder(bytes.NewReader(out.Raw))
 		d.UseNumber()
 		if err := d.Decode(&out.Body); err != nil {
