@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"index/suffixarray"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// relay is a proxy before nodes. It sends each request, and each connection, to the
+// next of them, so that nothing sticks; and it notes the secrets and the texts that pass
+// it, none of which a node may write to its log.
+type relay struct {
+	URL   string
+	t     *testing.T
+	nodes []*node
+	turn  atomic.Uint64
+
+	mu     sync.Mutex
+	secret map[string]string // where each was seen first
+}
+
+// alone says that each node counts failed logins by itself, as without Redis: they all
+// go to the first.
+func newRelay(t *testing.T, alone bool, nodes ...*node) *relay {
+	t.Helper()
+	r := &relay{t: t, nodes: nodes, secret: map[string]string{adminSecret: "the environment"}}
+	urls := make([]*url.URL, len(nodes))
+	for i, n := range nodes {
+		u, err := url.Parse(n.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		urls[i] = u
+	}
+	proxy := httptest.NewServer(&httputil.ReverseProxy{
+		FlushInterval: -1, // streams are told at once
+		Rewrite: func(p *httputil.ProxyRequest) {
+			next := urls[r.turn.Add(1)%uint64(len(urls))]
+			if alone && p.In.URL.Path == "/api/auth/login" {
+				next = urls[0]
+			}
+			p.SetURL(next)
+			p.Out.Host = p.In.Host
+			// The suite stands for many addresses: what it says of them goes through.
+			p.Out.Header["X-Forwarded-For"] = p.In.Header["X-Forwarded-For"]
+			r.sent(p.In.URL.Path, p.Out)
+		},
+		ModifyResponse: r.answered,
+	})
+	t.Cleanup(proxy.Close)
+	r.URL = proxy.URL
+	return r
+}
+
+// sent notes the content of messages.
+func (r *relay) sent(path string, req *http.Request) {
+	if req.Method != http.MethodPost || req.Body == nil || !strings.HasSuffix(path, "/send") && !strings.HasSuffix(path, "/messages") {
+		return
+	}
+	body, err := io.ReadAll(req.Body)
+	if err != nil {
+		return // the server is told by the length
+	}
+	req.Body = io.NopCloser(bytes.NewReader(body))
+	var m map[string]any
+	if json.Unmarshal(body, &m) == nil {
+		if text, ok := m["content"].(string); ok && len(text) >= 20 && len(text) < 200 {
+			r.note(text, path)
+		}
+	}
+}
+
+// answered notes the secrets in an answer.
+func (r *relay) answered(res *http.Response) error {
+	for _, c := range res.Cookies() {
+		if c.Value != "" {
+			r.note(c.Value, "Set-Cookie")
+		}
+	}
+	if res.ContentLength < 0 || res.Request.Method != http.MethodPost || !strings.HasPrefix(res.Header.Get("Content-Type"), "application/json") {
+		return nil
+	}
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		return err
+	}
+	if err := res.Body.Close(); err != nil {
+		return err
+	}
+	res.Body = io.NopCloser(bytes.NewReader(body))
+	var m map[string]any
+	if json.Unmarshal(body, &m) != nil {
+		return nil
+	}
+	for _, key := range []string{"token", "org_secret", "ticket", "code"} {
+		if text, ok := m[key].(string); ok && strings.ContainsAny(text, "0123456789") && len(text) >= 16 {
+			r.note(text, res.Request.URL.Path)
+		}
+	}
+	return nil
+}
+
+func (r *relay) note(secret, where string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, known := r.secret[secret]; !known {
+		r.secret[secret] = where
+	}
+}
+
+// checkLogs looks for errors in the logs of the nodes, and for what they must not tell.
+func (r *relay) checkLogs() {
+	r.t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i, n := range r.nodes {
+		logs := n.logs.String()
+		if containsError(logs) {
+			r.t.Errorf("node %d logged errors:\n%s", i, errorLines(logs))
+		}
+		index := suffixarray.New([]byte(logs))
+		for secret, where := range r.secret {
+			if at := index.Lookup([]byte(secret), 1); at != nil {
+				line := logs[strings.LastIndexByte(logs[:at[0]], '\n')+1:]
+				line, _, _ = strings.Cut(line, "\n")
+				r.t.Errorf("node %d logged what passed in %s: %s", i, where, line)
+			}
+		}
+		r.t.Logf("node %d: %d bytes of log have none of %d secrets and texts", i, len(logs), len(r.secret))
+	}
+}
+
+func errorLines(logs string) string {
+	var lines []string
+	for line := range strings.Lines(logs) {
+		if containsError(line) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "")
+}
