@@ -120,12 +120,26 @@ var catalogue = sync.OnceValue(func() map[b2bv1.ErrorCode]*optionsv1.ErrorSpec {
 	return specs
 })
 
-// AsError finds the *Error in err, or makes an internal one that tells nothing.
-// The second result tells whether err was one.
+// outage is an error of something that the server needs and that cannot work now.
+type outage interface {
+	error
+	// Outage answers what is wrong, what to do, and in how many seconds.
+	Outage() (message, hint string, retryAfter int)
+}
+
+// AsError finds the *Error in err, or makes one: UNAVAILABLE of an outage, else an
+// internal one that tells nothing. The second result tells whether err was one.
 func AsError(err error) (*Error, bool) {
 	var e *Error
 	if errors.As(err, &e) {
 		return e, true
+	}
+	var o outage
+	if errors.As(err, &o) {
+		message, hint, after := o.Outage()
+		e := Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "%s", message).WithHint(hint)
+		e.RetryAfter = after
+		return e, false
 	}
 	return Errorf(b2bv1.ErrorCode_ERROR_CODE_INTERNAL_ERROR, "Internal server error"), false
 }

@@ -154,7 +154,11 @@ func (p *Pipeline) tell(ctx context.Context, info *Info, err error) error {
 	if info.Operation != nil {
 		procedure = info.Operation.Procedure
 	}
-	p.log.ErrorContext(ctx, "call failed", "procedure", procedure, "error", err)
+	level := slog.LevelError
+	if e.Code == b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE {
+		level = slog.LevelWarn // not a fault of this server
+	}
+	p.log.Log(ctx, level, "call failed", "procedure", procedure, "error", err)
 	return e
 }
 

@@ -42,3 +42,31 @@ func (c Conflict) Error() string { return "store: conflict: " + string(c) }
 
 // Is makes every Conflict match ErrConflict.
 func (c Conflict) Is(target error) bool { return target == ErrConflict }
+
+// Outage is the error of a database that cannot work now: it is not reached, or has
+// no room. What failed with it can be tried again.
+type Outage struct {
+	// Unknown says that a change may or may not have been made: the database went
+	// away while it was committed.
+	Unknown bool
+	// Full says that there is no room for more; reading goes on.
+	Full bool
+	Err  error
+}
+
+func (o *Outage) Error() string { return "store: the database cannot work now: " + o.Err.Error() }
+
+func (o *Outage) Unwrap() error { return o.Err }
+
+// Outage is what a caller may be told: what is wrong, what to do, and in how many
+// seconds.
+func (o *Outage) Outage() (message, hint string, retryAfter int) {
+	const again = "Send it again; with the request_id of the first try it is never done twice."
+	switch {
+	case o.Full:
+		return "The server has no room to keep this", "Nothing was changed. The operator must make room; try again later.", 10
+	case o.Unknown:
+		return "The database went away before it said whether this was done", again, 1
+	}
+	return "The database does not answer at the moment", again, 1
+}

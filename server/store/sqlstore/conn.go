@@ -176,7 +176,7 @@ func failure(q string, err error) error {
 	if len(q) > 80 {
 		q = q[:80] + "…"
 	}
-	return &statementError{q, err}
+	return outage(&statementError{q, err})
 }
 
 type statementError struct {

@@ -1,7 +1,11 @@
 package sqlstore
 
 import (
+	"context"
+	"database/sql/driver"
 	"errors"
+	"io"
+	"net"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -92,4 +96,42 @@ func sqliteUnique(text string) store.Conflict {
 		return store.ConflictID
 	}
 	return store.ConflictOther
+}
+
+// outage makes a *store.Outage of an error that says that the database cannot work
+// now, and leaves others as they are.
+func outage(err error) error {
+	if err == nil {
+		return nil
+	}
+	var known *store.Outage
+	if errors.As(err, &known) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	var pg *pgconn.PgError
+	var lite *sqlite.Error
+	var network net.Error
+	var connect *pgconn.ConnectError
+	switch {
+	case errors.Is(err, errUnknown):
+		return &store.Outage{Unknown: true, Err: err}
+	case errors.As(err, &pg):
+		switch {
+		case pg.Code == "53100": // disk full
+			return &store.Outage{Full: true, Err: err}
+		case strings.HasPrefix(pg.Code, "08"), strings.HasPrefix(pg.Code, "53"), strings.HasPrefix(pg.Code, "57P"), strings.HasPrefix(pg.Code, "58"):
+			return &store.Outage{Err: err}
+		}
+	case errors.As(err, &lite):
+		switch lite.Code() & 0xff {
+		case sqlite3.SQLITE_FULL:
+			return &store.Outage{Full: true, Err: err}
+		case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY:
+			return &store.Outage{Err: err}
+		}
+	case errors.As(err, &connect), errors.As(err, &network), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF),
+		errors.Is(err, driver.ErrBadConn), errors.Is(err, net.ErrClosed):
+		return &store.Outage{Err: err}
+	}
+	return err
 }

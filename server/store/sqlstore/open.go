@@ -92,7 +92,7 @@ type writer interface {
 }
 
 func (s *database) View(ctx context.Context, fn func(store.Reader) error) error {
-	return s.pool.view(ctx, fn)
+	return outage(s.pool.view(ctx, fn))
 }
 
 func (s *database) Update(ctx context.Context, org string, fn func(store.Tx) error) error {
@@ -105,12 +105,12 @@ func (s *database) Update(ctx context.Context, org string, fn func(store.Tx) err
 	}
 	select {
 	case err := <-j.done:
-		return err
+		return outage(err)
 	case <-ctx.Done():
 		if j.cancel() {
 			return ctx.Err()
 		}
-		return <-j.done
+		return outage(<-j.done)
 	}
 }
 
