@@ -625,6 +625,20 @@ func (s Services) Operations() []*Operation {
 			},
 		}),
 		describe(Operation{
+			Procedure:  b2bv1connect.ServerServiceGetSystemPresenceProcedure,
+			NewRequest: func() proto.Message { return new(v1.GetSystemPresenceRequest) },
+			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
+				return result(s.ServerService.GetSystemPresence(ctx, m.(*v1.GetSystemPresenceRequest)))
+			},
+		}),
+		describe(Operation{
+			Procedure:  b2bv1connect.ServerServiceGetConfigProcedure,
+			NewRequest: func() proto.Message { return new(v1.GetConfigRequest) },
+			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
+				return result(s.ServerService.GetConfig(ctx, m.(*v1.GetConfigRequest)))
+			},
+		}),
+		describe(Operation{
 			Procedure:  b2bv1connect.ServerServiceGetVersionProcedure,
 			NewRequest: func() proto.Message { return new(v1.GetVersionRequest) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {

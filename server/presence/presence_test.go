@@ -126,7 +126,7 @@ func TestFirstAndLast(t *testing.T) {
 	w.told("ann online", "ann offline", "ann online")
 }
 
-// The bots of a node that died go offline when its leases end, and one node says so.
+// B2B-PRES-007: the bots of a node that died go offline when its leases end, and one node says so.
 func TestDeadNode(t *testing.T) {
 	w := newWorld(t)
 	dead, b, c := w.node("dead", false), w.node("b", false), w.node("c", false)

@@ -143,6 +143,7 @@ func TestStalledBody(t *testing.T) {
 	}
 }
 
+// B2B-HTTP-016, 017.
 func TestCORS(t *testing.T) {
 	const origin = "\nOrigin: https://app.example"
 	for _, c := range []struct {

@@ -91,10 +91,13 @@ func deref(text *string) string { return textOr(text, "") }
 // changedBy is how a change of standing names who made it: a bot that used its
 // token, or a session's handle.
 func changedBy(caller *call.Caller) string {
-	if caller.Session != nil {
+	switch {
+	case caller.Session != nil:
 		return "session:" + caller.Session.Ref
+	case caller.Kind == call.Bot:
+		return "bot:" + caller.BotID
 	}
-	return "bot:" + caller.BotID
+	return "operator" // in development, where nobody need be known
 }
 
 func (s *orgService) UpdateBotRole(ctx context.Context, req *b2bv1.UpdateBotRoleRequest) (*b2bv1.UpdateBotRoleResponse, error) {

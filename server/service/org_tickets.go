@@ -26,6 +26,12 @@ func (s *orgService) CreateOrgTicket(ctx context.Context, req *b2bv1.CreateOrgTi
 		if err := tx.CreateTicket(ctx, ticket); err != nil {
 			return nil, fmt.Errorf("create a ticket: %w", err)
 		}
+		err := s.audit(ctx, tx, id, actorBot(ctx), "auth.ticket_created", "org_ticket", ticket.ID, detail{
+			"reusable": ticket.Reusable, "skip_approval": ticket.SkipApproval, "expires_at": ticket.ExpiresAt, "created_by": changedBy(call.CallerOf(ctx)),
+		})
+		if err != nil {
+			return nil, err
+		}
 		return &b2bv1.CreateOrgTicketResponse{
 			Ticket: code, ExpiresAt: ticket.ExpiresAt, Reusable: ticket.Reusable, SkipApproval: ticket.SkipApproval,
 		}, nil

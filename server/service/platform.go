@@ -103,7 +103,7 @@ func (s *platformService) UpdateOrg(ctx context.Context, req *b2bv1.UpdateOrgReq
 		if err != nil {
 			return nil, err
 		}
-		was := org.Status
+		was, name := org.Status, org.Name
 		if req.Status != nil {
 			switch req.GetStatus() {
 			case b2bv1.OrgStatus_ORG_STATUS_ACTIVE, b2bv1.OrgStatus_ORG_STATUS_SUSPENDED:
@@ -128,6 +128,14 @@ func (s *platformService) UpdateOrg(ctx context.Context, req *b2bv1.UpdateOrgReq
 				}
 			}
 			if err := s.standingChanged(ctx, tx, "", org.Status != store.OrgActive); err != nil {
+				return nil, err
+			}
+		}
+		if org.Status != was || org.Name != name {
+			err := s.audit(ctx, tx, org.ID, nil, "org.update", "org", org.ID, detail{
+				"old_status": was, "new_status": org.Status, "old_name": name, "new_name": org.Name, "changed_by": changedBy(call.CallerOf(ctx)),
+			})
+			if err != nil {
 				return nil, err
 			}
 		}
@@ -184,6 +192,10 @@ func (c *core) rotateSecret(ctx context.Context, tx store.Tx, id string) (string
 	}
 	if _, err := tx.DeleteSessionsOf(ctx, store.SessionScope{Role: store.RoleOrgAdmin, OrgID: id}); err != nil {
 		return "", fmt.Errorf("end the sessions of an org's admins: %w", err)
+	}
+	err := c.audit(ctx, tx, id, actorBot(ctx), "auth.secret_rotated", "org", id, detail{"changed_by": changedBy(call.CallerOf(ctx))})
+	if err != nil {
+		return "", err
 	}
 	return secret, c.credentialEnded(ctx, tx, "", "Credential rotated")
 }

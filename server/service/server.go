@@ -98,6 +98,16 @@ func (s *serverService) GetApiHealth(context.Context, *b2bv1.GetApiHealthRequest
 	return &b2bv1.GetApiHealthResponse{Ok: true, Server: serverName, Version: s.Config.Version}, nil
 }
 
+func (s *serverService) GetSystemPresence(context.Context, *b2bv1.GetSystemPresenceRequest) (*b2bv1.GetSystemPresenceResponse, error) {
+	return &b2bv1.GetSystemPresenceResponse{Online: true, PresenceTs: s.nowMS(), Note: "GET /api/bots tells the bots of your org"}, nil
+}
+
+func (s *serverService) GetConfig(context.Context, *b2bv1.GetConfigRequest) (*b2bv1.GetConfigResponse, error) {
+	return &b2bv1.GetConfigResponse{
+		Server: serverName, Version: s.Config.Version, Env: "production", Scopes: []string{"full", "read", "thread", "message", "profile"},
+	}, nil
+}
+
 func (s *serverService) GetVersion(context.Context, *b2bv1.GetVersionRequest) (*b2bv1.GetVersionResponse, error) {
 	return &b2bv1.GetVersionResponse{Version: s.Config.Version, Server: serverName}, nil
 }

@@ -480,6 +480,16 @@ func Append(b []byte, m proto.Message) ([]byte, error) {
 		return AppendConnectionsByAge(b, m), nil
 	case *v1.ConnectionMetrics:
 		return AppendConnectionMetrics(b, m), nil
+	case *v1.GetSystemPresenceRequest:
+		return AppendGetSystemPresenceRequest(b, m), nil
+	case *v1.GetSystemPresenceResponse:
+		return AppendGetSystemPresenceResponse(b, m), nil
+	case *v1.SystemPresence:
+		return AppendSystemPresence(b, m), nil
+	case *v1.GetConfigRequest:
+		return AppendGetConfigRequest(b, m), nil
+	case *v1.GetConfigResponse:
+		return AppendGetConfigResponse(b, m), nil
 	case *v1.GetApiHealthRequest:
 		return AppendGetApiHealthRequest(b, m), nil
 	case *v1.GetApiHealthResponse:

@@ -197,6 +197,96 @@ func membersConnectionMetrics(b []byte, m *v1.ConnectionMetrics) []byte {
 	return b
 }
 
+// AppendGetSystemPresenceRequest appends m as wire JSON, null for nil.
+func AppendGetSystemPresenceRequest(b []byte, m *v1.GetSystemPresenceRequest) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersGetSystemPresenceRequest(append(b, '{'), m))
+}
+
+func membersGetSystemPresenceRequest(b []byte, m *v1.GetSystemPresenceRequest) []byte {
+	return b
+}
+
+// AppendGetSystemPresenceResponse appends m as wire JSON, null for nil.
+func AppendGetSystemPresenceResponse(b []byte, m *v1.GetSystemPresenceResponse) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersGetSystemPresenceResponse(append(b, '{'), m))
+}
+
+func membersGetSystemPresenceResponse(b []byte, m *v1.GetSystemPresenceResponse) []byte {
+	if m == nil {
+		return b
+	}
+	b = append(b, `"bots":`...)
+	b = appendArray(b, m.Bots, AppendSystemPresence)
+	b = append(b, `,"online":`...)
+	b = strconv.AppendBool(b, m.Online)
+	b = append(b, `,"presence_ts":`...)
+	b = appendInt64(b, m.PresenceTs)
+	b = append(b, `,"note":`...)
+	b = AppendString(b, m.Note)
+	b = append(b, ',')
+	return b
+}
+
+// AppendSystemPresence appends m as wire JSON, null for nil.
+func AppendSystemPresence(b []byte, m *v1.SystemPresence) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersSystemPresence(append(b, '{'), m))
+}
+
+func membersSystemPresence(b []byte, m *v1.SystemPresence) []byte {
+	if m == nil {
+		return b
+	}
+	b = append(b, `"bot_id":`...)
+	b = AppendString(b, m.BotId)
+	b = append(b, ',')
+	return b
+}
+
+// AppendGetConfigRequest appends m as wire JSON, null for nil.
+func AppendGetConfigRequest(b []byte, m *v1.GetConfigRequest) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersGetConfigRequest(append(b, '{'), m))
+}
+
+func membersGetConfigRequest(b []byte, m *v1.GetConfigRequest) []byte {
+	return b
+}
+
+// AppendGetConfigResponse appends m as wire JSON, null for nil.
+func AppendGetConfigResponse(b []byte, m *v1.GetConfigResponse) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	return closeObject(membersGetConfigResponse(append(b, '{'), m))
+}
+
+func membersGetConfigResponse(b []byte, m *v1.GetConfigResponse) []byte {
+	if m == nil {
+		return b
+	}
+	b = append(b, `"server":`...)
+	b = AppendString(b, m.Server)
+	b = append(b, `,"version":`...)
+	b = AppendString(b, m.Version)
+	b = append(b, `,"env":`...)
+	b = AppendString(b, m.Env)
+	b = append(b, `,"scopes":`...)
+	b = appendArray(b, m.Scopes, AppendString)
+	b = append(b, ',')
+	return b
+}
+
 // AppendGetApiHealthRequest appends m as wire JSON, null for nil.
 func AppendGetApiHealthRequest(b []byte, m *v1.GetApiHealthRequest) []byte {
 	if m == nil {

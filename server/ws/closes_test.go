@@ -81,7 +81,7 @@ func TestClosedByTime(t *testing.T) {
 	reading.Wait()
 }
 
-// A client that does not answer pings is cut off; one that does stays.
+// B2B-WS-008: a client that does not answer pings is cut off; one that does stays.
 func TestHeartbeat(t *testing.T) {
 	w := newWorld(t, func(c *ws.Config) { c.Heartbeat = 60 * time.Millisecond })
 	alive := w.open(w.ann.token)

@@ -616,6 +616,272 @@ func (x *ConnectionMetrics) GetRateLimitedTotal() int64 {
 	return 0
 }
 
+// For old clients. Since 0.1.
+type GetSystemPresenceRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSystemPresenceRequest) Reset() {
+	*x = GetSystemPresenceRequest{}
+	mi := &file_b2b_v1_server_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSystemPresenceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSystemPresenceRequest) ProtoMessage() {}
+
+func (x *GetSystemPresenceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_server_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSystemPresenceRequest.ProtoReflect.Descriptor instead.
+func (*GetSystemPresenceRequest) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_server_proto_rawDescGZIP(), []int{7}
+}
+
+// For old clients. Since 0.1.
+type GetSystemPresenceResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Always empty: who is online is nobody's business but an org's.
+	Bots []*SystemPresence `protobuf:"bytes,1,rep,name=bots,proto3" json:"bots,omitempty"`
+	// Always true.
+	Online bool `protobuf:"varint,2,opt,name=online,proto3" json:"online,omitempty"`
+	// The time of the server, in Unix milliseconds.
+	PresenceTs int64 `protobuf:"varint,3,opt,name=presence_ts,json=presenceTs,proto3" json:"presence_ts,omitempty"`
+	// Where to look instead.
+	Note          string `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSystemPresenceResponse) Reset() {
+	*x = GetSystemPresenceResponse{}
+	mi := &file_b2b_v1_server_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSystemPresenceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSystemPresenceResponse) ProtoMessage() {}
+
+func (x *GetSystemPresenceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_server_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSystemPresenceResponse.ProtoReflect.Descriptor instead.
+func (*GetSystemPresenceResponse) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_server_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *GetSystemPresenceResponse) GetBots() []*SystemPresence {
+	if x != nil {
+		return x.Bots
+	}
+	return nil
+}
+
+func (x *GetSystemPresenceResponse) GetOnline() bool {
+	if x != nil {
+		return x.Online
+	}
+	return false
+}
+
+func (x *GetSystemPresenceResponse) GetPresenceTs() int64 {
+	if x != nil {
+		return x.PresenceTs
+	}
+	return 0
+}
+
+func (x *GetSystemPresenceResponse) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+// What no answer holds. Since 0.1.
+type SystemPresence struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The bot.
+	BotId         string `protobuf:"bytes,1,opt,name=bot_id,json=botId,proto3" json:"bot_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SystemPresence) Reset() {
+	*x = SystemPresence{}
+	mi := &file_b2b_v1_server_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SystemPresence) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SystemPresence) ProtoMessage() {}
+
+func (x *SystemPresence) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_server_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SystemPresence.ProtoReflect.Descriptor instead.
+func (*SystemPresence) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_server_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *SystemPresence) GetBotId() string {
+	if x != nil {
+		return x.BotId
+	}
+	return ""
+}
+
+// For old clients. Since 0.1.
+type GetConfigRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetConfigRequest) Reset() {
+	*x = GetConfigRequest{}
+	mi := &file_b2b_v1_server_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetConfigRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetConfigRequest) ProtoMessage() {}
+
+func (x *GetConfigRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_server_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetConfigRequest.ProtoReflect.Descriptor instead.
+func (*GetConfigRequest) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_server_proto_rawDescGZIP(), []int{10}
+}
+
+// For old clients. Since 0.1.
+type GetConfigResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The name of the protocol's family.
+	Server string `protobuf:"bytes,1,opt,name=server,proto3" json:"server,omitempty"`
+	// The version of the server.
+	Version string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	// Always "production".
+	Env string `protobuf:"bytes,3,opt,name=env,proto3" json:"env,omitempty"`
+	// The scopes that a token can have.
+	Scopes        []string `protobuf:"bytes,4,rep,name=scopes,proto3" json:"scopes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetConfigResponse) Reset() {
+	*x = GetConfigResponse{}
+	mi := &file_b2b_v1_server_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetConfigResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetConfigResponse) ProtoMessage() {}
+
+func (x *GetConfigResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_v1_server_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetConfigResponse.ProtoReflect.Descriptor instead.
+func (*GetConfigResponse) Descriptor() ([]byte, []int) {
+	return file_b2b_v1_server_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *GetConfigResponse) GetServer() string {
+	if x != nil {
+		return x.Server
+	}
+	return ""
+}
+
+func (x *GetConfigResponse) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *GetConfigResponse) GetEnv() string {
+	if x != nil {
+		return x.Env
+	}
+	return ""
+}
+
+func (x *GetConfigResponse) GetScopes() []string {
+	if x != nil {
+		return x.Scopes
+	}
+	return nil
+}
+
 // Asks for health.
 type GetApiHealthRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -625,7 +891,7 @@ type GetApiHealthRequest struct {
 
 func (x *GetApiHealthRequest) Reset() {
 	*x = GetApiHealthRequest{}
-	mi := &file_b2b_v1_server_proto_msgTypes[7]
+	mi := &file_b2b_v1_server_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -637,7 +903,7 @@ func (x *GetApiHealthRequest) String() string {
 func (*GetApiHealthRequest) ProtoMessage() {}
 
 func (x *GetApiHealthRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_server_proto_msgTypes[7]
+	mi := &file_b2b_v1_server_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -650,7 +916,7 @@ func (x *GetApiHealthRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetApiHealthRequest.ProtoReflect.Descriptor instead.
 func (*GetApiHealthRequest) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_server_proto_rawDescGZIP(), []int{7}
+	return file_b2b_v1_server_proto_rawDescGZIP(), []int{12}
 }
 
 // Health for old clients.
@@ -668,7 +934,7 @@ type GetApiHealthResponse struct {
 
 func (x *GetApiHealthResponse) Reset() {
 	*x = GetApiHealthResponse{}
-	mi := &file_b2b_v1_server_proto_msgTypes[8]
+	mi := &file_b2b_v1_server_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -680,7 +946,7 @@ func (x *GetApiHealthResponse) String() string {
 func (*GetApiHealthResponse) ProtoMessage() {}
 
 func (x *GetApiHealthResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_server_proto_msgTypes[8]
+	mi := &file_b2b_v1_server_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -693,7 +959,7 @@ func (x *GetApiHealthResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetApiHealthResponse.ProtoReflect.Descriptor instead.
 func (*GetApiHealthResponse) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_server_proto_rawDescGZIP(), []int{8}
+	return file_b2b_v1_server_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *GetApiHealthResponse) GetOk() bool {
@@ -726,7 +992,7 @@ type GetVersionRequest struct {
 
 func (x *GetVersionRequest) Reset() {
 	*x = GetVersionRequest{}
-	mi := &file_b2b_v1_server_proto_msgTypes[9]
+	mi := &file_b2b_v1_server_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -738,7 +1004,7 @@ func (x *GetVersionRequest) String() string {
 func (*GetVersionRequest) ProtoMessage() {}
 
 func (x *GetVersionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_server_proto_msgTypes[9]
+	mi := &file_b2b_v1_server_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -751,7 +1017,7 @@ func (x *GetVersionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetVersionRequest.ProtoReflect.Descriptor instead.
 func (*GetVersionRequest) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_server_proto_rawDescGZIP(), []int{9}
+	return file_b2b_v1_server_proto_rawDescGZIP(), []int{14}
 }
 
 // The version.
@@ -767,7 +1033,7 @@ type GetVersionResponse struct {
 
 func (x *GetVersionResponse) Reset() {
 	*x = GetVersionResponse{}
-	mi := &file_b2b_v1_server_proto_msgTypes[10]
+	mi := &file_b2b_v1_server_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -779,7 +1045,7 @@ func (x *GetVersionResponse) String() string {
 func (*GetVersionResponse) ProtoMessage() {}
 
 func (x *GetVersionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_server_proto_msgTypes[10]
+	mi := &file_b2b_v1_server_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -792,7 +1058,7 @@ func (x *GetVersionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetVersionResponse.ProtoReflect.Descriptor instead.
 func (*GetVersionResponse) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_server_proto_rawDescGZIP(), []int{10}
+	return file_b2b_v1_server_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *GetVersionResponse) GetVersion() string {
@@ -818,7 +1084,7 @@ type GetStatsRequest struct {
 
 func (x *GetStatsRequest) Reset() {
 	*x = GetStatsRequest{}
-	mi := &file_b2b_v1_server_proto_msgTypes[11]
+	mi := &file_b2b_v1_server_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -830,7 +1096,7 @@ func (x *GetStatsRequest) String() string {
 func (*GetStatsRequest) ProtoMessage() {}
 
 func (x *GetStatsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_server_proto_msgTypes[11]
+	mi := &file_b2b_v1_server_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -843,7 +1109,7 @@ func (x *GetStatsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatsRequest.ProtoReflect.Descriptor instead.
 func (*GetStatsRequest) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_server_proto_rawDescGZIP(), []int{11}
+	return file_b2b_v1_server_proto_rawDescGZIP(), []int{16}
 }
 
 // Counts over all orgs.
@@ -867,7 +1133,7 @@ type GetStatsResponse struct {
 
 func (x *GetStatsResponse) Reset() {
 	*x = GetStatsResponse{}
-	mi := &file_b2b_v1_server_proto_msgTypes[12]
+	mi := &file_b2b_v1_server_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -879,7 +1145,7 @@ func (x *GetStatsResponse) String() string {
 func (*GetStatsResponse) ProtoMessage() {}
 
 func (x *GetStatsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_server_proto_msgTypes[12]
+	mi := &file_b2b_v1_server_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -892,7 +1158,7 @@ func (x *GetStatsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatsResponse.ProtoReflect.Descriptor instead.
 func (*GetStatsResponse) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_server_proto_rawDescGZIP(), []int{12}
+	return file_b2b_v1_server_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GetStatsResponse) GetOrgCount() int64 {
@@ -946,7 +1212,7 @@ type GetSkillRequest struct {
 
 func (x *GetSkillRequest) Reset() {
 	*x = GetSkillRequest{}
-	mi := &file_b2b_v1_server_proto_msgTypes[13]
+	mi := &file_b2b_v1_server_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -958,7 +1224,7 @@ func (x *GetSkillRequest) String() string {
 func (*GetSkillRequest) ProtoMessage() {}
 
 func (x *GetSkillRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_server_proto_msgTypes[13]
+	mi := &file_b2b_v1_server_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -971,7 +1237,7 @@ func (x *GetSkillRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSkillRequest.ProtoReflect.Descriptor instead.
 func (*GetSkillRequest) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_server_proto_rawDescGZIP(), []int{13}
+	return file_b2b_v1_server_proto_rawDescGZIP(), []int{18}
 }
 
 // The guide.
@@ -985,7 +1251,7 @@ type GetSkillResponse struct {
 
 func (x *GetSkillResponse) Reset() {
 	*x = GetSkillResponse{}
-	mi := &file_b2b_v1_server_proto_msgTypes[14]
+	mi := &file_b2b_v1_server_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -997,7 +1263,7 @@ func (x *GetSkillResponse) String() string {
 func (*GetSkillResponse) ProtoMessage() {}
 
 func (x *GetSkillResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_server_proto_msgTypes[14]
+	mi := &file_b2b_v1_server_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1010,7 +1276,7 @@ func (x *GetSkillResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSkillResponse.ProtoReflect.Descriptor instead.
 func (*GetSkillResponse) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_server_proto_rawDescGZIP(), []int{14}
+	return file_b2b_v1_server_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *GetSkillResponse) GetGuide() *httpbody.HttpBody {
@@ -1029,7 +1295,7 @@ type GetOpenApiRequest struct {
 
 func (x *GetOpenApiRequest) Reset() {
 	*x = GetOpenApiRequest{}
-	mi := &file_b2b_v1_server_proto_msgTypes[15]
+	mi := &file_b2b_v1_server_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1041,7 +1307,7 @@ func (x *GetOpenApiRequest) String() string {
 func (*GetOpenApiRequest) ProtoMessage() {}
 
 func (x *GetOpenApiRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_server_proto_msgTypes[15]
+	mi := &file_b2b_v1_server_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1054,7 +1320,7 @@ func (x *GetOpenApiRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOpenApiRequest.ProtoReflect.Descriptor instead.
 func (*GetOpenApiRequest) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_server_proto_rawDescGZIP(), []int{15}
+	return file_b2b_v1_server_proto_rawDescGZIP(), []int{20}
 }
 
 // The OpenAPI document.
@@ -1068,7 +1334,7 @@ type GetOpenApiResponse struct {
 
 func (x *GetOpenApiResponse) Reset() {
 	*x = GetOpenApiResponse{}
-	mi := &file_b2b_v1_server_proto_msgTypes[16]
+	mi := &file_b2b_v1_server_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1080,7 +1346,7 @@ func (x *GetOpenApiResponse) String() string {
 func (*GetOpenApiResponse) ProtoMessage() {}
 
 func (x *GetOpenApiResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_v1_server_proto_msgTypes[16]
+	mi := &file_b2b_v1_server_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1093,7 +1359,7 @@ func (x *GetOpenApiResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOpenApiResponse.ProtoReflect.Descriptor instead.
 func (*GetOpenApiResponse) Descriptor() ([]byte, []int) {
-	return file_b2b_v1_server_proto_rawDescGZIP(), []int{16}
+	return file_b2b_v1_server_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetOpenApiResponse) GetDocument() *httpbody.HttpBody {
@@ -1142,7 +1408,22 @@ const file_b2b_v1_server_proto_rawDesc = "" +
 	"acks_total\x18\x02 \x01(\x03R\tacksTotal\x12!\n" +
 	"\ferrors_total\x18\x03 \x01(\x03R\verrorsTotal\x12'\n" +
 	"\x0fconflicts_total\x18\x04 \x01(\x03R\x0econflictsTotal\x12,\n" +
-	"\x12rate_limited_total\x18\x05 \x01(\x03R\x10rateLimitedTotal\"\x15\n" +
+	"\x12rate_limited_total\x18\x05 \x01(\x03R\x10rateLimitedTotal\"\x1a\n" +
+	"\x18GetSystemPresenceRequest\"\x94\x01\n" +
+	"\x19GetSystemPresenceResponse\x12*\n" +
+	"\x04bots\x18\x01 \x03(\v2\x16.b2b.v1.SystemPresenceR\x04bots\x12\x16\n" +
+	"\x06online\x18\x02 \x01(\bR\x06online\x12\x1f\n" +
+	"\vpresence_ts\x18\x03 \x01(\x03R\n" +
+	"presenceTs\x12\x12\n" +
+	"\x04note\x18\x04 \x01(\tR\x04note\"'\n" +
+	"\x0eSystemPresence\x12\x15\n" +
+	"\x06bot_id\x18\x01 \x01(\tR\x05botId\"\x12\n" +
+	"\x10GetConfigRequest\"o\n" +
+	"\x11GetConfigResponse\x12\x16\n" +
+	"\x06server\x18\x01 \x01(\tR\x06server\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\tR\aversion\x12\x10\n" +
+	"\x03env\x18\x03 \x01(\tR\x03env\x12\x16\n" +
+	"\x06scopes\x18\x04 \x03(\tR\x06scopes\"\x15\n" +
 	"\x13GetApiHealthRequest\"X\n" +
 	"\x14GetApiHealthResponse\x12\x0e\n" +
 	"\x02ok\x18\x01 \x01(\bR\x02ok\x12\x16\n" +
@@ -1173,13 +1454,17 @@ const file_b2b_v1_server_proto_rawDesc = "" +
 	"\x0eDatabaseStatus\x12\x1f\n" +
 	"\x1bDATABASE_STATUS_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12DATABASE_STATUS_OK\x10\x01\x12\x19\n" +
-	"\x15DATABASE_STATUS_ERROR\x10\x022\xa2\x05\n" +
+	"\x15DATABASE_STATUS_ERROR\x10\x022\x83\a\n" +
 	"\rServerService\x12s\n" +
 	"\tGetHealth\x12\x18.b2b.v1.GetHealthRequest\x1a\x19.b2b.v1.GetHealthResponse\"1\x8a\xb5\x18\x03\n" +
 	"\x01\x01\x92\xb5\x18\x17\x12\x15\n" +
 	"\x06status\x12\bdegraded\x18\xf7\x03\x82\xd3\xe4\x93\x02\t\x12\a/health\x12e\n" +
 	"\fGetApiHealth\x12\x1b.b2b.v1.GetApiHealthRequest\x1a\x1c.b2b.v1.GetApiHealthResponse\"\x1a\x8a\xb5\x18\x03\n" +
-	"\x01\x01\x82\xd3\xe4\x93\x02\r\x12\v/api/health\x12`\n" +
+	"\x01\x01\x82\xd3\xe4\x93\x02\r\x12\v/api/health\x12}\n" +
+	"\x11GetSystemPresence\x12 .b2b.v1.GetSystemPresenceRequest\x1a!.b2b.v1.GetSystemPresenceResponse\"#\x8a\xb5\x18\x03\n" +
+	"\x01\x01\x82\xd3\xe4\x93\x02\x16\x12\x14/api/system-presence\x12`\n" +
+	"\tGetConfig\x12\x18.b2b.v1.GetConfigRequest\x1a\x19.b2b.v1.GetConfigResponse\"\x1e\x8a\xb5\x18\x03\n" +
+	"\x01\x01\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/config/get\x12`\n" +
 	"\n" +
 	"GetVersion\x12\x19.b2b.v1.GetVersionRequest\x1a\x1a.b2b.v1.GetVersionResponse\"\x1b\x8a\xb5\x18\x03\n" +
 	"\x01\x01\x82\xd3\xe4\x93\x02\x0e\x12\f/api/version\x12X\n" +
@@ -1205,28 +1490,33 @@ func file_b2b_v1_server_proto_rawDescGZIP() []byte {
 }
 
 var file_b2b_v1_server_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_b2b_v1_server_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_b2b_v1_server_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_b2b_v1_server_proto_goTypes = []any{
-	(HealthStatus)(0),            // 0: b2b.v1.HealthStatus
-	(DatabaseStatus)(0),          // 1: b2b.v1.DatabaseStatus
-	(*GetHealthRequest)(nil),     // 2: b2b.v1.GetHealthRequest
-	(*GetHealthResponse)(nil),    // 3: b2b.v1.GetHealthResponse
-	(*ConnectionStats)(nil),      // 4: b2b.v1.ConnectionStats
-	(*ConnectionsByType)(nil),    // 5: b2b.v1.ConnectionsByType
-	(*BotConnections)(nil),       // 6: b2b.v1.BotConnections
-	(*ConnectionsByAge)(nil),     // 7: b2b.v1.ConnectionsByAge
-	(*ConnectionMetrics)(nil),    // 8: b2b.v1.ConnectionMetrics
-	(*GetApiHealthRequest)(nil),  // 9: b2b.v1.GetApiHealthRequest
-	(*GetApiHealthResponse)(nil), // 10: b2b.v1.GetApiHealthResponse
-	(*GetVersionRequest)(nil),    // 11: b2b.v1.GetVersionRequest
-	(*GetVersionResponse)(nil),   // 12: b2b.v1.GetVersionResponse
-	(*GetStatsRequest)(nil),      // 13: b2b.v1.GetStatsRequest
-	(*GetStatsResponse)(nil),     // 14: b2b.v1.GetStatsResponse
-	(*GetSkillRequest)(nil),      // 15: b2b.v1.GetSkillRequest
-	(*GetSkillResponse)(nil),     // 16: b2b.v1.GetSkillResponse
-	(*GetOpenApiRequest)(nil),    // 17: b2b.v1.GetOpenApiRequest
-	(*GetOpenApiResponse)(nil),   // 18: b2b.v1.GetOpenApiResponse
-	(*httpbody.HttpBody)(nil),    // 19: google.api.HttpBody
+	(HealthStatus)(0),                 // 0: b2b.v1.HealthStatus
+	(DatabaseStatus)(0),               // 1: b2b.v1.DatabaseStatus
+	(*GetHealthRequest)(nil),          // 2: b2b.v1.GetHealthRequest
+	(*GetHealthResponse)(nil),         // 3: b2b.v1.GetHealthResponse
+	(*ConnectionStats)(nil),           // 4: b2b.v1.ConnectionStats
+	(*ConnectionsByType)(nil),         // 5: b2b.v1.ConnectionsByType
+	(*BotConnections)(nil),            // 6: b2b.v1.BotConnections
+	(*ConnectionsByAge)(nil),          // 7: b2b.v1.ConnectionsByAge
+	(*ConnectionMetrics)(nil),         // 8: b2b.v1.ConnectionMetrics
+	(*GetSystemPresenceRequest)(nil),  // 9: b2b.v1.GetSystemPresenceRequest
+	(*GetSystemPresenceResponse)(nil), // 10: b2b.v1.GetSystemPresenceResponse
+	(*SystemPresence)(nil),            // 11: b2b.v1.SystemPresence
+	(*GetConfigRequest)(nil),          // 12: b2b.v1.GetConfigRequest
+	(*GetConfigResponse)(nil),         // 13: b2b.v1.GetConfigResponse
+	(*GetApiHealthRequest)(nil),       // 14: b2b.v1.GetApiHealthRequest
+	(*GetApiHealthResponse)(nil),      // 15: b2b.v1.GetApiHealthResponse
+	(*GetVersionRequest)(nil),         // 16: b2b.v1.GetVersionRequest
+	(*GetVersionResponse)(nil),        // 17: b2b.v1.GetVersionResponse
+	(*GetStatsRequest)(nil),           // 18: b2b.v1.GetStatsRequest
+	(*GetStatsResponse)(nil),          // 19: b2b.v1.GetStatsResponse
+	(*GetSkillRequest)(nil),           // 20: b2b.v1.GetSkillRequest
+	(*GetSkillResponse)(nil),          // 21: b2b.v1.GetSkillResponse
+	(*GetOpenApiRequest)(nil),         // 22: b2b.v1.GetOpenApiRequest
+	(*GetOpenApiResponse)(nil),        // 23: b2b.v1.GetOpenApiResponse
+	(*httpbody.HttpBody)(nil),         // 24: google.api.HttpBody
 }
 var file_b2b_v1_server_proto_depIdxs = []int32{
 	0,  // 0: b2b.v1.GetHealthResponse.status:type_name -> b2b.v1.HealthStatus
@@ -1236,25 +1526,30 @@ var file_b2b_v1_server_proto_depIdxs = []int32{
 	6,  // 4: b2b.v1.ConnectionStats.by_bot:type_name -> b2b.v1.BotConnections
 	7,  // 5: b2b.v1.ConnectionStats.by_age:type_name -> b2b.v1.ConnectionsByAge
 	8,  // 6: b2b.v1.ConnectionStats.ws_metrics:type_name -> b2b.v1.ConnectionMetrics
-	19, // 7: b2b.v1.GetSkillResponse.guide:type_name -> google.api.HttpBody
-	19, // 8: b2b.v1.GetOpenApiResponse.document:type_name -> google.api.HttpBody
-	2,  // 9: b2b.v1.ServerService.GetHealth:input_type -> b2b.v1.GetHealthRequest
-	9,  // 10: b2b.v1.ServerService.GetApiHealth:input_type -> b2b.v1.GetApiHealthRequest
-	11, // 11: b2b.v1.ServerService.GetVersion:input_type -> b2b.v1.GetVersionRequest
-	13, // 12: b2b.v1.ServerService.GetStats:input_type -> b2b.v1.GetStatsRequest
-	15, // 13: b2b.v1.ServerService.GetSkill:input_type -> b2b.v1.GetSkillRequest
-	17, // 14: b2b.v1.ServerService.GetOpenApi:input_type -> b2b.v1.GetOpenApiRequest
-	3,  // 15: b2b.v1.ServerService.GetHealth:output_type -> b2b.v1.GetHealthResponse
-	10, // 16: b2b.v1.ServerService.GetApiHealth:output_type -> b2b.v1.GetApiHealthResponse
-	12, // 17: b2b.v1.ServerService.GetVersion:output_type -> b2b.v1.GetVersionResponse
-	14, // 18: b2b.v1.ServerService.GetStats:output_type -> b2b.v1.GetStatsResponse
-	16, // 19: b2b.v1.ServerService.GetSkill:output_type -> b2b.v1.GetSkillResponse
-	18, // 20: b2b.v1.ServerService.GetOpenApi:output_type -> b2b.v1.GetOpenApiResponse
-	15, // [15:21] is the sub-list for method output_type
-	9,  // [9:15] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	11, // 7: b2b.v1.GetSystemPresenceResponse.bots:type_name -> b2b.v1.SystemPresence
+	24, // 8: b2b.v1.GetSkillResponse.guide:type_name -> google.api.HttpBody
+	24, // 9: b2b.v1.GetOpenApiResponse.document:type_name -> google.api.HttpBody
+	2,  // 10: b2b.v1.ServerService.GetHealth:input_type -> b2b.v1.GetHealthRequest
+	14, // 11: b2b.v1.ServerService.GetApiHealth:input_type -> b2b.v1.GetApiHealthRequest
+	9,  // 12: b2b.v1.ServerService.GetSystemPresence:input_type -> b2b.v1.GetSystemPresenceRequest
+	12, // 13: b2b.v1.ServerService.GetConfig:input_type -> b2b.v1.GetConfigRequest
+	16, // 14: b2b.v1.ServerService.GetVersion:input_type -> b2b.v1.GetVersionRequest
+	18, // 15: b2b.v1.ServerService.GetStats:input_type -> b2b.v1.GetStatsRequest
+	20, // 16: b2b.v1.ServerService.GetSkill:input_type -> b2b.v1.GetSkillRequest
+	22, // 17: b2b.v1.ServerService.GetOpenApi:input_type -> b2b.v1.GetOpenApiRequest
+	3,  // 18: b2b.v1.ServerService.GetHealth:output_type -> b2b.v1.GetHealthResponse
+	15, // 19: b2b.v1.ServerService.GetApiHealth:output_type -> b2b.v1.GetApiHealthResponse
+	10, // 20: b2b.v1.ServerService.GetSystemPresence:output_type -> b2b.v1.GetSystemPresenceResponse
+	13, // 21: b2b.v1.ServerService.GetConfig:output_type -> b2b.v1.GetConfigResponse
+	17, // 22: b2b.v1.ServerService.GetVersion:output_type -> b2b.v1.GetVersionResponse
+	19, // 23: b2b.v1.ServerService.GetStats:output_type -> b2b.v1.GetStatsResponse
+	21, // 24: b2b.v1.ServerService.GetSkill:output_type -> b2b.v1.GetSkillResponse
+	23, // 25: b2b.v1.ServerService.GetOpenApi:output_type -> b2b.v1.GetOpenApiResponse
+	18, // [18:26] is the sub-list for method output_type
+	10, // [10:18] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_b2b_v1_server_proto_init() }
@@ -1269,7 +1564,7 @@ func file_b2b_v1_server_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_b2b_v1_server_proto_rawDesc), len(file_b2b_v1_server_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   17,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

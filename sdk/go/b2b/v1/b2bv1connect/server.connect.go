@@ -40,6 +40,11 @@ const (
 	// ServerServiceGetApiHealthProcedure is the fully-qualified name of the ServerService's
 	// GetApiHealth RPC.
 	ServerServiceGetApiHealthProcedure = "/b2b.v1.ServerService/GetApiHealth"
+	// ServerServiceGetSystemPresenceProcedure is the fully-qualified name of the ServerService's
+	// GetSystemPresence RPC.
+	ServerServiceGetSystemPresenceProcedure = "/b2b.v1.ServerService/GetSystemPresence"
+	// ServerServiceGetConfigProcedure is the fully-qualified name of the ServerService's GetConfig RPC.
+	ServerServiceGetConfigProcedure = "/b2b.v1.ServerService/GetConfig"
 	// ServerServiceGetVersionProcedure is the fully-qualified name of the ServerService's GetVersion
 	// RPC.
 	ServerServiceGetVersionProcedure = "/b2b.v1.ServerService/GetVersion"
@@ -58,6 +63,10 @@ type ServerServiceClient interface {
 	GetHealth(context.Context, *v1.GetHealthRequest) (*v1.GetHealthResponse, error)
 	// The same for old clients.
 	GetApiHealth(context.Context, *v1.GetApiHealthRequest) (*v1.GetApiHealthResponse, error)
+	// What old clients ask for who is there: nothing that they use. Ask ListBots.
+	GetSystemPresence(context.Context, *v1.GetSystemPresenceRequest) (*v1.GetSystemPresenceResponse, error)
+	// What old clients ask for how the server is set up.
+	GetConfig(context.Context, *v1.GetConfigRequest) (*v1.GetConfigResponse, error)
 	// What the server is.
 	GetVersion(context.Context, *v1.GetVersionRequest) (*v1.GetVersionResponse, error)
 	// Counts over all orgs, at most 60 seconds old.
@@ -91,6 +100,18 @@ func NewServerServiceClient(httpClient connect.HTTPClient, baseURL string, opts 
 			connect.WithSchema(serverServiceMethods.ByName("GetApiHealth")),
 			connect.WithClientOptions(opts...),
 		),
+		getSystemPresence: connect.NewClient[v1.GetSystemPresenceRequest, v1.GetSystemPresenceResponse](
+			httpClient,
+			baseURL+ServerServiceGetSystemPresenceProcedure,
+			connect.WithSchema(serverServiceMethods.ByName("GetSystemPresence")),
+			connect.WithClientOptions(opts...),
+		),
+		getConfig: connect.NewClient[v1.GetConfigRequest, v1.GetConfigResponse](
+			httpClient,
+			baseURL+ServerServiceGetConfigProcedure,
+			connect.WithSchema(serverServiceMethods.ByName("GetConfig")),
+			connect.WithClientOptions(opts...),
+		),
 		getVersion: connect.NewClient[v1.GetVersionRequest, v1.GetVersionResponse](
 			httpClient,
 			baseURL+ServerServiceGetVersionProcedure,
@@ -120,12 +141,14 @@ func NewServerServiceClient(httpClient connect.HTTPClient, baseURL string, opts 
 
 // serverServiceClient implements ServerServiceClient.
 type serverServiceClient struct {
-	getHealth    *connect.Client[v1.GetHealthRequest, v1.GetHealthResponse]
-	getApiHealth *connect.Client[v1.GetApiHealthRequest, v1.GetApiHealthResponse]
-	getVersion   *connect.Client[v1.GetVersionRequest, v1.GetVersionResponse]
-	getStats     *connect.Client[v1.GetStatsRequest, v1.GetStatsResponse]
-	getSkill     *connect.Client[v1.GetSkillRequest, v1.GetSkillResponse]
-	getOpenApi   *connect.Client[v1.GetOpenApiRequest, v1.GetOpenApiResponse]
+	getHealth         *connect.Client[v1.GetHealthRequest, v1.GetHealthResponse]
+	getApiHealth      *connect.Client[v1.GetApiHealthRequest, v1.GetApiHealthResponse]
+	getSystemPresence *connect.Client[v1.GetSystemPresenceRequest, v1.GetSystemPresenceResponse]
+	getConfig         *connect.Client[v1.GetConfigRequest, v1.GetConfigResponse]
+	getVersion        *connect.Client[v1.GetVersionRequest, v1.GetVersionResponse]
+	getStats          *connect.Client[v1.GetStatsRequest, v1.GetStatsResponse]
+	getSkill          *connect.Client[v1.GetSkillRequest, v1.GetSkillResponse]
+	getOpenApi        *connect.Client[v1.GetOpenApiRequest, v1.GetOpenApiResponse]
 }
 
 // GetHealth calls b2b.v1.ServerService.GetHealth.
@@ -140,6 +163,24 @@ func (c *serverServiceClient) GetHealth(ctx context.Context, req *v1.GetHealthRe
 // GetApiHealth calls b2b.v1.ServerService.GetApiHealth.
 func (c *serverServiceClient) GetApiHealth(ctx context.Context, req *v1.GetApiHealthRequest) (*v1.GetApiHealthResponse, error) {
 	response, err := c.getApiHealth.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// GetSystemPresence calls b2b.v1.ServerService.GetSystemPresence.
+func (c *serverServiceClient) GetSystemPresence(ctx context.Context, req *v1.GetSystemPresenceRequest) (*v1.GetSystemPresenceResponse, error) {
+	response, err := c.getSystemPresence.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// GetConfig calls b2b.v1.ServerService.GetConfig.
+func (c *serverServiceClient) GetConfig(ctx context.Context, req *v1.GetConfigRequest) (*v1.GetConfigResponse, error) {
+	response, err := c.getConfig.CallUnary(ctx, connect.NewRequest(req))
 	if response != nil {
 		return response.Msg, err
 	}
@@ -188,6 +229,10 @@ type ServerServiceHandler interface {
 	GetHealth(context.Context, *v1.GetHealthRequest) (*v1.GetHealthResponse, error)
 	// The same for old clients.
 	GetApiHealth(context.Context, *v1.GetApiHealthRequest) (*v1.GetApiHealthResponse, error)
+	// What old clients ask for who is there: nothing that they use. Ask ListBots.
+	GetSystemPresence(context.Context, *v1.GetSystemPresenceRequest) (*v1.GetSystemPresenceResponse, error)
+	// What old clients ask for how the server is set up.
+	GetConfig(context.Context, *v1.GetConfigRequest) (*v1.GetConfigResponse, error)
 	// What the server is.
 	GetVersion(context.Context, *v1.GetVersionRequest) (*v1.GetVersionResponse, error)
 	// Counts over all orgs, at most 60 seconds old.
@@ -215,6 +260,18 @@ func NewServerServiceHandler(svc ServerServiceHandler, opts ...connect.HandlerOp
 		ServerServiceGetApiHealthProcedure,
 		svc.GetApiHealth,
 		connect.WithSchema(serverServiceMethods.ByName("GetApiHealth")),
+		connect.WithHandlerOptions(opts...),
+	)
+	serverServiceGetSystemPresenceHandler := connect.NewUnaryHandlerSimple(
+		ServerServiceGetSystemPresenceProcedure,
+		svc.GetSystemPresence,
+		connect.WithSchema(serverServiceMethods.ByName("GetSystemPresence")),
+		connect.WithHandlerOptions(opts...),
+	)
+	serverServiceGetConfigHandler := connect.NewUnaryHandlerSimple(
+		ServerServiceGetConfigProcedure,
+		svc.GetConfig,
+		connect.WithSchema(serverServiceMethods.ByName("GetConfig")),
 		connect.WithHandlerOptions(opts...),
 	)
 	serverServiceGetVersionHandler := connect.NewUnaryHandlerSimple(
@@ -247,6 +304,10 @@ func NewServerServiceHandler(svc ServerServiceHandler, opts ...connect.HandlerOp
 			serverServiceGetHealthHandler.ServeHTTP(w, r)
 		case ServerServiceGetApiHealthProcedure:
 			serverServiceGetApiHealthHandler.ServeHTTP(w, r)
+		case ServerServiceGetSystemPresenceProcedure:
+			serverServiceGetSystemPresenceHandler.ServeHTTP(w, r)
+		case ServerServiceGetConfigProcedure:
+			serverServiceGetConfigHandler.ServeHTTP(w, r)
 		case ServerServiceGetVersionProcedure:
 			serverServiceGetVersionHandler.ServeHTTP(w, r)
 		case ServerServiceGetStatsProcedure:
@@ -270,6 +331,14 @@ func (UnimplementedServerServiceHandler) GetHealth(context.Context, *v1.GetHealt
 
 func (UnimplementedServerServiceHandler) GetApiHealth(context.Context, *v1.GetApiHealthRequest) (*v1.GetApiHealthResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("b2b.v1.ServerService.GetApiHealth is not implemented"))
+}
+
+func (UnimplementedServerServiceHandler) GetSystemPresence(context.Context, *v1.GetSystemPresenceRequest) (*v1.GetSystemPresenceResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("b2b.v1.ServerService.GetSystemPresence is not implemented"))
+}
+
+func (UnimplementedServerServiceHandler) GetConfig(context.Context, *v1.GetConfigRequest) (*v1.GetConfigResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("b2b.v1.ServerService.GetConfig is not implemented"))
 }
 
 func (UnimplementedServerServiceHandler) GetVersion(context.Context, *v1.GetVersionRequest) (*v1.GetVersionResponse, error) {

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file b2b/v1/server.proto.
  */
 export const file_b2b_v1_server: GenFile = /*@__PURE__*/
-  fileDesc("ChNiMmIvdjEvc2VydmVyLnByb3RvEgZiMmIudjEiEgoQR2V0SGVhbHRoUmVxdWVzdCLcAQoRR2V0SGVhbHRoUmVzcG9uc2USJAoGc3RhdHVzGAEgASgOMhQuYjJiLnYxLkhlYWx0aFN0YXR1cxIRCgl1cHRpbWVfbXMYAiABKAMSGQoRY29ubmVjdGVkX2NsaWVudHMYAyABKAUSFgoOY29ubmVjdGVkX2JvdHMYBCABKAUSIgoCZGIYBSABKA4yFi5iMmIudjEuRGF0YWJhc2VTdGF0dXMSMAoCd3MYBiABKAsyFy5iMmIudjEuQ29ubmVjdGlvblN0YXRzQgbatRgCCAFIAIgBAUIFCgNfd3Mi7AEKD0Nvbm5lY3Rpb25TdGF0cxIqCgdieV90eXBlGAEgASgLMhkuYjJiLnYxLkNvbm5lY3Rpb25zQnlUeXBlEiYKBmJ5X2JvdBgCIAMoCzIWLmIyYi52MS5Cb3RDb25uZWN0aW9ucxIoCgZieV9hZ2UYAyABKAsyGC5iMmIudjEuQ29ubmVjdGlvbnNCeUFnZRIRCglub3RfYWxpdmUYBCABKAUSGQoRcmVjb25uZWN0X3JhdGVfNW0YBSABKAESLQoKd3NfbWV0cmljcxgGIAEoCzIZLmIyYi52MS5Db25uZWN0aW9uTWV0cmljcyI3ChFDb25uZWN0aW9uc0J5VHlwZRIRCglib3RfdG9rZW4YASABKAUSDwoHc2Vzc2lvbhgCIAEoBSIvCg5Cb3RDb25uZWN0aW9ucxIOCgZib3RfaWQYASABKAkSDQoFY291bnQYAiABKAUiWgoQQ29ubmVjdGlvbnNCeUFnZRIQCgh1bmRlcl8xbRgBIAEoBRIRCgl1bmRlcl8xMG0YAiABKAUSEAoIdW5kZXJfMWgYAyABKAUSDwoHb3Zlcl8xaBgEIAEoBSKFAQoRQ29ubmVjdGlvbk1ldHJpY3MSEQoJb3BzX3RvdGFsGAEgASgDEhIKCmFja3NfdG90YWwYAiABKAMSFAoMZXJyb3JzX3RvdGFsGAMgASgDEhcKD2NvbmZsaWN0c190b3RhbBgEIAEoAxIaChJyYXRlX2xpbWl0ZWRfdG90YWwYBSABKAMiFQoTR2V0QXBpSGVhbHRoUmVxdWVzdCJDChRHZXRBcGlIZWFsdGhSZXNwb25zZRIKCgJvaxgBIAEoCBIOCgZzZXJ2ZXIYAiABKAkSDwoHdmVyc2lvbhgDIAEoCSITChFHZXRWZXJzaW9uUmVxdWVzdCI1ChJHZXRWZXJzaW9uUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRIOCgZzZXJ2ZXIYAiABKAkiEQoPR2V0U3RhdHNSZXF1ZXN0IpwBChBHZXRTdGF0c1Jlc3BvbnNlEhEKCW9yZ19jb3VudBgBIAEoAxIRCglib3RfY291bnQYAiABKAMSGAoQb25saW5lX2JvdF9jb3VudBgDIAEoAxIUCgx0aHJlYWRfY291bnQYBCABKAMSFQoNbWVzc2FnZV9jb3VudBgFIAEoAxIbChNhY3RpdmVfdGhyZWFkX2NvdW50GAYgASgDIhEKD0dldFNraWxsUmVxdWVzdCI3ChBHZXRTa2lsbFJlc3BvbnNlEiMKBWd1aWRlGAEgASgLMhQuZ29vZ2xlLmFwaS5IdHRwQm9keSITChFHZXRPcGVuQXBpUmVxdWVzdCI8ChJHZXRPcGVuQXBpUmVzcG9uc2USJgoIZG9jdW1lbnQYASABKAsyFC5nb29nbGUuYXBpLkh0dHBCb2R5Kl8KDEhlYWx0aFN0YXR1cxIdChlIRUFMVEhfU1RBVFVTX1VOU1BFQ0lGSUVEEAASFAoQSEVBTFRIX1NUQVRVU19PSxABEhoKFkhFQUxUSF9TVEFUVVNfREVHUkFERUQQAipkCg5EYXRhYmFzZVN0YXR1cxIfChtEQVRBQkFTRV9TVEFUVVNfVU5TUEVDSUZJRUQQABIWChJEQVRBQkFTRV9TVEFUVVNfT0sQARIZChVEQVRBQkFTRV9TVEFUVVNfRVJST1IQAjKiBQoNU2VydmVyU2VydmljZRJzCglHZXRIZWFsdGgSGC5iMmIudjEuR2V0SGVhbHRoUmVxdWVzdBoZLmIyYi52MS5HZXRIZWFsdGhSZXNwb25zZSIxirUYAwoBAZK1GBcSFQoGc3RhdHVzEghkZWdyYWRlZBj3A4LT5JMCCRIHL2hlYWx0aBJlCgxHZXRBcGlIZWFsdGgSGy5iMmIudjEuR2V0QXBpSGVhbHRoUmVxdWVzdBocLmIyYi52MS5HZXRBcGlIZWFsdGhSZXNwb25zZSIairUYAwoBAYLT5JMCDRILL2FwaS9oZWFsdGgSYAoKR2V0VmVyc2lvbhIZLmIyYi52MS5HZXRWZXJzaW9uUmVxdWVzdBoaLmIyYi52MS5HZXRWZXJzaW9uUmVzcG9uc2UiG4q1GAMKAQGC0+STAg4SDC9hcGkvdmVyc2lvbhJYCghHZXRTdGF0cxIXLmIyYi52MS5HZXRTdGF0c1JlcXVlc3QaGC5iMmIudjEuR2V0U3RhdHNSZXNwb25zZSIZirUYAwoBAYLT5JMCDBIKL2FwaS9zdGF0cxJxCghHZXRTa2lsbBIXLmIyYi52MS5HZXRTa2lsbFJlcXVlc3QaGC5iMmIudjEuR2V0U2tpbGxSZXNwb25zZSIyirUYAwoBAZK1GA8iDXRleHQvbWFya2Rvd26C0+STAhJiBWd1aWRlEgkvc2tpbGwubWQShQEKCkdldE9wZW5BcGkSGS5iMmIudjEuR2V0T3BlbkFwaVJlcXVlc3QaGi5iMmIudjEuR2V0T3BlbkFwaVJlc3BvbnNlIkCKtRgDCgEBkrUYEiIQYXBwbGljYXRpb24vanNvboLT5JMCHWIIZG9jdW1lbnQSES9hcGkvb3BlbmFwaS5qc29uQjFaL2dpdGh1Yi5jb20vYjJiLXByb3RvY29sL2IyYi9zZGsvZ28vYjJiL3YxO2IyYnYxYgZwcm90bzM", [file_b2b_options_v1_options, file_google_api_annotations, file_google_api_httpbody]);
+  fileDesc("ChNiMmIvdjEvc2VydmVyLnByb3RvEgZiMmIudjEiEgoQR2V0SGVhbHRoUmVxdWVzdCLcAQoRR2V0SGVhbHRoUmVzcG9uc2USJAoGc3RhdHVzGAEgASgOMhQuYjJiLnYxLkhlYWx0aFN0YXR1cxIRCgl1cHRpbWVfbXMYAiABKAMSGQoRY29ubmVjdGVkX2NsaWVudHMYAyABKAUSFgoOY29ubmVjdGVkX2JvdHMYBCABKAUSIgoCZGIYBSABKA4yFi5iMmIudjEuRGF0YWJhc2VTdGF0dXMSMAoCd3MYBiABKAsyFy5iMmIudjEuQ29ubmVjdGlvblN0YXRzQgbatRgCCAFIAIgBAUIFCgNfd3Mi7AEKD0Nvbm5lY3Rpb25TdGF0cxIqCgdieV90eXBlGAEgASgLMhkuYjJiLnYxLkNvbm5lY3Rpb25zQnlUeXBlEiYKBmJ5X2JvdBgCIAMoCzIWLmIyYi52MS5Cb3RDb25uZWN0aW9ucxIoCgZieV9hZ2UYAyABKAsyGC5iMmIudjEuQ29ubmVjdGlvbnNCeUFnZRIRCglub3RfYWxpdmUYBCABKAUSGQoRcmVjb25uZWN0X3JhdGVfNW0YBSABKAESLQoKd3NfbWV0cmljcxgGIAEoCzIZLmIyYi52MS5Db25uZWN0aW9uTWV0cmljcyI3ChFDb25uZWN0aW9uc0J5VHlwZRIRCglib3RfdG9rZW4YASABKAUSDwoHc2Vzc2lvbhgCIAEoBSIvCg5Cb3RDb25uZWN0aW9ucxIOCgZib3RfaWQYASABKAkSDQoFY291bnQYAiABKAUiWgoQQ29ubmVjdGlvbnNCeUFnZRIQCgh1bmRlcl8xbRgBIAEoBRIRCgl1bmRlcl8xMG0YAiABKAUSEAoIdW5kZXJfMWgYAyABKAUSDwoHb3Zlcl8xaBgEIAEoBSKFAQoRQ29ubmVjdGlvbk1ldHJpY3MSEQoJb3BzX3RvdGFsGAEgASgDEhIKCmFja3NfdG90YWwYAiABKAMSFAoMZXJyb3JzX3RvdGFsGAMgASgDEhcKD2NvbmZsaWN0c190b3RhbBgEIAEoAxIaChJyYXRlX2xpbWl0ZWRfdG90YWwYBSABKAMiGgoYR2V0U3lzdGVtUHJlc2VuY2VSZXF1ZXN0InQKGUdldFN5c3RlbVByZXNlbmNlUmVzcG9uc2USJAoEYm90cxgBIAMoCzIWLmIyYi52MS5TeXN0ZW1QcmVzZW5jZRIOCgZvbmxpbmUYAiABKAgSEwoLcHJlc2VuY2VfdHMYAyABKAMSDAoEbm90ZRgEIAEoCSIgCg5TeXN0ZW1QcmVzZW5jZRIOCgZib3RfaWQYASABKAkiEgoQR2V0Q29uZmlnUmVxdWVzdCJRChFHZXRDb25maWdSZXNwb25zZRIOCgZzZXJ2ZXIYASABKAkSDwoHdmVyc2lvbhgCIAEoCRILCgNlbnYYAyABKAkSDgoGc2NvcGVzGAQgAygJIhUKE0dldEFwaUhlYWx0aFJlcXVlc3QiQwoUR2V0QXBpSGVhbHRoUmVzcG9uc2USCgoCb2sYASABKAgSDgoGc2VydmVyGAIgASgJEg8KB3ZlcnNpb24YAyABKAkiEwoRR2V0VmVyc2lvblJlcXVlc3QiNQoSR2V0VmVyc2lvblJlc3BvbnNlEg8KB3ZlcnNpb24YASABKAkSDgoGc2VydmVyGAIgASgJIhEKD0dldFN0YXRzUmVxdWVzdCKcAQoQR2V0U3RhdHNSZXNwb25zZRIRCglvcmdfY291bnQYASABKAMSEQoJYm90X2NvdW50GAIgASgDEhgKEG9ubGluZV9ib3RfY291bnQYAyABKAMSFAoMdGhyZWFkX2NvdW50GAQgASgDEhUKDW1lc3NhZ2VfY291bnQYBSABKAMSGwoTYWN0aXZlX3RocmVhZF9jb3VudBgGIAEoAyIRCg9HZXRTa2lsbFJlcXVlc3QiNwoQR2V0U2tpbGxSZXNwb25zZRIjCgVndWlkZRgBIAEoCzIULmdvb2dsZS5hcGkuSHR0cEJvZHkiEwoRR2V0T3BlbkFwaVJlcXVlc3QiPAoSR2V0T3BlbkFwaVJlc3BvbnNlEiYKCGRvY3VtZW50GAEgASgLMhQuZ29vZ2xlLmFwaS5IdHRwQm9keSpfCgxIZWFsdGhTdGF0dXMSHQoZSEVBTFRIX1NUQVRVU19VTlNQRUNJRklFRBAAEhQKEEhFQUxUSF9TVEFUVVNfT0sQARIaChZIRUFMVEhfU1RBVFVTX0RFR1JBREVEEAIqZAoORGF0YWJhc2VTdGF0dXMSHwobREFUQUJBU0VfU1RBVFVTX1VOU1BFQ0lGSUVEEAASFgoSREFUQUJBU0VfU1RBVFVTX09LEAESGQoVREFUQUJBU0VfU1RBVFVTX0VSUk9SEAIygwcKDVNlcnZlclNlcnZpY2UScwoJR2V0SGVhbHRoEhguYjJiLnYxLkdldEhlYWx0aFJlcXVlc3QaGS5iMmIudjEuR2V0SGVhbHRoUmVzcG9uc2UiMYq1GAMKAQGStRgXEhUKBnN0YXR1cxIIZGVncmFkZWQY9wOC0+STAgkSBy9oZWFsdGgSZQoMR2V0QXBpSGVhbHRoEhsuYjJiLnYxLkdldEFwaUhlYWx0aFJlcXVlc3QaHC5iMmIudjEuR2V0QXBpSGVhbHRoUmVzcG9uc2UiGoq1GAMKAQGC0+STAg0SCy9hcGkvaGVhbHRoEn0KEUdldFN5c3RlbVByZXNlbmNlEiAuYjJiLnYxLkdldFN5c3RlbVByZXNlbmNlUmVxdWVzdBohLmIyYi52MS5HZXRTeXN0ZW1QcmVzZW5jZVJlc3BvbnNlIiOKtRgDCgEBgtPkkwIWEhQvYXBpL3N5c3RlbS1wcmVzZW5jZRJgCglHZXRDb25maWcSGC5iMmIudjEuR2V0Q29uZmlnUmVxdWVzdBoZLmIyYi52MS5HZXRDb25maWdSZXNwb25zZSIeirUYAwoBAYLT5JMCERIPL2FwaS9jb25maWcvZ2V0EmAKCkdldFZlcnNpb24SGS5iMmIudjEuR2V0VmVyc2lvblJlcXVlc3QaGi5iMmIudjEuR2V0VmVyc2lvblJlc3BvbnNlIhuKtRgDCgEBgtPkkwIOEgwvYXBpL3ZlcnNpb24SWAoIR2V0U3RhdHMSFy5iMmIudjEuR2V0U3RhdHNSZXF1ZXN0GhguYjJiLnYxLkdldFN0YXRzUmVzcG9uc2UiGYq1GAMKAQGC0+STAgwSCi9hcGkvc3RhdHMScQoIR2V0U2tpbGwSFy5iMmIudjEuR2V0U2tpbGxSZXF1ZXN0GhguYjJiLnYxLkdldFNraWxsUmVzcG9uc2UiMoq1GAMKAQGStRgPIg10ZXh0L21hcmtkb3dugtPkkwISYgVndWlkZRIJL3NraWxsLm1kEoUBCgpHZXRPcGVuQXBpEhkuYjJiLnYxLkdldE9wZW5BcGlSZXF1ZXN0GhouYjJiLnYxLkdldE9wZW5BcGlSZXNwb25zZSJAirUYAwoBAZK1GBIiEGFwcGxpY2F0aW9uL2pzb26C0+STAh1iCGRvY3VtZW50EhEvYXBpL29wZW5hcGkuanNvbkIxWi9naXRodWIuY29tL2IyYi1wcm90b2NvbC9iMmIvc2RrL2dvL2IyYi92MTtiMmJ2MWIGcHJvdG8z", [file_b2b_options_v1_options, file_google_api_annotations, file_google_api_httpbody]);
 
 /**
  * Asks for health.
@@ -293,6 +293,141 @@ export const ConnectionMetricsSchema: GenMessage<ConnectionMetrics> = /*@__PURE_
   messageDesc(file_b2b_v1_server, 6);
 
 /**
+ * For old clients. Since 0.1.
+ *
+ * @generated from message b2b.v1.GetSystemPresenceRequest
+ */
+export type GetSystemPresenceRequest = Message<"b2b.v1.GetSystemPresenceRequest"> & {
+};
+
+/**
+ * Describes the message b2b.v1.GetSystemPresenceRequest.
+ * Use `create(GetSystemPresenceRequestSchema)` to create a new message.
+ */
+export const GetSystemPresenceRequestSchema: GenMessage<GetSystemPresenceRequest> = /*@__PURE__*/
+  messageDesc(file_b2b_v1_server, 7);
+
+/**
+ * For old clients. Since 0.1.
+ *
+ * @generated from message b2b.v1.GetSystemPresenceResponse
+ */
+export type GetSystemPresenceResponse = Message<"b2b.v1.GetSystemPresenceResponse"> & {
+  /**
+   * Always empty: who is online is nobody's business but an org's.
+   *
+   * @generated from field: repeated b2b.v1.SystemPresence bots = 1;
+   */
+  bots: SystemPresence[];
+
+  /**
+   * Always true.
+   *
+   * @generated from field: bool online = 2;
+   */
+  online: boolean;
+
+  /**
+   * The time of the server, in Unix milliseconds.
+   *
+   * @generated from field: int64 presence_ts = 3;
+   */
+  presenceTs: bigint;
+
+  /**
+   * Where to look instead.
+   *
+   * @generated from field: string note = 4;
+   */
+  note: string;
+};
+
+/**
+ * Describes the message b2b.v1.GetSystemPresenceResponse.
+ * Use `create(GetSystemPresenceResponseSchema)` to create a new message.
+ */
+export const GetSystemPresenceResponseSchema: GenMessage<GetSystemPresenceResponse> = /*@__PURE__*/
+  messageDesc(file_b2b_v1_server, 8);
+
+/**
+ * What no answer holds. Since 0.1.
+ *
+ * @generated from message b2b.v1.SystemPresence
+ */
+export type SystemPresence = Message<"b2b.v1.SystemPresence"> & {
+  /**
+   * The bot.
+   *
+   * @generated from field: string bot_id = 1;
+   */
+  botId: string;
+};
+
+/**
+ * Describes the message b2b.v1.SystemPresence.
+ * Use `create(SystemPresenceSchema)` to create a new message.
+ */
+export const SystemPresenceSchema: GenMessage<SystemPresence> = /*@__PURE__*/
+  messageDesc(file_b2b_v1_server, 9);
+
+/**
+ * For old clients. Since 0.1.
+ *
+ * @generated from message b2b.v1.GetConfigRequest
+ */
+export type GetConfigRequest = Message<"b2b.v1.GetConfigRequest"> & {
+};
+
+/**
+ * Describes the message b2b.v1.GetConfigRequest.
+ * Use `create(GetConfigRequestSchema)` to create a new message.
+ */
+export const GetConfigRequestSchema: GenMessage<GetConfigRequest> = /*@__PURE__*/
+  messageDesc(file_b2b_v1_server, 10);
+
+/**
+ * For old clients. Since 0.1.
+ *
+ * @generated from message b2b.v1.GetConfigResponse
+ */
+export type GetConfigResponse = Message<"b2b.v1.GetConfigResponse"> & {
+  /**
+   * The name of the protocol's family.
+   *
+   * @generated from field: string server = 1;
+   */
+  server: string;
+
+  /**
+   * The version of the server.
+   *
+   * @generated from field: string version = 2;
+   */
+  version: string;
+
+  /**
+   * Always "production".
+   *
+   * @generated from field: string env = 3;
+   */
+  env: string;
+
+  /**
+   * The scopes that a token can have.
+   *
+   * @generated from field: repeated string scopes = 4;
+   */
+  scopes: string[];
+};
+
+/**
+ * Describes the message b2b.v1.GetConfigResponse.
+ * Use `create(GetConfigResponseSchema)` to create a new message.
+ */
+export const GetConfigResponseSchema: GenMessage<GetConfigResponse> = /*@__PURE__*/
+  messageDesc(file_b2b_v1_server, 11);
+
+/**
  * Asks for health.
  *
  * @generated from message b2b.v1.GetApiHealthRequest
@@ -305,7 +440,7 @@ export type GetApiHealthRequest = Message<"b2b.v1.GetApiHealthRequest"> & {
  * Use `create(GetApiHealthRequestSchema)` to create a new message.
  */
 export const GetApiHealthRequestSchema: GenMessage<GetApiHealthRequest> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_server, 7);
+  messageDesc(file_b2b_v1_server, 12);
 
 /**
  * Health for old clients.
@@ -340,7 +475,7 @@ export type GetApiHealthResponse = Message<"b2b.v1.GetApiHealthResponse"> & {
  * Use `create(GetApiHealthResponseSchema)` to create a new message.
  */
 export const GetApiHealthResponseSchema: GenMessage<GetApiHealthResponse> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_server, 8);
+  messageDesc(file_b2b_v1_server, 13);
 
 /**
  * Asks for the version.
@@ -355,7 +490,7 @@ export type GetVersionRequest = Message<"b2b.v1.GetVersionRequest"> & {
  * Use `create(GetVersionRequestSchema)` to create a new message.
  */
 export const GetVersionRequestSchema: GenMessage<GetVersionRequest> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_server, 9);
+  messageDesc(file_b2b_v1_server, 14);
 
 /**
  * The version.
@@ -383,7 +518,7 @@ export type GetVersionResponse = Message<"b2b.v1.GetVersionResponse"> & {
  * Use `create(GetVersionResponseSchema)` to create a new message.
  */
 export const GetVersionResponseSchema: GenMessage<GetVersionResponse> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_server, 10);
+  messageDesc(file_b2b_v1_server, 15);
 
 /**
  * Asks for counts.
@@ -398,7 +533,7 @@ export type GetStatsRequest = Message<"b2b.v1.GetStatsRequest"> & {
  * Use `create(GetStatsRequestSchema)` to create a new message.
  */
 export const GetStatsRequestSchema: GenMessage<GetStatsRequest> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_server, 11);
+  messageDesc(file_b2b_v1_server, 16);
 
 /**
  * Counts over all orgs.
@@ -454,7 +589,7 @@ export type GetStatsResponse = Message<"b2b.v1.GetStatsResponse"> & {
  * Use `create(GetStatsResponseSchema)` to create a new message.
  */
 export const GetStatsResponseSchema: GenMessage<GetStatsResponse> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_server, 12);
+  messageDesc(file_b2b_v1_server, 17);
 
 /**
  * Asks for the guide.
@@ -469,7 +604,7 @@ export type GetSkillRequest = Message<"b2b.v1.GetSkillRequest"> & {
  * Use `create(GetSkillRequestSchema)` to create a new message.
  */
 export const GetSkillRequestSchema: GenMessage<GetSkillRequest> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_server, 13);
+  messageDesc(file_b2b_v1_server, 18);
 
 /**
  * The guide.
@@ -490,7 +625,7 @@ export type GetSkillResponse = Message<"b2b.v1.GetSkillResponse"> & {
  * Use `create(GetSkillResponseSchema)` to create a new message.
  */
 export const GetSkillResponseSchema: GenMessage<GetSkillResponse> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_server, 14);
+  messageDesc(file_b2b_v1_server, 19);
 
 /**
  * Asks for the OpenAPI document.
@@ -505,7 +640,7 @@ export type GetOpenApiRequest = Message<"b2b.v1.GetOpenApiRequest"> & {
  * Use `create(GetOpenApiRequestSchema)` to create a new message.
  */
 export const GetOpenApiRequestSchema: GenMessage<GetOpenApiRequest> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_server, 15);
+  messageDesc(file_b2b_v1_server, 20);
 
 /**
  * The OpenAPI document.
@@ -526,7 +661,7 @@ export type GetOpenApiResponse = Message<"b2b.v1.GetOpenApiResponse"> & {
  * Use `create(GetOpenApiResponseSchema)` to create a new message.
  */
 export const GetOpenApiResponseSchema: GenMessage<GetOpenApiResponse> = /*@__PURE__*/
-  messageDesc(file_b2b_v1_server, 16);
+  messageDesc(file_b2b_v1_server, 21);
 
 /**
  * Whether the server works.
@@ -621,6 +756,26 @@ export const ServerService: GenService<{
     methodKind: "unary";
     input: typeof GetApiHealthRequestSchema;
     output: typeof GetApiHealthResponseSchema;
+  },
+  /**
+   * What old clients ask for who is there: nothing that they use. Ask ListBots.
+   *
+   * @generated from rpc b2b.v1.ServerService.GetSystemPresence
+   */
+  getSystemPresence: {
+    methodKind: "unary";
+    input: typeof GetSystemPresenceRequestSchema;
+    output: typeof GetSystemPresenceResponseSchema;
+  },
+  /**
+   * What old clients ask for how the server is set up.
+   *
+   * @generated from rpc b2b.v1.ServerService.GetConfig
+   */
+  getConfig: {
+    methodKind: "unary";
+    input: typeof GetConfigRequestSchema;
+    output: typeof GetConfigResponseSchema;
   },
   /**
    * What the server is.

@@ -19,7 +19,7 @@ from connectrpc.server import ConnectASGIApplication, ConnectWSGIApplication, DE
 from protobuf import DescService
 
 from . import server_pb
-from .server_pb import GetApiHealthRequest, GetApiHealthResponse, GetHealthRequest, GetHealthResponse, GetOpenApiRequest, GetOpenApiResponse, GetSkillRequest, GetSkillResponse, GetStatsRequest, GetStatsResponse, GetVersionRequest, GetVersionResponse
+from .server_pb import GetApiHealthRequest, GetApiHealthResponse, GetConfigRequest, GetConfigResponse, GetHealthRequest, GetHealthResponse, GetOpenApiRequest, GetOpenApiResponse, GetSkillRequest, GetSkillResponse, GetStatsRequest, GetStatsResponse, GetSystemPresenceRequest, GetSystemPresenceResponse, GetVersionRequest, GetVersionResponse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Mapping
@@ -43,6 +43,18 @@ class ServerService(Protocol):
     async def get_api_health(self, request: GetApiHealthRequest, ctx: RequestContext[GetApiHealthRequest, GetApiHealthResponse], /) -> GetApiHealthResponse:
         """
         The same for old clients.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    async def get_system_presence(self, request: GetSystemPresenceRequest, ctx: RequestContext[GetSystemPresenceRequest, GetSystemPresenceResponse], /) -> GetSystemPresenceResponse:
+        """
+        What old clients ask for who is there: nothing that they use. Ask ListBots.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    async def get_config(self, request: GetConfigRequest, ctx: RequestContext[GetConfigRequest, GetConfigResponse], /) -> GetConfigResponse:
+        """
+        What old clients ask for how the server is set up.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -109,6 +121,28 @@ class ServerServiceASGIApplication(ConnectASGIApplication[ServerService]):
                         stream_type=StreamType.UNARY,
                     ),
                     function=svc.get_api_health,
+                ),
+                "/b2b.v1.ServerService/GetSystemPresence": Endpoint.unary(
+                    method=MethodInfo(
+                        name="GetSystemPresence",
+                        service_name="b2b.v1.ServerService",
+                        input=GetSystemPresenceRequest,
+                        output=GetSystemPresenceResponse,
+                        idempotency_level=IdempotencyLevel.UNKNOWN,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=svc.get_system_presence,
+                ),
+                "/b2b.v1.ServerService/GetConfig": Endpoint.unary(
+                    method=MethodInfo(
+                        name="GetConfig",
+                        service_name="b2b.v1.ServerService",
+                        input=GetConfigRequest,
+                        output=GetConfigResponse,
+                        idempotency_level=IdempotencyLevel.UNKNOWN,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=svc.get_config,
                 ),
                 "/b2b.v1.ServerService/GetVersion": Endpoint.unary(
                     method=MethodInfo(
@@ -211,6 +245,52 @@ class ServerServiceClient(ConnectClient):
                 service_name="b2b.v1.ServerService",
                 input=GetApiHealthRequest,
                 output=GetApiHealthResponse,
+                idempotency_level=IdempotencyLevel.UNKNOWN,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+    async def get_system_presence(
+        self,
+        request: GetSystemPresenceRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> GetSystemPresenceResponse:
+        """
+        What old clients ask for who is there: nothing that they use. Ask ListBots.
+        """
+        return await self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="GetSystemPresence",
+                service_name="b2b.v1.ServerService",
+                input=GetSystemPresenceRequest,
+                output=GetSystemPresenceResponse,
+                idempotency_level=IdempotencyLevel.UNKNOWN,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+    async def get_config(
+        self,
+        request: GetConfigRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> GetConfigResponse:
+        """
+        What old clients ask for how the server is set up.
+        """
+        return await self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="GetConfig",
+                service_name="b2b.v1.ServerService",
+                input=GetConfigRequest,
+                output=GetConfigResponse,
                 idempotency_level=IdempotencyLevel.UNKNOWN,
                 stream_type=StreamType.UNARY,
             ),
@@ -326,6 +406,18 @@ class ServerServiceSync(Protocol):
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
+    def get_system_presence(self, request: GetSystemPresenceRequest, ctx: RequestContext[GetSystemPresenceRequest, GetSystemPresenceResponse], /) -> GetSystemPresenceResponse:
+        """
+        What old clients ask for who is there: nothing that they use. Ask ListBots.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    def get_config(self, request: GetConfigRequest, ctx: RequestContext[GetConfigRequest, GetConfigResponse], /) -> GetConfigResponse:
+        """
+        What old clients ask for how the server is set up.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
     def get_version(self, request: GetVersionRequest, ctx: RequestContext[GetVersionRequest, GetVersionResponse], /) -> GetVersionResponse:
         """
         What the server is.
@@ -387,6 +479,28 @@ class ServerServiceWSGIApplication(ConnectWSGIApplication):
                         stream_type=StreamType.UNARY,
                     ),
                     function=service.get_api_health,
+                ),
+                "/b2b.v1.ServerService/GetSystemPresence": EndpointSync.unary(
+                    method=MethodInfo(
+                        name="GetSystemPresence",
+                        service_name="b2b.v1.ServerService",
+                        input=GetSystemPresenceRequest,
+                        output=GetSystemPresenceResponse,
+                        idempotency_level=IdempotencyLevel.UNKNOWN,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=service.get_system_presence,
+                ),
+                "/b2b.v1.ServerService/GetConfig": EndpointSync.unary(
+                    method=MethodInfo(
+                        name="GetConfig",
+                        service_name="b2b.v1.ServerService",
+                        input=GetConfigRequest,
+                        output=GetConfigResponse,
+                        idempotency_level=IdempotencyLevel.UNKNOWN,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=service.get_config,
                 ),
                 "/b2b.v1.ServerService/GetVersion": EndpointSync.unary(
                     method=MethodInfo(
@@ -489,6 +603,52 @@ class ServerServiceClientSync(ConnectClientSync):
                 service_name="b2b.v1.ServerService",
                 input=GetApiHealthRequest,
                 output=GetApiHealthResponse,
+                idempotency_level=IdempotencyLevel.UNKNOWN,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+    def get_system_presence(
+        self,
+        request: GetSystemPresenceRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> GetSystemPresenceResponse:
+        """
+        What old clients ask for who is there: nothing that they use. Ask ListBots.
+        """
+        return self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="GetSystemPresence",
+                service_name="b2b.v1.ServerService",
+                input=GetSystemPresenceRequest,
+                output=GetSystemPresenceResponse,
+                idempotency_level=IdempotencyLevel.UNKNOWN,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+    def get_config(
+        self,
+        request: GetConfigRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> GetConfigResponse:
+        """
+        What old clients ask for how the server is set up.
+        """
+        return self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="GetConfig",
+                service_name="b2b.v1.ServerService",
+                input=GetConfigRequest,
+                output=GetConfigResponse,
                 idempotency_level=IdempotencyLevel.UNKNOWN,
                 stream_type=StreamType.UNARY,
             ),

@@ -387,6 +387,190 @@ class ConnectionMetrics(Message[_ConnectionMetricsFields]):
         conflicts_total: int
         rate_limited_total: int
 
+_GetSystemPresenceRequestFields: TypeAlias = NoReturn
+
+class GetSystemPresenceRequest(Message[_GetSystemPresenceRequestFields]):
+    """
+    For old clients. Since 0.1.
+
+    ```proto
+    message b2b.v1.GetSystemPresenceRequest
+    ```
+    """
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+        ) -> None:
+            pass
+
+_GetSystemPresenceResponseFields: TypeAlias = Literal["bots", "online", "presence_ts", "note"]
+
+class GetSystemPresenceResponse(Message[_GetSystemPresenceResponseFields]):
+    """
+    For old clients. Since 0.1.
+
+    ```proto
+    message b2b.v1.GetSystemPresenceResponse
+    ```
+
+    Attributes:
+        bots:
+            Always empty: who is online is nobody's business but an org's.
+
+            ```proto
+            repeated b2b.v1.SystemPresence bots = 1;
+            ```
+        online:
+            Always true.
+
+            ```proto
+            bool online = 2;
+            ```
+        presence_ts:
+            The time of the server, in Unix milliseconds.
+
+            ```proto
+            int64 presence_ts = 3;
+            ```
+        note:
+            Where to look instead.
+
+            ```proto
+            string note = 4;
+            ```
+    """
+
+    __slots__ = ("bots", "online", "presence_ts", "note")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            bots: list[SystemPresence] | None = None,
+            online: bool = False,
+            presence_ts: int = 0,
+            note: str = "",
+        ) -> None:
+            pass
+
+        bots: list[SystemPresence]
+        online: bool
+        presence_ts: int
+        note: str
+
+_SystemPresenceFields: TypeAlias = Literal["bot_id"]
+
+class SystemPresence(Message[_SystemPresenceFields]):
+    """
+    What no answer holds. Since 0.1.
+
+    ```proto
+    message b2b.v1.SystemPresence
+    ```
+
+    Attributes:
+        bot_id:
+            The bot.
+
+            ```proto
+            string bot_id = 1;
+            ```
+    """
+
+    __slots__ = ("bot_id",)
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            bot_id: str = "",
+        ) -> None:
+            pass
+
+        bot_id: str
+
+_GetConfigRequestFields: TypeAlias = NoReturn
+
+class GetConfigRequest(Message[_GetConfigRequestFields]):
+    """
+    For old clients. Since 0.1.
+
+    ```proto
+    message b2b.v1.GetConfigRequest
+    ```
+    """
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+        ) -> None:
+            pass
+
+_GetConfigResponseFields: TypeAlias = Literal["server", "version", "env", "scopes"]
+
+class GetConfigResponse(Message[_GetConfigResponseFields]):
+    """
+    For old clients. Since 0.1.
+
+    ```proto
+    message b2b.v1.GetConfigResponse
+    ```
+
+    Attributes:
+        server:
+            The name of the protocol's family.
+
+            ```proto
+            string server = 1;
+            ```
+        version:
+            The version of the server.
+
+            ```proto
+            string version = 2;
+            ```
+        env:
+            Always "production".
+
+            ```proto
+            string env = 3;
+            ```
+        scopes:
+            The scopes that a token can have.
+
+            ```proto
+            repeated string scopes = 4;
+            ```
+    """
+
+    __slots__ = ("server", "version", "env", "scopes")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            server: str = "",
+            version: str = "",
+            env: str = "",
+            scopes: list[str] | None = None,
+        ) -> None:
+            pass
+
+        server: str
+        version: str
+        env: str
+        scopes: list[str]
+
 _GetApiHealthRequestFields: TypeAlias = NoReturn
 
 class GetApiHealthRequest(Message[_GetApiHealthRequestFields]):
@@ -779,7 +963,7 @@ class DatabaseStatus(Enum):
 
 
 _DESC = file_desc(
-    b'\n\x13b2b/v1/server.proto\x12\x06b2b.v1\x1a\x1cb2b/options/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto"\x12\n\x10GetHealthRequest"\x97\x02\n\x11GetHealthResponse\x12,\n\x06status\x18\x01 \x01(\x0e2\x14.b2b.v1.HealthStatusR\x06status\x12\x1b\n\tuptime_ms\x18\x02 \x01(\x03R\x08uptimeMs\x12+\n\x11connected_clients\x18\x03 \x01(\x05R\x10connectedClients\x12%\n\x0econnected_bots\x18\x04 \x01(\x05R\rconnectedBots\x12&\n\x02db\x18\x05 \x01(\x0e2\x16.b2b.v1.DatabaseStatusR\x02db\x124\n\x02ws\x18\x06 \x01(\x0b2\x17.b2b.v1.ConnectionStatsH\x00R\x02wsB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\x05\n\x03_ws"\xa8\x02\n\x0fConnectionStats\x122\n\x07by_type\x18\x01 \x01(\x0b2\x19.b2b.v1.ConnectionsByTypeR\x06byType\x12-\n\x06by_bot\x18\x02 \x03(\x0b2\x16.b2b.v1.BotConnectionsR\x05byBot\x12/\n\x06by_age\x18\x03 \x01(\x0b2\x18.b2b.v1.ConnectionsByAgeR\x05byAge\x12\x1b\n\tnot_alive\x18\x04 \x01(\x05R\x08notAlive\x12*\n\x11reconnect_rate_5m\x18\x05 \x01(\x01R\x0freconnectRate5m\x128\n\nws_metrics\x18\x06 \x01(\x0b2\x19.b2b.v1.ConnectionMetricsR\twsMetrics"J\n\x11ConnectionsByType\x12\x1b\n\tbot_token\x18\x01 \x01(\x05R\x08botToken\x12\x18\n\x07session\x18\x02 \x01(\x05R\x07session"=\n\x0eBotConnections\x12\x15\n\x06bot_id\x18\x01 \x01(\tR\x05botId\x12\x14\n\x05count\x18\x02 \x01(\x05R\x05count"~\n\x10ConnectionsByAge\x12\x19\n\x08under_1m\x18\x01 \x01(\x05R\x07under1m\x12\x1b\n\tunder_10m\x18\x02 \x01(\x05R\x08under10m\x12\x19\n\x08under_1h\x18\x03 \x01(\x05R\x07under1h\x12\x17\n\x07over_1h\x18\x04 \x01(\x05R\x06over1h"\xc9\x01\n\x11ConnectionMetrics\x12\x1b\n\tops_total\x18\x01 \x01(\x03R\x08opsTotal\x12\x1d\n\nacks_total\x18\x02 \x01(\x03R\tacksTotal\x12!\n\x0cerrors_total\x18\x03 \x01(\x03R\x0berrorsTotal\x12\'\n\x0fconflicts_total\x18\x04 \x01(\x03R\x0econflictsTotal\x12,\n\x12rate_limited_total\x18\x05 \x01(\x03R\x10rateLimitedTotal"\x15\n\x13GetApiHealthRequest"X\n\x14GetApiHealthResponse\x12\x0e\n\x02ok\x18\x01 \x01(\x08R\x02ok\x12\x16\n\x06server\x18\x02 \x01(\tR\x06server\x12\x18\n\x07version\x18\x03 \x01(\tR\x07version"\x13\n\x11GetVersionRequest"F\n\x12GetVersionResponse\x12\x18\n\x07version\x18\x01 \x01(\tR\x07version\x12\x16\n\x06server\x18\x02 \x01(\tR\x06server"\x11\n\x0fGetStatsRequest"\xee\x01\n\x10GetStatsResponse\x12\x1b\n\torg_count\x18\x01 \x01(\x03R\x08orgCount\x12\x1b\n\tbot_count\x18\x02 \x01(\x03R\x08botCount\x12(\n\x10online_bot_count\x18\x03 \x01(\x03R\x0eonlineBotCount\x12!\n\x0cthread_count\x18\x04 \x01(\x03R\x0bthreadCount\x12#\n\rmessage_count\x18\x05 \x01(\x03R\x0cmessageCount\x12.\n\x13active_thread_count\x18\x06 \x01(\x03R\x11activeThreadCount"\x11\n\x0fGetSkillRequest">\n\x10GetSkillResponse\x12*\n\x05guide\x18\x01 \x01(\x0b2\x14.google.api.HttpBodyR\x05guide"\x13\n\x11GetOpenApiRequest"F\n\x12GetOpenApiResponse\x120\n\x08document\x18\x01 \x01(\x0b2\x14.google.api.HttpBodyR\x08document*_\n\x0cHealthStatus\x12\x1d\n\x19HEALTH_STATUS_UNSPECIFIED\x10\x00\x12\x14\n\x10HEALTH_STATUS_OK\x10\x01\x12\x1a\n\x16HEALTH_STATUS_DEGRADED\x10\x02*d\n\x0eDatabaseStatus\x12\x1f\n\x1bDATABASE_STATUS_UNSPECIFIED\x10\x00\x12\x16\n\x12DATABASE_STATUS_OK\x10\x01\x12\x19\n\x15DATABASE_STATUS_ERROR\x10\x022\xa2\x05\n\rServerService\x12s\n\tGetHealth\x12\x18.b2b.v1.GetHealthRequest\x1a\x19.b2b.v1.GetHealthResponse"1\x8a\xb5\x18\x03\n\x01\x01\x92\xb5\x18\x17\x12\x15\n\x06status\x12\x08degraded\x18\xf7\x03\x82\xd3\xe4\x93\x02\t\x12\x07/health\x12e\n\x0cGetApiHealth\x12\x1b.b2b.v1.GetApiHealthRequest\x1a\x1c.b2b.v1.GetApiHealthResponse"\x1a\x8a\xb5\x18\x03\n\x01\x01\x82\xd3\xe4\x93\x02\r\x12\x0b/api/health\x12`\n\nGetVersion\x12\x19.b2b.v1.GetVersionRequest\x1a\x1a.b2b.v1.GetVersionResponse"\x1b\x8a\xb5\x18\x03\n\x01\x01\x82\xd3\xe4\x93\x02\x0e\x12\x0c/api/version\x12X\n\x08GetStats\x12\x17.b2b.v1.GetStatsRequest\x1a\x18.b2b.v1.GetStatsResponse"\x19\x8a\xb5\x18\x03\n\x01\x01\x82\xd3\xe4\x93\x02\x0c\x12\n/api/stats\x12q\n\x08GetSkill\x12\x17.b2b.v1.GetSkillRequest\x1a\x18.b2b.v1.GetSkillResponse"2\x8a\xb5\x18\x03\n\x01\x01\x92\xb5\x18\x0f"\rtext/markdown\x82\xd3\xe4\x93\x02\x12b\x05guide\x12\t/skill.md\x12\x85\x01\n\nGetOpenApi\x12\x19.b2b.v1.GetOpenApiRequest\x1a\x1a.b2b.v1.GetOpenApiResponse"@\x8a\xb5\x18\x03\n\x01\x01\x92\xb5\x18\x12"\x10application/json\x82\xd3\xe4\x93\x02\x1db\x08document\x12\x11/api/openapi.jsonB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3',
+    b'\n\x13b2b/v1/server.proto\x12\x06b2b.v1\x1a\x1cb2b/options/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto"\x12\n\x10GetHealthRequest"\x97\x02\n\x11GetHealthResponse\x12,\n\x06status\x18\x01 \x01(\x0e2\x14.b2b.v1.HealthStatusR\x06status\x12\x1b\n\tuptime_ms\x18\x02 \x01(\x03R\x08uptimeMs\x12+\n\x11connected_clients\x18\x03 \x01(\x05R\x10connectedClients\x12%\n\x0econnected_bots\x18\x04 \x01(\x05R\rconnectedBots\x12&\n\x02db\x18\x05 \x01(\x0e2\x16.b2b.v1.DatabaseStatusR\x02db\x124\n\x02ws\x18\x06 \x01(\x0b2\x17.b2b.v1.ConnectionStatsH\x00R\x02wsB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\x05\n\x03_ws"\xa8\x02\n\x0fConnectionStats\x122\n\x07by_type\x18\x01 \x01(\x0b2\x19.b2b.v1.ConnectionsByTypeR\x06byType\x12-\n\x06by_bot\x18\x02 \x03(\x0b2\x16.b2b.v1.BotConnectionsR\x05byBot\x12/\n\x06by_age\x18\x03 \x01(\x0b2\x18.b2b.v1.ConnectionsByAgeR\x05byAge\x12\x1b\n\tnot_alive\x18\x04 \x01(\x05R\x08notAlive\x12*\n\x11reconnect_rate_5m\x18\x05 \x01(\x01R\x0freconnectRate5m\x128\n\nws_metrics\x18\x06 \x01(\x0b2\x19.b2b.v1.ConnectionMetricsR\twsMetrics"J\n\x11ConnectionsByType\x12\x1b\n\tbot_token\x18\x01 \x01(\x05R\x08botToken\x12\x18\n\x07session\x18\x02 \x01(\x05R\x07session"=\n\x0eBotConnections\x12\x15\n\x06bot_id\x18\x01 \x01(\tR\x05botId\x12\x14\n\x05count\x18\x02 \x01(\x05R\x05count"~\n\x10ConnectionsByAge\x12\x19\n\x08under_1m\x18\x01 \x01(\x05R\x07under1m\x12\x1b\n\tunder_10m\x18\x02 \x01(\x05R\x08under10m\x12\x19\n\x08under_1h\x18\x03 \x01(\x05R\x07under1h\x12\x17\n\x07over_1h\x18\x04 \x01(\x05R\x06over1h"\xc9\x01\n\x11ConnectionMetrics\x12\x1b\n\tops_total\x18\x01 \x01(\x03R\x08opsTotal\x12\x1d\n\nacks_total\x18\x02 \x01(\x03R\tacksTotal\x12!\n\x0cerrors_total\x18\x03 \x01(\x03R\x0berrorsTotal\x12\'\n\x0fconflicts_total\x18\x04 \x01(\x03R\x0econflictsTotal\x12,\n\x12rate_limited_total\x18\x05 \x01(\x03R\x10rateLimitedTotal"\x1a\n\x18GetSystemPresenceRequest"\x94\x01\n\x19GetSystemPresenceResponse\x12*\n\x04bots\x18\x01 \x03(\x0b2\x16.b2b.v1.SystemPresenceR\x04bots\x12\x16\n\x06online\x18\x02 \x01(\x08R\x06online\x12\x1f\n\x0bpresence_ts\x18\x03 \x01(\x03R\npresenceTs\x12\x12\n\x04note\x18\x04 \x01(\tR\x04note"\'\n\x0eSystemPresence\x12\x15\n\x06bot_id\x18\x01 \x01(\tR\x05botId"\x12\n\x10GetConfigRequest"o\n\x11GetConfigResponse\x12\x16\n\x06server\x18\x01 \x01(\tR\x06server\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\x12\x10\n\x03env\x18\x03 \x01(\tR\x03env\x12\x16\n\x06scopes\x18\x04 \x03(\tR\x06scopes"\x15\n\x13GetApiHealthRequest"X\n\x14GetApiHealthResponse\x12\x0e\n\x02ok\x18\x01 \x01(\x08R\x02ok\x12\x16\n\x06server\x18\x02 \x01(\tR\x06server\x12\x18\n\x07version\x18\x03 \x01(\tR\x07version"\x13\n\x11GetVersionRequest"F\n\x12GetVersionResponse\x12\x18\n\x07version\x18\x01 \x01(\tR\x07version\x12\x16\n\x06server\x18\x02 \x01(\tR\x06server"\x11\n\x0fGetStatsRequest"\xee\x01\n\x10GetStatsResponse\x12\x1b\n\torg_count\x18\x01 \x01(\x03R\x08orgCount\x12\x1b\n\tbot_count\x18\x02 \x01(\x03R\x08botCount\x12(\n\x10online_bot_count\x18\x03 \x01(\x03R\x0eonlineBotCount\x12!\n\x0cthread_count\x18\x04 \x01(\x03R\x0bthreadCount\x12#\n\rmessage_count\x18\x05 \x01(\x03R\x0cmessageCount\x12.\n\x13active_thread_count\x18\x06 \x01(\x03R\x11activeThreadCount"\x11\n\x0fGetSkillRequest">\n\x10GetSkillResponse\x12*\n\x05guide\x18\x01 \x01(\x0b2\x14.google.api.HttpBodyR\x05guide"\x13\n\x11GetOpenApiRequest"F\n\x12GetOpenApiResponse\x120\n\x08document\x18\x01 \x01(\x0b2\x14.google.api.HttpBodyR\x08document*_\n\x0cHealthStatus\x12\x1d\n\x19HEALTH_STATUS_UNSPECIFIED\x10\x00\x12\x14\n\x10HEALTH_STATUS_OK\x10\x01\x12\x1a\n\x16HEALTH_STATUS_DEGRADED\x10\x02*d\n\x0eDatabaseStatus\x12\x1f\n\x1bDATABASE_STATUS_UNSPECIFIED\x10\x00\x12\x16\n\x12DATABASE_STATUS_OK\x10\x01\x12\x19\n\x15DATABASE_STATUS_ERROR\x10\x022\x83\x07\n\rServerService\x12s\n\tGetHealth\x12\x18.b2b.v1.GetHealthRequest\x1a\x19.b2b.v1.GetHealthResponse"1\x8a\xb5\x18\x03\n\x01\x01\x92\xb5\x18\x17\x12\x15\n\x06status\x12\x08degraded\x18\xf7\x03\x82\xd3\xe4\x93\x02\t\x12\x07/health\x12e\n\x0cGetApiHealth\x12\x1b.b2b.v1.GetApiHealthRequest\x1a\x1c.b2b.v1.GetApiHealthResponse"\x1a\x8a\xb5\x18\x03\n\x01\x01\x82\xd3\xe4\x93\x02\r\x12\x0b/api/health\x12}\n\x11GetSystemPresence\x12 .b2b.v1.GetSystemPresenceRequest\x1a!.b2b.v1.GetSystemPresenceResponse"#\x8a\xb5\x18\x03\n\x01\x01\x82\xd3\xe4\x93\x02\x16\x12\x14/api/system-presence\x12`\n\tGetConfig\x12\x18.b2b.v1.GetConfigRequest\x1a\x19.b2b.v1.GetConfigResponse"\x1e\x8a\xb5\x18\x03\n\x01\x01\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/config/get\x12`\n\nGetVersion\x12\x19.b2b.v1.GetVersionRequest\x1a\x1a.b2b.v1.GetVersionResponse"\x1b\x8a\xb5\x18\x03\n\x01\x01\x82\xd3\xe4\x93\x02\x0e\x12\x0c/api/version\x12X\n\x08GetStats\x12\x17.b2b.v1.GetStatsRequest\x1a\x18.b2b.v1.GetStatsResponse"\x19\x8a\xb5\x18\x03\n\x01\x01\x82\xd3\xe4\x93\x02\x0c\x12\n/api/stats\x12q\n\x08GetSkill\x12\x17.b2b.v1.GetSkillRequest\x1a\x18.b2b.v1.GetSkillResponse"2\x8a\xb5\x18\x03\n\x01\x01\x92\xb5\x18\x0f"\rtext/markdown\x82\xd3\xe4\x93\x02\x12b\x05guide\x12\t/skill.md\x12\x85\x01\n\nGetOpenApi\x12\x19.b2b.v1.GetOpenApiRequest\x1a\x1a.b2b.v1.GetOpenApiResponse"@\x8a\xb5\x18\x03\n\x01\x01\x92\xb5\x18\x12"\x10application/json\x82\xd3\xe4\x93\x02\x1db\x08document\x12\x11/api/openapi.jsonB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3',
     [
         options_pb.desc(),
         annotations_pb.desc(),
@@ -793,6 +977,11 @@ _DESC = file_desc(
         "BotConnections": BotConnections,
         "ConnectionsByAge": ConnectionsByAge,
         "ConnectionMetrics": ConnectionMetrics,
+        "GetSystemPresenceRequest": GetSystemPresenceRequest,
+        "GetSystemPresenceResponse": GetSystemPresenceResponse,
+        "SystemPresence": SystemPresence,
+        "GetConfigRequest": GetConfigRequest,
+        "GetConfigResponse": GetConfigResponse,
         "GetApiHealthRequest": GetApiHealthRequest,
         "GetApiHealthResponse": GetApiHealthResponse,
         "GetVersionRequest": GetVersionRequest,

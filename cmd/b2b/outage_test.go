@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
+)
+
+// TestDatabaseRestart restarts PostgreSQL while clients post, several times: one of
+// its processes is killed, which makes it throw all of them out and recover. Clients
+// are told 503 and when to come back (B2B-ERR-003), send again with the same
+// request_id, and in the end everything that was acknowledged is there once.
+func TestDatabaseRestart(t *testing.T) {
+	database := pgtest.DurableURL(t)
+	n := serve(t, t.TempDir(), "B2B_DATABASE_URL="+database)
+	_, bots := n.team("writer", "reader")
+	thread := bots["writer"].must("POST", "/api/threads", map[string]any{"topic": "restart", "participants": []string{"reader"}})
+	path := "/api/threads/" + thread["id"].(string) + "/messages"
+
+	const clients, restarts = 8, 2
+	var mu sync.Mutex
+	acknowledged := map[string]string{} // content by message id
+	refused := map[string]int{}
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for c := range clients {
+		wg.Go(func() {
+			poster := &client{t: t, url: n.URL, token: bots["writer"].token}
+			for i := 0; ; i++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				content := fmt.Sprintf("%d-%d", c, i)
+				for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+					status, answer, header := poster.try("POST", path, map[string]any{"content": content, "request_id": content})
+					mu.Lock()
+					if status == http.StatusOK {
+						acknowledged[answer["id"].(string)] = content
+						mu.Unlock()
+						break
+					}
+					refused[fmt.Sprint(status, " ", answer["code"])]++
+					after, err := strconv.Atoi(header.Get("Retry-After"))
+					if status != http.StatusServiceUnavailable || answer["code"] != "UNAVAILABLE" || err != nil || after < 1 || answer["hint"] == nil {
+						t.Errorf("while the database restarts: %d %v, Retry-After %q", status, answer, header.Get("Retry-After"))
+					}
+					mu.Unlock()
+					if time.Now().After(deadline) {
+						t.Errorf("%s is refused for a minute", content)
+						return
+					}
+				}
+			}
+		})
+	}
+	total := func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(acknowledged)
+	}
+	for range restarts {
+		before := total()
+		time.Sleep(300 * time.Millisecond)
+		crashed := time.Now()
+		crashDatabase(t, database)
+		for deadline := time.Now().Add(time.Minute); total() < before+5*clients; time.Sleep(20 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("the server does not recover\n%s", n.logs)
+			}
+		}
+		t.Logf("posts go on %v after the crash", time.Since(crashed).Round(time.Millisecond))
+	}
+	close(stop)
+	wg.Wait()
+	if !n.healthy(t.Context()) {
+		t.Error("the server is not healthy afterwards")
+	}
+
+	found := map[string]string{}
+	contents := map[string]int{}
+	reader := &client{t: t, url: n.URL, token: bots["reader"].token}
+	for cursor := ""; ; {
+		page := reader.must("GET", path+"?limit=200&cursor="+cursor, nil)
+		for _, item := range page["items"].([]any) {
+			m := item.(map[string]any)
+			found[m["id"].(string)] = m["content"].(string)
+			contents[m["content"].(string)]++
+		}
+		if page["has_more"] != true {
+			break
+		}
+		cursor = page["next_cursor"].(string)
+	}
+	for id, content := range acknowledged {
+		if found[id] != content {
+			t.Errorf("%s was acknowledged and is lost", content)
+		}
+	}
+	for content, times := range contents {
+		if times > 1 {
+			t.Errorf("%s is there %d times", content, times)
+		}
+	}
+	t.Logf("%d acknowledged, %d kept, %d restarts, refused: %v", len(acknowledged), len(found), restarts, refused)
+}
+
+// crashDatabase makes a process of the database kill itself, as the kernel would that
+// is out of memory. The database throws out everybody and recovers.
+func crashDatabase(t *testing.T, url string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for {
+		c, err := pgconn.Connect(ctx, url)
+		if err == nil {
+			_, err = c.Exec(ctx, "CREATE TEMP TABLE t (x text); COPY t FROM PROGRAM 'kill -9 $PPID'").ReadAll()
+			if closed := c.Close(ctx); err == nil {
+				t.Fatalf("the database survived (close: %v)", closed)
+			}
+			return
+		}
+		if ctx.Err() != nil {
+			t.Fatalf("reach the database to crash it: %v", err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}

@@ -1,0 +1,114 @@
+package conformance
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestDeviationsAreRequirements: every row of the table of deviations says by links
+// which requirements state it, and these are checked.
+func TestDeviationsAreRequirements(t *testing.T) {
+	text, err := os.ReadFile("../SPEC.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	reqs, _ := parseSpec(string(text))
+	named := namedRequirements(t)
+	_, table, found := strings.Cut(string(text), "\n## DEV\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	if !found {
+		t.Fatal("SPEC.md has no section DEV")
+	}
+	link := regexp.MustCompile(`\[(?:B2B-)?((?:[A-Z]+-)?[0-9]{3})\]\(#(b2b-[a-z]+-[0-9]{3})\)`)
+	rows := 0
+	for _, line := range strings.Split(table, "\n") {
+		if !strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "| HXA-Connect") {
+			continue
+		}
+		rows++
+		cells := strings.Split(strings.Trim(line, "| "), " | ")
+		if len(cells) != 3 {
+			t.Errorf("%d cells, not 3: %s", len(cells), line)
+			continue
+		}
+		see := cells[2]
+		links := link.FindAllStringSubmatch(see, -1)
+		if rest := strings.TrimSpace(strings.NewReplacer(",", "", " to ", "").Replace(link.ReplaceAllString(see, ""))); len(links) == 0 || rest != "" && rest != "to" {
+			t.Errorf("%q does not name requirements by links alone: %s", see, line)
+		}
+		for _, l := range links {
+			id := strings.ToUpper(l[2])
+			if !strings.HasSuffix(id, l[1]) {
+				t.Errorf("%s leads to %s", l[0], id)
+			}
+			if _, ok := reqs[id]; !ok {
+				t.Errorf("%s is not a requirement: %s", id, line)
+			}
+			if !named[id] {
+				t.Errorf("%s, a deviation, is not checked", id)
+			}
+		}
+	}
+	if rows < 40 {
+		t.Errorf("only %d deviations were found", rows)
+	}
+}
+
+// TestEveryRequirementIsNamed: what a client cannot be sure to see from outside (MAY,
+// and SHOULD that takes days or a broken database) is named by a test of this server.
+func TestEveryRequirementIsNamed(t *testing.T) {
+	text, err := os.ReadFile("../SPEC.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	reqs, _ := parseSpec(string(text))
+	named := namedRequirements(t)
+	for id, r := range reqs {
+		if !named[id] {
+			t.Errorf("%s (%s) is named by no check and no test", id, r.level)
+		}
+	}
+}
+
+// namedRequirements are those that a check or a test of the repository names, in full
+// or as a list: B2B-LIFE-001, 005.
+func namedRequirements(t *testing.T) map[string]bool {
+	t.Helper()
+	named := map[string]bool{}
+	for _, c := range Checks() {
+		for _, id := range c.Requirements {
+			named[id] = true
+		}
+	}
+	mention := regexp.MustCompile(`B2B-([A-Z]+)-([0-9]{3})((?:(?:,| and|,\s+//) [0-9]{3})*)`)
+	number := regexp.MustCompile(`[0-9]{3}`)
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (d.Name() == "node_modules" || path != ".." && strings.HasPrefix(d.Name(), ".")) {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(path, "_test.go") || path == "../conformance/spec_test.go" {
+			return nil
+		}
+		code, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		for _, m := range mention.FindAllStringSubmatch(string(code), -1) {
+			for _, n := range append([]string{m[2]}, number.FindAllString(m[3], -1)...) {
+				named["B2B-"+m[1]+"-"+n] = true
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return named
+}

@@ -1,0 +1,82 @@
+package server_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+// B2B-SRV-006: what old clients ask is answered, to anybody.
+func TestOldPaths(t *testing.T) {
+	n := newNode(t)
+	health := n.must(t, nobody, "GET", "/api/health", nil)
+	if health["ok"] != true || health["server"] == "" || health["version"] == "" {
+		t.Errorf("/api/health: %v", health)
+	}
+	presence := n.must(t, nobody, "GET", "/api/system-presence", nil)
+	if bots, ok := presence["bots"].([]any); !ok || len(bots) != 0 || presence["online"] != true ||
+		presence["presence_ts"].(float64) < 1.7e12 || presence["note"] == "" {
+		t.Errorf("/api/system-presence: %v", presence)
+	}
+	config := n.must(t, bearer("a bad token", "", "", "bot_x"), "GET", "/api/config/get", nil)
+	if scopes, _ := config["scopes"].([]any); len(scopes) != 5 || config["env"] != "production" || config["server"] == "" || config["version"] == "" {
+		t.Errorf("/api/config/get: %v", config)
+	}
+}
+
+// B2B-REG-014: the old path of registration is the same route.
+func TestOldRegistration(t *testing.T) {
+	n := newNode(t)
+	org := n.must(t, n.operator, "POST", "/api/orgs", map[string]any{"name": "o"})
+	bot := n.must(t, nobody, "POST", "/api/register", map[string]any{"org_id": org["id"], "org_secret": org["org_secret"], "name": "ann"})
+	me := n.must(t, bearer("ann", "bot", "full", bot["token"].(string)), "GET", "/api/me", nil)
+	if me["name"] != "ann" || me["id"] != bot["bot_id"] {
+		t.Errorf("registered %v, is %v", bot, me)
+	}
+	if a := n.send(nobody, "POST", "/api/register", []byte(`{"name":"x"}`)); a.status != 400 || a.code() != "VALIDATION_ERROR" {
+		t.Errorf("a bad registration: %v", a)
+	}
+}
+
+// B2B-AUD-004: what is done to an org is audited too, and people stand there by the
+// ref of their session, never by its id.
+func TestFurtherAudit(t *testing.T) {
+	n := newNode(t)
+	org := n.must(t, n.operator, "POST", "/api/orgs", map[string]any{"name": "o"})
+	id := org["id"].(string)
+	bot := n.must(t, nobody, "POST", "/api/auth/register", map[string]any{"org_id": id, "org_secret": org["org_secret"], "name": "ann"})
+	ann := bearer("ann", "admin bot", "full", bot["token"].(string))
+	human := n.login(t, "human", map[string]any{"type": "org_admin", "org_id": id, "org_secret": org["org_secret"]})
+	n.must(t, ann, "POST", "/api/org/tickets", map[string]any{})
+	n.must(t, human, "POST", "/api/org/tickets", map[string]any{"reusable": true})
+	n.must(t, n.operator, "PATCH", "/api/orgs/"+id, map[string]any{"status": "suspended"})
+	n.must(t, n.operator, "PATCH", "/api/orgs/"+id, map[string]any{"status": "suspended"}) // nothing changes
+	n.must(t, n.operator, "PATCH", "/api/orgs/"+id, map[string]any{"status": "active", "name": "p"})
+	n.must(t, n.operator, "POST", "/api/orgs/"+id+"/rotate-secret", nil)
+	for action, want := range map[string]int{"auth.ticket_created": 2, "org.update": 2, "auth.secret_rotated": 1} {
+		a := n.send(ann, "GET", "/api/audit?action="+action, nil)
+		var entries []struct {
+			BotID  *string        `json:"bot_id"`
+			Target string         `json:"target_id"`
+			Detail map[string]any `json:"detail"`
+		}
+		if err := json.Unmarshal([]byte(a.body), &entries); err != nil || len(entries) != want {
+			t.Fatalf("%s: %v %v", action, err, a)
+		}
+		for _, e := range entries {
+			by, _ := e.Detail["changed_by"].(string)
+			if action == "auth.ticket_created" {
+				by, _ = e.Detail["created_by"].(string)
+			}
+			session := len(by) == len("session:")+16 && strings.HasPrefix(by, "session:")
+			if byBot := e.BotID != nil; byBot == session || byBot && by != "bot:"+*e.BotID {
+				t.Errorf("%s: by %q, bot %v", action, by, e.BotID)
+			}
+		}
+		for _, c := range []caller{human, n.operator} {
+			if _, cookie, _ := strings.Cut(c.header.Get("Cookie"), "="); strings.Contains(a.body, cookie) {
+				t.Errorf("%s tells the id of a session", action)
+			}
+		}
+	}
+}
