@@ -54,6 +54,8 @@ func sampleMessage(m protoreflect.Message, full bool) {
 
 func sampleValue(f protoreflect.FieldDescriptor) protoreflect.Value {
 	switch f.Kind() {
+	case protoreflect.BytesKind: // never on the wire
+		return protoreflect.ValueOfBytes([]byte("bytes"))
 	case protoreflect.StringKind:
 		switch marks := wireMarks(f); {
 		case marks.GetRawJson(), marks.GetExtraKeys():
