@@ -608,3 +608,31 @@ func TestStreams(t *testing.T) {
 		refused(v)
 	}
 }
+
+// A reader that goes on taking what it replays is not slow, although what is told once
+// piles up behind the replay meanwhile: when hundreds come back at the same moment, each
+// is told of all the others.
+func TestStormOfPresence(t *testing.T) {
+	w := newWorld(t)
+	h := w.hub(eventlog.Config{Queue: 4, Grace: 20 * time.Millisecond})
+	b := w.bots(2)
+	w.manyNews(40)
+	s := w.subscribe(h, w.bot(b[0]), w.start())
+	other := w.subscribe(h, w.bot(b[0]), nil)
+	const coming = 30 // more than Queue, fewer than what waits at most
+	for range coming {
+		if err := h.Publish(w.org, presence(b[1], true)); err != nil {
+			t.Fatal(err)
+		}
+		w.next(other) // the tail has handled it
+		w.next(s)
+		time.Sleep(3 * time.Millisecond)
+	}
+	for logged, told := coming, 0; logged < 40 || told < coming; {
+		if w.next(s).Ephemeral {
+			told++
+		} else {
+			logged++
+		}
+	}
+}

@@ -46,7 +46,8 @@ type Subscription struct {
 	head    int       // of queue
 	soon    []*Item   // comes before all that waits
 	reached Position  // behind what was given last, or is known to have nothing to give
-	taken   time.Time // when the reader last took from the queue, or could begin to
+	taken   time.Time // when the reader last asked for more, or could begin to
+	waits   bool      // the reader waits for the store: it is not slow
 	ending  error     // comes when the queue is empty
 	err     error     // comes at once
 	left    bool      // Close was called
@@ -121,6 +122,7 @@ func (s *Subscription) pop(ready func()) (it *Item, replay bool, err error) {
 	if s.err != nil {
 		return nil, false, s.err
 	}
+	s.taken, s.waits = time.Now(), false
 	if len(s.soon) > 0 {
 		it, s.soon = s.soon[0], s.soon[1:]
 		return it, false, nil
@@ -136,11 +138,11 @@ func (s *Subscription) pop(ready func()) (it *Item, replay bool, err error) {
 	}
 	if !s.live {
 		if !s.joined || s.at < s.target {
+			s.waits = true
 			return nil, true, nil
 		}
 		s.live = true
 	}
-	s.taken = time.Now()
 	if s.head == len(s.queue) {
 		if s.err = s.ending; s.err == nil {
 			if s.ready = ready; ready == nil && s.wake == nil {
@@ -242,7 +244,7 @@ func memberships(ctx context.Context, r Store, v Viewer) (map[scope][]span, erro
 func (s *Subscription) full() bool {
 	c := &s.tail.hub.Config
 	n := len(s.queue) - s.head
-	return n >= c.Queue && (n >= burst*c.Queue || time.Since(s.taken) > c.Grace)
+	return n >= burst*c.Queue || n >= c.Queue && !s.waits && time.Since(s.taken) > c.Grace
 }
 
 // push adds an item to the queue; the tail holds its lock. It is false when the tail
