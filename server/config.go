@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/b2b-protocol/b2b/server/eventlog/redisbell"
+	"github.com/b2b-protocol/b2b/server/files/s3files"
 )
 
 // Config is everything an operator can set. ConfigFromEnv fills it in; flags of
@@ -28,6 +29,10 @@ type Config struct {
 	MaxFileSizeMB      int
 	FileUploadMBPerDay int    // of one org
 	FilesDir           string // the bytes of files; empty: b2b-files in DataDir
+	FilesURL           string // s3://…: the bytes of files are in that bucket
+	FilesKeyID         string // the credentials for it
+	FilesSecret        string
+	FilesSession       string
 	LogLevel           slog.Level
 	DevMode            bool
 	Domain             string
@@ -60,6 +65,14 @@ func (c Config) FilesPath() string {
 	return filepath.Join(c.DataDir, "b2b-files")
 }
 
+// FilesBucket is the bucket of the bytes of files, when FilesURL is set.
+func (c Config) FilesBucket() s3files.Config {
+	return s3files.Config{
+		URL: c.FilesURL, AccessKeyID: c.FilesKeyID, SecretAccessKey: c.FilesSecret, SessionToken: c.FilesSession,
+		Spool: filepath.Join(c.DataDir, "b2b-spool"),
+	}
+}
+
 // Validate tells what an operator must change before the server can start.
 func (c Config) Validate() error {
 	var problems []error
@@ -69,7 +82,7 @@ func (c Config) Validate() error {
 	if c.Port < 0 || c.Port > 65535 {
 		problems = append(problems, fmt.Errorf("port %d: must be 0 to 65535", c.Port))
 	}
-	if c.DataDir == "" && (c.DatabaseURL == "" || c.FilesDir == "") {
+	if c.DataDir == "" && (c.DatabaseURL == "" || c.FilesDir == "" || c.FilesURL != "") {
 		problems = append(problems, errors.New("no data folder: set B2B_DATA_DIR"))
 	}
 	if c.MaxFileSizeMB < 0 || c.MaxFileSizeMB > maxMB || c.FileUploadMBPerDay < 0 || c.FileUploadMBPerDay > maxMB {
@@ -78,6 +91,17 @@ func (c Config) Validate() error {
 	if c.RedisURL != "" {
 		if err := redisbell.CheckURL(c.RedisURL); err != nil {
 			problems = append(problems, fmt.Errorf("B2B_REDIS_URL (or REDIS_URL): %w", err))
+		}
+	}
+	if c.FilesURL != "" {
+		if err := c.FilesBucket().Check(); err != nil {
+			problems = append(problems, fmt.Errorf("B2B_FILES_URL: %w", err))
+		}
+		if c.FilesDir != "" {
+			problems = append(problems, errors.New("B2B_FILES_URL and B2B_FILES_DIR: files are in one place, set one of the two"))
+		}
+		if c.MaxFileSizeMB > s3files.MaxSize>>20 {
+			problems = append(problems, fmt.Errorf("B2B_MAX_FILE_SIZE_MB: at most %d with B2B_FILES_URL", s3files.MaxSize>>20))
 		}
 	}
 	return errors.Join(problems...)
@@ -112,11 +136,17 @@ func ConfigFromEnv(getenv func(string) string) Config {
 		MaxFileSizeMB:      number(50, "B2B_MAX_FILE_SIZE_MB", "HXA_CONNECT_MAX_FILE_SIZE_MB"),
 		FileUploadMBPerDay: number(500, "B2B_FILE_UPLOAD_MB_PER_DAY", "HXA_CONNECT_FILE_UPLOAD_MB_PER_DAY"),
 		FilesDir:           env("B2B_FILES_DIR"),
+		FilesURL:           env("B2B_FILES_URL"),
+		FilesKeyID:         env("B2B_FILES_ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID"),
+		FilesSecret:        env("B2B_FILES_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY"),
 		RedisURL:           env("B2B_REDIS_URL", "REDIS_URL"),
 		DevMode:            env("B2B_DEV_MODE", "DEV_MODE") == "true",
 		Domain:             env("B2B_DOMAIN", "DOMAIN"),
 		BasePath:           strings.TrimSuffix(env("B2B_BASE_PATH", "BASE_PATH", "NEXT_PUBLIC_BASE_PATH"), "/"),
 		TrustedProxies:     1,
+	}
+	if getenv("B2B_FILES_ACCESS_KEY_ID") == "" {
+		c.FilesSession = env("AWS_SESSION_TOKEN") // goes with the key of the same set
 	}
 	if c.Host == "" {
 		c.Host = "0.0.0.0"

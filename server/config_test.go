@@ -38,6 +38,16 @@ func TestConfigFromEnv(t *testing.T) {
 		}},
 		{"old redis", env("REDIS_URL", "redis://a", "DEV_MODE", "true"), func(c Config) bool { return c.RedisURL == "redis://a" && c.Validate() == nil }},
 		{"no redis", env("REDIS_URL", "http://a", "DEV_MODE", "true"), func(c Config) bool { return c.Validate() != nil }},
+		{"bucket", env("B2B_FILES_URL", "s3://bucket/b2b?region=eu-central-1", "AWS_ACCESS_KEY_ID", "id", "AWS_SECRET_ACCESS_KEY", "s", "AWS_SESSION_TOKEN", "t", "DEV_MODE", "true"), func(c Config) bool {
+			return c.Validate() == nil && c.FilesBucket().AccessKeyID == "id" && c.FilesBucket().SecretAccessKey == "s" && c.FilesBucket().SessionToken == "t"
+		}},
+		{"bucket with our credentials", env("B2B_FILES_URL", "s3://bucket?endpoint=http://a:9000", "AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "b", "AWS_SESSION_TOKEN", "t",
+			"B2B_FILES_ACCESS_KEY_ID", "id", "B2B_FILES_SECRET_ACCESS_KEY", "s", "DEV_MODE", "true"), func(c Config) bool {
+			return c.Validate() == nil && c.FilesBucket().AccessKeyID == "id" && c.FilesBucket().SecretAccessKey == "s" && c.FilesBucket().SessionToken == ""
+		}},
+		{"bucket without credentials", env("B2B_FILES_URL", "s3://bucket?region=x", "DEV_MODE", "true"), func(c Config) bool { return c.Validate() != nil }},
+		{"bucket and folder", env("B2B_FILES_URL", "s3://bucket?region=x", "B2B_FILES_DIR", "/f", "AWS_ACCESS_KEY_ID", "id", "AWS_SECRET_ACCESS_KEY", "s", "DEV_MODE", "true"), func(c Config) bool { return c.Validate() != nil }},
+		{"files too large for a bucket", env("B2B_FILES_URL", "s3://bucket?region=x", "B2B_MAX_FILE_SIZE_MB", "5121", "AWS_ACCESS_KEY_ID", "id", "AWS_SECRET_ACCESS_KEY", "s", "DEV_MODE", "true"), func(c Config) bool { return c.Validate() != nil }},
 		{"persist", env("HXA_CONNECT_PERSIST", "false"), func(c Config) bool { return !c.PersistMessages }},
 		{"origins", env("HXA_CONNECT_CORS", "https://a, https://b,"), func(c Config) bool { return slices.Equal(c.CORSOrigins, []string{"https://a", "https://b"}) }},
 		{"dev", env("DEV_MODE", "true"), func(c Config) bool {

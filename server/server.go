@@ -25,6 +25,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/eventlog"
 	"github.com/b2b-protocol/b2b/server/files"
+	"github.com/b2b-protocol/b2b/server/files/s3files"
 	"github.com/b2b-protocol/b2b/server/presence"
 	"github.com/b2b-protocol/b2b/server/rest"
 	"github.com/b2b-protocol/b2b/server/rpc"
@@ -102,7 +103,13 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
 // OpenFiles opens the store of the bytes of files, and makes sure that they are those of
 // the database. Commands that bring files in work beside the server with it.
 func OpenFiles(ctx context.Context, c Config, db store.Store) (files.Store, error) {
-	bytes, err := files.OpenDisk(c.FilesPath())
+	var bytes files.Store
+	var err error
+	if c.FilesURL != "" {
+		bytes, err = s3files.Open(c.FilesBucket())
+	} else {
+		bytes, err = files.OpenDisk(c.FilesPath())
+	}
 	if err != nil {
 		return nil, err
 	}

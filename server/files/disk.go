@@ -9,7 +9,6 @@ import (
 	"os"
 	"path"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -50,7 +49,7 @@ func (d *Disk) Put(ctx context.Context, key Key, r io.Reader) (int64, error) {
 	if err := key.Check(); err != nil {
 		return 0, err
 	}
-	return d.put(ctx, key.path(), r)
+	return d.put(ctx, key.Path(), r)
 }
 
 func (d *Disk) put(ctx context.Context, place string, r io.Reader) (n int64, err error) {
@@ -74,7 +73,7 @@ func (d *Disk) stage(ctx context.Context, name string, r io.Reader) (n int64, er
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	if n, err = copyTo(f, withContext{ctx, r}); err != nil {
+	if n, err = Copy(ctx, f, r); err != nil {
 		return n, err
 	}
 	return n, f.Sync()
@@ -130,7 +129,7 @@ func (d *Disk) Open(_ context.Context, key Key) (Object, error) {
 	if err := key.Check(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotFound, err)
 	}
-	f, err := d.root.Open(key.path())
+	f, err := d.root.Open(key.Path())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrNotFound
 	}
@@ -139,7 +138,7 @@ func (d *Disk) Open(_ context.Context, key Key) (Object, error) {
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is no regular file", key.path())
+		err = fmt.Errorf("%s is no regular file", key.Path())
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("files: open: %w", err), f.Close())
@@ -159,7 +158,7 @@ func (d *Disk) Delete(_ context.Context, key Key) error {
 	if err := key.Check(); err != nil {
 		return err
 	}
-	if err := d.root.Remove(key.path()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := d.root.Remove(key.Path()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("files: delete: %w", err)
 	}
 	return nil
@@ -167,7 +166,7 @@ func (d *Disk) Delete(_ context.Context, key Key) error {
 
 // DeleteOrg removes the folder of an organisation.
 func (d *Disk) DeleteOrg(_ context.Context, org string) error {
-	if !isName(org) {
+	if !IsName(org) {
 		return nil // nothing can be there
 	}
 	if err := d.root.RemoveAll(org); err != nil {
@@ -183,7 +182,7 @@ func (d *Disk) Walk(ctx context.Context, fn func(org string, page []Stored) erro
 		return err
 	}
 	for _, org := range orgs {
-		if !org.IsDir() || !isName(org.Name()) {
+		if !org.IsDir() || !IsName(org.Name()) {
 			continue
 		}
 		shards, err := d.list(org.Name())
@@ -206,12 +205,12 @@ func (d *Disk) walkShard(ctx context.Context, org, folder string, fn func(string
 	}
 	var page []Stored
 	for i, e := range entries {
-		if isName(e.Name()) && shard(e.Name()) == folder && e.Type().IsRegular() {
+		if IsName(e.Name()) && shard(e.Name()) == folder && e.Type().IsRegular() {
 			if info, err := e.Info(); err == nil { // else it is gone already
 				page = append(page, Stored{e.Name(), info.ModTime()})
 			}
 		}
-		if len(page) == pageSize || i == len(entries)-1 && len(page) > 0 {
+		if len(page) == PageSize || i == len(entries)-1 && len(page) > 0 {
 			if err := errors.Join(ctx.Err(), fn(org, page)); err != nil {
 				return err
 			}
@@ -258,43 +257,18 @@ func (d *Disk) Tidy(ctx context.Context, before time.Time) (int, error) {
 
 // Mark reads the mark.
 func (d *Disk) Mark(context.Context) (string, error) {
-	mark, err := d.root.ReadFile(markName)
+	mark, err := d.root.ReadFile(MarkName)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("files: read %s: %w", markName, err)
+		return "", fmt.Errorf("files: read %s: %w", MarkName, err)
 	}
 	return strings.TrimSpace(string(mark)), nil
 }
 
 // SetMark writes the mark.
 func (d *Disk) SetMark(ctx context.Context, mark string) error {
-	_, err := d.put(ctx, markName, strings.NewReader(mark+"\n"))
+	_, err := d.put(ctx, MarkName, strings.NewReader(mark+"\n"))
 	return err
 }
 
 // String says where the bytes are.
 func (d *Disk) String() string { return "the folder " + d.dir }
-
-// copySize is what a copy holds in memory.
-const copySize = 64 << 10
-
-var copyBuffers = sync.Pool{New: func() any { return new([copySize]byte) }}
-
-// copyTo copies through a lent buffer.
-func copyTo(w io.Writer, r io.Reader) (int64, error) {
-	buf := copyBuffers.Get().(*[copySize]byte)
-	defer copyBuffers.Put(buf)
-	return io.CopyBuffer(struct{ io.Writer }{w}, r, buf[:])
-}
-
-// withContext ends a reader with its context.
-type withContext struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c withContext) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
-}

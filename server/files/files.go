@@ -1,5 +1,5 @@
 // Package files keeps the bytes of uploaded files, in a folder ([Disk]) or in a bucket
-// of an S3-compatible store. What is known of a file (its name, type, uploader) is a
+// of an S3-compatible store (package s3files). What is known of a file (its name, type, uploader) is a
 // row of the database (store.File); the two meet in the organisation and the id.
 //
 // # In which order
@@ -40,21 +40,32 @@ type Key struct {
 // Check refuses keys that could be read as anything but two names: ids are UUIDs, but
 // those of an imported database are whatever stood there.
 func (k Key) Check() error {
-	if !isName(k.Org) || !isName(k.File) {
+	if !IsName(k.Org) || !IsName(k.File) {
 		return fmt.Errorf("files: %q of %q cannot name bytes: ids are 4 to 64 letters, digits and hyphens", k.File, k.Org)
 	}
 	return nil
 }
 
-// path is where the bytes lie below the root: one folder an organisation, and in it
-// 256 for its files, by the random end of their ids.
-func (k Key) path() string {
+// Path is where the bytes lie below the root of a store: one folder an organisation,
+// and in it 256 for its files, by the random end of their ids.
+func (k Key) Path() string {
 	return k.Org + "/" + shard(k.File) + "/" + k.File
+}
+
+// ParsePath is Path the other way round; ok is false for what no key has as its path.
+func ParsePath(path string) (key Key, ok bool) {
+	parts := strings.Split(path, "/")
+	if len(parts) != 3 {
+		return Key{}, false
+	}
+	key = Key{parts[0], parts[2]}
+	return key, key.Check() == nil && key.Path() == path
 }
 
 func shard(file string) string { return strings.ToLower(file[len(file)-2:]) }
 
-func isName(s string) bool {
+// IsName tells whether s can be an id in a [Key].
+func IsName(s string) bool {
 	for _, c := range []byte(s) {
 		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '-' {
 			return false
@@ -66,7 +77,8 @@ func isName(s string) bool {
 // Store keeps bytes. Its methods may be called by many goroutines, on many nodes.
 type Store interface {
 	// Put keeps all that r gives and returns its length once it is durable. Until
-	// then nothing is under the key, and after an error nothing is. What was there
+	// then nothing is under the key. After an error of r, or of ctx while r is read,
+	// nothing is; after any other, all may be there, as an orphan. What was there
 	// before is replaced at once, as a whole. An error of r is in the chain of Put's.
 	Put(ctx context.Context, key Key, r io.Reader) (int64, error)
 	// Open gives the bytes under a key, or ErrNotFound.
@@ -77,8 +89,8 @@ type Store interface {
 	DeleteOrg(ctx context.Context, org string) error
 	// Walk calls fn with pages of what is stored, each of one organisation.
 	Walk(ctx context.Context, fn func(org string, page []Stored) error) error
-	// Tidy removes what uploads that were cut off before the given time left behind,
-	// and tells how much that was.
+	// Tidy removes what uploads that were cut off before the given time left behind
+	// beside whole files, and tells how much that was.
 	Tidy(ctx context.Context, before time.Time) (int, error)
 	// Mark reads the mark that SetMark left, empty if none.
 	Mark(ctx context.Context) (string, error)
@@ -101,8 +113,8 @@ type Stored struct {
 	At   time.Time // when they were written
 }
 
-// pageSize is how much Walk tells at once.
-const pageSize = 500
+// PageSize is how much Walk tells at once.
+const PageSize = 500
 
-// markName is where the mark lies; no organisation is called so, for it has a dot.
-const markName = "owner.txt"
+// MarkName is where the mark lies; no organisation is called so, for it has a dot.
+const MarkName = "owner.txt"

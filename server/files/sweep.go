@@ -78,7 +78,7 @@ func Claim(ctx context.Context, bytes Store, db store.Store) error {
 		return err
 	case mark != "":
 		return fmt.Errorf("%s holds the files of another database (%s there says so): every database needs a place of its own, "+
-			"and all nodes of one database the same", bytes, markName)
+			"and all nodes of one database the same", bytes, MarkName)
 	}
 	any, err := db.AnyFile(ctx)
 	if err != nil {
@@ -86,7 +86,7 @@ func Claim(ctx context.Context, bytes Store, db store.Store) error {
 	}
 	if any {
 		return fmt.Errorf("the database has files, but %s has none of them: all nodes must share one place. "+
-			"If the files are lost, put a file %s with the line %s there", bytes, markName, id)
+			"If the files are lost, put a file %s with the line %s there", bytes, MarkName, id)
 	}
 	return bytes.SetMark(ctx, id)
 }

@@ -1,0 +1,140 @@
+package s3files
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+
+	"github.com/b2b-protocol/b2b/server/files"
+)
+
+// object reads an object from where it stands; the request for the bytes is made by
+// the first read, so that who wants to know the size alone asks for no more.
+type object struct {
+	ctx    context.Context // as long as it is open
+	cancel context.CancelFunc
+	store  *Store
+	path   string
+	etag   string
+	size   int64
+	at     int64
+	body   io.ReadCloser // of what comes at at; nil: not asked for
+}
+
+// Open looks for an object. It can be read for as long as ctx holds.
+func (s *Store) Open(ctx context.Context, key files.Key) (files.Object, error) {
+	if err := key.Check(); err != nil {
+		return nil, fmt.Errorf("%w: %w", files.ErrNotFound, err)
+	}
+	o, err := s.open(ctx, key.Path())
+	if err != nil {
+		return nil, err
+	}
+	return o, nil
+}
+
+func (s *Store) open(ctx context.Context, path string) (*object, error) {
+	ask, cancel := context.WithTimeout(ctx, s.stall)
+	defer cancel()
+	info, err := s.client.StatObject(ask, s.bucket, s.prefix+path, minio.StatObjectOptions{})
+	if gone(err) {
+		return nil, files.ErrNotFound
+	}
+	if err != nil {
+		return nil, s.failed("open "+path, err)
+	}
+	o := &object{store: s, path: path, etag: info.ETag, size: info.Size}
+	o.ctx, o.cancel = context.WithCancel(ctx)
+	return o, nil
+}
+
+func (o *object) Size() int64 { return o.size }
+
+// Seek moves on without asking the store.
+func (o *object) Seek(offset int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekCurrent:
+		offset += o.at
+	case io.SeekEnd:
+		offset += o.size
+	}
+	if offset < 0 {
+		return o.at, errors.New("files: seek before the first byte")
+	}
+	if offset == o.at {
+		return o.at, nil
+	}
+	o.at = offset
+	return o.at, o.drop()
+}
+
+// Read reads on. A connection that breaks off is taken up again where it broke, as
+// often as it brings something.
+func (o *object) Read(p []byte) (int, error) {
+	if o.at >= o.size {
+		return 0, io.EOF
+	}
+	var err error
+	for range attempts {
+		if err = o.ask(); err != nil {
+			break // has been tried again already
+		}
+		watch := time.AfterFunc(o.store.stall, o.cancel)
+		var n int
+		n, err = o.body.Read(p[:min(int64(len(p)), o.size-o.at)])
+		watch.Stop()
+		o.at += int64(n)
+		if n > 0 || len(p) == 0 {
+			return n, nil // an error comes again
+		}
+		if err == nil {
+			continue
+		}
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		if err = errors.Join(err, o.drop()); o.ctx.Err() != nil {
+			break
+		}
+	}
+	return 0, o.store.failed("read "+o.path, err)
+}
+
+// ask asks for the bytes from where the object stands, of the version that was opened.
+func (o *object) ask() error {
+	if o.body != nil {
+		return nil
+	}
+	var options minio.GetObjectOptions
+	if err := errors.Join(options.SetRange(o.at, o.size-1), options.SetMatchETag(o.etag)); err != nil {
+		return err
+	}
+	watch := time.AfterFunc(attempts*o.store.stall, o.cancel)
+	defer watch.Stop()
+	body, _, _, err := o.store.client.GetObject(o.ctx, o.store.bucket, o.store.prefix+o.path, options)
+	if err != nil {
+		return err
+	}
+	o.body = body
+	return nil
+}
+
+func (o *object) drop() error {
+	if o.body == nil {
+		return nil
+	}
+	body := o.body
+	o.body = nil
+	return body.Close()
+}
+
+// Close ends the request under way.
+func (o *object) Close() error {
+	err := o.drop()
+	o.cancel()
+	return err
+}

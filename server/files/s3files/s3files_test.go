@@ -1,0 +1,368 @@
+package s3files
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/google/uuid"
+	"go.uber.org/goleak"
+
+	"github.com/b2b-protocol/b2b/server/files"
+	"github.com/b2b-protocol/b2b/server/files/filestest"
+	"github.com/b2b-protocol/b2b/server/files/s3files/s3test"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func open(t testing.TB, url string) *Store {
+	t.Helper()
+	s, err := Open(Config{URL: url, AccessKeyID: s3test.KeyID, SecretAccessKey: s3test.SecretKey, Spool: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		if left, err := os.ReadDir(s.spool); len(left) > 0 || err != nil {
+			t.Errorf("left in the spool: %v, %v", left, err)
+		}
+	})
+	return s
+}
+
+func TestStore(t *testing.T) {
+	for name, prefix := range map[string]string{"in a bucket": "", "below a prefix": "of/mine"} {
+		t.Run(name, func(t *testing.T) {
+			filestest.Run(t, func(t testing.TB) files.Store {
+				_, url := s3test.New(t)
+				return open(t, url(prefix))
+			})
+		})
+	}
+}
+
+// Two databases may share a bucket below two prefixes, even if one begins like the other.
+func TestPrefixesDoNotMeet(t *testing.T) {
+	_, url := s3test.New(t)
+	one, other := open(t, url("b2b")), open(t, url("b2b2"))
+	key := files.Key{Org: uuid.NewString(), File: uuid.NewString()}
+	if _, err := other.Put(t.Context(), key, strings.NewReader("x")); err != nil {
+		t.Fatal(err)
+	}
+	if err := one.DeleteOrg(t.Context(), key.Org); err != nil {
+		t.Error(err)
+	}
+	err := one.Walk(t.Context(), func(org string, page []files.Stored) error {
+		t.Errorf("walked over %s %v", org, page)
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	o, err := other.Open(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := o.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// trouble makes a store fail: each request is one of the troubles left.
+type trouble struct {
+	left atomic.Int32
+	on   string // method
+	do   func(w http.ResponseWriter, r *http.Request, next http.Handler)
+}
+
+func (f *trouble) through(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == f.on && f.left.Add(-1) >= 0 {
+			f.do(w, r, next)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func unavailable(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+	w.WriteHeader(http.StatusServiceUnavailable)
+}
+
+func cutInBody(_ http.ResponseWriter, r *http.Request, _ http.Handler) {
+	_, _ = io.CopyN(io.Discard, r.Body, 1000)
+	panic(http.ErrAbortHandler)
+}
+
+func TestPutThroughTrouble(t *testing.T) {
+	for name, do := range map[string]func(http.ResponseWriter, *http.Request, http.Handler){
+		"503":     unavailable,
+		"cut off": cutInBody,
+		"answer lost": func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			next.ServeHTTP(discard{}, r)
+			panic(http.ErrAbortHandler)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := &trouble{on: http.MethodPut, do: do}
+			_, url := s3test.New(t, f.through)
+			s := open(t, url("p"))
+			data := strings.Repeat("0123456789", 50_000)
+			f.left.Store(1)
+			key := files.Key{Org: uuid.NewString(), File: uuid.NewString()}
+			if n, err := s.Put(t.Context(), key, strings.NewReader(data)); n != int64(len(data)) || err != nil {
+				t.Fatalf("with one failure: %d, %v", n, err)
+			}
+			if got := read(t, s, key); got != data {
+				t.Error("other bytes came back")
+			}
+			f.left.Store(100)
+			other := files.Key{Org: key.Org, File: uuid.NewString()}
+			if n, err := s.Put(t.Context(), other, strings.NewReader(data)); err == nil {
+				t.Errorf("with failures only: %d", n)
+			}
+			f.left.Store(0)
+			if _, err := s.Open(t.Context(), other); name != "answer lost" && !errors.Is(err, files.ErrNotFound) {
+				t.Errorf("open: %v", err)
+			}
+		})
+	}
+}
+
+// discard is an answer that nobody gets.
+type discard struct{}
+
+func (discard) Header() http.Header         { return http.Header{} }
+func (discard) Write(p []byte) (int, error) { return len(p), nil }
+func (discard) WriteHeader(int)             {}
+
+func read(t *testing.T, s *Store, key files.Key) string {
+	t.Helper()
+	o, err := s.Open(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := io.ReadAll(o)
+	if err = errors.Join(err, o.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// A download goes on where its connection broke, and fails rather than end early.
+func TestReadThroughTrouble(t *testing.T) {
+	data := strings.Repeat("0123456789", 50_000)
+	half := func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		next.ServeHTTP(&short{ResponseWriter: w, left: 100_000}, r)
+		panic(http.ErrAbortHandler)
+	}
+	f := &trouble{on: http.MethodGet, do: half}
+	_, url := s3test.New(t, f.through)
+	s := open(t, url("p"))
+	key := files.Key{Org: uuid.NewString(), File: uuid.NewString()}
+	if _, err := s.Put(t.Context(), key, strings.NewReader(data)); err != nil {
+		t.Fatal(err)
+	}
+	f.left.Store(4)
+	if got := read(t, s, key); got != data {
+		t.Errorf("%d bytes, or others", len(got))
+	}
+	f.do = func(http.ResponseWriter, *http.Request, http.Handler) { panic(http.ErrAbortHandler) }
+	f.left.Store(100)
+	o, err := s.Open(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(o); err == nil {
+		t.Errorf("%d bytes without an error", len(got))
+	}
+	if err := o.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+type short struct {
+	http.ResponseWriter
+	left int
+}
+
+func (s *short) Write(p []byte) (int, error) {
+	n := min(len(p), s.left)
+	s.left -= n
+	if _, err := s.ResponseWriter.Write(p[:n]); err != nil {
+		return 0, err
+	}
+	s.ResponseWriter.(http.Flusher).Flush()
+	return len(p), nil
+}
+
+// A store that takes or gives nothing does not hold uploads and downloads for ever.
+func TestStall(t *testing.T) {
+	over := make(chan struct{})
+	wait := func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if r.Method == http.MethodGet {
+			w.Header().Set("Content-Length", "5")
+			w.WriteHeader(http.StatusPartialContent)
+			w.(http.Flusher).Flush()
+		}
+		<-over
+	}
+	for _, method := range []string{http.MethodPut, http.MethodGet} {
+		f := &trouble{on: method, do: wait}
+		_, url := s3test.New(t, f.through)
+		s := open(t, url(""))
+		s.stall = 200 * time.Millisecond
+		key := files.Key{Org: uuid.NewString(), File: uuid.NewString()}
+		if method == http.MethodGet {
+			if _, err := s.Put(t.Context(), key, strings.NewReader("12345")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f.left.Store(100)
+		start := time.Now()
+		if method == http.MethodPut {
+			if _, err := s.Put(t.Context(), key, strings.NewReader("12345")); err == nil {
+				t.Error("put")
+			}
+		} else {
+			o, err := s.Open(t.Context(), key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := io.ReadAll(o); err == nil {
+				t.Errorf("read %q", got)
+			}
+			if err := o.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("%s took %s", method, took)
+		}
+	}
+	close(over)
+}
+
+// What an operator did wrong is said in the error of the first request.
+func TestWrongSetUp(t *testing.T) {
+	_, url := s3test.New(t)
+	good := Config{URL: url(""), AccessKeyID: s3test.KeyID, SecretAccessKey: s3test.SecretKey, Spool: t.TempDir()}
+	for want, change := range map[string]func(*Config){
+		"create the bucket first": func(c *Config) { c.URL = strings.Replace(c.URL, s3test.Bucket, "other-bucket", 1) },
+		"look at AWS_ACCESS":      func(c *Config) { c.SecretAccessKey = "wrong" },
+		"AWS_SECRET_ACCESS_KEY":   func(c *Config) { c.AccessKeyID = "wrong" },
+		"connection refused":      func(c *Config) { c.URL = "s3://bucket?endpoint=http://127.0.0.1:1" },
+	} {
+		c := good
+		change(&c)
+		s, err := Open(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = s.Mark(t.Context())
+		if err == nil {
+			err = s.SetMark(t.Context(), "x")
+		}
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), s3test.SecretKey) {
+			t.Errorf("%v, want %q in it", err, want)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// What an upload holds in memory does not grow with the file.
+func TestMemory(t *testing.T) {
+	sink := func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if _, err := io.Copy(io.Discard, r.Body); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	_, url := s3test.New(t, sink)
+	s := open(t, url(""))
+	const size = 256 << 20
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	n, err := s.Put(t.Context(), files.Key{Org: uuid.NewString(), File: uuid.NewString()}, io.LimitReader(zeros{}, size))
+	runtime.ReadMemStats(&after)
+	if n != size || err != nil {
+		t.Fatalf("%d, %v", n, err)
+	}
+	if grown := after.TotalAlloc - before.TotalAlloc; grown > 4<<20 {
+		t.Errorf("%d MiB took %d KiB of memory", size>>20, grown>>10)
+	} else {
+		t.Logf("%d MiB took %d KiB of memory", size>>20, grown>>10)
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+func TestConfig(t *testing.T) {
+	with := func(url string) Config { return Config{URL: url, AccessKeyID: "a", SecretAccessKey: "s3cr3t"} }
+	for _, url := range []string{
+		"s3://bucket?region=eu-central-1", "s3://bucket/a/b/?region=eu-central-1",
+		"s3://bucket?endpoint=https://host", "s3://bucket?endpoint=http://localhost:9000/&path_style=true", "s3://bucket?endpoint=https://host&path_style=false&region=auto",
+	} {
+		if err := with(url).Check(); err != nil {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+	for url, want := range map[string]string{
+		"":                                        "must be s3://",
+		"http://bucket":                           "must be s3://",
+		"s3:///prefix":                            "must be s3://",
+		"s3://%zz":                                "must be s3://",
+		"s3://bucket":                             "no region",
+		"s3://B_u/?region=x":                      "no name of a bucket",
+		"s3://k:s3cr3t@bucket?region=x":           "credentials have no place",
+		"s3://bucket/a//b?region=x":               "the prefix",
+		"s3://bucket/../b?region=x":               "the prefix",
+		"s3://bucket?region=x&path_style=maybe":   "path_style",
+		"s3://bucket?endpoint=host:9000":          "endpoint",
+		"s3://bucket?endpoint=https://h/p":        "endpoint",
+		"s3://bucket?endpoint=https://u:s3cr3t@h": "endpoint",
+		"s3://bucket?regoin=x":                    "\"regoin\" is unknown",
+		"s3://bucket?a;b":                         "cannot be read",
+	} {
+		if err := with(url).Check(); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cr3t") {
+			t.Errorf("%s: %v, want %q in it", url, err, want)
+		}
+	}
+	for _, c := range []Config{{URL: "s3://bucket?region=x"}, {URL: "s3://bucket?region=x", AccessKeyID: "a"}} {
+		if err := c.Check(); err == nil || !strings.Contains(err.Error(), "no credentials") {
+			t.Errorf("without credentials: %v", err)
+		}
+	}
+}
+
+// An upload that is broken off has not been sent at all.
+func TestBrokenOffIsNotSent(t *testing.T) {
+	var sent atomic.Int32
+	_, url := s3test.New(t, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { sent.Add(1); next.ServeHTTP(w, r) })
+	})
+	s := open(t, url(""))
+	broken := errors.New("broken")
+	_, err := s.Put(context.Background(), files.Key{Org: uuid.NewString(), File: uuid.NewString()},
+		io.MultiReader(bytes.NewReader(make([]byte, 1<<20)), iotest.ErrReader(broken)))
+	if !errors.Is(err, broken) || sent.Load() != 0 {
+		t.Errorf("%v, %d requests", err, sent.Load())
+	}
+}
