@@ -34,6 +34,7 @@ func operations() []*call.Operation {
 		ThreadService:    b2bv1connect.UnimplementedThreadServiceHandler{},
 		TokenService:     b2bv1connect.UnimplementedTokenServiceHandler{},
 		WebSocketService: b2bv1connect.UnimplementedWebSocketServiceHandler{},
+		WebhookService:   b2bv1connect.UnimplementedWebhookServiceHandler{},
 	}.Operations()
 }
 
@@ -47,6 +48,7 @@ var idFields = map[string][]string{
 	"bot_id":                       {"bot"},
 	"channel_id":                   {"channel"},
 	"cursor":                       {"cursor", "org cursor", "bot", "thread message", "artifact key"},
+	"delivery_id":                  {"dead letter"},
 	"dm_cursor":                    {"cursor"},
 	"thread_cursor":                {"cursor"},
 	"join_request_id":              {"join request"},
@@ -81,7 +83,7 @@ var prose = regexp.MustCompile(`^(request_id|name|content|content_type|context|t
 	`bio|role|function|team|tag|tags|languages|status|status_text|timezone|active_hours|version|runtime|types)$`)
 
 // optional is the id fields that are left out unless they are tried.
-var optional = regexp.MustCompile(`^(before|channel_ids?|thread_ids|.*cursor|participants|reply_to|target_id|Login\.token)$`)
+var optional = regexp.MustCompile(`^(before|channel_ids?|thread_ids|.*cursor|participants|reply_to|target_id|delivery_id|Login\.token)$`)
 
 // fillers are values for the other fields without which a call is refused.
 var fillers = map[string]any{

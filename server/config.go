@@ -12,6 +12,7 @@ import (
 
 	"github.com/b2b-protocol/b2b/server/eventlog/redisbell"
 	"github.com/b2b-protocol/b2b/server/files/s3files"
+	"github.com/b2b-protocol/b2b/server/webhookurl"
 )
 
 // Config is everything an operator can set. ConfigFromEnv fills it in; flags of
@@ -37,7 +38,8 @@ type Config struct {
 	DevMode            bool
 	Domain             string
 	BasePath           string
-	TrustedProxies     int // how many proxies before the server may be believed
+	TrustedProxies     int    // how many proxies before the server may be believed
+	WebhookAllow       string // webhooks may lead to these private addresses, ranges and hosts: a comma list
 	// Now is the clock of calls; nil: that of the machine. For tests of old data.
 	Now func() time.Time
 }
@@ -104,6 +106,9 @@ func (c Config) Validate() error {
 			problems = append(problems, fmt.Errorf("B2B_MAX_FILE_SIZE_MB: at most %d with B2B_FILES_URL", s3files.MaxSize>>20))
 		}
 	}
+	if _, err := webhookurl.ParseAllow(c.WebhookAllow); err != nil {
+		problems = append(problems, fmt.Errorf("B2B_WEBHOOK_ALLOW: %w", err))
+	}
 	return errors.Join(problems...)
 }
 
@@ -143,6 +148,7 @@ func ConfigFromEnv(getenv func(string) string) Config {
 		DevMode:            env("B2B_DEV_MODE", "DEV_MODE") == "true",
 		Domain:             env("B2B_DOMAIN", "DOMAIN"),
 		BasePath:           strings.TrimSuffix(env("B2B_BASE_PATH", "BASE_PATH", "NEXT_PUBLIC_BASE_PATH"), "/"),
+		WebhookAllow:       env("B2B_WEBHOOK_ALLOW"),
 		TrustedProxies:     1,
 	}
 	if getenv("B2B_FILES_ACCESS_KEY_ID") == "" {

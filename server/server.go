@@ -2,7 +2,7 @@
 // Run serves until its context ends. It only wires; the rooms below hold the code:
 // bindings (rest, rpc, ws), the pipeline (call), use cases (service), identities
 // (auth), the readers of the log (eventlog), who is online (presence), persistence
-// (store).
+// (store). Webhooks (webhook) are the binding that goes out.
 package server
 
 import (
@@ -33,6 +33,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/store/sqlstore"
 	"github.com/b2b-protocol/b2b/server/upkeep"
+	"github.com/b2b-protocol/b2b/server/webhook"
+	"github.com/b2b-protocol/b2b/server/webhookurl"
 	"github.com/b2b-protocol/b2b/server/ws"
 )
 
@@ -60,6 +62,7 @@ type Server struct {
 	online  *presence.Tracker
 	sockets *ws.Server
 	upkeep  *upkeep.Runner
+	hooks   *webhook.Dispatcher
 	streams context.Context // of the streams over REST and Connect
 	stop    context.CancelFunc
 	handler http.Handler
@@ -126,10 +129,18 @@ func (s *Server) wire() (err error) {
 	if err := s.listenToLog(shared); err != nil {
 		return errors.Join(err, s.auth.Close())
 	}
+	allow, err := webhookurl.ParseAllow(c.WebhookAllow)
+	if err != nil {
+		return errors.Join(fmt.Errorf("read the list of webhooks that may be private: %w", err), s.leaveLog(), s.auth.Close())
+	}
+	targets := webhookurl.Policy{Resolver: net.DefaultResolver, Plain: c.DevMode, Allow: allow}
+	s.hooks = webhook.New(webhook.Config{
+		Store: s.store, Log: s.hub, Node: uuid.NewString(), Alone: !shared, Policy: targets, Version: Version, Logger: s.log,
+	})
 	tickets := &auth.Tickets{Store: s.store, Redis: s.redis, Log: s.log}
 	deps := service.Deps{
 		Store: s.store, Files: s.files, Access: s.auth, Tickets: tickets, Throttle: &auth.Throttle{Redis: s.redis, Log: s.log, Now: c.Now},
-		Events: s.hub, Streams: s.streams, Log: s.log, Now: c.Now, Sockets: gauge{s},
+		Events: s.hub, Streams: s.streams, Log: s.log, Now: c.Now, Sockets: gauge{s}, Webhooks: targets,
 		OrgEnded: func() { s.upkeep.Wake() },
 		Config: service.Config{
 			AdminSecret: c.AdminSecret, PersistMessages: c.PersistMessages, MaxMessage: c.MaxMessage,
@@ -246,6 +257,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	jobs.Go(func() error { return s.auth.Run(background) })
 	jobs.Go(func() error { return s.upkeep.Run(background) })
 	jobs.Go(func() error { return s.online.Run(background) })
+	jobs.Go(func() error { return s.hooks.Run(background) })
 
 	served := make(chan error, 1)
 	go func() { served <- h.Serve(l) }()

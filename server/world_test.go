@@ -13,7 +13,10 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"github.com/b2b-protocol/b2b/server"
+	"github.com/b2b-protocol/b2b/server/store"
 )
 
 const adminSecret = "the operator's secret of these tests"
@@ -329,6 +332,12 @@ func (n *node) newOrg(t testing.TB, mark string) *org {
 		o.add("ticket", x["id"].(string))
 		o.add("ticket", x["code"].(string))
 	}
+	dead := &store.WebhookDelivery{ID: uuid.NewString(), OrgID: o.id, BotID: o.at["bot"], Seq: 1, EventType: "message", UpdatedAt: 1, Reason: mark}
+	err := n.server.Store().Update(t.Context(), o.id, func(tx store.Tx) error { return tx.PutDelivery(t.Context(), dead) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.add("dead letter", dead.ID)
 	detail := n.must(t, o.human, "GET", "/api/org/threads/"+public, nil)
 	o.add("org cursor", fmt.Sprintf("%.0f|%s", detail["last_activity_at"], public))
 	for _, id := range []string{public, o.at["channel"], o.at["ticket"]} {

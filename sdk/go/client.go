@@ -34,6 +34,7 @@ type Client struct {
 	Server     b2bv1connect.ServerServiceClient
 	Threads    b2bv1connect.ThreadServiceClient
 	Tokens     b2bv1connect.TokenServiceClient
+	Webhooks   b2bv1connect.WebhookServiceClient
 }
 
 // Option changes how New makes a client.
@@ -70,6 +71,7 @@ func New(baseURL string, opts ...Option) *Client {
 		Server:     b2bv1connect.NewServerServiceClient(o.http, url, with),
 		Threads:    b2bv1connect.NewThreadServiceClient(o.http, url, with),
 		Tokens:     b2bv1connect.NewTokenServiceClient(o.http, url, with),
+		Webhooks:   b2bv1connect.NewWebhookServiceClient(o.http, url, with),
 	}
 }
 

@@ -26,6 +26,7 @@ type Services struct {
 	EventService     EventService
 	FileService      FileService
 	ServerService    b2bv1connect.ServerServiceHandler
+	WebhookService   b2bv1connect.WebhookServiceHandler
 }
 
 // EventService is what implements the service; a stream is a function to send with, or to
@@ -666,6 +667,20 @@ func (s Services) Operations() []*Operation {
 				return result(s.ServerService.GetOpenApi(ctx, m.(*v1.GetOpenApiRequest)))
 			},
 		}),
+		describe(Operation{
+			Procedure:  b2bv1connect.WebhookServiceListDeadLettersProcedure,
+			NewRequest: func() proto.Message { return new(v1.ListDeadLettersRequest) },
+			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
+				return result(s.WebhookService.ListDeadLetters(ctx, m.(*v1.ListDeadLettersRequest)))
+			},
+		}),
+		describe(Operation{
+			Procedure:  b2bv1connect.WebhookServiceRedeliverDeadLettersProcedure,
+			NewRequest: func() proto.Message { return new(v1.RedeliverDeadLettersRequest) },
+			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
+				return result(s.WebhookService.RedeliverDeadLetters(ctx, m.(*v1.RedeliverDeadLettersRequest)))
+			},
+		}),
 	}
 }
 
@@ -685,5 +700,6 @@ func (s Services) Handlers(opts ...connect.HandlerOption) map[string]http.Handle
 	add(handlers)(b2bv1connect.NewEventServiceHandler(connectEventService{s.EventService}, opts...))
 	add(handlers)(b2bv1connect.NewFileServiceHandler(connectFileService{s.FileService}, opts...))
 	add(handlers)(b2bv1connect.NewServerServiceHandler(s.ServerService, opts...))
+	add(handlers)(b2bv1connect.NewWebhookServiceHandler(s.WebhookService, opts...))
 	return handlers
 }

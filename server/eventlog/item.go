@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"context"
 	"fmt"
 
 	"google.golang.org/protobuf/proto"
@@ -45,6 +46,28 @@ func (i *Item) Type() string {
 		return ""
 	}
 	return i.row.Type
+}
+
+// Read gives one event of a log as an item, to whoever has a right to it: that it may
+// be seen was decided when it was told first. It is store.ErrNotFound when the log has
+// it no longer, or this program does not know such events.
+func Read(ctx context.Context, r store.LogReader, org string, seq int64) (*Item, error) {
+	top, err := r.LogTop(ctx, org)
+	if err != nil {
+		return nil, fmt.Errorf("find the end of the log: %w", err)
+	}
+	rows, err := r.ReadLog(ctx, org, seq-1, 1)
+	if err != nil {
+		return nil, fmt.Errorf("read the log: %w", err)
+	}
+	if len(rows) == 0 || rows[0].Seq != seq {
+		return nil, store.ErrNotFound
+	}
+	it, err := newItem(top.Epoch, &rows[0])
+	if err == nil && it == nil {
+		err = store.ErrNotFound
+	}
+	return it, err
 }
 
 // newItem decodes and encodes an event of the log. It is nil for an event of a type

@@ -34,6 +34,9 @@ func (t *Tracker) setOnline(ctx context.Context, org, id string) error {
 			if err := tx.PutWebhookStatus(ctx, status); err != nil {
 				return err
 			}
+			if err := t.recovered(ctx, tx, id); err != nil {
+				return err
+			}
 		}
 		if bot.Online {
 			return nil
@@ -98,6 +101,17 @@ func (t *Tracker) tell(ctx context.Context, tx store.Tx, bot *store.Bot, online 
 		return fmt.Errorf("marshal %s: %w", row.Type, err)
 	}
 	_, err = tx.Append(ctx, row)
+	return err
+}
+
+// recovered tells whoever serves the webhook of a bot that its health was reset. Nobody
+// else is told.
+func (t *Tracker) recovered(ctx context.Context, tx store.Tx, bot string) error {
+	payload, err := proto.Marshal(&b2bv1.Event{Event: &b2bv1.Event_AccessChanged{AccessChanged: &b2bv1.AccessChangedEvent{BotId: &bot}}})
+	if err != nil {
+		return fmt.Errorf("marshal access_changed: %w", err)
+	}
+	_, err = tx.Append(ctx, store.Event{Audience: store.AudienceInternal, Type: "access_changed", At: t.nowMS(), Payload: payload})
 	return err
 }
 

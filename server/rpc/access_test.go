@@ -74,7 +74,7 @@ func TestAccess(t *testing.T) {
 		BotService: b2bv1connect.UnimplementedBotServiceHandler{}, PlatformService: b2bv1connect.UnimplementedPlatformServiceHandler{},
 		OrgService: b2bv1connect.UnimplementedOrgServiceHandler{}, AuthService: b2bv1connect.UnimplementedAuthServiceHandler{},
 		TokenService: b2bv1connect.UnimplementedTokenServiceHandler{}, WebSocketService: b2bv1connect.UnimplementedWebSocketServiceHandler{},
-		ServerService: b2bv1connect.UnimplementedServerServiceHandler{},
+		ServerService: b2bv1connect.UnimplementedServerServiceHandler{}, WebhookService: b2bv1connect.UnimplementedWebhookServiceHandler{},
 	}
 	operations := services.Operations()
 	record := &recorder{operations: operations}

@@ -95,6 +95,7 @@ func services() call.Services {
 		TokenService:     b2bv1connect.UnimplementedTokenServiceHandler{},
 		WebSocketService: b2bv1connect.UnimplementedWebSocketServiceHandler{},
 		ServerService:    b2bv1connect.UnimplementedServerServiceHandler{},
+		WebhookService:   b2bv1connect.UnimplementedWebhookServiceHandler{},
 	}
 }
 

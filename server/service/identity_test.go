@@ -22,6 +22,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/store/sqlstore"
+	"github.com/b2b-protocol/b2b/server/webhookurl"
 )
 
 // desk is the services over a fresh store, with a resolver that a test controls.
@@ -49,7 +50,7 @@ func newDesk(t *testing.T) *desk {
 		return nil, errors.New("not asked for")
 	}
 	d.Services = New(Deps{
-		Store: st, Files: openFiles(t), Access: d.auth, Log: log, Now: time.Now, Resolver: d,
+		Store: st, Files: openFiles(t), Access: d.auth, Log: log, Now: time.Now, Webhooks: webhookurl.Policy{Resolver: d},
 		Config: Config{AdminSecret: "secret", MaxMessage: 65536, Version: "1.2.3"},
 	})
 	t.Cleanup(func() {

@@ -90,7 +90,7 @@ func newBot(req *b2bv1.RegisterBotRequest) (*store.Bot, error) {
 }
 
 func (s *authService) checkWebhook(ctx context.Context, url string) error {
-	err := webhookurl.Check(ctx, s.Resolver, url, s.Config.DevMode)
+	err := s.Webhooks.Check(ctx, url)
 	var refusal webhookurl.Refusal
 	switch {
 	case ctx.Err() != nil:
@@ -180,6 +180,11 @@ func (s *authService) register(ctx context.Context, tx store.Tx, req *b2bv1.Regi
 	bot.ID, bot.TokenHash, bot.CreatedAt, bot.LastSeenAt = newID(), auth.Hash(token), now, &now
 	if err := tx.CreateBot(ctx, &bot); err != nil {
 		return nil, fmt.Errorf("create a bot: %w", err)
+	}
+	if bot.WebhookURL != nil {
+		if err := tx.StartWebhook(ctx, bot.ID); err != nil {
+			return nil, fmt.Errorf("start a webhook: %w", err)
+		}
 	}
 	err = s.audit(ctx, tx, bot.OrgID, &bot.ID, "bot.register", "bot", bot.ID, detail{
 		"name": bot.Name, "reregister": false, "via": via, "auth_role": bot.AuthRole,

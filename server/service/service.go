@@ -85,9 +85,9 @@ type Deps struct {
 	Events   Events
 	Log      *slog.Logger
 	Now      func() time.Time
-	Resolver webhookurl.Resolver // nil: that of the system
-	Sockets  Connections         // nil: this node takes none
-	OrgEnded func()              // called after an org was destroyed; nil: nobody waits for it
+	Webhooks webhookurl.Policy // where they may lead; its Resolver nil: that of the system
+	Sockets  Connections       // nil: this node takes none
+	OrgEnded func()            // called after an org was destroyed; nil: nobody waits for it
 	Config   Config
 
 	Streams   context.Context // streams end with it; nil: never
@@ -111,6 +111,7 @@ func New(d Deps) call.Services {
 		ThreadService:    &threadService{c},
 		TokenService:     &tokenService{c},
 		WebSocketService: &webSocketService{c},
+		WebhookService:   &webhookService{c},
 	}
 }
 
@@ -122,8 +123,8 @@ type core struct {
 }
 
 func newCore(d Deps) *core {
-	if d.Resolver == nil {
-		d.Resolver = net.DefaultResolver
+	if d.Webhooks.Resolver == nil {
+		d.Webhooks.Resolver = net.DefaultResolver
 	}
 	if d.Tickets == nil {
 		d.Tickets = &auth.Tickets{Store: d.Store, Log: d.Log}

@@ -147,7 +147,7 @@ type BotWriter interface {
 	// DeleteBot tombstones the name, gives every thread of the bot revision + 1 and
 	// updated_at = at, closes those that are not terminal and have no other
 	// participant (close_reason manual, last_activity_at = at), and deletes the
-	// bot: its tokens, memberships, join requests and webhook status go; threads,
+	// bot: its tokens, memberships, join requests and all about its webhook go; threads,
 	// thread messages, artifacts and resolved requests lose the reference; channel
 	// messages, audit and sessions stay.
 	DeleteBot(ctx context.Context, org, id, deletedBy string, at int64) (*BotDeletion, error)

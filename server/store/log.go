@@ -68,7 +68,8 @@ type LogWriter interface {
 	Append(ctx context.Context, e Event) (seq int64, err error)
 	// PruneLog forgets the oldest events of the organisation of this Update: those
 	// before the first with a time of before or later, at most limit of them, and the
-	// memberships that ended before what is left. The top stays. It tells how many
-	// events went.
+	// memberships that ended before what is left. The top stays. Events stay, too, that
+	// wait for the webhook of an active bot; the dead letters of what goes go with it.
+	// It tells how many events went.
 	PruneLog(ctx context.Context, before int64, limit int) (int64, error)
 }

@@ -35,24 +35,3 @@ type TokenWriter interface {
 	// tells how many.
 	PurgeTokens(ctx context.Context, now int64) (int64, error)
 }
-
-// WebhookStatus is the health of the deliveries to one bot.
-type WebhookStatus struct {
-	BotID               string `bun:"bot_id,pk"`
-	LastSuccess         *int64 `bun:"last_success"`
-	LastFailure         *int64 `bun:"last_failure"`
-	ConsecutiveFailures int64  `bun:"consecutive_failures"`
-	Degraded            bool   `bun:"degraded"`
-}
-
-// WebhookReader reads webhook health.
-type WebhookReader interface {
-	// WebhookStatus gives a zero status when nothing was recorded; it never fails
-	// with ErrNotFound.
-	WebhookStatus(ctx context.Context, bot string) (*WebhookStatus, error)
-}
-
-// WebhookWriter changes webhook health.
-type WebhookWriter interface {
-	PutWebhookStatus(ctx context.Context, s *WebhookStatus) error
-}

@@ -4,7 +4,8 @@
 // network. So a webhook must lead to the public internet: https, and every address
 // of its host in a public range. The name is looked up through a Resolver; this
 // package opens no connection. An address can change after the check, so whoever
-// dials asks Public again about the address it dials.
+// dials asks Addresses and Permit again, about the address it dials. The operator may
+// list targets that are private ([Allow]); they may also be plain http.
 package webhookurl
 
 import (
@@ -31,46 +32,83 @@ func (r Refusal) Error() string { return string(r) }
 const (
 	Malformed  Refusal = "must be an absolute URL with a host"
 	BadScheme  Refusal = "must begin with https://"
+	BadHost    Refusal = "must name its host in ASCII letters, digits, hyphens and dots (xn--… for others)"
+	WithUser   Refusal = "must not carry a user or a password"
 	Unresolved Refusal = "names a host that cannot be found"
 	NotPublic  Refusal = "leads to an address that is not public"
 )
 
-// Check refuses an address that is no URL, is not https (or http, with plain), or
-// whose host has no address, or one that is not public (http-core.md §9; all
+// Policy is what an operator lets webhooks lead to. The zero value: https to public
+// addresses.
+type Policy struct {
+	Resolver Resolver
+	Plain    bool  // http to public addresses, too
+	Allow    Allow // may be private, and http
+}
+
+// Check refuses an address that is no URL, is not https (or http where the policy lets
+// it), or whose host has no address, or one that is not public (http-core.md §9; all
 // addresses and all special ranges count, not some as there). The error is a
 // Refusal, or that of ctx.
-func Check(ctx context.Context, r Resolver, text string, plain bool) error {
+func (p Policy) Check(ctx context.Context, text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Opaque != "" {
 		return Malformed
 	}
-	if u.Scheme != "https" && (u.Scheme != "http" || !plain) {
+	if u.Scheme != "https" && (u.Scheme != "http" || !p.Plain && p.Allow.empty()) {
 		return BadScheme
 	}
 	host := u.Hostname()
-	if host == "" || strings.ContainsAny(host, " \x00%") {
+	switch {
+	case host == "" || strings.ContainsAny(host, " \x00%"):
 		return Malformed
+	case u.User != nil:
+		return WithUser
 	}
-	addrs, err := resolve(ctx, r, host)
+	_, err = p.Addresses(ctx, u.Scheme, host)
+	return err
+}
+
+// Addresses looks up where a host leads, and refuses all of it when one of its addresses
+// may not be dialled: who answers a public address today and a private one tomorrow is
+// not trusted with the rest. The error is a Refusal, or that of ctx.
+func (p Policy) Addresses(ctx context.Context, scheme, host string) ([]netip.Addr, error) {
+	addrs, err := p.resolve(ctx, host)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, a := range addrs {
-		if !Public(a) {
-			return NotPublic
+		if err := p.Permit(scheme, host, a); err != nil {
+			return nil, err
 		}
+	}
+	return addrs, nil
+}
+
+// Permit decides about one address of a host: the last word, when it is dialled.
+func (p Policy) Permit(scheme, host string, a netip.Addr) error {
+	switch {
+	case p.Allow.addr(a) || p.Allow.host(host):
+		return nil
+	case !Public(a):
+		return NotPublic
+	case scheme != "https" && !p.Plain:
+		return BadScheme
 	}
 	return nil
 }
 
-func resolve(ctx context.Context, r Resolver, host string) ([]netip.Addr, error) {
+func (p Policy) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{a}, nil
 	}
-	if numeric(host) {
+	switch {
+	case !hostname(host):
+		return nil, BadHost
+	case numeric(host):
 		return nil, NotPublic
 	}
-	addrs, err := r.LookupNetIP(ctx, "ip", host)
+	addrs, err := p.Resolver.LookupNetIP(ctx, "ip", host)
 	if err != nil {
 		return nil, errors.Join(Unresolved, ctx.Err())
 	}

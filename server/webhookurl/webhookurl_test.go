@@ -69,10 +69,52 @@ func TestCheck(t *testing.T) {
 		{"https://0x7f.0.0.0x1", false, NotPublic},
 		{"https://0177.0.0.1", false, NotPublic},
 		{"https://[::1]", false, NotPublic},
-		{"https://user:pass@10.1.2.3", false, NotPublic},
+		{"https://user:pass@10.1.2.3", false, WithUser},
 	} {
-		if got := Check(t.Context(), dns, tt.url, tt.plain); !errors.Is(got, tt.want) || (tt.want == nil) != (got == nil) {
+		if got := (Policy{Resolver: dns, Plain: tt.plain}).Check(t.Context(), tt.url); !errors.Is(got, tt.want) || (tt.want == nil) != (got == nil) {
 			t.Errorf("Check(%q, plain %v) = %v, want %v", tt.url, tt.plain, got, tt.want)
+		}
+	}
+}
+
+func TestAllow(t *testing.T) {
+	dns := names{
+		"hooks.internal":  {"10.9.9.9"},
+		"HOOKS.internal.": {"10.9.9.9"},
+		"other.internal":  {"10.9.9.9"},
+		"lan.example":     {"192.168.7.7"},
+		"mixed.example":   {"192.168.7.7", "192.168.8.8"},
+		"hooks.example":   {"93.184.216.34"},
+	}
+	allow, err := ParseAllow(" hooks.internal, 192.168.7.0/24,127.0.0.1 ,fd00::/8,")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		url  string
+		want error
+	}{
+		{"http://hooks.internal/x", nil},
+		{"https://HOOKS.internal./x", nil},
+		{"http://lan.example", nil},
+		{"http://127.0.0.1:9000", nil},
+		{"http://[::ffff:127.0.0.1]:9000", nil},
+		{"http://[fd12::1]", nil},
+		{"https://hooks.example", nil},
+		{"http://hooks.example", BadScheme},
+		{"http://other.internal", NotPublic},
+		{"http://mixed.example", NotPublic},
+		{"http://127.0.0.2", NotPublic},
+		{"http://[::1]", NotPublic},
+		{"ftp://hooks.internal", BadScheme},
+	} {
+		if got := (Policy{Resolver: dns, Allow: allow}).Check(t.Context(), tt.url); !errors.Is(got, tt.want) || (tt.want == nil) != (got == nil) {
+			t.Errorf("Check(%q) = %v, want %v", tt.url, got, tt.want)
+		}
+	}
+	for _, bad := range []string{"10.0.0.0/40", "a b", "http://x", "127.1", "fe80::1%eth0", "*.example", "ünder.example"} {
+		if _, err := ParseAllow(bad); err == nil {
+			t.Errorf("ParseAllow(%q) must fail", bad)
 		}
 	}
 }
@@ -80,7 +122,7 @@ func TestCheck(t *testing.T) {
 func TestCheckTellsAboutTheContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := Check(ctx, names{}, "https://nowhere.example", false); !errors.Is(err, context.Canceled) {
+	if err := (Policy{Resolver: names{}}).Check(ctx, "https://nowhere.example"); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want the error of the context", err)
 	}
 }

@@ -510,6 +510,16 @@ func Append(b []byte, m proto.Message) ([]byte, error) {
 		return AppendGetOpenApiRequest(b, m), nil
 	case *v1.GetOpenApiResponse:
 		return AppendGetOpenApiResponse(b, m), nil
+	case *v1.ListDeadLettersRequest:
+		return AppendListDeadLettersRequest(b, m), nil
+	case *v1.ListDeadLettersResponse:
+		return AppendListDeadLettersResponse(b, m), nil
+	case *v1.DeadLetter:
+		return AppendDeadLetter(b, m), nil
+	case *v1.RedeliverDeadLettersRequest:
+		return AppendRedeliverDeadLettersRequest(b, m), nil
+	case *v1.RedeliverDeadLettersResponse:
+		return AppendRedeliverDeadLettersResponse(b, m), nil
 	}
 	return b, errUnknown(m)
 }

@@ -62,6 +62,7 @@ var plans = sync.OnceValue(func() map[protoreflect.FullName]*plan {
 		b2bv1.File_b2b_v1_channel_proto, b2bv1.File_b2b_v1_error_proto, b2bv1.File_b2b_v1_event_proto,
 		b2bv1.File_b2b_v1_file_proto, b2bv1.File_b2b_v1_list_proto, b2bv1.File_b2b_v1_message_proto, b2bv1.File_b2b_v1_org_proto,
 		b2bv1.File_b2b_v1_server_proto, b2bv1.File_b2b_v1_thread_proto,
+		b2bv1.File_b2b_v1_webhook_proto,
 	} {
 		for i := range file.Messages().Len() {
 			m := file.Messages().Get(i)

@@ -114,10 +114,20 @@ func (t *tx) PruneLog(ctx context.Context, before int64, limit int) (int64, erro
 	if floor == 0 {
 		floor = min(first+int64(limit), top)
 	}
-	if floor == first {
+	waits, err := value[int64](ctx, t.reader, oldestWait, t.org, t.org)
+	if err != nil {
+		return 0, err
+	}
+	if waits != 0 {
+		floor = min(floor, waits)
+	}
+	if floor <= first {
 		return 0, nil
 	}
 	if err := t.c.exec(ctx, "DELETE FROM event_log WHERE org_id = ? AND seq < ?", t.org, floor); err != nil {
+		return 0, err
+	}
+	if err := t.c.exec(ctx, "DELETE FROM webhook_deliveries WHERE org_id = ? AND seq < ?", t.org, floor); err != nil {
 		return 0, err
 	}
 	return floor - first, t.c.exec(ctx, "DELETE FROM membership_history WHERE left_seq < ? AND bot_id IN (SELECT id FROM bots WHERE org_id = ?)", floor, t.org)

@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"errors"
 
 	"github.com/b2b-protocol/b2b/server/store"
 )
@@ -37,19 +36,4 @@ func (t *tx) TouchTokens(ctx context.Context, used map[string]int64) error {
 
 func (t *tx) PurgeTokens(ctx context.Context, now int64) (int64, error) {
 	return t.c.execNow(ctx, "DELETE FROM bot_tokens WHERE expires_at <= ?", now)
-}
-
-func (r reader) WebhookStatus(ctx context.Context, bot string) (*store.WebhookStatus, error) {
-	s, err := one[store.WebhookStatus](ctx, r, "SELECT "+columns[store.WebhookStatus](r, "")+" FROM webhook_status WHERE bot_id = ?", bot)
-	if errors.Is(err, store.ErrNotFound) {
-		return &store.WebhookStatus{BotID: bot}, nil
-	}
-	return s, err
-}
-
-func (t *tx) PutWebhookStatus(ctx context.Context, s *store.WebhookStatus) error {
-	q, args := insertion(t.reader, "webhook_status", s)
-	return t.c.exec(ctx, q+` ON CONFLICT (bot_id) DO UPDATE SET last_success = excluded.last_success,
-		last_failure = excluded.last_failure, consecutive_failures = excluded.consecutive_failures,
-		degraded = excluded.degraded`, args...)
 }

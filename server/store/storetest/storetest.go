@@ -34,7 +34,7 @@ func Run(t *testing.T, open Open) {
 		{"ThreadMessages", threadMessageTests}, {"Artifacts", artifactTests}, {"Audit", auditTests}, {"Log", logTests},
 		{"Limits", limitTests}, {"Update", updateTests}, {"View", viewTests},
 		{"WsTickets", wsTicketTests}, {"Presence", presenceTests}, {"Imports", importTests},
-		{"Files", fileTests}, {"Upkeep", upkeepTests},
+		{"Files", fileTests}, {"Upkeep", upkeepTests}, {"Webhooks", webhookTests},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {

@@ -1,0 +1,87 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/cursor"
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+// webhookService is what admins see and do about deliveries that were given up.
+type webhookService struct{ *core }
+
+func (s *webhookService) ListDeadLetters(ctx context.Context, req *b2bv1.ListDeadLettersRequest) (*b2bv1.ListDeadLettersResponse, error) {
+	org := call.CallerOf(ctx).OrgID
+	bot := ""
+	if req.GetBot() != "" {
+		var err error
+		if bot, err = s.Store.BotID(ctx, org, req.GetBot()); err != nil {
+			return nil, missing(err, "Bot")
+		}
+	}
+	size := pageSize(req.Limit, 50, 200)
+	rows, err := s.Store.DeadLetters(ctx, org, bot, after(req.Cursor), size+1)
+	if err != nil {
+		return nil, fmt.Errorf("list dead letters: %w", err)
+	}
+	dead, more := page(rows, size)
+	out := &b2bv1.ListDeadLettersResponse{Items: make([]*b2bv1.DeadLetter, len(dead)), HasMore: more}
+	for i := range dead {
+		d := &dead[i]
+		out.Items[i] = &b2bv1.DeadLetter{
+			DeliveryId: d.ID, BotId: d.BotID, EventType: d.EventType, Attempts: int32(d.Attempts),
+			Reason: d.Reason, FailedAt: stamp(d.UpdatedAt),
+		}
+		if d.Status != nil {
+			status := int32(*d.Status)
+			out.Items[i].Status = &status
+		}
+	}
+	if more {
+		last := &dead[size-1]
+		next := cursor.Position{At: last.UpdatedAt, ID: last.ID}.Opaque()
+		out.Cursor = &next
+	}
+	return out, nil
+}
+
+// RedeliverDeadLetters lets dead letters wait for an attempt that is due. Whoever serves
+// the webhook, on any node, is told by the log, as of any other change that concerns
+// what a bot is told.
+func (s *webhookService) RedeliverDeadLetters(ctx context.Context, req *b2bv1.RedeliverDeadLettersRequest) (*b2bv1.RedeliverDeadLettersResponse, error) {
+	caller := call.CallerOf(ctx)
+	if req.GetBot() == "" {
+		return nil, call.Invalid("bot: is required, a bot's id or name")
+	}
+	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.RedeliverDeadLettersResponse, error) {
+		bot, err := tx.BotID(ctx, caller.OrgID, req.GetBot())
+		if err != nil {
+			return nil, missing(err, "Bot")
+		}
+		n, err := tx.Redeliver(ctx, bot, req.GetDeliveryId(), s.nowMS())
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("redeliver dead letters: %w", err)
+		case n == 0 && req.GetDeliveryId() != "":
+			return nil, missing(store.ErrNotFound, "Dead letter")
+		case n == 0:
+			return &b2bv1.RedeliverDeadLettersResponse{}, nil
+		}
+		told := detail{"redelivered": n}
+		if req.GetDeliveryId() != "" {
+			told["delivery_id"] = req.GetDeliveryId()
+		}
+		err = errors.Join(
+			s.audit(ctx, tx, caller.OrgID, actorBot(ctx), "webhook.redeliver", "bot", bot, told),
+			s.accessChanged(ctx, tx, bot),
+		)
+		if err != nil {
+			return nil, err
+		}
+		return &b2bv1.RedeliverDeadLettersResponse{Redelivered: int32(n)}, nil
+	})
+}

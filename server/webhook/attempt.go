@@ -1,0 +1,140 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/b2b-protocol/b2b/server/eventlog"
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+// version is the first key of every body.
+const version = `{"webhook_version":"1",`
+
+// handle makes the first attempt at an event of the log.
+func (r *reader) handle(ctx context.Context, it *eventlog.Item) error {
+	if own(it.Event, r.ref.BotID) {
+		r.pass(it.Position.Seq)
+		return nil
+	}
+	d := store.WebhookDelivery{
+		ID: deliveryID(r.ref.BotID, it.Position), OrgID: r.ref.OrgID, BotID: r.ref.BotID,
+		Seq: it.Position.Seq, EventType: it.Type(),
+	}
+	if r.degraded {
+		r.bury(&d, "the webhook was degraded: it was not tried")
+		r.pass(d.Seq)
+		return nil
+	}
+	res, err := r.attempt(ctx, d.ID, it)
+	if err != nil {
+		return err
+	}
+	r.settle(&d, res)
+	r.pass(d.Seq)
+	return nil
+}
+
+// retry makes the attempt that is due first. Also a degraded webhook gets those: a
+// success ends its degradation.
+func (r *reader) retry(ctx context.Context) error {
+	d := r.waiting[0]
+	it, err := eventlog.Read(ctx, r.d.Store, r.ref.OrgID, d.Seq)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		r.d.Logger.WarnContext(ctx, "an event is gone before a webhook was told of it", "bot", d.BotID, "org", d.OrgID, "seq", d.Seq)
+		r.waiting = r.waiting[1:]
+		r.change(d.Seq, nil)
+		return nil
+	case err != nil:
+		return fmt.Errorf("read an event again: %w", err)
+	}
+	res, err := r.attempt(ctx, d.ID, it)
+	if err != nil {
+		return err
+	}
+	r.waiting = r.waiting[1:]
+	r.settle(&d, res)
+	return nil
+}
+
+// attempt makes one attempt. One that has begun is finished, also when the node stops,
+// unless it takes too long then.
+func (r *reader) attempt(ctx context.Context, id string, it *eventlog.Item) (result, error) {
+	leave, err := r.d.place(ctx, r.failing)
+	if err != nil {
+		return result{}, err
+	}
+	defer leave()
+	body := make([]byte, 0, len(version)+len(it.Wire))
+	body = append(append(body, version...), it.Wire[1:]...)
+	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })()
+	res := r.d.sender.send(own, message{url: r.url, secret: r.secret, id: id, body: body}, r.d.Clock.Now())
+	if own.Err() != nil { // cut off: nobody knows how it would have gone
+		return result{}, own.Err()
+	}
+	r.failing = res.reason != ""
+	r.d.Logger.DebugContext(ctx, "webhook attempt", "bot", r.ref.BotID, "delivery", id, "status", res.status, "failure", res.reason)
+	return res, nil
+}
+
+// settle decides what becomes of an event after an attempt.
+func (r *reader) settle(d *store.WebhookDelivery, res result) {
+	now := r.d.Clock.Now().UnixMilli()
+	if res.reason == "" {
+		r.outcomes = append(r.outcomes, outcome{now, true})
+		if d.UpdatedAt != 0 { // it is in the store
+			r.change(d.Seq, nil)
+		}
+		r.unsaved()
+		return
+	}
+	d.Status = nil
+	if res.status != 0 {
+		status := int64(res.status)
+		d.Status = &status
+	}
+	if res.blocked { // counts as neither success nor failure
+		r.bury(d, res.reason)
+		return
+	}
+	d.Attempts++
+	if d.Attempts > int64(len(delays)) {
+		r.outcomes = append(r.outcomes, outcome{now, false})
+		r.bury(d, res.reason)
+		return
+	}
+	at := now + delays[d.Attempts-1].Milliseconds()
+	d.NextAt, d.UpdatedAt, d.Reason = &at, now, res.reason
+	i, _ := slices.BinarySearchFunc(r.waiting, at, func(w store.WebhookDelivery, at int64) int {
+		if *w.NextAt <= at {
+			return -1
+		}
+		return 1
+	})
+	r.waiting = slices.Insert(r.waiting, i, *d)
+	r.change(d.Seq, d)
+}
+
+// bury makes a dead letter of an event.
+func (r *reader) bury(d *store.WebhookDelivery, reason string) {
+	d.NextAt, d.UpdatedAt, d.Reason = nil, r.d.Clock.Now().UnixMilli(), reason
+	r.change(d.Seq, d)
+}
+
+// change notes what is to be saved of an event; nil: that it is settled.
+func (r *reader) change(seq int64, d *store.WebhookDelivery) {
+	r.changed[seq] = d
+	r.unsaved()
+}
+
+func (r *reader) unsaved() {
+	if r.saveAt.IsZero() {
+		r.saveAt = r.d.Clock.Now().Add(saveAfter)
+	}
+}

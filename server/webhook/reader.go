@@ -1,0 +1,288 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/eventlog"
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+const (
+	maxWaiting = 32   // events of one webhook that are set aside
+	maxDead    = 1000 // dead letters of one webhook that are kept
+	// maxUnsaved and saveAfter bound what is delivered again after a crash.
+	maxUnsaved = 512
+	saveAfter  = 500 * time.Millisecond
+	// restEvery is how often the cursor of a webhook that is told nothing follows the
+	// log, which cannot be pruned behind it.
+	restEvery = time.Minute
+	// grace is what an attempt under way has when the node stops.
+	grace = 2 * time.Second
+	// pause is between two tries to read a log that cannot be read.
+	pause = time.Second
+)
+
+// delays are how long an event waits after each failed attempt but the last
+// (collaboration.md §17.4).
+var delays = [...]time.Duration{time.Second, 5 * time.Second, 30 * time.Second}
+
+// degradeAt is how many events in a row must fail to degrade a webhook.
+const degradeAt = 10
+
+// types are the events that webhooks are told of (collaboration.md §17.2).
+var types = []string{
+	"message", "thread_message", "thread_artifact", "thread_created", "thread_updated", "thread_status_changed",
+	"thread_participant", "thread_join_request", "bot_join_request",
+}
+
+// own tells whether a bot is told of something that it said itself: webhooks leave that
+// out, where live push does not.
+func own(e *b2bv1.Event, bot string) bool {
+	switch e := e.GetEvent().(type) {
+	case *b2bv1.Event_Message:
+		return e.Message.GetMessage().GetSenderId() == bot
+	case *b2bv1.Event_ThreadMessage:
+		return e.ThreadMessage.GetMessage().GetSenderId() == bot
+	case *b2bv1.Event_ThreadArtifact:
+		return e.ThreadArtifact.GetArtifact().GetContributorId() == bot
+	}
+	return false
+}
+
+// reader serves the webhook of one bot. One goroutine runs it.
+type reader struct {
+	d      *Dispatcher
+	ref    store.BotRef
+	url    string
+	secret string
+	sub    *eventlog.Subscription
+
+	seq      int64 // every event up to here is settled or set aside
+	waiting  []store.WebhookDelivery
+	more     bool // there are more of them in the store
+	degraded bool
+	failing  bool // the last attempt failed
+
+	// What is not in the store yet.
+	saved    int64 // seq
+	outcomes []outcome
+	changed  map[int64]*store.WebhookDelivery // by seq; nil: settled
+	saveAt   time.Time                        // zero: everything is saved
+	restAt   time.Time
+}
+
+// outcome is what became of one event.
+type outcome struct {
+	at        int64
+	delivered bool
+}
+
+// errLost says that another node serves this webhook now, or that it is gone.
+var errLost = errors.New("webhook: the lease is lost")
+
+// run serves the webhook until ctx ends, the lease is lost or the bot has no access
+// any more.
+func (r *reader) run(ctx context.Context) error {
+	if err := r.load(ctx); err != nil {
+		return err
+	}
+	if err := r.subscribe(ctx); err != nil {
+		return quiet(err)
+	}
+	defer func() { r.sub.Close() }()
+	r.restAt = r.d.Clock.Now().Add(restEvery)
+	var err error
+	for err == nil && ctx.Err() == nil {
+		err = r.step(ctx)
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTime)
+	defer cancel()
+	return errors.Join(quiet(err), quiet(r.save(last)))
+}
+
+// quiet drops the errors that are no failure: somebody else goes on, or nobody.
+func quiet(err error) error {
+	switch {
+	case errors.Is(err, errLost), errors.Is(err, eventlog.ErrAccess), errors.Is(err, eventlog.ErrClosed),
+		errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrNoOrg), errors.Is(err, store.ErrClosed), errors.Is(err, context.Canceled):
+		return nil
+	}
+	return err
+}
+
+// load reads where the webhook stands.
+func (r *reader) load(ctx context.Context) error {
+	bot, err := r.d.Store.Bot(ctx, r.ref.OrgID, r.ref.BotID)
+	if err != nil {
+		return fmt.Errorf("find a bot: %w", err)
+	}
+	if bot.WebhookURL == nil {
+		return errLost
+	}
+	r.url = *bot.WebhookURL
+	if bot.WebhookSecret != nil {
+		r.secret = *bot.WebhookSecret
+	}
+	if r.seq, err = r.d.Store.WebhookCursor(ctx, bot.ID); err != nil {
+		return fmt.Errorf("find the cursor of a webhook: %w", err)
+	}
+	r.saved = r.seq
+	return r.loadWaiting(ctx)
+}
+
+// loadWaiting reads what was changed by others: whether the webhook is degraded, and
+// what is to be delivered again.
+func (r *reader) loadWaiting(ctx context.Context) error {
+	status, err := r.d.Store.WebhookStatus(ctx, r.ref.BotID)
+	if err != nil {
+		return fmt.Errorf("read the health of a webhook: %w", err)
+	}
+	r.degraded = status.Degraded
+	if r.waiting, err = r.d.Store.WaitingDeliveries(ctx, r.ref.BotID, maxWaiting); err != nil {
+		return fmt.Errorf("list what waits for a webhook: %w", err)
+	}
+	r.more = len(r.waiting) == maxWaiting
+	return nil
+}
+
+// subscribe follows the log from where the webhook stands.
+func (r *reader) subscribe(ctx context.Context) error {
+	for {
+		top, err := r.d.Store.LogTop(ctx, r.ref.OrgID)
+		if err != nil {
+			return fmt.Errorf("find the end of the log: %w", err)
+		}
+		bot, err := r.d.Store.Bot(ctx, r.ref.OrgID, r.ref.BotID)
+		if err != nil {
+			return fmt.Errorf("find a bot: %w", err)
+		}
+		from := eventlog.Position{Epoch: top.Epoch, Seq: min(r.seq, top.Seq)}
+		viewer := eventlog.Viewer{OrgID: r.ref.OrgID, BotID: r.ref.BotID, Admin: bot.AuthRole == store.AuthAdmin}
+		sub, err := r.d.Log.Subscribe(ctx, viewer, &from, eventlog.Filter{Types: types})
+		if err == nil {
+			r.sub = sub
+			return nil
+		}
+		if !hasCode(err, b2bv1.ErrorCode_ERROR_CODE_CURSOR_EXPIRED) {
+			return fmt.Errorf("follow the log: %w", err)
+		}
+		rows, err := r.d.Store.ReadLog(ctx, r.ref.OrgID, r.seq, 1)
+		if err != nil {
+			return fmt.Errorf("read the log: %w", err)
+		}
+		from.Seq = top.Seq
+		if len(rows) > 0 {
+			from.Seq = rows[0].Seq - 1
+		}
+		r.d.Logger.ErrorContext(ctx, "events are gone before a webhook was told of them", "bot", r.ref.BotID, "org", r.ref.OrgID, "from", r.seq+1, "to", from.Seq)
+		r.seq = from.Seq
+	}
+}
+
+func hasCode(err error, codes ...b2bv1.ErrorCode) bool {
+	told, ok := call.AsError(err)
+	return ok && slices.Contains(codes, told.Code)
+}
+
+// step does what is due first, or waits for the next event.
+func (r *reader) step(ctx context.Context) error {
+	now := r.d.Clock.Now()
+	switch {
+	case !r.saveAt.IsZero() && (!now.Before(r.saveAt) || len(r.outcomes)+len(r.changed) >= maxUnsaved):
+		return r.save(ctx)
+	case len(r.waiting) > 0 && *r.waiting[0].NextAt <= now.UnixMilli():
+		return r.retry(ctx)
+	case r.more && len(r.waiting) < maxWaiting/2:
+		if err := r.save(ctx); err != nil {
+			return err
+		}
+		return r.loadWaiting(ctx)
+	case !now.Before(r.restAt):
+		r.rest(now)
+		return nil
+	}
+	wait, stop := r.until(ctx, r.next().Sub(now))
+	defer stop()
+	if len(r.waiting) >= maxWaiting {
+		<-wait.Done()
+		return nil
+	}
+	it, err := r.sub.Next(wait)
+	switch {
+	case err != nil && wait.Err() != nil && (errors.Is(err, context.Canceled) || ctx.Err() != nil):
+		return nil
+	case err != nil:
+		return r.broken(ctx, err)
+	case it.Recheck:
+		if err := r.save(ctx); err != nil {
+			return err
+		}
+		return r.loadWaiting(ctx)
+	case it.Event == nil || it.Ephemeral:
+		return nil
+	}
+	return r.handle(ctx, it)
+}
+
+// next is when something is due, if no event comes.
+func (r *reader) next() time.Time {
+	at := r.restAt
+	if !r.saveAt.IsZero() && r.saveAt.Before(at) {
+		at = r.saveAt
+	}
+	if len(r.waiting) > 0 {
+		if due := time.UnixMilli(*r.waiting[0].NextAt); due.Before(at) {
+			at = due
+		}
+	}
+	return at
+}
+
+// until is a context that ends after d, by the clock of the dispatcher.
+func (r *reader) until(ctx context.Context, d time.Duration) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := r.d.Clock.AfterFunc(d, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+	}
+}
+
+// broken goes on after the end of a subscription that is no reason to stop.
+func (r *reader) broken(ctx context.Context, err error) error {
+	var slow *eventlog.SlowError
+	switch {
+	case errors.As(err, &slow): // the receiver is slower than the log: its turn comes
+	case hasCode(err, b2bv1.ErrorCode_ERROR_CODE_EPOCH_CHANGED, b2bv1.ErrorCode_ERROR_CODE_CURSOR_AHEAD, b2bv1.ErrorCode_ERROR_CODE_CURSOR_EXPIRED):
+		r.d.Logger.WarnContext(ctx, "the log under a webhook was replaced", "bot", r.ref.BotID, "org", r.ref.OrgID, "error", err)
+		wait, stop := r.until(ctx, pause)
+		<-wait.Done()
+		stop()
+	default:
+		return fmt.Errorf("follow the log: %w", err)
+	}
+	r.sub.Close()
+	return r.subscribe(ctx)
+}
+
+// rest lets the cursor follow the log past what the bot is not told of.
+func (r *reader) rest(now time.Time) {
+	r.restAt = now.Add(restEvery)
+	if seq := r.sub.Position().Seq; seq > r.seq {
+		r.pass(seq)
+	}
+}
+
+// pass says that the events up to seq are settled or set aside.
+func (r *reader) pass(seq int64) {
+	r.seq = seq
+	if r.saveAt.IsZero() {
+		r.saveAt = r.d.Clock.Now().Add(saveAfter)
+	}
+}

@@ -1,0 +1,75 @@
+package webhookurl
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// Allow is the operator's list of targets that may be private: ranges of addresses,
+// and hosts. The zero value allows none.
+type Allow struct {
+	ranges []netip.Prefix
+	hosts  map[string]bool
+}
+
+// ParseAllow reads a list: addresses (10.1.2.3), ranges (10.0.0.0/8, fd00::/8) and host
+// names (hooks.internal), separated by commas. A name stands for itself alone, and for
+// every address that it leads to.
+func ParseAllow(text string) (Allow, error) {
+	a := Allow{hosts: map[string]bool{}}
+	for entry := range strings.SplitSeq(text, ",") {
+		entry = strings.TrimSpace(entry)
+		if entry == "" {
+			continue
+		}
+		if addr, err := netip.ParseAddr(entry); err == nil && addr.Zone() == "" {
+			addr = addr.Unmap()
+			a.ranges = append(a.ranges, netip.PrefixFrom(addr, addr.BitLen()))
+			continue
+		}
+		if strings.Contains(entry, "/") {
+			p, err := netip.ParsePrefix(entry)
+			if err != nil {
+				return Allow{}, fmt.Errorf("%q is no range of addresses, such as 10.0.0.0/8", entry)
+			}
+			a.ranges = append(a.ranges, p.Masked())
+			continue
+		}
+		if !hostname(entry) || numeric(entry) {
+			return Allow{}, fmt.Errorf("%q is no address, no range of addresses and no host name", entry)
+		}
+		a.hosts[fold(entry)] = true
+	}
+	return a, nil
+}
+
+func (a Allow) empty() bool { return len(a.ranges)+len(a.hosts) == 0 }
+
+func (a Allow) host(name string) bool { return a.hosts[fold(name)] }
+
+func (a Allow) addr(addr netip.Addr) bool {
+	if addr.Zone() != "" {
+		return false
+	}
+	addr = addr.Unmap()
+	for _, r := range a.ranges {
+		if r.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// fold writes a host name in the one way that is compared.
+func fold(host string) string { return strings.ToLower(strings.TrimSuffix(host, ".")) }
+
+// hostname tells names that can be looked up as they are written.
+func hostname(host string) bool {
+	for _, c := range []byte(host) {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' && c != '.' {
+			return false
+		}
+	}
+	return host != "" && len(host) <= 254
+}
