@@ -41,6 +41,8 @@ type Config struct {
 	Logger  *slog.Logger
 	Lease   time.Duration // 0: Lease
 	Clock   Clock         // nil: the system's
+
+	patience time.Duration // how long an attempt may take; 0: attemptTime
 }
 
 // Dispatcher serves webhooks: those that this node holds the leases for.
@@ -65,8 +67,11 @@ func New(c Config) *Dispatcher {
 	if c.Clock == nil {
 		c.Clock = systemClock{}
 	}
+	if c.patience <= 0 {
+		c.patience = attemptTime
+	}
 	return &Dispatcher{
-		Config: c, sender: newSender(c.Policy, c.Version), readers: map[string]context.CancelFunc{},
+		Config: c, sender: newSender(c.Policy, c.Version, c.patience), readers: map[string]context.CancelFunc{},
 		places: make(chan struct{}, parallel), ailing: make(chan struct{}, parallelAiling), wake: make(chan struct{}, 1),
 	}
 }

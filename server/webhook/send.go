@@ -33,10 +33,11 @@ type result struct {
 type sender struct {
 	transports map[string]*http.Transport // by scheme
 	agent      string
+	patience   time.Duration // how long an attempt may take
 }
 
-func newSender(p webhookurl.Policy, version string) *sender {
-	return &sender{transports: transports(p), agent: "b2b-webhook/" + version}
+func newSender(p webhookurl.Policy, version string, patience time.Duration) *sender {
+	return &sender{transports: transports(p), agent: "b2b-webhook/" + version, patience: patience}
 }
 
 func (s *sender) close() {
@@ -66,7 +67,7 @@ func (s *sender) send(ctx context.Context, m message, now time.Time) result {
 	case u.User != nil:
 		return result{reason: "the address " + webhookurl.WithUser.Error(), blocked: true}
 	}
-	ctx, cancel := context.WithTimeout(ctx, attemptTime)
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, m.url, bytes.NewReader(m.body))
 	if err != nil {

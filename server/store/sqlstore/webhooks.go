@@ -87,7 +87,7 @@ func (t *tx) MoveWebhook(ctx context.Context, bot string, seq int64) error {
 // LeaseWebhook is one conditional upsert: of several nodes exactly one gets the lease,
 // and none waits for the organisation.
 func (t *tx) LeaseWebhook(ctx context.Context, bot, node string, now, until int64) (bool, error) {
-	n, err := t.c.execNow(ctx, `INSERT INTO webhook_leases (bot_id, node_id, expires_at) SELECT id, ?, ? + 0 FROM bots WHERE id = ?
+	n, err := t.c.execNow(ctx, `INSERT INTO webhook_leases (bot_id, node_id, expires_at) SELECT id, CAST(? AS TEXT), CAST(? AS BIGINT) FROM bots WHERE id = ?
 		ON CONFLICT (bot_id) DO UPDATE SET node_id = excluded.node_id, expires_at = excluded.expires_at
 		WHERE webhook_leases.expires_at <= ? OR webhook_leases.node_id = excluded.node_id`, node, until, bot, now)
 	if err != nil || n == 0 {

@@ -51,6 +51,8 @@ var webhookTests = []test{
 		holds := func(bot, node string) bool { s.Helper(); return must(s.WebhookLeased(s.ctx, bot, node))(s) }
 		equal(s, "unknown bot", s.lease("nobody", "n1", 1, 10), false)
 		equal(s, "free", s.lease(a, "n1", 1, 10), true)
+		equal(s, "for long", s.lease(b, "n0", 1_700_000_000_000, 1_700_000_030_000), true)
+		s.update("", func(tx store.Tx) error { return tx.ReleaseWebhook(s.ctx, b, "n0") })
 		equal(s, "taken", s.lease(a, "n2", 9, 19), false)
 		equal(s, "own", s.lease(a, "n1", 9, 12), true)
 		equal(s, "before the end", s.lease(a, "n2", 11, 19), false)

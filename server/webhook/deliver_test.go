@@ -1,0 +1,232 @@
+package webhook
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/eventlog"
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+// The example of the contract (collaboration.md §23.9).
+func TestSignature(t *testing.T) {
+	body := `{"webhook_version":"1","type":"message","channel_id":"5b0c7f0e-6f0d-4b0e-9a51-0c6b2f3f8a11","message":{"id":"e1f4b1d2-3c55-4c1f-8a7a-7f2f9d0b6c01","channel_id":"5b0c7f0e-6f0d-4b0e-9a51-0c6b2f3f8a11","sender_id":"aaaaaaaa-0000-4000-8000-000000000001","content":"ping","content_type":"text","parts":[{"type":"text","content":"ping"}],"created_at":1767225600000},"sender_name":"atlas"}`
+	h := http.Header{}
+	sign(h, "id", "whsec-example", time.UnixMilli(1767225600123), []byte(body))
+	for name, want := range map[string]string{
+		"Authorization": "Bearer whsec-example", "X-Hub-Timestamp": "1767225600123", "Webhook-Id": "id", "Webhook-Timestamp": "1767225600",
+		"X-Hub-Signature-256": "sha256=9b44631e3943476716a8d4638b780322cdac9740716941bba01de711183e08b6",
+	} {
+		if got := h.Get(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	// The example of the Standard Webhooks libraries.
+	h = http.Header{}
+	sign(h, "msg_p5jXN8AQM9LWM0D4loKWxJek", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", time.Unix(1614265330, 0), []byte(`{"test": 2432232314}`))
+	if got := h.Get("Webhook-Signature"); got != "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=" {
+		t.Errorf("Standard Webhooks: %s", got)
+	}
+	h = http.Header{}
+	sign(h, "id", "", time.Unix(1, 0), nil)
+	if len(h) != 2 || h.Get("Webhook-Id") != "id" {
+		t.Errorf("without a secret: %v", h)
+	}
+	sign(h, "id", "a\nb", time.Unix(1, 0), nil)
+	if h.Get("Authorization") != "" || h.Get("X-Hub-Signature-256") == "" {
+		t.Errorf("a secret that no header can carry: %v", h)
+	}
+}
+
+func TestDeliveryID(t *testing.T) {
+	p := eventlog.Position{Epoch: "e", Seq: 1, Check: 7}
+	first := deliveryID("bot", p)
+	if first != deliveryID("bot", p) || len(first) != 36 {
+		t.Errorf("%q is no name", first)
+	}
+	others := []string{deliveryID("bob", p)}
+	for _, q := range []eventlog.Position{{Epoch: "f", Seq: 1, Check: 7}, {Epoch: "e", Seq: 2, Check: 7}, {Epoch: "e", Seq: 1, Check: 8}} {
+		others = append(others, deliveryID("bot", q))
+	}
+	if slices.Contains(others, first) {
+		t.Errorf("%s names two deliveries", first)
+	}
+}
+
+func TestRequest(t *testing.T) {
+	w, r := newWorld(t), newReceiver(t)
+	w.bot("bob", r.URL+"/hooks/inbox?x=1", "hush")
+	w.node("n")
+	w.say("ann", "bob", 1)
+	g := w.gets(r, 1)[0]
+	if !strings.HasPrefix(string(g.body), `{"webhook_version":"1","type":"message","channel_id":"channel-bob","message":{`) || !json.Valid(g.body) {
+		t.Errorf("the body is %s", g.body)
+	}
+	var body struct{ Cursor string }
+	if err := json.Unmarshal(g.body, &body); err != nil {
+		t.Fatal(err)
+	}
+	p, err := eventlog.ParsePosition(body.Cursor)
+	if err != nil || g.id != deliveryID("bob", p) {
+		t.Errorf("the cursor %q does not name the event of delivery %s: %v", body.Cursor, g.id, err)
+	}
+	want := http.Header{}
+	sign(want, g.id, "hush", w.clock.Now(), g.body)
+	for name := range want {
+		if g.header.Get(name) != want.Get(name) {
+			t.Errorf("%s: %q, want %q", name, g.header.Get(name), want.Get(name))
+		}
+	}
+	if g.header.Get("Content-Type") != "application/json" || g.header.Get("User-Agent") != "b2b-webhook/test" {
+		t.Errorf("headers %v", g.header)
+	}
+}
+
+// Who is told what (collaboration.md §17.2).
+func TestRecipients(t *testing.T) {
+	w := newWorld(t)
+	receivers := map[string]*receiver{}
+	for _, id := range []string{"bob", "eve", "sue"} {
+		receivers[id] = newReceiver(t)
+		w.bot(id, receivers[id].URL, "")
+	}
+	w.change("org", func(ctx context.Context, tx store.Tx) error {
+		bob := "bob"
+		err := tx.CreateThread(ctx, &store.Thread{ID: "t", OrgID: "org", InitiatorID: &bob, Status: "active", Visibility: "public", JoinPolicy: "open"},
+			[]store.Participant{{ThreadID: "t", BotID: "bob", JoinedAt: 1}, {ThreadID: "t", BotID: "eve", JoinedAt: 1}})
+		if err != nil {
+			return err
+		}
+		return tx.SetBotRole(ctx, "sue", store.AuthAdmin)
+	})
+	w.node("n")
+	thread, bob := "t", "bob"
+	inThread := store.Event{Audience: store.AudienceThread, ThreadID: &thread, ActorID: &bob}
+	for _, e := range []*b2bv1.Event{
+		{Event: &b2bv1.Event_ThreadCreated{ThreadCreated: &b2bv1.ThreadCreatedEvent{Thread: &b2bv1.Thread{Id: "t"}}}},
+		{Event: &b2bv1.Event_ThreadUpdated{ThreadUpdated: &b2bv1.ThreadUpdatedEvent{Thread: &b2bv1.Thread{Id: "t"}}}},
+		{Event: &b2bv1.Event_ThreadStatusChanged{ThreadStatusChanged: &b2bv1.ThreadStatusChangedEvent{ThreadId: "t"}}},
+		{Event: &b2bv1.Event_ThreadParticipant{ThreadParticipant: &b2bv1.ThreadParticipantEvent{ThreadId: "t", BotId: "eve"}}},
+		{Event: &b2bv1.Event_ThreadJoinRequest{ThreadJoinRequest: &b2bv1.ThreadJoinRequestEvent{ThreadId: "t"}}},
+		{Event: &b2bv1.Event_ThreadMessage{ThreadMessage: &b2bv1.ThreadMessageEvent{ThreadId: "t", Message: &b2bv1.ThreadMessage{SenderId: &bob}}}},
+		{Event: &b2bv1.Event_ThreadArtifact{ThreadArtifact: &b2bv1.ThreadArtifactEvent{ThreadId: "t", Artifact: &b2bv1.Artifact{ContributorId: &bob}}}},
+	} {
+		w.emit(inThread, e)
+	}
+	w.emit(store.Event{Audience: store.AudienceOrg}, &b2bv1.Event{Event: &b2bv1.Event_BotRenamed{BotRenamed: &b2bv1.BotRenamedEvent{BotId: "bob"}}})
+	w.emit(store.Event{Audience: store.AudienceBot, BotID: &bob}, &b2bv1.Event{Event: &b2bv1.Event_ThreadJoinResolved{ThreadJoinResolved: &b2bv1.ThreadJoinResolvedEvent{ThreadId: "t"}}})
+	w.emit(store.Event{Audience: store.AudienceAdmins}, &b2bv1.Event{Event: &b2bv1.Event_BotJoinRequest{BotJoinRequest: &b2bv1.BotJoinRequestEvent{OrgId: "org"}}})
+	w.say("bob", "bob", 1) // its own
+	for id := range receivers {
+		w.say("ann", id, 1) // the last of all
+	}
+	all := "thread_created thread_updated thread_status_changed thread_participant thread_join_request"
+	for id, want := range map[string]string{
+		"bob": all + " message", "eve": all + " thread_message thread_artifact message", "sue": "bot_join_request message",
+	} {
+		var types []string
+		for _, g := range w.gets(receivers[id], len(strings.Fields(want))) {
+			var e struct{ Type string }
+			if err := json.Unmarshal(g.body, &e); err != nil {
+				t.Fatal(err)
+			}
+			types = append(types, e.Type)
+		}
+		if got := strings.Join(types, " "); got != want {
+			t.Errorf("%s is told %s, want %s", id, got, want)
+		}
+	}
+}
+
+// The attempts of the contract, and not one earlier or more (§17.4).
+func TestSchedule(t *testing.T) {
+	w, r := newWorld(t), newReceiver(t)
+	w.bot("bob", r.URL, "hush")
+	r.answers(status(500))
+	w.node("n")
+	w.say("ann", "bob", 1)
+	for i, delay := range delays {
+		w.gets(r, i+1)
+		// The reader has seen the answer when it waits for the time of the next attempt.
+		w.await("the event is set aside", 0, func() bool { return w.clock.waits(w.clock.Now().Add(min(delay, saveAfter))) })
+		w.clock.pass(saveAfter)
+		w.await("it is saved", 0, func() bool { return len(w.waiting("bob")) == 1 && w.waiting("bob")[0].Attempts == int64(i+1) })
+		w.clock.pass(delay - saveAfter - time.Millisecond)
+		time.Sleep(20 * time.Millisecond)
+		if n := len(r.got()); n != i+1 {
+			t.Fatalf("%d attempts %v after the last", n, delay-time.Millisecond)
+		}
+		if h := w.health("bob"); h.ConsecutiveFailures != 0 {
+			t.Errorf("%+v before the last attempt", h)
+		}
+		w.clock.pass(time.Millisecond)
+	}
+	w.gets(r, 4)
+	w.await("a dead letter", 100*time.Millisecond, func() bool { return len(w.dead("bob")) == 1 })
+	d, h := w.dead("bob")[0], w.health("bob")
+	if d.ID != r.got()[0].id || d.Attempts != 4 || d.Status == nil || *d.Status != 500 || d.Reason != "answered 500" || d.EventType != "message" {
+		t.Errorf("the dead letter is %+v", d)
+	}
+	if h.ConsecutiveFailures != 1 || h.LastFailure == nil || h.LastSuccess != nil || h.Degraded {
+		t.Errorf("the health is %+v", h)
+	}
+	w.clock.pass(time.Hour)
+	time.Sleep(50 * time.Millisecond)
+	if n := len(r.got()); n != 4 {
+		t.Errorf("%d attempts in all", n)
+	}
+	w.once(r.got(), []string{"1"})
+	var stamps []string
+	for _, g := range r.got() {
+		stamps = append(stamps, g.header.Get("X-Hub-Timestamp"))
+	}
+	slices.Sort(stamps)
+	if len(slices.Compact(stamps)) != 4 {
+		t.Errorf("an attempt has the time of another: %v", stamps)
+	}
+}
+
+// waits tells whether something happens at this time, unless it is moved before.
+func (c *clock) waits(at time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for t := range c.timers {
+		if t.at.Equal(at) {
+			return true
+		}
+	}
+	return false
+}
+
+// What a receiver chokes on does not hold up the rest, and comes again under its id.
+func TestOrder(t *testing.T) {
+	w, r := newWorld(t), newReceiver(t)
+	w.bot("bob", r.URL, "")
+	fail := true
+	r.answers(func(rw http.ResponseWriter, _ *http.Request) {
+		if n := len(r.got()); fail && n == 3 {
+			fail = false
+			rw.WriteHeader(503)
+		}
+	})
+	w.node("n")
+	want := w.say("ann", "bob", 6)
+	if got := texts(w.gets(r, 6)); !slices.Equal(got, want) {
+		t.Errorf("first attempts: %v", got)
+	}
+	w.await("the third again", 50*time.Millisecond, func() bool { return len(r.got()) == 7 })
+	all := r.got()
+	if all[6].text != "3" || all[6].id != all[2].id {
+		t.Errorf("the seventh is %s %s", all[6].text, all[6].id)
+	}
+	w.await("health", 50*time.Millisecond, func() bool { return w.health("bob").LastSuccess != nil && len(w.waiting("bob")) == 0 })
+	if h := w.health("bob"); h.LastFailure != nil || h.ConsecutiveFailures != 0 {
+		t.Errorf("an event that arrived counts as failed: %+v", h)
+	}
+}
