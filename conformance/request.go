@@ -66,6 +66,7 @@ type target struct {
 	url         string // no trailing slash
 	base        *url.URL
 	adminSecret string
+	receiver    string // where webhooks reach the suite
 	client      *http.Client
 	logf        func(format string, args ...any)
 

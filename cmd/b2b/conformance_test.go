@@ -46,7 +46,7 @@ func TestConformance(t *testing.T) {
 	for _, backend := range append(backends, together...) {
 		t.Run(backend.name, func(t *testing.T) {
 			t.Parallel()
-			env := append(backend.env(t), "B2B_LOG_LEVEL=debug")
+			env := append(backend.env(t), "B2B_LOG_LEVEL=debug", "B2B_WEBHOOK_ALLOW=127.0.0.1")
 			data := t.TempDir()
 			var nodes []*node
 			for range backend.nodes {
