@@ -1,0 +1,54 @@
+"""Verification of webhook requests."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+import time
+from collections.abc import Mapping
+
+TOLERANCE = 5 * 60
+"""How far the time of a webhook request may be from the receiver's, in seconds."""
+
+
+class WebhookError(ValueError):
+    """A request is no webhook of the server, or no longer one."""
+
+
+def verify_webhook(headers: Mapping[str, str], body: bytes | str, secret: str, now: float | None = None) -> str:
+    """Gives the id of the delivery of a request with these headers and this very body.
+
+    It must be signed with the bot's webhook secret, at most five minutes before or after
+    now (Unix seconds). Drop an id that came before: that is a retry, or a replay. The
+    comparison takes the same time whatever is wrong.
+    """
+    found = {name.lower(): value for name, value in headers.items()}
+    delivery, stamp = found.get("webhook-id", ""), found.get("webhook-timestamp", "")
+    now = time.time() if now is None else now
+    if not delivery or not secret or not re.fullmatch(r"[0-9]{1,15}", stamp) or abs(now - int(stamp)) > TOLERANCE:
+        raise WebhookError("the webhook's signature or time is not valid")
+    content = body.encode() if isinstance(body, str) else body
+    want = hmac.new(_key(secret), f"{delivery}.{stamp}.".encode() + content, hashlib.sha256).digest()
+    for signature in found.get("webhook-signature", "").split():
+        if signature.startswith("v1,"):
+            got = _decode(signature[3:])
+            if got is not None and hmac.compare_digest(got, want):
+                return delivery
+    raise WebhookError("the webhook's signature or time is not valid")
+
+
+def _key(secret: str) -> bytes:
+    """What a secret of the form whsec_<base64> decodes to, else its bytes."""
+    if secret.startswith("whsec_"):
+        key = _decode(secret[6:])
+        if key is not None:
+            return key
+    return secret.encode()
+
+
+def _decode(text: str) -> bytes | None:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
