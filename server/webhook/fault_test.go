@@ -133,9 +133,11 @@ func TestFaults(t *testing.T) {
 		"answers 404": {func(chan struct{}) http.HandlerFunc { return status(404) }, false, "answered 404"},
 		"answers 304": {func(chan struct{}) http.HandlerFunc { return status(304) }, false, "answered 304"},
 		"answers 204": {func(chan struct{}) http.HandlerFunc { return status(204) }, true, ""},
-		"redirects":   {func(chan struct{}) http.HandlerFunc { return http.RedirectHandler("/elsewhere", 307).ServeHTTP }, false, "answered 307"},
+		"redirects": {func(chan struct{}) http.HandlerFunc {
+			return http.RedirectHandler("/elsewhere", http.StatusTemporaryRedirect).ServeHTTP
+		}, false, "answered 307"},
 		"redirects inside": {func(chan struct{}) http.HandlerFunc {
-			return http.RedirectHandler("http://169.254.169.254/", 302).ServeHTTP
+			return http.RedirectHandler("http://169.254.169.254/", http.StatusFound).ServeHTTP
 		}, false, "answered 302"},
 		"closes early":      {func(chan struct{}) http.HandlerFunc { return hijack("", nil, "") }, false, "the connection failed before an answer came"},
 		"speaks nonsense":   {func(chan struct{}) http.HandlerFunc { return hijack("SSH-2.0-x\r\n\r\n", nil, "") }, false, "the connection failed before an answer came"},
