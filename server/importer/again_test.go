@@ -24,6 +24,7 @@ func outcomes(r *importer.Report) map[string]importer.Outcome {
 
 // Run again, an import doubles nothing; news comes over where nothing has happened here
 // since, and is refused where something has; what was deleted here stays so.
+// It proves B2B-IMP-004.
 func TestAgain(t *testing.T) {
 	for _, to := range targets(t) {
 		t.Run(to.name, func(t *testing.T) {
@@ -171,6 +172,7 @@ func TestDryRun(t *testing.T) {
 }
 
 // An import that is given up leaves no part of an organisation.
+// It proves B2B-IMP-003.
 func TestGivenUp(t *testing.T) {
 	for _, to := range targets(t) {
 		dir := unpack(t)

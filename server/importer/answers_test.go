@@ -20,6 +20,7 @@ type recorded struct {
 
 // Every request that was recorded of the old server is answered the same, but for what
 // this protocol does otherwise.
+// It proves B2B-IMP-002.
 func TestAnswersAreThoseOfTheOldServer(t *testing.T) {
 	s := samples(t)[0]
 	for _, to := range targets(t) {

@@ -7,6 +7,7 @@ import (
 )
 
 // Every row of every sample is accounted for, into both databases.
+// It proves B2B-IMP-007.
 func TestEveryRowIsAccountedFor(t *testing.T) {
 	for _, s := range samples(t) {
 		for _, to := range targets(t) {

@@ -328,6 +328,7 @@ func TestNoSessionComesOver(t *testing.T) {
 }
 
 // The newest rows may lie beside the file of the database, and nothing there is changed.
+// It proves B2B-IMP-005.
 func TestWriteAheadLog(t *testing.T) {
 	for _, with := range []string{"running", "crashed", "copied without its index"} {
 		t.Run(with, func(t *testing.T) {

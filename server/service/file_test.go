@@ -54,6 +54,7 @@ func data(text string) *b2bv1.UploadFileRequest { return &b2bv1.UploadFileReques
 
 // What is read of an upload is what was sent, whatever the pieces, the sizes of reads
 // and the place where the head ends.
+// It proves B2B-FILE-027.
 func TestUploadReads(t *testing.T) {
 	text := strings.Repeat("0123456789", 1000)
 	for _, sizes := range [][]int{{10_000}, {1, 9_999}, {0, 3071, 0, 1, 6_928}, {3072, 6_928}, {3000, 100, 0, 6_900}} {
@@ -107,6 +108,7 @@ func TestUploadRefusals(t *testing.T) {
 
 // The gate never lets in more than it may, of all and of one bot, and lets in everybody
 // in the end.
+// It proves B2B-FILE-010.
 func TestGate(t *testing.T) {
 	g := newGate()
 	var in, most, passed atomic.Int64

@@ -187,6 +187,7 @@ func TestNothingInsideIsReached(t *testing.T) {
 }
 
 // A name that was public when the bot registered and leads inside now.
+// It proves B2B-HOOK-031.
 func TestRebinding(t *testing.T) {
 	port, reached := secretServer(t)
 	for _, name := range []string{"rebind.example", "rebind6.example", "rebindmix.example", "rebindmapped.example"} {

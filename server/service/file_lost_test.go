@@ -1,0 +1,61 @@
+package service
+
+import (
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/files"
+	"github.com/b2b-protocol/b2b/server/store"
+	"github.com/b2b-protocol/b2b/server/store/sqlstore"
+)
+
+// A file whose bytes are lost or incomplete is not found, and no part of it is sent
+// (B2B-FILE-026).
+func TestFileThatLostItsBytes(t *testing.T) {
+	st, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: filepath.Join(t.TempDir(), "b2b.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := st.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	disk := openFiles(t)
+	s := &fileService{core: newCore(Deps{Store: st, Files: disk, Log: slog.New(slog.DiscardHandler), Now: time.Now})}
+	err = st.Update(t.Context(), "", func(tx store.Tx) error {
+		return tx.CreateOrg(t.Context(), &store.Org{ID: "org-1", Name: "o", SecretHash: "h", Status: store.OrgActive})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := call.WithInfo(t.Context(), &call.Info{Caller: &call.Caller{Kind: call.OrgAdmin, OrgID: "org-1"}})
+	for id, kept := range map[string]string{"whole": "0123456789", "short": "01234", "long": "0123456789x", "lost": ""} {
+		err := st.Update(t.Context(), "org-1", func(tx store.Tx) error {
+			return tx.CreateFile(t.Context(), &store.File{ID: id, OrgID: "org-1", Name: id, MIMEType: "text/plain", Size: 10})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kept != "" {
+			if _, err := disk.Put(t.Context(), files.Key{Org: "org-1", File: id}, strings.NewReader(kept)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		sent := 0
+		err = s.GetFile(ctx, &b2bv1.GetFileRequest{Id: id}, func(*b2bv1.GetFileResponse) error { sent++; return nil })
+		if id == "whole" {
+			if err != nil || sent != 2 {
+				t.Errorf("%s: %d messages, %v", id, sent, err)
+			}
+		} else if !errors.Is(err, call.NotFound("")) || sent != 0 {
+			t.Errorf("%s: %d messages, %v", id, sent, err)
+		}
+	}
+}
