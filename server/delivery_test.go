@@ -37,13 +37,21 @@ var doors = []door{
 	{"grpc", "/b2b.v1.EventService/Subscribe", "POST", http.Header{"Content-Type": {"application/grpc"}, "Te": {"trailers"}}, make([]byte, 5)},
 }
 
-const told = "the new name of a bot"
+// patience bounds every wait for what must come.
+const patience = 30 * time.Second
+
+// What events tell: told is counted, begun shows that a reader listens.
+const (
+	told  = "the new name of a bot"
+	begun = "the name before"
+)
 
 // sink is a client that counts the events it is sent, as an answer or as a connection.
 type sink struct {
 	net.Conn // nil
 	header   http.Header
 	got      *atomic.Int64
+	begun    atomic.Bool
 	closed   chan struct{}
 	once     sync.Once
 }
@@ -57,6 +65,9 @@ func (s *sink) Close() error                     { s.once.Do(func() { close(s.cl
 
 func (s *sink) Write(p []byte) (int, error) {
 	s.got.Add(int64(bytes.Count(p, []byte(told))))
+	if !s.begun.Load() && bytes.Contains(p, []byte(begun)) {
+		s.begun.Store(true)
+	}
 	return len(p), nil
 }
 
@@ -69,8 +80,9 @@ func (s *sink) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return s, bufio.NewReadWriter(bufio.NewReaderSize(s, 16), bufio.NewWriterSize(s, 16)), nil
 }
 
-// listen lets a caller listen through a door until leave is called.
-func (n *node) listen(t testing.TB, c caller, d door, got *atomic.Int64) (leave func()) {
+// listen lets a caller of an org listen through a door until leave is called. It
+// returns when the caller is told what happens.
+func (n *node) listen(t testing.TB, org string, c caller, d door, got *atomic.Int64) (leave func()) {
 	t.Helper()
 	target := d.target
 	if d.name == "ws" {
@@ -89,6 +101,12 @@ func (n *node) listen(t testing.TB, c caller, d door, got *atomic.Int64) (leave 
 		defer close(done)
 		n.server.Handler().ServeHTTP(s, r)
 	}()
+	for deadline := time.Now().Add(patience); !s.begun.Load(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: nothing is told", d.name)
+		}
+		n.tell(t, org, begun)
+	}
 	return func() {
 		cancel()
 		_ = s.Close() // never fails
@@ -97,9 +115,9 @@ func (n *node) listen(t testing.TB, c caller, d door, got *atomic.Int64) (leave 
 }
 
 // tell commits one event that the whole org is told, without a call.
-func (n *node) tell(t testing.TB, org string) {
+func (n *node) tell(t testing.TB, org, name string) {
 	t.Helper()
-	e := &b2bv1.Event{Event: &b2bv1.Event_BotRenamed{BotRenamed: &b2bv1.BotRenamedEvent{BotId: "b", OldName: "old", NewName: told}}}
+	e := &b2bv1.Event{Event: &b2bv1.Event_BotRenamed{BotRenamed: &b2bv1.BotRenamedEvent{BotId: "b", OldName: "old", NewName: name}}}
 	payload, err := proto.Marshal(e)
 	if err != nil {
 		t.Fatal(err)
@@ -131,18 +149,18 @@ func deliveries(t testing.TB, d door, readers, events int) float64 {
 	n := newNode(t)
 	o := n.newOrg(t, "deliveries")
 	const warm = 50
-	alone := func() { n.tell(t, o.id) }
+	alone := func() { n.tell(t, o.id, told) }
 	_ = mallocs(warm, alone)
 	commit := mallocs(warm, alone) / warm
 	var got atomic.Int64
 	for range readers {
-		t.Cleanup(n.listen(t, o.member, d, &got))
+		t.Cleanup(n.listen(t, o.id, o.member, d, &got))
 	}
 	want := int64(0)
 	round := func() {
-		n.tell(t, o.id)
+		n.tell(t, o.id, told)
 		want += int64(readers)
-		for deadline := time.Now().Add(10 * time.Second); got.Load() < want; runtime.Gosched() {
+		for deadline := time.Now().Add(patience); got.Load() < want; runtime.Gosched() {
 			if time.Now().After(deadline) {
 				t.Fatalf("%s: %d deliveries of %d", d.name, got.Load(), want)
 			}
@@ -150,7 +168,7 @@ func deliveries(t testing.TB, d door, readers, events int) float64 {
 	}
 	for begin := time.Now(); got.Load() < int64(readers); time.Sleep(time.Millisecond) { // until all listen
 		got.Store(0)
-		n.tell(t, o.id)
+		n.tell(t, o.id, told)
 		time.Sleep(10 * time.Millisecond)
 		if time.Since(begin) > 20*time.Second {
 			t.Fatalf("%s: not all listen", d.name)

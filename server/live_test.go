@@ -34,7 +34,7 @@ type liveNode struct {
 // newLiveNode serves a node until the test ends, or its stop is called.
 func newLiveNode(t testing.TB, change func(*server.Config)) *liveNode {
 	t.Helper()
-	c := server.Config{DataDir: t.TempDir(), AdminSecret: adminSecret, PersistMessages: true, MaxMessage: 65536, MaxFileSizeMB: 50, TrustedProxies: 1}
+	c := testConfig(t)
 	change(&c)
 	s, err := server.New(t.Context(), c, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError})))
 	if err != nil {

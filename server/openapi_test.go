@@ -14,9 +14,9 @@ import (
 // its address do, and of one below a base path.
 func TestOpenAPIKnowsItsServer(t *testing.T) {
 	for base, want := range map[string]string{"": "/", "/hub": "/hub"} {
-		s, err := server.New(t.Context(), server.Config{
-			DataDir: t.TempDir(), AdminSecret: adminSecret, MaxMessage: 65536, MaxFileSizeMB: 50, BasePath: base,
-		}, slog.New(slog.NewTextHandler(io.Discard, nil)))
+		c := testConfig(t)
+		c.BasePath = base
+		s, err := server.New(t.Context(), c, slog.New(slog.NewTextHandler(io.Discard, nil)))
 		if err != nil {
 			t.Fatal(err)
 		}

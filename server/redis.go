@@ -28,7 +28,7 @@ func newRedis(url string) (*redis.Client, error) {
 	return redis.NewClient(options), nil
 }
 
-var errResting = errors.New("Redis has failed a moment ago")
+var errResting = errors.New("a moment ago Redis failed")
 
 // breaker spares the callers a Redis that has just failed. It implements redis.Limiter.
 type breaker struct{ until atomic.Int64 } // Unix nanoseconds

@@ -28,12 +28,20 @@ type node struct {
 	operator caller // a super admin's session
 }
 
+// testConfig is what an environment with nothing but a data folder and a secret gives.
+func testConfig(t testing.TB) server.Config {
+	t.Helper()
+	c := server.ConfigFromEnv(func(string) string { return "" })
+	c.DataDir, c.AdminSecret = t.TempDir(), adminSecret
+	return c
+}
+
 // newNode makes a node on SQLite, or on PostgreSQL if a database is given.
 func newNode(t testing.TB, database ...string) *node {
 	t.Helper()
-	s, err := server.New(t.Context(), server.Config{
-		DataDir: t.TempDir(), DatabaseURL: strings.Join(database, ""), AdminSecret: adminSecret, PersistMessages: true, MaxMessage: 65536, MaxFileSizeMB: 50, FileUploadMBPerDay: 500, TrustedProxies: 1,
-	}, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError})))
+	c := testConfig(t)
+	c.DatabaseURL = strings.Join(database, "")
+	s, err := server.New(t.Context(), c, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError})))
 	if err != nil {
 		t.Fatal(err)
 	}
