@@ -21,6 +21,7 @@ type target struct {
 
 // result is what a load saw.
 type result struct {
+	count     int
 	perSecond float64
 	p50, p99  time.Duration
 }
@@ -60,6 +61,7 @@ func load(ctx context.Context, clients int, length time.Duration, t target) (res
 		return result{}, fmt.Errorf("no answer within %v", length)
 	}
 	return result{
+		count:     len(all),
 		perSecond: float64(len(all)) / elapsed.Seconds(),
 		p50:       all[len(all)/2],
 		p99:       all[len(all)*99/100],

@@ -12,6 +12,7 @@
 //
 //	go run ./bench                  all of it
 //	go run ./bench -only fanout,idle
+//	go run ./bench -only webhooks     direct messages with a webhook beside those without
 //	go run ./bench -rounds 5 -time 10s
 //	go run ./bench -postgres URL    the server on PostgreSQL, too
 package main
@@ -42,7 +43,7 @@ func main() {
 	flag.IntVar(&o.clients, "clients", 32, "concurrent clients")
 	flag.DurationVar(&o.time, "time", 5*time.Second, "length of each round")
 	flag.BoolVar(&o.strict, "strict", false, "exit with 1 when a target is missed")
-	flag.StringVar(&o.only, "only", "", "measure these alone: a comma list of start, post, fanout, idle, resume")
+	flag.StringVar(&o.only, "only", "", "measure these alone: a comma list of start, post, fanout, idle, resume, webhooks")
 	flag.IntVar(&o.participants, "participants", 200, "listeners of the thread of fanout")
 	flag.IntVar(&o.idle, "idle", 5000, "connections of idle")
 	flag.Parse()

@@ -38,6 +38,11 @@ func run(ctx context.Context, o options, out io.Writer) (bool, error) {
 	if err := embedded(ctx, o, folder, r); err != nil {
 		return false, err
 	}
+	if o.wants("webhooks") {
+		if err := webhooks(ctx, o, folder, r); err != nil {
+			return false, err
+		}
+	}
 	if o.postgres != "" && o.wants("post") {
 		if err := postgres(ctx, o, folder, r); err != nil {
 			return false, err

@@ -16,6 +16,8 @@ type world struct {
 	token  string
 	peer   string
 	thread string
+	org    string
+	secret string // of the org
 }
 
 func (w *world) body(to string) []byte {
@@ -53,6 +55,8 @@ func newWorld(ctx context.Context, url string) (*world, error) {
 	org, _ := s.call("POST", "/api/orgs", "", map[string]any{"name": "bench"})
 	s.cookie = ""
 	member := map[string]any{"org_id": org["id"], "org_secret": org["org_secret"], "name": "sender"}
+	w.org, _ = org["id"].(string)
+	w.secret, _ = org["org_secret"].(string)
 	bot, _ := s.call("POST", "/api/auth/register", "", member)
 	w.token, _ = bot["token"].(string)
 	member["name"] = w.peer

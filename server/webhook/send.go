@@ -90,8 +90,11 @@ func (s *sender) send(ctx context.Context, m message, now time.Time) result {
 // drain reads a little of the answer, so that the connection can be used again, and
 // gives up on one that has more to say, or says it slowly.
 func drain(res *http.Response, cancel func()) {
-	defer time.AfterFunc(drainTime, cancel).Stop()
 	defer res.Body.Close()
+	if res.Body == http.NoBody {
+		return
+	}
+	defer time.AfterFunc(drainTime, cancel).Stop()
 	_, _ = io.CopyN(io.Discard, res.Body, drainBytes) // the status has come: the rest does not matter
 }
 
