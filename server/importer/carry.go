@@ -22,6 +22,8 @@ type carrier struct {
 
 	rows store.ImportRows
 	held int
+
+	hooked []string // the bots that have a webhook
 }
 
 // all carries the organisation itself and everything in it. orphans of references are
@@ -41,6 +43,20 @@ func (c *carrier) all(ctx context.Context) error {
 		}
 		if err := c.flush(ctx); err != nil { // the next may point at these
 			return err
+		}
+	}
+	return c.startWebhooks(ctx)
+}
+
+// startWebhooks lets webhooks be told what happens from now on, and nothing of what
+// the log has already.
+func (c *carrier) startWebhooks(ctx context.Context) error {
+	if c.tx == nil {
+		return nil
+	}
+	for _, bot := range c.hooked {
+		if err := c.tx.StartWebhook(ctx, bot); err != nil {
+			return fmt.Errorf("start the webhook of bot %s: %w", bot, err)
 		}
 	}
 	return nil

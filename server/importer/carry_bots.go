@@ -26,6 +26,9 @@ func (c *carrier) bots(ctx context.Context) error {
 		}
 		redact(b.JoinStatusChangedBy, "session:")
 		c.rows.Bots = append(c.rows.Bots, b)
+		if b.WebhookURL != nil {
+			c.hooked = append(c.hooked, b.ID)
+		}
 		return c.took(ctx, "bots")
 	})
 }

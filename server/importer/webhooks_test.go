@@ -1,0 +1,32 @@
+package importer_test
+
+import "testing"
+
+// A webhook is told what happens after the import, not what came over.
+func TestWebhooksStartBehindTheLog(t *testing.T) {
+	s := samples(t)[0]
+	for _, to := range targets(t) {
+		t.Run("into "+to.name, func(t *testing.T) {
+			importInto(t, s.from, s.dir, to)
+			db := to.open(t)
+			hooked := must(db.UnleasedWebhooks(t.Context(), 0, 100))(t)
+			if len(hooked) == 0 {
+				t.Error("no bot has a webhook")
+			}
+			history := false
+			for _, bot := range hooked {
+				top := must(db.LogTop(t.Context(), bot.OrgID))(t)
+				history = history || top.Seq > 0
+				if read := must(db.WebhookCursor(t.Context(), bot.BotID))(t); read != top.Seq {
+					t.Errorf("the webhook of %s starts at %d of a log that ends at %d", bot.BotID, read, top.Seq)
+				}
+			}
+			if !history {
+				t.Error("no log has entries")
+			}
+			if err := db.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
