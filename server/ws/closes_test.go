@@ -147,7 +147,6 @@ func TestSlowClient(t *testing.T) {
 	thread := w.thread(w.ann.token, "bob")
 	quick, slow := w.open(w.ann.token), w.open(w.bob.token)
 	text := strings.Repeat("x", 60000)
-	began := time.Now()
 	var last frame
 	var reading sync.WaitGroup
 	for n := range 400 { // far more than what the network buffers
@@ -155,8 +154,8 @@ func TestSlowClient(t *testing.T) {
 		quick.wants("thread_message")
 		switch n {
 		case 330: // the queue is full, and stays so for longer than it may
-			time.Sleep(time.Until(began.Add(1500 * time.Millisecond)))
-		case 335: // it has some seconds to read that it is closed
+			time.Sleep(1500 * time.Millisecond)
+		case 331: // it is closed, and has some seconds to read that
 			reading.Go(func() { last = slow.closed(4008, "slow consumer, resume from your cursor") })
 		}
 	}
