@@ -69,7 +69,7 @@ func New(c Config) *Runner {
 		{name: "lifecycle", first: 30 * time.Second, every: 6 * time.Hour, do: r.keepOrgs},
 	}
 	if c.Sweep != nil {
-		r.jobs = append(r.jobs, &job{name: "sweep", every: 6 * time.Hour, do: func(ctx context.Context, s *shift) error { return c.Sweep(ctx, s.next) }})
+		r.jobs = append(r.jobs, &job{name: "sweep", every: time.Hour, do: func(ctx context.Context, s *shift) error { return c.Sweep(ctx, s.next) }})
 	}
 	return r
 }
