@@ -140,7 +140,9 @@ func (c *client) lost(ctx context.Context) *ending {
 			return endRejected
 		}
 	}
-	c.server.Log.ErrorContext(ctx, "it cannot be found out why a connection lost its access", "error", err)
+	if ctx.Err() == nil { // the connection stands
+		c.server.Log.ErrorContext(ctx, "it cannot be found out why a connection lost its access", "error", err)
+	}
 	return endInternal
 }
 
