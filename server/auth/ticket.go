@@ -28,6 +28,10 @@ type Tickets struct {
 	Log   *slog.Logger
 }
 
+// ErrUnsure is the answer to a ticket that is in Redis, if anywhere, while Redis cannot
+// be asked: it may be good, and is lost.
+var ErrUnsure = errors.New("auth: the ticket cannot be looked up")
+
 const ticketKey = "b2b:ticket:"
 
 // The scripts run as one. Argument of the first are the ticket and for how many
@@ -65,9 +69,10 @@ func (k *Tickets) Issue(ctx context.Context, t *store.WsTicket, life time.Durati
 }
 
 // Take spends the ticket of a text: of many who bring it one gets it. One that is
-// unknown is store.ErrNotFound.
+// unknown is store.ErrNotFound, or ErrUnsure.
 func (k *Tickets) Take(ctx context.Context, text string) (*store.WsTicket, error) {
 	hash := Hash(text)
+	unknown := store.ErrNotFound
 	if k.Redis != nil {
 		row, err := takeTicket.Run(ctx, k.Redis, []string{ticketKey + hash}).Text()
 		switch {
@@ -79,9 +84,13 @@ func (k *Tickets) Take(ctx context.Context, text string) (*store.WsTicket, error
 			return t, nil
 		case !errors.Is(err, redis.Nil):
 			k.Log.WarnContext(ctx, "Redis cannot be asked for a ticket, only the database is", "error", err)
+			unknown = ErrUnsure
 		}
 	}
 	t, err := k.Store.WsTicket(ctx, hash)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, unknown
+	}
 	if err != nil {
 		return nil, err
 	}

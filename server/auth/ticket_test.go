@@ -130,10 +130,10 @@ func TestTicketsAndRedis(t *testing.T) {
 	}
 	take(spent, nil)
 	server.Stop()
-	take(unspent, store.ErrNotFound)
+	take(unspent, ErrUnsure)
 	meanwhile := k.issue(t)
 	take(meanwhile, nil)
-	take(meanwhile, store.ErrNotFound)
+	take(meanwhile, ErrUnsure)
 	later := k.issue(t)
 	server.Start()
 	if n := c.Exists(t.Context(), ticketKey+Hash(spent)).Val(); n != 1 {

@@ -34,6 +34,7 @@ var (
 	endDestroyed = &ending{4101, "Organization destroyed"}
 	endRejected  = &ending{4403, "bot_rejected"}
 	endPending   = &ending{4403, "bot_pending_approval"}
+	endUnsure    = &ending{websocket.StatusTryAgainLater, "The ticket cannot be looked up. Try again with another."}
 	endInternal  = &ending{websocket.StatusInternalError, "Internal error"}
 )
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/b2b-protocol/b2b/server/auth"
 	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/eventlog"
 	"github.com/b2b-protocol/b2b/server/store"
@@ -43,6 +44,9 @@ func (s *Server) identify(r *http.Request, text string) (*client, *ending, error
 	ticket, err := s.Tickets.Take(ctx, text)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, endTicket, nil
+	}
+	if errors.Is(err, auth.ErrUnsure) {
+		return nil, endUnsure, nil
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("take a ticket: %w", err)
