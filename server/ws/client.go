@@ -241,7 +241,9 @@ func (c *client) ping() {
 	}
 	c.mute.Store(true)
 	c.server.tasks.Go(func() {
-		ctx, cancel := context.WithTimeout(c.ctx, closeWait)
+		// Not of c.ctx: the library breaks the connection off when the context of a
+		// write ends, and a client that is told why it must go would not hear it.
+		ctx, cancel := context.WithTimeout(context.Background(), closeWait)
 		defer cancel()
 		if err := c.conn.Ping(ctx); err == nil {
 			c.mute.Store(false)

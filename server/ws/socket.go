@@ -43,8 +43,11 @@ const (
 func (s *socket) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed {
+		return len(p), nil
+	}
 	closing := len(p) > 0 && p[0]&opBits == opClose
-	s.closed = s.closed || closing
+	s.closed = closing
 	if !s.busy {
 		return s.Conn.Write(p)
 	}

@@ -85,6 +85,9 @@ func TestControlFrames(t *testing.T) {
 	if _, err := s.Write([]byte(shut)); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := s.Write([]byte(ping)); err != nil { // too late
+		t.Fatal(err)
+	}
 	if n := len(s.waiting); n > mostWaiting+len(shut) {
 		t.Errorf("%d bytes wait", n)
 	}
