@@ -169,20 +169,20 @@ func (t *T) cookieOf(r *Response, life time.Duration) {
 		t.Errorf("%s: sets no hxa_session", r)
 		return
 	}
-	if len(c.Value) != 64 || strings.Trim(c.Value, "0123456789abcdef") != "" {
-		t.Errorf("%s: the cookie's value is not 64 hex", r)
-	}
+	t.cookieShape(&Session{Cookie: c.Value, Login: r})
 	seconds := int(life / time.Second)
-	if c.Path != "/" || !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.Expires.IsZero() || c.MaxAge > seconds || c.MaxAge < seconds-60 {
-		t.Errorf("%s: cookie %q, want Path=/, HttpOnly, SameSite=Strict, Expires and a Max-Age of %d", r, c.Raw, seconds)
+	if c.Path != "/" || c.Domain != "" || !c.HttpOnly || !c.Secure || c.SameSite != http.SameSiteStrictMode || c.Expires.IsZero() ||
+		c.MaxAge > seconds || c.MaxAge < seconds-60 {
+		t.Errorf("%s: cookie %q, want Path=/, HttpOnly, Secure, SameSite=Strict, Expires, a Max-Age of %d and no Domain", r, c.Raw, seconds)
 	}
 }
 
 // logout ends s and asserts that it is gone.
 func (t *T) logout(s *Session) {
 	r := t.Do("POST", "/api/auth/logout", s, nil).Status(200).Equal("ok", true)
-	if c, ok := r.cookie(); !ok || c.Value != "" || (c.MaxAge >= 0 && c.Expires.After(time.Now())) {
-		t.Errorf("%s: does not clear the cookie: %v", r, c)
+	if c, ok := r.cookie(); !ok || c.Value != "" || (c.MaxAge >= 0 && c.Expires.After(time.Now())) ||
+		c.Path != "/" || c.Domain != "" || !c.HttpOnly || !c.Secure || c.SameSite != http.SameSiteStrictMode {
+		t.Errorf("%s: does not clear the cookie by one of the same attributes: %v", r, c)
 	}
 	t.Get("/api/auth/session", s).Refused(401, "AUTH_REQUIRED")
 }

@@ -125,7 +125,7 @@ func TestCloseWritesWhatIsLeft(t *testing.T) {
 	}
 }
 
-// A session in use is extended in the second half of its life, at most once a
+// B2B-AUTH-051: a session in use is extended in the second half of its life, at most once a
 // minute, and an extension counts before it is written.
 func TestSessionSlides(t *testing.T) {
 	b := newBench(t)

@@ -1,0 +1,82 @@
+package conformance
+
+import "strings"
+
+// fixationChecks covers where the id of a session comes from: nobody but a login makes one, and it comes back by the cookie alone.
+func fixationChecks() []Check {
+	return []Check{
+		{[]string{"B2B-AUTH-050"}, "a cookie that was there before a login is never the session after it", func(t *T) {
+			o := t.Org()
+			victim, attacker := o.Bot("victim"), o.Bot("attacker")
+			theirs, ended := attacker.Login(), victim.Login()
+			t.logout(ended)
+			for role, body := range map[string]J{
+				"bot_owner": {"type": "bot", "token": string(victim.Token)},
+				"org_admin": {"type": "org_admin", "org_id": o.ID, "org_secret": o.Secret},
+			} {
+				for _, planted := range []string{string(make64('a')), "short", strings.Repeat("f", 4096), ended.Cookie, theirs.Cookie} {
+					s := t.Login(body, Header("Cookie", "hxa_session="+planted))
+					if s.Cookie == planted {
+						t.Errorf("%s: makes the id that came with the request a session", s.Login)
+					}
+					t.cookieShape(s)
+					t.Get("/api/auth/session", s).Status(200).Equal("role", role)
+					if planted != theirs.Cookie {
+						t.Get("/api/auth/session", &Session{Cookie: planted, origin: t.target.origin()}).Refused(401, "AUTH_REQUIRED")
+					}
+				}
+			}
+			t.Get("/api/auth/session", theirs).Status(200).Equal("bot_id", attacker.ID) // what they planted is still only theirs
+		}},
+		{[]string{"B2B-AUTH-050"}, "every login makes a new id", func(t *T) {
+			o := t.Org()
+			bot := o.Bot("worker")
+			seen := map[string]bool{}
+			for range 4 {
+				for _, s := range []*Session{bot.Login(), o.Login()} {
+					if seen[s.Cookie] {
+						t.Errorf("%s: makes the same id twice", s.Login)
+					}
+					seen[s.Cookie] = true
+				}
+			}
+		}},
+		{[]string{"B2B-AUTH-050"}, "the id of a session is read from its cookie alone", func(t *T) {
+			o := t.Org()
+			s := o.Bot("worker").Login()
+			id := s.Cookie
+			t.Get("/api/me", s).Status(200)
+			for _, query := range []string{"hxa_session=", "session=", "session_id=", "sid=", "cookie=hxa_session="} {
+				t.Get("/api/me?"+query+id, nil).Refused(401, "AUTH_REQUIRED")
+			}
+			for _, h := range [][2]string{
+				{"X-Session", id}, {"X-Session-Id", id}, {"Hxa-Session", id}, {"hxa_session", id}, {"Authorization", "Session " + id}, {"X-Cookie", "hxa_session=" + id},
+				{"Cookie", "HXA_SESSION=" + id}, {"Cookie", "hxa_session2=" + id}, {"Cookie", "session=" + id}, {"Cookie", "hxa_session=" + strings.ToUpper(id)}, {"Cookie", "hxa_session=" + id[:63]},
+				{"Cookie", "hxa_session=" + id + "0"}, {"Cookie", "other=hxa_session=" + id},
+			} {
+				if h[1] == "hxa_session="+id { // an id without letters has no upper case
+					continue
+				}
+				t.Get("/api/me", nil, Header(h[0], h[1])).Refused(401, "AUTH_REQUIRED")
+			}
+			t.Get("/api/me", Token(id)).Refused(401, "INVALID_TOKEN")
+			for _, body := range []J{{"hxa_session": id}, {"session": id, "session_id": id}} {
+				t.Do("PATCH", "/api/me/profile", nil, body).Refused(401, "AUTH_REQUIRED")
+				t.Do("POST", "/api/auth/logout", nil, body).Refused(401, "AUTH_REQUIRED")
+			}
+			t.Do("POST", "/api/auth/logout", nil, Raw("hxa_session="+id), Header("Content-Type", "application/x-www-form-urlencoded")).Refused(401, "AUTH_REQUIRED")
+			t.Get("/api/me", s).Status(200)
+			t.logout(s)
+			t.Get("/api/me", s).Refused(401, "AUTH_REQUIRED")
+			t.Do("PATCH", "/api/me/profile", s, J{"bio": "x"}).Refused(401, "AUTH_REQUIRED")
+			t.Do("POST", "/api/ws-ticket", s, nil).Refused(401, "AUTH_REQUIRED")
+		}},
+	}
+}
+
+// cookieShape asserts the form of a session's id.
+func (t *T) cookieShape(s *Session) {
+	if len(s.Cookie) != 64 || strings.Trim(s.Cookie, "0123456789abcdef") != "" {
+		t.Errorf("%s: the cookie's value is not 64 hex", s.Login)
+	}
+}
