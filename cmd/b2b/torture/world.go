@@ -244,17 +244,37 @@ func (w *World) Done() int { return int(w.done.Load()) }
 
 // End tells everybody that nothing more will come.
 func (w *World) End(ctx context.Context) error {
-	_, err := w.must(ctx, w.bots[0].who, http.MethodPatch, "/api/me/name", map[string]any{"name": w.end, "request_id": "end"})
+	err := outlast(ctx, func() error {
+		_, err := w.must(ctx, w.bots[0].who, http.MethodPatch, "/api/me/name", map[string]any{"name": w.end, "request_id": "end"})
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	cursor, err := w.now(ctx)
+	var cursor string
+	err = outlast(ctx, func() (err error) {
+		cursor, err = w.now(ctx)
+		return err
+	})
 	if err != nil {
 		return err
 	}
 	seq, err := w.seqOf(cursor)
 	w.last.Store(seq)
 	return err
+}
+
+// outlast does something again until it is done or refused, or ctx ends: servers may
+// still meet connections that were cut.
+func outlast(ctx context.Context, do func() error) error {
+	for {
+		err := do()
+		var refused *refusedError
+		if err == nil || errors.As(err, &refused) || ctx.Err() != nil {
+			return err
+		}
+		sleep(ctx, pause)
+	}
 }
 
 // Close gives back what the World holds.
@@ -267,7 +287,7 @@ func (w *World) must(ctx context.Context, o opening, method, path string, body a
 	_, o.url = w.servers.First()
 	status, answer, err := send(ctx, o, method, path, body)
 	if err == nil && (status < 200 || status > 299) {
-		err = fmt.Errorf("%s %s: %d %v", method, path, status, answer)
+		err = statusError(method+" "+path, status, answer)
 	}
 	return answer, err
 }
