@@ -3,6 +3,7 @@ package conformance
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -67,6 +68,56 @@ func auditChecks() []Check {
 // auditActionChecks covers what is written to the audit log.
 func auditActionChecks() []Check {
 	return []Check{
+		{[]string{"B2B-AUD-005"}, "the audit log is read to its end in pages", func(t *T) {
+			o := t.Org()
+			bot := o.Bot("worker")
+			t.Concurrently(4, func(i int) { // several within one millisecond
+				for n := range 8 {
+					t.Do("PATCH", "/api/me/profile", bot, J{"bio": fmt.Sprintf("%d of %d", n, i)}).Status(200)
+				}
+			})
+			all := t.Get("/api/audit?limit=200&action=bot.profile_update", o.Admin).OK().Len("", 32)
+			var ids []string
+			for cursor := ""; ; {
+				r := t.Get("/api/audit?limit=5&action=bot.profile_update&cursor="+cursor, o.Admin).OK()
+				page := r.Pluck("", "id")
+				if ids = append(ids, page...); len(page) < 5 || len(ids) > 32 {
+					break
+				}
+				cursor = fmt.Sprintf("%.0f%%7C%s", r.Num("4.created_at"), page[4])
+			}
+			if want := all.Pluck("", "id"); !slices.Equal(ids, want) {
+				t.Errorf("the pages have %v, the log has %v", ids, want)
+			}
+			for _, bad := range []string{"nonsense", "%7C", ids[0]} {
+				t.Get("/api/audit?cursor="+bad, o.Admin).Refused(400, "VALIDATION_ERROR")
+			}
+			t.Get(fmt.Sprintf("/api/audit?cursor=0%%7C%s", ids[0]), o.Admin).OK().Len("", 0)
+		}},
+		{[]string{"B2B-AUD-006"}, "a login that failed is written, one that is locked out is not", func(t *T) {
+			o := t.Org()
+			bot := o.Bot("worker")
+			gone := t.Do("POST", "/api/me/tokens", bot, J{"scopes": []string{"read"}, "expires_in": 1}).OK().Str("token")
+			t.Sleep(5 * time.Millisecond)
+			here := elsewhere()
+			t.Do("POST", "/api/auth/login", nil, J{"type": "bot", "token": gone}, here).Status(401)
+			o.wrote(t, "auth.login_failed", bot.ID, "bot", bot.ID, J{"type": "bot", "code": "TOKEN_EXPIRED"})
+			wrong := J{"type": "org_admin", "org_id": o.ID, "org_secret": "wrong"}
+			t.Do("POST", "/api/auth/login", nil, wrong, here).Status(401)
+			if in := o.wrote(t, "auth.login_failed", nil, "org", o.ID, J{"type": "org_admin", "code": "INVALID_CREDENTIALS"}); in["ip"] == nil {
+				t.Errorf("auth.login_failed: no ip in %s", show(in))
+			}
+			if !o.believed() {
+				return // more would lock this suite out
+			}
+			for range 4 {
+				t.Do("POST", "/api/auth/login", nil, wrong, here).Status(401)
+			}
+			for range 3 {
+				t.Do("POST", "/api/auth/login", nil, wrong, here).Status(429)
+			}
+			o.Audit("auth.login_failed").Len("", 6)
+		}},
 		{[]string{"B2B-AUD-003"}, "what a bot does to itself is written", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("worker")
@@ -108,6 +159,31 @@ func auditActionChecks() []Check {
 			ref := t.Get("/api/org/sessions", o.Admin).OK().Str("items.0.ref")
 			t.Do("DELETE", "/api/orgs/"+o.ID+"/tombstones/worker", o.Human(), nil).Status(200)
 			o.wrote(t, "bot.tombstone_cleared", nil, "bot", "worker", J{"cleared_by_session": ref, "cleared_by_role": "org_admin"})
+		}},
+		{[]string{"B2B-AUD-003"}, "what operators do to an org is written, and who made tickets and secrets", func(t *T) {
+			o := t.Org()
+			created := o.wrote(t, "org.create", nil, "org", o.ID, nil)
+			by, ok := created["created_by"].(string)
+			if !ok || !strings.HasPrefix(by, "session:") || len(by) != len("session:")+16 {
+				t.Errorf("org.create: created_by is %s, want session: and a ref", show(created["created_by"]))
+			}
+			t.Do("PATCH", "/api/orgs/"+o.ID, t.Super(), J{"name": "renamed"}).Status(200)
+			o.wrote(t, "org.update", nil, "org", o.ID, J{"new_name": "renamed", "old_status": "active", "new_status": "active", "old_name": created["name"], "changed_by": by})
+			t.Do("PATCH", "/api/orgs/"+o.ID, t.Super(), J{"name": "renamed"}).Status(200)
+			o.Audit("org.update").Len("", 1)
+			o.Ticket(J{"reusable": true})
+			ticket := t.Get("/api/org/tickets", o.Admin).OK()
+			o.wrote(t, "auth.ticket_created", o.Admin.ID, "org_ticket", ticket.Str("items.0.id"), J{"reusable": true, "skip_approval": false, "created_by": "bot:" + o.Admin.ID})
+			t.Do("POST", "/api/orgs/"+o.ID+"/rotate-secret", t.Super(), nil).Status(200)
+			o.wrote(t, "auth.secret_rotated", nil, "org", o.ID, J{"changed_by": by})
+			t.Do("POST", "/api/org/rotate-secret", o.Admin, nil).Status(200)
+			o.wrote(t, "auth.secret_rotated", o.Admin.ID, "org", o.ID, J{"changed_by": "bot:" + o.Admin.ID})
+
+			code := t.Do("POST", "/api/platform/invite-codes", t.Super(), J{}).Status(201)
+			made := t.Do("POST", "/api/platform/orgs", nil, J{"invite_code": code.Str("code"), "name": "invited"}).Status(201)
+			human := t.Login(J{"type": "org_admin", "org_id": made.Str("org_id"), "org_secret": made.Str("org_secret")})
+			t.Get("/api/audit?action=org.create", human).OK().Len("", 1).Equal("0.detail.name", "invited").Equal("0.detail.created_by", "invite_code:"+code.Str("id"))
+			t.Do("DELETE", "/api/orgs/"+made.Str("org_id"), t.Super(), nil).Status(204)
 		}},
 		{[]string{"B2B-AUD-003"}, "logins and logouts are written under their ref", func(t *T) {
 			o := t.Org()

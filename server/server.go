@@ -139,7 +139,7 @@ func (s *Server) wire() (err error) {
 	})
 	tickets := &auth.Tickets{Store: s.store, Redis: s.redis, Log: s.log}
 	deps := service.Deps{
-		Store: s.store, Files: s.files, Access: s.auth, Tickets: tickets, Throttle: &auth.Throttle{Redis: s.redis, Log: s.log, Now: c.Now},
+		Store: s.store, Files: s.files, Access: s.auth, Tickets: tickets,
 		Events: s.hub, Streams: s.streams, Log: s.log, Now: c.Now, Sockets: gauge{s}, Webhooks: targets,
 		OrgEnded: func() { s.upkeep.Wake() },
 		Config: service.Config{

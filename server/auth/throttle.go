@@ -1,47 +1,30 @@
 package auth
 
 import (
-	"container/list"
 	"context"
-	"log/slog"
+	"fmt"
 	"net/netip"
-	"sync"
 	"time"
 
-	"github.com/redis/go-redis/v9"
+	"github.com/b2b-protocol/b2b/server/store"
 )
 
 // Throttle counts failed logins and refuses more of them for a while (http-core.md
 // §17.1). A count begins with the first failure and is forgotten after Span; the failure
 // that reaches Limit starts a lock of another Span, after which the count begins anew.
 //
-// Each node counts in its memory, which is bounded. With Redis all nodes count there,
-// too; while it fails, each has its own count.
+// The counts are kept in the store: all nodes count together, and a restart forgets
+// none.
 type Throttle struct {
-	Redis *redis.Client // nil: none
-	Log   *slog.Logger
+	Store store.Store
 	Now   func() time.Time
-
-	mu     sync.Mutex
-	counts map[string]*list.Element // of *failures
-	byAge  list.List                // oldest first
 }
-
-// throttled bounds the counts in memory; a new one drops the oldest. That is a few
-// megabytes: who wants to be forgotten early must fail from so many addresses.
-const throttled = 1 << 16
 
 // Attempt is what the failures of a login are counted as.
 type Attempt struct {
 	Key   string
 	Limit int
 	Span  time.Duration
-}
-
-type failures struct {
-	key  string
-	n    int
-	ends time.Time
 }
 
 // Attempts are the counts that a login from an address belongs to: that of the address,
@@ -69,123 +52,80 @@ func block(address string) string {
 	return p.String()
 }
 
-const throttleKey = "b2b:login:"
-
-// failLogin counts a failure: arguments are the limit and the span in milliseconds.
-var failLogin = redis.NewScript(`local n = redis.call('INCR', KEYS[1])
-if n == 1 or n == tonumber(ARGV[1]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
-return n`)
-
 // Wait answers for how long logins of these attempts are refused: 0, not at all.
-func (t *Throttle) Wait(ctx context.Context, attempts []Attempt) time.Duration {
-	for _, a := range attempts {
-		if wait := max(t.locked(a), t.lockedByAll(ctx, a)); wait > 0 {
-			return wait
-		}
-	}
-	return 0
+func (t *Throttle) Wait(ctx context.Context, attempts []Attempt) (time.Duration, error) {
+	counts, err := failures(ctx, t.Store, attempts)
+	return locked(counts, attempts, t.Now().UnixMilli()), err
 }
 
-// Failed counts a login that failed. One that fails while it is locked does not count.
-func (t *Throttle) Failed(ctx context.Context, attempts []Attempt) {
-	for _, a := range attempts {
-		t.count(a)
-		if t.Redis == nil {
-			continue
+// Failed counts a login that failed, unless others that failed at the same time have
+// locked it: that one does not count, and has to wait as Wait says.
+func (t *Throttle) Failed(ctx context.Context, attempts []Attempt) (wait time.Duration, err error) {
+	err = t.Store.Update(ctx, "", func(tx store.Tx) error {
+		counts, err := failures(ctx, tx, attempts)
+		if err != nil {
+			return err
 		}
-		if err := failLogin.Run(ctx, t.Redis, []string{throttleKey + a.Key}, a.Limit, a.Span.Milliseconds()).Err(); err != nil {
-			t.failing(ctx, err)
+		now := t.Now().UnixMilli()
+		if wait = locked(counts, attempts, now); wait > 0 {
+			return nil
 		}
-	}
+		for _, a := range attempts {
+			f := counts[a.Key]
+			if f.EndsAt <= now {
+				f = store.LoginFailures{Key: a.Key, EndsAt: now + a.Span.Milliseconds()}
+			}
+			if f.Failed++; f.Failed == int64(a.Limit) {
+				f.EndsAt = now + a.Span.Milliseconds()
+			}
+			if err := tx.PutLoginFailures(ctx, &f); err != nil {
+				return fmt.Errorf("count a failed login: %w", err)
+			}
+		}
+		return nil
+	})
+	return wait, err
 }
 
 // Passed forgets the failures of what was asked for, for it was had in the end; those
 // of the address stay.
-func (t *Throttle) Passed(ctx context.Context, attempts []Attempt) {
-	a := attempts[len(attempts)-1]
-	t.mu.Lock()
-	t.drop(t.counts[a.Key])
-	t.mu.Unlock()
-	if t.Redis == nil {
-		return
+func (t *Throttle) Passed(ctx context.Context, attempts []Attempt) error {
+	own := attempts[len(attempts)-1]
+	counts, err := failures(ctx, t.Store, []Attempt{own})
+	if err != nil || len(counts) == 0 {
+		return err
 	}
-	if err := t.Redis.Del(ctx, throttleKey+a.Key).Err(); err != nil {
-		t.failing(ctx, err)
-	}
-}
-
-func (t *Throttle) failing(ctx context.Context, err error) {
-	t.Log.WarnContext(ctx, "Redis does not count failed logins, each node counts alone", "error", err)
-}
-
-func (t *Throttle) lockedByAll(ctx context.Context, a Attempt) time.Duration {
-	if t.Redis == nil {
-		return 0
-	}
-	var n *redis.StringCmd
-	var left *redis.DurationCmd
-	_, err := t.Redis.Pipelined(ctx, func(p redis.Pipeliner) error {
-		n, left = p.Get(ctx, throttleKey+a.Key), p.PTTL(ctx, throttleKey+a.Key)
-		return nil
-	})
-	if err == redis.Nil {
-		return 0
-	}
+	err = t.Store.Update(ctx, "", func(tx store.Tx) error { return tx.DeleteLoginFailures(ctx, own.Key) })
 	if err != nil {
-		t.failing(ctx, err)
-		return 0
+		return fmt.Errorf("forget failed logins: %w", err)
 	}
-	if failed, err := n.Int(); err != nil || failed < a.Limit {
-		return 0
-	}
-	return left.Val()
+	return nil
 }
 
-func (t *Throttle) locked(a Attempt) time.Duration {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if f := t.live(a.Key); f != nil && f.n >= a.Limit {
-		return f.ends.Sub(t.Now())
+func failures(ctx context.Context, r store.LoginFailureReader, attempts []Attempt) (map[string]store.LoginFailures, error) {
+	keys := make([]string, len(attempts))
+	for i, a := range attempts {
+		keys[i] = a.Key
 	}
-	return 0
+	rows, err := r.LoginFailures(ctx, keys)
+	if err != nil {
+		return nil, fmt.Errorf("read failed logins: %w", err)
+	}
+	out := make(map[string]store.LoginFailures, len(rows))
+	for _, f := range rows {
+		out[f.Key] = f
+	}
+	return out, nil
 }
 
-func (t *Throttle) count(a Attempt) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	f := t.live(a.Key)
-	if f == nil {
-		if t.counts == nil {
-			t.counts = map[string]*list.Element{}
+// locked is for how long the attempts are refused by these counts: until the last of
+// their locks ends.
+func locked(counts map[string]store.LoginFailures, attempts []Attempt, now int64) time.Duration {
+	var wait int64
+	for _, a := range attempts {
+		if f := counts[a.Key]; f.Failed >= int64(a.Limit) {
+			wait = max(wait, f.EndsAt-now)
 		}
-		if t.byAge.Len() >= throttled {
-			t.drop(t.byAge.Front())
-		}
-		f = &failures{key: a.Key, ends: t.Now().Add(a.Span)}
-		t.counts[a.Key] = t.byAge.PushBack(f)
 	}
-	if f.n++; f.n == a.Limit {
-		f.ends = t.Now().Add(a.Span)
-		t.byAge.MoveToBack(t.counts[a.Key])
-	}
-}
-
-// live is the count of a key unless its time is over; mu is held.
-func (t *Throttle) live(key string) *failures {
-	e := t.counts[key]
-	if e == nil {
-		return nil
-	}
-	f := e.Value.(*failures)
-	if !f.ends.After(t.Now()) {
-		t.drop(e)
-		return nil
-	}
-	return f
-}
-
-func (t *Throttle) drop(e *list.Element) {
-	if e != nil {
-		delete(t.counts, t.byAge.Remove(e).(*failures).key)
-	}
+	return time.Duration(wait) * time.Millisecond
 }

@@ -1,169 +1,155 @@
 package auth
 
 import (
+	"errors"
 	"fmt"
-	"log/slog"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
-	"github.com/b2b-protocol/b2b/server/store/storetest/redistest"
+	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
 )
 
-func client(t *testing.T, url string) *redis.Client {
-	t.Helper()
-	options, err := redis.ParseURL(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	options.MaxRetries, options.DialerRetries = -1, 1
-	c := redis.NewClient(options)
-	t.Cleanup(func() {
-		if err := c.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return c
+// throttles are two nodes on one database, and how time goes by.
+type throttles struct {
+	*testing.T
+	now      atomic.Int64
+	one, two *Throttle
 }
 
-// throttles are two nodes, and how time goes by.
-func throttles(t *testing.T, c *redis.Client) (one, two *Throttle, pass func(time.Duration)) {
-	now := time.UnixMilli(start)
-	clock := func() time.Time { return now }
-	log := slog.New(slog.DiscardHandler)
-	pass = func(d time.Duration) {
-		now = now.Add(d)
-		if c == nil {
-			return
-		}
-		for _, key := range c.Keys(t.Context(), throttleKey+"*").Val() {
-			if left := c.PTTL(t.Context(), key).Val(); left > 0 {
-				c.PExpire(t.Context(), key, left-d)
-			}
-		}
+func newThrottles(t *testing.T, url string) *throttles {
+	w := &throttles{T: t}
+	w.now.Store(start)
+	clock := func() time.Time { return time.UnixMilli(w.now.Load()) }
+	first := ticketsOn(t, url, nil).Store
+	second := first
+	if url[0] != '/' { // SQLite has one node
+		second = storeOn(t, url)
 	}
-	return &Throttle{Redis: c, Log: log, Now: clock}, &Throttle{Redis: c, Log: log, Now: clock}, pass
+	w.one, w.two = &Throttle{Store: first, Now: clock}, &Throttle{Store: second, Now: clock}
+	return w
+}
+
+func (w *throttles) wait(at *Throttle, a []Attempt, want time.Duration) {
+	w.Helper()
+	if got, err := at.Wait(w.Context(), a); err != nil || got != want {
+		w.Errorf("has to wait %v (%v), want %v", got, err, want)
+	}
+}
+
+// fail counts a failure that is the first to hear of no lock.
+func (w *throttles) fail(at *Throttle, a []Attempt) {
+	w.Helper()
+	w.wait(at, a, 0)
+	if wait, err := at.Failed(w.Context(), a); wait != 0 || err != nil {
+		w.Errorf("a failure has to wait %v (%v)", wait, err)
+	}
+}
+
+func (w *throttles) pass(at *Throttle, a []Attempt) {
+	w.Helper()
+	if err := at.Passed(w.Context(), a); err != nil {
+		w.Error(err)
+	}
+}
+
+func (w *throttles) later(d time.Duration) { w.now.Add(d.Milliseconds()) }
+
+func onBoth(t *testing.T, test func(w *throttles)) {
+	for name, url := range map[string]func(t *testing.T) string{
+		"sqlite":   func(t *testing.T) string { return filepath.Join(t.TempDir(), "b2b.db") },
+		"postgres": func(t *testing.T) string { return pgtest.URL(t) },
+	} {
+		t.Run(name, func(t *testing.T) { test(newThrottles(t, url(t))) })
+	}
 }
 
 func TestThrottle(t *testing.T) {
-	for name, c := range map[string]*redis.Client{"memory": nil, "redis": client(t, redistest.Start(t).URL)} {
-		t.Run(name, func(t *testing.T) {
-			ctx := t.Context()
-			one, two, pass := throttles(t, c)
-			if c == nil {
-				two = one
-			}
-			wait := func(at *Throttle, a []Attempt, want time.Duration) {
-				t.Helper()
-				if got := at.Wait(ctx, a); got > want || got < want-time.Second {
-					t.Errorf("has to wait %v, want %v", got, want)
+	onBoth(t, func(w *throttles) {
+		here, other := Attempts("192.0.2.1", "org_admin", "a"), Attempts("192.0.2.1", "org_admin", "b")
+		for i := range 5 {
+			w.fail([]*Throttle{w.one, w.two}[i%2], here)
+		}
+		for _, at := range []*Throttle{w.one, w.two} {
+			w.wait(at, here, 15*time.Minute)
+			w.wait(at, other, 0)
+			w.wait(at, Attempts("192.0.2.2", "org_admin", "a"), 0)
+			w.wait(at, Attempts("192.0.2.1", "bot", "a"), 0)
+		}
+		w.later(10 * time.Minute)
+		w.wait(w.one, here, 5*time.Minute)
+		if wait, err := w.two.Failed(t.Context(), here); wait != 5*time.Minute || err != nil {
+			w.Errorf("a failure behind a lock has to wait %v (%v)", wait, err)
+		}
+		w.wait(w.one, here, 5*time.Minute)
+		w.later(5 * time.Minute)
+		w.wait(w.one, here, 0)
+		for range 4 { // the count began anew
+			w.fail(w.one, here)
+			w.wait(w.two, here, 0)
+		}
+		w.pass(w.two, here) // whichever node it is
+		w.pass(w.two, here)
+		for range 5 {
+			w.fail(w.one, here)
+		}
+		w.wait(w.one, here, 15*time.Minute)
+
+		operator := Attempts("2001:db8::1", "super_admin", "")
+		for range 3 {
+			w.fail(w.one, operator)
+		}
+		w.wait(w.one, operator, 30*time.Minute)
+		w.wait(w.one, Attempts("2001:db8::ffff:2", "super_admin", ""), 30*time.Minute)
+		w.wait(w.one, Attempts("2001:db8:0:1::1", "super_admin", ""), 0)
+
+		for i := range 20 {
+			a := Attempts("192.0.2.3", "bot", fmt.Sprint(i))
+			w.fail(w.one, a)
+			w.pass(w.one, a)
+		}
+		w.wait(w.two, Attempts("192.0.2.3", "bot", "new"), 15*time.Minute)
+	})
+}
+
+// Of failures that come at the same moment, those behind the lock hear of it.
+func TestThrottleFlood(t *testing.T) {
+	onBoth(t, func(w *throttles) {
+		a := Attempts("192.0.2.1", "bot", "t")
+		var counted atomic.Int64
+		var all sync.WaitGroup
+		for i := range 64 {
+			all.Go(func() {
+				switch wait, err := []*Throttle{w.one, w.two}[i%2].Failed(t.Context(), a); {
+				case err != nil:
+					w.Error(err)
+				case wait == 0:
+					counted.Add(1)
+				case wait != 15*time.Minute:
+					w.Errorf("has to wait %v", wait)
 				}
-			}
-			here, other := Attempts("192.0.2.1", "org_admin", "a"), Attempts("192.0.2.1", "org_admin", "b")
-			for i := range 5 {
-				wait(one, here, 0)
-				[]*Throttle{one, two}[i%2].Failed(ctx, here)
-			}
-			for _, at := range []*Throttle{one, two} {
-				wait(at, here, 15*time.Minute)
-				wait(at, other, 0)
-				wait(at, Attempts("192.0.2.2", "org_admin", "a"), 0)
-				wait(at, Attempts("192.0.2.1", "bot", "a"), 0)
-			}
-			pass(10 * time.Minute)
-			wait(one, here, 5*time.Minute)
-			pass(6 * time.Minute)
-			wait(one, here, 0)
-			for range 4 { // the count began anew
-				one.Failed(ctx, here)
-				wait(two, here, 0)
-			}
-			one.Passed(ctx, here)
-			for range 4 {
-				one.Failed(ctx, here)
-				wait(one, here, 0)
-			}
-			one.Failed(ctx, here)
-			wait(one, here, 15*time.Minute)
-
-			operator := Attempts("2001:db8::1", "super_admin", "")
-			for range 3 {
-				wait(one, operator, 0)
-				one.Failed(ctx, operator)
-			}
-			wait(one, operator, 30*time.Minute)
-			wait(one, Attempts("2001:db8::ffff:2", "super_admin", ""), 30*time.Minute)
-			wait(one, Attempts("2001:db8:0:1::1", "super_admin", ""), 0)
-
-			for i := range 20 {
-				a := Attempts("192.0.2.3", "bot", fmt.Sprint(i))
-				wait(one, a, 0)
-				one.Failed(ctx, a)
-				one.Passed(ctx, a)
-			}
-			wait(two, Attempts("192.0.2.3", "bot", "new"), 15*time.Minute)
-		})
-	}
+			})
+		}
+		all.Wait()
+		if n := counted.Load(); n != 5 {
+			w.Errorf("%d failures were counted, want 5", n)
+		}
+	})
 }
 
-// TestThrottleWithoutRedis: while Redis is away each node counts alone, from what it
-// has counted itself.
-func TestThrottleWithoutRedis(t *testing.T) {
-	server := redistest.Start(t)
-	c := client(t, server.URL)
-	one, two, _ := throttles(t, c)
+// Who cannot count lets nobody try.
+func TestThrottleWithoutStore(t *testing.T) {
+	w := newThrottles(t, filepath.Join(t.TempDir(), "b2b.db"))
 	a := Attempts("192.0.2.1", "bot", "t")
-	for range 5 {
-		one.Failed(t.Context(), a)
+	w.fail(w.one, a)
+	if err := w.one.Store.Close(); err != nil {
+		t.Fatal(err)
 	}
-	server.Stop()
-	if one.Wait(t.Context(), a) == 0 || two.Wait(t.Context(), a) != 0 {
-		t.Error("a node forgot what it counted, or knows what it did not")
-	}
-	for range 5 {
-		two.Failed(t.Context(), a)
-	}
-	if two.Wait(t.Context(), a) == 0 {
-		t.Error("a node does not count without Redis")
-	}
-}
-
-func TestThrottleIsBounded(t *testing.T) {
-	th, _, _ := throttles(t, nil)
-	victim := Attempts("192.0.2.1", "bot", "t")
-	for i := range 200_000 {
-		th.Failed(t.Context(), Attempts(fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255), "bot", "t")[:1])
-		if i == 199_000 {
-			for range 5 {
-				th.Failed(t.Context(), victim)
-			}
-		}
-	}
-	if n := len(th.counts); n != throttled || th.byAge.Len() != n {
-		t.Errorf("%d counts are kept, want %d", n, throttled)
-	}
-	if th.Wait(t.Context(), victim) == 0 {
-		t.Error("a lock was forgotten early")
-	}
-}
-
-func TestMistyped(t *testing.T) {
-	for _, token := range []string{NewBotToken(), NewScopedToken()} {
-		if Mistyped(token) {
-			t.Errorf("%q is taken for a typo", token)
-		}
-		for i := 8; i < len(token); i++ {
-			typo := []byte(token)
-			typo[i] ^= 3
-			if !Mistyped(string(typo)) || !Mistyped(token[:i]) {
-				t.Errorf("a typo at %d of %q does not show", i, token)
-			}
-		}
-	}
-	for _, other := range []string{"", "x", "bot", NewOrgSecret(), "Bearer x"} {
-		if Mistyped(other) {
-			t.Errorf("%q is taken for a token", other)
-		}
+	_, waited := w.one.Wait(t.Context(), a)
+	_, failed := w.one.Failed(t.Context(), a)
+	if passed := w.one.Passed(t.Context(), a); waited == nil || failed == nil || passed == nil {
+		t.Errorf("a store that is closed was asked: %v", errors.Join(waited, failed, passed))
 	}
 }

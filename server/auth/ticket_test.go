@@ -18,18 +18,40 @@ import (
 	"github.com/b2b-protocol/b2b/server/store/storetest/redistest"
 )
 
-func ticketsOn(t *testing.T, url string, c *redis.Client) *Tickets {
+func client(t *testing.T, url string) *redis.Client {
+	t.Helper()
+	options, err := redis.ParseURL(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	options.MaxRetries, options.DialerRetries = -1, 1
+	c := redis.NewClient(options)
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+func storeOn(t *testing.T, url string) store.Store {
 	t.Helper()
 	st, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: url})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := st.Close(); err != nil {
+		if err := st.Close(); err != nil && !errors.Is(err, store.ErrClosed) {
 			t.Error(err)
 		}
 	})
-	err = st.Update(t.Context(), "", func(tx store.Tx) error {
+	return st
+}
+
+func ticketsOn(t *testing.T, url string, c *redis.Client) *Tickets {
+	t.Helper()
+	st := storeOn(t, url)
+	err := st.Update(t.Context(), "", func(tx store.Tx) error {
 		return tx.CreateOrg(context.Background(), &store.Org{ID: "org", Name: "o", SecretHash: "h", Status: store.OrgActive})
 	})
 	if err != nil {

@@ -56,17 +56,19 @@ func (s *authService) loginBot(ctx context.Context, req *b2bv1.LoginRequest) (*b
 	if err := limits.CheckCharacters("owner_name", req.GetOwnerName(), maxOwnerName); err != nil {
 		return nil, ruleError(err)
 	}
-	return s.guarded(ctx, "bot", req.GetToken(), func() (*b2bv1.LoginResponse, error) { return s.openBot(ctx, req, owner) })
+	return s.guarded(ctx, "bot", req.GetToken(), func(whose *whose) (*b2bv1.LoginResponse, error) {
+		return s.openBot(ctx, req, owner, whose)
+	})
 }
 
-func (s *authService) openBot(ctx context.Context, req *b2bv1.LoginRequest, owner *string) (*b2bv1.LoginResponse, error) {
+func (s *authService) openBot(ctx context.Context, req *b2bv1.LoginRequest, owner *string, whose *whose) (*b2bv1.LoginResponse, error) {
 	// The org is known by the token alone; its change then looks again.
-	found, err := s.loginToken(ctx, s.Store, req.GetToken())
+	found, err := s.loginToken(ctx, s.Store, req.GetToken(), whose)
 	if err != nil {
 		return nil, err
 	}
 	return s.open(ctx, found.Bot.OrgID, func(tx store.Tx) (*store.Session, error) {
-		found, err := s.loginToken(ctx, tx, req.GetToken())
+		found, err := s.loginToken(ctx, tx, req.GetToken(), whose)
 		if err != nil {
 			return nil, err
 		}
@@ -82,7 +84,7 @@ func (s *authService) openBot(ctx context.Context, req *b2bv1.LoginRequest, owne
 }
 
 // loginToken finds the bot of a token and refuses what cannot log in.
-func (s *authService) loginToken(ctx context.Context, r store.Reader, token string) (*auth.Found, error) {
+func (s *authService) loginToken(ctx context.Context, r store.Reader, token string, whose *whose) (*auth.Found, error) {
 	found, err := auth.FindToken(ctx, r, token)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, auth.TokenUnknown()
@@ -90,6 +92,7 @@ func (s *authService) loginToken(ctx context.Context, r store.Reader, token stri
 	if err != nil {
 		return nil, err
 	}
+	whose.org, whose.bot = found.Bot.OrgID, &found.Bot.ID
 	if found.Expired(s.nowMS()) {
 		return nil, auth.TokenExpired()
 	}
@@ -123,7 +126,8 @@ func (s *authService) loginOrgAdmin(ctx context.Context, req *b2bv1.LoginRequest
 		}
 		return org, orgInactive(org)
 	}
-	return s.guarded(ctx, "org_admin", req.GetOrgId(), func() (*b2bv1.LoginResponse, error) {
+	return s.guarded(ctx, "org_admin", req.GetOrgId(), func(whose *whose) (*b2bv1.LoginResponse, error) {
+		whose.org = req.GetOrgId()                // if there is one
 		if _, err := check(s.Store); err != nil { // guesses do not wait in line to write
 			return nil, err
 		}
@@ -156,7 +160,7 @@ func (s *authService) loginSuperAdmin(ctx context.Context, req *b2bv1.LoginReque
 	if s.Config.AdminSecret == "" {
 		return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_SERVER_ERROR, "The operator has set no admin secret")
 	}
-	return s.guarded(ctx, "super_admin", "", func() (*b2bv1.LoginResponse, error) {
+	return s.guarded(ctx, "super_admin", "", func(*whose) (*b2bv1.LoginResponse, error) {
 		want, got := sha256.Sum256([]byte(s.Config.AdminSecret)), sha256.Sum256([]byte(req.GetAdminSecret()))
 		if subtle.ConstantTimeCompare(want[:], got[:]) != 1 {
 			return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_INVALID_CREDENTIALS, "The admin secret is another")
@@ -167,26 +171,73 @@ func (s *authService) loginSuperAdmin(ctx context.Context, req *b2bv1.LoginReque
 	})
 }
 
+// whose is what a login turned out to be for before it was refused: "" and nil, nobody
+// knows.
+type whose struct {
+	org string
+	bot *string
+}
+
 // guarded lets a login try, unless too many failed before it (http-core.md §17.1).
-func (s *authService) guarded(ctx context.Context, kind, subject string, try func() (*b2bv1.LoginResponse, error)) (*b2bv1.LoginResponse, error) {
-	address := call.From(ctx).RemoteIP
-	attempts := auth.Attempts(address, kind, subject)
-	if wait := s.Throttle.Wait(ctx, attempts); wait > 0 {
-		refusal := call.Errorf(b2bv1.ErrorCode_ERROR_CODE_RATE_LIMITED, "Too many logins failed")
-		refusal.RetryAfter = int((wait + time.Second - 1) / time.Second)
-		return nil, refusal
+func (s *authService) guarded(ctx context.Context, kind, subject string, try func(*whose) (*b2bv1.LoginResponse, error)) (*b2bv1.LoginResponse, error) {
+	attempts := auth.Attempts(call.From(ctx).RemoteIP, kind, subject)
+	wait, err := s.throttle.Wait(ctx, attempts)
+	if err != nil {
+		return nil, err
 	}
-	res, err := try()
+	if wait > 0 {
+		return nil, loginLocked(wait)
+	}
+	var of whose
+	res, err := try(&of)
 	if err == nil {
-		s.Throttle.Passed(ctx, attempts)
+		if err := s.throttle.Passed(ctx, attempts); err != nil {
+			s.Log.ErrorContext(ctx, "failed logins before this one still count", "error", err)
+		}
 		return res, nil
 	}
 	var refused *call.Error
-	if errors.As(err, &refused) && refused.Status() == http.StatusUnauthorized {
-		s.Throttle.Failed(ctx, attempts)
-		s.Log.WarnContext(ctx, "login failed", "type", kind, "address", address, "code", call.CodeText(refused.Code))
+	if !errors.As(err, &refused) || refused.Status() != http.StatusUnauthorized {
+		return nil, err
+	}
+	switch wait, failure := s.throttle.Failed(ctx, attempts); {
+	case failure != nil:
+		return nil, failure
+	case wait > 0:
+		return nil, loginLocked(wait)
+	}
+	s.Log.WarnContext(ctx, "login failed", "type", kind, "address", call.From(ctx).RemoteIP, "code", call.CodeText(refused.Code))
+	if of.org != "" {
+		if failure := s.auditFailure(ctx, kind, of, refused); failure != nil {
+			return nil, failure
+		}
 	}
 	return nil, err
+}
+
+func loginLocked(wait time.Duration) *call.Error {
+	refusal := call.Errorf(b2bv1.ErrorCode_ERROR_CODE_RATE_LIMITED, "Too many logins failed")
+	refusal.RetryAfter = int((wait + time.Second - 1) / time.Second)
+	return refusal
+}
+
+// auditFailure tells an org that somebody failed to log in to it (B2B-AUD-006). What is
+// locked is not told: it would let strangers fill the log.
+func (s *authService) auditFailure(ctx context.Context, kind string, of whose, refused *call.Error) error {
+	return s.Store.Update(ctx, of.org, func(tx store.Tx) error {
+		_, err := tx.Org(ctx, of.org)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("find the org of a failed login: %w", err)
+		}
+		told := detail{"type": kind, "code": call.CodeText(refused.Code), "ip": call.From(ctx).RemoteIP}
+		if of.bot != nil {
+			return s.audit(ctx, tx, of.org, of.bot, "auth.login_failed", "bot", *of.bot, told)
+		}
+		return s.audit(ctx, tx, of.org, nil, "auth.login_failed", "org", of.org, told)
+	})
 }
 
 // open opens the session that who describes, and ends the oldest ones of its scope

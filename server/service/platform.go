@@ -37,7 +37,7 @@ func (s *platformService) CreateOrg(ctx context.Context, req *b2bv1.CreateOrgReq
 		persist = req.GetPersistMessages()
 	}
 	return change(ctx, s.core, "", req, func(tx store.Tx) (*b2bv1.CreateOrgResponse, error) {
-		org, secret, err := s.createOrg(ctx, tx, req.GetName(), persist)
+		org, secret, err := s.createOrg(ctx, tx, req.GetName(), persist, changedBy(call.CallerOf(ctx)))
 		if err != nil {
 			return nil, err
 		}
@@ -48,7 +48,7 @@ func (s *platformService) CreateOrg(ctx context.Context, req *b2bv1.CreateOrgReq
 	})
 }
 
-func (c *core) createOrg(ctx context.Context, tx store.Tx, name string, persist bool) (_ *store.Org, secret string, _ error) {
+func (c *core) createOrg(ctx context.Context, tx store.Tx, name string, persist bool, by string) (_ *store.Org, secret string, _ error) {
 	secret = auth.NewOrgSecret()
 	org := &store.Org{
 		ID: newID(), Name: name, SecretHash: auth.Hash(secret), PersistMessages: persist,
@@ -57,7 +57,8 @@ func (c *core) createOrg(ctx context.Context, tx store.Tx, name string, persist 
 	if err := tx.CreateOrg(ctx, org); err != nil {
 		return nil, "", fmt.Errorf("create an org: %w", err)
 	}
-	return org, secret, nil
+	err := c.audit(ctx, tx, org.ID, nil, "org.create", "org", org.ID, detail{"name": name, "created_by": by})
+	return org, secret, err
 }
 
 func (s *platformService) ListOrgs(ctx context.Context, _ *b2bv1.ListOrgsRequest) (*b2bv1.ListOrgsResponse, error) {
@@ -279,14 +280,14 @@ func (s *platformService) RedeemInviteCode(ctx context.Context, req *b2bv1.Redee
 		return nil, err
 	}
 	return change(ctx, s.core, "", req, func(tx store.Tx) (*b2bv1.RedeemInviteCodeResponse, error) {
-		_, err := tx.RedeemInviteCode(ctx, auth.Hash(req.GetInviteCode()), s.nowMS())
+		code, err := tx.RedeemInviteCode(ctx, auth.Hash(req.GetInviteCode()), s.nowMS())
 		if errors.Is(err, store.ErrNotFound) {
 			return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_INVALID_INVITE_CODE, "This invite code is unknown, expired, used up or revoked")
 		}
 		if err != nil {
 			return nil, fmt.Errorf("redeem an invite code: %w", err)
 		}
-		org, secret, err := s.createOrg(ctx, tx, req.GetName(), s.Config.PersistMessages)
+		org, secret, err := s.createOrg(ctx, tx, req.GetName(), s.Config.PersistMessages, "invite_code:"+code.ID)
 		if err != nil {
 			return nil, err
 		}

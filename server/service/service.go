@@ -68,20 +68,12 @@ type Tickets interface {
 	Issue(ctx context.Context, t *store.WsTicket, life time.Duration) (text string, err error)
 }
 
-// Throttle counts failed logins (package auth).
-type Throttle interface {
-	Wait(ctx context.Context, attempts []auth.Attempt) time.Duration
-	Failed(ctx context.Context, attempts []auth.Attempt)
-	Passed(ctx context.Context, attempts []auth.Attempt)
-}
-
 // Deps is what the services work with.
 type Deps struct {
 	Store    store.Store
 	Files    files.Store
 	Access   Access
-	Tickets  Tickets  // nil: kept in the store
-	Throttle Throttle // nil: counted in memory
+	Tickets  Tickets // nil: kept in the store
 	Events   Events
 	Log      *slog.Logger
 	Now      func() time.Time
@@ -118,8 +110,9 @@ func New(d Deps) call.Services {
 // core is what all services share.
 type core struct {
 	Deps
-	seal    cipher.AEAD
-	started time.Time
+	throttle auth.Throttle
+	seal     cipher.AEAD
+	started  time.Time
 }
 
 func newCore(d Deps) *core {
@@ -128,9 +121,6 @@ func newCore(d Deps) *core {
 	}
 	if d.Tickets == nil {
 		d.Tickets = &auth.Tickets{Store: d.Store, Log: d.Log}
-	}
-	if d.Throttle == nil {
-		d.Throttle = &auth.Throttle{Log: d.Log, Now: d.Now}
 	}
 	if d.Streams == nil {
 		d.Streams = context.Background()
@@ -148,7 +138,7 @@ func newCore(d Deps) *core {
 		panic(fmt.Sprintf("service: AES was refused: %v", err))
 	}
 	d.Store = fenced{d.Store}
-	return &core{Deps: d, seal: aead, started: d.Now()}
+	return &core{Deps: d, throttle: auth.Throttle{Store: d.Store, Now: d.Now}, seal: aead, started: d.Now()}
 }
 
 // nowMS is the time in Unix milliseconds.

@@ -96,6 +96,7 @@ type Reader interface {
 	ImportReader
 	FileReader
 	UpkeepReader
+	LoginFailureReader
 }
 
 // Tx is one change under way: all reads, which see its own writes, and all writes.
@@ -130,4 +131,5 @@ type Tx interface {
 	FileWriter
 	InstallationWriter
 	UpkeepWriter
+	LoginFailureWriter
 }

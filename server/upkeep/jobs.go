@@ -46,6 +46,9 @@ func (r *Runner) removeExpired(ctx context.Context, s *shift) error {
 		func(ctx context.Context, tx store.Tx) (int64, error) {
 			return tx.PurgeIdempotency(ctx, r.before(keepAnswers), rowsAtOnce)
 		},
+		func(ctx context.Context, tx store.Tx) (int64, error) {
+			return tx.PurgeLoginFailures(ctx, r.before(0), rowsAtOnce)
+		},
 	} {
 		for gone := int64(rowsAtOnce); gone >= rowsAtOnce; {
 			if err := s.next(ctx); err != nil {

@@ -1109,6 +1109,8 @@ func membersListAuditEntriesRequest(b []byte, m *v1.ListAuditEntriesRequest) []b
 	b = appendOptional(b, m.BotId, AppendString)
 	b = append(b, `,"limit":`...)
 	b = appendOptional(b, m.Limit, appendInt32)
+	b = append(b, `,"cursor":`...)
+	b = appendOptional(b, m.Cursor, AppendString)
 	b = append(b, ',')
 	return b
 }

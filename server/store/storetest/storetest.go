@@ -33,7 +33,7 @@ func Run(t *testing.T, open Open) {
 		{"Threads", threadTests}, {"Participants", participantTests}, {"JoinRequests", joinRequestTests},
 		{"ThreadMessages", threadMessageTests}, {"Artifacts", artifactTests}, {"Audit", auditTests}, {"Log", logTests},
 		{"Limits", limitTests}, {"Update", updateTests}, {"View", viewTests},
-		{"WsTickets", wsTicketTests}, {"Presence", presenceTests}, {"Imports", importTests},
+		{"WsTickets", wsTicketTests}, {"LoginFailures", loginFailureTests}, {"Presence", presenceTests}, {"Imports", importTests},
 		{"Files", fileTests}, {"Upkeep", upkeepTests}, {"Webhooks", webhookTests},
 	}
 	for _, g := range groups {

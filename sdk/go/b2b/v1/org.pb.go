@@ -3242,7 +3242,10 @@ type ListAuditEntriesRequest struct {
 	// Only this bot.
 	BotId *string `protobuf:"bytes,5,opt,name=bot_id,json=botId,proto3,oneof" json:"bot_id,omitempty"`
 	// 1 to 200, default 50.
-	Limit         *int32 `protobuf:"varint,6,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
+	Limit *int32 `protobuf:"varint,6,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
+	// Only older entries than the one with this created_at and id, "<Unix ms>|<id>": the
+	// last one of the page before.
+	Cursor        *string `protobuf:"bytes,7,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3317,6 +3320,13 @@ func (x *ListAuditEntriesRequest) GetLimit() int32 {
 		return *x.Limit
 	}
 	return 0
+}
+
+func (x *ListAuditEntriesRequest) GetCursor() string {
+	if x != nil && x.Cursor != nil {
+		return *x.Cursor
+	}
+	return ""
 }
 
 // Audit entries, newest first.
@@ -3667,7 +3677,7 @@ const file_b2b_v1_org_proto_rawDesc = "" +
 	"\n" +
 	"created_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAtB\t\n" +
 	"\a_bot_idB\t\n" +
-	"\a_detail\"\xa5\x02\n" +
+	"\a_detail\"\xcd\x02\n" +
 	"\x17ListAuditEntriesRequest\x120\n" +
 	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x1b\n" +
 	"\x06action\x18\x02 \x01(\tH\x00R\x06action\x88\x01\x01\x12$\n" +
@@ -3675,13 +3685,15 @@ const file_b2b_v1_org_proto_rawDesc = "" +
 	"targetType\x88\x01\x01\x12 \n" +
 	"\ttarget_id\x18\x04 \x01(\tH\x02R\btargetId\x88\x01\x01\x12\x1a\n" +
 	"\x06bot_id\x18\x05 \x01(\tH\x03R\x05botId\x88\x01\x01\x12\x19\n" +
-	"\x05limit\x18\x06 \x01(\x05H\x04R\x05limit\x88\x01\x01B\t\n" +
+	"\x05limit\x18\x06 \x01(\x05H\x04R\x05limit\x88\x01\x01\x12\x1b\n" +
+	"\x06cursor\x18\a \x01(\tH\x05R\x06cursor\x88\x01\x01B\t\n" +
 	"\a_actionB\x0e\n" +
 	"\f_target_typeB\f\n" +
 	"\n" +
 	"_target_idB\t\n" +
 	"\a_bot_idB\b\n" +
-	"\x06_limit\"H\n" +
+	"\x06_limitB\t\n" +
+	"\a_cursor\"H\n" +
 	"\x18ListAuditEntriesResponse\x12,\n" +
 	"\aentries\x18\x01 \x03(\v2\x12.b2b.v1.AuditEntryR\aentries*X\n" +
 	"\tOrgStatus\x12\x1a\n" +
