@@ -25,9 +25,9 @@ type WsTicketWriter interface {
 	// TakeWsTicket removes a ticket and returns it, or fails with ErrNotFound: of
 	// many callers exactly one gets it.
 	TakeWsTicket(ctx context.Context, hash string) (*WsTicket, error)
-	// PurgeWsTickets removes the tickets of every organisation that are expired at
-	// now, inside Update(ctx, "", …), and tells how many.
-	PurgeWsTickets(ctx context.Context, now int64) (int64, error)
+	// PurgeWsTickets removes at most limit tickets, of every organisation, that are
+	// expired at now, inside Update(ctx, "", …), and tells how many.
+	PurgeWsTickets(ctx context.Context, now int64, limit int) (int64, error)
 }
 
 // BotRef is a bot and its organisation.

@@ -56,7 +56,7 @@ type SessionWriter interface {
 	DeleteSessionsOf(ctx context.Context, scope SessionScope) ([]Session, error)
 	// DeleteOrgSessions removes and returns all sessions of the organisation and its bots.
 	DeleteOrgSessions(ctx context.Context, org string) ([]Session, error)
-	// PurgeSessions removes and returns all sessions expired at now, of every
-	// organisation, inside Update(ctx, "", …).
-	PurgeSessions(ctx context.Context, now int64) ([]Session, error)
+	// PurgeSessions removes at most limit sessions expired at now, of every
+	// organisation, inside Update(ctx, "", …), and tells how many.
+	PurgeSessions(ctx context.Context, now int64, limit int) (int64, error)
 }

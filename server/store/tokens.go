@@ -31,7 +31,7 @@ type TokenWriter interface {
 	// TouchTokens raises last_used_at (token id to time); unknown ids are skipped.
 	// It may span organisations, inside Update(ctx, "", …).
 	TouchTokens(ctx context.Context, used map[string]int64) error
-	// PurgeTokens removes the tokens expired at now, of every organisation, and
-	// tells how many.
-	PurgeTokens(ctx context.Context, now int64) (int64, error)
+	// PurgeTokens removes at most limit tokens expired at now, of every organisation,
+	// and tells how many.
+	PurgeTokens(ctx context.Context, now int64, limit int) (int64, error)
 }

@@ -26,16 +26,13 @@ func (r *Runner) before(d time.Duration) int64 { return r.Now().Add(-d).UnixMill
 func (r *Runner) removeExpired(ctx context.Context, s *shift) error {
 	for _, remove := range []func(context.Context, store.Tx) (int64, error){
 		func(ctx context.Context, tx store.Tx) (int64, error) {
-			_, err := tx.PurgeSessions(ctx, r.before(0))
-			return 0, err
+			return tx.PurgeSessions(ctx, r.before(0), rowsAtOnce)
 		},
 		func(ctx context.Context, tx store.Tx) (int64, error) {
-			_, err := tx.PurgeWsTickets(ctx, r.before(0))
-			return 0, err
+			return tx.PurgeWsTickets(ctx, r.before(0), rowsAtOnce)
 		},
 		func(ctx context.Context, tx store.Tx) (int64, error) {
-			_, err := tx.PurgeTokens(ctx, r.before(keepExpired))
-			return 0, err
+			return tx.PurgeTokens(ctx, r.before(keepExpired), rowsAtOnce)
 		},
 		func(ctx context.Context, tx store.Tx) (int64, error) {
 			return tx.PurgeTickets(ctx, r.before(keepExpired), rowsAtOnce)

@@ -18,8 +18,8 @@ func (t *tx) TakeWsTicket(ctx context.Context, hash string) (*store.WsTicket, er
 	return one[store.WsTicket](ctx, t.reader, "DELETE FROM ws_tickets WHERE hash = ? RETURNING "+columns[store.WsTicket](t.reader, ""), hash)
 }
 
-func (t *tx) PurgeWsTickets(ctx context.Context, now int64) (int64, error) {
-	return t.c.execNow(ctx, "DELETE FROM ws_tickets WHERE expires_at <= ?", now)
+func (t *tx) PurgeWsTickets(ctx context.Context, now int64, limit int) (int64, error) {
+	return t.c.execNow(ctx, "DELETE FROM ws_tickets WHERE hash IN (SELECT hash FROM ws_tickets WHERE expires_at <= ? LIMIT ? + 0)", now, max(limit, 0))
 }
 
 func (r reader) Leased(ctx context.Context, bot string, now int64) (bool, error) {

@@ -68,6 +68,6 @@ func (t *tx) DeleteOrgSessions(ctx context.Context, org string) ([]store.Session
 	return sessions.list(ctx, t.reader, "DELETE FROM sessions WHERE org_id = ? RETURNING "+sessionColumns, org)
 }
 
-func (t *tx) PurgeSessions(ctx context.Context, now int64) ([]store.Session, error) {
-	return sessions.list(ctx, t.reader, "DELETE FROM sessions WHERE expires_at <= ? RETURNING "+sessionColumns, now)
+func (t *tx) PurgeSessions(ctx context.Context, now int64, limit int) (int64, error) {
+	return t.c.execNow(ctx, "DELETE FROM sessions WHERE hash IN (SELECT hash FROM sessions WHERE expires_at <= ? LIMIT ? + 0)", now, max(limit, 0))
 }

@@ -34,6 +34,6 @@ func (t *tx) TouchTokens(ctx context.Context, used map[string]int64) error {
 	return t.touch(ctx, "UPDATE bot_tokens SET last_used_at = ? WHERE id = ? AND (last_used_at IS NULL OR last_used_at < ?)", used)
 }
 
-func (t *tx) PurgeTokens(ctx context.Context, now int64) (int64, error) {
-	return t.c.execNow(ctx, "DELETE FROM bot_tokens WHERE expires_at <= ?", now)
+func (t *tx) PurgeTokens(ctx context.Context, now int64, limit int) (int64, error) {
+	return t.c.execNow(ctx, "DELETE FROM bot_tokens WHERE id IN (SELECT id FROM bot_tokens WHERE expires_at <= ? LIMIT ? + 0)", now, max(limit, 0))
 }

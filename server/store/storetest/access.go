@@ -241,13 +241,11 @@ var sessionTests = []test{
 	}},
 	{"purge", func(s *suite) {
 		org := s.org()
-		s.session(store.RoleOrgAdmin, &org, nil, 1, 100)
+		for range 3 {
+			s.session(store.RoleOrgAdmin, &org, nil, 1, 100)
+		}
 		kept := s.session(store.RoleOrgAdmin, &org, nil, 1, 101)
-		s.update("", func(tx store.Tx) error {
-			gone, err := tx.PurgeSessions(s.ctx, 100)
-			equal(s, "purged", len(gone), 1)
-			return err
-		})
+		s.inSteps(func(tx store.Tx, limit int) (int64, error) { return tx.PurgeSessions(s.ctx, 100, limit) })
 		must(s.SessionByHash(s.ctx, kept.Hash))(s)
 	}},
 }
@@ -279,16 +277,14 @@ var tokenTests = []test{
 		a := s.bot(org, "a")
 		s.update(org, func(tx store.Tx) error {
 			return errorsOf(tx.CreateToken(s.ctx, &store.Token{ID: "t1", BotID: a, TokenHash: "h1", Scopes: "[]", ExpiresAt: ptr(int64(50))}),
+				tx.CreateToken(s.ctx, &store.Token{ID: "t3", BotID: a, TokenHash: "h3", Scopes: "[]", ExpiresAt: ptr(int64(49))}),
+				tx.CreateToken(s.ctx, &store.Token{ID: "t4", BotID: a, TokenHash: "h4", Scopes: "[]", ExpiresAt: ptr(int64(48))}),
 				tx.CreateToken(s.ctx, &store.Token{ID: "t2", BotID: a, TokenHash: "h2", Scopes: "[]"}))
 		})
 		s.update("", func(tx store.Tx) error { return tx.TouchTokens(s.ctx, map[string]int64{"t1": 7, "t2": 8, "gone": 9}) })
 		s.update("", func(tx store.Tx) error { return tx.TouchTokens(s.ctx, map[string]int64{"t1": 6}) })
 		equal(s, "t1", *must(s.TokenByHash(s.ctx, "h1"))(s).LastUsedAt, 7)
-		s.update("", func(tx store.Tx) error {
-			n, err := tx.PurgeTokens(s.ctx, 50)
-			equal(s, "purged", n, 1)
-			return err
-		})
+		s.inSteps(func(tx store.Tx, limit int) (int64, error) { return tx.PurgeTokens(s.ctx, 50, limit) })
 		missing(s.TokenByHash(s.ctx, "h1"))(s)
 		must(s.TokenByHash(s.ctx, "h2"))(s)
 	}},

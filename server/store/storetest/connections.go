@@ -44,16 +44,12 @@ var wsTicketTests = []test{
 	}},
 	{"purge", func(s *suite) {
 		org := s.org()
-		for hash, expires := range map[string]int64{"a": 10, "b": 11} {
+		for hash, expires := range map[string]int64{"a": 10, "b": 11, "c": 9, "d": 1} {
 			s.update(org, func(tx store.Tx) error {
 				return tx.CreateWsTicket(s.ctx, &store.WsTicket{Hash: hash, OrgID: org, ExpiresAt: expires})
 			})
 		}
-		s.update("", func(tx store.Tx) error {
-			n, err := tx.PurgeWsTickets(s.ctx, 10)
-			equal(s, "purged", n, 1)
-			return err
-		})
+		s.inSteps(func(tx store.Tx, limit int) (int64, error) { return tx.PurgeWsTickets(s.ctx, 10, limit) })
 		missing(s.WsTicket(s.ctx, "a"))(s)
 		must(s.WsTicket(s.ctx, "b"))(s)
 	}},

@@ -260,3 +260,15 @@ var upkeepTests = []test{
 		equal(s, "ended", len(must(s.EndedOrgs(s.ctx, 10))(s)), 0)
 	}},
 }
+
+// inSteps removes three rows, two at a time.
+func (s *suite) inSteps(remove func(tx store.Tx, limit int) (int64, error)) {
+	s.Helper()
+	for _, want := range []int64{2, 1, 0} {
+		s.update("", func(tx store.Tx) error {
+			n, err := remove(tx, 2)
+			equal(s, "removed at once", n, want)
+			return err
+		})
+	}
+}
