@@ -1,6 +1,12 @@
 package conformance
 
-import "strconv"
+import (
+	"encoding/base64"
+	"strconv"
+	"strings"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
 
 func rateChecks() []Check {
 	return []Check{
@@ -16,6 +22,7 @@ func rateChecks() []Check {
 			t.Do("POST", thr(id, "/messages"), owner, J{"content": "three"}).limited(60)
 			t.Do("POST", thr(id, "/messages"), h.Ann, J{"content": "three"}).limited(60)
 		}},
+		{[]string{"B2B-ERR-004", "B2B-THR-083"}, "when to come back is said over REST, Connect and WebSocket", retryTold},
 		{[]string{"B2B-THR-081", "B2B-THR-082"}, "the limits hold under a race", func(t *T) {
 			h := newHall(t)
 			h.Settings(J{"messages_per_minute_per_bot": 5})
@@ -94,4 +101,58 @@ func threadLimit(t *T) {
 	h.Settings(J{"threads_per_hour_per_bot": 3})
 	h.thread(nil)
 	h.create(nil).limited(3600)
+}
+
+// retryTold asks in three ways for more than a limit allows. A server that does not
+// speak Connect answers its path as any other that it has not.
+func retryTold(t *T) {
+	s := newStage(t)
+	ann := t.open("ann", s.Ann)
+	const send = connect + "ChannelService/SendDirectMessage"
+	body := J{"to": "bob", "content": "x"}
+	speaks := t.Do("POST", send, s.Ann, body, Header("Connect-Protocol-Version", "1")).StatusCode() == 200
+	s.Settings(J{"messages_per_minute_per_bot": 1})
+	t.Do("POST", "/api/send", s.Ann, body) // uses it up if nothing has
+	t.Do("POST", "/api/send", s.Ann, body).limited(60)
+	told := ann.refuses("RATE_LIMITED", J{"type": "send_dm", "to": "bob", "content": "x"})
+	if wait := told.Num("retry_after"); wait < 1 || wait > 60 || wait != float64(int(wait)) {
+		ann.errorf("retry_after is %v", wait)
+	}
+	if !speaks {
+		return
+	}
+	r := t.Do("POST", send, s.Ann, body, Header("Connect-Protocol-Version", "1")).Status(429).Equal("code", "resource_exhausted")
+	header, err := strconv.Atoi(r.Header.Get("Retry-After"))
+	if err != nil || header < 1 || header > 60 {
+		r.errorf("Retry-After is %q, want 1 to 60 seconds", r.Header.Get("Retry-After"))
+	}
+	r.Equal("details.0.type", "b2b.v1.ErrorDetail")
+	if wait, ok := detailNumber(r.Str("details.0.value"), 3); !ok || int(wait) != header {
+		r.errorf("retry_after of the detail is %d, Retry-After %d", wait, header)
+	}
+	if retryable, _ := detailNumber(r.Str("details.0.value"), 4); retryable != 1 {
+		r.errorf("the detail does not call it retryable")
+	}
+}
+
+// detailNumber reads a number of a message of an error's details, by the number of its
+// field.
+func detailNumber(encoded string, field protowire.Number) (uint64, bool) {
+	b, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(encoded, "="))
+	for err == nil && len(b) > 0 {
+		number, kind, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			break
+		}
+		b = b[n:]
+		if number == field && kind == protowire.VarintType {
+			value, n := protowire.ConsumeVarint(b)
+			return value, n > 0
+		}
+		if n = protowire.ConsumeFieldValue(number, kind, b); n < 0 {
+			break
+		}
+		b = b[n:]
+	}
+	return 0, false
 }
