@@ -65,7 +65,9 @@ func (p *Pipeline) Do(ctx context.Context, info *Info, req proto.Message, malfor
 			info.Credentials.Fenced = false
 			continue
 		case errors.Is(err, ErrStale):
-			err = Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "Who may do what in this org changes too often just now").WithHint("Try again.")
+			busy := Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "Who may do what in this org changes too often just now").WithHint("Try again.")
+			busy.RetryAfter = 1
+			err = busy
 		}
 		return nil, p.tell(ctx, info, err)
 	}
