@@ -87,7 +87,7 @@ func (r *Response) says(fragment string) *Response {
 func channelOfTwo(t *T) {
 	h := newHall(t)
 	first := t.dm(h.Ann, h.Bob.ID, "ping")
-	first.Shape("", "channel_id:s message:o")
+	first.Shape("", "channel_id:s message:o ts:i").Equal("ts", first.Value("message.created_at"))
 	first.Shape("message", "id:s channel_id:s sender_id:s content:s content_type:s parts:a created_at:i !sender_name")
 	ch := first.Str("channel_id")
 	first.Equal("message.channel_id", ch).Equal("message.sender_id", h.Ann.ID).Equal("message.content", "ping").Equal("message.content_type", "text")
