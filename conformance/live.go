@@ -9,7 +9,7 @@ func socketChecks() []Check {
 
 // liveChecks lists the checks of events, positions, streams, catch-up and presence.
 func liveChecks() []Check {
-	return join(eventChecks(), eventThreadChecks(), eventBotChecks(), positionChecks(), streamChecks(), torrentChecks(), catchupChecks(), presenceChecks(), hookChecks(), exactCollabChecks())
+	return join(eventChecks(), eventThreadChecks(), eventBotChecks(), positionChecks(), streamChecks(), torrentChecks(), catchupChecks(), presenceChecks(), hookChecks(), exactCollabChecks(), clientChecks())
 }
 
 // fields splits at spaces; nothing gives an empty list.
