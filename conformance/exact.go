@@ -132,6 +132,7 @@ var exactShapes = map[string]string{
 	"bot of an event":             "id:s name:s ~join_status:s",
 
 	"detail of auth.login":                 "role:s ip:s ~user_agent:s",
+	"detail of auth.login_failed":          "type:=bot|org_admin code:s ip:s",
 	"detail of auth.logout":                "role:s ip:s",
 	"detail of auth.session_force_logout":  "target_role:s target_bot_id:s? revoked_by:s",
 	"detail of auth.ticket_created":        "reusable:b skip_approval:b expires_at:n created_by:s",

@@ -14,7 +14,7 @@ func exactAuditChecks() []Check {
 
 // auditTargets are the types of targets of the actions that the check makes happen.
 var auditTargets = map[string]string{
-	"auth.login": "session", "auth.logout": "session", "auth.session_force_logout": "session", "auth.ticket_created": "org_ticket", "auth.ticket_revoked": "org_ticket",
+	"auth.login": "session", "auth.login_failed": "org", "auth.logout": "session", "auth.session_force_logout": "session", "auth.ticket_created": "org_ticket", "auth.ticket_revoked": "org_ticket",
 	"auth.secret_rotated": "org", "bot.register": "bot", "bot.delete": "bot", "bot.tombstone_cleared": "bot", "bot.profile_update": "bot", "bot.rename": "bot",
 	"bot.role_change": "bot", "bot.join_status_changed": "bot", "bot.token_create": "token", "bot.token_revoke": "token", "file.upload": "file",
 	"settings.update": "org_settings", "message.send": "channel_message thread_message", "thread.create": "thread", "thread.status_changed": "thread",
@@ -62,6 +62,7 @@ func exactAudit(t *T) {
 
 // busyCore does everything of the core that is audited.
 func busyCore(t *T, h *hall) {
+	t.Do("POST", "/api/auth/login", nil, J{"type": "org_admin", "org_id": h.ID, "org_secret": "wrong"}, elsewhere()).Refused(401, "INVALID_CREDENTIALS")
 	human, owner := h.Login(), h.Ann.Login()
 	refs := t.Get("/api/org/sessions", human).OK()
 	ref, _ := refs.Find("items", "role", "bot_owner")["ref"].(string)
