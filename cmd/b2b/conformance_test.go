@@ -4,8 +4,6 @@ import (
 	"context"
 	"os"
 	"os/exec"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -52,8 +50,7 @@ func TestConformance(t *testing.T) {
 			for range backend.nodes {
 				nodes = append(nodes, serve(t, data, env...))
 			}
-			alone := !slices.ContainsFunc(env, func(s string) bool { return strings.HasPrefix(s, "B2B_REDIS_URL=") })
-			r := newRelay(t, alone, nodes...)
+			r := newRelay(t, nodes...)
 			ctx, cancel := context.WithTimeout(t.Context(), runTime)
 			defer cancel()
 			cmd := exec.CommandContext(ctx, build(t), "conformance", "--url", r.URL)

@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"index/suffixarray"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -28,9 +30,7 @@ type relay struct {
 	secret map[string]string // where each was seen first
 }
 
-// alone says that each node counts failed logins by itself, as without Redis: they all
-// go to the first.
-func newRelay(t *testing.T, alone bool, nodes ...*node) *relay {
+func newRelay(t *testing.T, nodes ...*node) *relay {
 	t.Helper()
 	r := &relay{t: t, nodes: nodes, secret: map[string]string{adminSecret: "the environment"}}
 	urls := make([]*url.URL, len(nodes))
@@ -41,14 +41,20 @@ func newRelay(t *testing.T, alone bool, nodes ...*node) *relay {
 		}
 		urls[i] = u
 	}
-	proxy := httptest.NewServer(&httputil.ReverseProxy{
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		var d net.Dialer
+		conn, err := d.DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return conn, conn.(*net.TCPConn).SetReadBuffer(relayBuffer)
+	}
+	proxy := httptest.NewUnstartedServer(&httputil.ReverseProxy{
+		Transport:     transport,
 		FlushInterval: -1, // streams are told at once
 		Rewrite: func(p *httputil.ProxyRequest) {
-			next := urls[r.turn.Add(1)%uint64(len(urls))]
-			if alone && p.In.URL.Path == "/api/auth/login" {
-				next = urls[0]
-			}
-			p.SetURL(next)
+			p.SetURL(urls[r.turn.Add(1)%uint64(len(urls))])
 			p.Out.Host = p.In.Host
 			// The suite stands for many addresses: what it says of them goes through.
 			p.Out.Header["X-Forwarded-For"] = p.In.Header["X-Forwarded-For"]
@@ -56,9 +62,26 @@ func newRelay(t *testing.T, alone bool, nodes ...*node) *relay {
 		},
 		ModifyResponse: r.answered,
 	})
+	proxy.Listener = narrow{proxy.Listener}
+	proxy.Start()
 	t.Cleanup(proxy.Close)
 	r.URL = proxy.URL
 	return r
+}
+
+// relayBuffer is how much a relay takes in ahead of who reads, in bytes and on each of
+// its sides. Left to itself the kernel may take in all that a slow reader is sent.
+const relayBuffer = 64 << 10
+
+// narrow is a listener whose connections have a relayBuffer.
+type narrow struct{ net.Listener }
+
+func (n narrow) Accept() (net.Conn, error) {
+	conn, err := n.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return conn, conn.(*net.TCPConn).SetWriteBuffer(relayBuffer)
 }
 
 // sent notes the content of messages.
