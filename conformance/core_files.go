@@ -106,6 +106,7 @@ func fileChecks() []Check {
 				"many texts":    append(manyTexts(101), good...).String(),
 				"a long header": form{"Content-Disposition: form-data; name=\"file\"; filename=\"a\"\r\nX-Long: " + strings.Repeat("x", 80<<10) + "\r\n\r\ntext"}.String(),
 				"cut off":       whole[:len(whole)-len(formEdge)-6],
+				"cut off after": whole[:len(whole)-4] + "\r\nContent-Dispo",
 				"nothing":       "",
 				"no form":       "hello",
 			} {

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -71,7 +72,8 @@ func newForm(r *http.Request, control *http.ResponseController) (*form, error) {
 		return nil, uploadError("The Content-Type header has no boundary that can be read")
 	}
 	body := &pacedBody{body: r.Body, control: control, pace: call.NewPace()}
-	head := &allowance{r: bufio.NewReaderSize(body, uploadBuffer)}
+	ending := &formBody{r: body, last: []byte("--" + params["boundary"] + "--")}
+	head := &allowance{r: bufio.NewReaderSize(ending, uploadBuffer)}
 	return &form{parts: multipart.NewReader(head, params["boundary"]), head: head}, nil
 }
 
@@ -209,6 +211,28 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 	_ = b.control.SetReadDeadline(b.pace.Deadline())
 	n, err := b.body.Read(p)
 	b.pace.Add(n)
+	return n, err
+}
+
+// formBody tells the end of a form from that of a body which was cut off: in the headers
+// of a part, multipart.Reader takes the one for the other.
+type formBody struct {
+	r    io.Reader
+	last []byte // the boundary that ends the form
+	tail []byte // what has come last
+}
+
+// endSpace is how many spaces may stand between the end of a form and that of the body.
+const endSpace = 64
+
+func (b *formBody) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	keep := len(b.last) + endSpace
+	b.tail = append(b.tail, p[max(0, n-keep):n]...)
+	b.tail = append(b.tail[:0], b.tail[max(0, len(b.tail)-keep):]...)
+	if err == io.EOF && !bytes.HasSuffix(bytes.TrimRight(b.tail, " \t"), b.last) {
+		err = io.ErrUnexpectedEOF
+	}
 	return n, err
 }
 

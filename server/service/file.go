@@ -53,13 +53,20 @@ func (s *fileService) UploadFile(ctx context.Context, next func() (*b2bv1.Upload
 	out, err := change(ctx, s.core, caller.OrgID, in.request(), func(tx store.Tx) (*b2bv1.UploadFileResponse, error) {
 		return s.record(ctx, tx, key, in)
 	})
-	if _, refused := call.AsError(err); refused && err != nil || err == nil && out.GetFile().GetId() != key.File {
+	if _, refused := call.AsError(err); refused && err != nil || noRoom(err) || err == nil && out.GetFile().GetId() != key.File {
 		// Refused, or done before. After any other error the row may be there.
 		if err := s.Files.Delete(context.WithoutCancel(ctx), key); err != nil {
 			s.Log.WarnContext(ctx, "bytes of a refused upload stay until they are swept", "file", key.File, "error", err)
 		}
 	}
 	return out, err
+}
+
+// noRoom tells whether a change was not made because the database is full. The bytes of
+// an upload that is tried again and again must not take the room that is left.
+func noRoom(err error) bool {
+	var outage *store.Outage
+	return errors.As(err, &outage) && outage.Full
 }
 
 // keep stores the bytes.

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"path/filepath"
@@ -57,5 +58,48 @@ func TestFileThatLostItsBytes(t *testing.T) {
 		} else if !errors.Is(err, call.NotFound("")) || sent != 0 {
 			t.Errorf("%s: %d messages, %v", id, sent, err)
 		}
+	}
+}
+
+// fullStore has no room for any change.
+type fullStore struct{ store.Store }
+
+func (fullStore) Update(context.Context, string, func(store.Tx) error) error {
+	return &store.Outage{Full: true, Err: errors.New("disk full")}
+}
+
+// An upload that the database has no room for leaves no bytes: a client that tries it
+// again and again would fill the disk of the files, too (B2B-FILE-010).
+func TestUploadWithoutRoomForItsRow(t *testing.T) {
+	st, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: filepath.Join(t.TempDir(), "b2b.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := st.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	err = st.Update(t.Context(), "", func(tx store.Tx) error {
+		return tx.CreateOrg(t.Context(), &store.Org{ID: "org-1", Name: "o", SecretHash: "h", Status: store.OrgActive})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	disk := openFiles(t)
+	s := &fileService{gate: newGate(), core: newCore(Deps{
+		Store: fullStore{st}, Files: disk, Log: slog.New(slog.DiscardHandler), Now: time.Now, Config: Config{MaxFileSizeMB: 1, FileUploadMBPerDay: 1},
+	})}
+	ctx := call.WithInfo(t.Context(), &call.Info{Caller: &call.Caller{Kind: call.Bot, OrgID: "org-1", BotID: "bot-1"}})
+	_, err = s.UploadFile(ctx, pieces(named("a", ""), data("text")))
+	if e, _ := call.AsError(err); err == nil || e.Code != b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE {
+		t.Errorf("without room: %v", err)
+	}
+	err = disk.Walk(t.Context(), func(org string, page []files.Stored) error {
+		t.Errorf("left: %s %v", org, page)
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
