@@ -109,7 +109,7 @@ func TestUploadsThatBreakOff(t *testing.T) {
 // end their files are whole (B2B-FILE-010).
 func TestSlowUploads(t *testing.T) {
 	const (
-		of, each   = 3, 15    // a bot may have 16 at once
+		of, each   = 3, 15 // a bot may have 16 at once
 		size, come = 2_000_000, 1_900_000
 		most       = 56 << 20 // bytes of memory: two thirds of what comes
 	)

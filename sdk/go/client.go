@@ -28,6 +28,8 @@ type Client struct {
 	Auth       b2bv1connect.AuthServiceClient
 	Bots       b2bv1connect.BotServiceClient
 	Channels   b2bv1connect.ChannelServiceClient
+	Events     b2bv1connect.EventServiceClient
+	Files      b2bv1connect.FileServiceClient // see UploadFile, DownloadFile
 	Org        b2bv1connect.OrgServiceClient
 	OrgThreads b2bv1connect.OrgThreadServiceClient
 	Platform   b2bv1connect.PlatformServiceClient
@@ -41,8 +43,9 @@ type Client struct {
 type Option func(*options)
 
 type options struct {
-	http  connect.HTTPClient
-	token string
+	http    connect.HTTPClient
+	token   string
+	connect []connect.ClientOption
 }
 
 // WithToken sends a bot's primary or scoped token with every call.
@@ -52,6 +55,12 @@ func WithToken(token string) Option { return func(o *options) { o.token = token 
 // jar keeps the session of Auth.Login.
 func WithHTTPClient(c connect.HTTPClient) Option { return func(o *options) { o.http = c } }
 
+// WithConnect changes how calls are made: connect.WithGRPC() on a client of HTTP/2, or
+// connect.WithProtoJSON(), for instance.
+func WithConnect(opts ...connect.ClientOption) Option {
+	return func(o *options) { o.connect = append(o.connect, opts...) }
+}
+
 // New makes a client of the server at a base URL, e.g. "http://localhost:4800".
 func New(baseURL string, opts ...Option) *Client {
 	o := options{http: http.DefaultClient}
@@ -59,31 +68,53 @@ func New(baseURL string, opts ...Option) *Client {
 		opt(&o)
 	}
 	url := strings.TrimSuffix(baseURL, "/")
-	with := connect.WithInterceptors(bearer(o.token))
+	with := append(o.connect, connect.WithInterceptors(bearer(o.token)))
 	return &Client{
-		Artifacts:  b2bv1connect.NewArtifactServiceClient(o.http, url, with),
-		Auth:       b2bv1connect.NewAuthServiceClient(o.http, url, with),
-		Bots:       b2bv1connect.NewBotServiceClient(o.http, url, with),
-		Channels:   b2bv1connect.NewChannelServiceClient(o.http, url, with),
-		Org:        b2bv1connect.NewOrgServiceClient(o.http, url, with),
-		OrgThreads: b2bv1connect.NewOrgThreadServiceClient(o.http, url, with),
-		Platform:   b2bv1connect.NewPlatformServiceClient(o.http, url, with),
-		Server:     b2bv1connect.NewServerServiceClient(o.http, url, with),
-		Threads:    b2bv1connect.NewThreadServiceClient(o.http, url, with),
-		Tokens:     b2bv1connect.NewTokenServiceClient(o.http, url, with),
-		Webhooks:   b2bv1connect.NewWebhookServiceClient(o.http, url, with),
+		Artifacts:  b2bv1connect.NewArtifactServiceClient(o.http, url, with...),
+		Auth:       b2bv1connect.NewAuthServiceClient(o.http, url, with...),
+		Bots:       b2bv1connect.NewBotServiceClient(o.http, url, with...),
+		Channels:   b2bv1connect.NewChannelServiceClient(o.http, url, with...),
+		Events:     b2bv1connect.NewEventServiceClient(o.http, url, with...),
+		Files:      b2bv1connect.NewFileServiceClient(o.http, url, with...),
+		Org:        b2bv1connect.NewOrgServiceClient(o.http, url, with...),
+		OrgThreads: b2bv1connect.NewOrgThreadServiceClient(o.http, url, with...),
+		Platform:   b2bv1connect.NewPlatformServiceClient(o.http, url, with...),
+		Server:     b2bv1connect.NewServerServiceClient(o.http, url, with...),
+		Threads:    b2bv1connect.NewThreadServiceClient(o.http, url, with...),
+		Tokens:     b2bv1connect.NewTokenServiceClient(o.http, url, with...),
+		Webhooks:   b2bv1connect.NewWebhookServiceClient(o.http, url, with...),
 	}
 }
 
-func bearer(token string) connect.UnaryInterceptorFunc {
-	return func(next connect.UnaryFunc) connect.UnaryFunc {
-		return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
-			if token != "" {
-				req.Header().Set("Authorization", "Bearer "+token)
-			}
-			return next(ctx, req)
-		}
+// bearer sends a token with every call and every stream; the empty one is none.
+type bearer string
+
+func (b bearer) set(h http.Header) {
+	if b != "" {
+		h.Set("Authorization", "Bearer "+string(b))
 	}
+}
+
+// WrapUnary implements connect.Interceptor.
+func (b bearer) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
+	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
+		b.set(req.Header())
+		return next(ctx, req)
+	}
+}
+
+// WrapStreamingClient implements connect.Interceptor.
+func (b bearer) WrapStreamingClient(next connect.StreamingClientFunc) connect.StreamingClientFunc {
+	return func(ctx context.Context, spec connect.Spec) connect.StreamingClientConn {
+		conn := next(ctx, spec)
+		b.set(conn.RequestHeader())
+		return conn
+	}
+}
+
+// WrapStreamingHandler implements connect.Interceptor; a client handles nothing.
+func (b bearer) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
+	return next
 }
 
 // DetailOf is what the server told about an error: its code, a hint, when to try

@@ -55,5 +55,5 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header()["Cache-Control"] = []string{"no-store"}
 	ctx := withInfo(r.Context(), h.edge.Info(r, "rpc"))
-	service.ServeHTTP(w, r.WithContext(withControl(ctx, http.NewResponseController(w))))
+	service.ServeHTTP(w, r.WithContext(withConnection(ctx, w, r)))
 }

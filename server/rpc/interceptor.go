@@ -64,11 +64,15 @@ func (i *interceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) co
 		if err != nil {
 			return err
 		}
-		out := &stream{StreamingHandlerConn: conn, deadlines: deadlinesOf(ctx), pace: call.NewPace()}
+		out := &stream{StreamingHandlerConn: conn, connection: connectionOf(ctx), pace: call.NewPace()}
 		info.Push = out.push
 		_, err = i.pipeline.Do(ctx, info, nil, nil, func(ctx context.Context) (proto.Message, error) {
 			defer out.lift()
-			return nil, asCall(next(ctx, out))
+			err := asCall(next(ctx, out))
+			if err != nil && conn.Spec().StreamType == connect.StreamTypeClient {
+				out.drain(out.pace)
+			}
+			return nil, err
 		})
 		if err != nil {
 			return toConnect(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 
@@ -19,7 +20,7 @@ import (
 // come more often than the time that one message has.
 type stream struct {
 	connect.StreamingHandlerConn
-	deadlines
+	connection
 	pace   *call.Pace  // of what a client streams
 	pushed call.Pushed // being sent
 }
@@ -73,28 +74,56 @@ func asCall(err error) error {
 	return call.Invalid("%s", wrong.Message())
 }
 
-// deadlines set those of a connection. Where they cannot be set there is none.
-type deadlines struct {
+// drained is how much more is read of an upload that was refused, in bytes: clients that
+// send all before they read meet the answer instead of a broken connection.
+const drained = 16 << 20
+
+// connection sets the deadlines of the one that a stream is on. Where they cannot be set
+// there is none.
+type connection struct {
 	read, write func(time.Time) error
+	body        io.Reader // nil: the client need not be heard out
 }
 
-// lift takes them off, for what comes next on the connection.
-func (d deadlines) lift() {
-	_ = d.read(time.Time{})
-	_ = d.write(time.Time{})
+// drain reads on in what a refused client still sends, a bounded amount.
+func (c connection) drain(pace *call.Pace) {
+	if c.body == nil {
+		return
+	}
+	for n := 0; n < drained; {
+		_ = c.read(pace.Deadline())
+		more, err := io.CopyN(io.Discard, c.body, 64<<10)
+		if err != nil {
+			return // the refusal stands, whatever comes of it
+		}
+		pace.Add(int(more))
+		n += int(more)
+	}
 }
 
-type controlKey struct{}
-
-// withControl carries what sets the deadlines to streams.
-func withControl(ctx context.Context, c *http.ResponseController) context.Context {
-	return context.WithValue(ctx, controlKey{}, deadlines{c.SetReadDeadline, c.SetWriteDeadline})
+// lift takes the deadlines off, for what comes next on the connection.
+func (c connection) lift() {
+	_ = c.read(time.Time{})
+	_ = c.write(time.Time{})
 }
 
-func deadlinesOf(ctx context.Context) deadlines {
-	if d, ok := ctx.Value(controlKey{}).(deadlines); ok {
-		return d
+type connectionKey struct{}
+
+// withConnection carries the connection of a request to streams. On HTTP/2 a client is
+// told when nobody listens to it any more.
+func withConnection(ctx context.Context, w http.ResponseWriter, r *http.Request) context.Context {
+	control := http.NewResponseController(w)
+	c := connection{read: control.SetReadDeadline, write: control.SetWriteDeadline}
+	if r.ProtoMajor == 1 && r.Header.Get("Expect") == "" {
+		c.body = r.Body
+	}
+	return context.WithValue(ctx, connectionKey{}, c)
+}
+
+func connectionOf(ctx context.Context) connection {
+	if c, ok := ctx.Value(connectionKey{}).(connection); ok {
+		return c
 	}
 	none := func(time.Time) error { return nil }
-	return deadlines{none, none}
+	return connection{read: none, write: none}
 }
