@@ -60,6 +60,7 @@ func botChecks() []Check {
 				t.has(t.Get("/api/bots/worker/webhook/health", c).Status(200),
 					J{"healthy": true, "last_success": nil, "last_failure": nil, "consecutive_failures": 0, "degraded": false})
 				t.Get("/api/bots/nobody/webhook/health", c).Refused(404, "NOT_FOUND")
+				t.Get("/api/bots/"+bot.ID+"/webhook/health", c).Refused(404, "NOT_FOUND")
 			}
 			t.Get("/api/bots/hidden/webhook/health", bot).Refused(404, "NOT_FOUND")
 			t.Get("/api/bots/hidden/webhook/health", o.Admin).Status(200)

@@ -144,6 +144,8 @@ func joinStatusChecks() []Check {
 			}
 			direct := o.PendingBot("direct")
 			status(t, o.Admin, direct.ID, J{"status": "active"}).OK().Equal("previous_status", "pending")
+			status(t, o.Admin, o.Admin.ID, J{"status": "rejected"}).OK().Equal("join_status_changed_by", "bot:"+o.Admin.ID)
+			t.Get("/api/me", o.Admin).Refused(403, "BOT_NOT_ACTIVE")
 		}},
 		{[]string{"B2B-BOT-021"}, "a status, its reason and its bot are checked in this order", func(t *T) {
 			o := t.Org()

@@ -92,7 +92,7 @@ func registerChecks() []Check {
 		{[]string{"B2B-REG-007"}, "webhooks cannot point inside", func(t *T) {
 			o := t.Org()
 			for _, hook := range []string{
-				"nonsense", "ftp://8.8.8.8/x", "javascript:alert(1)", "https://", "https://127.9.9.9/x", "https://127.1.2.3:8443/", "https://10.1.2.3/", "https://172.16.0.1/",
+				"nonsense", "ftp://8.8.8.8/x", "http://8.8.8.8/x", "//8.8.8.8/x", "javascript:alert(1)", "https://", "https://127.9.9.9/x", "https://127.1.2.3:8443/", "https://10.1.2.3/", "https://172.16.0.1/",
 				"https://172.31.255.1/", "https://192.168.1.1/", "https://169.254.169.254/latest", "https://0.0.0.0/", "https://[::1]/", "https://[fc00::1]/",
 				"https://[fd12::1]/", "https://[fe80::1]/", "https://[::ffff:127.9.9.9]/", "https://[::ffff:10.0.0.1]/",
 			} {

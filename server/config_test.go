@@ -6,6 +6,7 @@ import (
 	"testing"
 )
 
+// B2B-ENV-001: the environment of an HXA-Connect server works, and our names win.
 func TestConfigFromEnv(t *testing.T) {
 	env := func(pairs ...string) func(string) string {
 		return func(name string) string {
@@ -56,6 +57,14 @@ func TestConfigFromEnv(t *testing.T) {
 		{"dev is a literal", env("DEV_MODE", "1"), func(c Config) bool { return !c.DevMode && c.Validate() != nil }},
 		{"level", env("B2B_LOG_LEVEL", "warn"), func(c Config) bool { return c.LogLevel == slog.LevelWarn }},
 		{"base path", env("BASE_PATH", "/hub/"), func(c Config) bool { return c.BasePath == "/hub" }},
+		{"old base path", env("NEXT_PUBLIC_BASE_PATH", "/hub"), func(c Config) bool { return c.BasePath == "/hub" }},
+		{"first base path decides", env("NEXT_PUBLIC_BASE_PATH", "/a", "BASE_PATH", "/b"), func(c Config) bool { return c.BasePath == "/b" }},
+		{"domain", env("DOMAIN", "b2b.example"), func(c Config) bool { return c.Domain == "b2b.example" }},
+		{"where", env("HXA_CONNECT_HOST", "::1", "HXA_CONNECT_DATA_DIR", "/d"), func(c Config) bool { return c.Addr() == "[::1]:4800" && c.StorePath() == "/d/b2b.db" }},
+		{"sizes", env("HXA_CONNECT_MAX_MSG_LEN", "7", "HXA_CONNECT_MAX_FILE_SIZE_MB", "8", "HXA_CONNECT_FILE_UPLOAD_MB_PER_DAY", "9"), func(c Config) bool {
+			return c.MaxMessage == 7 && c.MaxFileSizeMB == 8 && c.FileUploadMBPerDay == 9
+		}},
+		{"old level", env("HXA_CONNECT_LOG_LEVEL", "error", "DEV_MODE", "true"), func(c Config) bool { return c.LogLevel == slog.LevelError }},
 		{"no proxy", env("B2B_TRUST_PROXY", "0"), func(c Config) bool { return c.TrustedProxies == 0 }},
 	} {
 		if c := ConfigFromEnv(test.env); !test.ok(c) {

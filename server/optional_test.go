@@ -24,6 +24,21 @@ func TestOldPaths(t *testing.T) {
 	}
 }
 
+// B2B-SRV-009: the guide names the server as the caller does.
+func TestGuideNamesTheServer(t *testing.T) {
+	n := newNode(t)
+	for _, c := range []struct{ header, value, want string }{
+		{"Accept", "*/*", "http://b2b.test"},
+		{"X-Forwarded-Host", "name.example", "http://name.example"},
+		{"X-Forwarded-Proto", "https", "https://b2b.test"},
+		{"X-Forwarded-Proto", "javascript", "http://b2b.test"},
+	} {
+		if a := n.send(nobody, "GET", "/skill.md", nil, c.header, c.value); a.status != 200 || !strings.Contains(a.body, c.want+"/api/auth/register") {
+			t.Errorf("with %s: %s the guide does not name %s", c.header, c.value, c.want)
+		}
+	}
+}
+
 // B2B-REG-014: the old path of registration is the same route.
 func TestOldRegistration(t *testing.T) {
 	n := newNode(t)

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"net/http"
 	"os"
 	"os/exec"
+	"reflect"
 	"strings"
 	"testing"
 )
 
+// B2B-ENV-002: no server stands open by mistake.
 func TestServeNeedsAnAdminSecret(t *testing.T) {
 	cmd := exec.Command(build(t), "serve", "--port", "0", "--data", t.TempDir())
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
@@ -20,6 +23,10 @@ func TestServeStopsGracefully(t *testing.T) {
 	data := t.TempDir()
 	n := serve(t, data)
 	org, bots := n.team("keeper")
+	person := &client{t: t, url: n.URL}
+	_, _, header := person.try("POST", "/api/auth/login", map[string]any{"type": "org_admin", "org_id": org["id"], "org_secret": org["org_secret"]})
+	person.cookie, _, _ = strings.Cut(header.Get("Set-Cookie"), ";")
+	before := person.must("GET", "/api/org/sessions", nil)
 	if err := n.stop(); err != nil {
 		t.Fatalf("stop: %v\n%s", err, n.logs)
 	}
@@ -33,13 +40,23 @@ func TestServeStopsGracefully(t *testing.T) {
 	if me["name"] != "keeper" {
 		t.Errorf("after a restart: %v", me)
 	}
+	person.url = again.URL // B2B-AUTH-052: sessions and refs outlive a restart
+	if after := person.must("GET", "/api/org/sessions", nil); !reflect.DeepEqual(after, before) || len(after["items"].([]any)) != 1 {
+		t.Errorf("sessions before a restart %v, after it %v", before, after)
+	}
 }
 
 func TestServeInDevelopmentNeedsNoSecret(t *testing.T) {
 	n := serve(t, t.TempDir(), "B2B_ADMIN_SECRET=", "B2B_DEV_MODE=true")
 	anybody := &client{t: t, url: n.URL}
-	if org := anybody.must("POST", "/api/orgs", map[string]any{"name": "dev"}); org["org_secret"] == nil {
+	org := anybody.must("POST", "/api/orgs", map[string]any{"name": "dev"})
+	if org["org_secret"] == nil {
 		t.Errorf("org: %v", org)
+	}
+	_, _, header := anybody.try("POST", "/api/auth/login", map[string]any{"type": "org_admin", "org_id": org["id"], "org_secret": org["org_secret"]})
+	cookie, err := http.ParseSetCookie(header.Get("Set-Cookie"))
+	if err != nil || cookie.Secure || !cookie.HttpOnly || cookie.SameSite != http.SameSiteStrictMode || header.Get("Access-Control-Allow-Origin") != "*" {
+		t.Errorf("a login in development: %v %v", err, header)
 	}
 }
 

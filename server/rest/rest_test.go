@@ -212,6 +212,7 @@ func TestBuffersAreNotShared(t *testing.T) {
 	}
 }
 
+// B2B-HTTP-019, 020: what proxies say of the caller, and a path prefix.
 func TestCallInfo(t *testing.T) {
 	var got *call.Info
 	h := server(t, func(c *rest.Config) { c.Edge = call.Edge{BasePath: "/hub", TrustedProxies: 1} }, map[string]service{

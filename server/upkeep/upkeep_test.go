@@ -109,15 +109,18 @@ func TestOldMessagesAndArtifactsGo(t *testing.T) {
 			}
 		}
 		foreign := w.dm(x, "bob", "foreign").ChannelId
+		replied := map[string]string{} // by thread: the message that another one replies to
 		open, done := w.thread(a, "open", "bob").Id, w.thread(a, "done", "bob").Id
 		for _, id := range []string{open, done} {
-			w.post(a, id, "old")
+			replied[id] = w.post(a, id, "old")
 			w.artifact(a, id, "plan", false)
 			w.artifact(a, id, "gone", false)
 		}
 		w.sleep(3 * day)
 		w.dm(a, "bob", "new")
-		w.post(a, done, "new")
+		for id, parent := range replied {
+			must(w.ThreadService.SendThreadMessage(a, &b2bv1.SendThreadMessageRequest{ThreadId: id, Content: new("new"), ReplyTo: &parent}))
+		}
 		w.artifact(a, done, "plan", true)
 		w.status(a, done, b2bv1.ThreadStatus_THREAD_STATUS_RESOLVED)
 		w.settings("o", func(r *b2bv1.UpdateOrgSettingsRequest) {
@@ -133,8 +136,14 @@ func TestOldMessagesAndArtifactsGo(t *testing.T) {
 			w.Errorf("direct messages left: %d", len(direct))
 		}
 		w.want("another org's", len(must(w.ChannelHistory(w.ctx, foreign, "", 10))), 1)
-		w.want("in the open thread", len(must(w.ThreadHistory(w.ctx, open, "", 10))), 1)
+		w.want("in the open thread", len(must(w.ThreadHistory(w.ctx, open, "", 10))), 2)
 		w.want("in the resolved thread", len(must(w.ThreadHistory(w.ctx, done, "", 10))), 1)
+		for id, parent := range map[string]string{open: replied[open], done: ""} { // a reply outlives what it replies to
+			r := must(w.ThreadHistory(w.ctx, id, "", 1))[0]
+			if (r.ReplyTo != nil) != (parent != "") || (r.ReplyToID != nil) != (parent != "") {
+				w.Errorf("the reply in %s: %+v", id, r)
+			}
+		}
 		w.want("keys of the open thread", len(must(w.Artifacts(w.ctx, open, 10))), 2)
 		left := must(w.ArtifactVersions(w.ctx, done, "plan", 0, 10))
 		if len(left) != 1 || left[0].Version != 2 {

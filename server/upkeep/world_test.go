@@ -147,9 +147,9 @@ func (w *world) thread(by context.Context, topic string, participants ...string)
 	})).Thread
 }
 
-func (w *world) post(by context.Context, thread, content string) {
+func (w *world) post(by context.Context, thread, content string) (id string) {
 	w.Helper()
-	must(w.ThreadService.SendThreadMessage(by, &b2bv1.SendThreadMessageRequest{ThreadId: thread, Content: &content}))
+	return must(w.ThreadService.SendThreadMessage(by, &b2bv1.SendThreadMessageRequest{ThreadId: thread, Content: &content})).Message.Id
 }
 
 func (w *world) get(by context.Context, thread string) *b2bv1.Thread {
