@@ -122,15 +122,14 @@ func TestSlowUploads(t *testing.T) {
 		bot  *client
 		conn net.Conn
 		rest []byte
-		data []byte
 	}
 	var crawling []slow
+	b := someBytes(size)
+	kind, body := form(t, "slow", b, "")
 	for _, bot := range bots {
 		for range each {
-			b := someBytes(size)
-			kind, body := form(t, "slow", b, "")
 			conn := bot.begin(len(body), kind, body[:come])
-			crawling = append(crawling, slow{bot, conn, body[come:], b})
+			crawling = append(crawling, slow{bot, conn, body[come:]})
 		}
 	}
 	trickle := func() {
@@ -142,8 +141,8 @@ func TestSlowUploads(t *testing.T) {
 			s.rest = s.rest[1:]
 		}
 	}
-	trickle()
 	eventually(t, "all slow uploads are under way", func() bool {
+		trickle() // else the server would give them up
 		_, staged := filesIn(t, data)
 		return len(staged) == of*each
 	})
@@ -177,7 +176,7 @@ func TestSlowUploads(t *testing.T) {
 				t.Errorf("a slow upload: %s, %v", res.Status, err)
 				return
 			}
-			s.bot.has(file.URL, s.data)
+			s.bot.has(file.URL, b)
 		})
 	}
 	wg.Wait()

@@ -2,12 +2,12 @@ package main
 
 import (
 	"bytes"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
 	"io/fs"
-	"math/rand/v2"
 	"mime/multipart"
 	"net"
 	"net/http"
@@ -24,9 +24,7 @@ const uploadPath = "/api/files/upload"
 // someBytes are bytes that are no known type of file, always others.
 func someBytes(n int) []byte {
 	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(rand.IntN(256))
-	}
+	_, _ = rand.Read(b) // it never fails
 	copy(b, "bytes: ")
 	return b
 }
