@@ -172,3 +172,35 @@ func TestStreamsCarryTheToken(t *testing.T) {
 		t.Errorf("without a token: %v", err)
 	}
 }
+
+// TestBombInAMessage sends messages that are small until they are decompressed. They are
+// refused, and hold no memory (B2B-FILE-027).
+func TestBombInAMessage(t *testing.T) {
+	n := serve(t, t.TempDir())
+	_, bots := n.team("worker")
+	h2 := &http.Transport{Protocols: new(http.Protocols)}
+	h2.Protocols.SetUnencryptedHTTP2(true)
+	t.Cleanup(h2.CloseIdleConnections)
+	zeros := make([]byte, 128<<20)
+	before := n.rss()
+	for name, opts := range map[string][]b2b.Option{
+		"Connect": {b2b.WithConnect(connect.WithSendGzip())},
+		"gRPC":    {b2b.WithConnect(connect.WithSendGzip(), connect.WithGRPC()), b2b.WithHTTPClient(&http.Client{Transport: h2})},
+	} {
+		out, err := b2b.New(n.URL, append(opts, b2b.WithToken(bots["worker"].token))...).Files.UploadFile(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range []*b2bv1.UploadFileRequest{{Name: proto.String("a")}, {Data: zeros}} {
+			if err := out.Send(m); err != nil && !errors.Is(err, io.EOF) {
+				t.Fatal(err)
+			}
+		}
+		if _, err := out.CloseAndReceive(); b2b.CodeOf(err) != b2bv1.ErrorCode_ERROR_CODE_PAYLOAD_TOO_LARGE {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if grown := n.rss() - before; grown > len(zeros)/2 {
+		t.Errorf("a message of %d MiB holds %d MiB", len(zeros)>>20, grown>>20)
+	}
+}
