@@ -5,6 +5,30 @@ func eventThreadChecks() []Check {
 		{[]string{"B2B-EVT-001", "B2B-EVT-002", "B2B-EVT-004", "B2B-EVT-010"}, "what happens in a thread is told to its participants and who watches", threadEvents},
 		{[]string{"B2B-EVT-001", "B2B-EVT-002", "B2B-EVT-004", "B2B-EVT-006"}, "who comes and goes is told to all, and nothing before or after", participantEvents},
 		{[]string{"B2B-EVT-001", "B2B-EVT-002", "B2B-EVT-004"}, "requests to join are told to the thread, their answers to who asked", joinEvents},
+		{[]string{"B2B-EVT-011"}, "changes names what was written, in its order", func(t *T) {
+			s := newStage(t)
+			ann := s.sit("ann", s.Ann)
+			id := s.thread(nil)
+			changes := func(by func(fields J), fields J, want ...string) {
+				by(fields)
+				fr := ann.next("thread_updated")
+				ann.look(fr).Equal("changes", append([]string{}, want...))
+			}
+			bot := func(fields J) { t.patch(s.Ann, id, fields) }
+			org := func(fields J) { t.Do("PATCH", othr(id), s.Human(), fields).OK() }
+			all := J{"join_policy": "approval", "visibility": "members", "permission_policy": J{"write": []string{"*"}}, "topic": "new", "context": "c", "status": "resolved"}
+			changes(bot, all, "status", "resolved_at", "context", "topic", "permission_policy", "visibility", "join_policy")
+			changes(bot, J{"status": "active", "visibility": "members", "topic": "new"}, "status", "topic")
+			changes(bot, J{"status": "closed", "close_reason": "error"}, "status", "close_reason")
+			changes(bot, J{"status": "active"}, "status")
+			changes(bot, J{"visibility": "members"})
+			changes(bot, J{"visibility": "private"}, "visibility", "join_policy")
+			changes(org, J{"visibility": "public", "join_policy": "open", "permission_policy": nil, "status": "blocked"}, "permission_policy", "visibility", "join_policy")
+			org(J{"status": "active"}) // told as thread_status_changed alone
+			changes(bot, J{"context": nil}, "context")
+			ack := ann.do(J{"type": "thread_update", "thread_id": id, "topic": "x", "status": "reviewing"})
+			ack.acked(J{"changes": []string{"status", "topic"}})
+		}},
 	}
 }
 
