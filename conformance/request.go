@@ -117,8 +117,11 @@ func (tg *target) send(ctx context.Context, method, path string, c Caller, body 
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	var payload []byte
+	var paused io.Reader
 	switch b := body.(type) {
 	case nil:
+	case Paused:
+		payload, paused = []byte(b.Head+b.Tail), b.reader()
 	case Raw:
 		payload = []byte(b)
 	default:
@@ -130,6 +133,9 @@ func (tg *target) send(ctx context.Context, method, path string, c Caller, body 
 	req, err := http.NewRequestWithContext(ctx, method, tg.url, bytes.NewReader(payload))
 	if err != nil {
 		return nil, fmt.Errorf("making %s %s: %w", method, path, err)
+	}
+	if paused != nil {
+		req.Body, req.GetBody = io.NopCloser(paused), nil
 	}
 	req.URL.Opaque = tg.base.EscapedPath() + path
 	if body != nil {

@@ -65,9 +65,7 @@ func (p *Pipeline) Do(ctx context.Context, info *Info, req proto.Message, malfor
 			info.Credentials.Fenced = false
 			continue
 		case errors.Is(err, ErrStale):
-			busy := Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "Who may do what in this org changes too often just now").WithHint("Try again.")
-			busy.RetryAfter = 1
-			err = busy
+			err = errChangesTooOften()
 		}
 		return nil, p.tell(ctx, info, err)
 	}
@@ -126,6 +124,12 @@ func (p *Pipeline) authenticate(ctx context.Context, info *Info) (*Caller, error
 		return nil, errCrossSite()
 	}
 	return caller, nil
+}
+
+func errChangesTooOften() error {
+	busy := Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "Who may do what in this org changes too often just now").WithHint("Try again.")
+	busy.RetryAfter = 1
+	return busy
 }
 
 func errCrossSite() error {

@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"errors"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -70,18 +71,40 @@ type Content struct {
 // credential may have ended or may lead to less than before. It is the caller's own
 // error that says why not.
 func (i *Info) Recheck(ctx context.Context) error {
+	_, err := i.recheck(ctx)
+	return err
+}
+
+func (i *Info) recheck(ctx context.Context) (*Caller, error) {
 	p := i.pipeline
 	if p == nil {
-		return nil
+		return i.Caller, nil
 	}
 	caller, err := p.auth.Authenticate(ctx, i.held())
 	if err != nil {
-		return p.tell(ctx, i, err)
+		return nil, p.tell(ctx, i, err)
 	}
 	if caller.Kind != i.Caller.Kind || caller.OrgID != i.Caller.OrgID || caller.BotID != i.Caller.BotID {
-		return Errorf(b2bv1.ErrorCode_ERROR_CODE_AUTH_REQUIRED, "The credential of this call has become another's")
+		return nil, Errorf(b2bv1.ErrorCode_ERROR_CODE_AUTH_REQUIRED, "The credential of this call has become another's")
 	}
-	return CheckAccess(i.Operation.Access, caller)
+	return caller, CheckAccess(i.Operation.Access, caller)
+}
+
+// Conclude makes the change that a call ends with which cannot be done again as a whole,
+// as its stream was read: the caller is looked up anew before, and once more when
+// ErrStale says that who may do what has changed again.
+func (i *Info) Conclude(ctx context.Context, change func() error) error {
+	for range maxTries {
+		caller, err := i.recheck(ctx)
+		if err != nil {
+			return err
+		}
+		i.Caller = caller
+		if err := change(); !errors.Is(err, ErrStale) {
+			return err
+		}
+	}
+	return errChangesTooOften()
 }
 
 // ToldByLog reports refusals whose reason is an event of the org's log, told to who is

@@ -46,12 +46,12 @@ func (s *fileService) UploadFile(ctx context.Context, next func() (*b2bv1.Upload
 	if err := s.keep(ctx, key, in); err != nil {
 		return nil, err
 	}
-	// The bytes may have been under way for long.
-	if err := call.From(ctx).Recheck(ctx); err != nil {
-		return nil, errors.Join(err, s.Files.Delete(ctx, key))
-	}
-	out, err := change(ctx, s.core, caller.OrgID, in.request(), func(tx store.Tx) (*b2bv1.UploadFileResponse, error) {
-		return s.record(ctx, tx, key, in)
+	var out *b2bv1.UploadFileResponse
+	err = call.From(ctx).Conclude(ctx, func() (err error) {
+		out, err = change(ctx, s.core, caller.OrgID, in.request(), func(tx store.Tx) (*b2bv1.UploadFileResponse, error) {
+			return s.record(ctx, tx, key, in)
+		})
+		return err
 	})
 	if _, refused := call.AsError(err); refused && err != nil || noRoom(err) || err == nil && out.GetFile().GetId() != key.File {
 		// Refused, or done before. After any other error the row may be there.

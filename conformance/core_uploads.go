@@ -1,0 +1,84 @@
+package conformance
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Paused is a request body that stops in its middle, as an [http.Request] has it on a slow network: Reached is closed when all of
+// Head is on its way, Tail follows when Go is closed.
+type Paused struct {
+	Head, Tail  string
+	Reached, Go chan struct{}
+}
+
+// reader reads the body.
+func (p Paused) reader() io.Reader {
+	return io.MultiReader(strings.NewReader(p.Head), &gateway{p}, strings.NewReader(p.Tail))
+}
+
+// gateway is where a Paused stops.
+type gateway struct{ Paused }
+
+func (g *gateway) Read([]byte) (int, error) {
+	close(g.Reached)
+	<-g.Go
+	return 0, io.EOF
+}
+
+// whileUnderWay uploads a file that is half sent while meanwhile runs.
+func whileUnderWay(t *T, c Caller, meanwhile func()) *Response {
+	whole := form{}.file("file", "a.txt", "text/plain", strings.Repeat("text ", 40_000)).String()
+	half := len(whole) / 2
+	p := Paused{whole[:half], whole[half:], make(chan struct{}), make(chan struct{})}
+	var r *Response
+	t.Concurrently(2, func(i int) {
+		if i == 0 {
+			r = t.Do("POST", "/api/files/upload", c, p, Header("Content-Type", "multipart/form-data; boundary="+formEdge))
+			return
+		}
+		defer close(p.Go)
+		select {
+		case <-p.Reached:
+			meanwhile()
+		case <-t.ctx.Done(): // the request failed before
+		}
+	})
+	return r
+}
+
+// uploadChecks covers uploads that take their time.
+func uploadChecks() []Check {
+	return []Check{
+		{[]string{"B2B-FILE-011"}, "an upload outlasts changes that are not about it, and nothing else", func(t *T) {
+			o := t.Org()
+			bot, other := o.Bot("worker"), o.Bot("other")
+			size := 0
+			for name, change := range map[string]func(){
+				"nothing":        func() {},
+				"another's role": func() { other.Promote(); other.Demote() },
+				"a further bot":  func() { o.Bot("further"); o.Bot("another") },
+				"a token":        func() { bot.Scoped("read") },
+			} {
+				r := whileUnderWay(t, bot, change)
+				if r.StatusCode() != 200 {
+					t.Errorf("%s changed during an upload: %s", name, r)
+					continue
+				}
+				size = int(r.Num("size"))
+				t.Get(fmt.Sprintf("/api/files/%s", r.Str("id")), bot).Status(200)
+			}
+			if size != 200_000 {
+				t.Errorf("a file has %d bytes, want 200000", size)
+			}
+			scoped := t.Do("POST", "/api/me/tokens", bot, J{"scopes": []string{"message"}}).OK()
+			whileUnderWay(t, Token(scoped.Str("token")), func() {
+				t.Do("DELETE", "/api/me/tokens/"+scoped.Str("id"), bot, nil).Status(200)
+			}).Refused(401, "INVALID_TOKEN")
+			whileUnderWay(t, bot, func() { bot.SetStatus("rejected") }).Refused(403, "BOT_NOT_ACTIVE")
+			bot.SetStatus("active")
+			whileUnderWay(t, bot, func() {}).OK()
+		}},
+	}
+}
