@@ -38,6 +38,15 @@ func sessionRuleChecks() []Check {
 				t.Do("POST", "/api/auth/login", nil, J{"type": "bot", "token": bot.Token}, opts...).Status(200)
 			}
 			change(human, Header("Origin", "https://"+t.target.base.Hostname()+".evil.example")).Refused(403, "CSRF_ERROR")
+			host := t.target.base.Hostname()
+			if strings.Contains(host, ":") {
+				host = "[" + host + "]"
+			}
+			sibling := Header("Origin", "http://"+host+":1")
+			change(human, sibling).Status(200) // an old browser, which says no more
+			change(human, sibling, Header("Sec-Fetch-Site", "same-site")).Refused(403, "CSRF_ERROR")
+			change(human, Header("Origin", "null"), Header("Sec-Fetch-Site", "same-origin")).Status(200) // a page that hides its address
+			change(human, Header("Origin", "garbage")).Refused(403, "CSRF_ERROR")
 			change(human, Header("Origin", "")).Status(200)
 			change(human, Header("Origin", t.target.origin())).Status(200)
 			change(human, Header("Origin", t.target.origin()), Header("Sec-Fetch-Site", "same-origin")).Status(200)
