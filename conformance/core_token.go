@@ -98,6 +98,24 @@ func tokenChecks() []Check {
 			typo[10] ^= 1
 			t.Get("/api/me", Token(typo)).Refused(401, "INVALID_TOKEN")
 		}},
+		{[]string{"B2B-AUTH-053"}, "what a server makes up has its form", func(t *T) {
+			o := t.Org()
+			owner := o.Admin.Login()
+			code := t.Do("POST", "/api/platform/invite-codes", t.Super(), J{"max_uses": 1}).Status(201)
+			t.Do("DELETE", "/api/platform/invite-codes/"+code.Str("id"), t.Super(), nil).Status(204)
+			for what, c := range map[string]struct {
+				made, prefix string
+				hex          int
+			}{
+				"primary token": {string(o.Admin.Token), "bot_", 48}, "scoped token": {string(o.Admin.Scoped("read")), "scoped_", 48}, "org secret": {o.Secret, "", 48},
+				"org ticket": {o.Ticket(J{}), "tkt_", 16}, "invite code": {code.Str("code"), "hxa_", 16}, "session": {owner.Cookie, "", 64},
+				"ref": {t.Get("/api/org/sessions", owner).OK().Str("items.0.ref"), "", 16}, "ticket of a WebSocket": {t.wsTicket(o.Admin), "", 48},
+			} {
+				if text, ok := strings.CutPrefix(c.made, c.prefix); !ok || len(text) != c.hex || strings.Trim(text, "0123456789abcdef") != "" {
+					t.Errorf("the %s is not %q and %d lower-case hex", what, c.prefix, c.hex)
+				}
+			}
+		}},
 		{[]string{"B2B-TOK-005"}, "whoever holds full manages tokens", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("worker")

@@ -64,7 +64,7 @@ func TestClosedByOthers(t *testing.T) {
 	admin.closed(4101, "Organization destroyed")
 }
 
-// What ends by itself is found out by looking again.
+// B2B-WS-030: what ends by itself is found out by looking again.
 func TestClosedByTime(t *testing.T) {
 	// Long enough that a busy machine answers a ping in time.
 	w := newWorld(t, func(c *ws.Config) { c.Heartbeat = 1500 * time.Millisecond })
