@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 )
 
 // elsewhere lets a request come from an address that nobody had before, as far as the server believes a proxy before it: failed
@@ -51,6 +52,33 @@ func throttleChecks() []Check {
 			}
 			login(J{"type": "super_admin", "admin_secret": t.AdminSecret()}, there).locked(30 * 60)
 			login(human, there).Status(200)
+		}},
+		{[]string{"B2B-AUTH-048"}, "a flood of guesses is told five times that it is wrong", func(t *T) {
+			o := t.Org()
+			if !o.believed() {
+				return // it would lock this suite out
+			}
+			here := elsewhere()
+			guess := func(body J, told *atomic.Int32) {
+				switch r := t.Do("POST", "/api/auth/login", nil, body, here); r.StatusCode() {
+				case 401:
+					told.Add(1)
+				default:
+					r.locked(15 * 60)
+				}
+			}
+			var secrets, tokens atomic.Int32
+			t.Concurrently(16, func(i int) {
+				for n := range 4 {
+					guess(J{"type": "org_admin", "org_id": o.ID, "org_secret": fmt.Sprintf("%d of %d", n, i)}, &secrets)
+					guess(J{"type": "bot", "token": "bot_" + strings.Repeat("1", 48)}, &tokens)
+				}
+			})
+			if secrets.Load() != 5 || tokens.Load() != 5 {
+				t.Errorf("of 64 guesses at once %d of the secret and %d of a token were told 401, want 5", secrets.Load(), tokens.Load())
+			}
+			t.Do("POST", "/api/auth/login", nil, J{"type": "org_admin", "org_id": o.ID, "org_secret": o.Secret}, here).locked(15 * 60)
+			t.Do("POST", "/api/auth/login", nil, J{"type": "org_admin", "org_id": o.ID, "org_secret": o.Secret}, elsewhere()).Status(200)
 		}},
 		{[]string{"B2B-AUTH-049"}, "an address is locked after twenty failures of any kind", func(t *T) {
 			o := t.Org()
