@@ -63,8 +63,8 @@ func (c *client) must(method, path string, body any) map[string]any {
 	return answer
 }
 
-// team makes an org with a bot for each name and limits that do not limit.
-func (n *node) team(names ...string) (org map[string]any, bots map[string]*client) {
+// operator logs in as the super admin.
+func (n *node) operator() *client {
 	n.t.Helper()
 	operator := &client{t: n.t, url: n.URL}
 	status, _, header := operator.try("POST", "/api/auth/login", map[string]any{"type": "super_admin", "admin_secret": adminSecret})
@@ -76,6 +76,13 @@ func (n *node) team(names ...string) (org map[string]any, bots map[string]*clien
 		n.t.Fatal(err)
 	}
 	operator.cookie = cookie.Name + "=" + cookie.Value
+	return operator
+}
+
+// team makes an org with a bot for each name and limits that do not limit.
+func (n *node) team(names ...string) (org map[string]any, bots map[string]*client) {
+	n.t.Helper()
+	operator := n.operator()
 	org = operator.must("POST", "/api/orgs", map[string]any{"name": "team"})
 	bots = make(map[string]*client)
 	for _, name := range names {

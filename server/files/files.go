@@ -31,6 +31,20 @@ import (
 // ErrNotFound says that there are no bytes under a key.
 var ErrNotFound = errors.New("files: no such bytes")
 
+// Outage is the error of a place that does not answer now, or not as it should. What
+// failed with it can be tried again; nothing was stored.
+type Outage struct{ Err error }
+
+func (o *Outage) Error() string { return o.Err.Error() }
+
+func (o *Outage) Unwrap() error { return o.Err }
+
+// Outage is what a caller may be told: what is wrong, what to do, and in how many
+// seconds.
+func (o *Outage) Outage() (message, hint string, retryAfter int) {
+	return "The place of the files does not answer at the moment", "Nothing was changed. Try again.", 2
+}
+
 // Key names the bytes of one file.
 type Key struct {
 	Org  string

@@ -77,6 +77,8 @@ func (s *fileService) keep(ctx context.Context, key files.Key, in *upload) error
 		return in.err // of whoever sends
 	case err != nil && ctx.Err() != nil:
 		return ctx.Err()
+	case isAway(err):
+		return err
 	case err != nil:
 		s.Log.ErrorContext(ctx, "upload not stored", "error", err)
 		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_STORAGE_ERROR, "The file could not be stored").
@@ -202,7 +204,16 @@ func (s *fileService) open(ctx context.Context, id string) (*store.File, files.O
 	return f, bytes, nil
 }
 
+// isAway tells whether the place of the bytes does not answer, which callers are told.
+func isAway(err error) bool {
+	var outage *files.Outage
+	return errors.As(err, &outage)
+}
+
 func (s *fileService) unreadable(ctx context.Context, f *store.File, err error) error {
+	if isAway(err) {
+		return fmt.Errorf("read file %s of org %s: %w", f.ID, f.OrgID, err)
+	}
 	s.Log.ErrorContext(ctx, "file not read", "org", f.OrgID, "file", f.ID, "error", err)
 	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_READ_ERROR, "The file could not be read")
 }

@@ -98,7 +98,11 @@ func (s *Store) failed(what string, err error) error {
 	case "InvalidAccessKeyId", "SignatureDoesNotMatch", minio.AccessDenied:
 		hint = " (look at AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and what they may do)"
 	}
-	return fmt.Errorf("files: %s in %s: %w%s", what, s, err, hint)
+	failure := fmt.Errorf("files: %s in %s: %w%s", what, s, err, hint)
+	if passing(err) && !errors.Is(err, context.Canceled) {
+		return &files.Outage{Err: failure}
+	}
+	return failure
 }
 
 func gone(err error) bool { return minio.ToErrorResponse(err).Code == minio.NoSuchKey }

@@ -132,6 +132,8 @@ func TestPutThroughTrouble(t *testing.T) {
 			other := files.Key{Org: key.Org, File: uuid.NewString()}
 			if n, err := s.Put(t.Context(), other, strings.NewReader(data)); err == nil {
 				t.Errorf("with failures only: %d", n)
+			} else if outage := new(files.Outage); !errors.As(err, &outage) {
+				t.Errorf("with failures only: %v is no outage", err)
 			}
 			f.left.Store(0)
 			if _, err := s.Open(t.Context(), other); name != "answer lost" && !errors.Is(err, files.ErrNotFound) {
@@ -274,6 +276,10 @@ func TestWrongSetUp(t *testing.T) {
 		_, err = s.Mark(t.Context())
 		if err == nil {
 			err = s.SetMark(t.Context(), "x")
+		}
+		outage := new(files.Outage)
+		if is := errors.As(err, &outage); is != (want == "connection refused") {
+			t.Errorf("%v: is an outage: %v", err, is)
 		}
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), s3test.SecretKey) {
 			t.Errorf("%v, want %q in it", err, want)
