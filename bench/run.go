@@ -43,6 +43,9 @@ func run(ctx context.Context, o options, out io.Writer) (bool, error) {
 			return false, err
 		}
 	}
+	if err := removals(ctx, o, folder, r); err != nil {
+		return false, err
+	}
 	if o.postgres != "" && o.wants("post") {
 		if err := postgres(ctx, o, folder, r); err != nil {
 			return false, err

@@ -142,6 +142,9 @@ func (s *setup) do(method, path, token string, body any) (map[string]any, string
 		return nil, "", fmt.Errorf("%s %s: %s: %s", method, path, res.Status, raw)
 	}
 	cookie, _, _ := strings.Cut(res.Header.Get("Set-Cookie"), ";")
+	if len(raw) == 0 {
+		return nil, cookie, nil
+	}
 	var answer map[string]any
 	return answer, cookie, json.Unmarshal(raw, &answer)
 }
