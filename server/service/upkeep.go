@@ -13,10 +13,12 @@ const (
 	day = 24 * time.Hour
 	// keepAudit is how long audit entries are kept (http-core.md §22).
 	keepAudit = 90 * day
-	// upkeepRows is how many rows one change of upkeep removes; the org waits for it.
+	// upkeepRows is how many rows are looked up together, outside of a change.
 	upkeepRows = 500
-	// upkeepThreads is the same for threads that are closed, which is more work.
+	// upkeepThreads is the same for threads that are closed, each of which is as much
+	// work as threadWork rows.
 	upkeepThreads = 50
+	threadWork    = 10
 	// system is who did what nobody asked for, in events and audit entries.
 	system = "system"
 )
@@ -28,31 +30,30 @@ type Upkeep struct{ *core }
 // NewUpkeep makes the upkeep of the orgs of a store.
 func NewUpkeep(d Deps) *Upkeep { return &Upkeep{newCore(d)} }
 
-// KeepOrg does what the settings of an org ask for, in small changes. It asks between
-// before each of them, and stops with its error.
-func (u *Upkeep) KeepOrg(ctx context.Context, org string, between func(context.Context) error) error {
-	k := &keeping{Upkeep: u, org: org, between: between, now: u.nowMS(), done: detail{}}
-	for _, job := range []struct {
-		counter string
-		days    func(*store.OrgSettings) *int64
-		find    func(ctx context.Context, before int64) (ids []string, err error)
-		remove  func(ctx context.Context, tx store.Tx, ids []string) (int64, error)
-	}{
-		{"messages_deleted", messageDays, k.listed(u.Store.OldChannelMessages),
+// Step makes a change of the org when it is time for the next one: one of so many rows
+// at most.
+type Step = func(ctx context.Context, change func(tx store.Tx, rows int) error) error
+
+// KeepOrg does what the settings of an org ask for, in small changes. It makes each of
+// them through step, and stops with its error.
+func (u *Upkeep) KeepOrg(ctx context.Context, org string, step Step) error {
+	k := &keeping{Upkeep: u, org: org, step: step, now: u.nowMS(), done: detail{}}
+	for _, job := range []*keepJob{
+		{"messages_deleted", messageDays, 1, k.listed(u.Store.OldChannelMessages),
 			func(ctx context.Context, tx store.Tx, ids []string) (int64, error) {
 				return tx.DeleteChannelMessages(ctx, ids)
 			}},
-		{"messages_deleted", messageDays, k.listed(u.Store.OldThreadMessages),
+		{"messages_deleted", messageDays, 1, k.listed(u.Store.OldThreadMessages),
 			func(ctx context.Context, tx store.Tx, ids []string) (int64, error) {
 				return tx.DeleteThreadMessages(ctx, ids)
 			}},
-		{"threads_closed", func(s *store.OrgSettings) *int64 { return s.ThreadAutoCloseDays }, k.idleThreads, k.close},
-		{"artifacts_deleted", func(s *store.OrgSettings) *int64 { return s.ArtifactRetentionDays }, k.listed(u.Store.OldArtifacts),
+		{"threads_closed", func(s *store.OrgSettings) *int64 { return s.ThreadAutoCloseDays }, threadWork, k.idleThreads, k.close},
+		{"artifacts_deleted", func(s *store.OrgSettings) *int64 { return s.ArtifactRetentionDays }, 1, k.listed(u.Store.OldArtifacts),
 			func(ctx context.Context, tx store.Tx, ids []string) (int64, error) {
 				return tx.DeleteArtifacts(ctx, ids)
 			}},
 	} {
-		if err := k.repeat(ctx, job.counter, job.days, job.find, job.remove); err != nil {
+		if err := k.repeat(ctx, job); err != nil {
 			return fmt.Errorf("%s of org %s: %w", job.counter, org, err)
 		}
 	}
@@ -67,11 +68,20 @@ func messageDays(s *store.OrgSettings) *int64 { return s.MessageTTLDays }
 // keeping is one run of upkeep in one org.
 type keeping struct {
 	*Upkeep
-	org     string
-	between func(context.Context) error
-	now     int64             // Unix milliseconds
-	done    detail            // what this run did so far
-	record  *store.AuditEntry // that tells it; nil until there is something to tell
+	org    string
+	step   Step
+	now    int64             // Unix milliseconds
+	done   detail            // what this run did so far
+	record *store.AuditEntry // that tells it; nil until there is something to tell
+}
+
+// keepJob is one thing that the settings of an org may ask for.
+type keepJob struct {
+	counter string // of what was done
+	days    func(*store.OrgSettings) *int64
+	work    int // of one id, in rows
+	find    func(ctx context.Context, before int64) (ids []string, err error)
+	remove  func(ctx context.Context, tx store.Tx, ids []string) (int64, error)
 }
 
 // cutoff is the time that many days ago, or false when the days are off, or more
@@ -89,55 +99,62 @@ func (k *keeping) listed(find func(ctx context.Context, org string, before int64
 }
 
 // repeat finds and removes until there is nothing to find. Finding is outside of the
-// change, which looks again at what may have become otherwise: the setting, and
+// changes, which look again at what may have become otherwise: the setting, and
 // through the store the state of a thread.
-func (k *keeping) repeat(
-	ctx context.Context, counter string, days func(*store.OrgSettings) *int64,
-	find func(ctx context.Context, before int64) ([]string, error),
-	remove func(ctx context.Context, tx store.Tx, ids []string) (int64, error),
-) error {
+func (k *keeping) repeat(ctx context.Context, job *keepJob) error {
 	for {
 		settings, err := k.Store.OrgSettings(ctx, k.org)
 		if err != nil {
 			return err
 		}
-		before, on := k.cutoff(days(settings))
+		before, on := k.cutoff(job.days(settings))
 		if !on {
 			return nil
 		}
-		ids, err := find(ctx, before)
-		if err != nil || len(ids) == 0 {
+		ids, err := job.find(ctx, before)
+		if err != nil {
 			return err
 		}
-		if err := k.between(ctx); err != nil {
-			return err
-		}
-		var record *store.AuditEntry
-		var n int64
-		err = k.Store.Update(ctx, k.org, func(tx store.Tx) error {
-			settings, err := tx.OrgSettings(ctx, k.org)
+		found := false
+		for len(ids) > 0 {
+			n, rest, err := k.some(ctx, job, before, ids)
 			if err != nil {
 				return err
 			}
-			if still, on := k.cutoff(days(settings)); !on || still < before {
-				n = 0
-				return nil
-			}
-			if n, err = remove(ctx, tx, ids); err != nil || n == 0 {
-				return err
-			}
-			record, err = k.tell(ctx, tx, counter, n)
-			return err
-		})
-		switch {
-		case err != nil:
-			return err
-		case n == 0:
-			return nil // it has changed: the next run looks again
+			ids, found = rest, found || n > 0
 		}
-		k.record = record
-		k.count(k.done, counter, n)
+		if !found {
+			return nil // or it has changed: the next run looks again
+		}
 	}
+}
+
+// some removes the first of the ids in one change, and gives the rest of them: none
+// when the setting has changed.
+func (k *keeping) some(ctx context.Context, job *keepJob, before int64, ids []string) (n int64, rest []string, err error) {
+	var record *store.AuditEntry
+	err = k.step(ctx, func(tx store.Tx, rows int) error {
+		n, rest, record = 0, nil, nil
+		settings, err := tx.OrgSettings(ctx, k.org)
+		if err != nil {
+			return err
+		}
+		if still, on := k.cutoff(job.days(settings)); !on || still < before {
+			return nil
+		}
+		first := min(max(rows/job.work, 1), len(ids))
+		rest = ids[first:]
+		if n, err = job.remove(ctx, tx, ids[:first]); err != nil || n == 0 {
+			return err
+		}
+		record, err = k.tell(ctx, tx, job.counter, n)
+		return err
+	})
+	if err == nil && n > 0 {
+		k.record = record
+		k.count(k.done, job.counter, n)
+	}
+	return n, rest, err
 }
 
 func (k *keeping) count(d detail, counter string, n int64) {
@@ -225,11 +242,8 @@ func (k *keeping) pruneAudit(ctx context.Context) error {
 		if old, err := k.Store.OldAudit(ctx, k.org, before); err != nil || !old {
 			return err
 		}
-		if err := k.between(ctx); err != nil {
-			return err
-		}
-		err := k.Store.Update(ctx, k.org, func(tx store.Tx) error {
-			_, err := tx.PruneAudit(ctx, k.org, before, upkeepRows)
+		err := k.step(ctx, func(tx store.Tx, rows int) error {
+			_, err := tx.PruneAudit(ctx, k.org, before, rows)
 			return err
 		})
 		if err != nil {

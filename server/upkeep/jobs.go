@@ -15,68 +15,75 @@ const (
 	keepRates     = time.Hour           // the longest window
 	keepExpired   = 24 * time.Hour      // so that who comes late is told what has happened
 	keepInvites   = 30 * 24 * time.Hour // operators look at the list
-	rowsAtOnce    = 500
-	eventsAtOnce  = 1000
 	orgsEndedOnce = 100
+	botsAtOnce    = 50 // whose rate slots go together
 )
 
 func (r *Runner) before(d time.Duration) int64 { return r.Now().Add(-d).UnixMilli() }
 
 // removeExpired removes what expired, on the whole platform.
 func (r *Runner) removeExpired(ctx context.Context, s *shift) error {
-	for _, remove := range []func(context.Context, store.Tx) (int64, error){
-		func(ctx context.Context, tx store.Tx) (int64, error) {
-			return tx.PurgeSessions(ctx, r.before(0), rowsAtOnce)
+	for _, remove := range []remover{
+		func(ctx context.Context, tx store.Tx, rows int) (int64, error) {
+			return tx.PurgeSessions(ctx, r.before(0), rows)
 		},
-		func(ctx context.Context, tx store.Tx) (int64, error) {
-			return tx.PurgeWsTickets(ctx, r.before(0), rowsAtOnce)
+		func(ctx context.Context, tx store.Tx, rows int) (int64, error) {
+			return tx.PurgeWsTickets(ctx, r.before(0), rows)
 		},
-		func(ctx context.Context, tx store.Tx) (int64, error) {
-			return tx.PurgeTokens(ctx, r.before(keepExpired), rowsAtOnce)
+		func(ctx context.Context, tx store.Tx, rows int) (int64, error) {
+			return tx.PurgeTokens(ctx, r.before(keepExpired), rows)
 		},
-		func(ctx context.Context, tx store.Tx) (int64, error) {
-			return tx.PurgeTickets(ctx, r.before(keepExpired), rowsAtOnce)
+		func(ctx context.Context, tx store.Tx, rows int) (int64, error) {
+			return tx.PurgeTickets(ctx, r.before(keepExpired), rows)
 		},
-		func(ctx context.Context, tx store.Tx) (int64, error) {
-			return tx.PurgeInvites(ctx, r.before(keepInvites), rowsAtOnce)
+		func(ctx context.Context, tx store.Tx, rows int) (int64, error) {
+			return tx.PurgeInvites(ctx, r.before(keepInvites), rows)
 		},
-		func(ctx context.Context, tx store.Tx) (int64, error) {
-			return tx.PurgeIdempotency(ctx, r.before(keepAnswers), rowsAtOnce)
+		func(ctx context.Context, tx store.Tx, rows int) (int64, error) {
+			return tx.PurgeIdempotency(ctx, r.before(keepAnswers), rows)
 		},
-		func(ctx context.Context, tx store.Tx) (int64, error) {
-			return tx.PurgeLoginFailures(ctx, r.before(0), rowsAtOnce)
+		func(ctx context.Context, tx store.Tx, rows int) (int64, error) {
+			return tx.PurgeLoginFailures(ctx, r.before(0), rows)
 		},
 	} {
-		for gone := int64(rowsAtOnce); gone >= rowsAtOnce; {
-			if err := s.next(ctx); err != nil {
-				return err
-			}
-			err := r.Store.Update(ctx, "", func(tx store.Tx) (err error) {
-				gone, err = remove(ctx, tx)
-				return err
-			})
-			if err != nil {
-				return fmt.Errorf("remove what expired: %w", err)
-			}
+		if _, err := s.all(ctx, "", remove); err != nil {
+			return fmt.Errorf("remove what expired: %w", err)
 		}
 	}
 	return r.removeRates(ctx, s)
 }
 
+// remover removes at most so many rows and tells how many: less when there are no more.
+type remover func(ctx context.Context, tx store.Tx, rows int) (int64, error)
+
+// all removes until nothing is left, and tells how many rows went.
+func (s *shift) all(ctx context.Context, org string, remove remover) (total int64, err error) {
+	for more := true; more; {
+		var gone int64
+		err := s.step(ctx, org, func(tx store.Tx, rows int) (err error) {
+			gone, err = remove(ctx, tx, rows)
+			more = gone >= int64(rows)
+			return err
+		})
+		if err != nil {
+			return total, err
+		}
+		total += gone
+	}
+	return total, nil
+}
+
 func (r *Runner) removeRates(ctx context.Context, s *shift) error {
 	before := r.before(keepRates)
 	for after := ""; ; {
-		bots, err := r.Store.OldRates(ctx, before, after, rowsAtOnce/10)
+		bots, err := r.Store.OldRates(ctx, before, after, botsAtOnce)
 		if err != nil {
 			return fmt.Errorf("list unused rate slots: %w", err)
 		}
 		if len(bots) == 0 {
 			return nil
 		}
-		if err := s.next(ctx); err != nil {
-			return err
-		}
-		err = r.Store.Update(ctx, "", func(tx store.Tx) error {
+		err = s.step(ctx, "", func(tx store.Tx, _ int) error {
 			_, err := tx.PurgeRates(ctx, bots, before)
 			return err
 		})
@@ -97,7 +104,7 @@ func (r *Runner) keepOrgs(ctx context.Context, s *shift) error {
 			return errors.Join(append(failed, fmt.Errorf("list the orgs: %w", err))...)
 		}
 		for _, org := range orgs {
-			err := errors.Join(r.Orgs.KeepOrg(ctx, org.ID, s.next), r.pruneLog(ctx, s, org.ID))
+			err := errors.Join(r.Orgs.KeepOrg(ctx, org.ID, s.of(org.ID)), r.pruneLog(ctx, s, org.ID))
 			if errors.Is(err, errLost) || ctx.Err() != nil {
 				return err
 			}
@@ -120,17 +127,9 @@ func (r *Runner) pruneLog(ctx context.Context, s *shift, org string) error {
 	if err != nil || len(oldest) == 0 || oldest[0].At >= before {
 		return err
 	}
-	for gone := int64(eventsAtOnce); gone == eventsAtOnce; {
-		if err := s.next(ctx); err != nil {
-			return err
-		}
-		err := r.Store.Update(ctx, org, func(tx store.Tx) (err error) {
-			gone, err = tx.PruneLog(ctx, before, eventsAtOnce)
-			return err
-		})
-		if err != nil {
-			return fmt.Errorf("forget old events: %w", err)
-		}
+	_, err = s.all(ctx, org, func(ctx context.Context, tx store.Tx, rows int) (int64, error) { return tx.PruneLog(ctx, before, rows) })
+	if err != nil {
+		return fmt.Errorf("forget old events: %w", err)
 	}
 	return nil
 }
@@ -172,26 +171,16 @@ func (r *Runner) removeEnded(ctx context.Context, s *shift) error {
 
 func (r *Runner) remove(ctx context.Context, s *shift, org string) error {
 	start := time.Now()
-	var rows int64
-	for gone := int64(rowsAtOnce); gone >= rowsAtOnce; {
-		if err := s.next(ctx); err != nil {
-			return err
-		}
-		err := r.Store.Update(ctx, org, func(tx store.Tx) (err error) {
-			gone, err = tx.EmptyOrg(ctx, org, rowsAtOnce)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		rows += gone
+	rows, err := s.all(ctx, org, func(ctx context.Context, tx store.Tx, rows int) (int64, error) { return tx.EmptyOrg(ctx, org, rows) })
+	if err != nil {
+		return err
 	}
 	if r.Left != nil {
 		if err := r.Left(ctx, org); err != nil {
 			return err
 		}
 	}
-	err := r.Store.Update(ctx, org, func(tx store.Tx) error { return tx.DeleteOrg(ctx, org) })
+	err = s.step(ctx, org, func(tx store.Tx, _ int) error { return tx.DeleteOrg(ctx, org) })
 	if err != nil {
 		return err
 	}

@@ -8,8 +8,9 @@
 // more. That clocks differ does no harm: every step is a change of its own that is
 // right whoever makes it, twice too.
 //
-// Steps are small, for an org waits for a change of it (on SQLite all do), and the
-// runner rests after each as long as the step took.
+// Steps are small, for an org waits for a change of it (on SQLite all do): as many
+// rows as can be removed in some milliseconds. The runner rests after each several
+// times as long as others waited for it.
 package upkeep
 
 import (
@@ -31,9 +32,13 @@ const (
 
 // Orgs does what the settings of orgs ask for; service.Upkeep does.
 type Orgs interface {
-	// KeepOrg asks between before each of its changes, and stops with its error.
-	KeepOrg(ctx context.Context, org string, between func(context.Context) error) error
+	// KeepOrg makes each of its changes through step, and stops with its error.
+	KeepOrg(ctx context.Context, org string, step Step) error
 }
+
+// Step makes a change of an org, when it is time for the next one: one of so many rows
+// at most, or of as much work.
+type Step = func(ctx context.Context, change func(tx store.Tx, rows int) error) error
 
 // Config is what a Runner works with.
 type Config struct {
@@ -152,7 +157,7 @@ func (r *Runner) Do(ctx context.Context, name string) (did bool, err error) {
 			return false, err
 		}
 	}
-	s := &shift{runner: r, job: j, doneBefore: r.Now().Add(-j.every)}
+	s := &shift{runner: r, job: j, size: leastSize, doneBefore: r.Now().Add(-j.every)}
 	if j.due != nil {
 		s.doneBefore = r.Now().Add(held) // it says itself when it is due
 	}
@@ -177,8 +182,10 @@ type shift struct {
 	runner     *Runner
 	job        *job
 	doneBefore time.Time
+	size       size // of the next step
 	taken      time.Time
-	stepped    time.Time // on the machine's clock: how long a step took is no matter of Now
+	stepped    time.Time     // on the machine's clock: how long a step took is no matter of Now
+	held       time.Duration // how long others waited for the last step
 }
 
 // take takes the job, or holds it for longer.
@@ -198,13 +205,45 @@ func (s *shift) take(ctx context.Context) error {
 	return nil
 }
 
-// longestRest bounds the rest after a step.
-const longestRest = time.Second
+// step makes a change of an org after the rest that is due.
+func (s *shift) step(ctx context.Context, org string, change func(tx store.Tx, rows int) error) error {
+	if err := s.next(ctx); err != nil {
+		return err
+	}
+	var held time.Duration
+	err := s.runner.Store.Update(ctx, org, func(tx store.Tx) error {
+		begin := time.Now()
+		defer func() { held = time.Since(begin) }()
+		return change(tx, int(s.size))
+	})
+	s.size, s.held = s.size.after(held), held
+	return err
+}
+
+// of is step for one org.
+func (s *shift) of(org string) Step {
+	return func(ctx context.Context, change func(tx store.Tx, rows int) error) error {
+		return s.step(ctx, org, change)
+	}
+}
+
+const (
+	// restFactor is how long the rest is, in times of what others waited for the step:
+	// they meet one in one of so many cases and one.
+	restFactor  = 4
+	longestRest = time.Second
+)
+
+// rest is as long as the step took, its commit and all, and longer when others waited
+// for it.
+func (s *shift) rest() time.Duration {
+	return min(max(time.Since(s.stepped), restFactor*s.held), longestRest)
+}
 
 // next rests after a step, and makes sure before the next one that the job is still
 // this node's.
 func (s *shift) next(ctx context.Context) error {
-	rest := time.NewTimer(min(time.Since(s.stepped), longestRest))
+	rest := time.NewTimer(s.rest())
 	defer rest.Stop()
 	select {
 	case <-ctx.Done():

@@ -93,7 +93,7 @@ func TestIdleThreadsAreClosed(t *testing.T) {
 // threads stay, other orgs are not touched; many go in many steps and one entry tells.
 func TestOldMessagesAndArtifactsGo(t *testing.T) {
 	onEach(t, func(w *world) {
-		const many = 1203
+		const many = 603
 		for _, org := range []string{"o", "p"} {
 			w.org(org)
 			w.settings(org, func(*b2bv1.UpdateOrgSettingsRequest) {})
@@ -218,12 +218,12 @@ func TestOneNodeAtATime(t *testing.T) {
 		node := func(name string) *upkeep.Runner {
 			return upkeep.New(upkeep.Config{
 				Store: w.Store, Node: name, Now: w.now, Log: slog.New(slog.DiscardHandler),
-				Orgs: orgsFunc(func(ctx context.Context, org string, between func(context.Context) error) error {
+				Orgs: orgsFunc(func(ctx context.Context, org string, step upkeep.Step) error {
 					started <- name + " " + org
 					if err := <-release; err != nil {
 						return err
 					}
-					return between(ctx)
+					return step(ctx, func(store.Tx, int) error { return nil })
 				}),
 			})
 		}
@@ -266,10 +266,10 @@ func TestOneNodeAtATime(t *testing.T) {
 	})
 }
 
-type orgsFunc func(ctx context.Context, org string, between func(context.Context) error) error
+type orgsFunc func(ctx context.Context, org string, step upkeep.Step) error
 
-func (f orgsFunc) KeepOrg(ctx context.Context, org string, between func(context.Context) error) error {
-	return f(ctx, org, between)
+func (f orgsFunc) KeepOrg(ctx context.Context, org string, step upkeep.Step) error {
+	return f(ctx, org, step)
 }
 
 // B2B-ORG-006: an org that was destroyed is gone at once for everybody, and what it
@@ -277,7 +277,7 @@ func (f orgsFunc) KeepOrg(ctx context.Context, org string, between func(context.
 // failed half way.
 func TestDestroyedOrgsGo(t *testing.T) {
 	onEach(t, func(w *world) {
-		const many = 1100
+		const many = 350
 		for _, org := range []string{"gone", "kept"} {
 			w.org(org)
 			w.settings(org, func(*b2bv1.UpdateOrgSettingsRequest) {})
@@ -333,6 +333,54 @@ func TestDestroyedOrgsGo(t *testing.T) {
 		w.want("messages", stats.MessageCount, many+1)
 		did, err := runner.Do(w.ctx, "ended")
 		w.want("nothing to do", fmt.Sprint(did, err), "false <nil>")
+	})
+}
+
+// dying is a store that is gone after so many changes, as that of a node that is killed.
+type dying struct {
+	store.Store
+	left int
+}
+
+var errDied = errors.New("killed")
+
+func (d *dying) Update(ctx context.Context, org string, fn func(store.Tx) error) error {
+	if d.left--; d.left < 0 {
+		return errDied
+	}
+	return d.Store.Update(ctx, org, fn)
+}
+
+// B2B-LIFE-006, 007: a node is killed while it removes an org; another one goes on when
+// the job is free, and removes the rest.
+func TestKilledWhileRemoving(t *testing.T) {
+	onEach(t, func(w *world) {
+		w.org("o")
+		w.settings("o", func(*b2bv1.UpdateOrgSettingsRequest) {})
+		a := w.bot("o", "ann")
+		w.bot("o", "bob")
+		channel := ""
+		for range 350 {
+			channel = w.dm(a, "bob", "x").ChannelId
+		}
+		w.update("o", func(tx store.Tx) error { return tx.EndOrg(w.ctx, "o") })
+		killed := upkeep.New(upkeep.Config{
+			Store: &dying{w.Store, 3}, Node: "killed", Now: w.now, Log: slog.New(slog.DiscardHandler), // takes the job, and two steps
+		})
+		_, err := killed.Do(w.ctx, "ended")
+		w.want("killed", errors.Is(err, errDied), true)
+		left := len(must(w.ChannelHistory(w.ctx, channel, "", 1000)))
+		if left == 0 || left == 350 {
+			w.Errorf("%d messages are left: it was not killed half way", left)
+		}
+		did, err := w.runner("next").Do(w.ctx, "ended")
+		w.want("while the job is held", fmt.Sprint(did, err), "false <nil>")
+		w.sleep(time.Minute)
+		did, err = w.runner("next").Do(w.ctx, "ended")
+		w.want("then", fmt.Sprint(did, err), "true <nil>")
+		_, err = w.LogTop(w.ctx, "o")
+		w.want("the log", err, store.ErrNotFound)
+		w.want("messages", must(w.PlatformStats(w.ctx, 0)).MessageCount, 0)
 	})
 }
 

@@ -33,8 +33,12 @@ func (t *tx) EmptyOrg(ctx context.Context, id string, limit int) (int64, error) 
 		{"threads", []string{
 			"DELETE FROM thread_messages WHERE id IN (SELECT id FROM thread_messages WHERE thread_id = ? LIMIT ? + 0)",
 			"DELETE FROM artifacts WHERE id IN (SELECT id FROM artifacts WHERE thread_id = ? LIMIT ? + 0)",
+			"DELETE FROM thread_participants WHERE (thread_id, bot_id) IN (SELECT thread_id, bot_id FROM thread_participants WHERE thread_id = ? LIMIT ? + 0)",
+			"DELETE FROM thread_join_requests WHERE id IN (SELECT id FROM thread_join_requests WHERE thread_id = ? LIMIT ? + 0)",
 		}},
 		{"bots", []string{
+			"DELETE FROM files WHERE id IN (SELECT id FROM files WHERE uploader_id = ? LIMIT ? + 0)",
+			"DELETE FROM webhook_deliveries WHERE (bot_id, seq) IN (SELECT bot_id, seq FROM webhook_deliveries WHERE bot_id = ? LIMIT ? + 0)",
 			"DELETE FROM rate_slots WHERE (bot_id, bucket, slot) IN (SELECT bot_id, bucket, slot FROM rate_slots WHERE bot_id = ? LIMIT ? + 0)",
 			"DELETE FROM sessions WHERE hash IN (SELECT hash FROM sessions WHERE bot_id = ? LIMIT ? + 0)",
 			"DELETE FROM bot_tokens WHERE id IN (SELECT id FROM bot_tokens WHERE bot_id = ? LIMIT ? + 0)",
@@ -46,6 +50,8 @@ func (t *tx) EmptyOrg(ctx context.Context, id string, limit int) (int64, error) 
 		}
 	}
 	for _, q := range []string{
+		"DELETE FROM files WHERE id IN (SELECT id FROM files WHERE org_id = ? LIMIT ? + 0)", // of bots that were deleted before
+		"DELETE FROM idempotency WHERE (org_id, caller, request_id) IN (SELECT org_id, caller, request_id FROM idempotency WHERE org_id = ? LIMIT ? + 0)",
 		"DELETE FROM tombstones WHERE id IN (SELECT id FROM tombstones WHERE org_id = ? LIMIT ? + 0)",
 		"DELETE FROM audit_log WHERE (org_id, created_at, id) IN (SELECT org_id, created_at, id FROM audit_log WHERE org_id = ? ORDER BY created_at, id LIMIT ? + 0)",
 		"DELETE FROM event_log WHERE (org_id, seq) IN (SELECT org_id, seq FROM event_log WHERE org_id = ? ORDER BY seq LIMIT ? + 0)",

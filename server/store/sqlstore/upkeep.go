@@ -7,8 +7,12 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// terminal is the condition that the thread of a row is resolved or closed.
-const terminal = " AND thread_id IN (SELECT id FROM threads WHERE status IN ('resolved', 'closed'))"
+// terminal is the condition that the thread of a row of a table is resolved or closed.
+// It looks for that thread: a list of all such threads, of every organisation, would
+// be made anew for each statement.
+func terminal(table string) string {
+	return " AND EXISTS (SELECT 1 FROM threads t WHERE t.id = " + table + ".thread_id AND t.status IN ('resolved', 'closed'))"
+}
 
 func (r reader) EndedOrgs(ctx context.Context, limit int) ([]string, error) {
 	return r.ids(ctx, "SELECT id FROM orgs WHERE status = 'destroyed' ORDER BY id LIMIT ? + 0", max(limit, 0))
@@ -55,11 +59,11 @@ func (t *tx) DeleteChannelMessages(ctx context.Context, ids []string) (int64, er
 }
 
 func (t *tx) DeleteThreadMessages(ctx context.Context, ids []string) (int64, error) {
-	return t.deleteListed(ctx, "DELETE FROM thread_messages WHERE "+t.d.anyOf("id")+terminal, ids)
+	return t.deleteListed(ctx, "DELETE FROM thread_messages WHERE "+t.d.anyOf("id")+terminal("thread_messages"), ids)
 }
 
 func (t *tx) DeleteArtifacts(ctx context.Context, ids []string) (int64, error) {
-	return t.deleteListed(ctx, "DELETE FROM artifacts WHERE "+t.d.anyOf("id")+terminal, ids)
+	return t.deleteListed(ctx, "DELETE FROM artifacts WHERE "+t.d.anyOf("id")+terminal("artifacts"), ids)
 }
 
 // deleteListed runs a statement whose first argument is a list of ids.

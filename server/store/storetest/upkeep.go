@@ -249,6 +249,11 @@ var upkeepTests = []test{
 		if slices.Max(steps) > 3 || len(steps) < 6 {
 			s.Errorf("rows that went in steps of 3: %v", steps)
 		}
+		for what, n := range s.dump(gone) { // each of its kind is one for an organisation, or nobody's work
+			if n > 1 {
+				s.Errorf("%d %s are left for DeleteOrg", n, what)
+			}
+		}
 		s.update(gone, func(tx store.Tx) error { return tx.DeleteOrg(s.ctx, gone) })
 		missing(s.LogTop(s.ctx, gone))(s)
 		for what, n := range s.dump(gone) {
