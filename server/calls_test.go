@@ -12,7 +12,6 @@ import (
 	"strings"
 	"testing"
 
-	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	optionsv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
@@ -186,29 +185,13 @@ func needed(op *call.Operation, field string) bool {
 	return slices.Contains(pathFields(op), field) || method(op) == "SendChannelMessage"
 }
 
-func verb(rule *annotations.HttpRule) (method, pattern string) {
-	switch p := rule.GetPattern().(type) {
-	case *annotations.HttpRule_Get:
-		return "GET", p.Get
-	case *annotations.HttpRule_Put:
-		return "PUT", p.Put
-	case *annotations.HttpRule_Post:
-		return "POST", p.Post
-	case *annotations.HttpRule_Delete:
-		return "DELETE", p.Delete
-	case *annotations.HttpRule_Patch:
-		return "PATCH", p.Patch
-	}
-	panic("a kind of HTTP rule that this test does not know")
-}
-
 var variable = regexp.MustCompile(`\{(\w+)\}`)
 
 func pathFields(op *call.Operation) (fields []string) {
 	if len(op.HTTP) == 0 {
 		return nil
 	}
-	_, pattern := verb(op.HTTP[0])
+	_, pattern := call.Route(op.HTTP[0])
 	for _, m := range variable.FindAllStringSubmatch(pattern, -1) {
 		fields = append(fields, m[1])
 	}
@@ -219,7 +202,7 @@ func pathFields(op *call.Operation) (fields []string) {
 // query of a GET and the body of the others.
 func rest(t testing.TB, op *call.Operation, values map[string]any) (method, target string, body []byte) {
 	t.Helper()
-	method, pattern := verb(op.HTTP[0])
+	method, pattern := call.Route(op.HTTP[0])
 	taken := make(map[string]bool)
 	target = variable.ReplaceAllStringFunc(pattern, func(v string) string {
 		name := strings.Trim(v, "{}")

@@ -276,7 +276,7 @@ func (n *node) dump(t *testing.T, o *org) string {
 		if len(op.HTTP) == 0 || isPublic(op) {
 			continue
 		}
-		if verb, _ := verb(op.HTTP[0]); verb != "GET" {
+		if verb, _ := call.Route(op.HTTP[0]); verb != "GET" {
 			continue
 		}
 		fields := idFieldsOf(t, op)

@@ -97,7 +97,7 @@ func (b *bench) register(t testing.TB, o *org) caller {
 // path makes the operation's path with values that name nothing, so that nothing
 // that is refused too late would be changed.
 func (b *bench) path(op *call.Operation) (verbOf, target string) {
-	verbOf, pattern := verb(op.HTTP[0])
+	verbOf, pattern := call.Route(op.HTTP[0])
 	return verbOf, variable.ReplaceAllString(pattern, "none")
 }
 
@@ -140,7 +140,7 @@ func accepts(f protoreflect.FieldDescriptor) []string {
 
 // bodyFields are the fields of a request that its body sets.
 func bodyFields(op *call.Operation) (fields []protoreflect.FieldDescriptor) {
-	if verb, _ := verb(op.HTTP[0]); verb == "GET" {
+	if verb, _ := call.Route(op.HTTP[0]); verb == "GET" {
 		return nil
 	}
 	all := op.Desc.Input().Fields()
@@ -278,7 +278,7 @@ func hostileNumbers(t *testing.T, b *bench) {
 		}
 	}
 	for _, op := range b.ops { // and in queries
-		if verb, _ := verb(op.HTTP[0]); verb != "GET" {
+		if verb, _ := call.Route(op.HTTP[0]); verb != "GET" {
 			continue
 		}
 		fields := idFieldsOf(t, op)
@@ -387,7 +387,7 @@ func hostilePaths(t *testing.T, b *bench) {
 	}
 	for _, op := range b.ops {
 		c := b.may(t, op)
-		verbOf, pattern := verb(op.HTTP[0])
+		verbOf, pattern := call.Route(op.HTTP[0])
 		for _, name := range pathFields(op) {
 			for _, v := range values {
 				target := strings.Replace(pattern, "{"+name+"}", v, 1)

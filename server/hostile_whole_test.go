@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/b2b-protocol/b2b/server/call"
 )
 
 // Complete calls about things that exist, with one hostile text in each field: these
@@ -21,7 +23,7 @@ func hostileCalls(t *testing.T, b *bench) {
 	}
 	done, calls := 0, 0
 	for _, op := range b.ops {
-		verb, _ := verb(op.HTTP[0])
+		verb, _ := call.Route(op.HTTP[0])
 		if verb == "DELETE" {
 			continue
 		}
@@ -62,7 +64,7 @@ func hostileCalls(t *testing.T, b *bench) {
 	// What was taken can be read again.
 	for _, c := range []caller{b.spare.member, b.spare.admin} {
 		for _, op := range b.ops {
-			if verb, _ := verb(op.HTTP[0]); verb == "GET" && allowed(op, c) {
+			if verb, _ := call.Route(op.HTTP[0]); verb == "GET" && allowed(op, c) {
 				sane(t, method(op)+" afterwards", b.call(t, c, op, usual(op, idFieldsOf(t, op), b.spare)))
 				sane(t, method(op)+" with a query", b.call(t, c, op, with(op, usual(op, idFieldsOf(t, op), b.spare), firstText(op.Desc.Input()), "%_\\'")))
 			}

@@ -3,6 +3,7 @@ package call
 import (
 	"context"
 	"fmt"
+	"net/http"
 
 	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/protobuf/proto"
@@ -64,4 +65,24 @@ func describe(op Operation) *Operation {
 	}
 	op.Changes = op.Desc.Input().Fields().ByName("request_id") != nil
 	return &op
+}
+
+// Route is the method and the pattern of the path of an HTTP rule; empty for a rule
+// without.
+func Route(rule *annotations.HttpRule) (method, pattern string) {
+	switch p := rule.GetPattern().(type) {
+	case *annotations.HttpRule_Get:
+		return http.MethodGet, p.Get
+	case *annotations.HttpRule_Put:
+		return http.MethodPut, p.Put
+	case *annotations.HttpRule_Post:
+		return http.MethodPost, p.Post
+	case *annotations.HttpRule_Delete:
+		return http.MethodDelete, p.Delete
+	case *annotations.HttpRule_Patch:
+		return http.MethodPatch, p.Patch
+	case *annotations.HttpRule_Custom:
+		return p.Custom.GetKind(), p.Custom.GetPath()
+	}
+	return "", ""
 }

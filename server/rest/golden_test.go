@@ -59,7 +59,7 @@ func TestRoutes(t *testing.T) {
 // describe is a line of the list: METHOD path → procedure, success statuses,
 // callers, scope.
 func describe(op *call.Operation, rule *annotations.HttpRule) string {
-	method, path := methodAndPath(rule)
+	method, path := call.Route(rule)
 	status := fmt.Sprint(max(200, op.Rest.GetStatus()))
 	for _, when := range op.Rest.GetStatusWhen() {
 		status += fmt.Sprintf("|%d if %s=%s", when.GetStatus(), when.GetField(), when.GetEquals())
@@ -76,20 +76,4 @@ func describe(op *call.Operation, rule *annotations.HttpRule) string {
 		scope = strings.ToLower(strings.TrimPrefix(s.String(), "SCOPE_"))
 	}
 	return fmt.Sprintf("%-6s %-68s %-52s %-34s %-26s %s", method, path, op.Procedure[1:], status, strings.Join(callers, ","), scope)
-}
-
-func methodAndPath(rule *annotations.HttpRule) (method, path string) {
-	switch p := rule.GetPattern().(type) {
-	case *annotations.HttpRule_Get:
-		return "GET", p.Get
-	case *annotations.HttpRule_Put:
-		return "PUT", p.Put
-	case *annotations.HttpRule_Post:
-		return "POST", p.Post
-	case *annotations.HttpRule_Delete:
-		return "DELETE", p.Delete
-	case *annotations.HttpRule_Patch:
-		return "PATCH", p.Patch
-	}
-	return "?", rule.String()
 }

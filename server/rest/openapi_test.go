@@ -47,7 +47,7 @@ func TestOpenAPINamesEveryRoute(t *testing.T) {
 			callers = append(callers, strings.ToLower(strings.TrimPrefix(c.String(), "CALLER_")))
 		}
 		for _, rule := range op.HTTP {
-			method, path := methodAndPath(rule)
+			method, path := call.Route(rule)
 			bound = append(bound, fmt.Sprintln(method, path, statuses, callers))
 		}
 	}

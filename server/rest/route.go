@@ -68,7 +68,7 @@ func bind(r *router, op *call.Operation, rule *annotations.HttpRule) error {
 	if err != nil {
 		return fmt.Errorf("the HTTP rule of %s: %w", op.Procedure, err)
 	}
-	method, pattern := methodAndPattern(rule)
+	method, pattern := call.Route(rule)
 	if err := r.add(method, pattern, rt); err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func bind(r *router, op *call.Operation, rule *annotations.HttpRule) error {
 
 func newRoute(op *call.Operation, rule *annotations.HttpRule) (*route, error) {
 	rt := &route{op: op, hasBody: rule.GetBody() == "*", body: rule.GetResponseBody(), status: http.StatusOK}
-	method, _ := methodAndPattern(rule)
+	method, _ := call.Route(rule)
 	switch {
 	case method == "" || method == http.MethodHead || method == http.MethodOptions || method != strings.ToUpper(method):
 		return nil, fmt.Errorf("the method %q cannot be bound", method)
@@ -198,24 +198,6 @@ func enumValue(d protoreflect.EnumDescriptor, text string) protoreflect.EnumValu
 	name.WriteByte('_')
 	name.WriteString(text)
 	return d.Values().ByName(protoreflect.Name(strings.ToUpper(name.String())))
-}
-
-func methodAndPattern(rule *annotations.HttpRule) (method, pattern string) {
-	switch p := rule.GetPattern().(type) {
-	case *annotations.HttpRule_Get:
-		return http.MethodGet, p.Get
-	case *annotations.HttpRule_Put:
-		return http.MethodPut, p.Put
-	case *annotations.HttpRule_Post:
-		return http.MethodPost, p.Post
-	case *annotations.HttpRule_Delete:
-		return http.MethodDelete, p.Delete
-	case *annotations.HttpRule_Patch:
-		return http.MethodPatch, p.Patch
-	case *annotations.HttpRule_Custom:
-		return p.Custom.GetKind(), p.Custom.GetPath()
-	}
-	return "", ""
 }
 
 // unbound finds RPCs with an HTTP rule that no operation brought, in the packages
