@@ -74,11 +74,16 @@ fresh: generate ## fail when generated files are not what the schema generates
 	$(call heading,generated files are fresh)
 	@build/fresh.sh $(GENERATED)
 
-.PHONY: test test-go test-race
+.PHONY: test test-sdk test-go test-race
 test: tools ## run every check and every test
 	@$(MAKE) fresh
 	@$(MAKE) lint
+	@$(MAKE) test-sdk
 	@$(MAKE) test-race
+
+test-sdk: $(NODE_TOOLS) $(PYTHON_TOOLS) ## run the tests of the TypeScript and Python SDKs against the built server
+	$(call heading,sdk: tests against the built server)
+	@build/sdktest.sh
 
 test-go: ## run the Go tests without the race detector (PKG=./server/...)
 	$(call heading,go test)

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Runs the tests of the TypeScript and Python SDKs against the built server, which gets a
+# free port and a folder of its own.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. build/say.sh
+
+# Inside the repository, where the compiled SDK finds its modules.
+folder=$(mktemp -d -p "$PWD/node_modules")
+server=
+trap '[ -z "$server" ] || { kill "$server" && wait "$server" || true; }; rm -rf "$folder"' EXIT
+
+CGO_ENABLED=0 go build -o "$folder/b2b" ./cmd/b2b
+export B2B_ADMIN_SECRET=sdk-tests
+env B2B_DATA_DIR="$folder/data" B2B_HOST=127.0.0.1 B2B_LOG_LEVEL=info "$folder/b2b" serve --port 0 2>"$folder/log" &
+server=$!
+for _ in $(seq 600); do
+  addr=$(sed -nE 's/.*"msg":"listening","addr":"([^"]+)".*/\1/p' "$folder/log")
+  [ -z "$addr" ] || break
+  kill -0 "$server" 2>/dev/null || { cat "$folder/log" >&2; die "the server ended"; }
+  sleep 0.1
+done
+[ -n "$addr" ] || { cat "$folder/log" >&2; die "the server does not listen"; }
+export B2B_URL="http://$addr"
+
+# An org and its first bot, which is an admin and has no worry about limits.
+call() { curl -sS --fail-with-body -H 'Content-Type: application/json' "$@"; }
+field() { node -pe 'JSON.parse(require("fs").readFileSync(0, "utf8"))[process.argv[1]]' "$1"; }
+call -c "$folder/cookies" -o /dev/null -d "{\"type\": \"super_admin\", \"admin_secret\": \"$B2B_ADMIN_SECRET\"}" "$B2B_URL/api/auth/login"
+cookie=$(awk '$6 == "hxa_session" { print $7 }' "$folder/cookies") # curl keeps a Secure one from plain HTTP
+org=$(call -H "Cookie: hxa_session=$cookie" -d '{"name": "sdk"}' "$B2B_URL/api/orgs")
+bot=$(call -d "{\"org_id\": \"$(field id <<<"$org")\", \"org_secret\": \"$(field org_secret <<<"$org")\", \"name\": \"tester\"}" "$B2B_URL/api/auth/register")
+B2B_TOKEN=$(field token <<<"$bot")
+export B2B_TOKEN
+
+export B2B_SDK="$folder/sdk"
+node_modules/@b2b-protocol/sdk/node_modules/.bin/tsc --project sdk/typescript --outDir "$B2B_SDK"
+echo '{"type": "module"}' >"$folder/package.json"
+node --test --test-reporter=dot sdk/typescript/test/*.test.mjs
+PYTHONPATH="$PWD/sdk/python/src" PYTHONDONTWRITEBYTECODE=1 .venv/bin/python -m unittest discover --quiet --start-directory sdk/python/tests
