@@ -9,17 +9,23 @@ import (
 // TestRunIsHeldAgainstTheDocument gives a server a document that fits what it answers,
 // and one that does not.
 func TestRunIsHeldAgainstTheDocument(t *testing.T) {
-	describing := func(kind string) string {
-		return `{"openapi":"3.1.0","paths":{"/thing":{"get":{"operationId":"Thing","responses":{"200":{"content":{"*/*":{}, "application/json":{"schema":{"properties":{"id":{"type":"` + kind + `"}}}}}}}}},
+	const others = `,"n":{},"null":{},"list":{},"auth":{}`
+	describing := func(kind, others string) string {
+		return `{"openapi":"3.1.0","paths":{"/thing":{"get":{"operationId":"Thing","responses":{"200":{"content":{"*/*":{}, "application/json":{"schema":{"properties":{"id":{"type":"` + kind + `"}` + others + `}}}}}}}},
 			"/api/openapi.json":{"get":{"operationId":"Self","responses":{"200":{"content":{"*/*":{}}}}}}}}`
 	}
 	thing := Check{[]string{"B2B-ORG-001"}, "things", func(t *T) { t.Get("/thing", nil).Status(200) }}
-	for kind, want := range map[string][]string{
-		"string":  nil,
-		"integer": {"Thing (GET) 200: answer at /id breaks type: is string"},
+	for _, c := range []struct {
+		kind, others string
+		want         []string
+	}{
+		{"string", others + `,"uri":{}`, nil},
+		{"integer", others + `,"uri":{}`, []string{"Thing (GET) 200: answer at /id breaks type: is string"}},
+		{"string", others, []string{"Thing (GET) 200: answer at /uri breaks properties: this key is not described"}},
 	} {
+		kind, want := c.kind, c.want
 		f := newFake(t)
-		f.openAPI = describing(kind)
+		f.openAPI = describing(kind, c.others)
 		rep, err := Run(context.Background(), Options{URL: f.URL, AdminSecret: "correct", Checks: []Check{thing}})
 		if err != nil {
 			t.Fatal(err)

@@ -166,6 +166,7 @@ func (d *describer) components() *object {
 			"retry_after", obj("type", "integer", "description", "Seconds after which the same call can succeed."),
 			"hint", obj("type", "string", "description", "What to do."),
 		),
+		"additionalProperties", true,
 	))
 	return obj(
 		"schemas", d.schemas.all,

@@ -119,7 +119,14 @@ func (s *schemas) flat(m *protogen.Message, oneof *protogen.Oneof, to direction)
 			} else {
 				s.members(&p, f.Message, to, nil)
 			}
-			s.all.set(name, p.schema(words(f.Comments)))
+			if m.Desc.Name() == "Event" { // bindings write the position of a stream into what it tells
+				p.add("cursor", obj("type", "string", "description", "The position behind this event, to resume from. Absent where it is told once and not kept."), false)
+			}
+			schema := p.schema(words(f.Comments))
+			if keepsExtra(m) {
+				schema.set("additionalProperties", true)
+			}
+			s.all.set(name, schema)
 		}
 		ref := refTo("schemas", name)
 		choices = append(choices, ref)

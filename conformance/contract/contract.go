@@ -2,7 +2,8 @@
 // OpenAPI 3.1 document that it publishes.
 //
 // Two promises are checked. Whoever reads the document must be able to read every
-// answer: its status, its media type and its body are described. And the document must
+// answer: its status, its media type and its body are described, to the last key of an
+// object that is not said to have others. And the document must
 // not ask for more than the server does: a request that succeeded is one that the
 // document allows. What is found names the operation and the place in the JSON, and
 // never a value, which may be a secret.
@@ -194,7 +195,7 @@ func (c *Contract) answer(op *operation, x Exchange) []string {
 	if media != "application/json" {
 		return nil
 	}
-	return c.judge(at(content, media, "schema"), x.Answer)
+	return c.judge(at(content, media, "schema"), x.Answer, true)
 }
 
 func (c *Contract) request(op *operation, x Exchange, query string) (faults []string) {
@@ -218,7 +219,7 @@ func (c *Contract) request(op *operation, x Exchange, query string) (faults []st
 	case len(body) == 0, err != nil, media != "application/json", body[0] != '{':
 		return faults
 	}
-	return append(faults, c.judge(at(described, "content", media, "schema"), body)...)
+	return append(faults, c.judge(at(described, "content", media, "schema"), body, false)...)
 }
 
 // Event judges a pushed event. What is not an event, as an acknowledgement, passes.
@@ -230,7 +231,7 @@ func (c *Contract) Event(text []byte) []string {
 		return nil
 	}
 	var out []string
-	for _, fault := range c.judge(at(c.root, "components", "schemas", "Event"), text) {
+	for _, fault := range c.judge(at(c.root, "components", "schemas", "Event"), text, true) {
 		out = append(out, "event "+told.Type+fault)
 	}
 	return out

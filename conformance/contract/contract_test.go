@@ -90,6 +90,11 @@ func TestBreachesAreFound(t *testing.T) {
 		{3, func(x *Exchange) { x.Answer = []byte(`[{"id":1}]`) }, "answer at /*/id breaks type: is number"},
 		{4, func(x *Exchange) { x.Answer = []byte(`{"error":"e","code":"HUSH"}`) }, "answer at /code breaks enum: is none of them"},
 		{5, func(x *Exchange) { x.Answer = []byte(`{}`) }, "has a body where none is described"},
+		{0, func(x *Exchange) { x.Answer = []byte(`{"version":"1","server":"s","extra":1}`) }, "GetVersion (GET) 200: answer at /extra breaks properties: this key is not described"},
+		{1, func(x *Exchange) {
+			x.Answer = bytes.Replace(x.Answer, []byte(`"id":"m"`), []byte(`"id":"m","more":1`), 1)
+		}, "answer at /message/more breaks properties"},
+		{3, func(x *Exchange) { x.Answer = []byte(`[{"id":"1"}]`) }, "breaks required"},
 		{8, func(x *Exchange) { x.Target = "/api/inbox" }, "request succeeded, but lacks the parameter since"},
 	} {
 		x := exchanges[b.of]
@@ -101,6 +106,18 @@ func TestBreachesAreFound(t *testing.T) {
 		if strings.Contains(strings.ToLower(strings.Join(faults, "\n")), "hush") {
 			t.Errorf("%q tells a value", faults)
 		}
+	}
+	for i, open := range []string{ // parts keep what they are sent, errors may say more
+		strings.Replace(string(exchanges[1].Answer), `"type":"text"`, `"type":"text","mine":1`, 1), `{"error":"e","code":"FORBIDDEN","request_id":"r"}`,
+	} {
+		x := exchanges[[]int{1, 4}[i]]
+		x.Answer = []byte(open)
+		if faults := c.Check(x); len(faults) > 0 {
+			t.Errorf("%s: %q", open, faults)
+		}
+	}
+	if faults := c.Event([]byte(`{"type":"bot_online","bot":{"id":"x","name":"n","more":1}}`)); len(faults) != 1 || !strings.Contains(faults[0], "at /bot/more breaks properties") {
+		t.Errorf("%q", faults)
 	}
 	if faults := c.Event([]byte(`{"type":"bot_online","bot":{"id":"x"}}`)); len(faults) != 1 || !strings.Contains(faults[0], "event bot_online at /bot breaks required: there is no name") {
 		t.Errorf("%q", faults)

@@ -14,14 +14,18 @@ import (
 // most is how many faults are told of one value: the rest follow from them as a rule.
 const most = 3
 
-// judge validates JSON against a schema of the document.
-func (c *Contract) judge(schema any, text []byte) []string {
+// judge validates JSON against a schema of the document; closed: and finds keys that the schema does not describe.
+func (c *Contract) judge(schema any, text []byte, closed bool) []string {
 	value, err := decode(text)
 	if err != nil {
 		return []string{" is not JSON"}
 	}
 	var out []string
-	for _, f := range c.validate(schema, value, nil) {
+	faults := c.validate(schema, value, nil)
+	if closed && len(faults) == 0 {
+		faults = c.strangers(schema, value, nil)
+	}
+	for _, f := range faults {
 		if told := f.String(); !slices.Contains(out, told) && len(out) < most {
 			out = append(out, told)
 		}
