@@ -115,6 +115,8 @@ func outage(err error) error {
 	switch {
 	case errors.Is(err, errUnknown):
 		return &store.Outage{Unknown: true, Err: err}
+	case errors.As(err, &connect): // for whatever reason it lets nobody in
+		return &store.Outage{Err: err}
 	case errors.As(err, &pg):
 		switch {
 		case pg.Code == "53100": // disk full
@@ -129,7 +131,7 @@ func outage(err error) error {
 		case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY:
 			return &store.Outage{Err: err}
 		}
-	case errors.As(err, &connect), errors.As(err, &network), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF),
+	case errors.As(err, &network), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF),
 		errors.Is(err, driver.ErrBadConn), errors.Is(err, net.ErrClosed):
 		return &store.Outage{Err: err}
 	}

@@ -3,11 +3,13 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"sync"
 
 	"github.com/b2b-protocol/b2b/server/store"
+	"github.com/b2b-protocol/b2b/server/store/sqlstore/pgpipe"
 )
 
 // pool is the connections that read. Each statement is prepared once and kept.
@@ -81,7 +83,9 @@ func swift(ctx context.Context) (context.Context, error) {
 // view is a read transaction.
 type view struct {
 	pool   *pool
+	ctx    context.Context // of the whole snapshot
 	tx     *sql.Tx
+	begun  bool // something was read
 	dead   bool
 	missed []string // statements to prepare when its connection is free
 }
@@ -97,7 +101,7 @@ func (v *view) query(ctx context.Context, q string, args ...any) (*sql.Rows, err
 		return nil, err
 	}
 	if v.pool.d.postgres {
-		return v.tx.QueryContext(ctx, v.pool.d.text(q), args...)
+		return v.queryPostgres(ctx, v.pool.d.text(q), args)
 	}
 	if s, ok := v.pool.stmts.Load(q); ok {
 		return v.tx.StmtContext(ctx, s.(*sql.Stmt)).QueryContext(ctx, args...)
@@ -112,20 +116,53 @@ func (v *view) exec(context.Context, string, ...any) error { return errReadOnly 
 
 func (v *view) execNow(context.Context, string, ...any) (int64, error) { return 0, errReadOnly }
 
-// view runs fn in one snapshot.
-func (p *pool) view(ctx context.Context, fn func(store.Reader) error) (err error) {
+// queryPostgres reads. The snapshot is made by the first query that the database hears:
+// when that finds that its connection was gone before, the view begins again on one
+// that works.
+func (v *view) queryPostgres(ctx context.Context, text string, args []any) (*sql.Rows, error) {
+	rows, err := v.tx.QueryContext(ctx, text, args...)
+	if !v.begun && errors.Is(err, driver.ErrBadConn) {
+		_ = v.tx.Rollback() // it ended with its connection
+		t, err := v.pool.begin(pgpipe.Prompt(v.ctx))
+		if err != nil {
+			return nil, err
+		}
+		v.tx = t
+		rows, err = v.tx.QueryContext(ctx, text, args...)
+		v.begun = true
+		return rows, err
+	}
+	v.begun = v.begun || err == nil
+	return rows, err
+}
+
+func (p *pool) begin(ctx context.Context) (*sql.Tx, error) {
 	opts := &sql.TxOptions{}
 	if p.d.postgres {
 		opts = &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
 	}
 	t, err := p.db.BeginTx(ctx, opts)
 	if err != nil {
-		return fmt.Errorf("store: begin reading: %w", err)
+		return nil, fmt.Errorf("store: begin reading: %w", err)
 	}
-	v := &view{pool: p, tx: t}
+	return t, nil
+}
+
+// view runs fn in one snapshot.
+func (p *pool) view(ctx context.Context, fn func(store.Reader) error) error {
+	t, err := p.begin(ctx)
+	if err != nil {
+		return err
+	}
+	v := &view{pool: p, ctx: ctx, tx: t}
+	return v.run(fn)
+}
+
+func (v *view) run(fn func(store.Reader) error) (err error) {
+	p, ctx := v.pool, v.ctx
 	defer func() {
 		v.dead = true
-		if e := t.Rollback(); e != nil && !errors.Is(e, sql.ErrTxDone) && err == nil {
+		if e := v.tx.Rollback(); e != nil && !errors.Is(e, sql.ErrTxDone) && err == nil {
 			err = fmt.Errorf("store: end reading: %w", e)
 		}
 		for _, q := range v.missed {

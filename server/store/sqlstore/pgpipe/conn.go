@@ -20,6 +20,7 @@ type conn struct {
 	inFlight []op
 	pipe     *pgconn.Pipeline // open while something is in flight
 	broken   bool
+	snapshot bool // in a transaction of BeginTx that only reads
 }
 
 type prepared struct {
@@ -211,14 +212,21 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 	return driver.RowsAffected(tag.RowsAffected()), nil
 }
 
-// QueryContext runs a statement and reads its rows.
+// QueryContext runs a statement and reads its rows. Outside of a transaction, and as
+// the first one of a transaction that only reads, it is taken for a read: when the
+// connection turns out to be gone, it says so with driver.ErrBadConn, and then it can
+// run again on another one. The pool does that by itself outside of transactions.
 func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	o, err := c.op(query, args, immediate)
 	if err != nil {
 		return nil, err
 	}
+	first := c.pipe == nil && c.pc.TxStatus() == 'I' && (len(c.queue) == 0 || c.snapshot)
 	out, _, err := c.run(ctx, &o)
 	if err != nil {
+		if first && c.pc.IsClosed() && ctx.Err() == nil {
+			err = fmt.Errorf("%w: %w", driver.ErrBadConn, err)
+		}
 		return nil, err
 	}
 	return out, nil
@@ -230,7 +238,8 @@ func (c *conn) Script(ctx context.Context, text string) error {
 	return err
 }
 
-// BeginTx opens a transaction; its BEGIN travels with the first statement.
+// BeginTx opens a transaction; its BEGIN travels with the first statement, unless ctx
+// says that it shall not wait. Then the pool takes another connection when one is gone.
 func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
 	text := "BEGIN"
 	switch sql.IsolationLevel(opts.Isolation) {
@@ -243,9 +252,16 @@ func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, e
 	if opts.ReadOnly {
 		text += " READ ONLY"
 	}
-	if _, err := c.ExecContext(Defer(ctx, immediate), text, nil); err != nil {
+	if ctx.Value(promptKey{}) == nil {
+		ctx = Defer(ctx, immediate)
+	}
+	if _, err := c.ExecContext(ctx, text, nil); err != nil {
+		if c.pc.IsClosed() && ctx.Err() == nil {
+			err = fmt.Errorf("%w: %w", driver.ErrBadConn, err)
+		}
 		return nil, err
 	}
+	c.snapshot = opts.ReadOnly
 	return transaction{c}, nil
 }
 
@@ -255,6 +271,7 @@ func (t transaction) Commit() error   { return t.end("COMMIT") }
 func (t transaction) Rollback() error { return t.end("ROLLBACK") }
 
 func (t transaction) end(text string) error {
+	t.c.snapshot = false
 	if text == "ROLLBACK" {
 		t.c.abandon()
 	}

@@ -16,6 +16,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -41,6 +42,14 @@ func Defer(ctx context.Context, owner int) context.Context {
 	return context.WithValue(ctx, deferKey{}, owner)
 }
 
+type promptKey struct{}
+
+// Prompt makes a transaction that is begun with the context begin at once: on a
+// connection that works for certain, one journey later.
+func Prompt(ctx context.Context) context.Context {
+	return context.WithValue(ctx, promptKey{}, true)
+}
+
 // Connector opens connections for sql.OpenDB.
 type Connector struct{ cfg *pgconn.Config }
 
@@ -53,10 +62,17 @@ func NewConnector(url string) (*Connector, error) {
 	if cfg.RuntimeParams["application_name"] == "" {
 		cfg.RuntimeParams["application_name"] = "b2b"
 	}
+	if cfg.ConnectTimeout == 0 {
+		cfg.ConnectTimeout = connectTimeout
+	}
 	// An answer is sent only after the commit: whatever the server's default is.
 	cfg.RuntimeParams["synchronous_commit"] = "on"
 	return &Connector{cfg: cfg}, nil
 }
+
+// connectTimeout is how long a server may take to let somebody in, unless the address
+// says otherwise: whoever waits for it is to hear of an outage, not of nothing.
+const connectTimeout = 10 * time.Second
 
 // Connect opens a connection.
 func (c *Connector) Connect(ctx context.Context) (driver.Conn, error) {
