@@ -43,6 +43,10 @@ type WebhookReader interface {
 	UnleasedWebhooks(ctx context.Context, now int64, limit int) ([]BotRef, error)
 	// WebhookLeased tells whether a node holds the lease for a bot.
 	WebhookLeased(ctx context.Context, bot, node string) (bool, error)
+	// WebhookShare counts the webhooks that UnleasedWebhooks lists or would list if
+	// nobody served them, and the nodes that RenewWebhooks was called for and that have
+	// not left or died since.
+	WebhookShare(ctx context.Context, now int64) (webhooks, nodes int64, err error)
 	// WaitingDeliveries lists what waits to be tried again for a bot, by next_at and
 	// seq.
 	WaitingDeliveries(ctx context.Context, bot string, limit int) ([]WebhookDelivery, error)
@@ -63,12 +67,15 @@ type WebhookWriter interface {
 	// one, inside Update(ctx, "", …). It starts a webhook that was not. It is false
 	// when somebody else has it or the bot is gone.
 	LeaseWebhook(ctx context.Context, bot, node string, now, until int64) (bool, error)
-	// RenewWebhooks moves the end of all leases of a node, inside Update(ctx, "", …).
-	RenewWebhooks(ctx context.Context, node string, until int64) (int64, error)
-	// ReleaseWebhook ends the lease of a node for a bot, or with an empty bot all of
-	// them, inside Update(ctx, "", …). One that is not there is not an error.
+	// RenewWebhooks says that a node serves webhooks until a time, moves the end of all
+	// its leases there and tells how many they are, inside Update(ctx, "", …). Nodes
+	// that said so until before now are forgotten.
+	RenewWebhooks(ctx context.Context, node string, now, until int64) (int64, error)
+	// ReleaseWebhook ends the lease of a node for a bot, inside Update(ctx, "", …); with
+	// an empty bot the node leaves, and all its leases end. One that is not there is
+	// not an error.
 	ReleaseWebhook(ctx context.Context, bot, node string) error
-	// ResetWebhooks ends every lease of every node, inside Update(ctx, "", …).
+	// ResetWebhooks ends every lease of every node and forgets the nodes, inside Update(ctx, "", …).
 	ResetWebhooks(ctx context.Context) error
 	// PutDelivery adds or replaces the delivery of an event to a bot.
 	PutDelivery(ctx context.Context, d *WebhookDelivery) error

@@ -55,8 +55,15 @@ type Dispatcher struct {
 
 	done    sync.WaitGroup
 	mu      sync.Mutex
-	readers map[string]context.CancelFunc // by bot
-	renewed time.Time                     // Run's own
+	readers map[string]*serving // by bot
+	renewed time.Time           // Run's own
+	known   bool                // others know of this node; Run's own
+}
+
+// serving is a reader under way.
+type serving struct {
+	cancel  context.CancelFunc
+	leaving bool
 }
 
 // New makes a dispatcher; Run lets it work.
@@ -71,7 +78,7 @@ func New(c Config) *Dispatcher {
 		c.patience = attemptTime
 	}
 	return &Dispatcher{
-		Config: c, sender: newSender(c.Policy, c.Version, c.patience), readers: map[string]context.CancelFunc{},
+		Config: c, sender: newSender(c.Policy, c.Version, c.patience), readers: map[string]*serving{},
 		places: make(chan struct{}, parallel), ailing: make(chan struct{}, parallelAiling), wake: make(chan struct{}, 1),
 	}
 }
@@ -125,12 +132,21 @@ func (d *Dispatcher) heard(_ string, events []store.Event) {
 	}
 }
 
-// round keeps the leases and takes those that are free.
+// round keeps the leases, gives back those that are too many, and takes some that are
+// free.
 func (d *Dispatcher) round(ctx context.Context) error {
 	if err := d.renew(ctx); err != nil {
 		return err
 	}
 	for {
+		room, err := d.room(ctx)
+		if err != nil {
+			return err
+		}
+		if room <= 0 {
+			d.stop(d.serving()[:-room]...) // each gives its lease back when it has stopped
+			return nil
+		}
 		refs, err := d.Store.UnleasedWebhooks(ctx, d.Clock.Now().UnixMilli(), claimAtATime)
 		if err != nil {
 			return fmt.Errorf("list webhooks that nobody serves: %w", err)
@@ -138,7 +154,7 @@ func (d *Dispatcher) round(ctx context.Context) error {
 		if len(refs) == 0 {
 			return nil
 		}
-		taken, err := d.take(ctx, refs)
+		taken, err := d.take(ctx, refs, room)
 		if err != nil {
 			return fmt.Errorf("take the leases of webhooks: %w", err)
 		}
@@ -151,21 +167,35 @@ func (d *Dispatcher) round(ctx context.Context) error {
 	}
 }
 
-// renew keeps the leases of this node. Who comes late has to take it that others serve
+// room is how many webhooks this node should take, or below zero give up, to have its
+// share: as many as any other node, rounded up, so that all are served.
+func (d *Dispatcher) room(ctx context.Context) (int, error) {
+	if d.Alone {
+		return claimAtATime, nil
+	}
+	webhooks, nodes, err := d.Store.WebhookShare(ctx, d.Clock.Now().UnixMilli())
+	if err != nil {
+		return 0, fmt.Errorf("count webhooks and nodes: %w", err)
+	}
+	nodes = max(nodes, 1)
+	return int((webhooks+nodes-1)/nodes) - len(d.serving()), nil
+}
+
+// renew keeps the leases of this node, and tells others that it is there. Who comes late has to take it that others serve
 // its webhooks by now.
 func (d *Dispatcher) renew(ctx context.Context) error {
 	held := d.serving()
-	if len(held) == 0 {
-		d.renewed = d.Clock.Now()
+	now := d.Clock.Now()
+	if len(held) == 0 && d.Alone {
+		d.renewed = now
 		return nil
 	}
-	now := d.Clock.Now()
-	if now.Sub(d.renewed) < d.Lease/6 {
+	if d.known && now.Sub(d.renewed) < d.Lease/6 {
 		return nil
 	}
 	var kept int64
 	err := d.Store.Update(ctx, "", func(tx store.Tx) (err error) {
-		kept, err = tx.RenewWebhooks(ctx, d.Node, now.Add(d.Lease).UnixMilli())
+		kept, err = tx.RenewWebhooks(ctx, d.Node, now.UnixMilli(), now.Add(d.Lease).UnixMilli())
 		return err
 	})
 	late := now.Sub(d.renewed) >= d.Lease
@@ -182,16 +212,19 @@ func (d *Dispatcher) renew(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("renew the leases of webhooks: %w", err)
 	}
-	d.renewed = now
+	d.renewed, d.known = now, true
 	return nil
 }
 
+// serving lists the bots whose readers are to go on.
 func (d *Dispatcher) serving() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	bots := make([]string, 0, len(d.readers))
-	for bot := range d.readers {
-		bots = append(bots, bot)
+	for bot, s := range d.readers {
+		if !s.leaving {
+			bots = append(bots, bot)
+		}
 	}
 	return bots
 }
@@ -200,14 +233,15 @@ func (d *Dispatcher) stop(bots ...string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, bot := range bots {
-		if cancel := d.readers[bot]; cancel != nil {
-			cancel()
+		if s := d.readers[bot]; s != nil {
+			s.leaving = true
+			s.cancel()
 		}
 	}
 }
 
-// take gets the leases that nobody else got meanwhile.
-func (d *Dispatcher) take(ctx context.Context, refs []store.BotRef) (taken []store.BotRef, err error) {
+// take gets leases that nobody else got meanwhile, at most so many.
+func (d *Dispatcher) take(ctx context.Context, refs []store.BotRef, most int) (taken []store.BotRef, err error) {
 	err = d.Store.Update(ctx, "", func(tx store.Tx) error {
 		taken = nil
 		now := d.Clock.Now()
@@ -218,6 +252,9 @@ func (d *Dispatcher) take(ctx context.Context, refs []store.BotRef) (taken []sto
 			}
 			if got {
 				taken = append(taken, ref)
+			}
+			if len(taken) == most {
+				return nil
 			}
 		}
 		return nil
@@ -233,7 +270,7 @@ func (d *Dispatcher) start(ctx context.Context, ref store.BotRef) {
 		return // its lease had run out, and is its own again
 	}
 	own, cancel := context.WithCancel(ctx)
-	d.readers[ref.BotID] = cancel
+	d.readers[ref.BotID] = &serving{cancel: cancel}
 	d.done.Go(func() {
 		defer cancel()
 		r := &reader{d: d, ref: ref, changed: map[int64]*store.WebhookDelivery{}}

@@ -46,5 +46,7 @@
 //
 // A node serves a webhook while it holds the lease for it, which the nodes share in
 // the store and renew together. The leases of a node that crashed run out, and another
-// one goes on from the saved cursor.
+// one goes on from the saved cursor. All nodes have the same share, rounded up: one that
+// has more, because another one joined, stops serving what is too much, and that takes
+// it within a sixth of a lease.
 package webhook

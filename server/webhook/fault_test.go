@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
@@ -217,6 +219,61 @@ func TestFloodIsBounded(t *testing.T) {
 	}
 	if n := len(d.serving()); n != 1 {
 		t.Errorf("%d readers", n)
+	}
+}
+
+// Ten thousand events wait for a receiver that hangs: they wait in the log, not in
+// memory, whether the webhook is tried or has been given up.
+func TestHangingReceiverHoldsNoMemory(t *testing.T) {
+	// Bytes of a text, and of the heap: what is replayed is kept as row, event and JSON, 4 MB of
+	// each and a page; all events would take 160.
+	const events, size, most = 10_000, 4 << 10, 32 << 20
+	w, r := newWorld(t), newReceiver(t)
+	hang := make(chan struct{})
+	defer close(hang)
+	r.answers(hijack("", hang, ""))
+	w.bot("bob", r.URL, "")
+	channel, ann, content := "channel-bob", "ann", strings.Repeat("x", size)
+	for first := 0; first < events; first += 500 {
+		w.change("org", func(ctx context.Context, tx store.Tx) error {
+			for n := range 500 {
+				err := w.append(ctx, tx, store.Event{Audience: store.AudienceChannel, ChannelID: &channel, ActorID: &ann}, &b2bv1.Event{
+					Event: &b2bv1.Event_Message{Message: &b2bv1.MessageEvent{ChannelId: channel, SenderName: ann, Message: &b2bv1.ChannelMessage{
+						Id: fmt.Sprint("m", first+n), ChannelId: channel, SenderId: ann, Content: content,
+					}}},
+				})
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	used := func() (heap, goroutines int) {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int(m.HeapAlloc), runtime.NumGoroutine()
+	}
+	heap, goroutines := used()
+	check := func(when string) {
+		t.Helper()
+		if h, g := used(); h-heap > most || g-goroutines > 100 {
+			t.Errorf("%s: %d bytes of heap and %d goroutines more", when, h-heap, g-goroutines)
+		}
+	}
+	w.node("n", func(c *Config) { c.patience = 20 * time.Millisecond })
+	w.await("many are set aside", 10*time.Millisecond, func() bool { return len(w.waiting("bob")) >= maxWaiting/2 })
+	check("set aside")
+	w.await("degraded", 250*time.Millisecond, func() bool { return w.health("bob").Degraded })
+	check("degraded")
+	w.await("buried", 250*time.Millisecond, func() bool {
+		seq, err := w.store.WebhookCursor(context.Background(), "bob")
+		return err == nil && seq >= events && len(w.waiting("bob")) == 0
+	})
+	check("buried")
+	if n := len(w.dead("bob")); n != maxDead {
+		t.Errorf("%d dead letters are kept", n)
 	}
 }
 

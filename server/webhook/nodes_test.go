@@ -47,6 +47,48 @@ func TestTwoNodes(t *testing.T) {
 	}
 }
 
+// A node that joins gets its share, one that leaves gives it back, and nothing is lost
+// or told twice meanwhile.
+func TestSharing(t *testing.T) {
+	w := sharedWorld(t)
+	const bots = 9
+	var receivers []*receiver
+	want := make([][]string, bots)
+	for i := range bots {
+		receivers = append(receivers, newReceiver(t))
+		w.bot(fmt.Sprint("bot", i), receivers[i].URL, "")
+	}
+	say := func() {
+		for i := range bots {
+			want[i] = append(want[i], w.say("ann", fmt.Sprint("bot", i), 5)...)
+		}
+	}
+	n1, _ := w.node("n1")
+	w.await("one serves all", 0, func() bool { return len(n1.serving()) == bots })
+	say()
+	n2, stop := w.node("n2")
+	say()
+	w.await("two share", time.Minute, func() bool { return len(n1.serving()) == 5 && len(n2.serving()) == 4 })
+	say()
+	n3, _ := w.node("n3")
+	say()
+	w.await("three share", time.Minute, func() bool {
+		return len(n1.serving()) == 3 && len(n2.serving()) == 3 && len(n3.serving()) == 3
+	})
+	say()
+	stop()
+	say()
+	w.await("two are left", time.Minute, func() bool { return len(n1.serving())+len(n3.serving()) == bots })
+	say()
+	for i, r := range receivers {
+		w.await("all of it", time.Minute, func() bool { return len(r.got()) >= len(want[i]) })
+		w.once(r.got(), want[i])
+		if n := len(r.got()); n != len(want[i]) {
+			t.Errorf("bot %d got %d requests for %d messages", i, n, len(want[i]))
+		}
+	}
+}
+
 // A node stops in the middle of a delivery, as if it were gone: another one takes over
 // when the lease has run out, not before, and delivers under the same ids. What the
 // first one says when it wakes does no harm.

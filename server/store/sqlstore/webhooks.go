@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 
 	"github.com/b2b-protocol/b2b/server/store"
@@ -40,9 +41,18 @@ const oldestWait = `SELECT coalesce(min(seq), 0) FROM (
 		WHERE c.org_id = ? AND b.join_status = 'active' AND b.webhook_url <> ''
 	UNION ALL SELECT d.seq FROM webhook_deliveries d WHERE d.org_id = ? AND d.next_at IS NOT NULL) w`
 
+// servable are the bots whose webhooks are to be served.
+const servable = ` FROM bots b JOIN orgs o ON o.id = b.org_id
+	WHERE b.webhook_url <> '' AND b.join_status = 'active' AND o.status = 'active'`
+
+func (r reader) WebhookShare(ctx context.Context, now int64) (webhooks, nodes int64, err error) {
+	err = each(ctx, r, func(rows *sql.Rows) error { return rows.Scan(&webhooks, &nodes) },
+		"SELECT (SELECT count(*)"+servable+"), (SELECT count(*) FROM webhook_nodes WHERE expires_at > ?)", now)
+	return webhooks, nodes, err
+}
+
 func (r reader) UnleasedWebhooks(ctx context.Context, now int64, limit int) ([]store.BotRef, error) {
-	return list[store.BotRef](ctx, r, `SELECT b.org_id, b.id AS bot_id FROM bots b JOIN orgs o ON o.id = b.org_id
-		WHERE b.webhook_url <> '' AND b.join_status = 'active' AND o.status = 'active'
+	return list[store.BotRef](ctx, r, "SELECT b.org_id, b.id AS bot_id"+servable+`
 		AND NOT EXISTS (SELECT 1 FROM webhook_leases l WHERE l.bot_id = b.id AND l.expires_at > ?)
 		ORDER BY b.id LIMIT ? + 0`, now, max(limit, 0))
 }
@@ -98,15 +108,30 @@ func (t *tx) LeaseWebhook(ctx context.Context, bot, node string, now, until int6
 		ON CONFLICT (bot_id) DO NOTHING`, bot)
 }
 
-func (t *tx) RenewWebhooks(ctx context.Context, node string, until int64) (int64, error) {
+func (t *tx) RenewWebhooks(ctx context.Context, node string, now, until int64) (int64, error) {
+	err := t.c.exec(ctx, "INSERT INTO webhook_nodes (node_id, expires_at) VALUES (?, ?) ON CONFLICT (node_id) DO UPDATE SET expires_at = excluded.expires_at", node, until)
+	if err == nil {
+		err = t.c.exec(ctx, "DELETE FROM webhook_nodes WHERE expires_at < ?", now)
+	}
+	if err != nil {
+		return 0, err
+	}
 	return t.c.execNow(ctx, "UPDATE webhook_leases SET expires_at = ? WHERE node_id = ?", until, node)
 }
 
 func (t *tx) ReleaseWebhook(ctx context.Context, bot, node string) error {
+	if bot == "" {
+		if err := t.c.exec(ctx, "DELETE FROM webhook_nodes WHERE node_id = ?", node); err != nil {
+			return err
+		}
+	}
 	return t.c.exec(ctx, "DELETE FROM webhook_leases WHERE node_id = ? AND (? = '' OR bot_id = ?)", node, bot, bot)
 }
 
 func (t *tx) ResetWebhooks(ctx context.Context) error {
+	if err := t.c.exec(ctx, "DELETE FROM webhook_nodes"); err != nil {
+		return err
+	}
 	return t.c.exec(ctx, "DELETE FROM webhook_leases")
 }
 

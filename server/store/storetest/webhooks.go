@@ -60,11 +60,28 @@ var webhookTests = []test{
 		equal(s, "lost", holds(a, "n1"), false)
 		equal(s, "holds", holds(a, "n2"), true)
 		equal(s, "second", s.lease(b, "n2", 1, 10), true)
-		s.update("", func(tx store.Tx) error {
-			n, err := tx.RenewWebhooks(s.ctx, "n2", 100)
-			equal(s, "renewed", n, 2)
-			return err
-		})
+		share := func(now, webhooks, nodes int64) {
+			s.Helper()
+			w, n, err := s.WebhookShare(s.ctx, now)
+			same(s, fmt.Sprint("share at ", now), []any{w, n, err}, []any{webhooks, nodes, nil})
+		}
+		renew := func(node string, now, until, leases int64) {
+			s.Helper()
+			s.update("", func(tx store.Tx) error {
+				n, err := tx.RenewWebhooks(s.ctx, node, now, until)
+				equal(s, "renewed", n, leases)
+				return err
+			})
+		}
+		share(10, 2, 0)
+		renew("n3", 10, 20, 0)
+		renew("n2", 10, 100, 2)
+		share(19, 2, 2)
+		share(20, 2, 1)
+		renew("n4", 21, 110, 0) // n3 is forgotten
+		share(10, 2, 2)
+		s.update("", func(tx store.Tx) error { return tx.ReleaseWebhook(s.ctx, "", "n4") })
+		share(10, 2, 1)
 		equal(s, "renewed", s.lease(a, "n1", 99, 199), false)
 		s.update("", func(tx store.Tx) error { return tx.ReleaseWebhook(s.ctx, a, "n1") })
 		equal(s, "not its own", holds(a, "n2"), true)
@@ -77,6 +94,7 @@ var webhookTests = []test{
 		s.lease(a, "n2", 1, 10)
 		s.update("", func(tx store.Tx) error { return tx.ResetWebhooks(s.ctx) })
 		equal(s, "reset", holds(a, "n2"), false)
+		share(10, 2, 0)
 	}},
 	{"one of 16 nodes gets the lease", func(s *suite) {
 		a := s.bot(s.org(), "a", hooked)
