@@ -181,7 +181,7 @@ func TestBombInAMessage(t *testing.T) {
 	h2 := &http.Transport{Protocols: new(http.Protocols)}
 	h2.Protocols.SetUnencryptedHTTP2(true)
 	t.Cleanup(h2.CloseIdleConnections)
-	zeros := make([]byte, 128<<20)
+	zeros := make([]byte, 64<<20)
 	before := n.rss()
 	for name, opts := range map[string][]b2b.Option{
 		"Connect": {b2b.WithConnect(connect.WithSendGzip())},
@@ -191,10 +191,9 @@ func TestBombInAMessage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range []*b2bv1.UploadFileRequest{{Name: proto.String("a")}, {Data: zeros}} {
-			if err := out.Send(m); err != nil && !errors.Is(err, io.EOF) {
-				t.Fatal(err)
-			}
+		// One message: the time that compressing it takes is not that of the upload.
+		if err := out.Send(&b2bv1.UploadFileRequest{Name: proto.String("a"), Data: zeros}); err != nil && !errors.Is(err, io.EOF) {
+			t.Fatal(err)
 		}
 		if _, err := out.CloseAndReceive(); b2b.CodeOf(err) != b2bv1.ErrorCode_ERROR_CODE_PAYLOAD_TOO_LARGE {
 			t.Errorf("%s: %v", name, err)
