@@ -9,7 +9,7 @@ GENERATED := api/openapi.json sdk/go/b2b sdk/typescript/src/gen sdk/python/src/b
 
 # Our generators in server/ are built with these types: when they change, the first
 # run still used the old ones.
-OPTIONS := sdk/go/b2b/options/v1/options.pb.go
+OPTIONS := sdk/go/b2b/options/v1/options.pb.go sdk/go/b2b/options/v1/limits.pb.go
 
 # Stamps of what is installed: npm writes the one, the rule below the other.
 NODE_TOOLS := node_modules/.package-lock.json

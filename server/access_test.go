@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/limits"
 )
 
 // TestAccess makes one harmless call of every RPC as every kind of caller with every
@@ -49,7 +50,7 @@ func harmless(t *testing.T, op *call.Operation, o *org) map[string]any {
 		}
 	}
 	if op.Changes {
-		values["request_id"] = strings.Repeat("x", call.MaxRequestID+1)
+		values["request_id"] = strings.Repeat("x", limits.MaxRequestID+1)
 	}
 	if v, ok := fillers[method(op)+".since"]; ok {
 		values["since"] = v

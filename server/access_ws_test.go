@@ -11,6 +11,7 @@ import (
 
 	"github.com/b2b-protocol/b2b/server"
 	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/limits"
 )
 
 // TestAccessOverWebSocket sends one harmless frame of every operation that has a
@@ -78,7 +79,7 @@ func TestAccessOverWebSocket(t *testing.T) {
 func wsCode(t *testing.T, conn *websocket.Conn, op *call.Operation, ref string) string {
 	t.Helper()
 	frame := encode(t, map[string]any{
-		"type": op.WebSocket, "ref": ref, "thread_id": "00000000-0000-7000-8000-000000000000", "request_id": strings.Repeat("x", call.MaxRequestID+1),
+		"type": op.WebSocket, "ref": ref, "thread_id": "00000000-0000-7000-8000-000000000000", "request_id": strings.Repeat("x", limits.MaxRequestID+1),
 	})
 	if err := conn.Write(t.Context(), websocket.MessageText, frame); err != nil {
 		t.Fatalf("%s: %v", op.WebSocket, err)

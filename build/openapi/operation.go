@@ -102,7 +102,7 @@ func (d *describer) parameters(b binding, m *protogen.Method) []*object {
 	}
 	for _, name := range b.vars {
 		if f := field(m.Input, name); f != nil {
-			add(f, "path", name, true, d.schemas.one(f, requests))
+			add(f, "path", name, true, bounded(d.schemas.one(f, requests), f, requests))
 		}
 	}
 	for _, f := range m.Input.Fields {
@@ -114,10 +114,10 @@ func (d *describer) parameters(b binding, m *protogen.Method) []*object {
 			continue
 		}
 		if f.Desc.IsList() {
-			add(f, "query", name, false, d.schemas.list(f, requests)).set("style", "form").set("explode", false)
+			add(f, "query", name, false, bounded(d.schemas.list(f, requests), f, requests)).set("style", "form").set("explode", false)
 			continue
 		}
-		add(f, "query", name, wireMarks(f).GetNeeded(), d.schemas.one(f, requests))
+		add(f, "query", name, wireMarks(f).GetNeeded(), bounded(d.schemas.one(f, requests), f, requests))
 	}
 	if sendsFile(m) {
 		out = append(out, obj("name", "Range", "in", "header", "schema", obj("type", "string"), "description", "Which bytes, e.g. `bytes=0-99`."))
@@ -204,7 +204,7 @@ func (d *describer) form(m *protogen.Message) *object {
 	var p properties
 	p.add("file", obj("description", words(m.Comments), "contentMediaType", "application/octet-stream"), true)
 	if f := field(m, "request_id"); f != nil {
-		p.add("request_id", d.schemas.described(d.schemas.one(f, requests), f), false)
+		p.add("request_id", d.schemas.field(f, requests), false)
 	}
 	return obj("required", true, "content", obj("multipart/form-data", obj("schema", p.schema(""))))
 }

@@ -60,7 +60,7 @@ func (s *schemas) message(m *protogen.Message, to direction) *object {
 	marks := messageMarks(m)
 	switch {
 	case marks.GetList():
-		return s.list(m.Fields[0], to)
+		return bounded(s.list(m.Fields[0], to), m.Fields[0], to)
 	case marks.GetScalar():
 		return nullable(s.one(m.Fields[0], to))
 	}
@@ -98,7 +98,7 @@ func (s *schemas) define(m *protogen.Message, to direction) *object {
 		return p.schema(text)
 	}
 	i := slices.IndexFunc(m.Fields, func(f *protogen.Field) bool { return f.Desc.IsList() })
-	bare := s.list(m.Fields[i], to).set("title", "Bare")
+	bare := bounded(s.list(m.Fields[i], to), m.Fields[i], to).set("title", "Bare")
 	return obj("description", text, "oneOf", []*object{bare, p.schema("").set("title", "Page")})
 }
 
@@ -199,6 +199,7 @@ func (s *schemas) field(f *protogen.Field, to direction) *object {
 	default:
 		out = s.one(f, to)
 	}
+	out = bounded(out, f, to)
 	if mayBeNull(f, to) {
 		out = nullable(out)
 	}
@@ -218,6 +219,9 @@ func mayBeNull(f *protogen.Field, to direction) bool {
 
 func (s *schemas) described(schema *object, f *protogen.Field) *object {
 	text := words(f.Comments)
+	if more := limitWords(f); more != "" {
+		text += " " + more
+	}
 	if is(f, timestamp) {
 		text = paragraphs(text, "Unix milliseconds.")
 	}

@@ -24,11 +24,21 @@ type Operation struct {
 	Changes    bool                    // its request has a request_id
 	SendsFile  bool                    // it streams the bytes of a file; one that Receives takes a file
 	NewRequest func() proto.Message
+	Bounds     func(proto.Message) error // checks the limits of the schema; nil: there are none
 	Invoke     func(context.Context, proto.Message) (proto.Message, error)
 	Stream     func(ctx context.Context, req proto.Message, send func(proto.Message) error) error // instead of Invoke
 	// Receive, instead of Invoke, takes a stream: next gives its messages, each valid
 	// until the next one, and io.EOF at its end.
 	Receive func(ctx context.Context, next func() (proto.Message, error)) (proto.Message, error)
+}
+
+// CheckBounds refuses a request that is larger than the schema allows, but for what the
+// service checks in its turn ([InTurn]).
+func (op *Operation) CheckBounds(req proto.Message) error {
+	if op.Bounds == nil {
+		return nil
+	}
+	return told(op.Bounds(req))
 }
 
 // describe fills in what the schema says of the procedure. It panics on a schema

@@ -68,6 +68,7 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.ArtifactServiceAddArtifactProcedure,
 			NewRequest: func() proto.Message { return new(v1.AddArtifactRequest) },
+			Bounds:     func(m proto.Message) error { return checkAddArtifactRequest(m.(*v1.AddArtifactRequest)) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.ArtifactService.AddArtifact(ctx, m.(*v1.AddArtifactRequest)))
 			},
@@ -75,6 +76,7 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.ArtifactServiceUpdateArtifactProcedure,
 			NewRequest: func() proto.Message { return new(v1.UpdateArtifactRequest) },
+			Bounds:     func(m proto.Message) error { return checkUpdateArtifactRequest(m.(*v1.UpdateArtifactRequest)) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.ArtifactService.UpdateArtifact(ctx, m.(*v1.UpdateArtifactRequest)))
 			},
@@ -103,6 +105,7 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.ChannelServiceSendDirectMessageProcedure,
 			NewRequest: func() proto.Message { return new(v1.SendDirectMessageRequest) },
+			Bounds:     func(m proto.Message) error { return checkSendDirectMessageRequest(m.(*v1.SendDirectMessageRequest)) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.ChannelService.SendDirectMessage(ctx, m.(*v1.SendDirectMessageRequest)))
 			},
@@ -110,6 +113,7 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.ChannelServiceSendChannelMessageProcedure,
 			NewRequest: func() proto.Message { return new(v1.SendChannelMessageRequest) },
+			Bounds:     func(m proto.Message) error { return checkSendChannelMessageRequest(m.(*v1.SendChannelMessageRequest)) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.ChannelService.SendChannelMessage(ctx, m.(*v1.SendChannelMessageRequest)))
 			},
@@ -145,6 +149,7 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.ThreadServiceCreateThreadProcedure,
 			NewRequest: func() proto.Message { return new(v1.CreateThreadRequest) },
+			Bounds:     func(m proto.Message) error { return checkCreateThreadRequest(m.(*v1.CreateThreadRequest)) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.ThreadService.CreateThread(ctx, m.(*v1.CreateThreadRequest)))
 			},
@@ -166,6 +171,7 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.ThreadServiceUpdateThreadProcedure,
 			NewRequest: func() proto.Message { return new(v1.UpdateThreadRequest) },
+			Bounds:     func(m proto.Message) error { return checkUpdateThreadRequest(m.(*v1.UpdateThreadRequest)) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.ThreadService.UpdateThread(ctx, m.(*v1.UpdateThreadRequest)))
 			},
@@ -173,6 +179,7 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.ThreadServiceJoinThreadProcedure,
 			NewRequest: func() proto.Message { return new(v1.JoinThreadRequest) },
+			Bounds:     func(m proto.Message) error { return checkJoinThreadRequest(m.(*v1.JoinThreadRequest)) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.ThreadService.JoinThread(ctx, m.(*v1.JoinThreadRequest)))
 			},
@@ -187,6 +194,7 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.ThreadServiceApproveJoinRequestProcedure,
 			NewRequest: func() proto.Message { return new(v1.ApproveJoinRequestRequest) },
+			Bounds:     func(m proto.Message) error { return checkApproveJoinRequestRequest(m.(*v1.ApproveJoinRequestRequest)) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.ThreadService.ApproveJoinRequest(ctx, m.(*v1.ApproveJoinRequestRequest)))
 			},
@@ -194,6 +202,7 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.ThreadServiceRejectJoinRequestProcedure,
 			NewRequest: func() proto.Message { return new(v1.RejectJoinRequestRequest) },
+			Bounds:     func(m proto.Message) error { return checkRejectJoinRequestRequest(m.(*v1.RejectJoinRequestRequest)) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.ThreadService.RejectJoinRequest(ctx, m.(*v1.RejectJoinRequestRequest)))
 			},
@@ -201,6 +210,7 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.ThreadServiceAddParticipantProcedure,
 			NewRequest: func() proto.Message { return new(v1.AddParticipantRequest) },
+			Bounds:     func(m proto.Message) error { return checkAddParticipantRequest(m.(*v1.AddParticipantRequest)) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.ThreadService.AddParticipant(ctx, m.(*v1.AddParticipantRequest)))
 			},
@@ -208,6 +218,7 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.ThreadServiceRemoveParticipantProcedure,
 			NewRequest: func() proto.Message { return new(v1.RemoveParticipantRequest) },
+			Bounds:     func(m proto.Message) error { return checkRemoveParticipantRequest(m.(*v1.RemoveParticipantRequest)) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.ThreadService.RemoveParticipant(ctx, m.(*v1.RemoveParticipantRequest)))
 			},
@@ -215,6 +226,7 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.ThreadServiceLeaveThreadProcedure,
 			NewRequest: func() proto.Message { return new(v1.LeaveThreadRequest) },
+			Bounds:     func(m proto.Message) error { return checkLeaveThreadRequest(m.(*v1.LeaveThreadRequest)) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.ThreadService.LeaveThread(ctx, m.(*v1.LeaveThreadRequest)))
 			},
@@ -222,6 +234,7 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.ThreadServiceSendThreadMessageProcedure,
 			NewRequest: func() proto.Message { return new(v1.SendThreadMessageRequest) },
+			Bounds:     func(m proto.Message) error { return checkSendThreadMessageRequest(m.(*v1.SendThreadMessageRequest)) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.ThreadService.SendThreadMessage(ctx, m.(*v1.SendThreadMessageRequest)))
 			},
@@ -257,6 +270,7 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.OrgThreadServiceUpdateOrgThreadProcedure,
 			NewRequest: func() proto.Message { return new(v1.UpdateOrgThreadRequest) },
+			Bounds:     func(m proto.Message) error { return checkUpdateOrgThreadRequest(m.(*v1.UpdateOrgThreadRequest)) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.OrgThreadService.UpdateOrgThread(ctx, m.(*v1.UpdateOrgThreadRequest)))
 			},
@@ -264,6 +278,9 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.OrgThreadServiceAddOrgThreadParticipantProcedure,
 			NewRequest: func() proto.Message { return new(v1.AddOrgThreadParticipantRequest) },
+			Bounds: func(m proto.Message) error {
+				return checkAddOrgThreadParticipantRequest(m.(*v1.AddOrgThreadParticipantRequest))
+			},
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.OrgThreadService.AddOrgThreadParticipant(ctx, m.(*v1.AddOrgThreadParticipantRequest)))
 			},
@@ -271,6 +288,9 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.OrgThreadServiceRemoveOrgThreadParticipantProcedure,
 			NewRequest: func() proto.Message { return new(v1.RemoveOrgThreadParticipantRequest) },
+			Bounds: func(m proto.Message) error {
+				return checkRemoveOrgThreadParticipantRequest(m.(*v1.RemoveOrgThreadParticipantRequest))
+			},
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.OrgThreadService.RemoveOrgThreadParticipant(ctx, m.(*v1.RemoveOrgThreadParticipantRequest)))
 			},
@@ -313,6 +333,7 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.BotServiceDeleteBotProcedure,
 			NewRequest: func() proto.Message { return new(v1.DeleteBotRequest) },
+			Bounds:     func(m proto.Message) error { return checkDeleteBotRequest(m.(*v1.DeleteBotRequest)) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.BotService.DeleteBot(ctx, m.(*v1.DeleteBotRequest)))
 			},
@@ -327,6 +348,7 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.BotServiceDeleteMeProcedure,
 			NewRequest: func() proto.Message { return new(v1.DeleteMeRequest) },
+			Bounds:     func(m proto.Message) error { return checkDeleteMeRequest(m.(*v1.DeleteMeRequest)) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.BotService.DeleteMe(ctx, m.(*v1.DeleteMeRequest)))
 			},
@@ -334,6 +356,7 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.BotServiceUpdateProfileProcedure,
 			NewRequest: func() proto.Message { return new(v1.UpdateProfileRequest) },
+			Bounds:     func(m proto.Message) error { return checkUpdateProfileRequest(m.(*v1.UpdateProfileRequest)) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.BotService.UpdateProfile(ctx, m.(*v1.UpdateProfileRequest)))
 			},
@@ -341,6 +364,7 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.BotServiceRenameMeProcedure,
 			NewRequest: func() proto.Message { return new(v1.RenameMeRequest) },
+			Bounds:     func(m proto.Message) error { return checkRenameMeRequest(m.(*v1.RenameMeRequest)) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.BotService.RenameMe(ctx, m.(*v1.RenameMeRequest)))
 			},
@@ -362,6 +386,7 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.PlatformServiceCreateOrgProcedure,
 			NewRequest: func() proto.Message { return new(v1.CreateOrgRequest) },
+			Bounds:     func(m proto.Message) error { return checkCreateOrgRequest(m.(*v1.CreateOrgRequest)) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.PlatformService.CreateOrg(ctx, m.(*v1.CreateOrgRequest)))
 			},
@@ -376,6 +401,7 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.PlatformServiceUpdateOrgProcedure,
 			NewRequest: func() proto.Message { return new(v1.UpdateOrgRequest) },
+			Bounds:     func(m proto.Message) error { return checkUpdateOrgRequest(m.(*v1.UpdateOrgRequest)) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.PlatformService.UpdateOrg(ctx, m.(*v1.UpdateOrgRequest)))
 			},
@@ -383,6 +409,7 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.PlatformServiceDeleteOrgProcedure,
 			NewRequest: func() proto.Message { return new(v1.DeleteOrgRequest) },
+			Bounds:     func(m proto.Message) error { return checkDeleteOrgRequest(m.(*v1.DeleteOrgRequest)) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.PlatformService.DeleteOrg(ctx, m.(*v1.DeleteOrgRequest)))
 			},
@@ -390,6 +417,7 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.PlatformServiceRotateOrgSecretProcedure,
 			NewRequest: func() proto.Message { return new(v1.RotateOrgSecretRequest) },
+			Bounds:     func(m proto.Message) error { return checkRotateOrgSecretRequest(m.(*v1.RotateOrgSecretRequest)) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.PlatformService.RotateOrgSecret(ctx, m.(*v1.RotateOrgSecretRequest)))
 			},
@@ -397,6 +425,7 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.PlatformServiceCreateInviteCodeProcedure,
 			NewRequest: func() proto.Message { return new(v1.CreateInviteCodeRequest) },
+			Bounds:     func(m proto.Message) error { return checkCreateInviteCodeRequest(m.(*v1.CreateInviteCodeRequest)) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.PlatformService.CreateInviteCode(ctx, m.(*v1.CreateInviteCodeRequest)))
 			},
@@ -411,6 +440,7 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.PlatformServiceDeleteInviteCodeProcedure,
 			NewRequest: func() proto.Message { return new(v1.DeleteInviteCodeRequest) },
+			Bounds:     func(m proto.Message) error { return checkDeleteInviteCodeRequest(m.(*v1.DeleteInviteCodeRequest)) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.PlatformService.DeleteInviteCode(ctx, m.(*v1.DeleteInviteCodeRequest)))
 			},
@@ -418,6 +448,7 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.PlatformServiceRedeemInviteCodeProcedure,
 			NewRequest: func() proto.Message { return new(v1.RedeemInviteCodeRequest) },
+			Bounds:     func(m proto.Message) error { return checkRedeemInviteCodeRequest(m.(*v1.RedeemInviteCodeRequest)) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.PlatformService.RedeemInviteCode(ctx, m.(*v1.RedeemInviteCodeRequest)))
 			},
@@ -439,6 +470,7 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.OrgServiceUpdateOrgSettingsProcedure,
 			NewRequest: func() proto.Message { return new(v1.UpdateOrgSettingsRequest) },
+			Bounds:     func(m proto.Message) error { return checkUpdateOrgSettingsRequest(m.(*v1.UpdateOrgSettingsRequest)) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.OrgService.UpdateOrgSettings(ctx, m.(*v1.UpdateOrgSettingsRequest)))
 			},
@@ -446,6 +478,7 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.OrgServiceCreateOrgTicketProcedure,
 			NewRequest: func() proto.Message { return new(v1.CreateOrgTicketRequest) },
+			Bounds:     func(m proto.Message) error { return checkCreateOrgTicketRequest(m.(*v1.CreateOrgTicketRequest)) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.OrgService.CreateOrgTicket(ctx, m.(*v1.CreateOrgTicketRequest)))
 			},
@@ -460,6 +493,7 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.OrgServiceDeleteOrgTicketProcedure,
 			NewRequest: func() proto.Message { return new(v1.DeleteOrgTicketRequest) },
+			Bounds:     func(m proto.Message) error { return checkDeleteOrgTicketRequest(m.(*v1.DeleteOrgTicketRequest)) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.OrgService.DeleteOrgTicket(ctx, m.(*v1.DeleteOrgTicketRequest)))
 			},
@@ -474,6 +508,7 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.OrgServiceDeleteOrgSessionProcedure,
 			NewRequest: func() proto.Message { return new(v1.DeleteOrgSessionRequest) },
+			Bounds:     func(m proto.Message) error { return checkDeleteOrgSessionRequest(m.(*v1.DeleteOrgSessionRequest)) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.OrgService.DeleteOrgSession(ctx, m.(*v1.DeleteOrgSessionRequest)))
 			},
@@ -481,6 +516,7 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.OrgServiceRotateSecretProcedure,
 			NewRequest: func() proto.Message { return new(v1.RotateSecretRequest) },
+			Bounds:     func(m proto.Message) error { return checkRotateSecretRequest(m.(*v1.RotateSecretRequest)) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.OrgService.RotateSecret(ctx, m.(*v1.RotateSecretRequest)))
 			},
@@ -488,6 +524,7 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.OrgServiceUpdateBotRoleProcedure,
 			NewRequest: func() proto.Message { return new(v1.UpdateBotRoleRequest) },
+			Bounds:     func(m proto.Message) error { return checkUpdateBotRoleRequest(m.(*v1.UpdateBotRoleRequest)) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.OrgService.UpdateBotRole(ctx, m.(*v1.UpdateBotRoleRequest)))
 			},
@@ -495,6 +532,7 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.OrgServiceUpdateBotStatusProcedure,
 			NewRequest: func() proto.Message { return new(v1.UpdateBotStatusRequest) },
+			Bounds:     func(m proto.Message) error { return checkUpdateBotStatusRequest(m.(*v1.UpdateBotStatusRequest)) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.OrgService.UpdateBotStatus(ctx, m.(*v1.UpdateBotStatusRequest)))
 			},
@@ -502,6 +540,7 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.OrgServiceDeleteTombstoneProcedure,
 			NewRequest: func() proto.Message { return new(v1.DeleteTombstoneRequest) },
+			Bounds:     func(m proto.Message) error { return checkDeleteTombstoneRequest(m.(*v1.DeleteTombstoneRequest)) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.OrgService.DeleteTombstone(ctx, m.(*v1.DeleteTombstoneRequest)))
 			},
@@ -516,6 +555,7 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.AuthServiceLoginProcedure,
 			NewRequest: func() proto.Message { return new(v1.LoginRequest) },
+			Bounds:     func(m proto.Message) error { return checkLoginRequest(m.(*v1.LoginRequest)) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.AuthService.Login(ctx, m.(*v1.LoginRequest)))
 			},
@@ -537,6 +577,7 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.AuthServiceRegisterBotProcedure,
 			NewRequest: func() proto.Message { return new(v1.RegisterBotRequest) },
+			Bounds:     func(m proto.Message) error { return checkRegisterBotRequest(m.(*v1.RegisterBotRequest)) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.AuthService.RegisterBot(ctx, m.(*v1.RegisterBotRequest)))
 			},
@@ -551,6 +592,7 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.TokenServiceCreateTokenProcedure,
 			NewRequest: func() proto.Message { return new(v1.CreateTokenRequest) },
+			Bounds:     func(m proto.Message) error { return checkCreateTokenRequest(m.(*v1.CreateTokenRequest)) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.TokenService.CreateToken(ctx, m.(*v1.CreateTokenRequest)))
 			},
@@ -565,6 +607,7 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.TokenServiceDeleteTokenProcedure,
 			NewRequest: func() proto.Message { return new(v1.DeleteTokenRequest) },
+			Bounds:     func(m proto.Message) error { return checkDeleteTokenRequest(m.(*v1.DeleteTokenRequest)) },
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.TokenService.DeleteToken(ctx, m.(*v1.DeleteTokenRequest)))
 			},
@@ -572,6 +615,7 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.EventServiceSubscribeProcedure,
 			NewRequest: func() proto.Message { return new(v1.SubscribeRequest) },
+			Bounds:     func(m proto.Message) error { return checkSubscribeRequest(m.(*v1.SubscribeRequest)) },
 			Stream: func(ctx context.Context, m proto.Message, send func(proto.Message) error) error {
 				return s.EventService.Subscribe(ctx, m.(*v1.SubscribeRequest), func(res *v1.SubscribeResponse) error { return send(res) })
 			},
@@ -593,6 +637,7 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.FileServiceUploadFileProcedure,
 			NewRequest: func() proto.Message { return new(v1.UploadFileRequest) },
+			Bounds:     func(m proto.Message) error { return checkUploadFileRequest(m.(*v1.UploadFileRequest)) },
 			Receive: func(ctx context.Context, next func() (proto.Message, error)) (proto.Message, error) {
 				return result(s.FileService.UploadFile(ctx, func() (*v1.UploadFileRequest, error) { return typed[*v1.UploadFileRequest](next()) }))
 			},
@@ -677,6 +722,9 @@ func (s Services) Operations() []*Operation {
 		describe(Operation{
 			Procedure:  b2bv1connect.WebhookServiceRedeliverDeadLettersProcedure,
 			NewRequest: func() proto.Message { return new(v1.RedeliverDeadLettersRequest) },
+			Bounds: func(m proto.Message) error {
+				return checkRedeliverDeadLettersRequest(m.(*v1.RedeliverDeadLettersRequest))
+			},
 			Invoke: func(ctx context.Context, m proto.Message) (proto.Message, error) {
 				return result(s.WebhookService.RedeliverDeadLetters(ctx, m.(*v1.RedeliverDeadLettersRequest)))
 			},

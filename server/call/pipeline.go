@@ -13,9 +13,6 @@ import (
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
-// MaxRequestID bounds request_id, in bytes (B2B-IDEM).
-const MaxRequestID = 128
-
 // maxTries bounds how often one call is done when who may do what changes meanwhile.
 const maxTries = 8
 
@@ -33,7 +30,8 @@ func NewPipeline(auth Authenticator, log *slog.Logger, open bool) *Pipeline {
 }
 
 // Do runs one call: identity, access, then malformed (what the binding found
-// wrong with the request, or nil; told only to those who may call), then next,
+// wrong with the request, or nil; told only to those who may call), the limits of the
+// schema, then next,
 // which runs the service method with a context that carries info. The error is
 // always an *Error.
 func (p *Pipeline) Do(ctx context.Context, info *Info, req proto.Message, malformed error, next func(context.Context) (proto.Message, error)) (res proto.Message, err error) {
@@ -54,8 +52,10 @@ func (p *Pipeline) Do(ctx context.Context, info *Info, req proto.Message, malfor
 		if malformed != nil {
 			return nil, p.tell(ctx, info, malformed)
 		}
-		if err := checkRequestID(info.Operation, req); err != nil {
-			return nil, err
+		if req != nil {
+			if err := info.Operation.CheckBounds(req); err != nil {
+				return nil, err
+			}
 		}
 		res, err = next(WithInfo(ctx, info))
 		switch {
@@ -136,15 +136,12 @@ func errCrossSite() error {
 	return Errorf(b2bv1.ErrorCode_ERROR_CODE_CSRF_ERROR, "The session's cookie came from a page of another site")
 }
 
-func checkRequestID(op *Operation, req proto.Message) error {
-	r, ok := req.(interface{ GetRequestId() string })
-	if !op.Changes || !ok {
+// told is what a caller is told of a limit that its request does not keep.
+func told(err error) error {
+	if err == nil {
 		return nil
 	}
-	if n := len(r.GetRequestId()); n > MaxRequestID {
-		return Invalid("request_id: must be 1 to %d bytes", MaxRequestID)
-	}
-	return nil
+	return Invalid("%s", err)
 }
 
 // tell turns any error into an *Error; what is not one is logged and hidden.

@@ -12,6 +12,7 @@ import (
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/limits"
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
@@ -64,7 +65,6 @@ const (
 	burst          = 16   // how many times Queue may wait for a reader that goes on taking
 	pageSize       = 500  // events read from the store at once
 	inboxMost      = 8192 // committed events that may wait for a tail
-	maxWatched     = 100  // scopes that a human may watch
 	relisten       = time.Second
 )
 
@@ -230,7 +230,7 @@ func (h *Hub) Publish(org string, event *b2bv1.Event) error {
 // Check the credential of the viewer after Subscribe returned: what changes later
 // comes as a Recheck.
 func (h *Hub) Subscribe(ctx context.Context, v Viewer, from *Position, f Filter) (*Subscription, error) {
-	if v.human() && len(f.Threads)+len(f.Channels)+len(f.WatchThreads)+len(f.WatchChannels) > maxWatched {
+	if v.human() && len(f.Threads)+len(f.Channels)+len(f.WatchThreads)+len(f.WatchChannels) > limits.MaxStreamScopes {
 		return nil, errTooMany()
 	}
 	t, err := h.hold(v)

@@ -9,6 +9,7 @@ import (
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/limits"
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
@@ -403,7 +404,7 @@ func (s *Subscription) Watch(threads, channels []string) error {
 	switch {
 	case !s.viewer.human():
 		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_FORBIDDEN, "Only org admins subscribe to threads and channels")
-	case len(s.watched) >= maxWatched || len(threads)+len(channels) > maxWatched:
+	case len(s.watched) >= limits.MaxStreamScopes || len(threads)+len(channels) > limits.MaxStreamScopes:
 		return errTooMany()
 	}
 	if s.watched == nil {
@@ -448,5 +449,5 @@ func scopes(threads, channels []string) []scope {
 }
 
 func errTooMany() error {
-	return call.Invalid("at most %d threads and channels can be subscribed to", maxWatched)
+	return call.Invalid("at most %d threads and channels can be subscribed to", limits.MaxStreamScopes)
 }

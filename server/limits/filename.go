@@ -2,9 +2,6 @@ package limits
 
 import "strings"
 
-// MaxFileName bounds the name of a file, in bytes.
-const MaxFileName = 1024
-
 // FileName is the name of an uploaded file: what stands behind the last slash or
 // backslash of what the uploader called it, with U+FFFD for what is not UTF-8.
 func FileName(given string) (string, error) {

@@ -29,6 +29,52 @@ func StoredJSON(raw []byte) (*string, error) {
 	return &text, nil
 }
 
+// CheckJSON refuses a free-form value, given as JSON text, of more than most bytes as JSONSize counts them. JSON that is
+// not valid passes if it is short enough: that is for others to say.
+func CheckJSON(field, text string, most int) error {
+	if len(text) > most && JSONSize([]byte(text)) > most {
+		return violates(field, "must be at most %d bytes", most)
+	}
+	return nil
+}
+
+// CheckList refuses a list of texts of more than most bytes as compact JSON.
+func CheckList(field string, items []string, most int) error {
+	if listSize(items) > most {
+		return violates(field, "must be at most %d bytes", most)
+	}
+	return nil
+}
+
+// CheckDepth refuses JSON that lies deeper in itself than MaxJSONDepth.
+func CheckDepth(field, text string) error {
+	if Depth(text) > MaxJSONDepth {
+		return violates(field, "must be at most %d levels deep", MaxJSONDepth)
+	}
+	return nil
+}
+
+// Depth counts the levels of arrays and objects of JSON, which need not be valid.
+func Depth[T string | []byte](data T) int {
+	level, deepest := 0, 0
+	inString := false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{' || c == '[':
+			level++
+			deepest = max(deepest, level)
+		case c == '}' || c == ']':
+			level--
+		}
+	}
+	return deepest
+}
+
 // JSONSize is the size in bytes that the contract counts for a free-form value: a string has the bytes of its own
 // text, anything else those of its compact JSON, in which characters are not escaped without need. So a client
 // whose encoder writes `é` as `\u00e9` has the same room as one that does not. raw must be valid JSON.

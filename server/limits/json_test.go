@@ -61,29 +61,17 @@ func TestJSONSize(t *testing.T) {
 	}
 }
 
-func TestMessageMetadata(t *testing.T) {
-	if got, err := MessageMetadata([]byte(`{ "lang": "en" }`)); err != nil || got == nil || *got != `{"lang":"en"}` {
-		t.Errorf("MessageMetadata = %v, %v", got, err)
+// A client whose encoder escapes has the same room as one that does not.
+func TestCheckJSONCountsWhatEscapesMean(t *testing.T) {
+	escaped := `["` + strings.Repeat(`\u6240`, 20) + `"]`
+	if err := CheckJSON("x", escaped, 64); err != nil {
+		t.Error(err)
 	}
-	if got, err := MessageMetadata([]byte(`null`)); got != nil || err != nil {
-		t.Errorf("MessageMetadata(null) = %v, %v", got, err)
-	}
-	exact := `{"k":"` + strings.Repeat("x", MaxMetadata-8) + `"}`
-	if _, err := MessageMetadata([]byte(exact)); err != nil {
-		t.Errorf("metadata of %d bytes: %v", len(exact), err)
-	}
-	for _, raw := range []string{`{"k":"` + strings.Repeat("x", MaxMetadata-7) + `"}`, `"` + strings.Repeat("x", MaxMetadata+1) + `"`, `{`} {
-		if _, err := MessageMetadata([]byte(raw)); !refused(err, "metadata") {
-			t.Errorf("metadata of %d bytes: %v", len(raw), err)
-		}
-	}
-	escaped := `["` + strings.Repeat(`\u6240`, (MaxMetadata-4)/3) + `"]`
-	if _, err := MessageMetadata([]byte(escaped)); err != nil {
-		t.Errorf("%d bytes of escapes: %v", len(escaped), err)
+	if err := CheckJSON("x", escaped, 63); !refused(err, "x") {
+		t.Errorf("one byte less: %v", err)
 	}
 }
 
-// The sizes agree with what encoding/json writes when it does not escape for HTML.
 func FuzzJSONSize(f *testing.F) {
 	for _, raw := range []string{`{"a":[1,"é"]}`, `["\u00e9\ud83d\udc4d\/"]`, `"\n"`, `[ "a" , "b" ]`, `["\ud83d"]`, `[" "]`} {
 		f.Add(raw)

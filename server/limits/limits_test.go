@@ -61,48 +61,50 @@ func TestArtifactKey(t *testing.T) {
 	}
 }
 
-// The table of http-core.md §9, and that each limit is inclusive.
-func TestProfileFields(t *testing.T) {
-	limits := map[Field]int{
-		"bio": 1024, "role": 256, "function": 256, "team": 256, "active_hours": 256, "status_text": 512, "timezone": 64,
-		"version": 64, "runtime": 128, "tags": 4096, "languages": 2048, "protocols": 16384,
-		"metadata": 16384, "webhook_url": 2048,
-	}
-	for field, most := range limits {
-		if field.MaxBytes() != most {
-			t.Errorf("%s: %d bytes, want %d", field, field.MaxBytes(), most)
+// Each unit at its bound and one above.
+func TestChecks(t *testing.T) {
+	const most = 64
+	for name, c := range map[string]struct {
+		check       func(string) error
+		fits, above string
+	}{
+		"bytes":      {func(s string) error { return CheckBytes("x", s, most) }, strings.Repeat("é", most/2), strings.Repeat("é", most/2) + "x"},
+		"characters": {func(s string) error { return CheckCharacters("x", s, most) }, strings.Repeat("👍", most/2), strings.Repeat("👍", most/2) + "x"},
+		"JSON": {func(s string) error { return CheckJSON("x", s, most) },
+			`[ "` + strings.Repeat("t", most-4) + "\" ]\n", `["` + strings.Repeat("t", most-3) + `"]`},
+		"a text as JSON": {func(s string) error { return CheckJSON("x", s, most) }, `"` + strings.Repeat("t", most) + `"`, `"` + strings.Repeat("t", most+1) + `"`},
+		"a list": {func(s string) error { return CheckList("x", strings.Split(s, ","), most) },
+			strings.Repeat("t", most-4), strings.Repeat("t", most-4) + ","},
+		"items": {func(s string) error { return CheckItems("x", len(s), most) }, strings.Repeat("t", most), strings.Repeat("t", most+1)},
+		"depth": {func(s string) error { return CheckDepth("x", s) },
+			strings.Repeat("[", MaxJSONDepth) + `"[["` + strings.Repeat("]", MaxJSONDepth), strings.Repeat(`{"a":`, MaxJSONDepth) + "[]"},
+		"a number": {func(s string) error { return CheckLeast("x", int64(len(s)), 1) }, "t", ""},
+	} {
+		if err := c.check(c.fits); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
-		exact, more := strings.Repeat("é", most/2), strings.Repeat("é", most/2)+"x"
-		if err := field.CheckText(exact); err != nil {
-			t.Errorf("%s of %d bytes: %v", field, len(exact), err)
+		if err := c.check(c.above); !refused(err, "x") {
+			t.Errorf("%s: %v for what is above", name, err)
 		}
-		if err := field.CheckText(more); !refused(err, string(field)) {
-			t.Errorf("%s of %d bytes: %v", field, len(more), err)
-		}
-		list := []string{strings.Repeat("t", most-4)}
-		if err := field.CheckList(list); err != nil {
-			t.Errorf("%s of a list of %d bytes: %v", field, most, err)
-		}
-		if err := field.CheckList(append(list, "")); !refused(err, string(field)) {
-			t.Errorf("%s of a longer list: %v", field, err)
-		}
-		if err := field.CheckJSON([]byte(`[ "` + strings.Repeat("t", most-4) + "\" ]\n")); err != nil {
-			t.Errorf("%s of JSON of %d bytes: %v", field, most, err)
-		}
-		if err := field.CheckJSON([]byte(`["` + strings.Repeat("t", most-3) + `"]`)); !refused(err, string(field)) {
-			t.Errorf("%s of longer JSON: %v", field, err)
-		}
-	}
-	fields := ProfileFields()
-	if len(fields) != 12 || slices.Contains(fields, Metadata) || slices.Contains(fields, WebhookURL) {
-		t.Errorf("ProfileFields() = %v", fields)
-	}
-	if Field("shoe_size").CheckText("x") == nil {
-		t.Error("an unknown field has room")
 	}
 }
 
-func TestTopicAndLabel(t *testing.T) {
+func TestPlaceOfAViolation(t *testing.T) {
+	inner := CheckBytes("content", "xx", 1)
+	for want, err := range map[string]error{
+		"parts[2].content must be at most 1 bytes": In("parts", At(2, inner)),
+		"parts must be at most 1":                  In("parts", CheckItems("", 2, 1)),
+	} {
+		if err.Error() != want {
+			t.Errorf("%q, want %q", err, want)
+		}
+	}
+	if other := errors.New("x"); In("parts", other) != other {
+		t.Error("another error was changed")
+	}
+}
+
+func TestTopic(t *testing.T) {
 	for sent, want := range map[string]string{
 		"x": "x", "  Release notes\n": "Release notes", "\ufeff所\u3000": "所", strings.Repeat("👍", 256): strings.Repeat("👍", 256),
 		" " + strings.Repeat("x", 512) + " ": strings.Repeat("x", 512),
@@ -116,14 +118,6 @@ func TestTopicAndLabel(t *testing.T) {
 			t.Errorf("Topic(%.20q) = %q, %v", sent, got, err)
 		}
 	}
-	for _, label := range []string{"", " ", "reviewer", strings.Repeat("所", 64)} {
-		if err := Label(label); err != nil {
-			t.Errorf("Label(%q): %v", label, err)
-		}
-	}
-	if err := Label(strings.Repeat("x", 65)); !refused(err, "label") {
-		t.Errorf("Label of 65: %v", err)
-	}
 }
 
 func TestThreadTags(t *testing.T) {
@@ -136,17 +130,14 @@ func TestThreadTags(t *testing.T) {
 		{[]string{"b", "a", "b"}, []string{"b", "a", "b"}},
 		{ten, ten},
 	} {
-		got, err := ThreadTags(c.sent)
-		if err != nil || !slices.Equal(got, c.want) || (got == nil) != (c.want == nil) {
-			t.Errorf("ThreadTags(%q) = %#v, %v", c.sent, got, err)
+		got := ThreadTags(c.sent)
+		if !slices.Equal(got, c.want) || (got == nil) != (c.want == nil) {
+			t.Errorf("ThreadTags(%q) = %#v", c.sent, got)
 		}
 	}
-	if _, err := ThreadTags(append(ten, " ")); !refused(err, "tags") {
-		t.Errorf("eleven as sent: %v", err)
-	}
 	sent := []string{" a "}
-	if _, err := ThreadTags(sent); err != nil || sent[0] != " a " {
-		t.Errorf("the caller's slice became %q, %v", sent, err)
+	if ThreadTags(sent); sent[0] != " a " {
+		t.Errorf("the caller's slice became %q", sent)
 	}
 }
 
@@ -182,19 +173,7 @@ func TestResolveContent(t *testing.T) {
 	}
 }
 
-func TestMessageLimits(t *testing.T) {
-	if err := ContentLength(strings.Repeat("👍", 5), 10); err != nil {
-		t.Errorf("content of ten units: %v", err)
-	}
-	if err := ContentLength(strings.Repeat("👍", 5)+"x", 10); !refused(err, "content") {
-		t.Errorf("content of eleven units: %v", err)
-	}
-	if err := ContentType(strings.Repeat("é", 64)); err != nil {
-		t.Errorf("content_type of 128 bytes: %v", err)
-	}
-	if err := ContentType(strings.Repeat("é", 64) + "x"); !refused(err, "content_type") {
-		t.Errorf("content_type of 129 bytes: %v", err)
-	}
+func TestSharedQuery(t *testing.T) {
 	if err := SharedQuery(strings.Repeat("所", 200)); err != nil {
 		t.Errorf("q of 200: %v", err)
 	}

@@ -6,13 +6,6 @@ import (
 	"github.com/b2b-protocol/b2b/server/jstext"
 )
 
-// Limits of a message (collaboration.md §3, §12.1).
-const (
-	MaxParts       = 50
-	MaxContentType = 128   // bytes
-	MaxMetadata    = 16384 // bytes of JSON text
-)
-
 // Part is what resolving the content of a message needs to know of one of its parts.
 type Part struct {
 	Type    string
@@ -47,32 +40,6 @@ func contentOf(parts []Part) string {
 		types[i] = part.Type
 	}
 	return "[" + strings.Join(types, ", ") + "]"
-}
-
-// ContentLength checks the length of content against the limit of the server, in UTF-16 code units.
-func ContentLength(content string, most int) error {
-	return CheckCharacters("content", content, most)
-}
-
-// ContentType checks the content type of a message: any text, also the empty one (collaboration.md §3.4).
-func ContentType(contentType string) error {
-	if len(contentType) > MaxContentType {
-		return violates("content_type", "must be at most %d bytes", MaxContentType)
-	}
-	return nil
-}
-
-// MessageMetadata answers the metadata to store, see StoredJSON, at most MaxMetadata bytes as JSONSize counts them.
-// raw must be one JSON value.
-func MessageMetadata(raw []byte) (*string, error) {
-	text, err := StoredJSON(raw)
-	if err != nil {
-		return nil, violates("metadata", "must be JSON")
-	}
-	if JSONSize(raw) > MaxMetadata {
-		return nil, violates("metadata", "must be at most %d bytes", MaxMetadata)
-	}
-	return text, nil
 }
 
 // Preview shortens content for a list: more than MaxPreview UTF-16 code units are cut there and end with an ellipsis

@@ -5,9 +5,6 @@ import (
 	"strings"
 )
 
-// MaxBotName is the longest bot name in bytes.
-const MaxBotName = 128
-
 // ErrReservedName is a bot name that means everybody in a mention; its wire code is RESERVED_NAME.
 var ErrReservedName = errors.New("name is reserved")
 
@@ -34,7 +31,7 @@ func alphanumeric(r rune) bool {
 }
 
 // ArtifactKey checks the key of an artifact: letters, digits and `.`, `_`, `~`, `-` of ASCII, at least one and at most
-// MaxArtifactKey (collaboration.md §13; the length is ours).
+// MaxArtifactKey bytes (collaboration.md §13; the length is ours).
 func ArtifactKey(key string) error {
 	switch {
 	case key == "" || strings.ContainsFunc(key, notKeyRune):

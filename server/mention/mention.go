@@ -15,10 +15,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/b2b-protocol/b2b/server/jstext"
+	"github.com/b2b-protocol/b2b/server/limits"
 )
-
-// Max is the most mentions that one message resolves (collaboration.md §4.1).
-const Max = 20
 
 const (
 	everybody    = "all"
@@ -32,7 +30,7 @@ type Participant struct {
 }
 
 // Scan reads the mentions of a message: the participants it names, in the order of their first appearance and at most
-// Max of them, and whether it speaks to all. Names of nobody here are ignored. mentions is never nil.
+// limits.MaxMentions of them, and whether it speaks to all. Names of nobody here are ignored. mentions is never nil.
 //
 // Each spelling of a name counts once whatever its case. Where two participants differ only in case, the exact
 // spelling of the first appearance decides, else the one listed first. Unlike the contract, whose scan stops at the
@@ -52,7 +50,7 @@ func Scan(content string, participants []Participant) (mentions []Participant, a
 				all = all || speaksToAllCJK(content[next:])
 			case strings.EqualFold(token, everybody) && len(token) == len(everybody):
 				all = true
-			case len(mentions) < Max:
+			case len(mentions) < limits.MaxMentions:
 				if names == nil {
 					names = newDirectory(participants)
 				}

@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"github.com/b2b-protocol/b2b/server/growth"
+	"github.com/b2b-protocol/b2b/server/limits"
 )
 
 func people(names ...string) []Participant {
@@ -122,11 +123,11 @@ func TestCap(t *testing.T) {
 	here := people(names...)
 	content := "@nobody @bot0 @" + strings.Join(names, " @")
 	got, all := Scan(content, here)
-	if len(got) != Max || named(got) != strings.Join(names[:Max], " ") || all {
+	if len(got) != limits.MaxMentions || named(got) != strings.Join(names[:limits.MaxMentions], " ") || all {
 		t.Errorf("Scan took %q, %v", named(got), all)
 	}
 	for _, tail := range []string{" @all", " @ALL!", " @所有人"} {
-		if got, all := Scan(content+tail, here); len(got) != Max || !all {
+		if got, all := Scan(content+tail, here); len(got) != limits.MaxMentions || !all {
 			t.Errorf("after the cap, %q: %d mentions, all %v", tail, len(got), all)
 		}
 	}
@@ -175,7 +176,7 @@ func oracle(content string, participants []Participant) (names []string, all boo
 			all = true
 			continue
 		}
-		if len(names) == Max {
+		if len(names) == limits.MaxMentions {
 			continue
 		}
 		i := slices.IndexFunc(participants, func(p Participant) bool { return p.Name == token })

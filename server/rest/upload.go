@@ -17,6 +17,7 @@ import (
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/limits"
 )
 
 // upload answers an operation whose request is a form with a file (B2B-FILE).
@@ -176,7 +177,7 @@ func (f *form) text(part *multipart.Part, field string) (proto.Message, error) {
 	id := kept.String()
 	m := &b2bv1.UploadFileRequest{RequestId: &id}
 	if id == "" || strings.ContainsRune(id, 0) {
-		return nil, call.Invalid("request_id: must be 1 to %d bytes", call.MaxRequestID)
+		return nil, call.Invalid("request_id: must be 1 to %d bytes", limits.MaxRequestID)
 	}
 	return m, nil
 }

@@ -64,7 +64,7 @@ func (i *interceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) co
 		if err != nil {
 			return err
 		}
-		out := &stream{StreamingHandlerConn: conn, connection: connectionOf(ctx), pace: call.NewPace()}
+		out := &stream{StreamingHandlerConn: conn, connection: connectionOf(ctx), pace: call.NewPace(), bounds: info.Operation.CheckBounds}
 		info.Push = out.push
 		_, err = i.pipeline.Do(ctx, info, nil, nil, func(ctx context.Context) (proto.Message, error) {
 			defer out.lift()

@@ -23,6 +23,7 @@ type stream struct {
 	connection
 	pace   *call.Pace  // of what a client streams
 	pushed call.Pushed // being sent
+	bounds func(proto.Message) error
 }
 
 // push sends an event, whose encoding all readers share, or a heartbeat.
@@ -47,7 +48,10 @@ func (s *stream) Receive(msg any) error {
 		return fmt.Errorf("the request is a %T", msg)
 	}
 	s.pace.Add(proto.Size(m))
-	return malformed(m)
+	if err := malformed(m); err != nil {
+		return err
+	}
+	return s.bounds(m)
 }
 
 // Send writes one message. A client that is gone is no fault of the server.

@@ -157,7 +157,7 @@ func (s *artifactService) ListArtifacts(ctx context.Context, req *b2bv1.ListArti
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.Store.Artifacts(ctx, t.ID, maxRows)
+	rows, err := s.Store.Artifacts(ctx, t.ID, limits.MaxRows)
 	if err != nil {
 		return nil, fmt.Errorf("list artifacts: %w", err)
 	}
@@ -173,7 +173,7 @@ func (s *artifactService) ListArtifactVersions(ctx context.Context, req *b2bv1.L
 	if err := limits.ArtifactKey(req.GetArtifactKey()); err != nil {
 		return nil, ruleError(err)
 	}
-	rows, err := s.Store.ArtifactVersions(ctx, t.ID, req.GetArtifactKey(), 0, maxRows)
+	rows, err := s.Store.ArtifactVersions(ctx, t.ID, req.GetArtifactKey(), 0, limits.MaxRows)
 	if err != nil {
 		return nil, fmt.Errorf("list the versions of an artifact: %w", err)
 	}
@@ -188,13 +188,13 @@ func (s *artifactService) ListOrgThreadArtifacts(ctx context.Context, req *b2bv1
 		return nil, err
 	}
 	if req.GetCursor() == "" && req.Limit == nil {
-		rows, err := s.Store.Artifacts(ctx, t.ID, maxRows)
+		rows, err := s.Store.Artifacts(ctx, t.ID, limits.MaxRows)
 		if err != nil {
 			return nil, fmt.Errorf("list artifacts: %w", err)
 		}
 		return &b2bv1.ListOrgThreadArtifactsResponse{Items: artifactsOut(rows)}, nil
 	}
-	size := pageSize(req.Limit, threadPage, threadMost)
+	size := pageSize(req.Limit)
 	rows, err := s.Store.ArtifactsPage(ctx, t.ID, req.GetCursor(), size+1)
 	if err != nil {
 		return nil, fmt.Errorf("page artifacts: %w", err)

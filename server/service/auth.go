@@ -12,14 +12,11 @@ import (
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/auth"
 	"github.com/b2b-protocol/b2b/server/call"
-	"github.com/b2b-protocol/b2b/server/limits"
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
 // authService is how humans log in and bots register.
 type authService struct{ *core }
-
-const maxOwnerName = 256 // UTF-16 units
 
 // evictAtMost bounds how many sessions one login ends; more are there only in data
 // of other servers.
@@ -52,9 +49,6 @@ func (s *authService) loginBot(ctx context.Context, req *b2bv1.LoginRequest) (*b
 	owner := req.OwnerName
 	if req.GetOwnerName() == "" {
 		owner = nil
-	}
-	if err := limits.CheckCharacters("owner_name", req.GetOwnerName(), maxOwnerName); err != nil {
-		return nil, ruleError(err)
 	}
 	return s.guarded(ctx, "bot", req.GetToken(), func(whose *whose) (*b2bv1.LoginResponse, error) {
 		return s.openBot(ctx, req, owner, whose)

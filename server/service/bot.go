@@ -7,6 +7,7 @@ import (
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/jstext"
+	"github.com/b2b-protocol/b2b/server/limits"
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
@@ -19,10 +20,10 @@ func (s *botService) ListBots(ctx context.Context, req *b2bv1.ListBotsRequest) (
 		search := jstext.Trim(req.GetSearch())
 		after := jstext.Trim(req.GetCursor())
 		if req.Limit != nil || after != "" || search != "" {
-			return s.pageBots(ctx, caller.OrgID, search, after, pageSize(req.Limit, 50, 200))
+			return s.pageBots(ctx, caller.OrgID, search, after, pageSize(req.Limit))
 		}
 	}
-	q := store.BotQuery{OrgID: caller.OrgID, ActiveOnly: !caller.IsAdmin(), Limit: maxRows}
+	q := store.BotQuery{OrgID: caller.OrgID, ActiveOnly: !caller.IsAdmin(), Limit: limits.MaxRows}
 	if caller.Kind == call.Bot {
 		q.Role, q.Tag, q.Status, q.Text = req.GetRole(), req.GetTag(), req.GetStatus(), req.GetQ()
 	}
@@ -107,7 +108,7 @@ func (s *botService) GetMe(ctx context.Context, _ *b2bv1.GetMeRequest) (*b2bv1.G
 func (s *botService) ListPeers(ctx context.Context, _ *b2bv1.ListPeersRequest) (*b2bv1.ListPeersResponse, error) {
 	caller := call.CallerOf(ctx)
 	bots, err := s.Store.Bots(ctx, store.BotQuery{
-		OrgID: caller.OrgID, ExceptID: caller.BotID, ActiveOnly: !caller.IsAdmin(), Limit: maxRows,
+		OrgID: caller.OrgID, ExceptID: caller.BotID, ActiveOnly: !caller.IsAdmin(), Limit: limits.MaxRows,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list peers: %w", err)

@@ -24,48 +24,40 @@ type profileFields struct {
 	bio, role, function, team, statusText, timezone, activeHours, version, runtime, protocols *string
 }
 
-// apply checks the fields that are named and writes them to b (http-core.md §9):
-// all sizes first, then what a caller of the RPC could get wrong in JSON.
+// apply writes the fields that are named to b, once their sizes are checked
+// (http-core.md §9), and checks what a caller of the RPC could get wrong in JSON.
 func (f profileFields) apply(b *store.Bot, lists profile, named func(string) bool) ([]store.BotField, error) {
 	var written []store.BotField
 	texts := []struct {
-		field limits.Field
+		field store.BotField
 		value *string
 		into  **string
 	}{
-		{limits.Bio, f.bio, &b.Bio}, {limits.Role, f.role, &b.Role}, {limits.Function, f.function, &b.Function},
-		{limits.Team, f.team, &b.Team}, {limits.StatusText, f.statusText, &b.StatusText},
-		{limits.Timezone, f.timezone, &b.Timezone}, {limits.ActiveHours, f.activeHours, &b.ActiveHours},
-		{limits.Version, f.version, &b.Version}, {limits.Runtime, f.runtime, &b.Runtime},
+		{store.BotBio, f.bio, &b.Bio}, {store.BotRole, f.role, &b.Role}, {store.BotFunction, f.function, &b.Function},
+		{store.BotTeam, f.team, &b.Team}, {store.BotStatusText, f.statusText, &b.StatusText},
+		{store.BotTimezone, f.timezone, &b.Timezone}, {store.BotActiveHours, f.activeHours, &b.ActiveHours},
+		{store.BotVersion, f.version, &b.Version}, {store.BotRuntime, f.runtime, &b.Runtime},
 	}
 	for _, t := range texts {
 		if !named(string(t.field)) {
 			continue
 		}
-		if t.value != nil {
-			if err := t.field.CheckText(*t.value); err != nil {
-				return nil, ruleError(err)
-			}
-		}
 		*t.into = t.value
-		written = append(written, store.BotField(t.field))
+		written = append(written, t.field)
 	}
 	for _, l := range []struct {
-		field limits.Field
+		field store.BotField
 		value *b2bv1.StringList
 		into  **string
-	}{{limits.Tags, lists.GetTags(), &b.Tags}, {limits.Languages, lists.GetLanguages(), &b.Languages}} {
+	}{{store.BotTags, lists.GetTags(), &b.Tags}, {store.BotLanguages, lists.GetLanguages(), &b.Languages}} {
 		if !named(string(l.field)) {
 			continue
 		}
-		if err := l.field.CheckList(l.value.GetValues()); err != nil {
-			return nil, ruleError(err)
-		}
 		*l.into = storedList(l.value)
-		written = append(written, store.BotField(l.field))
+		written = append(written, l.field)
 	}
-	if named(string(limits.Protocols)) {
-		protocols, err := rawJSON(limits.Protocols, f.protocols)
+	if named(string(store.BotProtocols)) {
+		protocols, err := rawJSON(string(store.BotProtocols), f.protocols)
 		if err != nil {
 			return nil, err
 		}
@@ -79,15 +71,12 @@ func (f profileFields) apply(b *store.Bot, lists profile, named func(string) boo
 }
 
 // rawJSON checks a free-form value; null is none. White space around it goes.
-func rawJSON(field limits.Field, text *string) (*string, error) {
+func rawJSON(field string, text *string) (*string, error) {
 	if text == nil {
 		return nil, nil
 	}
 	if !json.Valid([]byte(*text)) {
 		return nil, call.Invalid("%s must be JSON", field)
-	}
-	if err := field.CheckJSON([]byte(*text)); err != nil {
-		return nil, ruleError(err)
 	}
 	trimmed := strings.Trim(*text, " \t\r\n")
 	if trimmed == "null" {

@@ -9,18 +9,14 @@ import (
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/cursor"
+	"github.com/b2b-protocol/b2b/server/limits"
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
 // channelService is the direct messages (collaboration.md §9).
 type channelService struct{ *core }
 
-const (
-	unknownName = "unknown" // of a bot that was deleted
-	messagePage = 50
-	messageMost = 200
-	inboxMost   = 100
-)
+const unknownName = "unknown" // of a bot that was deleted
 
 // GetChannel answers a channel and its members.
 func (s *channelService) GetChannel(ctx context.Context, req *b2bv1.GetChannelRequest) (*b2bv1.GetChannelResponse, error) {
@@ -41,7 +37,7 @@ func (s *channelService) ListChannelMessages(ctx context.Context, req *b2bv1.Lis
 	if err != nil {
 		return nil, err
 	}
-	limit := pageSize(req.Limit, messagePage, messageMost)
+	limit := pageSize(req.Limit)
 	bound := cursor.Before(req.GetBefore())
 	if bound.Kind != cursor.ByID {
 		rows, err := s.Store.ChannelMessages(ctx, channel.ID, span(bound, req.Since, limit))
@@ -93,7 +89,7 @@ func (s *channelService) ListBotChannels(ctx context.Context, req *b2bv1.ListBot
 	if caller.Kind == call.Bot && caller.BotID != bot.ID {
 		return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_FORBIDDEN, "A bot can list its own channels only")
 	}
-	rows, err := s.Store.ChannelsOf(ctx, bot.ID, maxRows)
+	rows, err := s.Store.ChannelsOf(ctx, bot.ID, limits.MaxRows)
 	if err != nil {
 		return nil, fmt.Errorf("list a bot's channels: %w", err)
 	}
@@ -114,7 +110,7 @@ func (s *channelService) GetInbox(ctx context.Context, req *b2bv1.GetInboxReques
 	if req.Since == nil {
 		return nil, call.Invalid("since: is required, Unix milliseconds")
 	}
-	rows, err := s.Store.Inbox(ctx, call.CallerOf(ctx).BotID, millis(req.Since), inboxMost)
+	rows, err := s.Store.Inbox(ctx, call.CallerOf(ctx).BotID, millis(req.Since), limits.MaxInbox)
 	if err != nil {
 		return nil, fmt.Errorf("read the inbox: %w", err)
 	}

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 
+	"google.golang.org/protobuf/proto"
+
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
-	"github.com/b2b-protocol/b2b/server/limits"
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
@@ -15,7 +16,7 @@ import (
 // channel (collaboration.md §9.1).
 func (s *channelService) SendDirectMessage(ctx context.Context, req *b2bv1.SendDirectMessageRequest) (*b2bv1.SendDirectMessageResponse, error) {
 	caller := call.CallerOf(ctx)
-	contentType, d, err := s.directDraft(caller, req.Content, req.ContentType, req.Parts)
+	contentType, d, err := s.directDraft(caller, req, req.Content, req.ContentType)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +61,7 @@ func (s *channelService) SendChannelMessage(ctx context.Context, req *b2bv1.Send
 	if req.GetContent() == "" && req.Parts != nil {
 		content = nil
 	}
-	contentType, d, draftErr := s.directDraft(caller, content, req.ContentType, req.Parts)
+	contentType, d, draftErr := s.directDraft(caller, req, content, req.ContentType)
 	if caller.ViaSession() {
 		return nil, draftErr
 	}
@@ -91,9 +92,15 @@ func errNotMember() error {
 	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_FORBIDDEN, "Not a member of this channel")
 }
 
+// sending is a request to send a direct message.
+type sending interface {
+	proto.Message
+	GetParts() *b2bv1.PartList
+}
+
 // directDraft checks a direct message as far as that needs no state. Humans read
 // the direct messages of their bot but do not write any.
-func (c *core) directDraft(caller *call.Caller, content, contentType *string, parts *b2bv1.PartList) (string, *draft, error) {
+func (c *core) directDraft(caller *call.Caller, req sending, content, contentType *string) (string, *draft, error) {
 	if caller.ViaSession() {
 		return "", nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_DM_SEND_BLOCKED, "A session cannot send direct messages").
 			WithHint("Use the bot's token.")
@@ -102,10 +109,10 @@ func (c *core) directDraft(caller *call.Caller, content, contentType *string, pa
 	if kind == "" {
 		kind = "text"
 	}
-	if err := limits.ContentType(kind); err != nil {
-		return "", nil, ruleError(err)
+	if err := call.InTurn(req); err != nil {
+		return "", nil, err
 	}
-	d, err := c.newDraft(content, parts)
+	d, err := c.newDraft(content, req.GetParts())
 	return kind, d, err
 }
 

@@ -21,13 +21,6 @@ type Events interface {
 // whether the caller may still listen: tokens and sessions end with time alone.
 const heartbeat = 15 * time.Second
 
-const (
-	mostTypes   = 50  // of a filter
-	mostScopes  = 100 // threads of a filter, and channels
-	catchupPage = 50
-	catchupMost = 200
-)
-
 // eventService tells what happened, live and after having been away.
 type eventService struct{ *core }
 
@@ -173,14 +166,6 @@ func position(cursor *string) (*eventlog.Position, error) {
 
 func eventFilter(req *b2bv1.SubscribeRequest) (eventlog.Filter, error) {
 	f := eventlog.Filter{Types: req.Types, Threads: req.ThreadIds, Channels: req.ChannelIds}
-	switch {
-	case len(f.Types) > mostTypes:
-		return f, call.Invalid("types: at most %d", mostTypes)
-	case len(f.Threads) > mostScopes:
-		return f, call.Invalid("thread_ids: at most %d", mostScopes)
-	case len(f.Channels) > mostScopes:
-		return f, call.Invalid("channel_ids: at most %d", mostScopes)
-	}
 	for _, t := range f.Types {
 		if !eventTypes()[t] {
 			return f, call.Invalid("types: there is no event of the type %.64q", t)
@@ -205,7 +190,7 @@ func (s *eventService) ListCatchupEvents(ctx context.Context, req *b2bv1.ListCat
 	if req.Since == nil {
 		return nil, errNoSince()
 	}
-	page, err := eventlog.CatchUp(ctx, s.Store, viewer(call.CallerOf(ctx)), millis(req.Since), req.GetCursor(), pageSize(req.Limit, catchupPage, catchupMost))
+	page, err := eventlog.CatchUp(ctx, s.Store, viewer(call.CallerOf(ctx)), millis(req.Since), req.GetCursor(), pageSize(req.Limit))
 	if err != nil {
 		return nil, fmt.Errorf("catch up: %w", err)
 	}

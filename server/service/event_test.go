@@ -109,7 +109,6 @@ func TestSubscribeRefuses(t *testing.T) {
 	nonsense := "x"
 	for name, req := range map[string]*b2bv1.SubscribeRequest{
 		"cursor": {Cursor: &nonsense}, "types": {Types: []string{"access_changed"}},
-		"thread_ids": {ThreadIds: make([]string, 101)}, "channel_ids": {ChannelIds: make([]string, 101)},
 	} {
 		err := w.EventService.Subscribe(ann, req, func(*b2bv1.SubscribeResponse) error { return nil })
 		if err == nil || !strings.Contains(err.Error(), "VALIDATION_ERROR: "+name) {

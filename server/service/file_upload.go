@@ -79,8 +79,8 @@ func (u *upload) receive() error {
 
 func (u *upload) take(m *b2bv1.UploadFileRequest) (err error) {
 	if m.RequestId != nil {
-		if len(m.GetRequestId()) > call.MaxRequestID {
-			return call.Invalid("request_id: must be 1 to %d bytes", call.MaxRequestID)
+		if len(m.GetRequestId()) > limits.MaxRequestID {
+			return call.Invalid("request_id: must be 1 to %d bytes", limits.MaxRequestID)
 		}
 		u.requestID = m.RequestId
 	}

@@ -33,9 +33,9 @@ func (c *core) newDraft(content *string, list *b2bv1.PartList) (*draft, error) {
 	d := &draft{content: resolved, parts: storedParts(list), shown: list.GetValues()}
 	most := c.Config.MaxMessage
 	if most <= 0 {
-		most = limits.DefaultMaxLength
+		most = limits.MaxContent
 	}
-	if err := limits.ContentLength(resolved, most); err != nil {
+	if err := limits.CheckCharacters("content", resolved, most); err != nil {
 		d.tooLong = ruleError(err)
 	}
 	return d, nil
@@ -51,8 +51,8 @@ func messageMetadata(sent *string, session *call.Session) (*string, error) {
 			return nil, call.Invalid("metadata: must be JSON")
 		}
 		var err error
-		if stored, err = limits.MessageMetadata([]byte(*sent)); err != nil {
-			return nil, ruleError(err)
+		if stored, err = limits.StoredJSON([]byte(*sent)); err != nil {
+			return nil, call.Invalid("metadata: must be JSON")
 		}
 	}
 	if stored != nil && strings.IndexByte(*stored, 0) >= 0 {

@@ -21,9 +21,6 @@ func checkParts(list *b2bv1.PartList) ([]limits.Part, error) {
 	if list == nil {
 		return nil, nil
 	}
-	if len(list.Values) > limits.MaxParts {
-		return nil, call.Invalid("parts: must be at most %d", limits.MaxParts)
-	}
 	parts := make([]limits.Part, len(list.Values))
 	for i, p := range list.Values {
 		part, problem := readPart(p)

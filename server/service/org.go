@@ -122,8 +122,8 @@ func newSettingsWrite(req *b2bv1.UpdateOrgSettingsRequest) (*settingsWrite, erro
 		if !named(rate.name) {
 			continue
 		}
-		if rate.value == nil || *rate.value < 1 {
-			return nil, call.Invalid("%s must be a whole number of 1 or more", rate.name)
+		if rate.value == nil {
+			return nil, call.Invalid("%s must be a whole number", rate.name)
 		}
 		w.fields = append(w.fields, func(s *store.OrgSettings) { *rate.into(s) = *rate.value })
 		w.told[rate.name] = *rate.value
@@ -139,9 +139,6 @@ func newSettingsWrite(req *b2bv1.UpdateOrgSettingsRequest) (*settingsWrite, erro
 	} {
 		if !named(days.name) {
 			continue
-		}
-		if days.value != nil && *days.value < 1 {
-			return nil, call.Invalid("%s must be a whole number of 1 or more, or null", days.name)
 		}
 		w.fields = append(w.fields, func(s *store.OrgSettings) { *days.into(s) = days.value })
 		w.told[days.name] = days.value
@@ -207,7 +204,7 @@ func (s *orgService) ListAuditEntries(ctx context.Context, req *b2bv1.ListAuditE
 	entries, err := s.Store.Audit(ctx, store.AuditQuery{
 		Before: before,
 		OrgID:  call.CallerOf(ctx).OrgID, Since: millis(req.GetSince()), Action: req.GetAction(),
-		TargetType: req.GetTargetType(), TargetID: req.GetTargetId(), BotID: req.GetBotId(), Limit: pageSize(req.Limit, 50, 200),
+		TargetType: req.GetTargetType(), TargetID: req.GetTargetId(), BotID: req.GetBotId(), Limit: pageSize(req.Limit),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list audit entries: %w", err)

@@ -7,12 +7,11 @@ import (
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
-	"github.com/b2b-protocol/b2b/server/limits"
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
 func (s *orgService) ListOrgSessions(ctx context.Context, req *b2bv1.ListOrgSessionsRequest) (*b2bv1.ListOrgSessionsResponse, error) {
-	size := pageSize(req.Limit, 20, 100)
+	size := smallPage(req.Limit)
 	rows, err := s.Store.Sessions(ctx, call.CallerOf(ctx).OrgID, s.nowMS(), size+1, max(int(req.GetOffset()), 0))
 	if err != nil {
 		return nil, fmt.Errorf("list sessions: %w", err)
@@ -140,9 +139,6 @@ func (s *orgService) UpdateBotStatus(ctx context.Context, req *b2bv1.UpdateBotSt
 	case b2bv1.JoinStatus_JOIN_STATUS_ACTIVE, b2bv1.JoinStatus_JOIN_STATUS_REJECTED:
 	default:
 		return nil, call.Invalid("status must be active or rejected")
-	}
-	if err := limits.CheckCharacters("reason", req.GetReason(), limits.MaxStatusReason); err != nil {
-		return nil, ruleError(err)
 	}
 	status := textOf(req.GetStatus(), "JOIN_STATUS_")
 	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.UpdateBotStatusResponse, error) {

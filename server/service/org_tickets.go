@@ -39,7 +39,7 @@ func (s *orgService) CreateOrgTicket(ctx context.Context, req *b2bv1.CreateOrgTi
 }
 
 func (s *orgService) ListOrgTickets(ctx context.Context, req *b2bv1.ListOrgTicketsRequest) (*b2bv1.ListOrgTicketsResponse, error) {
-	size := pageSize(req.Limit, 20, 100)
+	size := smallPage(req.Limit)
 	var before *store.TimeCursor
 	if req.GetCursor() != "" {
 		p, ok := cursor.ParseOpaque(req.GetCursor())

@@ -8,6 +8,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/cursor"
 	"github.com/b2b-protocol/b2b/server/jstext"
+	"github.com/b2b-protocol/b2b/server/limits"
 	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/thread"
 )
@@ -16,10 +17,8 @@ import (
 // permission policy do not apply (collaboration.md §14).
 type orgThreadService struct{ *core }
 
-const (
-	searchMost  = 20
-	searchLeast = 2 // UTF-16 units
-)
+// searchLeast is what a search needs, in UTF-16 code units.
+const searchLeast = 2
 
 // orgActor is how changes and invitations by admins are signed, a bot's too.
 func orgActor(caller *call.Caller) string { return "org:" + caller.OrgID }
@@ -30,7 +29,7 @@ func (s *orgThreadService) ListOrgThreads(ctx context.Context, req *b2bv1.ListOr
 	if err != nil {
 		return nil, err
 	}
-	size := pageSize(req.Limit, threadPage, threadMost)
+	size := pageSize(req.Limit)
 	q := store.ThreadQuery{
 		OrgID: call.CallerOf(ctx).OrgID, Scope: store.ThreadsAll, Status: status,
 		Search: jstext.Trim(req.GetSearch()), Limit: size,
@@ -112,7 +111,7 @@ func (s *orgThreadService) ListOrgThreadMessages(ctx context.Context, req *b2bv1
 	if err != nil {
 		return nil, err
 	}
-	limit := pageSize(req.Limit, messagePage, messageMost)
+	limit := pageSize(req.Limit)
 	bound := cursor.Before(req.GetBefore())
 	if bound.Kind == cursor.ByID {
 		rows, more, err := s.history(ctx, t.ID, bound.ID, limit)
@@ -172,7 +171,7 @@ func (s *orgThreadService) AddOrgThreadParticipant(ctx context.Context, req *b2b
 		if err != nil {
 			return nil, err
 		}
-		if err := checkInvitation(req.GetBotId(), req.Label); err != nil {
+		if err := checkInvitation(req); err != nil {
 			return nil, err
 		}
 		bot, err := tx.Bot(ctx, caller.OrgID, req.GetBotId())
@@ -234,7 +233,7 @@ func (s *orgThreadService) SearchOrgMessages(ctx context.Context, req *b2bv1.Sea
 	if jstext.Len(q) < searchLeast {
 		return &b2bv1.SearchOrgMessagesResponse{}, nil
 	}
-	hits, err := s.Store.SearchMessages(ctx, call.CallerOf(ctx).OrgID, q, searchMost)
+	hits, err := s.Store.SearchMessages(ctx, call.CallerOf(ctx).OrgID, q, limits.MaxFound)
 	if err != nil {
 		return nil, fmt.Errorf("search messages: %w", err)
 	}

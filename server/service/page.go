@@ -9,15 +9,19 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/b2b-protocol/b2b/server/cursor"
+	"github.com/b2b-protocol/b2b/server/limits"
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// maxRows bounds the lists that the contract does not page.
-const maxRows = 10000
+// pageSize is the size of a page of most lists.
+func pageSize(asked *int32) int { return within(asked, limits.UsualPage, limits.MaxPage) }
 
-// pageSize is the size of a page: absent and 0 are the default, the rest is moved
-// into [1, most] (collaboration.md §1.1).
-func pageSize(asked *int32, usual, most int) int {
+// smallPage is the size of a page of lists that people look at.
+func smallPage(asked *int32) int { return within(asked, limits.UsualSmallPage, limits.MaxSmallPage) }
+
+// within is the size of a page: absent and 0 are the usual one, the rest is moved into
+// [1, most] (collaboration.md §1.1).
+func within(asked *int32, usual, most int) int {
 	if asked == nil || *asked == 0 {
 		return usual
 	}

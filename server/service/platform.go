@@ -17,15 +17,11 @@ import (
 // platformService is orgs as the operator of the server sees them.
 type platformService struct{ *core }
 
-// maxOrgName bounds every name of an org in UTF-16 units; the contract bounds only
-// those of self-service orgs (http-core.md Q28).
-const maxOrgName = limits.MaxPlatformName
-
 func checkOrgName(name string) error {
 	if name == "" {
 		return call.Invalid("name is required")
 	}
-	return ruleError(limits.CheckCharacters("name", name, maxOrgName))
+	return nil
 }
 
 func (s *platformService) CreateOrg(ctx context.Context, req *b2bv1.CreateOrgRequest) (*b2bv1.CreateOrgResponse, error) {
@@ -62,7 +58,7 @@ func (c *core) createOrg(ctx context.Context, tx store.Tx, name string, persist 
 }
 
 func (s *platformService) ListOrgs(ctx context.Context, _ *b2bv1.ListOrgsRequest) (*b2bv1.ListOrgsResponse, error) {
-	orgs, err := s.Store.Orgs(ctx, nil, maxRows)
+	orgs, err := s.Store.Orgs(ctx, nil, limits.MaxRows)
 	if err != nil {
 		return nil, fmt.Errorf("list orgs: %w", err)
 	}
@@ -115,6 +111,9 @@ func (s *platformService) UpdateOrg(ctx context.Context, req *b2bv1.UpdateOrgReq
 		}
 		if req.Name != nil {
 			if err := checkOrgName(req.GetName()); err != nil {
+				return nil, err
+			}
+			if err := call.InTurn(req); err != nil {
 				return nil, err
 			}
 			org.Name = req.GetName()
@@ -220,12 +219,6 @@ func expiry(now int64, seconds *float64, usual time.Duration) int64 {
 const inviteLife = 90 * 24 * time.Hour
 
 func (s *platformService) CreateInviteCode(ctx context.Context, req *b2bv1.CreateInviteCodeRequest) (*b2bv1.CreateInviteCodeResponse, error) {
-	if req.GetMaxUses() < 0 {
-		return nil, call.Invalid("max_uses must be a whole number of 0 or more")
-	}
-	if err := limits.CheckCharacters("label", req.GetLabel(), limits.MaxInviteLabel); err != nil {
-		return nil, ruleError(err)
-	}
 	return change(ctx, s.core, "", req, func(tx store.Tx) (*b2bv1.CreateInviteCodeResponse, error) {
 		code, now := auth.NewInviteCode(), s.nowMS()
 		row := &store.InviteCode{
@@ -247,7 +240,7 @@ func inviteOut(c *store.InviteCode) *b2bv1.InviteCode {
 }
 
 func (s *platformService) ListInviteCodes(ctx context.Context, _ *b2bv1.ListInviteCodesRequest) (*b2bv1.ListInviteCodesResponse, error) {
-	codes, err := s.Store.InviteCodes(ctx, nil, maxRows)
+	codes, err := s.Store.InviteCodes(ctx, nil, limits.MaxRows)
 	if err != nil {
 		return nil, fmt.Errorf("list invite codes: %w", err)
 	}

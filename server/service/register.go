@@ -13,10 +13,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/webhookurl"
 )
 
-const (
-	maxWebhookSecret = 4096 // bytes
-	awaitingApproval = "Awaiting org admin approval"
-)
+const awaitingApproval = "Awaiting org admin approval"
 
 // errUnchecked says that the credentials were wrong when the webhook's address could
 // have been looked up, and are right now.
@@ -61,19 +58,16 @@ func newBot(req *b2bv1.RegisterBotRequest) (*store.Bot, error) {
 	if err := limits.BotName(req.GetName()); err != nil {
 		return nil, ruleError(err)
 	}
+	if err := call.InTurn(req); err != nil {
+		return nil, err
+	}
 	bot := &store.Bot{OrgID: req.GetOrgId(), Name: req.GetName(), WebhookSecret: req.WebhookSecret, AuthRole: store.AuthMember}
 	var err error
-	if bot.Metadata, err = rawJSON(limits.Metadata, req.Metadata); err != nil {
+	if bot.Metadata, err = rawJSON("metadata", req.Metadata); err != nil {
 		return nil, err
 	}
 	if url := req.GetWebhookUrl(); url != "" {
-		if err := limits.WebhookURL.CheckText(url); err != nil {
-			return nil, ruleError(err)
-		}
 		bot.WebhookURL = &url
-	}
-	if len(req.GetWebhookSecret()) > maxWebhookSecret {
-		return nil, call.Invalid("webhook_secret must be at most %d bytes", maxWebhookSecret)
 	}
 	fields := profileFields{
 		bio: req.Bio, role: req.Role, function: req.Function, team: req.Team, statusText: req.StatusText,

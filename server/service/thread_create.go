@@ -12,9 +12,6 @@ import (
 	"github.com/b2b-protocol/b2b/server/thread"
 )
 
-// maxInitial bounds the participants that a thread can be created with.
-const maxInitial = 1000
-
 // CreateThread creates a thread with the caller and others in it
 // (collaboration.md §10.1).
 func (s *threadService) CreateThread(ctx context.Context, req *b2bv1.CreateThreadRequest) (*b2bv1.CreateThreadResponse, error) {
@@ -115,10 +112,7 @@ func newTags(sent *b2bv1.StringList, t *store.Thread) ([]string, error) {
 	if values == nil {
 		values = []string{}
 	}
-	tags, err := limits.ThreadTags(values)
-	if err != nil {
-		return nil, ruleError(err)
-	}
+	tags := limits.ThreadTags(values)
 	t.Tags = jsonText(tags)
 	return tags, nil
 }
@@ -127,9 +121,6 @@ func newTags(sent *b2bv1.StringList, t *store.Thread) ([]string, error) {
 // caller first.
 func (s *threadService) initialParticipants(ctx context.Context, tx store.Tx, refs []string) ([]*b2bv1.BotBrief, error) {
 	caller := call.CallerOf(ctx)
-	if len(refs) > maxInitial {
-		return nil, call.Invalid("participants: must be at most %d", maxInitial)
-	}
 	bots := []*b2bv1.BotBrief{{Id: caller.BotID, Name: caller.BotName}}
 	known := map[string]bool{caller.BotID: true}
 	for i, ref := range refs {

@@ -7,12 +7,10 @@ import (
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/limits"
 	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/thread"
 )
-
-// maxPending is how many join requests a list shows (collaboration.md §11.2).
-const maxPending = 50
 
 // JoinThread joins, or asks to (collaboration.md §11.1).
 func (s *threadService) JoinThread(ctx context.Context, req *b2bv1.JoinThreadRequest) (*b2bv1.JoinThreadResponse, error) {
@@ -101,7 +99,7 @@ func (s *threadService) ListJoinRequests(ctx context.Context, req *b2bv1.ListJoi
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.Store.PendingJoinRequests(ctx, t.ID, maxPending)
+	rows, err := s.Store.PendingJoinRequests(ctx, t.ID, limits.MaxJoinRequests)
 	if err != nil {
 		return nil, fmt.Errorf("list join requests: %w", err)
 	}
@@ -204,7 +202,7 @@ func (s *threadService) RejectJoinRequest(ctx context.Context, req *b2bv1.Reject
 // rejectPending rejects every request that waits, because the thread takes none any
 // more, and tells the bots that asked.
 func (c *core) rejectPending(ctx context.Context, tx store.Tx, t *store.Thread, now int64) error {
-	waiting, err := tx.PendingJoinRequests(ctx, t.ID, maxRows)
+	waiting, err := tx.PendingJoinRequests(ctx, t.ID, limits.MaxRows)
 	if err != nil {
 		return fmt.Errorf("list join requests: %w", err)
 	}

@@ -13,13 +13,6 @@ import (
 	"github.com/b2b-protocol/b2b/server/thread"
 )
 
-const (
-	threadPage = 50
-	threadMost = 200
-	sharedPage = 20 // with scope=org
-	sharedMost = 50
-)
-
 // ListThreads answers the caller's threads, or with scope=org what it may join
 // besides (collaboration.md §10.2, §8).
 func (s *threadService) ListThreads(ctx context.Context, req *b2bv1.ListThreadsRequest) (*b2bv1.ListThreadsResponse, error) {
@@ -33,16 +26,16 @@ func (s *threadService) ListThreads(ctx context.Context, req *b2bv1.ListThreadsR
 		Status: status, Search: jstext.Trim(req.GetQ()),
 	}
 	shared := req.GetScope() == "org"
-	size := pageSize(req.Limit, threadPage, threadMost)
+	size := pageSize(req.Limit)
 	switch {
 	case shared:
 		if err := limits.SharedQuery(q.Search); err != nil {
 			return nil, ruleError(err)
 		}
 		q.Scope = store.ThreadsDiscovered
-		size = pageSize(req.Limit, sharedPage, sharedMost)
+		size = within(req.Limit, limits.UsualSharedPage, limits.MaxSharedPage)
 	case req.GetCursor() == "" && req.GetQ() == "" && req.Limit == nil:
-		q.Limit = threadMost
+		q.Limit = limits.MaxPage
 		rows, err := s.Store.Threads(ctx, q)
 		if err != nil {
 			return nil, fmt.Errorf("list threads: %w", err)

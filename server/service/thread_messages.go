@@ -12,7 +12,6 @@ import (
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/cursor"
-	"github.com/b2b-protocol/b2b/server/limits"
 	"github.com/b2b-protocol/b2b/server/mention"
 	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/thread"
@@ -22,7 +21,7 @@ import (
 func (s *threadService) SendThreadMessage(ctx context.Context, req *b2bv1.SendThreadMessageRequest) (*b2bv1.SendThreadMessageResponse, error) {
 	caller := call.CallerOf(ctx)
 	contentType := textOr(req.ContentType, "text")
-	d, metadata, draftErr := s.threadDraft(ctx, req, contentType)
+	d, metadata, draftErr := s.threadDraft(ctx, req)
 	return guarded(ctx, s.core, req, func(tx store.Tx) (*b2bv1.SendThreadMessageResponse, error) {
 		t, p, err := s.enter(ctx, tx, req.GetThreadId(), true)
 		if err != nil {
@@ -58,9 +57,9 @@ func (s *threadService) SendThreadMessage(ctx context.Context, req *b2bv1.SendTh
 
 // threadDraft checks a thread message as far as that needs no state: the content
 // type, the parts, the content and its length, then the metadata.
-func (s *threadService) threadDraft(ctx context.Context, req *b2bv1.SendThreadMessageRequest, contentType string) (*draft, *string, error) {
-	if err := limits.ContentType(contentType); err != nil {
-		return nil, nil, ruleError(err)
+func (s *threadService) threadDraft(ctx context.Context, req *b2bv1.SendThreadMessageRequest) (*draft, *string, error) {
+	if err := call.InTurn(req); err != nil {
+		return nil, nil, err
 	}
 	d, err := s.newDraft(req.Content, req.Parts)
 	if err != nil {
@@ -156,7 +155,7 @@ func (s *threadService) ListThreadMessages(ctx context.Context, req *b2bv1.ListT
 	if err != nil {
 		return nil, err
 	}
-	limit := pageSize(req.Limit, messagePage, messageMost)
+	limit := pageSize(req.Limit)
 	if req.Cursor != nil {
 		rows, more, err := s.history(ctx, t.ID, req.GetCursor(), limit)
 		if err != nil {

@@ -4,9 +4,10 @@ import (
 	"context"
 	"fmt"
 
+	"google.golang.org/protobuf/proto"
+
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
-	"github.com/b2b-protocol/b2b/server/limits"
 	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/thread"
 )
@@ -27,7 +28,7 @@ func (s *threadService) AddParticipant(ctx context.Context, req *b2bv1.AddPartic
 		case !ok:
 			return nil, errForbiddenBy(string(thread.ActionInvite))
 		}
-		if err := checkInvitation(req.GetBotId(), req.Label); err != nil {
+		if err := checkInvitation(req); err != nil {
 			return nil, err
 		}
 		bot, err := tx.ResolveBot(ctx, caller.OrgID, req.GetBotId())
@@ -58,16 +59,17 @@ func (s *threadService) AddParticipant(ctx context.Context, req *b2bv1.AddPartic
 	})
 }
 
-func checkInvitation(bot string, label *string) error {
-	if bot == "" {
+// invitation is a request to bring a bot into a thread.
+type invitation interface {
+	proto.Message
+	GetBotId() string
+}
+
+func checkInvitation(req invitation) error {
+	if req.GetBotId() == "" {
 		return call.Invalid("bot_id: is required")
 	}
-	if label != nil {
-		if err := limits.Label(*label); err != nil {
-			return ruleError(err)
-		}
-	}
-	return nil
+	return call.InTurn(req)
 }
 
 // RemoveParticipant removes a bot, or lets the caller leave (collaboration.md §11.6).

@@ -15,11 +15,6 @@ import (
 // tokenService is the tokens of a bot that may do less than its own.
 type tokenService struct{ *core }
 
-const (
-	maxTokens     = 1000 // shown of a bot
-	maxTokenLabel = 256  // UTF-16 units
-)
-
 func (s *tokenService) CreateToken(ctx context.Context, req *b2bv1.CreateTokenRequest) (*b2bv1.CreateTokenResponse, error) {
 	caller := call.CallerOf(ctx)
 	if len(req.GetScopes()) == 0 {
@@ -31,9 +26,6 @@ func (s *tokenService) CreateToken(ctx context.Context, req *b2bv1.CreateTokenRe
 			return nil, call.Invalid("scopes must be of full, read, thread, message, profile")
 		}
 		scopes[i] = textOf(scope, "TOKEN_SCOPE_")
-	}
-	if err := limits.CheckCharacters("label", req.GetLabel(), maxTokenLabel); err != nil {
-		return nil, ruleError(err)
 	}
 	if in := req.ExpiresIn; in != nil && !(*in > 0) {
 		return nil, call.Invalid("expires_in must be a number of milliseconds above 0")
@@ -79,7 +71,7 @@ func (s *tokenService) tokenOut(row *store.Token, scopes []b2bv1.TokenScope) *b2
 }
 
 func (s *tokenService) ListTokens(ctx context.Context, _ *b2bv1.ListTokensRequest) (*b2bv1.ListTokensResponse, error) {
-	rows, err := s.Store.Tokens(ctx, call.CallerOf(ctx).BotID, maxTokens)
+	rows, err := s.Store.Tokens(ctx, call.CallerOf(ctx).BotID, limits.MaxTokens)
 	if err != nil {
 		return nil, fmt.Errorf("list tokens: %w", err)
 	}

@@ -23,7 +23,7 @@ func (s *webhookService) ListDeadLetters(ctx context.Context, req *b2bv1.ListDea
 			return nil, missing(err, "Bot")
 		}
 	}
-	size := pageSize(req.Limit, 50, 200)
+	size := pageSize(req.Limit)
 	rows, err := s.Store.DeadLetters(ctx, org, bot, after(req.Cursor), size+1)
 	if err != nil {
 		return nil, fmt.Errorf("list dead letters: %w", err)

@@ -11,11 +11,6 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-const (
-	workspacePage = 20
-	workspaceMost = 100
-)
-
 // GetWorkspace answers what the calling bot begins its day with: itself, its direct
 // messages and its threads (collaboration.md §15.4).
 func (s *botService) GetWorkspace(ctx context.Context, req *b2bv1.GetWorkspaceRequest) (*b2bv1.GetWorkspaceResponse, error) {
@@ -25,11 +20,11 @@ func (s *botService) GetWorkspace(ctx context.Context, req *b2bv1.GetWorkspaceRe
 		if err != nil {
 			return nil, missing(err, "bot")
 		}
-		dms, err := workspaceChannels(ctx, r, bot.ID, after(req.DmCursor), pageSize(req.DmLimit, workspacePage, workspaceMost))
+		dms, err := workspaceChannels(ctx, r, bot.ID, after(req.DmCursor), smallPage(req.DmLimit))
 		if err != nil {
 			return nil, err
 		}
-		threads, err := workspaceThreads(ctx, r, bot, after(req.ThreadCursor), pageSize(req.ThreadLimit, workspacePage, workspaceMost))
+		threads, err := workspaceThreads(ctx, r, bot, after(req.ThreadCursor), smallPage(req.ThreadLimit))
 		if err != nil {
 			return nil, err
 		}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"unicode/utf8"
+
+	"github.com/b2b-protocol/b2b/server/limits"
 )
 
 // Action is something that a permission policy can restrict; its text is the key in the policy object.
@@ -27,9 +29,6 @@ func Actions() []Action {
 	return []Action{ActionResolve, ActionClose, ActionInvite, ActionRemove, ActionWrite, ActionManage}
 }
 
-// MaxPolicyLabels is the most labels that one action may list (collaboration.md §5.3).
-const MaxPolicyLabels = 5
-
 // PolicyError is a permission policy that is refused; Problem is a sentence for the caller.
 type PolicyError struct{ Problem string }
 
@@ -43,7 +42,7 @@ func refusePolicy(format string, args ...any) error {
 // serves threads and the org setting default_thread_permission_policy.
 //
 // The policy is an object with any of the six actions as keys; each value is null or an array of at most
-// MaxPolicyLabels strings, which are labels, "*" or "initiator" and are kept as they are (collaboration.md §5.3).
+// limits.MaxPolicyLabels strings, which are labels, "*" or "initiator" and are kept as they are (collaboration.md §5.3).
 // JSON null is "no policy": the answer is nil. Everything else is a *PolicyError; unlike the contract, so is an array
 // in every place, the empty one included, and so is a key given twice.
 //
@@ -97,8 +96,8 @@ func checkRule() func(key string, value json.RawMessage) error {
 				return refusePolicy("%s must be null or an array of strings", key)
 			}
 		}
-		if len(labels) > MaxPolicyLabels {
-			return refusePolicy("%s must list at most %d labels", key, MaxPolicyLabels)
+		if len(labels) > limits.MaxPolicyLabels {
+			return refusePolicy("%s must list at most %d labels", key, limits.MaxPolicyLabels)
 		}
 		return nil
 	}

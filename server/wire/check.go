@@ -4,13 +4,12 @@ import (
 	"encoding/json"
 	"slices"
 	"unicode/utf8"
+
+	"github.com/b2b-protocol/b2b/server/limits"
 )
 
-// maxDepth is how deep arrays and objects of a body may lie in one another.
-const maxDepth = 64
-
 // CheckBody reports whether data can be the JSON body of a request: UTF-8, valid
-// JSON, an object or an array, at most 64 levels deep, and no key twice in the
+// JSON, an object or an array, not deeper than the schema allows, and no key twice in the
 // outermost object. Its error is a *[FieldError]. A body can thus be refused before
 // it is known which message it is; [Decode] makes the same checks by itself.
 func CheckBody(data []byte) error {
@@ -38,33 +37,12 @@ func check(data []byte) error {
 	switch {
 	case !utf8.Valid(data):
 		return wants("must be UTF-8")
-	case depth(data) > maxDepth:
-		return wants("must be at most %d levels deep", maxDepth)
+	case limits.Depth(data) > limits.MaxJSONDepth:
+		return wants("must be at most %d levels deep", limits.MaxJSONDepth)
 	case !json.Valid(data):
 		return wants("must be valid JSON")
 	}
 	return nil
-}
-
-// depth counts the levels of arrays and objects; data need not be valid.
-func depth(data []byte) int {
-	level, deepest := 0, 0
-	inString := false
-	for i := 0; i < len(data); i++ {
-		switch c := data[i]; {
-		case inString && c == '\\':
-			i++
-		case c == '"':
-			inString = !inString
-		case inString:
-		case c == '{' || c == '[':
-			level++
-			deepest = max(deepest, level)
-		case c == '}' || c == ']':
-			level--
-		}
-	}
-	return deepest
 }
 
 // A keySet holds the keys of one object; nearly all are small.

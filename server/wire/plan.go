@@ -16,9 +16,7 @@ import (
 
 // What the marks cannot say, by the names of the schema.
 const (
-	partList = "b2b.v1.PartList" // has at most maxParts elements
 	jsonPart = "b2b.v1.JsonPart" // its content is an object or array
-	maxParts = 50                // collaboration.md §3.1
 )
 
 // requestID is a field that belongs to the call, not to what it changes: it is left
@@ -94,6 +92,7 @@ func planOf(all map[protoreflect.FullName]*plan, d protoreflect.MessageDescripto
 	switch {
 	case marks.GetList():
 		p.shape, p.only = array, p.order[0]
+		p.most = mostOf(p.only.desc)
 	case marks.GetScalar():
 		p.shape, p.only = scalar, p.order[0]
 	case marks.GetBareUnless() != "":
@@ -103,10 +102,17 @@ func planOf(all map[protoreflect.FullName]*plan, d protoreflect.MessageDescripto
 	case p.types != nil:
 		p.shape = flat
 	}
-	if p.name == partList {
-		p.most = maxParts
-	}
 	return p
+}
+
+// mostOf is how many elements a list may have, 0 when it has no limit of its own.
+func mostOf(d protoreflect.FieldDescriptor) int {
+	limit := proto.GetExtension(d.Options(), optionsv1.E_Limit).(*optionsv1.Limited).GetOf()
+	if limit == optionsv1.Limit_LIMIT_UNSPECIFIED {
+		return 0
+	}
+	value := limit.Descriptor().Values().ByNumber(limit.Number())
+	return int(proto.GetExtension(value.Options(), optionsv1.E_Bound).(*optionsv1.Bound).GetMost())
 }
 
 func (p *plan) add(all map[protoreflect.FullName]*plan, d protoreflect.FieldDescriptor) {

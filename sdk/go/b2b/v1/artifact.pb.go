@@ -103,7 +103,7 @@ type Artifact struct {
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// The thread.
 	ThreadId string `protobuf:"bytes,2,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
-	// The name in the thread: A–Z a–z 0–9 . _ ~ -, 1 to 256.
+	// The name in the thread: A–Z a–z 0–9 . _ ~ -.
 	ArtifactKey string `protobuf:"bytes,3,opt,name=artifact_key,json=artifactKey,proto3" json:"artifact_key,omitempty"`
 	// What it is.
 	Type ArtifactType `protobuf:"varint,4,opt,name=type,proto3,enum=b2b.v1.ArtifactType" json:"type,omitempty"`
@@ -264,7 +264,7 @@ type AddArtifactRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The thread.
 	ThreadId string `protobuf:"bytes,1,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
-	// The name in the thread: A–Z a–z 0–9 . _ ~ -, 1 to 256.
+	// The name in the thread: A–Z a–z 0–9 . _ ~ -.
 	ArtifactKey *string `protobuf:"bytes,2,opt,name=artifact_key,json=artifactKey,proto3,oneof" json:"artifact_key,omitempty"`
 	// Default text.
 	Type *ArtifactType `protobuf:"varint,3,opt,name=type,proto3,enum=b2b.v1.ArtifactType,oneof" json:"type,omitempty"`
@@ -278,7 +278,7 @@ type AddArtifactRequest struct {
 	Url *string `protobuf:"bytes,7,opt,name=url,proto3,oneof" json:"url,omitempty"`
 	// Its media type.
 	MimeType *string `protobuf:"bytes,8,opt,name=mime_type,json=mimeType,proto3,oneof" json:"mime_type,omitempty"`
-	// Makes the call idempotent for 24 hours; 1 to 128 characters.
+	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -436,7 +436,7 @@ type UpdateArtifactRequest struct {
 	Title *string `protobuf:"bytes,4,opt,name=title,proto3,oneof" json:"title,omitempty"`
 	// Which fields were named; over REST the keys of the body.
 	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,5,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
-	// Makes the call idempotent for 24 hours; 1 to 128 characters.
+	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -606,7 +606,7 @@ func (x *ListArtifactsRequest) GetThreadId() string {
 	return ""
 }
 
-// The latest versions, oldest first; at most 10000.
+// The latest versions, oldest first.
 type ListArtifactsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The artifacts.
@@ -707,7 +707,7 @@ func (x *ListArtifactVersionsRequest) GetArtifactKey() string {
 	return ""
 }
 
-// The versions, oldest first; at most 10000.
+// The versions, oldest first.
 type ListArtifactVersionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The versions.
@@ -760,7 +760,7 @@ type ListOrgThreadArtifactsRequest struct {
 	ThreadId string `protobuf:"bytes,1,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
 	// The key of the last artifact of the page before.
 	Cursor *string `protobuf:"bytes,2,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
-	// 1 to 200, default 50.
+	// How many.
 	Limit         *int32 `protobuf:"varint,3,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -894,7 +894,7 @@ var File_b2b_v1_artifact_proto protoreflect.FileDescriptor
 
 const file_b2b_v1_artifact_proto_rawDesc = "" +
 	"\n" +
-	"\x15b2b/v1/artifact.proto\x12\x06b2b.v1\x1a\x1cb2b/options/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc7\x04\n" +
+	"\x15b2b/v1/artifact.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc7\x04\n" +
 	"\bArtifact\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n" +
 	"\tthread_id\x18\x02 \x01(\tR\bthreadId\x12!\n" +
@@ -920,18 +920,18 @@ const file_b2b_v1_artifact_proto_rawDesc = "" +
 	"\x04_urlB\f\n" +
 	"\n" +
 	"_mime_typeB\x11\n" +
-	"\x0f_contributor_id\"\xaa\x03\n" +
+	"\x0f_contributor_id\"\xba\x03\n" +
 	"\x12AddArtifactRequest\x12\x1b\n" +
-	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12.\n" +
-	"\fartifact_key\x18\x02 \x01(\tB\x06ڵ\x18\x02P\x01H\x00R\vartifactKey\x88\x01\x01\x12-\n" +
+	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x126\n" +
+	"\fartifact_key\x18\x02 \x01(\tB\x0eڵ\x18\x02P\x01\xe2\xb5\x18\x04\bC\x10\x01H\x00R\vartifactKey\x88\x01\x01\x12-\n" +
 	"\x04type\x18\x03 \x01(\x0e2\x14.b2b.v1.ArtifactTypeH\x01R\x04type\x88\x01\x01\x12\x19\n" +
 	"\x05title\x18\x04 \x01(\tH\x02R\x05title\x88\x01\x01\x12\x1d\n" +
 	"\acontent\x18\x05 \x01(\tH\x03R\acontent\x88\x01\x01\x12\x1f\n" +
 	"\blanguage\x18\x06 \x01(\tH\x04R\blanguage\x88\x01\x01\x12\x15\n" +
 	"\x03url\x18\a \x01(\tH\x05R\x03url\x88\x01\x01\x12 \n" +
-	"\tmime_type\x18\b \x01(\tH\x06R\bmimeType\x88\x01\x01\x12\"\n" +
+	"\tmime_type\x18\b \x01(\tH\x06R\bmimeType\x88\x01\x01\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tH\aR\trequestId\x88\x01\x01B\x0f\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\aR\trequestId\x88\x01\x01B\x0f\n" +
 	"\r_artifact_keyB\a\n" +
 	"\x05_typeB\b\n" +
 	"\x06_titleB\n" +
@@ -943,16 +943,16 @@ const file_b2b_v1_artifact_proto_rawDesc = "" +
 	"_mime_typeB\r\n" +
 	"\v_request_id\"C\n" +
 	"\x13AddArtifactResponse\x12,\n" +
-	"\bartifact\x18\x01 \x01(\v2\x10.b2b.v1.ArtifactR\bartifact\"\xa7\x02\n" +
+	"\bartifact\x18\x01 \x01(\v2\x10.b2b.v1.ArtifactR\bartifact\"\xb9\x02\n" +
 	"\x15UpdateArtifactRequest\x12\x1b\n" +
-	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12!\n" +
-	"\fartifact_key\x18\x02 \x01(\tR\vartifactKey\x12%\n" +
+	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12+\n" +
+	"\fartifact_key\x18\x02 \x01(\tB\b\xe2\xb5\x18\x04\bC\x10\x01R\vartifactKey\x12%\n" +
 	"\acontent\x18\x03 \x01(\tB\x06ڵ\x18\x02P\x01H\x00R\acontent\x88\x01\x01\x12\x19\n" +
 	"\x05title\x18\x04 \x01(\tH\x01R\x05title\x88\x01\x01\x12C\n" +
 	"\vupdate_mask\x18\x05 \x01(\v2\x1a.google.protobuf.FieldMaskB\x06ڵ\x18\x02 \x01R\n" +
-	"updateMask\x12\"\n" +
+	"updateMask\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tH\x02R\trequestId\x88\x01\x01B\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x02R\trequestId\x88\x01\x01B\n" +
 	"\n" +
 	"\b_contentB\b\n" +
 	"\x06_titleB\r\n" +
@@ -960,22 +960,22 @@ const file_b2b_v1_artifact_proto_rawDesc = "" +
 	"\x16UpdateArtifactResponse\x12,\n" +
 	"\bartifact\x18\x01 \x01(\v2\x10.b2b.v1.ArtifactR\bartifact\"3\n" +
 	"\x14ListArtifactsRequest\x12\x1b\n" +
-	"\tthread_id\x18\x01 \x01(\tR\bthreadId\"G\n" +
-	"\x15ListArtifactsResponse\x12.\n" +
-	"\tartifacts\x18\x01 \x03(\v2\x10.b2b.v1.ArtifactR\tartifacts\"]\n" +
+	"\tthread_id\x18\x01 \x01(\tR\bthreadId\"O\n" +
+	"\x15ListArtifactsResponse\x126\n" +
+	"\tartifacts\x18\x01 \x03(\v2\x10.b2b.v1.ArtifactB\x06\xe2\xb5\x18\x02\b]R\tartifacts\"g\n" +
 	"\x1bListArtifactVersionsRequest\x12\x1b\n" +
-	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12!\n" +
-	"\fartifact_key\x18\x02 \x01(\tR\vartifactKey\"N\n" +
-	"\x1cListArtifactVersionsResponse\x12.\n" +
-	"\tartifacts\x18\x01 \x03(\v2\x10.b2b.v1.ArtifactR\tartifacts\"\x89\x01\n" +
+	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12+\n" +
+	"\fartifact_key\x18\x02 \x01(\tB\b\xe2\xb5\x18\x04\bC\x10\x01R\vartifactKey\"V\n" +
+	"\x1cListArtifactVersionsResponse\x126\n" +
+	"\tartifacts\x18\x01 \x03(\v2\x10.b2b.v1.ArtifactB\x06\xe2\xb5\x18\x02\b]R\tartifacts\"\x91\x01\n" +
 	"\x1dListOrgThreadArtifactsRequest\x12\x1b\n" +
 	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12\x1b\n" +
-	"\x06cursor\x18\x02 \x01(\tH\x00R\x06cursor\x88\x01\x01\x12\x19\n" +
-	"\x05limit\x18\x03 \x01(\x05H\x01R\x05limit\x88\x01\x01B\t\n" +
+	"\x06cursor\x18\x02 \x01(\tH\x00R\x06cursor\x88\x01\x01\x12!\n" +
+	"\x05limit\x18\x03 \x01(\x05B\x06\xe2\xb5\x18\x02\bZH\x01R\x05limit\x88\x01\x01B\t\n" +
 	"\a_cursorB\b\n" +
-	"\x06_limit\"\xcc\x01\n" +
-	"\x1eListOrgThreadArtifactsResponse\x12&\n" +
-	"\x05items\x18\x01 \x03(\v2\x10.b2b.v1.ArtifactR\x05items\x12\x19\n" +
+	"\x06_limit\"\xd4\x01\n" +
+	"\x1eListOrgThreadArtifactsResponse\x12.\n" +
+	"\x05items\x18\x01 \x03(\v2\x10.b2b.v1.ArtifactB\x06\xe2\xb5\x18\x02\b]R\x05items\x12\x19\n" +
 	"\bhas_more\x18\x02 \x01(\bR\ahasMore\x12,\n" +
 	"\vnext_cursor\x18\x03 \x01(\tB\x06ڵ\x18\x02\b\x01H\x00R\n" +
 	"nextCursor\x88\x01\x01\x12\x1c\n" +

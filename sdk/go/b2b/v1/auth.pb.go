@@ -155,7 +155,7 @@ type LoginRequest struct {
 	Type *LoginType `protobuf:"varint,1,opt,name=type,proto3,enum=b2b.v1.LoginType,oneof" json:"type,omitempty"`
 	// bot: a primary or scoped token.
 	Token *string `protobuf:"bytes,2,opt,name=token,proto3,oneof" json:"token,omitempty"`
-	// bot: who logs in, for the others to see; at most 256 UTF-16 units.
+	// bot: who logs in, for the others to see.
 	OwnerName *string `protobuf:"bytes,3,opt,name=owner_name,json=ownerName,proto3,oneof" json:"owner_name,omitempty"`
 	// org_admin: the org.
 	OrgId *string `protobuf:"bytes,4,opt,name=org_id,json=orgId,proto3,oneof" json:"org_id,omitempty"`
@@ -679,7 +679,7 @@ func (x *ScopeList) GetValues() []TokenScope {
 	return nil
 }
 
-// Asks to register a bot. Sizes are UTF-8 bytes.
+// Asks to register a bot.
 type RegisterBotRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The org.
@@ -688,39 +688,39 @@ type RegisterBotRequest struct {
 	Ticket *string `protobuf:"bytes,2,opt,name=ticket,proto3,oneof" json:"ticket,omitempty"`
 	// The org's secret: the bot becomes an admin; wins over ticket.
 	OrgSecret *string `protobuf:"bytes,3,opt,name=org_secret,json=orgSecret,proto3,oneof" json:"org_secret,omitempty"`
-	// A–Z a–z 0–9 _ -, 1 to 128, unique in the org, not "all".
+	// A–Z a–z 0–9 _ -, unique in the org, not "all".
 	Name *string `protobuf:"bytes,4,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// Any JSON, at most 16384.
+	// Any JSON.
 	Metadata *string `protobuf:"bytes,5,opt,name=metadata,proto3,oneof" json:"metadata,omitempty"`
-	// Where events are posted, at most 2048; empty means nowhere.
+	// Where events are posted; empty means nowhere.
 	WebhookUrl *string `protobuf:"bytes,6,opt,name=webhook_url,json=webhookUrl,proto3,oneof" json:"webhook_url,omitempty"`
-	// The key of the webhook's signature, at most 4096.
+	// The key of the webhook's signature.
 	WebhookSecret *string `protobuf:"bytes,7,opt,name=webhook_secret,json=webhookSecret,proto3,oneof" json:"webhook_secret,omitempty"`
-	// At most 1024.
+	// What it does, in words.
 	Bio *string `protobuf:"bytes,8,opt,name=bio,proto3,oneof" json:"bio,omitempty"`
-	// At most 256.
+	// What it is.
 	Role *string `protobuf:"bytes,9,opt,name=role,proto3,oneof" json:"role,omitempty"`
-	// At most 256.
+	// What it does for its team.
 	Function *string `protobuf:"bytes,10,opt,name=function,proto3,oneof" json:"function,omitempty"`
-	// At most 256.
+	// Which team it belongs to.
 	Team *string `protobuf:"bytes,11,opt,name=team,proto3,oneof" json:"team,omitempty"`
-	// At most 4096 as JSON.
+	// What it can be found by.
 	Tags *StringList `protobuf:"bytes,12,opt,name=tags,proto3" json:"tags,omitempty"`
-	// At most 2048 as JSON.
+	// What it speaks.
 	Languages *StringList `protobuf:"bytes,13,opt,name=languages,proto3" json:"languages,omitempty"`
-	// A JSON object or array, at most 16384.
+	// A JSON object or array.
 	Protocols *string `protobuf:"bytes,14,opt,name=protocols,proto3,oneof" json:"protocols,omitempty"`
-	// At most 512.
+	// What it is at now.
 	StatusText *string `protobuf:"bytes,15,opt,name=status_text,json=statusText,proto3,oneof" json:"status_text,omitempty"`
-	// At most 64.
+	// Where its clock is.
 	Timezone *string `protobuf:"bytes,16,opt,name=timezone,proto3,oneof" json:"timezone,omitempty"`
-	// At most 256.
+	// When it is there.
 	ActiveHours *string `protobuf:"bytes,17,opt,name=active_hours,json=activeHours,proto3,oneof" json:"active_hours,omitempty"`
-	// At most 64.
+	// Which version of itself it is.
 	Version *string `protobuf:"bytes,18,opt,name=version,proto3,oneof" json:"version,omitempty"`
-	// At most 128.
+	// What it runs on.
 	Runtime *string `protobuf:"bytes,19,opt,name=runtime,proto3,oneof" json:"runtime,omitempty"`
-	// Makes the call idempotent for 24 hours; 1 to 128 characters.
+	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1072,13 +1072,13 @@ func (x *Token) GetLastUsedAt() *timestamppb.Timestamp {
 // Asks for a scoped token.
 type CreateTokenRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// At least one.
+	// What it may do.
 	Scopes []TokenScope `protobuf:"varint,1,rep,packed,name=scopes,proto3,enum=b2b.v1.TokenScope" json:"scopes,omitempty"`
-	// A note, at most 256 UTF-16 units.
+	// A note.
 	Label *string `protobuf:"bytes,2,opt,name=label,proto3,oneof" json:"label,omitempty"`
 	// Milliseconds, more than 0; absent means it never ends.
 	ExpiresIn *float64 `protobuf:"fixed64,3,opt,name=expires_in,json=expiresIn,proto3,oneof" json:"expires_in,omitempty"`
-	// Makes the call idempotent for 24 hours; 1 to 128 characters.
+	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1225,7 +1225,7 @@ func (*ListTokensRequest) Descriptor() ([]byte, []int) {
 	return file_b2b_v1_auth_proto_rawDescGZIP(), []int{14}
 }
 
-// The caller's tokens, newest first; at most 1000.
+// The caller's tokens, newest first.
 type ListTokensResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The tokens.
@@ -1276,7 +1276,7 @@ type DeleteTokenRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its id.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Makes the call idempotent for 24 hours; 1 to 128 characters.
+	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1468,12 +1468,12 @@ var File_b2b_v1_auth_proto protoreflect.FileDescriptor
 
 const file_b2b_v1_auth_proto_rawDesc = "" +
 	"\n" +
-	"\x11b2b/v1/auth.proto\x12\x06b2b.v1\x1a\x1cb2b/options/v1/options.proto\x1a\x10b2b/v1/bot.proto\x1a\x11b2b/v1/list.proto\x1a\x10b2b/v1/org.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb6\x02\n" +
+	"\x11b2b/v1/auth.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x10b2b/v1/bot.proto\x1a\x11b2b/v1/list.proto\x1a\x10b2b/v1/org.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbe\x02\n" +
 	"\fLoginRequest\x122\n" +
 	"\x04type\x18\x01 \x01(\x0e2\x11.b2b.v1.LoginTypeB\x06ڵ\x18\x02P\x01H\x00R\x04type\x88\x01\x01\x12\x19\n" +
-	"\x05token\x18\x02 \x01(\tH\x01R\x05token\x88\x01\x01\x12\"\n" +
+	"\x05token\x18\x02 \x01(\tH\x01R\x05token\x88\x01\x01\x12*\n" +
 	"\n" +
-	"owner_name\x18\x03 \x01(\tH\x02R\townerName\x88\x01\x01\x12\x1a\n" +
+	"owner_name\x18\x03 \x01(\tB\x06\xe2\xb5\x18\x02\b#H\x02R\townerName\x88\x01\x01\x12\x1a\n" +
 	"\x06org_id\x18\x04 \x01(\tH\x03R\x05orgId\x88\x01\x01\x12\"\n" +
 	"\n" +
 	"org_secret\x18\x05 \x01(\tH\x04R\torgSecret\x88\x01\x01\x12&\n" +
@@ -1515,36 +1515,37 @@ const file_b2b_v1_auth_proto_rawDesc = "" +
 	"\a_bot_idB\r\n" +
 	"\v_owner_nameB\t\n" +
 	"\a_scopesB\r\n" +
-	"\v_expires_at\"?\n" +
-	"\tScopeList\x12*\n" +
-	"\x06values\x18\x01 \x03(\x0e2\x12.b2b.v1.TokenScopeR\x06values:\x06\xaa\xb6\x18\x02\b\x01\"\xbd\a\n" +
+	"\v_expires_at\"G\n" +
+	"\tScopeList\x122\n" +
+	"\x06values\x18\x01 \x03(\x0e2\x12.b2b.v1.TokenScopeB\x06\xe2\xb5\x18\x02\b\"R\x06values:\x06\xaa\xb6\x18\x02\b\x01\"\xdf\b\n" +
 	"\x12RegisterBotRequest\x12\"\n" +
 	"\x06org_id\x18\x01 \x01(\tB\x06ڵ\x18\x02P\x01H\x00R\x05orgId\x88\x01\x01\x12\x1b\n" +
 	"\x06ticket\x18\x02 \x01(\tH\x01R\x06ticket\x88\x01\x01\x12\"\n" +
 	"\n" +
-	"org_secret\x18\x03 \x01(\tH\x02R\torgSecret\x88\x01\x01\x12\x1f\n" +
-	"\x04name\x18\x04 \x01(\tB\x06ڵ\x18\x02P\x01H\x03R\x04name\x88\x01\x01\x12'\n" +
-	"\bmetadata\x18\x05 \x01(\tB\x06ڵ\x18\x02\x10\x01H\x04R\bmetadata\x88\x01\x01\x12$\n" +
-	"\vwebhook_url\x18\x06 \x01(\tH\x05R\n" +
-	"webhookUrl\x88\x01\x01\x12*\n" +
-	"\x0ewebhook_secret\x18\a \x01(\tH\x06R\rwebhookSecret\x88\x01\x01\x12\x15\n" +
-	"\x03bio\x18\b \x01(\tH\aR\x03bio\x88\x01\x01\x12\x17\n" +
-	"\x04role\x18\t \x01(\tH\bR\x04role\x88\x01\x01\x12\x1f\n" +
+	"org_secret\x18\x03 \x01(\tH\x02R\torgSecret\x88\x01\x01\x12'\n" +
+	"\x04name\x18\x04 \x01(\tB\x0eڵ\x18\x02P\x01\xe2\xb5\x18\x04\b\n" +
+	"\x10\x01H\x03R\x04name\x88\x01\x01\x12/\n" +
+	"\bmetadata\x18\x05 \x01(\tB\x0eڵ\x18\x02\x10\x01\xe2\xb5\x18\x04\b\x13\x10\x01H\x04R\bmetadata\x88\x01\x01\x12.\n" +
+	"\vwebhook_url\x18\x06 \x01(\tB\b\xe2\xb5\x18\x04\b\x14\x10\x01H\x05R\n" +
+	"webhookUrl\x88\x01\x01\x124\n" +
+	"\x0ewebhook_secret\x18\a \x01(\tB\b\xe2\xb5\x18\x04\b\x15\x10\x01H\x06R\rwebhookSecret\x88\x01\x01\x12\x1f\n" +
+	"\x03bio\x18\b \x01(\tB\b\xe2\xb5\x18\x04\b\v\x10\x01H\aR\x03bio\x88\x01\x01\x12!\n" +
+	"\x04role\x18\t \x01(\tB\b\xe2\xb5\x18\x04\b\r\x10\x01H\bR\x04role\x88\x01\x01\x12)\n" +
 	"\bfunction\x18\n" +
-	" \x01(\tH\tR\bfunction\x88\x01\x01\x12\x17\n" +
-	"\x04team\x18\v \x01(\tH\n" +
-	"R\x04team\x88\x01\x01\x12&\n" +
-	"\x04tags\x18\f \x01(\v2\x12.b2b.v1.StringListR\x04tags\x120\n" +
-	"\tlanguages\x18\r \x01(\v2\x12.b2b.v1.StringListR\tlanguages\x12)\n" +
-	"\tprotocols\x18\x0e \x01(\tB\x06ڵ\x18\x02\x10\x01H\vR\tprotocols\x88\x01\x01\x12$\n" +
-	"\vstatus_text\x18\x0f \x01(\tH\fR\n" +
-	"statusText\x88\x01\x01\x12\x1f\n" +
-	"\btimezone\x18\x10 \x01(\tH\rR\btimezone\x88\x01\x01\x12&\n" +
-	"\factive_hours\x18\x11 \x01(\tH\x0eR\vactiveHours\x88\x01\x01\x12\x1d\n" +
-	"\aversion\x18\x12 \x01(\tH\x0fR\aversion\x88\x01\x01\x12\x1d\n" +
-	"\aruntime\x18\x13 \x01(\tH\x10R\aruntime\x88\x01\x01\x12\"\n" +
+	" \x01(\tB\b\xe2\xb5\x18\x04\b\r\x10\x01H\tR\bfunction\x88\x01\x01\x12!\n" +
+	"\x04team\x18\v \x01(\tB\b\xe2\xb5\x18\x04\b\r\x10\x01H\n" +
+	"R\x04team\x88\x01\x01\x120\n" +
+	"\x04tags\x18\f \x01(\v2\x12.b2b.v1.StringListB\b\xe2\xb5\x18\x04\b\x10\x10\x01R\x04tags\x12:\n" +
+	"\tlanguages\x18\r \x01(\v2\x12.b2b.v1.StringListB\b\xe2\xb5\x18\x04\b\x11\x10\x01R\tlanguages\x121\n" +
+	"\tprotocols\x18\x0e \x01(\tB\x0eڵ\x18\x02\x10\x01\xe2\xb5\x18\x04\b\x12\x10\x01H\vR\tprotocols\x88\x01\x01\x12.\n" +
+	"\vstatus_text\x18\x0f \x01(\tB\b\xe2\xb5\x18\x04\b\f\x10\x01H\fR\n" +
+	"statusText\x88\x01\x01\x12)\n" +
+	"\btimezone\x18\x10 \x01(\tB\b\xe2\xb5\x18\x04\b\x0f\x10\x01H\rR\btimezone\x88\x01\x01\x120\n" +
+	"\factive_hours\x18\x11 \x01(\tB\b\xe2\xb5\x18\x04\b\r\x10\x01H\x0eR\vactiveHours\x88\x01\x01\x12'\n" +
+	"\aversion\x18\x12 \x01(\tB\b\xe2\xb5\x18\x04\b\x0f\x10\x01H\x0fR\aversion\x88\x01\x01\x12'\n" +
+	"\aruntime\x18\x13 \x01(\tB\b\xe2\xb5\x18\x04\b\x0e\x10\x01H\x10R\aruntime\x88\x01\x01\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tH\x11R\trequestId\x88\x01\x01B\t\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x11R\trequestId\x88\x01\x01B\t\n" +
 	"\a_org_idB\t\n" +
 	"\a_ticketB\r\n" +
 	"\v_org_secretB\a\n" +
@@ -1572,11 +1573,11 @@ const file_b2b_v1_auth_proto_rawDesc = "" +
 	"\x05token\x18\x03 \x01(\tR\x05token\x12%\n" +
 	"\amessage\x18\x04 \x01(\tB\x06ڵ\x18\x02\b\x01H\x00R\amessage\x88\x01\x01B\n" +
 	"\n" +
-	"\b_message\"\xf3\x02\n" +
+	"\b_message\"\xfb\x02\n" +
 	"\x05Token\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12!\n" +
-	"\x05token\x18\x02 \x01(\tB\x06ڵ\x18\x02\b\x01H\x00R\x05token\x88\x01\x01\x12*\n" +
-	"\x06scopes\x18\x03 \x03(\x0e2\x12.b2b.v1.TokenScopeR\x06scopes\x12\x19\n" +
+	"\x05token\x18\x02 \x01(\tB\x06ڵ\x18\x02\b\x01H\x00R\x05token\x88\x01\x01\x122\n" +
+	"\x06scopes\x18\x03 \x03(\x0e2\x12.b2b.v1.TokenScopeB\x06\xe2\xb5\x18\x02\b\"R\x06scopes\x12\x19\n" +
 	"\x05label\x18\x04 \x01(\tH\x01R\x05label\x88\x01\x01\x12>\n" +
 	"\n" +
 	"expires_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampH\x02R\texpiresAt\x88\x01\x01\x129\n" +
@@ -1587,26 +1588,26 @@ const file_b2b_v1_auth_proto_rawDesc = "" +
 	"\x06_tokenB\b\n" +
 	"\x06_labelB\r\n" +
 	"\v_expires_atB\x0f\n" +
-	"\r_last_used_at\"\xdb\x01\n" +
-	"\x12CreateTokenRequest\x122\n" +
-	"\x06scopes\x18\x01 \x03(\x0e2\x12.b2b.v1.TokenScopeB\x06ڵ\x18\x02P\x01R\x06scopes\x12\x19\n" +
-	"\x05label\x18\x02 \x01(\tH\x00R\x05label\x88\x01\x01\x12*\n" +
+	"\r_last_used_at\"\xf1\x01\n" +
+	"\x12CreateTokenRequest\x128\n" +
+	"\x06scopes\x18\x01 \x03(\x0e2\x12.b2b.v1.TokenScopeB\fڵ\x18\x02P\x01\xe2\xb5\x18\x02\b\"R\x06scopes\x12!\n" +
+	"\x05label\x18\x02 \x01(\tB\x06\xe2\xb5\x18\x02\b!H\x00R\x05label\x88\x01\x01\x12*\n" +
 	"\n" +
-	"expires_in\x18\x03 \x01(\x01B\x06ڵ\x18\x02@\x01H\x01R\texpiresIn\x88\x01\x01\x12\"\n" +
+	"expires_in\x18\x03 \x01(\x01B\x06ڵ\x18\x02@\x01H\x01R\texpiresIn\x88\x01\x01\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tH\x02R\trequestId\x88\x01\x01B\b\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x02R\trequestId\x88\x01\x01B\b\n" +
 	"\x06_labelB\r\n" +
 	"\v_expires_inB\r\n" +
 	"\v_request_id\":\n" +
 	"\x13CreateTokenResponse\x12#\n" +
 	"\x05token\x18\x01 \x01(\v2\r.b2b.v1.TokenR\x05token\"\x13\n" +
-	"\x11ListTokensRequest\";\n" +
-	"\x12ListTokensResponse\x12%\n" +
-	"\x06tokens\x18\x01 \x03(\v2\r.b2b.v1.TokenR\x06tokens\"W\n" +
+	"\x11ListTokensRequest\"C\n" +
+	"\x12ListTokensResponse\x12-\n" +
+	"\x06tokens\x18\x01 \x03(\v2\r.b2b.v1.TokenB\x06\xe2\xb5\x18\x02\b^R\x06tokens\"_\n" +
 	"\x12DeleteTokenRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x12\"\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tH\x00R\trequestId\x88\x01\x01B\r\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x00R\trequestId\x88\x01\x01B\r\n" +
 	"\v_request_id\"%\n" +
 	"\x13DeleteTokenResponse\x12\x0e\n" +
 	"\x02ok\x18\x01 \x01(\bR\x02ok\"\x15\n" +

@@ -137,14 +137,14 @@ func (JoinStatus) EnumDescriptor() ([]byte, []int) {
 	return file_b2b_v1_bot_proto_rawDescGZIP(), []int{1}
 }
 
-// A bot. All keys are always there. Sizes are UTF-8 bytes.
+// A bot. All keys are always there.
 type Bot struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Opaque id.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// The org.
 	OrgId string `protobuf:"bytes,2,opt,name=org_id,json=orgId,proto3" json:"org_id,omitempty"`
-	// Unique in the org, case-sensitive, 1 to 128.
+	// Unique in the org, case-sensitive.
 	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
 	// What it may administrate.
 	AuthRole AuthRole `protobuf:"varint,4,opt,name=auth_role,json=authRole,proto3,enum=b2b.v1.AuthRole" json:"auth_role,omitempty"`
@@ -156,29 +156,29 @@ type Bot struct {
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// Any JSON, set at registration.
 	Metadata *string `protobuf:"bytes,8,opt,name=metadata,proto3,oneof" json:"metadata,omitempty"`
-	// What it does, in words; at most 1024.
+	// What it does, in words.
 	Bio *string `protobuf:"bytes,9,opt,name=bio,proto3,oneof" json:"bio,omitempty"`
-	// At most 256.
+	// What it is.
 	Role *string `protobuf:"bytes,10,opt,name=role,proto3,oneof" json:"role,omitempty"`
-	// At most 256.
+	// What it does for its team.
 	Function *string `protobuf:"bytes,11,opt,name=function,proto3,oneof" json:"function,omitempty"`
-	// At most 256.
+	// Which team it belongs to.
 	Team *string `protobuf:"bytes,12,opt,name=team,proto3,oneof" json:"team,omitempty"`
-	// At most 4096 as JSON.
+	// What it can be found by.
 	Tags *StringList `protobuf:"bytes,13,opt,name=tags,proto3,oneof" json:"tags,omitempty"`
-	// At most 2048 as JSON.
+	// What it speaks.
 	Languages *StringList `protobuf:"bytes,14,opt,name=languages,proto3,oneof" json:"languages,omitempty"`
-	// A JSON object or array, at most 16384.
+	// A JSON object or array.
 	Protocols *string `protobuf:"bytes,15,opt,name=protocols,proto3,oneof" json:"protocols,omitempty"`
-	// At most 512.
+	// What it is at now.
 	StatusText *string `protobuf:"bytes,16,opt,name=status_text,json=statusText,proto3,oneof" json:"status_text,omitempty"`
-	// At most 64.
+	// Where its clock is.
 	Timezone *string `protobuf:"bytes,17,opt,name=timezone,proto3,oneof" json:"timezone,omitempty"`
-	// At most 256.
+	// When it is there.
 	ActiveHours *string `protobuf:"bytes,18,opt,name=active_hours,json=activeHours,proto3,oneof" json:"active_hours,omitempty"`
-	// At most 64; "1.0.0" unless told.
+	// Which version of itself it is; "1.0.0" unless told.
 	Version string `protobuf:"bytes,19,opt,name=version,proto3" json:"version,omitempty"`
-	// At most 128.
+	// What it runs on.
 	Runtime *string `protobuf:"bytes,20,opt,name=runtime,proto3,oneof" json:"runtime,omitempty"`
 	// Its standing in the org.
 	JoinStatus    JoinStatus `protobuf:"varint,21,opt,name=join_status,json=joinStatus,proto3,enum=b2b.v1.JoinStatus" json:"join_status,omitempty"`
@@ -374,7 +374,7 @@ type ListBotsRequest struct {
 	Status *string `protobuf:"bytes,3,opt,name=status,proto3,oneof" json:"status,omitempty"`
 	// Substring of bio, role or function, ASCII case-insensitive.
 	Q *string `protobuf:"bytes,4,opt,name=q,proto3,oneof" json:"q,omitempty"`
-	// 1 to 200, default 50.
+	// How many.
 	Limit *int32 `protobuf:"varint,5,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
 	// The id of the last bot of the page before.
 	Cursor *string `protobuf:"bytes,6,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
@@ -463,7 +463,7 @@ func (x *ListBotsRequest) GetSearch() string {
 	return ""
 }
 
-// Bots: by name, at most 10000, or a page by id.
+// Bots: by name, or a page by id.
 type ListBotsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The bots.
@@ -853,7 +853,7 @@ type DeleteBotRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its id.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Makes the call idempotent for 24 hours; 1 to 128 characters.
+	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1044,7 +1044,7 @@ func (x *GetMeResponse) GetBot() *Bot {
 // Asks to delete the caller.
 type DeleteMeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Makes the call idempotent for 24 hours; 1 to 128 characters.
+	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1143,36 +1143,36 @@ func (x *DeleteMeResponse) GetMessage() string {
 }
 
 // Asks for a change of profile: the fields that update_mask names. A field
-// that is named but absent is cleared. Sizes are UTF-8 bytes.
+// that is named but absent is cleared.
 type UpdateProfileRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// At most 1024.
+	// What it does, in words.
 	Bio *string `protobuf:"bytes,1,opt,name=bio,proto3,oneof" json:"bio,omitempty"`
-	// At most 256.
+	// What it is.
 	Role *string `protobuf:"bytes,2,opt,name=role,proto3,oneof" json:"role,omitempty"`
-	// At most 256.
+	// What it does for its team.
 	Function *string `protobuf:"bytes,3,opt,name=function,proto3,oneof" json:"function,omitempty"`
-	// At most 256.
+	// Which team it belongs to.
 	Team *string `protobuf:"bytes,4,opt,name=team,proto3,oneof" json:"team,omitempty"`
-	// At most 4096 as JSON.
+	// What it can be found by.
 	Tags *StringList `protobuf:"bytes,5,opt,name=tags,proto3" json:"tags,omitempty"`
-	// At most 2048 as JSON.
+	// What it speaks.
 	Languages *StringList `protobuf:"bytes,6,opt,name=languages,proto3" json:"languages,omitempty"`
-	// A JSON object or array, at most 16384.
+	// A JSON object or array.
 	Protocols *string `protobuf:"bytes,7,opt,name=protocols,proto3,oneof" json:"protocols,omitempty"`
-	// At most 512.
+	// What it is at now.
 	StatusText *string `protobuf:"bytes,8,opt,name=status_text,json=statusText,proto3,oneof" json:"status_text,omitempty"`
-	// At most 64.
+	// Where its clock is.
 	Timezone *string `protobuf:"bytes,9,opt,name=timezone,proto3,oneof" json:"timezone,omitempty"`
-	// At most 256.
+	// When it is there.
 	ActiveHours *string `protobuf:"bytes,10,opt,name=active_hours,json=activeHours,proto3,oneof" json:"active_hours,omitempty"`
-	// At most 64.
+	// Which version of itself it is.
 	Version *string `protobuf:"bytes,11,opt,name=version,proto3,oneof" json:"version,omitempty"`
-	// At most 128.
+	// What it runs on.
 	Runtime *string `protobuf:"bytes,12,opt,name=runtime,proto3,oneof" json:"runtime,omitempty"`
 	// Which fields to write; over REST the keys of the body.
 	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,13,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
-	// Makes the call idempotent for 24 hours; 1 to 128 characters.
+	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1355,9 +1355,9 @@ func (x *UpdateProfileResponse) GetBot() *Bot {
 // Asks for a new name.
 type RenameMeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// A–Z a–z 0–9 _ -, 1 to 128, unique in the org, not "all".
+	// A–Z a–z 0–9 _ -, unique in the org, not "all".
 	Name *string `protobuf:"bytes,1,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// Makes the call idempotent for 24 hours; 1 to 128 characters.
+	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1490,7 +1490,7 @@ func (*ListPeersRequest) Descriptor() ([]byte, []int) {
 	return file_b2b_v1_bot_proto_rawDescGZIP(), []int{19}
 }
 
-// The other bots, by name; at most 10000.
+// The other bots, by name.
 type ListPeersResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The bots.
@@ -1539,11 +1539,11 @@ func (x *ListPeersResponse) GetBots() []*Bot {
 // Asks for the workspace.
 type GetWorkspaceRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// 1 to 100, default 20.
+	// How many direct-message channels.
 	DmLimit *int32 `protobuf:"varint,1,opt,name=dm_limit,json=dmLimit,proto3,oneof" json:"dm_limit,omitempty"`
 	// Where the last page ended; an unknown one gives the first page.
 	DmCursor *string `protobuf:"bytes,2,opt,name=dm_cursor,json=dmCursor,proto3,oneof" json:"dm_cursor,omitempty"`
-	// 1 to 100, default 20.
+	// How many threads.
 	ThreadLimit *int32 `protobuf:"varint,3,opt,name=thread_limit,json=threadLimit,proto3,oneof" json:"thread_limit,omitempty"`
 	// Where the last page ended; an unknown one gives the first page.
 	ThreadCursor  *string `protobuf:"bytes,4,opt,name=thread_cursor,json=threadCursor,proto3,oneof" json:"thread_cursor,omitempty"`
@@ -1694,7 +1694,7 @@ func (x *Counterpart) GetRole() string {
 // The beginning of a message.
 type MessagePreview struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// At most 200 UTF-16 units, and "…" when it was cut.
+	// What it begins with, and "…" when it was cut.
 	Content string `protobuf:"bytes,1,opt,name=content,proto3" json:"content,omitempty"`
 	// The sender.
 	SenderId string `protobuf:"bytes,2,opt,name=sender_id,json=senderId,proto3" json:"sender_id,omitempty"`
@@ -2033,7 +2033,7 @@ var File_b2b_v1_bot_proto protoreflect.FileDescriptor
 
 const file_b2b_v1_bot_proto_rawDesc = "" +
 	"\n" +
-	"\x10b2b/v1/bot.proto\x12\x06b2b.v1\x1a\x1cb2b/options/v1/options.proto\x1a\x14b2b/v1/channel.proto\x1a\x11b2b/v1/list.proto\x1a\x13b2b/v1/thread.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa8\a\n" +
+	"\x10b2b/v1/bot.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x14b2b/v1/channel.proto\x1a\x11b2b/v1/list.proto\x1a\x13b2b/v1/thread.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb8\a\n" +
 	"\x03Bot\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x15\n" +
 	"\x06org_id\x18\x02 \x01(\tR\x05orgId\x12\x12\n" +
@@ -2049,9 +2049,9 @@ const file_b2b_v1_bot_proto_rawDesc = "" +
 	"\x04role\x18\n" +
 	" \x01(\tH\x03R\x04role\x88\x01\x01\x12\x1f\n" +
 	"\bfunction\x18\v \x01(\tH\x04R\bfunction\x88\x01\x01\x12\x17\n" +
-	"\x04team\x18\f \x01(\tH\x05R\x04team\x88\x01\x01\x12+\n" +
-	"\x04tags\x18\r \x01(\v2\x12.b2b.v1.StringListH\x06R\x04tags\x88\x01\x01\x125\n" +
-	"\tlanguages\x18\x0e \x01(\v2\x12.b2b.v1.StringListH\aR\tlanguages\x88\x01\x01\x12)\n" +
+	"\x04team\x18\f \x01(\tH\x05R\x04team\x88\x01\x01\x123\n" +
+	"\x04tags\x18\r \x01(\v2\x12.b2b.v1.StringListB\x06\xe2\xb5\x18\x02\b\x10H\x06R\x04tags\x88\x01\x01\x12=\n" +
+	"\tlanguages\x18\x0e \x01(\v2\x12.b2b.v1.StringListB\x06\xe2\xb5\x18\x02\b\x11H\aR\tlanguages\x88\x01\x01\x12)\n" +
 	"\tprotocols\x18\x0f \x01(\tB\x06ڵ\x18\x02\x10\x01H\bR\tprotocols\x88\x01\x01\x12$\n" +
 	"\vstatus_text\x18\x10 \x01(\tH\tR\n" +
 	"statusText\x88\x01\x01\x12\x1f\n" +
@@ -2077,13 +2077,13 @@ const file_b2b_v1_bot_proto_rawDesc = "" +
 	"\t_timezoneB\x0f\n" +
 	"\r_active_hoursB\n" +
 	"\n" +
-	"\b_runtime\"\x88\x02\n" +
+	"\b_runtime\"\x90\x02\n" +
 	"\x0fListBotsRequest\x12\x17\n" +
 	"\x04role\x18\x01 \x01(\tH\x00R\x04role\x88\x01\x01\x12\x15\n" +
 	"\x03tag\x18\x02 \x01(\tH\x01R\x03tag\x88\x01\x01\x12\x1b\n" +
 	"\x06status\x18\x03 \x01(\tH\x02R\x06status\x88\x01\x01\x12\x11\n" +
-	"\x01q\x18\x04 \x01(\tH\x03R\x01q\x88\x01\x01\x12\x19\n" +
-	"\x05limit\x18\x05 \x01(\x05H\x04R\x05limit\x88\x01\x01\x12\x1b\n" +
+	"\x01q\x18\x04 \x01(\tH\x03R\x01q\x88\x01\x01\x12!\n" +
+	"\x05limit\x18\x05 \x01(\x05B\x06\xe2\xb5\x18\x02\bZH\x04R\x05limit\x88\x01\x01\x12\x1b\n" +
 	"\x06cursor\x18\x06 \x01(\tH\x05R\x06cursor\x88\x01\x01\x12\x1b\n" +
 	"\x06search\x18\a \x01(\tH\x06R\x06search\x88\x01\x01B\a\n" +
 	"\x05_roleB\x06\n" +
@@ -2092,9 +2092,9 @@ const file_b2b_v1_bot_proto_rawDesc = "" +
 	"\x02_qB\b\n" +
 	"\x06_limitB\t\n" +
 	"\a_cursorB\t\n" +
-	"\a_search\"\xb9\x01\n" +
-	"\x10ListBotsResponse\x12!\n" +
-	"\x05items\x18\x01 \x03(\v2\v.b2b.v1.BotR\x05items\x12\x19\n" +
+	"\a_search\"\xc1\x01\n" +
+	"\x10ListBotsResponse\x12)\n" +
+	"\x05items\x18\x01 \x03(\v2\v.b2b.v1.BotB\x06\xe2\xb5\x18\x02\b]R\x05items\x12\x19\n" +
 	"\bhas_more\x18\x02 \x01(\bR\ahasMore\x12,\n" +
 	"\vnext_cursor\x18\x03 \x01(\tB\x06ڵ\x18\x02\b\x01H\x00R\n" +
 	"nextCursor\x88\x01\x01\x12\x1c\n" +
@@ -2117,44 +2117,44 @@ const file_b2b_v1_bot_proto_rawDesc = "" +
 	"\x14consecutive_failures\x18\x04 \x01(\x05R\x13consecutiveFailures\x12\x1a\n" +
 	"\bdegraded\x18\x05 \x01(\bR\bdegradedB\x0f\n" +
 	"\r_last_successB\x0f\n" +
-	"\r_last_failure\"U\n" +
+	"\r_last_failure\"]\n" +
 	"\x10DeleteBotRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x12\"\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tH\x00R\trequestId\x88\x01\x01B\r\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x00R\trequestId\x88\x01\x01B\r\n" +
 	"\v_request_id\"=\n" +
 	"\x11DeleteBotResponse\x12\x0e\n" +
 	"\x02ok\x18\x01 \x01(\bR\x02ok\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\"\x0e\n" +
 	"\fGetMeRequest\".\n" +
 	"\rGetMeResponse\x12\x1d\n" +
-	"\x03bot\x18\x01 \x01(\v2\v.b2b.v1.BotR\x03bot\"D\n" +
-	"\x0fDeleteMeRequest\x12\"\n" +
+	"\x03bot\x18\x01 \x01(\v2\v.b2b.v1.BotR\x03bot\"L\n" +
+	"\x0fDeleteMeRequest\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tH\x00R\trequestId\x88\x01\x01B\r\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x00R\trequestId\x88\x01\x01B\r\n" +
 	"\v_request_id\"<\n" +
 	"\x10DeleteMeResponse\x12\x0e\n" +
 	"\x02ok\x18\x01 \x01(\bR\x02ok\x12\x18\n" +
-	"\amessage\x18\x02 \x01(\tR\amessage\"\xa5\x05\n" +
-	"\x14UpdateProfileRequest\x12\x15\n" +
-	"\x03bio\x18\x01 \x01(\tH\x00R\x03bio\x88\x01\x01\x12\x17\n" +
-	"\x04role\x18\x02 \x01(\tH\x01R\x04role\x88\x01\x01\x12\x1f\n" +
-	"\bfunction\x18\x03 \x01(\tH\x02R\bfunction\x88\x01\x01\x12\x17\n" +
-	"\x04team\x18\x04 \x01(\tH\x03R\x04team\x88\x01\x01\x12&\n" +
-	"\x04tags\x18\x05 \x01(\v2\x12.b2b.v1.StringListR\x04tags\x120\n" +
-	"\tlanguages\x18\x06 \x01(\v2\x12.b2b.v1.StringListR\tlanguages\x12)\n" +
-	"\tprotocols\x18\a \x01(\tB\x06ڵ\x18\x02\x10\x01H\x04R\tprotocols\x88\x01\x01\x12$\n" +
-	"\vstatus_text\x18\b \x01(\tH\x05R\n" +
-	"statusText\x88\x01\x01\x12\x1f\n" +
-	"\btimezone\x18\t \x01(\tH\x06R\btimezone\x88\x01\x01\x12&\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage\"\x8b\x06\n" +
+	"\x14UpdateProfileRequest\x12\x1d\n" +
+	"\x03bio\x18\x01 \x01(\tB\x06\xe2\xb5\x18\x02\b\vH\x00R\x03bio\x88\x01\x01\x12\x1f\n" +
+	"\x04role\x18\x02 \x01(\tB\x06\xe2\xb5\x18\x02\b\rH\x01R\x04role\x88\x01\x01\x12'\n" +
+	"\bfunction\x18\x03 \x01(\tB\x06\xe2\xb5\x18\x02\b\rH\x02R\bfunction\x88\x01\x01\x12\x1f\n" +
+	"\x04team\x18\x04 \x01(\tB\x06\xe2\xb5\x18\x02\b\rH\x03R\x04team\x88\x01\x01\x12.\n" +
+	"\x04tags\x18\x05 \x01(\v2\x12.b2b.v1.StringListB\x06\xe2\xb5\x18\x02\b\x10R\x04tags\x128\n" +
+	"\tlanguages\x18\x06 \x01(\v2\x12.b2b.v1.StringListB\x06\xe2\xb5\x18\x02\b\x11R\tlanguages\x12/\n" +
+	"\tprotocols\x18\a \x01(\tB\fڵ\x18\x02\x10\x01\xe2\xb5\x18\x02\b\x12H\x04R\tprotocols\x88\x01\x01\x12,\n" +
+	"\vstatus_text\x18\b \x01(\tB\x06\xe2\xb5\x18\x02\b\fH\x05R\n" +
+	"statusText\x88\x01\x01\x12'\n" +
+	"\btimezone\x18\t \x01(\tB\x06\xe2\xb5\x18\x02\b\x0fH\x06R\btimezone\x88\x01\x01\x12.\n" +
 	"\factive_hours\x18\n" +
-	" \x01(\tH\aR\vactiveHours\x88\x01\x01\x12\x1d\n" +
-	"\aversion\x18\v \x01(\tH\bR\aversion\x88\x01\x01\x12\x1d\n" +
-	"\aruntime\x18\f \x01(\tH\tR\aruntime\x88\x01\x01\x12C\n" +
+	" \x01(\tB\x06\xe2\xb5\x18\x02\b\rH\aR\vactiveHours\x88\x01\x01\x12%\n" +
+	"\aversion\x18\v \x01(\tB\x06\xe2\xb5\x18\x02\b\x0fH\bR\aversion\x88\x01\x01\x12%\n" +
+	"\aruntime\x18\f \x01(\tB\x06\xe2\xb5\x18\x02\b\x0eH\tR\aruntime\x88\x01\x01\x12C\n" +
 	"\vupdate_mask\x18\r \x01(\v2\x1a.google.protobuf.FieldMaskB\x06ڵ\x18\x02 \x01R\n" +
-	"updateMask\x12\"\n" +
+	"updateMask\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tH\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\n" +
 	"R\trequestId\x88\x01\x01B\x06\n" +
 	"\x04_bioB\a\n" +
 	"\x05_roleB\v\n" +
@@ -2171,22 +2171,23 @@ const file_b2b_v1_bot_proto_rawDesc = "" +
 	"\b_runtimeB\r\n" +
 	"\v_request_id\"6\n" +
 	"\x15UpdateProfileResponse\x12\x1d\n" +
-	"\x03bot\x18\x01 \x01(\v2\v.b2b.v1.BotR\x03bot\"n\n" +
-	"\x0fRenameMeRequest\x12\x1f\n" +
-	"\x04name\x18\x01 \x01(\tB\x06ڵ\x18\x02P\x01H\x00R\x04name\x88\x01\x01\x12\"\n" +
+	"\x03bot\x18\x01 \x01(\v2\v.b2b.v1.BotR\x03bot\"~\n" +
+	"\x0fRenameMeRequest\x12'\n" +
+	"\x04name\x18\x01 \x01(\tB\x0eڵ\x18\x02P\x01\xe2\xb5\x18\x04\b\n" +
+	"\x10\x01H\x00R\x04name\x88\x01\x01\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tH\x01R\trequestId\x88\x01\x01B\a\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x01R\trequestId\x88\x01\x01B\a\n" +
 	"\x05_nameB\r\n" +
 	"\v_request_id\"1\n" +
 	"\x10RenameMeResponse\x12\x1d\n" +
 	"\x03bot\x18\x01 \x01(\v2\v.b2b.v1.BotR\x03bot\"\x12\n" +
-	"\x10ListPeersRequest\"4\n" +
-	"\x11ListPeersResponse\x12\x1f\n" +
-	"\x04bots\x18\x01 \x03(\v2\v.b2b.v1.BotR\x04bots\"\xe7\x01\n" +
-	"\x13GetWorkspaceRequest\x12\x1e\n" +
-	"\bdm_limit\x18\x01 \x01(\x05H\x00R\admLimit\x88\x01\x01\x12 \n" +
-	"\tdm_cursor\x18\x02 \x01(\tH\x01R\bdmCursor\x88\x01\x01\x12&\n" +
-	"\fthread_limit\x18\x03 \x01(\x05H\x02R\vthreadLimit\x88\x01\x01\x12(\n" +
+	"\x10ListPeersRequest\"<\n" +
+	"\x11ListPeersResponse\x12'\n" +
+	"\x04bots\x18\x01 \x03(\v2\v.b2b.v1.BotB\x06\xe2\xb5\x18\x02\b]R\x04bots\"\xf7\x01\n" +
+	"\x13GetWorkspaceRequest\x12&\n" +
+	"\bdm_limit\x18\x01 \x01(\x05B\x06\xe2\xb5\x18\x02\b[H\x00R\admLimit\x88\x01\x01\x12 \n" +
+	"\tdm_cursor\x18\x02 \x01(\tH\x01R\bdmCursor\x88\x01\x01\x12.\n" +
+	"\fthread_limit\x18\x03 \x01(\x05B\x06\xe2\xb5\x18\x02\b[H\x02R\vthreadLimit\x88\x01\x01\x12(\n" +
 	"\rthread_cursor\x18\x04 \x01(\tH\x03R\fthreadCursor\x88\x01\x01B\v\n" +
 	"\t_dm_limitB\f\n" +
 	"\n" +
@@ -2200,9 +2201,9 @@ const file_b2b_v1_bot_proto_rawDesc = "" +
 	"\x03bio\x18\x04 \x01(\tH\x00R\x03bio\x88\x01\x01\x12\x17\n" +
 	"\x04role\x18\x05 \x01(\tH\x01R\x04role\x88\x01\x01B\x06\n" +
 	"\x04_bioB\a\n" +
-	"\x05_role\"\xa3\x01\n" +
-	"\x0eMessagePreview\x12\x18\n" +
-	"\acontent\x18\x01 \x01(\tR\acontent\x12\x1b\n" +
+	"\x05_role\"\xab\x01\n" +
+	"\x0eMessagePreview\x12 \n" +
+	"\acontent\x18\x01 \x01(\tB\x06\xe2\xb5\x18\x02\b7R\acontent\x12\x1b\n" +
 	"\tsender_id\x18\x02 \x01(\tR\bsenderId\x12\x1f\n" +
 	"\vsender_name\x18\x03 \x01(\tR\n" +
 	"senderName\x129\n" +
@@ -2213,15 +2214,15 @@ const file_b2b_v1_bot_proto_rawDesc = "" +
 	"\x0fcounterpart_bot\x18\x02 \x01(\v2\x13.b2b.v1.CounterpartR\x0ecounterpartBot\x12M\n" +
 	"\x14last_message_preview\x18\x03 \x01(\v2\x16.b2b.v1.MessagePreviewH\x00R\x12lastMessagePreview\x88\x01\x01\x12D\n" +
 	"\x10last_activity_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x0elastActivityAtB\x17\n" +
-	"\x15_last_message_preview\"\xa8\x01\n" +
-	"\x17WorkspaceDirectMessages\x124\n" +
-	"\x05items\x18\x01 \x03(\v2\x1e.b2b.v1.WorkspaceDirectMessageR\x05items\x12\x19\n" +
+	"\x15_last_message_preview\"\xb0\x01\n" +
+	"\x17WorkspaceDirectMessages\x12<\n" +
+	"\x05items\x18\x01 \x03(\v2\x1e.b2b.v1.WorkspaceDirectMessageB\x06\xe2\xb5\x18\x02\b[R\x05items\x12\x19\n" +
 	"\bhas_more\x18\x02 \x01(\bR\ahasMore\x12,\n" +
 	"\vnext_cursor\x18\x03 \x01(\tB\x06ڵ\x18\x02\b\x01H\x00R\n" +
 	"nextCursor\x88\x01\x01B\x0e\n" +
-	"\f_next_cursor\"\x91\x01\n" +
-	"\x10WorkspaceThreads\x12$\n" +
-	"\x05items\x18\x01 \x03(\v2\x0e.b2b.v1.ThreadR\x05items\x12\x19\n" +
+	"\f_next_cursor\"\x99\x01\n" +
+	"\x10WorkspaceThreads\x12,\n" +
+	"\x05items\x18\x01 \x03(\v2\x0e.b2b.v1.ThreadB\x06\xe2\xb5\x18\x02\b[R\x05items\x12\x19\n" +
 	"\bhas_more\x18\x02 \x01(\bR\ahasMore\x12,\n" +
 	"\vnext_cursor\x18\x03 \x01(\tB\x06ڵ\x18\x02\b\x01H\x00R\n" +
 	"nextCursor\x88\x01\x01B\x0e\n" +

@@ -376,11 +376,11 @@ type ChannelMessage struct {
 	ChannelId string `protobuf:"bytes,2,opt,name=channel_id,json=channelId,proto3" json:"channel_id,omitempty"`
 	// The sender; kept when it is deleted.
 	SenderId string `protobuf:"bytes,3,opt,name=sender_id,json=senderId,proto3" json:"sender_id,omitempty"`
-	// The text, at most 65536 UTF-16 units unless configured.
+	// The text.
 	Content string `protobuf:"bytes,4,opt,name=content,proto3" json:"content,omitempty"`
-	// Free text, at most 128 bytes.
+	// Free text.
 	ContentType string `protobuf:"bytes,5,opt,name=content_type,json=contentType,proto3" json:"content_type,omitempty"`
-	// At most 50; one text part when none was sent.
+	// One text part when none was sent.
 	Parts []*Part `protobuf:"bytes,6,rep,name=parts,proto3" json:"parts,omitempty"`
 	// When it was sent.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
@@ -536,13 +536,13 @@ type SendDirectMessageRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The receiver's id or exact name.
 	To *string `protobuf:"bytes,1,opt,name=to,proto3,oneof" json:"to,omitempty"`
-	// The text; absent: made from parts. At most 65536 UTF-16 units unless configured.
+	// The text; absent: made from parts.
 	Content *string `protobuf:"bytes,2,opt,name=content,proto3,oneof" json:"content,omitempty"`
-	// Free text, at most 128 bytes; "text" unless told.
+	// Free text; "text" unless told.
 	ContentType *string `protobuf:"bytes,3,opt,name=content_type,json=contentType,proto3,oneof" json:"content_type,omitempty"`
-	// At most 50.
+	// What it consists of.
 	Parts *PartList `protobuf:"bytes,4,opt,name=parts,proto3" json:"parts,omitempty"`
-	// Makes the call idempotent for 24 hours; 1 to 128 characters.
+	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -682,13 +682,13 @@ type SendChannelMessageRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The channel.
 	ChannelId *string `protobuf:"bytes,1,opt,name=channel_id,json=channelId,proto3,oneof" json:"channel_id,omitempty"`
-	// The text; absent: made from parts. At most 65536 UTF-16 units unless configured.
+	// The text; absent: made from parts.
 	Content *string `protobuf:"bytes,2,opt,name=content,proto3,oneof" json:"content,omitempty"`
-	// Free text, at most 128 bytes; "text" unless told.
+	// Free text; "text" unless told.
 	ContentType *string `protobuf:"bytes,3,opt,name=content_type,json=contentType,proto3,oneof" json:"content_type,omitempty"`
-	// At most 50.
+	// What it consists of.
 	Parts *PartList `protobuf:"bytes,4,opt,name=parts,proto3" json:"parts,omitempty"`
-	// Makes the call idempotent for 24 hours; 1 to 128 characters.
+	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -913,7 +913,7 @@ type ListChannelMessagesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The channel.
 	ChannelId string `protobuf:"bytes,1,opt,name=channel_id,json=channelId,proto3" json:"channel_id,omitempty"`
-	// 1 to 200, default 50.
+	// How many.
 	Limit *int32 `protobuf:"varint,2,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
 	// Exclusive end: a message id, or Unix milliseconds.
 	Before *string `protobuf:"bytes,3,opt,name=before,proto3,oneof" json:"before,omitempty"`
@@ -1091,7 +1091,7 @@ func (x *ListBotChannelsRequest) GetBot() string {
 	return ""
 }
 
-// The channels, newest activity first; at most 10000.
+// The channels, newest activity first.
 type ListBotChannelsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The channels.
@@ -1183,7 +1183,7 @@ func (x *GetInboxRequest) GetSince() *timestamppb.Timestamp {
 	return nil
 }
 
-// The messages, oldest first, at most 100.
+// The messages, oldest first.
 type GetInboxResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The messages.
@@ -1233,7 +1233,7 @@ var File_b2b_v1_channel_proto protoreflect.FileDescriptor
 
 const file_b2b_v1_channel_proto_rawDesc = "" +
 	"\n" +
-	"\x14b2b/v1/channel.proto\x12\x06b2b.v1\x1a\x1cb2b/options/v1/options.proto\x1a\x14b2b/v1/message.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb6\x01\n" +
+	"\x14b2b/v1/channel.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x14b2b/v1/message.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb6\x01\n" +
 	"\aChannel\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x15\n" +
 	"\x06org_id\x18\x02 \x01(\tR\x05orgId\x12'\n" +
@@ -1245,27 +1245,27 @@ const file_b2b_v1_channel_proto_rawDesc = "" +
 	"\rChannelMember\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
-	"\x06online\x18\x03 \x01(\bR\x06online\"x\n" +
+	"\x06online\x18\x03 \x01(\bR\x06online\"\x80\x01\n" +
 	"\x12ChannelWithMembers\x121\n" +
-	"\achannel\x18\x01 \x01(\v2\x0f.b2b.v1.ChannelB\x06ڵ\x18\x020\x01R\achannel\x12/\n" +
-	"\amembers\x18\x02 \x03(\v2\x15.b2b.v1.ChannelMemberR\amembers\"\x9d\x02\n" +
+	"\achannel\x18\x01 \x01(\v2\x0f.b2b.v1.ChannelB\x06ڵ\x18\x020\x01R\achannel\x127\n" +
+	"\amembers\x18\x02 \x03(\v2\x15.b2b.v1.ChannelMemberB\x06\xe2\xb5\x18\x02\bbR\amembers\"\xa5\x02\n" +
 	"\x0eChannelListing\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12'\n" +
 	"\x04type\x18\x02 \x01(\x0e2\x13.b2b.v1.ChannelTypeR\x04type\x12\x17\n" +
 	"\x04name\x18\x03 \x01(\tH\x00R\x04name\x88\x01\x01\x129\n" +
 	"\n" +
 	"created_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12D\n" +
-	"\x10last_activity_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x0elastActivityAt\x12/\n" +
-	"\amembers\x18\x06 \x03(\v2\x15.b2b.v1.ChannelMemberR\amembersB\a\n" +
-	"\x05_name\"\xb6\x02\n" +
+	"\x10last_activity_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x0elastActivityAt\x127\n" +
+	"\amembers\x18\x06 \x03(\v2\x15.b2b.v1.ChannelMemberB\x06\xe2\xb5\x18\x02\bbR\amembersB\a\n" +
+	"\x05_name\"\xbe\x02\n" +
 	"\x0eChannelMessage\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
 	"channel_id\x18\x02 \x01(\tR\tchannelId\x12\x1b\n" +
 	"\tsender_id\x18\x03 \x01(\tR\bsenderId\x12\x18\n" +
 	"\acontent\x18\x04 \x01(\tR\acontent\x12!\n" +
-	"\fcontent_type\x18\x05 \x01(\tR\vcontentType\x12\"\n" +
-	"\x05parts\x18\x06 \x03(\v2\f.b2b.v1.PartR\x05parts\x129\n" +
+	"\fcontent_type\x18\x05 \x01(\tR\vcontentType\x12*\n" +
+	"\x05parts\x18\x06 \x03(\v2\f.b2b.v1.PartB\x06\xe2\xb5\x18\x02\b4R\x05parts\x129\n" +
 	"\n" +
 	"created_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12,\n" +
 	"\vsender_name\x18\b \x01(\tB\x06ڵ\x18\x02\b\x01H\x00R\n" +
@@ -1274,14 +1274,14 @@ const file_b2b_v1_channel_proto_rawDesc = "" +
 	"\fInboxMessage\x128\n" +
 	"\amessage\x18\x01 \x01(\v2\x16.b2b.v1.ChannelMessageB\x06ڵ\x18\x020\x01R\amessage\x12&\n" +
 	"\fchannel_name\x18\x02 \x01(\tH\x00R\vchannelName\x88\x01\x01B\x0f\n" +
-	"\r_channel_name\"\x85\x02\n" +
+	"\r_channel_name\"\xb2\x02\n" +
 	"\x18SendDirectMessageRequest\x12\x1b\n" +
-	"\x02to\x18\x01 \x01(\tB\x06ڵ\x18\x02P\x01H\x00R\x02to\x88\x01\x01\x12\x1d\n" +
-	"\acontent\x18\x02 \x01(\tH\x01R\acontent\x88\x01\x01\x12&\n" +
-	"\fcontent_type\x18\x03 \x01(\tH\x02R\vcontentType\x88\x01\x01\x12.\n" +
-	"\x05parts\x18\x04 \x01(\v2\x10.b2b.v1.PartListB\x06ڵ\x18\x02@\x01R\x05parts\x12\"\n" +
+	"\x02to\x18\x01 \x01(\tB\x06ڵ\x18\x02P\x01H\x00R\x02to\x88\x01\x01\x128\n" +
+	"\acontent\x18\x02 \x01(\tB\x19\xe2\xb5\x18\x15\b2\x1a\x11unless configuredH\x01R\acontent\x88\x01\x01\x120\n" +
+	"\fcontent_type\x18\x03 \x01(\tB\b\xe2\xb5\x18\x04\b3\x10\x01H\x02R\vcontentType\x88\x01\x01\x12.\n" +
+	"\x05parts\x18\x04 \x01(\v2\x10.b2b.v1.PartListB\x06ڵ\x18\x02@\x01R\x05parts\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tH\x03R\trequestId\x88\x01\x01B\x05\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x03R\trequestId\x88\x01\x01B\x05\n" +
 	"\x03_toB\n" +
 	"\n" +
 	"\b_contentB\x0f\n" +
@@ -1291,15 +1291,15 @@ const file_b2b_v1_channel_proto_rawDesc = "" +
 	"\n" +
 	"channel_id\x18\x01 \x01(\tR\tchannelId\x120\n" +
 	"\amessage\x18\x02 \x01(\v2\x16.b2b.v1.ChannelMessageR\amessage\x12\x0e\n" +
-	"\x02ts\x18\x03 \x01(\x03R\x02ts\"\x95\x02\n" +
+	"\x02ts\x18\x03 \x01(\x03R\x02ts\"\xc2\x02\n" +
 	"\x19SendChannelMessageRequest\x12\"\n" +
 	"\n" +
-	"channel_id\x18\x01 \x01(\tH\x00R\tchannelId\x88\x01\x01\x12\x1d\n" +
-	"\acontent\x18\x02 \x01(\tH\x01R\acontent\x88\x01\x01\x12&\n" +
-	"\fcontent_type\x18\x03 \x01(\tH\x02R\vcontentType\x88\x01\x01\x12.\n" +
-	"\x05parts\x18\x04 \x01(\v2\x10.b2b.v1.PartListB\x06ڵ\x18\x02@\x01R\x05parts\x12\"\n" +
+	"channel_id\x18\x01 \x01(\tH\x00R\tchannelId\x88\x01\x01\x128\n" +
+	"\acontent\x18\x02 \x01(\tB\x19\xe2\xb5\x18\x15\b2\x1a\x11unless configuredH\x01R\acontent\x88\x01\x01\x120\n" +
+	"\fcontent_type\x18\x03 \x01(\tB\b\xe2\xb5\x18\x04\b3\x10\x01H\x02R\vcontentType\x88\x01\x01\x12.\n" +
+	"\x05parts\x18\x04 \x01(\v2\x10.b2b.v1.PartListB\x06ڵ\x18\x02@\x01R\x05parts\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tH\x03R\trequestId\x88\x01\x01B\r\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x03R\trequestId\x88\x01\x01B\r\n" +
 	"\v_channel_idB\n" +
 	"\n" +
 	"\b_contentB\x0f\n" +
@@ -1313,27 +1313,27 @@ const file_b2b_v1_channel_proto_rawDesc = "" +
 	"\n" +
 	"channel_id\x18\x01 \x01(\tR\tchannelId\"J\n" +
 	"\x12GetChannelResponse\x124\n" +
-	"\achannel\x18\x01 \x01(\v2\x1a.b2b.v1.ChannelWithMembersR\achannel\"\xba\x01\n" +
+	"\achannel\x18\x01 \x01(\v2\x1a.b2b.v1.ChannelWithMembersR\achannel\"\xc2\x01\n" +
 	"\x1aListChannelMessagesRequest\x12\x1d\n" +
 	"\n" +
-	"channel_id\x18\x01 \x01(\tR\tchannelId\x12\x19\n" +
-	"\x05limit\x18\x02 \x01(\x05H\x00R\x05limit\x88\x01\x01\x12\x1b\n" +
+	"channel_id\x18\x01 \x01(\tR\tchannelId\x12!\n" +
+	"\x05limit\x18\x02 \x01(\x05B\x06\xe2\xb5\x18\x02\bZH\x00R\x05limit\x88\x01\x01\x12\x1b\n" +
 	"\x06before\x18\x03 \x01(\tH\x01R\x06before\x88\x01\x01\x120\n" +
 	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05sinceB\b\n" +
 	"\x06_limitB\t\n" +
-	"\a_before\"\x97\x01\n" +
-	"\x1bListChannelMessagesResponse\x122\n" +
-	"\bmessages\x18\x01 \x03(\v2\x16.b2b.v1.ChannelMessageR\bmessages\x12\x19\n" +
+	"\a_before\"\x9f\x01\n" +
+	"\x1bListChannelMessagesResponse\x12:\n" +
+	"\bmessages\x18\x01 \x03(\v2\x16.b2b.v1.ChannelMessageB\x06\xe2\xb5\x18\x02\bZR\bmessages\x12\x19\n" +
 	"\bhas_more\x18\x02 \x01(\bR\ahasMore\x12\x1c\n" +
 	"\x05paged\x18\x03 \x01(\bB\x06ڵ\x18\x02(\x01R\x05paged:\v\xaa\xb6\x18\a\x12\x05paged\"*\n" +
 	"\x16ListBotChannelsRequest\x12\x10\n" +
-	"\x03bot\x18\x01 \x01(\tR\x03bot\"M\n" +
-	"\x17ListBotChannelsResponse\x122\n" +
-	"\bchannels\x18\x01 \x03(\v2\x16.b2b.v1.ChannelListingR\bchannels\"K\n" +
+	"\x03bot\x18\x01 \x01(\tR\x03bot\"U\n" +
+	"\x17ListBotChannelsResponse\x12:\n" +
+	"\bchannels\x18\x01 \x03(\v2\x16.b2b.v1.ChannelListingB\x06\xe2\xb5\x18\x02\b]R\bchannels\"K\n" +
 	"\x0fGetInboxRequest\x128\n" +
-	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\x06ڵ\x18\x02P\x01R\x05since\"D\n" +
-	"\x10GetInboxResponse\x120\n" +
-	"\bmessages\x18\x01 \x03(\v2\x14.b2b.v1.InboxMessageR\bmessages*D\n" +
+	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\x06ڵ\x18\x02P\x01R\x05since\"L\n" +
+	"\x10GetInboxResponse\x128\n" +
+	"\bmessages\x18\x01 \x03(\v2\x14.b2b.v1.InboxMessageB\x06\xe2\xb5\x18\x02\b_R\bmessages*D\n" +
 	"\vChannelType\x12\x1c\n" +
 	"\x18CHANNEL_TYPE_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13CHANNEL_TYPE_DIRECT\x10\x012\x8a\x06\n" +

@@ -140,11 +140,10 @@ type SubscribeRequest struct {
 	// The position after which to begin; absent: now. Over REST also the header
 	// Last-Event-ID, which wins.
 	Cursor *string `protobuf:"bytes,1,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
-	// Only these types, e.g. "thread_message"; empty: all. At most 50. Over REST a
-	// comma list.
+	// Only these types, e.g. "thread_message"; empty: all. Over REST a comma list.
 	Types []string `protobuf:"bytes,2,rep,name=types,proto3" json:"types,omitempty"`
 	// Only events of these threads, and events of no thread or channel; empty: all.
-	// At most 100. An org admin sees messages of the threads and channels that it
+	// An org admin sees messages of the threads and channels that it
 	// names here only. Over REST a comma list.
 	ThreadIds []string `protobuf:"bytes,3,rep,name=thread_ids,json=threadIds,proto3" json:"thread_ids,omitempty"`
 	// The same for channels.
@@ -274,7 +273,7 @@ type ListCatchupEventsRequest struct {
 	Since *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=since,proto3" json:"since,omitempty"`
 	// Where the last page ended.
 	Cursor *string `protobuf:"bytes,2,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
-	// 1 to 200, default 50.
+	// How many.
 	Limit         *int32 `protobuf:"varint,3,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2629,28 +2628,28 @@ var File_b2b_v1_event_proto protoreflect.FileDescriptor
 
 const file_b2b_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x12b2b/v1/event.proto\x12\x06b2b.v1\x1a\x1cb2b/options/v1/options.proto\x1a\x15b2b/v1/artifact.proto\x1a\x10b2b/v1/bot.proto\x1a\x14b2b/v1/channel.proto\x1a\x14b2b/v1/message.proto\x1a\x13b2b/v1/thread.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa5\x01\n" +
+	"\x12b2b/v1/event.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x15b2b/v1/artifact.proto\x1a\x10b2b/v1/bot.proto\x1a\x14b2b/v1/channel.proto\x1a\x14b2b/v1/message.proto\x1a\x13b2b/v1/thread.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbd\x01\n" +
 	"\x10SubscribeRequest\x120\n" +
-	"\x06cursor\x18\x01 \x01(\tB\x13ڵ\x18\x0fJ\rLast-Event-IDH\x00R\x06cursor\x88\x01\x01\x12\x14\n" +
-	"\x05types\x18\x02 \x03(\tR\x05types\x12\x1d\n" +
+	"\x06cursor\x18\x01 \x01(\tB\x13ڵ\x18\x0fJ\rLast-Event-IDH\x00R\x06cursor\x88\x01\x01\x12\x1c\n" +
+	"\x05types\x18\x02 \x03(\tB\x06\xe2\xb5\x18\x02\bPR\x05types\x12%\n" +
 	"\n" +
-	"thread_ids\x18\x03 \x03(\tR\tthreadIds\x12\x1f\n" +
-	"\vchannel_ids\x18\x04 \x03(\tR\n" +
+	"thread_ids\x18\x03 \x03(\tB\x06\xe2\xb5\x18\x02\bQR\tthreadIds\x12'\n" +
+	"\vchannel_ids\x18\x04 \x03(\tB\x06\xe2\xb5\x18\x02\bQR\n" +
 	"channelIdsB\t\n" +
 	"\a_cursor\"o\n" +
 	"\x11SubscribeResponse\x12(\n" +
 	"\x05event\x18\x01 \x01(\v2\r.b2b.v1.EventH\x00R\x05event\x88\x01\x01\x12\x1b\n" +
 	"\x06cursor\x18\x02 \x01(\tH\x01R\x06cursor\x88\x01\x01B\b\n" +
 	"\x06_eventB\t\n" +
-	"\a_cursor\"\xa1\x01\n" +
+	"\a_cursor\"\xa9\x01\n" +
 	"\x18ListCatchupEventsRequest\x128\n" +
 	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\x06ڵ\x18\x02P\x01R\x05since\x12\x1b\n" +
-	"\x06cursor\x18\x02 \x01(\tH\x00R\x06cursor\x88\x01\x01\x12\x19\n" +
-	"\x05limit\x18\x03 \x01(\x05H\x01R\x05limit\x88\x01\x01B\t\n" +
+	"\x06cursor\x18\x02 \x01(\tH\x00R\x06cursor\x88\x01\x01\x12!\n" +
+	"\x05limit\x18\x03 \x01(\x05B\x06\xe2\xb5\x18\x02\bZH\x01R\x05limit\x88\x01\x01B\t\n" +
 	"\a_cursorB\b\n" +
-	"\x06_limit\"\xd8\x01\n" +
-	"\x19ListCatchupEventsResponse\x12,\n" +
-	"\x06events\x18\x01 \x03(\v2\x14.b2b.v1.CatchupEventR\x06events\x12\x19\n" +
+	"\x06_limit\"\xe0\x01\n" +
+	"\x19ListCatchupEventsResponse\x124\n" +
+	"\x06events\x18\x01 \x03(\v2\x14.b2b.v1.CatchupEventB\x06\xe2\xb5\x18\x02\bZR\x06events\x12\x19\n" +
 	"\bhas_more\x18\x02 \x01(\bR\ahasMore\x12#\n" +
 	"\x06cursor\x18\x03 \x01(\tB\x06ڵ\x18\x02\b\x01H\x00R\x06cursor\x88\x01\x01\x120\n" +
 	"\rstream_cursor\x18\x04 \x01(\tB\x06ڵ\x18\x02\b\x01H\x01R\fstreamCursor\x88\x01\x01B\t\n" +
@@ -2737,10 +2736,10 @@ const file_b2b_v1_event_proto_rawDesc = "" +
 	"channel_id\x18\x01 \x01(\tR\tchannelId\x120\n" +
 	"\amessage\x18\x02 \x01(\v2\x16.b2b.v1.ChannelMessageR\amessage\x12\x1f\n" +
 	"\vsender_name\x18\x03 \x01(\tR\n" +
-	"senderName\"Z\n" +
+	"senderName\"b\n" +
 	"\x13ChannelCreatedEvent\x12)\n" +
-	"\achannel\x18\x01 \x01(\v2\x0f.b2b.v1.ChannelR\achannel\x12\x18\n" +
-	"\amembers\x18\x02 \x03(\tR\amembers\"4\n" +
+	"\achannel\x18\x01 \x01(\v2\x0f.b2b.v1.ChannelR\achannel\x12 \n" +
+	"\amembers\x18\x02 \x03(\tB\x06\xe2\xb5\x18\x02\bbR\amembers\"4\n" +
 	"\x0eBotOnlineEvent\x12\"\n" +
 	"\x03bot\x18\x01 \x01(\v2\x10.b2b.v1.BotBriefR\x03bot\"5\n" +
 	"\x0fBotOfflineEvent\x12\"\n" +
@@ -2763,10 +2762,10 @@ const file_b2b_v1_event_proto_rawDesc = "" +
 	"\bold_name\x18\x02 \x01(\tR\aoldName\x12\x19\n" +
 	"\bnew_name\x18\x03 \x01(\tR\anewName\"<\n" +
 	"\x12ThreadCreatedEvent\x12&\n" +
-	"\x06thread\x18\x01 \x01(\v2\x0e.b2b.v1.ThreadR\x06thread\"V\n" +
+	"\x06thread\x18\x01 \x01(\v2\x0e.b2b.v1.ThreadR\x06thread\"^\n" +
 	"\x12ThreadUpdatedEvent\x12&\n" +
-	"\x06thread\x18\x01 \x01(\v2\x0e.b2b.v1.ThreadR\x06thread\x12\x18\n" +
-	"\achanges\x18\x02 \x03(\tR\achanges\"\xad\x01\n" +
+	"\x06thread\x18\x01 \x01(\v2\x0e.b2b.v1.ThreadR\x06thread\x12 \n" +
+	"\achanges\x18\x02 \x03(\tB\x06\xe2\xb5\x18\x02\bBR\achanges\"\xad\x01\n" +
 	"\x18ThreadStatusChangedEvent\x12\x1b\n" +
 	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12\x14\n" +
 	"\x05topic\x18\x02 \x01(\tR\x05topic\x12(\n" +

@@ -135,7 +135,7 @@ type UploadFileRequest struct {
 	MimeType *string `protobuf:"bytes,2,opt,name=mime_type,json=mimeType,proto3,oneof" json:"mime_type,omitempty"`
 	// The next bytes, at most 1 MiB less what frames them.
 	Data []byte `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`
-	// Makes the call idempotent for 24 hours; 1 to 128 characters.
+	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -442,7 +442,7 @@ var File_b2b_v1_file_proto protoreflect.FileDescriptor
 
 const file_b2b_v1_file_proto_rawDesc = "" +
 	"\n" +
-	"\x11b2b/v1/file.proto\x12\x06b2b.v1\x1a\x1cb2b/options/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xde\x01\n" +
+	"\x11b2b/v1/file.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xde\x01\n" +
 	"\x04File\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1b\n" +
@@ -453,13 +453,13 @@ const file_b2b_v1_file_proto_rawDesc = "" +
 	"\x03url\x18\x06 \x01(\tR\x03url\x129\n" +
 	"\n" +
 	"created_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAtB\x0e\n" +
-	"\f_uploader_id\"\xb4\x01\n" +
-	"\x11UploadFileRequest\x12\x17\n" +
-	"\x04name\x18\x01 \x01(\tH\x00R\x04name\x88\x01\x01\x12 \n" +
+	"\f_uploader_id\"\xd5\x01\n" +
+	"\x11UploadFileRequest\x120\n" +
+	"\x04name\x18\x01 \x01(\tB\x17\xe2\xb5\x18\x13\bE\x1a\x0fwithout foldersH\x00R\x04name\x88\x01\x01\x12 \n" +
 	"\tmime_type\x18\x02 \x01(\tH\x01R\bmimeType\x88\x01\x01\x12\x1a\n" +
-	"\x04data\x18\x03 \x01(\fB\x06ڵ\x18\x02(\x01R\x04data\x12\"\n" +
+	"\x04data\x18\x03 \x01(\fB\x06ڵ\x18\x02(\x01R\x04data\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tH\x02R\trequestId\x88\x01\x01B\a\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x02R\trequestId\x88\x01\x01B\a\n" +
 	"\x05_nameB\f\n" +
 	"\n" +
 	"_mime_typeB\r\n" +

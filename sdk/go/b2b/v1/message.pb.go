@@ -193,7 +193,7 @@ func (*Part_Link) isPart_Part() {}
 // A list of parts that can be absent.
 type PartList struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// At most 50.
+	// The parts.
 	Values        []*Part `protobuf:"bytes,1,rep,name=values,proto3" json:"values,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -705,13 +705,13 @@ type ThreadMessage struct {
 	SenderId *string `protobuf:"bytes,3,opt,name=sender_id,json=senderId,proto3,oneof" json:"sender_id,omitempty"`
 	// The sender's name, or "unknown".
 	SenderName string `protobuf:"bytes,4,opt,name=sender_name,json=senderName,proto3" json:"sender_name,omitempty"`
-	// The text, at most 65536 UTF-16 units unless configured.
+	// The text.
 	Content string `protobuf:"bytes,5,opt,name=content,proto3" json:"content,omitempty"`
-	// Free text, at most 128 bytes.
+	// Free text.
 	ContentType string `protobuf:"bytes,6,opt,name=content_type,json=contentType,proto3" json:"content_type,omitempty"`
-	// At most 50; one text part when none was sent.
+	// One text part when none was sent.
 	Parts []*Part `protobuf:"bytes,7,rep,name=parts,proto3" json:"parts,omitempty"`
-	// The participants named in the text, at most 20.
+	// The participants named in the text.
 	Mentions []*Mention `protobuf:"bytes,8,rep,name=mentions,proto3" json:"mentions,omitempty"`
 	// Whether the text names everybody.
 	MentionAll bool `protobuf:"varint,9,opt,name=mention_all,json=mentionAll,proto3" json:"mention_all,omitempty"`
@@ -719,7 +719,7 @@ type ThreadMessage struct {
 	ReplyToId *string `protobuf:"bytes,10,opt,name=reply_to_id,json=replyToId,proto3,oneof" json:"reply_to_id,omitempty"`
 	// That message, while it exists.
 	ReplyToMessage *ReplyPreview `protobuf:"bytes,11,opt,name=reply_to_message,json=replyToMessage,proto3,oneof" json:"reply_to_message,omitempty"`
-	// Any JSON, at most 16384 bytes.
+	// Any JSON.
 	Metadata *string `protobuf:"bytes,12,opt,name=metadata,proto3,oneof" json:"metadata,omitempty"`
 	// When it was sent.
 	CreatedAt     *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
@@ -852,7 +852,7 @@ var File_b2b_v1_message_proto protoreflect.FileDescriptor
 
 const file_b2b_v1_message_proto_rawDesc = "" +
 	"\n" +
-	"\x14b2b/v1/message.proto\x12\x06b2b.v1\x1a\x1cb2b/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xba\x02\n" +
+	"\x14b2b/v1/message.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xba\x02\n" +
 	"\x04Part\x12&\n" +
 	"\x04text\x18\x01 \x01(\v2\x10.b2b.v1.TextPartH\x00R\x04text\x122\n" +
 	"\bmarkdown\x18\x02 \x01(\v2\x14.b2b.v1.MarkdownPartH\x00R\bmarkdown\x12&\n" +
@@ -862,9 +862,9 @@ const file_b2b_v1_message_proto_rawDesc = "" +
 	"\x04link\x18\x06 \x01(\v2\x10.b2b.v1.LinkPartH\x00R\x04link\x12!\n" +
 	"\x05extra\x18\x0f \x01(\tB\x06ڵ\x18\x028\x01H\x01R\x05extra\x88\x01\x01B\x06\n" +
 	"\x04partB\b\n" +
-	"\x06_extra\"8\n" +
-	"\bPartList\x12$\n" +
-	"\x06values\x18\x01 \x03(\v2\f.b2b.v1.PartR\x06values:\x06\xaa\xb6\x18\x02\b\x01\"=\n" +
+	"\x06_extra\"@\n" +
+	"\bPartList\x12,\n" +
+	"\x06values\x18\x01 \x03(\v2\f.b2b.v1.PartB\x06\xe2\xb5\x18\x02\b4R\x06values:\x06\xaa\xb6\x18\x02\b\x01\"=\n" +
 	"\bTextPart\x12%\n" +
 	"\acontent\x18\x01 \x01(\tB\x06ڵ\x18\x02@\x01H\x00R\acontent\x88\x01\x01B\n" +
 	"\n" +
@@ -909,7 +909,7 @@ const file_b2b_v1_message_proto_rawDesc = "" +
 	"\n" +
 	"created_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAtB\f\n" +
 	"\n" +
-	"_sender_id\"\xc4\x04\n" +
+	"_sender_id\"\xd4\x04\n" +
 	"\rThreadMessage\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n" +
 	"\tthread_id\x18\x02 \x01(\tR\bthreadId\x12 \n" +
@@ -917,9 +917,9 @@ const file_b2b_v1_message_proto_rawDesc = "" +
 	"\vsender_name\x18\x04 \x01(\tR\n" +
 	"senderName\x12\x18\n" +
 	"\acontent\x18\x05 \x01(\tR\acontent\x12!\n" +
-	"\fcontent_type\x18\x06 \x01(\tR\vcontentType\x12\"\n" +
-	"\x05parts\x18\a \x03(\v2\f.b2b.v1.PartR\x05parts\x12+\n" +
-	"\bmentions\x18\b \x03(\v2\x0f.b2b.v1.MentionR\bmentions\x12\x1f\n" +
+	"\fcontent_type\x18\x06 \x01(\tR\vcontentType\x12*\n" +
+	"\x05parts\x18\a \x03(\v2\f.b2b.v1.PartB\x06\xe2\xb5\x18\x02\b4R\x05parts\x123\n" +
+	"\bmentions\x18\b \x03(\v2\x0f.b2b.v1.MentionB\x06\xe2\xb5\x18\x02\b6R\bmentions\x12\x1f\n" +
 	"\vmention_all\x18\t \x01(\bR\n" +
 	"mentionAll\x12#\n" +
 	"\vreply_to_id\x18\n" +

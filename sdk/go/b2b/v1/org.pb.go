@@ -304,11 +304,11 @@ func (x *OrgListing) GetBotCount() int32 {
 // Asks for a new org.
 type CreateOrgRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Display name, 1 to 128 UTF-16 units; not unique.
+	// Display name; not unique.
 	Name *string `protobuf:"bytes,1,opt,name=name,proto3,oneof" json:"name,omitempty"`
 	// Kept for clients; has no effect. Default from the server's configuration.
 	PersistMessages *bool `protobuf:"varint,2,opt,name=persist_messages,json=persistMessages,proto3,oneof" json:"persist_messages,omitempty"`
-	// Makes the call idempotent for 24 hours; 1 to 128 characters.
+	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -493,7 +493,7 @@ func (*ListOrgsRequest) Descriptor() ([]byte, []int) {
 	return file_b2b_v1_org_proto_rawDescGZIP(), []int{4}
 }
 
-// All orgs, oldest first; at most 10000.
+// All orgs, oldest first.
 type ListOrgsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The orgs.
@@ -544,11 +544,11 @@ type UpdateOrgRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The org.
 	OrgId string `protobuf:"bytes,1,opt,name=org_id,json=orgId,proto3" json:"org_id,omitempty"`
-	// New name, 1 to 128 UTF-16 units.
+	// New name.
 	Name *string `protobuf:"bytes,2,opt,name=name,proto3,oneof" json:"name,omitempty"`
 	// New status.
 	Status *OrgStatus `protobuf:"varint,3,opt,name=status,proto3,enum=b2b.v1.OrgStatus,oneof" json:"status,omitempty"`
-	// Makes the call idempotent for 24 hours; 1 to 128 characters.
+	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -663,7 +663,7 @@ type DeleteOrgRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The org.
 	OrgId string `protobuf:"bytes,1,opt,name=org_id,json=orgId,proto3" json:"org_id,omitempty"`
-	// Makes the call idempotent for 24 hours; 1 to 128 characters.
+	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -755,7 +755,7 @@ type RotateOrgSecretRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The org.
 	OrgId string `protobuf:"bytes,1,opt,name=org_id,json=orgId,proto3" json:"org_id,omitempty"`
-	// Makes the call idempotent for 24 hours; 1 to 128 characters.
+	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -858,7 +858,7 @@ type InviteCode struct {
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// "hxa_" and 16 hex characters; absent for codes of old servers.
 	Code *string `protobuf:"bytes,2,opt,name=code,proto3,oneof" json:"code,omitempty"`
-	// A note, at most 256 UTF-16 units.
+	// A note.
 	Label *string `protobuf:"bytes,3,opt,name=label,proto3,oneof" json:"label,omitempty"`
 	// How many orgs it may create; 0 means any number.
 	MaxUses int32 `protobuf:"varint,4,opt,name=max_uses,json=maxUses,proto3" json:"max_uses,omitempty"`
@@ -972,13 +972,13 @@ func (x *InviteCode) GetExhausted() bool {
 // Asks for an invite code.
 type CreateInviteCodeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// 0 or more; 0 means any number. Default 0.
+	// How many orgs it may create; 0 means any number, and is the default.
 	MaxUses *int32 `protobuf:"varint,1,opt,name=max_uses,json=maxUses,proto3,oneof" json:"max_uses,omitempty"`
-	// A note, at most 256 UTF-16 units.
+	// A note.
 	Label *string `protobuf:"bytes,2,opt,name=label,proto3,oneof" json:"label,omitempty"`
 	// Seconds; 0 means never, absent or negative means 90 days.
 	ExpiresIn *float64 `protobuf:"fixed64,3,opt,name=expires_in,json=expiresIn,proto3,oneof" json:"expires_in,omitempty"`
-	// Makes the call idempotent for 24 hours; 1 to 128 characters.
+	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1125,7 +1125,7 @@ func (*ListInviteCodesRequest) Descriptor() ([]byte, []int) {
 	return file_b2b_v1_org_proto_rawDescGZIP(), []int{15}
 }
 
-// Invite codes, newest first; at most 10000.
+// Invite codes, newest first.
 type ListInviteCodesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The codes.
@@ -1176,7 +1176,7 @@ type DeleteInviteCodeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its id, not the code.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Makes the call idempotent for 24 hours; 1 to 128 characters.
+	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1268,9 +1268,9 @@ type RedeemInviteCodeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "hxa_" and 16 hex characters.
 	InviteCode *string `protobuf:"bytes,1,opt,name=invite_code,json=inviteCode,proto3,oneof" json:"invite_code,omitempty"`
-	// Display name, 1 to 128 UTF-16 units.
+	// Display name; not unique.
 	Name *string `protobuf:"bytes,2,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// Makes the call idempotent for 24 hours; 1 to 128 characters.
+	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1687,17 +1687,17 @@ func (x *GetOrgSettingsResponse) GetSettings() *OrgSettings {
 // Asks for a change of settings: those that update_mask names.
 type UpdateOrgSettingsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// At least 1.
+	// Messages a bot may send in 60 seconds.
 	MessagesPerMinutePerBot *int64 `protobuf:"varint,1,opt,name=messages_per_minute_per_bot,json=messagesPerMinutePerBot,proto3,oneof" json:"messages_per_minute_per_bot,omitempty"`
-	// At least 1.
+	// Threads a bot may create in 3600 seconds.
 	ThreadsPerHourPerBot *int64 `protobuf:"varint,2,opt,name=threads_per_hour_per_bot,json=threadsPerHourPerBot,proto3,oneof" json:"threads_per_hour_per_bot,omitempty"`
-	// At least 1, MiB.
+	// MiB a bot may upload in a UTC day.
 	FileUploadMbPerDayPerBot *int64 `protobuf:"varint,3,opt,name=file_upload_mb_per_day_per_bot,json=fileUploadMbPerDayPerBot,proto3,oneof" json:"file_upload_mb_per_day_per_bot,omitempty"`
-	// At least 1; named but absent switches it off.
+	// Named but absent switches it off.
 	MessageTtlDays *int64 `protobuf:"varint,4,opt,name=message_ttl_days,json=messageTtlDays,proto3,oneof" json:"message_ttl_days,omitempty"`
-	// At least 1; named but absent switches it off.
+	// Named but absent switches it off.
 	ThreadAutoCloseDays *int64 `protobuf:"varint,5,opt,name=thread_auto_close_days,json=threadAutoCloseDays,proto3,oneof" json:"thread_auto_close_days,omitempty"`
-	// At least 1; named but absent switches it off.
+	// Named but absent switches it off.
 	ArtifactRetentionDays *int64 `protobuf:"varint,6,opt,name=artifact_retention_days,json=artifactRetentionDays,proto3,oneof" json:"artifact_retention_days,omitempty"`
 	// A JSON object as threads have; named but absent removes it.
 	DefaultThreadPermissionPolicy *string `protobuf:"bytes,7,opt,name=default_thread_permission_policy,json=defaultThreadPermissionPolicy,proto3,oneof" json:"default_thread_permission_policy,omitempty"`
@@ -1705,7 +1705,7 @@ type UpdateOrgSettingsRequest struct {
 	JoinApprovalRequired *bool `protobuf:"varint,8,opt,name=join_approval_required,json=joinApprovalRequired,proto3,oneof" json:"join_approval_required,omitempty"`
 	// Which fields to write; over REST the keys of the body.
 	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,9,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
-	// Makes the call idempotent for 24 hours; 1 to 128 characters.
+	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1966,7 +1966,7 @@ type CreateOrgTicketRequest struct {
 	SkipApproval *bool `protobuf:"varint,2,opt,name=skip_approval,json=skipApproval,proto3,oneof" json:"skip_approval,omitempty"`
 	// Seconds; 0 means never, absent or negative means 1800.
 	ExpiresIn *float64 `protobuf:"fixed64,3,opt,name=expires_in,json=expiresIn,proto3,oneof" json:"expires_in,omitempty"`
-	// Makes the call idempotent for 24 hours; 1 to 128 characters.
+	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2106,7 +2106,7 @@ func (x *CreateOrgTicketResponse) GetSkipApproval() bool {
 // Asks for tickets.
 type ListOrgTicketsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// 1 to 100, default 20.
+	// How many.
 	Limit *int32 `protobuf:"varint,1,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
 	// Where the last page ended; an unknown one gives an empty page.
 	Cursor        *string `protobuf:"bytes,2,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
@@ -2218,7 +2218,7 @@ type DeleteOrgTicketRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id or code.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Makes the call idempotent for 24 hours; 1 to 128 characters.
+	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2408,7 +2408,7 @@ func (x *OrgSession) GetExpiresAt() *timestamppb.Timestamp {
 // Asks for sessions.
 type ListOrgSessionsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// 1 to 100, default 20.
+	// How many.
 	Limit *int32 `protobuf:"varint,1,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
 	// How many to pass over; default 0.
 	Offset        *int32 `protobuf:"varint,2,opt,name=offset,proto3,oneof" json:"offset,omitempty"`
@@ -2520,7 +2520,7 @@ type DeleteOrgSessionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its public handle, 16 lower-case hex characters.
 	Ref string `protobuf:"bytes,1,opt,name=ref,proto3" json:"ref,omitempty"`
-	// Makes the call idempotent for 24 hours; 1 to 128 characters.
+	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2619,7 +2619,7 @@ func (x *DeleteOrgSessionResponse) GetDeleted() bool {
 // Asks for a new secret of the caller's org.
 type RotateSecretRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Makes the call idempotent for 24 hours; 1 to 128 characters.
+	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2715,7 +2715,7 @@ type UpdateBotRoleRequest struct {
 	BotId string `protobuf:"bytes,1,opt,name=bot_id,json=botId,proto3" json:"bot_id,omitempty"`
 	// The new role.
 	AuthRole *AuthRole `protobuf:"varint,2,opt,name=auth_role,json=authRole,proto3,enum=b2b.v1.AuthRole,oneof" json:"auth_role,omitempty"`
-	// Makes the call idempotent for 24 hours; 1 to 128 characters.
+	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2834,9 +2834,9 @@ type UpdateBotStatusRequest struct {
 	BotId string `protobuf:"bytes,1,opt,name=bot_id,json=botId,proto3" json:"bot_id,omitempty"`
 	// active or rejected.
 	Status *JoinStatus `protobuf:"varint,2,opt,name=status,proto3,enum=b2b.v1.JoinStatus,oneof" json:"status,omitempty"`
-	// Why, at most 500 UTF-16 units.
+	// Why.
 	Reason *string `protobuf:"bytes,3,opt,name=reason,proto3,oneof" json:"reason,omitempty"`
-	// Makes the call idempotent for 24 hours; 1 to 128 characters.
+	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3007,7 +3007,7 @@ type DeleteTombstoneRequest struct {
 	OrgId string `protobuf:"bytes,1,opt,name=org_id,json=orgId,proto3" json:"org_id,omitempty"`
 	// The exact name.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	// Makes the call idempotent for 24 hours; 1 to 128 characters.
+	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3241,7 +3241,7 @@ type ListAuditEntriesRequest struct {
 	TargetId *string `protobuf:"bytes,4,opt,name=target_id,json=targetId,proto3,oneof" json:"target_id,omitempty"`
 	// Only this bot.
 	BotId *string `protobuf:"bytes,5,opt,name=bot_id,json=botId,proto3,oneof" json:"bot_id,omitempty"`
-	// 1 to 200, default 50.
+	// How many.
 	Limit *int32 `protobuf:"varint,6,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
 	// Only older entries than the one with this created_at and id, "<Unix ms>|<id>": the
 	// last one of the page before.
@@ -3379,7 +3379,7 @@ var File_b2b_v1_org_proto protoreflect.FileDescriptor
 
 const file_b2b_v1_org_proto_rawDesc = "" +
 	"\n" +
-	"\x10b2b/v1/org.proto\x12\x06b2b.v1\x1a\x1cb2b/options/v1/options.proto\x1a\x10b2b/v1/bot.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"T\n" +
+	"\x10b2b/v1/org.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x10b2b/v1/bot.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"T\n" +
 	"\x03Org\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12)\n" +
@@ -3393,12 +3393,12 @@ const file_b2b_v1_org_proto_rawDesc = "" +
 	"\n" +
 	"created_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x124\n" +
 	"\x16join_approval_required\x18\x06 \x01(\x05R\x14joinApprovalRequired\x12\x1b\n" +
-	"\tbot_count\x18\a \x01(\x05R\bbotCount\"\xb4\x01\n" +
-	"\x10CreateOrgRequest\x12\x1f\n" +
-	"\x04name\x18\x01 \x01(\tB\x06ڵ\x18\x02P\x01H\x00R\x04name\x88\x01\x01\x12.\n" +
-	"\x10persist_messages\x18\x02 \x01(\bH\x01R\x0fpersistMessages\x88\x01\x01\x12\"\n" +
+	"\tbot_count\x18\a \x01(\x05R\bbotCount\"\xc2\x01\n" +
+	"\x10CreateOrgRequest\x12%\n" +
+	"\x04name\x18\x01 \x01(\tB\fڵ\x18\x02P\x01\xe2\xb5\x18\x02\b\x1eH\x00R\x04name\x88\x01\x01\x12.\n" +
+	"\x10persist_messages\x18\x02 \x01(\bH\x01R\x0fpersistMessages\x88\x01\x01\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tH\x02R\trequestId\x88\x01\x01B\a\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x02R\trequestId\x88\x01\x01B\a\n" +
 	"\x05_nameB\x13\n" +
 	"\x11_persist_messagesB\r\n" +
 	"\v_request_id\"\xe7\x01\n" +
@@ -3411,30 +3411,30 @@ const file_b2b_v1_org_proto_rawDesc = "" +
 	"\x06status\x18\x05 \x01(\x0e2\x11.b2b.v1.OrgStatusR\x06status\x129\n" +
 	"\n" +
 	"created_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\"\x11\n" +
-	"\x0fListOrgsRequest\":\n" +
-	"\x10ListOrgsResponse\x12&\n" +
-	"\x04orgs\x18\x01 \x03(\v2\x12.b2b.v1.OrgListingR\x04orgs\"\xc9\x01\n" +
+	"\x0fListOrgsRequest\"B\n" +
+	"\x10ListOrgsResponse\x12.\n" +
+	"\x04orgs\x18\x01 \x03(\v2\x12.b2b.v1.OrgListingB\x06\xe2\xb5\x18\x02\b]R\x04orgs\"\xd9\x01\n" +
 	"\x10UpdateOrgRequest\x12\x15\n" +
-	"\x06org_id\x18\x01 \x01(\tR\x05orgId\x12\x1f\n" +
-	"\x04name\x18\x02 \x01(\tB\x06ڵ\x18\x02@\x01H\x00R\x04name\x88\x01\x01\x126\n" +
-	"\x06status\x18\x03 \x01(\x0e2\x11.b2b.v1.OrgStatusB\x06ڵ\x18\x02@\x01H\x01R\x06status\x88\x01\x01\x12\"\n" +
+	"\x06org_id\x18\x01 \x01(\tR\x05orgId\x12'\n" +
+	"\x04name\x18\x02 \x01(\tB\x0eڵ\x18\x02@\x01\xe2\xb5\x18\x04\b\x1e\x10\x01H\x00R\x04name\x88\x01\x01\x126\n" +
+	"\x06status\x18\x03 \x01(\x0e2\x11.b2b.v1.OrgStatusB\x06ڵ\x18\x02@\x01H\x01R\x06status\x88\x01\x01\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tH\x02R\trequestId\x88\x01\x01B\a\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x02R\trequestId\x88\x01\x01B\a\n" +
 	"\x05_nameB\t\n" +
 	"\a_statusB\r\n" +
 	"\v_request_id\"2\n" +
 	"\x11UpdateOrgResponse\x12\x1d\n" +
-	"\x03org\x18\x01 \x01(\v2\v.b2b.v1.OrgR\x03org\"\\\n" +
+	"\x03org\x18\x01 \x01(\v2\v.b2b.v1.OrgR\x03org\"d\n" +
 	"\x10DeleteOrgRequest\x12\x15\n" +
-	"\x06org_id\x18\x01 \x01(\tR\x05orgId\x12\"\n" +
+	"\x06org_id\x18\x01 \x01(\tR\x05orgId\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tH\x00R\trequestId\x88\x01\x01B\r\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x00R\trequestId\x88\x01\x01B\r\n" +
 	"\v_request_id\"\x13\n" +
-	"\x11DeleteOrgResponse\"b\n" +
+	"\x11DeleteOrgResponse\"j\n" +
 	"\x16RotateOrgSecretRequest\x12\x15\n" +
-	"\x06org_id\x18\x01 \x01(\tR\x05orgId\x12\"\n" +
+	"\x06org_id\x18\x01 \x01(\tR\x05orgId\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tH\x00R\trequestId\x88\x01\x01B\r\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x00R\trequestId\x88\x01\x01B\r\n" +
 	"\v_request_id\"8\n" +
 	"\x17RotateOrgSecretResponse\x12\x1d\n" +
 	"\n" +
@@ -3457,14 +3457,14 @@ const file_b2b_v1_org_proto_rawDesc = "" +
 	"\n" +
 	"\b_expiredB\f\n" +
 	"\n" +
-	"_exhausted\"\xe1\x01\n" +
-	"\x17CreateInviteCodeRequest\x12&\n" +
-	"\bmax_uses\x18\x01 \x01(\x05B\x06ڵ\x18\x02@\x01H\x00R\amaxUses\x88\x01\x01\x12!\n" +
-	"\x05label\x18\x02 \x01(\tB\x06ڵ\x18\x02@\x01H\x01R\x05label\x88\x01\x01\x12\"\n" +
+	"_exhausted\"\xf5\x01\n" +
+	"\x17CreateInviteCodeRequest\x12,\n" +
+	"\bmax_uses\x18\x01 \x01(\x05B\fڵ\x18\x02@\x01\xe2\xb5\x18\x02\b H\x00R\amaxUses\x88\x01\x01\x12'\n" +
+	"\x05label\x18\x02 \x01(\tB\fڵ\x18\x02@\x01\xe2\xb5\x18\x02\b\x1fH\x01R\x05label\x88\x01\x01\x12\"\n" +
 	"\n" +
-	"expires_in\x18\x03 \x01(\x01H\x02R\texpiresIn\x88\x01\x01\x12\"\n" +
+	"expires_in\x18\x03 \x01(\x01H\x02R\texpiresIn\x88\x01\x01\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tH\x03R\trequestId\x88\x01\x01B\v\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x03R\trequestId\x88\x01\x01B\v\n" +
 	"\t_max_usesB\b\n" +
 	"\x06_labelB\r\n" +
 	"\v_expires_inB\r\n" +
@@ -3472,21 +3472,21 @@ const file_b2b_v1_org_proto_rawDesc = "" +
 	"\x18CreateInviteCodeResponse\x123\n" +
 	"\vinvite_code\x18\x01 \x01(\v2\x12.b2b.v1.InviteCodeR\n" +
 	"inviteCode\"\x18\n" +
-	"\x16ListInviteCodesRequest\"P\n" +
-	"\x17ListInviteCodesResponse\x125\n" +
-	"\finvite_codes\x18\x01 \x03(\v2\x12.b2b.v1.InviteCodeR\vinviteCodes\"\\\n" +
+	"\x16ListInviteCodesRequest\"X\n" +
+	"\x17ListInviteCodesResponse\x12=\n" +
+	"\finvite_codes\x18\x01 \x03(\v2\x12.b2b.v1.InviteCodeB\x06\xe2\xb5\x18\x02\b]R\vinviteCodes\"d\n" +
 	"\x17DeleteInviteCodeRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x12\"\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tH\x00R\trequestId\x88\x01\x01B\r\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x00R\trequestId\x88\x01\x01B\r\n" +
 	"\v_request_id\"\x1a\n" +
-	"\x18DeleteInviteCodeResponse\"\xb4\x01\n" +
+	"\x18DeleteInviteCodeResponse\"\xc2\x01\n" +
 	"\x17RedeemInviteCodeRequest\x12,\n" +
 	"\vinvite_code\x18\x01 \x01(\tB\x06ڵ\x18\x02P\x01H\x00R\n" +
-	"inviteCode\x88\x01\x01\x12\x1f\n" +
-	"\x04name\x18\x02 \x01(\tB\x06ڵ\x18\x02P\x01H\x01R\x04name\x88\x01\x01\x12\"\n" +
+	"inviteCode\x88\x01\x01\x12%\n" +
+	"\x04name\x18\x02 \x01(\tB\fڵ\x18\x02P\x01\xe2\xb5\x18\x02\b\x1eH\x01R\x04name\x88\x01\x01\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tH\x02R\trequestId\x88\x01\x01B\x0e\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x02R\trequestId\x88\x01\x01B\x0e\n" +
 	"\f_invite_codeB\a\n" +
 	"\x05_nameB\r\n" +
 	"\v_request_id\"d\n" +
@@ -3517,20 +3517,20 @@ const file_b2b_v1_org_proto_rawDesc = "" +
 	"!_default_thread_permission_policy\"\x17\n" +
 	"\x15GetOrgSettingsRequest\"I\n" +
 	"\x16GetOrgSettingsResponse\x12/\n" +
-	"\bsettings\x18\x01 \x01(\v2\x13.b2b.v1.OrgSettingsR\bsettings\"\x9c\a\n" +
-	"\x18UpdateOrgSettingsRequest\x12I\n" +
-	"\x1bmessages_per_minute_per_bot\x18\x01 \x01(\x03B\x06ڵ\x18\x02@\x01H\x00R\x17messagesPerMinutePerBot\x88\x01\x01\x12C\n" +
-	"\x18threads_per_hour_per_bot\x18\x02 \x01(\x03B\x06ڵ\x18\x02@\x01H\x01R\x14threadsPerHourPerBot\x88\x01\x01\x12M\n" +
-	"\x1efile_upload_mb_per_day_per_bot\x18\x03 \x01(\x03B\x06ڵ\x18\x02@\x01H\x02R\x18fileUploadMbPerDayPerBot\x88\x01\x01\x12-\n" +
-	"\x10message_ttl_days\x18\x04 \x01(\x03H\x03R\x0emessageTtlDays\x88\x01\x01\x128\n" +
-	"\x16thread_auto_close_days\x18\x05 \x01(\x03H\x04R\x13threadAutoCloseDays\x88\x01\x01\x12;\n" +
-	"\x17artifact_retention_days\x18\x06 \x01(\x03H\x05R\x15artifactRetentionDays\x88\x01\x01\x12T\n" +
-	" default_thread_permission_policy\x18\a \x01(\tB\x06ڵ\x18\x02\x10\x01H\x06R\x1ddefaultThreadPermissionPolicy\x88\x01\x01\x12A\n" +
+	"\bsettings\x18\x01 \x01(\v2\x13.b2b.v1.OrgSettingsR\bsettings\"\xd6\a\n" +
+	"\x18UpdateOrgSettingsRequest\x12O\n" +
+	"\x1bmessages_per_minute_per_bot\x18\x01 \x01(\x03B\fڵ\x18\x02@\x01\xe2\xb5\x18\x02\b%H\x00R\x17messagesPerMinutePerBot\x88\x01\x01\x12I\n" +
+	"\x18threads_per_hour_per_bot\x18\x02 \x01(\x03B\fڵ\x18\x02@\x01\xe2\xb5\x18\x02\b%H\x01R\x14threadsPerHourPerBot\x88\x01\x01\x12S\n" +
+	"\x1efile_upload_mb_per_day_per_bot\x18\x03 \x01(\x03B\fڵ\x18\x02@\x01\xe2\xb5\x18\x02\b%H\x02R\x18fileUploadMbPerDayPerBot\x88\x01\x01\x125\n" +
+	"\x10message_ttl_days\x18\x04 \x01(\x03B\x06\xe2\xb5\x18\x02\b&H\x03R\x0emessageTtlDays\x88\x01\x01\x12@\n" +
+	"\x16thread_auto_close_days\x18\x05 \x01(\x03B\x06\xe2\xb5\x18\x02\b&H\x04R\x13threadAutoCloseDays\x88\x01\x01\x12C\n" +
+	"\x17artifact_retention_days\x18\x06 \x01(\x03B\x06\xe2\xb5\x18\x02\b&H\x05R\x15artifactRetentionDays\x88\x01\x01\x12\\\n" +
+	" default_thread_permission_policy\x18\a \x01(\tB\x0eڵ\x18\x02\x10\x01\xe2\xb5\x18\x04\bA\x10\x01H\x06R\x1ddefaultThreadPermissionPolicy\x88\x01\x01\x12A\n" +
 	"\x16join_approval_required\x18\b \x01(\bB\x06ڵ\x18\x02@\x01H\aR\x14joinApprovalRequired\x88\x01\x01\x12C\n" +
 	"\vupdate_mask\x18\t \x01(\v2\x1a.google.protobuf.FieldMaskB\x06ڵ\x18\x02 \x01R\n" +
-	"updateMask\x12\"\n" +
+	"updateMask\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tH\bR\trequestId\x88\x01\x01B\x1e\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\bR\trequestId\x88\x01\x01B\x1e\n" +
 	"\x1c_messages_per_minute_per_botB\x1b\n" +
 	"\x19_threads_per_hour_per_botB!\n" +
 	"\x1f_file_upload_mb_per_day_per_botB\x13\n" +
@@ -3554,14 +3554,14 @@ const file_b2b_v1_org_proto_rawDesc = "" +
 	"\n" +
 	"created_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAtB\a\n" +
 	"\x05_codeB\r\n" +
-	"\v_created_by\"\xe8\x01\n" +
+	"\v_created_by\"\xf0\x01\n" +
 	"\x16CreateOrgTicketRequest\x12\x1f\n" +
 	"\breusable\x18\x01 \x01(\bH\x00R\breusable\x88\x01\x01\x12(\n" +
 	"\rskip_approval\x18\x02 \x01(\bH\x01R\fskipApproval\x88\x01\x01\x12\"\n" +
 	"\n" +
-	"expires_in\x18\x03 \x01(\x01H\x02R\texpiresIn\x88\x01\x01\x12\"\n" +
+	"expires_in\x18\x03 \x01(\x01H\x02R\texpiresIn\x88\x01\x01\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tH\x03R\trequestId\x88\x01\x01B\v\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x03R\trequestId\x88\x01\x01B\v\n" +
 	"\t_reusableB\x10\n" +
 	"\x0e_skip_approvalB\r\n" +
 	"\v_expires_inB\r\n" +
@@ -3571,20 +3571,20 @@ const file_b2b_v1_org_proto_rawDesc = "" +
 	"\n" +
 	"expires_at\x18\x02 \x01(\x03R\texpiresAt\x12\x1a\n" +
 	"\breusable\x18\x03 \x01(\bR\breusable\x12#\n" +
-	"\rskip_approval\x18\x04 \x01(\bR\fskipApproval\"d\n" +
-	"\x15ListOrgTicketsRequest\x12\x19\n" +
-	"\x05limit\x18\x01 \x01(\x05H\x00R\x05limit\x88\x01\x01\x12\x1b\n" +
+	"\rskip_approval\x18\x04 \x01(\bR\fskipApproval\"l\n" +
+	"\x15ListOrgTicketsRequest\x12!\n" +
+	"\x05limit\x18\x01 \x01(\x05B\x06\xe2\xb5\x18\x02\b[H\x00R\x05limit\x88\x01\x01\x12\x1b\n" +
 	"\x06cursor\x18\x02 \x01(\tH\x01R\x06cursor\x88\x01\x01B\b\n" +
 	"\x06_limitB\t\n" +
-	"\a_cursor\"q\n" +
-	"\x16ListOrgTicketsResponse\x12'\n" +
-	"\x05items\x18\x01 \x03(\v2\x11.b2b.v1.OrgTicketR\x05items\x12#\n" +
+	"\a_cursor\"y\n" +
+	"\x16ListOrgTicketsResponse\x12/\n" +
+	"\x05items\x18\x01 \x03(\v2\x11.b2b.v1.OrgTicketB\x06\xe2\xb5\x18\x02\b[R\x05items\x12#\n" +
 	"\x06cursor\x18\x02 \x01(\tB\x06ڵ\x18\x02\b\x01H\x00R\x06cursor\x88\x01\x01B\t\n" +
-	"\a_cursor\"[\n" +
+	"\a_cursor\"c\n" +
 	"\x16DeleteOrgTicketRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x12\"\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tH\x00R\trequestId\x88\x01\x01B\r\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x00R\trequestId\x88\x01\x01B\r\n" +
 	"\v_request_id\"3\n" +
 	"\x17DeleteOrgTicketResponse\x12\x18\n" +
 	"\adeleted\x18\x01 \x01(\bR\adeleted\"\x97\x02\n" +
@@ -3600,46 +3600,46 @@ const file_b2b_v1_org_proto_rawDesc = "" +
 	"\n" +
 	"expires_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAtB\t\n" +
 	"\a_bot_idB\r\n" +
-	"\v_owner_name\"e\n" +
-	"\x16ListOrgSessionsRequest\x12\x19\n" +
-	"\x05limit\x18\x01 \x01(\x05H\x00R\x05limit\x88\x01\x01\x12\x1b\n" +
+	"\v_owner_name\"m\n" +
+	"\x16ListOrgSessionsRequest\x12!\n" +
+	"\x05limit\x18\x01 \x01(\x05B\x06\xe2\xb5\x18\x02\b[H\x00R\x05limit\x88\x01\x01\x12\x1b\n" +
 	"\x06offset\x18\x02 \x01(\x05H\x01R\x06offset\x88\x01\x01B\b\n" +
 	"\x06_limitB\t\n" +
-	"\a_offset\"^\n" +
-	"\x17ListOrgSessionsResponse\x12(\n" +
-	"\x05items\x18\x01 \x03(\v2\x12.b2b.v1.OrgSessionR\x05items\x12\x19\n" +
-	"\bhas_more\x18\x02 \x01(\bR\ahasMore\"^\n" +
+	"\a_offset\"f\n" +
+	"\x17ListOrgSessionsResponse\x120\n" +
+	"\x05items\x18\x01 \x03(\v2\x12.b2b.v1.OrgSessionB\x06\xe2\xb5\x18\x02\b[R\x05items\x12\x19\n" +
+	"\bhas_more\x18\x02 \x01(\bR\ahasMore\"f\n" +
 	"\x17DeleteOrgSessionRequest\x12\x10\n" +
-	"\x03ref\x18\x01 \x01(\tR\x03ref\x12\"\n" +
+	"\x03ref\x18\x01 \x01(\tR\x03ref\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tH\x00R\trequestId\x88\x01\x01B\r\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x00R\trequestId\x88\x01\x01B\r\n" +
 	"\v_request_id\"4\n" +
 	"\x18DeleteOrgSessionResponse\x12\x18\n" +
-	"\adeleted\x18\x01 \x01(\bR\adeleted\"H\n" +
-	"\x13RotateSecretRequest\x12\"\n" +
+	"\adeleted\x18\x01 \x01(\bR\adeleted\"P\n" +
+	"\x13RotateSecretRequest\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tH\x00R\trequestId\x88\x01\x01B\r\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x00R\trequestId\x88\x01\x01B\r\n" +
 	"\v_request_id\"5\n" +
 	"\x14RotateSecretResponse\x12\x1d\n" +
 	"\n" +
-	"org_secret\x18\x01 \x01(\tR\torgSecret\"\xaa\x01\n" +
+	"org_secret\x18\x01 \x01(\tR\torgSecret\"\xb2\x01\n" +
 	"\x14UpdateBotRoleRequest\x12\x15\n" +
 	"\x06bot_id\x18\x01 \x01(\tR\x05botId\x12:\n" +
-	"\tauth_role\x18\x02 \x01(\x0e2\x10.b2b.v1.AuthRoleB\x06ڵ\x18\x02P\x01H\x00R\bauthRole\x88\x01\x01\x12\"\n" +
+	"\tauth_role\x18\x02 \x01(\x0e2\x10.b2b.v1.AuthRoleB\x06ڵ\x18\x02P\x01H\x00R\bauthRole\x88\x01\x01\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tH\x01R\trequestId\x88\x01\x01B\f\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x01R\trequestId\x88\x01\x01B\f\n" +
 	"\n" +
 	"_auth_roleB\r\n" +
 	"\v_request_id\"]\n" +
 	"\x15UpdateBotRoleResponse\x12\x15\n" +
 	"\x06bot_id\x18\x01 \x01(\tR\x05botId\x12-\n" +
-	"\tauth_role\x18\x02 \x01(\x0e2\x10.b2b.v1.AuthRoleR\bauthRole\"\xd6\x01\n" +
+	"\tauth_role\x18\x02 \x01(\x0e2\x10.b2b.v1.AuthRoleR\bauthRole\"\xe4\x01\n" +
 	"\x16UpdateBotStatusRequest\x12\x15\n" +
 	"\x06bot_id\x18\x01 \x01(\tR\x05botId\x127\n" +
-	"\x06status\x18\x02 \x01(\x0e2\x12.b2b.v1.JoinStatusB\x06ڵ\x18\x02P\x01H\x00R\x06status\x88\x01\x01\x12#\n" +
-	"\x06reason\x18\x03 \x01(\tB\x06ڵ\x18\x02@\x01H\x01R\x06reason\x88\x01\x01\x12\"\n" +
+	"\x06status\x18\x02 \x01(\x0e2\x12.b2b.v1.JoinStatusB\x06ڵ\x18\x02P\x01H\x00R\x06status\x88\x01\x01\x12)\n" +
+	"\x06reason\x18\x03 \x01(\tB\fڵ\x18\x02@\x01\xe2\xb5\x18\x02\b$H\x01R\x06reason\x88\x01\x01\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tH\x02R\trequestId\x88\x01\x01B\t\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x02R\trequestId\x88\x01\x01B\t\n" +
 	"\a_statusB\t\n" +
 	"\a_reasonB\r\n" +
 	"\v_request_id\"\xc6\x03\n" +
@@ -3654,12 +3654,12 @@ const file_b2b_v1_org_proto_rawDesc = "" +
 	"\x12join_status_reason\x18\a \x01(\tH\x02R\x10joinStatusReason\x88\x01\x01B\x19\n" +
 	"\x17_join_status_changed_byB\x19\n" +
 	"\x17_join_status_changed_atB\x15\n" +
-	"\x13_join_status_reason\"v\n" +
+	"\x13_join_status_reason\"~\n" +
 	"\x16DeleteTombstoneRequest\x12\x15\n" +
 	"\x06org_id\x18\x01 \x01(\tR\x05orgId\x12\x12\n" +
-	"\x04name\x18\x02 \x01(\tR\x04name\x12\"\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tH\x00R\trequestId\x88\x01\x01B\r\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x00R\trequestId\x88\x01\x01B\r\n" +
 	"\v_request_id\"C\n" +
 	"\x17DeleteTombstoneResponse\x12\x0e\n" +
 	"\x02ok\x18\x01 \x01(\bR\x02ok\x12\x18\n" +
@@ -3677,15 +3677,15 @@ const file_b2b_v1_org_proto_rawDesc = "" +
 	"\n" +
 	"created_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAtB\t\n" +
 	"\a_bot_idB\t\n" +
-	"\a_detail\"\xcd\x02\n" +
+	"\a_detail\"\xd5\x02\n" +
 	"\x17ListAuditEntriesRequest\x120\n" +
 	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x1b\n" +
 	"\x06action\x18\x02 \x01(\tH\x00R\x06action\x88\x01\x01\x12$\n" +
 	"\vtarget_type\x18\x03 \x01(\tH\x01R\n" +
 	"targetType\x88\x01\x01\x12 \n" +
 	"\ttarget_id\x18\x04 \x01(\tH\x02R\btargetId\x88\x01\x01\x12\x1a\n" +
-	"\x06bot_id\x18\x05 \x01(\tH\x03R\x05botId\x88\x01\x01\x12\x19\n" +
-	"\x05limit\x18\x06 \x01(\x05H\x04R\x05limit\x88\x01\x01\x12\x1b\n" +
+	"\x06bot_id\x18\x05 \x01(\tH\x03R\x05botId\x88\x01\x01\x12!\n" +
+	"\x05limit\x18\x06 \x01(\x05B\x06\xe2\xb5\x18\x02\bZH\x04R\x05limit\x88\x01\x01\x12\x1b\n" +
 	"\x06cursor\x18\a \x01(\tH\x05R\x06cursor\x88\x01\x01B\t\n" +
 	"\a_actionB\x0e\n" +
 	"\f_target_typeB\f\n" +
@@ -3693,9 +3693,9 @@ const file_b2b_v1_org_proto_rawDesc = "" +
 	"_target_idB\t\n" +
 	"\a_bot_idB\b\n" +
 	"\x06_limitB\t\n" +
-	"\a_cursor\"H\n" +
-	"\x18ListAuditEntriesResponse\x12,\n" +
-	"\aentries\x18\x01 \x03(\v2\x12.b2b.v1.AuditEntryR\aentries*X\n" +
+	"\a_cursor\"P\n" +
+	"\x18ListAuditEntriesResponse\x124\n" +
+	"\aentries\x18\x01 \x03(\v2\x12.b2b.v1.AuditEntryB\x06\xe2\xb5\x18\x02\bZR\aentries*X\n" +
 	"\tOrgStatus\x12\x1a\n" +
 	"\x16ORG_STATUS_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11ORG_STATUS_ACTIVE\x10\x01\x12\x18\n" +

@@ -265,7 +265,7 @@ type ConnectionStats struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// How many of each kind.
 	ByType *ConnectionsByType `protobuf:"bytes,1,opt,name=by_type,json=byType,proto3" json:"by_type,omitempty"`
-	// The bots with the most, at most 10.
+	// The bots with the most.
 	ByBot []*BotConnections `protobuf:"bytes,2,rep,name=by_bot,json=byBot,proto3" json:"by_bot,omitempty"`
 	// How many of each age.
 	ByAge *ConnectionsByAge `protobuf:"bytes,3,opt,name=by_age,json=byAge,proto3" json:"by_age,omitempty"`
@@ -1373,7 +1373,7 @@ var File_b2b_v1_server_proto protoreflect.FileDescriptor
 
 const file_b2b_v1_server_proto_rawDesc = "" +
 	"\n" +
-	"\x13b2b/v1/server.proto\x12\x06b2b.v1\x1a\x1cb2b/options/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\"\x12\n" +
+	"\x13b2b/v1/server.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\"\x12\n" +
 	"\x10GetHealthRequest\"\x97\x02\n" +
 	"\x11GetHealthResponse\x12,\n" +
 	"\x06status\x18\x01 \x01(\x0e2\x14.b2b.v1.HealthStatusR\x06status\x12\x1b\n" +
@@ -1382,10 +1382,10 @@ const file_b2b_v1_server_proto_rawDesc = "" +
 	"\x0econnected_bots\x18\x04 \x01(\x05R\rconnectedBots\x12&\n" +
 	"\x02db\x18\x05 \x01(\x0e2\x16.b2b.v1.DatabaseStatusR\x02db\x124\n" +
 	"\x02ws\x18\x06 \x01(\v2\x17.b2b.v1.ConnectionStatsB\x06ڵ\x18\x02\b\x01H\x00R\x02ws\x88\x01\x01B\x05\n" +
-	"\x03_ws\"\xa8\x02\n" +
+	"\x03_ws\"\xb0\x02\n" +
 	"\x0fConnectionStats\x122\n" +
-	"\aby_type\x18\x01 \x01(\v2\x19.b2b.v1.ConnectionsByTypeR\x06byType\x12-\n" +
-	"\x06by_bot\x18\x02 \x03(\v2\x16.b2b.v1.BotConnectionsR\x05byBot\x12/\n" +
+	"\aby_type\x18\x01 \x01(\v2\x19.b2b.v1.ConnectionsByTypeR\x06byType\x125\n" +
+	"\x06by_bot\x18\x02 \x03(\v2\x16.b2b.v1.BotConnectionsB\x06\xe2\xb5\x18\x02\bcR\x05byBot\x12/\n" +
 	"\x06by_age\x18\x03 \x01(\v2\x18.b2b.v1.ConnectionsByAgeR\x05byAge\x12\x1b\n" +
 	"\tnot_alive\x18\x04 \x01(\x05R\bnotAlive\x12*\n" +
 	"\x11reconnect_rate_5m\x18\x05 \x01(\x01R\x0freconnectRate5m\x128\n" +
@@ -1409,21 +1409,21 @@ const file_b2b_v1_server_proto_rawDesc = "" +
 	"\ferrors_total\x18\x03 \x01(\x03R\verrorsTotal\x12'\n" +
 	"\x0fconflicts_total\x18\x04 \x01(\x03R\x0econflictsTotal\x12,\n" +
 	"\x12rate_limited_total\x18\x05 \x01(\x03R\x10rateLimitedTotal\"\x1a\n" +
-	"\x18GetSystemPresenceRequest\"\x94\x01\n" +
-	"\x19GetSystemPresenceResponse\x12*\n" +
-	"\x04bots\x18\x01 \x03(\v2\x16.b2b.v1.SystemPresenceR\x04bots\x12\x16\n" +
+	"\x18GetSystemPresenceRequest\"\x9c\x01\n" +
+	"\x19GetSystemPresenceResponse\x122\n" +
+	"\x04bots\x18\x01 \x03(\v2\x16.b2b.v1.SystemPresenceB\x06\xe2\xb5\x18\x02\bdR\x04bots\x12\x16\n" +
 	"\x06online\x18\x02 \x01(\bR\x06online\x12\x1f\n" +
 	"\vpresence_ts\x18\x03 \x01(\x03R\n" +
 	"presenceTs\x12\x12\n" +
 	"\x04note\x18\x04 \x01(\tR\x04note\"'\n" +
 	"\x0eSystemPresence\x12\x15\n" +
 	"\x06bot_id\x18\x01 \x01(\tR\x05botId\"\x12\n" +
-	"\x10GetConfigRequest\"o\n" +
+	"\x10GetConfigRequest\"w\n" +
 	"\x11GetConfigResponse\x12\x16\n" +
 	"\x06server\x18\x01 \x01(\tR\x06server\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x10\n" +
-	"\x03env\x18\x03 \x01(\tR\x03env\x12\x16\n" +
-	"\x06scopes\x18\x04 \x03(\tR\x06scopes\"\x15\n" +
+	"\x03env\x18\x03 \x01(\tR\x03env\x12\x1e\n" +
+	"\x06scopes\x18\x04 \x03(\tB\x06\xe2\xb5\x18\x02\b\"R\x06scopes\"\x15\n" +
 	"\x13GetApiHealthRequest\"X\n" +
 	"\x14GetApiHealthResponse\x12\x0e\n" +
 	"\x02ok\x18\x01 \x01(\bR\x02ok\x12\x16\n" +

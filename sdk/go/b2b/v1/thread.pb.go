@@ -385,9 +385,9 @@ type Thread struct {
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// The org.
 	OrgId string `protobuf:"bytes,2,opt,name=org_id,json=orgId,proto3" json:"org_id,omitempty"`
-	// What it is about, at most 512 UTF-16 units.
+	// What it is about.
 	Topic string `protobuf:"bytes,3,opt,name=topic,proto3" json:"topic,omitempty"`
-	// At most 10.
+	// What it can be told by.
 	Tags *StringList `protobuf:"bytes,4,opt,name=tags,proto3,oneof" json:"tags,omitempty"`
 	// Where it stands.
 	Status ThreadStatus `protobuf:"varint,5,opt,name=status,proto3,enum=b2b.v1.ThreadStatus" json:"status,omitempty"`
@@ -650,7 +650,7 @@ type ThreadParticipant struct {
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	// Whether it is connected with its token.
 	Online bool `protobuf:"varint,3,opt,name=online,proto3" json:"online,omitempty"`
-	// What it is here, for the permission policy; at most 64 UTF-16 units.
+	// What it is here, for the permission policy.
 	Label *string `protobuf:"bytes,4,opt,name=label,proto3,oneof" json:"label,omitempty"`
 	// When it joined.
 	JoinedAt      *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=joined_at,json=joinedAt,proto3" json:"joined_at,omitempty"`
@@ -799,11 +799,11 @@ func (x *Participant) GetJoinedAt() *timestamppb.Timestamp {
 // Asks for a thread.
 type CreateThreadRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What it is about, 1 to 512 UTF-16 units after trimming.
+	// What it is about; white space around it is dropped.
 	Topic *string `protobuf:"bytes,1,opt,name=topic,proto3,oneof" json:"topic,omitempty"`
-	// At most 10; trimmed, empty ones dropped.
+	// Trimmed, empty ones dropped.
 	Tags *StringList `protobuf:"bytes,2,opt,name=tags,proto3" json:"tags,omitempty"`
-	// Ids or exact names of active bots; at most 1000.
+	// Ids or exact names of active bots.
 	Participants *StringList `protobuf:"bytes,3,opt,name=participants,proto3" json:"participants,omitempty"`
 	// A channel of the caller.
 	ChannelId *string `protobuf:"bytes,4,opt,name=channel_id,json=channelId,proto3,oneof" json:"channel_id,omitempty"`
@@ -815,7 +815,7 @@ type CreateThreadRequest struct {
 	Visibility *Visibility `protobuf:"varint,7,opt,name=visibility,proto3,enum=b2b.v1.Visibility,oneof" json:"visibility,omitempty"`
 	// Default open; invite_only when private.
 	JoinPolicy *JoinPolicy `protobuf:"varint,8,opt,name=join_policy,json=joinPolicy,proto3,enum=b2b.v1.JoinPolicy,oneof" json:"join_policy,omitempty"`
-	// Makes the call idempotent for 24 hours; 1 to 128 characters.
+	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -965,13 +965,13 @@ type ListThreadsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Only in this status.
 	Status *ThreadStatus `protobuf:"varint,1,opt,name=status,proto3,enum=b2b.v1.ThreadStatus,oneof" json:"status,omitempty"`
-	// Substring of the topic, ASCII case-insensitive; at most 200 characters with scope=org.
+	// Substring of the topic, ASCII case-insensitive.
 	Q *string `protobuf:"bytes,2,opt,name=q,proto3,oneof" json:"q,omitempty"`
 	// "org": all public and joined threads of the org. Anything else: joined ones.
 	Scope *string `protobuf:"bytes,3,opt,name=scope,proto3,oneof" json:"scope,omitempty"`
 	// Where the last page ended; an unknown one gives the first page.
 	Cursor *string `protobuf:"bytes,4,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
-	// 1 to 200, default 50; with scope=org 1 to 50, default 20.
+	// How many.
 	Limit         *int32 `protobuf:"varint,5,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1042,7 +1042,7 @@ func (x *ListThreadsRequest) GetLimit() int32 {
 	return 0
 }
 
-// Threads, newest activity first: a page, or at most 200.
+// Threads, newest activity first: a page, or the first.
 type ListThreadsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The threads.
@@ -1216,7 +1216,7 @@ type UpdateThreadRequest struct {
 	Status *ThreadStatus `protobuf:"varint,2,opt,name=status,proto3,enum=b2b.v1.ThreadStatus,oneof" json:"status,omitempty"`
 	// Why; needed with closed and with nothing else.
 	CloseReason *CloseReason `protobuf:"varint,3,opt,name=close_reason,json=closeReason,proto3,enum=b2b.v1.CloseReason,oneof" json:"close_reason,omitempty"`
-	// The new topic, 1 to 512 UTF-16 units after trimming.
+	// The new topic; white space around it is dropped.
 	Topic *string `protobuf:"bytes,4,opt,name=topic,proto3,oneof" json:"topic,omitempty"`
 	// The new context: a text, or any JSON, kept as its text.
 	Context *string `protobuf:"bytes,5,opt,name=context,proto3,oneof" json:"context,omitempty"`
@@ -1230,7 +1230,7 @@ type UpdateThreadRequest struct {
 	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,9,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	// The revision that the caller saw; another one now refuses the call.
 	ExpectedRevision *int64 `protobuf:"varint,10,opt,name=expected_revision,json=expectedRevision,proto3,oneof" json:"expected_revision,omitempty"`
-	// Makes the call idempotent for 24 hours; 1 to 128 characters.
+	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1403,7 +1403,7 @@ type JoinThreadRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The thread.
 	ThreadId string `protobuf:"bytes,1,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
-	// Makes the call idempotent for 24 hours; 1 to 128 characters.
+	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1672,7 +1672,7 @@ func (x *ListJoinRequestsRequest) GetThreadId() string {
 	return ""
 }
 
-// Pending requests, oldest first, at most 50.
+// Pending requests, oldest first.
 type ListJoinRequestsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The requests.
@@ -1725,7 +1725,7 @@ type ApproveJoinRequestRequest struct {
 	ThreadId string `protobuf:"bytes,1,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
 	// The join request.
 	JoinRequestId string `protobuf:"bytes,2,opt,name=join_request_id,json=joinRequestId,proto3" json:"join_request_id,omitempty"`
-	// Makes the call idempotent for 24 hours; 1 to 128 characters.
+	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1844,7 +1844,7 @@ type RejectJoinRequestRequest struct {
 	ThreadId string `protobuf:"bytes,1,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
 	// The join request.
 	JoinRequestId string `protobuf:"bytes,2,opt,name=join_request_id,json=joinRequestId,proto3" json:"join_request_id,omitempty"`
-	// Makes the call idempotent for 24 hours; 1 to 128 characters.
+	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1954,11 +1954,11 @@ type AddParticipantRequest struct {
 	ThreadId string `protobuf:"bytes,1,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
 	// The bot's id or exact name.
 	BotId *string `protobuf:"bytes,2,opt,name=bot_id,json=botId,proto3,oneof" json:"bot_id,omitempty"`
-	// What it is here, at most 64 UTF-16 units.
+	// What it is here.
 	Label *string `protobuf:"bytes,3,opt,name=label,proto3,oneof" json:"label,omitempty"`
 	// Which fields were named; over REST the keys of the body.
 	FieldMask *fieldmaskpb.FieldMask `protobuf:"bytes,4,opt,name=field_mask,json=fieldMask,proto3" json:"field_mask,omitempty"`
-	// Makes the call idempotent for 24 hours; 1 to 128 characters.
+	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2091,7 +2091,7 @@ type RemoveParticipantRequest struct {
 	ThreadId string `protobuf:"bytes,1,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
 	// The bot's id or exact name.
 	Bot string `protobuf:"bytes,2,opt,name=bot,proto3" json:"bot,omitempty"`
-	// Makes the call idempotent for 24 hours; 1 to 128 characters.
+	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2208,7 +2208,7 @@ type LeaveThreadRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The thread.
 	ThreadId string `protobuf:"bytes,1,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
-	// Makes the call idempotent for 24 hours; 1 to 128 characters.
+	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2309,17 +2309,17 @@ type SendThreadMessageRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The thread.
 	ThreadId string `protobuf:"bytes,1,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
-	// The text; absent: made from parts. At most 65536 UTF-16 units unless configured.
+	// The text; absent: made from parts.
 	Content *string `protobuf:"bytes,2,opt,name=content,proto3,oneof" json:"content,omitempty"`
-	// Free text, at most 128 bytes; "text" unless told.
+	// Free text; "text" unless told.
 	ContentType *string `protobuf:"bytes,3,opt,name=content_type,json=contentType,proto3,oneof" json:"content_type,omitempty"`
-	// At most 50.
+	// What it consists of.
 	Parts *PartList `protobuf:"bytes,4,opt,name=parts,proto3" json:"parts,omitempty"`
-	// Any JSON, at most 16384 bytes.
+	// Any JSON.
 	Metadata *string `protobuf:"bytes,5,opt,name=metadata,proto3,oneof" json:"metadata,omitempty"`
 	// A message of the same thread.
 	ReplyTo *string `protobuf:"bytes,6,opt,name=reply_to,json=replyTo,proto3,oneof" json:"reply_to,omitempty"`
-	// Makes the call idempotent for 24 hours; 1 to 128 characters.
+	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2458,7 +2458,7 @@ type ListThreadMessagesRequest struct {
 	ThreadId string `protobuf:"bytes,1,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
 	// The id of the last message of the page before; empty begins.
 	Cursor *string `protobuf:"bytes,2,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
-	// 1 to 200, default 50.
+	// How many.
 	Limit *int32 `protobuf:"varint,3,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
 	// Exclusive end, Unix milliseconds as text; a text that is no number gives nothing.
 	Before *string `protobuf:"bytes,4,opt,name=before,proto3,oneof" json:"before,omitempty"`
@@ -2615,7 +2615,7 @@ type ListOrgThreadsRequest struct {
 	Search *string `protobuf:"bytes,2,opt,name=search,proto3,oneof" json:"search,omitempty"`
 	// Where the last page ended: milliseconds, "|" and an id.
 	Cursor *string `protobuf:"bytes,3,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
-	// 1 to 200, default 50.
+	// How many.
 	Limit *int32 `protobuf:"varint,4,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
 	// How many to pass over, for old clients; gives a bare list.
 	Offset        *int32 `protobuf:"varint,5,opt,name=offset,proto3,oneof" json:"offset,omitempty"`
@@ -2860,7 +2860,7 @@ type ListOrgThreadMessagesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The thread.
 	ThreadId string `protobuf:"bytes,1,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
-	// 1 to 200, default 50.
+	// How many.
 	Limit *int32 `protobuf:"varint,2,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
 	// Exclusive end: a message id, or Unix milliseconds.
 	Before *string `protobuf:"bytes,3,opt,name=before,proto3,oneof" json:"before,omitempty"`
@@ -3009,7 +3009,7 @@ type UpdateOrgThreadRequest struct {
 	PermissionPolicy *string `protobuf:"bytes,6,opt,name=permission_policy,json=permissionPolicy,proto3,oneof" json:"permission_policy,omitempty"`
 	// Which fields to write; over REST the keys of the body.
 	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,7,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
-	// Makes the call idempotent for 24 hours; 1 to 128 characters.
+	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3154,9 +3154,9 @@ type AddOrgThreadParticipantRequest struct {
 	ThreadId string `protobuf:"bytes,1,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
 	// The bot's id, not its name.
 	BotId *string `protobuf:"bytes,2,opt,name=bot_id,json=botId,proto3,oneof" json:"bot_id,omitempty"`
-	// What it is here, at most 64 UTF-16 units.
+	// What it is here.
 	Label *string `protobuf:"bytes,3,opt,name=label,proto3,oneof" json:"label,omitempty"`
-	// Makes the call idempotent for 24 hours; 1 to 128 characters.
+	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3273,7 +3273,7 @@ type RemoveOrgThreadParticipantRequest struct {
 	ThreadId string `protobuf:"bytes,1,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
 	// The bot's id or exact name.
 	Bot string `protobuf:"bytes,2,opt,name=bot,proto3" json:"bot,omitempty"`
-	// Makes the call idempotent for 24 hours; 1 to 128 characters.
+	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3513,7 +3513,7 @@ func (x *FoundMessage) GetCreatedAt() *timestamppb.Timestamp {
 	return nil
 }
 
-// What was found, newest first, at most 20.
+// What was found, newest first.
 type SearchOrgMessagesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The messages.
@@ -3563,12 +3563,12 @@ var File_b2b_v1_thread_proto protoreflect.FileDescriptor
 
 const file_b2b_v1_thread_proto_rawDesc = "" +
 	"\n" +
-	"\x13b2b/v1/thread.proto\x12\x06b2b.v1\x1a\x1cb2b/options/v1/options.proto\x1a\x11b2b/v1/list.proto\x1a\x14b2b/v1/message.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xde\b\n" +
+	"\x13b2b/v1/thread.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x11b2b/v1/list.proto\x1a\x14b2b/v1/message.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe6\b\n" +
 	"\x06Thread\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x15\n" +
 	"\x06org_id\x18\x02 \x01(\tR\x05orgId\x12\x14\n" +
-	"\x05topic\x18\x03 \x01(\tR\x05topic\x12+\n" +
-	"\x04tags\x18\x04 \x01(\v2\x12.b2b.v1.StringListH\x00R\x04tags\x88\x01\x01\x12,\n" +
+	"\x05topic\x18\x03 \x01(\tR\x05topic\x123\n" +
+	"\x04tags\x18\x04 \x01(\v2\x12.b2b.v1.StringListB\x06\xe2\xb5\x18\x02\b=H\x00R\x04tags\x88\x01\x01\x12,\n" +
 	"\x06status\x18\x05 \x01(\x0e2\x14.b2b.v1.ThreadStatusR\x06status\x12&\n" +
 	"\finitiator_id\x18\x06 \x01(\tH\x01R\vinitiatorId\x88\x01\x01\x12\"\n" +
 	"\n" +
@@ -3603,9 +3603,9 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"\f_resolved_atB\x14\n" +
 	"\x12_participant_countB\x11\n" +
 	"\x0f_is_participantB\x0f\n" +
-	"\r_participants\"O\n" +
-	"\x12ThreadParticipants\x121\n" +
-	"\x06values\x18\x01 \x03(\v2\x19.b2b.v1.ThreadParticipantR\x06values:\x06\xaa\xb6\x18\x02\b\x01\"\xb4\x01\n" +
+	"\r_participants\"W\n" +
+	"\x12ThreadParticipants\x129\n" +
+	"\x06values\x18\x01 \x03(\v2\x19.b2b.v1.ThreadParticipantB\x06\xe2\xb5\x18\x02\b>R\x06values:\x06\xaa\xb6\x18\x02\b\x01\"\xb4\x01\n" +
 	"\x11ThreadParticipant\x12\x15\n" +
 	"\x06bot_id\x18\x01 \x01(\tR\x05botId\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
@@ -3618,22 +3618,22 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"\x06bot_id\x18\x02 \x01(\tR\x05botId\x12\x19\n" +
 	"\x05label\x18\x03 \x01(\tH\x00R\x05label\x88\x01\x01\x127\n" +
 	"\tjoined_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\bjoinedAtB\b\n" +
-	"\x06_label\"\xa5\x04\n" +
-	"\x13CreateThreadRequest\x12!\n" +
-	"\x05topic\x18\x01 \x01(\tB\x06ڵ\x18\x02P\x01H\x00R\x05topic\x88\x01\x01\x12&\n" +
-	"\x04tags\x18\x02 \x01(\v2\x12.b2b.v1.StringListR\x04tags\x12>\n" +
-	"\fparticipants\x18\x03 \x01(\v2\x12.b2b.v1.StringListB\x06ڵ\x18\x02@\x01R\fparticipants\x12\"\n" +
+	"\x06_label\"\xd9\x04\n" +
+	"\x13CreateThreadRequest\x127\n" +
+	"\x05topic\x18\x01 \x01(\tB\x1cڵ\x18\x02P\x01\xe2\xb5\x18\x12\b<\x1a\x0eafter trimmingH\x00R\x05topic\x88\x01\x01\x12.\n" +
+	"\x04tags\x18\x02 \x01(\v2\x12.b2b.v1.StringListB\x06\xe2\xb5\x18\x02\b=R\x04tags\x12D\n" +
+	"\fparticipants\x18\x03 \x01(\v2\x12.b2b.v1.StringListB\fڵ\x18\x02@\x01\xe2\xb5\x18\x02\b?R\fparticipants\x12\"\n" +
 	"\n" +
 	"channel_id\x18\x04 \x01(\tH\x01R\tchannelId\x88\x01\x01\x12%\n" +
-	"\acontext\x18\x05 \x01(\tB\x06ڵ\x18\x02\x18\x01H\x02R\acontext\x88\x01\x01\x128\n" +
-	"\x11permission_policy\x18\x06 \x01(\tB\x06ڵ\x18\x02\x10\x01H\x03R\x10permissionPolicy\x88\x01\x01\x127\n" +
+	"\acontext\x18\x05 \x01(\tB\x06ڵ\x18\x02\x18\x01H\x02R\acontext\x88\x01\x01\x12@\n" +
+	"\x11permission_policy\x18\x06 \x01(\tB\x0eڵ\x18\x02\x10\x01\xe2\xb5\x18\x04\bA\x10\x01H\x03R\x10permissionPolicy\x88\x01\x01\x127\n" +
 	"\n" +
 	"visibility\x18\a \x01(\x0e2\x12.b2b.v1.VisibilityH\x04R\n" +
 	"visibility\x88\x01\x01\x128\n" +
 	"\vjoin_policy\x18\b \x01(\x0e2\x12.b2b.v1.JoinPolicyH\x05R\n" +
-	"joinPolicy\x88\x01\x01\x12\"\n" +
+	"joinPolicy\x88\x01\x01\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tH\x06R\trequestId\x88\x01\x01B\b\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x06R\trequestId\x88\x01\x01B\b\n" +
 	"\x06_topicB\r\n" +
 	"\v_channel_idB\n" +
 	"\n" +
@@ -3643,20 +3643,20 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"\f_join_policyB\r\n" +
 	"\v_request_id\">\n" +
 	"\x14CreateThreadResponse\x12&\n" +
-	"\x06thread\x18\x01 \x01(\v2\x0e.b2b.v1.ThreadR\x06thread\"\xdd\x01\n" +
+	"\x06thread\x18\x01 \x01(\v2\x0e.b2b.v1.ThreadR\x06thread\"\x8f\x02\n" +
 	"\x12ListThreadsRequest\x121\n" +
-	"\x06status\x18\x01 \x01(\x0e2\x14.b2b.v1.ThreadStatusH\x00R\x06status\x88\x01\x01\x12\x11\n" +
-	"\x01q\x18\x02 \x01(\tH\x01R\x01q\x88\x01\x01\x12\x19\n" +
+	"\x06status\x18\x01 \x01(\x0e2\x14.b2b.v1.ThreadStatusH\x00R\x06status\x88\x01\x01\x12)\n" +
+	"\x01q\x18\x02 \x01(\tB\x16\xe2\xb5\x18\x12\bD\x1a\x0ewith scope=orgH\x01R\x01q\x88\x01\x01\x12\x19\n" +
 	"\x05scope\x18\x03 \x01(\tH\x02R\x05scope\x88\x01\x01\x12\x1b\n" +
-	"\x06cursor\x18\x04 \x01(\tH\x03R\x06cursor\x88\x01\x01\x12\x19\n" +
-	"\x05limit\x18\x05 \x01(\x05H\x04R\x05limit\x88\x01\x01B\t\n" +
+	"\x06cursor\x18\x04 \x01(\tH\x03R\x06cursor\x88\x01\x01\x123\n" +
+	"\x05limit\x18\x05 \x01(\x05B\x18\xe2\xb5\x18\x14\b\\\x1a\x0ewith scope=org ZH\x04R\x05limit\x88\x01\x01B\t\n" +
 	"\a_statusB\x04\n" +
 	"\x02_qB\b\n" +
 	"\x06_scopeB\t\n" +
 	"\a_cursorB\b\n" +
-	"\x06_limit\"\xbf\x01\n" +
-	"\x13ListThreadsResponse\x12$\n" +
-	"\x05items\x18\x01 \x03(\v2\x0e.b2b.v1.ThreadR\x05items\x12\x19\n" +
+	"\x06_limit\"\xc7\x01\n" +
+	"\x13ListThreadsResponse\x12,\n" +
+	"\x05items\x18\x01 \x03(\v2\x0e.b2b.v1.ThreadB\x06\xe2\xb5\x18\x02\bZR\x05items\x12\x19\n" +
 	"\bhas_more\x18\x02 \x01(\bR\ahasMore\x12,\n" +
 	"\vnext_cursor\x18\x03 \x01(\tB\x06ڵ\x18\x02\b\x01H\x00R\n" +
 	"nextCursor\x88\x01\x01\x12\x1c\n" +
@@ -3665,14 +3665,14 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"\x10GetThreadRequest\x12\x1b\n" +
 	"\tthread_id\x18\x01 \x01(\tR\bthreadId\";\n" +
 	"\x11GetThreadResponse\x12&\n" +
-	"\x06thread\x18\x01 \x01(\v2\x0e.b2b.v1.ThreadR\x06thread\"\xd8\x05\n" +
+	"\x06thread\x18\x01 \x01(\v2\x0e.b2b.v1.ThreadR\x06thread\"\xfe\x05\n" +
 	"\x13UpdateThreadRequest\x12\x1b\n" +
 	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x129\n" +
 	"\x06status\x18\x02 \x01(\x0e2\x14.b2b.v1.ThreadStatusB\x06ڵ\x18\x02@\x01H\x00R\x06status\x88\x01\x01\x12;\n" +
-	"\fclose_reason\x18\x03 \x01(\x0e2\x13.b2b.v1.CloseReasonH\x01R\vcloseReason\x88\x01\x01\x12!\n" +
-	"\x05topic\x18\x04 \x01(\tB\x06ڵ\x18\x02@\x01H\x02R\x05topic\x88\x01\x01\x12%\n" +
-	"\acontext\x18\x05 \x01(\tB\x06ڵ\x18\x02\x18\x01H\x03R\acontext\x88\x01\x01\x128\n" +
-	"\x11permission_policy\x18\x06 \x01(\tB\x06ڵ\x18\x02\x10\x01H\x04R\x10permissionPolicy\x88\x01\x01\x127\n" +
+	"\fclose_reason\x18\x03 \x01(\x0e2\x13.b2b.v1.CloseReasonH\x01R\vcloseReason\x88\x01\x01\x127\n" +
+	"\x05topic\x18\x04 \x01(\tB\x1cڵ\x18\x02@\x01\xe2\xb5\x18\x12\b<\x1a\x0eafter trimmingH\x02R\x05topic\x88\x01\x01\x12%\n" +
+	"\acontext\x18\x05 \x01(\tB\x06ڵ\x18\x02\x18\x01H\x03R\acontext\x88\x01\x01\x12@\n" +
+	"\x11permission_policy\x18\x06 \x01(\tB\x0eڵ\x18\x02\x10\x01\xe2\xb5\x18\x04\bA\x10\x01H\x04R\x10permissionPolicy\x88\x01\x01\x127\n" +
 	"\n" +
 	"visibility\x18\a \x01(\x0e2\x12.b2b.v1.VisibilityH\x05R\n" +
 	"visibility\x88\x01\x01\x128\n" +
@@ -3682,9 +3682,9 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"updateMask\x12@\n" +
 	"\x11expected_revision\x18\n" +
 	" \x01(\x03B\x0eڵ\x18\n" +
-	"J\bIf-MatchH\aR\x10expectedRevision\x88\x01\x01\x12\"\n" +
+	"J\bIf-MatchH\aR\x10expectedRevision\x88\x01\x01\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tH\bR\trequestId\x88\x01\x01B\t\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\bR\trequestId\x88\x01\x01B\t\n" +
 	"\a_statusB\x0f\n" +
 	"\r_close_reasonB\b\n" +
 	"\x06_topicB\n" +
@@ -3694,14 +3694,14 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"\v_visibilityB\x0e\n" +
 	"\f_join_policyB\x14\n" +
 	"\x12_expected_revisionB\r\n" +
-	"\v_request_id\"X\n" +
+	"\v_request_id\"`\n" +
 	"\x14UpdateThreadResponse\x12&\n" +
-	"\x06thread\x18\x01 \x01(\v2\x0e.b2b.v1.ThreadR\x06thread\x12\x18\n" +
-	"\achanges\x18\x02 \x03(\tR\achanges\"c\n" +
+	"\x06thread\x18\x01 \x01(\v2\x0e.b2b.v1.ThreadR\x06thread\x12 \n" +
+	"\achanges\x18\x02 \x03(\tB\x06\xe2\xb5\x18\x02\bBR\achanges\"k\n" +
 	"\x11JoinThreadRequest\x12\x1b\n" +
-	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12\"\n" +
+	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tH\x00R\trequestId\x88\x01\x01B\r\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x00R\trequestId\x88\x01\x01B\r\n" +
 	"\v_request_id\"\xd5\x01\n" +
 	"\x12JoinThreadResponse\x120\n" +
 	"\x06status\x18\x01 \x01(\x0e2\x18.b2b.v1.JoinThreadStatusR\x06status\x12D\n" +
@@ -3726,65 +3726,65 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"\f_resolved_byB\v\n" +
 	"\t_bot_name\"6\n" +
 	"\x17ListJoinRequestsRequest\x12\x1b\n" +
-	"\tthread_id\x18\x01 \x01(\tR\bthreadId\"T\n" +
-	"\x18ListJoinRequestsResponse\x128\n" +
-	"\rjoin_requests\x18\x01 \x03(\v2\x13.b2b.v1.JoinRequestR\fjoinRequests\"\x93\x01\n" +
+	"\tthread_id\x18\x01 \x01(\tR\bthreadId\"\\\n" +
+	"\x18ListJoinRequestsResponse\x12@\n" +
+	"\rjoin_requests\x18\x01 \x03(\v2\x13.b2b.v1.JoinRequestB\x06\xe2\xb5\x18\x02\baR\fjoinRequests\"\x9b\x01\n" +
 	"\x19ApproveJoinRequestRequest\x12\x1b\n" +
 	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12&\n" +
-	"\x0fjoin_request_id\x18\x02 \x01(\tR\rjoinRequestId\x12\"\n" +
+	"\x0fjoin_request_id\x18\x02 \x01(\tR\rjoinRequestId\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tH\x00R\trequestId\x88\x01\x01B\r\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x00R\trequestId\x88\x01\x01B\r\n" +
 	"\v_request_id\"\x88\x01\n" +
 	"\x1aApproveJoinRequestResponse\x121\n" +
 	"\x06status\x18\x01 \x01(\x0e2\x19.b2b.v1.JoinRequestStatusR\x06status\x127\n" +
-	"\tjoined_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bjoinedAt\"\x92\x01\n" +
+	"\tjoined_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bjoinedAt\"\x9a\x01\n" +
 	"\x18RejectJoinRequestRequest\x12\x1b\n" +
 	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12&\n" +
-	"\x0fjoin_request_id\x18\x02 \x01(\tR\rjoinRequestId\x12\"\n" +
+	"\x0fjoin_request_id\x18\x02 \x01(\tR\rjoinRequestId\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tH\x00R\trequestId\x88\x01\x01B\r\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x00R\trequestId\x88\x01\x01B\r\n" +
 	"\v_request_id\"N\n" +
 	"\x19RejectJoinRequestResponse\x121\n" +
-	"\x06status\x18\x01 \x01(\x0e2\x19.b2b.v1.JoinRequestStatusR\x06status\"\xfe\x01\n" +
+	"\x06status\x18\x01 \x01(\x0e2\x19.b2b.v1.JoinRequestStatusR\x06status\"\x90\x02\n" +
 	"\x15AddParticipantRequest\x12\x1b\n" +
 	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12\"\n" +
-	"\x06bot_id\x18\x02 \x01(\tB\x06ڵ\x18\x02P\x01H\x00R\x05botId\x88\x01\x01\x12\x19\n" +
-	"\x05label\x18\x03 \x01(\tH\x01R\x05label\x88\x01\x01\x12A\n" +
+	"\x06bot_id\x18\x02 \x01(\tB\x06ڵ\x18\x02P\x01H\x00R\x05botId\x88\x01\x01\x12#\n" +
+	"\x05label\x18\x03 \x01(\tB\b\xe2\xb5\x18\x04\b@\x10\x01H\x01R\x05label\x88\x01\x01\x12A\n" +
 	"\n" +
-	"field_mask\x18\x04 \x01(\v2\x1a.google.protobuf.FieldMaskB\x06ڵ\x18\x02 \x01R\tfieldMask\x12\"\n" +
+	"field_mask\x18\x04 \x01(\v2\x1a.google.protobuf.FieldMaskB\x06ڵ\x18\x02 \x01R\tfieldMask\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tH\x02R\trequestId\x88\x01\x01B\t\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x02R\trequestId\x88\x01\x01B\t\n" +
 	"\a_bot_idB\b\n" +
 	"\x06_labelB\r\n" +
 	"\v_request_id\"v\n" +
 	"\x16AddParticipantResponse\x125\n" +
 	"\vparticipant\x18\x01 \x01(\v2\x13.b2b.v1.ParticipantR\vparticipant\x12%\n" +
-	"\x0ealready_joined\x18\x02 \x01(\bR\ralreadyJoined\"|\n" +
+	"\x0ealready_joined\x18\x02 \x01(\bR\ralreadyJoined\"\x84\x01\n" +
 	"\x18RemoveParticipantRequest\x12\x1b\n" +
 	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12\x10\n" +
-	"\x03bot\x18\x02 \x01(\tR\x03bot\x12\"\n" +
+	"\x03bot\x18\x02 \x01(\tR\x03bot\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tH\x00R\trequestId\x88\x01\x01B\r\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x00R\trequestId\x88\x01\x01B\r\n" +
 	"\v_request_id\"J\n" +
 	"\x19RemoveParticipantResponse\x12\x0e\n" +
 	"\x02ok\x18\x01 \x01(\bR\x02ok\x12\x1d\n" +
-	"\x06bot_id\x18\x02 \x01(\tB\x06ڵ\x18\x02(\x01R\x05botId\"d\n" +
+	"\x06bot_id\x18\x02 \x01(\tB\x06ڵ\x18\x02(\x01R\x05botId\"l\n" +
 	"\x12LeaveThreadRequest\x12\x1b\n" +
-	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12\"\n" +
+	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tH\x00R\trequestId\x88\x01\x01B\r\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x00R\trequestId\x88\x01\x01B\r\n" +
 	"\v_request_id\"%\n" +
 	"\x13LeaveThreadResponse\x12\x0e\n" +
-	"\x02ok\x18\x01 \x01(\bR\x02ok\"\xe1\x02\n" +
+	"\x02ok\x18\x01 \x01(\bR\x02ok\"\x96\x03\n" +
 	"\x18SendThreadMessageRequest\x12\x1b\n" +
-	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12\x1d\n" +
-	"\acontent\x18\x02 \x01(\tH\x00R\acontent\x88\x01\x01\x12&\n" +
-	"\fcontent_type\x18\x03 \x01(\tH\x01R\vcontentType\x88\x01\x01\x12.\n" +
-	"\x05parts\x18\x04 \x01(\v2\x10.b2b.v1.PartListB\x06ڵ\x18\x02@\x01R\x05parts\x12'\n" +
-	"\bmetadata\x18\x05 \x01(\tB\x06ڵ\x18\x02\x10\x01H\x02R\bmetadata\x88\x01\x01\x12\x1e\n" +
-	"\breply_to\x18\x06 \x01(\tH\x03R\areplyTo\x88\x01\x01\x12\"\n" +
+	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x128\n" +
+	"\acontent\x18\x02 \x01(\tB\x19\xe2\xb5\x18\x15\b2\x1a\x11unless configuredH\x00R\acontent\x88\x01\x01\x120\n" +
+	"\fcontent_type\x18\x03 \x01(\tB\b\xe2\xb5\x18\x04\b3\x10\x01H\x01R\vcontentType\x88\x01\x01\x12.\n" +
+	"\x05parts\x18\x04 \x01(\v2\x10.b2b.v1.PartListB\x06ڵ\x18\x02@\x01R\x05parts\x12/\n" +
+	"\bmetadata\x18\x05 \x01(\tB\x0eڵ\x18\x02\x10\x01\xe2\xb5\x18\x04\b5\x10\x01H\x02R\bmetadata\x88\x01\x01\x12\x1e\n" +
+	"\breply_to\x18\x06 \x01(\tH\x03R\areplyTo\x88\x01\x01\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tH\x04R\trequestId\x88\x01\x01B\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x04R\trequestId\x88\x01\x01B\n" +
 	"\n" +
 	"\b_contentB\x0f\n" +
 	"\r_content_typeB\v\n" +
@@ -3792,36 +3792,36 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"\t_reply_toB\r\n" +
 	"\v_request_id\"L\n" +
 	"\x19SendThreadMessageResponse\x12/\n" +
-	"\amessage\x18\x01 \x01(\v2\x15.b2b.v1.ThreadMessageR\amessage\"\xdf\x01\n" +
+	"\amessage\x18\x01 \x01(\v2\x15.b2b.v1.ThreadMessageR\amessage\"\xe7\x01\n" +
 	"\x19ListThreadMessagesRequest\x12\x1b\n" +
 	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12\x1b\n" +
-	"\x06cursor\x18\x02 \x01(\tH\x00R\x06cursor\x88\x01\x01\x12\x19\n" +
-	"\x05limit\x18\x03 \x01(\x05H\x01R\x05limit\x88\x01\x01\x12\x1b\n" +
+	"\x06cursor\x18\x02 \x01(\tH\x00R\x06cursor\x88\x01\x01\x12!\n" +
+	"\x05limit\x18\x03 \x01(\x05B\x06\xe2\xb5\x18\x02\bZH\x01R\x05limit\x88\x01\x01\x12\x1b\n" +
 	"\x06before\x18\x04 \x01(\tH\x02R\x06before\x88\x01\x01\x120\n" +
 	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05sinceB\t\n" +
 	"\a_cursorB\b\n" +
 	"\x06_limitB\t\n" +
-	"\a_before\"\xcd\x01\n" +
-	"\x1aListThreadMessagesResponse\x12+\n" +
-	"\x05items\x18\x01 \x03(\v2\x15.b2b.v1.ThreadMessageR\x05items\x12\x19\n" +
+	"\a_before\"\xd5\x01\n" +
+	"\x1aListThreadMessagesResponse\x123\n" +
+	"\x05items\x18\x01 \x03(\v2\x15.b2b.v1.ThreadMessageB\x06\xe2\xb5\x18\x02\bZR\x05items\x12\x19\n" +
 	"\bhas_more\x18\x02 \x01(\bR\ahasMore\x12,\n" +
 	"\vnext_cursor\x18\x03 \x01(\tB\x06ڵ\x18\x02\b\x01H\x00R\n" +
 	"nextCursor\x88\x01\x01\x12\x1c\n" +
 	"\x05paged\x18\x04 \x01(\bB\x06ڵ\x18\x02(\x01R\x05paged:\v\xaa\xb6\x18\a\x12\x05pagedB\x0e\n" +
-	"\f_next_cursor\"\xf2\x01\n" +
+	"\f_next_cursor\"\xfa\x01\n" +
 	"\x15ListOrgThreadsRequest\x121\n" +
 	"\x06status\x18\x01 \x01(\x0e2\x14.b2b.v1.ThreadStatusH\x00R\x06status\x88\x01\x01\x12\x1b\n" +
 	"\x06search\x18\x02 \x01(\tH\x01R\x06search\x88\x01\x01\x12\x1b\n" +
-	"\x06cursor\x18\x03 \x01(\tH\x02R\x06cursor\x88\x01\x01\x12\x19\n" +
-	"\x05limit\x18\x04 \x01(\x05H\x03R\x05limit\x88\x01\x01\x12\x1b\n" +
+	"\x06cursor\x18\x03 \x01(\tH\x02R\x06cursor\x88\x01\x01\x12!\n" +
+	"\x05limit\x18\x04 \x01(\x05B\x06\xe2\xb5\x18\x02\bZH\x03R\x05limit\x88\x01\x01\x12\x1b\n" +
 	"\x06offset\x18\x05 \x01(\x05H\x04R\x06offset\x88\x01\x01B\t\n" +
 	"\a_statusB\t\n" +
 	"\a_searchB\t\n" +
 	"\a_cursorB\b\n" +
 	"\x06_limitB\t\n" +
-	"\a_offset\"\xc2\x01\n" +
-	"\x16ListOrgThreadsResponse\x12$\n" +
-	"\x05items\x18\x01 \x03(\v2\x0e.b2b.v1.ThreadR\x05items\x12\x19\n" +
+	"\a_offset\"\xca\x01\n" +
+	"\x16ListOrgThreadsResponse\x12,\n" +
+	"\x05items\x18\x01 \x03(\v2\x0e.b2b.v1.ThreadB\x06\xe2\xb5\x18\x02\bZR\x05items\x12\x19\n" +
 	"\bhas_more\x18\x02 \x01(\bR\ahasMore\x12,\n" +
 	"\vnext_cursor\x18\x03 \x01(\tB\x06ڵ\x18\x02\b\x01H\x00R\n" +
 	"nextCursor\x88\x01\x01\x12\x1c\n" +
@@ -3830,18 +3830,18 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"\x13GetOrgThreadRequest\x12\x1b\n" +
 	"\tthread_id\x18\x01 \x01(\tR\bthreadId\">\n" +
 	"\x14GetOrgThreadResponse\x12&\n" +
-	"\x06thread\x18\x01 \x01(\v2\x0e.b2b.v1.ThreadR\x06thread\"\xba\x01\n" +
+	"\x06thread\x18\x01 \x01(\v2\x0e.b2b.v1.ThreadR\x06thread\"\xc2\x01\n" +
 	"\x1cListOrgThreadMessagesRequest\x12\x1b\n" +
-	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12\x19\n" +
-	"\x05limit\x18\x02 \x01(\x05H\x00R\x05limit\x88\x01\x01\x12\x1b\n" +
+	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12!\n" +
+	"\x05limit\x18\x02 \x01(\x05B\x06\xe2\xb5\x18\x02\bZH\x00R\x05limit\x88\x01\x01\x12\x1b\n" +
 	"\x06before\x18\x03 \x01(\tH\x01R\x06before\x88\x01\x01\x120\n" +
 	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05sinceB\b\n" +
 	"\x06_limitB\t\n" +
-	"\a_before\"\x98\x01\n" +
-	"\x1dListOrgThreadMessagesResponse\x121\n" +
-	"\bmessages\x18\x01 \x03(\v2\x15.b2b.v1.ThreadMessageR\bmessages\x12\x19\n" +
+	"\a_before\"\xa0\x01\n" +
+	"\x1dListOrgThreadMessagesResponse\x129\n" +
+	"\bmessages\x18\x01 \x03(\v2\x15.b2b.v1.ThreadMessageB\x06\xe2\xb5\x18\x02\bZR\bmessages\x12\x19\n" +
 	"\bhas_more\x18\x02 \x01(\bR\ahasMore\x12\x1c\n" +
-	"\x05paged\x18\x03 \x01(\bB\x06ڵ\x18\x02(\x01R\x05paged:\v\xaa\xb6\x18\a\x12\x05paged\"\xa3\x04\n" +
+	"\x05paged\x18\x03 \x01(\bB\x06ڵ\x18\x02(\x01R\x05paged:\v\xaa\xb6\x18\a\x12\x05paged\"\xb3\x04\n" +
 	"\x16UpdateOrgThreadRequest\x12\x1b\n" +
 	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x129\n" +
 	"\x06status\x18\x02 \x01(\x0e2\x14.b2b.v1.ThreadStatusB\x06ڵ\x18\x02@\x01H\x00R\x06status\x88\x01\x01\x12;\n" +
@@ -3850,12 +3850,12 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"visibility\x18\x04 \x01(\x0e2\x12.b2b.v1.VisibilityH\x02R\n" +
 	"visibility\x88\x01\x01\x128\n" +
 	"\vjoin_policy\x18\x05 \x01(\x0e2\x12.b2b.v1.JoinPolicyH\x03R\n" +
-	"joinPolicy\x88\x01\x01\x128\n" +
-	"\x11permission_policy\x18\x06 \x01(\tB\x06ڵ\x18\x02\x10\x01H\x04R\x10permissionPolicy\x88\x01\x01\x12C\n" +
+	"joinPolicy\x88\x01\x01\x12@\n" +
+	"\x11permission_policy\x18\x06 \x01(\tB\x0eڵ\x18\x02\x10\x01\xe2\xb5\x18\x04\bA\x10\x01H\x04R\x10permissionPolicy\x88\x01\x01\x12C\n" +
 	"\vupdate_mask\x18\a \x01(\v2\x1a.google.protobuf.FieldMaskB\x06ڵ\x18\x02 \x01R\n" +
-	"updateMask\x12\"\n" +
+	"updateMask\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tH\x05R\trequestId\x88\x01\x01B\t\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x05R\trequestId\x88\x01\x01B\t\n" +
 	"\a_statusB\x0f\n" +
 	"\r_close_reasonB\r\n" +
 	"\v_visibilityB\x0e\n" +
@@ -3863,23 +3863,23 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"\x12_permission_policyB\r\n" +
 	"\v_request_id\"A\n" +
 	"\x17UpdateOrgThreadResponse\x12&\n" +
-	"\x06thread\x18\x01 \x01(\v2\x0e.b2b.v1.ThreadR\x06thread\"\xc4\x01\n" +
+	"\x06thread\x18\x01 \x01(\v2\x0e.b2b.v1.ThreadR\x06thread\"\xd6\x01\n" +
 	"\x1eAddOrgThreadParticipantRequest\x12\x1b\n" +
 	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12\"\n" +
-	"\x06bot_id\x18\x02 \x01(\tB\x06ڵ\x18\x02P\x01H\x00R\x05botId\x88\x01\x01\x12\x19\n" +
-	"\x05label\x18\x03 \x01(\tH\x01R\x05label\x88\x01\x01\x12\"\n" +
+	"\x06bot_id\x18\x02 \x01(\tB\x06ڵ\x18\x02P\x01H\x00R\x05botId\x88\x01\x01\x12#\n" +
+	"\x05label\x18\x03 \x01(\tB\b\xe2\xb5\x18\x04\b@\x10\x01H\x01R\x05label\x88\x01\x01\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tH\x02R\trequestId\x88\x01\x01B\t\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x02R\trequestId\x88\x01\x01B\t\n" +
 	"\a_bot_idB\b\n" +
 	"\x06_labelB\r\n" +
 	"\v_request_id\"X\n" +
 	"\x1fAddOrgThreadParticipantResponse\x125\n" +
-	"\vparticipant\x18\x01 \x01(\v2\x13.b2b.v1.ParticipantR\vparticipant\"\x85\x01\n" +
+	"\vparticipant\x18\x01 \x01(\v2\x13.b2b.v1.ParticipantR\vparticipant\"\x8d\x01\n" +
 	"!RemoveOrgThreadParticipantRequest\x12\x1b\n" +
 	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12\x10\n" +
-	"\x03bot\x18\x02 \x01(\tR\x03bot\x12\"\n" +
+	"\x03bot\x18\x02 \x01(\tR\x03bot\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tH\x00R\trequestId\x88\x01\x01B\r\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x00R\trequestId\x88\x01\x01B\r\n" +
 	"\v_request_id\"4\n" +
 	"\"RemoveOrgThreadParticipantResponse\x12\x0e\n" +
 	"\x02ok\x18\x01 \x01(\bR\x02ok\"3\n" +
@@ -3896,9 +3896,9 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"\acontent\x18\x05 \x01(\tR\acontent\x129\n" +
 	"\n" +
 	"created_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAtB\x0e\n" +
-	"\f_sender_name\"M\n" +
-	"\x19SearchOrgMessagesResponse\x120\n" +
-	"\bmessages\x18\x01 \x03(\v2\x14.b2b.v1.FoundMessageR\bmessages*\xb5\x01\n" +
+	"\f_sender_name\"U\n" +
+	"\x19SearchOrgMessagesResponse\x128\n" +
+	"\bmessages\x18\x01 \x03(\v2\x14.b2b.v1.FoundMessageB\x06\xe2\xb5\x18\x02\b`R\bmessages*\xb5\x01\n" +
 	"\fThreadStatus\x12\x1d\n" +
 	"\x19THREAD_STATUS_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14THREAD_STATUS_ACTIVE\x10\x01\x12\x19\n" +

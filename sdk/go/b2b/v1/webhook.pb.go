@@ -34,7 +34,7 @@ type ListDeadLettersRequest struct {
 	Bot *string `protobuf:"bytes,1,opt,name=bot,proto3,oneof" json:"bot,omitempty"`
 	// Where the last page ended.
 	Cursor *string `protobuf:"bytes,2,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
-	// 1 to 200, default 50.
+	// How many.
 	Limit         *int32 `protobuf:"varint,3,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -262,7 +262,7 @@ type RedeliverDeadLettersRequest struct {
 	Bot *string `protobuf:"bytes,1,opt,name=bot,proto3,oneof" json:"bot,omitempty"`
 	// Only this one; absent: all of the bot.
 	DeliveryId *string `protobuf:"bytes,2,opt,name=delivery_id,json=deliveryId,proto3,oneof" json:"delivery_id,omitempty"`
-	// Makes the call idempotent for 24 hours; 1 to 128 characters.
+	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -369,16 +369,16 @@ var File_b2b_v1_webhook_proto protoreflect.FileDescriptor
 
 const file_b2b_v1_webhook_proto_rawDesc = "" +
 	"\n" +
-	"\x14b2b/v1/webhook.proto\x12\x06b2b.v1\x1a\x1cb2b/options/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x84\x01\n" +
+	"\x14b2b/v1/webhook.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8c\x01\n" +
 	"\x16ListDeadLettersRequest\x12\x15\n" +
 	"\x03bot\x18\x01 \x01(\tH\x00R\x03bot\x88\x01\x01\x12\x1b\n" +
-	"\x06cursor\x18\x02 \x01(\tH\x01R\x06cursor\x88\x01\x01\x12\x19\n" +
-	"\x05limit\x18\x03 \x01(\x05H\x02R\x05limit\x88\x01\x01B\x06\n" +
+	"\x06cursor\x18\x02 \x01(\tH\x01R\x06cursor\x88\x01\x01\x12!\n" +
+	"\x05limit\x18\x03 \x01(\x05B\x06\xe2\xb5\x18\x02\bZH\x02R\x05limit\x88\x01\x01B\x06\n" +
 	"\x04_botB\t\n" +
 	"\a_cursorB\b\n" +
-	"\x06_limit\"\x8e\x01\n" +
-	"\x17ListDeadLettersResponse\x12(\n" +
-	"\x05items\x18\x01 \x03(\v2\x12.b2b.v1.DeadLetterR\x05items\x12\x19\n" +
+	"\x06_limit\"\x96\x01\n" +
+	"\x17ListDeadLettersResponse\x120\n" +
+	"\x05items\x18\x01 \x03(\v2\x12.b2b.v1.DeadLetterB\x06\xe2\xb5\x18\x02\bZR\x05items\x12\x19\n" +
 	"\bhas_more\x18\x02 \x01(\bR\ahasMore\x12#\n" +
 	"\x06cursor\x18\x03 \x01(\tB\x06ڵ\x18\x02\b\x01H\x00R\x06cursor\x88\x01\x01B\t\n" +
 	"\a_cursor\"\xf8\x01\n" +
@@ -393,13 +393,13 @@ const file_b2b_v1_webhook_proto_rawDesc = "" +
 	"\x06status\x18\x05 \x01(\x05H\x00R\x06status\x88\x01\x01\x12\x16\n" +
 	"\x06reason\x18\x06 \x01(\tR\x06reason\x127\n" +
 	"\tfailed_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\bfailedAtB\t\n" +
-	"\a_status\"\xa5\x01\n" +
+	"\a_status\"\xad\x01\n" +
 	"\x1bRedeliverDeadLettersRequest\x12\x15\n" +
 	"\x03bot\x18\x01 \x01(\tH\x00R\x03bot\x88\x01\x01\x12$\n" +
 	"\vdelivery_id\x18\x02 \x01(\tH\x01R\n" +
-	"deliveryId\x88\x01\x01\x12\"\n" +
+	"deliveryId\x88\x01\x01\x12*\n" +
 	"\n" +
-	"request_id\x18d \x01(\tH\x02R\trequestId\x88\x01\x01B\x06\n" +
+	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x02R\trequestId\x88\x01\x01B\x06\n" +
 	"\x04_botB\x0e\n" +
 	"\f_delivery_idB\r\n" +
 	"\v_request_id\"@\n" +

@@ -162,6 +162,84 @@ func (Scope) EnumDescriptor() ([]byte, []int) {
 	return file_b2b_options_v1_options_proto_rawDescGZIP(), []int{1}
 }
 
+// What a bound counts.
+type Unit int32
+
+const (
+	// Not set: refused by the generators.
+	Unit_UNIT_UNSPECIFIED Unit = 0
+	// UTF-16 code units of a text: characters, as JavaScript counts them.
+	Unit_UNIT_UTF16 Unit = 1
+	// Bytes of a text in UTF-8.
+	Unit_UNIT_BYTES Unit = 2
+	// Bytes of a value as compact JSON; of a text, its own.
+	Unit_UNIT_JSON_BYTES Unit = 3
+	// Elements of a list.
+	Unit_UNIT_ITEMS Unit = 4
+	// Elements of each list of a JSON object.
+	Unit_UNIT_MEMBER_ITEMS Unit = 5
+	// Arrays and objects around the innermost value.
+	Unit_UNIT_LEVELS Unit = 6
+	// A number itself. There is no upper bound.
+	Unit_UNIT_NUMBER Unit = 7
+	// A number of elements that is asked for. One beyond the bounds is moved to the
+	// nearer one; absent and 0 mean the usual.
+	Unit_UNIT_PAGE Unit = 8
+)
+
+// Enum value maps for Unit.
+var (
+	Unit_name = map[int32]string{
+		0: "UNIT_UNSPECIFIED",
+		1: "UNIT_UTF16",
+		2: "UNIT_BYTES",
+		3: "UNIT_JSON_BYTES",
+		4: "UNIT_ITEMS",
+		5: "UNIT_MEMBER_ITEMS",
+		6: "UNIT_LEVELS",
+		7: "UNIT_NUMBER",
+		8: "UNIT_PAGE",
+	}
+	Unit_value = map[string]int32{
+		"UNIT_UNSPECIFIED":  0,
+		"UNIT_UTF16":        1,
+		"UNIT_BYTES":        2,
+		"UNIT_JSON_BYTES":   3,
+		"UNIT_ITEMS":        4,
+		"UNIT_MEMBER_ITEMS": 5,
+		"UNIT_LEVELS":       6,
+		"UNIT_NUMBER":       7,
+		"UNIT_PAGE":         8,
+	}
+)
+
+func (x Unit) Enum() *Unit {
+	p := new(Unit)
+	*p = x
+	return p
+}
+
+func (x Unit) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Unit) Descriptor() protoreflect.EnumDescriptor {
+	return file_b2b_options_v1_options_proto_enumTypes[2].Descriptor()
+}
+
+func (Unit) Type() protoreflect.EnumType {
+	return &file_b2b_options_v1_options_proto_enumTypes[2]
+}
+
+func (x Unit) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Unit.Descriptor instead.
+func (Unit) EnumDescriptor() ([]byte, []int) {
+	return file_b2b_options_v1_options_proto_rawDescGZIP(), []int{2}
+}
+
 // Who may call an RPC.
 type Access struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -612,6 +690,79 @@ func (x *ErrorSpec) GetRetryable() bool {
 	return false
 }
 
+// How much is allowed. Bounds are inclusive.
+type Bound struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What is counted.
+	Unit Unit `protobuf:"varint,1,opt,name=unit,proto3,enum=b2b.options.v1.Unit" json:"unit,omitempty"`
+	// Not less.
+	Least int64 `protobuf:"varint,2,opt,name=least,proto3" json:"least,omitempty"`
+	// Not more; 0 with UNIT_NUMBER means any.
+	Most int64 `protobuf:"varint,3,opt,name=most,proto3" json:"most,omitempty"`
+	// UNIT_PAGE: what who asks for nothing gets.
+	Usual         int64 `protobuf:"varint,4,opt,name=usual,proto3" json:"usual,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Bound) Reset() {
+	*x = Bound{}
+	mi := &file_b2b_options_v1_options_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Bound) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Bound) ProtoMessage() {}
+
+func (x *Bound) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_options_v1_options_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Bound.ProtoReflect.Descriptor instead.
+func (*Bound) Descriptor() ([]byte, []int) {
+	return file_b2b_options_v1_options_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Bound) GetUnit() Unit {
+	if x != nil {
+		return x.Unit
+	}
+	return Unit_UNIT_UNSPECIFIED
+}
+
+func (x *Bound) GetLeast() int64 {
+	if x != nil {
+		return x.Least
+	}
+	return 0
+}
+
+func (x *Bound) GetMost() int64 {
+	if x != nil {
+		return x.Most
+	}
+	return 0
+}
+
+func (x *Bound) GetUsual() int64 {
+	if x != nil {
+		return x.Usual
+	}
+	return 0
+}
+
 var file_b2b_options_v1_options_proto_extTypes = []protoimpl.ExtensionInfo{
 	{
 		ExtendedType:  (*descriptorpb.MethodOptions)(nil),
@@ -661,6 +812,14 @@ var file_b2b_options_v1_options_proto_extTypes = []protoimpl.ExtensionInfo{
 		Tag:           "bytes,50031,opt,name=error",
 		Filename:      "b2b/options/v1/options.proto",
 	},
+	{
+		ExtendedType:  (*descriptorpb.EnumValueOptions)(nil),
+		ExtensionType: (*Bound)(nil),
+		Field:         50032,
+		Name:          "b2b.options.v1.bound",
+		Tag:           "bytes,50032,opt,name=bound",
+		Filename:      "b2b/options/v1/options.proto",
+	},
 }
 
 // Extension fields to descriptorpb.MethodOptions.
@@ -701,6 +860,10 @@ var (
 	//
 	// optional b2b.options.v1.ErrorSpec error = 50031;
 	E_Error = &file_b2b_options_v1_options_proto_extTypes[5]
+	// The meaning of a Limit.
+	//
+	// optional b2b.options.v1.Bound bound = 50032;
+	E_Bound = &file_b2b_options_v1_options_proto_extTypes[6]
 )
 
 var File_b2b_options_v1_options_proto protoreflect.FileDescriptor
@@ -746,7 +909,12 @@ const file_b2b_options_v1_options_proto_rawDesc = "" +
 	"\vhttp_status\x18\x01 \x01(\x05R\n" +
 	"httpStatus\x12!\n" +
 	"\fconnect_code\x18\x02 \x01(\tR\vconnectCode\x12\x1c\n" +
-	"\tretryable\x18\x03 \x01(\bR\tretryable*\x87\x01\n" +
+	"\tretryable\x18\x03 \x01(\bR\tretryable\"q\n" +
+	"\x05Bound\x12(\n" +
+	"\x04unit\x18\x01 \x01(\x0e2\x14.b2b.options.v1.UnitR\x04unit\x12\x14\n" +
+	"\x05least\x18\x02 \x01(\x03R\x05least\x12\x12\n" +
+	"\x04most\x18\x03 \x01(\x03R\x04most\x12\x14\n" +
+	"\x05usual\x18\x04 \x01(\x03R\x05usual*\x87\x01\n" +
 	"\x06Caller\x12\x16\n" +
 	"\x12CALLER_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rCALLER_NOBODY\x10\x01\x12\x0e\n" +
@@ -764,13 +932,27 @@ const file_b2b_options_v1_options_proto_rawDesc = "" +
 	"\rSCOPE_PROFILE\x10\x04\x12\x0e\n" +
 	"\n" +
 	"SCOPE_FULL\x10\x05\x12\x10\n" +
-	"\fSCOPE_UPLOAD\x10\x06:P\n" +
+	"\fSCOPE_UPLOAD\x10\x06*\xa9\x01\n" +
+	"\x04Unit\x12\x14\n" +
+	"\x10UNIT_UNSPECIFIED\x10\x00\x12\x0e\n" +
+	"\n" +
+	"UNIT_UTF16\x10\x01\x12\x0e\n" +
+	"\n" +
+	"UNIT_BYTES\x10\x02\x12\x13\n" +
+	"\x0fUNIT_JSON_BYTES\x10\x03\x12\x0e\n" +
+	"\n" +
+	"UNIT_ITEMS\x10\x04\x12\x15\n" +
+	"\x11UNIT_MEMBER_ITEMS\x10\x05\x12\x0f\n" +
+	"\vUNIT_LEVELS\x10\x06\x12\x0f\n" +
+	"\vUNIT_NUMBER\x10\a\x12\r\n" +
+	"\tUNIT_PAGE\x10\b:P\n" +
 	"\x06access\x12\x1e.google.protobuf.MethodOptions\x18ц\x03 \x01(\v2\x16.b2b.options.v1.AccessR\x06access:J\n" +
 	"\x04rest\x12\x1e.google.protobuf.MethodOptions\x18҆\x03 \x01(\v2\x14.b2b.options.v1.RestR\x04rest:>\n" +
 	"\twebsocket\x12\x1e.google.protobuf.MethodOptions\x18ӆ\x03 \x01(\tR\twebsocket:I\n" +
 	"\x04wire\x12\x1d.google.protobuf.FieldOptions\x18ۆ\x03 \x01(\v2\x14.b2b.options.v1.WireR\x04wire:a\n" +
 	"\fwire_message\x12\x1f.google.protobuf.MessageOptions\x18\xe5\x86\x03 \x01(\v2\x1b.b2b.options.v1.WireMessageR\vwireMessage:T\n" +
-	"\x05error\x12!.google.protobuf.EnumValueOptions\x18\xef\x86\x03 \x01(\v2\x19.b2b.options.v1.ErrorSpecR\x05errorB=Z;github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1;optionsv1b\x06proto3"
+	"\x05error\x12!.google.protobuf.EnumValueOptions\x18\xef\x86\x03 \x01(\v2\x19.b2b.options.v1.ErrorSpecR\x05error:P\n" +
+	"\x05bound\x12!.google.protobuf.EnumValueOptions\x18\xf0\x86\x03 \x01(\v2\x15.b2b.options.v1.BoundR\x05boundB=Z;github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1;optionsv1b\x06proto3"
 
 var (
 	file_b2b_options_v1_options_proto_rawDescOnce sync.Once
@@ -784,42 +966,47 @@ func file_b2b_options_v1_options_proto_rawDescGZIP() []byte {
 	return file_b2b_options_v1_options_proto_rawDescData
 }
 
-var file_b2b_options_v1_options_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_b2b_options_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_b2b_options_v1_options_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_b2b_options_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_b2b_options_v1_options_proto_goTypes = []any{
 	(Caller)(0),                           // 0: b2b.options.v1.Caller
 	(Scope)(0),                            // 1: b2b.options.v1.Scope
-	(*Access)(nil),                        // 2: b2b.options.v1.Access
-	(*StatusWhen)(nil),                    // 3: b2b.options.v1.StatusWhen
-	(*Rest)(nil),                          // 4: b2b.options.v1.Rest
-	(*Wire)(nil),                          // 5: b2b.options.v1.Wire
-	(*WireMessage)(nil),                   // 6: b2b.options.v1.WireMessage
-	(*ErrorSpec)(nil),                     // 7: b2b.options.v1.ErrorSpec
-	(*descriptorpb.MethodOptions)(nil),    // 8: google.protobuf.MethodOptions
-	(*descriptorpb.FieldOptions)(nil),     // 9: google.protobuf.FieldOptions
-	(*descriptorpb.MessageOptions)(nil),   // 10: google.protobuf.MessageOptions
-	(*descriptorpb.EnumValueOptions)(nil), // 11: google.protobuf.EnumValueOptions
+	(Unit)(0),                             // 2: b2b.options.v1.Unit
+	(*Access)(nil),                        // 3: b2b.options.v1.Access
+	(*StatusWhen)(nil),                    // 4: b2b.options.v1.StatusWhen
+	(*Rest)(nil),                          // 5: b2b.options.v1.Rest
+	(*Wire)(nil),                          // 6: b2b.options.v1.Wire
+	(*WireMessage)(nil),                   // 7: b2b.options.v1.WireMessage
+	(*ErrorSpec)(nil),                     // 8: b2b.options.v1.ErrorSpec
+	(*Bound)(nil),                         // 9: b2b.options.v1.Bound
+	(*descriptorpb.MethodOptions)(nil),    // 10: google.protobuf.MethodOptions
+	(*descriptorpb.FieldOptions)(nil),     // 11: google.protobuf.FieldOptions
+	(*descriptorpb.MessageOptions)(nil),   // 12: google.protobuf.MessageOptions
+	(*descriptorpb.EnumValueOptions)(nil), // 13: google.protobuf.EnumValueOptions
 }
 var file_b2b_options_v1_options_proto_depIdxs = []int32{
 	0,  // 0: b2b.options.v1.Access.callers:type_name -> b2b.options.v1.Caller
 	1,  // 1: b2b.options.v1.Access.scope:type_name -> b2b.options.v1.Scope
-	3,  // 2: b2b.options.v1.Rest.status_when:type_name -> b2b.options.v1.StatusWhen
-	8,  // 3: b2b.options.v1.access:extendee -> google.protobuf.MethodOptions
-	8,  // 4: b2b.options.v1.rest:extendee -> google.protobuf.MethodOptions
-	8,  // 5: b2b.options.v1.websocket:extendee -> google.protobuf.MethodOptions
-	9,  // 6: b2b.options.v1.wire:extendee -> google.protobuf.FieldOptions
-	10, // 7: b2b.options.v1.wire_message:extendee -> google.protobuf.MessageOptions
-	11, // 8: b2b.options.v1.error:extendee -> google.protobuf.EnumValueOptions
-	2,  // 9: b2b.options.v1.access:type_name -> b2b.options.v1.Access
-	4,  // 10: b2b.options.v1.rest:type_name -> b2b.options.v1.Rest
-	5,  // 11: b2b.options.v1.wire:type_name -> b2b.options.v1.Wire
-	6,  // 12: b2b.options.v1.wire_message:type_name -> b2b.options.v1.WireMessage
-	7,  // 13: b2b.options.v1.error:type_name -> b2b.options.v1.ErrorSpec
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	9,  // [9:14] is the sub-list for extension type_name
-	3,  // [3:9] is the sub-list for extension extendee
-	0,  // [0:3] is the sub-list for field type_name
+	4,  // 2: b2b.options.v1.Rest.status_when:type_name -> b2b.options.v1.StatusWhen
+	2,  // 3: b2b.options.v1.Bound.unit:type_name -> b2b.options.v1.Unit
+	10, // 4: b2b.options.v1.access:extendee -> google.protobuf.MethodOptions
+	10, // 5: b2b.options.v1.rest:extendee -> google.protobuf.MethodOptions
+	10, // 6: b2b.options.v1.websocket:extendee -> google.protobuf.MethodOptions
+	11, // 7: b2b.options.v1.wire:extendee -> google.protobuf.FieldOptions
+	12, // 8: b2b.options.v1.wire_message:extendee -> google.protobuf.MessageOptions
+	13, // 9: b2b.options.v1.error:extendee -> google.protobuf.EnumValueOptions
+	13, // 10: b2b.options.v1.bound:extendee -> google.protobuf.EnumValueOptions
+	3,  // 11: b2b.options.v1.access:type_name -> b2b.options.v1.Access
+	5,  // 12: b2b.options.v1.rest:type_name -> b2b.options.v1.Rest
+	6,  // 13: b2b.options.v1.wire:type_name -> b2b.options.v1.Wire
+	7,  // 14: b2b.options.v1.wire_message:type_name -> b2b.options.v1.WireMessage
+	8,  // 15: b2b.options.v1.error:type_name -> b2b.options.v1.ErrorSpec
+	9,  // 16: b2b.options.v1.bound:type_name -> b2b.options.v1.Bound
+	17, // [17:17] is the sub-list for method output_type
+	17, // [17:17] is the sub-list for method input_type
+	11, // [11:17] is the sub-list for extension type_name
+	4,  // [4:11] is the sub-list for extension extendee
+	0,  // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_b2b_options_v1_options_proto_init() }
@@ -832,9 +1019,9 @@ func file_b2b_options_v1_options_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_b2b_options_v1_options_proto_rawDesc), len(file_b2b_options_v1_options_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   6,
-			NumExtensions: 6,
+			NumEnums:      3,
+			NumMessages:   7,
+			NumExtensions: 7,
 			NumServices:   0,
 		},
 		GoTypes:           file_b2b_options_v1_options_proto_goTypes,

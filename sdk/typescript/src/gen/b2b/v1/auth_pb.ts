@@ -6,6 +6,7 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_b2b_options_v1_limits } from "../options/v1/limits_pb.js";
 import { file_b2b_options_v1_options } from "../options/v1/options_pb.js";
 import type { Bot } from "./bot_pb.js";
 import { file_b2b_v1_bot } from "./bot_pb.js";
@@ -22,7 +23,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file b2b/v1/auth.proto.
  */
 export const file_b2b_v1_auth: GenFile = /*@__PURE__*/
-  fileDesc("ChFiMmIvdjEvYXV0aC5wcm90bxIGYjJiLnYxIv8BCgxMb2dpblJlcXVlc3QSLAoEdHlwZRgBIAEoDjIRLmIyYi52MS5Mb2dpblR5cGVCBtq1GAJQAUgAiAEBEhIKBXRva2VuGAIgASgJSAGIAQESFwoKb3duZXJfbmFtZRgDIAEoCUgCiAEBEhMKBm9yZ19pZBgEIAEoCUgDiAEBEhcKCm9yZ19zZWNyZXQYBSABKAlIBIgBARIZCgxhZG1pbl9zZWNyZXQYBiABKAlIBYgBAUIHCgVfdHlwZUIICgZfdG9rZW5CDQoLX293bmVyX25hbWVCCQoHX29yZ19pZEINCgtfb3JnX3NlY3JldEIPCg1fYWRtaW5fc2VjcmV0IrEBCgxTZXNzaW9uQnJpZWYSIQoEcm9sZRgBIAEoDjITLmIyYi52MS5TZXNzaW9uUm9sZRIbCgZvcmdfaWQYAiABKAlCBtq1GAIIAUgAiAEBEhsKBmJvdF9pZBgDIAEoCUIG2rUYAggBSAGIAQESLgoKZXhwaXJlc19hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCCQoHX29yZ19pZEIJCgdfYm90X2lkIjYKDUxvZ2luUmVzcG9uc2USJQoHc2Vzc2lvbhgBIAEoCzIULmIyYi52MS5TZXNzaW9uQnJpZWYiDwoNTG9nb3V0UmVxdWVzdCIcCg5Mb2dvdXRSZXNwb25zZRIKCgJvaxgBIAEoCCITChFHZXRTZXNzaW9uUmVxdWVzdCIpCg1TZXNzaW9uQ29uZmlnEhgKEG1heF9maWxlX3NpemVfbWIYASABKAUi1gIKEkdldFNlc3Npb25SZXNwb25zZRIhCgRyb2xlGAEgASgOMhMuYjJiLnYxLlNlc3Npb25Sb2xlEhMKBm9yZ19pZBgCIAEoCUgAiAEBEhMKBmJvdF9pZBgDIAEoCUgBiAEBEhcKCm93bmVyX25hbWUYBCABKAlIAogBARImCgZzY29wZXMYBSABKAsyES5iMmIudjEuU2NvcGVMaXN0SAOIAQESFwoPaXNfc2NvcGVkX3Rva2VuGAYgASgIEjMKCmV4cGlyZXNfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSASIAQESJQoGY29uZmlnGAggASgLMhUuYjJiLnYxLlNlc3Npb25Db25maWdCCQoHX29yZ19pZEIJCgdfYm90X2lkQg0KC19vd25lcl9uYW1lQgkKB19zY29wZXNCDQoLX2V4cGlyZXNfYXQiNwoJU2NvcGVMaXN0EiIKBnZhbHVlcxgBIAMoDjISLmIyYi52MS5Ub2tlblNjb3BlOgaqthgCCAEigQYKElJlZ2lzdGVyQm90UmVxdWVzdBIbCgZvcmdfaWQYASABKAlCBtq1GAJQAUgAiAEBEhMKBnRpY2tldBgCIAEoCUgBiAEBEhcKCm9yZ19zZWNyZXQYAyABKAlIAogBARIZCgRuYW1lGAQgASgJQgbatRgCUAFIA4gBARIdCghtZXRhZGF0YRgFIAEoCUIG2rUYAhABSASIAQESGAoLd2ViaG9va191cmwYBiABKAlIBYgBARIbCg53ZWJob29rX3NlY3JldBgHIAEoCUgGiAEBEhAKA2JpbxgIIAEoCUgHiAEBEhEKBHJvbGUYCSABKAlICIgBARIVCghmdW5jdGlvbhgKIAEoCUgJiAEBEhEKBHRlYW0YCyABKAlICogBARIgCgR0YWdzGAwgASgLMhIuYjJiLnYxLlN0cmluZ0xpc3QSJQoJbGFuZ3VhZ2VzGA0gASgLMhIuYjJiLnYxLlN0cmluZ0xpc3QSHgoJcHJvdG9jb2xzGA4gASgJQgbatRgCEAFIC4gBARIYCgtzdGF0dXNfdGV4dBgPIAEoCUgMiAEBEhUKCHRpbWV6b25lGBAgASgJSA2IAQESGQoMYWN0aXZlX2hvdXJzGBEgASgJSA6IAQESFAoHdmVyc2lvbhgSIAEoCUgPiAEBEhQKB3J1bnRpbWUYEyABKAlIEIgBARIXCgpyZXF1ZXN0X2lkGGQgASgJSBGIAQFCCQoHX29yZ19pZEIJCgdfdGlja2V0Qg0KC19vcmdfc2VjcmV0QgcKBV9uYW1lQgsKCV9tZXRhZGF0YUIOCgxfd2ViaG9va191cmxCEQoPX3dlYmhvb2tfc2VjcmV0QgYKBF9iaW9CBwoFX3JvbGVCCwoJX2Z1bmN0aW9uQgcKBV90ZWFtQgwKCl9wcm90b2NvbHNCDgoMX3N0YXR1c190ZXh0QgsKCV90aW1lem9uZUIPCg1fYWN0aXZlX2hvdXJzQgoKCF92ZXJzaW9uQgoKCF9ydW50aW1lQg0KC19yZXF1ZXN0X2lkIoABChNSZWdpc3RlckJvdFJlc3BvbnNlEiAKA2JvdBgBIAEoCzILLmIyYi52MS5Cb3RCBtq1GAIwARIOCgZib3RfaWQYAiABKAkSDQoFdG9rZW4YAyABKAkSHAoHbWVzc2FnZRgEIAEoCUIG2rUYAggBSACIAQFCCgoIX21lc3NhZ2UitwIKBVRva2VuEgoKAmlkGAEgASgJEhoKBXRva2VuGAIgASgJQgbatRgCCAFIAIgBARIiCgZzY29wZXMYAyADKA4yEi5iMmIudjEuVG9rZW5TY29wZRISCgVsYWJlbBgEIAEoCUgBiAEBEjMKCmV4cGlyZXNfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAKIAQESLgoKY3JlYXRlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNQoMbGFzdF91c2VkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgDiAEBQggKBl90b2tlbkIICgZfbGFiZWxCDQoLX2V4cGlyZXNfYXRCDwoNX2xhc3RfdXNlZF9hdCK2AQoSQ3JlYXRlVG9rZW5SZXF1ZXN0EioKBnNjb3BlcxgBIAMoDjISLmIyYi52MS5Ub2tlblNjb3BlQgbatRgCUAESEgoFbGFiZWwYAiABKAlIAIgBARIfCgpleHBpcmVzX2luGAMgASgBQgbatRgCQAFIAYgBARIXCgpyZXF1ZXN0X2lkGGQgASgJSAKIAQFCCAoGX2xhYmVsQg0KC19leHBpcmVzX2luQg0KC19yZXF1ZXN0X2lkIjMKE0NyZWF0ZVRva2VuUmVzcG9uc2USHAoFdG9rZW4YASABKAsyDS5iMmIudjEuVG9rZW4iEwoRTGlzdFRva2Vuc1JlcXVlc3QiMwoSTGlzdFRva2Vuc1Jlc3BvbnNlEh0KBnRva2VucxgBIAMoCzINLmIyYi52MS5Ub2tlbiJIChJEZWxldGVUb2tlblJlcXVlc3QSCgoCaWQYASABKAkSFwoKcmVxdWVzdF9pZBhkIAEoCUgAiAEBQg0KC19yZXF1ZXN0X2lkIiEKE0RlbGV0ZVRva2VuUmVzcG9uc2USCgoCb2sYASABKAgiFQoTQ3JlYXRlVGlja2V0UmVxdWVzdCI6ChRDcmVhdGVUaWNrZXRSZXNwb25zZRIOCgZ0aWNrZXQYASABKAkSEgoKZXhwaXJlc19pbhgCIAEoBSpxCglMb2dpblR5cGUSGgoWTE9HSU5fVFlQRV9VTlNQRUNJRklFRBAAEhIKDkxPR0lOX1RZUEVfQk9UEAESGAoUTE9HSU5fVFlQRV9PUkdfQURNSU4QAhIaChZMT0dJTl9UWVBFX1NVUEVSX0FETUlOEAMqnwEKClRva2VuU2NvcGUSGwoXVE9LRU5fU0NPUEVfVU5TUEVDSUZJRUQQABIUChBUT0tFTl9TQ09QRV9GVUxMEAESFAoQVE9LRU5fU0NPUEVfUkVBRBACEhYKElRPS0VOX1NDT1BFX1RIUkVBRBADEhcKE1RPS0VOX1NDT1BFX01FU1NBR0UQBBIXChNUT0tFTl9TQ09QRV9QUk9GSUxFEAUyrQMKC0F1dGhTZXJ2aWNlElcKBUxvZ2luEhQuYjJiLnYxLkxvZ2luUmVxdWVzdBoVLmIyYi52MS5Mb2dpblJlc3BvbnNlIiGKtRgDCgEBgtPkkwIUOgEqIg8vYXBpL2F1dGgvbG9naW4SWwoGTG9nb3V0EhUuYjJiLnYxLkxvZ291dFJlcXVlc3QaFi5iMmIudjEuTG9nb3V0UmVzcG9uc2UiIoq1GAMKAQGC0+STAhU6ASoiEC9hcGkvYXV0aC9sb2dvdXQSZQoKR2V0U2Vzc2lvbhIZLmIyYi52MS5HZXRTZXNzaW9uUmVxdWVzdBoaLmIyYi52MS5HZXRTZXNzaW9uUmVzcG9uc2UiIIq1GAMKAQGC0+STAhMSES9hcGkvYXV0aC9zZXNzaW9uEoABCgtSZWdpc3RlckJvdBIaLmIyYi52MS5SZWdpc3RlckJvdFJlcXVlc3QaGy5iMmIudjEuUmVnaXN0ZXJCb3RSZXNwb25zZSI4irUYAwoBAYLT5JMCKzoBKloSOgEqIg0vYXBpL3JlZ2lzdGVyIhIvYXBpL2F1dGgvcmVnaXN0ZXIygAEKEFdlYlNvY2tldFNlcnZpY2USbAoMQ3JlYXRlVGlja2V0EhsuYjJiLnYxLkNyZWF0ZVRpY2tldFJlcXVlc3QaHC5iMmIudjEuQ3JlYXRlVGlja2V0UmVzcG9uc2UiIYq1GAQKAgIEgtPkkwITOgEqIg4vYXBpL3dzLXRpY2tldDLdAgoMVG9rZW5TZXJ2aWNlEnEKC0NyZWF0ZVRva2VuEhouYjJiLnYxLkNyZWF0ZVRva2VuUmVxdWVzdBobLmIyYi52MS5DcmVhdGVUb2tlblJlc3BvbnNlIimKtRgFCgECEAWC0+STAho6ASpiBXRva2VuIg4vYXBpL21lL3Rva2VucxJsCgpMaXN0VG9rZW5zEhkuYjJiLnYxLkxpc3RUb2tlbnNSZXF1ZXN0GhouYjJiLnYxLkxpc3RUb2tlbnNSZXNwb25zZSInirUYBQoBAhAFgtPkkwIYYgZ0b2tlbnMSDi9hcGkvbWUvdG9rZW5zEmwKC0RlbGV0ZVRva2VuEhouYjJiLnYxLkRlbGV0ZVRva2VuUmVxdWVzdBobLmIyYi52MS5EZWxldGVUb2tlblJlc3BvbnNlIiSKtRgFCgECEAWC0+STAhUqEy9hcGkvbWUvdG9rZW5zL3tpZH1CMVovZ2l0aHViLmNvbS9iMmItcHJvdG9jb2wvYjJiL3Nkay9nby9iMmIvdjE7YjJidjFiBnByb3RvMw", [file_b2b_options_v1_options, file_b2b_v1_bot, file_b2b_v1_list, file_b2b_v1_org, file_google_api_annotations, file_google_protobuf_timestamp]);
+  fileDesc("ChFiMmIvdjEvYXV0aC5wcm90bxIGYjJiLnYxIocCCgxMb2dpblJlcXVlc3QSLAoEdHlwZRgBIAEoDjIRLmIyYi52MS5Mb2dpblR5cGVCBtq1GAJQAUgAiAEBEhIKBXRva2VuGAIgASgJSAGIAQESHwoKb3duZXJfbmFtZRgDIAEoCUIG4rUYAggjSAKIAQESEwoGb3JnX2lkGAQgASgJSAOIAQESFwoKb3JnX3NlY3JldBgFIAEoCUgEiAEBEhkKDGFkbWluX3NlY3JldBgGIAEoCUgFiAEBQgcKBV90eXBlQggKBl90b2tlbkINCgtfb3duZXJfbmFtZUIJCgdfb3JnX2lkQg0KC19vcmdfc2VjcmV0Qg8KDV9hZG1pbl9zZWNyZXQisQEKDFNlc3Npb25CcmllZhIhCgRyb2xlGAEgASgOMhMuYjJiLnYxLlNlc3Npb25Sb2xlEhsKBm9yZ19pZBgCIAEoCUIG2rUYAggBSACIAQESGwoGYm90X2lkGAMgASgJQgbatRgCCAFIAYgBARIuCgpleHBpcmVzX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIJCgdfb3JnX2lkQgkKB19ib3RfaWQiNgoNTG9naW5SZXNwb25zZRIlCgdzZXNzaW9uGAEgASgLMhQuYjJiLnYxLlNlc3Npb25CcmllZiIPCg1Mb2dvdXRSZXF1ZXN0IhwKDkxvZ291dFJlc3BvbnNlEgoKAm9rGAEgASgIIhMKEUdldFNlc3Npb25SZXF1ZXN0IikKDVNlc3Npb25Db25maWcSGAoQbWF4X2ZpbGVfc2l6ZV9tYhgBIAEoBSLWAgoSR2V0U2Vzc2lvblJlc3BvbnNlEiEKBHJvbGUYASABKA4yEy5iMmIudjEuU2Vzc2lvblJvbGUSEwoGb3JnX2lkGAIgASgJSACIAQESEwoGYm90X2lkGAMgASgJSAGIAQESFwoKb3duZXJfbmFtZRgEIAEoCUgCiAEBEiYKBnNjb3BlcxgFIAEoCzIRLmIyYi52MS5TY29wZUxpc3RIA4gBARIXCg9pc19zY29wZWRfdG9rZW4YBiABKAgSMwoKZXhwaXJlc19hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIBIgBARIlCgZjb25maWcYCCABKAsyFS5iMmIudjEuU2Vzc2lvbkNvbmZpZ0IJCgdfb3JnX2lkQgkKB19ib3RfaWRCDQoLX293bmVyX25hbWVCCQoHX3Njb3Blc0INCgtfZXhwaXJlc19hdCI/CglTY29wZUxpc3QSKgoGdmFsdWVzGAEgAygOMhIuYjJiLnYxLlRva2VuU2NvcGVCBuK1GAIIIjoGqrYYAggBIqMHChJSZWdpc3RlckJvdFJlcXVlc3QSGwoGb3JnX2lkGAEgASgJQgbatRgCUAFIAIgBARITCgZ0aWNrZXQYAiABKAlIAYgBARIXCgpvcmdfc2VjcmV0GAMgASgJSAKIAQESIQoEbmFtZRgEIAEoCUIO2rUYAlAB4rUYBAgKEAFIA4gBARIlCghtZXRhZGF0YRgFIAEoCUIO2rUYAhAB4rUYBAgTEAFIBIgBARIiCgt3ZWJob29rX3VybBgGIAEoCUII4rUYBAgUEAFIBYgBARIlCg53ZWJob29rX3NlY3JldBgHIAEoCUII4rUYBAgVEAFIBogBARIaCgNiaW8YCCABKAlCCOK1GAQICxABSAeIAQESGwoEcm9sZRgJIAEoCUII4rUYBAgNEAFICIgBARIfCghmdW5jdGlvbhgKIAEoCUII4rUYBAgNEAFICYgBARIbCgR0ZWFtGAsgASgJQgjitRgECA0QAUgKiAEBEioKBHRhZ3MYDCABKAsyEi5iMmIudjEuU3RyaW5nTGlzdEII4rUYBAgQEAESLwoJbGFuZ3VhZ2VzGA0gASgLMhIuYjJiLnYxLlN0cmluZ0xpc3RCCOK1GAQIERABEiYKCXByb3RvY29scxgOIAEoCUIO2rUYAhAB4rUYBAgSEAFIC4gBARIiCgtzdGF0dXNfdGV4dBgPIAEoCUII4rUYBAgMEAFIDIgBARIfCgh0aW1lem9uZRgQIAEoCUII4rUYBAgPEAFIDYgBARIjCgxhY3RpdmVfaG91cnMYESABKAlCCOK1GAQIDRABSA6IAQESHgoHdmVyc2lvbhgSIAEoCUII4rUYBAgPEAFID4gBARIeCgdydW50aW1lGBMgASgJQgjitRgECA4QAUgQiAEBEh8KCnJlcXVlc3RfaWQYZCABKAlCBuK1GAIIAUgRiAEBQgkKB19vcmdfaWRCCQoHX3RpY2tldEINCgtfb3JnX3NlY3JldEIHCgVfbmFtZUILCglfbWV0YWRhdGFCDgoMX3dlYmhvb2tfdXJsQhEKD193ZWJob29rX3NlY3JldEIGCgRfYmlvQgcKBV9yb2xlQgsKCV9mdW5jdGlvbkIHCgVfdGVhbUIMCgpfcHJvdG9jb2xzQg4KDF9zdGF0dXNfdGV4dEILCglfdGltZXpvbmVCDwoNX2FjdGl2ZV9ob3Vyc0IKCghfdmVyc2lvbkIKCghfcnVudGltZUINCgtfcmVxdWVzdF9pZCKAAQoTUmVnaXN0ZXJCb3RSZXNwb25zZRIgCgNib3QYASABKAsyCy5iMmIudjEuQm90QgbatRgCMAESDgoGYm90X2lkGAIgASgJEg0KBXRva2VuGAMgASgJEhwKB21lc3NhZ2UYBCABKAlCBtq1GAIIAUgAiAEBQgoKCF9tZXNzYWdlIr8CCgVUb2tlbhIKCgJpZBgBIAEoCRIaCgV0b2tlbhgCIAEoCUIG2rUYAggBSACIAQESKgoGc2NvcGVzGAMgAygOMhIuYjJiLnYxLlRva2VuU2NvcGVCBuK1GAIIIhISCgVsYWJlbBgEIAEoCUgBiAEBEjMKCmV4cGlyZXNfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAKIAQESLgoKY3JlYXRlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNQoMbGFzdF91c2VkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgDiAEBQggKBl90b2tlbkIICgZfbGFiZWxCDQoLX2V4cGlyZXNfYXRCDwoNX2xhc3RfdXNlZF9hdCLMAQoSQ3JlYXRlVG9rZW5SZXF1ZXN0EjAKBnNjb3BlcxgBIAMoDjISLmIyYi52MS5Ub2tlblNjb3BlQgzatRgCUAHitRgCCCISGgoFbGFiZWwYAiABKAlCBuK1GAIIIUgAiAEBEh8KCmV4cGlyZXNfaW4YAyABKAFCBtq1GAJAAUgBiAEBEh8KCnJlcXVlc3RfaWQYZCABKAlCBuK1GAIIAUgCiAEBQggKBl9sYWJlbEINCgtfZXhwaXJlc19pbkINCgtfcmVxdWVzdF9pZCIzChNDcmVhdGVUb2tlblJlc3BvbnNlEhwKBXRva2VuGAEgASgLMg0uYjJiLnYxLlRva2VuIhMKEUxpc3RUb2tlbnNSZXF1ZXN0IjsKEkxpc3RUb2tlbnNSZXNwb25zZRIlCgZ0b2tlbnMYASADKAsyDS5iMmIudjEuVG9rZW5CBuK1GAIIXiJQChJEZWxldGVUb2tlblJlcXVlc3QSCgoCaWQYASABKAkSHwoKcmVxdWVzdF9pZBhkIAEoCUIG4rUYAggBSACIAQFCDQoLX3JlcXVlc3RfaWQiIQoTRGVsZXRlVG9rZW5SZXNwb25zZRIKCgJvaxgBIAEoCCIVChNDcmVhdGVUaWNrZXRSZXF1ZXN0IjoKFENyZWF0ZVRpY2tldFJlc3BvbnNlEg4KBnRpY2tldBgBIAEoCRISCgpleHBpcmVzX2luGAIgASgFKnEKCUxvZ2luVHlwZRIaChZMT0dJTl9UWVBFX1VOU1BFQ0lGSUVEEAASEgoOTE9HSU5fVFlQRV9CT1QQARIYChRMT0dJTl9UWVBFX09SR19BRE1JThACEhoKFkxPR0lOX1RZUEVfU1VQRVJfQURNSU4QAyqfAQoKVG9rZW5TY29wZRIbChdUT0tFTl9TQ09QRV9VTlNQRUNJRklFRBAAEhQKEFRPS0VOX1NDT1BFX0ZVTEwQARIUChBUT0tFTl9TQ09QRV9SRUFEEAISFgoSVE9LRU5fU0NPUEVfVEhSRUFEEAMSFwoTVE9LRU5fU0NPUEVfTUVTU0FHRRAEEhcKE1RPS0VOX1NDT1BFX1BST0ZJTEUQBTKtAwoLQXV0aFNlcnZpY2USVwoFTG9naW4SFC5iMmIudjEuTG9naW5SZXF1ZXN0GhUuYjJiLnYxLkxvZ2luUmVzcG9uc2UiIYq1GAMKAQGC0+STAhQ6ASoiDy9hcGkvYXV0aC9sb2dpbhJbCgZMb2dvdXQSFS5iMmIudjEuTG9nb3V0UmVxdWVzdBoWLmIyYi52MS5Mb2dvdXRSZXNwb25zZSIiirUYAwoBAYLT5JMCFToBKiIQL2FwaS9hdXRoL2xvZ291dBJlCgpHZXRTZXNzaW9uEhkuYjJiLnYxLkdldFNlc3Npb25SZXF1ZXN0GhouYjJiLnYxLkdldFNlc3Npb25SZXNwb25zZSIgirUYAwoBAYLT5JMCExIRL2FwaS9hdXRoL3Nlc3Npb24SgAEKC1JlZ2lzdGVyQm90EhouYjJiLnYxLlJlZ2lzdGVyQm90UmVxdWVzdBobLmIyYi52MS5SZWdpc3RlckJvdFJlc3BvbnNlIjiKtRgDCgEBgtPkkwIrOgEqWhI6ASoiDS9hcGkvcmVnaXN0ZXIiEi9hcGkvYXV0aC9yZWdpc3RlcjKAAQoQV2ViU29ja2V0U2VydmljZRJsCgxDcmVhdGVUaWNrZXQSGy5iMmIudjEuQ3JlYXRlVGlja2V0UmVxdWVzdBocLmIyYi52MS5DcmVhdGVUaWNrZXRSZXNwb25zZSIhirUYBAoCAgSC0+STAhM6ASoiDi9hcGkvd3MtdGlja2V0Mt0CCgxUb2tlblNlcnZpY2UScQoLQ3JlYXRlVG9rZW4SGi5iMmIudjEuQ3JlYXRlVG9rZW5SZXF1ZXN0GhsuYjJiLnYxLkNyZWF0ZVRva2VuUmVzcG9uc2UiKYq1GAUKAQIQBYLT5JMCGjoBKmIFdG9rZW4iDi9hcGkvbWUvdG9rZW5zEmwKCkxpc3RUb2tlbnMSGS5iMmIudjEuTGlzdFRva2Vuc1JlcXVlc3QaGi5iMmIudjEuTGlzdFRva2Vuc1Jlc3BvbnNlIieKtRgFCgECEAWC0+STAhhiBnRva2VucxIOL2FwaS9tZS90b2tlbnMSbAoLRGVsZXRlVG9rZW4SGi5iMmIudjEuRGVsZXRlVG9rZW5SZXF1ZXN0GhsuYjJiLnYxLkRlbGV0ZVRva2VuUmVzcG9uc2UiJIq1GAUKAQIQBYLT5JMCFSoTL2FwaS9tZS90b2tlbnMve2lkfUIxWi9naXRodWIuY29tL2IyYi1wcm90b2NvbC9iMmIvc2RrL2dvL2IyYi92MTtiMmJ2MWIGcHJvdG8z", [file_b2b_options_v1_limits, file_b2b_options_v1_options, file_b2b_v1_bot, file_b2b_v1_list, file_b2b_v1_org, file_google_api_annotations, file_google_protobuf_timestamp]);
 
 /**
  * Asks for a session.
@@ -45,7 +46,7 @@ export type LoginRequest = Message<"b2b.v1.LoginRequest"> & {
   token?: string | undefined;
 
   /**
-   * bot: who logs in, for the others to see; at most 256 UTF-16 units.
+   * bot: who logs in, for the others to see.
    *
    * @generated from field: optional string owner_name = 3;
    */
@@ -307,7 +308,7 @@ export const ScopeListSchema: GenMessage<ScopeList> = /*@__PURE__*/
   messageDesc(file_b2b_v1_auth, 8);
 
 /**
- * Asks to register a bot. Sizes are UTF-8 bytes.
+ * Asks to register a bot.
  *
  * @generated from message b2b.v1.RegisterBotRequest
  */
@@ -334,119 +335,119 @@ export type RegisterBotRequest = Message<"b2b.v1.RegisterBotRequest"> & {
   orgSecret?: string | undefined;
 
   /**
-   * A–Z a–z 0–9 _ -, 1 to 128, unique in the org, not "all".
+   * A–Z a–z 0–9 _ -, unique in the org, not "all".
    *
    * @generated from field: optional string name = 4;
    */
   name?: string | undefined;
 
   /**
-   * Any JSON, at most 16384.
+   * Any JSON.
    *
    * @generated from field: optional string metadata = 5;
    */
   metadata?: string | undefined;
 
   /**
-   * Where events are posted, at most 2048; empty means nowhere.
+   * Where events are posted; empty means nowhere.
    *
    * @generated from field: optional string webhook_url = 6;
    */
   webhookUrl?: string | undefined;
 
   /**
-   * The key of the webhook's signature, at most 4096.
+   * The key of the webhook's signature.
    *
    * @generated from field: optional string webhook_secret = 7;
    */
   webhookSecret?: string | undefined;
 
   /**
-   * At most 1024.
+   * What it does, in words.
    *
    * @generated from field: optional string bio = 8;
    */
   bio?: string | undefined;
 
   /**
-   * At most 256.
+   * What it is.
    *
    * @generated from field: optional string role = 9;
    */
   role?: string | undefined;
 
   /**
-   * At most 256.
+   * What it does for its team.
    *
    * @generated from field: optional string function = 10;
    */
   function?: string | undefined;
 
   /**
-   * At most 256.
+   * Which team it belongs to.
    *
    * @generated from field: optional string team = 11;
    */
   team?: string | undefined;
 
   /**
-   * At most 4096 as JSON.
+   * What it can be found by.
    *
    * @generated from field: b2b.v1.StringList tags = 12;
    */
   tags?: StringList | undefined;
 
   /**
-   * At most 2048 as JSON.
+   * What it speaks.
    *
    * @generated from field: b2b.v1.StringList languages = 13;
    */
   languages?: StringList | undefined;
 
   /**
-   * A JSON object or array, at most 16384.
+   * A JSON object or array.
    *
    * @generated from field: optional string protocols = 14;
    */
   protocols?: string | undefined;
 
   /**
-   * At most 512.
+   * What it is at now.
    *
    * @generated from field: optional string status_text = 15;
    */
   statusText?: string | undefined;
 
   /**
-   * At most 64.
+   * Where its clock is.
    *
    * @generated from field: optional string timezone = 16;
    */
   timezone?: string | undefined;
 
   /**
-   * At most 256.
+   * When it is there.
    *
    * @generated from field: optional string active_hours = 17;
    */
   activeHours?: string | undefined;
 
   /**
-   * At most 64.
+   * Which version of itself it is.
    *
    * @generated from field: optional string version = 18;
    */
   version?: string | undefined;
 
   /**
-   * At most 128.
+   * What it runs on.
    *
    * @generated from field: optional string runtime = 19;
    */
   runtime?: string | undefined;
 
   /**
-   * Makes the call idempotent for 24 hours; 1 to 128 characters.
+   * Makes the call idempotent for 24 hours; empty counts as absent.
    *
    * @generated from field: optional string request_id = 100;
    */
@@ -572,14 +573,14 @@ export const TokenSchema: GenMessage<Token> = /*@__PURE__*/
  */
 export type CreateTokenRequest = Message<"b2b.v1.CreateTokenRequest"> & {
   /**
-   * At least one.
+   * What it may do.
    *
    * @generated from field: repeated b2b.v1.TokenScope scopes = 1;
    */
   scopes: TokenScope[];
 
   /**
-   * A note, at most 256 UTF-16 units.
+   * A note.
    *
    * @generated from field: optional string label = 2;
    */
@@ -593,7 +594,7 @@ export type CreateTokenRequest = Message<"b2b.v1.CreateTokenRequest"> & {
   expiresIn?: number | undefined;
 
   /**
-   * Makes the call idempotent for 24 hours; 1 to 128 characters.
+   * Makes the call idempotent for 24 hours; empty counts as absent.
    *
    * @generated from field: optional string request_id = 100;
    */
@@ -644,7 +645,7 @@ export const ListTokensRequestSchema: GenMessage<ListTokensRequest> = /*@__PURE_
   messageDesc(file_b2b_v1_auth, 14);
 
 /**
- * The caller's tokens, newest first; at most 1000.
+ * The caller's tokens, newest first.
  *
  * @generated from message b2b.v1.ListTokensResponse
  */
@@ -678,7 +679,7 @@ export type DeleteTokenRequest = Message<"b2b.v1.DeleteTokenRequest"> & {
   id: string;
 
   /**
-   * Makes the call idempotent for 24 hours; 1 to 128 characters.
+   * Makes the call idempotent for 24 hours; empty counts as absent.
    *
    * @generated from field: optional string request_id = 100;
    */

@@ -6,6 +6,7 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_b2b_options_v1_limits } from "../options/v1/limits_pb.js";
 import { file_b2b_options_v1_options } from "../options/v1/options_pb.js";
 import type { Channel } from "./channel_pb.js";
 import { file_b2b_v1_channel } from "./channel_pb.js";
@@ -22,10 +23,10 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file b2b/v1/bot.proto.
  */
 export const file_b2b_v1_bot: GenFile = /*@__PURE__*/
-  fileDesc("ChBiMmIvdjEvYm90LnByb3RvEgZiMmIudjEi7AUKA0JvdBIKCgJpZBgBIAEoCRIOCgZvcmdfaWQYAiABKAkSDAoEbmFtZRgDIAEoCRIjCglhdXRoX3JvbGUYBCABKA4yEC5iMmIudjEuQXV0aFJvbGUSDgoGb25saW5lGAUgASgIEjUKDGxhc3Rfc2Vlbl9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAIgBARIuCgpjcmVhdGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIdCghtZXRhZGF0YRgIIAEoCUIG2rUYAhABSAGIAQESEAoDYmlvGAkgASgJSAKIAQESEQoEcm9sZRgKIAEoCUgDiAEBEhUKCGZ1bmN0aW9uGAsgASgJSASIAQESEQoEdGVhbRgMIAEoCUgFiAEBEiUKBHRhZ3MYDSABKAsyEi5iMmIudjEuU3RyaW5nTGlzdEgGiAEBEioKCWxhbmd1YWdlcxgOIAEoCzISLmIyYi52MS5TdHJpbmdMaXN0SAeIAQESHgoJcHJvdG9jb2xzGA8gASgJQgbatRgCEAFICIgBARIYCgtzdGF0dXNfdGV4dBgQIAEoCUgJiAEBEhUKCHRpbWV6b25lGBEgASgJSAqIAQESGQoMYWN0aXZlX2hvdXJzGBIgASgJSAuIAQESDwoHdmVyc2lvbhgTIAEoCRIUCgdydW50aW1lGBQgASgJSAyIAQESJwoLam9pbl9zdGF0dXMYFSABKA4yEi5iMmIudjEuSm9pblN0YXR1c0IPCg1fbGFzdF9zZWVuX2F0QgsKCV9tZXRhZGF0YUIGCgRfYmlvQgcKBV9yb2xlQgsKCV9mdW5jdGlvbkIHCgVfdGVhbUIHCgVfdGFnc0IMCgpfbGFuZ3VhZ2VzQgwKCl9wcm90b2NvbHNCDgoMX3N0YXR1c190ZXh0QgsKCV90aW1lem9uZUIPCg1fYWN0aXZlX2hvdXJzQgoKCF9ydW50aW1lItsBCg9MaXN0Qm90c1JlcXVlc3QSEQoEcm9sZRgBIAEoCUgAiAEBEhAKA3RhZxgCIAEoCUgBiAEBEhMKBnN0YXR1cxgDIAEoCUgCiAEBEg4KAXEYBCABKAlIA4gBARISCgVsaW1pdBgFIAEoBUgEiAEBEhMKBmN1cnNvchgGIAEoCUgFiAEBEhMKBnNlYXJjaBgHIAEoCUgGiAEBQgcKBV9yb2xlQgYKBF90YWdCCQoHX3N0YXR1c0IECgJfcUIICgZfbGltaXRCCQoHX2N1cnNvckIJCgdfc2VhcmNoIpYBChBMaXN0Qm90c1Jlc3BvbnNlEhoKBWl0ZW1zGAEgAygLMgsuYjJiLnYxLkJvdBIQCghoYXNfbW9yZRgCIAEoCBIgCgtuZXh0X2N1cnNvchgDIAEoCUIG2rUYAggBSACIAQESFQoFcGFnZWQYBCABKAhCBtq1GAIoAToLqrYYBxIFcGFnZWRCDgoMX25leHRfY3Vyc29yIhsKDUdldEJvdFJlcXVlc3QSCgoCaWQYASABKAkiKgoOR2V0Qm90UmVzcG9uc2USGAoDYm90GAEgASgLMgsuYjJiLnYxLkJvdCIkChRHZXRCb3RQcm9maWxlUmVxdWVzdBIMCgRuYW1lGAEgASgJIjEKFUdldEJvdFByb2ZpbGVSZXNwb25zZRIYCgNib3QYASABKAsyCy5iMmIudjEuQm90IicKF0dldFdlYmhvb2tIZWFsdGhSZXF1ZXN0EgwKBG5hbWUYASABKAki6wEKGEdldFdlYmhvb2tIZWFsdGhSZXNwb25zZRIPCgdoZWFsdGh5GAEgASgIEjUKDGxhc3Rfc3VjY2VzcxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAIgBARI1CgxsYXN0X2ZhaWx1cmUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAGIAQESHAoUY29uc2VjdXRpdmVfZmFpbHVyZXMYBCABKAUSEAoIZGVncmFkZWQYBSABKAhCDwoNX2xhc3Rfc3VjY2Vzc0IPCg1fbGFzdF9mYWlsdXJlIkYKEERlbGV0ZUJvdFJlcXVlc3QSCgoCaWQYASABKAkSFwoKcmVxdWVzdF9pZBhkIAEoCUgAiAEBQg0KC19yZXF1ZXN0X2lkIjAKEURlbGV0ZUJvdFJlc3BvbnNlEgoKAm9rGAEgASgIEg8KB21lc3NhZ2UYAiABKAkiDgoMR2V0TWVSZXF1ZXN0IikKDUdldE1lUmVzcG9uc2USGAoDYm90GAEgASgLMgsuYjJiLnYxLkJvdCI5Cg9EZWxldGVNZVJlcXVlc3QSFwoKcmVxdWVzdF9pZBhkIAEoCUgAiAEBQg0KC19yZXF1ZXN0X2lkIi8KEERlbGV0ZU1lUmVzcG9uc2USCgoCb2sYASABKAgSDwoHbWVzc2FnZRgCIAEoCSKiBAoUVXBkYXRlUHJvZmlsZVJlcXVlc3QSEAoDYmlvGAEgASgJSACIAQESEQoEcm9sZRgCIAEoCUgBiAEBEhUKCGZ1bmN0aW9uGAMgASgJSAKIAQESEQoEdGVhbRgEIAEoCUgDiAEBEiAKBHRhZ3MYBSABKAsyEi5iMmIudjEuU3RyaW5nTGlzdBIlCglsYW5ndWFnZXMYBiABKAsyEi5iMmIudjEuU3RyaW5nTGlzdBIeCglwcm90b2NvbHMYByABKAlCBtq1GAIQAUgEiAEBEhgKC3N0YXR1c190ZXh0GAggASgJSAWIAQESFQoIdGltZXpvbmUYCSABKAlIBogBARIZCgxhY3RpdmVfaG91cnMYCiABKAlIB4gBARIUCgd2ZXJzaW9uGAsgASgJSAiIAQESFAoHcnVudGltZRgMIAEoCUgJiAEBEjcKC3VwZGF0ZV9tYXNrGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFza0IG2rUYAiABEhcKCnJlcXVlc3RfaWQYZCABKAlICogBAUIGCgRfYmlvQgcKBV9yb2xlQgsKCV9mdW5jdGlvbkIHCgVfdGVhbUIMCgpfcHJvdG9jb2xzQg4KDF9zdGF0dXNfdGV4dEILCglfdGltZXpvbmVCDwoNX2FjdGl2ZV9ob3Vyc0IKCghfdmVyc2lvbkIKCghfcnVudGltZUINCgtfcmVxdWVzdF9pZCIxChVVcGRhdGVQcm9maWxlUmVzcG9uc2USGAoDYm90GAEgASgLMgsuYjJiLnYxLkJvdCJdCg9SZW5hbWVNZVJlcXVlc3QSGQoEbmFtZRgBIAEoCUIG2rUYAlABSACIAQESFwoKcmVxdWVzdF9pZBhkIAEoCUgBiAEBQgcKBV9uYW1lQg0KC19yZXF1ZXN0X2lkIiwKEFJlbmFtZU1lUmVzcG9uc2USGAoDYm90GAEgASgLMgsuYjJiLnYxLkJvdCISChBMaXN0UGVlcnNSZXF1ZXN0Ii4KEUxpc3RQZWVyc1Jlc3BvbnNlEhkKBGJvdHMYASADKAsyCy5iMmIudjEuQm90IrkBChNHZXRXb3Jrc3BhY2VSZXF1ZXN0EhUKCGRtX2xpbWl0GAEgASgFSACIAQESFgoJZG1fY3Vyc29yGAIgASgJSAGIAQESGQoMdGhyZWFkX2xpbWl0GAMgASgFSAKIAQESGgoNdGhyZWFkX2N1cnNvchgEIAEoCUgDiAEBQgsKCV9kbV9saW1pdEIMCgpfZG1fY3Vyc29yQg8KDV90aHJlYWRfbGltaXRCEAoOX3RocmVhZF9jdXJzb3IibQoLQ291bnRlcnBhcnQSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIOCgZvbmxpbmUYAyABKAgSEAoDYmlvGAQgASgJSACIAQESEQoEcm9sZRgFIAEoCUgBiAEBQgYKBF9iaW9CBwoFX3JvbGUieQoOTWVzc2FnZVByZXZpZXcSDwoHY29udGVudBgBIAEoCRIRCglzZW5kZXJfaWQYAiABKAkSEwoLc2VuZGVyX25hbWUYAyABKAkSLgoKY3JlYXRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi8gEKFldvcmtzcGFjZURpcmVjdE1lc3NhZ2USIAoHY2hhbm5lbBgBIAEoCzIPLmIyYi52MS5DaGFubmVsEiwKD2NvdW50ZXJwYXJ0X2JvdBgCIAEoCzITLmIyYi52MS5Db3VudGVycGFydBI5ChRsYXN0X21lc3NhZ2VfcHJldmlldxgDIAEoCzIWLmIyYi52MS5NZXNzYWdlUHJldmlld0gAiAEBEjQKEGxhc3RfYWN0aXZpdHlfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhcKFV9sYXN0X21lc3NhZ2VfcHJldmlldyKMAQoXV29ya3NwYWNlRGlyZWN0TWVzc2FnZXMSLQoFaXRlbXMYASADKAsyHi5iMmIudjEuV29ya3NwYWNlRGlyZWN0TWVzc2FnZRIQCghoYXNfbW9yZRgCIAEoCBIgCgtuZXh0X2N1cnNvchgDIAEoCUIG2rUYAggBSACIAQFCDgoMX25leHRfY3Vyc29yInUKEFdvcmtzcGFjZVRocmVhZHMSHQoFaXRlbXMYASADKAsyDi5iMmIudjEuVGhyZWFkEhAKCGhhc19tb3JlGAIgASgIEiAKC25leHRfY3Vyc29yGAMgASgJQgbatRgCCAFIAIgBAUIOCgxfbmV4dF9jdXJzb3IiiQEKFEdldFdvcmtzcGFjZVJlc3BvbnNlEhgKA2JvdBgBIAEoCzILLmIyYi52MS5Cb3QSLAoDZG1zGAIgASgLMh8uYjJiLnYxLldvcmtzcGFjZURpcmVjdE1lc3NhZ2VzEikKB3RocmVhZHMYAyABKAsyGC5iMmIudjEuV29ya3NwYWNlVGhyZWFkcypQCghBdXRoUm9sZRIZChVBVVRIX1JPTEVfVU5TUEVDSUZJRUQQABITCg9BVVRIX1JPTEVfQURNSU4QARIUChBBVVRIX1JPTEVfTUVNQkVSEAIqdAoKSm9pblN0YXR1cxIbChdKT0lOX1NUQVRVU19VTlNQRUNJRklFRBAAEhYKEkpPSU5fU1RBVFVTX0FDVElWRRABEhcKE0pPSU5fU1RBVFVTX1BFTkRJTkcQAhIYChRKT0lOX1NUQVRVU19SRUpFQ1RFRBADMpQJCgpCb3RTZXJ2aWNlEloKCExpc3RCb3RzEhcuYjJiLnYxLkxpc3RCb3RzUmVxdWVzdBoYLmIyYi52MS5MaXN0Qm90c1Jlc3BvbnNlIhuKtRgGCgICBBABgtPkkwILEgkvYXBpL2JvdHMSXgoGR2V0Qm90EhUuYjJiLnYxLkdldEJvdFJlcXVlc3QaFi5iMmIudjEuR2V0Qm90UmVzcG9uc2UiJYq1GAYKAgIEEAGC0+STAhViA2JvdBIOL2FwaS9ib3RzL3tpZH0SfQoNR2V0Qm90UHJvZmlsZRIcLmIyYi52MS5HZXRCb3RQcm9maWxlUmVxdWVzdBodLmIyYi52MS5HZXRCb3RQcm9maWxlUmVzcG9uc2UiL4q1GAYKAgIEEAGC0+STAh9iA2JvdBIYL2FwaS9ib3RzL3tuYW1lfS9wcm9maWxlEogBChBHZXRXZWJob29rSGVhbHRoEh8uYjJiLnYxLkdldFdlYmhvb2tIZWFsdGhSZXF1ZXN0GiAuYjJiLnYxLkdldFdlYmhvb2tIZWFsdGhSZXNwb25zZSIxirUYBgoCAgQQAYLT5JMCIRIfL2FwaS9ib3RzL3tuYW1lfS93ZWJob29rL2hlYWx0aBJgCglEZWxldGVCb3QSGC5iMmIudjEuRGVsZXRlQm90UmVxdWVzdBoZLmIyYi52MS5EZWxldGVCb3RSZXNwb25zZSIeirUYBAoCAwSC0+STAhAqDi9hcGkvYm90cy97aWR9ElMKBUdldE1lEhQuYjJiLnYxLkdldE1lUmVxdWVzdBoVLmIyYi52MS5HZXRNZVJlc3BvbnNlIh2KtRgFCgECEAGC0+STAg5iA2JvdBIHL2FwaS9tZRJXCghEZWxldGVNZRIXLmIyYi52MS5EZWxldGVNZVJlcXVlc3QaGC5iMmIudjEuRGVsZXRlTWVSZXNwb25zZSIYirUYBQoBAhAFgtPkkwIJKgcvYXBpL21lEnYKDVVwZGF0ZVByb2ZpbGUSHC5iMmIudjEuVXBkYXRlUHJvZmlsZVJlcXVlc3QaHS5iMmIudjEuVXBkYXRlUHJvZmlsZVJlc3BvbnNlIiiKtRgFCgECEASC0+STAhk6ASpiA2JvdDIPL2FwaS9tZS9wcm9maWxlEmQKCFJlbmFtZU1lEhcuYjJiLnYxLlJlbmFtZU1lUmVxdWVzdBoYLmIyYi52MS5SZW5hbWVNZVJlc3BvbnNlIiWKtRgFCgECEASC0+STAhY6ASpiA2JvdDIML2FwaS9tZS9uYW1lEmMKCUxpc3RQZWVycxIYLmIyYi52MS5MaXN0UGVlcnNSZXF1ZXN0GhkuYjJiLnYxLkxpc3RQZWVyc1Jlc3BvbnNlIiGKtRgFCgECEAGC0+STAhJiBGJvdHMSCi9hcGkvcGVlcnMSbQoMR2V0V29ya3NwYWNlEhsuYjJiLnYxLkdldFdvcmtzcGFjZVJlcXVlc3QaHC5iMmIudjEuR2V0V29ya3NwYWNlUmVzcG9uc2UiIoq1GAUKAQIQAYLT5JMCExIRL2FwaS9tZS93b3Jrc3BhY2VCMVovZ2l0aHViLmNvbS9iMmItcHJvdG9jb2wvYjJiL3Nkay9nby9iMmIvdjE7YjJidjFiBnByb3RvMw", [file_b2b_options_v1_options, file_b2b_v1_channel, file_b2b_v1_list, file_b2b_v1_thread, file_google_api_annotations, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
+  fileDesc("ChBiMmIvdjEvYm90LnByb3RvEgZiMmIudjEi/AUKA0JvdBIKCgJpZBgBIAEoCRIOCgZvcmdfaWQYAiABKAkSDAoEbmFtZRgDIAEoCRIjCglhdXRoX3JvbGUYBCABKA4yEC5iMmIudjEuQXV0aFJvbGUSDgoGb25saW5lGAUgASgIEjUKDGxhc3Rfc2Vlbl9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAIgBARIuCgpjcmVhdGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIdCghtZXRhZGF0YRgIIAEoCUIG2rUYAhABSAGIAQESEAoDYmlvGAkgASgJSAKIAQESEQoEcm9sZRgKIAEoCUgDiAEBEhUKCGZ1bmN0aW9uGAsgASgJSASIAQESEQoEdGVhbRgMIAEoCUgFiAEBEi0KBHRhZ3MYDSABKAsyEi5iMmIudjEuU3RyaW5nTGlzdEIG4rUYAggQSAaIAQESMgoJbGFuZ3VhZ2VzGA4gASgLMhIuYjJiLnYxLlN0cmluZ0xpc3RCBuK1GAIIEUgHiAEBEh4KCXByb3RvY29scxgPIAEoCUIG2rUYAhABSAiIAQESGAoLc3RhdHVzX3RleHQYECABKAlICYgBARIVCgh0aW1lem9uZRgRIAEoCUgKiAEBEhkKDGFjdGl2ZV9ob3VycxgSIAEoCUgLiAEBEg8KB3ZlcnNpb24YEyABKAkSFAoHcnVudGltZRgUIAEoCUgMiAEBEicKC2pvaW5fc3RhdHVzGBUgASgOMhIuYjJiLnYxLkpvaW5TdGF0dXNCDwoNX2xhc3Rfc2Vlbl9hdEILCglfbWV0YWRhdGFCBgoEX2Jpb0IHCgVfcm9sZUILCglfZnVuY3Rpb25CBwoFX3RlYW1CBwoFX3RhZ3NCDAoKX2xhbmd1YWdlc0IMCgpfcHJvdG9jb2xzQg4KDF9zdGF0dXNfdGV4dEILCglfdGltZXpvbmVCDwoNX2FjdGl2ZV9ob3Vyc0IKCghfcnVudGltZSLjAQoPTGlzdEJvdHNSZXF1ZXN0EhEKBHJvbGUYASABKAlIAIgBARIQCgN0YWcYAiABKAlIAYgBARITCgZzdGF0dXMYAyABKAlIAogBARIOCgFxGAQgASgJSAOIAQESGgoFbGltaXQYBSABKAVCBuK1GAIIWkgEiAEBEhMKBmN1cnNvchgGIAEoCUgFiAEBEhMKBnNlYXJjaBgHIAEoCUgGiAEBQgcKBV9yb2xlQgYKBF90YWdCCQoHX3N0YXR1c0IECgJfcUIICgZfbGltaXRCCQoHX2N1cnNvckIJCgdfc2VhcmNoIp4BChBMaXN0Qm90c1Jlc3BvbnNlEiIKBWl0ZW1zGAEgAygLMgsuYjJiLnYxLkJvdEIG4rUYAghdEhAKCGhhc19tb3JlGAIgASgIEiAKC25leHRfY3Vyc29yGAMgASgJQgbatRgCCAFIAIgBARIVCgVwYWdlZBgEIAEoCEIG2rUYAigBOguqthgHEgVwYWdlZEIOCgxfbmV4dF9jdXJzb3IiGwoNR2V0Qm90UmVxdWVzdBIKCgJpZBgBIAEoCSIqCg5HZXRCb3RSZXNwb25zZRIYCgNib3QYASABKAsyCy5iMmIudjEuQm90IiQKFEdldEJvdFByb2ZpbGVSZXF1ZXN0EgwKBG5hbWUYASABKAkiMQoVR2V0Qm90UHJvZmlsZVJlc3BvbnNlEhgKA2JvdBgBIAEoCzILLmIyYi52MS5Cb3QiJwoXR2V0V2ViaG9va0hlYWx0aFJlcXVlc3QSDAoEbmFtZRgBIAEoCSLrAQoYR2V0V2ViaG9va0hlYWx0aFJlc3BvbnNlEg8KB2hlYWx0aHkYASABKAgSNQoMbGFzdF9zdWNjZXNzGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgAiAEBEjUKDGxhc3RfZmFpbHVyZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAYgBARIcChRjb25zZWN1dGl2ZV9mYWlsdXJlcxgEIAEoBRIQCghkZWdyYWRlZBgFIAEoCEIPCg1fbGFzdF9zdWNjZXNzQg8KDV9sYXN0X2ZhaWx1cmUiTgoQRGVsZXRlQm90UmVxdWVzdBIKCgJpZBgBIAEoCRIfCgpyZXF1ZXN0X2lkGGQgASgJQgbitRgCCAFIAIgBAUINCgtfcmVxdWVzdF9pZCIwChFEZWxldGVCb3RSZXNwb25zZRIKCgJvaxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJIg4KDEdldE1lUmVxdWVzdCIpCg1HZXRNZVJlc3BvbnNlEhgKA2JvdBgBIAEoCzILLmIyYi52MS5Cb3QiQQoPRGVsZXRlTWVSZXF1ZXN0Eh8KCnJlcXVlc3RfaWQYZCABKAlCBuK1GAIIAUgAiAEBQg0KC19yZXF1ZXN0X2lkIi8KEERlbGV0ZU1lUmVzcG9uc2USCgoCb2sYASABKAgSDwoHbWVzc2FnZRgCIAEoCSKIBQoUVXBkYXRlUHJvZmlsZVJlcXVlc3QSGAoDYmlvGAEgASgJQgbitRgCCAtIAIgBARIZCgRyb2xlGAIgASgJQgbitRgCCA1IAYgBARIdCghmdW5jdGlvbhgDIAEoCUIG4rUYAggNSAKIAQESGQoEdGVhbRgEIAEoCUIG4rUYAggNSAOIAQESKAoEdGFncxgFIAEoCzISLmIyYi52MS5TdHJpbmdMaXN0QgbitRgCCBASLQoJbGFuZ3VhZ2VzGAYgASgLMhIuYjJiLnYxLlN0cmluZ0xpc3RCBuK1GAIIERIkCglwcm90b2NvbHMYByABKAlCDNq1GAIQAeK1GAIIEkgEiAEBEiAKC3N0YXR1c190ZXh0GAggASgJQgbitRgCCAxIBYgBARIdCgh0aW1lem9uZRgJIAEoCUIG4rUYAggPSAaIAQESIQoMYWN0aXZlX2hvdXJzGAogASgJQgbitRgCCA1IB4gBARIcCgd2ZXJzaW9uGAsgASgJQgbitRgCCA9ICIgBARIcCgdydW50aW1lGAwgASgJQgbitRgCCA5ICYgBARI3Cgt1cGRhdGVfbWFzaxgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tCBtq1GAIgARIfCgpyZXF1ZXN0X2lkGGQgASgJQgbitRgCCAFICogBAUIGCgRfYmlvQgcKBV9yb2xlQgsKCV9mdW5jdGlvbkIHCgVfdGVhbUIMCgpfcHJvdG9jb2xzQg4KDF9zdGF0dXNfdGV4dEILCglfdGltZXpvbmVCDwoNX2FjdGl2ZV9ob3Vyc0IKCghfdmVyc2lvbkIKCghfcnVudGltZUINCgtfcmVxdWVzdF9pZCIxChVVcGRhdGVQcm9maWxlUmVzcG9uc2USGAoDYm90GAEgASgLMgsuYjJiLnYxLkJvdCJtCg9SZW5hbWVNZVJlcXVlc3QSIQoEbmFtZRgBIAEoCUIO2rUYAlAB4rUYBAgKEAFIAIgBARIfCgpyZXF1ZXN0X2lkGGQgASgJQgbitRgCCAFIAYgBAUIHCgVfbmFtZUINCgtfcmVxdWVzdF9pZCIsChBSZW5hbWVNZVJlc3BvbnNlEhgKA2JvdBgBIAEoCzILLmIyYi52MS5Cb3QiEgoQTGlzdFBlZXJzUmVxdWVzdCI2ChFMaXN0UGVlcnNSZXNwb25zZRIhCgRib3RzGAEgAygLMgsuYjJiLnYxLkJvdEIG4rUYAghdIskBChNHZXRXb3Jrc3BhY2VSZXF1ZXN0Eh0KCGRtX2xpbWl0GAEgASgFQgbitRgCCFtIAIgBARIWCglkbV9jdXJzb3IYAiABKAlIAYgBARIhCgx0aHJlYWRfbGltaXQYAyABKAVCBuK1GAIIW0gCiAEBEhoKDXRocmVhZF9jdXJzb3IYBCABKAlIA4gBAUILCglfZG1fbGltaXRCDAoKX2RtX2N1cnNvckIPCg1fdGhyZWFkX2xpbWl0QhAKDl90aHJlYWRfY3Vyc29yIm0KC0NvdW50ZXJwYXJ0EgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSDgoGb25saW5lGAMgASgIEhAKA2JpbxgEIAEoCUgAiAEBEhEKBHJvbGUYBSABKAlIAYgBAUIGCgRfYmlvQgcKBV9yb2xlIoEBCg5NZXNzYWdlUHJldmlldxIXCgdjb250ZW50GAEgASgJQgbitRgCCDcSEQoJc2VuZGVyX2lkGAIgASgJEhMKC3NlbmRlcl9uYW1lGAMgASgJEi4KCmNyZWF0ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIvIBChZXb3Jrc3BhY2VEaXJlY3RNZXNzYWdlEiAKB2NoYW5uZWwYASABKAsyDy5iMmIudjEuQ2hhbm5lbBIsCg9jb3VudGVycGFydF9ib3QYAiABKAsyEy5iMmIudjEuQ291bnRlcnBhcnQSOQoUbGFzdF9tZXNzYWdlX3ByZXZpZXcYAyABKAsyFi5iMmIudjEuTWVzc2FnZVByZXZpZXdIAIgBARI0ChBsYXN0X2FjdGl2aXR5X2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIXChVfbGFzdF9tZXNzYWdlX3ByZXZpZXcilAEKF1dvcmtzcGFjZURpcmVjdE1lc3NhZ2VzEjUKBWl0ZW1zGAEgAygLMh4uYjJiLnYxLldvcmtzcGFjZURpcmVjdE1lc3NhZ2VCBuK1GAIIWxIQCghoYXNfbW9yZRgCIAEoCBIgCgtuZXh0X2N1cnNvchgDIAEoCUIG2rUYAggBSACIAQFCDgoMX25leHRfY3Vyc29yIn0KEFdvcmtzcGFjZVRocmVhZHMSJQoFaXRlbXMYASADKAsyDi5iMmIudjEuVGhyZWFkQgbitRgCCFsSEAoIaGFzX21vcmUYAiABKAgSIAoLbmV4dF9jdXJzb3IYAyABKAlCBtq1GAIIAUgAiAEBQg4KDF9uZXh0X2N1cnNvciKJAQoUR2V0V29ya3NwYWNlUmVzcG9uc2USGAoDYm90GAEgASgLMgsuYjJiLnYxLkJvdBIsCgNkbXMYAiABKAsyHy5iMmIudjEuV29ya3NwYWNlRGlyZWN0TWVzc2FnZXMSKQoHdGhyZWFkcxgDIAEoCzIYLmIyYi52MS5Xb3Jrc3BhY2VUaHJlYWRzKlAKCEF1dGhSb2xlEhkKFUFVVEhfUk9MRV9VTlNQRUNJRklFRBAAEhMKD0FVVEhfUk9MRV9BRE1JThABEhQKEEFVVEhfUk9MRV9NRU1CRVIQAip0CgpKb2luU3RhdHVzEhsKF0pPSU5fU1RBVFVTX1VOU1BFQ0lGSUVEEAASFgoSSk9JTl9TVEFUVVNfQUNUSVZFEAESFwoTSk9JTl9TVEFUVVNfUEVORElORxACEhgKFEpPSU5fU1RBVFVTX1JFSkVDVEVEEAMylAkKCkJvdFNlcnZpY2USWgoITGlzdEJvdHMSFy5iMmIudjEuTGlzdEJvdHNSZXF1ZXN0GhguYjJiLnYxLkxpc3RCb3RzUmVzcG9uc2UiG4q1GAYKAgIEEAGC0+STAgsSCS9hcGkvYm90cxJeCgZHZXRCb3QSFS5iMmIudjEuR2V0Qm90UmVxdWVzdBoWLmIyYi52MS5HZXRCb3RSZXNwb25zZSIlirUYBgoCAgQQAYLT5JMCFWIDYm90Eg4vYXBpL2JvdHMve2lkfRJ9Cg1HZXRCb3RQcm9maWxlEhwuYjJiLnYxLkdldEJvdFByb2ZpbGVSZXF1ZXN0Gh0uYjJiLnYxLkdldEJvdFByb2ZpbGVSZXNwb25zZSIvirUYBgoCAgQQAYLT5JMCH2IDYm90EhgvYXBpL2JvdHMve25hbWV9L3Byb2ZpbGUSiAEKEEdldFdlYmhvb2tIZWFsdGgSHy5iMmIudjEuR2V0V2ViaG9va0hlYWx0aFJlcXVlc3QaIC5iMmIudjEuR2V0V2ViaG9va0hlYWx0aFJlc3BvbnNlIjGKtRgGCgICBBABgtPkkwIhEh8vYXBpL2JvdHMve25hbWV9L3dlYmhvb2svaGVhbHRoEmAKCURlbGV0ZUJvdBIYLmIyYi52MS5EZWxldGVCb3RSZXF1ZXN0GhkuYjJiLnYxLkRlbGV0ZUJvdFJlc3BvbnNlIh6KtRgECgIDBILT5JMCECoOL2FwaS9ib3RzL3tpZH0SUwoFR2V0TWUSFC5iMmIudjEuR2V0TWVSZXF1ZXN0GhUuYjJiLnYxLkdldE1lUmVzcG9uc2UiHYq1GAUKAQIQAYLT5JMCDmIDYm90EgcvYXBpL21lElcKCERlbGV0ZU1lEhcuYjJiLnYxLkRlbGV0ZU1lUmVxdWVzdBoYLmIyYi52MS5EZWxldGVNZVJlc3BvbnNlIhiKtRgFCgECEAWC0+STAgkqBy9hcGkvbWUSdgoNVXBkYXRlUHJvZmlsZRIcLmIyYi52MS5VcGRhdGVQcm9maWxlUmVxdWVzdBodLmIyYi52MS5VcGRhdGVQcm9maWxlUmVzcG9uc2UiKIq1GAUKAQIQBILT5JMCGToBKmIDYm90Mg8vYXBpL21lL3Byb2ZpbGUSZAoIUmVuYW1lTWUSFy5iMmIudjEuUmVuYW1lTWVSZXF1ZXN0GhguYjJiLnYxLlJlbmFtZU1lUmVzcG9uc2UiJYq1GAUKAQIQBILT5JMCFjoBKmIDYm90MgwvYXBpL21lL25hbWUSYwoJTGlzdFBlZXJzEhguYjJiLnYxLkxpc3RQZWVyc1JlcXVlc3QaGS5iMmIudjEuTGlzdFBlZXJzUmVzcG9uc2UiIYq1GAUKAQIQAYLT5JMCEmIEYm90cxIKL2FwaS9wZWVycxJtCgxHZXRXb3Jrc3BhY2USGy5iMmIudjEuR2V0V29ya3NwYWNlUmVxdWVzdBocLmIyYi52MS5HZXRXb3Jrc3BhY2VSZXNwb25zZSIiirUYBQoBAhABgtPkkwITEhEvYXBpL21lL3dvcmtzcGFjZUIxWi9naXRodWIuY29tL2IyYi1wcm90b2NvbC9iMmIvc2RrL2dvL2IyYi92MTtiMmJ2MWIGcHJvdG8z", [file_b2b_options_v1_limits, file_b2b_options_v1_options, file_b2b_v1_channel, file_b2b_v1_list, file_b2b_v1_thread, file_google_api_annotations, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
- * A bot. All keys are always there. Sizes are UTF-8 bytes.
+ * A bot. All keys are always there.
  *
  * @generated from message b2b.v1.Bot
  */
@@ -45,7 +46,7 @@ export type Bot = Message<"b2b.v1.Bot"> & {
   orgId: string;
 
   /**
-   * Unique in the org, case-sensitive, 1 to 128.
+   * Unique in the org, case-sensitive.
    *
    * @generated from field: string name = 3;
    */
@@ -87,84 +88,84 @@ export type Bot = Message<"b2b.v1.Bot"> & {
   metadata?: string | undefined;
 
   /**
-   * What it does, in words; at most 1024.
+   * What it does, in words.
    *
    * @generated from field: optional string bio = 9;
    */
   bio?: string | undefined;
 
   /**
-   * At most 256.
+   * What it is.
    *
    * @generated from field: optional string role = 10;
    */
   role?: string | undefined;
 
   /**
-   * At most 256.
+   * What it does for its team.
    *
    * @generated from field: optional string function = 11;
    */
   function?: string | undefined;
 
   /**
-   * At most 256.
+   * Which team it belongs to.
    *
    * @generated from field: optional string team = 12;
    */
   team?: string | undefined;
 
   /**
-   * At most 4096 as JSON.
+   * What it can be found by.
    *
    * @generated from field: optional b2b.v1.StringList tags = 13;
    */
   tags?: StringList | undefined;
 
   /**
-   * At most 2048 as JSON.
+   * What it speaks.
    *
    * @generated from field: optional b2b.v1.StringList languages = 14;
    */
   languages?: StringList | undefined;
 
   /**
-   * A JSON object or array, at most 16384.
+   * A JSON object or array.
    *
    * @generated from field: optional string protocols = 15;
    */
   protocols?: string | undefined;
 
   /**
-   * At most 512.
+   * What it is at now.
    *
    * @generated from field: optional string status_text = 16;
    */
   statusText?: string | undefined;
 
   /**
-   * At most 64.
+   * Where its clock is.
    *
    * @generated from field: optional string timezone = 17;
    */
   timezone?: string | undefined;
 
   /**
-   * At most 256.
+   * When it is there.
    *
    * @generated from field: optional string active_hours = 18;
    */
   activeHours?: string | undefined;
 
   /**
-   * At most 64; "1.0.0" unless told.
+   * Which version of itself it is; "1.0.0" unless told.
    *
    * @generated from field: string version = 19;
    */
   version: string;
 
   /**
-   * At most 128.
+   * What it runs on.
    *
    * @generated from field: optional string runtime = 20;
    */
@@ -220,7 +221,7 @@ export type ListBotsRequest = Message<"b2b.v1.ListBotsRequest"> & {
   q?: string | undefined;
 
   /**
-   * 1 to 200, default 50.
+   * How many.
    *
    * @generated from field: optional int32 limit = 5;
    */
@@ -249,7 +250,7 @@ export const ListBotsRequestSchema: GenMessage<ListBotsRequest> = /*@__PURE__*/
   messageDesc(file_b2b_v1_bot, 1);
 
 /**
- * Bots: by name, at most 10000, or a page by id.
+ * Bots: by name, or a page by id.
  *
  * @generated from message b2b.v1.ListBotsResponse
  */
@@ -458,7 +459,7 @@ export type DeleteBotRequest = Message<"b2b.v1.DeleteBotRequest"> & {
   id: string;
 
   /**
-   * Makes the call idempotent for 24 hours; 1 to 128 characters.
+   * Makes the call idempotent for 24 hours; empty counts as absent.
    *
    * @generated from field: optional string request_id = 100;
    */
@@ -543,7 +544,7 @@ export const GetMeResponseSchema: GenMessage<GetMeResponse> = /*@__PURE__*/
  */
 export type DeleteMeRequest = Message<"b2b.v1.DeleteMeRequest"> & {
   /**
-   * Makes the call idempotent for 24 hours; 1 to 128 characters.
+   * Makes the call idempotent for 24 hours; empty counts as absent.
    *
    * @generated from field: optional string request_id = 100;
    */
@@ -587,90 +588,90 @@ export const DeleteMeResponseSchema: GenMessage<DeleteMeResponse> = /*@__PURE__*
 
 /**
  * Asks for a change of profile: the fields that update_mask names. A field
- * that is named but absent is cleared. Sizes are UTF-8 bytes.
+ * that is named but absent is cleared.
  *
  * @generated from message b2b.v1.UpdateProfileRequest
  */
 export type UpdateProfileRequest = Message<"b2b.v1.UpdateProfileRequest"> & {
   /**
-   * At most 1024.
+   * What it does, in words.
    *
    * @generated from field: optional string bio = 1;
    */
   bio?: string | undefined;
 
   /**
-   * At most 256.
+   * What it is.
    *
    * @generated from field: optional string role = 2;
    */
   role?: string | undefined;
 
   /**
-   * At most 256.
+   * What it does for its team.
    *
    * @generated from field: optional string function = 3;
    */
   function?: string | undefined;
 
   /**
-   * At most 256.
+   * Which team it belongs to.
    *
    * @generated from field: optional string team = 4;
    */
   team?: string | undefined;
 
   /**
-   * At most 4096 as JSON.
+   * What it can be found by.
    *
    * @generated from field: b2b.v1.StringList tags = 5;
    */
   tags?: StringList | undefined;
 
   /**
-   * At most 2048 as JSON.
+   * What it speaks.
    *
    * @generated from field: b2b.v1.StringList languages = 6;
    */
   languages?: StringList | undefined;
 
   /**
-   * A JSON object or array, at most 16384.
+   * A JSON object or array.
    *
    * @generated from field: optional string protocols = 7;
    */
   protocols?: string | undefined;
 
   /**
-   * At most 512.
+   * What it is at now.
    *
    * @generated from field: optional string status_text = 8;
    */
   statusText?: string | undefined;
 
   /**
-   * At most 64.
+   * Where its clock is.
    *
    * @generated from field: optional string timezone = 9;
    */
   timezone?: string | undefined;
 
   /**
-   * At most 256.
+   * When it is there.
    *
    * @generated from field: optional string active_hours = 10;
    */
   activeHours?: string | undefined;
 
   /**
-   * At most 64.
+   * Which version of itself it is.
    *
    * @generated from field: optional string version = 11;
    */
   version?: string | undefined;
 
   /**
-   * At most 128.
+   * What it runs on.
    *
    * @generated from field: optional string runtime = 12;
    */
@@ -684,7 +685,7 @@ export type UpdateProfileRequest = Message<"b2b.v1.UpdateProfileRequest"> & {
   updateMask?: FieldMask | undefined;
 
   /**
-   * Makes the call idempotent for 24 hours; 1 to 128 characters.
+   * Makes the call idempotent for 24 hours; empty counts as absent.
    *
    * @generated from field: optional string request_id = 100;
    */
@@ -726,14 +727,14 @@ export const UpdateProfileResponseSchema: GenMessage<UpdateProfileResponse> = /*
  */
 export type RenameMeRequest = Message<"b2b.v1.RenameMeRequest"> & {
   /**
-   * A–Z a–z 0–9 _ -, 1 to 128, unique in the org, not "all".
+   * A–Z a–z 0–9 _ -, unique in the org, not "all".
    *
    * @generated from field: optional string name = 1;
    */
   name?: string | undefined;
 
   /**
-   * Makes the call idempotent for 24 hours; 1 to 128 characters.
+   * Makes the call idempotent for 24 hours; empty counts as absent.
    *
    * @generated from field: optional string request_id = 100;
    */
@@ -784,7 +785,7 @@ export const ListPeersRequestSchema: GenMessage<ListPeersRequest> = /*@__PURE__*
   messageDesc(file_b2b_v1_bot, 19);
 
 /**
- * The other bots, by name; at most 10000.
+ * The other bots, by name.
  *
  * @generated from message b2b.v1.ListPeersResponse
  */
@@ -811,7 +812,7 @@ export const ListPeersResponseSchema: GenMessage<ListPeersResponse> = /*@__PURE_
  */
 export type GetWorkspaceRequest = Message<"b2b.v1.GetWorkspaceRequest"> & {
   /**
-   * 1 to 100, default 20.
+   * How many direct-message channels.
    *
    * @generated from field: optional int32 dm_limit = 1;
    */
@@ -825,7 +826,7 @@ export type GetWorkspaceRequest = Message<"b2b.v1.GetWorkspaceRequest"> & {
   dmCursor?: string | undefined;
 
   /**
-   * 1 to 100, default 20.
+   * How many threads.
    *
    * @generated from field: optional int32 thread_limit = 3;
    */
@@ -902,7 +903,7 @@ export const CounterpartSchema: GenMessage<Counterpart> = /*@__PURE__*/
  */
 export type MessagePreview = Message<"b2b.v1.MessagePreview"> & {
   /**
-   * At most 200 UTF-16 units, and "…" when it was cut.
+   * What it begins with, and "…" when it was cut.
    *
    * @generated from field: string content = 1;
    */

@@ -6,6 +6,7 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_b2b_options_v1_limits } from "../options/v1/limits_pb.js";
 import { file_b2b_options_v1_options } from "../options/v1/options_pb.js";
 import type { Part, PartList } from "./message_pb.js";
 import { file_b2b_v1_message } from "./message_pb.js";
@@ -18,7 +19,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file b2b/v1/channel.proto.
  */
 export const file_b2b_v1_channel: GenFile = /*@__PURE__*/
-  fileDesc("ChRiMmIvdjEvY2hhbm5lbC5wcm90bxIGYjJiLnYxIpQBCgdDaGFubmVsEgoKAmlkGAEgASgJEg4KBm9yZ19pZBgCIAEoCRIhCgR0eXBlGAMgASgOMhMuYjJiLnYxLkNoYW5uZWxUeXBlEhEKBG5hbWUYBCABKAlIAIgBARIuCgpjcmVhdGVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIHCgVfbmFtZSI5Cg1DaGFubmVsTWVtYmVyEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSDgoGb25saW5lGAMgASgIImYKEkNoYW5uZWxXaXRoTWVtYmVycxIoCgdjaGFubmVsGAEgASgLMg8uYjJiLnYxLkNoYW5uZWxCBtq1GAIwARImCgdtZW1iZXJzGAIgAygLMhUuYjJiLnYxLkNoYW5uZWxNZW1iZXIi6QEKDkNoYW5uZWxMaXN0aW5nEgoKAmlkGAEgASgJEiEKBHR5cGUYAiABKA4yEy5iMmIudjEuQ2hhbm5lbFR5cGUSEQoEbmFtZRgDIAEoCUgAiAEBEi4KCmNyZWF0ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjQKEGxhc3RfYWN0aXZpdHlfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiYKB21lbWJlcnMYBiADKAsyFS5iMmIudjEuQ2hhbm5lbE1lbWJlckIHCgVfbmFtZSLpAQoOQ2hhbm5lbE1lc3NhZ2USCgoCaWQYASABKAkSEgoKY2hhbm5lbF9pZBgCIAEoCRIRCglzZW5kZXJfaWQYAyABKAkSDwoHY29udGVudBgEIAEoCRIUCgxjb250ZW50X3R5cGUYBSABKAkSGwoFcGFydHMYBiADKAsyDC5iMmIudjEuUGFydBIuCgpjcmVhdGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIgCgtzZW5kZXJfbmFtZRgIIAEoCUIG2rUYAggBSACIAQFCDgoMX3NlbmRlcl9uYW1lImsKDEluYm94TWVzc2FnZRIvCgdtZXNzYWdlGAEgASgLMhYuYjJiLnYxLkNoYW5uZWxNZXNzYWdlQgbatRgCMAESGQoMY2hhbm5lbF9uYW1lGAIgASgJSACIAQFCDwoNX2NoYW5uZWxfbmFtZSLZAQoYU2VuZERpcmVjdE1lc3NhZ2VSZXF1ZXN0EhcKAnRvGAEgASgJQgbatRgCUAFIAIgBARIUCgdjb250ZW50GAIgASgJSAGIAQESGQoMY29udGVudF90eXBlGAMgASgJSAKIAQESJwoFcGFydHMYBCABKAsyEC5iMmIudjEuUGFydExpc3RCBtq1GAJAARIXCgpyZXF1ZXN0X2lkGGQgASgJSAOIAQFCBQoDX3RvQgoKCF9jb250ZW50Qg8KDV9jb250ZW50X3R5cGVCDQoLX3JlcXVlc3RfaWQiZAoZU2VuZERpcmVjdE1lc3NhZ2VSZXNwb25zZRISCgpjaGFubmVsX2lkGAEgASgJEicKB21lc3NhZ2UYAiABKAsyFi5iMmIudjEuQ2hhbm5lbE1lc3NhZ2USCgoCdHMYAyABKAMi4gEKGVNlbmRDaGFubmVsTWVzc2FnZVJlcXVlc3QSFwoKY2hhbm5lbF9pZBgBIAEoCUgAiAEBEhQKB2NvbnRlbnQYAiABKAlIAYgBARIZCgxjb250ZW50X3R5cGUYAyABKAlIAogBARInCgVwYXJ0cxgEIAEoCzIQLmIyYi52MS5QYXJ0TGlzdEIG2rUYAkABEhcKCnJlcXVlc3RfaWQYZCABKAlIA4gBAUINCgtfY2hhbm5lbF9pZEIKCghfY29udGVudEIPCg1fY29udGVudF90eXBlQg0KC19yZXF1ZXN0X2lkIlkKGlNlbmRDaGFubmVsTWVzc2FnZVJlc3BvbnNlEhIKCmNoYW5uZWxfaWQYASABKAkSJwoHbWVzc2FnZRgCIAEoCzIWLmIyYi52MS5DaGFubmVsTWVzc2FnZSInChFHZXRDaGFubmVsUmVxdWVzdBISCgpjaGFubmVsX2lkGAEgASgJIkEKEkdldENoYW5uZWxSZXNwb25zZRIrCgdjaGFubmVsGAEgASgLMhouYjJiLnYxLkNoYW5uZWxXaXRoTWVtYmVycyKZAQoaTGlzdENoYW5uZWxNZXNzYWdlc1JlcXVlc3QSEgoKY2hhbm5lbF9pZBgBIAEoCRISCgVsaW1pdBgCIAEoBUgAiAEBEhMKBmJlZm9yZRgDIAEoCUgBiAEBEikKBXNpbmNlGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIICgZfbGltaXRCCQoHX2JlZm9yZSJ9ChtMaXN0Q2hhbm5lbE1lc3NhZ2VzUmVzcG9uc2USKAoIbWVzc2FnZXMYASADKAsyFi5iMmIudjEuQ2hhbm5lbE1lc3NhZ2USEAoIaGFzX21vcmUYAiABKAgSFQoFcGFnZWQYAyABKAhCBtq1GAIoAToLqrYYBxIFcGFnZWQiJQoWTGlzdEJvdENoYW5uZWxzUmVxdWVzdBILCgNib3QYASABKAkiQwoXTGlzdEJvdENoYW5uZWxzUmVzcG9uc2USKAoIY2hhbm5lbHMYASADKAsyFi5iMmIudjEuQ2hhbm5lbExpc3RpbmciRAoPR2V0SW5ib3hSZXF1ZXN0EjEKBXNpbmNlGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIG2rUYAlABIjoKEEdldEluYm94UmVzcG9uc2USJgoIbWVzc2FnZXMYASADKAsyFC5iMmIudjEuSW5ib3hNZXNzYWdlKkQKC0NoYW5uZWxUeXBlEhwKGENIQU5ORUxfVFlQRV9VTlNQRUNJRklFRBAAEhcKE0NIQU5ORUxfVFlQRV9ESVJFQ1QQATKKBgoOQ2hhbm5lbFNlcnZpY2USggEKEVNlbmREaXJlY3RNZXNzYWdlEiAuYjJiLnYxLlNlbmREaXJlY3RNZXNzYWdlUmVxdWVzdBohLmIyYi52MS5TZW5kRGlyZWN0TWVzc2FnZVJlc3BvbnNlIiiKtRgFCgECEAKatRgHc2VuZF9kbYLT5JMCDjoBKiIJL2FwaS9zZW5kEm4KElNlbmRDaGFubmVsTWVzc2FnZRIhLmIyYi52MS5TZW5kQ2hhbm5lbE1lc3NhZ2VSZXF1ZXN0GiIuYjJiLnYxLlNlbmRDaGFubmVsTWVzc2FnZVJlc3BvbnNlIhGKtRgFCgECEAKatRgEc2VuZBJ6CgpHZXRDaGFubmVsEhkuYjJiLnYxLkdldENoYW5uZWxSZXF1ZXN0GhouYjJiLnYxLkdldENoYW5uZWxSZXNwb25zZSI1irUYBgoCAgQQAYLT5JMCJWIHY2hhbm5lbBIaL2FwaS9jaGFubmVscy97Y2hhbm5lbF9pZH0SlQEKE0xpc3RDaGFubmVsTWVzc2FnZXMSIi5iMmIudjEuTGlzdENoYW5uZWxNZXNzYWdlc1JlcXVlc3QaIy5iMmIudjEuTGlzdENoYW5uZWxNZXNzYWdlc1Jlc3BvbnNlIjWKtRgGCgICBBABgtPkkwIlEiMvYXBpL2NoYW5uZWxzL3tjaGFubmVsX2lkfS9tZXNzYWdlcxKIAQoPTGlzdEJvdENoYW5uZWxzEh4uYjJiLnYxLkxpc3RCb3RDaGFubmVsc1JlcXVlc3QaHy5iMmIudjEuTGlzdEJvdENoYW5uZWxzUmVzcG9uc2UiNIq1GAYKAgIEEAGC0+STAiRiCGNoYW5uZWxzEhgvYXBpL2JvdHMve2JvdH0vY2hhbm5lbHMSZAoIR2V0SW5ib3gSFy5iMmIudjEuR2V0SW5ib3hSZXF1ZXN0GhguYjJiLnYxLkdldEluYm94UmVzcG9uc2UiJYq1GAUKAQIQAYLT5JMCFmIIbWVzc2FnZXMSCi9hcGkvaW5ib3hCMVovZ2l0aHViLmNvbS9iMmItcHJvdG9jb2wvYjJiL3Nkay9nby9iMmIvdjE7YjJidjFiBnByb3RvMw", [file_b2b_options_v1_options, file_b2b_v1_message, file_google_api_annotations, file_google_protobuf_timestamp]);
+  fileDesc("ChRiMmIvdjEvY2hhbm5lbC5wcm90bxIGYjJiLnYxIpQBCgdDaGFubmVsEgoKAmlkGAEgASgJEg4KBm9yZ19pZBgCIAEoCRIhCgR0eXBlGAMgASgOMhMuYjJiLnYxLkNoYW5uZWxUeXBlEhEKBG5hbWUYBCABKAlIAIgBARIuCgpjcmVhdGVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIHCgVfbmFtZSI5Cg1DaGFubmVsTWVtYmVyEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSDgoGb25saW5lGAMgASgIIm4KEkNoYW5uZWxXaXRoTWVtYmVycxIoCgdjaGFubmVsGAEgASgLMg8uYjJiLnYxLkNoYW5uZWxCBtq1GAIwARIuCgdtZW1iZXJzGAIgAygLMhUuYjJiLnYxLkNoYW5uZWxNZW1iZXJCBuK1GAIIYiLxAQoOQ2hhbm5lbExpc3RpbmcSCgoCaWQYASABKAkSIQoEdHlwZRgCIAEoDjITLmIyYi52MS5DaGFubmVsVHlwZRIRCgRuYW1lGAMgASgJSACIAQESLgoKY3JlYXRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNAoQbGFzdF9hY3Rpdml0eV9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoHbWVtYmVycxgGIAMoCzIVLmIyYi52MS5DaGFubmVsTWVtYmVyQgbitRgCCGJCBwoFX25hbWUi8QEKDkNoYW5uZWxNZXNzYWdlEgoKAmlkGAEgASgJEhIKCmNoYW5uZWxfaWQYAiABKAkSEQoJc2VuZGVyX2lkGAMgASgJEg8KB2NvbnRlbnQYBCABKAkSFAoMY29udGVudF90eXBlGAUgASgJEiMKBXBhcnRzGAYgAygLMgwuYjJiLnYxLlBhcnRCBuK1GAIINBIuCgpjcmVhdGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIgCgtzZW5kZXJfbmFtZRgIIAEoCUIG2rUYAggBSACIAQFCDgoMX3NlbmRlcl9uYW1lImsKDEluYm94TWVzc2FnZRIvCgdtZXNzYWdlGAEgASgLMhYuYjJiLnYxLkNoYW5uZWxNZXNzYWdlQgbatRgCMAESGQoMY2hhbm5lbF9uYW1lGAIgASgJSACIAQFCDwoNX2NoYW5uZWxfbmFtZSKGAgoYU2VuZERpcmVjdE1lc3NhZ2VSZXF1ZXN0EhcKAnRvGAEgASgJQgbatRgCUAFIAIgBARIvCgdjb250ZW50GAIgASgJQhnitRgVCDIaEXVubGVzcyBjb25maWd1cmVkSAGIAQESIwoMY29udGVudF90eXBlGAMgASgJQgjitRgECDMQAUgCiAEBEicKBXBhcnRzGAQgASgLMhAuYjJiLnYxLlBhcnRMaXN0QgbatRgCQAESHwoKcmVxdWVzdF9pZBhkIAEoCUIG4rUYAggBSAOIAQFCBQoDX3RvQgoKCF9jb250ZW50Qg8KDV9jb250ZW50X3R5cGVCDQoLX3JlcXVlc3RfaWQiZAoZU2VuZERpcmVjdE1lc3NhZ2VSZXNwb25zZRISCgpjaGFubmVsX2lkGAEgASgJEicKB21lc3NhZ2UYAiABKAsyFi5iMmIudjEuQ2hhbm5lbE1lc3NhZ2USCgoCdHMYAyABKAMijwIKGVNlbmRDaGFubmVsTWVzc2FnZVJlcXVlc3QSFwoKY2hhbm5lbF9pZBgBIAEoCUgAiAEBEi8KB2NvbnRlbnQYAiABKAlCGeK1GBUIMhoRdW5sZXNzIGNvbmZpZ3VyZWRIAYgBARIjCgxjb250ZW50X3R5cGUYAyABKAlCCOK1GAQIMxABSAKIAQESJwoFcGFydHMYBCABKAsyEC5iMmIudjEuUGFydExpc3RCBtq1GAJAARIfCgpyZXF1ZXN0X2lkGGQgASgJQgbitRgCCAFIA4gBAUINCgtfY2hhbm5lbF9pZEIKCghfY29udGVudEIPCg1fY29udGVudF90eXBlQg0KC19yZXF1ZXN0X2lkIlkKGlNlbmRDaGFubmVsTWVzc2FnZVJlc3BvbnNlEhIKCmNoYW5uZWxfaWQYASABKAkSJwoHbWVzc2FnZRgCIAEoCzIWLmIyYi52MS5DaGFubmVsTWVzc2FnZSInChFHZXRDaGFubmVsUmVxdWVzdBISCgpjaGFubmVsX2lkGAEgASgJIkEKEkdldENoYW5uZWxSZXNwb25zZRIrCgdjaGFubmVsGAEgASgLMhouYjJiLnYxLkNoYW5uZWxXaXRoTWVtYmVycyKhAQoaTGlzdENoYW5uZWxNZXNzYWdlc1JlcXVlc3QSEgoKY2hhbm5lbF9pZBgBIAEoCRIaCgVsaW1pdBgCIAEoBUIG4rUYAghaSACIAQESEwoGYmVmb3JlGAMgASgJSAGIAQESKQoFc2luY2UYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQggKBl9saW1pdEIJCgdfYmVmb3JlIoUBChtMaXN0Q2hhbm5lbE1lc3NhZ2VzUmVzcG9uc2USMAoIbWVzc2FnZXMYASADKAsyFi5iMmIudjEuQ2hhbm5lbE1lc3NhZ2VCBuK1GAIIWhIQCghoYXNfbW9yZRgCIAEoCBIVCgVwYWdlZBgDIAEoCEIG2rUYAigBOguqthgHEgVwYWdlZCIlChZMaXN0Qm90Q2hhbm5lbHNSZXF1ZXN0EgsKA2JvdBgBIAEoCSJLChdMaXN0Qm90Q2hhbm5lbHNSZXNwb25zZRIwCghjaGFubmVscxgBIAMoCzIWLmIyYi52MS5DaGFubmVsTGlzdGluZ0IG4rUYAghdIkQKD0dldEluYm94UmVxdWVzdBIxCgVzaW5jZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBtq1GAJQASJCChBHZXRJbmJveFJlc3BvbnNlEi4KCG1lc3NhZ2VzGAEgAygLMhQuYjJiLnYxLkluYm94TWVzc2FnZUIG4rUYAghfKkQKC0NoYW5uZWxUeXBlEhwKGENIQU5ORUxfVFlQRV9VTlNQRUNJRklFRBAAEhcKE0NIQU5ORUxfVFlQRV9ESVJFQ1QQATKKBgoOQ2hhbm5lbFNlcnZpY2USggEKEVNlbmREaXJlY3RNZXNzYWdlEiAuYjJiLnYxLlNlbmREaXJlY3RNZXNzYWdlUmVxdWVzdBohLmIyYi52MS5TZW5kRGlyZWN0TWVzc2FnZVJlc3BvbnNlIiiKtRgFCgECEAKatRgHc2VuZF9kbYLT5JMCDjoBKiIJL2FwaS9zZW5kEm4KElNlbmRDaGFubmVsTWVzc2FnZRIhLmIyYi52MS5TZW5kQ2hhbm5lbE1lc3NhZ2VSZXF1ZXN0GiIuYjJiLnYxLlNlbmRDaGFubmVsTWVzc2FnZVJlc3BvbnNlIhGKtRgFCgECEAKatRgEc2VuZBJ6CgpHZXRDaGFubmVsEhkuYjJiLnYxLkdldENoYW5uZWxSZXF1ZXN0GhouYjJiLnYxLkdldENoYW5uZWxSZXNwb25zZSI1irUYBgoCAgQQAYLT5JMCJWIHY2hhbm5lbBIaL2FwaS9jaGFubmVscy97Y2hhbm5lbF9pZH0SlQEKE0xpc3RDaGFubmVsTWVzc2FnZXMSIi5iMmIudjEuTGlzdENoYW5uZWxNZXNzYWdlc1JlcXVlc3QaIy5iMmIudjEuTGlzdENoYW5uZWxNZXNzYWdlc1Jlc3BvbnNlIjWKtRgGCgICBBABgtPkkwIlEiMvYXBpL2NoYW5uZWxzL3tjaGFubmVsX2lkfS9tZXNzYWdlcxKIAQoPTGlzdEJvdENoYW5uZWxzEh4uYjJiLnYxLkxpc3RCb3RDaGFubmVsc1JlcXVlc3QaHy5iMmIudjEuTGlzdEJvdENoYW5uZWxzUmVzcG9uc2UiNIq1GAYKAgIEEAGC0+STAiRiCGNoYW5uZWxzEhgvYXBpL2JvdHMve2JvdH0vY2hhbm5lbHMSZAoIR2V0SW5ib3gSFy5iMmIudjEuR2V0SW5ib3hSZXF1ZXN0GhguYjJiLnYxLkdldEluYm94UmVzcG9uc2UiJYq1GAUKAQIQAYLT5JMCFmIIbWVzc2FnZXMSCi9hcGkvaW5ib3hCMVovZ2l0aHViLmNvbS9iMmItcHJvdG9jb2wvYjJiL3Nkay9nby9iMmIvdjE7YjJidjFiBnByb3RvMw", [file_b2b_options_v1_limits, file_b2b_options_v1_options, file_b2b_v1_message, file_google_api_annotations, file_google_protobuf_timestamp]);
 
 /**
  * A channel. There is one for each unordered pair of bots.
@@ -216,21 +217,21 @@ export type ChannelMessage = Message<"b2b.v1.ChannelMessage"> & {
   senderId: string;
 
   /**
-   * The text, at most 65536 UTF-16 units unless configured.
+   * The text.
    *
    * @generated from field: string content = 4;
    */
   content: string;
 
   /**
-   * Free text, at most 128 bytes.
+   * Free text.
    *
    * @generated from field: string content_type = 5;
    */
   contentType: string;
 
   /**
-   * At most 50; one text part when none was sent.
+   * One text part when none was sent.
    *
    * @generated from field: repeated b2b.v1.Part parts = 6;
    */
@@ -300,28 +301,28 @@ export type SendDirectMessageRequest = Message<"b2b.v1.SendDirectMessageRequest"
   to?: string | undefined;
 
   /**
-   * The text; absent: made from parts. At most 65536 UTF-16 units unless configured.
+   * The text; absent: made from parts.
    *
    * @generated from field: optional string content = 2;
    */
   content?: string | undefined;
 
   /**
-   * Free text, at most 128 bytes; "text" unless told.
+   * Free text; "text" unless told.
    *
    * @generated from field: optional string content_type = 3;
    */
   contentType?: string | undefined;
 
   /**
-   * At most 50.
+   * What it consists of.
    *
    * @generated from field: b2b.v1.PartList parts = 4;
    */
   parts?: PartList | undefined;
 
   /**
-   * Makes the call idempotent for 24 hours; 1 to 128 characters.
+   * Makes the call idempotent for 24 hours; empty counts as absent.
    *
    * @generated from field: optional string request_id = 100;
    */
@@ -384,28 +385,28 @@ export type SendChannelMessageRequest = Message<"b2b.v1.SendChannelMessageReques
   channelId?: string | undefined;
 
   /**
-   * The text; absent: made from parts. At most 65536 UTF-16 units unless configured.
+   * The text; absent: made from parts.
    *
    * @generated from field: optional string content = 2;
    */
   content?: string | undefined;
 
   /**
-   * Free text, at most 128 bytes; "text" unless told.
+   * Free text; "text" unless told.
    *
    * @generated from field: optional string content_type = 3;
    */
   contentType?: string | undefined;
 
   /**
-   * At most 50.
+   * What it consists of.
    *
    * @generated from field: b2b.v1.PartList parts = 4;
    */
   parts?: PartList | undefined;
 
   /**
-   * Makes the call idempotent for 24 hours; 1 to 128 characters.
+   * Makes the call idempotent for 24 hours; empty counts as absent.
    *
    * @generated from field: optional string request_id = 100;
    */
@@ -505,7 +506,7 @@ export type ListChannelMessagesRequest = Message<"b2b.v1.ListChannelMessagesRequ
   channelId: string;
 
   /**
-   * 1 to 200, default 50.
+   * How many.
    *
    * @generated from field: optional int32 limit = 2;
    */
@@ -590,7 +591,7 @@ export const ListBotChannelsRequestSchema: GenMessage<ListBotChannelsRequest> = 
   messageDesc(file_b2b_v1_channel, 14);
 
 /**
- * The channels, newest activity first; at most 10000.
+ * The channels, newest activity first.
  *
  * @generated from message b2b.v1.ListBotChannelsResponse
  */
@@ -632,7 +633,7 @@ export const GetInboxRequestSchema: GenMessage<GetInboxRequest> = /*@__PURE__*/
   messageDesc(file_b2b_v1_channel, 16);
 
 /**
- * The messages, oldest first, at most 100.
+ * The messages, oldest first.
  *
  * @generated from message b2b.v1.GetInboxResponse
  */

@@ -7,6 +7,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_b2b_options_v1_limits } from "../options/v1/limits_pb.js";
 import { file_b2b_options_v1_options } from "../options/v1/options_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -16,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file b2b/v1/message.proto.
  */
 export const file_b2b_v1_message: GenFile = /*@__PURE__*/
-  fileDesc("ChRiMmIvdjEvbWVzc2FnZS5wcm90bxIGYjJiLnYxIooCCgRQYXJ0EiAKBHRleHQYASABKAsyEC5iMmIudjEuVGV4dFBhcnRIABIoCghtYXJrZG93bhgCIAEoCzIULmIyYi52MS5NYXJrZG93blBhcnRIABIgCgRqc29uGAMgASgLMhAuYjJiLnYxLkpzb25QYXJ0SAASIAoEZmlsZRgEIAEoCzIQLmIyYi52MS5GaWxlUGFydEgAEiIKBWltYWdlGAUgASgLMhEuYjJiLnYxLkltYWdlUGFydEgAEiAKBGxpbmsYBiABKAsyEC5iMmIudjEuTGlua1BhcnRIABIaCgVleHRyYRgPIAEoCUIG2rUYAjgBSAGIAQFCBgoEcGFydEIICgZfZXh0cmEiMAoIUGFydExpc3QSHAoGdmFsdWVzGAEgAygLMgwuYjJiLnYxLlBhcnQ6Bqq2GAIIASI0CghUZXh0UGFydBIcCgdjb250ZW50GAEgASgJQgbatRgCQAFIAIgBAUIKCghfY29udGVudCI4CgxNYXJrZG93blBhcnQSHAoHY29udGVudBgBIAEoCUIG2rUYAkABSACIAQFCCgoIX2NvbnRlbnQiNgoISnNvblBhcnQSHgoHY29udGVudBgBIAEoCUII2rUYBBABQAFIAIgBAUIKCghfY29udGVudCKiAQoIRmlsZVBhcnQSGAoDdXJsGAEgASgJQgbatRgCQAFIAIgBARIZCgRuYW1lGAIgASgJQgbatRgCQAFIAYgBARIeCgltaW1lX3R5cGUYAyABKAlCBtq1GAJAAUgCiAEBEhkKBHNpemUYBCABKANCBtq1GAIIAUgDiAEBQgYKBF91cmxCBwoFX25hbWVCDAoKX21pbWVfdHlwZUIHCgVfc2l6ZSJPCglJbWFnZVBhcnQSGAoDdXJsGAEgASgJQgbatRgCQAFIAIgBARIYCgNhbHQYAiABKAlCBtq1GAIIAUgBiAEBQgYKBF91cmxCBgoEX2FsdCJSCghMaW5rUGFydBIYCgN1cmwYASABKAlCBtq1GAJAAUgAiAEBEhoKBXRpdGxlGAIgASgJQgbatRgCCAFIAYgBAUIGCgRfdXJsQggKBl90aXRsZSInCgdNZW50aW9uEg4KBmJvdF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJIpYBCgxSZXBseVByZXZpZXcSCgoCaWQYASABKAkSFgoJc2VuZGVyX2lkGAIgASgJSACIAQESEwoLc2VuZGVyX25hbWUYAyABKAkSDwoHY29udGVudBgEIAEoCRIuCgpjcmVhdGVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIMCgpfc2VuZGVyX2lkIr0DCg1UaHJlYWRNZXNzYWdlEgoKAmlkGAEgASgJEhEKCXRocmVhZF9pZBgCIAEoCRIWCglzZW5kZXJfaWQYAyABKAlIAIgBARITCgtzZW5kZXJfbmFtZRgEIAEoCRIPCgdjb250ZW50GAUgASgJEhQKDGNvbnRlbnRfdHlwZRgGIAEoCRIbCgVwYXJ0cxgHIAMoCzIMLmIyYi52MS5QYXJ0EiEKCG1lbnRpb25zGAggAygLMg8uYjJiLnYxLk1lbnRpb24SEwoLbWVudGlvbl9hbGwYCSABKAgSGAoLcmVwbHlfdG9faWQYCiABKAlIAYgBARI7ChByZXBseV90b19tZXNzYWdlGAsgASgLMhQuYjJiLnYxLlJlcGx5UHJldmlld0IG2rUYAggBSAKIAQESHQoIbWV0YWRhdGEYDCABKAlCBtq1GAIQAUgDiAEBEi4KCmNyZWF0ZWRfYXQYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgwKCl9zZW5kZXJfaWRCDgoMX3JlcGx5X3RvX2lkQhMKEV9yZXBseV90b19tZXNzYWdlQgsKCV9tZXRhZGF0YUIxWi9naXRodWIuY29tL2IyYi1wcm90b2NvbC9iMmIvc2RrL2dvL2IyYi92MTtiMmJ2MWIGcHJvdG8z", [file_b2b_options_v1_options, file_google_protobuf_timestamp]);
+  fileDesc("ChRiMmIvdjEvbWVzc2FnZS5wcm90bxIGYjJiLnYxIooCCgRQYXJ0EiAKBHRleHQYASABKAsyEC5iMmIudjEuVGV4dFBhcnRIABIoCghtYXJrZG93bhgCIAEoCzIULmIyYi52MS5NYXJrZG93blBhcnRIABIgCgRqc29uGAMgASgLMhAuYjJiLnYxLkpzb25QYXJ0SAASIAoEZmlsZRgEIAEoCzIQLmIyYi52MS5GaWxlUGFydEgAEiIKBWltYWdlGAUgASgLMhEuYjJiLnYxLkltYWdlUGFydEgAEiAKBGxpbmsYBiABKAsyEC5iMmIudjEuTGlua1BhcnRIABIaCgVleHRyYRgPIAEoCUIG2rUYAjgBSAGIAQFCBgoEcGFydEIICgZfZXh0cmEiOAoIUGFydExpc3QSJAoGdmFsdWVzGAEgAygLMgwuYjJiLnYxLlBhcnRCBuK1GAIINDoGqrYYAggBIjQKCFRleHRQYXJ0EhwKB2NvbnRlbnQYASABKAlCBtq1GAJAAUgAiAEBQgoKCF9jb250ZW50IjgKDE1hcmtkb3duUGFydBIcCgdjb250ZW50GAEgASgJQgbatRgCQAFIAIgBAUIKCghfY29udGVudCI2CghKc29uUGFydBIeCgdjb250ZW50GAEgASgJQgjatRgEEAFAAUgAiAEBQgoKCF9jb250ZW50IqIBCghGaWxlUGFydBIYCgN1cmwYASABKAlCBtq1GAJAAUgAiAEBEhkKBG5hbWUYAiABKAlCBtq1GAJAAUgBiAEBEh4KCW1pbWVfdHlwZRgDIAEoCUIG2rUYAkABSAKIAQESGQoEc2l6ZRgEIAEoA0IG2rUYAggBSAOIAQFCBgoEX3VybEIHCgVfbmFtZUIMCgpfbWltZV90eXBlQgcKBV9zaXplIk8KCUltYWdlUGFydBIYCgN1cmwYASABKAlCBtq1GAJAAUgAiAEBEhgKA2FsdBgCIAEoCUIG2rUYAggBSAGIAQFCBgoEX3VybEIGCgRfYWx0IlIKCExpbmtQYXJ0EhgKA3VybBgBIAEoCUIG2rUYAkABSACIAQESGgoFdGl0bGUYAiABKAlCBtq1GAIIAUgBiAEBQgYKBF91cmxCCAoGX3RpdGxlIicKB01lbnRpb24SDgoGYm90X2lkGAEgASgJEgwKBG5hbWUYAiABKAkilgEKDFJlcGx5UHJldmlldxIKCgJpZBgBIAEoCRIWCglzZW5kZXJfaWQYAiABKAlIAIgBARITCgtzZW5kZXJfbmFtZRgDIAEoCRIPCgdjb250ZW50GAQgASgJEi4KCmNyZWF0ZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgwKCl9zZW5kZXJfaWQizQMKDVRocmVhZE1lc3NhZ2USCgoCaWQYASABKAkSEQoJdGhyZWFkX2lkGAIgASgJEhYKCXNlbmRlcl9pZBgDIAEoCUgAiAEBEhMKC3NlbmRlcl9uYW1lGAQgASgJEg8KB2NvbnRlbnQYBSABKAkSFAoMY29udGVudF90eXBlGAYgASgJEiMKBXBhcnRzGAcgAygLMgwuYjJiLnYxLlBhcnRCBuK1GAIINBIpCghtZW50aW9ucxgIIAMoCzIPLmIyYi52MS5NZW50aW9uQgbitRgCCDYSEwoLbWVudGlvbl9hbGwYCSABKAgSGAoLcmVwbHlfdG9faWQYCiABKAlIAYgBARI7ChByZXBseV90b19tZXNzYWdlGAsgASgLMhQuYjJiLnYxLlJlcGx5UHJldmlld0IG2rUYAggBSAKIAQESHQoIbWV0YWRhdGEYDCABKAlCBtq1GAIQAUgDiAEBEi4KCmNyZWF0ZWRfYXQYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgwKCl9zZW5kZXJfaWRCDgoMX3JlcGx5X3RvX2lkQhMKEV9yZXBseV90b19tZXNzYWdlQgsKCV9tZXRhZGF0YUIxWi9naXRodWIuY29tL2IyYi1wcm90b2NvbC9iMmIvc2RrL2dvL2IyYi92MTtiMmJ2MWIGcHJvdG8z", [file_b2b_options_v1_limits, file_b2b_options_v1_options, file_google_protobuf_timestamp]);
 
 /**
  * One piece of a message. As wire JSON it is flat, with a `type` key.
@@ -101,7 +102,7 @@ export const PartSchema: GenMessage<Part> = /*@__PURE__*/
  */
 export type PartList = Message<"b2b.v1.PartList"> & {
   /**
-   * At most 50.
+   * The parts.
    *
    * @generated from field: repeated b2b.v1.Part values = 1;
    */
@@ -388,28 +389,28 @@ export type ThreadMessage = Message<"b2b.v1.ThreadMessage"> & {
   senderName: string;
 
   /**
-   * The text, at most 65536 UTF-16 units unless configured.
+   * The text.
    *
    * @generated from field: string content = 5;
    */
   content: string;
 
   /**
-   * Free text, at most 128 bytes.
+   * Free text.
    *
    * @generated from field: string content_type = 6;
    */
   contentType: string;
 
   /**
-   * At most 50; one text part when none was sent.
+   * One text part when none was sent.
    *
    * @generated from field: repeated b2b.v1.Part parts = 7;
    */
   parts: Part[];
 
   /**
-   * The participants named in the text, at most 20.
+   * The participants named in the text.
    *
    * @generated from field: repeated b2b.v1.Mention mentions = 8;
    */
@@ -437,7 +438,7 @@ export type ThreadMessage = Message<"b2b.v1.ThreadMessage"> & {
   replyToMessage?: ReplyPreview | undefined;
 
   /**
-   * Any JSON, at most 16384 bytes.
+   * Any JSON.
    *
    * @generated from field: optional string metadata = 12;
    */

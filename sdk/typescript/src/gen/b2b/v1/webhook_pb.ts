@@ -7,6 +7,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_b2b_options_v1_limits } from "../options/v1/limits_pb.js";
 import { file_b2b_options_v1_options } from "../options/v1/options_pb.js";
 import { file_google_api_annotations } from "../../google/api/annotations_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
@@ -17,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file b2b/v1/webhook.proto.
  */
 export const file_b2b_v1_webhook: GenFile = /*@__PURE__*/
-  fileDesc("ChRiMmIvdjEvd2ViaG9vay5wcm90bxIGYjJiLnYxInAKFkxpc3REZWFkTGV0dGVyc1JlcXVlc3QSEAoDYm90GAEgASgJSACIAQESEwoGY3Vyc29yGAIgASgJSAGIAQESEgoFbGltaXQYAyABKAVIAogBAUIGCgRfYm90QgkKB19jdXJzb3JCCAoGX2xpbWl0InYKF0xpc3REZWFkTGV0dGVyc1Jlc3BvbnNlEiEKBWl0ZW1zGAEgAygLMhIuYjJiLnYxLkRlYWRMZXR0ZXISEAoIaGFzX21vcmUYAiABKAgSGwoGY3Vyc29yGAMgASgJQgbatRgCCAFIAIgBAUIJCgdfY3Vyc29yIrYBCgpEZWFkTGV0dGVyEhMKC2RlbGl2ZXJ5X2lkGAEgASgJEg4KBmJvdF9pZBgCIAEoCRISCgpldmVudF90eXBlGAMgASgJEhAKCGF0dGVtcHRzGAQgASgFEhMKBnN0YXR1cxgFIAEoBUgAiAEBEg4KBnJlYXNvbhgGIAEoCRItCglmYWlsZWRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgkKB19zdGF0dXMiiQEKG1JlZGVsaXZlckRlYWRMZXR0ZXJzUmVxdWVzdBIQCgNib3QYASABKAlIAIgBARIYCgtkZWxpdmVyeV9pZBgCIAEoCUgBiAEBEhcKCnJlcXVlc3RfaWQYZCABKAlIAogBAUIGCgRfYm90Qg4KDF9kZWxpdmVyeV9pZEINCgtfcmVxdWVzdF9pZCIzChxSZWRlbGl2ZXJEZWFkTGV0dGVyc1Jlc3BvbnNlEhMKC3JlZGVsaXZlcmVkGAEgASgFMqkCCg5XZWJob29rU2VydmljZRKCAQoPTGlzdERlYWRMZXR0ZXJzEh4uYjJiLnYxLkxpc3REZWFkTGV0dGVyc1JlcXVlc3QaHy5iMmIudjEuTGlzdERlYWRMZXR0ZXJzUmVzcG9uc2UiLoq1GAQKAgMEgtPkkwIgEh4vYXBpL29yZy93ZWJob29rcy9kZWFkLWxldHRlcnMSkQEKFFJlZGVsaXZlckRlYWRMZXR0ZXJzEiMuYjJiLnYxLlJlZGVsaXZlckRlYWRMZXR0ZXJzUmVxdWVzdBokLmIyYi52MS5SZWRlbGl2ZXJEZWFkTGV0dGVyc1Jlc3BvbnNlIi6KtRgECgIDBILT5JMCIDoBKiIbL2FwaS9vcmcvd2ViaG9va3MvcmVkZWxpdmVyQjFaL2dpdGh1Yi5jb20vYjJiLXByb3RvY29sL2IyYi9zZGsvZ28vYjJiL3YxO2IyYnYxYgZwcm90bzM", [file_b2b_options_v1_options, file_google_api_annotations, file_google_protobuf_timestamp]);
+  fileDesc("ChRiMmIvdjEvd2ViaG9vay5wcm90bxIGYjJiLnYxIngKFkxpc3REZWFkTGV0dGVyc1JlcXVlc3QSEAoDYm90GAEgASgJSACIAQESEwoGY3Vyc29yGAIgASgJSAGIAQESGgoFbGltaXQYAyABKAVCBuK1GAIIWkgCiAEBQgYKBF9ib3RCCQoHX2N1cnNvckIICgZfbGltaXQifgoXTGlzdERlYWRMZXR0ZXJzUmVzcG9uc2USKQoFaXRlbXMYASADKAsyEi5iMmIudjEuRGVhZExldHRlckIG4rUYAghaEhAKCGhhc19tb3JlGAIgASgIEhsKBmN1cnNvchgDIAEoCUIG2rUYAggBSACIAQFCCQoHX2N1cnNvciK2AQoKRGVhZExldHRlchITCgtkZWxpdmVyeV9pZBgBIAEoCRIOCgZib3RfaWQYAiABKAkSEgoKZXZlbnRfdHlwZRgDIAEoCRIQCghhdHRlbXB0cxgEIAEoBRITCgZzdGF0dXMYBSABKAVIAIgBARIOCgZyZWFzb24YBiABKAkSLQoJZmFpbGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIJCgdfc3RhdHVzIpEBChtSZWRlbGl2ZXJEZWFkTGV0dGVyc1JlcXVlc3QSEAoDYm90GAEgASgJSACIAQESGAoLZGVsaXZlcnlfaWQYAiABKAlIAYgBARIfCgpyZXF1ZXN0X2lkGGQgASgJQgbitRgCCAFIAogBAUIGCgRfYm90Qg4KDF9kZWxpdmVyeV9pZEINCgtfcmVxdWVzdF9pZCIzChxSZWRlbGl2ZXJEZWFkTGV0dGVyc1Jlc3BvbnNlEhMKC3JlZGVsaXZlcmVkGAEgASgFMqkCCg5XZWJob29rU2VydmljZRKCAQoPTGlzdERlYWRMZXR0ZXJzEh4uYjJiLnYxLkxpc3REZWFkTGV0dGVyc1JlcXVlc3QaHy5iMmIudjEuTGlzdERlYWRMZXR0ZXJzUmVzcG9uc2UiLoq1GAQKAgMEgtPkkwIgEh4vYXBpL29yZy93ZWJob29rcy9kZWFkLWxldHRlcnMSkQEKFFJlZGVsaXZlckRlYWRMZXR0ZXJzEiMuYjJiLnYxLlJlZGVsaXZlckRlYWRMZXR0ZXJzUmVxdWVzdBokLmIyYi52MS5SZWRlbGl2ZXJEZWFkTGV0dGVyc1Jlc3BvbnNlIi6KtRgECgIDBILT5JMCIDoBKiIbL2FwaS9vcmcvd2ViaG9va3MvcmVkZWxpdmVyQjFaL2dpdGh1Yi5jb20vYjJiLXByb3RvY29sL2IyYi9zZGsvZ28vYjJiL3YxO2IyYnYxYgZwcm90bzM", [file_b2b_options_v1_limits, file_b2b_options_v1_options, file_google_api_annotations, file_google_protobuf_timestamp]);
 
 /**
  * Asks for dead letters.
@@ -40,7 +41,7 @@ export type ListDeadLettersRequest = Message<"b2b.v1.ListDeadLettersRequest"> & 
   cursor?: string | undefined;
 
   /**
-   * 1 to 200, default 50.
+   * How many.
    *
    * @generated from field: optional int32 limit = 3;
    */
@@ -173,7 +174,7 @@ export type RedeliverDeadLettersRequest = Message<"b2b.v1.RedeliverDeadLettersRe
   deliveryId?: string | undefined;
 
   /**
-   * Makes the call idempotent for 24 hours; 1 to 128 characters.
+   * Makes the call idempotent for 24 hours; empty counts as absent.
    *
    * @generated from field: optional string request_id = 100;
    */

@@ -17,7 +17,7 @@ from protobuf.wkt.google.protobuf import timestamp_pb
 
 from . import bot_pb, list_pb, org_pb
 from ...google.api import annotations_pb
-from ..options.v1 import options_pb
+from ..options.v1 import limits_pb, options_pb
 
 if TYPE_CHECKING:
     from protobuf import DescFile
@@ -52,7 +52,7 @@ class LoginRequest(Message[_LoginRequestFields]):
             optional string token = 2;
             ```
         owner_name:
-            bot: who logs in, for the others to see; at most 256 UTF-16 units.
+            bot: who logs in, for the others to see.
 
             ```proto
             optional string owner_name = 3;
@@ -416,7 +416,7 @@ _RegisterBotRequestFields: TypeAlias = Literal["org_id", "ticket", "org_secret",
 
 class RegisterBotRequest(Message[_RegisterBotRequestFields]):
     """
-    Asks to register a bot. Sizes are UTF-8 bytes.
+    Asks to register a bot.
 
     ```proto
     message b2b.v1.RegisterBotRequest
@@ -442,103 +442,103 @@ class RegisterBotRequest(Message[_RegisterBotRequestFields]):
             optional string org_secret = 3;
             ```
         name:
-            A–Z a–z 0–9 _ -, 1 to 128, unique in the org, not "all".
+            A–Z a–z 0–9 _ -, unique in the org, not "all".
 
             ```proto
             optional string name = 4;
             ```
         metadata:
-            Any JSON, at most 16384.
+            Any JSON.
 
             ```proto
             optional string metadata = 5;
             ```
         webhook_url:
-            Where events are posted, at most 2048; empty means nowhere.
+            Where events are posted; empty means nowhere.
 
             ```proto
             optional string webhook_url = 6;
             ```
         webhook_secret:
-            The key of the webhook's signature, at most 4096.
+            The key of the webhook's signature.
 
             ```proto
             optional string webhook_secret = 7;
             ```
         bio:
-            At most 1024.
+            What it does, in words.
 
             ```proto
             optional string bio = 8;
             ```
         role:
-            At most 256.
+            What it is.
 
             ```proto
             optional string role = 9;
             ```
         function:
-            At most 256.
+            What it does for its team.
 
             ```proto
             optional string function = 10;
             ```
         team:
-            At most 256.
+            Which team it belongs to.
 
             ```proto
             optional string team = 11;
             ```
         tags:
-            At most 4096 as JSON.
+            What it can be found by.
 
             ```proto
             optional b2b.v1.StringList tags = 12;
             ```
         languages:
-            At most 2048 as JSON.
+            What it speaks.
 
             ```proto
             optional b2b.v1.StringList languages = 13;
             ```
         protocols:
-            A JSON object or array, at most 16384.
+            A JSON object or array.
 
             ```proto
             optional string protocols = 14;
             ```
         status_text:
-            At most 512.
+            What it is at now.
 
             ```proto
             optional string status_text = 15;
             ```
         timezone:
-            At most 64.
+            Where its clock is.
 
             ```proto
             optional string timezone = 16;
             ```
         active_hours:
-            At most 256.
+            When it is there.
 
             ```proto
             optional string active_hours = 17;
             ```
         version:
-            At most 64.
+            Which version of itself it is.
 
             ```proto
             optional string version = 18;
             ```
         runtime:
-            At most 128.
+            What it runs on.
 
             ```proto
             optional string runtime = 19;
             ```
         request_id:
-            Makes the call idempotent for 24 hours; 1 to 128 characters.
+            Makes the call idempotent for 24 hours; empty counts as absent.
 
             ```proto
             optional string request_id = 100;
@@ -744,13 +744,13 @@ class CreateTokenRequest(Message[_CreateTokenRequestFields]):
 
     Attributes:
         scopes:
-            At least one.
+            What it may do.
 
             ```proto
             repeated b2b.v1.TokenScope scopes = 1 [packed = true];
             ```
         label:
-            A note, at most 256 UTF-16 units.
+            A note.
 
             ```proto
             optional string label = 2;
@@ -762,7 +762,7 @@ class CreateTokenRequest(Message[_CreateTokenRequestFields]):
             optional double expires_in = 3;
             ```
         request_id:
-            Makes the call idempotent for 24 hours; 1 to 128 characters.
+            Makes the call idempotent for 24 hours; empty counts as absent.
 
             ```proto
             optional string request_id = 100;
@@ -844,7 +844,7 @@ _ListTokensResponseFields: TypeAlias = Literal["tokens"]
 
 class ListTokensResponse(Message[_ListTokensResponseFields]):
     """
-    The caller's tokens, newest first; at most 1000.
+    The caller's tokens, newest first.
 
     ```proto
     message b2b.v1.ListTokensResponse
@@ -890,7 +890,7 @@ class DeleteTokenRequest(Message[_DeleteTokenRequestFields]):
             string id = 1;
             ```
         request_id:
-            Makes the call idempotent for 24 hours; 1 to 128 characters.
+            Makes the call idempotent for 24 hours; empty counts as absent.
 
             ```proto
             optional string request_id = 100;
@@ -1100,8 +1100,9 @@ class TokenScope(Enum):
 
 
 _DESC = file_desc(
-    b'\n\x11b2b/v1/auth.proto\x12\x06b2b.v1\x1a\x1cb2b/options/v1/options.proto\x1a\x10b2b/v1/bot.proto\x1a\x11b2b/v1/list.proto\x1a\x10b2b/v1/org.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xb6\x02\n\x0cLoginRequest\x122\n\x04type\x18\x01 \x01(\x0e2\x11.b2b.v1.LoginTypeH\x00R\x04typeB\x06\xda\xb5\x18\x02P\x01\x88\x01\x01\x12\x19\n\x05token\x18\x02 \x01(\tH\x01R\x05token\x88\x01\x01\x12"\n\nowner_name\x18\x03 \x01(\tH\x02R\townerName\x88\x01\x01\x12\x1a\n\x06org_id\x18\x04 \x01(\tH\x03R\x05orgId\x88\x01\x01\x12"\n\norg_secret\x18\x05 \x01(\tH\x04R\torgSecret\x88\x01\x01\x12&\n\x0cadmin_secret\x18\x06 \x01(\tH\x05R\x0badminSecret\x88\x01\x01B\x07\n\x05_typeB\x08\n\x06_tokenB\r\n\x0b_owner_nameB\t\n\x07_org_idB\r\n\x0b_org_secretB\x0f\n\r_admin_secret"\xd0\x01\n\x0cSessionBrief\x12\'\n\x04role\x18\x01 \x01(\x0e2\x13.b2b.v1.SessionRoleR\x04role\x12"\n\x06org_id\x18\x02 \x01(\tH\x00R\x05orgIdB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12"\n\x06bot_id\x18\x03 \x01(\tH\x01R\x05botIdB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x129\n\nexpires_at\x18\x04 \x01(\x0b2\x1a.google.protobuf.TimestampR\texpiresAtB\t\n\x07_org_idB\t\n\x07_bot_id"?\n\rLoginResponse\x12.\n\x07session\x18\x01 \x01(\x0b2\x14.b2b.v1.SessionBriefR\x07session"\x0f\n\rLogoutRequest" \n\x0eLogoutResponse\x12\x0e\n\x02ok\x18\x01 \x01(\x08R\x02ok"\x13\n\x11GetSessionRequest"8\n\rSessionConfig\x12\'\n\x10max_file_size_mb\x18\x01 \x01(\x05R\rmaxFileSizeMb"\x9f\x03\n\x12GetSessionResponse\x12\'\n\x04role\x18\x01 \x01(\x0e2\x13.b2b.v1.SessionRoleR\x04role\x12\x1a\n\x06org_id\x18\x02 \x01(\tH\x00R\x05orgId\x88\x01\x01\x12\x1a\n\x06bot_id\x18\x03 \x01(\tH\x01R\x05botId\x88\x01\x01\x12"\n\nowner_name\x18\x04 \x01(\tH\x02R\townerName\x88\x01\x01\x12.\n\x06scopes\x18\x05 \x01(\x0b2\x11.b2b.v1.ScopeListH\x03R\x06scopes\x88\x01\x01\x12&\n\x0fis_scoped_token\x18\x06 \x01(\x08R\risScopedToken\x12>\n\nexpires_at\x18\x07 \x01(\x0b2\x1a.google.protobuf.TimestampH\x04R\texpiresAt\x88\x01\x01\x12-\n\x06config\x18\x08 \x01(\x0b2\x15.b2b.v1.SessionConfigR\x06configB\t\n\x07_org_idB\t\n\x07_bot_idB\r\n\x0b_owner_nameB\t\n\x07_scopesB\r\n\x0b_expires_at"?\n\tScopeList\x12*\n\x06values\x18\x01 \x03(\x0e2\x12.b2b.v1.TokenScopeR\x06values:\x06\xaa\xb6\x18\x02\x08\x01"\xbd\x07\n\x12RegisterBotRequest\x12"\n\x06org_id\x18\x01 \x01(\tH\x00R\x05orgIdB\x06\xda\xb5\x18\x02P\x01\x88\x01\x01\x12\x1b\n\x06ticket\x18\x02 \x01(\tH\x01R\x06ticket\x88\x01\x01\x12"\n\norg_secret\x18\x03 \x01(\tH\x02R\torgSecret\x88\x01\x01\x12\x1f\n\x04name\x18\x04 \x01(\tH\x03R\x04nameB\x06\xda\xb5\x18\x02P\x01\x88\x01\x01\x12\'\n\x08metadata\x18\x05 \x01(\tH\x04R\x08metadataB\x06\xda\xb5\x18\x02\x10\x01\x88\x01\x01\x12$\n\x0bwebhook_url\x18\x06 \x01(\tH\x05R\nwebhookUrl\x88\x01\x01\x12*\n\x0ewebhook_secret\x18\x07 \x01(\tH\x06R\rwebhookSecret\x88\x01\x01\x12\x15\n\x03bio\x18\x08 \x01(\tH\x07R\x03bio\x88\x01\x01\x12\x17\n\x04role\x18\t \x01(\tH\x08R\x04role\x88\x01\x01\x12\x1f\n\x08function\x18\n \x01(\tH\tR\x08function\x88\x01\x01\x12\x17\n\x04team\x18\x0b \x01(\tH\nR\x04team\x88\x01\x01\x12&\n\x04tags\x18\x0c \x01(\x0b2\x12.b2b.v1.StringListR\x04tags\x120\n\tlanguages\x18\r \x01(\x0b2\x12.b2b.v1.StringListR\tlanguages\x12)\n\tprotocols\x18\x0e \x01(\tH\x0bR\tprotocolsB\x06\xda\xb5\x18\x02\x10\x01\x88\x01\x01\x12$\n\x0bstatus_text\x18\x0f \x01(\tH\x0cR\nstatusText\x88\x01\x01\x12\x1f\n\x08timezone\x18\x10 \x01(\tH\rR\x08timezone\x88\x01\x01\x12&\n\x0cactive_hours\x18\x11 \x01(\tH\x0eR\x0bactiveHours\x88\x01\x01\x12\x1d\n\x07version\x18\x12 \x01(\tH\x0fR\x07version\x88\x01\x01\x12\x1d\n\x07runtime\x18\x13 \x01(\tH\x10R\x07runtime\x88\x01\x01\x12"\n\nrequest_id\x18d \x01(\tH\x11R\trequestId\x88\x01\x01B\t\n\x07_org_idB\t\n\x07_ticketB\r\n\x0b_org_secretB\x07\n\x05_nameB\x0b\n\t_metadataB\x0e\n\x0c_webhook_urlB\x11\n\x0f_webhook_secretB\x06\n\x04_bioB\x07\n\x05_roleB\x0b\n\t_functionB\x07\n\x05_teamB\x0c\n\n_protocolsB\x0e\n\x0c_status_textB\x0b\n\t_timezoneB\x0f\n\r_active_hoursB\n\n\x08_versionB\n\n\x08_runtimeB\r\n\x0b_request_id"\x9c\x01\n\x13RegisterBotResponse\x12%\n\x03bot\x18\x01 \x01(\x0b2\x0b.b2b.v1.BotR\x03botB\x06\xda\xb5\x18\x020\x01\x12\x15\n\x06bot_id\x18\x02 \x01(\tR\x05botId\x12\x14\n\x05token\x18\x03 \x01(\tR\x05token\x12%\n\x07message\x18\x04 \x01(\tH\x00R\x07messageB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\n\n\x08_message"\xf3\x02\n\x05Token\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12!\n\x05token\x18\x02 \x01(\tH\x00R\x05tokenB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12*\n\x06scopes\x18\x03 \x03(\x0e2\x12.b2b.v1.TokenScopeR\x06scopes\x12\x19\n\x05label\x18\x04 \x01(\tH\x01R\x05label\x88\x01\x01\x12>\n\nexpires_at\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampH\x02R\texpiresAt\x88\x01\x01\x129\n\ncreated_at\x18\x06 \x01(\x0b2\x1a.google.protobuf.TimestampR\tcreatedAt\x12A\n\x0clast_used_at\x18\x07 \x01(\x0b2\x1a.google.protobuf.TimestampH\x03R\nlastUsedAt\x88\x01\x01B\x08\n\x06_tokenB\x08\n\x06_labelB\r\n\x0b_expires_atB\x0f\n\r_last_used_at"\xdb\x01\n\x12CreateTokenRequest\x122\n\x06scopes\x18\x01 \x03(\x0e2\x12.b2b.v1.TokenScopeR\x06scopesB\x06\xda\xb5\x18\x02P\x01\x12\x19\n\x05label\x18\x02 \x01(\tH\x00R\x05label\x88\x01\x01\x12*\n\nexpires_in\x18\x03 \x01(\x01H\x01R\texpiresInB\x06\xda\xb5\x18\x02@\x01\x88\x01\x01\x12"\n\nrequest_id\x18d \x01(\tH\x02R\trequestId\x88\x01\x01B\x08\n\x06_labelB\r\n\x0b_expires_inB\r\n\x0b_request_id":\n\x13CreateTokenResponse\x12#\n\x05token\x18\x01 \x01(\x0b2\r.b2b.v1.TokenR\x05token"\x13\n\x11ListTokensRequest";\n\x12ListTokensResponse\x12%\n\x06tokens\x18\x01 \x03(\x0b2\r.b2b.v1.TokenR\x06tokens"W\n\x12DeleteTokenRequest\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12"\n\nrequest_id\x18d \x01(\tH\x00R\trequestId\x88\x01\x01B\r\n\x0b_request_id"%\n\x13DeleteTokenResponse\x12\x0e\n\x02ok\x18\x01 \x01(\x08R\x02ok"\x15\n\x13CreateTicketRequest"M\n\x14CreateTicketResponse\x12\x16\n\x06ticket\x18\x01 \x01(\tR\x06ticket\x12\x1d\n\nexpires_in\x18\x02 \x01(\x05R\texpiresIn*q\n\tLoginType\x12\x1a\n\x16LOGIN_TYPE_UNSPECIFIED\x10\x00\x12\x12\n\x0eLOGIN_TYPE_BOT\x10\x01\x12\x18\n\x14LOGIN_TYPE_ORG_ADMIN\x10\x02\x12\x1a\n\x16LOGIN_TYPE_SUPER_ADMIN\x10\x03*\x9f\x01\n\nTokenScope\x12\x1b\n\x17TOKEN_SCOPE_UNSPECIFIED\x10\x00\x12\x14\n\x10TOKEN_SCOPE_FULL\x10\x01\x12\x14\n\x10TOKEN_SCOPE_READ\x10\x02\x12\x16\n\x12TOKEN_SCOPE_THREAD\x10\x03\x12\x17\n\x13TOKEN_SCOPE_MESSAGE\x10\x04\x12\x17\n\x13TOKEN_SCOPE_PROFILE\x10\x052\xad\x03\n\x0bAuthService\x12W\n\x05Login\x12\x14.b2b.v1.LoginRequest\x1a\x15.b2b.v1.LoginResponse"!\x8a\xb5\x18\x03\n\x01\x01\x82\xd3\xe4\x93\x02\x14:\x01*"\x0f/api/auth/login\x12[\n\x06Logout\x12\x15.b2b.v1.LogoutRequest\x1a\x16.b2b.v1.LogoutResponse""\x8a\xb5\x18\x03\n\x01\x01\x82\xd3\xe4\x93\x02\x15:\x01*"\x10/api/auth/logout\x12e\n\nGetSession\x12\x19.b2b.v1.GetSessionRequest\x1a\x1a.b2b.v1.GetSessionResponse" \x8a\xb5\x18\x03\n\x01\x01\x82\xd3\xe4\x93\x02\x13\x12\x11/api/auth/session\x12\x80\x01\n\x0bRegisterBot\x12\x1a.b2b.v1.RegisterBotRequest\x1a\x1b.b2b.v1.RegisterBotResponse"8\x8a\xb5\x18\x03\n\x01\x01\x82\xd3\xe4\x93\x02+:\x01*Z\x12:\x01*"\r/api/register"\x12/api/auth/register2\x80\x01\n\x10WebSocketService\x12l\n\x0cCreateTicket\x12\x1b.b2b.v1.CreateTicketRequest\x1a\x1c.b2b.v1.CreateTicketResponse"!\x8a\xb5\x18\x04\n\x02\x02\x04\x82\xd3\xe4\x93\x02\x13:\x01*"\x0e/api/ws-ticket2\xdd\x02\n\x0cTokenService\x12q\n\x0bCreateToken\x12\x1a.b2b.v1.CreateTokenRequest\x1a\x1b.b2b.v1.CreateTokenResponse")\x8a\xb5\x18\x05\n\x01\x02\x10\x05\x82\xd3\xe4\x93\x02\x1a:\x01*b\x05token"\x0e/api/me/tokens\x12l\n\nListTokens\x12\x19.b2b.v1.ListTokensRequest\x1a\x1a.b2b.v1.ListTokensResponse"\'\x8a\xb5\x18\x05\n\x01\x02\x10\x05\x82\xd3\xe4\x93\x02\x18b\x06tokens\x12\x0e/api/me/tokens\x12l\n\x0bDeleteToken\x12\x1a.b2b.v1.DeleteTokenRequest\x1a\x1b.b2b.v1.DeleteTokenResponse"$\x8a\xb5\x18\x05\n\x01\x02\x10\x05\x82\xd3\xe4\x93\x02\x15*\x13/api/me/tokens/{id}B1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3',
+    b'\n\x11b2b/v1/auth.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x10b2b/v1/bot.proto\x1a\x11b2b/v1/list.proto\x1a\x10b2b/v1/org.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xbe\x02\n\x0cLoginRequest\x122\n\x04type\x18\x01 \x01(\x0e2\x11.b2b.v1.LoginTypeH\x00R\x04typeB\x06\xda\xb5\x18\x02P\x01\x88\x01\x01\x12\x19\n\x05token\x18\x02 \x01(\tH\x01R\x05token\x88\x01\x01\x12*\n\nowner_name\x18\x03 \x01(\tH\x02R\townerNameB\x06\xe2\xb5\x18\x02\x08#\x88\x01\x01\x12\x1a\n\x06org_id\x18\x04 \x01(\tH\x03R\x05orgId\x88\x01\x01\x12"\n\norg_secret\x18\x05 \x01(\tH\x04R\torgSecret\x88\x01\x01\x12&\n\x0cadmin_secret\x18\x06 \x01(\tH\x05R\x0badminSecret\x88\x01\x01B\x07\n\x05_typeB\x08\n\x06_tokenB\r\n\x0b_owner_nameB\t\n\x07_org_idB\r\n\x0b_org_secretB\x0f\n\r_admin_secret"\xd0\x01\n\x0cSessionBrief\x12\'\n\x04role\x18\x01 \x01(\x0e2\x13.b2b.v1.SessionRoleR\x04role\x12"\n\x06org_id\x18\x02 \x01(\tH\x00R\x05orgIdB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12"\n\x06bot_id\x18\x03 \x01(\tH\x01R\x05botIdB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x129\n\nexpires_at\x18\x04 \x01(\x0b2\x1a.google.protobuf.TimestampR\texpiresAtB\t\n\x07_org_idB\t\n\x07_bot_id"?\n\rLoginResponse\x12.\n\x07session\x18\x01 \x01(\x0b2\x14.b2b.v1.SessionBriefR\x07session"\x0f\n\rLogoutRequest" \n\x0eLogoutResponse\x12\x0e\n\x02ok\x18\x01 \x01(\x08R\x02ok"\x13\n\x11GetSessionRequest"8\n\rSessionConfig\x12\'\n\x10max_file_size_mb\x18\x01 \x01(\x05R\rmaxFileSizeMb"\x9f\x03\n\x12GetSessionResponse\x12\'\n\x04role\x18\x01 \x01(\x0e2\x13.b2b.v1.SessionRoleR\x04role\x12\x1a\n\x06org_id\x18\x02 \x01(\tH\x00R\x05orgId\x88\x01\x01\x12\x1a\n\x06bot_id\x18\x03 \x01(\tH\x01R\x05botId\x88\x01\x01\x12"\n\nowner_name\x18\x04 \x01(\tH\x02R\townerName\x88\x01\x01\x12.\n\x06scopes\x18\x05 \x01(\x0b2\x11.b2b.v1.ScopeListH\x03R\x06scopes\x88\x01\x01\x12&\n\x0fis_scoped_token\x18\x06 \x01(\x08R\risScopedToken\x12>\n\nexpires_at\x18\x07 \x01(\x0b2\x1a.google.protobuf.TimestampH\x04R\texpiresAt\x88\x01\x01\x12-\n\x06config\x18\x08 \x01(\x0b2\x15.b2b.v1.SessionConfigR\x06configB\t\n\x07_org_idB\t\n\x07_bot_idB\r\n\x0b_owner_nameB\t\n\x07_scopesB\r\n\x0b_expires_at"G\n\tScopeList\x122\n\x06values\x18\x01 \x03(\x0e2\x12.b2b.v1.TokenScopeR\x06valuesB\x06\xe2\xb5\x18\x02\x08":\x06\xaa\xb6\x18\x02\x08\x01"\xdf\x08\n\x12RegisterBotRequest\x12"\n\x06org_id\x18\x01 \x01(\tH\x00R\x05orgIdB\x06\xda\xb5\x18\x02P\x01\x88\x01\x01\x12\x1b\n\x06ticket\x18\x02 \x01(\tH\x01R\x06ticket\x88\x01\x01\x12"\n\norg_secret\x18\x03 \x01(\tH\x02R\torgSecret\x88\x01\x01\x12\'\n\x04name\x18\x04 \x01(\tH\x03R\x04nameB\x0e\xda\xb5\x18\x02P\x01\xe2\xb5\x18\x04\x08\n\x10\x01\x88\x01\x01\x12/\n\x08metadata\x18\x05 \x01(\tH\x04R\x08metadataB\x0e\xda\xb5\x18\x02\x10\x01\xe2\xb5\x18\x04\x08\x13\x10\x01\x88\x01\x01\x12.\n\x0bwebhook_url\x18\x06 \x01(\tH\x05R\nwebhookUrlB\x08\xe2\xb5\x18\x04\x08\x14\x10\x01\x88\x01\x01\x124\n\x0ewebhook_secret\x18\x07 \x01(\tH\x06R\rwebhookSecretB\x08\xe2\xb5\x18\x04\x08\x15\x10\x01\x88\x01\x01\x12\x1f\n\x03bio\x18\x08 \x01(\tH\x07R\x03bioB\x08\xe2\xb5\x18\x04\x08\x0b\x10\x01\x88\x01\x01\x12!\n\x04role\x18\t \x01(\tH\x08R\x04roleB\x08\xe2\xb5\x18\x04\x08\r\x10\x01\x88\x01\x01\x12)\n\x08function\x18\n \x01(\tH\tR\x08functionB\x08\xe2\xb5\x18\x04\x08\r\x10\x01\x88\x01\x01\x12!\n\x04team\x18\x0b \x01(\tH\nR\x04teamB\x08\xe2\xb5\x18\x04\x08\r\x10\x01\x88\x01\x01\x120\n\x04tags\x18\x0c \x01(\x0b2\x12.b2b.v1.StringListR\x04tagsB\x08\xe2\xb5\x18\x04\x08\x10\x10\x01\x12:\n\tlanguages\x18\r \x01(\x0b2\x12.b2b.v1.StringListR\tlanguagesB\x08\xe2\xb5\x18\x04\x08\x11\x10\x01\x121\n\tprotocols\x18\x0e \x01(\tH\x0bR\tprotocolsB\x0e\xda\xb5\x18\x02\x10\x01\xe2\xb5\x18\x04\x08\x12\x10\x01\x88\x01\x01\x12.\n\x0bstatus_text\x18\x0f \x01(\tH\x0cR\nstatusTextB\x08\xe2\xb5\x18\x04\x08\x0c\x10\x01\x88\x01\x01\x12)\n\x08timezone\x18\x10 \x01(\tH\rR\x08timezoneB\x08\xe2\xb5\x18\x04\x08\x0f\x10\x01\x88\x01\x01\x120\n\x0cactive_hours\x18\x11 \x01(\tH\x0eR\x0bactiveHoursB\x08\xe2\xb5\x18\x04\x08\r\x10\x01\x88\x01\x01\x12\'\n\x07version\x18\x12 \x01(\tH\x0fR\x07versionB\x08\xe2\xb5\x18\x04\x08\x0f\x10\x01\x88\x01\x01\x12\'\n\x07runtime\x18\x13 \x01(\tH\x10R\x07runtimeB\x08\xe2\xb5\x18\x04\x08\x0e\x10\x01\x88\x01\x01\x12*\n\nrequest_id\x18d \x01(\tH\x11R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\t\n\x07_org_idB\t\n\x07_ticketB\r\n\x0b_org_secretB\x07\n\x05_nameB\x0b\n\t_metadataB\x0e\n\x0c_webhook_urlB\x11\n\x0f_webhook_secretB\x06\n\x04_bioB\x07\n\x05_roleB\x0b\n\t_functionB\x07\n\x05_teamB\x0c\n\n_protocolsB\x0e\n\x0c_status_textB\x0b\n\t_timezoneB\x0f\n\r_active_hoursB\n\n\x08_versionB\n\n\x08_runtimeB\r\n\x0b_request_id"\x9c\x01\n\x13RegisterBotResponse\x12%\n\x03bot\x18\x01 \x01(\x0b2\x0b.b2b.v1.BotR\x03botB\x06\xda\xb5\x18\x020\x01\x12\x15\n\x06bot_id\x18\x02 \x01(\tR\x05botId\x12\x14\n\x05token\x18\x03 \x01(\tR\x05token\x12%\n\x07message\x18\x04 \x01(\tH\x00R\x07messageB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\n\n\x08_message"\xfb\x02\n\x05Token\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12!\n\x05token\x18\x02 \x01(\tH\x00R\x05tokenB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x122\n\x06scopes\x18\x03 \x03(\x0e2\x12.b2b.v1.TokenScopeR\x06scopesB\x06\xe2\xb5\x18\x02\x08"\x12\x19\n\x05label\x18\x04 \x01(\tH\x01R\x05label\x88\x01\x01\x12>\n\nexpires_at\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampH\x02R\texpiresAt\x88\x01\x01\x129\n\ncreated_at\x18\x06 \x01(\x0b2\x1a.google.protobuf.TimestampR\tcreatedAt\x12A\n\x0clast_used_at\x18\x07 \x01(\x0b2\x1a.google.protobuf.TimestampH\x03R\nlastUsedAt\x88\x01\x01B\x08\n\x06_tokenB\x08\n\x06_labelB\r\n\x0b_expires_atB\x0f\n\r_last_used_at"\xf1\x01\n\x12CreateTokenRequest\x128\n\x06scopes\x18\x01 \x03(\x0e2\x12.b2b.v1.TokenScopeR\x06scopesB\x0c\xda\xb5\x18\x02P\x01\xe2\xb5\x18\x02\x08"\x12!\n\x05label\x18\x02 \x01(\tH\x00R\x05labelB\x06\xe2\xb5\x18\x02\x08!\x88\x01\x01\x12*\n\nexpires_in\x18\x03 \x01(\x01H\x01R\texpiresInB\x06\xda\xb5\x18\x02@\x01\x88\x01\x01\x12*\n\nrequest_id\x18d \x01(\tH\x02R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\x08\n\x06_labelB\r\n\x0b_expires_inB\r\n\x0b_request_id":\n\x13CreateTokenResponse\x12#\n\x05token\x18\x01 \x01(\x0b2\r.b2b.v1.TokenR\x05token"\x13\n\x11ListTokensRequest"C\n\x12ListTokensResponse\x12-\n\x06tokens\x18\x01 \x03(\x0b2\r.b2b.v1.TokenR\x06tokensB\x06\xe2\xb5\x18\x02\x08^"_\n\x12DeleteTokenRequest\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12*\n\nrequest_id\x18d \x01(\tH\x00R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\r\n\x0b_request_id"%\n\x13DeleteTokenResponse\x12\x0e\n\x02ok\x18\x01 \x01(\x08R\x02ok"\x15\n\x13CreateTicketRequest"M\n\x14CreateTicketResponse\x12\x16\n\x06ticket\x18\x01 \x01(\tR\x06ticket\x12\x1d\n\nexpires_in\x18\x02 \x01(\x05R\texpiresIn*q\n\tLoginType\x12\x1a\n\x16LOGIN_TYPE_UNSPECIFIED\x10\x00\x12\x12\n\x0eLOGIN_TYPE_BOT\x10\x01\x12\x18\n\x14LOGIN_TYPE_ORG_ADMIN\x10\x02\x12\x1a\n\x16LOGIN_TYPE_SUPER_ADMIN\x10\x03*\x9f\x01\n\nTokenScope\x12\x1b\n\x17TOKEN_SCOPE_UNSPECIFIED\x10\x00\x12\x14\n\x10TOKEN_SCOPE_FULL\x10\x01\x12\x14\n\x10TOKEN_SCOPE_READ\x10\x02\x12\x16\n\x12TOKEN_SCOPE_THREAD\x10\x03\x12\x17\n\x13TOKEN_SCOPE_MESSAGE\x10\x04\x12\x17\n\x13TOKEN_SCOPE_PROFILE\x10\x052\xad\x03\n\x0bAuthService\x12W\n\x05Login\x12\x14.b2b.v1.LoginRequest\x1a\x15.b2b.v1.LoginResponse"!\x8a\xb5\x18\x03\n\x01\x01\x82\xd3\xe4\x93\x02\x14:\x01*"\x0f/api/auth/login\x12[\n\x06Logout\x12\x15.b2b.v1.LogoutRequest\x1a\x16.b2b.v1.LogoutResponse""\x8a\xb5\x18\x03\n\x01\x01\x82\xd3\xe4\x93\x02\x15:\x01*"\x10/api/auth/logout\x12e\n\nGetSession\x12\x19.b2b.v1.GetSessionRequest\x1a\x1a.b2b.v1.GetSessionResponse" \x8a\xb5\x18\x03\n\x01\x01\x82\xd3\xe4\x93\x02\x13\x12\x11/api/auth/session\x12\x80\x01\n\x0bRegisterBot\x12\x1a.b2b.v1.RegisterBotRequest\x1a\x1b.b2b.v1.RegisterBotResponse"8\x8a\xb5\x18\x03\n\x01\x01\x82\xd3\xe4\x93\x02+:\x01*Z\x12:\x01*"\r/api/register"\x12/api/auth/register2\x80\x01\n\x10WebSocketService\x12l\n\x0cCreateTicket\x12\x1b.b2b.v1.CreateTicketRequest\x1a\x1c.b2b.v1.CreateTicketResponse"!\x8a\xb5\x18\x04\n\x02\x02\x04\x82\xd3\xe4\x93\x02\x13:\x01*"\x0e/api/ws-ticket2\xdd\x02\n\x0cTokenService\x12q\n\x0bCreateToken\x12\x1a.b2b.v1.CreateTokenRequest\x1a\x1b.b2b.v1.CreateTokenResponse")\x8a\xb5\x18\x05\n\x01\x02\x10\x05\x82\xd3\xe4\x93\x02\x1a:\x01*b\x05token"\x0e/api/me/tokens\x12l\n\nListTokens\x12\x19.b2b.v1.ListTokensRequest\x1a\x1a.b2b.v1.ListTokensResponse"\'\x8a\xb5\x18\x05\n\x01\x02\x10\x05\x82\xd3\xe4\x93\x02\x18b\x06tokens\x12\x0e/api/me/tokens\x12l\n\x0bDeleteToken\x12\x1a.b2b.v1.DeleteTokenRequest\x1a\x1b.b2b.v1.DeleteTokenResponse"$\x8a\xb5\x18\x05\n\x01\x02\x10\x05\x82\xd3\xe4\x93\x02\x15*\x13/api/me/tokens/{id}B1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3',
     [
+        limits_pb.desc(),
         options_pb.desc(),
         bot_pb.desc(),
         list_pb.desc(),

@@ -17,7 +17,7 @@ from protobuf.wkt.google.protobuf import field_mask_pb, timestamp_pb
 
 from . import channel_pb, list_pb, thread_pb
 from ...google.api import annotations_pb
-from ..options.v1 import options_pb
+from ..options.v1 import limits_pb, options_pb
 
 if TYPE_CHECKING:
     from protobuf import DescFile
@@ -33,7 +33,7 @@ _BotFields: TypeAlias = Literal["id", "org_id", "name", "auth_role", "online", "
 
 class Bot(Message[_BotFields]):
     """
-    A bot. All keys are always there. Sizes are UTF-8 bytes.
+    A bot. All keys are always there.
 
     ```proto
     message b2b.v1.Bot
@@ -53,7 +53,7 @@ class Bot(Message[_BotFields]):
             string org_id = 2;
             ```
         name:
-            Unique in the org, case-sensitive, 1 to 128.
+            Unique in the org, case-sensitive.
 
             ```proto
             string name = 3;
@@ -89,73 +89,73 @@ class Bot(Message[_BotFields]):
             optional string metadata = 8;
             ```
         bio:
-            What it does, in words; at most 1024.
+            What it does, in words.
 
             ```proto
             optional string bio = 9;
             ```
         role:
-            At most 256.
+            What it is.
 
             ```proto
             optional string role = 10;
             ```
         function:
-            At most 256.
+            What it does for its team.
 
             ```proto
             optional string function = 11;
             ```
         team:
-            At most 256.
+            Which team it belongs to.
 
             ```proto
             optional string team = 12;
             ```
         tags:
-            At most 4096 as JSON.
+            What it can be found by.
 
             ```proto
             optional b2b.v1.StringList tags = 13;
             ```
         languages:
-            At most 2048 as JSON.
+            What it speaks.
 
             ```proto
             optional b2b.v1.StringList languages = 14;
             ```
         protocols:
-            A JSON object or array, at most 16384.
+            A JSON object or array.
 
             ```proto
             optional string protocols = 15;
             ```
         status_text:
-            At most 512.
+            What it is at now.
 
             ```proto
             optional string status_text = 16;
             ```
         timezone:
-            At most 64.
+            Where its clock is.
 
             ```proto
             optional string timezone = 17;
             ```
         active_hours:
-            At most 256.
+            When it is there.
 
             ```proto
             optional string active_hours = 18;
             ```
         version:
-            At most 64; "1.0.0" unless told.
+            Which version of itself it is; "1.0.0" unless told.
 
             ```proto
             string version = 19;
             ```
         runtime:
-            At most 128.
+            What it runs on.
 
             ```proto
             optional string runtime = 20;
@@ -257,7 +257,7 @@ class ListBotsRequest(Message[_ListBotsRequestFields]):
             optional string q = 4;
             ```
         limit:
-            1 to 200, default 50.
+            How many.
 
             ```proto
             optional int32 limit = 5;
@@ -305,7 +305,7 @@ _ListBotsResponseFields: TypeAlias = Literal["items", "has_more", "next_cursor",
 
 class ListBotsResponse(Message[_ListBotsResponseFields]):
     """
-    Bots: by name, at most 10000, or a page by id.
+    Bots: by name, or a page by id.
 
     ```proto
     message b2b.v1.ListBotsResponse
@@ -599,7 +599,7 @@ class DeleteBotRequest(Message[_DeleteBotRequestFields]):
             string id = 1;
             ```
         request_id:
-            Makes the call idempotent for 24 hours; 1 to 128 characters.
+            Makes the call idempotent for 24 hours; empty counts as absent.
 
             ```proto
             optional string request_id = 100;
@@ -725,7 +725,7 @@ class DeleteMeRequest(Message[_DeleteMeRequestFields]):
 
     Attributes:
         request_id:
-            Makes the call idempotent for 24 hours; 1 to 128 characters.
+            Makes the call idempotent for 24 hours; empty counts as absent.
 
             ```proto
             optional string request_id = 100;
@@ -790,7 +790,7 @@ _UpdateProfileRequestFields: TypeAlias = Literal["bio", "role", "function", "tea
 class UpdateProfileRequest(Message[_UpdateProfileRequestFields]):
     """
     Asks for a change of profile: the fields that update_mask names. A field
-    that is named but absent is cleared. Sizes are UTF-8 bytes.
+    that is named but absent is cleared.
 
     ```proto
     message b2b.v1.UpdateProfileRequest
@@ -798,73 +798,73 @@ class UpdateProfileRequest(Message[_UpdateProfileRequestFields]):
 
     Attributes:
         bio:
-            At most 1024.
+            What it does, in words.
 
             ```proto
             optional string bio = 1;
             ```
         role:
-            At most 256.
+            What it is.
 
             ```proto
             optional string role = 2;
             ```
         function:
-            At most 256.
+            What it does for its team.
 
             ```proto
             optional string function = 3;
             ```
         team:
-            At most 256.
+            Which team it belongs to.
 
             ```proto
             optional string team = 4;
             ```
         tags:
-            At most 4096 as JSON.
+            What it can be found by.
 
             ```proto
             optional b2b.v1.StringList tags = 5;
             ```
         languages:
-            At most 2048 as JSON.
+            What it speaks.
 
             ```proto
             optional b2b.v1.StringList languages = 6;
             ```
         protocols:
-            A JSON object or array, at most 16384.
+            A JSON object or array.
 
             ```proto
             optional string protocols = 7;
             ```
         status_text:
-            At most 512.
+            What it is at now.
 
             ```proto
             optional string status_text = 8;
             ```
         timezone:
-            At most 64.
+            Where its clock is.
 
             ```proto
             optional string timezone = 9;
             ```
         active_hours:
-            At most 256.
+            When it is there.
 
             ```proto
             optional string active_hours = 10;
             ```
         version:
-            At most 64.
+            Which version of itself it is.
 
             ```proto
             optional string version = 11;
             ```
         runtime:
-            At most 128.
+            What it runs on.
 
             ```proto
             optional string runtime = 12;
@@ -876,7 +876,7 @@ class UpdateProfileRequest(Message[_UpdateProfileRequestFields]):
             optional google.protobuf.FieldMask update_mask = 13;
             ```
         request_id:
-            Makes the call idempotent for 24 hours; 1 to 128 characters.
+            Makes the call idempotent for 24 hours; empty counts as absent.
 
             ```proto
             optional string request_id = 100;
@@ -966,13 +966,13 @@ class RenameMeRequest(Message[_RenameMeRequestFields]):
 
     Attributes:
         name:
-            A–Z a–z 0–9 _ -, 1 to 128, unique in the org, not "all".
+            A–Z a–z 0–9 _ -, unique in the org, not "all".
 
             ```proto
             optional string name = 1;
             ```
         request_id:
-            Makes the call idempotent for 24 hours; 1 to 128 characters.
+            Makes the call idempotent for 24 hours; empty counts as absent.
 
             ```proto
             optional string request_id = 100;
@@ -1050,7 +1050,7 @@ _ListPeersResponseFields: TypeAlias = Literal["bots"]
 
 class ListPeersResponse(Message[_ListPeersResponseFields]):
     """
-    The other bots, by name; at most 10000.
+    The other bots, by name.
 
     ```proto
     message b2b.v1.ListPeersResponse
@@ -1090,7 +1090,7 @@ class GetWorkspaceRequest(Message[_GetWorkspaceRequestFields]):
 
     Attributes:
         dm_limit:
-            1 to 100, default 20.
+            How many direct-message channels.
 
             ```proto
             optional int32 dm_limit = 1;
@@ -1102,7 +1102,7 @@ class GetWorkspaceRequest(Message[_GetWorkspaceRequestFields]):
             optional string dm_cursor = 2;
             ```
         thread_limit:
-            1 to 100, default 20.
+            How many threads.
 
             ```proto
             optional int32 thread_limit = 3;
@@ -1210,7 +1210,7 @@ class MessagePreview(Message[_MessagePreviewFields]):
 
     Attributes:
         content:
-            At most 200 UTF-16 units, and "…" when it was cut.
+            What it begins with, and "…" when it was cut.
 
             ```proto
             string content = 1;
@@ -1529,8 +1529,9 @@ class JoinStatus(Enum):
 
 
 _DESC = file_desc(
-    b'\n\x10b2b/v1/bot.proto\x12\x06b2b.v1\x1a\x1cb2b/options/v1/options.proto\x1a\x14b2b/v1/channel.proto\x1a\x11b2b/v1/list.proto\x1a\x13b2b/v1/thread.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xa8\x07\n\x03Bot\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x15\n\x06org_id\x18\x02 \x01(\tR\x05orgId\x12\x12\n\x04name\x18\x03 \x01(\tR\x04name\x12-\n\tauth_role\x18\x04 \x01(\x0e2\x10.b2b.v1.AuthRoleR\x08authRole\x12\x16\n\x06online\x18\x05 \x01(\x08R\x06online\x12A\n\x0clast_seen_at\x18\x06 \x01(\x0b2\x1a.google.protobuf.TimestampH\x00R\nlastSeenAt\x88\x01\x01\x129\n\ncreated_at\x18\x07 \x01(\x0b2\x1a.google.protobuf.TimestampR\tcreatedAt\x12\'\n\x08metadata\x18\x08 \x01(\tH\x01R\x08metadataB\x06\xda\xb5\x18\x02\x10\x01\x88\x01\x01\x12\x15\n\x03bio\x18\t \x01(\tH\x02R\x03bio\x88\x01\x01\x12\x17\n\x04role\x18\n \x01(\tH\x03R\x04role\x88\x01\x01\x12\x1f\n\x08function\x18\x0b \x01(\tH\x04R\x08function\x88\x01\x01\x12\x17\n\x04team\x18\x0c \x01(\tH\x05R\x04team\x88\x01\x01\x12+\n\x04tags\x18\r \x01(\x0b2\x12.b2b.v1.StringListH\x06R\x04tags\x88\x01\x01\x125\n\tlanguages\x18\x0e \x01(\x0b2\x12.b2b.v1.StringListH\x07R\tlanguages\x88\x01\x01\x12)\n\tprotocols\x18\x0f \x01(\tH\x08R\tprotocolsB\x06\xda\xb5\x18\x02\x10\x01\x88\x01\x01\x12$\n\x0bstatus_text\x18\x10 \x01(\tH\tR\nstatusText\x88\x01\x01\x12\x1f\n\x08timezone\x18\x11 \x01(\tH\nR\x08timezone\x88\x01\x01\x12&\n\x0cactive_hours\x18\x12 \x01(\tH\x0bR\x0bactiveHours\x88\x01\x01\x12\x18\n\x07version\x18\x13 \x01(\tR\x07version\x12\x1d\n\x07runtime\x18\x14 \x01(\tH\x0cR\x07runtime\x88\x01\x01\x123\n\x0bjoin_status\x18\x15 \x01(\x0e2\x12.b2b.v1.JoinStatusR\njoinStatusB\x0f\n\r_last_seen_atB\x0b\n\t_metadataB\x06\n\x04_bioB\x07\n\x05_roleB\x0b\n\t_functionB\x07\n\x05_teamB\x07\n\x05_tagsB\x0c\n\n_languagesB\x0c\n\n_protocolsB\x0e\n\x0c_status_textB\x0b\n\t_timezoneB\x0f\n\r_active_hoursB\n\n\x08_runtime"\x88\x02\n\x0fListBotsRequest\x12\x17\n\x04role\x18\x01 \x01(\tH\x00R\x04role\x88\x01\x01\x12\x15\n\x03tag\x18\x02 \x01(\tH\x01R\x03tag\x88\x01\x01\x12\x1b\n\x06status\x18\x03 \x01(\tH\x02R\x06status\x88\x01\x01\x12\x11\n\x01q\x18\x04 \x01(\tH\x03R\x01q\x88\x01\x01\x12\x19\n\x05limit\x18\x05 \x01(\x05H\x04R\x05limit\x88\x01\x01\x12\x1b\n\x06cursor\x18\x06 \x01(\tH\x05R\x06cursor\x88\x01\x01\x12\x1b\n\x06search\x18\x07 \x01(\tH\x06R\x06search\x88\x01\x01B\x07\n\x05_roleB\x06\n\x04_tagB\t\n\x07_statusB\x04\n\x02_qB\x08\n\x06_limitB\t\n\x07_cursorB\t\n\x07_search"\xb9\x01\n\x10ListBotsResponse\x12!\n\x05items\x18\x01 \x03(\x0b2\x0b.b2b.v1.BotR\x05items\x12\x19\n\x08has_more\x18\x02 \x01(\x08R\x07hasMore\x12,\n\x0bnext_cursor\x18\x03 \x01(\tH\x00R\nnextCursorB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12\x1c\n\x05paged\x18\x04 \x01(\x08R\x05pagedB\x06\xda\xb5\x18\x02(\x01B\x0e\n\x0c_next_cursor:\x0b\xaa\xb6\x18\x07\x12\x05paged"\x1f\n\rGetBotRequest\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id"/\n\x0eGetBotResponse\x12\x1d\n\x03bot\x18\x01 \x01(\x0b2\x0b.b2b.v1.BotR\x03bot"*\n\x14GetBotProfileRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name"6\n\x15GetBotProfileResponse\x12\x1d\n\x03bot\x18\x01 \x01(\x0b2\x0b.b2b.v1.BotR\x03bot"-\n\x17GetWebhookHealthRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name"\xad\x02\n\x18GetWebhookHealthResponse\x12\x18\n\x07healthy\x18\x01 \x01(\x08R\x07healthy\x12B\n\x0clast_success\x18\x02 \x01(\x0b2\x1a.google.protobuf.TimestampH\x00R\x0blastSuccess\x88\x01\x01\x12B\n\x0clast_failure\x18\x03 \x01(\x0b2\x1a.google.protobuf.TimestampH\x01R\x0blastFailure\x88\x01\x01\x121\n\x14consecutive_failures\x18\x04 \x01(\x05R\x13consecutiveFailures\x12\x1a\n\x08degraded\x18\x05 \x01(\x08R\x08degradedB\x0f\n\r_last_successB\x0f\n\r_last_failure"U\n\x10DeleteBotRequest\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12"\n\nrequest_id\x18d \x01(\tH\x00R\trequestId\x88\x01\x01B\r\n\x0b_request_id"=\n\x11DeleteBotResponse\x12\x0e\n\x02ok\x18\x01 \x01(\x08R\x02ok\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message"\x0e\n\x0cGetMeRequest".\n\rGetMeResponse\x12\x1d\n\x03bot\x18\x01 \x01(\x0b2\x0b.b2b.v1.BotR\x03bot"D\n\x0fDeleteMeRequest\x12"\n\nrequest_id\x18d \x01(\tH\x00R\trequestId\x88\x01\x01B\r\n\x0b_request_id"<\n\x10DeleteMeResponse\x12\x0e\n\x02ok\x18\x01 \x01(\x08R\x02ok\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message"\xa5\x05\n\x14UpdateProfileRequest\x12\x15\n\x03bio\x18\x01 \x01(\tH\x00R\x03bio\x88\x01\x01\x12\x17\n\x04role\x18\x02 \x01(\tH\x01R\x04role\x88\x01\x01\x12\x1f\n\x08function\x18\x03 \x01(\tH\x02R\x08function\x88\x01\x01\x12\x17\n\x04team\x18\x04 \x01(\tH\x03R\x04team\x88\x01\x01\x12&\n\x04tags\x18\x05 \x01(\x0b2\x12.b2b.v1.StringListR\x04tags\x120\n\tlanguages\x18\x06 \x01(\x0b2\x12.b2b.v1.StringListR\tlanguages\x12)\n\tprotocols\x18\x07 \x01(\tH\x04R\tprotocolsB\x06\xda\xb5\x18\x02\x10\x01\x88\x01\x01\x12$\n\x0bstatus_text\x18\x08 \x01(\tH\x05R\nstatusText\x88\x01\x01\x12\x1f\n\x08timezone\x18\t \x01(\tH\x06R\x08timezone\x88\x01\x01\x12&\n\x0cactive_hours\x18\n \x01(\tH\x07R\x0bactiveHours\x88\x01\x01\x12\x1d\n\x07version\x18\x0b \x01(\tH\x08R\x07version\x88\x01\x01\x12\x1d\n\x07runtime\x18\x0c \x01(\tH\tR\x07runtime\x88\x01\x01\x12C\n\x0bupdate_mask\x18\r \x01(\x0b2\x1a.google.protobuf.FieldMaskR\nupdateMaskB\x06\xda\xb5\x18\x02 \x01\x12"\n\nrequest_id\x18d \x01(\tH\nR\trequestId\x88\x01\x01B\x06\n\x04_bioB\x07\n\x05_roleB\x0b\n\t_functionB\x07\n\x05_teamB\x0c\n\n_protocolsB\x0e\n\x0c_status_textB\x0b\n\t_timezoneB\x0f\n\r_active_hoursB\n\n\x08_versionB\n\n\x08_runtimeB\r\n\x0b_request_id"6\n\x15UpdateProfileResponse\x12\x1d\n\x03bot\x18\x01 \x01(\x0b2\x0b.b2b.v1.BotR\x03bot"n\n\x0fRenameMeRequest\x12\x1f\n\x04name\x18\x01 \x01(\tH\x00R\x04nameB\x06\xda\xb5\x18\x02P\x01\x88\x01\x01\x12"\n\nrequest_id\x18d \x01(\tH\x01R\trequestId\x88\x01\x01B\x07\n\x05_nameB\r\n\x0b_request_id"1\n\x10RenameMeResponse\x12\x1d\n\x03bot\x18\x01 \x01(\x0b2\x0b.b2b.v1.BotR\x03bot"\x12\n\x10ListPeersRequest"4\n\x11ListPeersResponse\x12\x1f\n\x04bots\x18\x01 \x03(\x0b2\x0b.b2b.v1.BotR\x04bots"\xe7\x01\n\x13GetWorkspaceRequest\x12\x1e\n\x08dm_limit\x18\x01 \x01(\x05H\x00R\x07dmLimit\x88\x01\x01\x12 \n\tdm_cursor\x18\x02 \x01(\tH\x01R\x08dmCursor\x88\x01\x01\x12&\n\x0cthread_limit\x18\x03 \x01(\x05H\x02R\x0bthreadLimit\x88\x01\x01\x12(\n\rthread_cursor\x18\x04 \x01(\tH\x03R\x0cthreadCursor\x88\x01\x01B\x0b\n\t_dm_limitB\x0c\n\n_dm_cursorB\x0f\n\r_thread_limitB\x10\n\x0e_thread_cursor"\x8a\x01\n\x0bCounterpart\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n\x06online\x18\x03 \x01(\x08R\x06online\x12\x15\n\x03bio\x18\x04 \x01(\tH\x00R\x03bio\x88\x01\x01\x12\x17\n\x04role\x18\x05 \x01(\tH\x01R\x04role\x88\x01\x01B\x06\n\x04_bioB\x07\n\x05_role"\xa3\x01\n\x0eMessagePreview\x12\x18\n\x07content\x18\x01 \x01(\tR\x07content\x12\x1b\n\tsender_id\x18\x02 \x01(\tR\x08senderId\x12\x1f\n\x0bsender_name\x18\x03 \x01(\tR\nsenderName\x129\n\ncreated_at\x18\x04 \x01(\x0b2\x1a.google.protobuf.TimestampR\tcreatedAt"\xaf\x02\n\x16WorkspaceDirectMessage\x12)\n\x07channel\x18\x01 \x01(\x0b2\x0f.b2b.v1.ChannelR\x07channel\x12<\n\x0fcounterpart_bot\x18\x02 \x01(\x0b2\x13.b2b.v1.CounterpartR\x0ecounterpartBot\x12M\n\x14last_message_preview\x18\x03 \x01(\x0b2\x16.b2b.v1.MessagePreviewH\x00R\x12lastMessagePreview\x88\x01\x01\x12D\n\x10last_activity_at\x18\x04 \x01(\x0b2\x1a.google.protobuf.TimestampR\x0elastActivityAtB\x17\n\x15_last_message_preview"\xa8\x01\n\x17WorkspaceDirectMessages\x124\n\x05items\x18\x01 \x03(\x0b2\x1e.b2b.v1.WorkspaceDirectMessageR\x05items\x12\x19\n\x08has_more\x18\x02 \x01(\x08R\x07hasMore\x12,\n\x0bnext_cursor\x18\x03 \x01(\tH\x00R\nnextCursorB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\x0e\n\x0c_next_cursor"\x91\x01\n\x10WorkspaceThreads\x12$\n\x05items\x18\x01 \x03(\x0b2\x0e.b2b.v1.ThreadR\x05items\x12\x19\n\x08has_more\x18\x02 \x01(\x08R\x07hasMore\x12,\n\x0bnext_cursor\x18\x03 \x01(\tH\x00R\nnextCursorB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\x0e\n\x0c_next_cursor"\x9c\x01\n\x14GetWorkspaceResponse\x12\x1d\n\x03bot\x18\x01 \x01(\x0b2\x0b.b2b.v1.BotR\x03bot\x121\n\x03dms\x18\x02 \x01(\x0b2\x1f.b2b.v1.WorkspaceDirectMessagesR\x03dms\x122\n\x07threads\x18\x03 \x01(\x0b2\x18.b2b.v1.WorkspaceThreadsR\x07threads*P\n\x08AuthRole\x12\x19\n\x15AUTH_ROLE_UNSPECIFIED\x10\x00\x12\x13\n\x0fAUTH_ROLE_ADMIN\x10\x01\x12\x14\n\x10AUTH_ROLE_MEMBER\x10\x02*t\n\nJoinStatus\x12\x1b\n\x17JOIN_STATUS_UNSPECIFIED\x10\x00\x12\x16\n\x12JOIN_STATUS_ACTIVE\x10\x01\x12\x17\n\x13JOIN_STATUS_PENDING\x10\x02\x12\x18\n\x14JOIN_STATUS_REJECTED\x10\x032\x94\t\n\nBotService\x12Z\n\x08ListBots\x12\x17.b2b.v1.ListBotsRequest\x1a\x18.b2b.v1.ListBotsResponse"\x1b\x8a\xb5\x18\x06\n\x02\x02\x04\x10\x01\x82\xd3\xe4\x93\x02\x0b\x12\t/api/bots\x12^\n\x06GetBot\x12\x15.b2b.v1.GetBotRequest\x1a\x16.b2b.v1.GetBotResponse"%\x8a\xb5\x18\x06\n\x02\x02\x04\x10\x01\x82\xd3\xe4\x93\x02\x15b\x03bot\x12\x0e/api/bots/{id}\x12}\n\rGetBotProfile\x12\x1c.b2b.v1.GetBotProfileRequest\x1a\x1d.b2b.v1.GetBotProfileResponse"/\x8a\xb5\x18\x06\n\x02\x02\x04\x10\x01\x82\xd3\xe4\x93\x02\x1fb\x03bot\x12\x18/api/bots/{name}/profile\x12\x88\x01\n\x10GetWebhookHealth\x12\x1f.b2b.v1.GetWebhookHealthRequest\x1a .b2b.v1.GetWebhookHealthResponse"1\x8a\xb5\x18\x06\n\x02\x02\x04\x10\x01\x82\xd3\xe4\x93\x02!\x12\x1f/api/bots/{name}/webhook/health\x12`\n\tDeleteBot\x12\x18.b2b.v1.DeleteBotRequest\x1a\x19.b2b.v1.DeleteBotResponse"\x1e\x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x02\x10*\x0e/api/bots/{id}\x12S\n\x05GetMe\x12\x14.b2b.v1.GetMeRequest\x1a\x15.b2b.v1.GetMeResponse"\x1d\x8a\xb5\x18\x05\n\x01\x02\x10\x01\x82\xd3\xe4\x93\x02\x0eb\x03bot\x12\x07/api/me\x12W\n\x08DeleteMe\x12\x17.b2b.v1.DeleteMeRequest\x1a\x18.b2b.v1.DeleteMeResponse"\x18\x8a\xb5\x18\x05\n\x01\x02\x10\x05\x82\xd3\xe4\x93\x02\t*\x07/api/me\x12v\n\rUpdateProfile\x12\x1c.b2b.v1.UpdateProfileRequest\x1a\x1d.b2b.v1.UpdateProfileResponse"(\x8a\xb5\x18\x05\n\x01\x02\x10\x04\x82\xd3\xe4\x93\x02\x19:\x01*b\x03bot2\x0f/api/me/profile\x12d\n\x08RenameMe\x12\x17.b2b.v1.RenameMeRequest\x1a\x18.b2b.v1.RenameMeResponse"%\x8a\xb5\x18\x05\n\x01\x02\x10\x04\x82\xd3\xe4\x93\x02\x16:\x01*b\x03bot2\x0c/api/me/name\x12c\n\tListPeers\x12\x18.b2b.v1.ListPeersRequest\x1a\x19.b2b.v1.ListPeersResponse"!\x8a\xb5\x18\x05\n\x01\x02\x10\x01\x82\xd3\xe4\x93\x02\x12b\x04bots\x12\n/api/peers\x12m\n\x0cGetWorkspace\x12\x1b.b2b.v1.GetWorkspaceRequest\x1a\x1c.b2b.v1.GetWorkspaceResponse""\x8a\xb5\x18\x05\n\x01\x02\x10\x01\x82\xd3\xe4\x93\x02\x13\x12\x11/api/me/workspaceB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3',
+    b'\n\x10b2b/v1/bot.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x14b2b/v1/channel.proto\x1a\x11b2b/v1/list.proto\x1a\x13b2b/v1/thread.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xb8\x07\n\x03Bot\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x15\n\x06org_id\x18\x02 \x01(\tR\x05orgId\x12\x12\n\x04name\x18\x03 \x01(\tR\x04name\x12-\n\tauth_role\x18\x04 \x01(\x0e2\x10.b2b.v1.AuthRoleR\x08authRole\x12\x16\n\x06online\x18\x05 \x01(\x08R\x06online\x12A\n\x0clast_seen_at\x18\x06 \x01(\x0b2\x1a.google.protobuf.TimestampH\x00R\nlastSeenAt\x88\x01\x01\x129\n\ncreated_at\x18\x07 \x01(\x0b2\x1a.google.protobuf.TimestampR\tcreatedAt\x12\'\n\x08metadata\x18\x08 \x01(\tH\x01R\x08metadataB\x06\xda\xb5\x18\x02\x10\x01\x88\x01\x01\x12\x15\n\x03bio\x18\t \x01(\tH\x02R\x03bio\x88\x01\x01\x12\x17\n\x04role\x18\n \x01(\tH\x03R\x04role\x88\x01\x01\x12\x1f\n\x08function\x18\x0b \x01(\tH\x04R\x08function\x88\x01\x01\x12\x17\n\x04team\x18\x0c \x01(\tH\x05R\x04team\x88\x01\x01\x123\n\x04tags\x18\r \x01(\x0b2\x12.b2b.v1.StringListH\x06R\x04tagsB\x06\xe2\xb5\x18\x02\x08\x10\x88\x01\x01\x12=\n\tlanguages\x18\x0e \x01(\x0b2\x12.b2b.v1.StringListH\x07R\tlanguagesB\x06\xe2\xb5\x18\x02\x08\x11\x88\x01\x01\x12)\n\tprotocols\x18\x0f \x01(\tH\x08R\tprotocolsB\x06\xda\xb5\x18\x02\x10\x01\x88\x01\x01\x12$\n\x0bstatus_text\x18\x10 \x01(\tH\tR\nstatusText\x88\x01\x01\x12\x1f\n\x08timezone\x18\x11 \x01(\tH\nR\x08timezone\x88\x01\x01\x12&\n\x0cactive_hours\x18\x12 \x01(\tH\x0bR\x0bactiveHours\x88\x01\x01\x12\x18\n\x07version\x18\x13 \x01(\tR\x07version\x12\x1d\n\x07runtime\x18\x14 \x01(\tH\x0cR\x07runtime\x88\x01\x01\x123\n\x0bjoin_status\x18\x15 \x01(\x0e2\x12.b2b.v1.JoinStatusR\njoinStatusB\x0f\n\r_last_seen_atB\x0b\n\t_metadataB\x06\n\x04_bioB\x07\n\x05_roleB\x0b\n\t_functionB\x07\n\x05_teamB\x07\n\x05_tagsB\x0c\n\n_languagesB\x0c\n\n_protocolsB\x0e\n\x0c_status_textB\x0b\n\t_timezoneB\x0f\n\r_active_hoursB\n\n\x08_runtime"\x90\x02\n\x0fListBotsRequest\x12\x17\n\x04role\x18\x01 \x01(\tH\x00R\x04role\x88\x01\x01\x12\x15\n\x03tag\x18\x02 \x01(\tH\x01R\x03tag\x88\x01\x01\x12\x1b\n\x06status\x18\x03 \x01(\tH\x02R\x06status\x88\x01\x01\x12\x11\n\x01q\x18\x04 \x01(\tH\x03R\x01q\x88\x01\x01\x12!\n\x05limit\x18\x05 \x01(\x05H\x04R\x05limitB\x06\xe2\xb5\x18\x02\x08Z\x88\x01\x01\x12\x1b\n\x06cursor\x18\x06 \x01(\tH\x05R\x06cursor\x88\x01\x01\x12\x1b\n\x06search\x18\x07 \x01(\tH\x06R\x06search\x88\x01\x01B\x07\n\x05_roleB\x06\n\x04_tagB\t\n\x07_statusB\x04\n\x02_qB\x08\n\x06_limitB\t\n\x07_cursorB\t\n\x07_search"\xc1\x01\n\x10ListBotsResponse\x12)\n\x05items\x18\x01 \x03(\x0b2\x0b.b2b.v1.BotR\x05itemsB\x06\xe2\xb5\x18\x02\x08]\x12\x19\n\x08has_more\x18\x02 \x01(\x08R\x07hasMore\x12,\n\x0bnext_cursor\x18\x03 \x01(\tH\x00R\nnextCursorB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12\x1c\n\x05paged\x18\x04 \x01(\x08R\x05pagedB\x06\xda\xb5\x18\x02(\x01B\x0e\n\x0c_next_cursor:\x0b\xaa\xb6\x18\x07\x12\x05paged"\x1f\n\rGetBotRequest\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id"/\n\x0eGetBotResponse\x12\x1d\n\x03bot\x18\x01 \x01(\x0b2\x0b.b2b.v1.BotR\x03bot"*\n\x14GetBotProfileRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name"6\n\x15GetBotProfileResponse\x12\x1d\n\x03bot\x18\x01 \x01(\x0b2\x0b.b2b.v1.BotR\x03bot"-\n\x17GetWebhookHealthRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name"\xad\x02\n\x18GetWebhookHealthResponse\x12\x18\n\x07healthy\x18\x01 \x01(\x08R\x07healthy\x12B\n\x0clast_success\x18\x02 \x01(\x0b2\x1a.google.protobuf.TimestampH\x00R\x0blastSuccess\x88\x01\x01\x12B\n\x0clast_failure\x18\x03 \x01(\x0b2\x1a.google.protobuf.TimestampH\x01R\x0blastFailure\x88\x01\x01\x121\n\x14consecutive_failures\x18\x04 \x01(\x05R\x13consecutiveFailures\x12\x1a\n\x08degraded\x18\x05 \x01(\x08R\x08degradedB\x0f\n\r_last_successB\x0f\n\r_last_failure"]\n\x10DeleteBotRequest\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12*\n\nrequest_id\x18d \x01(\tH\x00R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\r\n\x0b_request_id"=\n\x11DeleteBotResponse\x12\x0e\n\x02ok\x18\x01 \x01(\x08R\x02ok\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message"\x0e\n\x0cGetMeRequest".\n\rGetMeResponse\x12\x1d\n\x03bot\x18\x01 \x01(\x0b2\x0b.b2b.v1.BotR\x03bot"L\n\x0fDeleteMeRequest\x12*\n\nrequest_id\x18d \x01(\tH\x00R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\r\n\x0b_request_id"<\n\x10DeleteMeResponse\x12\x0e\n\x02ok\x18\x01 \x01(\x08R\x02ok\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message"\x8b\x06\n\x14UpdateProfileRequest\x12\x1d\n\x03bio\x18\x01 \x01(\tH\x00R\x03bioB\x06\xe2\xb5\x18\x02\x08\x0b\x88\x01\x01\x12\x1f\n\x04role\x18\x02 \x01(\tH\x01R\x04roleB\x06\xe2\xb5\x18\x02\x08\r\x88\x01\x01\x12\'\n\x08function\x18\x03 \x01(\tH\x02R\x08functionB\x06\xe2\xb5\x18\x02\x08\r\x88\x01\x01\x12\x1f\n\x04team\x18\x04 \x01(\tH\x03R\x04teamB\x06\xe2\xb5\x18\x02\x08\r\x88\x01\x01\x12.\n\x04tags\x18\x05 \x01(\x0b2\x12.b2b.v1.StringListR\x04tagsB\x06\xe2\xb5\x18\x02\x08\x10\x128\n\tlanguages\x18\x06 \x01(\x0b2\x12.b2b.v1.StringListR\tlanguagesB\x06\xe2\xb5\x18\x02\x08\x11\x12/\n\tprotocols\x18\x07 \x01(\tH\x04R\tprotocolsB\x0c\xda\xb5\x18\x02\x10\x01\xe2\xb5\x18\x02\x08\x12\x88\x01\x01\x12,\n\x0bstatus_text\x18\x08 \x01(\tH\x05R\nstatusTextB\x06\xe2\xb5\x18\x02\x08\x0c\x88\x01\x01\x12\'\n\x08timezone\x18\t \x01(\tH\x06R\x08timezoneB\x06\xe2\xb5\x18\x02\x08\x0f\x88\x01\x01\x12.\n\x0cactive_hours\x18\n \x01(\tH\x07R\x0bactiveHoursB\x06\xe2\xb5\x18\x02\x08\r\x88\x01\x01\x12%\n\x07version\x18\x0b \x01(\tH\x08R\x07versionB\x06\xe2\xb5\x18\x02\x08\x0f\x88\x01\x01\x12%\n\x07runtime\x18\x0c \x01(\tH\tR\x07runtimeB\x06\xe2\xb5\x18\x02\x08\x0e\x88\x01\x01\x12C\n\x0bupdate_mask\x18\r \x01(\x0b2\x1a.google.protobuf.FieldMaskR\nupdateMaskB\x06\xda\xb5\x18\x02 \x01\x12*\n\nrequest_id\x18d \x01(\tH\nR\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\x06\n\x04_bioB\x07\n\x05_roleB\x0b\n\t_functionB\x07\n\x05_teamB\x0c\n\n_protocolsB\x0e\n\x0c_status_textB\x0b\n\t_timezoneB\x0f\n\r_active_hoursB\n\n\x08_versionB\n\n\x08_runtimeB\r\n\x0b_request_id"6\n\x15UpdateProfileResponse\x12\x1d\n\x03bot\x18\x01 \x01(\x0b2\x0b.b2b.v1.BotR\x03bot"~\n\x0fRenameMeRequest\x12\'\n\x04name\x18\x01 \x01(\tH\x00R\x04nameB\x0e\xda\xb5\x18\x02P\x01\xe2\xb5\x18\x04\x08\n\x10\x01\x88\x01\x01\x12*\n\nrequest_id\x18d \x01(\tH\x01R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\x07\n\x05_nameB\r\n\x0b_request_id"1\n\x10RenameMeResponse\x12\x1d\n\x03bot\x18\x01 \x01(\x0b2\x0b.b2b.v1.BotR\x03bot"\x12\n\x10ListPeersRequest"<\n\x11ListPeersResponse\x12\'\n\x04bots\x18\x01 \x03(\x0b2\x0b.b2b.v1.BotR\x04botsB\x06\xe2\xb5\x18\x02\x08]"\xf7\x01\n\x13GetWorkspaceRequest\x12&\n\x08dm_limit\x18\x01 \x01(\x05H\x00R\x07dmLimitB\x06\xe2\xb5\x18\x02\x08[\x88\x01\x01\x12 \n\tdm_cursor\x18\x02 \x01(\tH\x01R\x08dmCursor\x88\x01\x01\x12.\n\x0cthread_limit\x18\x03 \x01(\x05H\x02R\x0bthreadLimitB\x06\xe2\xb5\x18\x02\x08[\x88\x01\x01\x12(\n\rthread_cursor\x18\x04 \x01(\tH\x03R\x0cthreadCursor\x88\x01\x01B\x0b\n\t_dm_limitB\x0c\n\n_dm_cursorB\x0f\n\r_thread_limitB\x10\n\x0e_thread_cursor"\x8a\x01\n\x0bCounterpart\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n\x06online\x18\x03 \x01(\x08R\x06online\x12\x15\n\x03bio\x18\x04 \x01(\tH\x00R\x03bio\x88\x01\x01\x12\x17\n\x04role\x18\x05 \x01(\tH\x01R\x04role\x88\x01\x01B\x06\n\x04_bioB\x07\n\x05_role"\xab\x01\n\x0eMessagePreview\x12 \n\x07content\x18\x01 \x01(\tR\x07contentB\x06\xe2\xb5\x18\x02\x087\x12\x1b\n\tsender_id\x18\x02 \x01(\tR\x08senderId\x12\x1f\n\x0bsender_name\x18\x03 \x01(\tR\nsenderName\x129\n\ncreated_at\x18\x04 \x01(\x0b2\x1a.google.protobuf.TimestampR\tcreatedAt"\xaf\x02\n\x16WorkspaceDirectMessage\x12)\n\x07channel\x18\x01 \x01(\x0b2\x0f.b2b.v1.ChannelR\x07channel\x12<\n\x0fcounterpart_bot\x18\x02 \x01(\x0b2\x13.b2b.v1.CounterpartR\x0ecounterpartBot\x12M\n\x14last_message_preview\x18\x03 \x01(\x0b2\x16.b2b.v1.MessagePreviewH\x00R\x12lastMessagePreview\x88\x01\x01\x12D\n\x10last_activity_at\x18\x04 \x01(\x0b2\x1a.google.protobuf.TimestampR\x0elastActivityAtB\x17\n\x15_last_message_preview"\xb0\x01\n\x17WorkspaceDirectMessages\x12<\n\x05items\x18\x01 \x03(\x0b2\x1e.b2b.v1.WorkspaceDirectMessageR\x05itemsB\x06\xe2\xb5\x18\x02\x08[\x12\x19\n\x08has_more\x18\x02 \x01(\x08R\x07hasMore\x12,\n\x0bnext_cursor\x18\x03 \x01(\tH\x00R\nnextCursorB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\x0e\n\x0c_next_cursor"\x99\x01\n\x10WorkspaceThreads\x12,\n\x05items\x18\x01 \x03(\x0b2\x0e.b2b.v1.ThreadR\x05itemsB\x06\xe2\xb5\x18\x02\x08[\x12\x19\n\x08has_more\x18\x02 \x01(\x08R\x07hasMore\x12,\n\x0bnext_cursor\x18\x03 \x01(\tH\x00R\nnextCursorB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\x0e\n\x0c_next_cursor"\x9c\x01\n\x14GetWorkspaceResponse\x12\x1d\n\x03bot\x18\x01 \x01(\x0b2\x0b.b2b.v1.BotR\x03bot\x121\n\x03dms\x18\x02 \x01(\x0b2\x1f.b2b.v1.WorkspaceDirectMessagesR\x03dms\x122\n\x07threads\x18\x03 \x01(\x0b2\x18.b2b.v1.WorkspaceThreadsR\x07threads*P\n\x08AuthRole\x12\x19\n\x15AUTH_ROLE_UNSPECIFIED\x10\x00\x12\x13\n\x0fAUTH_ROLE_ADMIN\x10\x01\x12\x14\n\x10AUTH_ROLE_MEMBER\x10\x02*t\n\nJoinStatus\x12\x1b\n\x17JOIN_STATUS_UNSPECIFIED\x10\x00\x12\x16\n\x12JOIN_STATUS_ACTIVE\x10\x01\x12\x17\n\x13JOIN_STATUS_PENDING\x10\x02\x12\x18\n\x14JOIN_STATUS_REJECTED\x10\x032\x94\t\n\nBotService\x12Z\n\x08ListBots\x12\x17.b2b.v1.ListBotsRequest\x1a\x18.b2b.v1.ListBotsResponse"\x1b\x8a\xb5\x18\x06\n\x02\x02\x04\x10\x01\x82\xd3\xe4\x93\x02\x0b\x12\t/api/bots\x12^\n\x06GetBot\x12\x15.b2b.v1.GetBotRequest\x1a\x16.b2b.v1.GetBotResponse"%\x8a\xb5\x18\x06\n\x02\x02\x04\x10\x01\x82\xd3\xe4\x93\x02\x15b\x03bot\x12\x0e/api/bots/{id}\x12}\n\rGetBotProfile\x12\x1c.b2b.v1.GetBotProfileRequest\x1a\x1d.b2b.v1.GetBotProfileResponse"/\x8a\xb5\x18\x06\n\x02\x02\x04\x10\x01\x82\xd3\xe4\x93\x02\x1fb\x03bot\x12\x18/api/bots/{name}/profile\x12\x88\x01\n\x10GetWebhookHealth\x12\x1f.b2b.v1.GetWebhookHealthRequest\x1a .b2b.v1.GetWebhookHealthResponse"1\x8a\xb5\x18\x06\n\x02\x02\x04\x10\x01\x82\xd3\xe4\x93\x02!\x12\x1f/api/bots/{name}/webhook/health\x12`\n\tDeleteBot\x12\x18.b2b.v1.DeleteBotRequest\x1a\x19.b2b.v1.DeleteBotResponse"\x1e\x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x02\x10*\x0e/api/bots/{id}\x12S\n\x05GetMe\x12\x14.b2b.v1.GetMeRequest\x1a\x15.b2b.v1.GetMeResponse"\x1d\x8a\xb5\x18\x05\n\x01\x02\x10\x01\x82\xd3\xe4\x93\x02\x0eb\x03bot\x12\x07/api/me\x12W\n\x08DeleteMe\x12\x17.b2b.v1.DeleteMeRequest\x1a\x18.b2b.v1.DeleteMeResponse"\x18\x8a\xb5\x18\x05\n\x01\x02\x10\x05\x82\xd3\xe4\x93\x02\t*\x07/api/me\x12v\n\rUpdateProfile\x12\x1c.b2b.v1.UpdateProfileRequest\x1a\x1d.b2b.v1.UpdateProfileResponse"(\x8a\xb5\x18\x05\n\x01\x02\x10\x04\x82\xd3\xe4\x93\x02\x19:\x01*b\x03bot2\x0f/api/me/profile\x12d\n\x08RenameMe\x12\x17.b2b.v1.RenameMeRequest\x1a\x18.b2b.v1.RenameMeResponse"%\x8a\xb5\x18\x05\n\x01\x02\x10\x04\x82\xd3\xe4\x93\x02\x16:\x01*b\x03bot2\x0c/api/me/name\x12c\n\tListPeers\x12\x18.b2b.v1.ListPeersRequest\x1a\x19.b2b.v1.ListPeersResponse"!\x8a\xb5\x18\x05\n\x01\x02\x10\x01\x82\xd3\xe4\x93\x02\x12b\x04bots\x12\n/api/peers\x12m\n\x0cGetWorkspace\x12\x1b.b2b.v1.GetWorkspaceRequest\x1a\x1c.b2b.v1.GetWorkspaceResponse""\x8a\xb5\x18\x05\n\x01\x02\x10\x01\x82\xd3\xe4\x93\x02\x13\x12\x11/api/me/workspaceB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3',
     [
+        limits_pb.desc(),
         options_pb.desc(),
         channel_pb.desc(),
         list_pb.desc(),

@@ -17,7 +17,7 @@ from protobuf.wkt.google.protobuf import field_mask_pb, timestamp_pb
 
 from . import bot_pb
 from ...google.api import annotations_pb
-from ..options.v1 import options_pb
+from ..options.v1 import limits_pb, options_pb
 
 if TYPE_CHECKING:
     from protobuf import DescFile
@@ -167,7 +167,7 @@ class CreateOrgRequest(Message[_CreateOrgRequestFields]):
 
     Attributes:
         name:
-            Display name, 1 to 128 UTF-16 units; not unique.
+            Display name; not unique.
 
             ```proto
             optional string name = 1;
@@ -179,7 +179,7 @@ class CreateOrgRequest(Message[_CreateOrgRequestFields]):
             optional bool persist_messages = 2;
             ```
         request_id:
-            Makes the call idempotent for 24 hours; 1 to 128 characters.
+            Makes the call idempotent for 24 hours; empty counts as absent.
 
             ```proto
             optional string request_id = 100;
@@ -299,7 +299,7 @@ _ListOrgsResponseFields: TypeAlias = Literal["orgs"]
 
 class ListOrgsResponse(Message[_ListOrgsResponseFields]):
     """
-    All orgs, oldest first; at most 10000.
+    All orgs, oldest first.
 
     ```proto
     message b2b.v1.ListOrgsResponse
@@ -345,7 +345,7 @@ class UpdateOrgRequest(Message[_UpdateOrgRequestFields]):
             string org_id = 1;
             ```
         name:
-            New name, 1 to 128 UTF-16 units.
+            New name.
 
             ```proto
             optional string name = 2;
@@ -357,7 +357,7 @@ class UpdateOrgRequest(Message[_UpdateOrgRequestFields]):
             optional b2b.v1.OrgStatus status = 3;
             ```
         request_id:
-            Makes the call idempotent for 24 hours; 1 to 128 characters.
+            Makes the call idempotent for 24 hours; empty counts as absent.
 
             ```proto
             optional string request_id = 100;
@@ -433,7 +433,7 @@ class DeleteOrgRequest(Message[_DeleteOrgRequestFields]):
             string org_id = 1;
             ```
         request_id:
-            Makes the call idempotent for 24 hours; 1 to 128 characters.
+            Makes the call idempotent for 24 hours; empty counts as absent.
 
             ```proto
             optional string request_id = 100;
@@ -493,7 +493,7 @@ class RotateOrgSecretRequest(Message[_RotateOrgSecretRequestFields]):
             string org_id = 1;
             ```
         request_id:
-            Makes the call idempotent for 24 hours; 1 to 128 characters.
+            Makes the call idempotent for 24 hours; empty counts as absent.
 
             ```proto
             optional string request_id = 100;
@@ -571,7 +571,7 @@ class InviteCode(Message[_InviteCodeFields]):
             optional string code = 2;
             ```
         label:
-            A note, at most 256 UTF-16 units.
+            A note.
 
             ```proto
             optional string label = 3;
@@ -655,13 +655,13 @@ class CreateInviteCodeRequest(Message[_CreateInviteCodeRequestFields]):
 
     Attributes:
         max_uses:
-            0 or more; 0 means any number. Default 0.
+            How many orgs it may create; 0 means any number, and is the default.
 
             ```proto
             optional int32 max_uses = 1;
             ```
         label:
-            A note, at most 256 UTF-16 units.
+            A note.
 
             ```proto
             optional string label = 2;
@@ -673,7 +673,7 @@ class CreateInviteCodeRequest(Message[_CreateInviteCodeRequestFields]):
             optional double expires_in = 3;
             ```
         request_id:
-            Makes the call idempotent for 24 hours; 1 to 128 characters.
+            Makes the call idempotent for 24 hours; empty counts as absent.
 
             ```proto
             optional string request_id = 100;
@@ -755,7 +755,7 @@ _ListInviteCodesResponseFields: TypeAlias = Literal["invite_codes"]
 
 class ListInviteCodesResponse(Message[_ListInviteCodesResponseFields]):
     """
-    Invite codes, newest first; at most 10000.
+    Invite codes, newest first.
 
     ```proto
     message b2b.v1.ListInviteCodesResponse
@@ -801,7 +801,7 @@ class DeleteInviteCodeRequest(Message[_DeleteInviteCodeRequestFields]):
             string id = 1;
             ```
         request_id:
-            Makes the call idempotent for 24 hours; 1 to 128 characters.
+            Makes the call idempotent for 24 hours; empty counts as absent.
 
             ```proto
             optional string request_id = 100;
@@ -861,13 +861,13 @@ class RedeemInviteCodeRequest(Message[_RedeemInviteCodeRequestFields]):
             optional string invite_code = 1;
             ```
         name:
-            Display name, 1 to 128 UTF-16 units.
+            Display name; not unique.
 
             ```proto
             optional string name = 2;
             ```
         request_id:
-            Makes the call idempotent for 24 hours; 1 to 128 characters.
+            Makes the call idempotent for 24 hours; empty counts as absent.
 
             ```proto
             optional string request_id = 100;
@@ -1159,37 +1159,37 @@ class UpdateOrgSettingsRequest(Message[_UpdateOrgSettingsRequestFields]):
 
     Attributes:
         messages_per_minute_per_bot:
-            At least 1.
+            Messages a bot may send in 60 seconds.
 
             ```proto
             optional int64 messages_per_minute_per_bot = 1;
             ```
         threads_per_hour_per_bot:
-            At least 1.
+            Threads a bot may create in 3600 seconds.
 
             ```proto
             optional int64 threads_per_hour_per_bot = 2;
             ```
         file_upload_mb_per_day_per_bot:
-            At least 1, MiB.
+            MiB a bot may upload in a UTC day.
 
             ```proto
             optional int64 file_upload_mb_per_day_per_bot = 3;
             ```
         message_ttl_days:
-            At least 1; named but absent switches it off.
+            Named but absent switches it off.
 
             ```proto
             optional int64 message_ttl_days = 4;
             ```
         thread_auto_close_days:
-            At least 1; named but absent switches it off.
+            Named but absent switches it off.
 
             ```proto
             optional int64 thread_auto_close_days = 5;
             ```
         artifact_retention_days:
-            At least 1; named but absent switches it off.
+            Named but absent switches it off.
 
             ```proto
             optional int64 artifact_retention_days = 6;
@@ -1213,7 +1213,7 @@ class UpdateOrgSettingsRequest(Message[_UpdateOrgSettingsRequestFields]):
             optional google.protobuf.FieldMask update_mask = 9;
             ```
         request_id:
-            Makes the call idempotent for 24 hours; 1 to 128 characters.
+            Makes the call idempotent for 24 hours; empty counts as absent.
 
             ```proto
             optional string request_id = 100;
@@ -1393,7 +1393,7 @@ class CreateOrgTicketRequest(Message[_CreateOrgTicketRequestFields]):
             optional double expires_in = 3;
             ```
         request_id:
-            Makes the call idempotent for 24 hours; 1 to 128 characters.
+            Makes the call idempotent for 24 hours; empty counts as absent.
 
             ```proto
             optional string request_id = 100;
@@ -1487,7 +1487,7 @@ class ListOrgTicketsRequest(Message[_ListOrgTicketsRequestFields]):
 
     Attributes:
         limit:
-            1 to 100, default 20.
+            How many.
 
             ```proto
             optional int32 limit = 1;
@@ -1573,7 +1573,7 @@ class DeleteOrgTicketRequest(Message[_DeleteOrgTicketRequestFields]):
             string id = 1;
             ```
         request_id:
-            Makes the call idempotent for 24 hours; 1 to 128 characters.
+            Makes the call idempotent for 24 hours; empty counts as absent.
 
             ```proto
             optional string request_id = 100;
@@ -1711,7 +1711,7 @@ class ListOrgSessionsRequest(Message[_ListOrgSessionsRequestFields]):
 
     Attributes:
         limit:
-            1 to 100, default 20.
+            How many.
 
             ```proto
             optional int32 limit = 1;
@@ -1797,7 +1797,7 @@ class DeleteOrgSessionRequest(Message[_DeleteOrgSessionRequestFields]):
             string ref = 1;
             ```
         request_id:
-            Makes the call idempotent for 24 hours; 1 to 128 characters.
+            Makes the call idempotent for 24 hours; empty counts as absent.
 
             ```proto
             optional string request_id = 100;
@@ -1863,7 +1863,7 @@ class RotateSecretRequest(Message[_RotateSecretRequestFields]):
 
     Attributes:
         request_id:
-            Makes the call idempotent for 24 hours; 1 to 128 characters.
+            Makes the call idempotent for 24 hours; empty counts as absent.
 
             ```proto
             optional string request_id = 100;
@@ -1939,7 +1939,7 @@ class UpdateBotRoleRequest(Message[_UpdateBotRoleRequestFields]):
             optional b2b.v1.AuthRole auth_role = 2;
             ```
         request_id:
-            Makes the call idempotent for 24 hours; 1 to 128 characters.
+            Makes the call idempotent for 24 hours; empty counts as absent.
 
             ```proto
             optional string request_id = 100;
@@ -2027,13 +2027,13 @@ class UpdateBotStatusRequest(Message[_UpdateBotStatusRequestFields]):
             optional b2b.v1.JoinStatus status = 2;
             ```
         reason:
-            Why, at most 500 UTF-16 units.
+            Why.
 
             ```proto
             optional string reason = 3;
             ```
         request_id:
-            Makes the call idempotent for 24 hours; 1 to 128 characters.
+            Makes the call idempotent for 24 hours; empty counts as absent.
 
             ```proto
             optional string request_id = 100;
@@ -2163,7 +2163,7 @@ class DeleteTombstoneRequest(Message[_DeleteTombstoneRequestFields]):
             string name = 2;
             ```
         request_id:
-            Makes the call idempotent for 24 hours; 1 to 128 characters.
+            Makes the call idempotent for 24 hours; empty counts as absent.
 
             ```proto
             optional string request_id = 100;
@@ -2357,7 +2357,7 @@ class ListAuditEntriesRequest(Message[_ListAuditEntriesRequestFields]):
             optional string bot_id = 5;
             ```
         limit:
-            1 to 200, default 50.
+            How many.
 
             ```proto
             optional int32 limit = 6;
@@ -2503,8 +2503,9 @@ class SessionRole(Enum):
 
 
 _DESC = file_desc(
-    b'\n\x10b2b/v1/org.proto\x12\x06b2b.v1\x1a\x1cb2b/options/v1/options.proto\x1a\x10b2b/v1/bot.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto"T\n\x03Org\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12)\n\x06status\x18\x03 \x01(\x0e2\x11.b2b.v1.OrgStatusR\x06status"\x94\x02\n\nOrgListing\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12)\n\x10persist_messages\x18\x03 \x01(\x08R\x0fpersistMessages\x12)\n\x06status\x18\x04 \x01(\x0e2\x11.b2b.v1.OrgStatusR\x06status\x129\n\ncreated_at\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\tcreatedAt\x124\n\x16join_approval_required\x18\x06 \x01(\x05R\x14joinApprovalRequired\x12\x1b\n\tbot_count\x18\x07 \x01(\x05R\x08botCount"\xb4\x01\n\x10CreateOrgRequest\x12\x1f\n\x04name\x18\x01 \x01(\tH\x00R\x04nameB\x06\xda\xb5\x18\x02P\x01\x88\x01\x01\x12.\n\x10persist_messages\x18\x02 \x01(\x08H\x01R\x0fpersistMessages\x88\x01\x01\x12"\n\nrequest_id\x18d \x01(\tH\x02R\trequestId\x88\x01\x01B\x07\n\x05_nameB\x13\n\x11_persist_messagesB\r\n\x0b_request_id"\xe7\x01\n\x11CreateOrgResponse\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12\x1d\n\norg_secret\x18\x03 \x01(\tR\torgSecret\x12)\n\x10persist_messages\x18\x04 \x01(\x08R\x0fpersistMessages\x12)\n\x06status\x18\x05 \x01(\x0e2\x11.b2b.v1.OrgStatusR\x06status\x129\n\ncreated_at\x18\x06 \x01(\x0b2\x1a.google.protobuf.TimestampR\tcreatedAt"\x11\n\x0fListOrgsRequest":\n\x10ListOrgsResponse\x12&\n\x04orgs\x18\x01 \x03(\x0b2\x12.b2b.v1.OrgListingR\x04orgs"\xc9\x01\n\x10UpdateOrgRequest\x12\x15\n\x06org_id\x18\x01 \x01(\tR\x05orgId\x12\x1f\n\x04name\x18\x02 \x01(\tH\x00R\x04nameB\x06\xda\xb5\x18\x02@\x01\x88\x01\x01\x126\n\x06status\x18\x03 \x01(\x0e2\x11.b2b.v1.OrgStatusH\x01R\x06statusB\x06\xda\xb5\x18\x02@\x01\x88\x01\x01\x12"\n\nrequest_id\x18d \x01(\tH\x02R\trequestId\x88\x01\x01B\x07\n\x05_nameB\t\n\x07_statusB\r\n\x0b_request_id"2\n\x11UpdateOrgResponse\x12\x1d\n\x03org\x18\x01 \x01(\x0b2\x0b.b2b.v1.OrgR\x03org"\\\n\x10DeleteOrgRequest\x12\x15\n\x06org_id\x18\x01 \x01(\tR\x05orgId\x12"\n\nrequest_id\x18d \x01(\tH\x00R\trequestId\x88\x01\x01B\r\n\x0b_request_id"\x13\n\x11DeleteOrgResponse"b\n\x16RotateOrgSecretRequest\x12\x15\n\x06org_id\x18\x01 \x01(\tR\x05orgId\x12"\n\nrequest_id\x18d \x01(\tH\x00R\trequestId\x88\x01\x01B\r\n\x0b_request_id"8\n\x17RotateOrgSecretResponse\x12\x1d\n\norg_secret\x18\x01 \x01(\tR\torgSecret"\xe1\x02\n\nInviteCode\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x17\n\x04code\x18\x02 \x01(\tH\x00R\x04code\x88\x01\x01\x12\x19\n\x05label\x18\x03 \x01(\tH\x01R\x05label\x88\x01\x01\x12\x19\n\x08max_uses\x18\x04 \x01(\x05R\x07maxUses\x12\x1b\n\tuse_count\x18\x05 \x01(\x05R\x08useCount\x12\x1d\n\nexpires_at\x18\x06 \x01(\x03R\texpiresAt\x129\n\ncreated_at\x18\x07 \x01(\x0b2\x1a.google.protobuf.TimestampR\tcreatedAt\x12%\n\x07expired\x18\x08 \x01(\x08H\x02R\x07expiredB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12)\n\texhausted\x18\t \x01(\x08H\x03R\texhaustedB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\x07\n\x05_codeB\x08\n\x06_labelB\n\n\x08_expiredB\x0c\n\n_exhausted"\xe1\x01\n\x17CreateInviteCodeRequest\x12&\n\x08max_uses\x18\x01 \x01(\x05H\x00R\x07maxUsesB\x06\xda\xb5\x18\x02@\x01\x88\x01\x01\x12!\n\x05label\x18\x02 \x01(\tH\x01R\x05labelB\x06\xda\xb5\x18\x02@\x01\x88\x01\x01\x12"\n\nexpires_in\x18\x03 \x01(\x01H\x02R\texpiresIn\x88\x01\x01\x12"\n\nrequest_id\x18d \x01(\tH\x03R\trequestId\x88\x01\x01B\x0b\n\t_max_usesB\x08\n\x06_labelB\r\n\x0b_expires_inB\r\n\x0b_request_id"O\n\x18CreateInviteCodeResponse\x123\n\x0binvite_code\x18\x01 \x01(\x0b2\x12.b2b.v1.InviteCodeR\ninviteCode"\x18\n\x16ListInviteCodesRequest"P\n\x17ListInviteCodesResponse\x125\n\x0cinvite_codes\x18\x01 \x03(\x0b2\x12.b2b.v1.InviteCodeR\x0binviteCodes"\\\n\x17DeleteInviteCodeRequest\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12"\n\nrequest_id\x18d \x01(\tH\x00R\trequestId\x88\x01\x01B\r\n\x0b_request_id"\x1a\n\x18DeleteInviteCodeResponse"\xb4\x01\n\x17RedeemInviteCodeRequest\x12,\n\x0binvite_code\x18\x01 \x01(\tH\x00R\ninviteCodeB\x06\xda\xb5\x18\x02P\x01\x88\x01\x01\x12\x1f\n\x04name\x18\x02 \x01(\tH\x01R\x04nameB\x06\xda\xb5\x18\x02P\x01\x88\x01\x01\x12"\n\nrequest_id\x18d \x01(\tH\x02R\trequestId\x88\x01\x01B\x0e\n\x0c_invite_codeB\x07\n\x05_nameB\r\n\x0b_request_id"d\n\x18RedeemInviteCodeResponse\x12\x15\n\x06org_id\x18\x01 \x01(\tR\x05orgId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12\x1d\n\norg_secret\x18\x03 \x01(\tR\torgSecret"\x0f\n\rGetOrgRequest"/\n\x0eGetOrgResponse\x12\x1d\n\x03org\x18\x01 \x01(\x0b2\x0b.b2b.v1.OrgR\x03org"\x9e\x05\n\x0bOrgSettings\x12\x15\n\x06org_id\x18\x01 \x01(\tR\x05orgId\x12<\n\x1bmessages_per_minute_per_bot\x18\x02 \x01(\x03R\x17messagesPerMinutePerBot\x126\n\x18threads_per_hour_per_bot\x18\x03 \x01(\x03R\x14threadsPerHourPerBot\x12@\n\x1efile_upload_mb_per_day_per_bot\x18\x04 \x01(\x03R\x18fileUploadMbPerDayPerBot\x12-\n\x10message_ttl_days\x18\x05 \x01(\x03H\x00R\x0emessageTtlDays\x88\x01\x01\x128\n\x16thread_auto_close_days\x18\x06 \x01(\x03H\x01R\x13threadAutoCloseDays\x88\x01\x01\x12;\n\x17artifact_retention_days\x18\x07 \x01(\x03H\x02R\x15artifactRetentionDays\x88\x01\x01\x12T\n default_thread_permission_policy\x18\x08 \x01(\tH\x03R\x1ddefaultThreadPermissionPolicyB\x06\xda\xb5\x18\x02\x10\x01\x88\x01\x01\x12\x1d\n\nupdated_at\x18\t \x01(\x03R\tupdatedAt\x124\n\x16join_approval_required\x18\n \x01(\x08R\x14joinApprovalRequiredB\x13\n\x11_message_ttl_daysB\x19\n\x17_thread_auto_close_daysB\x1a\n\x18_artifact_retention_daysB#\n!_default_thread_permission_policy"\x17\n\x15GetOrgSettingsRequest"I\n\x16GetOrgSettingsResponse\x12/\n\x08settings\x18\x01 \x01(\x0b2\x13.b2b.v1.OrgSettingsR\x08settings"\x9c\x07\n\x18UpdateOrgSettingsRequest\x12I\n\x1bmessages_per_minute_per_bot\x18\x01 \x01(\x03H\x00R\x17messagesPerMinutePerBotB\x06\xda\xb5\x18\x02@\x01\x88\x01\x01\x12C\n\x18threads_per_hour_per_bot\x18\x02 \x01(\x03H\x01R\x14threadsPerHourPerBotB\x06\xda\xb5\x18\x02@\x01\x88\x01\x01\x12M\n\x1efile_upload_mb_per_day_per_bot\x18\x03 \x01(\x03H\x02R\x18fileUploadMbPerDayPerBotB\x06\xda\xb5\x18\x02@\x01\x88\x01\x01\x12-\n\x10message_ttl_days\x18\x04 \x01(\x03H\x03R\x0emessageTtlDays\x88\x01\x01\x128\n\x16thread_auto_close_days\x18\x05 \x01(\x03H\x04R\x13threadAutoCloseDays\x88\x01\x01\x12;\n\x17artifact_retention_days\x18\x06 \x01(\x03H\x05R\x15artifactRetentionDays\x88\x01\x01\x12T\n default_thread_permission_policy\x18\x07 \x01(\tH\x06R\x1ddefaultThreadPermissionPolicyB\x06\xda\xb5\x18\x02\x10\x01\x88\x01\x01\x12A\n\x16join_approval_required\x18\x08 \x01(\x08H\x07R\x14joinApprovalRequiredB\x06\xda\xb5\x18\x02@\x01\x88\x01\x01\x12C\n\x0bupdate_mask\x18\t \x01(\x0b2\x1a.google.protobuf.FieldMaskR\nupdateMaskB\x06\xda\xb5\x18\x02 \x01\x12"\n\nrequest_id\x18d \x01(\tH\x08R\trequestId\x88\x01\x01B\x1e\n\x1c_messages_per_minute_per_botB\x1b\n\x19_threads_per_hour_per_botB!\n\x1f_file_upload_mb_per_day_per_botB\x13\n\x11_message_ttl_daysB\x19\n\x17_thread_auto_close_daysB\x1a\n\x18_artifact_retention_daysB#\n!_default_thread_permission_policyB\x19\n\x17_join_approval_requiredB\r\n\x0b_request_id"L\n\x19UpdateOrgSettingsResponse\x12/\n\x08settings\x18\x01 \x01(\x0b2\x13.b2b.v1.OrgSettingsR\x08settings"\x8b\x02\n\tOrgTicket\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x17\n\x04code\x18\x02 \x01(\tH\x00R\x04code\x88\x01\x01\x12\x1a\n\x08reusable\x18\x03 \x01(\x08R\x08reusable\x12#\n\rskip_approval\x18\x04 \x01(\x08R\x0cskipApproval\x12\x1d\n\nexpires_at\x18\x05 \x01(\x03R\texpiresAt\x12"\n\ncreated_by\x18\x06 \x01(\tH\x01R\tcreatedBy\x88\x01\x01\x129\n\ncreated_at\x18\x07 \x01(\x0b2\x1a.google.protobuf.TimestampR\tcreatedAtB\x07\n\x05_codeB\r\n\x0b_created_by"\xe8\x01\n\x16CreateOrgTicketRequest\x12\x1f\n\x08reusable\x18\x01 \x01(\x08H\x00R\x08reusable\x88\x01\x01\x12(\n\rskip_approval\x18\x02 \x01(\x08H\x01R\x0cskipApproval\x88\x01\x01\x12"\n\nexpires_in\x18\x03 \x01(\x01H\x02R\texpiresIn\x88\x01\x01\x12"\n\nrequest_id\x18d \x01(\tH\x03R\trequestId\x88\x01\x01B\x0b\n\t_reusableB\x10\n\x0e_skip_approvalB\r\n\x0b_expires_inB\r\n\x0b_request_id"\x91\x01\n\x17CreateOrgTicketResponse\x12\x16\n\x06ticket\x18\x01 \x01(\tR\x06ticket\x12\x1d\n\nexpires_at\x18\x02 \x01(\x03R\texpiresAt\x12\x1a\n\x08reusable\x18\x03 \x01(\x08R\x08reusable\x12#\n\rskip_approval\x18\x04 \x01(\x08R\x0cskipApproval"d\n\x15ListOrgTicketsRequest\x12\x19\n\x05limit\x18\x01 \x01(\x05H\x00R\x05limit\x88\x01\x01\x12\x1b\n\x06cursor\x18\x02 \x01(\tH\x01R\x06cursor\x88\x01\x01B\x08\n\x06_limitB\t\n\x07_cursor"q\n\x16ListOrgTicketsResponse\x12\'\n\x05items\x18\x01 \x03(\x0b2\x11.b2b.v1.OrgTicketR\x05items\x12#\n\x06cursor\x18\x02 \x01(\tH\x00R\x06cursorB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\t\n\x07_cursor"[\n\x16DeleteOrgTicketRequest\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12"\n\nrequest_id\x18d \x01(\tH\x00R\trequestId\x88\x01\x01B\r\n\x0b_request_id"3\n\x17DeleteOrgTicketResponse\x12\x18\n\x07deleted\x18\x01 \x01(\x08R\x07deleted"\x97\x02\n\nOrgSession\x12\x10\n\x03ref\x18\x01 \x01(\tR\x03ref\x12\'\n\x04role\x18\x02 \x01(\x0e2\x13.b2b.v1.SessionRoleR\x04role\x12\x1a\n\x06bot_id\x18\x03 \x01(\tH\x00R\x05botId\x88\x01\x01\x12"\n\nowner_name\x18\x04 \x01(\tH\x01R\townerName\x88\x01\x01\x129\n\ncreated_at\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n\nexpires_at\x18\x06 \x01(\x0b2\x1a.google.protobuf.TimestampR\texpiresAtB\t\n\x07_bot_idB\r\n\x0b_owner_name"e\n\x16ListOrgSessionsRequest\x12\x19\n\x05limit\x18\x01 \x01(\x05H\x00R\x05limit\x88\x01\x01\x12\x1b\n\x06offset\x18\x02 \x01(\x05H\x01R\x06offset\x88\x01\x01B\x08\n\x06_limitB\t\n\x07_offset"^\n\x17ListOrgSessionsResponse\x12(\n\x05items\x18\x01 \x03(\x0b2\x12.b2b.v1.OrgSessionR\x05items\x12\x19\n\x08has_more\x18\x02 \x01(\x08R\x07hasMore"^\n\x17DeleteOrgSessionRequest\x12\x10\n\x03ref\x18\x01 \x01(\tR\x03ref\x12"\n\nrequest_id\x18d \x01(\tH\x00R\trequestId\x88\x01\x01B\r\n\x0b_request_id"4\n\x18DeleteOrgSessionResponse\x12\x18\n\x07deleted\x18\x01 \x01(\x08R\x07deleted"H\n\x13RotateSecretRequest\x12"\n\nrequest_id\x18d \x01(\tH\x00R\trequestId\x88\x01\x01B\r\n\x0b_request_id"5\n\x14RotateSecretResponse\x12\x1d\n\norg_secret\x18\x01 \x01(\tR\torgSecret"\xaa\x01\n\x14UpdateBotRoleRequest\x12\x15\n\x06bot_id\x18\x01 \x01(\tR\x05botId\x12:\n\tauth_role\x18\x02 \x01(\x0e2\x10.b2b.v1.AuthRoleH\x00R\x08authRoleB\x06\xda\xb5\x18\x02P\x01\x88\x01\x01\x12"\n\nrequest_id\x18d \x01(\tH\x01R\trequestId\x88\x01\x01B\x0c\n\n_auth_roleB\r\n\x0b_request_id"]\n\x15UpdateBotRoleResponse\x12\x15\n\x06bot_id\x18\x01 \x01(\tR\x05botId\x12-\n\tauth_role\x18\x02 \x01(\x0e2\x10.b2b.v1.AuthRoleR\x08authRole"\xd6\x01\n\x16UpdateBotStatusRequest\x12\x15\n\x06bot_id\x18\x01 \x01(\tR\x05botId\x127\n\x06status\x18\x02 \x01(\x0e2\x12.b2b.v1.JoinStatusH\x00R\x06statusB\x06\xda\xb5\x18\x02P\x01\x88\x01\x01\x12#\n\x06reason\x18\x03 \x01(\tH\x01R\x06reasonB\x06\xda\xb5\x18\x02@\x01\x88\x01\x01\x12"\n\nrequest_id\x18d \x01(\tH\x02R\trequestId\x88\x01\x01B\t\n\x07_statusB\t\n\x07_reasonB\r\n\x0b_request_id"\xc6\x03\n\x17UpdateBotStatusResponse\x12\x15\n\x06bot_id\x18\x01 \x01(\tR\x05botId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x123\n\x0bjoin_status\x18\x03 \x01(\x0e2\x12.b2b.v1.JoinStatusR\njoinStatus\x12;\n\x0fprevious_status\x18\x04 \x01(\x0e2\x12.b2b.v1.JoinStatusR\x0epreviousStatus\x128\n\x16join_status_changed_by\x18\x05 \x01(\tH\x00R\x13joinStatusChangedBy\x88\x01\x01\x12T\n\x16join_status_changed_at\x18\x06 \x01(\x0b2\x1a.google.protobuf.TimestampH\x01R\x13joinStatusChangedAt\x88\x01\x01\x121\n\x12join_status_reason\x18\x07 \x01(\tH\x02R\x10joinStatusReason\x88\x01\x01B\x19\n\x17_join_status_changed_byB\x19\n\x17_join_status_changed_atB\x15\n\x13_join_status_reason"v\n\x16DeleteTombstoneRequest\x12\x15\n\x06org_id\x18\x01 \x01(\tR\x05orgId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12"\n\nrequest_id\x18d \x01(\tH\x00R\trequestId\x88\x01\x01B\r\n\x0b_request_id"C\n\x17DeleteTombstoneResponse\x12\x0e\n\x02ok\x18\x01 \x01(\x08R\x02ok\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message"\x9b\x02\n\nAuditEntry\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x15\n\x06org_id\x18\x02 \x01(\tR\x05orgId\x12\x1a\n\x06bot_id\x18\x03 \x01(\tH\x00R\x05botId\x88\x01\x01\x12\x16\n\x06action\x18\x04 \x01(\tR\x06action\x12\x1f\n\x0btarget_type\x18\x05 \x01(\tR\ntargetType\x12\x1b\n\ttarget_id\x18\x06 \x01(\tR\x08targetId\x12#\n\x06detail\x18\x07 \x01(\tH\x01R\x06detailB\x06\xda\xb5\x18\x02\x10\x01\x88\x01\x01\x129\n\ncreated_at\x18\x08 \x01(\x0b2\x1a.google.protobuf.TimestampR\tcreatedAtB\t\n\x07_bot_idB\t\n\x07_detail"\xcd\x02\n\x17ListAuditEntriesRequest\x120\n\x05since\x18\x01 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05since\x12\x1b\n\x06action\x18\x02 \x01(\tH\x00R\x06action\x88\x01\x01\x12$\n\x0btarget_type\x18\x03 \x01(\tH\x01R\ntargetType\x88\x01\x01\x12 \n\ttarget_id\x18\x04 \x01(\tH\x02R\x08targetId\x88\x01\x01\x12\x1a\n\x06bot_id\x18\x05 \x01(\tH\x03R\x05botId\x88\x01\x01\x12\x19\n\x05limit\x18\x06 \x01(\x05H\x04R\x05limit\x88\x01\x01\x12\x1b\n\x06cursor\x18\x07 \x01(\tH\x05R\x06cursor\x88\x01\x01B\t\n\x07_actionB\x0e\n\x0c_target_typeB\x0c\n\n_target_idB\t\n\x07_bot_idB\x08\n\x06_limitB\t\n\x07_cursor"H\n\x18ListAuditEntriesResponse\x12,\n\x07entries\x18\x01 \x03(\x0b2\x12.b2b.v1.AuditEntryR\x07entries*X\n\tOrgStatus\x12\x1a\n\x16ORG_STATUS_UNSPECIFIED\x10\x00\x12\x15\n\x11ORG_STATUS_ACTIVE\x10\x01\x12\x18\n\x14ORG_STATUS_SUSPENDED\x10\x02*\x81\x01\n\x0bSessionRole\x12\x1c\n\x18SESSION_ROLE_UNSPECIFIED\x10\x00\x12\x1a\n\x16SESSION_ROLE_BOT_OWNER\x10\x01\x12\x1a\n\x16SESSION_ROLE_ORG_ADMIN\x10\x02\x12\x1c\n\x18SESSION_ROLE_SUPER_ADMIN\x10\x032\xed\x08\n\x0fPlatformService\x12]\n\tCreateOrg\x12\x18.b2b.v1.CreateOrgRequest\x1a\x19.b2b.v1.CreateOrgResponse"\x1b\x8a\xb5\x18\x03\n\x01\x05\x82\xd3\xe4\x93\x02\x0e:\x01*"\t/api/orgs\x12]\n\x08ListOrgs\x12\x17.b2b.v1.ListOrgsRequest\x1a\x18.b2b.v1.ListOrgsResponse"\x1e\x8a\xb5\x18\x03\n\x01\x05\x82\xd3\xe4\x93\x02\x11b\x04orgs\x12\t/api/orgs\x12k\n\tUpdateOrg\x12\x18.b2b.v1.UpdateOrgRequest\x1a\x19.b2b.v1.UpdateOrgResponse")\x8a\xb5\x18\x03\n\x01\x05\x82\xd3\xe4\x93\x02\x1c:\x01*b\x03org2\x12/api/orgs/{org_id}\x12j\n\tDeleteOrg\x12\x18.b2b.v1.DeleteOrgRequest\x1a\x19.b2b.v1.DeleteOrgResponse"(\x8a\xb5\x18\x03\n\x01\x05\x92\xb5\x18\x03\x08\xcc\x01\x82\xd3\xe4\x93\x02\x14*\x12/api/orgs/{org_id}\x12\x86\x01\n\x0fRotateOrgSecret\x12\x1e.b2b.v1.RotateOrgSecretRequest\x1a\x1f.b2b.v1.RotateOrgSecretResponse"2\x8a\xb5\x18\x03\n\x01\x05\x82\xd3\xe4\x93\x02%:\x01*" /api/orgs/{org_id}/rotate-secret\x12\x97\x01\n\x10CreateInviteCode\x12\x1f.b2b.v1.CreateInviteCodeRequest\x1a .b2b.v1.CreateInviteCodeResponse"@\x8a\xb5\x18\x03\n\x01\x05\x92\xb5\x18\x03\x08\xc9\x01\x82\xd3\xe4\x93\x02,:\x01*b\x0binvite_code"\x1a/api/platform/invite-codes\x12\x8b\x01\n\x0fListInviteCodes\x12\x1e.b2b.v1.ListInviteCodesRequest\x1a\x1f.b2b.v1.ListInviteCodesResponse"7\x8a\xb5\x18\x03\n\x01\x05\x82\xd3\xe4\x93\x02*b\x0cinvite_codes\x12\x1a/api/platform/invite-codes\x12\x8c\x01\n\x10DeleteInviteCode\x12\x1f.b2b.v1.DeleteInviteCodeRequest\x1a .b2b.v1.DeleteInviteCodeResponse"5\x8a\xb5\x18\x03\n\x01\x05\x92\xb5\x18\x03\x08\xcc\x01\x82\xd3\xe4\x93\x02!*\x1f/api/platform/invite-codes/{id}\x12\x82\x01\n\x10RedeemInviteCode\x12\x1f.b2b.v1.RedeemInviteCodeRequest\x1a .b2b.v1.RedeemInviteCodeResponse"+\x8a\xb5\x18\x03\n\x01\x01\x92\xb5\x18\x03\x08\xc9\x01\x82\xd3\xe4\x93\x02\x17:\x01*"\x12/api/platform/orgs2\xcd\x0c\n\nOrgService\x12V\n\x06GetOrg\x12\x15.b2b.v1.GetOrgRequest\x1a\x16.b2b.v1.GetOrgResponse"\x1d\x8a\xb5\x18\x04\n\x02\x02\x04\x82\xd3\xe4\x93\x02\x0fb\x03org\x12\x08/api/org\x12|\n\x0eGetOrgSettings\x12\x1d.b2b.v1.GetOrgSettingsRequest\x1a\x1e.b2b.v1.GetOrgSettingsResponse"+\x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x02\x1db\x08settings\x12\x11/api/org/settings\x12\x88\x01\n\x11UpdateOrgSettings\x12 .b2b.v1.UpdateOrgSettingsRequest\x1a!.b2b.v1.UpdateOrgSettingsResponse".\x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x02 :\x01*b\x08settings2\x11/api/org/settings\x12w\n\x0fCreateOrgTicket\x12\x1e.b2b.v1.CreateOrgTicketRequest\x1a\x1f.b2b.v1.CreateOrgTicketResponse"#\x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x02\x15:\x01*"\x10/api/org/tickets\x12q\n\x0eListOrgTickets\x12\x1d.b2b.v1.ListOrgTicketsRequest\x1a\x1e.b2b.v1.ListOrgTicketsResponse" \x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x02\x12\x12\x10/api/org/tickets\x12y\n\x0fDeleteOrgTicket\x12\x1e.b2b.v1.DeleteOrgTicketRequest\x1a\x1f.b2b.v1.DeleteOrgTicketResponse"%\x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x02\x17*\x15/api/org/tickets/{id}\x12u\n\x0fListOrgSessions\x12\x1e.b2b.v1.ListOrgSessionsRequest\x1a\x1f.b2b.v1.ListOrgSessionsResponse"!\x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x02\x13\x12\x11/api/org/sessions\x12~\n\x10DeleteOrgSession\x12\x1f.b2b.v1.DeleteOrgSessionRequest\x1a .b2b.v1.DeleteOrgSessionResponse"\'\x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x02\x19*\x17/api/org/sessions/{ref}\x12t\n\x0cRotateSecret\x12\x1b.b2b.v1.RotateSecretRequest\x1a\x1c.b2b.v1.RotateSecretResponse")\x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x02\x1b:\x01*"\x16/api/org/rotate-secret\x12|\n\rUpdateBotRole\x12\x1c.b2b.v1.UpdateBotRoleRequest\x1a\x1d.b2b.v1.UpdateBotRoleResponse".\x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x02 :\x01*2\x1b/api/org/bots/{bot_id}/role\x12\x84\x01\n\x0fUpdateBotStatus\x12\x1e.b2b.v1.UpdateBotStatusRequest\x1a\x1f.b2b.v1.UpdateBotStatusResponse"0\x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x02":\x01*2\x1d/api/org/bots/{bot_id}/status\x12\x88\x01\n\x0fDeleteTombstone\x12\x1e.b2b.v1.DeleteTombstoneRequest\x1a\x1f.b2b.v1.DeleteTombstoneResponse"4\x8a\xb5\x18\x04\n\x02\x04\x05\x82\xd3\xe4\x93\x02&*$/api/orgs/{org_id}/tombstones/{name}\x12z\n\x10ListAuditEntries\x12\x1f.b2b.v1.ListAuditEntriesRequest\x1a .b2b.v1.ListAuditEntriesResponse"#\x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x02\x15b\x07entries\x12\n/api/auditB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3',
+    b'\n\x10b2b/v1/org.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x10b2b/v1/bot.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto"T\n\x03Org\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12)\n\x06status\x18\x03 \x01(\x0e2\x11.b2b.v1.OrgStatusR\x06status"\x94\x02\n\nOrgListing\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12)\n\x10persist_messages\x18\x03 \x01(\x08R\x0fpersistMessages\x12)\n\x06status\x18\x04 \x01(\x0e2\x11.b2b.v1.OrgStatusR\x06status\x129\n\ncreated_at\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\tcreatedAt\x124\n\x16join_approval_required\x18\x06 \x01(\x05R\x14joinApprovalRequired\x12\x1b\n\tbot_count\x18\x07 \x01(\x05R\x08botCount"\xc2\x01\n\x10CreateOrgRequest\x12%\n\x04name\x18\x01 \x01(\tH\x00R\x04nameB\x0c\xda\xb5\x18\x02P\x01\xe2\xb5\x18\x02\x08\x1e\x88\x01\x01\x12.\n\x10persist_messages\x18\x02 \x01(\x08H\x01R\x0fpersistMessages\x88\x01\x01\x12*\n\nrequest_id\x18d \x01(\tH\x02R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\x07\n\x05_nameB\x13\n\x11_persist_messagesB\r\n\x0b_request_id"\xe7\x01\n\x11CreateOrgResponse\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12\x1d\n\norg_secret\x18\x03 \x01(\tR\torgSecret\x12)\n\x10persist_messages\x18\x04 \x01(\x08R\x0fpersistMessages\x12)\n\x06status\x18\x05 \x01(\x0e2\x11.b2b.v1.OrgStatusR\x06status\x129\n\ncreated_at\x18\x06 \x01(\x0b2\x1a.google.protobuf.TimestampR\tcreatedAt"\x11\n\x0fListOrgsRequest"B\n\x10ListOrgsResponse\x12.\n\x04orgs\x18\x01 \x03(\x0b2\x12.b2b.v1.OrgListingR\x04orgsB\x06\xe2\xb5\x18\x02\x08]"\xd9\x01\n\x10UpdateOrgRequest\x12\x15\n\x06org_id\x18\x01 \x01(\tR\x05orgId\x12\'\n\x04name\x18\x02 \x01(\tH\x00R\x04nameB\x0e\xda\xb5\x18\x02@\x01\xe2\xb5\x18\x04\x08\x1e\x10\x01\x88\x01\x01\x126\n\x06status\x18\x03 \x01(\x0e2\x11.b2b.v1.OrgStatusH\x01R\x06statusB\x06\xda\xb5\x18\x02@\x01\x88\x01\x01\x12*\n\nrequest_id\x18d \x01(\tH\x02R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\x07\n\x05_nameB\t\n\x07_statusB\r\n\x0b_request_id"2\n\x11UpdateOrgResponse\x12\x1d\n\x03org\x18\x01 \x01(\x0b2\x0b.b2b.v1.OrgR\x03org"d\n\x10DeleteOrgRequest\x12\x15\n\x06org_id\x18\x01 \x01(\tR\x05orgId\x12*\n\nrequest_id\x18d \x01(\tH\x00R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\r\n\x0b_request_id"\x13\n\x11DeleteOrgResponse"j\n\x16RotateOrgSecretRequest\x12\x15\n\x06org_id\x18\x01 \x01(\tR\x05orgId\x12*\n\nrequest_id\x18d \x01(\tH\x00R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\r\n\x0b_request_id"8\n\x17RotateOrgSecretResponse\x12\x1d\n\norg_secret\x18\x01 \x01(\tR\torgSecret"\xe1\x02\n\nInviteCode\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x17\n\x04code\x18\x02 \x01(\tH\x00R\x04code\x88\x01\x01\x12\x19\n\x05label\x18\x03 \x01(\tH\x01R\x05label\x88\x01\x01\x12\x19\n\x08max_uses\x18\x04 \x01(\x05R\x07maxUses\x12\x1b\n\tuse_count\x18\x05 \x01(\x05R\x08useCount\x12\x1d\n\nexpires_at\x18\x06 \x01(\x03R\texpiresAt\x129\n\ncreated_at\x18\x07 \x01(\x0b2\x1a.google.protobuf.TimestampR\tcreatedAt\x12%\n\x07expired\x18\x08 \x01(\x08H\x02R\x07expiredB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12)\n\texhausted\x18\t \x01(\x08H\x03R\texhaustedB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\x07\n\x05_codeB\x08\n\x06_labelB\n\n\x08_expiredB\x0c\n\n_exhausted"\xf5\x01\n\x17CreateInviteCodeRequest\x12,\n\x08max_uses\x18\x01 \x01(\x05H\x00R\x07maxUsesB\x0c\xda\xb5\x18\x02@\x01\xe2\xb5\x18\x02\x08 \x88\x01\x01\x12\'\n\x05label\x18\x02 \x01(\tH\x01R\x05labelB\x0c\xda\xb5\x18\x02@\x01\xe2\xb5\x18\x02\x08\x1f\x88\x01\x01\x12"\n\nexpires_in\x18\x03 \x01(\x01H\x02R\texpiresIn\x88\x01\x01\x12*\n\nrequest_id\x18d \x01(\tH\x03R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\x0b\n\t_max_usesB\x08\n\x06_labelB\r\n\x0b_expires_inB\r\n\x0b_request_id"O\n\x18CreateInviteCodeResponse\x123\n\x0binvite_code\x18\x01 \x01(\x0b2\x12.b2b.v1.InviteCodeR\ninviteCode"\x18\n\x16ListInviteCodesRequest"X\n\x17ListInviteCodesResponse\x12=\n\x0cinvite_codes\x18\x01 \x03(\x0b2\x12.b2b.v1.InviteCodeR\x0binviteCodesB\x06\xe2\xb5\x18\x02\x08]"d\n\x17DeleteInviteCodeRequest\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12*\n\nrequest_id\x18d \x01(\tH\x00R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\r\n\x0b_request_id"\x1a\n\x18DeleteInviteCodeResponse"\xc2\x01\n\x17RedeemInviteCodeRequest\x12,\n\x0binvite_code\x18\x01 \x01(\tH\x00R\ninviteCodeB\x06\xda\xb5\x18\x02P\x01\x88\x01\x01\x12%\n\x04name\x18\x02 \x01(\tH\x01R\x04nameB\x0c\xda\xb5\x18\x02P\x01\xe2\xb5\x18\x02\x08\x1e\x88\x01\x01\x12*\n\nrequest_id\x18d \x01(\tH\x02R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\x0e\n\x0c_invite_codeB\x07\n\x05_nameB\r\n\x0b_request_id"d\n\x18RedeemInviteCodeResponse\x12\x15\n\x06org_id\x18\x01 \x01(\tR\x05orgId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12\x1d\n\norg_secret\x18\x03 \x01(\tR\torgSecret"\x0f\n\rGetOrgRequest"/\n\x0eGetOrgResponse\x12\x1d\n\x03org\x18\x01 \x01(\x0b2\x0b.b2b.v1.OrgR\x03org"\x9e\x05\n\x0bOrgSettings\x12\x15\n\x06org_id\x18\x01 \x01(\tR\x05orgId\x12<\n\x1bmessages_per_minute_per_bot\x18\x02 \x01(\x03R\x17messagesPerMinutePerBot\x126\n\x18threads_per_hour_per_bot\x18\x03 \x01(\x03R\x14threadsPerHourPerBot\x12@\n\x1efile_upload_mb_per_day_per_bot\x18\x04 \x01(\x03R\x18fileUploadMbPerDayPerBot\x12-\n\x10message_ttl_days\x18\x05 \x01(\x03H\x00R\x0emessageTtlDays\x88\x01\x01\x128\n\x16thread_auto_close_days\x18\x06 \x01(\x03H\x01R\x13threadAutoCloseDays\x88\x01\x01\x12;\n\x17artifact_retention_days\x18\x07 \x01(\x03H\x02R\x15artifactRetentionDays\x88\x01\x01\x12T\n default_thread_permission_policy\x18\x08 \x01(\tH\x03R\x1ddefaultThreadPermissionPolicyB\x06\xda\xb5\x18\x02\x10\x01\x88\x01\x01\x12\x1d\n\nupdated_at\x18\t \x01(\x03R\tupdatedAt\x124\n\x16join_approval_required\x18\n \x01(\x08R\x14joinApprovalRequiredB\x13\n\x11_message_ttl_daysB\x19\n\x17_thread_auto_close_daysB\x1a\n\x18_artifact_retention_daysB#\n!_default_thread_permission_policy"\x17\n\x15GetOrgSettingsRequest"I\n\x16GetOrgSettingsResponse\x12/\n\x08settings\x18\x01 \x01(\x0b2\x13.b2b.v1.OrgSettingsR\x08settings"\xd6\x07\n\x18UpdateOrgSettingsRequest\x12O\n\x1bmessages_per_minute_per_bot\x18\x01 \x01(\x03H\x00R\x17messagesPerMinutePerBotB\x0c\xda\xb5\x18\x02@\x01\xe2\xb5\x18\x02\x08%\x88\x01\x01\x12I\n\x18threads_per_hour_per_bot\x18\x02 \x01(\x03H\x01R\x14threadsPerHourPerBotB\x0c\xda\xb5\x18\x02@\x01\xe2\xb5\x18\x02\x08%\x88\x01\x01\x12S\n\x1efile_upload_mb_per_day_per_bot\x18\x03 \x01(\x03H\x02R\x18fileUploadMbPerDayPerBotB\x0c\xda\xb5\x18\x02@\x01\xe2\xb5\x18\x02\x08%\x88\x01\x01\x125\n\x10message_ttl_days\x18\x04 \x01(\x03H\x03R\x0emessageTtlDaysB\x06\xe2\xb5\x18\x02\x08&\x88\x01\x01\x12@\n\x16thread_auto_close_days\x18\x05 \x01(\x03H\x04R\x13threadAutoCloseDaysB\x06\xe2\xb5\x18\x02\x08&\x88\x01\x01\x12C\n\x17artifact_retention_days\x18\x06 \x01(\x03H\x05R\x15artifactRetentionDaysB\x06\xe2\xb5\x18\x02\x08&\x88\x01\x01\x12\\\n default_thread_permission_policy\x18\x07 \x01(\tH\x06R\x1ddefaultThreadPermissionPolicyB\x0e\xda\xb5\x18\x02\x10\x01\xe2\xb5\x18\x04\x08A\x10\x01\x88\x01\x01\x12A\n\x16join_approval_required\x18\x08 \x01(\x08H\x07R\x14joinApprovalRequiredB\x06\xda\xb5\x18\x02@\x01\x88\x01\x01\x12C\n\x0bupdate_mask\x18\t \x01(\x0b2\x1a.google.protobuf.FieldMaskR\nupdateMaskB\x06\xda\xb5\x18\x02 \x01\x12*\n\nrequest_id\x18d \x01(\tH\x08R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\x1e\n\x1c_messages_per_minute_per_botB\x1b\n\x19_threads_per_hour_per_botB!\n\x1f_file_upload_mb_per_day_per_botB\x13\n\x11_message_ttl_daysB\x19\n\x17_thread_auto_close_daysB\x1a\n\x18_artifact_retention_daysB#\n!_default_thread_permission_policyB\x19\n\x17_join_approval_requiredB\r\n\x0b_request_id"L\n\x19UpdateOrgSettingsResponse\x12/\n\x08settings\x18\x01 \x01(\x0b2\x13.b2b.v1.OrgSettingsR\x08settings"\x8b\x02\n\tOrgTicket\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x17\n\x04code\x18\x02 \x01(\tH\x00R\x04code\x88\x01\x01\x12\x1a\n\x08reusable\x18\x03 \x01(\x08R\x08reusable\x12#\n\rskip_approval\x18\x04 \x01(\x08R\x0cskipApproval\x12\x1d\n\nexpires_at\x18\x05 \x01(\x03R\texpiresAt\x12"\n\ncreated_by\x18\x06 \x01(\tH\x01R\tcreatedBy\x88\x01\x01\x129\n\ncreated_at\x18\x07 \x01(\x0b2\x1a.google.protobuf.TimestampR\tcreatedAtB\x07\n\x05_codeB\r\n\x0b_created_by"\xf0\x01\n\x16CreateOrgTicketRequest\x12\x1f\n\x08reusable\x18\x01 \x01(\x08H\x00R\x08reusable\x88\x01\x01\x12(\n\rskip_approval\x18\x02 \x01(\x08H\x01R\x0cskipApproval\x88\x01\x01\x12"\n\nexpires_in\x18\x03 \x01(\x01H\x02R\texpiresIn\x88\x01\x01\x12*\n\nrequest_id\x18d \x01(\tH\x03R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\x0b\n\t_reusableB\x10\n\x0e_skip_approvalB\r\n\x0b_expires_inB\r\n\x0b_request_id"\x91\x01\n\x17CreateOrgTicketResponse\x12\x16\n\x06ticket\x18\x01 \x01(\tR\x06ticket\x12\x1d\n\nexpires_at\x18\x02 \x01(\x03R\texpiresAt\x12\x1a\n\x08reusable\x18\x03 \x01(\x08R\x08reusable\x12#\n\rskip_approval\x18\x04 \x01(\x08R\x0cskipApproval"l\n\x15ListOrgTicketsRequest\x12!\n\x05limit\x18\x01 \x01(\x05H\x00R\x05limitB\x06\xe2\xb5\x18\x02\x08[\x88\x01\x01\x12\x1b\n\x06cursor\x18\x02 \x01(\tH\x01R\x06cursor\x88\x01\x01B\x08\n\x06_limitB\t\n\x07_cursor"y\n\x16ListOrgTicketsResponse\x12/\n\x05items\x18\x01 \x03(\x0b2\x11.b2b.v1.OrgTicketR\x05itemsB\x06\xe2\xb5\x18\x02\x08[\x12#\n\x06cursor\x18\x02 \x01(\tH\x00R\x06cursorB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\t\n\x07_cursor"c\n\x16DeleteOrgTicketRequest\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12*\n\nrequest_id\x18d \x01(\tH\x00R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\r\n\x0b_request_id"3\n\x17DeleteOrgTicketResponse\x12\x18\n\x07deleted\x18\x01 \x01(\x08R\x07deleted"\x97\x02\n\nOrgSession\x12\x10\n\x03ref\x18\x01 \x01(\tR\x03ref\x12\'\n\x04role\x18\x02 \x01(\x0e2\x13.b2b.v1.SessionRoleR\x04role\x12\x1a\n\x06bot_id\x18\x03 \x01(\tH\x00R\x05botId\x88\x01\x01\x12"\n\nowner_name\x18\x04 \x01(\tH\x01R\townerName\x88\x01\x01\x129\n\ncreated_at\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n\nexpires_at\x18\x06 \x01(\x0b2\x1a.google.protobuf.TimestampR\texpiresAtB\t\n\x07_bot_idB\r\n\x0b_owner_name"m\n\x16ListOrgSessionsRequest\x12!\n\x05limit\x18\x01 \x01(\x05H\x00R\x05limitB\x06\xe2\xb5\x18\x02\x08[\x88\x01\x01\x12\x1b\n\x06offset\x18\x02 \x01(\x05H\x01R\x06offset\x88\x01\x01B\x08\n\x06_limitB\t\n\x07_offset"f\n\x17ListOrgSessionsResponse\x120\n\x05items\x18\x01 \x03(\x0b2\x12.b2b.v1.OrgSessionR\x05itemsB\x06\xe2\xb5\x18\x02\x08[\x12\x19\n\x08has_more\x18\x02 \x01(\x08R\x07hasMore"f\n\x17DeleteOrgSessionRequest\x12\x10\n\x03ref\x18\x01 \x01(\tR\x03ref\x12*\n\nrequest_id\x18d \x01(\tH\x00R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\r\n\x0b_request_id"4\n\x18DeleteOrgSessionResponse\x12\x18\n\x07deleted\x18\x01 \x01(\x08R\x07deleted"P\n\x13RotateSecretRequest\x12*\n\nrequest_id\x18d \x01(\tH\x00R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\r\n\x0b_request_id"5\n\x14RotateSecretResponse\x12\x1d\n\norg_secret\x18\x01 \x01(\tR\torgSecret"\xb2\x01\n\x14UpdateBotRoleRequest\x12\x15\n\x06bot_id\x18\x01 \x01(\tR\x05botId\x12:\n\tauth_role\x18\x02 \x01(\x0e2\x10.b2b.v1.AuthRoleH\x00R\x08authRoleB\x06\xda\xb5\x18\x02P\x01\x88\x01\x01\x12*\n\nrequest_id\x18d \x01(\tH\x01R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\x0c\n\n_auth_roleB\r\n\x0b_request_id"]\n\x15UpdateBotRoleResponse\x12\x15\n\x06bot_id\x18\x01 \x01(\tR\x05botId\x12-\n\tauth_role\x18\x02 \x01(\x0e2\x10.b2b.v1.AuthRoleR\x08authRole"\xe4\x01\n\x16UpdateBotStatusRequest\x12\x15\n\x06bot_id\x18\x01 \x01(\tR\x05botId\x127\n\x06status\x18\x02 \x01(\x0e2\x12.b2b.v1.JoinStatusH\x00R\x06statusB\x06\xda\xb5\x18\x02P\x01\x88\x01\x01\x12)\n\x06reason\x18\x03 \x01(\tH\x01R\x06reasonB\x0c\xda\xb5\x18\x02@\x01\xe2\xb5\x18\x02\x08$\x88\x01\x01\x12*\n\nrequest_id\x18d \x01(\tH\x02R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\t\n\x07_statusB\t\n\x07_reasonB\r\n\x0b_request_id"\xc6\x03\n\x17UpdateBotStatusResponse\x12\x15\n\x06bot_id\x18\x01 \x01(\tR\x05botId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x123\n\x0bjoin_status\x18\x03 \x01(\x0e2\x12.b2b.v1.JoinStatusR\njoinStatus\x12;\n\x0fprevious_status\x18\x04 \x01(\x0e2\x12.b2b.v1.JoinStatusR\x0epreviousStatus\x128\n\x16join_status_changed_by\x18\x05 \x01(\tH\x00R\x13joinStatusChangedBy\x88\x01\x01\x12T\n\x16join_status_changed_at\x18\x06 \x01(\x0b2\x1a.google.protobuf.TimestampH\x01R\x13joinStatusChangedAt\x88\x01\x01\x121\n\x12join_status_reason\x18\x07 \x01(\tH\x02R\x10joinStatusReason\x88\x01\x01B\x19\n\x17_join_status_changed_byB\x19\n\x17_join_status_changed_atB\x15\n\x13_join_status_reason"~\n\x16DeleteTombstoneRequest\x12\x15\n\x06org_id\x18\x01 \x01(\tR\x05orgId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12*\n\nrequest_id\x18d \x01(\tH\x00R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\r\n\x0b_request_id"C\n\x17DeleteTombstoneResponse\x12\x0e\n\x02ok\x18\x01 \x01(\x08R\x02ok\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message"\x9b\x02\n\nAuditEntry\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x15\n\x06org_id\x18\x02 \x01(\tR\x05orgId\x12\x1a\n\x06bot_id\x18\x03 \x01(\tH\x00R\x05botId\x88\x01\x01\x12\x16\n\x06action\x18\x04 \x01(\tR\x06action\x12\x1f\n\x0btarget_type\x18\x05 \x01(\tR\ntargetType\x12\x1b\n\ttarget_id\x18\x06 \x01(\tR\x08targetId\x12#\n\x06detail\x18\x07 \x01(\tH\x01R\x06detailB\x06\xda\xb5\x18\x02\x10\x01\x88\x01\x01\x129\n\ncreated_at\x18\x08 \x01(\x0b2\x1a.google.protobuf.TimestampR\tcreatedAtB\t\n\x07_bot_idB\t\n\x07_detail"\xd5\x02\n\x17ListAuditEntriesRequest\x120\n\x05since\x18\x01 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05since\x12\x1b\n\x06action\x18\x02 \x01(\tH\x00R\x06action\x88\x01\x01\x12$\n\x0btarget_type\x18\x03 \x01(\tH\x01R\ntargetType\x88\x01\x01\x12 \n\ttarget_id\x18\x04 \x01(\tH\x02R\x08targetId\x88\x01\x01\x12\x1a\n\x06bot_id\x18\x05 \x01(\tH\x03R\x05botId\x88\x01\x01\x12!\n\x05limit\x18\x06 \x01(\x05H\x04R\x05limitB\x06\xe2\xb5\x18\x02\x08Z\x88\x01\x01\x12\x1b\n\x06cursor\x18\x07 \x01(\tH\x05R\x06cursor\x88\x01\x01B\t\n\x07_actionB\x0e\n\x0c_target_typeB\x0c\n\n_target_idB\t\n\x07_bot_idB\x08\n\x06_limitB\t\n\x07_cursor"P\n\x18ListAuditEntriesResponse\x124\n\x07entries\x18\x01 \x03(\x0b2\x12.b2b.v1.AuditEntryR\x07entriesB\x06\xe2\xb5\x18\x02\x08Z*X\n\tOrgStatus\x12\x1a\n\x16ORG_STATUS_UNSPECIFIED\x10\x00\x12\x15\n\x11ORG_STATUS_ACTIVE\x10\x01\x12\x18\n\x14ORG_STATUS_SUSPENDED\x10\x02*\x81\x01\n\x0bSessionRole\x12\x1c\n\x18SESSION_ROLE_UNSPECIFIED\x10\x00\x12\x1a\n\x16SESSION_ROLE_BOT_OWNER\x10\x01\x12\x1a\n\x16SESSION_ROLE_ORG_ADMIN\x10\x02\x12\x1c\n\x18SESSION_ROLE_SUPER_ADMIN\x10\x032\xed\x08\n\x0fPlatformService\x12]\n\tCreateOrg\x12\x18.b2b.v1.CreateOrgRequest\x1a\x19.b2b.v1.CreateOrgResponse"\x1b\x8a\xb5\x18\x03\n\x01\x05\x82\xd3\xe4\x93\x02\x0e:\x01*"\t/api/orgs\x12]\n\x08ListOrgs\x12\x17.b2b.v1.ListOrgsRequest\x1a\x18.b2b.v1.ListOrgsResponse"\x1e\x8a\xb5\x18\x03\n\x01\x05\x82\xd3\xe4\x93\x02\x11b\x04orgs\x12\t/api/orgs\x12k\n\tUpdateOrg\x12\x18.b2b.v1.UpdateOrgRequest\x1a\x19.b2b.v1.UpdateOrgResponse")\x8a\xb5\x18\x03\n\x01\x05\x82\xd3\xe4\x93\x02\x1c:\x01*b\x03org2\x12/api/orgs/{org_id}\x12j\n\tDeleteOrg\x12\x18.b2b.v1.DeleteOrgRequest\x1a\x19.b2b.v1.DeleteOrgResponse"(\x8a\xb5\x18\x03\n\x01\x05\x92\xb5\x18\x03\x08\xcc\x01\x82\xd3\xe4\x93\x02\x14*\x12/api/orgs/{org_id}\x12\x86\x01\n\x0fRotateOrgSecret\x12\x1e.b2b.v1.RotateOrgSecretRequest\x1a\x1f.b2b.v1.RotateOrgSecretResponse"2\x8a\xb5\x18\x03\n\x01\x05\x82\xd3\xe4\x93\x02%:\x01*" /api/orgs/{org_id}/rotate-secret\x12\x97\x01\n\x10CreateInviteCode\x12\x1f.b2b.v1.CreateInviteCodeRequest\x1a .b2b.v1.CreateInviteCodeResponse"@\x8a\xb5\x18\x03\n\x01\x05\x92\xb5\x18\x03\x08\xc9\x01\x82\xd3\xe4\x93\x02,:\x01*b\x0binvite_code"\x1a/api/platform/invite-codes\x12\x8b\x01\n\x0fListInviteCodes\x12\x1e.b2b.v1.ListInviteCodesRequest\x1a\x1f.b2b.v1.ListInviteCodesResponse"7\x8a\xb5\x18\x03\n\x01\x05\x82\xd3\xe4\x93\x02*b\x0cinvite_codes\x12\x1a/api/platform/invite-codes\x12\x8c\x01\n\x10DeleteInviteCode\x12\x1f.b2b.v1.DeleteInviteCodeRequest\x1a .b2b.v1.DeleteInviteCodeResponse"5\x8a\xb5\x18\x03\n\x01\x05\x92\xb5\x18\x03\x08\xcc\x01\x82\xd3\xe4\x93\x02!*\x1f/api/platform/invite-codes/{id}\x12\x82\x01\n\x10RedeemInviteCode\x12\x1f.b2b.v1.RedeemInviteCodeRequest\x1a .b2b.v1.RedeemInviteCodeResponse"+\x8a\xb5\x18\x03\n\x01\x01\x92\xb5\x18\x03\x08\xc9\x01\x82\xd3\xe4\x93\x02\x17:\x01*"\x12/api/platform/orgs2\xcd\x0c\n\nOrgService\x12V\n\x06GetOrg\x12\x15.b2b.v1.GetOrgRequest\x1a\x16.b2b.v1.GetOrgResponse"\x1d\x8a\xb5\x18\x04\n\x02\x02\x04\x82\xd3\xe4\x93\x02\x0fb\x03org\x12\x08/api/org\x12|\n\x0eGetOrgSettings\x12\x1d.b2b.v1.GetOrgSettingsRequest\x1a\x1e.b2b.v1.GetOrgSettingsResponse"+\x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x02\x1db\x08settings\x12\x11/api/org/settings\x12\x88\x01\n\x11UpdateOrgSettings\x12 .b2b.v1.UpdateOrgSettingsRequest\x1a!.b2b.v1.UpdateOrgSettingsResponse".\x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x02 :\x01*b\x08settings2\x11/api/org/settings\x12w\n\x0fCreateOrgTicket\x12\x1e.b2b.v1.CreateOrgTicketRequest\x1a\x1f.b2b.v1.CreateOrgTicketResponse"#\x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x02\x15:\x01*"\x10/api/org/tickets\x12q\n\x0eListOrgTickets\x12\x1d.b2b.v1.ListOrgTicketsRequest\x1a\x1e.b2b.v1.ListOrgTicketsResponse" \x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x02\x12\x12\x10/api/org/tickets\x12y\n\x0fDeleteOrgTicket\x12\x1e.b2b.v1.DeleteOrgTicketRequest\x1a\x1f.b2b.v1.DeleteOrgTicketResponse"%\x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x02\x17*\x15/api/org/tickets/{id}\x12u\n\x0fListOrgSessions\x12\x1e.b2b.v1.ListOrgSessionsRequest\x1a\x1f.b2b.v1.ListOrgSessionsResponse"!\x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x02\x13\x12\x11/api/org/sessions\x12~\n\x10DeleteOrgSession\x12\x1f.b2b.v1.DeleteOrgSessionRequest\x1a .b2b.v1.DeleteOrgSessionResponse"\'\x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x02\x19*\x17/api/org/sessions/{ref}\x12t\n\x0cRotateSecret\x12\x1b.b2b.v1.RotateSecretRequest\x1a\x1c.b2b.v1.RotateSecretResponse")\x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x02\x1b:\x01*"\x16/api/org/rotate-secret\x12|\n\rUpdateBotRole\x12\x1c.b2b.v1.UpdateBotRoleRequest\x1a\x1d.b2b.v1.UpdateBotRoleResponse".\x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x02 :\x01*2\x1b/api/org/bots/{bot_id}/role\x12\x84\x01\n\x0fUpdateBotStatus\x12\x1e.b2b.v1.UpdateBotStatusRequest\x1a\x1f.b2b.v1.UpdateBotStatusResponse"0\x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x02":\x01*2\x1d/api/org/bots/{bot_id}/status\x12\x88\x01\n\x0fDeleteTombstone\x12\x1e.b2b.v1.DeleteTombstoneRequest\x1a\x1f.b2b.v1.DeleteTombstoneResponse"4\x8a\xb5\x18\x04\n\x02\x04\x05\x82\xd3\xe4\x93\x02&*$/api/orgs/{org_id}/tombstones/{name}\x12z\n\x10ListAuditEntries\x12\x1f.b2b.v1.ListAuditEntriesRequest\x1a .b2b.v1.ListAuditEntriesResponse"#\x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x02\x15b\x07entries\x12\n/api/auditB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3',
     [
+        limits_pb.desc(),
         options_pb.desc(),
         bot_pb.desc(),
         annotations_pb.desc(),

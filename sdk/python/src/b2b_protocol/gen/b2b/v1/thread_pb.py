@@ -17,7 +17,7 @@ from protobuf.wkt.google.protobuf import field_mask_pb, timestamp_pb
 
 from . import list_pb, message_pb
 from ...google.api import annotations_pb
-from ..options.v1 import options_pb
+from ..options.v1 import limits_pb, options_pb
 
 if TYPE_CHECKING:
     from protobuf import DescFile
@@ -52,13 +52,13 @@ class Thread(Message[_ThreadFields]):
             string org_id = 2;
             ```
         topic:
-            What it is about, at most 512 UTF-16 units.
+            What it is about.
 
             ```proto
             string topic = 3;
             ```
         tags:
-            At most 10.
+            What it can be told by.
 
             ```proto
             optional b2b.v1.StringList tags = 4;
@@ -274,7 +274,7 @@ class ThreadParticipant(Message[_ThreadParticipantFields]):
             bool online = 3;
             ```
         label:
-            What it is here, for the permission policy; at most 64 UTF-16 units.
+            What it is here, for the permission policy.
 
             ```proto
             optional string label = 4;
@@ -376,19 +376,19 @@ class CreateThreadRequest(Message[_CreateThreadRequestFields]):
 
     Attributes:
         topic:
-            What it is about, 1 to 512 UTF-16 units after trimming.
+            What it is about; white space around it is dropped.
 
             ```proto
             optional string topic = 1;
             ```
         tags:
-            At most 10; trimmed, empty ones dropped.
+            Trimmed, empty ones dropped.
 
             ```proto
             optional b2b.v1.StringList tags = 2;
             ```
         participants:
-            Ids or exact names of active bots; at most 1000.
+            Ids or exact names of active bots.
 
             ```proto
             optional b2b.v1.StringList participants = 3;
@@ -424,7 +424,7 @@ class CreateThreadRequest(Message[_CreateThreadRequestFields]):
             optional b2b.v1.JoinPolicy join_policy = 8;
             ```
         request_id:
-            Makes the call idempotent for 24 hours; 1 to 128 characters.
+            Makes the call idempotent for 24 hours; empty counts as absent.
 
             ```proto
             optional string request_id = 100;
@@ -510,7 +510,7 @@ class ListThreadsRequest(Message[_ListThreadsRequestFields]):
             optional b2b.v1.ThreadStatus status = 1;
             ```
         q:
-            Substring of the topic, ASCII case-insensitive; at most 200 characters with scope=org.
+            Substring of the topic, ASCII case-insensitive.
 
             ```proto
             optional string q = 2;
@@ -528,7 +528,7 @@ class ListThreadsRequest(Message[_ListThreadsRequestFields]):
             optional string cursor = 4;
             ```
         limit:
-            1 to 200, default 50; with scope=org 1 to 50, default 20.
+            How many.
 
             ```proto
             optional int32 limit = 5;
@@ -560,7 +560,7 @@ _ListThreadsResponseFields: TypeAlias = Literal["items", "has_more", "next_curso
 
 class ListThreadsResponse(Message[_ListThreadsResponseFields]):
     """
-    Threads, newest activity first: a page, or at most 200.
+    Threads, newest activity first: a page, or the first.
 
     ```proto
     message b2b.v1.ListThreadsResponse
@@ -706,7 +706,7 @@ class UpdateThreadRequest(Message[_UpdateThreadRequestFields]):
             optional b2b.v1.CloseReason close_reason = 3;
             ```
         topic:
-            The new topic, 1 to 512 UTF-16 units after trimming.
+            The new topic; white space around it is dropped.
 
             ```proto
             optional string topic = 4;
@@ -748,7 +748,7 @@ class UpdateThreadRequest(Message[_UpdateThreadRequestFields]):
             optional int64 expected_revision = 10;
             ```
         request_id:
-            Makes the call idempotent for 24 hours; 1 to 128 characters.
+            Makes the call idempotent for 24 hours; empty counts as absent.
 
             ```proto
             optional string request_id = 100;
@@ -846,7 +846,7 @@ class JoinThreadRequest(Message[_JoinThreadRequestFields]):
             string thread_id = 1;
             ```
         request_id:
-            Makes the call idempotent for 24 hours; 1 to 128 characters.
+            Makes the call idempotent for 24 hours; empty counts as absent.
 
             ```proto
             optional string request_id = 100;
@@ -1040,7 +1040,7 @@ _ListJoinRequestsResponseFields: TypeAlias = Literal["join_requests"]
 
 class ListJoinRequestsResponse(Message[_ListJoinRequestsResponseFields]):
     """
-    Pending requests, oldest first, at most 50.
+    Pending requests, oldest first.
 
     ```proto
     message b2b.v1.ListJoinRequestsResponse
@@ -1092,7 +1092,7 @@ class ApproveJoinRequestRequest(Message[_ApproveJoinRequestRequestFields]):
             string join_request_id = 2;
             ```
         request_id:
-            Makes the call idempotent for 24 hours; 1 to 128 characters.
+            Makes the call idempotent for 24 hours; empty counts as absent.
 
             ```proto
             optional string request_id = 100;
@@ -1180,7 +1180,7 @@ class RejectJoinRequestRequest(Message[_RejectJoinRequestRequestFields]):
             string join_request_id = 2;
             ```
         request_id:
-            Makes the call idempotent for 24 hours; 1 to 128 characters.
+            Makes the call idempotent for 24 hours; empty counts as absent.
 
             ```proto
             optional string request_id = 100;
@@ -1260,7 +1260,7 @@ class AddParticipantRequest(Message[_AddParticipantRequestFields]):
             optional string bot_id = 2;
             ```
         label:
-            What it is here, at most 64 UTF-16 units.
+            What it is here.
 
             ```proto
             optional string label = 3;
@@ -1272,7 +1272,7 @@ class AddParticipantRequest(Message[_AddParticipantRequestFields]):
             optional google.protobuf.FieldMask field_mask = 4;
             ```
         request_id:
-            Makes the call idempotent for 24 hours; 1 to 128 characters.
+            Makes the call idempotent for 24 hours; empty counts as absent.
 
             ```proto
             optional string request_id = 100;
@@ -1364,7 +1364,7 @@ class RemoveParticipantRequest(Message[_RemoveParticipantRequestFields]):
             string bot = 2;
             ```
         request_id:
-            Makes the call idempotent for 24 hours; 1 to 128 characters.
+            Makes the call idempotent for 24 hours; empty counts as absent.
 
             ```proto
             optional string request_id = 100;
@@ -1446,7 +1446,7 @@ class LeaveThreadRequest(Message[_LeaveThreadRequestFields]):
             string thread_id = 1;
             ```
         request_id:
-            Makes the call idempotent for 24 hours; 1 to 128 characters.
+            Makes the call idempotent for 24 hours; empty counts as absent.
 
             ```proto
             optional string request_id = 100;
@@ -1518,25 +1518,25 @@ class SendThreadMessageRequest(Message[_SendThreadMessageRequestFields]):
             string thread_id = 1;
             ```
         content:
-            The text; absent: made from parts. At most 65536 UTF-16 units unless configured.
+            The text; absent: made from parts.
 
             ```proto
             optional string content = 2;
             ```
         content_type:
-            Free text, at most 128 bytes; "text" unless told.
+            Free text; "text" unless told.
 
             ```proto
             optional string content_type = 3;
             ```
         parts:
-            At most 50.
+            What it consists of.
 
             ```proto
             optional b2b.v1.PartList parts = 4;
             ```
         metadata:
-            Any JSON, at most 16384 bytes.
+            Any JSON.
 
             ```proto
             optional string metadata = 5;
@@ -1548,7 +1548,7 @@ class SendThreadMessageRequest(Message[_SendThreadMessageRequestFields]):
             optional string reply_to = 6;
             ```
         request_id:
-            Makes the call idempotent for 24 hours; 1 to 128 characters.
+            Makes the call idempotent for 24 hours; empty counts as absent.
 
             ```proto
             optional string request_id = 100;
@@ -1637,7 +1637,7 @@ class ListThreadMessagesRequest(Message[_ListThreadMessagesRequestFields]):
             optional string cursor = 2;
             ```
         limit:
-            1 to 200, default 50.
+            How many.
 
             ```proto
             optional int32 limit = 3;
@@ -1763,7 +1763,7 @@ class ListOrgThreadsRequest(Message[_ListOrgThreadsRequestFields]):
             optional string cursor = 3;
             ```
         limit:
-            1 to 200, default 50.
+            How many.
 
             ```proto
             optional int32 limit = 4;
@@ -1937,7 +1937,7 @@ class ListOrgThreadMessagesRequest(Message[_ListOrgThreadMessagesRequestFields])
             string thread_id = 1;
             ```
         limit:
-            1 to 200, default 50.
+            How many.
 
             ```proto
             optional int32 limit = 2;
@@ -2077,7 +2077,7 @@ class UpdateOrgThreadRequest(Message[_UpdateOrgThreadRequestFields]):
             optional google.protobuf.FieldMask update_mask = 7;
             ```
         request_id:
-            Makes the call idempotent for 24 hours; 1 to 128 characters.
+            Makes the call idempotent for 24 hours; empty counts as absent.
 
             ```proto
             optional string request_id = 100;
@@ -2167,13 +2167,13 @@ class AddOrgThreadParticipantRequest(Message[_AddOrgThreadParticipantRequestFiel
             optional string bot_id = 2;
             ```
         label:
-            What it is here, at most 64 UTF-16 units.
+            What it is here.
 
             ```proto
             optional string label = 3;
             ```
         request_id:
-            Makes the call idempotent for 24 hours; 1 to 128 characters.
+            Makes the call idempotent for 24 hours; empty counts as absent.
 
             ```proto
             optional string request_id = 100;
@@ -2255,7 +2255,7 @@ class RemoveOrgThreadParticipantRequest(Message[_RemoveOrgThreadParticipantReque
             string bot = 2;
             ```
         request_id:
-            Makes the call idempotent for 24 hours; 1 to 128 characters.
+            Makes the call idempotent for 24 hours; empty counts as absent.
 
             ```proto
             optional string request_id = 100;
@@ -2419,7 +2419,7 @@ _SearchOrgMessagesResponseFields: TypeAlias = Literal["messages"]
 
 class SearchOrgMessagesResponse(Message[_SearchOrgMessagesResponseFields]):
     """
-    What was found, newest first, at most 20.
+    What was found, newest first.
 
     ```proto
     message b2b.v1.SearchOrgMessagesResponse
@@ -2703,8 +2703,9 @@ class JoinRequestStatus(Enum):
 
 
 _DESC = file_desc(
-    b'\n\x13b2b/v1/thread.proto\x12\x06b2b.v1\x1a\x1cb2b/options/v1/options.proto\x1a\x11b2b/v1/list.proto\x1a\x14b2b/v1/message.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xde\x08\n\x06Thread\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x15\n\x06org_id\x18\x02 \x01(\tR\x05orgId\x12\x14\n\x05topic\x18\x03 \x01(\tR\x05topic\x12+\n\x04tags\x18\x04 \x01(\x0b2\x12.b2b.v1.StringListH\x00R\x04tags\x88\x01\x01\x12,\n\x06status\x18\x05 \x01(\x0e2\x14.b2b.v1.ThreadStatusR\x06status\x12&\n\x0cinitiator_id\x18\x06 \x01(\tH\x01R\x0binitiatorId\x88\x01\x01\x12"\n\nchannel_id\x18\x07 \x01(\tH\x02R\tchannelId\x88\x01\x01\x12\x1d\n\x07context\x18\x08 \x01(\tH\x03R\x07context\x88\x01\x01\x12;\n\x0cclose_reason\x18\t \x01(\x0e2\x13.b2b.v1.CloseReasonH\x04R\x0bcloseReason\x88\x01\x01\x120\n\x11permission_policy\x18\n \x01(\tH\x05R\x10permissionPolicy\x88\x01\x01\x122\n\nvisibility\x18\x0b \x01(\x0e2\x12.b2b.v1.VisibilityR\nvisibility\x123\n\x0bjoin_policy\x18\x0c \x01(\x0e2\x12.b2b.v1.JoinPolicyR\njoinPolicy\x12\x1a\n\x08revision\x18\r \x01(\x03R\x08revision\x129\n\ncreated_at\x18\x0e \x01(\x0b2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n\nupdated_at\x18\x0f \x01(\x0b2\x1a.google.protobuf.TimestampR\tupdatedAt\x12D\n\x10last_activity_at\x18\x10 \x01(\x0b2\x1a.google.protobuf.TimestampR\x0elastActivityAt\x12@\n\x0bresolved_at\x18\x11 \x01(\x0b2\x1a.google.protobuf.TimestampH\x06R\nresolvedAt\x88\x01\x01\x128\n\x11participant_count\x18\x12 \x01(\x05H\x07R\x10participantCountB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x122\n\x0eis_participant\x18\x13 \x01(\x08H\x08R\risParticipantB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12K\n\x0cparticipants\x18\x14 \x01(\x0b2\x1a.b2b.v1.ThreadParticipantsH\tR\x0cparticipantsB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\x07\n\x05_tagsB\x0f\n\r_initiator_idB\r\n\x0b_channel_idB\n\n\x08_contextB\x0f\n\r_close_reasonB\x14\n\x12_permission_policyB\x0e\n\x0c_resolved_atB\x14\n\x12_participant_countB\x11\n\x0f_is_participantB\x0f\n\r_participants"O\n\x12ThreadParticipants\x121\n\x06values\x18\x01 \x03(\x0b2\x19.b2b.v1.ThreadParticipantR\x06values:\x06\xaa\xb6\x18\x02\x08\x01"\xb4\x01\n\x11ThreadParticipant\x12\x15\n\x06bot_id\x18\x01 \x01(\tR\x05botId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n\x06online\x18\x03 \x01(\x08R\x06online\x12\x19\n\x05label\x18\x04 \x01(\tH\x00R\x05label\x88\x01\x01\x127\n\tjoined_at\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\x08joinedAtB\x08\n\x06_label"\x9f\x01\n\x0bParticipant\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12\x15\n\x06bot_id\x18\x02 \x01(\tR\x05botId\x12\x19\n\x05label\x18\x03 \x01(\tH\x00R\x05label\x88\x01\x01\x127\n\tjoined_at\x18\x04 \x01(\x0b2\x1a.google.protobuf.TimestampR\x08joinedAtB\x08\n\x06_label"\xa5\x04\n\x13CreateThreadRequest\x12!\n\x05topic\x18\x01 \x01(\tH\x00R\x05topicB\x06\xda\xb5\x18\x02P\x01\x88\x01\x01\x12&\n\x04tags\x18\x02 \x01(\x0b2\x12.b2b.v1.StringListR\x04tags\x12>\n\x0cparticipants\x18\x03 \x01(\x0b2\x12.b2b.v1.StringListR\x0cparticipantsB\x06\xda\xb5\x18\x02@\x01\x12"\n\nchannel_id\x18\x04 \x01(\tH\x01R\tchannelId\x88\x01\x01\x12%\n\x07context\x18\x05 \x01(\tH\x02R\x07contextB\x06\xda\xb5\x18\x02\x18\x01\x88\x01\x01\x128\n\x11permission_policy\x18\x06 \x01(\tH\x03R\x10permissionPolicyB\x06\xda\xb5\x18\x02\x10\x01\x88\x01\x01\x127\n\nvisibility\x18\x07 \x01(\x0e2\x12.b2b.v1.VisibilityH\x04R\nvisibility\x88\x01\x01\x128\n\x0bjoin_policy\x18\x08 \x01(\x0e2\x12.b2b.v1.JoinPolicyH\x05R\njoinPolicy\x88\x01\x01\x12"\n\nrequest_id\x18d \x01(\tH\x06R\trequestId\x88\x01\x01B\x08\n\x06_topicB\r\n\x0b_channel_idB\n\n\x08_contextB\x14\n\x12_permission_policyB\r\n\x0b_visibilityB\x0e\n\x0c_join_policyB\r\n\x0b_request_id">\n\x14CreateThreadResponse\x12&\n\x06thread\x18\x01 \x01(\x0b2\x0e.b2b.v1.ThreadR\x06thread"\xdd\x01\n\x12ListThreadsRequest\x121\n\x06status\x18\x01 \x01(\x0e2\x14.b2b.v1.ThreadStatusH\x00R\x06status\x88\x01\x01\x12\x11\n\x01q\x18\x02 \x01(\tH\x01R\x01q\x88\x01\x01\x12\x19\n\x05scope\x18\x03 \x01(\tH\x02R\x05scope\x88\x01\x01\x12\x1b\n\x06cursor\x18\x04 \x01(\tH\x03R\x06cursor\x88\x01\x01\x12\x19\n\x05limit\x18\x05 \x01(\x05H\x04R\x05limit\x88\x01\x01B\t\n\x07_statusB\x04\n\x02_qB\x08\n\x06_scopeB\t\n\x07_cursorB\x08\n\x06_limit"\xbf\x01\n\x13ListThreadsResponse\x12$\n\x05items\x18\x01 \x03(\x0b2\x0e.b2b.v1.ThreadR\x05items\x12\x19\n\x08has_more\x18\x02 \x01(\x08R\x07hasMore\x12,\n\x0bnext_cursor\x18\x03 \x01(\tH\x00R\nnextCursorB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12\x1c\n\x05paged\x18\x04 \x01(\x08R\x05pagedB\x06\xda\xb5\x18\x02(\x01B\x0e\n\x0c_next_cursor:\x0b\xaa\xb6\x18\x07\x12\x05paged"/\n\x10GetThreadRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId";\n\x11GetThreadResponse\x12&\n\x06thread\x18\x01 \x01(\x0b2\x0e.b2b.v1.ThreadR\x06thread"\xd8\x05\n\x13UpdateThreadRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x129\n\x06status\x18\x02 \x01(\x0e2\x14.b2b.v1.ThreadStatusH\x00R\x06statusB\x06\xda\xb5\x18\x02@\x01\x88\x01\x01\x12;\n\x0cclose_reason\x18\x03 \x01(\x0e2\x13.b2b.v1.CloseReasonH\x01R\x0bcloseReason\x88\x01\x01\x12!\n\x05topic\x18\x04 \x01(\tH\x02R\x05topicB\x06\xda\xb5\x18\x02@\x01\x88\x01\x01\x12%\n\x07context\x18\x05 \x01(\tH\x03R\x07contextB\x06\xda\xb5\x18\x02\x18\x01\x88\x01\x01\x128\n\x11permission_policy\x18\x06 \x01(\tH\x04R\x10permissionPolicyB\x06\xda\xb5\x18\x02\x10\x01\x88\x01\x01\x127\n\nvisibility\x18\x07 \x01(\x0e2\x12.b2b.v1.VisibilityH\x05R\nvisibility\x88\x01\x01\x128\n\x0bjoin_policy\x18\x08 \x01(\x0e2\x12.b2b.v1.JoinPolicyH\x06R\njoinPolicy\x88\x01\x01\x12C\n\x0bupdate_mask\x18\t \x01(\x0b2\x1a.google.protobuf.FieldMaskR\nupdateMaskB\x06\xda\xb5\x18\x02 \x01\x12@\n\x11expected_revision\x18\n \x01(\x03H\x07R\x10expectedRevisionB\x0e\xda\xb5\x18\nJ\x08If-Match\x88\x01\x01\x12"\n\nrequest_id\x18d \x01(\tH\x08R\trequestId\x88\x01\x01B\t\n\x07_statusB\x0f\n\r_close_reasonB\x08\n\x06_topicB\n\n\x08_contextB\x14\n\x12_permission_policyB\r\n\x0b_visibilityB\x0e\n\x0c_join_policyB\x14\n\x12_expected_revisionB\r\n\x0b_request_id"X\n\x14UpdateThreadResponse\x12&\n\x06thread\x18\x01 \x01(\x0b2\x0e.b2b.v1.ThreadR\x06thread\x12\x18\n\x07changes\x18\x02 \x03(\tR\x07changes"c\n\x11JoinThreadRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12"\n\nrequest_id\x18d \x01(\tH\x00R\trequestId\x88\x01\x01B\r\n\x0b_request_id"\xd5\x01\n\x12JoinThreadResponse\x120\n\x06status\x18\x01 \x01(\x0e2\x18.b2b.v1.JoinThreadStatusR\x06status\x12D\n\tjoined_at\x18\x02 \x01(\x0b2\x1a.google.protobuf.TimestampH\x00R\x08joinedAtB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12*\n\nrequest_id\x18\x03 \x01(\tH\x01R\trequestIdB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\x0c\n\n_joined_atB\r\n\x0b_request_id"\x80\x03\n\x0bJoinRequest\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n\tthread_id\x18\x02 \x01(\tR\x08threadId\x12\x15\n\x06bot_id\x18\x03 \x01(\tR\x05botId\x121\n\x06status\x18\x04 \x01(\x0e2\x19.b2b.v1.JoinRequestStatusR\x06status\x12=\n\x0crequested_at\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\x0brequestedAt\x12@\n\x0bresolved_at\x18\x06 \x01(\x0b2\x1a.google.protobuf.TimestampH\x00R\nresolvedAt\x88\x01\x01\x12$\n\x0bresolved_by\x18\x07 \x01(\tH\x01R\nresolvedBy\x88\x01\x01\x12&\n\x08bot_name\x18\x08 \x01(\tH\x02R\x07botNameB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\x0e\n\x0c_resolved_atB\x0e\n\x0c_resolved_byB\x0b\n\t_bot_name"6\n\x17ListJoinRequestsRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId"T\n\x18ListJoinRequestsResponse\x128\n\rjoin_requests\x18\x01 \x03(\x0b2\x13.b2b.v1.JoinRequestR\x0cjoinRequests"\x93\x01\n\x19ApproveJoinRequestRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12&\n\x0fjoin_request_id\x18\x02 \x01(\tR\rjoinRequestId\x12"\n\nrequest_id\x18d \x01(\tH\x00R\trequestId\x88\x01\x01B\r\n\x0b_request_id"\x88\x01\n\x1aApproveJoinRequestResponse\x121\n\x06status\x18\x01 \x01(\x0e2\x19.b2b.v1.JoinRequestStatusR\x06status\x127\n\tjoined_at\x18\x02 \x01(\x0b2\x1a.google.protobuf.TimestampR\x08joinedAt"\x92\x01\n\x18RejectJoinRequestRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12&\n\x0fjoin_request_id\x18\x02 \x01(\tR\rjoinRequestId\x12"\n\nrequest_id\x18d \x01(\tH\x00R\trequestId\x88\x01\x01B\r\n\x0b_request_id"N\n\x19RejectJoinRequestResponse\x121\n\x06status\x18\x01 \x01(\x0e2\x19.b2b.v1.JoinRequestStatusR\x06status"\xfe\x01\n\x15AddParticipantRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12"\n\x06bot_id\x18\x02 \x01(\tH\x00R\x05botIdB\x06\xda\xb5\x18\x02P\x01\x88\x01\x01\x12\x19\n\x05label\x18\x03 \x01(\tH\x01R\x05label\x88\x01\x01\x12A\n\nfield_mask\x18\x04 \x01(\x0b2\x1a.google.protobuf.FieldMaskR\tfieldMaskB\x06\xda\xb5\x18\x02 \x01\x12"\n\nrequest_id\x18d \x01(\tH\x02R\trequestId\x88\x01\x01B\t\n\x07_bot_idB\x08\n\x06_labelB\r\n\x0b_request_id"v\n\x16AddParticipantResponse\x125\n\x0bparticipant\x18\x01 \x01(\x0b2\x13.b2b.v1.ParticipantR\x0bparticipant\x12%\n\x0ealready_joined\x18\x02 \x01(\x08R\ralreadyJoined"|\n\x18RemoveParticipantRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12\x10\n\x03bot\x18\x02 \x01(\tR\x03bot\x12"\n\nrequest_id\x18d \x01(\tH\x00R\trequestId\x88\x01\x01B\r\n\x0b_request_id"J\n\x19RemoveParticipantResponse\x12\x0e\n\x02ok\x18\x01 \x01(\x08R\x02ok\x12\x1d\n\x06bot_id\x18\x02 \x01(\tR\x05botIdB\x06\xda\xb5\x18\x02(\x01"d\n\x12LeaveThreadRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12"\n\nrequest_id\x18d \x01(\tH\x00R\trequestId\x88\x01\x01B\r\n\x0b_request_id"%\n\x13LeaveThreadResponse\x12\x0e\n\x02ok\x18\x01 \x01(\x08R\x02ok"\xe1\x02\n\x18SendThreadMessageRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12\x1d\n\x07content\x18\x02 \x01(\tH\x00R\x07content\x88\x01\x01\x12&\n\x0ccontent_type\x18\x03 \x01(\tH\x01R\x0bcontentType\x88\x01\x01\x12.\n\x05parts\x18\x04 \x01(\x0b2\x10.b2b.v1.PartListR\x05partsB\x06\xda\xb5\x18\x02@\x01\x12\'\n\x08metadata\x18\x05 \x01(\tH\x02R\x08metadataB\x06\xda\xb5\x18\x02\x10\x01\x88\x01\x01\x12\x1e\n\x08reply_to\x18\x06 \x01(\tH\x03R\x07replyTo\x88\x01\x01\x12"\n\nrequest_id\x18d \x01(\tH\x04R\trequestId\x88\x01\x01B\n\n\x08_contentB\x0f\n\r_content_typeB\x0b\n\t_metadataB\x0b\n\t_reply_toB\r\n\x0b_request_id"L\n\x19SendThreadMessageResponse\x12/\n\x07message\x18\x01 \x01(\x0b2\x15.b2b.v1.ThreadMessageR\x07message"\xdf\x01\n\x19ListThreadMessagesRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12\x1b\n\x06cursor\x18\x02 \x01(\tH\x00R\x06cursor\x88\x01\x01\x12\x19\n\x05limit\x18\x03 \x01(\x05H\x01R\x05limit\x88\x01\x01\x12\x1b\n\x06before\x18\x04 \x01(\tH\x02R\x06before\x88\x01\x01\x120\n\x05since\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05sinceB\t\n\x07_cursorB\x08\n\x06_limitB\t\n\x07_before"\xcd\x01\n\x1aListThreadMessagesResponse\x12+\n\x05items\x18\x01 \x03(\x0b2\x15.b2b.v1.ThreadMessageR\x05items\x12\x19\n\x08has_more\x18\x02 \x01(\x08R\x07hasMore\x12,\n\x0bnext_cursor\x18\x03 \x01(\tH\x00R\nnextCursorB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12\x1c\n\x05paged\x18\x04 \x01(\x08R\x05pagedB\x06\xda\xb5\x18\x02(\x01B\x0e\n\x0c_next_cursor:\x0b\xaa\xb6\x18\x07\x12\x05paged"\xf2\x01\n\x15ListOrgThreadsRequest\x121\n\x06status\x18\x01 \x01(\x0e2\x14.b2b.v1.ThreadStatusH\x00R\x06status\x88\x01\x01\x12\x1b\n\x06search\x18\x02 \x01(\tH\x01R\x06search\x88\x01\x01\x12\x1b\n\x06cursor\x18\x03 \x01(\tH\x02R\x06cursor\x88\x01\x01\x12\x19\n\x05limit\x18\x04 \x01(\x05H\x03R\x05limit\x88\x01\x01\x12\x1b\n\x06offset\x18\x05 \x01(\x05H\x04R\x06offset\x88\x01\x01B\t\n\x07_statusB\t\n\x07_searchB\t\n\x07_cursorB\x08\n\x06_limitB\t\n\x07_offset"\xc2\x01\n\x16ListOrgThreadsResponse\x12$\n\x05items\x18\x01 \x03(\x0b2\x0e.b2b.v1.ThreadR\x05items\x12\x19\n\x08has_more\x18\x02 \x01(\x08R\x07hasMore\x12,\n\x0bnext_cursor\x18\x03 \x01(\tH\x00R\nnextCursorB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12\x1c\n\x05paged\x18\x04 \x01(\x08R\x05pagedB\x06\xda\xb5\x18\x02(\x01B\x0e\n\x0c_next_cursor:\x0b\xaa\xb6\x18\x07\x12\x05paged"2\n\x13GetOrgThreadRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId">\n\x14GetOrgThreadResponse\x12&\n\x06thread\x18\x01 \x01(\x0b2\x0e.b2b.v1.ThreadR\x06thread"\xba\x01\n\x1cListOrgThreadMessagesRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12\x19\n\x05limit\x18\x02 \x01(\x05H\x00R\x05limit\x88\x01\x01\x12\x1b\n\x06before\x18\x03 \x01(\tH\x01R\x06before\x88\x01\x01\x120\n\x05since\x18\x04 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05sinceB\x08\n\x06_limitB\t\n\x07_before"\x98\x01\n\x1dListOrgThreadMessagesResponse\x121\n\x08messages\x18\x01 \x03(\x0b2\x15.b2b.v1.ThreadMessageR\x08messages\x12\x19\n\x08has_more\x18\x02 \x01(\x08R\x07hasMore\x12\x1c\n\x05paged\x18\x03 \x01(\x08R\x05pagedB\x06\xda\xb5\x18\x02(\x01:\x0b\xaa\xb6\x18\x07\x12\x05paged"\xa3\x04\n\x16UpdateOrgThreadRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x129\n\x06status\x18\x02 \x01(\x0e2\x14.b2b.v1.ThreadStatusH\x00R\x06statusB\x06\xda\xb5\x18\x02@\x01\x88\x01\x01\x12;\n\x0cclose_reason\x18\x03 \x01(\x0e2\x13.b2b.v1.CloseReasonH\x01R\x0bcloseReason\x88\x01\x01\x127\n\nvisibility\x18\x04 \x01(\x0e2\x12.b2b.v1.VisibilityH\x02R\nvisibility\x88\x01\x01\x128\n\x0bjoin_policy\x18\x05 \x01(\x0e2\x12.b2b.v1.JoinPolicyH\x03R\njoinPolicy\x88\x01\x01\x128\n\x11permission_policy\x18\x06 \x01(\tH\x04R\x10permissionPolicyB\x06\xda\xb5\x18\x02\x10\x01\x88\x01\x01\x12C\n\x0bupdate_mask\x18\x07 \x01(\x0b2\x1a.google.protobuf.FieldMaskR\nupdateMaskB\x06\xda\xb5\x18\x02 \x01\x12"\n\nrequest_id\x18d \x01(\tH\x05R\trequestId\x88\x01\x01B\t\n\x07_statusB\x0f\n\r_close_reasonB\r\n\x0b_visibilityB\x0e\n\x0c_join_policyB\x14\n\x12_permission_policyB\r\n\x0b_request_id"A\n\x17UpdateOrgThreadResponse\x12&\n\x06thread\x18\x01 \x01(\x0b2\x0e.b2b.v1.ThreadR\x06thread"\xc4\x01\n\x1eAddOrgThreadParticipantRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12"\n\x06bot_id\x18\x02 \x01(\tH\x00R\x05botIdB\x06\xda\xb5\x18\x02P\x01\x88\x01\x01\x12\x19\n\x05label\x18\x03 \x01(\tH\x01R\x05label\x88\x01\x01\x12"\n\nrequest_id\x18d \x01(\tH\x02R\trequestId\x88\x01\x01B\t\n\x07_bot_idB\x08\n\x06_labelB\r\n\x0b_request_id"X\n\x1fAddOrgThreadParticipantResponse\x125\n\x0bparticipant\x18\x01 \x01(\x0b2\x13.b2b.v1.ParticipantR\x0bparticipant"\x85\x01\n!RemoveOrgThreadParticipantRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12\x10\n\x03bot\x18\x02 \x01(\tR\x03bot\x12"\n\nrequest_id\x18d \x01(\tH\x00R\trequestId\x88\x01\x01B\r\n\x0b_request_id"4\n"RemoveOrgThreadParticipantResponse\x12\x0e\n\x02ok\x18\x01 \x01(\x08R\x02ok"3\n\x18SearchOrgMessagesRequest\x12\x11\n\x01q\x18\x01 \x01(\tH\x00R\x01q\x88\x01\x01B\x04\n\x02_q"\xf8\x01\n\x0cFoundMessage\x12\x1d\n\nmessage_id\x18\x01 \x01(\tR\tmessageId\x12\x1b\n\tthread_id\x18\x02 \x01(\tR\x08threadId\x12!\n\x0cthread_topic\x18\x03 \x01(\tR\x0bthreadTopic\x12$\n\x0bsender_name\x18\x04 \x01(\tH\x00R\nsenderName\x88\x01\x01\x12\x18\n\x07content\x18\x05 \x01(\tR\x07content\x129\n\ncreated_at\x18\x06 \x01(\x0b2\x1a.google.protobuf.TimestampR\tcreatedAtB\x0e\n\x0c_sender_name"M\n\x19SearchOrgMessagesResponse\x120\n\x08messages\x18\x01 \x03(\x0b2\x14.b2b.v1.FoundMessageR\x08messages*\xb5\x01\n\x0cThreadStatus\x12\x1d\n\x19THREAD_STATUS_UNSPECIFIED\x10\x00\x12\x18\n\x14THREAD_STATUS_ACTIVE\x10\x01\x12\x19\n\x15THREAD_STATUS_BLOCKED\x10\x02\x12\x1b\n\x17THREAD_STATUS_REVIEWING\x10\x03\x12\x1a\n\x16THREAD_STATUS_RESOLVED\x10\x04\x12\x18\n\x14THREAD_STATUS_CLOSED\x10\x05*v\n\x0bCloseReason\x12\x1c\n\x18CLOSE_REASON_UNSPECIFIED\x10\x00\x12\x17\n\x13CLOSE_REASON_MANUAL\x10\x01\x12\x18\n\x14CLOSE_REASON_TIMEOUT\x10\x02\x12\x16\n\x12CLOSE_REASON_ERROR\x10\x03*o\n\nVisibility\x12\x1a\n\x16VISIBILITY_UNSPECIFIED\x10\x00\x12\x15\n\x11VISIBILITY_PUBLIC\x10\x01\x12\x16\n\x12VISIBILITY_MEMBERS\x10\x02\x12\x16\n\x12VISIBILITY_PRIVATE\x10\x03*v\n\nJoinPolicy\x12\x1b\n\x17JOIN_POLICY_UNSPECIFIED\x10\x00\x12\x14\n\x10JOIN_POLICY_OPEN\x10\x01\x12\x18\n\x14JOIN_POLICY_APPROVAL\x10\x02\x12\x1b\n\x17JOIN_POLICY_INVITE_ONLY\x10\x03*\x9c\x01\n\x10JoinThreadStatus\x12"\n\x1eJOIN_THREAD_STATUS_UNSPECIFIED\x10\x00\x12\x1d\n\x19JOIN_THREAD_STATUS_JOINED\x10\x01\x12%\n!JOIN_THREAD_STATUS_ALREADY_JOINED\x10\x02\x12\x1e\n\x1aJOIN_THREAD_STATUS_PENDING\x10\x03*\x9d\x01\n\x11JoinRequestStatus\x12#\n\x1fJOIN_REQUEST_STATUS_UNSPECIFIED\x10\x00\x12\x1f\n\x1bJOIN_REQUEST_STATUS_PENDING\x10\x01\x12 \n\x1cJOIN_REQUEST_STATUS_APPROVED\x10\x02\x12 \n\x1cJOIN_REQUEST_STATUS_REJECTED\x10\x032\xf3\x0f\n\rThreadService\x12\x99\x01\n\x0cCreateThread\x12\x1b.b2b.v1.CreateThreadRequest\x1a\x1c.b2b.v1.CreateThreadResponse"N\x8a\xb5\x18\x05\n\x01\x02\x10\x03\x92\xb5\x18\x11\x1a\x0fthread.revision\x9a\xb5\x18\rthread_create\x82\xd3\xe4\x93\x02\x19:\x01*b\x06thread"\x0c/api/threads\x12e\n\x0bListThreads\x12\x1a.b2b.v1.ListThreadsRequest\x1a\x1b.b2b.v1.ListThreadsResponse"\x1d\x8a\xb5\x18\x05\n\x01\x02\x10\x01\x82\xd3\xe4\x93\x02\x0e\x12\x0c/api/threads\x12\x88\x01\n\tGetThread\x12\x18.b2b.v1.GetThreadRequest\x1a\x19.b2b.v1.GetThreadResponse"F\x8a\xb5\x18\x05\n\x01\x02\x10\x01\x92\xb5\x18\x11\x1a\x0fthread.revision\x82\xd3\xe4\x93\x02"b\x06thread\x12\x18/api/threads/{thread_id}\x12\xa5\x01\n\x0cUpdateThread\x12\x1b.b2b.v1.UpdateThreadRequest\x1a\x1c.b2b.v1.UpdateThreadResponse"Z\x8a\xb5\x18\x05\n\x01\x02\x10\x03\x92\xb5\x18\x11\x1a\x0fthread.revision\x9a\xb5\x18\rthread_update\x82\xd3\xe4\x93\x02%:\x01*b\x06thread2\x18/api/threads/{thread_id}\x12\x9f\x01\n\nJoinThread\x12\x19.b2b.v1.JoinThreadRequest\x1a\x1a.b2b.v1.JoinThreadResponse"Z\x8a\xb5\x18\x05\n\x01\x02\x10\x03\x92\xb5\x18\x16\x12\x14\n\x06status\x12\x07pending\x18\xca\x01\x9a\xb5\x18\x0bthread_join\x82\xd3\xe4\x93\x02":\x01*"\x1d/api/threads/{thread_id}/join\x12\x9d\x01\n\x10ListJoinRequests\x12\x1f.b2b.v1.ListJoinRequestsRequest\x1a .b2b.v1.ListJoinRequestsResponse"F\x8a\xb5\x18\x05\n\x01\x02\x10\x03\x82\xd3\xe4\x93\x027b\rjoin_requests\x12&/api/threads/{thread_id}/join-requests\x12\xb1\x01\n\x12ApproveJoinRequest\x12!.b2b.v1.ApproveJoinRequestRequest\x1a".b2b.v1.ApproveJoinRequestResponse"T\x8a\xb5\x18\x05\n\x01\x02\x10\x03\x82\xd3\xe4\x93\x02E:\x01*"@/api/threads/{thread_id}/join-requests/{join_request_id}/approve\x12\xad\x01\n\x11RejectJoinRequest\x12 .b2b.v1.RejectJoinRequestRequest\x1a!.b2b.v1.RejectJoinRequestResponse"S\x8a\xb5\x18\x05\n\x01\x02\x10\x03\x82\xd3\xe4\x93\x02D:\x01*"?/api/threads/{thread_id}/join-requests/{join_request_id}/reject\x12\xa8\x01\n\x0eAddParticipant\x12\x1d.b2b.v1.AddParticipantRequest\x1a\x1e.b2b.v1.AddParticipantResponse"W\x8a\xb5\x18\x05\n\x01\x02\x10\x03\x9a\xb5\x18\rthread_invite\x82\xd3\xe4\x93\x027:\x01*b\x0bparticipant"%/api/threads/{thread_id}/participants\x12\xb3\x01\n\x11RemoveParticipant\x12 .b2b.v1.RemoveParticipantRequest\x1a!.b2b.v1.RemoveParticipantResponse"Y\x8a\xb5\x18\x05\n\x01\x02\x10\x03\x9a\xb5\x18\x19thread_remove_participant\x82\xd3\xe4\x93\x02-*+/api/threads/{thread_id}/participants/{bot}\x12a\n\x0bLeaveThread\x12\x1a.b2b.v1.LeaveThreadRequest\x1a\x1b.b2b.v1.LeaveThreadResponse"\x19\x8a\xb5\x18\x05\n\x01\x02\x10\x03\x9a\xb5\x18\x0cthread_leave\x12\xaf\x01\n\x11SendThreadMessage\x12 .b2b.v1.SendThreadMessageRequest\x1a!.b2b.v1.SendThreadMessageResponse"U\x8a\xb5\x18\x05\n\x01\x02\x10\x03\x9a\xb5\x18\x13send_thread_message\x82\xd3\xe4\x93\x02/:\x01*b\x07message"!/api/threads/{thread_id}/messages\x12\x8f\x01\n\x12ListThreadMessages\x12!.b2b.v1.ListThreadMessagesRequest\x1a".b2b.v1.ListThreadMessagesResponse"2\x8a\xb5\x18\x05\n\x01\x02\x10\x01\x82\xd3\xe4\x93\x02#\x12!/api/threads/{thread_id}/messages2\xb2\x08\n\x10OrgThreadService\x12q\n\x0eListOrgThreads\x12\x1d.b2b.v1.ListOrgThreadsRequest\x1a\x1e.b2b.v1.ListOrgThreadsResponse" \x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x02\x12\x12\x10/api/org/threads\x12\x94\x01\n\x0cGetOrgThread\x12\x1b.b2b.v1.GetOrgThreadRequest\x1a\x1c.b2b.v1.GetOrgThreadResponse"I\x8a\xb5\x18\x04\n\x02\x03\x04\x92\xb5\x18\x11\x1a\x0fthread.revision\x82\xd3\xe4\x93\x02&b\x06thread\x12\x1c/api/org/threads/{thread_id}\x12\x9b\x01\n\x15ListOrgThreadMessages\x12$.b2b.v1.ListOrgThreadMessagesRequest\x1a%.b2b.v1.ListOrgThreadMessagesResponse"5\x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x02\'\x12%/api/org/threads/{thread_id}/messages\x12\x8b\x01\n\x0fUpdateOrgThread\x12\x1e.b2b.v1.UpdateOrgThreadRequest\x1a\x1f.b2b.v1.UpdateOrgThreadResponse"7\x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x02):\x01*b\x06thread2\x1c/api/org/threads/{thread_id}\x12\xb5\x01\n\x17AddOrgThreadParticipant\x12&.b2b.v1.AddOrgThreadParticipantRequest\x1a\'.b2b.v1.AddOrgThreadParticipantResponse"I\x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x02;:\x01*b\x0bparticipant")/api/org/threads/{thread_id}/participants\x12\xb4\x01\n\x1aRemoveOrgThreadParticipant\x12).b2b.v1.RemoveOrgThreadParticipantRequest\x1a*.b2b.v1.RemoveOrgThreadParticipantResponse"?\x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x021*//api/org/threads/{thread_id}/participants/{bot}\x12y\n\x11SearchOrgMessages\x12 .b2b.v1.SearchOrgMessagesRequest\x1a!.b2b.v1.SearchOrgMessagesResponse"\x1f\x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/org/searchB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3',
+    b'\n\x13b2b/v1/thread.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x11b2b/v1/list.proto\x1a\x14b2b/v1/message.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xe6\x08\n\x06Thread\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x15\n\x06org_id\x18\x02 \x01(\tR\x05orgId\x12\x14\n\x05topic\x18\x03 \x01(\tR\x05topic\x123\n\x04tags\x18\x04 \x01(\x0b2\x12.b2b.v1.StringListH\x00R\x04tagsB\x06\xe2\xb5\x18\x02\x08=\x88\x01\x01\x12,\n\x06status\x18\x05 \x01(\x0e2\x14.b2b.v1.ThreadStatusR\x06status\x12&\n\x0cinitiator_id\x18\x06 \x01(\tH\x01R\x0binitiatorId\x88\x01\x01\x12"\n\nchannel_id\x18\x07 \x01(\tH\x02R\tchannelId\x88\x01\x01\x12\x1d\n\x07context\x18\x08 \x01(\tH\x03R\x07context\x88\x01\x01\x12;\n\x0cclose_reason\x18\t \x01(\x0e2\x13.b2b.v1.CloseReasonH\x04R\x0bcloseReason\x88\x01\x01\x120\n\x11permission_policy\x18\n \x01(\tH\x05R\x10permissionPolicy\x88\x01\x01\x122\n\nvisibility\x18\x0b \x01(\x0e2\x12.b2b.v1.VisibilityR\nvisibility\x123\n\x0bjoin_policy\x18\x0c \x01(\x0e2\x12.b2b.v1.JoinPolicyR\njoinPolicy\x12\x1a\n\x08revision\x18\r \x01(\x03R\x08revision\x129\n\ncreated_at\x18\x0e \x01(\x0b2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n\nupdated_at\x18\x0f \x01(\x0b2\x1a.google.protobuf.TimestampR\tupdatedAt\x12D\n\x10last_activity_at\x18\x10 \x01(\x0b2\x1a.google.protobuf.TimestampR\x0elastActivityAt\x12@\n\x0bresolved_at\x18\x11 \x01(\x0b2\x1a.google.protobuf.TimestampH\x06R\nresolvedAt\x88\x01\x01\x128\n\x11participant_count\x18\x12 \x01(\x05H\x07R\x10participantCountB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x122\n\x0eis_participant\x18\x13 \x01(\x08H\x08R\risParticipantB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12K\n\x0cparticipants\x18\x14 \x01(\x0b2\x1a.b2b.v1.ThreadParticipantsH\tR\x0cparticipantsB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\x07\n\x05_tagsB\x0f\n\r_initiator_idB\r\n\x0b_channel_idB\n\n\x08_contextB\x0f\n\r_close_reasonB\x14\n\x12_permission_policyB\x0e\n\x0c_resolved_atB\x14\n\x12_participant_countB\x11\n\x0f_is_participantB\x0f\n\r_participants"W\n\x12ThreadParticipants\x129\n\x06values\x18\x01 \x03(\x0b2\x19.b2b.v1.ThreadParticipantR\x06valuesB\x06\xe2\xb5\x18\x02\x08>:\x06\xaa\xb6\x18\x02\x08\x01"\xb4\x01\n\x11ThreadParticipant\x12\x15\n\x06bot_id\x18\x01 \x01(\tR\x05botId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n\x06online\x18\x03 \x01(\x08R\x06online\x12\x19\n\x05label\x18\x04 \x01(\tH\x00R\x05label\x88\x01\x01\x127\n\tjoined_at\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\x08joinedAtB\x08\n\x06_label"\x9f\x01\n\x0bParticipant\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12\x15\n\x06bot_id\x18\x02 \x01(\tR\x05botId\x12\x19\n\x05label\x18\x03 \x01(\tH\x00R\x05label\x88\x01\x01\x127\n\tjoined_at\x18\x04 \x01(\x0b2\x1a.google.protobuf.TimestampR\x08joinedAtB\x08\n\x06_label"\xd9\x04\n\x13CreateThreadRequest\x127\n\x05topic\x18\x01 \x01(\tH\x00R\x05topicB\x1c\xda\xb5\x18\x02P\x01\xe2\xb5\x18\x12\x08<\x1a\x0eafter trimming\x88\x01\x01\x12.\n\x04tags\x18\x02 \x01(\x0b2\x12.b2b.v1.StringListR\x04tagsB\x06\xe2\xb5\x18\x02\x08=\x12D\n\x0cparticipants\x18\x03 \x01(\x0b2\x12.b2b.v1.StringListR\x0cparticipantsB\x0c\xda\xb5\x18\x02@\x01\xe2\xb5\x18\x02\x08?\x12"\n\nchannel_id\x18\x04 \x01(\tH\x01R\tchannelId\x88\x01\x01\x12%\n\x07context\x18\x05 \x01(\tH\x02R\x07contextB\x06\xda\xb5\x18\x02\x18\x01\x88\x01\x01\x12@\n\x11permission_policy\x18\x06 \x01(\tH\x03R\x10permissionPolicyB\x0e\xda\xb5\x18\x02\x10\x01\xe2\xb5\x18\x04\x08A\x10\x01\x88\x01\x01\x127\n\nvisibility\x18\x07 \x01(\x0e2\x12.b2b.v1.VisibilityH\x04R\nvisibility\x88\x01\x01\x128\n\x0bjoin_policy\x18\x08 \x01(\x0e2\x12.b2b.v1.JoinPolicyH\x05R\njoinPolicy\x88\x01\x01\x12*\n\nrequest_id\x18d \x01(\tH\x06R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\x08\n\x06_topicB\r\n\x0b_channel_idB\n\n\x08_contextB\x14\n\x12_permission_policyB\r\n\x0b_visibilityB\x0e\n\x0c_join_policyB\r\n\x0b_request_id">\n\x14CreateThreadResponse\x12&\n\x06thread\x18\x01 \x01(\x0b2\x0e.b2b.v1.ThreadR\x06thread"\x8f\x02\n\x12ListThreadsRequest\x121\n\x06status\x18\x01 \x01(\x0e2\x14.b2b.v1.ThreadStatusH\x00R\x06status\x88\x01\x01\x12)\n\x01q\x18\x02 \x01(\tH\x01R\x01qB\x16\xe2\xb5\x18\x12\x08D\x1a\x0ewith scope=org\x88\x01\x01\x12\x19\n\x05scope\x18\x03 \x01(\tH\x02R\x05scope\x88\x01\x01\x12\x1b\n\x06cursor\x18\x04 \x01(\tH\x03R\x06cursor\x88\x01\x01\x123\n\x05limit\x18\x05 \x01(\x05H\x04R\x05limitB\x18\xe2\xb5\x18\x14\x08\\\x1a\x0ewith scope=org Z\x88\x01\x01B\t\n\x07_statusB\x04\n\x02_qB\x08\n\x06_scopeB\t\n\x07_cursorB\x08\n\x06_limit"\xc7\x01\n\x13ListThreadsResponse\x12,\n\x05items\x18\x01 \x03(\x0b2\x0e.b2b.v1.ThreadR\x05itemsB\x06\xe2\xb5\x18\x02\x08Z\x12\x19\n\x08has_more\x18\x02 \x01(\x08R\x07hasMore\x12,\n\x0bnext_cursor\x18\x03 \x01(\tH\x00R\nnextCursorB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12\x1c\n\x05paged\x18\x04 \x01(\x08R\x05pagedB\x06\xda\xb5\x18\x02(\x01B\x0e\n\x0c_next_cursor:\x0b\xaa\xb6\x18\x07\x12\x05paged"/\n\x10GetThreadRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId";\n\x11GetThreadResponse\x12&\n\x06thread\x18\x01 \x01(\x0b2\x0e.b2b.v1.ThreadR\x06thread"\xfe\x05\n\x13UpdateThreadRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x129\n\x06status\x18\x02 \x01(\x0e2\x14.b2b.v1.ThreadStatusH\x00R\x06statusB\x06\xda\xb5\x18\x02@\x01\x88\x01\x01\x12;\n\x0cclose_reason\x18\x03 \x01(\x0e2\x13.b2b.v1.CloseReasonH\x01R\x0bcloseReason\x88\x01\x01\x127\n\x05topic\x18\x04 \x01(\tH\x02R\x05topicB\x1c\xda\xb5\x18\x02@\x01\xe2\xb5\x18\x12\x08<\x1a\x0eafter trimming\x88\x01\x01\x12%\n\x07context\x18\x05 \x01(\tH\x03R\x07contextB\x06\xda\xb5\x18\x02\x18\x01\x88\x01\x01\x12@\n\x11permission_policy\x18\x06 \x01(\tH\x04R\x10permissionPolicyB\x0e\xda\xb5\x18\x02\x10\x01\xe2\xb5\x18\x04\x08A\x10\x01\x88\x01\x01\x127\n\nvisibility\x18\x07 \x01(\x0e2\x12.b2b.v1.VisibilityH\x05R\nvisibility\x88\x01\x01\x128\n\x0bjoin_policy\x18\x08 \x01(\x0e2\x12.b2b.v1.JoinPolicyH\x06R\njoinPolicy\x88\x01\x01\x12C\n\x0bupdate_mask\x18\t \x01(\x0b2\x1a.google.protobuf.FieldMaskR\nupdateMaskB\x06\xda\xb5\x18\x02 \x01\x12@\n\x11expected_revision\x18\n \x01(\x03H\x07R\x10expectedRevisionB\x0e\xda\xb5\x18\nJ\x08If-Match\x88\x01\x01\x12*\n\nrequest_id\x18d \x01(\tH\x08R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\t\n\x07_statusB\x0f\n\r_close_reasonB\x08\n\x06_topicB\n\n\x08_contextB\x14\n\x12_permission_policyB\r\n\x0b_visibilityB\x0e\n\x0c_join_policyB\x14\n\x12_expected_revisionB\r\n\x0b_request_id"`\n\x14UpdateThreadResponse\x12&\n\x06thread\x18\x01 \x01(\x0b2\x0e.b2b.v1.ThreadR\x06thread\x12 \n\x07changes\x18\x02 \x03(\tR\x07changesB\x06\xe2\xb5\x18\x02\x08B"k\n\x11JoinThreadRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12*\n\nrequest_id\x18d \x01(\tH\x00R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\r\n\x0b_request_id"\xd5\x01\n\x12JoinThreadResponse\x120\n\x06status\x18\x01 \x01(\x0e2\x18.b2b.v1.JoinThreadStatusR\x06status\x12D\n\tjoined_at\x18\x02 \x01(\x0b2\x1a.google.protobuf.TimestampH\x00R\x08joinedAtB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12*\n\nrequest_id\x18\x03 \x01(\tH\x01R\trequestIdB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\x0c\n\n_joined_atB\r\n\x0b_request_id"\x80\x03\n\x0bJoinRequest\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n\tthread_id\x18\x02 \x01(\tR\x08threadId\x12\x15\n\x06bot_id\x18\x03 \x01(\tR\x05botId\x121\n\x06status\x18\x04 \x01(\x0e2\x19.b2b.v1.JoinRequestStatusR\x06status\x12=\n\x0crequested_at\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\x0brequestedAt\x12@\n\x0bresolved_at\x18\x06 \x01(\x0b2\x1a.google.protobuf.TimestampH\x00R\nresolvedAt\x88\x01\x01\x12$\n\x0bresolved_by\x18\x07 \x01(\tH\x01R\nresolvedBy\x88\x01\x01\x12&\n\x08bot_name\x18\x08 \x01(\tH\x02R\x07botNameB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\x0e\n\x0c_resolved_atB\x0e\n\x0c_resolved_byB\x0b\n\t_bot_name"6\n\x17ListJoinRequestsRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId"\\\n\x18ListJoinRequestsResponse\x12@\n\rjoin_requests\x18\x01 \x03(\x0b2\x13.b2b.v1.JoinRequestR\x0cjoinRequestsB\x06\xe2\xb5\x18\x02\x08a"\x9b\x01\n\x19ApproveJoinRequestRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12&\n\x0fjoin_request_id\x18\x02 \x01(\tR\rjoinRequestId\x12*\n\nrequest_id\x18d \x01(\tH\x00R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\r\n\x0b_request_id"\x88\x01\n\x1aApproveJoinRequestResponse\x121\n\x06status\x18\x01 \x01(\x0e2\x19.b2b.v1.JoinRequestStatusR\x06status\x127\n\tjoined_at\x18\x02 \x01(\x0b2\x1a.google.protobuf.TimestampR\x08joinedAt"\x9a\x01\n\x18RejectJoinRequestRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12&\n\x0fjoin_request_id\x18\x02 \x01(\tR\rjoinRequestId\x12*\n\nrequest_id\x18d \x01(\tH\x00R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\r\n\x0b_request_id"N\n\x19RejectJoinRequestResponse\x121\n\x06status\x18\x01 \x01(\x0e2\x19.b2b.v1.JoinRequestStatusR\x06status"\x90\x02\n\x15AddParticipantRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12"\n\x06bot_id\x18\x02 \x01(\tH\x00R\x05botIdB\x06\xda\xb5\x18\x02P\x01\x88\x01\x01\x12#\n\x05label\x18\x03 \x01(\tH\x01R\x05labelB\x08\xe2\xb5\x18\x04\x08@\x10\x01\x88\x01\x01\x12A\n\nfield_mask\x18\x04 \x01(\x0b2\x1a.google.protobuf.FieldMaskR\tfieldMaskB\x06\xda\xb5\x18\x02 \x01\x12*\n\nrequest_id\x18d \x01(\tH\x02R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\t\n\x07_bot_idB\x08\n\x06_labelB\r\n\x0b_request_id"v\n\x16AddParticipantResponse\x125\n\x0bparticipant\x18\x01 \x01(\x0b2\x13.b2b.v1.ParticipantR\x0bparticipant\x12%\n\x0ealready_joined\x18\x02 \x01(\x08R\ralreadyJoined"\x84\x01\n\x18RemoveParticipantRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12\x10\n\x03bot\x18\x02 \x01(\tR\x03bot\x12*\n\nrequest_id\x18d \x01(\tH\x00R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\r\n\x0b_request_id"J\n\x19RemoveParticipantResponse\x12\x0e\n\x02ok\x18\x01 \x01(\x08R\x02ok\x12\x1d\n\x06bot_id\x18\x02 \x01(\tR\x05botIdB\x06\xda\xb5\x18\x02(\x01"l\n\x12LeaveThreadRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12*\n\nrequest_id\x18d \x01(\tH\x00R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\r\n\x0b_request_id"%\n\x13LeaveThreadResponse\x12\x0e\n\x02ok\x18\x01 \x01(\x08R\x02ok"\x96\x03\n\x18SendThreadMessageRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x128\n\x07content\x18\x02 \x01(\tH\x00R\x07contentB\x19\xe2\xb5\x18\x15\x082\x1a\x11unless configured\x88\x01\x01\x120\n\x0ccontent_type\x18\x03 \x01(\tH\x01R\x0bcontentTypeB\x08\xe2\xb5\x18\x04\x083\x10\x01\x88\x01\x01\x12.\n\x05parts\x18\x04 \x01(\x0b2\x10.b2b.v1.PartListR\x05partsB\x06\xda\xb5\x18\x02@\x01\x12/\n\x08metadata\x18\x05 \x01(\tH\x02R\x08metadataB\x0e\xda\xb5\x18\x02\x10\x01\xe2\xb5\x18\x04\x085\x10\x01\x88\x01\x01\x12\x1e\n\x08reply_to\x18\x06 \x01(\tH\x03R\x07replyTo\x88\x01\x01\x12*\n\nrequest_id\x18d \x01(\tH\x04R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\n\n\x08_contentB\x0f\n\r_content_typeB\x0b\n\t_metadataB\x0b\n\t_reply_toB\r\n\x0b_request_id"L\n\x19SendThreadMessageResponse\x12/\n\x07message\x18\x01 \x01(\x0b2\x15.b2b.v1.ThreadMessageR\x07message"\xe7\x01\n\x19ListThreadMessagesRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12\x1b\n\x06cursor\x18\x02 \x01(\tH\x00R\x06cursor\x88\x01\x01\x12!\n\x05limit\x18\x03 \x01(\x05H\x01R\x05limitB\x06\xe2\xb5\x18\x02\x08Z\x88\x01\x01\x12\x1b\n\x06before\x18\x04 \x01(\tH\x02R\x06before\x88\x01\x01\x120\n\x05since\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05sinceB\t\n\x07_cursorB\x08\n\x06_limitB\t\n\x07_before"\xd5\x01\n\x1aListThreadMessagesResponse\x123\n\x05items\x18\x01 \x03(\x0b2\x15.b2b.v1.ThreadMessageR\x05itemsB\x06\xe2\xb5\x18\x02\x08Z\x12\x19\n\x08has_more\x18\x02 \x01(\x08R\x07hasMore\x12,\n\x0bnext_cursor\x18\x03 \x01(\tH\x00R\nnextCursorB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12\x1c\n\x05paged\x18\x04 \x01(\x08R\x05pagedB\x06\xda\xb5\x18\x02(\x01B\x0e\n\x0c_next_cursor:\x0b\xaa\xb6\x18\x07\x12\x05paged"\xfa\x01\n\x15ListOrgThreadsRequest\x121\n\x06status\x18\x01 \x01(\x0e2\x14.b2b.v1.ThreadStatusH\x00R\x06status\x88\x01\x01\x12\x1b\n\x06search\x18\x02 \x01(\tH\x01R\x06search\x88\x01\x01\x12\x1b\n\x06cursor\x18\x03 \x01(\tH\x02R\x06cursor\x88\x01\x01\x12!\n\x05limit\x18\x04 \x01(\x05H\x03R\x05limitB\x06\xe2\xb5\x18\x02\x08Z\x88\x01\x01\x12\x1b\n\x06offset\x18\x05 \x01(\x05H\x04R\x06offset\x88\x01\x01B\t\n\x07_statusB\t\n\x07_searchB\t\n\x07_cursorB\x08\n\x06_limitB\t\n\x07_offset"\xca\x01\n\x16ListOrgThreadsResponse\x12,\n\x05items\x18\x01 \x03(\x0b2\x0e.b2b.v1.ThreadR\x05itemsB\x06\xe2\xb5\x18\x02\x08Z\x12\x19\n\x08has_more\x18\x02 \x01(\x08R\x07hasMore\x12,\n\x0bnext_cursor\x18\x03 \x01(\tH\x00R\nnextCursorB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12\x1c\n\x05paged\x18\x04 \x01(\x08R\x05pagedB\x06\xda\xb5\x18\x02(\x01B\x0e\n\x0c_next_cursor:\x0b\xaa\xb6\x18\x07\x12\x05paged"2\n\x13GetOrgThreadRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId">\n\x14GetOrgThreadResponse\x12&\n\x06thread\x18\x01 \x01(\x0b2\x0e.b2b.v1.ThreadR\x06thread"\xc2\x01\n\x1cListOrgThreadMessagesRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12!\n\x05limit\x18\x02 \x01(\x05H\x00R\x05limitB\x06\xe2\xb5\x18\x02\x08Z\x88\x01\x01\x12\x1b\n\x06before\x18\x03 \x01(\tH\x01R\x06before\x88\x01\x01\x120\n\x05since\x18\x04 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05sinceB\x08\n\x06_limitB\t\n\x07_before"\xa0\x01\n\x1dListOrgThreadMessagesResponse\x129\n\x08messages\x18\x01 \x03(\x0b2\x15.b2b.v1.ThreadMessageR\x08messagesB\x06\xe2\xb5\x18\x02\x08Z\x12\x19\n\x08has_more\x18\x02 \x01(\x08R\x07hasMore\x12\x1c\n\x05paged\x18\x03 \x01(\x08R\x05pagedB\x06\xda\xb5\x18\x02(\x01:\x0b\xaa\xb6\x18\x07\x12\x05paged"\xb3\x04\n\x16UpdateOrgThreadRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x129\n\x06status\x18\x02 \x01(\x0e2\x14.b2b.v1.ThreadStatusH\x00R\x06statusB\x06\xda\xb5\x18\x02@\x01\x88\x01\x01\x12;\n\x0cclose_reason\x18\x03 \x01(\x0e2\x13.b2b.v1.CloseReasonH\x01R\x0bcloseReason\x88\x01\x01\x127\n\nvisibility\x18\x04 \x01(\x0e2\x12.b2b.v1.VisibilityH\x02R\nvisibility\x88\x01\x01\x128\n\x0bjoin_policy\x18\x05 \x01(\x0e2\x12.b2b.v1.JoinPolicyH\x03R\njoinPolicy\x88\x01\x01\x12@\n\x11permission_policy\x18\x06 \x01(\tH\x04R\x10permissionPolicyB\x0e\xda\xb5\x18\x02\x10\x01\xe2\xb5\x18\x04\x08A\x10\x01\x88\x01\x01\x12C\n\x0bupdate_mask\x18\x07 \x01(\x0b2\x1a.google.protobuf.FieldMaskR\nupdateMaskB\x06\xda\xb5\x18\x02 \x01\x12*\n\nrequest_id\x18d \x01(\tH\x05R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\t\n\x07_statusB\x0f\n\r_close_reasonB\r\n\x0b_visibilityB\x0e\n\x0c_join_policyB\x14\n\x12_permission_policyB\r\n\x0b_request_id"A\n\x17UpdateOrgThreadResponse\x12&\n\x06thread\x18\x01 \x01(\x0b2\x0e.b2b.v1.ThreadR\x06thread"\xd6\x01\n\x1eAddOrgThreadParticipantRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12"\n\x06bot_id\x18\x02 \x01(\tH\x00R\x05botIdB\x06\xda\xb5\x18\x02P\x01\x88\x01\x01\x12#\n\x05label\x18\x03 \x01(\tH\x01R\x05labelB\x08\xe2\xb5\x18\x04\x08@\x10\x01\x88\x01\x01\x12*\n\nrequest_id\x18d \x01(\tH\x02R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\t\n\x07_bot_idB\x08\n\x06_labelB\r\n\x0b_request_id"X\n\x1fAddOrgThreadParticipantResponse\x125\n\x0bparticipant\x18\x01 \x01(\x0b2\x13.b2b.v1.ParticipantR\x0bparticipant"\x8d\x01\n!RemoveOrgThreadParticipantRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12\x10\n\x03bot\x18\x02 \x01(\tR\x03bot\x12*\n\nrequest_id\x18d \x01(\tH\x00R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\r\n\x0b_request_id"4\n"RemoveOrgThreadParticipantResponse\x12\x0e\n\x02ok\x18\x01 \x01(\x08R\x02ok"3\n\x18SearchOrgMessagesRequest\x12\x11\n\x01q\x18\x01 \x01(\tH\x00R\x01q\x88\x01\x01B\x04\n\x02_q"\xf8\x01\n\x0cFoundMessage\x12\x1d\n\nmessage_id\x18\x01 \x01(\tR\tmessageId\x12\x1b\n\tthread_id\x18\x02 \x01(\tR\x08threadId\x12!\n\x0cthread_topic\x18\x03 \x01(\tR\x0bthreadTopic\x12$\n\x0bsender_name\x18\x04 \x01(\tH\x00R\nsenderName\x88\x01\x01\x12\x18\n\x07content\x18\x05 \x01(\tR\x07content\x129\n\ncreated_at\x18\x06 \x01(\x0b2\x1a.google.protobuf.TimestampR\tcreatedAtB\x0e\n\x0c_sender_name"U\n\x19SearchOrgMessagesResponse\x128\n\x08messages\x18\x01 \x03(\x0b2\x14.b2b.v1.FoundMessageR\x08messagesB\x06\xe2\xb5\x18\x02\x08`*\xb5\x01\n\x0cThreadStatus\x12\x1d\n\x19THREAD_STATUS_UNSPECIFIED\x10\x00\x12\x18\n\x14THREAD_STATUS_ACTIVE\x10\x01\x12\x19\n\x15THREAD_STATUS_BLOCKED\x10\x02\x12\x1b\n\x17THREAD_STATUS_REVIEWING\x10\x03\x12\x1a\n\x16THREAD_STATUS_RESOLVED\x10\x04\x12\x18\n\x14THREAD_STATUS_CLOSED\x10\x05*v\n\x0bCloseReason\x12\x1c\n\x18CLOSE_REASON_UNSPECIFIED\x10\x00\x12\x17\n\x13CLOSE_REASON_MANUAL\x10\x01\x12\x18\n\x14CLOSE_REASON_TIMEOUT\x10\x02\x12\x16\n\x12CLOSE_REASON_ERROR\x10\x03*o\n\nVisibility\x12\x1a\n\x16VISIBILITY_UNSPECIFIED\x10\x00\x12\x15\n\x11VISIBILITY_PUBLIC\x10\x01\x12\x16\n\x12VISIBILITY_MEMBERS\x10\x02\x12\x16\n\x12VISIBILITY_PRIVATE\x10\x03*v\n\nJoinPolicy\x12\x1b\n\x17JOIN_POLICY_UNSPECIFIED\x10\x00\x12\x14\n\x10JOIN_POLICY_OPEN\x10\x01\x12\x18\n\x14JOIN_POLICY_APPROVAL\x10\x02\x12\x1b\n\x17JOIN_POLICY_INVITE_ONLY\x10\x03*\x9c\x01\n\x10JoinThreadStatus\x12"\n\x1eJOIN_THREAD_STATUS_UNSPECIFIED\x10\x00\x12\x1d\n\x19JOIN_THREAD_STATUS_JOINED\x10\x01\x12%\n!JOIN_THREAD_STATUS_ALREADY_JOINED\x10\x02\x12\x1e\n\x1aJOIN_THREAD_STATUS_PENDING\x10\x03*\x9d\x01\n\x11JoinRequestStatus\x12#\n\x1fJOIN_REQUEST_STATUS_UNSPECIFIED\x10\x00\x12\x1f\n\x1bJOIN_REQUEST_STATUS_PENDING\x10\x01\x12 \n\x1cJOIN_REQUEST_STATUS_APPROVED\x10\x02\x12 \n\x1cJOIN_REQUEST_STATUS_REJECTED\x10\x032\xf3\x0f\n\rThreadService\x12\x99\x01\n\x0cCreateThread\x12\x1b.b2b.v1.CreateThreadRequest\x1a\x1c.b2b.v1.CreateThreadResponse"N\x8a\xb5\x18\x05\n\x01\x02\x10\x03\x92\xb5\x18\x11\x1a\x0fthread.revision\x9a\xb5\x18\rthread_create\x82\xd3\xe4\x93\x02\x19:\x01*b\x06thread"\x0c/api/threads\x12e\n\x0bListThreads\x12\x1a.b2b.v1.ListThreadsRequest\x1a\x1b.b2b.v1.ListThreadsResponse"\x1d\x8a\xb5\x18\x05\n\x01\x02\x10\x01\x82\xd3\xe4\x93\x02\x0e\x12\x0c/api/threads\x12\x88\x01\n\tGetThread\x12\x18.b2b.v1.GetThreadRequest\x1a\x19.b2b.v1.GetThreadResponse"F\x8a\xb5\x18\x05\n\x01\x02\x10\x01\x92\xb5\x18\x11\x1a\x0fthread.revision\x82\xd3\xe4\x93\x02"b\x06thread\x12\x18/api/threads/{thread_id}\x12\xa5\x01\n\x0cUpdateThread\x12\x1b.b2b.v1.UpdateThreadRequest\x1a\x1c.b2b.v1.UpdateThreadResponse"Z\x8a\xb5\x18\x05\n\x01\x02\x10\x03\x92\xb5\x18\x11\x1a\x0fthread.revision\x9a\xb5\x18\rthread_update\x82\xd3\xe4\x93\x02%:\x01*b\x06thread2\x18/api/threads/{thread_id}\x12\x9f\x01\n\nJoinThread\x12\x19.b2b.v1.JoinThreadRequest\x1a\x1a.b2b.v1.JoinThreadResponse"Z\x8a\xb5\x18\x05\n\x01\x02\x10\x03\x92\xb5\x18\x16\x12\x14\n\x06status\x12\x07pending\x18\xca\x01\x9a\xb5\x18\x0bthread_join\x82\xd3\xe4\x93\x02":\x01*"\x1d/api/threads/{thread_id}/join\x12\x9d\x01\n\x10ListJoinRequests\x12\x1f.b2b.v1.ListJoinRequestsRequest\x1a .b2b.v1.ListJoinRequestsResponse"F\x8a\xb5\x18\x05\n\x01\x02\x10\x03\x82\xd3\xe4\x93\x027b\rjoin_requests\x12&/api/threads/{thread_id}/join-requests\x12\xb1\x01\n\x12ApproveJoinRequest\x12!.b2b.v1.ApproveJoinRequestRequest\x1a".b2b.v1.ApproveJoinRequestResponse"T\x8a\xb5\x18\x05\n\x01\x02\x10\x03\x82\xd3\xe4\x93\x02E:\x01*"@/api/threads/{thread_id}/join-requests/{join_request_id}/approve\x12\xad\x01\n\x11RejectJoinRequest\x12 .b2b.v1.RejectJoinRequestRequest\x1a!.b2b.v1.RejectJoinRequestResponse"S\x8a\xb5\x18\x05\n\x01\x02\x10\x03\x82\xd3\xe4\x93\x02D:\x01*"?/api/threads/{thread_id}/join-requests/{join_request_id}/reject\x12\xa8\x01\n\x0eAddParticipant\x12\x1d.b2b.v1.AddParticipantRequest\x1a\x1e.b2b.v1.AddParticipantResponse"W\x8a\xb5\x18\x05\n\x01\x02\x10\x03\x9a\xb5\x18\rthread_invite\x82\xd3\xe4\x93\x027:\x01*b\x0bparticipant"%/api/threads/{thread_id}/participants\x12\xb3\x01\n\x11RemoveParticipant\x12 .b2b.v1.RemoveParticipantRequest\x1a!.b2b.v1.RemoveParticipantResponse"Y\x8a\xb5\x18\x05\n\x01\x02\x10\x03\x9a\xb5\x18\x19thread_remove_participant\x82\xd3\xe4\x93\x02-*+/api/threads/{thread_id}/participants/{bot}\x12a\n\x0bLeaveThread\x12\x1a.b2b.v1.LeaveThreadRequest\x1a\x1b.b2b.v1.LeaveThreadResponse"\x19\x8a\xb5\x18\x05\n\x01\x02\x10\x03\x9a\xb5\x18\x0cthread_leave\x12\xaf\x01\n\x11SendThreadMessage\x12 .b2b.v1.SendThreadMessageRequest\x1a!.b2b.v1.SendThreadMessageResponse"U\x8a\xb5\x18\x05\n\x01\x02\x10\x03\x9a\xb5\x18\x13send_thread_message\x82\xd3\xe4\x93\x02/:\x01*b\x07message"!/api/threads/{thread_id}/messages\x12\x8f\x01\n\x12ListThreadMessages\x12!.b2b.v1.ListThreadMessagesRequest\x1a".b2b.v1.ListThreadMessagesResponse"2\x8a\xb5\x18\x05\n\x01\x02\x10\x01\x82\xd3\xe4\x93\x02#\x12!/api/threads/{thread_id}/messages2\xb2\x08\n\x10OrgThreadService\x12q\n\x0eListOrgThreads\x12\x1d.b2b.v1.ListOrgThreadsRequest\x1a\x1e.b2b.v1.ListOrgThreadsResponse" \x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x02\x12\x12\x10/api/org/threads\x12\x94\x01\n\x0cGetOrgThread\x12\x1b.b2b.v1.GetOrgThreadRequest\x1a\x1c.b2b.v1.GetOrgThreadResponse"I\x8a\xb5\x18\x04\n\x02\x03\x04\x92\xb5\x18\x11\x1a\x0fthread.revision\x82\xd3\xe4\x93\x02&b\x06thread\x12\x1c/api/org/threads/{thread_id}\x12\x9b\x01\n\x15ListOrgThreadMessages\x12$.b2b.v1.ListOrgThreadMessagesRequest\x1a%.b2b.v1.ListOrgThreadMessagesResponse"5\x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x02\'\x12%/api/org/threads/{thread_id}/messages\x12\x8b\x01\n\x0fUpdateOrgThread\x12\x1e.b2b.v1.UpdateOrgThreadRequest\x1a\x1f.b2b.v1.UpdateOrgThreadResponse"7\x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x02):\x01*b\x06thread2\x1c/api/org/threads/{thread_id}\x12\xb5\x01\n\x17AddOrgThreadParticipant\x12&.b2b.v1.AddOrgThreadParticipantRequest\x1a\'.b2b.v1.AddOrgThreadParticipantResponse"I\x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x02;:\x01*b\x0bparticipant")/api/org/threads/{thread_id}/participants\x12\xb4\x01\n\x1aRemoveOrgThreadParticipant\x12).b2b.v1.RemoveOrgThreadParticipantRequest\x1a*.b2b.v1.RemoveOrgThreadParticipantResponse"?\x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x021*//api/org/threads/{thread_id}/participants/{bot}\x12y\n\x11SearchOrgMessages\x12 .b2b.v1.SearchOrgMessagesRequest\x1a!.b2b.v1.SearchOrgMessagesResponse"\x1f\x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/org/searchB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3',
     [
+        limits_pb.desc(),
         options_pb.desc(),
         list_pb.desc(),
         message_pb.desc(),

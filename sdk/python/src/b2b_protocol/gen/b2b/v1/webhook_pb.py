@@ -16,7 +16,7 @@ from protobuf._codegen import file_desc
 from protobuf.wkt.google.protobuf import timestamp_pb
 
 from ...google.api import annotations_pb
-from ..options.v1 import options_pb
+from ..options.v1 import limits_pb, options_pb
 
 if TYPE_CHECKING:
     from protobuf import DescFile
@@ -47,7 +47,7 @@ class ListDeadLettersRequest(Message[_ListDeadLettersRequestFields]):
             optional string cursor = 2;
             ```
         limit:
-            1 to 200, default 50.
+            How many.
 
             ```proto
             optional int32 limit = 3;
@@ -223,7 +223,7 @@ class RedeliverDeadLettersRequest(Message[_RedeliverDeadLettersRequestFields]):
             optional string delivery_id = 2;
             ```
         request_id:
-            Makes the call idempotent for 24 hours; 1 to 128 characters.
+            Makes the call idempotent for 24 hours; empty counts as absent.
 
             ```proto
             optional string request_id = 100;
@@ -281,8 +281,9 @@ class RedeliverDeadLettersResponse(Message[_RedeliverDeadLettersResponseFields])
 
 
 _DESC = file_desc(
-    b'\n\x14b2b/v1/webhook.proto\x12\x06b2b.v1\x1a\x1cb2b/options/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\x84\x01\n\x16ListDeadLettersRequest\x12\x15\n\x03bot\x18\x01 \x01(\tH\x00R\x03bot\x88\x01\x01\x12\x1b\n\x06cursor\x18\x02 \x01(\tH\x01R\x06cursor\x88\x01\x01\x12\x19\n\x05limit\x18\x03 \x01(\x05H\x02R\x05limit\x88\x01\x01B\x06\n\x04_botB\t\n\x07_cursorB\x08\n\x06_limit"\x8e\x01\n\x17ListDeadLettersResponse\x12(\n\x05items\x18\x01 \x03(\x0b2\x12.b2b.v1.DeadLetterR\x05items\x12\x19\n\x08has_more\x18\x02 \x01(\x08R\x07hasMore\x12#\n\x06cursor\x18\x03 \x01(\tH\x00R\x06cursorB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\t\n\x07_cursor"\xf8\x01\n\nDeadLetter\x12\x1f\n\x0bdelivery_id\x18\x01 \x01(\tR\ndeliveryId\x12\x15\n\x06bot_id\x18\x02 \x01(\tR\x05botId\x12\x1d\n\nevent_type\x18\x03 \x01(\tR\teventType\x12\x1a\n\x08attempts\x18\x04 \x01(\x05R\x08attempts\x12\x1b\n\x06status\x18\x05 \x01(\x05H\x00R\x06status\x88\x01\x01\x12\x16\n\x06reason\x18\x06 \x01(\tR\x06reason\x127\n\tfailed_at\x18\x07 \x01(\x0b2\x1a.google.protobuf.TimestampR\x08failedAtB\t\n\x07_status"\xa5\x01\n\x1bRedeliverDeadLettersRequest\x12\x15\n\x03bot\x18\x01 \x01(\tH\x00R\x03bot\x88\x01\x01\x12$\n\x0bdelivery_id\x18\x02 \x01(\tH\x01R\ndeliveryId\x88\x01\x01\x12"\n\nrequest_id\x18d \x01(\tH\x02R\trequestId\x88\x01\x01B\x06\n\x04_botB\x0e\n\x0c_delivery_idB\r\n\x0b_request_id"@\n\x1cRedeliverDeadLettersResponse\x12 \n\x0bredelivered\x18\x01 \x01(\x05R\x0bredelivered2\xa9\x02\n\x0eWebhookService\x12\x82\x01\n\x0fListDeadLetters\x12\x1e.b2b.v1.ListDeadLettersRequest\x1a\x1f.b2b.v1.ListDeadLettersResponse".\x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x02 \x12\x1e/api/org/webhooks/dead-letters\x12\x91\x01\n\x14RedeliverDeadLetters\x12#.b2b.v1.RedeliverDeadLettersRequest\x1a$.b2b.v1.RedeliverDeadLettersResponse".\x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x02 :\x01*"\x1b/api/org/webhooks/redeliverB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3',
+    b'\n\x14b2b/v1/webhook.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\x8c\x01\n\x16ListDeadLettersRequest\x12\x15\n\x03bot\x18\x01 \x01(\tH\x00R\x03bot\x88\x01\x01\x12\x1b\n\x06cursor\x18\x02 \x01(\tH\x01R\x06cursor\x88\x01\x01\x12!\n\x05limit\x18\x03 \x01(\x05H\x02R\x05limitB\x06\xe2\xb5\x18\x02\x08Z\x88\x01\x01B\x06\n\x04_botB\t\n\x07_cursorB\x08\n\x06_limit"\x96\x01\n\x17ListDeadLettersResponse\x120\n\x05items\x18\x01 \x03(\x0b2\x12.b2b.v1.DeadLetterR\x05itemsB\x06\xe2\xb5\x18\x02\x08Z\x12\x19\n\x08has_more\x18\x02 \x01(\x08R\x07hasMore\x12#\n\x06cursor\x18\x03 \x01(\tH\x00R\x06cursorB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01B\t\n\x07_cursor"\xf8\x01\n\nDeadLetter\x12\x1f\n\x0bdelivery_id\x18\x01 \x01(\tR\ndeliveryId\x12\x15\n\x06bot_id\x18\x02 \x01(\tR\x05botId\x12\x1d\n\nevent_type\x18\x03 \x01(\tR\teventType\x12\x1a\n\x08attempts\x18\x04 \x01(\x05R\x08attempts\x12\x1b\n\x06status\x18\x05 \x01(\x05H\x00R\x06status\x88\x01\x01\x12\x16\n\x06reason\x18\x06 \x01(\tR\x06reason\x127\n\tfailed_at\x18\x07 \x01(\x0b2\x1a.google.protobuf.TimestampR\x08failedAtB\t\n\x07_status"\xad\x01\n\x1bRedeliverDeadLettersRequest\x12\x15\n\x03bot\x18\x01 \x01(\tH\x00R\x03bot\x88\x01\x01\x12$\n\x0bdelivery_id\x18\x02 \x01(\tH\x01R\ndeliveryId\x88\x01\x01\x12*\n\nrequest_id\x18d \x01(\tH\x02R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\x06\n\x04_botB\x0e\n\x0c_delivery_idB\r\n\x0b_request_id"@\n\x1cRedeliverDeadLettersResponse\x12 \n\x0bredelivered\x18\x01 \x01(\x05R\x0bredelivered2\xa9\x02\n\x0eWebhookService\x12\x82\x01\n\x0fListDeadLetters\x12\x1e.b2b.v1.ListDeadLettersRequest\x1a\x1f.b2b.v1.ListDeadLettersResponse".\x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x02 \x12\x1e/api/org/webhooks/dead-letters\x12\x91\x01\n\x14RedeliverDeadLetters\x12#.b2b.v1.RedeliverDeadLettersRequest\x1a$.b2b.v1.RedeliverDeadLettersResponse".\x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x02 :\x01*"\x1b/api/org/webhooks/redeliverB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3',
     [
+        limits_pb.desc(),
         options_pb.desc(),
         annotations_pb.desc(),
         timestamp_pb.desc(),

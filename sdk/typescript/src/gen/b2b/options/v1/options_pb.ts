@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file b2b/options/v1/options.proto.
  */
 export const file_b2b_options_v1_options: GenFile = /*@__PURE__*/
-  fileDesc("ChxiMmIvb3B0aW9ucy92MS9vcHRpb25zLnByb3RvEg5iMmIub3B0aW9ucy52MSJXCgZBY2Nlc3MSJwoHY2FsbGVycxgBIAMoDjIWLmIyYi5vcHRpb25zLnYxLkNhbGxlchIkCgVzY29wZRgCIAEoDjIVLmIyYi5vcHRpb25zLnYxLlNjb3BlIjsKClN0YXR1c1doZW4SDQoFZmllbGQYASABKAkSDgoGZXF1YWxzGAIgASgJEg4KBnN0YXR1cxgDIAEoBSJpCgRSZXN0Eg4KBnN0YXR1cxgBIAEoBRIvCgtzdGF0dXNfd2hlbhgCIAMoCzIaLmIyYi5vcHRpb25zLnYxLlN0YXR1c1doZW4SDAoEZXRhZxgDIAEoCRISCgptZWRpYV90eXBlGAQgASgJIrsBCgRXaXJlEhMKC29taXRfYWJzZW50GAEgASgIEhAKCHJhd19qc29uGAIgASgIEhMKC2FueV90b190ZXh0GAMgASgIEhEKCWJvZHlfa2V5cxgEIAEoCBIOCgZoaWRkZW4YBSABKAgSDgoGaW5saW5lGAYgASgIEhIKCmV4dHJhX2tleXMYByABKAgSEAoIbm90X251bGwYCCABKAgSDgoGaGVhZGVyGAkgASgJEg4KBm5lZWRlZBgKIAEoCCJACgtXaXJlTWVzc2FnZRIMCgRsaXN0GAEgASgIEhMKC2JhcmVfdW5sZXNzGAIgASgJEg4KBnNjYWxhchgDIAEoCCJJCglFcnJvclNwZWMSEwoLaHR0cF9zdGF0dXMYASABKAUSFAoMY29ubmVjdF9jb2RlGAIgASgJEhEKCXJldHJ5YWJsZRgDIAEoCCqHAQoGQ2FsbGVyEhYKEkNBTExFUl9VTlNQRUNJRklFRBAAEhEKDUNBTExFUl9OT0JPRFkQARIOCgpDQUxMRVJfQk9UEAISFAoQQ0FMTEVSX0FETUlOX0JPVBADEhQKEENBTExFUl9PUkdfQURNSU4QBBIWChJDQUxMRVJfU1VQRVJfQURNSU4QBSqIAQoFU2NvcGUSFQoRU0NPUEVfVU5TUEVDSUZJRUQQABIOCgpTQ09QRV9SRUFEEAESEQoNU0NPUEVfTUVTU0FHRRACEhAKDFNDT1BFX1RIUkVBRBADEhEKDVNDT1BFX1BST0ZJTEUQBBIOCgpTQ09QRV9GVUxMEAUSEAoMU0NPUEVfVVBMT0FEEAY6UAoGYWNjZXNzEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMY0YYDIAEoCzIWLmIyYi5vcHRpb25zLnYxLkFjY2Vzc1IGYWNjZXNzOkoKBHJlc3QSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxjShgMgASgLMhQuYjJiLm9wdGlvbnMudjEuUmVzdFIEcmVzdDo+Cgl3ZWJzb2NrZXQSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxjThgMgASgJUgl3ZWJzb2NrZXQ6SQoEd2lyZRIdLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE9wdGlvbnMY24YDIAEoCzIULmIyYi5vcHRpb25zLnYxLldpcmVSBHdpcmU6YQoMd2lyZV9tZXNzYWdlEh8uZ29vZ2xlLnByb3RvYnVmLk1lc3NhZ2VPcHRpb25zGOWGAyABKAsyGy5iMmIub3B0aW9ucy52MS5XaXJlTWVzc2FnZVILd2lyZU1lc3NhZ2U6VAoFZXJyb3ISIS5nb29nbGUucHJvdG9idWYuRW51bVZhbHVlT3B0aW9ucxjvhgMgASgLMhkuYjJiLm9wdGlvbnMudjEuRXJyb3JTcGVjUgVlcnJvckI9WjtnaXRodWIuY29tL2IyYi1wcm90b2NvbC9iMmIvc2RrL2dvL2IyYi9vcHRpb25zL3YxO29wdGlvbnN2MWIGcHJvdG8z", [file_google_protobuf_descriptor]);
+  fileDesc("ChxiMmIvb3B0aW9ucy92MS9vcHRpb25zLnByb3RvEg5iMmIub3B0aW9ucy52MSJXCgZBY2Nlc3MSJwoHY2FsbGVycxgBIAMoDjIWLmIyYi5vcHRpb25zLnYxLkNhbGxlchIkCgVzY29wZRgCIAEoDjIVLmIyYi5vcHRpb25zLnYxLlNjb3BlIjsKClN0YXR1c1doZW4SDQoFZmllbGQYASABKAkSDgoGZXF1YWxzGAIgASgJEg4KBnN0YXR1cxgDIAEoBSJpCgRSZXN0Eg4KBnN0YXR1cxgBIAEoBRIvCgtzdGF0dXNfd2hlbhgCIAMoCzIaLmIyYi5vcHRpb25zLnYxLlN0YXR1c1doZW4SDAoEZXRhZxgDIAEoCRISCgptZWRpYV90eXBlGAQgASgJIrsBCgRXaXJlEhMKC29taXRfYWJzZW50GAEgASgIEhAKCHJhd19qc29uGAIgASgIEhMKC2FueV90b190ZXh0GAMgASgIEhEKCWJvZHlfa2V5cxgEIAEoCBIOCgZoaWRkZW4YBSABKAgSDgoGaW5saW5lGAYgASgIEhIKCmV4dHJhX2tleXMYByABKAgSEAoIbm90X251bGwYCCABKAgSDgoGaGVhZGVyGAkgASgJEg4KBm5lZWRlZBgKIAEoCCJACgtXaXJlTWVzc2FnZRIMCgRsaXN0GAEgASgIEhMKC2JhcmVfdW5sZXNzGAIgASgJEg4KBnNjYWxhchgDIAEoCCJJCglFcnJvclNwZWMSEwoLaHR0cF9zdGF0dXMYASABKAUSFAoMY29ubmVjdF9jb2RlGAIgASgJEhEKCXJldHJ5YWJsZRgDIAEoCCJXCgVCb3VuZBIiCgR1bml0GAEgASgOMhQuYjJiLm9wdGlvbnMudjEuVW5pdBINCgVsZWFzdBgCIAEoAxIMCgRtb3N0GAMgASgDEg0KBXVzdWFsGAQgASgDKocBCgZDYWxsZXISFgoSQ0FMTEVSX1VOU1BFQ0lGSUVEEAASEQoNQ0FMTEVSX05PQk9EWRABEg4KCkNBTExFUl9CT1QQAhIUChBDQUxMRVJfQURNSU5fQk9UEAMSFAoQQ0FMTEVSX09SR19BRE1JThAEEhYKEkNBTExFUl9TVVBFUl9BRE1JThAFKogBCgVTY29wZRIVChFTQ09QRV9VTlNQRUNJRklFRBAAEg4KClNDT1BFX1JFQUQQARIRCg1TQ09QRV9NRVNTQUdFEAISEAoMU0NPUEVfVEhSRUFEEAMSEQoNU0NPUEVfUFJPRklMRRAEEg4KClNDT1BFX0ZVTEwQBRIQCgxTQ09QRV9VUExPQUQQBiqpAQoEVW5pdBIUChBVTklUX1VOU1BFQ0lGSUVEEAASDgoKVU5JVF9VVEYxNhABEg4KClVOSVRfQllURVMQAhITCg9VTklUX0pTT05fQllURVMQAxIOCgpVTklUX0lURU1TEAQSFQoRVU5JVF9NRU1CRVJfSVRFTVMQBRIPCgtVTklUX0xFVkVMUxAGEg8KC1VOSVRfTlVNQkVSEAcSDQoJVU5JVF9QQUdFEAg6UAoGYWNjZXNzEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMY0YYDIAEoCzIWLmIyYi5vcHRpb25zLnYxLkFjY2Vzc1IGYWNjZXNzOkoKBHJlc3QSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxjShgMgASgLMhQuYjJiLm9wdGlvbnMudjEuUmVzdFIEcmVzdDo+Cgl3ZWJzb2NrZXQSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxjThgMgASgJUgl3ZWJzb2NrZXQ6SQoEd2lyZRIdLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE9wdGlvbnMY24YDIAEoCzIULmIyYi5vcHRpb25zLnYxLldpcmVSBHdpcmU6YQoMd2lyZV9tZXNzYWdlEh8uZ29vZ2xlLnByb3RvYnVmLk1lc3NhZ2VPcHRpb25zGOWGAyABKAsyGy5iMmIub3B0aW9ucy52MS5XaXJlTWVzc2FnZVILd2lyZU1lc3NhZ2U6VAoFZXJyb3ISIS5nb29nbGUucHJvdG9idWYuRW51bVZhbHVlT3B0aW9ucxjvhgMgASgLMhkuYjJiLm9wdGlvbnMudjEuRXJyb3JTcGVjUgVlcnJvcjpQCgVib3VuZBIhLmdvb2dsZS5wcm90b2J1Zi5FbnVtVmFsdWVPcHRpb25zGPCGAyABKAsyFS5iMmIub3B0aW9ucy52MS5Cb3VuZFIFYm91bmRCPVo7Z2l0aHViLmNvbS9iMmItcHJvdG9jb2wvYjJiL3Nkay9nby9iMmIvb3B0aW9ucy92MTtvcHRpb25zdjFiBnByb3RvMw", [file_google_protobuf_descriptor]);
 
 /**
  * Who may call an RPC.
@@ -282,6 +282,48 @@ export const ErrorSpecSchema: GenMessage<ErrorSpec> = /*@__PURE__*/
   messageDesc(file_b2b_options_v1_options, 5);
 
 /**
+ * How much is allowed. Bounds are inclusive.
+ *
+ * @generated from message b2b.options.v1.Bound
+ */
+export type Bound = Message<"b2b.options.v1.Bound"> & {
+  /**
+   * What is counted.
+   *
+   * @generated from field: b2b.options.v1.Unit unit = 1;
+   */
+  unit: Unit;
+
+  /**
+   * Not less.
+   *
+   * @generated from field: int64 least = 2;
+   */
+  least: bigint;
+
+  /**
+   * Not more; 0 with UNIT_NUMBER means any.
+   *
+   * @generated from field: int64 most = 3;
+   */
+  most: bigint;
+
+  /**
+   * UNIT_PAGE: what who asks for nothing gets.
+   *
+   * @generated from field: int64 usual = 4;
+   */
+  usual: bigint;
+};
+
+/**
+ * Describes the message b2b.options.v1.Bound.
+ * Use `create(BoundSchema)` to create a new message.
+ */
+export const BoundSchema: GenMessage<Bound> = /*@__PURE__*/
+  messageDesc(file_b2b_options_v1_options, 6);
+
+/**
  * A kind of caller. Since 0.1.
  *
  * @generated from enum b2b.options.v1.Caller
@@ -400,6 +442,83 @@ export const ScopeSchema: GenEnum<Scope> = /*@__PURE__*/
   enumDesc(file_b2b_options_v1_options, 1);
 
 /**
+ * What a bound counts.
+ *
+ * @generated from enum b2b.options.v1.Unit
+ */
+export enum Unit {
+  /**
+   * Not set: refused by the generators.
+   *
+   * @generated from enum value: UNIT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * UTF-16 code units of a text: characters, as JavaScript counts them.
+   *
+   * @generated from enum value: UNIT_UTF16 = 1;
+   */
+  UTF16 = 1,
+
+  /**
+   * Bytes of a text in UTF-8.
+   *
+   * @generated from enum value: UNIT_BYTES = 2;
+   */
+  BYTES = 2,
+
+  /**
+   * Bytes of a value as compact JSON; of a text, its own.
+   *
+   * @generated from enum value: UNIT_JSON_BYTES = 3;
+   */
+  JSON_BYTES = 3,
+
+  /**
+   * Elements of a list.
+   *
+   * @generated from enum value: UNIT_ITEMS = 4;
+   */
+  ITEMS = 4,
+
+  /**
+   * Elements of each list of a JSON object.
+   *
+   * @generated from enum value: UNIT_MEMBER_ITEMS = 5;
+   */
+  MEMBER_ITEMS = 5,
+
+  /**
+   * Arrays and objects around the innermost value.
+   *
+   * @generated from enum value: UNIT_LEVELS = 6;
+   */
+  LEVELS = 6,
+
+  /**
+   * A number itself. There is no upper bound.
+   *
+   * @generated from enum value: UNIT_NUMBER = 7;
+   */
+  NUMBER = 7,
+
+  /**
+   * A number of elements that is asked for. One beyond the bounds is moved to the
+   * nearer one; absent and 0 mean the usual.
+   *
+   * @generated from enum value: UNIT_PAGE = 8;
+   */
+  PAGE = 8,
+}
+
+/**
+ * Describes the enum b2b.options.v1.Unit.
+ */
+export const UnitSchema: GenEnum<Unit> = /*@__PURE__*/
+  enumDesc(file_b2b_options_v1_options, 2);
+
+/**
  * Who may call; every RPC has it.
  *
  * @generated from extension: b2b.options.v1.Access access = 50001;
@@ -446,4 +565,12 @@ export const wire_message: GenExtension<MessageOptions, WireMessage> = /*@__PURE
  */
 export const error: GenExtension<EnumValueOptions, ErrorSpec> = /*@__PURE__*/
   extDesc(file_b2b_options_v1_options, 5);
+
+/**
+ * The meaning of a Limit.
+ *
+ * @generated from extension: b2b.options.v1.Bound bound = 50032;
+ */
+export const bound: GenExtension<EnumValueOptions, Bound> = /*@__PURE__*/
+  extDesc(file_b2b_options_v1_options, 6);
 

@@ -367,6 +367,62 @@ class ErrorSpec(Message[_ErrorSpecFields]):
         connect_code: str
         retryable: bool
 
+_BoundFields: TypeAlias = Literal["unit", "least", "most", "usual"]
+
+class Bound(Message[_BoundFields]):
+    """
+    How much is allowed. Bounds are inclusive.
+
+    ```proto
+    message b2b.options.v1.Bound
+    ```
+
+    Attributes:
+        unit:
+            What is counted.
+
+            ```proto
+            b2b.options.v1.Unit unit = 1;
+            ```
+        least:
+            Not less.
+
+            ```proto
+            int64 least = 2;
+            ```
+        most:
+            Not more; 0 with UNIT_NUMBER means any.
+
+            ```proto
+            int64 most = 3;
+            ```
+        usual:
+            UNIT_PAGE: what who asks for nothing gets.
+
+            ```proto
+            int64 usual = 4;
+            ```
+    """
+
+    __slots__ = ("unit", "least", "most", "usual")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            unit: Unit | None = None,
+            least: int = 0,
+            most: int = 0,
+            usual: int = 0,
+        ) -> None:
+            pass
+
+        unit: Unit
+        least: int
+        most: int
+        usual: int
+
 class Caller(Enum):
     """
     A kind of caller. Since 0.1.
@@ -483,6 +539,82 @@ class Scope(Enum):
     FULL = 5
     UPLOAD = 6
 
+class Unit(Enum):
+    """
+    What a bound counts.
+
+    ```proto
+    enum b2b.options.v1.Unit
+    ```
+
+    Attributes:
+        UNSPECIFIED:
+            Not set: refused by the generators.
+
+            ```proto
+            UNIT_UNSPECIFIED = 0
+            ```
+        UTF16:
+            UTF-16 code units of a text: characters, as JavaScript counts them.
+
+            ```proto
+            UNIT_UTF16 = 1
+            ```
+        BYTES:
+            Bytes of a text in UTF-8.
+
+            ```proto
+            UNIT_BYTES = 2
+            ```
+        JSON_BYTES:
+            Bytes of a value as compact JSON; of a text, its own.
+
+            ```proto
+            UNIT_JSON_BYTES = 3
+            ```
+        ITEMS:
+            Elements of a list.
+
+            ```proto
+            UNIT_ITEMS = 4
+            ```
+        MEMBER_ITEMS:
+            Elements of each list of a JSON object.
+
+            ```proto
+            UNIT_MEMBER_ITEMS = 5
+            ```
+        LEVELS:
+            Arrays and objects around the innermost value.
+
+            ```proto
+            UNIT_LEVELS = 6
+            ```
+        NUMBER:
+            A number itself. There is no upper bound.
+
+            ```proto
+            UNIT_NUMBER = 7
+            ```
+        PAGE:
+            A number of elements that is asked for. One beyond the bounds is moved to the
+            nearer one; absent and 0 mean the usual.
+
+            ```proto
+            UNIT_PAGE = 8
+            ```
+    """
+
+    UNSPECIFIED = 0
+    UTF16 = 1
+    BYTES = 2
+    JSON_BYTES = 3
+    ITEMS = 4
+    MEMBER_ITEMS = 5
+    LEVELS = 6
+    NUMBER = 7
+    PAGE = 8
+
 ext_access: Final[Extension[MethodOptions, Access]] = Extension()
 """
 Who may call; every RPC has it.
@@ -537,9 +669,18 @@ extend google.protobuf.EnumValueOptions { optional b2b.options.v1.ErrorSpec erro
 ```
 """
 
+ext_bound: Final[Extension[EnumValueOptions, Bound]] = Extension()
+"""
+The meaning of a Limit.
+
+```proto
+extend google.protobuf.EnumValueOptions { optional b2b.options.v1.Bound bound = 50032 [json_name = "[b2b.options.v1.bound]"] }
+```
+"""
+
 
 _DESC = file_desc(
-    b'\n\x1cb2b/options/v1/options.proto\x12\x0eb2b.options.v1\x1a google/protobuf/descriptor.proto"g\n\x06Access\x120\n\x07callers\x18\x01 \x03(\x0e2\x16.b2b.options.v1.CallerR\x07callers\x12+\n\x05scope\x18\x02 \x01(\x0e2\x15.b2b.options.v1.ScopeR\x05scope"R\n\nStatusWhen\x12\x14\n\x05field\x18\x01 \x01(\tR\x05field\x12\x16\n\x06equals\x18\x02 \x01(\tR\x06equals\x12\x16\n\x06status\x18\x03 \x01(\x05R\x06status"\x8e\x01\n\x04Rest\x12\x16\n\x06status\x18\x01 \x01(\x05R\x06status\x12;\n\x0bstatus_when\x18\x02 \x03(\x0b2\x1a.b2b.options.v1.StatusWhenR\nstatusWhen\x12\x12\n\x04etag\x18\x03 \x01(\tR\x04etag\x12\x1d\n\nmedia_type\x18\x04 \x01(\tR\tmediaType"\x99\x02\n\x04Wire\x12\x1f\n\x0bomit_absent\x18\x01 \x01(\x08R\nomitAbsent\x12\x19\n\x08raw_json\x18\x02 \x01(\x08R\x07rawJson\x12\x1e\n\x0bany_to_text\x18\x03 \x01(\x08R\tanyToText\x12\x1b\n\tbody_keys\x18\x04 \x01(\x08R\x08bodyKeys\x12\x16\n\x06hidden\x18\x05 \x01(\x08R\x06hidden\x12\x16\n\x06inline\x18\x06 \x01(\x08R\x06inline\x12\x1d\n\nextra_keys\x18\x07 \x01(\x08R\textraKeys\x12\x19\n\x08not_null\x18\x08 \x01(\x08R\x07notNull\x12\x16\n\x06header\x18\t \x01(\tR\x06header\x12\x16\n\x06needed\x18\n \x01(\x08R\x06needed"Z\n\x0bWireMessage\x12\x12\n\x04list\x18\x01 \x01(\x08R\x04list\x12\x1f\n\x0bbare_unless\x18\x02 \x01(\tR\nbareUnless\x12\x16\n\x06scalar\x18\x03 \x01(\x08R\x06scalar"m\n\tErrorSpec\x12\x1f\n\x0bhttp_status\x18\x01 \x01(\x05R\nhttpStatus\x12!\n\x0cconnect_code\x18\x02 \x01(\tR\x0bconnectCode\x12\x1c\n\tretryable\x18\x03 \x01(\x08R\tretryable*\x87\x01\n\x06Caller\x12\x16\n\x12CALLER_UNSPECIFIED\x10\x00\x12\x11\n\rCALLER_NOBODY\x10\x01\x12\x0e\n\nCALLER_BOT\x10\x02\x12\x14\n\x10CALLER_ADMIN_BOT\x10\x03\x12\x14\n\x10CALLER_ORG_ADMIN\x10\x04\x12\x16\n\x12CALLER_SUPER_ADMIN\x10\x05*\x88\x01\n\x05Scope\x12\x15\n\x11SCOPE_UNSPECIFIED\x10\x00\x12\x0e\n\nSCOPE_READ\x10\x01\x12\x11\n\rSCOPE_MESSAGE\x10\x02\x12\x10\n\x0cSCOPE_THREAD\x10\x03\x12\x11\n\rSCOPE_PROFILE\x10\x04\x12\x0e\n\nSCOPE_FULL\x10\x05\x12\x10\n\x0cSCOPE_UPLOAD\x10\x06:P\n\x06access\x18\xd1\x86\x03 \x01(\x0b2\x16.b2b.options.v1.Access\x12\x1e.google.protobuf.MethodOptionsR\x06access:J\n\x04rest\x18\xd2\x86\x03 \x01(\x0b2\x14.b2b.options.v1.Rest\x12\x1e.google.protobuf.MethodOptionsR\x04rest:>\n\twebsocket\x18\xd3\x86\x03 \x01(\t\x12\x1e.google.protobuf.MethodOptionsR\twebsocket:I\n\x04wire\x18\xdb\x86\x03 \x01(\x0b2\x14.b2b.options.v1.Wire\x12\x1d.google.protobuf.FieldOptionsR\x04wire:a\n\x0cwire_message\x18\xe5\x86\x03 \x01(\x0b2\x1b.b2b.options.v1.WireMessage\x12\x1f.google.protobuf.MessageOptionsR\x0bwireMessage:T\n\x05error\x18\xef\x86\x03 \x01(\x0b2\x19.b2b.options.v1.ErrorSpec\x12!.google.protobuf.EnumValueOptionsR\x05errorB=Z;github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1;optionsv1b\x06proto3',
+    b'\n\x1cb2b/options/v1/options.proto\x12\x0eb2b.options.v1\x1a google/protobuf/descriptor.proto"g\n\x06Access\x120\n\x07callers\x18\x01 \x03(\x0e2\x16.b2b.options.v1.CallerR\x07callers\x12+\n\x05scope\x18\x02 \x01(\x0e2\x15.b2b.options.v1.ScopeR\x05scope"R\n\nStatusWhen\x12\x14\n\x05field\x18\x01 \x01(\tR\x05field\x12\x16\n\x06equals\x18\x02 \x01(\tR\x06equals\x12\x16\n\x06status\x18\x03 \x01(\x05R\x06status"\x8e\x01\n\x04Rest\x12\x16\n\x06status\x18\x01 \x01(\x05R\x06status\x12;\n\x0bstatus_when\x18\x02 \x03(\x0b2\x1a.b2b.options.v1.StatusWhenR\nstatusWhen\x12\x12\n\x04etag\x18\x03 \x01(\tR\x04etag\x12\x1d\n\nmedia_type\x18\x04 \x01(\tR\tmediaType"\x99\x02\n\x04Wire\x12\x1f\n\x0bomit_absent\x18\x01 \x01(\x08R\nomitAbsent\x12\x19\n\x08raw_json\x18\x02 \x01(\x08R\x07rawJson\x12\x1e\n\x0bany_to_text\x18\x03 \x01(\x08R\tanyToText\x12\x1b\n\tbody_keys\x18\x04 \x01(\x08R\x08bodyKeys\x12\x16\n\x06hidden\x18\x05 \x01(\x08R\x06hidden\x12\x16\n\x06inline\x18\x06 \x01(\x08R\x06inline\x12\x1d\n\nextra_keys\x18\x07 \x01(\x08R\textraKeys\x12\x19\n\x08not_null\x18\x08 \x01(\x08R\x07notNull\x12\x16\n\x06header\x18\t \x01(\tR\x06header\x12\x16\n\x06needed\x18\n \x01(\x08R\x06needed"Z\n\x0bWireMessage\x12\x12\n\x04list\x18\x01 \x01(\x08R\x04list\x12\x1f\n\x0bbare_unless\x18\x02 \x01(\tR\nbareUnless\x12\x16\n\x06scalar\x18\x03 \x01(\x08R\x06scalar"m\n\tErrorSpec\x12\x1f\n\x0bhttp_status\x18\x01 \x01(\x05R\nhttpStatus\x12!\n\x0cconnect_code\x18\x02 \x01(\tR\x0bconnectCode\x12\x1c\n\tretryable\x18\x03 \x01(\x08R\tretryable"q\n\x05Bound\x12(\n\x04unit\x18\x01 \x01(\x0e2\x14.b2b.options.v1.UnitR\x04unit\x12\x14\n\x05least\x18\x02 \x01(\x03R\x05least\x12\x12\n\x04most\x18\x03 \x01(\x03R\x04most\x12\x14\n\x05usual\x18\x04 \x01(\x03R\x05usual*\x87\x01\n\x06Caller\x12\x16\n\x12CALLER_UNSPECIFIED\x10\x00\x12\x11\n\rCALLER_NOBODY\x10\x01\x12\x0e\n\nCALLER_BOT\x10\x02\x12\x14\n\x10CALLER_ADMIN_BOT\x10\x03\x12\x14\n\x10CALLER_ORG_ADMIN\x10\x04\x12\x16\n\x12CALLER_SUPER_ADMIN\x10\x05*\x88\x01\n\x05Scope\x12\x15\n\x11SCOPE_UNSPECIFIED\x10\x00\x12\x0e\n\nSCOPE_READ\x10\x01\x12\x11\n\rSCOPE_MESSAGE\x10\x02\x12\x10\n\x0cSCOPE_THREAD\x10\x03\x12\x11\n\rSCOPE_PROFILE\x10\x04\x12\x0e\n\nSCOPE_FULL\x10\x05\x12\x10\n\x0cSCOPE_UPLOAD\x10\x06*\xa9\x01\n\x04Unit\x12\x14\n\x10UNIT_UNSPECIFIED\x10\x00\x12\x0e\n\nUNIT_UTF16\x10\x01\x12\x0e\n\nUNIT_BYTES\x10\x02\x12\x13\n\x0fUNIT_JSON_BYTES\x10\x03\x12\x0e\n\nUNIT_ITEMS\x10\x04\x12\x15\n\x11UNIT_MEMBER_ITEMS\x10\x05\x12\x0f\n\x0bUNIT_LEVELS\x10\x06\x12\x0f\n\x0bUNIT_NUMBER\x10\x07\x12\r\n\tUNIT_PAGE\x10\x08:P\n\x06access\x18\xd1\x86\x03 \x01(\x0b2\x16.b2b.options.v1.Access\x12\x1e.google.protobuf.MethodOptionsR\x06access:J\n\x04rest\x18\xd2\x86\x03 \x01(\x0b2\x14.b2b.options.v1.Rest\x12\x1e.google.protobuf.MethodOptionsR\x04rest:>\n\twebsocket\x18\xd3\x86\x03 \x01(\t\x12\x1e.google.protobuf.MethodOptionsR\twebsocket:I\n\x04wire\x18\xdb\x86\x03 \x01(\x0b2\x14.b2b.options.v1.Wire\x12\x1d.google.protobuf.FieldOptionsR\x04wire:a\n\x0cwire_message\x18\xe5\x86\x03 \x01(\x0b2\x1b.b2b.options.v1.WireMessage\x12\x1f.google.protobuf.MessageOptionsR\x0bwireMessage:T\n\x05error\x18\xef\x86\x03 \x01(\x0b2\x19.b2b.options.v1.ErrorSpec\x12!.google.protobuf.EnumValueOptionsR\x05error:P\n\x05bound\x18\xf0\x86\x03 \x01(\x0b2\x15.b2b.options.v1.Bound\x12!.google.protobuf.EnumValueOptionsR\x05boundB=Z;github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1;optionsv1b\x06proto3',
     [
         descriptor_pb.desc(),
     ],
@@ -550,14 +691,17 @@ _DESC = file_desc(
         "Wire": Wire,
         "WireMessage": WireMessage,
         "ErrorSpec": ErrorSpec,
+        "Bound": Bound,
         "Caller": Caller,
         "Scope": Scope,
+        "Unit": Unit,
         "access": ext_access,
         "rest": ext_rest,
         "websocket": ext_websocket,
         "wire": ext_wire,
         "wire_message": ext_wire_message,
         "error": ext_error,
+        "bound": ext_bound,
     },
 )
 
