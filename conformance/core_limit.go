@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -43,6 +44,18 @@ func limitChecks() []Check {
 				t.Do("PATCH", "/api/me/profile", o.Admin, Raw(fmt.Sprintf(`{%q:%s}`, c.field, c.make(c.limit)))).Status(200)
 				t.Do("PATCH", "/api/me/profile", o.Admin, Raw(fmt.Sprintf(`{%q:%s}`, c.field, c.make(c.limit+1)))).Refused(400, "VALIDATION_ERROR")
 			}
+		}},
+		{[]string{"B2B-LIM-003"}, "lists and levels of JSON end at their limit", func(t *T) {
+			o := t.Org()
+			scopes := func(n int) J { return J{"scopes": slices.Repeat([]string{"read"}, n)} }
+			t.Do("POST", "/api/me/tokens", o.Admin, scopes(100)).OK().Len("scopes", 100)
+			t.Do("POST", "/api/me/tokens", o.Admin, scopes(101)).Refused(400, "VALIDATION_ERROR")
+			t.Get("/api/me/tokens", o.Admin).OK().Len("", 1)
+			deep := func(n int) Raw {
+				return Raw(`{"protocols":` + strings.Repeat("[", n-1) + strings.Repeat("]", n-1) + `}`) // the body is a level, too
+			}
+			t.Do("PATCH", "/api/me/profile", o.Admin, deep(64)).OK()
+			t.Do("PATCH", "/api/me/profile", o.Admin, deep(65)).Refused(400, "VALIDATION_ERROR")
 		}},
 		{[]string{"B2B-LIM-002"}, "texts in UTF-16 units end at their limit", func(t *T) {
 			o := t.Org()
