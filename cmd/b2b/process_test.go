@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -124,6 +126,25 @@ func serve(t testing.TB, data string, env ...string) *node {
 		}
 	}
 	return n
+}
+
+// resident is the memory of the process in kB; 0 where the system does not tell as
+// Linux does.
+func (n *node) resident() int {
+	n.t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", n.cmd.Process.Pid))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0
+	}
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "VmRSS:")
+	kB, err := strconv.Atoi(strings.Fields(rest + " ?")[0])
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return kB
 }
 
 func (n *node) healthy(ctx context.Context) bool {

@@ -29,7 +29,12 @@ const (
 	tortureChanges = 1200
 	tortureLoad    = 12 * time.Second
 	tortureMost    = 25 * time.Minute
+	tortureOutage  = 5 * time.Second // of PostgreSQL, once, for all nodes
 )
+
+// outageMemory is how much larger a node may become while it has no database: clients
+// are refused, not kept.
+const outageMemory = 96 << 10 // kB
 
 // TestTorture shows that whoever subscribes is told exactly the events that it may
 // see, in order, while servers are killed, connections break and doorbells stay
@@ -41,11 +46,17 @@ func TestTorture(t *testing.T) {
 	})
 	t.Run("postgres", func(t *testing.T) {
 		f := newFleet(t, 3)
+		f.load += tortureOutage
 		address := pgtest.URL(t)
 		proxy := f.postgres(address)
+		began, out := time.Now(), false
 		f.play(address, func() {
 			proxy.Cut()
 			f.silence(address)
+			if !out && time.Since(began) > 2*time.Second {
+				out = true
+				f.outage(proxy)
+			}
 		})
 	})
 	t.Run("redis", func(t *testing.T) {
@@ -218,6 +229,49 @@ func (f *fleet) plague(written <-chan struct{}, w *torture.World, trouble func()
 			trouble()
 		}
 	}
+}
+
+// outage takes the database away from all nodes for a while. They say so, and stay as
+// large as they are.
+func (f *fleet) outage(p *torture.Proxy) {
+	healthy := func(want bool) {
+		f.t.Helper()
+		for i, n := range f.nodes {
+			for deadline := time.Now().Add(time.Minute); n.healthy(f.t.Context()) != want; time.Sleep(20 * time.Millisecond) {
+				if time.Now().After(deadline) {
+					f.t.Errorf("node %d: healthy is not %v", i, want)
+					return
+				}
+			}
+		}
+	}
+	healthy(true)
+	var before []int
+	for _, n := range f.nodes {
+		before = append(before, n.resident())
+	}
+	p.Down(true)
+	over := time.After(tortureOutage)
+	healthy(false)
+	for most := make([]int, len(f.nodes)); ; time.Sleep(100 * time.Millisecond) {
+		for i, n := range f.nodes {
+			most[i] = max(most[i], n.resident()-before[i])
+		}
+		select {
+		case <-over:
+		default:
+			continue
+		}
+		for i, kB := range most {
+			if kB > outageMemory {
+				f.t.Errorf("node %d grew by %d kB without a database", i, kB)
+			}
+		}
+		f.t.Logf("nodes grew by %v kB without a database", most)
+		break
+	}
+	p.Down(false)
+	healthy(true)
 }
 
 func (f *fleet) readLog(ctx context.Context, storage, org string) []torture.Row {

@@ -47,7 +47,7 @@ func TestTwoNodes(t *testing.T) {
 	}
 }
 
-// A node that joins gets its share, one that leaves gives it back, and nothing is lost
+// B2B-HOOK-014: a node that joins gets its share, one that leaves gives it back, and nothing is lost
 // or told twice meanwhile.
 func TestSharing(t *testing.T) {
 	w := sharedWorld(t)

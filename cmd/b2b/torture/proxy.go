@@ -23,6 +23,7 @@ type Proxy struct {
 
 	mu        sync.Mutex
 	closed    bool
+	down      bool
 	rng       *rand.Rand
 	conns     []net.Conn // to the nodes
 	rings     int        // that came by
@@ -76,6 +77,17 @@ func (p *Proxy) Cut() {
 	}
 }
 
+// Down cuts every connection and lets nobody in, until it is told that it is over.
+func (p *Proxy) Down(down bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.down = down; down {
+		for _, c := range p.conns {
+			_ = c.Close() // as a cable that is cut
+		}
+	}
+}
+
 // Rings is how many rings came by and how many of them went no further.
 func (p *Proxy) Rings() (all, swallowed int) {
 	p.mu.Lock()
@@ -110,7 +122,7 @@ func (p *Proxy) accept() {
 func (p *Proxy) add(c net.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed {
+	if p.closed || p.down {
 		_ = c.Close() // nothing was written to it
 		return false
 	}
