@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -74,6 +75,12 @@ func runFloor(folder, addr string) error {
 	mux.HandleFunc("POST /api/threads/{id}/messages", f.post)
 	mux.HandleFunc("GET /api/threads/{id}/messages", f.messages)
 	mux.HandleFunc("GET /ws", f.hub.serve)
+	stored := floorFiles{filepath.Join(folder, "floor-files")}
+	if err := os.MkdirAll(stored.folder, 0o700); err != nil {
+		return err
+	}
+	mux.HandleFunc("POST /api/files/upload", stored.upload)
+	mux.HandleFunc("GET /api/files/{id}", stored.download)
 	mux.HandleFunc("GET /health", func(http.ResponseWriter, *http.Request) {})
 	l, err := net.Listen("tcp", addr)
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ type target struct {
 	url    string
 	token  string
 	body   []byte
+	kind   string // of the body; empty: JSON
 }
 
 // result is what a load saw.
@@ -75,7 +77,7 @@ func once(ctx context.Context, client *http.Client, t target) error {
 	}
 	req.Header.Set("Authorization", "Bearer "+t.token)
 	if t.body != nil {
-		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Content-Type", cmp.Or(t.kind, "application/json"))
 	}
 	res, err := client.Do(req)
 	if err != nil {

@@ -88,6 +88,7 @@ func embedded(ctx context.Context, o options, folder string, r *report) error {
 		{"fanout", func() error { return fanOut(ctx, o, base, ours, r) }},
 		{"resume", func() error { return resume(ctx, o, ours, r) }},
 		{"idle", func() error { return idle(ctx, o, folder, r) }},
+		{"uploads", func() error { return uploads(ctx, o, folder, base, r) }},
 	} {
 		if !o.wants(part.name) {
 			continue

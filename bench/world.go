@@ -29,17 +29,18 @@ func (w *world) body(to string) []byte {
 }
 
 func (w *world) post() target {
-	return target{http.MethodPost, w.url + "/api/send", w.token, w.body(w.peer)}
+	return target{method: http.MethodPost, url: w.url + "/api/send", token: w.token, body: w.body(w.peer)}
 }
 
 func (w *world) read() target {
-	return target{http.MethodGet, w.url + "/api/threads/" + w.thread + "/messages", w.token, nil}
+	return target{method: http.MethodGet, url: w.url + "/api/threads/" + w.thread + "/messages", token: w.token}
 }
 
 // fill writes the thread's messages.
 func (w *world) fill(ctx context.Context) error {
+	post := target{method: http.MethodPost, url: w.url + "/api/threads/" + w.thread + "/messages", token: w.token, body: w.body("")}
 	for range messages {
-		if err := once(ctx, http.DefaultClient, target{http.MethodPost, w.url + "/api/threads/" + w.thread + "/messages", w.token, w.body("")}); err != nil {
+		if err := once(ctx, http.DefaultClient, post); err != nil {
 			return fmt.Errorf("fill the thread: %w", err)
 		}
 	}
