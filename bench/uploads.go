@@ -38,7 +38,7 @@ func uploads(ctx context.Context, o options, folder string, base *process, r *re
 		name     string
 		size     int
 		up, down float64 // targets, of the floor
-	}{{"10 KiB", 10 << 10, 0.5, 0.5}, {"1 MiB", 1 << 20, 0.6, 0.6}, {"16 MiB", 16 << 20, 0.6, 0.6}} {
+	}{{"10 KiB", 10 << 10, 0.4, 0.5}, {"1 MiB", 1 << 20, 0.6, 0.6}, {"16 MiB", 16 << 20, 0.6, 0.6}} {
 		kind, body, err := uploadForm(c.size)
 		if err != nil {
 			return err

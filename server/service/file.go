@@ -122,7 +122,7 @@ func (s *fileService) checkQuota(ctx context.Context, r store.Reader, size int64
 	if err != nil {
 		return fmt.Errorf("read the settings of an org: %w", err)
 	}
-	all, own, err := r.UploadedSince(ctx, caller.OrgID, caller.BotID, today.UnixMilli())
+	all, own, err := r.UploadedOn(ctx, caller.OrgID, caller.BotID, now.UnixMilli())
 	if err != nil {
 		return fmt.Errorf("add up the uploads of today: %w", err)
 	}

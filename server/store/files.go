@@ -17,9 +17,10 @@ type File struct {
 // FileReader reads what is known of files.
 type FileReader interface {
 	File(ctx context.Context, org, id string) (*File, error)
-	// UploadedSince adds up the sizes of the files of an organisation that were
-	// created at since or later: all, and those of one uploader.
-	UploadedSince(ctx context.Context, org, uploader string, since int64) (all, own int64, err error)
+	// UploadedOn tells the size of the files of an organisation that were created on
+	// the day of UTC that a time (Unix ms) is of: of all, and of those of one uploader.
+	// Days before the last two with files may be forgotten.
+	UploadedOn(ctx context.Context, org, uploader string, at int64) (all, own int64, err error)
 	// KnownFiles gives those of the ids that are files of the organisation.
 	KnownFiles(ctx context.Context, org string, ids []string) ([]string, error)
 	// AnyFile tells whether there is a file in any organisation.

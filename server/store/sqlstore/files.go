@@ -11,11 +11,28 @@ func (r reader) File(ctx context.Context, org, id string) (*store.File, error) {
 	return one[store.File](ctx, r, "SELECT "+columns[store.File](r, "")+" FROM files WHERE id = ? AND org_id = ?", id, org)
 }
 
-func (r reader) UploadedSince(ctx context.Context, org, uploader string, since int64) (all, own int64, err error) {
+const dayMS = 24 * 60 * 60 * 1000
+
+func (r reader) UploadedOn(ctx context.Context, org, uploader string, at int64) (all, own int64, err error) {
 	err = each(ctx, r, func(rows *sql.Rows) error { return rows.Scan(&all, &own) },
-		`SELECT CAST(coalesce(sum(size), 0) AS BIGINT), CAST(coalesce(sum(CASE WHEN uploader_id = ? THEN size ELSE 0 END), 0) AS BIGINT)
-		FROM files WHERE org_id = ? AND created_at >= ?`, uploader, org, since)
+		`SELECT CAST(coalesce(sum(bytes), 0) AS BIGINT), CAST(coalesce(sum(CASE WHEN uploader_id = ? THEN bytes ELSE 0 END), 0) AS BIGINT)
+		FROM upload_days WHERE org_id = ? AND day = ?`, uploader, org, at/dayMS)
 	return all, own, err
+}
+
+// countUpload adds to what was uploaded on a day. A day more is kept, for clocks of nodes
+// that differ around midnight.
+func (t *tx) countUpload(ctx context.Context, org string, uploader *string, at, bytes int64) error {
+	who := ""
+	if uploader != nil {
+		who = *uploader
+	}
+	err := t.c.exec(ctx, `INSERT INTO upload_days (org_id, day, uploader_id, bytes) VALUES (?, ?, ?, ?)
+		ON CONFLICT (org_id, day, uploader_id) DO UPDATE SET bytes = upload_days.bytes + excluded.bytes`, org, at/dayMS, who, bytes)
+	if err != nil {
+		return err
+	}
+	return t.c.exec(ctx, "DELETE FROM upload_days WHERE org_id = ? AND day < ?", org, at/dayMS-1)
 }
 
 func (r reader) KnownFiles(ctx context.Context, org string, ids []string) (known []string, err error) {
@@ -42,8 +59,10 @@ func (r reader) AnyFile(ctx context.Context) (bool, error) {
 
 func (t *tx) CreateFile(ctx context.Context, f *store.File) error {
 	q, args := insertion(t.reader, "files", f)
-	_, err := t.c.execNow(ctx, q, args...)
-	return err
+	if _, err := t.c.execNow(ctx, q, args...); err != nil {
+		return err
+	}
+	return t.countUpload(ctx, f.OrgID, f.UploaderID, f.CreatedAt, f.Size)
 }
 
 func (t *tx) Installation(ctx context.Context, proposed string) (string, error) {

@@ -63,9 +63,28 @@ func (t *tx) ImportRows(ctx context.Context, rows *store.ImportRows) error {
 		func() error { return insertAll(ctx, t, "thread_messages", rows.ThreadMessages) },
 		func() error { return insertAll(ctx, t, "artifacts", rows.Artifacts) },
 		func() error { return insertAll(ctx, t, "files", rows.Files) },
+		func() error { return t.countImported(ctx, rows.Files) },
 		func() error { return insertAll(ctx, t, "audit_log", rows.Audit) },
 	} {
 		if err := write(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// countImported adds to what was uploaded on the newest day of the files, which may be
+// today.
+func (t *tx) countImported(ctx context.Context, files []store.File) error {
+	newest := int64(0)
+	for _, f := range files {
+		newest = max(newest, f.CreatedAt/dayMS)
+	}
+	for _, f := range files {
+		if f.CreatedAt/dayMS != newest {
+			continue
+		}
+		if err := t.countUpload(ctx, f.OrgID, f.UploaderID, f.CreatedAt, f.Size); err != nil {
 			return err
 		}
 	}

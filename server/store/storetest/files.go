@@ -33,24 +33,34 @@ var fileTests = []test{
 		s.update(org, func(tx store.Tx) error { return tx.CreateFile(s.ctx, empty) })
 		same(s, "file of nobody", must(s.File(s.ctx, org, empty.ID))(s), empty)
 	}},
-	{"what was uploaded since", func(s *suite) {
+	{"what was uploaded on a day", func(s *suite) {
+		const day = 24 * 60 * 60 * 1000
 		org, other := s.org(), s.org()
 		a, b, c := s.bot(org, "a"), s.bot(org, "b"), s.bot(other, "c")
-		s.file(org, a, 1, 99)
-		s.file(org, a, 10, 100)
-		s.file(org, b, 100, 100)
-		s.file(org, a, 1000, 101)
-		s.file(other, c, 10_000, 101)
+		s.file(org, a, 1, 5*day-1)
+		s.file(org, a, 10, 5*day)
+		s.file(org, b, 100, 5*day)
+		s.file(org, a, 1000, 6*day-1)
+		s.file(other, c, 10_000, 5*day+1)
 		for _, want := range []struct {
-			org, bot        string
-			since, all, own int64
-		}{{org, a, 100, 1110, 1010}, {org, b, 100, 1110, 100}, {org, a, 102, 0, 0}, {org, c, 0, 1111, 0}, {other, c, 0, 10_000, 10_000}, {"none", a, 0, 0, 0}} {
-			all, own, err := s.UploadedSince(s.ctx, want.org, want.bot, want.since)
+			org, bot     string
+			at, all, own int64
+		}{
+			{org, a, 5 * day, 1110, 1010}, {org, b, 6*day - 1, 1110, 100}, {org, a, 6 * day, 0, 0}, {org, a, 4 * day, 1, 1},
+			{org, c, 5 * day, 1110, 0}, {other, c, 5 * day, 10_000, 10_000}, {"none", a, 5 * day, 0, 0},
+		} {
+			all, own, err := s.UploadedOn(s.ctx, want.org, want.bot, want.at)
 			same(s, "sums", []any{all, own, err}, []any{want.all, want.own, nil})
 		}
 		s.update(org, func(tx store.Tx) error { _, err := tx.DeleteBot(s.ctx, org, a, b, 200); return err })
-		all, own, err := s.UploadedSince(s.ctx, org, a, 100)
-		same(s, "sums without the uploader", []any{all, own, err}, []any{1110, 0, nil})
+		all, _, err := s.UploadedOn(s.ctx, org, b, 5*day)
+		same(s, "sum with those of a bot that is deleted", []any{all, err}, []any{1110, nil})
+		s.file(org, b, 1, 6*day)
+		all, _, err = s.UploadedOn(s.ctx, org, b, 5*day)
+		same(s, "sum of yesterday", []any{all, err}, []any{1110, nil})
+		s.file(org, b, 1, 7*day)
+		all, _, err = s.UploadedOn(s.ctx, org, b, 5*day)
+		same(s, "sum of a day that is forgotten", []any{all, err}, []any{0, nil})
 	}},
 	{"a quota that is checked in the change holds against 32 callers", func(s *suite) {
 		org := s.org()
@@ -61,7 +71,7 @@ var fileTests = []test{
 			kept := false
 			err := s.Update(s.ctx, org, func(tx store.Tx) error {
 				kept = false
-				all, _, err := tx.UploadedSince(s.ctx, org, a, 0)
+				all, _, err := tx.UploadedOn(s.ctx, org, a, 5)
 				if err != nil || all+f.Size > 100 {
 					return err
 				}
