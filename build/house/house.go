@@ -96,8 +96,9 @@ var Rooms = []Room{
 
 // Beside lists the arrows that may run between two rooms of one floor.
 var Beside = map[string][]string{
-	"server/wire":                   {"server/call"},
-	"server/store/storetest/pgtest": {"server/store/sqlstore"}, // migrates a template for tests
+	"server/wire":                    {"server/call"},
+	"server/store/storetest/pgtest":  {"server/store/sqlstore"}, // migrates a template for tests
+	"server/store/storetest/sqltest": {"server/store/sqlstore"}, // opens databases for tests
 }
 
 // A Package is one node of the import graph.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
+	"github.com/b2b-protocol/b2b/server/store/storetest/sqltest"
 )
 
 // throttles are two nodes on one database, and how time goes by.
@@ -26,7 +27,7 @@ func newThrottles(t *testing.T, url string) *throttles {
 	first := ticketsOn(t, url, nil).Store
 	second := first
 	if url[0] != '/' { // SQLite has one node
-		second = storeOn(t, url)
+		second = sqltest.Open(t, url)
 	}
 	w.one, w.two = &Throttle{Store: first, Now: clock}, &Throttle{Store: second, Now: clock}
 	return w

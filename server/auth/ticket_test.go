@@ -13,9 +13,9 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/b2b-protocol/b2b/server/store"
-	"github.com/b2b-protocol/b2b/server/store/sqlstore"
 	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
 	"github.com/b2b-protocol/b2b/server/store/storetest/redistest"
+	"github.com/b2b-protocol/b2b/server/store/storetest/sqltest"
 )
 
 func client(t *testing.T, url string) *redis.Client {
@@ -34,23 +34,9 @@ func client(t *testing.T, url string) *redis.Client {
 	return c
 }
 
-func storeOn(t *testing.T, url string) store.Store {
-	t.Helper()
-	st, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: url})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := st.Close(); err != nil && !errors.Is(err, store.ErrClosed) {
-			t.Error(err)
-		}
-	})
-	return st
-}
-
 func ticketsOn(t *testing.T, url string, c *redis.Client) *Tickets {
 	t.Helper()
-	st := storeOn(t, url)
+	st := sqltest.Open(t, url)
 	err := st.Update(t.Context(), "", func(tx store.Tx) error {
 		return tx.CreateOrg(context.Background(), &store.Org{ID: "org", Name: "o", SecretHash: "h", Status: store.OrgActive})
 	})

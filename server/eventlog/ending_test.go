@@ -9,6 +9,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/eventlog"
 	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
+	"github.com/b2b-protocol/b2b/server/store/storetest/sqltest"
 )
 
 func standingChanged(bot string, ended bool) *b2bv1.Event {
@@ -103,7 +104,7 @@ func TestLetInAgain(t *testing.T) {
 func TestLast(t *testing.T) {
 	url := pgtest.URL(t)
 	w := worldOver(t, url)
-	other := &world{TB: t, store: openStore(t, url), org: w.org}
+	other := &world{TB: t, store: sqltest.Open(t, url), org: w.org}
 	h := w.hub(eventlog.Config{})
 	s := w.subscribe(h, w.bot(w.bots(1)[0]), nil)
 	other.manyNews(20)

@@ -16,6 +16,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/eventlog"
 	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
+	"github.com/b2b-protocol/b2b/server/store/storetest/sqltest"
 )
 
 func wantCode(t *testing.T, err error, code b2bv1.ErrorCode) {
@@ -352,7 +353,7 @@ func TestPosition(t *testing.T) {
 func TestNodes(t *testing.T) {
 	url := pgtest.URL(t)
 	one := worldOver(t, url)
-	two := &world{TB: t, store: openStore(t, url), org: one.org}
+	two := &world{TB: t, store: sqltest.Open(t, url), org: one.org}
 	bells := newBells(0)
 	deaf := one.hub(eventlog.Config{})
 	rung := one.hub(eventlog.Config{Doorbell: bells})

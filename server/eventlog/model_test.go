@@ -18,6 +18,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/eventlog"
 	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
+	"github.com/b2b-protocol/b2b/server/store/storetest/sqltest"
 )
 
 // TestRandomReaders lets bots and humans connect, disconnect and resume at random
@@ -36,7 +37,7 @@ func TestRandomReaders(t *testing.T) {
 		url := pgtest.URL(t)
 		worlds := []*world{worldOver(t, url)}
 		for range 2 {
-			worlds = append(worlds, &world{TB: t, store: openStore(t, url), org: worlds[0].org})
+			worlds = append(worlds, &world{TB: t, store: sqltest.Open(t, url), org: worlds[0].org})
 		}
 		bells := newBells(0.5)
 		var hubs []*eventlog.Hub

@@ -15,8 +15,8 @@ import (
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/eventlog"
 	"github.com/b2b-protocol/b2b/server/store"
-	"github.com/b2b-protocol/b2b/server/store/sqlstore"
 	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
+	"github.com/b2b-protocol/b2b/server/store/storetest/sqltest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -37,26 +37,12 @@ func newWorld(t testing.TB) *world {
 
 func worldOver(t testing.TB, url string) *world {
 	t.Helper()
-	w := &world{TB: t, store: openStore(t, url), org: "org"}
+	w := &world{TB: t, store: sqltest.Open(t, url), org: "org"}
 	w.clock.Store(1_000_000)
 	w.update("", func(tx store.Tx) error {
 		return tx.CreateOrg(t.Context(), &store.Org{ID: w.org, Name: "o", Status: store.OrgActive})
 	})
 	return w
-}
-
-func openStore(t testing.TB, url string) store.Store {
-	t.Helper()
-	s, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: url})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return s
 }
 
 // backends runs a test on every kind of store.

@@ -2,7 +2,6 @@ package files_test
 
 import (
 	"context"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,23 +12,15 @@ import (
 
 	"github.com/b2b-protocol/b2b/server/files"
 	"github.com/b2b-protocol/b2b/server/store"
-	"github.com/b2b-protocol/b2b/server/store/sqlstore"
+	"github.com/b2b-protocol/b2b/server/store/storetest/sqltest"
 )
 
 // newDatabase opens a database with one organisation.
 func newDatabase(t *testing.T) (store.Store, string) {
 	t.Helper()
-	db, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: filepath.Join(t.TempDir(), "b2b.db"), Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	db := sqltest.SQLite(t)
 	org := uuid.NewString()
-	err = db.Update(t.Context(), "", func(tx store.Tx) error {
+	err := db.Update(t.Context(), "", func(tx store.Tx) error {
 		return tx.CreateOrg(context.Background(), &store.Org{ID: org, Name: "org", SecretHash: org, Status: store.OrgActive})
 	})
 	if err != nil {

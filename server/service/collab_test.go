@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -17,7 +16,7 @@ import (
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/store"
-	"github.com/b2b-protocol/b2b/server/store/sqlstore"
+	"github.com/b2b-protocol/b2b/server/store/storetest/sqltest"
 )
 
 // noAccess is an Access that knows nothing.
@@ -37,18 +36,10 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	db, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: filepath.Join(t.TempDir(), "b2b.db")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	db := sqltest.SQLite(t)
 	w := &world{t: t, org: newID(), store: db}
 	w.Services = New(Deps{Store: db, Files: openFiles(t), Access: noAccess{}, Log: slog.New(slog.DiscardHandler), Now: time.Now})
-	err = db.Update(t.Context(), "", func(tx store.Tx) error {
+	err := db.Update(t.Context(), "", func(tx store.Tx) error {
 		return tx.CreateOrg(t.Context(), &store.Org{ID: w.org, Name: "o", SecretHash: newID(), Status: store.OrgActive, CreatedAt: 1})
 	})
 	if err != nil {

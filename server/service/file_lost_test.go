@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,24 +12,16 @@ import (
 	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/files"
 	"github.com/b2b-protocol/b2b/server/store"
-	"github.com/b2b-protocol/b2b/server/store/sqlstore"
+	"github.com/b2b-protocol/b2b/server/store/storetest/sqltest"
 )
 
 // A file whose bytes are lost or incomplete is not found, and no part of it is sent
 // (B2B-FILE-026).
 func TestFileThatLostItsBytes(t *testing.T) {
-	st, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: filepath.Join(t.TempDir(), "b2b.db")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := st.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	st := sqltest.SQLite(t)
 	disk := openFiles(t)
 	s := &fileService{core: newCore(Deps{Store: st, Files: disk, Log: slog.New(slog.DiscardHandler), Now: time.Now})}
-	err = st.Update(t.Context(), "", func(tx store.Tx) error {
+	err := st.Update(t.Context(), "", func(tx store.Tx) error {
 		return tx.CreateOrg(t.Context(), &store.Org{ID: "org-1", Name: "o", SecretHash: "h", Status: store.OrgActive})
 	})
 	if err != nil {
@@ -71,16 +62,8 @@ func (fullStore) Update(context.Context, string, func(store.Tx) error) error {
 // An upload that the database has no room for leaves no bytes: a client that tries it
 // again and again would fill the disk of the files, too (B2B-FILE-010).
 func TestUploadWithoutRoomForItsRow(t *testing.T) {
-	st, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: filepath.Join(t.TempDir(), "b2b.db")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := st.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	err = st.Update(t.Context(), "", func(tx store.Tx) error {
+	st := sqltest.SQLite(t)
+	err := st.Update(t.Context(), "", func(tx store.Tx) error {
 		return tx.CreateOrg(t.Context(), &store.Org{ID: "org-1", Name: "o", SecretHash: "h", Status: store.OrgActive})
 	})
 	if err != nil {

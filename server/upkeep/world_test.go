@@ -15,8 +15,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/service"
 	"github.com/b2b-protocol/b2b/server/store"
-	"github.com/b2b-protocol/b2b/server/store/sqlstore"
 	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
+	"github.com/b2b-protocol/b2b/server/store/storetest/sqltest"
 	"github.com/b2b-protocol/b2b/server/upkeep"
 )
 
@@ -52,15 +52,7 @@ func (noAccess) LastSeen(string) int64 { return 0 }
 func (noAccess) LastUsed(string) int64 { return 0 }
 
 func newWorld(t *testing.T, url string) *world {
-	st, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: url})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := st.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	st := sqltest.Open(t, url)
 	w := &world{T: t, Store: st, ctx: t.Context()}
 	w.clock.Store(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli())
 	w.deps = service.Deps{
