@@ -69,7 +69,7 @@ func threadDetailsOut(ctx context.Context, r store.Reader, rows []store.ThreadRo
 	for i := range rows {
 		ids[i] = rows[i].ID
 	}
-	participants, err := r.ParticipantsOf(ctx, ids)
+	participants, err := r.ParticipantsOf(ctx, ids, limits.MaxParticipants)
 	if err != nil {
 		return nil, fmt.Errorf("list participants of threads: %w", err)
 	}
@@ -97,7 +97,7 @@ func (s *orgThreadService) GetOrgThread(ctx context.Context, req *b2bv1.GetOrgTh
 		if err != nil {
 			return nil, err
 		}
-		participants, err := r.Participants(ctx, t.ID)
+		participants, err := r.Participants(ctx, t.ID, limits.MaxParticipants)
 		if err != nil {
 			return nil, fmt.Errorf("list participants: %w", err)
 		}

@@ -90,7 +90,7 @@ func (s *threadService) GetThread(ctx context.Context, req *b2bv1.GetThreadReque
 		if err != nil {
 			return nil, err
 		}
-		participants, err := r.Participants(ctx, t.ID)
+		participants, err := r.Participants(ctx, t.ID, limits.MaxParticipants)
 		if err != nil {
 			return nil, fmt.Errorf("list participants: %w", err)
 		}

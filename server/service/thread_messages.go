@@ -12,6 +12,7 @@ import (
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/cursor"
+	"github.com/b2b-protocol/b2b/server/limits"
 	"github.com/b2b-protocol/b2b/server/mention"
 	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/thread"
@@ -102,7 +103,7 @@ func setMentions(ctx context.Context, tx store.Tx, m *store.ThreadMessage) error
 	if !strings.Contains(m.Content, "@") {
 		return nil
 	}
-	rows, err := tx.Participants(ctx, m.ThreadID)
+	rows, err := tx.Participants(ctx, m.ThreadID, limits.MaxParticipants)
 	if err != nil {
 		return fmt.Errorf("list participants for mentions: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/limits"
 	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/thread"
 )
@@ -142,6 +143,13 @@ type admission struct {
 // of the bot to join is granted by that, whichever way it came in, and the bot is
 // told. The thread's revision moves by one.
 func (c *core) admit(ctx context.Context, tx store.Tx, t *store.Thread, a *admission) (*store.Participant, error) {
+	switch count, err := tx.CountParticipants(ctx, t.ID); {
+	case err != nil:
+		return nil, fmt.Errorf("count participants: %w", err)
+	case count >= limits.MaxParticipants:
+		return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_THREAD_FULL, "This thread has %d participants, as many as it may", count).
+			WithHint("Let somebody leave, or begin another thread.")
+	}
 	now := c.nowMS()
 	p := &store.Participant{ThreadID: t.ID, BotID: a.id, Label: a.label, JoinedAt: now}
 	if err := tx.AddParticipant(ctx, p); err != nil {

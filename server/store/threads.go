@@ -95,10 +95,11 @@ type ThreadWriter interface {
 // ParticipantReader reads participants.
 type ParticipantReader interface {
 	Participant(ctx context.Context, thread, bot string) (*Participant, error)
-	// Participants lists by joined_at, bot id.
-	Participants(ctx context.Context, thread string) ([]ParticipantRow, error)
-	// ParticipantsOf lists those of several threads, by thread id, joined_at, bot id.
-	ParticipantsOf(ctx context.Context, threads []string) ([]ParticipantRow, error)
+	// Participants lists the first by joined_at, bot id.
+	Participants(ctx context.Context, thread string, limit int) ([]ParticipantRow, error)
+	// ParticipantsOf lists the first of each of several threads, by thread id, joined_at,
+	// bot id.
+	ParticipantsOf(ctx context.Context, threads []string, limit int) ([]ParticipantRow, error)
 	CountParticipants(ctx context.Context, thread string) (int64, error)
 	// Memberships lists when the bot was in which channel or thread, by seq joined.
 	Memberships(ctx context.Context, bot string) ([]Membership, error)

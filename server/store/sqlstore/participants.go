@@ -20,11 +20,11 @@ var participants scanner[store.ParticipantRow] = func(rows *sql.Rows, p *store.P
 const selectParticipants = `SELECT p.thread_id, p.bot_id, p.label, p.joined_at, p.joined_seq, b.name, b.online
 	FROM thread_participants p JOIN bots b ON b.id = p.bot_id`
 
-func (r reader) Participants(ctx context.Context, thread string) ([]store.ParticipantRow, error) {
-	return participants.list(ctx, r, selectParticipants+" WHERE p.thread_id = ? ORDER BY p.joined_at, p.bot_id", thread)
+func (r reader) Participants(ctx context.Context, thread string, limit int) ([]store.ParticipantRow, error) {
+	return participants.list(ctx, r, selectParticipants+" WHERE p.thread_id = ? ORDER BY p.joined_at, p.bot_id LIMIT ? + 0", thread, max(limit, 0))
 }
 
-func (r reader) ParticipantsOf(ctx context.Context, threads []string) ([]store.ParticipantRow, error) {
+func (r reader) ParticipantsOf(ctx context.Context, threads []string, limit int) ([]store.ParticipantRow, error) {
 	if len(threads) == 0 {
 		return nil, nil
 	}
@@ -32,7 +32,11 @@ func (r reader) ParticipantsOf(ctx context.Context, threads []string) ([]store.P
 	if err != nil {
 		return nil, err
 	}
-	return participants.list(ctx, r, selectParticipants+" WHERE "+r.d.anyOf("p.thread_id")+" ORDER BY p.thread_id, p.joined_at, p.bot_id", arg)
+	return participants.list(ctx, r, `SELECT thread_id, bot_id, label, joined_at, joined_seq, name, online FROM (
+		SELECT p.thread_id, p.bot_id, p.label, p.joined_at, p.joined_seq, b.name, b.online,
+			ROW_NUMBER() OVER (PARTITION BY p.thread_id ORDER BY p.joined_at, p.bot_id) AS place
+		FROM thread_participants p JOIN bots b ON b.id = p.bot_id WHERE `+r.d.anyOf("p.thread_id")+`) m
+		WHERE place <= ? + 0 ORDER BY thread_id, joined_at, bot_id`, arg, max(limit, 0))
 }
 
 func (r reader) CountParticipants(ctx context.Context, thread string) (int64, error) {

@@ -126,7 +126,7 @@ var participantTests = []test{
 			return tx.AddParticipant(s.ctx, &store.Participant{ThreadID: t.ID, BotID: "nobody"})
 		})
 		s.update(org, func(tx store.Tx) error { return tx.SetParticipantLabel(s.ctx, t.ID, b, ptr("lead")) })
-		rows := must(s.Participants(s.ctx, t.ID))(s)
+		rows := must(s.Participants(s.ctx, t.ID, 10))(s)
 		same(s, "names", keys(rows, func(p store.ParticipantRow) string { return p.Name }), []string{"a", "b"})
 		same(s, "second", []any{*rows[1].Label, rows[1].Online, rows[1].JoinedAt}, []any{"lead", true, 9})
 		s.update(org, func(tx store.Tx) error { return tx.RemoveParticipant(s.ctx, t.ID, b) })
@@ -139,11 +139,14 @@ var participantTests = []test{
 		org := s.org()
 		a, b := s.bot(org, "a"), s.bot(org, "b")
 		one, two, three := s.thread(org, "1", 1, a, b), s.thread(org, "2", 1, b), s.thread(org, "3", 1, a)
-		rows := must(s.ParticipantsOf(s.ctx, []string{two.ID, one.ID, "x"}))(s)
+		rows := must(s.ParticipantsOf(s.ctx, []string{two.ID, one.ID, "x"}, 10))(s)
 		same(s, "rows", keys(rows, func(p store.ParticipantRow) string { return p.ThreadID + p.Name }),
 			[]string{one.ID + "a", one.ID + "b", two.ID + "b"})
-		equal(s, "none", len(must(s.ParticipantsOf(s.ctx, nil))(s)), 0)
-		equal(s, "third", len(must(s.Participants(s.ctx, three.ID))(s)), 1)
+		rows = must(s.ParticipantsOf(s.ctx, []string{two.ID, one.ID}, 1))(s)
+		same(s, "the first of each", keys(rows, func(p store.ParticipantRow) string { return p.ThreadID + p.Name }), []string{one.ID + "a", two.ID + "b"})
+		equal(s, "the first", len(must(s.Participants(s.ctx, one.ID, 1))(s)), 1)
+		equal(s, "none", len(must(s.ParticipantsOf(s.ctx, nil, 10))(s)), 0)
+		equal(s, "third", len(must(s.Participants(s.ctx, three.ID, 10))(s)), 1)
 	}},
 	{"intervals", func(s *suite) {
 		org := s.org()
