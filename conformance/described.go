@@ -66,6 +66,13 @@ func (d *described) event(fr Frame) {
 	d.record(d.document.Event([]byte(fr.Raw)))
 }
 
+// webhook takes what was posted to a webhook.
+func (d *described) webhook(body []byte) {
+	if d != nil {
+		d.record(d.document.Webhook(body))
+	}
+}
+
 func (d *described) record(faults []string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -85,7 +92,7 @@ func (d *described) result() []CheckResult {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return []CheckResult{{
-		Name:         fmt.Sprintf("all %d answers and events of this run are as the OpenAPI document says", d.seen),
+		Name:         fmt.Sprintf("all %d answers, events and webhooks of this run are as the OpenAPI document says", d.seen),
 		Requirements: []string{wholeRun}, Failures: d.faults,
 	}}
 }
@@ -105,6 +112,19 @@ func openAPIChecks() []Check {
 				}
 				t.Get(openAPIPath, c, Header("If-None-Match", tag)).Status(304).Empty()
 				t.Get(openAPIPath, c, Header("If-None-Match", `"other"`)).Status(200)
+			}
+		}},
+		{[]string{wholeRun, "B2B-HOOK-001"}, "the OpenAPI document has the webhooks that there are", func(t *T) {
+			document, err := contract.New(t.Get(openAPIPath, nil).OK().Body)
+			if err != nil {
+				t.Fatalf("%v", err)
+			}
+			want := []string{
+				"bot_join_request", "message", "thread_artifact", "thread_created", "thread_join_request", "thread_message",
+				"thread_participant", "thread_status_changed", "thread_updated",
+			}
+			if got := document.Webhooks(); !slices.Equal(got, want) {
+				t.Errorf("the document has the webhooks %v, want %v", got, want)
 			}
 		}},
 		{[]string{wholeRun}, "what the OpenAPI document requires is required", func(t *T) {

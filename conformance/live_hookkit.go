@@ -70,6 +70,7 @@ func (h *hooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d := delivered{time.Now(), r.Header, body, nil}
 	if r.Method == http.MethodPost {
 		_ = json.Unmarshal(body, &d.event) // a check finds it missing
+		h.t.target.described.webhook(body)
 	}
 	h.mu.Lock()
 	h.all = append(h.all, d)

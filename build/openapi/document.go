@@ -58,7 +58,8 @@ func describe(p *protogen.Plugin, version string) (*object, error) {
 			}
 		}
 	}
-	if err := d.roots(p.Files); err != nil {
+	webhooks, err := d.roots(p.Files)
+	if err != nil {
 		return nil, err
 	}
 	components := d.components()
@@ -74,13 +75,14 @@ func describe(p *protogen.Plugin, version string) (*object, error) {
 		"servers", []*object{obj("url", "/", "description", "The server that this document comes from")},
 		"tags", tags,
 		"paths", d.paths,
+		"webhooks", webhooks,
 		"components", components,
 	), nil
 }
 
 // roots adds the schemas that no answer over REST holds and that clients still meet:
-// events, and the codes of errors.
-func (d *describer) roots(files []*protogen.File) error {
+// events, and the codes of errors. It answers the webhooks.
+func (d *describer) roots(files []*protogen.File) (webhooks *object, err error) {
 	wanted := map[string]bool{"Event": true, "ErrorCode": true}
 	for _, file := range files {
 		if file.Desc.Package() != schema {
@@ -90,6 +92,7 @@ func (d *describer) roots(files []*protogen.File) error {
 			if wanted[string(m.Desc.Name())] {
 				d.schemas.message(m, answers)
 				delete(wanted, string(m.Desc.Name()))
+				webhooks = d.webhooks(m)
 			}
 		}
 		for _, e := range file.Enums {
@@ -100,9 +103,9 @@ func (d *describer) roots(files []*protogen.File) error {
 		}
 	}
 	for name := range wanted {
-		return fmt.Errorf("the schema has no %s", name)
+		return nil, fmt.Errorf("the schema has no %s", name)
 	}
-	return nil
+	return webhooks, nil
 }
 
 // method adds the operations of an RPC, one for each HTTP rule, and tells whether it

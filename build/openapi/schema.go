@@ -127,6 +127,9 @@ func (s *schemas) flat(m *protogen.Message, oneof *protogen.Oneof, to direction)
 				schema.set("additionalProperties", true)
 			}
 			s.all.set(name, schema)
+			if wireMarks(f).GetWebhook() {
+				s.posted(f, p, words(f.Comments))
+			}
 		}
 		ref := refTo("schemas", name)
 		choices = append(choices, ref)

@@ -237,6 +237,31 @@ func (c *Contract) Event(text []byte) []string {
 	return out
 }
 
+// Webhook judges what was posted to a webhook.
+func (c *Contract) Webhook(body []byte) []string {
+	var told struct {
+		Type string `json:"type"`
+	}
+	if err := json.Unmarshal(body, &told); err != nil {
+		return []string{"webhook is not JSON"}
+	}
+	schema := at(c.root, "webhooks", told.Type, "post", "requestBody", "content", "application/json", "schema")
+	if schema == nil {
+		return []string{fmt.Sprintf("webhook of type %q: the document has none", told.Type)}
+	}
+	var out []string
+	for _, fault := range c.judge(schema, body, true) {
+		out = append(out, "webhook "+told.Type+fault)
+	}
+	return out
+}
+
+// Webhooks lists the types of the events that the document says are posted.
+func (c *Contract) Webhooks() []string {
+	all, _ := at(c.root, "webhooks").(map[string]any)
+	return slices.Sorted(maps.Keys(all))
+}
+
 // Needing is an operation that cannot do without a body.
 type Needing struct {
 	Method, Path string

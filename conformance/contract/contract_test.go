@@ -160,6 +160,28 @@ func TestMutatedDocumentIsFound(t *testing.T) {
 	}
 }
 
+func TestWebhooks(t *testing.T) {
+	c := contractOf(t, published(t))
+	const good = `{"webhook_version":"1","type":"thread_join_request","thread_id":"t","request_id":"r","bot_id":"b","bot_name":"n","cursor":"c"}`
+	for _, w := range []struct{ old, new, want string }{
+		{"", "", ""},
+		{`"webhook_version":"1",`, "", "webhook thread_join_request at / breaks required: there is no webhook_version"},
+		{`"webhook_version":"1"`, `"webhook_version":"2"`, "at /webhook_version breaks const"},
+		{`"bot_id":"b"`, `"bot_id":7`, "at /bot_id breaks type: is number"},
+		{`"cursor":"c"`, `"hush":"c"`, "breaks properties: this key is not described"},
+		{`"thread_join_request"`, `"bot_online"`, `webhook of type "bot_online": the document has none`},
+		{`}`, ``, "webhook is not JSON"},
+	} {
+		faults := strings.Join(c.Webhook([]byte(strings.Replace(good, w.old, w.new, 1))), "\n")
+		if (w.want == "") != (faults == "") || !strings.Contains(faults, w.want) {
+			t.Errorf("%q: %q, want %q", w.new, faults, w.want)
+		}
+	}
+	if all := c.Webhooks(); len(all) != 9 || all[0] != "bot_join_request" {
+		t.Errorf("%q", all)
+	}
+}
+
 func TestNeeding(t *testing.T) {
 	all := contractOf(t, published(t)).Needing()
 	if !slices.ContainsFunc(all, func(n Needing) bool { return n.Path == "/api/orgs" && slices.Equal(n.Callers, []string{"super_admin"}) }) {

@@ -48,6 +48,7 @@ type Config struct {
 // Dispatcher serves webhooks: those that this node holds the leases for.
 type Dispatcher struct {
 	Config
+	types  []string // of events that are posted
 	sender *sender
 	places chan struct{} // of attempts to receivers that answered last time
 	ailing chan struct{} // of those that did not
@@ -78,7 +79,7 @@ func New(c Config) *Dispatcher {
 		c.patience = attemptTime
 	}
 	return &Dispatcher{
-		Config: c, sender: newSender(c.Policy, c.Version, c.patience), readers: map[string]*serving{},
+		Config: c, types: types(), sender: newSender(c.Policy, c.Version, c.patience), readers: map[string]*serving{},
 		places: make(chan struct{}, parallel), ailing: make(chan struct{}, parallelAiling), wake: make(chan struct{}, 1),
 	}
 }

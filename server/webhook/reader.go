@@ -7,6 +7,9 @@ import (
 	"slices"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
+	optionsv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/eventlog"
@@ -35,10 +38,17 @@ var delays = [...]time.Duration{time.Second, 5 * time.Second, 30 * time.Second}
 // degradeAt is how many events in a row must fail to degrade a webhook.
 const degradeAt = 10
 
-// types are the events that webhooks are told of (collaboration.md §17.2).
-var types = []string{
-	"message", "thread_message", "thread_artifact", "thread_created", "thread_updated", "thread_status_changed",
-	"thread_participant", "thread_join_request", "bot_join_request",
+// types are the events that webhooks are told of (collaboration.md §17.2): the choices of
+// Event that the schema marks so.
+func types() (names []string) {
+	choices := (*b2bv1.Event)(nil).ProtoReflect().Descriptor().Oneofs().ByName("event").Fields()
+	for i := range choices.Len() {
+		f := choices.Get(i)
+		if proto.GetExtension(f.Options(), optionsv1.E_Wire).(*optionsv1.Wire).GetWebhook() {
+			names = append(names, string(f.Name()))
+		}
+	}
+	return names
 }
 
 // own tells whether a bot is told of something that it said itself: webhooks leave that
@@ -164,7 +174,7 @@ func (r *reader) subscribe(ctx context.Context) error {
 		}
 		from := eventlog.Position{Epoch: top.Epoch, Seq: min(r.seq, top.Seq)}
 		viewer := eventlog.Viewer{OrgID: r.ref.OrgID, BotID: r.ref.BotID, Admin: bot.AuthRole == store.AuthAdmin}
-		sub, err := r.d.Log.Subscribe(ctx, viewer, &from, eventlog.Filter{Types: types})
+		sub, err := r.d.Log.Subscribe(ctx, viewer, &from, eventlog.Filter{Types: r.d.types})
 		if err == nil {
 			r.sub = sub
 			return nil

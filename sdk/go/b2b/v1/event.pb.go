@@ -2699,27 +2699,28 @@ const file_b2b_v1_event_proto_rawDesc = "" +
 	"\x15thread_status_changes\x18\x02 \x01(\x05R\x13threadStatusChanges\x12+\n" +
 	"\x11thread_activities\x18\x03 \x01(\x05R\x10threadActivities\x12)\n" +
 	"\x10channel_messages\x18\x04 \x01(\x05R\x0fchannelMessages\x12\x14\n" +
-	"\x05total\x18\x05 \x01(\x05R\x05total\"\xc4\t\n" +
-	"\x05Event\x120\n" +
-	"\amessage\x18\x01 \x01(\v2\x14.b2b.v1.MessageEventH\x00R\amessage\x12F\n" +
+	"\x05total\x18\x05 \x01(\x05R\x05total\"\x8c\n" +
+	"\n" +
+	"\x05Event\x128\n" +
+	"\amessage\x18\x01 \x01(\v2\x14.b2b.v1.MessageEventB\x06ڵ\x18\x02X\x01H\x00R\amessage\x12F\n" +
 	"\x0fchannel_created\x18\x02 \x01(\v2\x1b.b2b.v1.ChannelCreatedEventH\x00R\x0echannelCreated\x127\n" +
 	"\n" +
 	"bot_online\x18\x03 \x01(\v2\x16.b2b.v1.BotOnlineEventH\x00R\tbotOnline\x12:\n" +
 	"\vbot_offline\x18\x04 \x01(\v2\x17.b2b.v1.BotOfflineEventH\x00R\n" +
 	"botOffline\x12C\n" +
-	"\x0ebot_registered\x18\x05 \x01(\v2\x1a.b2b.v1.BotRegisteredEventH\x00R\rbotRegistered\x12G\n" +
-	"\x10bot_join_request\x18\x06 \x01(\v2\x1b.b2b.v1.BotJoinRequestEventH\x00R\x0ebotJoinRequest\x12M\n" +
+	"\x0ebot_registered\x18\x05 \x01(\v2\x1a.b2b.v1.BotRegisteredEventH\x00R\rbotRegistered\x12O\n" +
+	"\x10bot_join_request\x18\x06 \x01(\v2\x1b.b2b.v1.BotJoinRequestEventB\x06ڵ\x18\x02X\x01H\x00R\x0ebotJoinRequest\x12M\n" +
 	"\x12bot_status_changed\x18\a \x01(\v2\x1d.b2b.v1.BotStatusChangedEventH\x00R\x10botStatusChanged\x12:\n" +
 	"\vbot_renamed\x18\b \x01(\v2\x17.b2b.v1.BotRenamedEventH\x00R\n" +
-	"botRenamed\x12C\n" +
-	"\x0ethread_created\x18\t \x01(\v2\x1a.b2b.v1.ThreadCreatedEventH\x00R\rthreadCreated\x12C\n" +
+	"botRenamed\x12K\n" +
+	"\x0ethread_created\x18\t \x01(\v2\x1a.b2b.v1.ThreadCreatedEventB\x06ڵ\x18\x02X\x01H\x00R\rthreadCreated\x12K\n" +
 	"\x0ethread_updated\x18\n" +
-	" \x01(\v2\x1a.b2b.v1.ThreadUpdatedEventH\x00R\rthreadUpdated\x12V\n" +
-	"\x15thread_status_changed\x18\v \x01(\v2 .b2b.v1.ThreadStatusChangedEventH\x00R\x13threadStatusChanged\x12C\n" +
-	"\x0ethread_message\x18\f \x01(\v2\x1a.b2b.v1.ThreadMessageEventH\x00R\rthreadMessage\x12F\n" +
-	"\x0fthread_artifact\x18\r \x01(\v2\x1b.b2b.v1.ThreadArtifactEventH\x00R\x0ethreadArtifact\x12O\n" +
-	"\x12thread_participant\x18\x0e \x01(\v2\x1e.b2b.v1.ThreadParticipantEventH\x00R\x11threadParticipant\x12P\n" +
-	"\x13thread_join_request\x18\x0f \x01(\v2\x1e.b2b.v1.ThreadJoinRequestEventH\x00R\x11threadJoinRequest\x12S\n" +
+	" \x01(\v2\x1a.b2b.v1.ThreadUpdatedEventB\x06ڵ\x18\x02X\x01H\x00R\rthreadUpdated\x12^\n" +
+	"\x15thread_status_changed\x18\v \x01(\v2 .b2b.v1.ThreadStatusChangedEventB\x06ڵ\x18\x02X\x01H\x00R\x13threadStatusChanged\x12K\n" +
+	"\x0ethread_message\x18\f \x01(\v2\x1a.b2b.v1.ThreadMessageEventB\x06ڵ\x18\x02X\x01H\x00R\rthreadMessage\x12N\n" +
+	"\x0fthread_artifact\x18\r \x01(\v2\x1b.b2b.v1.ThreadArtifactEventB\x06ڵ\x18\x02X\x01H\x00R\x0ethreadArtifact\x12W\n" +
+	"\x12thread_participant\x18\x0e \x01(\v2\x1e.b2b.v1.ThreadParticipantEventB\x06ڵ\x18\x02X\x01H\x00R\x11threadParticipant\x12X\n" +
+	"\x13thread_join_request\x18\x0f \x01(\v2\x1e.b2b.v1.ThreadJoinRequestEventB\x06ڵ\x18\x02X\x01H\x00R\x11threadJoinRequest\x12S\n" +
 	"\x14thread_join_resolved\x18\x10 \x01(\v2\x1f.b2b.v1.ThreadJoinResolvedEventH\x00R\x12threadJoinResolved\x12C\n" +
 	"\x0eaccess_changed\x18\x11 \x01(\v2\x1a.b2b.v1.AccessChangedEventH\x00R\raccessChangedB\a\n" +
 	"\x05event\".\n" +

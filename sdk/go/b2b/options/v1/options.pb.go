@@ -456,7 +456,9 @@ type Wire struct {
 	Header string `protobuf:"bytes,9,opt,name=header,proto3" json:"header,omitempty"`
 	// Requests: the call is refused without it. The service sees to that; the mark
 	// tells clients.
-	Needed        bool `protobuf:"varint,10,opt,name=needed,proto3" json:"needed,omitempty"`
+	Needed bool `protobuf:"varint,10,opt,name=needed,proto3" json:"needed,omitempty"`
+	// A choice of Event: it is posted to the webhooks of bots that may see it.
+	Webhook       bool `protobuf:"varint,11,opt,name=webhook,proto3" json:"webhook,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -557,6 +559,13 @@ func (x *Wire) GetHeader() string {
 func (x *Wire) GetNeeded() bool {
 	if x != nil {
 		return x.Needed
+	}
+	return false
+}
+
+func (x *Wire) GetWebhook() bool {
+	if x != nil {
+		return x.Webhook
 	}
 	return false
 }
@@ -885,7 +894,7 @@ const file_b2b_options_v1_options_proto_rawDesc = "" +
 	"statusWhen\x12\x12\n" +
 	"\x04etag\x18\x03 \x01(\tR\x04etag\x12\x1d\n" +
 	"\n" +
-	"media_type\x18\x04 \x01(\tR\tmediaType\"\x99\x02\n" +
+	"media_type\x18\x04 \x01(\tR\tmediaType\"\xb3\x02\n" +
 	"\x04Wire\x12\x1f\n" +
 	"\vomit_absent\x18\x01 \x01(\bR\n" +
 	"omitAbsent\x12\x19\n" +
@@ -899,7 +908,8 @@ const file_b2b_options_v1_options_proto_rawDesc = "" +
 	"\bnot_null\x18\b \x01(\bR\anotNull\x12\x16\n" +
 	"\x06header\x18\t \x01(\tR\x06header\x12\x16\n" +
 	"\x06needed\x18\n" +
-	" \x01(\bR\x06needed\"Z\n" +
+	" \x01(\bR\x06needed\x12\x18\n" +
+	"\awebhook\x18\v \x01(\bR\awebhook\"Z\n" +
 	"\vWireMessage\x12\x12\n" +
 	"\x04list\x18\x01 \x01(\bR\x04list\x12\x1f\n" +
 	"\vbare_unless\x18\x02 \x01(\tR\n" +

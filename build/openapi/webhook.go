@@ -1,0 +1,62 @@
+package main
+
+import (
+	"google.golang.org/protobuf/compiler/protogen"
+)
+
+// webhooks are the events that a server posts to the webhooks of bots, by their type:
+// the choices of Event that are marked so.
+func (d *describer) webhooks(event *protogen.Message) *object {
+	out := obj()
+	choices := flatOneof(event)
+	if choices == nil {
+		return out
+	}
+	for _, f := range choices.Fields {
+		if !wireMarks(f).GetWebhook() {
+			continue
+		}
+		kind, text := string(f.Desc.Name()), words(f.Comments)
+		out.set(kind, obj("post", obj(
+			"summary", summary(text), "description", text, "operationId", "Post"+webhookName(f),
+			"parameters", webhookHeaders(),
+			"requestBody", obj("required", true, "content", obj("application/json", obj("schema", refTo("schemas", webhookName(f))))),
+			"responses", obj(
+				"2XX", obj("description", "The event was taken."),
+				"default", obj("description", "It was not, and is posted again: three more times, under the same `webhook-id`. Redirects are not followed."),
+			),
+		)))
+	}
+	return out
+}
+
+func webhookName(f *protogen.Field) string { return pascal(string(f.Desc.Name())) + "Webhook" }
+
+// webhookHeaders are what a delivery says of itself (SPEC.md, HOOK), but for
+// Authorization, which OpenAPI lets nobody describe as a parameter.
+func webhookHeaders() (out []*object) {
+	for _, h := range []struct{ name, text string }{
+		{"webhook-id", "The delivery: the same at every attempt, and no other's."},
+		{"webhook-timestamp", "The time of the attempt in Unix seconds."},
+		{"webhook-signature", "With a secret: the signature of Standard Webhooks, `v1,` and base64."},
+		{"X-Hub-Timestamp", "With a secret: the time of the attempt in Unix milliseconds."},
+		{"X-Hub-Signature-256", "With a secret: `sha256=` and the HMAC-SHA256 in hex of that time, a dot and the body."},
+	} {
+		p := obj("name", h.name, "in", "header", "description", h.text)
+		if h.name == "webhook-id" || h.name == "webhook-timestamp" {
+			p.set("required", true)
+		}
+		out = append(out, p.set("schema", obj("type", "string")))
+	}
+	return out
+}
+
+// posted is the schema of an event as webhooks get it.
+func (s *schemas) posted(f *protogen.Field, pushed properties, text string) {
+	p := properties{}
+	p.add("webhook_version", obj("type", "string", "const", "1"), true)
+	p.all, p.required = append(p.all, pushed.all...), append(p.required, pushed.required...)
+	if s.claim(webhookName(f), f.Desc) {
+		s.all.set(webhookName(f), p.schema(text))
+	}
+}
