@@ -10,7 +10,7 @@ const (
 	holdTime = 2 * time.Millisecond
 	// Below leastSize a step costs more than what it removes; above mostSize there is
 	// nothing more to win.
-	leastSize size = 100
+	leastSize size = 20
 	mostSize  size = 500
 )
 

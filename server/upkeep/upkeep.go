@@ -210,13 +210,13 @@ func (s *shift) step(ctx context.Context, org string, change func(tx store.Tx, r
 	if err := s.next(ctx); err != nil {
 		return err
 	}
-	var held time.Duration
+	begin := time.Now() // again when it is its turn
 	err := s.runner.Store.Update(ctx, org, func(tx store.Tx) error {
-		begin := time.Now()
-		defer func() { held = time.Since(begin) }()
+		begin = time.Now()
 		return change(tx, int(s.size))
 	})
-	s.size, s.held = s.size.after(held), held
+	s.held = time.Since(begin) // with the commit, which is most of it on SQLite
+	s.size = s.size.after(s.held)
 	return err
 }
 
@@ -229,8 +229,8 @@ func (s *shift) of(org string) Step {
 
 const (
 	// restFactor is how long the rest is, in times of what others waited for the step:
-	// they meet one in one of so many cases and one.
-	restFactor  = 4
+	// one in twenty meets one.
+	restFactor  = 19
 	longestRest = time.Second
 )
 
