@@ -148,7 +148,7 @@ func TestExpiresDuringReplay(t *testing.T) {
 	s := w.subscribe(h, w.bot(bot), w.start())
 	w.next(s)
 	w.update(w.org, func(tx store.Tx) error { _, err := tx.PruneLog(t.Context(), 1<<50, 1100); return err })
-	for range 499 { // the page in hand
+	for range 127 { // the page in hand
 		w.next(s)
 	}
 	_, err := s.Next(t.Context())

@@ -23,12 +23,14 @@ type pages struct {
 }
 
 const (
-	pagesKept  = 8
+	// replayPage is few events, because each may have 64 KiB and more in several forms.
+	replayPage = 128
+	pagesKept  = 32
 	pagesBytes = 4 << 20 // of payloads
 	pagesIdle  = 10 * time.Second
 )
 
-// page is the events with seqs from from+1 to from+pageSize, as far as they were read.
+// page is the events with seqs from from+1 to from+replayPage, as far as they were read.
 type page struct {
 	from int64
 
@@ -44,10 +46,10 @@ type page struct {
 // are not there. It stops early where a page ends. item makes the item of the event,
 // which is nil when this program does not know such events.
 func (c *pages) read(ctx context.Context, after, limit int64, each func(e *store.Event, item func() (*Item, error))) (last *store.Event, err error) {
-	p := c.get(after - after%pageSize)
+	p := c.get(after - after%replayPage)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	end := min(after+limit, p.from+pageSize)
+	end := min(after+limit, p.from+replayPage)
 	if len(p.rows) == 0 || after < p.low {
 		p.low, p.rows, p.items, p.bytes = after, nil, nil, 0
 	}
@@ -56,7 +58,7 @@ func (c *pages) read(ctx context.Context, after, limit int64, each func(e *store
 		have = p.rows[n-1].Seq
 	}
 	if have < end {
-		rows, err := c.store.ReadLog(ctx, c.org, have, int(p.from+pageSize-have))
+		rows, err := c.store.ReadLog(ctx, c.org, have, int(p.from+replayPage-have))
 		if err != nil {
 			return nil, fmt.Errorf("read the log: %w", err)
 		}
