@@ -7,9 +7,8 @@ MAKEFLAGS += --no-print-directory
 # Where generated files live: `make test` fails when they are stale.
 GENERATED := api/openapi.json sdk/go/b2b sdk/typescript/src/gen sdk/python/src/b2b_protocol/gen 'server/*.gen.go'
 
-# Our generators in server/ are built with these types: when they change, the first
-# run still used the old ones.
-OPTIONS := sdk/go/b2b/options/v1/options.pb.go sdk/go/b2b/options/v1/limits.pb.go
+# Our generators are built with the Go types of the options, which therefore come first.
+OPTIONS := {"version": "v2", "plugins": [{"local": ["go", "tool", "protoc-gen-go"], "out": "sdk/go", "opt": "paths=source_relative"}]}
 
 # Stamps of what is installed: npm writes the one, the rule below the other.
 NODE_TOOLS := node_modules/.package-lock.json
@@ -44,8 +43,8 @@ go-tools:
 
 .PHONY: generate
 generate: $(NODE_TOOLS) $(PYTHON_TOOLS) ## write the generated code of every language from api/
-	@before=$$(git hash-object $(OPTIONS)); $(BUF) generate; \
-	[ "$$before" = "$$(git hash-object $(OPTIONS))" ] || $(BUF) generate
+	@$(BUF) generate --path api/b2b/options --template '$(OPTIONS)'
+	@$(BUF) generate
 
 .PHONY: lint lint-schema lint-sdk lint-go fresh
 lint: lint-schema lint-sdk lint-go ## check the schema and the code, without running the server

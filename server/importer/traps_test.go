@@ -122,7 +122,7 @@ var traps = []struct {
 			if b.Metadata != nil || b.Tags != nil || b.Protocols != nil {
 				t.Errorf("the bot has %v %v %v", b.Metadata, b.Tags, b.Protocols)
 			}
-			for _, k := range must(s.Tokens(t.Context(), scribe, 100))(t) {
+			for _, k := range must(s.Tokens(t.Context(), scribe, nil, 100))(t) {
 				if k.Scopes != `["full"]` {
 					t.Errorf("scopes %s", k.Scopes)
 				}
@@ -145,7 +145,7 @@ var traps = []struct {
 		},
 		changed: []string{"bot_tokens: expires_at: a fraction"},
 		check: func(t *testing.T, s store.Store) {
-			for _, k := range must(s.Tokens(t.Context(), scribe, 100))(t) {
+			for _, k := range must(s.Tokens(t.Context(), scribe, nil, 100))(t) {
 				if *k.ExpiresAt != 2110700555740 {
 					t.Errorf("expires at %d", *k.ExpiresAt)
 				}

@@ -98,10 +98,18 @@ const (
 	UsualSharedPage = 20
 	// MaxSharedPage: A page of all threads of an org that a bot may join; elements of a page.
 	MaxSharedPage = 50
-	// MaxRows: A list that has no pages, of bots, orgs, invite codes, channels or artifacts; elements.
+	// MaxRows: A list of bots, orgs, invite codes, channels or artifacts that is answered whole; elements.
 	MaxRows = 10000
+	// UsualWholePage: A page of a list that is answered whole unless somebody asks for pages (B2B-LIM-004); elements of a page, unless asked for another.
+	UsualWholePage = 10000
+	// MaxWholePage: A page of a list that is answered whole unless somebody asks for pages (B2B-LIM-004); elements of a page.
+	MaxWholePage = 10000
 	// MaxTokens: The scoped tokens of a bot in a list; elements.
 	MaxTokens = 1000
+	// UsualTokensPage: A page of them; elements of a page, unless asked for another.
+	UsualTokensPage = 1000
+	// MaxTokensPage: A page of them; elements of a page.
+	MaxTokensPage = 1000
 	// MaxInbox: The messages of an inbox; elements.
 	MaxInbox = 100
 	// MaxFound: The messages that a search finds; elements.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
@@ -157,7 +158,13 @@ func (s *artifactService) ListArtifacts(ctx context.Context, req *b2bv1.ListArti
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.Store.Artifacts(ctx, t.ID, limits.MaxRows)
+	list := func() ([]store.Artifact, error) { return s.Store.Artifacts(ctx, t.ID, limits.MaxRows) }
+	if req.GetCursor() != "" || req.Limit != nil {
+		list = func() ([]store.Artifact, error) {
+			return s.Store.ArtifactsPage(ctx, t.ID, req.GetCursor(), wholePage(req.Limit))
+		}
+	}
+	rows, err := list()
 	if err != nil {
 		return nil, fmt.Errorf("list artifacts: %w", err)
 	}
@@ -173,7 +180,13 @@ func (s *artifactService) ListArtifactVersions(ctx context.Context, req *b2bv1.L
 	if err := limits.ArtifactKey(req.GetArtifactKey()); err != nil {
 		return nil, ruleError(err)
 	}
-	rows, err := s.Store.ArtifactVersions(ctx, t.ID, req.GetArtifactKey(), 0, limits.MaxRows)
+	var after int64
+	if text := req.GetCursor(); text != "" {
+		if after, err = strconv.ParseInt(text, 10, 64); err != nil {
+			return nil, call.Invalid("cursor must be the version of an entry, as in 7")
+		}
+	}
+	rows, err := s.Store.ArtifactVersions(ctx, t.ID, req.GetArtifactKey(), after, wholePage(req.Limit))
 	if err != nil {
 		return nil, fmt.Errorf("list the versions of an artifact: %w", err)
 	}

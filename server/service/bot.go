@@ -105,10 +105,11 @@ func (s *botService) GetMe(ctx context.Context, _ *b2bv1.GetMeRequest) (*b2bv1.G
 	return &b2bv1.GetMeResponse{Bot: s.botOut(bot)}, nil
 }
 
-func (s *botService) ListPeers(ctx context.Context, _ *b2bv1.ListPeersRequest) (*b2bv1.ListPeersResponse, error) {
+func (s *botService) ListPeers(ctx context.Context, req *b2bv1.ListPeersRequest) (*b2bv1.ListPeersResponse, error) {
 	caller := call.CallerOf(ctx)
 	bots, err := s.Store.Bots(ctx, store.BotQuery{
-		OrgID: caller.OrgID, ExceptID: caller.BotID, ActiveOnly: !caller.IsAdmin(), Limit: limits.MaxRows,
+		OrgID: caller.OrgID, ExceptID: caller.BotID, ActiveOnly: !caller.IsAdmin(),
+		AfterName: req.GetCursor(), Limit: wholePage(req.Limit),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list peers: %w", err)

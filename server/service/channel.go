@@ -89,7 +89,11 @@ func (s *channelService) ListBotChannels(ctx context.Context, req *b2bv1.ListBot
 	if caller.Kind == call.Bot && caller.BotID != bot.ID {
 		return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_FORBIDDEN, "A bot can list its own channels only")
 	}
-	rows, err := s.Store.ChannelsOf(ctx, bot.ID, limits.MaxRows)
+	before, err := behind(req.GetCursor(), "last_activity_at")
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.Store.ChannelsOf(ctx, bot.ID, before, wholePage(req.Limit))
 	if err != nil {
 		return nil, fmt.Errorf("list a bot's channels: %w", err)
 	}

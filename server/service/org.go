@@ -8,7 +8,6 @@ import (
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
-	"github.com/b2b-protocol/b2b/server/cursor"
 	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/thread"
 )
@@ -193,13 +192,9 @@ func (s *orgService) RotateSecret(ctx context.Context, req *b2bv1.RotateSecretRe
 }
 
 func (s *orgService) ListAuditEntries(ctx context.Context, req *b2bv1.ListAuditEntriesRequest) (*b2bv1.ListAuditEntriesResponse, error) {
-	var before *store.TimeCursor
-	if text := req.GetCursor(); text != "" {
-		p, ok := cursor.ParsePlain(text)
-		if !ok {
-			return nil, call.Invalid("cursor must be the created_at and the id of an entry, as in 1767225600000|id")
-		}
-		before = &store.TimeCursor{At: p.At, ID: p.ID}
+	before, err := behind(req.GetCursor(), "created_at")
+	if err != nil {
+		return nil, err
 	}
 	entries, err := s.Store.Audit(ctx, store.AuditQuery{
 		Before: before,

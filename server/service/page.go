@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/cursor"
 	"github.com/b2b-protocol/b2b/server/limits"
 	"github.com/b2b-protocol/b2b/server/store"
@@ -18,6 +19,22 @@ func pageSize(asked *int32) int { return within(asked, limits.UsualPage, limits.
 
 // smallPage is the size of a page of lists that people look at.
 func smallPage(asked *int32) int { return within(asked, limits.UsualSmallPage, limits.MaxSmallPage) }
+
+// wholePage is the size of a page of lists that are whole unless asked otherwise.
+func wholePage(asked *int32) int { return within(asked, limits.UsualWholePage, limits.MaxWholePage) }
+
+// behind is the place of the entry that a page begins behind, named by its time and id
+// (B2B-LIM-004); nil begins at the start.
+func behind(text, time string) (*store.TimeCursor, error) {
+	if text == "" {
+		return nil, nil
+	}
+	p, ok := cursor.ParsePlain(text)
+	if !ok {
+		return nil, call.Invalid("cursor must be the %s and the id of an entry, as in 1767225600000|id", time)
+	}
+	return &store.TimeCursor{At: p.At, ID: p.ID}, nil
+}
 
 // within is the size of a page: absent and 0 are the usual one, the rest is moved into
 // [1, most] (collaboration.md §1.1).

@@ -10,7 +10,6 @@ import (
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/auth"
 	"github.com/b2b-protocol/b2b/server/call"
-	"github.com/b2b-protocol/b2b/server/limits"
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
@@ -57,8 +56,12 @@ func (c *core) createOrg(ctx context.Context, tx store.Tx, name string, persist 
 	return org, secret, err
 }
 
-func (s *platformService) ListOrgs(ctx context.Context, _ *b2bv1.ListOrgsRequest) (*b2bv1.ListOrgsResponse, error) {
-	orgs, err := s.Store.Orgs(ctx, nil, limits.MaxRows)
+func (s *platformService) ListOrgs(ctx context.Context, req *b2bv1.ListOrgsRequest) (*b2bv1.ListOrgsResponse, error) {
+	after, err := behind(req.GetCursor(), "created_at")
+	if err != nil {
+		return nil, err
+	}
+	orgs, err := s.Store.Orgs(ctx, after, wholePage(req.Limit))
 	if err != nil {
 		return nil, fmt.Errorf("list orgs: %w", err)
 	}
@@ -239,8 +242,12 @@ func inviteOut(c *store.InviteCode) *b2bv1.InviteCode {
 	}
 }
 
-func (s *platformService) ListInviteCodes(ctx context.Context, _ *b2bv1.ListInviteCodesRequest) (*b2bv1.ListInviteCodesResponse, error) {
-	codes, err := s.Store.InviteCodes(ctx, nil, limits.MaxRows)
+func (s *platformService) ListInviteCodes(ctx context.Context, req *b2bv1.ListInviteCodesRequest) (*b2bv1.ListInviteCodesResponse, error) {
+	before, err := behind(req.GetCursor(), "created_at")
+	if err != nil {
+		return nil, err
+	}
+	codes, err := s.Store.InviteCodes(ctx, before, wholePage(req.Limit))
 	if err != nil {
 		return nil, fmt.Errorf("list invite codes: %w", err)
 	}

@@ -70,8 +70,13 @@ func (s *tokenService) tokenOut(row *store.Token, scopes []b2bv1.TokenScope) *b2
 	return out
 }
 
-func (s *tokenService) ListTokens(ctx context.Context, _ *b2bv1.ListTokensRequest) (*b2bv1.ListTokensResponse, error) {
-	rows, err := s.Store.Tokens(ctx, call.CallerOf(ctx).BotID, limits.MaxTokens)
+func (s *tokenService) ListTokens(ctx context.Context, req *b2bv1.ListTokensRequest) (*b2bv1.ListTokensResponse, error) {
+	before, err := behind(req.GetCursor(), "created_at")
+	if err != nil {
+		return nil, err
+	}
+	size := within(req.Limit, limits.UsualTokensPage, limits.MaxTokensPage)
+	rows, err := s.Store.Tokens(ctx, call.CallerOf(ctx).BotID, before, size)
 	if err != nil {
 		return nil, fmt.Errorf("list tokens: %w", err)
 	}

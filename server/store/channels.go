@@ -61,10 +61,10 @@ type ChannelReader interface {
 	// ChannelMembers lists by joined_at, id.
 	ChannelMembers(ctx context.Context, channel string) ([]ChannelMember, error)
 	IsChannelMember(ctx context.Context, channel, bot string) (bool, error)
-	// ChannelsOf lists the channels of a bot, newest activity first, then id descending.
-	ChannelsOf(ctx context.Context, bot string, limit int) ([]ChannelActivity, error)
-	// DirectChannelsOf is ChannelsOf with what the workspace shows, below before
-	// (nil: from the newest).
+	// ChannelsOf lists the channels of a bot, newest activity first, then id descending,
+	// below before (nil: from the newest).
+	ChannelsOf(ctx context.Context, bot string, before *TimeCursor, limit int) ([]ChannelActivity, error)
+	// DirectChannelsOf is ChannelsOf with what the workspace shows.
 	DirectChannelsOf(ctx context.Context, bot string, before *TimeCursor, limit int) ([]DirectChannel, error)
 }
 

@@ -184,6 +184,10 @@ func membersListArtifactsRequest(b []byte, m *v1.ListArtifactsRequest) []byte {
 	}
 	b = append(b, `"thread_id":`...)
 	b = AppendString(b, m.ThreadId)
+	b = append(b, `,"limit":`...)
+	b = appendOptional(b, m.Limit, appendInt32)
+	b = append(b, `,"cursor":`...)
+	b = appendOptional(b, m.Cursor, AppendString)
 	b = append(b, ',')
 	return b
 }
@@ -222,6 +226,10 @@ func membersListArtifactVersionsRequest(b []byte, m *v1.ListArtifactVersionsRequ
 	b = AppendString(b, m.ThreadId)
 	b = append(b, `,"artifact_key":`...)
 	b = AppendString(b, m.ArtifactKey)
+	b = append(b, `,"limit":`...)
+	b = appendOptional(b, m.Limit, appendInt32)
+	b = append(b, `,"cursor":`...)
+	b = appendOptional(b, m.Cursor, AppendString)
 	b = append(b, ',')
 	return b
 }

@@ -384,6 +384,14 @@ func AppendListTokensRequest(b []byte, m *v1.ListTokensRequest) []byte {
 }
 
 func membersListTokensRequest(b []byte, m *v1.ListTokensRequest) []byte {
+	if m == nil {
+		return b
+	}
+	b = append(b, `"limit":`...)
+	b = appendOptional(b, m.Limit, appendInt32)
+	b = append(b, `,"cursor":`...)
+	b = appendOptional(b, m.Cursor, AppendString)
+	b = append(b, ',')
 	return b
 }
 

@@ -481,6 +481,14 @@ func AppendListPeersRequest(b []byte, m *v1.ListPeersRequest) []byte {
 }
 
 func membersListPeersRequest(b []byte, m *v1.ListPeersRequest) []byte {
+	if m == nil {
+		return b
+	}
+	b = append(b, `"limit":`...)
+	b = appendOptional(b, m.Limit, appendInt32)
+	b = append(b, `,"cursor":`...)
+	b = appendOptional(b, m.Cursor, AppendString)
+	b = append(b, ',')
 	return b
 }
 

@@ -358,6 +358,10 @@ func membersListBotChannelsRequest(b []byte, m *v1.ListBotChannelsRequest) []byt
 	}
 	b = append(b, `"bot":`...)
 	b = AppendString(b, m.Bot)
+	b = append(b, `,"limit":`...)
+	b = appendOptional(b, m.Limit, appendInt32)
+	b = append(b, `,"cursor":`...)
+	b = appendOptional(b, m.Cursor, AppendString)
 	b = append(b, ',')
 	return b
 }

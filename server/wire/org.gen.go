@@ -145,6 +145,14 @@ func AppendListOrgsRequest(b []byte, m *v1.ListOrgsRequest) []byte {
 }
 
 func membersListOrgsRequest(b []byte, m *v1.ListOrgsRequest) []byte {
+	if m == nil {
+		return b
+	}
+	b = append(b, `"limit":`...)
+	b = appendOptional(b, m.Limit, appendInt32)
+	b = append(b, `,"cursor":`...)
+	b = appendOptional(b, m.Cursor, AppendString)
+	b = append(b, ',')
 	return b
 }
 
@@ -369,6 +377,14 @@ func AppendListInviteCodesRequest(b []byte, m *v1.ListInviteCodesRequest) []byte
 }
 
 func membersListInviteCodesRequest(b []byte, m *v1.ListInviteCodesRequest) []byte {
+	if m == nil {
+		return b
+	}
+	b = append(b, `"limit":`...)
+	b = appendOptional(b, m.Limit, appendInt32)
+	b = append(b, `,"cursor":`...)
+	b = appendOptional(b, m.Cursor, AppendString)
+	b = append(b, ',')
 	return b
 }
 

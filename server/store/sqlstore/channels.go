@@ -60,8 +60,8 @@ func (r reader) channelPage(ctx context.Context, bot string, before *store.TimeC
 	}).list(ctx, r, q+" ORDER BY at DESC, id DESC LIMIT ? + 0", append(args, max(limit, 0))...)
 }
 
-func (r reader) ChannelsOf(ctx context.Context, bot string, limit int) ([]store.ChannelActivity, error) {
-	page, err := r.channelPage(ctx, bot, nil, limit)
+func (r reader) ChannelsOf(ctx context.Context, bot string, before *store.TimeCursor, limit int) ([]store.ChannelActivity, error) {
+	page, err := r.channelPage(ctx, bot, before, limit)
 	if err != nil || len(page) == 0 {
 		return nil, err
 	}

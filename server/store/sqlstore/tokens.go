@@ -17,9 +17,14 @@ func (r reader) TokenByHash(ctx context.Context, hash string) (*store.Token, err
 	return tokens.one(ctx, r, "SELECT "+tokenColumns+" FROM bot_tokens WHERE token_hash = ?", hash)
 }
 
-func (r reader) Tokens(ctx context.Context, bot string, limit int) ([]store.Token, error) {
-	return tokens.list(ctx, r, "SELECT "+tokenColumns+" FROM bot_tokens WHERE bot_id = ? ORDER BY created_at DESC, id DESC LIMIT ? + 0",
-		bot, max(limit, 0))
+func (r reader) Tokens(ctx context.Context, bot string, before *store.TimeCursor, limit int) ([]store.Token, error) {
+	var w where
+	w.and("bot_id = ?", bot)
+	if before != nil {
+		w.and("(created_at, id) < (?, ?)", before.At, before.ID)
+	}
+	return tokens.list(ctx, r, "SELECT "+tokenColumns+" FROM bot_tokens"+w.text.String()+" ORDER BY created_at DESC, id DESC LIMIT ? + 0",
+		append(w.args, max(limit, 0))...)
 }
 
 func (t *tx) CreateToken(ctx context.Context, k *store.Token) error {

@@ -263,8 +263,10 @@ var tokenTests = []test{
 		same(s, "by hash", must(s.TokenByHash(s.ctx, "h1"))(s), k)
 		missing(s.TokenByHash(s.ctx, "h9"))(s)
 		id := func(k store.Token) string { return k.ID }
-		same(s, "list", keys(must(s.Tokens(s.ctx, a, 10))(s), id), []string{"t2", "t1"})
-		same(s, "limited", keys(must(s.Tokens(s.ctx, a, 1))(s), id), []string{"t2"})
+		same(s, "list", keys(must(s.Tokens(s.ctx, a, nil, 10))(s), id), []string{"t2", "t1"})
+		same(s, "limited", keys(must(s.Tokens(s.ctx, a, nil, 1))(s), id), []string{"t2"})
+		first := must(s.Tokens(s.ctx, a, nil, 1))(s)[0]
+		same(s, "behind the first", keys(must(s.Tokens(s.ctx, a, &store.TimeCursor{At: first.CreatedAt, ID: first.ID}, 10))(s), id), []string{"t1"})
 		s.refused(org, store.ConflictToken, func(tx store.Tx) error {
 			return tx.CreateToken(s.ctx, &store.Token{ID: "t4", BotID: a, TokenHash: "h1", Scopes: "[]"})
 		})

@@ -36,12 +36,14 @@ var channelTests = []test{
 		s.channel(org, b, c, 9)
 		s.say(org, ab, a, "first", 8)
 		last := s.say(org, ab, b, "last", 8)
-		all := must(s.ChannelsOf(s.ctx, a, 10))(s)
+		all := must(s.ChannelsOf(s.ctx, a, nil, 10))(s)
 		same(s, "order", keys(all, func(c store.ChannelActivity) string { return c.ID }), []string{ab, ad, ac})
 		equal(s, "activity", all[0].LastActivityAt, 8)
 		equal(s, "activity without messages", all[1].LastActivityAt, 5)
 		same(s, "members", keys(all[1].Members, func(m store.ChannelMember) string { return m.Name }), []string{"a", "d"})
-		equal(s, "limited", len(must(s.ChannelsOf(s.ctx, a, 1))(s)), 1)
+		equal(s, "limited", len(must(s.ChannelsOf(s.ctx, a, nil, 1))(s)), 1)
+		behind := &store.TimeCursor{At: all[0].LastActivityAt, ID: all[0].ID}
+		same(s, "behind the first", must(s.ChannelsOf(s.ctx, a, behind, 10))(s), all[1:])
 
 		id := func(c store.DirectChannel) string { return c.ID }
 		first := must(s.DirectChannelsOf(s.ctx, a, nil, 2))(s)

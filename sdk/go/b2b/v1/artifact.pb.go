@@ -564,7 +564,11 @@ func (x *UpdateArtifactResponse) GetArtifact() *Artifact {
 type ListArtifactsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The thread.
-	ThreadId      string `protobuf:"bytes,1,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
+	ThreadId string `protobuf:"bytes,1,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
+	// 1 to 10000, which is the default; named, it makes pages.
+	Limit *int32 `protobuf:"varint,2,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
+	// Only what comes behind the entry with this artifact_key; pages are by key: the last one of the page before.
+	Cursor        *string `protobuf:"bytes,3,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -602,6 +606,20 @@ func (*ListArtifactsRequest) Descriptor() ([]byte, []int) {
 func (x *ListArtifactsRequest) GetThreadId() string {
 	if x != nil {
 		return x.ThreadId
+	}
+	return ""
+}
+
+func (x *ListArtifactsRequest) GetLimit() int32 {
+	if x != nil && x.Limit != nil {
+		return *x.Limit
+	}
+	return 0
+}
+
+func (x *ListArtifactsRequest) GetCursor() string {
+	if x != nil && x.Cursor != nil {
+		return *x.Cursor
 	}
 	return ""
 }
@@ -658,7 +676,11 @@ type ListArtifactVersionsRequest struct {
 	// The thread.
 	ThreadId string `protobuf:"bytes,1,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
 	// The name in the thread.
-	ArtifactKey   string `protobuf:"bytes,2,opt,name=artifact_key,json=artifactKey,proto3" json:"artifact_key,omitempty"`
+	ArtifactKey string `protobuf:"bytes,2,opt,name=artifact_key,json=artifactKey,proto3" json:"artifact_key,omitempty"`
+	// 1 to 10000, which is the default.
+	Limit *int32 `protobuf:"varint,3,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
+	// Only what comes behind the entry with this version: the last one of the page before.
+	Cursor        *string `protobuf:"bytes,4,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -703,6 +725,20 @@ func (x *ListArtifactVersionsRequest) GetThreadId() string {
 func (x *ListArtifactVersionsRequest) GetArtifactKey() string {
 	if x != nil {
 		return x.ArtifactKey
+	}
+	return ""
+}
+
+func (x *ListArtifactVersionsRequest) GetLimit() int32 {
+	if x != nil && x.Limit != nil {
+		return *x.Limit
+	}
+	return 0
+}
+
+func (x *ListArtifactVersionsRequest) GetCursor() string {
+	if x != nil && x.Cursor != nil {
+		return *x.Cursor
 	}
 	return ""
 }
@@ -958,14 +994,22 @@ const file_b2b_v1_artifact_proto_rawDesc = "" +
 	"\x06_titleB\r\n" +
 	"\v_request_id\"F\n" +
 	"\x16UpdateArtifactResponse\x12,\n" +
-	"\bartifact\x18\x01 \x01(\v2\x10.b2b.v1.ArtifactR\bartifact\"3\n" +
+	"\bartifact\x18\x01 \x01(\v2\x10.b2b.v1.ArtifactR\bartifact\"\x88\x01\n" +
 	"\x14ListArtifactsRequest\x12\x1b\n" +
-	"\tthread_id\x18\x01 \x01(\tR\bthreadId\"O\n" +
+	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12!\n" +
+	"\x05limit\x18\x02 \x01(\x05B\x06\xe2\xb5\x18\x02\beH\x00R\x05limit\x88\x01\x01\x12\x1b\n" +
+	"\x06cursor\x18\x03 \x01(\tH\x01R\x06cursor\x88\x01\x01B\b\n" +
+	"\x06_limitB\t\n" +
+	"\a_cursor\"O\n" +
 	"\x15ListArtifactsResponse\x126\n" +
-	"\tartifacts\x18\x01 \x03(\v2\x10.b2b.v1.ArtifactB\x06\xe2\xb5\x18\x02\b]R\tartifacts\"g\n" +
+	"\tartifacts\x18\x01 \x03(\v2\x10.b2b.v1.ArtifactB\x06\xe2\xb5\x18\x02\b]R\tartifacts\"\xbc\x01\n" +
 	"\x1bListArtifactVersionsRequest\x12\x1b\n" +
 	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12+\n" +
-	"\fartifact_key\x18\x02 \x01(\tB\b\xe2\xb5\x18\x04\bC\x10\x01R\vartifactKey\"V\n" +
+	"\fartifact_key\x18\x02 \x01(\tB\b\xe2\xb5\x18\x04\bC\x10\x01R\vartifactKey\x12!\n" +
+	"\x05limit\x18\x03 \x01(\x05B\x06\xe2\xb5\x18\x02\beH\x00R\x05limit\x88\x01\x01\x12\x1b\n" +
+	"\x06cursor\x18\x04 \x01(\tH\x01R\x06cursor\x88\x01\x01B\b\n" +
+	"\x06_limitB\t\n" +
+	"\a_cursor\"V\n" +
 	"\x1cListArtifactVersionsResponse\x126\n" +
 	"\tartifacts\x18\x01 \x03(\v2\x10.b2b.v1.ArtifactB\x06\xe2\xb5\x18\x02\b]R\tartifacts\"\x91\x01\n" +
 	"\x1dListOrgThreadArtifactsRequest\x12\x1b\n" +
@@ -1067,6 +1111,8 @@ func file_b2b_v1_artifact_proto_init() {
 	file_b2b_v1_artifact_proto_msgTypes[0].OneofWrappers = []any{}
 	file_b2b_v1_artifact_proto_msgTypes[1].OneofWrappers = []any{}
 	file_b2b_v1_artifact_proto_msgTypes[3].OneofWrappers = []any{}
+	file_b2b_v1_artifact_proto_msgTypes[5].OneofWrappers = []any{}
+	file_b2b_v1_artifact_proto_msgTypes[7].OneofWrappers = []any{}
 	file_b2b_v1_artifact_proto_msgTypes[9].OneofWrappers = []any{}
 	file_b2b_v1_artifact_proto_msgTypes[10].OneofWrappers = []any{}
 	type x struct{}

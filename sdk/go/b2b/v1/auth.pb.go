@@ -1190,7 +1190,12 @@ func (x *CreateTokenResponse) GetToken() *Token {
 
 // Asks for the caller's tokens.
 type ListTokensRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 1 to 1000, which is the default.
+	Limit *int32 `protobuf:"varint,1,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
+	// Only what comes behind the entry with this created_at and id, "<Unix ms>|<id>": the
+	// last one of the page before.
+	Cursor        *string `protobuf:"bytes,2,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1223,6 +1228,20 @@ func (x *ListTokensRequest) ProtoReflect() protoreflect.Message {
 // Deprecated: Use ListTokensRequest.ProtoReflect.Descriptor instead.
 func (*ListTokensRequest) Descriptor() ([]byte, []int) {
 	return file_b2b_v1_auth_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ListTokensRequest) GetLimit() int32 {
+	if x != nil && x.Limit != nil {
+		return *x.Limit
+	}
+	return 0
+}
+
+func (x *ListTokensRequest) GetCursor() string {
+	if x != nil && x.Cursor != nil {
+		return *x.Cursor
+	}
+	return ""
 }
 
 // The caller's tokens, newest first.
@@ -1600,8 +1619,12 @@ const file_b2b_v1_auth_proto_rawDesc = "" +
 	"\v_expires_inB\r\n" +
 	"\v_request_id\":\n" +
 	"\x13CreateTokenResponse\x12#\n" +
-	"\x05token\x18\x01 \x01(\v2\r.b2b.v1.TokenR\x05token\"\x13\n" +
-	"\x11ListTokensRequest\"C\n" +
+	"\x05token\x18\x01 \x01(\v2\r.b2b.v1.TokenR\x05token\"h\n" +
+	"\x11ListTokensRequest\x12!\n" +
+	"\x05limit\x18\x01 \x01(\x05B\x06\xe2\xb5\x18\x02\bfH\x00R\x05limit\x88\x01\x01\x12\x1b\n" +
+	"\x06cursor\x18\x02 \x01(\tH\x01R\x06cursor\x88\x01\x01B\b\n" +
+	"\x06_limitB\t\n" +
+	"\a_cursor\"C\n" +
 	"\x12ListTokensResponse\x12-\n" +
 	"\x06tokens\x18\x01 \x03(\v2\r.b2b.v1.TokenB\x06\xe2\xb5\x18\x02\b^R\x06tokens\"_\n" +
 	"\x12DeleteTokenRequest\x12\x0e\n" +
@@ -1751,6 +1774,7 @@ func file_b2b_v1_auth_proto_init() {
 	file_b2b_v1_auth_proto_msgTypes[10].OneofWrappers = []any{}
 	file_b2b_v1_auth_proto_msgTypes[11].OneofWrappers = []any{}
 	file_b2b_v1_auth_proto_msgTypes[12].OneofWrappers = []any{}
+	file_b2b_v1_auth_proto_msgTypes[14].OneofWrappers = []any{}
 	file_b2b_v1_auth_proto_msgTypes[16].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

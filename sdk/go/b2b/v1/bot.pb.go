@@ -1455,7 +1455,11 @@ func (x *RenameMeResponse) GetBot() *Bot {
 
 // Asks for the other bots.
 type ListPeersRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 1 to 10000, which is the default.
+	Limit *int32 `protobuf:"varint,1,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
+	// Only what comes behind the entry with this name: the last one of the page before.
+	Cursor        *string `protobuf:"bytes,2,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1488,6 +1492,20 @@ func (x *ListPeersRequest) ProtoReflect() protoreflect.Message {
 // Deprecated: Use ListPeersRequest.ProtoReflect.Descriptor instead.
 func (*ListPeersRequest) Descriptor() ([]byte, []int) {
 	return file_b2b_v1_bot_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *ListPeersRequest) GetLimit() int32 {
+	if x != nil && x.Limit != nil {
+		return *x.Limit
+	}
+	return 0
+}
+
+func (x *ListPeersRequest) GetCursor() string {
+	if x != nil && x.Cursor != nil {
+		return *x.Cursor
+	}
+	return ""
 }
 
 // The other bots, by name.
@@ -2180,8 +2198,12 @@ const file_b2b_v1_bot_proto_rawDesc = "" +
 	"\x05_nameB\r\n" +
 	"\v_request_id\"1\n" +
 	"\x10RenameMeResponse\x12\x1d\n" +
-	"\x03bot\x18\x01 \x01(\v2\v.b2b.v1.BotR\x03bot\"\x12\n" +
-	"\x10ListPeersRequest\"<\n" +
+	"\x03bot\x18\x01 \x01(\v2\v.b2b.v1.BotR\x03bot\"g\n" +
+	"\x10ListPeersRequest\x12!\n" +
+	"\x05limit\x18\x01 \x01(\x05B\x06\xe2\xb5\x18\x02\beH\x00R\x05limit\x88\x01\x01\x12\x1b\n" +
+	"\x06cursor\x18\x02 \x01(\tH\x01R\x06cursor\x88\x01\x01B\b\n" +
+	"\x06_limitB\t\n" +
+	"\a_cursor\"<\n" +
 	"\x11ListPeersResponse\x12'\n" +
 	"\x04bots\x18\x01 \x03(\v2\v.b2b.v1.BotB\x06\xe2\xb5\x18\x02\b]R\x04bots\"\xf7\x01\n" +
 	"\x13GetWorkspaceRequest\x12&\n" +
@@ -2392,6 +2414,7 @@ func file_b2b_v1_bot_proto_init() {
 	file_b2b_v1_bot_proto_msgTypes[13].OneofWrappers = []any{}
 	file_b2b_v1_bot_proto_msgTypes[15].OneofWrappers = []any{}
 	file_b2b_v1_bot_proto_msgTypes[17].OneofWrappers = []any{}
+	file_b2b_v1_bot_proto_msgTypes[19].OneofWrappers = []any{}
 	file_b2b_v1_bot_proto_msgTypes[21].OneofWrappers = []any{}
 	file_b2b_v1_bot_proto_msgTypes[22].OneofWrappers = []any{}
 	file_b2b_v1_bot_proto_msgTypes[24].OneofWrappers = []any{}

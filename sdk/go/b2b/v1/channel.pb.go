@@ -1049,7 +1049,11 @@ func (x *ListChannelMessagesResponse) GetPaged() bool {
 type ListBotChannelsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The bot's id or exact name.
-	Bot           string `protobuf:"bytes,1,opt,name=bot,proto3" json:"bot,omitempty"`
+	Bot string `protobuf:"bytes,1,opt,name=bot,proto3" json:"bot,omitempty"`
+	// 1 to 10000, which is the default.
+	Limit *int32 `protobuf:"varint,2,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
+	// Only what comes behind the entry with this last_activity_at and id, "<Unix ms>|<id>": the last one of the page before.
+	Cursor        *string `protobuf:"bytes,3,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1087,6 +1091,20 @@ func (*ListBotChannelsRequest) Descriptor() ([]byte, []int) {
 func (x *ListBotChannelsRequest) GetBot() string {
 	if x != nil {
 		return x.Bot
+	}
+	return ""
+}
+
+func (x *ListBotChannelsRequest) GetLimit() int32 {
+	if x != nil && x.Limit != nil {
+		return *x.Limit
+	}
+	return 0
+}
+
+func (x *ListBotChannelsRequest) GetCursor() string {
+	if x != nil && x.Cursor != nil {
+		return *x.Cursor
 	}
 	return ""
 }
@@ -1325,9 +1343,13 @@ const file_b2b_v1_channel_proto_rawDesc = "" +
 	"\x1bListChannelMessagesResponse\x12:\n" +
 	"\bmessages\x18\x01 \x03(\v2\x16.b2b.v1.ChannelMessageB\x06\xe2\xb5\x18\x02\bZR\bmessages\x12\x19\n" +
 	"\bhas_more\x18\x02 \x01(\bR\ahasMore\x12\x1c\n" +
-	"\x05paged\x18\x03 \x01(\bB\x06ڵ\x18\x02(\x01R\x05paged:\v\xaa\xb6\x18\a\x12\x05paged\"*\n" +
+	"\x05paged\x18\x03 \x01(\bB\x06ڵ\x18\x02(\x01R\x05paged:\v\xaa\xb6\x18\a\x12\x05paged\"\x7f\n" +
 	"\x16ListBotChannelsRequest\x12\x10\n" +
-	"\x03bot\x18\x01 \x01(\tR\x03bot\"U\n" +
+	"\x03bot\x18\x01 \x01(\tR\x03bot\x12!\n" +
+	"\x05limit\x18\x02 \x01(\x05B\x06\xe2\xb5\x18\x02\beH\x00R\x05limit\x88\x01\x01\x12\x1b\n" +
+	"\x06cursor\x18\x03 \x01(\tH\x01R\x06cursor\x88\x01\x01B\b\n" +
+	"\x06_limitB\t\n" +
+	"\a_cursor\"U\n" +
 	"\x17ListBotChannelsResponse\x12:\n" +
 	"\bchannels\x18\x01 \x03(\v2\x16.b2b.v1.ChannelListingB\x06\xe2\xb5\x18\x02\b]R\bchannels\"K\n" +
 	"\x0fGetInboxRequest\x128\n" +
@@ -1445,6 +1467,7 @@ func file_b2b_v1_channel_proto_init() {
 	file_b2b_v1_channel_proto_msgTypes[6].OneofWrappers = []any{}
 	file_b2b_v1_channel_proto_msgTypes[8].OneofWrappers = []any{}
 	file_b2b_v1_channel_proto_msgTypes[12].OneofWrappers = []any{}
+	file_b2b_v1_channel_proto_msgTypes[14].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

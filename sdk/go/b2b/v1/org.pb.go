@@ -458,7 +458,11 @@ func (x *CreateOrgResponse) GetCreatedAt() *timestamppb.Timestamp {
 
 // Asks for all orgs.
 type ListOrgsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 1 to 10000, which is the default.
+	Limit *int32 `protobuf:"varint,1,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
+	// Only what comes behind the entry with this created_at and id, "<Unix ms>|<id>": the last one of the page before.
+	Cursor        *string `protobuf:"bytes,2,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -491,6 +495,20 @@ func (x *ListOrgsRequest) ProtoReflect() protoreflect.Message {
 // Deprecated: Use ListOrgsRequest.ProtoReflect.Descriptor instead.
 func (*ListOrgsRequest) Descriptor() ([]byte, []int) {
 	return file_b2b_v1_org_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ListOrgsRequest) GetLimit() int32 {
+	if x != nil && x.Limit != nil {
+		return *x.Limit
+	}
+	return 0
+}
+
+func (x *ListOrgsRequest) GetCursor() string {
+	if x != nil && x.Cursor != nil {
+		return *x.Cursor
+	}
+	return ""
 }
 
 // All orgs, oldest first.
@@ -1090,7 +1108,11 @@ func (x *CreateInviteCodeResponse) GetInviteCode() *InviteCode {
 
 // Asks for all invite codes.
 type ListInviteCodesRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 1 to 10000, which is the default.
+	Limit *int32 `protobuf:"varint,1,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
+	// Only what comes behind the entry with this created_at and id, "<Unix ms>|<id>": the last one of the page before.
+	Cursor        *string `protobuf:"bytes,2,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1123,6 +1145,20 @@ func (x *ListInviteCodesRequest) ProtoReflect() protoreflect.Message {
 // Deprecated: Use ListInviteCodesRequest.ProtoReflect.Descriptor instead.
 func (*ListInviteCodesRequest) Descriptor() ([]byte, []int) {
 	return file_b2b_v1_org_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *ListInviteCodesRequest) GetLimit() int32 {
+	if x != nil && x.Limit != nil {
+		return *x.Limit
+	}
+	return 0
+}
+
+func (x *ListInviteCodesRequest) GetCursor() string {
+	if x != nil && x.Cursor != nil {
+		return *x.Cursor
+	}
+	return ""
 }
 
 // Invite codes, newest first.
@@ -3410,8 +3446,12 @@ const file_b2b_v1_org_proto_rawDesc = "" +
 	"\x10persist_messages\x18\x04 \x01(\bR\x0fpersistMessages\x12)\n" +
 	"\x06status\x18\x05 \x01(\x0e2\x11.b2b.v1.OrgStatusR\x06status\x129\n" +
 	"\n" +
-	"created_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\"\x11\n" +
-	"\x0fListOrgsRequest\"B\n" +
+	"created_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\"f\n" +
+	"\x0fListOrgsRequest\x12!\n" +
+	"\x05limit\x18\x01 \x01(\x05B\x06\xe2\xb5\x18\x02\beH\x00R\x05limit\x88\x01\x01\x12\x1b\n" +
+	"\x06cursor\x18\x02 \x01(\tH\x01R\x06cursor\x88\x01\x01B\b\n" +
+	"\x06_limitB\t\n" +
+	"\a_cursor\"B\n" +
 	"\x10ListOrgsResponse\x12.\n" +
 	"\x04orgs\x18\x01 \x03(\v2\x12.b2b.v1.OrgListingB\x06\xe2\xb5\x18\x02\b]R\x04orgs\"\xd9\x01\n" +
 	"\x10UpdateOrgRequest\x12\x15\n" +
@@ -3471,8 +3511,12 @@ const file_b2b_v1_org_proto_rawDesc = "" +
 	"\v_request_id\"O\n" +
 	"\x18CreateInviteCodeResponse\x123\n" +
 	"\vinvite_code\x18\x01 \x01(\v2\x12.b2b.v1.InviteCodeR\n" +
-	"inviteCode\"\x18\n" +
-	"\x16ListInviteCodesRequest\"X\n" +
+	"inviteCode\"m\n" +
+	"\x16ListInviteCodesRequest\x12!\n" +
+	"\x05limit\x18\x01 \x01(\x05B\x06\xe2\xb5\x18\x02\beH\x00R\x05limit\x88\x01\x01\x12\x1b\n" +
+	"\x06cursor\x18\x02 \x01(\tH\x01R\x06cursor\x88\x01\x01B\b\n" +
+	"\x06_limitB\t\n" +
+	"\a_cursor\"X\n" +
 	"\x17ListInviteCodesResponse\x12=\n" +
 	"\finvite_codes\x18\x01 \x03(\v2\x12.b2b.v1.InviteCodeB\x06\xe2\xb5\x18\x02\b]R\vinviteCodes\"d\n" +
 	"\x17DeleteInviteCodeRequest\x12\x0e\n" +
@@ -3916,11 +3960,13 @@ func file_b2b_v1_org_proto_init() {
 	}
 	file_b2b_v1_bot_proto_init()
 	file_b2b_v1_org_proto_msgTypes[2].OneofWrappers = []any{}
+	file_b2b_v1_org_proto_msgTypes[4].OneofWrappers = []any{}
 	file_b2b_v1_org_proto_msgTypes[6].OneofWrappers = []any{}
 	file_b2b_v1_org_proto_msgTypes[8].OneofWrappers = []any{}
 	file_b2b_v1_org_proto_msgTypes[10].OneofWrappers = []any{}
 	file_b2b_v1_org_proto_msgTypes[12].OneofWrappers = []any{}
 	file_b2b_v1_org_proto_msgTypes[13].OneofWrappers = []any{}
+	file_b2b_v1_org_proto_msgTypes[15].OneofWrappers = []any{}
 	file_b2b_v1_org_proto_msgTypes[17].OneofWrappers = []any{}
 	file_b2b_v1_org_proto_msgTypes[19].OneofWrappers = []any{}
 	file_b2b_v1_org_proto_msgTypes[23].OneofWrappers = []any{}

@@ -124,10 +124,14 @@ const (
 	Limit_LIMIT_SMALL_PAGE Limit = 91
 	// A page of all threads of an org that a bot may join.
 	Limit_LIMIT_SHARED_PAGE Limit = 92
-	// A list that has no pages, of bots, orgs, invite codes, channels or artifacts.
+	// A list of bots, orgs, invite codes, channels or artifacts that is answered whole.
 	Limit_LIMIT_ROWS Limit = 93
+	// A page of a list that is answered whole unless somebody asks for pages (B2B-LIM-004).
+	Limit_LIMIT_WHOLE_PAGE Limit = 101
 	// The scoped tokens of a bot in a list.
 	Limit_LIMIT_TOKENS Limit = 94
+	// A page of them.
+	Limit_LIMIT_TOKENS_PAGE Limit = 102
 	// The messages of an inbox.
 	Limit_LIMIT_INBOX Limit = 95
 	// The messages that a search finds.
@@ -191,7 +195,9 @@ var (
 		91:  "LIMIT_SMALL_PAGE",
 		92:  "LIMIT_SHARED_PAGE",
 		93:  "LIMIT_ROWS",
+		101: "LIMIT_WHOLE_PAGE",
 		94:  "LIMIT_TOKENS",
+		102: "LIMIT_TOKENS_PAGE",
 		95:  "LIMIT_INBOX",
 		96:  "LIMIT_FOUND",
 		97:  "LIMIT_JOIN_REQUESTS",
@@ -246,7 +252,9 @@ var (
 		"LIMIT_SMALL_PAGE":         91,
 		"LIMIT_SHARED_PAGE":        92,
 		"LIMIT_ROWS":               93,
+		"LIMIT_WHOLE_PAGE":         101,
 		"LIMIT_TOKENS":             94,
+		"LIMIT_TOKENS_PAGE":        102,
 		"LIMIT_INBOX":              95,
 		"LIMIT_FOUND":              96,
 		"LIMIT_JOIN_REQUESTS":      97,
@@ -386,7 +394,7 @@ const file_b2b_options_v1_limits_proto_rawDesc = "" +
 	"\x02of\x18\x01 \x01(\x0e2\x15.b2b.options.v1.LimitR\x02of\x12\x17\n" +
 	"\ain_turn\x18\x02 \x01(\bR\x06inTurn\x12\x12\n" +
 	"\x04when\x18\x03 \x01(\tR\x04when\x123\n" +
-	"\totherwise\x18\x04 \x01(\x0e2\x15.b2b.options.v1.LimitR\totherwise*\xbd\r\n" +
+	"\totherwise\x18\x04 \x01(\x0e2\x15.b2b.options.v1.LimitR\totherwise*\x8a\x0e\n" +
 	"\x05Limit\x12\x15\n" +
 	"\x11LIMIT_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x10LIMIT_REQUEST_ID\x10\x01\x1a\t\x82\xb7\x18\x05\b\x02\x18\x80\x01\x12\x1e\n" +
@@ -444,8 +452,12 @@ const file_b2b_options_v1_limits_proto_rawDesc = "" +
 	"\x10LIMIT_SMALL_PAGE\x10[\x1a\f\x82\xb7\x18\b\b\b\x10\x01\x18d \x14\x12#\n" +
 	"\x11LIMIT_SHARED_PAGE\x10\\\x1a\f\x82\xb7\x18\b\b\b\x10\x01\x182 \x14\x12\x19\n" +
 	"\n" +
-	"LIMIT_ROWS\x10]\x1a\t\x82\xb7\x18\x05\b\x04\x18\x90N\x12\x1b\n" +
-	"\fLIMIT_TOKENS\x10^\x1a\t\x82\xb7\x18\x05\b\x04\x18\xe8\a\x12\x19\n" +
+	"LIMIT_ROWS\x10]\x1a\t\x82\xb7\x18\x05\b\x04\x18\x90N\x12$\n" +
+	"\x10LIMIT_WHOLE_PAGE\x10e\x1a\x0e\x82\xb7\x18\n" +
+	"\b\b\x10\x01\x18\x90N \x90N\x12\x1b\n" +
+	"\fLIMIT_TOKENS\x10^\x1a\t\x82\xb7\x18\x05\b\x04\x18\xe8\a\x12%\n" +
+	"\x11LIMIT_TOKENS_PAGE\x10f\x1a\x0e\x82\xb7\x18\n" +
+	"\b\b\x10\x01\x18\xe8\a \xe8\a\x12\x19\n" +
 	"\vLIMIT_INBOX\x10_\x1a\b\x82\xb7\x18\x04\b\x04\x18d\x12\x19\n" +
 	"\vLIMIT_FOUND\x10`\x1a\b\x82\xb7\x18\x04\b\x04\x18\x14\x12!\n" +
 	"\x13LIMIT_JOIN_REQUESTS\x10a\x1a\b\x82\xb7\x18\x04\b\x04\x182\x12#\n" +
