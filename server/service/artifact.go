@@ -158,13 +158,12 @@ func (s *artifactService) ListArtifacts(ctx context.Context, req *b2bv1.ListArti
 	if err != nil {
 		return nil, err
 	}
-	list := func() ([]store.Artifact, error) { return s.Store.Artifacts(ctx, t.ID, limits.MaxRows) }
-	if req.GetCursor() != "" || req.Limit != nil {
-		list = func() ([]store.Artifact, error) {
-			return s.Store.ArtifactsPage(ctx, t.ID, req.GetCursor(), wholePage(req.Limit))
-		}
+	var rows []store.Artifact
+	if req.GetCursor() == "" && req.Limit == nil {
+		rows, err = s.Store.Artifacts(ctx, t.ID, limits.MaxRows)
+	} else {
+		rows, err = s.Store.ArtifactsPage(ctx, t.ID, req.GetCursor(), wholePage(req.Limit))
 	}
-	rows, err := list()
 	if err != nil {
 		return nil, fmt.Errorf("list artifacts: %w", err)
 	}
