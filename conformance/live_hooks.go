@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -154,6 +155,31 @@ func hookChecks() []Check {
 			}
 			t.eventually(5*time.Second, "no success is counted", func() bool { return health(t, bot).Value("last_success") != nil })
 			health(t, bot).Equal("healthy", true).Equal("consecutive_failures", 0).Equal("last_failure", nil).Equal("degraded", false)
+		}},
+		{[]string{"B2B-HOOK-015"}, "a receiver that hangs holds up no other, also when its bot is gone", func(t *T) {
+			o, other, hanging, late := t.Org(), t.hooks(), t.hooks(), t.hooks()
+			fine, stuck := other.bot(o, "fine", ""), hanging.bot(o, "stuck", "")
+			var given atomic.Bool // the server has given up
+			hanging.answers(func(_ http.ResponseWriter, r *http.Request) {
+				<-r.Context().Done()
+				given.Store(true)
+			})
+			dm(t, o.Admin, fine, "first")
+			other.wait(1)
+			dm(t, o.Admin, stuck, "hello")
+			hanging.wait(1)
+			dm(t, o.Admin, fine, "second")
+			other.wait(2)
+			if given.Load() {
+				t.Errorf("another bot was told only after the server had given up the receiver that hangs")
+			}
+			t.Do("DELETE", "/api/bots/"+stuck.ID, o.Admin, nil).OK()
+			newcomer := late.bot(o, "newcomer", "")
+			dm(t, o.Admin, newcomer, "welcome")
+			dm(t, o.Admin, fine, "third")
+			late.wait(1)
+			other.wait(3)
+			t.eventually(15*time.Second, "the server waits for a receiver that hangs", given.Load) // HOOK-010: 10 s
 		}},
 		{[]string{"B2B-HOOK-011", "B2B-HOOK-013", "B2B-HOOK-020", "B2B-HOOK-025", "B2B-HOOK-026"}, "what fails four times is a dead letter, and can be redelivered", func(t *T) {
 			o, h := t.Org(), t.hooks()

@@ -27,6 +27,13 @@ type WebhookDelivery struct {
 	Reason    string `bun:"reason"`     // why it failed, in words
 }
 
+// WebhookShare is what a node has to know to serve as many webhooks as any other.
+type WebhookShare struct {
+	Webhooks int64 // those that UnleasedWebhooks lists, or would list if nobody served them
+	Nodes    int64 // those that RenewWebhooks was called for and that have not left or died since
+	Held     int64 // of Webhooks, those that this node holds the lease for
+}
+
 // WebhookReader reads what is known of the deliveries to webhooks.
 //
 // The queue of a webhook is the log: a cursor says up to which seq its events were
@@ -43,10 +50,12 @@ type WebhookReader interface {
 	UnleasedWebhooks(ctx context.Context, now int64, limit int) ([]BotRef, error)
 	// WebhookLeased tells whether a node holds the lease for a bot.
 	WebhookLeased(ctx context.Context, bot, node string) (bool, error)
-	// WebhookShare counts the webhooks that UnleasedWebhooks lists or would list if
-	// nobody served them, and the nodes that RenewWebhooks was called for and that have
-	// not left or died since.
-	WebhookShare(ctx context.Context, now int64) (webhooks, nodes int64, err error)
+	// HeldWebhooks lists the bots that a node holds leases for, by id: no more than it
+	// took.
+	HeldWebhooks(ctx context.Context, node string) ([]string, error)
+	// WebhookShare counts the webhooks that are to be served, who serves them, and
+	// how many of them a node holds a lease for.
+	WebhookShare(ctx context.Context, node string, now int64) (WebhookShare, error)
 	// WaitingDeliveries lists what waits to be tried again for a bot, by next_at and
 	// seq.
 	WaitingDeliveries(ctx context.Context, bot string, limit int) ([]WebhookDelivery, error)

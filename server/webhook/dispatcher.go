@@ -2,8 +2,6 @@ package webhook
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -133,90 +131,6 @@ func (d *Dispatcher) heard(_ string, events []store.Event) {
 	}
 }
 
-// round keeps the leases, gives back those that are too many, and takes some that are
-// free.
-func (d *Dispatcher) round(ctx context.Context) error {
-	if err := d.renew(ctx); err != nil {
-		return err
-	}
-	for {
-		room, err := d.room(ctx)
-		if err != nil {
-			return err
-		}
-		if room <= 0 {
-			d.stop(d.serving()[:-room]...) // each gives its lease back when it has stopped
-			return nil
-		}
-		refs, err := d.Store.UnleasedWebhooks(ctx, d.Clock.Now().UnixMilli(), claimAtATime)
-		if err != nil {
-			return fmt.Errorf("list webhooks that nobody serves: %w", err)
-		}
-		if len(refs) == 0 {
-			return nil
-		}
-		taken, err := d.take(ctx, refs, room)
-		if err != nil {
-			return fmt.Errorf("take the leases of webhooks: %w", err)
-		}
-		for _, ref := range taken {
-			d.start(ctx, ref)
-		}
-		if len(refs) < claimAtATime || len(taken) == 0 {
-			return nil
-		}
-	}
-}
-
-// room is how many webhooks this node should take, or below zero give up, to have its
-// share: as many as any other node, rounded up, so that all are served.
-func (d *Dispatcher) room(ctx context.Context) (int, error) {
-	if d.Alone {
-		return claimAtATime, nil
-	}
-	webhooks, nodes, err := d.Store.WebhookShare(ctx, d.Clock.Now().UnixMilli())
-	if err != nil {
-		return 0, fmt.Errorf("count webhooks and nodes: %w", err)
-	}
-	nodes = max(nodes, 1)
-	return int((webhooks+nodes-1)/nodes) - len(d.serving()), nil
-}
-
-// renew keeps the leases of this node, and tells others that it is there. Who comes late has to take it that others serve
-// its webhooks by now.
-func (d *Dispatcher) renew(ctx context.Context) error {
-	held := d.serving()
-	now := d.Clock.Now()
-	if len(held) == 0 && d.Alone {
-		d.renewed = now
-		return nil
-	}
-	if d.known && now.Sub(d.renewed) < d.Lease/6 {
-		return nil
-	}
-	var kept int64
-	err := d.Store.Update(ctx, "", func(tx store.Tx) (err error) {
-		kept, err = tx.RenewWebhooks(ctx, d.Node, now.UnixMilli(), now.Add(d.Lease).UnixMilli())
-		return err
-	})
-	late := now.Sub(d.renewed) >= d.Lease
-	switch {
-	case late:
-		d.stop(held...)
-	case err == nil && kept < int64(len(held)):
-		for _, bot := range held {
-			if there, err := d.Store.WebhookLeased(ctx, bot, d.Node); err == nil && !there {
-				d.stop(bot)
-			}
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("renew the leases of webhooks: %w", err)
-	}
-	d.renewed, d.known = now, true
-	return nil
-}
-
 // serving lists the bots whose readers are to go on.
 func (d *Dispatcher) serving() []string {
 	d.mu.Lock()
@@ -230,6 +144,18 @@ func (d *Dispatcher) serving() []string {
 	return bots
 }
 
+// leaving counts the readers that were told to stop and have not yet.
+func (d *Dispatcher) leaving() (n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, s := range d.readers {
+		if s.leaving {
+			n++
+		}
+	}
+	return n
+}
+
 func (d *Dispatcher) stop(bots ...string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -239,28 +165,6 @@ func (d *Dispatcher) stop(bots ...string) {
 			s.cancel()
 		}
 	}
-}
-
-// take gets leases that nobody else got meanwhile, at most so many.
-func (d *Dispatcher) take(ctx context.Context, refs []store.BotRef, most int) (taken []store.BotRef, err error) {
-	err = d.Store.Update(ctx, "", func(tx store.Tx) error {
-		taken = nil
-		now := d.Clock.Now()
-		for _, ref := range refs {
-			got, err := tx.LeaseWebhook(ctx, ref.BotID, d.Node, now.UnixMilli(), now.Add(d.Lease).UnixMilli())
-			if err != nil {
-				return err
-			}
-			if got {
-				taken = append(taken, ref)
-			}
-			if len(taken) == most {
-				return nil
-			}
-		}
-		return nil
-	})
-	return taken, err
 }
 
 // start serves one webhook until that is over.
@@ -281,22 +185,13 @@ func (d *Dispatcher) start(ctx context.Context, ref store.BotRef) {
 		}
 		if ctx.Err() == nil {
 			if err := d.release(ctx, ref.BotID); err != nil && ctx.Err() == nil {
-				d.Logger.WarnContext(ctx, "the lease of a webhook has to run out", "bot", ref.BotID, "error", err)
+				d.Logger.WarnContext(ctx, "the lease of a webhook is given back later", "bot", ref.BotID, "error", err)
 			}
 		}
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		delete(d.readers, ref.BotID)
 	})
-}
-
-// release gives back the lease for a bot, or with an empty bot all of this node's.
-func (d *Dispatcher) release(ctx context.Context, bot string) error {
-	err := d.Store.Update(ctx, "", func(tx store.Tx) error { return tx.ReleaseWebhook(ctx, bot, d.Node) })
-	if err != nil && !errors.Is(err, store.ErrClosed) {
-		return fmt.Errorf("give back the leases of webhooks: %w", err)
-	}
-	return nil
 }
 
 // place waits for a place to make an attempt; leave gives it back.

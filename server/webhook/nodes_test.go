@@ -1,13 +1,18 @@
 package webhook
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/store/sqlstore"
 	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
 )
@@ -87,6 +92,76 @@ func TestSharing(t *testing.T) {
 			t.Errorf("bot %d got %d requests for %d messages", i, n, len(want[i]))
 		}
 	}
+}
+
+// A receiver that hangs while its bot is removed takes nobody's place: who registers is
+// served at once, and the others go on.
+func TestRemovedWhileItHangs(t *testing.T) {
+	w := sharedWorld(t)
+	hung, other, late := newReceiver(t), newReceiver(t), newReceiver(t)
+	free := make(chan struct{})
+	defer close(free)
+	hung.answers(func(http.ResponseWriter, *http.Request) { <-free })
+	w.bot("hung", hung.URL, "")
+	w.bot("other", other.URL, "")
+	d, _ := w.node("n1", func(c *Config) { c.patience = time.Hour })
+	w.say("ann", "hung", 1)
+	w.say("ann", "other", 1)
+	w.gets(hung, 1)
+	w.gets(other, 1)
+	w.change("org", func(ctx context.Context, tx store.Tx) error {
+		_, err := tx.DeleteBot(ctx, "org", "hung", "ann", 1)
+		return errors.Join(err, w.append(ctx, tx, store.Event{Audience: store.AudienceOrg}, &b2bv1.Event{
+			Event: &b2bv1.Event_AccessChanged{AccessChanged: &b2bv1.AccessChangedEvent{}},
+		}))
+	})
+	w.bot("late", late.URL, "")
+	w.say("ann", "late", 1)
+	w.gets(late, 1)
+	w.say("ann", "other", 1)
+	w.gets(other, 2)
+	if n := len(d.serving()); n != 3 {
+		t.Errorf("%d readers: the one that hangs is to be there still", n)
+	}
+}
+
+// lossy is a store that takes leases once without the node being told so.
+type lossy struct {
+	store.Store
+	lost atomic.Bool
+}
+
+type lossyTx struct {
+	store.Tx
+	leased bool
+}
+
+func (tx *lossyTx) LeaseWebhook(ctx context.Context, bot, node string, now, until int64) (bool, error) {
+	tx.leased = true
+	return tx.Tx.LeaseWebhook(ctx, bot, node, now, until)
+}
+
+func (l *lossy) Update(ctx context.Context, org string, fn func(store.Tx) error) error {
+	var own *lossyTx
+	err := l.Store.Update(ctx, org, func(tx store.Tx) error {
+		own = &lossyTx{Tx: tx}
+		return fn(own)
+	})
+	if err == nil && own.leased && l.lost.CompareAndSwap(false, true) {
+		return errors.New("the connection was lost")
+	}
+	return err
+}
+
+// A node that has leases which it does not know of gives them back, and they are served.
+func TestUnknownLeases(t *testing.T) {
+	w := sharedWorld(t)
+	r := newReceiver(t)
+	w.bot("bob", r.URL, "")
+	want := w.say("ann", "bob", 3)
+	w.node("n1", func(c *Config) { c.Store = &lossy{Store: c.Store} })
+	w.await("all of it", time.Minute, func() bool { return len(r.got()) >= 3 })
+	w.once(r.got(), want)
 }
 
 // A node stops in the middle of a delivery, as if it were gone: another one takes over

@@ -45,10 +45,11 @@ const oldestWait = `SELECT coalesce(min(seq), 0) FROM (
 const servable = ` FROM bots b JOIN orgs o ON o.id = b.org_id
 	WHERE b.webhook_url <> '' AND b.join_status = 'active' AND o.status = 'active'`
 
-func (r reader) WebhookShare(ctx context.Context, now int64) (webhooks, nodes int64, err error) {
-	err = each(ctx, r, func(rows *sql.Rows) error { return rows.Scan(&webhooks, &nodes) },
-		"SELECT (SELECT count(*)"+servable+"), (SELECT count(*) FROM webhook_nodes WHERE expires_at > ?)", now)
-	return webhooks, nodes, err
+func (r reader) WebhookShare(ctx context.Context, node string, now int64) (s store.WebhookShare, err error) {
+	err = each(ctx, r, func(rows *sql.Rows) error { return rows.Scan(&s.Webhooks, &s.Nodes, &s.Held) },
+		"SELECT (SELECT count(*)"+servable+"), (SELECT count(*) FROM webhook_nodes WHERE expires_at > ?), (SELECT count(*)"+servable+`
+			AND EXISTS (SELECT 1 FROM webhook_leases l WHERE l.bot_id = b.id AND l.node_id = ?))`, now, node)
+	return s, err
 }
 
 func (r reader) UnleasedWebhooks(ctx context.Context, now int64, limit int) ([]store.BotRef, error) {
@@ -60,6 +61,16 @@ func (r reader) UnleasedWebhooks(ctx context.Context, now int64, limit int) ([]s
 func (r reader) WebhookLeased(ctx context.Context, bot, node string) (bool, error) {
 	n, err := value[int64](ctx, r, "SELECT count(*) FROM webhook_leases WHERE bot_id = ? AND node_id = ?", bot, node)
 	return n > 0, err
+}
+
+func (r reader) HeldWebhooks(ctx context.Context, node string) (bots []string, err error) {
+	err = each(ctx, r, func(rows *sql.Rows) error {
+		var bot string
+		err := rows.Scan(&bot)
+		bots = append(bots, bot)
+		return err
+	}, "SELECT bot_id FROM webhook_leases WHERE node_id = ? ORDER BY bot_id", node)
+	return bots, err
 }
 
 func (r reader) WaitingDeliveries(ctx context.Context, bot string, limit int) ([]store.WebhookDelivery, error) {

@@ -60,10 +60,10 @@ var webhookTests = []test{
 		equal(s, "lost", holds(a, "n1"), false)
 		equal(s, "holds", holds(a, "n2"), true)
 		equal(s, "second", s.lease(b, "n2", 1, 10), true)
-		share := func(now, webhooks, nodes int64) {
+		share := func(now, webhooks, nodes, held int64) {
 			s.Helper()
-			w, n, err := s.WebhookShare(s.ctx, now)
-			same(s, fmt.Sprint("share at ", now), []any{w, n, err}, []any{webhooks, nodes, nil})
+			got, err := s.WebhookShare(s.ctx, "n2", now)
+			same(s, fmt.Sprint("share at ", now), []any{got, err}, []any{store.WebhookShare{Webhooks: webhooks, Nodes: nodes, Held: held}, nil})
 		}
 		renew := func(node string, now, until, leases int64) {
 			s.Helper()
@@ -73,20 +73,23 @@ var webhookTests = []test{
 				return err
 			})
 		}
-		share(10, 2, 0)
+		share(10, 2, 0, 2)
 		renew("n3", 10, 20, 0)
 		renew("n2", 10, 100, 2)
-		share(19, 2, 2)
-		share(20, 2, 1)
+		share(19, 2, 2, 2)
+		share(20, 2, 1, 2)
 		renew("n4", 21, 110, 0) // n3 is forgotten
-		share(10, 2, 2)
+		share(10, 2, 2, 2)
+		same(s, "held", must(s.HeldWebhooks(s.ctx, "n2"))(s), []string{a, b})
 		s.update("", func(tx store.Tx) error { return tx.ReleaseWebhook(s.ctx, "", "n4") })
-		share(10, 2, 1)
+		share(10, 2, 1, 2)
 		equal(s, "renewed", s.lease(a, "n1", 99, 199), false)
 		s.update("", func(tx store.Tx) error { return tx.ReleaseWebhook(s.ctx, a, "n1") })
 		equal(s, "not its own", holds(a, "n2"), true)
 		s.update("", func(tx store.Tx) error { return tx.ReleaseWebhook(s.ctx, a, "n2") })
 		equal(s, "released", holds(a, "n2"), false)
+		same(s, "held", must(s.HeldWebhooks(s.ctx, "n2"))(s), []string{b})
+		share(10, 2, 1, 1)
 		equal(s, "not released", holds(b, "n2"), true)
 		s.lease(a, "n2", 1, 10)
 		s.update("", func(tx store.Tx) error { return tx.ReleaseWebhook(s.ctx, "", "n2") })
@@ -94,7 +97,12 @@ var webhookTests = []test{
 		s.lease(a, "n2", 1, 10)
 		s.update("", func(tx store.Tx) error { return tx.ResetWebhooks(s.ctx) })
 		equal(s, "reset", holds(a, "n2"), false)
-		share(10, 2, 0)
+		share(10, 2, 0, 0)
+		s.lease(a, "n2", 1, 10)
+		s.update(org, func(tx store.Tx) error {
+			return tx.UpdateOrg(s.ctx, &store.Org{ID: org, Name: "away", Status: store.OrgSuspended})
+		})
+		share(10, 0, 0, 0)
 	}},
 	{"one of 16 nodes gets the lease", func(s *suite) {
 		a := s.bot(s.org(), "a", hooked)
