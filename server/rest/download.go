@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"syscall"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -58,7 +59,7 @@ func (s *handler) serveFile(w *fileWriter, r *http.Request, c *call.Content) err
 	asked.Header = r.Header.Clone()
 	asked.Header.Del("If-Match")
 	asked.Header.Del("If-Unmodified-Since")
-	source := &watched{ReadSeeker: c}
+	source := &watched{ReadSeeker: c.ReadSeeker}
 	http.ServeContent(w, &asked, "", c.Modified, source)
 	_ = w.control.SetWriteDeadline(time.Time{}) // the next answer on the connection has its own time
 	if source.err != nil {
@@ -103,6 +104,53 @@ func (w *fileWriter) Write(p []byte) (int, error) {
 		w.broken = err
 	}
 	return n, err
+}
+
+// piece is how much of a file a client must take within call.Stall.
+const piece = 128 << 10 // bytes
+
+// ReadFrom hands a file of the disk to the connection, which has the kernel send it: a
+// piece at a time, each with its own deadline.
+func (w *fileWriter) ReadFrom(src io.Reader) (sent int64, err error) {
+	part, file := w.sendable(src)
+	if file == nil {
+		return io.Copy(struct{ io.Writer }{w}, src)
+	}
+	w.begun = true
+	for part.N > 0 && err == nil {
+		_ = w.control.SetWriteDeadline(time.Now().Add(call.Stall)) // without a connection there is none
+		var n int64
+		n, err = io.CopyN(w.ResponseWriter, file, min(part.N, piece))
+		part.N -= n
+		sent += n
+	}
+	if errors.Is(err, io.EOF) {
+		return sent, nil // shorter than it was: as any reader would tell it
+	}
+	if err != nil && w.broken == nil {
+		w.broken = err
+	}
+	return sent, err
+}
+
+// sendable gives the part of a file of the disk that src reads, and the file, if src is
+// one and the connection can take it.
+func (w *fileWriter) sendable(src io.Reader) (part *io.LimitedReader, file io.Reader) {
+	if _, ok := w.ResponseWriter.(io.ReaderFrom); !ok || w.refused {
+		return nil, nil
+	}
+	part, ok := src.(*io.LimitedReader)
+	if !ok {
+		return nil, nil
+	}
+	source, ok := part.R.(*watched)
+	if !ok {
+		return nil, nil
+	}
+	if _, ok := source.ReadSeeker.(syscall.Conn); !ok {
+		return nil, nil
+	}
+	return part, source.ReadSeeker
 }
 
 // watched remembers why a file could not be read.
