@@ -74,7 +74,7 @@ func (r *reader) attempt(ctx context.Context, id string, it *eventlog.Item) (res
 	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })()
-	res := r.d.sender.send(own, message{url: r.url, secret: r.secret, id: id, body: body}, r.d.Clock.Now())
+	res := r.d.sender.send(own, message{to: r.to, signer: r.signer, id: id, body: body}, r.d.Clock.Now())
 	if own.Err() != nil { // cut off: nobody knows how it would have gone
 		return result{}, own.Err()
 	}

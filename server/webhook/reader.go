@@ -69,8 +69,8 @@ func own(e *b2bv1.Event, bot string) bool {
 type reader struct {
 	d      *Dispatcher
 	ref    store.BotRef
-	url    string
-	secret string
+	to     destination
+	signer *signer
 	sub    *eventlog.Subscription
 
 	seq      int64 // every event up to here is settled or set aside
@@ -135,10 +135,12 @@ func (r *reader) load(ctx context.Context) error {
 	if bot.WebhookURL == nil {
 		return errLost
 	}
-	r.url = *bot.WebhookURL
+	r.to = r.d.sender.destination(*bot.WebhookURL)
+	secret := ""
 	if bot.WebhookSecret != nil {
-		r.secret = *bot.WebhookSecret
+		secret = *bot.WebhookSecret
 	}
+	r.signer = newSigner(secret)
 	if r.seq, err = r.d.Store.WebhookCursor(ctx, bot.ID); err != nil {
 		return fmt.Errorf("find the cursor of a webhook: %w", err)
 	}
@@ -217,9 +219,14 @@ func (r *reader) step(ctx context.Context) error {
 		r.rest(now)
 		return nil
 	}
-	wait, stop := r.until(ctx, r.next().Sub(now))
-	defer stop()
-	if len(r.waiting) >= maxWaiting {
+	full := len(r.waiting) >= maxWaiting
+	wait := ctx
+	if full || !r.sub.Waiting() { // else there is nothing to wait for
+		var stop func()
+		wait, stop = r.until(ctx, r.next().Sub(now))
+		defer stop()
+	}
+	if full {
 		<-wait.Done()
 		return nil
 	}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/b2b-protocol/b2b/server/webhookurl"
@@ -19,6 +20,8 @@ const (
 	drainBytes  = 16 << 10         // of an answer's body that are read to keep the connection
 	drainTime   = time.Second
 )
+
+var jsonType = []string{"application/json"}
 
 // result is how an attempt went.
 type result struct {
@@ -32,12 +35,12 @@ type result struct {
 // sender makes attempts. Any number of goroutines may use it.
 type sender struct {
 	transports map[string]*http.Transport // by scheme
-	agent      string
+	agent      []string
 	patience   time.Duration // how long an attempt may take
 }
 
 func newSender(p webhookurl.Policy, version string, patience time.Duration) *sender {
-	return &sender{transports: transports(p), agent: "b2b-webhook/" + version, patience: patience}
+	return &sender{transports: transports(p), agent: []string{"b2b-webhook/" + version}, patience: patience}
 }
 
 func (s *sender) close() {
@@ -46,37 +49,54 @@ func (s *sender) close() {
 	}
 }
 
+// destination is where a webhook leads.
+type destination struct {
+	url       *url.URL
+	transport *http.Transport
+	refusal   string // why nothing may be sent there; empty: it may
+}
+
+// destination reads an address.
+func (s *sender) destination(address string) destination {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return destination{refusal: "the address is no URL with a host"}
+	}
+	transport := s.transports[u.Scheme]
+	switch {
+	case transport == nil:
+		return destination{refusal: "the address is neither https nor http"}
+	case u.User != nil:
+		return destination{refusal: "the address " + webhookurl.WithUser.Error()}
+	}
+	u.Host = strings.TrimSuffix(u.Host, ":") // an empty port
+	return destination{url: u, transport: transport}
+}
+
 // message is what an attempt sends.
 type message struct {
-	url    string
-	secret string
+	to     destination
+	signer *signer
 	id     string
 	body   []byte
 }
 
 // send makes one attempt. It never follows a redirect: any status but 2xx is a failure.
 func (s *sender) send(ctx context.Context, m message, now time.Time) result {
-	u, err := url.Parse(m.url)
-	if err != nil || u.Host == "" {
-		return result{reason: "the address is no URL with a host", blocked: true}
-	}
-	transport := s.transports[u.Scheme]
-	switch {
-	case transport == nil:
-		return result{reason: "the address is neither https nor http", blocked: true}
-	case u.User != nil:
-		return result{reason: "the address " + webhookurl.WithUser.Error(), blocked: true}
+	if m.to.refusal != "" {
+		return result{reason: m.to.refusal, blocked: true}
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, m.url, bytes.NewReader(m.body))
-	if err != nil {
-		return result{reason: "the address is no URL with a host", blocked: true}
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("User-Agent", s.agent)
-	sign(req.Header, m.id, m.secret, now, m.body)
-	res, err := transport.RoundTrip(req)
+	req := (&http.Request{
+		Method: http.MethodPost, URL: m.to.url, Host: m.to.url.Host, Header: make(http.Header, 8), ContentLength: int64(len(m.body)),
+		Body:    io.NopCloser(bytes.NewReader(m.body)),
+		GetBody: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(m.body)), nil },
+	}).WithContext(ctx)
+	req.Header["Content-Type"] = jsonType
+	req.Header["User-Agent"] = s.agent
+	m.signer.sign(req.Header, m.id, now, m.body)
+	res, err := m.to.transport.RoundTrip(req)
 	if err != nil {
 		return failure(err)
 	}

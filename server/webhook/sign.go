@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"hash"
 	"net/http"
 	"strconv"
 	"strings"
@@ -25,22 +26,40 @@ func deliveryID(bot string, p eventlog.Position) string {
 	return id.String()
 }
 
+// signer signs what is posted to one webhook. One goroutine uses it at a time.
+type signer struct {
+	hub, standard hash.Hash // nil: nothing is signed
+	bearer        []string  // nil: no header can carry the secret
+}
+
+// newSigner signs with the secret of a webhook, if that has one.
+func newSigner(secret string) *signer {
+	if secret == "" {
+		return &signer{}
+	}
+	s := &signer{hub: hmac.New(sha256.New, []byte(secret)), standard: hmac.New(sha256.New, standardKey(secret))}
+	if printable(secret) {
+		s.bearer = []string{"Bearer " + secret}
+	}
+	return s
+}
+
 // sign sets the headers that say what is delivered and who sends it: those of the
 // contract (collaboration.md §17.3) and beside them those of Standard Webhooks. Without
 // a secret nothing is signed.
-func sign(h http.Header, id, secret string, now time.Time, body []byte) {
+func (s *signer) sign(h http.Header, id string, now time.Time, body []byte) {
 	seconds := strconv.FormatInt(now.Unix(), 10)
-	h.Set("Webhook-Id", id)
-	h.Set("Webhook-Timestamp", seconds)
-	if secret == "" {
+	h["Webhook-Id"] = []string{id}
+	h["Webhook-Timestamp"] = []string{seconds}
+	if s.hub == nil {
 		return
 	}
 	ms := strconv.FormatInt(now.UnixMilli(), 10)
-	h.Set("X-Hub-Timestamp", ms)
-	h.Set("X-Hub-Signature-256", "sha256="+hex.EncodeToString(mac([]byte(secret), ms+".", body)))
-	h.Set("Webhook-Signature", "v1,"+base64.StdEncoding.EncodeToString(mac(standardKey(secret), id+"."+seconds+".", body)))
-	if printable(secret) {
-		h.Set("Authorization", "Bearer "+secret)
+	h["X-Hub-Timestamp"] = []string{ms}
+	h["X-Hub-Signature-256"] = []string{"sha256=" + hex.EncodeToString(mac(s.hub, ms+".", body))}
+	h["Webhook-Signature"] = []string{"v1," + base64.StdEncoding.EncodeToString(mac(s.standard, id+"."+seconds+".", body))}
+	if s.bearer != nil {
+		h["Authorization"] = s.bearer
 	}
 }
 
@@ -55,8 +74,8 @@ func standardKey(secret string) []byte {
 	return []byte(secret)
 }
 
-func mac(key []byte, head string, body []byte) []byte {
-	m := hmac.New(sha256.New, key)
+func mac(m hash.Hash, head string, body []byte) []byte {
+	m.Reset()
 	m.Write([]byte(head))
 	m.Write(body)
 	return m.Sum(nil)

@@ -119,7 +119,7 @@ func post(t *testing.T, p webhookurl.Policy, target string) result {
 	t.Helper()
 	s := newSender(p, "test", 3*time.Second)
 	defer s.close()
-	return s.send(t.Context(), message{url: target, secret: "hush", id: "id", body: []byte("{}")}, time.Now())
+	return s.send(t.Context(), message{to: s.destination(target), signer: newSigner("hush"), id: "id", body: []byte("{}")}, time.Now())
 }
 
 // Every way to name something inside is refused when a bot registers, and once more when
@@ -264,7 +264,7 @@ func TestProxiesAndCertificates(t *testing.T) {
 	defer own.close()
 	own.transports["https"].TLSClientConfig = secure.Client().Transport.(*http.Transport).TLSClientConfig
 	secure.Config.Handler = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
-	if res := own.send(t.Context(), message{url: secure.URL}, time.Now()); res.reason != "" {
+	if res := own.send(t.Context(), message{to: own.destination(secure.URL), signer: newSigner("")}, time.Now()); res.reason != "" {
 		t.Errorf("control: a trusted certificate: %+v", res)
 	}
 	if n := reached(); n != 0 {
