@@ -43,6 +43,11 @@ func run(ctx context.Context, o options, out io.Writer) (bool, error) {
 			return false, err
 		}
 	}
+	if o.wants("features") {
+		if err := features(ctx, o, folder, r); err != nil {
+			return false, err
+		}
+	}
 	if err := removals(ctx, o, folder, r); err != nil {
 		return false, err
 	}
