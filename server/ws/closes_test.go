@@ -69,7 +69,7 @@ func TestClosedByTime(t *testing.T) {
 	// Long enough that a busy machine answers a ping in time.
 	w := newWorld(t, func(c *ws.Config) { c.Heartbeat = 1500 * time.Millisecond })
 	var made struct{ Token string }
-	w.into(&made, w.call("POST", "/api/me/tokens", w.bob.token, `{"scopes":["read"],"expires_in":3600}`))
+	w.into(&made, w.call("POST", "/api/me/tokens", w.bob.token, `{"scopes":["read"],"expires_in":3600000}`))
 	bob, session, scoped := w.open(w.bob.token), w.open(w.owner(w.bob)), w.open(made.Token)
 	var reading sync.WaitGroup
 	reading.Go(func() { scoped.closed(4001, "Token expired") })

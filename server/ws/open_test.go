@@ -29,7 +29,7 @@ func TestRefusedAtOpen(t *testing.T) {
 	w.dial("?ticket=late").closed(4001, "Invalid or expired ticket")
 
 	var made struct{ ID, Token string }
-	w.into(&made, w.call("POST", "/api/me/tokens", w.bob.token, `{"scopes":["read"],"expires_in":60}`))
+	w.into(&made, w.call("POST", "/api/me/tokens", w.bob.token, `{"scopes":["read"],"expires_in":60000}`))
 	expired, revoked := w.ticket(made.Token), w.ticket(made.Token)
 	rejected, session := w.ticket(w.bob.token), w.ticket(w.people)
 	w.skew.Store(120_000)

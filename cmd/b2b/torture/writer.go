@@ -227,7 +227,7 @@ func (w *World) rename(r *rand.Rand) *change {
 // makeToken changes what is known of a bot's access, on all nodes.
 func (w *World) makeToken(r *rand.Rand) *change {
 	b := w.bots[r.IntN(len(w.bots))]
-	return &change{who: b.who, method: http.MethodPost, path: "/api/me/tokens", body: map[string]any{"scopes": []string{"read"}, "expires_in": 3600}}
+	return &change{who: b.who, method: http.MethodPost, path: "/api/me/tokens", body: map[string]any{"scopes": []string{"read"}, "expires_in": 3_600_000}}
 }
 
 // text is a text that nothing else has.
