@@ -1,34 +1,23 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"net"
-	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
+	"strconv"
 	"sync/atomic"
 	"time"
 )
 
-// cuts are what a server without audit and limits does not do: a statement at the
-// beginning of a function of the service.
-var cuts = []struct{ file, function, statement string }{
-	{"server/service/events.go", "audit", `if action == "message.send" { return nil };`},
-	{"server/service/rate.go", "take", `if limit > 0 { return nil };`},
-}
-
-// features compares direct messages to a bot with a webhook, audited and counted against
-// the limit of their sender, with those to one without that a server takes which was built
-// without audit and limits. What counts is the rate of acknowledged messages; deliveries
-// follow from the log, one after another, and none may be missing. The processor time of
-// the server, deliveries included, is told beside it: it depends less on what else the
+// features compares direct messages three ways: to a bot without webhook, on a server
+// that was built without audit and limits; to the same on ours; and to a bot with a
+// webhook on ours. What counts is the rate of acknowledged messages; deliveries follow
+// from the log, one after another, and none may be missing. The processor time of the
+// server, deliveries included, is told beside it: it depends less on what else the
 // machine does.
 func features(ctx context.Context, o options, folder string, r *report) error {
 	bare := o
@@ -64,48 +53,57 @@ func features(ctx context.Context, o options, folder string, r *report) error {
 	if err := on.hook(ctx, "hooked", "http://"+l.Addr().String()+"/"); err != nil {
 		return err
 	}
-	on.peer = "hooked"
+	hooked := *on
+	hooked.peer = "hooked"
 
-	var a, b series
-	var ratios, delivered, costs []float64
+	var none, counted, all series
 	var sent int64
+	nothing := func(int) error { return nil }
 	for range o.rounds {
-		if err := a.round(ctx, o, without, off.post(), func() error { return nil }); err != nil {
+		if err := none.round(ctx, o, without, off.post(), nothing); err != nil {
 			return fmt.Errorf("without audit, limits and webhooks: %w", err)
 		}
-		err := b.round(ctx, o, full, on.post(), func() error {
-			sent += int64(b.count)
+		if err := counted.round(ctx, o, full, on.post(), nothing); err != nil {
+			return fmt.Errorf("with audit and limits: %w", err)
+		}
+		err := all.round(ctx, o, full, hooked.post(), func(count int) error {
+			sent += int64(count)
 			return arrived(ctx, &received, sent)
 		})
 		if err != nil {
 			return fmt.Errorf("with audit, limits and webhooks: %w", err)
 		}
-		ratios = append(ratios, last(b.rates)/last(a.rates))
-		delivered = append(delivered, last(b.drained)/last(a.rates))
-		costs = append(costs, last(b.costs)/last(a.costs))
 	}
-	r.note("direct messages: %.0f/s without audit, limits and webhooks, %.0f/s with all three, %.0f/s to the last delivery (medians of %d rounds)",
-		median(a.rates), median(b.rates), median(b.drained), o.rounds)
-	r.note("delivered, of those without: %.2f; processor time of the server %.0f and %.0f µs a message: %.2f times",
-		median(delivered), median(a.costs), median(b.costs), median(costs))
-	slices.Sort(ratios)
-	r.note("ratios of acknowledged messages: %.2f", ratios)
-	r.least("direct messages with audit, limits and webhooks, of those without", median(ratios), 0.8, "×")
+	r.note("direct messages without audit, limits and webhooks: %s (medians of %d rounds)", none, o.rounds)
+	r.note("with audit and limits: %s; %.2f of those without", counted, ratio(counted.rates, none.rates))
+	r.note("with webhooks, too: %s; %.2f of those with audit and limits; %.0f/s to the last of %d deliveries, %.2f of those without",
+		all, ratio(all.rates, counted.rates), median(all.drained), sent, ratio(all.drained, none.rates))
+	r.least("direct messages with audit, limits and webhooks, of those without", ratio(all.rates, none.rates), 0.8, "×")
 	return nil
+}
+
+// ratio is the median of the ratios of rounds that followed each other.
+func ratio(a, b []float64) float64 {
+	ratios := make([]float64, len(a))
+	for i := range a {
+		ratios[i] = a[i] / b[i]
+	}
+	return median(ratios)
 }
 
 // series is what the rounds of one server made.
 type series struct {
-	count   int       // messages of the last round
 	rates   []float64 // acknowledged messages a second
 	drained []float64 // the same, to the end of what follows
 	costs   []float64 // processor time of the server, µs a message
 }
 
-func last(all []float64) float64 { return all[len(all)-1] }
+func (s series) String() string {
+	return fmt.Sprintf("%.0f/s, %.0f µs of the server's processor time each", median(s.rates), median(s.costs))
+}
 
-// round loads a server, and waits for what follows from it.
-func (s *series) round(ctx context.Context, o options, p *process, t target, follow func() error) error {
+// round loads a server, and waits for what follows from so many messages.
+func (s *series) round(ctx context.Context, o options, p *process, t target, follow func(count int) error) error {
 	before, err := p.cpu()
 	if err != nil {
 		return err
@@ -115,8 +113,7 @@ func (s *series) round(ctx context.Context, o options, p *process, t target, fol
 	if err != nil {
 		return err
 	}
-	s.count = res.count
-	if err := follow(); err != nil {
+	if err := follow(res.count); err != nil {
 		return err
 	}
 	took := time.Since(begin).Seconds()
@@ -130,6 +127,9 @@ func (s *series) round(ctx context.Context, o options, p *process, t target, fol
 	return nil
 }
 
+// drainMost is how long the deliveries that are left after a round may take.
+const drainMost = 2 * time.Minute
+
 // arrived waits until so many deliveries have come.
 func arrived(ctx context.Context, received *atomic.Int64, sent int64) error {
 	for begin := time.Now(); received.Load() < sent; time.Sleep(time.Millisecond) {
@@ -140,55 +140,48 @@ func arrived(ctx context.Context, received *atomic.Int64, sent int64) error {
 	return nil
 }
 
-// buildBare builds the server with the cuts.
-func buildBare(ctx context.Context, folder, binary string) error {
-	replace := map[string]string{}
-	for i, c := range cuts {
-		text, err := cut(c.file, c.function, c.statement)
+// receive answers requests until l is closed, as cheaply as it can: a receiver has a
+// machine of its own, this one is that of the server.
+func receive(l net.Listener, n *atomic.Int64) {
+	for {
+		conn, err := l.Accept()
 		if err != nil {
-			return fmt.Errorf("leave out %s: %w", c.function, err)
+			return
 		}
-		source, err := filepath.Abs(c.file)
-		if err != nil {
-			return err
-		}
-		replace[source] = filepath.Join(folder, fmt.Sprintf("cut%d.go", i))
-		if err := os.WriteFile(replace[source], text, 0o600); err != nil {
-			return err
-		}
+		go func() {
+			defer conn.Close()
+			r := bufio.NewReader(conn)
+			for {
+				length := 0
+				for {
+					line, err := r.ReadSlice('\n')
+					if err != nil {
+						return
+					}
+					if len(line) <= 2 {
+						break
+					}
+					if text, ok := bytes.CutPrefix(line, []byte("Content-Length: ")); ok {
+						length, _ = strconv.Atoi(string(bytes.TrimSpace(text))) // our own server's
+					}
+				}
+				if _, err := r.Discard(length); err != nil {
+					return
+				}
+				n.Add(1)
+				if _, err := conn.Write([]byte("HTTP/1.1 204 No Content\r\n\r\n")); err != nil {
+					return
+				}
+			}
+		}()
 	}
-	overlay, err := json.Marshal(map[string]any{"Replace": replace})
-	if err != nil {
-		return err
-	}
-	path := filepath.Join(folder, "overlay.json")
-	if err := os.WriteFile(path, overlay, 0o600); err != nil {
-		return err
-	}
-	build := exec.CommandContext(ctx, "go", "build", "-overlay", path, "-o", binary, "./cmd/b2b")
-	build.Env, build.Stderr = append(os.Environ(), "CGO_ENABLED=0"), os.Stderr
-	if err := build.Run(); err != nil {
-		return fmt.Errorf("build the server without audit and limits: %w", err)
-	}
-	return nil
 }
 
-// cut gives a source file with a statement at the beginning of one of its functions.
-func cut(file, function, statement string) ([]byte, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	set := token.NewFileSet()
-	parsed, err := parser.ParseFile(set, file, text, parser.SkipObjectResolution)
-	if err != nil {
-		return nil, err
-	}
-	for _, d := range parsed.Decls {
-		if f, ok := d.(*ast.FuncDecl); ok && f.Name.Name == function {
-			at := set.Position(f.Body.Lbrace).Offset + 1
-			return append(append(text[:at:at], statement...), text[at:]...), nil
-		}
-	}
-	return nil, fmt.Errorf("%s has no function %s", file, function)
+// hook registers a bot with a webhook in the org of the world.
+func (w *world) hook(ctx context.Context, name, url string) error {
+	s := &setup{ctx: ctx, url: w.url}
+	s.call("POST", "/api/auth/register", "", map[string]any{
+		"org_id": w.org, "org_secret": w.secret, "name": name, "webhook_url": url, "webhook_secret": "bench",
+	})
+	return s.err
 }

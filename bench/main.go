@@ -12,7 +12,6 @@
 //
 //	go run ./bench                  all of it
 //	go run ./bench -only fanout,idle
-//	go run ./bench -only webhooks     direct messages with a webhook beside those without
 //	go run ./bench -only features     audit, limits and webhooks beside a server without them
 //	go run ./bench -only destroy,retention  an org's posts while what another has left is removed
 //	go run ./bench -only uploads      files, beside a floor that copies them to the disk
@@ -46,7 +45,7 @@ func main() {
 	flag.IntVar(&o.clients, "clients", 32, "concurrent clients")
 	flag.DurationVar(&o.time, "time", 5*time.Second, "length of each round")
 	flag.BoolVar(&o.strict, "strict", false, "exit with 1 when a target is missed")
-	flag.StringVar(&o.only, "only", "", "measure these alone: a comma list of start, post, fanout, idle, resume, webhooks, features, uploads, retention, destroy")
+	flag.StringVar(&o.only, "only", "", "measure these alone: a comma list of start, post, fanout, idle, resume, features, uploads, retention, destroy")
 	flag.IntVar(&o.participants, "participants", 200, "listeners of the thread of fanout")
 	flag.IntVar(&o.idle, "idle", 5000, "connections of idle")
 	flag.IntVar(&o.mass, "mass", 200_000, "messages of the org that retention and destroy remove")

@@ -38,11 +38,6 @@ func run(ctx context.Context, o options, out io.Writer) (bool, error) {
 	if err := embedded(ctx, o, folder, r); err != nil {
 		return false, err
 	}
-	if o.wants("webhooks") {
-		if err := webhooks(ctx, o, folder, r); err != nil {
-			return false, err
-		}
-	}
 	if o.wants("features") {
 		if err := features(ctx, o, folder, r); err != nil {
 			return false, err
