@@ -184,7 +184,7 @@ func filters(t *T) {
 const mostStreams = 1000
 
 // inARow is how many refusals, one after the other, tell that every node is full.
-const inARow = 8
+const inARow = 32
 
 func manyStreams(t *T) {
 	s := newStage(t)

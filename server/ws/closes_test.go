@@ -142,7 +142,8 @@ func (w *world) dead() (net.Conn, *bufio.Reader) {
 
 // A client that does not read is told to resume when it reads again, and slows nobody.
 func TestSlowClient(t *testing.T) {
-	w := newWorld(t)
+	// It does not answer pings either, and a busy machine may need minutes.
+	w := newWorld(t, func(c *ws.Config) { c.Heartbeat = time.Hour })
 	w.call("PATCH", "/api/org/settings", w.people, `{"messages_per_minute_per_bot":10000}`)
 	thread := w.thread(w.ann.token, "bob")
 	quick, slow := w.open(w.ann.token), w.open(w.bob.token)
