@@ -32,41 +32,35 @@ func features(ctx context.Context, o options, folder string, r *report) error {
 	}
 	defer l.Close()
 	go receive(l, &received)
-	without, err := startServer(ctx, bare, []string{"B2B_DATA_DIR=" + filepath.Join(folder, "without")})
-	if err != nil {
+	// Each has a server of its own: none has more in its database than the others.
+	var servers [3]*process
+	var worlds [3]*world
+	for i, c := range []options{bare, o, o} {
+		servers[i], err = startServer(ctx, c, []string{"B2B_DATA_DIR=" + filepath.Join(folder, fmt.Sprint("features", i)), "B2B_WEBHOOK_ALLOW=127.0.0.1"})
+		if err != nil {
+			return err
+		}
+		defer servers[i].stop()
+		if worlds[i], err = newWorld(ctx, servers[i].url); err != nil {
+			return err
+		}
+	}
+	if err := worlds[2].hook(ctx, "hooked", "http://"+l.Addr().String()+"/"); err != nil {
 		return err
 	}
-	defer without.stop()
-	full, err := startServer(ctx, o, []string{"B2B_DATA_DIR=" + filepath.Join(folder, "full"), "B2B_WEBHOOK_ALLOW=127.0.0.1"})
-	if err != nil {
-		return err
-	}
-	defer full.stop()
-	off, err := newWorld(ctx, without.url)
-	if err != nil {
-		return err
-	}
-	on, err := newWorld(ctx, full.url)
-	if err != nil {
-		return err
-	}
-	if err := on.hook(ctx, "hooked", "http://"+l.Addr().String()+"/"); err != nil {
-		return err
-	}
-	hooked := *on
-	hooked.peer = "hooked"
+	worlds[2].peer = "hooked"
 
 	var none, counted, all series
 	var sent int64
 	nothing := func(int) error { return nil }
 	for range o.rounds {
-		if err := none.round(ctx, o, without, off.post(), nothing); err != nil {
+		if err := none.round(ctx, o, servers[0], worlds[0].post(), nothing); err != nil {
 			return fmt.Errorf("without audit, limits and webhooks: %w", err)
 		}
-		if err := counted.round(ctx, o, full, on.post(), nothing); err != nil {
+		if err := counted.round(ctx, o, servers[1], worlds[1].post(), nothing); err != nil {
 			return fmt.Errorf("with audit and limits: %w", err)
 		}
-		err := all.round(ctx, o, full, hooked.post(), func(count int) error {
+		err := all.round(ctx, o, servers[2], worlds[2].post(), func(count int) error {
 			sent += int64(count)
 			return arrived(ctx, &received, sent)
 		})
