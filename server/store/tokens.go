@@ -19,8 +19,7 @@ type TokenReader interface {
 	// TokenByHash returns the row also when it has expired.
 	TokenByHash(ctx context.Context, hash string) (*Token, error)
 	// Tokens lists those of a bot below before (nil: from the newest), newest first
-	// (created_at, id descending),
-	// expired ones included.
+	// (created_at, id descending), expired ones included.
 	Tokens(ctx context.Context, bot string, before *TimeCursor, limit int) ([]Token, error)
 }
 

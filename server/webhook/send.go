@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/b2b-protocol/b2b/server/webhookurl"
@@ -21,7 +20,7 @@ const (
 	drainTime   = time.Second
 )
 
-var jsonType = []string{"application/json"}
+const noURL = "the address is no URL with a host"
 
 // result is how an attempt went.
 type result struct {
@@ -35,12 +34,12 @@ type result struct {
 // sender makes attempts. Any number of goroutines may use it.
 type sender struct {
 	transports map[string]*http.Transport // by scheme
-	agent      []string
+	agent      string
 	patience   time.Duration // how long an attempt may take
 }
 
 func newSender(p webhookurl.Policy, version string, patience time.Duration) *sender {
-	return &sender{transports: transports(p), agent: []string{"b2b-webhook/" + version}, patience: patience}
+	return &sender{transports: transports(p), agent: "b2b-webhook/" + version, patience: patience}
 }
 
 func (s *sender) close() {
@@ -51,7 +50,7 @@ func (s *sender) close() {
 
 // destination is where a webhook leads.
 type destination struct {
-	url       *url.URL
+	address   string
 	transport *http.Transport
 	refusal   string // why nothing may be sent there; empty: it may
 }
@@ -60,7 +59,7 @@ type destination struct {
 func (s *sender) destination(address string) destination {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
-		return destination{refusal: "the address is no URL with a host"}
+		return destination{refusal: noURL}
 	}
 	transport := s.transports[u.Scheme]
 	switch {
@@ -69,8 +68,7 @@ func (s *sender) destination(address string) destination {
 	case u.User != nil:
 		return destination{refusal: "the address " + webhookurl.WithUser.Error()}
 	}
-	u.Host = strings.TrimSuffix(u.Host, ":") // an empty port
-	return destination{url: u, transport: transport}
+	return destination{address: address, transport: transport}
 }
 
 // message is what an attempt sends.
@@ -88,13 +86,12 @@ func (s *sender) send(ctx context.Context, m message, now time.Time) result {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
-	req := (&http.Request{
-		Method: http.MethodPost, URL: m.to.url, Host: m.to.url.Host, Header: make(http.Header, 8), ContentLength: int64(len(m.body)),
-		Body:    io.NopCloser(bytes.NewReader(m.body)),
-		GetBody: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(m.body)), nil },
-	}).WithContext(ctx)
-	req.Header["Content-Type"] = jsonType
-	req.Header["User-Agent"] = s.agent
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, m.to.address, bytes.NewReader(m.body))
+	if err != nil {
+		return result{reason: noURL, blocked: true}
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", s.agent)
 	m.signer.sign(req.Header, m.id, now, m.body)
 	res, err := m.to.transport.RoundTrip(req)
 	if err != nil {
