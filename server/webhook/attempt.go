@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
-	"time"
 
 	"github.com/b2b-protocol/b2b/server/eventlog"
 	"github.com/b2b-protocol/b2b/server/store"
@@ -21,7 +21,7 @@ func (r *reader) handle(ctx context.Context, it *eventlog.Item) error {
 		return nil
 	}
 	d := store.WebhookDelivery{
-		ID: deliveryID(r.ref.BotID, it.Position), OrgID: r.ref.OrgID, BotID: r.ref.BotID,
+		ID: deliveryID(r.ref.BotID, it.Cursor), OrgID: r.ref.OrgID, BotID: r.ref.BotID,
 		Seq: it.Position.Seq, EventType: it.Type(),
 	}
 	if r.degraded {
@@ -69,17 +69,14 @@ func (r *reader) attempt(ctx context.Context, id string, it *eventlog.Item) (res
 		return result{}, err
 	}
 	defer leave()
-	body := make([]byte, 0, len(version)+len(it.Wire))
-	body = append(append(body, version...), it.Wire[1:]...)
-	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })()
-	res := r.d.sender.send(own, message{to: r.to, signer: r.signer, id: id, body: body}, r.d.Clock.Now())
-	if own.Err() != nil { // cut off: nobody knows how it would have gone
-		return result{}, own.Err()
+	r.body = append(append(r.body[:0], version...), it.Wire[1:]...)
+	res := r.line.send(r.own, id, r.body, r.d.Clock.Now())
+	if err := r.own.Err(); err != nil { // cut off: nobody knows how it would have gone
+		return result{}, err
 	}
 	r.failing = res.reason != ""
-	r.d.Logger.DebugContext(ctx, "webhook attempt", "bot", r.ref.BotID, "delivery", id, "status", res.status, "failure", res.reason)
+	r.d.Logger.LogAttrs(ctx, slog.LevelDebug, "webhook attempt",
+		slog.String("bot", r.ref.BotID), slog.String("delivery", id), slog.Int("status", res.status), slog.String("failure", res.reason))
 	return res, nil
 }
 

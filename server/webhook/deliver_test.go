@@ -1,9 +1,13 @@
 package webhook
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
+	"net/http/httptest"
+	"net/textproto"
 	"slices"
 	"strings"
 	"testing"
@@ -12,13 +16,13 @@ import (
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/eventlog"
 	"github.com/b2b-protocol/b2b/server/store"
+	"github.com/b2b-protocol/b2b/server/webhookurl"
 )
 
 // The example of the contract (collaboration.md §23.9).
 func TestSignature(t *testing.T) {
 	body := `{"webhook_version":"1","type":"message","channel_id":"5b0c7f0e-6f0d-4b0e-9a51-0c6b2f3f8a11","message":{"id":"e1f4b1d2-3c55-4c1f-8a7a-7f2f9d0b6c01","channel_id":"5b0c7f0e-6f0d-4b0e-9a51-0c6b2f3f8a11","sender_id":"aaaaaaaa-0000-4000-8000-000000000001","content":"ping","content_type":"text","parts":[{"type":"text","content":"ping"}],"created_at":1767225600000},"sender_name":"atlas"}`
-	h := http.Header{}
-	newSigner("whsec-example").sign(h, "id", time.UnixMilli(1767225600123), []byte(body))
+	h := headers(t, "whsec-example", "id", time.UnixMilli(1767225600123), body)
 	for name, want := range map[string]string{
 		"Authorization": "Bearer whsec-example", "X-Hub-Timestamp": "1767225600123", "Webhook-Id": "id", "Webhook-Timestamp": "1767225600",
 		"X-Hub-Signature-256": "sha256=9b44631e3943476716a8d4638b780322cdac9740716941bba01de711183e08b6",
@@ -28,31 +32,43 @@ func TestSignature(t *testing.T) {
 		}
 	}
 	// The example of the Standard Webhooks libraries.
-	h = http.Header{}
-	newSigner("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").sign(h, "msg_p5jXN8AQM9LWM0D4loKWxJek", time.Unix(1614265330, 0), []byte(`{"test": 2432232314}`))
+	h = headers(t, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "msg_p5jXN8AQM9LWM0D4loKWxJek", time.Unix(1614265330, 0), `{"test": 2432232314}`)
 	if got := h.Get("Webhook-Signature"); got != "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=" {
 		t.Errorf("Standard Webhooks: %s", got)
 	}
-	h = http.Header{}
-	newSigner("").sign(h, "id", time.Unix(1, 0), nil)
+	h = headers(t, "", "id", time.Unix(1, 0), "")
 	if len(h) != 2 || h.Get("Webhook-Id") != "id" {
 		t.Errorf("without a secret: %v", h)
 	}
-	newSigner("a\nb").sign(h, "id", time.Unix(1, 0), nil)
+	h = headers(t, "a\nb", "id", time.Unix(1, 0), "")
 	if h.Get("Authorization") != "" || h.Get("X-Hub-Signature-256") == "" {
 		t.Errorf("a secret that no header can carry: %v", h)
 	}
 }
 
+// headers are those that a signer makes.
+func headers(t *testing.T, secret, id string, now time.Time, body string) http.Header {
+	t.Helper()
+	s, h := newSigner(secret), http.Header{}
+	s.same(h)
+	text := s.appendTo(nil, id, now, []byte(body))
+	own, err := textproto.NewReader(bufio.NewReader(strings.NewReader(string(text) + "\r\n"))).ReadMIMEHeader()
+	if err != nil {
+		t.Fatal(err)
+	}
+	maps.Copy(h, http.Header(own))
+	return h
+}
+
 func TestDeliveryID(t *testing.T) {
 	p := eventlog.Position{Epoch: "e", Seq: 1, Check: 7}
-	first := deliveryID("bot", p)
-	if first != deliveryID("bot", p) || len(first) != 36 {
-		t.Errorf("%q is no name", first)
+	first := deliveryID("bot", p.String())
+	if first != deliveryID("bot", p.String()) || first != "0f049789-e1b8-8792-8249-427bbdd048e5" {
+		t.Errorf("%q is not what the delivery was called before", first)
 	}
-	others := []string{deliveryID("bob", p)}
+	others := []string{deliveryID("bob", p.String())}
 	for _, q := range []eventlog.Position{{Epoch: "f", Seq: 1, Check: 7}, {Epoch: "e", Seq: 2, Check: 7}, {Epoch: "e", Seq: 1, Check: 8}} {
-		others = append(others, deliveryID("bot", q))
+		others = append(others, deliveryID("bot", q.String()))
 	}
 	if slices.Contains(others, first) {
 		t.Errorf("%s names two deliveries", first)
@@ -72,12 +88,10 @@ func TestRequest(t *testing.T) {
 	if err := json.Unmarshal(g.body, &body); err != nil {
 		t.Fatal(err)
 	}
-	p, err := eventlog.ParsePosition(body.Cursor)
-	if err != nil || g.id != deliveryID("bob", p) {
+	if _, err := eventlog.ParsePosition(body.Cursor); err != nil || g.id != deliveryID("bob", body.Cursor) {
 		t.Errorf("the cursor %q does not name the event of delivery %s: %v", body.Cursor, g.id, err)
 	}
-	want := http.Header{}
-	newSigner("hush").sign(want, g.id, w.clock.Now(), g.body)
+	want := headers(t, "hush", g.id, w.clock.Now(), string(g.body))
 	for name := range want {
 		if g.header.Get(name) != want.Get(name) {
 			t.Errorf("%s: %q, want %q", name, g.header.Get(name), want.Get(name))
@@ -233,9 +247,27 @@ func TestOrder(t *testing.T) {
 
 // BenchmarkSign is what the signatures of one delivery cost. Compare B/op and allocs/op.
 func BenchmarkSign(b *testing.B) {
-	s, body := newSigner("a secret"), make([]byte, 700)
+	s, text, body := newSigner("a secret"), []byte(nil), make([]byte, 700)
 	b.ReportAllocs()
 	for b.Loop() {
-		s.sign(make(http.Header, 8), "id", time.UnixMilli(1767225600123), body)
+		text = s.appendTo(text[:0], "id", time.UnixMilli(1767225600123), body)
+	}
+}
+
+// BenchmarkSend is one delivery, with what the receiver does.
+func BenchmarkSend(b *testing.B) {
+	r := httptest.NewServer(status(http.StatusNoContent))
+	defer r.Close()
+	allow, err := webhookurl.ParseAllow("127.0.0.1")
+	if err != nil {
+		b.Fatal(err)
+	}
+	l, body := newSender(webhookurl.Policy{Allow: allow}, "test", time.Minute).line(r.URL, newSigner("a secret")), make([]byte, 700)
+	defer l.close()
+	b.ReportAllocs()
+	for b.Loop() {
+		if res := l.send(b.Context(), "id", body, time.Now()); res.reason != "" {
+			b.Fatal(res.reason)
+		}
 	}
 }

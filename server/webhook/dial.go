@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"net/netip"
+	"net/url"
 	"syscall"
 	"time"
 
@@ -16,45 +16,29 @@ import (
 
 const (
 	dialTimeout  = 5 * time.Second
-	maxAddresses = 4        // of one host that are tried
-	maxHeaders   = 16 << 10 // bytes of an answer's headers
-	keepIdle     = 30 * time.Second
-	maxIdle      = 256 // connections that are kept for the next event
+	maxAddresses = 4 // of one host that are tried
 )
 
-// transports makes the two ways out: a connection for plain http may lead to fewer
-// addresses than one that is encrypted.
-func transports(p webhookurl.Policy) map[string]*http.Transport {
-	out := map[string]*http.Transport{}
-	for _, scheme := range []string{"http", "https"} {
-		var http1 http.Protocols
-		http1.SetHTTP1(true)
-		out[scheme] = &http.Transport{
-			Proxy:                  nil, // a proxy would be asked for addresses that were not checked
-			DialContext:            dialer(p, scheme),
-			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
-			TLSHandshakeTimeout:    dialTimeout,
-			MaxResponseHeaderBytes: maxHeaders,
-			DisableCompression:     true,
-			MaxIdleConns:           maxIdle,
-			MaxIdleConnsPerHost:    4,
-			IdleConnTimeout:        keepIdle,
-			Protocols:              &http1,
-		}
-	}
-	return out
+// dialer connects to the host of an address.
+type dialer func(ctx context.Context, to *url.URL) (net.Conn, error)
+
+// dialers makes the two ways out: a connection for plain http may lead to fewer
+// addresses than one that is encrypted. No proxy is asked: it would be asked for
+// addresses that were not checked.
+func dialers(p webhookurl.Policy) map[string]dialer {
+	return map[string]dialer{"http": plain(p, "80"), "https": encrypted(plain(p, "443"), &tls.Config{})}
 }
 
-// dialer connects to a host at an address that the policy permits. The name is looked up
+// plain connects to a host at an address that the policy permits. The name is looked up
 // here, once, and what was looked up is what is dialled: no second answer of a name
 // server can lead elsewhere (B2B-HOOK-031).
-func dialer(p webhookurl.Policy, scheme string) func(ctx context.Context, network, addr string) (net.Conn, error) {
-	return func(ctx context.Context, _, addr string) (net.Conn, error) {
-		host, port, err := net.SplitHostPort(addr)
-		if err != nil {
-			return nil, fmt.Errorf("dial: %w", err)
+func plain(p webhookurl.Policy, usual string) dialer {
+	return func(ctx context.Context, to *url.URL) (net.Conn, error) {
+		host, port := to.Hostname(), to.Port()
+		if port == "" {
+			port = usual
 		}
-		addrs, err := p.Addresses(ctx, scheme, host)
+		addrs, err := p.Addresses(ctx, to.Scheme, host)
 		if err != nil {
 			return nil, err
 		}
@@ -63,7 +47,7 @@ func dialer(p webhookurl.Policy, scheme string) func(ctx context.Context, networ
 			if err != nil {
 				return fmt.Errorf("dial %q: %w", address, err)
 			}
-			return p.Permit(scheme, host, at.Addr())
+			return p.Permit(to.Scheme, host, at.Addr())
 		}}
 		var failed error
 		for _, a := range addrs[:min(len(addrs), maxAddresses)] {
@@ -74,5 +58,26 @@ func dialer(p webhookurl.Policy, scheme string) func(ctx context.Context, networ
 			failed = errors.Join(failed, err)
 		}
 		return nil, failed
+	}
+}
+
+// encrypted speaks TLS over the connections of a dialer, to the host that the address
+// names. cfg is changed.
+func encrypted(dial dialer, cfg *tls.Config) dialer {
+	cfg.MinVersion, cfg.NextProtos = tls.VersionTLS12, []string{"http/1.1"}
+	return func(ctx context.Context, to *url.URL) (net.Conn, error) {
+		conn, err := dial(ctx, to)
+		if err != nil {
+			return nil, err
+		}
+		own := cfg.Clone()
+		own.ServerName = to.Hostname()
+		secure := tls.Client(conn, own)
+		ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+		defer cancel()
+		if err := secure.HandshakeContext(ctx); err != nil {
+			return nil, errors.Join(fmt.Errorf("agree on TLS: %w", err), conn.Close())
+		}
+		return secure, nil
 	}
 }

@@ -85,7 +85,6 @@ func New(c Config) *Dispatcher {
 // Run serves webhooks until ctx ends. What a crash or a failing store leaves undone is
 // done later, here or on another node.
 func (d *Dispatcher) Run(ctx context.Context) error {
-	defer d.sender.close()
 	defer d.Store.OnCommit(d.heard)()
 	if d.Alone {
 		err := d.Store.Update(ctx, "", func(tx store.Tx) error { return tx.ResetWebhooks(ctx) })

@@ -67,11 +67,12 @@ func own(e *b2bv1.Event, bot string) bool {
 
 // reader serves the webhook of one bot. One goroutine runs it.
 type reader struct {
-	d      *Dispatcher
-	ref    store.BotRef
-	to     destination
-	signer *signer
-	sub    *eventlog.Subscription
+	d    *Dispatcher
+	ref  store.BotRef
+	line *line
+	sub  *eventlog.Subscription
+	own  context.Context // of attempts: ends a while after that of run
+	body []byte          // of the attempt; room for the next
 
 	seq      int64 // every event up to here is settled or set aside
 	waiting  []store.WebhookDelivery
@@ -102,6 +103,11 @@ func (r *reader) run(ctx context.Context) error {
 	if err := r.load(ctx); err != nil {
 		return err
 	}
+	defer r.line.close()
+	own, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(grace, cut) })()
+	r.own = own
 	if err := r.subscribe(ctx); err != nil {
 		return quiet(err)
 	}
@@ -135,12 +141,11 @@ func (r *reader) load(ctx context.Context) error {
 	if bot.WebhookURL == nil {
 		return errLost
 	}
-	r.to = r.d.sender.destination(*bot.WebhookURL)
 	secret := ""
 	if bot.WebhookSecret != nil {
 		secret = *bot.WebhookSecret
 	}
-	r.signer = newSigner(secret)
+	r.line = r.d.sender.line(*bot.WebhookURL, newSigner(secret))
 	if r.seq, err = r.d.Store.WebhookCursor(ctx, bot.ID); err != nil {
 		return fmt.Errorf("find the cursor of a webhook: %w", err)
 	}
@@ -215,6 +220,9 @@ func (r *reader) step(ctx context.Context) error {
 			return err
 		}
 		return r.loadWaiting(ctx)
+	case !r.line.until.IsZero() && !now.Before(r.line.until):
+		r.line.close()
+		return nil
 	case !now.Before(r.restAt):
 		r.rest(now)
 		return nil
@@ -252,6 +260,9 @@ func (r *reader) next() time.Time {
 	at := r.restAt
 	if !r.saveAt.IsZero() && r.saveAt.Before(at) {
 		at = r.saveAt
+	}
+	if !r.line.until.IsZero() && r.line.until.Before(at) {
+		at = r.line.until
 	}
 	if len(r.waiting) > 0 {
 		if due := time.UnixMilli(*r.waiting[0].NextAt); due.Before(at) {

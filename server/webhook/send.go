@@ -1,14 +1,13 @@
 package webhook
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/b2b-protocol/b2b/server/webhookurl"
@@ -16,6 +15,7 @@ import (
 
 const (
 	attemptTime = 10 * time.Second // one attempt, from looking the name up to the answer's headers
+	maxInterim  = 5                // answers 1xx before the one that counts
 	drainBytes  = 16 << 10         // of an answer's body that are read to keep the connection
 	drainTime   = time.Second
 )
@@ -31,88 +31,75 @@ type result struct {
 	blocked bool
 }
 
-// sender makes attempts. Any number of goroutines may use it.
-type sender struct {
-	transports map[string]*http.Transport // by scheme
-	agent      string
-	patience   time.Duration // how long an attempt may take
-}
-
-func newSender(p webhookurl.Policy, version string, patience time.Duration) *sender {
-	return &sender{transports: transports(p), agent: "b2b-webhook/" + version, patience: patience}
-}
-
-func (s *sender) close() {
-	for _, t := range s.transports {
-		t.CloseIdleConnections()
-	}
-}
-
-// destination is where a webhook leads.
-type destination struct {
-	address   string
-	transport *http.Transport
-	refusal   string // why nothing may be sent there; empty: it may
-}
-
-// destination reads an address.
-func (s *sender) destination(address string) destination {
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" {
-		return destination{refusal: noURL}
-	}
-	transport := s.transports[u.Scheme]
-	switch {
-	case transport == nil:
-		return destination{refusal: "the address is neither https nor http"}
-	case u.User != nil:
-		return destination{refusal: "the address " + webhookurl.WithUser.Error()}
-	}
-	return destination{address: address, transport: transport}
-}
-
-// message is what an attempt sends.
-type message struct {
-	to     destination
-	signer *signer
-	id     string
-	body   []byte
-}
-
 // send makes one attempt. It never follows a redirect: any status but 2xx is a failure.
-func (s *sender) send(ctx context.Context, m message, now time.Time) result {
-	if m.to.refusal != "" {
-		return result{reason: m.to.refusal, blocked: true}
+// When ctx ends, so does the line.
+func (l *line) send(ctx context.Context, id string, body []byte, now time.Time) result {
+	if l.refusal != "" {
+		return result{reason: l.refusal, blocked: true}
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.patience)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, m.to.address, bytes.NewReader(m.body))
-	if err != nil {
-		return result{reason: noURL, blocked: true}
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("User-Agent", s.agent)
-	m.signer.sign(req.Header, m.id, now, m.body)
-	res, err := m.to.transport.RoundTrip(req)
-	if err != nil {
+	if err := l.open(ctx); err != nil {
 		return failure(err)
 	}
-	drain(res, cancel)
+	res, err := l.exchange(id, body, now)
+	if err != nil {
+		l.close()
+		return failure(err)
+	}
+	if l.drain(res) {
+		l.keep(now)
+	} else {
+		l.close()
+	}
 	if res.StatusCode < 200 || res.StatusCode > 299 {
 		return result{status: res.StatusCode, reason: fmt.Sprintf("answered %d", res.StatusCode)}
 	}
 	return result{status: res.StatusCode}
 }
 
-// drain reads a little of the answer, so that the connection can be used again, and
-// gives up on one that has more to say, or says it slowly.
-func drain(res *http.Response, cancel func()) {
-	defer res.Body.Close()
-	if res.Body == http.NoBody {
-		return
+// exchange sends a request and reads the head of its answer.
+func (l *line) exchange(id string, body []byte, now time.Time) (*http.Response, error) {
+	l.text = append(append(l.text[:0], l.head...), "Content-Length: "...)
+	l.text = append(strconv.AppendInt(l.text, int64(len(body)), 10), "\r\n"...)
+	l.text = append(l.signer.appendTo(l.text, id, now, body), "\r\n"...)
+	l.text = append(l.text, body...)
+	_, err := l.conn.Write(l.text)
+	if err != nil { // who does not read all of a request may have answered it all the same
+		if late := l.conn.SetReadDeadline(time.Now().Add(drainTime)); late != nil {
+			return nil, errors.Join(err, late)
+		}
 	}
-	defer time.AfterFunc(drainTime, cancel).Stop()
-	_, _ = io.CopyN(io.Discard, res.Body, drainBytes) // the status has come: the rest does not matter
+	l.left = maxHeaders
+	for range maxInterim {
+		res, failed := http.ReadResponse(l.in, l.request)
+		if failed != nil {
+			return nil, errors.Join(err, failed)
+		}
+		if res.StatusCode >= 200 || res.StatusCode == http.StatusSwitchingProtocols {
+			res.Close = res.Close || err != nil
+			return res, nil
+		}
+	}
+	return nil, errInterim
+}
+
+var errInterim = errors.New("webhook: nothing but interim answers")
+
+// drain reads a little of the answer's body, so that the connection can be used again,
+// and tells whether it can. It gives up on a body that is longer, or comes slowly.
+func (l *line) drain(res *http.Response) bool {
+	if res.Close || res.StatusCode == http.StatusSwitchingProtocols {
+		return false
+	}
+	if res.Body != http.NoBody {
+		l.left = drainBytes
+		if err := l.conn.SetDeadline(time.Now().Add(drainTime)); err != nil {
+			return false
+		}
+		if _, err := io.Copy(io.Discard, res.Body); err != nil {
+			return false // the status has come: the rest does not matter
+		}
+	}
+	return l.in.Buffered() == 0
 }
 
 // failure says why there was no answer, without the words of the network: they may

@@ -12,24 +12,30 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
-	"github.com/b2b-protocol/b2b/server/eventlog"
 )
 
-// deliveryID names the delivery of an event to a bot. It is a function of the two, so
-// that it is the same at every attempt, after a crash and on another node (B2B-HOOK-010).
-func deliveryID(bot string, p eventlog.Position) string {
-	sum := sha256.Sum256([]byte("b2b webhook\x00" + bot + "\x00" + p.String()))
+// deliveryID names the delivery of an event to a bot. It is a function of the bot and of
+// the position behind the event, so that it is the same at every attempt, after a crash
+// and on another node (B2B-HOOK-010).
+func deliveryID(bot, cursor string) string {
+	var room [160]byte
+	b := append(room[:0], "b2b webhook\x00"...)
+	b = append(append(append(b, bot...), 0), cursor...)
+	sum := sha256.Sum256(b)
 	id := uuid.UUID(sum[:16])
 	id[6] = id[6]&0x0f | 0x80 // version 8: made by a rule of one's own
 	id[8] = id[8]&0x3f | 0x80
 	return id.String()
 }
 
-// signer signs what is posted to one webhook. One goroutine uses it at a time.
+// signer writes the headers that say what is delivered and who sends it: those of the
+// contract (collaboration.md §17.3) and beside them those of Standard Webhooks. Without
+// a secret nothing is signed. One goroutine uses it at a time.
 type signer struct {
 	hub, standard hash.Hash // nil: nothing is signed
-	bearer        []string  // nil: no header can carry the secret
+	bearer        string    // empty: no header can carry the secret
+	sum           [sha256.Size]byte
+	head          []byte // what is signed before the body; room for the next
 }
 
 // newSigner signs with the secret of a webhook, if that has one.
@@ -39,28 +45,41 @@ func newSigner(secret string) *signer {
 	}
 	s := &signer{hub: hmac.New(sha256.New, []byte(secret)), standard: hmac.New(sha256.New, standardKey(secret))}
 	if printable(secret) {
-		s.bearer = []string{"Bearer " + secret}
+		s.bearer = "Bearer " + secret
 	}
 	return s
 }
 
-// sign sets the headers that say what is delivered and who sends it: those of the
-// contract (collaboration.md §17.3) and beside them those of Standard Webhooks. Without
-// a secret nothing is signed.
-func (s *signer) sign(h http.Header, id string, now time.Time, body []byte) {
-	seconds := strconv.FormatInt(now.Unix(), 10)
-	h["Webhook-Id"] = []string{id}
-	h["Webhook-Timestamp"] = []string{seconds}
+// same sets the headers that are those of every delivery.
+func (s *signer) same(h http.Header) {
+	if s.bearer != "" {
+		h.Set("Authorization", s.bearer)
+	}
+}
+
+// appendTo appends those of one delivery as they are sent. id must be one that a header
+// can carry.
+func (s *signer) appendTo(b []byte, id string, now time.Time, body []byte) []byte {
+	b = append(append(append(b, "Webhook-Id: "...), id...), "\r\nWebhook-Timestamp: "...)
+	b = append(strconv.AppendInt(b, now.Unix(), 10), "\r\n"...)
 	if s.hub == nil {
-		return
+		return b
 	}
-	ms := strconv.FormatInt(now.UnixMilli(), 10)
-	h["X-Hub-Timestamp"] = []string{ms}
-	h["X-Hub-Signature-256"] = []string{"sha256=" + hex.EncodeToString(mac(s.hub, ms+".", body))}
-	h["Webhook-Signature"] = []string{"v1," + base64.StdEncoding.EncodeToString(mac(s.standard, id+"."+seconds+".", body))}
-	if s.bearer != nil {
-		h["Authorization"] = s.bearer
-	}
+	s.head = append(strconv.AppendInt(s.head[:0], now.UnixMilli(), 10), '.')
+	b = append(append(b, "X-Hub-Timestamp: "...), s.head[:len(s.head)-1]...)
+	b = hex.AppendEncode(append(b, "\r\nX-Hub-Signature-256: sha256="...), s.mac(s.hub, body))
+	s.head = append(append(s.head[:0], id...), '.')
+	s.head = append(strconv.AppendInt(s.head, now.Unix(), 10), '.')
+	b = base64.StdEncoding.AppendEncode(append(b, "\r\nWebhook-Signature: v1,"...), s.mac(s.standard, body))
+	return append(b, "\r\n"...)
+}
+
+// mac signs head and body.
+func (s *signer) mac(m hash.Hash, body []byte) []byte {
+	m.Reset()
+	m.Write(s.head)
+	m.Write(body)
+	return m.Sum(s.sum[:0])
 }
 
 // standardKey is the key of a Standard Webhooks signature: what a secret of the form
@@ -72,13 +91,6 @@ func standardKey(secret string) []byte {
 		}
 	}
 	return []byte(secret)
-}
-
-func mac(m hash.Hash, head string, body []byte) []byte {
-	m.Reset()
-	m.Write([]byte(head))
-	m.Write(body)
-	return m.Sum(nil)
 }
 
 // printable tells whether a header can carry a secret. Nobody promised that one can.

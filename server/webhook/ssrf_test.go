@@ -117,9 +117,9 @@ func secretServer(t *testing.T) (port string, reached func() int) {
 // post makes an attempt.
 func post(t *testing.T, p webhookurl.Policy, target string) result {
 	t.Helper()
-	s := newSender(p, "test", 3*time.Second)
-	defer s.close()
-	return s.send(t.Context(), message{to: s.destination(target), signer: newSigner("hush"), id: "id", body: []byte("{}")}, time.Now())
+	l := newSender(p, "test", 3*time.Second).line(target, newSigner("hush"))
+	defer l.close()
+	return l.send(t.Context(), "id", []byte("{}"), time.Now())
 }
 
 // Every way to name something inside is refused when a bot registers, and once more when
@@ -261,10 +261,11 @@ func TestProxiesAndCertificates(t *testing.T) {
 		t.Errorf("an untrusted certificate: %+v", res)
 	}
 	own := newSender(policy, "test", 3*time.Second)
-	defer own.close()
-	own.transports["https"].TLSClientConfig = secure.Client().Transport.(*http.Transport).TLSClientConfig
+	own.dialers["https"] = encrypted(own.dialers["http"], secure.Client().Transport.(*http.Transport).TLSClientConfig)
 	secure.Config.Handler = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
-	if res := own.send(t.Context(), message{to: own.destination(secure.URL), signer: newSigner("")}, time.Now()); res.reason != "" {
+	l := own.line(secure.URL, newSigner(""))
+	defer l.close()
+	if res := l.send(t.Context(), "id", nil, time.Now()); res.reason != "" {
 		t.Errorf("control: a trusted certificate: %+v", res)
 	}
 	if n := reached(); n != 0 {

@@ -1,0 +1,137 @@
+package webhook
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"github.com/b2b-protocol/b2b/server/webhookurl"
+)
+
+const (
+	maxHeaders = 16 << 10 // bytes of an answer's head
+	keepTime   = 30 * time.Second
+	maxKept    = 256 // connections that wait for the next event
+)
+
+// sender makes lines. Any number of goroutines may use it.
+type sender struct {
+	dialers  map[string]dialer // by scheme
+	agent    string
+	patience time.Duration // how long an attempt may take
+	open     atomic.Int64  // connections
+}
+
+func newSender(p webhookurl.Policy, version string, patience time.Duration) *sender {
+	return &sender{dialers: dialers(p), agent: "b2b-webhook/" + version, patience: patience}
+}
+
+// line leads to the receiver of one webhook. Events go there one after another, so it
+// has one connection at most, which it keeps for a while, and no goroutine waits at it:
+// an exchange is written and read by whoever sends. That is why it is not net/http's
+// transport, whose two goroutines for each connection cost more than the exchange;
+// what is written and read is net/http's.
+//
+// One goroutine uses it at a time.
+type line struct {
+	sender  *sender
+	refusal string // why nothing may be sent; empty: it may
+	dial    dialer
+	signer  *signer
+	request *http.Request // of every attempt, but for what is of the delivery
+	head    []byte        // of request, without its end
+	text    []byte        // what is sent; room for the next
+
+	conn  net.Conn    // nil: there is none
+	stop  func() bool // ends the watch for the end of the sender's context
+	in    *bufio.Reader
+	left  int       // bytes that may still be read
+	until time.Time // when a connection that waits is closed
+}
+
+// line makes the line to an address. What is sent there is signed by signer.
+func (s *sender) line(address string, signer *signer) *line {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return &line{refusal: noURL}
+	}
+	dial := s.dialers[u.Scheme]
+	switch {
+	case dial == nil:
+		return &line{refusal: "the address is neither https nor http"}
+	case u.User != nil:
+		return &line{refusal: "the address " + webhookurl.WithUser.Error()}
+	}
+	l := &line{sender: s, dial: dial, signer: signer}
+	l.request, err = http.NewRequest(http.MethodPost, address, nil)
+	if err != nil {
+		return &line{refusal: noURL}
+	}
+	l.request.Header.Set("Content-Type", "application/json")
+	l.request.Header.Set("User-Agent", s.agent)
+	signer.same(l.request.Header)
+	var head bytes.Buffer
+	if err := l.request.Write(&head); err != nil {
+		return &line{refusal: noURL}
+	}
+	l.head = bytes.Replace(bytes.TrimSuffix(head.Bytes(), []byte("\r\n")), []byte("Content-Length: 0\r\n"), nil, 1)
+	l.in = bufio.NewReader(l)
+	return l
+}
+
+// open sees to it that there is a connection, with the time of one attempt. It is closed
+// when ctx ends.
+func (l *line) open(ctx context.Context) error {
+	deadline := time.Now().Add(l.sender.patience)
+	if l.conn != nil && !alive(l.conn) {
+		l.close()
+	}
+	if l.conn == nil {
+		within, cancel := context.WithDeadline(ctx, deadline)
+		defer cancel()
+		conn, err := l.dial(within, l.request.URL)
+		if err != nil {
+			return err
+		}
+		l.conn, l.stop = conn, context.AfterFunc(ctx, func() { _ = conn.Close() })
+		l.in.Reset(l)
+		l.sender.open.Add(1)
+	}
+	return l.conn.SetDeadline(deadline)
+}
+
+// keep lets the connection wait for the next event, if not too many do.
+func (l *line) keep(now time.Time) {
+	if l.until = now.Add(keepTime); l.sender.open.Load() > maxKept {
+		l.close()
+	}
+}
+
+// close ends the connection, if there is one.
+func (l *line) close() {
+	if l.conn == nil {
+		return
+	}
+	l.stop()
+	_ = l.conn.Close() // nothing that was written is still on its way
+	l.conn, l.until = nil, time.Time{}
+	l.sender.open.Add(-1)
+}
+
+var errLong = errors.New("webhook: the answer is too long")
+
+// Read reads what may be read of an answer.
+func (l *line) Read(p []byte) (int, error) {
+	if l.left <= 0 {
+		return 0, errLong
+	}
+	n, err := l.conn.Read(p[:min(len(p), l.left)])
+	l.left -= n
+	return n, err
+}

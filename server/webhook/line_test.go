@@ -1,0 +1,219 @@
+package webhook
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/b2b-protocol/b2b/server/webhookurl"
+)
+
+// counted is a receiver that counts its connections.
+type counted struct {
+	*httptest.Server
+	opened, closed atomic.Int64
+}
+
+func newCounted(t *testing.T, start func(*httptest.Server), answer http.HandlerFunc) *counted {
+	c := &counted{Server: httptest.NewUnstartedServer(answer)}
+	c.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		switch s {
+		case http.StateNew:
+			c.opened.Add(1)
+		case http.StateClosed, http.StateHijacked:
+			c.closed.Add(1)
+		default:
+		}
+	}
+	start(c.Server)
+	t.Cleanup(c.Close)
+	return c
+}
+
+// lineTo is a line that may lead to this machine, and trusts the receiver.
+func lineTo(t *testing.T, s *httptest.Server, patience time.Duration) *line {
+	t.Helper()
+	allow, err := webhookurl.ParseAllow("127.0.0.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := newSender(webhookurl.Policy{Allow: allow}, "test", patience)
+	if s.TLS != nil {
+		own.dialers["https"] = encrypted(own.dialers["http"], s.Client().Transport.(*http.Transport).TLSClientConfig)
+	}
+	l := own.line(s.URL, newSigner("hush"))
+	t.Cleanup(l.close)
+	return l
+}
+
+func (l *line) posts(t *testing.T, body string) result {
+	t.Helper()
+	return l.send(t.Context(), "id", []byte(body), time.Now())
+}
+
+// Events go over one connection as long as both ends keep it. One that the receiver has
+// closed meanwhile is replaced before anything is lost on it.
+func TestConnectionIsKept(t *testing.T) {
+	for name, start := range map[string]func(*httptest.Server){"http": (*httptest.Server).Start, "https": (*httptest.Server).StartTLS} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newCounted(t, start, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "thanks") })
+			l := lineTo(t, r.Server, 10*time.Second)
+			deliver := func(n int) {
+				t.Helper()
+				for range n {
+					if res := l.posts(t, "{}"); res.reason != "" || res.status != http.StatusOK {
+						t.Fatalf("%+v", res)
+					}
+				}
+			}
+			deliver(20)
+			if n := r.opened.Load(); n != 1 {
+				t.Errorf("20 events over %d connections", n)
+			}
+			r.CloseClientConnections()
+			deliver(20)
+			if n := r.opened.Load(); n != 2 {
+				t.Errorf("%d connections after one was closed", n)
+			}
+			l.close()
+			if l.sender.open.Load() != 0 {
+				t.Error("a closed connection counts as open")
+			}
+		})
+	}
+}
+
+// Too many connections do not wait: the next event gets a new one.
+func TestKeptConnectionsAreBounded(t *testing.T) {
+	r := newCounted(t, (*httptest.Server).Start, status(http.StatusNoContent))
+	l := lineTo(t, r.Server, 10*time.Second)
+	for others, want := range map[int64]int64{maxKept - 1: 1, maxKept: 3} {
+		l.close()
+		r.opened.Store(0)
+		l.sender.open.Store(others)
+		for range 3 {
+			if res := l.posts(t, "{}"); res.reason != "" {
+				t.Fatalf("%+v", res)
+			}
+		}
+		if n := r.opened.Load(); n != want {
+			t.Errorf("beside %d others, three events over %d connections, want %d", others, n, want)
+		}
+		l.close()
+		l.sender.open.Store(0)
+	}
+}
+
+// A connection that no event needs is closed after keepTime, and not before.
+func TestIdleConnectionIsClosed(t *testing.T) {
+	w := newWorld(t)
+	r := newCounted(t, (*httptest.Server).Start, status(http.StatusNoContent))
+	w.bot("bob", r.URL, "")
+	w.node("n")
+	w.say("ann", "bob", 1)
+	w.await("a delivery", time.Millisecond, func() bool { return w.health("bob").LastSuccess != nil })
+	w.clock.pass(keepTime - time.Second)
+	time.Sleep(20 * time.Millisecond)
+	if r.closed.Load() != 0 {
+		t.Error("the connection was closed too early")
+	}
+	w.await("the end of the connection", 100*time.Millisecond, func() bool { return r.closed.Load() == 1 })
+	w.say("ann", "bob", 1)
+	w.await("another", 0, func() bool { return r.opened.Load() == 2 })
+}
+
+// raw is a receiver that reads the head of each request and answers with some bytes. It
+// leaves the rest unread, and the connection open.
+func raw(t *testing.T, answer string) *httptest.Server {
+	done := make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		if _, err := io.WriteString(conn, answer); err != nil {
+			t.Error(err)
+		}
+		<-done
+	}))
+	t.Cleanup(func() {
+		close(done)
+		s.Close()
+	})
+	return s
+}
+
+// Interim answers are read over, but not for ever; 101 is an answer, and no success.
+func TestInterimAnswers(t *testing.T) {
+	const early, fine = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", "HTTP/1.1 204 No Content\r\n\r\n"
+	for name, c := range map[string]struct {
+		answer string
+		want   result
+	}{
+		"none":    {fine, result{status: 204}},
+		"some":    {"HTTP/1.1 100 Continue\r\n\r\n" + early + fine, result{status: 204}},
+		"endless": {strings.Repeat(early, 50), result{reason: "the connection failed before an answer came"}},
+		"upgrade": {"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n" + fine, result{status: 101, reason: "answered 101"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := lineTo(t, raw(t, c.answer), 5*time.Second).posts(t, "{}"); got != c.want {
+				t.Errorf("%+v, want %+v", got, c.want)
+			}
+		})
+	}
+}
+
+// What a receiver says before it has read everything counts, also when it never reads
+// the rest.
+func TestAnswerBeforeTheEnd(t *testing.T) {
+	large := strings.Repeat("x", 16<<20) // more than the sockets hold
+	for name, c := range map[string]struct {
+		body   string
+		answer string
+		want   result
+	}{
+		"refused": {large, "HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n", result{status: 413, reason: "answered 413"}},
+		"silent":  {large, "", result{reason: "no answer in time"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := lineTo(t, raw(t, c.answer), time.Second)
+			if got := l.posts(t, c.body); got != c.want {
+				t.Errorf("%+v, want %+v", got, c.want)
+			}
+			if l.conn != nil {
+				t.Error("the connection was kept")
+			}
+		})
+	}
+}
+
+// What came behind an answer belongs to nothing: the connection is not used again.
+func TestSurplusBytes(t *testing.T) {
+	for name, answer := range map[string]string{
+		"at once":   "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n\r\n",
+		"to close":  "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+		"unbounded": "HTTP/1.0 200 OK\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := lineTo(t, raw(t, answer), 3*time.Second)
+			if got := l.posts(t, "{}"); got.reason != "" {
+				t.Errorf("%+v", got)
+			}
+			if l.conn != nil {
+				t.Error("the connection was kept")
+			}
+		})
+	}
+}
