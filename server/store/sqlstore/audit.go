@@ -26,9 +26,12 @@ func (r reader) Audit(ctx context.Context, q store.AuditQuery) ([]store.AuditEnt
 		" ORDER BY created_at DESC, id DESC LIMIT ? + 0", append(w.args, max(q.Limit, 0))...)
 }
 
+// insertAudit writes an entry. The writer of SQLite holds it back (held).
+const insertAudit = `INSERT INTO audit_log (id, org_id, bot_id, action, target_type, target_id, detail, created_at)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
+
 func (t *tx) InsertAudit(ctx context.Context, e *store.AuditEntry) error {
-	return t.c.exec(ctx, `INSERT INTO audit_log (id, org_id, bot_id, action, target_type, target_id, detail, created_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, e.ID, e.OrgID, e.BotID, e.Action, e.TargetType, e.TargetID, e.Detail, e.CreatedAt)
+	return t.c.exec(ctx, insertAudit, e.ID, e.OrgID, e.BotID, e.Action, e.TargetType, e.TargetID, e.Detail, e.CreatedAt)
 }
 
 func (t *tx) SetAuditDetail(ctx context.Context, e *store.AuditEntry) error {

@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -14,7 +13,7 @@ const botColumns = `id, org_id, name, token_hash, auth_role, metadata, webhook_u
 	tags, languages, protocols, status_text, timezone, active_hours, version, runtime, online, last_seen_at, created_at,
 	join_status, join_status_changed_by, join_status_changed_at, join_status_reason`
 
-var bots scanner[store.Bot] = func(rows *sql.Rows, b *store.Bot) error {
+var bots scanner[store.Bot] = func(rows cursor, b *store.Bot) error {
 	return rows.Scan(&b.ID, &b.OrgID, &b.Name, &b.TokenHash, &b.AuthRole, &b.Metadata, &b.WebhookURL, &b.WebhookSecret,
 		&b.Bio, &b.Role, &b.Function, &b.Team, &b.Tags, &b.Languages, &b.Protocols, &b.StatusText, &b.Timezone,
 		&b.ActiveHours, &b.Version, &b.Runtime, &b.Online, &b.LastSeenAt, &b.CreatedAt, &b.JoinStatus,
@@ -102,7 +101,7 @@ func (r reader) Bots(ctx context.Context, q store.BotQuery) ([]store.Bot, error)
 	w.and("tags IS NOT NULL")
 	tag := fold(q.Tag)
 	var out []store.Bot
-	err := each(long(ctx), r, func(rows *sql.Rows) error {
+	err := each(long(ctx), r, func(rows cursor) error {
 		var b store.Bot
 		if err := bots(rows, &b); err != nil {
 			return err

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"database/sql"
+	"math/bits"
 	"strconv"
 	"strings"
 	"time"
@@ -25,6 +26,7 @@ type cache struct {
 	clock   uint64
 	written [64]uint64 // clock of the last write of each table
 	results map[string]cached
+	key     []byte // the last one made; room for the next
 	rates   rateCache
 }
 
@@ -42,7 +44,7 @@ const (
 
 // reset empties the cache.
 func (c *cache) reset() {
-	*c = cache{d: c.d, version: noVersion, born: time.Now(), results: map[string]cached{}, rates: rateCache{}}
+	*c = cache{d: c.d, key: c.key, version: noVersion, born: time.Now(), results: map[string]cached{}, rates: rateCache{}}
 }
 
 // drop empties the cache in the middle of a batch.
@@ -64,17 +66,17 @@ func (c *cache) begin(version int64, others uint64) {
 }
 
 // kept gives the rows of a query from the cache, or reads and keeps them.
-func (c *cache) kept(r *replayer, q string, args []any, read func() (*sql.Rows, error)) (*sql.Rows, error) {
+func (c *cache) kept(q string, args []any, read func() (*sql.Rows, error)) (cursor, error) {
 	st := c.d.statement(q)
-	if !st.cacheable {
+	ok := st.cacheable
+	if ok {
+		c.key, ok = cacheKey(c.key[:0], st, args)
+	}
+	if !ok {
 		return read()
 	}
-	key := cacheKey(q, args)
-	if key == "" {
-		return read()
-	}
-	if res := c.get(key); res != nil {
-		return r.query(res)
+	if res := c.get(c.key); res != nil {
+		return &keptRows{result: res}, nil
 	}
 	rows, err := read()
 	if err != nil {
@@ -84,14 +86,14 @@ func (c *cache) kept(r *replayer, q string, args []any, read func() (*sql.Rows, 
 	if err != nil {
 		return nil, err
 	}
-	c.put(key, st.tables, res)
-	return r.query(res)
+	c.put(string(c.key), st.tables, res)
+	return &keptRows{result: res}, nil
 }
 
-// cacheKey names a query with its arguments.
-func cacheKey(q string, args []any) string {
-	b := make([]byte, 0, len(q)+48*len(args))
-	b = append(b, q...)
+// cacheKey appends the name of a query with its arguments; it is false for what is no
+// point read.
+func cacheKey(b []byte, st *statement, args []any) ([]byte, bool) {
+	b = strconv.AppendInt(b, st.id, 36)
 	for _, a := range args {
 		b = append(b, 0)
 		switch a := a.(type) {
@@ -107,20 +109,20 @@ func cacheKey(q string, args []any) string {
 			b = append(b, 'i')
 			b = strconv.AppendInt(b, int64(a), 10)
 		default:
-			return "" // not of a point read
+			return b, false
 		}
 	}
-	return string(b)
+	return b, true
 }
 
-func (c *cache) get(key string) *result {
-	e, ok := c.results[key]
+func (c *cache) get(key []byte) *result {
+	e, ok := c.results[string(key)]
 	if !ok {
 		return nil
 	}
-	for i := range tableNames {
-		if e.tables&(1<<i) != 0 && c.written[i] > e.stamp {
-			delete(c.results, key)
+	for t := e.tables; t != 0; t &= t - 1 {
+		if c.written[bits.TrailingZeros64(t)] > e.stamp {
+			delete(c.results, string(key))
 			return nil
 		}
 	}
@@ -146,10 +148,8 @@ func (c *cache) write(q string, args []any, org string) (changed string) {
 		names = 1 << tableActivity
 		changed = c.touch(args, org)
 	}
-	for i := range tableNames {
-		if names&(1<<i) != 0 {
-			c.written[i] = c.clock
-		}
+	for t := names; t != 0; t &= t - 1 {
+		c.written[bits.TrailingZeros64(t)] = c.clock
 	}
 	return changed
 }
@@ -158,9 +158,10 @@ func (c *cache) write(q string, args []any, org string) (changed string) {
 // the thread that the next one needs.
 func (c *cache) touch(args []any, org string) (changed string) {
 	at, ok := args[0].(int64)
-	key := cacheKey(selectThread, []any{args[1], org})
+	b, named := cacheKey(nil, c.d.statement(selectThread), []any{args[1], org})
+	key := string(b)
 	e, found := c.results[key]
-	if !ok || !found || e.result.rows() != 1 {
+	if !ok || !named || !found || e.result.rows() != 1 {
 		return ""
 	}
 	if old, ok := e.result.values[activityColumn].(int64); ok && old < at {

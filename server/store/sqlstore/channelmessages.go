@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"slices"
 
 	"github.com/b2b-protocol/b2b/server/store"
@@ -12,7 +11,7 @@ import (
 // many messages of few senders.
 const selectChannelMessages = "SELECT m.id, m.sender_id, m.content, m.content_type, m.parts, m.created_at FROM channel_messages m"
 
-var channelMessages scanner[store.ChannelMessageRow] = func(rows *sql.Rows, m *store.ChannelMessageRow) error {
+var channelMessages scanner[store.ChannelMessageRow] = func(rows cursor, m *store.ChannelMessageRow) error {
 	return rows.Scan(&m.ID, &m.SenderID, &m.Content, &m.ContentType, text{&m.Parts}, &m.CreatedAt)
 }
 
@@ -49,7 +48,7 @@ func (r reader) names(ctx context.Context, ids idSet) (map[string]*string, error
 	if len(ids) == 0 {
 		return names, nil
 	}
-	scan := func(rows *sql.Rows) error {
+	scan := func(rows cursor) error {
 		var id, name string
 		err := rows.Scan(&id, &name)
 		names[id] = &name
@@ -101,7 +100,7 @@ func (r reader) below(ctx context.Context, w *where, messagesOf, owner, beforeID
 	if beforeID == "" {
 		return nil
 	}
-	return each(ctx, r, func(rows *sql.Rows) error {
+	return each(ctx, r, func(rows cursor) error {
 		var at int64
 		if err := rows.Scan(&at); err != nil {
 			return err
@@ -112,7 +111,7 @@ func (r reader) below(ctx context.Context, w *where, messagesOf, owner, beforeID
 }
 
 func (r reader) Inbox(ctx context.Context, bot string, since int64, limit int) ([]store.ChannelMessageRow, error) {
-	return scanner[store.ChannelMessageRow](func(rows *sql.Rows, m *store.ChannelMessageRow) error {
+	return scanner[store.ChannelMessageRow](func(rows cursor, m *store.ChannelMessageRow) error {
 		return rows.Scan(&m.ID, &m.ChannelID, &m.SenderID, &m.Content, &m.ContentType, &m.Parts, &m.CreatedAt, &m.SenderName, &m.ChannelName)
 	}).list(long(ctx), r, `SELECT m.id, m.channel_id, m.sender_id, m.content, m.content_type, m.parts, m.created_at, b.name, c.name
 		FROM channel_members k JOIN channels c ON c.id = k.channel_id JOIN channel_messages m ON m.channel_id = c.id

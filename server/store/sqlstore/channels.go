@@ -2,12 +2,11 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-var channels scanner[store.Channel] = func(rows *sql.Rows, c *store.Channel) error {
+var channels scanner[store.Channel] = func(rows cursor, c *store.Channel) error {
 	return rows.Scan(&c.ID, &c.OrgID, &c.Type, &c.Name, &c.CreatedAt)
 }
 
@@ -27,7 +26,7 @@ func (r reader) DirectChannelOf(ctx context.Context, org, botA, botB string) (*s
 	return channels.one(ctx, r, "SELECT id, org_id, type, name, created_at FROM channels WHERE org_id = ? AND pair = ?", org, pair(botA, botB))
 }
 
-var members scanner[store.ChannelMember] = func(rows *sql.Rows, m *store.ChannelMember) error {
+var members scanner[store.ChannelMember] = func(rows cursor, m *store.ChannelMember) error {
 	return rows.Scan(&m.ChannelID, &m.BotID, &m.Name, &m.Online, &m.JoinedAt, &m.JoinedSeq)
 }
 
@@ -55,7 +54,7 @@ func (r reader) channelPage(ctx context.Context, bot string, before *store.TimeC
 		q += " WHERE (at, id) < (?, ?)"
 		args = append(args, before.At, before.ID)
 	}
-	return scanner[store.ChannelActivity](func(rows *sql.Rows, c *store.ChannelActivity) error {
+	return scanner[store.ChannelActivity](func(rows cursor, c *store.ChannelActivity) error {
 		return rows.Scan(&c.ID, &c.OrgID, &c.Type, &c.Name, &c.CreatedAt, &c.LastActivityAt)
 	}).list(ctx, r, q+" ORDER BY at DESC, id DESC LIMIT ? + 0", append(args, max(limit, 0))...)
 }
@@ -94,7 +93,7 @@ func (r reader) DirectChannelsOf(ctx context.Context, bot string, before *store.
 	for i, c := range page {
 		d := &out[i]
 		d.Channel, d.LastActivityAt = c.Channel, c.LastActivityAt
-		others, err := scanner[store.Counterpart](func(rows *sql.Rows, o *store.Counterpart) error {
+		others, err := scanner[store.Counterpart](func(rows cursor, o *store.Counterpart) error {
 			return rows.Scan(&o.ID, &o.Name, &o.Online, &o.Bio, &o.Role)
 		}).list(ctx, r, `SELECT b.id, b.name, b.online, b.bio, b.role FROM channel_members m JOIN bots b ON b.id = m.bot_id
 			WHERE m.channel_id = ? AND m.bot_id <> ? ORDER BY m.joined_at, m.bot_id LIMIT 1`, c.ID, bot)

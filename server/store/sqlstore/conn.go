@@ -15,11 +15,22 @@ import (
 // conn runs statements, with ? for arguments: on the pool, in the snapshot of a
 // View, or in the transaction of a writer.
 type conn interface {
-	query(ctx context.Context, q string, args ...any) (*sql.Rows, error)
+	// query may answer with what was kept of the same query before.
+	query(ctx context.Context, q string, args ...any) (cursor, error)
+	// rows asks the database.
+	rows(ctx context.Context, q string, args ...any) (*sql.Rows, error)
 	// exec may hold the statement back until a later one (PostgreSQL).
 	exec(ctx context.Context, q string, args ...any) error
 	// execNow runs it and tells how many rows it changed.
 	execNow(ctx context.Context, q string, args ...any) (int64, error)
+}
+
+// cursor reads rows: *sql.Rows, or rows that were kept.
+type cursor interface {
+	Next() bool
+	Scan(dest ...any) error
+	Err() error
+	Close() error
 }
 
 // reader implements store.Reader over any conn.
@@ -34,7 +45,7 @@ var _ store.Reader = reader{}
 // plans the statement again each time it is bound.
 
 // each runs a query and scans every row with scan.
-func each(ctx context.Context, r reader, scan func(*sql.Rows) error, q string, args ...any) (err error) {
+func each(ctx context.Context, r reader, scan func(cursor) error, q string, args ...any) (err error) {
 	rows, err := r.c.query(ctx, q, args...)
 	if err != nil {
 		return failure(q, err)
@@ -52,7 +63,7 @@ func each(ctx context.Context, r reader, scan func(*sql.Rows) error, q string, a
 }
 
 // scanner fills a row by hand: for what is read often.
-type scanner[T any] func(*sql.Rows, *T) error
+type scanner[T any] func(cursor, *T) error
 
 // text scans a nullable text; database/sql does it by reflection, ten times slower.
 type text struct{ dest **string }
@@ -76,7 +87,7 @@ func (t text) Scan(v any) error {
 // list reads all rows of a query.
 func (scan scanner[T]) list(ctx context.Context, r reader, q string, args ...any) ([]T, error) {
 	var out []T
-	err := each(ctx, r, func(rows *sql.Rows) error {
+	err := each(ctx, r, func(rows cursor) error {
 		var row T
 		if err := scan(rows, &row); err != nil {
 			return err
@@ -90,7 +101,7 @@ func (scan scanner[T]) list(ctx context.Context, r reader, q string, args ...any
 // one reads the first row of a query.
 func (scan scanner[T]) one(ctx context.Context, r reader, q string, args ...any) (*T, error) {
 	var out *T
-	err := each(ctx, r, func(rows *sql.Rows) error {
+	err := each(ctx, r, func(rows cursor) error {
 		out = new(T)
 		return scan(rows, out)
 	}, q, args...)
@@ -105,7 +116,7 @@ func (scan scanner[T]) one(ctx context.Context, r reader, q string, args ...any)
 
 // list reads all rows of a query, mapped by bun.
 func list[T any](ctx context.Context, r reader, q string, args ...any) (out []T, err error) {
-	rows, err := r.c.query(ctx, q, args...)
+	rows, err := r.c.rows(ctx, q, args...)
 	if err != nil {
 		return nil, failure(q, err)
 	}
@@ -130,7 +141,7 @@ func one[T any](ctx context.Context, r reader, q string, args ...any) (*T, error
 
 // value reads one value; a query without rows gives the zero value.
 func value[T any](ctx context.Context, r reader, q string, args ...any) (v T, err error) {
-	err = each(ctx, r, func(rows *sql.Rows) error { return rows.Scan(&v) }, q, args...)
+	err = each(ctx, r, func(rows cursor) error { return rows.Scan(&v) }, q, args...)
 	return v, err
 }
 

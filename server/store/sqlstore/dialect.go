@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/pgdialect"
@@ -16,6 +17,7 @@ type dialect struct {
 	postgres   bool
 	bun        *bun.DB // maps rows; never runs a statement
 	statements sync.Map
+	known      atomic.Int64 // statements
 }
 
 func newDialect(db *sql.DB, postgres bool) *dialect {
@@ -30,6 +32,7 @@ func newDialect(db *sql.DB, postgres bool) *dialect {
 
 // statement is what is known of a statement from its text.
 type statement struct {
+	id        int64  // of this process
 	text      string // in the database's own words
 	tables    uint64 // see tablesOf
 	cacheable bool
@@ -51,10 +54,10 @@ func (d *dialect) statement(q string) *statement {
 		}
 		b.WriteRune(r)
 	}
-	t := &statement{text: b.String(), tables: tablesOf(q)}
+	t := &statement{id: d.known.Add(1), text: b.String(), tables: tablesOf(q)}
 	t.cacheable = strings.HasPrefix(q, "SELECT") && t.tables&^tablesKept == 0
-	d.statements.Store(q, t)
-	return t
+	first, _ := d.statements.LoadOrStore(q, t)
+	return first.(*statement)
 }
 
 // text gives the statement in the database's own words.

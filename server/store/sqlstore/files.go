@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 
 	"github.com/b2b-protocol/b2b/server/store"
 )
@@ -14,7 +13,7 @@ func (r reader) File(ctx context.Context, org, id string) (*store.File, error) {
 const dayMS = 24 * 60 * 60 * 1000
 
 func (r reader) UploadedOn(ctx context.Context, org, uploader string, at int64) (all, own int64, err error) {
-	err = each(ctx, r, func(rows *sql.Rows) error { return rows.Scan(&all, &own) },
+	err = each(ctx, r, func(rows cursor) error { return rows.Scan(&all, &own) },
 		`SELECT CAST(coalesce(sum(bytes), 0) AS BIGINT), CAST(coalesce(sum(CASE WHEN uploader_id = ? THEN bytes ELSE 0 END), 0) AS BIGINT)
 		FROM upload_days WHERE org_id = ? AND day = ?`, uploader, org, at/dayMS)
 	return all, own, err
@@ -43,7 +42,7 @@ func (r reader) KnownFiles(ctx context.Context, org string, ids []string) (known
 	if err != nil {
 		return nil, err
 	}
-	err = each(ctx, r, func(rows *sql.Rows) error {
+	err = each(ctx, r, func(rows cursor) error {
 		var id string
 		err := rows.Scan(&id)
 		known = append(known, id)

@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"slices"
 	"time"
 
@@ -65,7 +64,7 @@ func (t *tx) TakeRate(ctx context.Context, bot, bucket string, window time.Durat
 	return true, 0, t.c.exec(ctx, countUses, bot, bucket, slot, int64(1), now)
 }
 
-// countUses adds uses to a slot. The writer of SQLite holds it back (sqliteConn).
+// countUses adds uses to a slot. The writer of SQLite holds it back (held).
 const countUses = `INSERT INTO rate_slots (bot_id, bucket, slot, uses, last_at) VALUES (?, ?, ?, ?, ?)
 	ON CONFLICT (bot_id, bucket, slot) DO UPDATE SET uses = rate_slots.uses + excluded.uses, last_at = excluded.last_at`
 
@@ -73,7 +72,7 @@ func (t *tx) rateSlots(ctx context.Context, key rateKey) ([]rateSlot, error) {
 	if all, ok := t.rates[key]; ok {
 		return all, nil
 	}
-	all, err := scanner[rateSlot](func(rows *sql.Rows, s *rateSlot) error {
+	all, err := scanner[rateSlot](func(rows cursor, s *rateSlot) error {
 		return rows.Scan(&s.slot, &s.uses, &s.lastAt)
 	}).list(ctx, t.reader, "SELECT slot, uses, last_at FROM rate_slots WHERE bot_id = ? AND bucket = ?", key.bot, key.bucket)
 	if err != nil {
@@ -94,7 +93,7 @@ func (t *tx) undone() {
 }
 
 func (r reader) Idempotency(ctx context.Context, org, caller, requestID string) (*store.IdempotencyRecord, error) {
-	return scanner[store.IdempotencyRecord](func(rows *sql.Rows, i *store.IdempotencyRecord) error {
+	return scanner[store.IdempotencyRecord](func(rows cursor, i *store.IdempotencyRecord) error {
 		return rows.Scan(&i.OrgID, &i.Caller, &i.RequestID, &i.Hash, &i.Response, &i.CreatedAt)
 	}).one(ctx, r, `SELECT org_id, caller, request_id, hash, response, created_at FROM idempotency
 		WHERE org_id = ? AND caller = ? AND request_id = ?`, org, caller, requestID)

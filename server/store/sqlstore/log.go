@@ -2,13 +2,12 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
 func (r reader) LogTop(ctx context.Context, org string) (store.LogTop, error) {
-	t, err := scanner[store.LogTop](func(rows *sql.Rows, t *store.LogTop) error {
+	t, err := scanner[store.LogTop](func(rows cursor, t *store.LogTop) error {
 		return rows.Scan(&t.Epoch, &t.Seq, &t.Access)
 	}).one(ctx, r, loadLog, org)
 	if err != nil {
@@ -26,7 +25,7 @@ func (r reader) LogTops(ctx context.Context, orgs []string) (map[string]store.Lo
 		return nil, err
 	}
 	tops := make(map[string]store.LogTop, len(orgs))
-	err = each(ctx, r, func(rows *sql.Rows) error {
+	err = each(ctx, r, func(rows cursor) error {
 		var org string
 		var t store.LogTop
 		if err := rows.Scan(&org, &t.Epoch, &t.Seq, &t.Access); err != nil {
@@ -57,7 +56,7 @@ func (t *tx) LogTop(ctx context.Context, org string) (store.LogTop, error) {
 
 const selectEvents = `SELECT org_id, seq, at, type, audience, thread_id, channel_id, bot_id, actor_id, payload FROM event_log `
 
-var eventRows = scanner[store.Event](func(rows *sql.Rows, e *store.Event) error {
+var eventRows = scanner[store.Event](func(rows cursor, e *store.Event) error {
 	return rows.Scan(&e.OrgID, &e.Seq, &e.At, &e.Type, &e.Audience, &e.ThreadID, &e.ChannelID, &e.BotID, &e.ActorID, &e.Payload)
 })
 

@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 
 	"github.com/google/uuid"
 
@@ -11,7 +10,7 @@ import (
 
 const orgColumns = "id, name, secret_hash, persist_messages, status, join_approval_required, created_at"
 
-func scanOrg(rows *sql.Rows, o *store.Org) error {
+func scanOrg(rows cursor, o *store.Org) error {
 	return rows.Scan(&o.ID, &o.Name, &o.SecretHash, &o.PersistMessages, &o.Status, &o.JoinApprovalRequired, &o.CreatedAt)
 }
 
@@ -32,7 +31,7 @@ func (r reader) Orgs(ctx context.Context, after *store.TimeCursor, limit int) ([
 
 func (r reader) PlatformStats(ctx context.Context, activeSince int64) (store.PlatformStats, error) {
 	var s store.PlatformStats
-	err := each(long(ctx), r, func(rows *sql.Rows) error {
+	err := each(long(ctx), r, func(rows cursor) error {
 		return rows.Scan(&s.OrgCount, &s.BotCount, &s.OnlineBotCount, &s.ThreadCount, &s.MessageCount, &s.ActiveThreadCount)
 	}, `SELECT (SELECT count(*) FROM orgs WHERE status <> 'destroyed'),
 		(SELECT count(*) FROM bots WHERE org_id NOT IN (SELECT id FROM orgs WHERE status = 'destroyed')),

@@ -25,7 +25,6 @@ type pgBatch struct {
 	w       *pgWriter
 	org     string
 	cache   *cache
-	replay  *replayer
 	conn    *sql.Conn
 	log     orgLog
 	wrote   bool // anything at all
@@ -205,12 +204,16 @@ type pgConn struct {
 	changed []string
 }
 
-func (c *pgConn) query(ctx context.Context, q string, args ...any) (*sql.Rows, error) {
+func (c *pgConn) query(ctx context.Context, q string, args ...any) (cursor, error) {
+	return c.b.cache.kept(q, args, func() (*sql.Rows, error) { return c.rows(ctx, q, args...) })
+}
+
+func (c *pgConn) rows(ctx context.Context, q string, args ...any) (*sql.Rows, error) {
 	if !strings.HasPrefix(q, "SELECT") { // … RETURNING
 		c.writes(q, args)
 		c.sent = true
 	}
-	return c.b.cache.kept(c.b.replay, q, args, func() (*sql.Rows, error) { return c.run(ctx, q, args...) })
+	return c.run(ctx, q, args...)
 }
 
 // run sends a query and what waits.

@@ -35,7 +35,11 @@ func (p *pool) stmt(ctx context.Context, q string) (*sql.Stmt, error) {
 	return s, nil
 }
 
-func (p *pool) query(ctx context.Context, q string, args ...any) (*sql.Rows, error) {
+func (p *pool) query(ctx context.Context, q string, args ...any) (cursor, error) {
+	return p.rows(ctx, q, args...)
+}
+
+func (p *pool) rows(ctx context.Context, q string, args ...any) (*sql.Rows, error) {
 	if p.d.postgres {
 		return p.db.QueryContext(ctx, p.d.text(q), args...)
 	}
@@ -92,7 +96,11 @@ type view struct {
 
 var errDead = errors.New("store: used after its function returned")
 
-func (v *view) query(ctx context.Context, q string, args ...any) (*sql.Rows, error) {
+func (v *view) query(ctx context.Context, q string, args ...any) (cursor, error) {
+	return v.rows(ctx, q, args...)
+}
+
+func (v *view) rows(ctx context.Context, q string, args ...any) (*sql.Rows, error) {
 	if v.dead {
 		return nil, errDead
 	}

@@ -40,18 +40,14 @@ func openPostgres(ctx context.Context, cfg Config) (_ store.Store, err error) {
 	if err := errors.Join(migrate(ctx, conn, true), conn.Close()); err != nil {
 		return nil, fmt.Errorf("open PostgreSQL: %w", err)
 	}
-	replay, err := newReplayer()
-	if err != nil {
-		return nil, err
-	}
 	d := newDialect(db, true)
 	p := &pool{db: db, d: d}
 	s := &database{reader: reader{c: p, d: d}, pool: p}
 	s.writer = &pgWriter{
-		db: db, d: d, hooks: &s.hooks, logger: cfg.Logger, replay: replay, orgs: map[string]*pgOrg{},
+		db: db, d: d, hooks: &s.hooks, logger: cfg.Logger, orgs: map[string]*pgOrg{},
 		places: make(chan struct{}, queueMax), conns: make(chan struct{}, max(conns/2, 1)),
 	}
-	s.closed = func() error { return errors.Join(p.close(), replay.close()) }
+	s.closed = p.close
 	return s, nil
 }
 
@@ -61,7 +57,6 @@ type pgWriter struct {
 	d      *dialect
 	hooks  *hooks
 	logger *slog.Logger
-	replay *replayer
 	places chan struct{} // bounds what waits
 	conns  chan struct{} // bounds the connections that write
 
@@ -164,7 +159,7 @@ func (w *pgWriter) run(org string, q *pgOrg) {
 // times.
 func (w *pgWriter) commit(org string, cache *cache, jobs []*job) {
 	for len(jobs) > 0 {
-		b := &pgBatch{w: w, org: org, cache: cache, replay: w.replay}
+		b := &pgBatch{w: w, org: org, cache: cache}
 		spoiler, err := b.run(jobs)
 		switch {
 		case err == nil:

@@ -2,14 +2,13 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
 const sessionColumns = "hash, ref, role, org_id, bot_id, owner_name, scopes, is_scoped_token, created_at, expires_at"
 
-var sessions scanner[store.Session] = func(rows *sql.Rows, s *store.Session) error {
+var sessions scanner[store.Session] = func(rows cursor, s *store.Session) error {
 	return rows.Scan(&s.Hash, &s.Ref, &s.Role, &s.OrgID, &s.BotID, &s.OwnerName, &s.Scopes, &s.IsScopedToken, &s.CreatedAt, &s.ExpiresAt)
 }
 

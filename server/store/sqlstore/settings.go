@@ -2,13 +2,12 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-func scanSettings(rows *sql.Rows, s *store.OrgSettings) error {
+func scanSettings(rows cursor, s *store.OrgSettings) error {
 	return rows.Scan(&s.OrgID, &s.MessagesPerMinutePerBot, &s.ThreadsPerHourPerBot, &s.FileUploadMBPerDayPerBot,
 		&s.MessageTTLDays, &s.ThreadAutoCloseDays, &s.ArtifactRetentionDays, &s.DefaultThreadPermissionPolicy, &s.UpdatedAt)
 }

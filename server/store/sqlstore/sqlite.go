@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 
@@ -61,20 +60,16 @@ func openSQLite(ctx context.Context, cfg Config) (_ store.Store, err error) {
 	readDB.SetMaxOpenConns(conns)
 	readDB.SetMaxIdleConns(conns)
 
-	replay, err := newReplayer()
-	if err != nil {
-		return nil, errors.Join(err, conn.Close(), readDB.Close())
-	}
 	d := newDialect(readDB, false)
 	p := &pool{db: readDB, d: d}
 	s := &database{reader: reader{c: p, d: d}, pool: p}
 	w := &sqliteWriter{
-		conn: &sqliteConn{conn: conn, stmts: map[string]*sql.Stmt{}, cache: cache{d: d}, replay: replay}, d: d, hooks: &s.hooks, logger: cfg.Logger,
+		conn: &sqliteConn{conn: conn, stmts: map[string]*sql.Stmt{}, cache: cache{d: d}}, d: d, hooks: &s.hooks, logger: cfg.Logger,
 		queue: make(chan *job, queueMax), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	s.writer = w
 	s.closed = func() error {
-		return errors.Join(p.close(), w.conn.close(), writeDB.Close(), replay.close())
+		return errors.Join(p.close(), w.conn.close(), writeDB.Close())
 	}
 	go w.run()
 	return s, nil
@@ -82,13 +77,12 @@ func openSQLite(ctx context.Context, cfg Config) (_ store.Store, err error) {
 
 // sqliteConn is the connection that writes, as the change that is running sees it.
 type sqliteConn struct {
-	conn   *sql.Conn
-	stmts  map[string]*sql.Stmt
-	cache  cache
-	replay *replayer
-	org    string  // of the change that is running
-	wrote  bool    // it has written
-	uses   [][]any // arguments of countUses that are held back
+	conn  *sql.Conn
+	stmts map[string]*sql.Stmt
+	cache cache
+	org   string // of the change that is running
+	wrote bool   // it has written
+	held  held
 }
 
 func (c *sqliteConn) stmt(q string) (*sql.Stmt, error) {
@@ -104,18 +98,22 @@ func (c *sqliteConn) stmt(q string) (*sql.Stmt, error) {
 
 // The contexts of callers do not reach the shared transaction.
 
-func (c *sqliteConn) query(_ context.Context, q string, args ...any) (*sql.Rows, error) {
+func (c *sqliteConn) query(ctx context.Context, q string, args ...any) (cursor, error) {
+	return c.cache.kept(q, args, func() (*sql.Rows, error) { return c.rows(ctx, q, args...) })
+}
+
+func (c *sqliteConn) rows(_ context.Context, q string, args ...any) (*sql.Rows, error) {
 	if err := c.before(q); err != nil {
 		return nil, err
 	}
 	if !strings.HasPrefix(q, "SELECT") { // … RETURNING
 		c.writes(q, args)
 	}
-	return c.cache.kept(c.replay, q, args, func() (*sql.Rows, error) { return c.rows(q, args...) })
+	return c.ask(q, args...)
 }
 
-// rows runs a query that is not kept.
-func (c *sqliteConn) rows(q string, args ...any) (*sql.Rows, error) {
+// ask runs a query of the batch itself.
+func (c *sqliteConn) ask(q string, args ...any) (*sql.Rows, error) {
 	s, err := c.stmt(q)
 	if err != nil {
 		return nil, err
@@ -124,9 +122,11 @@ func (c *sqliteConn) rows(q string, args ...any) (*sql.Rows, error) {
 }
 
 func (c *sqliteConn) exec(_ context.Context, q string, args ...any) error {
-	if q == countUses {
+	if c.held.add(q, args) {
 		c.wrote = true
-		c.uses = append(c.uses, args)
+		if c.held.full() {
+			return c.flush()
+		}
 		return nil
 	}
 	if err := c.before(q); err != nil {
@@ -149,31 +149,21 @@ func (c *sqliteConn) execNow(_ context.Context, q string, args ...any) (int64, e
 	return res.RowsAffected()
 }
 
-// before writes the uses that are held back, for a statement that would see them.
+// before writes what is held back, for a statement that would see it.
 func (c *sqliteConn) before(q string) error {
-	if len(c.uses) > 0 && strings.Contains(q, "rate_slots") {
-		return c.count()
+	if c.held.seenBy(q) {
+		return c.flush()
 	}
 	return nil
 }
 
-// count writes the uses that were held back: those of a bot in one batch fall into
-// one slot nearly always, and are one statement.
-func (c *sqliteConn) count() error {
-	for i := 0; i < len(c.uses); {
-		use, n := c.uses[i], int64(1)
-		for i++; i < len(c.uses) && slices.Equal(c.uses[i][:3], use[:3]); i++ {
-			use = c.uses[i]
-			n++
-		}
-		args := append(slices.Clone(use[:3]), n, use[4])
-		c.writes(countUses, args)
-		if _, err := c.run(countUses, args); err != nil {
-			return err
-		}
-	}
-	c.uses = c.uses[:0]
-	return nil
+// flush writes what was held back.
+func (c *sqliteConn) flush() error {
+	return c.held.write(func(q string, args []any) error {
+		c.writes(q, args)
+		_, err := c.run(q, args)
+		return err
+	})
 }
 
 func (c *sqliteConn) writes(q string, args []any) {
@@ -348,7 +338,7 @@ func (b *sqliteBatch) run(jobs []*job, results []error) error {
 		err = fmt.Errorf("store: commit: %w", err)
 	}
 	c.cache.reset()
-	c.uses = c.uses[:0]
+	c.held = held{}
 	if rollback := c.plain("ROLLBACK"); rollback != nil {
 		b.w.logger.Debug("rollback", "error", rollback) // the database had done it by itself
 	}
@@ -375,7 +365,7 @@ func (b *sqliteBatch) changes(jobs []*job, results []error) error {
 				return err
 			}
 		}
-		m, uses := l.mark(), len(c.uses)
+		m, held := l.mark(), c.held.mark()
 		results[i] = b.change(j, l)
 		switch {
 		case results[i] == nil:
@@ -383,7 +373,7 @@ func (b *sqliteBatch) changes(jobs []*job, results []error) error {
 			return errUndo
 		default:
 			l.reset(m)
-			c.uses = c.uses[:min(uses, len(c.uses))]
+			c.held.reset(held)
 			if b.savepoints {
 				if err := c.plain("ROLLBACK TO change"); err != nil {
 					return err
@@ -391,7 +381,7 @@ func (b *sqliteBatch) changes(jobs []*job, results []error) error {
 			}
 		}
 		if b.savepoints {
-			if err := c.count(); err != nil { // before a later undo could take them along
+			if err := c.flush(); err != nil { // before a later undo could take them along
 				return err
 			}
 			if err := c.plain("RELEASE change"); err != nil {
@@ -416,7 +406,7 @@ func (b *sqliteBatch) change(j *job, l *orgLog) error {
 
 // begin forgets what is kept when another process has written to the file.
 func (w *sqliteWriter) begin() error {
-	rows, err := w.conn.rows("PRAGMA data_version")
+	rows, err := w.conn.ask("PRAGMA data_version")
 	if err != nil {
 		return fmt.Errorf("store: data version: %w", err)
 	}
@@ -433,8 +423,8 @@ func (w *sqliteWriter) begin() error {
 
 // save writes the ends of the logs.
 func (b *sqliteBatch) save() error {
-	if err := b.w.conn.count(); err != nil {
-		return fmt.Errorf("store: count uses: %w", err)
+	if err := b.w.conn.flush(); err != nil {
+		return fmt.Errorf("store: write what was held back: %w", err)
 	}
 	for _, org := range b.order {
 		if err := b.logs[org].save(context.Background(), b.w.conn, org); err != nil {

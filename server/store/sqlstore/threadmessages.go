@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"slices"
 
 	"github.com/b2b-protocol/b2b/server/store"
@@ -11,7 +10,7 @@ import (
 const selectThreadMessages = `SELECT m.id, m.sender_id, m.content, m.content_type, m.parts, m.metadata, m.mentions,
 	m.mention_all, m.reply_to_id, m.created_at FROM thread_messages m`
 
-var threadMessages scanner[store.ThreadMessageRow] = func(rows *sql.Rows, m *store.ThreadMessageRow) error {
+var threadMessages scanner[store.ThreadMessageRow] = func(rows cursor, m *store.ThreadMessageRow) error {
 	return rows.Scan(&m.ID, text{&m.SenderID}, &m.Content, &m.ContentType, text{&m.Parts}, text{&m.Metadata},
 		text{&m.Mentions}, &m.MentionAll, text{&m.ReplyToID}, &m.CreatedAt)
 }
@@ -76,7 +75,7 @@ func (r reader) replied(ctx context.Context, ids idSet, senders *idSet) (map[str
 		return nil, err
 	}
 	out := make(map[string]store.RepliedMessage, len(ids))
-	return out, each(ctx, r, func(rows *sql.Rows) error {
+	return out, each(ctx, r, func(rows cursor) error {
 		var p store.RepliedMessage
 		if err := rows.Scan(&p.ID, &p.SenderID, &p.Content, &p.CreatedAt); err != nil {
 			return err
@@ -119,7 +118,7 @@ func (r reader) ThreadHistory(ctx context.Context, thread, beforeID string, limi
 }
 
 func (r reader) SearchMessages(ctx context.Context, org, text string, limit int) ([]store.MessageHit, error) {
-	return scanner[store.MessageHit](func(rows *sql.Rows, h *store.MessageHit) error {
+	return scanner[store.MessageHit](func(rows cursor, h *store.MessageHit) error {
 		return rows.Scan(&h.MessageID, &h.ThreadID, &h.ThreadTopic, &h.SenderName, &h.Content, &h.CreatedAt)
 	}).list(long(ctx), r, `SELECT m.id, m.thread_id, t.topic, b.name, m.content, m.created_at
 		FROM threads t JOIN thread_messages m ON m.thread_id = t.id LEFT JOIN bots b ON b.id = m.sender_id

@@ -2,14 +2,13 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
 const tokenColumns = "id, bot_id, token_hash, scopes, label, expires_at, created_at, last_used_at"
 
-var tokens scanner[store.Token] = func(rows *sql.Rows, t *store.Token) error {
+var tokens scanner[store.Token] = func(rows cursor, t *store.Token) error {
 	return rows.Scan(&t.ID, &t.BotID, &t.TokenHash, &t.Scopes, &t.Label, &t.ExpiresAt, &t.CreatedAt, &t.LastUsedAt)
 }
 

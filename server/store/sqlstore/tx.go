@@ -50,7 +50,18 @@ func (g guard) usable() error {
 	return g.t.failed
 }
 
-func (g guard) query(ctx context.Context, q string, args ...any) (*sql.Rows, error) {
+func (g guard) rows(ctx context.Context, q string, args ...any) (*sql.Rows, error) {
+	if err := g.usable(); err != nil {
+		return nil, err
+	}
+	rows, err := g.c.rows(ctx, q, args...)
+	if err != nil {
+		return nil, g.t.fail(failure(q, err))
+	}
+	return rows, nil
+}
+
+func (g guard) query(ctx context.Context, q string, args ...any) (cursor, error) {
 	if err := g.usable(); err != nil {
 		return nil, err
 	}

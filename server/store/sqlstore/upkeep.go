@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 
 	"github.com/b2b-protocol/b2b/server/store"
 )
@@ -51,7 +50,7 @@ func (r reader) OldRates(ctx context.Context, before int64, afterBot string, lim
 
 // ids reads one column of texts.
 func (r reader) ids(ctx context.Context, q string, args ...any) ([]string, error) {
-	return scanner[string](func(rows *sql.Rows, id *string) error { return rows.Scan(id) }).list(ctx, r, q, args...)
+	return scanner[string](func(rows cursor, id *string) error { return rows.Scan(id) }).list(ctx, r, q, args...)
 }
 
 func (t *tx) DeleteChannelMessages(ctx context.Context, ids []string) (int64, error) {

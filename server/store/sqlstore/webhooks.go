@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 
 	"github.com/b2b-protocol/b2b/server/store"
@@ -46,7 +45,7 @@ const servable = ` FROM bots b JOIN orgs o ON o.id = b.org_id
 	WHERE b.webhook_url <> '' AND b.join_status = 'active' AND o.status = 'active'`
 
 func (r reader) WebhookShare(ctx context.Context, node string, now int64) (s store.WebhookShare, err error) {
-	err = each(ctx, r, func(rows *sql.Rows) error { return rows.Scan(&s.Webhooks, &s.Nodes, &s.Held) },
+	err = each(ctx, r, func(rows cursor) error { return rows.Scan(&s.Webhooks, &s.Nodes, &s.Held) },
 		"SELECT (SELECT count(*)"+servable+"), (SELECT count(*) FROM webhook_nodes WHERE expires_at > ?), (SELECT count(*)"+servable+`
 			AND EXISTS (SELECT 1 FROM webhook_leases l WHERE l.bot_id = b.id AND l.node_id = ?))`, now, node)
 	return s, err
@@ -64,7 +63,7 @@ func (r reader) WebhookLeased(ctx context.Context, bot, node string) (bool, erro
 }
 
 func (r reader) HeldWebhooks(ctx context.Context, node string) (bots []string, err error) {
-	err = each(ctx, r, func(rows *sql.Rows) error {
+	err = each(ctx, r, func(rows cursor) error {
 		var bot string
 		err := rows.Scan(&bot)
 		bots = append(bots, bot)

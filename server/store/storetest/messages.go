@@ -1,7 +1,9 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/b2b-protocol/b2b/server/store"
 )
@@ -126,6 +128,59 @@ var artifactTests = []test{
 }
 
 var auditTests = []test{
+	{"within a change", func(s *suite) {
+		org := s.org()
+		const entries = 1100
+		count := func(r store.Reader) int {
+			return len(must(r.Audit(s.ctx, store.AuditQuery{OrgID: org, Limit: 2 * entries}))(s))
+		}
+		s.update(org, func(tx store.Tx) error {
+			for i := range entries {
+				e := store.AuditEntry{ID: fmt.Sprintf("e%04d", i), OrgID: org, Action: "x", TargetType: "y", TargetID: "z", CreatedAt: 5}
+				if err := tx.InsertAudit(s.ctx, &e); err != nil {
+					return err
+				}
+			}
+			equal(s, "read by the change", count(tx), entries)
+			if err := tx.InsertAudit(s.ctx, &store.AuditEntry{ID: "last", OrgID: org, Action: "x", TargetType: "y", TargetID: "z", CreatedAt: 6}); err != nil {
+				return err
+			}
+			return tx.SetAuditDetail(s.ctx, &store.AuditEntry{ID: "last", OrgID: org, CreatedAt: 6, Detail: ptr("{}")})
+		})
+		equal(s, "committed", count(s), entries+1)
+		same(s, "rewritten", must(s.Audit(s.ctx, store.AuditQuery{OrgID: org, Limit: 1}))(s)[0].Detail, ptr("{}"))
+	}},
+	{"of changes side by side", func(s *suite) {
+		org := s.org()
+		const changes = 200
+		failed := errors.New("this change fails")
+		var all sync.WaitGroup
+		for i := range changes {
+			all.Go(func() {
+				err := s.Update(s.ctx, org, func(tx store.Tx) error {
+					e := store.AuditEntry{ID: fmt.Sprintf("e%03d", i), OrgID: org, Action: "x", TargetType: "y", TargetID: "z", CreatedAt: 5}
+					if err := tx.InsertAudit(s.ctx, &e); err != nil {
+						return err
+					}
+					if i%10 == 3 {
+						return failed
+					}
+					return nil
+				})
+				if i%10 == 3 != errors.Is(err, failed) {
+					s.Errorf("change %d: %v", i, err)
+				}
+			})
+		}
+		all.Wait()
+		var want []string
+		for i := changes - 1; i >= 0; i-- {
+			if i%10 != 3 {
+				want = append(want, fmt.Sprintf("e%03d", i))
+			}
+		}
+		same(s, "entries", keys(must(s.Audit(s.ctx, store.AuditQuery{OrgID: org, Limit: changes}))(s), func(e store.AuditEntry) string { return e.ID }), want)
+	}},
 	{"filters", func(s *suite) {
 		org, other := s.org(), s.org()
 		add := func(org, id, action, target string, bot *string, at int64) {
