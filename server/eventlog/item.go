@@ -63,28 +63,31 @@ func Read(ctx context.Context, r store.LogReader, org string, seq int64) (*Item,
 	if len(rows) == 0 || rows[0].Seq != seq {
 		return nil, store.ErrNotFound
 	}
-	it, err := newItem(top.Epoch, &rows[0])
+	it, err := newItem(positionOf(top.Epoch, &rows[0]), &rows[0])
 	if err == nil && it == nil {
 		err = store.ErrNotFound
 	}
 	return it, err
 }
 
-// newItem decodes and encodes an event of the log. It is nil for an event of a type
-// that this program does not know, one of a newer node, and for what an import
-// carried.
-func newItem(epoch string, e *store.Event) (*Item, error) {
+// newItem decodes and encodes the event of the log in front of a position. It is nil for
+// an event of a type that this program does not know, one of a newer node, and for what
+// an import carried.
+func newItem(behind Position, e *store.Event) (*Item, error) {
 	if e.Type == typeCarried {
 		return nil, nil
 	}
-	event := &b2bv1.Event{}
-	if err := proto.Unmarshal(e.Payload, event); err != nil {
-		return nil, fmt.Errorf("read event %d of org %s: %w", e.Seq, e.OrgID, err)
+	event, known := e.Decoded.(*b2bv1.Event)
+	if !known {
+		event = &b2bv1.Event{}
+		if err := proto.Unmarshal(e.Payload, event); err != nil {
+			return nil, fmt.Errorf("read event %d of org %s: %w", e.Seq, e.OrgID, err)
+		}
 	}
 	if event.Event == nil {
 		return nil, nil
 	}
-	it := &Item{Event: event, Position: positionOf(epoch, e), row: e}
+	it := &Item{Event: event, Position: behind, row: e}
 	b := wire.AppendEvent(make([]byte, 0, 2*len(e.Payload)+192), event)
 	it.Cursor = it.Position.String()
 	b = append(b[:len(b)-1], `,"cursor":"`...)

@@ -79,7 +79,7 @@ func (c *pages) read(ctx context.Context, after, limit int64, each func(e *store
 			if p.items[i] != nil {
 				return p.items[i], nil
 			}
-			it, err := newItem(c.epoch, &p.rows[i])
+			it, err := newItem(positionOf(c.epoch, &p.rows[i]), &p.rows[i])
 			p.items[i] = it
 			return it, err
 		})

@@ -257,8 +257,9 @@ func (t *tail) handle(e *store.Event) error {
 			t.index.rebuild(*changed, members, e.Seq)
 		}
 	}
-	t.dispatch(e)
-	t.end = positionOf(t.end.Epoch, e)
+	behind := positionOf(t.end.Epoch, e)
+	t.dispatch(behind, e)
+	t.end = behind
 	if standing != nil {
 		t.settle(standing, e.Seq)
 	}
@@ -282,9 +283,9 @@ func (t *tail) tellOnce(it *Item) {
 	t.index.sweep()
 }
 
-// dispatch gives an event of the log to the live subscriptions that may see it; mu
-// is held.
-func (t *tail) dispatch(e *store.Event) {
+// dispatch gives the event of the log in front of a position to the live subscriptions
+// that may see it; mu is held.
+func (t *tail) dispatch(behind Position, e *store.Event) {
 	if e.Audience == store.AudiencePresence {
 		event, err := decode(e)
 		if err != nil {
@@ -303,7 +304,7 @@ func (t *tail) dispatch(e *store.Event) {
 		}
 		if it == nil {
 			var err error
-			if it, err = newItem(t.end.Epoch, e); err != nil {
+			if it, err = newItem(behind, e); err != nil {
 				t.hub.Logger.Error("an event cannot be told", "error", err)
 			}
 			if it == nil {

@@ -13,7 +13,8 @@ import (
 )
 
 // emit appends an event to the org's log. to says who may see it; the event's
-// OrgID, Seq, Type and Payload are filled in here, and At unless it is set.
+// OrgID, Seq, Type, Payload and Decoded are filled in here, and At unless it is set. Its
+// readers get e itself: nothing in it may change from here on.
 func (c *core) emit(ctx context.Context, tx store.Tx, to store.Event, e *b2bv1.Event) error {
 	payload, err := proto.Marshal(e)
 	if err != nil {
@@ -25,7 +26,7 @@ func (c *core) emit(ctx context.Context, tx store.Tx, to store.Event, e *b2bv1.E
 	if to.At == 0 {
 		to.At = c.nowMS()
 	}
-	to.Payload = payload
+	to.Payload, to.Decoded = payload, e
 	if to.ActorID == nil {
 		if caller := call.CallerOf(ctx); caller.Kind == call.Bot {
 			to.ActorID = &caller.BotID

@@ -28,6 +28,9 @@ type Event struct {
 	BotID     *string  `bun:"bot_id"`   // addressed to this bot
 	ActorID   *string  `bun:"actor_id"` // who caused it
 	Payload   []byte   `bun:"payload"`
+	// Decoded is what Payload holds, where the event was appended by this process and
+	// whoever did left it here: it saves decoding. It is not stored, and nobody changes it.
+	Decoded any `bun:"-"`
 }
 
 // TypeAccessChanged is the type of the events after which what was read before of who
