@@ -15,7 +15,7 @@ type held struct {
 }
 
 const (
-	auditsAtOnce = 8   // entries that one statement inserts
+	auditsAtOnce = 16  // entries that one statement inserts
 	heldMost     = 512 // statements of each kind that are held back
 )
 
