@@ -20,6 +20,7 @@ func pageChecks() []Check {
 				t.Do("POST", "/api/threads/"+id+"/artifacts", bot, J{"artifact_key": fmt.Sprintf("key%d", i), "content": "1"}).OK()
 				t.Do("PATCH", "/api/threads/"+id+"/artifacts/key0", bot, J{"content": fmt.Sprint(i)}).OK()
 				t.Do("POST", "/api/platform/invite-codes", t.Super(), J{}).Status(201)
+				t.Org()
 			}
 			behind := func(time string) func(*Response, int) string {
 				return func(r *Response, i int) string {
