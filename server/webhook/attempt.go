@@ -69,8 +69,8 @@ func (r *reader) attempt(ctx context.Context, id string, it *eventlog.Item) (res
 		return result{}, err
 	}
 	defer leave()
-	r.body = append(append(r.body[:0], version...), it.Wire[1:]...)
-	res := r.line.send(r.own, id, r.body, r.d.Clock.Now())
+	r.line.body = append(append(r.line.body[:0], version...), it.Wire[1:]...)
+	res := r.line.send(r.own, id, r.line.body, r.d.Clock.Now())
 	if err := r.own.Err(); err != nil { // cut off: nobody knows how it would have gone
 		return result{}, err
 	}

@@ -17,7 +17,8 @@ import (
 const (
 	maxHeaders = 16 << 10 // bytes of an answer's head
 	keepTime   = 30 * time.Second
-	maxKept    = 256 // connections that wait for the next event
+	maxKept    = 256      // connections that wait for the next event
+	keepBytes  = 16 << 10 // of a buffer that waits with one
 )
 
 // sender makes lines. Any number of goroutines may use it.
@@ -46,13 +47,16 @@ type line struct {
 	signer  *signer
 	request *http.Request // of every attempt, but for what is of the delivery
 	head    []byte        // of request, without its end
-	text    []byte        // what is sent; room for the next
 
 	conn  net.Conn    // nil: there is none
 	stop  func() bool // ends the watch for the end of the sender's context
 	in    *bufio.Reader
 	left  int       // bytes that may still be read
 	until time.Time // when a connection that waits is closed
+
+	// Of the last attempt; room for the next.
+	text []byte // what was sent
+	body []byte // of the event
 }
 
 // line makes the line to an address. What is sent there is signed by signer.
@@ -81,7 +85,6 @@ func (s *sender) line(address string, signer *signer) *line {
 		return &line{refusal: noURL}
 	}
 	l.head = bytes.Replace(bytes.TrimSuffix(head.Bytes(), []byte("\r\n")), []byte("Content-Length: 0\r\n"), nil, 1)
-	l.in = bufio.NewReader(l)
 	return l
 }
 
@@ -100,7 +103,7 @@ func (l *line) open(ctx context.Context) error {
 			return err
 		}
 		l.conn, l.stop = conn, context.AfterFunc(ctx, func() { _ = conn.Close() })
-		l.in.Reset(l)
+		l.in = bufio.NewReader(l)
 		l.sender.open.Add(1)
 	}
 	return l.conn.SetDeadline(deadline)
@@ -111,16 +114,20 @@ func (l *line) keep(now time.Time) {
 	if l.until = now.Add(keepTime); l.sender.open.Load() > maxKept {
 		l.close()
 	}
+	if cap(l.text) > keepBytes {
+		l.text, l.body = nil, nil
+	}
 }
 
-// close ends the connection, if there is one.
+// close ends the connection, if there is one. What an idle line holds is then small.
 func (l *line) close() {
+	l.in, l.text, l.body, l.until = nil, nil, nil, time.Time{}
 	if l.conn == nil {
 		return
 	}
 	l.stop()
 	_ = l.conn.Close() // nothing that was written is still on its way
-	l.conn, l.until = nil, time.Time{}
+	l.conn = nil
 	l.sender.open.Add(-1)
 }
 

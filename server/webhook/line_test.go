@@ -82,8 +82,12 @@ func TestConnectionIsKept(t *testing.T) {
 			if n := r.opened.Load(); n != 2 {
 				t.Errorf("%d connections after one was closed", n)
 			}
+			l.body = make([]byte, 0, 100)
+			if res := l.posts(t, strings.Repeat("x", keepBytes)); res.reason != "" || l.conn == nil || l.text != nil || l.body != nil {
+				t.Errorf("%+v, %d bytes kept", res, cap(l.text)+cap(l.body))
+			}
 			l.close()
-			if l.sender.open.Load() != 0 {
+			if l.sender.open.Load() != 0 || l.in != nil {
 				t.Error("a closed connection counts as open")
 			}
 		})

@@ -72,7 +72,6 @@ type reader struct {
 	line *line
 	sub  *eventlog.Subscription
 	own  context.Context // of attempts: ends a while after that of run
-	body []byte          // of the attempt; room for the next
 
 	seq      int64 // every event up to here is settled or set aside
 	waiting  []store.WebhookDelivery

@@ -34,6 +34,14 @@ type result struct {
 // send makes one attempt. It never follows a redirect: any status but 2xx is a failure.
 // When ctx ends, so does the line.
 func (l *line) send(ctx context.Context, id string, body []byte, now time.Time) result {
+	kept := false
+	defer func() {
+		if kept {
+			l.keep(now)
+		} else {
+			l.close()
+		}
+	}()
 	if l.refusal != "" {
 		return result{reason: l.refusal, blocked: true}
 	}
@@ -42,14 +50,9 @@ func (l *line) send(ctx context.Context, id string, body []byte, now time.Time) 
 	}
 	res, err := l.exchange(id, body, now)
 	if err != nil {
-		l.close()
 		return failure(err)
 	}
-	if l.drain(res) {
-		l.keep(now)
-	} else {
-		l.close()
-	}
+	kept = l.drain(res)
 	if res.StatusCode < 200 || res.StatusCode > 299 {
 		return result{status: res.StatusCode, reason: fmt.Sprintf("answered %d", res.StatusCode)}
 	}
