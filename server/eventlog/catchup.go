@@ -374,7 +374,11 @@ func (row *Caught) set(e *store.Event) {
 	}
 }
 
+// decode gives what an event of the log holds. Nobody may change it: it may be shared.
 func decode(e *store.Event) (*b2bv1.Event, error) {
+	if event, ok := e.Decoded.(*b2bv1.Event); ok {
+		return event, nil
+	}
 	event := &b2bv1.Event{}
 	if err := proto.Unmarshal(e.Payload, event); err != nil {
 		return nil, fmt.Errorf("read event %d of org %s: %w", e.Seq, e.OrgID, err)

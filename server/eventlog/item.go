@@ -77,15 +77,9 @@ func newItem(behind Position, e *store.Event) (*Item, error) {
 	if e.Type == typeCarried {
 		return nil, nil
 	}
-	event, known := e.Decoded.(*b2bv1.Event)
-	if !known {
-		event = &b2bv1.Event{}
-		if err := proto.Unmarshal(e.Payload, event); err != nil {
-			return nil, fmt.Errorf("read event %d of org %s: %w", e.Seq, e.OrgID, err)
-		}
-	}
-	if event.Event == nil {
-		return nil, nil
+	event, err := decode(e)
+	if err != nil || event.Event == nil {
+		return nil, err
 	}
 	it := &Item{Event: event, Position: behind, row: e}
 	b := wire.AppendEvent(make([]byte, 0, 2*len(e.Payload)+192), event)
