@@ -184,6 +184,8 @@ var tableNames = []string{
 
 const (
 	tableThreads  = 14
+	tableAudit    = 20
+	tableRates    = 21
 	tableActivity = 28
 	tablesAll     = ^uint64(0)
 	// tablesKept are those whose rows are worth keeping and belong to one

@@ -42,9 +42,15 @@ func (h *held) add(q string, args []any) bool {
 
 func (h *held) full() bool { return max(len(h.uses), len(h.audits)) >= heldMost }
 
-// seenBy tells whether a statement could see what is held back.
-func (h *held) seenBy(q string) bool {
-	return len(h.uses) > 0 && strings.Contains(q, "rate_slots") || len(h.audits) > 0 && strings.Contains(q, "audit_log")
+// tables are those of what is held back.
+func (h *held) tables() (t uint64) {
+	if len(h.uses) > 0 {
+		t |= 1 << tableRates
+	}
+	if len(h.audits) > 0 {
+		t |= 1 << tableAudit
+	}
+	return t
 }
 
 // mark is a point to return to.

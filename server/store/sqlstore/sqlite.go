@@ -151,7 +151,7 @@ func (c *sqliteConn) execNow(_ context.Context, q string, args ...any) (int64, e
 
 // before writes what is held back, for a statement that would see it.
 func (c *sqliteConn) before(q string) error {
-	if c.held.seenBy(q) {
+	if tables := c.held.tables(); tables != 0 && c.cache.d.statement(q).tables&tables != 0 {
 		return c.flush()
 	}
 	return nil

@@ -43,6 +43,9 @@ func TestTableNamesAreThoseOfTheSchema(t *testing.T) {
 	if tableNames[tableThreads] != "threads" || tableNames[tableActivity] != "(activity of threads)" {
 		t.Error("tableThreads or tableActivity is not the place of its name")
 	}
+	if tableNames[tableAudit] != "audit_log" || tableNames[tableRates] != "rate_slots" {
+		t.Error("tableAudit or tableRates is not the place of its name")
+	}
 	for _, name := range []string{"orgs", "org_settings", "bots", "channels", "channel_members", "threads", "thread_participants"} {
 		if tablesKept&(1<<slices.Index(tableNames, name)) == 0 {
 			t.Errorf("%s is not kept", name)

@@ -50,26 +50,24 @@ func (g guard) usable() error {
 	return g.t.failed
 }
 
-func (g guard) rows(ctx context.Context, q string, args ...any) (*sql.Rows, error) {
+// guarded runs a statement.
+func guarded[T any](g guard, q string, run func() (T, error)) (none T, _ error) {
 	if err := g.usable(); err != nil {
-		return nil, err
+		return none, err
 	}
-	rows, err := g.c.rows(ctx, q, args...)
+	out, err := run()
 	if err != nil {
-		return nil, g.t.fail(failure(q, err))
+		return none, g.t.fail(failure(q, err))
 	}
-	return rows, nil
+	return out, nil
+}
+
+func (g guard) rows(ctx context.Context, q string, args ...any) (*sql.Rows, error) {
+	return guarded(g, q, func() (*sql.Rows, error) { return g.c.rows(ctx, q, args...) })
 }
 
 func (g guard) query(ctx context.Context, q string, args ...any) (cursor, error) {
-	if err := g.usable(); err != nil {
-		return nil, err
-	}
-	rows, err := g.c.query(ctx, q, args...)
-	if err != nil {
-		return nil, g.t.fail(failure(q, err))
-	}
-	return rows, nil
+	return guarded(g, q, func() (cursor, error) { return g.c.query(ctx, q, args...) })
 }
 
 func (g guard) exec(ctx context.Context, q string, args ...any) error {
@@ -83,14 +81,7 @@ func (g guard) exec(ctx context.Context, q string, args ...any) error {
 }
 
 func (g guard) execNow(ctx context.Context, q string, args ...any) (int64, error) {
-	if err := g.usable(); err != nil {
-		return 0, err
-	}
-	n, err := g.c.execNow(ctx, q, args...)
-	if err != nil {
-		return 0, g.t.fail(failure(q, err))
-	}
-	return n, nil
+	return guarded(g, q, func() (int64, error) { return g.c.execNow(ctx, q, args...) })
 }
 
 // must runs a statement that has to change a row.

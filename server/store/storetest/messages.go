@@ -127,6 +127,11 @@ var artifactTests = []test{
 	}},
 }
 
+// entry is an audit entry about nothing in particular.
+func entry(org, id string, at int64) *store.AuditEntry {
+	return &store.AuditEntry{ID: id, OrgID: org, Action: "x", TargetType: "y", TargetID: "z", CreatedAt: at}
+}
+
 var auditTests = []test{
 	{"within a change", func(s *suite) {
 		org := s.org()
@@ -136,13 +141,12 @@ var auditTests = []test{
 		}
 		s.update(org, func(tx store.Tx) error {
 			for i := range entries {
-				e := store.AuditEntry{ID: fmt.Sprintf("e%04d", i), OrgID: org, Action: "x", TargetType: "y", TargetID: "z", CreatedAt: 5}
-				if err := tx.InsertAudit(s.ctx, &e); err != nil {
+				if err := tx.InsertAudit(s.ctx, entry(org, fmt.Sprintf("e%04d", i), 5)); err != nil {
 					return err
 				}
 			}
 			equal(s, "read by the change", count(tx), entries)
-			if err := tx.InsertAudit(s.ctx, &store.AuditEntry{ID: "last", OrgID: org, Action: "x", TargetType: "y", TargetID: "z", CreatedAt: 6}); err != nil {
+			if err := tx.InsertAudit(s.ctx, entry(org, "last", 6)); err != nil {
 				return err
 			}
 			return tx.SetAuditDetail(s.ctx, &store.AuditEntry{ID: "last", OrgID: org, CreatedAt: 6, Detail: ptr("{}")})
@@ -158,8 +162,7 @@ var auditTests = []test{
 		for i := range changes {
 			all.Go(func() {
 				err := s.Update(s.ctx, org, func(tx store.Tx) error {
-					e := store.AuditEntry{ID: fmt.Sprintf("e%03d", i), OrgID: org, Action: "x", TargetType: "y", TargetID: "z", CreatedAt: 5}
-					if err := tx.InsertAudit(s.ctx, &e); err != nil {
+					if err := tx.InsertAudit(s.ctx, entry(org, fmt.Sprintf("e%03d", i), 5)); err != nil {
 						return err
 					}
 					if i%10 == 3 {

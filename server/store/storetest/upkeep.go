@@ -120,15 +120,13 @@ var upkeepTests = []test{
 	}},
 	{"old audit entries", func(s *suite) {
 		org, other := s.org(), s.org()
-		entry := func(org, id string, at int64) *store.AuditEntry {
-			e := &store.AuditEntry{ID: id, OrgID: org, Action: "x", TargetType: "y", TargetID: "z", CreatedAt: at}
-			s.update(org, func(tx store.Tx) error { return tx.InsertAudit(s.ctx, e) })
-			return e
+		add := func(org, id string, at int64) {
+			s.update(org, func(tx store.Tx) error { return tx.InsertAudit(s.ctx, entry(org, id, at)) })
 		}
 		for i, at := range []int64{5, 5, 6, 7, 8} {
-			entry(org, string(rune('a'+i)), at)
+			add(org, string(rune('a'+i)), at)
 		}
-		entry(other, "o", 1)
+		add(other, "o", 1)
 		prune := func(limit int) (n int64) {
 			s.update(org, func(tx store.Tx) (err error) {
 				n, err = tx.PruneAudit(s.ctx, org, 8, limit)
