@@ -16,7 +16,6 @@ import (
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/eventlog"
 	"github.com/b2b-protocol/b2b/server/store"
-	"github.com/b2b-protocol/b2b/server/webhookurl"
 )
 
 // The example of the contract (collaboration.md §23.9).
@@ -258,12 +257,8 @@ func BenchmarkSign(b *testing.B) {
 func BenchmarkSend(b *testing.B) {
 	r := httptest.NewServer(status(http.StatusNoContent))
 	defer r.Close()
-	allow, err := webhookurl.ParseAllow("127.0.0.1")
-	if err != nil {
-		b.Fatal(err)
-	}
-	l, body := newSender(webhookurl.Policy{Allow: allow}, "test", time.Minute).line(r.URL, newSigner("a secret")), make([]byte, 700)
-	defer l.close()
+	l, body := lineTo(b, r, time.Minute), make([]byte, 700)
+	defer l.close() // before the receiver
 	b.ReportAllocs()
 	for b.Loop() {
 		if res := l.send(b.Context(), "id", body, time.Now()); res.reason != "" {

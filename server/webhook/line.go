@@ -7,7 +7,6 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"net/url"
 	"sync/atomic"
 	"time"
 
@@ -61,31 +60,26 @@ type line struct {
 
 // line makes the line to an address. What is sent there is signed by signer.
 func (s *sender) line(address string, signer *signer) *line {
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" {
+	request, err := http.NewRequest(http.MethodPost, address, nil)
+	if err != nil || request.URL.Host == "" {
 		return &line{refusal: noURL}
 	}
-	dial := s.dialers[u.Scheme]
+	dial := s.dialers[request.URL.Scheme]
 	switch {
 	case dial == nil:
 		return &line{refusal: "the address is neither https nor http"}
-	case u.User != nil:
+	case request.URL.User != nil:
 		return &line{refusal: "the address " + webhookurl.WithUser.Error()}
 	}
-	l := &line{sender: s, dial: dial, signer: signer}
-	l.request, err = http.NewRequest(http.MethodPost, address, nil)
-	if err != nil {
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("User-Agent", s.agent)
+	signer.same(request.Header)
+	var text bytes.Buffer
+	if err := request.Write(&text); err != nil {
 		return &line{refusal: noURL}
 	}
-	l.request.Header.Set("Content-Type", "application/json")
-	l.request.Header.Set("User-Agent", s.agent)
-	signer.same(l.request.Header)
-	var head bytes.Buffer
-	if err := l.request.Write(&head); err != nil {
-		return &line{refusal: noURL}
-	}
-	l.head = bytes.Replace(bytes.TrimSuffix(head.Bytes(), []byte("\r\n")), []byte("Content-Length: 0\r\n"), nil, 1)
-	return l
+	head := bytes.Replace(bytes.TrimSuffix(text.Bytes(), []byte("\r\n")), []byte("Content-Length: 0\r\n"), nil, 1)
+	return &line{sender: s, dial: dial, signer: signer, request: request, head: head}
 }
 
 // open sees to it that there is a connection, with the time of one attempt. It is closed

@@ -37,13 +37,9 @@ func newCounted(t *testing.T, start func(*httptest.Server), answer http.HandlerF
 }
 
 // lineTo is a line that may lead to this machine, and trusts the receiver.
-func lineTo(t *testing.T, s *httptest.Server, patience time.Duration) *line {
+func lineTo(t testing.TB, s *httptest.Server, patience time.Duration) *line {
 	t.Helper()
-	allow, err := webhookurl.ParseAllow("127.0.0.1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	own := newSender(webhookurl.Policy{Allow: allow}, "test", patience)
+	own := newSender(webhookurl.Policy{Allow: here(t)}, "test", patience)
 	if s.TLS != nil {
 		own.dialers["https"] = encrypted(own.dialers["http"], s.Client().Transport.(*http.Transport).TLSClientConfig)
 	}
@@ -52,7 +48,7 @@ func lineTo(t *testing.T, s *httptest.Server, patience time.Duration) *line {
 	return l
 }
 
-func (l *line) posts(t *testing.T, body string) result {
+func (l *line) posts(t testing.TB, body string) result {
 	t.Helper()
 	return l.send(t.Context(), "id", []byte(body), time.Now())
 }

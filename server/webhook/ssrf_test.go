@@ -207,12 +207,8 @@ func TestRebinding(t *testing.T) {
 	}
 	// What is dialled is what was looked up for this dial: a third answer is not asked for.
 	names := newDNS()
-	allow, err := webhookurl.ParseAllow("127.0.0.1")
-	if err != nil {
-		t.Fatal(err)
-	}
 	names.names["twice.example"] = "127.0.0.1 then 10.0.0.1"
-	if res := post(t, webhookurl.Policy{Resolver: names, Allow: allow}, "http://twice.example"+port); res.reason != "" {
+	if res := post(t, webhookurl.Policy{Resolver: names, Allow: here(t)}, "http://twice.example"+port); res.reason != "" {
 		t.Errorf("control: %+v", res)
 	}
 	if names.asked["twice.example"] != 1 || reached() != 1 {
@@ -249,23 +245,17 @@ func TestProxiesAndCertificates(t *testing.T) {
 	port, reached := secretServer(t)
 	t.Setenv("HTTP_PROXY", "http://127.0.0.1"+port)
 	t.Setenv("HTTPS_PROXY", "http://127.0.0.1"+port)
-	allow, err := webhookurl.ParseAllow("127.0.0.1")
-	if err != nil {
-		t.Fatal(err)
-	}
 	secure := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a request over an untrusted certificate") }))
 	defer secure.Close()
 	secure.Config.ErrorLog = nil
-	policy := webhookurl.Policy{Resolver: newDNS(), Allow: allow, Plain: true}
+	policy := webhookurl.Policy{Resolver: newDNS(), Allow: here(t), Plain: true}
 	if res := post(t, policy, secure.URL); res.reason == "" || res.blocked {
 		t.Errorf("an untrusted certificate: %+v", res)
 	}
-	own := newSender(policy, "test", 3*time.Second)
-	own.dialers["https"] = encrypted(own.dialers["http"], secure.Client().Transport.(*http.Transport).TLSClientConfig)
 	secure.Config.Handler = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
-	l := own.line(secure.URL, newSigner(""))
+	l := lineTo(t, secure, 3*time.Second)
 	defer l.close()
-	if res := l.send(t.Context(), "id", nil, time.Now()); res.reason != "" {
+	if res := l.posts(t, ""); res.reason != "" {
 		t.Errorf("control: a trusted certificate: %+v", res)
 	}
 	if n := reached(); n != 0 {

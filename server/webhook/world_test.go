@@ -242,14 +242,10 @@ func (w *world) say(sender, bot string, n int) (texts []string) {
 // node runs a dispatcher until stop is called, or the test ends.
 func (w *world) node(name string, edit ...func(*Config)) (d *Dispatcher, stop func()) {
 	w.Helper()
-	allow, err := webhookurl.ParseAllow("127.0.0.1")
-	if err != nil {
-		w.Fatal(err)
-	}
 	hub := eventlog.New(eventlog.Config{Store: w.store, Logger: slog.New(slog.DiscardHandler)})
 	c := Config{
 		Store: w.store, Log: hub, Node: name, Version: "test", Clock: w.clock, Logger: slog.New(slog.DiscardHandler),
-		Policy: webhookurl.Policy{Resolver: nobody{}, Allow: allow}, Lease: time.Hour, // the clock jumps
+		Policy: webhookurl.Policy{Resolver: nobody{}, Allow: here(w)}, Lease: time.Hour, // the clock jumps
 	}
 	for _, e := range edit {
 		e(&c)
@@ -270,6 +266,16 @@ func (w *world) node(name string, edit ...func(*Config)) (d *Dispatcher, stop fu
 	})
 	w.Cleanup(stop)
 	return d, stop
+}
+
+// here allows webhooks to lead to this machine.
+func here(t testing.TB) webhookurl.Allow {
+	t.Helper()
+	allow, err := webhookurl.ParseAllow("127.0.0.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return allow
 }
 
 // nobody is a resolver that knows no names.
