@@ -132,6 +132,9 @@ func (t *Tracker) renew(ctx context.Context) error {
 		return fmt.Errorf("renew leases: %w", err)
 	}
 	late := now >= t.renewed+Lease.Milliseconds()
+	if now >= t.renewed+Lease.Milliseconds()/2 {
+		t.judging = now + Lease.Milliseconds()
+	}
 	t.renewed = now
 	t.mu.Lock()
 	seats := int64(len(t.seats))

@@ -2,8 +2,11 @@
 // node (collaboration.md §16.5).
 //
 // Each node holds a lease in the store for every bot that has connections to it, and
-// renews all of them together every ten seconds. A lease lives for thirty, so that the
-// bots of a node that crashed go offline half a minute later, whichever node notices.
+// renews all of them together every two and a half seconds. A lease lives for ten, so
+// that the bots of a node that crashed are offline within 15 seconds (B2B-PRES-007),
+// whichever node notices. A node whose own renewal was late does not judge others by
+// their leases for a while: what kept it from renewing may have kept them, too
+// (B2B-PRES-008).
 // Whether a bot comes or goes is decided inside a change of its org: the first lease
 // sets it online, the end of the last one offline, and the change that does so appends
 // the one event about it. That event is told once and not kept as history
@@ -25,9 +28,9 @@ import (
 
 const (
 	// Lease is how long a bot stays online after its node died.
-	Lease = 30 * time.Second
-	// renewEvery leaves two tries before a lease ends.
-	renewEvery = 10 * time.Second
+	Lease = 10 * time.Second
+	// renewEvery leaves three tries before a lease ends.
+	renewEvery = Lease / 4
 	// page is how many bots are looked at together.
 	page = 500
 	// settleTime bounds the change about a connection that has ended.
@@ -50,6 +53,8 @@ type Tracker struct {
 	seats   map[string]*seat // by bot
 	closed  bool
 	renewed int64 // when the leases were renewed last; Run's own
+	// judging is when the leases of others count again; Run's own.
+	judging int64
 }
 
 // seat is a bot with connections to this node, or one that had until now. mu keeps
@@ -176,6 +181,9 @@ func (t *Tracker) Run(ctx context.Context) error {
 func (t *Tracker) Tick(ctx context.Context) error {
 	if err := t.renew(ctx); err != nil {
 		return err
+	}
+	if t.nowMS() < t.judging {
+		return nil
 	}
 	return t.sweep(ctx)
 }

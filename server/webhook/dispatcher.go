@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	// Lease is how long the webhooks of a node wait after it died.
-	Lease = 30 * time.Second
+	// Lease is how long the webhooks of a node that died are nobody else's. Another node
+	// looks for such every sixth of it (B2B-HOOK-060).
+	Lease = 10 * time.Second
 
 	claimAtATime = 256 // webhooks
 	parallel     = 64  // attempts at a time to receivers that answer
