@@ -86,6 +86,72 @@ func tokenChecks() []Check {
 			t.Get("/api/me", Token(theirs.Str("token"))).Status(200)
 			t.Get("/api/me/tokens", o.Admin).OK().Len("", 0)
 		}},
+		{[]string{"B2B-AUTH-060"}, "what comes from a scoped token ends with it", func(t *T) {
+			o := t.Org()
+			bot := o.Bot("worker")
+			full := J{"scopes": []string{"full"}}
+			made := func(c Caller, body J) *Response { return mint(t, c, body).OK() }
+			session := func(token string) *Session { return t.Login(J{"type": "bot", "token": token}) }
+			root := made(bot, full)
+			child := made(Token(root.Str("token")), full)
+			inside := made(session(root.Str("token")), J{"scopes": read}) // in a session
+			grandchild := made(Token(child.Str("token")), J{"scopes": []string{"read", "profile"}})
+			mine := made(bot.Login(), J{"scopes": read}) // in a session of the primary token
+			over := []Caller{
+				Token(child.Str("token")), Token(inside.Str("token")), Token(grandchild.Str("token")), session(root.Str("token")), session(grandchild.Str("token")),
+			}
+			stay := []Caller{bot, Token(mine.Str("token")), session(mine.Str("token"))}
+			for _, c := range append(over, stay...) {
+				t.Get("/api/me", c).Status(200)
+			}
+			t.Do("DELETE", "/api/me/tokens/"+root.Str("id"), bot, nil).OK()
+			for _, c := range over {
+				t.Get("/api/me", c).Status(401)
+			}
+			for _, c := range stay {
+				t.Get("/api/me", c).Status(200)
+			}
+			if got := t.Get("/api/me/tokens", bot).OK().Pluck("", "id"); !slices.Equal(got, []string{mine.Str("id")}) {
+				t.Errorf("tokens %v are left, want %s", got, mine.Str("id"))
+			}
+		}},
+		{[]string{"B2B-AUTH-060"}, "what comes from a scoped token has no more time than it", func(t *T) {
+			o := t.Org()
+			bot := o.Bot("worker")
+			parent := mint(t, bot, J{"scopes": []string{"full"}, "expires_in": 3000}).OK()
+			ends := parent.Num("expires_at")
+			by := Token(parent.Str("token"))
+			owner := t.Login(J{"type": "bot", "token": parent.Str("token")})
+			if at := owner.Login.Num("session.expires_at"); at > ends {
+				t.Errorf("the session ends %v ms behind its token", at-ends)
+			}
+			if !strings.Contains(owner.Login.Header.Get("Set-Cookie"), "Max-Age=3;") {
+				t.Errorf("the cookie is %q", owner.Login.Header.Get("Set-Cookie"))
+			}
+			var over []Caller
+			for _, c := range []Caller{by, owner} {
+				for _, body := range []J{{"scopes": read}, {"scopes": read, "expires_in": 3600000}} {
+					r := mint(t, c, body).OK().Equal("expires_at", ends)
+					over = append(over, Token(r.Str("token")))
+				}
+			}
+			if at := mint(t, by, J{"scopes": read, "expires_in": 1}).OK().Num("expires_at"); at > ends {
+				t.Errorf("a millisecond ends %v ms behind the token", at-ends)
+			}
+			whole := mint(t, by, J{"scopes": []string{"full"}}).OK()
+			last := mint(t, Token(whole.Str("token")), J{"scopes": read}).OK().Equal("expires_at", ends) // its parent's parent's
+			mint(t, bot, J{"scopes": read}).OK().Equal("expires_at", nil)
+			t.Get("/api/me", owner).Status(200)
+			for t.Get("/api/me", by).StatusCode() == 200 {
+				t.Sleep(50 * time.Millisecond)
+			}
+			for _, c := range append(over, by, Token(whole.Str("token")), Token(last.Str("token"))) {
+				t.Get("/api/me", c).Refused(401, "TOKEN_EXPIRED")
+			}
+			t.Get("/api/me", owner).Refused(401, "AUTH_REQUIRED")
+			mint(t, by, J{"scopes": read}).Refused(401, "TOKEN_EXPIRED")
+			mint(t, owner, J{"scopes": read}).Refused(401, "AUTH_REQUIRED")
+		}},
 		{[]string{"B2B-TOK-006"}, "tokens and org secrets end with a checksum", func(t *T) {
 			o := t.Org()
 			for _, secret := range []string{o.Secret, string(o.Admin.Token), string(o.Bot("worker").Scoped("read")), string(o.Admin.Scoped("full"))} {

@@ -71,6 +71,27 @@ func closeChecks() []Check {
 			}
 			ended(t, 4002, "", nil, stay...)
 		}},
+		{[]string{"B2B-WS-005", "B2B-WS-004", "B2B-EVT-037", "B2B-AUTH-060"}, "what came from a revoked token loses its sockets, streams and tickets", func(t *T) {
+			h := newHall(t)
+			full := J{"scopes": []string{"full"}}
+			root := t.Do("POST", "/api/me/tokens", h.Ann, full).OK()
+			child := t.Do("POST", "/api/me/tokens", Token(root.Str("token")), full).OK()
+			token := Token(t.Do("POST", "/api/me/tokens", Token(child.Str("token")), full).OK().Str("token"))
+			owner := t.Login(J{"type": "bot", "token": string(token)})
+			byToken, byOwner := t.open("a grandchild", token), t.open("its owner", owner)
+			streams := []*Stream{t.stream("a grandchild's stream", token, nil), t.stream("its owner's stream", owner, nil)}
+			stay := []*Socket{t.open("ann", h.Ann), t.open("ann's owner", h.Ann.Login())}
+			tickets := []string{t.wsTicket(token), t.wsTicket(owner)}
+			t.Do("DELETE", "/api/me/tokens/"+root.Str("id"), h.Ann, nil).OK()
+			ended(t, 4002, "Token revoked", []*Socket{byToken}, stay...)
+			ended(t, 4002, "Session revoked", []*Socket{byOwner}, stay...)
+			for _, f := range streams {
+				f.ends()
+			}
+			for _, ticket := range tickets {
+				t.dial("with a ticket from before", "ticket", ticket).closes(4001)
+			}
+		}},
 		{[]string{"B2B-WS-005"}, "a deleted bot's sockets are closed", func(t *T) {
 			h := newHall(t)
 			for _, gone := range []struct {

@@ -1,6 +1,10 @@
 package server_test
 
 import (
+	"encoding/json"
+	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -42,8 +46,11 @@ func TestRevocationCountsOnEveryNode(t *testing.T) {
 		call(session, 200, "a new session")
 		one.must(t, o.member, "DELETE", "/api/me/tokens/"+made["id"].(string), nil)
 		call(token, 401, "a revoked token")
-		one.must(t, session, "POST", "/api/auth/logout", nil)
-		call(session, 401, "a session that was left")
+		call(session, 401, "a session of a revoked token")
+		left := one.login(t, "session", map[string]any{"type": "bot", "token": strings.TrimPrefix(o.member.header.Get("Authorization"), "Bearer ")})
+		call(left, 200, "a new session")
+		one.must(t, left, "POST", "/api/auth/logout", nil)
+		call(left, 401, "a session that was left")
 
 		admin := one.login(t, "admin", map[string]any{"type": "org_admin", "org_id": o.id, "org_secret": o.at["org secret"]})
 		if a := two.send(admin, "GET", "/api/org/sessions", nil); a.status != 200 {
@@ -152,4 +159,102 @@ func TestNothingIsWrittenAfterARevocation(t *testing.T) {
 		t.Errorf("%d messages, rejected at the end: %v", wrote, out)
 	}
 	t.Logf("%d messages around 20 changes", wrote)
+}
+
+// TestParentsOnEveryNode: what came from a scoped token ends with it on the other node,
+// too, and a token that is made there meanwhile is not left over (B2B-AUTH-060).
+func TestParentsOnEveryNode(t *testing.T) {
+	one, two := deafNodes(t)
+	o := one.newOrg(t, "own")
+	mint := func(n *liveNode, c caller) (id string, token caller) {
+		t.Helper()
+		made := n.must(t, c, "POST", "/api/me/tokens", map[string]any{"scopes": []string{"full"}})
+		return made["id"].(string), bearer("token", "bot", "full", made["token"].(string))
+	}
+	id, root := mint(one, o.member)
+	_, child := mint(two, root)
+	session := two.login(t, "session", map[string]any{"type": "bot", "token": strings.TrimPrefix(child.header.Get("Authorization"), "Bearer ")})
+	stream := two.events(t, child, "")
+	over := []caller{root, child, session}
+	for _, c := range over {
+		for _, n := range []*liveNode{one, two} {
+			n.must(t, c, "GET", "/api/me", nil)
+		}
+	}
+	var minters sync.WaitGroup
+	made := make([][]caller, 4)
+	for i := range made {
+		minters.Go(func() {
+			for {
+				a := two.send(child, "POST", "/api/me/tokens", encode(t, map[string]any{"scopes": []string{"read"}}))
+				var token struct{ Token string }
+				if a.status != 200 || json.Unmarshal([]byte(a.body), &token) != nil {
+					return
+				}
+				made[i] = append(made[i], bearer("late", "bot", "read", token.Token))
+			}
+		})
+	}
+	time.Sleep(50 * time.Millisecond) // so that some are under way
+	one.must(t, o.member, "DELETE", "/api/me/tokens/"+id, nil)
+	minters.Wait()
+	over = append(over, slices.Concat(made...)...)
+	for _, c := range over {
+		for _, n := range []*liveNode{one, two} {
+			if a := n.send(c, "GET", "/api/me", nil); a.status != 401 {
+				t.Errorf("%s outlives its parent: %v", c.name, a)
+			}
+		}
+	}
+	for stream.block().kind != "end" {
+	}
+	if left, err := one.server.Store().Tokens(t.Context(), ownerOf(t, one, o.member), nil, 100); err != nil || len(left) != 4 {
+		t.Errorf("%d tokens are left (%v), want the 4 of the org's making", len(left), err)
+	}
+	t.Logf("%d tokens were made meanwhile", len(over)-3)
+}
+
+// ownerOf is the id of a caller's bot.
+func ownerOf(t *testing.T, n *liveNode, c caller) string {
+	t.Helper()
+	return n.must(t, c, "GET", "/api/me", nil)["id"].(string)
+}
+
+// TestAdminSecretRotates: a node that starts with another admin secret lets no session of
+// the earlier one in (B2B-AUTH-062), and org admins notice nothing.
+func TestAdminSecretRotates(t *testing.T) {
+	dir := t.TempDir()
+	start := func(secret string) *node {
+		t.Helper()
+		c := testConfig(t)
+		c.DataDir, c.AdminSecret = dir, secret
+		s, err := server.New(t.Context(), c, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &node{server: s}
+	}
+	stop := func(n *node) {
+		t.Helper()
+		if err := n.server.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n := start(adminSecret)
+	n.operator = n.login(t, "super admin", map[string]any{"type": "super_admin", "admin_secret": adminSecret})
+	made := n.must(t, n.operator, "POST", "/api/orgs", map[string]any{"name": "o"})
+	human := n.login(t, "org admin", map[string]any{"type": "org_admin", "org_id": made["id"], "org_secret": made["org_secret"]})
+	operator := n.operator
+	for _, next := range []struct {
+		secret string
+		want   int
+	}{{adminSecret, 200}, {"another secret of the operator", 401}, {adminSecret, 401}} {
+		stop(n)
+		n = start(next.secret)
+		if a := n.send(operator, "GET", "/api/orgs", nil); a.status != next.want {
+			t.Errorf("with the secret %q: %v, want %d", next.secret, a, next.want)
+		}
+		n.must(t, human, "GET", "/api/org", nil)
+	}
+	stop(n)
 }

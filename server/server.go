@@ -97,7 +97,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
 	if err := s.online.Start(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("find out who is online: %w", err), bytes.Close(), st.Close())
 	}
-	if err := s.wire(); err != nil {
+	if err := s.wire(ctx); err != nil {
 		return nil, errors.Join(err, bytes.Close(), st.Close())
 	}
 	return s, nil
@@ -122,10 +122,13 @@ func OpenFiles(ctx context.Context, c Config, db store.Store) (files.Store, erro
 	return bytes, nil
 }
 
-func (s *Server) wire() (err error) {
+func (s *Server) wire(ctx context.Context) (err error) {
 	c := s.config
 	shared := c.DatabaseURL != ""
 	s.auth = auth.New(auth.Config{Store: s.store, Log: s.log, Now: c.Now, AdminSecret: c.AdminSecret, Shared: shared})
+	if err := s.auth.EndOtherSecrets(ctx); err != nil {
+		return errors.Join(err, s.auth.Close())
+	}
 	if err := s.listenToLog(shared); err != nil {
 		return errors.Join(err, s.auth.Close())
 	}

@@ -52,6 +52,7 @@ type Config struct {
 // the services ask of the holder of identities (service.Access).
 type Authenticator struct {
 	store    store.Store
+	admin    adminSecret
 	log      *slog.Logger
 	now      func() time.Time
 	gens     *generations
@@ -68,7 +69,7 @@ var _ call.Authenticator = (*Authenticator)(nil)
 func New(c Config) *Authenticator {
 	gens := &generations{seed: maphash.MakeSeed()}
 	a := &Authenticator{
-		store: c.Store, log: c.Log, now: c.Now,
+		store: c.Store, log: c.Log, now: c.Now, admin: adminSecret{text: c.AdminSecret},
 		gens: gens, tokens: newCache[*bearer](gens), sessions: newCache[*login](gens),
 	}
 	a.marks.pending = newBatch()

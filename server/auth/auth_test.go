@@ -172,6 +172,11 @@ func (b *bench) login(role string) string {
 		s.OrgID = &org
 	default:
 		org = ""
+		mark, err := b.auth.AdminMark(b.Context())
+		if err != nil {
+			b.Fatal(err)
+		}
+		s.SecretMark = &mark
 	}
 	b.change(org, func(ctx context.Context, tx store.Tx) error { return tx.CreateSession(ctx, s) })
 	return id

@@ -23,6 +23,18 @@ func SessionTTL(role string) time.Duration {
 	return 4 * time.Hour
 }
 
+// SessionCap is how long a session of a role lives at most, however much it is used
+// (B2B-AUTH-061).
+func SessionCap(role string) time.Duration {
+	switch role {
+	case store.RoleBotOwner:
+		return 7 * 24 * time.Hour
+	case store.RoleOrgAdmin:
+		return 48 * time.Hour
+	}
+	return 24 * time.Hour
+}
+
 // MaxSessions is how many sessions of a role may live at once: for each bot, for
 // each org, in all.
 func MaxSessions(role string) int {
@@ -41,6 +53,8 @@ type login struct {
 	fence   call.Fence
 	session *call.Session
 	created int64        // Unix milliseconds
+	ends    int64        // whatever its use: Unix milliseconds
+	mark    string       // of the admin secret that opened it; of super admins only
 	caller  *call.Caller // nil when refused
 	refusal *call.Error  // why the session's caller may do nothing
 }
@@ -94,6 +108,12 @@ func (a *Authenticator) readSession(ctx context.Context, k key) (item[*login], e
 	if err != nil || l == nil {
 		return item[*login]{}, err
 	}
+	if l.session.Role == store.RoleSuperAdmin {
+		mark, err := a.AdminMark(ctx)
+		if err != nil || mark == "" || l.mark != mark {
+			return item[*login]{}, err
+		}
+	}
 	it := item[*login]{slot: a.gens.slot(org), stamp: stamp, value: l}
 	a.keep(k, it)
 	return it, nil
@@ -106,15 +126,17 @@ func (l *login) setFence(f call.Fence) {
 	}
 }
 
-// slide extends a session in the second half of its life (http-core.md §3.3).
+// slide extends a session in the second half of its life (http-core.md §3.3), up to its
+// end.
 func (a *Authenticator) slide(k key, it item[*login], now int64) *login {
 	l := it.value
 	ttl := SessionTTL(l.session.Role).Milliseconds()
-	if now <= l.created+ttl/2 || now+ttl < l.session.ExpiresAt+slideEvery {
+	ends := min(now+ttl, l.ends)
+	if now <= l.created+ttl/2 || ends < l.session.ExpiresAt+slideEvery {
 		return l
 	}
 	session := *l.session
-	session.ExpiresAt = now + ttl
+	session.ExpiresAt = ends
 	extended := *l
 	extended.session = &session
 	if l.caller != nil {
@@ -143,9 +165,13 @@ func (a *Authenticator) loadSession(ctx context.Context, r store.Reader, hash st
 	if err != nil {
 		return nil, fmt.Errorf("find a session: %w", err)
 	}
+	ends, orphan, err := sessionEnds(ctx, r, row)
+	if err != nil {
+		return nil, err
+	}
 	session := &call.Session{
 		Hash: row.Hash, Ref: row.Ref, Role: row.Role, OwnerName: row.OwnerName, IsScopedToken: row.IsScopedToken,
-		ExpiresAt: max(row.ExpiresAt, a.marks.extension(row.Hash)),
+		ExpiresAt: min(max(row.ExpiresAt, a.marks.extension(row.Hash)), ends),
 	}
 	if row.OrgID != nil {
 		session.OrgID = *row.OrgID
@@ -153,13 +179,19 @@ func (a *Authenticator) loadSession(ctx context.Context, r store.Reader, hash st
 	if row.BotID != nil {
 		session.BotID = *row.BotID
 	}
+	if row.TokenID != nil {
+		session.TokenID = *row.TokenID
+	}
 	if row.Scopes != nil {
 		if session.Scopes, err = scopeNames(*row.Scopes); err != nil {
 			return nil, err
 		}
 	}
-	l := &login{org: session.OrgID, session: session, created: row.CreatedAt}
+	l := &login{org: session.OrgID, session: session, created: row.CreatedAt, ends: ends}
 	if session.Role == store.RoleSuperAdmin {
+		if row.SecretMark != nil {
+			l.mark = *row.SecretMark
+		}
 		l.caller = &call.Caller{Kind: call.SuperAdmin, Session: session}
 		return l, nil
 	}
@@ -177,7 +209,37 @@ func (a *Authenticator) loadSession(ctx context.Context, r store.Reader, hash st
 		l.caller = &call.Caller{Kind: call.OrgAdmin, OrgID: org.ID, Session: session}
 		return l, nil
 	}
-	return l, l.loadOwner(ctx, r)
+	if err := l.loadOwner(ctx, r); err != nil {
+		return nil, err
+	}
+	if orphan && l.refusal == nil {
+		return nil, nil
+	}
+	return l, nil
+}
+
+// sessionEnds is when a session ends whatever its use: by the cap of its role, and with
+// the token that opened it. An orphan's token is gone. What opened a session of a scoped
+// token in data that is older than the column is not known: such a session is not
+// extended.
+func sessionEnds(ctx context.Context, r store.Reader, row *store.Session) (ends int64, orphan bool, err error) {
+	ends = row.CreatedAt + SessionCap(row.Role).Milliseconds()
+	switch {
+	case row.TokenID != nil && row.BotID != nil:
+		token, err := r.TokenByID(ctx, *row.BotID, *row.TokenID)
+		if errors.Is(err, store.ErrNotFound) {
+			return ends, true, nil
+		}
+		if err != nil {
+			return 0, false, fmt.Errorf("find the token of a session: %w", err)
+		}
+		if token.ExpiresAt != nil {
+			ends = min(ends, *token.ExpiresAt)
+		}
+	case row.IsScopedToken:
+		ends = min(ends, row.ExpiresAt)
+	}
+	return ends, false, nil
 }
 
 // loadOwner adds the bot that a bot owner's session acts as.

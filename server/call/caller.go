@@ -55,7 +55,8 @@ type Session struct {
 	OwnerName     *string
 	Scopes        []string // nil: everything the role may
 	IsScopedToken bool
-	ExpiresAt     int64 // Unix milliseconds
+	TokenID       string // the scoped token that opened it; empty: none, or not known
+	ExpiresAt     int64  // Unix milliseconds
 }
 
 // ViaSession tells whether a human acts, as a bot or otherwise.

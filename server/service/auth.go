@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"time"
 
@@ -61,19 +62,18 @@ func (s *authService) openBot(ctx context.Context, req *b2bv1.LoginRequest, owne
 	if err != nil {
 		return nil, err
 	}
-	return s.open(ctx, found.Bot.OrgID, func(tx store.Tx) (*store.Session, error) {
+	return s.open(ctx, found.Bot.OrgID, func(tx store.Tx) (*store.Session, *store.Token, error) {
 		found, err := s.loginToken(ctx, tx, req.GetToken(), whose)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		names, err := found.Scopes()
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		return &store.Session{
-			Role: store.RoleBotOwner, OrgID: &found.Bot.OrgID, BotID: &found.Bot.ID, OwnerName: owner,
-			Scopes: jsonText(names), IsScopedToken: found.Token != nil,
-		}, nil
+			Role: store.RoleBotOwner, OrgID: &found.Bot.OrgID, BotID: &found.Bot.ID, OwnerName: owner, Scopes: jsonText(names),
+		}, found.Token, nil
 	})
 }
 
@@ -125,12 +125,12 @@ func (s *authService) loginOrgAdmin(ctx context.Context, req *b2bv1.LoginRequest
 		if _, err := check(s.Store); err != nil { // guesses do not wait in line to write
 			return nil, err
 		}
-		return s.open(ctx, req.GetOrgId(), func(tx store.Tx) (*store.Session, error) {
+		return s.open(ctx, req.GetOrgId(), func(tx store.Tx) (*store.Session, *store.Token, error) {
 			org, err := check(tx)
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
-			return &store.Session{Role: store.RoleOrgAdmin, OrgID: &org.ID}, nil
+			return &store.Session{Role: store.RoleOrgAdmin, OrgID: &org.ID}, nil, nil
 		})
 	})
 }
@@ -159,8 +159,12 @@ func (s *authService) loginSuperAdmin(ctx context.Context, req *b2bv1.LoginReque
 		if subtle.ConstantTimeCompare(want[:], got[:]) != 1 {
 			return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_INVALID_CREDENTIALS, "The admin secret is another")
 		}
-		return s.open(ctx, "", func(store.Tx) (*store.Session, error) {
-			return &store.Session{Role: store.RoleSuperAdmin}, nil
+		mark, err := s.Access.AdminMark(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return s.open(ctx, "", func(store.Tx) (*store.Session, *store.Token, error) {
+			return &store.Session{Role: store.RoleSuperAdmin, SecretMark: &mark}, nil, nil
 		})
 	})
 }
@@ -234,19 +238,27 @@ func (s *authService) auditFailure(ctx context.Context, kind string, of whose, r
 	})
 }
 
-// open opens the session that who describes, and ends the oldest ones of its scope
-// that are too many then (http-core.md §3.3).
-func (s *authService) open(ctx context.Context, org string, who func(store.Tx) (*store.Session, error)) (*b2bv1.LoginResponse, error) {
+// open opens the session that who describes, with the scoped token that it is opened with
+// (nil: none), and ends the oldest ones of its scope that are too many then (http-core.md
+// §3.3).
+func (s *authService) open(ctx context.Context, org string, who func(store.Tx) (*store.Session, *store.Token, error)) (*b2bv1.LoginResponse, error) {
 	var session *store.Session
 	var id string
 	err := s.Store.Update(ctx, org, func(tx store.Tx) (err error) {
-		if session, err = who(tx); err != nil {
+		var token *store.Token
+		if session, token, err = who(tx); err != nil {
 			return err
 		}
 		now := s.nowMS()
 		id = auth.NewSessionID()
 		session.Hash, session.Ref = auth.Hash(id), auth.SessionRef(s.Config.AdminSecret, id)
 		session.CreatedAt, session.ExpiresAt = now, now+auth.SessionTTL(session.Role).Milliseconds()
+		if token != nil {
+			session.IsScopedToken, session.TokenID = true, &token.ID
+			if token.ExpiresAt != nil {
+				session.ExpiresAt = min(session.ExpiresAt, *token.ExpiresAt)
+			}
+		}
 		if err := s.evict(ctx, tx, session, now); err != nil {
 			return err
 		}
@@ -269,7 +281,8 @@ func (s *authService) open(ctx context.Context, org string, who func(store.Tx) (
 	if org == "" {
 		s.Access.Forget("")
 	}
-	call.From(ctx).Cookie = &call.Cookie{Value: id, MaxAge: int(auth.SessionTTL(session.Role).Seconds())}
+	life := time.Duration(session.ExpiresAt-session.CreatedAt) * time.Millisecond
+	call.From(ctx).Cookie = &call.Cookie{Value: id, MaxAge: int(math.Ceil(life.Seconds()))}
 	return &b2bv1.LoginResponse{Session: &b2bv1.SessionBrief{
 		Role: roleOf(session.Role), OrgId: session.OrgID, BotId: session.BotID, ExpiresAt: stamp(session.ExpiresAt),
 	}}, nil

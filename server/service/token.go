@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
@@ -39,21 +40,55 @@ func (s *tokenService) CreateToken(ctx context.Context, req *b2bv1.CreateTokenRe
 			ends := int64(math.Min(math.Ceil(float64(now)+req.GetExpiresIn()), lastTime))
 			row.ExpiresAt = &ends
 		}
+		if err := s.inherit(ctx, tx, row); err != nil {
+			return nil, err
+		}
 		if _, err := tx.Bot(ctx, caller.OrgID, caller.BotID); err != nil {
 			return nil, missing(err, "Bot")
 		}
 		if err := tx.CreateToken(ctx, row); err != nil {
 			return nil, fmt.Errorf("create a token: %w", err)
 		}
-		err := s.audit(ctx, tx, caller.OrgID, &caller.BotID, "bot.token_create", "token", row.ID,
-			detail{"scopes": scopes, "label": row.Label, "expires_at": row.ExpiresAt})
-		if err != nil {
+		told := detail{"scopes": scopes, "label": row.Label, "expires_at": row.ExpiresAt}
+		if row.ParentID != nil {
+			told["parent_id"] = *row.ParentID
+		}
+		if err := s.audit(ctx, tx, caller.OrgID, &caller.BotID, "bot.token_create", "token", row.ID, told); err != nil {
 			return nil, err
 		}
 		out := s.tokenOut(row, req.GetScopes())
 		out.Token = &token
 		return &b2bv1.CreateTokenResponse{Token: out}, nil
 	})
+}
+
+// inherit gives a new token the scoped token that the caller uses as its parent, also
+// through a session, and no more time than that has left (B2B-AUTH-060). Scopes need no
+// look: only full makes tokens, and nothing is beyond it.
+func (s *tokenService) inherit(ctx context.Context, tx store.Tx, row *store.Token) error {
+	caller := call.CallerOf(ctx)
+	id := caller.TokenID
+	if caller.Session != nil {
+		id = caller.Session.TokenID
+		if id == "" && caller.Session.IsScopedToken { // it is not known which
+			row.EndBy(caller.Session.ExpiresAt)
+		}
+	}
+	if id == "" {
+		return nil
+	}
+	parent, err := tx.TokenByID(ctx, caller.BotID, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return auth.TokenUnknown()
+	}
+	if err != nil {
+		return fmt.Errorf("find the token of the caller: %w", err)
+	}
+	row.ParentID = &parent.ID
+	if parent.ExpiresAt != nil {
+		row.EndBy(*parent.ExpiresAt)
+	}
+	return nil
 }
 
 func (s *tokenService) tokenOut(row *store.Token, scopes []b2bv1.TokenScope) *b2bv1.Token {
@@ -99,10 +134,15 @@ func scopesOf(names []string) []b2bv1.TokenScope {
 func (s *tokenService) DeleteToken(ctx context.Context, req *b2bv1.DeleteTokenRequest) (*b2bv1.DeleteTokenResponse, error) {
 	caller := call.CallerOf(ctx)
 	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.DeleteTokenResponse, error) {
-		if _, err := tx.DeleteToken(ctx, caller.BotID, req.GetId()); err != nil {
+		gone, err := tx.DeleteToken(ctx, caller.BotID, req.GetId())
+		if err != nil {
 			return nil, missing(err, "Token")
 		}
-		if err := s.audit(ctx, tx, caller.OrgID, &caller.BotID, "bot.token_revoke", "token", req.GetId(), nil); err != nil {
+		var told any
+		if gone != (store.Descendants{}) {
+			told = detail{"tokens_ended": gone.Tokens, "sessions_ended": gone.Sessions}
+		}
+		if err := s.audit(ctx, tx, caller.OrgID, &caller.BotID, "bot.token_revoke", "token", req.GetId(), told); err != nil {
 			return nil, err
 		}
 		if err := s.accessChanged(ctx, tx, caller.BotID); err != nil {

@@ -19,6 +19,8 @@ type Session struct {
 	OwnerName     *string `bun:"owner_name"`
 	Scopes        *string `bun:"scopes"` // JSON array
 	IsScopedToken bool    `bun:"is_scoped_token"`
+	TokenID       *string `bun:"token_id"`    // the scoped token that opened it; nil: none, or older than this column
+	SecretMark    *string `bun:"secret_mark"` // RoleSuperAdmin: of the admin secret that opened it
 	CreatedAt     int64   `bun:"created_at"`
 	ExpiresAt     int64   `bun:"expires_at"`
 }
@@ -54,6 +56,9 @@ type SessionWriter interface {
 	DeleteSession(ctx context.Context, hash string) (*Session, error)
 	// DeleteSessionsOf removes and returns all sessions of a scope.
 	DeleteSessionsOf(ctx context.Context, scope SessionScope) ([]Session, error)
+	// DeleteOtherSecrets removes the sessions of super admins that another admin secret
+	// than that of the mark opened, and tells how many.
+	DeleteOtherSecrets(ctx context.Context, mark string) (int64, error)
 	// DeleteOrgSessions removes and returns all sessions of the organisation and its bots.
 	DeleteOrgSessions(ctx context.Context, org string) ([]Session, error)
 	// PurgeSessions removes at most limit sessions expired at now, of every

@@ -7,17 +7,30 @@ type Token struct {
 	ID         string  `bun:"id,pk"`
 	BotID      string  `bun:"bot_id"`
 	TokenHash  string  `bun:"token_hash"`
-	Scopes     string  `bun:"scopes"` // JSON array
+	ParentID   *string `bun:"parent_id"` // the scoped token it was made with; nil: made with none, or older than this column
+	Scopes     string  `bun:"scopes"`    // JSON array
 	Label      *string `bun:"label"`
 	ExpiresAt  *int64  `bun:"expires_at"`
 	CreatedAt  int64   `bun:"created_at"`
 	LastUsedAt *int64  `bun:"last_used_at"`
 }
 
+// EndBy lets a token end at a time, Unix milliseconds, unless it ends before.
+func (t *Token) EndBy(at int64) {
+	if t.ExpiresAt == nil || *t.ExpiresAt > at {
+		t.ExpiresAt = &at
+	}
+}
+
+// Descendants is how much came from a token.
+type Descendants struct{ Tokens, Sessions int64 }
+
 // TokenReader reads scoped tokens.
 type TokenReader interface {
 	// TokenByHash returns the row also when it has expired.
 	TokenByHash(ctx context.Context, hash string) (*Token, error)
+	// TokenByID finds a token of the bot, expired or not.
+	TokenByID(ctx context.Context, bot, id string) (*Token, error)
 	// Tokens lists those of a bot below before (nil: from the newest), newest first
 	// (created_at, id descending), expired ones included.
 	Tokens(ctx context.Context, bot string, before *TimeCursor, limit int) ([]Token, error)
@@ -26,8 +39,10 @@ type TokenReader interface {
 // TokenWriter changes scoped tokens.
 type TokenWriter interface {
 	CreateToken(ctx context.Context, t *Token) error
-	// DeleteToken removes and returns a token of the bot, or fails with ErrNotFound.
-	DeleteToken(ctx context.Context, bot, id string) (*Token, error)
+	// DeleteToken removes a token of the bot with all that comes from it, at any
+	// distance: the tokens that were made with it, and the sessions opened with any of
+	// them. It tells how many went besides the token itself, or fails with ErrNotFound.
+	DeleteToken(ctx context.Context, bot, id string) (Descendants, error)
 	// TouchTokens raises last_used_at (token id to time); unknown ids are skipped.
 	// It may span organisations, inside Update(ctx, "", …).
 	TouchTokens(ctx context.Context, used map[string]int64) error

@@ -6,10 +6,10 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-const sessionColumns = "hash, ref, role, org_id, bot_id, owner_name, scopes, is_scoped_token, created_at, expires_at"
+const sessionColumns = "hash, ref, role, org_id, bot_id, owner_name, scopes, is_scoped_token, created_at, expires_at, token_id, secret_mark"
 
 var sessions scanner[store.Session] = func(rows cursor, s *store.Session) error {
-	return rows.Scan(&s.Hash, &s.Ref, &s.Role, &s.OrgID, &s.BotID, &s.OwnerName, &s.Scopes, &s.IsScopedToken, &s.CreatedAt, &s.ExpiresAt)
+	return rows.Scan(&s.Hash, &s.Ref, &s.Role, &s.OrgID, &s.BotID, &s.OwnerName, &s.Scopes, &s.IsScopedToken, &s.CreatedAt, &s.ExpiresAt, &s.TokenID, &s.SecretMark)
 }
 
 func (r reader) SessionByHash(ctx context.Context, hash string) (*store.Session, error) {
@@ -61,6 +61,10 @@ func (t *tx) DeleteSession(ctx context.Context, hash string) (*store.Session, er
 func (t *tx) DeleteSessionsOf(ctx context.Context, s store.SessionScope) ([]store.Session, error) {
 	w := scope(s)
 	return sessions.list(ctx, t.reader, "DELETE FROM sessions"+w.text.String()+" RETURNING "+sessionColumns, w.args...)
+}
+
+func (t *tx) DeleteOtherSecrets(ctx context.Context, mark string) (int64, error) {
+	return t.c.execNow(ctx, "DELETE FROM sessions WHERE role = 'super_admin' AND (secret_mark IS NULL OR secret_mark <> ?)", mark)
 }
 
 func (t *tx) DeleteOrgSessions(ctx context.Context, org string) ([]store.Session, error) {

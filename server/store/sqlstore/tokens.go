@@ -6,14 +6,18 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-const tokenColumns = "id, bot_id, token_hash, scopes, label, expires_at, created_at, last_used_at"
+const tokenColumns = "id, bot_id, token_hash, scopes, label, expires_at, created_at, last_used_at, parent_id"
 
 var tokens scanner[store.Token] = func(rows cursor, t *store.Token) error {
-	return rows.Scan(&t.ID, &t.BotID, &t.TokenHash, &t.Scopes, &t.Label, &t.ExpiresAt, &t.CreatedAt, &t.LastUsedAt)
+	return rows.Scan(&t.ID, &t.BotID, &t.TokenHash, &t.Scopes, &t.Label, &t.ExpiresAt, &t.CreatedAt, &t.LastUsedAt, &t.ParentID)
 }
 
 func (r reader) TokenByHash(ctx context.Context, hash string) (*store.Token, error) {
 	return tokens.one(ctx, r, "SELECT "+tokenColumns+" FROM bot_tokens WHERE token_hash = ?", hash)
+}
+
+func (r reader) TokenByID(ctx context.Context, bot, id string) (*store.Token, error) {
+	return tokens.one(ctx, r, "SELECT "+tokenColumns+" FROM bot_tokens WHERE id = ? AND bot_id = ?", id, bot)
 }
 
 func (r reader) Tokens(ctx context.Context, bot string, before *store.TimeCursor, limit int) ([]store.Token, error) {
@@ -30,8 +34,21 @@ func (t *tx) CreateToken(ctx context.Context, k *store.Token) error {
 	return insert(ctx, t.reader, "bot_tokens", k)
 }
 
-func (t *tx) DeleteToken(ctx context.Context, bot, id string) (*store.Token, error) {
-	return tokens.one(ctx, t.reader, "DELETE FROM bot_tokens WHERE id = ? AND bot_id = ? RETURNING "+tokenColumns, id, bot)
+// family is a token of a bot and all that come from it.
+const family = `WITH RECURSIVE family (id) AS (SELECT id FROM bot_tokens WHERE id = ? AND bot_id = ?
+	UNION SELECT t.id FROM bot_tokens t JOIN family f ON t.parent_id = f.id) `
+
+func (t *tx) DeleteToken(ctx context.Context, bot, id string) (gone store.Descendants, err error) {
+	gone.Sessions, err = t.c.execNow(ctx, family+"DELETE FROM sessions WHERE token_id IN (SELECT id FROM family)", id, bot)
+	if err != nil {
+		return gone, err
+	}
+	n, err := t.c.execNow(ctx, family+"DELETE FROM bot_tokens WHERE id IN (SELECT id FROM family)", id, bot)
+	if err == nil && n == 0 {
+		err = store.ErrNotFound
+	}
+	gone.Tokens = n - 1
+	return gone, err
 }
 
 func (t *tx) TouchTokens(ctx context.Context, used map[string]int64) error {

@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"errors"
+
 	"sync"
 	"sync/atomic"
 
@@ -239,6 +241,23 @@ var sessionTests = []test{
 		})
 		equal(s, "others", len(must(s.Sessions(s.ctx, other, 50, 10, 0))(s)), 1)
 	}},
+	{"other admin secrets", func(s *suite) {
+		org := s.org()
+		old, ours, admin := s.session(store.RoleSuperAdmin, nil, nil, 1, 100), s.id("session"), s.session(store.RoleOrgAdmin, &org, nil, 1, 100)
+		s.update("", func(tx store.Tx) error {
+			return errorsOf(
+				tx.CreateSession(s.ctx, &store.Session{Hash: ours, Ref: "r", Role: store.RoleSuperAdmin, SecretMark: ptr("now"), ExpiresAt: 100}),
+				tx.CreateSession(s.ctx, &store.Session{Hash: ours + "2", Ref: "r", Role: store.RoleSuperAdmin, SecretMark: ptr("then"), ExpiresAt: 100}))
+		})
+		s.update("", func(tx store.Tx) error {
+			n, err := tx.DeleteOtherSecrets(s.ctx, "now")
+			equal(s, "ended", n, 2)
+			return err
+		})
+		missing(s.SessionByHash(s.ctx, old.Hash))(s)
+		same(s, "mark", must(s.SessionByHash(s.ctx, ours))(s).SecretMark, ptr("now"))
+		must(s.SessionByHash(s.ctx, admin.Hash))(s)
+	}},
 	{"purge", func(s *suite) {
 		org := s.org()
 		for range 3 {
@@ -273,6 +292,50 @@ var tokenTests = []test{
 		s.refused(org, store.ErrNotFound, func(tx store.Tx) error { _, err := tx.DeleteToken(s.ctx, b, "t1"); return err })
 		s.update(org, func(tx store.Tx) error { _, err := tx.DeleteToken(s.ctx, a, "t2"); return err })
 		missing(s.TokenByHash(s.ctx, "h2"))(s)
+	}},
+	{"families", func(s *suite) {
+		org := s.org()
+		a, b := s.bot(org, "a"), s.bot(org, "b")
+		parents := map[string]*string{"root": nil, "child": ptr("root"), "sister": ptr("root"), "grandchild": ptr("child"), "other": nil, "others": ptr("other")}
+		opened := map[string]*store.Session{}
+		s.update(org, func(tx store.Tx) error {
+			for id, parent := range parents {
+				if err := tx.CreateToken(s.ctx, &store.Token{ID: id, BotID: a, TokenHash: "h " + id, ParentID: parent, Scopes: "[]"}); err != nil {
+					return err
+				}
+			}
+			return tx.CreateToken(s.ctx, &store.Token{ID: "foreign", BotID: b, TokenHash: "h foreign", Scopes: "[]"})
+		})
+		for id := range parents {
+			k := &store.Session{Hash: "s " + id, Ref: "r", Role: store.RoleBotOwner, OrgID: &org, BotID: &a, TokenID: &id, IsScopedToken: true, ExpiresAt: 9}
+			opened[id] = k
+			s.update(org, func(tx store.Tx) error { return tx.CreateSession(s.ctx, k) })
+		}
+		primary := s.session(store.RoleBotOwner, &org, &a, 1, 100)
+		same(s, "by id", must(s.TokenByID(s.ctx, a, "grandchild"))(s).ParentID, ptr("child"))
+		same(s, "of a session", must(s.SessionByHash(s.ctx, "s child"))(s), opened["child"])
+		missing(s.TokenByID(s.ctx, b, "child"))(s)
+		delete := func(bot, id string) (gone store.Descendants, err error) {
+			s.update(org, func(tx store.Tx) error { gone, err = tx.DeleteToken(s.ctx, bot, id); return nil })
+			return gone, err
+		}
+		if _, err := delete(b, "root"); !errors.Is(err, store.ErrNotFound) {
+			s.Errorf("another bot's token: %v", err)
+		}
+		equal(s, "sessions behind a refusal", len(must(s.Sessions(s.ctx, org, 1, 10, 0))(s)), 7)
+		gone, err := delete(a, "child")
+		equal(s, "child", gone, store.Descendants{Tokens: 1, Sessions: 2})
+		gone, err2 := delete(a, "root")
+		equal(s, "root", gone, store.Descendants{Tokens: 1, Sessions: 2})
+		if err := errors.Join(err, err2); err != nil {
+			s.Error(err)
+		}
+		id := func(k store.Token) string { return k.ID }
+		same(s, "left", keys(must(s.Tokens(s.ctx, a, nil, 10))(s), id), []string{"others", "other"})
+		must(s.TokenByID(s.ctx, b, "foreign"))(s)
+		must(s.SessionByHash(s.ctx, primary.Hash))(s)
+		must(s.SessionByHash(s.ctx, "s others"))(s)
+		equal(s, "sessions left", len(must(s.Sessions(s.ctx, org, 1, 10, 0))(s)), 3)
 	}},
 	{"touch and purge", func(s *suite) {
 		org := s.org()
