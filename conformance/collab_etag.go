@@ -1,5 +1,7 @@
 package conformance
 
+import "net/http"
+
 func etagChecks() []Check {
 	return []Check{
 		{[]string{"B2B-THR-040", "B2B-ORGTHR-007"}, "a thread reads with its participants in order of joining", func(t *T) {
@@ -81,7 +83,15 @@ func ifMatch(t *T) {
 		patch("abc", body).Refused(400, "VALIDATION_ERROR")
 		patch(`"abc"`, body).Refused(400, "VALIDATION_ERROR")
 	}
+	for _, stale := range []string{`"1", "2"`, `"1",W/"2" ,4`} {
+		patch(stale, J{"topic": "x"}).Refused(409, "REVISION_CONFLICT")
+	}
+	patch(`"5", x`, J{"topic": "x"}).Refused(400, "VALIDATION_ERROR")
 	r := t.Get(thr(id), h.Ann).OK().Equal("revision", 5).Equal("topic", "*").Equal("context", nil).Equal("status", "active")
 	r.Equal("permission_policy", nil).Equal("visibility", "public").Equal("join_policy", "open")
 	patch(`"5"`, J{"visibility": "members"}).OK().Equal("revision", 6).Equal("visibility", "members")
+	patch(`"1", "6"`, J{"topic": "one of two"}).OK().Equal("revision", 7)
+	twoLines := func(h http.Header) { h["If-Match"] = []string{`"1"`, `"7"`} }
+	t.Do("PATCH", thr(id), h.Ann, J{"topic": "two lines"}, twoLines).OK().Equal("revision", 8)
+	t.Do("PATCH", thr(id), h.Ann, J{"topic": "x"}, twoLines).Refused(409, "REVISION_CONFLICT")
 }

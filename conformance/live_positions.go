@@ -164,6 +164,9 @@ func badPositions(t *T) {
 	}
 	t.Get("/api/events", s.Bob, Header("Last-Event-ID", "garbage")).Refused(400, "VALIDATION_ERROR")
 	t.Get(query("/api/events", "cursor", good), s.Bob, Header("Last-Event-ID", "garbage")).Refused(400, "VALIDATION_ERROR")
+	for _, c := range []string{"*", `"` + good + `"`, "W/" + good, `W/"` + good + `"`, good + "," + good} {
+		t.Get("/api/events", s.Bob, Header("Last-Event-ID", c)).Refused(400, "VALIDATION_ERROR")
+	}
 	for _, c := range []string{elsewhere.last(), good + "x", "x" + good, good[1:]} {
 		r := t.Get(query("/api/events", "cursor", c), s.Bob)
 		code, _ := r.Value("code").(string)

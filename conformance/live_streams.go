@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -45,6 +46,27 @@ func streamChecks() []Check {
 			if first := f.next("bot_renamed"); first.cursor() != cursors[2] {
 				f.errorf("goes on with %s, want what follows Last-Event-ID", first.Raw)
 			}
+			f = t.stream("bob", s.Bob, []string{"cursor", cursors[0]}, func(h http.Header) { h["Last-Event-Id"] = []string{""} })
+			if first := f.next("bot_renamed"); first.cursor() != cursors[1] {
+				f.errorf("goes on with %s, want what follows the cursor: an empty Last-Event-ID counts as absent", first.Raw)
+			}
+		}},
+		{[]string{"B2B-EVT-038", "B2B-HTTP-012"}, "HEAD of a stream answers as GET would begin", func(t *T) {
+			s := newStage(t)
+			bob := t.open("bob", s.Bob)
+			bob.upTo(s.mark())
+			head := func(path string, c Caller, opts ...Option) *Response { return t.Do("HEAD", path, c, nil, opts...) }
+			for _, path := range []string{"/api/events", query("/api/events", "cursor", bob.last())} {
+				r := head(path, s.Bob).Status(200).Empty()
+				if kind := r.Header.Get("Content-Type"); !strings.HasPrefix(kind, "text/event-stream") {
+					r.errorf("Content-Type is %q", kind)
+				}
+			}
+			head(query("/api/events", "cursor", "garbage"), s.Bob).Status(400).Empty()
+			head("/api/events", s.Bob, Header("Last-Event-ID", "garbage")).Status(400).Empty()
+			head(query("/api/events", "types", "nonsense"), s.Bob).Status(400).Empty()
+			head("/api/events", nil).Status(401).Empty()
+			head("/api/events", t.Super()).Status(403).Empty()
 		}},
 		{[]string{"B2B-EVT-033"}, "a stream can be narrowed", filters},
 		{[]string{"B2B-LIM-010", "B2B-WS-017"}, "a bot may have many streams, and not any number", manyStreams},

@@ -46,6 +46,9 @@ func TestBounds(t *testing.T) {
 			fits, above := samples(t, f, bound)
 			for what, value := range map[string]any{"at": fits, "above": above} {
 				for _, via := range []string{"REST", "Connect"} {
+					if via == "REST" && headerOf(f) != "" {
+						continue // a list in a header: see package wire
+					}
 					values := limitedCall(t, op, o, f, value)
 					var a answer
 					var text string
@@ -107,6 +110,12 @@ func limitOf(f protoreflect.FieldDescriptor) *optionsv1.Limited {
 	return proto.GetExtension(f.Options(), optionsv1.E_Limit).(*optionsv1.Limited)
 }
 
+// headerOf is the header that a field comes from over REST; empty: from the path, the query
+// or the body.
+func headerOf(f protoreflect.FieldDescriptor) string {
+	return proto.GetExtension(f.Options(), optionsv1.E_Wire).(*optionsv1.Wire).GetHeader()
+}
+
 func boundOf(l optionsv1.Limit) *optionsv1.Bound {
 	options := l.Descriptor().Values().ByNumber(l.Number()).Options().(*descriptorpb.EnumValueOptions)
 	return proto.GetExtension(options, optionsv1.E_Bound).(*optionsv1.Bound)
@@ -142,6 +151,8 @@ func samples(t *testing.T, f protoreflect.FieldDescriptor, b *optionsv1.Bound) (
 				return slices.Repeat([]any{map[string]any{"type": "text", "content": "x"}}, n)
 			case f.Enum() != nil:
 				return slices.Repeat([]string{"read"}, n)
+			case f.Kind() == protoreflect.Int64Kind:
+				return slices.Repeat([]int64{1}, n)
 			}
 			return slices.Repeat([]string{"message"}, n)
 		}

@@ -250,7 +250,7 @@ func TestEventsOverREST(t *testing.T) {
 		for e.kind == "thread_message" {
 			e = s.next()
 		}
-		if e.kind != "resume" || !strings.Contains(e.data, `"UNAVAILABLE"`) || s.next().kind != "end" {
+		if e.kind != "resume" || !strings.Contains(e.data, `"UNAVAILABLE"`) || !strings.Contains(e.data, `"retry_after":`) || s.next().kind != "end" {
 			t.Errorf("the stream of a stopped node ends with %+v", e)
 		}
 	}

@@ -100,6 +100,9 @@ func checkUpdateThreadRequest(m *v1.UpdateThreadRequest) error {
 	if err := limits.CheckDepth("permission_policy", m.GetPermissionPolicy()); err != nil {
 		return err
 	}
+	if err := limits.CheckItems("expected_revisions", len(m.GetExpectedRevisions()), limits.MaxRevisions); err != nil {
+		return err
+	}
 	return nil
 }
 

@@ -27,9 +27,14 @@ type Error struct {
 	status     int
 }
 
-// Errorf makes an Error of a code.
+// Errorf makes an Error of a code. UNAVAILABLE says to try again after a second, which the
+// caller raises where it knows better (B2B-ERR-004).
 func Errorf(code b2bv1.ErrorCode, format string, args ...any) *Error {
-	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
+	e := &Error{Code: code, Message: fmt.Sprintf(format, args...)}
+	if code == b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE {
+		e.RetryAfter = 1
+	}
+	return e
 }
 
 // Invalid is a VALIDATION_ERROR: what was wrong and where.

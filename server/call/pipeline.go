@@ -127,9 +127,7 @@ func (p *Pipeline) authenticate(ctx context.Context, info *Info) (*Caller, error
 }
 
 func errChangesTooOften() error {
-	busy := Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "Who may do what in this org changes too often just now").WithHint("Try again.")
-	busy.RetryAfter = 1
-	return busy
+	return Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "Who may do what in this org changes too often just now").WithHint("Try again.")
 }
 
 func errCrossSite() error {

@@ -82,6 +82,8 @@ const (
 	MaxSharedQuery = 200
 	// MaxFileName: The name of a file; bytes of UTF-8.
 	MaxFileName = 1024
+	// MaxRevisions: The revisions of a thread that a change may meet; elements.
+	MaxRevisions = 100
 	// MaxStreamTypes: The types of events that a stream names; elements.
 	MaxStreamTypes = 50
 	// MaxStreamScopes: The threads, and the channels, that a stream names or a connection watches; elements.

@@ -24,14 +24,15 @@ var eventStream = []string{"text/event-stream; charset=utf-8"}
 func (s *handler) stream(w http.ResponseWriter, r *http.Request, info *call.Info, req proto.Message, malformed error) error {
 	out := &events{w: w, control: http.NewResponseController(w), patience: s.writes}
 	info.Push = out.push
+	if r.Method == http.MethodHead {
+		info.Push = out.pushNothing
+	}
 	_, err := s.pipeline.Do(r.Context(), info, req, malformed, func(ctx context.Context) (proto.Message, error) {
-		if r.Method == http.MethodHead {
-			out.headers()
-			return nil, nil
-		}
 		return nil, info.Operation.Stream(ctx, req, out.message)
 	})
 	switch {
+	case r.Method == http.MethodHead && out.begun:
+		return nil
 	case out.broken != nil:
 		return out.broken
 	case !out.begun && err != nil:
@@ -91,6 +92,15 @@ func (e *events) push(p call.Pushed) error {
 		}
 		return b
 	})
+}
+
+// pushNothing answers HEAD: the first item of a stream says that GET would be answered 200,
+// and ends it (B2B-HTTP-012).
+func (e *events) pushNothing(call.Pushed) error {
+	if !e.begun {
+		e.headers()
+	}
+	return errNotRead()
 }
 
 // message writes an item of a stream that is not one of events.

@@ -33,6 +33,7 @@ func streams(s streamer) func(*rest.Config) {
 
 func TestServerSentEvents(t *testing.T) {
 	const get = "GET /api/events\nAuthorization: Bearer bot"
+	head := strings.Replace(get, "GET", "HEAD", 1)
 	events := func(ctx context.Context, _ proto.Message, send func(proto.Message) error) error {
 		push := call.From(ctx).Push
 		return errors.Join(
@@ -53,7 +54,12 @@ func TestServerSentEvents(t *testing.T) {
 	}{
 		{"all", get, events, 200, all},
 		{"none", get, func(context.Context, proto.Message, func(proto.Message) error) error { return nil }, 200, "retry: 2000\n\n"},
-		{"head", strings.Replace(get, "GET", "HEAD", 1), events, 200, ""},
+		{"head", head, func(ctx context.Context, _ proto.Message, send func(proto.Message) error) error {
+			return call.From(ctx).Push(call.Pushed{Cursor: "c1"}) // the stream ends here
+		}, 200, ""},
+		{"head refused", head, func(context.Context, proto.Message, func(proto.Message) error) error {
+			return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_CURSOR_EXPIRED, "Too old")
+		}, 410, ""},
 		{"refused before", get, func(context.Context, proto.Message, func(proto.Message) error) error {
 			return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_CURSOR_EXPIRED, "Too old")
 		}, 410, `{"error":"Too old","code":"CURSOR_EXPIRED"}`},
@@ -62,7 +68,7 @@ func TestServerSentEvents(t *testing.T) {
 		}, 200, all + ": the stream ends\nevent: error\ndata: {\"error\":\"No\\nmore\",\"code\":\"FORBIDDEN\"}\n\n"},
 		{"resume", get, func(ctx context.Context, m proto.Message, send func(proto.Message) error) error {
 			return errors.Join(events(ctx, m, send), call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "Slow").With("cursor", "c3"))
-		}, 200, all + ": the stream ends\nevent: resume\ndata: {\"error\":\"Slow\",\"code\":\"UNAVAILABLE\",\"cursor\":\"c3\"}\n\n"},
+		}, 200, all + ": the stream ends\nevent: resume\ndata: {\"error\":\"Slow\",\"code\":\"UNAVAILABLE\",\"retry_after\":1,\"cursor\":\"c3\"}\n\n"},
 		{"broken", get, func(ctx context.Context, m proto.Message, send func(proto.Message) error) error {
 			return errors.Join(events(ctx, m, send), errors.New("the password is 1234"))
 		}, 200, all + ": the stream ends\nevent: resume\ndata: {\"error\":\"Internal server error\",\"code\":\"INTERNAL_ERROR\"}\n\n"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
@@ -51,7 +52,8 @@ func (s *threadService) UpdateThread(ctx context.Context, req *b2bv1.UpdateThrea
 		if err := thread.CheckTransition(thread.Status(t.Status), w.Status); w.Status != "" && err != nil {
 			return nil, errTransition(err).WithStatus(400)
 		}
-		if req.ExpectedRevision != nil && req.GetExpectedRevision() != t.Revision {
+		if req.ExpectedRevision != nil && req.GetExpectedRevision() != t.Revision ||
+			len(req.ExpectedRevisions) > 0 && !slices.Contains(req.ExpectedRevisions, t.Revision) {
 			return nil, errRevision(t.Revision)
 		}
 		if err := s.writeThread(ctx, tx, w); err != nil {

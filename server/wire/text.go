@@ -3,7 +3,6 @@ package wire
 import (
 	"fmt"
 	"math"
-	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -84,37 +83,6 @@ func (f *field) setTexts(m protoreflect.Message, values []string) error {
 			if one = strings.TrimSpace(one); one != "" {
 				list.Append(protoreflect.ValueOfString(one))
 			}
-		}
-	}
-	return nil
-}
-
-// SetHeader reads the fields of m that are marked to come from a header. A header that
-// is not there leaves its field absent, and so does "*". An entity tag is read without
-// its W/ and quotes; integers are read as parseInt does, but a text that begins with no
-// number is a *[FieldError].
-func SetHeader(m proto.Message, header http.Header) error {
-	p, err := planFor(m)
-	if err != nil {
-		return err
-	}
-	for _, f := range p.headers {
-		given := header.Values(f.header)
-		if len(given) == 0 {
-			continue
-		}
-		tag := strings.TrimPrefix(jstext.Trim(given[0]), "W/")
-		if tag == "*" {
-			continue
-		}
-		if len(tag) >= 2 && tag[0] == '"' && tag[len(tag)-1] == '"' {
-			tag = tag[1 : len(tag)-1]
-		}
-		if _, ok := jstext.ParseInt(tag); !ok && (f.kind == integer32 || f.kind == integer64) {
-			return wants("must be a number in quotes").in(f.header)
-		}
-		if err := f.setText(m.ProtoReflect(), tag); err != nil {
-			return err
 		}
 	}
 	return nil

@@ -3,7 +3,6 @@ package wire_test
 import (
 	"errors"
 	"math"
-	"net/http"
 	"net/url"
 	"testing"
 	"unicode/utf8"
@@ -86,35 +85,6 @@ func TestSetText(t *testing.T) {
 		if err := wire.SetText(&m, name, "x"); err == nil || errors.As(err, &fault) {
 			t.Errorf("%s: %v", name, err)
 		}
-	}
-}
-
-func TestSetHeader(t *testing.T) {
-	const fault = "If-Match: must be a number in quotes"
-	for value, want := range map[string]any{
-		`"3"`: int64(3), `3`: int64(3), `W/"3"`: int64(3), ` "3" `: int64(3), `"3abc"`: int64(3), `"-1"`: int64(-1), `"0"`: int64(0),
-		`*`: nil, `W/*`: nil, ``: fault, `"x"`: fault, `""`: fault, `"`: fault, `text`: fault,
-	} {
-		var m b2bv1.UpdateThreadRequest
-		err := wire.SetHeader(&m, http.Header{"If-Match": {value}})
-		switch want := want.(type) {
-		case string:
-			if errorText(err) != want {
-				t.Errorf("%s: %v", value, err)
-			}
-		case int64:
-			if err != nil || m.ExpectedRevision == nil || *m.ExpectedRevision != want {
-				t.Errorf("%s: %v, %v", value, &m, err)
-			}
-		default:
-			if err != nil || m.ExpectedRevision != nil {
-				t.Errorf("%s: %v, %v", value, &m, err)
-			}
-		}
-	}
-	var m b2bv1.UpdateThreadRequest
-	if err := wire.SetHeader(&m, http.Header{}); err != nil || m.ExpectedRevision != nil {
-		t.Errorf("%v, %v", &m, err)
 	}
 }
 

@@ -1230,6 +1230,8 @@ type UpdateThreadRequest struct {
 	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,9,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	// The revision that the caller saw; another one now refuses the call.
 	ExpectedRevision *int64 `protobuf:"varint,10,opt,name=expected_revision,json=expectedRevision,proto3,oneof" json:"expected_revision,omitempty"`
+	// The revisions that the caller may have seen; another one now refuses the call. Empty: any.
+	ExpectedRevisions []int64 `protobuf:"varint,11,rep,packed,name=expected_revisions,json=expectedRevisions,proto3" json:"expected_revisions,omitempty"`
 	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1334,6 +1336,13 @@ func (x *UpdateThreadRequest) GetExpectedRevision() int64 {
 		return *x.ExpectedRevision
 	}
 	return 0
+}
+
+func (x *UpdateThreadRequest) GetExpectedRevisions() []int64 {
+	if x != nil {
+		return x.ExpectedRevisions
+	}
+	return nil
 }
 
 func (x *UpdateThreadRequest) GetRequestId() string {
@@ -3665,7 +3674,7 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"\x10GetThreadRequest\x12\x1b\n" +
 	"\tthread_id\x18\x01 \x01(\tR\bthreadId\";\n" +
 	"\x11GetThreadResponse\x12&\n" +
-	"\x06thread\x18\x01 \x01(\v2\x0e.b2b.v1.ThreadR\x06thread\"\xfe\x05\n" +
+	"\x06thread\x18\x01 \x01(\v2\x0e.b2b.v1.ThreadR\x06thread\"\xc3\x06\n" +
 	"\x13UpdateThreadRequest\x12\x1b\n" +
 	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x129\n" +
 	"\x06status\x18\x02 \x01(\x0e2\x14.b2b.v1.ThreadStatusB\x06ڵ\x18\x02@\x01H\x00R\x06status\x88\x01\x01\x12;\n" +
@@ -3682,7 +3691,9 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"updateMask\x12@\n" +
 	"\x11expected_revision\x18\n" +
 	" \x01(\x03B\x0eڵ\x18\n" +
-	"J\bIf-MatchH\aR\x10expectedRevision\x88\x01\x01\x12*\n" +
+	"J\bIf-MatchH\aR\x10expectedRevision\x88\x01\x01\x12C\n" +
+	"\x12expected_revisions\x18\v \x03(\x03B\x14ڵ\x18\n" +
+	"J\bIf-Match\xe2\xb5\x18\x02\bFR\x11expectedRevisions\x12*\n" +
 	"\n" +
 	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\bR\trequestId\x88\x01\x01B\t\n" +
 	"\a_statusB\x0f\n" +

@@ -114,6 +114,8 @@ const (
 	Limit_LIMIT_SHARED_QUERY Limit = 68
 	// The name of a file.
 	Limit_LIMIT_FILE_NAME Limit = 69
+	// The revisions of a thread that a change may meet.
+	Limit_LIMIT_REVISIONS Limit = 70
 	// The types of events that a stream names.
 	Limit_LIMIT_STREAM_TYPES Limit = 80
 	// The threads, and the channels, that a stream names or a connection watches.
@@ -189,6 +191,7 @@ var (
 		67:  "LIMIT_ARTIFACT_KEY",
 		68:  "LIMIT_SHARED_QUERY",
 		69:  "LIMIT_FILE_NAME",
+		70:  "LIMIT_REVISIONS",
 		80:  "LIMIT_STREAM_TYPES",
 		81:  "LIMIT_STREAM_SCOPES",
 		90:  "LIMIT_PAGE",
@@ -246,6 +249,7 @@ var (
 		"LIMIT_ARTIFACT_KEY":       67,
 		"LIMIT_SHARED_QUERY":       68,
 		"LIMIT_FILE_NAME":          69,
+		"LIMIT_REVISIONS":          70,
 		"LIMIT_STREAM_TYPES":       80,
 		"LIMIT_STREAM_SCOPES":      81,
 		"LIMIT_PAGE":               90,
@@ -394,7 +398,7 @@ const file_b2b_options_v1_limits_proto_rawDesc = "" +
 	"\x02of\x18\x01 \x01(\x0e2\x15.b2b.options.v1.LimitR\x02of\x12\x17\n" +
 	"\ain_turn\x18\x02 \x01(\bR\x06inTurn\x12\x12\n" +
 	"\x04when\x18\x03 \x01(\tR\x04when\x123\n" +
-	"\totherwise\x18\x04 \x01(\x0e2\x15.b2b.options.v1.LimitR\totherwise*\x8a\x0e\n" +
+	"\totherwise\x18\x04 \x01(\x0e2\x15.b2b.options.v1.LimitR\totherwise*\xa9\x0e\n" +
 	"\x05Limit\x12\x15\n" +
 	"\x11LIMIT_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x10LIMIT_REQUEST_ID\x10\x01\x1a\t\x82\xb7\x18\x05\b\x02\x18\x80\x01\x12\x1e\n" +
@@ -444,7 +448,8 @@ const file_b2b_options_v1_limits_proto_rawDesc = "" +
 	"\rLIMIT_CHANGES\x10B\x1a\b\x82\xb7\x18\x04\b\x04\x18\a\x12#\n" +
 	"\x12LIMIT_ARTIFACT_KEY\x10C\x1a\v\x82\xb7\x18\a\b\x02\x10\x01\x18\x80\x02\x12!\n" +
 	"\x12LIMIT_SHARED_QUERY\x10D\x1a\t\x82\xb7\x18\x05\b\x01\x18\xc8\x01\x12 \n" +
-	"\x0fLIMIT_FILE_NAME\x10E\x1a\v\x82\xb7\x18\a\b\x02\x10\x01\x18\x80\b\x12 \n" +
+	"\x0fLIMIT_FILE_NAME\x10E\x1a\v\x82\xb7\x18\a\b\x02\x10\x01\x18\x80\b\x12\x1d\n" +
+	"\x0fLIMIT_REVISIONS\x10F\x1a\b\x82\xb7\x18\x04\b\x04\x18d\x12 \n" +
 	"\x12LIMIT_STREAM_TYPES\x10P\x1a\b\x82\xb7\x18\x04\b\x04\x182\x12!\n" +
 	"\x13LIMIT_STREAM_SCOPES\x10Q\x1a\b\x82\xb7\x18\x04\b\x04\x18d\x12\x1d\n" +
 	"\n" +
