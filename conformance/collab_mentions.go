@@ -40,6 +40,22 @@ func mentionChecks() []Check {
 				r.errorf("mentions %v, want rob and cyd", got)
 			}
 		}},
+		{[]string{"B2B-MSG-031"}, "names that differ in case are told apart by their spelling", func(t *T) {
+			h := newHall(t)
+			h.Bot("Bob")
+			id := h.thread(J{"participants": []string{"bob", "Bob"}})
+			for content, want := range map[string][]string{
+				"@bob @Bob": {"bob", "Bob"}, "@Bob @bob": {"Bob", "bob"}, "@Bob": {"Bob"}, "@bob @bob": {"bob"},
+			} {
+				r := t.say(h.Ann, id, content)
+				if got := r.Pluck("mentions", "name"); !slices.Equal(got, want) {
+					r.errorf("%s mentions %v, want %v", content, got, want)
+				}
+			}
+			if got := t.say(h.Ann, id, "@BOB").List("mentions"); len(got) != 1 {
+				t.Errorf("@BOB mentions %v, want one of the two", got)
+			}
+		}},
 		{[]string{"B2B-MSG-035"}, "mentions come from the resolved content", func(t *T) {
 			h := newHall(t)
 			path := thr(h.thread(nil), "/messages")

@@ -32,8 +32,8 @@ type Participant struct {
 // Scan reads the mentions of a message: the participants it names, in the order of their first appearance and at most
 // limits.MaxMentions of them, and whether it speaks to all. Names of nobody here are ignored. mentions is never nil.
 //
-// Each spelling of a name counts once whatever its case. Where two participants differ only in case, the exact
-// spelling of the first appearance decides, else the one listed first. Unlike the contract, whose scan stops at the
+// A name matches whatever its case, and each participant counts once. Where names differ only in case, the one that is
+// spelled exactly is meant, else the one listed first (B2B-MSG-031). Unlike the contract, whose scan stops at the
 // last mention it takes, an `@all` counts wherever it stands.
 //
 // It takes time linear in the content and the participants.
@@ -92,17 +92,19 @@ func isNameByte(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-'
 }
 
-// directory finds participants by name, and gives each lower-cased name out once.
+// directory finds participants by name, and gives each out once.
 type directory struct {
 	exact   map[string]Participant
-	folded  map[string]Participant
-	longest int // bytes of the longest name; no longer token is worth lower-casing
+	folded  map[string]Participant // the first of each name in lower case
+	taken   map[string]bool        // by id
+	longest int                    // bytes of the longest name; no longer token is worth lower-casing
 }
 
 func newDirectory(participants []Participant) *directory {
 	d := &directory{
 		exact:  make(map[string]Participant, len(participants)),
 		folded: make(map[string]Participant, len(participants)),
+		taken:  make(map[string]bool, min(len(participants), limits.MaxMentions)),
 	}
 	for _, p := range participants {
 		key := strings.ToLower(p.Name)
@@ -121,14 +123,13 @@ func (d *directory) take(token string) (Participant, bool) {
 	if len(token) > d.longest {
 		return Participant{}, false
 	}
-	key := strings.ToLower(token)
-	p, ok := d.folded[key]
+	p, ok := d.exact[token]
 	if !ok {
+		p, ok = d.folded[strings.ToLower(token)]
+	}
+	if !ok || d.taken[p.ID] {
 		return Participant{}, false
 	}
-	if same, ok := d.exact[token]; ok {
-		p = same
-	}
-	delete(d.folded, key)
+	d.taken[p.ID] = true
 	return p, true
 }

@@ -107,7 +107,8 @@ func TestScan(t *testing.T) {
 
 func TestNamesThatDifferInCase(t *testing.T) {
 	here := people("bot", "Bot", "BOT")
-	for content, want := range map[string]string{"@Bot": "Bot", "@BOT @bot": "BOT", "@bOT": "bot", "@bot": "bot"} {
+	for content, want := range map[string]string{"@Bot": "Bot", "@BOT @bot": "BOT bot", "@bOT": "bot", "@bot": "bot",
+		"@bot @Bot @BOT": "bot Bot BOT", "@bot @bOT": "bot", "@bOT @Bot @bot": "bot Bot"} {
 		if got, _ := Scan(content, here); named(got) != want {
 			t.Errorf("Scan(%q) = %q, want %q", content, named(got), want)
 		}
