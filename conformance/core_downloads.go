@@ -120,7 +120,17 @@ func fileDownloadChecks() []Check {
 					t.Errorf("%s: %s %v", ranges, r, r.Header)
 				}
 			}
-			for _, ranges := range []string{"bytes=10-", "bytes=10-20"} {
+			if r := ask("bytes=0-1,-0").Status(206); string(r.Body) != "01" {
+				r.errorf("a suffix of no bytes is not left out beside a range")
+			}
+			empty := upload(t, o.Admin, "empty", "text/plain", "").Str("url")
+			for _, ranges := range []string{"bytes=-1", "bytes=-0", "bytes=0-", "bytes=0-0"} {
+				r := t.Get(empty, o.Admin, Header("Range", ranges)).Status(200)
+				if len(r.Body) > 0 || r.Header.Get("Content-Range") != "" {
+					t.Errorf("%s of no bytes: %s %v", ranges, r, r.Header)
+				}
+			}
+			for _, ranges := range []string{"bytes=10-", "bytes=10-20", "bytes=-0"} {
 				r := ask(ranges).Refused(416, "RANGE_NOT_SATISFIABLE")
 				if r.Header.Get("Content-Range") != "bytes */10" {
 					t.Errorf("%s: Content-Range %q", r, r.Header.Get("Content-Range"))

@@ -164,6 +164,19 @@ func fileChecks() []Check {
 				form{}.file("file", sent, "text/plain", "text").send(t, o.Admin).Refused(400, "VALIDATION_ERROR")
 			}
 		}},
+		{[]string{"B2B-FILE-012"}, "names come as forms write them", func(t *T) {
+			o := t.Org()
+			for disposition, want := range map[string]string{
+				`filename="a%22b%0D%0Ac.txt"`:               "a\"b\r\nc.txt",
+				`filename="100%25 %41 %2F.txt"`:             "100%25 %41 %2F.txt",
+				`filename*=UTF-8''caf%C3%A9%2522.txt`:       "café%22.txt",
+				`filename*=ISO-8859-1''caf%E9.txt`:          "café.txt",
+				`filename="x"; filename*=iso-8859-1'de'%FC`: "ü",
+			} {
+				part := "Content-Disposition: form-data; name=\"file\"; " + disposition + "\r\nContent-Type: text/plain\r\n\r\ntext"
+				form{part}.send(t, o.Admin).OK().Equal("name", want)
+			}
+		}},
 		{[]string{"B2B-FILE-006"}, "a file may be as large as the server says", func(t *T) {
 			o := t.Org()
 			limit := int(t.Get("/api/auth/session", o.Human()).OK().Num("config.max_file_size_mb")) << 20

@@ -59,6 +59,16 @@ func (s *handler) serveFile(w *fileWriter, r *http.Request, c *call.Content) err
 	asked.Header = r.Header.Clone()
 	asked.Header.Del("If-Match")
 	asked.Header.Del("If-Unmodified-Since")
+	if lines := asked.Header["If-None-Match"]; len(lines) > 1 {
+		asked.Header.Set("If-None-Match", strings.Join(lines, ", ")) // net/http reads one line
+	}
+	if asked.Header.Get("Range") != "" {
+		size, err := c.Seek(0, io.SeekEnd)
+		if err != nil {
+			return fmt.Errorf("measure a file: %w", err)
+		}
+		asked.Header.Set("Range", askedRange(asked.Header.Get("Range"), size))
+	}
 	source := &watched{ReadSeeker: c.ReadSeeker}
 	http.ServeContent(w, &asked, "", c.Modified, source)
 	_ = w.control.SetWriteDeadline(time.Time{}) // the next answer on the connection has its own time

@@ -135,12 +135,10 @@ func (f *form) part() (proto.Message, error) {
 	if err != nil {
 		return nil, cutOff(err)
 	}
-	_, params, err := mime.ParseMediaType(part.Header.Get("Content-Disposition"))
+	field, name, isFile, err := disposition(part.Header.Get("Content-Disposition"))
 	if err != nil {
 		return nil, uploadError("A part of the form has no Content-Disposition that can be read")
 	}
-	field := params["name"]
-	name, isFile := params["filename"]
 	switch {
 	case !isFile:
 		return f.text(part, field)
