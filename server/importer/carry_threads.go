@@ -13,11 +13,18 @@ func (c *carrier) threads(ctx context.Context) error {
 		LEFT JOIN channels h ON h.id = t.channel_id AND h.org_id = t.org_id AND h.type = 'direct'`
 	return c.from(ctx, "threads", columns, ", i.id AS initiator, h.id AS channel", joins, "t.id", func(r *row) error {
 		created := r.number("created_at", 0)
+		visibility := r.oneOf("visibility", "public", "private", "members", "public")
+		joinPolicy := r.oneOf("join_policy", "open", "invite_only", "approval", "open")
+		if visibility == "private" {
+			joinPolicy = "invite_only" // B2B-THR-011
+		}
 		c.rows.Threads = append(c.rows.Threads, store.Thread{
-			ID: r.text("id"), OrgID: c.org, Topic: r.text("topic"), Tags: r.json("tags", texts), Status: r.textOr("status", "active"),
-			InitiatorID: r.maybe("initiator"), ChannelID: r.maybe("channel"), Context: r.maybe("context"), CloseReason: r.maybe("close_reason"),
-			PermissionPolicy: r.json("permission_policy", objectOrArray), Visibility: r.textOr("visibility", "public"),
-			JoinPolicy: r.textOr("join_policy", "open"), Revision: r.number("revision", 1), CreatedAt: created,
+			ID: r.text("id"), OrgID: c.org, Topic: r.text("topic"), Tags: r.json("tags", texts),
+			Status:      r.oneOf("status", "active", "closed", "active", "blocked", "reviewing", "resolved"),
+			InitiatorID: r.maybe("initiator"), ChannelID: r.maybe("channel"), Context: r.maybe("context"),
+			CloseReason:      r.oneOrNone("close_reason", "manual", "timeout", "error"),
+			PermissionPolicy: r.json("permission_policy", objectOrArray), Visibility: visibility,
+			JoinPolicy: joinPolicy, Revision: r.number("revision", 1), CreatedAt: created,
 			UpdatedAt: r.number("updated_at", created), LastActivityAt: r.number("last_activity_at", created), ResolvedAt: r.when("resolved_at"),
 		})
 		return c.took(ctx, "threads")
@@ -45,7 +52,7 @@ func (c *carrier) joinRequests(ctx context.Context) error {
 	return c.from(ctx, "thread_join_requests", "id thread_id bot_id status requested_at resolved_at", withBot+", y.id AS resolver", joins,
 		"t.thread_id, t.bot_id, t.status, t.requested_at, t.id", func(r *row) error {
 			q := store.JoinRequest{
-				ID: r.text("id"), ThreadID: r.text("thread_id"), BotID: r.text("bot_id"), Status: r.textOr("status", store.JoinPending),
+				ID: r.text("id"), ThreadID: r.text("thread_id"), BotID: r.text("bot_id"), Status: r.oneOf("status", store.JoinPending, store.JoinRejected, store.JoinPending, store.JoinApproved),
 				RequestedAt: r.number("requested_at", 0), ResolvedAt: r.when("resolved_at"), ResolvedBy: r.maybe("resolver"),
 			}
 			pending := q.Status == store.JoinPending
@@ -83,7 +90,7 @@ func (c *carrier) artifacts(ctx context.Context) error {
 	return c.from(ctx, "artifacts", columns, ", b.id AS contributor", joins, "t.thread_id, t.artifact_key, t.version, t.id", func(r *row) error {
 		created := r.number("created_at", 0)
 		c.rows.Artifacts = append(c.rows.Artifacts, store.Artifact{
-			ID: r.text("id"), ThreadID: r.text("thread_id"), Key: r.text("artifact_key"), Type: r.textOr("type", defaultType),
+			ID: r.text("id"), ThreadID: r.text("thread_id"), Key: r.text("artifact_key"), Type: r.oneOf("type", defaultType, defaultType, "markdown", "json", "code", "file", "link"),
 			Title: r.maybe("title"), Content: r.maybe("content"), Language: r.maybe("language"), URL: r.maybe("url"), MimeType: r.maybe("mime_type"),
 			ContributorID: r.maybe("contributor"), Version: r.number("version", 1), FormatWarning: r.flag("format_warning"),
 			CreatedAt: created, UpdatedAt: r.number("updated_at", created),

@@ -19,7 +19,6 @@ import (
 const (
 	noBytes   = "its bytes are not in the folder of the files: downloads answer 404, as they did"
 	noFolder  = "no folder of files was named (--files): its bytes did not come over"
-	outside   = "its path leaves the folder of the files: its bytes did not come over"
 	badFileID = "its id cannot name bytes"
 )
 
@@ -46,17 +45,20 @@ func (c *carrier) files(ctx context.Context) error {
 }
 
 // copyFiles brings the bytes of the files of an organisation: before its rows, so that no
-// row is without what it names. What is there already is left as it is. It tells of which
-// files the bytes did not come, and why.
-func (im *Importer) copyFiles(ctx context.Context, org string) (map[string]string, error) {
-	lost := map[string]string{}
-	var root *os.Root
-	if im.Source.Files != "" {
-		var err error
-		if root, err = os.OpenRoot(im.Source.Files); err != nil {
-			return nil, fmt.Errorf("open the folder of the files: %w", err)
-		}
-		defer root.Close()
+// row is without what it names. What is there already is left as it is. It returns, by the
+// id of the file, why bytes did not come.
+func (im *Importer) copyFiles(ctx context.Context, org string) (lost map[string]string, err error) {
+	lost = map[string]string{}
+	root, none, err := im.openFolder()
+	if err != nil {
+		return nil, err
+	}
+	if root != nil {
+		defer func() { err = errors.Join(err, root.Close()) }()
+	}
+	shared, err := im.sharedPaths(ctx)
+	if err != nil {
+		return nil, err
 	}
 	q := named("files").of(im.Source.list("files", "id size path"))
 	return lost, im.Source.each(ctx, "files", q, []any{org}, func(r *row) error {
@@ -64,11 +66,13 @@ func (im *Importer) copyFiles(ctx context.Context, org string) (map[string]strin
 		if key.Check() != nil {
 			return nil
 		}
-		if root == nil {
-			lost[key.File] = noFolder
-			return nil
+		why := none
+		if root != nil {
+			var name string
+			if name, why = fileBelow(r.text("path"), org, shared); why == "" {
+				why, err = im.copyBytes(ctx, root, key, name)
+			}
 		}
-		why, err := im.copyBytes(ctx, root, key, r.text("path"))
 		if why != "" {
 			lost[key.File] = why
 		}
@@ -76,18 +80,17 @@ func (im *Importer) copyFiles(ctx context.Context, org string) (map[string]strin
 	})
 }
 
-// copyBytes brings the bytes of one file, or tells why they cannot come.
+// copyBytes brings the bytes of one file, or returns why they cannot come. Its error is about
+// the disk or the target: a name that leads nowhere is no error.
 func (im *Importer) copyBytes(ctx context.Context, root *os.Root, key files.Key, name string) (why string, err error) {
-	name = filepath.FromSlash(path.Clean(name))
-	if !filepath.IsLocal(name) {
-		return outside, nil
-	}
 	in, err := root.Open(name)
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return noBytes, nil
-	}
-	if err != nil {
+	case err != nil && ofTheMachine(err):
 		return "", fmt.Errorf("read the bytes of file %s: %w", key.File, err)
+	case err != nil:
+		return noFile, nil
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
 	info, err := in.Stat()
@@ -95,7 +98,7 @@ func (im *Importer) copyBytes(ctx context.Context, root *os.Root, key files.Key,
 	case err != nil:
 		return "", fmt.Errorf("read the bytes of file %s: %w", key.File, err)
 	case !info.Mode().IsRegular():
-		return noBytes, nil
+		return noFile, nil
 	case im.Files == nil:
 		return "", nil
 	}

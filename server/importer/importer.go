@@ -26,6 +26,7 @@ type Importer struct {
 
 	done, total int64
 	told        time.Time
+	shared      map[string]bool // see sharedPaths; nil: not read yet
 }
 
 // Progress is how far an import is.
@@ -212,11 +213,24 @@ func (im *Importer) organisation(ctx context.Context, org oldOrg) (OrgReport, *t
 	case errors.Is(err, store.ErrConflict):
 		*t = *newTally()
 		im.done = begun
-		leave(Refused, fmt.Sprintf("something of it is here already, in another organisation (%v): import into an empty database", err))
+		leave(Refused, refusal(err))
 	case err != nil:
 		return out, nil, fmt.Errorf("import org %s: %w", org.id, err)
 	}
 	return out, t, nil
+}
+
+// refusal says why the database did not take the rows of an organisation.
+func refusal(err error) string {
+	var rule store.Conflict
+	errors.As(err, &rule)
+	switch rule {
+	case store.ConflictReference:
+		return fmt.Sprintf("a row of it points at another that is not in the old database (%v): mend the old database", err)
+	case store.ConflictOther:
+		return fmt.Sprintf("a row of it breaks a rule of the new database (%v): mend the old database", err)
+	}
+	return fmt.Sprintf("something of it is here already, in another organisation, or twice in the old database (%v): import into an empty database, or mend the old one", err)
 }
 
 func isMissing(err error) bool { return errors.Is(err, store.ErrNotFound) }

@@ -155,6 +155,16 @@ func (r *row) oneOf(name, fallback string, all ...string) string {
 	return all[0]
 }
 
+// oneOrNone is a text that must be one of a few, or nil: also for all others.
+func (r *row) oneOrNone(name string, all ...string) *string {
+	text := r.maybe(name)
+	if text == nil || slices.Contains(all, *text) {
+		return text
+	}
+	r.note(name, "an unknown value was left out")
+	return nil
+}
+
 // json is a text of JSON, or nil when there is none that can be read.
 func (r *row) json(name string, k kind) *string {
 	text := r.maybe(name)

@@ -16,10 +16,10 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// change runs statements on an old database, without its foreign keys.
+// change runs statements on an old database, without its foreign keys and checks.
 func change(t testing.TB, file string, statements ...string) {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+file+"?_pragma=foreign_keys(0)")
+	db, err := sql.Open("sqlite", "file:"+file+"?_pragma=foreign_keys(0)&_pragma=ignore_check_constraints(1)")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,7 +237,7 @@ var traps = []struct {
 		statements: []string{
 			"UPDATE files SET path = '../../../../etc/passwd' WHERE org_id = '" + harbor + "'",
 		},
-		changed: []string{"files: its path leaves the folder"},
+		changed: []string{"files: its path is not one below files/"},
 		check:   func(*testing.T, store.Store) {},
 	},
 	{
@@ -247,10 +247,22 @@ var traps = []struct {
 			"UPDATE orgs SET status = 'odd' WHERE id = '" + vineyard + "'",
 			"UPDATE catchup_events SET type = 'odd' WHERE target_bot_id = '" + scribe + "'",
 			"UPDATE catchup_events SET payload = '{' WHERE target_bot_id = '" + conductor + "'",
+			"UPDATE threads SET status = 'odd', close_reason = 'odd', visibility = 'odd', join_policy = 'open' WHERE id = '" + release + "'",
+			"UPDATE threads SET join_policy = 'odd' WHERE id = '" + vines + "'",
+			"UPDATE thread_join_requests SET status = 'odd'",
+			"UPDATE artifacts SET type = 'odd' WHERE thread_id = '" + release + "'",
 		},
 		skipped: []string{"catchup_events: its type", "catchup_events: its payload"},
-		changed: []string{"bots: join_status: an unknown value became rejected", "orgs: status: an unknown value became suspended"},
-		check:   func(*testing.T, store.Store) {},
+		changed: []string{"bots: join_status: an unknown value became rejected", "orgs: status: an unknown value became suspended",
+			"threads: status: an unknown value became closed", "threads: close_reason: an unknown value was left out",
+			"threads: visibility: an unknown value became private", "threads: join_policy: an unknown value became invite_only",
+			"thread_join_requests: status: an unknown value became rejected", "artifacts: type: an unknown value became text"},
+		check: func(t *testing.T, s store.Store) {
+			got := must(s.Thread(t.Context(), northwind, release))(t)
+			if got.Status != "closed" || got.CloseReason != nil || got.Visibility != "private" || got.JoinPolicy != "invite_only" {
+				t.Errorf("the thread %+v", got)
+			}
+		},
 	},
 }
 
