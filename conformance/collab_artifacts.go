@@ -24,7 +24,7 @@ func artifactChecks() []Check {
 				t.Get(thr(id, "/artifacts/", key, "/versions"), h.Bob).OK().Len("", 2)
 			}
 			add(id, "A").OK() // case matters
-			for _, key := range []any{"", " ", "a b", "a/b", "é", "a+b", "a:b", "a\n", strings.Repeat("k", 257)} {
+			for _, key := range []any{"", " ", "a b", "a/b", "é", "a+b", "a:b", "a\n", ".", "..", strings.Repeat("k", 257)} {
 				add(id, key).Refused(400, "VALIDATION_ERROR").says("artifact_key")
 			}
 			for _, key := range []any{nil, 5, true, []string{"a"}, J{}} {

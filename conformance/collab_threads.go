@@ -144,6 +144,7 @@ func threadParticipants(t *T) {
 	for _, p := range []any{nil, "bob", 5, J{}, []any{5}, []any{nil}, []string{"nobody"}, []string{"bob", nobodyID}, []string{"Bob"}, []string{""}, []string{stranger.ID}, []string{"stranger"}} {
 		h.create(J{"participants": p}).Refused(400, "VALIDATION_ERROR")
 	}
+	h.create(J{"participants": []string{"bob", "nobody"}}).Refused(400, "VALIDATION_ERROR").says("Bot not found")
 	pam := h.PendingBot("pam")
 	h.create(J{"participants": []string{"bob", "pam"}}).Refused(400, "BOT_NOT_ACTIVE")
 	h.create(J{"participants": []string{pam.ID}}).Refused(400, "BOT_NOT_ACTIVE")

@@ -3,6 +3,7 @@ package conformance
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 func watchChecks() []Check {
@@ -30,7 +31,10 @@ func watchChecks() []Check {
 				}
 			}
 			for _, fr := range oa.answers("error") {
-				oa.look(fr).Shape("", "message:s code:s")
+				r := oa.look(fr).Shape("", "message:s code:s")
+				if text := r.Str("message"); !strings.Contains(text, "limit") || !strings.Contains(text, "100") {
+					r.errorf("message does not contain limit and 100")
+				}
 			}
 			t.say(s.Ann, b, "not heard")
 			t.say(s.Ann, a, "heard")

@@ -449,5 +449,6 @@ func scopes(threads, channels []string) []scope {
 }
 
 func errTooMany() error {
-	return call.Invalid("at most %d threads and channels can be subscribed to", limits.MaxStreamScopes)
+	return call.Invalid("the limit of %d subscribed threads and channels is reached", limits.MaxStreamScopes).
+		WithHint("Unsubscribe from some first.")
 }

@@ -42,14 +42,22 @@ func TestBotName(t *testing.T) {
 }
 
 func TestArtifactKey(t *testing.T) {
-	for _, key := range []string{"plan.v1", "~", "a_b-c.d~e", "..", strings.Repeat("k", 256)} {
-		if err := ArtifactKey(key); err != nil {
+	for _, key := range []string{"plan.v1", "~", "a_b-c.d~e", "...", ".a", "a..", strings.Repeat("k", 256)} {
+		if err := errors.Join(ArtifactKey(key), NewArtifactKey(key)); err != nil {
 			t.Errorf("ArtifactKey(%q): %v", key, err)
 		}
 	}
+	for _, key := range []string{".", ".."} {
+		if err := ArtifactKey(key); err != nil {
+			t.Errorf("ArtifactKey(%q): %v: an artifact that was imported cannot be found", key, err)
+		}
+		if err := NewArtifactKey(key); !refused(err, "artifact_key") {
+			t.Errorf("NewArtifactKey(%q): %v", key, err)
+		}
+	}
 	for _, key := range []string{"", "a/b", "a b", "a%20", "é", "a\n", "k:1", strings.Repeat("k", 257)} {
-		if err := ArtifactKey(key); !refused(err, "artifact_key") {
-			t.Errorf("ArtifactKey(%q): %v", key, err)
+		if err, made := ArtifactKey(key), NewArtifactKey(key); !refused(err, "artifact_key") || !refused(made, "artifact_key") {
+			t.Errorf("ArtifactKey(%q): %v, %v", key, err, made)
 		}
 	}
 	for b := range 256 {

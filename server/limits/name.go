@@ -42,6 +42,15 @@ func ArtifactKey(key string) error {
 	return nil
 }
 
+// NewArtifactKey checks the key of an artifact that is made: that of [ArtifactKey], but not
+// "." and "..", which clients take out of a URL before they send it (B2B-ART-003).
+func NewArtifactKey(key string) error {
+	if key == "." || key == ".." {
+		return violates("artifact_key", "must not be . or .., which a URL cannot name")
+	}
+	return ArtifactKey(key)
+}
+
 func notKeyRune(r rune) bool {
 	return !alphanumeric(r) && r != '.' && r != '_' && r != '~' && r != '-'
 }

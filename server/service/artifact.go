@@ -24,7 +24,7 @@ func (s *artifactService) AddArtifact(ctx context.Context, req *b2bv1.AddArtifac
 		if err != nil {
 			return nil, err
 		}
-		if err := limits.ArtifactKey(req.GetArtifactKey()); err != nil {
+		if err := limits.NewArtifactKey(req.GetArtifactKey()); err != nil {
 			return nil, ruleError(err)
 		}
 		kind, err := artifactType(req.Type)

@@ -127,7 +127,7 @@ func (s *threadService) initialParticipants(ctx context.Context, tx store.Tx, re
 		bot, err := tx.ResolveBot(ctx, caller.OrgID, ref)
 		switch {
 		case errors.Is(err, store.ErrNotFound):
-			return nil, call.Invalid("participants[%d]: no bot of this org has this id or name", i)
+			return nil, call.Invalid("participants[%d]: Bot not found: no bot of this org has this id or name", i)
 		case err != nil:
 			return nil, fmt.Errorf("resolve a participant: %w", err)
 		case known[bot.ID]:
