@@ -45,8 +45,9 @@ const (
 	// How long a stopping server waits for the calls under way, and for the clients
 	// of connections.
 	drainTime = 5 * time.Second
-	// How often a node looks at the log of an org for what other nodes wrote.
-	pollLog = time.Second
+	// How often a node looks at the log of an org for what other nodes wrote: what a
+	// lost notification costs at most (B2B-HOOK-016).
+	pollLog = 500 * time.Millisecond
 )
 
 // Server is one node. New makes it; it must be closed.
@@ -151,7 +152,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 		},
 	}
 	s.upkeep = upkeep.New(upkeep.Config{
-		Store: s.store, Orgs: service.NewUpkeep(deps), Node: uuid.NewString(), Now: time.Now, Log: s.log, Grace: 2 * pollLog,
+		Store: s.store, Orgs: service.NewUpkeep(deps), Node: uuid.NewString(), Now: time.Now, Log: s.log, Grace: 4 * pollLog,
 		Left: s.files.DeleteOrg, Sweep: s.sweepFiles,
 	})
 	services := service.New(deps)

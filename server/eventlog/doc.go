@@ -53,7 +53,7 @@
 // goes on.
 //
 // The doorbell is lost. It carries no events: the next ring, the next commit of this
-// node, or the poll (every second, where a store is shared) makes the tail look, and
+// node, or the poll (twice a second, where a store is shared) makes the tail look, and
 // it reads everything since the last time. The same is true of a commit whose answer
 // was lost with the connection to the database.
 //

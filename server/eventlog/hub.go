@@ -227,8 +227,9 @@ func (h *Hub) Publish(org string, event *b2bv1.Event) error {
 // good is an error that says so: EPOCH_CHANGED, CURSOR_AHEAD or CURSOR_EXPIRED. A
 // viewer that has too many subscriptions gets TOO_MANY_STREAMS.
 //
-// Check the credential of the viewer after Subscribe returned: what changes later
-// comes as a Recheck.
+// Whether a bot has access, and is an admin, is read here: what v says of it was read
+// before. Check the credential of the viewer after Subscribe returned: what changes
+// later comes as a Recheck.
 func (h *Hub) Subscribe(ctx context.Context, v Viewer, from *Position, f Filter) (*Subscription, error) {
 	if v.human() && len(f.Threads)+len(f.Channels)+len(f.WatchThreads)+len(f.WatchChannels) > limits.MaxStreamScopes {
 		return nil, errTooMany()
@@ -257,6 +258,10 @@ func (h *Hub) begin(ctx context.Context, t *tail, v Viewer, from *Position, f Fi
 	}
 	s := newSubscription(t, v, at, f)
 	if err := t.enter(s, top); err != nil {
+		return nil, err
+	}
+	if err := t.check(ctx, s); err != nil {
+		t.leave(s)
 		return nil, err
 	}
 	// Near the end of the log, be live before returning: the replay is short.

@@ -37,11 +37,12 @@ func wantSeqs(t *testing.T, what string, got []int64, want ...int64) {
 func TestWhoGetsWhat(t *testing.T) {
 	backends(t, func(t *testing.T, w *world) {
 		h := w.hub(eventlog.Config{})
-		b := w.bots(3)
+		b := w.bots(4)
+		w.change(func(tx store.Tx) error { return tx.SetBotRole(context.Background(), b[3], store.AuthAdmin) })
 		first := w.top()
 		start := eventlog.Position{Epoch: w.start().Epoch, Seq: first}
 		live := map[string]*eventlog.Subscription{}
-		views := map[string]eventlog.Viewer{"a": w.bot(b[0]), "b": w.bot(b[1]), "c": w.bot(b[2]), "admin": {OrgID: w.org, BotID: b[2], Admin: true}, "human": w.human()}
+		views := map[string]eventlog.Viewer{"a": w.bot(b[0]), "b": w.bot(b[1]), "c": w.bot(b[2]), "admin": w.bot(b[3]), "human": w.human()}
 		for name, v := range views {
 			live[name] = w.subscribe(h, v, nil)
 		}
@@ -56,7 +57,7 @@ func TestWhoGetsWhat(t *testing.T) {
 		w.emit(store.Event{Audience: store.AudienceAdmins}, renamed("for admins"))       // 11
 		w.emit(store.Event{Audience: store.AudienceInternal}, renamed("for nobody"))     // 12
 		want := map[string][]int64{
-			"a": {1, 2, 3, 4, 5, 6, 7, 8, 9}, "b": {1, 2, 3, 4, 5, 6, 7, 8, 10}, "c": {7, 8, 9}, "admin": {7, 8, 9, 11}, "human": {1, 4, 11},
+			"a": {1, 2, 3, 4, 5, 6, 7, 8, 9}, "b": {1, 2, 3, 4, 5, 6, 7, 8, 10}, "c": {7, 8, 9}, "admin": {11}, "human": {1, 4, 11},
 		}
 		got := map[string][]int64{}
 		for name, s := range live {

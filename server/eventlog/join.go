@@ -22,6 +22,28 @@ func (t *tail) enter(s *Subscription, top store.LogTop) error {
 	return nil
 }
 
+// check reads the standing of the bot that s is for. The log tells s of changes that are
+// committed after enter; one between the lookup that the viewer was made from and enter
+// is seen here only. What an event of the log has set meanwhile is at least as new.
+func (t *tail) check(ctx context.Context, s *Subscription) error {
+	if s.viewer.human() {
+		return nil
+	}
+	st := &standing{bot: s.viewer.BotID}
+	if err := t.lookUp(ctx, st); err != nil {
+		return err
+	}
+	if !st.active {
+		return ErrAccess
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !s.settled {
+		s.viewer.Admin = st.admin
+	}
+	return nil
+}
+
 func (t *tail) leave(s *Subscription) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -32,6 +32,7 @@ type Subscription struct {
 	watched map[scope]struct{} // by a human
 	indexed bool               // the tail gives it events of the log
 	since   int64              // where the log ended when it began
+	settled bool               // viewer.Admin was set by an event of the log
 
 	at int64 // replayed up to this seq; the reader's own
 

@@ -344,7 +344,7 @@ func (t *tail) ask(e *store.Event) (*standing, error) {
 	}
 	change := event.GetAccessChanged()
 	st := &standing{bot: change.GetBotId(), why: change.GetCloseReason()}
-	if err := t.lookUp(st); err != nil {
+	if err := t.lookUp(t.ctx, st); err != nil {
 		return nil, err
 	}
 	if st.ended = change.GetEnded(); change == nil || change.Ended == nil {
@@ -354,16 +354,16 @@ func (t *tail) ask(e *store.Event) (*standing, error) {
 }
 
 // lookUp finds out how things are now.
-func (t *tail) lookUp(st *standing) error {
+func (t *tail) lookUp(ctx context.Context, st *standing) error {
 	if st.bot == "" {
-		org, err := t.hub.Store.Org(t.ctx, t.org)
+		org, err := t.hub.Store.Org(ctx, t.org)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return fmt.Errorf("look up the org: %w", err)
 		}
 		st.active = err == nil && org.Status == store.OrgActive
 		return nil
 	}
-	bot, err := t.hub.Store.Bot(t.ctx, t.org, st.bot)
+	bot, err := t.hub.Store.Bot(ctx, t.org, st.bot)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("look up a bot: %w", err)
 	}
@@ -387,7 +387,7 @@ func (t *tail) settle(st *standing, seq int64) {
 			continue
 		}
 		if st.bot != "" {
-			s.viewer.Admin = st.admin
+			s.viewer.Admin, s.settled = st.admin, true
 		}
 		t.push(s, recheck)
 	}

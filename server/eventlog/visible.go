@@ -11,7 +11,7 @@ import (
 type Viewer struct {
 	OrgID string
 	BotID string // empty: a human who is org admin
-	Admin bool   // the bot is an admin bot
+	Admin bool   // the bot is an admin bot; Subscribe reads it from the store
 }
 
 func (v Viewer) human() bool { return v.BotID == "" }

@@ -16,6 +16,12 @@ const (
 	// looks for such every sixth of it (B2B-HOOK-060).
 	Lease = 10 * time.Second
 
+	// pollEvery is how often a node looks for webhooks that nobody serves, and how long
+	// one may stay unserved for the sake of equal shares: twice this, and what a reader
+	// takes to start, stay below a second (B2B-HOOK-016).
+	pollEvery = 300 * time.Millisecond
+	failRest  = time.Second // a webhook is left after its reader has failed here
+
 	claimAtATime = 256 // webhooks
 	parallel     = 64  // attempts at a time to receivers that answer
 	// Receivers whose last attempt failed have places of their own, so that those which
@@ -55,9 +61,15 @@ type Dispatcher struct {
 
 	done    sync.WaitGroup
 	mu      sync.Mutex
-	readers map[string]*serving // by bot
-	renewed time.Time           // Run's own
-	known   bool                // others know of this node; Run's own
+	readers map[string]*serving  // by bot
+	failed  map[string]time.Time // by bot: until when its webhook is left, after an error
+	unsure  bool                 // leases may have been taken or given back without an answer
+
+	// Run's own:
+	renewed time.Time
+	known   bool                 // others know of this node
+	unmet   map[string]time.Time // by bot: since when its webhook is seen unserved here
+	keeping time.Time            // until then more than the share of this node is kept
 }
 
 // serving is a reader under way.
@@ -78,7 +90,8 @@ func New(c Config) *Dispatcher {
 		c.patience = attemptTime
 	}
 	return &Dispatcher{
-		Config: c, types: types(), sender: newSender(c.Policy, c.Version, c.patience), readers: map[string]*serving{},
+		Config: c, types: types(), sender: newSender(c.Policy, c.Version, c.patience),
+		readers: map[string]*serving{}, failed: map[string]time.Time{}, unmet: map[string]time.Time{},
 		places: make(chan struct{}, parallel), ailing: make(chan struct{}, parallelAiling), wake: make(chan struct{}, 1),
 	}
 }
@@ -106,10 +119,11 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	return d.release(ctx, "")
 }
 
-// rest waits for the next round: a sixth of a lease, or until somebody may have come.
+// rest waits for the next round: until somebody may have come, or for pollEvery, since a
+// webhook may have come by another node, or what tells of it may be lost.
 func (d *Dispatcher) rest(ctx context.Context) {
 	next := make(chan struct{})
-	defer d.Clock.AfterFunc(d.Lease/6, func() { close(next) })()
+	defer d.Clock.AfterFunc(min(pollEvery, d.Lease/6), func() { close(next) })()
 	select {
 	case <-ctx.Done():
 	case <-next:
@@ -171,9 +185,6 @@ func (d *Dispatcher) stop(bots ...string) {
 func (d *Dispatcher) start(ctx context.Context, ref store.BotRef) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.readers[ref.BotID] != nil {
-		return // its lease had run out, and is its own again
-	}
 	own, cancel := context.WithCancel(ctx)
 	d.readers[ref.BotID] = &serving{cancel: cancel}
 	d.done.Go(func() {
@@ -185,13 +196,24 @@ func (d *Dispatcher) start(ctx context.Context, ref store.BotRef) {
 		}
 		if ctx.Err() == nil {
 			if err := d.release(ctx, ref.BotID); err != nil && ctx.Err() == nil {
+				d.doubt()
 				d.Logger.WarnContext(ctx, "the lease of a webhook is given back later", "bot", ref.BotID, "error", err)
 			}
 		}
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		delete(d.readers, ref.BotID)
+		if err != nil {
+			d.failed[ref.BotID] = d.Clock.Now().Add(failRest)
+		}
 	})
+}
+
+// doubt lets the next round find out which leases this node has.
+func (d *Dispatcher) doubt() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.unsure = true
 }
 
 // place waits for a place to make an attempt; leave gives it back.

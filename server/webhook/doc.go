@@ -49,4 +49,9 @@
 // one goes on from the saved cursor. All nodes have the same share, rounded up: one that
 // has more, because another one joined, stops serving what is too much, and that takes
 // it within a sixth of a lease.
+//
+// Every node looks several times a second for webhooks that nobody serves, so that one
+// is served within a second of its registration, whatever tells of it is lost. A node
+// leaves those that are beyond its share to others for one such turn, then takes them:
+// the node whose share they are may be dead.
 package webhook

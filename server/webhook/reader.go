@@ -174,12 +174,8 @@ func (r *reader) subscribe(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("find the end of the log: %w", err)
 		}
-		bot, err := r.d.Store.Bot(ctx, r.ref.OrgID, r.ref.BotID)
-		if err != nil {
-			return fmt.Errorf("find a bot: %w", err)
-		}
 		from := eventlog.Position{Epoch: top.Epoch, Seq: min(r.seq, top.Seq)}
-		viewer := eventlog.Viewer{OrgID: r.ref.OrgID, BotID: r.ref.BotID, Admin: bot.AuthRole == store.AuthAdmin}
+		viewer := eventlog.Viewer{OrgID: r.ref.OrgID, BotID: r.ref.BotID}
 		sub, err := r.d.Log.Subscribe(ctx, viewer, &from, eventlog.Filter{Types: r.d.types})
 		if err == nil {
 			r.sub = sub
