@@ -3,6 +3,8 @@ package conformance
 import (
 	"fmt"
 	"strings"
+
+	"github.com/coder/websocket"
 )
 
 // httpChecks covers paths, methods and headers.
@@ -101,6 +103,70 @@ func httpChecks() []Check {
 					}
 				}
 			}
+		}},
+	}
+}
+
+// edgeChecks covers what holds before every binding.
+func edgeChecks() []Check {
+	const procedure = "/b2b.v1.BotService/GetMe"
+	return []Check{
+		{[]string{"B2B-HTTP-030"}, "paths of procedures match like any others", func(t *T) {
+			o := t.Org()
+			for _, path := range []string{procedure, procedure + "/", "/B2B.V1.botservice/GETME", "/b2b.v1.BOTSERVICE/getme/"} {
+				t.Do("POST", path, o.Admin, J{}).Status(200).Has("bot")
+			}
+			from := Header("Origin", "https://elsewhere.example")
+			for name := range t.Do("POST", procedure, o.Admin, J{}, from).Status(200).Header {
+				if strings.HasPrefix(name, "Access-Control-") {
+					t.Errorf("without allowed origins a procedure is answered with %s", name)
+				}
+			}
+			conn, _, err := websocket.Dial(t.ctx, strings.Replace(t.wsURL("ticket", t.wsTicket(o.Admin)), "/ws?", "/WS/?", 1), nil)
+			if err != nil {
+				t.Errorf("opening a connection at /WS/: %v", err)
+			} else {
+				_ = conn.CloseNow() // its failure is that the connection is over already
+			}
+			t.Do("OPTIONS", procedure, nil, nil, from).Refused(401, "AUTH_REQUIRED")
+			t.Do("OPTIONS", procedure, o.Admin, nil, from).Refused(404, "NOT_FOUND")
+		}},
+		{[]string{"B2B-HTTP-032"}, "what is no procedure is refused like any unknown path", func(t *T) {
+			o := t.Org()
+			t.Do("POST", procedure, o.Admin, J{}).Status(200)
+			for _, path := range []string{"/b2b.v1.BotService/GetMeNot", "/b2b.v1.NoService/GetMe", "/b2b.v1.", procedure + "/x"} {
+				t.Do("POST", path, nil, J{}).Refused(401, "AUTH_REQUIRED")
+				t.Do("POST", path, Token("bot_nonsense"), J{}).Refused(401, "INVALID_TOKEN")
+				t.Do("POST", path, o.Admin, J{}).Refused(404, "NOT_FOUND")
+			}
+			t.Get(procedure, nil).Refused(401, "AUTH_REQUIRED")
+			t.Get(procedure, o.Admin).Refused(404, "NOT_FOUND")
+			text := Header("Content-Type", "text/plain")
+			t.Do("POST", procedure, nil, Raw("{}"), text).Refused(401, "AUTH_REQUIRED")
+			t.Do("POST", procedure, o.Admin, Raw("{}"), text).Refused(415, "UNSUPPORTED_MEDIA_TYPE")
+			web := Header("Content-Type", "application/grpc-web+proto")
+			for caller, status := range map[Caller]string{nil: "16", o.Admin: "12"} { // UNAUTHENTICATED, UNIMPLEMENTED
+				r := t.Do("POST", "/b2b.v1.BotService/GetMeNot", caller, Raw(""), web)
+				if got := r.Header.Get("Grpc-Status"); got != status {
+					t.Errorf("%s: status %q, want %s", r, got, status)
+				}
+			}
+		}},
+		{[]string{"B2B-HTTP-033"}, "what is no handshake is refused in JSON, and spends no ticket", func(t *T) {
+			o := t.Org()
+			w := o.Bot("worker")
+			ticket := t.wsTicket(w)
+			upgrade := func(path string, more ...Option) *Response {
+				return t.Do("GET", path+"?ticket="+ticket, nil, nil, append([]Option{
+					Header("Connection", "Upgrade"), Header("Upgrade", "websocket"),
+					Header("Sec-WebSocket-Version", "13"), Header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+				}, more...)...)
+			}
+			upgrade("/api/me").Refused(400, "VALIDATION_ERROR")
+			upgrade("/ws/x").Refused(400, "VALIDATION_ERROR")
+			upgrade("/ws", Header("Sec-WebSocket-Version", "8")).Refused(400, "VALIDATION_ERROR")
+			upgrade("/ws", Header("Sec-WebSocket-Key", "short")).Refused(400, "VALIDATION_ERROR")
+			t.dial("worker", "ticket", ticket).ping()
 		}},
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/b2b-protocol/b2b/server/edge"
 	"github.com/b2b-protocol/b2b/server/eventlog/redisbell"
 	"github.com/b2b-protocol/b2b/server/files/s3files"
 	"github.com/b2b-protocol/b2b/server/webhookurl"
@@ -40,12 +41,18 @@ type Config struct {
 	BasePath           string
 	TrustedProxies     int    // how many proxies before the server may be believed
 	WebhookAllow       string // webhooks may lead to these private addresses, ranges and hosts: a comma list
+	MaxConnections     int    // open at once; 0: by how many files the process may have open
+	// Limits are those of the edge but for its connections; zero: the usual ones. For tests.
+	Limits edge.Limits
 	// Now is the clock of calls; nil: that of the machine. For tests of old data.
 	Now func() time.Time
 }
 
 // maxMB bounds sizes that are set in MiB, so that they can be counted in bytes.
 const maxMB = 1 << 30
+
+// leastConnections is what a server needs to serve anybody while strangers come, too.
+const leastConnections = 16
 
 // Addr is where the server listens.
 func (c Config) Addr() string { return net.JoinHostPort(c.Host, strconv.Itoa(c.Port)) }
@@ -86,6 +93,9 @@ func (c Config) Validate() error {
 	}
 	if c.DataDir == "" && (c.DatabaseURL == "" || c.FilesDir == "" || c.FilesURL != "") {
 		problems = append(problems, errors.New("no data folder: set B2B_DATA_DIR"))
+	}
+	if c.MaxConnections < 0 || c.MaxConnections > 0 && c.MaxConnections < leastConnections {
+		problems = append(problems, fmt.Errorf("B2B_MAX_CONNECTIONS: must be at least %d, or 0", leastConnections))
 	}
 	if c.MaxFileSizeMB < 0 || c.MaxFileSizeMB > maxMB || c.FileUploadMBPerDay < 0 || c.FileUploadMBPerDay > maxMB {
 		problems = append(problems, fmt.Errorf("B2B_MAX_FILE_SIZE_MB and B2B_FILE_UPLOAD_MB_PER_DAY: must be 1 to %d", maxMB))
@@ -149,6 +159,7 @@ func ConfigFromEnv(getenv func(string) string) Config {
 		Domain:             env("B2B_DOMAIN", "DOMAIN"),
 		BasePath:           strings.TrimSuffix(env("B2B_BASE_PATH", "BASE_PATH", "NEXT_PUBLIC_BASE_PATH"), "/"),
 		WebhookAllow:       env("B2B_WEBHOOK_ALLOW"),
+		MaxConnections:     number(0, "B2B_MAX_CONNECTIONS"),
 		TrustedProxies:     1,
 	}
 	if getenv("B2B_FILES_ACCESS_KEY_ID") == "" {

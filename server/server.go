@@ -2,7 +2,7 @@
 // Run serves until its context ends. It only wires; the rooms below hold the code:
 // bindings (rest, rpc, ws), the pipeline (call), use cases (service), identities
 // (auth), the readers of the log (eventlog), who is online (presence), persistence
-// (store). Webhooks (webhook) are the binding that goes out.
+// (store). All that comes in passes the edge (edge) first. Webhooks (webhook) are the binding that goes out.
 package server
 
 import (
@@ -13,7 +13,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -23,6 +22,7 @@ import (
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/auth"
 	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/edge"
 	"github.com/b2b-protocol/b2b/server/eventlog"
 	"github.com/b2b-protocol/b2b/server/files"
 	"github.com/b2b-protocol/b2b/server/files/s3files"
@@ -158,27 +158,21 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	services := service.New(deps)
 	operations := services.Operations()
 	pipeline := call.NewPipeline(s.auth, s.log, c.DevMode && c.AdminSecret == "")
-	edge := call.Edge{TrustedProxies: c.TrustedProxies, Domain: c.Domain, BasePath: c.BasePath, SecureCookies: !c.DevMode}
+	proxies := call.Edge{TrustedProxies: c.TrustedProxies, Domain: c.Domain, BasePath: c.BasePath, SecureCookies: !c.DevMode}
 	restHandler, err := rest.New(rest.Config{
-		Operations: operations, Pipeline: pipeline, Edge: edge, CORSOrigins: c.CORSOrigins, Log: s.log,
+		Operations: operations, Pipeline: pipeline, Edge: proxies, Log: s.log,
 	})
 	if err != nil {
 		return errors.Join(err, s.leaveLog(), s.auth.Close())
 	}
 	s.sockets = ws.New(ws.Config{
 		Operations: operations, Pipeline: pipeline, Hub: s.hub, Access: s.auth, Presence: s.online,
-		Store: s.store, Tickets: tickets, Edge: edge, Log: s.log,
+		Store: s.store, Tickets: tickets, Edge: proxies, Log: s.log,
 	})
-	rpcHandler := rpc.New(services, operations, pipeline, edge)
-	s.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case ws.IsUpgrade(r):
-			s.upgrade(w, r)
-		case strings.HasPrefix(r.URL.Path, "/b2b.v1."):
-			rpcHandler.ServeHTTP(w, r)
-		default:
-			restHandler.ServeHTTP(w, r)
-		}
+	s.handler = edge.Handler(edge.Config{
+		REST:    restHandler,
+		RPC:     rpc.New(services, operations, pipeline, proxies, rpc.Elsewhere{Next: restHandler, Refuse: rest.WriteError}),
+		Sockets: s.sockets, Origins: c.CORSOrigins, BasePath: c.BasePath,
 	})
 	return nil
 }
@@ -190,15 +184,6 @@ func (s *Server) sweepFiles(ctx context.Context, between func(context.Context) e
 		s.log.InfoContext(ctx, "swept files", "orphans", swept.Orphans, "leftovers", swept.Leftovers)
 	}
 	return err
-}
-
-// upgrade takes WebSocket connections, at /ws alone.
-func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != "/ws" && r.URL.Path != s.config.BasePath+"/ws" {
-		http.Error(w, "WebSocket connections are taken at /ws", http.StatusBadRequest)
-		return
-	}
-	s.sockets.ServeHTTP(w, r)
 }
 
 // gauge tells the services of connections that do not exist yet when these are made.
@@ -239,32 +224,25 @@ var ErrRestart = errors.New("server: restart")
 
 // Serve serves on l until ctx ends. Then it takes no new connections, waits at
 // most 5 seconds for the calls under way and the clients of WebSocket connections, and
-// closes the node. It speaks HTTP/1.1
-// and HTTP/2 without TLS on one port.
+// closes the node. It speaks HTTP/1.1 and HTTP/2 without TLS on one port.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	var protocols http.Protocols
-	protocols.SetHTTP1(true)
-	protocols.SetUnencryptedHTTP2(true)
-	h := &http.Server{
-		Handler:           s.handler,
-		Protocols:         &protocols,
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-	}
+	limits := s.config.Limits
+	limits.Connections = s.config.MaxConnections
+	bounded := edge.Listen(l, limits, s.log)
+	h := bounded.NewServer(s.handler)
 	s.log.InfoContext(ctx, "listening", "addr", l.Addr().String(), "version", Version)
 
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var jobs errgroup.Group
+	jobs.Go(func() error { return bounded.Run(background) })
 	jobs.Go(func() error { return s.auth.Run(background) })
 	jobs.Go(func() error { return s.upkeep.Run(background) })
 	jobs.Go(func() error { return s.online.Run(background) })
 	jobs.Go(func() error { return s.hooks.Run(background) })
 
 	served := make(chan error, 1)
-	go func() { served <- h.Serve(l) }()
+	go func() { served <- h.Serve(bounded) }()
 	var failed error
 	select {
 	case failed = <-served:

@@ -32,6 +32,7 @@ const (
 	Resources                // what is kept through that contract
 	Services                 // the use cases
 	Bindings                 // bytes to messages and back
+	Edge                     // what stands before every binding
 	Server                   // the wiring
 	Commands                 // command trees
 )
@@ -50,6 +51,8 @@ var Rooms = []Room{
 	{"bench", Commands},
 
 	{"server", Server},
+
+	{"server/edge", Edge},
 
 	{"server/rest", Bindings},
 	{"server/rpc", Bindings},
@@ -78,6 +81,7 @@ var Rooms = []Room{
 	{"server/jstext", Rules},
 	{"server/limits", Rules},
 	{"server/mention", Rules},
+	{"server/tally", Rules},
 	{"server/thread", Rules},
 	{"server/webhookurl", Rules},
 

@@ -51,6 +51,8 @@ func TestCheckCatches(t *testing.T) {
 		{name: "a room is not a subtree", from: "server/rest/deep", want: "has no room"},
 		{name: "import of no room", from: "server/rest", imports: []string{m + "server/utils"}, want: "no room"},
 		{name: "up", from: "server/service", imports: []string{m + "server/rest"}, want: "downward"},
+		{name: "the edge knows the bindings", from: "server/edge", imports: []string{m + "server/rest"}},
+		{name: "a binding knows no edge", from: "server/rest", imports: []string{m + "server/edge"}, want: "downward"},
 		{name: "across", from: "server/rest", imports: []string{m + "server/rpc"}, want: "downward"},
 		{name: "the caller knows no wire", from: "server/call", imports: []string{m + "server/wire"}, want: "downward"},
 		{name: "a rule uses a library", from: "server/thread", imports: []string{"github.com/google/uuid"}, want: "standard library"},

@@ -78,6 +78,7 @@ func (p *Pipeline) Identify(ctx context.Context, info *Info) error {
 		return p.tell(ctx, info, err)
 	}
 	info.Caller = caller
+	Authenticated(ctx)
 	return nil
 }
 
@@ -94,6 +95,7 @@ func (p *Pipeline) authorize(ctx context.Context, info *Info) error {
 			return errCrossSite()
 		}
 		info.Caller = &Caller{Session: session}
+		Authenticated(ctx)
 		return nil
 	}
 	if p.open && operatorOnly(info.Operation.Access) {
@@ -108,6 +110,7 @@ func (p *Pipeline) authorize(ctx context.Context, info *Info) error {
 		return err
 	}
 	info.Caller = caller
+	Authenticated(ctx)
 	if err := CheckAccess(info.Operation.Access, caller); err == nil || !info.Credentials.Fenced {
 		return err
 	}

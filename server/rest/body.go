@@ -3,13 +3,11 @@ package rest
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"mime"
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
@@ -24,17 +22,12 @@ const MaxBody = 1 << 20
 const drained = 1 << 20
 
 // readBody appends the JSON body of a request to buf and checks its form. A
-// request without a body, or with one of another media type, has an empty one.
-//
-// Servers have no timeout for whole requests, because of streams, so a body has a
-// deadline of its own. It stays in force over what is not read here: net/http reads
-// some of that before it answers.
-func (s *handler) readBody(w http.ResponseWriter, r *http.Request, buf *wire.Buffer) error {
+// request without a body, or with one of another media type, has an empty one. How long
+// it may take is the concern of the server's edge.
+func readBody(r *http.Request, buf *wire.Buffer) error {
 	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
 		return nil
 	}
-	control := http.NewResponseController(w)
-	limited := control.SetReadDeadline(time.Now().Add(s.patience)) == nil // not in tests without a connection
 	ok, err := isJSON(r.Header)
 	if !ok || err != nil {
 		return err
@@ -45,11 +38,6 @@ func (s *handler) readBody(w http.ResponseWriter, r *http.Request, buf *wire.Buf
 	buf.B = slices.Grow(buf.B, int(max(r.ContentLength, 0))+1)
 	if buf.B, err = appendAll(buf.B, r); err != nil {
 		return err
-	}
-	if limited {
-		if err := control.SetReadDeadline(time.Time{}); err != nil {
-			return fmt.Errorf("lift the deadline of a body: %w", err)
-		}
 	}
 	buf.B = bytes.TrimPrefix(buf.B, []byte("\xef\xbb\xbf")) // some editors mark UTF-8 so
 	if len(buf.B) == 0 {

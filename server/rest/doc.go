@@ -4,14 +4,13 @@
 //
 // A request passes these stages, and the first that refuses answers:
 //
-//  1. CORS: preflights are answered, allowed origins are marked.
-//  2. Body: JSON is read whole, at most 1 MiB, and must be well formed.
-//  3. Routing, by segments; what names no operation is refused after
+//  1. Body: JSON is read whole, at most 1 MiB, and must be well formed.
+//  2. Routing, by segments; what names no operation is refused after
 //     authentication, so that strangers learn nothing about paths.
-//  4. The message: path variables, then query or body, then headers. What does not
+//  3. The message: path variables, then query or body, then headers. What does not
 //     fit the schema is told by the pipeline once the caller may call at all.
-//  5. The pipeline, which runs the service method.
-//  6. The answer: status, ETag, cookie and body as the schema says.
+//  4. The pipeline, which runs the service method.
+//  5. The answer: status, ETag, cookie and body as the schema says.
 //
 // An operation that streams is answered with server-sent events instead: `id` is the
 // position to resume from, `event` the type, `data` wire JSON that was encoded once for

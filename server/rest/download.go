@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strings"
 	"syscall"
-	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -25,7 +24,7 @@ var (
 
 // download answers an operation that streams a file: its bytes are the body.
 func (s *handler) download(w http.ResponseWriter, r *http.Request, info *call.Info, req proto.Message, malformed error) error {
-	out := &fileWriter{ResponseWriter: w, request: r, control: http.NewResponseController(w)}
+	out := &fileWriter{ResponseWriter: w, request: r}
 	info.Serve = func(c *call.Content) error { return s.serveFile(out, r, c) }
 	_, err := s.pipeline.Do(r.Context(), info, req, malformed, func(ctx context.Context) (proto.Message, error) {
 		return nil, info.Operation.Stream(ctx, req, func(proto.Message) error {
@@ -33,16 +32,13 @@ func (s *handler) download(w http.ResponseWriter, r *http.Request, info *call.In
 		})
 	})
 	if err != nil && !out.begun {
-		return writeError(w, r, err)
+		return WriteError(w, r, err)
 	}
 	return errors.Join(err, out.broken)
 }
 
 // serveFile writes a file, or the ranges of it that are asked for.
 func (s *handler) serveFile(w *fileWriter, r *http.Request, c *call.Content) error {
-	// A body that nobody read may have left a deadline behind. Without a connection
-	// there is none.
-	_ = w.control.SetReadDeadline(time.Time{})
 	disposition := "attachment"
 	if c.Inline {
 		disposition = "inline"
@@ -71,19 +67,16 @@ func (s *handler) serveFile(w *fileWriter, r *http.Request, c *call.Content) err
 	}
 	source := &watched{ReadSeeker: c.ReadSeeker}
 	http.ServeContent(w, &asked, "", c.Modified, source)
-	_ = w.control.SetWriteDeadline(time.Time{}) // the next answer on the connection has its own time
 	if source.err != nil {
 		s.log.ErrorContext(r.Context(), "file not read to its end", "etag", c.ETag, "error", source.err)
 	}
 	return nil
 }
 
-// fileWriter lets a slow client take its time, but not stand still, and says in our
-// words what net/http refuses.
+// fileWriter says in our words what net/http refuses.
 type fileWriter struct {
 	http.ResponseWriter
 	request *http.Request
-	control *http.ResponseController
 	begun   bool
 	refused bool
 	broken  error // the first failure to write
@@ -99,7 +92,7 @@ func (w *fileWriter) WriteHeader(status int) {
 	for _, name := range []string{"Content-Disposition", "Content-Security-Policy", "Etag", "Last-Modified"} {
 		w.Header().Del(name)
 	}
-	w.broken = writeError(w.ResponseWriter, w.request,
+	w.broken = WriteError(w.ResponseWriter, w.request,
 		call.Errorf(b2bv1.ErrorCode_ERROR_CODE_RANGE_NOT_SATISFIABLE, "The file has no such bytes"))
 }
 
@@ -108,7 +101,6 @@ func (w *fileWriter) Write(p []byte) (int, error) {
 		return len(p), nil // the text of net/http
 	}
 	w.begun = true
-	_ = w.control.SetWriteDeadline(time.Now().Add(call.Stall)) // without a connection there is none
 	n, err := w.ResponseWriter.Write(p)
 	if err != nil && w.broken == nil {
 		w.broken = err
@@ -116,11 +108,12 @@ func (w *fileWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// piece is how much of a file a client must take within call.Stall.
-const piece = 128 << 10 // bytes
+// piece is how much of a file the kernel sends at once, in bytes: the deadline of the
+// connection is that of a piece.
+const piece = 128 << 10
 
-// ReadFrom hands a file of the disk to the connection, which has the kernel send it: a
-// piece at a time, each with its own deadline.
+// ReadFrom hands a file of the disk to the connection, which has the kernel send it, a
+// piece at a time.
 func (w *fileWriter) ReadFrom(src io.Reader) (sent int64, err error) {
 	part, file := w.sendable(src)
 	if file == nil {
@@ -128,7 +121,6 @@ func (w *fileWriter) ReadFrom(src io.Reader) (sent int64, err error) {
 	}
 	w.begun = true
 	for part.N > 0 && err == nil {
-		_ = w.control.SetWriteDeadline(time.Now().Add(call.Stall)) // without a connection there is none
 		var n int64
 		n, err = io.CopyN(w.ResponseWriter, file, min(part.N, piece))
 		part.N -= n

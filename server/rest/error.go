@@ -11,9 +11,10 @@ import (
 	"github.com/b2b-protocol/b2b/server/wire"
 )
 
-// writeError answers {"error", "code", "retry_after"?, "hint"?, extras…}
-// (B2B-ERR). The text of what is not a *call.Error stays inside.
-func writeError(w http.ResponseWriter, r *http.Request, err error) error {
+// WriteError answers {"error", "code", "retry_after"?, "hint"?, extras…}
+// (B2B-ERR). The text of what is not a *call.Error stays
+// inside. Its own error is that the client is gone.
+func WriteError(w http.ResponseWriter, r *http.Request, err error) error {
 	e, _ := call.AsError(err)
 	buf := wire.GetBuffer()
 	defer wire.PutBuffer(buf)

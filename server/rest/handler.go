@@ -6,8 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
-	"strings"
-	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -18,19 +16,11 @@ import (
 
 // Config is what the REST binding is made of.
 type Config struct {
-	Operations  []*call.Operation // those without an HTTP rule are left out
-	Pipeline    *call.Pipeline
-	Edge        call.Edge // its BasePath is taken off where a proxy left it
-	CORSOrigins []string  // see [CORS]
-	Log         *slog.Logger
-	BodyTimeout time.Duration // how long a body may be under way; 0: 30 seconds
-	EventWrites time.Duration // how long one event of a stream may; more than between heartbeats; 0: 30 seconds
+	Operations []*call.Operation // those without an HTTP rule are left out
+	Pipeline   *call.Pipeline
+	Edge       call.Edge
+	Log        *slog.Logger
 }
-
-const (
-	defaultBodyTimeout = 30 * time.Second
-	defaultEventWrites = 30 * time.Second
-)
 
 // handler serves every route.
 type handler struct {
@@ -38,8 +28,6 @@ type handler struct {
 	pipeline *call.Pipeline
 	edge     call.Edge
 	log      *slog.Logger
-	patience time.Duration // for bodies
-	writes   time.Duration // the same for events
 }
 
 // New makes the REST binding. It fails when the schema's HTTP rules cannot be
@@ -49,16 +37,7 @@ func New(c Config) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rest: %w", err)
 	}
-	if c.BodyTimeout == 0 {
-		c.BodyTimeout = defaultBodyTimeout
-	}
-	if c.EventWrites == 0 {
-		c.EventWrites = defaultEventWrites
-	}
-	h := &handler{
-		router: routes, pipeline: c.Pipeline, edge: c.Edge, log: c.Log, patience: c.BodyTimeout, writes: c.EventWrites,
-	}
-	return CORS(c.CORSOrigins, h), nil
+	return &handler{router: routes, pipeline: c.Pipeline, edge: c.Edge, log: c.Log}, nil
 }
 
 // ServeHTTP answers one request, see the package's comment.
@@ -72,23 +51,23 @@ func (s *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serve does the stages after CORS. Its error is about writing the answer.
+// serve does the stages. Its error is about writing the answer.
 func (s *handler) serve(w http.ResponseWriter, r *http.Request, buf *wire.Buffer) error {
-	if err := s.readBody(w, r, buf); err != nil {
-		return writeError(w, r, err)
+	if err := readBody(r, buf); err != nil {
+		return WriteError(w, r, err)
 	}
-	m, err := s.router.find(r.Method, s.path(r))
+	m, err := s.router.find(r.Method, r.URL.EscapedPath())
 	if err != nil {
-		return writeError(w, r, call.Invalid("path: has a broken percent escape"))
+		return WriteError(w, r, call.Invalid("path: has a broken percent escape"))
 	}
 	info := s.edge.Info(r, "rest")
 	if m.route == nil {
-		return writeError(w, r, s.nothingHere(r.Context(), info))
+		return WriteError(w, r, s.nothingHere(r.Context(), info))
 	}
 	info.Operation = m.route.op
 	var res proto.Message
 	if info.Operation.Receive != nil {
-		res, err = s.upload(w, r, info)
+		res, err = s.upload(r, info)
 	} else {
 		req, malformed := m.request(r, buf.B)
 		switch {
@@ -102,14 +81,14 @@ func (s *handler) serve(w http.ResponseWriter, r *http.Request, buf *wire.Buffer
 		})
 	}
 	if err != nil {
-		return writeError(w, r, err)
+		return WriteError(w, r, err)
 	}
 	out := wire.GetBuffer()
 	defer wire.PutBuffer(out)
 	body, err := m.route.encode(out, res)
 	if err != nil {
 		s.log.ErrorContext(r.Context(), "answer not encoded", "procedure", info.Operation.Procedure, "error", err)
-		return writeError(w, r, err)
+		return WriteError(w, r, err)
 	}
 	if info.Cookie != nil {
 		s.edge.WriteCookie(w.Header(), info.Cookie)
@@ -126,18 +105,6 @@ func (s *handler) nothingHere(ctx context.Context, info *call.Info) error {
 	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_NOT_FOUND, "No such path or method")
 }
 
-// path is the escaped path without the base path.
-func (s *handler) path(r *http.Request) string {
-	path := r.URL.EscapedPath()
-	if s.edge.BasePath == "" {
-		return path
-	}
-	if below, ok := strings.CutPrefix(path, s.edge.BasePath); ok && strings.HasPrefix(below, "/") {
-		return below
-	}
-	return path
-}
-
 // recover answers for a fault in the binding itself; the pipeline has caught those
 // of services.
 func (s *handler) recover(w http.ResponseWriter, r *http.Request) {
@@ -151,7 +118,7 @@ func (s *handler) recover(w http.ResponseWriter, r *http.Request) {
 	s.log.ErrorContext(r.Context(), "panic in the REST binding", "method", r.Method, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 	w.Header().Del("Etag")
 	w.Header().Del("Set-Cookie")
-	if err := writeError(w, r, fmt.Errorf("panic: %v", v)); err != nil {
+	if err := WriteError(w, r, fmt.Errorf("panic: %v", v)); err != nil {
 		s.log.DebugContext(r.Context(), "answer not written", "method", r.Method, "error", err)
 	}
 }

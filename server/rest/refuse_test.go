@@ -1,17 +1,10 @@
 package rest_test
 
 import (
-	"bufio"
-	"context"
 	"io"
-	"net"
-	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
-
-	"google.golang.org/protobuf/proto"
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/sdk/go/b2b/v1/b2bv1connect"
@@ -100,89 +93,5 @@ func TestBodyLimit(t *testing.T) {
 				t.Error(err)
 			}
 		}
-	}
-}
-
-// TestStalledBody sends half a body and waits.
-func TestStalledBody(t *testing.T) {
-	h := server(t, func(c *rest.Config) { c.BodyTimeout = 50 * time.Millisecond }, map[string]service{
-		b2bv1connect.AuthServiceLoginProcedure: func(ctx context.Context, _ proto.Message) (proto.Message, error) {
-			select { // the deadline of a body that came in time does not end its call
-			case <-ctx.Done():
-				return nil, ctx.Err()
-			case <-time.After(150 * time.Millisecond):
-				return &b2bv1.LoginResponse{}, nil
-			}
-		},
-	})
-	s := httptest.NewServer(h)
-	defer s.Close()
-	for request, want := range map[string]string{
-		"Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{\"a\":":          "HTTP/1.1 400 ",
-		"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}": "HTTP/1.1 400 ",
-		"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}":               "HTTP/1.1 200 ",
-		"Content-Type: text/plain\r\nContent-Length: 9\r\n\r\nhalf":                   "HTTP/1.1 200 ",
-	} {
-		conn, err := net.Dial("tcp", s.Listener.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.WriteString(conn, "POST /api/auth/login HTTP/1.1\r\nHost: x\r\n"+request); err != nil {
-			t.Fatal(err)
-		}
-		line, err := bufio.NewReader(conn).ReadString('\n')
-		if err != nil || !strings.HasPrefix(line, want) {
-			t.Errorf("%q: %q, %v", request, line, err)
-		}
-		if err := conn.Close(); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
-// B2B-HTTP-016, 017.
-func TestCORS(t *testing.T) {
-	const origin = "\nOrigin: https://app.example"
-	for _, c := range []struct {
-		name    string
-		origins []string
-		request string
-		status  int
-		allow   string // Access-Control-Allow-Origin
-		vary    string
-	}{
-		{"off", nil, "GET /api/me" + origin, 401, "", ""},
-		{"off, preflight", nil, "OPTIONS /api/me" + origin, 401, "", ""},
-		{"any", []string{"*"}, "GET /api/me", 401, "*", ""},
-		{"any, malformed body", []string{"*"}, "POST /api/x\nContent-Type: application/json\n\n{", 400, "*", ""},
-		{"any, preflight", []string{"*"}, "OPTIONS /nowhere" + origin, 204, "*", "Access-Control-Request-Headers"},
-		{"listed", []string{"https://a.example", "https://app.example"}, "GET /api/me" + origin, 401, "https://app.example", "Origin"},
-		{"not listed", []string{"https://a.example"}, "GET /api/me" + origin, 401, "", "Origin"},
-		{"no origin", []string{"https://a.example"}, "GET /api/me", 401, "", "Origin"},
-		{"not listed, preflight", []string{"https://a.example"}, "OPTIONS /api/me" + origin, 204, "", "Origin Access-Control-Request-Headers"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			h := server(t, func(cfg *rest.Config) { cfg.CORSOrigins = c.origins }, nil)
-			res := do(t, h, c.request)
-			if res.StatusCode != c.status || res.Header.Get("Access-Control-Allow-Origin") != c.allow {
-				t.Errorf("status %d, headers %v", res.StatusCode, res.Header)
-			}
-			if got := strings.Join(res.Header.Values("Vary"), " "); got != c.vary {
-				t.Errorf("Vary is %q, want %q", got, c.vary)
-			}
-			for _, never := range []string{"Access-Control-Allow-Credentials", "Access-Control-Expose-Headers"} {
-				if res.Header.Get(never) != "" {
-					t.Errorf("%s is sent", never)
-				}
-			}
-		})
-	}
-	h := rest.CORS([]string{"*"}, http.NotFoundHandler())
-	res := do(t, h, "OPTIONS /x\nAccess-Control-Request-Headers: authorization,x-org-id")
-	if res.Header.Get("Access-Control-Allow-Headers") != "authorization,x-org-id" || res.Header.Get("Access-Control-Allow-Methods") != "GET,HEAD,PUT,PATCH,POST,DELETE" {
-		t.Errorf("preflight: %v", res.Header)
 	}
 }

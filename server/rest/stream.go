@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -22,7 +21,7 @@ var eventStream = []string{"text/event-stream; charset=utf-8"}
 // stream answers an operation that streams, as server-sent events. What is refused
 // before the first event is answered like any other call.
 func (s *handler) stream(w http.ResponseWriter, r *http.Request, info *call.Info, req proto.Message, malformed error) error {
-	out := &events{w: w, control: http.NewResponseController(w), patience: s.writes}
+	out := &events{w: w, control: http.NewResponseController(w)}
 	info.Push = out.push
 	if r.Method == http.MethodHead {
 		info.Push = out.pushNothing
@@ -36,7 +35,7 @@ func (s *handler) stream(w http.ResponseWriter, r *http.Request, info *call.Info
 	case out.broken != nil:
 		return out.broken
 	case !out.begun && err != nil:
-		return writeError(w, r, err)
+		return WriteError(w, r, err)
 	case err != nil:
 		return out.end(err)
 	case !out.begun:
@@ -48,12 +47,11 @@ func (s *handler) stream(w http.ResponseWriter, r *http.Request, info *call.Info
 // events writes server-sent events: each is written and flushed before the next, or
 // the stream is broken.
 type events struct {
-	w        http.ResponseWriter
-	control  *http.ResponseController
-	patience time.Duration // for one event
-	buf      []byte
-	begun    bool
-	broken   error // the first failure to write
+	w       http.ResponseWriter
+	control *http.ResponseController
+	buf     []byte
+	begun   bool
+	broken  error // the first failure to write
 }
 
 // begin writes the headers and how long to wait before reconnecting.
@@ -64,9 +62,6 @@ func (e *events) begin() error {
 }
 
 func (e *events) headers() {
-	// A body that nobody read may have left a deadline behind, which would end the
-	// connection. Where there is none to lift there is no connection.
-	_ = e.control.SetReadDeadline(time.Time{})
 	h := e.w.Header()
 	h["Content-Type"] = eventStream
 	h["Cache-Control"] = noStore
@@ -150,9 +145,6 @@ func (e *events) flush() error {
 	if e.broken != nil {
 		return errNotRead()
 	}
-	// The next event or heartbeat comes before the deadline and moves it on. Where
-	// none can be set there is no connection either.
-	_ = e.control.SetWriteDeadline(time.Now().Add(e.patience))
 	_, err := e.w.Write(e.buf)
 	if err == nil {
 		err = e.control.Flush()

@@ -3,12 +3,8 @@ package rest_test
 import (
 	"context"
 	"errors"
-	"io"
-	"net"
-	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -22,7 +18,6 @@ type streamer func(ctx context.Context, req proto.Message, send func(proto.Messa
 
 func streams(s streamer) func(*rest.Config) {
 	return func(c *rest.Config) {
-		c.EventWrites = 100 * time.Millisecond
 		for _, op := range c.Operations {
 			if op.Procedure == b2bv1connect.EventServiceSubscribeProcedure {
 				op.Stream = s
@@ -103,36 +98,5 @@ func TestStreamRequest(t *testing.T) {
 	do(t, h, "GET /api/events?cursor=a\nAuthorization: Bearer bot\nLast-Event-ID: b")
 	if want := (&b2bv1.SubscribeRequest{Cursor: &b}); !proto.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
-	}
-}
-
-// TestStreamNotRead: a client that reads nothing does not hold its stream for ever.
-func TestStreamNotRead(t *testing.T) {
-	ended := make(chan error, 1)
-	ts := httptest.NewServer(server(t, streams(func(ctx context.Context, _ proto.Message, _ func(proto.Message) error) error {
-		wire := []byte(`"` + strings.Repeat("x", 1<<20) + `"`)
-		for {
-			if err := call.From(ctx).Push(call.Pushed{Type: "message", Wire: wire}); err != nil {
-				ended <- err
-				return err
-			}
-		}
-	}), nil))
-	t.Cleanup(ts.Close)
-	conn, err := net.Dial("tcp", ts.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close() }() // the server may have done so
-	if _, err := io.WriteString(conn, "GET /api/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer bot\r\n\r\n"); err != nil {
-		t.Fatal(err)
-	}
-	select {
-	case err := <-ended:
-		if !errors.Is(err, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "")) {
-			t.Error(err)
-		}
-	case <-time.After(10 * time.Second):
-		t.Error("the stream goes on")
 	}
 }

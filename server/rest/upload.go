@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -21,10 +20,9 @@ import (
 )
 
 // upload answers an operation whose request is a form with a file (B2B-FILE).
-func (s *handler) upload(w http.ResponseWriter, r *http.Request, info *call.Info) (proto.Message, error) {
-	control := http.NewResponseController(w)
-	res, err := s.pipeline.Do(r.Context(), info, nil, nil, func(ctx context.Context) (proto.Message, error) {
-		f, err := newForm(r, control)
+func (s *handler) upload(r *http.Request, info *call.Info) (proto.Message, error) {
+	return s.pipeline.Do(r.Context(), info, nil, nil, func(ctx context.Context) (proto.Message, error) {
+		f, err := newForm(r)
 		if err != nil {
 			return nil, err
 		}
@@ -34,10 +32,6 @@ func (s *handler) upload(w http.ResponseWriter, r *http.Request, info *call.Info
 		}
 		return res, err
 	})
-	// The next request on the connection has its own time. Without a connection there
-	// is no deadline to lift.
-	_ = control.SetReadDeadline(time.Time{})
-	return res, err
 }
 
 const (
@@ -61,7 +55,7 @@ type form struct {
 }
 
 // newForm looks at the headers of the request.
-func newForm(r *http.Request, control *http.ResponseController) (*form, error) {
+func newForm(r *http.Request) (*form, error) {
 	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
 		return nil, unsupported("Bodies must be sent without a Content-Encoding")
 	}
@@ -72,8 +66,7 @@ func newForm(r *http.Request, control *http.ResponseController) (*form, error) {
 	if err != nil || params["boundary"] == "" {
 		return nil, uploadError("The Content-Type header has no boundary that can be read")
 	}
-	body := &pacedBody{body: r.Body, control: control, pace: call.NewPace()}
-	ending := &formBody{r: body, last: []byte("--" + params["boundary"] + "--")}
+	ending := &formBody{r: r.Body, last: []byte("--" + params["boundary"] + "--")}
 	head := &allowance{r: bufio.NewReaderSize(ending, uploadBuffer)}
 	return &form{parts: multipart.NewReader(head, params["boundary"]), head: head}, nil
 }
@@ -196,21 +189,6 @@ func cutOff(err error) error {
 		return uploadError("The upload came too slowly")
 	}
 	return uploadError("The form is malformed, or was cut off")
-}
-
-// pacedBody reads a body that must keep its pace.
-type pacedBody struct {
-	body    io.Reader
-	control *http.ResponseController
-	pace    *call.Pace
-}
-
-func (b *pacedBody) Read(p []byte) (int, error) {
-	// Where no deadline can be set there is no connection.
-	_ = b.control.SetReadDeadline(b.pace.Deadline())
-	n, err := b.body.Read(p)
-	b.pace.Add(n)
-	return n, err
 }
 
 // formBody tells the end of a form from that of a body which was cut off: in the headers

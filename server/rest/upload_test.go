@@ -45,7 +45,7 @@ func receive(t testing.TB, contentType string, body io.Reader) (got received) {
 		got.code = e.Code
 		return got
 	}
-	f, err := newForm(r, http.NewResponseController(httptest.NewRecorder()))
+	f, err := newForm(r)
 	if err != nil {
 		return refused(err)
 	}

@@ -64,13 +64,12 @@ func (i *interceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) co
 		if err != nil {
 			return err
 		}
-		out := &stream{StreamingHandlerConn: conn, connection: connectionOf(ctx), pace: call.NewPace(), bounds: info.Operation.CheckBounds}
+		out := &stream{StreamingHandlerConn: conn, bounds: info.Operation.CheckBounds}
 		info.Push = out.push
 		_, err = i.pipeline.Do(ctx, info, nil, nil, func(ctx context.Context) (proto.Message, error) {
-			defer out.lift()
 			err := asCall(next(ctx, out))
 			if err != nil && conn.Spec().StreamType == connect.StreamTypeClient {
-				out.drain(out.pace)
+				drain(ctx)
 			}
 			return nil, err
 		})

@@ -20,6 +20,20 @@ import (
 	"github.com/b2b-protocol/b2b/server/rpc"
 )
 
+// elsewhere marks what the binding does not take.
+var elsewhere = rpc.Elsewhere{
+	Next: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Elsewhere", r.Method+" "+r.URL.Path)
+		w.WriteHeader(http.StatusNotFound)
+	}),
+	Refuse: func(w http.ResponseWriter, _ *http.Request, err error) error {
+		e, _ := call.AsError(err)
+		w.WriteHeader(e.Status())
+		_, err = w.Write([]byte(call.CodeText(e.Code)))
+		return err
+	},
+}
+
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // callers is an authenticator that knows its callers by token and by cookie.
@@ -108,7 +122,7 @@ func serve(t *testing.T) (url string, clients map[string]*http.Client, options m
 		"session": {Kind: call.Bot, OrgID: "o1", BotID: "b2", Scopes: call.ScopeFull, Session: &call.Session{}},
 	}
 	s := services()
-	h := rpc.New(s, s.Operations(), call.NewPipeline(known, slog.New(slog.DiscardHandler), false), call.Edge{})
+	h := rpc.New(s, s.Operations(), call.NewPipeline(known, slog.New(slog.DiscardHandler), false), call.Edge{}, elsewhere)
 	ts := httptest.NewUnstartedServer(h)
 	ts.Config.Protocols = new(http.Protocols)
 	ts.Config.Protocols.SetHTTP1(true)
@@ -230,7 +244,7 @@ func TestLimits(t *testing.T) {
 
 func TestUnknownPaths(t *testing.T) {
 	s := services()
-	h := rpc.New(s, s.Operations(), call.NewPipeline(callers{}, slog.New(slog.DiscardHandler), false), call.Edge{})
+	h := rpc.New(s, s.Operations(), call.NewPipeline(callers{}, slog.New(slog.DiscardHandler), false), call.Edge{}, elsewhere)
 	for _, path := range []string{"/", "/b2b.v1.Nothing/X", "/b2b.v1.ThreadService/Nothing", "/b2b.v1.ThreadService/GetThread/x", "/b2b.v1.ThreadService"} {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest("POST", path, strings.NewReader("{}")))

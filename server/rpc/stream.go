@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"time"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/proto"
@@ -15,13 +14,10 @@ import (
 	"github.com/b2b-protocol/b2b/server/call"
 )
 
-// stream checks what comes in and bounds how long what comes and goes may take: a client
-// that does not send, or does not read, must not hold its stream for ever. Heartbeats
-// come more often than the time that one message has.
+// stream checks what comes in. How long what comes and goes may take is the concern of
+// the server's edge.
 type stream struct {
 	connect.StreamingHandlerConn
-	connection
-	pace   *call.Pace  // of what a client streams
 	pushed call.Pushed // being sent
 	bounds func(proto.Message) error
 }
@@ -37,9 +33,6 @@ func (s *stream) push(p call.Pushed) error {
 
 // Receive reads a request. The end is io.EOF.
 func (s *stream) Receive(msg any) error {
-	if s.Spec().StreamType == connect.StreamTypeClient {
-		_ = s.read(s.pace.Deadline())
-	}
 	if err := s.StreamingHandlerConn.Receive(msg); err != nil {
 		return err
 	}
@@ -47,7 +40,6 @@ func (s *stream) Receive(msg any) error {
 	if !ok {
 		return fmt.Errorf("the request is a %T", msg)
 	}
-	s.pace.Add(proto.Size(m))
 	if err := malformed(m); err != nil {
 		return err
 	}
@@ -56,7 +48,6 @@ func (s *stream) Receive(msg any) error {
 
 // Send writes one message. A client that is gone is no fault of the server.
 func (s *stream) Send(msg any) error {
-	_ = s.write(time.Now().Add(call.Stall))
 	if err := s.StreamingHandlerConn.Send(msg); err != nil {
 		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "The stream was not read")
 	}
@@ -82,52 +73,20 @@ func asCall(err error) error {
 // send all before they read meet the answer instead of a broken connection.
 const drained = 16 << 20
 
-// connection sets the deadlines of the one that a stream is on. Where they cannot be set
-// there is none.
-type connection struct {
-	read, write func(time.Time) error
-	body        io.Reader // nil: the client need not be heard out
+type bodyKey struct{}
+
+// withBody carries the body of a request to drain. On HTTP/2 a client is told when nobody
+// listens to it any more, and need not be heard out.
+func withBody(ctx context.Context, r *http.Request) context.Context {
+	if r.ProtoMajor != 1 || r.Header.Get("Expect") != "" {
+		return ctx
+	}
+	return context.WithValue(ctx, bodyKey{}, r.Body)
 }
 
 // drain reads on in what a refused client still sends, a bounded amount.
-func (c connection) drain(pace *call.Pace) {
-	if c.body == nil {
-		return
+func drain(ctx context.Context) {
+	if body, ok := ctx.Value(bodyKey{}).(io.Reader); ok {
+		_, _ = io.CopyN(io.Discard, body, drained) // the refusal stands, whatever comes of it
 	}
-	for n := 0; n < drained; {
-		_ = c.read(pace.Deadline())
-		more, err := io.CopyN(io.Discard, c.body, 64<<10)
-		if err != nil {
-			return // the refusal stands, whatever comes of it
-		}
-		pace.Add(int(more))
-		n += int(more)
-	}
-}
-
-// lift takes the deadlines off, for what comes next on the connection.
-func (c connection) lift() {
-	_ = c.read(time.Time{})
-	_ = c.write(time.Time{})
-}
-
-type connectionKey struct{}
-
-// withConnection carries the connection of a request to streams. On HTTP/2 a client is
-// told when nobody listens to it any more.
-func withConnection(ctx context.Context, w http.ResponseWriter, r *http.Request) context.Context {
-	control := http.NewResponseController(w)
-	c := connection{read: control.SetReadDeadline, write: control.SetWriteDeadline}
-	if r.ProtoMajor == 1 && r.Header.Get("Expect") == "" {
-		c.body = r.Body
-	}
-	return context.WithValue(ctx, connectionKey{}, c)
-}
-
-func connectionOf(ctx context.Context) connection {
-	if c, ok := ctx.Value(connectionKey{}).(connection); ok {
-		return c
-	}
-	none := func(time.Time) error { return nil }
-	return connection{read: none, write: none}
 }

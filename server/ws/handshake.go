@@ -71,6 +71,7 @@ func (s *Server) identify(r *http.Request, text string) (*client, *ending, error
 	if caller.Kind != call.Bot && caller.Kind != call.OrgAdmin {
 		return nil, endIdentity, nil
 	}
+	call.Authenticated(ctx)
 	info := s.Edge.Info(r, "ws")
 	c := &client{
 		server: s, creds: creds, org: caller.OrgID, bot: caller.BotID, opened: now,

@@ -125,8 +125,19 @@ func (b *batch) writeTo(conn net.Conn) error {
 		return err
 	}
 	all := append(net.Buffers{b.first}, b.more...)
-	_, err := all.WriteTo(conn)
+	var err error
+	if at, ok := conn.(bufferWriter); ok {
+		_, err = at.WriteBuffers(&all)
+	} else {
+		_, err = all.WriteTo(conn)
+	}
 	return err
+}
+
+// bufferWriter is a connection of the server's edge: it passes several buffers on as one
+// system call, which net.Buffers does by itself for connections of package net alone.
+type bufferWriter interface {
+	WriteBuffers(*net.Buffers) (int64, error)
 }
 
 // frameOf is the frame of an event.

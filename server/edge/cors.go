@@ -1,15 +1,20 @@
-package rest
+package edge
 
 import (
 	"net/http"
 	"slices"
 )
 
-// CORS marks answers for browsers of other origins (B2B-HTTP). Without origins it
-// does nothing and OPTIONS is a method like any other; with "*" among them every
-// origin may read; otherwise those listed. With origins, OPTIONS on any path is
+// exposed are the headers of answers that scripts of other origins may read: of REST,
+// and those by which gRPC-web and Connect say how a call ended.
+const exposed = "ETag,Retry-After,Location,Content-Disposition,Content-Range,Accept-Ranges," +
+	"grpc-status,grpc-message,grpc-status-details-bin,grpc-encoding,Connect-Content-Encoding"
+
+// cors marks answers for browsers of other origins (B2B-HTTP-016, 017, 034). Without
+// origins it does nothing and OPTIONS is a method like any other; with "*" among them
+// every origin may read; otherwise those listed. With origins, OPTIONS on any path is
 // answered here. Credentials are never allowed: the session cookie is SameSite.
-func CORS(origins []string, next http.Handler) http.Handler {
+func cors(origins []string, next http.Handler) http.Handler {
 	if len(origins) == 0 {
 		return next
 	}
@@ -17,15 +22,20 @@ func CORS(origins []string, next http.Handler) http.Handler {
 	anyOrigin := slices.Contains(origins, "*")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
+		allowed := anyOrigin
 		if anyOrigin {
 			h.Set("Access-Control-Allow-Origin", "*")
 		} else {
 			h.Add("Vary", "Origin")
 			if origin := r.Header.Get("Origin"); origin != "" && slices.Contains(origins, origin) {
 				h.Set("Access-Control-Allow-Origin", origin)
+				allowed = true
 			}
 		}
 		if r.Method != http.MethodOptions {
+			if allowed {
+				h.Set("Access-Control-Expose-Headers", exposed)
+			}
 			next.ServeHTTP(w, r)
 			return
 		}

@@ -1,0 +1,201 @@
+package edge
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"sync/atomic"
+	"time"
+)
+
+// phase is what a connection is at.
+type phase int32
+
+const (
+	fresh    phase = iota // nothing was asked on it yet
+	idle                  // between requests
+	busy                  // a request is under way; on HTTP/2, one at least
+	hijacked              // it has become a WebSocket connection
+)
+
+// Conn is a connection of a [Listener]. Its writes have deadlines of their own, which
+// nobody else sets: each piece of what is written must be taken within one Stall.
+//
+// It is the call.Peer of the requests that come over it on HTTP/1.
+type Conn struct {
+	net.Conn
+	owner *Listener
+	from  netip.Prefix // for the share of an address
+
+	stranger bool // counted as one; guarded by owner.mu
+
+	phase  atomic.Int32
+	since  atomic.Int64 // when the phase, or the latest request, began: see Listener.now
+	http2  atomic.Bool
+	known  atomic.Bool // somebody has proved on it who they are
+	proven atomic.Bool // on HTTP/1: the caller of the request under way has
+	stuck  atomic.Bool // something is being written
+	closed atomic.Bool
+
+	bodyBy  atomic.Int64 // on HTTP/1: when the body of that request must have come on; 0: there is none any more
+	writeBy atomic.Int64 // the deadline of writes that is set
+	body    body         // of the request under way on HTTP/1
+}
+
+// Authenticated implements call.Peer.
+func (c *Conn) Authenticated() {
+	if !c.proven.Load() {
+		c.proven.Store(true)
+	}
+	c.know()
+}
+
+func (c *Conn) know() {
+	if !c.known.Load() && c.known.CompareAndSwap(false, true) {
+		c.owner.know(c)
+	}
+}
+
+// enter begins a phase.
+func (c *Conn) enter(p phase) {
+	c.bodyBy.Store(0)
+	c.phase.Store(int32(p))
+	c.since.Store(c.owner.now())
+}
+
+// Read reads what the client sends, by the deadlines that net/http and body set.
+func (c *Conn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if err != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+		// Deadlines that have not passed yet are how net/http ends its own reads.
+		if by := c.bodyBy.Load(); by != 0 && c.owner.now() >= by && c.bodyBy.CompareAndSwap(by, 0) {
+			c.owner.cut(cutBody, c)
+		}
+	}
+	return n, err
+}
+
+// Write writes piece by piece, for each must be taken in time.
+func (c *Conn) Write(p []byte) (int, error) {
+	whole := len(p)
+	for len(p) > piece {
+		n, err := c.write(p[:piece])
+		if p = p[n:]; err != nil {
+			return whole - len(p), err
+		}
+	}
+	n, err := c.write(p)
+	return whole - len(p) + n, err
+}
+
+func (c *Conn) write(p []byte) (int, error) {
+	c.begin()
+	n, err := c.Conn.Write(p)
+	return n, c.wrote(err)
+}
+
+// WriteBuffers writes several buffers with one system call where they are small.
+func (c *Conn) WriteBuffers(b *net.Buffers) (sent int64, err error) {
+	size := 0
+	for _, p := range *b {
+		size += len(p)
+	}
+	if size <= 4*piece {
+		c.begin()
+		sent, err = b.WriteTo(c.Conn)
+		return sent, c.wrote(err)
+	}
+	for _, p := range *b {
+		n, err := c.Write(p)
+		if sent += int64(n); err != nil {
+			return sent, err
+		}
+	}
+	return sent, nil
+}
+
+// ReadFrom lets the kernel send a file of the disk; src is one piece of it.
+func (c *Conn) ReadFrom(src io.Reader) (int64, error) {
+	to, ok := c.Conn.(io.ReaderFrom)
+	if !ok {
+		return io.Copy(struct{ io.Writer }{c}, src)
+	}
+	c.begin()
+	n, err := to.ReadFrom(src)
+	return n, c.wrote(err)
+}
+
+// begin says that something is being written, until wrote is called. It moves the
+// deadline of writes on when a quarter of it has passed.
+func (c *Conn) begin() {
+	stall := int64(c.owner.limits.Stall)
+	by := c.owner.now() + stall
+	if by-c.writeBy.Load() > stall/4 {
+		if c.Conn.SetWriteDeadline(c.owner.at(by)) == nil {
+			c.writeBy.Store(by)
+		}
+	}
+	c.stuck.Store(true)
+}
+
+func (c *Conn) wrote(err error) error {
+	c.stuck.Store(false)
+	if err != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+		c.owner.cut(cutAnswer, c)
+	}
+	return err
+}
+
+// SetWriteDeadline does nothing: see Conn.
+func (c *Conn) SetWriteDeadline(time.Time) error { return nil }
+
+// SetDeadline sets the deadline of reads alone.
+func (c *Conn) SetDeadline(t time.Time) error { return c.Conn.SetReadDeadline(t) }
+
+// CloseWrite tells the client that nothing more will come; net/http waits for it to have
+// read the answer then.
+func (c *Conn) CloseWrite() error {
+	half, ok := c.Conn.(interface{ CloseWrite() error })
+	if !ok {
+		return nil
+	}
+	return half.CloseWrite()
+}
+
+// Close closes the connection, once.
+func (c *Conn) Close() error {
+	if !c.closed.CompareAndSwap(false, true) {
+		return net.ErrClosed
+	}
+	c.owner.leave(c)
+	if phase(c.phase.Load()) == fresh && c.owner.now()-c.since.Load() >= int64(c.owner.limits.Headers) {
+		c.owner.cut(cutHeaders, c) // by Run or by net/http
+	}
+	return c.Conn.Close()
+}
+
+// overdue reports whether the connection is held by a stranger for too long, and why.
+func (c *Conn) overdue(now int64) (why string, over bool) {
+	l := &c.owner.limits
+	age := time.Duration(now - c.since.Load())
+	known := c.known.Load()
+	switch phase(c.phase.Load()) {
+	case fresh:
+		return cutHeaders, age >= min(l.Headers, l.Stranger)
+	case idle:
+		return cutIdle, !known && age >= l.Stranger
+	case hijacked:
+		return cutRequest, !known && age >= l.Stranger
+	}
+	switch {
+	case age < l.Stranger, known && (c.http2.Load() || c.proven.Load()):
+		return "", false // on HTTP/2 each stream has its own deadlines
+	case c.stuck.Load():
+		return cutAnswer, true
+	case c.bodyBy.Load() != 0:
+		return cutBody, true
+	}
+	return cutRequest, true
+}

@@ -1,0 +1,97 @@
+package edge
+
+import (
+	"net/http"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/rest"
+	"github.com/b2b-protocol/b2b/server/ws"
+)
+
+// Config is what a Handler leads to.
+type Config struct {
+	REST     http.Handler // also answers for what nobody takes
+	RPC      http.Handler // the paths below /b2b.v1.
+	Sockets  http.Handler // WebSocket connections; it is given good handshakes only
+	Origins  []string     // see cors
+	BasePath string       // a prefix that a proxy may have left; "/hub"
+}
+
+// Handler is the one before all bindings (B2B-HTTP-030).
+func Handler(c Config) http.Handler {
+	return cors(c.Origins, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r = below(c.BasePath, r)
+		switch {
+		case ws.IsUpgrade(r):
+			if why := badHandshake(r); why != "" {
+				// A client that is gone needs no answer.
+				_ = rest.WriteError(w, r, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_VALIDATION_ERROR, "%s", why))
+				return
+			}
+			c.Sockets.ServeHTTP(w, r)
+		case isRPC(r.URL.Path):
+			c.RPC.ServeHTTP(w, r)
+		default:
+			c.REST.ServeHTTP(w, r)
+		}
+	}))
+}
+
+const rpcPrefix = "/b2b.v1."
+
+func isRPC(path string) bool { return hasPrefix(path, rpcPrefix) }
+
+// below is the request without the base path, if the proxy left it (B2B-HTTP-020).
+func below(base string, r *http.Request) *http.Request {
+	if base == "" {
+		return r
+	}
+	path, ok := cut(r.URL.Path, base)
+	if !ok {
+		return r
+	}
+	raw := ""
+	if r.URL.RawPath != "" {
+		if raw, ok = cut(r.URL.RawPath, base); !ok {
+			return r
+		}
+	}
+	u := *r.URL
+	u.Path, u.RawPath = path, raw
+	out := *r
+	out.URL = &u
+	return &out
+}
+
+// cut takes a prefix off that ends where a segment ends.
+func cut(path, prefix string) (string, bool) {
+	if !hasPrefix(path, prefix) || len(path) == len(prefix) || path[len(prefix)] != '/' {
+		return "", false
+	}
+	return path[len(prefix):], true
+}
+
+// hasPrefix compares without regard to the case of ASCII letters (B2B-HTTP-011).
+func hasPrefix(s, prefix string) bool {
+	return len(s) >= len(prefix) && equal(s[:len(prefix)], prefix)
+}
+
+func equal(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		if lower(a[i]) != lower(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
+}

@@ -1,0 +1,55 @@
+package edge
+
+import "time"
+
+// Limits are the bounds of a [Listener]. A zero field has the default.
+type Limits struct {
+	Connections int // open at once; default: by the number of files that may be open
+
+	Headers  time.Duration // until the first request has come; default 10 s
+	Body     time.Duration // of a stranger, until it has come whole; default 10 s
+	Stranger time.Duration // anything of a stranger, plus one Sweep; default 13 s
+	Stall    time.Duration // how long a known caller may stand still; default 30 s
+	Idle     time.Duration // a known caller's connection without a request; default 2 min
+	Sweep    time.Duration // how often connections are looked through; default 1 s
+}
+
+const (
+	// leastPace is how fast a known caller's body must come on the whole, in bytes a
+	// second, after a start of one Stall.
+	leastPace = 32 << 10
+	// piece is how much of an answer must be taken within one Stall, in bytes.
+	piece = 64 << 10
+
+	mostConnections = 1 << 16
+	mostStrangers   = 8192
+)
+
+func (l Limits) withDefaults() Limits {
+	if l.Connections <= 0 {
+		l.Connections = min(openFiles()/4*3, mostConnections)
+	}
+	for _, d := range []struct {
+		value  *time.Duration
+		preset time.Duration
+	}{
+		{&l.Headers, 10 * time.Second},
+		{&l.Body, 10 * time.Second},
+		{&l.Stranger, 13 * time.Second},
+		{&l.Stall, 30 * time.Second},
+		{&l.Idle, 2 * time.Minute},
+		{&l.Sweep, time.Second},
+	} {
+		if *d.value <= 0 {
+			*d.value = d.preset
+		}
+	}
+	return l
+}
+
+// strangers is how many connections strangers may have: the rest is the reserve of those
+// who have proved who they are.
+func (l Limits) strangers() int { return max(1, min(l.Connections/2, mostStrangers)) }
+
+// share is how many strangers may come from one address.
+func (l Limits) share() int { return max(1, l.strangers()/4) }

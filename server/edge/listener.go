@@ -1,0 +1,241 @@
+package edge
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/b2b-protocol/b2b/server/tally"
+)
+
+// Why a connection is cut, as the log names it.
+const (
+	cutHeaders = "headers"      // no request came
+	cutBody    = "body"         // it did not come to its end, or too slowly
+	cutAnswer  = "answer"       // it was not read
+	cutRequest = "request"      // a stranger's, for too long
+	cutIdle    = "idle"         // a stranger's, with nothing to do: not logged
+	cutRoom    = "room"         // a stranger's, to make room for others
+	refused    = "no room"      // a new one, while known callers hold all places
+	noAccept   = "not accepted" // the system could not give one
+)
+
+// Listener takes connections within Limits. Its owner runs Run beside it.
+type Listener struct {
+	net.Listener
+	limits Limits
+	log    *slog.Logger
+	start  time.Time
+	cuts   *tally.Log
+	accept *tally.Log
+	done   chan struct{}
+	once   sync.Once
+
+	mu        sync.Mutex
+	conns     map[*Conn]struct{}
+	strangers map[netip.Prefix]int
+	unknown   int // connections of strangers
+}
+
+// Listen bounds the connections that l takes.
+func Listen(l net.Listener, limits Limits, log *slog.Logger) *Listener {
+	return &Listener{
+		Listener: l, limits: limits.withDefaults(), log: log, start: time.Now(),
+		cuts:   tally.New(log, "connections cut"),
+		accept: tally.New(log, "connections not accepted"),
+		done:   make(chan struct{}), conns: map[*Conn]struct{}{}, strangers: map[netip.Prefix]int{},
+	}
+}
+
+// now counts nanoseconds since the listener began; at gives the time of such a number.
+func (l *Listener) now() int64            { return int64(time.Since(l.start)) }
+func (l *Listener) at(ns int64) time.Time { return l.start.Add(time.Duration(ns)) }
+
+// Accept waits for the next connection. A failure of the system, such as too many open
+// files, is logged and waited out: strangers make room, and connections go on to be taken.
+func (l *Listener) Accept() (net.Conn, error) {
+	const shortest, longest = 5 * time.Millisecond, time.Second
+	wait := shortest
+	for {
+		conn, err := l.Listener.Accept()
+		if err == nil {
+			wait = shortest
+			if c := l.admit(conn); c != nil {
+				return c, nil
+			}
+			continue
+		}
+		var passing interface{ Temporary() bool }
+		if !errors.As(err, &passing) || !passing.Temporary() {
+			return nil, err
+		}
+		l.accept.Count(noAccept, "error", err)
+		l.makeRoom(netip.Prefix{})
+		select {
+		case <-l.done:
+			return nil, net.ErrClosed
+		case <-time.After(wait):
+		}
+		wait = min(2*wait, longest)
+	}
+}
+
+// Close stops taking connections.
+func (l *Listener) Close() error {
+	l.once.Do(func() { close(l.done) })
+	return l.Listener.Close()
+}
+
+// admit takes a connection in, at the cost of strangers if need be. It closes the
+// connection and returns nil when there is no place for it.
+func (l *Listener) admit(conn net.Conn) *Conn {
+	c := &Conn{Conn: conn, owner: l, from: prefixOf(conn.RemoteAddr())}
+	c.since.Store(l.now())
+	l.mu.Lock()
+	crowded := l.strangers[c.from] >= l.limits.share()
+	full := l.unknown >= l.limits.strangers() || len(l.conns) >= l.limits.Connections
+	l.mu.Unlock()
+	switch {
+	case crowded:
+		l.makeRoom(c.from)
+	case full:
+		l.makeRoom(netip.Prefix{})
+	}
+	l.mu.Lock()
+	if len(l.conns) >= l.limits.Connections {
+		l.mu.Unlock()
+		l.accept.Count(refused, "connections", l.limits.Connections)
+		_ = conn.Close() // it was never anybody's
+		return nil
+	}
+	defer l.mu.Unlock()
+	l.conns[c] = struct{}{}
+	c.stranger = true
+	l.strangers[c.from]++
+	l.unknown++
+	return c
+}
+
+// makeRoom cuts some strangers, those from one address if one is given: who does nothing
+// goes first, then who comes from the most crowded address, then who came first. It cuts
+// several at once, so that the look at all of them is seldom.
+func (l *Listener) makeRoom(from netip.Prefix) {
+	type candidate struct {
+		conn  *Conn
+		busy  int
+		crowd int
+		since int64
+	}
+	l.mu.Lock()
+	var all []candidate
+	for c := range l.conns {
+		if c.known.Load() || from.IsValid() && c.from != from {
+			continue
+		}
+		x := candidate{conn: c, crowd: l.strangers[c.from], since: c.since.Load()}
+		if p := phase(c.phase.Load()); p == busy || p == hijacked {
+			x.busy = 1
+		}
+		all = append(all, x)
+	}
+	l.mu.Unlock()
+	slices.SortFunc(all, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(a.busy, b.busy), cmp.Compare(b.crowd, a.crowd), cmp.Compare(a.since, b.since))
+	})
+	for _, x := range all[:min(len(all), 1+len(all)/32)] {
+		l.cut(cutRoom, x.conn)
+		_ = x.conn.Close() // it may have closed itself meanwhile
+	}
+}
+
+// know moves a connection out of those of strangers.
+func (l *Listener) know(c *Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.forgetStranger(c)
+}
+
+func (l *Listener) leave(c *Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.conns, c)
+	l.forgetStranger(c)
+}
+
+func (l *Listener) forgetStranger(c *Conn) {
+	if !c.stranger {
+		return
+	}
+	c.stranger = false
+	l.unknown--
+	if l.strangers[c.from]--; l.strangers[c.from] <= 0 {
+		delete(l.strangers, c.from)
+	}
+}
+
+func (l *Listener) cut(why string, c *Conn) {
+	l.cuts.Count(why, "peer", c.RemoteAddr().String())
+}
+
+// Run cuts what strangers hold for too long, until ctx ends.
+func (l *Listener) Run(ctx context.Context) error {
+	tick := time.NewTicker(l.limits.Sweep)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			l.sweep()
+		}
+		l.cuts.Flush()
+		l.accept.Flush()
+	}
+}
+
+func (l *Listener) sweep() {
+	type late struct {
+		conn *Conn
+		why  string
+	}
+	var found []late
+	now := l.now()
+	l.mu.Lock()
+	for c := range l.conns {
+		if why, over := c.overdue(now); over {
+			found = append(found, late{c, why})
+		}
+	}
+	l.mu.Unlock()
+	for _, x := range found {
+		if x.why != cutIdle && x.why != cutHeaders { // the latter is told by Close
+			l.cut(x.why, x.conn)
+		}
+		_ = x.conn.Close() // it may have closed itself meanwhile
+	}
+}
+
+// prefixOf is what counts as one address: an IPv4 address, or the /64 of an IPv6 address,
+// which one host has to itself.
+func prefixOf(a net.Addr) netip.Prefix {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.Prefix{}
+	}
+	ip := tcp.AddrPort().Addr().Unmap().WithZone("")
+	bits := 32
+	if ip.Is6() {
+		bits = 64
+	}
+	p, err := ip.Prefix(bits)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return p
+}

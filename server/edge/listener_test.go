@@ -1,0 +1,147 @@
+package edge_test
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/b2b-protocol/b2b/server/edge"
+)
+
+// patient are limits that no stranger of a test exceeds.
+func patient(connections int) edge.Limits {
+	return edge.Limits{
+		Connections: connections, Headers: time.Minute, Body: time.Minute, Stranger: time.Minute,
+		Stall: time.Minute, Idle: time.Minute, Sweep: 20 * time.Millisecond,
+	}
+}
+
+// knownConn opens a connection of a known caller, which stays open.
+func (w *world) knownConn(t *testing.T) (net.Conn, *bufio.Reader) {
+	t.Helper()
+	conn := w.open(t, "GET / HTTP/1.1\r\nHost: x\r\n"+known+"\r\n")
+	from := bufio.NewReader(conn)
+	readOK(t, from)
+	return conn, from
+}
+
+// again makes a call on a connection.
+func again(t *testing.T, conn net.Conn, from *bufio.Reader) {
+	t.Helper()
+	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	readOK(t, from)
+}
+
+// gone reports whether the server has closed a connection.
+func gone(t *testing.T, conn net.Conn) bool {
+	t.Helper()
+	if err := conn.SetReadDeadline(time.Now().Add(5 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := conn.Read(make([]byte, 1))
+	timeout, ok := err.(net.Error)
+	return err != nil && !(ok && timeout.Timeout())
+}
+
+// B2B-LIM-043: however many strangers come and stay, callers with a credential get in, and
+// stay; those strangers go first that do nothing.
+func TestReserve(t *testing.T) {
+	t.Parallel()
+	w := serve(t, patient(64), nil) // 32 strangers, 8 of one address
+	first, from := w.knownConn(t)
+	busy := w.open(t, "POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf")
+	var strangers []net.Conn
+	for range 200 {
+		strangers = append(strangers, w.open(t, ""))
+	}
+	var later []func()
+	for range 40 {
+		conn, from := w.knownConn(t)
+		later = append(later, func() { again(t, conn, from) })
+	}
+	w.waitFor(t, "kind=room")
+	left := 0
+	for _, c := range strangers {
+		if !gone(t, c) {
+			left++
+		}
+	}
+	if left > 8 {
+		t.Errorf("%d strangers of one address are left", left)
+	}
+	if gone(t, busy) {
+		t.Error("a stranger with a request under way went before those without")
+	}
+	again(t, first, from)
+	for _, f := range later {
+		f()
+	}
+}
+
+// B2B-LIM-043: known callers have all places but no more.
+func TestConnectionsAreBounded(t *testing.T) {
+	t.Parallel()
+	w := serve(t, patient(16), nil)
+	conns := map[net.Conn]*bufio.Reader{}
+	for range 16 {
+		conn, from := w.knownConn(t)
+		conns[conn] = from
+	}
+	ended(t, w.open(t, ""))
+	w.waitFor(t, `kind="no room" count=1`)
+	for conn, from := range conns {
+		again(t, conn, from)
+	}
+	for conn := range conns { // when one ends another may come
+		if err := conn.Close(); err != nil {
+			t.Fatal(err)
+		}
+		break
+	}
+	for end := time.Now().Add(outer); ; {
+		conn := w.open(t, "GET / HTTP/1.1\r\nHost: x\r\n"+known+"\r\n")
+		if line, err := bufio.NewReader(conn).ReadString('\n'); err == nil && strings.HasPrefix(line, "HTTP/1.1 200") {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("nobody gets in")
+		}
+	}
+}
+
+// failing is a listener that has no descriptor for a while.
+type failing struct {
+	net.Listener
+	left atomic.Int32
+}
+
+func (f *failing) Accept() (net.Conn, error) {
+	if f.left.Add(-1) >= 0 {
+		return nil, &net.OpError{Op: "accept", Err: syscall.EMFILE}
+	}
+	return f.Listener.Accept()
+}
+
+// B2B-LIM-044: connections that the system cannot give are told in the log, and do not end
+// the server.
+func TestAcceptFails(t *testing.T) {
+	t.Parallel()
+	w := serve(t, patient(64), func(l net.Listener) net.Listener {
+		f := &failing{Listener: l}
+		f.left.Store(5)
+		return f
+	})
+	ok(t, w)
+	text := w.log.String()
+	if n := strings.Count(text, "connections not accepted"); n != 1 || !strings.Contains(text, "level=WARN") ||
+		!strings.Contains(text, `kind="not accepted" count=1 error="accept: too many open files"`) {
+		t.Errorf("the log: %s", text)
+	}
+}

@@ -1,0 +1,210 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/b2b-protocol/b2b/server/call"
+)
+
+// NewServer makes the HTTP server of a listener, which it serves with
+// http.Server.Serve: HTTP/1.1 and HTTP/2 without TLS on one port.
+func (l *Listener) NewServer(h http.Handler) *http.Server {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	return &http.Server{
+		Handler:           l.timed(h),
+		Protocols:         &protocols,
+		ReadHeaderTimeout: l.limits.Headers + 2*l.limits.Sweep,
+		IdleTimeout:       l.limits.Idle,
+		MaxHeaderBytes:    64 << 10,
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: 250,
+			SendPingTimeout:      l.limits.Stall,
+			PingTimeout:          l.limits.Stall / 2,
+		},
+		ConnState: l.stateOf,
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			if c, ok := c.(*Conn); ok {
+				return context.WithValue(call.WithPeer(ctx, c), connKey{}, c)
+			}
+			return ctx
+		},
+		ErrorLog: quiet(l.log),
+	}
+}
+
+type connKey struct{}
+
+func (l *Listener) stateOf(conn net.Conn, s http.ConnState) {
+	c, ok := conn.(*Conn)
+	if !ok {
+		return
+	}
+	switch s {
+	case http.StateActive:
+		c.proven.Store(false)
+		c.enter(busy)
+	case http.StateIdle:
+		c.enter(idle)
+	case http.StateHijacked:
+		c.enter(hijacked)
+	}
+}
+
+// timed gives requests their deadlines.
+func (l *Listener) timed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, ok := r.Context().Value(connKey{}).(*Conn)
+		switch {
+		case !ok:
+			next.ServeHTTP(w, r)
+		case r.ProtoMajor == 1:
+			if r.ContentLength != 0 {
+				// At once, for net/http reads some of a body that nobody reads.
+				c.body = body{ReadCloser: r.Body, conn: c, control: c.Conn, proven: &c.proven, start: l.now()}
+				c.body.arm()
+				r.Body = &c.body
+			}
+			next.ServeHTTP(w, r)
+		default:
+			c.http2.Store(true)
+			c.since.Store(l.now())
+			s := &stream{ResponseWriter: w, conn: c, control: http.NewResponseController(w), start: l.now()}
+			s.body = body{ReadCloser: r.Body, conn: c, control: s.control, proven: &s.proven, start: s.start}
+			r = r.WithContext(call.WithPeer(r.Context(), s))
+			r.Body = &s.body
+			next.ServeHTTP(s, r)
+		}
+	})
+}
+
+// body is that of a request, with the deadlines of its caller.
+type body struct {
+	io.ReadCloser
+	conn    *Conn
+	control interface{ SetReadDeadline(time.Time) error }
+	proven  *atomic.Bool // the caller has proved who it is
+	start   int64
+	by      int64 // the deadline that is set
+	n       int64 // bytes that have come
+}
+
+// Read waits for the next bytes, as long as the caller may take for them.
+func (b *body) Read(p []byte) (int, error) {
+	b.arm()
+	n, err := b.ReadCloser.Read(p)
+	b.n += int64(n)
+	if err != nil {
+		if b.conn.http2.Load() && errors.Is(err, os.ErrDeadlineExceeded) {
+			b.conn.owner.cut(cutBody, b.conn)
+		}
+		b.conn.bodyBy.Store(0)
+	}
+	return n, err
+}
+
+// arm sets the deadline of the next bytes: a stranger's body must have come as a whole,
+// that of a known caller must keep its pace.
+func (b *body) arm() {
+	l := b.conn.owner
+	by := b.start + int64(l.limits.Body)
+	if b.proven.Load() {
+		stall := int64(l.limits.Stall)
+		by = min(l.now()+stall, b.start+stall+b.n*int64(time.Second)/leastPace)
+	}
+	if moved := by - b.by; b.by == 0 || moved > int64(l.limits.Stall/16) || moved < 0 {
+		if b.control.SetReadDeadline(l.at(by)) == nil {
+			b.by = by
+			b.conn.bodyBy.Store(by) // of no use on HTTP/2
+		}
+	}
+}
+
+// stream is the answer on a stream of HTTP/2, with the deadlines of its caller: a client
+// that opens no window for it must not hold it.
+type stream struct {
+	http.ResponseWriter
+	conn    *Conn
+	control *http.ResponseController
+	body    body
+	start   int64
+	by      int64 // the deadline of writes that is set
+	proven  atomic.Bool
+	counted bool
+}
+
+// Authenticated implements call.Peer.
+func (s *stream) Authenticated() {
+	s.proven.Store(true)
+	s.conn.know()
+}
+
+// Unwrap is for http.ResponseController.
+func (s *stream) Unwrap() http.ResponseWriter { return s.ResponseWriter }
+
+// SetReadDeadline is for nobody: those of the body hold.
+func (s *stream) SetReadDeadline(time.Time) error { return http.ErrNotSupported }
+
+// SetWriteDeadline is for nobody: see stream.
+func (s *stream) SetWriteDeadline(time.Time) error { return http.ErrNotSupported }
+
+func (s *stream) arm() {
+	l := s.conn.owner
+	by := s.start + int64(l.limits.Stranger)
+	if s.proven.Load() {
+		by = l.now() + int64(l.limits.Stall)
+	}
+	// The stream is reset at its deadline even when nothing waits to be written, so that
+	// it is moved on each time: the heartbeats of long streams come more often than that.
+	if by != s.by && s.control.SetWriteDeadline(l.at(by)) == nil {
+		s.by = by
+	}
+}
+
+func (s *stream) wrote(err error) {
+	l := s.conn.owner
+	if err != nil && !s.counted && l.now() >= s.by {
+		s.counted = true
+		l.cut(cutAnswer, s.conn)
+	}
+}
+
+// WriteHeader begins the answer.
+func (s *stream) WriteHeader(status int) {
+	s.arm()
+	s.ResponseWriter.WriteHeader(status)
+}
+
+// Write writes piece by piece, for each must be taken in time.
+func (s *stream) Write(p []byte) (int, error) {
+	whole := len(p)
+	for {
+		next := p[:min(len(p), piece)]
+		s.arm()
+		n, err := s.ResponseWriter.Write(next)
+		p = p[n:]
+		if err != nil || len(p) == 0 {
+			s.wrote(err)
+			return whole - len(p), err
+		}
+	}
+}
+
+// FlushError sends what was written.
+func (s *stream) FlushError() error {
+	s.arm()
+	err := s.control.Flush()
+	s.wrote(err)
+	return err
+}
+
+// Flush implements http.Flusher.
+func (s *stream) Flush() { _ = s.FlushError() } // an http.Flusher cannot say

@@ -1,0 +1,326 @@
+package edge_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+)
+
+const known = "Authorization: Bearer x\r\n"
+
+// B2B-LIM-040: what a stranger leaves unfinished over HTTP/1 is cut, and told in the log.
+func TestStrangers(t *testing.T) {
+	t.Parallel()
+	const post = "POST /read HTTP/1.1\r\nHost: x\r\n"
+	for _, c := range []struct{ name, send, want, kind string }{
+		{"nothing", "", "", "headers"},
+		{"half of the headers", post, "", "headers"},
+		{"half of a body", post + "Content-Length: 9\r\n\r\nhalf", "HTTP/1.1 400 ", "body"},
+		{"half of a body in chunks", post + "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n", "HTTP/1.1 400 ", "body"},
+		{"half of a body that nobody reads", "POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf", "HTTP/1.1 200 ", "body"},
+		{"a call without end", "GET /wait HTTP/1.1\r\nHost: x\r\n\r\n", "", "request"},
+		{"half of the next headers", "GET / HTTP/1.1\r\nHost: x\r\n\r\nGET /", "HTTP/1.1 200 ", ""},
+		{"no next request", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 ", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := serve(t, short, nil)
+			got := ended(t, w.open(t, c.send))
+			if !strings.HasPrefix(got, c.want) || c.want == "" && got != "" {
+				t.Errorf("answered %q, want %q", got, c.want)
+			}
+			if c.kind != "" {
+				w.waitFor(t, "kind="+c.kind+" count=1")
+			} else if w.log.String() != "" {
+				t.Errorf("logged: %s", w.log)
+			}
+		})
+	}
+}
+
+// B2B-LIM-040: an answer that a stranger does not read.
+func TestUnreadAnswer(t *testing.T) {
+	t.Parallel()
+	w := serve(t, short, nil)
+	conn := w.open(t, "GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+	w.waitFor(t, "kind=answer count=1")
+	if got := len(ended(t, conn)); got >= 64<<20 {
+		t.Errorf("all of it came: %d bytes", got)
+	}
+}
+
+// B2B-LIM-041: the same things by known callers, who have longer; and what is done in time
+// is no worse for a deadline that has passed since.
+func TestKnownCallers(t *testing.T) {
+	t.Parallel()
+	w := serve(t, short, nil)
+	slow := w.open(t, "POST /read HTTP/1.1\r\nHost: x\r\n"+known+"Content-Length: 8\r\n\r\nhalf")
+	wait := w.open(t, "GET /wait HTTP/1.1\r\nHost: x\r\n"+known+"\r\n")
+	next := w.open(t, "GET / HTTP/1.1\r\nHost: x\r\n"+known+"\r\n")
+	nextFrom := bufio.NewReader(next)
+	readOK(t, nextFrom)
+	late := w.open(t, "POST /late HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nhalf")
+	readOK(t, bufio.NewReader(late))
+	// A stranger that came after them has been cut: so they have been spared.
+	ended(t, w.open(t, "GET /wait HTTP/1.1\r\nHost: x\r\n\r\n"))
+	if _, err := io.WriteString(slow, "half"); err != nil {
+		t.Fatal(err)
+	}
+	readOK(t, bufio.NewReader(slow))
+	if _, err := io.WriteString(next, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	readOK(t, nextFrom)
+	if err := wait.SetReadDeadline(time.Now().Add(10 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := wait.Read(make([]byte, 1)); err == nil || !err.(net.Error).Timeout() {
+		t.Errorf("the call of a known caller: %v", err)
+	}
+}
+
+// A stranger's request on a connection that a known caller used is a stranger's.
+func TestStrangerBehindKnownCaller(t *testing.T) {
+	t.Parallel()
+	w := serve(t, short, nil)
+	conn := w.open(t, "GET / HTTP/1.1\r\nHost: x\r\n"+known+"\r\n")
+	readOK(t, bufio.NewReader(conn))
+	if _, err := io.WriteString(conn, "GET /wait HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	ended(t, conn)
+	w.waitFor(t, "kind=request count=1")
+}
+
+// B2B-LIM-041: known callers must keep a pace, too.
+func TestKnownCallersStall(t *testing.T) {
+	t.Parallel()
+	limits := short
+	limits.Stall = 300 * time.Millisecond
+	w := serve(t, limits, nil)
+	got := ended(t, w.open(t, "POST /read HTTP/1.1\r\nHost: x\r\n"+known+"Content-Length: 9\r\n\r\nhalf"))
+	if !strings.HasPrefix(got, "HTTP/1.1 400 ") {
+		t.Errorf("half of a body: %q", got)
+	}
+	conn := w.open(t, "GET /large HTTP/1.1\r\nHost: x\r\n"+known+"\r\n")
+	w.waitFor(t, "kind=answer count=1")
+	ended(t, conn)
+}
+
+// B2B-LIM-041: a body that comes slowly, but comes, is taken; one of single bytes is not.
+func TestPace(t *testing.T) {
+	t.Parallel()
+	limits := short
+	limits.Stall = time.Second
+	w := serve(t, limits, nil)
+	send := func(size int, pieces int, every time.Duration) string {
+		conn := w.open(t, fmt.Sprintf("POST /read HTTP/1.1\r\nHost: x\r\n"+known+"Content-Length: %d\r\n\r\n", size*pieces))
+		for range pieces {
+			if _, err := conn.Write(make([]byte, size)); err != nil {
+				break
+			}
+			time.Sleep(every)
+		}
+		line, err := bufio.NewReader(conn).ReadString('\n')
+		if err != nil {
+			return err.Error()
+		}
+		return line
+	}
+	if got := send(64<<10, 15, 100*time.Millisecond); !strings.HasPrefix(got, "HTTP/1.1 200 ") { // 1.5 s
+		t.Errorf("640 KiB a second: %q", got)
+	}
+	if got := send(1, 25, 100*time.Millisecond); !strings.HasPrefix(got, "HTTP/1.1 400 ") {
+		t.Errorf("10 bytes a second: %q", got)
+	}
+}
+
+// h2 is a client of HTTP/2 that does what it is told, by frames.
+type h2 struct {
+	t      *testing.T
+	conn   net.Conn
+	framer *http2.Framer
+	buf    bytes.Buffer
+	enc    *hpack.Encoder
+}
+
+// dialH2 connects; streams may be sent window bytes each.
+func (w *world) dialH2(t *testing.T, window uint32) *h2 {
+	t.Helper()
+	conn := w.open(t, http2.ClientPreface)
+	h := &h2{t: t, conn: conn, framer: http2.NewFramer(conn, conn)}
+	h.enc = hpack.NewEncoder(&h.buf)
+	h.check(h.framer.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: window}))
+	return h
+}
+
+func (h *h2) check(err error) {
+	h.t.Helper()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// request opens a stream; end says that it has no body.
+func (h *h2) request(id uint32, method, path string, end bool, headers ...string) {
+	h.t.Helper()
+	h.buf.Reset()
+	pairs := append([]string{":method", method, ":scheme", "http", ":path", path, ":authority", "x"}, headers...)
+	for i := 0; i < len(pairs); i += 2 {
+		h.check(h.enc.WriteField(hpack.HeaderField{Name: pairs[i], Value: pairs[i+1]}))
+	}
+	h.check(h.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: h.buf.Bytes(), EndHeaders: true, EndStream: end}))
+}
+
+// await reads frames until one fits, and answers pings and settings.
+func (h *h2) await(fits func(http2.Frame) bool) http2.Frame {
+	h.t.Helper()
+	for {
+		f, err := h.framer.ReadFrame()
+		if err != nil {
+			h.t.Fatalf("no such frame: %v", err)
+		}
+		if fits(f) {
+			return f
+		}
+		if f, ok := f.(*http2.SettingsFrame); ok && !f.IsAck() {
+			h.check(h.framer.WriteSettingsAck())
+		}
+	}
+}
+
+func reset(id uint32) func(http2.Frame) bool {
+	return func(f http2.Frame) bool { return f.Header().Type == http2.FrameRSTStream && f.Header().StreamID == id }
+}
+
+func headersOf(id uint32) func(http2.Frame) bool {
+	return func(f http2.Frame) bool { return f.Header().Type == http2.FrameHeaders && f.Header().StreamID == id }
+}
+
+// B2B-LIM-040, 041: a stream of a stranger is cut while the connection is a known
+// caller's, whose own streams go on.
+func TestStrangersOverHTTP2(t *testing.T) {
+	t.Parallel()
+	w := serve(t, short, nil)
+	h := w.dialH2(t, 0)
+	h.request(1, "POST", "/read", false, "authorization", "x")
+	h.request(3, "POST", "/read", false)
+	h.await(headersOf(3)) // 400, for its body did not come
+	w.waitFor(t, "kind=body count=1")
+	h.request(5, "GET", "/large", true, "authorization", "x")
+	h.request(7, "GET", "/large", true)
+	h.await(reset(7))
+	w.waitFor(t, "kind=answer count=1")
+	h.check(h.framer.WriteData(1, true, []byte("body")))
+	h.await(headersOf(1))
+	h.check(h.framer.WriteWindowUpdate(5, 1000))
+	h.await(func(f http2.Frame) bool { return f.Header().Type == http2.FrameData && f.Header().StreamID == 5 })
+}
+
+// B2B-LIM-040: a connection of HTTP/2 on which nobody is known, whatever it does not do.
+func TestStrangersConnectionOverHTTP2(t *testing.T) {
+	t.Parallel()
+	for name, begin := range map[string]func(*h2){
+		"no stream":    func(*h2) {},
+		"half headers": func(h *h2) { h.check(h.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 1})) },
+		"waiting":      func(h *h2) { h.request(1, "GET", "/wait", true) },
+		"body":         func(h *h2) { h.request(1, "POST", "/read", false) },
+		"answer":       func(h *h2) { h.request(1, "GET", "/large", true) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := serve(t, short, nil)
+			h := w.dialH2(t, 0)
+			begin(h)
+			ended(t, h.conn)
+		})
+	}
+}
+
+// A known caller's streams must be read, too.
+func TestKnownCallersStallOverHTTP2(t *testing.T) {
+	t.Parallel()
+	limits := short
+	limits.Stall = 300 * time.Millisecond
+	w := serve(t, limits, nil)
+	h := w.dialH2(t, 0)
+	h.request(1, "GET", "/large", true, "authorization", "x")
+	go func() { // the connection is alive
+		for range 100 {
+			time.Sleep(20 * time.Millisecond)
+			if h.framer.WritePing(false, [8]byte{}) != nil {
+				return
+			}
+		}
+	}()
+	w.waitFor(t, "kind=answer count=1")
+}
+
+// Streams that are opened and reset at once, faster than their handlers end, are bounded
+// and end the connection: net/http sees to it.
+func TestResetFlood(t *testing.T) {
+	t.Parallel()
+	w := serve(t, short, nil)
+	h := w.dialH2(t, 1<<16)
+	go func() { _, _ = io.Copy(io.Discard, h.conn) }()
+	var err error
+	sent := 0
+	for ; err == nil && sent < 200_000; sent++ {
+		h.buf.Reset()
+		for _, f := range []hpack.HeaderField{{Name: ":method", Value: "GET"}, {Name: ":scheme", Value: "http"}, {Name: ":path", Value: "/busy"}, {Name: ":authority", Value: "x"}} {
+			h.check(h.enc.WriteField(f))
+		}
+		id := uint32(2*sent + 1)
+		if err = h.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: h.buf.Bytes(), EndHeaders: true, EndStream: true}); err == nil {
+			err = h.framer.WriteRSTStream(id, http2.ErrCodeCancel)
+		}
+	}
+	if err == nil {
+		t.Errorf("%d streams were opened and reset", sent)
+	}
+	ok(t, w)
+	if n := w.most.Load(); n < 100 || n > 251 {
+		t.Errorf("%d handlers at once", n)
+	}
+}
+
+// ok makes a call as a known caller.
+func ok(t *testing.T, w *world) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), outer)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, "GET", "http://"+w.addr+"/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer x")
+	transport := &http.Transport{DisableKeepAlives: true}
+	res, err := transport.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := res.Body.Close(); err != nil || res.StatusCode != 200 {
+		t.Errorf("status %d, %v", res.StatusCode, err)
+	}
+}
+
+func readOK(t *testing.T, from *bufio.Reader) {
+	t.Helper()
+	res, err := http.ReadResponse(from, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, res.Body); err != nil || res.StatusCode != 200 {
+		t.Errorf("status %d, %v", res.StatusCode, err)
+	}
+}
