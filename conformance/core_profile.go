@@ -65,6 +65,25 @@ func profileChecks() []Check {
 // tombstoneChecks covers the names of deleted bots.
 func tombstoneChecks() []Check {
 	return []Check{
+		{[]string{"B2B-BOT-040"}, "no name has the form of an id, so nobody gets what is sent to a bot that is gone", func(t *T) {
+			o := t.Org()
+			bot, gone := o.Bot("worker"), o.Bot("gone")
+			bare := strings.ReplaceAll(gone.ID, "-", "")
+			for _, name := range []string{gone.ID, strings.ToUpper(gone.ID), bare, strings.ToUpper(bare), unknownID} {
+				o.Register(J{"org_secret": o.Secret, "name": name}).Refused(400, "VALIDATION_ERROR")
+				o.Register(J{"ticket": o.Ticket(J{}), "name": name}).Refused(400, "VALIDATION_ERROR")
+				t.Do("PATCH", "/api/me/name", bot, J{"name": name}).Refused(400, "VALIDATION_ERROR")
+			}
+			o.Register(J{"org_secret": o.Secret, "name": "bot-" + gone.ID}).Status(200)
+			t.Do("PATCH", "/api/me/name", bot, J{"name": "x" + bare}).Status(200).Equal("name", "x"+bare)
+			dm := J{"to": gone.ID, "content": "for you alone"}
+			t.Do("POST", "/api/send", o.Admin, dm).Status(200)
+			t.Do("DELETE", "/api/bots/"+gone.ID, o.Admin, nil).Status(200)
+			t.Do("PATCH", "/api/me/name", bot, J{"name": gone.ID}).Refused(400, "VALIDATION_ERROR")
+			t.Do("POST", "/api/send", o.Admin, dm).Refused(404, "NOT_FOUND")
+			t.Do("DELETE", "/api/orgs/"+o.ID+"/tombstones/gone", o.Human(), nil).Status(200)
+			t.Do("PATCH", "/api/me/name", bot, J{"name": gone.ID}).Refused(400, "VALIDATION_ERROR")
+		}},
 		{[]string{"B2B-BOT-014"}, "people release the name of a deleted bot", func(t *T) {
 			o, other := t.Org(), t.Org()
 			bot := o.Bot("worker")

@@ -1,6 +1,9 @@
 package conformance
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // serverChecks covers what anybody may ask.
 func serverChecks() []Check {
@@ -20,7 +23,32 @@ func serverChecks() []Check {
 				t.Shape("by_bot", e, "bot_id:s count:n")
 			}
 			t.Get("/health", t.Super()).Status(200).Lacks("ws")
-			t.Get("/health", Token(t.AdminSecret()+"0")).Status(200).Lacks("ws")
+			t.Do("GET", "/health", Token(t.AdminSecret()+"0"), nil, elsewhere()).Status(200).Lacks("ws")
+		}},
+		{[]string{"B2B-SRV-010"}, "health helps to guess the admin secret no more than a login does", func(t *T) {
+			if !t.Org().believed() {
+				return // it would lock this suite out
+			}
+			health := func(token string, from Option) *Response {
+				return t.Do("GET", "/health", Token(token), nil, from).Status(200)
+			}
+			here, there := elsewhere(), elsewhere()
+			for i := range 5 { // who sends a bot's token everywhere guesses nothing
+				health(fmt.Sprintf("bot_%048x", i), there).Lacks("ws")
+			}
+			for range 2 {
+				health("wrong", there).Lacks("ws")
+			}
+			health(t.AdminSecret(), there).Shape("", "ws:o") // which forgets them
+			for i := range 3 {
+				health(fmt.Sprintf("wrong %d", i), here).Lacks("ws")
+			}
+			for range 2 {
+				health(t.AdminSecret(), here).Lacks("ws").Equal("status", "ok")
+			}
+			health(t.AdminSecret(), there).Shape("", "ws:o")
+			// Nobody locks the operator out of the login by asking here.
+			t.Do("POST", "/api/auth/login", nil, J{"type": "super_admin", "admin_secret": t.AdminSecret()}, here).Status(200)
 		}},
 		{[]string{"B2B-SRV-003"}, "the version is public", func(t *T) {
 			t.Get("/api/version", nil).Status(200).Shape("", "version:s server:s")

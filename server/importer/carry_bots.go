@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 
+	"github.com/b2b-protocol/b2b/server/limits"
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
@@ -23,6 +24,9 @@ func (c *carrier) bots(ctx context.Context) error {
 			LastSeenAt: r.when("last_seen_at"), CreatedAt: r.number("created_at", 0),
 			JoinStatus: r.oneOf("join_status", store.BotActive, store.BotRejected, store.BotPending, store.BotActive), JoinStatusChangedBy: r.maybe("join_status_changed_by"),
 			JoinStatusChangedAt: r.when("join_status_changed_at"), JoinStatusReason: r.maybe("join_status_reason"),
+		}
+		if limits.LikeID(b.Name) {
+			r.note("name", "has the form of an id: it is kept, and the bot is reached by its own id alone until it takes another")
 		}
 		redact(b.JoinStatusChangedBy, "session:")
 		c.rows.Bots = append(c.rows.Bots, b)

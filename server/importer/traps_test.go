@@ -189,6 +189,20 @@ var traps = []struct {
 		},
 	},
 	{
+		name:       "a bot named like the id of another",
+		statements: []string{"UPDATE bots SET name = '" + scribe + "' WHERE id = '" + conductor + "'", "DELETE FROM bots WHERE id = '" + scribe + "'"},
+		changed:    []string{"bots: name: has the form of an id"},
+		check: func(t *testing.T, s store.Store) {
+			if b := must(s.Bot(t.Context(), northwind, conductor))(t); b.Name != scribe {
+				t.Errorf("its name is %q", b.Name)
+			}
+			// B2B-IMP-010: nothing that is sent to the one that is gone reaches it.
+			if id, err := s.BotID(t.Context(), northwind, scribe); !errors.Is(err, store.ErrNotFound) {
+				t.Errorf("the id of a bot that is gone leads to %q: %v", id, err)
+			}
+		},
+	},
+	{
 		name: "what no rule kept from being there twice",
 		statements: []string{
 			"DROP INDEX IF EXISTS idx_thread_join_requests_pending",

@@ -41,6 +41,29 @@ func TestBotName(t *testing.T) {
 	}
 }
 
+func TestLikeID(t *testing.T) {
+	const id = "0198c1de-7a3b-7c11-9f00-5d1e0a6b2c3f"
+	bare := strings.ReplaceAll(id, "-", "")
+	for _, text := range []string{id, strings.ToUpper(id), bare, strings.ToUpper(bare), strings.Repeat("0", 32), "AbCdEfAb-0000-0000-0000-000000000000"} {
+		if !LikeID(text) || !refused(BotName(text), "name") {
+			t.Errorf("%q passes for no id", text)
+		}
+	}
+	for _, text := range []string{
+		"", "bot-" + id, id + "0", id[1:], bare[1:], bare + "0", "g" + bare[1:], "g" + id[1:], strings.Repeat("-", 36), strings.Repeat("-", 32),
+		strings.Repeat("a", 36), strings.ReplaceAll(id, "-", "_"), "\x10" + bare[1:],
+	} {
+		if LikeID(text) {
+			t.Errorf("%q passes for an id", text)
+		}
+	}
+	for _, name := range []string{"bot-" + id, "agent" + bare, strings.ReplaceAll(id, "-", "_"), strings.Repeat("a", 36)} {
+		if err := BotName(name); err != nil {
+			t.Errorf("BotName(%q): %v", name, err)
+		}
+	}
+}
+
 func TestArtifactKey(t *testing.T) {
 	for _, key := range []string{"plan.v1", "~", "a_b-c.d~e", "...", ".a", "a..", strings.Repeat("k", 256)} {
 		if err := errors.Join(ArtifactKey(key), NewArtifactKey(key)); err != nil {

@@ -9,7 +9,8 @@ import (
 var ErrReservedName = errors.New("name is reserved")
 
 // BotName checks the name of a bot: letters, digits, `_` and `-` of ASCII, 1 to MaxBotName bytes, and not `all` in any
-// case (http-core.md §16). The checks come in the contract's order: missing, characters, reserved, length.
+// case (http-core.md §16), nor of the form of an id: whoever sends to the id of a bot that is gone must not reach another
+// one of that name (B2B-BOT-040). The checks come in the contract's order: missing, characters, reserved, length.
 func BotName(name string) error {
 	switch {
 	case name == "":
@@ -18,10 +19,32 @@ func BotName(name string) error {
 		return violates("name", "may only contain A-Z, a-z, 0-9, _ and -")
 	case strings.EqualFold(name, "all"):
 		return ErrReservedName
+	case LikeID(name):
+		return violates("name", "must not have the form of an id (a UUID)")
 	case len(name) > MaxBotName:
 		return violates("name", "must be at most %d bytes", MaxBotName)
 	}
 	return nil
+}
+
+// LikeID reports whether a text has the form of an id: a UUID with or without its hyphens, in any case.
+func LikeID(text string) bool {
+	if len(text) != 36 && len(text) != 32 {
+		return false
+	}
+	for i := range len(text) {
+		c := text[i]
+		if len(text) == 36 && (i == 8 || i == 13 || i == 18 || i == 23) {
+			if c != '-' {
+				return false
+			}
+			continue
+		}
+		if (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'f') {
+			return false
+		}
+	}
+	return true
 }
 
 func notNameRune(r rune) bool { return !alphanumeric(r) && r != '_' && r != '-' }

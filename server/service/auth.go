@@ -2,8 +2,6 @@ package service
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"math"
@@ -135,13 +133,18 @@ func (s *authService) loginOrgAdmin(ctx context.Context, req *b2bv1.LoginRequest
 	})
 }
 
-// secretOrg finds the org that a secret belongs to.
+// secretOrg finds the org that a secret belongs to. It does the same for one that is not
+// there, so that the time it takes says nothing of that (B2B-AUTH-071).
 func secretOrg(ctx context.Context, r store.Reader, id, secret string) (*store.Org, error) {
 	org, err := r.Org(ctx, id)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, fmt.Errorf("find an org: %w", err)
 	}
-	if err != nil || !auth.Matches(secret, org.SecretHash) {
+	hash := auth.Hash("") // of no org
+	if err == nil {
+		hash = org.SecretHash
+	}
+	if !auth.Matches(secret, hash) || err != nil {
 		return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_INVALID_CREDENTIALS, "This org does not exist or its secret is another")
 	}
 	return org, nil
@@ -155,8 +158,7 @@ func (s *authService) loginSuperAdmin(ctx context.Context, req *b2bv1.LoginReque
 		return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_SERVER_ERROR, "The operator has set no admin secret")
 	}
 	return s.guarded(ctx, "super_admin", "", func(*whose) (*b2bv1.LoginResponse, error) {
-		want, got := sha256.Sum256([]byte(s.Config.AdminSecret)), sha256.Sum256([]byte(req.GetAdminSecret()))
-		if subtle.ConstantTimeCompare(want[:], got[:]) != 1 {
+		if !s.isAdminSecret(req.GetAdminSecret()) {
 			return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_INVALID_CREDENTIALS, "The admin secret is another")
 		}
 		mark, err := s.Access.AdminMark(ctx)
@@ -220,12 +222,16 @@ func loginLocked(wait time.Duration) *call.Error {
 }
 
 // auditFailure tells an org that somebody failed to log in to it (B2B-AUD-006). What is
-// locked is not told: it would let strangers fill the log.
+// locked is not told: it would let strangers fill the log. For an org that is not there a
+// row of the throttle is written instead, which counts nothing: a change that is committed
+// takes longer than one that is not, and would tell which orgs exist (B2B-AUTH-071).
 func (s *authService) auditFailure(ctx context.Context, kind string, of whose, refused *call.Error) error {
+	nobody := auth.Attempts(call.From(ctx).RemoteIP, "nobody", "")
 	return s.Store.Update(ctx, of.org, func(tx store.Tx) error {
 		_, err := tx.Org(ctx, of.org)
 		if errors.Is(err, store.ErrNotFound) {
-			return nil
+			own := nobody[len(nobody)-1]
+			return tx.PutLoginFailures(ctx, &store.LoginFailures{Key: own.Key, EndsAt: s.nowMS() + own.Span.Milliseconds()})
 		}
 		if err != nil {
 			return fmt.Errorf("find the org of a failed login: %w", err)
@@ -251,7 +257,7 @@ func (s *authService) open(ctx context.Context, org string, who func(store.Tx) (
 		}
 		now := s.nowMS()
 		id = auth.NewSessionID()
-		session.Hash, session.Ref = auth.Hash(id), auth.SessionRef(s.Config.AdminSecret, id)
+		session.Hash, session.Ref = auth.Hash(id), auth.SessionRef(id)
 		session.CreatedAt, session.ExpiresAt = now, now+auth.SessionTTL(session.Role).Milliseconds()
 		if token != nil {
 			session.IsScopedToken, session.TokenID = true, &token.ID

@@ -16,6 +16,7 @@ import (
 
 	"github.com/b2b-protocol/b2b/api"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/auth"
 	"github.com/b2b-protocol/b2b/server/call"
 )
 
@@ -87,11 +88,36 @@ func (s *serverService) GetHealth(ctx context.Context, _ *b2bv1.GetHealthRequest
 	return out, nil
 }
 
-// operator tells whether the caller sent the admin secret as bearer token, which
-// counts here only: a super admin's session does not.
+// operator reports whether the caller sent the admin secret as bearer token, which counts
+// here only: a super admin's session does not. A wrong one counts as a failed login of its
+// own kind, so that this answer helps to guess the secret no more than a login does, and
+// so that nobody locks the operator out of the login by asking here (B2B-SRV-010). Tokens
+// of bots are not compared: whoever sends them to every address guesses nothing.
 func (s *serverService) operator(ctx context.Context) bool {
-	sent, want := sha256.Sum256([]byte(call.From(ctx).Credentials.Bearer)), sha256.Sum256([]byte(s.Config.AdminSecret))
-	return s.Config.AdminSecret != "" && subtle.ConstantTimeCompare(sent[:], want[:]) == 1
+	info := call.From(ctx)
+	sent := info.Credentials.Bearer
+	if sent == "" || s.Config.AdminSecret == "" || auth.OfBot(sent) {
+		return false
+	}
+	attempts := auth.Attempts(info.RemoteIP, "health", "")
+	wait, err := s.throttle.Wait(ctx, attempts)
+	if err != nil || wait > 0 {
+		return false
+	}
+	if s.isAdminSecret(sent) {
+		err = s.throttle.Passed(ctx, attempts)
+	} else if _, err = s.throttle.Failed(ctx, attempts); err == nil {
+		s.Log.WarnContext(ctx, "wrong admin secret", "at", "health", "address", info.RemoteIP)
+		return false
+	}
+	return err == nil
+}
+
+// isAdminSecret compares in a time that does not depend on where the texts differ, nor on
+// their lengths.
+func (c *core) isAdminSecret(text string) bool {
+	sent, want := sha256.Sum256([]byte(text)), sha256.Sum256([]byte(c.Config.AdminSecret))
+	return subtle.ConstantTimeCompare(sent[:], want[:]) == 1
 }
 
 func (s *serverService) GetApiHealth(context.Context, *b2bv1.GetApiHealthRequest) (*b2bv1.GetApiHealthResponse, error) {

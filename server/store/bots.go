@@ -112,7 +112,9 @@ type BotReader interface {
 	BotByName(ctx context.Context, org, name string) (*Bot, error)
 	// BotByTokenHash finds by primary token, in any organisation.
 	BotByTokenHash(ctx context.Context, hash string) (*Bot, error)
-	// ResolveBot finds by id inside the organisation, else by exact name.
+	// ResolveBot finds by id inside the organisation, else by exact name. A ref of the
+	// form of an id (limits.LikeID) is never taken as a name: it may be the id of a bot
+	// that is gone, and imported bots may have any name.
 	ResolveBot(ctx context.Context, org, ref string) (*Bot, error)
 	// BotID is ResolveBot for those who need the id only.
 	BotID(ctx context.Context, org, ref string) (string, error)

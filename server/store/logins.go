@@ -16,7 +16,8 @@ type LoginFailureReader interface {
 	LoginFailures(ctx context.Context, keys []string) ([]LoginFailures, error)
 }
 
-// LoginFailureWriter changes counts of failed logins, inside Update(ctx, "", …).
+// LoginFailureWriter changes counts of failed logins, inside Update(ctx, "", …). A row that
+// counts nothing may be put inside the Update of an organisation that is not there.
 type LoginFailureWriter interface {
 	// PutLoginFailures adds a count or replaces it.
 	PutLoginFailures(ctx context.Context, f *LoginFailures) error

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/b2b-protocol/b2b/server/limits"
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
@@ -38,9 +39,13 @@ func (r reader) BotByTokenHash(ctx context.Context, hash string) (*store.Bot, er
 	return bots.one(ctx, r, selectBots+" WHERE token_hash = ?", hash)
 }
 
-func (r reader) BotID(ctx context.Context, org, ref string) (string, error) {
-	id, err := value[string](ctx, r, "SELECT id FROM bots WHERE org_id = ? AND (id = ? OR name = ?) ORDER BY CASE id WHEN ? THEN 0 ELSE 1 END LIMIT 1",
-		org, ref, ref, ref)
+func (r reader) BotID(ctx context.Context, org, ref string) (id string, err error) {
+	if limits.LikeID(ref) {
+		id, err = value[string](ctx, r, "SELECT id FROM bots WHERE id = ? AND org_id = ?", ref, org)
+	} else {
+		id, err = value[string](ctx, r, "SELECT id FROM bots WHERE org_id = ? AND (id = ? OR name = ?) ORDER BY CASE id WHEN ? THEN 0 ELSE 1 END LIMIT 1",
+			org, ref, ref, ref)
+	}
 	if err == nil && id == "" {
 		err = store.ErrNotFound
 	}
@@ -49,7 +54,7 @@ func (r reader) BotID(ctx context.Context, org, ref string) (string, error) {
 
 func (r reader) ResolveBot(ctx context.Context, org, ref string) (*store.Bot, error) {
 	b, err := r.Bot(ctx, org, ref)
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) && !limits.LikeID(ref) {
 		return r.BotByName(ctx, org, ref)
 	}
 	return b, err

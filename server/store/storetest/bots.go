@@ -65,6 +65,14 @@ var botTests = []test{
 		missing(s.BotID(s.ctx, org, foreign))(s)
 		missing(s.BotID(s.ctx, org, "foreign"))(s)
 		missing(s.BotID(s.ctx, org, "A"))(s)
+		// An imported bot that is named like an id is reached by its own id alone.
+		for _, name := range []string{"0198c1de-7a3b-7c11-9f00-5d1e0a6b2c3f", "0198C1DE7A3B7C119F005D1E0A6B2C3F"} {
+			b := s.bot(org, name)
+			missing(s.ResolveBot(s.ctx, org, name))(s)
+			missing(s.BotID(s.ctx, org, name))(s)
+			equal(s, "the same bot by its id", must(s.BotID(s.ctx, org, b))(s), b)
+			equal(s, "the same bot by its name", must(s.BotByName(s.ctx, org, name))(s).ID, b)
+		}
 		equal(s, "several", len(must(s.BotsByID(s.ctx, org, []string{a, named, foreign, "x", awkward}))(s)), 2)
 		equal(s, "none", len(must(s.BotsByID(s.ctx, org, nil))(s)), 0)
 	}},

@@ -182,7 +182,8 @@ type GetHealthResponse struct {
 	ConnectedBots int32 `protobuf:"varint,4,opt,name=connected_bots,json=connectedBots,proto3" json:"connected_bots,omitempty"`
 	// Whether the database answers.
 	Db DatabaseStatus `protobuf:"varint,5,opt,name=db,proto3,enum=b2b.v1.DatabaseStatus" json:"db,omitempty"`
-	// Only for the operator: with the admin secret as bearer token.
+	// Only for the operator: with the admin secret as bearer token, unless too many from
+	// the same address were wrong.
 	Ws            *ConnectionStats `protobuf:"bytes,6,opt,name=ws,proto3,oneof" json:"ws,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -76,7 +76,8 @@ export type GetHealthResponse = Message<"b2b.v1.GetHealthResponse"> & {
   db: DatabaseStatus;
 
   /**
-   * Only for the operator: with the admin secret as bearer token.
+   * Only for the operator: with the admin secret as bearer token, unless too many from
+   * the same address were wrong.
    *
    * @generated from field: optional b2b.v1.ConnectionStats ws = 6;
    */

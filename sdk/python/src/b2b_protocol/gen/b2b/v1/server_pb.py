@@ -85,7 +85,8 @@ class GetHealthResponse(Message[_GetHealthResponseFields]):
             b2b.v1.DatabaseStatus db = 5;
             ```
         ws:
-            Only for the operator: with the admin secret as bearer token.
+            Only for the operator: with the admin secret as bearer token, unless too many from
+            the same address were wrong.
 
             ```proto
             optional b2b.v1.ConnectionStats ws = 6;
