@@ -112,7 +112,7 @@ func channelOfTwo(t *T) {
 func channelTargets(t *T) {
 	h, other := newHall(t), newHall(t)
 	stranger := other.Bot("stranger")
-	h.Bot(h.Cyd.ID) // a name that is somebody's id
+	h.Register(J{"org_secret": h.Secret, "name": h.Cyd.ID}).Refused(400, "VALIDATION_ERROR") // BOT-040
 	ch := t.dm(h.Ann, h.Cyd.ID, "to the id").Str("channel_id")
 	t.Get("/api/channels/"+ch, h.Cyd).OK().Find("members", "id", h.Cyd.ID)
 	for _, to := range []any{"nobody", nobodyID, "Bob", "BOB", "stranger", stranger.ID} {
