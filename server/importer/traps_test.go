@@ -196,7 +196,7 @@ var traps = []struct {
 			if b := must(s.Bot(t.Context(), northwind, conductor))(t); b.Name != scribe {
 				t.Errorf("its name is %q", b.Name)
 			}
-			// B2B-IMP-010: nothing that is sent to the one that is gone reaches it.
+			// B2B-IMP-030: nothing that is sent to the one that is gone reaches it.
 			if id, err := s.BotID(t.Context(), northwind, scribe); !errors.Is(err, store.ErrNotFound) {
 				t.Errorf("the id of a bot that is gone leads to %q: %v", id, err)
 			}
