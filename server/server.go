@@ -167,7 +167,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	}
 	s.sockets = ws.New(ws.Config{
 		Operations: operations, Pipeline: pipeline, Hub: s.hub, Access: s.auth, Presence: s.online,
-		Store: s.store, Tickets: tickets, Edge: proxies, Log: s.log,
+		Store: s.store, Tickets: tickets, Edge: proxies, Log: s.log, Stall: c.Limits.Stall,
 	})
 	s.handler = edge.Handler(edge.Config{
 		REST:    restHandler,

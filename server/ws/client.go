@@ -2,6 +2,7 @@ package ws
 
 import (
 	"context"
+	"io"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,6 +40,7 @@ type client struct {
 	leaving atomic.Bool // what ends the connection is on its way
 	alive   atomic.Bool // something came since the last ping
 	mute    atomic.Bool // the last ping was not answered
+	pace    pace        // of the message under way
 	working sync.Mutex  // held while a frame is worked on
 	over    bool        // no more frames: guarded by working
 }
@@ -62,7 +64,7 @@ func (c *client) read() {
 	defer c.server.remove(c)
 	defer c.release()
 	for {
-		_, frame, err := c.conn.Read(context.Background())
+		frame, err := c.next()
 		if err != nil {
 			c.part(err)
 			return
@@ -70,6 +72,16 @@ func (c *client) read() {
 		c.alive.Store(true)
 		c.work(frame)
 	}
+}
+
+// next takes one frame.
+func (c *client) next() ([]byte, error) {
+	_, from, err := c.conn.Reader(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	defer c.pace.end()
+	return io.ReadAll(c.pace.begin(from))
 }
 
 // part takes leave of a client that closed the connection, or broke the protocol: it
@@ -251,9 +263,11 @@ func (c *client) ping() {
 	})
 }
 
-// end closes the connection with a close frame. It does not wait for it.
-func (c *client) end(e *ending) {
+// end closes the connection with a close frame. It does not wait for it. It reports
+// whether the connection was not closing already.
+func (c *client) end(e *ending) (first bool) {
 	c.closing.Do(func() {
+		first = true
 		c.cancel()
 		c.server.tasks.Go(func() {
 			kill := time.AfterFunc(closeWait, c.cut)
@@ -263,6 +277,7 @@ func (c *client) end(e *ending) {
 			}
 		})
 	})
+	return first
 }
 
 // drain ends the connection behind the frame that it is at and the answer to it.

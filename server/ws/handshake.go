@@ -81,6 +81,7 @@ func (s *Server) identify(r *http.Request, text string) (*client, *ending, error
 		answers: make(chan struct{}, maxAnswer),
 	}
 	c.alive.Store(true)
+	c.pace.epoch = now
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c, nil, nil
 }

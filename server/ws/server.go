@@ -13,6 +13,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/eventlog"
 	"github.com/b2b-protocol/b2b/server/store"
+	"github.com/b2b-protocol/b2b/server/tally"
 )
 
 // MaxFrame is how large a frame may be, in bytes: room for the largest content that
@@ -49,7 +50,7 @@ type Tickets interface {
 	Take(ctx context.Context, text string) (*store.WsTicket, error)
 }
 
-// Config is what a Server works with. All is needed but Heartbeat.
+// Config is what a Server works with. All is needed but Heartbeat and Stall.
 type Config struct {
 	Operations []*call.Operation
 	Pipeline   *call.Pipeline
@@ -61,6 +62,7 @@ type Config struct {
 	Edge       call.Edge
 	Log        *slog.Logger
 	Heartbeat  time.Duration // between two pings of a connection; 0 is 30 s. Credentials are looked at every other time.
+	Stall      time.Duration // how long a message under way may stand still; 0 is 30 s
 }
 
 // Server takes WebSocket connections. Close ends it.
@@ -71,6 +73,7 @@ type Server struct {
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup
 	stats  stats
+	cuts   *tally.Log
 
 	mu        sync.Mutex
 	clients   map[*client]struct{}
@@ -85,7 +88,10 @@ func New(c Config) *Server {
 	if c.Heartbeat <= 0 {
 		c.Heartbeat = heartbeat
 	}
-	s := &Server{Config: c, ops: newOperations(c.Operations), clients: map[*client]struct{}{}, forgotten: map[string]*eventlog.Item{}}
+	if c.Stall <= 0 {
+		c.Stall = stall
+	}
+	s := &Server{Config: c, cuts: tally.New(c.Log, "connections cut"), ops: newOperations(c.Operations), clients: map[*client]struct{}{}, forgotten: map[string]*eventlog.Item{}}
 	s.stats.seen = map[string]struct{}{}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.tasks.Go(s.beat)
@@ -214,6 +220,9 @@ func (s *Server) beat() {
 		}
 		var check []*client
 		for _, c := range s.all() {
+			if c.pace.slow(s.Stall) && c.end(endSlowMessage) {
+				s.cuts.Count("message", "peer", c.ip)
+			}
 			if c.slot%slices30 == n%slices30 {
 				c.ping()
 			}
@@ -221,6 +230,7 @@ func (s *Server) beat() {
 				check = append(check, c)
 			}
 		}
+		s.cuts.Flush()
 		if len(check) > 0 {
 			s.tasks.Go(func() {
 				for _, c := range check {
