@@ -24,6 +24,7 @@ type Config struct {
 	DataDir            string // the embedded database, and the files
 	AdminSecret        string // needed unless DevMode
 	DatabaseURL        string // postgres://…; empty: SQLite in DataDir
+	DatabasePool       int    // connections to PostgreSQL, beside two that listen; 0: 16
 	RedisURL           string // the doorbell of several nodes; empty: PostgreSQL's own. SQLite has one node
 	CORSOrigins        []string
 	PersistMessages    bool
@@ -97,6 +98,9 @@ func (c Config) Validate() error {
 	if c.MaxConnections < 0 || c.MaxConnections > 0 && c.MaxConnections < leastConnections {
 		problems = append(problems, fmt.Errorf("B2B_MAX_CONNECTIONS: must be at least %d, or 0", leastConnections))
 	}
+	if c.DatabasePool != 0 && (c.DatabasePool < 2 || c.DatabasePool > 1000) {
+		problems = append(problems, fmt.Errorf("B2B_DATABASE_CONNECTIONS %d: must be 2 to 1000", c.DatabasePool))
+	}
 	if c.MaxFileSizeMB < 0 || c.MaxFileSizeMB > maxMB || c.FileUploadMBPerDay < 0 || c.FileUploadMBPerDay > maxMB {
 		problems = append(problems, fmt.Errorf("B2B_MAX_FILE_SIZE_MB and B2B_FILE_UPLOAD_MB_PER_DAY: must be 1 to %d", maxMB))
 	}
@@ -154,6 +158,7 @@ func ConfigFromEnv(getenv func(string) string) Config {
 		FilesURL:           env("B2B_FILES_URL"),
 		FilesKeyID:         env("B2B_FILES_ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID"),
 		FilesSecret:        env("B2B_FILES_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY"),
+		DatabasePool:       number(0, "B2B_DATABASE_CONNECTIONS"),
 		RedisURL:           env("B2B_REDIS_URL", "REDIS_URL"),
 		DevMode:            env("B2B_DEV_MODE", "DEV_MODE") == "true",
 		Domain:             env("B2B_DOMAIN", "DOMAIN"),

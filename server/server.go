@@ -45,6 +45,8 @@ const (
 	// How long a stopping server waits for the calls under way, and for the clients
 	// of connections.
 	drainTime = 5 * time.Second
+	// After so long a server that was told to stop is gone, whatever hangs (B2B-LIFE-035).
+	stopTime = 8 * time.Second
 	// How often a node looks at the log of an org for what other nodes wrote: what a
 	// lost notification costs at most (B2B-HOOK-016).
 	pollLog = 500 * time.Millisecond
@@ -82,7 +84,11 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
 			return nil, fmt.Errorf("make the data folder: %w", err)
 		}
 	}
-	st, err := sqlstore.Open(ctx, sqlstore.Config{URL: c.StorePath(), Logger: log})
+	opening := sqlstore.Config{URL: c.StorePath(), Logger: log}
+	if c.DatabaseURL != "" {
+		opening.MaxConns = c.DatabasePool
+	}
+	st, err := sqlstore.Open(ctx, opening)
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
@@ -224,7 +230,8 @@ var ErrRestart = errors.New("server: restart")
 
 // Serve serves on l until ctx ends. Then it takes no new connections, waits at
 // most 5 seconds for the calls under way and the clients of WebSocket connections, and
-// closes the node. It speaks HTTP/1.1 and HTTP/2 without TLS on one port.
+// closes the node; it returns within 8 seconds, with ErrHung when something that the node
+// works with does not let go. It speaks HTTP/1.1 and HTTP/2 without TLS on one port.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	limits := s.config.Limits
 	limits.Connections = s.config.MaxConnections
@@ -241,6 +248,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	jobs.Go(func() error { return s.online.Run(background) })
 	jobs.Go(func() error { return s.hooks.Run(background) })
 
+	late := make(chan struct{}) // closed when it is time to be gone
 	served := make(chan error, 1)
 	go func() { served <- h.Serve(bounded) }()
 	var failed error
@@ -248,6 +256,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	case failed = <-served:
 	case <-ctx.Done():
 		s.log.InfoContext(ctx, "stopping")
+		defer time.AfterFunc(stopTime, func() { close(late) }).Stop()
 		s.stop() // clients of streams go to another node
 		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 		defer cancel()
@@ -266,8 +275,19 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		<-served
 	}
 	stop()
-	return errors.Join(failed, jobs.Wait(), s.Close())
+	left := make(chan error, 1)
+	go func() { left <- errors.Join(jobs.Wait(), s.Close()) }()
+	select {
+	case err := <-left:
+		return errors.Join(failed, err)
+	case <-late:
+		return errors.Join(failed, ErrHung)
+	}
 }
+
+// ErrHung is the result of a stop that could not wait for what hangs: the database, Redis,
+// the files. What was acknowledged is safe; leases of this node end by themselves.
+var ErrHung = fmt.Errorf("server: stopped after %v without taking leave: the database, Redis or the files hang", stopTime)
 
 // Close frees the node. Serve does it itself.
 func (s *Server) Close() error {

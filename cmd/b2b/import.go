@@ -108,7 +108,7 @@ func (do *importing) openTarget(ctx context.Context, im *importer.Importer) (clo
 			return nil, fmt.Errorf("%s is in use: stop the server first. An import holds the embedded database for as long as an organisation takes", do.StorePath())
 		}
 	}
-	st, err := sqlstore.Open(ctx, sqlstore.Config{URL: do.StorePath(), CacheMB: importCacheMB})
+	st, err := sqlstore.Open(ctx, sqlstore.Config{URL: do.StorePath(), CacheMB: importCacheMB, Patient: true})
 	if err != nil {
 		return nil, fmt.Errorf("open the database to import to: %w", err)
 	}

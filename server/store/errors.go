@@ -51,7 +51,9 @@ type Outage struct {
 	Unknown bool
 	// Full says that there is no room for more; reading goes on.
 	Full bool
-	Err  error
+	// Newer says that a newer program has changed the schema: this one does not write.
+	Newer bool
+	Err   error
 }
 
 func (o *Outage) Error() string { return "store: the database cannot work now: " + o.Err.Error() }
@@ -65,6 +67,9 @@ func (o *Outage) Outage() (message, hint string, retryAfter int) {
 	switch {
 	case o.Full:
 		return "The server has no room to keep this", "Nothing was changed. The operator must make room; try again later.", 10
+	case o.Newer:
+		return "The database belongs to a newer version of the server; this one only reads",
+			"Nothing was changed. Try again: another server may take it. The operator must bring this one up to date.", 5
 	case o.Unknown:
 		return "The database went away before it said whether this was done", again, 1
 	}

@@ -22,8 +22,8 @@ import (
 
 const (
 	channel     = "b2b_log"
-	connectTime = 10 * time.Second
-	quietTime   = 30 * time.Second // after which a silent connection is tried
+	connectTime = 3 * time.Second
+	quietTime   = 5 * time.Second // after which a silent connection is tried
 	closeTime   = time.Second
 )
 

@@ -46,6 +46,11 @@ var _ store.Reader = reader{}
 
 // each runs a query and scans every row with scan.
 func each(ctx context.Context, r reader, scan func(cursor) error, q string, args ...any) (err error) {
+	ctx, turn, err := enter(ctx, r.c)
+	if err != nil {
+		return err
+	}
+	defer turn.leave(&err)
 	rows, err := r.c.query(ctx, q, args...)
 	if err != nil {
 		return failure(q, err)
@@ -116,6 +121,11 @@ func (scan scanner[T]) one(ctx context.Context, r reader, q string, args ...any)
 
 // list reads all rows of a query, mapped by bun.
 func list[T any](ctx context.Context, r reader, q string, args ...any) (out []T, err error) {
+	ctx, turn, err := enter(ctx, r.c)
+	if err != nil {
+		return nil, err
+	}
+	defer turn.leave(&err)
 	rows, err := r.c.rows(ctx, q, args...)
 	if err != nil {
 		return nil, failure(q, err)

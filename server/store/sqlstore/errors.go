@@ -13,6 +13,8 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/b2b-protocol/b2b/server/store"
+	"github.com/b2b-protocol/b2b/server/store/sqlstore/pgpipe"
+	"github.com/b2b-protocol/b2b/server/store/sqlstore/sqlstate"
 )
 
 // conflicts are the rules by the columns that SQLite names, and by the constraint
@@ -99,13 +101,22 @@ func sqliteUnique(text string) store.Conflict {
 }
 
 // outage makes a *store.Outage of an error that says that the database cannot work
-// now, and leaves others as they are.
+// now, and leaves others as they are. What the codes of PostgreSQL mean is for package
+// sqlstate to say.
 func outage(err error) error {
 	if err == nil {
 		return nil
 	}
 	var known *store.Outage
-	if errors.As(err, &known) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if errors.As(err, &known) {
+		return err
+	}
+	switch {
+	case errors.Is(err, errUnknown):
+		return &store.Outage{Unknown: true, Err: err}
+	case errors.Is(err, pgpipe.ErrSilent):
+		return &store.Outage{Err: err}
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	}
 	var pg *pgconn.PgError
@@ -113,16 +124,12 @@ func outage(err error) error {
 	var network net.Error
 	var connect *pgconn.ConnectError
 	switch {
-	case errors.Is(err, errUnknown):
-		return &store.Outage{Unknown: true, Err: err}
 	case errors.As(err, &connect): // for whatever reason it lets nobody in
 		return &store.Outage{Err: err}
 	case errors.As(err, &pg):
-		switch {
-		case pg.Code == "53100": // disk full
-			return &store.Outage{Full: true, Err: err}
-		case strings.HasPrefix(pg.Code, "08"), strings.HasPrefix(pg.Code, "53"), strings.HasPrefix(pg.Code, "57P"), strings.HasPrefix(pg.Code, "58"):
-			return &store.Outage{Err: err}
+		means := sqlstate.Of(pg.Code)
+		if means.Passing || pg.SeverityUnlocalized == "FATAL" || pg.SeverityUnlocalized == "PANIC" {
+			return &store.Outage{Full: means.Full, Err: err}
 		}
 	case errors.As(err, &lite):
 		switch lite.Code() & 0xff {
@@ -136,4 +143,13 @@ func outage(err error) error {
 		return &store.Outage{Err: err}
 	}
 	return err
+}
+
+// meaning is what PostgreSQL said with an error; nothing when it said nothing.
+func meaning(err error) (code string, means sqlstate.Meaning) {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return "", sqlstate.Meaning{}
+	}
+	return pg.Code, sqlstate.Of(pg.Code)
 }

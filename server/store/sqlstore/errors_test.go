@@ -22,8 +22,8 @@ func TestOutage(t *testing.T) {
 		{err: nil},
 		{err: errors.New("a bug")},
 		{err: store.ErrNotFound},
-		{err: pg("42601")}, // syntax
-		{err: pg("40001")}, // asked to try again
+		{err: pg("42601")},               // syntax
+		{err: pg("40001"), outage: true}, // asked to try again, too often
 		{err: fmt.Errorf("x: %w", context.DeadlineExceeded)},
 		{err: &net.OpError{Op: "dial", Err: context.Canceled}},
 		{err: pg("57P01"), outage: true}, // told to shut down

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/b2b-protocol/b2b/server/store"
 )
@@ -15,6 +16,7 @@ import (
 type job struct {
 	org   string
 	fn    func(store.Tx) error
+	since time.Time  // when it was handed over
 	done  chan error // gets the one result
 	state atomic.Int32
 }
@@ -26,14 +28,20 @@ const (
 )
 
 func newJob(org string, fn func(store.Tx) error) *job {
-	return &job{org: org, fn: fn, done: make(chan error, 1)}
+	return &job{org: org, fn: fn, since: time.Now(), done: make(chan error, 1)}
 }
 
 // take claims a waiting job for running; false when its caller has given up.
 func (j *job) take() bool { return j.state.CompareAndSwap(jobWaiting, jobTaken) }
 
 // cancel gives up a waiting job; false when it is running.
-func (j *job) cancel() bool { return j.state.CompareAndSwap(jobWaiting, jobCancelled) }
+func (j *job) cancel() bool {
+	if !j.state.CompareAndSwap(jobWaiting, jobCancelled) {
+		return false
+	}
+	j.fn = nil // with all that it holds: the job itself goes when its turn comes
+	return true
+}
 
 // taken keeps the jobs that could be claimed.
 func taken(jobs []*job) []*job {

@@ -100,6 +100,12 @@ func migrate(ctx context.Context, conn *sql.Conn, postgres bool) (err error) {
 	return nil
 }
 
+// schemaVersion is the newest version of the schema of PostgreSQL that this program knows.
+func schemaVersion() (int64, error) {
+	all, err := readMigrations("postgres")
+	return int64(len(all)), err
+}
+
 // migrated reads the version of a database that was migrated before.
 func migrated(ctx context.Context, conn *sql.Conn, postgres bool) (int, error) {
 	q := "SELECT max(version) FROM schema_migrations"

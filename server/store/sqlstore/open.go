@@ -19,6 +19,9 @@
 // held back and sent together with the next read (package pgpipe). When one of the
 // changes fails after something of it was sent, the transaction is undone and the
 // others run again without it.
+//
+// No caller waits for PostgreSQL for long (limits): every round trip is bounded, so is
+// every wait for a turn, a lock or a connection, and what waits is bounded in number.
 package sqlstore
 
 import (
@@ -28,6 +31,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/b2b-protocol/b2b/server/store"
 )
@@ -39,6 +43,11 @@ type Config struct {
 	URL string
 	// Logger hears of what no caller is told; nil is silent.
 	Logger *slog.Logger
+	// Answer is how long PostgreSQL may leave a caller without an answer before the call
+	// fails with a store.Outage (B2B-LIFE-030); 0 is 4.5 seconds.
+	Answer time.Duration
+	// Patient lifts the limits on time of PostgreSQL, for imports: nobody waits for them.
+	Patient bool
 	// MaxConns bounds the connections to the database; 0 is 4 for SQLite (its
 	// readers) and 16 for PostgreSQL.
 	MaxConns int
@@ -79,6 +88,7 @@ type database struct {
 	pool   *pool
 	writer writer
 	hooks  hooks
+	limits limits // of PostgreSQL
 	closed func() error
 	once   sync.Once
 }
@@ -103,6 +113,12 @@ func (s *database) Update(ctx context.Context, org string, fn func(store.Tx) err
 	if err := s.writer.submit(ctx, j); err != nil {
 		return err
 	}
+	var late <-chan time.Time
+	if s.limits.wait > 0 {
+		timer := time.NewTimer(s.limits.wait)
+		defer timer.Stop()
+		late = timer.C
+	}
 	select {
 	case err := <-j.done:
 		return outage(err)
@@ -110,18 +126,30 @@ func (s *database) Update(ctx context.Context, org string, fn func(store.Tx) err
 		if j.cancel() {
 			return ctx.Err()
 		}
-		return outage(<-j.done)
+	case <-late:
+		if j.cancel() {
+			return &store.Outage{Err: errLate}
+		}
 	}
+	return outage(<-j.done)
 }
 
 func (s *database) OnCommit(fn func(org string, events []store.Event)) func() {
 	return s.hooks.add(fn)
 }
 
+// Ping asks for something. On PostgreSQL it fails as well while changes fail.
 func (s *database) Ping(ctx context.Context) error {
-	var one int
-	if err := s.pool.db.QueryRowContext(ctx, "SELECT 1").Scan(&one); err != nil {
+	q := "SELECT 1"
+	if s.pool.d.postgres {
+		q = "SELECT coalesce(max(version), 0) FROM schema_migrations"
+	}
+	var version int64
+	if err := s.pool.db.QueryRowContext(ctx, q).Scan(&version); err != nil {
 		return fmt.Errorf("ping database: %w", err)
+	}
+	if w, ok := s.writer.(*pgWriter); ok {
+		return w.health(version)
 	}
 	return nil
 }

@@ -7,25 +7,34 @@ import (
 	"fmt"
 	"hash/fnv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/store/sqlstore/pgpipe"
+	"github.com/b2b-protocol/b2b/server/store/sqlstore/sqlstate"
 )
 
 // errUnknown says that the connection was lost during the commit: the changes may or
 // may not have been made.
 var errUnknown = errors.New("store: connection lost while committing")
 
-// attempts bounds how often one change is tried when the database asks for it.
-const attempts = 5
+const (
+	// attempts bounds how often one change is tried when the database asks for it.
+	attempts = 5
+	// lockWait is how long a writer waits for the lock of its organisation with a
+	// connection; then it tries again, and between two tries it has none. Other nodes
+	// hold a lock for milliseconds, unless they are frozen.
+	lockWait = 100 * time.Millisecond
+	// lockPause is between two tries.
+	lockPause = 50 * time.Millisecond
+)
 
 // pgBatch is one transaction of several changes of one organisation.
 type pgBatch struct {
-	w       *pgWriter
-	org     string
-	cache   *cache
-	conn    *sql.Conn
+	*pgCommit
+	conn    *sql.Conn // nil between two tries
 	log     orgLog
 	wrote   bool // anything at all
 	results []error
@@ -39,78 +48,131 @@ func lockKey(org string) int64 {
 }
 
 // run commits the jobs, or tells which of them spoiled the transaction (-1: none in
-// particular). A lone job is tried again when the database asks for it.
+// particular). What was not committed can run again: it does on another connection when
+// the first one was lost, when the database asks for it, and while another node has the
+// lock; until the deadline.
 func (b *pgBatch) run(jobs []*job) (spoiler int, err error) {
 	ctx := context.Background()
-	if b.conn, err = b.w.db.Conn(ctx); err != nil {
-		return -1, fmt.Errorf("store: begin: %w", err)
+	if !b.deadline.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, b.deadline)
+		defer cancel()
 	}
 	ended := false
 	defer func() {
 		if !ended { // a change ended the goroutine
 			b.cache.reset()
-			err = errors.Join(pgpipe.Rollback(ctx, b.conn), b.conn.Close())
-			if err != nil {
-				b.w.logger.Error("undo a change that ended its goroutine", "error", err)
-			}
+			b.undo()
 		}
+		b.rest()
 	}()
-	for n := 1; ; n++ {
-		spoiler, err = b.try(ctx, jobs)
-		if err == nil {
-			break
-		}
-		b.cache.reset()
-		if errors.Is(err, errUnknown) {
-			break
-		}
-		if e := pgpipe.Rollback(ctx, b.conn); e != nil {
-			b.w.logger.Debug("rollback", "error", e) // the connection is gone, and the transaction with it
-		}
-		if n == attempts {
-			break
-		}
-		if !pgpipe.Alive(b.conn) { // what was not committed is gone: all of it can run again
-			old := b.conn
-			if b.conn, err = b.w.db.Conn(ctx); err != nil {
-				b.conn = old
-				err = fmt.Errorf("store: begin: %w", err)
-				break
-			}
-			if e := old.Close(); e != nil {
-				b.w.logger.Debug("give back a connection", "error", e)
-			}
-			continue
-		}
-		if len(jobs) > 1 || !again(err) {
-			break
-		}
-	}
+	spoiler, err = b.tries(ctx, jobs)
 	ended = true
-	if e := b.conn.Close(); e != nil && err == nil {
-		b.w.logger.Debug("give back a connection", "error", e)
-	}
 	return spoiler, err
 }
 
-// again tells whether the database asks to try again: serialisation failure, deadlock.
-func again(err error) bool {
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
+func (b *pgBatch) tries(ctx context.Context, jobs []*job) (spoiler int, err error) {
+	of := b.w.conns
+	for n := 1; ; {
+		if err = b.connect(ctx, of); err != nil {
+			return -1, err
+		}
+		spoiler, err = b.try(jobs)
+		if err == nil {
+			return -1, nil
+		}
+		b.cache.reset()
+		if errors.Is(err, errUnknown) {
+			return spoiler, err
+		}
+		b.undo()
+		lost := !pgpipe.Alive(b.conn)
+		code, means := meaning(err)
+		switch {
+		case ctx.Err() != nil:
+			return spoiler, err
+		case code == sqlstate.LockNotAvailable:
+			b.rest()
+			b.place.leave()
+			of = b.w.blocked
+			if !pause(ctx, lockPause) {
+				return spoiler, err
+			}
+		case n == attempts:
+			return spoiler, err
+		case means.Again && len(jobs) == 1, lost && code == "", lost && means.Again:
+			n++
+			if lost {
+				b.rest()
+			}
+		default:
+			return spoiler, err
+		}
+	}
 }
 
-func (b *pgBatch) try(ctx context.Context, jobs []*job) (spoiler int, err error) {
+// connect makes sure of a place and a connection, and bounds what is asked over it.
+func (b *pgBatch) connect(ctx context.Context, of chan struct{}) (err error) {
+	if b.place.of == nil && !b.place.take(ctx, of) {
+		return fmt.Errorf("store: begin: %w", &store.Outage{Err: errLate})
+	}
+	if b.conn == nil {
+		if b.conn, err = patiently(ctx, func() (*sql.Conn, error) { return b.w.db.Conn(ctx) }); err != nil {
+			if ctx.Err() != nil {
+				err = &store.Outage{Err: errors.Join(errLate, err)}
+			}
+			return fmt.Errorf("store: begin: %w", err)
+		}
+	}
+	if b.deadline.IsZero() {
+		return nil
+	}
+	end := time.Now().Add(b.w.limits.silence)
+	if b.deadline.Before(end) {
+		end = b.deadline
+	}
+	return pgpipe.Expire(b.conn, end)
+}
+
+// undo ends the transaction.
+func (b *pgBatch) undo() {
+	if b.conn == nil {
+		return
+	}
+	if err := pgpipe.Rollback(context.Background(), b.conn); err != nil {
+		b.w.logger.Debug("rollback", "error", err) // the connection is gone, and the transaction with it
+	}
+}
+
+// rest gives the connection back.
+func (b *pgBatch) rest() {
+	if b.conn == nil {
+		return
+	}
+	if err := b.conn.Close(); err != nil {
+		b.w.logger.Debug("give back a connection", "error", err)
+	}
+	b.conn = nil
+}
+
+func (b *pgBatch) try(jobs []*job) (spoiler int, err error) {
+	ctx := context.Background()
 	b.results = make([]error, len(jobs))
 	b.log, b.wrote = orgLog{}, false
 	c := &pgConn{b: b, owner: -1}
 	if err := c.exec(ctx, "BEGIN"); err != nil {
 		return -1, fmt.Errorf("store: begin: %w", err)
 	}
-	if err := c.exec(ctx, "SELECT pg_advisory_xact_lock(?)", lockKey(b.org)); err != nil {
+	if err := c.exec(ctx, lockOrg, lockKey(b.org)); err != nil {
 		return -1, fmt.Errorf("store: lock: %w", err)
 	}
 	if err := b.load(ctx, c); err != nil {
 		return -1, fmt.Errorf("store: begin: %w", err)
+	}
+	if !b.deadline.IsZero() { // there is somebody, who may take the time that is left
+		if err := pgpipe.Expire(b.conn, b.deadline); err != nil {
+			return -1, fmt.Errorf("store: begin: %w", err)
+		}
 	}
 	for i, j := range jobs {
 		c = &pgConn{b: b, owner: i}
@@ -146,19 +208,29 @@ func (b *pgBatch) try(ctx context.Context, jobs []*job) (spoiler int, err error)
 	return b.commit(ctx)
 }
 
-// load takes the lock and reads where the log ends and who has written last.
+// lockOrg waits for the lock of an organisation, for lockWait.
+var lockOrg = fmt.Sprintf("SELECT set_config('lock_timeout', '%d', true), pg_advisory_xact_lock(?)", lockWait.Milliseconds())
+
+// loadOrg has a row also for an organisation without a log.
+const loadOrg = `SELECT coalesce(l.epoch, ''), coalesce(l.last_seq, 0), coalesce(l.access_seq, 0), coalesce(l.version, -1), s.version
+	FROM (SELECT coalesce(max(version), 0) AS version FROM schema_migrations) s LEFT JOIN org_logs l ON l.org_id = ?`
+
+// load takes the lock and reads where the log ends, who has written last, and whether the
+// schema is still the one that this program knows.
 func (b *pgBatch) load(ctx context.Context, c *pgConn) error {
-	rows, err := c.run(ctx, "SELECT epoch, last_seq, access_seq, version FROM org_logs WHERE org_id = ?", b.org)
+	rows, err := c.run(ctx, loadOrg, b.org)
 	if err != nil {
 		return err
 	}
-	l, version := &b.log, int64(-1)
+	l, version, schema := &b.log, int64(-1), int64(0)
 	if rows.Next() {
-		l.exists = true
-		err = rows.Scan(&l.epoch, &l.seq, &l.access, &version)
-		l.stored = l.seq
+		err = rows.Scan(&l.epoch, &l.seq, &l.access, &version, &schema)
+		l.stored, l.exists = l.seq, version >= 0
 	}
 	if err := errors.Join(err, rows.Err(), rows.Close()); err != nil {
+		return err
+	}
+	if err := b.w.current(schema); err != nil {
 		return err
 	}
 	l.loaded = true

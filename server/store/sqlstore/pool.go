@@ -17,6 +17,7 @@ type pool struct {
 	db    *sql.DB
 	d     *dialect
 	stmts sync.Map // text to *sql.Stmt; SQLite only: pgpipe keeps its own
+	reads *pgReads // PostgreSQL only
 }
 
 var errReadOnly = errors.New("store: write outside of Update")
@@ -41,7 +42,7 @@ func (p *pool) query(ctx context.Context, q string, args ...any) (cursor, error)
 
 func (p *pool) rows(ctx context.Context, q string, args ...any) (*sql.Rows, error) {
 	if p.d.postgres {
-		return p.db.QueryContext(ctx, p.d.text(q), args...)
+		return patiently(ctx, func() (*sql.Rows, error) { return p.db.QueryContext(ctx, p.d.text(q), args...) })
 	}
 	ctx, err := swift(ctx)
 	if err != nil {
@@ -149,7 +150,7 @@ func (p *pool) begin(ctx context.Context) (*sql.Tx, error) {
 	if p.d.postgres {
 		opts = &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
 	}
-	t, err := p.db.BeginTx(ctx, opts)
+	t, err := patiently(ctx, func() (*sql.Tx, error) { return p.db.BeginTx(ctx, opts) })
 	if err != nil {
 		return nil, fmt.Errorf("store: begin reading: %w", err)
 	}
@@ -157,7 +158,12 @@ func (p *pool) begin(ctx context.Context) (*sql.Tx, error) {
 }
 
 // view runs fn in one snapshot.
-func (p *pool) view(ctx context.Context, fn func(store.Reader) error) error {
+func (p *pool) view(ctx context.Context, fn func(store.Reader) error) (err error) {
+	ctx, turn, err := enter(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer turn.leave(&err)
 	t, err := p.begin(ctx)
 	if err != nil {
 		return err

@@ -14,58 +14,88 @@ import (
 	"github.com/b2b-protocol/b2b/server/store/sqlstore/pgpipe"
 )
 
+// connectionsDefault is how many connections a node has, beside the two of its notifier.
+const connectionsDefault = 16
+
 func openPostgres(ctx context.Context, cfg Config) (_ store.Store, err error) {
-	connector, err := pgpipe.NewConnector(cfg.URL)
+	if err := preparePostgres(ctx, cfg.URL); err != nil {
+		return nil, fmt.Errorf("open PostgreSQL: %w", err)
+	}
+	limits := newLimits(cfg)
+	connector, err := pgpipe.NewConnector(cfg.URL, limits.session())
+	if err != nil {
+		return nil, err
+	}
+	schema, err := schemaVersion()
 	if err != nil {
 		return nil, err
 	}
 	conns := cfg.MaxConns
 	if conns <= 0 {
-		conns = 16
+		conns = connectionsDefault
 	}
 	conns = max(conns, 2) // one to read while one writes
 	db := sql.OpenDB(connector)
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
 	db.SetConnMaxIdleTime(5 * time.Minute)
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, db.Close())
-		}
-	}()
-	conn, err := db.Conn(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("open PostgreSQL: %w", err)
-	}
-	if err := errors.Join(migrate(ctx, conn, true), conn.Close()); err != nil {
-		return nil, fmt.Errorf("open PostgreSQL: %w", err)
-	}
 	d := newDialect(db, true)
-	p := &pool{db: db, d: d}
-	s := &database{reader: reader{c: p, d: d}, pool: p}
+	p := &pool{db: db, d: d, reads: &pgReads{limits: limits, connector: connector}}
+	s := &database{reader: reader{c: p, d: d}, pool: p, limits: limits}
 	s.writer = &pgWriter{
-		db: db, d: d, hooks: &s.hooks, logger: cfg.Logger, orgs: map[string]*pgOrg{},
-		places: make(chan struct{}, queueMax), conns: make(chan struct{}, max(conns/2, 1)),
+		db: db, d: d, hooks: &s.hooks, logger: cfg.Logger, orgs: map[string]*pgOrg{}, limits: limits, connector: connector, schema: schema,
+		places: make(chan struct{}, queueMax), conns: make(chan struct{}, max(conns/2, 1)), blocked: make(chan struct{}, max(conns/8, 1)),
+		failing: map[string]time.Time{},
 	}
 	s.closed = p.close
 	return s, nil
 }
 
+// preparePostgres makes sure that sessions can be relied on, and brings the schema up to
+// date, which may take as long as it takes.
+func preparePostgres(ctx context.Context, url string) error {
+	connector, err := pgpipe.NewConnector(url, pgpipe.Limits{})
+	if err != nil {
+		return err
+	}
+	checking, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	if _, err := patiently(checking, func() (struct{}, error) { return struct{}{}, connector.CheckSessions(checking) }); err != nil {
+		return err
+	}
+	db := sql.OpenDB(connector)
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return errors.Join(err, db.Close())
+	}
+	return errors.Join(migrate(ctx, conn, true), conn.Close(), db.Close())
+}
+
+// checkTime is how long it may take to find out whether connections have sessions.
+const checkTime = 15 * time.Second
+
 // pgWriter has a writer for each organisation with changes waiting.
 type pgWriter struct {
-	db     *sql.DB
-	d      *dialect
-	hooks  *hooks
-	logger *slog.Logger
-	places chan struct{} // bounds what waits
-	conns  chan struct{} // bounds the connections that write
+	db        *sql.DB
+	d         *dialect
+	hooks     *hooks
+	logger    *slog.Logger
+	limits    limits
+	connector *pgpipe.Connector
+	schema    int64         // the version of the schema that this program knows
+	places    chan struct{} // bounds what waits
+	conns     chan struct{} // bounds the connections that write
+	blocked   chan struct{} // bounds those that look whether a lock is free that was not
 
 	platform atomic.Uint64 // changes of the platform made here
+	outdated atomic.Bool   // the schema is newer
 
 	mu      sync.Mutex
 	orgs    map[string]*pgOrg
 	closing bool
 	running sync.WaitGroup
+	failed  time.Time            // when a change failed last, if none was made since
+	failing map[string]time.Time // the same of organisations that could not be locked
 }
 
 // pgOrg is the queue of one organisation; its writer ends when it is empty.
@@ -74,11 +104,23 @@ type pgOrg struct {
 	cache   cache // of the writer
 }
 
+// submit queues a change. When there is no place it is refused at once, as it is soon
+// when the database is silent (B2B-LIFE-033).
 func (w *pgWriter) submit(ctx context.Context, j *job) error {
+	if w.limits.answer > 0 && len(w.places) >= silentMost && w.connector.Silent(quiet) {
+		return &store.Outage{Err: errManyPG}
+	}
 	select {
 	case w.places <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
+	default:
+		if w.limits.answer > 0 {
+			return &store.Outage{Err: errManyPG}
+		}
+		select {
+		case w.places <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -137,58 +179,115 @@ func (w *pgWriter) run(org string, q *pgOrg) {
 		w.running.Done()
 	}()
 	for {
-		w.conns <- struct{}{}
+		place := place{w: w}
+		place.take(context.Background(), w.conns)
 		batch = w.take(org, q)
 		if batch == nil {
-			<-w.conns
+			place.leave()
 			finished = true
 			return
 		}
 		func() {
-			defer func() { <-w.conns }()
+			defer place.leave()
 			if batch = taken(batch); len(batch) > 0 {
-				w.commit(org, &q.cache, batch)
+				c := &pgCommit{w: w, org: org, cache: &q.cache, place: &place, deadline: w.deadline(batch)}
+				c.commit(batch)
 			}
 		}()
 	}
 }
 
+// deadline is when changes that begin now must have an answer; zero: never.
+func (w *pgWriter) deadline(jobs []*job) time.Time {
+	if w.limits.answer == 0 {
+		return time.Time{}
+	}
+	end := time.Now().Add(w.limits.run)
+	if first := jobs[0].since.Add(w.limits.answer); first.After(end) {
+		end = first
+	}
+	return end
+}
+
+// place is a place among those that bound the connections of writers, while its owner has
+// one.
+type place struct {
+	w  *pgWriter
+	of chan struct{}
+}
+
+// take gives the owner a place; false when ctx ended.
+func (p *place) take(ctx context.Context, of chan struct{}) bool {
+	select {
+	case of <- struct{}{}:
+		p.of = of
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (p *place) leave() {
+	if p.of != nil {
+		<-p.of
+		p.of = nil
+	}
+}
+
+// pgCommit is how the changes that were taken together are committed, all until one
+// deadline.
+type pgCommit struct {
+	w        *pgWriter
+	org      string
+	cache    *cache
+	place    *place
+	deadline time.Time
+}
+
 // commit runs the jobs in as few transactions as it can. A job that fails after
 // something of it was sent spoils the transaction: then those before it run again
 // together, it alone, and those after it together. So each job runs at most three
-// times.
-func (w *pgWriter) commit(org string, cache *cache, jobs []*job) {
+// times. When the database cannot work now, or time is up, all that are left fail.
+func (c *pgCommit) commit(jobs []*job) {
 	for len(jobs) > 0 {
-		b := &pgBatch{w: w, org: org, cache: cache}
+		b := &pgBatch{pgCommit: c}
 		spoiler, err := b.run(jobs)
+		c.w.note(c.org, err)
 		switch {
 		case err == nil:
-			if org == "" {
-				w.platform.Add(1)
+			if c.org == "" {
+				c.w.platform.Add(1)
 			}
-			w.hooks.call(org, b.log.events)
+			c.w.hooks.call(c.org, b.log.events)
 			for i, j := range jobs {
 				j.done <- b.results[i]
 			}
 			return
-		case errors.Is(err, errUnknown):
+		case len(jobs) == 1 || c.over(err):
 			fail(jobs, err)
 			return
-		case len(jobs) == 1 || spoiler < 0:
-			if len(jobs) == 1 {
-				jobs[0].done <- err
-				return
-			}
-			w.logger.Warn("a batch could not be committed, running its changes alone", "changes", len(jobs), "error", err)
+		case spoiler < 0:
+			c.w.logger.Warn("a batch could not be committed, running its changes alone", "changes", len(jobs), "error", err)
 			for _, j := range jobs {
-				w.commit(org, cache, []*job{j})
+				c.commit([]*job{j})
 			}
 			return
 		}
 		if spoiler > 0 {
-			w.commit(org, cache, jobs[:spoiler])
+			c.commit(jobs[:spoiler])
 		}
-		w.commit(org, cache, jobs[spoiler:spoiler+1])
+		c.commit(jobs[spoiler : spoiler+1])
 		jobs = jobs[spoiler+1:]
 	}
+}
+
+// over reports whether changes that failed together fail all: nobody knows what became of
+// them, time is up, or the database cannot work now and has not blamed one of them.
+func (c *pgCommit) over(err error) bool {
+	if errors.Is(err, errUnknown) || !c.deadline.IsZero() && !time.Now().Before(c.deadline) {
+		return true
+	}
+	var away *store.Outage
+	code, _ := meaning(err)
+	return code == "" && errors.As(outage(err), &away)
 }

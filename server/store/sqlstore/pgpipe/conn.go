@@ -6,7 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"strconv"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -15,6 +15,9 @@ import (
 // be sent, in flight to be answered.
 type conn struct {
 	pc       *pgconn.PgConn
+	from     *Connector
+	born     uint64    // generation of the connector
+	until    time.Time // when a round trip of this use ends at the latest; zero: the connector's limit
 	stmts    map[string]*prepared
 	queue    []op
 	inFlight []op
@@ -23,8 +26,11 @@ type conn struct {
 	snapshot bool // in a transaction of BeginTx that only reads
 }
 
+// prepared is a statement that the server knows by a name made of its text: whatever
+// stands between us and the server, arguments are never bound to another statement.
 type prepared struct {
 	name  string
+	tries int  // how often a Parse was not confirmed
 	sent  bool // a Parse is under way
 	ready bool
 }
@@ -58,10 +64,10 @@ func (c *conn) send(ctx context.Context) error {
 	for i := range c.queue {
 		o := &c.queue[i]
 		if !o.stmt.ready && !o.stmt.sent {
-			c.pipe.SendPrepare(o.stmt.name, o.text, nil)
+			c.pipe.SendPrepare(o.stmt.wire(), o.text, nil)
 			o.stmt.sent, o.parse = true, true
 		}
-		c.pipe.SendQueryPrepared(o.stmt.name, o.params, o.formats, binary)
+		c.pipe.SendQueryPrepared(o.stmt.wire(), o.params, o.formats, binary)
 	}
 	c.inFlight = append(c.inFlight, c.queue...)
 	clear(c.queue)
@@ -82,6 +88,9 @@ func (c *conn) run(ctx context.Context, last *op) (out *rows, tag pgconn.Command
 	if len(c.queue) == 0 && c.pipe == nil {
 		return nil, tag, nil
 	}
+	c.arm(ctx)
+	c.from.pulse.asked()
+	defer func() { err = c.heard(ctx, err) }()
 	err = c.send(ctx)
 	if err == nil {
 		err = c.pipe.Sync()
@@ -108,8 +117,10 @@ func (c *conn) run(ctx context.Context, last *op) (out *rows, tag pgconn.Command
 func (c *conn) endPipe() error {
 	err := c.pipe.Close()
 	for i := range c.inFlight {
-		stmt := c.inFlight[i].stmt
-		stmt.sent = stmt.ready
+		if stmt := c.inFlight[i].stmt; stmt.sent && !stmt.ready {
+			stmt.sent = false
+			stmt.tries++ // the name may be taken
+		}
 	}
 	clear(c.inFlight)
 	c.inFlight, c.pipe = c.inFlight[:0], nil
@@ -123,6 +134,7 @@ func (c *conn) abandon() {
 	if c.pipe == nil {
 		return
 	}
+	c.arm(context.Background())
 	err := errors.Join(c.pipe.Sync(), c.endPipe())
 	var pgErr *pgconn.PgError
 	if err != nil && !errors.As(err, &pgErr) {
@@ -163,7 +175,7 @@ func (c *conn) op(query string, args []driver.NamedValue, owner int) (op, error)
 	o := op{text: query, owner: owner}
 	o.stmt = c.stmts[query]
 	if o.stmt == nil {
-		o.stmt = &prepared{name: "s" + strconv.Itoa(len(c.stmts))}
+		o.stmt = &prepared{name: statementName(query)}
 		c.stmts[query] = o.stmt
 	}
 	if len(args) == 0 {
@@ -199,8 +211,9 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 	if held {
 		c.queue = append(c.queue, o)
 		if len(c.queue) >= ahead {
+			c.arm(ctx)
 			if err := c.send(ctx); err != nil {
-				return nil, err
+				return nil, c.lost(ctx, err)
 			}
 		}
 		return driver.ResultNoRows, nil
@@ -234,8 +247,10 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 
 // Script runs statements in the simple protocol.
 func (c *conn) Script(ctx context.Context, text string) error {
+	c.arm(ctx)
+	c.from.pulse.asked()
 	_, err := c.pc.Exec(ctx, text).ReadAll()
-	return err
+	return c.heard(ctx, err)
 }
 
 // BeginTx opens a transaction; its BEGIN travels with the first statement, unless ctx
@@ -293,10 +308,10 @@ func (c *conn) Ping(ctx context.Context) error {
 	return err
 }
 
-// IsValid keeps a connection out of the pool that is closed, in a transaction, or
-// has something waiting.
+// IsValid keeps a connection out of the pool that is closed, in a transaction, has
+// something waiting, or was opened before others turned out to be useless.
 func (c *conn) IsValid() bool {
-	return !c.broken && !c.pc.IsClosed() && c.pc.TxStatus() == 'I' && len(c.queue) == 0 && c.pipe == nil
+	return !c.broken && c.born == c.from.generation.Load() && !c.pc.IsClosed() && c.pc.TxStatus() == 'I' && len(c.queue) == 0 && c.pipe == nil
 }
 
 // ResetSession refuses such a connection too.
@@ -304,12 +319,25 @@ func (c *conn) ResetSession(context.Context) error {
 	if !c.IsValid() {
 		return driver.ErrBadConn
 	}
+	c.until = time.Time{}
 	return nil
 }
 
+// Close says goodbye to the server, and waits a little for it: the caller may be somebody
+// who needs another connection.
 func (c *conn) Close() error {
 	c.abandon()
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	if c.pc.IsClosed() {
+		return nil
+	}
+	wait := closeTimeout
+	if c.born != c.from.generation.Load() {
+		wait = suspectTimeout
+	}
+	if err := c.pc.Conn().SetDeadline(time.Time{}); err != nil {
+		return fmt.Errorf("close: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), wait)
 	defer cancel()
 	return c.pc.Close(ctx)
 }

@@ -6,6 +6,10 @@
 // writes ten times waits for the network three times. Statements are prepared once a connection, in the pipeline
 // that first uses them.
 //
+// No round trip waits without end: a server that is silent for as long as [Limits] say
+// has lost the connection, and the others that were opened before it went silent are not
+// used again either. Sessions that errors made useless (package sqlstate) are closed, too.
+//
 // Everything else behaves as with any driver, so that rows are scanned by database/sql
 // and by bun as on SQLite.
 package pgpipe
@@ -16,7 +20,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -50,11 +53,9 @@ func Prompt(ctx context.Context) context.Context {
 	return context.WithValue(ctx, promptKey{}, true)
 }
 
-// Connector opens connections for sql.OpenDB.
-type Connector struct{ cfg *pgconn.Config }
-
-// NewConnector reads a connection URL or a list of keywords and values.
-func NewConnector(url string) (*Connector, error) {
+// NewConnector reads a connection URL or a list of keywords and values. What it says of
+// time limits wins over the limits.
+func NewConnector(url string, limits Limits) (*Connector, error) {
 	cfg, err := pgconn.ParseConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("read PostgreSQL address: %w", err)
@@ -63,24 +64,15 @@ func NewConnector(url string) (*Connector, error) {
 		cfg.RuntimeParams["application_name"] = "b2b"
 	}
 	if cfg.ConnectTimeout == 0 {
-		cfg.ConnectTimeout = connectTimeout
+		if cfg.ConnectTimeout = limits.Connect; cfg.ConnectTimeout == 0 {
+			cfg.ConnectTimeout = connectTimeout
+		}
 	}
-	// An answer is sent only after the commit: whatever the server's default is.
-	cfg.RuntimeParams["synchronous_commit"] = "on"
-	return &Connector{cfg: cfg}, nil
-}
-
-// connectTimeout is how long a server may take to let somebody in, unless the address
-// says otherwise: whoever waits for it is to hear of an outage, not of nothing.
-const connectTimeout = 10 * time.Second
-
-// Connect opens a connection.
-func (c *Connector) Connect(ctx context.Context) (driver.Conn, error) {
-	pc, err := pgconn.ConnectConfig(ctx, c.cfg.Copy())
-	if err != nil {
-		return nil, fmt.Errorf("connect to PostgreSQL: %w", err)
+	c := &Connector{cfg: cfg, limits: limits, settings: settings(cfg.RuntimeParams, limits)}
+	if limits.RoundTrip > 0 {
+		cfg.DialFunc = dialer(limits.RoundTrip).DialContext
 	}
-	return &conn{pc: pc, stmts: map[string]*prepared{}}, nil
+	return c, nil
 }
 
 // Driver is needed by the interface; the connector is the only way in.

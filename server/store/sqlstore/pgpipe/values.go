@@ -7,12 +7,9 @@ import (
 	"io"
 	"math"
 	"strconv"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
-
-const closeTimeout = 5 * time.Second
 
 // The types that the schema and its queries use, by their numbers in pg_type.
 const (
