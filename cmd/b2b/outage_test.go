@@ -114,6 +114,55 @@ func TestDatabaseRestart(t *testing.T) {
 	t.Logf("%d acknowledged, %d kept, %d restarts, refused: %v", len(acknowledged), len(found), restarts, refused)
 }
 
+// TestReadOnlyDatabase makes the database read-only for a while, as a primary is that was
+// demoted. Writes are 503 meanwhile and reads go on, health says so, and the first write
+// afterwards succeeds (B2B-ERR-005).
+func TestReadOnlyDatabase(t *testing.T) {
+	t.Parallel()
+	database := pgtest.URL(t)
+	n := serve(t, t.TempDir(), "B2B_DATABASE_URL="+database)
+	_, bots := n.team("writer", "reader")
+	send := func() (int, map[string]any, http.Header) {
+		return bots["writer"].try("POST", "/api/send", map[string]any{"to": "reader", "content": "hello"})
+	}
+	admin, err := pgconn.Connect(t.Context(), database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close(context.Background())
+	run := func(text string) {
+		t.Helper()
+		if _, err := admin.Exec(t.Context(), text).ReadAll(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run("SET default_transaction_read_only = off")
+	set := func(value string) {
+		run("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = " + value + "', current_database()); END $$")
+	}
+	set("on")
+	run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+	for range 3 {
+		status, answer, header := send()
+		if status != http.StatusServiceUnavailable || answer["code"] != "UNAVAILABLE" || answer["hint"] == nil || header.Get("Retry-After") == "" {
+			t.Errorf("a write: %d %v", status, answer)
+		}
+	}
+	if n.healthy(t.Context()) {
+		t.Error("health is fine while nothing can be written")
+	}
+	if status, answer, _ := bots["reader"].try("GET", "/api/peers", nil); status != http.StatusOK {
+		t.Errorf("a read: %d %v", status, answer)
+	}
+	set("off")
+	if status, answer, _ := send(); status != http.StatusOK {
+		t.Errorf("the first write afterwards: %d %v", status, answer)
+	}
+	if !n.healthy(t.Context()) {
+		t.Error("health is not fine afterwards")
+	}
+}
+
 // crashDatabase makes a process of the database kill itself, as the kernel would that
 // is out of memory. The database throws out everybody and recovers.
 func crashDatabase(t *testing.T, url string) {

@@ -23,7 +23,8 @@ import (
 const (
 	channel     = "b2b_log"
 	connectTime = 3 * time.Second
-	quietTime   = 5 * time.Second // after which a silent connection is tried
+	quietTime   = 5 * time.Second // after which a quiet connection is tried
+	replyTime   = 3 * time.Second // after which one that is tried counts as lost
 	closeTime   = time.Second
 )
 
@@ -32,6 +33,8 @@ type Bell struct {
 	url    string
 	outbox *rings.Outbox
 	conn   *pgx.Conn // to ring with; the outbox's own
+	quiet  time.Duration
+	reply  time.Duration
 }
 
 // New makes a bell. It connects when it is first used. Close ends it.
@@ -39,7 +42,7 @@ func New(url string, log *slog.Logger) (*Bell, error) {
 	if _, err := pgx.ParseConfig(url); err != nil {
 		return nil, fmt.Errorf("read the database's URL for the doorbell: %w", err)
 	}
-	b := &Bell{url: url}
+	b := &Bell{url: url, quiet: quietTime, reply: replyTime}
 	b.outbox = rings.New(b.send, log)
 	return b, nil
 }
@@ -106,7 +109,7 @@ func (b *Bell) Listen(ctx context.Context, fn func(org string, seq int64)) (err 
 	}
 	fn("", 0)
 	for {
-		quiet, cancel := context.WithTimeout(ctx, quietTime)
+		quiet, cancel := context.WithTimeout(ctx, b.quiet)
 		n, err := conn.WaitForNotification(quiet)
 		cancel()
 		switch {
@@ -119,15 +122,15 @@ func (b *Bell) Listen(ctx context.Context, fn func(org string, seq int64)) (err 
 		case conn.IsClosed():
 			return fmt.Errorf("wait for a notification: %w", err)
 		default: // nothing came: is anybody there?
-			if err := alive(ctx, conn); err != nil {
+			if err := b.alive(ctx, conn); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-func alive(ctx context.Context, conn *pgx.Conn) error {
-	ctx, cancel := context.WithTimeout(ctx, connectTime)
+func (b *Bell) alive(ctx context.Context, conn *pgx.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, b.reply)
 	defer cancel()
 	if err := conn.Ping(ctx); err != nil {
 		return fmt.Errorf("try the doorbell's connection: %w", err)

@@ -109,3 +109,36 @@ func TestNoServer(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A connection that went silent is given up soon (B2B-LIFE-030); one that is only quiet is
+// kept.
+func TestSilentConnection(t *testing.T) {
+	t.Parallel()
+	proxy := pgtest.NewProxy(t, pgtest.EmptyURL(t))
+	b, err := New(proxy.URL, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	b.quiet = 20 * time.Millisecond
+	_, ended, stop := listen(t, b)
+	defer stop()
+	select {
+	case err := <-ended:
+		t.Fatalf("a quiet connection was given up: %v", err)
+	case <-time.After(300 * time.Millisecond):
+	}
+	proxy.Silence(true)
+	select {
+	case err := <-ended:
+		if err == nil || t.Context().Err() != nil {
+			t.Errorf("ended with %v", err)
+		}
+	case <-time.After(replyTime + closeTime + 10*time.Second):
+		t.Fatal("a silent connection is still listened to")
+	}
+}

@@ -37,7 +37,7 @@ func (t *tx) DeleteBot(ctx context.Context, org, id, deletedBy string, at int64)
 	if err := t.c.exec(ctx, "DELETE FROM rate_slots WHERE bot_id = ?", id); err != nil {
 		return nil, err
 	}
-	return d, t.must(ctx, "DELETE FROM bots WHERE id = ?", id)
+	return d, t.must(long(ctx), "DELETE FROM bots WHERE id = ?", id)
 }
 
 // leaveThreads changes the threads of a bot that is about to be deleted.

@@ -131,7 +131,16 @@ func (b *pgBatch) connect(ctx context.Context, of chan struct{}) (err error) {
 	if b.deadline.Before(end) {
 		end = b.deadline
 	}
-	return pgpipe.Expire(b.conn, end)
+	return pgpipe.Expire(b.conn, end, 0)
+}
+
+// grant gives what is asked next the time that is left. A change of many statements may
+// take longer than its deadline, as long as each is answered in time.
+func (b *pgBatch) grant(least time.Duration) error {
+	if b.deadline.IsZero() {
+		return nil
+	}
+	return pgpipe.Expire(b.conn, b.deadline, least)
 }
 
 // undo ends the transaction.
@@ -169,10 +178,8 @@ func (b *pgBatch) try(jobs []*job) (spoiler int, err error) {
 	if err := b.load(ctx, c); err != nil {
 		return -1, fmt.Errorf("store: begin: %w", err)
 	}
-	if !b.deadline.IsZero() { // there is somebody, who may take the time that is left
-		if err := pgpipe.Expire(b.conn, b.deadline); err != nil {
-			return -1, fmt.Errorf("store: begin: %w", err)
-		}
+	if err := b.grant(b.w.limits.run); err != nil {
+		return -1, fmt.Errorf("store: begin: %w", err)
 	}
 	for i, j := range jobs {
 		c = &pgConn{b: b, owner: i}
@@ -306,6 +313,12 @@ func (c *pgConn) execNow(ctx context.Context, q string, args ...any) (int64, err
 	c.flushing()
 	c.writes(q, args)
 	c.sent = true
+	if ctx.Value(longKey{}) != nil {
+		if err := c.b.grant(c.b.w.limits.long); err != nil {
+			return 0, c.note(err)
+		}
+		defer func() { _ = c.b.grant(c.b.w.limits.run) }() // of a connection that is lost: the next call says so
+	}
 	res, err := c.b.conn.ExecContext(context.WithoutCancel(ctx), c.b.w.d.text(q), args...)
 	if err != nil {
 		return 0, c.note(err)

@@ -70,7 +70,8 @@ func (p *pool) close() error {
 
 type longKey struct{}
 
-// long marks a query that may take long enough to be worth cancelling.
+// long marks a statement that may take long enough to be worth cancelling, and that
+// PostgreSQL may take more time for than for others.
 func long(ctx context.Context) context.Context { return context.WithValue(ctx, longKey{}, true) }
 
 // swift takes the cancellation out of a context, unless it is marked as long: on

@@ -17,7 +17,8 @@ type conn struct {
 	pc       *pgconn.PgConn
 	from     *Connector
 	born     uint64    // generation of the connector
-	until    time.Time // when a round trip of this use ends at the latest; zero: the connector's limit
+	until    time.Time // see Expire; zero: the connector's limit holds
+	least    time.Duration
 	stmts    map[string]*prepared
 	queue    []op
 	inFlight []op
@@ -319,7 +320,7 @@ func (c *conn) ResetSession(context.Context) error {
 	if !c.IsValid() {
 		return driver.ErrBadConn
 	}
-	c.until = time.Time{}
+	c.until, c.least = time.Time{}, 0
 	return nil
 }
 

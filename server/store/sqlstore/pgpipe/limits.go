@@ -147,18 +147,24 @@ func IsCrowded(err error) bool {
 	return errors.As(err, &pg) && pg.Code == sqlstate.TooManyConnections
 }
 
-// Expire bounds the round trips of a connection until it is given back to the pool.
-func Expire(c *sql.Conn, end time.Time) error {
-	return raw(c, func(c *conn) error { c.until = end; return nil })
+// Expire bounds the round trips of a connection until it is given back to the pool: each
+// ends by then, or after least when that is later.
+func Expire(c *sql.Conn, end time.Time, least time.Duration) error {
+	return raw(c, func(c *conn) error { c.until, c.least = end, least; return nil })
 }
 
 // arm bounds the round trip that begins.
 func (c *conn) arm(ctx context.Context) {
-	end := c.until
-	if end.IsZero() && c.from.limits.RoundTrip > 0 {
-		end = time.Now().Add(c.from.limits.RoundTrip)
-		if longer, ok := ctx.Deadline(); ok && longer.After(end) {
+	end, least := c.until, c.least
+	if end.IsZero() {
+		least = c.from.limits.RoundTrip
+		if longer, ok := ctx.Deadline(); ok && least > 0 {
 			end = longer
+		}
+	}
+	if least > 0 {
+		if soonest := time.Now().Add(least); soonest.After(end) {
+			end = soonest
 		}
 	}
 	_ = c.pc.Conn().SetDeadline(end) // of a connection that is closed: it is found out at once
