@@ -72,3 +72,22 @@ func TestConfigFromEnv(t *testing.T) {
 		}
 	}
 }
+
+// B2B-ENV-052: the size of the pool of PostgreSQL.
+func TestDatabaseConnections(t *testing.T) {
+	for text, want := range map[string]struct {
+		n  int
+		ok bool
+	}{"": {0, true}, "2": {2, true}, "1000": {1000, true}, "1": {1, false}, "-3": {-3, false}, "1001": {1001, false}} {
+		c := ConfigFromEnv(func(name string) string {
+			return map[string]string{"B2B_DATABASE_CONNECTIONS": text, "B2B_ADMIN_SECRET": "a secret of some length"}[name]
+		})
+		err := c.Validate()
+		if c.DatabaseConnections != want.n || (err == nil) != want.ok {
+			t.Errorf("%q: %d, %v", text, c.DatabaseConnections, err)
+		}
+		if err != nil && !strings.Contains(err.Error(), "B2B_DATABASE_CONNECTIONS") {
+			t.Errorf("%q: %v does not name the setting", text, err)
+		}
+	}
+}
