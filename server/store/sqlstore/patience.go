@@ -39,7 +39,7 @@ func newLimits(cfg Config) limits {
 // session is what a connection is opened with.
 func (l limits) session() pgpipe.Limits {
 	return pgpipe.Limits{
-		Connect: l.answer * 2 / 3, RoundTrip: l.answer, Statement: l.long, Lock: l.silence,
+		Connect: l.answer * 2 / 3, RoundTrip: l.answer * 2 / 3, Statement: l.long, Lock: l.silence,
 		// A node that is frozen holds the lock of an organisation no longer than others
 		// wait for it.
 		Idle: l.silence,
@@ -94,7 +94,7 @@ func enter(ctx context.Context, c conn) (context.Context, turn, error) {
 		bounded, stop := context.WithTimeoutCause(ctx, r.long, errLate)
 		own, cancel := context.WithCancelCause(bounded)
 		go r.watch(own, cancel)
-		t.ctx, t.stop = own, func() { cancel(nil); stop() }
+		t.ctx, t.stop = pgpipe.Slow(own), func() { cancel(nil); stop() }
 		return t.ctx, t, nil
 	}
 	t.ctx, t.stop = context.WithTimeoutCause(ctx, r.read, errLate)

@@ -111,6 +111,14 @@ func TestPostgresSilentConnections(t *testing.T) {
 	if took := time.Since(begun); took > soon {
 		t.Errorf("took %v", took)
 	}
+	proxy.Silence(false)
+	begun = time.Now()
+	if _, err := s.LogTop(t.Context(), "org"); err != nil { // the first one that notices
+		t.Error(err)
+	}
+	if took := time.Since(begun); took > soon {
+		t.Errorf("a read took %v", took)
+	}
 	proxy.Speak() // what was sent before arrives at a transaction that is over
 	if err := write(s, "org", "after"); err != nil {
 		t.Error(err)

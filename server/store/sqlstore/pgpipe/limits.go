@@ -153,12 +153,18 @@ func Expire(c *sql.Conn, end time.Time, least time.Duration) error {
 	return raw(c, func(c *conn) error { c.until, c.least = end, least; return nil })
 }
 
+type slowKey struct{}
+
+// Slow lets a statement take until the deadline of its context, instead of the limit of
+// the connector.
+func Slow(ctx context.Context) context.Context { return context.WithValue(ctx, slowKey{}, true) }
+
 // arm bounds the round trip that begins.
 func (c *conn) arm(ctx context.Context) {
 	end, least := c.until, c.least
 	if end.IsZero() {
 		least = c.from.limits.RoundTrip
-		if longer, ok := ctx.Deadline(); ok && least > 0 {
+		if longer, ok := ctx.Deadline(); ok && least > 0 && ctx.Value(slowKey{}) != nil {
 			end = longer
 		}
 	}
