@@ -88,11 +88,12 @@ func session(t testing.TB, url string) func(text string) {
 }
 
 // B2B-LIFE-030: connections that go silent while new ones work, as after a failover behind
-// a proxy, cost no write: it is made on another connection, once.
+// a proxy, cost no write: it is made on another connection, once. The limits are those of a
+// server.
 func TestPostgresSilentConnections(t *testing.T) {
 	t.Parallel()
 	proxy := pgtest.NewProxy(t, pgtest.URL(t))
-	s := hasty(t, proxy.URL)
+	s := open(t, proxy.URL)
 	defer closing(t, s)
 	add(t, s, "org")
 	var all sync.WaitGroup
