@@ -231,10 +231,11 @@ func (p *prepared) wire() string {
 type pulse struct {
 	asking atomic.Int64 // round trips under way
 	since  atomic.Int64 // the last answer, or the first question after a rest
+	unsaid atomic.Bool  // the last question had no answer
 }
 
 func (p *pulse) asked() {
-	if p.asking.Add(1) == 1 {
+	if p.asking.Add(1) == 1 && !p.unsaid.Load() {
 		p.since.Store(time.Now().UnixNano())
 	}
 }
@@ -242,6 +243,9 @@ func (p *pulse) asked() {
 func (p *pulse) answered(something bool) {
 	if something {
 		p.since.Store(time.Now().UnixNano())
+	}
+	if p.unsaid.Load() == something {
+		p.unsaid.Store(!something)
 	}
 	p.asking.Add(-1)
 }
