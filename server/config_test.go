@@ -84,8 +84,8 @@ func TestDatabaseConnections(t *testing.T) {
 			return map[string]string{"B2B_DATABASE_CONNECTIONS": text, "B2B_ADMIN_SECRET": "a secret of some length"}[name]
 		})
 		err := c.Validate()
-		if c.DatabaseConnections != want.n || (err == nil) != want.ok {
-			t.Errorf("%q: %d, %v", text, c.DatabaseConnections, err)
+		if c.DatabasePool != want.n || (err == nil) != want.ok {
+			t.Errorf("%q: %d, %v", text, c.DatabasePool, err)
 		}
 		if err != nil && !strings.Contains(err.Error(), "B2B_DATABASE_CONNECTIONS") {
 			t.Errorf("%q: %v does not name the setting", text, err)
