@@ -20,7 +20,7 @@
 // changes fails after something of it was sent, the transaction is undone and the
 // others run again without it.
 //
-// No caller waits for PostgreSQL for long (limits): every round trip is bounded, so is
+// No caller waits for PostgreSQL for long (patience): every round trip is bounded, so is
 // every wait for a turn, a lock or a connection, and what waits is bounded in number.
 package sqlstore
 
@@ -85,12 +85,12 @@ const queueMax = 4096
 // database is a store over one of the dialects.
 type database struct {
 	reader
-	pool   *pool
-	writer writer
-	hooks  hooks
-	limits limits // of PostgreSQL
-	closed func() error
-	once   sync.Once
+	pool     *pool
+	writer   writer
+	hooks    hooks
+	patience patience // with PostgreSQL
+	closed   func() error
+	once     sync.Once
 }
 
 // writer runs changes one after the other in each organisation.
@@ -114,8 +114,8 @@ func (s *database) Update(ctx context.Context, org string, fn func(store.Tx) err
 		return err
 	}
 	var late <-chan time.Time
-	if s.limits.wait > 0 {
-		timer := time.NewTimer(s.limits.wait)
+	if s.patience.wait > 0 {
+		timer := time.NewTimer(s.patience.wait)
 		defer timer.Stop()
 		late = timer.C
 	}

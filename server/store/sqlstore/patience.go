@@ -11,9 +11,9 @@ import (
 	"github.com/b2b-protocol/b2b/server/store/sqlstore/pgpipe"
 )
 
-// limits say how long PostgreSQL may take (B2B-LIFE-030). All follow from the time after
+// patience says how long PostgreSQL may take (B2B-LIFE-030). All follow from the time after
 // which a caller must have an answer. The zero value sets no limits.
-type limits struct {
+type patience struct {
 	answer  time.Duration // from the call to its answer
 	wait    time.Duration // of it, until a change is begun
 	run     time.Duration // what a change has at least from then on
@@ -25,19 +25,19 @@ type limits struct {
 // answerTime leaves half a second of five to everybody else.
 const answerTime = 4500 * time.Millisecond
 
-func newLimits(cfg Config) limits {
+func newPatience(cfg Config) patience {
 	if cfg.Patient {
-		return limits{}
+		return patience{}
 	}
 	a := cfg.Answer
 	if a <= 0 {
 		a = answerTime
 	}
-	return limits{answer: a, wait: a * 5 / 9, run: a * 4 / 9, silence: a * 4 / 9, read: a * 8 / 9, long: 8 * a}
+	return patience{answer: a, wait: a * 5 / 9, run: a * 4 / 9, silence: a * 4 / 9, read: a * 8 / 9, long: 8 * a}
 }
 
 // session is what a connection is opened with.
-func (l limits) session() pgpipe.Limits {
+func (l patience) session() pgpipe.Limits {
 	return pgpipe.Limits{
 		Connect: l.answer * 2 / 3, RoundTrip: l.answer * 2 / 3, Statement: l.long, Lock: l.silence,
 		// A node that is frozen holds the lock of an organisation no longer than others
@@ -66,7 +66,7 @@ var (
 
 // pgReads bounds the reads outside of changes, in number and in time.
 type pgReads struct {
-	limits
+	patience
 	connector *pgpipe.Connector
 	waiting   atomic.Int64
 }

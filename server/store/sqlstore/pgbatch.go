@@ -127,7 +127,7 @@ func (b *pgBatch) connect(ctx context.Context, of chan struct{}) (err error) {
 	if b.deadline.IsZero() {
 		return nil
 	}
-	end := time.Now().Add(b.w.limits.silence)
+	end := time.Now().Add(b.w.patience.silence)
 	if b.deadline.Before(end) {
 		end = b.deadline
 	}
@@ -178,7 +178,7 @@ func (b *pgBatch) try(jobs []*job) (spoiler int, err error) {
 	if err := b.load(ctx, c); err != nil {
 		return -1, fmt.Errorf("store: begin: %w", err)
 	}
-	if err := b.grant(b.w.limits.run); err != nil {
+	if err := b.grant(b.w.patience.run); err != nil {
 		return -1, fmt.Errorf("store: begin: %w", err)
 	}
 	for i, j := range jobs {
@@ -314,10 +314,10 @@ func (c *pgConn) execNow(ctx context.Context, q string, args ...any) (int64, err
 	c.writes(q, args)
 	c.sent = true
 	if ctx.Value(longKey{}) != nil {
-		if err := c.b.grant(c.b.w.limits.long); err != nil {
+		if err := c.b.grant(c.b.w.patience.long); err != nil {
 			return 0, c.note(err)
 		}
-		defer func() { _ = c.b.grant(c.b.w.limits.run) }() // of a connection that is lost: the next call says so
+		defer func() { _ = c.b.grant(c.b.w.patience.run) }() // of a connection that is lost: the next call says so
 	}
 	res, err := c.b.conn.ExecContext(context.WithoutCancel(ctx), c.b.w.d.text(q), args...)
 	if err != nil {

@@ -21,8 +21,8 @@ func openPostgres(ctx context.Context, cfg Config) (_ store.Store, err error) {
 	if err := preparePostgres(ctx, cfg.URL); err != nil {
 		return nil, fmt.Errorf("open PostgreSQL: %w", err)
 	}
-	limits := newLimits(cfg)
-	connector, err := pgpipe.NewConnector(cfg.URL, limits.session())
+	patience := newPatience(cfg)
+	connector, err := pgpipe.NewConnector(cfg.URL, patience.session())
 	if err != nil {
 		return nil, err
 	}
@@ -40,10 +40,10 @@ func openPostgres(ctx context.Context, cfg Config) (_ store.Store, err error) {
 	db.SetMaxIdleConns(conns)
 	db.SetConnMaxIdleTime(5 * time.Minute)
 	d := newDialect(db, true)
-	p := &pool{db: db, d: d, reads: &pgReads{limits: limits, connector: connector}}
-	s := &database{reader: reader{c: p, d: d}, pool: p, limits: limits}
+	p := &pool{db: db, d: d, reads: &pgReads{patience: patience, connector: connector}}
+	s := &database{reader: reader{c: p, d: d}, pool: p, patience: patience}
 	s.writer = &pgWriter{
-		db: db, d: d, hooks: &s.hooks, logger: cfg.Logger, orgs: map[string]*pgOrg{}, limits: limits, connector: connector, schema: schema,
+		db: db, d: d, hooks: &s.hooks, logger: cfg.Logger, orgs: map[string]*pgOrg{}, patience: patience, connector: connector, schema: schema,
 		places: make(chan struct{}, queueMax), conns: make(chan struct{}, max(conns/2, 1)), blocked: make(chan struct{}, max(conns/8, 1)),
 		failing: map[string]time.Time{},
 	}
@@ -80,7 +80,7 @@ type pgWriter struct {
 	d         *dialect
 	hooks     *hooks
 	logger    *slog.Logger
-	limits    limits
+	patience  patience
 	connector *pgpipe.Connector
 	schema    int64         // the version of the schema that this program knows
 	places    chan struct{} // bounds what waits
@@ -107,13 +107,13 @@ type pgOrg struct {
 // submit queues a change. When there is no place it is refused at once, as it is soon
 // when the database is silent (B2B-LIFE-033).
 func (w *pgWriter) submit(ctx context.Context, j *job) error {
-	if w.limits.answer > 0 && len(w.places) >= silentMost && w.connector.Silent(quiet) {
+	if w.patience.answer > 0 && len(w.places) >= silentMost && w.connector.Silent(quiet) {
 		return &store.Outage{Err: errManyPG}
 	}
 	select {
 	case w.places <- struct{}{}:
 	default:
-		if w.limits.answer > 0 {
+		if w.patience.answer > 0 {
 			return &store.Outage{Err: errManyPG}
 		}
 		select {
@@ -199,11 +199,11 @@ func (w *pgWriter) run(org string, q *pgOrg) {
 
 // deadline is when changes that begin now must have an answer; zero: never.
 func (w *pgWriter) deadline(jobs []*job) time.Time {
-	if w.limits.answer == 0 {
+	if w.patience.answer == 0 {
 		return time.Time{}
 	}
-	end := time.Now().Add(w.limits.run)
-	if first := jobs[0].since.Add(w.limits.answer); first.After(end) {
+	end := time.Now().Add(w.patience.run)
+	if first := jobs[0].since.Add(w.patience.answer); first.After(end) {
 		end = first
 	}
 	return end
