@@ -3,7 +3,7 @@ package conformance
 // coreChecks lists the checks of everything beneath collaboration: HTTP, credentials, organisations, bots.
 func coreChecks() []Check {
 	return join(
-		httpChecks(), edgeChecks(), requestChecks(), bearerChecks(), sessionChecks(), sessionRuleChecks(), fixationChecks(), throttleChecks(), accessChecks(), scopeChecks(),
+		httpChecks(), edgeChecks(), requestChecks(), bearerChecks(), sessionChecks(), sessionRuleChecks(), fixationChecks(), throttleChecks(), forwardedChecks(), accessChecks(), scopeChecks(),
 		orgChecks(), inviteChecks(), settingsChecks(), ticketChecks(), orgSessionChecks(),
 		registerChecks(), registerCredentialChecks(), limitChecks(),
 		botChecks(), botListChecks(), profileChecks(), tombstoneChecks(), joinStatusChecks(),

@@ -1,9 +1,14 @@
 package server_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"log/slog"
 	"strings"
 	"testing"
+
+	"github.com/b2b-protocol/b2b/server"
+	"github.com/b2b-protocol/b2b/server/forwarded"
 )
 
 // B2B-SRV-006: what old clients ask is answered, to anybody.
@@ -24,18 +29,61 @@ func TestOldPaths(t *testing.T) {
 	}
 }
 
-// B2B-SRV-009: the guide names the server as the caller does.
+// B2B-SRV-009, B2B-HTTP-040, 042: the guide names the server as the caller does, through a
+// proxy that is believed. One that is not is told to the operator, once.
 func TestGuideNamesTheServer(t *testing.T) {
-	n := newNode(t)
+	var logged bytes.Buffer
+	guide := func(proxies string) func(header, value string) string {
+		trust, err := forwarded.Parse(proxies)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := testConfig(t)
+		c.Proxies = trust
+		s, err := server.New(t.Context(), c, slog.New(slog.NewTextHandler(&logged, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		n := &node{server: s}
+		return func(header, value string) string {
+			a := n.send(nobody, "GET", "/skill.md", nil, header, value)
+			if a.status != 200 {
+				t.Errorf("with %s: %s the guide is %v", header, value, a)
+			}
+			return a.body
+		}
+	}
+	stranger := guide("192.0.2.0/24")
+	for range 2 {
+		for _, header := range []string{"X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-For"} {
+			if body := stranger(header, "https"); !strings.Contains(body, "http://b2b.test/api/auth/register") {
+				t.Errorf("a stranger's %s is believed", header)
+			}
+		}
+	}
+	if text := logged.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "B2B_TRUST_PROXY=10.") {
+		t.Errorf("of ignored headers is logged: %s", text)
+	}
+	logged.Reset()
+	proxy := guide("10.0.0.0/8")
 	for _, c := range []struct{ header, value, want string }{
 		{"Accept", "*/*", "http://b2b.test"},
 		{"X-Forwarded-Host", "name.example", "http://name.example"},
+		{"X-Forwarded-Host", "name.example/<b>", "http://b2b.test"},
 		{"X-Forwarded-Proto", "https", "https://b2b.test"},
 		{"X-Forwarded-Proto", "javascript", "http://b2b.test"},
 	} {
-		if a := n.send(nobody, "GET", "/skill.md", nil, c.header, c.value); a.status != 200 || !strings.Contains(a.body, c.want+"/api/auth/register") {
+		if body := proxy(c.header, c.value); !strings.Contains(body, c.want+"/api/auth/register") {
 			t.Errorf("with %s: %s the guide does not name %s", c.header, c.value, c.want)
 		}
+	}
+	if text := logged.String(); text != "" {
+		t.Errorf("of a proxy that is believed is logged: %s", text)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,6 +23,7 @@ import (
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/auth"
 	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/config"
 	"github.com/b2b-protocol/b2b/server/edge"
 	"github.com/b2b-protocol/b2b/server/eventlog"
 	"github.com/b2b-protocol/b2b/server/files"
@@ -51,6 +53,9 @@ const (
 	// lost notification costs at most (B2B-HOOK-016).
 	pollLog = 500 * time.Millisecond
 )
+
+// Config is what New needs. Package config reads it.
+type Config = config.Config
 
 // Server is one node. New makes it; it must be closed.
 type Server struct {
@@ -139,11 +144,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	if err := s.listenToLog(shared); err != nil {
 		return errors.Join(err, s.auth.Close())
 	}
-	allow, err := webhookurl.ParseAllow(c.WebhookAllow)
-	if err != nil {
-		return errors.Join(fmt.Errorf("read the list of webhooks that may be private: %w", err), s.leaveLog(), s.auth.Close())
-	}
-	targets := webhookurl.Policy{Resolver: net.DefaultResolver, Plain: c.DevMode, Allow: allow}
+	targets := webhookurl.Policy{Resolver: net.DefaultResolver, Plain: c.DevMode, Allow: c.WebhookAllow}
 	s.hooks = webhook.New(webhook.Config{
 		Store: s.store, Log: s.hub, Node: uuid.NewString(), Alone: !shared, Policy: targets, Version: Version, Logger: s.log,
 	})
@@ -164,7 +165,9 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	services := service.New(deps)
 	operations := services.Operations()
 	pipeline := call.NewPipeline(s.auth, s.log, c.DevMode && c.AdminSecret == "")
-	proxies := call.Edge{TrustedProxies: c.TrustedProxies, Domain: c.Domain, BasePath: c.BasePath, SecureCookies: !c.DevMode}
+	proxies := call.Edge{
+		Proxies: c.Proxies, Distrusted: s.distrusted(), Domain: c.Domain, BasePath: c.BasePath, SecureCookies: !c.DevMode,
+	}
 	restHandler, err := rest.New(rest.Config{
 		Operations: operations, Pipeline: pipeline, Edge: proxies, Log: s.log,
 	})
@@ -181,6 +184,20 @@ func (s *Server) wire(ctx context.Context) (err error) {
 		Sockets: s.sockets, Origins: c.CORSOrigins, BasePath: c.BasePath,
 	})
 	return nil
+}
+
+// distrusted makes what logs once that a proxy is there which nobody has named
+// (B2B-HTTP-042).
+func (s *Server) distrusted() func(peer string) {
+	var once sync.Once
+	return func(peer string) {
+		once.Do(func() {
+			s.log.Warn("headers of a proxy are ignored: the address of its clients is not known, and they share one. "+
+				"If the proxy is yours, set B2B_TRUST_PROXY to its address; if not, a stranger made them up",
+				"headers", "X-Forwarded-For, X-Forwarded-Host, X-Forwarded-Proto", "peer", peer, "setting", "B2B_TRUST_PROXY="+peer,
+				"trusted_proxies", s.config.Proxies.String())
+		})
+	}
 }
 
 // sweepFiles removes bytes that belong to no file.

@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/b2b-protocol/b2b/server"
+	"github.com/b2b-protocol/b2b/server/config"
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
@@ -31,7 +32,7 @@ type node struct {
 // testConfig is what an environment with nothing but a data folder and a secret gives.
 func testConfig(t testing.TB) server.Config {
 	t.Helper()
-	c := server.ConfigFromEnv(func(string) string { return "" })
+	c := config.Default()
 	c.DataDir, c.AdminSecret = t.TempDir(), adminSecret
 	return c
 }

@@ -51,6 +51,7 @@ var Rooms = []Room{
 	{"bench", Commands},
 
 	{"server", Server},
+	{"server/config", Server},
 
 	{"server/edge", Edge},
 
@@ -76,6 +77,7 @@ var Rooms = []Room{
 	{"server/wire", Common},
 
 	{"server/cursor", Rules},
+	{"server/forwarded", Rules},
 	{"server/growth", Rules},
 	{"server/jsonrepair", Rules},
 	{"server/jstext", Rules},
@@ -100,6 +102,7 @@ var Rooms = []Room{
 
 // Beside lists the arrows that may run between two rooms of one floor.
 var Beside = map[string][]string{
+	"server":                         {"server/config"},
 	"server/wire":                    {"server/call"},
 	"server/store/storetest/pgtest":  {"server/store/sqlstore"}, // migrates a template for tests
 	"server/store/storetest/sqltest": {"server/store/sqlstore"}, // opens databases for tests

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/b2b-protocol/b2b/server"
+	"github.com/b2b-protocol/b2b/server/config"
 	"github.com/b2b-protocol/b2b/server/importer"
 	"github.com/b2b-protocol/b2b/server/store/sqlstore"
 )
@@ -23,14 +24,14 @@ const importCacheMB = 256
 
 // importing is what one run of `b2b import` was asked to do.
 type importing struct {
-	server.Config
+	config.Config
 	from, files  string
 	dryRun, json bool
 	out, told    io.Writer // the report, and how far it is
 }
 
 func importCommand() *cobra.Command {
-	do := importing{Config: server.ConfigFromEnv(os.Getenv)}
+	var do importing
 	cmd := &cobra.Command{
 		Use:   "import --from <hxa-connect.db | data folder | postgres URL>",
 		Short: "Bring an HXA-Connect database over",
@@ -45,14 +46,18 @@ func importCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			do.out, do.told = cmd.OutOrStdout(), cmd.ErrOrStderr()
+			var err error
+			if do.Config, err = config.LoadStorage(settings(cmd.Flags())); err != nil {
+				return err
+			}
 			return do.run(cmd.Context())
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&do.from, "from", "", "what to import: the database file, its data folder, or a PostgreSQL URL")
 	f.StringVar(&do.files, "files", "", "folder that holds the old files/; needed beside PostgreSQL (default: that of the database file)")
-	f.StringVar(&do.DataDir, "data", do.DataDir, "data folder to import to: the embedded database and the files")
-	f.StringVar(&do.DatabaseURL, "database", do.DatabaseURL, "PostgreSQL URL to import to; empty uses the embedded database")
+	f.String("data", "", "data `folder` to import to: the embedded database and the files (default ./data)")
+	f.String("database", "", "`URL` of the PostgreSQL to import to; empty uses the embedded database")
 	f.BoolVar(&do.dryRun, "dry-run", false, "read everything, write nothing, and report")
 	f.BoolVar(&do.json, "json", false, "report as JSON")
 	if err := cmd.MarkFlagRequired("from"); err != nil {

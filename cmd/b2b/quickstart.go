@@ -13,6 +13,7 @@ import (
 
 	"github.com/b2b-protocol/b2b/quickstart"
 	"github.com/b2b-protocol/b2b/server"
+	"github.com/b2b-protocol/b2b/server/config"
 )
 
 func quickstartCommand() *cobra.Command {
@@ -47,7 +48,7 @@ func runQuickstart(cmd *cobra.Command, data string, port int, pause time.Duratio
 	if err != nil {
 		return err
 	}
-	cfg := server.ConfigFromEnv(func(string) string { return "" })
+	cfg := config.Default()
 	cfg.Host, cfg.Port, cfg.DataDir = "127.0.0.1", port, data
 	cfg.AdminSecret, cfg.DevMode, cfg.LogLevel = team.AdminSecret, true, slog.LevelWarn
 	s, err := server.New(ctx, cfg, newLogger(cmd.ErrOrStderr(), cfg.LogLevel))

@@ -6,53 +6,99 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/b2b-protocol/b2b/server"
+	"github.com/b2b-protocol/b2b/server/config"
 )
 
 func serveCommand() *cobra.Command {
-	cfg := server.ConfigFromEnv(os.Getenv)
-	level := cfg.LogLevel.String()
+	var check bool
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the server",
 		Long: "Run the server until it is told to stop (Ctrl-C or SIGTERM).\n\n" +
 			"Every setting can be given as an environment variable (B2B_PORT, B2B_ADMIN_SECRET,\n" +
 			"B2B_DATABASE_URL, …; the HXA_CONNECT_* names work, too) or as a flag; the flag wins.\n" +
-			"The admin secret has no flag, so that it does not show in process lists.",
-		Example: "  B2B_ADMIN_SECRET=$(openssl rand -hex 32) b2b serve --data ./data",
-		Args:    cobra.NoArgs,
+			"The admin secret has no flag, so that it does not show in process lists.\n" +
+			"A setting that makes no sense ends the start; --check reads them all and starts nothing.",
+		Example: "  B2B_ADMIN_SECRET=$(openssl rand -hex 32) b2b serve --data ./data\n" +
+			"  b2b serve --check",
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := cfg.LogLevel.UnmarshalText([]byte(level)); err != nil {
-				return fmt.Errorf("--log-level %q: must be debug, info, warn or error", level)
-			}
-			log := newLogger(cmd.ErrOrStderr(), cfg.LogLevel)
-			redis.SetLogger(redisLog{log})
-			s, err := server.New(cmd.Context(), cfg, log)
+			cfg, err := config.Load(settings(cmd.Flags()))
 			if err != nil {
 				return err
 			}
-			memory, stop := context.WithCancel(context.WithoutCancel(cmd.Context()))
-			var keeper sync.WaitGroup
-			keeper.Go(func() { keepMemory(memory) })
-			err = s.Run(cmd.Context())
-			stop()
-			keeper.Wait()
-			return err
+			if check {
+				return printSettings(cmd.OutOrStdout(), cfg)
+			}
+			return runServer(cmd, cfg)
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&cfg.Host, "host", cfg.Host, "address to listen on")
-	f.IntVar(&cfg.Port, "port", cfg.Port, "port to listen on; 0 takes a free one")
-	f.StringVar(&cfg.DataDir, "data", cfg.DataDir, "folder of the embedded database")
-	f.StringVar(&cfg.DatabaseURL, "database", cfg.DatabaseURL, "PostgreSQL URL; empty uses the embedded database")
-	f.BoolVar(&cfg.DevMode, "dev", cfg.DevMode, "development: no admin secret needed, cookies without TLS")
-	f.StringVar(&level, "log-level", level, "debug, info, warn or error")
+	f.String("host", "", "`address` to listen on (default 0.0.0.0; with --dev 127.0.0.1)")
+	f.String("port", "", "`number` of the port to listen on; 0 takes a free one (default 4800)")
+	f.String("data", "", "`folder` of the embedded database and of files (default ./data)")
+	f.String("database", "", "`URL` of PostgreSQL; empty uses the embedded database")
+	f.Bool("dev", false, "development: no admin secret needed, cookies without TLS, on this machine alone")
+	f.String("log-level", "", "debug, info, warn or error (default info; with --dev debug)")
+	f.BoolVar(&check, "check", false, "read all settings, print what they come to, and exit with 0, or 1 if one cannot be used")
 	return cmd
+}
+
+// settings looks settings up among the flags and in the environment.
+func settings(flags *pflag.FlagSet) config.Lookup {
+	env := config.Env(os.Getenv)
+	return func(name string) (string, bool) {
+		flag, ok := strings.CutPrefix(name, "--")
+		if !ok {
+			return env(name)
+		}
+		if f := flags.Lookup(flag); f != nil && f.Changed {
+			return f.Value.String(), true
+		}
+		return "", false
+	}
+}
+
+// printSettings writes what settings come to, for people.
+func printSettings(w io.Writer, cfg config.Config) error {
+	var b strings.Builder
+	for _, fact := range cfg.Facts() {
+		fmt.Fprintf(&b, "%-16s %s\n", fact.Key, fact.Value)
+	}
+	for _, warning := range cfg.Warnings() {
+		fmt.Fprintf(&b, "warning: %s\n", warning)
+	}
+	b.WriteString("The settings can be used.\n")
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func runServer(cmd *cobra.Command, cfg config.Config) error {
+	log := newLogger(cmd.ErrOrStderr(), cfg.LogLevel)
+	redis.SetLogger(redisLog{log})
+	log.LogAttrs(cmd.Context(), slog.LevelInfo, "starting", append(cfg.Facts(), slog.String("version", server.Version))...)
+	for _, warning := range cfg.Warnings() {
+		log.WarnContext(cmd.Context(), warning)
+	}
+	s, err := server.New(cmd.Context(), cfg, log)
+	if err != nil {
+		return err
+	}
+	memory, stop := context.WithCancel(context.WithoutCancel(cmd.Context()))
+	var keeper sync.WaitGroup
+	keeper.Go(func() { keepMemory(memory) })
+	err = s.Run(cmd.Context())
+	stop()
+	keeper.Wait()
+	return err
 }
 
 // newLogger writes structured lines: one JSON object a line, as log collectors

@@ -28,10 +28,17 @@ type Attempt struct {
 }
 
 // Attempts are the counts that a login from an address belongs to: that of the address,
-// then that of what it asks for there. subject tells those of a kind apart, and may be
+// then that of what it asks for there. subject separates those of a kind, and may be
 // secret.
-func Attempts(address, kind, subject string) []Attempt {
-	address = block(address)
+//
+// relayed says that the login came through a proxy that is not believed, so that the address
+// is that of many clients. They count apart from those who connect from there themselves: so
+// strangers behind a proxy on the server's own machine do not lock an operator out there
+// (B2B-AUTH-081).
+func Attempts(address string, relayed bool, kind, subject string) []Attempt {
+	if address = block(address); relayed {
+		address += " relayed"
+	}
 	own := Attempt{Key: Hash(address + "\x00" + kind + "\x00" + subject), Limit: 5, Span: 15 * time.Minute}
 	if kind == "super_admin" || kind == "health" { // both ask for the admin secret
 		own.Limit, own.Span = 3, 30*time.Minute

@@ -69,15 +69,15 @@ func onBoth(t *testing.T, test func(w *throttles)) {
 
 func TestThrottle(t *testing.T) {
 	onBoth(t, func(w *throttles) {
-		here, other := Attempts("192.0.2.1", "org_admin", "a"), Attempts("192.0.2.1", "org_admin", "b")
+		here, other := Attempts("192.0.2.1", false, "org_admin", "a"), Attempts("192.0.2.1", false, "org_admin", "b")
 		for i := range 5 {
 			w.fail([]*Throttle{w.one, w.two}[i%2], here)
 		}
 		for _, at := range []*Throttle{w.one, w.two} {
 			w.wait(at, here, 15*time.Minute)
 			w.wait(at, other, 0)
-			w.wait(at, Attempts("192.0.2.2", "org_admin", "a"), 0)
-			w.wait(at, Attempts("192.0.2.1", "bot", "a"), 0)
+			w.wait(at, Attempts("192.0.2.2", false, "org_admin", "a"), 0)
+			w.wait(at, Attempts("192.0.2.1", false, "bot", "a"), 0)
 		}
 		w.later(10 * time.Minute)
 		w.wait(w.one, here, 5*time.Minute)
@@ -98,27 +98,39 @@ func TestThrottle(t *testing.T) {
 		}
 		w.wait(w.one, here, 15*time.Minute)
 
-		operator := Attempts("2001:db8::1", "super_admin", "")
+		operator := Attempts("2001:db8::1", false, "super_admin", "")
 		for range 3 {
 			w.fail(w.one, operator)
 		}
 		w.wait(w.one, operator, 30*time.Minute)
-		w.wait(w.one, Attempts("2001:db8::ffff:2", "super_admin", ""), 30*time.Minute)
-		w.wait(w.one, Attempts("2001:db8:0:1::1", "super_admin", ""), 0)
+		w.wait(w.one, Attempts("2001:db8::ffff:2", false, "super_admin", ""), 30*time.Minute)
+		w.wait(w.one, Attempts("2001:db8:0:1::1", false, "super_admin", ""), 0)
+
+		// B2B-AUTH-081: strangers behind a proxy that nobody named, and the operator beside it.
+		strangers := Attempts("127.0.0.1", true, "super_admin", "")
+		for range 3 {
+			w.fail(w.one, strangers)
+		}
+		for i := range 17 {
+			w.fail(w.one, Attempts("127.0.0.1", true, "bot", fmt.Sprint(i)))
+		}
+		w.wait(w.one, strangers, 30*time.Minute)
+		w.wait(w.one, Attempts("127.0.0.1", true, "bot", "new"), 15*time.Minute)
+		w.wait(w.one, Attempts("127.0.0.1", false, "super_admin", ""), 0)
 
 		for i := range 20 {
-			a := Attempts("192.0.2.3", "bot", fmt.Sprint(i))
+			a := Attempts("192.0.2.3", false, "bot", fmt.Sprint(i))
 			w.fail(w.one, a)
 			w.pass(w.one, a)
 		}
-		w.wait(w.two, Attempts("192.0.2.3", "bot", "new"), 15*time.Minute)
+		w.wait(w.two, Attempts("192.0.2.3", false, "bot", "new"), 15*time.Minute)
 	})
 }
 
 // Of failures that come at the same moment, those behind the lock hear of it.
 func TestThrottleFlood(t *testing.T) {
 	onBoth(t, func(w *throttles) {
-		a := Attempts("192.0.2.1", "bot", "t")
+		a := Attempts("192.0.2.1", false, "bot", "t")
 		var counted atomic.Int64
 		var all sync.WaitGroup
 		for i := range 64 {
@@ -143,7 +155,7 @@ func TestThrottleFlood(t *testing.T) {
 // Who cannot count lets nobody try.
 func TestThrottleWithoutStore(t *testing.T) {
 	w := newThrottles(t, filepath.Join(t.TempDir(), "b2b.db"))
-	a := Attempts("192.0.2.1", "bot", "t")
+	a := Attempts("192.0.2.1", false, "bot", "t")
 	w.fail(w.one, a)
 	if err := w.one.Store.Close(); err != nil {
 		t.Fatal(err)

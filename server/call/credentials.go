@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/b2b-protocol/b2b/server/forwarded"
 )
 
 // SessionCookie is the name of the session cookie.
@@ -38,14 +40,20 @@ type Authenticator interface {
 
 // Edge is what the server knows about the network before it.
 type Edge struct {
-	TrustedProxies int    // how many proxies before the server may be believed
-	Domain         string // the host that browsers use; empty: that of the request
-	BasePath       string // a prefix that a proxy may or may not strip
-	SecureCookies  bool
+	Proxies       forwarded.Trust   // which proxies before the server are believed
+	Distrusted    func(peer string) // hears of a peer that sent headers of a proxy and is none; may be nil
+	Domain        string            // the host that browsers use; empty: that of the request
+	BasePath      string            // a prefix that a proxy may or may not strip
+	SecureCookies bool
 }
 
 // Info reads what a request says about its call.
 func (e Edge) Info(r *http.Request, via string) *Info {
+	from := e.Proxies.Sender(r.RemoteAddr, r.Header)
+	if from.Ignored && e.Distrusted != nil {
+		e.Distrusted(from.Addr)
+	}
+	host := e.host(r, from)
 	c := Credentials{OrgID: r.Header.Get("X-Org-Id")}
 	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
 		c.Bearer = token
@@ -53,16 +61,17 @@ func (e Edge) Info(r *http.Request, via string) *Info {
 	if r.Header.Get("Cookie") != "" {
 		if cookie, err := r.Cookie(SessionCookie); err == nil {
 			c.SessionID = cookie.Value
-			c.CrossSite = changes(r.Method) && e.crossSite(r)
+			c.CrossSite = changes(r.Method) && crossSite(r, host)
 		}
 	}
 	return &Info{
 		Credentials: c,
 		Caller:      &Caller{},
 		Via:         via,
-		RemoteIP:    e.remoteIP(r),
+		RemoteIP:    from.Addr,
+		Relayed:     from.Ignored,
 		UserAgent:   r.UserAgent(),
-		BaseURL:     e.scheme(r) + "://" + e.host(r) + e.BasePath,
+		BaseURL:     scheme(r, from) + "://" + host + e.BasePath,
 	}
 }
 
@@ -75,8 +84,8 @@ func changes(method string) bool {
 }
 
 // crossSite decides whether a browser sent the request from a page of another
-// site. A request with neither Origin nor fetch metadata is not a browser's.
-func (e Edge) crossSite(r *http.Request) bool {
+// site than host. A request with neither Origin nor fetch metadata is not a browser's.
+func crossSite(r *http.Request, host string) bool {
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "same-origin", "none":
 		return false
@@ -91,7 +100,6 @@ func (e Edge) crossSite(r *http.Request) bool {
 	if err != nil || u.Host == "" {
 		return true
 	}
-	host := e.host(r)
 	return !strings.EqualFold(u.Host, host) && !strings.EqualFold(u.Hostname(), hostname(host))
 }
 
@@ -102,52 +110,24 @@ func hostname(host string) string {
 	return strings.Trim(host, "[]")
 }
 
-func (e Edge) host(r *http.Request) string {
-	if e.Domain != "" {
+func (e Edge) host(r *http.Request, from forwarded.Sender) string {
+	switch {
+	case e.Domain != "":
 		return e.Domain
-	}
-	if e.TrustedProxies > 0 {
-		if h := lastOf(r.Header.Get("X-Forwarded-Host"), 1); h != "" {
-			return h
-		}
+	case from.Host != "":
+		return from.Host
 	}
 	return r.Host
 }
 
-func (e Edge) scheme(r *http.Request) string {
-	if e.TrustedProxies > 0 {
-		switch p := lastOf(r.Header.Get("X-Forwarded-Proto"), 1); p {
-		case "http", "https":
-			return p
-		}
-	}
-	if r.TLS != nil {
+func scheme(r *http.Request, from forwarded.Sender) string {
+	switch {
+	case from.Proto != "":
+		return from.Proto
+	case r.TLS != nil:
 		return "https"
 	}
 	return "http"
-}
-
-func (e Edge) remoteIP(r *http.Request) string {
-	if e.TrustedProxies > 0 {
-		if ip := lastOf(r.Header.Get("X-Forwarded-For"), e.TrustedProxies); net.ParseIP(ip) != nil {
-			return ip
-		}
-	}
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
-}
-
-// lastOf is the n-th entry from the end of a comma list, or the first of all when
-// the list is shorter.
-func lastOf(list string, n int) string {
-	if list == "" {
-		return ""
-	}
-	parts := strings.Split(list, ",")
-	return strings.TrimSpace(parts[max(0, len(parts)-n)])
 }
 
 // WriteCookie sets or clears the session cookie on an answer.

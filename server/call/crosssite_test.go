@@ -3,6 +3,8 @@ package call
 import (
 	"net/http/httptest"
 	"testing"
+
+	"github.com/b2b-protocol/b2b/server/forwarded"
 )
 
 // TestCrossSite has the headers that browsers and other clients really send with a
@@ -12,6 +14,10 @@ func TestCrossSite(t *testing.T) {
 	const here, there, sister = "https://b2b.example", "https://evil.example", "https://www.b2b.example"
 	metadata := func(site, mode, dest string) []string {
 		return []string{"Sec-Fetch-Site", site, "Sec-Fetch-Mode", mode, "Sec-Fetch-Dest", dest}
+	}
+	onePeer, err := forwarded.Parse("1")
+	if err != nil {
+		t.Fatal(err)
 	}
 	with := func(headers []string, more ...string) []string { return append(headers, more...) }
 	for _, c := range []struct {
@@ -48,13 +54,13 @@ func TestCrossSite(t *testing.T) {
 		{"another site with a bearer", []string{"Authorization", "Bearer x", "Origin", there}, true},
 	} {
 		for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "GET", "HEAD"} {
-			for _, edge := range []Edge{{}, {Domain: "b2b.example"}, {TrustedProxies: 1}} {
+			for _, edge := range []Edge{{}, {Domain: "b2b.example"}, {Proxies: onePeer}} {
 				r := httptest.NewRequest(method, here+"/api/org/settings", nil)
 				r.Header.Set("Cookie", SessionCookie+"=s")
-				if edge.Domain != "" || edge.TrustedProxies > 0 {
+				if edge.Domain != "" || !edge.Proxies.None() {
 					r.Host = "10.0.0.7:4800" // as a proxy sees the node
 				}
-				if edge.TrustedProxies > 0 {
+				if !edge.Proxies.None() {
 					r.Header.Set("X-Forwarded-Host", "b2b.example")
 				}
 				for i := 0; i < len(c.headers); i += 2 {

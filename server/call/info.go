@@ -10,6 +10,7 @@ type Info struct {
 	Caller      *Caller // never nil once the service runs
 	Via         string  // "rest", "rpc" or "ws"
 	RemoteIP    string
+	Relayed     bool // came with headers of a proxy that is not believed: RemoteIP is perhaps that of many clients
 	UserAgent   string
 	BaseURL     string // scheme, host and base path as the client sees them
 	Cookie      *Cookie

@@ -16,6 +16,7 @@ import (
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/sdk/go/b2b/v1/b2bv1connect"
 	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/forwarded"
 	"github.com/b2b-protocol/b2b/server/rest"
 )
 
@@ -215,7 +216,11 @@ func TestBuffersAreNotShared(t *testing.T) {
 // B2B-HTTP-019: what proxies say of the caller.
 func TestCallInfo(t *testing.T) {
 	var got *call.Info
-	h := server(t, func(c *rest.Config) { c.Edge = call.Edge{BasePath: "/hub", TrustedProxies: 1} }, map[string]service{
+	proxies, err := forwarded.Parse("1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := server(t, func(c *rest.Config) { c.Edge = call.Edge{BasePath: "/hub", Proxies: proxies} }, map[string]service{
 		b2bv1connect.BotServiceGetMeProcedure: func(ctx context.Context, _ proto.Message) (proto.Message, error) {
 			got = call.From(ctx)
 			return &b2bv1.GetMeResponse{Bot: &b2bv1.Bot{}}, nil

@@ -180,7 +180,7 @@ type whose struct {
 
 // guarded lets a login try, unless too many failed before it (http-core.md §17.1).
 func (s *authService) guarded(ctx context.Context, kind, subject string, try func(*whose) (*b2bv1.LoginResponse, error)) (*b2bv1.LoginResponse, error) {
-	attempts := auth.Attempts(call.From(ctx).RemoteIP, kind, subject)
+	attempts := attempts(ctx, kind, subject)
 	wait, err := s.throttle.Wait(ctx, attempts)
 	if err != nil {
 		return nil, err
@@ -215,6 +215,12 @@ func (s *authService) guarded(ctx context.Context, kind, subject string, try fun
 	return nil, err
 }
 
+// attempts are what a failure of this call counts as.
+func attempts(ctx context.Context, kind, subject string) []auth.Attempt {
+	info := call.From(ctx)
+	return auth.Attempts(info.RemoteIP, info.Relayed, kind, subject)
+}
+
 func loginLocked(wait time.Duration) *call.Error {
 	refusal := call.Errorf(b2bv1.ErrorCode_ERROR_CODE_RATE_LIMITED, "Too many logins failed")
 	refusal.RetryAfter = int((wait + time.Second - 1) / time.Second)
@@ -226,7 +232,7 @@ func loginLocked(wait time.Duration) *call.Error {
 // row of the throttle is written instead, which counts nothing: a change that is committed
 // takes longer than one that is not, and would tell which orgs exist (B2B-AUTH-071).
 func (s *authService) auditFailure(ctx context.Context, kind string, of whose, refused *call.Error) error {
-	nobody := auth.Attempts(call.From(ctx).RemoteIP, "nobody", "")
+	nobody := attempts(ctx, "nobody", "")
 	return s.Store.Update(ctx, of.org, func(tx store.Tx) error {
 		_, err := tx.Org(ctx, of.org)
 		if errors.Is(err, store.ErrNotFound) {

@@ -99,7 +99,7 @@ func (s *serverService) operator(ctx context.Context) bool {
 	if sent == "" || s.Config.AdminSecret == "" || auth.OfBot(sent) {
 		return false
 	}
-	attempts := auth.Attempts(info.RemoteIP, "health", "")
+	attempts := attempts(ctx, "health", "")
 	wait, err := s.throttle.Wait(ctx, attempts)
 	if err != nil || wait > 0 {
 		return false

@@ -2,7 +2,9 @@ package webhookurl
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -42,6 +44,15 @@ func ParseAllow(text string) (Allow, error) {
 		a.hosts[fold(entry)] = true
 	}
 	return a, nil
+}
+
+// String lists what is allowed, in the order of ranges and names.
+func (a Allow) String() string {
+	var entries []string
+	for _, r := range a.ranges {
+		entries = append(entries, r.String())
+	}
+	return strings.Join(append(entries, slices.Sorted(maps.Keys(a.hosts))...), ",")
 }
 
 func (a Allow) empty() bool { return len(a.ranges)+len(a.hosts) == 0 }

@@ -1,0 +1,106 @@
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Facts are what an operator wants to see of a configuration when a server starts, without
+// its secrets (B2B-ENV-004).
+func (c Config) Facts() []slog.Attr {
+	database := mask(c.DatabaseURL)
+	if database == "" {
+		database = "SQLite " + c.StorePath()
+	}
+	files := c.FilesPath()
+	if c.FilesURL != "" {
+		files = mask(c.FilesURL)
+	}
+	facts := []slog.Attr{
+		slog.String("listen", c.Addr()),
+		slog.String("database", database),
+		slog.String("files", files),
+		slog.String("trusted_proxies", c.Proxies.String()),
+		slog.String("cors_origins", orNone(strings.Join(c.CORSOrigins, ","))),
+		slog.String("webhook_allow", orNone(c.WebhookAllow.String())),
+		slog.String("log_level", strings.ToLower(c.LogLevel.String())),
+	}
+	optional := func(key, value string) {
+		if value != "" {
+			facts = append(facts, slog.String(key, value))
+		}
+	}
+	optional("redis", mask(c.RedisURL))
+	optional("domain", c.Domain)
+	optional("base_path", c.BasePath)
+	if c.DevMode {
+		facts = append(facts, slog.Bool("dev_mode", true))
+	}
+	return facts
+}
+
+func orNone(text string) string {
+	if text == "" {
+		return "none"
+	}
+	return text
+}
+
+// shortest is the least length of an admin secret that nobody is warned of (B2B-AUTH-083).
+const shortest = 16
+
+// common are secrets that are tried first: what examples and guides have, and what is
+// written when something has to be.
+var common = strings.Fields(`
+	secret secretsecret supersecret topsecret mysecret my-secret adminsecret admin-secret my-admin-secret your-admin-secret
+	your-admin-secret-here your-secret-here your-secret-key admin-secret-change-me change-me changeme change-me-please
+	changemechangeme change-me-in-production password password123 password1234 passwordpassword admin admin123 administrator
+	adminadminadminadmin hxa-connect hxa-connect-secret hxa-connect-admin hxa-connect-admin-secret b2b-admin-secret
+	a-long-random-text set-it-to-a-long-random-text long-random-string letmein qwertyuiopasdfgh 1234567890123456
+	12345678901234567890 0123456789abcdef 0123456789abcdef0123456789abcdef correcthorsebatterystaple correct-horse-battery-staple
+	test-admin-secret test-secret development-secret dev-admin-secret insecure-secret deadbeefdeadbeef`)
+
+// weak says why an admin secret can be guessed; "": it is good enough.
+func weak(secret string) string {
+	plain := strings.ToLower(strings.TrimSpace(secret))
+	switch {
+	case secret == "":
+		return ""
+	case len([]rune(secret)) < shortest:
+		return fmt.Sprintf("has fewer than %d characters", shortest)
+	case slices.Contains(common, plain):
+		return "is one of those that are tried first"
+	case len(slices.Compact(slices.Sorted(slices.Values([]rune(plain))))) < 5:
+		return "has fewer than 5 different characters"
+	}
+	return ""
+}
+
+// Warnings are what an operator should change, or should know (B2B-ENV-004): a server says
+// them at each start, and starts.
+func (c Config) Warnings() (out []string) {
+	if why := weak(c.AdminSecret); why != "" {
+		out = append(out, "the admin secret "+why+": whoever guesses it owns every organisation. Make a good one with openssl rand -hex 32 and set it as B2B_ADMIN_SECRET")
+	}
+	if c.DevMode && !c.listensHereAlone() {
+		text := "development mode listens on " + c.Addr() + ", where other machines reach it: cookies go without Secure"
+		if c.AdminSecret == "" {
+			text += ", and everybody who reaches it is super admin"
+		}
+		out = append(out, text+". Leave B2B_HOST out to listen on this machine alone, and use it for developing only")
+	} else if c.DevMode && c.AdminSecret == "" {
+		out = append(out, "development mode without an admin secret: everybody who reaches "+c.Addr()+" is super admin. It listens on this machine alone, unless B2B_HOST says otherwise")
+	}
+	if c.RedisURL != "" && c.DatabaseURL == "" {
+		out = append(out, "Redis is not used: the embedded database has one node")
+	}
+	return append(out, c.notes...)
+}
+
+func (c Config) listensHereAlone() bool {
+	a, err := netip.ParseAddr(c.Host)
+	return c.Host == "localhost" || err == nil && a.Unmap().IsLoopback()
+}

@@ -1,0 +1,179 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"strings"
+
+	"github.com/b2b-protocol/b2b/server/forwarded"
+	"github.com/b2b-protocol/b2b/server/webhookurl"
+)
+
+const (
+	// maxMB bounds sizes that are set in MiB, so that they can be counted in bytes.
+	maxMB = 1 << 30
+	// leastConnections is what a server needs to serve anybody while strangers come, too.
+	leastConnections = 16
+	// leastPool and mostPool bound the connections that a node keeps to PostgreSQL.
+	leastPool, mostPool = 2, 1000
+	// loopback is where a server in development listens unless told otherwise.
+	loopback = "127.0.0.1"
+)
+
+// Load reads every setting (B2B-ENV-001, 003). The error is of type Problems.
+func Load(lookup Lookup) (Config, error) {
+	c, problems := load(lookup)
+	problems = append(problems, c.problems()...)
+	return c, problems.err()
+}
+
+// LoadStorage reads the settings of commands that work on the data of a server without
+// being one: they need no admin secret.
+func LoadStorage(lookup Lookup) (Config, error) {
+	c, problems := load(func(name string) (string, bool) {
+		if name == "B2B_ADMIN_SECRET" {
+			return "unused", true
+		}
+		return lookup(name)
+	})
+	problems = append(problems, c.problems()...)
+	return c, problems.err()
+}
+
+func load(lookup Lookup) (Config, Problems) {
+	r := &reader{lookup: lookup}
+	c := Config{
+		DevMode:            r.devMode("--dev", "B2B_DEV_MODE", "DEV_MODE"),
+		Port:               r.port("--port", "B2B_PORT", "HXA_CONNECT_PORT"),
+		DataDir:            r.folder("./data", "--data", "B2B_DATA_DIR", "HXA_CONNECT_DATA_DIR"),
+		AdminSecret:        r.secret("B2B_ADMIN_SECRET", "HXA_CONNECT_ADMIN_SECRET"),
+		DatabaseURL:        r.database("--database", "B2B_DATABASE_URL", "HXA_CONNECT_DATABASE_URL", "DATABASE_URL"),
+		DatabasePool:       r.number(0, leastPool, mostPool, "B2B_DATABASE_CONNECTIONS"),
+		RedisURL:           r.redis("B2B_REDIS_URL", "REDIS_URL"),
+		CORSOrigins:        r.origins("B2B_CORS_ORIGINS", "HXA_CONNECT_CORS_ORIGINS", "HXA_CONNECT_CORS"),
+		PersistMessages:    r.boolean(true, "B2B_PERSIST", "HXA_CONNECT_PERSIST"),
+		MaxMessage:         r.number(65536, 1, math.MaxInt32, "B2B_MAX_MSG_LEN", "HXA_CONNECT_MAX_MSG_LEN"),
+		MaxFileSizeMB:      r.number(50, 1, maxMB, "B2B_MAX_FILE_SIZE_MB", "HXA_CONNECT_MAX_FILE_SIZE_MB"),
+		FileUploadMBPerDay: r.number(500, 1, maxMB, "B2B_FILE_UPLOAD_MB_PER_DAY", "HXA_CONNECT_FILE_UPLOAD_MB_PER_DAY"),
+		FilesDir:           r.folder("", "B2B_FILES_DIR"),
+		FilesURL:           r.text("B2B_FILES_URL").value,
+		MaxConnections:     r.number(0, leastConnections, math.MaxInt32, "B2B_MAX_CONNECTIONS"),
+		Domain:             r.domain("B2B_DOMAIN", "DOMAIN"),
+		BasePath:           r.basePath("B2B_BASE_PATH", "BASE_PATH", "NEXT_PUBLIC_BASE_PATH"),
+	}
+	r.credentials(&c)
+	everywhere := "0.0.0.0"
+	if c.DevMode {
+		everywhere = loopback
+	}
+	c.Host = r.host(everywhere, "--host", "B2B_HOST", "HXA_CONNECT_HOST")
+	if c.DevMode && len(c.CORSOrigins) == 0 {
+		c.CORSOrigins = []string{"*"}
+	}
+	c.LogLevel = r.level(c.DevMode, "--log-level", "B2B_LOG_LEVEL", "HXA_CONNECT_LOG_LEVEL")
+	var err error
+	if s := r.text("B2B_TRUST_PROXY"); s.value != "" {
+		if c.Proxies, err = forwarded.Parse(s.value); err != nil {
+			r.problem(s, err.Error(), "10.0.0.0/8")
+		}
+	}
+	if s := r.text("B2B_WEBHOOK_ALLOW"); s.value != "" {
+		if c.WebhookAllow, err = webhookurl.ParseAllow(s.value); err != nil {
+			r.problem(s, err.Error(), "10.0.0.0/8,hooks.internal")
+		}
+	}
+	c.notes = r.notes
+	return c, r.problems
+}
+
+// secret takes a value as it is: blanks and quotes may belong to it.
+func (r *reader) secret(names ...string) string {
+	s := r.raw(names...)
+	if s.value != "" && strings.Trim(s.value, " \t\r\n\"'") != s.value {
+		r.note("%s begins or ends with a blank or a quote, which belongs to the secret", s.name)
+	}
+	return s.value
+}
+
+// credentials reads those of the bucket: ours, or else all of Amazon's set.
+func (r *reader) credentials(c *Config) {
+	id, secret := r.secret("B2B_FILES_ACCESS_KEY_ID"), r.secret("B2B_FILES_SECRET_ACCESS_KEY")
+	if id == "" && secret == "" {
+		c.FilesKeyID, c.FilesSecret, c.FilesSession = r.secret("AWS_ACCESS_KEY_ID"), r.secret("AWS_SECRET_ACCESS_KEY"), r.secret("AWS_SESSION_TOKEN")
+		return
+	}
+	c.FilesKeyID, c.FilesSecret = id, secret
+	missing := "B2B_FILES_SECRET_ACCESS_KEY"
+	if id == "" {
+		missing = "B2B_FILES_ACCESS_KEY_ID"
+	}
+	if id == "" || secret == "" {
+		r.problems = append(r.problems, Problem{Name: missing, Unset: true, Why: "is missing: the credentials of a bucket are set both or not at all"})
+	}
+}
+
+// devMode reads whether this is for developing. Under its older name only "true" was: what
+// else says yes leaves the server closed there, as it was.
+func (r *reader) devMode(names ...string) bool {
+	s := r.text(names...)
+	yes := r.truth(s, false)
+	if yes && s.older() && s.value != "true" {
+		r.note("%s=%s is not development mode, as before: that is B2B_DEV_MODE=true", s.name, s.value)
+		return false
+	}
+	return yes
+}
+
+// port reads where to listen. In the older name 0 is the default.
+func (r *reader) port(names ...string) int { return r.number(4800, 0, math.MaxUint16, names...) }
+
+// level reads how much is logged.
+func (r *reader) level(dev bool, names ...string) slog.Level {
+	s := r.text(names...)
+	switch strings.ToLower(s.value) {
+	case "":
+		if dev {
+			return slog.LevelDebug
+		}
+		return slog.LevelInfo
+	case "debug":
+		return slog.LevelDebug
+	case "info":
+		return slog.LevelInfo
+	case "warn", "warning":
+		return slog.LevelWarn
+	case "error":
+		return slog.LevelError
+	}
+	r.problem(s, "must be debug, info, warn or error", "info")
+	return slog.LevelInfo
+}
+
+// problems are those that no field has alone.
+func (c Config) problems() (ps Problems) {
+	add := func(name, why string) { ps = append(ps, Problem{Name: name, Unset: true, Why: why}) }
+	if c.AdminSecret == "" && !c.DevMode {
+		add("B2B_ADMIN_SECRET", "is missing: set it (or HXA_CONNECT_ADMIN_SECRET) to a long random text, such as openssl rand -hex 32 writes, or B2B_DEV_MODE=true to develop without one")
+	}
+	if c.Port < 0 || c.Port > math.MaxUint16 {
+		add("B2B_PORT", "must be a number from 0 to 65535")
+	}
+	if c.DataDir == "" && (c.DatabaseURL == "" || c.FilesDir == "" || c.FilesURL != "") {
+		add("B2B_DATA_DIR", "is missing: there must be a data folder")
+	}
+	if c.DatabasePool != 0 && (c.DatabasePool < leastPool || c.DatabasePool > mostPool) {
+		add("B2B_DATABASE_CONNECTIONS", fmt.Sprintf("must be a number from %d to %d", leastPool, mostPool))
+	}
+	if c.MaxFileSizeMB < 0 || c.MaxFileSizeMB > maxMB || c.FileUploadMBPerDay < 0 || c.FileUploadMBPerDay > maxMB {
+		add("B2B_MAX_FILE_SIZE_MB and B2B_FILE_UPLOAD_MB_PER_DAY", "must be numbers from 1 to 1073741824")
+	}
+	if c.MaxConnections < 0 || c.MaxConnections > 0 && c.MaxConnections < leastConnections {
+		add("B2B_MAX_CONNECTIONS", fmt.Sprintf("must be at least %d", leastConnections))
+	}
+	return append(ps, c.bucketProblems()...)
+}
+
+// Validate returns what Load refuses in a configuration that was made by hand.
+func (c Config) Validate() error { return errors.Join(c.problems().err(), checkRedis(c.RedisURL)) }
