@@ -32,7 +32,7 @@ type Conn struct {
 	stranger bool // counted as one; guarded by owner.mu
 
 	phase  atomic.Int32
-	since  atomic.Int64 // when the phase, or the latest request, began: see Listener.now
+	since  atomic.Int64 // when what is timed began: see enter, and Listener.now
 	http2  atomic.Bool
 	known  atomic.Bool // somebody has proved on it who they are
 	proven atomic.Bool // on HTTP/1: the caller of the request under way has
@@ -58,11 +58,14 @@ func (c *Conn) know() {
 	}
 }
 
-// enter begins a phase.
+// enter begins a phase. The time of a stranger runs from when it came, and anew with each
+// later request: what it does not do in between is part of it.
 func (c *Conn) enter(p phase) {
 	c.bodyBy.Store(0)
-	c.phase.Store(int32(p))
-	c.since.Store(c.owner.now())
+	was := phase(c.phase.Swap(int32(p)))
+	if p == busy && was != fresh || c.known.Load() {
+		c.since.Store(c.owner.now())
+	}
 }
 
 // Read reads what the client sends, by the deadlines that net/http and body set.

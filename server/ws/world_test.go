@@ -56,7 +56,7 @@ func newWorld(t testing.TB, edit ...func(*ws.Config)) *world {
 	w := &world{TB: t, store: st}
 	log := slog.New(slog.DiscardHandler)
 	now := func() time.Time { return time.Now().Add(time.Duration(w.skew.Load()) * time.Millisecond) }
-	access := auth.New(auth.Config{Store: st, Log: log, Now: now})
+	access := auth.New(auth.Config{Store: st, Log: log, Now: now, AdminSecret: "s"})
 	services := service.New(service.Deps{Store: st, Access: access, Log: log, Now: time.Now, Config: service.Config{AdminSecret: "s"}})
 	operations := services.Operations()
 	pipeline := call.NewPipeline(access, log, false)

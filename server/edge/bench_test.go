@@ -1,0 +1,85 @@
+package edge_test
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"testing"
+
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/edge"
+)
+
+// BenchmarkPost measures what the edge adds to a small call of a known caller over one
+// connection of HTTP/1: "plain" is net/http alone.
+func BenchmarkPost(b *testing.B) {
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		call.Authenticated(r.Context())
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			b.Error(err)
+		}
+		if _, err := w.Write([]byte(`{"ok":true}`)); err != nil {
+			b.Error(err)
+		}
+	})
+	run := func(b *testing.B, l net.Listener, s *http.Server) {
+		served := make(chan struct{})
+		go func() {
+			defer close(served)
+			_ = s.Serve(l) // it ends by Close
+		}()
+		conn, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			b.Fatal(err)
+		}
+		request := []byte("POST /api/send HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 14\r\n\r\n{\"to\":\"own-b\"}")
+		from := bufio.NewReader(conn)
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := conn.Write(request); err != nil {
+				b.Fatal(err)
+			}
+			for { // to the end of the headers, and the body of 11 bytes
+				line, err := from.ReadSlice('\n')
+				if err != nil {
+					b.Fatal(err)
+				}
+				if len(line) == 2 {
+					break
+				}
+			}
+			if _, err := from.Discard(11); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := conn.Close(); err != nil {
+			b.Error(err)
+		}
+		if err := s.Close(); err != nil {
+			b.Error(err)
+		}
+		<-served
+	}
+	listen := func(b *testing.B) net.Listener {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			b.Fatal(err)
+		}
+		return l
+	}
+	b.Run("plain", func(b *testing.B) { run(b, listen(b), &http.Server{Handler: h}) })
+	b.Run("edge", func(b *testing.B) {
+		l := edge.Listen(listen(b), edge.Limits{}, slog.New(slog.DiscardHandler))
+		ctx, stop := context.WithCancel(context.Background())
+		ended := make(chan error, 1)
+		go func() { ended <- l.Run(ctx) }()
+		run(b, l, l.NewServer(edge.Handler(edge.Config{REST: h})))
+		stop()
+		if err := <-ended; err != nil {
+			b.Error(err)
+		}
+	})
+}
