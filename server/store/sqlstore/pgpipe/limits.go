@@ -5,7 +5,7 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"database/sql/driver"
-	"encoding/hex"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -213,10 +213,10 @@ func (c *conn) lost(ctx context.Context, err error) error {
 // renew makes the connections of a generation useless.
 func (c *Connector) renew(born uint64) { c.generation.CompareAndSwap(born, born+1) }
 
-// statementName names a statement by its text.
+// statementName names a statement by its text. It is short, as it travels with each use.
 func statementName(text string) string {
 	sum := sha256.Sum256([]byte(text))
-	return "b2b_" + hex.EncodeToString(sum[:12])
+	return base64.RawURLEncoding.EncodeToString(sum[:9])
 }
 
 // wire is the name that the server is told.
