@@ -44,7 +44,7 @@ func newDesk(t *testing.T) *desk {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	d := &desk{T: t, store: st, auth: auth.New(auth.Config{Store: st, Log: log, Now: time.Now})}
+	d := &desk{T: t, store: st, auth: auth.New(auth.Config{Store: st, Log: log, Now: time.Now, AdminSecret: "secret"})}
 	d.lookup = func(host string) ([]netip.Addr, error) {
 		t.Errorf("%s was looked up", host)
 		return nil, errors.New("not asked for")
