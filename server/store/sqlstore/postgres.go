@@ -264,7 +264,7 @@ func (c *pgCommit) commit(jobs []*job) {
 			}
 			return
 		case len(jobs) == 1 || c.over(err):
-			fail(jobs, err)
+			giveUp(jobs, spoiler, err)
 			return
 		case spoiler < 0:
 			c.w.logger.Warn("a batch could not be committed, running its changes alone", "changes", len(jobs), "error", err)
@@ -278,6 +278,22 @@ func (c *pgCommit) commit(jobs []*job) {
 		}
 		c.commit(jobs[spoiler : spoiler+1])
 		jobs = jobs[spoiler+1:]
+	}
+}
+
+// giveUp fails changes that were tried together. Who spoiled the transaction is told why;
+// the others were undone with it, and were not made.
+func giveUp(jobs []*job, spoiler int, err error) {
+	if spoiler < 0 || errors.Is(err, errUnknown) {
+		fail(jobs, err)
+		return
+	}
+	for i, j := range jobs {
+		if i == spoiler {
+			j.done <- err
+		} else {
+			j.done <- &store.Outage{Err: errLate}
+		}
 	}
 }
 
