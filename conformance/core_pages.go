@@ -6,9 +6,10 @@ import (
 	"strings"
 )
 
-// pageChecks covers the pages of lists that are else answered whole.
+// pageChecks covers the pages of lists that are else answered whole, and the bound of all.
 func pageChecks() []Check {
 	return []Check{
+		{[]string{"B2B-LIM-011", "B2B-INBOX-002", "B2B-ORGTHR-010"}, "lists end at 4 MiB and say where they go on", longListsEnd},
 		{[]string{"B2B-LIM-004"}, "lists that are answered whole can be read in pages", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("worker")

@@ -17,7 +17,31 @@ func slowChecks() []Check {
 
 func torrentChecks() []Check {
 	return []Check{
+		{[]string{"B2B-EVT-038", "B2B-EVT-021"}, "large events are told live and when resuming", largeEvents},
 		{[]string{"B2B-EVT-026", "B2B-EVT-021", "B2B-EVT-005"}, "subscribers that break off and resume at random lose and double nothing", breaksOff},
+	}
+}
+
+// largeEvents reads events of 900 KB live, and again from the first of them.
+func largeEvents(t *T) {
+	h := newHall(t)
+	id := h.thread(nil)
+	const n = 9
+	artifact := func(fr Frame) bool { return fr.kind() == "thread_artifact" }
+	live := t.stream("live", h.Ann, nil)
+	for i := range n {
+		t.Do("POST", thr(id, "/artifacts"), h.Bob, J{"artifact_key": fmt.Sprint("key", i), "content": strings.Repeat("x", 900_000)}).OK()
+	}
+	var cursors []string
+	for range n {
+		_, fr := live.seek("large event", artifact)
+		cursors = append(cursors, fr.cursor())
+	}
+	again := t.stream("again", h.Ann, []string{"cursor", cursors[0]})
+	for _, want := range cursors[1:] {
+		if _, fr := again.seek("large event again", artifact); fr.cursor() != want {
+			t.Errorf("resuming tells the event of %s, want %s", fr.cursor(), want)
+		}
 	}
 }
 

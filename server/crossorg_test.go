@@ -228,7 +228,7 @@ func (x *crossing) control(t *testing.T) {
 // streams, which name and do not look up; and Login's token, where ids of tokens are no
 // tokens.
 var uncontrolled = regexp.MustCompile(`^(AddArtifact\.artifact_key|ListBots\.cursor|ListThreads\.cursor|ListOrgThreads\.cursor|ListOrgTickets\.cursor|` +
-	`ListOrgThreadArtifacts\.cursor|ListDeadLetters\.cursor|ListAuditEntries\.cursor|ListOrgs\.cursor|ListInviteCodes\.cursor|ListPeers\.cursor|ListBotChannels\.cursor|ListTokens\.cursor|ListArtifacts\.cursor|ListArtifactVersions\.cursor|GetWorkspace\..*cursor|ListCatchupEvents\.cursor|Subscribe\..*|ListThreadMessages\.before|Login\.token)$`)
+	`ListOrgThreadArtifacts\.cursor|ListDeadLetters\.cursor|ListAuditEntries\.cursor|ListOrgs\.cursor|SearchOrgMessages\.cursor|GetInbox\.cursor|ListInviteCodes\.cursor|ListPeers\.cursor|ListBotChannels\.cursor|ListTokens\.cursor|ListArtifacts\.cursor|ListArtifactVersions\.cursor|GetWorkspace\..*cursor|ListCatchupEvents\.cursor|Subscribe\..*|ListThreadMessages\.before|Login\.token)$`)
 
 func (x *crossing) permitted() (caller, bool) {
 	i := slices.IndexFunc(x.own.callers, func(c caller) bool { return c.kind != "super admin" && allowed(x.op, c) })

@@ -40,8 +40,14 @@ func testConfig(t testing.TB) server.Config {
 // newNode makes a node on SQLite, or on PostgreSQL if a database is given.
 func newNode(t testing.TB, database ...string) *node {
 	t.Helper()
+	return newNodeWith(t, func(c *server.Config) { c.DatabaseURL = strings.Join(database, "") })
+}
+
+// newNodeWith makes a node with other settings.
+func newNodeWith(t testing.TB, set func(*server.Config)) *node {
+	t.Helper()
 	c := testConfig(t)
-	c.DatabaseURL = strings.Join(database, "")
+	set(&c)
 	s, err := server.New(t.Context(), c, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError})))
 	if err != nil {
 		t.Fatal(err)

@@ -87,6 +87,9 @@ func checkCreateThreadRequest(m *v1.CreateThreadRequest) error {
 	if err := limits.CheckItems("participants", len(m.GetParticipants().GetValues()), limits.MaxFirstParticipants); err != nil {
 		return err
 	}
+	if err := limits.CheckBytes("context", m.GetContext(), limits.MaxContext); err != nil {
+		return err
+	}
 	if err := limits.CheckDepth("permission_policy", m.GetPermissionPolicy()); err != nil {
 		return err
 	}
@@ -95,6 +98,9 @@ func checkCreateThreadRequest(m *v1.CreateThreadRequest) error {
 
 func checkUpdateThreadRequest(m *v1.UpdateThreadRequest) error {
 	if err := limits.CheckBytes("request_id", m.GetRequestId(), limits.MaxRequestID); err != nil {
+		return err
+	}
+	if err := limits.CheckBytes("context", m.GetContext(), limits.MaxContext); err != nil {
 		return err
 	}
 	if err := limits.CheckDepth("permission_policy", m.GetPermissionPolicy()); err != nil {

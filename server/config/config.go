@@ -53,6 +53,9 @@ type Config struct {
 	MaxConnections     int              // open at once; 0: by how many files the process may have open
 	// Limits are those of the edge but for its connections; zero: the usual ones. For tests.
 	Limits edge.Limits
+	// PageBytes is how large the body of a list may be; 0: limits.MaxPageBody. For tests
+	// of lists that cannot be so long.
+	PageBytes int
 	// Now is the clock of calls; nil: that of the machine. For tests of old data.
 	Now func() time.Time
 

@@ -7,7 +7,7 @@ import (
 
 // exposed are the headers of answers that scripts of other origins may read: of REST,
 // and those by which gRPC-web and Connect say how a call ended.
-const exposed = "ETag,Retry-After,Location,Content-Disposition,Content-Range,Accept-Ranges," +
+const exposed = "ETag,Retry-After,Location,Link,Content-Disposition,Content-Range,Accept-Ranges," +
 	"grpc-status,grpc-message,grpc-status-details-bin,grpc-encoding,Connect-Content-Encoding"
 
 // cors marks answers for browsers of other origins (B2B-HTTP-016, 017, 034). Without

@@ -138,7 +138,7 @@ func TestCORS(t *testing.T) {
 		}
 	}
 	exposed := strings.Split(strings.ToLower(do(t, handler([]string{"*"}, ""), "GET /").Header.Get("Access-Control-Expose-Headers")), ",")
-	for _, name := range []string{"etag", "retry-after", "location", "grpc-status", "grpc-message", "grpc-status-details-bin"} {
+	for _, name := range []string{"etag", "retry-after", "location", "link", "grpc-status", "grpc-message", "grpc-status-details-bin"} {
 		if !slices.Contains(exposed, name) {
 			t.Errorf("%s is not exposed: %q", name, exposed)
 		}

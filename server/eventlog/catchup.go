@@ -48,7 +48,7 @@ type Caught struct {
 	carried bool         // from an import, and nothing came after it
 	first   int64        // seq of the oldest event in it
 	last    int64        // seq of the newest event in it
-	newest  *store.Event // the newest event, where its payload is needed
+	newest  *store.Event // the newest event, where its payload is needed and is not long
 	decoded *b2bv1.Event // newest, where that was needed
 }
 
@@ -275,13 +275,25 @@ func (w *window) readScope(ctx context.Context, r Store, c *collector, id string
 		if err != nil {
 			return fmt.Errorf("read the log of a scope: %w", err)
 		}
-		if err := w.takeAll(c, rows); err != nil || len(rows) < pageSize {
+		if err := w.takeAll(c, rows); err != nil || len(rows) < pageSize && !long(rows) {
 			return err
 		}
 		after = rows[len(rows)-1].Seq
 	}
 	return nil
 }
+
+// long reports that a list of events may have ended because of their bytes.
+func long(rows []store.Event) bool {
+	bytes := 0
+	for i := range rows {
+		bytes += len(rows[i].Payload) + eventRest
+	}
+	return bytes > store.PageBytes
+}
+
+// eventRest is more than an event has beside its payload, in bytes.
+const eventRest = 1 << 10
 
 // takeAll takes what is newer than since.
 func (w *window) takeAll(c *collector, rows []store.Event) error {
@@ -364,14 +376,35 @@ func (c *collector) one(kind string, e *store.Event, event *b2bv1.Event) {
 func (row *Caught) set(e *store.Event) {
 	row.OccurredAt, row.LastAt, row.last, row.carried = e.At, e.At, e.Seq, false
 	if row.Type == CaughtStatusChanged || row.Type == CaughtArtifacts {
-		kept := *e // not the page that it was read in
-		row.newest = &kept
+		row.newest = nil // read again when it is told: many threads may have long artifacts
+		if len(e.Payload) <= keptPayload {
+			kept := *e // not the page that it was read in
+			row.newest = &kept
+		}
 	}
 	if e.Audience == store.AudienceChannel {
 		row.ChannelID = *e.ChannelID
 	} else {
 		row.ThreadID = *e.ThreadID
 	}
+}
+
+// keptPayload is how long payloads are at most that a catch-up holds while it reads on.
+const keptPayload = 1 << 10
+
+// payload is the newest event of the row, with its payload.
+func (row *Caught) payload(ctx context.Context, r Store, org string) (*store.Event, error) {
+	if row.newest != nil {
+		return row.newest, nil
+	}
+	rows, err := r.ReadLog(ctx, org, row.last-1, 1)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read the log: %w", err)
+	case len(rows) == 0 || rows[0].Seq != row.last:
+		return nil, errExpired()
+	}
+	return &rows[0], nil
 }
 
 // decode gives what an event of the log holds. Nobody may change it: it may be shared.
@@ -393,7 +426,11 @@ func (row *Caught) finish(ctx context.Context, r Store, org string) (err error) 
 	}
 	switch row.Type {
 	case CaughtStatusChanged, CaughtArtifacts:
-		if row.decoded, err = decode(row.newest); err != nil {
+		newest, err := row.payload(ctx, r, org)
+		if err != nil {
+			return err
+		}
+		if row.decoded, err = decode(newest); err != nil {
 			return err
 		}
 	}

@@ -65,7 +65,12 @@ const (
 	burst          = 16   // how many times Queue may wait for a reader that goes on taking
 	pageSize       = 500  // events read from the store at once
 	inboxMost      = 8192 // committed events that may wait for a tail
-	relisten       = time.Second
+	inboxBytes     = 16 << 20
+	// queueBytes may wait for a reader that takes nothing, and queueBurst for one that
+	// goes on taking, in events and what was made of them.
+	queueBytes = 8 << 20
+	queueBurst = 32 << 20
+	relisten   = time.Second
 )
 
 // Hub hands the events of the log to subscriptions. A process has one.

@@ -14,6 +14,7 @@ type inbox struct {
 	mu      sync.Mutex
 	entries []entry
 	waiting int   // events in entries
+	bytes   int   // of their payloads
 	rung    bool  // the log has to be read from the store
 	handled int64 // what the tail is done with, for rings that come late
 }
@@ -30,11 +31,16 @@ func newInbox() *inbox { return &inbox{wake: make(chan struct{}, 1)} }
 // events adds what was committed. When too much waits, it is dropped: the tail will
 // read it from the store.
 func (b *inbox) events(events []store.Event) {
+	bytes := 0
+	for i := range events {
+		bytes += len(events[i].Payload)
+	}
 	b.mu.Lock()
-	if b.waiting+len(events) > inboxMost {
+	if b.waiting+len(events) > inboxMost || b.waiting > 0 && b.bytes+bytes > inboxBytes {
 		b.rung = true
 	} else {
 		b.waiting += len(events)
+		b.bytes += bytes
 		b.entries = append(b.entries, entry{events: events})
 	}
 	b.mu.Unlock()
@@ -79,7 +85,7 @@ func (b *inbox) take(handled int64) (entries []entry, rung bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	entries, rung = b.entries, b.rung
-	b.entries, b.waiting, b.rung = nil, 0, false
+	b.entries, b.waiting, b.bytes, b.rung = nil, 0, 0, false
 	b.handled = handled
 	for _, e := range entries {
 		if n := len(e.events); n > 0 {

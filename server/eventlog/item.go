@@ -39,6 +39,14 @@ type Item struct {
 	row *store.Event
 }
 
+// size is about what an item keeps in memory, in bytes.
+func (i *Item) size() int {
+	if i.row == nil {
+		return 0
+	}
+	return len(i.Wire) + len(i.row.Payload)
+}
+
 // Type is the type of the event, "thread_message"; empty when the item is a Recheck
 // or Local.
 func (i *Item) Type() string {

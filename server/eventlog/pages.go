@@ -24,6 +24,7 @@ type pages struct {
 
 const (
 	// replayPage is few events, because each may have 64 KiB and more in several forms.
+	// A page whose events have more than pagesBytes is read in parts.
 	replayPage = 128
 	pagesKept  = 32
 	pagesBytes = 4 << 20 // of payloads
@@ -43,21 +44,19 @@ type page struct {
 
 // read calls each for up to limit events above after, limit being 1 or more, and
 // gives the last of them. All of them must be committed: it is CURSOR_EXPIRED when they
-// are not there. It stops early where a page ends. item makes the item of the event,
+// are not there. It stops early where a page, or a part of one, ends. item makes the item of the event,
 // which is nil when this program does not know such events.
 func (c *pages) read(ctx context.Context, after, limit int64, each func(e *store.Event, item func() (*Item, error))) (last *store.Event, err error) {
 	p := c.get(after - after%replayPage)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	end := min(after+limit, p.from+replayPage)
-	if len(p.rows) == 0 || after < p.low {
+	have := p.have()
+	if after < p.low || after > have || after == have && p.bytes > pagesBytes {
 		p.low, p.rows, p.items, p.bytes = after, nil, nil, 0
+		have = after
 	}
-	have := p.low
-	if n := len(p.rows); n > 0 {
-		have = p.rows[n-1].Seq
-	}
-	if have < end {
+	if have < end && (after == have || p.bytes <= pagesBytes) {
 		rows, err := c.store.ReadLog(ctx, c.org, have, int(p.from+replayPage-have))
 		if err != nil {
 			return nil, fmt.Errorf("read the log: %w", err)
@@ -85,6 +84,14 @@ func (c *pages) read(ctx context.Context, after, limit int64, each func(e *store
 		})
 	}
 	return last, nil
+}
+
+// have is the seq up to which the page was read.
+func (p *page) have() int64 {
+	if n := len(p.rows); n > 0 {
+		return p.rows[n-1].Seq
+	}
+	return p.low
 }
 
 // get finds or makes a page, and forgets those that were not used for longest.

@@ -46,6 +46,7 @@ type Subscription struct {
 	live    bool
 	queue   []*Item
 	head    int       // of queue
+	bytes   int       // of what waits in queue
 	soon    []*Item   // comes before all that waits
 	reached Position  // behind what was given last, or is known to have nothing to give
 	taken   time.Time // when the reader last asked for more, or could begin to
@@ -154,6 +155,7 @@ func (s *Subscription) pop(ready func()) (it *Item, replay bool, err error) {
 		return nil, false, s.err
 	}
 	it, s.queue[s.head] = s.queue[s.head], nil
+	s.bytes -= it.size()
 	if s.head++; s.head == len(s.queue) {
 		s.head = 0
 		if s.queue = s.queue[:0]; cap(s.queue) > smallQueue {
@@ -246,7 +248,8 @@ func memberships(ctx context.Context, r Store, v Viewer) (map[scope][]span, erro
 func (s *Subscription) full() bool {
 	c := &s.tail.hub.Config
 	n := len(s.queue) - s.head
-	return n >= burst*c.Queue || n >= c.Queue && !s.waits && time.Since(s.taken) > c.Grace
+	return n >= burst*c.Queue || s.bytes >= queueBurst ||
+		(n >= c.Queue || s.bytes >= queueBytes) && !s.waits && time.Since(s.taken) > c.Grace
 }
 
 // push adds an item to the queue; the tail holds its lock. It is false when the tail
@@ -269,14 +272,17 @@ func (s *Subscription) push(it *Item) bool {
 				kept = append(kept, q)
 			}
 		}
-		s.queue, s.head = kept, 0
+		s.queue, s.head, s.bytes = kept, 0, 0
+		for _, k := range kept {
+			s.bytes += k.size()
+		}
 		if it.logged() {
 			return false
 		}
 	}
 	if s.full() {
 		s.err = &SlowError{Resume: s.reached}
-		s.queue, s.head, s.page = nil, 0, nil
+		s.drop()
 		s.signal()
 		return false
 	}
@@ -289,6 +295,7 @@ func (s *Subscription) push(it *Item) bool {
 		s.queue, s.head = s.queue[:n], 0
 	}
 	s.queue = append(s.queue, it)
+	s.bytes += it.size()
 	s.signal()
 	return keep
 }
@@ -319,10 +326,13 @@ func (s *Subscription) fail(err error) {
 			err = s.ending
 		}
 		s.err = err
-		s.queue, s.head, s.page = nil, 0, nil
+		s.drop()
 	}
 	s.signal()
 }
+
+// drop forgets what waits for a reader that gets nothing more; mu is held.
+func (s *Subscription) drop() { s.queue, s.head, s.bytes, s.page = nil, 0, 0, nil }
 
 // signal tells the reader to look again, if it found nothing; mu is held.
 func (s *Subscription) signal() {

@@ -80,6 +80,8 @@ const (
 	MaxArtifactKey = 256
 	// MaxSharedQuery: The text that a list over a whole org is searched for; UTF-16 code units.
 	MaxSharedQuery = 200
+	// MaxContext: The context of a thread, as text; bytes of UTF-8.
+	MaxContext = 262144
 	// MaxFileName: The name of a file; bytes of UTF-8.
 	MaxFileName = 1024
 	// MaxRevisions: The revisions of a thread that a change may meet; elements.
@@ -122,6 +124,8 @@ const (
 	MaxChannelMembers = 2
 	// MaxBusiestBots: The bots with the most connections that the operator is shown; elements.
 	MaxBusiestBots = 10
+	// MaxPageBody: The body of an answer that lists. A page ends before the entry with which it would be larger, and has one entry at least (B2B-LIM-011); bytes of UTF-8.
+	MaxPageBody = 4194304
 	// MaxNothing: What is always empty; elements.
 	MaxNothing = 0
 )

@@ -51,6 +51,9 @@ func (rt *route) writeAnswer(w http.ResponseWriter, r *http.Request, res proto.M
 	h := w.Header()
 	status := rt.statusOf(res)
 	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
+	if link := rt.link(r, res); link != "" {
+		h["Link"] = []string{link}
+	}
 	tag := ""
 	switch {
 	case status != http.StatusOK:
@@ -69,6 +72,17 @@ func (rt *route) writeAnswer(w http.ResponseWriter, r *http.Request, res proto.M
 		return write(w, r, http.StatusNotModified, content{})
 	}
 	return write(w, r, status, body)
+}
+
+// link is where a list that is not answered to its end goes on (B2B-LIM-011), as RFC 8288
+// has it: the query of the same path.
+func (rt *route) link(r *http.Request, res proto.Message) string {
+	if rt.next == nil || !res.ProtoReflect().Has(rt.next) {
+		return ""
+	}
+	query := r.URL.Query()
+	query.Set(rt.nextBy, res.ProtoReflect().Get(rt.next).String())
+	return "<?" + query.Encode() + `>; rel="next"`
 }
 
 func (rt *route) statusOf(res proto.Message) int {

@@ -28,6 +28,8 @@ type route struct {
 	statuses []statusWhen
 	etag     []protoreflect.FieldDescriptor // the way to the revision; empty: none
 	body     string                         // the response's field that is written; empty: all of it
+	next     protoreflect.FieldDescriptor   // the response's field that says where a list goes on; nil: none
+	nextBy   string                         // the parameter of the query that takes it
 	raw      protoreflect.FieldDescriptor   // that field, if it is a google.api.HttpBody and written as it is
 }
 
@@ -107,6 +109,15 @@ func (rt *route) describeAnswer() (err error) {
 		rt.raw = f
 	} else if err := encodes(output, rt.body); err != nil {
 		return fmt.Errorf("response_body: %w", err)
+	}
+	if f := output.Fields().ByName("next_cursor"); f != nil {
+		if rt.nextBy = "cursor"; rt.op.Desc.Input().Fields().ByName("cursor") == nil {
+			rt.nextBy = "before"
+		}
+		if f.Kind() != protoreflect.StringKind || rt.op.Desc.Input().Fields().ByName(protoreflect.Name(rt.nextBy)) == nil {
+			return errors.New("next_cursor is no text that a request takes")
+		}
+		rt.next = f
 	}
 	if status := int(rt.op.Rest.GetStatus()); status != 0 {
 		rt.status = status

@@ -8,6 +8,7 @@ import (
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/cursor"
 	"github.com/b2b-protocol/b2b/server/jsonrepair"
 	"github.com/b2b-protocol/b2b/server/limits"
 	"github.com/b2b-protocol/b2b/server/store"
@@ -158,16 +159,40 @@ func (s *artifactService) ListArtifacts(ctx context.Context, req *b2bv1.ListArti
 	if err != nil {
 		return nil, err
 	}
+	entries, next, _, err := s.artifacts(ctx, t.ID, req.GetCursor(), req.Limit, wholePage)
+	if err != nil {
+		return nil, err
+	}
+	return &b2bv1.ListArtifactsResponse{Artifacts: entries, NextCursor: next}, nil
+}
+
+// artifacts lists the latest version of each key: by its age, or when somebody asks for
+// pages by key. A list by age goes on behind a time and a key.
+func (s *artifactService) artifacts(ctx context.Context, thread, from string, limit *int32, size func(*int32) int) (entries []*b2bv1.Artifact, next *string, byKey bool, err error) {
 	var rows []store.Artifact
-	if req.GetCursor() == "" && req.Limit == nil {
-		rows, err = s.Store.Artifacts(ctx, t.ID, limits.MaxRows)
-	} else {
-		rows, err = s.Store.ArtifactsPage(ctx, t.ID, req.GetCursor(), wholePage(req.Limit))
+	n := wholePage(limit)
+	p, plain := cursor.ParsePlain(from)
+	switch {
+	case plain && p.ID != "": // no key has a pipe
+		rows, err = s.Store.Artifacts(ctx, thread, &store.TimeCursor{At: p.At, ID: p.ID}, n+1)
+	case from == "" && limit == nil:
+		rows, err = s.Store.Artifacts(ctx, thread, nil, n+1)
+	default:
+		n, byKey = size(limit), true
+		rows, err = s.Store.ArtifactsPage(ctx, thread, from, n+1)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("list artifacts: %w", err)
+		return nil, nil, false, fmt.Errorf("list artifacts: %w", err)
 	}
-	return &b2bv1.ListArtifactsResponse{Artifacts: artifactsOut(rows)}, nil
+	rows, more := page(rows, n)
+	rows, entries, more = fitted(s.core, rows, artifactsOut(rows), more)
+	if more {
+		last := &rows[len(rows)-1]
+		if next = behindText(last.CreatedAt, last.Key); byKey {
+			next = &last.Key
+		}
+	}
+	return entries, next, byKey, nil
 }
 
 // ListArtifactVersions answers all versions of a key, oldest first.
@@ -185,11 +210,19 @@ func (s *artifactService) ListArtifactVersions(ctx context.Context, req *b2bv1.L
 			return nil, call.Invalid("cursor must be the version of an entry, as in 7")
 		}
 	}
-	rows, err := s.Store.ArtifactVersions(ctx, t.ID, req.GetArtifactKey(), after, wholePage(req.Limit))
+	size := wholePage(req.Limit)
+	rows, err := s.Store.ArtifactVersions(ctx, t.ID, req.GetArtifactKey(), after, size+1)
 	if err != nil {
 		return nil, fmt.Errorf("list the versions of an artifact: %w", err)
 	}
-	return &b2bv1.ListArtifactVersionsResponse{Artifacts: artifactsOut(rows)}, nil
+	rows, more := page(rows, size)
+	rows, entries, more := fitted(s.core, rows, artifactsOut(rows), more)
+	res := &b2bv1.ListArtifactVersionsResponse{Artifacts: entries}
+	if more {
+		next := strconv.FormatInt(rows[len(rows)-1].Version, 10)
+		res.NextCursor = &next
+	}
+	return res, nil
 }
 
 // ListOrgThreadArtifacts answers the latest version of each key to the org's
@@ -199,24 +232,11 @@ func (s *artifactService) ListOrgThreadArtifacts(ctx context.Context, req *b2bv1
 	if err != nil {
 		return nil, err
 	}
-	if req.GetCursor() == "" && req.Limit == nil {
-		rows, err := s.Store.Artifacts(ctx, t.ID, limits.MaxRows)
-		if err != nil {
-			return nil, fmt.Errorf("list artifacts: %w", err)
-		}
-		return &b2bv1.ListOrgThreadArtifactsResponse{Items: artifactsOut(rows)}, nil
-	}
-	size := pageSize(req.Limit)
-	rows, err := s.Store.ArtifactsPage(ctx, t.ID, req.GetCursor(), size+1)
+	entries, next, byKey, err := s.artifacts(ctx, t.ID, req.GetCursor(), req.Limit, pageSize)
 	if err != nil {
-		return nil, fmt.Errorf("page artifacts: %w", err)
+		return nil, err
 	}
-	rows, more := page(rows, size)
-	res := &b2bv1.ListOrgThreadArtifactsResponse{Items: artifactsOut(rows), HasMore: more, Paged: true}
-	if more {
-		res.NextCursor = &rows[len(rows)-1].Key
-	}
-	return res, nil
+	return &b2bv1.ListOrgThreadArtifactsResponse{Items: entries, HasMore: next != nil, NextCursor: next, Paged: byKey}, nil
 }
 
 func artifactOut(a *store.Artifact) *b2bv1.Artifact {

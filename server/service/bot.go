@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
@@ -19,11 +20,14 @@ func (s *botService) ListBots(ctx context.Context, req *b2bv1.ListBotsRequest) (
 	if caller.Kind == call.OrgAdmin {
 		search := jstext.Trim(req.GetSearch())
 		after := jstext.Trim(req.GetCursor())
-		if req.Limit != nil || after != "" || search != "" {
+		if (req.Limit != nil || after != "" || search != "") && !strings.HasPrefix(after, byName) {
 			return s.pageBots(ctx, caller.OrgID, search, after, pageSize(req.Limit))
 		}
 	}
-	q := store.BotQuery{OrgID: caller.OrgID, ActiveOnly: !caller.IsAdmin(), Limit: limits.MaxRows}
+	q := store.BotQuery{OrgID: caller.OrgID, ActiveOnly: !caller.IsAdmin(), Limit: limits.MaxRows + 1}
+	if name, ok := strings.CutPrefix(req.GetCursor(), byName); ok {
+		q.AfterName = name
+	}
 	if caller.Kind == call.Bot {
 		q.Role, q.Tag, q.Status, q.Text = req.GetRole(), req.GetTag(), req.GetStatus(), req.GetQ()
 	}
@@ -31,8 +35,18 @@ func (s *botService) ListBots(ctx context.Context, req *b2bv1.ListBotsRequest) (
 	if err != nil {
 		return nil, fmt.Errorf("list bots: %w", err)
 	}
-	return &b2bv1.ListBotsResponse{Items: s.botsOut(bots)}, nil
+	bots, more := page(bots, limits.MaxRows)
+	bots, items, more := fitted(s.core, bots, s.botsOut(bots), more)
+	out := &b2bv1.ListBotsResponse{Items: items, HasMore: more}
+	if more {
+		next := byName + bots[len(bots)-1].Name
+		out.NextCursor = &next
+	}
+	return out, nil
 }
+
+// byName begins the cursor of a list by name. Pages are by id, and no id begins so.
+const byName = "name:"
 
 func (s *botService) pageBots(ctx context.Context, org, search, after string, size int) (*b2bv1.ListBotsResponse, error) {
 	rows, err := s.Store.BotsPage(ctx, org, search, after, size+1)
@@ -40,7 +54,8 @@ func (s *botService) pageBots(ctx context.Context, org, search, after string, si
 		return nil, fmt.Errorf("list a page of bots: %w", err)
 	}
 	bots, more := page(rows, size)
-	out := &b2bv1.ListBotsResponse{Items: s.botsOut(bots), HasMore: more, Paged: true}
+	bots, items, more := fitted(s.core, bots, s.botsOut(bots), more)
+	out := &b2bv1.ListBotsResponse{Items: items, HasMore: more, Paged: true}
 	if more {
 		out.NextCursor = &bots[len(bots)-1].ID
 	}
@@ -107,12 +122,19 @@ func (s *botService) GetMe(ctx context.Context, _ *b2bv1.GetMeRequest) (*b2bv1.G
 
 func (s *botService) ListPeers(ctx context.Context, req *b2bv1.ListPeersRequest) (*b2bv1.ListPeersResponse, error) {
 	caller := call.CallerOf(ctx)
+	size := wholePage(req.Limit)
 	bots, err := s.Store.Bots(ctx, store.BotQuery{
 		OrgID: caller.OrgID, ExceptID: caller.BotID, ActiveOnly: !caller.IsAdmin(),
-		AfterName: req.GetCursor(), Limit: wholePage(req.Limit),
+		AfterName: req.GetCursor(), Limit: size + 1,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list peers: %w", err)
 	}
-	return &b2bv1.ListPeersResponse{Bots: s.botsOut(bots)}, nil
+	bots, more := page(bots, size)
+	bots, items, more := fitted(s.core, bots, s.botsOut(bots), more)
+	out := &b2bv1.ListPeersResponse{Bots: items}
+	if more {
+		out.NextCursor = &bots[len(bots)-1].Name
+	}
+	return out, nil
 }

@@ -44,14 +44,24 @@ func (s *channelService) ListChannelMessages(ctx context.Context, req *b2bv1.Lis
 		if err != nil {
 			return nil, fmt.Errorf("list direct messages: %w", err)
 		}
-		return &b2bv1.ListChannelMessagesResponse{Messages: channelMessagesOut(rows)}, nil
+		rows, messages, more := fittedNewest(s.core, rows, channelMessagesOut(rows))
+		res := &b2bv1.ListChannelMessagesResponse{Messages: messages, HasMore: more}
+		if more {
+			res.NextCursor = &rows[0].ID
+		}
+		return res, nil
 	}
 	rows, err := s.Store.ChannelHistory(ctx, channel.ID, bound.ID, limit+1)
 	if err != nil {
 		return nil, fmt.Errorf("page direct messages: %w", err)
 	}
 	rows, more := page(rows, limit)
-	return &b2bv1.ListChannelMessagesResponse{Messages: channelMessagesOut(rows), HasMore: more, Paged: true}, nil
+	rows, messages, more := fitted(s.core, rows, channelMessagesOut(rows), more)
+	res := &b2bv1.ListChannelMessagesResponse{Messages: messages, HasMore: more, Paged: true}
+	if more {
+		res.NextCursor = &rows[len(rows)-1].ID
+	}
+	return res, nil
 }
 
 // readable finds a channel that the caller may read: its members, and the org
@@ -93,10 +103,12 @@ func (s *channelService) ListBotChannels(ctx context.Context, req *b2bv1.ListBot
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.Store.ChannelsOf(ctx, bot.ID, before, wholePage(req.Limit))
+	size := wholePage(req.Limit)
+	rows, err := s.Store.ChannelsOf(ctx, bot.ID, before, size+1)
 	if err != nil {
 		return nil, fmt.Errorf("list a bot's channels: %w", err)
 	}
+	rows, more := page(rows, size)
 	channels := make([]*b2bv1.ChannelListing, len(rows))
 	for i := range rows {
 		row := &rows[i]
@@ -106,7 +118,13 @@ func (s *channelService) ListBotChannels(ctx context.Context, req *b2bv1.ListBot
 			Members: membersOut(row.Members),
 		}
 	}
-	return &b2bv1.ListBotChannelsResponse{Channels: channels}, nil
+	rows, channels, more = fitted(s.core, rows, channels, more)
+	res := &b2bv1.ListBotChannelsResponse{Channels: channels}
+	if more {
+		last := &rows[len(rows)-1]
+		res.NextCursor = behindText(last.LastActivityAt, last.ID)
+	}
+	return res, nil
 }
 
 // GetInbox answers what others wrote to the calling bot (collaboration.md §15.5).
@@ -114,15 +132,26 @@ func (s *channelService) GetInbox(ctx context.Context, req *b2bv1.GetInboxReques
 	if req.Since == nil {
 		return nil, call.Invalid("since: is required, Unix milliseconds")
 	}
-	rows, err := s.Store.Inbox(ctx, call.CallerOf(ctx).BotID, millis(req.Since), limits.MaxInbox)
+	after, err := behind(req.GetCursor(), "created_at")
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.Store.Inbox(ctx, call.CallerOf(ctx).BotID, millis(req.Since), after, limits.MaxInbox+1)
 	if err != nil {
 		return nil, fmt.Errorf("read the inbox: %w", err)
 	}
+	rows, more := page(rows, limits.MaxInbox)
 	messages := make([]*b2bv1.InboxMessage, len(rows))
 	for i, message := range channelMessagesOut(rows) {
 		messages[i] = &b2bv1.InboxMessage{Message: message, ChannelName: rows[i].ChannelName}
 	}
-	return &b2bv1.GetInboxResponse{Messages: messages}, nil
+	rows, messages, more = fitted(s.core, rows, messages, more)
+	res := &b2bv1.GetInboxResponse{Messages: messages}
+	if more {
+		last := &rows[len(rows)-1]
+		res.NextCursor = behindText(last.CreatedAt, last.ID)
+	}
+	return res, nil
 }
 
 func channelOut(c *store.Channel) *b2bv1.Channel {

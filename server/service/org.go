@@ -196,14 +196,16 @@ func (s *orgService) ListAuditEntries(ctx context.Context, req *b2bv1.ListAuditE
 	if err != nil {
 		return nil, err
 	}
+	size := pageSize(req.Limit)
 	entries, err := s.Store.Audit(ctx, store.AuditQuery{
 		Before: before,
 		OrgID:  call.CallerOf(ctx).OrgID, Since: millis(req.GetSince()), Action: req.GetAction(),
-		TargetType: req.GetTargetType(), TargetID: req.GetTargetId(), BotID: req.GetBotId(), Limit: pageSize(req.Limit),
+		TargetType: req.GetTargetType(), TargetID: req.GetTargetId(), BotID: req.GetBotId(), Limit: size + 1,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list audit entries: %w", err)
 	}
+	entries, more := page(entries, size)
 	out := &b2bv1.ListAuditEntriesResponse{Entries: make([]*b2bv1.AuditEntry, len(entries))}
 	for i := range entries {
 		e := &entries[i]
@@ -211,6 +213,11 @@ func (s *orgService) ListAuditEntries(ctx context.Context, req *b2bv1.ListAuditE
 			Id: e.ID, OrgId: e.OrgID, BotId: e.BotID, Action: e.Action, TargetType: e.TargetType, TargetId: e.TargetID,
 			Detail: e.Detail, CreatedAt: stamp(e.CreatedAt),
 		}
+	}
+	entries, out.Entries, more = fitted(s.core, entries, out.Entries, more)
+	if more {
+		last := &entries[len(entries)-1]
+		out.NextCursor = behindText(last.CreatedAt, last.ID)
 	}
 	return out, nil
 }

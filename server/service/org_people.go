@@ -25,6 +25,7 @@ func (s *orgService) ListOrgSessions(ctx context.Context, req *b2bv1.ListOrgSess
 			CreatedAt: stamp(row.CreatedAt), ExpiresAt: stamp(row.ExpiresAt),
 		}
 	}
+	_, out.Items, out.HasMore = fitted(s.core, sessions, out.Items, more)
 	return out, nil
 }
 

@@ -61,8 +61,8 @@ func (s *orgService) ListOrgTickets(ctx context.Context, req *b2bv1.ListOrgTicke
 			CreatedBy: t.CreatedBy, CreatedAt: stamp(t.CreatedAt),
 		}
 	}
-	if more {
-		last := &tickets[size-1]
+	if tickets, out.Items, more = fitted(s.core, tickets, out.Items, more); more {
+		last := &tickets[len(tickets)-1]
 		next := cursor.Position{At: last.CreatedAt, ID: last.ID}.Opaque()
 		out.Cursor = &next
 	}

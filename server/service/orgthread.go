@@ -32,11 +32,10 @@ func (s *orgThreadService) ListOrgThreads(ctx context.Context, req *b2bv1.ListOr
 	size := pageSize(req.Limit)
 	q := store.ThreadQuery{
 		OrgID: call.CallerOf(ctx).OrgID, Scope: store.ThreadsAll, Status: status,
-		Search: jstext.Trim(req.GetSearch()), Limit: size,
+		Search: jstext.Trim(req.GetSearch()), Limit: size + 1,
 	}
 	paged := req.GetCursor() != "" || req.GetSearch() != "" || req.Limit != nil && req.Offset == nil
 	if paged {
-		q.Limit = size + 1
 		if p, ok := cursor.ParsePlain(req.GetCursor()); ok {
 			q.Before = &store.TimeCursor{At: p.At, ID: p.ID}
 		}
@@ -49,10 +48,14 @@ func (s *orgThreadService) ListOrgThreads(ctx context.Context, req *b2bv1.ListOr
 			return nil, fmt.Errorf("list threads of the org: %w", err)
 		}
 		rows, more := page(rows, size)
+		if n := crowd(rows); n < len(rows) {
+			rows, more = rows[:n], true
+		}
 		items, err := threadDetailsOut(ctx, r, rows)
 		if err != nil {
 			return nil, err
 		}
+		rows, items, more = fitted(s.core, rows, items, more)
 		res := &b2bv1.ListOrgThreadsResponse{Items: items, HasMore: more, Paged: paged}
 		if more {
 			last := &rows[len(rows)-1]
@@ -61,6 +64,21 @@ func (s *orgThreadService) ListOrgThreads(ctx context.Context, req *b2bv1.ListOr
 		}
 		return res, nil
 	})
+}
+
+// crowdMost is how many participants a page of threads shows, but for those of its last
+// thread: more than have room in an answer when their names are of usual length.
+const crowdMost = 20_000
+
+// crowd is how many of the first threads have no more participants than that, one at least.
+func crowd(rows []store.ThreadRow) int {
+	left := int64(crowdMost)
+	for i := range rows {
+		if left -= rows[i].ParticipantCount; left < 0 && i > 0 {
+			return i
+		}
+	}
+	return len(rows)
 }
 
 // threadDetailsOut reads the participants of a list of threads at once.
@@ -114,17 +132,17 @@ func (s *orgThreadService) ListOrgThreadMessages(ctx context.Context, req *b2bv1
 	limit := pageSize(req.Limit)
 	bound := cursor.Before(req.GetBefore())
 	if bound.Kind == cursor.ByID {
-		rows, more, err := s.history(ctx, t.ID, bound.ID, limit)
+		items, next, err := s.history(ctx, t.ID, bound.ID, limit)
 		if err != nil {
 			return nil, err
 		}
-		return &b2bv1.ListOrgThreadMessagesResponse{Messages: threadMessagesOut(rows), HasMore: more, Paged: true}, nil
+		return &b2bv1.ListOrgThreadMessagesResponse{Messages: items, HasMore: next != nil, NextCursor: next, Paged: true}, nil
 	}
-	rows, err := s.Store.ThreadMessages(ctx, t.ID, span(bound, req.Since, limit))
+	items, next, err := s.newest(ctx, t.ID, span(bound, req.Since, limit))
 	if err != nil {
-		return nil, fmt.Errorf("list thread messages: %w", err)
+		return nil, err
 	}
-	return &b2bv1.ListOrgThreadMessagesResponse{Messages: threadMessagesOut(rows)}, nil
+	return &b2bv1.ListOrgThreadMessagesResponse{Messages: items, HasMore: next != nil, NextCursor: next}, nil
 }
 
 // UpdateOrgThread changes status and settings (collaboration.md §14.3).
@@ -233,10 +251,15 @@ func (s *orgThreadService) SearchOrgMessages(ctx context.Context, req *b2bv1.Sea
 	if jstext.Len(q) < searchLeast {
 		return &b2bv1.SearchOrgMessagesResponse{}, nil
 	}
-	hits, err := s.Store.SearchMessages(ctx, call.CallerOf(ctx).OrgID, q, limits.MaxFound)
+	older, err := behind(req.GetCursor(), "created_at")
+	if err != nil {
+		return nil, err
+	}
+	hits, err := s.Store.SearchMessages(ctx, call.CallerOf(ctx).OrgID, q, older, limits.MaxFound+1)
 	if err != nil {
 		return nil, fmt.Errorf("search messages: %w", err)
 	}
+	hits, more := page(hits, limits.MaxFound)
 	found := make([]*b2bv1.FoundMessage, len(hits))
 	for i, h := range hits {
 		found[i] = &b2bv1.FoundMessage{
@@ -244,5 +267,11 @@ func (s *orgThreadService) SearchOrgMessages(ctx context.Context, req *b2bv1.Sea
 			Content: h.Content, CreatedAt: stamp(h.CreatedAt),
 		}
 	}
-	return &b2bv1.SearchOrgMessagesResponse{Messages: found}, nil
+	hits, found, more = fitted(s.core, hits, found, more)
+	res := &b2bv1.SearchOrgMessagesResponse{Messages: found}
+	if more {
+		last := &hits[len(hits)-1]
+		res.NextCursor = behindText(last.CreatedAt, last.MessageID)
+	}
+	return res, nil
 }

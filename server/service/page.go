@@ -36,6 +36,12 @@ func behind(text, time string) (*store.TimeCursor, error) {
 	return &store.TimeCursor{At: p.At, ID: p.ID}, nil
 }
 
+// behindText writes a cursor that behind reads.
+func behindText(at int64, id string) *string {
+	text := cursor.Position{At: at, ID: id}.Plain()
+	return &text
+}
+
 // within is the size of a page: absent and 0 are the usual one, the rest is moved into
 // [1, most] (collaboration.md §1.1).
 func within(asked *int32, usual, most int) int {

@@ -61,10 +61,12 @@ func (s *platformService) ListOrgs(ctx context.Context, req *b2bv1.ListOrgsReque
 	if err != nil {
 		return nil, err
 	}
-	orgs, err := s.Store.Orgs(ctx, after, wholePage(req.Limit))
+	size := wholePage(req.Limit)
+	orgs, err := s.Store.Orgs(ctx, after, size+1)
 	if err != nil {
 		return nil, fmt.Errorf("list orgs: %w", err)
 	}
+	orgs, more := page(orgs, size)
 	out := &b2bv1.ListOrgsResponse{Orgs: make([]*b2bv1.OrgListing, 0, len(orgs))}
 	for i := range orgs {
 		o := &orgs[i]
@@ -76,6 +78,10 @@ func (s *platformService) ListOrgs(ctx context.Context, req *b2bv1.ListOrgsReque
 			listing.JoinApprovalRequired = 1
 		}
 		out.Orgs = append(out.Orgs, listing)
+	}
+	if orgs, out.Orgs, more = fitted(s.core, orgs, out.Orgs, more); more {
+		last := &orgs[len(orgs)-1]
+		out.NextCursor = behindText(last.CreatedAt, last.ID)
 	}
 	return out, nil
 }
@@ -247,10 +253,12 @@ func (s *platformService) ListInviteCodes(ctx context.Context, req *b2bv1.ListIn
 	if err != nil {
 		return nil, err
 	}
-	codes, err := s.Store.InviteCodes(ctx, before, wholePage(req.Limit))
+	size := wholePage(req.Limit)
+	codes, err := s.Store.InviteCodes(ctx, before, size+1)
 	if err != nil {
 		return nil, fmt.Errorf("list invite codes: %w", err)
 	}
+	codes, more := page(codes, size)
 	now := s.nowMS()
 	out := &b2bv1.ListInviteCodesResponse{InviteCodes: make([]*b2bv1.InviteCode, len(codes))}
 	for i := range codes {
@@ -259,6 +267,10 @@ func (s *platformService) ListInviteCodes(ctx context.Context, req *b2bv1.ListIn
 		exhausted := c.MaxUses > 0 && c.UseCount >= c.MaxUses
 		out.InviteCodes[i] = inviteOut(c)
 		out.InviteCodes[i].Expired, out.InviteCodes[i].Exhausted = &expired, &exhausted
+	}
+	if codes, out.InviteCodes, more = fitted(s.core, codes, out.InviteCodes, more); more {
+		last := &codes[len(codes)-1]
+		out.NextCursor = behindText(last.CreatedAt, last.ID)
 	}
 	return out, nil
 }

@@ -27,6 +27,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/auth"
 	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/files"
+	"github.com/b2b-protocol/b2b/server/limits"
 	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/webhookurl"
 )
@@ -42,6 +43,7 @@ type Config struct {
 	Version            string
 	Domain             string // the host that /skill.md names; empty: that of the request
 	BasePath           string // before every path, as the OpenAPI document names it; empty: none
+	PageBytes          int    // of the body of a list; 0: limits.MaxPageBody, and never more
 }
 
 // Access is what the services ask of the holder of identities (package auth).
@@ -129,6 +131,9 @@ func newCore(d Deps) *core {
 	}
 	if d.Heartbeat == 0 {
 		d.Heartbeat = heartbeat
+	}
+	if d.Config.PageBytes <= 0 || d.Config.PageBytes > limits.MaxPageBody {
+		d.Config.PageBytes = limits.MaxPageBody
 	}
 	key := sha256.Sum256([]byte("b2b idempotency\x00" + d.Config.AdminSecret))
 	block, err := aes.NewCipher(key[:])

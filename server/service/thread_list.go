@@ -25,7 +25,7 @@ func (s *threadService) ListThreads(ctx context.Context, req *b2bv1.ListThreadsR
 		OrgID: caller.OrgID, BotID: caller.BotID, Scope: store.ThreadsJoined,
 		Status: status, Search: jstext.Trim(req.GetQ()),
 	}
-	shared := req.GetScope() == "org"
+	shared, bare := req.GetScope() == "org", false
 	size := pageSize(req.Limit)
 	switch {
 	case shared:
@@ -35,12 +35,7 @@ func (s *threadService) ListThreads(ctx context.Context, req *b2bv1.ListThreadsR
 		q.Scope = store.ThreadsDiscovered
 		size = within(req.Limit, limits.UsualSharedPage, limits.MaxSharedPage)
 	case req.GetCursor() == "" && req.GetQ() == "" && req.Limit == nil:
-		q.Limit = limits.MaxPage
-		rows, err := s.Store.Threads(ctx, q)
-		if err != nil {
-			return nil, fmt.Errorf("list threads: %w", err)
-		}
-		return &b2bv1.ListThreadsResponse{Items: threadRowsOut(rows)}, nil
+		size, bare = limits.MaxPage, true
 	}
 	q.Before, q.Limit = after(req.Cursor), size+1
 	rows, err := s.Store.Threads(ctx, q)
@@ -48,9 +43,10 @@ func (s *threadService) ListThreads(ctx context.Context, req *b2bv1.ListThreadsR
 		return nil, fmt.Errorf("page threads: %w", err)
 	}
 	rows, more := page(rows, size)
-	res := &b2bv1.ListThreadsResponse{Items: threadRowsOut(rows), HasMore: more, Paged: true}
+	rows, items, more := fitted(s.core, rows, threadRowsOut(rows), more)
+	res := &b2bv1.ListThreadsResponse{Items: items, HasMore: more, Paged: !bare}
 	if shared {
-		for i := range rows {
+		for i := range items {
 			res.Items[i].IsParticipant = &rows[i].IsParticipant
 		}
 	}

@@ -158,35 +158,50 @@ func (s *threadService) ListThreadMessages(ctx context.Context, req *b2bv1.ListT
 	}
 	limit := pageSize(req.Limit)
 	if req.Cursor != nil {
-		rows, more, err := s.history(ctx, t.ID, req.GetCursor(), limit)
+		items, next, err := s.history(ctx, t.ID, req.GetCursor(), limit)
 		if err != nil {
 			return nil, err
 		}
-		res := &b2bv1.ListThreadMessagesResponse{Items: threadMessagesOut(rows), HasMore: more, Paged: true}
-		if more {
-			res.NextCursor = &rows[len(rows)-1].ID
-		}
-		return res, nil
+		return &b2bv1.ListThreadMessagesResponse{Items: items, HasMore: next != nil, NextCursor: next, Paged: true}, nil
 	}
 	bound := cursor.Before(req.GetBefore())
 	if bound.Kind == cursor.ByID { // not an id here: a number that is none bounds to nothing
 		return &b2bv1.ListThreadMessagesResponse{}, nil
 	}
-	rows, err := s.Store.ThreadMessages(ctx, t.ID, span(bound, req.Since, limit))
+	items, next, err := s.newest(ctx, t.ID, span(bound, req.Since, limit))
 	if err != nil {
-		return nil, fmt.Errorf("list thread messages: %w", err)
+		return nil, err
 	}
-	return &b2bv1.ListThreadMessagesResponse{Items: threadMessagesOut(rows)}, nil
+	return &b2bv1.ListThreadMessagesResponse{Items: items, HasMore: next != nil, NextCursor: next}, nil
 }
 
-// history is a page of messages older than a message, newest first.
-func (c *core) history(ctx context.Context, threadID, beforeID string, limit int) (_ []store.ThreadMessageRow, more bool, err error) {
+// history is a page of messages older than a message, newest first. next is the message
+// that the page behind it is older than; nil ends.
+func (c *core) history(ctx context.Context, threadID, beforeID string, limit int) (items []*b2bv1.ThreadMessage, next *string, err error) {
 	rows, err := c.Store.ThreadHistory(ctx, threadID, beforeID, limit+1)
 	if err != nil {
-		return nil, false, fmt.Errorf("page thread messages: %w", err)
+		return nil, nil, fmt.Errorf("page thread messages: %w", err)
 	}
-	rows, more = page(rows, limit)
-	return rows, more, nil
+	rows, more := page(rows, limit)
+	rows, items, more = fitted(c, rows, threadMessagesOut(rows), more)
+	if more {
+		next = &rows[len(rows)-1].ID
+	}
+	return items, next, nil
+}
+
+// newest are the newest messages of a range, oldest first. next is the oldest of them
+// when an answer has no room for all that were asked for.
+func (c *core) newest(ctx context.Context, threadID string, of store.MessageRange) (items []*b2bv1.ThreadMessage, next *string, err error) {
+	rows, err := c.Store.ThreadMessages(ctx, threadID, of)
+	if err != nil {
+		return nil, nil, fmt.Errorf("list thread messages: %w", err)
+	}
+	rows, items, more := fittedNewest(c, rows, threadMessagesOut(rows))
+	if more {
+		next = &rows[0].ID
+	}
+	return items, next, nil
 }
 
 // threadMessageSlot is room for one message and what hangs on it, so that a list

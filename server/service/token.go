@@ -111,14 +111,19 @@ func (s *tokenService) ListTokens(ctx context.Context, req *b2bv1.ListTokensRequ
 		return nil, err
 	}
 	size := within(req.Limit, limits.UsualTokensPage, limits.MaxTokensPage)
-	rows, err := s.Store.Tokens(ctx, call.CallerOf(ctx).BotID, before, size)
+	rows, err := s.Store.Tokens(ctx, call.CallerOf(ctx).BotID, before, size+1)
 	if err != nil {
 		return nil, fmt.Errorf("list tokens: %w", err)
 	}
+	rows, more := page(rows, size)
 	out := &b2bv1.ListTokensResponse{Tokens: make([]*b2bv1.Token, len(rows))}
 	for i := range rows {
 		names := listOut(&rows[i].Scopes)
 		out.Tokens[i] = s.tokenOut(&rows[i], scopesOf(names.GetValues()))
+	}
+	if rows, out.Tokens, more = fitted(s.core, rows, out.Tokens, more); more {
+		last := &rows[len(rows)-1]
+		out.NextCursor = behindText(last.CreatedAt, last.ID)
 	}
 	return out, nil
 }

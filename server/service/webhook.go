@@ -41,8 +41,9 @@ func (s *webhookService) ListDeadLetters(ctx context.Context, req *b2bv1.ListDea
 			out.Items[i].Status = &status
 		}
 	}
-	if more {
-		last := &dead[size-1]
+	dead, out.Items, out.HasMore = fitted(s.core, dead, out.Items, more)
+	if out.HasMore {
+		last := &dead[len(dead)-1]
 		next := cursor.Position{At: last.UpdatedAt, ID: last.ID}.Opaque()
 		out.Cursor = &next
 	}

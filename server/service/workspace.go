@@ -20,11 +20,11 @@ func (s *botService) GetWorkspace(ctx context.Context, req *b2bv1.GetWorkspaceRe
 		if err != nil {
 			return nil, missing(err, "bot")
 		}
-		dms, err := workspaceChannels(ctx, r, bot.ID, after(req.DmCursor), smallPage(req.DmLimit))
+		dms, err := s.workspaceChannels(ctx, r, bot.ID, after(req.DmCursor), smallPage(req.DmLimit))
 		if err != nil {
 			return nil, err
 		}
-		threads, err := workspaceThreads(ctx, r, bot, after(req.ThreadCursor), smallPage(req.ThreadLimit))
+		threads, err := s.workspaceThreads(ctx, r, bot, after(req.ThreadCursor), smallPage(req.ThreadLimit))
 		if err != nil {
 			return nil, err
 		}
@@ -32,7 +32,9 @@ func (s *botService) GetWorkspace(ctx context.Context, req *b2bv1.GetWorkspaceRe
 	})
 }
 
-func workspaceThreads(ctx context.Context, r store.Reader, bot *store.Bot, before *store.TimeCursor, size int) (*b2bv1.WorkspaceThreads, error) {
+// workspaceThreads is a page of threads. The rest of an answer has room for each of its
+// two lists to have half of it.
+func (s *botService) workspaceThreads(ctx context.Context, r store.Reader, bot *store.Bot, before *store.TimeCursor, size int) (*b2bv1.WorkspaceThreads, error) {
 	rows, err := r.Threads(ctx, store.ThreadQuery{
 		OrgID: bot.OrgID, BotID: bot.ID, Scope: store.ThreadsJoined, Before: before, Limit: size + 1,
 	})
@@ -40,14 +42,18 @@ func workspaceThreads(ctx context.Context, r store.Reader, bot *store.Bot, befor
 		return nil, fmt.Errorf("page threads: %w", err)
 	}
 	rows, more := page(rows, size)
-	out := &b2bv1.WorkspaceThreads{Items: threadRowsOut(rows), HasMore: more}
+	items := threadRowsOut(rows)
+	if n := fits(items, s.pageRoom()/2); n < len(items) {
+		rows, items, more = rows[:n], items[:n], true
+	}
+	out := &b2bv1.WorkspaceThreads{Items: items, HasMore: more}
 	if more {
 		out.NextCursor = nextThread(rows)
 	}
 	return out, nil
 }
 
-func workspaceChannels(ctx context.Context, r store.Reader, bot string, before *store.TimeCursor, size int) (*b2bv1.WorkspaceDirectMessages, error) {
+func (s *botService) workspaceChannels(ctx context.Context, r store.Reader, bot string, before *store.TimeCursor, size int) (*b2bv1.WorkspaceDirectMessages, error) {
 	rows, err := r.DirectChannelsOf(ctx, bot, before, size+1)
 	if err != nil {
 		return nil, fmt.Errorf("page direct messages: %w", err)
@@ -61,8 +67,11 @@ func workspaceChannels(ctx context.Context, r store.Reader, bot string, before *
 			LastMessagePreview: previewOut(row.LastMessage), LastActivityAt: stamp(row.LastActivityAt),
 		}
 	}
-	if more {
-		last := &rows[size-1]
+	if n := fits(out.Items, s.pageRoom()/2); n < len(rows) {
+		rows, out.Items, out.HasMore = rows[:n], out.Items[:n], true
+	}
+	if out.HasMore {
+		last := &rows[len(rows)-1]
 		next := cursor.Position{At: last.LastActivityAt, ID: last.ID}.Opaque()
 		out.NextCursor = &next
 	}

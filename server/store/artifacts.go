@@ -25,8 +25,9 @@ type ArtifactReader interface {
 	// LatestArtifact and FirstArtifact give the newest and the oldest version there is.
 	LatestArtifact(ctx context.Context, thread, key string) (*Artifact, error)
 	FirstArtifact(ctx context.Context, thread, key string) (*Artifact, error)
-	// Artifacts lists the latest version of each key, by its created_at, key.
-	Artifacts(ctx context.Context, thread string, limit int) ([]Artifact, error)
+	// Artifacts lists the latest version of each key, by its created_at, key, after an
+	// entry with this created_at and key (nil: from the start).
+	Artifacts(ctx context.Context, thread string, after *TimeCursor, limit int) ([]Artifact, error)
 	// ArtifactsPage lists the latest version of each key, by key in byte order,
 	// after afterKey (empty: from the start).
 	ArtifactsPage(ctx context.Context, thread, afterKey string, limit int) ([]Artifact, error)

@@ -40,7 +40,7 @@ type DirectChannel struct {
 	Channel
 	LastActivityAt int64
 	Counterpart    *Counterpart
-	LastMessage    *ChannelMessageRow
+	LastMessage    *ChannelMessageRow // its content as far as a preview needs it; no parts
 }
 
 // Counterpart is what the workspace shows of the other bot.
@@ -110,8 +110,8 @@ type ChannelMessageReader interface {
 	// newest.
 	ChannelHistory(ctx context.Context, channel, beforeID string, limit int) ([]ChannelMessageRow, error)
 	// Inbox lists what others wrote in the channels of the bot after since, oldest
-	// first.
-	Inbox(ctx context.Context, bot string, since int64, limit int) ([]ChannelMessageRow, error)
+	// first, of that what comes behind after (nil: all).
+	Inbox(ctx context.Context, bot string, since int64, after *TimeCursor, limit int) ([]ChannelMessageRow, error)
 }
 
 // ChannelMessageWriter adds direct messages.

@@ -14,6 +14,10 @@
 // (0 or less gives none), have a total order, and page by the key of the last row:
 // ask for one row more than the page to learn whether there is another page.
 //
+// Lists whose rows have texts are bounded by [PageBytes], too: such a list ends with the
+// row that takes its texts past that, though more were asked for. Whoever answers no more
+// than PageBytes leaves that row out, and so knows that there is more.
+//
 // # Changing
 //
 // All changes go through [Store.Update], which names the organisation they belong
@@ -25,7 +29,14 @@
 // SHA-256, JSON is kept as the text that was sent. Null columns are nil pointers.
 package store
 
-import "context"
+import (
+	"context"
+
+	"github.com/b2b-protocol/b2b/server/limits"
+)
+
+// PageBytes is how many bytes the texts of a list may have, but for its last row.
+const PageBytes = limits.MaxPageBody
 
 // Store is an open database. Its methods may be called by many goroutines.
 type Store interface {

@@ -56,8 +56,9 @@ type ThreadMessageReader interface {
 	// newest.
 	ThreadHistory(ctx context.Context, thread, beforeID string, limit int) ([]ThreadMessageRow, error)
 	// SearchMessages finds thread messages of the organisation whose content
-	// contains text, ignoring the case of ASCII letters, newest first.
-	SearchMessages(ctx context.Context, org, text string, limit int) ([]MessageHit, error)
+	// contains text, ignoring the case of ASCII letters, newest first, older than after
+	// (nil: all).
+	SearchMessages(ctx context.Context, org, text string, after *TimeCursor, limit int) ([]MessageHit, error)
 }
 
 // ThreadMessageWriter adds thread messages.

@@ -144,12 +144,12 @@ func TestOldMessagesAndArtifactsGo(t *testing.T) {
 				w.Errorf("the reply in %s: %+v", id, r)
 			}
 		}
-		w.want("keys of the open thread", len(must(w.Artifacts(w.ctx, open, 10))), 2)
+		w.want("keys of the open thread", len(must(w.Artifacts(w.ctx, open, nil, 10))), 2)
 		left := must(w.ArtifactVersions(w.ctx, done, "plan", 0, 10))
 		if len(left) != 1 || left[0].Version != 2 {
 			w.Errorf("versions left: %+v", left)
 		}
-		w.want("keys of the resolved thread", len(must(w.Artifacts(w.ctx, done, 10))), 1)
+		w.want("keys of the resolved thread", len(must(w.Artifacts(w.ctx, done, nil, 10))), 1)
 		entries := w.audits("o", "lifecycle.cleanup")
 		if len(entries) != 1 || *entries[0].Detail != fmt.Sprintf(`{"artifacts_deleted":2,"messages_deleted":%d}`, many+1) {
 			w.Errorf("lifecycle.cleanup: %+v", entries)

@@ -398,6 +398,8 @@ func membersGetInboxRequest(b []byte, m *v1.GetInboxRequest) []byte {
 	}
 	b = append(b, `"since":`...)
 	b = appendTime(b, m.Since)
+	b = append(b, `,"cursor":`...)
+	b = appendOptional(b, m.Cursor, AppendString)
 	b = append(b, ',')
 	return b
 }

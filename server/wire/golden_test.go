@@ -127,7 +127,13 @@ func coveredElsewhere(d protoreflect.MessageDescriptor) bool {
 	case strings.HasSuffix(name, "Event"), strings.HasSuffix(name, "Catchup"), strings.HasSuffix(name, "Part"):
 		return true
 	}
-	return strings.HasSuffix(name, "Response") && d.Fields().Len() == 1 && d.Fields().Get(0).Message() != nil && name != "LoginResponse"
+	shown := 0
+	for i := range d.Fields().Len() {
+		if d.Fields().Get(i).Name() != "next_cursor" { // of a bare array, it stands in a header
+			shown++
+		}
+	}
+	return strings.HasSuffix(name, "Response") && shown == 1 && d.Fields().Get(0).Message() != nil && name != "LoginResponse"
 }
 
 func flatOneof(d protoreflect.MessageDescriptor) protoreflect.OneofDescriptor {

@@ -1127,6 +1127,8 @@ func membersSearchOrgMessagesRequest(b []byte, m *v1.SearchOrgMessagesRequest) [
 	}
 	b = append(b, `"q":`...)
 	b = appendOptional(b, m.Q, AppendString)
+	b = append(b, `,"cursor":`...)
+	b = appendOptional(b, m.Cursor, AppendString)
 	b = append(b, ',')
 	return b
 }

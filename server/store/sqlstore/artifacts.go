@@ -22,20 +22,39 @@ func (r reader) artifact(ctx context.Context, thread, key, order string) (*store
 // latest is the condition that a is the latest version of its key.
 const latest = `a.version = (SELECT max(v.version) FROM artifacts v WHERE v.thread_id = a.thread_id AND v.artifact_key = a.artifact_key)`
 
-func (r reader) Artifacts(ctx context.Context, thread string, limit int) ([]store.Artifact, error) {
-	return list[store.Artifact](ctx, r, "SELECT "+columns[store.Artifact](r, "a.")+" FROM artifacts a WHERE a.thread_id = ? AND "+
-		latest+" ORDER BY a.created_at, a.artifact_key LIMIT ? + 0", thread, max(limit, 0))
+func (r reader) Artifacts(ctx context.Context, thread string, after *store.TimeCursor, limit int) ([]store.Artifact, error) {
+	var w where
+	w.and("a.thread_id = ?", thread)
+	w.and(latest)
+	if after != nil {
+		w.and("(a.created_at, a.artifact_key) > (?, ?)", after.At, after.ID)
+	}
+	return r.artifacts(ctx, &w, "a.created_at, a.artifact_key", limit)
 }
 
 func (r reader) ArtifactsPage(ctx context.Context, thread, afterKey string, limit int) ([]store.Artifact, error) {
-	return list[store.Artifact](ctx, r, "SELECT "+columns[store.Artifact](r, "a.")+" FROM artifacts a WHERE a.thread_id = ? AND a.artifact_key > ? AND "+
-		latest+" ORDER BY a.artifact_key LIMIT ? + 0", thread, afterKey, max(limit, 0))
+	var w where
+	w.and("a.thread_id = ?", thread)
+	w.and("a.artifact_key > ?", afterKey)
+	w.and(latest)
+	return r.artifacts(ctx, &w, "a.artifact_key", limit)
 }
 
 func (r reader) ArtifactVersions(ctx context.Context, thread, key string, afterVersion int64, limit int) ([]store.Artifact, error) {
-	return list[store.Artifact](ctx, r, "SELECT "+columns[store.Artifact](r, "")+
-		" FROM artifacts WHERE thread_id = ? AND artifact_key = ? AND version > ? ORDER BY version LIMIT ? + 0",
-		thread, key, afterVersion, max(limit, 0))
+	var w where
+	w.and("a.thread_id = ?", thread)
+	w.and("a.artifact_key = ?", key)
+	w.and("a.version > ?", afterVersion)
+	return r.artifacts(ctx, &w, "a.version", limit)
+}
+
+func (r reader) artifacts(ctx context.Context, w *where, order string, limit int) ([]store.Artifact, error) {
+	l := listing{
+		columns: columns[store.Artifact](r, "a."), long: "a.title, a.content, a.language, a.url, a.mime_type",
+		from: " FROM artifacts a" + w.text.String(), order: order, limit: limit,
+		key: "a.id", rejoin: "artifacts a ON a.id = k.key",
+	}
+	return page[store.Artifact](ctx, r, l.query(r.d), l.args(w.args)...)
 }
 
 func (t *tx) InsertArtifact(ctx context.Context, a *store.Artifact) error {

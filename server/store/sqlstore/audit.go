@@ -22,8 +22,11 @@ func (r reader) Audit(ctx context.Context, q store.AuditQuery) ([]store.AuditEnt
 	if q.Before != nil {
 		w.and("(created_at, id) < (?, ?)", q.Before.At, q.Before.ID)
 	}
-	return list[store.AuditEntry](long(ctx), r, "SELECT "+columns[store.AuditEntry](r, "")+" FROM audit_log"+w.text.String()+
-		" ORDER BY created_at DESC, id DESC LIMIT ? + 0", append(w.args, max(q.Limit, 0))...)
+	l := listing{
+		columns: columns[store.AuditEntry](r, ""), long: "detail", from: " FROM audit_log" + w.text.String(),
+		order: "created_at DESC, id DESC", limit: q.Limit,
+	}
+	return page[store.AuditEntry](long(ctx), r, l.query(r.d), l.args(w.args)...)
 }
 
 // insertAudit writes an entry. The writer of SQLite holds it back (held).

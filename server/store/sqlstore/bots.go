@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"reflect"
 	"slices"
 
 	"github.com/b2b-protocol/b2b/server/limits"
@@ -73,6 +74,14 @@ func (r reader) BotsByID(ctx context.Context, org string, ids []string) ([]store
 
 // Bots compares tags here rather than in SQL: they are JSON.
 func (r reader) Bots(ctx context.Context, q store.BotQuery) ([]store.Bot, error) {
+	if q.Tag != "" {
+		return r.tagged(ctx, q)
+	}
+	return r.untagged(ctx, q)
+}
+
+// untagged lists bots whatever their tags are; those that have some when a tag is asked for.
+func (r reader) untagged(ctx context.Context, q store.BotQuery) ([]store.Bot, error) {
 	var w where
 	w.and("org_id = ?", q.OrgID)
 	if q.ActiveOnly {
@@ -100,23 +109,45 @@ func (r reader) Bots(ctx context.Context, q store.BotQuery) ([]store.Bot, error)
 	if q.AfterName != "" {
 		w.and("name > ?", q.AfterName)
 	}
-	if q.Tag == "" {
-		return bots.list(long(ctx), r, selectBots+w.text.String()+" ORDER BY name LIMIT ? + 0", append(w.args, max(q.Limit, 0))...)
+	if q.Tag != "" {
+		w.and("tags IS NOT NULL")
 	}
-	w.and("tags IS NOT NULL")
+	return r.listBots(long(ctx), &w, "name", q.Limit)
+}
+
+// tagged reads page after page of the bots of a query and keeps those with its tag.
+func (r reader) tagged(ctx context.Context, q store.BotQuery) (out []store.Bot, err error) {
 	tag := fold(q.Tag)
-	var out []store.Bot
-	err := each(long(ctx), r, func(rows cursor) error {
-		var b store.Bot
-		if err := bots(rows, &b); err != nil {
-			return err
+	for bytes := 0; ; {
+		next := q
+		next.Limit = tagPage
+		rows, err := r.untagged(ctx, next)
+		if err != nil || len(rows) == 0 {
+			return out, err
 		}
-		if len(out) < q.Limit && hasTag(*b.Tags, tag) {
-			out = append(out, b)
+		for i := range rows {
+			if !hasTag(*rows[i].Tags, tag) {
+				continue
+			}
+			if len(out) >= q.Limit || bytes > store.PageBytes {
+				return out, nil
+			}
+			out = append(out, rows[i])
+			bytes += texts(reflect.ValueOf(rows[i]))
 		}
-		return nil
-	}, selectBots+w.text.String()+" ORDER BY name", w.args...)
-	return out, err
+		q.AfterName = rows[len(rows)-1].Name
+	}
+}
+
+// tagPage is how many bots are read at once to look at their tags.
+const tagPage = 500
+
+// listBots lists bots by a column.
+func (r reader) listBots(ctx context.Context, w *where, order string, limit int) ([]store.Bot, error) {
+	return bots.listed(ctx, r, listing{
+		columns: botColumns, long: "metadata, webhook_url, bio, tags, languages, protocols, status_text",
+		from: " FROM bots" + w.text.String(), order: order, limit: limit,
+	}, w.args...)
 }
 
 // hasTag tells whether a JSON array of texts holds the folded tag. Anything else
@@ -138,7 +169,7 @@ func (r reader) BotsPage(ctx context.Context, org, search, afterID string, limit
 	if afterID != "" {
 		w.and("id > ?", afterID)
 	}
-	return bots.list(ctx, r, selectBots+w.text.String()+" ORDER BY id LIMIT ? + 0", append(w.args, max(limit, 0))...)
+	return r.listBots(ctx, &w, "id", limit)
 }
 
 func (r reader) CountBots(ctx context.Context, org string) (int64, error) {

@@ -9,18 +9,26 @@ import (
 
 // Names are read for the senders of a page, not joined to each message: a page has
 // many messages of few senders.
-const selectChannelMessages = "SELECT m.id, m.sender_id, m.content, m.content_type, m.parts, m.created_at FROM channel_messages m"
+const channelMessageColumns = "m.id, m.sender_id, m.content, m.content_type, m.parts, m.created_at"
 
 var channelMessages scanner[store.ChannelMessageRow] = func(rows cursor, m *store.ChannelMessageRow) error {
 	return rows.Scan(&m.ID, &m.SenderID, &m.Content, &m.ContentType, text{&m.Parts}, &m.CreatedAt)
 }
 
 // channelMessagesOf reads messages of a channel and names their senders.
-func (r reader) channelMessagesOf(ctx context.Context, channel, q string, args ...any) ([]store.ChannelMessageRow, error) {
-	page, err := channelMessages.list(ctx, r, q, args...)
+func (r reader) channelMessagesOf(ctx context.Context, channel string, w *where, limit int) ([]store.ChannelMessageRow, error) {
+	page, err := channelMessages.listed(ctx, r, listing{
+		columns: channelMessageColumns, long: "m.content, m.parts", from: " FROM channel_messages m" + w.text.String(),
+		order: byAge, limit: limit,
+	}, w.args...)
 	if err != nil || len(page) == 0 {
 		return nil, err
 	}
+	return page, r.nameSenders(ctx, channel, page)
+}
+
+// nameSenders completes the messages of one channel.
+func (r reader) nameSenders(ctx context.Context, channel string, page []store.ChannelMessageRow) error {
 	var ids idSet
 	for i := range page {
 		ids.add(page[i].SenderID)
@@ -30,7 +38,7 @@ func (r reader) channelMessagesOf(ctx context.Context, channel, q string, args .
 		page[i].ChannelID = channel
 		page[i].SenderName = names[page[i].SenderID]
 	}
-	return page, err
+	return err
 }
 
 // idSet collects different ids in order of appearance.
@@ -64,7 +72,11 @@ func (r reader) names(ctx context.Context, ids idSet) (map[string]*string, error
 	return names, each(ctx, r, scan, "SELECT id, name FROM bots WHERE "+r.d.anyOf("id"), arg)
 }
 
-const newestFirst = " ORDER BY m.created_at DESC, m.id DESC LIMIT ? + 0"
+// byAge orders messages, the newest first.
+const (
+	byAge       = "m.created_at DESC, m.id DESC"
+	newestFirst = " ORDER BY " + byAge + " LIMIT ? + 0"
+)
 
 // within adds the bounds of a range of messages.
 func within(w *where, g store.MessageRange) {
@@ -80,7 +92,7 @@ func (r reader) ChannelMessages(ctx context.Context, channel string, g store.Mes
 	var w where
 	w.and("m.channel_id = ?", channel)
 	within(&w, g)
-	out, err := r.channelMessagesOf(ctx, channel, selectChannelMessages+w.text.String()+newestFirst, append(w.args, max(g.Limit, 0))...)
+	out, err := r.channelMessagesOf(ctx, channel, &w, g.Limit)
 	slices.Reverse(out)
 	return out, err
 }
@@ -91,7 +103,7 @@ func (r reader) ChannelHistory(ctx context.Context, channel, beforeID string, li
 	if err := r.below(ctx, &w, "channel_messages WHERE channel_id = ?", channel, beforeID); err != nil {
 		return nil, err
 	}
-	return r.channelMessagesOf(ctx, channel, selectChannelMessages+w.text.String()+newestFirst, append(w.args, max(limit, 0))...)
+	return r.channelMessagesOf(ctx, channel, &w, limit)
 }
 
 // below adds the bound of a page that comes after the message beforeID. Only a message of the same list bounds it:
@@ -110,14 +122,24 @@ func (r reader) below(ctx context.Context, w *where, messagesOf, owner, beforeID
 	}, "SELECT created_at FROM "+messagesOf+" AND id = ?", owner, beforeID)
 }
 
-func (r reader) Inbox(ctx context.Context, bot string, since int64, limit int) ([]store.ChannelMessageRow, error) {
+func (r reader) Inbox(ctx context.Context, bot string, since int64, after *store.TimeCursor, limit int) ([]store.ChannelMessageRow, error) {
+	var w where
+	w.and("k.bot_id = ?", bot)
+	w.and("m.created_at > ?", since)
+	w.and("m.sender_id <> ?", bot)
+	if after != nil {
+		w.and("(m.created_at, m.id) > (?, ?)", after.At, after.ID)
+	}
+	const rest = " JOIN channels c ON c.id = m.channel_id LEFT JOIN bots b ON b.id = m.sender_id"
 	return scanner[store.ChannelMessageRow](func(rows cursor, m *store.ChannelMessageRow) error {
 		return rows.Scan(&m.ID, &m.ChannelID, &m.SenderID, &m.Content, &m.ContentType, &m.Parts, &m.CreatedAt, &m.SenderName, &m.ChannelName)
-	}).list(long(ctx), r, `SELECT m.id, m.channel_id, m.sender_id, m.content, m.content_type, m.parts, m.created_at, b.name, c.name
-		FROM channel_members k JOIN channels c ON c.id = k.channel_id JOIN channel_messages m ON m.channel_id = c.id
-		LEFT JOIN bots b ON b.id = m.sender_id
-		WHERE k.bot_id = ? AND m.created_at > ? AND m.sender_id <> ? ORDER BY m.created_at, m.id LIMIT ? + 0`,
-		bot, since, bot, max(limit, 0))
+	}).listed(long(ctx), r, listing{
+		columns: "m.id, m.channel_id, m.sender_id, m.content, m.content_type, m.parts, m.created_at, b.name AS sender_name, c.name AS channel_name",
+		long:    "m.content, m.parts",
+		from:    " FROM channel_members k JOIN channel_messages m ON m.channel_id = k.channel_id" + rest + w.text.String(),
+		order:   "m.created_at, m.id", limit: limit,
+		key: "m.id", rejoin: "channel_messages m ON m.id = k.key" + rest,
+	}, w.args...)
 }
 
 func (t *tx) InsertChannelMessage(ctx context.Context, m *store.ChannelMessage) error {

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 
+	"github.com/b2b-protocol/b2b/server/limits"
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
@@ -56,7 +57,7 @@ func (r reader) channelPage(ctx context.Context, bot string, before *store.TimeC
 	}
 	return scanner[store.ChannelActivity](func(rows cursor, c *store.ChannelActivity) error {
 		return rows.Scan(&c.ID, &c.OrgID, &c.Type, &c.Name, &c.CreatedAt, &c.LastActivityAt)
-	}).list(ctx, r, q+" ORDER BY at DESC, id DESC LIMIT ? + 0", append(args, max(limit, 0))...)
+	}).page(ctx, r, q+" ORDER BY at DESC, id DESC LIMIT ? + 0", append(args, max(limit, 0))...)
 }
 
 func (r reader) ChannelsOf(ctx context.Context, bot string, before *store.TimeCursor, limit int) ([]store.ChannelActivity, error) {
@@ -103,7 +104,7 @@ func (r reader) DirectChannelsOf(ctx context.Context, bot string, before *store.
 		if len(others) > 0 {
 			d.Counterpart = &others[0]
 		}
-		last, err := r.ChannelHistory(ctx, c.ID, "", 1)
+		last, err := r.lastMessage(ctx, c.ID)
 		if err != nil {
 			return nil, err
 		}
@@ -112,6 +113,16 @@ func (r reader) DirectChannelsOf(ctx context.Context, bot string, before *store.
 		}
 	}
 	return out, nil
+}
+
+// lastMessage reads as much of the newest message of a channel as a preview shows.
+func (r reader) lastMessage(ctx context.Context, channel string) ([]store.ChannelMessageRow, error) {
+	last, err := channelMessages.list(ctx, r, "SELECT m.id, m.sender_id, substr(m.content, 1, ? + 0), m.content_type, NULL, m.created_at "+
+		"FROM channel_messages m WHERE m.channel_id = ?"+newestFirst, limits.MaxPreview+1, channel, 1)
+	if err != nil {
+		return nil, err
+	}
+	return last, r.nameSenders(ctx, channel, last)
 }
 
 func (t *tx) CreateChannel(ctx context.Context, c *store.Channel, botA, botB string) error {

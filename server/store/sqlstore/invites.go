@@ -11,7 +11,7 @@ func (r reader) InviteCodes(ctx context.Context, before *store.TimeCursor, limit
 	if before != nil {
 		w.and("(created_at, id) < (?, ?)", before.At, before.ID)
 	}
-	return list[store.InviteCode](ctx, r, "SELECT "+columns[store.InviteCode](r, "")+" FROM invite_codes"+
+	return page[store.InviteCode](ctx, r, "SELECT "+columns[store.InviteCode](r, "")+" FROM invite_codes"+
 		w.text.String()+" ORDER BY created_at DESC, id DESC LIMIT ? + 0", append(w.args, max(limit, 0))...)
 }
 

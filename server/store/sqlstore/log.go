@@ -54,22 +54,28 @@ func (t *tx) LogTop(ctx context.Context, org string) (store.LogTop, error) {
 	return store.LogTop{Epoch: t.log.epoch, Seq: t.log.seq, Access: t.log.access}, nil
 }
 
-const selectEvents = `SELECT org_id, seq, at, type, audience, thread_id, channel_id, bot_id, actor_id, payload FROM event_log `
+// eventsListed lists events by seq.
+func eventsListed(where string, limit int) listing {
+	return listing{
+		columns: "org_id, seq, at, type, audience, thread_id, channel_id, bot_id, actor_id, payload", long: "payload",
+		from: " FROM event_log WHERE " + where, order: "seq", limit: limit,
+	}
+}
 
 var eventRows = scanner[store.Event](func(rows cursor, e *store.Event) error {
 	return rows.Scan(&e.OrgID, &e.Seq, &e.At, &e.Type, &e.Audience, &e.ThreadID, &e.ChannelID, &e.BotID, &e.ActorID, &e.Payload)
 })
 
 func (r reader) ReadLog(ctx context.Context, org string, afterSeq int64, limit int) ([]store.Event, error) {
-	return eventRows.list(ctx, r, selectEvents+"WHERE org_id = ? AND seq > ? ORDER BY seq LIMIT ? + 0", org, afterSeq, max(limit, 0))
+	return eventRows.listed(ctx, r, eventsListed("org_id = ? AND seq > ?", limit), org, afterSeq)
 }
 
 // ReadScope reads by event_log_by_scope, whose expressions these are. The organisation
 // is left out on purpose: with it a planner may prefer to read all of its log.
 func (r reader) ReadScope(ctx context.Context, scope string, afterSeq, uptoSeq int64, limit int) ([]store.Event, error) {
-	return eventRows.list(ctx, r, selectEvents+`WHERE audience BETWEEN 2 AND 4
-		AND CASE audience WHEN 2 THEN channel_id WHEN 3 THEN thread_id ELSE bot_id END = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ? + 0`,
-		scope, afterSeq, uptoSeq, max(limit, 0))
+	return eventRows.listed(ctx, r, eventsListed(`audience BETWEEN 2 AND 4
+		AND CASE audience WHEN 2 THEN channel_id WHEN 3 THEN thread_id ELSE bot_id END = ? AND seq > ? AND seq <= ?`, limit),
+		scope, afterSeq, uptoSeq)
 }
 
 func (t *tx) Append(ctx context.Context, e store.Event) (int64, error) {

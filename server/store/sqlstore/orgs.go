@@ -24,7 +24,7 @@ func (r reader) Orgs(ctx context.Context, after *store.TimeCursor, limit int) ([
 	if after != nil {
 		w.and("(o.created_at, o.id) > (?, ?)", after.At, after.ID)
 	}
-	return list[store.OrgSummary](ctx, r, "SELECT "+columns[store.Org](r, "o.")+
+	return page[store.OrgSummary](ctx, r, "SELECT "+columns[store.Org](r, "o.")+
 		", (SELECT count(*) FROM bots b WHERE b.org_id = o.id) AS bot_count FROM orgs o"+
 		w.text.String()+" ORDER BY o.created_at, o.id LIMIT ? + 0", append(w.args, max(limit, 0))...)
 }

@@ -58,10 +58,13 @@ func (r reader) Threads(ctx context.Context, q store.ThreadQuery) ([]store.Threa
 	if q.Before != nil {
 		w.and("(t.last_activity_at, t.id) < (?, ?)", q.Before.At, q.Before.ID)
 	}
-	return threadRows.list(long(ctx), r, "SELECT "+threadColumns("t.")+
-		", (SELECT count(*) FROM thread_participants n WHERE n.thread_id = t.id), "+joined+from+w.text.String()+
-		" ORDER BY t.last_activity_at DESC, t.id DESC LIMIT ? + 0 OFFSET ? + 0",
-		append(w.args, max(q.Limit, 0), max(q.Offset, 0))...)
+	return threadRows.listed(long(ctx), r, listing{
+		columns: threadColumns("t.") + ", (SELECT count(*) FROM thread_participants n WHERE n.thread_id = t.id) AS participants, " +
+			joined + " AS joined",
+		long: "t.context, t.permission_policy, t.tags", from: from + w.text.String(),
+		order: "t.last_activity_at DESC, t.id DESC", limit: q.Limit, offset: q.Offset,
+		key: "t.id", rejoin: "threads t ON t.id = k.key",
+	}, w.args...)
 }
 
 func (t *tx) CreateThread(ctx context.Context, th *store.Thread, participants []store.Participant) error {

@@ -26,7 +26,7 @@ func (r reader) Tokens(ctx context.Context, bot string, before *store.TimeCursor
 	if before != nil {
 		w.and("(created_at, id) < (?, ?)", before.At, before.ID)
 	}
-	return tokens.list(ctx, r, "SELECT "+tokenColumns+" FROM bot_tokens"+w.text.String()+" ORDER BY created_at DESC, id DESC LIMIT ? + 0",
+	return tokens.page(ctx, r, "SELECT "+tokenColumns+" FROM bot_tokens"+w.text.String()+" ORDER BY created_at DESC, id DESC LIMIT ? + 0",
 		append(w.args, max(limit, 0))...)
 }
 

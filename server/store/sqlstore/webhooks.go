@@ -87,7 +87,7 @@ func (r reader) DeadLetters(ctx context.Context, org, bot string, after *store.T
 	if after != nil {
 		w.and("(updated_at < ? OR updated_at = ? AND id < ?)", after.At, after.At, after.ID)
 	}
-	return list[store.WebhookDelivery](ctx, r, "SELECT "+columns[store.WebhookDelivery](r, "")+" FROM webhook_deliveries"+
+	return page[store.WebhookDelivery](ctx, r, "SELECT "+columns[store.WebhookDelivery](r, "")+" FROM webhook_deliveries"+
 		w.text.String()+" ORDER BY updated_at DESC, id DESC LIMIT ? + 0", append(w.args, max(limit, 0))...)
 }
 

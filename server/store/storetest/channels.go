@@ -110,9 +110,9 @@ var channelTests = []test{
 		one := s.say(org, ab, b, "one", 11)
 		s.say(org, ab, a, "own", 13)
 		s.say(org, bc, b, "not mine", 14)
-		rows := must(s.Inbox(s.ctx, a, 10, 100))(s)
+		rows := must(s.Inbox(s.ctx, a, 10, nil, 100))(s)
 		same(s, "inbox", keys(rows, dmID), []string{one, two})
 		equal(s, "sender", *rows[0].SenderName, "b")
-		equal(s, "limited", len(must(s.Inbox(s.ctx, a, 10, 1))(s)), 1)
+		equal(s, "limited", len(must(s.Inbox(s.ctx, a, 10, nil, 1))(s)), 1)
 	}},
 }

@@ -80,14 +80,14 @@ var threadMessageTests = []test{
 		s.post(org, t.ID, a, "A NEEDLE in hay", 5)
 		s.post(org, t.ID, "gone", "two needles, 100%", 6)
 		s.post(org, t.ID, a, "hay_stack", 7)
-		hits := must(s.SearchMessages(s.ctx, org, "Needle", 20))(s)
+		hits := must(s.SearchMessages(s.ctx, org, "Needle", nil, 20))(s)
 		same(s, "hits", keys(hits, func(h store.MessageHit) string { return h.Content }), []string{"two needles, 100%", "A NEEDLE in hay"})
 		same(s, "hit", []any{hits[1].ThreadID, hits[1].ThreadTopic, *hits[1].SenderName, hits[1].CreatedAt}, []any{t.ID, "topic", "a", 5})
 		equal(s, "sender that is gone", hits[0].SenderName, nil)
 		for text, n := range map[string]int{"%": 1, "_": 1, `\`: 0, "y_s": 1, "0%": 1, "n_e": 0} {
-			equal(s, "search for "+text, len(must(s.SearchMessages(s.ctx, org, text, 20))(s)), n)
+			equal(s, "search for "+text, len(must(s.SearchMessages(s.ctx, org, text, nil, 20))(s)), n)
 		}
-		equal(s, "limited", len(must(s.SearchMessages(s.ctx, org, "a", 1))(s)), 1)
+		equal(s, "limited", len(must(s.SearchMessages(s.ctx, org, "a", nil, 1))(s)), 1)
 	}},
 }
 
@@ -114,8 +114,8 @@ var artifactTests = []test{
 		missing(s.LatestArtifact(s.ctx, t.ID, "PLAN"))(s)
 		missing(s.FirstArtifact(s.ctx, "x", "plan"))(s)
 		key := func(a store.Artifact) string { return fmt.Sprint(a.Key, a.Version) }
-		same(s, "by age", keys(must(s.Artifacts(s.ctx, t.ID, 10))(s), key), []string{"Plan1", "a.b1", "plan2"})
-		equal(s, "limited", len(must(s.Artifacts(s.ctx, t.ID, 2))(s)), 2)
+		same(s, "by age", keys(must(s.Artifacts(s.ctx, t.ID, nil, 10))(s), key), []string{"Plan1", "a.b1", "plan2"})
+		equal(s, "limited", len(must(s.Artifacts(s.ctx, t.ID, nil, 2))(s)), 2)
 		same(s, "first page", keys(must(s.ArtifactsPage(s.ctx, t.ID, "", 2))(s), key), []string{"Plan1", "a.b1"})
 		same(s, "second page", keys(must(s.ArtifactsPage(s.ctx, t.ID, "a.b", 2))(s), key), []string{"plan2"})
 		same(s, "versions", keys(must(s.ArtifactVersions(s.ctx, t.ID, "plan", 0, 10))(s), key), []string{"plan1", "plan2"})

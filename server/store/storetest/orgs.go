@@ -159,9 +159,9 @@ func (s *suite) dump(org string) map[string]int {
 	}
 	n["bots"] = int(must(s.CountBots(s.ctx, org))(s))
 	n["channels"] = len(must(s.ChannelsOf(s.ctx, a, nil, 10))(s))
-	n["inbox"] = len(must(s.Inbox(s.ctx, org+"-b", 0, 10))(s))
+	n["inbox"] = len(must(s.Inbox(s.ctx, org+"-b", 0, nil, 10))(s))
 	n["threads"] = len(must(s.Threads(s.ctx, store.ThreadQuery{OrgID: org, Scope: store.ThreadsAll, Limit: 10}))(s))
-	n["messages"] = len(must(s.SearchMessages(s.ctx, org, "find me", 10))(s))
+	n["messages"] = len(must(s.SearchMessages(s.ctx, org, "find me", nil, 10))(s))
 	n["events"] = len(must(s.ReadLog(s.ctx, org, 0, 10))(s))
 	n["sessions"] = len(must(s.Sessions(s.ctx, org, 0, 10, 0))(s))
 	n["tokens"] = len(must(s.Tokens(s.ctx, a, nil, 10))(s))

@@ -568,6 +568,7 @@ type ListArtifactsRequest struct {
 	// 1 to 10000, which is the default; named, it makes pages.
 	Limit *int32 `protobuf:"varint,2,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
 	// Only what comes behind the entry with this artifact_key; pages are by key: the last one of the page before.
+	// "<Unix ms>|<artifact_key>" is behind the entry with this created_at and key in the list as it is without limit.
 	Cursor        *string `protobuf:"bytes,3,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -628,7 +629,9 @@ func (x *ListArtifactsRequest) GetCursor() string {
 type ListArtifactsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The artifacts.
-	Artifacts     []*Artifact `protobuf:"bytes,1,rep,name=artifacts,proto3" json:"artifacts,omitempty"`
+	Artifacts []*Artifact `protobuf:"bytes,1,rep,name=artifacts,proto3" json:"artifacts,omitempty"`
+	// Where to go on, while there are more; over REST it is in the header Link.
+	NextCursor    *string `protobuf:"bytes,2,opt,name=next_cursor,json=nextCursor,proto3,oneof" json:"next_cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -668,6 +671,13 @@ func (x *ListArtifactsResponse) GetArtifacts() []*Artifact {
 		return x.Artifacts
 	}
 	return nil
+}
+
+func (x *ListArtifactsResponse) GetNextCursor() string {
+	if x != nil && x.NextCursor != nil {
+		return *x.NextCursor
+	}
+	return ""
 }
 
 // Asks for versions.
@@ -747,7 +757,9 @@ func (x *ListArtifactVersionsRequest) GetCursor() string {
 type ListArtifactVersionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The versions.
-	Artifacts     []*Artifact `protobuf:"bytes,1,rep,name=artifacts,proto3" json:"artifacts,omitempty"`
+	Artifacts []*Artifact `protobuf:"bytes,1,rep,name=artifacts,proto3" json:"artifacts,omitempty"`
+	// Where to go on, while there are more; over REST it is in the header Link.
+	NextCursor    *string `protobuf:"bytes,2,opt,name=next_cursor,json=nextCursor,proto3,oneof" json:"next_cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -789,12 +801,19 @@ func (x *ListArtifactVersionsResponse) GetArtifacts() []*Artifact {
 	return nil
 }
 
+func (x *ListArtifactVersionsResponse) GetNextCursor() string {
+	if x != nil && x.NextCursor != nil {
+		return *x.NextCursor
+	}
+	return ""
+}
+
 // Asks for artifacts.
 type ListOrgThreadArtifactsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The thread.
 	ThreadId string `protobuf:"bytes,1,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
-	// The key of the last artifact of the page before.
+	// The key of the last artifact of the page before, or as in ListArtifactsRequest.
 	Cursor *string `protobuf:"bytes,2,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
 	// How many.
 	Limit         *int32 `protobuf:"varint,3,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
@@ -860,7 +879,7 @@ type ListOrgThreadArtifactsResponse struct {
 	Items []*Artifact `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
 	// Whether there are more.
 	HasMore bool `protobuf:"varint,2,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`
-	// The last key, while there are more.
+	// Where to go on, while there are more; of a bare array over REST in the header Link.
 	NextCursor *string `protobuf:"bytes,3,opt,name=next_cursor,json=nextCursor,proto3,oneof" json:"next_cursor,omitempty"`
 	// Whether this is a page.
 	Paged         bool `protobuf:"varint,4,opt,name=paged,proto3" json:"paged,omitempty"`
@@ -1000,18 +1019,24 @@ const file_b2b_v1_artifact_proto_rawDesc = "" +
 	"\x05limit\x18\x02 \x01(\x05B\x06\xe2\xb5\x18\x02\beH\x00R\x05limit\x88\x01\x01\x12\x1b\n" +
 	"\x06cursor\x18\x03 \x01(\tH\x01R\x06cursor\x88\x01\x01B\b\n" +
 	"\x06_limitB\t\n" +
-	"\a_cursor\"O\n" +
+	"\a_cursor\"\x8d\x01\n" +
 	"\x15ListArtifactsResponse\x126\n" +
-	"\tartifacts\x18\x01 \x03(\v2\x10.b2b.v1.ArtifactB\x06\xe2\xb5\x18\x02\b]R\tartifacts\"\xbc\x01\n" +
+	"\tartifacts\x18\x01 \x03(\v2\x10.b2b.v1.ArtifactB\x06\xe2\xb5\x18\x02\b]R\tartifacts\x12,\n" +
+	"\vnext_cursor\x18\x02 \x01(\tB\x06ڵ\x18\x02(\x01H\x00R\n" +
+	"nextCursor\x88\x01\x01B\x0e\n" +
+	"\f_next_cursor\"\xbc\x01\n" +
 	"\x1bListArtifactVersionsRequest\x12\x1b\n" +
 	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12+\n" +
 	"\fartifact_key\x18\x02 \x01(\tB\b\xe2\xb5\x18\x04\bC\x10\x01R\vartifactKey\x12!\n" +
 	"\x05limit\x18\x03 \x01(\x05B\x06\xe2\xb5\x18\x02\beH\x00R\x05limit\x88\x01\x01\x12\x1b\n" +
 	"\x06cursor\x18\x04 \x01(\tH\x01R\x06cursor\x88\x01\x01B\b\n" +
 	"\x06_limitB\t\n" +
-	"\a_cursor\"V\n" +
+	"\a_cursor\"\x94\x01\n" +
 	"\x1cListArtifactVersionsResponse\x126\n" +
-	"\tartifacts\x18\x01 \x03(\v2\x10.b2b.v1.ArtifactB\x06\xe2\xb5\x18\x02\b]R\tartifacts\"\x91\x01\n" +
+	"\tartifacts\x18\x01 \x03(\v2\x10.b2b.v1.ArtifactB\x06\xe2\xb5\x18\x02\b]R\tartifacts\x12,\n" +
+	"\vnext_cursor\x18\x02 \x01(\tB\x06ڵ\x18\x02(\x01H\x00R\n" +
+	"nextCursor\x88\x01\x01B\x0e\n" +
+	"\f_next_cursor\"\x91\x01\n" +
 	"\x1dListOrgThreadArtifactsRequest\x12\x1b\n" +
 	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x12\x1b\n" +
 	"\x06cursor\x18\x02 \x01(\tH\x00R\x06cursor\x88\x01\x01\x12!\n" +
@@ -1112,7 +1137,9 @@ func file_b2b_v1_artifact_proto_init() {
 	file_b2b_v1_artifact_proto_msgTypes[1].OneofWrappers = []any{}
 	file_b2b_v1_artifact_proto_msgTypes[3].OneofWrappers = []any{}
 	file_b2b_v1_artifact_proto_msgTypes[5].OneofWrappers = []any{}
+	file_b2b_v1_artifact_proto_msgTypes[6].OneofWrappers = []any{}
 	file_b2b_v1_artifact_proto_msgTypes[7].OneofWrappers = []any{}
+	file_b2b_v1_artifact_proto_msgTypes[8].OneofWrappers = []any{}
 	file_b2b_v1_artifact_proto_msgTypes[9].OneofWrappers = []any{}
 	file_b2b_v1_artifact_proto_msgTypes[10].OneofWrappers = []any{}
 	type x struct{}

@@ -1248,7 +1248,9 @@ func (x *ListTokensRequest) GetCursor() string {
 type ListTokensResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The tokens.
-	Tokens        []*Token `protobuf:"bytes,1,rep,name=tokens,proto3" json:"tokens,omitempty"`
+	Tokens []*Token `protobuf:"bytes,1,rep,name=tokens,proto3" json:"tokens,omitempty"`
+	// Where to go on, while there are more; over REST it is in the header Link.
+	NextCursor    *string `protobuf:"bytes,2,opt,name=next_cursor,json=nextCursor,proto3,oneof" json:"next_cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1288,6 +1290,13 @@ func (x *ListTokensResponse) GetTokens() []*Token {
 		return x.Tokens
 	}
 	return nil
+}
+
+func (x *ListTokensResponse) GetNextCursor() string {
+	if x != nil && x.NextCursor != nil {
+		return *x.NextCursor
+	}
+	return ""
 }
 
 // Asks to revoke a token.
@@ -1624,9 +1633,12 @@ const file_b2b_v1_auth_proto_rawDesc = "" +
 	"\x05limit\x18\x01 \x01(\x05B\x06\xe2\xb5\x18\x02\bfH\x00R\x05limit\x88\x01\x01\x12\x1b\n" +
 	"\x06cursor\x18\x02 \x01(\tH\x01R\x06cursor\x88\x01\x01B\b\n" +
 	"\x06_limitB\t\n" +
-	"\a_cursor\"C\n" +
+	"\a_cursor\"\x81\x01\n" +
 	"\x12ListTokensResponse\x12-\n" +
-	"\x06tokens\x18\x01 \x03(\v2\r.b2b.v1.TokenB\x06\xe2\xb5\x18\x02\b^R\x06tokens\"_\n" +
+	"\x06tokens\x18\x01 \x03(\v2\r.b2b.v1.TokenB\x06\xe2\xb5\x18\x02\b^R\x06tokens\x12,\n" +
+	"\vnext_cursor\x18\x02 \x01(\tB\x06ڵ\x18\x02(\x01H\x00R\n" +
+	"nextCursor\x88\x01\x01B\x0e\n" +
+	"\f_next_cursor\"_\n" +
 	"\x12DeleteTokenRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12*\n" +
 	"\n" +
@@ -1775,6 +1787,7 @@ func file_b2b_v1_auth_proto_init() {
 	file_b2b_v1_auth_proto_msgTypes[11].OneofWrappers = []any{}
 	file_b2b_v1_auth_proto_msgTypes[12].OneofWrappers = []any{}
 	file_b2b_v1_auth_proto_msgTypes[14].OneofWrappers = []any{}
+	file_b2b_v1_auth_proto_msgTypes[15].OneofWrappers = []any{}
 	file_b2b_v1_auth_proto_msgTypes[16].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -363,7 +363,7 @@ func (x *Bot) GetJoinStatus() JoinStatus {
 	return JoinStatus_JOIN_STATUS_UNSPECIFIED
 }
 
-// Asks for bots. Bots use the first four fields, org admins the last three.
+// Asks for bots. Bots use the first four fields, org admins the last three, both the cursor.
 type ListBotsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Exact role, ASCII case-insensitive.
@@ -376,7 +376,8 @@ type ListBotsRequest struct {
 	Q *string `protobuf:"bytes,4,opt,name=q,proto3,oneof" json:"q,omitempty"`
 	// How many.
 	Limit *int32 `protobuf:"varint,5,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
-	// The id of the last bot of the page before.
+	// The id of the last bot of the page before; "name:" and the name of a bot is behind it
+	// in the list by name.
 	Cursor *string `protobuf:"bytes,6,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
 	// Substring of the name, ASCII case-insensitive.
 	Search        *string `protobuf:"bytes,7,opt,name=search,proto3,oneof" json:"search,omitempty"`
@@ -470,7 +471,7 @@ type ListBotsResponse struct {
 	Items []*Bot `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
 	// Whether there are more.
 	HasMore bool `protobuf:"varint,2,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`
-	// The last id, while there are more.
+	// Where to go on, while there are more; of a bare array over REST in the header Link.
 	NextCursor *string `protobuf:"bytes,3,opt,name=next_cursor,json=nextCursor,proto3,oneof" json:"next_cursor,omitempty"`
 	// Whether this is a page.
 	Paged         bool `protobuf:"varint,4,opt,name=paged,proto3" json:"paged,omitempty"`
@@ -1512,7 +1513,9 @@ func (x *ListPeersRequest) GetCursor() string {
 type ListPeersResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The bots.
-	Bots          []*Bot `protobuf:"bytes,1,rep,name=bots,proto3" json:"bots,omitempty"`
+	Bots []*Bot `protobuf:"bytes,1,rep,name=bots,proto3" json:"bots,omitempty"`
+	// Where to go on, while there are more; over REST it is in the header Link.
+	NextCursor    *string `protobuf:"bytes,2,opt,name=next_cursor,json=nextCursor,proto3,oneof" json:"next_cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1552,6 +1555,13 @@ func (x *ListPeersResponse) GetBots() []*Bot {
 		return x.Bots
 	}
 	return nil
+}
+
+func (x *ListPeersResponse) GetNextCursor() string {
+	if x != nil && x.NextCursor != nil {
+		return *x.NextCursor
+	}
+	return ""
 }
 
 // Asks for the workspace.
@@ -2203,9 +2213,12 @@ const file_b2b_v1_bot_proto_rawDesc = "" +
 	"\x05limit\x18\x01 \x01(\x05B\x06\xe2\xb5\x18\x02\beH\x00R\x05limit\x88\x01\x01\x12\x1b\n" +
 	"\x06cursor\x18\x02 \x01(\tH\x01R\x06cursor\x88\x01\x01B\b\n" +
 	"\x06_limitB\t\n" +
-	"\a_cursor\"<\n" +
+	"\a_cursor\"z\n" +
 	"\x11ListPeersResponse\x12'\n" +
-	"\x04bots\x18\x01 \x03(\v2\v.b2b.v1.BotB\x06\xe2\xb5\x18\x02\b]R\x04bots\"\xf7\x01\n" +
+	"\x04bots\x18\x01 \x03(\v2\v.b2b.v1.BotB\x06\xe2\xb5\x18\x02\b]R\x04bots\x12,\n" +
+	"\vnext_cursor\x18\x02 \x01(\tB\x06ڵ\x18\x02(\x01H\x00R\n" +
+	"nextCursor\x88\x01\x01B\x0e\n" +
+	"\f_next_cursor\"\xf7\x01\n" +
 	"\x13GetWorkspaceRequest\x12&\n" +
 	"\bdm_limit\x18\x01 \x01(\x05B\x06\xe2\xb5\x18\x02\b[H\x00R\admLimit\x88\x01\x01\x12 \n" +
 	"\tdm_cursor\x18\x02 \x01(\tH\x01R\bdmCursor\x88\x01\x01\x12.\n" +
@@ -2415,6 +2428,7 @@ func file_b2b_v1_bot_proto_init() {
 	file_b2b_v1_bot_proto_msgTypes[15].OneofWrappers = []any{}
 	file_b2b_v1_bot_proto_msgTypes[17].OneofWrappers = []any{}
 	file_b2b_v1_bot_proto_msgTypes[19].OneofWrappers = []any{}
+	file_b2b_v1_bot_proto_msgTypes[20].OneofWrappers = []any{}
 	file_b2b_v1_bot_proto_msgTypes[21].OneofWrappers = []any{}
 	file_b2b_v1_bot_proto_msgTypes[22].OneofWrappers = []any{}
 	file_b2b_v1_bot_proto_msgTypes[24].OneofWrappers = []any{}

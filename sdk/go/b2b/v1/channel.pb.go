@@ -989,7 +989,9 @@ type ListChannelMessagesResponse struct {
 	// Whether there are more.
 	HasMore bool `protobuf:"varint,2,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`
 	// Whether this is a page.
-	Paged         bool `protobuf:"varint,3,opt,name=paged,proto3" json:"paged,omitempty"`
+	Paged bool `protobuf:"varint,3,opt,name=paged,proto3" json:"paged,omitempty"`
+	// The `before` of the messages before these, while there are more; over REST it is in the header Link.
+	NextCursor    *string `protobuf:"bytes,4,opt,name=next_cursor,json=nextCursor,proto3,oneof" json:"next_cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1043,6 +1045,13 @@ func (x *ListChannelMessagesResponse) GetPaged() bool {
 		return x.Paged
 	}
 	return false
+}
+
+func (x *ListChannelMessagesResponse) GetNextCursor() string {
+	if x != nil && x.NextCursor != nil {
+		return *x.NextCursor
+	}
+	return ""
 }
 
 // Asks for a bot's channels.
@@ -1113,7 +1122,9 @@ func (x *ListBotChannelsRequest) GetCursor() string {
 type ListBotChannelsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The channels.
-	Channels      []*ChannelListing `protobuf:"bytes,1,rep,name=channels,proto3" json:"channels,omitempty"`
+	Channels []*ChannelListing `protobuf:"bytes,1,rep,name=channels,proto3" json:"channels,omitempty"`
+	// Where to go on, while there are more; over REST it is in the header Link.
+	NextCursor    *string `protobuf:"bytes,2,opt,name=next_cursor,json=nextCursor,proto3,oneof" json:"next_cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1155,11 +1166,20 @@ func (x *ListBotChannelsResponse) GetChannels() []*ChannelListing {
 	return nil
 }
 
+func (x *ListBotChannelsResponse) GetNextCursor() string {
+	if x != nil && x.NextCursor != nil {
+		return *x.NextCursor
+	}
+	return ""
+}
+
 // Asks for the inbox.
 type GetInboxRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Exclusive start, needed. Over REST Unix milliseconds.
-	Since         *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=since,proto3" json:"since,omitempty"`
+	Since *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=since,proto3" json:"since,omitempty"`
+	// Only what comes behind the message with this created_at and id, "<Unix ms>|<id>": the last one of the page before.
+	Cursor        *string `protobuf:"bytes,2,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1201,11 +1221,20 @@ func (x *GetInboxRequest) GetSince() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *GetInboxRequest) GetCursor() string {
+	if x != nil && x.Cursor != nil {
+		return *x.Cursor
+	}
+	return ""
+}
+
 // The messages, oldest first.
 type GetInboxResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The messages.
-	Messages      []*InboxMessage `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"`
+	Messages []*InboxMessage `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"`
+	// Where to go on, while there are more; over REST it is in the header Link.
+	NextCursor    *string `protobuf:"bytes,2,opt,name=next_cursor,json=nextCursor,proto3,oneof" json:"next_cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1245,6 +1274,13 @@ func (x *GetInboxResponse) GetMessages() []*InboxMessage {
 		return x.Messages
 	}
 	return nil
+}
+
+func (x *GetInboxResponse) GetNextCursor() string {
+	if x != nil && x.NextCursor != nil {
+		return *x.NextCursor
+	}
+	return ""
 }
 
 var File_b2b_v1_channel_proto protoreflect.FileDescriptor
@@ -1339,23 +1375,34 @@ const file_b2b_v1_channel_proto_rawDesc = "" +
 	"\x06before\x18\x03 \x01(\tH\x01R\x06before\x88\x01\x01\x120\n" +
 	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05sinceB\b\n" +
 	"\x06_limitB\t\n" +
-	"\a_before\"\x9f\x01\n" +
+	"\a_before\"\xdd\x01\n" +
 	"\x1bListChannelMessagesResponse\x12:\n" +
 	"\bmessages\x18\x01 \x03(\v2\x16.b2b.v1.ChannelMessageB\x06\xe2\xb5\x18\x02\bZR\bmessages\x12\x19\n" +
 	"\bhas_more\x18\x02 \x01(\bR\ahasMore\x12\x1c\n" +
-	"\x05paged\x18\x03 \x01(\bB\x06ڵ\x18\x02(\x01R\x05paged:\v\xaa\xb6\x18\a\x12\x05paged\"\x7f\n" +
+	"\x05paged\x18\x03 \x01(\bB\x06ڵ\x18\x02(\x01R\x05paged\x12,\n" +
+	"\vnext_cursor\x18\x04 \x01(\tB\x06ڵ\x18\x02(\x01H\x00R\n" +
+	"nextCursor\x88\x01\x01:\v\xaa\xb6\x18\a\x12\x05pagedB\x0e\n" +
+	"\f_next_cursor\"\x7f\n" +
 	"\x16ListBotChannelsRequest\x12\x10\n" +
 	"\x03bot\x18\x01 \x01(\tR\x03bot\x12!\n" +
 	"\x05limit\x18\x02 \x01(\x05B\x06\xe2\xb5\x18\x02\beH\x00R\x05limit\x88\x01\x01\x12\x1b\n" +
 	"\x06cursor\x18\x03 \x01(\tH\x01R\x06cursor\x88\x01\x01B\b\n" +
 	"\x06_limitB\t\n" +
-	"\a_cursor\"U\n" +
+	"\a_cursor\"\x93\x01\n" +
 	"\x17ListBotChannelsResponse\x12:\n" +
-	"\bchannels\x18\x01 \x03(\v2\x16.b2b.v1.ChannelListingB\x06\xe2\xb5\x18\x02\b]R\bchannels\"K\n" +
+	"\bchannels\x18\x01 \x03(\v2\x16.b2b.v1.ChannelListingB\x06\xe2\xb5\x18\x02\b]R\bchannels\x12,\n" +
+	"\vnext_cursor\x18\x02 \x01(\tB\x06ڵ\x18\x02(\x01H\x00R\n" +
+	"nextCursor\x88\x01\x01B\x0e\n" +
+	"\f_next_cursor\"s\n" +
 	"\x0fGetInboxRequest\x128\n" +
-	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\x06ڵ\x18\x02P\x01R\x05since\"L\n" +
+	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\x06ڵ\x18\x02P\x01R\x05since\x12\x1b\n" +
+	"\x06cursor\x18\x02 \x01(\tH\x00R\x06cursor\x88\x01\x01B\t\n" +
+	"\a_cursor\"\x8a\x01\n" +
 	"\x10GetInboxResponse\x128\n" +
-	"\bmessages\x18\x01 \x03(\v2\x14.b2b.v1.InboxMessageB\x06\xe2\xb5\x18\x02\b_R\bmessages*D\n" +
+	"\bmessages\x18\x01 \x03(\v2\x14.b2b.v1.InboxMessageB\x06\xe2\xb5\x18\x02\b_R\bmessages\x12,\n" +
+	"\vnext_cursor\x18\x02 \x01(\tB\x06ڵ\x18\x02(\x01H\x00R\n" +
+	"nextCursor\x88\x01\x01B\x0e\n" +
+	"\f_next_cursor*D\n" +
 	"\vChannelType\x12\x1c\n" +
 	"\x18CHANNEL_TYPE_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13CHANNEL_TYPE_DIRECT\x10\x012\x8a\x06\n" +
@@ -1467,7 +1514,11 @@ func file_b2b_v1_channel_proto_init() {
 	file_b2b_v1_channel_proto_msgTypes[6].OneofWrappers = []any{}
 	file_b2b_v1_channel_proto_msgTypes[8].OneofWrappers = []any{}
 	file_b2b_v1_channel_proto_msgTypes[12].OneofWrappers = []any{}
+	file_b2b_v1_channel_proto_msgTypes[13].OneofWrappers = []any{}
 	file_b2b_v1_channel_proto_msgTypes[14].OneofWrappers = []any{}
+	file_b2b_v1_channel_proto_msgTypes[15].OneofWrappers = []any{}
+	file_b2b_v1_channel_proto_msgTypes[16].OneofWrappers = []any{}
+	file_b2b_v1_channel_proto_msgTypes[17].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -515,7 +515,9 @@ func (x *ListOrgsRequest) GetCursor() string {
 type ListOrgsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The orgs.
-	Orgs          []*OrgListing `protobuf:"bytes,1,rep,name=orgs,proto3" json:"orgs,omitempty"`
+	Orgs []*OrgListing `protobuf:"bytes,1,rep,name=orgs,proto3" json:"orgs,omitempty"`
+	// Where to go on, while there are more; over REST it is in the header Link.
+	NextCursor    *string `protobuf:"bytes,2,opt,name=next_cursor,json=nextCursor,proto3,oneof" json:"next_cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -555,6 +557,13 @@ func (x *ListOrgsResponse) GetOrgs() []*OrgListing {
 		return x.Orgs
 	}
 	return nil
+}
+
+func (x *ListOrgsResponse) GetNextCursor() string {
+	if x != nil && x.NextCursor != nil {
+		return *x.NextCursor
+	}
+	return ""
 }
 
 // Asks for a change of an org.
@@ -1165,7 +1174,9 @@ func (x *ListInviteCodesRequest) GetCursor() string {
 type ListInviteCodesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The codes.
-	InviteCodes   []*InviteCode `protobuf:"bytes,1,rep,name=invite_codes,json=inviteCodes,proto3" json:"invite_codes,omitempty"`
+	InviteCodes []*InviteCode `protobuf:"bytes,1,rep,name=invite_codes,json=inviteCodes,proto3" json:"invite_codes,omitempty"`
+	// Where to go on, while there are more; over REST it is in the header Link.
+	NextCursor    *string `protobuf:"bytes,2,opt,name=next_cursor,json=nextCursor,proto3,oneof" json:"next_cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1205,6 +1216,13 @@ func (x *ListInviteCodesResponse) GetInviteCodes() []*InviteCode {
 		return x.InviteCodes
 	}
 	return nil
+}
+
+func (x *ListInviteCodesResponse) GetNextCursor() string {
+	if x != nil && x.NextCursor != nil {
+		return *x.NextCursor
+	}
+	return ""
 }
 
 // Asks to revoke an invite code.
@@ -3369,7 +3387,9 @@ func (x *ListAuditEntriesRequest) GetCursor() string {
 type ListAuditEntriesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The entries.
-	Entries       []*AuditEntry `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+	Entries []*AuditEntry `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+	// Where to go on, while there are more; over REST it is in the header Link.
+	NextCursor    *string `protobuf:"bytes,2,opt,name=next_cursor,json=nextCursor,proto3,oneof" json:"next_cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3409,6 +3429,13 @@ func (x *ListAuditEntriesResponse) GetEntries() []*AuditEntry {
 		return x.Entries
 	}
 	return nil
+}
+
+func (x *ListAuditEntriesResponse) GetNextCursor() string {
+	if x != nil && x.NextCursor != nil {
+		return *x.NextCursor
+	}
+	return ""
 }
 
 var File_b2b_v1_org_proto protoreflect.FileDescriptor
@@ -3451,9 +3478,12 @@ const file_b2b_v1_org_proto_rawDesc = "" +
 	"\x05limit\x18\x01 \x01(\x05B\x06\xe2\xb5\x18\x02\beH\x00R\x05limit\x88\x01\x01\x12\x1b\n" +
 	"\x06cursor\x18\x02 \x01(\tH\x01R\x06cursor\x88\x01\x01B\b\n" +
 	"\x06_limitB\t\n" +
-	"\a_cursor\"B\n" +
+	"\a_cursor\"\x80\x01\n" +
 	"\x10ListOrgsResponse\x12.\n" +
-	"\x04orgs\x18\x01 \x03(\v2\x12.b2b.v1.OrgListingB\x06\xe2\xb5\x18\x02\b]R\x04orgs\"\xd9\x01\n" +
+	"\x04orgs\x18\x01 \x03(\v2\x12.b2b.v1.OrgListingB\x06\xe2\xb5\x18\x02\b]R\x04orgs\x12,\n" +
+	"\vnext_cursor\x18\x02 \x01(\tB\x06ڵ\x18\x02(\x01H\x00R\n" +
+	"nextCursor\x88\x01\x01B\x0e\n" +
+	"\f_next_cursor\"\xd9\x01\n" +
 	"\x10UpdateOrgRequest\x12\x15\n" +
 	"\x06org_id\x18\x01 \x01(\tR\x05orgId\x12'\n" +
 	"\x04name\x18\x02 \x01(\tB\x0eڵ\x18\x02@\x01\xe2\xb5\x18\x04\b\x1e\x10\x01H\x00R\x04name\x88\x01\x01\x126\n" +
@@ -3516,9 +3546,12 @@ const file_b2b_v1_org_proto_rawDesc = "" +
 	"\x05limit\x18\x01 \x01(\x05B\x06\xe2\xb5\x18\x02\beH\x00R\x05limit\x88\x01\x01\x12\x1b\n" +
 	"\x06cursor\x18\x02 \x01(\tH\x01R\x06cursor\x88\x01\x01B\b\n" +
 	"\x06_limitB\t\n" +
-	"\a_cursor\"X\n" +
+	"\a_cursor\"\x96\x01\n" +
 	"\x17ListInviteCodesResponse\x12=\n" +
-	"\finvite_codes\x18\x01 \x03(\v2\x12.b2b.v1.InviteCodeB\x06\xe2\xb5\x18\x02\b]R\vinviteCodes\"d\n" +
+	"\finvite_codes\x18\x01 \x03(\v2\x12.b2b.v1.InviteCodeB\x06\xe2\xb5\x18\x02\b]R\vinviteCodes\x12,\n" +
+	"\vnext_cursor\x18\x02 \x01(\tB\x06ڵ\x18\x02(\x01H\x00R\n" +
+	"nextCursor\x88\x01\x01B\x0e\n" +
+	"\f_next_cursor\"d\n" +
 	"\x17DeleteInviteCodeRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12*\n" +
 	"\n" +
@@ -3737,9 +3770,12 @@ const file_b2b_v1_org_proto_rawDesc = "" +
 	"_target_idB\t\n" +
 	"\a_bot_idB\b\n" +
 	"\x06_limitB\t\n" +
-	"\a_cursor\"P\n" +
+	"\a_cursor\"\x8e\x01\n" +
 	"\x18ListAuditEntriesResponse\x124\n" +
-	"\aentries\x18\x01 \x03(\v2\x12.b2b.v1.AuditEntryB\x06\xe2\xb5\x18\x02\bZR\aentries*X\n" +
+	"\aentries\x18\x01 \x03(\v2\x12.b2b.v1.AuditEntryB\x06\xe2\xb5\x18\x02\bZR\aentries\x12,\n" +
+	"\vnext_cursor\x18\x02 \x01(\tB\x06ڵ\x18\x02(\x01H\x00R\n" +
+	"nextCursor\x88\x01\x01B\x0e\n" +
+	"\f_next_cursor*X\n" +
 	"\tOrgStatus\x12\x1a\n" +
 	"\x16ORG_STATUS_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11ORG_STATUS_ACTIVE\x10\x01\x12\x18\n" +
@@ -3961,12 +3997,14 @@ func file_b2b_v1_org_proto_init() {
 	file_b2b_v1_bot_proto_init()
 	file_b2b_v1_org_proto_msgTypes[2].OneofWrappers = []any{}
 	file_b2b_v1_org_proto_msgTypes[4].OneofWrappers = []any{}
+	file_b2b_v1_org_proto_msgTypes[5].OneofWrappers = []any{}
 	file_b2b_v1_org_proto_msgTypes[6].OneofWrappers = []any{}
 	file_b2b_v1_org_proto_msgTypes[8].OneofWrappers = []any{}
 	file_b2b_v1_org_proto_msgTypes[10].OneofWrappers = []any{}
 	file_b2b_v1_org_proto_msgTypes[12].OneofWrappers = []any{}
 	file_b2b_v1_org_proto_msgTypes[13].OneofWrappers = []any{}
 	file_b2b_v1_org_proto_msgTypes[15].OneofWrappers = []any{}
+	file_b2b_v1_org_proto_msgTypes[16].OneofWrappers = []any{}
 	file_b2b_v1_org_proto_msgTypes[17].OneofWrappers = []any{}
 	file_b2b_v1_org_proto_msgTypes[19].OneofWrappers = []any{}
 	file_b2b_v1_org_proto_msgTypes[23].OneofWrappers = []any{}
@@ -3986,6 +4024,7 @@ func file_b2b_v1_org_proto_init() {
 	file_b2b_v1_org_proto_msgTypes[46].OneofWrappers = []any{}
 	file_b2b_v1_org_proto_msgTypes[48].OneofWrappers = []any{}
 	file_b2b_v1_org_proto_msgTypes[49].OneofWrappers = []any{}
+	file_b2b_v1_org_proto_msgTypes[50].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

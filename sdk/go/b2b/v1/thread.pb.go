@@ -2945,7 +2945,9 @@ type ListOrgThreadMessagesResponse struct {
 	// Whether there are more.
 	HasMore bool `protobuf:"varint,2,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`
 	// Whether this is a page.
-	Paged         bool `protobuf:"varint,3,opt,name=paged,proto3" json:"paged,omitempty"`
+	Paged bool `protobuf:"varint,3,opt,name=paged,proto3" json:"paged,omitempty"`
+	// The `before` of the messages before these, while there are more; over REST it is in the header Link.
+	NextCursor    *string `protobuf:"bytes,4,opt,name=next_cursor,json=nextCursor,proto3,oneof" json:"next_cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2999,6 +3001,13 @@ func (x *ListOrgThreadMessagesResponse) GetPaged() bool {
 		return x.Paged
 	}
 	return false
+}
+
+func (x *ListOrgThreadMessagesResponse) GetNextCursor() string {
+	if x != nil && x.NextCursor != nil {
+		return *x.NextCursor
+	}
+	return ""
 }
 
 // Asks for a change of a thread: the fields that update_mask names.
@@ -3389,7 +3398,9 @@ func (x *RemoveOrgThreadParticipantResponse) GetOk() bool {
 type SearchOrgMessagesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Substring, ASCII case-insensitive; shorter than 2 characters finds nothing.
-	Q             *string `protobuf:"bytes,1,opt,name=q,proto3,oneof" json:"q,omitempty"`
+	Q *string `protobuf:"bytes,1,opt,name=q,proto3,oneof" json:"q,omitempty"`
+	// Only what comes behind the message with this created_at and id, "<Unix ms>|<id>": the last one of the page before.
+	Cursor        *string `protobuf:"bytes,2,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3427,6 +3438,13 @@ func (*SearchOrgMessagesRequest) Descriptor() ([]byte, []int) {
 func (x *SearchOrgMessagesRequest) GetQ() string {
 	if x != nil && x.Q != nil {
 		return *x.Q
+	}
+	return ""
+}
+
+func (x *SearchOrgMessagesRequest) GetCursor() string {
+	if x != nil && x.Cursor != nil {
+		return *x.Cursor
 	}
 	return ""
 }
@@ -3526,7 +3544,9 @@ func (x *FoundMessage) GetCreatedAt() *timestamppb.Timestamp {
 type SearchOrgMessagesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The messages.
-	Messages      []*FoundMessage `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"`
+	Messages []*FoundMessage `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"`
+	// Where to go on, while there are more; over REST it is in the header Link.
+	NextCursor    *string `protobuf:"bytes,2,opt,name=next_cursor,json=nextCursor,proto3,oneof" json:"next_cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3566,6 +3586,13 @@ func (x *SearchOrgMessagesResponse) GetMessages() []*FoundMessage {
 		return x.Messages
 	}
 	return nil
+}
+
+func (x *SearchOrgMessagesResponse) GetNextCursor() string {
+	if x != nil && x.NextCursor != nil {
+		return *x.NextCursor
+	}
+	return ""
 }
 
 var File_b2b_v1_thread_proto protoreflect.FileDescriptor
@@ -3627,14 +3654,14 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"\x06bot_id\x18\x02 \x01(\tR\x05botId\x12\x19\n" +
 	"\x05label\x18\x03 \x01(\tH\x00R\x05label\x88\x01\x01\x127\n" +
 	"\tjoined_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\bjoinedAtB\b\n" +
-	"\x06_label\"\xd9\x04\n" +
+	"\x06_label\"\xdf\x04\n" +
 	"\x13CreateThreadRequest\x127\n" +
 	"\x05topic\x18\x01 \x01(\tB\x1cڵ\x18\x02P\x01\xe2\xb5\x18\x12\b<\x1a\x0eafter trimmingH\x00R\x05topic\x88\x01\x01\x12.\n" +
 	"\x04tags\x18\x02 \x01(\v2\x12.b2b.v1.StringListB\x06\xe2\xb5\x18\x02\b=R\x04tags\x12D\n" +
 	"\fparticipants\x18\x03 \x01(\v2\x12.b2b.v1.StringListB\fڵ\x18\x02@\x01\xe2\xb5\x18\x02\b?R\fparticipants\x12\"\n" +
 	"\n" +
-	"channel_id\x18\x04 \x01(\tH\x01R\tchannelId\x88\x01\x01\x12%\n" +
-	"\acontext\x18\x05 \x01(\tB\x06ڵ\x18\x02\x18\x01H\x02R\acontext\x88\x01\x01\x12@\n" +
+	"channel_id\x18\x04 \x01(\tH\x01R\tchannelId\x88\x01\x01\x12+\n" +
+	"\acontext\x18\x05 \x01(\tB\fڵ\x18\x02\x18\x01\xe2\xb5\x18\x02\bHH\x02R\acontext\x88\x01\x01\x12@\n" +
 	"\x11permission_policy\x18\x06 \x01(\tB\x0eڵ\x18\x02\x10\x01\xe2\xb5\x18\x04\bA\x10\x01H\x03R\x10permissionPolicy\x88\x01\x01\x127\n" +
 	"\n" +
 	"visibility\x18\a \x01(\x0e2\x12.b2b.v1.VisibilityH\x04R\n" +
@@ -3674,13 +3701,13 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"\x10GetThreadRequest\x12\x1b\n" +
 	"\tthread_id\x18\x01 \x01(\tR\bthreadId\";\n" +
 	"\x11GetThreadResponse\x12&\n" +
-	"\x06thread\x18\x01 \x01(\v2\x0e.b2b.v1.ThreadR\x06thread\"\xc3\x06\n" +
+	"\x06thread\x18\x01 \x01(\v2\x0e.b2b.v1.ThreadR\x06thread\"\xc9\x06\n" +
 	"\x13UpdateThreadRequest\x12\x1b\n" +
 	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x129\n" +
 	"\x06status\x18\x02 \x01(\x0e2\x14.b2b.v1.ThreadStatusB\x06ڵ\x18\x02@\x01H\x00R\x06status\x88\x01\x01\x12;\n" +
 	"\fclose_reason\x18\x03 \x01(\x0e2\x13.b2b.v1.CloseReasonH\x01R\vcloseReason\x88\x01\x01\x127\n" +
-	"\x05topic\x18\x04 \x01(\tB\x1cڵ\x18\x02@\x01\xe2\xb5\x18\x12\b<\x1a\x0eafter trimmingH\x02R\x05topic\x88\x01\x01\x12%\n" +
-	"\acontext\x18\x05 \x01(\tB\x06ڵ\x18\x02\x18\x01H\x03R\acontext\x88\x01\x01\x12@\n" +
+	"\x05topic\x18\x04 \x01(\tB\x1cڵ\x18\x02@\x01\xe2\xb5\x18\x12\b<\x1a\x0eafter trimmingH\x02R\x05topic\x88\x01\x01\x12+\n" +
+	"\acontext\x18\x05 \x01(\tB\fڵ\x18\x02\x18\x01\xe2\xb5\x18\x02\bHH\x03R\acontext\x88\x01\x01\x12@\n" +
 	"\x11permission_policy\x18\x06 \x01(\tB\x0eڵ\x18\x02\x10\x01\xe2\xb5\x18\x04\bA\x10\x01H\x04R\x10permissionPolicy\x88\x01\x01\x127\n" +
 	"\n" +
 	"visibility\x18\a \x01(\x0e2\x12.b2b.v1.VisibilityH\x05R\n" +
@@ -3848,11 +3875,14 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"\x06before\x18\x03 \x01(\tH\x01R\x06before\x88\x01\x01\x120\n" +
 	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05sinceB\b\n" +
 	"\x06_limitB\t\n" +
-	"\a_before\"\xa0\x01\n" +
+	"\a_before\"\xde\x01\n" +
 	"\x1dListOrgThreadMessagesResponse\x129\n" +
 	"\bmessages\x18\x01 \x03(\v2\x15.b2b.v1.ThreadMessageB\x06\xe2\xb5\x18\x02\bZR\bmessages\x12\x19\n" +
 	"\bhas_more\x18\x02 \x01(\bR\ahasMore\x12\x1c\n" +
-	"\x05paged\x18\x03 \x01(\bB\x06ڵ\x18\x02(\x01R\x05paged:\v\xaa\xb6\x18\a\x12\x05paged\"\xb3\x04\n" +
+	"\x05paged\x18\x03 \x01(\bB\x06ڵ\x18\x02(\x01R\x05paged\x12,\n" +
+	"\vnext_cursor\x18\x04 \x01(\tB\x06ڵ\x18\x02(\x01H\x00R\n" +
+	"nextCursor\x88\x01\x01:\v\xaa\xb6\x18\a\x12\x05pagedB\x0e\n" +
+	"\f_next_cursor\"\xb3\x04\n" +
 	"\x16UpdateOrgThreadRequest\x12\x1b\n" +
 	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x129\n" +
 	"\x06status\x18\x02 \x01(\x0e2\x14.b2b.v1.ThreadStatusB\x06ڵ\x18\x02@\x01H\x00R\x06status\x88\x01\x01\x12;\n" +
@@ -3893,10 +3923,12 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"request_id\x18d \x01(\tB\x06\xe2\xb5\x18\x02\b\x01H\x00R\trequestId\x88\x01\x01B\r\n" +
 	"\v_request_id\"4\n" +
 	"\"RemoveOrgThreadParticipantResponse\x12\x0e\n" +
-	"\x02ok\x18\x01 \x01(\bR\x02ok\"3\n" +
+	"\x02ok\x18\x01 \x01(\bR\x02ok\"[\n" +
 	"\x18SearchOrgMessagesRequest\x12\x11\n" +
-	"\x01q\x18\x01 \x01(\tH\x00R\x01q\x88\x01\x01B\x04\n" +
-	"\x02_q\"\xf8\x01\n" +
+	"\x01q\x18\x01 \x01(\tH\x00R\x01q\x88\x01\x01\x12\x1b\n" +
+	"\x06cursor\x18\x02 \x01(\tH\x01R\x06cursor\x88\x01\x01B\x04\n" +
+	"\x02_qB\t\n" +
+	"\a_cursor\"\xf8\x01\n" +
 	"\fFoundMessage\x12\x1d\n" +
 	"\n" +
 	"message_id\x18\x01 \x01(\tR\tmessageId\x12\x1b\n" +
@@ -3907,9 +3939,12 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"\acontent\x18\x05 \x01(\tR\acontent\x129\n" +
 	"\n" +
 	"created_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAtB\x0e\n" +
-	"\f_sender_name\"U\n" +
+	"\f_sender_name\"\x93\x01\n" +
 	"\x19SearchOrgMessagesResponse\x128\n" +
-	"\bmessages\x18\x01 \x03(\v2\x14.b2b.v1.FoundMessageB\x06\xe2\xb5\x18\x02\b`R\bmessages*\xb5\x01\n" +
+	"\bmessages\x18\x01 \x03(\v2\x14.b2b.v1.FoundMessageB\x06\xe2\xb5\x18\x02\b`R\bmessages\x12,\n" +
+	"\vnext_cursor\x18\x02 \x01(\tB\x06ڵ\x18\x02(\x01H\x00R\n" +
+	"nextCursor\x88\x01\x01B\x0e\n" +
+	"\f_next_cursor*\xb5\x01\n" +
 	"\fThreadStatus\x12\x1d\n" +
 	"\x19THREAD_STATUS_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14THREAD_STATUS_ACTIVE\x10\x01\x12\x19\n" +
@@ -4194,11 +4229,13 @@ func file_b2b_v1_thread_proto_init() {
 	file_b2b_v1_thread_proto_msgTypes[31].OneofWrappers = []any{}
 	file_b2b_v1_thread_proto_msgTypes[32].OneofWrappers = []any{}
 	file_b2b_v1_thread_proto_msgTypes[35].OneofWrappers = []any{}
+	file_b2b_v1_thread_proto_msgTypes[36].OneofWrappers = []any{}
 	file_b2b_v1_thread_proto_msgTypes[37].OneofWrappers = []any{}
 	file_b2b_v1_thread_proto_msgTypes[39].OneofWrappers = []any{}
 	file_b2b_v1_thread_proto_msgTypes[41].OneofWrappers = []any{}
 	file_b2b_v1_thread_proto_msgTypes[43].OneofWrappers = []any{}
 	file_b2b_v1_thread_proto_msgTypes[44].OneofWrappers = []any{}
+	file_b2b_v1_thread_proto_msgTypes[45].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

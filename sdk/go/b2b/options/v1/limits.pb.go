@@ -112,6 +112,8 @@ const (
 	Limit_LIMIT_ARTIFACT_KEY Limit = 67
 	// The text that a list over a whole org is searched for.
 	Limit_LIMIT_SHARED_QUERY Limit = 68
+	// The context of a thread, as text.
+	Limit_LIMIT_CONTEXT Limit = 72
 	// The name of a file.
 	Limit_LIMIT_FILE_NAME Limit = 69
 	// The revisions of a thread that a change may meet.
@@ -144,6 +146,9 @@ const (
 	Limit_LIMIT_CHANNEL_MEMBERS Limit = 98
 	// The bots with the most connections that the operator is shown.
 	Limit_LIMIT_BUSIEST_BOTS Limit = 99
+	// The body of an answer that lists. A page ends before the entry with which it would be
+	// larger, and has one entry at least (B2B-LIM-011).
+	Limit_LIMIT_PAGE_BODY Limit = 103
 	// What is always empty.
 	Limit_LIMIT_NOTHING Limit = 100
 )
@@ -190,6 +195,7 @@ var (
 		66:  "LIMIT_CHANGES",
 		67:  "LIMIT_ARTIFACT_KEY",
 		68:  "LIMIT_SHARED_QUERY",
+		72:  "LIMIT_CONTEXT",
 		69:  "LIMIT_FILE_NAME",
 		70:  "LIMIT_REVISIONS",
 		80:  "LIMIT_STREAM_TYPES",
@@ -206,6 +212,7 @@ var (
 		97:  "LIMIT_JOIN_REQUESTS",
 		98:  "LIMIT_CHANNEL_MEMBERS",
 		99:  "LIMIT_BUSIEST_BOTS",
+		103: "LIMIT_PAGE_BODY",
 		100: "LIMIT_NOTHING",
 	}
 	Limit_value = map[string]int32{
@@ -248,6 +255,7 @@ var (
 		"LIMIT_CHANGES":            66,
 		"LIMIT_ARTIFACT_KEY":       67,
 		"LIMIT_SHARED_QUERY":       68,
+		"LIMIT_CONTEXT":            72,
 		"LIMIT_FILE_NAME":          69,
 		"LIMIT_REVISIONS":          70,
 		"LIMIT_STREAM_TYPES":       80,
@@ -264,6 +272,7 @@ var (
 		"LIMIT_JOIN_REQUESTS":      97,
 		"LIMIT_CHANNEL_MEMBERS":    98,
 		"LIMIT_BUSIEST_BOTS":       99,
+		"LIMIT_PAGE_BODY":          103,
 		"LIMIT_NOTHING":            100,
 	}
 )
@@ -398,7 +407,7 @@ const file_b2b_options_v1_limits_proto_rawDesc = "" +
 	"\x02of\x18\x01 \x01(\x0e2\x15.b2b.options.v1.LimitR\x02of\x12\x17\n" +
 	"\ain_turn\x18\x02 \x01(\bR\x06inTurn\x12\x12\n" +
 	"\x04when\x18\x03 \x01(\tR\x04when\x123\n" +
-	"\totherwise\x18\x04 \x01(\x0e2\x15.b2b.options.v1.LimitR\totherwise*\xa9\x0e\n" +
+	"\totherwise\x18\x04 \x01(\x0e2\x15.b2b.options.v1.LimitR\totherwise*\xea\x0e\n" +
 	"\x05Limit\x12\x15\n" +
 	"\x11LIMIT_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x10LIMIT_REQUEST_ID\x10\x01\x1a\t\x82\xb7\x18\x05\b\x02\x18\x80\x01\x12\x1e\n" +
@@ -447,7 +456,9 @@ const file_b2b_options_v1_limits_proto_rawDesc = "" +
 	"\x13LIMIT_POLICY_LABELS\x10A\x1a\b\x82\xb7\x18\x04\b\x05\x18\x05\x12\x1b\n" +
 	"\rLIMIT_CHANGES\x10B\x1a\b\x82\xb7\x18\x04\b\x04\x18\a\x12#\n" +
 	"\x12LIMIT_ARTIFACT_KEY\x10C\x1a\v\x82\xb7\x18\a\b\x02\x10\x01\x18\x80\x02\x12!\n" +
-	"\x12LIMIT_SHARED_QUERY\x10D\x1a\t\x82\xb7\x18\x05\b\x01\x18\xc8\x01\x12 \n" +
+	"\x12LIMIT_SHARED_QUERY\x10D\x1a\t\x82\xb7\x18\x05\b\x01\x18\xc8\x01\x12\x1d\n" +
+	"\rLIMIT_CONTEXT\x10H\x1a\n" +
+	"\x82\xb7\x18\x06\b\x02\x18\x80\x80\x10\x12 \n" +
 	"\x0fLIMIT_FILE_NAME\x10E\x1a\v\x82\xb7\x18\a\b\x02\x10\x01\x18\x80\b\x12\x1d\n" +
 	"\x0fLIMIT_REVISIONS\x10F\x1a\b\x82\xb7\x18\x04\b\x04\x18d\x12 \n" +
 	"\x12LIMIT_STREAM_TYPES\x10P\x1a\b\x82\xb7\x18\x04\b\x04\x182\x12!\n" +
@@ -468,7 +479,8 @@ const file_b2b_options_v1_limits_proto_rawDesc = "" +
 	"\x13LIMIT_JOIN_REQUESTS\x10a\x1a\b\x82\xb7\x18\x04\b\x04\x182\x12#\n" +
 	"\x15LIMIT_CHANNEL_MEMBERS\x10b\x1a\b\x82\xb7\x18\x04\b\x04\x18\x02\x12 \n" +
 	"\x12LIMIT_BUSIEST_BOTS\x10c\x1a\b\x82\xb7\x18\x04\b\x04\x18\n" +
-	"\x12\x19\n" +
+	"\x12 \n" +
+	"\x0fLIMIT_PAGE_BODY\x10g\x1a\v\x82\xb7\x18\a\b\x02\x18\x80\x80\x80\x02\x12\x19\n" +
 	"\rLIMIT_NOTHING\x10d\x1a\x06\x82\xb7\x18\x02\b\x04:N\n" +
 	"\x05limit\x12\x1d.google.protobuf.FieldOptions\x18܆\x03 \x01(\v2\x17.b2b.options.v1.LimitedR\x05limitB=Z;github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1;optionsv1b\x06proto3"
 

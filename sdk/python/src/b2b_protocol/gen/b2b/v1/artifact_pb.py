@@ -417,6 +417,7 @@ class ListArtifactsRequest(Message[_ListArtifactsRequestFields]):
             ```
         cursor:
             Only what comes behind the entry with this artifact_key; pages are by key: the last one of the page before.
+            "<Unix ms>|<artifact_key>" is behind the entry with this created_at and key in the list as it is without limit.
 
             ```proto
             optional string cursor = 3;
@@ -440,7 +441,7 @@ class ListArtifactsRequest(Message[_ListArtifactsRequestFields]):
         limit: int
         cursor: str
 
-_ListArtifactsResponseFields: TypeAlias = Literal["artifacts"]
+_ListArtifactsResponseFields: TypeAlias = Literal["artifacts", "next_cursor"]
 
 class ListArtifactsResponse(Message[_ListArtifactsResponseFields]):
     """
@@ -457,9 +458,15 @@ class ListArtifactsResponse(Message[_ListArtifactsResponseFields]):
             ```proto
             repeated b2b.v1.Artifact artifacts = 1;
             ```
+        next_cursor:
+            Where to go on, while there are more; over REST it is in the header Link.
+
+            ```proto
+            optional string next_cursor = 2;
+            ```
     """
 
-    __slots__ = ("artifacts",)
+    __slots__ = ("artifacts", "next_cursor")
 
     if TYPE_CHECKING:
 
@@ -467,10 +474,12 @@ class ListArtifactsResponse(Message[_ListArtifactsResponseFields]):
             self,
             *,
             artifacts: list[Artifact] | None = None,
+            next_cursor: str | None = None,
         ) -> None:
             pass
 
         artifacts: list[Artifact]
+        next_cursor: str
 
 _ListArtifactVersionsRequestFields: TypeAlias = Literal["thread_id", "artifact_key", "limit", "cursor"]
 
@@ -528,7 +537,7 @@ class ListArtifactVersionsRequest(Message[_ListArtifactVersionsRequestFields]):
         limit: int
         cursor: str
 
-_ListArtifactVersionsResponseFields: TypeAlias = Literal["artifacts"]
+_ListArtifactVersionsResponseFields: TypeAlias = Literal["artifacts", "next_cursor"]
 
 class ListArtifactVersionsResponse(Message[_ListArtifactVersionsResponseFields]):
     """
@@ -545,9 +554,15 @@ class ListArtifactVersionsResponse(Message[_ListArtifactVersionsResponseFields])
             ```proto
             repeated b2b.v1.Artifact artifacts = 1;
             ```
+        next_cursor:
+            Where to go on, while there are more; over REST it is in the header Link.
+
+            ```proto
+            optional string next_cursor = 2;
+            ```
     """
 
-    __slots__ = ("artifacts",)
+    __slots__ = ("artifacts", "next_cursor")
 
     if TYPE_CHECKING:
 
@@ -555,10 +570,12 @@ class ListArtifactVersionsResponse(Message[_ListArtifactVersionsResponseFields])
             self,
             *,
             artifacts: list[Artifact] | None = None,
+            next_cursor: str | None = None,
         ) -> None:
             pass
 
         artifacts: list[Artifact]
+        next_cursor: str
 
 _ListOrgThreadArtifactsRequestFields: TypeAlias = Literal["thread_id", "cursor", "limit"]
 
@@ -578,7 +595,7 @@ class ListOrgThreadArtifactsRequest(Message[_ListOrgThreadArtifactsRequestFields
             string thread_id = 1;
             ```
         cursor:
-            The key of the last artifact of the page before.
+            The key of the last artifact of the page before, or as in ListArtifactsRequest.
 
             ```proto
             optional string cursor = 2;
@@ -632,7 +649,7 @@ class ListOrgThreadArtifactsResponse(Message[_ListOrgThreadArtifactsResponseFiel
             bool has_more = 2;
             ```
         next_cursor:
-            The last key, while there are more.
+            Where to go on, while there are more; of a bare array over REST in the header Link.
 
             ```proto
             optional string next_cursor = 3;
@@ -727,7 +744,7 @@ class ArtifactType(Enum):
 
 
 _DESC = file_desc(
-    b'\n\x15b2b/v1/artifact.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xc7\x04\n\x08Artifact\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n\tthread_id\x18\x02 \x01(\tR\x08threadId\x12!\n\x0cartifact_key\x18\x03 \x01(\tR\x0bartifactKey\x12(\n\x04type\x18\x04 \x01(\x0e2\x14.b2b.v1.ArtifactTypeR\x04type\x12\x19\n\x05title\x18\x05 \x01(\tH\x00R\x05title\x88\x01\x01\x12\x1d\n\x07content\x18\x06 \x01(\tH\x01R\x07content\x88\x01\x01\x12\x1f\n\x08language\x18\x07 \x01(\tH\x02R\x08language\x88\x01\x01\x12\x15\n\x03url\x18\x08 \x01(\tH\x03R\x03url\x88\x01\x01\x12 \n\tmime_type\x18\t \x01(\tH\x04R\x08mimeType\x88\x01\x01\x12*\n\x0econtributor_id\x18\n \x01(\tH\x05R\rcontributorId\x88\x01\x01\x12\x18\n\x07version\x18\x0b \x01(\x05R\x07version\x12%\n\x0eformat_warning\x18\x0c \x01(\x08R\rformatWarning\x129\n\ncreated_at\x18\r \x01(\x0b2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n\nupdated_at\x18\x0e \x01(\x0b2\x1a.google.protobuf.TimestampR\tupdatedAtB\x08\n\x06_titleB\n\n\x08_contentB\x0b\n\t_languageB\x06\n\x04_urlB\x0c\n\n_mime_typeB\x11\n\x0f_contributor_id"\xba\x03\n\x12AddArtifactRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x126\n\x0cartifact_key\x18\x02 \x01(\tH\x00R\x0bartifactKeyB\x0e\xda\xb5\x18\x02P\x01\xe2\xb5\x18\x04\x08C\x10\x01\x88\x01\x01\x12-\n\x04type\x18\x03 \x01(\x0e2\x14.b2b.v1.ArtifactTypeH\x01R\x04type\x88\x01\x01\x12\x19\n\x05title\x18\x04 \x01(\tH\x02R\x05title\x88\x01\x01\x12\x1d\n\x07content\x18\x05 \x01(\tH\x03R\x07content\x88\x01\x01\x12\x1f\n\x08language\x18\x06 \x01(\tH\x04R\x08language\x88\x01\x01\x12\x15\n\x03url\x18\x07 \x01(\tH\x05R\x03url\x88\x01\x01\x12 \n\tmime_type\x18\x08 \x01(\tH\x06R\x08mimeType\x88\x01\x01\x12*\n\nrequest_id\x18d \x01(\tH\x07R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\x0f\n\r_artifact_keyB\x07\n\x05_typeB\x08\n\x06_titleB\n\n\x08_contentB\x0b\n\t_languageB\x06\n\x04_urlB\x0c\n\n_mime_typeB\r\n\x0b_request_id"C\n\x13AddArtifactResponse\x12,\n\x08artifact\x18\x01 \x01(\x0b2\x10.b2b.v1.ArtifactR\x08artifact"\xb9\x02\n\x15UpdateArtifactRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12+\n\x0cartifact_key\x18\x02 \x01(\tR\x0bartifactKeyB\x08\xe2\xb5\x18\x04\x08C\x10\x01\x12%\n\x07content\x18\x03 \x01(\tH\x00R\x07contentB\x06\xda\xb5\x18\x02P\x01\x88\x01\x01\x12\x19\n\x05title\x18\x04 \x01(\tH\x01R\x05title\x88\x01\x01\x12C\n\x0bupdate_mask\x18\x05 \x01(\x0b2\x1a.google.protobuf.FieldMaskR\nupdateMaskB\x06\xda\xb5\x18\x02 \x01\x12*\n\nrequest_id\x18d \x01(\tH\x02R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\n\n\x08_contentB\x08\n\x06_titleB\r\n\x0b_request_id"F\n\x16UpdateArtifactResponse\x12,\n\x08artifact\x18\x01 \x01(\x0b2\x10.b2b.v1.ArtifactR\x08artifact"\x88\x01\n\x14ListArtifactsRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12!\n\x05limit\x18\x02 \x01(\x05H\x00R\x05limitB\x06\xe2\xb5\x18\x02\x08e\x88\x01\x01\x12\x1b\n\x06cursor\x18\x03 \x01(\tH\x01R\x06cursor\x88\x01\x01B\x08\n\x06_limitB\t\n\x07_cursor"O\n\x15ListArtifactsResponse\x126\n\tartifacts\x18\x01 \x03(\x0b2\x10.b2b.v1.ArtifactR\tartifactsB\x06\xe2\xb5\x18\x02\x08]"\xbc\x01\n\x1bListArtifactVersionsRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12+\n\x0cartifact_key\x18\x02 \x01(\tR\x0bartifactKeyB\x08\xe2\xb5\x18\x04\x08C\x10\x01\x12!\n\x05limit\x18\x03 \x01(\x05H\x00R\x05limitB\x06\xe2\xb5\x18\x02\x08e\x88\x01\x01\x12\x1b\n\x06cursor\x18\x04 \x01(\tH\x01R\x06cursor\x88\x01\x01B\x08\n\x06_limitB\t\n\x07_cursor"V\n\x1cListArtifactVersionsResponse\x126\n\tartifacts\x18\x01 \x03(\x0b2\x10.b2b.v1.ArtifactR\tartifactsB\x06\xe2\xb5\x18\x02\x08]"\x91\x01\n\x1dListOrgThreadArtifactsRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12\x1b\n\x06cursor\x18\x02 \x01(\tH\x00R\x06cursor\x88\x01\x01\x12!\n\x05limit\x18\x03 \x01(\x05H\x01R\x05limitB\x06\xe2\xb5\x18\x02\x08Z\x88\x01\x01B\t\n\x07_cursorB\x08\n\x06_limit"\xd4\x01\n\x1eListOrgThreadArtifactsResponse\x12.\n\x05items\x18\x01 \x03(\x0b2\x10.b2b.v1.ArtifactR\x05itemsB\x06\xe2\xb5\x18\x02\x08]\x12\x19\n\x08has_more\x18\x02 \x01(\x08R\x07hasMore\x12,\n\x0bnext_cursor\x18\x03 \x01(\tH\x00R\nnextCursorB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12\x1c\n\x05paged\x18\x04 \x01(\x08R\x05pagedB\x06\xda\xb5\x18\x02(\x01B\x0e\n\x0c_next_cursor:\x0b\xaa\xb6\x18\x07\x12\x05paged*\xc1\x01\n\x0cArtifactType\x12\x1d\n\x19ARTIFACT_TYPE_UNSPECIFIED\x10\x00\x12\x16\n\x12ARTIFACT_TYPE_TEXT\x10\x01\x12\x1a\n\x16ARTIFACT_TYPE_MARKDOWN\x10\x02\x12\x16\n\x12ARTIFACT_TYPE_JSON\x10\x03\x12\x16\n\x12ARTIFACT_TYPE_CODE\x10\x04\x12\x16\n\x12ARTIFACT_TYPE_FILE\x10\x05\x12\x16\n\x12ARTIFACT_TYPE_LINK\x10\x062\xcf\x06\n\x0fArtifactService\x12\x98\x01\n\x0bAddArtifact\x12\x1a.b2b.v1.AddArtifactRequest\x1a\x1b.b2b.v1.AddArtifactResponse"P\x8a\xb5\x18\x05\n\x01\x02\x10\x03\x9a\xb5\x18\x0cartifact_add\x82\xd3\xe4\x93\x021:\x01*b\x08artifact""/api/threads/{thread_id}/artifacts\x12\xb3\x01\n\x0eUpdateArtifact\x12\x1d.b2b.v1.UpdateArtifactRequest\x1a\x1e.b2b.v1.UpdateArtifactResponse"b\x8a\xb5\x18\x05\n\x01\x02\x10\x03\x9a\xb5\x18\x0fartifact_update\x82\xd3\xe4\x93\x02@:\x01*b\x08artifact21/api/threads/{thread_id}/artifacts/{artifact_key}\x12\x8c\x01\n\rListArtifacts\x12\x1c.b2b.v1.ListArtifactsRequest\x1a\x1d.b2b.v1.ListArtifactsResponse">\x8a\xb5\x18\x05\n\x01\x02\x10\x01\x82\xd3\xe4\x93\x02/b\tartifacts\x12"/api/threads/{thread_id}/artifacts\x12\xb9\x01\n\x14ListArtifactVersions\x12#.b2b.v1.ListArtifactVersionsRequest\x1a$.b2b.v1.ListArtifactVersionsResponse"V\x8a\xb5\x18\x05\n\x01\x02\x10\x01\x82\xd3\xe4\x93\x02Gb\tartifacts\x12:/api/threads/{thread_id}/artifacts/{artifact_key}/versions\x12\x9f\x01\n\x16ListOrgThreadArtifacts\x12%.b2b.v1.ListOrgThreadArtifactsRequest\x1a&.b2b.v1.ListOrgThreadArtifactsResponse"6\x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x02(\x12&/api/org/threads/{thread_id}/artifactsB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3',
+    b'\n\x15b2b/v1/artifact.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xc7\x04\n\x08Artifact\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n\tthread_id\x18\x02 \x01(\tR\x08threadId\x12!\n\x0cartifact_key\x18\x03 \x01(\tR\x0bartifactKey\x12(\n\x04type\x18\x04 \x01(\x0e2\x14.b2b.v1.ArtifactTypeR\x04type\x12\x19\n\x05title\x18\x05 \x01(\tH\x00R\x05title\x88\x01\x01\x12\x1d\n\x07content\x18\x06 \x01(\tH\x01R\x07content\x88\x01\x01\x12\x1f\n\x08language\x18\x07 \x01(\tH\x02R\x08language\x88\x01\x01\x12\x15\n\x03url\x18\x08 \x01(\tH\x03R\x03url\x88\x01\x01\x12 \n\tmime_type\x18\t \x01(\tH\x04R\x08mimeType\x88\x01\x01\x12*\n\x0econtributor_id\x18\n \x01(\tH\x05R\rcontributorId\x88\x01\x01\x12\x18\n\x07version\x18\x0b \x01(\x05R\x07version\x12%\n\x0eformat_warning\x18\x0c \x01(\x08R\rformatWarning\x129\n\ncreated_at\x18\r \x01(\x0b2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n\nupdated_at\x18\x0e \x01(\x0b2\x1a.google.protobuf.TimestampR\tupdatedAtB\x08\n\x06_titleB\n\n\x08_contentB\x0b\n\t_languageB\x06\n\x04_urlB\x0c\n\n_mime_typeB\x11\n\x0f_contributor_id"\xba\x03\n\x12AddArtifactRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x126\n\x0cartifact_key\x18\x02 \x01(\tH\x00R\x0bartifactKeyB\x0e\xda\xb5\x18\x02P\x01\xe2\xb5\x18\x04\x08C\x10\x01\x88\x01\x01\x12-\n\x04type\x18\x03 \x01(\x0e2\x14.b2b.v1.ArtifactTypeH\x01R\x04type\x88\x01\x01\x12\x19\n\x05title\x18\x04 \x01(\tH\x02R\x05title\x88\x01\x01\x12\x1d\n\x07content\x18\x05 \x01(\tH\x03R\x07content\x88\x01\x01\x12\x1f\n\x08language\x18\x06 \x01(\tH\x04R\x08language\x88\x01\x01\x12\x15\n\x03url\x18\x07 \x01(\tH\x05R\x03url\x88\x01\x01\x12 \n\tmime_type\x18\x08 \x01(\tH\x06R\x08mimeType\x88\x01\x01\x12*\n\nrequest_id\x18d \x01(\tH\x07R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\x0f\n\r_artifact_keyB\x07\n\x05_typeB\x08\n\x06_titleB\n\n\x08_contentB\x0b\n\t_languageB\x06\n\x04_urlB\x0c\n\n_mime_typeB\r\n\x0b_request_id"C\n\x13AddArtifactResponse\x12,\n\x08artifact\x18\x01 \x01(\x0b2\x10.b2b.v1.ArtifactR\x08artifact"\xb9\x02\n\x15UpdateArtifactRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12+\n\x0cartifact_key\x18\x02 \x01(\tR\x0bartifactKeyB\x08\xe2\xb5\x18\x04\x08C\x10\x01\x12%\n\x07content\x18\x03 \x01(\tH\x00R\x07contentB\x06\xda\xb5\x18\x02P\x01\x88\x01\x01\x12\x19\n\x05title\x18\x04 \x01(\tH\x01R\x05title\x88\x01\x01\x12C\n\x0bupdate_mask\x18\x05 \x01(\x0b2\x1a.google.protobuf.FieldMaskR\nupdateMaskB\x06\xda\xb5\x18\x02 \x01\x12*\n\nrequest_id\x18d \x01(\tH\x02R\trequestIdB\x06\xe2\xb5\x18\x02\x08\x01\x88\x01\x01B\n\n\x08_contentB\x08\n\x06_titleB\r\n\x0b_request_id"F\n\x16UpdateArtifactResponse\x12,\n\x08artifact\x18\x01 \x01(\x0b2\x10.b2b.v1.ArtifactR\x08artifact"\x88\x01\n\x14ListArtifactsRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12!\n\x05limit\x18\x02 \x01(\x05H\x00R\x05limitB\x06\xe2\xb5\x18\x02\x08e\x88\x01\x01\x12\x1b\n\x06cursor\x18\x03 \x01(\tH\x01R\x06cursor\x88\x01\x01B\x08\n\x06_limitB\t\n\x07_cursor"\x8d\x01\n\x15ListArtifactsResponse\x126\n\tartifacts\x18\x01 \x03(\x0b2\x10.b2b.v1.ArtifactR\tartifactsB\x06\xe2\xb5\x18\x02\x08]\x12,\n\x0bnext_cursor\x18\x02 \x01(\tH\x00R\nnextCursorB\x06\xda\xb5\x18\x02(\x01\x88\x01\x01B\x0e\n\x0c_next_cursor"\xbc\x01\n\x1bListArtifactVersionsRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12+\n\x0cartifact_key\x18\x02 \x01(\tR\x0bartifactKeyB\x08\xe2\xb5\x18\x04\x08C\x10\x01\x12!\n\x05limit\x18\x03 \x01(\x05H\x00R\x05limitB\x06\xe2\xb5\x18\x02\x08e\x88\x01\x01\x12\x1b\n\x06cursor\x18\x04 \x01(\tH\x01R\x06cursor\x88\x01\x01B\x08\n\x06_limitB\t\n\x07_cursor"\x94\x01\n\x1cListArtifactVersionsResponse\x126\n\tartifacts\x18\x01 \x03(\x0b2\x10.b2b.v1.ArtifactR\tartifactsB\x06\xe2\xb5\x18\x02\x08]\x12,\n\x0bnext_cursor\x18\x02 \x01(\tH\x00R\nnextCursorB\x06\xda\xb5\x18\x02(\x01\x88\x01\x01B\x0e\n\x0c_next_cursor"\x91\x01\n\x1dListOrgThreadArtifactsRequest\x12\x1b\n\tthread_id\x18\x01 \x01(\tR\x08threadId\x12\x1b\n\x06cursor\x18\x02 \x01(\tH\x00R\x06cursor\x88\x01\x01\x12!\n\x05limit\x18\x03 \x01(\x05H\x01R\x05limitB\x06\xe2\xb5\x18\x02\x08Z\x88\x01\x01B\t\n\x07_cursorB\x08\n\x06_limit"\xd4\x01\n\x1eListOrgThreadArtifactsResponse\x12.\n\x05items\x18\x01 \x03(\x0b2\x10.b2b.v1.ArtifactR\x05itemsB\x06\xe2\xb5\x18\x02\x08]\x12\x19\n\x08has_more\x18\x02 \x01(\x08R\x07hasMore\x12,\n\x0bnext_cursor\x18\x03 \x01(\tH\x00R\nnextCursorB\x06\xda\xb5\x18\x02\x08\x01\x88\x01\x01\x12\x1c\n\x05paged\x18\x04 \x01(\x08R\x05pagedB\x06\xda\xb5\x18\x02(\x01B\x0e\n\x0c_next_cursor:\x0b\xaa\xb6\x18\x07\x12\x05paged*\xc1\x01\n\x0cArtifactType\x12\x1d\n\x19ARTIFACT_TYPE_UNSPECIFIED\x10\x00\x12\x16\n\x12ARTIFACT_TYPE_TEXT\x10\x01\x12\x1a\n\x16ARTIFACT_TYPE_MARKDOWN\x10\x02\x12\x16\n\x12ARTIFACT_TYPE_JSON\x10\x03\x12\x16\n\x12ARTIFACT_TYPE_CODE\x10\x04\x12\x16\n\x12ARTIFACT_TYPE_FILE\x10\x05\x12\x16\n\x12ARTIFACT_TYPE_LINK\x10\x062\xcf\x06\n\x0fArtifactService\x12\x98\x01\n\x0bAddArtifact\x12\x1a.b2b.v1.AddArtifactRequest\x1a\x1b.b2b.v1.AddArtifactResponse"P\x8a\xb5\x18\x05\n\x01\x02\x10\x03\x9a\xb5\x18\x0cartifact_add\x82\xd3\xe4\x93\x021:\x01*b\x08artifact""/api/threads/{thread_id}/artifacts\x12\xb3\x01\n\x0eUpdateArtifact\x12\x1d.b2b.v1.UpdateArtifactRequest\x1a\x1e.b2b.v1.UpdateArtifactResponse"b\x8a\xb5\x18\x05\n\x01\x02\x10\x03\x9a\xb5\x18\x0fartifact_update\x82\xd3\xe4\x93\x02@:\x01*b\x08artifact21/api/threads/{thread_id}/artifacts/{artifact_key}\x12\x8c\x01\n\rListArtifacts\x12\x1c.b2b.v1.ListArtifactsRequest\x1a\x1d.b2b.v1.ListArtifactsResponse">\x8a\xb5\x18\x05\n\x01\x02\x10\x01\x82\xd3\xe4\x93\x02/b\tartifacts\x12"/api/threads/{thread_id}/artifacts\x12\xb9\x01\n\x14ListArtifactVersions\x12#.b2b.v1.ListArtifactVersionsRequest\x1a$.b2b.v1.ListArtifactVersionsResponse"V\x8a\xb5\x18\x05\n\x01\x02\x10\x01\x82\xd3\xe4\x93\x02Gb\tartifacts\x12:/api/threads/{thread_id}/artifacts/{artifact_key}/versions\x12\x9f\x01\n\x16ListOrgThreadArtifacts\x12%.b2b.v1.ListOrgThreadArtifactsRequest\x1a&.b2b.v1.ListOrgThreadArtifactsResponse"6\x8a\xb5\x18\x04\n\x02\x03\x04\x82\xd3\xe4\x93\x02(\x12&/api/org/threads/{thread_id}/artifactsB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3',
     [
         limits_pb.desc(),
         options_pb.desc(),

@@ -1,0 +1,174 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/b2b-protocol/b2b/server/store"
+)
+
+// Lists are bounded by bytes as well as by rows (store.PageBytes): a list ends with the row
+// that takes its texts past the bound. SQLite hands out rows one by one, so reading stops
+// there. The driver of PostgreSQL keeps the whole result, and both databases may have to
+// sort rows first: listing writes queries that read no long text beyond the bound.
+
+// tally is a cursor that counts the bytes of the texts that were scanned.
+type tally struct {
+	cursor
+	bytes int
+}
+
+// next is Next while the bound is not passed.
+func (t *tally) next() bool { return t.bytes <= store.PageBytes && t.Next() }
+
+func (t *tally) Scan(dest ...any) error {
+	if err := t.cursor.Scan(dest...); err != nil {
+		return err
+	}
+	for _, d := range dest {
+		switch d := d.(type) {
+		case *string:
+			t.bytes += len(*d)
+		case **string:
+			t.bytes += length(*d)
+		case text:
+			t.bytes += length(*d.dest)
+		case *[]byte:
+			t.bytes += len(*d)
+		}
+	}
+	return nil
+}
+
+func length(s *string) int {
+	if s == nil {
+		return 0
+	}
+	return len(*s)
+}
+
+// page reads the rows of a query up to the bound.
+func (scan scanner[T]) page(ctx context.Context, r reader, q string, args ...any) (out []T, err error) {
+	rows, err := r.c.query(ctx, q, args...)
+	if err != nil {
+		return nil, failure(q, err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	t := &tally{cursor: rows}
+	for t.next() {
+		var row T
+		if err := scan(t, &row); err != nil {
+			return nil, failure(q, err)
+		}
+		out = append(out, row)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, failure(q, err)
+	}
+	return out, nil
+}
+
+// page is list up to the bound.
+func page[T any](ctx context.Context, r reader, q string, args ...any) (out []T, err error) {
+	rows, err := r.c.rows(ctx, q, args...)
+	if err != nil {
+		return nil, failure(q, err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for bytes := 0; bytes <= store.PageBytes && rows.Next(); {
+		var row T
+		if err := r.d.bun.ScanRow(ctx, rows, &row); err != nil {
+			return nil, failure(q, err)
+		}
+		bytes += texts(reflect.ValueOf(&row).Elem())
+		out = append(out, row)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, failure(q, err)
+	}
+	return out, nil
+}
+
+// texts adds up the bytes of the texts of a row.
+func texts(row reflect.Value) (n int) {
+	for i := range row.NumField() {
+		switch f := row.Field(i); f.Kind() {
+		case reflect.String:
+			n += f.Len()
+		case reflect.Pointer:
+			if e := f.Elem(); e.IsValid() && e.Kind() == reflect.String {
+				n += e.Len()
+			}
+		case reflect.Struct:
+			n += texts(f)
+		default:
+		}
+	}
+	return n
+}
+
+// listing is a query that lists rows with long texts.
+type listing struct {
+	columns string // of a row; those that are computed have names
+	long    string // columns of texts that may be long, separated by commas
+	from    string // the tables and conditions, from " FROM" on
+	order   string // total
+	limit   int    // rows
+	offset  int
+
+	// Where the order is not that of an index, SQLite would put whole rows in order. It
+	// orders keys instead, and then reads the rows by rejoin, which finds a row by k.key.
+	key, rejoin string
+}
+
+// few is how many rows cannot have much more than the bound: a text comes in a request of
+// 1 MiB at most.
+const few = 4
+
+// query writes the listing; the limit and offset are its last arguments.
+func (l *listing) query(d *dialect) string {
+	tail := " ORDER BY " + l.order + " LIMIT ? + 0 OFFSET ? + 0"
+	switch {
+	case d.postgres && l.limit > few:
+		size := "coalesce(octet_length(" + strings.ReplaceAll(l.long, ", ", "), 0) + coalesce(octet_length(") + "), 0)"
+		return "SELECT " + outer(l.columns) + " FROM (SELECT " + l.columns + ", " + size + " AS size_, sum(" + size +
+			" + 1) OVER (ORDER BY " + l.order + " ROWS UNBOUNDED PRECEDING) AS upto_" + l.from + tail +
+			") p WHERE upto_ - size_ <= " + strconv.Itoa(store.PageBytes) + " ORDER BY upto_"
+	case !d.postgres && l.key != "":
+		return "SELECT " + l.columns + " FROM (SELECT " + l.key + " AS key" + l.from + tail + ") k CROSS JOIN " + l.rejoin
+	}
+	return "SELECT " + l.columns + l.from + tail
+}
+
+// outer are the names of columns around the query that selects them.
+func outer(columns string) string {
+	var names []string
+	depth, start := 0, 0
+	for i := 0; i <= len(columns); i++ {
+		switch {
+		case i == len(columns) || columns[i] == ',' && depth == 0:
+			column := strings.TrimSpace(columns[start:i])
+			if at := strings.LastIndex(column, " AS "); at >= 0 {
+				column = column[at+len(" AS "):]
+			}
+			names = append(names, column[strings.LastIndexByte(column, '.')+1:])
+			start = i + 1
+		case columns[i] == '(':
+			depth++
+		case columns[i] == ')':
+			depth--
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// args are the arguments of the query: those of columns and from, then the bounds.
+func (l *listing) args(args []any) []any { return append(args, max(l.limit, 0), max(l.offset, 0)) }
+
+// listed reads the rows of a listing up to the bound.
+func (scan scanner[T]) listed(ctx context.Context, r reader, l listing, args ...any) ([]T, error) {
+	return scan.page(ctx, r, l.query(r.d), l.args(args)...)
+}
