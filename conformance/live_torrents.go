@@ -17,7 +17,7 @@ func slowChecks() []Check {
 
 func torrentChecks() []Check {
 	return []Check{
-		{[]string{"B2B-EVT-038", "B2B-EVT-021"}, "large events are told live and when resuming", largeEvents},
+		{[]string{"B2B-EVT-039", "B2B-EVT-021"}, "large events are told live and when resuming", largeEvents},
 		{[]string{"B2B-EVT-026", "B2B-EVT-021", "B2B-EVT-005"}, "subscribers that break off and resume at random lose and double nothing", breaksOff},
 	}
 }
