@@ -76,7 +76,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		l.accept.Count(noAccept, "error", err)
-		l.makeRoom(netip.Prefix{})
+		l.makeRoom(netip.Prefix{}, 8) // the rest of the server needs some, too
 		select {
 		case <-l.done:
 			return nil, net.ErrClosed
@@ -103,9 +103,9 @@ func (l *Listener) admit(conn net.Conn) *Conn {
 	l.mu.Unlock()
 	switch {
 	case crowded:
-		l.makeRoom(c.from)
+		l.makeRoom(c.from, 32)
 	case full:
-		l.makeRoom(netip.Prefix{})
+		l.makeRoom(netip.Prefix{}, 32)
 	}
 	l.mu.Lock()
 	if len(l.conns) >= l.limits.Connections {
@@ -124,8 +124,8 @@ func (l *Listener) admit(conn net.Conn) *Conn {
 
 // makeRoom cuts some strangers, those from one address if one is given: who does nothing
 // goes first, then who comes from the most crowded address, then who came first. It cuts
-// several at once, so that the look at all of them is seldom.
-func (l *Listener) makeRoom(from netip.Prefix) {
+// one of so many, and one more, so that the look at all of them is seldom.
+func (l *Listener) makeRoom(from netip.Prefix, of int) {
 	type candidate struct {
 		conn  *Conn
 		busy  int
@@ -148,7 +148,7 @@ func (l *Listener) makeRoom(from netip.Prefix) {
 	slices.SortFunc(all, func(a, b candidate) int {
 		return cmp.Or(cmp.Compare(a.busy, b.busy), cmp.Compare(b.crowd, a.crowd), cmp.Compare(a.since, b.since))
 	})
-	for _, x := range all[:min(len(all), 1+len(all)/32)] {
+	for _, x := range all[:min(len(all), 1+len(all)/of)] {
 		l.cut(cutRoom, x.conn)
 		_ = x.conn.Close() // it may have closed itself meanwhile
 	}
