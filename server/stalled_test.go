@@ -88,13 +88,18 @@ func TestStalled(t *testing.T) {
 	}
 	n := newLiveNode(t, func(c *server.Config) { c.Limits, c.MaxConnections = limits, 15*max(count, 1000) })
 	o := n.newOrg(t, "own")
+	n.report(t, "none", n.messages(t, o))
 	var waiting sync.WaitGroup
 	for _, s := range stalls() {
 		held, opened := n.hold(t, s, count)
 		waiting.Go(func() {
 			took := untilClosed(t, s, held, opened)
 			t.Logf("%-28s the last of %d was closed after %v", s.name, count, took.Round(time.Millisecond))
-			if took > longest {
+			most := longest
+			if !s.read {
+				most += longest // it begins with the last request that the network's buffers had room for the answer of
+			}
+			if took > most {
 				t.Errorf("%s: held for %v", s.name, took)
 			}
 		})
