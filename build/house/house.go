@@ -78,6 +78,7 @@ var Rooms = []Room{
 
 	{"server/cursor", Rules},
 	{"server/forwarded", Rules},
+	{"server/fair", Rules},
 	{"server/growth", Rules},
 	{"server/jsonrepair", Rules},
 	{"server/jstext", Rules},

@@ -20,9 +20,10 @@ type fileService struct {
 }
 
 const (
-	uploadsAtOnce      = 64 // on this node; what an upload holds in memory is bounded, see upload
+	uploadsAtOnce      = 64 // on this node, half of them of one org; what one holds in memory is bounded, see upload
 	uploadsAtOnceOfBot = 16
-	uploadWait         = 10 * time.Second // for a place among them
+	uploadsWaiting     = 256              // for a place among those of a bot, and of an org
+	uploadWait         = 10 * time.Second // for a place
 )
 
 // UploadFile stores the bytes as they come, and the row once all is well: what is
@@ -30,7 +31,7 @@ const (
 // after a crash, swept.
 func (s *fileService) UploadFile(ctx context.Context, next func() (*b2bv1.UploadFileRequest, error)) (*b2bv1.UploadFileResponse, error) {
 	caller := call.CallerOf(ctx)
-	leave, err := s.gate.enter(ctx, caller.BotID)
+	leave, err := s.gate.enter(ctx, caller)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -106,16 +107,15 @@ func TestUploadRefusals(t *testing.T) {
 	}
 }
 
-// The gate never lets in more than it may, of all and of one bot, and lets in everybody
-// in the end.
-// It proves B2B-FILE-010.
+// B2B-FILE-010, B2B-LIM-020: the gate never lets in more than it may, of all, of one org
+// and of one bot, and lets in everybody in the end.
 func TestGate(t *testing.T) {
 	g := newGate()
 	var in, most, passed atomic.Int64
 	var wg sync.WaitGroup
 	for i := range 300 {
 		wg.Go(func() {
-			leave, err := g.enter(t.Context(), fmt.Sprint("bot", i%3))
+			leave, err := g.enter(t.Context(), &call.Caller{OrgID: fmt.Sprint("org", i%2), BotID: fmt.Sprint("bot", i%6)})
 			if err != nil {
 				t.Error(err)
 				return
@@ -130,22 +130,50 @@ func TestGate(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if passed.Load() != 300 || most.Load() > 3*uploadsAtOnceOfBot || g.all != 0 || len(g.of) != 0 {
-		t.Errorf("%d passed, at most %d at once, %d and %v left", passed.Load(), most.Load(), g.all, g.of)
+	if passed.Load() != 300 || most.Load() > uploadsAtOnce || g.orgs.Held("org0") != 0 || g.bots.Held("bot0") != 0 {
+		t.Errorf("%d passed, at most %d at once", passed.Load(), most.Load())
 	}
-	for range uploadsAtOnceOfBot {
-		if _, err := g.enter(t.Context(), "busy"); err != nil {
-			t.Fatal(err)
+}
+
+// B2B-LIM-020: an org that uploads as much as it can leaves room for others, who wait for
+// none of its uploads.
+func TestGateIsFair(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		begin := time.Now()
+		var in atomic.Int64
+		for i := range uploadsAtOnce {
+			go func() {
+				_, err := g.enter(t.Context(), &call.Caller{OrgID: "busy", BotID: fmt.Sprint("bot", i/uploadsAtOnceOfBot)})
+				if err == nil {
+					in.Add(1)
+				} else if e, _ := call.AsError(err); e.Code != b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE || e.RetryAfter != 10 {
+					t.Errorf("beyond the share: %v", err)
+				}
+			}()
 		}
-	}
-	gone, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := g.enter(gone, "busy"); !errors.Is(err, context.Canceled) {
-		t.Errorf("a client that is gone: %v", err)
-	}
-	if _, err := g.enter(t.Context(), "other"); err != nil {
-		t.Errorf("another bot: %v", err)
-	}
+		synctest.Wait()
+		if n := in.Load(); n != uploadsAtOnce/2 {
+			t.Errorf("one org has %d uploads at once, want %d", n, uploadsAtOnce/2)
+		}
+		for i := range uploadsAtOnceOfBot {
+			leave, err := g.enter(t.Context(), &call.Caller{OrgID: "other", BotID: "one"})
+			if err != nil {
+				t.Fatalf("upload %d of another org: %v", i, err)
+			}
+			defer leave()
+		}
+		if passed := time.Since(begin); passed > 0 {
+			t.Errorf("another org waited %v", passed)
+		}
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := g.enter(gone, &call.Caller{OrgID: "other", BotID: "one"}); !errors.Is(err, context.Canceled) {
+			t.Errorf("a client that is gone: %v", err)
+		}
+		time.Sleep(uploadWait)
+		synctest.Wait()
+	})
 }
 
 // The same upload is known by its bytes, not only by what is said of it.

@@ -6,11 +6,11 @@ import (
 	"errors"
 	"hash"
 	"io"
-	"sync"
 	"time"
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/fair"
 	"github.com/b2b-protocol/b2b/server/files"
 	"github.com/b2b-protocol/b2b/server/limits"
 )
@@ -133,50 +133,44 @@ func (u *upload) request() *b2bv1.UploadFileRequest {
 	return &b2bv1.UploadFileRequest{Name: &u.name, MimeType: &u.declared, Data: u.sum.Sum(nil), RequestId: u.requestID}
 }
 
-// gate lets in a bounded number of uploads, fewer of one bot, so that none keeps out
-// all others.
+// gate lets in a bounded number of uploads, fewer of one org and of one bot, so that none
+// keeps out all others (B2B-LIM-020).
 type gate struct {
-	mu   sync.Mutex
-	all  int
-	of   map[string]int
-	left chan struct{} // closed when one leaves
+	bots *fair.Pool
+	orgs *fair.Pool
 }
 
-func newGate() *gate { return &gate{of: make(map[string]int), left: make(chan struct{})} }
+func newGate() *gate {
+	return &gate{
+		bots: fair.New(fair.Sizes{Share: uploadsAtOnceOfBot, Queue: uploadsWaiting}),
+		orgs: fair.New(fair.Sizes{Places: uploadsAtOnce, Queue: uploadsWaiting}),
+	}
+}
 
 // enter waits for a place; leave gives it back.
-func (g *gate) enter(ctx context.Context, bot string) (leave func(), err error) {
-	patience := time.NewTimer(uploadWait)
-	defer patience.Stop()
-	for {
-		g.mu.Lock()
-		if g.all < uploadsAtOnce && g.of[bot] < uploadsAtOnceOfBot {
-			g.all++
-			g.of[bot]++
-			g.mu.Unlock()
-			return func() { g.leave(bot) }, nil
-		}
-		left := g.left
-		g.mu.Unlock()
-		select {
-		case <-left:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-patience.C:
-			busy := call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "Too many uploads at once")
-			busy.RetryAfter = int(uploadWait / time.Second)
-			return nil, busy
-		}
+func (g *gate) enter(ctx context.Context, c *call.Caller) (leave func(), err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, uploadWait, fair.ErrBusy)
+	defer cancel()
+	own, err := g.bots.Enter(ctx, c.BotID)
+	if err != nil {
+		return nil, tooManyUploads(err)
 	}
+	place, err := g.orgs.Enter(ctx, c.OrgID)
+	if err != nil {
+		own.Leave()
+		return nil, tooManyUploads(err)
+	}
+	return func() {
+		place.Leave()
+		own.Leave()
+	}, nil
 }
 
-func (g *gate) leave(bot string) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.all--
-	if g.of[bot]--; g.of[bot] == 0 {
-		delete(g.of, bot)
+func tooManyUploads(err error) error {
+	if !errors.Is(err, fair.ErrBusy) {
+		return err
 	}
-	close(g.left)
-	g.left = make(chan struct{})
+	busy := call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "Too many uploads of this org at once")
+	busy.RetryAfter = int(uploadWait / time.Second)
+	return busy
 }

@@ -64,11 +64,11 @@ func (r *reader) retry(ctx context.Context) error {
 // attempt makes one attempt. One that has begun is finished, also when the node stops,
 // unless it takes too long then.
 func (r *reader) attempt(ctx context.Context, id string, it *eventlog.Item) (result, error) {
-	leave, err := r.d.place(ctx, r.failing)
+	place, err := r.d.place(ctx, r.ref.OrgID, r.failing)
 	if err != nil {
 		return result{}, err
 	}
-	defer leave()
+	defer place.Leave()
 	r.line.body = append(append(r.line.body[:0], version...), it.Wire[1:]...)
 	res := r.line.send(r.own, id, r.line.body, r.d.Clock.Now())
 	if err := r.own.Err(); err != nil { // cut off: nobody knows how it would have gone

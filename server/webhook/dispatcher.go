@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/b2b-protocol/b2b/server/eventlog"
+	"github.com/b2b-protocol/b2b/server/fair"
 	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/webhookurl"
 )
@@ -23,7 +24,7 @@ const (
 	failRest  = time.Second // a webhook is left after its reader has failed here
 
 	claimAtATime = 256 // webhooks
-	parallel     = 64  // attempts at a time to receivers that answer
+	parallel     = 64  // attempts at a time to receivers that answer; of one org half at most
 	// Receivers whose last attempt failed have places of their own, so that those which
 	// hang do not keep the others waiting.
 	parallelAiling = 32
@@ -55,8 +56,8 @@ type Dispatcher struct {
 	Config
 	types  []string // of events that are posted
 	sender *sender
-	places chan struct{} // of attempts to receivers that answered last time
-	ailing chan struct{} // of those that did not
+	places *fair.Pool    // of attempts to receivers that answered last time, shared by orgs
+	ailing *fair.Pool    // of those that did not
 	wake   chan struct{} // holds one token when somebody may have a webhook now
 
 	done    sync.WaitGroup
@@ -92,7 +93,7 @@ func New(c Config) *Dispatcher {
 	return &Dispatcher{
 		Config: c, types: types(), sender: newSender(c.Policy, c.Version, c.patience),
 		readers: map[string]*serving{}, failed: map[string]time.Time{}, unmet: map[string]time.Time{},
-		places: make(chan struct{}, parallel), ailing: make(chan struct{}, parallelAiling), wake: make(chan struct{}, 1),
+		places: fair.New(fair.Sizes{Places: parallel}), ailing: fair.New(fair.Sizes{Places: parallelAiling}), wake: make(chan struct{}, 1),
 	}
 }
 
@@ -216,16 +217,12 @@ func (d *Dispatcher) doubt() {
 	d.unsure = true
 }
 
-// place waits for a place to make an attempt; leave gives it back.
-func (d *Dispatcher) place(ctx context.Context, failing bool) (leave func(), err error) {
-	places := d.places
+// place waits for a place to make an attempt for an org; its Leave gives it back. An org
+// has its share of the places, however many webhooks it has and however slow they are
+// (B2B-HOOK-015).
+func (d *Dispatcher) place(ctx context.Context, org string, failing bool) (fair.Place, error) {
 	if failing {
-		places = d.ailing
+		return d.ailing.Enter(ctx, org)
 	}
-	select {
-	case places <- struct{}{}:
-		return func() { <-places }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	return d.places.Enter(ctx, org)
 }

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -358,5 +359,67 @@ func TestFairness(t *testing.T) {
 	w.once(w.gets(good, 200), want)
 	if took := time.Since(begin); took > 10*time.Second {
 		t.Errorf("it took %v", took)
+	}
+}
+
+// B2B-HOOK-015: slow receivers of one org, more than there are places for attempts, hold up
+// none of another org: neither those that answer in the end nor those that hang.
+func TestFairByOrg(t *testing.T) {
+	for _, failing := range []bool{false, true} {
+		w := newWorld(t)
+		other, good, slow := w.neighbour("other", "otto"), newReceiver(t), newReceiver(t)
+		var busy atomic.Int64
+		release := make(chan struct{})
+		slow.answers(func(rw http.ResponseWriter, r *http.Request) {
+			if failing && len(slow.got()) <= parallel+8 { // these are set aside as ailing
+				rw.WriteHeader(http.StatusInternalServerError)
+				return
+			}
+			busy.Add(1)
+			<-release
+		})
+		for i := range parallel + 8 {
+			w.bot(fmt.Sprint("slow", i), slow.URL, "")
+		}
+		other.bot("eve", good.URL, "")
+		d, stop := w.node("n", func(c *Config) { c.patience = time.Hour })
+		places := parallel
+		if failing {
+			places = parallelAiling
+			good.answers(status(http.StatusInternalServerError))
+			other.say("otto", "eve", 1)
+			w.gets(good, 1)
+			good.answers(nil)
+		}
+		for i := range parallel + 8 {
+			w.say("ann", fmt.Sprint("slow", i), 1)
+		}
+		if failing {
+			w.gets(slow, parallel+8)
+			for i := range parallel + 8 {
+				w.say("ann", fmt.Sprint("slow", i), 1)
+			}
+		}
+		w.await("one org has its share", 0, func() bool { return int(busy.Load()) == places/2 })
+		quiet := len(good.got())
+		begun := time.Now()
+		want := other.say("otto", "eve", 20)
+		got := w.gets(good, quiet+20)[quiet:]
+		if took := time.Since(begun); took > 10*time.Second {
+			t.Errorf("another org waited %v", took)
+		}
+		other.once(got, want)
+		if n := int(busy.Load()); n != places/2 {
+			t.Errorf("one org has %d attempts at once, want %d", n, places/2)
+		}
+		pool := d.places
+		if failing {
+			pool = d.ailing
+		}
+		if n := pool.Held("org"); n != places/2 {
+			t.Errorf("one org has %d places, want %d", n, places/2)
+		}
+		close(release)
+		stop()
 	}
 }

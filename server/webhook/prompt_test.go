@@ -41,17 +41,14 @@ func TestLostNotifications(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				w := &world{T: t, store: st, clock: newClock()}
+				w := &world{T: t, store: st, clock: newClock(), org: "org", ann: "ann"}
 				t.Cleanup(func() {
 					if err := st.Close(); err != nil {
 						t.Error(err)
 					}
 				})
 				if i == 0 {
-					w.change("", func(ctx context.Context, tx store.Tx) error {
-						return tx.CreateOrg(ctx, &store.Org{ID: "org", Name: "o", SecretHash: "h", Status: store.OrgActive})
-					})
-					w.bot("ann", "", "")
+					w.found("org", "ann")
 				}
 				var followed, led store.Store = st, st
 				if c.toReader {

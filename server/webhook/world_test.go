@@ -144,6 +144,8 @@ type world struct {
 	*testing.T
 	store store.Store
 	clock *clock
+	org   string
+	ann   string // her id
 	texts int
 }
 
@@ -162,10 +164,22 @@ func worldOn(t *testing.T, st store.Store) *world {
 		}
 	})
 	w := &world{T: t, store: st, clock: newClock()}
+	return w.found("org", "ann")
+}
+
+// neighbour is the world of another org on the same store.
+func (w *world) neighbour(org, ann string) *world {
+	n := &world{T: w.T, store: w.store, clock: w.clock}
+	return n.found(org, ann)
+}
+
+// found makes the org.
+func (w *world) found(org, ann string) *world {
+	w.org, w.ann = org, ann
 	w.change("", func(ctx context.Context, tx store.Tx) error {
-		return tx.CreateOrg(ctx, &store.Org{ID: "org", Name: "o", SecretHash: "h", Status: store.OrgActive})
+		return tx.CreateOrg(ctx, &store.Org{ID: org, Name: org, SecretHash: "h", Status: store.OrgActive})
 	})
-	w.bot("ann", "", "")
+	w.bot(ann, "", "")
 	return w
 }
 
@@ -180,14 +194,14 @@ func (w *world) change(org string, fn func(context.Context, store.Tx) error) {
 // bot adds a bot with a webhook, unless url is empty, and a channel with ann.
 func (w *world) bot(id, url, secret string) {
 	w.Helper()
-	w.change("org", func(ctx context.Context, tx store.Tx) error {
-		b := &store.Bot{ID: id, OrgID: "org", Name: id, TokenHash: id, AuthRole: store.AuthMember, JoinStatus: store.BotActive, WebhookSecret: &secret}
+	w.change(w.org, func(ctx context.Context, tx store.Tx) error {
+		b := &store.Bot{ID: id, OrgID: w.org, Name: id, TokenHash: id, AuthRole: store.AuthMember, JoinStatus: store.BotActive, WebhookSecret: &secret}
 		if url != "" {
 			b.WebhookURL = &url
 		}
 		err := tx.CreateBot(ctx, b)
-		if id != "ann" {
-			err = errors.Join(err, tx.CreateChannel(ctx, &store.Channel{ID: "channel-" + id, OrgID: "org", Type: store.ChannelDirect}, "ann", id))
+		if id != w.ann {
+			err = errors.Join(err, tx.CreateChannel(ctx, &store.Channel{ID: "channel-" + id, OrgID: w.org, Type: store.ChannelDirect}, w.ann, id))
 		}
 		if url != "" {
 			err = errors.Join(err, tx.StartWebhook(ctx, id), w.append(ctx, tx, store.Event{Audience: store.AudienceOrg}, &b2bv1.Event{
@@ -212,14 +226,14 @@ func (w *world) append(ctx context.Context, tx store.Tx, to store.Event, e *b2bv
 // emit appends an event.
 func (w *world) emit(to store.Event, e *b2bv1.Event) {
 	w.Helper()
-	w.change("org", func(ctx context.Context, tx store.Tx) error { return w.append(ctx, tx, to, e) })
+	w.change(w.org, func(ctx context.Context, tx store.Tx) error { return w.append(ctx, tx, to, e) })
 }
 
 // say sends messages between ann and a bot, and gives their texts: "1", "2", …
 func (w *world) say(sender, bot string, n int) (texts []string) {
 	w.Helper()
 	channel := "channel-" + bot
-	w.change("org", func(ctx context.Context, tx store.Tx) error {
+	w.change(w.org, func(ctx context.Context, tx store.Tx) error {
 		texts = nil
 		for i := range n {
 			text := fmt.Sprint(w.texts + i + 1)

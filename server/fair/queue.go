@@ -1,0 +1,94 @@
+package fair
+
+// before is the order in which keys that wait are served: by how little they have, then by
+// how long ago their turn was.
+func (m *member) before(o *member) bool {
+	if m.held != o.held {
+		return m.held < o.held
+	}
+	return m.turn < o.turn
+}
+
+// enqueue lets w wait behind those of the same key.
+func (p *Pool) enqueue(m *member, w *waiter) {
+	w.prev = m.last
+	if m.last != nil {
+		m.last.next = w
+	} else {
+		m.first = w
+	}
+	m.last = w
+	if m.waits++; m.waits == 1 {
+		p.turns++
+		m.turn = p.turns
+		m.at = len(p.queue)
+		p.queue = append(p.queue, m)
+		p.up(m.at)
+	}
+}
+
+// leaveQueue takes w out of the queue of its key.
+func (p *Pool) leaveQueue(m *member, w *waiter) {
+	if w.prev != nil {
+		w.prev.next = w.next
+	} else {
+		m.first = w.next
+	}
+	if w.next != nil {
+		w.next.prev = w.prev
+	} else {
+		m.last = w.prev
+	}
+	if m.waits--; m.waits > 0 {
+		return
+	}
+	at, end := m.at, len(p.queue)-1
+	p.swap(at, end)
+	p.queue[end] = nil
+	p.queue = p.queue[:end]
+	m.at = -1
+	if at < end {
+		p.fix(p.queue[at])
+	}
+}
+
+// fix moves a member whose rank has changed to its place in the heap.
+func (p *Pool) fix(m *member) {
+	if m.at < 0 {
+		return
+	}
+	p.up(m.at)
+	p.down(m.at)
+}
+
+func (p *Pool) up(i int) {
+	for i > 0 {
+		above := (i - 1) / 2
+		if !p.queue[i].before(p.queue[above]) {
+			return
+		}
+		p.swap(i, above)
+		i = above
+	}
+}
+
+func (p *Pool) down(i int) {
+	for {
+		least := i
+		for below := 2*i + 1; below <= 2*i+2 && below < len(p.queue); below++ {
+			if p.queue[below].before(p.queue[least]) {
+				least = below
+			}
+		}
+		if least == i {
+			return
+		}
+		p.swap(i, least)
+		i = least
+	}
+}
+
+func (p *Pool) swap(i, j int) {
+	p.queue[i], p.queue[j] = p.queue[j], p.queue[i]
+	p.queue[i].at, p.queue[j].at = i, j
+}
