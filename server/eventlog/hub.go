@@ -12,6 +12,7 @@ import (
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/fair"
 	"github.com/b2b-protocol/b2b/server/limits"
 	"github.com/b2b-protocol/b2b/server/store"
 )
@@ -56,12 +57,14 @@ type Config struct {
 	Queue    int           // how many items may wait for a reader that takes none; 0 is 256
 	Grace    time.Duration // how long a reader may take none while more wait; 0 is a second
 	Streams  int           // subscriptions that a bot, or the admins of an org together, may have here; 0 is 64
+	Places   int           // subscriptions of all orgs here, half of them of one at most; 0 is 32,768
 	Logger   *slog.Logger  // nil is silent
 }
 
 const (
 	defaultQueue   = 256
-	defaultStreams = 64   // some hundred KB each when their readers are slow
+	defaultStreams = 64 // some hundred KB each when their readers are slow
+	defaultPlaces  = 32768
 	burst          = 16   // how many times Queue may wait for a reader that goes on taking
 	pageSize       = 500  // events read from the store at once
 	inboxMost      = 8192 // committed events that may wait for a tail
@@ -85,6 +88,7 @@ type Hub struct {
 	closed  bool
 	tails   map[string]*tail // those that have subscriptions
 	streams map[string]int   // subscriptions, by bot; those of humans by org
+	places  *fair.Pool       // of subscriptions, shared by orgs (B2B-LIM-020)
 }
 
 // New starts a hub. Close ends it.
@@ -95,13 +99,16 @@ func New(c Config) *Hub {
 	if c.Streams <= 0 {
 		c.Streams = defaultStreams
 	}
+	if c.Places <= 0 {
+		c.Places = defaultPlaces
+	}
 	if c.Grace <= 0 {
 		c.Grace = time.Second
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	h := &Hub{Config: c, tails: map[string]*tail{}, streams: map[string]int{}}
+	h := &Hub{Config: c, tails: map[string]*tail{}, streams: map[string]int{}, places: fair.New(fair.Sizes{Places: c.Places})}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.unhook = c.Store.OnCommit(h.committed)
 	if c.Doorbell != nil {
@@ -239,15 +246,16 @@ func (h *Hub) Subscribe(ctx context.Context, v Viewer, from *Position, f Filter)
 	if v.human() && len(f.Threads)+len(f.Channels)+len(f.WatchThreads)+len(f.WatchChannels) > limits.MaxStreamScopes {
 		return nil, errTooMany()
 	}
-	t, err := h.hold(v)
+	t, place, err := h.hold(v)
 	if err != nil {
 		return nil, err
 	}
 	s, err := h.begin(ctx, t, v, from, f)
 	if err != nil {
-		h.drop(t, v.reader())
+		h.drop(t, v, place)
 		return nil, err
 	}
+	s.place = place
 	return s, nil
 }
 
@@ -313,17 +321,24 @@ func locate(ctx context.Context, r store.LogReader, org string, from *Position) 
 }
 
 // hold gives the tail of an organisation, which then runs until as many drops. It
-// counts what the viewer holds.
-func (h *Hub) hold(v Viewer) (*tail, error) {
+// counts what the viewer and its org hold.
+func (h *Hub) hold(v Viewer) (*tail, fair.Place, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
-		return nil, ErrClosed
+		return nil, fair.Place{}, ErrClosed
 	}
-	if h.streams[v.reader()] >= h.Streams {
-		return nil, errStreams(h.Streams)
+	var place fair.Place
+	if !v.Webhook {
+		if h.streams[v.reader()] >= h.Streams {
+			return nil, place, errStreams(h.Streams)
+		}
+		var free bool
+		if place, free = h.places.Try(v.OrgID); !free {
+			return nil, place, errPlaces()
+		}
+		h.streams[v.reader()]++
 	}
-	h.streams[v.reader()]++
 	t := h.tails[v.OrgID]
 	if t == nil {
 		t = newTail(h, v.OrgID)
@@ -331,14 +346,17 @@ func (h *Hub) hold(v Viewer) (*tail, error) {
 		h.done.Go(t.run)
 	}
 	t.held++
-	return t, nil
+	return t, place, nil
 }
 
-func (h *Hub) drop(t *tail, reader string) {
+func (h *Hub) drop(t *tail, v Viewer, place fair.Place) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.streams[reader]--; h.streams[reader] <= 0 {
-		delete(h.streams, reader)
+	place.Leave()
+	if reader := v.reader(); !v.Webhook {
+		if h.streams[reader]--; h.streams[reader] <= 0 {
+			delete(h.streams, reader)
+		}
 	}
 	if t.held--; t.held > 0 {
 		return
@@ -354,6 +372,13 @@ const retryStreams = 60
 func errStreams(most int) error {
 	e := call.Errorf(b2bv1.ErrorCode_ERROR_CODE_TOO_MANY_STREAMS, "More than %d streams and connections at once", most).
 		WithHint("Close one, or listen once and hand the events on.")
+	e.RetryAfter = retryStreams
+	return e
+}
+
+func errPlaces() error {
+	e := call.Errorf(b2bv1.ErrorCode_ERROR_CODE_TOO_MANY_STREAMS, "The org has its share of the streams and connections of this server").
+		WithHint("Close some, or listen once and hand the events on.")
 	e.RetryAfter = retryStreams
 	return e
 }

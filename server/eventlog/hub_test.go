@@ -611,6 +611,31 @@ func TestStreams(t *testing.T) {
 	}
 }
 
+// B2B-LIM-020: the subscriptions of one org are at most half of all, so that there is
+// room for others. Webhooks are not counted.
+func TestStreamsAreSharedByOrgs(t *testing.T) {
+	w := newWorld(t)
+	h := w.hub(eventlog.Config{Places: 8})
+	w.update("", func(tx store.Tx) error {
+		return tx.CreateOrg(t.Context(), &store.Org{ID: "other", Name: "p", Status: store.OrgActive})
+	})
+	bots := w.bots(6)
+	var open []*eventlog.Subscription
+	for _, id := range bots[:4] {
+		open = append(open, w.subscribe(h, w.bot(id), nil))
+	}
+	_, err := h.Subscribe(t.Context(), w.bot(bots[4]), nil, eventlog.Filter{})
+	wantCode(t, err, b2bv1.ErrorCode_ERROR_CODE_TOO_MANY_STREAMS)
+	w.subscribe(h, eventlog.Viewer{OrgID: w.org, BotID: bots[5], Webhook: true}, nil)
+	other := eventlog.Viewer{OrgID: "other"}
+	w.subscribe(h, other, nil)
+	open[0].Close()
+	open[0].Close() // counts once
+	w.subscribe(h, w.bot(bots[4]), nil)
+	_, err = h.Subscribe(t.Context(), w.bot(bots[0]), nil, eventlog.Filter{})
+	wantCode(t, err, b2bv1.ErrorCode_ERROR_CODE_TOO_MANY_STREAMS)
+}
+
 // A reader that goes on taking what it replays is not slow, although what is told once
 // piles up behind the replay meanwhile: when hundreds come back at the same moment, each
 // is told of all the others.

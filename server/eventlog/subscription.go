@@ -9,6 +9,7 @@ import (
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/fair"
 	"github.com/b2b-protocol/b2b/server/limits"
 	"github.com/b2b-protocol/b2b/server/store"
 )
@@ -25,7 +26,8 @@ import (
 type Subscription struct {
 	tail   *tail
 	filter *filter
-	reader string // on whose count it is
+	holder Viewer     // on whose count it is
+	place  fair.Place // among those of its org; used once, by Close
 
 	// guarded by tail.mu
 	viewer  Viewer
@@ -61,7 +63,7 @@ const smallQueue = 16
 
 func newSubscription(t *tail, v Viewer, at Position, f Filter) *Subscription {
 	s := &Subscription{
-		tail: t, reader: v.reader(), viewer: v, filter: newFilter(f), at: at.Seq,
+		tail: t, holder: v, viewer: v, filter: newFilter(f), at: at.Seq,
 		reached: at, scanned: at, taken: time.Now(),
 	}
 	if v.human() { // to filter by a thread is to watch it
@@ -402,7 +404,7 @@ func (s *Subscription) Close() {
 	}
 	s.tail.leave(s)
 	s.fail(ErrClosed)
-	s.tail.hub.drop(s.tail, s.reader)
+	s.tail.hub.drop(s.tail, s.holder, s.place)
 }
 
 // Watch lets a human org admin see the events of threads and channels: what is

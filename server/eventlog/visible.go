@@ -12,6 +12,9 @@ type Viewer struct {
 	OrgID string
 	BotID string // empty: a human who is org admin
 	Admin bool   // the bot is an admin bot; Subscribe reads it from the store
+	// Webhook says that the server itself reads for the bot, once: that counts against no
+	// bound of streams.
+	Webhook bool
 }
 
 func (v Viewer) human() bool { return v.BotID == "" }

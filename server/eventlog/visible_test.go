@@ -16,7 +16,7 @@ func TestVisible(t *testing.T) {
 	const org, me, other = "o", "me", "other"
 	id := "x"
 	viewers := map[string]Viewer{
-		"bot": {org, me, false}, "admin bot": {org, me, true}, "human": {org, "", false},
+		"bot": {OrgID: org, BotID: me}, "admin bot": {OrgID: org, BotID: me, Admin: true}, "human": {OrgID: org},
 	}
 	spans := map[string][]span{"never": nil, "left": {{2, 4}}, "in": {{2, 0}}, "later": {{7, 0}}, "between": {{2, 3}, {7, 0}}, "again": {{2, 3}, {5, 6}}}
 	in := map[string]bool{"in": true, "again": true} // at seq 5
