@@ -89,7 +89,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
 			return nil, fmt.Errorf("make the data folder: %w", err)
 		}
 	}
-	opening := sqlstore.Config{URL: c.StorePath(), Logger: log}
+	opening := sqlstore.Config{URL: c.StorePath(), Logger: log, Payer: call.PayerOf}
 	if c.DatabaseURL != "" {
 		opening.MaxConns = c.DatabasePool
 	}

@@ -47,5 +47,23 @@ func From(ctx context.Context) *Info {
 	return &Info{Caller: &Caller{}}
 }
 
+// PayerOf names the org of the call, and nobody for what is none's: the share of the
+// server's means that the call takes.
+func PayerOf(ctx context.Context) string {
+	if info, ok := ctx.Value(infoKey{}).(*Info); ok && info.Caller != nil {
+		return info.Caller.OrgID
+	}
+	return ""
+}
+
+// OnBehalf returns a context in which an org is the payer: for what the server does of
+// itself, or keeps doing behind the call that began it.
+func OnBehalf(ctx context.Context, org string) context.Context {
+	if PayerOf(ctx) == org {
+		return ctx
+	}
+	return WithInfo(ctx, &Info{Caller: &Caller{OrgID: org}})
+}
+
 // CallerOf returns the caller of the call.
 func CallerOf(ctx context.Context) *Caller { return From(ctx).Caller }

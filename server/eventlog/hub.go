@@ -250,7 +250,7 @@ func (h *Hub) Subscribe(ctx context.Context, v Viewer, from *Position, f Filter)
 	if err != nil {
 		return nil, err
 	}
-	s, err := h.begin(ctx, t, v, from, f)
+	s, err := h.begin(call.OnBehalf(ctx, v.OrgID), t, v, from, f)
 	if err != nil {
 		h.drop(t, v, place)
 		return nil, err

@@ -175,6 +175,7 @@ func (i *Item) logged() bool { return i.row != nil && !i.Ephemeral }
 // replay reads the next page of the log, and joins the tail when it is near.
 func (s *Subscription) replay(ctx context.Context) error {
 	t := s.tail
+	ctx = call.OnBehalf(ctx, t.org)
 	s.mu.Lock()
 	joined := s.joined
 	s.mu.Unlock()

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
@@ -49,7 +50,7 @@ func newTail(h *Hub, org string) *tail {
 		hub: h, org: org, inbox: newInbox(), ready: make(chan struct{}),
 		all: map[*Subscription]struct{}{}, index: newIndex(),
 	}
-	t.ctx, t.cancel = context.WithCancel(h.ctx)
+	t.ctx, t.cancel = context.WithCancel(call.OnBehalf(h.ctx, org))
 	return t
 }
 

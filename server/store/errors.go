@@ -53,7 +53,9 @@ type Outage struct {
 	Full bool
 	// Newer says that a newer program has changed the schema: this one does not write.
 	Newer bool
-	Err   error
+	// Busy says that too much is under way for who asks; for others the database works.
+	Busy bool
+	Err  error
 }
 
 func (o *Outage) Error() string { return "store: the database cannot work now: " + o.Err.Error() }
@@ -67,6 +69,8 @@ func (o *Outage) Outage() (message, hint string, retryAfter int) {
 	switch {
 	case o.Full:
 		return "The server has no room to keep this", "Nothing was changed. The operator must make room; try again later.", 10
+	case o.Busy:
+		return "Too much is read for this org at once", "Send fewer requests at a time; try again.", 1
 	case o.Newer:
 		return "The database belongs to a newer version of the server; this one only reads",
 			"Nothing was changed. Try again: another server may take it. The operator must bring this one up to date.", 5

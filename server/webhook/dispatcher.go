@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/eventlog"
 	"github.com/b2b-protocol/b2b/server/fair"
 	"github.com/b2b-protocol/b2b/server/store"
@@ -186,7 +187,7 @@ func (d *Dispatcher) stop(bots ...string) {
 func (d *Dispatcher) start(ctx context.Context, ref store.BotRef) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	own, cancel := context.WithCancel(ctx)
+	own, cancel := context.WithCancel(call.OnBehalf(ctx, ref.OrgID))
 	d.readers[ref.BotID] = &serving{cancel: cancel}
 	d.done.Go(func() {
 		defer cancel()

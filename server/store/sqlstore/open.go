@@ -34,6 +34,7 @@ import (
 	"time"
 
 	"github.com/b2b-protocol/b2b/server/store"
+	"github.com/b2b-protocol/b2b/server/store/sqlstore/pgpipe"
 )
 
 // Config says what to open.
@@ -48,9 +49,12 @@ type Config struct {
 	Answer time.Duration
 	// Patient lifts the limits on time of PostgreSQL, for imports: nobody waits for them.
 	Patient bool
-	// MaxConns bounds the connections to the database; 0 is 4 for SQLite (its
-	// readers) and 16 for PostgreSQL.
+	// MaxConns bounds the connections to the database; 0 is 8 for SQLite (its
+	// readers, beside one for health) and 16 for PostgreSQL.
 	MaxConns int
+	// Payer names whose share of the connections a read takes: the organisation that the
+	// context belongs to. nil: all reads are of one.
+	Payer func(context.Context) string
 	// CacheMB is how much the writer of SQLite keeps in memory; 0 is 4. Imports, which
 	// write all over the file in one change, want more: what does not fit goes to disk
 	// again and again.
@@ -138,14 +142,18 @@ func (s *database) OnCommit(fn func(org string, events []store.Event)) func() {
 	return s.hooks.add(fn)
 }
 
-// Ping asks for something. On PostgreSQL it fails as well while changes fail.
+// Ping asks for something, over a connection of its own (B2B-LIM-021). On PostgreSQL it fails as well while changes fail.
 func (s *database) Ping(ctx context.Context) error {
 	q := "SELECT 1"
 	if s.pool.d.postgres {
 		q = "SELECT coalesce(max(version), 0) FROM schema_migrations"
 	}
 	var version int64
-	if err := s.pool.db.QueryRowContext(ctx, q).Scan(&version); err != nil {
+	err := s.pool.probe.QueryRowContext(ctx, q).Scan(&version)
+	if pgpipe.IsCrowded(err) { // there is no connection left for us beside those of the pool
+		err = s.pool.db.QueryRowContext(ctx, q).Scan(&version)
+	}
+	if err != nil {
 		return fmt.Errorf("ping database: %w", err)
 	}
 	if w, ok := s.writer.(*pgWriter); ok {

@@ -73,18 +73,31 @@ type pgReads struct {
 
 // turn is one read under way.
 type turn struct {
+	seat  seat
 	reads *pgReads // nil: nothing is bounded
 	ctx   context.Context
 	stop  func()
 }
 
-// enter begins a read. Reads of a snapshot or a change are part of what was begun before.
-func enter(ctx context.Context, c conn) (context.Context, turn, error) {
+// enter begins a read, when its organisation has its turn. Reads of a snapshot or a change
+// are part of what was begun before.
+func enter(ctx context.Context, c conn) (_ context.Context, t turn, err error) {
 	p, ok := c.(*pool)
-	if !ok || p.reads == nil || p.reads.read == 0 {
+	if !ok {
 		return ctx, turn{}, nil
 	}
-	r := p.reads
+	if p.reads != nil && p.reads.read != 0 {
+		if ctx, t, err = p.reads.enter(ctx); err != nil {
+			return ctx, t, err
+		}
+	}
+	if t.seat, err = p.shares.enter(ctx); err != nil {
+		t.leave(&err)
+	}
+	return ctx, t, err
+}
+
+func (r *pgReads) enter(ctx context.Context) (context.Context, turn, error) {
 	if n := r.waiting.Add(1); n > readsMost || n > silentMost && r.connector.Silent(quiet) {
 		r.waiting.Add(-1)
 		return ctx, turn{}, &store.Outage{Err: errManyPG}
@@ -119,6 +132,7 @@ func (r *pgReads) watch(ctx context.Context, cancel context.CancelCauseFunc) {
 
 // leave ends a read. One that took too long is an outage.
 func (t *turn) leave(err *error) {
+	t.seat.leave()
 	if t.reads == nil {
 		return
 	}

@@ -15,9 +15,12 @@ import (
 // pool is the connections that read. Each statement is prepared once and kept.
 type pool struct {
 	db    *sql.DB
+	probe *sql.DB // one connection that only Ping uses, so that it waits for nobody
 	d     *dialect
 	stmts sync.Map // text to *sql.Stmt; SQLite only: pgpipe keeps its own
 	reads *pgReads // PostgreSQL only
+	// shares is who may use how many of the connections at once.
+	shares *shares
 }
 
 var errReadOnly = errors.New("store: write outside of Update")
@@ -65,7 +68,7 @@ func (p *pool) close() error {
 		errs = append(errs, s.(*sql.Stmt).Close())
 		return true
 	})
-	return errors.Join(append(errs, p.db.Close())...)
+	return errors.Join(append(errs, p.probe.Close(), p.db.Close())...)
 }
 
 type longKey struct{}

@@ -14,7 +14,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/store/sqlstore/pgpipe"
 )
 
-// connectionsDefault is how many connections a node has, beside the two of its notifier.
+// connectionsDefault is how many connections a node has, beside the two of its notifier and
+// the one that its health is asked over.
 const connectionsDefault = 16
 
 func openPostgres(ctx context.Context, cfg Config) (_ store.Store, err error) {
@@ -39,8 +40,11 @@ func openPostgres(ctx context.Context, cfg Config) (_ store.Store, err error) {
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
 	db.SetConnMaxIdleTime(5 * time.Minute)
+	probe := sql.OpenDB(connector)
+	probe.SetMaxOpenConns(1)
 	d := newDialect(db, true)
-	p := &pool{db: db, d: d, reads: &pgReads{patience: patience, connector: connector}}
+	p := &pool{db: db, probe: probe, d: d, reads: &pgReads{patience: patience, connector: connector},
+		shares: newShares(cfg.Payer, max(conns*3/4, 1), false)} // changes have the rest at least
 	s := &database{reader: reader{c: p, d: d}, pool: p, patience: patience}
 	s.writer = &pgWriter{
 		db: db, d: d, hooks: &s.hooks, logger: cfg.Logger, orgs: map[string]*pgOrg{}, patience: patience, connector: connector, schema: schema,

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,6 +18,12 @@ import (
 	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
 )
 
+// everybody names another payer for every read, so that each has a share of its own.
+func everybody() func(context.Context) string {
+	var n atomic.Int64
+	return func(context.Context) string { return strconv.FormatInt(n.Add(1), 10) }
+}
+
 // Connections that were cut while nobody used them are no news to readers, however many
 // there are; a database that lets nobody in is, and at once.
 func TestPostgresReadsOutliveConnections(t *testing.T) {
@@ -23,7 +31,7 @@ func TestPostgresReadsOutliveConnections(t *testing.T) {
 	const conns = 8
 	ctx := t.Context()
 	address := pgtest.URL(t)
-	s, err := sqlstore.Open(ctx, sqlstore.Config{URL: address, MaxConns: conns})
+	s, err := sqlstore.Open(ctx, sqlstore.Config{URL: address, MaxConns: conns, Payer: everybody()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,12 +76,12 @@ func TestPostgresReadsOutliveConnections(t *testing.T) {
 			return nil
 		})
 	}
-	fill := func() { // all connections of the pool
+	fill := func() { // all connections of the pool that read
 		t.Helper()
 		all := make(chan struct{})
 		var held, done sync.WaitGroup
-		held.Add(conns)
-		for range conns {
+		held.Add(conns * 3 / 4)
+		for range conns * 3 / 4 {
 			done.Go(func() {
 				var once sync.Once
 				defer once.Do(held.Done)

@@ -55,13 +55,18 @@ func openSQLite(ctx context.Context, cfg Config) (_ store.Store, err error) {
 	}
 	conns := cfg.MaxConns
 	if conns <= 0 {
-		conns = 4
+		conns = 8 // of one organisation half
 	}
 	readDB.SetMaxOpenConns(conns)
 	readDB.SetMaxIdleConns(conns)
+	probe, err := sql.Open("sqlite", sqliteAddress(path, 64, "query_only(1)"))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), readDB.Close(), conn.Close())
+	}
+	probe.SetMaxOpenConns(1)
 
 	d := newDialect(readDB, false)
-	p := &pool{db: readDB, d: d}
+	p := &pool{db: readDB, probe: probe, d: d, shares: newShares(cfg.Payer, conns, true)}
 	s := &database{reader: reader{c: p, d: d}, pool: p}
 	w := &sqliteWriter{
 		conn: &sqliteConn{conn: conn, stmts: map[string]*sql.Stmt{}, cache: cache{d: d}}, d: d, hooks: &s.hooks, logger: cfg.Logger,
