@@ -7,7 +7,7 @@ func coreChecks() []Check {
 		orgChecks(), inviteChecks(), settingsChecks(), ticketChecks(), orgSessionChecks(),
 		registerChecks(), registerCredentialChecks(), limitChecks(),
 		botChecks(), botListChecks(), profileChecks(), tombstoneChecks(), joinStatusChecks(),
-		tokenChecks(), fileChecks(), uploadChecks(), pageChecks(), fileDownloadChecks(), polyglotChecks(), auditChecks(), auditActionChecks(), serverChecks(), openAPIChecks(), idempotencyChecks(), errorChecks(), exactCoreChecks(), exactAuditChecks(),
+		tokenChecks(), fileChecks(), uploadChecks(), fairChecks(), pageChecks(), fileDownloadChecks(), polyglotChecks(), auditChecks(), auditActionChecks(), serverChecks(), openAPIChecks(), idempotencyChecks(), errorChecks(), exactCoreChecks(), exactAuditChecks(),
 	)
 }
 
