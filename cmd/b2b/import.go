@@ -106,11 +106,10 @@ func (do *importing) openTarget(ctx context.Context, im *importer.Importer) (clo
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
 	if do.DatabaseURL == "" {
-		switch used, err := sqlstore.InUse(ctx, do.StorePath()); {
-		case err != nil:
+		// An import holds the embedded database for as long as an organisation takes, which
+		// nobody can wait for, readers included.
+		if err := sqlstore.InUse(ctx, do.StorePath()); err != nil {
 			return nil, err
-		case used:
-			return nil, fmt.Errorf("%s is in use: stop the server first. An import holds the embedded database for as long as an organisation takes", do.StorePath())
 		}
 	}
 	st, err := sqlstore.Open(ctx, sqlstore.Config{URL: do.StorePath(), CacheMB: importCacheMB, Patient: true})

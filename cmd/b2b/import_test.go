@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -99,7 +100,7 @@ func TestImportCommand(t *testing.T) {
 		t.Errorf("the old token is that of %v", me["name"])
 	}
 	status, _, told = runImport(t, "--from", old, "--data", data)
-	if status != 1 || !strings.Contains(told, "stop the server first") {
+	if status != 1 || !strings.Contains(told, "is in use by process "+strconv.Itoa(n.cmd.Process.Pid)) {
 		t.Errorf("beside a running server: %d %s", status, told)
 	}
 	(&client{t: t, url: n.URL, token: oldToken}).must("POST", "/api/send", map[string]any{"to": "conductor", "content": "new here"})

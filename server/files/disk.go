@@ -26,8 +26,8 @@ const staging = "_staging"
 
 // OpenDisk opens a folder, making it if it is not there.
 func OpenDisk(dir string) (*Disk, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("files: make the folder: %w", err)
+	if err := PrivateFolder(dir); err != nil {
+		return nil, err
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -38,6 +38,25 @@ func OpenDisk(dir string) (*Disk, error) {
 		return nil, errors.Join(err, root.Close())
 	}
 	return d, nil
+}
+
+// PrivateFolder makes a folder that nobody else may enter, or takes the access of others to
+// one away that is there (B2B-ENV-007). That of another owner stays as it is.
+func PrivateFolder(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("files: make the folder: %w", err)
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("files: look at the folder: %w", err)
+	}
+	if info.Mode().Perm()&0o077 == 0 {
+		return nil
+	}
+	if err := os.Chmod(dir, 0o700); err != nil && !errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("files: keep others out of the folder: %w", err)
+	}
+	return nil
 }
 
 // Close closes the folder.

@@ -155,3 +155,20 @@ func TestDiskLeavesStrangersAlone(t *testing.T) {
 		t.Errorf("deleted through a link: %v", err)
 	}
 }
+
+// B2B-ENV-007: nobody else enters the folder, which was there or not.
+func TestFolderIsPrivate(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "files")
+	for range 2 {
+		d := openDisk(t, dir)
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
+			t.Errorf("the folder has mode %v (%v)", info.Mode(), err)
+		}
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -61,8 +61,8 @@ func Open(c Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(c.Spool, 0o700); err != nil {
-		return nil, fmt.Errorf("files: make the folder for uploads under way: %w", err)
+	if err := files.PrivateFolder(c.Spool); err != nil {
+		return nil, fmt.Errorf("the folder for uploads under way: %w", err)
 	}
 	transport, err := minio.DefaultTransport(p.secure)
 	if err != nil {

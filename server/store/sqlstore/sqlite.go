@@ -32,6 +32,18 @@ func openSQLite(ctx context.Context, cfg Config) (_ store.Store, err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
+	release, err := claim(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, release())
+		}
+	}()
+	if err := private(path, cfg.Logger); err != nil {
+		return nil, fmt.Errorf("keep others from %s: %w", path, err)
+	}
 	writeDB, err := sql.Open("sqlite", sqliteAddress(path, cmp.Or(cfg.CacheMB, 4)<<10))
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
@@ -74,7 +86,7 @@ func openSQLite(ctx context.Context, cfg Config) (_ store.Store, err error) {
 	}
 	s.writer = w
 	s.closed = func() error {
-		return errors.Join(p.close(), w.conn.close(), writeDB.Close())
+		return errors.Join(p.close(), w.conn.close(), writeDB.Close(), release())
 	}
 	go w.run()
 	return s, nil

@@ -1,0 +1,78 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Where locks lie in a database file. SQLite's own are the 512 bytes from its pending byte
+// on (https://sqlite.org/fileformat.html#the_lock_byte_page); all connections share the
+// bytes from the third on for as long as they have the file open with a write-ahead log.
+const (
+	pendingByte = 0x40000000
+	sharedFirst = pendingByte + 2
+	claimedByte = pendingByte + 512
+)
+
+// claim takes an SQLite file for this process, making it if it is not there, until release
+// is called. It locks a byte of the file itself, so links and other paths lead to the same
+// lock, and the system frees it however the process ends. The lock belongs to the open
+// file (OFD), so nothing that SQLite opens and closes touches it.
+//
+// A file that is closed takes with it the locks that SQLite has for this process. So
+// release comes after the database is closed, and a file that cannot be claimed stays
+// open: perhaps it is this very process that has it.
+func claim(ctx context.Context, path string) (release func() error, err error) {
+	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CREAT|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	lock := unix.Flock_t{Type: unix.F_WRLCK, Start: claimedByte, Len: 1}
+	err = unix.FcntlFlock(uintptr(fd), unix.F_OFD_SETLK, &lock)
+	switch {
+	case err == nil:
+		return func() error { return unix.Close(fd) }, nil
+	case errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES):
+		return nil, inUse(ctx, path)
+	}
+	// A file system without such locks: whether SQLite's own are taken is the next best.
+	if err := InUse(ctx, path); err != nil {
+		return nil, err
+	}
+	return func() error { return unix.Close(fd) }, nil
+}
+
+// holders are the processes that have an SQLite file open, as the system lists locks:
+//
+//	1: POSIX  ADVISORY  READ 4711 fd:00:2752 1073741826 1073742335
+//
+// The device is not compared, for it is another one there than a file says on some file
+// systems.
+func holders(path string) (pids []int) {
+	var info unix.Stat_t
+	if unix.Stat(path, &info) != nil {
+		return nil
+	}
+	locks, err := os.ReadFile("/proc/locks")
+	if err != nil {
+		return nil
+	}
+	file, first := ":"+strconv.FormatUint(info.Ino, 10), strconv.Itoa(sharedFirst)
+	for line := range strings.Lines(string(locks)) {
+		f := strings.Fields(line)
+		if len(f) != 8 || f[1] != "POSIX" || f[6] != first || !strings.HasSuffix(f[5], file) {
+			continue
+		}
+		if pid, err := strconv.Atoi(f[4]); err == nil && pid > 0 && !slices.Contains(pids, pid) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
