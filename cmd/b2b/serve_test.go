@@ -55,8 +55,26 @@ func TestServeInDevelopmentNeedsNoSecret(t *testing.T) {
 	}
 	_, _, header := anybody.try("POST", "/api/auth/login", map[string]any{"type": "org_admin", "org_id": org["id"], "org_secret": org["org_secret"]})
 	cookie, err := http.ParseSetCookie(header.Get("Set-Cookie"))
-	if err != nil || cookie.Secure || !cookie.HttpOnly || cookie.SameSite != http.SameSiteStrictMode || header.Get("Access-Control-Allow-Origin") != "*" {
+	if err != nil || cookie.Secure || !cookie.HttpOnly || cookie.SameSite != http.SameSiteStrictMode || header.Get("Access-Control-Allow-Origin") != "" {
 		t.Errorf("a login in development: %v %v", err, header)
+	}
+	for origin, allowed := range map[string]bool{ // B2B-ENV-002
+		"http://localhost:3000": true, "https://127.0.0.1": true, "http://[::1]:8080": true,
+		"https://evil.example": false, "http://localhost.evil.example": false, "null": false,
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, n.URL+"/api/version", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Origin", origin)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if got := res.Header.Get("Access-Control-Allow-Origin"); (got == origin) != allowed || !allowed && got != "" {
+			t.Errorf("in development a page of %s is told it may read for %q", origin, got)
+		}
 	}
 }
 

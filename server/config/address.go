@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/b2b-protocol/b2b/server/edge"
 )
 
 // host reads the address to listen on.
@@ -70,7 +72,7 @@ func (r *reader) origins(names ...string) (origins []string) {
 		}
 		o, ok := origin(item)
 		if !ok {
-			r.problem(setting{s.name, item}, "must be scheme://host[:port] without a path, a list of those with commas between, or *", "https://app.example.com,http://localhost:3000")
+			r.problem(setting{s.name, item}, "must be scheme://host[:port] without a path, a list of those with commas between, loopback, or *", "https://app.example.com,http://localhost:3000")
 			continue
 		}
 		origins = append(origins, o)
@@ -81,8 +83,8 @@ func (r *reader) origins(names ...string) (origins []string) {
 // origin writes an origin as browsers do: in small letters, without a slash at the end and
 // without the port that goes without saying.
 func origin(text string) (string, bool) {
-	if text == "*" || text == "null" {
-		return text, true
+	if lower := strings.ToLower(text); lower == "*" || lower == "null" || lower == edge.Loopback {
+		return lower, true
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme == "" || u.Opaque != "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.HasSuffix(text, "#") ||

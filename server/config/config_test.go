@@ -61,7 +61,7 @@ func TestLoad(t *testing.T) {
 		{"persist", vars("HXA_CONNECT_PERSIST", "false"), func(c Config) bool { return !c.PersistMessages }},
 		{"persist is yes", vars("B2B_PERSIST", "Yes"), func(c Config) bool { return c.PersistMessages }},
 		{"dev", vars("DEV_MODE", "true"), func(c Config) bool {
-			return c.DevMode && c.LogLevel == slog.LevelDebug && c.Host == "127.0.0.1" && len(c.CORSOrigins) == 1
+			return c.DevMode && c.LogLevel == slog.LevelDebug && c.Host == "127.0.0.1" && slices.Equal(c.CORSOrigins, []string{"loopback"})
 		}},
 		{"dev on another address", vars("--dev", "true", "B2B_HOST", "0.0.0.0"), func(c Config) bool { return c.DevMode && c.Host == "0.0.0.0" }},
 		{"dev was a literal", vars("DEV_MODE", "1"), func(c Config) bool { return !c.DevMode && c.Host == "0.0.0.0" && len(c.Warnings()) == 1 }},
@@ -105,7 +105,7 @@ func TestNormal(t *testing.T) {
 		{"B2B_BASE_PATH", "b2b", "/b2b"}, {"B2B_BASE_PATH", "/hub/", "/hub"}, {"B2B_BASE_PATH", "/", ""}, {"BASE_PATH", "a/b", "/a/b"},
 		{"B2B_DOMAIN", "https://B2B.example/", "b2b.example"}, {"B2B_DOMAIN", "b2b.example:8443", "b2b.example:8443"}, {"DOMAIN", "b2b.example", "b2b.example"}, {"B2B_DOMAIN", "[::1]:80", "[::1]:80"},
 		{"B2B_CORS_ORIGINS", "https://a, https://b,", "https://a https://b"}, {"B2B_CORS_ORIGINS", "HTTPS://App.Example:443/", "https://app.example"},
-		{"HXA_CONNECT_CORS", "http://a:80,http://a:443,null", "http://a http://a:443 null"}, {"HXA_CONNECT_CORS_ORIGINS", "*", "*"},
+		{"HXA_CONNECT_CORS", "http://a:80,http://a:443,null", "http://a http://a:443 null"}, {"HXA_CONNECT_CORS_ORIGINS", "*", "*"}, {"B2B_CORS_ORIGINS", "Loopback", "loopback"},
 		{"B2B_CORS_ORIGINS", "capacitor://localhost", "capacitor://localhost"}, {"B2B_CORS_ORIGINS", "http://[::1]:3000", "http://[::1]:3000"},
 		{"DATABASE_URL", "postgresql://x", "postgresql://x"}, {"B2B_DATABASE_URL", "Postgres://u:p@h/d", "postgres://u:p@h/d"},
 		{"B2B_DATABASE_URL", " 'postgres://u@h/d?sslmode=disable'\n", "postgres://u@h/d?sslmode=disable"},

@@ -7,6 +7,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/b2b-protocol/b2b/server/edge"
 	"github.com/b2b-protocol/b2b/server/forwarded"
 	"github.com/b2b-protocol/b2b/server/webhookurl"
 )
@@ -70,7 +71,7 @@ func load(lookup Lookup) (Config, Problems) {
 	}
 	c.Host = r.host(everywhere, "--host", "B2B_HOST", "HXA_CONNECT_HOST")
 	if c.DevMode && len(c.CORSOrigins) == 0 {
-		c.CORSOrigins = []string{"*"}
+		c.CORSOrigins = []string{edge.Loopback}
 	}
 	c.LogLevel = r.level(c.DevMode, "--log-level", "B2B_LOG_LEVEL", "HXA_CONNECT_LOG_LEVEL")
 	var err error

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 )
 
@@ -10,16 +11,33 @@ import (
 const exposed = "ETag,Retry-After,Location,Link,Content-Disposition,Content-Range,Accept-Ranges," +
 	"grpc-status,grpc-message,grpc-status-details-bin,grpc-encoding,Connect-Content-Encoding"
 
+// Loopback among allowed origins stands for those of the machine that the browser runs on.
+const Loopback = "loopback"
+
+// ofLoopback reports whether an origin is a page that the browser has from its own machine.
+func ofLoopback(origin string) bool {
+	u, err := url.Parse(origin)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.User != nil {
+		return false
+	}
+	switch u.Hostname() {
+	case "localhost", "127.0.0.1", "::1":
+		return true
+	}
+	return false
+}
+
 // cors marks answers for browsers of other origins (B2B-HTTP-016, 017, 034). Without
 // origins it does nothing and OPTIONS is a method like any other; with "*" among them
-// every origin may read; otherwise those listed. With origins, OPTIONS on any path is
+// every origin may read; otherwise those listed, and with "loopback" among them those of
+// pages of this machine. With origins, OPTIONS on any path is
 // answered here. Credentials are never allowed: the session cookie is SameSite.
 func cors(origins []string, next http.Handler) http.Handler {
 	if len(origins) == 0 {
 		return next
 	}
 	origins = slices.Clone(origins)
-	anyOrigin := slices.Contains(origins, "*")
+	anyOrigin, ownMachine := slices.Contains(origins, "*"), slices.Contains(origins, Loopback)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		allowed := anyOrigin
@@ -27,7 +45,7 @@ func cors(origins []string, next http.Handler) http.Handler {
 			h.Set("Access-Control-Allow-Origin", "*")
 		} else {
 			h.Add("Vary", "Origin")
-			if origin := r.Header.Get("Origin"); origin != "" && slices.Contains(origins, origin) {
+			if origin := r.Header.Get("Origin"); origin != "" && (slices.Contains(origins, origin) || ownMachine && ofLoopback(origin)) {
 				h.Set("Access-Control-Allow-Origin", origin)
 				allowed = true
 			}
