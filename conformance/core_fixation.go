@@ -64,7 +64,7 @@ func fixationChecks() []Check {
 				t.Do("PATCH", "/api/me/profile", nil, body).Refused(401, "AUTH_REQUIRED")
 				t.Do("POST", "/api/auth/logout", nil, body).Refused(401, "AUTH_REQUIRED")
 			}
-			t.Do("POST", "/api/auth/logout", nil, Raw("hxa_session="+id), Header("Content-Type", "application/x-www-form-urlencoded")).Refused(401, "AUTH_REQUIRED")
+			t.Do("POST", "/api/auth/logout", nil, Raw("hxa_session="+id), Header("Content-Type", "application/x-www-form-urlencoded")).Refused(415, "UNSUPPORTED_MEDIA_TYPE")
 			t.Get("/api/me", s).Status(200)
 			t.logout(s)
 			t.Get("/api/me", s).Refused(401, "AUTH_REQUIRED")

@@ -174,38 +174,86 @@ func edgeChecks() []Check {
 // requestChecks covers bodies.
 func requestChecks() []Check {
 	return []Check{
-		{[]string{"B2B-HTTP-002"}, "only application/json bodies are read", func(t *T) {
+		{[]string{"B2B-HTTP-002"}, "a body that is not application/json is refused, not dropped", func(t *T) {
 			o := t.Org()
 			body := Raw(`{"auth_role":"member"}`)
-			role := "/api/org/bots/" + o.Bot("worker").ID + "/role"
-			for _, ct := range []string{"text/plain", "application/x-www-form-urlencoded", ""} {
-				t.Do("PATCH", role, o.Admin, body, Header("Content-Type", ct)).Refused(400, "VALIDATION_ERROR")
+			worker := o.Bot("worker")
+			role := "/api/org/bots/" + worker.ID + "/role"
+			t.Do("PATCH", role, o.Admin, Raw(`{"auth_role":"admin"}`)).Status(200)
+			for _, ct := range []string{"text/plain", "application/x-www-form-urlencoded", "application/json-patch+json", ""} {
+				t.Do("PATCH", role, o.Admin, body, Header("Content-Type", ct)).Refused(415, "UNSUPPORTED_MEDIA_TYPE").Has("hint")
+				t.Do("POST", "/api/auth/login", nil, Raw("type=bot"), Header("Content-Type", ct)).Refused(415, "UNSUPPORTED_MEDIA_TYPE").Has("hint")
+				t.Do("DELETE", "/api/bots/"+worker.ID, o.Admin, Raw("a=b"), Header("Content-Type", ct)).Refused(415, "UNSUPPORTED_MEDIA_TYPE").Has("hint")
+				t.Do("POST", "/api/org/tickets", o.Admin, Raw(""), Header("Content-Type", ct)).Status(200).Has("ticket")
 			}
+			t.Get("/api/bots/"+worker.ID, o.Admin).Status(200).Equal("auth_role", "admin")
 			for _, ct := range []string{"application/json", "application/json; charset=utf-8", "Application/JSON"} {
-				t.Do("PATCH", role, o.Admin, body, Header("Content-Type", ct)).Status(200)
+				t.Do("PATCH", role, o.Admin, body, Header("Content-Type", ct)).Status(200).Equal("auth_role", "member")
 			}
 			t.Do("POST", "/api/org/tickets", o.Admin, Raw("")).Status(200).Has("ticket")
 			t.Do("POST", "/api/org/tickets", o.Admin, nil).Status(200).Has("ticket")
 		}},
-		{[]string{"B2B-HTTP-003"}, "malformed JSON is 400 before anything else", func(t *T) {
+		{[]string{"B2B-HTTP-003"}, "malformed JSON is 400", func(t *T) {
 			o := t.Org()
 			for _, body := range []Raw{`{`, `{"a":}`, `{"a":1}}`, `nope`, `"text"`, `7`, `true`, `null`} {
 				t.Do("POST", "/api/org/tickets", o.Admin, body).Refused(400, "VALIDATION_ERROR")
-				t.Do("POST", "/api/org/tickets", nil, body).Refused(400, "VALIDATION_ERROR")
 				t.Do("POST", "/api/auth/login", nil, body).Refused(400, "VALIDATION_ERROR")
-				t.Do("POST", "/api/nope", nil, body).Refused(400, "VALIDATION_ERROR")
+				t.Do("PATCH", "/api/org/bots/none/role", o.Admin, body).Refused(400, "VALIDATION_ERROR")
 			}
-			t.Do("POST", "/api/org/tickets", nil, Raw(`{}`)).Refused(401, "AUTH_REQUIRED")
 			t.Do("POST", "/api/org/tickets", o.Admin, Raw(" {\n} ")).Status(200)
 		}},
-		{[]string{"B2B-HTTP-004"}, "a body may have 1 MiB and no more", func(t *T) {
+		{[]string{"B2B-HTTP-021"}, "who calls is decided before the body", func(t *T) {
 			o := t.Org()
-			frame := len(`{"pad":""}`)
-			fits := Raw(fmt.Sprintf(`{"pad":"%s"}`, strings.Repeat("x", 1<<20-frame)))
-			over := Raw(fmt.Sprintf(`{"pad":"%s"}`, strings.Repeat("x", 1<<20-frame+1)))
-			t.Do("POST", "/api/org/tickets", o.Admin, fits).Status(200)
-			t.Do("POST", "/api/org/tickets", o.Admin, over).Refused(413, "PAYLOAD_TOO_LARGE")
-			t.Do("POST", "/api/auth/login", nil, over).Refused(413, "PAYLOAD_TOO_LARGE")
+			reader := Token(t.Do("POST", "/api/me/tokens", o.Admin, J{"scopes": []string{"read"}}).OK().Str("token"))
+			worker := o.Bot("worker")
+			large := Raw(`{"pad":"` + strings.Repeat("x", 1<<20) + `"}`)
+			for _, body := range []Raw{`{`, `null`, large} {
+				t.Do("POST", "/api/threads", nil, body).Refused(401, "AUTH_REQUIRED")
+				t.Do("POST", "/api/threads", Token("bot_nobody"), body).Refused(401, "INVALID_TOKEN")
+				t.Do("POST", "/api/nope", nil, body).Refused(401, "AUTH_REQUIRED")
+				t.Do("POST", "/api/nope", o.Admin, body).Refused(404, "NOT_FOUND")
+				t.Do("POST", "/api/threads", reader, body).Refused(403, "INSUFFICIENT_SCOPE")
+				t.Do("POST", "/api/org/tickets", worker, body).Refused(403, "FORBIDDEN")
+				t.Do("POST", "/api/orgs", o.Admin, body).Refused(401, "AUTH_REQUIRED")
+			}
+			t.Do("POST", "/api/threads", nil, Raw("a=b"), Header("Content-Type", "text/plain")).Refused(401, "AUTH_REQUIRED")
+			t.Do("POST", "/api/threads", o.Admin, Raw(`{`)).Refused(400, "VALIDATION_ERROR")
+			t.Do("POST", "/api/threads", o.Admin, large).Refused(413, "PAYLOAD_TOO_LARGE")
+			t.Do("POST", "/api/threads", o.Admin, J{"topic": "a"}).Status(200)
+		}},
+		{[]string{"B2B-HTTP-004", "B2B-LIM-030"}, "a body may have 1 MiB and no more, 256 KiB where anybody may call", func(t *T) {
+			o := t.Org()
+			padded := func(size int) Raw {
+				return Raw(`{"pad":"` + strings.Repeat("x", size-len(`{"pad":""}`)) + `"}`)
+			}
+			t.Do("POST", "/api/org/tickets", o.Admin, padded(1<<20)).Status(200)
+			t.Do("POST", "/api/org/tickets", o.Admin, padded(1<<20+1)).Refused(413, "PAYLOAD_TOO_LARGE")
+			for _, path := range []string{"/api/auth/login", "/api/auth/register", "/api/platform/orgs"} {
+				t.Do("POST", path, nil, padded(256<<10)).Refused(400, "VALIDATION_ERROR")
+				t.Do("POST", path, nil, padded(256<<10+1)).Refused(413, "PAYLOAD_TOO_LARGE")
+			}
+		}},
+		{[]string{"B2B-LIM-031"}, "an object and a list have at most 10,000 elements", func(t *T) {
+			o := t.Org()
+			keys := func(n int) Raw {
+				var b strings.Builder
+				for i := range n {
+					fmt.Fprintf(&b, `"%d":0,`, i)
+				}
+				return Raw("{" + strings.TrimSuffix(b.String(), ",") + "}")
+			}
+			t.Do("POST", "/api/org/tickets", o.Admin, keys(10_000)).Status(200)
+			t.Do("POST", "/api/org/tickets", o.Admin, keys(10_001)).Refused(400, "VALIDATION_ERROR")
+			many := Raw(`{"topic":"a","participants":[` + strings.Repeat(`"",`, 10_000) + `""]}`)
+			t.Do("POST", "/api/threads", o.Admin, many).Refused(400, "VALIDATION_ERROR")
+			// Free-form JSON is bounded in bytes alone.
+			numbers := "[" + strings.Repeat("1,", 20_000) + "1]"
+			t.Do("POST", "/api/threads", o.Admin, Raw(`{"topic":"a","context":`+numbers+`}`)).Status(200)
+		}},
+		{[]string{"B2B-LIM-034"}, "a query has at most 1000 pairs", func(t *T) {
+			o := t.Org()
+			t.Get("/api/org/tickets?limit=1"+strings.Repeat("&a", 999), o.Admin).Status(200)
+			t.Get("/api/org/tickets?limit=1"+strings.Repeat("&a", 1000), o.Admin).Refused(400, "VALIDATION_ERROR")
 		}},
 		{[]string{"B2B-HTTP-005"}, "charsets other than Unicode are 415", func(t *T) {
 			o := t.Org()

@@ -317,12 +317,9 @@ func hostileBodies(t *testing.T, b *bench) {
 		want   string // status and code; "": as an empty body
 	}
 	cases := []sent{
-		{"1 MiB - 1", pad(1<<20 - 1), nil, ""},
-		{"1 MiB", pad(1 << 20), nil, ""},
-		{"1 MiB + 1", pad(1<<20 + 1), nil, "413 PAYLOAD_TOO_LARGE"},
 		{"100k arrays", deep(100_000), nil, "400 VALIDATION_ERROR"},
 		{"100k open arrays", []byte(strings.Repeat("[", 100_000)), nil, "400 VALIDATION_ERROR"},
-		{"100k objects", deepKey(100_000), nil, "400 VALIDATION_ERROR"},
+		{"40k objects", deepKey(40_000), nil, "400 VALIDATION_ERROR"},
 		{"broken JSON", []byte(`{"a":`), nil, "400 VALIDATION_ERROR"},
 		{"two values", []byte(`{}{}`), nil, "400 VALIDATION_ERROR"},
 		{"a number", []byte(`5`), nil, "400 VALIDATION_ERROR"},
@@ -330,14 +327,15 @@ func hostileBodies(t *testing.T, b *bench) {
 		{"doubled key", []byte(`{"a":1,"a":1}`), nil, "400 VALIDATION_ERROR"},
 		{"doubled key, escaped", []byte(`{"a":1,"\u0061":1}`), nil, "400 VALIDATION_ERROR"},
 		{"not UTF-8", []byte("{\"a\":\"\xff\"}"), nil, "400 VALIDATION_ERROR"},
-		{"100k keys", []byte(`{` + keys(60_000) + `}`), nil, ""},
+		{"10k keys", []byte(`{` + keys(10_000) + `}`), nil, ""},
+		{"10k keys and one", []byte(`{` + keys(10_001) + `}`), nil, "400 VALIDATION_ERROR"},
 		{"empty", []byte{}, nil, ""},
 		{"spaces", []byte("  \n"), nil, "400 VALIDATION_ERROR"},
 		{"byte order mark", []byte("\xef\xbb\xbf{}"), nil, ""},
 		{"an array", []byte(`[]`), nil, ""},
-		{"text/plain", []byte(`{"a":`), []string{"Content-Type", "text/plain"}, ""},
-		{"no type", []byte(`{"a":`), []string{"Content-Type", ""}, ""},
-		{"form", []byte(`name=x`), []string{"Content-Type", "application/x-www-form-urlencoded"}, ""},
+		{"text/plain", []byte(`{"a":`), []string{"Content-Type", "text/plain"}, "415 UNSUPPORTED_MEDIA_TYPE"},
+		{"no type", []byte(`{"a":`), []string{"Content-Type", ""}, "415 UNSUPPORTED_MEDIA_TYPE"},
+		{"form", []byte(`name=x`), []string{"Content-Type", "application/x-www-form-urlencoded"}, "415 UNSUPPORTED_MEDIA_TYPE"},
 		{"utf-8", []byte(`{}`), []string{"Content-Type", "Application/JSON; Charset=UTF-8"}, ""},
 		{"latin1", []byte(`{}`), []string{"Content-Type", "application/json; charset=latin1"}, "415 UNSUPPORTED_MEDIA_TYPE"},
 		{"utf-16", []byte(`{}`), []string{"Content-Type", "application/json; charset=utf-16"}, "415 UNSUPPORTED_MEDIA_TYPE"},
@@ -349,7 +347,16 @@ func hostileBodies(t *testing.T, b *bench) {
 		if op.HTTP[0].GetBody() == "" {
 			continue
 		}
-		for _, x := range cases {
+		most := 1 << 20
+		if call.Public(op.Access) {
+			most = 256 << 10
+		}
+		sized := []sent{
+			{"the limit - 1", pad(most - 1), nil, ""},
+			{"the limit", pad(most), nil, ""},
+			{"the limit + 1", pad(most + 1), nil, "413 PAYLOAD_TOO_LARGE"},
+		}
+		for _, x := range append(sized, cases...) {
 			a := b.send(b.may(t, op), verb, target, x.body, x.header...)
 			what := method(op) + ", " + x.name
 			sane(t, what, a)

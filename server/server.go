@@ -28,6 +28,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/eventlog"
 	"github.com/b2b-protocol/b2b/server/files"
 	"github.com/b2b-protocol/b2b/server/files/s3files"
+	"github.com/b2b-protocol/b2b/server/intake"
 	"github.com/b2b-protocol/b2b/server/presence"
 	"github.com/b2b-protocol/b2b/server/rest"
 	"github.com/b2b-protocol/b2b/server/rpc"
@@ -168,19 +169,20 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	proxies := call.Edge{
 		Proxies: c.Proxies, Distrusted: s.distrusted(), Domain: c.Domain, BasePath: c.BasePath, SecureCookies: !c.DevMode,
 	}
+	bodies := intake.New(intake.Sizes{})
 	restHandler, err := rest.New(rest.Config{
-		Operations: operations, Pipeline: pipeline, Edge: proxies, Log: s.log,
+		Operations: operations, Pipeline: pipeline, Intake: bodies, Edge: proxies, Log: s.log,
 	})
 	if err != nil {
 		return errors.Join(err, s.leaveLog(), s.auth.Close())
 	}
 	s.sockets = ws.New(ws.Config{
 		Operations: operations, Pipeline: pipeline, Hub: s.hub, Access: s.auth, Presence: s.online,
-		Store: s.store, Tickets: tickets, Edge: proxies, Log: s.log, Stall: c.Limits.Stall,
+		Store: s.store, Tickets: tickets, Edge: proxies, Intake: bodies, Log: s.log, Stall: c.Limits.Stall,
 	})
 	s.handler = edge.Handler(edge.Config{
 		REST:    restHandler,
-		RPC:     rpc.New(services, operations, pipeline, proxies, rpc.Elsewhere{Next: restHandler, Refuse: rest.WriteError}),
+		RPC:     rpc.New(services, operations, pipeline, proxies, bodies, rpc.Elsewhere{Next: restHandler, Refuse: rest.WriteError}),
 		Sockets: s.sockets, Origins: c.CORSOrigins, BasePath: c.BasePath,
 	})
 	return nil

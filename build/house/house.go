@@ -67,6 +67,7 @@ var Rooms = []Room{
 	{"server/auth", Resources},
 	{"server/eventlog/...", Resources},
 	{"server/files/...", Resources},
+	{"server/intake", Resources},
 	{"server/presence", Resources},
 	{"server/store/sqlstore/...", Resources},
 	{"server/store/storetest/...", Resources},

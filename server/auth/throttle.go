@@ -3,9 +3,9 @@ package auth
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"time"
 
+	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
@@ -36,7 +36,7 @@ type Attempt struct {
 // strangers behind a proxy on the server's own machine do not lock an operator out there
 // (B2B-AUTH-081).
 func Attempts(address string, relayed bool, kind, subject string) []Attempt {
-	if address = block(address); relayed {
+	if address = call.AddressBlock(address); relayed {
 		address += " relayed"
 	}
 	own := Attempt{Key: Hash(address + "\x00" + kind + "\x00" + subject), Limit: 5, Span: 15 * time.Minute}
@@ -44,19 +44,6 @@ func Attempts(address string, relayed bool, kind, subject string) []Attempt {
 		own.Limit, own.Span = 3, 30*time.Minute
 	}
 	return []Attempt{{Key: Hash(address), Limit: 20, Span: 15 * time.Minute}, own}
-}
-
-// block is the block of addresses that one client has: 64 bits of IPv6.
-func block(address string) string {
-	a, err := netip.ParseAddr(address)
-	if err != nil || a.Unmap().Is4() {
-		return address
-	}
-	p, err := a.WithZone("").Prefix(64)
-	if err != nil {
-		return address
-	}
-	return p.String()
 }
 
 // Wait answers for how long logins of these attempts are refused: 0, not at all.

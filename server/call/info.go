@@ -1,6 +1,10 @@
 package call
 
-import "context"
+import (
+	"context"
+	"net/netip"
+	"time"
+)
 
 // Info is about one call. The binding makes it, the pipeline fills in the caller,
 // the service reads it and may leave a cookie in it.
@@ -23,6 +27,7 @@ type Info struct {
 	Serve func(*Content) error
 
 	pipeline *Pipeline // what the call came through
+	admitted time.Time // when Admit began; zero: it did not
 }
 
 // Cookie is what the binding shall do with the session cookie.
@@ -67,3 +72,32 @@ func OnBehalf(ctx context.Context, org string) context.Context {
 
 // CallerOf returns the caller of the call.
 func CallerOf(ctx context.Context) *Caller { return From(ctx).Caller }
+
+// Payer names whose share of the server's memory the call takes: that of the caller's org,
+// or of its address when nobody has proven who calls.
+func (i *Info) Payer() (share string, stranger bool) {
+	switch c := i.Caller; {
+	case c.OrgID != "":
+		return OrgShare(c.OrgID), false
+	case c.Kind == SuperAdmin:
+		return "operator", false
+	}
+	return "address " + AddressBlock(i.RemoteIP), true
+}
+
+// OrgShare names the share of an org.
+func OrgShare(org string) string { return "org " + org }
+
+// AddressBlock is the block of addresses that one client has: 64 bits of IPv6, one address
+// of IPv4. A text that is no address is a block of its own.
+func AddressBlock(address string) string {
+	a, err := netip.ParseAddr(address)
+	if err != nil || a.Unmap().Is4() {
+		return address
+	}
+	p, err := a.WithZone("").Prefix(64)
+	if err != nil {
+		return address
+	}
+	return p.String()
+}

@@ -29,25 +29,54 @@ func NewPipeline(auth Authenticator, log *slog.Logger, open bool) *Pipeline {
 	return &Pipeline{auth: auth, log: log, open: open}
 }
 
-// Do runs one call: identity, access, then malformed (what the binding found
-// wrong with the request, or nil; told only to those who may call), the limits of the
-// schema, then next,
-// which runs the service method with a context that carries info. The error is
-// always an *Error.
+// fresh is how long what Admit found counts: a body that takes longer to come is worked
+// on only after its caller was looked up anew.
+const fresh = time.Second
+
+// Admit decides who calls and whether that caller may: bindings ask it before they read a
+// body (B2B-HTTP-021). A call that it admitted goes on with [Pipeline.Do], which does not
+// ask again unless reading took longer than a second. The error is always an *Error.
+func (p *Pipeline) Admit(ctx context.Context, info *Info) (err error) {
+	start := time.Now()
+	defer func() {
+		if v := recover(); v != nil {
+			err = p.caught(ctx, info, v)
+		}
+		if err != nil {
+			p.logCall(ctx, info, start, err)
+		}
+	}()
+	info.pipeline = p
+	info.Credentials.Fenced = info.Operation.Changes
+	if err := p.authorize(ctx, info); err != nil {
+		return p.tell(ctx, info, err)
+	}
+	info.admitted = start
+	return nil
+}
+
+// Do runs one call: identity and access, unless Admit has just done that, then malformed
+// (what the binding found wrong with the request, or nil; told only to those who may
+// call), the limits of the schema, then next, which runs the service method with a context
+// that carries info. The error is always an *Error.
 func (p *Pipeline) Do(ctx context.Context, info *Info, req proto.Message, malformed error, next func(context.Context) (proto.Message, error)) (res proto.Message, err error) {
 	start := time.Now()
 	defer func() {
 		if v := recover(); v != nil {
-			p.log.ErrorContext(ctx, "panic in a call", "procedure", info.Operation.Procedure, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
-			res, err = nil, Errorf(b2bv1.ErrorCode_ERROR_CODE_INTERNAL_ERROR, "Internal server error")
+			res, err = nil, p.caught(ctx, info, v)
 		}
 		p.logCall(ctx, info, start, err)
 	}()
-	info.pipeline = p
-	info.Credentials.Fenced = info.Operation.Changes
+	admitted := !info.admitted.IsZero() && start.Sub(info.admitted) < fresh
+	if !admitted {
+		info.pipeline = p
+		info.Credentials.Fenced = info.Operation.Changes
+	}
 	for tries := 1; ; tries++ {
-		if err := p.authorize(ctx, info); err != nil {
-			return nil, p.tell(ctx, info, err)
+		if !admitted || tries > 1 {
+			if err := p.authorize(ctx, info); err != nil {
+				return nil, p.tell(ctx, info, err)
+			}
 		}
 		if malformed != nil {
 			return nil, p.tell(ctx, info, malformed)
@@ -69,6 +98,12 @@ func (p *Pipeline) Do(ctx context.Context, info *Info, req proto.Message, malfor
 		}
 		return nil, p.tell(ctx, info, err)
 	}
+}
+
+// caught logs a panic and answers what the caller is told of it.
+func (p *Pipeline) caught(ctx context.Context, info *Info, v any) error {
+	p.log.ErrorContext(ctx, "panic in a call", "procedure", info.Operation.Procedure, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+	return Errorf(b2bv1.ErrorCode_ERROR_CODE_INTERNAL_ERROR, "Internal server error")
 }
 
 // Identify only authenticates: for requests that name no operation.

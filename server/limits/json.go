@@ -56,7 +56,14 @@ func CheckDepth(field, text string) error {
 
 // Depth counts the levels of arrays and objects of JSON, which need not be valid.
 func Depth[T string | []byte](data T) int {
-	level, deepest := 0, 0
+	depth, _ := Shape(data)
+	return depth
+}
+
+// Shape counts the levels of arrays and objects of JSON, and all that lies in them, from
+// above: an empty array counts as an element more. The JSON need not be valid.
+func Shape[T string | []byte](data T) (depth, elements int) {
+	level := 0
 	inString := false
 	for i := 0; i < len(data); i++ {
 		switch c := data[i]; {
@@ -67,12 +74,15 @@ func Depth[T string | []byte](data T) int {
 		case inString:
 		case c == '{' || c == '[':
 			level++
-			deepest = max(deepest, level)
+			elements++
+			depth = max(depth, level)
 		case c == '}' || c == ']':
 			level--
+		case c == ',':
+			elements++
 		}
 	}
-	return deepest
+	return depth, elements
 }
 
 // JSONSize is the size in bytes that the contract counts for a free-form value: a string has the bytes of its own

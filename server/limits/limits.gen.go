@@ -8,6 +8,8 @@ const (
 	MaxRequestID = 128
 	// MaxJSONDepth: How deep arrays and objects may lie in one another, in a body and in each free-form JSON value; levels.
 	MaxJSONDepth = 64
+	// MaxElements: The members of an object, the entries of a list, the fields and entries of a message and all within it: what a request holds but for free-form JSON; elements.
+	MaxElements = 10000
 	// MaxBotName: The name of a bot; bytes of UTF-8.
 	MaxBotName = 128
 	// MaxBio: A bot's bio; bytes of UTF-8.

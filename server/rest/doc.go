@@ -4,12 +4,13 @@
 //
 // A request passes these stages, and the first that refuses answers:
 //
-//  1. Body: JSON is read whole, at most 1 MiB, and must be well formed.
-//  2. Routing, by segments; what names no operation is refused after
+//  1. Routing, by segments; what names no operation is refused after
 //     authentication, so that strangers learn nothing about paths.
-//  3. The message: path variables, then query or body, then headers. What does not
-//     fit the schema is told by the pipeline once the caller may call at all.
-//  4. The pipeline, which runs the service method.
+//  2. Identity and access: who may not call is refused before a byte of the body is read.
+//  3. The body: JSON is read whole, at most 1 MiB, counted against what bodies may take
+//     (package intake), and must be well formed.
+//  4. The message: path variables, then query or body, then headers; then the pipeline,
+//     which tells what does not fit the schema and runs the service method.
 //  5. The answer: status, ETag, cookie and body as the schema says.
 //
 // An operation that streams is answered with server-sent events instead: `id` is the

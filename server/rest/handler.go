@@ -11,6 +11,7 @@ import (
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/intake"
 	"github.com/b2b-protocol/b2b/server/wire"
 )
 
@@ -18,6 +19,7 @@ import (
 type Config struct {
 	Operations []*call.Operation // those without an HTTP rule are left out
 	Pipeline   *call.Pipeline
+	Intake     *intake.Budget // of the bodies; nil: one of its own
 	Edge       call.Edge
 	Log        *slog.Logger
 }
@@ -26,6 +28,7 @@ type Config struct {
 type handler struct {
 	router   *router
 	pipeline *call.Pipeline
+	intake   *intake.Budget
 	edge     call.Edge
 	log      *slog.Logger
 }
@@ -37,7 +40,10 @@ func New(c Config) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rest: %w", err)
 	}
-	return &handler{router: routes, pipeline: c.Pipeline, edge: c.Edge, log: c.Log}, nil
+	if c.Intake == nil {
+		c.Intake = intake.New(intake.Sizes{})
+	}
+	return &handler{router: routes, pipeline: c.Pipeline, intake: c.Intake, edge: c.Edge, log: c.Log}, nil
 }
 
 // ServeHTTP answers one request, see the package's comment.
@@ -51,29 +57,37 @@ func (s *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serve does the stages. Its error is about writing the answer.
+// serve does the stages. Its error is about writing the answer. Who calls is
+// settled before a byte of the body is read (B2B-HTTP-021).
 func (s *handler) serve(w http.ResponseWriter, r *http.Request, buf *wire.Buffer) error {
-	if err := readBody(r, buf); err != nil {
-		return WriteError(w, r, err)
-	}
 	m, err := s.router.find(r.Method, r.URL.EscapedPath())
 	if err != nil {
-		return WriteError(w, r, call.Invalid("path: has a broken percent escape"))
+		return refuse(w, r, call.Invalid("path: has a broken percent escape"))
 	}
 	info := s.edge.Info(r, "rest")
 	if m.route == nil {
-		return WriteError(w, r, s.nothingHere(r.Context(), info))
+		return refuse(w, r, s.nothingHere(r.Context(), info))
 	}
 	info.Operation = m.route.op
 	var res proto.Message
 	if info.Operation.Receive != nil {
 		res, err = s.upload(r, info)
 	} else {
+		if err := s.pipeline.Admit(r.Context(), info); err != nil {
+			return refuse(w, r, err)
+		}
+		hold := s.intake.Begin(info)
+		defer hold.End()
+		if err := readBody(r, info.Operation, buf, &hold); err != nil {
+			return refuse(w, r, err)
+		}
 		req, malformed := m.request(r, buf.B)
 		switch {
 		case info.Operation.SendsFile:
+			hold.End() // what follows takes long
 			return s.download(w, r, info, req, malformed)
 		case info.Operation.Stream != nil:
+			hold.End()
 			return s.stream(w, r, info, req, malformed)
 		}
 		res, err = s.pipeline.Do(r.Context(), info, req, malformed, func(ctx context.Context) (proto.Message, error) {

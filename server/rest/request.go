@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/wire"
 )
 
@@ -32,6 +33,9 @@ func (m *match) fill(req proto.Message, r *http.Request, body []byte) error {
 		}
 	}
 	if !rt.hasBody && r.URL.RawQuery != "" {
+		if strings.Count(r.URL.RawQuery, "&") >= maxPairs {
+			return call.Invalid("query: must have at most %d pairs", maxPairs)
+		}
 		if err := wire.DecodeQuery(parseQuery(r.URL.RawQuery), req, rt.vars...); err != nil {
 			return invalid(err)
 		}
@@ -46,6 +50,9 @@ func (m *match) fill(req proto.Message, r *http.Request, body []byte) error {
 	}
 	return nil
 }
+
+// maxPairs bounds a query, in keys and values: far more than any operation has.
+const maxPairs = 1000
 
 var emptyBody = []byte("{}")
 

@@ -152,8 +152,8 @@ func TestRequestMessage(t *testing.T) {
 			&b2bv1.RemoveParticipantRequest{ThreadId: "t1", Bot: "b2", RequestId: proto.String("r")},
 		},
 		{
-			"other media types are no body", b2bv1connect.ThreadServiceSendThreadMessageProcedure,
-			"POST /api/threads/t1/messages" + asBot + "\nContent-Type: text/plain\n\n{\"content\":\"hi\"}",
+			"an empty body has no media type", b2bv1connect.ThreadServiceSendThreadMessageProcedure,
+			"POST /api/threads/t1/messages" + asBot + "\nContent-Type: text/plain\n\n",
 			&b2bv1.SendThreadMessageRequest{ThreadId: "t1"},
 		},
 		{

@@ -15,7 +15,7 @@ import (
 // codecs replaces connect's codecs, JSON under both of its names.
 func codecs() connect.HandlerOption {
 	return connect.WithHandlerOptions(
-		connect.WithCodec(binary{}),
+		connect.WithCodec(protoBinary{}),
 		connect.WithCodec(strictJSON{"json"}),
 		connect.WithCodec(strictJSON{"json; charset=utf-8"}),
 	)
@@ -56,17 +56,17 @@ func (c strictJSON) Unmarshal(data []byte, message any) error {
 	return protojson.UnmarshalOptions{}.Unmarshal(data, m)
 }
 
-// binary reads and writes the binary encoding, which is that of gRPC, too.
-type binary struct{}
+// protoBinary reads and writes the binary encoding, which is that of gRPC, too.
+type protoBinary struct{}
 
 // Name is the subtype of the media type.
-func (binary) Name() string { return "proto" }
+func (protoBinary) Name() string { return "proto" }
 
 // Marshal writes a message.
-func (c binary) Marshal(message any) ([]byte, error) { return c.MarshalAppend(nil, message) }
+func (c protoBinary) Marshal(message any) ([]byte, error) { return c.MarshalAppend(nil, message) }
 
 // MarshalAppend writes a message behind dst.
-func (binary) MarshalAppend(dst []byte, message any) ([]byte, error) {
+func (protoBinary) MarshalAppend(dst []byte, message any) ([]byte, error) {
 	switch m := message.(type) {
 	case *call.Pushed:
 		return appendPushed(dst, m, call.FormMessage, proto.Marshal)
@@ -77,7 +77,7 @@ func (binary) MarshalAppend(dst []byte, message any) ([]byte, error) {
 }
 
 // Unmarshal reads a message.
-func (binary) Unmarshal(data []byte, message any) error {
+func (protoBinary) Unmarshal(data []byte, message any) error {
 	m, ok := message.(proto.Message)
 	if !ok {
 		return fmt.Errorf("%T is no message", message)

@@ -1,17 +1,16 @@
 package rpc
 
 import (
+	"context"
+	"io"
 	"net/http"
 	"strings"
 
 	"connectrpc.com/connect"
 
 	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/intake"
 )
-
-// MaxMessage is the size of the largest request that is read, after
-// decompression: 1 MiB.
-const MaxMessage = 1 << 20
 
 // compressed is the size from which answers are compressed for those who can read
 // that: smaller ones gain nothing.
@@ -19,13 +18,15 @@ const compressed = 4 << 10
 
 // handler serves every service of the schema.
 type handler struct {
-	services  map[string]http.Handler // by "/b2b.v1.ThreadService/"
-	paths     map[string]string       // procedures by their paths, as they are and in lower case
-	streams   map[string]bool         // procedures that stream
-	edge      call.Edge
-	pipeline  *call.Pipeline
-	elsewhere Elsewhere
-	errors    *connect.ErrorWriter
+	services   map[string]http.Handler    // by "/b2b.v1.ThreadService/"
+	paths      map[string]string          // procedures by their paths, as they are and in lower case
+	streams    map[string]bool            // procedures that stream
+	operations map[string]*call.Operation // by procedure
+	edge       call.Edge
+	intake     *intake.Budget
+	pipeline   *call.Pipeline
+	elsewhere  Elsewhere
+	errors     *connect.ErrorWriter
 }
 
 // Elsewhere answers what is no call of this binding, in the words of REST.
@@ -35,21 +36,25 @@ type Elsewhere struct {
 }
 
 // New makes the binding; its paths begin with "/b2b.v1.". The operations are those
-// of the services.
-func New(services call.Services, operations []*call.Operation, pipeline *call.Pipeline, edge call.Edge, elsewhere Elsewhere) http.Handler {
-	return newHandler(services, operations, pipeline, edge, elsewhere)
+// of the services. What is read counts against the budget; nil is one of its own.
+func New(services call.Services, operations []*call.Operation, pipeline *call.Pipeline, edge call.Edge, budget *intake.Budget, elsewhere Elsewhere) http.Handler {
+	return newHandler(services, operations, pipeline, edge, budget, elsewhere)
 }
 
 // newHandler lets tests stand between the pipeline and the services.
-func newHandler(services call.Services, operations []*call.Operation, pipeline *call.Pipeline, edge call.Edge, elsewhere Elsewhere, inner ...connect.Interceptor) http.Handler {
+func newHandler(services call.Services, operations []*call.Operation, pipeline *call.Pipeline, edge call.Edge, budget *intake.Budget, elsewhere Elsewhere, inner ...connect.Interceptor) http.Handler {
+	if budget == nil {
+		budget = intake.New(intake.Sizes{})
+	}
 	i := &interceptor{pipeline: pipeline, edge: edge, operations: make(map[string]*call.Operation, len(operations))}
 	for _, op := range operations {
 		i.operations[op.Procedure] = op
 	}
 	h := &handler{
-		edge: edge, pipeline: pipeline, elsewhere: elsewhere, paths: make(map[string]string, len(operations)), streams: map[string]bool{},
+		edge: edge, intake: budget, operations: i.operations, pipeline: pipeline, elsewhere: elsewhere, paths: make(map[string]string, len(operations)), streams: map[string]bool{},
 		errors: connect.NewErrorWriter(codecs()),
 		services: services.Handlers(
+			connect.WithRequestGate(i.gate),
 			connect.WithInterceptors(append([]connect.Interceptor{i}, inner...)...),
 			codecs(),
 			connect.WithReadMaxBytes(MaxMessage),
@@ -79,6 +84,40 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		r = at(procedure, r)
 	}
 	w.Header()["Cache-Control"] = []string{"no-store"}
-	ctx := withInfo(r.Context(), h.edge.Info(r, "rpc"))
-	h.services[procedure[:strings.LastIndexByte(procedure, '/')+1]].ServeHTTP(w, r.WithContext(withBody(ctx, r)))
+	q := &request{info: h.edge.Info(r, "rpc")}
+	if r.ProtoMajor == 1 && r.Header.Get("Expect") == "" {
+		q.drained = r.Body
+	}
+	defer q.body.end()
+	out := r.WithContext(context.WithValue(r.Context(), requestKey{}, q))
+	if q.body.begin(r, h.operations[procedure], h.intake.Begin(q.info)) {
+		out.Header = r.Header.Clone()
+		out.Header.Del("Content-Encoding")
+		out.ContentLength = -1
+	}
+	out.Body = &q.body
+	h.services[procedure[:strings.LastIndexByte(procedure, '/')+1]].ServeHTTP(w, out)
+}
+
+// request is what the HTTP request of a call has that connect does not hand on.
+type request struct {
+	info    *call.Info
+	drained io.Reader // what is sent to be read on in when the call is refused; nil: need not be
+	body    body
+}
+
+type requestKey struct{}
+
+// requestOf finds the request of a call; nil when it did not come through the handler.
+func requestOf(ctx context.Context) *request {
+	q, _ := ctx.Value(requestKey{}).(*request)
+	return q
+}
+
+// refused is why the body of a call was refused, if connect has met that; else err.
+func (q *request) refused(err error) error {
+	if q.body.refusal != nil {
+		return q.body.refusal
+	}
+	return err
 }

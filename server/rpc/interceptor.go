@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/proto"
@@ -18,6 +19,21 @@ type interceptor struct {
 	pipeline   *call.Pipeline
 	edge       call.Edge
 	operations map[string]*call.Operation // by procedure
+}
+
+// gate decides who calls and whether they may, before a byte of the request is read
+// (B2B-HTTP-021). Over HTTP/1 a client that is refused is heard out, within bounds, so that
+// it meets the answer.
+func (i *interceptor) gate(ctx context.Context, spec connect.Spec, _ connect.Peer, _ http.Header) (context.Context, error) {
+	info, err := i.begin(ctx, spec.Procedure)
+	if err != nil {
+		return nil, err
+	}
+	if err := i.pipeline.Admit(ctx, info); err != nil {
+		requestOf(ctx).drain(drainedMessage)
+		return nil, toConnect(err)
+	}
+	return nil, nil
 }
 
 // WrapUnary leads one request and its answer.
@@ -64,12 +80,13 @@ func (i *interceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) co
 		if err != nil {
 			return err
 		}
-		out := &stream{StreamingHandlerConn: conn, bounds: info.Operation.CheckBounds}
+		q := requestOf(ctx)
+		out := &stream{StreamingHandlerConn: conn, request: q, bounds: info.Operation.CheckBounds}
 		info.Push = out.push
 		_, err = i.pipeline.Do(ctx, info, nil, nil, func(ctx context.Context) (proto.Message, error) {
 			err := asCall(next(ctx, out))
 			if err != nil && conn.Spec().StreamType == connect.StreamTypeClient {
-				drain(ctx)
+				q.drain(drained)
 			}
 			return nil, err
 		})
@@ -87,20 +104,12 @@ func (i *interceptor) WrapStreamingClient(next connect.StreamingClientFunc) conn
 
 // begin finds what the call is about.
 func (i *interceptor) begin(ctx context.Context, procedure string) (*call.Info, error) {
-	info, ok := ctx.Value(infoKey{}).(*call.Info)
-	if !ok {
+	q := requestOf(ctx)
+	if q == nil {
 		return nil, connect.NewError(connect.CodeInternal, fmt.Errorf("%s was not called through the handler", procedure))
 	}
-	if info.Operation = i.operations[procedure]; info.Operation == nil {
+	if q.info.Operation = i.operations[procedure]; q.info.Operation == nil {
 		return nil, connect.NewError(connect.CodeUnimplemented, fmt.Errorf("%s is no operation", procedure))
 	}
-	return info, nil
-}
-
-type infoKey struct{}
-
-// withInfo carries what the HTTP request said to the interceptor, which sees only
-// parts of that request.
-func withInfo(ctx context.Context, info *call.Info) context.Context {
-	return context.WithValue(ctx, infoKey{}, info)
+	return q.info, nil
 }

@@ -122,7 +122,7 @@ func serve(t *testing.T) (url string, clients map[string]*http.Client, options m
 		"session": {Kind: call.Bot, OrgID: "o1", BotID: "b2", Scopes: call.ScopeFull, Session: &call.Session{}},
 	}
 	s := services()
-	h := rpc.New(s, s.Operations(), call.NewPipeline(known, slog.New(slog.DiscardHandler), false), call.Edge{}, elsewhere)
+	h := rpc.New(s, s.Operations(), call.NewPipeline(known, slog.New(slog.DiscardHandler), false), call.Edge{}, nil, elsewhere)
 	ts := httptest.NewUnstartedServer(h)
 	ts.Config.Protocols = new(http.Protocols)
 	ts.Config.Protocols.SetHTTP1(true)
@@ -235,8 +235,15 @@ func TestLimits(t *testing.T) {
 	for name, client := range clients {
 		for _, more := range [][]connect.ClientOption{nil, {connect.WithSendGzip()}} {
 			threads := b2bv1connect.NewThreadServiceClient(client, url, append(more, options[name]...)...)
-			if _, err := threads.GetThread(t.Context(), big); connect.CodeOf(err) != connect.CodeResourceExhausted {
-				t.Errorf("%s: a message over the limit: %v", name, err)
+			ctx, _ := withHeader(t, "Authorization", "Bearer bot")
+			_, err := threads.GetThread(ctx, big)
+			wantCode(t, err, connect.CodeResourceExhausted, b2bv1.ErrorCode_ERROR_CODE_PAYLOAD_TOO_LARGE)
+			_, err = threads.GetThread(t.Context(), big)
+			wantCode(t, err, connect.CodeUnauthenticated, b2bv1.ErrorCode_ERROR_CODE_AUTH_REQUIRED)
+			fits := &b2bv1.GetThreadRequest{ThreadId: strings.Repeat("x", rpc.MaxMessage-100)}
+			ctx, _ = withHeader(t, "Authorization", "Bearer bot")
+			if _, err := threads.GetThread(ctx, fits); err != nil {
+				t.Errorf("%s: a message within the limit: %v", name, err)
 			}
 		}
 	}
@@ -244,7 +251,7 @@ func TestLimits(t *testing.T) {
 
 func TestUnknownPaths(t *testing.T) {
 	s := services()
-	h := rpc.New(s, s.Operations(), call.NewPipeline(callers{}, slog.New(slog.DiscardHandler), false), call.Edge{}, elsewhere)
+	h := rpc.New(s, s.Operations(), call.NewPipeline(callers{}, slog.New(slog.DiscardHandler), false), call.Edge{}, nil, elsewhere)
 	for _, path := range []string{"/", "/b2b.v1.Nothing/X", "/b2b.v1.ThreadService/Nothing", "/b2b.v1.ThreadService/GetThread/x", "/b2b.v1.ThreadService"} {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest("POST", path, strings.NewReader("{}")))

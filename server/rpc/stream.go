@@ -1,11 +1,9 @@
 package rpc
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/proto"
@@ -18,8 +16,9 @@ import (
 // the server's edge.
 type stream struct {
 	connect.StreamingHandlerConn
-	pushed call.Pushed // being sent
-	bounds func(proto.Message) error
+	request *request
+	pushed  call.Pushed // being sent
+	bounds  func(proto.Message) error
 }
 
 // push sends an event, whose encoding all readers share, or a heartbeat.
@@ -34,7 +33,7 @@ func (s *stream) push(p call.Pushed) error {
 // Receive reads a request. The end is io.EOF.
 func (s *stream) Receive(msg any) error {
 	if err := s.StreamingHandlerConn.Receive(msg); err != nil {
-		return err
+		return s.request.refused(err)
 	}
 	m, ok := msg.(proto.Message)
 	if !ok {
@@ -73,20 +72,13 @@ func asCall(err error) error {
 // send all before they read meet the answer instead of a broken connection.
 const drained = 16 << 20
 
-type bodyKey struct{}
+// drainedMessage is the same of a call that its caller may not make.
+const drainedMessage = 2 << 20
 
-// withBody carries the body of a request to drain. On HTTP/2 a client is told when nobody
-// listens to it any more, and need not be heard out.
-func withBody(ctx context.Context, r *http.Request) context.Context {
-	if r.ProtoMajor != 1 || r.Header.Get("Expect") != "" {
-		return ctx
-	}
-	return context.WithValue(ctx, bodyKey{}, r.Body)
-}
-
-// drain reads on in what a refused client still sends, a bounded amount.
-func drain(ctx context.Context) {
-	if body, ok := ctx.Value(bodyKey{}).(io.Reader); ok {
-		_, _ = io.CopyN(io.Discard, body, drained) // the refusal stands, whatever comes of it
+// drain reads on in what a refused client still sends, at most so many bytes. On HTTP/2 a
+// client is told when nobody listens to it any more, and need not be heard out.
+func (q *request) drain(most int64) {
+	if q.drained != nil {
+		_, _ = io.CopyN(io.Discard, q.drained, most) // the refusal stands, whatever comes of it
 	}
 }

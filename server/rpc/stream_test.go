@@ -21,6 +21,11 @@ type fakeStream struct {
 
 func (s fakeStream) Spec() connect.Spec { return connect.Spec{Procedure: s.procedure} }
 
+// of is the context of a call that came through the handler.
+func of(t *testing.T, info *call.Info) context.Context {
+	return context.WithValue(t.Context(), requestKey{}, &request{info: info})
+}
+
 // TestStreams leads streams through the pipeline before the schema has any.
 func TestStreams(t *testing.T) {
 	auth := &oneCaller{}
@@ -44,10 +49,10 @@ func TestStreams(t *testing.T) {
 		want   connect.Code
 		code   b2bv1.ErrorCode
 	}{
-		{"nobody", withInfo(t.Context(), &call.Info{Caller: &call.Caller{}}), nil, known, connect.CodeUnauthenticated, b2bv1.ErrorCode_ERROR_CODE_AUTH_REQUIRED},
-		{"scope", withInfo(t.Context(), &call.Info{Caller: &call.Caller{}}), &call.Caller{Kind: call.Bot, BotID: "b", Scopes: call.ScopeRead}, known, connect.CodePermissionDenied, b2bv1.ErrorCode_ERROR_CODE_INSUFFICIENT_SCOPE},
-		{"allowed", withInfo(t.Context(), &call.Info{Caller: &call.Caller{}}), &call.Caller{Kind: call.Bot, BotID: "b", Scopes: call.ScopeThread}, known, connect.CodeNotFound, b2bv1.ErrorCode_ERROR_CODE_NOT_FOUND},
-		{"not an operation", withInfo(t.Context(), &call.Info{}), nil, fakeStream{procedure: b2bv1connect.BotServiceGetMeProcedure}, connect.CodeUnimplemented, 0},
+		{"nobody", of(t, &call.Info{Caller: &call.Caller{}}), nil, known, connect.CodeUnauthenticated, b2bv1.ErrorCode_ERROR_CODE_AUTH_REQUIRED},
+		{"scope", of(t, &call.Info{Caller: &call.Caller{}}), &call.Caller{Kind: call.Bot, BotID: "b", Scopes: call.ScopeRead}, known, connect.CodePermissionDenied, b2bv1.ErrorCode_ERROR_CODE_INSUFFICIENT_SCOPE},
+		{"allowed", of(t, &call.Info{Caller: &call.Caller{}}), &call.Caller{Kind: call.Bot, BotID: "b", Scopes: call.ScopeThread}, known, connect.CodeNotFound, b2bv1.ErrorCode_ERROR_CODE_NOT_FOUND},
+		{"not an operation", of(t, &call.Info{}), nil, fakeStream{procedure: b2bv1connect.BotServiceGetMeProcedure}, connect.CodeUnimplemented, 0},
 		{"past the handler", t.Context(), nil, known, connect.CodeInternal, 0},
 	} {
 		auth.caller = c.caller

@@ -9,8 +9,8 @@ import (
 )
 
 // CheckBody reports whether data can be the JSON body of a request: UTF-8, valid
-// JSON, an object or an array, not deeper than the schema allows, and no key twice in the
-// outermost object. Its error is a *[FieldError]. A body can thus be refused before
+// JSON, an object or an array, not deeper than the schema allows, and no key twice and not
+// too many keys in the outermost object. Its error is a *[FieldError]. A body can thus be refused before
 // it is known which message it is; [Decode] makes the same checks by itself.
 func CheckBody(data []byte) error {
 	if err := check(data); err != nil {
@@ -25,8 +25,8 @@ func CheckBody(data []byte) error {
 	}
 	var keys keySet
 	for rawKey := range members(body) {
-		if key := unquote(rawKey); !keys.add(key) {
-			return twice(key)
+		if fault := keys.add(unquote(rawKey)); fault != nil {
+			return fault
 		}
 	}
 	return nil
@@ -52,20 +52,28 @@ type keySet struct {
 	many map[string]struct{}
 }
 
-// add reports whether key is new.
-func (s *keySet) add(key string) bool {
+// add refuses a key that is there already, and one key more than an object may have.
+func (s *keySet) add(key string) *FieldError {
 	if slices.Contains(s.few[:s.n], key) {
-		return false
+		return twice(key)
 	}
 	if s.n < len(s.few) {
 		s.few[s.n] = key
 		s.n++
-		return true
+		return nil
+	}
+	if _, known := s.many[key]; known {
+		return twice(key)
+	}
+	if s.n+len(s.many) == limits.MaxElements {
+		return tooMany()
 	}
 	if s.many == nil {
 		s.many = make(map[string]struct{})
 	}
-	_, known := s.many[key]
 	s.many[key] = struct{}{}
-	return !known
+	return nil
 }
+
+// tooMany refuses what has more elements than a request may have.
+func tooMany() *FieldError { return wants("must have at most %d elements", limits.MaxElements) }

@@ -20,6 +20,7 @@ import (
 //   - Texts do not hold the character U+0000. Below raw_json it is an escape like others.
 //   - A key must not be named twice in an object that the schema describes. JSON below
 //     raw_json is left as it is.
+//   - An object or list that the schema describes has at most limits.MaxElements elements.
 //
 // What is wrong with data is a *[FieldError]; another error means that m is not a
 // message of the schema. m is then filled in part.
@@ -98,8 +99,8 @@ func (p *plan) readObject(m protoreflect.Message, raw []byte, o DecodeOptions) *
 	var named fieldmaskpb.FieldMask
 	for rawKey, value := range members(raw) {
 		f, key := p.find(rawKey)
-		if !keys.add(key) {
-			return twice(key)
+		if fault := keys.add(key); fault != nil {
+			return fault
 		}
 		if f = o.meant(p, f, key); f == nil {
 			continue

@@ -22,8 +22,8 @@ func (p *plan) readFlat(m protoreflect.Message, raw []byte) *FieldError {
 	var chosen *field
 	for rawKey, value := range members(raw) {
 		key := unquote(rawKey)
-		if !keys.add(key) {
-			return twice(key)
+		if fault := keys.add(key); fault != nil {
+			return fault
 		}
 		if key == "type" {
 			if value[0] == '"' {

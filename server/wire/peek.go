@@ -1,5 +1,7 @@
 package wire
 
+import "bytes"
+
 // Peek looks at a frame before it is known which message it is. It returns the raw
 // values of the named keys, nil for a key that is not there; of a key that stands
 // there twice the last. object is false for JSON that is no object. What is no JSON,
@@ -14,9 +16,12 @@ func Peek(data []byte, keys ...string) (values [][]byte, object bool, err error)
 	}
 	values = make([][]byte, len(keys))
 	for rawKey, value := range members(raw) {
-		key := unquote(rawKey)
+		key := rawKey[1 : len(rawKey)-1]
+		if bytes.IndexByte(key, '\\') >= 0 {
+			key = []byte(unquote(rawKey))
+		}
 		for i, k := range keys {
-			if k == key {
+			if k == string(key) {
 				values[i] = value
 			}
 		}

@@ -5,6 +5,8 @@ import (
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/b2b-protocol/b2b/server/limits"
 )
 
 // read reads the value of a key into its field of m.
@@ -51,6 +53,9 @@ func (f *field) readList(m protoreflect.Message, raw []byte) *FieldError {
 	}
 	list := m.Mutable(f.desc).List()
 	for i, element := range elements(raw) {
+		if i == limits.MaxElements {
+			return tooMany()
+		}
 		if f.kind == message {
 			if fault := f.message.read(list.AppendMutable().Message(), element, DecodeOptions{}); fault != nil {
 				return fault.at(i)
@@ -72,6 +77,9 @@ func (f *field) readMap(m protoreflect.Message, raw []byte) *FieldError {
 	}
 	texts := m.Mutable(f.desc).Map()
 	for rawKey, value := range members(raw) {
+		if texts.Len() == limits.MaxElements {
+			return tooMany()
+		}
 		key := protoreflect.ValueOfString(unquote(rawKey)).MapKey()
 		if texts.Has(key) {
 			return twice(key.String())

@@ -2,6 +2,7 @@ package ws
 
 import (
 	"context"
+	"errors"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/eventlog"
+	"github.com/b2b-protocol/b2b/server/wire"
 )
 
 // client is one connection. There may be many thousands: while nothing happens it has
@@ -64,25 +66,49 @@ func (c *client) read() {
 	defer c.server.remove(c)
 	defer c.release()
 	for {
-		frame, err := c.next()
-		if err != nil {
+		if err := c.next(); err != nil {
 			c.part(err)
 			return
 		}
-		c.alive.Store(true)
-		c.work(frame)
 	}
 }
 
-// next takes one frame.
-func (c *client) next() ([]byte, error) {
+// next takes one frame. Its bytes count as those of the org until it is done with
+// (B2B-LIM-032); a frame for which there is no room is passed over and answered with why.
+// While nothing comes no buffer is held.
+func (c *client) next() error {
 	_, from, err := c.conn.Reader(context.Background())
 	if err != nil {
-		return nil, err
+		return err
 	}
+	buf := wire.GetBuffer()
+	defer wire.PutBuffer(buf)
+	hold := c.server.Intake.Begin(c)
+	defer hold.End()
 	defer c.pace.end()
-	return io.ReadAll(c.pace.begin(from))
+	from = c.pace.begin(from)
+	// The library ends what is larger, and needs to see a byte more for that.
+	buf.B, err = hold.Read(c.ctx, buf.B, from, -1, MaxFrame+1)
+	var refusal *call.Error
+	switch {
+	case errors.As(err, &refusal):
+		hold.End()
+		if _, err := io.Copy(io.Discard, from); err != nil {
+			return err
+		}
+		c.alive.Store(true)
+		c.answer(appendError(nil, nil, refusal))
+		return nil
+	case err != nil:
+		return err
+	}
+	c.alive.Store(true)
+	c.work(buf.B)
+	return nil
 }
+
+// Payer implements [intake.Payer].
+func (c *client) Payer() (share string, stranger bool) { return call.OrgShare(c.org), false }
 
 // part takes leave of a client that closed the connection, or broke the protocol: it
 // has been told so, and gets the time to read it.

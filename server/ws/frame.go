@@ -83,14 +83,17 @@ func (c *client) do(op *operation, frame []byte, keys [][]byte) {
 	s := c.server
 	s.stats.ops.Add(1)
 	req := op.NewRequest()
-	malformed := op.decode(req, frame, keys)
 	info := &call.Info{
 		Operation: op.Operation, Credentials: c.creds, Caller: &call.Caller{}, Via: "ws",
 		RemoteIP: c.ip, UserAgent: c.agent, BaseURL: c.base,
 	}
-	res, err := s.Pipeline.Do(c.ctx, info, req, malformed, func(ctx context.Context) (proto.Message, error) {
-		return op.Invoke(ctx, req)
-	})
+	var res proto.Message
+	err := s.Pipeline.Admit(c.ctx, info)
+	if err == nil {
+		res, err = s.Pipeline.Do(c.ctx, info, req, op.decode(req, frame, keys), func(ctx context.Context) (proto.Message, error) {
+			return op.Invoke(ctx, req)
+		})
+	}
 	ref := keys[keyRef]
 	if !truthy(ref) {
 		ref = nil

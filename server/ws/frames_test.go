@@ -12,6 +12,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/intake"
 	"github.com/b2b-protocol/b2b/server/ws"
 )
 
@@ -188,4 +189,22 @@ func TestOperationsAreKnown(t *testing.T) {
 		c.Pipeline = call.NewPipeline(c.Access.(call.Authenticator), c.Log, false)
 	})
 	w.open(w.ann.token).ping()
+}
+
+// A frame for which there is no room is passed over and answered; the connection goes on
+// (B2B-LIM-032).
+func TestNoRoomForFrame(t *testing.T) {
+	w := newWorld(t, func(c *ws.Config) {
+		c.Intake = intake.New(intake.Sizes{Share: 128 << 10, Patience: time.Millisecond})
+	})
+	s := w.open(w.ann.token)
+	s.send(`{"type":"thread_create","topic":"a","ref":1,"pad":"` + strings.Repeat("x", 60<<10) + `"}`)
+	if f := s.wants("ack")[0]; string(f.Ref) != "1" {
+		t.Errorf("a frame that has room: %s", f.raw)
+	}
+	s.send(`{"type":"thread_create","topic":"a","ref":2,"pad":"` + strings.Repeat("x", 200<<10) + `"}`)
+	if f := s.wants("error")[0]; f.Code != "RATE_LIMITED" || f.Ref != nil || !strings.Contains(string(f.raw), `"retry_after":1`) {
+		t.Errorf("a frame that has none: %s", f.raw)
+	}
+	s.ping()
 }

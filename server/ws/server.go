@@ -12,6 +12,7 @@ import (
 
 	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/eventlog"
+	"github.com/b2b-protocol/b2b/server/intake"
 	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/tally"
 )
@@ -50,7 +51,7 @@ type Tickets interface {
 	Take(ctx context.Context, text string) (*store.WsTicket, error)
 }
 
-// Config is what a Server works with. All is needed but Heartbeat and Stall.
+// Config is what a Server works with. All is needed but Intake, Heartbeat and Stall.
 type Config struct {
 	Operations []*call.Operation
 	Pipeline   *call.Pipeline
@@ -60,6 +61,7 @@ type Config struct {
 	Store      Store
 	Tickets    Tickets
 	Edge       call.Edge
+	Intake     *intake.Budget // of frames; nil: one of its own
 	Log        *slog.Logger
 	Heartbeat  time.Duration // between two pings of a connection; 0 is 30 s. Credentials are looked at every other time.
 	Stall      time.Duration // how long a message under way may stand still; 0 is 30 s
@@ -90,6 +92,9 @@ func New(c Config) *Server {
 	}
 	if c.Stall <= 0 {
 		c.Stall = stall
+	}
+	if c.Intake == nil {
+		c.Intake = intake.New(intake.Sizes{})
 	}
 	s := &Server{Config: c, cuts: tally.New(c.Log, "connections cut"), ops: newOperations(c.Operations), clients: map[*client]struct{}{}, forgotten: map[string]*eventlog.Item{}}
 	s.stats.seen = map[string]struct{}{}

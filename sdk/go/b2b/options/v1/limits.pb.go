@@ -39,6 +39,9 @@ const (
 	// How deep arrays and objects may lie in one another, in a body and in each free-form
 	// JSON value.
 	Limit_LIMIT_JSON_DEPTH Limit = 2
+	// The members of an object, the entries of a list, the fields and entries of a message
+	// and all within it: what a request holds but for free-form JSON.
+	Limit_LIMIT_ELEMENTS Limit = 3
 	// The name of a bot.
 	Limit_LIMIT_BOT_NAME Limit = 10
 	// A bot's bio.
@@ -159,6 +162,7 @@ var (
 		0:   "LIMIT_UNSPECIFIED",
 		1:   "LIMIT_REQUEST_ID",
 		2:   "LIMIT_JSON_DEPTH",
+		3:   "LIMIT_ELEMENTS",
 		10:  "LIMIT_BOT_NAME",
 		11:  "LIMIT_BIO",
 		12:  "LIMIT_STATUS_TEXT",
@@ -219,6 +223,7 @@ var (
 		"LIMIT_UNSPECIFIED":        0,
 		"LIMIT_REQUEST_ID":         1,
 		"LIMIT_JSON_DEPTH":         2,
+		"LIMIT_ELEMENTS":           3,
 		"LIMIT_BOT_NAME":           10,
 		"LIMIT_BIO":                11,
 		"LIMIT_STATUS_TEXT":        12,
@@ -407,11 +412,12 @@ const file_b2b_options_v1_limits_proto_rawDesc = "" +
 	"\x02of\x18\x01 \x01(\x0e2\x15.b2b.options.v1.LimitR\x02of\x12\x17\n" +
 	"\ain_turn\x18\x02 \x01(\bR\x06inTurn\x12\x12\n" +
 	"\x04when\x18\x03 \x01(\tR\x04when\x123\n" +
-	"\totherwise\x18\x04 \x01(\x0e2\x15.b2b.options.v1.LimitR\totherwise*\xea\x0e\n" +
+	"\totherwise\x18\x04 \x01(\x0e2\x15.b2b.options.v1.LimitR\totherwise*\x89\x0f\n" +
 	"\x05Limit\x12\x15\n" +
 	"\x11LIMIT_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x10LIMIT_REQUEST_ID\x10\x01\x1a\t\x82\xb7\x18\x05\b\x02\x18\x80\x01\x12\x1e\n" +
-	"\x10LIMIT_JSON_DEPTH\x10\x02\x1a\b\x82\xb7\x18\x04\b\x06\x18@\x12\x1f\n" +
+	"\x10LIMIT_JSON_DEPTH\x10\x02\x1a\b\x82\xb7\x18\x04\b\x06\x18@\x12\x1d\n" +
+	"\x0eLIMIT_ELEMENTS\x10\x03\x1a\t\x82\xb7\x18\x05\b\x04\x18\x90N\x12\x1f\n" +
 	"\x0eLIMIT_BOT_NAME\x10\n" +
 	"\x1a\v\x82\xb7\x18\a\b\x02\x10\x01\x18\x80\x01\x12\x18\n" +
 	"\tLIMIT_BIO\x10\v\x1a\t\x82\xb7\x18\x05\b\x02\x18\x80\b\x12 \n" +

@@ -1,0 +1,218 @@
+// Package intake bounds the memory of requests that are under way: what is read of a body,
+// what it is decoded to, until the call is done (B2B-LIM-032).
+//
+// A request takes what it is about to read from a [Budget], and gives all of it back at
+// its end. Small requests, nearly all of them, only add to one counter. A larger one takes
+// its bytes from the share of its org (of its address, when nobody has proven who calls)
+// and from the whole, which is larger than a share: an org that fills its share does not
+// stop the others. Where there is no room, a request waits for a bounded time and is then
+// refused: with RATE_LIMITED when its own share is full, with UNAVAILABLE when the server
+// is.
+package intake
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+)
+
+// Small is how many bytes a request may take without a share.
+const Small = 16 << 10
+
+// Sizes are the bounds of a budget. A field that is zero has its default.
+type Sizes struct {
+	Small    int64         // bytes of all small requests; 16 MiB. Beyond it they count as larger ones.
+	Whole    int64         // bytes of all larger requests; 32 MiB
+	Share    int64         // of those, what the requests of one org may have, or all strangers; 8 MiB
+	Address  int64         // of those, what strangers of one address may have; 2 MiB
+	Patience time.Duration // how long a request waits for room; 1 s
+}
+
+// Budget is the memory that requests may take. It is safe for concurrent use.
+type Budget struct {
+	sizes     Sizes
+	small     atomic.Int64
+	whole     *semaphore.Weighted
+	strangers *semaphore.Weighted
+
+	mu     sync.Mutex
+	shares map[string]*share // those in use
+}
+
+// share is what the requests of one caller may have together.
+type share struct {
+	*semaphore.Weighted
+	users int // holds that have or want something of it; guarded by Budget.mu
+}
+
+// New makes a budget.
+func New(s Sizes) *Budget {
+	s.Small = orDefault(s.Small, 16<<20)
+	s.Whole = orDefault(s.Whole, 32<<20)
+	s.Share = orDefault(s.Share, 8<<20)
+	s.Address = orDefault(s.Address, 2<<20)
+	s.Patience = orDefault(s.Patience, time.Second)
+	return &Budget{
+		sizes: s, whole: semaphore.NewWeighted(s.Whole), strangers: semaphore.NewWeighted(s.Share),
+		shares: make(map[string]*share),
+	}
+}
+
+func orDefault[T int64 | time.Duration](v, usual T) T {
+	if v <= 0 {
+		return usual
+	}
+	return v
+}
+
+// Payer says whose share a request takes from: a name of the share, and whether that is a
+// stranger's, who has proven nothing.
+type Payer interface {
+	Payer() (share string, stranger bool)
+}
+
+// Hold is what one request has of a budget. It is for one goroutine at a time.
+type Hold struct {
+	budget   *Budget
+	payer    Payer
+	small    int64
+	large    int64
+	key      string
+	share    *share
+	stranger bool
+}
+
+// Begin makes a hold that has nothing yet. The payer is asked when it first takes more than
+// Small: by then the caller must be known.
+func (b *Budget) Begin(p Payer) Hold { return Hold{budget: b, payer: p} }
+
+// Take adds n bytes to what the request has. The error says why it must not go on; it is
+// one that the caller can be told.
+func (h *Hold) Take(ctx context.Context, n int64) error {
+	if n <= 0 {
+		return nil
+	}
+	b := h.budget
+	if h.large == 0 && h.small+n <= Small {
+		if b.small.Add(n) <= b.sizes.Small {
+			h.small += n
+			return nil
+		}
+		b.small.Add(-n)
+	}
+	return h.takeLarge(ctx, n)
+}
+
+// takeLarge takes from the share of the caller, then from the whole.
+func (h *Hold) takeLarge(ctx context.Context, n int64) error {
+	b := h.budget
+	if h.share == nil {
+		h.join()
+	}
+	most := b.sizes.Share
+	if h.stranger {
+		most = b.sizes.Address
+	}
+	if h.large+n > most { // a share that is empty would not do
+		return busyShare()
+	}
+	wait, cancel := ctx, context.CancelFunc(nil)
+	acquire := func(s *semaphore.Weighted) bool {
+		if s.TryAcquire(n) {
+			return true
+		}
+		if cancel == nil {
+			wait, cancel = context.WithTimeout(ctx, b.sizes.Patience)
+		}
+		return s.Acquire(wait, n) == nil
+	}
+	defer func() {
+		if cancel != nil {
+			cancel()
+		}
+	}()
+	if !acquire(h.share.Weighted) {
+		return busyShare()
+	}
+	if h.stranger && !acquire(b.strangers) {
+		h.share.Release(n)
+		return busyServer()
+	}
+	if !acquire(b.whole) {
+		h.share.Release(n)
+		if h.stranger {
+			b.strangers.Release(n)
+		}
+		return busyServer()
+	}
+	h.large += n
+	return nil
+}
+
+// join finds the share of the caller.
+func (h *Hold) join() {
+	h.key, h.stranger = h.payer.Payer()
+	b := h.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.shares[h.key]
+	if s == nil {
+		size := b.sizes.Share
+		if h.stranger {
+			size = b.sizes.Address
+		}
+		s = &share{Weighted: semaphore.NewWeighted(size)}
+		b.shares[h.key] = s
+	}
+	s.users++
+	h.share = s
+}
+
+// End gives back all that the request has. It may go on to take anew.
+func (h *Hold) End() {
+	b := h.budget
+	if h.small > 0 {
+		b.small.Add(-h.small)
+		h.small = 0
+	}
+	if h.share == nil {
+		return
+	}
+	if h.large > 0 {
+		h.share.Release(h.large)
+		if h.stranger {
+			b.strangers.Release(h.large)
+		}
+		b.whole.Release(h.large)
+		h.large = 0
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if h.share.users--; h.share.users == 0 {
+		delete(b.shares, h.key)
+	}
+	h.share = nil
+}
+
+// retryAfter is in seconds: what is under way is done or given up soon.
+const retryAfter = 1
+
+func busyShare() error {
+	e := call.Errorf(b2bv1.ErrorCode_ERROR_CODE_RATE_LIMITED, "Too many large requests of this org or address are under way").
+		WithHint("Send fewer large requests at once.")
+	e.RetryAfter = retryAfter
+	return e
+}
+
+func busyServer() error {
+	e := call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "The server reads as many large requests as it can").
+		WithHint("Try again.")
+	e.RetryAfter = retryAfter
+	return e
+}

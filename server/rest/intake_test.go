@@ -1,0 +1,103 @@
+package rest_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/sdk/go/b2b/v1/b2bv1connect"
+	"github.com/b2b-protocol/b2b/server/intake"
+	"github.com/b2b-protocol/b2b/server/rest"
+)
+
+// touchy notes that somebody read it.
+type touchy struct {
+	io.Reader
+	read bool
+}
+
+func (r *touchy) Read(p []byte) (int, error) {
+	r.read = true
+	return r.Reader.Read(p)
+}
+
+// Of a call that is refused for its path or its caller, no byte of the body is read
+// (B2B-HTTP-021).
+func TestNothingIsReadOfStrangers(t *testing.T) {
+	h := server(t, nil, map[string]service{b2bv1connect.ThreadServiceCreateThreadProcedure: answers(&b2bv1.CreateThreadResponse{Thread: benchThread})})
+	for _, c := range []struct {
+		path, token string
+		status      int
+		read        bool
+	}{
+		{"/api/threads", "", 401, false},
+		{"/api/threads", "who", 401, false},
+		{"/api/threads", "reader", 403, false},
+		{"/api/nothing", "", 401, false},
+		{"/api/nothing", "bot", 404, false},
+		{"/api/files/upload", "", 401, false},
+		{"/api/org/tickets", "bot", 403, false},
+		{"/api/threads", "bot", 200, true},
+	} {
+		body := &touchy{Reader: strings.NewReader(`{"topic":"a"}`)}
+		r := httptest.NewRequest("POST", "/", body)
+		r.URL.Path, r.URL.RawPath = c.path, c.path
+		r.ProtoMajor = 2 // what is refused over HTTP/1 is heard out
+		r.Header.Set("Content-Type", "application/json")
+		if c.token != "" {
+			r.Header.Set("Authorization", "Bearer "+c.token)
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != c.status || body.read != c.read {
+			t.Errorf("%s by %q: %d, read: %v; want %d, %v: %s", c.path, c.token, w.Code, body.read, c.status, c.read, w.Body)
+		}
+	}
+}
+
+// Bodies for which there is no room are refused, small ones go on (B2B-LIM-032).
+func TestNoRoom(t *testing.T) {
+	budget := intake.New(intake.Sizes{Share: 40 << 10, Whole: 40 << 10, Address: 40 << 10, Patience: 10 * time.Millisecond})
+	held, release := make(chan struct{}), make(chan struct{})
+	h := server(t, func(c *rest.Config) { c.Intake = budget }, map[string]service{
+		b2bv1connect.ThreadServiceCreateThreadProcedure: func(_ context.Context, m proto.Message) (proto.Message, error) {
+			if m.(*b2bv1.CreateThreadRequest).GetTopic() == "held" {
+				close(held)
+				<-release
+			}
+			return &b2bv1.CreateThreadResponse{Thread: benchThread}, nil
+		},
+		b2bv1connect.AuthServiceLoginProcedure: answers(&b2bv1.LoginResponse{}),
+	})
+	post := func(path, topic string, size int) string {
+		w := do(t, h, fmt.Sprintf("POST %s%s\nContent-Type: application/json\n\n{\"topic\":%q,\"pad\":%q}", path, asBot, topic, strings.Repeat("x", size)))
+		return fmt.Sprint(w.StatusCode, " ", w.Header.Get("Retry-After"), " ", strings.Contains(bodyOf(t, w), `"hint"`))
+	}
+	done := make(chan string)
+	go func() { done <- post("/api/threads", "held", 40<<10) }()
+	<-held
+	if got := post("/api/threads", "next", 40<<10); got != "429 1 true" {
+		t.Errorf("another large one of the org: %s", got)
+	}
+	if got := post("/api/threads", "small", 1<<10); got != "200  false" {
+		t.Errorf("a small one of the org: %s", got)
+	}
+	w := do(t, h, "POST /api/auth/login\nContent-Type: application/json\n\n{\"pad\":\""+strings.Repeat("x", 40<<10)+"\"}")
+	if w.StatusCode != 503 || w.Header.Get("Retry-After") != "1" {
+		t.Errorf("a large one of a stranger: %d", w.StatusCode)
+	}
+	close(release)
+	if got := <-done; got != "200  false" {
+		t.Errorf("the one that had room: %s", got)
+	}
+	if got := post("/api/threads", "next", 40<<10); got != "200  false" {
+		t.Errorf("after it: %s", got)
+	}
+}

@@ -1,0 +1,218 @@
+package rpc
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/intake"
+	"github.com/b2b-protocol/b2b/server/wire"
+)
+
+// MaxMessage is the size of the largest request that is read, before and after
+// decompression: 1 MiB.
+const MaxMessage = 1 << 20
+
+// MaxPublicMessage is the same of operations that anybody may call (B2B-LIM-030).
+const MaxPublicMessage = 256 << 10
+
+// overhead is how much larger than its content a compressed message may be, in bytes.
+const overhead = 1 << 10
+
+// An element that is decoded has about so many bytes in memory besides its content. Few of
+// them are not counted.
+const (
+	elementSize = 96
+	fewElements = 256
+)
+
+// body hands a request to connect one message at a time: read whole, inflated no further
+// than the limit, its elements counted, all of that counted as the caller's. connect would
+// read on beyond a limit to learn the size of what it refuses, and decodes whatever came.
+//
+// Nothing is read before connect asks for it, which it does once the gate has let the
+// caller in.
+type body struct {
+	raw       io.ReadCloser
+	ctx       context.Context
+	op        *call.Operation
+	hold      intake.Hold
+	size      int64 // of a message without an envelope; -1: not known
+	most      int64
+	enveloped bool
+	gzip      bool
+	json      bool
+
+	head    [envelope]byte
+	buf     *wire.Buffer
+	rest    []byte // of buf, not handed out yet
+	done    bool   // no more comes
+	refusal error  // ends the call
+}
+
+// begin prepares to read a request; it reports whether the message has a coding of its own
+// that is taken off here, so that connect must not hear of it.
+func (b *body) begin(r *http.Request, op *call.Operation, hold intake.Hold) (decoded bool) {
+	b.raw, b.ctx, b.op, b.hold, b.size = r.Body, r.Context(), op, hold, r.ContentLength
+	b.most = MaxMessage
+	if call.Public(op.Access) {
+		b.most = MaxPublicMessage
+	}
+	kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	kind = strings.ToLower(strings.TrimSpace(kind))
+	b.json = strings.HasSuffix(kind, "json")
+	coding := "Content-Encoding"
+	switch {
+	case strings.HasPrefix(kind, "application/grpc"):
+		b.enveloped, coding = true, "Grpc-Encoding"
+	case strings.HasPrefix(kind, "application/connect+"):
+		b.enveloped, coding = true, "Connect-Content-Encoding"
+	}
+	b.gzip = r.Header.Get(coding) == "gzip"
+	return b.gzip && !b.enveloped
+}
+
+// end gives back what the request has taken.
+func (b *body) end() {
+	if b.raw == nil {
+		return
+	}
+	b.hold.End()
+	if b.buf != nil {
+		wire.PutBuffer(b.buf)
+		b.buf, b.rest = nil, nil
+	}
+}
+
+// Close implements io.Closer.
+func (b *body) Close() error { return b.raw.Close() }
+
+// Read implements io.Reader. A refusal is an error of connect, which answers it as it is.
+func (b *body) Read(p []byte) (int, error) {
+	if len(b.rest) == 0 {
+		if b.done {
+			return 0, io.EOF
+		}
+		if err := b.next(); err != nil {
+			b.done = true
+			if !errors.Is(err, io.EOF) {
+				b.refusal = err
+				err = toConnect(err)
+			}
+			return 0, err
+		}
+		if len(b.rest) == 0 { // an empty message without an envelope
+			return 0, io.EOF
+		}
+	}
+	n := copy(p, b.rest)
+	b.rest = b.rest[n:]
+	return n, nil
+}
+
+// next reads one message; io.EOF when there is none.
+func (b *body) next() error {
+	if b.op.Stream != nil || b.op.Receive != nil {
+		b.hold.End() // the message before is decoded, and a stream takes long
+	}
+	if b.buf == nil {
+		b.buf = wire.GetBuffer()
+	}
+	b.buf.B = b.buf.B[:0]
+	if !b.enveloped {
+		b.done = true
+		return b.message(b.raw, b.size, b.gzip)
+	}
+	head := b.head[:]
+	if _, err := io.ReadFull(b.raw, head); err != nil {
+		if errors.Is(err, io.EOF) {
+			return io.EOF
+		}
+		return cutOff(err)
+	}
+	b.buf.B = append(b.buf.B, head...)
+	size := int64(binary.BigEndian.Uint32(head[1:]))
+	inflate := b.gzip && head[0]&compressedFlag != 0 && size > 0
+	if err := b.message(io.LimitReader(b.raw, size), size, inflate); err != nil {
+		return err
+	}
+	if inflate {
+		b.buf.B[0] &^= compressedFlag
+	}
+	binary.BigEndian.PutUint32(b.buf.B[1:envelope], uint32(len(b.buf.B)-envelope))
+	return nil
+}
+
+const (
+	envelope       = 5 // bytes before a message of a stream: flags and length
+	compressedFlag = 1
+)
+
+// message reads one message behind what is in the buffer, and looks at it.
+func (b *body) message(from io.Reader, size int64, inflate bool) error {
+	start := len(b.buf.B)
+	var err error
+	if inflate {
+		err = b.inflate(from, size)
+	} else {
+		b.buf.B, err = b.hold.Read(b.ctx, b.buf.B, from, size, b.most)
+	}
+	switch {
+	case errors.Is(err, intake.ErrTooLarge):
+		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_PAYLOAD_TOO_LARGE, "The request is larger than %d bytes", b.most)
+	case err != nil:
+		return cutOff(err)
+	}
+	b.rest = b.buf.B
+	return b.count(b.buf.B[start:])
+}
+
+// inflate reads a compressed message: first as it comes, then from memory, so that a
+// client which sends slowly holds no decompressor.
+func (b *body) inflate(from io.Reader, size int64) error {
+	packed := wire.GetBuffer()
+	defer wire.PutBuffer(packed)
+	var err error
+	if packed.B, err = b.hold.Read(b.ctx, packed.B, from, size, b.most+overhead); err != nil || len(packed.B) == 0 {
+		return err
+	}
+	b.buf.B, err = b.hold.Inflate(b.ctx, b.buf.B, packed.B, b.most)
+	if err == nil || errors.Is(err, intake.ErrTooLarge) {
+		return err
+	}
+	if _, told := call.AsError(err); told {
+		return err
+	}
+	return call.Invalid("body: is not what gzip makes")
+}
+
+// count looks at a message before it is decoded, and counts what it becomes.
+func (b *body) count(message []byte) error {
+	var elements int
+	var err error
+	if b.json {
+		elements, err = wire.CheckJSON(message)
+	} else {
+		elements, err = wire.CheckBinary(b.op.Desc.Input(), message)
+	}
+	if err != nil {
+		return call.Invalid("%s", err)
+	}
+	if elements > fewElements {
+		return b.hold.Take(b.ctx, int64(elements)*elementSize)
+	}
+	return nil
+}
+
+// cutOff says that a request did not come to its end, unless err says more.
+func cutOff(err error) error {
+	if _, told := call.AsError(err); told {
+		return err
+	}
+	return call.Invalid("body: could not be read to its end")
+}
