@@ -156,6 +156,8 @@ func (s *Server) wire(ctx context.Context) (err error) {
 		OrgEnded: func() { s.upkeep.Wake() },
 		Config: service.Config{
 			AdminSecret: c.AdminSecret, PersistMessages: c.PersistMessages, MaxMessage: c.MaxMessage,
+			ArtifactsPerThread: c.ArtifactsPerThread, ArtifactMBPerThread: c.ArtifactMBPerThread,
+			ArtifactMBPerDay: c.ArtifactMBPerDay, ArtifactMBPerOrg: c.ArtifactMBPerOrg,
 			PageBytes: c.PageBytes, MaxFileSizeMB: c.MaxFileSizeMB, FileUploadMBPerDay: c.FileUploadMBPerDay, DevMode: c.DevMode, Version: Version, Domain: c.Domain, BasePath: c.BasePath,
 		},
 	}

@@ -38,19 +38,24 @@ type Config struct {
 	PersistMessages    bool
 	MaxMessage         int // UTF-16 units
 	MaxFileSizeMB      int
-	FileUploadMBPerDay int    // of one org
-	FilesDir           string // the bytes of files; empty: b2b-files in DataDir
-	FilesURL           string // s3://…: the bytes of files are in that bucket
-	FilesKeyID         string // the credentials for it
-	FilesSecret        string
-	FilesSession       string
-	LogLevel           slog.Level
-	DevMode            bool
-	Domain             string // host[:port] that browsers use; empty: that of the request
-	BasePath           string // "" or "/path"
-	Proxies            forwarded.Trust
-	WebhookAllow       webhookurl.Allow // private targets that webhooks may lead to
-	MaxConnections     int              // open at once; 0: by how many files the process may have open
+	FileUploadMBPerDay int // of one org
+	// What artifacts may have; 0: the usual of package limits.
+	ArtifactsPerThread  int // versions
+	ArtifactMBPerThread int
+	ArtifactMBPerDay    int // added by one org
+	ArtifactMBPerOrg    int
+	FilesDir            string // the bytes of files; empty: b2b-files in DataDir
+	FilesURL            string // s3://…: the bytes of files are in that bucket
+	FilesKeyID          string // the credentials for it
+	FilesSecret         string
+	FilesSession        string
+	LogLevel            slog.Level
+	DevMode             bool
+	Domain              string // host[:port] that browsers use; empty: that of the request
+	BasePath            string // "" or "/path"
+	Proxies             forwarded.Trust
+	WebhookAllow        webhookurl.Allow // private targets that webhooks may lead to
+	MaxConnections      int              // open at once; 0: by how many files the process may have open
 	// Limits are those of the edge but for its connections; zero: the usual ones. For tests.
 	Limits edge.Limits
 	// PageBytes is how large the body of a list may be; 0: limits.MaxPageBody. For tests

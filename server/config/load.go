@@ -9,6 +9,7 @@ import (
 
 	"github.com/b2b-protocol/b2b/server/edge"
 	"github.com/b2b-protocol/b2b/server/forwarded"
+	"github.com/b2b-protocol/b2b/server/limits"
 	"github.com/b2b-protocol/b2b/server/webhookurl"
 )
 
@@ -46,23 +47,27 @@ func LoadStorage(lookup Lookup) (Config, error) {
 func load(lookup Lookup) (Config, Problems) {
 	r := &reader{lookup: lookup}
 	c := Config{
-		DevMode:            r.devMode("--dev", "B2B_DEV_MODE", "DEV_MODE"),
-		Port:               r.port("--port", "B2B_PORT", "HXA_CONNECT_PORT"),
-		DataDir:            r.folder("./data", "--data", "B2B_DATA_DIR", "HXA_CONNECT_DATA_DIR"),
-		AdminSecret:        r.secret("B2B_ADMIN_SECRET", "HXA_CONNECT_ADMIN_SECRET"),
-		DatabaseURL:        r.database("--database", "B2B_DATABASE_URL", "HXA_CONNECT_DATABASE_URL", "DATABASE_URL"),
-		DatabasePool:       r.number(0, leastPool, mostPool, "B2B_DATABASE_CONNECTIONS"),
-		RedisURL:           r.redis("B2B_REDIS_URL", "REDIS_URL"),
-		CORSOrigins:        r.origins("B2B_CORS_ORIGINS", "HXA_CONNECT_CORS_ORIGINS", "HXA_CONNECT_CORS"),
-		PersistMessages:    r.boolean(true, "B2B_PERSIST", "HXA_CONNECT_PERSIST"),
-		MaxMessage:         r.number(65536, 1, math.MaxInt32, "B2B_MAX_MSG_LEN", "HXA_CONNECT_MAX_MSG_LEN"),
-		MaxFileSizeMB:      r.number(50, 1, maxMB, "B2B_MAX_FILE_SIZE_MB", "HXA_CONNECT_MAX_FILE_SIZE_MB"),
-		FileUploadMBPerDay: r.number(500, 1, maxMB, "B2B_FILE_UPLOAD_MB_PER_DAY", "HXA_CONNECT_FILE_UPLOAD_MB_PER_DAY"),
-		FilesDir:           r.folder("", "B2B_FILES_DIR"),
-		FilesURL:           r.text("B2B_FILES_URL").value,
-		MaxConnections:     r.number(0, leastConnections, math.MaxInt32, "B2B_MAX_CONNECTIONS"),
-		Domain:             r.domain("B2B_DOMAIN", "DOMAIN"),
-		BasePath:           r.basePath("B2B_BASE_PATH", "BASE_PATH", "NEXT_PUBLIC_BASE_PATH"),
+		DevMode:             r.devMode("--dev", "B2B_DEV_MODE", "DEV_MODE"),
+		Port:                r.port("--port", "B2B_PORT", "HXA_CONNECT_PORT"),
+		DataDir:             r.folder("./data", "--data", "B2B_DATA_DIR", "HXA_CONNECT_DATA_DIR"),
+		AdminSecret:         r.secret("B2B_ADMIN_SECRET", "HXA_CONNECT_ADMIN_SECRET"),
+		DatabaseURL:         r.database("--database", "B2B_DATABASE_URL", "HXA_CONNECT_DATABASE_URL", "DATABASE_URL"),
+		DatabasePool:        r.number(0, leastPool, mostPool, "B2B_DATABASE_CONNECTIONS"),
+		RedisURL:            r.redis("B2B_REDIS_URL", "REDIS_URL"),
+		CORSOrigins:         r.origins("B2B_CORS_ORIGINS", "HXA_CONNECT_CORS_ORIGINS", "HXA_CONNECT_CORS"),
+		PersistMessages:     r.boolean(true, "B2B_PERSIST", "HXA_CONNECT_PERSIST"),
+		MaxMessage:          r.number(65536, 1, math.MaxInt32, "B2B_MAX_MSG_LEN", "HXA_CONNECT_MAX_MSG_LEN"),
+		MaxFileSizeMB:       r.number(50, 1, maxMB, "B2B_MAX_FILE_SIZE_MB", "HXA_CONNECT_MAX_FILE_SIZE_MB"),
+		FileUploadMBPerDay:  r.number(500, 1, maxMB, "B2B_FILE_UPLOAD_MB_PER_DAY", "HXA_CONNECT_FILE_UPLOAD_MB_PER_DAY"),
+		ArtifactsPerThread:  r.number(limits.ArtifactsPerThread, 1, math.MaxInt32, "B2B_ARTIFACTS_PER_THREAD"),
+		ArtifactMBPerThread: r.number(limits.ArtifactMBPerThread, 1, maxMB, "B2B_ARTIFACT_MB_PER_THREAD"),
+		ArtifactMBPerDay:    r.number(limits.ArtifactMBPerDay, 1, maxMB, "B2B_ARTIFACT_MB_PER_DAY"),
+		ArtifactMBPerOrg:    r.number(limits.ArtifactMBPerOrg, 1, maxMB, "B2B_ARTIFACT_MB_PER_ORG"),
+		FilesDir:            r.folder("", "B2B_FILES_DIR"),
+		FilesURL:            r.text("B2B_FILES_URL").value,
+		MaxConnections:      r.number(0, leastConnections, math.MaxInt32, "B2B_MAX_CONNECTIONS"),
+		Domain:              r.domain("B2B_DOMAIN", "DOMAIN"),
+		BasePath:            r.basePath("B2B_BASE_PATH", "BASE_PATH", "NEXT_PUBLIC_BASE_PATH"),
 	}
 	r.credentials(&c)
 	everywhere := "0.0.0.0"
@@ -169,6 +174,11 @@ func (c Config) problems() (ps Problems) {
 	}
 	if c.MaxFileSizeMB < 0 || c.MaxFileSizeMB > maxMB || c.FileUploadMBPerDay < 0 || c.FileUploadMBPerDay > maxMB {
 		add("B2B_MAX_FILE_SIZE_MB and B2B_FILE_UPLOAD_MB_PER_DAY", "must be numbers from 1 to 1073741824")
+	}
+	for _, mb := range []int{c.ArtifactMBPerThread, c.ArtifactMBPerDay, c.ArtifactMBPerOrg} {
+		if mb < 0 || mb > maxMB {
+			add("B2B_ARTIFACT_MB_PER_THREAD, _DAY and _ORG", "must be numbers from 1 to 1073741824")
+		}
 	}
 	if c.MaxConnections < 0 || c.MaxConnections > 0 && c.MaxConnections < leastConnections {
 		add("B2B_MAX_CONNECTIONS", fmt.Sprintf("must be at least %d", leastConnections))

@@ -133,6 +133,9 @@ func (s *artifactService) write(ctx context.Context, tx store.Tx, a *store.Artif
 	now := s.nowMS()
 	a.ID, a.ContributorID, a.CreatedAt, a.UpdatedAt = newID(), &caller.BotID, now, now
 	a.Type, a.Content, a.FormatWarning = v.Type, v.Content, v.FormatWarning
+	if err := s.checkArtifactQuota(ctx, tx, a); err != nil {
+		return nil, err
+	}
 	if err := tx.InsertArtifact(ctx, a); err != nil {
 		return nil, fmt.Errorf("store an artifact: %w", err)
 	}

@@ -43,7 +43,12 @@ type Config struct {
 	Version            string
 	Domain             string // the host that /skill.md names; empty: that of the request
 	BasePath           string // before every path, as the OpenAPI document names it; empty: none
-	PageBytes          int    // of the body of a list; 0: limits.MaxPageBody, and never more
+	// What artifacts may have; 0: the usual of package limits.
+	ArtifactsPerThread  int // versions
+	ArtifactMBPerThread int
+	ArtifactMBPerDay    int // added by an org on a day of UTC
+	ArtifactMBPerOrg    int
+	PageBytes           int // of the body of a list; 0: limits.MaxPageBody, and never more
 }
 
 // Access is what the services ask of the holder of identities (package auth).
@@ -134,6 +139,14 @@ func newCore(d Deps) *core {
 	}
 	if d.Config.PageBytes <= 0 || d.Config.PageBytes > limits.MaxPageBody {
 		d.Config.PageBytes = limits.MaxPageBody
+	}
+	for quota, usual := range map[*int]int{
+		&d.Config.ArtifactsPerThread: limits.ArtifactsPerThread, &d.Config.ArtifactMBPerThread: limits.ArtifactMBPerThread,
+		&d.Config.ArtifactMBPerDay: limits.ArtifactMBPerDay, &d.Config.ArtifactMBPerOrg: limits.ArtifactMBPerOrg,
+	} {
+		if *quota <= 0 {
+			*quota = usual
+		}
 	}
 	key := sha256.Sum256([]byte("b2b idempotency\x00" + d.Config.AdminSecret))
 	block, err := aes.NewCipher(key[:])

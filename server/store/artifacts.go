@@ -20,6 +20,25 @@ type Artifact struct {
 	UpdatedAt     int64   `bun:"updated_at"`
 }
 
+// Bytes is what a version counts against the quotas of artifacts.
+func (a *Artifact) Bytes() int64 {
+	n := len(a.Key)
+	for _, text := range []*string{a.Title, a.Content, a.Language, a.URL, a.MimeType} {
+		if text != nil {
+			n += len(*text)
+		}
+	}
+	return int64(n)
+}
+
+// ArtifactUse is how much of the quotas of artifacts is used.
+type ArtifactUse struct {
+	Versions    int64 // of the thread
+	ThreadBytes int64
+	OrgBytes    int64
+	DayBytes    int64 // added by the org on a day of UTC, be it there or not
+}
+
 // ArtifactReader reads artifacts.
 type ArtifactReader interface {
 	// LatestArtifact and FirstArtifact give the newest and the oldest version there is.
@@ -31,11 +50,15 @@ type ArtifactReader interface {
 	// ArtifactsPage lists the latest version of each key, by key in byte order,
 	// after afterKey (empty: from the start).
 	ArtifactsPage(ctx context.Context, thread, afterKey string, limit int) ([]Artifact, error)
+	// ArtifactUse looks up what is used by a thread and its organisation, and on the day
+	// of a time.
+	ArtifactUse(ctx context.Context, org, thread string, at int64) (ArtifactUse, error)
 	// ArtifactVersions lists the versions of a key above afterVersion, ascending.
 	ArtifactVersions(ctx context.Context, thread, key string, afterVersion int64, limit int) ([]Artifact, error)
 }
 
-// ArtifactWriter adds versions.
+// ArtifactWriter adds versions. What is used of the quotas is counted with each version
+// that comes or goes.
 type ArtifactWriter interface {
 	// InsertArtifact fails with ConflictArtifactKey when this version of the key is there.
 	InsertArtifact(ctx context.Context, a *Artifact) error

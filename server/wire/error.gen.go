@@ -120,6 +120,8 @@ func textErrorCode(v v1.ErrorCode) string {
 		return "RANGE_NOT_SATISFIABLE"
 	case v1.ErrorCode_ERROR_CODE_TOO_MANY_STREAMS:
 		return "TOO_MANY_STREAMS"
+	case v1.ErrorCode_ERROR_CODE_QUOTA_EXCEEDED:
+		return "QUOTA_EXCEEDED"
 	case v1.ErrorCode_ERROR_CODE_THREAD_FULL:
 		return "THREAD_FULL"
 	}

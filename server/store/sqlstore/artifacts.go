@@ -59,6 +59,110 @@ func (r reader) artifacts(ctx context.Context, w *where, order string, limit int
 
 func (t *tx) InsertArtifact(ctx context.Context, a *store.Artifact) error {
 	q, args := insertion(t.reader, "artifacts", a)
-	_, err := t.c.execNow(ctx, q, args...)
-	return err
+	if _, err := t.c.execNow(ctx, q, args...); err != nil {
+		return err
+	}
+	if err := t.countArtifacts(ctx, a.ThreadID, 1, a.Bytes()); err != nil {
+		return err
+	}
+	if err := t.countArtifactDay(ctx, a.ThreadID, a.CreatedAt/dayMS, a.Bytes()); err != nil {
+		return err
+	}
+	return t.c.exec(ctx, "DELETE FROM artifact_days WHERE org_id = ? AND day < ?", t.org, a.CreatedAt/dayMS-1)
+}
+
+// ofOrg gives the organisation of a thread, and a number.
+const ofOrg = "SELECT org_id, CAST(? AS BIGINT) FROM threads WHERE id = ?"
+
+// countArtifacts adds to what a thread and its organisation have.
+func (t *tx) countArtifacts(ctx context.Context, thread string, versions, bytes int64) error {
+	err := t.c.exec(ctx, `INSERT INTO artifact_sums (thread_id, versions, bytes) VALUES (?, ?, ?) ON CONFLICT (thread_id) DO UPDATE
+		SET versions = artifact_sums.versions + excluded.versions, bytes = artifact_sums.bytes + excluded.bytes`, thread, versions, bytes)
+	if err != nil {
+		return err
+	}
+	return t.c.exec(ctx, "INSERT INTO artifact_totals (org_id, bytes) "+ofOrg+
+		" ON CONFLICT (org_id) DO UPDATE SET bytes = artifact_totals.bytes + excluded.bytes", bytes, thread)
+}
+
+// countArtifactDay adds to what the organisation of a thread added on a day. A day more is
+// kept, for clocks of nodes that differ around midnight.
+func (t *tx) countArtifactDay(ctx context.Context, thread string, day, bytes int64) error {
+	return t.c.exec(ctx, `INSERT INTO artifact_days (org_id, day, bytes) SELECT org_id, CAST(? AS BIGINT), CAST(? AS BIGINT)
+		FROM threads WHERE id = ? ON CONFLICT (org_id, day) DO UPDATE SET bytes = artifact_days.bytes + excluded.bytes`, day, bytes, thread)
+}
+
+// countImportedArtifacts counts versions that an import brought; those of the newest day
+// of them, which may be today, as added on it.
+func (t *tx) countImportedArtifacts(ctx context.Context, all []store.Artifact) error {
+	type sum struct{ versions, bytes, newest int64 }
+	sums := make(map[string]*sum)
+	day := int64(0)
+	for i := range all {
+		day = max(day, all[i].CreatedAt/dayMS)
+	}
+	var threads []string
+	for i := range all {
+		a := &all[i]
+		s := sums[a.ThreadID]
+		if s == nil {
+			s = new(sum)
+			sums[a.ThreadID] = s
+			threads = append(threads, a.ThreadID)
+		}
+		s.versions++
+		s.bytes += a.Bytes()
+		if a.CreatedAt/dayMS == day {
+			s.newest += a.Bytes()
+		}
+	}
+	for _, thread := range threads {
+		s := sums[thread]
+		if err := t.countArtifacts(ctx, thread, s.versions, s.bytes); err != nil {
+			return err
+		}
+		if s.newest == 0 {
+			continue
+		}
+		if err := t.countArtifactDay(ctx, thread, day, s.newest); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r reader) ArtifactUse(ctx context.Context, org, thread string, at int64) (u store.ArtifactUse, err error) {
+	err = each(ctx, r, func(rows cursor) error { return rows.Scan(&u.Versions, &u.ThreadBytes, &u.OrgBytes, &u.DayBytes) },
+		`SELECT coalesce((SELECT versions FROM artifact_sums WHERE thread_id = ?), 0), coalesce((SELECT bytes FROM artifact_sums WHERE thread_id = ?), 0),
+		coalesce((SELECT bytes FROM artifact_totals WHERE org_id = ?), 0), coalesce((SELECT bytes FROM artifact_days WHERE org_id = ? AND day = ?), 0)`,
+		thread, thread, org, org, at/dayMS)
+	return u, err
+}
+
+// artifactBytes is Artifact.Bytes of a row.
+const artifactBytes = `octet_length(artifact_key) + coalesce(octet_length(title), 0) + coalesce(octet_length(content), 0) +
+	coalesce(octet_length(language), 0) + coalesce(octet_length(url), 0) + coalesce(octet_length(mime_type), 0)`
+
+// DeleteArtifacts gives the room back that the versions had.
+func (t *tx) DeleteArtifacts(ctx context.Context, ids []string) (int64, error) {
+	arg, err := jsonList(ids)
+	if err != nil || len(ids) == 0 {
+		return 0, err
+	}
+	type sum struct {
+		thread          string
+		versions, bytes int64
+	}
+	which := " FROM artifacts WHERE " + t.d.anyOf("id") + terminal("artifacts")
+	sums, err := scanner[sum](func(rows cursor, s *sum) error { return rows.Scan(&s.thread, &s.versions, &s.bytes) }).list(ctx, t.reader,
+		"SELECT thread_id, count(*), CAST(sum("+artifactBytes+") AS BIGINT)"+which+" GROUP BY thread_id", arg)
+	if err != nil {
+		return 0, err
+	}
+	for _, s := range sums {
+		if err := t.countArtifacts(ctx, s.thread, -s.versions, -s.bytes); err != nil {
+			return 0, err
+		}
+	}
+	return t.c.execNow(ctx, "DELETE"+which, arg)
 }

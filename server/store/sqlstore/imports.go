@@ -62,6 +62,7 @@ func (t *tx) ImportRows(ctx context.Context, rows *store.ImportRows) error {
 		func() error { return insertAll(ctx, t, "thread_join_requests", rows.JoinRequests) },
 		func() error { return insertAll(ctx, t, "thread_messages", rows.ThreadMessages) },
 		func() error { return insertAll(ctx, t, "artifacts", rows.Artifacts) },
+		func() error { return t.countImportedArtifacts(ctx, rows.Artifacts) },
 		func() error { return insertAll(ctx, t, "files", rows.Files) },
 		func() error { return t.countImported(ctx, rows.Files) },
 		func() error { return insertAll(ctx, t, "audit_log", rows.Audit) },

@@ -52,6 +52,8 @@ func (t *tx) EmptyOrg(ctx context.Context, id string, limit int) (int64, error) 
 	for _, q := range []string{
 		"DELETE FROM files WHERE id IN (SELECT id FROM files WHERE org_id = ? LIMIT ? + 0)", // of bots that were deleted before
 		"DELETE FROM upload_days WHERE (org_id, day, uploader_id) IN (SELECT org_id, day, uploader_id FROM upload_days WHERE org_id = ? LIMIT ? + 0)",
+		"DELETE FROM artifact_days WHERE (org_id, day) IN (SELECT org_id, day FROM artifact_days WHERE org_id = ? LIMIT ? + 0)",
+		"DELETE FROM artifact_totals WHERE org_id IN (SELECT org_id FROM artifact_totals WHERE org_id = ? LIMIT ? + 0)",
 		"DELETE FROM idempotency WHERE (org_id, caller, request_id) IN (SELECT org_id, caller, request_id FROM idempotency WHERE org_id = ? LIMIT ? + 0)",
 		"DELETE FROM tombstones WHERE id IN (SELECT id FROM tombstones WHERE org_id = ? LIMIT ? + 0)",
 		"DELETE FROM audit_log WHERE (org_id, created_at, id) IN (SELECT org_id, created_at, id FROM audit_log WHERE org_id = ? ORDER BY created_at, id LIMIT ? + 0)",

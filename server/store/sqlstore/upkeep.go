@@ -61,10 +61,6 @@ func (t *tx) DeleteThreadMessages(ctx context.Context, ids []string) (int64, err
 	return t.deleteListed(ctx, "DELETE FROM thread_messages WHERE "+t.d.anyOf("id")+terminal("thread_messages"), ids)
 }
 
-func (t *tx) DeleteArtifacts(ctx context.Context, ids []string) (int64, error) {
-	return t.deleteListed(ctx, "DELETE FROM artifacts WHERE "+t.d.anyOf("id")+terminal("artifacts"), ids)
-}
-
 // deleteListed runs a statement whose first argument is a list of ids.
 func (t *tx) deleteListed(ctx context.Context, q string, ids []string, args ...any) (int64, error) {
 	arg, err := jsonList(ids)

@@ -34,7 +34,7 @@ func Run(t *testing.T, open Open) {
 		{"ThreadMessages", threadMessageTests}, {"Artifacts", artifactTests}, {"Audit", auditTests}, {"Log", logTests},
 		{"Limits", limitTests}, {"Update", updateTests}, {"View", viewTests},
 		{"WsTickets", wsTicketTests}, {"LoginFailures", loginFailureTests}, {"Presence", presenceTests}, {"Imports", importTests},
-		{"Files", fileTests}, {"Upkeep", upkeepTests}, {"Webhooks", webhookTests}, {"Bounds", boundTests},
+		{"Files", fileTests}, {"Upkeep", upkeepTests}, {"Webhooks", webhookTests}, {"Bounds", boundTests}, {"Quotas", quotaTests},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {
