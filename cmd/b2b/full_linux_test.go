@@ -75,7 +75,15 @@ func TestFullDisk(t *testing.T) {
 		for url, b := range files {
 			writer.has(url, b)
 		}
-		items := bots["reader"].must("GET", messages+"?limit=200&cursor=", nil)["items"].([]any)
+		var items []any
+		for cursor := ""; ; {
+			page := bots["reader"].must("GET", messages+"?limit=200&cursor="+cursor, nil)
+			items = append(items, page["items"].([]any)...)
+			if page["has_more"] != true {
+				break
+			}
+			cursor = page["next_cursor"].(string)
+		}
 		for i, item := range items { // the last one first
 			content, _ := item.(map[string]any)["content"].(string)
 			if which, _, _ := strings.Cut(content, " "); which != fmt.Sprint(sent-1-i) {
