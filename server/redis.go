@@ -24,18 +24,21 @@ func newRedis(url string) (*redis.Client, error) {
 	}
 	options.DialTimeout, options.ReadTimeout, options.WriteTimeout = redisTime, redisTime, redisTime
 	options.MaxRetries, options.DialerRetries = -1, 1
-	options.Limiter = &breaker{}
+	options.Limiter = &breaker{start: time.Now()}
 	return redis.NewClient(options), nil
 }
 
 var errResting = errors.New("a moment ago Redis failed")
 
 // breaker spares the callers a Redis that has just failed. It implements redis.Limiter.
-type breaker struct{ until atomic.Int64 } // Unix nanoseconds
+type breaker struct {
+	start time.Time    // what until counts from: the clock of the system may be put back
+	until atomic.Int64 // nanoseconds
+}
 
 // Allow refuses a command while Redis is left alone.
 func (b *breaker) Allow() error {
-	if time.Now().UnixNano() < b.until.Load() {
+	if int64(time.Since(b.start)) < b.until.Load() {
 		return errResting
 	}
 	return nil
@@ -45,6 +48,6 @@ func (b *breaker) Allow() error {
 func (b *breaker) ReportResult(err error) {
 	var answered redis.Error
 	if err != nil && !errors.As(err, &answered) && !errors.Is(err, context.Canceled) {
-		b.until.Store(time.Now().Add(redisRest).UnixNano())
+		b.until.Store(int64(time.Since(b.start) + redisRest))
 	}
 }

@@ -66,7 +66,7 @@ func (t *Throttle) Failed(ctx context.Context, attempts []Attempt) (wait time.Du
 		}
 		for _, a := range attempts {
 			f := counts[a.Key]
-			if f.EndsAt <= now {
+			if over(f, a, now) {
 				f = store.LoginFailures{Key: a.Key, EndsAt: now + a.Span.Milliseconds()}
 			}
 			if f.Failed++; f.Failed == int64(a.Limit) {
@@ -112,12 +112,21 @@ func failures(ctx context.Context, r store.LoginFailureReader, attempts []Attemp
 	return out, nil
 }
 
+// clockSkew is how far the clocks of nodes may be apart.
+const clockSkew = 10 * time.Second
+
+// over reports whether a count has ended: by its time, or because it would end later than
+// one that began now, so that it is from before the clock was put back (B2B-LIFE-020).
+func over(f store.LoginFailures, a Attempt, now int64) bool {
+	return f.EndsAt <= now || f.EndsAt > now+(a.Span+clockSkew).Milliseconds()
+}
+
 // locked is for how long the attempts are refused by these counts: until the last of
 // their locks ends.
 func locked(counts map[string]store.LoginFailures, attempts []Attempt, now int64) time.Duration {
 	var wait int64
 	for _, a := range attempts {
-		if f := counts[a.Key]; f.Failed >= int64(a.Limit) {
+		if f := counts[a.Key]; f.Failed >= int64(a.Limit) && !over(f, a, now) {
 			wait = max(wait, f.EndsAt-now)
 		}
 	}

@@ -166,3 +166,27 @@ func TestThrottleWithoutStore(t *testing.T) {
 		t.Errorf("a store that is closed was asked: %v", errors.Join(waited, failed, passed))
 	}
 }
+
+// B2B-LIFE-020: a clock that is put back lengthens no lock: what would last longer than a
+// lock can is from before, and over.
+func TestThrottleWhenTheClockIsPutBack(t *testing.T) {
+	for _, c := range []struct {
+		back, want time.Duration
+	}{
+		{0, 15 * time.Minute}, {5 * time.Second, 15*time.Minute + 5*time.Second}, {time.Minute, 0}, {2 * time.Hour, 0},
+	} {
+		w := newThrottles(t, filepath.Join(t.TempDir(), "b2b.db"))
+		a := Attempts("192.0.2.1", false, "org_admin", "org")
+		for range 5 {
+			w.fail(w.one, a)
+		}
+		w.later(-c.back)
+		w.wait(w.one, a, c.want)
+		if c.want == 0 { // it counts anew
+			for range 5 {
+				w.fail(w.one, a)
+			}
+			w.wait(w.one, a, 15*time.Minute)
+		}
+	}
+}

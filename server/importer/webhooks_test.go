@@ -9,7 +9,7 @@ func TestWebhooksStartBehindTheLog(t *testing.T) {
 		t.Run("into "+to.name, func(t *testing.T) {
 			importInto(t, s.from, s.dir, to)
 			db := to.open(t)
-			hooked := must(db.UnleasedWebhooks(t.Context(), 0, 100))(t)
+			hooked := must(db.UnleasedWebhooks(t.Context(), 0, 1, 100))(t)
 			if len(hooked) == 0 {
 				t.Error("no bot has a webhook")
 			}

@@ -74,7 +74,7 @@ func (t *Tracker) settle(ctx context.Context, tx store.Tx, org, id string, now i
 	if err != nil || !bot.Online {
 		return err
 	}
-	leased, err := tx.Leased(ctx, id, now)
+	leased, err := tx.Leased(ctx, id, now, latest(now))
 	if err != nil || leased {
 		return err
 	}
@@ -119,7 +119,8 @@ func (t *Tracker) recovered(ctx context.Context, tx store.Tx, bot string) error 
 // store was away for so long that others took this node for dead, or failed when a
 // bot came.
 func (t *Tracker) renew(ctx context.Context) error {
-	now := t.nowMS()
+	at := t.Now()
+	now := at.UnixMilli()
 	var held int64
 	err := t.Store.Update(ctx, "", func(tx store.Tx) (err error) {
 		if held, err = tx.RenewLeases(ctx, t.Node, now+Lease.Milliseconds()); err != nil {
@@ -131,11 +132,12 @@ func (t *Tracker) renew(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("renew leases: %w", err)
 	}
-	late := now >= t.renewed+Lease.Milliseconds()
-	if now >= t.renewed+Lease.Milliseconds()/2 {
-		t.judging = now + Lease.Milliseconds()
+	since := at.Sub(t.renewed)
+	late := since >= Lease
+	if since >= Lease/2 {
+		t.judging = at.Add(Lease)
 	}
-	t.renewed = now
+	t.renewed = at
 	t.mu.Lock()
 	seats := int64(len(t.seats))
 	t.mu.Unlock()
@@ -197,11 +199,16 @@ func (t *Tracker) makeUp(ctx context.Context, there map[string]bool) error {
 	return nil
 }
 
+// latest is when a lease ends at the latest, also by a clock that is as far ahead as a lease
+// is long: one that ends later was given before the clock was put back, and is dead
+// (B2B-LIFE-020).
+func latest(now int64) int64 { return now + 2*Lease.Milliseconds() }
+
 // sweep sets those bots offline whose leases are dead.
 func (t *Tracker) sweep(ctx context.Context) error {
 	now := t.nowMS()
 	for after := ""; ; {
-		rows, err := t.Store.Stranded(ctx, now, after, page)
+		rows, err := t.Store.Stranded(ctx, now, latest(now), after, page)
 		if err != nil {
 			return fmt.Errorf("list bots without a lease: %w", err)
 		}

@@ -52,9 +52,9 @@ type Tracker struct {
 	mu      sync.Mutex
 	seats   map[string]*seat // by bot
 	closed  bool
-	renewed int64 // when the leases were renewed last; Run's own
+	renewed time.Time // when the leases were renewed last; Run's own
 	// judging is when the leases of others count again; Run's own.
-	judging int64
+	judging time.Time
 }
 
 // seat is a bot with connections to this node, or one that had until now. mu keeps
@@ -157,7 +157,7 @@ func (t *Tracker) Start(ctx context.Context) error {
 			return fmt.Errorf("end the leases of the run before: %w", err)
 		}
 	}
-	t.renewed = t.nowMS()
+	t.renewed = t.Now()
 	return t.sweep(ctx)
 }
 
@@ -182,7 +182,7 @@ func (t *Tracker) Tick(ctx context.Context) error {
 	if err := t.renew(ctx); err != nil {
 		return err
 	}
-	if t.nowMS() < t.judging {
+	if t.Now().Before(t.judging) {
 		return nil
 	}
 	return t.sweep(ctx)

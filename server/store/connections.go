@@ -40,13 +40,13 @@ type BotRef struct {
 // has connections of a bot; it is dead when it has expired.
 type PresenceReader interface {
 	// Leased tells whether a node has a live lease for the bot.
-	Leased(ctx context.Context, bot string, now int64) (bool, error)
+	Leased(ctx context.Context, bot string, now, until int64) (bool, error)
 	// LeasedBy lists the bots that a node has leases for, dead ones included, by id
 	// after afterBot (empty: from the start).
 	LeasedBy(ctx context.Context, node, afterBot string, limit int) ([]BotRef, error)
 	// Stranded lists bots that are marked online and have no live lease, by id after
 	// afterBot (empty: from the start).
-	Stranded(ctx context.Context, now int64, afterBot string, limit int) ([]BotRef, error)
+	Stranded(ctx context.Context, now, until int64, afterBot string, limit int) ([]BotRef, error)
 }
 
 // PresenceWriter changes leases.

@@ -46,16 +46,17 @@ type WebhookReader interface {
 	// WebhookCursor is the seq up to which the log was read for a bot.
 	WebhookCursor(ctx context.Context, bot string) (int64, error)
 	// UnleasedWebhooks lists active bots of active organisations that have a webhook
-	// for which no node holds a live lease, by id.
-	UnleasedWebhooks(ctx context.Context, now int64, limit int) ([]BotRef, error)
+	// for which no node holds a live lease, by id: one that ends after now, and not after
+	// until, which no lease can that was given by a clock like this one.
+	UnleasedWebhooks(ctx context.Context, now, until int64, limit int) ([]BotRef, error)
 	// WebhookLeased tells whether a node holds the lease for a bot.
 	WebhookLeased(ctx context.Context, bot, node string) (bool, error)
 	// HeldWebhooks lists the bots that a node holds leases for, by id: no more than it
 	// took.
 	HeldWebhooks(ctx context.Context, node string) ([]string, error)
 	// WebhookShare counts the webhooks that are to be served, who serves them, and
-	// how many of them a node holds a lease for.
-	WebhookShare(ctx context.Context, node string, now int64) (WebhookShare, error)
+	// how many of them a node holds a lease for; now and until are as in UnleasedWebhooks.
+	WebhookShare(ctx context.Context, node string, now, until int64) (WebhookShare, error)
 	// WaitingDeliveries lists what waits to be tried again for a bot, by next_at and
 	// seq.
 	WaitingDeliveries(ctx context.Context, bot string, limit int) ([]WebhookDelivery, error)
@@ -73,7 +74,7 @@ type WebhookWriter interface {
 	// MoveWebhook moves the cursor of a bot forward; it never goes back.
 	MoveWebhook(ctx context.Context, bot string, seq int64) error
 	// LeaseWebhook gives a node the lease for a bot unless another one holds a live
-	// one, inside Update(ctx, "", …). It starts a webhook that was not. It is false
+	// one (that ends no later than twice as far from now as until), inside Update(ctx, "", …). It starts a webhook that was not. It is false
 	// when somebody else has it or the bot is gone.
 	LeaseWebhook(ctx context.Context, bot, node string, now, until int64) (bool, error)
 	// RenewWebhooks says that a node serves webhooks until a time, moves the end of all

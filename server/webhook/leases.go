@@ -48,7 +48,7 @@ func (d *Dispatcher) free(ctx context.Context) (refs []store.BotRef, more bool, 
 	maps.DeleteFunc(d.failed, func(_ string, until time.Time) bool { return !now.Before(until) })
 	limit := claimAtATime + len(d.failed) + len(d.readers)
 	d.mu.Unlock()
-	refs, err = d.Store.UnleasedWebhooks(ctx, now.UnixMilli(), limit)
+	refs, err = d.Store.UnleasedWebhooks(ctx, now.UnixMilli(), d.latest(now), limit)
 	if err != nil {
 		return nil, false, fmt.Errorf("list webhooks that nobody serves: %w", err)
 	}
@@ -80,13 +80,19 @@ func (d *Dispatcher) room(ctx context.Context) (int, error) {
 	if d.Alone {
 		return claimAtATime, nil
 	}
-	s, err := d.Store.WebhookShare(ctx, d.Node, d.Clock.Now().UnixMilli())
+	now := d.Clock.Now()
+	s, err := d.Store.WebhookShare(ctx, d.Node, now.UnixMilli(), d.latest(now))
 	if err != nil {
 		return 0, fmt.Errorf("count webhooks and nodes: %w", err)
 	}
 	nodes := max(s.Nodes, 1)
 	return int((s.Webhooks+nodes-1)/nodes - s.Held), nil
 }
+
+// latest is when a lease ends at the latest, also by a clock that is as far ahead as a lease
+// is long: one that ends later was given before the clock was put back, and is dead
+// (B2B-LIFE-020).
+func (d *Dispatcher) latest(now time.Time) int64 { return now.Add(2 * d.Lease).UnixMilli() }
 
 // yield gives up what this node has beyond its share, unless nobody took it lately.
 func (d *Dispatcher) yield(ctx context.Context) error {

@@ -35,6 +35,9 @@ const (
 // (collaboration.md §17.4).
 var delays = [...]time.Duration{time.Second, 5 * time.Second, 30 * time.Second}
 
+// clockSkew is how far the clocks of nodes may be apart.
+const clockSkew = 10 * time.Second
+
 // degradeAt is how many events in a row must fail to degrade a webhook.
 const degradeAt = 10
 
@@ -208,7 +211,7 @@ func (r *reader) step(ctx context.Context) error {
 	switch {
 	case !r.saveAt.IsZero() && (!now.Before(r.saveAt) || len(r.outcomes)+len(r.changed) >= maxUnsaved):
 		return r.save(ctx)
-	case len(r.waiting) > 0 && *r.waiting[0].NextAt <= now.UnixMilli():
+	case len(r.waiting) > 0 && !due(&r.waiting[0], now).After(now):
 		return r.retry(ctx)
 	case r.more && len(r.waiting) < maxWaiting/2:
 		if err := r.save(ctx); err != nil {
@@ -250,6 +253,16 @@ func (r *reader) step(ctx context.Context) error {
 	return r.handle(ctx, it)
 }
 
+// due is when an event is tried again. Nothing waits longer than the longest delay: what
+// would was set aside before the clock was put back (B2B-LIFE-020).
+func due(d *store.WebhookDelivery, now time.Time) time.Time {
+	at := time.UnixMilli(*d.NextAt)
+	if at.Sub(now) > delays[len(delays)-1]+clockSkew {
+		return now
+	}
+	return at
+}
+
 // next is when something is due, if no event comes.
 func (r *reader) next() time.Time {
 	at := r.restAt
@@ -260,7 +273,7 @@ func (r *reader) next() time.Time {
 		at = r.line.until
 	}
 	if len(r.waiting) > 0 {
-		if due := time.UnixMilli(*r.waiting[0].NextAt); due.Before(at) {
+		if due := due(&r.waiting[0], r.d.Clock.Now()); due.Before(at) {
 			at = due
 		}
 	}

@@ -22,8 +22,8 @@ func (t *tx) PurgeWsTickets(ctx context.Context, now int64, limit int) (int64, e
 	return t.c.execNow(ctx, "DELETE FROM ws_tickets WHERE hash IN (SELECT hash FROM ws_tickets WHERE expires_at <= ? LIMIT ? + 0)", now, max(limit, 0))
 }
 
-func (r reader) Leased(ctx context.Context, bot string, now int64) (bool, error) {
-	n, err := value[int64](ctx, r, "SELECT count(*) FROM presence WHERE bot_id = ? AND expires_at > ?", bot, now)
+func (r reader) Leased(ctx context.Context, bot string, now, until int64) (bool, error) {
+	n, err := value[int64](ctx, r, "SELECT count(*) FROM presence WHERE bot_id = ? AND expires_at > ? AND expires_at <= ?", bot, now, until)
 	return n > 0, err
 }
 
@@ -32,10 +32,10 @@ func (r reader) LeasedBy(ctx context.Context, node, afterBot string, limit int) 
 		WHERE p.node_id = ? AND b.id > ? ORDER BY b.id LIMIT ? + 0`, node, afterBot, max(limit, 0))
 }
 
-func (r reader) Stranded(ctx context.Context, now int64, afterBot string, limit int) ([]store.BotRef, error) {
+func (r reader) Stranded(ctx context.Context, now, until int64, afterBot string, limit int) ([]store.BotRef, error) {
 	return list[store.BotRef](ctx, r, `SELECT org_id, id AS bot_id FROM bots WHERE online AND id > ? AND NOT EXISTS
-		(SELECT 1 FROM presence AS p WHERE p.bot_id = bots.id AND p.expires_at > ?) ORDER BY id LIMIT ? + 0`,
-		afterBot, now, max(limit, 0))
+		(SELECT 1 FROM presence AS p WHERE p.bot_id = bots.id AND p.expires_at > ? AND p.expires_at <= ?) ORDER BY id LIMIT ? + 0`,
+		afterBot, now, until, max(limit, 0))
 }
 
 func (t *tx) PutLease(ctx context.Context, bot, node string, expiresAt int64) error {

@@ -11,6 +11,9 @@ import (
 // slots is how many slots a window has.
 const slots = 60
 
+// clockSkew is how far the clocks of nodes may be apart, in milliseconds.
+const clockSkew = 10_000
+
 // rateCache holds the slots of the rate limits that were used lately. Its owner
 // empties it when somebody else may have written.
 type rateCache map[rateKey][]rateSlot
@@ -25,6 +28,10 @@ const rateCacheMax = 8192
 func (t *tx) TakeRate(ctx context.Context, bot, bucket string, window time.Duration, limit, now int64) (bool, int64, error) {
 	width := window.Milliseconds()
 	gone := now - width // uses at or before this time have left the window
+	// Uses that lie ahead of now were made before the clock was put back: they would count
+	// until it has come there again (B2B-LIFE-020).
+	ahead := now + clockSkew
+	outside := func(s rateSlot) bool { return s.lastAt <= gone || s.lastAt > ahead }
 	key := rateKey{bot, bucket}
 	all, err := t.rateSlots(ctx, key)
 	if err != nil {
@@ -33,7 +40,7 @@ func (t *tx) TakeRate(ctx context.Context, bot, bucket string, window time.Durat
 	var used, oldest int64
 	expired := false
 	for _, s := range all {
-		if s.lastAt <= gone {
+		if outside(s) {
 			expired = true
 			continue
 		}
@@ -47,11 +54,11 @@ func (t *tx) TakeRate(ctx context.Context, bot, bucket string, window time.Durat
 	}
 	t.taken = append(t.taken, key)
 	if expired {
-		err := t.c.exec(ctx, "DELETE FROM rate_slots WHERE bot_id = ? AND bucket = ? AND last_at <= ?", bot, bucket, gone)
+		err := t.c.exec(ctx, "DELETE FROM rate_slots WHERE bot_id = ? AND bucket = ? AND (last_at <= ? OR last_at > ?)", bot, bucket, gone, ahead)
 		if err != nil {
 			return false, 0, err
 		}
-		all = slices.DeleteFunc(all, func(s rateSlot) bool { return s.lastAt <= gone })
+		all = slices.DeleteFunc(all, outside)
 	}
 	slot := now / max(width/slots, 1)
 	if i := slices.IndexFunc(all, func(s rateSlot) bool { return s.slot == slot }); i >= 0 {

@@ -92,8 +92,9 @@ func (t *tx) PurgeInvites(ctx context.Context, before int64, limit int) (int64, 
 func (t *tx) TakeJob(ctx context.Context, job, holder string, now, until, doneBefore int64) (bool, error) {
 	n, err := t.c.execNow(ctx, `INSERT INTO upkeep_jobs (name, holder, until, done_at) VALUES (?, ?, ?, 0)
 		ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until
-		WHERE (upkeep_jobs.until <= ? OR upkeep_jobs.holder = excluded.holder) AND upkeep_jobs.done_at <= ?`,
-		job, holder, until, now, doneBefore)
+		WHERE (upkeep_jobs.until <= ? OR upkeep_jobs.until > ? OR upkeep_jobs.holder = excluded.holder)
+			AND (upkeep_jobs.done_at <= ? OR upkeep_jobs.done_at > ?)`,
+		job, holder, until, now, 2*until-now, doneBefore, until)
 	return n == 1, err
 }
 

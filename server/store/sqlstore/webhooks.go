@@ -44,17 +44,17 @@ const oldestWait = `SELECT coalesce(min(seq), 0) FROM (
 const servable = ` FROM bots b JOIN orgs o ON o.id = b.org_id
 	WHERE b.webhook_url <> '' AND b.join_status = 'active' AND o.status = 'active'`
 
-func (r reader) WebhookShare(ctx context.Context, node string, now int64) (s store.WebhookShare, err error) {
+func (r reader) WebhookShare(ctx context.Context, node string, now, until int64) (s store.WebhookShare, err error) {
 	err = each(ctx, r, func(rows cursor) error { return rows.Scan(&s.Webhooks, &s.Nodes, &s.Held) },
-		"SELECT (SELECT count(*)"+servable+"), (SELECT count(*) FROM webhook_nodes WHERE expires_at > ?), (SELECT count(*)"+servable+`
-			AND EXISTS (SELECT 1 FROM webhook_leases l WHERE l.bot_id = b.id AND l.node_id = ?))`, now, node)
+		"SELECT (SELECT count(*)"+servable+"), (SELECT count(*) FROM webhook_nodes WHERE expires_at > ? AND expires_at <= ?), (SELECT count(*)"+servable+`
+			AND EXISTS (SELECT 1 FROM webhook_leases l WHERE l.bot_id = b.id AND l.node_id = ?))`, now, until, node)
 	return s, err
 }
 
-func (r reader) UnleasedWebhooks(ctx context.Context, now int64, limit int) ([]store.BotRef, error) {
+func (r reader) UnleasedWebhooks(ctx context.Context, now, until int64, limit int) ([]store.BotRef, error) {
 	return list[store.BotRef](ctx, r, "SELECT b.org_id, b.id AS bot_id"+servable+`
-		AND NOT EXISTS (SELECT 1 FROM webhook_leases l WHERE l.bot_id = b.id AND l.expires_at > ?)
-		ORDER BY b.id LIMIT ? + 0`, now, max(limit, 0))
+		AND NOT EXISTS (SELECT 1 FROM webhook_leases l WHERE l.bot_id = b.id AND l.expires_at > ? AND l.expires_at <= ?)
+		ORDER BY b.id LIMIT ? + 0`, now, until, max(limit, 0))
 }
 
 func (r reader) WebhookLeased(ctx context.Context, bot, node string) (bool, error) {
@@ -109,7 +109,8 @@ func (t *tx) MoveWebhook(ctx context.Context, bot string, seq int64) error {
 func (t *tx) LeaseWebhook(ctx context.Context, bot, node string, now, until int64) (bool, error) {
 	n, err := t.c.execNow(ctx, `INSERT INTO webhook_leases (bot_id, node_id, expires_at) SELECT id, CAST(? AS TEXT), CAST(? AS BIGINT) FROM bots WHERE id = ?
 		ON CONFLICT (bot_id) DO UPDATE SET node_id = excluded.node_id, expires_at = excluded.expires_at
-		WHERE webhook_leases.expires_at <= ? OR webhook_leases.node_id = excluded.node_id`, node, until, bot, now)
+		WHERE webhook_leases.expires_at <= ? OR webhook_leases.expires_at > ? OR webhook_leases.node_id = excluded.node_id`,
+		node, until, bot, now, 2*until-now)
 	if err != nil || n == 0 {
 		return false, err
 	}

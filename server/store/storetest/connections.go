@@ -62,8 +62,9 @@ var presenceTests = []test{
 		s.update(org, func(tx store.Tx) error {
 			return errorsOf(tx.PutLease(s.ctx, a, "n1", 10), tx.PutLease(s.ctx, a, "n1", 20), tx.PutLease(s.ctx, a, "n2", 30), tx.PutLease(s.ctx, b, "n1", 20))
 		})
-		leased := func(bot string, now int64) bool { s.Helper(); return must(s.Leased(s.ctx, bot, now))(s) }
+		leased := func(bot string, now int64) bool { s.Helper(); return must(s.Leased(s.ctx, bot, now, now+1000))(s) }
 		equal(s, "before the end", leased(b, 19), true)
+		equal(s, "from before the clock was put back", leased(b, -5000), false)
 		equal(s, "at the end", leased(b, 20), false)
 		equal(s, "by the other node", leased(a, 29), true)
 		first := must(s.LeasedBy(s.ctx, "n1", "", 1))(s)
@@ -96,8 +97,8 @@ var presenceTests = []test{
 		s.update(org, func(tx store.Tx) error {
 			return errorsOf(tx.PutLease(s.ctx, bots[0], "n", 10), tx.PutLease(s.ctx, bots[1], "n", 11))
 		})
-		first := must(s.Stranded(s.ctx, 10, "", 1))(s)
+		first := must(s.Stranded(s.ctx, 10, 1010, "", 1))(s)
 		same(s, "first", first, []store.BotRef{{OrgID: org, BotID: bots[0]}})
-		same(s, "rest", must(s.Stranded(s.ctx, 10, bots[0], 5))(s), []store.BotRef{{OrgID: org, BotID: bots[2]}})
+		same(s, "rest", must(s.Stranded(s.ctx, 10, 1010, bots[0], 5))(s), []store.BotRef{{OrgID: org, BotID: bots[2]}})
 	}},
 }

@@ -30,6 +30,12 @@ var upkeepTests = []test{
 		finish("j", "b", 33)
 		equal(s, "done just now", take("j", "a", 34, 50, 32), false)
 		equal(s, "due again", take("j", "a", 35, 50, 33), true)
+		const back = 7_200_000 // the clock is put back by two hours: B2B-LIFE-020
+		equal(s, "taken later", take("l", "a", back+10, back+20, 0), true)
+		equal(s, "held by who lives", take("l", "b", back+11, back+21, 0), false)
+		equal(s, "held from later", take("l", "b", 10, 20, 0), true)
+		finish("l", "b", back+12)
+		equal(s, "done later", take("l", "a", 13, 23, 5), true)
 	}},
 	{"idle threads", func(s *suite) {
 		org, other := s.org(), s.org()

@@ -37,7 +37,9 @@ var webhookTests = []test{
 		s.update(away, func(tx store.Tx) error {
 			return tx.UpdateOrg(s.ctx, &store.Org{ID: away, Name: "away", Status: store.OrgSuspended})
 		})
-		refs := func(now int64, limit int) []store.BotRef { return must(s.UnleasedWebhooks(s.ctx, now, limit))(s) }
+		refs := func(now int64, limit int) []store.BotRef {
+			return must(s.UnleasedWebhooks(s.ctx, now, now+1000, limit))(s)
+		}
 		same(s, "all", refs(1, 9), []store.BotRef{{OrgID: org, BotID: a}, {OrgID: org, BotID: b}})
 		same(s, "first", refs(1, 1), []store.BotRef{{OrgID: org, BotID: a}})
 		equal(s, "leased", s.lease(a, "n1", 1, 10), true)
@@ -60,9 +62,13 @@ var webhookTests = []test{
 		equal(s, "lost", holds(a, "n1"), false)
 		equal(s, "holds", holds(a, "n2"), true)
 		equal(s, "second", s.lease(b, "n2", 1, 10), true)
+		back := int64(-7_200_000) // the clock is put back by two hours: B2B-LIFE-020
+		equal(s, "a lease from before is not believed", len(must(s.UnleasedWebhooks(s.ctx, back, back+1000, 10))(s)) >= 2, true)
+		equal(s, "nor does it keep one from another", s.lease(b, "n3", back, back+10), true)
+		equal(s, "back again", s.lease(b, "n2", 1, 10), true)
 		share := func(now, webhooks, nodes, held int64) {
 			s.Helper()
-			got, err := s.WebhookShare(s.ctx, "n2", now)
+			got, err := s.WebhookShare(s.ctx, "n2", now, now+1000)
 			same(s, fmt.Sprint("share at ", now), []any{got, err}, []any{store.WebhookShare{Webhooks: webhooks, Nodes: nodes, Held: held}, nil})
 		}
 		renew := func(node string, now, until, leases int64) {

@@ -227,8 +227,10 @@ func (p *prepared) wire() string {
 	return p.name + "_" + strconv.Itoa(p.tries)
 }
 
-// pulse notices that a server is silent. Times are Unix nanoseconds.
+// pulse notices that a server is silent. Times are nanoseconds since start: the clock of the
+// system may be put forward or back.
 type pulse struct {
+	start  time.Time
 	asking atomic.Int64 // round trips under way
 	since  atomic.Int64 // the last answer, or the first question after a rest
 	unsaid atomic.Bool  // the last question had no answer
@@ -236,13 +238,13 @@ type pulse struct {
 
 func (p *pulse) asked() {
 	if p.asking.Add(1) == 1 && !p.unsaid.Load() {
-		p.since.Store(time.Now().UnixNano())
+		p.since.Store(p.steady(time.Now()))
 	}
 }
 
 func (p *pulse) answered(something bool) {
 	if something {
-		p.since.Store(time.Now().UnixNano())
+		p.since.Store(p.steady(time.Now()))
 	}
 	if p.unsaid.Load() == something {
 		p.unsaid.Store(!something)
@@ -251,5 +253,8 @@ func (p *pulse) answered(something bool) {
 }
 
 func (p *pulse) silent(now time.Time, d time.Duration) bool {
-	return p.asking.Load() > 0 && now.UnixNano()-p.since.Load() >= d.Nanoseconds()
+	return p.asking.Load() > 0 && p.steady(now)-p.since.Load() >= d.Nanoseconds()
 }
+
+// steady is the time since start, which has a reading of the clock that only goes on.
+func (p *pulse) steady(now time.Time) int64 { return int64(now.Sub(p.start)) }

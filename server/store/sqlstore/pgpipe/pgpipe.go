@@ -20,6 +20,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -68,7 +69,7 @@ func NewConnector(url string, limits Limits) (*Connector, error) {
 			cfg.ConnectTimeout = connectTimeout
 		}
 	}
-	c := &Connector{cfg: cfg, limits: limits, settings: settings(cfg.RuntimeParams, limits)}
+	c := &Connector{cfg: cfg, limits: limits, pulse: pulse{start: time.Now()}, settings: settings(cfg.RuntimeParams, limits)}
 	if limits.RoundTrip > 0 {
 		cfg.DialFunc = dialer(limits.RoundTrip).DialContext
 	}

@@ -70,7 +70,7 @@ func TestLostConnections(t *testing.T) {
 }
 
 func TestPulse(t *testing.T) {
-	var p pulse
+	p := pulse{start: time.Now()}
 	later := func(d time.Duration) bool { return p.silent(time.Now().Add(d), time.Second) }
 	if later(time.Hour) {
 		t.Error("silent while nothing is asked")
