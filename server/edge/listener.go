@@ -21,7 +21,7 @@ const (
 	cutAnswer  = "answer"       // it was not read
 	cutRequest = "request"      // a stranger's, for too long
 	cutIdle    = "idle"         // a stranger's, with nothing to do: not logged
-	cutRoom    = "room"         // a stranger's, to make room for others
+	cutRoom    = "room"         // a stranger's, or one without a request, to make room for others
 	refused    = "no room"      // a new one, while known callers hold all places
 	noAccept   = "not accepted" // the system could not give one
 )
@@ -124,31 +124,41 @@ func (l *Listener) admit(conn net.Conn) *Conn {
 }
 
 // makeRoom cuts some strangers, those from one address if one is given: who does nothing
-// goes first, then who comes from the most crowded address, then who came first. It cuts
-// one of so many, and one more, so that the look at all of them is seldom.
+// goes first, then who comes from the most crowded address, then who came first. Without
+// strangers, and for no one address, connections of known callers go that have no request.
+// It cuts one of so many, and one more, so that the look at all of them is seldom.
 func (l *Listener) makeRoom(from netip.Prefix, of int) {
 	type candidate struct {
 		conn  *Conn
-		busy  int
+		worth int
 		crowd int
 		since int64
 	}
 	l.mu.Lock()
 	var all []candidate
 	for c := range l.conns {
-		if c.known.Load() || from.IsValid() && c.from != from {
+		p, known := phase(c.phase.Load()), c.known.Load()
+		does := p == busy || p == hijacked
+		if known && does || from.IsValid() && (known || c.from != from) {
 			continue
 		}
 		x := candidate{conn: c, crowd: l.strangers[c.from], since: c.since.Load()}
-		if p := phase(c.phase.Load()); p == busy || p == hijacked {
-			x.busy = 1
+		switch {
+		case known:
+			x.worth = 2
+		case does:
+			x.worth = 1
 		}
 		all = append(all, x)
 	}
+	strangers := l.unknown
 	l.mu.Unlock()
 	slices.SortFunc(all, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(a.busy, b.busy), cmp.Compare(b.crowd, a.crowd), cmp.Compare(a.since, b.since))
+		return cmp.Or(cmp.Compare(a.worth, b.worth), cmp.Compare(b.crowd, a.crowd), cmp.Compare(a.since, b.since))
 	})
+	if strangers > 0 {
+		all = slices.DeleteFunc(all, func(x candidate) bool { return x.worth == 2 })
+	}
 	for _, x := range all[:min(len(all), 1+len(all)/of)] {
 		l.cut(cutRoom, x.conn)
 		_ = x.conn.Close() // it may have closed itself meanwhile

@@ -89,22 +89,53 @@ func TestReserve(t *testing.T) {
 func TestConnectionsAreBounded(t *testing.T) {
 	t.Parallel()
 	w := serve(t, patient(16), nil)
-	conns := map[net.Conn]*bufio.Reader{}
+	var conns []net.Conn
 	for range 16 {
-		conn, from := w.knownConn(t)
-		conns[conn] = from
+		conn, _ := w.knownConn(t)
+		if _, err := io.WriteString(conn, "GET /wait HTTP/1.1\r\nHost: x\r\n"+known+"\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		conns = append(conns, conn)
+	}
+	for w.waiting.Load() < 16 {
+		time.Sleep(time.Millisecond)
 	}
 	ended(t, w.open(t, ""))
 	w.waitFor(t, `kind="no room" count=1`)
-	for conn, from := range conns {
-		again(t, conn, from)
-	}
-	for conn := range conns { // when one ends another may come
-		if err := conn.Close(); err != nil {
-			t.Fatal(err)
+	for _, conn := range conns {
+		if gone(t, conn) {
+			t.Error("a known caller's request was cut")
 		}
-		break
 	}
+	if err := conns[0].Close(); err != nil { // when one ends another may come
+		t.Fatal(err)
+	}
+	w.getIn(t)
+}
+
+// B2B-LIM-043: known callers cannot take all places with connections that they do not use.
+func TestIdleConnectionsMakeRoom(t *testing.T) {
+	t.Parallel()
+	w := serve(t, patient(16), nil)
+	used, _ := w.knownConn(t)
+	if _, err := io.WriteString(used, "GET /wait HTTP/1.1\r\nHost: x\r\n"+known+"\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	for w.waiting.Load() < 1 {
+		time.Sleep(time.Millisecond)
+	}
+	for range 40 {
+		w.knownConn(t)
+	}
+	w.getIn(t)
+	if gone(t, used) {
+		t.Error("a known caller's request was cut")
+	}
+}
+
+// getIn waits until a known caller gets in.
+func (w *world) getIn(t *testing.T) {
+	t.Helper()
 	for end := time.Now().Add(outer); ; {
 		conn := w.open(t, "GET / HTTP/1.1\r\nHost: x\r\n"+known+"\r\n")
 		if line, err := bufio.NewReader(conn).ReadString('\n'); err == nil && strings.HasPrefix(line, "HTTP/1.1 200") {

@@ -37,6 +37,8 @@ type world struct {
 	log  *lines
 	now  atomic.Int64 // requests of /busy
 	most atomic.Int64 // of these at once
+
+	waiting atomic.Int64 // requests of /wait
 }
 
 // lines is a log for tests.
@@ -114,6 +116,7 @@ func (x *world) act(w http.ResponseWriter, r *http.Request) {
 		time.Sleep(100 * time.Millisecond)
 		x.now.Add(-1)
 	case "/wait":
+		x.waiting.Add(1)
 		<-r.Context().Done()
 	case "/late": // longer than the deadline of its body
 		if _, err := io.Copy(io.Discard, r.Body); err != nil {
