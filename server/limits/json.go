@@ -85,6 +85,29 @@ func Shape[T string | []byte](data T) (depth, elements int) {
 	return depth, elements
 }
 
+// Width counts the members of the outermost object or array of JSON, from above: an empty
+// one counts as having one. The JSON need not be valid.
+func Width[T string | []byte](data T) int {
+	level, members := 0, 1
+	inString := false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{' || c == '[':
+			level++
+		case c == '}' || c == ']':
+			level--
+		case c == ',' && level == 1:
+			members++
+		}
+	}
+	return members
+}
+
 // JSONSize is the size in bytes that the contract counts for a free-form value: a string has the bytes of its own
 // text, anything else those of its compact JSON, in which characters are not escaped without need. So a client
 // whose encoder writes `é` as `\u00e9` has the same room as one that does not. raw must be valid JSON.

@@ -248,3 +248,15 @@ func FuzzText(f *testing.F) {
 		}
 	})
 }
+
+func TestShapeAndWidth(t *testing.T) {
+	for text, want := range map[string][3]int{
+		`{}`: {1, 1, 1}, `[1,2,3]`: {1, 3, 3}, `{"a":[1,2],"b":{"c":"[,]"}}`: {2, 5, 2},
+		`"a,b"`: {0, 0, 1}, `["\",",[],[[]]]`: {3, 6, 3}, `[`: {1, 1, 1}, ``: {0, 0, 1},
+	} {
+		depth, elements := Shape(text)
+		if got := [3]int{depth, elements, Width(text)}; got != want {
+			t.Errorf("%s: depth, elements, width %v, want %v", text, got, want)
+		}
+	}
+}

@@ -86,6 +86,9 @@ func jsonProblem(text string) string {
 // extraProblem keeps the further keys of a part from saying again what its fields
 // say. An optional key of an unexpected type stands here, too, with its field absent.
 func extraProblem(extra string, body proto.Message) string {
+	if limits.Width(extra) > limits.MaxElements {
+		return fmt.Sprintf("extra must have at most %d elements", limits.MaxElements)
+	}
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(extra), &keys); err != nil || keys == nil {
 		return "extra must be a JSON object"

@@ -59,6 +59,9 @@ func ParsePolicy(raw []byte) (*string, error) {
 	if raw[0] != '{' {
 		return nil, refusePolicy("must be an object or null")
 	}
+	if _, elements := limits.Shape(raw); elements > limits.MaxElements {
+		return nil, refusePolicy("must have at most %d elements", limits.MaxElements)
+	}
 	if err := eachMember(raw, checkRule()); err != nil {
 		return nil, err
 	}

@@ -53,6 +53,17 @@ func TestParsePolicyRefuses(t *testing.T) {
 	}
 }
 
+// A policy of very many labels is refused before anything is made of them (B2B-LIM-031).
+func TestParsePolicyCountsFirst(t *testing.T) {
+	raw := []byte(`{"write":[` + strings.Repeat(`"",`, 300_000) + `""]}`)
+	var err error
+	allocations := testing.AllocsPerRun(1, func() { _, err = ParsePolicy(raw) })
+	var refused *PolicyError
+	if !errors.As(err, &refused) || allocations > 100 {
+		t.Errorf("%v, with %v allocations", err, allocations)
+	}
+}
+
 func text(s string) *string { return &s }
 
 // The consequences that the contract spells out, one by one (collaboration.md §5.4).
