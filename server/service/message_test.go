@@ -41,6 +41,7 @@ func TestCheckParts(t *testing.T) {
 		{"an optional key of another type", []*b2bv1.Part{image(s("u"), nil, s(`{"alt":7}`))}, ""},
 		{"a key said twice", []*b2bv1.Part{image(s("u"), s("a"), s(`{"alt":"b"}`))}, "parts[0]: extra"},
 		{"another type", []*b2bv1.Part{image(s("u"), nil, s(`{"type":"text"}`))}, "parts[0]: extra"},
+		{"very many further keys", []*b2bv1.Part{image(s("u"), nil, s("{"+strings.Repeat(`"a":0,`, 10_000)+`"b":0}`))}, "parts[0]: extra must have at most 10000 elements"},
 		{"further keys that are none", []*b2bv1.Part{image(s("u"), nil, s(`[]`))}, "parts[0]: extra"},
 	} {
 		_, err := checkParts(&b2bv1.PartList{Values: c.parts})
