@@ -137,7 +137,7 @@ func terminalThreads(t *T) {
 func scopes(t *T) {
 	h := newHall(t)
 	tokens := map[string]Token{}
-	for _, s := range []string{"read", "thread", "message", "profile"} {
+	for _, s := range []string{"read", "thread", "message", "profile", "admin"} {
 		tokens[s] = h.Ann.Scoped(s)
 	}
 	full := h.Ann.Scoped("full")

@@ -115,10 +115,11 @@ func orgAccess(t *T) {
 	demoted := h.AdminBot("demoted")
 	demoted.Demote()
 	for _, path := range []string{"/api/org/threads", "/api/org/search?q=xx", othr(id), othr(id, "/messages"), othr(id, "/artifacts")} {
-		for _, c := range []Caller{h.Admin, h.Admin.Scoped("read"), h.Admin.Scoped("message"), h.Human(), promoted, h.Admin.Login()} {
+		for _, c := range []Caller{h.Admin, h.Admin.Scoped("admin"), h.Admin.Scoped("full"), h.Human(), promoted, h.Admin.Login()} {
 			t.Get(path, c).OK()
 		}
 	}
+	less := h.Admin.Scoped("read", "thread", "message", "profile")
 	gates := []struct {
 		method, path string
 		body         any
@@ -135,6 +136,7 @@ func orgAccess(t *T) {
 		for _, c := range []Caller{h.Ann, h.Cyd, h.Ann.Scoped("full"), demoted, h.Ann.Login()} {
 			t.Do(g.method, g.path, c, g.body).Refused(403, "FORBIDDEN")
 		}
+		t.Do(g.method, g.path, less, g.body).Refused(403, "INSUFFICIENT_SCOPE")
 		t.Do(g.method, g.path, t.Super(), g.body).Refused(400, "ORG_CONTEXT_REQUIRED")
 		t.Do(g.method, g.path, nil, g.body).Refused(401, "AUTH_REQUIRED")
 	}

@@ -84,15 +84,36 @@ func accessChecks() []Check {
 			bot.Demote()
 			t.Get("/api/org/settings", bot).Refused(403, "FORBIDDEN")
 		}},
-		{[]string{"B2B-AUTH-043"}, "ADM routes look at no scope", func(t *T) {
+		{[]string{"B2B-AUTH-063"}, "ADM routes need the scope admin", func(t *T) {
 			o := t.Org()
-			scoped, member := o.Admin.Scoped("message"), o.Bot("worker").Scoped("full")
-			for _, r := range admRoutes() {
-				if got := t.Do(r.method, r.path, scoped, r.body); got.StatusCode() != 200 && got.StatusCode() != 404 {
-					t.Errorf("%s: an admin's scoped token must pass", got)
+			less := o.Admin.Scoped("read", "thread", "message", "profile")
+			admin := o.Admin.Scoped("admin")
+			pass := []Caller{admin, o.Admin.Scoped("full"), t.Login(J{"type": "bot", "token": string(admin)}), o.Admin, o.Admin.Login()}
+			refused := []Caller{less, t.Login(J{"type": "bot", "token": string(less)})}
+			bot := o.Bot("worker")
+			members := []Caller{bot.Scoped("full"), bot.Scoped("admin"), bot.Scoped("read")}
+			for _, r := range append(admRoutes(),
+				route{"GET", "/api/org/threads", nil}, route{"GET", "/api/org/threads/" + unknownID, nil}, route{"GET", "/api/org/search?q=x", nil},
+				route{"GET", "/api/org/webhooks/dead-letters", nil}, route{"POST", "/api/org/webhooks/redeliver", J{"bot": unknownID}},
+			) {
+				for _, c := range pass {
+					if got := t.Do(r.method, r.path, c, r.body); got.StatusCode() != 200 && got.StatusCode() != 404 {
+						t.Errorf("%s: an admin with the scope must pass", got)
+					}
 				}
-				t.Do(r.method, r.path, member, r.body).Refused(403, "FORBIDDEN")
+				for _, c := range refused {
+					t.Do(r.method, r.path, c, r.body).Refused(403, "INSUFFICIENT_SCOPE")
+				}
+				for _, c := range members {
+					t.Do(r.method, r.path, c, r.body).Refused(403, "FORBIDDEN")
+				}
 			}
+			t.Do("POST", "/api/org/rotate-secret", refused[0], nil).Refused(403, "INSUFFICIENT_SCOPE")
+			t.Do("POST", "/api/org/rotate-secret", refused[1], nil).Refused(403, "INSUFFICIENT_SCOPE")
+			for _, path := range []string{"/api/me", "/api/bots", "/api/threads", "/api/inbox?since=0", "/api/me/tokens"} {
+				t.Get(path, admin).Refused(403, "INSUFFICIENT_SCOPE")
+			}
+			t.Do("POST", "/api/org/rotate-secret", admin, nil).OK()
 		}},
 		{[]string{"B2B-AUTH-044"}, "a super admin has no org", func(t *T) {
 			o := t.Org()
@@ -142,7 +163,7 @@ func scopeChecks() []Check {
 			o := t.Org()
 			bot := o.Bot("worker")
 			held := map[string]bool{}
-			for _, scope := range []string{"full", "read", "thread", "message", "profile"} {
+			for _, scope := range []string{"full", "read", "thread", "message", "profile", "admin"} {
 				token := bot.Scoped(scope)
 				for _, r := range []struct {
 					route

@@ -21,7 +21,7 @@ func fileDownloadChecks() []Check {
 				}
 				t.Get(path, nil).Refused(401, "AUTH_REQUIRED")
 				t.Get(path, t.Super()).Refused(403, "FORBIDDEN")
-				t.Get(path, bot.Scoped("thread", "message", "profile")).Refused(403, "INSUFFICIENT_SCOPE")
+				t.Get(path, bot.Scoped("thread", "message", "profile", "admin")).Refused(403, "INSUFFICIENT_SCOPE")
 				for _, c := range []Caller{foreign.Admin, foreign.Human()} {
 					t.Get(path, c).Refused(404, "NOT_FOUND")
 				}

@@ -86,7 +86,7 @@ func fileChecks() []Check {
 			good.send(t, nil).Refused(401, "AUTH_REQUIRED")
 			good.send(t, o.Human()).Refused(403, "FORBIDDEN")
 			good.send(t, t.Super()).Refused(403, "FORBIDDEN")
-			for _, scope := range []string{"read", "profile"} {
+			for _, scope := range []string{"read", "profile", "admin"} {
 				form{}.file("doc", "a.txt", "text/html", "").send(t, bot.Scoped(scope)).Refused(403, "INSUFFICIENT_SCOPE")
 			}
 			good.send(t, bot, Header("Content-Encoding", "gzip")).Refused(415, "UNSUPPORTED_MEDIA_TYPE")

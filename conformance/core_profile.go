@@ -148,7 +148,7 @@ func joinStatusChecks() []Check {
 			}{
 				{o.Admin, J{"status": "rejected", "reason": "who?"}, "pending", "bot:" + o.Admin.ID, "who?"},
 				{human, J{"status": "active"}, "rejected", "session:" + refs["org_admin"], nil},
-				{o.Admin.Scoped("message"), J{"status": "rejected"}, "active", "bot:" + o.Admin.ID, nil},
+				{o.Admin.Scoped("admin"), J{"status": "rejected"}, "active", "bot:" + o.Admin.ID, nil},
 				{o.Admin, J{"status": "active", "reason": ""}, "rejected", "bot:" + o.Admin.ID, nil},
 				{owner, J{"status": "rejected", "reason": "no"}, "active", "session:" + refs["bot_owner"], "no"},
 			} {

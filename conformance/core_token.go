@@ -15,7 +15,7 @@ func tokenChecks() []Check {
 	return []Check{
 		{[]string{"B2B-TOK-001"}, "a scoped token has scopes, a label and an end", func(t *T) {
 			o := t.Org()
-			all := []string{"full", "read", "thread", "message", "profile"}
+			all := []string{"full", "read", "thread", "message", "profile", "admin"}
 			for _, c := range []struct {
 				body, want J
 				life       time.Duration // 0 means never
@@ -45,7 +45,7 @@ func tokenChecks() []Check {
 		{[]string{"B2B-TOK-002"}, "scopes, label and end of a token are validated", func(t *T) {
 			o := t.Org()
 			for _, body := range []any{
-				J{}, nil, J{"scopes": []string{}}, J{"scopes": "read"}, J{"scopes": nil}, J{"scopes": J{}}, J{"scopes": []string{"admin"}}, J{"scopes": []string{"read", ""}},
+				J{}, nil, J{"scopes": []string{}}, J{"scopes": "read"}, J{"scopes": nil}, J{"scopes": J{}}, J{"scopes": []string{"root"}}, J{"scopes": []string{"read", ""}},
 				J{"scopes": []any{1}}, J{"scopes": []any{nil}}, J{"scopes": []string{"READ"}}, J{"scopes": read, "label": 5}, J{"scopes": read, "label": J{}},
 				J{"scopes": read, "expires_in": 0}, J{"scopes": read, "expires_in": -1}, J{"scopes": read, "expires_in": "60"}, J{"scopes": read, "expires_in": nil},
 			} {

@@ -9,6 +9,7 @@ const channelShape = "id:s org_id:s type:=direct name:s? created_at:i"
 
 func eventChecks() []Check {
 	return []Check{
+		{[]string{"B2B-EVT-040"}, "connections are told what their scopes let them read", byScope},
 		{[]string{"B2B-EVT-001", "B2B-EVT-002", "B2B-EVT-004"}, "direct messages are told to the two and to who watches", directEvents},
 		{[]string{"B2B-EVT-003"}, "another org is told nothing", strangersHearNothing},
 		{[]string{"B2B-EVT-005"}, "all are told in the same order, once each", oneOrder},

@@ -55,8 +55,8 @@ func opRefusalChecks() []Check {
 			can["thread"].do(J{"type": "send_thread_message", "thread_id": id, "content": "x"})
 			can["full"].do(J{"type": "thread_create", "topic": "x"})
 			for scope, k := range can {
-				if k.next("thread_message"); !k.open() {
-					k.errorf("the scope %s does not hear", scope)
+				if k.ping(); !k.open() {
+					k.errorf("with the scope %s it is closed", scope)
 				}
 			}
 		}},

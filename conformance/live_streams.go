@@ -75,7 +75,7 @@ func streamChecks() []Check {
 			t.Get("/api/events", nil).Refused(401, "AUTH_REQUIRED")
 			t.Get("/api/events", Token("bot_unknown")).Refused(401, "INVALID_TOKEN")
 			t.Get("/api/events", t.Super()).Refused(403, "FORBIDDEN")
-			for _, scope := range []string{"thread", "message", "profile"} {
+			for _, scope := range []string{"thread", "message", "profile", "admin"} {
 				t.Get("/api/events", s.Ann.Scoped(scope)).Refused(403, "INSUFFICIENT_SCOPE")
 			}
 			t.Get("/api/events", s.PendingBot("late")).Refused(403, "BOT_NOT_ACTIVE")

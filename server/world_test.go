@@ -322,17 +322,24 @@ func (n *node) newOrg(t testing.TB, mark string) *org {
 	session := n.login(t, "session", map[string]any{"type": "bot", "token": memberToken, "owner_name": mark})
 	session.name, session.kind = "bot's owner", "bot"
 	o.callers = append(o.callers, session)
-	for _, scope := range []string{"read", "thread", "message", "profile"} {
+	for _, scope := range []string{"read", "thread", "message", "profile", "admin"} {
 		body := map[string]any{"scopes": []string{scope}, "label": mark}
 		made := n.must(t, o.member, "POST", "/api/me/tokens", body)
 		o.add("token", made["id"].(string))
 		token := made["token"].(string)
 		o.callers = append(o.callers, bearer("bot, "+scope, "bot", scope, token))
-		owner := n.login(t, "bot's owner, "+scope, map[string]any{"type": "bot", "token": token, "owner_name": mark})
-		owner.kind, owner.scope = "bot", scope
-		o.callers = append(o.callers, owner)
+		login := func(name, kind, token string) {
+			owner := n.login(t, name, map[string]any{"type": "bot", "token": token, "owner_name": mark})
+			owner.kind, owner.scope = kind, scope
+			o.callers = append(o.callers, owner)
+		}
+		if scope != "admin" { // a bot has five sessions at most
+			login("bot's owner, "+scope, "bot", token)
+		}
 		made = n.must(t, o.admin, "POST", "/api/me/tokens", body)
-		o.callers = append(o.callers, bearer("admin bot, "+scope, "admin bot", scope, made["token"].(string)))
+		token = made["token"].(string)
+		o.callers = append(o.callers, bearer("admin bot, "+scope, "admin bot", scope, token))
+		login("admin bot's owner, "+scope, "admin bot", token)
 	}
 	n.login(t, "other's owner", map[string]any{"type": "bot", "token": otherToken, "owner_name": mark})
 	for _, x := range items(n.must(t, o.human, "GET", "/api/org/sessions", nil)) {

@@ -100,9 +100,13 @@ const (
 	ScopeThread
 	ScopeMessage
 	ScopeProfile
+	ScopeAdmin
 )
 
-var scopeNames = [...]string{"full", "read", "thread", "message", "profile"}
+var scopeNames = [...]string{"full", "read", "thread", "message", "profile", "admin"}
+
+// ScopeNames lists the names of all scopes.
+func ScopeNames() []string { return scopeNames[:] }
 
 // ParseScopes makes a set of names; unknown names are ignored.
 func ParseScopes(names []string) Scopes {
@@ -115,22 +119,30 @@ func ParseScopes(names []string) Scopes {
 	return s
 }
 
-// Satisfies tells whether the set covers what an operation needs.
+// Satisfies reports whether the set covers what an operation needs.
 func (s Scopes) Satisfies(need optionsv1.Scope) bool {
-	var any Scopes
-	switch need {
-	case optionsv1.Scope_SCOPE_UNSPECIFIED:
-		return true
-	case optionsv1.Scope_SCOPE_READ:
-		any = ScopeRead
-	case optionsv1.Scope_SCOPE_MESSAGE:
-		any = ScopeMessage
-	case optionsv1.Scope_SCOPE_THREAD:
-		any = ScopeThread
-	case optionsv1.Scope_SCOPE_PROFILE:
-		any = ScopeProfile
-	case optionsv1.Scope_SCOPE_UPLOAD:
-		any = ScopeThread | ScopeMessage
+	return need == optionsv1.Scope_SCOPE_UNSPECIFIED || s&Satisfying(need) != 0
+}
+
+// Satisfying is the scopes of which any covers one of the needs: full, and what the schema
+// says of each need.
+func Satisfying(needs ...optionsv1.Scope) Scopes {
+	any := ScopeFull
+	for _, need := range needs {
+		switch need {
+		case optionsv1.Scope_SCOPE_READ:
+			any |= ScopeRead
+		case optionsv1.Scope_SCOPE_MESSAGE:
+			any |= ScopeMessage
+		case optionsv1.Scope_SCOPE_THREAD:
+			any |= ScopeThread
+		case optionsv1.Scope_SCOPE_PROFILE:
+			any |= ScopeProfile
+		case optionsv1.Scope_SCOPE_UPLOAD:
+			any |= ScopeThread | ScopeMessage
+		case optionsv1.Scope_SCOPE_ADMIN:
+			any |= ScopeAdmin
+		}
 	}
-	return s&(any|ScopeFull) != 0
+	return any
 }

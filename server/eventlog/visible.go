@@ -1,17 +1,22 @@
 package eventlog
 
 import (
+	"sync"
+
 	"google.golang.org/protobuf/proto"
 
+	optionsv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
 // Viewer is on whose behalf the log is read.
 type Viewer struct {
-	OrgID string
-	BotID string // empty: a human who is org admin
-	Admin bool   // the bot is an admin bot; Subscribe reads it from the store
+	OrgID  string
+	BotID  string      // empty: a human who is org admin
+	Admin  bool        // the bot is an admin bot; Subscribe reads it from the store
+	Scopes call.Scopes // of the bot's credential
 	// Webhook says that the server itself reads for the bot, once: that counts against no
 	// bound of streams.
 	Webhook bool
@@ -82,8 +87,10 @@ func (s span) endedBefore(seq int64) bool { return s.to != 0 && s.to < seq }
 //	                                            channel_created always
 //	bot               when it is the bot        never
 //	admins            when it is an admin       always
+//
+// Of these a bot is told what the scopes of its credential let it (B2B-EVT-040).
 func visible(e *store.Event, v Viewer, spans []span, watched bool) bool {
-	if e.OrgID != v.OrgID {
+	if e.OrgID != v.OrgID || !v.human() && !inScope(e.Type, v.Scopes) {
 		return false
 	}
 	switch e.Audience {
@@ -109,6 +116,25 @@ func visible(e *store.Event, v Viewer, spans []span, watched bool) bool {
 	}
 	return false
 }
+
+// inScope reports whether a credential with these scopes is told events of a type.
+func inScope(kind string, have call.Scopes) bool {
+	return have&call.ScopeFull != 0 || have&scopesOf()[kind] != 0
+}
+
+// scopesOf is the scopes of which a credential needs one to be told events of a type, as
+// the schema says. Types that it does not know are for full alone.
+var scopesOf = sync.OnceValue(func() map[string]call.Scopes {
+	choices := (&b2bv1.Event{}).ProtoReflect().Descriptor().Oneofs().Get(0).Fields()
+	needed := make(map[string]call.Scopes, choices.Len()+1)
+	needed[typeCarried] = call.Satisfying(optionsv1.Scope_SCOPE_READ) // as catch-up itself
+	for i := range choices.Len() {
+		choice := choices.Get(i)
+		told, _ := proto.GetExtension(choice.Options(), optionsv1.E_Told).(*optionsv1.Told)
+		needed[string(choice.Name())] = call.Satisfying(told.GetScopes()...)
+	}
+	return needed
+})
 
 // told reports the events of a channel or thread that every human org admin sees.
 func told(e *store.Event) bool { return e.Type == typeThreadCreated || e.Type == typeChannelCreated }

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
@@ -16,7 +17,8 @@ func TestVisible(t *testing.T) {
 	const org, me, other = "o", "me", "other"
 	id := "x"
 	viewers := map[string]Viewer{
-		"bot": {OrgID: org, BotID: me}, "admin bot": {OrgID: org, BotID: me, Admin: true}, "human": {OrgID: org},
+		"bot": {OrgID: org, BotID: me, Scopes: call.ScopeFull}, "admin bot": {OrgID: org, BotID: me, Admin: true, Scopes: call.ScopeRead},
+		"human": {OrgID: org},
 	}
 	spans := map[string][]span{"never": nil, "left": {{2, 4}}, "in": {{2, 0}}, "later": {{7, 0}}, "between": {{2, 3}, {7, 0}}, "again": {{2, 3}, {5, 6}}}
 	in := map[string]bool{"in": true, "again": true} // at seq 5
@@ -77,6 +79,25 @@ func TestVisible(t *testing.T) {
 	}
 }
 
+// TestScopesOfTypes: what a credential that may not read is told, and what an import
+// carried, which is no type of the schema.
+func TestScopesOfTypes(t *testing.T) {
+	for kind, want := range map[string]call.Scopes{
+		typeMessage: call.ScopeRead, typeThreadMessage: call.ScopeRead, typeBotOnline: call.ScopeRead, typeCarried: call.ScopeRead,
+		"thread_join_request": call.ScopeRead | call.ScopeThread, "bot_join_request": call.ScopeRead | call.ScopeAdmin,
+		typeAccessChanged: 0, "of_a_newer_server": 0,
+	} {
+		for _, s := range []call.Scopes{call.ScopeRead, call.ScopeThread, call.ScopeMessage, call.ScopeProfile, call.ScopeAdmin, 0} {
+			if got := inScope(kind, s); got != (s&want != 0) {
+				t.Errorf("%s with the scopes %b: %v", kind, s, got)
+			}
+		}
+		if !inScope(kind, call.ScopeFull) {
+			t.Errorf("%s is not told full", kind)
+		}
+	}
+}
+
 // TestVisibleAgainstSets compares intervals with sets of members kept event by event.
 func TestVisibleAgainstSets(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -98,7 +119,7 @@ func TestVisibleAgainstSets(t *testing.T) {
 			}
 			e := store.Event{OrgID: "o", Seq: seq, Audience: store.AudienceThread, ThreadID: &id}
 			for v := range bots {
-				got := visible(&e, Viewer{OrgID: "o", BotID: fmt.Sprint(v)}, spans[v], false)
+				got := visible(&e, Viewer{OrgID: "o", BotID: fmt.Sprint(v), Scopes: call.ScopeFull}, spans[v], false)
 				if got != member[v] {
 					t.Fatalf("round %d, seq %d, bot %d: got %v, spans %v", round, seq, v, got, spans[v])
 				}

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/eventlog"
 	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
@@ -249,7 +250,9 @@ func (w *world) top() int64 {
 	return top.Seq
 }
 
-func (w *world) bot(id string) eventlog.Viewer { return eventlog.Viewer{OrgID: w.org, BotID: id} }
+func (w *world) bot(id string) eventlog.Viewer {
+	return eventlog.Viewer{OrgID: w.org, BotID: id, Scopes: call.ScopeFull}
+}
 
 func (w *world) human() eventlog.Viewer { return eventlog.Viewer{OrgID: w.org} }
 

@@ -156,6 +156,7 @@ var scopeSets = map[optionsv1.Scope][]string{
 	optionsv1.Scope_SCOPE_PROFILE: {"full", "profile"},
 	optionsv1.Scope_SCOPE_FULL:    {"full"},
 	optionsv1.Scope_SCOPE_UPLOAD:  {"full", "thread", "message"},
+	optionsv1.Scope_SCOPE_ADMIN:   {"full", "admin"},
 }
 
 func (w who) may(a *optionsv1.Access) bool {
@@ -167,7 +168,7 @@ func (w who) may(a *optionsv1.Access) bool {
 }
 
 // everyCaller is nobody, both kinds of admins, and members and admins among bots
-// with each of the 32 sets of scopes.
+// with each of the 64 sets of scopes.
 func everyCaller() []who {
 	const nobody = optionsv1.Caller_CALLER_NOBODY
 	session := &call.Session{}
@@ -176,7 +177,7 @@ func everyCaller() []who {
 		{"org admin", &call.Caller{Kind: call.OrgAdmin, OrgID: "o", Session: session}, []optionsv1.Caller{nobody, optionsv1.Caller_CALLER_ORG_ADMIN}, nil},
 		{"super admin", &call.Caller{Kind: call.SuperAdmin, Session: session}, []optionsv1.Caller{nobody, optionsv1.Caller_CALLER_SUPER_ADMIN}, nil},
 	}
-	names := []string{"full", "read", "thread", "message", "profile"}
+	names := []string{"full", "read", "thread", "message", "profile", "admin"}
 	for set := range 1 << len(names) {
 		scopes := []string{}
 		for i, name := range names {

@@ -25,7 +25,7 @@ const heartbeat = 15 * time.Second
 type eventService struct{ *core }
 
 func viewer(c *call.Caller) eventlog.Viewer {
-	return eventlog.Viewer{OrgID: c.OrgID, BotID: c.BotID, Admin: c.Admin}
+	return eventlog.Viewer{OrgID: c.OrgID, BotID: c.BotID, Admin: c.Admin, Scopes: c.Scopes}
 }
 
 // Subscribe streams the events that the caller may see. The first item is a

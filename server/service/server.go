@@ -130,7 +130,7 @@ func (s *serverService) GetSystemPresence(context.Context, *b2bv1.GetSystemPrese
 
 func (s *serverService) GetConfig(context.Context, *b2bv1.GetConfigRequest) (*b2bv1.GetConfigResponse, error) {
 	return &b2bv1.GetConfigResponse{
-		Server: serverName, Version: s.Config.Version, Env: "production", Scopes: []string{"full", "read", "thread", "message", "profile"},
+		Server: serverName, Version: s.Config.Version, Env: "production", Scopes: call.ScopeNames(),
 	}, nil
 }
 

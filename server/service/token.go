@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/auth"
@@ -24,7 +25,7 @@ func (s *tokenService) CreateToken(ctx context.Context, req *b2bv1.CreateTokenRe
 	scopes := make([]string, len(req.GetScopes()))
 	for i, scope := range req.GetScopes() {
 		if _, known := b2bv1.TokenScope_name[int32(scope)]; !known || scope == b2bv1.TokenScope_TOKEN_SCOPE_UNSPECIFIED {
-			return nil, call.Invalid("scopes must be of full, read, thread, message, profile")
+			return nil, call.Invalid("scopes must be of %s", strings.Join(call.ScopeNames(), ", "))
 		}
 		scopes[i] = textOf(scope, "TOKEN_SCOPE_")
 	}

@@ -178,7 +178,7 @@ func (r *reader) subscribe(ctx context.Context) error {
 			return fmt.Errorf("find the end of the log: %w", err)
 		}
 		from := eventlog.Position{Epoch: top.Epoch, Seq: min(r.seq, top.Seq)}
-		viewer := eventlog.Viewer{OrgID: r.ref.OrgID, BotID: r.ref.BotID, Webhook: true}
+		viewer := eventlog.Viewer{OrgID: r.ref.OrgID, BotID: r.ref.BotID, Scopes: call.ScopeFull, Webhook: true}
 		sub, err := r.d.Log.Subscribe(ctx, viewer, &from, eventlog.Filter{Types: r.d.types})
 		if err == nil {
 			r.sub = sub

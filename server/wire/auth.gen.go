@@ -34,6 +34,8 @@ func textTokenScope(v v1.TokenScope) string {
 		return "message"
 	case v1.TokenScope_TOKEN_SCOPE_PROFILE:
 		return "profile"
+	case v1.TokenScope_TOKEN_SCOPE_ADMIN:
+		return "admin"
 	}
 	return ""
 }

@@ -101,7 +101,7 @@ func (s *Server) subscribe(ctx context.Context, c *client, cursor string) (*endi
 	if err != nil {
 		return refusedOr(err)
 	}
-	viewer := eventlog.Viewer{OrgID: c.org, BotID: c.bot, Admin: caller.Admin}
+	viewer := eventlog.Viewer{OrgID: c.org, BotID: c.bot, Admin: caller.Admin, Scopes: caller.Scopes}
 	c.sub, err = s.Hub.Subscribe(ctx, viewer, from, eventlog.Filter{})
 	switch {
 	case errors.Is(err, eventlog.ErrAccess):

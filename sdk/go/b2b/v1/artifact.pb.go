@@ -1057,7 +1057,7 @@ const file_b2b_v1_artifact_proto_rawDesc = "" +
 	"\x12ARTIFACT_TYPE_JSON\x10\x03\x12\x16\n" +
 	"\x12ARTIFACT_TYPE_CODE\x10\x04\x12\x16\n" +
 	"\x12ARTIFACT_TYPE_FILE\x10\x05\x12\x16\n" +
-	"\x12ARTIFACT_TYPE_LINK\x10\x062\xcf\x06\n" +
+	"\x12ARTIFACT_TYPE_LINK\x10\x062\xd1\x06\n" +
 	"\x0fArtifactService\x12\x98\x01\n" +
 	"\vAddArtifact\x12\x1a.b2b.v1.AddArtifactRequest\x1a\x1b.b2b.v1.AddArtifactResponse\"P\x8a\xb5\x18\x05\n" +
 	"\x01\x02\x10\x03\x9a\xb5\x18\fartifact_add\x82\xd3\xe4\x93\x021:\x01*b\bartifact\"\"/api/threads/{thread_id}/artifacts\x12\xb3\x01\n" +
@@ -1066,9 +1066,9 @@ const file_b2b_v1_artifact_proto_rawDesc = "" +
 	"\rListArtifacts\x12\x1c.b2b.v1.ListArtifactsRequest\x1a\x1d.b2b.v1.ListArtifactsResponse\">\x8a\xb5\x18\x05\n" +
 	"\x01\x02\x10\x01\x82\xd3\xe4\x93\x02/b\tartifacts\x12\"/api/threads/{thread_id}/artifacts\x12\xb9\x01\n" +
 	"\x14ListArtifactVersions\x12#.b2b.v1.ListArtifactVersionsRequest\x1a$.b2b.v1.ListArtifactVersionsResponse\"V\x8a\xb5\x18\x05\n" +
-	"\x01\x02\x10\x01\x82\xd3\xe4\x93\x02Gb\tartifacts\x12:/api/threads/{thread_id}/artifacts/{artifact_key}/versions\x12\x9f\x01\n" +
-	"\x16ListOrgThreadArtifacts\x12%.b2b.v1.ListOrgThreadArtifactsRequest\x1a&.b2b.v1.ListOrgThreadArtifactsResponse\"6\x8a\xb5\x18\x04\n" +
-	"\x02\x03\x04\x82\xd3\xe4\x93\x02(\x12&/api/org/threads/{thread_id}/artifactsB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3"
+	"\x01\x02\x10\x01\x82\xd3\xe4\x93\x02Gb\tartifacts\x12:/api/threads/{thread_id}/artifacts/{artifact_key}/versions\x12\xa1\x01\n" +
+	"\x16ListOrgThreadArtifacts\x12%.b2b.v1.ListOrgThreadArtifactsRequest\x1a&.b2b.v1.ListOrgThreadArtifactsResponse\"8\x8a\xb5\x18\x06\n" +
+	"\x02\x03\x04\x10\a\x82\xd3\xe4\x93\x02(\x12&/api/org/threads/{thread_id}/artifactsB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3"
 
 var (
 	file_b2b_v1_artifact_proto_rawDescOnce sync.Once

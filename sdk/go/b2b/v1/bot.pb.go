@@ -2275,7 +2275,7 @@ const file_b2b_v1_bot_proto_rawDesc = "" +
 	"\x17JOIN_STATUS_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12JOIN_STATUS_ACTIVE\x10\x01\x12\x17\n" +
 	"\x13JOIN_STATUS_PENDING\x10\x02\x12\x18\n" +
-	"\x14JOIN_STATUS_REJECTED\x10\x032\x94\t\n" +
+	"\x14JOIN_STATUS_REJECTED\x10\x032\x96\t\n" +
 	"\n" +
 	"BotService\x12Z\n" +
 	"\bListBots\x12\x17.b2b.v1.ListBotsRequest\x1a\x18.b2b.v1.ListBotsResponse\"\x1b\x8a\xb5\x18\x06\n" +
@@ -2285,9 +2285,9 @@ const file_b2b_v1_bot_proto_rawDesc = "" +
 	"\rGetBotProfile\x12\x1c.b2b.v1.GetBotProfileRequest\x1a\x1d.b2b.v1.GetBotProfileResponse\"/\x8a\xb5\x18\x06\n" +
 	"\x02\x02\x04\x10\x01\x82\xd3\xe4\x93\x02\x1fb\x03bot\x12\x18/api/bots/{name}/profile\x12\x88\x01\n" +
 	"\x10GetWebhookHealth\x12\x1f.b2b.v1.GetWebhookHealthRequest\x1a .b2b.v1.GetWebhookHealthResponse\"1\x8a\xb5\x18\x06\n" +
-	"\x02\x02\x04\x10\x01\x82\xd3\xe4\x93\x02!\x12\x1f/api/bots/{name}/webhook/health\x12`\n" +
-	"\tDeleteBot\x12\x18.b2b.v1.DeleteBotRequest\x1a\x19.b2b.v1.DeleteBotResponse\"\x1e\x8a\xb5\x18\x04\n" +
-	"\x02\x03\x04\x82\xd3\xe4\x93\x02\x10*\x0e/api/bots/{id}\x12S\n" +
+	"\x02\x02\x04\x10\x01\x82\xd3\xe4\x93\x02!\x12\x1f/api/bots/{name}/webhook/health\x12b\n" +
+	"\tDeleteBot\x12\x18.b2b.v1.DeleteBotRequest\x1a\x19.b2b.v1.DeleteBotResponse\" \x8a\xb5\x18\x06\n" +
+	"\x02\x03\x04\x10\a\x82\xd3\xe4\x93\x02\x10*\x0e/api/bots/{id}\x12S\n" +
 	"\x05GetMe\x12\x14.b2b.v1.GetMeRequest\x1a\x15.b2b.v1.GetMeResponse\"\x1d\x8a\xb5\x18\x05\n" +
 	"\x01\x02\x10\x01\x82\xd3\xe4\x93\x02\x0eb\x03bot\x12\a/api/me\x12W\n" +
 	"\bDeleteMe\x12\x17.b2b.v1.DeleteMeRequest\x1a\x18.b2b.v1.DeleteMeResponse\"\x18\x8a\xb5\x18\x05\n" +

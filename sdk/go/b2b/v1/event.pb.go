@@ -2699,29 +2699,44 @@ const file_b2b_v1_event_proto_rawDesc = "" +
 	"\x15thread_status_changes\x18\x02 \x01(\x05R\x13threadStatusChanges\x12+\n" +
 	"\x11thread_activities\x18\x03 \x01(\x05R\x10threadActivities\x12)\n" +
 	"\x10channel_messages\x18\x04 \x01(\x05R\x0fchannelMessages\x12\x14\n" +
-	"\x05total\x18\x05 \x01(\x05R\x05total\"\x8c\n" +
+	"\x05total\x18\x05 \x01(\x05R\x05total\"\x8d\v\n" +
+	"\x05Event\x12?\n" +
+	"\amessage\x18\x01 \x01(\v2\x14.b2b.v1.MessageEventB\rڵ\x18\x02X\x01\xea\xb5\x18\x03\n" +
+	"\x01\x01H\x00R\amessage\x12O\n" +
+	"\x0fchannel_created\x18\x02 \x01(\v2\x1b.b2b.v1.ChannelCreatedEventB\a\xea\xb5\x18\x03\n" +
+	"\x01\x01H\x00R\x0echannelCreated\x12@\n" +
 	"\n" +
-	"\x05Event\x128\n" +
-	"\amessage\x18\x01 \x01(\v2\x14.b2b.v1.MessageEventB\x06ڵ\x18\x02X\x01H\x00R\amessage\x12F\n" +
-	"\x0fchannel_created\x18\x02 \x01(\v2\x1b.b2b.v1.ChannelCreatedEventH\x00R\x0echannelCreated\x127\n" +
-	"\n" +
-	"bot_online\x18\x03 \x01(\v2\x16.b2b.v1.BotOnlineEventH\x00R\tbotOnline\x12:\n" +
-	"\vbot_offline\x18\x04 \x01(\v2\x17.b2b.v1.BotOfflineEventH\x00R\n" +
-	"botOffline\x12C\n" +
-	"\x0ebot_registered\x18\x05 \x01(\v2\x1a.b2b.v1.BotRegisteredEventH\x00R\rbotRegistered\x12O\n" +
-	"\x10bot_join_request\x18\x06 \x01(\v2\x1b.b2b.v1.BotJoinRequestEventB\x06ڵ\x18\x02X\x01H\x00R\x0ebotJoinRequest\x12M\n" +
-	"\x12bot_status_changed\x18\a \x01(\v2\x1d.b2b.v1.BotStatusChangedEventH\x00R\x10botStatusChanged\x12:\n" +
-	"\vbot_renamed\x18\b \x01(\v2\x17.b2b.v1.BotRenamedEventH\x00R\n" +
-	"botRenamed\x12K\n" +
-	"\x0ethread_created\x18\t \x01(\v2\x1a.b2b.v1.ThreadCreatedEventB\x06ڵ\x18\x02X\x01H\x00R\rthreadCreated\x12K\n" +
+	"bot_online\x18\x03 \x01(\v2\x16.b2b.v1.BotOnlineEventB\a\xea\xb5\x18\x03\n" +
+	"\x01\x01H\x00R\tbotOnline\x12C\n" +
+	"\vbot_offline\x18\x04 \x01(\v2\x17.b2b.v1.BotOfflineEventB\a\xea\xb5\x18\x03\n" +
+	"\x01\x01H\x00R\n" +
+	"botOffline\x12L\n" +
+	"\x0ebot_registered\x18\x05 \x01(\v2\x1a.b2b.v1.BotRegisteredEventB\a\xea\xb5\x18\x03\n" +
+	"\x01\x01H\x00R\rbotRegistered\x12W\n" +
+	"\x10bot_join_request\x18\x06 \x01(\v2\x1b.b2b.v1.BotJoinRequestEventB\x0eڵ\x18\x02X\x01\xea\xb5\x18\x04\n" +
+	"\x02\x01\aH\x00R\x0ebotJoinRequest\x12V\n" +
+	"\x12bot_status_changed\x18\a \x01(\v2\x1d.b2b.v1.BotStatusChangedEventB\a\xea\xb5\x18\x03\n" +
+	"\x01\x01H\x00R\x10botStatusChanged\x12C\n" +
+	"\vbot_renamed\x18\b \x01(\v2\x17.b2b.v1.BotRenamedEventB\a\xea\xb5\x18\x03\n" +
+	"\x01\x01H\x00R\n" +
+	"botRenamed\x12R\n" +
+	"\x0ethread_created\x18\t \x01(\v2\x1a.b2b.v1.ThreadCreatedEventB\rڵ\x18\x02X\x01\xea\xb5\x18\x03\n" +
+	"\x01\x01H\x00R\rthreadCreated\x12R\n" +
 	"\x0ethread_updated\x18\n" +
-	" \x01(\v2\x1a.b2b.v1.ThreadUpdatedEventB\x06ڵ\x18\x02X\x01H\x00R\rthreadUpdated\x12^\n" +
-	"\x15thread_status_changed\x18\v \x01(\v2 .b2b.v1.ThreadStatusChangedEventB\x06ڵ\x18\x02X\x01H\x00R\x13threadStatusChanged\x12K\n" +
-	"\x0ethread_message\x18\f \x01(\v2\x1a.b2b.v1.ThreadMessageEventB\x06ڵ\x18\x02X\x01H\x00R\rthreadMessage\x12N\n" +
-	"\x0fthread_artifact\x18\r \x01(\v2\x1b.b2b.v1.ThreadArtifactEventB\x06ڵ\x18\x02X\x01H\x00R\x0ethreadArtifact\x12W\n" +
-	"\x12thread_participant\x18\x0e \x01(\v2\x1e.b2b.v1.ThreadParticipantEventB\x06ڵ\x18\x02X\x01H\x00R\x11threadParticipant\x12X\n" +
-	"\x13thread_join_request\x18\x0f \x01(\v2\x1e.b2b.v1.ThreadJoinRequestEventB\x06ڵ\x18\x02X\x01H\x00R\x11threadJoinRequest\x12S\n" +
-	"\x14thread_join_resolved\x18\x10 \x01(\v2\x1f.b2b.v1.ThreadJoinResolvedEventH\x00R\x12threadJoinResolved\x12C\n" +
+	" \x01(\v2\x1a.b2b.v1.ThreadUpdatedEventB\rڵ\x18\x02X\x01\xea\xb5\x18\x03\n" +
+	"\x01\x01H\x00R\rthreadUpdated\x12e\n" +
+	"\x15thread_status_changed\x18\v \x01(\v2 .b2b.v1.ThreadStatusChangedEventB\rڵ\x18\x02X\x01\xea\xb5\x18\x03\n" +
+	"\x01\x01H\x00R\x13threadStatusChanged\x12R\n" +
+	"\x0ethread_message\x18\f \x01(\v2\x1a.b2b.v1.ThreadMessageEventB\rڵ\x18\x02X\x01\xea\xb5\x18\x03\n" +
+	"\x01\x01H\x00R\rthreadMessage\x12U\n" +
+	"\x0fthread_artifact\x18\r \x01(\v2\x1b.b2b.v1.ThreadArtifactEventB\rڵ\x18\x02X\x01\xea\xb5\x18\x03\n" +
+	"\x01\x01H\x00R\x0ethreadArtifact\x12^\n" +
+	"\x12thread_participant\x18\x0e \x01(\v2\x1e.b2b.v1.ThreadParticipantEventB\rڵ\x18\x02X\x01\xea\xb5\x18\x03\n" +
+	"\x01\x01H\x00R\x11threadParticipant\x12`\n" +
+	"\x13thread_join_request\x18\x0f \x01(\v2\x1e.b2b.v1.ThreadJoinRequestEventB\x0eڵ\x18\x02X\x01\xea\xb5\x18\x04\n" +
+	"\x02\x01\x03H\x00R\x11threadJoinRequest\x12]\n" +
+	"\x14thread_join_resolved\x18\x10 \x01(\v2\x1f.b2b.v1.ThreadJoinResolvedEventB\b\xea\xb5\x18\x04\n" +
+	"\x02\x01\x03H\x00R\x12threadJoinResolved\x12C\n" +
 	"\x0eaccess_changed\x18\x11 \x01(\v2\x1a.b2b.v1.AccessChangedEventH\x00R\raccessChangedB\a\n" +
 	"\x05event\".\n" +
 	"\bBotBrief\x12\x0e\n" +

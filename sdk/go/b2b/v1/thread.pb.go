@@ -4007,22 +4007,22 @@ const file_b2b_v1_thread_proto_rawDesc = "" +
 	"\x11SendThreadMessage\x12 .b2b.v1.SendThreadMessageRequest\x1a!.b2b.v1.SendThreadMessageResponse\"U\x8a\xb5\x18\x05\n" +
 	"\x01\x02\x10\x03\x9a\xb5\x18\x13send_thread_message\x82\xd3\xe4\x93\x02/:\x01*b\amessage\"!/api/threads/{thread_id}/messages\x12\x8f\x01\n" +
 	"\x12ListThreadMessages\x12!.b2b.v1.ListThreadMessagesRequest\x1a\".b2b.v1.ListThreadMessagesResponse\"2\x8a\xb5\x18\x05\n" +
-	"\x01\x02\x10\x01\x82\xd3\xe4\x93\x02#\x12!/api/threads/{thread_id}/messages2\xb2\b\n" +
-	"\x10OrgThreadService\x12q\n" +
-	"\x0eListOrgThreads\x12\x1d.b2b.v1.ListOrgThreadsRequest\x1a\x1e.b2b.v1.ListOrgThreadsResponse\" \x8a\xb5\x18\x04\n" +
-	"\x02\x03\x04\x82\xd3\xe4\x93\x02\x12\x12\x10/api/org/threads\x12\x94\x01\n" +
-	"\fGetOrgThread\x12\x1b.b2b.v1.GetOrgThreadRequest\x1a\x1c.b2b.v1.GetOrgThreadResponse\"I\x8a\xb5\x18\x04\n" +
-	"\x02\x03\x04\x92\xb5\x18\x11\x1a\x0fthread.revision\x82\xd3\xe4\x93\x02&b\x06thread\x12\x1c/api/org/threads/{thread_id}\x12\x9b\x01\n" +
-	"\x15ListOrgThreadMessages\x12$.b2b.v1.ListOrgThreadMessagesRequest\x1a%.b2b.v1.ListOrgThreadMessagesResponse\"5\x8a\xb5\x18\x04\n" +
-	"\x02\x03\x04\x82\xd3\xe4\x93\x02'\x12%/api/org/threads/{thread_id}/messages\x12\x8b\x01\n" +
-	"\x0fUpdateOrgThread\x12\x1e.b2b.v1.UpdateOrgThreadRequest\x1a\x1f.b2b.v1.UpdateOrgThreadResponse\"7\x8a\xb5\x18\x04\n" +
-	"\x02\x03\x04\x82\xd3\xe4\x93\x02):\x01*b\x06thread2\x1c/api/org/threads/{thread_id}\x12\xb5\x01\n" +
-	"\x17AddOrgThreadParticipant\x12&.b2b.v1.AddOrgThreadParticipantRequest\x1a'.b2b.v1.AddOrgThreadParticipantResponse\"I\x8a\xb5\x18\x04\n" +
-	"\x02\x03\x04\x82\xd3\xe4\x93\x02;:\x01*b\vparticipant\")/api/org/threads/{thread_id}/participants\x12\xb4\x01\n" +
-	"\x1aRemoveOrgThreadParticipant\x12).b2b.v1.RemoveOrgThreadParticipantRequest\x1a*.b2b.v1.RemoveOrgThreadParticipantResponse\"?\x8a\xb5\x18\x04\n" +
-	"\x02\x03\x04\x82\xd3\xe4\x93\x021*//api/org/threads/{thread_id}/participants/{bot}\x12y\n" +
-	"\x11SearchOrgMessages\x12 .b2b.v1.SearchOrgMessagesRequest\x1a!.b2b.v1.SearchOrgMessagesResponse\"\x1f\x8a\xb5\x18\x04\n" +
-	"\x02\x03\x04\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/org/searchB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3"
+	"\x01\x02\x10\x01\x82\xd3\xe4\x93\x02#\x12!/api/threads/{thread_id}/messages2\xc0\b\n" +
+	"\x10OrgThreadService\x12s\n" +
+	"\x0eListOrgThreads\x12\x1d.b2b.v1.ListOrgThreadsRequest\x1a\x1e.b2b.v1.ListOrgThreadsResponse\"\"\x8a\xb5\x18\x06\n" +
+	"\x02\x03\x04\x10\a\x82\xd3\xe4\x93\x02\x12\x12\x10/api/org/threads\x12\x96\x01\n" +
+	"\fGetOrgThread\x12\x1b.b2b.v1.GetOrgThreadRequest\x1a\x1c.b2b.v1.GetOrgThreadResponse\"K\x8a\xb5\x18\x06\n" +
+	"\x02\x03\x04\x10\a\x92\xb5\x18\x11\x1a\x0fthread.revision\x82\xd3\xe4\x93\x02&b\x06thread\x12\x1c/api/org/threads/{thread_id}\x12\x9d\x01\n" +
+	"\x15ListOrgThreadMessages\x12$.b2b.v1.ListOrgThreadMessagesRequest\x1a%.b2b.v1.ListOrgThreadMessagesResponse\"7\x8a\xb5\x18\x06\n" +
+	"\x02\x03\x04\x10\a\x82\xd3\xe4\x93\x02'\x12%/api/org/threads/{thread_id}/messages\x12\x8d\x01\n" +
+	"\x0fUpdateOrgThread\x12\x1e.b2b.v1.UpdateOrgThreadRequest\x1a\x1f.b2b.v1.UpdateOrgThreadResponse\"9\x8a\xb5\x18\x06\n" +
+	"\x02\x03\x04\x10\a\x82\xd3\xe4\x93\x02):\x01*b\x06thread2\x1c/api/org/threads/{thread_id}\x12\xb7\x01\n" +
+	"\x17AddOrgThreadParticipant\x12&.b2b.v1.AddOrgThreadParticipantRequest\x1a'.b2b.v1.AddOrgThreadParticipantResponse\"K\x8a\xb5\x18\x06\n" +
+	"\x02\x03\x04\x10\a\x82\xd3\xe4\x93\x02;:\x01*b\vparticipant\")/api/org/threads/{thread_id}/participants\x12\xb6\x01\n" +
+	"\x1aRemoveOrgThreadParticipant\x12).b2b.v1.RemoveOrgThreadParticipantRequest\x1a*.b2b.v1.RemoveOrgThreadParticipantResponse\"A\x8a\xb5\x18\x06\n" +
+	"\x02\x03\x04\x10\a\x82\xd3\xe4\x93\x021*//api/org/threads/{thread_id}/participants/{bot}\x12{\n" +
+	"\x11SearchOrgMessages\x12 .b2b.v1.SearchOrgMessagesRequest\x1a!.b2b.v1.SearchOrgMessagesResponse\"!\x8a\xb5\x18\x06\n" +
+	"\x02\x03\x04\x10\a\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/org/searchB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3"
 
 var (
 	file_b2b_v1_thread_proto_rawDescOnce sync.Once

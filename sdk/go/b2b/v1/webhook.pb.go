@@ -404,12 +404,12 @@ const file_b2b_v1_webhook_proto_rawDesc = "" +
 	"\f_delivery_idB\r\n" +
 	"\v_request_id\"@\n" +
 	"\x1cRedeliverDeadLettersResponse\x12 \n" +
-	"\vredelivered\x18\x01 \x01(\x05R\vredelivered2\xa9\x02\n" +
-	"\x0eWebhookService\x12\x82\x01\n" +
-	"\x0fListDeadLetters\x12\x1e.b2b.v1.ListDeadLettersRequest\x1a\x1f.b2b.v1.ListDeadLettersResponse\".\x8a\xb5\x18\x04\n" +
-	"\x02\x03\x04\x82\xd3\xe4\x93\x02 \x12\x1e/api/org/webhooks/dead-letters\x12\x91\x01\n" +
-	"\x14RedeliverDeadLetters\x12#.b2b.v1.RedeliverDeadLettersRequest\x1a$.b2b.v1.RedeliverDeadLettersResponse\".\x8a\xb5\x18\x04\n" +
-	"\x02\x03\x04\x82\xd3\xe4\x93\x02 :\x01*\"\x1b/api/org/webhooks/redeliverB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3"
+	"\vredelivered\x18\x01 \x01(\x05R\vredelivered2\xad\x02\n" +
+	"\x0eWebhookService\x12\x84\x01\n" +
+	"\x0fListDeadLetters\x12\x1e.b2b.v1.ListDeadLettersRequest\x1a\x1f.b2b.v1.ListDeadLettersResponse\"0\x8a\xb5\x18\x06\n" +
+	"\x02\x03\x04\x10\a\x82\xd3\xe4\x93\x02 \x12\x1e/api/org/webhooks/dead-letters\x12\x93\x01\n" +
+	"\x14RedeliverDeadLetters\x12#.b2b.v1.RedeliverDeadLettersRequest\x1a$.b2b.v1.RedeliverDeadLettersResponse\"0\x8a\xb5\x18\x06\n" +
+	"\x02\x03\x04\x10\a\x82\xd3\xe4\x93\x02 :\x01*\"\x1b/api/org/webhooks/redeliverB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3"
 
 var (
 	file_b2b_v1_webhook_proto_rawDescOnce sync.Once

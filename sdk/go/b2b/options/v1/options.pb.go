@@ -111,6 +111,8 @@ const (
 	Scope_SCOPE_FULL Scope = 5
 	// Satisfied by full, thread, message.
 	Scope_SCOPE_UPLOAD Scope = 6
+	// Satisfied by full, admin: to administrate the org, which only admin bots may.
+	Scope_SCOPE_ADMIN Scope = 7
 )
 
 // Enum value maps for Scope.
@@ -123,6 +125,7 @@ var (
 		4: "SCOPE_PROFILE",
 		5: "SCOPE_FULL",
 		6: "SCOPE_UPLOAD",
+		7: "SCOPE_ADMIN",
 	}
 	Scope_value = map[string]int32{
 		"SCOPE_UNSPECIFIED": 0,
@@ -132,6 +135,7 @@ var (
 		"SCOPE_PROFILE":     4,
 		"SCOPE_FULL":        5,
 		"SCOPE_UPLOAD":      6,
+		"SCOPE_ADMIN":       7,
 	}
 )
 
@@ -570,6 +574,52 @@ func (x *Wire) GetWebhook() bool {
 	return false
 }
 
+// To which connections of a bot an event is told.
+type Told struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The credential must have one of these; full is always enough. None: nobody is told.
+	Scopes        []Scope `protobuf:"varint,1,rep,packed,name=scopes,proto3,enum=b2b.options.v1.Scope" json:"scopes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Told) Reset() {
+	*x = Told{}
+	mi := &file_b2b_options_v1_options_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Told) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Told) ProtoMessage() {}
+
+func (x *Told) ProtoReflect() protoreflect.Message {
+	mi := &file_b2b_options_v1_options_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Told.ProtoReflect.Descriptor instead.
+func (*Told) Descriptor() ([]byte, []int) {
+	return file_b2b_options_v1_options_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Told) GetScopes() []Scope {
+	if x != nil {
+		return x.Scopes
+	}
+	return nil
+}
+
 // How a message looks as wire JSON.
 type WireMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -586,7 +636,7 @@ type WireMessage struct {
 
 func (x *WireMessage) Reset() {
 	*x = WireMessage{}
-	mi := &file_b2b_options_v1_options_proto_msgTypes[4]
+	mi := &file_b2b_options_v1_options_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -598,7 +648,7 @@ func (x *WireMessage) String() string {
 func (*WireMessage) ProtoMessage() {}
 
 func (x *WireMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_options_v1_options_proto_msgTypes[4]
+	mi := &file_b2b_options_v1_options_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -611,7 +661,7 @@ func (x *WireMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WireMessage.ProtoReflect.Descriptor instead.
 func (*WireMessage) Descriptor() ([]byte, []int) {
-	return file_b2b_options_v1_options_proto_rawDescGZIP(), []int{4}
+	return file_b2b_options_v1_options_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *WireMessage) GetList() bool {
@@ -650,7 +700,7 @@ type ErrorSpec struct {
 
 func (x *ErrorSpec) Reset() {
 	*x = ErrorSpec{}
-	mi := &file_b2b_options_v1_options_proto_msgTypes[5]
+	mi := &file_b2b_options_v1_options_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -662,7 +712,7 @@ func (x *ErrorSpec) String() string {
 func (*ErrorSpec) ProtoMessage() {}
 
 func (x *ErrorSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_options_v1_options_proto_msgTypes[5]
+	mi := &file_b2b_options_v1_options_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -675,7 +725,7 @@ func (x *ErrorSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErrorSpec.ProtoReflect.Descriptor instead.
 func (*ErrorSpec) Descriptor() ([]byte, []int) {
-	return file_b2b_options_v1_options_proto_rawDescGZIP(), []int{5}
+	return file_b2b_options_v1_options_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ErrorSpec) GetHttpStatus() int32 {
@@ -716,7 +766,7 @@ type Bound struct {
 
 func (x *Bound) Reset() {
 	*x = Bound{}
-	mi := &file_b2b_options_v1_options_proto_msgTypes[6]
+	mi := &file_b2b_options_v1_options_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -728,7 +778,7 @@ func (x *Bound) String() string {
 func (*Bound) ProtoMessage() {}
 
 func (x *Bound) ProtoReflect() protoreflect.Message {
-	mi := &file_b2b_options_v1_options_proto_msgTypes[6]
+	mi := &file_b2b_options_v1_options_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -741,7 +791,7 @@ func (x *Bound) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bound.ProtoReflect.Descriptor instead.
 func (*Bound) Descriptor() ([]byte, []int) {
-	return file_b2b_options_v1_options_proto_rawDescGZIP(), []int{6}
+	return file_b2b_options_v1_options_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Bound) GetUnit() Unit {
@@ -806,6 +856,14 @@ var file_b2b_options_v1_options_proto_extTypes = []protoimpl.ExtensionInfo{
 		Filename:      "b2b/options/v1/options.proto",
 	},
 	{
+		ExtendedType:  (*descriptorpb.FieldOptions)(nil),
+		ExtensionType: (*Told)(nil),
+		Field:         50013,
+		Name:          "b2b.options.v1.told",
+		Tag:           "bytes,50013,opt,name=told",
+		Filename:      "b2b/options/v1/options.proto",
+	},
+	{
 		ExtendedType:  (*descriptorpb.MessageOptions)(nil),
 		ExtensionType: (*WireMessage)(nil),
 		Field:         50021,
@@ -853,6 +911,10 @@ var (
 	//
 	// optional b2b.options.v1.Wire wire = 50011;
 	E_Wire = &file_b2b_options_v1_options_proto_extTypes[3]
+	// Of a choice of Event: who is told it.
+	//
+	// optional b2b.options.v1.Told told = 50013;
+	E_Told = &file_b2b_options_v1_options_proto_extTypes[4]
 )
 
 // Extension fields to descriptorpb.MessageOptions.
@@ -860,7 +922,7 @@ var (
 	// Wire JSON marks of a message.
 	//
 	// optional b2b.options.v1.WireMessage wire_message = 50021;
-	E_WireMessage = &file_b2b_options_v1_options_proto_extTypes[4]
+	E_WireMessage = &file_b2b_options_v1_options_proto_extTypes[5]
 )
 
 // Extension fields to descriptorpb.EnumValueOptions.
@@ -868,11 +930,11 @@ var (
 	// The meaning of an ErrorCode.
 	//
 	// optional b2b.options.v1.ErrorSpec error = 50031;
-	E_Error = &file_b2b_options_v1_options_proto_extTypes[5]
+	E_Error = &file_b2b_options_v1_options_proto_extTypes[6]
 	// The meaning of a Limit.
 	//
 	// optional b2b.options.v1.Bound bound = 50032;
-	E_Bound = &file_b2b_options_v1_options_proto_extTypes[6]
+	E_Bound = &file_b2b_options_v1_options_proto_extTypes[7]
 )
 
 var File_b2b_options_v1_options_proto protoreflect.FileDescriptor
@@ -909,7 +971,9 @@ const file_b2b_options_v1_options_proto_rawDesc = "" +
 	"\x06header\x18\t \x01(\tR\x06header\x12\x16\n" +
 	"\x06needed\x18\n" +
 	" \x01(\bR\x06needed\x12\x18\n" +
-	"\awebhook\x18\v \x01(\bR\awebhook\"Z\n" +
+	"\awebhook\x18\v \x01(\bR\awebhook\"5\n" +
+	"\x04Told\x12-\n" +
+	"\x06scopes\x18\x01 \x03(\x0e2\x15.b2b.options.v1.ScopeR\x06scopes\"Z\n" +
 	"\vWireMessage\x12\x12\n" +
 	"\x04list\x18\x01 \x01(\bR\x04list\x12\x1f\n" +
 	"\vbare_unless\x18\x02 \x01(\tR\n" +
@@ -932,7 +996,7 @@ const file_b2b_options_v1_options_proto_rawDesc = "" +
 	"CALLER_BOT\x10\x02\x12\x14\n" +
 	"\x10CALLER_ADMIN_BOT\x10\x03\x12\x14\n" +
 	"\x10CALLER_ORG_ADMIN\x10\x04\x12\x16\n" +
-	"\x12CALLER_SUPER_ADMIN\x10\x05*\x88\x01\n" +
+	"\x12CALLER_SUPER_ADMIN\x10\x05*\x99\x01\n" +
 	"\x05Scope\x12\x15\n" +
 	"\x11SCOPE_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -942,7 +1006,8 @@ const file_b2b_options_v1_options_proto_rawDesc = "" +
 	"\rSCOPE_PROFILE\x10\x04\x12\x0e\n" +
 	"\n" +
 	"SCOPE_FULL\x10\x05\x12\x10\n" +
-	"\fSCOPE_UPLOAD\x10\x06*\xa9\x01\n" +
+	"\fSCOPE_UPLOAD\x10\x06\x12\x0f\n" +
+	"\vSCOPE_ADMIN\x10\a*\xa9\x01\n" +
 	"\x04Unit\x12\x14\n" +
 	"\x10UNIT_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -959,7 +1024,8 @@ const file_b2b_options_v1_options_proto_rawDesc = "" +
 	"\x06access\x12\x1e.google.protobuf.MethodOptions\x18ц\x03 \x01(\v2\x16.b2b.options.v1.AccessR\x06access:J\n" +
 	"\x04rest\x12\x1e.google.protobuf.MethodOptions\x18҆\x03 \x01(\v2\x14.b2b.options.v1.RestR\x04rest:>\n" +
 	"\twebsocket\x12\x1e.google.protobuf.MethodOptions\x18ӆ\x03 \x01(\tR\twebsocket:I\n" +
-	"\x04wire\x12\x1d.google.protobuf.FieldOptions\x18ۆ\x03 \x01(\v2\x14.b2b.options.v1.WireR\x04wire:a\n" +
+	"\x04wire\x12\x1d.google.protobuf.FieldOptions\x18ۆ\x03 \x01(\v2\x14.b2b.options.v1.WireR\x04wire:I\n" +
+	"\x04told\x12\x1d.google.protobuf.FieldOptions\x18݆\x03 \x01(\v2\x14.b2b.options.v1.ToldR\x04told:a\n" +
 	"\fwire_message\x12\x1f.google.protobuf.MessageOptions\x18\xe5\x86\x03 \x01(\v2\x1b.b2b.options.v1.WireMessageR\vwireMessage:T\n" +
 	"\x05error\x12!.google.protobuf.EnumValueOptions\x18\xef\x86\x03 \x01(\v2\x19.b2b.options.v1.ErrorSpecR\x05error:P\n" +
 	"\x05bound\x12!.google.protobuf.EnumValueOptions\x18\xf0\x86\x03 \x01(\v2\x15.b2b.options.v1.BoundR\x05boundB=Z;github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1;optionsv1b\x06proto3"
@@ -977,7 +1043,7 @@ func file_b2b_options_v1_options_proto_rawDescGZIP() []byte {
 }
 
 var file_b2b_options_v1_options_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_b2b_options_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_b2b_options_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_b2b_options_v1_options_proto_goTypes = []any{
 	(Caller)(0),                           // 0: b2b.options.v1.Caller
 	(Scope)(0),                            // 1: b2b.options.v1.Scope
@@ -986,37 +1052,41 @@ var file_b2b_options_v1_options_proto_goTypes = []any{
 	(*StatusWhen)(nil),                    // 4: b2b.options.v1.StatusWhen
 	(*Rest)(nil),                          // 5: b2b.options.v1.Rest
 	(*Wire)(nil),                          // 6: b2b.options.v1.Wire
-	(*WireMessage)(nil),                   // 7: b2b.options.v1.WireMessage
-	(*ErrorSpec)(nil),                     // 8: b2b.options.v1.ErrorSpec
-	(*Bound)(nil),                         // 9: b2b.options.v1.Bound
-	(*descriptorpb.MethodOptions)(nil),    // 10: google.protobuf.MethodOptions
-	(*descriptorpb.FieldOptions)(nil),     // 11: google.protobuf.FieldOptions
-	(*descriptorpb.MessageOptions)(nil),   // 12: google.protobuf.MessageOptions
-	(*descriptorpb.EnumValueOptions)(nil), // 13: google.protobuf.EnumValueOptions
+	(*Told)(nil),                          // 7: b2b.options.v1.Told
+	(*WireMessage)(nil),                   // 8: b2b.options.v1.WireMessage
+	(*ErrorSpec)(nil),                     // 9: b2b.options.v1.ErrorSpec
+	(*Bound)(nil),                         // 10: b2b.options.v1.Bound
+	(*descriptorpb.MethodOptions)(nil),    // 11: google.protobuf.MethodOptions
+	(*descriptorpb.FieldOptions)(nil),     // 12: google.protobuf.FieldOptions
+	(*descriptorpb.MessageOptions)(nil),   // 13: google.protobuf.MessageOptions
+	(*descriptorpb.EnumValueOptions)(nil), // 14: google.protobuf.EnumValueOptions
 }
 var file_b2b_options_v1_options_proto_depIdxs = []int32{
 	0,  // 0: b2b.options.v1.Access.callers:type_name -> b2b.options.v1.Caller
 	1,  // 1: b2b.options.v1.Access.scope:type_name -> b2b.options.v1.Scope
 	4,  // 2: b2b.options.v1.Rest.status_when:type_name -> b2b.options.v1.StatusWhen
-	2,  // 3: b2b.options.v1.Bound.unit:type_name -> b2b.options.v1.Unit
-	10, // 4: b2b.options.v1.access:extendee -> google.protobuf.MethodOptions
-	10, // 5: b2b.options.v1.rest:extendee -> google.protobuf.MethodOptions
-	10, // 6: b2b.options.v1.websocket:extendee -> google.protobuf.MethodOptions
-	11, // 7: b2b.options.v1.wire:extendee -> google.protobuf.FieldOptions
-	12, // 8: b2b.options.v1.wire_message:extendee -> google.protobuf.MessageOptions
-	13, // 9: b2b.options.v1.error:extendee -> google.protobuf.EnumValueOptions
-	13, // 10: b2b.options.v1.bound:extendee -> google.protobuf.EnumValueOptions
-	3,  // 11: b2b.options.v1.access:type_name -> b2b.options.v1.Access
-	5,  // 12: b2b.options.v1.rest:type_name -> b2b.options.v1.Rest
-	6,  // 13: b2b.options.v1.wire:type_name -> b2b.options.v1.Wire
-	7,  // 14: b2b.options.v1.wire_message:type_name -> b2b.options.v1.WireMessage
-	8,  // 15: b2b.options.v1.error:type_name -> b2b.options.v1.ErrorSpec
-	9,  // 16: b2b.options.v1.bound:type_name -> b2b.options.v1.Bound
-	17, // [17:17] is the sub-list for method output_type
-	17, // [17:17] is the sub-list for method input_type
-	11, // [11:17] is the sub-list for extension type_name
-	4,  // [4:11] is the sub-list for extension extendee
-	0,  // [0:4] is the sub-list for field type_name
+	1,  // 3: b2b.options.v1.Told.scopes:type_name -> b2b.options.v1.Scope
+	2,  // 4: b2b.options.v1.Bound.unit:type_name -> b2b.options.v1.Unit
+	11, // 5: b2b.options.v1.access:extendee -> google.protobuf.MethodOptions
+	11, // 6: b2b.options.v1.rest:extendee -> google.protobuf.MethodOptions
+	11, // 7: b2b.options.v1.websocket:extendee -> google.protobuf.MethodOptions
+	12, // 8: b2b.options.v1.wire:extendee -> google.protobuf.FieldOptions
+	12, // 9: b2b.options.v1.told:extendee -> google.protobuf.FieldOptions
+	13, // 10: b2b.options.v1.wire_message:extendee -> google.protobuf.MessageOptions
+	14, // 11: b2b.options.v1.error:extendee -> google.protobuf.EnumValueOptions
+	14, // 12: b2b.options.v1.bound:extendee -> google.protobuf.EnumValueOptions
+	3,  // 13: b2b.options.v1.access:type_name -> b2b.options.v1.Access
+	5,  // 14: b2b.options.v1.rest:type_name -> b2b.options.v1.Rest
+	6,  // 15: b2b.options.v1.wire:type_name -> b2b.options.v1.Wire
+	7,  // 16: b2b.options.v1.told:type_name -> b2b.options.v1.Told
+	8,  // 17: b2b.options.v1.wire_message:type_name -> b2b.options.v1.WireMessage
+	9,  // 18: b2b.options.v1.error:type_name -> b2b.options.v1.ErrorSpec
+	10, // 19: b2b.options.v1.bound:type_name -> b2b.options.v1.Bound
+	20, // [20:20] is the sub-list for method output_type
+	20, // [20:20] is the sub-list for method input_type
+	13, // [13:20] is the sub-list for extension type_name
+	5,  // [5:13] is the sub-list for extension extendee
+	0,  // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_b2b_options_v1_options_proto_init() }
@@ -1030,8 +1100,8 @@ func file_b2b_options_v1_options_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_b2b_options_v1_options_proto_rawDesc), len(file_b2b_options_v1_options_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   7,
-			NumExtensions: 7,
+			NumMessages:   8,
+			NumExtensions: 8,
 			NumServices:   0,
 		},
 		GoTypes:           file_b2b_options_v1_options_proto_goTypes,

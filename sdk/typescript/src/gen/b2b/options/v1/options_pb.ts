@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file b2b/options/v1/options.proto.
  */
 export const file_b2b_options_v1_options: GenFile = /*@__PURE__*/
-  fileDesc("ChxiMmIvb3B0aW9ucy92MS9vcHRpb25zLnByb3RvEg5iMmIub3B0aW9ucy52MSJXCgZBY2Nlc3MSJwoHY2FsbGVycxgBIAMoDjIWLmIyYi5vcHRpb25zLnYxLkNhbGxlchIkCgVzY29wZRgCIAEoDjIVLmIyYi5vcHRpb25zLnYxLlNjb3BlIjsKClN0YXR1c1doZW4SDQoFZmllbGQYASABKAkSDgoGZXF1YWxzGAIgASgJEg4KBnN0YXR1cxgDIAEoBSJpCgRSZXN0Eg4KBnN0YXR1cxgBIAEoBRIvCgtzdGF0dXNfd2hlbhgCIAMoCzIaLmIyYi5vcHRpb25zLnYxLlN0YXR1c1doZW4SDAoEZXRhZxgDIAEoCRISCgptZWRpYV90eXBlGAQgASgJIswBCgRXaXJlEhMKC29taXRfYWJzZW50GAEgASgIEhAKCHJhd19qc29uGAIgASgIEhMKC2FueV90b190ZXh0GAMgASgIEhEKCWJvZHlfa2V5cxgEIAEoCBIOCgZoaWRkZW4YBSABKAgSDgoGaW5saW5lGAYgASgIEhIKCmV4dHJhX2tleXMYByABKAgSEAoIbm90X251bGwYCCABKAgSDgoGaGVhZGVyGAkgASgJEg4KBm5lZWRlZBgKIAEoCBIPCgd3ZWJob29rGAsgASgIIkAKC1dpcmVNZXNzYWdlEgwKBGxpc3QYASABKAgSEwoLYmFyZV91bmxlc3MYAiABKAkSDgoGc2NhbGFyGAMgASgIIkkKCUVycm9yU3BlYxITCgtodHRwX3N0YXR1cxgBIAEoBRIUCgxjb25uZWN0X2NvZGUYAiABKAkSEQoJcmV0cnlhYmxlGAMgASgIIlcKBUJvdW5kEiIKBHVuaXQYASABKA4yFC5iMmIub3B0aW9ucy52MS5Vbml0Eg0KBWxlYXN0GAIgASgDEgwKBG1vc3QYAyABKAMSDQoFdXN1YWwYBCABKAMqhwEKBkNhbGxlchIWChJDQUxMRVJfVU5TUEVDSUZJRUQQABIRCg1DQUxMRVJfTk9CT0RZEAESDgoKQ0FMTEVSX0JPVBACEhQKEENBTExFUl9BRE1JTl9CT1QQAxIUChBDQUxMRVJfT1JHX0FETUlOEAQSFgoSQ0FMTEVSX1NVUEVSX0FETUlOEAUqiAEKBVNjb3BlEhUKEVNDT1BFX1VOU1BFQ0lGSUVEEAASDgoKU0NPUEVfUkVBRBABEhEKDVNDT1BFX01FU1NBR0UQAhIQCgxTQ09QRV9USFJFQUQQAxIRCg1TQ09QRV9QUk9GSUxFEAQSDgoKU0NPUEVfRlVMTBAFEhAKDFNDT1BFX1VQTE9BRBAGKqkBCgRVbml0EhQKEFVOSVRfVU5TUEVDSUZJRUQQABIOCgpVTklUX1VURjE2EAESDgoKVU5JVF9CWVRFUxACEhMKD1VOSVRfSlNPTl9CWVRFUxADEg4KClVOSVRfSVRFTVMQBBIVChFVTklUX01FTUJFUl9JVEVNUxAFEg8KC1VOSVRfTEVWRUxTEAYSDwoLVU5JVF9OVU1CRVIQBxINCglVTklUX1BBR0UQCDpQCgZhY2Nlc3MSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxjRhgMgASgLMhYuYjJiLm9wdGlvbnMudjEuQWNjZXNzUgZhY2Nlc3M6SgoEcmVzdBIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGNKGAyABKAsyFC5iMmIub3B0aW9ucy52MS5SZXN0UgRyZXN0Oj4KCXdlYnNvY2tldBIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGNOGAyABKAlSCXdlYnNvY2tldDpJCgR3aXJlEh0uZ29vZ2xlLnByb3RvYnVmLkZpZWxkT3B0aW9ucxjbhgMgASgLMhQuYjJiLm9wdGlvbnMudjEuV2lyZVIEd2lyZTphCgx3aXJlX21lc3NhZ2USHy5nb29nbGUucHJvdG9idWYuTWVzc2FnZU9wdGlvbnMY5YYDIAEoCzIbLmIyYi5vcHRpb25zLnYxLldpcmVNZXNzYWdlUgt3aXJlTWVzc2FnZTpUCgVlcnJvchIhLmdvb2dsZS5wcm90b2J1Zi5FbnVtVmFsdWVPcHRpb25zGO+GAyABKAsyGS5iMmIub3B0aW9ucy52MS5FcnJvclNwZWNSBWVycm9yOlAKBWJvdW5kEiEuZ29vZ2xlLnByb3RvYnVmLkVudW1WYWx1ZU9wdGlvbnMY8IYDIAEoCzIVLmIyYi5vcHRpb25zLnYxLkJvdW5kUgVib3VuZEI9WjtnaXRodWIuY29tL2IyYi1wcm90b2NvbC9iMmIvc2RrL2dvL2IyYi9vcHRpb25zL3YxO29wdGlvbnN2MWIGcHJvdG8z", [file_google_protobuf_descriptor]);
+  fileDesc("ChxiMmIvb3B0aW9ucy92MS9vcHRpb25zLnByb3RvEg5iMmIub3B0aW9ucy52MSJXCgZBY2Nlc3MSJwoHY2FsbGVycxgBIAMoDjIWLmIyYi5vcHRpb25zLnYxLkNhbGxlchIkCgVzY29wZRgCIAEoDjIVLmIyYi5vcHRpb25zLnYxLlNjb3BlIjsKClN0YXR1c1doZW4SDQoFZmllbGQYASABKAkSDgoGZXF1YWxzGAIgASgJEg4KBnN0YXR1cxgDIAEoBSJpCgRSZXN0Eg4KBnN0YXR1cxgBIAEoBRIvCgtzdGF0dXNfd2hlbhgCIAMoCzIaLmIyYi5vcHRpb25zLnYxLlN0YXR1c1doZW4SDAoEZXRhZxgDIAEoCRISCgptZWRpYV90eXBlGAQgASgJIswBCgRXaXJlEhMKC29taXRfYWJzZW50GAEgASgIEhAKCHJhd19qc29uGAIgASgIEhMKC2FueV90b190ZXh0GAMgASgIEhEKCWJvZHlfa2V5cxgEIAEoCBIOCgZoaWRkZW4YBSABKAgSDgoGaW5saW5lGAYgASgIEhIKCmV4dHJhX2tleXMYByABKAgSEAoIbm90X251bGwYCCABKAgSDgoGaGVhZGVyGAkgASgJEg4KBm5lZWRlZBgKIAEoCBIPCgd3ZWJob29rGAsgASgIIi0KBFRvbGQSJQoGc2NvcGVzGAEgAygOMhUuYjJiLm9wdGlvbnMudjEuU2NvcGUiQAoLV2lyZU1lc3NhZ2USDAoEbGlzdBgBIAEoCBITCgtiYXJlX3VubGVzcxgCIAEoCRIOCgZzY2FsYXIYAyABKAgiSQoJRXJyb3JTcGVjEhMKC2h0dHBfc3RhdHVzGAEgASgFEhQKDGNvbm5lY3RfY29kZRgCIAEoCRIRCglyZXRyeWFibGUYAyABKAgiVwoFQm91bmQSIgoEdW5pdBgBIAEoDjIULmIyYi5vcHRpb25zLnYxLlVuaXQSDQoFbGVhc3QYAiABKAMSDAoEbW9zdBgDIAEoAxINCgV1c3VhbBgEIAEoAyqHAQoGQ2FsbGVyEhYKEkNBTExFUl9VTlNQRUNJRklFRBAAEhEKDUNBTExFUl9OT0JPRFkQARIOCgpDQUxMRVJfQk9UEAISFAoQQ0FMTEVSX0FETUlOX0JPVBADEhQKEENBTExFUl9PUkdfQURNSU4QBBIWChJDQUxMRVJfU1VQRVJfQURNSU4QBSqZAQoFU2NvcGUSFQoRU0NPUEVfVU5TUEVDSUZJRUQQABIOCgpTQ09QRV9SRUFEEAESEQoNU0NPUEVfTUVTU0FHRRACEhAKDFNDT1BFX1RIUkVBRBADEhEKDVNDT1BFX1BST0ZJTEUQBBIOCgpTQ09QRV9GVUxMEAUSEAoMU0NPUEVfVVBMT0FEEAYSDwoLU0NPUEVfQURNSU4QByqpAQoEVW5pdBIUChBVTklUX1VOU1BFQ0lGSUVEEAASDgoKVU5JVF9VVEYxNhABEg4KClVOSVRfQllURVMQAhITCg9VTklUX0pTT05fQllURVMQAxIOCgpVTklUX0lURU1TEAQSFQoRVU5JVF9NRU1CRVJfSVRFTVMQBRIPCgtVTklUX0xFVkVMUxAGEg8KC1VOSVRfTlVNQkVSEAcSDQoJVU5JVF9QQUdFEAg6UAoGYWNjZXNzEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMY0YYDIAEoCzIWLmIyYi5vcHRpb25zLnYxLkFjY2Vzc1IGYWNjZXNzOkoKBHJlc3QSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxjShgMgASgLMhQuYjJiLm9wdGlvbnMudjEuUmVzdFIEcmVzdDo+Cgl3ZWJzb2NrZXQSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxjThgMgASgJUgl3ZWJzb2NrZXQ6SQoEd2lyZRIdLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE9wdGlvbnMY24YDIAEoCzIULmIyYi5vcHRpb25zLnYxLldpcmVSBHdpcmU6SQoEdG9sZBIdLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE9wdGlvbnMY3YYDIAEoCzIULmIyYi5vcHRpb25zLnYxLlRvbGRSBHRvbGQ6YQoMd2lyZV9tZXNzYWdlEh8uZ29vZ2xlLnByb3RvYnVmLk1lc3NhZ2VPcHRpb25zGOWGAyABKAsyGy5iMmIub3B0aW9ucy52MS5XaXJlTWVzc2FnZVILd2lyZU1lc3NhZ2U6VAoFZXJyb3ISIS5nb29nbGUucHJvdG9idWYuRW51bVZhbHVlT3B0aW9ucxjvhgMgASgLMhkuYjJiLm9wdGlvbnMudjEuRXJyb3JTcGVjUgVlcnJvcjpQCgVib3VuZBIhLmdvb2dsZS5wcm90b2J1Zi5FbnVtVmFsdWVPcHRpb25zGPCGAyABKAsyFS5iMmIub3B0aW9ucy52MS5Cb3VuZFIFYm91bmRCPVo7Z2l0aHViLmNvbS9iMmItcHJvdG9jb2wvYjJiL3Nkay9nby9iMmIvb3B0aW9ucy92MTtvcHRpb25zdjFiBnByb3RvMw", [file_google_protobuf_descriptor]);
 
 /**
  * Who may call an RPC.
@@ -218,6 +218,27 @@ export const WireSchema: GenMessage<Wire> = /*@__PURE__*/
   messageDesc(file_b2b_options_v1_options, 3);
 
 /**
+ * To which connections of a bot an event is told.
+ *
+ * @generated from message b2b.options.v1.Told
+ */
+export type Told = Message<"b2b.options.v1.Told"> & {
+  /**
+   * The credential must have one of these; full is always enough. None: nobody is told.
+   *
+   * @generated from field: repeated b2b.options.v1.Scope scopes = 1;
+   */
+  scopes: Scope[];
+};
+
+/**
+ * Describes the message b2b.options.v1.Told.
+ * Use `create(ToldSchema)` to create a new message.
+ */
+export const ToldSchema: GenMessage<Told> = /*@__PURE__*/
+  messageDesc(file_b2b_options_v1_options, 4);
+
+/**
  * How a message looks as wire JSON.
  *
  * @generated from message b2b.options.v1.WireMessage
@@ -251,7 +272,7 @@ export type WireMessage = Message<"b2b.options.v1.WireMessage"> & {
  * Use `create(WireMessageSchema)` to create a new message.
  */
 export const WireMessageSchema: GenMessage<WireMessage> = /*@__PURE__*/
-  messageDesc(file_b2b_options_v1_options, 4);
+  messageDesc(file_b2b_options_v1_options, 5);
 
 /**
  * What an error code means.
@@ -286,7 +307,7 @@ export type ErrorSpec = Message<"b2b.options.v1.ErrorSpec"> & {
  * Use `create(ErrorSpecSchema)` to create a new message.
  */
 export const ErrorSpecSchema: GenMessage<ErrorSpec> = /*@__PURE__*/
-  messageDesc(file_b2b_options_v1_options, 5);
+  messageDesc(file_b2b_options_v1_options, 6);
 
 /**
  * How much is allowed. Bounds are inclusive.
@@ -328,7 +349,7 @@ export type Bound = Message<"b2b.options.v1.Bound"> & {
  * Use `create(BoundSchema)` to create a new message.
  */
 export const BoundSchema: GenMessage<Bound> = /*@__PURE__*/
-  messageDesc(file_b2b_options_v1_options, 6);
+  messageDesc(file_b2b_options_v1_options, 7);
 
 /**
  * A kind of caller. Since 0.1.
@@ -440,6 +461,13 @@ export enum Scope {
    * @generated from enum value: SCOPE_UPLOAD = 6;
    */
   UPLOAD = 6,
+
+  /**
+   * Satisfied by full, admin: to administrate the org, which only admin bots may.
+   *
+   * @generated from enum value: SCOPE_ADMIN = 7;
+   */
+  ADMIN = 7,
 }
 
 /**
@@ -558,12 +586,20 @@ export const wire: GenExtension<FieldOptions, Wire> = /*@__PURE__*/
   extDesc(file_b2b_options_v1_options, 3);
 
 /**
+ * Of a choice of Event: who is told it.
+ *
+ * @generated from extension: b2b.options.v1.Told told = 50013;
+ */
+export const told: GenExtension<FieldOptions, Told> = /*@__PURE__*/
+  extDesc(file_b2b_options_v1_options, 4);
+
+/**
  * Wire JSON marks of a message.
  *
  * @generated from extension: b2b.options.v1.WireMessage wire_message = 50021;
  */
 export const wire_message: GenExtension<MessageOptions, WireMessage> = /*@__PURE__*/
-  extDesc(file_b2b_options_v1_options, 4);
+  extDesc(file_b2b_options_v1_options, 5);
 
 /**
  * The meaning of an ErrorCode.
@@ -571,7 +607,7 @@ export const wire_message: GenExtension<MessageOptions, WireMessage> = /*@__PURE
  * @generated from extension: b2b.options.v1.ErrorSpec error = 50031;
  */
 export const error: GenExtension<EnumValueOptions, ErrorSpec> = /*@__PURE__*/
-  extDesc(file_b2b_options_v1_options, 5);
+  extDesc(file_b2b_options_v1_options, 6);
 
 /**
  * The meaning of a Limit.
@@ -579,5 +615,5 @@ export const error: GenExtension<EnumValueOptions, ErrorSpec> = /*@__PURE__*/
  * @generated from extension: b2b.options.v1.Bound bound = 50032;
  */
 export const bound: GenExtension<EnumValueOptions, Bound> = /*@__PURE__*/
-  extDesc(file_b2b_options_v1_options, 6);
+  extDesc(file_b2b_options_v1_options, 7);
 
