@@ -93,7 +93,7 @@ func newSharedBench(t *testing.T, shared bool) *bench {
 	b := &bench{T: t, store: &spy{Store: st}}
 	b.clock.Store(start)
 	b.auth = New(Config{
-		Store: b.store, Log: slog.New(slog.DiscardHandler), Shared: shared,
+		Store: b.store, Log: slog.New(slog.DiscardHandler), AdminSecret: "s", Shared: shared,
 		Now: func() time.Time { return time.UnixMilli(b.clock.Load()) },
 	})
 	if shared {
