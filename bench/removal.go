@@ -120,11 +120,12 @@ func removal(ctx context.Context, o options, r *report, name, path string, env [
 	return float64(with.at(99)) / float64(without.at(99)), nil
 }
 
+// reopen opens a database anew, to look at it beside a server.
 func reopen(ctx context.Context, st store.Store, path string) (store.Store, error) {
 	if err := st.Close(); err != nil {
 		return st, err
 	}
-	return sqlstore.Open(ctx, sqlstore.Config{URL: path})
+	return sqlstore.Open(ctx, sqlstore.Config{URL: path, Beside: true})
 }
 
 func destroyOrg(ctx context.Context, url, org string) error {

@@ -35,10 +35,11 @@ func serveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			warnings := append(cfg.Warnings(), config.Unknown(os.Environ())...)
 			if check {
-				return printSettings(cmd.OutOrStdout(), cfg)
+				return printSettings(cmd.OutOrStdout(), cfg, warnings)
 			}
-			return runServer(cmd, cfg)
+			return runServer(cmd, cfg, warnings)
 		},
 	}
 	f := cmd.Flags()
@@ -68,12 +69,12 @@ func settings(flags *pflag.FlagSet) config.Lookup {
 }
 
 // printSettings writes what settings come to, for people.
-func printSettings(w io.Writer, cfg config.Config) error {
+func printSettings(w io.Writer, cfg config.Config, warnings []string) error {
 	var b strings.Builder
 	for _, fact := range cfg.Facts() {
 		fmt.Fprintf(&b, "%-16s %s\n", fact.Key, fact.Value)
 	}
-	for _, warning := range cfg.Warnings() {
+	for _, warning := range warnings {
 		fmt.Fprintf(&b, "warning: %s\n", warning)
 	}
 	b.WriteString("The settings can be used.\n")
@@ -81,11 +82,11 @@ func printSettings(w io.Writer, cfg config.Config) error {
 	return err
 }
 
-func runServer(cmd *cobra.Command, cfg config.Config) error {
+func runServer(cmd *cobra.Command, cfg config.Config, warnings []string) error {
 	log := newLogger(cmd.ErrOrStderr(), cfg.LogLevel)
 	redis.SetLogger(redisLog{log})
 	log.LogAttrs(cmd.Context(), slog.LevelInfo, "starting", append(cfg.Facts(), slog.String("version", server.Version))...)
-	for _, warning := range cfg.Warnings() {
+	for _, warning := range warnings {
 		log.WarnContext(cmd.Context(), warning)
 	}
 	s, err := server.New(cmd.Context(), cfg, log)

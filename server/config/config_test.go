@@ -296,6 +296,17 @@ func TestWeakSecrets(t *testing.T) {
 	}
 }
 
+// B2B-ENV-003: a name that is misspelt is told.
+func TestUnknown(t *testing.T) {
+	got := Unknown([]string{
+		"B2B_TRUSTED_PROXY=1", "B2B_PORT=1", "B2B_TRUST_PROXY=1", "B2B_FILES_ACCESS_KEY_ID=x", "B2B_EMPTY=", "B2B_TOKEN=t", "HXA_CONNECT_X=1", "PATH=/bin",
+		"B2B_SERVICE_HOST=10.0.0.1", "B2B_PORT_4800_TCP=tcp://10.0.0.1:4800", "B2B_PORT_4800_TCP_ADDR=10.0.0.1", "B2B_SERVICE_PORT_HTTP=80", "B2B_UI_PORT=tcp://10.0.0.1:80",
+	})
+	if len(got) != 1 || !strings.HasPrefix(got[0], "B2B_TRUSTED_PROXY is no setting") {
+		t.Errorf("warned of %q", got)
+	}
+}
+
 // FuzzLoad: whatever is set, nothing breaks, and what is taken is taken again in its normal form.
 func FuzzLoad(f *testing.F) {
 	for _, s := range []string{"", "4800", "https://a/", "[::1]", "postgres://u:p@h/d", "'x'", "10.0.0.0/8", "/a/b", "\x00", "redis://"} {

@@ -70,6 +70,16 @@ func TestOpenIsAlone(t *testing.T) {
 	if err := InUse(t.Context(), path); err == nil {
 		t.Error("who has the file has lost its locks")
 	}
+	beside, err := Open(t.Context(), Config{URL: path, Beside: true})
+	if err != nil {
+		t.Fatalf("a tool cannot look: %v", err)
+	}
+	if err := errors.Join(beside.Ping(t.Context()), beside.Close()); err != nil {
+		t.Error(err)
+	}
+	if err := InUse(t.Context(), path); err == nil {
+		t.Error("who has the file has lost its locks to a tool")
+	}
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -59,6 +59,9 @@ type Config struct {
 	// write all over the file in one change, want more: what does not fit goes to disk
 	// again and again.
 	CacheMB int
+	// Beside opens an SQLite file that a server may have, for tools which look at what it
+	// does and write nothing. Others have the file alone (B2B-ENV-006).
+	Beside bool
 }
 
 // IsPostgres tells whether a URL names a PostgreSQL server.

@@ -32,9 +32,11 @@ func openSQLite(ctx context.Context, cfg Config) (_ store.Store, err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
-	release, err := claim(ctx, path)
-	if err != nil {
-		return nil, err
+	release := func() error { return nil }
+	if !cfg.Beside {
+		if release, err = claim(ctx, path); err != nil {
+			return nil, err
+		}
 	}
 	defer func() {
 		if err != nil {
