@@ -13,7 +13,7 @@ const threadShape = "id:s org_id:s topic:s tags:[s]? status:=active|blocked|revi
 func badPolicies() []any {
 	return []any{
 		[]any{}, []any{"write"}, []any{1}, "{}", 5, true, J{"bogus": []string{}}, J{"write": nil, "Write": nil}, J{"write": "ann"}, J{"write": 5}, J{"write": J{}}, J{"write": true},
-		J{"write": []any{1}}, J{"write": []any{"a", nil}}, J{"write": []any{[]any{}}}, J{"manage": []string{"1", "2", "3", "4", "5", "6"}},
+		J{"write": []any{1}}, J{"write": []any{"a", nil}}, J{"write": []any{[]any{}}}, J{"manage": []string{"1", "2", "3", "4", "5", "6"}}, J{"write": []string{strings.Repeat("x", 16384)}},
 	}
 }
 

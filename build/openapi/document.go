@@ -187,6 +187,9 @@ func (d *describer) components() *object {
 		"headers", obj("ETag", obj(
 			"description", "What to send as If-None-Match, to be answered only after a change.",
 			"schema", obj("type", "string"),
+		), "Link", obj(
+			"description", "Where a list that is not answered to its end goes on: `<?query>; rel=\"next\"`, of the same path.",
+			"schema", obj("type", "string"),
 		)),
 		"parameters", obj(
 			"IfNoneMatch", obj("name", "If-None-Match", "in", "header", "schema", obj("type", "string"),

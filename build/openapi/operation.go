@@ -164,7 +164,11 @@ func (d *describer) responses(b binding, m *protogen.Method) *object {
 	answer := func(status int) *object {
 		r := obj("description", words(m.Output.Comments))
 		if status == 200 && !tellsEvents(m) && (b.method == "get" || marks.GetEtag() != "") {
-			r.set("headers", obj("ETag", refTo("headers", "ETag")))
+			headers := obj("ETag", refTo("headers", "ETag"))
+			if m.Output.Desc.Fields().ByName("next_cursor") != nil {
+				headers.set("Link", refTo("headers", "Link"))
+			}
+			r.set("headers", headers)
 		}
 		if status != 204 {
 			r.set("content", d.content(b, m))

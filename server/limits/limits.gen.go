@@ -82,6 +82,8 @@ const (
 	MaxArtifactKey = 256
 	// MaxSharedQuery: The text that a list over a whole org is searched for; UTF-16 code units.
 	MaxSharedQuery = 200
+	// MaxPolicy: A permission policy, without the white space that JSON ignores; bytes of compact JSON.
+	MaxPolicy = 16384
 	// MaxContext: The context of a thread, as text; bytes of UTF-8.
 	MaxContext = 262144
 	// MaxFileName: The name of a file; bytes of UTF-8.

@@ -69,6 +69,9 @@ func ParsePolicy(raw []byte) (*string, error) {
 	if err := json.Compact(&compact, raw); err != nil {
 		return nil, fmt.Errorf("compacting a valid policy: %w", err)
 	}
+	if compact.Len() > limits.MaxPolicy {
+		return nil, refusePolicy("must be at most %d bytes of JSON", limits.MaxPolicy)
+	}
 	text := compact.String()
 	return &text, nil
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/b2b-protocol/b2b/server/limits"
 )
 
 func TestParsePolicyAccepts(t *testing.T) {
@@ -17,6 +19,7 @@ func TestParsePolicyAccepts(t *testing.T) {
 		`{"invite":["1","2","3","4","5"]}`:                `{"invite":["1","2","3","4","5"]}`,
 		"{\n\t\"write\" : [ \"<lead> & co\"]}":            `{"write":["<lead> & co"]}`,
 		`{"write":["` + strings.Repeat("x", 5000) + `"]}`: `{"write":["` + strings.Repeat("x", 5000) + `"]}`,
+		`{ "write":["` + strings.Repeat("x", limits.MaxPolicy-14) + `"]}`:          `{"write":["` + strings.Repeat("x", limits.MaxPolicy-14) + `"]}`,
 		`{"resolve":[],"close":[],"invite":[],"remove":[],"write":[],"manage":[]}`: `{"resolve":[],"close":[],"invite":[],"remove":[],"write":[],"manage":[]}`,
 	} {
 		got, err := ParsePolicy([]byte(raw))
@@ -40,6 +43,7 @@ func TestParsePolicyRefuses(t *testing.T) {
 		`{"close":[],"close":["*"]}`, `{"close":null,"clos\u0065":["*"]}`,
 		"{\"close\":[\"\xff\"]}", strings.Repeat(`{"close":`, 20000) + "null" + strings.Repeat("}", 20000),
 		`{"` + strings.Repeat("é", 500) + `":null}`,
+		`{"write":["` + strings.Repeat("x", limits.MaxPolicy-13) + `"]}`,
 	} {
 		got, err := ParsePolicy([]byte(raw))
 		var refused *PolicyError

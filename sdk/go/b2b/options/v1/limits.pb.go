@@ -115,6 +115,8 @@ const (
 	Limit_LIMIT_ARTIFACT_KEY Limit = 67
 	// The text that a list over a whole org is searched for.
 	Limit_LIMIT_SHARED_QUERY Limit = 68
+	// A permission policy, without the white space that JSON ignores.
+	Limit_LIMIT_POLICY Limit = 79
 	// The context of a thread, as text.
 	Limit_LIMIT_CONTEXT Limit = 72
 	// The name of a file.
@@ -199,6 +201,7 @@ var (
 		66:  "LIMIT_CHANGES",
 		67:  "LIMIT_ARTIFACT_KEY",
 		68:  "LIMIT_SHARED_QUERY",
+		79:  "LIMIT_POLICY",
 		72:  "LIMIT_CONTEXT",
 		69:  "LIMIT_FILE_NAME",
 		70:  "LIMIT_REVISIONS",
@@ -260,6 +263,7 @@ var (
 		"LIMIT_CHANGES":            66,
 		"LIMIT_ARTIFACT_KEY":       67,
 		"LIMIT_SHARED_QUERY":       68,
+		"LIMIT_POLICY":             79,
 		"LIMIT_CONTEXT":            72,
 		"LIMIT_FILE_NAME":          69,
 		"LIMIT_REVISIONS":          70,
@@ -412,7 +416,7 @@ const file_b2b_options_v1_limits_proto_rawDesc = "" +
 	"\x02of\x18\x01 \x01(\x0e2\x15.b2b.options.v1.LimitR\x02of\x12\x17\n" +
 	"\ain_turn\x18\x02 \x01(\bR\x06inTurn\x12\x12\n" +
 	"\x04when\x18\x03 \x01(\tR\x04when\x123\n" +
-	"\totherwise\x18\x04 \x01(\x0e2\x15.b2b.options.v1.LimitR\totherwise*\x89\x0f\n" +
+	"\totherwise\x18\x04 \x01(\x0e2\x15.b2b.options.v1.LimitR\totherwise*\xa7\x0f\n" +
 	"\x05Limit\x12\x15\n" +
 	"\x11LIMIT_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x10LIMIT_REQUEST_ID\x10\x01\x1a\t\x82\xb7\x18\x05\b\x02\x18\x80\x01\x12\x1e\n" +
@@ -462,7 +466,9 @@ const file_b2b_options_v1_limits_proto_rawDesc = "" +
 	"\x13LIMIT_POLICY_LABELS\x10A\x1a\b\x82\xb7\x18\x04\b\x05\x18\x05\x12\x1b\n" +
 	"\rLIMIT_CHANGES\x10B\x1a\b\x82\xb7\x18\x04\b\x04\x18\a\x12#\n" +
 	"\x12LIMIT_ARTIFACT_KEY\x10C\x1a\v\x82\xb7\x18\a\b\x02\x10\x01\x18\x80\x02\x12!\n" +
-	"\x12LIMIT_SHARED_QUERY\x10D\x1a\t\x82\xb7\x18\x05\b\x01\x18\xc8\x01\x12\x1d\n" +
+	"\x12LIMIT_SHARED_QUERY\x10D\x1a\t\x82\xb7\x18\x05\b\x01\x18\xc8\x01\x12\x1c\n" +
+	"\fLIMIT_POLICY\x10O\x1a\n" +
+	"\x82\xb7\x18\x06\b\x03\x18\x80\x80\x01\x12\x1d\n" +
 	"\rLIMIT_CONTEXT\x10H\x1a\n" +
 	"\x82\xb7\x18\x06\b\x02\x18\x80\x80\x10\x12 \n" +
 	"\x0fLIMIT_FILE_NAME\x10E\x1a\v\x82\xb7\x18\a\b\x02\x10\x01\x18\x80\b\x12\x1d\n" +
