@@ -66,18 +66,25 @@ func (s *serverService) GetHealth(ctx context.Context, _ *b2bv1.GetHealthRequest
 		Status: b2bv1.HealthStatus_HEALTH_STATUS_OK, Db: b2bv1.DatabaseStatus_DATABASE_STATUS_OK,
 		UptimeMs: s.Now().Sub(s.started).Milliseconds(),
 	}
-	ctx, cancel := context.WithTimeout(ctx, pingTime)
+	pinging, cancel := context.WithTimeout(ctx, pingTime)
 	defer cancel()
-	if err := s.Store.Ping(ctx); err != nil {
-		s.Log.ErrorContext(ctx, "the database does not answer", "error", err)
+	failed := s.Store.Ping(pinging)
+	if failed != nil {
+		s.Log.ErrorContext(ctx, "the database is not well", "error", failed)
 		out.Status, out.Db = b2bv1.HealthStatus_HEALTH_STATUS_DEGRADED, b2bv1.DatabaseStatus_DATABASE_STATUS_ERROR
 	}
 	if s.Sockets != nil {
 		clients, bots := s.Sockets.Connections()
 		out.ConnectedClients, out.ConnectedBots = int32(clients), int32(bots)
 	}
+	if !s.operator(ctx) {
+		return out, nil
+	}
+	if failed != nil {
+		reason := failed.Error()
+		out.Reason = &reason
+	}
 	switch {
-	case !s.operator(ctx):
 	case s.Sockets != nil:
 		out.Ws = s.Sockets.Stats()
 	default:

@@ -74,7 +74,8 @@ type Store interface {
 	// must be quick and must not call the Store. The result unregisters fn.
 	OnCommit(fn func(org string, events []Event)) (remove func())
 
-	// Ping reports whether the database answers.
+	// Ping reports whether the database answers, took a change in the last seconds, and is
+	// not known to be damaged; its error says which, for the operator's eyes.
 	Ping(ctx context.Context) error
 
 	// Close waits for the changes that were accepted, refuses new ones with

@@ -76,6 +76,11 @@ func membersGetHealthResponse(b []byte, m *v1.GetHealthResponse) []byte {
 		b = AppendConnectionStats(b, m.Ws)
 		b = append(b, ',')
 	}
+	if m.Reason != nil {
+		b = append(b, `"reason":`...)
+		b = appendOptional(b, m.Reason, AppendString)
+		b = append(b, ',')
+	}
 	return b
 }
 

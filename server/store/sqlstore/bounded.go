@@ -52,6 +52,11 @@ func length(s *string) int {
 
 // page reads the rows of a query up to the bound.
 func (scan scanner[T]) page(ctx context.Context, r reader, q string, args ...any) (out []T, err error) {
+	ctx, turn, err := enter(ctx, r.c)
+	if err != nil {
+		return nil, err
+	}
+	defer turn.leave(&err)
 	rows, err := r.c.query(ctx, q, args...)
 	if err != nil {
 		return nil, failure(q, err)
@@ -73,6 +78,11 @@ func (scan scanner[T]) page(ctx context.Context, r reader, q string, args ...any
 
 // page is list up to the bound.
 func page[T any](ctx context.Context, r reader, q string, args ...any) (out []T, err error) {
+	ctx, turn, err := enter(ctx, r.c)
+	if err != nil {
+		return nil, err
+	}
+	defer turn.leave(&err)
 	rows, err := r.c.rows(ctx, q, args...)
 	if err != nil {
 		return nil, failure(q, err)

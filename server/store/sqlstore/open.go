@@ -112,7 +112,7 @@ func (s *database) View(ctx context.Context, fn func(store.Reader) error) error 
 	return outage(s.pool.view(ctx, fn))
 }
 
-func (s *database) Update(ctx context.Context, org string, fn func(store.Tx) error) error {
+func (s *database) Update(ctx context.Context, org string, fn func(store.Tx) error) (failed error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -120,6 +120,7 @@ func (s *database) Update(ctx context.Context, org string, fn func(store.Tx) err
 	if err := s.writer.submit(ctx, j); err != nil {
 		return err
 	}
+	defer func() { s.pool.health.note(failed) }()
 	var late <-chan time.Time
 	if s.patience.wait > 0 {
 		timer := time.NewTimer(s.patience.wait)
@@ -160,15 +161,18 @@ func (s *database) Ping(ctx context.Context) error {
 		return fmt.Errorf("ping database: %w", err)
 	}
 	if w, ok := s.writer.(*pgWriter); ok {
-		return w.health(version)
+		if err := w.health(version); err != nil {
+			return err
+		}
 	}
-	return nil
+	return s.pool.health.ask(ctx, s.tryChange)
 }
 
 func (s *database) Close() error {
 	var err error
 	s.once.Do(func() {
 		s.writer.close()
+		s.pool.health.running.Wait()
 		err = s.closed()
 	})
 	return err

@@ -73,6 +73,7 @@ type pgReads struct {
 
 // turn is one read under way.
 type turn struct {
+	pool  *pool // nil: the read is part of a snapshot or a change
 	seat  seat
 	reads *pgReads // nil: nothing is bounded
 	ctx   context.Context
@@ -91,6 +92,7 @@ func enter(ctx context.Context, c conn) (_ context.Context, t turn, err error) {
 			return ctx, t, err
 		}
 	}
+	t.pool = p
 	if t.seat, err = p.shares.enter(ctx); err != nil {
 		t.leave(&err)
 	}
@@ -132,7 +134,10 @@ func (r *pgReads) watch(ctx context.Context, cancel context.CancelCauseFunc) {
 
 // leave ends a read. One that took too long is an outage.
 func (t *turn) leave(err *error) {
-	t.seat.leave()
+	if t.pool != nil {
+		t.seat.leave()
+		t.pool.health.note(*err)
+	}
 	if t.reads == nil {
 		return
 	}

@@ -21,6 +21,7 @@ type pool struct {
 	reads *pgReads // PostgreSQL only
 	// shares is who may use how many of the connections at once.
 	shares *shares
+	health *health
 }
 
 var errReadOnly = errors.New("store: write outside of Update")

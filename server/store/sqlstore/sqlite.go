@@ -80,14 +80,16 @@ func openSQLite(ctx context.Context, cfg Config) (_ store.Store, err error) {
 	probe.SetMaxOpenConns(1)
 
 	d := newDialect(readDB, false)
-	p := &pool{db: readDB, probe: probe, d: d, shares: newShares(cfg.Payer, conns, true)}
+	p := &pool{db: readDB, probe: probe, d: d, shares: newShares(cfg.Payer, conns, true), health: &health{logger: cfg.Logger}}
 	s := &database{reader: reader{c: p, d: d}, pool: p}
 	w := &sqliteWriter{
 		conn: &sqliteConn{conn: conn, stmts: map[string]*sql.Stmt{}, cache: cache{d: d}}, d: d, hooks: &s.hooks, logger: cfg.Logger,
 		queue: make(chan *job, queueMax), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	s.writer = w
+	checked := p.health.check(ctx, path, sqliteAddress(path, 1024, "query_only(1)"))
 	s.closed = func() error {
+		checked()
 		return errors.Join(p.close(), w.conn.close(), writeDB.Close(), release())
 	}
 	go w.run()

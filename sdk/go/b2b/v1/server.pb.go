@@ -180,11 +180,13 @@ type GetHealthResponse struct {
 	ConnectedClients int32 `protobuf:"varint,3,opt,name=connected_clients,json=connectedClients,proto3" json:"connected_clients,omitempty"`
 	// Bots with at least one of them.
 	ConnectedBots int32 `protobuf:"varint,4,opt,name=connected_bots,json=connectedBots,proto3" json:"connected_bots,omitempty"`
-	// Whether the database answers.
+	// Whether the database answers, takes changes and is not known to be damaged.
 	Db DatabaseStatus `protobuf:"varint,5,opt,name=db,proto3,enum=b2b.v1.DatabaseStatus" json:"db,omitempty"`
 	// Only for the operator: with the admin secret as bearer token, unless too many from
 	// the same address were wrong.
-	Ws            *ConnectionStats `protobuf:"bytes,6,opt,name=ws,proto3,oneof" json:"ws,omitempty"`
+	Ws *ConnectionStats `protobuf:"bytes,6,opt,name=ws,proto3,oneof" json:"ws,omitempty"`
+	// Why it is degraded; only for the operator, as ws is.
+	Reason        *string `protobuf:"bytes,7,opt,name=reason,proto3,oneof" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -259,6 +261,13 @@ func (x *GetHealthResponse) GetWs() *ConnectionStats {
 		return x.Ws
 	}
 	return nil
+}
+
+func (x *GetHealthResponse) GetReason() string {
+	if x != nil && x.Reason != nil {
+		return *x.Reason
+	}
+	return ""
 }
 
 // What the operator sees of the WebSocket connections of this node.
@@ -1375,15 +1384,17 @@ var File_b2b_v1_server_proto protoreflect.FileDescriptor
 const file_b2b_v1_server_proto_rawDesc = "" +
 	"\n" +
 	"\x13b2b/v1/server.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\"\x12\n" +
-	"\x10GetHealthRequest\"\x97\x02\n" +
+	"\x10GetHealthRequest\"\xc7\x02\n" +
 	"\x11GetHealthResponse\x12,\n" +
 	"\x06status\x18\x01 \x01(\x0e2\x14.b2b.v1.HealthStatusR\x06status\x12\x1b\n" +
 	"\tuptime_ms\x18\x02 \x01(\x03R\buptimeMs\x12+\n" +
 	"\x11connected_clients\x18\x03 \x01(\x05R\x10connectedClients\x12%\n" +
 	"\x0econnected_bots\x18\x04 \x01(\x05R\rconnectedBots\x12&\n" +
 	"\x02db\x18\x05 \x01(\x0e2\x16.b2b.v1.DatabaseStatusR\x02db\x124\n" +
-	"\x02ws\x18\x06 \x01(\v2\x17.b2b.v1.ConnectionStatsB\x06ڵ\x18\x02\b\x01H\x00R\x02ws\x88\x01\x01B\x05\n" +
-	"\x03_ws\"\xb0\x02\n" +
+	"\x02ws\x18\x06 \x01(\v2\x17.b2b.v1.ConnectionStatsB\x06ڵ\x18\x02\b\x01H\x00R\x02ws\x88\x01\x01\x12#\n" +
+	"\x06reason\x18\a \x01(\tB\x06ڵ\x18\x02\b\x01H\x01R\x06reason\x88\x01\x01B\x05\n" +
+	"\x03_wsB\t\n" +
+	"\a_reason\"\xb0\x02\n" +
 	"\x0fConnectionStats\x122\n" +
 	"\aby_type\x18\x01 \x01(\v2\x19.b2b.v1.ConnectionsByTypeR\x06byType\x125\n" +
 	"\x06by_bot\x18\x02 \x03(\v2\x16.b2b.v1.BotConnectionsB\x06\xe2\xb5\x18\x02\bcR\x05byBot\x12/\n" +
