@@ -160,6 +160,16 @@ func auditActionChecks() []Check {
 			t.Do("DELETE", "/api/orgs/"+o.ID+"/tombstones/worker", o.Human(), nil).Status(200)
 			o.wrote(t, "bot.tombstone_cleared", nil, "bot", "worker", J{"cleared_by_session": ref, "cleared_by_role": "org_admin"})
 		}},
+		{[]string{"B2B-AUD-010"}, "what an entry says of a ticket opens nothing", func(t *T) {
+			o := t.Org()
+			o.Ticket(J{"reusable": true})
+			named := o.Audit("auth.ticket_created").Str("0.target_id")
+			id := t.Get("/api/org/tickets", o.Admin).OK().Str("items.0.id")
+			o.Register(J{"ticket": named, "name": "thief"}).Refused(401, "INVALID_TICKET")
+			o.Register(J{"ticket": id, "name": "guest"}).Status(200)
+			t.Do("DELETE", "/api/org/tickets/"+id, o.Admin, nil).Status(200)
+			o.Audit("auth.ticket_revoked").Equal("0.target_id", named)
+		}},
 		{[]string{"B2B-AUD-003"}, "what operators do to an org is written, and who made tickets and secrets", func(t *T) {
 			o := t.Org()
 			created := o.wrote(t, "org.create", nil, "org", o.ID, nil)
@@ -172,8 +182,7 @@ func auditActionChecks() []Check {
 			t.Do("PATCH", "/api/orgs/"+o.ID, t.Super(), J{"name": "renamed"}).Status(200)
 			o.Audit("org.update").Len("", 1)
 			o.Ticket(J{"reusable": true})
-			ticket := t.Get("/api/org/tickets", o.Admin).OK()
-			o.wrote(t, "auth.ticket_created", o.Admin.ID, "org_ticket", ticket.Str("items.0.id"), J{"reusable": true, "skip_approval": false, "created_by": "bot:" + o.Admin.ID})
+			o.wrote(t, "auth.ticket_created", o.Admin.ID, "org_ticket", nil, J{"reusable": true, "skip_approval": false, "created_by": "bot:" + o.Admin.ID})
 			t.Do("POST", "/api/orgs/"+o.ID+"/rotate-secret", t.Super(), nil).Status(200)
 			o.wrote(t, "auth.secret_rotated", nil, "org", o.ID, J{"changed_by": by})
 			t.Do("POST", "/api/org/rotate-secret", o.Admin, nil).Status(200)

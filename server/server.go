@@ -32,10 +32,12 @@ import (
 	"github.com/b2b-protocol/b2b/server/presence"
 	"github.com/b2b-protocol/b2b/server/rest"
 	"github.com/b2b-protocol/b2b/server/rpc"
+	"github.com/b2b-protocol/b2b/server/seal"
 	"github.com/b2b-protocol/b2b/server/service"
 	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/store/sqlstore"
 	"github.com/b2b-protocol/b2b/server/upkeep"
+	"github.com/b2b-protocol/b2b/server/vault"
 	"github.com/b2b-protocol/b2b/server/webhook"
 	"github.com/b2b-protocol/b2b/server/webhookurl"
 	"github.com/b2b-protocol/b2b/server/ws"
@@ -64,6 +66,7 @@ type Server struct {
 	log     *slog.Logger
 	store   store.Store
 	files   files.Store
+	keys    *seal.Ring
 	auth    *auth.Authenticator
 	bell    bell          // nil: there is one node
 	redis   *redis.Client // nil: not configured, or there is one node
@@ -102,7 +105,11 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
-	s := &Server{config: c, log: log, store: st, files: bytes}
+	keys, err := openKeys(ctx, c, st, bytes, log)
+	if err != nil {
+		return nil, errors.Join(err, bytes.Close(), st.Close())
+	}
+	s := &Server{config: c, log: log, store: st, files: bytes, keys: keys}
 	s.streams, s.stop = context.WithCancel(context.Background())
 	s.online = presence.New(presence.Config{
 		Store: st, Node: uuid.NewString(), Alone: c.DatabaseURL == "", Now: c.Now, Log: log,
@@ -135,6 +142,16 @@ func OpenFiles(ctx context.Context, c Config, db store.Store) (files.Store, erro
 	return bytes, nil
 }
 
+// openKeys finds what the secrets of the database are sealed under, and seals those that are
+// not.
+func openKeys(ctx context.Context, c config.Config, db store.Store, bytes files.Store, log *slog.Logger) (*seal.Ring, error) {
+	v := vault.Config{Store: db, Files: bytes, Keys: c.SecretKeys, Log: log}
+	if c.DatabaseURL != "" {
+		v.Derive = c.AdminSecret
+	}
+	return vault.Open(ctx, v)
+}
+
 func (s *Server) wire(ctx context.Context) (err error) {
 	c := s.config
 	shared := c.DatabaseURL != ""
@@ -147,11 +164,11 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	}
 	targets := webhookurl.Policy{Resolver: net.DefaultResolver, Plain: c.DevMode, Allow: c.WebhookAllow}
 	s.hooks = webhook.New(webhook.Config{
-		Store: s.store, Log: s.hub, Node: uuid.NewString(), Alone: !shared, Policy: targets, Version: Version, Logger: s.log,
+		Store: s.store, Keys: s.keys, Log: s.hub, Node: uuid.NewString(), Alone: !shared, Policy: targets, Version: Version, Logger: s.log,
 	})
 	tickets := &auth.Tickets{Store: s.store, Redis: s.redis, Log: s.log}
 	deps := service.Deps{
-		Store: s.store, Files: s.files, Access: s.auth, Tickets: tickets,
+		Store: s.store, Files: s.files, Access: s.auth, Tickets: tickets, Keys: s.keys,
 		Events: s.hub, Streams: s.streams, Log: s.log, Now: c.Now, Sockets: gauge{s}, Webhooks: targets,
 		OrgEnded: func() { s.upkeep.Wake() },
 		Config: service.Config{

@@ -63,6 +63,7 @@ var Rooms = []Room{
 
 	{"server/service", Services},
 	{"server/importer", Services},
+	{"server/vault", Services},
 
 	{"server/auth", Resources},
 	{"server/eventlog/...", Resources},
@@ -85,6 +86,7 @@ var Rooms = []Room{
 	{"server/jstext", Rules},
 	{"server/limits", Rules},
 	{"server/mention", Rules},
+	{"server/seal", Rules},
 	{"server/tally", Rules},
 	{"server/thread", Rules},
 	{"server/webhookurl", Rules},

@@ -60,6 +60,7 @@ func TestConformance(t *testing.T) {
 				t.Errorf("%v\n%s", err, out)
 			}
 			r.checkLogs()
+			r.checkDatabase(data)
 			t.Logf("%s", lastLine(out))
 		})
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"strings"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/config"
 	"github.com/b2b-protocol/b2b/server/importer"
 	"github.com/b2b-protocol/b2b/server/store/sqlstore"
+	"github.com/b2b-protocol/b2b/server/vault"
 )
 
 // importCacheMB is the memory that the embedded database may use while it imports.
@@ -120,7 +122,12 @@ func (do *importing) openTarget(ctx context.Context, im *importer.Importer) (clo
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
-	im.Store, im.Files = st, bytes
+	log := slog.New(slog.NewTextHandler(do.told, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	keys, err := vault.Open(ctx, vault.Config{Store: st, Files: bytes, Keys: do.SecretKeys, Log: log})
+	if err != nil {
+		return nil, errors.Join(err, bytes.Close(), st.Close())
+	}
+	im.Store, im.Files, im.Keys = st, bytes, keys
 	return func() error { return errors.Join(bytes.Close(), st.Close()) }, nil
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/edge"
 	"github.com/b2b-protocol/b2b/server/files/s3files"
 	"github.com/b2b-protocol/b2b/server/forwarded"
+	"github.com/b2b-protocol/b2b/server/seal"
 	"github.com/b2b-protocol/b2b/server/webhookurl"
 )
 
@@ -49,6 +50,7 @@ type Config struct {
 	FilesKeyID          string // the credentials for it
 	FilesSecret         string
 	FilesSession        string
+	SecretKeys          []seal.Key // what secrets rest under, and older ones; none: package vault finds one
 	LogLevel            slog.Level
 	DevMode             bool
 	Domain              string // host[:port] that browsers use; empty: that of the request

@@ -10,6 +10,8 @@ import (
 
 const goodSecret = "3f9c1be0a7d24c55a1e2" // nobody's
 
+const goodKey = "3f9c1be0a7d24c55a1e23f9c1be0a7d24c55a1e23f9c1be0a7d24c55a1e20011" // nobody's, too
+
 // vars is an environment with an admin secret.
 func vars(pairs ...string) Lookup {
 	pairs = slices.Concat(pairs, []string{"B2B_ADMIN_SECRET", goodSecret})
@@ -47,6 +49,7 @@ func TestLoad(t *testing.T) {
 		}},
 		{"Kubernetes and a service b2b", vars("B2B_PORT", "tcp://10.96.0.1:4800", "HXA_CONNECT_PORT", "5000"), func(c Config) bool { return c.Port == 5000 && len(c.Warnings()) == 1 }},
 		{"Kubernetes and a service hxa-connect", vars("HXA_CONNECT_PORT", "tcp://10.96.0.1:4800"), func(c Config) bool { return c.Port == 4800 }},
+		{"keys", vars("B2B_SECRET_KEY", goodKey+", "+strings.ToUpper(goodKey)), func(c Config) bool { return len(c.SecretKeys) == 2 && c.SecretKeys[0] == c.SecretKeys[1] }},
 		{"secret", vars("HXA_CONNECT_ADMIN_SECRET", "s"), func(c Config) bool { return c.AdminSecret == goodSecret }},
 		{"redis", vars("REDIS_URL", "redis://a", "B2B_REDIS_URL", "REDISS://user:p@b:6380/1"), func(c Config) bool { return c.RedisURL == "rediss://user:p@b:6380/1" }},
 		{"old redis", vars("REDIS_URL", "'redis://a'"), func(c Config) bool { return c.RedisURL == "redis://a" }},
@@ -187,9 +190,10 @@ func TestAllProblems(t *testing.T) {
 		{"bucket without credentials", bucket[:2], "B2B_FILES_URL="},
 		{"bucket and folder", slices.Concat(bucket, []string{"B2B_FILES_DIR", "/f"}), "B2B_FILES_DIR="},
 		{"files too large for a bucket", slices.Concat(bucket, []string{"B2B_MAX_FILE_SIZE_MB", "5121"}), "B2B_MAX_FILE_SIZE_MB="},
+		{"a short key", []string{"B2B_SECRET_KEY", goodKey[1:]}, `B2B_SECRET_KEY="***": a key is 64 hex characters`},
 		{"half of our credentials", slices.Concat(bucket, []string{"B2B_FILES_ACCESS_KEY_ID", "id"}), "B2B_FILES_SECRET_ACCESS_KEY: is missing"},
 	} {
-		if _, err := Load(vars(test.env...)); err == nil || !strings.Contains(err.Error(), test.want) {
+		if _, err := Load(vars(test.env...)); err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), goodKey[1:]) {
 			t.Errorf("%s: %v", test.name, err)
 		}
 	}

@@ -33,6 +33,9 @@ func (c Config) Facts() []slog.Attr {
 			facts = append(facts, slog.String(key, value))
 		}
 	}
+	if len(c.SecretKeys) > 0 {
+		optional("secret_key", c.SecretKeys[0].ID())
+	}
 	optional("redis", mask(c.RedisURL))
 	optional("domain", c.Domain)
 	optional("base_path", c.BasePath)

@@ -10,6 +10,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/edge"
 	"github.com/b2b-protocol/b2b/server/forwarded"
 	"github.com/b2b-protocol/b2b/server/limits"
+	"github.com/b2b-protocol/b2b/server/seal"
 	"github.com/b2b-protocol/b2b/server/webhookurl"
 )
 
@@ -80,6 +81,11 @@ func load(lookup Lookup) (Config, Problems) {
 	}
 	c.LogLevel = r.level(c.DevMode, "--log-level", "B2B_LOG_LEVEL", "HXA_CONNECT_LOG_LEVEL")
 	var err error
+	if s := r.text("B2B_SECRET_KEY"); s.value != "" {
+		if c.SecretKeys, err = seal.ParseKeys(s.value); err != nil {
+			r.problem(setting{s.name, "***"}, err.Error(), "")
+		}
+	}
 	if s := r.text("B2B_TRUST_PROXY"); s.value != "" {
 		if c.Proxies, err = forwarded.Parse(s.value); err != nil {
 			r.problem(s, err.Error(), "10.0.0.0/8")

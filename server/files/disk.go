@@ -274,18 +274,18 @@ func (d *Disk) Tidy(ctx context.Context, before time.Time) (int, error) {
 	return n, nil
 }
 
-// Mark reads the mark.
-func (d *Disk) Mark(context.Context) (string, error) {
-	mark, err := d.root.ReadFile(MarkName)
+// Note reads a note.
+func (d *Disk) Note(_ context.Context, name string) (string, error) {
+	text, err := d.root.ReadFile(name)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("files: read %s: %w", MarkName, err)
+		return "", fmt.Errorf("files: read %s: %w", name, err)
 	}
-	return strings.TrimSpace(string(mark)), nil
+	return strings.TrimSpace(string(text)), nil
 }
 
-// SetMark writes the mark.
-func (d *Disk) SetMark(ctx context.Context, mark string) error {
-	_, err := d.put(ctx, MarkName, strings.NewReader(mark+"\n"))
+// SetNote writes a note, which nobody but the server's user may read.
+func (d *Disk) SetNote(ctx context.Context, name, text string) error {
+	_, err := d.put(ctx, name, strings.NewReader(text+"\n"))
 	return err
 }
 

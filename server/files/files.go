@@ -106,9 +106,10 @@ type Store interface {
 	// Tidy removes what uploads that were cut off before the given time left behind
 	// beside whole files, and tells how much that was.
 	Tidy(ctx context.Context, before time.Time) (int, error)
-	// Mark reads the mark that SetMark left, empty if none.
-	Mark(ctx context.Context) (string, error)
-	SetMark(ctx context.Context, mark string) error
+	// Note reads a short text that SetNote left under a name, empty if none. Names of
+	// notes have a dot, so that no organisation is called so.
+	Note(ctx context.Context, name string) (string, error)
+	SetNote(ctx context.Context, name, text string) error
 	// Close frees what the store holds.
 	Close() error
 	// String says where the bytes are, for people.
@@ -130,5 +131,5 @@ type Stored struct {
 // PageSize is how much Walk tells at once.
 const PageSize = 500
 
-// MarkName is where the mark lies; no organisation is called so, for it has a dot.
-const MarkName = "owner.txt"
+// OwnerNote says whose the bytes are (Claim).
+const OwnerNote = "owner.txt"

@@ -72,13 +72,13 @@ func Claim(ctx context.Context, bytes Store, db store.Store) error {
 	if err != nil {
 		return fmt.Errorf("find out which database this is: %w", err)
 	}
-	mark, err := bytes.Mark(ctx)
+	mark, err := bytes.Note(ctx, OwnerNote)
 	switch {
 	case err != nil || mark == id:
 		return err
 	case mark != "":
 		return fmt.Errorf("%s holds the files of another database (%s there says so): every database needs a place of its own, "+
-			"and all nodes of one database the same", bytes, MarkName)
+			"and all nodes of one database the same", bytes, OwnerNote)
 	}
 	any, err := db.AnyFile(ctx)
 	if err != nil {
@@ -86,7 +86,7 @@ func Claim(ctx context.Context, bytes Store, db store.Store) error {
 	}
 	if any {
 		return fmt.Errorf("the database has files, but %s has none of them: all nodes must share one place. "+
-			"If the files are lost, put a file %s with the line %s there", bytes, MarkName, id)
+			"If the files are lost, put a file %s with the line %s there", bytes, OwnerNote, id)
 	}
-	return bytes.SetMark(ctx, id)
+	return bytes.SetNote(ctx, OwnerNote, id)
 }

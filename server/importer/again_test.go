@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/b2b-protocol/b2b/server/importer"
+	"github.com/b2b-protocol/b2b/server/seal"
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
@@ -179,7 +180,7 @@ func TestGivenUp(t *testing.T) {
 		src := must(importer.Open(t.Context(), dir, ""))(t)
 		s := to.open(t)
 		ctx, cancel := context.WithCancel(t.Context())
-		im := &importer.Importer{Source: src, Store: s, NoNUL: true, Now: time.Now, Progress: func(p importer.Progress) {
+		im := &importer.Importer{Source: src, Store: s, Keys: seal.New(seal.NewKey()), NoNUL: true, Now: time.Now, Progress: func(p importer.Progress) {
 			if p.Done > 200 {
 				cancel()
 			}

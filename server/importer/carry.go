@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/b2b-protocol/b2b/server/seal"
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
@@ -14,6 +15,7 @@ const batch = 500
 type carrier struct {
 	*tally
 	src   *Source
+	keys  *seal.Ring // nil: a dry run
 	org   string
 	noNUL bool
 	tx    store.Tx           // nil: a dry run

@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 
 	"github.com/b2b-protocol/b2b/server/limits"
+	"github.com/b2b-protocol/b2b/server/seal"
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
@@ -16,7 +18,7 @@ func (c *carrier) bots(ctx context.Context) error {
 	return c.from(ctx, "bots", columns, "", "", "t.id", func(r *row) error {
 		b := store.Bot{
 			ID: r.text("id"), OrgID: c.org, Name: r.text("name"), TokenHash: r.text("token"), AuthRole: r.oneOf("auth_role", store.AuthMember, store.AuthMember, store.AuthAdmin),
-			Metadata: r.json("metadata", anyJSON), WebhookURL: r.maybe("webhook_url"), WebhookSecret: r.maybe("webhook_secret"),
+			Metadata: r.json("metadata", anyJSON), WebhookURL: r.maybe("webhook_url"),
 			Bio: r.maybe("bio"), Role: r.maybe("role"), Function: r.maybe("function"), Team: r.maybe("team"),
 			Tags: r.json("tags", texts), Languages: r.json("languages", texts), Protocols: r.json("protocols", objectOrArray),
 			StatusText: r.maybe("status_text"), Timezone: r.maybe("timezone"), ActiveHours: r.maybe("active_hours"),
@@ -27,6 +29,10 @@ func (c *carrier) bots(ctx context.Context) error {
 		}
 		if limits.LikeID(b.Name) {
 			r.note("name", "has the form of an id: it is kept, and the bot is reached by its own id alone until it takes another")
+		}
+		if secret := r.maybe("webhook_secret"); secret != nil && c.keys != nil {
+			sealed := c.keys.Seal(seal.Webhook(b.ID), *secret)
+			b.SealedSecret = &sealed
 		}
 		redact(b.JoinStatusChangedBy, "session:")
 		c.rows.Bots = append(c.rows.Bots, b)
@@ -72,18 +78,27 @@ func (c *carrier) tickets(ctx context.Context) error {
 		more = ", 0 AS older"
 	}
 	return c.from(ctx, "org_tickets", columns, more, "", "t.created_at, t.id", func(r *row) error {
+		id, code := r.text("id"), r.maybe("code")
 		t := store.OrgTicket{
-			ID: r.text("id"), OrgID: c.org, Code: r.maybe("code"), Reusable: r.flag("reusable"), SkipApproval: r.flag("skip_approval"),
+			OrgID: c.org, Reusable: r.flag("reusable"), SkipApproval: r.flag("skip_approval"),
 			Consumed: r.flag("consumed"), ExpiresAt: r.number("expires_at", 0), CreatedBy: r.maybe("created_by"), CreatedAt: r.number("created_at", 0),
 		}
 		switch {
-		case t.Code == nil:
+		case code == nil:
 		case r.number("older", 0) > 0:
 			r.note("code", "an older ticket has the same code: this one is known by its id")
-			t.Code = nil
+			code = nil
 		default:
-			hash := hashOf(*t.Code)
+			hash := hashOf(*code)
 			t.CodeHash = &hash
+		}
+		if c.keys != nil {
+			t.ID = hashOf(id)
+			sealed, err := c.keys.SealTicket(t.ID, seal.Ticket{ID: id, Code: code})
+			if err != nil {
+				return fmt.Errorf("seal a ticket: %w", err)
+			}
+			t.IDHash, t.Sealed = &t.ID, &sealed
 		}
 		c.rows.Tickets = append(c.rows.Tickets, t)
 		return c.took(ctx, "org_tickets")

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/b2b-protocol/b2b/server/seal"
 )
 
 // bots compares profiles, standing, health and what each bot has.
@@ -42,7 +44,11 @@ func (f *facts) hidden(id string, want map[string]any) {
 		f.Fatal(err)
 	}
 	f.is("bot "+id+" webhook_url", want["webhook_url"], got.WebhookURL)
-	f.is("bot "+id+" webhook_secret", want["webhook_secret"], got.WebhookSecret)
+	var secret any
+	if got.SealedSecret != nil {
+		secret = must(f.keys.Open(seal.Webhook(id), *got.SealedSecret))(f)
+	}
+	f.is("bot "+id+" webhook_secret", want["webhook_secret"], secret)
 	f.is("bot "+id+" join_status_reason", want["join_status_reason"], got.JoinStatusReason)
 	f.is("bot "+id+" join_status_changed_at", want["join_status_changed_at"], got.JoinStatusChangedAt)
 	var kind any

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/b2b-protocol/b2b/server/files"
+	"github.com/b2b-protocol/b2b/server/seal"
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
@@ -18,6 +19,8 @@ type Importer struct {
 	Store  store.Store // nil: a dry run, which reads everything and writes nothing
 	// Files is where the bytes of uploaded files go.
 	Files files.Store
+	// Keys is what secrets are sealed under; nil in a dry run.
+	Keys *seal.Ring
 	// NoNUL says that the store cannot hold U+0000 in texts (PostgreSQL).
 	NoNUL bool
 	Now   func() time.Time
@@ -181,7 +184,7 @@ func (im *Importer) organisation(ctx context.Context, org oldOrg) (OrgReport, *t
 	if err != nil {
 		return out, nil, err
 	}
-	c := carrier{src: im.Source, org: org.id, noNUL: im.NoNUL, bytes: lost, step: im.step}
+	c := carrier{src: im.Source, keys: im.Keys, org: org.id, noNUL: im.NoNUL, bytes: lost, step: im.step}
 	if im.Store == nil {
 		c.tally = t
 		return out, t, c.all(ctx)

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/b2b-protocol/b2b/server/seal"
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
@@ -23,8 +24,14 @@ func (im *Importer) inviteCodes(ctx context.Context, all *tally) error {
 	columns := im.Source.list(table, "id code_hash code label max_uses use_count expires_at created_at")
 	err := im.Source.each(ctx, table, "SELECT "+columns+" FROM "+table+" t ORDER BY t.created_at, t.id", nil, func(r *row) error {
 		r.noNUL, r.changed = im.NoNUL, all.change
+		id := r.text("id")
+		var sealed *string
+		if code := r.maybe("code"); code != nil && im.Keys != nil {
+			text := im.Keys.Seal(seal.Invite(id), *code)
+			sealed = &text
+		}
 		codes = append(codes, store.InviteCode{
-			ID: r.text("id"), CodeHash: r.text("code_hash"), Code: r.maybe("code"), Label: r.maybe("label"), MaxUses: r.number("max_uses", 0),
+			ID: id, CodeHash: r.text("code_hash"), Sealed: sealed, Label: r.maybe("label"), MaxUses: r.number("max_uses", 0),
 			UseCount: r.number("use_count", 0), ExpiresAt: r.number("expires_at", 0), CreatedAt: r.number("created_at", 0),
 		})
 		im.step(table)

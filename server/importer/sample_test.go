@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -20,6 +21,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/store/sqlstore"
 	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
+	"github.com/b2b-protocol/b2b/server/vault"
 )
 
 const sampleArchive = "testdata/hxa-connect-sample.tar.gz"
@@ -195,7 +197,11 @@ func importInto(t testing.TB, from, folder string, to target) *importer.Report {
 	if err := files.Claim(t.Context(), disk, s); err != nil {
 		t.Fatal(err)
 	}
-	im := &importer.Importer{Source: src, Store: s, Files: disk, NoNUL: to.url != "", Now: time.Now}
+	keys, err := vault.Open(t.Context(), vault.Config{Store: s, Files: disk, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	im := &importer.Importer{Source: src, Store: s, Files: disk, Keys: keys, NoNUL: to.url != "", Now: time.Now}
 	report, err := im.Run(t.Context())
 	if err := errors.Join(err, src.Close(), s.Close(), disk.Close()); err != nil {
 		t.Fatalf("import %s: %v", from, err)

@@ -11,7 +11,9 @@ import (
 	"testing"
 
 	"github.com/b2b-protocol/b2b/server"
+	"github.com/b2b-protocol/b2b/server/seal"
 	"github.com/b2b-protocol/b2b/server/store"
+	"github.com/b2b-protocol/b2b/server/vault"
 )
 
 // site is a server over what was imported, and the credentials of the old one.
@@ -19,6 +21,7 @@ type site struct {
 	testing.TB
 	url      string
 	store    store.Store
+	keys     *seal.Ring
 	expected *expected
 	cookies  map[string]string // of logins, by who
 }
@@ -27,11 +30,18 @@ type site struct {
 // not run, so nothing is too old.
 func serve(t testing.TB, to target, e *expected) *site {
 	t.Helper()
-	s, err := server.New(t.Context(), server.Config{
+	c := server.Config{
 		DataDir: to.dir, DatabaseURL: to.url, AdminSecret: e.Credentials.Admin.Value, MaxMessage: 65536, MaxFileSizeMB: 50, Now: e.after,
-	}, slog.New(slog.DiscardHandler))
+	}
+	log := slog.New(slog.DiscardHandler)
+	s, err := server.New(t.Context(), c, log)
 	if err != nil {
 		t.Fatal(err)
+	}
+	disk := must(server.OpenFiles(t.Context(), c, s.Store()))(t)
+	keys := must(vault.Open(t.Context(), vault.Config{Store: s.Store(), Files: disk, Log: log}))(t)
+	if err := disk.Close(); err != nil {
+		t.Error(err)
 	}
 	h := httptest.NewServer(s.Handler())
 	t.Cleanup(func() {
@@ -40,7 +50,7 @@ func serve(t testing.TB, to target, e *expected) *site {
 			t.Error(err)
 		}
 	})
-	return &site{TB: t, url: h.URL, store: s.Store(), expected: e, cookies: map[string]string{}}
+	return &site{TB: t, url: h.URL, store: s.Store(), keys: keys, expected: e, cookies: map[string]string{}}
 }
 
 // response is an answer of the server.

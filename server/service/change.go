@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -12,6 +11,7 @@ import (
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/seal"
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
@@ -95,13 +95,9 @@ func replay[M proto.Message](ctx context.Context, c *core, tx store.Tx, org, key
 		return none, false, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_IDEMPOTENCY_KEY_REUSED,
 			"This request_id was used with another content").WithHint("Use a new request_id for each new request.")
 	}
-	n := c.seal.NonceSize()
-	if len(record.Response) < n {
-		return none, false, fmt.Errorf("remembered answer of %d bytes is too short", len(record.Response))
-	}
-	plain, err := c.seal.Open(nil, record.Response[:n], record.Response[n:], []byte(hash))
+	plain, err := c.Keys.OpenBytes(seal.Answer(hash), record.Response)
 	if err != nil {
-		// The admin secret changed: the answer cannot be read any more, and running
+		// The key is another: the answer cannot be read any more, and running
 		// the change again could double it.
 		return none, false, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_IDEMPOTENCY_KEY_REUSED,
 			"This request was done before, but its answer can no longer be read")
@@ -118,10 +114,8 @@ func (c *core) remember(ctx context.Context, tx store.Tx, org, key, id, hash str
 	if err != nil {
 		return fmt.Errorf("marshal the answer to remember: %w", err)
 	}
-	nonce := make([]byte, c.seal.NonceSize(), c.seal.NonceSize()+len(plain)+c.seal.Overhead())
-	rand.Read(nonce) // never fails, by its contract
 	return tx.PutIdempotency(ctx, &store.IdempotencyRecord{
 		OrgID: org, Caller: key, RequestID: id, Hash: hash, CreatedAt: c.nowMS(),
-		Response: c.seal.Seal(nonce, nonce, plain, []byte(hash)),
+		Response: c.Keys.SealBytes(seal.Answer(hash), plain),
 	})
 }

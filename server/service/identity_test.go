@@ -241,7 +241,7 @@ func TestWebhookOfACredentialThatBecomesRight(t *testing.T) {
 	org := d.org()
 	s := d.AuthService.(*authService)
 	turned := false
-	s.core = &core{Deps: s.Deps, throttle: s.throttle, seal: s.seal, started: s.started}
+	s.core = &core{Deps: s.Deps, throttle: s.throttle, started: s.started}
 	s.Store = &turning{Store: d.store, turn: func() {
 		if !turned {
 			turned = true

@@ -29,9 +29,9 @@ func (s *traced) Org(ctx context.Context, id string) (*store.Org, error) {
 	return s.Store.Org(ctx, id)
 }
 
-func (s *traced) Ticket(ctx context.Context, id, hash string) (*store.OrgTicket, error) {
+func (s *traced) Ticket(ctx context.Context, hash string) (*store.OrgTicket, error) {
 	s.note("read ticket")
-	return s.Store.Ticket(ctx, id, hash)
+	return s.Store.Ticket(ctx, hash)
 }
 
 func (s *traced) LoginFailures(ctx context.Context, keys []string) ([]store.LoginFailures, error) {
@@ -77,9 +77,9 @@ func (t *tracedTx) Org(ctx context.Context, id string) (*store.Org, error) {
 	return t.Tx.Org(ctx, id)
 }
 
-func (t *tracedTx) Ticket(ctx context.Context, id, hash string) (*store.OrgTicket, error) {
+func (t *tracedTx) Ticket(ctx context.Context, hash string) (*store.OrgTicket, error) {
 	t.note("read ticket")
-	return t.Tx.Ticket(ctx, id, hash)
+	return t.Tx.Ticket(ctx, hash)
 }
 
 func (t *tracedTx) LoginFailures(ctx context.Context, keys []string) ([]store.LoginFailures, error) {

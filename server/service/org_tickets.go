@@ -9,6 +9,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/auth"
 	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/cursor"
+	"github.com/b2b-protocol/b2b/server/seal"
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
@@ -17,16 +18,20 @@ const ticketLife = 1800 * time.Second
 func (s *orgService) CreateOrgTicket(ctx context.Context, req *b2bv1.CreateOrgTicketRequest) (*b2bv1.CreateOrgTicketResponse, error) {
 	id := call.CallerOf(ctx).OrgID
 	return change(ctx, s.core, id, req, func(tx store.Tx) (*b2bv1.CreateOrgTicketResponse, error) {
-		code, now := auth.NewTicketCode(), s.nowMS()
-		hash := auth.Hash(code)
+		code, seen, now := auth.NewTicketCode(), newID(), s.nowMS()
 		ticket := &store.OrgTicket{
-			ID: newID(), OrgID: id, Code: &code, CodeHash: &hash, Reusable: req.GetReusable(), SkipApproval: req.GetSkipApproval(),
+			ID: newID(), OrgID: id, IDHash: hashed(seen), CodeHash: hashed(code), Reusable: req.GetReusable(), SkipApproval: req.GetSkipApproval(),
 			ExpiresAt: expiry(now, req.ExpiresIn, ticketLife), CreatedBy: actorBot(ctx), CreatedAt: now,
 		}
+		sealed, err := s.Keys.SealTicket(ticket.ID, seal.Ticket{ID: seen, Code: &code})
+		if err != nil {
+			return nil, fmt.Errorf("seal a ticket: %w", err)
+		}
+		ticket.Sealed = &sealed
 		if err := tx.CreateTicket(ctx, ticket); err != nil {
 			return nil, fmt.Errorf("create a ticket: %w", err)
 		}
-		err := s.audit(ctx, tx, id, actorBot(ctx), "auth.ticket_created", "org_ticket", ticket.ID, detail{
+		err = s.audit(ctx, tx, id, actorBot(ctx), "auth.ticket_created", "org_ticket", ticket.ID, detail{
 			"reusable": ticket.Reusable, "skip_approval": ticket.SkipApproval, "expires_at": ticket.ExpiresAt, "created_by": changedBy(call.CallerOf(ctx)),
 		})
 		if err != nil {
@@ -56,8 +61,9 @@ func (s *orgService) ListOrgTickets(ctx context.Context, req *b2bv1.ListOrgTicke
 	out := &b2bv1.ListOrgTicketsResponse{Items: make([]*b2bv1.OrgTicket, len(tickets))}
 	for i := range tickets {
 		t := &tickets[i]
+		seen := s.openTicket(ctx, t)
 		out.Items[i] = &b2bv1.OrgTicket{
-			Id: t.ID, Code: t.Code, Reusable: t.Reusable, SkipApproval: t.SkipApproval, ExpiresAt: t.ExpiresAt,
+			Id: seen.ID, Code: seen.Code, Reusable: t.Reusable, SkipApproval: t.SkipApproval, ExpiresAt: t.ExpiresAt,
 			CreatedBy: t.CreatedBy, CreatedAt: stamp(t.CreatedAt),
 		}
 	}
@@ -69,10 +75,27 @@ func (s *orgService) ListOrgTickets(ctx context.Context, req *b2bv1.ListOrgTicke
 	return out, nil
 }
 
+// openTicket is what people see of a ticket. When the key that it was sealed under is lost
+// (B2B-AUTH-073), that is the id of its row, which deletes it and opens nothing; the ticket
+// is as good as before.
+func (s *orgService) openTicket(ctx context.Context, t *store.OrgTicket) seal.Ticket {
+	seen, err := s.Keys.OpenTicket(t.ID, deref(t.Sealed))
+	if err != nil {
+		s.Log.WarnContext(ctx, "a ticket cannot be shown", "ticket", t.ID, "error", err)
+		return seal.Ticket{ID: t.ID}
+	}
+	return seen
+}
+
+func hashed(secret string) *string {
+	hash := auth.Hash(secret)
+	return &hash
+}
+
 func (s *orgService) DeleteOrgTicket(ctx context.Context, req *b2bv1.DeleteOrgTicketRequest) (*b2bv1.DeleteOrgTicketResponse, error) {
 	caller := call.CallerOf(ctx)
 	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.DeleteOrgTicketResponse, error) {
-		ticket, err := tx.DeleteTicket(ctx, caller.OrgID, req.GetId(), auth.Hash(req.GetId()))
+		ticket, err := tx.DeleteTicket(ctx, caller.OrgID, auth.Hash(req.GetId()), req.GetId())
 		if err != nil {
 			return nil, missing(err, "Ticket")
 		}

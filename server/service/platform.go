@@ -10,6 +10,7 @@ import (
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/auth"
 	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/seal"
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
@@ -229,21 +230,33 @@ const inviteLife = 90 * 24 * time.Hour
 
 func (s *platformService) CreateInviteCode(ctx context.Context, req *b2bv1.CreateInviteCodeRequest) (*b2bv1.CreateInviteCodeResponse, error) {
 	return change(ctx, s.core, "", req, func(tx store.Tx) (*b2bv1.CreateInviteCodeResponse, error) {
-		code, now := auth.NewInviteCode(), s.nowMS()
+		code, id, now := auth.NewInviteCode(), newID(), s.nowMS()
+		sealed := s.Keys.Seal(seal.Invite(id), code)
 		row := &store.InviteCode{
-			ID: newID(), CodeHash: auth.Hash(code), Code: &code, Label: req.Label, MaxUses: int64(req.GetMaxUses()),
+			ID: id, CodeHash: auth.Hash(code), Sealed: &sealed, Label: req.Label, MaxUses: int64(req.GetMaxUses()),
 			ExpiresAt: expiry(now, req.ExpiresIn, inviteLife), CreatedAt: now,
 		}
 		if err := tx.CreateInviteCode(ctx, row); err != nil {
 			return nil, fmt.Errorf("create an invite code: %w", err)
 		}
-		return &b2bv1.CreateInviteCodeResponse{InviteCode: inviteOut(row)}, nil
+		return &b2bv1.CreateInviteCodeResponse{InviteCode: s.inviteOut(ctx, row)}, nil
 	})
 }
 
-func inviteOut(c *store.InviteCode) *b2bv1.InviteCode {
+// inviteOut shows a code unless nobody knows it: one of old versions, or one whose key is
+// lost (B2B-AUTH-073).
+func (s *platformService) inviteOut(ctx context.Context, c *store.InviteCode) *b2bv1.InviteCode {
+	var code *string
+	if c.Sealed != nil {
+		text, err := s.Keys.Open(seal.Invite(c.ID), *c.Sealed)
+		if err != nil {
+			s.Log.WarnContext(ctx, "an invite code cannot be shown", "invite_code", c.ID, "error", err)
+		} else {
+			code = &text
+		}
+	}
 	return &b2bv1.InviteCode{
-		Id: c.ID, Code: c.Code, Label: c.Label, MaxUses: int32(c.MaxUses), UseCount: int32(c.UseCount),
+		Id: c.ID, Code: code, Label: c.Label, MaxUses: int32(c.MaxUses), UseCount: int32(c.UseCount),
 		ExpiresAt: c.ExpiresAt, CreatedAt: stamp(c.CreatedAt),
 	}
 }
@@ -265,7 +278,7 @@ func (s *platformService) ListInviteCodes(ctx context.Context, req *b2bv1.ListIn
 		c := &codes[i]
 		expired := c.ExpiresAt != 0 && c.ExpiresAt <= now
 		exhausted := c.MaxUses > 0 && c.UseCount >= c.MaxUses
-		out.InviteCodes[i] = inviteOut(c)
+		out.InviteCodes[i] = s.inviteOut(ctx, c)
 		out.InviteCodes[i].Expired, out.InviteCodes[i].Exhausted = &expired, &exhausted
 	}
 	if codes, out.InviteCodes, more = fitted(s.core, codes, out.InviteCodes, more); more {

@@ -9,6 +9,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/auth"
 	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/limits"
+	"github.com/b2b-protocol/b2b/server/seal"
 	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/webhookurl"
 )
@@ -61,7 +62,7 @@ func newBot(req *b2bv1.RegisterBotRequest) (*store.Bot, error) {
 	if err := call.InTurn(req); err != nil {
 		return nil, err
 	}
-	bot := &store.Bot{OrgID: req.GetOrgId(), Name: req.GetName(), WebhookSecret: req.WebhookSecret, AuthRole: store.AuthMember}
+	bot := &store.Bot{OrgID: req.GetOrgId(), Name: req.GetName(), AuthRole: store.AuthMember}
 	var err error
 	if bot.Metadata, err = rawJSON("metadata", req.Metadata); err != nil {
 		return nil, err
@@ -113,7 +114,7 @@ func (s *authService) entrance(ctx context.Context, r store.Reader, req *b2bv1.R
 		}
 		return &entry{org: org}, nil
 	}
-	ticket, err := r.Ticket(ctx, req.GetTicket(), auth.Hash(req.GetTicket()))
+	ticket, err := r.Ticket(ctx, auth.Hash(req.GetTicket()))
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, fmt.Errorf("find a ticket: %w", err)
 	}
@@ -172,6 +173,10 @@ func (s *authService) register(ctx context.Context, tx store.Tx, req *b2bv1.Regi
 	}
 	token, now := auth.NewBotToken(), s.nowMS()
 	bot.ID, bot.TokenHash, bot.CreatedAt, bot.LastSeenAt = newID(), auth.Hash(token), now, &now
+	if secret := req.GetWebhookSecret(); secret != "" {
+		sealed := s.Keys.Seal(seal.Webhook(bot.ID), secret)
+		bot.SealedSecret = &sealed
+	}
 	if err := tx.CreateBot(ctx, &bot); err != nil {
 		return nil, fmt.Errorf("create a bot: %w", err)
 	}

@@ -13,10 +13,6 @@ package service
 
 import (
 	"context"
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/sha256"
-	"fmt"
 	"log/slog"
 	"net"
 	"time"
@@ -28,6 +24,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/files"
 	"github.com/b2b-protocol/b2b/server/limits"
+	"github.com/b2b-protocol/b2b/server/seal"
 	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/webhookurl"
 )
@@ -82,7 +79,8 @@ type Deps struct {
 	Store    store.Store
 	Files    files.Store
 	Access   Access
-	Tickets  Tickets // nil: kept in the store
+	Tickets  Tickets    // nil: kept in the store
+	Keys     *seal.Ring // what secrets rest under; nil: a key of their own, which nobody keeps
 	Events   Events
 	Log      *slog.Logger
 	Now      func() time.Time
@@ -120,7 +118,6 @@ func New(d Deps) call.Services {
 type core struct {
 	Deps
 	throttle auth.Throttle
-	seal     cipher.AEAD
 	started  time.Time
 }
 
@@ -148,17 +145,11 @@ func newCore(d Deps) *core {
 			*quota = usual
 		}
 	}
-	key := sha256.Sum256([]byte("b2b idempotency\x00" + d.Config.AdminSecret))
-	block, err := aes.NewCipher(key[:])
-	if err != nil {
-		panic(fmt.Sprintf("service: a key of 32 bytes was refused: %v", err))
-	}
-	aead, err := cipher.NewGCM(block)
-	if err != nil {
-		panic(fmt.Sprintf("service: AES was refused: %v", err))
+	if d.Keys == nil {
+		d.Keys = seal.New(seal.NewKey())
 	}
 	d.Store = fenced{d.Store}
-	return &core{Deps: d, throttle: auth.Throttle{Store: d.Store, Now: d.Now}, seal: aead, started: d.Now()}
+	return &core{Deps: d, throttle: auth.Throttle{Store: d.Store, Now: d.Now}, started: d.Now()}
 }
 
 // nowMS is the time in Unix milliseconds.

@@ -21,7 +21,7 @@ type Bot struct {
 	AuthRole            string  `bun:"auth_role"`
 	Metadata            *string `bun:"metadata"` // JSON, any value
 	WebhookURL          *string `bun:"webhook_url"`
-	WebhookSecret       *string `bun:"webhook_secret"`
+	SealedSecret        *string `bun:"sealed_secret"` // of the webhook (seal.Webhook); nil: none
 	Bio                 *string `bun:"bio"`
 	Role                *string `bun:"role"`
 	Function            *string `bun:"function"`

@@ -3,11 +3,12 @@ package store
 import "context"
 
 // InviteCode lets a stranger create an organisation. MaxUses 0 is unlimited,
-// ExpiresAt 0 is never. Code is nil in imported rows of old versions.
+// ExpiresAt 0 is never. The code is found by its hash, and sealed (seal.Invite) for lists;
+// Sealed is nil in imported rows of old versions, whose code nobody knows.
 type InviteCode struct {
 	ID        string  `bun:"id,pk"`
 	CodeHash  string  `bun:"code_hash"`
-	Code      *string `bun:"code"`
+	Sealed    *string `bun:"sealed"`
 	Label     *string `bun:"label"`
 	MaxUses   int64   `bun:"max_uses"`
 	UseCount  int64   `bun:"use_count"`

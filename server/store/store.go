@@ -108,6 +108,7 @@ type Reader interface {
 	ImportReader
 	FileReader
 	UpkeepReader
+	SecretReader
 	LoginFailureReader
 }
 
@@ -143,5 +144,6 @@ type Tx interface {
 	FileWriter
 	InstallationWriter
 	UpkeepWriter
+	SecretWriter
 	LoginFailureWriter
 }

@@ -2,14 +2,16 @@ package store
 
 import "context"
 
-// OrgTicket lets a bot register in an organisation. ExpiresAt 0 is never. A
-// reusable ticket never becomes consumed. Code and CodeHash are nil in imported
-// rows of old versions: those are known by id only.
+// OrgTicket lets a bot register in an organisation. ExpiresAt 0 is never. A reusable ticket
+// never becomes consumed. Both the id that people see and the code open the organisation:
+// the store has their hashes to look them up, and both of them sealed (seal.Ticket) for
+// lists. CodeHash is nil in imported rows of old versions, which have no code.
 type OrgTicket struct {
-	ID           string  `bun:"id,pk"`
+	ID           string  `bun:"id,pk"` // of the row: opens nothing
 	OrgID        string  `bun:"org_id"`
-	Code         *string `bun:"code"`
+	IDHash       *string `bun:"id_hash"` // of the id that people see
 	CodeHash     *string `bun:"code_hash"`
+	Sealed       *string `bun:"sealed"`
 	Reusable     bool    `bun:"reusable"`
 	SkipApproval bool    `bun:"skip_approval"`
 	Consumed     bool    `bun:"consumed"`
@@ -20,9 +22,9 @@ type OrgTicket struct {
 
 // TicketReader reads tickets.
 type TicketReader interface {
-	// Ticket finds by id, else by the hash of the code, in any organisation and
-	// state. Callers give the text they got as id and its hash as codeHash.
-	Ticket(ctx context.Context, id, codeHash string) (*OrgTicket, error)
+	// Ticket finds by the hash of the id that people see or of the code, in any
+	// organisation and state.
+	Ticket(ctx context.Context, hash string) (*OrgTicket, error)
 	// Tickets lists the unconsumed tickets of an organisation that are unexpired at
 	// now, newest first (created_at, id descending) below before (nil: from the newest).
 	Tickets(ctx context.Context, org string, now int64, before *TimeCursor, limit int) ([]OrgTicket, error)
@@ -35,9 +37,9 @@ type TicketWriter interface {
 	// call did it: exactly one caller ever gets true. A reusable or missing ticket
 	// gives false.
 	ConsumeTicket(ctx context.Context, id string) (bool, error)
-	// DeleteTicket removes the ticket with this id or code hash from the
-	// organisation, in any state, and returns it; else ErrNotFound.
-	DeleteTicket(ctx context.Context, org, id, codeHash string) (*OrgTicket, error)
+	// DeleteTicket removes the ticket that Ticket finds by the hash, or else the one of
+	// this row, from the organisation, in any state, and returns it; else ErrNotFound.
+	DeleteTicket(ctx context.Context, org, hash, row string) (*OrgTicket, error)
 	// DeleteUnconsumedTickets removes all unconsumed tickets of the organisation
 	// and tells how many.
 	DeleteUnconsumedTickets(ctx context.Context, org string) (int64, error)

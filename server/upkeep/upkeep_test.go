@@ -178,7 +178,7 @@ func TestWhatIsKeptForAWhile(t *testing.T) {
 		w.update("o", func(tx store.Tx) error {
 			return errors.Join(
 				tx.CreateSession(w.ctx, &store.Session{Hash: "s", Ref: "s", Role: store.RoleOrgAdmin, OrgID: new("o"), ExpiresAt: w.clock.Load() + 1000}),
-				tx.CreateTicket(w.ctx, &store.OrgTicket{ID: "t", OrgID: "o", ExpiresAt: w.clock.Load() + 1000}),
+				tx.CreateTicket(w.ctx, &store.OrgTicket{ID: "t", IDHash: new("t"), OrgID: "o", ExpiresAt: w.clock.Load() + 1000}),
 				tx.CreateToken(w.ctx, &store.Token{ID: "k", BotID: "o-ann", TokenHash: "k", Scopes: "[]", ExpiresAt: new(w.clock.Load() + 1000)}),
 			)
 		})
@@ -188,11 +188,11 @@ func TestWhatIsKeptForAWhile(t *testing.T) {
 		w.want("after a day", counts(), "1 2 true") // channel_created, message
 		_, err := w.SessionByHash(w.ctx, "s")
 		w.want("expired session", err, store.ErrNotFound)
-		must(w.Ticket(w.ctx, "t", ""))
+		must(w.Ticket(w.ctx, "t"))
 		must(w.TokenByHash(w.ctx, "k"))
 		w.sleep(time.Hour)
 		w.do("expired")
-		_, err = w.Ticket(w.ctx, "t", "")
+		_, err = w.Ticket(w.ctx, "t")
 		w.want("expired ticket", err, store.ErrNotFound)
 		_, err = w.TokenByHash(w.ctx, "k")
 		w.want("expired token", err, store.ErrNotFound)

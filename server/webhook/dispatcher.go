@@ -9,6 +9,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/eventlog"
 	"github.com/b2b-protocol/b2b/server/fair"
+	"github.com/b2b-protocol/b2b/server/seal"
 	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/webhookurl"
 )
@@ -40,6 +41,7 @@ type Log interface {
 // Config is what a Dispatcher works with.
 type Config struct {
 	Store   store.Store
+	Keys    *seal.Ring // what the secrets of webhooks are sealed under
 	Log     Log
 	Node    string // names this run of this process
 	Alone   bool   // no other node can have the store: every other lease is dead

@@ -13,6 +13,7 @@ import (
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/eventlog"
+	"github.com/b2b-protocol/b2b/server/seal"
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
@@ -81,6 +82,7 @@ type reader struct {
 	more     bool // there are more of them in the store
 	degraded bool
 	failing  bool // the last attempt failed
+	locked   bool // the secret cannot be read
 
 	// What is not in the store yet.
 	saved    int64 // seq
@@ -144,8 +146,11 @@ func (r *reader) load(ctx context.Context) error {
 		return errLost
 	}
 	secret := ""
-	if bot.WebhookSecret != nil {
-		secret = *bot.WebhookSecret
+	if r.locked = false; bot.SealedSecret != nil {
+		if secret, err = r.d.Keys.Open(seal.Webhook(bot.ID), *bot.SealedSecret); err != nil {
+			r.locked = true
+			r.d.Logger.ErrorContext(ctx, "the secret of a webhook cannot be read, so nothing is posted to it", "bot", bot.ID, "org", bot.OrgID, "error", err)
+		}
 	}
 	r.line = r.d.sender.line(*bot.WebhookURL, newSigner(secret))
 	if r.seq, err = r.d.Store.WebhookCursor(ctx, bot.ID); err != nil {

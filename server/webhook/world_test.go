@@ -21,6 +21,7 @@ import (
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/eventlog"
+	"github.com/b2b-protocol/b2b/server/seal"
 	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/store/sqlstore"
 	"github.com/b2b-protocol/b2b/server/webhookurl"
@@ -139,6 +140,9 @@ func status(code int) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
 }
 
+// keys is what the secrets of all tests are sealed under.
+var keys = seal.New(seal.NewKey())
+
 // world is an org with a bot that talks, ann, and bots that have webhooks.
 type world struct {
 	*testing.T
@@ -195,7 +199,10 @@ func (w *world) change(org string, fn func(context.Context, store.Tx) error) {
 func (w *world) bot(id, url, secret string) {
 	w.Helper()
 	w.change(w.org, func(ctx context.Context, tx store.Tx) error {
-		b := &store.Bot{ID: id, OrgID: w.org, Name: id, TokenHash: id, AuthRole: store.AuthMember, JoinStatus: store.BotActive, WebhookSecret: &secret}
+		b := &store.Bot{ID: id, OrgID: w.org, Name: id, TokenHash: id, AuthRole: store.AuthMember, JoinStatus: store.BotActive}
+		if secret != "" {
+			b.SealedSecret = new(keys.Seal(seal.Webhook(id), secret))
+		}
 		if url != "" {
 			b.WebhookURL = &url
 		}
@@ -258,7 +265,7 @@ func (w *world) node(name string, edit ...func(*Config)) (d *Dispatcher, stop fu
 	w.Helper()
 	hub := eventlog.New(eventlog.Config{Store: w.store, Logger: slog.New(slog.DiscardHandler)})
 	c := Config{
-		Store: w.store, Log: hub, Node: name, Version: "test", Clock: w.clock, Logger: slog.New(slog.DiscardHandler),
+		Store: w.store, Keys: keys, Log: hub, Node: name, Version: "test", Clock: w.clock, Logger: slog.New(slog.DiscardHandler),
 		Policy: webhookurl.Policy{Resolver: nobody{}, Allow: here(w)}, Lease: time.Hour, // the clock jumps
 	}
 	for _, e := range edit {

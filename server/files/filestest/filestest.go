@@ -35,7 +35,7 @@ func Run(t *testing.T, open func(t testing.TB) files.Store) {
 		{"deleting an organisation", testDeleteOrg},
 		{"walking", testWalk},
 		{"keys that are no names are refused", testBadKeys},
-		{"the mark", testMark},
+		{"notes", testNotes},
 		{"cancelling an upload", testCancel},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -247,7 +247,7 @@ func testWalk(t *testing.T, s files.Store) {
 		put(t, s, key, "x")
 		want = append(want, key.Org+"/"+key.File)
 	}
-	if err := s.SetMark(t.Context(), "mark"); err != nil {
+	if err := s.SetNote(t.Context(), "note.txt", "mark"); err != nil {
 		t.Fatal(err)
 	}
 	got := stored(t, s)
@@ -286,15 +286,18 @@ func testBadKeys(t *testing.T, s files.Store) {
 	put(t, s, files.Key{Org: good, File: strings.Repeat("A", 64)}, "x") // as far as it goes
 }
 
-func testMark(t *testing.T, s files.Store) {
+func testNotes(t *testing.T, s files.Store) {
 	for _, want := range []string{"", "one", "two"} {
 		if want != "" {
-			if err := s.SetMark(t.Context(), want); err != nil {
+			if err := s.SetNote(t.Context(), "a.txt", want); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if got, err := s.Mark(t.Context()); got != want || err != nil {
-			t.Errorf("mark %q, %v, want %q", got, err, want)
+		if got, err := s.Note(t.Context(), "a.txt"); got != want || err != nil {
+			t.Errorf("note %q, %v, want %q", got, err, want)
+		}
+		if got, err := s.Note(t.Context(), "b.txt"); got != "" || err != nil {
+			t.Errorf("another note is %q, %v", got, err)
 		}
 	}
 }

@@ -235,9 +235,9 @@ func (s *Store) Walk(ctx context.Context, fn func(org string, page []files.Store
 // Tidy has nothing to do: what is cut off was never sent.
 func (s *Store) Tidy(context.Context, time.Time) (int, error) { return 0, nil }
 
-// Mark reads the mark.
-func (s *Store) Mark(ctx context.Context) (mark string, err error) {
-	o, err := s.open(ctx, files.MarkName)
+// Note reads a note.
+func (s *Store) Note(ctx context.Context, name string) (note string, err error) {
+	o, err := s.open(ctx, name)
 	if errors.Is(err, files.ErrNotFound) {
 		return "", nil
 	}
@@ -249,8 +249,8 @@ func (s *Store) Mark(ctx context.Context) (mark string, err error) {
 	return strings.TrimSpace(string(text)), err
 }
 
-// SetMark writes the mark.
-func (s *Store) SetMark(ctx context.Context, mark string) error {
-	_, err := s.put(ctx, files.MarkName, strings.NewReader(mark+"\n"))
+// SetNote writes a note.
+func (s *Store) SetNote(ctx context.Context, name, text string) error {
+	_, err := s.put(ctx, name, strings.NewReader(text+"\n"))
 	return err
 }

@@ -273,9 +273,9 @@ func TestWrongSetUp(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = s.Mark(t.Context())
+		_, err = s.Note(t.Context(), "mark.txt")
 		if err == nil {
-			err = s.SetMark(t.Context(), "x")
+			err = s.SetNote(t.Context(), "mark.txt", "x")
 		}
 		outage := new(files.Outage)
 		if is := errors.As(err, &outage); is != (want == "connection refused") {

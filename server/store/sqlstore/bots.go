@@ -11,12 +11,12 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-const botColumns = `id, org_id, name, token_hash, auth_role, metadata, webhook_url, webhook_secret, bio, role, function, team,
+const botColumns = `id, org_id, name, token_hash, auth_role, metadata, webhook_url, sealed_secret, bio, role, function, team,
 	tags, languages, protocols, status_text, timezone, active_hours, version, runtime, online, last_seen_at, created_at,
 	join_status, join_status_changed_by, join_status_changed_at, join_status_reason`
 
 var bots scanner[store.Bot] = func(rows cursor, b *store.Bot) error {
-	return rows.Scan(&b.ID, &b.OrgID, &b.Name, &b.TokenHash, &b.AuthRole, &b.Metadata, &b.WebhookURL, &b.WebhookSecret,
+	return rows.Scan(&b.ID, &b.OrgID, &b.Name, &b.TokenHash, &b.AuthRole, &b.Metadata, &b.WebhookURL, &b.SealedSecret,
 		&b.Bio, &b.Role, &b.Function, &b.Team, &b.Tags, &b.Languages, &b.Protocols, &b.StatusText, &b.Timezone,
 		&b.ActiveHours, &b.Version, &b.Runtime, &b.Online, &b.LastSeenAt, &b.CreatedAt, &b.JoinStatus,
 		&b.JoinStatusChangedBy, &b.JoinStatusChangedAt, &b.JoinStatusReason)

@@ -2,13 +2,14 @@ package sqlstore
 
 import (
 	"context"
+	"errors"
 
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-func (r reader) Ticket(ctx context.Context, id, codeHash string) (*store.OrgTicket, error) {
+func (r reader) Ticket(ctx context.Context, hash string) (*store.OrgTicket, error) {
 	return one[store.OrgTicket](ctx, r, "SELECT "+columns[store.OrgTicket](r, "")+
-		" FROM org_tickets WHERE id = ? OR code_hash = ? ORDER BY CASE WHEN id = ? THEN 0 ELSE 1 END LIMIT 1", id, codeHash, id)
+		" FROM org_tickets WHERE id_hash = ? OR code_hash = ? ORDER BY CASE WHEN id_hash = ? THEN 0 ELSE 1 END LIMIT 1", hash, hash, hash)
 }
 
 func (r reader) Tickets(ctx context.Context, org string, now int64, before *store.TimeCursor, limit int) ([]store.OrgTicket, error) {
@@ -32,8 +33,11 @@ func (t *tx) ConsumeTicket(ctx context.Context, id string) (bool, error) {
 	return n == 1, err
 }
 
-func (t *tx) DeleteTicket(ctx context.Context, org, id, codeHash string) (*store.OrgTicket, error) {
-	k, err := t.Ticket(ctx, id, codeHash)
+func (t *tx) DeleteTicket(ctx context.Context, org, hash, row string) (*store.OrgTicket, error) {
+	k, err := t.Ticket(ctx, hash)
+	if errors.Is(err, store.ErrNotFound) {
+		k, err = one[store.OrgTicket](ctx, t.reader, "SELECT "+columns[store.OrgTicket](t.reader, "")+" FROM org_tickets WHERE id = ?", row)
+	}
 	if err != nil {
 		return nil, err
 	}

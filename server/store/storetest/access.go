@@ -13,7 +13,7 @@ var inviteTests = []test{
 	{"create, list, delete", func(s *suite) {
 		var want []string
 		for i := range 4 {
-			c := &store.InviteCode{ID: s.id("inv"), CodeHash: s.id("hash"), Code: ptr("hxa_x"), Label: ptr(awkward), MaxUses: int64(i), ExpiresAt: 50, CreatedAt: 3}
+			c := &store.InviteCode{ID: s.id("inv"), CodeHash: s.id("hash"), Sealed: ptr("sealed"), Label: ptr(awkward), MaxUses: int64(i), ExpiresAt: 50, CreatedAt: 3}
 			s.update("", func(tx store.Tx) error { return tx.CreateInviteCode(s.ctx, c) })
 			want = append([]string{c.ID}, want...)
 		}
@@ -73,8 +73,8 @@ func parallel(n int, fn func(i int)) {
 
 func (s *suite) ticket(org string, edit ...func(*store.OrgTicket)) *store.OrgTicket {
 	s.Helper()
-	k := &store.OrgTicket{ID: s.id("ticket"), OrgID: org, Code: ptr("tkt_x"), CreatedAt: 4}
-	k.CodeHash = ptr("hash of " + k.ID)
+	k := &store.OrgTicket{ID: s.id("ticket"), OrgID: org, Sealed: ptr("sealed"), CreatedAt: 4}
+	k.IDHash, k.CodeHash = ptr("id hash of "+k.ID), ptr("hash of "+k.ID)
 	for _, e := range edit {
 		e(k)
 	}
@@ -86,11 +86,12 @@ var ticketTests = []test{
 	{"find by id or code", func(s *suite) {
 		org := s.org()
 		k := s.ticket(org, func(k *store.OrgTicket) { k.CreatedBy = ptr("somebody"); k.Reusable = true; k.SkipApproval = true })
-		same(s, "by id", must(s.Ticket(s.ctx, k.ID, "no hash"))(s), k)
-		same(s, "by code", must(s.Ticket(s.ctx, "tkt_text", *k.CodeHash))(s), k)
-		missing(s.Ticket(s.ctx, "tkt_x", "no hash"))(s)
-		old := s.ticket(org, func(k *store.OrgTicket) { k.Code, k.CodeHash = nil, nil })
-		same(s, "without code", must(s.Ticket(s.ctx, old.ID, ""))(s), old)
+		same(s, "by id", must(s.Ticket(s.ctx, *k.IDHash))(s), k)
+		same(s, "by code", must(s.Ticket(s.ctx, *k.CodeHash))(s), k)
+		missing(s.Ticket(s.ctx, k.ID))(s) // the id of the row opens nothing
+		missing(s.Ticket(s.ctx, ""))(s)
+		old := s.ticket(org, func(k *store.OrgTicket) { k.CodeHash = nil })
+		same(s, "without code", must(s.Ticket(s.ctx, *old.IDHash))(s), old)
 		s.refused(org, store.ConflictTicketCode, func(tx store.Tx) error {
 			return tx.CreateTicket(s.ctx, &store.OrgTicket{ID: "x", OrgID: org, CodeHash: k.CodeHash})
 		})
@@ -112,16 +113,19 @@ var ticketTests = []test{
 	{"delete", func(s *suite) {
 		org, other := s.org(), s.org()
 		a, b := s.ticket(org), s.ticket(org, func(k *store.OrgTicket) { k.Consumed = true })
-		s.refused(other, store.ErrNotFound, func(tx store.Tx) error { _, err := tx.DeleteTicket(s.ctx, other, a.ID, ""); return err })
+		s.refused(other, store.ErrNotFound, func(tx store.Tx) error { _, err := tx.DeleteTicket(s.ctx, other, *a.IDHash, a.ID); return err })
 		s.update(org, func(tx store.Tx) error {
-			k, err := tx.DeleteTicket(s.ctx, org, "x", *b.CodeHash)
+			k, err := tx.DeleteTicket(s.ctx, org, *b.CodeHash, "x")
 			if err == nil {
 				same(s, "deleted", k, b)
 			}
 			return err
 		})
-		missing(s.Ticket(s.ctx, b.ID, ""))(s)
-		must(s.Ticket(s.ctx, a.ID, ""))(s)
+		missing(s.Ticket(s.ctx, *b.IDHash))(s)
+		must(s.Ticket(s.ctx, *a.IDHash))(s)
+		s.update(org, func(tx store.Tx) error { _, err := tx.DeleteTicket(s.ctx, org, "x", a.ID); return err })
+		missing(s.Ticket(s.ctx, *a.IDHash))(s)
+		s.refused(org, store.ErrNotFound, func(tx store.Tx) error { _, err := tx.DeleteTicket(s.ctx, org, "x", a.ID); return err })
 	}},
 	{"delete unconsumed", func(s *suite) {
 		org, other := s.org(), s.org()
@@ -134,8 +138,8 @@ var ticketTests = []test{
 			equal(s, "deleted", n, 2)
 			return err
 		})
-		must(s.Ticket(s.ctx, used.ID, ""))(s)
-		must(s.Ticket(s.ctx, kept.ID, ""))(s)
+		must(s.Ticket(s.ctx, *used.IDHash))(s)
+		must(s.Ticket(s.ctx, *kept.IDHash))(s)
 	}},
 	{"a single-use ticket is spent once by 64 callers", func(s *suite) {
 		org := s.org()
@@ -158,7 +162,7 @@ var ticketTests = []test{
 			}
 		})
 		equal(s, "winners", won.Load(), 1)
-		equal(s, "consumed", must(s.Ticket(s.ctx, single.ID, ""))(s).Consumed, true)
+		equal(s, "consumed", must(s.Ticket(s.ctx, *single.IDHash))(s).Consumed, true)
 		for _, id := range []string{reusable.ID, "unknown"} {
 			s.update(org, func(tx store.Tx) error {
 				first, err := tx.ConsumeTicket(s.ctx, id)
@@ -166,7 +170,7 @@ var ticketTests = []test{
 				return err
 			})
 		}
-		equal(s, "reusable consumed", must(s.Ticket(s.ctx, reusable.ID, ""))(s).Consumed, false)
+		equal(s, "reusable consumed", must(s.Ticket(s.ctx, *reusable.IDHash))(s).Consumed, false)
 	}},
 }
 

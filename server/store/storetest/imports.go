@@ -47,7 +47,7 @@ func importWhole(s *suite) {
 			Settings:        []store.OrgSettings{settings},
 			Tombstones:      []store.Tombstone{{ID: "s", OrgID: "o", Name: "ghost", DeletedAt: 1, DeletedBy: "session"}},
 			Tokens:          []store.Token{{ID: "k", BotID: "o-a", TokenHash: "scoped", Scopes: `["full","full"]`, CreatedAt: 2}},
-			Tickets:         []store.OrgTicket{{ID: "i", OrgID: "o", Reusable: true, CreatedBy: ptr("login"), CreatedAt: 2}},
+			Tickets:         []store.OrgTicket{{ID: "i", OrgID: "o", IDHash: ptr("ih"), Reusable: true, CreatedBy: ptr("login"), CreatedAt: 2}},
 			WebhookStatuses: []store.WebhookStatus{{BotID: "o-a", ConsecutiveFailures: 12, Degraded: true}},
 			Channels:        []store.ImportChannel{{Channel: channel, BotA: "o-b", BotB: "o-a"}},
 			Members:         []store.ImportMember{{ChannelID: "c", BotID: "o-a", JoinedAt: 3, JoinedSeq: 1}, {ChannelID: "c", BotID: "o-b", JoinedAt: 2, JoinedSeq: 1}},
@@ -83,7 +83,7 @@ func importWhole(s *suite) {
 	same(s, "settings", must(s.OrgSettings(s.ctx, "o"))(s), settings)
 	same(s, "bot by token", must(s.BotByTokenHash(s.ctx, "o-ta"))(s).Name, "a")
 	same(s, "scoped token", must(s.TokenByHash(s.ctx, "scoped"))(s).Scopes, `["full","full"]`)
-	same(s, "ticket by id", must(s.Ticket(s.ctx, "i", "none"))(s).CreatedBy, "login")
+	same(s, "ticket by id", must(s.Ticket(s.ctx, "ih"))(s).CreatedBy, "login")
 	same(s, "tombstone", must(s.Tombstone(s.ctx, "o", "ghost"))(s).DeletedBy, "session")
 	same(s, "webhook", must(s.WebhookStatus(s.ctx, "o-a"))(s).Degraded, true)
 	same(s, "channel of the pair", must(s.DirectChannelOf(s.ctx, "o", "o-a", "o-b"))(s), channel)

@@ -129,7 +129,7 @@ func (s *suite) fill(org string) {
 		_, err := tx.Append(s.ctx, store.Event{Type: "e", Payload: []byte("p")})
 		return errorsOf(err,
 			tx.PutOrgSettings(s.ctx, &store.OrgSettings{OrgID: org, UpdatedAt: 77}),
-			tx.CreateTicket(s.ctx, &store.OrgTicket{ID: org + "-ticket", OrgID: org}),
+			tx.CreateTicket(s.ctx, &store.OrgTicket{ID: org + "-ticket", OrgID: org, IDHash: ptr(org + "-ticket")}),
 			tx.CreateSession(s.ctx, &store.Session{Hash: org + "-s1", Ref: "r", Role: store.RoleOrgAdmin, OrgID: &org, ExpiresAt: 9e12}),
 			tx.CreateSession(s.ctx, &store.Session{Hash: org + "-s2", Ref: "q", Role: store.RoleBotOwner, OrgID: &org, BotID: &a, ExpiresAt: 9e12}),
 			tx.CreateToken(s.ctx, &store.Token{ID: org + "-tok", BotID: a, TokenHash: org + "-tok", Scopes: "[]"}),

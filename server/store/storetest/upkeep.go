@@ -191,9 +191,9 @@ var upkeepTests = []test{
 		org := s.org()
 		s.update(org, func(tx store.Tx) error {
 			return errorsOf(
-				tx.CreateTicket(s.ctx, &store.OrgTicket{ID: "old", OrgID: org, ExpiresAt: 5}),
-				tx.CreateTicket(s.ctx, &store.OrgTicket{ID: "new", OrgID: org, ExpiresAt: 10}),
-				tx.CreateTicket(s.ctx, &store.OrgTicket{ID: "ever", OrgID: org}),
+				tx.CreateTicket(s.ctx, &store.OrgTicket{ID: "old", IDHash: ptr("old"), OrgID: org, ExpiresAt: 5}),
+				tx.CreateTicket(s.ctx, &store.OrgTicket{ID: "new", IDHash: ptr("new"), OrgID: org, ExpiresAt: 10}),
+				tx.CreateTicket(s.ctx, &store.OrgTicket{ID: "ever", IDHash: ptr("ever"), OrgID: org}),
 			)
 		})
 		s.update("", func(tx store.Tx) error {
@@ -212,9 +212,9 @@ var upkeepTests = []test{
 				return err
 			})
 		}
-		missing(s.Ticket(s.ctx, "old", ""))(s)
+		missing(s.Ticket(s.ctx, "old"))(s)
 		for _, id := range []string{"new", "ever"} {
-			must(s.Ticket(s.ctx, id, ""))(s)
+			must(s.Ticket(s.ctx, id))(s)
 		}
 		same(s, "codes", keys(must(s.InviteCodes(s.ctx, nil, 10))(s), func(c store.InviteCode) string { return c.ID }), []string{"ever", "new"})
 	}},
@@ -238,7 +238,7 @@ var upkeepTests = []test{
 		equal(s, "organisations counted", must(s.PlatformStats(s.ctx, 0))(s).OrgCount, 1)
 		equal(s, "bots counted", must(s.PlatformStats(s.ctx, 0))(s).BotCount, must(s.CountBots(s.ctx, kept))(s))
 		equal(s, "sessions", len(must(s.Sessions(s.ctx, gone, 0, 10, 0))(s)), 0)
-		missing(s.Ticket(s.ctx, gone+"-ticket", ""))(s)
+		missing(s.Ticket(s.ctx, gone+"-ticket"))(s)
 		must(s.LogTop(s.ctx, gone))(s) // others read in it that it has ended
 		s.refused(gone, store.ErrNotFound, func(tx store.Tx) error { return tx.EndOrg(s.ctx, gone) })
 		same(s, "ended", must(s.EndedOrgs(s.ctx, 10))(s), []string{gone})

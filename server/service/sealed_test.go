@@ -1,0 +1,45 @@
+package service
+
+import (
+	"log/slog"
+	"testing"
+	"time"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/seal"
+)
+
+// TestCodesOutliveTheirKey: without the key that it was sealed under a code is not shown, and
+// opens what it opened (B2B-AUTH-073).
+func TestCodesOutliveTheirKey(t *testing.T) {
+	d := newDesk(t)
+	org := d.org()
+	person := d.login(&b2bv1.LoginRequest{Type: b2bv1.LoginType_LOGIN_TYPE_ORG_ADMIN.Enum(), OrgId: &org.Id, OrgSecret: &org.OrgSecret})
+	ticket := must(d.OrgService.CreateOrgTicket(d.as(person), &b2bv1.CreateOrgTicketRequest{Reusable: new(true)})).Ticket
+	code := must(d.PlatformService.CreateInviteCode(d.super(), &b2bv1.CreateInviteCodeRequest{})).InviteCode.GetCode()
+	shown := must(d.OrgService.ListOrgTickets(d.as(person), &b2bv1.ListOrgTicketsRequest{})).Items[0]
+	invites := must(d.PlatformService.ListInviteCodes(d.super(), &b2bv1.ListInviteCodesRequest{})).InviteCodes
+	if shown.GetCode() != ticket || shown.Id == "" || len(invites) != 1 || invites[0].GetCode() != code {
+		t.Fatalf("with the key %v and %v are shown", shown, invites)
+	}
+	d.Services = New(Deps{
+		Store: d.store, Files: openFiles(t), Access: d.auth, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Keys: seal.New(seal.NewKey()), Config: Config{AdminSecret: "secret", MaxMessage: 65536},
+	})
+	hidden := must(d.OrgService.ListOrgTickets(d.as(person), &b2bv1.ListOrgTicketsRequest{})).Items[0]
+	invites = must(d.PlatformService.ListInviteCodes(d.super(), &b2bv1.ListInviteCodesRequest{})).InviteCodes
+	if hidden.Code != nil || hidden.Id == shown.Id || len(invites) != 1 || invites[0].Code != nil {
+		t.Errorf("without the key %v and %v are shown", hidden, invites)
+	}
+	for name, text := range map[string]string{"by-code": ticket, "by-id": shown.Id} {
+		must(d.AuthService.RegisterBot(d.nobody(), &b2bv1.RegisterBotRequest{OrgId: &org.Id, Ticket: &text, Name: &name}))
+	}
+	_, err := d.AuthService.RegisterBot(d.nobody(), &b2bv1.RegisterBotRequest{OrgId: &org.Id, Ticket: &hidden.Id, Name: new("thief")})
+	d.refused(err, b2bv1.ErrorCode_ERROR_CODE_INVALID_TICKET)
+	must(d.PlatformService.RedeemInviteCode(d.nobody(), &b2bv1.RedeemInviteCodeRequest{InviteCode: &code, Name: new("new")}))
+	if !must(d.OrgService.DeleteOrgTicket(d.as(person), &b2bv1.DeleteOrgTicketRequest{Id: hidden.Id})).Deleted {
+		t.Error("what is shown does not delete the ticket")
+	}
+	_, err = d.AuthService.RegisterBot(d.nobody(), &b2bv1.RegisterBotRequest{OrgId: &org.Id, Ticket: &ticket, Name: new("late")})
+	d.refused(err, b2bv1.ErrorCode_ERROR_CODE_INVALID_TICKET)
+}
