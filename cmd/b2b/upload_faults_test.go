@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -109,14 +110,17 @@ func TestUploadsThatBreakOff(t *testing.T) {
 // end their files are whole (B2B-FILE-010).
 func TestSlowUploads(t *testing.T) {
 	const (
-		of, each   = 3, 15 // a bot may have 16 at once
+		of, each   = 4, 10 // two orgs of 20 uploads at once (B2B-LIM-020)
 		size, come = 2_000_000, 1_900_000
-		most       = 56 << 20 // bytes of memory: two thirds of what comes
+		most       = 48 << 20 // bytes of memory: two thirds of what comes
 	)
 	data := t.TempDir()
 	n := serve(t, data)
-	_, bots := n.team("a", "b", "c")
+	_, bots := n.team("a", "b")
 	bots["a"].quota(100)
+	_, others := n.team("c", "d")
+	others["c"].quota(100)
+	maps.Copy(bots, others)
 	before := n.rss()
 	type slow struct {
 		bot  *client
@@ -149,7 +153,7 @@ func TestSlowUploads(t *testing.T) {
 	for name, bot := range bots {
 		b := someBytes(5 << 20)
 		bot.has(bot.mustUpload(b), b)
-		to := map[string]string{"a": "b", "b": "c", "c": "a"}[name]
+		to := map[string]string{"a": "b", "b": "a", "c": "d", "d": "c"}[name]
 		bot.must("POST", "/api/send", map[string]any{"to": to, "content": "goes on"})
 		trickle()
 	}
