@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/b2b-protocol/b2b/server/call"
@@ -81,5 +82,65 @@ func BenchmarkPost(b *testing.B) {
 		if err := <-ended; err != nil {
 			b.Error(err)
 		}
+	})
+}
+
+// BenchmarkHTTP2 measures the same over one connection of HTTP/2.
+func BenchmarkHTTP2(b *testing.B) {
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		call.Authenticated(r.Context())
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			b.Error(err)
+		}
+		if _, err := w.Write([]byte(`{"ok":true}`)); err != nil {
+			b.Error(err)
+		}
+	})
+	run := func(b *testing.B, l net.Listener, s *http.Server) {
+		served := make(chan struct{})
+		go func() {
+			defer close(served)
+			_ = s.Serve(l) // it ends by Close
+		}()
+		client := &http.Transport{Protocols: new(http.Protocols)}
+		client.Protocols.SetUnencryptedHTTP2(true)
+		b.ReportAllocs()
+		for b.Loop() {
+			r, err := http.NewRequest("POST", "http://"+l.Addr().String()+"/", strings.NewReader(`{"to":"own-b"}`))
+			if err != nil {
+				b.Fatal(err)
+			}
+			res, err := client.RoundTrip(r)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if _, err := io.Copy(io.Discard, res.Body); err != nil {
+				b.Fatal(err)
+			}
+			if err := res.Body.Close(); err != nil {
+				b.Error(err)
+			}
+		}
+		client.CloseIdleConnections()
+		if err := s.Close(); err != nil {
+			b.Error(err)
+		}
+		<-served
+	}
+	listen := func(b *testing.B) net.Listener {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			b.Fatal(err)
+		}
+		return l
+	}
+	b.Run("plain", func(b *testing.B) {
+		s := &http.Server{Handler: h, Protocols: new(http.Protocols)}
+		s.Protocols.SetUnencryptedHTTP2(true)
+		run(b, listen(b), s)
+	})
+	b.Run("edge", func(b *testing.B) {
+		l := edge.Listen(listen(b), edge.Limits{}, slog.New(slog.DiscardHandler))
+		run(b, l, l.NewServer(edge.Handler(edge.Config{REST: h})))
 	})
 }

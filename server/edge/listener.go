@@ -95,6 +95,7 @@ func (l *Listener) Close() error {
 // admit takes a connection in, at the cost of strangers if need be. It closes the
 // connection and returns nil when there is no place for it.
 func (l *Listener) admit(conn net.Conn) *Conn {
+	keepLittleUnsent(conn)
 	c := &Conn{Conn: conn, owner: l, from: prefixOf(conn.RemoteAddr())}
 	c.since.Store(l.now())
 	l.mu.Lock()

@@ -120,12 +120,18 @@ func (b *body) arm() {
 		stall := int64(l.limits.Stall)
 		by = min(l.now()+stall, b.start+stall+b.n*int64(time.Second)/leastPace)
 	}
-	if moved := by - b.by; b.by == 0 || moved > int64(l.limits.Stall/16) || moved < 0 {
+	if l.moves(b.by, by) {
 		if b.control.SetReadDeadline(l.at(by)) == nil {
 			b.by = by
 			b.conn.bodyBy.Store(by) // of no use on HTTP/2
 		}
 	}
+}
+
+// moves reports whether a deadline is worth setting anew, which costs more on HTTP/2 than
+// a look at the clock: when it comes sooner, or later by some part of a Stall.
+func (l *Listener) moves(set, wanted int64) bool {
+	return set == 0 || wanted < set || wanted-set > int64(l.limits.Stall/16)
 }
 
 // stream is the answer on a stream of HTTP/2, with the deadlines of its caller: a client
@@ -162,9 +168,9 @@ func (s *stream) arm() {
 	if s.proven.Load() {
 		by = l.now() + int64(l.limits.Stall)
 	}
-	// The stream is reset at its deadline even when nothing waits to be written, so that
-	// it is moved on each time: the heartbeats of long streams come more often than that.
-	if by != s.by && s.control.SetWriteDeadline(l.at(by)) == nil {
+	// The stream is reset at its deadline even when nothing waits to be written: the
+	// heartbeats of long streams come more often than that.
+	if l.moves(s.by, by) && s.control.SetWriteDeadline(l.at(by)) == nil {
 		s.by = by
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -54,8 +55,12 @@ func TestUnreadAnswer(t *testing.T) {
 	w := serve(t, short, nil)
 	conn := w.open(t, "GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
 	w.waitFor(t, "kind=answer count=1")
-	if got := len(ended(t, conn)); got >= 64<<20 {
-		t.Errorf("all of it came: %d bytes", got)
+	most := 64<<20 - 1
+	if runtime.GOOS == "linux" {
+		most = 1 << 20
+	}
+	if got := len(ended(t, conn)); got > most {
+		t.Errorf("%d bytes were kept for a client that does not read", got)
 	}
 }
 
