@@ -221,6 +221,7 @@ type sqliteWriter struct {
 	hooks   *hooks
 	logger  *slog.Logger
 	queue   chan *job
+	turns   turns        // what waits beyond a batch
 	mu      sync.RWMutex // held for reading while a job is handed over
 	closing bool
 	stop    chan struct{}
@@ -267,17 +268,13 @@ func (w *sqliteWriter) run() {
 	}()
 	for {
 		batch = batch[:0]
-		select {
-		case j := <-w.queue:
-			batch = append(batch, j)
-		case <-w.stop:
-			select {
-			case j := <-w.queue:
-				batch = append(batch, j)
-			default:
+		if w.turns.n == 0 {
+			j, more := w.first()
+			if !more {
 				finished = true
 				return
 			}
+			batch = append(batch, j)
 		}
 		// Whoever can run now may be about to bring another change: a commit costs as
 		// much for many as for one. Where nobody can, this costs nothing.
@@ -285,19 +282,55 @@ func (w *sqliteWriter) run() {
 			waiting = len(w.queue)
 			runtime.Gosched()
 		}
-	more:
+		batch = w.fill(batch)
+		if batch = taken(batch); len(batch) > 0 {
+			w.commit(batch)
+		}
+	}
+}
+
+// first waits for a change. It reports false when the writer was closed and nothing waits.
+func (w *sqliteWriter) first() (*job, bool) {
+	select {
+	case j := <-w.queue:
+		return j, true
+	case <-w.stop:
+	}
+	select {
+	case j := <-w.queue:
+		return j, true
+	default:
+		return nil, false
+	}
+}
+
+// fill makes a batch of what waits: of all of it when that is no more than a batch, else of
+// what the organisations have in turn.
+func (w *sqliteWriter) fill(batch []*job) []*job {
+	if w.turns.n == 0 && len(w.queue) <= batchMax-len(batch) {
 		for len(batch) < batchMax {
 			select {
 			case j := <-w.queue:
 				batch = append(batch, j)
 			default:
-				break more
+				return batch
 			}
 		}
-		if batch = taken(batch); len(batch) > 0 {
-			w.commit(batch)
-		}
+		return batch
 	}
+	for _, j := range batch {
+		w.turns.add(j)
+	}
+	for w.turns.n < turnsMax {
+		select {
+		case j := <-w.queue:
+			w.turns.add(j)
+			continue
+		default:
+		}
+		break
+	}
+	return w.turns.take(batch[:0], batchMax)
 }
 
 // commit runs the jobs in one transaction; when that cannot be committed, each in
