@@ -124,7 +124,7 @@ func (m maker) value(f protoreflect.FieldDescriptor) protoreflect.Value {
 	case protoreflect.EnumKind:
 		last := f.Enum().Values().Len()
 		if m.canonical {
-			return protoreflect.ValueOfEnum(protoreflect.EnumNumber(1 + m.IntN(last-1)))
+			return protoreflect.ValueOfEnum(f.Enum().Values().Get(1 + m.IntN(last-1)).Number())
 		}
 		return protoreflect.ValueOfEnum(protoreflect.EnumNumber(m.IntN(last + 1)))
 	}
