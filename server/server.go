@@ -101,7 +101,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
-	bytes, err := OpenFiles(ctx, c, st)
+	bytes, err := OpenFiles(ctx, c, st, log)
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
@@ -125,13 +125,13 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
 
 // OpenFiles opens the store of the bytes of files, and makes sure that they are those of
 // the database. Commands that bring files in work beside the server with it.
-func OpenFiles(ctx context.Context, c Config, db store.Store) (files.Store, error) {
+func OpenFiles(ctx context.Context, c Config, db store.Store, log *slog.Logger) (files.Store, error) {
 	var bytes files.Store
 	var err error
 	if c.FilesURL != "" {
 		bytes, err = s3files.Open(c.FilesBucket())
 	} else {
-		bytes, err = files.OpenDisk(c.FilesPath())
+		bytes, err = files.OpenDisk(c.FilesPath(), log)
 	}
 	if err != nil {
 		return nil, err

@@ -118,11 +118,11 @@ func (do *importing) openTarget(ctx context.Context, im *importer.Importer) (clo
 	if err != nil {
 		return nil, fmt.Errorf("open the database to import to: %w", err)
 	}
-	bytes, err := server.OpenFiles(ctx, do.Config, st)
+	log := slog.New(slog.NewTextHandler(do.told, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	bytes, err := server.OpenFiles(ctx, do.Config, st, log)
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
-	log := slog.New(slog.NewTextHandler(do.told, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	keys, err := vault.Open(ctx, vault.Config{Store: st, Files: bytes, Keys: do.SecretKeys, Log: log})
 	if err != nil {
 		return nil, errors.Join(err, bytes.Close(), st.Close())

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path"
 	"strings"
@@ -24,9 +25,10 @@ type Disk struct {
 // staging is the folder of uploads under way; no organisation is called so.
 const staging = "_staging"
 
-// OpenDisk opens a folder, making it if it is not there.
-func OpenDisk(dir string) (*Disk, error) {
-	if err := PrivateFolder(dir); err != nil {
+// OpenDisk opens a folder, making it if it is not there. One that is there must be empty or
+// hold the files of a server.
+func OpenDisk(dir string, log *slog.Logger) (*Disk, error) {
+	if err := takeFolder(dir, log); err != nil {
 		return nil, err
 	}
 	root, err := os.OpenRoot(dir)
@@ -38,25 +40,6 @@ func OpenDisk(dir string) (*Disk, error) {
 		return nil, errors.Join(err, root.Close())
 	}
 	return d, nil
-}
-
-// PrivateFolder makes a folder that nobody else may enter, or takes the access of others to
-// one away that is there (B2B-ENV-007). That of another owner stays as it is.
-func PrivateFolder(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("files: make the folder: %w", err)
-	}
-	info, err := os.Stat(dir)
-	if err != nil {
-		return fmt.Errorf("files: look at the folder: %w", err)
-	}
-	if info.Mode().Perm()&0o077 == 0 {
-		return nil
-	}
-	if err := os.Chmod(dir, 0o700); err != nil && !errors.Is(err, fs.ErrPermission) {
-		return fmt.Errorf("files: keep others out of the folder: %w", err)
-	}
-	return nil
 }
 
 // Close closes the folder.

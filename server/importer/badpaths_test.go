@@ -2,6 +2,7 @@ package importer_test
 
 import (
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -71,7 +72,7 @@ func TestBadPathsCostTheirOwnBytes(t *testing.T) {
 			t.Errorf("into %s: %+v", to.name, r.Orgs)
 		}
 		db := to.open(t)
-		disk := must(files.OpenDisk(filepath.Join(to.dir, "b2b-files")))(t)
+		disk := must(files.OpenDisk(filepath.Join(to.dir, "b2b-files"), slog.New(slog.DiscardHandler)))(t)
 		for id, c := range cases {
 			must(db.File(t.Context(), northwind, id))(t)
 			object, err := disk.Open(t.Context(), files.Key{Org: northwind, File: id})

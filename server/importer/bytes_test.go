@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"log/slog"
 	"path/filepath"
 	"testing"
 
@@ -20,7 +21,7 @@ func TestFilesComeOver(t *testing.T) {
 				importInto(t, s.from, s.dir, to)
 				f := &facts{site: &site{TB: t}}
 				db := to.open(t)
-				disk := must(files.OpenDisk(filepath.Join(to.dir, "b2b-files")))(t)
+				disk := must(files.OpenDisk(filepath.Join(to.dir, "b2b-files"), slog.New(slog.DiscardHandler)))(t)
 				for _, want := range s.expected.Files {
 					id, org := text(want, "id"), text(want, "org_id")
 					row := must(db.File(t.Context(), org, id))(t)

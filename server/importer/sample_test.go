@@ -190,7 +190,7 @@ func importInto(t testing.TB, from, folder string, to target) *importer.Report {
 		t.Fatal(err)
 	}
 	s := to.open(t)
-	disk, err := files.OpenDisk(filepath.Join(to.dir, "b2b-files"))
+	disk, err := files.OpenDisk(filepath.Join(to.dir, "b2b-files"), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,7 +38,7 @@ func serve(t testing.TB, to target, e *expected) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	disk := must(server.OpenFiles(t.Context(), c, s.Store()))(t)
+	disk := must(server.OpenFiles(t.Context(), c, s.Store(), slog.New(slog.DiscardHandler)))(t)
 	keys := must(vault.Open(t.Context(), vault.Config{Store: s.Store(), Files: disk, Log: log}))(t)
 	if err := disk.Close(); err != nil {
 		t.Error(err)

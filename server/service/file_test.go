@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -23,7 +24,7 @@ import (
 // openFiles gives an empty store of bytes.
 func openFiles(t testing.TB) files.Store {
 	t.Helper()
-	d, err := files.OpenDisk(t.TempDir())
+	d, err := files.OpenDisk(t.TempDir(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

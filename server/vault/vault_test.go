@@ -49,7 +49,7 @@ func (p *place) start(set string, do func(s store.Store, keys *seal.Ring)) (stri
 	if err != nil {
 		p.Fatal(err)
 	}
-	disk, err := files.OpenDisk(p.dir)
+	disk, err := files.OpenDisk(p.dir, slog.New(slog.DiscardHandler))
 	if err != nil {
 		p.Fatal(err)
 	}

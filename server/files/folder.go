@@ -1,0 +1,123 @@
+package files
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// PrivateFolder makes a folder whose name is the server's own and that nobody else may enter,
+// or takes the access of others to one that is there (B2B-ENV-007). That of another owner,
+// and one that a symbolic link leads to, stay as they are.
+func PrivateFolder(dir string) error {
+	if made, err := mkdir(dir); made || err != nil {
+		return err
+	}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return fmt.Errorf("files: look at the folder: %w", err)
+	}
+	if !info.IsDir() || info.Mode().Perm()&0o077 == 0 {
+		return nil
+	}
+	if err := os.Chmod(dir, 0o700); err != nil && !errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("files: keep others out of the folder: %w", err)
+	}
+	return nil
+}
+
+// takeFolder makes the folder that an operator named, for nobody but the server's user. One
+// that is there is used when it is empty or holds the files of a server, and only the latter
+// is closed to others: what the server did not make keeps its mode (B2B-ENV-007).
+func takeFolder(dir string, log *slog.Logger) error {
+	if made, err := mkdir(dir); made || err != nil {
+		return err
+	}
+	owned, foreign, err := look(dir)
+	if err != nil {
+		return fmt.Errorf("files: look at the folder: %w", err)
+	}
+	if foreign != "" && !owned {
+		return fmt.Errorf("files: the folder %s holds something else (%s) and no %s of a server: "+
+			"name an empty folder of its own (B2B_FILES_DIR)", dir, foreign, OwnerNote)
+	}
+	if owned && foreign == "" {
+		if err := PrivateFolder(dir); err != nil {
+			return err
+		}
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("files: look at the folder: %w", err)
+	}
+	if perm := info.Mode().Perm(); perm&0o077 != 0 {
+		log.Warn("others may look into the folder of files, which the server did not make and leaves as it is: "+
+			"give it a folder of its own, with mode 0700", "folder", dir, "mode", perm.String())
+	}
+	return nil
+}
+
+// mkdir makes a folder and those above it, and reports whether it did: else it was there.
+func mkdir(dir string) (made bool, err error) {
+	dir = filepath.Clean(dir)
+	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
+		return false, fmt.Errorf("files: make the folder: %w", err)
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return false, fmt.Errorf("files: make the folder: %w", err)
+	} else if err != nil {
+		return false, nil
+	}
+	return true, nil
+}
+
+// look reports whether a folder has the owner's note of a server, and names something in it
+// that no server puts there.
+func look(dir string) (owned bool, foreign string, err error) {
+	note, err := os.ReadFile(filepath.Join(dir, OwnerNote))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, "", err
+	}
+	owned = uuid.Validate(strings.TrimSpace(string(note))) == nil
+	f, err := os.Open(dir)
+	if err != nil {
+		return false, "", err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	for {
+		names, err := f.Readdirnames(PageSize)
+		for _, name := range names {
+			if !serverName(name, owned) {
+				return owned, name, nil
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return owned, "", nil
+		}
+		if err != nil {
+			return false, "", err
+		}
+	}
+}
+
+// serverName reports whether a name in a folder of files is one that a server gives:
+// uploads under way, notes, and organisations, whose ids are UUIDs but for some that were
+// imported. A file system of its own has lost+found.
+func serverName(name string, owned bool) bool {
+	switch {
+	case name == staging, name == "lost+found":
+		return true
+	case name == OwnerNote:
+		return owned
+	case strings.HasPrefix(name, "seal-") && strings.HasSuffix(name, ".key"):
+		return true
+	}
+	return uuid.Validate(name) == nil || owned && IsName(name)
+}
