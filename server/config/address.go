@@ -17,7 +17,7 @@ func (r *reader) host(fallback string, names ...string) string {
 	}
 	value := strings.ToLower(s.value)
 	if inner, ok := strings.CutPrefix(value, "["); ok && strings.HasSuffix(inner, "]") {
-		value = strings.TrimSuffix(inner, "]")
+		value = strings.Replace(strings.TrimSuffix(inner, "]"), "%25", "%", 1) // a zone, as URLs write it (RFC 6874)
 	}
 	if a, err := netip.ParseAddr(value); err == nil {
 		return a.String()
@@ -122,9 +122,14 @@ func hostPort(text string) bool {
 }
 
 // hostname reports whether a text is a name that can be looked up, or an address of IPv4.
+// What has digits and dots alone is one of four numbers, or nothing.
 func hostname(text string) bool {
 	if text == "" || len(text) > 253 {
 		return false
+	}
+	if strings.Trim(text, "0123456789.") == "" {
+		_, err := netip.ParseAddr(text)
+		return err == nil
 	}
 	for label := range strings.SplitSeq(strings.TrimSuffix(text, "."), ".") {
 		if label == "" || len(label) > 63 || strings.Trim(label, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != "" {

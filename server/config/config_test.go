@@ -68,6 +68,10 @@ func TestLoad(t *testing.T) {
 		}},
 		{"dev on another address", vars("--dev", "true", "B2B_HOST", "0.0.0.0"), func(c Config) bool { return c.DevMode && c.Host == "0.0.0.0" }},
 		{"dev was a literal", vars("DEV_MODE", "1"), func(c Config) bool { return !c.DevMode && c.Host == "0.0.0.0" && len(c.Warnings()) == 1 }},
+		{"dev was a literal, whatever else it says", vars("DEV_MODE", "production"), func(c Config) bool {
+			return !c.DevMode && slices.Equal(c.Warnings(), []string{`DEV_MODE="production" is not development mode, as before: that is B2B_DEV_MODE=true`})
+		}},
+		{"dev is off", vars("DEV_MODE", "Off"), func(c Config) bool { return !c.DevMode && len(c.Warnings()) == 0 }},
 		{"our dev is yes", vars("B2B_DEV_MODE", "1", "DEV_MODE", "false"), func(c Config) bool { return c.DevMode }},
 		{"a flag says no", vars("--dev", "false", "B2B_DEV_MODE", "true"), func(c Config) bool { return !c.DevMode }},
 		{"level", vars("B2B_LOG_LEVEL", "WARN"), func(c Config) bool { return c.LogLevel == slog.LevelWarn }},
@@ -104,7 +108,7 @@ func TestDatabaseConnections(t *testing.T) {
 // B2B-ENV-003: what is plain is written in one form.
 func TestNormal(t *testing.T) {
 	for _, test := range []struct{ name, value, want string }{
-		{"B2B_HOST", "[::1]", "::1"}, {"B2B_HOST", "LocalHost", "localhost"}, {"B2B_HOST", "::", "::"}, {"B2B_HOST", "fe80::1%eth0", "fe80::1%eth0"},
+		{"B2B_HOST", "[::1]", "::1"}, {"B2B_HOST", "LocalHost", "localhost"}, {"B2B_HOST", "::", "::"}, {"B2B_HOST", "fe80::1%eth0", "fe80::1%eth0"}, {"B2B_HOST", "[fe80::1%25lo]", "fe80::1%lo"}, {"B2B_HOST", "10.0.0.1", "10.0.0.1"}, {"B2B_HOST", "10-0-0-1.local", "10-0-0-1.local"},
 		{"B2B_BASE_PATH", "b2b", "/b2b"}, {"B2B_BASE_PATH", "/hub/", "/hub"}, {"B2B_BASE_PATH", "/", ""}, {"BASE_PATH", "a/b", "/a/b"},
 		{"B2B_DOMAIN", "https://B2B.example/", "b2b.example"}, {"B2B_DOMAIN", "b2b.example:8443", "b2b.example:8443"}, {"DOMAIN", "b2b.example", "b2b.example"}, {"B2B_DOMAIN", "[::1]:80", "[::1]:80"},
 		{"B2B_CORS_ORIGINS", "https://a, https://b,", "https://a https://b"}, {"B2B_CORS_ORIGINS", "HTTPS://App.Example:443/", "https://app.example"},
@@ -139,18 +143,18 @@ func TestRefused(t *testing.T) {
 	for _, test := range []struct{ name, value string }{
 		{"B2B_PORT", "abc"}, {"HXA_CONNECT_PORT", "many"}, {"B2B_PORT", "-1"}, {"B2B_PORT", "65536"}, {"B2B_PORT", "4800.5"}, {"B2B_PORT", "+4800"}, {"B2B_PORT", "0x12c0"}, {"B2B_PORT", " "}, {"--port", "x"},
 		{"B2B_MAX_MSG_LEN", "0"}, {"B2B_MAX_MSG_LEN", "64k"}, {"B2B_MAX_FILE_SIZE_MB", "-5"}, {"B2B_MAX_FILE_SIZE_MB", "50MB"}, {"HXA_CONNECT_MAX_FILE_SIZE_MB", "99999999999"}, {"B2B_FILE_UPLOAD_MB_PER_DAY", "0"}, {"B2B_MAX_CONNECTIONS", "15"}, {"B2B_MAX_CONNECTIONS", "all"},
-		{"B2B_HOST", "0.0.0.0:4800"}, {"B2B_HOST", "http://localhost"}, {"B2B_HOST", "*"}, {"--host", "a b"}, {"B2B_HOST", "[::1]:4800"}, {"B2B_HOST", "''"},
+		{"B2B_HOST", "0.0.0.0:4800"}, {"B2B_HOST", "http://localhost"}, {"B2B_HOST", "*"}, {"--host", "a b"}, {"B2B_HOST", "[::1]:4800"}, {"B2B_HOST", "''"}, {"B2B_HOST", "256.1.1.1"}, {"B2B_HOST", "127.1"}, {"B2B_HOST", "0"}, {"B2B_HOST", "127.0.0.1."}, {"B2B_DOMAIN", "256.1.1.1:80"}, {"B2B_CORS_ORIGINS", "http://127.1"},
 		{"B2B_DATA_DIR", "~/data"}, {"B2B_DATA_DIR", "postgres://h/d"}, {"B2B_FILES_DIR", "s3://bucket"},
 		{"B2B_DATABASE_URL", "mysql://u:p@h/d"}, {"DATABASE_URL", "mysql://u:p@h/d"}, {"HXA_CONNECT_DATABASE_URL", "mongodb://h"}, {"B2B_DATABASE_URL", "host=h dbname=d"}, {"B2B_DATABASE_URL", "file:x"},
 		{"B2B_DATABASE_URL", "postgres:/h/d"}, {"B2B_DATABASE_URL", "postgres//h/d"}, {"B2B_DATABASE_URL", "postgresx://h/d"}, {"B2B_DATABASE_URL", "postgres://u:p/w@h/d"}, {"B2B_DATABASE_URL", "postgres://h/d?sslmode=maybe"}, {"B2B_DATABASE_URL", "  "},
 		{"B2B_REDIS_URL", "http://a"}, {"REDIS_URL", "redis://a/db"}, {"B2B_REDIS_URL", "redis://:p/w@a"},
 		{"B2B_CORS_ORIGINS", "app.example"}, {"B2B_CORS_ORIGINS", "https://app.example/login"}, {"B2B_CORS_ORIGINS", "https://*.example"}, {"B2B_CORS_ORIGINS", "https://a https://b"}, {"HXA_CONNECT_CORS", "https://a?b"}, {"B2B_CORS_ORIGINS", "localhost:3000"},
-		{"B2B_PERSIST", "maybe"}, {"B2B_DEV_MODE", "yep"}, {"DEV_MODE", "banana"},
+		{"B2B_PERSIST", "maybe"}, {"B2B_DEV_MODE", "yep"}, {"--dev", "banana"},
 		{"B2B_LOG_LEVEL", "verbose"}, {"HXA_CONNECT_LOG_LEVEL", "INFO+2"}, {"--log-level", "loud"},
 		{"B2B_DOMAIN", "https://b2b.example/path"}, {"B2B_DOMAIN", "a, b"}, {"B2B_DOMAIN", "ftp://b2b.example"}, {"B2B_DOMAIN", "b2b.example:port"},
 		{"B2B_BASE_PATH", "https://b2b.example/hub"}, {"B2B_BASE_PATH", "/a//b"}, {"B2B_BASE_PATH", "/a/../b"}, {"B2B_BASE_PATH", "/a b"}, {"B2B_BASE_PATH", "/a?b"},
 		{"B2B_TRUST_PROXY", "-1"}, {"B2B_TRUST_PROXY", "true"}, {"B2B_TRUST_PROXY", "nginx"}, {"B2B_TRUST_PROXY", "0.0.0.0/0"},
-		{"B2B_WEBHOOK_ALLOW", "http://hooks.internal"}, {"B2B_WEBHOOK_ALLOW", "10.0.0.0/99"},
+		{"B2B_WEBHOOK_ALLOW", "http://hooks.internal"}, {"B2B_WEBHOOK_ALLOW", "10.0.0.0/99"}, {"B2B_WEBHOOK_ALLOW", "0.0.0.0/0"}, {"B2B_WEBHOOK_ALLOW", "hooks.internal, ::/0"},
 		{"B2B_FILES_URL", "https://bucket"}, {"B2B_FILES_URL", "s3://bucket?region=x&acl=public"},
 	} {
 		_, err := Load(vars(test.name, test.value, "AWS_ACCESS_KEY_ID", "id", "AWS_SECRET_ACCESS_KEY", "s"))
@@ -205,28 +209,49 @@ func TestAllProblems(t *testing.T) {
 // B2B-ENV-003, 004: no secret is told, whatever is wrong with an address.
 func TestSecretsAreMasked(t *testing.T) {
 	for address, want := range map[string]string{
-		"postgres://u:hunter2@h/d":             "postgres://u:***@h/d",
-		"postgres://u:hun@ter2/x@h/d":          "postgres://u:***@h/d",
-		"postgres://u@h:5432/d":                "postgres://u@h:5432/d",
-		"postgres://h/d?password=hunter2&a=b":  "postgres://h/d?password=***&a=b",
-		"host=h password=hunter2 dbname=d":     "host=h password=*** dbname=d",
-		"host=h password='hun ter2' dbname=d":  "host=h password=*** dbname=d",
-		"root:hunter2@tcp(h:3306)/d":           "root:***@tcp(h:3306)/d",
-		"redis://:hunter2":                     "redis://:***",
-		"redis://user:hunter2":                 "redis://user:***",
-		"redis://[::1]:6379/0":                 "redis://[::1]:6379/0",
-		"postgres://a:1,b:2/d":                 "postgres://a:1,b:2/d",
-		"s3://bucket?region=x&secret=hunter2":  "s3://bucket?region=x&secret=***",
-		"postgres://h/d?sslpassword=hunter2#x": "postgres://h/d?sslpassword=***",
+		"postgres://u:hunter2@h/d":              "postgres://u:***@h/d",
+		"postgres://u:hun@ter2/x@h/d":           "postgres://u:***@h/d",
+		"postgres://u@h:5432/d":                 "postgres://***@h:5432/d",
+		"postgres://h/d?password=hunter2&a=b":   "postgres://h/d?password=***&a=b",
+		"host=h password=hunter2 dbname=d":      "host=h password=*** dbname=d",
+		"host=h password='hun ter2' dbname=d":   "host=h password=*** dbname=d",
+		"root:hunter2@tcp(h:3306)/d":            "root:***@tcp(h:3306)/d",
+		"redis://:hunter2":                      "redis://:***",
+		"redis://user:hunter2":                  "redis://user:***",
+		"redis://hunter2@h:6379":                "redis://***@h:6379",
+		"redis://hunter2:@h":                    "redis://***@h",
+		"redis:hunter2@h":                       "redis:***@h",
+		"redis//hunter2@h":                      "***@h",
+		"hunter2@h:6379":                        "***@h:6379",
+		"host=h password='hun\\'ter2' dbname=d": "host=h password=*** dbname=d",
+		"host=h password='hun ter2":             "host=h password=***",
+		"file:./x.db":                           "file:./x.db",
+		"redis://[::1]:6379/0":                  "redis://[::1]:6379/0",
+		"postgres://a:1,b:2/d":                  "postgres://a:1,b:2/d",
+		"s3://bucket?region=x&secret=hunter2":   "s3://bucket?region=x&secret=***",
+		"postgres://h/d?sslpassword=hunter2#x":  "postgres://h/d?sslpassword=***",
 	} {
 		if got := mask(address); got != want {
 			t.Errorf("%s is shown as %s, want %s", address, got, want)
 		}
 	}
-	for _, name := range []string{"B2B_DATABASE_URL", "DATABASE_URL", "B2B_REDIS_URL", "B2B_FILES_URL"} {
+	for _, plain := range []setting{{"B2B_HOST", "::1:80:x"}, {"B2B_WEBHOOK_ALLOW", "::/0"}, {"B2B_TRUST_PROXY", "::/0"}, {"B2B_DOMAIN", "a.com:abc"}, {"--host", "[::1]:x"}, {"B2B_DATABASE_URL", "file:./x.db"}} {
+		if _, err := Load(vars(plain.name, plain.value)); err == nil || strings.Count(err.Error(), plain.value) == 0 || strings.Contains(err.Error(), "***") {
+			t.Errorf("%s=%s: %v", plain.name, plain.value, err)
+		}
+	}
+	for address, why := range map[string]string{
+		"redis://:hunter2@h/db": `redis: invalid database number: "db"`, "redis://hunter2@h/a/b": "redis: invalid URL path: /a/b", "http://h": "redis: invalid URL scheme: http", "redis://:e@h/db": `redis: invalid database number: "db"`,
+	} {
+		if _, err := Load(vars("B2B_REDIS_URL", address)); err == nil || !strings.Contains(err.Error(), why) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v, want %s", address, err, why)
+		}
+	}
+	for _, name := range []string{"B2B_DATABASE_URL", "DATABASE_URL", "B2B_REDIS_URL", "B2B_FILES_URL", "B2B_HOST", "B2B_DOMAIN", "B2B_CORS_ORIGINS", "B2B_TRUST_PROXY", "B2B_WEBHOOK_ALLOW", "DEV_MODE", "B2B_PORT"} {
 		for _, address := range []string{
 			"postgres://u:hunter2@h/d", "redis://:hunter2@h", "mysql://u:hunter2@h/d", "postgres://u:hunter2/x@h/d", "redis://u:hunter2/x@h:y", "postgres://u:hunter2@h:port/d",
 			"postgres://u:hunter2@h/d?sslmode=hm", "s3://id:hunter2@bucket", "host=h password=hunter2", "redis://u:hunter2@h/hunter2x",
+			"redis://hunter2@h:port", "redis://hunter2@h/db",
 		} {
 			c, err := Load(vars(name, address))
 			text := c.Warnings()
@@ -289,7 +314,9 @@ func TestFactsAndWarnings(t *testing.T) {
 func TestWeakSecrets(t *testing.T) {
 	for secret, isWeak := range map[string]bool{
 		"": false, "secret": true, "my-admin-secret": true, "123456789012345": true, "Your-Admin-Secret-Here": true, "changemechangeme": true, "aaaaaaaaaaaaaaaaaaaaaaaa": true,
-		"1234567890123456": true, "ünïcödeünïcödeü": true, goodSecret: false, "correct horse battery staple": false, "9f86d081884c7d65": false,
+		"1234567890123456": true, "ünïcödeünïcödeü": true, "$(openssl rand -hex 32)": true, "${B2B_ADMIN_SECRET}": true, "`openssl rand -hex 16`": true, "\"$(cat /run/secrets/b2b)\"": true, "$B2B_ADMIN_SECRET": true,
+		"password12345678": true, "Admin-Secret-2026!": true, "secret1234567890": true, "0123456789012345": true, "9876543210987654": true, "abcdefghijklmnopqrst": true, "1234567890abcdef": true,
+		"$(x) correct ${horse}!": false, "8472910385720193": false, "password-7c1f9ab2": false, goodSecret: false, "correct horse battery staple": false, "9f86d081884c7d65": false,
 	} {
 		c := Default()
 		c.AdminSecret = secret

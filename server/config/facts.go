@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -66,20 +67,41 @@ var common = strings.Fields(`
 	12345678901234567890 0123456789abcdef 0123456789abcdef0123456789abcdef correcthorsebatterystaple correct-horse-battery-staple
 	test-admin-secret test-secret development-secret dev-admin-secret insecure-secret deadbeefdeadbeef`)
 
+// unexpanded is what a shell would have replaced: a command, or a variable.
+var unexpanded = regexp.MustCompile("^(\\$\\(.*\\)|\\$\\{.*\\}|\\$[A-Z_][A-Z0-9_]*|`.*`)$")
+
 // weak says why an admin secret can be guessed; "": it is good enough.
 func weak(secret string) string {
 	plain := strings.ToLower(strings.TrimSpace(secret))
 	switch {
 	case secret == "":
 		return ""
+	case unexpanded.MatchString(strings.Trim(secret, " \t\r\n\"'")):
+		return "was not expanded: it is the text of a command or of a variable, for env files and unit files run no shell"
 	case len([]rune(secret)) < shortest:
 		return fmt.Sprintf("has fewer than %d characters", shortest)
-	case slices.Contains(common, plain):
+	case slices.Contains(common, plain), slices.Contains(common, strings.TrimRight(plain, "0123456789-_.!")):
 		return "is one of those that are tried first"
+	case isRun(plain):
+		return "is letters or digits in their order"
 	case len(slices.Compact(slices.Sorted(slices.Values([]rune(plain))))) < 5:
 		return "has fewer than 5 different characters"
 	}
 	return ""
+}
+
+// isRun reports whether three quarters of the characters of a text follow the one before
+// them, up or down, as in 0123456789012345.
+func isRun(text string) bool {
+	steps, n, last := 0, 0, rune(-1)
+	for _, c := range text {
+		if d := c - last; last >= 0 && (d == 1 || d == -1 || d == '0'-'9' || d == '9'-'0' || d == 'a'-'z' || d == 'z'-'a') {
+			steps++
+		}
+		last = c
+		n++
+	}
+	return 4*steps >= 3*(n-1)
 }
 
 // Warnings are what an operator should change, or should know (B2B-ENV-004): a server says

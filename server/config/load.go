@@ -88,12 +88,12 @@ func load(lookup Lookup) (Config, Problems) {
 	}
 	if s := r.text("B2B_TRUST_PROXY"); s.value != "" {
 		if c.Proxies, err = forwarded.Parse(s.value); err != nil {
-			r.problem(s, err.Error(), "10.0.0.0/8")
+			r.problem(s, maskReason(err.Error(), ""), "10.0.0.0/8")
 		}
 	}
 	if s := r.text("B2B_WEBHOOK_ALLOW"); s.value != "" {
 		if c.WebhookAllow, err = webhookurl.ParseAllow(s.value); err != nil {
-			r.problem(s, err.Error(), "10.0.0.0/8,hooks.internal")
+			r.problem(s, maskReason(err.Error(), ""), "10.0.0.0/8,hooks.internal")
 		}
 	}
 	c.notes = r.notes
@@ -126,16 +126,20 @@ func (r *reader) credentials(c *Config) {
 	}
 }
 
-// devMode reads whether this is for developing. Under its older name only "true" was: what
-// else says yes leaves the server closed there, as it was.
+// devMode reads whether this is for developing. Under its older name only "true" is: any
+// other text leaves the server closed, as it does at HXA-Connect, and one that is no plain no
+// is warned of.
 func (r *reader) devMode(names ...string) bool {
 	s := r.text(names...)
-	yes := r.truth(s, false)
-	if yes && s.older() && s.value != "true" {
-		r.note("%s=%s is not development mode, as before: that is B2B_DEV_MODE=true", s.name, s.value)
-		return false
+	if !s.older() || s.value == "true" {
+		return r.truth(s, false)
 	}
-	return yes
+	switch strings.ToLower(s.value) {
+	case "", "false", "0", "no", "off":
+	default:
+		r.note("%s=%s is not development mode, as before: that is B2B_DEV_MODE=true", s.name, quote(maskText(s.value)))
+	}
+	return false
 }
 
 // port reads where to listen. In the older name 0 is the default.

@@ -33,6 +33,15 @@ func (s setting) older() bool {
 	return !strings.HasPrefix(s.name, "--") && !strings.HasPrefix(s.name, "B2B_")
 }
 
+// masked is the value as it may be shown. Only addresses of databases and buckets are searched
+// for a password whose @ is missing: a.com:abc and ::1 are shown as they are.
+func (s setting) masked() string {
+	if strings.HasSuffix(s.name, "_URL") || s.name == "--database" {
+		return mask(s.value)
+	}
+	return maskText(s.value)
+}
+
 // reader collects what is wrong while settings are read.
 type reader struct {
 	lookup   Lookup
@@ -74,7 +83,7 @@ func (r *reader) text(names ...string) setting {
 }
 
 func (r *reader) problem(s setting, why, example string) {
-	r.problems = append(r.problems, Problem{Name: s.name, Value: mask(s.value), Why: why, Example: example})
+	r.problems = append(r.problems, Problem{Name: s.name, Value: s.masked(), Why: why, Example: example})
 }
 
 func (r *reader) note(format string, args ...any) {

@@ -65,10 +65,8 @@ func checkPostgres(address string) string {
 
 // withoutPassword takes the password of an address out of what is told about it.
 func withoutPassword(text string, u *url.URL) string {
-	if password, _ := u.User.Password(); password != "" {
-		text = strings.ReplaceAll(text, password, "***")
-	}
-	return mask(text)
+	password, _ := u.User.Password()
+	return maskReason(text, password)
 }
 
 // redis reads the address of Redis. host:port alone is plain enough.

@@ -35,6 +35,12 @@ func ParseAllow(text string) (Allow, error) {
 			if err != nil {
 				return Allow{}, fmt.Errorf("%q is no range of addresses, such as 10.0.0.0/8", entry)
 			}
+			if addr := p.Addr(); addr.Is4In6() && p.Bits() >= 96 {
+				p = netip.PrefixFrom(addr.Unmap(), p.Bits()-96)
+			}
+			if p.Bits() == 0 {
+				return Allow{}, fmt.Errorf("%q is every address: bots could reach all of your network. Name the targets", entry)
+			}
 			a.ranges = append(a.ranges, p.Masked())
 			continue
 		}

@@ -112,7 +112,7 @@ func TestAllow(t *testing.T) {
 			t.Errorf("Check(%q) = %v, want %v", tt.url, got, tt.want)
 		}
 	}
-	for _, bad := range []string{"10.0.0.0/40", "a b", "http://x", "127.1", "fe80::1%eth0", "*.example", "ünder.example"} {
+	for _, bad := range []string{"0.0.0.0/0", "10.0.0.1,::/0", "::ffff:0.0.0.0/96", "10.0.0.0/40", "a b", "http://x", "127.1", "fe80::1%eth0", "*.example", "ünder.example"} {
 		if _, err := ParseAllow(bad); err == nil {
 			t.Errorf("ParseAllow(%q) must fail", bad)
 		}
