@@ -43,7 +43,8 @@ func Open(ctx context.Context, from, files string) (_ *Source, err error) {
 			err = errors.Join(err, s.Close())
 		}
 	}()
-	if strings.HasPrefix(from, "postgres://") || strings.HasPrefix(from, "postgresql://") {
+	scheme, _, _ := strings.Cut(from, "://")
+	if scheme = strings.ToLower(scheme); scheme == "postgres" || scheme == "postgresql" {
 		s.Kind = "PostgreSQL"
 		if s.db, err = sql.Open("pgx", from); err != nil {
 			return s, errors.New("open the old database: the PostgreSQL URL cannot be read") // the cause may quote it
@@ -76,6 +77,18 @@ func Open(ctx context.Context, from, files string) (_ *Source, err error) {
 	return s, s.recognise(ctx)
 }
 
+// isAddress reports whether a text that is the path of nothing may be the address of a
+// database, in any form, which may hold a password.
+func isAddress(text string) bool { return strings.ContainsAny(text, ":@=") }
+
+// shownAddress is as much of an address as may be shown.
+func shownAddress(text string) string {
+	if scheme, _, ok := strings.Cut(text, "://"); ok && !strings.ContainsAny(scheme, ":@=") {
+		return scheme + "://…"
+	}
+	return "what --from names"
+}
+
 func (s *Source) postgres() bool { return s.Kind == "PostgreSQL" }
 
 // openSQLite opens a file so that nothing of it is changed. A file with a write-ahead
@@ -83,6 +96,9 @@ func (s *Source) postgres() bool { return s.Kind == "PostgreSQL" }
 // in a folder that cannot be written both are copied.
 func (s *Source) openSQLite(from string) error {
 	info, err := os.Stat(from)
+	if err != nil && isAddress(from) {
+		return fmt.Errorf("%s cannot be imported: it must be the database file of HXA-Connect (SQLite), its data folder, or an address of PostgreSQL, postgres://user:password@host/database", shownAddress(from))
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s: there is no such file or folder", from)
 	}
