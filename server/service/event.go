@@ -3,13 +3,13 @@ package service
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/eventlog"
+	"github.com/b2b-protocol/b2b/server/fair"
 )
 
 // Events is the log of the orgs, live (package eventlog).
@@ -21,8 +21,15 @@ type Events interface {
 // whether the caller may still listen: tokens and sessions end with time alone.
 const heartbeat = 15 * time.Second
 
-// eventService tells what happened, live and after having been away.
-type eventService struct{ *core }
+// eventService serves what happened, live and after having been away.
+type eventService struct {
+	*core
+	catchups *fair.Pool // see catchUp
+}
+
+func newEventService(c *core) *eventService {
+	return &eventService{core: c, catchups: newCatchups()}
+}
 
 func viewer(c *call.Caller) eventlog.Viewer {
 	return eventlog.Viewer{OrgID: c.OrgID, BotID: c.BotID, Admin: c.Admin, Scopes: c.Scopes}
@@ -184,72 +191,3 @@ var eventTypes = sync.OnceValue(func() map[string]bool {
 	delete(types, "access_changed")
 	return types
 })
-
-// ListCatchupEvents answers what the calling bot missed (collaboration.md §15.2).
-func (s *eventService) ListCatchupEvents(ctx context.Context, req *b2bv1.ListCatchupEventsRequest) (*b2bv1.ListCatchupEventsResponse, error) {
-	if req.Since == nil {
-		return nil, errNoSince()
-	}
-	page, err := eventlog.CatchUp(ctx, s.Store, viewer(call.CallerOf(ctx)), millis(req.Since), req.GetCursor(), pageSize(req.Limit))
-	if err != nil {
-		return nil, fmt.Errorf("catch up: %w", err)
-	}
-	res := &b2bv1.ListCatchupEventsResponse{Events: make([]*b2bv1.CatchupEvent, len(page.Rows)), HasMore: page.More}
-	for i := range page.Rows {
-		res.Events[i] = caughtOut(&page.Rows[i])
-	}
-	if page.More {
-		res.Cursor = &page.Cursor
-	} else {
-		res.StreamCursor = &page.Cursor
-	}
-	return res, nil
-}
-
-// CountCatchupEvents answers how much that is (collaboration.md §15.3).
-func (s *eventService) CountCatchupEvents(ctx context.Context, req *b2bv1.CountCatchupEventsRequest) (*b2bv1.CountCatchupEventsResponse, error) {
-	if req.Since == nil {
-		return nil, errNoSince()
-	}
-	n, err := eventlog.Count(ctx, s.Store, viewer(call.CallerOf(ctx)), millis(req.Since))
-	if err != nil {
-		return nil, fmt.Errorf("count a catch-up: %w", err)
-	}
-	return &b2bv1.CountCatchupEventsResponse{
-		ThreadInvites: int32(n.ThreadInvites), ThreadStatusChanges: int32(n.ThreadStatusChanges),
-		ThreadActivities: int32(n.ThreadActivities), ChannelMessages: int32(n.ChannelMessages), Total: int32(n.Total),
-	}, nil
-}
-
-func errNoSince() error { return call.Invalid("since: is needed, Unix milliseconds") }
-
-func caughtOut(row *eventlog.Caught) *b2bv1.CatchupEvent {
-	out := &b2bv1.CatchupEvent{EventId: row.EventID, OccurredAt: stamp(row.OccurredAt)}
-	switch row.Type {
-	case eventlog.CaughtInvited:
-		out.Event = &b2bv1.CatchupEvent_ThreadInvited{ThreadInvited: &b2bv1.ThreadInvitedCatchup{
-			ThreadId: row.ThreadID, Topic: row.Topic, Inviter: row.By,
-		}}
-	case eventlog.CaughtStatusChanged:
-		out.Event = &b2bv1.CatchupEvent_ThreadStatusChanged{ThreadStatusChanged: &b2bv1.ThreadStatusChangedEvent{
-			ThreadId: row.ThreadID, Topic: row.Topic, From: row.From, To: row.To, By: row.By,
-		}}
-	case eventlog.CaughtThreadMessages:
-		out.Event = &b2bv1.CatchupEvent_ThreadMessageSummary{ThreadMessageSummary: &b2bv1.ThreadMessagesCatchup{
-			ThreadId: row.ThreadID, Topic: row.Topic, Count: int32(row.Count), LastAt: stamp(row.LastAt),
-		}}
-	case eventlog.CaughtArtifacts:
-		out.Event = &b2bv1.CatchupEvent_ThreadArtifactAdded{ThreadArtifactAdded: &b2bv1.ThreadArtifactsCatchup{
-			ThreadId: row.ThreadID, ArtifactKey: row.Key, Version: int32(row.Version), Count: int32(row.Count),
-		}}
-	case eventlog.CaughtChannel:
-		out.Event = &b2bv1.CatchupEvent_ChannelMessageSummary{ChannelMessageSummary: &b2bv1.ChannelMessagesCatchup{
-			ChannelId: row.ChannelID, ChannelName: row.ChannelName, Count: int32(row.Count), LastAt: stamp(row.LastAt),
-		}}
-	case eventlog.CaughtRemoved:
-		out.Event = &b2bv1.CatchupEvent_ThreadParticipantRemoved{ThreadParticipantRemoved: &b2bv1.ThreadRemovedCatchup{
-			ThreadId: row.ThreadID, Topic: row.Topic, RemovedBy: row.By,
-		}}
-	}
-	return out
-}

@@ -101,7 +101,7 @@ func New(d Deps) call.Services {
 		AuthService:      &authService{c},
 		BotService:       &botService{c},
 		ChannelService:   &channelService{c},
-		EventService:     &eventService{c},
+		EventService:     newEventService(c),
 		FileService:      &fileService{c, newGate()},
 		OrgService:       &orgService{c},
 		OrgThreadService: &orgThreadService{c},

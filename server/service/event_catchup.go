@@ -1,0 +1,122 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/eventlog"
+	"github.com/b2b-protocol/b2b/server/fair"
+)
+
+const (
+	// catchupsWaiting is how many catch-ups of one org may wait: as many as come when all
+	// its bots connect again at the same moment.
+	catchupsWaiting = 16384
+	catchupWait     = 30 * time.Second
+)
+
+// newCatchups bounds the catch-ups that are worked on at once by the processors that there
+// are: each reads a log, and one org leaves processors to the others (B2B-LIM-020).
+func newCatchups() *fair.Pool {
+	return fair.New(fair.Sizes{Places: max(runtime.GOMAXPROCS(0), 2), Queue: catchupsWaiting, Wait: catchupWait})
+}
+
+// catchUp waits until a catch-up of the caller's org may begin; leave ends it.
+func (s *eventService) catchUp(ctx context.Context) (leave func(), err error) {
+	place, err := s.catchups.Enter(ctx, call.CallerOf(ctx).OrgID)
+	if errors.Is(err, fair.ErrBusy) {
+		return nil, errTooManyCatchups()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return place.Leave, nil
+}
+
+func errTooManyCatchups() *call.Error {
+	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "Too many catch-ups of this org at once")
+}
+
+// ListCatchupEvents answers what the calling bot missed (B2B-CATCH-001).
+func (s *eventService) ListCatchupEvents(ctx context.Context, req *b2bv1.ListCatchupEventsRequest) (*b2bv1.ListCatchupEventsResponse, error) {
+	if req.Since == nil {
+		return nil, errNoSince()
+	}
+	leave, err := s.catchUp(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	page, err := eventlog.CatchUp(ctx, s.Store, viewer(call.CallerOf(ctx)), millis(req.Since), req.GetCursor(), pageSize(req.Limit))
+	if err != nil {
+		return nil, fmt.Errorf("catch up: %w", err)
+	}
+	res := &b2bv1.ListCatchupEventsResponse{Events: make([]*b2bv1.CatchupEvent, len(page.Rows)), HasMore: page.More}
+	for i := range page.Rows {
+		res.Events[i] = caughtOut(&page.Rows[i])
+	}
+	if page.More {
+		res.Cursor = &page.Cursor
+	} else {
+		res.StreamCursor = &page.Cursor
+	}
+	return res, nil
+}
+
+// CountCatchupEvents answers how much that is (B2B-CATCH-006).
+func (s *eventService) CountCatchupEvents(ctx context.Context, req *b2bv1.CountCatchupEventsRequest) (*b2bv1.CountCatchupEventsResponse, error) {
+	if req.Since == nil {
+		return nil, errNoSince()
+	}
+	leave, err := s.catchUp(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	n, err := eventlog.Count(ctx, s.Store, viewer(call.CallerOf(ctx)), millis(req.Since))
+	if err != nil {
+		return nil, fmt.Errorf("count a catch-up: %w", err)
+	}
+	return &b2bv1.CountCatchupEventsResponse{
+		ThreadInvites: int32(n.ThreadInvites), ThreadStatusChanges: int32(n.ThreadStatusChanges),
+		ThreadActivities: int32(n.ThreadActivities), ChannelMessages: int32(n.ChannelMessages), Total: int32(n.Total),
+	}, nil
+}
+
+func errNoSince() error { return call.Invalid("since: is needed, Unix milliseconds") }
+
+func caughtOut(row *eventlog.Caught) *b2bv1.CatchupEvent {
+	out := &b2bv1.CatchupEvent{EventId: row.EventID, OccurredAt: stamp(row.OccurredAt)}
+	switch row.Type {
+	case eventlog.CaughtInvited:
+		out.Event = &b2bv1.CatchupEvent_ThreadInvited{ThreadInvited: &b2bv1.ThreadInvitedCatchup{
+			ThreadId: row.ThreadID, Topic: row.Topic, Inviter: row.By,
+		}}
+	case eventlog.CaughtStatusChanged:
+		out.Event = &b2bv1.CatchupEvent_ThreadStatusChanged{ThreadStatusChanged: &b2bv1.ThreadStatusChangedEvent{
+			ThreadId: row.ThreadID, Topic: row.Topic, From: row.From, To: row.To, By: row.By,
+		}}
+	case eventlog.CaughtThreadMessages:
+		out.Event = &b2bv1.CatchupEvent_ThreadMessageSummary{ThreadMessageSummary: &b2bv1.ThreadMessagesCatchup{
+			ThreadId: row.ThreadID, Topic: row.Topic, Count: int32(row.Count), LastAt: stamp(row.LastAt),
+		}}
+	case eventlog.CaughtArtifacts:
+		out.Event = &b2bv1.CatchupEvent_ThreadArtifactAdded{ThreadArtifactAdded: &b2bv1.ThreadArtifactsCatchup{
+			ThreadId: row.ThreadID, ArtifactKey: row.Key, Version: int32(row.Version), Count: int32(row.Count),
+		}}
+	case eventlog.CaughtChannel:
+		out.Event = &b2bv1.CatchupEvent_ChannelMessageSummary{ChannelMessageSummary: &b2bv1.ChannelMessagesCatchup{
+			ChannelId: row.ChannelID, ChannelName: row.ChannelName, Count: int32(row.Count), LastAt: stamp(row.LastAt),
+		}}
+	case eventlog.CaughtRemoved:
+		out.Event = &b2bv1.CatchupEvent_ThreadParticipantRemoved{ThreadParticipantRemoved: &b2bv1.ThreadRemovedCatchup{
+			ThreadId: row.ThreadID, Topic: row.Topic, RemovedBy: row.By,
+		}}
+	}
+	return out
+}
