@@ -63,7 +63,11 @@ func (s *handler) serveFile(w *fileWriter, r *http.Request, c *call.Content) err
 		if err != nil {
 			return fmt.Errorf("measure a file: %w", err)
 		}
-		asked.Header.Set("Range", askedRange(asked.Header.Get("Range"), size))
+		if ranges := askedRange(asked.Header.Get("Range"), size); ranges != "" {
+			asked.Header.Set("Range", ranges)
+		} else {
+			asked.Header.Del("Range")
+		}
 	}
 	source := &watched{ReadSeeker: c.ReadSeeker}
 	http.ServeContent(w, &asked, "", c.Modified, source)
