@@ -69,7 +69,7 @@ func (e Edge) Info(r *http.Request, via string) *Info {
 		Caller:      &Caller{},
 		Via:         via,
 		RemoteIP:    from.Addr,
-		Relayed:     from.Ignored,
+		Relayed:     from.Relayed,
 		UserAgent:   r.UserAgent(),
 		BaseURL:     scheme(r, from) + "://" + host + e.BasePath,
 	}

@@ -14,7 +14,7 @@ type Info struct {
 	Caller      *Caller // never nil once the service runs
 	Via         string  // "rest", "rpc" or "ws"
 	RemoteIP    string
-	Relayed     bool // came with headers of a proxy that is not believed: RemoteIP is perhaps that of many clients
+	Relayed     bool // a proxy passed it on that does not say, or is not believed, for whom: RemoteIP is perhaps that of many clients
 	UserAgent   string
 	BaseURL     string // scheme, host and base path as the client sees them
 	Cookie      *Cookie

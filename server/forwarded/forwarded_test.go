@@ -95,6 +95,39 @@ func TestAddr(t *testing.T) {
 	}
 }
 
+// B2B-AUTH-081: whoever comes through a proxy, and is not known, counts apart from who
+// connects from its address.
+func TestRelayed(t *testing.T) {
+	const peer = "127.0.0.1:4711"
+	for _, c := range []struct {
+		trust, header, value string
+		want                 bool
+	}{
+		{"0", "", "", false},
+		{"127.0.0.1", "", "", false},
+		{"0", "User-Agent", "Forwarded", false},
+		{"0", "X-Forwarded-For", "192.0.2.7", true},
+		{"0", "X-Forwarded-For", "", true},
+		{"0", "X-Forwarded-Proto", "https", true},
+		{"0", "Forwarded", "for=192.0.2.7", true},
+		{"0", "Via", "1.1 proxy", true},
+		{"0", "X-Real-Ip", "192.0.2.7", true},
+		{"0", "Cf-Connecting-Ip", "192.0.2.7", true},
+		{"127.0.0.1", "X-Forwarded-For", "192.0.2.7", false},
+		{"127.0.0.1", "X-Forwarded-For", "unknown", true},
+		{"1", "X-Forwarded-For", "unix:", true},
+		{"1", "X-Forwarded-For", "192.0.2.7", false},
+	} {
+		h := http.Header{}
+		if c.header != "" {
+			h[c.header] = []string{c.value}
+		}
+		if got := trust(t, c.trust).Sender(peer, h); got.Relayed != c.want {
+			t.Errorf("%s: %q, trusting %s: relayed %v, want %v", c.header, c.value, c.trust, got.Relayed, c.want)
+		}
+	}
+}
+
 // B2B-HTTP-041: host and scheme are what the nearest proxy wrote.
 func TestHostAndProto(t *testing.T) {
 	for _, c := range []struct {

@@ -16,6 +16,9 @@ type Sender struct {
 	Proto string // "http" or "https"; "": no proxy says it
 	// Ignored says that headers of a proxy were there and are not believed.
 	Ignored bool
+	// Relayed says that a proxy passed the request on and the client is not known: Addr is
+	// that of the proxy, and perhaps of many clients.
+	Relayed bool
 }
 
 // The headers, as http.Header keeps their names.
@@ -24,6 +27,19 @@ const (
 	headerHost  = "X-Forwarded-Host"
 	headerProto = "X-Forwarded-Proto"
 )
+
+// relays are further headers by which proxies say that they pass a request on.
+var relays = [...]string{"Forwarded", "Via", "X-Real-Ip", "X-Client-Ip", "True-Client-Ip", "Cf-Connecting-Ip"}
+
+// relayed reports whether a proxy says that it passed the request on.
+func relayed(h http.Header) bool {
+	for _, name := range relays {
+		if len(h[name]) > 0 {
+			return true
+		}
+	}
+	return false
+}
 
 // Sender finds out who sent a request, from the address of the connection
 // (http.Request.RemoteAddr) and the headers. It never fails: what cannot be read is not
@@ -34,22 +50,24 @@ func (t Trust) Sender(connection string, h http.Header) Sender {
 		peer = connection
 	}
 	if len(h[headerFor]) == 0 && len(h[headerHost]) == 0 && len(h[headerProto]) == 0 {
-		return Sender{Addr: withoutZone(peer)}
+		return Sender{Addr: withoutZone(peer), Relayed: relayed(h)}
 	}
 	s := Sender{Addr: withoutZone(peer)}
+	var client netip.Addr
+	var found bool
 	switch {
 	case t.proxies > 0:
-		if a, ok := counted(h[headerFor], t.proxies); ok {
-			s.Addr = a.String()
-		}
+		client, found = counted(h[headerFor], t.proxies)
 	case t.known(peer):
-		if a, ok := t.walk(h[headerFor]); ok {
-			s.Addr = a.String()
-		}
+		client, found = t.walk(h[headerFor])
 	default:
-		s.Ignored = true
+		s.Ignored, s.Relayed = true, true
 		return s
 	}
+	if found {
+		s.Addr = client.String()
+	}
+	s.Relayed = !found
 	s.Host, s.Proto = host(nearest(h[headerHost])), proto(nearest(h[headerProto]))
 	return s
 }
