@@ -45,3 +45,30 @@ func TestServeIsAlone(t *testing.T) {
 	n.kill()
 	serve(t, data)
 }
+
+// B2B-ENV-053: a server beside a database of HXA-Connect says how to bring it over, and does
+// not take it for its own.
+func TestBesideHXAConnect(t *testing.T) {
+	dir := oldDatabase(t)
+	old := filepath.Join(dir, "hxa-connect.db")
+	for _, warned := range []bool{true, false} { // the second time it has its own
+		n := serve(t, dir)
+		if got := strings.Contains(n.logs.String(), "b2b import --from "+old+" --data "+dir); got != warned {
+			t.Errorf("warned: %v, want %v:\n%s", got, warned, n.logs.String())
+		}
+		if err := n.stop(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if status, _, stderr := runImport(t, "--from", old, "--data", dir); status != 0 {
+		t.Errorf("the import that was named has status %d: %s", status, stderr)
+	}
+	renamed := t.TempDir()
+	if err := os.Rename(old, filepath.Join(renamed, "b2b.db")); err != nil {
+		t.Fatal(err)
+	}
+	_, out, status := command(t, []string{"B2B_ADMIN_SECRET=9f86d081884c7d659a2feaa0"}, "serve", "--data", renamed)
+	if want := "b2b import --from " + filepath.Join(renamed, "b2b.db"); status != 1 || !strings.Contains(out, want) {
+		t.Errorf("status %d, no %q in %s", status, want, out)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 
@@ -15,6 +16,7 @@ import (
 
 	"github.com/b2b-protocol/b2b/server"
 	"github.com/b2b-protocol/b2b/server/config"
+	"github.com/b2b-protocol/b2b/server/importer"
 )
 
 func serveCommand() *cobra.Command {
@@ -89,6 +91,10 @@ func runServer(cmd *cobra.Command, cfg config.Config, warnings []string) error {
 	for _, warning := range warnings {
 		log.WarnContext(cmd.Context(), warning)
 	}
+	if old := notImported(cfg); old != "" {
+		log.WarnContext(cmd.Context(), "the data folder holds a database of HXA-Connect, which this server does not read: it starts with an empty one. "+
+			"To bring the old one over, stop the server and run b2b import --from "+old+" --data "+cfg.DataDir, "file", old)
+	}
 	s, err := server.New(cmd.Context(), cfg, log)
 	if err != nil {
 		return err
@@ -100,6 +106,22 @@ func runServer(cmd *cobra.Command, cfg config.Config, warnings []string) error {
 	stop()
 	keeper.Wait()
 	return err
+}
+
+// notImported is the database of HXA-Connect in the data folder of a server that has none of
+// its own there yet; "": there is none (B2B-ENV-053).
+func notImported(cfg config.Config) string {
+	if cfg.DatabaseURL != "" {
+		return ""
+	}
+	if _, err := os.Stat(cfg.StorePath()); err == nil {
+		return ""
+	}
+	old := filepath.Join(cfg.DataDir, importer.SourceFile)
+	if _, err := os.Stat(old); err != nil {
+		return ""
+	}
+	return old
 }
 
 // newLogger writes structured lines: one JSON object a line, as log collectors

@@ -30,8 +30,8 @@ type Source struct {
 	temp    string                     // a copy to be removed
 }
 
-// The file of the old database in its data folder.
-const sourceFile = "hxa-connect.db"
+// SourceFile is the name of the old database in its data folder.
+const SourceFile = "hxa-connect.db"
 
 // Open opens what from names: the database file, the data folder it lies in, or a
 // PostgreSQL URL. files is the folder of uploaded files, needed beside PostgreSQL;
@@ -107,9 +107,9 @@ func (s *Source) openSQLite(from string) error {
 	}
 	path := from
 	if info.IsDir() {
-		path = filepath.Join(from, sourceFile)
+		path = filepath.Join(from, SourceFile)
 		if _, err := os.Stat(path); err != nil {
-			return fmt.Errorf("%s: there is no %s in this folder; name the database file itself, or the PostgreSQL URL", from, sourceFile)
+			return fmt.Errorf("%s: there is no %s in this folder; name the database file itself, or the PostgreSQL URL", from, SourceFile)
 		}
 	}
 	if s.Files == "" {
@@ -141,7 +141,7 @@ func (s *Source) copied(path string) (string, error) {
 		return "", fmt.Errorf("make a folder for a copy: %w", err)
 	}
 	s.temp = dir
-	to := filepath.Join(dir, sourceFile)
+	to := filepath.Join(dir, SourceFile)
 	for _, end := range []string{"", "-wal"} {
 		if err := copyFile(path+end, to+end); err != nil {
 			return "", fmt.Errorf("copy the old database: %w", err)

@@ -66,7 +66,7 @@ func migrate(ctx context.Context, conn *sql.Conn, postgres bool) (err error) {
 	if done, err := migrated(ctx, conn, postgres); err == nil && done == len(all) {
 		return nil
 	}
-	for _, q := range append(begin, createMigrations) {
+	for _, q := range begin {
 		if _, err := conn.ExecContext(ctx, q); err != nil {
 			return fmt.Errorf("begin migration: %w", err)
 		}
@@ -77,6 +77,14 @@ func migrate(ctx context.Context, conn *sql.Conn, postgres bool) (err error) {
 			err = errors.Join(err, rollback)
 		}
 	}()
+	if postgres { // SQLite is looked at before anything of the file is set
+		if err := checkOwner(ctx, conn, ""); err != nil {
+			return err
+		}
+	}
+	if _, err := conn.ExecContext(ctx, createMigrations); err != nil {
+		return fmt.Errorf("begin migration: %w", err)
+	}
 	var done int
 	if err := conn.QueryRowContext(ctx, "SELECT coalesce(max(version), 0) FROM schema_migrations").Scan(&done); err != nil {
 		return fmt.Errorf("read schema version: %w", err)
@@ -108,18 +116,17 @@ func schemaVersion() (int64, error) {
 
 // migrated reads the version of a database that was migrated before.
 func migrated(ctx context.Context, conn *sql.Conn, postgres bool) (int, error) {
-	q := "SELECT max(version) FROM schema_migrations"
 	if postgres {
 		// Names an absent table without failing.
-		q = "SELECT CASE WHEN to_regclass('schema_migrations') IS NULL THEN 0 ELSE 1 END"
+		q := "SELECT CASE WHEN to_regclass('schema_migrations') IS NULL THEN 0 ELSE 1 END"
 		var there int
 		if err := conn.QueryRowContext(ctx, q).Scan(&there); err != nil || there == 0 {
 			return 0, err
 		}
-		q = "SELECT max(version) FROM schema_migrations"
 	}
+	// Another program's table of that name has no such column.
 	var done int
-	err := conn.QueryRowContext(ctx, q).Scan(&done)
+	err := conn.QueryRowContext(ctx, "SELECT max(version) FROM schema_migrations WHERE applied_at IS NOT NULL").Scan(&done)
 	return done, err
 }
 

@@ -17,11 +17,11 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// sqliteAddress names a file with the settings of its connections. Caches are small:
-// an idle server should be, and the system caches the file anyway.
+// sqliteAddress names a file with the settings of its connections, none of which changes the
+// file. Caches are small: an idle server should be, and the system caches the file anyway.
 func sqliteAddress(path string, cacheKB int, pragmas ...string) string {
 	v := url.Values{"_pragma": append([]string{
-		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "wal_autocheckpoint(4000)",
+		"busy_timeout(10000)", "synchronous(FULL)", "foreign_keys(1)", "wal_autocheckpoint(4000)",
 		fmt.Sprintf("cache_size(-%d)", cacheKB),
 	}, pragmas...)}
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + v.Encode()
@@ -43,9 +43,6 @@ func openSQLite(ctx context.Context, cfg Config) (_ store.Store, err error) {
 			err = errors.Join(err, release())
 		}
 	}()
-	if err := private(path, cfg.Logger); err != nil {
-		return nil, fmt.Errorf("keep others from %s: %w", path, err)
-	}
 	writeDB, err := sql.Open("sqlite", sqliteAddress(path, cmp.Or(cfg.CacheMB, 4)<<10))
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
@@ -60,7 +57,7 @@ func openSQLite(ctx context.Context, cfg Config) (_ store.Store, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	if err := migrate(ctx, conn, false); err != nil {
+	if err := prepareSQLite(ctx, conn, path, cfg.Logger); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), conn.Close())
 	}
 	readDB, err := sql.Open("sqlite", sqliteAddress(path, 1024, "query_only(1)"))
@@ -94,6 +91,21 @@ func openSQLite(ctx context.Context, cfg Config) (_ store.Store, err error) {
 	}
 	go w.run()
 	return s, nil
+}
+
+// prepareSQLite takes a file that is ours or new: closes it to others, gives it its
+// write-ahead log, and brings the schema up to date.
+func prepareSQLite(ctx context.Context, conn *sql.Conn, path string, log *slog.Logger) error {
+	if err := checkOwner(ctx, conn, path); err != nil {
+		return err
+	}
+	if err := private(path, log); err != nil {
+		return fmt.Errorf("keep others out: %w", err)
+	}
+	if _, err := conn.ExecContext(ctx, "PRAGMA journal_mode = WAL"); err != nil {
+		return fmt.Errorf("set the write-ahead log: %w", err)
+	}
+	return migrate(ctx, conn, false)
 }
 
 // sqliteConn is the connection that writes, as the change that is running sees it.

@@ -1,0 +1,69 @@
+package sqlstore
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+)
+
+// sqliteTables and postgresTables list the tables that say whose a database is, and how many
+// of two columns of our schema_migrations each has: other programs have a table of that name.
+const (
+	sqliteTables = `SELECT m.name, CASE m.name WHEN 'schema_migrations' THEN
+		(SELECT count(*) FROM pragma_table_info(m.name) c WHERE c.name IN ('name', 'applied_at')) ELSE 0 END
+		FROM sqlite_master m WHERE m.type = 'table' AND substr(m.name, 1, 7) <> 'sqlite_'`
+	postgresTables = `SELECT c.relname::text, (SELECT count(*) FROM pg_catalog.pg_attribute a
+			WHERE a.attrelid = c.oid AND NOT a.attisdropped AND a.attname IN ('name', 'applied_at'))
+		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p') AND c.relname IN ('schema_migrations', 'orgs', 'bots')`
+)
+
+// checkOwner refuses a database that has tables and is not of this program (B2B-ENV-053),
+// before anything in it is changed. In PostgreSQL, which has no path, other programs may have
+// tables beside ours.
+func checkOwner(ctx context.Context, conn *sql.Conn, path string) error {
+	q := sqliteTables
+	if path == "" {
+		q = postgresTables
+	}
+	rows, err := conn.QueryContext(ctx, q)
+	if err != nil {
+		return fmt.Errorf("list the tables: %w", err)
+	}
+	tables := map[string]int{}
+	for rows.Next() {
+		var name string
+		var columns int
+		if err := rows.Scan(&name, &columns); err != nil {
+			return errors.Join(fmt.Errorf("list the tables: %w", err), rows.Close())
+		}
+		tables[name] = columns
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return fmt.Errorf("list the tables: %w", err)
+	}
+	return owner(tables, path)
+}
+
+// owner says whose a database is by its tables and their columns of our schema_migrations;
+// nil: ours, or nobody's.
+func owner(tables map[string]int, path string) error {
+	from := cmp.Or(path, "postgres://…")
+	columns, migrations := tables["schema_migrations"]
+	_, orgs := tables["orgs"]
+	_, bots := tables["bots"]
+	switch {
+	case columns == 2:
+		return nil
+	case orgs && bots:
+		return fmt.Errorf("this is a database of HXA-Connect: import it into a new one with b2b import --from %s "+
+			"(name the new one with --data or --database; the old one is only read)", from)
+	case path == "" && migrations:
+		return errors.New("the table schema_migrations is another program's: name a database, or a schema (search_path), of its own")
+	case path != "" && len(tables) > 0:
+		return errors.New("this is a database of another program: name another data folder (B2B_DATA_DIR)")
+	}
+	return nil
+}
