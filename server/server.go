@@ -188,9 +188,9 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	proxies := call.Edge{
 		Proxies: c.Proxies, Distrusted: s.distrusted(), Domain: c.Domain, BasePath: c.BasePath, SecureCookies: !c.DevMode,
 	}
-	bodies := intake.New(intake.Sizes{})
+	bodies, answers := intake.New(intake.Sizes{}), intake.NewAnswers(intake.Sizes{})
 	restHandler, err := rest.New(rest.Config{
-		Operations: operations, Pipeline: pipeline, Intake: bodies, Edge: proxies, Log: s.log,
+		Operations: operations, Pipeline: pipeline, Intake: bodies, Answers: answers, Edge: proxies, Log: s.log,
 	})
 	if err != nil {
 		return errors.Join(err, s.leaveLog(), s.auth.Close())
@@ -201,7 +201,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	})
 	s.handler = edge.Handler(edge.Config{
 		REST:    restHandler,
-		RPC:     rpc.New(services, operations, pipeline, proxies, bodies, rpc.Elsewhere{Next: restHandler, Refuse: rest.WriteError}),
+		RPC:     rpc.New(services, operations, pipeline, proxies, bodies, answers, rpc.Elsewhere{Next: restHandler, Refuse: rest.WriteError}),
 		Sockets: s.sockets, Origins: c.CORSOrigins, BasePath: c.BasePath,
 	})
 	return nil

@@ -22,6 +22,7 @@ type Operation struct {
 	HTTP       []*annotations.HttpRule // the rule and its additional bindings; empty: no REST
 	WebSocket  string                  // operation name over WebSocket; empty: none
 	Changes    bool                    // its request has a request_id
+	Reads      bool                    // it answers at once and changes nothing: it is a GET over REST
 	SendsFile  bool                    // it streams the bytes of a file; one that Receives takes a file
 	NewRequest func() proto.Message
 	Bounds     func(proto.Message) error // checks the limits of the schema; nil: there are none
@@ -74,6 +75,10 @@ func describe(op Operation) *Operation {
 		op.SendsFile = op.SendsFile || op.Stream != nil && sent.Get(i).Kind() == protoreflect.BytesKind
 	}
 	op.Changes = op.Desc.Input().Fields().ByName("request_id") != nil
+	if len(op.HTTP) > 0 {
+		method, _ := Route(op.HTTP[0])
+		op.Reads = method == http.MethodGet && !op.Changes && op.Invoke != nil
+	}
 	return &op
 }
 

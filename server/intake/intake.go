@@ -1,5 +1,8 @@
-// Package intake bounds the memory of requests that are under way: what is read of a body,
-// what it is decoded to, until the call is done (B2B-LIM-032).
+// Package intake bounds the memory of calls that are under way: of requests, what is read
+// of a body and what it is decoded to, until the call is done (B2B-LIM-032); of answers,
+// what is read of the store and encoded, until the client has it (B2B-LIM-035, [Answers]).
+// Both have a [Budget] of their own, so that clients which do not read keep nobody from
+// sending.
 //
 // A request takes what it is about to read from a [Budget], and gives all of it back at
 // its end. Small requests, nearly all of them, only add to one counter. A larger one takes
@@ -27,16 +30,18 @@ const Small = 16 << 10
 
 // Sizes are the bounds of a budget. A field that is zero has its default.
 type Sizes struct {
-	Small    int64         // bytes of all small requests; 16 MiB. Beyond it they count as larger ones.
-	Whole    int64         // bytes of all larger requests; 32 MiB
-	Share    int64         // of those, what the requests of one org may have, or all strangers; 8 MiB
-	Address  int64         // of those, what strangers of one address may have; 2 MiB
-	Patience time.Duration // how long a request waits for room; 1 s
+	Small     int64         // bytes of all small requests; 16 MiB. Beyond it they count as larger ones.
+	Whole     int64         // bytes of all larger requests; 32 MiB
+	Share     int64         // of those, what the requests of one org may have; 8 MiB
+	Strangers int64         // of those, what the requests of all strangers may have; as much as one org
+	Address   int64         // of those, what strangers of one address may have; 2 MiB
+	Patience  time.Duration // how long a request waits for room; 1 s
 }
 
-// Budget is the memory that requests may take. It is safe for concurrent use.
+// Budget is the memory that requests, or answers, may take. It is safe for concurrent use.
 type Budget struct {
 	sizes     Sizes
+	texts     texts
 	small     atomic.Int64
 	whole     *semaphore.Weighted
 	strangers *semaphore.Weighted
@@ -56,10 +61,15 @@ func New(s Sizes) *Budget {
 	s.Small = orDefault(s.Small, 16<<20)
 	s.Whole = orDefault(s.Whole, 32<<20)
 	s.Share = orDefault(s.Share, 8<<20)
+	s.Strangers = orDefault(s.Strangers, s.Share)
 	s.Address = orDefault(s.Address, 2<<20)
 	s.Patience = orDefault(s.Patience, time.Second)
 	return &Budget{
-		sizes: s, whole: semaphore.NewWeighted(s.Whole), strangers: semaphore.NewWeighted(s.Share),
+		sizes: s, whole: semaphore.NewWeighted(s.Whole), strangers: semaphore.NewWeighted(s.Strangers),
+		texts: texts{
+			share: "Too many large requests of this org or address are under way", shareHint: "Send fewer large requests at once.",
+			server: "The server reads as many large requests as it can",
+		},
 		shares: make(map[string]*share),
 	}
 }
@@ -120,7 +130,7 @@ func (h *Hold) takeLarge(ctx context.Context, n int64) error {
 		most = b.sizes.Address
 	}
 	if h.large+n > most { // a share that is empty would not do
-		return busyShare()
+		return b.busyShare()
 	}
 	wait, cancel := ctx, context.CancelFunc(nil)
 	acquire := func(s *semaphore.Weighted) bool {
@@ -138,18 +148,18 @@ func (h *Hold) takeLarge(ctx context.Context, n int64) error {
 		}
 	}()
 	if !acquire(h.share.Weighted) {
-		return busyShare()
+		return b.busyShare()
 	}
 	if h.stranger && !acquire(b.strangers) {
 		h.share.Release(n)
-		return busyServer()
+		return b.busyServer()
 	}
 	if !acquire(b.whole) {
 		h.share.Release(n)
 		if h.stranger {
 			b.strangers.Release(n)
 		}
-		return busyServer()
+		return b.busyServer()
 	}
 	h.large += n
 	return nil
@@ -203,16 +213,19 @@ func (h *Hold) End() {
 // retryAfter is in seconds: what is under way is done or given up soon.
 const retryAfter = 1
 
-func busyShare() error {
-	e := call.Errorf(b2bv1.ErrorCode_ERROR_CODE_RATE_LIMITED, "Too many large requests of this org or address are under way").
-		WithHint("Send fewer large requests at once.")
+// texts are what refusals say.
+type texts struct{ share, shareHint, server string }
+
+func (b *Budget) busyShare() error {
+	e := call.Errorf(b2bv1.ErrorCode_ERROR_CODE_RATE_LIMITED, "%s", b.texts.share).WithHint(b.texts.shareHint)
 	e.RetryAfter = retryAfter
 	return e
 }
 
-func busyServer() error {
-	e := call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "The server reads as many large requests as it can").
-		WithHint("Try again.")
+func (b *Budget) busyServer() error { return busy(b.texts.server, "Try again.") }
+
+func busy(text, hint string) error {
+	e := call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "%s", text).WithHint(hint)
 	e.RetryAfter = retryAfter
 	return e
 }

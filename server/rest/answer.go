@@ -45,33 +45,52 @@ func (rt *route) encode(buf *wire.Buffer, res proto.Message) (content, error) {
 	return content{jsonType, buf.B}, err
 }
 
-// writeAnswer writes a response as the route says: its status, its ETag, its body.
-// A GET whose ETag the client has is answered 304 without the body.
-func (rt *route) writeAnswer(w http.ResponseWriter, r *http.Request, res proto.Message, body content) error {
-	h := w.Header()
-	status := rt.statusOf(res)
+// header is what an answer says before its body.
+type header struct {
+	status int
+	tag    string // its ETag; empty: none
+	link   string // where a list goes on; empty: nowhere
+}
+
+// header is the answer as the route says: its status, its ETag. A GET whose ETag the client
+// has is answered 304 without the body.
+func (rt *route) header(r *http.Request, res proto.Message, body content) header {
+	h := header{status: rt.statusOf(res), link: rt.link(r, res)}
 	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
-	if link := rt.link(r, res); link != "" {
-		h["Link"] = []string{link}
-	}
-	tag := ""
 	switch {
-	case status != http.StatusOK:
+	case h.status != http.StatusOK:
 	case len(rt.etag) > 0:
-		tag = strongTag(follow(res, rt.etag).Int())
+		h.tag = strongTag(follow(res, rt.etag).Int())
 	case reads:
-		tag = weakTag(body.data)
+		h.tag = weakTag(body.data)
 	}
-	if tag == "" {
-		h["Cache-Control"] = noStore
-		return write(w, r, status, body)
+	if h.tag != "" && reads && !wantsFresh(r.Header) && matches(r.Header["If-None-Match"], h.tag) {
+		h.status = http.StatusNotModified
 	}
-	h["Etag"] = []string{tag}
-	h["Cache-Control"] = revalidate
-	if reads && !wantsFresh(r.Header) && matches(r.Header["If-None-Match"], tag) {
-		return write(w, r, http.StatusNotModified, content{})
+	return h
+}
+
+// sends reports whether the body is written.
+func (h header) sends(r *http.Request) bool {
+	return h.status != http.StatusNotModified && r.Method != http.MethodHead
+}
+
+// write writes the answer.
+func (h header) write(w http.ResponseWriter, r *http.Request, body content) error {
+	to := w.Header()
+	if h.link != "" {
+		to["Link"] = []string{h.link}
 	}
-	return write(w, r, status, body)
+	if h.tag == "" {
+		to["Cache-Control"] = noStore
+	} else {
+		to["Etag"] = []string{h.tag}
+		to["Cache-Control"] = revalidate
+	}
+	if h.status == http.StatusNotModified {
+		body = content{}
+	}
+	return write(w, r, h.status, body)
 }
 
 // link is where a list that is not answered to its end goes on (B2B-LIM-011), as RFC 8288

@@ -19,7 +19,8 @@ import (
 type Config struct {
 	Operations []*call.Operation // those without an HTTP rule are left out
 	Pipeline   *call.Pipeline
-	Intake     *intake.Budget // of the bodies; nil: one of its own
+	Intake     *intake.Budget  // of the bodies; nil: one of its own
+	Answers    *intake.Answers // nil: one of its own
 	Edge       call.Edge
 	Log        *slog.Logger
 }
@@ -29,6 +30,7 @@ type handler struct {
 	router   *router
 	pipeline *call.Pipeline
 	intake   *intake.Budget
+	answers  *intake.Answers
 	edge     call.Edge
 	log      *slog.Logger
 }
@@ -43,7 +45,10 @@ func New(c Config) (http.Handler, error) {
 	if c.Intake == nil {
 		c.Intake = intake.New(intake.Sizes{})
 	}
-	return &handler{router: routes, pipeline: c.Pipeline, intake: c.Intake, edge: c.Edge, log: c.Log}, nil
+	if c.Answers == nil {
+		c.Answers = intake.NewAnswers(intake.Sizes{})
+	}
+	return &handler{router: routes, pipeline: c.Pipeline, intake: c.Intake, answers: c.Answers, edge: c.Edge, log: c.Log}, nil
 }
 
 // ServeHTTP answers one request, see the package's comment.
@@ -69,14 +74,18 @@ func (s *handler) serve(w http.ResponseWriter, r *http.Request, buf *wire.Buffer
 		return refuse(w, r, s.nothingHere(r.Context(), info))
 	}
 	info.Operation = m.route.op
-	var res proto.Message
+	var (
+		res    proto.Message
+		hold   intake.Hold
+		answer intake.Answer
+	)
 	if info.Operation.Receive != nil {
 		res, err = s.upload(r, info)
 	} else {
 		if err := s.pipeline.Admit(r.Context(), info); err != nil {
 			return refuse(w, r, err)
 		}
-		hold := s.intake.Begin(info)
+		hold = s.intake.Begin(info)
 		defer hold.End()
 		if err := readBody(r, info.Operation, buf, &hold); err != nil {
 			return refuse(w, r, err)
@@ -90,6 +99,10 @@ func (s *handler) serve(w http.ResponseWriter, r *http.Request, buf *wire.Buffer
 			hold.End()
 			return s.stream(w, r, info, req, malformed)
 		}
+		if answer, err = s.answers.Begin(r.Context(), info); err != nil {
+			return WriteError(w, r, err)
+		}
+		defer answer.End()
 		res, err = s.pipeline.Do(r.Context(), info, req, malformed, func(ctx context.Context) (proto.Message, error) {
 			return info.Operation.Invoke(ctx, req)
 		})
@@ -104,10 +117,22 @@ func (s *handler) serve(w http.ResponseWriter, r *http.Request, buf *wire.Buffer
 		s.log.ErrorContext(r.Context(), "answer not encoded", "procedure", info.Operation.Procedure, "error", err)
 		return WriteError(w, r, err)
 	}
+	h := m.route.header(r, res, body)
+	var kept int64
+	if len(out.B) > intake.Small && h.sends(r) {
+		// The client may take long: no more is kept than what is written.
+		kept, res, buf.B = int64(cap(out.B)), nil, nil
+	}
+	if err := answer.Take(r.Context(), kept); err != nil {
+		return WriteError(w, r, err)
+	}
+	if kept > 0 && info.Operation.Receive == nil {
+		hold.End()
+	}
 	if info.Cookie != nil {
 		s.edge.WriteCookie(w.Header(), info.Cookie)
 	}
-	return m.route.writeAnswer(w, r, res, body)
+	return h.write(w, r, body)
 }
 
 // nothingHere is the error of a path or method that is not bound. It tells so only

@@ -101,3 +101,61 @@ func TestNoRoom(t *testing.T) {
 		t.Errorf("after it: %s", got)
 	}
 }
+
+// unreadWriter is a client that does not read the body of its answer until released.
+type unreadWriter struct {
+	*httptest.ResponseRecorder
+	begun, release chan struct{}
+}
+
+func (w unreadWriter) Write(p []byte) (int, error) {
+	close(w.begun)
+	<-w.release
+	return w.ResponseRecorder.Write(p)
+}
+
+// Large answers for which there is no room are refused where they only read; small ones,
+// and those of changes, go on (B2B-LIM-035).
+func TestNoRoomForAnswers(t *testing.T) {
+	held := intake.NewAnswers(intake.Sizes{Share: 100 << 10, Patience: 10 * time.Millisecond})
+	large := &b2bv1.Thread{Id: "t", Topic: strings.Repeat("x", 80<<10)}
+	h := server(t, func(c *rest.Config) { c.Answers = held }, map[string]service{
+		b2bv1connect.ThreadServiceGetThreadProcedure: func(_ context.Context, m proto.Message) (proto.Message, error) {
+			if m.(*b2bv1.GetThreadRequest).GetThreadId() == "small" {
+				return &b2bv1.GetThreadResponse{Thread: benchThread}, nil
+			}
+			return &b2bv1.GetThreadResponse{Thread: large}, nil
+		},
+		b2bv1connect.ThreadServiceCreateThreadProcedure: answers(&b2bv1.CreateThreadResponse{Thread: large}),
+	})
+	slow := unreadWriter{httptest.NewRecorder(), make(chan struct{}), make(chan struct{})}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r := httptest.NewRequest("GET", "/api/threads/large", nil)
+		r.Header.Set("Authorization", "Bearer bot")
+		h.ServeHTTP(slow, r)
+	}()
+	<-slow.begun
+	w := do(t, h, "GET /api/threads/large"+asBot+"\n\n")
+	if body := bodyOf(t, w); w.StatusCode != 429 || w.Header.Get("Retry-After") != "1" || w.Header.Get("Etag") != "" || !strings.Contains(body, `"hint"`) {
+		t.Errorf("a large answer beside one that is not read: %d %v %.200s", w.StatusCode, w.Header, body)
+	}
+	for name, c := range map[string]string{
+		"a small one":        "GET /api/threads/small" + asBot + "\n\n",
+		"one without a body": "HEAD /api/threads/large" + asBot + "\n\n",
+		"one of a change":    "POST /api/threads" + asBot + "\nContent-Type: application/json\n\n{\"topic\":\"a\"}",
+	} {
+		if w := do(t, h, c); w.StatusCode != 200 {
+			t.Errorf("%s: %d", name, w.StatusCode)
+		}
+	}
+	close(slow.release)
+	<-done
+	if slow.Code != 200 || slow.Body.Len() < 80<<10 {
+		t.Errorf("the one that had room: %d, %d bytes", slow.Code, slow.Body.Len())
+	}
+	if w := do(t, h, "GET /api/threads/large"+asBot+"\n\n"); w.StatusCode != 200 {
+		t.Errorf("after it: %d", w.StatusCode)
+	}
+}

@@ -103,7 +103,7 @@ func TestAccess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	overRPC := newHandler(services, operations, pipeline, call.Edge{}, nil, Elsewhere{}, record)
+	overRPC := newHandler(services, operations, pipeline, call.Edge{}, nil, nil, Elsewhere{}, record)
 
 	calls := 0
 	for _, who := range everyCaller() {

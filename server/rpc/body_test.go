@@ -55,7 +55,7 @@ func (r *touchy) Read(p []byte) (int, error) {
 func binding(budget *intake.Budget) http.Handler {
 	known := callers{"bot": {Kind: call.Bot, OrgID: "o1", BotID: "b1", Scopes: call.ScopeFull}}
 	s := services()
-	return rpc.New(s, s.Operations(), call.NewPipeline(known, slog.New(slog.DiscardHandler), false), call.Edge{}, budget, elsewhere)
+	return rpc.New(s, s.Operations(), call.NewPipeline(known, slog.New(slog.DiscardHandler), false), call.Edge{}, budget, nil, elsewhere)
 }
 
 // post sends one message, and answers "ok" or the code of the ErrorDetail.

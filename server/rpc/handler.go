@@ -36,17 +36,21 @@ type Elsewhere struct {
 }
 
 // New makes the binding; its paths begin with "/b2b.v1.". The operations are those
-// of the services. What is read counts against the budget; nil is one of its own.
-func New(services call.Services, operations []*call.Operation, pipeline *call.Pipeline, edge call.Edge, budget *intake.Budget, elsewhere Elsewhere) http.Handler {
-	return newHandler(services, operations, pipeline, edge, budget, elsewhere)
+// of the services. What is read counts against the budget, what is answered against
+// answers; nil is one of its own.
+func New(services call.Services, operations []*call.Operation, pipeline *call.Pipeline, edge call.Edge, budget *intake.Budget, answers *intake.Answers, elsewhere Elsewhere) http.Handler {
+	return newHandler(services, operations, pipeline, edge, budget, answers, elsewhere)
 }
 
 // newHandler lets tests stand between the pipeline and the services.
-func newHandler(services call.Services, operations []*call.Operation, pipeline *call.Pipeline, edge call.Edge, budget *intake.Budget, elsewhere Elsewhere, inner ...connect.Interceptor) http.Handler {
+func newHandler(services call.Services, operations []*call.Operation, pipeline *call.Pipeline, edge call.Edge, budget *intake.Budget, answers *intake.Answers, elsewhere Elsewhere, inner ...connect.Interceptor) http.Handler {
 	if budget == nil {
 		budget = intake.New(intake.Sizes{})
 	}
-	i := &interceptor{pipeline: pipeline, edge: edge, operations: make(map[string]*call.Operation, len(operations))}
+	if answers == nil {
+		answers = intake.NewAnswers(intake.Sizes{})
+	}
+	i := &interceptor{pipeline: pipeline, answers: answers, edge: edge, operations: make(map[string]*call.Operation, len(operations))}
 	for _, op := range operations {
 		i.operations[op.Procedure] = op
 	}
@@ -89,6 +93,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		q.drained = r.Body
 	}
 	defer q.body.end()
+	defer q.answer.End()
 	out := r.WithContext(context.WithValue(r.Context(), requestKey{}, q))
 	if q.body.begin(r, h.operations[procedure], h.intake.Begin(q.info)) {
 		out.Header = r.Header.Clone()
@@ -104,6 +109,7 @@ type request struct {
 	info    *call.Info
 	drained io.Reader // what is sent to be read on in when the call is refused; nil: need not be
 	body    body
+	answer  intake.Answer
 }
 
 type requestKey struct{}

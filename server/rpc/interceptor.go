@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/intake"
 	"github.com/b2b-protocol/b2b/server/wire"
 )
 
@@ -17,6 +18,7 @@ import (
 // others run for those only who may call.
 type interceptor struct {
 	pipeline   *call.Pipeline
+	answers    *intake.Answers
 	edge       call.Edge
 	operations map[string]*call.Operation // by procedure
 }
@@ -36,6 +38,10 @@ func (i *interceptor) gate(ctx context.Context, spec connect.Spec, _ connect.Pee
 	return nil, nil
 }
 
+// copies is how often an answer is in memory while it is written: connect keeps the message
+// and what it is encoded to.
+const copies = 2
+
 // WrapUnary leads one request and its answer.
 func (i *interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
@@ -47,6 +53,10 @@ func (i *interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 		if !ok {
 			return nil, connect.NewError(connect.CodeInternal, fmt.Errorf("the request is a %T", req.Any()))
 		}
+		held := &requestOf(ctx).answer // until ServeHTTP returns
+		if *held, err = i.answers.Begin(ctx, info); err != nil {
+			return nil, toConnect(err)
+		}
 		var answer connect.AnyResponse
 		_, err = i.pipeline.Do(ctx, info, msg, malformed(msg), func(ctx context.Context) (proto.Message, error) {
 			res, err := next(ctx, req)
@@ -55,6 +65,11 @@ func (i *interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 		})
 		if err != nil {
 			return nil, toConnect(err)
+		}
+		if sent, ok := answer.Any().(proto.Message); ok {
+			if err := held.Take(ctx, copies*int64(proto.Size(sent))); err != nil {
+				return nil, toConnect(err)
+			}
 		}
 		if info.Cookie != nil {
 			i.edge.WriteCookie(answer.Header(), info.Cookie)

@@ -14,7 +14,7 @@ import (
 func TestWhatIsNoCall(t *testing.T) {
 	known := callers{"bot": {Kind: call.Bot, OrgID: "o1", BotID: "b1", Scopes: call.ScopeFull}}
 	s := services()
-	h := rpc.New(s, s.Operations(), call.NewPipeline(known, slog.New(slog.DiscardHandler), false), call.Edge{}, nil, elsewhere)
+	h := rpc.New(s, s.Operations(), call.NewPipeline(known, slog.New(slog.DiscardHandler), false), call.Edge{}, nil, nil, elsewhere)
 	const getMe = "/b2b.v1.BotService/GetMe"
 	for _, c := range []struct {
 		method, path, kind, token string

@@ -122,7 +122,7 @@ func serve(t *testing.T) (url string, clients map[string]*http.Client, options m
 		"session": {Kind: call.Bot, OrgID: "o1", BotID: "b2", Scopes: call.ScopeFull, Session: &call.Session{}},
 	}
 	s := services()
-	h := rpc.New(s, s.Operations(), call.NewPipeline(known, slog.New(slog.DiscardHandler), false), call.Edge{}, nil, elsewhere)
+	h := rpc.New(s, s.Operations(), call.NewPipeline(known, slog.New(slog.DiscardHandler), false), call.Edge{}, nil, nil, elsewhere)
 	ts := httptest.NewUnstartedServer(h)
 	ts.Config.Protocols = new(http.Protocols)
 	ts.Config.Protocols.SetHTTP1(true)
@@ -251,7 +251,7 @@ func TestLimits(t *testing.T) {
 
 func TestUnknownPaths(t *testing.T) {
 	s := services()
-	h := rpc.New(s, s.Operations(), call.NewPipeline(callers{}, slog.New(slog.DiscardHandler), false), call.Edge{}, nil, elsewhere)
+	h := rpc.New(s, s.Operations(), call.NewPipeline(callers{}, slog.New(slog.DiscardHandler), false), call.Edge{}, nil, nil, elsewhere)
 	for _, path := range []string{"/", "/b2b.v1.Nothing/X", "/b2b.v1.ThreadService/Nothing", "/b2b.v1.ThreadService/GetThread/x", "/b2b.v1.ThreadService"} {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest("POST", path, strings.NewReader("{}")))

@@ -1,0 +1,131 @@
+package intake_test
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"testing"
+	"time"
+
+	optionsv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/intake"
+)
+
+func callOf(org string, reads bool) *call.Info {
+	op := &call.Operation{Reads: reads, Changes: !reads, Access: &optionsv1.Access{Callers: []optionsv1.Caller{optionsv1.Caller_CALLER_BOT}}}
+	return &call.Info{Operation: op, Caller: &call.Caller{Kind: call.Bot, OrgID: org}}
+}
+
+// answerOf begins an answer and takes n bytes for it.
+func answerOf(t *testing.T, a *intake.Answers, info *call.Info, n int64) (held intake.Answer, code b2bv1.ErrorCode) {
+	t.Helper()
+	held, err := a.Begin(t.Context(), info)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err = held.Take(t.Context(), n); err == nil {
+		return held, 0
+	}
+	var e *call.Error
+	if !errors.As(err, &e) || e.RetryAfter < 1 || e.Hint == "" {
+		t.Fatalf("refused with %v, want a code, retry_after and a hint", err)
+	}
+	return held, e.Code
+}
+
+// Large answers of an org that does not read them stop its own large answers; small ones,
+// changes and other orgs go on (B2B-LIM-035).
+func TestAnswers(t *testing.T) {
+	a := intake.NewAnswers(sizes)
+	first, code := answerOf(t, a, callOf("a", true), 90<<10)
+	if code != 0 {
+		t.Fatalf("the first is refused: %v", code)
+	}
+	for _, c := range []struct {
+		name string
+		info *call.Info
+		size int64
+		want b2bv1.ErrorCode
+	}{
+		{"a second", callOf("a", true), 20 << 10, limited},
+		{"a small one", callOf("a", true), 16 << 10, 0},
+		{"one of a change", callOf("a", false), 20 << 10, 0},
+		{"another org's", callOf("b", true), 90 << 10, 0},
+	} {
+		held, code := answerOf(t, a, c.info, c.size)
+		if code != c.want {
+			t.Errorf("%s: %v, want %v", c.name, code, c.want)
+		}
+		held.End()
+		held.End() // once more changes nothing
+	}
+	first.End()
+	again, code := answerOf(t, a, callOf("a", true), 1<<30)
+	if code != 0 {
+		t.Errorf("one that is larger than the share, alone: %v", code)
+	}
+	if _, code := answerOf(t, a, callOf("a", true), 20<<10); code != limited {
+		t.Errorf("one beside it: %v", code)
+	}
+	again.End()
+}
+
+// An org has half of the places at most to gather what it answers; Take frees a place.
+func TestReadsInTurn(t *testing.T) {
+	a := intake.NewAnswers(sizes)
+	share := max(16, 2*runtime.GOMAXPROCS(0)) / 2
+	begun := make([]intake.Answer, share)
+	for i := range begun {
+		var err error
+		if begun[i], err = a.Begin(t.Context(), callOf("a", true)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	begin := func(info *call.Info) error {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		defer cancel()
+		held, err := a.Begin(ctx, info)
+		held.End()
+		return err
+	}
+	var e *call.Error
+	if err := begin(callOf("a", true)); !errors.As(err, &e) || e.Code != away503 || e.RetryAfter < 1 {
+		t.Errorf("one more: %v", err)
+	}
+	for name, info := range map[string]*call.Info{"a change": callOf("a", false), "another org": callOf("b", true)} {
+		if err := begin(info); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := begun[0].Take(t.Context(), 100); err != nil {
+		t.Error(err)
+	}
+	if err := begin(callOf("a", true)); err != nil {
+		t.Errorf("after one is encoded: %v", err)
+	}
+	for i := range begun {
+		begun[i].End()
+	}
+}
+
+// A small answer costs no allocation.
+func BenchmarkAnswer(b *testing.B) {
+	a := intake.NewAnswers(intake.Sizes{})
+	for name, info := range map[string]*call.Info{"read": callOf("o", true), "change": callOf("o", false)} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				held, err := a.Begin(b.Context(), info)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if err := held.Take(b.Context(), 300); err != nil {
+					b.Fatal(err)
+				}
+				held.End()
+			}
+		})
+	}
+}
