@@ -113,6 +113,21 @@ func sessionChecks() []Check {
 			}
 			t.Get("/api/auth/session", bystander).Status(200)
 		}},
+		{[]string{"B2B-AUTH-064"}, "logins with a scoped token end no other session than its own", func(t *T) {
+			o := t.Org()
+			bot := o.Bot("worker")
+			token, another := bot.Scoped("profile"), bot.Scoped("read")
+			kept := []*Session{bot.Login(), bot.Login(), t.Login(J{"type": "bot", "token": another})}
+			var own []*Session
+			for range 6 {
+				own = append(own, t.Login(J{"type": "bot", "token": token}))
+				t.Sleep(5 * time.Millisecond)
+			}
+			for _, s := range append(kept, own[1:]...) {
+				t.Get("/api/auth/session", s).Status(200)
+			}
+			t.Get("/api/auth/session", own[0]).Refused(401, "AUTH_REQUIRED")
+		}},
 		{[]string{"B2B-AUTH-026", "B2B-AUTH-027"}, "a session says who it is", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("worker")

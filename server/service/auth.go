@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"time"
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
@@ -300,13 +301,16 @@ func (s *authService) open(ctx context.Context, org string, who func(store.Tx) (
 	}}, nil
 }
 
-// evict ends the oldest sessions of the scope of a new one, so that there is room.
+// evict ends the oldest sessions of the scope of a new one, so that there is room. The
+// sessions that a scoped token opened are counted apart, so that none ends those of another
+// credential (B2B-AUTH-064).
 func (s *authService) evict(ctx context.Context, tx store.Tx, session *store.Session, now int64) error {
 	scope := store.SessionScope{Role: session.Role, OrgID: deref(session.OrgID), BotID: deref(session.BotID)}
 	live, err := tx.SessionsOf(ctx, scope, now, evictAtMost)
 	if err != nil {
 		return fmt.Errorf("list sessions: %w", err)
 	}
+	live = slices.DeleteFunc(live, func(s store.Session) bool { return deref(s.TokenID) != deref(session.TokenID) })
 	surplus := len(live) - auth.MaxSessions(session.Role) + 1
 	if surplus <= 0 {
 		return nil
