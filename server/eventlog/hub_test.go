@@ -641,7 +641,8 @@ func TestStreamsAreSharedByOrgs(t *testing.T) {
 // is told of all the others.
 func TestStormOfPresence(t *testing.T) {
 	w := newWorld(t)
-	h := w.hub(eventlog.Config{Queue: 4, Grace: 20 * time.Millisecond})
+	const grace = 400 * time.Millisecond // far more than a step takes on a busy machine
+	h := w.hub(eventlog.Config{Queue: 4, Grace: grace})
 	b := w.bots(2)
 	w.manyNews(40)
 	s := w.subscribe(h, w.bot(b[0]), w.start())
@@ -653,7 +654,7 @@ func TestStormOfPresence(t *testing.T) {
 		}
 		w.next(other) // the tail has handled it
 		w.next(s)
-		time.Sleep(3 * time.Millisecond)
+		time.Sleep(grace / 20) // so that all of it takes longer than grace
 	}
 	for logged, told := coming, 0; logged < 40 || told < coming; {
 		if w.next(s).Ephemeral {
