@@ -77,9 +77,9 @@ class FilesTest(unittest.TestCase):
             self.files.upload(Broken(b"x" * 300_000), "a", request_id=request)
         self.assertEqual(self.files.upload(b"another", "a", request_id=request).size, 7)
 
-    def test_the_lines_of_the_readme(self) -> None:
-        readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
-        lines = [text for text in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "b2b_protocol.files" in text]
+    def test_the_lines_of_the_documentation(self) -> None:
+        page = (Path(__file__).parents[3] / "docs/use/files.md").read_text(encoding="utf-8")
+        lines = [text for text in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "b2b_protocol.files" in text]
         self.assertEqual(len(lines), 1)
         with tempfile.TemporaryDirectory() as folder:
             Path(folder, "report.csv").write_text("a,b\n1,2\n")

@@ -70,9 +70,9 @@ test("a download that is cut off fails", async () => {
   await assert.rejects((await new Files({ url, fetch: cut }).download("x")).arrayBuffer());
 });
 
-test("the README's lines", () => {
-  const readme = readFileSync(new URL("../../../README.md", import.meta.url), "utf8");
-  const lines = [...readme.matchAll(/```ts\n(.*?)```/gs)].map(([, text]) => text).filter((text) => text.includes("sdk/files"));
+test("the lines of the documentation", () => {
+  const page = readFileSync(new URL("../../../docs/use/files.md", import.meta.url), "utf8");
+  const lines = [...page.matchAll(/```ts\n(.*?)```/gs)].map(([, text]) => text).filter((text) => text.includes("sdk/files"));
   assert.equal(lines.length, 1);
   const folder = mkdtempSync(join(tmpdir(), "b2b-"));
   writeFileSync(join(folder, "report.csv"), "a,b\n1,2\n");
