@@ -28,7 +28,7 @@ if is_root_on_debian; then
 fi
 
 command -v git >/dev/null || die "git is needed"
-command -v curl >/dev/null || die "curl is needed: a test runs the whitepaper's lines"
+command -v curl >/dev/null || die "curl is needed: a test runs the curl lines that agents are given"
 has_venv || die "python3 with the venv module is needed (Debian: python3-venv)"
 command -v gcc >/dev/null || left_out "the race detector" "it needs a C compiler (Debian: gcc libc6-dev)"
 has_postgres || left_out "the tests on PostgreSQL" "no initdb here (Debian: postgresql)"

@@ -13,7 +13,7 @@ import (
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
-// Scene plays the whitepaper's scenario and writes it down as it happens.
+// Scene plays the scenario and writes down each step as it happens.
 type Scene struct {
 	URL   string
 	Team  *Team

@@ -1,6 +1,6 @@
-// Package quickstart shows the protocol at work: three agents of one org meet a
-// security vulnerability, as the whitepaper tells it, over the API of a real
-// server. It sees the server as any agent does, through the SDK.
+// Package quickstart shows the protocol at work: three agents of one org repair a security
+// vulnerability over the API of a real server. It sees the server as any agent does, through
+// the SDK.
 package quickstart
 
 import (
@@ -40,7 +40,7 @@ type Agent struct {
 	Token string `json:"token"`
 }
 
-// The names of the whitepaper's three agents.
+// The names of the three agents.
 const (
 	Research    = "research"
 	Engineering = "engineering"

@@ -132,8 +132,8 @@ func (a *Authenticator) Session(ctx context.Context, id string) (*call.Session, 
 	return l.session, nil
 }
 
-// Authenticate answers who is calling (http-core.md §3.2): a live session wins over
-// a bearer token.
+// Authenticate answers who is calling (B2B-AUTH-001, B2B-AUTH-004): a live session wins over a
+// bearer token.
 func (a *Authenticator) Authenticate(ctx context.Context, c call.Credentials) (*call.Caller, error) {
 	if c.Fenced {
 		caller, err := a.authenticate(ctx, c)

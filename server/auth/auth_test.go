@@ -232,7 +232,7 @@ func TestBearer(t *testing.T) {
 	b.refused(bearerOf("scoped_other"), b2bv1.ErrorCode_ERROR_CODE_INVALID_TOKEN)
 }
 
-// A bearer is judged in the order: expiry, bot, X-Org-Id, org (http-core.md §3.2).
+// A bearer is judged in the order: expiry, bot, X-Org-Id, org (B2B-AUTH-004).
 func TestBearerOrder(t *testing.T) {
 	b := newBench(t)
 	elsewhere := call.Credentials{Bearer: primary, OrgID: "other"}

@@ -8,9 +8,9 @@ import (
 	"github.com/b2b-protocol/b2b/server/call"
 )
 
-// authenticateHeld answers who is calling over a connection that was opened with a
-// credential and knows its hash (collaboration.md §16.1). That the connection is
-// there is no use of the credential: it extends no session and marks nobody as seen.
+// authenticateHeld answers who is calling over a connection that was opened with a credential
+// and knows its hash (B2B-WS-004, B2B-WS-005). An open connection does not count as a use of
+// the credential: it extends no session and does not change when the bot was last seen.
 func (a *Authenticator) authenticateHeld(ctx context.Context, c call.Credentials) (*call.Caller, error) {
 	if c.SessionHash == "" {
 		k, ok := keyOfHash(c.TokenHash)

@@ -72,10 +72,10 @@ func (m *marks) extension(hash string) int64 {
 	return expires
 }
 
-// LastSeen answers when a bot called before its latest call, if that is not
-// written yet: Unix milliseconds, or 0. Leaving out the latest call is what makes a
-// bot that asks about itself see its previous call and not the asking
-// (http-core.md §3.2); others see the latest within a second.
+// LastSeen answers when a bot called before its latest call, if that is not written yet: Unix
+// milliseconds, or 0. Leaving out the latest call is what makes a bot that asks about itself
+// see its previous call and not the asking (B2B-AUTH-010); others see the latest within a
+// second.
 func (a *Authenticator) LastSeen(bot string) int64 {
 	return a.marks.before(bot, func(b *batch) map[string]mark { return b.bots })
 }

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// The prefixes by which people tell secrets apart (http-core.md §1).
+// The prefixes that tell the kinds of secrets apart (B2B-AUTH-053).
 const (
 	botPrefix    = "bot_"
 	scopedPrefix = "scoped_"

@@ -12,7 +12,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// SessionTTL is how long a session of a role lives without use (http-core.md §3.3).
+// SessionTTL is how long a session of a role lives without use (B2B-AUTH-021).
 func SessionTTL(role string) time.Duration {
 	switch role {
 	case store.RoleBotOwner:
@@ -126,8 +126,7 @@ func (l *login) setFence(f call.Fence) {
 	}
 }
 
-// slide extends a session in the second half of its life (http-core.md §3.3), up to its
-// end.
+// slide extends a session in the second half of its life (B2B-AUTH-051), up to its end.
 func (a *Authenticator) slide(k key, it item[*login], now int64) *login {
 	l := it.value
 	ttl := SessionTTL(l.session.Role).Milliseconds()

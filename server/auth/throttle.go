@@ -9,9 +9,9 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// Throttle counts failed logins and refuses more of them for a while (http-core.md
-// §17.1). A count begins with the first failure and is forgotten after Span; the failure
-// that reaches Limit starts a lock of another Span, after which the count begins anew.
+// Throttle counts failed logins and refuses more of them for a while (B2B-AUTH-048,
+// B2B-AUTH-049). A count begins with the first failure and is forgotten after Span; the
+// failure that reaches Limit starts a lock of another Span, after which the count begins anew.
 //
 // The counts are kept in the store: all nodes count together, and a restart forgets
 // none.

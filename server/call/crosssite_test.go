@@ -40,7 +40,7 @@ func TestCrossSite(t *testing.T) {
 		{"beacon of another site", with(metadata("cross-site", "no-cors", "empty"), "Origin", there, "Content-Type", "text/plain"), true},
 		{"an extension", with(metadata("cross-site", "cors", "empty"), "Origin", "chrome-extension://abcdef"), true},
 		{"old browser, our page", []string{"Origin", here}, false},
-		{"old browser, our page on another port", []string{"Origin", "http://b2b.example:3000"}, false}, // the contract compares hosts
+		{"old browser, our page on another port", []string{"Origin", "http://b2b.example:3000"}, false}, // B2B-AUTH-030 compares hosts alone
 		{"old browser, our page in capitals", []string{"Origin", "https://B2B.Example"}, false},
 		{"old browser, another site", []string{"Origin", there}, true},
 		{"old browser, another site, our address as referrer", []string{"Origin", there, "Referer", here + "/"}, true},

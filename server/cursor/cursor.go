@@ -1,12 +1,13 @@
 // Package cursor reads and writes the places where a list was left, and the other numbers that a list is asked with.
 //
-// Lists of the wire contract continue from a cursor that the previous page answered. Three forms exist: an opaque one
-// for lists ordered by activity (Position), the plain `<activity>|<id>` of the org's thread list (also Position), and
-// the bare id of the last item, which needs no code. A cursor is a hint, not a credential: one that cannot be read is
-// ignored and the list starts over, and nothing in it is trusted beyond its two values (collaboration.md §8).
+// Lists continue from a cursor that the previous page answered. Three forms exist: an opaque
+// one for lists ordered by activity (Position), the plain `<activity>|<id>` of the org's
+// thread list (also Position), and the bare id of the last item, which needs no code. A cursor
+// is a hint, not a credential: one that cannot be read is ignored and the list starts over,
+// and nothing in it is trusted beyond its two values (B2B-THR-037, B2B-MSG-057).
 //
-// Query parameters come as text from clients that were never told off for `limit=12abc`; Limit, Int and Before read
-// them as the contract's JavaScript does.
+// Query parameters are text, and existing clients send such as `limit=12abc`; Limit, Int and
+// Before read them as JavaScript does (B2B-HTTP-015).
 package cursor
 
 import (
@@ -35,8 +36,8 @@ type opaque struct {
 	ID *string `json:"id"`
 }
 
-// Opaque writes the position as the opaque cursor "A": unpadded base64url of {"t":<At>,"id":"<ID>"}
-// (collaboration.md §8). ID must be valid UTF-8.
+// Opaque writes the position as the opaque cursor "A": unpadded base64url of
+// {"t":<At>,"id":"<ID>"} (B2B-THR-031). ID must be valid UTF-8.
 func (p Position) Opaque() string {
 	id, err := json.Marshal(p.ID)
 	if err != nil { // a string always marshals
@@ -68,8 +69,8 @@ func ParseOpaque(text string) (Position, bool) {
 	return Position{At: *content.T, ID: *content.ID}, true
 }
 
-// Plain writes the position as the cursor of the org's thread list: the two values joined by a pipe, or the time alone
-// when there is no id (collaboration.md §8).
+// Plain writes the position as the cursor of the org's thread list: the two values joined by a
+// pipe, or the time alone when there is no id (B2B-ORGTHR-004).
 func (p Position) Plain() string {
 	at := strconv.FormatInt(p.At, 10)
 	if p.ID == "" {
@@ -92,12 +93,12 @@ func ParsePlain(text string) (Position, bool) {
 	return Position{At: ms, ID: id}, true
 }
 
-// Int reads an integer query parameter such as `since`: leading digits count, what follows is ignored. It reports
-// false when there are none (collaboration.md §1.1).
+// Int reads an integer query parameter such as `since`: leading digits count, what follows is
+// ignored. It reports false when there are none (B2B-HTTP-015).
 func Int(raw string) (int64, bool) { return jstext.ParseInt(raw) }
 
-// Limit reads a `limit`-like query parameter: no number and 0 give the default, everything else is moved into
-// [1, most] (collaboration.md §1.1).
+// Limit reads a `limit`-like query parameter: no number and 0 give the default, everything
+// else is moved into [1, most] (B2B-HTTP-015).
 func Limit(raw string, usual, most int) int {
 	n, ok := jstext.ParseInt(raw)
 	switch {
@@ -138,10 +139,10 @@ const (
 	ByID                       // anything else: paging by message id
 )
 
-// Before reads the `before` parameter of the lists that page by time or by message id, the channel's and the org's
-// messages of a thread. Numeric is what JavaScript's Number accepts (collaboration.md §8). A fraction moves the bound
-// up to the next millisecond, and a number out of range to the end of the range, so that strict comparison gives the
-// same items.
+// Before reads the `before` parameter of the lists that page by time or by message id, the
+// channel's and the org's messages of a thread. Numeric is what JavaScript's Number accepts
+// (B2B-MSG-058, B2B-MSG-059). A fraction moves the bound up to the next millisecond, and a
+// number out of range to the end of the range, so that strict comparison gives the same items.
 func Before(raw string) Bound {
 	if raw == "" {
 		return Bound{Kind: Unbounded}

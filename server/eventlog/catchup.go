@@ -17,7 +17,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// The types of the rows of a catch-up (collaboration.md §15.1).
+// The types of the rows of a catch-up (B2B-CATCH-002).
 const (
 	CaughtInvited        = "thread_invited"
 	CaughtStatusChanged  = "thread_status_changed"
@@ -108,7 +108,7 @@ func CatchUp(ctx context.Context, r Store, v Viewer, since int64, cursor string,
 	return page, nil
 }
 
-// Counts is how many rows of each kind a catch-up has (collaboration.md §15.3).
+// Counts is how many rows of each kind a catch-up has (B2B-CATCH-006).
 type Counts struct {
 	ThreadInvites       int64
 	ThreadStatusChanges int64

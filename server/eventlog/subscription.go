@@ -408,9 +408,9 @@ func (s *Subscription) Close() {
 	s.tail.hub.drop(s.tail, s.holder, s.place)
 }
 
-// Watch lets a human org admin see the events of threads and channels: what is
-// committed from now on, and what is still to be replayed. At most 100 may be watched, which is checked
-// before adding (collaboration.md §16.7). Ids are not looked up.
+// Watch lets a human org admin see the events of threads and channels: what is committed from
+// now on, and what is still to be replayed. At most 100 may be watched, which is checked
+// before adding (B2B-WS-018). Ids are not looked up.
 func (s *Subscription) Watch(threads, channels []string) error {
 	t := s.tail
 	t.mu.Lock()

@@ -47,7 +47,7 @@ func (c *carrier) catchup(ctx context.Context) error {
 	})
 }
 
-// caught is the payload of a row of the old catch-up (database.md §6).
+// caught is the payload of a row of the old table catchup_events, of any of its six types.
 type caught struct {
 	ThreadID    string  `json:"thread_id"`
 	Topic       string  `json:"topic"`

@@ -201,7 +201,8 @@ func (s *Source) describe(ctx context.Context) error {
 	return nil
 }
 
-// recognise tells the version (database.md §2), or why this cannot be imported.
+// recognise sets the version, or returns why this database cannot be imported
+// (docs/compatibility.md, "Databases").
 func (s *Source) recognise(ctx context.Context) error {
 	has := func(table, column string) bool { return s.columns[table][column] }
 	switch {

@@ -53,8 +53,8 @@ const (
 	vines     = "b4d651c9-1e9e-4e9c-83e6-aa9fbbab1f33" // a thread of vineyard
 )
 
-// A trap is something that old databases hold (database.md §9 to §11), and what must
-// become of it.
+// A trap is something that old databases hold (docs/compatibility.md, "Databases"), and what
+// must become of it (B2B-IMP-006 to 008).
 var traps = []struct {
 	name       string
 	statements []string

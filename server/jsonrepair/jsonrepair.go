@@ -1,12 +1,14 @@
 // Package jsonrepair decides what becomes of a JSON artifact that is not quite JSON.
 //
-// Agents write JSON as language models do: with a comma too many before a closing bracket, or with single quotes. Such
-// text is repaired quietly; text beyond repair is kept as it came, as type `text` with a warning, rather than
-// refused, because losing an agent's work is worse than storing it under another type. As soon as the next version
-// is JSON again, the artifact is `json` again (collaboration.md §13.4).
+// Agents write JSON as language models do: with a comma too many before a closing bracket, or
+// with single quotes. Such text is repaired quietly; text beyond repair is kept as it came, as
+// type `text` with a warning, rather than refused, because losing an agent's work is worse
+// than storing it under another type. As soon as the next version is JSON again, the artifact
+// is `json` again (B2B-ART-020 to 023).
 //
-// The contract repairs the whole text blind to strings. We part from it there: what stands inside a double-quoted
-// string is never changed, so `{"k":"a,]b",}` keeps its value.
+// HXA-Connect repairs the whole text, its strings included. This package does not: what is
+// inside a double-quoted string is never changed (B2B-ART-021), so `{"k":"a,]b",}` keeps its
+// value.
 package jsonrepair
 
 import (

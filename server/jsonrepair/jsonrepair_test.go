@@ -22,7 +22,7 @@ func TestValidStaysUntouched(t *testing.T) {
 
 func TestRepaired(t *testing.T) {
 	for text, want := range map[string]string{
-		// The inputs that the contract lists.
+		// The inputs of the table of B2B-ART-021.
 		`{'a': 'b'}`:          `{"a": "b"}`,
 		`{"a":[1,2,],}`:       `{"a":[1,2]}`,
 		`{'q':'say "hi"'}`:    `{"q":"say \"hi\""}`,
@@ -53,7 +53,7 @@ func TestRepaired(t *testing.T) {
 
 func TestBeyondRepair(t *testing.T) {
 	for _, text := range []string{
-		// The inputs that the contract lists.
+		// The inputs of the table of B2B-ART-021.
 		`{'a': 'it\'s'}`, `{a:1}`, `{"a":1} // note`, `/* note */ {"a":1}`, ``,
 		// And their neighbours.
 		` `, `{`, `{steps: 3`, `[1,,]`, `,`, `'`, `"`, `'a`, `"a`, `{'a':1`, `['a', 'b]`, `['\']`, `["a\`,
@@ -110,8 +110,9 @@ func TestStoreAndEffectiveType(t *testing.T) {
 	}
 }
 
-// The story of collaboration.md §23.4: repaired, downgraded, recovered.
-func TestStory(t *testing.T) {
+// TestVersions checks three versions of one artifact: repaired, stored as text, JSON again
+// (B2B-ART-021 to 023).
+func TestVersions(t *testing.T) {
 	text := func(s string) *string { return &s }
 	v1 := Store("json", text("{'steps': [1, 2,],}"))
 	v2 := Store(EffectiveType(&v1, v1), text("{steps: 3"))

@@ -1,5 +1,5 @@
-// Package jstext holds the few pieces of JavaScript's text semantics that the wire contract inherited from the
-// systems that speak it today.
+// Package jstext holds the few pieces of JavaScript's text semantics that the protocol keeps,
+// because existing clients depend on them (B2B-LIM-002, B2B-HTTP-015).
 //
 // Lengths on the wire are counted in UTF-16 code units, query parameters are read the way parseInt and Number read
 // them, and "whitespace" is what String.prototype.trim removes. A client that measures a message before sending it,
@@ -27,8 +27,8 @@ func IsSpace(r rune) bool {
 // Trim removes leading and trailing white space as String.prototype.trim does.
 func Trim(s string) string { return strings.TrimFunc(s, IsSpace) }
 
-// Len is the length of s in UTF-16 code units, the unit of every "characters" limit of the contract
-// (collaboration.md §3.2, http-core.md §22). A byte that is not valid UTF-8 counts as one unit.
+// Len is the length of s in UTF-16 code units, the unit of every limit that is stated in
+// characters (B2B-LIM-002, B2B-MSG-004). A byte that is not valid UTF-8 counts as one unit.
 func Len(s string) int {
 	units := 0
 	for i := 0; i < len(s); {

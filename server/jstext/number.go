@@ -6,9 +6,10 @@ import (
 	"strings"
 )
 
-// ParseInt reads s as parseInt(s, 10) does: leading white space, an optional sign, then the longest run of digits;
-// what follows is ignored ("12abc" is 12, "5.9" is 5). It reports false where JavaScript answers NaN. A value outside
-// int64 becomes the nearest int64 (collaboration.md §1.1, http-core.md §1).
+// ParseInt reads s as parseInt(s, 10) does: leading white space, an optional sign, then the
+// longest run of digits; what follows is ignored ("12abc" is 12, "5.9" is 5). It reports false
+// where JavaScript answers NaN. A value outside int64 becomes the nearest int64
+// (B2B-HTTP-015).
 func ParseInt(s string) (int64, bool) {
 	s = strings.TrimLeftFunc(s, IsSpace)
 	negative := false
@@ -32,9 +33,10 @@ func ParseInt(s string) (int64, bool) {
 	return int64(value), true
 }
 
-// Number reads s as the JavaScript function Number reads a string, and reports false where that answers NaN: blank
-// text is 0, decimal literals may have a fraction and an exponent, 0x, 0o and 0b prefixes are known, and so is
-// Infinity. Separators, suffixes and the words "inf" and "nan" are not numbers (collaboration.md §8).
+// Number reads s as the JavaScript function Number reads a string, and reports false where
+// that answers NaN: blank text is 0, decimal literals may have a fraction and an exponent, 0x,
+// 0o and 0b prefixes are known, and so is Infinity. Separators, suffixes and the words "inf"
+// and "nan" are not numbers (B2B-MSG-059).
 func Number(s string) (float64, bool) {
 	s = Trim(s)
 	if s == "" {

@@ -9,9 +9,10 @@ import (
 	"unicode/utf8"
 )
 
-// StoredJSON turns a free-form JSON value of a request (a thread's context, a message's metadata) into the text that
-// is stored: a string as it is, null as nil, any other value as its JSON text without the white space between its
-// tokens; key order and the spelling of numbers stay (collaboration.md §2.3, §12.1). raw must be one JSON value.
+// StoredJSON turns a free-form JSON value of a request (a thread's context, a message's
+// metadata) into the text that is stored: a string as it is, null as nil, any other value as
+// its JSON text without the white space between its tokens; key order and the spelling of
+// numbers stay (B2B-THR-008, B2B-MSG-043). raw must be one JSON value.
 func StoredJSON(raw []byte) (*string, error) {
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, raw); err != nil {
@@ -108,9 +109,10 @@ func Width[T string | []byte](data T) int {
 	return members
 }
 
-// JSONSize is the size in bytes that the contract counts for a free-form value: a string has the bytes of its own
-// text, anything else those of its compact JSON, in which characters are not escaped without need. So a client
-// whose encoder writes `é` as `\u00e9` has the same room as one that does not. raw must be valid JSON.
+// JSONSize is the size in bytes that a limit counts for a free-form value (B2B-REG-005,
+// B2B-MSG-044): a string has the bytes of its own text, anything else those of its compact
+// JSON, in which characters are not escaped without need. So a client whose encoder writes `é`
+// as `\u00e9` has the same room as one that does not. raw must be valid JSON.
 func JSONSize(raw []byte) int {
 	raw = bytes.TrimSpace(raw)
 	if len(raw) > 0 && raw[0] == '"' {

@@ -81,8 +81,8 @@ func CheckLeast(field string, n, least int64) error {
 	return nil
 }
 
-// SharedQuery checks the text filter of a list over the whole org; existing clients match the words "q too long"
-// (collaboration.md §1.6, §10.2).
+// SharedQuery checks the text filter of a list over the whole org; existing clients match the
+// words "q too long" (B2B-THR-036, B2B-THR-087).
 func SharedQuery(q string) error {
 	if jstext.Len(q) > MaxSharedQuery {
 		return violates("q", "too long: at most %d characters", MaxSharedQuery)

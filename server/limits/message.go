@@ -12,9 +12,10 @@ type Part struct {
 	Content string // of a text or markdown part; others leave it empty
 }
 
-// ResolveContent answers the content of a message (collaboration.md §3.2). Content that was sent is used as it is,
-// with or without parts. Without it, the first text or markdown part gives it, and where there is none a placeholder
-// lists the types: `[image, link]`, for an empty list `[]`. parts is nil when the request had none.
+// ResolveContent answers the content of a message (B2B-MSG-001 to 003). Content that was sent
+// is used as it is, with or without parts. Without it, the first text or markdown part gives
+// it, and where there is none a placeholder lists the types: `[image, link]`, for an empty
+// list `[]`. parts is nil when the request had none.
 //
 // Content that is empty in the end is refused as missing, wherever it came from.
 func ResolveContent(content *string, parts []Part) (string, error) {
@@ -42,8 +43,9 @@ func contentOf(parts []Part) string {
 	return "[" + strings.Join(types, ", ") + "]"
 }
 
-// Preview shortens content for a list: more than MaxPreview UTF-16 code units are cut there and end with an ellipsis
-// (collaboration.md §15.4). A character that the cut would split is left out whole.
+// Preview shortens content for a list: more than MaxPreview UTF-16 code units are cut there
+// and end with an ellipsis (B2B-WORKSPACE-003). A character that the cut would split is left
+// out whole.
 func Preview(content string) string {
 	short, cut := jstext.Cut(content, MaxPreview)
 	if cut {

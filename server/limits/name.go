@@ -8,9 +8,11 @@ import (
 // ErrReservedName is a bot name that means everybody in a mention; its wire code is RESERVED_NAME.
 var ErrReservedName = errors.New("name is reserved")
 
-// BotName checks the name of a bot: letters, digits, `_` and `-` of ASCII, 1 to MaxBotName bytes, and not `all` in any
-// case (http-core.md §16), nor of the form of an id: whoever sends to the id of a bot that is gone must not reach another
-// one of that name (B2B-BOT-040). The checks come in the contract's order: missing, characters, reserved, length.
+// BotName checks the name of a bot: letters, digits, `_` and `-` of ASCII, 1 to MaxBotName
+// bytes, and not `all` in any case (B2B-REG-003, B2B-REG-004), nor of the form of an id:
+// whoever sends to the id of a bot that is gone must not reach another one of that name
+// (B2B-BOT-040). The checks come in the order of B2B-BOT-011: missing, characters, reserved,
+// length.
 func BotName(name string) error {
 	switch {
 	case name == "":
@@ -53,8 +55,8 @@ func alphanumeric(r rune) bool {
 	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
 }
 
-// ArtifactKey checks the key of an artifact: letters, digits and `.`, `_`, `~`, `-` of ASCII, at least one and at most
-// MaxArtifactKey bytes (collaboration.md §13; the length is ours).
+// ArtifactKey checks the key of an artifact: letters, digits and `.`, `_`, `~`, `-` of ASCII,
+// at least one and at most MaxArtifactKey bytes (B2B-ART-003).
 func ArtifactKey(key string) error {
 	switch {
 	case key == "" || strings.ContainsFunc(key, notKeyRune):

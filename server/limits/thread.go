@@ -2,8 +2,9 @@ package limits
 
 import "github.com/b2b-protocol/b2b/server/jstext"
 
-// Topic answers the topic to store: trimmed, not blank, at most MaxTopic characters. The contract accepts blank and
-// untrimmed topics at creation; we hold both doors to the rule of PATCH (collaboration.md §10.4, Q34, Q35).
+// Topic answers the topic to store: trimmed, not blank, at most MaxTopic characters.
+// HXA-Connect accepts blank and untrimmed topics at creation; here one rule holds for creation
+// and PATCH (B2B-THR-003, B2B-THR-051).
 func Topic(sent string) (string, error) {
 	topic := jstext.Trim(sent)
 	if topic == "" {
@@ -15,8 +16,9 @@ func Topic(sent string) (string, error) {
 	return topic, nil
 }
 
-// ThreadTags answers the tags to store: each trimmed, empty ones dropped. nil stays nil and an empty list stays an
-// empty list, also when every tag was dropped: the wire keeps null and [] apart (collaboration.md §2.3, §10.1).
+// ThreadTags answers the tags to store: each trimmed, empty ones dropped. nil stays nil and an
+// empty list stays an empty list, also when every tag was dropped: the wire keeps null and []
+// apart (B2B-THR-004).
 func ThreadTags(sent []string) []string {
 	if sent == nil {
 		return nil

@@ -1,8 +1,8 @@
 // Package mention finds who a thread message speaks to.
 //
-// Mentions are computed once, when a message is sent, from its content and the participants of that moment, and are
-// stored with it; a later rename does not touch them. They are a reading aid: events go to every participant with or
-// without a mention (collaboration.md §4.1).
+// Mentions are computed once, when a message is sent, from its content and the participants of
+// that moment, and are stored with it; a later rename does not touch them. They are a reading
+// aid: events go to every participant with or without a mention (B2B-MSG-030 to 035).
 //
 // A mention is `@` and a name made of A-Z, a-z, 0-9, `_` and `-`, the longest run of them. The `@` must not follow
 // such a character, so an e-mail address mentions nobody, while `@@bob`, `(@bob)`, `@bob.` and `请@bob` mention bob.
@@ -32,9 +32,9 @@ type Participant struct {
 // Scan reads the mentions of a message: the participants it names, in the order of their first appearance and at most
 // limits.MaxMentions of them, and whether it speaks to all. Names of nobody here are ignored. mentions is never nil.
 //
-// A name matches whatever its case, and each participant counts once. Where names differ only in case, the one that is
-// spelled exactly is meant, else the one listed first (B2B-MSG-031). Unlike the contract, whose scan stops at the
-// last mention it takes, an `@all` counts wherever it stands.
+// A name matches whatever its case, and each participant counts once. Where names differ only
+// in case, the one that is spelled exactly is meant, else the one listed first (B2B-MSG-031).
+// An `@all` counts wherever it stands (B2B-MSG-033).
 //
 // It takes time linear in the content and the participants.
 func Scan(content string, participants []Participant) (mentions []Participant, all bool) {

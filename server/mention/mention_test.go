@@ -162,7 +162,8 @@ var (
 	cjkToken   = regexp.MustCompile(`@所有人`)
 )
 
-// oracle follows the steps of §4.1 with regular expressions, without caring for speed.
+// oracle finds mentions as B2B-MSG-030 to 033 say, with regular expressions and without regard
+// to speed.
 func oracle(content string, participants []Participant) (names []string, all bool) {
 	follows := func(at int) bool { return at > 0 && isNameByte(content[at-1]) }
 	seen := map[string]bool{}

@@ -1,5 +1,5 @@
-// Package presence knows which bots are online: those that have a connection, on any
-// node (collaboration.md §16.5).
+// Package presence knows which bots are online: those that have a connection, on any node
+// (B2B-PRES-001).
 //
 // Each node holds a lease in the store for every bot that has connections to it, and
 // renews all of them together every two and a half seconds. A lease lives for ten, so
@@ -106,8 +106,8 @@ func (t *Tracker) Join(ctx context.Context, org, bot string) {
 	}
 }
 
-// comes makes sure of the lease, and of the webhook: a bot that connects gets a new
-// chance for it (collaboration.md §17.4).
+// comes makes sure of the lease, and of the webhook: a bot that connects gets a new chance for
+// it (B2B-HOOK-021).
 func (t *Tracker) comes(ctx context.Context, s *seat, bot string) error {
 	if s.leased {
 		status, err := t.Store.WebhookStatus(ctx, bot)

@@ -15,7 +15,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/thread"
 )
 
-// artifactService is the versioned documents of threads (collaboration.md §13).
+// artifactService is the versioned documents of threads (B2B-ART-001 to 023).
 type artifactService struct{ *core }
 
 // AddArtifact adds version 1 of an artifact.
@@ -48,9 +48,9 @@ func (s *artifactService) AddArtifact(ctx context.Context, req *b2bv1.AddArtifac
 	})
 }
 
-// UpdateArtifact adds a version: new content, and a new title if one is named. An
-// artifact that was to be JSON once is JSON again as soon as its content is
-// (collaboration.md §13.4).
+// UpdateArtifact adds a version: new content, and a new title if one is named (B2B-ART-007,
+// B2B-ART-008). An artifact that was sent as JSON first has the type JSON again as soon as its
+// content is JSON (B2B-ART-023).
 func (s *artifactService) UpdateArtifact(ctx context.Context, req *b2bv1.UpdateArtifactRequest) (*b2bv1.UpdateArtifactResponse, error) {
 	named := naming(req, req.UpdateMask)
 	return guarded(ctx, s.core, req, func(tx store.Tx) (*b2bv1.UpdateArtifactResponse, error) {
@@ -228,8 +228,8 @@ func (s *artifactService) ListArtifactVersions(ctx context.Context, req *b2bv1.L
 	return res, nil
 }
 
-// ListOrgThreadArtifacts answers the latest version of each key to the org's
-// admins: a page by key, or all (collaboration.md §8).
+// ListOrgThreadArtifacts answers the latest version of each key to the org's admins: a page by
+// key, or all (B2B-ORGTHR-009).
 func (s *artifactService) ListOrgThreadArtifacts(ctx context.Context, req *b2bv1.ListOrgThreadArtifactsRequest) (*b2bv1.ListOrgThreadArtifactsResponse, error) {
 	t, err := s.find(ctx, s.Store, req.GetThreadId())
 	if err != nil {

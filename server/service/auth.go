@@ -179,7 +179,7 @@ type whose struct {
 	bot *string
 }
 
-// guarded lets a login try, unless too many failed before it (http-core.md §17.1).
+// guarded runs a login, unless too many failed before it (B2B-AUTH-048, B2B-AUTH-049).
 func (s *authService) guarded(ctx context.Context, kind, subject string, try func(*whose) (*b2bv1.LoginResponse, error)) (*b2bv1.LoginResponse, error) {
 	attempts := attempts(ctx, kind, subject)
 	wait, err := s.throttle.Wait(ctx, attempts)
@@ -252,8 +252,8 @@ func (s *authService) auditFailure(ctx context.Context, kind string, of whose, r
 }
 
 // open opens the session that who describes, with the scoped token that it is opened with
-// (nil: none), and ends the oldest ones of its scope that are too many then (http-core.md
-// §3.3).
+// (nil: none), and ends the oldest sessions of its kind beyond the limit (B2B-AUTH-025,
+// B2B-AUTH-064).
 func (s *authService) open(ctx context.Context, org string, who func(store.Tx) (*store.Session, *store.Token, error)) (*b2bv1.LoginResponse, error) {
 	var session *store.Session
 	var id string
@@ -325,7 +325,7 @@ func (s *authService) evict(ctx context.Context, tx store.Tx, session *store.Ses
 	}
 	why := "Session evicted"
 	if session.Role == store.RoleOrgAdmin {
-		why = "Credential rotated" // as clients know it (http-core.md §20)
+		why = "Credential rotated" // the reason that clients know (B2B-WS-005)
 	}
 	return s.credentialEnded(ctx, tx, deref(session.BotID), why)
 }

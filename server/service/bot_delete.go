@@ -36,8 +36,8 @@ func (s *botService) DeleteMe(ctx context.Context, req *b2bv1.DeleteMeRequest) (
 	})
 }
 
-// deleteBot deletes a bot of the caller's org and tells everybody (http-core.md
-// §11): the org that it is gone, and the threads that it was in that it left.
+// deleteBot deletes a bot of the caller's org (B2B-BOT-013) and appends the events: the org
+// learns that it is gone, its threads that it left (B2B-THR-086, B2B-EVT-004).
 func (s *botService) deleteBot(ctx context.Context, tx store.Tx, id, by string, how detail) error {
 	caller := call.CallerOf(ctx)
 	gone, err := tx.DeleteBot(ctx, caller.OrgID, id, by, s.nowMS())

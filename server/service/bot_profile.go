@@ -24,8 +24,8 @@ type profileFields struct {
 	bio, role, function, team, statusText, timezone, activeHours, version, runtime, protocols *string
 }
 
-// apply writes the fields that are named to b, once their sizes are checked
-// (http-core.md §9), and checks what a caller of the RPC could get wrong in JSON.
+// apply writes the fields that are named to b, once their sizes are checked (B2B-BOT-010,
+// B2B-LIM-001), and checks what a caller of the RPC could get wrong in JSON.
 func (f profileFields) apply(b *store.Bot, lists profile, named func(string) bool) ([]store.BotField, error) {
 	var written []store.BotField
 	texts := []struct {
@@ -160,8 +160,8 @@ func (s *botService) RenameMe(ctx context.Context, req *b2bv1.RenameMeRequest) (
 	})
 }
 
-// nameFree refuses a name that a deleted bot keeps, or that a bot has
-// (http-core.md §16).
+// nameFree refuses a name that a deleted bot keeps, or that a bot has (B2B-BOT-011,
+// B2B-BOT-014).
 func nameFree(ctx context.Context, r store.Reader, org, name string) error {
 	switch _, err := r.Tombstone(ctx, org, name); {
 	case err == nil:

@@ -13,7 +13,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// channelService is the direct messages (collaboration.md §9).
+// channelService serves direct messages (B2B-CH-001 to 020).
 type channelService struct{ *core }
 
 const unknownName = "unknown" // of a bot that was deleted
@@ -31,7 +31,7 @@ func (s *channelService) GetChannel(ctx context.Context, req *b2bv1.GetChannelRe
 	return &b2bv1.GetChannelResponse{Channel: &b2bv1.ChannelWithMembers{Channel: channelOut(channel), Members: membersOut(members)}}, nil
 }
 
-// ListChannelMessages answers messages, in one of the two modes of collaboration.md §8.
+// ListChannelMessages answers messages, in one of two forms (B2B-MSG-058, B2B-MSG-059).
 func (s *channelService) ListChannelMessages(ctx context.Context, req *b2bv1.ListChannelMessagesRequest) (*b2bv1.ListChannelMessagesResponse, error) {
 	channel, err := s.readable(ctx, req.GetChannelId())
 	if err != nil {
@@ -127,7 +127,7 @@ func (s *channelService) ListBotChannels(ctx context.Context, req *b2bv1.ListBot
 	return res, nil
 }
 
-// GetInbox answers what others wrote to the calling bot (collaboration.md §15.5).
+// GetInbox answers what others wrote to the calling bot (B2B-INBOX-001, B2B-INBOX-002).
 func (s *channelService) GetInbox(ctx context.Context, req *b2bv1.GetInboxRequest) (*b2bv1.GetInboxResponse, error) {
 	if req.Since == nil {
 		return nil, call.Invalid("since: is required, Unix milliseconds")

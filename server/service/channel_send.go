@@ -12,8 +12,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// SendDirectMessage sends to a bot; the first message of a pair creates their
-// channel (collaboration.md §9.1).
+// SendDirectMessage sends to a bot; the first message of a pair creates their channel
+// (B2B-CH-001, B2B-CH-009).
 func (s *channelService) SendDirectMessage(ctx context.Context, req *b2bv1.SendDirectMessageRequest) (*b2bv1.SendDirectMessageResponse, error) {
 	caller := call.CallerOf(ctx)
 	contentType, d, err := s.directDraft(caller, req, req.Content, req.ContentType)
@@ -53,8 +53,8 @@ func (s *channelService) SendDirectMessage(ctx context.Context, req *b2bv1.SendD
 	})
 }
 
-// SendChannelMessage sends into a channel that exists (collaboration.md §16.8,
-// `send`). An empty content beside parts counts as absent here.
+// SendChannelMessage sends into a channel that exists (`send` of a WebSocket, B2B-WS-021). An
+// empty content beside parts counts as absent here (B2B-WS-032).
 func (s *channelService) SendChannelMessage(ctx context.Context, req *b2bv1.SendChannelMessageRequest) (*b2bv1.SendChannelMessageResponse, error) {
 	caller := call.CallerOf(ctx)
 	content := req.Content

@@ -10,8 +10,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/limits"
 )
 
-// draft is what a direct and a thread message have in common, checked as far as
-// that needs no state (collaboration.md §3).
+// draft is what a direct and a thread message have in common, checked as far as that needs no
+// state (B2B-MSG-001 to 010).
 type draft struct {
 	content string
 	parts   *string // as stored; nil: none were sent
@@ -41,9 +41,9 @@ func (c *core) newDraft(content *string, list *b2bv1.PartList) (*draft, error) {
 	return d, nil
 }
 
-// messageMetadata is the metadata to store (collaboration.md §12.1). What a human
-// sends through a session tells so: the object, or an empty one in the place of
-// anything else, gets a provenance.
+// messageMetadata returns the metadata to store (B2B-MSG-043). What a person sends through a
+// session is marked: the object, or an empty one in the place of anything else, gets a
+// provenance (B2B-MSG-045).
 func messageMetadata(sent *string, session *call.Session) (*string, error) {
 	var stored *string
 	if sent != nil {
@@ -117,8 +117,8 @@ func withProvenance(object json.RawMessage, owner *string) (string, error) {
 	return out.String(), nil
 }
 
-// shownMetadata is stored metadata as a message shows it: JSON, or nothing when it
-// was a text that is none (collaboration.md §12.1).
+// shownMetadata returns stored metadata as a message shows it: JSON, or nil when it is a text
+// that is not JSON (B2B-MSG-043).
 func shownMetadata(stored *string) *string {
 	if stored == nil || !json.Valid([]byte(*stored)) {
 		return nil

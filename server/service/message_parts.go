@@ -14,9 +14,9 @@ import (
 	"github.com/b2b-protocol/b2b/server/wire"
 )
 
-// checkParts holds the rules of collaboration.md §3.1, in index order, and answers
-// what is needed to make content of the parts: nil when none were sent. A binding
-// may have checked the same before; what Connect clients send was checked by nobody.
+// checkParts checks parts in the order of their index (B2B-MSG-006, B2B-MSG-007), and returns
+// what is needed to make content of them: nil when none were sent. A binding may have checked
+// the same before; what Connect clients send is checked only here.
 func checkParts(list *b2bv1.PartList) ([]limits.Part, error) {
 	if list == nil {
 		return nil, nil
@@ -127,8 +127,8 @@ func readStoredParts(text *string) (parts []*b2bv1.Part, ok bool) {
 	return list.Values, true
 }
 
-// textSlot is room for the one text part that a message without parts shows
-// (collaboration.md §3.3), in a single piece.
+// textSlot is room for the one text part that a message without parts shows (B2B-MSG-009), in
+// a single piece.
 type textSlot struct {
 	part b2bv1.Part
 	kind b2bv1.Part_Text

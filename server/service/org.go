@@ -104,8 +104,8 @@ type settingsWrite struct {
 	told     detail // what the audit entry tells: the fields that are written
 }
 
-// newSettingsWrite checks in the order of the contract (http-core.md §10): rates,
-// days, policy, approval, and that there is something to do.
+// newSettingsWrite checks in this order (B2B-ORG-023): rates, days, policy, approval, and that
+// something is to be changed.
 func newSettingsWrite(req *b2bv1.UpdateOrgSettingsRequest) (*settingsWrite, error) {
 	named := naming(req, req.GetUpdateMask())
 	w := &settingsWrite{told: detail{}}

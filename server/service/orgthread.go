@@ -13,8 +13,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/thread"
 )
 
-// orgThreadService is threads as the org's admins see them: visibility and
-// permission policy do not apply (collaboration.md §14).
+// orgThreadService serves threads as the org's admins see them: visibility and permission
+// policy do not apply (B2B-ORGTHR-001).
 type orgThreadService struct{ *core }
 
 // searchLeast is what a search needs, in UTF-16 code units.
@@ -123,7 +123,7 @@ func (s *orgThreadService) GetOrgThread(ctx context.Context, req *b2bv1.GetOrgTh
 	})
 }
 
-// ListOrgThreadMessages answers messages, in one of the two modes of collaboration.md §8.
+// ListOrgThreadMessages answers messages, in one of two forms (B2B-ORGTHR-008).
 func (s *orgThreadService) ListOrgThreadMessages(ctx context.Context, req *b2bv1.ListOrgThreadMessagesRequest) (*b2bv1.ListOrgThreadMessagesResponse, error) {
 	t, err := s.find(ctx, s.Store, req.GetThreadId())
 	if err != nil {
@@ -145,7 +145,7 @@ func (s *orgThreadService) ListOrgThreadMessages(ctx context.Context, req *b2bv1
 	return &b2bv1.ListOrgThreadMessagesResponse{Messages: items, HasMore: next != nil, NextCursor: next}, nil
 }
 
-// UpdateOrgThread changes status and settings (collaboration.md §14.3).
+// UpdateOrgThread changes status and settings (B2B-ORGTHR-011, B2B-ORGTHR-012).
 func (s *orgThreadService) UpdateOrgThread(ctx context.Context, req *b2bv1.UpdateOrgThreadRequest) (*b2bv1.UpdateOrgThreadResponse, error) {
 	caller := call.CallerOf(ctx)
 	named := naming(req, req.UpdateMask)
@@ -181,7 +181,7 @@ func (s *orgThreadService) UpdateOrgThread(ctx context.Context, req *b2bv1.Updat
 	})
 }
 
-// AddOrgThreadParticipant adds a bot, by id (collaboration.md §14.4).
+// AddOrgThreadParticipant adds a bot, by id (B2B-ORGTHR-015).
 func (s *orgThreadService) AddOrgThreadParticipant(ctx context.Context, req *b2bv1.AddOrgThreadParticipantRequest) (*b2bv1.AddOrgThreadParticipantResponse, error) {
 	caller := call.CallerOf(ctx)
 	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.AddOrgThreadParticipantResponse, error) {
@@ -220,7 +220,7 @@ func (s *orgThreadService) AddOrgThreadParticipant(ctx context.Context, req *b2b
 	})
 }
 
-// RemoveOrgThreadParticipant removes a bot (collaboration.md §14.5).
+// RemoveOrgThreadParticipant removes a bot (B2B-ORGTHR-016).
 func (s *orgThreadService) RemoveOrgThreadParticipant(ctx context.Context, req *b2bv1.RemoveOrgThreadParticipantRequest) (*b2bv1.RemoveOrgThreadParticipantResponse, error) {
 	caller := call.CallerOf(ctx)
 	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.RemoveOrgThreadParticipantResponse, error) {

@@ -42,8 +42,8 @@ func behindText(at int64, id string) *string {
 	return &text
 }
 
-// within is the size of a page: absent and 0 are the usual one, the rest is moved into
-// [1, most] (collaboration.md §1.1).
+// within is the size of a page: absent and 0 are the usual one, the rest is moved into [1,
+// most] (B2B-HTTP-015).
 func within(asked *int32, usual, most int) int {
 	if asked == nil || *asked == 0 {
 		return usual

@@ -187,8 +187,8 @@ func (s *platformService) RotateOrgSecret(ctx context.Context, req *b2bv1.Rotate
 	})
 }
 
-// rotateSecret gives an org a new secret and ends what the old one opened: tickets
-// that were not used, and the sessions of org admins (http-core.md §6).
+// rotateSecret gives an org a new secret and ends what the old one opened: tickets that were
+// not used, and the sessions of org admins (B2B-ORG-007).
 func (c *core) rotateSecret(ctx context.Context, tx store.Tx, id string) (string, error) {
 	if _, err := liveOrg(ctx, tx, id); err != nil {
 		return "", err
@@ -214,8 +214,8 @@ func (c *core) rotateSecret(ctx context.Context, tx store.Tx, id string) (string
 // numbers hold it exactly.
 const lastTime = 253402300799999
 
-// expiry is when something ends that lives for some seconds from now: 0 is never,
-// absent and negative mean usual (http-core.md §7).
+// expiry is when something ends that lives for some seconds from now: 0 is never, absent and
+// negative mean usual (B2B-ORG-010, B2B-ORG-030).
 func expiry(now int64, seconds *float64, usual time.Duration) int64 {
 	switch {
 	case seconds == nil || *seconds < 0 || math.IsNaN(*seconds):

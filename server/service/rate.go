@@ -10,9 +10,9 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// takeMessage counts one message of the calling bot, direct or in a thread
-// (collaboration.md §7). It is asked after every check of the request, so that
-// only what would be stored is counted.
+// takeMessage counts one message of the calling bot, direct or in a thread (B2B-THR-081). It
+// is called after every check of the request, so that only what would be stored is counted
+// (B2B-THR-084).
 func (c *core) takeMessage(ctx context.Context, tx store.Tx, settings *store.OrgSettings) error {
 	return c.take(ctx, tx, "message", "minute", time.Minute, settings.MessagesPerMinutePerBot)
 }

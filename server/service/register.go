@@ -20,9 +20,9 @@ const awaitingApproval = "Awaiting org admin approval"
 // have been looked up, and are right now.
 var errUnchecked = errors.New("service: the webhook was not checked")
 
-// RegisterBot checks in the order of the contract (http-core.md §9), but for the
-// address of the webhook: it is looked up for those only who have a credential, and
-// outside of the change, which must not wait for name servers.
+// RegisterBot registers a bot (B2B-REG-001). It checks in the order of B2B-REG-004 and
+// B2B-REG-010, except that the host of the webhook is looked up only for callers with a valid
+// credential, and outside of the change, which must not wait for name servers.
 func (s *authService) RegisterBot(ctx context.Context, req *b2bv1.RegisterBotRequest) (*b2bv1.RegisterBotResponse, error) {
 	bot, err := newBot(req)
 	if err != nil {

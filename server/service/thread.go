@@ -5,7 +5,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// threadService is threads as their participants see them (collaboration.md §10 to §12).
+// threadService serves threads as their participants see them (B2B-THR, B2B-JOIN, B2B-MSG).
 type threadService struct{ *core }
 
 // threadOut is a thread without the fields that are derived.

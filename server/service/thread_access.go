@@ -15,9 +15,9 @@ import (
 	"github.com/b2b-protocol/b2b/server/wire"
 )
 
-// enter finds a thread for the calling bot and answers it with the bot's own
-// participation, or the error of collaboration.md §5.2. live is the mark T: the
-// operation is refused on a thread that has ended.
+// enter finds a thread for the calling bot and returns it with the bot's own participation, or
+// the error of B2B-THR-020. live reports that the operation is refused on a resolved or closed
+// thread (B2B-THR-063).
 func (c *core) enter(ctx context.Context, r store.Reader, id string, live bool) (*store.Thread, *store.Participant, error) {
 	caller := call.CallerOf(ctx)
 	t, err := r.Thread(ctx, caller.OrgID, id)
@@ -64,8 +64,8 @@ func errThreadClosed(t *store.Thread) error {
 		WithHint("Set its status to active to reopen it.")
 }
 
-// permitted tells whether a participant may do any of the actions
-// (collaboration.md §5.4). The org's default policy is read only where it counts.
+// permitted reports whether a participant may do any of the actions (B2B-THR-071 to 076). The
+// org's default policy is read only when the thread has none.
 func (c *core) permitted(ctx context.Context, r store.Reader, t *store.Thread, p *store.Participant, actions ...thread.Action) (bool, error) {
 	var orgDefault *string
 	if t.PermissionPolicy == nil {
@@ -104,7 +104,7 @@ type denial struct {
 func (d *denial) Error() string { return d.refusal.Error() }
 func (d *denial) Unwrap() error { return d.refusal }
 
-// errWriteDenied refuses a message or an artifact (collaboration.md §5.4).
+// errWriteDenied refuses a message or an artifact (B2B-THR-076).
 func errWriteDenied(t *store.Thread) error {
 	return &denial{
 		refusal: call.Errorf(b2bv1.ErrorCode_ERROR_CODE_WRITE_PERMISSION_DENIED, "The permission policy of this thread does not let you write"),

@@ -12,8 +12,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/thread"
 )
 
-// CreateThread creates a thread with the caller and others in it
-// (collaboration.md §10.1).
+// CreateThread creates a thread with the caller and others in it (B2B-THR-002, B2B-THR-012).
 func (s *threadService) CreateThread(ctx context.Context, req *b2bv1.CreateThreadRequest) (*b2bv1.CreateThreadResponse, error) {
 	caller := call.CallerOf(ctx)
 	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.CreateThreadResponse, error) {
@@ -65,8 +64,8 @@ func (s *threadService) tellCreated(ctx context.Context, tx store.Tx, t *b2bv1.T
 	return err
 }
 
-// newThread checks a request in the contract's order and makes the thread of it,
-// with its tags and its participants, the initiator first.
+// newThread checks a request (B2B-THR-003 to 011) and makes the thread, with its tags and its
+// participants, the initiator first.
 func (s *threadService) newThread(ctx context.Context, tx store.Tx, req *b2bv1.CreateThreadRequest) (*store.Thread, []string, []*b2bv1.BotBrief, error) {
 	caller := call.CallerOf(ctx)
 	now := s.nowMS()

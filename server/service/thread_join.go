@@ -12,7 +12,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/thread"
 )
 
-// JoinThread joins, or asks to (collaboration.md §11.1).
+// JoinThread joins, or asks to (B2B-JOIN-001, B2B-JOIN-002).
 func (s *threadService) JoinThread(ctx context.Context, req *b2bv1.JoinThreadRequest) (*b2bv1.JoinThreadResponse, error) {
 	caller := call.CallerOf(ctx)
 	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.JoinThreadResponse, error) {
@@ -93,7 +93,7 @@ func (s *threadService) joinAtOnce(ctx context.Context, tx store.Tx, t *store.Th
 	return &b2bv1.JoinThreadResponse{Status: b2bv1.JoinThreadStatus_JOIN_THREAD_STATUS_JOINED, JoinedAt: stamp(p.JoinedAt)}, err
 }
 
-// ListJoinRequests answers the requests that wait (collaboration.md §11.2).
+// ListJoinRequests answers the pending requests (B2B-JOIN-006).
 func (s *threadService) ListJoinRequests(ctx context.Context, req *b2bv1.ListJoinRequestsRequest) (*b2bv1.ListJoinRequestsResponse, error) {
 	t, _, err := s.enterAsHost(ctx, s.Store, req.GetThreadId(), false)
 	if err != nil {
@@ -143,8 +143,8 @@ func waiting(ctx context.Context, tx store.Tx, threadID, id string) (*store.Join
 	return request, nil
 }
 
-// ApproveJoinRequest lets a bot in that asked (collaboration.md §11.3). The bot is
-// told, besides the participants.
+// ApproveJoinRequest adds a bot that asked to join (B2B-JOIN-007). The event goes to the bot
+// as well as to the participants.
 func (s *threadService) ApproveJoinRequest(ctx context.Context, req *b2bv1.ApproveJoinRequestRequest) (*b2bv1.ApproveJoinRequestResponse, error) {
 	caller := call.CallerOf(ctx)
 	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.ApproveJoinRequestResponse, error) {
@@ -175,7 +175,7 @@ func (s *threadService) ApproveJoinRequest(ctx context.Context, req *b2bv1.Appro
 	})
 }
 
-// RejectJoinRequest keeps a bot out that asked, and tells it (collaboration.md §11.4).
+// RejectJoinRequest refuses a bot that asked to join (B2B-JOIN-008); the bot gets the event.
 func (s *threadService) RejectJoinRequest(ctx context.Context, req *b2bv1.RejectJoinRequestRequest) (*b2bv1.RejectJoinRequestResponse, error) {
 	caller := call.CallerOf(ctx)
 	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.RejectJoinRequestResponse, error) {

@@ -13,8 +13,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/thread"
 )
 
-// ListThreads answers the caller's threads, or with scope=org what it may join
-// besides (collaboration.md §10.2, §8).
+// ListThreads answers the caller's threads (B2B-THR-030, B2B-THR-031); with scope=org also
+// those of the org that it can see (B2B-THR-032).
 func (s *threadService) ListThreads(ctx context.Context, req *b2bv1.ListThreadsRequest) (*b2bv1.ListThreadsResponse, error) {
 	caller := call.CallerOf(ctx)
 	status, err := statusFilter(req.Status)
@@ -79,7 +79,7 @@ func errStatus() error {
 	return call.Invalid("status: must be active, blocked, reviewing, resolved or closed")
 }
 
-// GetThread answers a thread and its participants (collaboration.md §10.3).
+// GetThread answers a thread and its participants (B2B-THR-040).
 func (s *threadService) GetThread(ctx context.Context, req *b2bv1.GetThreadRequest) (*b2bv1.GetThreadResponse, error) {
 	return view(ctx, s.core, func(r store.Reader) (*b2bv1.GetThreadResponse, error) {
 		t, _, err := s.enter(ctx, r, req.GetThreadId(), false)

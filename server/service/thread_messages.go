@@ -18,7 +18,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/thread"
 )
 
-// SendThreadMessage sends into a thread (collaboration.md §12.1).
+// SendThreadMessage sends into a thread (B2B-MSG-020, B2B-MSG-021).
 func (s *threadService) SendThreadMessage(ctx context.Context, req *b2bv1.SendThreadMessageRequest) (*b2bv1.SendThreadMessageResponse, error) {
 	caller := call.CallerOf(ctx)
 	contentType := textOr(req.ContentType, "text")
@@ -73,8 +73,8 @@ func (s *threadService) threadDraft(ctx context.Context, req *b2bv1.SendThreadMe
 	return d, metadata, err
 }
 
-// repliedMessage finds the message that reply_to names, in the same thread
-// (collaboration.md §4.2); nil when none is named.
+// repliedMessage finds the message that reply_to names, in the same thread (B2B-MSG-040,
+// B2B-MSG-041); nil when none is named.
 func repliedMessage(ctx context.Context, tx store.Tx, threadID string, id *string) (*store.RepliedMessage, error) {
 	if id == nil {
 		return nil, nil
@@ -97,8 +97,8 @@ type storedMention struct {
 	Name  string `json:"name"`
 }
 
-// setMentions finds whom the message speaks to, among the participants of this
-// moment (collaboration.md §4.1).
+// setMentions sets the participants that the message mentions, among those of this moment
+// (B2B-MSG-030 to 035).
 func setMentions(ctx context.Context, tx store.Tx, m *store.ThreadMessage) error {
 	if !strings.Contains(m.Content, "@") {
 		return nil
@@ -150,7 +150,7 @@ func (s *threadService) postToThread(ctx context.Context, tx store.Tx, row *stor
 	return &b2bv1.SendThreadMessageResponse{Message: message}, err
 }
 
-// ListThreadMessages answers messages, in one of the two modes of collaboration.md §8.
+// ListThreadMessages answers messages, in one of two forms (B2B-MSG-050, B2B-MSG-051).
 func (s *threadService) ListThreadMessages(ctx context.Context, req *b2bv1.ListThreadMessagesRequest) (*b2bv1.ListThreadMessagesResponse, error) {
 	t, _, err := s.enter(ctx, s.Store, req.GetThreadId(), false)
 	if err != nil {

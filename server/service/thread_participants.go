@@ -13,7 +13,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/thread"
 )
 
-// AddParticipant invites a bot: it takes part at once (collaboration.md §11.5).
+// AddParticipant invites a bot: it is a participant at once (B2B-JOIN-010).
 func (s *threadService) AddParticipant(ctx context.Context, req *b2bv1.AddParticipantRequest) (*b2bv1.AddParticipantResponse, error) {
 	caller := call.CallerOf(ctx)
 	named := naming(req, req.FieldMask)
@@ -73,7 +73,7 @@ func checkInvitation(req invitation) error {
 	return call.InTurn(req)
 }
 
-// RemoveParticipant removes a bot, or lets the caller leave (collaboration.md §11.6).
+// RemoveParticipant removes a bot, or lets the caller leave (B2B-JOIN-014, B2B-JOIN-015).
 func (s *threadService) RemoveParticipant(ctx context.Context, req *b2bv1.RemoveParticipantRequest) (*b2bv1.RemoveParticipantResponse, error) {
 	caller := call.CallerOf(ctx)
 	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.RemoveParticipantResponse, error) {
@@ -98,7 +98,7 @@ func (s *threadService) RemoveParticipant(ctx context.Context, req *b2bv1.Remove
 	})
 }
 
-// LeaveThread lets the caller leave (collaboration.md §16.8, `thread_leave`).
+// LeaveThread removes the caller from a thread (`thread_leave` of a WebSocket, B2B-WS-021).
 func (s *threadService) LeaveThread(ctx context.Context, req *b2bv1.LeaveThreadRequest) (*b2bv1.LeaveThreadResponse, error) {
 	caller := call.CallerOf(ctx)
 	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.LeaveThreadResponse, error) {

@@ -13,8 +13,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/thread"
 )
 
-// UpdateThread changes the fields that are named, all or none. The order of its
-// checks is that of collaboration.md §10.4.
+// UpdateThread changes the fields that are named, all or none. The order of its checks is that
+// of B2B-THR-053.
 func (s *threadService) UpdateThread(ctx context.Context, req *b2bv1.UpdateThreadRequest) (*b2bv1.UpdateThreadResponse, error) {
 	named := naming(req, req.UpdateMask)
 	return guarded(ctx, s.core, req, func(tx store.Tx) (*b2bv1.UpdateThreadResponse, error) {
@@ -175,9 +175,9 @@ func settingsOf(t *store.Thread) thread.Settings {
 	return thread.Settings{Visibility: thread.Visibility(t.Visibility), JoinPolicy: thread.JoinPolicy(t.JoinPolicy)}
 }
 
-// writeThread writes a change that was checked, in one piece, with one revision for
-// each group of fields (collaboration.md §6.3). Who changed what is audited; join
-// requests that can no longer be granted are rejected and their bots told.
+// writeThread writes a change that was checked, in one piece, with one revision for each group
+// of fields (B2B-THR-054). The change is audited (B2B-THR-056); join requests that can no
+// longer be granted are rejected, and their bots get the event (B2B-THR-057).
 func (c *core) writeThread(ctx context.Context, tx store.Tx, w *threadWrite) error {
 	now := c.nowMS()
 	w.after = w.before

@@ -11,7 +11,7 @@ import (
 
 const (
 	day = 24 * time.Hour
-	// keepAudit is how long audit entries are kept (http-core.md §22).
+	// keepAudit is how long audit entries are kept (B2B-LIFE-004).
 	keepAudit = 90 * day
 	// upkeepRows is how many rows are looked up together, outside of a change.
 	upkeepRows = 500

@@ -9,7 +9,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// wsTicketLife is how long a ticket can open a connection (http-core.md §13).
+// wsTicketLife is how long a ticket can open a connection (B2B-WS-001).
 const wsTicketLife = 30 * time.Second
 
 // webSocketService is how WebSocket connections begin.

@@ -11,8 +11,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// GetWorkspace answers what the calling bot begins its day with: itself, its direct
-// messages and its threads (collaboration.md §15.4).
+// GetWorkspace answers the calling bot, its direct messages and its threads
+// (B2B-WORKSPACE-001).
 func (s *botService) GetWorkspace(ctx context.Context, req *b2bv1.GetWorkspaceRequest) (*b2bv1.GetWorkspaceResponse, error) {
 	caller := call.CallerOf(ctx)
 	return view(ctx, s.core, func(r store.Reader) (*b2bv1.GetWorkspaceResponse, error) {

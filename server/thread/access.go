@@ -3,7 +3,7 @@ package thread
 // Access is the answer to a bot that names a thread.
 type Access int
 
-// The answers, worst knowledge first (collaboration.md §5.2).
+// The answers, worst knowledge first (B2B-THR-020, B2B-THR-022).
 const (
 	Granted      Access = iota
 	NotFound            // exactly as if the thread did not exist: 404 NOT_FOUND
@@ -11,9 +11,10 @@ const (
 	JoinRequired        // a public thread, but the bot is not in it: 403 JOIN_REQUIRED
 )
 
-// CheckAccess decides whether a bot of the thread's org may use it (collaboration.md §5.2, steps 2 to 4; an unknown
-// thread and one of another org are NotFound before this is asked). needsLive is the mark T: the operation is refused
-// on a resolved or closed thread. A hidden thread never tells an outsider that it has ended.
+// CheckAccess decides whether a bot of the thread's org may use it (B2B-THR-020, B2B-THR-022;
+// the caller answers NotFound for an unknown thread and for one of another org). needsLive
+// reports whether the operation is refused on a resolved or closed thread (B2B-THR-063). An
+// outsider does not learn that a hidden thread has ended.
 func CheckAccess(visibility Visibility, status Status, participant, needsLive bool) Access {
 	switch {
 	case visibility != Public && !participant:
@@ -26,7 +27,8 @@ func CheckAccess(visibility Visibility, status Status, participant, needsLive bo
 	return Granted
 }
 
-// Listed reports whether a list of the org's threads shows this one to a bot (collaboration.md §5.1, scope=org).
+// Listed reports whether a list of the org's threads shows this one to a bot (scope=org,
+// B2B-THR-032).
 func Listed(visibility Visibility, participant bool) bool {
 	return visibility == Public || participant
 }
@@ -34,7 +36,7 @@ func Listed(visibility Visibility, participant bool) bool {
 // Join is the answer to a bot that asks to join by id.
 type Join int
 
-// The answers, in the order in which they are looked for (collaboration.md §11.1).
+// The answers, in the order in which they are checked (B2B-JOIN-002).
 const (
 	JoinNotFound     Join = iota + 1 // private to others: 404 NOT_FOUND
 	JoinEnded                        // resolved or closed, for participants too: 409 THREAD_CLOSED
@@ -45,8 +47,9 @@ const (
 	JoinedAtOnce                     // add the participant: 200
 )
 
-// DecideJoin decides what a self-join by id does (collaboration.md §11.1). pending says whether this bot already has
-// a pending request on the thread.
+// DecideJoin decides the answer to a bot that joins a thread by its id (B2B-JOIN-001,
+// B2B-JOIN-002, B2B-JOIN-004). pending reports whether this bot has a pending request on the
+// thread.
 func DecideJoin(s Settings, status Status, participant, pending bool) Join {
 	switch {
 	case s.Visibility == Private && !participant:

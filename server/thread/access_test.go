@@ -67,7 +67,8 @@ func TestSettingsWithExhaustively(t *testing.T) {
 	}
 }
 
-// collaboration.md §5.2 written out: visibility, state, in or out, live or not.
+// TestAccessExhaustively checks the table of B2B-THR-020 for every visibility, state,
+// participation, and for operations that need a live thread and that do not.
 func TestAccessExhaustively(t *testing.T) {
 	outside := map[Visibility]map[bool]Access{ // by "ended and needs a live thread"
 		Public:  {false: JoinRequired, true: Ended},
@@ -93,8 +94,9 @@ func TestAccessExhaustively(t *testing.T) {
 	}
 }
 
-// collaboration.md §11.1 written out for every combination. The keys read: visibility/join policy; the values are the
-// answers to an outsider of a live thread, without and with a pending request.
+// TestJoinExhaustively checks the table of B2B-JOIN-001 for every combination. The keys are
+// visibility/join policy; the values are the answers to an outsider of a live thread, without
+// and with a pending request.
 func TestJoinExhaustively(t *testing.T) {
 	outsider := map[string][2]Join{
 		"public/open":         {JoinedAtOnce, JoinedAtOnce},

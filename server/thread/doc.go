@@ -12,6 +12,6 @@
 // Inside, a permission policy may restrict six actions to participants with certain labels (ParsePolicy, Allowed).
 // Without a policy everything is open to every participant, except `manage`, which is the initiator's.
 //
-// The functions are pure: a service reads rows, asks here, and writes. Refusals are typed, so that each binding can
-// answer with the status and code its contract names.
+// The functions are pure: a service reads rows, calls them, and writes. Refusals are typed, so
+// that each binding can answer with its own status and code.
 package thread

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 )
 
-// Wildcards that a policy may list beside labels (collaboration.md §5.4, steps 4 and 5).
+// Wildcards that a policy may list beside labels (B2B-THR-074).
 const (
 	anybody   = "*"
 	initiator = "initiator"
@@ -84,15 +84,17 @@ func readLabels(raw json.RawMessage) ([]string, bool) {
 	return labels, true
 }
 
-// Evaluate decides whether a participant may do an action on a thread (collaboration.md §5.4):
+// Evaluate decides whether a participant may do an action on a thread (B2B-THR-071 to 075):
 //
-//  1. A policy of the thread is used alone, also for keys it lacks; one that cannot be read denies.
-//  2. Without one, the org default's array for this action is used; an org default that cannot be read is none.
+//  1. A policy of the thread is used alone, also for keys it lacks; one that cannot be read
+//     denies.
+//  2. Without one, the org default's array for this action is used; an org default that cannot
+//     be read counts as none.
 //  3. No array: manage is the initiator's, every other action is open.
 //  4. "*" allows everybody.
 //  5. "initiator" allows the initiator.
-//  6. The participant's label, exact and not empty, allows. The label "initiator" does not: the contract lets such
-//     a participant pass for the initiator, and we part from it there.
+//  6. The participant's label, exact and not empty, allows. The label "initiator" does not
+//     (B2B-THR-075); in HXA-Connect it does.
 //
 // So an empty array denies everybody, the initiator too.
 func Evaluate(thread, orgDefault StoredPolicy, action Action, who Subject) bool {

@@ -14,7 +14,7 @@ import (
 // Action is something that a permission policy can restrict; its text is the key in the policy object.
 type Action string
 
-// The six actions and what each guards (collaboration.md §5.4).
+// The six actions and what each guards (B2B-THR-076).
 const (
 	ActionResolve Action = "resolve" // setting the status resolved
 	ActionClose   Action = "close"   // setting the status closed
@@ -24,7 +24,7 @@ const (
 	ActionManage  Action = "manage"  // visibility, join policy and the policy itself
 )
 
-// Actions lists the six actions, in the contract's order.
+// Actions lists the six actions, in the order of B2B-THR-076.
 func Actions() []Action {
 	return []Action{ActionResolve, ActionClose, ActionInvite, ActionRemove, ActionWrite, ActionManage}
 }
@@ -41,13 +41,14 @@ func refusePolicy(format string, args ...any) error {
 // ParsePolicy checks the JSON text of a permission policy and answers the text to store and to show. The same rule
 // serves threads and the org setting default_thread_permission_policy.
 //
-// The policy is an object with any of the six actions as keys; each value is null or an array of at most
-// limits.MaxPolicyLabels strings, which are labels, "*" or "initiator" and are kept as they are (collaboration.md §5.3).
-// JSON null is "no policy": the answer is nil. Everything else is a *PolicyError; unlike the contract, so is an array
-// in every place, the empty one included, and so is a key given twice.
+// The policy is an object with any of the six actions as keys; each value is null or an array
+// of at most limits.MaxPolicyLabels strings, which are labels, "*" or "initiator" and are kept
+// as they are (B2B-THR-070). JSON null is "no policy": the answer is nil. Everything else is a
+// *PolicyError: an array in place of the object, the empty one included, and a key given twice
+// as well.
 //
-// The stored text is the text that was sent, without the white space between its tokens: key order, number and escape
-// spellings stay (collaboration.md §23.2 shows the compact form).
+// The stored text is the text that was sent, without the white space between its tokens: key
+// order, number and escape spellings stay (B2B-THR-009).
 func ParsePolicy(raw []byte) (*string, error) {
 	if !json.Valid(raw) || !utf8.Valid(raw) {
 		return nil, refusePolicy("must be an object or null")

@@ -70,7 +70,7 @@ func TestParsePolicyCountsFirst(t *testing.T) {
 
 func text(s string) *string { return &s }
 
-// The consequences that the contract spells out, one by one (collaboration.md §5.4).
+// TestEvaluateConsequences checks what follows from B2B-THR-071 to 075, case by case.
 func TestEvaluateConsequences(t *testing.T) {
 	boss, lead, plain := Subject{Initiator: true}, Subject{Label: "lead"}, Subject{}
 	for _, c := range []struct {
@@ -118,7 +118,7 @@ func TestEvaluateConsequences(t *testing.T) {
 	}
 }
 
-// oracle is §5.4 once more, in the words of the contract and on plain maps.
+// oracle evaluates a policy as B2B-THR-071 to 075 say, on plain maps.
 func oracle(threadPolicy, org *string, action Action, who Subject) bool {
 	var labels []string
 	found := false

@@ -1,6 +1,6 @@
 package thread
 
-// Visibility says which bots of the org learn that a thread exists (collaboration.md §5.1).
+// Visibility says which bots of the org learn that a thread exists (B2B-THR-010, B2B-THR-022).
 type Visibility string
 
 // The visibilities. A new thread is public.
@@ -19,7 +19,7 @@ func ParseVisibility(text string) (Visibility, bool) {
 	return "", false
 }
 
-// JoinPolicy says what happens when a bot asks to join by id (collaboration.md §5.1).
+// JoinPolicy says what happens when a bot asks to join by id (B2B-THR-010, B2B-JOIN-001).
 type JoinPolicy string
 
 // The join policies. A new thread is open.
@@ -47,9 +47,9 @@ type Settings struct {
 // DefaultSettings are those of a thread whose creator asked for none.
 func DefaultSettings() Settings { return Settings{Visibility: Public, JoinPolicy: Open} }
 
-// With answers the settings after a request; an empty value keeps the current one. A private thread is invite_only
-// whatever was asked, and leaving private keeps invite_only unless the request names another policy
-// (collaboration.md §5.1).
+// With answers the settings after a request; an empty value keeps the current one. A private
+// thread is invite_only whatever was asked, and leaving private keeps invite_only unless the
+// request names another policy (B2B-THR-011).
 func (s Settings) With(visibility Visibility, policy JoinPolicy) Settings {
 	if visibility != "" {
 		s.Visibility = visibility
@@ -63,8 +63,8 @@ func (s Settings) With(visibility Visibility, policy JoinPolicy) Settings {
 	return s
 }
 
-// RejectsPending reports whether going from s to next rejects the pending join requests: the thread becomes private
-// or invite_only and was not invite_only before (collaboration.md §10.4).
+// RejectsPending reports whether going from s to next rejects the pending join requests: the
+// thread becomes private or invite_only and was not invite_only before (B2B-THR-057).
 func (s Settings) RejectsPending(next Settings) bool {
 	return s.JoinPolicy != InviteOnly && (next.Visibility == Private || next.JoinPolicy == InviteOnly)
 }

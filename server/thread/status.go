@@ -3,7 +3,7 @@ package thread
 // Status is a state of a thread, in the text form of the wire and of the database.
 type Status string
 
-// The five states (collaboration.md §2.3).
+// The five states (B2B-THR-034, B2B-THR-065).
 const (
 	Active    Status = "active"
 	Blocked   Status = "blocked"
@@ -24,10 +24,11 @@ func ParseStatus(text string) (Status, bool) {
 	return "", false
 }
 
-// Terminal reports whether a thread in this state refuses work until it is reopened (collaboration.md §6.2).
+// Terminal reports whether a thread in this state refuses work until it is reopened
+// (B2B-THR-063, B2B-THR-064).
 func (s Status) Terminal() bool { return s == Resolved || s == Closed }
 
-// Guard is the policy action that entering this state needs, if it needs one (collaboration.md §5.4).
+// Guard is the policy action that entering this state needs, if it needs one (B2B-THR-076).
 func (s Status) Guard() (Action, bool) {
 	switch s {
 	case Resolved:
@@ -41,7 +42,7 @@ func (s Status) Guard() (Action, bool) {
 // CloseReason says why a thread is closed. The empty text is "no reason".
 type CloseReason string
 
-// The reasons a closed thread may have (collaboration.md §2.3).
+// The reasons a closed thread may have (B2B-THR-061).
 const (
 	NoReason CloseReason = ""
 	Manual   CloseReason = "manual"

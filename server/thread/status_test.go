@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// table is collaboration.md §6.1, row by row: the targets each state may go to.
+// table is the table of B2B-THR-060: the states that each state may change to.
 var table = map[Status]map[Status]bool{
 	Active:    {Blocked: true, Reviewing: true, Resolved: true, Closed: true},
 	Blocked:   {Active: true},

@@ -5,7 +5,7 @@ import "fmt"
 // Refusal says why a change of status is refused.
 type Refusal int
 
-// The refusals, in the order in which they are looked for (collaboration.md §10.4, checks 9, 10, 11 and 13).
+// The refusals, in the order in which they are checked (B2B-THR-053).
 const (
 	UnknownStatus     Refusal = iota + 1 // the target is not one of the five states
 	UnknownReason                        // the close reason is not one of the three
@@ -37,7 +37,8 @@ func (e *StatusError) Error() string {
 	}
 }
 
-// CanTransition is the table of allowed transitions (collaboration.md §6.1). Staying in a state is not a transition.
+// CanTransition is the table of allowed transitions (B2B-THR-060). Staying in a state is not a
+// transition.
 func CanTransition(from, to Status) bool {
 	switch from {
 	case Active:
@@ -58,8 +59,8 @@ func CheckTransition(from, to Status) error {
 	return nil
 }
 
-// CheckPairing holds the rule that `closed` has a close reason and nothing else has one (collaboration.md §6.1).
-// status is empty when the request names none, so a reason alone is refused.
+// CheckPairing holds the rule that `closed` has a close reason and nothing else has one
+// (B2B-THR-061). status is empty when the request names none, so a reason alone is refused.
 func CheckPairing(status Status, reason CloseReason) error {
 	switch {
 	case status == Closed && reason == NoReason:
@@ -70,9 +71,10 @@ func CheckPairing(status Status, reason CloseReason) error {
 	return nil
 }
 
-// ValidateStatusChange checks a whole change of status, in the contract's order: known target, known reason, their
-// pairing, the transition. Between pairing and transition stands the permission check of §5.4, so a caller that
-// applies policies asks CheckPairing, then Status.Guard and Allowed, then CheckTransition.
+// ValidateStatusChange checks a whole change of status, in the order of B2B-THR-053: known
+// target, known reason, their pairing, the transition. The permission check (B2B-THR-076)
+// comes between pairing and transition, so a caller that applies policies calls CheckPairing,
+// then Status.Guard and Allowed, then CheckTransition.
 func ValidateStatusChange(from, to Status, reason CloseReason) error {
 	if _, ok := ParseStatus(string(to)); !ok {
 		return &StatusError{Refusal: UnknownStatus, From: from, To: to}
@@ -95,8 +97,9 @@ type Lifecycle struct {
 	ResolvedAt  *int64 // nil unless the thread was resolved since it last became active
 }
 
-// Change validates a change of status and answers the lifecycle after it: entering resolved sets ResolvedAt to now,
-// entering active clears it, and every status but closed clears the close reason (collaboration.md §6.1).
+// Change validates a change of status and answers the lifecycle after it: entering resolved
+// sets ResolvedAt to now, entering active clears it, and every status but closed clears the
+// close reason (B2B-THR-062).
 func (l Lifecycle) Change(to Status, reason CloseReason, now int64) (Lifecycle, error) {
 	if err := ValidateStatusChange(l.Status, to, reason); err != nil {
 		return l, err

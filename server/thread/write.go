@@ -10,8 +10,9 @@ type Write struct {
 	Settings bool // visibility, join_policy or both
 }
 
-// Revisions is how far the write moves the thread's revision: one for each group, one for the two settings together
-// (collaboration.md §6.3). Any write but an empty one also sets updated_at; none sets last_activity_at.
+// Revisions is how far the write moves the thread's revision: one for each group, one for the
+// two settings together (B2B-THR-054). Any write but an empty one also sets updated_at; none
+// sets last_activity_at.
 func (w Write) Revisions() int64 {
 	var n int64
 	if w.Status != "" {
@@ -25,8 +26,9 @@ func (w Write) Revisions() int64 {
 	return n
 }
 
-// Changes lists the names that the `changes` of a thread_updated event carries, in the contract's order. A setting is
-// listed only when its value really changed, so the list may be empty, and is never nil (collaboration.md §10.4).
+// Changes lists the names that the `changes` of a thread_updated event carries, in the order
+// of B2B-EVT-011. A setting is listed only when its value changed, so the list may be empty;
+// it is never nil.
 func (w Write) Changes(before, after Settings) []string {
 	changes := make([]string, 0, 7)
 	if w.Status != "" {

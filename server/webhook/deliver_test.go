@@ -18,7 +18,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// The example of the contract (collaboration.md §23.9).
+// TestSignature checks the headers of one delivery against known values
+// (B2B-HOOK-004, B2B-HOOK-005).
 func TestSignature(t *testing.T) {
 	body := `{"webhook_version":"1","type":"message","channel_id":"5b0c7f0e-6f0d-4b0e-9a51-0c6b2f3f8a11","message":{"id":"e1f4b1d2-3c55-4c1f-8a7a-7f2f9d0b6c01","channel_id":"5b0c7f0e-6f0d-4b0e-9a51-0c6b2f3f8a11","sender_id":"aaaaaaaa-0000-4000-8000-000000000001","content":"ping","content_type":"text","parts":[{"type":"text","content":"ping"}],"created_at":1767225600000},"sender_name":"atlas"}`
 	h := headers(t, "whsec-example", "id", time.UnixMilli(1767225600123), body)
@@ -101,7 +102,7 @@ func TestRequest(t *testing.T) {
 	}
 }
 
-// Who is told what (collaboration.md §17.2).
+// TestRecipients checks which webhooks get which events (B2B-HOOK-001).
 func TestRecipients(t *testing.T) {
 	w := newWorld(t)
 	receivers := map[string]*receiver{}
@@ -157,7 +158,8 @@ func TestRecipients(t *testing.T) {
 	}
 }
 
-// The attempts of the contract, and not one earlier or more (§17.4).
+// TestSchedule checks that attempts come at the times of B2B-HOOK-011, none earlier and no
+// more.
 func TestSchedule(t *testing.T) {
 	w, r := newWorld(t), newReceiver(t)
 	w.bot("bob", r.URL, "hush")

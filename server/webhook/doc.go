@@ -19,13 +19,12 @@
 //
 // # Order
 //
-// One goroutine serves one webhook: first attempts are made in the order of the log,
-// one at a time. An event whose attempt fails is set aside (a row of
-// webhook_deliveries), so that one that a receiver chokes on does not hold up the rest,
-// and is tried again on the schedule of the contract: after 1, 5 and 30 seconds. So an
-// event can only overtake one that failed before. At most [maxWaiting] events are set
-// aside for one webhook; then it takes no further ones from the log until one of them
-// is settled.
+// One goroutine serves one webhook: first attempts are made in the order of the log, one at a
+// time. An event whose attempt fails is set aside (a row of webhook_deliveries), so that one
+// that a receiver chokes on does not hold up the rest, and is tried again after 1, 5 and 30
+// seconds (B2B-HOOK-011). So an event can only overtake one that failed before. At most
+// [maxWaiting] events are set aside for one webhook; then it takes no further ones from the
+// log until one of them is settled.
 //
 // # Giving up
 //

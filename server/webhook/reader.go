@@ -32,8 +32,7 @@ const (
 	pause = time.Second
 )
 
-// delays are how long an event waits after each failed attempt but the last
-// (collaboration.md §17.4).
+// delays are how long an event waits after each failed attempt but the last (B2B-HOOK-011).
 var delays = [...]time.Duration{time.Second, 5 * time.Second, 30 * time.Second}
 
 // clockSkew is how far the clocks of nodes may be apart.
@@ -42,8 +41,8 @@ const clockSkew = 10 * time.Second
 // degradeAt is how many events in a row must fail to degrade a webhook.
 const degradeAt = 10
 
-// types are the events that webhooks are told of (collaboration.md §17.2): the choices of
-// Event that the schema marks so.
+// types returns the events that webhooks get (B2B-HOOK-001): the choices of Event that the
+// schema marks so.
 func types() (names []string) {
 	choices := (*b2bv1.Event)(nil).ProtoReflect().Descriptor().Oneofs().ByName("event").Fields()
 	for i := range choices.Len() {

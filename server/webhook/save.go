@@ -61,8 +61,8 @@ func (r *reader) saveStatus(ctx context.Context, tx store.Tx) (degraded bool, er
 	return status.Degraded, tx.PutWebhookStatus(ctx, status)
 }
 
-// count is the rule of health (collaboration.md §17.4): one success or one failure for
-// each event, not for each attempt.
+// count updates the health of a webhook (B2B-HOOK-020): one success or one failure for each
+// event, not for each attempt.
 func count(s *store.WebhookStatus, o outcome) {
 	if o.delivered {
 		s.LastSuccess, s.ConsecutiveFailures, s.Degraded = &o.at, 0, false

@@ -28,9 +28,9 @@ func deliveryID(bot, cursor string) string {
 	return id.String()
 }
 
-// signer writes the headers that say what is delivered and who sends it: those of the
-// contract (collaboration.md §17.3) and beside them those of Standard Webhooks. Without
-// a secret nothing is signed. One goroutine uses it at a time.
+// signer writes the headers that name the delivery and sign it: those of HXA-Connect
+// (B2B-HOOK-004) and those of Standard Webhooks (B2B-HOOK-005). Without a secret nothing is
+// signed. One goroutine uses it at a time.
 type signer struct {
 	hub, standard hash.Hash // nil: nothing is signed
 	bearer        string    // empty: no header can carry the secret

@@ -46,10 +46,9 @@ type Policy struct {
 	Allow    Allow // may be private, and http
 }
 
-// Check refuses an address that is no URL, is not https (or http where the policy lets
-// it), or whose host has no address, or one that is not public (http-core.md §9; all
-// addresses and all special ranges count, not some as there). The error is a
-// Refusal, or that of ctx.
+// Check refuses an address that is no URL, is not https (or http where the policy lets it), or
+// whose host has no address, or one that is not public (B2B-REG-007, B2B-HOOK-030: all its
+// addresses and all special ranges count). The error is a Refusal, or that of ctx.
 func (p Policy) Check(ctx context.Context, text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Opaque != "" {

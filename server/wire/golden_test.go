@@ -76,10 +76,9 @@ func sampleValue(f protoreflect.FieldDescriptor) protoreflect.Value {
 	return protoreflect.ValueOfMessage((&timestamppb.Timestamp{Seconds: 1767225600, Nanos: int32(f.Number()) * 1e6}).ProtoReflect())
 }
 
-// Every resource, every response with a form of its own, every event and every part, filled
-// and bare, byte for byte.
-// testdata was read against collaboration.md §2, §3, §16.9 and http-core.md §4: what changes
-// there changes what clients see.
+// TestGolden checks every resource, every response with a form of its own, every event and
+// every part, filled and bare, byte for byte. The files of testdata are what existing clients
+// rely on (B2B-DEV-001): what changes there changes what clients see.
 func TestGolden(t *testing.T) {
 	written := map[string]bool{}
 	for _, mt := range messageTypes(t) {

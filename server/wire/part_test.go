@@ -11,8 +11,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/wire"
 )
 
-// A part comes back as it was sent, but for the order of its keys and the space between
-// them (collaboration.md §3.1, §3.3).
+// A part comes back as it was sent, but for the order of its keys and the space between them
+// (B2B-MSG-008, B2B-MSG-009).
 func TestPartsComeBack(t *testing.T) {
 	for sent, want := range map[string]string{
 		`{"type":"text","content":""}`:                                               ``,

@@ -10,7 +10,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/wire"
 )
 
-// acks are what the ack of each operation tells besides the operation (§16.8).
+// acks write the members of the ack of each operation besides `operation` (B2B-WS-021).
 var acks = map[string]func(r *result, req, res proto.Message){
 	"send": func(r *result, _, res proto.Message) {
 		m := res.(*b2bv1.SendChannelMessageResponse)

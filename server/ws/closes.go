@@ -43,8 +43,8 @@ const (
 	sessionExpired = "Session expired"
 )
 
-// refusedAtOpen is what a caller is told whose credential does not lead to a
-// connection (§16.2); nil for errors that say nothing about the credential.
+// refusedAtOpen returns how a connection is closed when its credential is refused at opening
+// (B2B-WS-004); nil for errors that say nothing about the credential.
 func refusedAtOpen(err error) *ending {
 	var e *call.Error
 	if !errors.As(err, &e) {

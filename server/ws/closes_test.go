@@ -14,7 +14,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/ws"
 )
 
-// Who loses access is told so, and nobody else is disturbed (http-core.md §20).
+// What ends a credential closes its connections with the code of the table, and no others
+// (B2B-WS-005).
 func TestClosedByOthers(t *testing.T) {
 	w := newWorld(t)
 	ann, admin := w.open(w.ann.token), w.open(w.people)

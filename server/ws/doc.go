@@ -1,6 +1,6 @@
-// Package ws is the WebSocket binding (collaboration.md §16): one connection is one
-// reader of the log (package eventlog) and one way to call the operations that the
-// schema gives a WebSocket name.
+// Package ws is the WebSocket binding (SPEC.md, WS): one connection is one reader of the log
+// (package eventlog) and one way to call the operations that the schema gives a WebSocket
+// name.
 //
 // # A connection
 //

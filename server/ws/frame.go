@@ -30,7 +30,7 @@ const (
 	keyChannel
 )
 
-// handle does one frame (§16.6).
+// handle handles one frame (B2B-WS-010 to 016).
 func (c *client) handle(frame []byte) {
 	keys, object, err := wire.Peek(frame, "type", "ref", "content", "parts", "artifact_type", "thread_id", "channel_id")
 	switch {
@@ -56,7 +56,7 @@ func (c *client) handle(frame []byte) {
 	c.do(op, frame, keys)
 }
 
-// watch does subscribe and unsubscribe (§16.7).
+// watch handles subscribe and unsubscribe (B2B-WS-018).
 func (c *client) watch(begin bool, keys [][]byte) {
 	var threads, channels []string
 	if id, ok := wire.Text(keys[keyThread]); ok && id != "" {
@@ -116,7 +116,7 @@ func (c *client) do(op *operation, frame []byte, keys [][]byte) {
 	c.answer(append(r.b, "}}"...))
 }
 
-// truthy tells whether a ref counts as one, as JavaScript would say (§16.6).
+// truthy reports whether a ref counts as one: its truth in JavaScript (B2B-WS-012).
 func truthy(ref []byte) bool {
 	if len(ref) == 0 {
 		return false

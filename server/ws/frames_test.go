@@ -184,7 +184,7 @@ func TestOperationsAreKnown(t *testing.T) {
 			}
 		}
 		if n != 11 {
-			t.Errorf("%d operations, collaboration.md §16.8 has 11", n)
+			t.Errorf("%d operations, the table of B2B-WS-021 has 11", n)
 		}
 		c.Pipeline = call.NewPipeline(c.Access.(call.Authenticator), c.Log, false)
 	})

@@ -14,8 +14,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// admit judges a handshake (§16.2): the ticket, then who it stands for, then the
-// cursor. It answers a client whose subscription has begun, or why there is none.
+// admit judges a handshake (B2B-WS-003): the ticket, then who it stands for, then the cursor.
+// It answers a client whose subscription has begun, or why there is none.
 func (s *Server) admit(r *http.Request) (*client, *ending) {
 	query := r.URL.Query()
 	text := query.Get("ticket")

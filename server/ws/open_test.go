@@ -12,7 +12,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// A connection that is refused opens, and is closed at once (§16.2).
+// A connection that is refused opens, and is closed at once (B2B-WS-003).
 func TestRefusedAtOpen(t *testing.T) {
 	w := newWorld(t)
 	w.dial("").closed(4001, "Missing ticket. Use POST /api/ws-ticket to obtain a one-time ticket.")

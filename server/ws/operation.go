@@ -11,8 +11,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/wire"
 )
 
-// operation is an operation of the schema that has a WebSocket name, with what is
-// different here: how frames name the fields, and what an ack tells (§16.8).
+// operation is an operation of the schema that has a WebSocket name, with what differs from
+// REST: how frames name the fields, and what an ack holds (B2B-WS-020, B2B-WS-021).
 type operation struct {
 	*call.Operation
 	frame
@@ -21,10 +21,10 @@ type operation struct {
 
 // frame is how the frames of an operation are read.
 type frame struct {
-	skip      []string          // keys that mean nothing here
-	rename    map[string]string // keys that are called otherwise
-	coerce    bool              // a content that is an object becomes text (§3.2)
-	anyParts  bool              // parts that are no array are passed over
+	skip      []string          // keys that are ignored
+	rename    map[string]string // keys of the frame, by their name in the request
+	coerce    bool              // an object as content becomes text (B2B-WS-031)
+	anyParts  bool              // parts that are not an array are ignored (B2B-WS-032)
 	onThread  bool              // thread_id is needed
 	needs     func(req proto.Message) error
 	kindNamed bool // artifact_type must not be null

@@ -8,11 +8,11 @@ import (
 	"testing"
 )
 
-// TestWhitepaper runs the whitepaper's curl lines as they stand there, but for the
-// host and the secrets: a cookie jar is all that the login needs.
-func TestWhitepaper(t *testing.T) {
+// TestCurlLines runs the published curl lines as they are, except for the host and the
+// secrets: a cookie jar is all that the login needs.
+func TestCurlLines(t *testing.T) {
 	n := serve(t, t.TempDir())
-	text, err := os.ReadFile("testdata/whitepaper.txt")
+	text, err := os.ReadFile("testdata/curl.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
