@@ -120,6 +120,16 @@ func bearerChecks() []Check {
 				return seen.Num("last_seen_at") > created && used != nil
 			})
 		}},
+		{[]string{"B2B-AUTH-010"}, "a bot sees when it called before, not that it asks", func(t *T) {
+			o := t.Org()
+			bot := o.Bot("worker")
+			registered := bot.Registration.Num("last_seen_at")
+			t.Sleep(50 * time.Millisecond)
+			t.Get("/api/me", bot).OK().Equal("last_seen_at", registered)
+			t.eventually(3*time.Second, "last_seen_at never moved", func() bool {
+				return t.Get("/api/me", bot).OK().Num("last_seen_at") > registered
+			})
+		}},
 		{[]string{"B2B-AUTH-008"}, "nothing of a destroyed org works", func(t *T) {
 			o := t.Org()
 			scoped, owner, human := o.Admin.Scoped("full"), o.Admin.Login(), o.Human()

@@ -42,6 +42,26 @@ func opChecks() []Check {
 			owner.look(owner.next("thread_message")).Equal("message.id", m).Equal("message.sender_id", s.Ann.ID).
 				Equal("message.metadata", J{"lang": "en", "provenance": J{"authored_by": "human", "owner_name": "Olga", "auth_mode": "web_ui"}})
 		}},
+		{[]string{"B2B-WS-031"}, "an object as content becomes text", contentOfObjects},
+		{[]string{"B2B-WS-032"}, "send takes its content from parts, and ignores parts that are not an array", func(t *T) {
+			s := newStage(t)
+			ann, id := t.open("ann", s.Ann), s.thread(nil)
+			channel := t.dm(s.Ann, "bob", "x").Str("channel_id")
+			parts := []any{J{"type": "text", "content": "of the part"}}
+			sent := func(want string, members J) {
+				ann.do(with(J{"type": "send", "channel_id": channel}, members))
+				ann.look(ann.next("message")).Equal("message.content", want)
+			}
+			ann.next("message")
+			sent("of the part", J{"content": "", "parts": parts})
+			sent("itself", J{"content": "itself", "parts": "not an array"})
+			ann.refuses("VALIDATION_ERROR", J{"type": "send", "channel_id": channel, "content": ""})
+			ann.refuses("VALIDATION_ERROR", J{"type": "send", "channel_id": channel, "parts": "not an array"})
+			for _, op := range []J{{"type": "send_dm", "to": "bob"}, {"type": "send_thread_message", "thread_id": id}} {
+				ann.refuses("VALIDATION_ERROR", with(op, J{"content": "", "parts": parts}))
+				ann.refuses("VALIDATION_ERROR", with(op, J{"content": "itself", "parts": "not an array"}))
+			}
+		}},
 		{[]string{"B2B-WS-023"}, "operations are idempotent by request_id", func(t *T) {
 			s := newStage(t)
 			ann := s.sit("ann", s.Ann)
@@ -53,6 +73,32 @@ func opChecks() []Check {
 			t.Do("POST", thr(id, "/messages"), s.Ann, J{"content": "once", "request_id": op["request_id"]}).OK().Equal("id", first.(map[string]any)["message_id"])
 			t.Get(thr(id, "/messages"), s.Ann).OK().Len("", 1)
 		}},
+	}
+}
+
+// contentOfObjects checks which operations make text of an object or an array.
+func contentOfObjects(t *T) {
+	s := newStage(t)
+	ann, id := t.open("ann", s.Ann), s.thread(nil)
+	channel := t.dm(s.Ann, "bob", "x").Str("channel_id")
+	ann.next("message")
+	for _, c := range []struct {
+		content any
+		want    string
+	}{
+		{"plain", "plain"},
+		{J{"text": "its text", "more": 1}, "its text"},
+		{J{"text": 5}, `{"text":5}`},
+		{J{"k": []int{1}}, `{"k":[1]}`},
+		{[]any{"a", 1}, `["a",1]`},
+	} {
+		ann.do(J{"type": "send_dm", "to": "bob", "content": c.content})
+		ann.look(ann.next("message")).Equal("message.content", c.want)
+		ann.do(J{"type": "send_thread_message", "thread_id": id, "content": c.content})
+		ann.look(ann.next("thread_message")).Equal("message.content", c.want)
+		if _, text := c.content.(string); !text {
+			ann.refuses("VALIDATION_ERROR", J{"type": "send", "channel_id": channel, "content": c.content})
+		}
 	}
 }
 
