@@ -3,7 +3,7 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-RUN CGO_ENABLED=0 go build -trimpath -ldflags=-s -o /b2b ./cmd/b2b
+RUN CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o /b2b ./cmd/b2b
 RUN mkdir -p /own/data /own/tmp && chmod 0700 /own/data
 
 FROM scratch

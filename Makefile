@@ -10,9 +10,10 @@ GENERATED := api/openapi.json sdk/go/b2b sdk/typescript/src/gen sdk/python/src/b
 # Our generators are built with the Go types of the options, which therefore come first.
 OPTIONS := {"version": "v2", "plugins": [{"local": ["go", "tool", "protoc-gen-go"], "out": "sdk/go", "opt": "paths=source_relative"}]}
 
-# Stamps of what is installed: npm writes the one, the rule below the other.
+# Stamps of what is installed: npm writes the first, the rules below the others.
 NODE_TOOLS := node_modules/.package-lock.json
 PYTHON_TOOLS := .venv/installed
+DOCS_TOOLS := .venv/installed-docs
 BUF := node_modules/.bin/buf
 
 heading = @printf '\n== %s\n' '$(1)'
@@ -22,7 +23,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 .PHONY: tools packages go-tools
-tools: packages $(NODE_TOOLS) $(PYTHON_TOOLS) go-tools ## install what the build needs: Debian, npm and Python packages, Go modules
+tools: packages $(NODE_TOOLS) $(PYTHON_TOOLS) $(DOCS_TOOLS) go-tools ## install what the build needs: Debian, npm and Python packages, Go modules
 
 packages:
 	@build/packages.sh
@@ -38,6 +39,12 @@ $(PYTHON_TOOLS): sdk/python/requirements-dev.txt | packages
 	@.venv/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
 	@touch $@
 
+# The virtual environment is made anew with the tools above, and without these.
+$(DOCS_TOOLS): docs/requirements.txt $(PYTHON_TOOLS)
+	$(call heading,pip install: documents)
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
+	@touch $@
+
 go-tools:
 	@go mod download
 
@@ -46,8 +53,8 @@ generate: $(NODE_TOOLS) $(PYTHON_TOOLS) ## write the generated code of every lan
 	@$(BUF) generate --path api/b2b/options --template '$(OPTIONS)'
 	@$(BUF) generate
 
-.PHONY: lint lint-schema lint-sdk lint-go fresh
-lint: lint-schema lint-sdk lint-go ## check the schema and the code, without running the server
+.PHONY: lint lint-schema lint-sdk lint-go docs fresh
+lint: lint-schema lint-sdk lint-go docs ## check schema, code and documents, without running the server
 
 lint-schema: $(NODE_TOOLS)
 	$(call heading,schema: lint · format · breaking changes)
@@ -68,6 +75,10 @@ lint-go:
 	@go vet ./...
 	@go tool staticcheck ./...
 	@go mod tidy -diff
+
+docs: $(DOCS_TOOLS) ## build the documents as a site in dist/site; a dead link fails
+	$(call heading,documents)
+	@build/docs.sh
 
 fresh: generate ## fail when generated files are not what the schema generates
 	$(call heading,generated files are fresh)
@@ -104,7 +115,14 @@ bench: ## measure the server beside its floor (BENCH="-rounds 5 -time 10s")
 
 .PHONY: build
 build: ## build bin/b2b: one static binary
-	@CGO_ENABLED=0 go build -trimpath -o bin/b2b ./cmd/b2b
+	@CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/b2b ./cmd/b2b
+
+.PHONY: release version
+release: ## build the binaries of all platforms, their SBOMs and checksums in dist/release
+	@build/release.sh
+
+version: ## write the version of the file VERSION, or V=0.3.0, to every place that names it
+	@build/version.sh $(V)
 
 .PHONY: conformance
 conformance: build ## check any server: URL=http://localhost:4800 ADMIN_SECRET=…

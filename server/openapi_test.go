@@ -31,6 +31,14 @@ func TestOpenAPIKnowsItsServer(t *testing.T) {
 		} else if document.Info.Version != server.Version || len(document.Servers) != 1 || document.Servers[0].URL != want {
 			t.Errorf("%+v, want version %s at %s", document, server.Version, want)
 		}
+		for _, path := range []string{"/api/version", "/api/health"} {
+			w := httptest.NewRecorder()
+			s.Handler().ServeHTTP(w, httptest.NewRequest("GET", base+path, nil))
+			var answer struct{ Version string }
+			if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil || answer.Version != server.Version {
+				t.Errorf("%s says version %q, want %s (%v)", path, answer.Version, server.Version, err)
+			}
+		}
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}

@@ -44,7 +44,7 @@ import (
 )
 
 // Version is the version of this server, as /api/version tells it.
-const Version = "0.1.0"
+const Version = "0.2.0"
 
 const (
 	// How long a stopping server waits for the calls under way, and for the clients

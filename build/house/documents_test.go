@@ -1,0 +1,56 @@
+package house_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// maxReadmeBytes is what a newcomer reads at one sitting. The rest goes to docs/.
+const maxReadmeBytes = 6000
+
+func TestReadmeIsShort(t *testing.T) {
+	if n := len(read(t, "README.md")); n > maxReadmeBytes {
+		t.Errorf("README.md has %d bytes: what is over %d belongs into docs/", n, maxReadmeBytes)
+	}
+}
+
+// TestDocumentsAreInTheSite: each page has a place in the navigation, and no entry is without
+// a page. `make docs` checks the links.
+func TestDocumentsAreInTheSite(t *testing.T) {
+	entries := map[string]bool{}
+	for _, entry := range regexp.MustCompile(`(?m)^ +- (?:.+: )?(\S+\.md)$`).FindAllSubmatch(read(t, "mkdocs.yml"), -1) {
+		entries[string(entry[1])] = false
+	}
+	for _, file := range committed(t) {
+		if _, entry := entries[file]; entry {
+			entries[file] = true
+		} else if strings.HasPrefix(file, "docs/") && strings.HasSuffix(file, ".md") {
+			t.Errorf("mkdocs.yml has no entry for %s", file)
+		}
+	}
+	for entry, there := range entries {
+		if !there {
+			t.Errorf("mkdocs.yml has an entry for %s, which is not there", entry)
+		}
+	}
+}
+
+// TestUnitIsHardened: the systemd unit runs as a user of its own that can write its data
+// folder alone, and holds no secret.
+func TestUnitIsHardened(t *testing.T) {
+	unit := string(read(t, "deploy/b2b.service"))
+	for _, line := range []string{
+		"User=b2b", "StateDirectory=b2b", "StateDirectoryMode=0700", "EnvironmentFile=/etc/b2b/env",
+		"NoNewPrivileges=yes", "CapabilityBoundingSet=", "ProtectSystem=strict", "ProtectHome=yes",
+		"PrivateTmp=yes", "PrivateDevices=yes", "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX",
+		"MemoryDenyWriteExecute=yes", "SystemCallFilter=@system-service",
+	} {
+		if !strings.Contains(unit, "\n"+line+"\n") {
+			t.Errorf("deploy/b2b.service has no line %s", line)
+		}
+	}
+	if strings.Contains(unit, "SECRET=") {
+		t.Error("deploy/b2b.service holds a secret, which every user of the machine could read")
+	}
+}

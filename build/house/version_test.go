@@ -1,0 +1,33 @@
+package house_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestVersionsAgree: the file VERSION is the one place of the version, which build/version.sh
+// writes to all others.
+func TestVersionsAgree(t *testing.T) {
+	version := strings.TrimSpace(string(read(t, "VERSION")))
+	if !regexp.MustCompile(`^\d+\.\d+\.\d+$`).MatchString(version) {
+		t.Fatalf("VERSION has %q, which is no version", version)
+	}
+	for file, line := range map[string]string{
+		"server/server.go":            `(?m)^const Version = "(.*)"$`,
+		"buf.gen.yaml":                `(?m)^    opt: version=(.*)$`,
+		"api/openapi.json":            `(?s)^\{\s*"openapi": "3[0-9.]*",\s*"info": \{.*?"version": "(.*?)"`,
+		"SPEC.md":                     `(?m)^Version (\S+) of this document`,
+		"CHANGELOG.md":                `(?m)^## (\d\S*)`, // the newest comes first
+		"sdk/typescript/package.json": `"name": "@b2b-protocol/sdk",\s*"version": "(.*?)"`,
+		"package-lock.json":           `"name": "@b2b-protocol/sdk",\s*"version": "(.*?)"`,
+		"sdk/python/pyproject.toml":   `(?m)^name = "b2b-protocol"\nversion = "(.*)"$`,
+	} {
+		found := regexp.MustCompile(line).FindSubmatch(read(t, file))
+		if found == nil {
+			t.Errorf("%s names no version where %s looks for it", file, line)
+		} else if string(found[1]) != version {
+			t.Errorf("%s has version %s, VERSION has %s: run build/version.sh", file, found[1], version)
+		}
+	}
+}

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Builds the release of the version in the file VERSION in dist/release: a static binary for
+# each platform, its SBOM (CycloneDX: the modules in the binary, with their licences), and
+# SHA256SUMS. The same commit and Go give the same bytes in any folder on any machine.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. build/say.sh
+
+version=$(<VERSION)
+out=dist/release
+bin=dist/tools
+sbom=github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
+
+# The binary names its commit, so the commit must be what is built.
+[ -z "$(git status --porcelain)" ] || die "there are changes that are not committed: a release is built from a commit"
+tag=$(git tag --points-at HEAD --list "v$version")
+[ -n "$tag" ] || printf 'note: this commit has no tag v%s\n' "$version" >&2
+
+rm -rf "$out"
+mkdir -p "$out" "$bin"
+GOBIN=$PWD/$bin GOFLAGS=-mod=mod go install "$sbom"
+
+for platform in linux/{amd64,arm64} darwin/{amd64,arm64} windows/{amd64,arm64}; do
+  os=${platform%/*} arch=${platform#*/}
+  file=b2b-$version-$os-$arch
+  name=$file
+  [ "$os" != windows ] || name=$file.exe
+  CGO_ENABLED=0 GOOS=$os GOARCH=$arch go build -trimpath -ldflags='-s -w' -o "$out/$name" ./cmd/b2b
+  "$bin/cyclonedx-gomod" bin -json -std -noserial -notimestamp -licenses \
+    -version "v$version" -output "$out/$file.cdx.json" "$out/$name" 2>/dev/null
+  printf '%-32s %5.1f MB\n' "$name" "$(($(wc -c <"$out/$name") / 10000))e-2"
+done
+
+cd "$out"
+sha256sum b2b-* >SHA256SUMS
+printf '%s/SHA256SUMS names %s files\n' "$out" "$(wc -l <SHA256SUMS)"

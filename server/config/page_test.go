@@ -1,0 +1,84 @@
+package config
+
+import (
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var (
+	pageRow  = regexp.MustCompile("(?m)^\\| (`B2B_.*?) \\| (.*?) \\| (.*?) \\| .+ \\|$")
+	pageName = regexp.MustCompile("`([A-Z][A-Z0-9_]+)`")
+	pageText = regexp.MustCompile("^`([^`]+)`(;.*)?$")
+)
+
+// asked lists the names that are looked up, those of one setting after another.
+func asked() (names []string) {
+	load(func(name string) (string, bool) {
+		names = append(names, name)
+		return "", false
+	})
+	return names
+}
+
+// TestSettingsPage holds the page for operators to what is read: each name, older names in
+// the row of ours, flags, and defaults.
+func TestSettingsPage(t *testing.T) {
+	page, err := os.ReadFile("../../docs/operate/settings.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rowOf := map[string]int{}
+	rows := pageRow.FindAllStringSubmatch(string(page), -1)
+	for i, row := range rows {
+		for _, name := range pageName.FindAllStringSubmatch(row[1]+row[2], -1) {
+			if _, twice := rowOf[name[1]]; twice {
+				t.Errorf("the page has %s twice", name[1])
+			}
+			rowOf[name[1]] = i
+		}
+	}
+	names := asked()
+	ours := ""
+	for _, name := range names {
+		row, there := rowOf[name]
+		switch {
+		case strings.HasPrefix(name, "--"):
+			if !strings.Contains(string(page), "`"+name+"`") {
+				t.Errorf("the page does not have the flag %s", name)
+			}
+		case !there:
+			t.Errorf("the page does not have %s", name)
+		case strings.HasPrefix(name, "B2B_"):
+			ours = name
+		case row != rowOf[ours]:
+			t.Errorf("the page has %s not in the row of %s", name, ours)
+		}
+	}
+	for name := range rowOf {
+		if !slices.Contains(names, name) {
+			t.Errorf("the page has %s, which is not read", name)
+		}
+	}
+	for _, row := range rows {
+		if value := pageText.FindStringSubmatch(row[3]); value != nil {
+			pageDefault(t, pageName.FindStringSubmatch(row[1])[1], value[1])
+		}
+	}
+}
+
+// pageDefault compares a setting that is set to its default with one that is not set.
+func pageDefault(t *testing.T, name, value string) {
+	t.Helper()
+	got, problems := load(func(asked string) (string, bool) { return value, asked == name })
+	want := Default()
+	if got.DatabasePool != 0 { // what 0 means is up to the pool
+		want.DatabasePool = got.DatabasePool
+	}
+	if len(problems) > 0 || !reflect.DeepEqual(got, want) {
+		t.Errorf("the page says that %s is %s unless set, which makes %+v (%v), not %+v", name, value, got, problems, want)
+	}
+}
