@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -48,7 +49,7 @@ func (t *T) hooks() *hooks {
 	if err != nil {
 		t.Fatalf("listening for webhooks (choose an address of this machine with --receiver): %v", err)
 	}
-	h := &hooks{t: t, url: "http://" + l.Addr().String() + "/hook?x=1"}
+	h := &hooks{t: t, url: "http://" + l.Addr().String() + "/hook/" + rand.Text() + "?x=" + rand.Text()}
 	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
 	done := make(chan struct{})
 	go func() {

@@ -44,7 +44,8 @@ func TestConformance(t *testing.T) {
 	for _, backend := range append(backends, together...) {
 		t.Run(backend.name, func(t *testing.T) {
 			t.Parallel()
-			env := append(backend.env(t), "B2B_LOG_LEVEL=debug", "B2B_WEBHOOK_ALLOW=127.0.0.1", "B2B_TRUST_PROXY=127.0.0.1")
+			database := backend.env(t)
+			env := append(database, "B2B_LOG_LEVEL=debug", "B2B_WEBHOOK_ALLOW=127.0.0.1", "B2B_TRUST_PROXY=127.0.0.1")
 			data := t.TempDir()
 			var nodes []*node
 			for range backend.nodes {
@@ -60,7 +61,7 @@ func TestConformance(t *testing.T) {
 				t.Errorf("%v\n%s", err, out)
 			}
 			r.checkLogs()
-			r.checkDatabase(data)
+			r.checkDatabase(data, database)
 			t.Logf("%s", lastLine(out))
 		})
 	}

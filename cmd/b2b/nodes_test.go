@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"index/suffixarray"
 	"io"
@@ -84,9 +85,13 @@ func (n narrow) Accept() (net.Conn, error) {
 	return conn, conn.(*net.TCPConn).SetWriteBuffer(relayBuffer)
 }
 
-// sent notes the content of messages.
+// sent notes the content of messages, and what leads to and signs for a webhook.
 func (r *relay) sent(path string, req *http.Request) {
-	if req.Method != http.MethodPost || req.Body == nil || !strings.HasSuffix(path, "/send") && !strings.HasSuffix(path, "/messages") {
+	if req.Method != http.MethodPost || req.Body == nil {
+		return
+	}
+	message := strings.HasSuffix(path, "/send") || strings.HasSuffix(path, "/messages")
+	if !message && !strings.HasSuffix(path, "/register") {
 		return
 	}
 	body, err := io.ReadAll(req.Body)
@@ -95,12 +100,31 @@ func (r *relay) sent(path string, req *http.Request) {
 	}
 	req.Body = io.NopCloser(bytes.NewReader(body))
 	var m map[string]any
-	if json.Unmarshal(body, &m) == nil {
+	if json.Unmarshal(body, &m) != nil {
+		return
+	}
+	if message {
 		if text, ok := m["content"].(string); ok && len(text) >= 20 && len(text) < 200 {
 			r.note(text, path)
 		}
+		return
+	}
+	if address, ok := m["webhook_url"].(string); ok {
+		if u, err := url.Parse(address); err == nil {
+			for _, part := range append(strings.Split(u.Path, "/"), u.Query()["x"]...) {
+				if len(part) == len(rand.Text()) {
+					r.note(part, webhookURL)
+				}
+			}
+		}
+	}
+	if secret, ok := m["webhook_secret"].(string); ok && len(secret) >= 16 {
+		r.note(secret, path)
 	}
 }
+
+// webhookURL is where the secret parts of the addresses of webhooks are seen.
+const webhookURL = "the address of a webhook"
 
 // answered notes the secrets in an answer.
 func (r *relay) answered(res *http.Response) error {

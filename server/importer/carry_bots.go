@@ -18,8 +18,8 @@ func (c *carrier) bots(ctx context.Context) error {
 	return c.from(ctx, "bots", columns, "", "", "t.id", func(r *row) error {
 		b := store.Bot{
 			ID: r.text("id"), OrgID: c.org, Name: r.text("name"), TokenHash: r.text("token"), AuthRole: r.oneOf("auth_role", store.AuthMember, store.AuthMember, store.AuthAdmin),
-			Metadata: r.json("metadata", anyJSON), WebhookURL: r.maybe("webhook_url"),
-			Bio: r.maybe("bio"), Role: r.maybe("role"), Function: r.maybe("function"), Team: r.maybe("team"),
+			Metadata: r.json("metadata", anyJSON),
+			Bio:      r.maybe("bio"), Role: r.maybe("role"), Function: r.maybe("function"), Team: r.maybe("team"),
 			Tags: r.json("tags", texts), Languages: r.json("languages", texts), Protocols: r.json("protocols", objectOrArray),
 			StatusText: r.maybe("status_text"), Timezone: r.maybe("timezone"), ActiveHours: r.maybe("active_hours"),
 			Version: r.maybe("version"), Runtime: r.maybe("runtime"),
@@ -34,11 +34,15 @@ func (c *carrier) bots(ctx context.Context) error {
 			sealed := c.keys.Seal(seal.Webhook(b.ID), *secret)
 			b.SealedSecret = &sealed
 		}
+		if url := r.maybe("webhook_url"); url != nil && *url != "" {
+			c.hooked = append(c.hooked, b.ID)
+			if c.keys != nil {
+				sealed := c.keys.Seal(seal.WebhookURL(b.ID), *url)
+				b.SealedURL = &sealed
+			}
+		}
 		redact(b.JoinStatusChangedBy, "session:")
 		c.rows.Bots = append(c.rows.Bots, b)
-		if b.WebhookURL != nil {
-			c.hooked = append(c.hooked, b.ID)
-		}
 		return c.took(ctx, "bots")
 	})
 }

@@ -43,8 +43,11 @@ func (f *facts) hidden(id string, want map[string]any) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.is("bot "+id+" webhook_url", want["webhook_url"], got.WebhookURL)
-	var secret any
+	var address, secret any
+	if got.SealedURL != nil {
+		address = must(f.keys.Open(seal.WebhookURL(id), *got.SealedURL))(f)
+	}
+	f.is("bot "+id+" webhook_url", want["webhook_url"], address)
 	if got.SealedSecret != nil {
 		secret = must(f.keys.Open(seal.Webhook(id), *got.SealedSecret))(f)
 	}

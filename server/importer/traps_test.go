@@ -181,7 +181,7 @@ var traps = []struct {
 			"UPDATE thread_participants SET label = '' WHERE thread_id = '" + vines + "'",
 		},
 		check: func(t *testing.T, s store.Store) {
-			if b := must(s.BotByName(t.Context(), vineyard, "all"))(t); b.ID != vintner || *b.WebhookURL != "http://127.0.0.1/" || b.SealedSecret == nil {
+			if b := must(s.BotByName(t.Context(), vineyard, "all"))(t); b.ID != vintner || b.SealedURL == nil || b.SealedSecret == nil {
 				t.Errorf("the bot %+v", b)
 			}
 			if th := must(s.Thread(t.Context(), vineyard, vines))(t); th.Topic != "   " || *th.Tags != "[]" || *th.PermissionPolicy != "[]" || *th.Context != "" {

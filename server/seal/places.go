@@ -5,6 +5,9 @@ import "encoding/json"
 // Webhook is the place of the secret of a bot's webhook.
 func Webhook(bot string) string { return "webhook secret\x00" + bot }
 
+// WebhookURL is the place of the address of a bot's webhook.
+func WebhookURL(bot string) string { return "webhook url\x00" + bot }
+
 // Invite is the place of an invite code.
 func Invite(id string) string { return "invite code\x00" + id }
 

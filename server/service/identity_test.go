@@ -20,6 +20,7 @@ import (
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/auth"
 	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/seal"
 	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/store/sqlstore"
 	"github.com/b2b-protocol/b2b/server/webhookurl"
@@ -31,6 +32,7 @@ type desk struct {
 	call.Services
 	store  store.Store
 	auth   *auth.Authenticator
+	keys   *seal.Ring
 	lookup func(host string) ([]netip.Addr, error)
 }
 
@@ -44,13 +46,13 @@ func newDesk(t *testing.T) *desk {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	d := &desk{T: t, store: st, auth: auth.New(auth.Config{Store: st, Log: log, Now: time.Now, AdminSecret: "secret"})}
+	d := &desk{T: t, store: st, keys: seal.New(seal.NewKey()), auth: auth.New(auth.Config{Store: st, Log: log, Now: time.Now, AdminSecret: "secret"})}
 	d.lookup = func(host string) ([]netip.Addr, error) {
 		t.Errorf("%s was looked up", host)
 		return nil, errors.New("not asked for")
 	}
 	d.Services = New(Deps{
-		Store: st, Files: openFiles(t), Access: d.auth, Log: log, Now: time.Now, Webhooks: webhookurl.Policy{Resolver: d},
+		Store: st, Files: openFiles(t), Access: d.auth, Log: log, Now: time.Now, Keys: d.keys, Webhooks: webhookurl.Policy{Resolver: d},
 		Config: Config{AdminSecret: "secret", MaxMessage: 65536, Version: "1.2.3"},
 	})
 	t.Cleanup(func() {
@@ -229,8 +231,11 @@ func TestWebhookLookups(t *testing.T) {
 		t.Errorf("again: %v, first: %v", again, first)
 	}
 	bot := must(d.store.Bot(t.Context(), org.Id, first.BotId))
-	if bot.WebhookURL == nil || *bot.WebhookURL != "https://hooks.example/x" {
-		t.Errorf("the webhook is %v", bot.WebhookURL)
+	if bot.SealedURL == nil {
+		t.Fatal("there is no webhook")
+	}
+	if url, err := d.keys.Open(seal.WebhookURL(bot.ID), *bot.SealedURL); err != nil || url != "https://hooks.example/x" {
+		t.Errorf("the webhook is %q, %v", url, err)
 	}
 }
 

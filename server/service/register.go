@@ -34,10 +34,10 @@ func (s *authService) RegisterBot(ctx context.Context, req *b2bv1.RegisterBotReq
 			return nil, refusal // guesses do not wait in line to write
 		}
 		hook := errUnchecked
-		if bot.WebhookURL == nil {
+		if req.GetWebhookUrl() == "" {
 			hook = nil
 		} else if refusal == nil {
-			hook = s.checkWebhook(ctx, *bot.WebhookURL)
+			hook = s.checkWebhook(ctx, req.GetWebhookUrl())
 		}
 		out, err := change(ctx, s.core, req.GetOrgId(), req, func(tx store.Tx) (*b2bv1.RegisterBotResponse, error) {
 			return s.register(ctx, tx, req, *bot, hook)
@@ -66,9 +66,6 @@ func newBot(req *b2bv1.RegisterBotRequest) (*store.Bot, error) {
 	var err error
 	if bot.Metadata, err = rawJSON("metadata", req.Metadata); err != nil {
 		return nil, err
-	}
-	if url := req.GetWebhookUrl(); url != "" {
-		bot.WebhookURL = &url
 	}
 	fields := profileFields{
 		bio: req.Bio, role: req.Role, function: req.Function, team: req.Team, statusText: req.StatusText,
@@ -177,10 +174,14 @@ func (s *authService) register(ctx context.Context, tx store.Tx, req *b2bv1.Regi
 		sealed := s.Keys.Seal(seal.Webhook(bot.ID), secret)
 		bot.SealedSecret = &sealed
 	}
+	if url := req.GetWebhookUrl(); url != "" {
+		sealed := s.Keys.Seal(seal.WebhookURL(bot.ID), url)
+		bot.SealedURL = &sealed
+	}
 	if err := tx.CreateBot(ctx, &bot); err != nil {
 		return nil, fmt.Errorf("create a bot: %w", err)
 	}
-	if bot.WebhookURL != nil {
+	if bot.SealedURL != nil {
 		if err := tx.StartWebhook(ctx, bot.ID); err != nil {
 			return nil, fmt.Errorf("start a webhook: %w", err)
 		}

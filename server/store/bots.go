@@ -19,8 +19,8 @@ type Bot struct {
 	Name                string  `bun:"name"`
 	TokenHash           string  `bun:"token_hash"`
 	AuthRole            string  `bun:"auth_role"`
-	Metadata            *string `bun:"metadata"` // JSON, any value
-	WebhookURL          *string `bun:"webhook_url"`
+	Metadata            *string `bun:"metadata"`      // JSON, any value
+	SealedURL           *string `bun:"sealed_url"`    // of the webhook (seal.WebhookURL); nil: none
 	SealedSecret        *string `bun:"sealed_secret"` // of the webhook (seal.Webhook); nil: none
 	Bio                 *string `bun:"bio"`
 	Role                *string `bun:"role"`

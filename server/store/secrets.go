@@ -15,6 +15,7 @@ type SecretKind string
 // The kinds of secrets.
 const (
 	WebhookSecrets SecretKind = "webhook" // of bots
+	WebhookURLs    SecretKind = "url"     // of bots
 	TicketSecrets  SecretKind = "ticket"  // of org tickets: id and code
 	InviteSecrets  SecretKind = "invite"  // of invite codes
 )

@@ -12,7 +12,7 @@ import (
 // batch is how many rows are read, and at most changed, at once.
 const batch = 500
 
-var kinds = []store.SecretKind{store.WebhookSecrets, store.TicketSecrets, store.InviteSecrets}
+var kinds = []store.SecretKind{store.WebhookSecrets, store.WebhookURLs, store.TicketSecrets, store.InviteSecrets}
 
 // tidy seals what lies bare, and seals anew what is sealed under another key (B2B-LIFE-008).
 func (c Config) tidy(ctx context.Context, ring *seal.Ring, state store.SealState) error {
@@ -58,7 +58,7 @@ func (c Config) tidy(ctx context.Context, ring *seal.Ring, state store.SealState
 	if len(lost) > 0 {
 		c.Log.ErrorContext(ctx, "secrets cannot be read: they are sealed under a key that this server does not have. Their webhooks get nothing, "+
 			"their codes are not shown; all else works. Give the old key back (behind the new one in B2B_SECRET_KEY), or let those bots register anew",
-			"webhooks", lost[store.WebhookSecrets], "tickets", lost[store.TicketSecrets], "invite_codes", lost[store.InviteSecrets])
+			"webhooks", lost[store.WebhookSecrets], "webhook_urls", lost[store.WebhookURLs], "tickets", lost[store.TicketSecrets], "invite_codes", lost[store.InviteSecrets])
 		return nil
 	}
 	_, err := c.put(ctx, state, store.SealState{Key: state.Key, Under: ring.First()})
@@ -113,6 +113,8 @@ func place(kind store.SecretKind, id string) string {
 	switch kind {
 	case store.WebhookSecrets:
 		return seal.Webhook(id)
+	case store.WebhookURLs:
+		return seal.WebhookURL(id)
 	case store.TicketSecrets:
 		return seal.TicketRow(id)
 	default:

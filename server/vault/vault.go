@@ -19,8 +19,8 @@
 // # When it is lost
 //
 // What was sealed under it stays as it is, in case the key comes back. Until then webhooks
-// with a secret get nothing (their deliveries become dead letters), lists show no codes,
-// and everything else works. Each start says so in the log.
+// get nothing (their deliveries become dead letters), lists show no codes, and everything
+// else works. Each start says so in the log.
 package vault
 
 import (
@@ -104,7 +104,7 @@ func (c Config) first(ctx context.Context, state store.SealState) (k seal.Key, n
 	}
 	if strings.HasPrefix(state.Key, inSetting) {
 		return k, "", errors.New("B2B_SECRET_KEY is not set, and secrets of this database are sealed under one that was. " +
-			"Set it again; if it is lost, set a new one, as openssl rand -hex 32 makes it: secrets of webhooks are lost then, nothing else")
+			"Set it again; if it is lost, set a new one, as openssl rand -hex 32 makes it: secrets and addresses of webhooks are lost then, nothing else")
 	}
 	if c.Derive != "" {
 		if k, err = c.derived(ctx); err != nil {

@@ -135,6 +135,7 @@ func (p *place) fill() {
 	p.bare(
 		"UPDATE bots SET webhook_secret = 'hush-' || id WHERE id LIKE '%5'",
 		"UPDATE bots SET webhook_secret = '' WHERE id LIKE '%6'",
+		"UPDATE bots SET webhook_url = 'https://hooks.example/' || id WHERE id LIKE '%7'",
 		"UPDATE org_tickets SET code = 'tkt_' || substr(id, 6) WHERE id NOT LIKE '%9'",
 		"UPDATE org_tickets SET code_hash = NULL WHERE id LIKE '%9'",
 		"UPDATE invite_codes SET code = 'hxa_' || id WHERE id NOT LIKE '%9'",
@@ -171,6 +172,20 @@ func (p *place) sealed(s store.Store, keys *seal.Ring, lost bool) {
 		default:
 			got, err := keys.Open(seal.Webhook(b.ID), *b.SealedSecret)
 			want(c.bot, got, c.secret, err)
+		}
+	}
+	for bot, url := range map[string]string{"one-017": "https://hooks.example/one-017", "two-297": "https://hooks.example/two-297", "one-000": ""} {
+		b, err := s.BotByID(ctx, bot)
+		switch {
+		case err != nil:
+			p.Fatal(err)
+		case url == "":
+			if b.SealedURL != nil {
+				p.Errorf("%s has a webhook", bot)
+			}
+		default:
+			got, err := keys.Open(seal.WebhookURL(b.ID), *b.SealedURL)
+			want(bot, got, url, err)
 		}
 	}
 	for _, c := range []struct{ id, code string }{{"door-one-000", "tkt_one-000"}, {"door-two-298", "tkt_two-298"}, {"door-one-009", ""}} {
@@ -213,7 +228,7 @@ func (p *place) sealed(s store.Store, keys *seal.Ring, lost bool) {
 }
 
 // TestRest: what lies in plain text is sealed at the start, once, and no file of the
-// database has it afterwards (B2B-AUTH-072, B2B-LIFE-008).
+// database has it afterwards (B2B-AUTH-072, B2B-AUTH-074, B2B-LIFE-008).
 func TestRest(t *testing.T) {
 	places(t, func(t *testing.T, p *place) {
 		p.fill()
@@ -221,13 +236,13 @@ func TestRest(t *testing.T) {
 			t.Fatal("this test would not see a secret in plain text")
 		}
 		said := p.must(p.start("", func(s store.Store, keys *seal.Ring) { p.sealed(s, keys, false) }))
-		if !strings.Contains(said, "rows=1260") { // 60 and 60 secrets, 600 tickets, 540 codes
+		if !strings.Contains(said, "rows=1320") { // 60 and 60 secrets, 60 addresses, 600 tickets, 540 codes
 			t.Errorf("sealed: %s", said)
 		}
 		if said := p.must(p.start("", func(s store.Store, keys *seal.Ring) { p.sealed(s, keys, false) })); said != "" {
 			t.Errorf("again: %s", said)
 		}
-		for _, secret := range []string{"hush-one-015", "hush-two-295", "tkt_one-000", "tkt_two-298", "door-one-000", "hxa_i000", "hxa_i598"} {
+		for _, secret := range []string{"hush-one-015", "hush-two-295", "hooks.example/one-017", "hooks.example/two-297", "tkt_one-000", "tkt_two-298", "door-one-000", "hxa_i000", "hxa_i598"} {
 			if p.driver == "sqlite" && p.holds(secret) {
 				t.Errorf("%s lies in the database", secret)
 			}
@@ -298,7 +313,7 @@ func TestKeys(t *testing.T) {
 				want = "cannot be read"
 			}
 			said := p.must(p.start("", func(s store.Store, keys *seal.Ring) { p.sealed(s, keys, true) }))
-			if !strings.Contains(said, want) || !strings.Contains(said, "webhooks=120 tickets=600 invite_codes=540") {
+			if !strings.Contains(said, want) || !strings.Contains(said, "webhooks=120 webhook_urls=60 tickets=600 invite_codes=540") {
 				t.Errorf("the log says %s", said)
 			}
 		}

@@ -14,8 +14,9 @@ import (
 // version is the first key of every body.
 const version = `{"webhook_version":"1",`
 
-// secretLost is why nothing is posted to a webhook whose deliveries cannot be signed.
-const secretLost = "the secret of the webhook cannot be read: it was sealed under a key that this server does not have"
+// keyLost is why nothing is posted to a webhook that has an address or a secret which
+// cannot be opened.
+const keyLost = "the address or the secret of the webhook cannot be read: it was sealed under a key that this server does not have"
 
 // handle makes the first attempt at an event of the log.
 func (r *reader) handle(ctx context.Context, it *eventlog.Item) error {
@@ -68,7 +69,7 @@ func (r *reader) retry(ctx context.Context) error {
 // unless it takes too long then.
 func (r *reader) attempt(ctx context.Context, id string, it *eventlog.Item) (result, error) {
 	if r.locked {
-		return result{reason: secretLost, blocked: true}, nil
+		return result{reason: keyLost, blocked: true}, nil
 	}
 	place, err := r.d.place(ctx, r.ref.OrgID, r.failing)
 	if err != nil {

@@ -141,22 +141,34 @@ func (r *reader) load(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("find a bot: %w", err)
 	}
-	if bot.WebhookURL == nil {
+	if bot.SealedURL == nil {
 		return errLost
 	}
-	secret := ""
-	if r.locked = false; bot.SealedSecret != nil {
-		if secret, err = r.d.Keys.Open(seal.Webhook(bot.ID), *bot.SealedSecret); err != nil {
-			r.locked = true
-			r.d.Logger.ErrorContext(ctx, "the secret of a webhook cannot be read, so nothing is posted to it", "bot", bot.ID, "org", bot.OrgID, "error", err)
-		}
+	address, secret, err := r.unsealed(bot)
+	if r.locked = err != nil; r.locked {
+		r.d.Logger.ErrorContext(ctx, "the address or the secret of a webhook cannot be read, so nothing is posted to it", "bot", bot.ID, "org", bot.OrgID, "error", err)
 	}
-	r.line = r.d.sender.line(*bot.WebhookURL, newSigner(secret))
+	r.line = r.d.sender.line(address, newSigner(secret))
 	if r.seq, err = r.d.Store.WebhookCursor(ctx, bot.ID); err != nil {
 		return fmt.Errorf("find the cursor of a webhook: %w", err)
 	}
 	r.saved = r.seq
 	return r.loadWaiting(ctx)
+}
+
+// unsealed reads where a webhook leads, and what its deliveries are signed with; "": they
+// are not.
+func (r *reader) unsealed(bot *store.Bot) (address, secret string, err error) {
+	if address, err = r.d.Keys.Open(seal.WebhookURL(bot.ID), *bot.SealedURL); err != nil {
+		return "", "", fmt.Errorf("open the address of a webhook: %w", err)
+	}
+	if bot.SealedSecret == nil {
+		return address, "", nil
+	}
+	if secret, err = r.d.Keys.Open(seal.Webhook(bot.ID), *bot.SealedSecret); err != nil {
+		return "", "", fmt.Errorf("open the secret of a webhook: %w", err)
+	}
+	return address, secret, nil
 }
 
 // loadWaiting reads what was changed by others: whether the webhook is degraded, and

@@ -204,7 +204,7 @@ func (w *world) bot(id, url, secret string) {
 			b.SealedSecret = new(keys.Seal(seal.Webhook(id), secret))
 		}
 		if url != "" {
-			b.WebhookURL = &url
+			b.SealedURL = new(keys.Seal(seal.WebhookURL(id), url))
 		}
 		err := tx.CreateBot(ctx, b)
 		if id != w.ann {

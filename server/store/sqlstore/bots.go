@@ -11,12 +11,12 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-const botColumns = `id, org_id, name, token_hash, auth_role, metadata, webhook_url, sealed_secret, bio, role, function, team,
+const botColumns = `id, org_id, name, token_hash, auth_role, metadata, sealed_url, sealed_secret, bio, role, function, team,
 	tags, languages, protocols, status_text, timezone, active_hours, version, runtime, online, last_seen_at, created_at,
 	join_status, join_status_changed_by, join_status_changed_at, join_status_reason`
 
 var bots scanner[store.Bot] = func(rows cursor, b *store.Bot) error {
-	return rows.Scan(&b.ID, &b.OrgID, &b.Name, &b.TokenHash, &b.AuthRole, &b.Metadata, &b.WebhookURL, &b.SealedSecret,
+	return rows.Scan(&b.ID, &b.OrgID, &b.Name, &b.TokenHash, &b.AuthRole, &b.Metadata, &b.SealedURL, &b.SealedSecret,
 		&b.Bio, &b.Role, &b.Function, &b.Team, &b.Tags, &b.Languages, &b.Protocols, &b.StatusText, &b.Timezone,
 		&b.ActiveHours, &b.Version, &b.Runtime, &b.Online, &b.LastSeenAt, &b.CreatedAt, &b.JoinStatus,
 		&b.JoinStatusChangedBy, &b.JoinStatusChangedAt, &b.JoinStatusReason)
@@ -145,7 +145,7 @@ const tagPage = 500
 // listBots lists bots by a column.
 func (r reader) listBots(ctx context.Context, w *where, order string, limit int) ([]store.Bot, error) {
 	return bots.listed(ctx, r, listing{
-		columns: botColumns, long: "metadata, webhook_url, bio, tags, languages, protocols, status_text",
+		columns: botColumns, long: "metadata, sealed_url, bio, tags, languages, protocols, status_text",
 		from: " FROM bots" + w.text.String(), order: order, limit: limit,
 	}, w.args...)
 }

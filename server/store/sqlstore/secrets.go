@@ -16,6 +16,7 @@ type secretColumns struct {
 
 var secrets = map[store.SecretKind]secretColumns{
 	store.WebhookSecrets: {"bots", "org_id", "webhook_secret", "sealed_secret", "webhook_secret IS NOT NULL"},
+	store.WebhookURLs:    {"bots", "org_id", "webhook_url", "sealed_url", "webhook_url IS NOT NULL"},
 	store.TicketSecrets:  {"org_tickets", "org_id", "code", "sealed", "id_hash IS NULL"},
 	store.InviteSecrets:  {"invite_codes", "''", "code", "sealed", "code IS NOT NULL"},
 }

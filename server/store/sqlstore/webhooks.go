@@ -37,12 +37,12 @@ func (r reader) WebhookCursor(ctx context.Context, bot string) (int64, error) {
 // behind the cursor of an active bot, or waiting for another attempt. 0: none.
 const oldestWait = `SELECT coalesce(min(seq), 0) FROM (
 	SELECT c.seq + 1 AS seq FROM webhook_cursors c JOIN bots b ON b.id = c.bot_id
-		WHERE c.org_id = ? AND b.join_status = 'active' AND b.webhook_url <> ''
+		WHERE c.org_id = ? AND b.join_status = 'active' AND b.sealed_url IS NOT NULL
 	UNION ALL SELECT d.seq FROM webhook_deliveries d WHERE d.org_id = ? AND d.next_at IS NOT NULL) w`
 
 // servable are the bots whose webhooks are to be served.
 const servable = ` FROM bots b JOIN orgs o ON o.id = b.org_id
-	WHERE b.webhook_url <> '' AND b.join_status = 'active' AND o.status = 'active'`
+	WHERE b.sealed_url IS NOT NULL AND b.join_status = 'active' AND o.status = 'active'`
 
 func (r reader) WebhookShare(ctx context.Context, node string, now, until int64) (s store.WebhookShare, err error) {
 	err = each(ctx, r, func(rows cursor) error { return rows.Scan(&s.Webhooks, &s.Nodes, &s.Held) },

@@ -11,7 +11,7 @@ var botTests = []test{
 		org, other := s.org(), s.org()
 		b := &store.Bot{
 			ID: "b1", OrgID: org, Name: "Scout", TokenHash: "h", AuthRole: store.AuthAdmin, Metadata: ptr(`{"a":9007199254740993}`),
-			WebhookURL: ptr("https://x"), SealedSecret: ptr(""), Bio: ptr(awkward), Role: ptr("r"), Function: ptr("f"), Team: ptr("t"),
+			SealedURL: ptr("sealed"), SealedSecret: ptr(""), Bio: ptr(awkward), Role: ptr("r"), Function: ptr("f"), Team: ptr("t"),
 			Tags: ptr(`["x"]`), Languages: ptr(`[]`), Protocols: ptr(`{}`), StatusText: ptr("s"), Timezone: ptr("z"), ActiveHours: ptr("h"),
 			Version: ptr(""), Runtime: ptr("go"), Online: true, LastSeenAt: ptr(int64(1)), CreatedAt: 2, JoinStatus: store.BotPending,
 			JoinStatusChangedBy: ptr("bot:x"), JoinStatusChangedAt: ptr(int64(3)), JoinStatusReason: ptr("why"),

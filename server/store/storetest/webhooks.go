@@ -31,7 +31,6 @@ var webhookTests = []test{
 		org, away := s.org(), s.org()
 		a, b := s.bot(org, "a", hooked), s.bot(org, "b", hooked)
 		s.bot(org, "none")
-		s.bot(org, "empty", func(b *store.Bot) { b.WebhookURL = ptr("") })
 		s.bot(org, "pending", hooked, func(b *store.Bot) { b.JoinStatus = store.BotPending })
 		s.bot(away, "suspended", hooked)
 		s.update(away, func(tx store.Tx) error {
@@ -248,7 +247,7 @@ var webhookTests = []test{
 	}},
 }
 
-func hooked(b *store.Bot) { b.WebhookURL = ptr("https://hooks.example/x") }
+func hooked(b *store.Bot) { b.SealedURL = ptr("sealed") }
 
 func delivery(org, bot string, seq, next int64) *store.WebhookDelivery {
 	return &store.WebhookDelivery{
