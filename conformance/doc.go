@@ -11,8 +11,9 @@
 //		t.Do("POST", "/api/orgs", t.Super(), J{"name": "orchard"}).Status(200)
 //	}}
 //
-// TRACE.md leads from each row of HXA-Connect's contract to requirements; tests hold that no row is missing. The very keys of each object
-// stand in exactShapes, and a whole run is held against the OpenAPI document that the server publishes.
+// docs/compatibility.md leads from each call, operation and event that clients of HXA-Connect rely
+// on to requirements; a test holds that none is missing. The exact keys of each object are in
+// exactShapes, and a whole run is checked against the OpenAPI document that the server publishes.
 //
 // Checks run side by side, so each one makes an organisation of its own ([T.Org]) and looks only at what it made. Only the super-admin
 // session is shared: logins are throttled by the protocol. Assertions are soft (they record and go on, so that one

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -60,40 +59,6 @@ func unpack(t testing.TB) string {
 		if err := os.WriteFile(path, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
-	}
-}
-
-// The archive is what the project was given: where that lies beside the repository,
-// nothing differs.
-func TestArchiveIsTheSample(t *testing.T) {
-	const given = "../../../shared/data/hxa-connect-sample"
-	if _, err := os.Stat(given); err != nil {
-		return // a clone has the archive alone
-	}
-	ours := unpack(t)
-	err := filepath.WalkDir(given, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		name, err := filepath.Rel(given, path)
-		if err != nil {
-			return err
-		}
-		want, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		got, err := os.ReadFile(filepath.Join(ours, name))
-		if err != nil {
-			return err
-		}
-		if !bytes.Equal(got, want) {
-			t.Errorf("%s differs", name)
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 }
 
