@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 # The site's generator reads one folder: what belongs to the site, where it is here.
 rm -rf dist/docs dist/site
-git ls-files -z --cached --others --exclude-standard -- ':(glob)*.md' docs conformance/TRACE.md api/openapi.json LICENSE |
+git ls-files -z --cached --others --exclude-standard -- ':(glob)*.md' docs api/openapi.json LICENSE |
   while IFS= read -r -d '' file; do
     [ -e "$file" ] || continue # removed, and not committed yet
     mkdir -p "dist/docs/$(dirname "$file")"

@@ -1,0 +1,70 @@
+package house_test
+
+import (
+	"bytes"
+	"path"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+var (
+	// document is the name of a Markdown file, with or without its folder.
+	document = regexp.MustCompile(`[\w./-]*[\w-]\.md\b`)
+	// outside are the other ways in which texts cite what only their author has: a folder
+	// beside the repository, a paper, sections of an unnamed document.
+	outside = regexp.MustCompile(`\.\./shared|(?i:white ?paper)|§|\bthe contract('s| \()`)
+)
+
+// TestReferencesAreHere: no file names a document that is not in this repository. Comments
+// name requirements of SPEC.md instead, such as B2B-THR-014. A clone therefore has all that
+// its texts refer to, and its tests read no file beside it.
+func TestReferencesAreHere(t *testing.T) {
+	files := committed(t)
+	for _, file := range files {
+		if path.Base(file) == "references_test.go" || strings.HasSuffix(file, "-lock.json") || strings.HasSuffix(file, ".sum") {
+			continue
+		}
+		content := read(t, file)
+		if !utf8.Valid(content) || bytes.IndexByte(content, 0) >= 0 {
+			continue // an archive or an image
+		}
+		for _, fault := range strangers(string(content), files) {
+			t.Errorf("%s refers to %q, which is not in this repository", file, fault)
+		}
+	}
+}
+
+// strangers lists what a text refers to that is not among the files.
+func strangers(text string, files []string) (faults []string) {
+	known := map[string]bool{}
+	for _, file := range files {
+		known[path.Base(file)] = true
+	}
+	for _, name := range document.FindAllString(text, -1) {
+		if !known[path.Base(name)] {
+			faults = append(faults, name)
+		}
+	}
+	return append(faults, outside.FindAllString(text, -1)...)
+}
+
+func TestStrangers(t *testing.T) {
+	files := []string{"SPEC.md", "docs/hardening.md"}
+	for text, faults := range map[string]int{
+		"// It is so (B2B-THR-014), see SPEC.md.":       0,
+		"[hardening](../docs/hardening.md#users)":       0,
+		"// as DESIGN.md says (http-core.md)":           2,
+		`os.ReadFile("../../shared/protocol/x")`:        1,
+		"// the order of the contract (its list)":       1,
+		"// in the contract's order, as in §5.4":        2,
+		"// a lease is a contract":                      0,
+		"// the curl lines of the whitepaper":           1,
+		"a description.mdx, a command such as cmd.mdir": 0,
+	} {
+		if got := strangers(text, files); len(got) != faults {
+			t.Errorf("%s: %q", text, got)
+		}
+	}
+}
