@@ -7,6 +7,8 @@ import "context"
 type Peer interface {
 	// Authenticated says that the caller has proved who it is.
 	Authenticated()
+	// Endless says that the answer has no end of its own, so that no time is right for it.
+	Endless()
 }
 
 type peerKey struct{}
@@ -21,5 +23,13 @@ func WithPeer(ctx context.Context, p Peer) context.Context {
 func Authenticated(ctx context.Context) {
 	if p, ok := ctx.Value(peerKey{}).(Peer); ok {
 		p.Authenticated()
+	}
+}
+
+// Endless tells the peer of a request that its answer has no end of its own: the pace at
+// which answers must be taken is not asked of it (B2B-LIM-045).
+func Endless(ctx context.Context) {
+	if p, ok := ctx.Value(peerKey{}).(Peer); ok {
+		p.Endless()
 	}
 }

@@ -36,21 +36,27 @@ type Conn struct {
 	http2  atomic.Bool
 	known  atomic.Bool // somebody has proved on it who they are
 	proven atomic.Bool // on HTTP/1: the caller of the request under way has
+	paced  atomic.Bool // so the answer to that request must be taken at a pace
 	stuck  atomic.Bool // something is being written
 	closed atomic.Bool
 
 	bodyBy  atomic.Int64 // on HTTP/1: when the body of that request must have come on; 0: there is none any more
 	writeBy atomic.Int64 // the deadline of writes that is set
 	body    body         // of the request under way on HTTP/1
+	pace    pace         // of its answer; that of whoever writes it, while paced
 }
 
 // Authenticated implements call.Peer.
 func (c *Conn) Authenticated() {
 	if !c.proven.Load() {
 		c.proven.Store(true)
+		c.paced.Store(true)
 	}
 	c.know()
 }
+
+// Endless implements call.Peer.
+func (c *Conn) Endless() { c.paced.Store(false) }
 
 func (c *Conn) know() {
 	if !c.known.Load() && c.known.CompareAndSwap(false, true) {
@@ -62,6 +68,8 @@ func (c *Conn) know() {
 // later request: what it does not do in between is part of it.
 func (c *Conn) enter(p phase) {
 	c.bodyBy.Store(0)
+	c.paced.Store(false)
+	c.pace = pace{}
 	was := phase(c.phase.Swap(int32(p)))
 	if p == busy && was != fresh || c.known.Load() {
 		c.since.Store(c.owner.now())
@@ -96,7 +104,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 func (c *Conn) write(p []byte) (int, error) {
 	c.begin()
 	n, err := c.Conn.Write(p)
-	return n, c.wrote(err)
+	return n, c.wrote(int64(n), err)
 }
 
 // WriteBuffers writes several buffers with one system call where they are small.
@@ -108,7 +116,7 @@ func (c *Conn) WriteBuffers(b *net.Buffers) (sent int64, err error) {
 	if size <= 4*piece {
 		c.begin()
 		sent, err = b.WriteTo(c.Conn)
-		return sent, c.wrote(err)
+		return sent, c.wrote(sent, err)
 	}
 	for _, p := range *b {
 		n, err := c.Write(p)
@@ -127,15 +135,18 @@ func (c *Conn) ReadFrom(src io.Reader) (int64, error) {
 	}
 	c.begin()
 	n, err := to.ReadFrom(src)
-	return n, c.wrote(err)
+	return n, c.wrote(n, err)
 }
 
 // begin says that something is being written, until wrote is called. It moves the
-// deadline of writes on when a quarter of it has passed.
+// deadline of writes on when a quarter of what may be left of it has passed.
 func (c *Conn) begin() {
-	stall := int64(c.owner.limits.Stall)
-	by := c.owner.now() + stall
-	if by-c.writeBy.Load() > stall/4 {
+	now, most := c.owner.now(), int64(c.owner.limits.Stall)
+	if c.paced.Load() {
+		most = c.pace.begin(now, &c.owner.limits)
+	}
+	by, set := now+most, c.writeBy.Load()
+	if by < set || by-set > most/4 {
 		if c.Conn.SetWriteDeadline(c.owner.at(by)) == nil {
 			c.writeBy.Store(by)
 		}
@@ -143,8 +154,11 @@ func (c *Conn) begin() {
 	c.stuck.Store(true)
 }
 
-func (c *Conn) wrote(err error) error {
+func (c *Conn) wrote(n int64, err error) error {
 	c.stuck.Store(false)
+	if c.paced.Load() {
+		c.pace.wrote(n, c.owner)
+	}
 	if err != nil && errors.Is(err, os.ErrDeadlineExceeded) {
 		c.owner.cut(cutAnswer, c)
 	}

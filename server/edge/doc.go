@@ -8,7 +8,9 @@
 //
 // Time is bounded by progress. What a stranger leaves unfinished (headers, a body, an
 // answer that is not read, a connection without a request) is cut within 15 seconds,
-// whatever it is. A caller who has proved who they are must keep the pace of Limits.
+// whatever it is. A caller who has proved who they are must keep the pace of Limits, both
+// with what it sends and with what it is sent; only answers without an end of their own,
+// such as streams of events, may be taken as slowly as their progress allows.
 // On HTTP/1 a request has its connection to itself and the connection is timed. On HTTP/2
 // each stream is timed, and the connection besides.
 //

@@ -10,6 +10,7 @@ type Limits struct {
 	Body     time.Duration // of a stranger, until it has come whole; default 10 s
 	Stranger time.Duration // anything of a stranger, plus one Sweep; default 13 s
 	Stall    time.Duration // how long a known caller may stand still; default 30 s
+	Pace     int           // how fast it must take an answer on the whole, in bytes a second; default 4 KiB
 	Idle     time.Duration // a known caller's connection without a request; default 2 min
 	Sweep    time.Duration // how often connections are looked through; default 1 s
 }
@@ -20,6 +21,11 @@ const (
 	leastPace = 32 << 10
 	// piece is how much of an answer must be taken within one Stall, in bytes.
 	piece = 64 << 10
+	// answerPace is the default of Limits.Pace. It is half of what mobile networks leave to
+	// a subscriber who has used up what was paid for (64 kbit/s), so that such a link gets
+	// its answers, with its overhead and while it does something else besides. A list of
+	// 4 MiB lives for 18 minutes at most.
+	answerPace = 4 << 10
 
 	mostConnections = 1 << 16
 	mostStrangers   = 8192
@@ -28,6 +34,9 @@ const (
 func (l Limits) withDefaults() Limits {
 	if l.Connections <= 0 {
 		l.Connections = min(openFiles()/4*3, mostConnections)
+	}
+	if l.Pace <= 0 {
+		l.Pace = answerPace
 	}
 	for _, d := range []struct {
 		value  *time.Duration

@@ -143,7 +143,9 @@ type stream struct {
 	body    body
 	start   int64
 	by      int64 // the deadline of writes that is set
+	pace    pace  // of a known caller's answer
 	proven  atomic.Bool
+	endless atomic.Bool
 	counted bool
 }
 
@@ -152,6 +154,11 @@ func (s *stream) Authenticated() {
 	s.proven.Store(true)
 	s.conn.know()
 }
+
+// Endless implements call.Peer.
+func (s *stream) Endless() { s.endless.Store(true) }
+
+func (s *stream) paced() bool { return s.proven.Load() && !s.endless.Load() }
 
 // Unwrap is for http.ResponseController.
 func (s *stream) Unwrap() http.ResponseWriter { return s.ResponseWriter }
@@ -164,22 +171,44 @@ func (s *stream) SetWriteDeadline(time.Time) error { return http.ErrNotSupported
 
 func (s *stream) arm() {
 	l := s.conn.owner
-	by := s.start + int64(l.limits.Stranger)
-	if s.proven.Load() {
-		by = l.now() + int64(l.limits.Stall)
+	switch {
+	case !s.proven.Load():
+		s.writeBy(s.start+int64(l.limits.Stranger), int64(l.limits.Stall))
+	case s.endless.Load():
+		s.writeBy(l.now()+int64(l.limits.Stall), int64(l.limits.Stall))
+	default:
+		now := l.now()
+		most := s.pace.begin(now, &l.limits)
+		s.writeBy(now+most, most)
 	}
-	// The stream is reset at its deadline even when nothing waits to be written: the
-	// heartbeats of long streams come more often than that.
-	if l.moves(s.by, by) && s.control.SetWriteDeadline(l.at(by)) == nil {
+}
+
+// writeBy sets the deadline of writes, if it comes sooner or later by some part of most
+// than what is set. The stream is reset at its deadline even when nothing waits to be
+// written: the heartbeats of long streams come more often than that.
+func (s *stream) writeBy(by, most int64) {
+	if s.by != 0 && by >= s.by && by-s.by <= most/16 {
+		return
+	}
+	if s.control.SetWriteDeadline(s.conn.owner.at(by)) == nil {
 		s.by = by
 	}
 }
 
-func (s *stream) wrote(err error) {
+func (s *stream) wrote(n int, err error) {
 	l := s.conn.owner
-	if err != nil && !s.counted && l.now() >= s.by {
-		s.counted = true
-		l.cut(cutAnswer, s.conn)
+	if err != nil {
+		if !s.counted && l.now() >= s.by {
+			s.counted = true
+			l.cut(cutAnswer, s.conn)
+		}
+		return
+	}
+	if s.paced() {
+		s.pace.wrote(int64(n), l)
+		if s.pace.ahead(&l.limits) < 0 { // what the server takes for the rest must not end the stream
+			s.writeBy(l.now()+int64(l.limits.Stall), int64(l.limits.Stall))
+		}
 	}
 }
 
@@ -196,9 +225,9 @@ func (s *stream) Write(p []byte) (int, error) {
 		next := p[:min(len(p), piece)]
 		s.arm()
 		n, err := s.ResponseWriter.Write(next)
+		s.wrote(n, err)
 		p = p[n:]
 		if err != nil || len(p) == 0 {
-			s.wrote(err)
 			return whole - len(p), err
 		}
 	}
@@ -208,7 +237,7 @@ func (s *stream) Write(p []byte) (int, error) {
 func (s *stream) FlushError() error {
 	s.arm()
 	err := s.control.Flush()
-	s.wrote(err)
+	s.wrote(0, err)
 	return err
 }
 

@@ -39,6 +39,7 @@ type world struct {
 	most atomic.Int64 // of these at once
 
 	waiting atomic.Int64 // requests of /wait
+	made    atomic.Int64 // pieces of /slow
 }
 
 // lines is a log for tests.
@@ -108,6 +109,20 @@ func (x *world) act(w http.ResponseWriter, r *http.Request) {
 			if _, err := w.Write(text); err != nil {
 				return
 			}
+		}
+	case "/endless":
+		call.Endless(r.Context())
+		for text := make([]byte, 64<<10); ; {
+			if _, err := w.Write(text); err != nil {
+				return
+			}
+		}
+	case "/slow": // to make, 640 KiB in 2 s
+		for text := make([]byte, 64<<10); ; {
+			if _, err := w.Write(text); err != nil || x.made.Add(1) == 10 {
+				return
+			}
+			time.Sleep(200 * time.Millisecond)
 		}
 	case "/busy": // whatever becomes of its request
 		n := x.now.Add(1)

@@ -52,6 +52,7 @@ func (s *eventService) Subscribe(ctx context.Context, req *b2bv1.SubscribeReques
 		return ended(err)
 	}
 	defer sub.Close()
+	call.Endless(ctx)
 	ctx, leave := context.WithCancel(ctx)
 	defer leave()
 	defer context.AfterFunc(s.Streams, leave)()
