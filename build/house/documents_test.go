@@ -1,6 +1,9 @@
 package house_test
 
 import (
+	"os"
+	"path"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -52,5 +55,21 @@ func TestUnitIsHardened(t *testing.T) {
 	}
 	if strings.Contains(unit, "SECRET=") {
 		t.Error("deploy/b2b.service holds a secret, which every user of the machine could read")
+	}
+}
+
+// TestDocumentsNameWhatIsThere: a folder or file of the repository that a document names is
+// there.
+func TestDocumentsNameWhatIsThere(t *testing.T) {
+	names := regexp.MustCompile("`((?:api|bench|build|cmd|conformance|deploy|sdk|server)(?:/[a-z0-9_./]*)?)`")
+	for _, file := range committed(t) {
+		if path.Ext(file) != ".md" || file == "SPEC.md" {
+			continue
+		}
+		for _, name := range names.FindAllSubmatch(read(t, file), -1) {
+			if _, err := os.Stat(filepath.Join(root, string(name[1]))); err != nil {
+				t.Errorf("%s names %s: %v", file, name[1], err)
+			}
+		}
 	}
 }
