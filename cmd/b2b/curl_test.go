@@ -9,9 +9,18 @@ import (
 )
 
 // TestCurlLines runs the published curl lines as they are, except for the host and the
-// secrets: a cookie jar is all that the login needs.
+// secrets: a cookie jar is all that the login needs. Developing without an admin secret they
+// work as well (B2B-ENV-011).
 func TestCurlLines(t *testing.T) {
-	n := serve(t, t.TempDir())
+	for name, env := range map[string][]string{"admin secret": nil, "developing": {"B2B_ADMIN_SECRET=", "B2B_DEV_MODE=true"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			curlLines(t, serve(t, t.TempDir(), env...))
+		})
+	}
+}
+
+func curlLines(t *testing.T, n *node) {
 	text, err := os.ReadFile("testdata/curl.txt")
 	if err != nil {
 		t.Fatal(err)

@@ -70,11 +70,11 @@ func settings(flags *pflag.FlagSet) config.Lookup {
 	}
 }
 
-// printSettings writes what settings come to, for people.
+// printSettings writes what settings come to, for people (B2B-ENV-010).
 func printSettings(w io.Writer, cfg config.Config, warnings []string) error {
 	var b strings.Builder
-	for _, fact := range cfg.Facts() {
-		fmt.Fprintf(&b, "%-16s %s\n", fact.Key, fact.Value)
+	for _, s := range cfg.Settings() {
+		fmt.Fprintf(&b, "%-28s %s\n", s.Name, s.Value)
 	}
 	for _, warning := range warnings {
 		fmt.Fprintf(&b, "warning: %s\n", warning)

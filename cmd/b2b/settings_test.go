@@ -32,7 +32,13 @@ func command(t *testing.T, env []string, args ...string) (folder, output string,
 func TestCheckSettings(t *testing.T) {
 	good := []string{"B2B_ADMIN_SECRET=9f86d081884c7d659a2feaa0", "DATABASE_URL= \"Postgres://b2b:hunter2@db/b2b\"", "B2B_HOST=[::1]", "B2B_TRUST_PROXY=10.0.0.0/8"}
 	folder, out, status := command(t, good, "serve", "--check", "--port", "4801")
-	for _, want := range []string{"[::1]:4801\n", " postgres://b2b:***@db/b2b\n", " 10.0.0.0/8\n", "The settings can be used.\n"} {
+	for _, want := range []string{
+		"B2B_HOST                     ::1\n", "B2B_PORT                     4801\n",
+		" " + folder + "/data\n", " " + folder + "/data/b2b-files\n", "B2B_ADMIN_SECRET             ***\n",
+		" 65536 UTF-16 units\n", " 50 MiB for one file\n", " 500 MiB a day for each org\n", " 10000 versions\n", " 64 MiB for each thread\n",
+		" 256 MiB a day for each org\n", " 4096 MiB for each org\n", " 16 connections\n", " postgres://b2b:***@db/b2b\n", " 10.0.0.0/8\n",
+		"The settings can be used.\n",
+	} {
 		if status != 0 || !strings.Contains(out, want) || strings.Contains(out, "warning") {
 			t.Errorf("status %d, no %q in:\n%s", status, want, out)
 		}

@@ -26,7 +26,8 @@ type adminSecret struct {
 // mark of somebody's copy of the database.
 const markWork = 100_000
 
-// AdminMark answers the mark of the admin secret of this node, empty without a secret. It
+// AdminMark answers the mark of the admin secret of this node, empty without a secret
+// (developing, where everybody is super admin: B2B-ENV-011). It
 // says nothing about the secret but whether another one is the same. Working it out takes
 // tens of milliseconds, once.
 func (a *Authenticator) AdminMark(ctx context.Context) (string, error) {

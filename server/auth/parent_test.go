@@ -130,6 +130,15 @@ func TestAdminSecretRotates(t *testing.T) {
 	if live(node("s"), id) {
 		t.Error("a session that a new secret has ended lives by the old one")
 	}
+	// B2B-ENV-011: of a session that needed no secret.
+	b.auth.admin = adminSecret{}
+	easy := b.login(store.RoleSuperAdmin)
+	if none := node(""); !live(none, easy) || live(same, easy) {
+		t.Errorf("without a secret: %v, with one: %v", live(none, easy), live(same, easy))
+	}
+	if err := same.EndOtherSecrets(t.Context()); err != nil || live(node(""), easy) {
+		t.Errorf("the start of a server with a secret left it (%v)", err)
+	}
 	if !live(other, human) {
 		t.Error("a new admin secret ended the session of an org admin")
 	}

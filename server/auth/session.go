@@ -110,7 +110,7 @@ func (a *Authenticator) readSession(ctx context.Context, k key) (item[*login], e
 	}
 	if l.session.Role == store.RoleSuperAdmin {
 		mark, err := a.AdminMark(ctx)
-		if err != nil || mark == "" || l.mark != mark {
+		if err != nil || l.mark != mark {
 			return item[*login]{}, err
 		}
 	}

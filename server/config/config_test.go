@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -97,7 +98,7 @@ func TestLoad(t *testing.T) {
 
 // B2B-ENV-052: the size of the pool of PostgreSQL.
 func TestDatabaseConnections(t *testing.T) {
-	for text, want := range map[string]int{"": 0, "2": 2, "1000": 1000, "1": -1, "0": -1, "-3": -1, "1001": -1} {
+	for text, want := range map[string]int{"": 16, "2": 2, "1000": 1000, "1": -1, "0": -1, "-3": -1, "1001": -1} {
 		c, err := Load(vars("B2B_DATABASE_CONNECTIONS", text))
 		if err == nil && c.DatabasePool != want || err != nil && (want != -1 || !strings.Contains(err.Error(), "B2B_DATABASE_CONNECTIONS")) {
 			t.Errorf("%q: %d, %v", text, c.DatabasePool, err)
@@ -284,7 +285,11 @@ func TestFactsAndWarnings(t *testing.T) {
 			t.Errorf("no %q in %s (%v)", want, got, err)
 		}
 	}
-	if got := facts(Default()); !strings.Contains(got, "database=SQLite data/b2b.db\n") || !strings.Contains(got, "trusted_proxies=0\n") {
+	folder, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := facts(Default()); !strings.Contains(got, "database=SQLite "+folder+"/data/b2b.db\nfiles="+folder+"/data/b2b-files\n") || !strings.Contains(got, "trusted_proxies=0\n") {
 		t.Errorf("of the defaults: %s", got)
 	}
 	if w := c.Warnings(); len(w) != 0 {

@@ -14,9 +14,9 @@ import (
 func (c Config) Facts() []slog.Attr {
 	database := mask(c.DatabaseURL)
 	if database == "" {
-		database = "SQLite " + c.StorePath()
+		database = "SQLite " + absolute(c.StorePath())
 	}
-	files := c.FilesPath()
+	files := absolute(c.FilesPath())
 	if c.FilesURL != "" {
 		files = mask(c.FilesURL)
 	}

@@ -19,8 +19,9 @@ const (
 	maxMB = 1 << 30
 	// leastConnections is what a server needs to serve anybody while strangers come, too.
 	leastConnections = 16
-	// leastPool and mostPool bound the connections that a node keeps to PostgreSQL.
-	leastPool, mostPool = 2, 1000
+	// leastPool and mostPool bound the connections that a node keeps to PostgreSQL; it keeps
+	// usualPool unless told.
+	leastPool, usualPool, mostPool = 2, 16, 1000
 	// loopback is where a server in development listens unless told otherwise.
 	loopback = "127.0.0.1"
 )
@@ -53,7 +54,7 @@ func load(lookup Lookup) (Config, Problems) {
 		DataDir:             r.folder("./data", "--data", "B2B_DATA_DIR", "HXA_CONNECT_DATA_DIR"),
 		AdminSecret:         r.secret("B2B_ADMIN_SECRET", "HXA_CONNECT_ADMIN_SECRET"),
 		DatabaseURL:         r.database("--database", "B2B_DATABASE_URL", "HXA_CONNECT_DATABASE_URL", "DATABASE_URL"),
-		DatabasePool:        r.number(0, leastPool, mostPool, "B2B_DATABASE_CONNECTIONS"),
+		DatabasePool:        r.number(usualPool, leastPool, mostPool, "B2B_DATABASE_CONNECTIONS"),
 		RedisURL:            r.redis("B2B_REDIS_URL", "REDIS_URL"),
 		CORSOrigins:         r.origins("B2B_CORS_ORIGINS", "HXA_CONNECT_CORS_ORIGINS", "HXA_CONNECT_CORS"),
 		PersistMessages:     r.boolean(true, "B2B_PERSIST", "HXA_CONNECT_PERSIST"),

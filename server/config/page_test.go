@@ -74,11 +74,7 @@ func TestSettingsPage(t *testing.T) {
 func pageDefault(t *testing.T, name, value string) {
 	t.Helper()
 	got, problems := load(func(asked string) (string, bool) { return value, asked == name })
-	want := Default()
-	if got.DatabasePool != 0 { // what 0 means is up to the pool
-		want.DatabasePool = got.DatabasePool
-	}
-	if len(problems) > 0 || !reflect.DeepEqual(got, want) {
+	if want := Default(); len(problems) > 0 || !reflect.DeepEqual(got, want) {
 		t.Errorf("the page says that %s is %s unless set, which makes %+v (%v), not %+v", name, value, got, problems, want)
 	}
 }

@@ -31,9 +31,13 @@ const (
 	mostStrangers   = 8192
 )
 
+// UsualConnections is how many connections may be open at once unless told: by the number of
+// files that this process may have open.
+func UsualConnections() int { return min(openFiles()/4*3, mostConnections) }
+
 func (l Limits) withDefaults() Limits {
 	if l.Connections <= 0 {
-		l.Connections = min(openFiles()/4*3, mostConnections)
+		l.Connections = UsualConnections()
 	}
 	if l.Pace <= 0 {
 		l.Pace = answerPace
