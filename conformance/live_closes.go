@@ -1,5 +1,7 @@
 package conformance
 
+import "time"
+
 // ended closes the sockets among all that close, and asserts that the others go on.
 func ended(t *T, code int, reason string, over []*Socket, stay ...*Socket) {
 	for _, k := range over {
@@ -92,6 +94,7 @@ func closeChecks() []Check {
 				t.dial("with a ticket from before", "ticket", ticket).closes(4001)
 			}
 		}},
+		{[]string{"B2B-WS-030", "B2B-EVT-037"}, "a token's time ends its sockets and streams, and those of its sessions", endsByTime},
 		{[]string{"B2B-WS-005"}, "a deleted bot's sockets are closed", func(t *T) {
 			h := newHall(t)
 			for _, gone := range []struct {
@@ -134,5 +137,39 @@ func closeChecks() []Check {
 			t.Do("DELETE", "/api/orgs/"+h.ID, t.Super(), nil).Status(204)
 			ended(t, 4101, "Organization destroyed", over)
 		}},
+	}
+}
+
+// endsByTime has a token expire. What came from it must end when its time has come: not
+// before, and not much later; a busy machine is given some seconds.
+func endsByTime(t *T) {
+	const life, late = 3 * time.Second, 4 * time.Second
+	h := newHall(t)
+	made := time.Now()
+	token := func(life time.Duration) Token {
+		return Token(t.Do("POST", "/api/me/tokens", h.Ann, J{"scopes": []string{"full"}, "expires_in": life.Milliseconds()}).OK().Str("token"))
+	}
+	short, long := token(life), token(time.Hour)
+	owner := t.Login(J{"type": "bot", "token": string(short)})
+	byToken, byOwner := t.open("a token with a time", short), t.open("its owner", owner)
+	streams := []*Stream{t.stream("the token's stream", short, nil), t.stream("its owner's stream", owner, nil)}
+	for _, f := range streams {
+		if !f.open() {
+			f.errorf("ended at once")
+		}
+	}
+	socket, stream := t.open("a token with an hour", long), t.stream("a stream with an hour", long, nil)
+
+	byToken.closes(4001, "Token expired")
+	byOwner.closes(4002, "Session expired")
+	for _, f := range streams {
+		f.ends()
+	}
+	if took := time.Since(made); took < life || took > life+late {
+		t.Errorf("a token of %v ended its sockets and streams after %v", life, took)
+	}
+	socket.ping()
+	if !stream.open() {
+		stream.errorf("ended with the token of another")
 	}
 }

@@ -170,7 +170,6 @@ func (a *Authenticator) authenticate(ctx context.Context, c call.Credentials) (*
 // bearer is what a bot's token leads to.
 type bearer struct {
 	caller     *call.Caller
-	expires    int64 // Unix milliseconds; 0: never
 	botRefusal *call.Error
 	orgRefusal *call.Error
 }
@@ -195,7 +194,7 @@ func (a *Authenticator) authenticateBearer(ctx context.Context, c call.Credentia
 // judge answers the caller, or the first reason why it may do nothing.
 func (b *bearer) judge(c call.Credentials, now int64) (*call.Caller, error) {
 	switch {
-	case b.expires != 0 && b.expires < now:
+	case b.caller.TokenEnds != 0 && b.caller.TokenEnds < now:
 		return nil, TokenExpired()
 	case b.botRefusal != nil:
 		return nil, b.botRefusal
@@ -264,7 +263,7 @@ func loadBearer(ctx context.Context, r store.Reader, hash string, scoped bool) (
 	if found.Token != nil {
 		b.caller.TokenID = found.Token.ID
 		if found.Token.ExpiresAt != nil {
-			b.expires = *found.Token.ExpiresAt
+			b.caller.TokenEnds = *found.Token.ExpiresAt
 		}
 	}
 	return b, nil

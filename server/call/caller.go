@@ -29,6 +29,7 @@ type Caller struct {
 	Scopes    Scopes // Kind Bot
 	TokenID   string // the scoped token, if one was used
 	TokenHash string // SHA-256 hex of the bearer token, if one was used
+	TokenEnds int64  // of a scoped token that was used: Unix milliseconds; 0: never
 	Session   *Session
 	Fence     Fence // up to where this was true; zero: nobody remembers it
 }
@@ -57,6 +58,15 @@ type Session struct {
 	IsScopedToken bool
 	TokenID       string // the scoped token that opened it; empty: none, or not known
 	ExpiresAt     int64  // Unix milliseconds
+}
+
+// Ends is when the caller's credential ends by time, in Unix milliseconds: 0 for never. A
+// session that is in use may end later than it says.
+func (c *Caller) Ends() int64 {
+	if c.Session != nil {
+		return c.Session.ExpiresAt
+	}
+	return c.TokenEnds
 }
 
 // ViaSession tells whether a human acts, as a bot or otherwise.

@@ -68,14 +68,9 @@ type Content struct {
 }
 
 // Recheck decides once more whether a call that goes on for long may go on: its
-// credential may have ended or may lead to less than before. It is the caller's own
-// error that says why not.
-func (i *Info) Recheck(ctx context.Context) error {
-	_, err := i.recheck(ctx)
-	return err
-}
-
-func (i *Info) recheck(ctx context.Context) (*Caller, error) {
+// credential may have ended or may lead to less than before. It returns the caller as it
+// is by then, or the caller's own error that says why not.
+func (i *Info) Recheck(ctx context.Context) (*Caller, error) {
 	p := i.pipeline
 	if p == nil {
 		return i.Caller, nil
@@ -95,7 +90,7 @@ func (i *Info) recheck(ctx context.Context) (*Caller, error) {
 // ErrStale says that who may do what has changed again.
 func (i *Info) Conclude(ctx context.Context, change func() error) error {
 	for range maxTries {
-		caller, err := i.recheck(ctx)
+		caller, err := i.Recheck(ctx)
 		if err != nil {
 			return err
 		}

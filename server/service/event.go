@@ -63,14 +63,14 @@ func (s *eventService) Subscribe(ctx context.Context, req *b2bv1.SubscribeReques
 	f := follower{sub: sub, info: info, send: send}
 	// What changes after Subscribe is told by the log; what changed before it is seen
 	// here.
-	if err := info.Recheck(ctx); err != nil {
+	if f.caller, err = info.Recheck(ctx); err != nil {
 		return err
 	}
 	for {
 		if err := push(call.Pushed{Cursor: sub.Position().String()}); err != nil {
 			return err
 		}
-		beat, stop := context.WithTimeout(ctx, s.Heartbeat)
+		beat, stop := context.WithTimeout(ctx, s.beat(f.caller))
 		err := f.follow(beat)
 		over := beat.Err() != nil
 		stop()
@@ -88,12 +88,24 @@ func (s *eventService) Subscribe(ctx context.Context, req *b2bv1.SubscribeReques
 	}
 }
 
+// beat is how long a stream goes on before it says where it stands and asks whether its
+// caller may still listen: a heartbeat, or until the credential ends (B2B-WS-030).
+func (s *eventService) beat(c *call.Caller) time.Duration {
+	if c.Ends() == 0 {
+		return s.Heartbeat
+	}
+	const shortest = 100 * time.Millisecond // where clocks disagree
+	left := time.Duration(c.Ends()+1-s.nowMS()) * time.Millisecond
+	return min(s.Heartbeat, max(left, shortest))
+}
+
 // follower gives the items of a subscription to one caller.
 type follower struct {
-	sub  *eventlog.Subscription
-	info *call.Info
-	send func(*b2bv1.SubscribeResponse) error
-	last bool // the item that ends the stream is on its way
+	sub    *eventlog.Subscription
+	info   *call.Info
+	send   func(*b2bv1.SubscribeResponse) error
+	caller *call.Caller // as it was when it was looked at last
+	last   bool         // the item that ends the stream is on its way
 }
 
 // recheck looks at the credential again. When the log says why it is no good any
@@ -102,8 +114,12 @@ func (f *follower) recheck(ctx context.Context) error {
 	if f.last {
 		return nil
 	}
-	err := f.info.Recheck(ctx)
-	if err == nil || !call.ToldByLog(err) {
+	caller, err := f.info.Recheck(ctx)
+	if err == nil {
+		f.caller = caller
+		return nil
+	}
+	if !call.ToldByLog(err) {
 		return err
 	}
 	f.last = true

@@ -39,12 +39,13 @@ type client struct {
 	answers chan struct{} // one token for each answer that waits
 	behind  atomic.Int32  // of these, those behind events
 	closing sync.Once
-	leaving atomic.Bool // what ends the connection is on its way
-	alive   atomic.Bool // something came since the last ping
-	mute    atomic.Bool // the last ping was not answered
-	pace    pace        // of the message under way
-	working sync.Mutex  // held while a frame is worked on
-	over    bool        // no more frames: guarded by working
+	leaving atomic.Bool  // what ends the connection is on its way
+	alive   atomic.Bool  // something came since the last ping
+	mute    atomic.Bool  // the last ping was not answered
+	ends    atomic.Int64 // when the credential is looked at because of its time, in Unix milliseconds; 0: it has none
+	pace    pace         // of the message under way
+	working sync.Mutex   // held while a frame is worked on
+	over    bool         // no more frames: guarded by working
 }
 
 // present tells whether the connection makes its bot be online.
@@ -260,8 +261,12 @@ func (c *client) endFor(refusal error, e *ending) {
 
 // check looks at the credential because time has passed.
 func (c *client) check(ctx context.Context) {
-	_, err := c.server.Access.Authenticate(ctx, c.creds)
-	if err == nil || ctx.Err() != nil {
+	caller, err := c.server.Access.Authenticate(ctx, c.creds)
+	if err == nil {
+		c.ends.Store(caller.Ends())
+		return
+	}
+	if ctx.Err() != nil {
 		return
 	}
 	if e := refusedLater(err, sessionExpired); e != nil {
@@ -269,6 +274,14 @@ func (c *client) check(ctx context.Context) {
 		return
 	}
 	c.server.Log.Error("the credential of a connection cannot be looked at", "error", err)
+	c.ends.Store(time.Now().Add(tryAgain).UnixMilli())
+}
+
+// overdue reports whether the time of the credential has come. It does so once, until
+// check has looked.
+func (c *client) overdue(now int64) bool {
+	ends := c.ends.Load()
+	return ends != 0 && ends < now && c.ends.CompareAndSwap(ends, 0)
 }
 
 // ping sends a ping, or ends a connection that has not answered the last one.

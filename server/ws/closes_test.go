@@ -88,6 +88,29 @@ func TestClosedByTime(t *testing.T) {
 	}
 }
 
+// B2B-WS-030: a token's time is looked at when it has come, not at the next look at all.
+func TestClosedAtItsTime(t *testing.T) {
+	t.Parallel()
+	const life = 1500 * time.Millisecond
+	w := newWorld(t, func(c *ws.Config) { c.Heartbeat = time.Minute })
+	var others []*socket // each is looked at 2 s after the one before
+	for range 8 {
+		others = append(others, w.open(w.bob.token))
+	}
+	var made struct{ Token string }
+	began := time.Now()
+	w.into(&made, w.call("POST", "/api/me/tokens", w.bob.token, `{"scopes":["read"],"expires_in":1500}`))
+	scoped, session := w.open(made.Token), w.open(w.owner(bot{token: made.Token}))
+	scoped.closed(4001, "Token expired")
+	session.closed(4002, "Session expired")
+	if took := time.Since(began); took < life || took > patience {
+		t.Errorf("a token of %v was closed after %v", life, took)
+	}
+	for _, s := range others {
+		s.settle()
+	}
+}
+
 // B2B-WS-008: a client that does not answer pings is cut off; one that does stays.
 func TestHeartbeat(t *testing.T) {
 	w := newWorld(t, func(c *ws.Config) { c.Heartbeat = 60 * time.Millisecond })

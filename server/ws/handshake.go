@@ -116,10 +116,11 @@ func (s *Server) subscribe(ctx context.Context, c *client, cursor string) (*endi
 	}
 	// What changes from here on comes through the subscription; what changed before
 	// is seen by looking again.
-	if _, err := s.Access.Authenticate(ctx, c.creds); err != nil {
+	if caller, err = s.Access.Authenticate(ctx, c.creds); err != nil {
 		c.sub.Close()
 		return refusedOr(err)
 	}
+	c.ends.Store(caller.Ends())
 	if c.present() {
 		s.Presence.Join(ctx, c.org, c.bot)
 	}

@@ -26,6 +26,8 @@ const (
 	slices30  = 30 // a heartbeat is spread over as many ticks
 	closeWait = 5 * time.Second
 	maxAnswer = 64 // answers that may wait for the client
+	// tryAgain is when a credential is looked at again that could not be looked at.
+	tryAgain = 5 * time.Second
 )
 
 // Access is what the binding asks of the holder of identities (package auth).
@@ -213,7 +215,9 @@ func (s *Server) Close(ctx context.Context, code int, reason string) {
 }
 
 // beat pings every connection once in a heartbeat and looks at its credential once in
-// two, a few connections at a time.
+// two, a few connections at a time. A credential with a time of its own is looked at, too,
+// at the first tick behind it, which is within a second (B2B-WS-030): so no connection has
+// a timer.
 func (s *Server) beat() {
 	tick := time.NewTicker(max(s.Heartbeat/slices30, time.Millisecond))
 	defer tick.Stop()
@@ -224,6 +228,7 @@ func (s *Server) beat() {
 		case <-tick.C:
 		}
 		var check []*client
+		now := time.Now().UnixMilli()
 		for _, c := range s.all() {
 			if c.pace.slow(s.Stall) && c.end(endSlowMessage) {
 				s.cuts.Count("message", "peer", c.ip)
@@ -231,7 +236,7 @@ func (s *Server) beat() {
 			if c.slot%slices30 == n%slices30 {
 				c.ping()
 			}
-			if c.slot%(2*slices30) == n%(2*slices30) {
+			if c.overdue(now) || c.slot%(2*slices30) == n%(2*slices30) {
 				check = append(check, c)
 			}
 		}
