@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"time"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/eventlog"
@@ -26,33 +28,31 @@ func newCatchups() *fair.Pool {
 	return fair.New(fair.Sizes{Places: max(runtime.GOMAXPROCS(0), 2), Queue: catchupsWaiting, Wait: catchupWait})
 }
 
-// catchUp waits until a catch-up of the caller's org may begin; leave ends it.
-func (s *eventService) catchUp(ctx context.Context) (leave func(), err error) {
-	place, err := s.catchups.Enter(ctx, call.CallerOf(ctx).OrgID)
+// catchUp lets fn read what the calling bot missed since a moment, as soon as a catch-up of
+// its org may begin.
+func (s *eventService) catchUp(ctx context.Context, since *timestamppb.Timestamp, fn func(v eventlog.Viewer, since int64) error) error {
+	if since == nil {
+		return call.Invalid("since: is needed, Unix milliseconds")
+	}
+	caller := call.CallerOf(ctx)
+	place, err := s.catchups.Enter(ctx, caller.OrgID)
 	if errors.Is(err, fair.ErrBusy) {
-		return nil, errTooManyCatchups()
+		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "Too many catch-ups of this org at once")
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return place.Leave, nil
-}
-
-func errTooManyCatchups() *call.Error {
-	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "Too many catch-ups of this org at once")
+	defer place.Leave()
+	return fn(viewer(caller), millis(since))
 }
 
 // ListCatchupEvents answers what the calling bot missed (B2B-CATCH-001).
 func (s *eventService) ListCatchupEvents(ctx context.Context, req *b2bv1.ListCatchupEventsRequest) (*b2bv1.ListCatchupEventsResponse, error) {
-	if req.Since == nil {
-		return nil, errNoSince()
-	}
-	leave, err := s.catchUp(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
-	page, err := eventlog.CatchUp(ctx, s.Store, viewer(call.CallerOf(ctx)), millis(req.Since), req.GetCursor(), pageSize(req.Limit))
+	var page *eventlog.CaughtPage
+	err := s.catchUp(ctx, req.Since, func(v eventlog.Viewer, since int64) (err error) {
+		page, err = eventlog.CatchUp(ctx, s.Store, v, since, req.GetCursor(), pageSize(req.Limit))
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("catch up: %w", err)
 	}
@@ -70,15 +70,11 @@ func (s *eventService) ListCatchupEvents(ctx context.Context, req *b2bv1.ListCat
 
 // CountCatchupEvents answers how much that is (B2B-CATCH-006).
 func (s *eventService) CountCatchupEvents(ctx context.Context, req *b2bv1.CountCatchupEventsRequest) (*b2bv1.CountCatchupEventsResponse, error) {
-	if req.Since == nil {
-		return nil, errNoSince()
-	}
-	leave, err := s.catchUp(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
-	n, err := eventlog.Count(ctx, s.Store, viewer(call.CallerOf(ctx)), millis(req.Since))
+	var n eventlog.Counts
+	err := s.catchUp(ctx, req.Since, func(v eventlog.Viewer, since int64) (err error) {
+		n, err = eventlog.Count(ctx, s.Store, v, since)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("count a catch-up: %w", err)
 	}
@@ -87,8 +83,6 @@ func (s *eventService) CountCatchupEvents(ctx context.Context, req *b2bv1.CountC
 		ThreadActivities: int32(n.ThreadActivities), ChannelMessages: int32(n.ChannelMessages), Total: int32(n.Total),
 	}, nil
 }
-
-func errNoSince() error { return call.Invalid("since: is needed, Unix milliseconds") }
 
 func caughtOut(row *eventlog.Caught) *b2bv1.CatchupEvent {
 	out := &b2bv1.CatchupEvent{EventId: row.EventID, OccurredAt: stamp(row.OccurredAt)}
