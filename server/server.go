@@ -175,6 +175,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 			AdminSecret: c.AdminSecret, PersistMessages: c.PersistMessages, MaxMessage: c.MaxMessage,
 			ArtifactsPerThread: c.ArtifactsPerThread, ArtifactMBPerThread: c.ArtifactMBPerThread,
 			ArtifactMBPerDay: c.ArtifactMBPerDay, ArtifactMBPerOrg: c.ArtifactMBPerOrg,
+			StoredMBPerDay: c.StoredMBPerDay, BulkMBPerDay: c.BulkMBPerDay,
 			PageBytes: c.PageBytes, MaxFileSizeMB: c.MaxFileSizeMB, FileUploadMBPerDay: c.FileUploadMBPerDay, DevMode: c.DevMode, Version: Version, Domain: c.Domain, BasePath: c.BasePath,
 		},
 	}

@@ -45,6 +45,8 @@ type Config struct {
 	ArtifactMBPerThread int
 	ArtifactMBPerDay    int // added by one org
 	ArtifactMBPerOrg    int
+	StoredMBPerDay      int    // by the changes of one org; 0: the usual
+	BulkMBPerDay        int    // of it by those that are no short messages
 	FilesDir            string // the bytes of files; empty: b2b-files in DataDir
 	FilesURL            string // s3://…: the bytes of files are in that bucket
 	FilesKeyID          string // the credentials for it

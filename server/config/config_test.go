@@ -85,6 +85,9 @@ func TestLoad(t *testing.T) {
 		{"sizes", vars("HXA_CONNECT_MAX_MSG_LEN", "7", "HXA_CONNECT_MAX_FILE_SIZE_MB", "8", "HXA_CONNECT_FILE_UPLOAD_MB_PER_DAY", "9"), func(c Config) bool {
 			return c.MaxMessage == 7 && c.MaxFileSizeMB == 8 && c.FileUploadMBPerDay == 9
 		}},
+		{"quotas of a day", vars("B2B_STORED_MB_PER_DAY", "7", "B2B_BULK_MB_PER_DAY", "8"), func(c Config) bool {
+			return c.StoredMBPerDay == 7 && c.BulkMBPerDay == 8 && Default().StoredMBPerDay == 16384 && Default().BulkMBPerDay == 2048
+		}},
 		{"connections", vars("B2B_MAX_CONNECTIONS", "16"), func(c Config) bool { return c.MaxConnections == 16 && Default().MaxConnections == 0 }},
 		{"no proxy", vars("B2B_TRUST_PROXY", "0 "), func(c Config) bool { return c.Proxies.None() }},
 		{"proxies", vars("B2B_TRUST_PROXY", "10.0.0.0/8"), func(c Config) bool { return c.Proxies.String() == "10.0.0.0/8" }},
@@ -143,7 +146,7 @@ func TestNormal(t *testing.T) {
 func TestRefused(t *testing.T) {
 	for _, test := range []struct{ name, value string }{
 		{"B2B_PORT", "abc"}, {"HXA_CONNECT_PORT", "many"}, {"B2B_PORT", "-1"}, {"B2B_PORT", "65536"}, {"B2B_PORT", "4800.5"}, {"B2B_PORT", "+4800"}, {"B2B_PORT", "0x12c0"}, {"B2B_PORT", " "}, {"--port", "x"},
-		{"B2B_MAX_MSG_LEN", "0"}, {"B2B_MAX_MSG_LEN", "64k"}, {"B2B_MAX_FILE_SIZE_MB", "-5"}, {"B2B_MAX_FILE_SIZE_MB", "50MB"}, {"HXA_CONNECT_MAX_FILE_SIZE_MB", "99999999999"}, {"B2B_FILE_UPLOAD_MB_PER_DAY", "0"}, {"B2B_MAX_CONNECTIONS", "15"}, {"B2B_MAX_CONNECTIONS", "all"},
+		{"B2B_MAX_MSG_LEN", "0"}, {"B2B_MAX_MSG_LEN", "64k"}, {"B2B_MAX_FILE_SIZE_MB", "-5"}, {"B2B_MAX_FILE_SIZE_MB", "50MB"}, {"HXA_CONNECT_MAX_FILE_SIZE_MB", "99999999999"}, {"B2B_FILE_UPLOAD_MB_PER_DAY", "0"}, {"B2B_STORED_MB_PER_DAY", "0"}, {"B2B_BULK_MB_PER_DAY", "2G"}, {"B2B_MAX_CONNECTIONS", "15"}, {"B2B_MAX_CONNECTIONS", "all"},
 		{"B2B_HOST", "0.0.0.0:4800"}, {"B2B_HOST", "http://localhost"}, {"B2B_HOST", "*"}, {"--host", "a b"}, {"B2B_HOST", "[::1]:4800"}, {"B2B_HOST", "''"}, {"B2B_HOST", "256.1.1.1"}, {"B2B_HOST", "127.1"}, {"B2B_HOST", "0"}, {"B2B_HOST", "127.0.0.1."}, {"B2B_DOMAIN", "256.1.1.1:80"}, {"B2B_CORS_ORIGINS", "http://127.1"},
 		{"B2B_DATA_DIR", "~/data"}, {"B2B_DATA_DIR", "postgres://h/d"}, {"B2B_FILES_DIR", "s3://bucket"},
 		{"B2B_DATABASE_URL", "mysql://u:p@h/d"}, {"DATABASE_URL", "mysql://u:p@h/d"}, {"HXA_CONNECT_DATABASE_URL", "mongodb://h"}, {"B2B_DATABASE_URL", "host=h dbname=d"}, {"B2B_DATABASE_URL", "file:x"},

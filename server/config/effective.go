@@ -37,6 +37,8 @@ func (c Config) Settings() []Setting {
 	add("B2B_ARTIFACT_MB_PER_THREAD", mib(c.ArtifactMBPerThread, "for each thread"))
 	add("B2B_ARTIFACT_MB_PER_DAY", mib(c.ArtifactMBPerDay, "a day for each org"))
 	add("B2B_ARTIFACT_MB_PER_ORG", mib(c.ArtifactMBPerOrg, "for each org"))
+	add("B2B_STORED_MB_PER_DAY", mib(c.StoredMBPerDay, "a day for each org"))
+	add("B2B_BULK_MB_PER_DAY", mib(c.BulkMBPerDay, "a day for each org"))
 	add("B2B_SECRET_KEY", c.keyIDs())
 	if c.FilesURL != "" {
 		add("B2B_FILES_DIR", "none: a bucket")

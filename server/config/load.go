@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"strconv"
 	"strings"
 
 	"github.com/b2b-protocol/b2b/server/edge"
@@ -58,13 +59,15 @@ func load(lookup Lookup) (Config, Problems) {
 		RedisURL:            r.redis("B2B_REDIS_URL", "REDIS_URL"),
 		CORSOrigins:         r.origins("B2B_CORS_ORIGINS", "HXA_CONNECT_CORS_ORIGINS", "HXA_CONNECT_CORS"),
 		PersistMessages:     r.boolean(true, "B2B_PERSIST", "HXA_CONNECT_PERSIST"),
-		MaxMessage:          r.number(65536, 1, math.MaxInt32, "B2B_MAX_MSG_LEN", "HXA_CONNECT_MAX_MSG_LEN"),
+		MaxMessage:          r.messageLength("B2B_MAX_MSG_LEN", "HXA_CONNECT_MAX_MSG_LEN"),
 		MaxFileSizeMB:       r.number(50, 1, maxMB, "B2B_MAX_FILE_SIZE_MB", "HXA_CONNECT_MAX_FILE_SIZE_MB"),
 		FileUploadMBPerDay:  r.number(500, 1, maxMB, "B2B_FILE_UPLOAD_MB_PER_DAY", "HXA_CONNECT_FILE_UPLOAD_MB_PER_DAY"),
 		ArtifactsPerThread:  r.number(limits.ArtifactsPerThread, 1, math.MaxInt32, "B2B_ARTIFACTS_PER_THREAD"),
 		ArtifactMBPerThread: r.number(limits.ArtifactMBPerThread, 1, maxMB, "B2B_ARTIFACT_MB_PER_THREAD"),
 		ArtifactMBPerDay:    r.number(limits.ArtifactMBPerDay, 1, maxMB, "B2B_ARTIFACT_MB_PER_DAY"),
 		ArtifactMBPerOrg:    r.number(limits.ArtifactMBPerOrg, 1, maxMB, "B2B_ARTIFACT_MB_PER_ORG"),
+		StoredMBPerDay:      r.number(limits.StoredMBPerDay, 1, maxMB, "B2B_STORED_MB_PER_DAY"),
+		BulkMBPerDay:        r.number(limits.BulkMBPerDay, 1, maxMB, "B2B_BULK_MB_PER_DAY"),
 		FilesDir:            r.folder("", "B2B_FILES_DIR"),
 		FilesURL:            r.text("B2B_FILES_URL").value,
 		MaxConnections:      r.number(0, leastConnections, math.MaxInt32, "B2B_MAX_CONNECTIONS"),
@@ -146,6 +149,23 @@ func (r *reader) devMode(names ...string) bool {
 // port reads where to listen. In the older name 0 is the default.
 func (r *reader) port(names ...string) int { return r.number(4800, 0, math.MaxUint16, names...) }
 
+// messageLength reads how long the content of a message may be. Under its older name more than
+// arrives is as much as arrives, as before: a body has 1 MiB there, too.
+func (r *reader) messageLength(names ...string) int {
+	n := r.number(limits.MaxContent, 1, math.MaxInt32, names...)
+	if n <= limits.MostContent {
+		return n
+	}
+	s := r.text(names...)
+	if !s.older() {
+		r.problem(s, fmt.Sprintf("must be a number from 1 to %d: a request has 1 MiB at most, so no longer content would arrive", limits.MostContent),
+			strconv.Itoa(limits.MostContent))
+		return limits.MaxContent
+	}
+	r.note("%s=%d is taken as %d: a request has 1 MiB at most, so no longer content arrives", s.name, n, limits.MostContent)
+	return limits.MostContent
+}
+
 // level reads how much is logged.
 func (r *reader) level(dev bool, names ...string) slog.Level {
 	s := r.text(names...)
@@ -183,12 +203,20 @@ func (c Config) problems() (ps Problems) {
 	if c.DatabasePool != 0 && (c.DatabasePool < leastPool || c.DatabasePool > mostPool) {
 		add("B2B_DATABASE_CONNECTIONS", fmt.Sprintf("must be a number from %d to %d", leastPool, mostPool))
 	}
+	if c.MaxMessage < 0 || c.MaxMessage > limits.MostContent {
+		add("B2B_MAX_MSG_LEN", fmt.Sprintf("must be a number from 1 to %d, which is what a request of 1 MiB can carry", limits.MostContent))
+	}
 	if c.MaxFileSizeMB < 0 || c.MaxFileSizeMB > maxMB || c.FileUploadMBPerDay < 0 || c.FileUploadMBPerDay > maxMB {
 		add("B2B_MAX_FILE_SIZE_MB and B2B_FILE_UPLOAD_MB_PER_DAY", "must be numbers from 1 to 1073741824")
 	}
 	for _, mb := range []int{c.ArtifactMBPerThread, c.ArtifactMBPerDay, c.ArtifactMBPerOrg} {
 		if mb < 0 || mb > maxMB {
 			add("B2B_ARTIFACT_MB_PER_THREAD, _DAY and _ORG", "must be numbers from 1 to 1073741824")
+		}
+	}
+	for _, mb := range []int{c.StoredMBPerDay, c.BulkMBPerDay} {
+		if mb < 0 || mb > maxMB {
+			add("B2B_STORED_MB_PER_DAY and B2B_BULK_MB_PER_DAY", "must be numbers from 1 to 1073741824")
 		}
 	}
 	if c.MaxConnections < 0 || c.MaxConnections > 0 && c.MaxConnections < leastConnections {

@@ -6,6 +6,11 @@ import (
 	"github.com/b2b-protocol/b2b/server/jstext"
 )
 
+// MostContent is the longest content that an operator may allow, in UTF-16 units: what fits
+// in a body of 1 MiB with 1 KiB for all else (B2B-ENV-008). In other scripts than Latin less
+// fits, as a body has bytes.
+const MostContent = 1<<20 - 1<<10
+
 // Part is what resolving the content of a message needs to know of one of its parts.
 type Part struct {
 	Type    string

@@ -8,3 +8,16 @@ const (
 	ArtifactMBPerDay    = 256 // added by an org on a day of UTC
 	ArtifactMBPerOrg    = 4096
 )
+
+// What the changes of an org may store on a day of UTC unless the operator says otherwise,
+// and of it those that are no short messages (B2B-LIM-012), in MiB. A text message of 1 KiB
+// stores some 3.5 KiB: the first is 50 of them in each second of the day, the second twice
+// what uploads may have, as a message is kept in its table and in the log.
+const (
+	StoredMBPerDay = 16 * 1024
+	BulkMBPerDay   = 2 * 1024
+)
+
+// ShortMessage is how many bytes content, parts and metadata of a message have together that
+// counts as short.
+const ShortMessage = 8 << 10

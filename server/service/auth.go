@@ -260,6 +260,9 @@ func (s *authService) open(ctx context.Context, org string, who func(store.Tx) (
 		if session, token, err = who(tx); err != nil {
 			return err
 		}
+		if err := s.withinDay(ctx, tx, ending); err != nil {
+			return err
+		}
 		now := s.nowMS()
 		id = auth.NewSessionID()
 		session.Hash, session.Ref = auth.Hash(id), auth.SessionRef(id)
@@ -284,7 +287,10 @@ func (s *authService) open(ctx context.Context, org string, who func(store.Tx) (
 		if info.UserAgent != "" {
 			told["user_agent"] = info.UserAgent
 		}
-		return s.audit(ctx, tx, org, session.BotID, "auth.login", "session", session.Ref, told)
+		if err := s.audit(ctx, tx, org, session.BotID, "auth.login", "session", session.Ref, told); err != nil {
+			return err
+		}
+		return tx.CountStored(ctx, now, true)
 	})
 	if err != nil {
 		return nil, err

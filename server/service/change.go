@@ -26,12 +26,18 @@ type request interface {
 // content answers the first result again, without running fn; with another
 // content it is refused (B2B-IDEM). fn must be re-runnable, as store.Update says.
 func change[M proto.Message](ctx context.Context, c *core, org string, req request, fn func(tx store.Tx) (M, error)) (M, error) {
-	return changeUnder(ctx, c, org, org, req, fn)
+	return changeIn(ctx, c, place{org: org, under: org}, req, fn)
 }
 
-// changeUnder is change whose answer is remembered under another org than the one
-// that is changed.
-func changeUnder[M proto.Message](ctx context.Context, c *core, org, under string, req request, fn func(tx store.Tx) (M, error)) (M, error) {
+// place is where and how a change is made.
+type place struct {
+	org   string
+	under string // the org that its answer is remembered under
+	as    weight // bulk: that of its request
+}
+
+// changeIn is change in another place than usual.
+func changeIn[M proto.Message](ctx context.Context, c *core, in place, req request, fn func(tx store.Tx) (M, error)) (M, error) {
 	id := req.GetRequestId()
 	var key, hash string
 	if id != "" {
@@ -41,19 +47,34 @@ func changeUnder[M proto.Message](ctx context.Context, c *core, org, under strin
 		}
 	}
 	var out M
-	err := c.Store.Update(ctx, org, func(tx store.Tx) error {
+	if in.as == bulk {
+		in.as = weightOf(req)
+	}
+	// Who is no member yet is asked for a credential before it hears of a quota.
+	bounded := in.org != "" && call.CallerOf(ctx).OrgID == in.org
+	err := c.Store.Update(ctx, in.org, func(tx store.Tx) error {
 		if id != "" {
-			replayed, found, err := replay[M](ctx, c, tx, under, key, id, hash)
+			replayed, found, err := replay[M](ctx, c, tx, in.under, key, id, hash)
 			if err != nil || found {
 				out = replayed
 				return err
 			}
 		}
 		var err error
-		if out, err = fn(tx); err != nil || id == "" {
+		if bounded {
+			if err = c.withinDay(ctx, tx, in.as); err != nil {
+				return err
+			}
+		}
+		if out, err = fn(tx); err != nil {
 			return err
 		}
-		return c.remember(ctx, tx, under, key, id, hash, out)
+		if id != "" {
+			if err = c.remember(ctx, tx, in.under, key, id, hash, out); err != nil {
+				return err
+			}
+		}
+		return tx.CountStored(ctx, c.nowMS(), in.as != short)
 	})
 	if err != nil {
 		return *new(M), err

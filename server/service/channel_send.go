@@ -23,7 +23,8 @@ func (s *channelService) SendDirectMessage(ctx context.Context, req *b2bv1.SendD
 	if req.GetTo() == "" {
 		return nil, call.Invalid("to: is required, a bot's id or name")
 	}
-	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.SendDirectMessageResponse, error) {
+	in := place{org: caller.OrgID, under: caller.OrgID, as: d.weight(nil)}
+	return changeIn(ctx, s.core, in, req, func(tx store.Tx) (*b2bv1.SendDirectMessageResponse, error) {
 		target, err := tx.BotID(ctx, caller.OrgID, req.GetTo())
 		switch {
 		case err != nil:
@@ -65,7 +66,8 @@ func (s *channelService) SendChannelMessage(ctx context.Context, req *b2bv1.Send
 	if caller.ViaSession() {
 		return nil, draftErr
 	}
-	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.SendChannelMessageResponse, error) {
+	in := place{org: caller.OrgID, under: caller.OrgID, as: d.weight(nil)}
+	return changeIn(ctx, s.core, in, req, func(tx store.Tx) (*b2bv1.SendChannelMessageResponse, error) {
 		member, err := tx.IsChannelMember(ctx, req.GetChannelId(), caller.BotID)
 		switch {
 		case err != nil:

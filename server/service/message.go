@@ -41,6 +41,15 @@ func (c *core) newDraft(content *string, list *b2bv1.PartList) (*draft, error) {
 	return d, nil
 }
 
+// weight is short for a message of up to limits.ShortMessage bytes. A draft that was
+// refused is nil, and stores nothing.
+func (d *draft) weight(metadata *string) weight {
+	if d == nil || len(d.content)+len(deref(d.parts))+len(deref(metadata)) <= limits.ShortMessage {
+		return short
+	}
+	return bulk
+}
+
 // messageMetadata returns the metadata to store (B2B-MSG-043). What a person sends through a
 // session is marked: the object, or an empty one in the place of anything else, gets a
 // provenance (B2B-MSG-045).

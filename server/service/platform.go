@@ -155,7 +155,7 @@ func (s *platformService) UpdateOrg(ctx context.Context, req *b2bv1.UpdateOrgReq
 
 func (s *platformService) DeleteOrg(ctx context.Context, req *b2bv1.DeleteOrgRequest) (*b2bv1.DeleteOrgResponse, error) {
 	// The answer outlives the org.
-	out, err := changeUnder(ctx, s.core, req.GetOrgId(), "", req, func(tx store.Tx) (*b2bv1.DeleteOrgResponse, error) {
+	out, err := changeIn(ctx, s.core, place{org: req.GetOrgId()}, req, func(tx store.Tx) (*b2bv1.DeleteOrgResponse, error) {
 		if _, err := liveOrg(ctx, tx, req.GetOrgId()); err != nil {
 			return nil, err
 		}

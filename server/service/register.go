@@ -149,6 +149,9 @@ func (s *authService) register(ctx context.Context, tx store.Tx, req *b2bv1.Regi
 	if hook != nil {
 		return nil, hook
 	}
+	if err := s.withinDay(ctx, tx, bulk); err != nil {
+		return nil, err
+	}
 	if err := nameFree(ctx, tx, bot.OrgID, bot.Name); err != nil {
 		return nil, err
 	}

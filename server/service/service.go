@@ -45,6 +45,8 @@ type Config struct {
 	ArtifactMBPerThread int
 	ArtifactMBPerDay    int // added by an org on a day of UTC
 	ArtifactMBPerOrg    int
+	StoredMBPerDay      int // by the changes of an org on a day of UTC; 0: the usual
+	BulkMBPerDay        int // of it by those that are no short messages
 	PageBytes           int // of the body of a list; 0: limits.MaxPageBody, and never more
 }
 
@@ -140,6 +142,7 @@ func newCore(d Deps) *core {
 	for quota, usual := range map[*int]int{
 		&d.Config.ArtifactsPerThread: limits.ArtifactsPerThread, &d.Config.ArtifactMBPerThread: limits.ArtifactMBPerThread,
 		&d.Config.ArtifactMBPerDay: limits.ArtifactMBPerDay, &d.Config.ArtifactMBPerOrg: limits.ArtifactMBPerOrg,
+		&d.Config.StoredMBPerDay: limits.StoredMBPerDay, &d.Config.BulkMBPerDay: limits.BulkMBPerDay,
 	} {
 		if *quota <= 0 {
 			*quota = usual

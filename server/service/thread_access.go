@@ -121,13 +121,21 @@ func errForbiddenBy(actions string) *call.Error {
 // answers is audited.
 func guarded[M proto.Message](ctx context.Context, c *core, req request, fn func(tx store.Tx) (M, error)) (M, error) {
 	org := call.CallerOf(ctx).OrgID
-	out, err := change(ctx, c, org, req, fn)
+	return guardedIn(ctx, c, place{org: org, under: org}, req, fn)
+}
+
+// guardedIn is guarded in another place than usual.
+func guardedIn[M proto.Message](ctx context.Context, c *core, in place, req request, fn func(tx store.Tx) (M, error)) (M, error) {
+	out, err := changeIn(ctx, c, in, req, fn)
 	var d *denial
 	if !errors.As(err, &d) {
 		return out, err
 	}
-	err = c.Store.Update(ctx, org, func(tx store.Tx) error {
-		return c.audit(ctx, tx, org, actorBot(ctx), d.action, "thread", d.thread, d.detail)
+	err = c.Store.Update(ctx, in.org, func(tx store.Tx) error {
+		if err := c.audit(ctx, tx, in.org, actorBot(ctx), d.action, "thread", d.thread, d.detail); err != nil {
+			return err
+		}
+		return tx.CountStored(ctx, c.nowMS(), true)
 	})
 	if err != nil {
 		return out, err

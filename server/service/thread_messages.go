@@ -23,7 +23,8 @@ func (s *threadService) SendThreadMessage(ctx context.Context, req *b2bv1.SendTh
 	caller := call.CallerOf(ctx)
 	contentType := textOr(req.ContentType, "text")
 	d, metadata, draftErr := s.threadDraft(ctx, req)
-	return guarded(ctx, s.core, req, func(tx store.Tx) (*b2bv1.SendThreadMessageResponse, error) {
+	in := place{org: caller.OrgID, under: caller.OrgID, as: d.weight(metadata)}
+	return guardedIn(ctx, s.core, in, req, func(tx store.Tx) (*b2bv1.SendThreadMessageResponse, error) {
 		t, p, err := s.enter(ctx, tx, req.GetThreadId(), true)
 		if err != nil {
 			return nil, err

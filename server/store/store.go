@@ -137,6 +137,7 @@ type Tx interface {
 	AuditWriter
 	LogWriter
 	RateWriter
+	StoredWriter
 	IdempotencyWriter
 	WsTicketWriter
 	PresenceWriter

@@ -27,7 +27,8 @@ func (t *tx) ImportInviteCode(ctx context.Context, c *store.InviteCode) error {
 func (t *tx) ImportOrg(ctx context.Context, org *store.Org) error {
 	epoch, err := t.createOrg(ctx, org)
 	if err == nil && org.ID == t.org { // the log begins within this change
-		t.log.loaded, t.log.exists, t.log.epoch, t.log.seq, t.log.stored = true, true, epoch, 0, 0
+		t.log.loaded, t.log.exists, t.log.epoch = true, true, epoch
+		t.log.seq, t.log.bytes, t.log.stored = 0, dayBytes{}, stored{}
 	}
 	return err
 }

@@ -9,7 +9,7 @@ import (
 func (r reader) LogTop(ctx context.Context, org string) (store.LogTop, error) {
 	t, err := scanner[store.LogTop](func(rows cursor, t *store.LogTop) error {
 		return rows.Scan(&t.Epoch, &t.Seq, &t.Access)
-	}).one(ctx, r, loadLog, org)
+	}).one(ctx, r, "SELECT epoch, last_seq, access_seq FROM org_logs WHERE org_id = ?", org)
 	if err != nil {
 		return store.LogTop{}, err
 	}

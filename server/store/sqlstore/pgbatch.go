@@ -219,7 +219,8 @@ func (b *pgBatch) try(jobs []*job) (spoiler int, err error) {
 var lockOrg = fmt.Sprintf("SELECT set_config('lock_timeout', '%d', true), pg_advisory_xact_lock(?)", lockWait.Milliseconds())
 
 // loadOrg has a row also for an organisation without a log.
-const loadOrg = `SELECT coalesce(l.epoch, ''), coalesce(l.last_seq, 0), coalesce(l.access_seq, 0), coalesce(l.version, -1), s.version
+const loadOrg = `SELECT coalesce(l.epoch, ''), coalesce(l.last_seq, 0), coalesce(l.access_seq, 0), coalesce(l.version, -1),
+	coalesce(l.stored_day, 0), coalesce(l.stored_all, 0), coalesce(l.stored_bulk, 0), s.version
 	FROM (SELECT coalesce(max(version), 0) AS version FROM schema_migrations) s LEFT JOIN org_logs l ON l.org_id = ?`
 
 // load takes the lock and reads where the log ends, who has written last, and whether the
@@ -231,8 +232,8 @@ func (b *pgBatch) load(ctx context.Context, c *pgConn) error {
 	}
 	l, version, schema := &b.log, int64(-1), int64(0)
 	if rows.Next() {
-		err = rows.Scan(&l.epoch, &l.seq, &l.access, &version, &schema)
-		l.stored, l.exists = l.seq, version >= 0
+		err = rows.Scan(&l.epoch, &l.seq, &l.access, &version, &l.bytes.day, &l.bytes.stored.All, &l.bytes.stored.Bulk, &schema)
+		l.stored, l.exists = stored{l.seq, l.bytes}, version >= 0
 	}
 	if err := errors.Join(err, rows.Err(), rows.Close()); err != nil {
 		return err
@@ -248,7 +249,9 @@ func (b *pgBatch) load(ctx context.Context, c *pgConn) error {
 func (b *pgBatch) commit(ctx context.Context) (spoiler int, err error) {
 	if b.wrote && b.log.exists {
 		c := &pgConn{b: b, owner: -1}
-		err := c.exec(ctx, "UPDATE org_logs SET last_seq = ?, access_seq = ?, version = version + 1 WHERE org_id = ?", b.log.seq, b.log.access, b.org)
+		l := &b.log
+		err := c.exec(ctx, `UPDATE org_logs SET last_seq = ?, access_seq = ?, stored_day = ?, stored_all = ?, stored_bulk = ?, version = version + 1
+			WHERE org_id = ?`, l.seq, l.access, l.bytes.day, l.bytes.stored.All, l.bytes.stored.Bulk, b.org)
 		if err != nil {
 			return -1, fmt.Errorf("store: end of log: %w", err)
 		}

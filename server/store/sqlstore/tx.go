@@ -17,6 +17,8 @@ type tx struct {
 	taken  []rateKey // what this change counted
 	failed error     // the first failure: the change cannot be committed
 	dead   bool
+
+	written int64 // bytes of texts and blobs
 }
 
 var _ store.Tx = (*tx)(nil)
@@ -63,6 +65,7 @@ func guarded[T any](g guard, q string, run func() (T, error)) (none T, _ error) 
 }
 
 func (g guard) rows(ctx context.Context, q string, args ...any) (*sql.Rows, error) {
+	g.t.writes(q, args)
 	return guarded(g, q, func() (*sql.Rows, error) { return g.c.rows(ctx, q, args...) })
 }
 
@@ -74,6 +77,7 @@ func (g guard) exec(ctx context.Context, q string, args ...any) error {
 	if err := g.usable(); err != nil {
 		return err
 	}
+	g.t.writes(q, args)
 	if err := g.c.exec(ctx, q, args...); err != nil {
 		return g.t.fail(failure(q, err))
 	}
@@ -81,6 +85,7 @@ func (g guard) exec(ctx context.Context, q string, args ...any) error {
 }
 
 func (g guard) execNow(ctx context.Context, q string, args ...any) (int64, error) {
+	g.t.writes(q, args)
 	return guarded(g, q, func() (int64, error) { return g.c.execNow(ctx, q, args...) })
 }
 
@@ -100,18 +105,28 @@ type orgLog struct {
 	epoch  string
 	seq    int64
 	access int64 // seq of the last event that changed access
-	stored int64 // seq in the table
+	bytes  dayBytes
+	stored stored // what is in the table
 	events []store.Event
+}
+
+// stored is the end of a log as the table has it.
+type stored struct {
+	seq   int64
+	bytes dayBytes
 }
 
 // mark is a point to return to when a change is undone.
 type mark struct {
 	loaded, exists bool
 	seq, access    int64
+	bytes          dayBytes
 	events         int
 }
 
-func (l *orgLog) mark() mark { return mark{l.loaded, l.exists, l.seq, l.access, len(l.events)} }
+func (l *orgLog) mark() mark {
+	return mark{l.loaded, l.exists, l.seq, l.access, l.bytes, len(l.events)}
+}
 
 func (l *orgLog) reset(m mark) {
 	events := l.events[:m.events]
@@ -119,10 +134,10 @@ func (l *orgLog) reset(m mark) {
 		*l = orgLog{events: events}
 		return
 	}
-	l.exists, l.seq, l.access, l.events = m.exists, m.seq, m.access, events
+	l.exists, l.seq, l.access, l.bytes, l.events = m.exists, m.seq, m.access, m.bytes, events
 }
 
-const loadLog = "SELECT epoch, last_seq, access_seq FROM org_logs WHERE org_id = ?"
+const loadLog = "SELECT epoch, last_seq, access_seq, stored_day, stored_all, stored_bulk FROM org_logs WHERE org_id = ?"
 
 // load reads the end of the log once a batch.
 func (l *orgLog) load(ctx context.Context, c conn, org string) error {
@@ -135,8 +150,8 @@ func (l *orgLog) load(ctx context.Context, c conn, org string) error {
 	}
 	if rows.Next() {
 		l.exists = true
-		err = rows.Scan(&l.epoch, &l.seq, &l.access)
-		l.stored = l.seq
+		err = rows.Scan(&l.epoch, &l.seq, &l.access, &l.bytes.day, &l.bytes.stored.All, &l.bytes.stored.Bulk)
+		l.stored = stored{l.seq, l.bytes}
 	}
 	if err := errors.Join(err, rows.Err(), rows.Close()); err != nil {
 		return err
@@ -145,14 +160,14 @@ func (l *orgLog) load(ctx context.Context, c conn, org string) error {
 	return nil
 }
 
-const storeLog = "UPDATE org_logs SET last_seq = ?, access_seq = ? WHERE org_id = ?"
+const storeLog = "UPDATE org_logs SET last_seq = ?, access_seq = ?, stored_day = ?, stored_all = ?, stored_bulk = ? WHERE org_id = ?"
 
-// save writes the end of the log when it has moved.
+// save writes the end of the log when it has moved, or bytes were counted.
 func (l *orgLog) save(ctx context.Context, c conn, org string) error {
-	if l.seq == l.stored {
+	if (stored{l.seq, l.bytes}) == l.stored {
 		return nil
 	}
-	return c.exec(ctx, storeLog, l.seq, l.access, org)
+	return c.exec(ctx, storeLog, l.seq, l.access, l.bytes.day, l.bytes.stored.All, l.bytes.stored.Bulk, org)
 }
 
 // nextSeq is the seq that the next event gets.

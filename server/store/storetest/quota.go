@@ -1,12 +1,13 @@
 package storetest
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// quotaTests hold that what is used of the quotas of artifacts is counted exactly.
+// quotaTests hold that what is used of quotas is counted exactly.
 var quotaTests = []test{
 	{"versions that come and go", func(s *suite) {
 		org, other := s.org(), s.org()
@@ -78,5 +79,68 @@ var quotaTests = []test{
 		}
 		same(s, "what it brought", must(s.ArtifactUse(s.ctx, org, t.ID, day))(s),
 			store.ArtifactUse{Versions: 3, ThreadBytes: 3000, OrgBytes: 3000, DayBytes: 1000})
+	}},
+	{"what changes store on a day", func(s *suite) {
+		org, other := s.org(), s.org()
+		channel := s.channel(org, s.bot(org, "a"), s.bot(org, "b"), 1)
+		const day = 24 * 60 * 60 * 1000
+		at := int64(20 * day)
+		use := func(org string, at int64) (u store.Stored) {
+			s.update(org, func(tx store.Tx) (err error) {
+				u, err = tx.StoredOn(s.ctx, at)
+				return err
+			})
+			return u
+		}
+		say := func(tx store.Tx, bytes int) error {
+			parts := strings.Repeat("é", bytes/2)
+			return tx.InsertChannelMessage(s.ctx, &store.ChannelMessage{
+				ID: s.id("msg"), ChannelID: channel, SenderID: "a", Content: "x", ContentType: "text", Parts: &parts, CreatedAt: 1,
+			})
+		}
+		write := func(at int64, bulk bool, bytes int) {
+			s.update(org, func(tx store.Tx) error {
+				if err := say(tx, bytes); err != nil {
+					return err
+				}
+				if _, err := tx.Append(s.ctx, store.Event{Type: "t", Audience: store.AudienceOrg, Payload: make([]byte, bytes)}); err != nil {
+					return err
+				}
+				return tx.CountStored(s.ctx, at, bulk)
+			})
+		}
+		about := func(what string, got, want int64) {
+			s.Helper()
+			if got < want || got > want+1000 {
+				s.Errorf("%s: %d, want %d and little more", what, got, want)
+			}
+		}
+		same(s, "nothing", use(org, at), store.Stored{})
+		write(at, true, 50_000)
+		write(at+1, false, 500_000)
+		about("bulk", use(org, at).Bulk, 100_000)
+		about("all", use(org, at).All, 1_100_000)
+		same(s, "another org", use(other, at), store.Stored{})
+		same(s, "no org", use("", at), store.Stored{})
+
+		failed := errors.New("undo this")
+		before := use(org, at)
+		s.refused(org, failed, func(tx store.Tx) error {
+			if err := say(tx, 100); err != nil {
+				return err
+			}
+			if err := tx.CountStored(s.ctx, at, true); err != nil {
+				return err
+			}
+			return failed
+		})
+		same(s, "what was undone", use(org, at), before)
+		s.update(org, func(tx store.Tx) error { return say(tx, 100) })
+		same(s, "what is not counted", use(org, at), before)
+
+		write(at+day, true, 10_000)
+		about("the next day", use(org, at+day).All, 20_000)
+		same(s, "a clock that is a little behind", use(org, at+day-5000), use(org, at+day))
+		same(s, "a clock that was put back", use(org, at), store.Stored{})
 	}},
 }

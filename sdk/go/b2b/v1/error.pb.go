@@ -141,7 +141,8 @@ const (
 	ErrorCode_ERROR_CODE_RANGE_NOT_SATISFIABLE ErrorCode = 54
 	// The bot has too many streams and connections at once; extra retry_after in seconds.
 	ErrorCode_ERROR_CODE_TOO_MANY_STREAMS ErrorCode = 55
-	// The artifacts of the thread or of the org have all the room that they may.
+	// The artifacts of the thread or of the org, or what the org stores on a day, have all
+	// the room that they may.
 	ErrorCode_ERROR_CODE_QUOTA_EXCEEDED ErrorCode = 60
 	// The thread has as many participants as it may.
 	ErrorCode_ERROR_CODE_THREAD_FULL ErrorCode = 56

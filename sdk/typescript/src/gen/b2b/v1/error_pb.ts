@@ -464,7 +464,8 @@ export enum ErrorCode {
   TOO_MANY_STREAMS = 55,
 
   /**
-   * The artifacts of the thread or of the org have all the room that they may.
+   * The artifacts of the thread or of the org, or what the org stores on a day, have all
+   * the room that they may.
    *
    * @generated from enum value: ERROR_CODE_QUOTA_EXCEEDED = 60;
    */

@@ -430,7 +430,8 @@ class ErrorCode(Enum):
             ERROR_CODE_TOO_MANY_STREAMS = 55
             ```
         QUOTA_EXCEEDED:
-            The artifacts of the thread or of the org have all the room that they may.
+            The artifacts of the thread or of the org, or what the org stores on a day, have all
+            the room that they may.
 
             ```proto
             ERROR_CODE_QUOTA_EXCEEDED = 60
