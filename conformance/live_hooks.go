@@ -14,12 +14,6 @@ import (
 // hookChecks covers webhooks. The suite runs the receivers itself, so the server must
 // be allowed to reach it (B2B_WEBHOOK_ALLOW=127.0.0.1, or the flag --receiver).
 func hookChecks() []Check {
-	dm := func(t *T, from, to *Bot, texts ...string) {
-		for _, text := range texts {
-			t.Do("POST", "/api/send", from, J{"to": to.ID, "content": text}).OK()
-		}
-	}
-	health := func(t *T, b *Bot) *Response { return t.Get("/api/bots/"+b.Name+"/webhook/health", b).OK() }
 	return []Check{
 		{[]string{"B2B-HOOK-002", "B2B-HOOK-003", "B2B-HOOK-004", "B2B-HOOK-005"}, "a webhook is a signed copy of the event", func(t *T) {
 			o, h := t.Org(), t.hooks()
@@ -198,6 +192,7 @@ func hookChecks() []Check {
 			other.wait(3)
 			t.eventually(15*time.Second, "the server waits for a receiver that hangs", given.Load) // HOOK-010: 10 s
 		}},
+		{[]string{"B2B-LIM-046"}, "an answer counts with its head, however long its body goes on", longAnswers},
 		{[]string{"B2B-HOOK-011", "B2B-HOOK-013", "B2B-HOOK-020", "B2B-HOOK-025", "B2B-HOOK-026"}, "what fails four times is a dead letter, and can be redelivered", func(t *T) {
 			o, h := t.Org(), t.hooks()
 			bot := h.bot(o, "bot", "")
@@ -288,4 +283,52 @@ func hookChecks() []Check {
 			o.Register(J{"org_secret": o.Secret, "name": "hooked", "webhook_url": "https://[2606:4700::1111]:8443/hook?x=%20"}).Status(200)
 		}},
 	}
+}
+
+// dm sends direct messages.
+func dm(t *T, from, to *Bot, texts ...string) {
+	for _, text := range texts {
+		t.Do("POST", "/api/send", from, J{"to": to.ID, "content": text}).OK()
+	}
+}
+
+// health answers how the webhook of a bot is.
+func health(t *T, b *Bot) *Response { return t.Get("/api/bots/"+b.Name+"/webhook/health", b).OK() }
+
+// longAnswers has receivers answer without an end: one drips, one pours. Both events of
+// each must be delivered, at once; a receiver whose head does not come is the control.
+func longAnswers(t *T) {
+	body := func(piece []byte, pause time.Duration) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			for r.Context().Err() == nil {
+				if _, err := w.Write(piece); err != nil {
+					return
+				}
+				w.(http.Flusher).Flush()
+				time.Sleep(pause)
+			}
+		}
+	}
+	o := t.Org()
+	drips, pours, mute := t.hooks(), t.hooks(), t.hooks()
+	drips.answers(body([]byte("x"), 50*time.Millisecond))
+	pours.answers(body(make([]byte, 64<<10), 0))
+	mute.answers(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	late := mute.bot(o, "mute", "")
+	dm(t, o.Admin, late, "one")
+	for name, h := range map[string]*hooks{"drips": drips, "pours": pours} {
+		bot := h.bot(o, name, "")
+		dm(t, o.Admin, bot, "one", "two")
+		got := h.wait(2)
+		if took := got[1].at.Sub(got[0].at); took > 6*time.Second { // 1 s; without a bound, 10 s
+			t.Errorf("%s: the next event came after %v", name, took)
+		}
+		if got[0].content() != "one" || got[1].content() != "two" {
+			t.Errorf("%s: came as %s, %s", name, got[0].content(), got[1].content())
+		}
+		t.eventually(5*time.Second, "no success is counted", func() bool { return health(t, bot).Value("last_success") != nil })
+		health(t, bot).Equal("healthy", true).Equal("consecutive_failures", 0)
+	}
+	t.eventually(20*time.Second, "who does not answer is not tried again", func() bool { return len(mute.got()) > 1 })
+	health(t, late).Equal("last_success", nil)
 }

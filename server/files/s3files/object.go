@@ -23,6 +23,9 @@ type object struct {
 	size   int64
 	at     int64
 	body   io.ReadCloser // of what comes at at; nil: not asked for
+
+	taken  int64         // bytes
+	waited time.Duration // for the store: how long the caller takes is not counted
 }
 
 // Open looks for an object. It can be read for as long as ctx holds.
@@ -73,18 +76,24 @@ func (o *object) Seek(offset int64, whence int) (int64, error) {
 }
 
 // Read reads on. A connection that breaks off is taken up again where it broke, as
-// often as it brings something.
-func (o *object) Read(p []byte) (int, error) {
+// often as it brings something, and as long as the store keeps the pace of slowest on the
+// whole, after a start of one stall (B2B-LIM-047).
+func (o *object) Read(p []byte) (n int, err error) {
 	if o.at >= o.size {
 		return 0, io.EOF
 	}
-	var err error
+	began := time.Now()
+	defer func() {
+		o.taken += int64(n)
+		o.waited += time.Since(began)
+	}()
+	ahead := time.Duration(o.taken/slowest)*time.Second - o.waited
+	patience := o.store.stall + min(0, ahead)
 	for range attempts {
 		if err = o.ask(); err != nil {
 			break // has been tried again already
 		}
-		watch := time.AfterFunc(o.store.stall, o.cancel)
-		var n int
+		watch := time.AfterFunc(patience, o.cancel)
 		n, err = o.body.Read(p[:min(int64(len(p)), o.size-o.at)])
 		watch.Stop()
 		o.at += int64(n)

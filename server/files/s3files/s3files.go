@@ -22,6 +22,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -39,7 +40,7 @@ const (
 	attempts = 3                      // of a request
 	pause    = 200 * time.Millisecond // after the first, then twice as long
 	stall    = 30 * time.Second       // without an answer, or a byte of one
-	slowest  = 256 << 10              // bytes a second that the store must take
+	slowest  = 256 << 10              // bytes a second that the store must take and give
 )
 
 // Store is a files.Store in a bucket.
@@ -68,14 +69,24 @@ func Open(c Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("files: %w", err)
 	}
+	s := &Store{place: p, transport: transport, spool: c.Spool, stall: stall}
 	transport.ResponseHeaderTimeout = stall
+	dial := transport.DialContext
+	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return &timed{Conn: conn, stall: s.stall}, nil
+	}
 	client, err := minio.New(p.endpoint, &minio.Options{
 		Creds: c.credentials(), Secure: p.secure, Region: p.region, BucketLookup: p.lookup, Transport: transport, MaxRetries: attempts,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("files: %w", err)
 	}
-	return &Store{place: p, client: minio.Core{Client: client}, transport: transport, spool: c.Spool, stall: stall}, nil
+	s.client = minio.Core{Client: client}
+	return s, nil
 }
 
 // Close closes the idle connections.

@@ -257,6 +257,91 @@ func TestStall(t *testing.T) {
 	close(over)
 }
 
+// B2B-LIM-047: a store that gives bytes, but hardly any, holds no download; a reader that
+// takes its time may.
+func TestSlowStore(t *testing.T) {
+	t.Parallel()
+	const size = 30_000
+	trickle := func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		next.ServeHTTP(&trickling{w, r.Context()}, r)
+	}
+	f := &trouble{on: http.MethodGet, do: trickle}
+	_, url := s3test.New(t, f.through)
+	s := open(t, url(""))
+	s.stall = 500 * time.Millisecond
+	key := files.Key{Org: uuid.NewString(), File: uuid.NewString()}
+	if _, err := s.Put(t.Context(), key, strings.NewReader(strings.Repeat("x", size))); err != nil {
+		t.Fatal(err)
+	}
+	take := func(pause time.Duration) (got int, err error) {
+		o, err := s.Open(t.Context(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for buf := make([]byte, size/20); err == nil; time.Sleep(pause) {
+			var n int
+			n, err = o.Read(buf)
+			got += n
+		}
+		if closed := o.Close(); closed != nil {
+			t.Error(closed)
+		}
+		return got, err
+	}
+	if got, err := take(50 * time.Millisecond); got != size || err != io.EOF {
+		t.Errorf("a slow reader got %d bytes, %v", got, err)
+	}
+	f.left.Store(100)
+	if got, err := take(0); got == 0 || got >= size/2 || err == io.EOF {
+		t.Errorf("a slow store: %d bytes, %v", got, err)
+	}
+}
+
+// trickling writes 2 kB a second.
+type trickling struct {
+	http.ResponseWriter
+	ctx context.Context
+}
+
+func (w *trickling) Write(p []byte) (n int, err error) {
+	for n < len(p) && err == nil {
+		var wrote int
+		wrote, err = w.ResponseWriter.Write(p[n:min(len(p), n+100)])
+		n += wrote
+		w.ResponseWriter.(http.Flusher).Flush()
+		select {
+		case <-w.ctx.Done():
+			return n, w.ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	return n, err
+}
+
+// B2B-LIM-047: a list that stops in its middle ends what asks for it.
+func TestListStops(t *testing.T) {
+	t.Parallel()
+	over := make(chan struct{})
+	defer close(over)
+	f := &trouble{on: http.MethodGet, do: func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+		w.Header().Set("Content-Length", "500")
+		if _, err := io.WriteString(w, "<?xml"); err != nil {
+			return
+		}
+		w.(http.Flusher).Flush()
+		<-over
+	}}
+	_, url := s3test.New(t, f.through)
+	s := open(t, url(""))
+	s.stall = 200 * time.Millisecond
+	f.left.Store(100)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := s.Walk(ctx, func(string, []files.Stored) error { return nil }); err == nil || ctx.Err() != nil {
+		t.Errorf("walked with %v", err)
+	}
+}
+
 // What an operator did wrong is said in the error of the first request.
 func TestWrongSetUp(t *testing.T) {
 	_, url := s3test.New(t)
