@@ -43,7 +43,8 @@ func inboxChecks() []Check {
 			h := newHall(t)
 			for _, c := range []struct{ sent, shown string }{
 				{strings.Repeat("a", 200), strings.Repeat("a", 200)}, {strings.Repeat("a", 201), strings.Repeat("a", 200) + "…"}, {strings.Repeat("é", 201), strings.Repeat("é", 200) + "…"},
-				{strings.Repeat("😀", 100), strings.Repeat("😀", 100)}, {strings.Repeat("😀", 101), strings.Repeat("😀", 100) + "…"}, {"short", "short"},
+				{strings.Repeat("😀", 100), strings.Repeat("😀", 100)}, {strings.Repeat("😀", 101), strings.Repeat("😀", 100) + "…"},
+				{"a" + strings.Repeat("😀", 100), "a" + strings.Repeat("😀", 99) + "…"}, {"short", "short"},
 			} {
 				t.dm(h.Ann, "bob", c.sent)
 				for _, b := range []*Bot{h.Ann, h.Bob} {

@@ -18,6 +18,12 @@ func pagingChecks() []Check {
 			}
 			t.pagesByID("/api/channels/"+ch+"/messages", h.Bob, 7)
 			t.pagesByID("/api/channels/"+ch+"/messages", h.Human(), 7)
+			for before, n := range map[string]int{"9e15": 7, "+9000000000000000": 7, "Infinity": 7, "0x10": 0, " ": 0, "-1": 0} {
+				t.Get(query("/api/channels/"+ch+"/messages", "before", before), h.Bob).OK().Len("", n)
+			}
+			for _, before := range []string{"9abc", "1_000", "inf"} { // ids that nobody has
+				t.Get(query("/api/channels/"+ch+"/messages", "before", before), h.Bob).OK().Len("messages", 7)
+			}
 		}},
 		{[]string{"B2B-MSG-057"}, "a message of elsewhere is no cursor", func(t *T) {
 			h := newHall(t)

@@ -85,6 +85,17 @@ func threadChecks() []Check {
 				t.patch(h.Ann, id, J{"context": c.sent}).Equal("context", c.read)
 			}
 			h.create(nil).OK().Equal("context", nil)
+			sent, read := `{ "z": [ 1.0, 1e2 ],  "a" : "a b" }`, `{"z":[1.0,1e2],"a":"a b"}`
+			body := Raw(`{"topic": "x", "context": ` + sent + `, "permission_policy": { "write": [ "b", "a" ], "close": null }}`)
+			t.Do("POST", "/api/threads", h.Ann, body, Header("Content-Type", "application/json")).OK().
+				Equal("context", read).Equal("permission_policy", `{"write":["b","a"],"close":null}`)
+		}},
+		{[]string{"B2B-LIM-005", "B2B-THR-003", "B2B-THR-004"}, "topics and tags are trimmed as ECMAScript does", func(t *T) {
+			h := newHall(t)
+			const space = "\t\v\f\n\r \u00a0\u1680\u2003\u202f\u205f\u3000\u2028\u2029\ufeff"
+			h.create(J{"topic": space + "a b" + space, "tags": []string{space + "c" + space, space}}).OK().Equal("topic", "a b").Equal("tags", []string{"c"})
+			h.create(J{"topic": "\u0085a\u200b", "tags": []string{"\u0085"}}).OK().Equal("topic", "\u0085a\u200b").Equal("tags", []string{"\u0085"})
+			h.create(J{"topic": space}).Refused(400, "VALIDATION_ERROR")
 		}},
 		{[]string{"B2B-THR-009", "B2B-THR-070"}, "a permission policy is checked and kept", func(t *T) {
 			h := newHall(t)

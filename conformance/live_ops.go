@@ -100,6 +100,8 @@ func contentOfObjects(t *T) {
 			ann.refuses("VALIDATION_ERROR", J{"type": "send", "channel_id": channel, "content": c.content})
 		}
 	}
+	ann.send(Raw(`{"type": "send_dm", "to": "bob", "content": { "z" : 1.0, "a" : [ ] }}`))
+	ann.look(ann.next("message")).Equal("message.content", `{"z":1.0,"a":[]}`)
 }
 
 // acked asserts the members of an ack's result.

@@ -9,10 +9,10 @@ import (
 	"unicode/utf8"
 )
 
-// StoredJSON turns a free-form JSON value of a request (a thread's context, a message's
-// metadata) into the text that is stored: a string as it is, null as nil, any other value as
-// its JSON text without the white space between its tokens; key order and the spelling of
-// numbers stay (B2B-THR-008, B2B-MSG-043). raw must be one JSON value.
+// StoredJSON turns a free-form JSON value of a request (a message's metadata) into the text
+// that is stored: a string as it is, null as nil, any other value as its JSON text without the
+// white space between its tokens; key order and the spelling of numbers stay (B2B-MSG-043).
+// raw must be one JSON value.
 func StoredJSON(raw []byte) (*string, error) {
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, raw); err != nil {

@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"bytes"
+	"encoding/json"
 	"strconv"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -112,7 +114,11 @@ func (f *field) value(raw []byte) (v protoreflect.Value, fault *FieldError) {
 		if c == '"' {
 			return textValue(raw)
 		}
-		return protoreflect.ValueOfString(string(raw)), nil
+		var compact bytes.Buffer
+		if err := json.Compact(&compact, raw); err != nil {
+			return v, wants("must be JSON")
+		}
+		return protoreflect.ValueOfString(compact.String()), nil
 	case boolean:
 		if c == 't' || c == 'f' {
 			return protoreflect.ValueOfBool(c == 't'), nil

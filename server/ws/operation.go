@@ -1,6 +1,8 @@
 package ws
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -83,7 +85,9 @@ func (op *operation) decode(req proto.Message, data []byte, keys [][]byte) error
 		return err
 	}
 	if coerce {
-		setContent(req, content)
+		if err := setContent(req, content); err != nil {
+			return err
+		}
 	}
 	if kind := keys[keyArtifactType]; op.kindNamed && len(kind) > 0 && kind[0] == 'n' {
 		return call.Invalid("artifact_type: must not be null")
@@ -97,10 +101,15 @@ func (op *operation) decode(req proto.Message, data []byte, keys [][]byte) error
 	return nil
 }
 
-// setContent makes text of a content that is an object or array: its text, if it has
-// one, else its JSON.
-func setContent(req proto.Message, raw []byte) {
-	text := string(raw)
+// setContent sets the content of a message that is sent as an object or array: the object's
+// text, if it has one, else its JSON without the white space between its tokens
+// (B2B-WS-031). raw is valid JSON.
+func setContent(req proto.Message, raw []byte) error {
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, raw); err != nil {
+		return call.Invalid("content: must be JSON")
+	}
+	text := compact.String()
 	if values, object, err := wire.Peek(raw, "text"); err == nil && object {
 		if t, ok := wire.Text(values[0]); ok {
 			text = t
@@ -112,6 +121,7 @@ func setContent(req proto.Message, raw []byte) {
 	case *b2bv1.SendThreadMessageRequest:
 		m.Content = &text
 	}
+	return nil
 }
 
 func positiveRevision(req proto.Message) error {

@@ -444,7 +444,7 @@ type Wire struct {
 	// The text is JSON and is written and read as the value itself, byte for byte.
 	RawJson bool `protobuf:"varint,2,opt,name=raw_json,json=rawJson,proto3" json:"raw_json,omitempty"`
 	// Requests: any JSON is accepted; a string is taken as it is, anything else
-	// as its JSON text. Answers: plain text.
+	// as its JSON text without the white space between its tokens. Answers: plain text.
 	AnyToText bool `protobuf:"varint,3,opt,name=any_to_text,json=anyToText,proto3" json:"any_to_text,omitempty"`
 	// A FieldMask that REST fills with the keys that the body named.
 	BodyKeys bool `protobuf:"varint,4,opt,name=body_keys,json=bodyKeys,proto3" json:"body_keys,omitempty"`

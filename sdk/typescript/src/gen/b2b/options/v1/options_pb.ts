@@ -146,7 +146,7 @@ export type Wire = Message<"b2b.options.v1.Wire"> & {
 
   /**
    * Requests: any JSON is accepted; a string is taken as it is, anything else
-   * as its JSON text. Answers: plain text.
+   * as its JSON text without the white space between its tokens. Answers: plain text.
    *
    * @generated from field: bool any_to_text = 3;
    */

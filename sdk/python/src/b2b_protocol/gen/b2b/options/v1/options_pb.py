@@ -189,7 +189,7 @@ class Wire(Message[_WireFields]):
             ```
         any_to_text:
             Requests: any JSON is accepted; a string is taken as it is, anything else
-            as its JSON text. Answers: plain text.
+            as its JSON text without the white space between its tokens. Answers: plain text.
 
             ```proto
             bool any_to_text = 3;
