@@ -74,6 +74,7 @@ type Server struct {
 	online  *presence.Tracker
 	sockets *ws.Server
 	upkeep  *upkeep.Runner
+	calls   *call.Pipeline
 	hooks   *webhook.Dispatcher
 	streams context.Context // of the streams over REST and Connect
 	stop    context.CancelFunc
@@ -186,6 +187,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	services := service.New(deps)
 	operations := services.Operations()
 	pipeline := call.NewPipeline(s.auth, s.log, c.DevMode && c.AdminSecret == "")
+	s.calls = pipeline
 	proxies := call.Edge{
 		Proxies: c.Proxies, Distrusted: s.distrusted(), Domain: c.Domain, BasePath: c.BasePath, SecureCookies: !c.DevMode,
 	}
@@ -282,6 +284,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	defer stop()
 	var jobs errgroup.Group
 	jobs.Go(func() error { return bounded.Run(background) })
+	jobs.Go(func() error { return s.calls.Run(background) })
 	jobs.Go(func() error { return s.auth.Run(background) })
 	jobs.Go(func() error { return s.upkeep.Run(background) })
 	jobs.Go(func() error { return s.online.Run(background) })

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/tally"
 )
 
 // maxTries bounds how often one call is done when who may do what changes meanwhile.
@@ -21,13 +22,19 @@ type Pipeline struct {
 	auth Authenticator
 	log  *slog.Logger
 	open bool
+
+	outages *tally.Log // calls that failed for what the server cannot reach, or has no room for
 }
 
 // NewPipeline makes a pipeline. With open, anybody counts as a super admin on the
 // operator's calls: for development without an admin secret only.
 func NewPipeline(auth Authenticator, log *slog.Logger, open bool) *Pipeline {
-	return &Pipeline{auth: auth, log: log, open: open}
+	return &Pipeline{auth: auth, log: log, open: open, outages: tally.New(log, "call failed")}
 }
+
+// Run tells in the log how many calls failed in an outage, once a minute at most
+// (B2B-LIM-014), until ctx ends. Without it the end of an outage may not be told.
+func (p *Pipeline) Run(ctx context.Context) error { return p.outages.Run(ctx) }
 
 // fresh is how long what Admit found counts: a body that takes longer to come is worked
 // on only after its caller was looked up anew.
@@ -193,11 +200,11 @@ func (p *Pipeline) tell(ctx context.Context, info *Info, err error) error {
 	if info.Operation != nil {
 		procedure = info.Operation.Procedure
 	}
-	level := slog.LevelError
-	if e.Code == b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE {
-		level = slog.LevelWarn // not a fault of this server
+	if e.Code == b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE { // not a fault of this server, and of many calls at once
+		p.outages.Count(e.Message, "procedure", procedure, "error", err)
+	} else {
+		p.log.ErrorContext(ctx, "call failed", "procedure", procedure, "error", err)
 	}
-	p.log.Log(ctx, level, "call failed", "procedure", procedure, "error", err)
 	return e
 }
 

@@ -64,7 +64,7 @@ func (d *Disk) put(ctx context.Context, place string, r io.Reader) (n int64, err
 		if gone := d.root.Remove(name); gone != nil && !errors.Is(gone, fs.ErrNotExist) {
 			err = errors.Join(err, gone)
 		}
-		return 0, fmt.Errorf("files: store %s: %w", place, err)
+		return 0, Local(fmt.Errorf("files: store %s: %w", place, err))
 	}
 	return n, nil
 }

@@ -47,6 +47,8 @@ func TestDiskFull(t *testing.T) {
 	big, small := files.Key{Org: uuid.NewString(), File: uuid.NewString()}, files.Key{Org: uuid.NewString(), File: uuid.NewString()}
 	if _, err := d.Put(t.Context(), big, strings.NewReader(strings.Repeat("x", 4<<20))); !errors.Is(err, want) {
 		t.Fatalf("put: %v, want %v", err, want)
+	} else if outage := new(files.Outage); !errors.As(err, &outage) || !outage.Full {
+		t.Errorf("put: %v is not told as a place without room", err) // B2B-LIM-015
 	}
 	if _, err := d.Open(t.Context(), big); !errors.Is(err, files.ErrNotFound) {
 		t.Errorf("open: %v", err)

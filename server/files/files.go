@@ -25,15 +25,19 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"syscall"
 	"time"
 )
 
 // ErrNotFound says that there are no bytes under a key.
 var ErrNotFound = errors.New("files: no such bytes")
 
-// Outage is the error of a place that does not answer now, or not as it should. What
-// failed with it can be tried again; nothing was stored.
-type Outage struct{ Err error }
+// Outage is the error of a place that does not answer now, not as it should, or has no
+// room. What failed with it can be tried again; nothing was stored.
+type Outage struct {
+	Full bool // there is no room for more; reading goes on
+	Err  error
+}
 
 func (o *Outage) Error() string { return o.Err.Error() }
 
@@ -42,7 +46,24 @@ func (o *Outage) Unwrap() error { return o.Err }
 // Outage is what a caller may be told: what is wrong, what to do, and in how many
 // seconds.
 func (o *Outage) Outage() (message, hint string, retryAfter int) {
+	if o.Full {
+		return "The server has no room to keep this file", "Nothing was changed. The operator must make room; try again later.", 10
+	}
 	return "The place of the files does not answer at the moment", "Nothing was changed. Try again.", 2
+}
+
+// Local makes an Outage of an error of writing to a disk that has no room, or fails, and
+// leaves others as they are.
+func Local(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG):
+		return &Outage{Full: true, Err: err}
+	case errors.Is(err, syscall.EROFS), errors.Is(err, syscall.EIO), errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return &Outage{Err: err}
+	}
+	return err
 }
 
 // Key names the bytes of one file.

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/b2b-protocol/b2b/server/store"
+	"github.com/b2b-protocol/b2b/server/tally"
 )
 
 const (
@@ -49,6 +50,7 @@ type Config struct {
 // Tracker counts the connections of this node.
 type Tracker struct {
 	Config
+	failed  *tally.Log
 	mu      sync.Mutex
 	seats   map[string]*seat // by bot
 	closed  bool
@@ -69,7 +71,9 @@ type seat struct {
 }
 
 // New makes a tracker that knows of no connections.
-func New(c Config) *Tracker { return &Tracker{Config: c, seats: map[string]*seat{}} }
+func New(c Config) *Tracker {
+	return &Tracker{Config: c, failed: tally.New(c.Log, "presence could not be told"), seats: map[string]*seat{}}
+}
 
 func (t *Tracker) nowMS() int64 { return t.Now().UnixMilli() }
 
@@ -102,7 +106,7 @@ func (t *Tracker) Join(ctx context.Context, org, bot string) {
 	defer s.mu.Unlock()
 	s.count++
 	if err := t.comes(ctx, s, bot); err != nil && ctx.Err() == nil {
-		t.Log.ErrorContext(ctx, "a bot could not be set online", "bot", bot, "error", err)
+		t.failed.Count("online", "bot", bot, "error", err)
 	}
 }
 
@@ -136,7 +140,7 @@ func (t *Tracker) Leave(org, bot string) {
 	ctx, cancel := context.WithTimeout(context.Background(), settleTime)
 	defer cancel()
 	if err := t.setOffline(ctx, s.org, []string{bot}); err != nil {
-		t.Log.ErrorContext(ctx, "a bot could not be set offline", "bot", bot, "error", err)
+		t.failed.Count("offline", "bot", bot, "error", err)
 	}
 }
 
@@ -172,8 +176,9 @@ func (t *Tracker) Run(ctx context.Context) error {
 		case <-tick.C:
 		}
 		if err := t.Tick(ctx); err != nil && ctx.Err() == nil {
-			t.Log.ErrorContext(ctx, "presence could not be renewed", "error", err)
+			t.failed.Count("renewed", "error", err)
 		}
+		t.failed.Flush()
 	}
 }
 

@@ -205,7 +205,8 @@ func (s *fileService) open(ctx context.Context, id string) (*store.File, files.O
 	return f, bytes, nil
 }
 
-// isAway tells whether the place of the bytes does not answer, which callers are told.
+// isAway reports whether the place of the bytes does not answer or has no room, which callers
+// are told.
 func isAway(err error) bool {
 	var outage *files.Outage
 	return errors.As(err, &outage)

@@ -49,22 +49,40 @@ func (l *Log) Count(kind string, attrs ...any) {
 	c.total++
 	c.waiting++
 	c.attrs = attrs
-	line := l.due(kind, c)
+	line := l.due(kind, c, l.every)
 	l.mu.Unlock()
 	l.write(line)
 }
 
 // Flush logs what was counted and not logged for a minute. Its owner calls it now and
 // then, so that the end of a burst is told, too.
-func (l *Log) Flush() {
+func (l *Log) Flush() { l.flush(l.every) }
+
+// flush logs what was counted and not logged for so long.
+func (l *Log) flush(after time.Duration) {
 	l.mu.Lock()
 	var lines [][]any
 	for kind, c := range l.kinds {
-		lines = append(lines, l.due(kind, c))
+		lines = append(lines, l.due(kind, c, after))
 	}
 	l.mu.Unlock()
 	for _, line := range lines {
 		l.write(line)
+	}
+}
+
+// Run flushes now and then, until ctx ends; then it logs all that was counted.
+func (l *Log) Run(ctx context.Context) error {
+	tick := time.NewTicker(l.every / 6)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			l.flush(0)
+			return nil
+		case <-tick.C:
+			l.Flush()
+		}
 	}
 }
 
@@ -79,9 +97,9 @@ func (l *Log) Total(kind string) int64 {
 }
 
 // due is the line to write about a kind now, or nil.
-func (l *Log) due(kind string, c *count) []any {
+func (l *Log) due(kind string, c *count, after time.Duration) []any {
 	now := l.now()
-	if c.waiting == 0 || !c.logged.IsZero() && now.Sub(c.logged) < l.every {
+	if c.waiting == 0 || !c.logged.IsZero() && now.Sub(c.logged) < after {
 		return nil
 	}
 	line := slices.Concat([]any{"kind", kind, "count", c.waiting}, c.attrs)

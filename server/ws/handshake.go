@@ -29,7 +29,7 @@ func (s *Server) admit(r *http.Request) (*client, *ending) {
 	switch {
 	case err != nil:
 		if r.Context().Err() == nil { // else the client is gone
-			s.Log.ErrorContext(r.Context(), "a connection could not be opened", "error", err)
+			s.failed.Count("connection", "error", err)
 		}
 		return nil, endInternal
 	case refusal != nil:

@@ -78,6 +78,7 @@ type Server struct {
 	tasks  sync.WaitGroup
 	stats  stats
 	cuts   *tally.Log
+	failed *tally.Log // what the server could not do
 
 	mu        sync.Mutex
 	clients   map[*client]struct{}
@@ -98,7 +99,7 @@ func New(c Config) *Server {
 	if c.Intake == nil {
 		c.Intake = intake.New(intake.Sizes{})
 	}
-	s := &Server{Config: c, cuts: tally.New(c.Log, "connections cut"), ops: newOperations(c.Operations), clients: map[*client]struct{}{}, forgotten: map[string]*eventlog.Item{}}
+	s := &Server{Config: c, cuts: tally.New(c.Log, "connections cut"), failed: tally.New(c.Log, "connections not opened"), ops: newOperations(c.Operations), clients: map[*client]struct{}{}, forgotten: map[string]*eventlog.Item{}}
 	s.stats.seen = map[string]struct{}{}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.tasks.Go(s.beat)
@@ -241,6 +242,7 @@ func (s *Server) beat() {
 			}
 		}
 		s.cuts.Flush()
+		s.failed.Flush()
 		if len(check) > 0 {
 			s.tasks.Go(func() {
 				for _, c := range check {

@@ -110,6 +110,9 @@ func (s *Store) failed(what string, err error) error {
 		hint = " (look at AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and what they may do)"
 	}
 	failure := fmt.Errorf("files: %s in %s: %w%s", what, s, err, hint)
+	if full(err) {
+		return &files.Outage{Full: true, Err: failure}
+	}
 	if passing(err) && !errors.Is(err, context.Canceled) {
 		return &files.Outage{Err: failure}
 	}
@@ -129,7 +132,7 @@ func (s *Store) Put(ctx context.Context, key files.Key, r io.Reader) (int64, err
 func (s *Store) put(ctx context.Context, path string, r io.Reader) (n int64, err error) {
 	f, err := os.CreateTemp(s.spool, "upload-")
 	if err != nil {
-		return 0, fmt.Errorf("files: begin an upload: %w", err)
+		return 0, files.Local(fmt.Errorf("files: begin an upload: %w", err))
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	if err := os.Remove(f.Name()); err != nil { // its bytes stay until it is closed
@@ -137,7 +140,7 @@ func (s *Store) put(ctx context.Context, path string, r io.Reader) (n int64, err
 	}
 	sum := sha256.New()
 	if n, err = files.Copy(ctx, io.MultiWriter(f, sum), io.LimitReader(r, MaxSize+1)); err != nil {
-		return 0, fmt.Errorf("files: receive an upload: %w", err)
+		return 0, files.Local(fmt.Errorf("files: receive an upload: %w", err))
 	}
 	if n > MaxSize {
 		return 0, fmt.Errorf("files: an upload has more than the %d bytes that fit in %s", int64(MaxSize), s)
@@ -158,7 +161,7 @@ func (s *Store) send(ctx context.Context, path string, f *os.File, size int64, h
 		// Not in chunks, and not to be wound back, for the reader has no more than Read.
 		_, err = s.client.PutObject(ctx, s.bucket, s.prefix+path, struct{ io.Reader }{io.NewSectionReader(f, 0, size)}, size, "", hash,
 			minio.PutObjectOptions{ContentType: "application/octet-stream", DisableContentSha256: true})
-		if err == nil || !passing(err) || n == attempts-1 {
+		if err == nil || full(err) || !passing(err) || n == attempts-1 {
 			return err
 		}
 		select {
@@ -168,6 +171,16 @@ func (s *Store) send(ctx context.Context, path string, f *os.File, size int64, h
 		}
 	}
 	return err
+}
+
+// full reports whether the bucket has no room: of its store, or of its quota.
+func full(err error) bool {
+	answer := minio.ToErrorResponse(err)
+	switch answer.Code {
+	case "QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded":
+		return true
+	}
+	return answer.StatusCode == http.StatusInsufficientStorage
 }
 
 // passing tells whether an error may be another one, or none, the next time.

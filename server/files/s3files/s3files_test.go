@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"runtime"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -140,6 +142,48 @@ func TestPutThroughTrouble(t *testing.T) {
 				t.Errorf("open: %v", err)
 			}
 		})
+	}
+}
+
+// A bucket without room is told as one, at once, and a spool without room, too (B2B-LIM-015).
+func TestNoRoom(t *testing.T) {
+	t.Parallel()
+	refuse := func(status int, code string) func(http.ResponseWriter, *http.Request, http.Handler) {
+		return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+			w.Header().Set("Content-Type", "application/xml")
+			w.WriteHeader(status)
+			_, _ = fmt.Fprintf(w, "<Error><Code>%s</Code><Message>no room</Message></Error>", code)
+		}
+	}
+	for name, c := range map[string]struct {
+		do   func(http.ResponseWriter, *http.Request, http.Handler)
+		full bool
+	}{
+		"Ceph's quota":  {refuse(403, "QuotaExceeded"), true},
+		"MinIO is full": {refuse(507, "XMinioStorageFull"), true},
+		"MinIO's quota": {refuse(400, "XMinioAdminBucketQuotaExceeded"), true},
+		"not allowed":   {refuse(403, "AccessDenied"), false},
+		"away":          {unavailable, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := &trouble{on: http.MethodPut, do: c.do}
+			_, url := s3test.New(t, f.through)
+			s := open(t, url("p"))
+			f.left.Store(100)
+			_, err := s.Put(t.Context(), files.Key{Org: uuid.NewString(), File: uuid.NewString()}, strings.NewReader("text"))
+			var outage *files.Outage
+			if full := errors.As(err, &outage) && outage.Full; err == nil || full != c.full {
+				t.Errorf("%v: without room %v, want %v", err, full, c.full)
+			}
+			if tries := 100 - f.left.Load(); c.full && tries != 1 {
+				t.Errorf("a bucket without room was tried %d times", tries)
+			}
+		})
+	}
+	err := files.Local(fmt.Errorf("spool: %w", syscall.ENOSPC))
+	if outage := new(files.Outage); !errors.As(err, &outage) || !outage.Full {
+		t.Errorf("a spool without room: %v", err)
 	}
 }
 

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/b2b-protocol/b2b/server/store"
+	counts "github.com/b2b-protocol/b2b/server/tally"
 )
 
 // job is one change that waits or runs.
@@ -64,6 +66,11 @@ func call(fn func(store.Tx) error, t *tx) (err error) {
 // errExit is the result of changes that ran together with one that ended its
 // goroutine (runtime.Goexit, t.Fatal in a test).
 var errExit = errors.New("store: a change ended the goroutine that ran it")
+
+// undone counts batches that could not be committed, whose changes are then made one by one.
+func undone(log *slog.Logger) *counts.Log {
+	return counts.New(log, "a batch could not be committed, running its changes alone")
+}
 
 // fail gives the jobs that have no result yet an error.
 func fail(jobs []*job, err error) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/store/sqlstore/pgpipe"
+	counts "github.com/b2b-protocol/b2b/server/tally"
 )
 
 // connectionsDefault is how many connections a node has, beside the two of its notifier and
@@ -47,7 +48,7 @@ func openPostgres(ctx context.Context, cfg Config) (_ store.Store, err error) {
 		shares: newShares(cfg.Payer, max(conns*3/4, 1), false), health: &health{logger: cfg.Logger}} // changes have the rest at least
 	s := &database{reader: reader{c: p, d: d}, pool: p, patience: patience}
 	s.writer = &pgWriter{
-		db: db, d: d, hooks: &s.hooks, logger: cfg.Logger, orgs: map[string]*pgOrg{}, patience: patience, connector: connector, schema: schema,
+		db: db, d: d, hooks: &s.hooks, logger: cfg.Logger, undone: undone(cfg.Logger), orgs: map[string]*pgOrg{}, patience: patience, connector: connector, schema: schema,
 		places: make(chan struct{}, queueMax), conns: make(chan struct{}, max(conns/2, 1)), blocked: make(chan struct{}, max(conns/8, 1)),
 		failing: map[string]time.Time{},
 	}
@@ -84,6 +85,7 @@ type pgWriter struct {
 	d         *dialect
 	hooks     *hooks
 	logger    *slog.Logger
+	undone    *counts.Log // batches that could not be committed as one
 	patience  patience
 	connector *pgpipe.Connector
 	schema    int64         // the version of the schema that this program knows
@@ -259,6 +261,7 @@ func (c *pgCommit) commit(jobs []*job) {
 		c.w.note(c.org, err)
 		switch {
 		case err == nil:
+			c.w.undone.Flush()
 			if c.org == "" {
 				c.w.platform.Add(1)
 			}
@@ -271,7 +274,7 @@ func (c *pgCommit) commit(jobs []*job) {
 			giveUp(jobs, spoiler, err)
 			return
 		case spoiler < 0:
-			c.w.logger.Warn("a batch could not be committed, running its changes alone", "changes", len(jobs), "error", err)
+			c.w.undone.Count("commit", "changes", len(jobs), "error", err)
 			for _, j := range jobs {
 				c.commit([]*job{j})
 			}

@@ -15,6 +15,7 @@ import (
 	"sync"
 
 	"github.com/b2b-protocol/b2b/server/store"
+	counts "github.com/b2b-protocol/b2b/server/tally"
 )
 
 // sqliteAddress names a file with the settings of its connections, none of which changes the
@@ -80,7 +81,7 @@ func openSQLite(ctx context.Context, cfg Config) (_ store.Store, err error) {
 	p := &pool{db: readDB, probe: probe, d: d, shares: newShares(cfg.Payer, conns, true), health: &health{logger: cfg.Logger}}
 	s := &database{reader: reader{c: p, d: d}, pool: p}
 	w := &sqliteWriter{
-		conn: &sqliteConn{conn: conn, stmts: map[string]*sql.Stmt{}, cache: cache{d: d}}, d: d, hooks: &s.hooks, logger: cfg.Logger,
+		conn: &sqliteConn{conn: conn, stmts: map[string]*sql.Stmt{}, cache: cache{d: d}}, d: d, hooks: &s.hooks, logger: cfg.Logger, undone: undone(cfg.Logger),
 		queue: make(chan *job, queueMax), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	s.writer = w
@@ -232,6 +233,7 @@ type sqliteWriter struct {
 	d       *dialect
 	hooks   *hooks
 	logger  *slog.Logger
+	undone  *counts.Log // batches that could not be committed as one
 	queue   chan *job
 	turns   turns        // what waits beyond a batch
 	mu      sync.RWMutex // held for reading while a job is handed over
@@ -357,6 +359,7 @@ func (w *sqliteWriter) commit(jobs []*job) {
 	}
 	switch {
 	case err == nil:
+		w.undone.Flush()
 		for _, l := range b.order {
 			w.hooks.call(l, b.logs[l].events)
 		}
@@ -366,7 +369,7 @@ func (w *sqliteWriter) commit(jobs []*job) {
 	case len(jobs) == 1:
 		jobs[0].done <- err
 	default:
-		w.logger.Warn("a batch could not be committed, running its changes alone", "changes", len(jobs), "error", err)
+		w.undone.Count("commit", "changes", len(jobs), "error", err)
 		for _, j := range jobs {
 			w.commit([]*job{j})
 		}
