@@ -92,6 +92,7 @@ func (b *pgBatch) tries(ctx context.Context, jobs []*job) (spoiler int, err erro
 		case ctx.Err() != nil:
 			return spoiler, err
 		case code == sqlstate.LockNotAvailable:
+			b.w.stuck.look(ctx, b.conn)
 			b.rest()
 			b.place.leave()
 			of = b.w.blocked

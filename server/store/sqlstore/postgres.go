@@ -51,6 +51,7 @@ func openPostgres(ctx context.Context, cfg Config) (_ store.Store, err error) {
 		db: db, d: d, hooks: &s.hooks, logger: cfg.Logger, undone: undone(cfg.Logger), orgs: map[string]*pgOrg{}, patience: patience, connector: connector, schema: schema,
 		places: make(chan struct{}, queueMax), conns: make(chan struct{}, max(conns/2, 1)), blocked: make(chan struct{}, max(conns/8, 1)),
 		failing: map[string]time.Time{},
+		stuck:   stuck{after: patience.silence, d: d, logger: cfg.Logger},
 	}
 	s.closed = p.close
 	return s, nil
@@ -95,6 +96,7 @@ type pgWriter struct {
 
 	platform atomic.Uint64 // changes of the platform made here
 	outdated atomic.Bool   // the schema is newer
+	stuck    stuck         // sessions that hold locks and do not go on
 
 	mu      sync.Mutex
 	orgs    map[string]*pgOrg

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -217,54 +216,6 @@ func TestPostgresSilentCommit(t *testing.T) {
 	proxy.Speak()
 }
 
-// B2B-LIFE-031: a node that is frozen in a change keeps the lock of its organisation no
-// longer than callers of other nodes wait. When it wakes it has nothing: its change is
-// made again from the start.
-func TestPostgresFrozenHolder(t *testing.T) {
-	t.Parallel()
-	url := pgtest.URL(t)
-	frozen, other := hasty(t, url), hasty(t, url)
-	defer closing(t, frozen)
-	defer closing(t, other)
-	add(t, frozen, "org")
-	ctx := context.Background()
-	entered, wake := make(chan int, 10), make(chan struct{})
-	result := make(chan error, 1)
-	var runs atomic.Int64
-	go func() {
-		result <- frozen.Update(ctx, "org", func(tx store.Tx) error {
-			if _, err := tx.LogTop(ctx, "org"); err != nil {
-				return err
-			}
-			entered <- int(runs.Add(1))
-			<-wake
-			_, err := tx.Append(ctx, store.Event{Type: "frozen"})
-			return err
-		})
-	}()
-	<-entered
-	begun := time.Now()
-	if err := write(other, "org", "other"); err != nil {
-		t.Error(err)
-	}
-	took := time.Since(begun)
-	t.Logf("the lock was free after %v", took)
-	if took > soon {
-		t.Errorf("the lock was free after %v", took)
-	}
-	close(wake)
-	err := <-result
-	got := times(t, other, "org")
-	var o *store.Outage
-	switch {
-	case err == nil && got["frozen"] != 1, errors.As(err, &o) && !o.Unknown && got["frozen"] != 0, err != nil && o == nil, got["other"] != 1:
-		t.Errorf("the frozen change: %v, kept %v", err, got)
-	}
-	if err := write(frozen, "org", "awake"); err != nil {
-		t.Error(err)
-	}
-}
-
 // B2B-LIFE-032: whoever holds the locks of many organisations keeps no other from writing.
 func TestPostgresLocksOfOthers(t *testing.T) {
 	t.Parallel()
@@ -278,9 +229,7 @@ func TestPostgresLocksOfOthers(t *testing.T) {
 	for i := range locked {
 		org := fmt.Sprint("org", i)
 		add(t, s, org)
-		h := fnv.New64a()
-		h.Write([]byte("b2b org " + org))
-		holder(fmt.Sprintf("SELECT pg_advisory_xact_lock(%d)", int64(h.Sum64())))
+		holder(fmt.Sprintf("SELECT pg_advisory_xact_lock(%d)", lockKey(org)))
 	}
 	var waiting sync.WaitGroup
 	for i := range locked {

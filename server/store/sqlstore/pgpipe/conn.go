@@ -45,6 +45,7 @@ type op struct {
 	owner   int
 	parse   bool // a Parse was sent with it
 	last    bool // its rows are wanted
+	synced  bool // a Sync was sent after it
 }
 
 // immediate is the owner of statements that are not held back.
@@ -57,7 +58,10 @@ const ahead = 24
 // binary asks for all result columns in binary.
 var binary = []int16{1}
 
-// send puts what waits in the queue in flight, without waiting.
+// send puts what waits in the queue in flight, without waiting. It ends with a Sync, in the
+// same write: a session whose client falls silent after a Sync is idle in its transaction,
+// which the server ends by itself, and without one it counts as at work (B2B-LIFE-031).
+// Inside a transaction a Sync commits nothing.
 func (c *conn) send(ctx context.Context) error {
 	if c.pipe == nil {
 		c.pipe = c.pc.StartPipeline(ctx)
@@ -70,10 +74,13 @@ func (c *conn) send(ctx context.Context) error {
 		}
 		c.pipe.SendQueryPrepared(o.stmt.wire(), o.params, o.formats, binary)
 	}
+	if n := len(c.queue); n > 0 {
+		c.queue[n-1].synced = true
+	}
 	c.inFlight = append(c.inFlight, c.queue...)
 	clear(c.queue)
 	c.queue = c.queue[:0]
-	if err := c.pipe.Flush(); err != nil {
+	if err := c.pipe.Sync(); err != nil {
 		return fmt.Errorf("send: %w", err)
 	}
 	return nil
@@ -93,13 +100,13 @@ func (c *conn) run(ctx context.Context, last *op) (out *rows, tag pgconn.Command
 	c.from.pulse.asked()
 	defer func() { err = c.heard(ctx, err) }()
 	err = c.send(ctx)
-	if err == nil {
-		err = c.pipe.Sync()
-	}
 	for i := 0; i < len(c.inFlight) && err == nil; i++ {
 		o := &c.inFlight[i]
 		if out, tag, err = c.answer(c.pipe, o); err != nil && o.owner != immediate {
 			err = &DeferredError{Owner: o.owner, Err: err}
+		}
+		if err == nil && o.synced && i < len(c.inFlight)-1 { // endPipe reads the last one
+			err = synced(c.pipe)
 		}
 	}
 	if e := c.endPipe(); e != nil {
@@ -112,6 +119,18 @@ func (c *conn) run(ctx context.Context, last *op) (out *rows, tag pgconn.Command
 		return nil, tag, err
 	}
 	return out, tag, nil
+}
+
+// synced reads the answer of a Sync.
+func synced(p *pgconn.Pipeline) error {
+	res, err := p.GetResults()
+	if err != nil {
+		return err
+	}
+	if _, ok := res.(*pgconn.PipelineSync); !ok {
+		return fmt.Errorf("pgpipe: unexpected answer %T to a Sync", res)
+	}
+	return nil
 }
 
 // endPipe closes the pipeline and takes back the Parses that were not confirmed.
@@ -136,7 +155,7 @@ func (c *conn) abandon() {
 		return
 	}
 	c.arm(context.Background())
-	err := errors.Join(c.pipe.Sync(), c.endPipe())
+	err := c.endPipe()
 	var pgErr *pgconn.PgError
 	if err != nil && !errors.As(err, &pgErr) {
 		c.broken = true
