@@ -2,7 +2,7 @@ package sqlstore
 
 import (
 	"context"
-	"errors"
+	"database/sql"
 	"reflect"
 	"strconv"
 	"strings"
@@ -52,52 +52,38 @@ func length(s *string) int {
 
 // page reads the rows of a query up to the bound.
 func (scan scanner[T]) page(ctx context.Context, r reader, q string, args ...any) (out []T, err error) {
-	ctx, turn, err := enter(ctx, r.c)
+	err = ask(ctx, r, r.c.query, func(_ context.Context, rows cursor) error {
+		t := &tally{cursor: rows}
+		for t.next() {
+			var row T
+			if err := scan(t, &row); err != nil {
+				return err
+			}
+			out = append(out, row)
+		}
+		return nil
+	}, q, args...)
 	if err != nil {
 		return nil, err
-	}
-	defer turn.leave(&err)
-	rows, err := r.c.query(ctx, q, args...)
-	if err != nil {
-		return nil, failure(q, err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	t := &tally{cursor: rows}
-	for t.next() {
-		var row T
-		if err := scan(t, &row); err != nil {
-			return nil, failure(q, err)
-		}
-		out = append(out, row)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, failure(q, err)
 	}
 	return out, nil
 }
 
 // page is list up to the bound.
 func page[T any](ctx context.Context, r reader, q string, args ...any) (out []T, err error) {
-	ctx, turn, err := enter(ctx, r.c)
+	err = ask(ctx, r, r.c.rows, func(ctx context.Context, rows *sql.Rows) error {
+		for bytes := 0; bytes <= store.PageBytes && rows.Next(); {
+			var row T
+			if err := r.d.bun.ScanRow(ctx, rows, &row); err != nil {
+				return err
+			}
+			bytes += texts(reflect.ValueOf(&row).Elem())
+			out = append(out, row)
+		}
+		return nil
+	}, q, args...)
 	if err != nil {
 		return nil, err
-	}
-	defer turn.leave(&err)
-	rows, err := r.c.rows(ctx, q, args...)
-	if err != nil {
-		return nil, failure(q, err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for bytes := 0; bytes <= store.PageBytes && rows.Next(); {
-		var row T
-		if err := r.d.bun.ScanRow(ctx, rows, &row); err != nil {
-			return nil, failure(q, err)
-		}
-		bytes += texts(reflect.ValueOf(&row).Elem())
-		out = append(out, row)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, failure(q, err)
 	}
 	return out, nil
 }

@@ -44,27 +44,39 @@ var _ store.Reader = reader{}
 // A LIMIT is written as "? + 0": SQLite takes a bare argument for a constant and
 // plans the statement again each time it is bound.
 
-// each runs a query and scans every row with scan.
-func each(ctx context.Context, r reader, scan func(cursor) error, q string, args ...any) (err error) {
+// ask runs a query, when its organisation has its turn, and reads its rows: all, or as many
+// as read wants. run is one of the ways of a conn.
+func ask[C cursor](ctx context.Context, r reader, run func(context.Context, string, ...any) (C, error),
+	read func(context.Context, C) error, q string, args ...any) (err error) {
 	ctx, turn, err := enter(ctx, r.c)
 	if err != nil {
 		return err
 	}
 	defer turn.leave(&err)
-	rows, err := r.c.query(ctx, q, args...)
+	rows, err := run(ctx, q, args...)
 	if err != nil {
 		return failure(q, err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return failure(q, err)
-		}
+	if err := read(ctx, rows); err != nil {
+		return failure(q, err)
 	}
 	if err := rows.Err(); err != nil {
 		return failure(q, err)
 	}
 	return nil
+}
+
+// each runs a query and scans every row with scan.
+func each(ctx context.Context, r reader, scan func(cursor) error, q string, args ...any) error {
+	return ask(ctx, r, r.c.query, func(_ context.Context, rows cursor) error {
+		for rows.Next() {
+			if err := scan(rows); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, q, args...)
 }
 
 // scanner fills a row by hand: for what is read often.
@@ -121,18 +133,9 @@ func (scan scanner[T]) one(ctx context.Context, r reader, q string, args ...any)
 
 // list reads all rows of a query, mapped by bun.
 func list[T any](ctx context.Context, r reader, q string, args ...any) (out []T, err error) {
-	ctx, turn, err := enter(ctx, r.c)
+	err = ask(ctx, r, r.c.rows, func(ctx context.Context, rows *sql.Rows) error { return r.d.bun.ScanRows(ctx, rows, &out) }, q, args...)
 	if err != nil {
 		return nil, err
-	}
-	defer turn.leave(&err)
-	rows, err := r.c.rows(ctx, q, args...)
-	if err != nil {
-		return nil, failure(q, err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	if err := r.d.bun.ScanRows(ctx, rows, &out); err != nil {
-		return nil, failure(q, err)
 	}
 	return out, nil
 }
