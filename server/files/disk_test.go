@@ -67,12 +67,7 @@ func TestDiskFull(t *testing.T) {
 func smallDisk(t *testing.T) (dir string, want error) {
 	t.Helper()
 	dir = t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err == nil {
-		t.Cleanup(func() {
-			if err := syscall.Unmount(dir, 0); err != nil {
-				t.Errorf("unmount: %v", err)
-			}
-		})
+	if mounted(t, dir) {
 		return dir, syscall.ENOSPC
 	}
 	var old syscall.Rlimit

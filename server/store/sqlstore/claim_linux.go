@@ -42,11 +42,19 @@ func claim(ctx context.Context, path string) (release func() error, err error) {
 	case errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES):
 		return nil, inUse(ctx, path)
 	}
-	// A file system without such locks: whether SQLite's own are taken is the next best.
-	if err := InUse(ctx, path); err != nil {
+	// A file system without such locks: the next best is a lock file, and whether SQLite's own
+	// locks are taken.
+	unlock, err := lockBeside(path)
+	if errors.Is(err, errLocked) {
+		return nil, inUse(ctx, path)
+	}
+	if err != nil {
 		return nil, err
 	}
-	return func() error { return unix.Close(fd) }, nil
+	if err := InUse(ctx, path); err != nil {
+		return nil, errors.Join(err, unlock())
+	}
+	return func() error { return errors.Join(unix.Close(fd), unlock()) }, nil
 }
 
 // holders are the processes that have an SQLite file open, as the system lists locks:

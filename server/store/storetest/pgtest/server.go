@@ -61,7 +61,7 @@ func disk() string {
 func memory() string {
 	const shm, room = "/dev/shm", 2 << 30
 	var fs syscall.Statfs_t
-	if err := syscall.Statfs(shm, &fs); err != nil || int64(fs.Bavail)*fs.Bsize < room {
+	if err := syscall.Statfs(shm, &fs); err != nil || int64(fs.Bavail)*int64(fs.Bsize) < room {
 		return disk()
 	}
 	probe, err := os.MkdirTemp(shm, "b2b-pgtest-")

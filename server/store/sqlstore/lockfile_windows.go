@@ -1,0 +1,22 @@
+package sqlstore
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/windows"
+)
+
+// lockedByte is far behind what is written into a lock file: on Windows nobody else can read
+// a byte that is locked.
+const lockedByte = 1 << 30
+
+// tryLock takes a lock that belongs to the open file and ends with it (LockFileEx).
+func tryLock(f *os.File) (taken bool, err error) {
+	err = windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY,
+		0, 1, 0, &windows.Overlapped{Offset: lockedByte})
+	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) {
+		return false, nil
+	}
+	return err == nil, err
+}
