@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the release of the version in the file VERSION in dist/release: a static binary for
 # each platform, its SBOM (CycloneDX: the modules in the binary, with their licences), and
-# SHA256SUMS. The same commit and Go give the same bytes in any folder on any machine.
+# SHA256SUMS. The same commit, tag and Go give the same bytes in any folder on any machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . build/say.sh
@@ -18,6 +18,8 @@ tag=$(git tag --points-at HEAD --list "v$version")
 
 rm -rf "$out"
 mkdir -p "$out" "$bin"
+# Whatever this machine sets otherwise would make other bytes.
+export CGO_ENABLED=0 GOAMD64=v1 GOARM64=v8.0 GOEXPERIMENT= GOFLAGS=
 GOBIN=$PWD/$bin GOFLAGS=-mod=mod go install "$sbom"
 
 for platform in linux/{amd64,arm64} darwin/{amd64,arm64} windows/{amd64,arm64}; do
@@ -25,9 +27,9 @@ for platform in linux/{amd64,arm64} darwin/{amd64,arm64} windows/{amd64,arm64}; 
   file=b2b-$version-$os-$arch
   name=$file
   [ "$os" != windows ] || name=$file.exe
-  CGO_ENABLED=0 GOOS=$os GOARCH=$arch go build -trimpath -ldflags='-s -w' -o "$out/$name" ./cmd/b2b
-  "$bin/cyclonedx-gomod" bin -json -std -noserial -notimestamp -licenses \
-    -version "v$version" -output "$out/$file.cdx.json" "$out/$name" 2>/dev/null
+  GOOS=$os GOARCH=$arch go build -buildvcs=true -trimpath -ldflags='-s -w' -o "$out/$name" ./cmd/b2b
+  said=$("$bin/cyclonedx-gomod" bin -json -std -noserial -notimestamp -licenses \
+    -version "v$version" -output "$out/$file.cdx.json" "$out/$name" 2>&1) || die "$said"
   printf '%-32s %5.1f MB\n' "$name" "$(($(wc -c <"$out/$name") / 10000))e-2"
 done
 
