@@ -37,7 +37,7 @@ func (s *storer) send(n *node, body map[string]any) answer {
 // fill sends until one is refused, and answers the size of what was taken.
 func (s *storer) fill(bytes int, nodes ...*node) (taken int) {
 	s.Helper()
-	for i := range 4000 {
+	for i := range 400 {
 		a := s.send(nodes[i%len(nodes)], s.parts(bytes))
 		if s.full(a) {
 			return taken
