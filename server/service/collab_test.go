@@ -40,7 +40,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	db := sqltest.SQLite(t)
 	w := &world{t: t, org: newID(), store: db}
-	w.Services = New(Deps{Store: db, Files: openFiles(t), Access: noAccess{}, Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	w.Services = New(w.deps())
 	err := db.Update(t.Context(), "", func(tx store.Tx) error {
 		return tx.CreateOrg(t.Context(), &store.Org{ID: w.org, Name: "o", SecretHash: newID(), Status: store.OrgActive, CreatedAt: 1})
 	})
@@ -48,6 +48,11 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	return w
+}
+
+// deps is what the services of a world are made with.
+func (w *world) deps() Deps {
+	return Deps{Store: w.store, Files: openFiles(w.t), Access: noAccess{}, Log: slog.New(slog.DiscardHandler), Now: time.Now}
 }
 
 // bot adds a bot and answers a context in which it calls.

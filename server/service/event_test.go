@@ -3,7 +3,6 @@ package service
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -20,10 +19,9 @@ func live(t *testing.T, c eventlog.Config) (w *world, stop context.CancelFunc) {
 	hub := eventlog.New(c)
 	t.Cleanup(hub.Close)
 	streams, stop := context.WithCancel(t.Context())
-	w.Services = New(Deps{
-		Store: w.store, Files: openFiles(t), Access: noAccess{}, Events: hub, Log: slog.New(slog.DiscardHandler), Now: time.Now,
-		Streams: streams, Heartbeat: 20 * time.Millisecond,
-	})
+	deps := w.deps()
+	deps.Events, deps.Streams, deps.Heartbeat = hub, streams, 20*time.Millisecond
+	w.Services = New(deps)
 	return w, stop
 }
 

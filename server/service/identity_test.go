@@ -63,6 +63,14 @@ func newDesk(t *testing.T) *desk {
 	return d
 }
 
+// deps is what the services of a desk are made with.
+func (d *desk) deps() Deps {
+	return Deps{
+		Store: d.store, Files: openFiles(d.T), Access: d.auth, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Webhooks: webhookurl.Policy{Resolver: d}, Config: Config{AdminSecret: "secret", MaxMessage: 65536, Version: "1.2.3"},
+	}
+}
+
 // as is a call's context as the pipeline makes it.
 func (d *desk) as(c call.Credentials) context.Context {
 	d.Helper()
@@ -112,6 +120,15 @@ func (d *desk) login(req *b2bv1.LoginRequest) call.Credentials {
 	ctx := d.nobody()
 	must(d.AuthService.Login(ctx, req))
 	return call.Credentials{SessionID: call.From(ctx).Cookie.Value}
+}
+
+// admin is the session of an org's admin.
+func (d *desk) admin(org *b2bv1.CreateOrgResponse) call.Credentials {
+	return d.login(orgLogin(org.Id, org.OrgSecret))
+}
+
+func orgLogin(org, secret string) *b2bv1.LoginRequest {
+	return &b2bv1.LoginRequest{Type: b2bv1.LoginType_LOGIN_TYPE_ORG_ADMIN.Enum(), OrgId: &org, OrgSecret: &secret}
 }
 
 func (d *desk) live(c call.Credentials) bool {
@@ -172,7 +189,7 @@ func TestSessionsEvictTheOldest(t *testing.T) {
 		most int
 	}{
 		"bot owner":   {botLogin(one), 5},
-		"org admin":   {&b2bv1.LoginRequest{Type: b2bv1.LoginType_LOGIN_TYPE_ORG_ADMIN.Enum(), OrgId: &org.Id, OrgSecret: &org.OrgSecret}, 5},
+		"org admin":   {orgLogin(org.Id, org.OrgSecret), 5},
 		"super admin": {&b2bv1.LoginRequest{Type: b2bv1.LoginType_LOGIN_TYPE_SUPER_ADMIN.Enum(), AdminSecret: new("secret")}, 3},
 	} {
 		var all []call.Credentials

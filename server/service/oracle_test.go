@@ -3,7 +3,6 @@ package service
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -110,8 +109,7 @@ func TestStrangersLearnNothingFromTime(t *testing.T) {
 	d.bot(here, "ann")
 	suspended := d.org()
 	must(d.PlatformService.UpdateOrg(d.super(), &b2bv1.UpdateOrgRequest{OrgId: suspended.Id, Status: b2bv1.OrgStatus_ORG_STATUS_SUSPENDED.Enum()}))
-	person := d.login(&b2bv1.LoginRequest{Type: b2bv1.LoginType_LOGIN_TYPE_ORG_ADMIN.Enum(), OrgId: &other.Id, OrgSecret: &other.OrgSecret})
-	ticket := must(d.OrgService.CreateOrgTicket(d.as(person), &b2bv1.CreateOrgTicketRequest{})).Ticket
+	ticket := must(d.OrgService.CreateOrgTicket(d.as(d.admin(other)), &b2bv1.CreateOrgTicketRequest{})).Ticket
 	code := *must(d.PlatformService.CreateInviteCode(d.super(), &b2bv1.CreateInviteCodeRequest{MaxUses: new(int32(1))})).InviteCode.Code
 	redeem := func(s call.Services, ctx context.Context, code string) error {
 		_, err := s.PlatformService.RedeemInviteCode(ctx, &b2bv1.RedeemInviteCodeRequest{InviteCode: &code, Name: new("new")})
@@ -121,13 +119,14 @@ func TestStrangersLearnNothingFromTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	const unknown = "0198c1de-7a3b-7c11-9f00-5d1e0a6b2c3f"
-	login := func(org string) func(call.Services, context.Context) error {
+	type try = func(call.Services, context.Context) error
+	login := func(org string) try {
 		return func(s call.Services, ctx context.Context) error {
-			_, err := s.AuthService.Login(ctx, &b2bv1.LoginRequest{Type: b2bv1.LoginType_LOGIN_TYPE_ORG_ADMIN.Enum(), OrgId: &org, OrgSecret: new("wrong")})
+			_, err := s.AuthService.Login(ctx, orgLogin(org, "wrong"))
 			return err
 		}
 	}
-	register := func(org, secret, ticket, id string) func(call.Services, context.Context) error {
+	register := func(org, secret, ticket, id string) try {
 		return func(s call.Services, ctx context.Context) error {
 			req := &b2bv1.RegisterBotRequest{OrgId: &org, Name: new("ann")}
 			for text, into := range map[string]**string{secret: &req.OrgSecret, ticket: &req.Ticket, id: &req.RequestId} {
@@ -141,19 +140,19 @@ func TestStrangersLearnNothingFromTime(t *testing.T) {
 	}
 	for i, c := range []struct {
 		what  string
-		tries []func(call.Services, context.Context) error // the last finds nothing
+		tries []try // the last finds nothing
 	}{
-		{"login to an org", []func(call.Services, context.Context) error{login(here.Id), login(suspended.Id), login(unknown)}},
-		{"registration with a secret", []func(call.Services, context.Context) error{
+		{"login to an org", []try{login(here.Id), login(suspended.Id), login(unknown)}},
+		{"registration with a secret", []try{
 			register(here.Id, "wrong", "", ""), register(suspended.Id, "wrong", "", ""), register(unknown, "wrong", "", ""),
 		}},
-		{"registration with a secret, to be repeated", []func(call.Services, context.Context) error{
+		{"registration with a secret, to be repeated", []try{
 			register(here.Id, "wrong", "", "r1"), register(unknown, "wrong", "", "r1"),
 		}},
-		{"registration with a ticket", []func(call.Services, context.Context) error{
+		{"registration with a ticket", []try{
 			register(here.Id, "", ticket, ""), register(here.Id, "", "tkt_0000000000000000", ""), register(unknown, "", "tkt_0000000000000000", ""),
 		}},
-		{"an invite code", []func(call.Services, context.Context) error{
+		{"an invite code", []try{
 			func(s call.Services, ctx context.Context) error { return redeem(s, ctx, code) },
 			func(s call.Services, ctx context.Context) error { return redeem(s, ctx, "hxa_0000000000000000") },
 		}},
@@ -161,12 +160,10 @@ func TestStrangersLearnNothingFromTime(t *testing.T) {
 		var traces, refusals []string
 		for n, try := range c.tries {
 			s := &traced{Store: d.store}
-			services := New(Deps{
-				Store: s, Files: openFiles(t), Access: d.auth, Log: slog.New(slog.DiscardHandler), Now: time.Now,
-				Config: Config{AdminSecret: "secret", MaxMessage: 65536},
-			})
+			deps := d.deps()
+			deps.Store = s
 			ctx := call.WithInfo(t.Context(), &call.Info{Caller: &call.Caller{}, Via: "rest", RemoteIP: fmt.Sprintf("192.0.%d.%d", i, n)})
-			err := try(services, ctx)
+			err := try(New(deps), ctx)
 			if _, refused := call.AsError(err); !refused {
 				t.Fatalf("%s, %d: %v, which is no refusal", c.what, n, err)
 			}

@@ -1,9 +1,7 @@
 package service
 
 import (
-	"log/slog"
 	"testing"
-	"time"
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/seal"
@@ -14,7 +12,7 @@ import (
 func TestCodesOutliveTheirKey(t *testing.T) {
 	d := newDesk(t)
 	org := d.org()
-	person := d.login(&b2bv1.LoginRequest{Type: b2bv1.LoginType_LOGIN_TYPE_ORG_ADMIN.Enum(), OrgId: &org.Id, OrgSecret: &org.OrgSecret})
+	person := d.admin(org)
 	ticket := must(d.OrgService.CreateOrgTicket(d.as(person), &b2bv1.CreateOrgTicketRequest{Reusable: new(true)})).Ticket
 	code := must(d.PlatformService.CreateInviteCode(d.super(), &b2bv1.CreateInviteCodeRequest{})).InviteCode.GetCode()
 	shown := must(d.OrgService.ListOrgTickets(d.as(person), &b2bv1.ListOrgTicketsRequest{})).Items[0]
@@ -22,10 +20,9 @@ func TestCodesOutliveTheirKey(t *testing.T) {
 	if shown.GetCode() != ticket || shown.Id == "" || len(invites) != 1 || invites[0].GetCode() != code {
 		t.Fatalf("with the key %v and %v are shown", shown, invites)
 	}
-	d.Services = New(Deps{
-		Store: d.store, Files: openFiles(t), Access: d.auth, Log: slog.New(slog.DiscardHandler), Now: time.Now,
-		Keys: seal.New(seal.NewKey()), Config: Config{AdminSecret: "secret", MaxMessage: 65536},
-	})
+	deps := d.deps()
+	deps.Keys = seal.New(seal.NewKey())
+	d.Services = New(deps)
 	hidden := must(d.OrgService.ListOrgTickets(d.as(person), &b2bv1.ListOrgTicketsRequest{})).Items[0]
 	invites = must(d.PlatformService.ListInviteCodes(d.super(), &b2bv1.ListInviteCodesRequest{})).InviteCodes
 	if hidden.Code != nil || hidden.Id == shown.Id || len(invites) != 1 || invites[0].Code != nil {

@@ -146,9 +146,7 @@ func TestPostgresSilentHolders(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			org := c.name
-			other := hasty(t, url)
-			defer closing(t, other)
-			add(t, other, org)
+			other := hasty(t, url, org)
 			w := newWire(t, url)
 			w.lock(org)
 			c.silent(w)
@@ -183,9 +181,7 @@ func free(t *testing.T, s store.Store, org string) {
 func TestPostgresSilentQueue(t *testing.T) {
 	t.Parallel()
 	url := pgtest.URL(t)
-	other := hasty(t, url)
-	defer closing(t, other)
-	add(t, other, "org")
+	other := hasty(t, url, "org")
 	first := newWire(t, url)
 	first.lock("org")
 	for range 5 {
@@ -212,15 +208,9 @@ func TestPostgresFrozenHolder(t *testing.T) {
 
 func testFrozenHolder(t *testing.T, sent int) {
 	url := pgtest.URL(t)
-	frozen := hasty(t, url)
-	defer closing(t, frozen)
+	frozen := hasty(t, url, "org")
 	var log lines
-	other, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: url, Answer: shortAnswer, Logger: slog.New(slog.NewTextHandler(&log, nil))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer closing(t, other)
-	add(t, frozen, "org")
+	other := opened(t, sqlstore.Config{URL: url, Answer: shortAnswer, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	ctx := context.Background()
 	entered, wake := make(chan struct{}, 10), make(chan struct{})
 	result := make(chan error, 1)
@@ -246,7 +236,7 @@ func testFrozenHolder(t *testing.T, sent int) {
 		t.Error("its session was in the middle of a request")
 	}
 	close(wake)
-	err = <-result
+	err := <-result
 	got := times(t, other, "org")
 	made, o := 0, (*store.Outage)(nil)
 	switch {
@@ -307,9 +297,7 @@ const silentMost = shortAnswer * 4 / 9
 func TestPostgresSlowHolder(t *testing.T) {
 	t.Parallel()
 	url := pgtest.URL(t)
-	other := hasty(t, url)
-	defer closing(t, other)
-	add(t, other, "org")
+	other := hasty(t, url, "org")
 	for range 5 {
 		w := newWire(t, url)
 		w.lock("org")
@@ -350,9 +338,7 @@ func TestPostgresHolderOfAnotherRole(t *testing.T) {
 	role := fmt.Sprintf("another_%d", time.Now().UnixNano())
 	admin("CREATE ROLE " + role + " LOGIN")
 	t.Cleanup(func() { admin("DROP ROLE " + role) })
-	other := hasty(t, url)
-	defer closing(t, other)
-	add(t, other, "org")
+	other := hasty(t, url, "org")
 	w := newWire(t, url+"&user="+role)
 	w.lock("org")
 	w.statement("SELECT 1")
@@ -370,9 +356,7 @@ func TestPostgresHolderOfAnotherRole(t *testing.T) {
 // A statement that fails long before the change is committed undoes the change, and says so.
 func TestPostgresEarlyFailure(t *testing.T) {
 	t.Parallel()
-	s := open(t, pgtest.URL(t))
-	defer closing(t, s)
-	add(t, s, "org")
+	s := opened(t, sqlstore.Config{URL: pgtest.URL(t)}, "org")
 	ctx := t.Context()
 	err := s.Update(ctx, "org", func(tx store.Tx) error {
 		for range 2 { // the second one is a conflict

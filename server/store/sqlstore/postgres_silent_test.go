@@ -25,11 +25,22 @@ const shortAnswer = 1500 * time.Millisecond
 // soon is what a busy machine needs to notice that shortAnswer is over.
 const soon = 10 * time.Second
 
-func hasty(t testing.TB, url string) store.Store {
+// hasty opens a store that answers within shortAnswer, until the test ends, and adds orgs.
+func hasty(t *testing.T, url string, orgs ...string) store.Store {
 	t.Helper()
-	s, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: url, Answer: shortAnswer})
+	return opened(t, sqlstore.Config{URL: url, Answer: shortAnswer}, orgs...)
+}
+
+// opened is a store until the test ends, with these orgs.
+func opened(t *testing.T, cfg sqlstore.Config, orgs ...string) store.Store {
+	t.Helper()
+	s, err := sqlstore.Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
+	}
+	t.Cleanup(func() { closing(t, s) })
+	for _, org := range orgs {
+		add(t, s, org)
 	}
 	return s
 }
@@ -92,9 +103,7 @@ func session(t testing.TB, url string) func(text string) {
 func TestPostgresSilentConnections(t *testing.T) {
 	t.Parallel()
 	proxy := pgtest.NewProxy(t, pgtest.URL(t))
-	s := open(t, proxy.URL)
-	defer closing(t, s)
-	add(t, s, "org")
+	s := opened(t, sqlstore.Config{URL: proxy.URL}, "org")
 	var all sync.WaitGroup
 	for i := range 16 { // many connections
 		all.Go(func() { add(t, s, fmt.Sprint("org", i)) })
@@ -134,10 +143,7 @@ func TestPostgresSilentConnections(t *testing.T) {
 func TestPostgresSilentDatabase(t *testing.T) {
 	t.Parallel()
 	proxy := pgtest.NewProxy(t, pgtest.URL(t))
-	s := hasty(t, proxy.URL)
-	defer closing(t, s)
-	add(t, s, "org")
-	add(t, s, "other")
+	s := hasty(t, proxy.URL, "org", "other")
 	proxy.Silence(true)
 	const calls = 1500
 	begun := time.Now()
@@ -200,9 +206,7 @@ func TestPostgresSilentDatabase(t *testing.T) {
 func TestPostgresSilentCommit(t *testing.T) {
 	t.Parallel()
 	proxy := pgtest.NewProxy(t, pgtest.URL(t))
-	s := hasty(t, proxy.URL)
-	defer closing(t, s)
-	add(t, s, "org")
+	s := hasty(t, proxy.URL, "org")
 	ctx := context.Background()
 	err := s.Update(ctx, "org", func(tx store.Tx) error {
 		proxy.Silence(true)
@@ -220,9 +224,7 @@ func TestPostgresSilentCommit(t *testing.T) {
 func TestPostgresLocksOfOthers(t *testing.T) {
 	t.Parallel()
 	url := pgtest.URL(t)
-	s := hasty(t, url)
-	defer closing(t, s)
-	add(t, s, "free")
+	s := hasty(t, url, "free")
 	const locked = 40
 	holder := session(t, url)
 	holder("BEGIN")
@@ -263,9 +265,7 @@ func TestPostgresReadOnly(t *testing.T) {
 	t.Parallel()
 	url := pgtest.URL(t)
 	admin := session(t, url)
-	s := hasty(t, url)
-	defer closing(t, s)
-	add(t, s, "org")
+	s := hasty(t, url, "org")
 	set := func(value string) {
 		admin("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = " + value + "', current_database()); END $$")
 	}
@@ -294,9 +294,7 @@ func TestPostgresReadOnly(t *testing.T) {
 func TestPostgresNewerSchema(t *testing.T) {
 	t.Parallel()
 	url := pgtest.URL(t)
-	s := open(t, url)
-	defer closing(t, s)
-	add(t, s, "org")
+	s := opened(t, sqlstore.Config{URL: url}, "org")
 	admin := session(t, url)
 	admin("INSERT INTO schema_migrations (version, name, applied_at) VALUES (999, 'newer', 0)")
 	for _, org := range []string{"org", ""} {
