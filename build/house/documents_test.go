@@ -1,6 +1,7 @@
 package house_test
 
 import (
+	"fmt"
 	"os"
 	"path"
 	"path/filepath"
@@ -71,5 +72,34 @@ func TestDocumentsNameWhatIsThere(t *testing.T) {
 				t.Errorf("%s names %s: %v", file, name[1], err)
 			}
 		}
+	}
+}
+
+// TestDecisionsHaveTheirForm: the pages are numbered without a hole, say what each decision
+// page says, and are in the index.
+func TestDecisionsHaveTheirForm(t *testing.T) {
+	index := string(read(t, "docs/decisions/index.md"))
+	number := 0
+	for _, file := range committed(t) { // in the order of their names
+		name, decision := strings.CutPrefix(file, "docs/decisions/")
+		if !decision || name == "index.md" {
+			continue
+		}
+		number++
+		page := string(read(t, file))
+		title, _, _ := strings.Cut(page, "\n")
+		text, numbered := strings.CutPrefix(title, fmt.Sprintf("# %d. ", number))
+		if !numbered || !strings.HasPrefix(name, fmt.Sprintf("%04d-", number)) {
+			t.Errorf("%s begins with %q: decision %d comes here", file, title, number)
+		}
+		if !strings.Contains(index, fmt.Sprintf("| %d | [%s](%s) |\n", number, text, name)) {
+			t.Errorf("the index has no line for %s", file)
+		}
+		if !regexp.MustCompile(`(?s)\n## Context\n.*\n## Decision\n.*\n## Consequences\n`).MatchString(page) {
+			t.Errorf("%s does not have the parts Context, Decision and Consequences", file)
+		}
+	}
+	if number == 0 {
+		t.Error("there is no decision")
 	}
 }
