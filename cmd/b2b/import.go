@@ -60,7 +60,7 @@ func importCommand() *cobra.Command {
 	f.StringVar(&do.files, "files", "", "folder that holds the old files/; needed beside PostgreSQL (default: that of the database file)")
 	f.String("data", "", "data `folder` to import to: the embedded database and the files (default ./data)")
 	f.String("database", "", "`URL` of the PostgreSQL to import to; empty uses the embedded database")
-	f.BoolVar(&do.dryRun, "dry-run", false, "read everything, write nothing, and report")
+	f.BoolVar(&do.dryRun, "dry-run", false, "report what an import into this target would do, and change nothing")
 	f.BoolVar(&do.json, "json", false, "report as JSON")
 	if err := cmd.MarkFlagRequired("from"); err != nil {
 		panic(err) // the flag is defined above
@@ -79,7 +79,13 @@ func (do *importing) run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, src.Close()) }()
 	bar := &progress{out: do.told, terminal: isTerminal(do.told)}
 	im := &importer.Importer{Source: src, NoNUL: do.DatabaseURL != "", Now: time.Now, Progress: bar.show}
-	if !do.dryRun {
+	var dry *rehearsal
+	if do.dryRun {
+		if dry, err = do.rehearse(ctx, im); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, dry.close()) }()
+	} else {
 		closeTarget, err := do.openTarget(ctx, im)
 		if err != nil {
 			return err
@@ -88,6 +94,12 @@ func (do *importing) run(ctx context.Context) (err error) {
 	}
 	report, err := im.Run(ctx)
 	bar.end()
+	if err == nil && dry != nil {
+		var grown int64
+		if grown, err = dry.grown(); err == nil {
+			err = do.room(grown, report.FileBytes)
+		}
+	}
 	if e := do.report(report); e != nil {
 		return errors.Join(err, e)
 	}
@@ -168,8 +180,8 @@ func reportText(r *importer.Report) string {
 	b.WriteString("\norganisations\n")
 	for _, o := range r.Orgs {
 		outcome := string(o.Outcome)
-		if r.DryRun && o.Outcome == importer.Imported {
-			outcome = "would be imported"
+		if r.DryRun && (o.Outcome == importer.Imported || o.Outcome == importer.Replaced) {
+			outcome = "would be " + outcome
 		}
 		fmt.Fprintf(&b, "  %s %q: %s", o.ID, o.Name, outcome)
 		if o.Why != "" {

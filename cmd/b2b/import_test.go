@@ -5,11 +5,14 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +22,7 @@ import (
 	"time"
 
 	"github.com/b2b-protocol/b2b/server/importer"
+	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
 )
 
 // oldDatabase unpacks the data folder of an HXA-Connect server.
@@ -99,16 +103,20 @@ func TestImportCommand(t *testing.T) {
 	if me["name"] != "scribe" {
 		t.Errorf("the old token is that of %v", me["name"])
 	}
-	status, _, told = runImport(t, "--from", old, "--data", data)
-	if status != 1 || !strings.Contains(told, "is in use by process "+strconv.Itoa(n.cmd.Process.Pid)) {
-		t.Errorf("beside a running server: %d %s", status, told)
+	for _, dry := range []string{"--dry-run", "--dry-run=false"} {
+		status, _, told = runImport(t, "--from", old, "--data", data, dry)
+		if status != 1 || !strings.Contains(told, "is in use by process "+strconv.Itoa(n.cmd.Process.Pid)) {
+			t.Errorf("%s beside a running server: %d %s", dry, status, told)
+		}
 	}
 	(&client{t: t, url: n.URL, token: oldToken}).must("POST", "/api/send", map[string]any{"to": "conductor", "content": "new here"})
 	n.kill()
 
-	status, out, told = runImport(t, "--from", old, "--data", data)
-	if status != 0 || !strings.Contains(out, "Northwind Lab\": present") {
-		t.Errorf("again: %d\n%s%s", status, out, told)
+	for _, dry := range []string{"--dry-run", "--dry-run=false"} {
+		status, out, told = runImport(t, "--from", old, "--data", data, dry)
+		if status != 0 || !strings.Contains(out, "Northwind Lab\": present") {
+			t.Errorf("%s again: %d\n%s%s", dry, status, out, told)
+		}
 	}
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(old, "hxa-connect.db"))
 	if err != nil {
@@ -118,9 +126,79 @@ func TestImportCommand(t *testing.T) {
 	if err := errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
 	}
+	before := contents(t, data)
+	status, out, told = runImport(t, "--from", old, "--data", data, "--dry-run")
+	if status != 2 || !strings.Contains(out, "Northwind Lab\": refused, there is news") || !strings.Contains(out, "Vineyard\": would be replaced") {
+		t.Errorf("a dry run with news on both sides: %d\n%s%s", status, out, told)
+	}
+	if after := contents(t, data); !maps.Equal(before, after) {
+		t.Errorf("a dry run changed the target from %v to %v", before, after)
+	}
 	status, out, told = runImport(t, "--from", old, "--data", data)
 	if status != 2 || !strings.Contains(out, "Northwind Lab\": refused, there is news") || !strings.Contains(out, "Vineyard\": replaced") {
 		t.Errorf("with news on both sides: %d\n%s%s", status, out, told)
+	}
+}
+
+// contents are the hashes of the files in a folder.
+func contents(t *testing.T, folder string) map[string][32]byte {
+	t.Helper()
+	all := map[string][32]byte{}
+	err := fs.WalkDir(os.DirFS(folder), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(filepath.Join(folder, name))
+		all[name] = sha256.Sum256(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// B2B-IMP-031 on PostgreSQL: the same verdicts as those of the import, and nothing is changed.
+func TestDryRunOnPostgres(t *testing.T) {
+	old, data := oldDatabase(t), t.TempDir()
+	to := []string{"--from", old, "--data", data, "--database", pgtest.EmptyURL(t)}
+	for _, step := range []struct{ args, want string }{
+		{"--dry-run", "Northwind Lab\": would be imported"},
+		{"--dry-run", "Northwind Lab\": would be imported"},
+		{"--dry-run=false", "Northwind Lab\": imported"},
+		{"--dry-run", "Northwind Lab\": present"},
+	} {
+		if status, out, told := runImport(t, append(to, step.args)...); status != 0 || !strings.Contains(out, step.want) {
+			t.Errorf("%s: %d\n%s%s", step.args, status, out, told)
+		}
+	}
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(old, "hxa-connect.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.ExecContext(t.Context(), "UPDATE threads SET revision = revision + 100")
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct{ args, want string }{
+		{"--dry-run", "Northwind Lab\": would be replaced"},
+		{"--dry-run=false", "Northwind Lab\": replaced"},
+		{"--dry-run", "Northwind Lab\": present"},
+	} {
+		if status, out, told := runImport(t, append(to, step.args)...); status != 0 || !strings.Contains(out, step.want) {
+			t.Errorf("with news, %s: %d\n%s%s", step.args, status, out, told)
+		}
+	}
+}
+
+// A folder without room refuses what does not fit, and takes what does.
+func TestRoomIn(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "not", "there")
+	if err := roomIn(folder, 1); err != nil {
+		t.Errorf("for a byte: %v", err)
+	}
+	if err := roomIn(folder, 1<<60); err == nil || !strings.Contains(err.Error(), "the import needs 1099511627777 MiB there") {
+		t.Errorf("for an exbibyte: %v", err)
 	}
 }
 

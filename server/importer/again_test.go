@@ -150,12 +150,13 @@ func TestForeignOrgIsRefused(t *testing.T) {
 	}
 }
 
-// A dry run reports the same and has nowhere to write.
+// B2B-IMP-031: a dry run reports the same, and what it does is taken back.
 func TestDryRun(t *testing.T) {
 	for _, s := range samples(t) {
 		src := must(importer.Open(t.Context(), s.from, s.dir))(t)
 		var last importer.Progress
-		im := &importer.Importer{Source: src, Now: time.Now, Progress: func(p importer.Progress) {
+		target := targets(t)[0].open(t)
+		im := &importer.Importer{Source: src, Store: importer.Rehearsal{Store: target}, Keys: seal.New(seal.NewKey()), DryRun: true, Now: time.Now, Progress: func(p importer.Progress) {
 			if p.Done < last.Done || p.Total == 0 {
 				t.Errorf("progress from %v to %v", last, p)
 			}
@@ -168,6 +169,12 @@ func TestDryRun(t *testing.T) {
 		checkReport(t, s, r)
 		if !r.DryRun || last.Done != last.Total {
 			t.Errorf("dry run %v, progress ended at %v", r.DryRun, last)
+		}
+		if orgs, err := target.Orgs(t.Context(), nil, 9); err != nil || len(orgs) != 0 {
+			t.Errorf("%v are in the target of a dry run, %v", orgs, err)
+		}
+		if err := target.Close(); err != nil {
+			t.Error(err)
 		}
 	}
 }

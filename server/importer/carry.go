@@ -15,10 +15,10 @@ const batch = 500
 type carrier struct {
 	*tally
 	src   *Source
-	keys  *seal.Ring // nil: a dry run
+	keys  *seal.Ring
 	org   string
 	noNUL bool
-	tx    store.Tx           // nil: a dry run
+	tx    store.Tx
 	bytes map[string]string  // why those of a file did not come, by its id
 	step  func(table string) // a row was read
 
@@ -53,9 +53,6 @@ func (c *carrier) all(ctx context.Context) error {
 // startWebhooks lets webhooks be told what happens from now on, and nothing of what
 // the log has already.
 func (c *carrier) startWebhooks(ctx context.Context) error {
-	if c.tx == nil {
-		return nil
-	}
 	for _, bot := range c.hooked {
 		if err := c.tx.StartWebhook(ctx, bot); err != nil {
 			return fmt.Errorf("start the webhook of bot %s: %w", bot, err)
@@ -96,10 +93,8 @@ func (c *carrier) flush(ctx context.Context) error {
 	if c.held == 0 {
 		return nil
 	}
-	if c.tx != nil {
-		if err := c.tx.ImportRows(ctx, &c.rows); err != nil {
-			return fmt.Errorf("write rows of org %s: %w", c.org, err)
-		}
+	if err := c.tx.ImportRows(ctx, &c.rows); err != nil {
+		return fmt.Errorf("write rows of org %s: %w", c.org, err)
 	}
 	r := &c.rows
 	*r = store.ImportRows{
@@ -118,9 +113,6 @@ func (c *carrier) organisation(ctx context.Context) error {
 		org := &store.Org{
 			ID: r.text("id"), Name: r.text("name"), SecretHash: r.text("org_secret"), PersistMessages: r.number("persist_messages", 1) != 0,
 			Status: r.oneOf("status", store.OrgActive, store.OrgSuspended, store.OrgActive), JoinApprovalRequired: r.flag("join_approval_required"), CreatedAt: r.number("created_at", 0),
-		}
-		if c.tx == nil {
-			return nil
 		}
 		if err := c.tx.ImportOrg(ctx, org); err != nil {
 			return fmt.Errorf("write org %s: %w", c.org, err)

@@ -30,16 +30,14 @@ func (c *carrier) bots(ctx context.Context) error {
 		if limits.LikeID(b.Name) {
 			r.note("name", "has the form of an id: it is kept, and the bot is reached by its own id alone until it takes another")
 		}
-		if secret := r.maybe("webhook_secret"); secret != nil && c.keys != nil {
+		if secret := r.maybe("webhook_secret"); secret != nil {
 			sealed := c.keys.Seal(seal.Webhook(b.ID), *secret)
 			b.SealedSecret = &sealed
 		}
 		if url := r.maybe("webhook_url"); url != nil && *url != "" {
 			c.hooked = append(c.hooked, b.ID)
-			if c.keys != nil {
-				sealed := c.keys.Seal(seal.WebhookURL(b.ID), *url)
-				b.SealedURL = &sealed
-			}
+			sealed := c.keys.Seal(seal.WebhookURL(b.ID), *url)
+			b.SealedURL = &sealed
 		}
 		redact(b.JoinStatusChangedBy, "session:")
 		c.rows.Bots = append(c.rows.Bots, b)
@@ -96,14 +94,12 @@ func (c *carrier) tickets(ctx context.Context) error {
 			hash := hashOf(*code)
 			t.CodeHash = &hash
 		}
-		if c.keys != nil {
-			t.ID = hashOf(id)
-			sealed, err := c.keys.SealTicket(t.ID, seal.Ticket{ID: id, Code: code})
-			if err != nil {
-				return fmt.Errorf("seal a ticket: %w", err)
-			}
-			t.IDHash, t.Sealed = &t.ID, &sealed
+		t.ID = hashOf(id)
+		sealed, err := c.keys.SealTicket(t.ID, seal.Ticket{ID: id, Code: code})
+		if err != nil {
+			return fmt.Errorf("seal a ticket: %w", err)
 		}
+		t.IDHash, t.Sealed = &t.ID, &sealed
 		c.rows.Tickets = append(c.rows.Tickets, t)
 		return c.took(ctx, "org_tickets")
 	})

@@ -100,6 +100,7 @@ func (im *Importer) copyBytes(ctx context.Context, root *os.Root, key files.Key,
 	case !info.Mode().IsRegular():
 		return noFile, nil
 	case im.Files == nil:
+		im.fileBytes += info.Size()
 		return "", nil
 	}
 	switch there, err := im.Files.Open(ctx, key); {
@@ -111,9 +112,11 @@ func (im *Importer) copyBytes(ctx context.Context, root *os.Root, key files.Key,
 	case !errors.Is(err, files.ErrNotFound):
 		return "", fmt.Errorf("look for the bytes of file %s: %w", key.File, err)
 	}
-	if _, err := im.Files.Put(ctx, key, in); err != nil {
+	n, err := im.Files.Put(ctx, key, in)
+	if err != nil {
 		return "", fmt.Errorf("keep the bytes of file %s: %w", key.File, err)
 	}
+	im.fileBytes += n
 	return "", nil
 }
 

@@ -16,11 +16,13 @@ import (
 // Importer carries a source into a store.
 type Importer struct {
 	Source *Source
-	Store  store.Store // nil: a dry run, which reads everything and writes nothing
-	// Files is where the bytes of uploaded files go.
+	Store  store.Store
+	// Files is where the bytes of uploaded files go; nil: nowhere, they are only looked at.
 	Files files.Store
-	// Keys is what secrets are sealed under; nil in a dry run.
+	// Keys is what secrets are sealed under.
 	Keys *seal.Ring
+	// DryRun says in the report that nothing of this is kept (see [Rehearsal]).
+	DryRun bool
 	// NoNUL says that the store cannot hold U+0000 in texts (PostgreSQL).
 	NoNUL bool
 	Now   func() time.Time
@@ -28,6 +30,7 @@ type Importer struct {
 	Progress func(Progress)
 
 	done, total int64
+	fileBytes   int64
 	told        time.Time
 	shared      map[string]bool // see sharedPaths; nil: not read yet
 }
@@ -42,8 +45,9 @@ type Progress struct {
 // what was carried until then.
 func (im *Importer) Run(ctx context.Context) (*Report, error) {
 	all := newTally()
-	report := &Report{Source: im.Source.Kind, Version: im.Source.Version, DryRun: im.Store == nil, Orgs: []OrgReport{}}
+	report := &Report{Source: im.Source.Kind, Version: im.Source.Version, DryRun: im.DryRun, Orgs: []OrgReport{}}
 	err := im.run(ctx, report, all)
+	report.FileBytes = im.fileBytes
 	report.Skipped, report.Changed = sorted(all.skips), sorted(all.changes)
 	for i := range report.Tables {
 		t := &report.Tables[i]
@@ -172,23 +176,17 @@ func (im *Importer) organisation(ctx context.Context, org oldOrg) (OrgReport, *t
 	}
 	out.Outcome = Imported
 	note := &store.Import{Scope: org.id, Source: source, Detail: "{}"}
-	if im.Store != nil {
-		if err := im.decide(ctx, im.Store, org.id, source, &out); errors.Is(err, errLeave) {
-			leave(out.Outcome, out.Why)
-			return out, t, nil
-		} else if err != nil {
-			return out, nil, err
-		}
+	if err := im.decide(ctx, im.Store, org.id, source, &out); errors.Is(err, errLeave) {
+		leave(out.Outcome, out.Why)
+		return out, t, nil
+	} else if err != nil {
+		return out, nil, err
 	}
 	lost, err := im.copyFiles(ctx, org.id)
 	if err != nil {
 		return out, nil, err
 	}
 	c := carrier{src: im.Source, keys: im.Keys, org: org.id, noNUL: im.NoNUL, bytes: lost, step: im.step}
-	if im.Store == nil {
-		c.tally = t
-		return out, t, c.all(ctx)
-	}
 	begun := im.done
 	err = im.Store.Update(ctx, org.id, func(tx store.Tx) error {
 		im.done = begun

@@ -7,13 +7,15 @@ import (
 
 // Report says what an import did. It holds ids and no secret.
 type Report struct {
-	Source  string        `json:"source"`  // SQLite or PostgreSQL
-	Version string        `json:"version"` // that wrote it last
-	DryRun  bool          `json:"dry_run"`
-	Tables  []TableReport `json:"tables"`
-	Orgs    []OrgReport   `json:"orgs"`
-	Skipped []Note        `json:"skipped"` // rows that were not carried
-	Changed []Note        `json:"changed"` // rows that were carried with a change
+	Source  string `json:"source"`  // SQLite or PostgreSQL
+	Version string `json:"version"` // that wrote it last
+	DryRun  bool   `json:"dry_run"`
+	// FileBytes is how much of uploaded files was copied, or would be.
+	FileBytes int64         `json:"file_bytes"`
+	Tables    []TableReport `json:"tables"`
+	Orgs      []OrgReport   `json:"orgs"`
+	Skipped   []Note        `json:"skipped"` // rows that were not carried
+	Changed   []Note        `json:"changed"` // rows that were carried with a change
 }
 
 // TableReport counts the rows of one table of the old database:
@@ -30,7 +32,7 @@ type TableReport struct {
 // Outcome is what became of an organisation.
 type Outcome string
 
-// The outcomes. In a dry run Imported is what would be done in an empty database.
+// The outcomes. In a dry run they are what would become of it in that target.
 const (
 	Imported Outcome = "imported"
 	Replaced Outcome = "replaced" // brought anew: unused here since the last import

@@ -108,6 +108,34 @@ func migrate(ctx context.Context, conn *sql.Conn, postgres bool) (err error) {
 	return nil
 }
 
+// Migrated reports whether a PostgreSQL database has the schema of this program, without
+// changing anything. One that has no schema yet, and could get it, has not; any other state is
+// an error.
+func Migrated(ctx context.Context, url string) (there bool, err error) {
+	db, err := sql.Open("pgx", url)
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return false, fmt.Errorf("connect: %w", err)
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	done, err := migrated(ctx, conn, true)
+	if err != nil {
+		return false, fmt.Errorf("read schema version: %w", err)
+	}
+	if done == 0 {
+		return false, checkOwner(ctx, conn, "")
+	}
+	known, err := schemaVersion()
+	if err == nil && int64(done) != known {
+		err = fmt.Errorf("the database has schema version %d, and this program makes it %d: start a server of this version on it first", done, known)
+	}
+	return true, err
+}
+
 // schemaVersion is the newest version of the schema of PostgreSQL that this program knows.
 func schemaVersion() (int64, error) {
 	all, err := readMigrations("postgres")

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/b2b-protocol/b2b/server/importer"
+	"github.com/b2b-protocol/b2b/server/seal"
+	"github.com/b2b-protocol/b2b/server/store/sqlstore"
+)
+
+// rehearsal is where a dry run imports to (B2B-IMP-031): a copy of an SQLite target, or one of
+// PostgreSQL in which each change is taken back.
+type rehearsal struct {
+	folder string // of the copy; "": there is none
+	before int64  // bytes of the copied database
+	empty  bool   // the target is not there yet
+	close  func() error
+}
+
+// rehearse opens it. A target that nobody could import to is an error, as it would be for the
+// import.
+func (do *importing) rehearse(ctx context.Context, im *importer.Importer) (r *rehearsal, err error) {
+	im.DryRun, im.Keys = true, seal.New(seal.NewKey())
+	if do.DatabaseURL != "" {
+		there, err := sqlstore.Migrated(ctx, do.DatabaseURL)
+		if err != nil {
+			return nil, fmt.Errorf("look at the database to import to: %w", err)
+		}
+		if there {
+			st, err := sqlstore.Open(ctx, sqlstore.Config{URL: do.DatabaseURL, Patient: true})
+			if err != nil {
+				return nil, fmt.Errorf("open the database to import to: %w", err)
+			}
+			im.Store = importer.Rehearsal{Store: st}
+			return &rehearsal{close: st.Close}, nil
+		}
+	} else if err := sqlstore.InUse(ctx, do.StorePath()); err != nil {
+		return nil, err
+	}
+	r = &rehearsal{}
+	if r.folder, err = os.MkdirTemp("", "b2b-dry-run-"); err != nil {
+		return nil, fmt.Errorf("make a folder for the copy of the target: %w", err)
+	}
+	r.close = func() error { return os.RemoveAll(r.folder) }
+	if r.empty = do.DatabaseURL != ""; !r.empty {
+		if err := r.copy(do.StorePath()); err != nil {
+			return nil, errors.Join(fmt.Errorf("copy the database to import to: %w", err), r.close())
+		}
+	}
+	st, err := sqlstore.Open(ctx, sqlstore.Config{URL: r.database(), CacheMB: importCacheMB})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open a copy of %s: %w", do.StorePath(), err), r.close())
+	}
+	im.Store = st
+	r.close = func() error { return errors.Join(st.Close(), os.RemoveAll(r.folder)) }
+	return r, nil
+}
+
+func (r *rehearsal) database() string { return filepath.Join(r.folder, "b2b.db") }
+
+// copy copies an SQLite database that nobody has open, with the changes that its log holds.
+func (r *rehearsal) copy(path string) error {
+	for _, suffix := range []string{"", "-wal"} {
+		in, err := os.Open(path + suffix)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		out, err := os.OpenFile(r.database()+suffix, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return errors.Join(err, in.Close())
+		}
+		n, err := io.Copy(out, in)
+		if err := errors.Join(err, in.Close(), out.Close()); err != nil {
+			return err
+		}
+		r.before += n
+	}
+	return nil
+}
+
+// grown is how many bytes the database of the copy has more than the target: in the file, or
+// in the log that goes into it.
+func (r *rehearsal) grown() (int64, error) {
+	if r.folder == "" || r.empty {
+		return 0, nil // the disk of PostgreSQL is not seen from here
+	}
+	var now int64
+	for _, suffix := range []string{"", "-wal"} {
+		info, err := os.Stat(r.database() + suffix)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return 0, fmt.Errorf("see how large the copy is: %w", err)
+		}
+		now += info.Size()
+	}
+	return max(0, now-r.before), nil
+}
+
+// room returns an error when the folders of the target have no room for what an import writes.
+func (do *importing) room(database, files int64) error {
+	if do.FilesURL != "" {
+		files = 0
+	}
+	if do.FilesDir == "" {
+		return roomIn(do.DataDir, database+files)
+	}
+	return errors.Join(roomIn(do.DataDir, database), roomIn(do.FilesDir, files))
+}
+
+// roomIn looks at the disk of a folder, or of the one that it would be made in.
+func roomIn(folder string, need int64) error {
+	path, err := filepath.Abs(folder)
+	if err != nil {
+		return fmt.Errorf("find the folder %s: %w", folder, err)
+	}
+	for {
+		_, err := os.Stat(path)
+		if err == nil {
+			break
+		}
+		parent := filepath.Dir(path)
+		if !errors.Is(err, fs.ErrNotExist) || parent == path {
+			return fmt.Errorf("look at the folder %s: %w", folder, err)
+		}
+		path = parent
+	}
+	free, err := freeBytes(path)
+	if err != nil {
+		return fmt.Errorf("see how much room %s has: %w", path, err)
+	}
+	if need > free {
+		return fmt.Errorf("%s has room for %d MiB, and the import needs %d MiB there", path, free>>20, need>>20+1)
+	}
+	return nil
+}
