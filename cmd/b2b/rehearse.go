@@ -9,8 +9,10 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/b2b-protocol/b2b/server/files"
 	"github.com/b2b-protocol/b2b/server/importer"
 	"github.com/b2b-protocol/b2b/server/seal"
+	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/store/sqlstore"
 )
 
@@ -38,6 +40,9 @@ func (do *importing) rehearse(ctx context.Context, im *importer.Importer) (r *re
 				return nil, fmt.Errorf("open the database to import to: %w", err)
 			}
 			im.Store = importer.Rehearsal{Store: st}
+			if err := do.checkFiles(ctx, im.Store); err != nil {
+				return nil, errors.Join(err, st.Close())
+			}
 			return &rehearsal{close: st.Close}, nil
 		}
 	} else if err := sqlstore.InUse(ctx, do.StorePath()); err != nil {
@@ -59,7 +64,19 @@ func (do *importing) rehearse(ctx context.Context, im *importer.Importer) (r *re
 	}
 	im.Store = st
 	r.close = func() error { return errors.Join(st.Close(), os.RemoveAll(r.folder)) }
+	if err := do.checkFiles(ctx, st); err != nil {
+		return nil, errors.Join(err, r.close())
+	}
 	return r, nil
+}
+
+// checkFiles looks whether the folder of the target's files can be used; a bucket is not
+// looked at.
+func (do *importing) checkFiles(ctx context.Context, db store.Store) error {
+	if do.FilesURL != "" {
+		return nil
+	}
+	return files.CheckDisk(ctx, do.FilesPath(), db)
 }
 
 func (r *rehearsal) database() string { return filepath.Join(r.folder, "b2b.db") }
@@ -108,14 +125,14 @@ func (r *rehearsal) grown() (int64, error) {
 }
 
 // room returns an error when the folders of the target have no room for what an import writes.
-func (do *importing) room(database, files int64) error {
+func (do *importing) room(database, uploaded int64) error {
 	if do.FilesURL != "" {
-		files = 0
+		uploaded = 0
 	}
 	if do.FilesDir == "" {
-		return roomIn(do.DataDir, database+files)
+		return roomIn(do.DataDir, database+uploaded)
 	}
-	return errors.Join(roomIn(do.DataDir, database), roomIn(do.FilesDir, files))
+	return errors.Join(roomIn(do.DataDir, database), roomIn(do.FilesDir, uploaded))
 }
 
 // roomIn looks at the disk of a folder, or of the one that it would be made in.

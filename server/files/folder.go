@@ -1,6 +1,7 @@
 package files
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+
+	"github.com/b2b-protocol/b2b/server/store"
 )
 
 // PrivateFolder makes a folder whose name is the server's own and that nobody else may enter,
@@ -40,13 +43,9 @@ func takeFolder(dir string, log *slog.Logger) error {
 	if made, err := mkdir(dir); made || err != nil {
 		return err
 	}
-	owned, foreign, err := look(dir)
+	owned, foreign, err := usable(dir)
 	if err != nil {
-		return fmt.Errorf("files: look at the folder: %w", err)
-	}
-	if foreign != "" && !owned {
-		return fmt.Errorf("files: the folder %s holds something else (%s) and no %s of a server: "+
-			"name an empty folder of its own (B2B_FILES_DIR)", dir, foreign, OwnerNote)
+		return err
 	}
 	if owned && foreign == "" {
 		if err := PrivateFolder(dir); err != nil {
@@ -63,6 +62,48 @@ func takeFolder(dir string, log *slog.Logger) error {
 	}
 	return nil
 }
+
+// usable is look, with an error for a folder that a server may not have.
+func usable(dir string) (owned bool, foreign string, err error) {
+	owned, foreign, err = look(dir)
+	if err != nil {
+		return false, "", fmt.Errorf("files: look at the folder: %w", err)
+	}
+	if foreign != "" && !owned {
+		return false, "", fmt.Errorf("files: the folder %s holds something else (%s) and no %s of a server: "+
+			"name an empty folder of its own (B2B_FILES_DIR)", dir, foreign, OwnerNote)
+	}
+	return owned, foreign, nil
+}
+
+// CheckDisk returns why OpenDisk or Claim would refuse a folder for a database, and changes
+// nothing of the folder (B2B-IMP-031).
+func CheckDisk(ctx context.Context, dir string, db store.Store) (err error) {
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return Claim(ctx, unmarked{&Disk{dir: dir}}, db)
+	}
+	if _, _, err := usable(dir); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return fmt.Errorf("files: open the folder: %w", err)
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
+	return Claim(ctx, unmarked{&Disk{root: root, dir: dir}}, db)
+}
+
+// unmarked is a folder that gets no notes; without a root it has none.
+type unmarked struct{ *Disk }
+
+func (u unmarked) Note(ctx context.Context, name string) (string, error) {
+	if u.root == nil {
+		return "", nil
+	}
+	return u.Disk.Note(ctx, name)
+}
+
+func (unmarked) SetNote(context.Context, string, string) error { return nil }
 
 // mkdir makes a folder and those above it, and reports whether it did: else it was there.
 func mkdir(dir string) (made bool, err error) {

@@ -2,6 +2,7 @@ package files_test
 
 import (
 	"bytes"
+	"context"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -12,7 +13,15 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/b2b-protocol/b2b/server/files"
+	"github.com/b2b-protocol/b2b/server/store"
 )
+
+// otherDatabase is one that has no files, and is none that a folder names.
+type otherDatabase struct{ store.Store }
+
+func (otherDatabase) Update(context.Context, string, func(store.Tx) error) error { return nil }
+
+func (otherDatabase) AnyFile(context.Context) (bool, error) { return false, nil }
 
 // B2B-ENV-007: a folder that the server made is for it alone; one that it did not make is
 // used when nothing else is in it, and keeps its mode.
@@ -50,6 +59,12 @@ func TestFolderIsPrivate(t *testing.T) {
 		}
 		if err := os.Chmod(dir, 0o755); err != nil {
 			t.Fatal(err)
+		}
+		if err := files.CheckDisk(t.Context(), dir, otherDatabase{}); (err != nil) != (test.refused || test.holds["owner.txt"] != "") {
+			t.Errorf("%s: checked: %v", test.name, err)
+		}
+		if _, err := os.Stat(filepath.Join(dir, "owner.txt")); err == nil && test.holds["owner.txt"] == "" {
+			t.Errorf("%s: a check marked the folder", test.name)
 		}
 		var logged bytes.Buffer
 		d, err := files.OpenDisk(dir, slog.New(slog.NewTextHandler(&logged, nil)))
