@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Writes a version to every place that names it: build/version.sh 0.3.0. Without an argument
-# it writes the one of the file VERSION again. A test of build/house compares the places.
+# it writes the one of the file VERSION again. A test of build/repository compares the places.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . build/say.sh

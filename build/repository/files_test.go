@@ -1,4 +1,4 @@
-package house_test
+package repository_test
 
 import (
 	"bytes"
@@ -14,17 +14,20 @@ import (
 	"testing"
 )
 
+// root is the folder of the repository, relative to this package.
+const root = "../.."
+
 const (
-	maxFileBytes = 512 << 10 // any committed file: larger ones are data, not source
-	maxGoBytes   = 24 << 10  // a Go file written by hand: what one head holds at once
+	maxFileBytes = 512 << 10 // of any committed file: a larger one is data, not source
+	maxGoBytes   = 24 << 10  // of a hand-written Go file
 )
 
-// A generator leaves files with a known ending, a mark that tells readers not to
-// edit them, and mostly the name of the one schema file that they come from.
+// A generator writes files with a known ending, a comment that marks them as generated, and
+// usually the name of the schema file they are generated from.
 type generator struct {
 	ending string
 	mark   *regexp.Regexp
-	source *regexp.Regexp // group 1 is a path below api; nil: made from many files
+	source *regexp.Regexp // group 1 is a path below api; nil for files generated from several schema files
 }
 
 var (
@@ -50,15 +53,15 @@ func TestFilesAreSmall(t *testing.T) {
 			t.Fatal(err)
 		}
 		if info.Size() > maxFileBytes {
-			t.Errorf("%s is %d KiB: no committed file is over %d", file, info.Size()>>10, maxFileBytes>>10)
+			t.Errorf("%s has %d KiB: the limit for a committed file is %d", file, info.Size()>>10, maxFileBytes>>10)
 		}
 		if path.Ext(file) == ".go" && info.Size() > maxGoBytes && !isGenerated(t, file) {
-			t.Errorf("%s is %d KiB: split what is over %d", file, info.Size()>>10, maxGoBytes>>10)
+			t.Errorf("%s has %d KiB: the limit for a Go file is %d, split it", file, info.Size()>>10, maxGoBytes>>10)
 		}
 	}
 }
 
-func TestGeneratedFilesSaySo(t *testing.T) {
+func TestGeneratedFilesAreMarked(t *testing.T) {
 	for _, file := range committed(t) {
 		for _, g := range generators {
 			if !strings.HasSuffix(file, g.ending) {
@@ -66,25 +69,25 @@ func TestGeneratedFilesSaySo(t *testing.T) {
 			}
 			content := read(t, file)
 			if !g.mark.Match(content) {
-				t.Errorf("%s does not say that it is generated", file)
+				t.Errorf("%s has no comment that marks it as generated", file)
 			}
 			if g.source == nil {
 				continue
 			}
 			source := g.source.FindSubmatch(content)
 			if source == nil {
-				t.Errorf("%s does not name its schema file", file)
+				t.Errorf("%s does not name the schema file it is generated from", file)
 				continue
 			}
 			schema := filepath.Join(root, "api", string(source[1]))
 			if _, err := os.Stat(schema); err != nil {
-				t.Errorf("%s outlives its schema: remove it (%v)", file, err)
+				t.Errorf("the schema file of %s does not exist: remove the generated file (%v)", file, err)
 			}
 		}
 	}
 }
 
-// committed lists the files in the index that are still there.
+// committed returns the files of the git index that exist in the working tree.
 func committed(t *testing.T) []string {
 	t.Helper()
 	git := func(args ...string) string {
@@ -94,7 +97,7 @@ func committed(t *testing.T) []string {
 		}
 		return string(out)
 	}
-	// The test cache sees files, not what git says of them: let it see the index.
+	// The test cache notices changes of files, not of the output of git: read the index file.
 	index := strings.TrimSpace(git("rev-parse", "--git-path", "index"))
 	if !filepath.IsAbs(index) {
 		index = filepath.Join(root, index)

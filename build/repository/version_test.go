@@ -1,4 +1,4 @@
-package house_test
+package repository_test
 
 import (
 	"regexp"
@@ -6,12 +6,12 @@ import (
 	"testing"
 )
 
-// TestVersionsAgree: the file VERSION is the one place of the version, which build/version.sh
-// writes to all others.
+// TestVersionsAgree checks that every place that names the version has that of the file VERSION,
+// from which build/version.sh writes them.
 func TestVersionsAgree(t *testing.T) {
 	version := strings.TrimSpace(string(read(t, "VERSION")))
 	if !regexp.MustCompile(`^\d+\.\d+\.\d+$`).MatchString(version) {
-		t.Fatalf("VERSION has %q, which is no version", version)
+		t.Fatalf("VERSION has %q: want three numbers such as 0.3.0", version)
 	}
 	for file, line := range map[string]string{
 		"server/server.go":            `(?m)^const Version = "(.*)"$`,
@@ -25,7 +25,7 @@ func TestVersionsAgree(t *testing.T) {
 	} {
 		found := regexp.MustCompile(line).FindSubmatch(read(t, file))
 		if found == nil {
-			t.Errorf("%s names no version where %s looks for it", file, line)
+			t.Errorf("%s has no version that matches %s", file, line)
 		} else if string(found[1]) != version {
 			t.Errorf("%s has version %s, VERSION has %s: run build/version.sh", file, found[1], version)
 		}

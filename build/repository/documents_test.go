@@ -1,4 +1,4 @@
-package house_test
+package repository_test
 
 import (
 	"fmt"
@@ -10,17 +10,17 @@ import (
 	"testing"
 )
 
-// maxReadmeBytes is what a newcomer reads at one sitting. The rest goes to docs/.
+// maxReadmeBytes limits the README to the first steps; details belong in docs/.
 const maxReadmeBytes = 6000
 
 func TestReadmeIsShort(t *testing.T) {
 	if n := len(read(t, "README.md")); n > maxReadmeBytes {
-		t.Errorf("README.md has %d bytes: what is over %d belongs into docs/", n, maxReadmeBytes)
+		t.Errorf("README.md has %d bytes, the limit is %d: move details to docs/", n, maxReadmeBytes)
 	}
 }
 
-// TestDocumentsAreInTheSite: each page has a place in the navigation, and no entry is without
-// a page. `make docs` checks the links.
+// TestDocumentsAreInTheSite checks that the navigation of mkdocs.yml has an entry for each page
+// and no entry without a page. `make docs` checks the links.
 func TestDocumentsAreInTheSite(t *testing.T) {
 	entries := map[string]bool{}
 	for _, entry := range regexp.MustCompile(`(?m)^ +- (?:.+: )?(\S+\.md)$`).FindAllSubmatch(read(t, "mkdocs.yml"), -1) {
@@ -33,15 +33,15 @@ func TestDocumentsAreInTheSite(t *testing.T) {
 			t.Errorf("mkdocs.yml has no entry for %s", file)
 		}
 	}
-	for entry, there := range entries {
-		if !there {
-			t.Errorf("mkdocs.yml has an entry for %s, which is not there", entry)
+	for entry, found := range entries {
+		if !found {
+			t.Errorf("mkdocs.yml has an entry for %s, which does not exist", entry)
 		}
 	}
 }
 
-// TestUnitIsHardened: the systemd unit runs as a user of its own that can write its data
-// folder alone, and holds no secret.
+// TestUnitIsHardened checks that the systemd unit runs as a dedicated user that can write only
+// its data folder, and that it contains no secret.
 func TestUnitIsHardened(t *testing.T) {
 	unit := string(read(t, "deploy/b2b.service"))
 	for _, line := range []string{
@@ -55,13 +55,13 @@ func TestUnitIsHardened(t *testing.T) {
 		}
 	}
 	if strings.Contains(unit, "SECRET=") {
-		t.Error("deploy/b2b.service holds a secret, which every user of the machine could read")
+		t.Error("deploy/b2b.service sets a secret, which every user of the machine can read: use /etc/b2b/env")
 	}
 }
 
-// TestDocumentsNameWhatIsThere: a folder or file of the repository that a document names is
-// there.
-func TestDocumentsNameWhatIsThere(t *testing.T) {
+// TestDocumentsNameExistingFiles checks that the files and folders of the repository that
+// documents name exist.
+func TestDocumentsNameExistingFiles(t *testing.T) {
 	names := regexp.MustCompile("`((?:api|bench|build|cmd|conformance|deploy|sdk|server)(?:/[a-z0-9_./]*)?)`")
 	for _, file := range committed(t) {
 		if path.Ext(file) != ".md" || file == "SPEC.md" {
@@ -75,9 +75,9 @@ func TestDocumentsNameWhatIsThere(t *testing.T) {
 	}
 }
 
-// TestDecisionsHaveTheirForm: the pages are numbered without a hole, say what each decision
-// page says, and are in the index.
-func TestDecisionsHaveTheirForm(t *testing.T) {
+// TestDecisionsAreWellFormed checks that the decision pages are numbered without a gap, have the
+// three required parts and are listed in the index.
+func TestDecisionsAreWellFormed(t *testing.T) {
 	index := string(read(t, "docs/decisions/index.md"))
 	number := 0
 	for _, file := range committed(t) { // in the order of their names
@@ -90,16 +90,16 @@ func TestDecisionsHaveTheirForm(t *testing.T) {
 		title, _, _ := strings.Cut(page, "\n")
 		text, numbered := strings.CutPrefix(title, fmt.Sprintf("# %d. ", number))
 		if !numbered || !strings.HasPrefix(name, fmt.Sprintf("%04d-", number)) {
-			t.Errorf("%s begins with %q: decision %d comes here", file, title, number)
+			t.Errorf("%s begins with %q: want decision number %d", file, title, number)
 		}
 		if !strings.Contains(index, fmt.Sprintf("| %d | [%s](%s) |\n", number, text, name)) {
-			t.Errorf("the index has no line for %s", file)
+			t.Errorf("docs/decisions/index.md has no line for %s", file)
 		}
 		if !regexp.MustCompile(`(?s)\n## Context\n.*\n## Decision\n.*\n## Consequences\n`).MatchString(page) {
-			t.Errorf("%s does not have the parts Context, Decision and Consequences", file)
+			t.Errorf("%s lacks one of the parts Context, Decision and Consequences, or has them in another order", file)
 		}
 	}
 	if number == 0 {
-		t.Error("there is no decision")
+		t.Error("docs/decisions has no page")
 	}
 }

@@ -1,12 +1,12 @@
-package house_test
+package repository_test
 
 import (
 	"regexp"
 	"testing"
 )
 
-// TestContainerIsNotRoot: the image runs as a user that owns its data folder, and the nodes
-// of compose.yaml as the same.
+// TestContainerIsNotRoot checks that the image and the nodes of compose.yaml run as the user
+// that owns the data folder, which is not root.
 func TestContainerIsNotRoot(t *testing.T) {
 	image := read(t, "Dockerfile")
 	for _, want := range []string{`(?m)^USER 65532:65532$`, `(?m)^COPY --from=build --chown=65532:65532 /own/ /$`} {
@@ -15,6 +15,6 @@ func TestContainerIsNotRoot(t *testing.T) {
 		}
 	}
 	if !regexp.MustCompile(`(?m)^  user: "65532:65532"$`).Match(read(t, "compose.yaml")) {
-		t.Error("compose.yaml does not say that nodes run as 65532")
+		t.Error("compose.yaml has no line that runs the nodes as user 65532")
 	}
 }

@@ -1,4 +1,4 @@
-package house_test
+package repository_test
 
 import (
 	"bytes"
@@ -10,17 +10,17 @@ import (
 )
 
 var (
-	// document is the name of a Markdown file, with or without its folder.
+	// document matches the name of a Markdown file, with or without its folder.
 	document = regexp.MustCompile(`[\w./-]*[\w-]\.md\b`)
-	// outside are the other ways in which texts cite what only their author has: a folder
-	// beside the repository, a paper, sections of an unnamed document.
+	// outside matches other references to documents that are not in the repository: a folder
+	// beside it, a paper, sections of an unnamed document.
 	outside = regexp.MustCompile(`\.\./shared|(?i:white ?paper)|§|\bthe contract('s| \()`)
 )
 
-// TestReferencesAreHere: no file names a document that is not in this repository. Comments
-// name requirements of SPEC.md instead, such as B2B-THR-014. A clone therefore has all that
-// its texts refer to, and its tests read no file beside it.
-func TestReferencesAreHere(t *testing.T) {
+// TestReferencesExist checks that no file refers to a document outside this repository, so that
+// a clone has every document its texts refer to. Comments name requirements of SPEC.md, such
+// as B2B-THR-014.
+func TestReferencesExist(t *testing.T) {
 	files := committed(t)
 	for _, file := range files {
 		if path.Base(file) == "references_test.go" || strings.HasSuffix(file, "-lock.json") || strings.HasSuffix(file, ".sum") {
@@ -30,14 +30,14 @@ func TestReferencesAreHere(t *testing.T) {
 		if !utf8.Valid(content) || bytes.IndexByte(content, 0) >= 0 {
 			continue // an archive or an image
 		}
-		for _, fault := range strangers(string(content), files) {
+		for _, fault := range missing(string(content), files) {
 			t.Errorf("%s refers to %q, which is not in this repository", file, fault)
 		}
 	}
 }
 
-// strangers lists what a text refers to that is not among the files.
-func strangers(text string, files []string) (faults []string) {
+// missing returns the references of a text to documents that are not among the files.
+func missing(text string, files []string) (faults []string) {
 	known := map[string]bool{}
 	for _, file := range files {
 		known[path.Base(file)] = true
@@ -50,7 +50,7 @@ func strangers(text string, files []string) (faults []string) {
 	return append(faults, outside.FindAllString(text, -1)...)
 }
 
-func TestStrangers(t *testing.T) {
+func TestMissing(t *testing.T) {
 	files := []string{"SPEC.md", "docs/hardening.md"}
 	for text, faults := range map[string]int{
 		"// It is so (B2B-THR-014), see SPEC.md.":       0,
@@ -63,7 +63,7 @@ func TestStrangers(t *testing.T) {
 		"// the curl lines of the whitepaper":           1,
 		"a description.mdx, a command such as cmd.mdir": 0,
 	} {
-		if got := strangers(text, files); len(got) != faults {
+		if got := missing(text, files); len(got) != faults {
 			t.Errorf("%s: %q", text, got)
 		}
 	}

@@ -1,0 +1,214 @@
+// Package layers assigns each package of this repository to a layer, and checks that imports
+// run downward only.
+//
+// A package may import packages of lower layers. The rules of the protocol therefore never
+// depend on a database, and no binding depends on another binding. [Check] has further rules
+// for imports that the order of the layers does not decide.
+//
+// A new package fails the test of this package until [Places] names it.
+package layers
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Module is the import path of the repository.
+const Module = "github.com/b2b-protocol/b2b"
+
+// A Layer is a rank in the order of imports: higher layers import lower ones.
+type Layer int
+
+// The layers from the lowest to the highest.
+const (
+	Generated   Layer = iota // the schema as Go types
+	Rules                    // pure decisions, without I/O
+	Common                   // shared by every layer above the rules
+	Persistence              // the interface of the store
+	Resources                // packages that read or write through that interface
+	Services                 // the use cases
+	Bindings                 // translate between bytes and messages
+	Edge                     // handles requests before any binding
+	Server                   // the wiring
+	Commands                 // command trees
+)
+
+// A Place assigns a layer to the packages that match a pattern.
+type Place struct {
+	// Pattern is an import path below the module. With the ending "/..." it also matches
+	// every package below that path. The longest pattern that matches a package applies.
+	Pattern string
+	Layer   Layer
+}
+
+// Places lists all packages. Check reports a package that no pattern matches.
+var Places = []Place{
+	{"cmd/b2b/...", Commands},
+	{"bench", Commands},
+
+	{"server", Server},
+	{"server/config", Server},
+
+	{"server/edge", Edge},
+
+	{"server/rest", Bindings},
+	{"server/rpc", Bindings},
+	{"server/upkeep", Bindings},
+	{"server/webhook", Bindings},
+	{"server/ws", Bindings},
+
+	{"server/service", Services},
+	{"server/importer", Services},
+	{"server/vault", Services},
+
+	{"server/auth", Resources},
+	{"server/eventlog/...", Resources},
+	{"server/files/...", Resources},
+	{"server/intake", Resources},
+	{"server/presence", Resources},
+	{"server/store/sqlstore/...", Resources},
+	{"server/store/storetest/...", Resources},
+
+	{"server/store", Persistence},
+
+	{"server/call", Common},
+	{"server/wire", Common},
+
+	{"server/cursor", Rules},
+	{"server/forwarded", Rules},
+	{"server/fair", Rules},
+	{"server/growth", Rules},
+	{"server/jsonrepair", Rules},
+	{"server/jstext", Rules},
+	{"server/limits", Rules},
+	{"server/mention", Rules},
+	{"server/seal", Rules},
+	{"server/tally", Rules},
+	{"server/thread", Rules},
+	{"server/webhookurl", Rules},
+
+	{"sdk/go/...", Generated},
+	{"api", Generated},
+
+	// These do not depend on the server. Check enforces that for the conformance suite; the
+	// generators are programs, which no package can import.
+	{"conformance/...", Generated},
+	{"quickstart", Common},
+	{"build/layers", Generated},
+	{"build/repository", Generated},
+	{"server/call/protoc-gen-call/...", Common},
+	{"server/wire/protoc-gen-wire/...", Common},
+	{"build/openapi", Common},
+}
+
+// SameLayer lists the imports that are allowed between two packages of one layer.
+var SameLayer = map[string][]string{
+	"server":                         {"server/config"},
+	"server/wire":                    {"server/call"},
+	"server/store/storetest/pgtest":  {"server/store/sqlstore"}, // migrates a template for tests
+	"server/store/storetest/sqltest": {"server/store/sqlstore"}, // opens databases for tests
+}
+
+// A Package is a package with its imports.
+type Package struct {
+	Path        string   // below the module; "" is the root of the module
+	Imports     []string // of the code that is built into programs
+	TestImports []string // of its tests, external test package included
+}
+
+// PlaceOf returns the place of a package, given its path below the module.
+func PlaceOf(path string) (Place, bool) {
+	var best Place
+	for _, place := range Places {
+		if within(path, place.Pattern) && len(place.Pattern) > len(best.Pattern) {
+			best = place
+		}
+	}
+	return best, best.Pattern != ""
+}
+
+// Check returns one sentence for each package that no pattern matches and for each import that
+// is not allowed, in the order of the packages.
+//
+// Tests may import any layer, except the tests of the conformance suite and of the SDKs, which
+// must work against any server.
+func Check(packages []Package) []string {
+	var faults []string
+	for _, p := range packages {
+		if _, ok := PlaceOf(p.Path); !ok {
+			faults = append(faults, fmt.Sprintf("%s has no layer: add it to Places in build/layers/layers.go", p.Path))
+			continue
+		}
+		for _, imported := range p.Imports {
+			if why := refusal(p.Path, imported); why != "" {
+				faults = append(faults, fmt.Sprintf("%s imports %s: %s", p.Path, imported, why))
+			}
+		}
+		for _, imported := range p.TestImports {
+			if why := outsideRefusal(p.Path, imported); why != "" {
+				faults = append(faults, fmt.Sprintf("the tests of %s import %s: %s", p.Path, imported, why))
+			}
+		}
+	}
+	return faults
+}
+
+// refusal returns the reason why code of the package from that is not a test may not import
+// the path to, or "" if it may.
+func refusal(from, to string) string {
+	source, _ := PlaceOf(from)
+	target, ours := strings.CutPrefix(to, Module+"/")
+	if !ours {
+		if source.Layer == Rules && strings.Contains(strings.Split(to, "/")[0], ".") {
+			return "rules import the standard library and one another only"
+		}
+		return ""
+	}
+	if why := outsideRefusal(from, to); why != "" {
+		return why
+	}
+	place, ok := PlaceOf(target)
+	switch {
+	case !ok:
+		return "that package has no layer"
+	case place.Pattern == source.Pattern:
+		return "" // within one subtree
+	case within(target, "server/store/storetest/..."):
+		return "only tests import the test suite of the stores"
+	case target == "server" && source.Layer != Commands:
+		return "only commands import the server"
+	case slices.Contains(SameLayer[from], target):
+		return ""
+	case within(target, "server/store/sqlstore/...") && source.Layer != Server && source.Layer != Commands:
+		return "only the server and commands choose the store implementation"
+	case source.Layer == Rules && place.Layer == Rules:
+		return ""
+	case source.Layer == Rules:
+		return "rules import the standard library and one another only"
+	case place.Layer < source.Layer:
+		return ""
+	}
+	return fmt.Sprintf("imports run downward only, and the layer of %s is not above that of %s", source.Pattern, place.Pattern)
+}
+
+// outsideRefusal is the part of [refusal] that applies to tests too.
+func outsideRefusal(from, to string) string {
+	target, ours := strings.CutPrefix(to, Module+"/")
+	inServer := ours && within(target, "server/...")
+	switch {
+	case within(from, "conformance/...") && ours && !within(target, "conformance/..."):
+		return "the conformance suite imports no other package of this repository"
+	case within(from, "sdk/...") && inServer:
+		return "an SDK does not depend on the server"
+	case within(from, "quickstart") && inServer:
+		return "the quickstart uses the server through the SDK only"
+	}
+	return ""
+}
+
+// within reports whether a path matches a pattern of [Place].
+func within(path, pattern string) bool {
+	root, subtree := strings.CutSuffix(pattern, "/...")
+	return path == root || subtree && strings.HasPrefix(path, root+"/")
+}
