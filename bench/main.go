@@ -15,6 +15,7 @@
 //	go run ./bench -only features     audit, limits and webhooks beside a server without them
 //	go run ./bench -only destroy,retention  an org's posts while what another has left is removed
 //	go run ./bench -only uploads      files, beside a floor that copies them to the disk
+//	go run ./bench -only neighbours   an org's calls while another org asks for all it can
 //	go run ./bench -rounds 5 -time 10s
 //	go run ./bench -postgres URL    the server on PostgreSQL, too
 package main
@@ -38,6 +39,13 @@ func main() {
 		}
 		return
 	}
+	if len(os.Args) == 2 && os.Args[1] == "abuse" {
+		if err := runAbuse(os.Stdin); err != nil {
+			fmt.Fprintln(os.Stderr, "abuse:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	var o options
 	flag.StringVar(&o.server, "server", "", "the b2b binary; built when empty")
 	flag.StringVar(&o.postgres, "postgres", "", "PostgreSQL URL of an empty database: measure the server on it, too")
@@ -45,10 +53,11 @@ func main() {
 	flag.IntVar(&o.clients, "clients", 32, "concurrent clients")
 	flag.DurationVar(&o.time, "time", 5*time.Second, "length of each round")
 	flag.BoolVar(&o.strict, "strict", false, "exit with 1 when a target is missed")
-	flag.StringVar(&o.only, "only", "", "measure these alone: a comma list of start, post, fanout, idle, resume, features, uploads, retention, destroy")
+	flag.StringVar(&o.only, "only", "", "measure these alone: a comma list of start, post, fanout, idle, resume, features, uploads, retention, destroy, neighbours")
 	flag.IntVar(&o.participants, "participants", 200, "listeners of the thread of fanout")
 	flag.IntVar(&o.idle, "idle", 5000, "connections of idle")
 	flag.IntVar(&o.mass, "mass", 200_000, "messages of the org that retention and destroy remove")
+	flag.StringVar(&o.abuse, "abuse", "", "of neighbours, the abuses alone whose name contains this")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -74,6 +83,7 @@ type options struct {
 	participants int
 	idle         int
 	mass         int
+	abuse        string
 }
 
 // wants tells whether a part is to be measured.

@@ -43,6 +43,11 @@ func run(ctx context.Context, o options, out io.Writer) (bool, error) {
 			return false, err
 		}
 	}
+	if o.wants("neighbours") {
+		if err := neighbours(ctx, o, folder, r); err != nil {
+			return false, fmt.Errorf("neighbours: %w", err)
+		}
+	}
 	if err := removals(ctx, o, folder, r); err != nil {
 		return false, err
 	}

@@ -28,11 +28,6 @@ func uploads(ctx context.Context, o options, folder string, base *process, r *re
 	if err != nil {
 		return err
 	}
-	s := &setup{ctx: ctx, url: w.url}
-	s.call("PATCH", "/api/org/settings", w.token, map[string]any{"file_upload_mb_per_day_per_bot": 1_000_000_000})
-	if s.err != nil {
-		return s.err
-	}
 	o.clients = min(o.clients, uploadClients)
 	for _, c := range []struct {
 		name     string

@@ -62,7 +62,7 @@ func newWorld(ctx context.Context, url string) (*world, error) {
 	w.token, _ = bot["token"].(string)
 	member["name"] = w.peer
 	s.call("POST", "/api/auth/register", "", member)
-	s.call("PATCH", "/api/org/settings", w.token, map[string]any{"messages_per_minute_per_bot": 1 << 40})
+	s.call("PATCH", "/api/org/settings", w.token, map[string]any{"messages_per_minute_per_bot": 1 << 40, "file_upload_mb_per_day_per_bot": 1_000_000_000})
 	thread, _ := s.call("POST", "/api/threads", w.token, map[string]any{"topic": "bench", "participants": []string{w.peer}})
 	w.thread, _ = thread["id"].(string)
 	return w, s.err
