@@ -21,8 +21,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/sdk/go/b2b/v1/b2bv1connect"
 	"github.com/b2b-protocol/b2b/server/auth"
 	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/concurrency"
 	"github.com/b2b-protocol/b2b/server/config"
 	"github.com/b2b-protocol/b2b/server/edge"
 	"github.com/b2b-protocol/b2b/server/eventlog"
@@ -191,7 +193,14 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	proxies := call.Edge{
 		Proxies: c.Proxies, Distrusted: s.distrusted(), Domain: c.Domain, BasePath: c.BasePath, SecureCookies: !c.DevMode,
 	}
-	bodies, answers := intake.New(intake.Sizes{}), intake.NewAnswers(intake.Sizes{})
+	limiter := concurrency.NewLimiter(concurrency.Config{
+		Processors: c.Processors, Remote: c.DatabaseURL != "",
+		Long: []string{
+			b2bv1connect.EventServiceListCatchupEventsProcedure, b2bv1connect.EventServiceCountCatchupEventsProcedure,
+			b2bv1connect.OrgThreadServiceSearchOrgMessagesProcedure, b2bv1connect.OrgServiceListAuditEntriesProcedure,
+		},
+	})
+	bodies, answers := intake.New(intake.Sizes{}, limiter), intake.NewAnswers(intake.Sizes{}, limiter)
 	restHandler, err := rest.New(rest.Config{
 		Operations: operations, Pipeline: pipeline, Intake: bodies, Answers: answers, Edge: proxies, Log: s.log,
 	})

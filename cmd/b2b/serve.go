@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/b2b-protocol/b2b/server"
+	"github.com/b2b-protocol/b2b/server/concurrency"
 	"github.com/b2b-protocol/b2b/server/config"
 	"github.com/b2b-protocol/b2b/server/importer"
 )
@@ -95,6 +97,8 @@ func runServer(cmd *cobra.Command, cfg config.Config, warnings []string) error {
 		log.WarnContext(cmd.Context(), "the data folder holds a database of HXA-Connect, which this server does not read: it starts with an empty one. "+
 			"To bring the old one over, stop the server and run b2b import --from "+old+" --data "+cfg.DataDir, "file", old)
 	}
+	cfg.Processors = runtime.GOMAXPROCS(0)
+	runtime.GOMAXPROCS(concurrency.Threads(cfg.Processors))
 	s, err := server.New(cmd.Context(), cfg, log)
 	if err != nil {
 		return err

@@ -65,7 +65,7 @@ func TestPayer(t *testing.T) {
 		share    string
 		stranger bool
 	}{
-		{call.Caller{Kind: call.Bot, OrgID: "o"}, "192.0.2.1", "org o", false},
+		{call.Caller{Kind: call.Bot, OrgID: "o"}, "192.0.2.1", "o", false},
 		{call.Caller{Kind: call.SuperAdmin}, "192.0.2.1", "operator", false},
 		{call.Caller{}, "192.0.2.1", "address 192.0.2.1", true},
 		{call.Caller{}, "2001:db8:1:2:3::4", "address 2001:db8:1:2::/64", true},

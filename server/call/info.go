@@ -74,19 +74,16 @@ func OnBehalf(ctx context.Context, org string) context.Context {
 func CallerOf(ctx context.Context) *Caller { return From(ctx).Caller }
 
 // Payer names whose share of the server's memory the call takes: that of the caller's org,
-// or of its address when nobody has proven who calls.
+// or of its address when nobody has proven who calls. The share of an org is named by its id.
 func (i *Info) Payer() (share string, stranger bool) {
 	switch c := i.Caller; {
 	case c.OrgID != "":
-		return OrgShare(c.OrgID), false
+		return c.OrgID, false
 	case c.Kind == SuperAdmin:
 		return "operator", false
 	}
 	return "address " + AddressBlock(i.RemoteIP), true
 }
-
-// OrgShare names the share of an org.
-func OrgShare(org string) string { return "org " + org }
 
 // AddressBlock is the block of addresses that one client has: 64 bits of IPv6, one address
 // of IPv4. A text that is no address is a block of its own.

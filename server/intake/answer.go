@@ -2,66 +2,51 @@ package intake
 
 import (
 	"context"
-	"runtime"
-	"time"
 
 	"github.com/b2b-protocol/b2b/server/call"
-	"github.com/b2b-protocol/b2b/server/fair"
-)
-
-// Bounds of calls that read and are between their first row and their encoded answer. Of
-// the places one org alone gets half.
-const (
-	readsLeast   = 16 // places; two for each processor when that is more
-	readsWaiting = 16384
-	readsWait    = 30 * time.Second
+	"github.com/b2b-protocol/b2b/server/concurrency"
 )
 
 // Answers bounds the memory of answers (B2B-LIM-035): how many calls of an org gather and
 // encode one at the same moment, and how many bytes wait for clients to read them. It is
 // safe for concurrent use.
 type Answers struct {
-	room  *Budget
-	reads *fair.Pool
+	room    *Budget
+	limiter *concurrency.Limiter
 }
 
 // NewAnswers makes the bounds of answers. The defaults of the sizes are 128 MiB for the
 // whole, 32 MiB for an org, 8 MiB for strangers.
-func NewAnswers(s Sizes) *Answers {
+func NewAnswers(s Sizes, l *concurrency.Limiter) *Answers {
 	s.Whole = orDefault(s.Whole, 128<<20)
 	s.Share = orDefault(s.Share, 32<<20)
 	s.Strangers = orDefault(s.Strangers, 8<<20)
-	b := New(s)
+	l = orLimiter(l)
+	b := New(s, l)
 	b.texts = texts{
 		share: "Too many large answers to this org or address are not read yet", shareHint: "Read answers faster, or ask for fewer and smaller pages at once.",
 		server: "The server holds as many large answers as it can",
 	}
-	return &Answers{room: b, reads: fair.New(fair.Sizes{
-		Places: max(readsLeast, 2*runtime.GOMAXPROCS(0)), Queue: readsWaiting, Wait: readsWait,
-	})}
+	return &Answers{room: b, limiter: l}
 }
 
 // Answer is what one call has of the bounds. The zero Answer has nothing. It is for one
 // goroutine at a time.
 type Answer struct {
-	of    *Answers
-	info  *call.Info
-	place fair.Place
-	hold  Hold
+	of   *Answers
+	info *call.Info
+	slot concurrency.Slot
+	hold Hold
 }
 
 // Begin is called before a call is done; the caller must be known. A call that only reads
-// waits for its turn among those of its org. The error can be told to the caller.
+// waits for its turn. The error can be told to the caller.
 func (a *Answers) Begin(ctx context.Context, info *call.Info) (Answer, error) {
-	answer := Answer{of: a, info: info}
-	if !info.Operation.Reads || call.Public(info.Operation.Access) {
-		return answer, nil
+	slot, err := a.limiter.Begin(ctx, info)
+	if err != nil {
+		return Answer{}, err
 	}
-	var err error
-	if answer.place, err = a.reads.Enter(ctx, info.Caller.OrgID); err != nil {
-		return Answer{}, busy("Too many calls of this org read at once", "Send fewer at once, or try again.")
-	}
-	return answer, nil
+	return Answer{of: a, info: info, slot: slot}, nil
 }
 
 // Take is called, always, with the bytes that an encoded answer has in memory until it is
@@ -70,7 +55,7 @@ func (a *Answers) Begin(ctx context.Context, info *call.Info) (Answer, error) {
 // time, can be told to the caller instead of the answer. What has changed something is
 // answered in any case, after the wait.
 func (a *Answer) Take(ctx context.Context, n int64) error {
-	defer a.place.Leave()
+	defer a.slot.Answered(n)
 	if n <= Small || a.of == nil {
 		return nil
 	}
@@ -88,7 +73,7 @@ func (a *Answer) Take(ctx context.Context, n int64) error {
 
 // End gives back all that the call has; a second time it does nothing.
 func (a *Answer) End() {
-	a.place.Leave()
+	a.slot.End()
 	if a.hold.budget != nil {
 		a.hold.End()
 	}

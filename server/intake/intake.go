@@ -23,6 +23,7 @@ import (
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/concurrency"
 )
 
 // Small is how many bytes a request may take without a share.
@@ -42,6 +43,7 @@ type Sizes struct {
 type Budget struct {
 	sizes     Sizes
 	texts     texts
+	limiter   *concurrency.Limiter // of what is decoded
 	small     atomic.Int64
 	whole     *semaphore.Weighted
 	strangers *semaphore.Weighted
@@ -56,8 +58,8 @@ type share struct {
 	users int // holds that have or want something of it; guarded by Budget.mu
 }
 
-// New makes a budget.
-func New(s Sizes) *Budget {
+// New makes a budget. The limiter is of what is decoded; nil is one of its own.
+func New(s Sizes, l *concurrency.Limiter) *Budget {
 	s.Small = orDefault(s.Small, 16<<20)
 	s.Whole = orDefault(s.Whole, 32<<20)
 	s.Share = orDefault(s.Share, 8<<20)
@@ -65,13 +67,20 @@ func New(s Sizes) *Budget {
 	s.Address = orDefault(s.Address, 2<<20)
 	s.Patience = orDefault(s.Patience, time.Second)
 	return &Budget{
-		sizes: s, whole: semaphore.NewWeighted(s.Whole), strangers: semaphore.NewWeighted(s.Strangers),
+		sizes: s, limiter: orLimiter(l), whole: semaphore.NewWeighted(s.Whole), strangers: semaphore.NewWeighted(s.Strangers),
 		texts: texts{
 			share: "Too many large requests of this org or address are under way", shareHint: "Send fewer large requests at once.",
 			server: "The server reads as many large requests as it can",
 		},
 		shares: make(map[string]*share),
 	}
+}
+
+func orLimiter(l *concurrency.Limiter) *concurrency.Limiter {
+	if l == nil {
+		return concurrency.NewLimiter(concurrency.Config{})
+	}
+	return l
 }
 
 func orDefault[T int64 | time.Duration](v, usual T) T {
@@ -96,6 +105,7 @@ type Hold struct {
 	key      string
 	share    *share
 	stranger bool
+	slot     concurrency.Slot
 }
 
 // Begin makes a hold that has nothing yet. The payer is asked when it first takes more than
@@ -184,8 +194,22 @@ func (h *Hold) join() {
 	h.share = s
 }
 
+// Decode waits until what was read may be decoded: large bodies are decoded in turn
+// (B2B-LIM-020). The error can be told to the caller.
+func (h *Hold) Decode(ctx context.Context) (err error) {
+	if h.large < concurrency.HeavyBytes {
+		return nil
+	}
+	h.slot, err = h.budget.limiter.Decode(ctx, h.key, h.large)
+	return err
+}
+
+// Decoded is called when what was read is decoded: the next one may be.
+func (h *Hold) Decoded() { h.slot.End() }
+
 // End gives back all that the request has. It may go on to take anew.
 func (h *Hold) End() {
+	h.slot.End()
 	b := h.budget
 	if h.small > 0 {
 		b.small.Add(-h.small)

@@ -56,7 +56,7 @@ const (
 // A share that is full stops its org alone; the whole stops everybody; what ends makes
 // room (B2B-LIM-032).
 func TestShares(t *testing.T) {
-	b := intake.New(sizes)
+	b := intake.New(sizes, nil)
 	a1, code := take(t, b, orgA, 60<<10)
 	if code != 0 {
 		t.Fatalf("the first is refused: %v", code)
@@ -105,7 +105,7 @@ func TestShares(t *testing.T) {
 
 // Small requests beyond their counter count as larger ones, and go on.
 func TestManySmall(t *testing.T) {
-	b := intake.New(sizes)
+	b := intake.New(sizes, nil)
 	var held []intake.Hold
 	for range 8 { // 2 of them by the counter, 6 by the share
 		h, code := take(t, b, orgA, 16<<10)
@@ -124,7 +124,7 @@ func TestManySmall(t *testing.T) {
 
 // Who waits gets what another gives back in time.
 func TestWaits(t *testing.T) {
-	b := intake.New(intake.Sizes{Share: 100 << 10, Patience: time.Minute})
+	b := intake.New(intake.Sizes{Share: 100 << 10, Patience: time.Minute}, nil)
 	first, _ := take(t, b, orgA, 80<<10)
 	got := make(chan error)
 	go func() {
@@ -159,7 +159,7 @@ func TestRead(t *testing.T) {
 				} else if known < 0 {
 					continue
 				}
-				h := intake.New(intake.Sizes{}).Begin(orgA)
+				h := intake.New(intake.Sizes{}, nil).Begin(orgA)
 				got, err := h.Read(t.Context(), []byte("head"), from, known, 90<<10)
 				if err != nil || string(got) != "head"+text {
 					t.Errorf("%d bytes, %s, known %d: %d bytes, %v", size, name, known, len(got), err)
@@ -168,7 +168,7 @@ func TestRead(t *testing.T) {
 			}
 		}
 	}
-	h := intake.New(intake.Sizes{}).Begin(orgA)
+	h := intake.New(intake.Sizes{}, nil).Begin(orgA)
 	defer h.End()
 	for _, x := range []struct {
 		size, known, most int64
@@ -193,7 +193,7 @@ func TestRead(t *testing.T) {
 
 // Who announces much and sends little takes little.
 func TestReadTakesWhatComes(t *testing.T) {
-	b := intake.New(sizes)
+	b := intake.New(sizes, nil)
 	slow, stop := io.Pipe()
 	done := make(chan error)
 	go func() {
@@ -231,7 +231,7 @@ func TestInflate(t *testing.T) {
 		}
 		return out.Bytes()
 	}
-	h := intake.New(intake.Sizes{}).Begin(orgA)
+	h := intake.New(intake.Sizes{}, nil).Begin(orgA)
 	defer h.End()
 	const most = 64 << 10
 	if got, err := h.Inflate(t.Context(), nil, zip(most), most); err != nil || len(got) != most {
@@ -252,7 +252,7 @@ func TestInflate(t *testing.T) {
 
 // A small request costs no allocation.
 func BenchmarkSmall(b *testing.B) {
-	budget := intake.New(intake.Sizes{})
+	budget := intake.New(intake.Sizes{}, nil)
 	info := &call.Info{Caller: &call.Caller{OrgID: "o"}}
 	b.ReportAllocs()
 	for b.Loop() {

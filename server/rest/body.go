@@ -50,6 +50,9 @@ func readBody(r *http.Request, op *call.Operation, buf *wire.Buffer, hold *intak
 	if buf.B, err = hold.Read(r.Context(), buf.B, r.Body, r.ContentLength, most); err != nil {
 		return unread(err, most)
 	}
+	if err := hold.Decode(r.Context()); err != nil {
+		return err
+	}
 	buf.B = bytes.TrimPrefix(buf.B, []byte("\xef\xbb\xbf")) // some editors mark UTF-8 so
 	if len(buf.B) == 0 {
 		return nil

@@ -43,10 +43,10 @@ func New(c Config) (http.Handler, error) {
 		return nil, fmt.Errorf("rest: %w", err)
 	}
 	if c.Intake == nil {
-		c.Intake = intake.New(intake.Sizes{})
+		c.Intake = intake.New(intake.Sizes{}, nil)
 	}
 	if c.Answers == nil {
-		c.Answers = intake.NewAnswers(intake.Sizes{})
+		c.Answers = intake.NewAnswers(intake.Sizes{}, nil)
 	}
 	return &handler{router: routes, pipeline: c.Pipeline, intake: c.Intake, answers: c.Answers, edge: c.Edge, log: c.Log}, nil
 }
@@ -91,6 +91,7 @@ func (s *handler) serve(w http.ResponseWriter, r *http.Request, buf *wire.Buffer
 			return refuse(w, r, err)
 		}
 		req, malformed := m.request(r, buf.B)
+		hold.Decoded()
 		switch {
 		case info.Operation.SendsFile:
 			hold.End() // what follows takes long

@@ -64,7 +64,7 @@ func TestNothingIsReadOfStrangers(t *testing.T) {
 
 // Bodies for which there is no room are refused, small ones go on (B2B-LIM-032).
 func TestNoRoom(t *testing.T) {
-	budget := intake.New(intake.Sizes{Share: 40 << 10, Whole: 40 << 10, Address: 40 << 10, Patience: 10 * time.Millisecond})
+	budget := intake.New(intake.Sizes{Share: 40 << 10, Whole: 40 << 10, Address: 40 << 10, Patience: 10 * time.Millisecond}, nil)
 	held, release := make(chan struct{}), make(chan struct{})
 	h := server(t, func(c *rest.Config) { c.Intake = budget }, map[string]service{
 		b2bv1connect.ThreadServiceCreateThreadProcedure: func(_ context.Context, m proto.Message) (proto.Message, error) {
@@ -117,7 +117,7 @@ func (w unreadWriter) Write(p []byte) (int, error) {
 // Large answers for which there is no room are refused where they only read; small ones,
 // and those of changes, go on (B2B-LIM-035).
 func TestNoRoomForAnswers(t *testing.T) {
-	held := intake.NewAnswers(intake.Sizes{Share: 100 << 10, Patience: 10 * time.Millisecond})
+	held := intake.NewAnswers(intake.Sizes{Share: 100 << 10, Patience: 10 * time.Millisecond}, nil)
 	large := &b2bv1.Thread{Id: "t", Topic: strings.Repeat("x", 80<<10)}
 	h := server(t, func(c *rest.Config) { c.Answers = held }, map[string]service{
 		b2bv1connect.ThreadServiceGetThreadProcedure: func(_ context.Context, m proto.Message) (proto.Message, error) {

@@ -168,6 +168,9 @@ func (b *body) message(from io.Reader, size int64, inflate bool) error {
 	case err != nil:
 		return cutOff(err)
 	}
+	if err := b.hold.Decode(b.ctx); err != nil {
+		return err
+	}
 	b.rest = b.buf.B
 	return b.count(b.buf.B[start:])
 }

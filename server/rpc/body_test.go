@@ -168,7 +168,7 @@ func TestBrokenBodies(t *testing.T) {
 
 // A message for which there is no room is refused with when to come back (B2B-LIM-032).
 func TestNoRoom(t *testing.T) {
-	h := binding(intake.New(intake.Sizes{Share: 32 << 10, Patience: time.Millisecond}))
+	h := binding(intake.New(intake.Sizes{Share: 32 << 10, Patience: time.Millisecond}, nil))
 	url := httptest.NewServer(h)
 	defer url.Close()
 	for name, options := range map[string][]connect.ClientOption{"connect": nil, "grpc-web": {connect.WithGRPCWeb()}, "gzip": {connect.WithSendGzip()}} {

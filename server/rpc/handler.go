@@ -45,10 +45,10 @@ func New(services call.Services, operations []*call.Operation, pipeline *call.Pi
 // newHandler lets tests stand between the pipeline and the services.
 func newHandler(services call.Services, operations []*call.Operation, pipeline *call.Pipeline, edge call.Edge, budget *intake.Budget, answers *intake.Answers, elsewhere Elsewhere, inner ...connect.Interceptor) http.Handler {
 	if budget == nil {
-		budget = intake.New(intake.Sizes{})
+		budget = intake.New(intake.Sizes{}, nil)
 	}
 	if answers == nil {
-		answers = intake.NewAnswers(intake.Sizes{})
+		answers = intake.NewAnswers(intake.Sizes{}, nil)
 	}
 	i := &interceptor{pipeline: pipeline, answers: answers, edge: edge, operations: make(map[string]*call.Operation, len(operations))}
 	for _, op := range operations {

@@ -9,7 +9,6 @@ import (
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/eventlog"
-	"github.com/b2b-protocol/b2b/server/fair"
 )
 
 // Events is the log of the orgs, live (package eventlog).
@@ -24,11 +23,10 @@ const heartbeat = 15 * time.Second
 // eventService serves what happened, live and after having been away.
 type eventService struct {
 	*core
-	catchups *fair.Pool // see catchUp
 }
 
 func newEventService(c *core) *eventService {
-	return &eventService{core: c, catchups: newCatchups()}
+	return &eventService{core: c}
 }
 
 func viewer(c *call.Caller) eventlog.Viewer {

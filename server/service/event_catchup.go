@@ -2,54 +2,27 @@ package service
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"runtime"
-	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/eventlog"
-	"github.com/b2b-protocol/b2b/server/fair"
 )
 
-const (
-	// catchupsWaiting is how many catch-ups of one org may wait: as many as come when all
-	// its bots connect again at the same moment.
-	catchupsWaiting = 16384
-	catchupWait     = 30 * time.Second
-)
-
-// newCatchups bounds the catch-ups that are worked on at once by the processors that there
-// are: each reads a log, and one org leaves processors to the others (B2B-LIM-020).
-func newCatchups() *fair.Pool {
-	return fair.New(fair.Sizes{Places: max(runtime.GOMAXPROCS(0), 2), Queue: catchupsWaiting, Wait: catchupWait})
-}
-
-// catchUp lets fn read what the calling bot missed since a moment, as soon as a catch-up of
-// its org may begin.
-func (s *eventService) catchUp(ctx context.Context, since *timestamppb.Timestamp, fn func(v eventlog.Viewer, since int64) error) error {
+// missed lets fn read what the calling bot missed since a moment.
+func (s *eventService) missed(ctx context.Context, since *timestamppb.Timestamp, fn func(v eventlog.Viewer, since int64) error) error {
 	if since == nil {
 		return call.Invalid("since: is needed, Unix milliseconds")
 	}
-	caller := call.CallerOf(ctx)
-	place, err := s.catchups.Enter(ctx, caller.OrgID)
-	if errors.Is(err, fair.ErrBusy) {
-		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "Too many catch-ups of this org at once")
-	}
-	if err != nil {
-		return err
-	}
-	defer place.Leave()
-	return fn(viewer(caller), millis(since))
+	return fn(viewer(call.CallerOf(ctx)), millis(since))
 }
 
 // ListCatchupEvents answers what the calling bot missed (B2B-CATCH-001).
 func (s *eventService) ListCatchupEvents(ctx context.Context, req *b2bv1.ListCatchupEventsRequest) (*b2bv1.ListCatchupEventsResponse, error) {
 	var page *eventlog.CaughtPage
-	err := s.catchUp(ctx, req.Since, func(v eventlog.Viewer, since int64) (err error) {
+	err := s.missed(ctx, req.Since, func(v eventlog.Viewer, since int64) (err error) {
 		page, err = eventlog.CatchUp(ctx, s.Store, v, since, req.GetCursor(), pageSize(req.Limit))
 		return err
 	})
@@ -71,7 +44,7 @@ func (s *eventService) ListCatchupEvents(ctx context.Context, req *b2bv1.ListCat
 // CountCatchupEvents answers how much that is (B2B-CATCH-006).
 func (s *eventService) CountCatchupEvents(ctx context.Context, req *b2bv1.CountCatchupEventsRequest) (*b2bv1.CountCatchupEventsResponse, error) {
 	var n eventlog.Counts
-	err := s.catchUp(ctx, req.Since, func(v eventlog.Viewer, since int64) (err error) {
+	err := s.missed(ctx, req.Since, func(v eventlog.Viewer, since int64) (err error) {
 		n, err = eventlog.Count(ctx, s.Store, v, since)
 		return err
 	})

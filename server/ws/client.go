@@ -12,6 +12,7 @@ import (
 
 	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/eventlog"
+	"github.com/b2b-protocol/b2b/server/intake"
 	"github.com/b2b-protocol/b2b/server/wire"
 )
 
@@ -104,12 +105,18 @@ func (c *client) next() error {
 		return err
 	}
 	c.alive.Store(true)
-	c.work(buf.B)
+	if err := hold.Decode(c.ctx); err != nil {
+		if e, told := call.AsError(err); told {
+			c.answer(appendError(nil, nil, e))
+		}
+		return nil // or the connection ends, which the next frame says
+	}
+	c.work(buf.B, &hold)
 	return nil
 }
 
 // Payer implements [intake.Payer].
-func (c *client) Payer() (share string, stranger bool) { return call.OrgShare(c.org), false }
+func (c *client) Payer() (share string, stranger bool) { return c.org, false }
 
 // part takes leave of a client that closed the connection, or broke the protocol: it
 // has been told so, and gets the time to read it.
@@ -126,11 +133,11 @@ func (c *client) part(err error) {
 }
 
 // work does one frame, unless the connection is about to end.
-func (c *client) work(frame []byte) {
+func (c *client) work(frame []byte, hold *intake.Hold) {
 	c.working.Lock()
 	defer c.working.Unlock()
 	if !c.over && c.ctx.Err() == nil {
-		c.handle(frame)
+		c.handle(frame, hold)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/intake"
 	"github.com/b2b-protocol/b2b/server/wire"
 )
 
@@ -31,7 +32,7 @@ const (
 )
 
 // handle handles one frame (B2B-WS-010 to 016).
-func (c *client) handle(frame []byte) {
+func (c *client) handle(frame []byte, hold *intake.Hold) {
 	keys, object, err := wire.Peek(frame, "type", "ref", "content", "parts", "artifact_type", "thread_id", "channel_id")
 	switch {
 	case err != nil, !object && bytes.TrimSpace(frame)[0] == 'n': // null
@@ -53,7 +54,7 @@ func (c *client) handle(frame []byte) {
 	if op == nil || c.bot == "" {
 		return
 	}
-	c.do(op, frame, keys)
+	c.do(op, frame, keys, hold)
 }
 
 // watch handles subscribe and unsubscribe (B2B-WS-018).
@@ -79,7 +80,7 @@ func (c *client) watch(begin bool, keys [][]byte) {
 }
 
 // do calls an operation, and answers how it went.
-func (c *client) do(op *operation, frame []byte, keys [][]byte) {
+func (c *client) do(op *operation, frame []byte, keys [][]byte, hold *intake.Hold) {
 	s := c.server
 	s.stats.ops.Add(1)
 	req := op.NewRequest()
@@ -90,7 +91,9 @@ func (c *client) do(op *operation, frame []byte, keys [][]byte) {
 	var res proto.Message
 	err := s.Pipeline.Admit(c.ctx, info)
 	if err == nil {
-		res, err = s.Pipeline.Do(c.ctx, info, req, op.decode(req, frame, keys), func(ctx context.Context) (proto.Message, error) {
+		malformed := op.decode(req, frame, keys)
+		hold.Decoded()
+		res, err = s.Pipeline.Do(c.ctx, info, req, malformed, func(ctx context.Context) (proto.Message, error) {
 			return op.Invoke(ctx, req)
 		})
 	}

@@ -195,7 +195,7 @@ func TestOperationsAreKnown(t *testing.T) {
 // (B2B-LIM-032).
 func TestNoRoomForFrame(t *testing.T) {
 	w := newWorld(t, func(c *ws.Config) {
-		c.Intake = intake.New(intake.Sizes{Share: 128 << 10, Patience: time.Millisecond})
+		c.Intake = intake.New(intake.Sizes{Share: 128 << 10, Patience: time.Millisecond}, nil)
 	})
 	s := w.open(w.ann.token)
 	s.send(`{"type":"thread_create","topic":"a","ref":1,"pad":"` + strings.Repeat("x", 60<<10) + `"}`)

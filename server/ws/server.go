@@ -97,7 +97,7 @@ func New(c Config) *Server {
 		c.Stall = stall
 	}
 	if c.Intake == nil {
-		c.Intake = intake.New(intake.Sizes{})
+		c.Intake = intake.New(intake.Sizes{}, nil)
 	}
 	s := &Server{Config: c, cuts: tally.New(c.Log, "connections cut"), failed: tally.New(c.Log, "connections not opened"), ops: newOperations(c.Operations), clients: map[*client]struct{}{}, forgotten: map[string]*eventlog.Item{}}
 	s.stats.seen = map[string]struct{}{}

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/b2b-protocol/b2b/server/fair"
 	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/store/sqlstore/pgpipe"
 )
@@ -74,7 +75,7 @@ type pgReads struct {
 // turn is one read under way.
 type turn struct {
 	pool  *pool // nil: the read is part of a snapshot or a change
-	seat  seat
+	place fair.Place
 	reads *pgReads // nil: nothing is bounded
 	ctx   context.Context
 	stop  func()
@@ -93,7 +94,7 @@ func enter(ctx context.Context, c conn) (_ context.Context, t turn, err error) {
 		}
 	}
 	t.pool = p
-	if t.seat, err = p.shares.enter(ctx); err != nil {
+	if t.place, err = p.shares.enter(ctx); err != nil {
 		t.leave(&err)
 	}
 	return ctx, t, err
@@ -135,7 +136,7 @@ func (r *pgReads) watch(ctx context.Context, cancel context.CancelCauseFunc) {
 // leave ends a read. One that took too long is an outage.
 func (t *turn) leave(err *error) {
 	if t.pool != nil {
-		t.seat.leave()
+		t.place.Leave()
 		t.pool.health.note(*err)
 	}
 	if t.reads == nil {

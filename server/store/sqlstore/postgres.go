@@ -45,7 +45,7 @@ func openPostgres(ctx context.Context, cfg Config) (_ store.Store, err error) {
 	probe.SetMaxOpenConns(1)
 	d := newDialect(db, true)
 	p := &pool{db: db, probe: probe, d: d, reads: &pgReads{patience: patience, connector: connector},
-		shares: newShares(cfg.Payer, max(conns*3/4, 1), false), health: &health{logger: cfg.Logger}} // changes have the rest at least
+		shares: newShares(cfg.Payer, max(conns*3/4, 1)), health: &health{logger: cfg.Logger}} // changes have the rest at least
 	s := &database{reader: reader{c: p, d: d}, pool: p, patience: patience}
 	s.writer = &pgWriter{
 		db: db, d: d, hooks: &s.hooks, logger: cfg.Logger, undone: undone(cfg.Logger), orgs: map[string]*pgOrg{}, patience: patience, connector: connector, schema: schema,

@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"errors"
-	"runtime"
 	"time"
 
 	"github.com/b2b-protocol/b2b/server/fair"
@@ -15,9 +14,6 @@ import (
 type shares struct {
 	payer func(context.Context) string // whose share a read takes from; nil: nobody's
 	conns *fair.Pool
-	// processors bounds reads that are marked as long, where the database is in this
-	// process: one organisation may not keep all processors busy. nil: elsewhere.
-	processors *fair.Pool
 }
 
 const (
@@ -25,37 +21,21 @@ const (
 	// all its bots connect again at the same moment.
 	readsWaiting = 16384
 	readWait     = 30 * time.Second
-	longWaiting  = 256 // as readsWaiting, of those that are long
 )
 
-// newShares divides conns connections; local says that the database is in this process.
-func newShares(payer func(context.Context) string, conns int, local bool) *shares {
-	s := &shares{payer: payer, conns: fair.New(fair.Sizes{Places: conns, Queue: readsWaiting, Wait: readWait})}
-	if local {
-		s.processors = fair.New(fair.Sizes{Places: max(runtime.GOMAXPROCS(0), 2), Queue: longWaiting, Wait: readWait})
-	}
-	return s
+// newShares divides conns connections.
+func newShares(payer func(context.Context) string, conns int) *shares {
+	return &shares{payer: payer, conns: fair.New(fair.Sizes{Places: conns, Queue: readsWaiting, Wait: readWait})}
 }
 
-// seat is what one read outside of a change holds of its share.
-type seat struct{ conn, processor fair.Place }
-
-// enter waits until a read may begin.
-func (s *shares) enter(ctx context.Context) (got seat, err error) {
+// enter waits until a read may begin; the place is what the read has of its share.
+func (s *shares) enter(ctx context.Context) (fair.Place, error) {
 	who := ""
 	if s.payer != nil {
 		who = s.payer(ctx)
 	}
-	if s.processors != nil && ctx.Value(longKey{}) != nil {
-		if got.processor, err = s.processors.Enter(ctx, who); err != nil {
-			return seat{}, tooMuch(err)
-		}
-	}
-	if got.conn, err = s.conns.Enter(ctx, who); err != nil {
-		got.processor.Leave()
-		return seat{}, tooMuch(err)
-	}
-	return got, nil
+	place, err := s.conns.Enter(ctx, who)
+	return place, tooMuch(err)
 }
 
 func tooMuch(err error) error {
@@ -63,9 +43,4 @@ func tooMuch(err error) error {
 		return &store.Outage{Busy: true, Err: err}
 	}
 	return err
-}
-
-func (s *seat) leave() {
-	s.conn.Leave()
-	s.processor.Leave()
 }

@@ -78,7 +78,7 @@ func openSQLite(ctx context.Context, cfg Config) (_ store.Store, err error) {
 	probe.SetMaxOpenConns(1)
 
 	d := newDialect(readDB, false)
-	p := &pool{db: readDB, probe: probe, d: d, shares: newShares(cfg.Payer, conns, true), health: &health{logger: cfg.Logger}}
+	p := &pool{db: readDB, probe: probe, d: d, shares: newShares(cfg.Payer, conns), health: &health{logger: cfg.Logger}}
 	s := &database{reader: reader{c: p, d: d}, pool: p}
 	w := &sqliteWriter{
 		conn: &sqliteConn{conn: conn, stmts: map[string]*sql.Stmt{}, cache: cache{d: d}}, d: d, hooks: &s.hooks, logger: cfg.Logger, undone: undone(cfg.Logger),

@@ -1,0 +1,189 @@
+package concurrency
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	optionsv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/server/call"
+)
+
+func callOf(org, procedure string, reads bool) *call.Info {
+	op := &call.Operation{
+		Procedure: procedure, Reads: reads, Changes: !reads,
+		Access: &optionsv1.Access{Callers: []optionsv1.Caller{optionsv1.Caller_CALLER_BOT}},
+	}
+	return &call.Info{Operation: op, Caller: &call.Caller{Kind: call.Bot, OrgID: org}}
+}
+
+// most counts how many calls of an org may work at once, and leaves them at work.
+func most(t *testing.T, l *Limiter, info *call.Info) int {
+	t.Helper()
+	for n := 0; ; n++ {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		_, err := l.Begin(ctx, info)
+		cancel()
+		if errors.Is(err, context.DeadlineExceeded) {
+			return n
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// B2B-LIM-020: an org alone has every processor; beside another one it has half of them for
+// heavy calls, and leaves as many places to read as it takes.
+func TestPlaces(t *testing.T) {
+	for _, c := range []struct {
+		config                     Config
+		reads, alone, shared, next int
+	}{
+		{Config{Processors: 1}, 1, 1, 1, 1},
+		{Config{Processors: 2}, 2, 2, 1, 1},
+		{Config{Processors: 4}, 4, 4, 2, 2},
+		{Config{Processors: 16}, 16, 16, 8, 5},
+		{Config{Processors: 2, Remote: true}, 8, 2, 2, 5},
+	} {
+		t.Run(fmt.Sprint(c.config.Processors, c.config.Remote), func(t *testing.T) {
+			c.config.Long = []string{"search"}
+			synctest.Test(t, func(t *testing.T) {
+				if got := most(t, NewLimiter(c.config), callOf("a", "get", true)); got != c.reads {
+					t.Errorf("an org reads %d times at once, want %d", got, c.reads)
+				}
+				if got := most(t, NewLimiter(c.config), callOf("a", "search", true)); got != c.alone {
+					t.Errorf("an org alone searches %d times at once, want %d", got, c.alone)
+				}
+				l := NewLimiter(c.config)
+				if _, err := l.Begin(t.Context(), callOf("b", "send", false)); err != nil {
+					t.Fatal(err)
+				}
+				if got := most(t, l, callOf("a", "search", true)); got != c.shared {
+					t.Errorf("beside another org it searches %d times at once, want %d", got, c.shared)
+				}
+				if got := most(t, l, callOf("b", "get", true)); got < c.next {
+					t.Errorf("the other one reads %d times at once, want %d at least", got, c.next)
+				}
+			})
+		})
+	}
+}
+
+// A call whose last answer was large waits among the heavy ones, and again does not when an
+// answer was small.
+func TestLargeAnswersAreHeavy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := NewLimiter(Config{Processors: 2})
+		list, other := callOf("a", "list", true), callOf("b", "get", true)
+		for _, step := range []struct {
+			answer int64
+			heavy  bool // the next call
+		}{{100, false}, {HeavyBytes, true}, {HeavyBytes - 1, false}} {
+			slot, err := l.Begin(t.Context(), list)
+			if err != nil {
+				t.Fatal(err)
+			}
+			slot.Answered(step.answer)
+			slot.End() // once more changes nothing
+			beside, err := l.Begin(t.Context(), other)
+			if err != nil {
+				t.Fatal(err)
+			}
+			beside.End()
+			next, err := l.Begin(t.Context(), list)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := l.heavy.Held("a") > 0; got != step.heavy {
+				t.Errorf("after an answer of %d bytes the next call is heavy: %v, want %v", step.answer, got, step.heavy)
+			}
+			next.End()
+		}
+		if n := l.heavy.Held("a") + l.reads.Held("a"); n != 0 {
+			t.Errorf("%d places are held by nobody", n)
+		}
+	})
+}
+
+// An org is alone again a while after the last call of another one.
+func TestAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := NewLimiter(Config{Processors: 2})
+		for _, c := range []struct {
+			after time.Duration
+			org   string
+			alone bool
+		}{
+			{0, "a", true}, {0, "a", true}, {0, "b", false}, {0, "a", false},
+			{together, "a", false}, {time.Millisecond, "a", true}, {0, "c", false},
+		} {
+			time.Sleep(c.after)
+			if alone, _ := l.note(c.org, ""); alone != c.alone {
+				t.Errorf("%s after %v is alone: %v, want %v", c.org, c.after, alone, c.alone)
+			}
+		}
+	})
+}
+
+// Large bodies are decoded in turn, small ones at once.
+func TestDecode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := NewLimiter(Config{Processors: 2})
+		if _, err := l.Decode(t.Context(), "b", HeavyBytes); err != nil { // one of each org may be decoded
+			t.Fatal(err)
+		}
+		first, err := l.Decode(t.Context(), "a", HeavyBytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := l.Decode(ctx, "a", HeavyBytes); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a second: %v, want it to wait", err)
+		}
+		if _, err := l.Decode(t.Context(), "a", HeavyBytes-1); err != nil {
+			t.Errorf("a small one: %v", err)
+		}
+		first.End()
+		if _, err := l.Decode(t.Context(), "a", HeavyBytes); err != nil {
+			t.Errorf("one after it: %v", err)
+		}
+	})
+}
+
+// Who waits too long is told so, and can try again.
+func TestBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := NewLimiter(Config{Processors: 2})
+		info := callOf("a", "get", true)
+		most(t, l, info)
+		begun := time.Now()
+		_, err := l.Begin(t.Context(), info)
+		var e *call.Error
+		if !errors.As(err, &e) || e.Code != b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE || e.RetryAfter < 1 || e.Hint == "" {
+			t.Errorf("refused with %v", err)
+		}
+		if took := time.Since(begun); took != wait {
+			t.Errorf("after %v, want %v", took, wait)
+		}
+	})
+}
+
+// A call that reads costs no allocation.
+func BenchmarkBegin(b *testing.B) {
+	l := NewLimiter(Config{Processors: 2})
+	info := callOf("a", "get", true)
+	b.ReportAllocs()
+	for b.Loop() {
+		slot, err := l.Begin(b.Context(), info)
+		if err != nil {
+			b.Fatal(err)
+		}
+		slot.Answered(300)
+	}
+}
