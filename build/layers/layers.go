@@ -73,6 +73,7 @@ var Places = []Place{
 	{"server/store", Persistence},
 
 	{"server/call", Common},
+	{"server/concurrency", Common},
 	{"server/wire", Common},
 
 	{"server/cursor", Rules},
@@ -105,6 +106,7 @@ var Places = []Place{
 // SameLayer lists the imports that are allowed between two packages of one layer.
 var SameLayer = map[string][]string{
 	"server":                         {"server/config"},
+	"server/concurrency":             {"server/call"},
 	"server/wire":                    {"server/call"},
 	"server/store/storetest/pgtest":  {"server/store/sqlstore"}, // migrates a template for tests
 	"server/store/storetest/sqltest": {"server/store/sqlstore"}, // opens databases for tests
