@@ -120,7 +120,7 @@ func TestNothingIsWrittenAfterARevocation(t *testing.T) {
 				default:
 				}
 				if a := two.send(o.other, "POST", "/api/send", body); a.status != 200 && a.status != 403 {
-					t.Errorf("while its standing changes: %v", a)
+					t.Errorf("while its status changes: %v", a)
 					return
 				}
 			}

@@ -76,7 +76,6 @@ var Places = []Place{
 	{"server/concurrency", Common},
 	{"server/wire", Common},
 
-	{"server/cursor", Rules},
 	{"server/forwarded", Rules},
 	{"server/fair", Rules},
 	{"server/growth", Rules},
@@ -84,6 +83,7 @@ var Places = []Place{
 	{"server/jstext", Rules},
 	{"server/limits", Rules},
 	{"server/mention", Rules},
+	{"server/pagetoken", Rules},
 	{"server/seal", Rules},
 	{"server/tally", Rules},
 	{"server/thread", Rules},

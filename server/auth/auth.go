@@ -12,9 +12,9 @@
 //
 // Where other nodes change the same database, no message between nodes is trusted with
 // that: it may be late or lost. What is remembered carries the place in the log at which
-// access had changed last when it was read (its fence), and is good for as long as that
+// access had changed last when it was read (its version), and is good for as long as that
 // place has not moved. Changes compare it in their own transaction, which costs nothing
-// and leaves no moment between looking and writing (see call.Credentials.Fenced).
+// and leaves no moment between looking and writing (see call.Credentials.VersionChecked).
 // Everything else compares it before it begins, with one small query for all who ask at
 // the same time (see confirmer). Refusals are never from memory. So a revocation that
 // was answered counts on every node, whatever became of the doorbell. Sessions of super
@@ -92,20 +92,22 @@ func New(c Config) *Authenticator {
 // those of super admins, and the destruction of an org.
 func (a *Authenticator) Forget(org string) { a.gens.forget(org) }
 
-// believe tells whether what was remembered of an org with a fence is still good. Who
-// looks at the fence later need not know yet.
-func (a *Authenticator) believe(ctx context.Context, org string, fence call.Fence, later bool) (bool, error) {
+// believe tells whether what was remembered of an org with a version is still good. Who
+// looks at the version later need not know yet.
+func (a *Authenticator) believe(ctx context.Context, org string, version call.AuthVersion, later bool) (bool, error) {
 	if a.confirm == nil || later {
 		return true, nil
 	}
 	top, ok, err := a.confirm.top(ctx, org)
-	return ok && fenceOf(top) == fence, err
+	return ok && versionOf(top) == version, err
 }
 
-func fenceOf(top store.LogTop) call.Fence { return call.Fence{Epoch: top.Epoch, Access: top.Access} }
+func versionOf(top store.LogTop) call.AuthVersion {
+	return call.AuthVersion{Epoch: top.Epoch, Access: top.Access}
+}
 
-// read reads what a credential leads to and the fence of its org, from one snapshot.
-func read[T any](ctx context.Context, a *Authenticator, load func(store.Reader) (value T, org string, err error), fence func(T, call.Fence)) (value T, org string, err error) {
+// read reads what a credential leads to and the version of its org, from one snapshot.
+func read[T any](ctx context.Context, a *Authenticator, load func(store.Reader) (value T, org string, err error), version func(T, call.AuthVersion)) (value T, org string, err error) {
 	err = a.store.View(ctx, func(r store.Reader) (err error) {
 		if value, org, err = load(r); err != nil || org == "" {
 			return err
@@ -114,7 +116,7 @@ func read[T any](ctx context.Context, a *Authenticator, load func(store.Reader) 
 		if err != nil {
 			return fmt.Errorf("find the end of an org's log: %w", err)
 		}
-		fence(value, fenceOf(top))
+		version(value, versionOf(top))
 		return nil
 	})
 	return value, org, err
@@ -135,7 +137,7 @@ func (a *Authenticator) Session(ctx context.Context, id string) (*call.Session, 
 // Authenticate answers who is calling (B2B-AUTH-001, B2B-AUTH-004): a live session wins over a
 // bearer token.
 func (a *Authenticator) Authenticate(ctx context.Context, c call.Credentials) (*call.Caller, error) {
-	if c.Fenced {
+	if c.VersionChecked {
 		caller, err := a.authenticate(ctx, c)
 		if err == nil {
 			return caller, nil
@@ -143,7 +145,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, c call.Credentials) (*
 		if _, refused := call.AsError(err); !refused {
 			return nil, err
 		}
-		c.Fenced = false // refusals are not from memory
+		c.VersionChecked = false // refusals are not from memory
 	}
 	return a.authenticate(ctx, c)
 }
@@ -152,7 +154,7 @@ func (a *Authenticator) authenticate(ctx context.Context, c call.Credentials) (*
 	if c.TokenHash != "" || c.SessionHash != "" {
 		return a.authenticateHeld(ctx, c)
 	}
-	l, err := a.findSession(ctx, c.SessionID, c.Fenced)
+	l, err := a.findSession(ctx, c.SessionID, c.VersionChecked)
 	switch {
 	case err != nil:
 		return nil, err
@@ -175,7 +177,7 @@ type bearer struct {
 }
 
 func (a *Authenticator) authenticateBearer(ctx context.Context, c call.Credentials) (*call.Caller, error) {
-	b, err := a.findBearer(ctx, keyOf(c.Bearer), strings.HasPrefix(c.Bearer, scopedPrefix), c.Fenced)
+	b, err := a.findBearer(ctx, keyOf(c.Bearer), strings.HasPrefix(c.Bearer, scopedPrefix), c.VersionChecked)
 	if err != nil {
 		if e, refused := call.AsError(err); refused && Mistyped(c.Bearer) {
 			return nil, e.WithHint("Its checksum does not fit: is it complete, and typed right?")
@@ -207,10 +209,10 @@ func (b *bearer) judge(c call.Credentials, now int64) (*call.Caller, error) {
 }
 
 // findBearer answers what the token of a key leads to; scoped guesses its kind, and
-// later tells that the caller looks at the fence.
+// later tells that the caller looks at the version.
 func (a *Authenticator) findBearer(ctx context.Context, k key, scoped, later bool) (*bearer, error) {
 	if it, ok := a.tokens.get(k); ok {
-		good, err := a.believe(ctx, it.value.caller.OrgID, it.value.caller.Fence, later)
+		good, err := a.believe(ctx, it.value.caller.OrgID, it.value.caller.AuthVersion, later)
 		if err != nil {
 			return nil, err
 		}
@@ -230,7 +232,7 @@ func (a *Authenticator) readBearer(ctx context.Context, k key, scoped bool) (*be
 			return nil, "", err
 		}
 		return b, b.caller.OrgID, nil
-	}, func(b *bearer, f call.Fence) { b.caller.Fence = f })
+	}, func(b *bearer, f call.AuthVersion) { b.caller.AuthVersion = f })
 	if err != nil {
 		return nil, err
 	}

@@ -250,7 +250,7 @@ func TestBearerOrder(t *testing.T) {
 	b.refused(bearerOf(primary), b2bv1.ErrorCode_ERROR_CODE_INVALID_TOKEN)
 }
 
-func TestBotNotActiveTellsItsStanding(t *testing.T) {
+func TestBotNotActiveCarriesJoinStatus(t *testing.T) {
 	for _, status := range []string{store.BotPending, store.BotRejected} {
 		e := BotRefusal(&store.Bot{JoinStatus: status})
 		if e.Message != "bot_not_active" || e.Extras["join_status"] != status || e.Extras["message"] == "" || e.Status() != 403 {

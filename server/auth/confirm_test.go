@@ -27,8 +27,8 @@ func TestAnotherNodesRevocation(t *testing.T) {
 		return err
 	})
 	for _, c := range all {
-		if b.accepted(c).Fence == (call.Fence{}) {
-			t.Errorf("%+v leads to a caller without a fence", c)
+		if b.accepted(c).AuthVersion == (call.AuthVersion{}) {
+			t.Errorf("%+v leads to a caller without an auth version", c)
 		}
 	}
 	if n := b.store.reads.Load(); n != reads {
@@ -56,15 +56,15 @@ func TestAnotherNodesRevocation(t *testing.T) {
 	b.refused(bearerOf(primary), b2bv1.ErrorCode_ERROR_CODE_INVALID_TOKEN)
 }
 
-// TestFenced: a change may be authenticated from memory, with the fence of what is
+// TestVersionChecked: a change may be authenticated from memory, with the auth version of what is
 // remembered; a refusal may not.
-func TestFenced(t *testing.T) {
+func TestVersionChecked(t *testing.T) {
 	b := newSharedBench(t, true)
-	old := b.accepted(bearerOf(primary)).Fence
+	old := b.accepted(bearerOf(primary)).AuthVersion
 	b.changeAccess(func(ctx context.Context, tx store.Tx) error { return tx.SetBotRole(ctx, "bot", store.AuthMember) })
 	looks := b.store.looks.Load()
-	if c := b.accepted(call.Credentials{Bearer: primary, Fenced: true}); c.Fence != old || !c.Admin {
-		t.Errorf("what is remembered is %+v, want the fence %v", c, old)
+	if c := b.accepted(call.Credentials{Bearer: primary, VersionChecked: true}); c.AuthVersion != old || !c.Admin {
+		t.Errorf("what is remembered is %+v, want the auth version %v", c, old)
 	}
 	if n := b.store.looks.Load() - looks; n != 0 {
 		t.Errorf("a change looked %d times", n)
@@ -72,7 +72,7 @@ func TestFenced(t *testing.T) {
 	b.setStatus(store.BotRejected)
 	b.refused(bearerOf(primary), b2bv1.ErrorCode_ERROR_CODE_BOT_NOT_ACTIVE)
 	b.setStatus(store.BotActive)
-	b.accepted(call.Credentials{Bearer: primary, Fenced: true})
+	b.accepted(call.Credentials{Bearer: primary, VersionChecked: true})
 }
 
 // TestCannotConfirm: who cannot find out whether a credential is over believes nothing.

@@ -17,7 +17,7 @@ func (a *Authenticator) authenticateHeld(ctx context.Context, c call.Credentials
 		if !ok {
 			return nil, TokenUnknown()
 		}
-		b, err := a.findBearer(ctx, k, false, c.Fenced)
+		b, err := a.findBearer(ctx, k, false, c.VersionChecked)
 		if err != nil {
 			return nil, err
 		}
@@ -27,7 +27,7 @@ func (a *Authenticator) authenticateHeld(ctx context.Context, c call.Credentials
 	if !ok {
 		return nil, sessionOver()
 	}
-	it, err := a.sessionItem(ctx, k, a.nowMS(), c.Fenced)
+	it, err := a.sessionItem(ctx, k, a.nowMS(), c.VersionChecked)
 	switch {
 	case err != nil:
 		return nil, err

@@ -50,7 +50,7 @@ const slideEvery = 60_000
 // login is what a session cookie leads to.
 type login struct {
 	org     string
-	fence   call.Fence
+	version call.AuthVersion
 	session *call.Session
 	created int64        // Unix milliseconds
 	ends    int64        // whatever its use: Unix milliseconds
@@ -74,12 +74,12 @@ func (a *Authenticator) findSession(ctx context.Context, id string, later bool) 
 }
 
 // sessionItem answers the live session of a key, or an item without a value; later
-// tells that the caller looks at the fence.
+// tells that the caller looks at the version.
 func (a *Authenticator) sessionItem(ctx context.Context, k key, now int64, later bool) (item[*login], error) {
 	it, ok := a.sessions.get(k)
 	if ok = ok && it.value.session.ExpiresAt > now; ok {
 		var err error
-		if ok, err = a.believe(ctx, it.value.org, it.value.fence, later); err != nil {
+		if ok, err = a.believe(ctx, it.value.org, it.value.version, later); err != nil {
 			return item[*login]{}, err
 		}
 	}
@@ -104,7 +104,7 @@ func (a *Authenticator) readSession(ctx context.Context, k key) (item[*login], e
 			return nil, "", err
 		}
 		return l, l.org, nil
-	}, (*login).setFence)
+	}, (*login).setVersion)
 	if err != nil || l == nil {
 		return item[*login]{}, err
 	}
@@ -119,10 +119,10 @@ func (a *Authenticator) readSession(ctx context.Context, k key) (item[*login], e
 	return it, nil
 }
 
-func (l *login) setFence(f call.Fence) {
-	l.fence = f
+func (l *login) setVersion(f call.AuthVersion) {
+	l.version = f
 	if l.caller != nil {
-		l.caller.Fence = f
+		l.caller.AuthVersion = f
 	}
 }
 
@@ -149,7 +149,7 @@ func (a *Authenticator) slide(k key, it item[*login], now int64) *login {
 	return &extended
 }
 
-// keep remembers a session. Those without an org have no fence.
+// keep remembers a session. Those without an org have no version.
 func (a *Authenticator) keep(k key, it item[*login]) {
 	if a.confirm == nil || it.value.org != "" {
 		a.sessions.store(k, it)

@@ -486,27 +486,27 @@ func checkRedeliverDeadLettersRequest(m *v1.RedeliverDeadLettersRequest) error {
 func InTurn(m proto.Message) error {
 	switch m := m.(type) {
 	case *v1.AddArtifactRequest:
-		return told(inTurnAddArtifactRequest(m))
+		return limitError(inTurnAddArtifactRequest(m))
 	case *v1.UpdateArtifactRequest:
-		return told(inTurnUpdateArtifactRequest(m))
+		return limitError(inTurnUpdateArtifactRequest(m))
 	case *v1.ListArtifactVersionsRequest:
-		return told(inTurnListArtifactVersionsRequest(m))
+		return limitError(inTurnListArtifactVersionsRequest(m))
 	case *v1.SendDirectMessageRequest:
-		return told(inTurnSendDirectMessageRequest(m))
+		return limitError(inTurnSendDirectMessageRequest(m))
 	case *v1.SendChannelMessageRequest:
-		return told(inTurnSendChannelMessageRequest(m))
+		return limitError(inTurnSendChannelMessageRequest(m))
 	case *v1.AddParticipantRequest:
-		return told(inTurnAddParticipantRequest(m))
+		return limitError(inTurnAddParticipantRequest(m))
 	case *v1.SendThreadMessageRequest:
-		return told(inTurnSendThreadMessageRequest(m))
+		return limitError(inTurnSendThreadMessageRequest(m))
 	case *v1.AddOrgThreadParticipantRequest:
-		return told(inTurnAddOrgThreadParticipantRequest(m))
+		return limitError(inTurnAddOrgThreadParticipantRequest(m))
 	case *v1.RenameMeRequest:
-		return told(inTurnRenameMeRequest(m))
+		return limitError(inTurnRenameMeRequest(m))
 	case *v1.UpdateOrgRequest:
-		return told(inTurnUpdateOrgRequest(m))
+		return limitError(inTurnUpdateOrgRequest(m))
 	case *v1.RegisterBotRequest:
-		return told(inTurnRegisterBotRequest(m))
+		return limitError(inTurnRegisterBotRequest(m))
 	}
 	return nil
 }

@@ -31,19 +31,22 @@ type Caller struct {
 	TokenHash string // SHA-256 hex of the bearer token, if one was used
 	TokenEnds int64  // of a scoped token that was used: Unix milliseconds; 0: never
 	Session   *Session
-	Fence     Fence // up to where this was true; zero: nobody remembers it
+	// AuthVersion is the version of the org's access data that the caller was read at;
+	// zero for callers that belong to no org.
+	AuthVersion AuthVersion
 }
 
-// Fence is where in the log of its org the standing of anybody had changed last when a
-// caller was looked up: the caller is what it was for as long as the log still says so.
-type Fence struct {
+// AuthVersion identifies the last access change in an org's event log: of a token, a role,
+// a bot's or the org's status. A caller that was read at this version is current as long as
+// the log has no later access change.
+type AuthVersion struct {
 	Epoch  string
-	Access int64 // seq
+	Access int64 // seq of the last access_changed event
 }
 
-// ErrStale is the error of a change whose caller may not be what it was: it wrote
-// nothing, and the pipeline looks again who calls.
-var ErrStale = errors.New("call: the caller may not be what it was")
+// ErrStale is the error of a change that wrote nothing because the access of its caller's
+// org changed after the caller was looked up. The pipeline authenticates again and retries.
+var ErrStale = errors.New("call: access changed after the caller was looked up")
 
 // Session is the login session that a caller used, or had beside an operation
 // that anybody may call.

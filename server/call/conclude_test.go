@@ -23,7 +23,7 @@ func (a *turning) Authenticate(context.Context, call.Credentials) (*call.Caller,
 	if a.asked++; a.asked == a.refuse {
 		return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_INVALID_TOKEN, "gone")
 	}
-	return &call.Caller{Kind: call.Bot, OrgID: "o", BotID: "b", TokenHash: "t", Fence: call.Fence{Access: int64(a.asked)}}, nil
+	return &call.Caller{Kind: call.Bot, OrgID: "o", BotID: "b", TokenHash: "t", AuthVersion: call.AuthVersion{Access: int64(a.asked)}}, nil
 }
 
 func (a *turning) Session(context.Context, string) (*call.Session, error) { return nil, nil }
@@ -52,7 +52,7 @@ func TestConclude(t *testing.T) {
 				bodies++
 				return &b2bv1.LogoutResponse{}, call.From(ctx).Conclude(ctx, func() error {
 					changes++
-					if now := call.CallerOf(ctx).Fence.Access; now != int64(changes)+1 {
+					if now := call.CallerOf(ctx).AuthVersion.Access; now != int64(changes)+1 {
 						t.Errorf("change %d is made by the caller of time %d", changes, now)
 					}
 					if changes <= c.stale {

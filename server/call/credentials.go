@@ -25,9 +25,10 @@ type Credentials struct {
 	TokenHash   string // of a connection: SHA-256 hex of its bearer token
 	SessionHash string // of a connection: SHA-256 hex of its session's id
 
-	// Fenced says that the call is a change that compares the caller's Fence in its own
-	// transaction: who it is may be answered from memory.
-	Fenced bool
+	// VersionChecked reports that the call compares the caller's AuthVersion in its own
+	// transaction. The authenticator may then return a cached caller without asking the
+	// database whether it is still current.
+	VersionChecked bool
 }
 
 // Authenticator turns credentials into callers.

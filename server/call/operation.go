@@ -39,7 +39,7 @@ func (op *Operation) CheckBounds(req proto.Message) error {
 	if op.Bounds == nil {
 		return nil
 	}
-	return told(op.Bounds(req))
+	return limitError(op.Bounds(req))
 }
 
 // describe fills in what the schema says of the procedure. It panics on a schema

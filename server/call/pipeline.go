@@ -54,7 +54,7 @@ func (p *Pipeline) Admit(ctx context.Context, info *Info) (err error) {
 		}
 	}()
 	info.pipeline = p
-	info.Credentials.Fenced = info.Operation.Changes
+	info.Credentials.VersionChecked = info.Operation.Changes
 	if err := p.authorize(ctx, info); err != nil {
 		return p.tell(ctx, info, err)
 	}
@@ -77,7 +77,7 @@ func (p *Pipeline) Do(ctx context.Context, info *Info, req proto.Message, malfor
 	admitted := !info.admitted.IsZero() && start.Sub(info.admitted) < fresh
 	if !admitted {
 		info.pipeline = p
-		info.Credentials.Fenced = info.Operation.Changes
+		info.Credentials.VersionChecked = info.Operation.Changes
 	}
 	for tries := 1; ; tries++ {
 		if !admitted || tries > 1 {
@@ -98,7 +98,7 @@ func (p *Pipeline) Do(ctx context.Context, info *Info, req proto.Message, malfor
 		case err == nil:
 			return res, nil
 		case errors.Is(err, ErrStale) && tries < maxTries:
-			info.Credentials.Fenced = false
+			info.Credentials.VersionChecked = false
 			continue
 		case errors.Is(err, ErrStale):
 			err = errChangesTooOften()
@@ -153,10 +153,10 @@ func (p *Pipeline) authorize(ctx context.Context, info *Info) error {
 	}
 	info.Caller = caller
 	Authenticated(ctx)
-	if err := CheckAccess(info.Operation.Access, caller); err == nil || !info.Credentials.Fenced {
+	if err := CheckAccess(info.Operation.Access, caller); err == nil || !info.Credentials.VersionChecked {
 		return err
 	}
-	info.Credentials.Fenced = false // refusals are not from memory
+	info.Credentials.VersionChecked = false // refusals are not from memory
 	return p.authorize(ctx, info)
 }
 
@@ -180,7 +180,7 @@ func errCrossSite() error {
 }
 
 // told is what a caller is told of a limit that its request does not keep.
-func told(err error) error {
+func limitError(err error) error {
 	if err == nil {
 		return nil
 	}

@@ -102,9 +102,9 @@ func (i *Info) Conclude(ctx context.Context, change func() error) error {
 	return errChangesTooOften()
 }
 
-// ToldByLog reports refusals whose reason is an event of the org's log, told to who is
+// ReasonInLog reports refusals whose reason is an event of the org's log, told to who is
 // refused: a stream ends behind that event, not before it.
-func ToldByLog(err error) bool {
+func ReasonInLog(err error) bool {
 	e, _ := AsError(err)
 	switch e.Code {
 	case b2bv1.ErrorCode_ERROR_CODE_BOT_NOT_ACTIVE, b2bv1.ErrorCode_ERROR_CODE_ORG_SUSPENDED, b2bv1.ErrorCode_ERROR_CODE_ORG_DESTROYED:

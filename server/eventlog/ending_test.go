@@ -12,7 +12,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/store/storetest/sqltest"
 )
 
-func standingChanged(bot string, ended bool) *b2bv1.Event {
+func statusChanged(bot string, ended bool) *b2bv1.Event {
 	e := accessChanged(bot)
 	e.GetAccessChanged().Ended = &ended
 	return e
@@ -26,11 +26,11 @@ func (w *world) reject(bot string) int64 {
 	internal, org := store.Event{Audience: store.AudienceInternal}, store.Event{Audience: store.AudienceOrg}
 	w.change(func(tx store.Tx) error {
 		return errors.Join(
-			w.appendEvent(tx, internal, standingChanged(bot, false)),
+			w.appendEvent(tx, internal, statusChanged(bot, false)),
 			w.appendEvent(tx, org, renamed("between")),
 			tx.SetBotJoinStatus(ctx, bot, store.BotRejected, nil, 0, nil),
 			w.appendEvent(tx, org, renamed("told of the rejection")),
-			w.appendEvent(tx, internal, standingChanged(bot, true)),
+			w.appendEvent(tx, internal, statusChanged(bot, true)),
 			w.appendEvent(tx, org, renamed("too late")),
 		)
 	})
@@ -87,7 +87,7 @@ func TestLetInAgain(t *testing.T) {
 	w.reject(bots[0])
 	w.change(func(tx store.Tx) error {
 		return errors.Join(tx.SetBotJoinStatus(context.Background(), bots[0], store.BotActive, nil, 0, nil),
-			w.appendEvent(tx, store.Event{Audience: store.AudienceInternal}, standingChanged(bots[0], false)))
+			w.appendEvent(tx, store.Event{Audience: store.AudienceInternal}, statusChanged(bots[0], false)))
 	})
 	again := w.subscribe(h, w.bot(bots[0]), nil)
 	w.emit(store.Event{Audience: store.AudienceOrg}, renamed("later"))

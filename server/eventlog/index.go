@@ -189,7 +189,7 @@ func (x *index) each(e *store.Event, fn func(s *Subscription, spans []span, watc
 		if !ok {
 			return
 		}
-		if told(e) {
+		if shownToAdmins(e) {
 			for _, s := range x.humans {
 				fn(s, nil, false)
 			}
@@ -208,7 +208,7 @@ func (x *index) each(e *store.Event, fn func(s *Subscription, spans []span, watc
 				fn(s, m.spans, false)
 			}
 		}
-		if !told(e) {
+		if !shownToAdmins(e) {
 			for _, s := range r.watchers {
 				fn(s, nil, true)
 			}

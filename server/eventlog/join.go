@@ -22,14 +22,14 @@ func (t *tail) enter(s *Subscription, top store.LogTop) error {
 	return nil
 }
 
-// check reads the standing of the bot that s is for. The log tells s of changes that are
+// check reads the access state of the bot that s is for. The log tells s of changes that are
 // committed after enter; one between the lookup that the viewer was made from and enter
 // is seen here only. What an event of the log has set meanwhile is at least as new.
 func (t *tail) check(ctx context.Context, s *Subscription) error {
 	if s.viewer.human() {
 		return nil
 	}
-	st := &standing{bot: s.viewer.BotID}
+	st := &accessState{bot: s.viewer.BotID}
 	if err := t.lookUp(ctx, st); err != nil {
 		return err
 	}

@@ -226,7 +226,7 @@ func (t *tail) accept(e entry) error {
 func (t *tail) handle(e *store.Event) error {
 	var changed *scope
 	var members []store.Membership
-	var standing *standing
+	var state *accessState
 	switch e.Type {
 	case typeThreadCreated, typeThreadParticipant, typeChannelCreated:
 		if k, ok := scopeOf(e); ok {
@@ -246,7 +246,7 @@ func (t *tail) handle(e *store.Event) error {
 		}
 	case typeAccessChanged:
 		var err error
-		if standing, err = t.ask(e); err != nil {
+		if state, err = t.ask(e); err != nil {
 			return err
 		}
 	}
@@ -261,8 +261,8 @@ func (t *tail) handle(e *store.Event) error {
 	behind := positionOf(t.end.Epoch, e)
 	t.dispatch(behind, e)
 	t.end = behind
-	if standing != nil {
-		t.settle(standing, e.Seq)
+	if state != nil {
+		t.settle(state, e.Seq)
 	}
 	return nil
 }
@@ -326,8 +326,8 @@ func (t *tail) push(s *Subscription, it *Item) {
 	}
 }
 
-// standing is what became of the access of a bot, or with an empty bot of everybody.
-type standing struct {
+// accessState is the access of a bot, or of the whole org when bot is empty, after a change.
+type accessState struct {
 	bot    string
 	ended  bool // by this event
 	active bool // meanwhile
@@ -338,13 +338,13 @@ type standing struct {
 // ask finds out what an access_changed event is about. That access ended is told by
 // the event, not by how things are now: the end is at its place in the log, behind
 // what tells of it.
-func (t *tail) ask(e *store.Event) (*standing, error) {
+func (t *tail) ask(e *store.Event) (*accessState, error) {
 	var event b2bv1.Event
 	if err := proto.Unmarshal(e.Payload, &event); err != nil {
 		t.hub.Logger.Error("a change of access cannot be read, it is taken for one of the whole org", "org", t.org, "seq", e.Seq, "error", err)
 	}
 	change := event.GetAccessChanged()
-	st := &standing{bot: change.GetBotId(), why: change.GetCloseReason()}
+	st := &accessState{bot: change.GetBotId(), why: change.GetCloseReason()}
 	if err := t.lookUp(t.ctx, st); err != nil {
 		return nil, err
 	}
@@ -355,7 +355,7 @@ func (t *tail) ask(e *store.Event) (*standing, error) {
 }
 
 // lookUp finds out how things are now.
-func (t *tail) lookUp(ctx context.Context, st *standing) error {
+func (t *tail) lookUp(ctx context.Context, st *accessState) error {
 	if st.bot == "" {
 		org, err := t.hub.Store.Org(ctx, t.org)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -373,10 +373,10 @@ func (t *tail) lookUp(ctx context.Context, st *standing) error {
 	return nil
 }
 
-// settle applies a standing, of the event with this seq; mu is held. Who subscribed
+// settle applies the access state after the event with this seq; mu is held. Who subscribed
 // when the log had the event already was let in after it, unless by what a node
 // remembered wrongly: then things are not well now either.
-func (t *tail) settle(st *standing, seq int64) {
+func (t *tail) settle(st *accessState, seq int64) {
 	recheck := &Item{Recheck: true, Why: st.why}
 	for s := range t.all {
 		if st.bot != "" && s.viewer.BotID != st.bot {

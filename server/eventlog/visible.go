@@ -101,7 +101,7 @@ func visible(e *store.Event, v Viewer, spans []span, watched bool) bool {
 			return false
 		}
 		if v.human() {
-			return watched || told(e)
+			return watched || shownToAdmins(e)
 		}
 		for _, s := range spans {
 			if s.contains(e.Seq) {
@@ -136,8 +136,10 @@ var scopesOf = sync.OnceValue(func() map[string]call.Scopes {
 	return needed
 })
 
-// told reports the events of a channel or thread that every human org admin sees.
-func told(e *store.Event) bool { return e.Type == typeThreadCreated || e.Type == typeChannelCreated }
+// shownToAdmins reports whether e is an event of a channel or thread that every human org admin sees.
+func shownToAdmins(e *store.Event) bool {
+	return e.Type == typeThreadCreated || e.Type == typeChannelCreated
+}
 
 // presenceOf is the bot that an event tells the coming or going of, else empty.
 func presenceOf(e *store.Event) string {

@@ -9,7 +9,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/seal"
 )
 
-// bots compares profiles, standing, health and what each bot has.
+// bots compares profiles, join status, health and what each bot has.
 func (f *facts) bots() {
 	for _, want := range f.expected.Bots {
 		id := text(want, "id")

@@ -74,7 +74,7 @@ func normal(f *facts, v any) any {
 	return out
 }
 
-// answers checks status, code and standing of an answer.
+// answers checks status, code and join status of an answer.
 func (f *facts) answers(what string, want answer, r *response) {
 	f.Helper()
 	f.is(what+": status", want.Status, r.Status)

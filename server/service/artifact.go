@@ -8,9 +8,9 @@ import (
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
-	"github.com/b2b-protocol/b2b/server/cursor"
 	"github.com/b2b-protocol/b2b/server/jsonrepair"
 	"github.com/b2b-protocol/b2b/server/limits"
+	"github.com/b2b-protocol/b2b/server/pagetoken"
 	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/thread"
 )
@@ -174,7 +174,7 @@ func (s *artifactService) ListArtifacts(ctx context.Context, req *b2bv1.ListArti
 func (s *artifactService) artifacts(ctx context.Context, thread, from string, limit *int32, size func(*int32) int) (entries []*b2bv1.Artifact, next *string, byKey bool, err error) {
 	var rows []store.Artifact
 	n := wholePage(limit)
-	p, plain := cursor.ParsePlain(from)
+	p, plain := pagetoken.ParsePlain(from)
 	switch {
 	case plain && p.ID != "": // no key has a pipe
 		rows, err = s.Store.Artifacts(ctx, thread, &store.TimeCursor{At: p.At, ID: p.ID}, n+1)

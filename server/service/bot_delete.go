@@ -60,7 +60,7 @@ func (s *botService) deleteBot(ctx context.Context, tx store.Tx, id, by string, 
 	if err != nil {
 		return err
 	}
-	return s.standingChanged(ctx, tx, bot.ID, true)
+	return s.statusChanged(ctx, tx, bot.ID, true)
 }
 
 // leftByDeletion tells a thread that was not over that the bot left, and that it was

@@ -8,8 +8,8 @@ import (
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
-	"github.com/b2b-protocol/b2b/server/cursor"
 	"github.com/b2b-protocol/b2b/server/limits"
+	"github.com/b2b-protocol/b2b/server/pagetoken"
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
@@ -38,8 +38,8 @@ func (s *channelService) ListChannelMessages(ctx context.Context, req *b2bv1.Lis
 		return nil, err
 	}
 	limit := pageSize(req.Limit)
-	bound := cursor.Before(req.GetBefore())
-	if bound.Kind != cursor.ByID {
+	bound := pagetoken.Before(req.GetBefore())
+	if bound.Kind != pagetoken.ByID {
 		rows, err := s.Store.ChannelMessages(ctx, channel.ID, span(bound, req.Since, limit))
 		if err != nil {
 			return nil, fmt.Errorf("list direct messages: %w", err)

@@ -117,7 +117,7 @@ func (f *follower) recheck(ctx context.Context) error {
 		f.caller = caller
 		return nil
 	}
-	if !call.ToldByLog(err) {
+	if !call.ReasonInLog(err) {
 		return err
 	}
 	f.last = true

@@ -64,22 +64,22 @@ func at(ms int64, e store.Event) store.Event {
 // access (or with an empty id of the whole org's) is out of date. Whether the bot or
 // the org may do anything at all has not changed.
 func (c *core) accessChanged(ctx context.Context, tx store.Tx, bot string) error {
-	return c.tellAccess(ctx, tx, bot, "", false)
+	return c.appendAccessChange(ctx, tx, bot, "", false)
 }
 
 // credentialEnded is accessChanged that says what connections are told whose
 // credential it ended.
 func (c *core) credentialEnded(ctx context.Context, tx store.Tx, bot, why string) error {
-	return c.tellAccess(ctx, tx, bot, why, false)
+	return c.appendAccessChange(ctx, tx, bot, why, false)
 }
 
-// standingChanged is accessChanged when it has: ended says that they may do nothing
+// statusChanged is accessChanged when it has: ended says that they may do nothing
 // from here on.
-func (c *core) standingChanged(ctx context.Context, tx store.Tx, bot string, ended bool) error {
-	return c.tellAccess(ctx, tx, bot, "", ended)
+func (c *core) statusChanged(ctx context.Context, tx store.Tx, bot string, ended bool) error {
+	return c.appendAccessChange(ctx, tx, bot, "", ended)
 }
 
-func (c *core) tellAccess(ctx context.Context, tx store.Tx, bot, why string, ended bool) error {
+func (c *core) appendAccessChange(ctx context.Context, tx store.Tx, bot, why string, ended bool) error {
 	e := &b2bv1.AccessChangedEvent{Ended: &ended}
 	if bot != "" {
 		e.BotId = &bot

@@ -184,7 +184,7 @@ func (s *orgService) setJoinStatus(ctx context.Context, tx store.Tx, bot *store.
 	if err != nil {
 		return err
 	}
-	return s.standingChanged(ctx, tx, bot.ID, bot.JoinStatus != store.BotActive)
+	return s.statusChanged(ctx, tx, bot.ID, bot.JoinStatus != store.BotActive)
 }
 
 func (s *orgService) DeleteTombstone(ctx context.Context, req *b2bv1.DeleteTombstoneRequest) (*b2bv1.DeleteTombstoneResponse, error) {

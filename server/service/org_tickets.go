@@ -8,7 +8,7 @@ import (
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/auth"
 	"github.com/b2b-protocol/b2b/server/call"
-	"github.com/b2b-protocol/b2b/server/cursor"
+	"github.com/b2b-protocol/b2b/server/pagetoken"
 	"github.com/b2b-protocol/b2b/server/seal"
 	"github.com/b2b-protocol/b2b/server/store"
 )
@@ -47,7 +47,7 @@ func (s *orgService) ListOrgTickets(ctx context.Context, req *b2bv1.ListOrgTicke
 	size := smallPage(req.Limit)
 	var before *store.TimeCursor
 	if req.GetCursor() != "" {
-		p, ok := cursor.ParseOpaque(req.GetCursor())
+		p, ok := pagetoken.ParseOpaque(req.GetCursor())
 		if !ok {
 			return &b2bv1.ListOrgTicketsResponse{}, nil
 		}
@@ -69,7 +69,7 @@ func (s *orgService) ListOrgTickets(ctx context.Context, req *b2bv1.ListOrgTicke
 	}
 	if tickets, out.Items, more = fitted(s.core, tickets, out.Items, more); more {
 		last := &tickets[len(tickets)-1]
-		next := cursor.Position{At: last.CreatedAt, ID: last.ID}.Opaque()
+		next := pagetoken.Token{At: last.CreatedAt, ID: last.ID}.Opaque()
 		out.Cursor = &next
 	}
 	return out, nil

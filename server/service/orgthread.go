@@ -6,9 +6,9 @@ import (
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
-	"github.com/b2b-protocol/b2b/server/cursor"
 	"github.com/b2b-protocol/b2b/server/jstext"
 	"github.com/b2b-protocol/b2b/server/limits"
+	"github.com/b2b-protocol/b2b/server/pagetoken"
 	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/thread"
 )
@@ -36,7 +36,7 @@ func (s *orgThreadService) ListOrgThreads(ctx context.Context, req *b2bv1.ListOr
 	}
 	paged := req.GetCursor() != "" || req.GetSearch() != "" || req.Limit != nil && req.Offset == nil
 	if paged {
-		if p, ok := cursor.ParsePlain(req.GetCursor()); ok {
+		if p, ok := pagetoken.ParsePlain(req.GetCursor()); ok {
 			q.Before = &store.TimeCursor{At: p.At, ID: p.ID}
 		}
 	} else {
@@ -59,7 +59,7 @@ func (s *orgThreadService) ListOrgThreads(ctx context.Context, req *b2bv1.ListOr
 		res := &b2bv1.ListOrgThreadsResponse{Items: items, HasMore: more, Paged: paged}
 		if more {
 			last := &rows[len(rows)-1]
-			next := cursor.Position{At: last.LastActivityAt, ID: last.ID}.Plain()
+			next := pagetoken.Token{At: last.LastActivityAt, ID: last.ID}.Plain()
 			res.NextCursor = &next
 		}
 		return res, nil
@@ -130,8 +130,8 @@ func (s *orgThreadService) ListOrgThreadMessages(ctx context.Context, req *b2bv1
 		return nil, err
 	}
 	limit := pageSize(req.Limit)
-	bound := cursor.Before(req.GetBefore())
-	if bound.Kind == cursor.ByID {
+	bound := pagetoken.Before(req.GetBefore())
+	if bound.Kind == pagetoken.ByID {
 		items, next, err := s.history(ctx, t.ID, bound.ID, limit)
 		if err != nil {
 			return nil, err

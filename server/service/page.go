@@ -9,8 +9,8 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/b2b-protocol/b2b/server/call"
-	"github.com/b2b-protocol/b2b/server/cursor"
 	"github.com/b2b-protocol/b2b/server/limits"
+	"github.com/b2b-protocol/b2b/server/pagetoken"
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
@@ -29,7 +29,7 @@ func behind(text, time string) (*store.TimeCursor, error) {
 	if text == "" {
 		return nil, nil
 	}
-	p, ok := cursor.ParsePlain(text)
+	p, ok := pagetoken.ParsePlain(text)
 	if !ok {
 		return nil, call.Invalid("cursor must be the %s and the id of an entry, as in 1767225600000|id", time)
 	}
@@ -38,7 +38,7 @@ func behind(text, time string) (*store.TimeCursor, error) {
 
 // behindText writes a cursor that behind reads.
 func behindText(at int64, id string) *string {
-	text := cursor.Position{At: at, ID: id}.Plain()
+	text := pagetoken.Token{At: at, ID: id}.Plain()
 	return &text
 }
 
@@ -65,7 +65,7 @@ func after(text *string) *store.TimeCursor {
 	if text == nil {
 		return nil
 	}
-	p, ok := cursor.ParseOpaque(*text)
+	p, ok := pagetoken.ParseOpaque(*text)
 	if !ok {
 		return nil
 	}
@@ -85,9 +85,9 @@ func naming(m proto.Message, mask *fieldmaskpb.FieldMask) func(field string) boo
 
 // span is the range of a list of messages that pages by time. Both ends are
 // exclusive; before is nil when the request bounds by nothing or by an id.
-func span(bound cursor.Bound, since *timestamppb.Timestamp, limit int) store.MessageRange {
+func span(bound pagetoken.Bound, since *timestamppb.Timestamp, limit int) store.MessageRange {
 	r := store.MessageRange{Limit: limit}
-	if bound.Kind == cursor.ByTime {
+	if bound.Kind == pagetoken.ByTime {
 		r.Before = &bound.Time
 	}
 	if since != nil {

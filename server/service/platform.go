@@ -137,7 +137,7 @@ func (s *platformService) UpdateOrg(ctx context.Context, req *b2bv1.UpdateOrgReq
 					return nil, fmt.Errorf("delete the tickets of a suspended org: %w", err)
 				}
 			}
-			if err := s.standingChanged(ctx, tx, "", org.Status != store.OrgActive); err != nil {
+			if err := s.statusChanged(ctx, tx, "", org.Status != store.OrgActive); err != nil {
 				return nil, err
 			}
 		}
@@ -159,7 +159,7 @@ func (s *platformService) DeleteOrg(ctx context.Context, req *b2bv1.DeleteOrgReq
 		if _, err := liveOrg(ctx, tx, req.GetOrgId()); err != nil {
 			return nil, err
 		}
-		if err := s.standingChanged(ctx, tx, "", true); err != nil {
+		if err := s.statusChanged(ctx, tx, "", true); err != nil {
 			return nil, err
 		}
 		// Nobody finds it from now on; upkeep removes what is in it.

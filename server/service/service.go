@@ -151,7 +151,7 @@ func newCore(d Deps) *core {
 	if d.Keys == nil {
 		d.Keys = seal.New(seal.NewKey())
 	}
-	d.Store = fenced{d.Store}
+	d.Store = checkedStore{d.Store}
 	return &core{Deps: d, throttle: auth.Throttle{Store: d.Store, Now: d.Now}, started: d.Now()}
 }
 

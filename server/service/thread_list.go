@@ -6,9 +6,9 @@ import (
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
-	"github.com/b2b-protocol/b2b/server/cursor"
 	"github.com/b2b-protocol/b2b/server/jstext"
 	"github.com/b2b-protocol/b2b/server/limits"
+	"github.com/b2b-protocol/b2b/server/pagetoken"
 	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/thread"
 )
@@ -59,7 +59,7 @@ func (s *threadService) ListThreads(ctx context.Context, req *b2bv1.ListThreadsR
 // nextThread is the opaque cursor behind the last of the threads.
 func nextThread(rows []store.ThreadRow) *string {
 	last := &rows[len(rows)-1]
-	text := cursor.Position{At: last.LastActivityAt, ID: last.ID}.Opaque()
+	text := pagetoken.Token{At: last.LastActivityAt, ID: last.ID}.Opaque()
 	return &text
 }
 

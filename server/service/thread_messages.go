@@ -11,9 +11,9 @@ import (
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
-	"github.com/b2b-protocol/b2b/server/cursor"
 	"github.com/b2b-protocol/b2b/server/limits"
 	"github.com/b2b-protocol/b2b/server/mention"
+	"github.com/b2b-protocol/b2b/server/pagetoken"
 	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/thread"
 )
@@ -165,8 +165,8 @@ func (s *threadService) ListThreadMessages(ctx context.Context, req *b2bv1.ListT
 		}
 		return &b2bv1.ListThreadMessagesResponse{Items: items, HasMore: next != nil, NextCursor: next, Paged: true}, nil
 	}
-	bound := cursor.Before(req.GetBefore())
-	if bound.Kind == cursor.ByID { // not an id here: a number that is none bounds to nothing
+	bound := pagetoken.Before(req.GetBefore())
+	if bound.Kind == pagetoken.ByID { // not an id here: a number that is none bounds to nothing
 		return &b2bv1.ListThreadMessagesResponse{}, nil
 	}
 	items, next, err := s.newest(ctx, t.ID, span(bound, req.Since, limit))

@@ -7,7 +7,7 @@ import (
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
-	"github.com/b2b-protocol/b2b/server/cursor"
+	"github.com/b2b-protocol/b2b/server/pagetoken"
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
@@ -44,7 +44,7 @@ func (s *webhookService) ListDeadLetters(ctx context.Context, req *b2bv1.ListDea
 	dead, out.Items, out.HasMore = fitted(s.core, dead, out.Items, more)
 	if out.HasMore {
 		last := &dead[len(dead)-1]
-		next := cursor.Position{At: last.UpdatedAt, ID: last.ID}.Opaque()
+		next := pagetoken.Token{At: last.UpdatedAt, ID: last.ID}.Opaque()
 		out.Cursor = &next
 	}
 	return out, nil

@@ -6,8 +6,8 @@ import (
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/server/call"
-	"github.com/b2b-protocol/b2b/server/cursor"
 	"github.com/b2b-protocol/b2b/server/limits"
+	"github.com/b2b-protocol/b2b/server/pagetoken"
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
@@ -72,7 +72,7 @@ func (s *botService) workspaceChannels(ctx context.Context, r store.Reader, bot 
 	}
 	if out.HasMore {
 		last := &rows[len(rows)-1]
-		next := cursor.Position{At: last.LastActivityAt, ID: last.ID}.Opaque()
+		next := pagetoken.Token{At: last.LastActivityAt, ID: last.ID}.Opaque()
 		out.NextCursor = &next
 	}
 	return out, nil

@@ -259,7 +259,7 @@ func (c *client) recheck(why string) {
 // why, behind what the log has by now (B2B-WS-006).
 func (c *client) endFor(refusal error, e *ending) {
 	switch {
-	case !call.ToldByLog(refusal):
+	case !call.ReasonInLog(refusal):
 		c.end(e)
 	case !c.leaving.Swap(true):
 		c.sub.Last(e)

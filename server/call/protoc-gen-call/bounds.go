@@ -91,7 +91,7 @@ func (b *bounds) write(services []*protogen.Service) error {
 	g.P("switch m := m.(type) {")
 	for _, m := range turns {
 		g.P("case *", m.GoIdent, ":")
-		g.P("return told(", inTurnChecker(m), "(m))")
+		g.P("return limitError(", inTurnChecker(m), "(m))")
 	}
 	g.P("}")
 	g.P("return nil")

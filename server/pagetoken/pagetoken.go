@@ -1,14 +1,14 @@
 // Package cursor reads and writes the places where a list was left, and the other numbers that a list is asked with.
 //
 // Lists continue from a cursor that the previous page answered. Three forms exist: an opaque
-// one for lists ordered by activity (Position), the plain `<activity>|<id>` of the org's
-// thread list (also Position), and the bare id of the last item, which needs no code. A cursor
+// one for lists ordered by activity (Token), the plain `<activity>|<id>` of the org's
+// thread list (also Token), and the bare id of the last item, which needs no code. A cursor
 // is a hint, not a credential: one that cannot be read is ignored and the list starts over,
 // and nothing in it is trusted beyond its two values (B2B-THR-037, B2B-MSG-057).
 //
 // Query parameters are text, and existing clients send such as `limit=12abc`; Limit, Int and
 // Before read them as JavaScript does (B2B-HTTP-015).
-package cursor
+package pagetoken
 
 import (
 	"encoding/base64"
@@ -23,9 +23,9 @@ import (
 // maxText bounds the cursors that are looked at; ids are short, so a longer text is not one of ours.
 const maxText = 1024
 
-// Position is a place in a list that is ordered by last activity, then by id, both descending: the next page starts
+// Token is a place in a list that is ordered by last activity, then by id, both descending: the next page starts
 // after it.
-type Position struct {
+type Token struct {
 	At int64  // last activity of the last item, in Unix milliseconds
 	ID string // its id; empty when only the time is known, and then items of that very time are left out
 }
@@ -38,7 +38,7 @@ type opaque struct {
 
 // Opaque writes the position as the opaque cursor "A": unpadded base64url of
 // {"t":<At>,"id":"<ID>"} (B2B-THR-031). ID must be valid UTF-8.
-func (p Position) Opaque() string {
+func (p Token) Opaque() string {
 	id, err := json.Marshal(p.ID)
 	if err != nil { // a string always marshals
 		panic("cursor: " + err.Error())
@@ -54,24 +54,24 @@ func (p Position) Opaque() string {
 
 // ParseOpaque reads an opaque cursor, with or without padding. It reports false for anything it cannot read, also for
 // the empty text; the caller then starts at the first page.
-func ParseOpaque(text string) (Position, bool) {
+func ParseOpaque(text string) (Token, bool) {
 	if len(text) > maxText {
-		return Position{}, false
+		return Token{}, false
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(text, "="))
 	if err != nil {
-		return Position{}, false
+		return Token{}, false
 	}
 	var content opaque
 	if err := json.Unmarshal(raw, &content); err != nil || content.T == nil || content.ID == nil {
-		return Position{}, false
+		return Token{}, false
 	}
-	return Position{At: *content.T, ID: *content.ID}, true
+	return Token{At: *content.T, ID: *content.ID}, true
 }
 
 // Plain writes the position as the cursor of the org's thread list: the two values joined by a
 // pipe, or the time alone when there is no id (B2B-ORGTHR-004).
-func (p Position) Plain() string {
+func (p Token) Plain() string {
 	at := strconv.FormatInt(p.At, 10)
 	if p.ID == "" {
 		return at
@@ -81,16 +81,16 @@ func (p Position) Plain() string {
 
 // ParsePlain reads a cursor of the org's thread list. Without a pipe it is a time only. It reports false when the time
 // is not a number.
-func ParsePlain(text string) (Position, bool) {
+func ParsePlain(text string) (Token, bool) {
 	if len(text) > maxText {
-		return Position{}, false
+		return Token{}, false
 	}
 	at, id, _ := strings.Cut(text, "|")
 	ms, err := strconv.ParseInt(at, 10, 64)
 	if err != nil {
-		return Position{}, false
+		return Token{}, false
 	}
-	return Position{At: ms, ID: id}, true
+	return Token{At: ms, ID: id}, true
 }
 
 // Int reads an integer query parameter such as `since`: leading digits count, what follows is

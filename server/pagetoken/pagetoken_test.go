@@ -1,4 +1,4 @@
-package cursor
+package pagetoken
 
 import (
 	"encoding/base64"
@@ -9,7 +9,7 @@ import (
 )
 
 func TestOpaqueForm(t *testing.T) {
-	p := Position{At: 1767225600000, ID: "t-1"}
+	p := Token{At: 1767225600000, ID: "t-1"}
 	text := p.Opaque()
 	raw, err := base64.RawURLEncoding.DecodeString(text)
 	if err != nil || string(raw) != `{"t":1767225600000,"id":"t-1"}` {
@@ -38,7 +38,7 @@ func TestOpaqueUnreadable(t *testing.T) {
 }
 
 func TestPlain(t *testing.T) {
-	for text, want := range map[string]Position{
+	for text, want := range map[string]Token{
 		"1767225600000|t-1": {1767225600000, "t-1"},
 		"1767225600000":     {1767225600000, ""},
 		"0|x":               {0, "x"},
@@ -52,7 +52,7 @@ func TestPlain(t *testing.T) {
 			t.Errorf("%+v.Plain() = %s, want %s", want, got, text)
 		}
 	}
-	if got, ok := ParsePlain("7|"); !ok || got != (Position{At: 7}) {
+	if got, ok := ParsePlain("7|"); !ok || got != (Token{At: 7}) {
 		t.Errorf("ParsePlain(7|) = %+v, %v", got, ok)
 	}
 	for _, text := range []string{"", "|", "|x", "abc", "12abc|x", "1.5|x", "99999999999999999999|x", "1|" + strings.Repeat("x", 5000)} {
@@ -115,7 +115,7 @@ func FuzzRoundTrip(f *testing.F) {
 		if !utf8.ValidString(id) || len(id) > 100 {
 			return
 		}
-		p := Position{At: at, ID: id}
+		p := Token{At: at, ID: id}
 		if got, ok := ParseOpaque(p.Opaque()); !ok || got != p {
 			t.Fatalf("opaque %+v came back as %+v, %v", p, got, ok)
 		}
@@ -127,7 +127,7 @@ func FuzzRoundTrip(f *testing.F) {
 
 // Nothing that a client can send makes a reader panic, and what is read is stable.
 func FuzzRead(f *testing.F) {
-	for _, s := range []string{"", Position{1, "x"}.Opaque(), "1|x", "12abc", "1e3", "Infinity", "-5"} {
+	for _, s := range []string{"", Token{1, "x"}.Opaque(), "1|x", "12abc", "1e3", "Infinity", "-5"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
