@@ -32,4 +32,4 @@ command -v curl >/dev/null || die "curl is needed: a test runs the curl lines th
 has_venv || die "python3 with the venv module is needed (Debian: python3-venv)"
 command -v gcc >/dev/null || left_out "the race detector" "it needs a C compiler (Debian: gcc libc6-dev)"
 has_postgres || left_out "the tests on PostgreSQL" "no initdb here (Debian: postgresql)"
-command -v redis-server >/dev/null || left_out "the doorbell over Redis" "no redis-server here (Debian: redis-server)"
+command -v redis-server >/dev/null || left_out "the notifier over Redis" "no redis-server here (Debian: redis-server)"

@@ -374,12 +374,12 @@ func TestEventsOverConnect(t *testing.T) {
 	}
 }
 
-// TestTwoNodes has two nodes on one PostgreSQL: what happens on one is seen on the
-// other, soon when the doorbell rings, and within about a second when it does not.
+// TestTwoNodes: of two nodes on one PostgreSQL, each streams the events of the other, at once
+// with a notifier and within about a second without.
 func TestTwoNodes(t *testing.T) {
 	for name, redis := range map[string]string{
-		"bell":    "",
-		"no bell": "redis://127.0.0.1:1", // nobody is there
+		"notifier":    "",
+		"no notifier": "redis://127.0.0.1:1", // there is no server
 	} {
 		t.Run(name, func(t *testing.T) {
 			url := pgtest.URL(t)

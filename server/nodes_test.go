@@ -13,19 +13,19 @@ import (
 	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
 )
 
-// deafNodes are two nodes of one database whose doorbell never rings: the Redis that
-// they are configured with is not there.
-func deafNodes(t *testing.T) (one, two *liveNode) {
+// unnotifiedNodes returns two nodes of one database that never receive a notification: there is
+// no Redis at the URL that they are configured with.
+func unnotifiedNodes(t *testing.T) (one, two *liveNode) {
 	t.Helper()
 	url := pgtest.URL(t)
-	deaf := func(c *server.Config) { c.DatabaseURL, c.RedisURL = url, "redis://127.0.0.1:1" }
-	return newLiveNode(t, deaf), newLiveNode(t, deaf)
+	config := func(c *server.Config) { c.DatabaseURL, c.RedisURL = url, "redis://127.0.0.1:1" }
+	return newLiveNode(t, config), newLiveNode(t, config)
 }
 
-// TestRevocationCountsOnEveryNode: what one node has answered, the other knows, though
-// nobody tells it.
+// TestRevocationCountsOnEveryNode: a change that one node has acknowledged is in force on the
+// other, without a notification.
 func TestRevocationCountsOnEveryNode(t *testing.T) {
-	one, two := deafNodes(t)
+	one, two := unnotifiedNodes(t)
 	o := one.newOrg(t, "own")
 	call := func(c caller, want int, what string) {
 		t.Helper()
@@ -96,7 +96,7 @@ func TestRevocationCountsOnEveryNode(t *testing.T) {
 // TestNothingIsWrittenAfterARevocation looks into the log itself: behind the event that
 // rejects a bot there is nothing that it did on the other node, though it never stops.
 func TestNothingIsWrittenAfterARevocation(t *testing.T) {
-	one, two := deafNodes(t)
+	one, two := unnotifiedNodes(t)
 	o := one.newOrg(t, "own")
 	var bot string
 	for _, x := range o.things {
@@ -164,7 +164,7 @@ func TestNothingIsWrittenAfterARevocation(t *testing.T) {
 // TestParentsOnEveryNode: what came from a scoped token ends with it on the other node,
 // too, and a token that is made there meanwhile is not left over (B2B-AUTH-060).
 func TestParentsOnEveryNode(t *testing.T) {
-	one, two := deafNodes(t)
+	one, two := unnotifiedNodes(t)
 	o := one.newOrg(t, "own")
 	mint := func(n *liveNode, c caller) (id string, token caller) {
 		t.Helper()

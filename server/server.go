@@ -64,23 +64,23 @@ type Config = config.Config
 
 // Server is one node. New makes it; it must be closed.
 type Server struct {
-	config  Config
-	log     *slog.Logger
-	store   store.Store
-	files   files.Store
-	keys    *seal.Ring
-	auth    *auth.Authenticator
-	bell    bell          // nil: there is one node
-	redis   *redis.Client // nil: not configured, or there is one node
-	hub     *eventlog.Hub
-	online  *presence.Tracker
-	sockets *ws.Server
-	upkeep  *upkeep.Runner
-	calls   *call.Pipeline
-	hooks   *webhook.Dispatcher
-	streams context.Context // of the streams over REST and Connect
-	stop    context.CancelFunc
-	handler http.Handler
+	config   Config
+	log      *slog.Logger
+	store    store.Store
+	files    files.Store
+	keys     *seal.Ring
+	auth     *auth.Authenticator
+	notifier notifier      // nil: there is one node
+	redis    *redis.Client // nil: not configured, or there is one node
+	hub      *eventlog.Hub
+	online   *presence.Tracker
+	sockets  *ws.Server
+	upkeep   *upkeep.Runner
+	calls    *call.Pipeline
+	hooks    *webhook.Dispatcher
+	streams  context.Context // of the streams over REST and Connect
+	stop     context.CancelFunc
+	handler  http.Handler
 }
 
 // New opens the store and wires a node.

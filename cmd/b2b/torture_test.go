@@ -37,8 +37,8 @@ const (
 const outageMemory = 96 << 10 // kB
 
 // TestTorture shows that whoever subscribes is told exactly the events that it may
-// see, in order, while servers are killed, connections break and doorbells stay
-// silent (package torture).
+// see, in order, while servers are killed, connections break and notifications are
+// lost (package torture).
 func TestTorture(t *testing.T) {
 	t.Run("sqlite", func(t *testing.T) {
 		f := newFleet(t, 1)
@@ -306,7 +306,7 @@ func (f *fleet) postgres(address string) *torture.Proxy {
 	return p
 }
 
-// redis gives the nodes a Redis as their doorbell, behind a proxy.
+// redis gives the nodes a Redis as their notifier, behind a proxy.
 func (f *fleet) redis(database string) *torture.Proxy {
 	program, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -342,19 +342,19 @@ func (f *fleet) redis(database string) *torture.Proxy {
 	return nil
 }
 
-// guard closes a proxy behind the nodes, and sees that rings went through it.
+// guard closes a proxy behind the nodes, and checks that notifications went through it.
 func (f *fleet) guard(p *torture.Proxy) {
 	f.t.Cleanup(func() {
 		p.Close()
-		if all, lost := p.Rings(); lost == 0 {
-			f.t.Errorf("of %d rings none was lost", all)
+		if all, lost := p.Notifications(); lost == 0 {
+			f.t.Errorf("of %d notifications none was lost", all)
 		} else {
-			f.t.Logf("%d of %d rings were lost", lost, all)
+			f.t.Logf("%d of %d notifications were lost", lost, all)
 		}
 	})
 }
 
-// silence ends the connections that listen for rings.
+// silence ends the connections that listen for notifications.
 func (f *fleet) silence(address string) {
 	ctx, cancel := context.WithTimeout(f.t.Context(), 5*time.Second)
 	defer cancel()
@@ -364,6 +364,6 @@ func (f *fleet) silence(address string) {
 		err = errors.Join(err, conn.Close(ctx))
 	}
 	if err != nil {
-		f.t.Errorf("silence the doorbell: %v", err)
+		f.t.Errorf("end the connections that listen: %v", err)
 	}
 }

@@ -17,7 +17,7 @@
 // and leaves no moment between looking and writing (see call.Credentials.VersionChecked).
 // Everything else compares it before it begins, with one small query for all who ask at
 // the same time (see confirmer). Refusals are never from memory. So a revocation that
-// was answered counts on every node, whatever became of the doorbell. Sessions of super
+// was answered counts on every node, also when notifications are lost. Sessions of super
 // admins have no log: several nodes ask for them every time.
 //
 // That a caller was there (last_seen_at, last_used_at, the extension of a session)

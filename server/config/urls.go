@@ -8,7 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/b2b-protocol/b2b/server/eventlog/redisbell"
+	"github.com/b2b-protocol/b2b/server/eventlog/redisnotify"
 	"github.com/b2b-protocol/b2b/server/files/s3files"
 )
 
@@ -97,7 +97,7 @@ func checkRedis(address string) error {
 	if err != nil {
 		return errors.New(unreadable)
 	}
-	if err := redisbell.CheckURL(address); err != nil {
+	if err := redisnotify.CheckURL(address); err != nil {
 		return errors.New("cannot be used as an address of Redis: " + withoutPassword(err.Error(), u))
 	}
 	return nil

@@ -52,7 +52,7 @@
 // no holes, so the tail sees the gap at once and reads it from the store before it
 // goes on.
 //
-// The doorbell is lost. It carries no events: the next ring, the next commit of this
+// A notification is lost. It carries no events: the next one, the next commit of this
 // node, or the poll (twice a second, where a store is shared) makes the tail look, and
 // it reads everything since the last time. The same is true of a commit whose answer
 // was lost with the connection to the database.

@@ -100,7 +100,7 @@ func TestLetInAgain(t *testing.T) {
 	w.next(first)
 }
 
-// Last is behind what other nodes wrote, too, without a ring.
+// TestLast: Last comes after the events of other nodes, too, without a notification.
 func TestLast(t *testing.T) {
 	url := pgtest.URL(t)
 	w := worldOver(t, url)

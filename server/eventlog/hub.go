@@ -37,23 +37,23 @@ type Store interface {
 	OnCommit(fn func(org string, events []store.Event)) (remove func())
 }
 
-// Doorbell tells other nodes that the log of an organisation has grown. It carries
-// no events and may lose rings: it only saves time.
-type Doorbell interface {
-	// Ring says that the log of org has reached seq. It must not block: it is called
-	// by the goroutine that writes.
-	Ring(org string, seq int64)
-	// Listen calls fn for every ring, those of this node included, until ctx is done
-	// or the connection is lost. A seq of 0 is not known; an empty org is every
-	// organisation, as after a reconnection.
+// Notifier notifies other nodes that the log of an org has grown. A notification has no
+// events and may be lost: it only saves waiting for the next poll.
+type Notifier interface {
+	// Notify sends that the log of org has reached seq. The goroutine that writes the
+	// database calls it, so it must not block.
+	Notify(org string, seq int64)
+	// Listen calls fn for every notification, including those of this node, until ctx is
+	// done or the connection is lost. Seq 0 means that the end is not known; an empty org
+	// means every org, as after a reconnection.
 	Listen(ctx context.Context, fn func(org string, seq int64)) error
 }
 
 // Config says how a Hub works.
 type Config struct {
 	Store    Store
-	Doorbell Doorbell      // nil: no other node
-	Poll     time.Duration // how often the logs of orgs with subscribers are looked at without a ring; 0: never
+	Notifier Notifier      // nil: there is one node
+	Poll     time.Duration // how often the ends of the logs with subscribers are read; 0: never
 	Queue    int           // how many items may wait for a reader that takes none; 0 is 256
 	Grace    time.Duration // how long a reader may take none while more wait; 0 is a second
 	Streams  int           // subscriptions that a bot, or the admins of an org together, may have here; 0 is 64
@@ -111,7 +111,7 @@ func New(c Config) *Hub {
 	h := &Hub{Config: c, tails: map[string]*tail{}, streams: map[string]int{}, places: fair.New(fair.Sizes{Places: c.Places})}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.unhook = c.Store.OnCommit(h.committed)
-	if c.Doorbell != nil {
+	if c.Notifier != nil {
 		h.done.Go(h.listen)
 	}
 	if c.Poll > 0 {
@@ -130,13 +130,13 @@ func (h *Hub) Close() {
 	h.done.Wait()
 }
 
-// committed hears of every commit of this node, on the goroutine that writes.
+// committed receives every commit of this node, on the goroutine that writes the database.
 func (h *Hub) committed(org string, events []store.Event) {
 	if t := h.tailOf(org); t != nil {
 		t.inbox.events(events)
 	}
-	if h.Doorbell != nil {
-		h.Doorbell.Ring(org, events[len(events)-1].Seq)
+	if h.Notifier != nil {
+		h.Notifier.Notify(org, events[len(events)-1].Seq)
 	}
 }
 
@@ -146,26 +146,26 @@ func (h *Hub) tailOf(org string) *tail {
 	return h.tails[org]
 }
 
-// listen hears the doorbell until the hub is closed. Whatever rang while it was deaf
-// is made up for by ringing everywhere.
+// listen receives notifications until the hub is closed. After a lost connection it wakes
+// every tail, which makes up for the notifications missed.
 func (h *Hub) listen() {
 	for {
-		err := h.Doorbell.Listen(h.ctx, h.rung)
+		err := h.Notifier.Listen(h.ctx, h.notified)
 		if h.ctx.Err() != nil {
 			return
 		}
-		h.Logger.Warn("the doorbell is silent, listening again", "error", err)
+		h.Logger.Warn("the notifier lost its connection, listening again", "error", err)
 		select {
 		case <-h.ctx.Done():
 			return
 		case <-time.After(relisten):
-			h.rung("", 0)
+			h.notified("", 0)
 		}
 	}
 }
 
-// poll looks at the ends of the logs that have subscribers, all of them at once, and
-// rings where there is something: it makes up for rings that were lost.
+// poll reads the ends of all logs that have subscribers, in one query, and wakes the tails
+// that are behind. It makes up for notifications that were lost.
 func (h *Hub) poll() {
 	tick := time.NewTicker(h.Poll)
 	defer tick.Stop()
@@ -204,17 +204,17 @@ func (h *Hub) followed() map[string]*tail {
 	return tails
 }
 
-func (h *Hub) rung(org string, seq int64) {
+func (h *Hub) notified(org string, seq int64) {
 	if org != "" {
 		if t := h.tailOf(org); t != nil {
-			t.inbox.ring(seq)
+			t.inbox.notify(seq)
 		}
 		return
 	}
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	for _, t := range h.tails {
-		t.inbox.ring(0)
+		t.inbox.notify(0)
 	}
 }
 

@@ -349,19 +349,19 @@ func TestPosition(t *testing.T) {
 	}
 }
 
-// TestNodes shows what becomes of events of another node: with rings at once, with
-// neither ring nor poll when this node writes.
+// TestNodes: events of another node arrive at once with a notifier, soon with polling, and
+// with neither of them when this node commits.
 func TestNodes(t *testing.T) {
 	url := pgtest.URL(t)
 	one := worldOver(t, url)
 	two := &world{TB: t, store: sqltest.Open(t, url), org: one.org}
-	bells := newBells(0)
-	deaf := one.hub(eventlog.Config{})
-	rung := one.hub(eventlog.Config{Doorbell: bells})
-	two.hub(eventlog.Config{Doorbell: bells})
+	n := newLossyNotifier(0)
+	alone := one.hub(eventlog.Config{})
+	notified := one.hub(eventlog.Config{Notifier: n})
+	two.hub(eventlog.Config{Notifier: n})
 	polling := one.hub(eventlog.Config{Poll: 20 * time.Millisecond})
 	bot := one.bots(1)[0]
-	a, b, c := one.subscribe(deaf, one.bot(bot), nil), one.subscribe(rung, one.bot(bot), nil), one.subscribe(polling, one.bot(bot), nil)
+	a, b, c := one.subscribe(alone, one.bot(bot), nil), one.subscribe(notified, one.bot(bot), nil), one.subscribe(polling, one.bot(bot), nil)
 	two.news()
 	for _, s := range []*eventlog.Subscription{b, c} {
 		if it := one.next(s); it.Position.Seq != 1 {
@@ -371,7 +371,7 @@ func TestNodes(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if it, err := a.Next(ctx); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("heard without a ring: %v, %v", it, err)
+		t.Errorf("got an event without a notification: %v, %v", it, err)
 	}
 	one.news()
 	for _, s := range []*eventlog.Subscription{a, b, c} {
@@ -385,10 +385,10 @@ func TestNodes(t *testing.T) {
 			t.Errorf("got %d", it.Position.Seq)
 		}
 	}
-	// A position that another node gave is good here before this one heard of it.
+	// A position that another node returned is valid here before this node read the event.
 	two.news()
 	p := eventlog.Position{Epoch: one.start().Epoch, Seq: 3}
-	s := one.subscribe(deaf, one.bot(bot), &p)
+	s := one.subscribe(alone, one.bot(bot), &p)
 	two.news()
 	one.news()
 	for want := int64(4); want <= 5; want++ {
@@ -475,7 +475,7 @@ func TestStoreFailsMeanwhile(t *testing.T) {
 
 func TestCloseEndsAll(t *testing.T) {
 	w := newWorld(t)
-	h := eventlog.New(eventlog.Config{Store: w.store, Doorbell: newBells(0), Poll: time.Millisecond})
+	h := eventlog.New(eventlog.Config{Store: w.store, Notifier: newLossyNotifier(0), Poll: time.Millisecond})
 	b := w.bots(4)
 	var waiting sync.WaitGroup
 	for _, id := range b {

@@ -15,8 +15,8 @@ type inbox struct {
 	entries []entry
 	waiting int   // events in entries
 	bytes   int   // of their payloads
-	rung    bool  // the log has to be read from the store
-	handled int64 // what the tail is done with, for rings that come late
+	behind  bool  // the tail must read the log from the store
+	handled int64 // seq up to which the tail is done; older notifications are ignored
 }
 
 // entry is one of: committed events; an item for everybody; an item for one.
@@ -37,7 +37,7 @@ func (b *inbox) events(events []store.Event) {
 	}
 	b.mu.Lock()
 	if b.waiting+len(events) > inboxMost || b.waiting > 0 && b.bytes+bytes > inboxBytes {
-		b.rung = true
+		b.behind = true
 	} else {
 		b.waiting += len(events)
 		b.bytes += bytes
@@ -55,9 +55,9 @@ func (b *inbox) add(e entry) {
 	b.signal()
 }
 
-// ring says that the log has reached seq (0: unknown). The rings of what this node
-// wrote itself come back late and mean nothing.
-func (b *inbox) ring(seq int64) {
+// notify takes a notification that the log has reached seq (0: not known). It ignores those
+// of this node's own commits, which come back after the events.
+func (b *inbox) notify(seq int64) {
 	b.mu.Lock()
 	known := b.handled
 	if n := len(b.entries); n > 0 {
@@ -66,7 +66,7 @@ func (b *inbox) ring(seq int64) {
 		}
 	}
 	news := seq == 0 || seq > known
-	b.rung = b.rung || news
+	b.behind = b.behind || news
 	b.mu.Unlock()
 	if news {
 		b.signal()
@@ -81,16 +81,16 @@ func (b *inbox) signal() {
 }
 
 // take empties the inbox. handled is what the tail has done so far.
-func (b *inbox) take(handled int64) (entries []entry, rung bool) {
+func (b *inbox) take(handled int64) (entries []entry, behind bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	entries, rung = b.entries, b.rung
-	b.entries, b.waiting, b.bytes, b.rung = nil, 0, 0, false
+	entries, behind = b.entries, b.behind
+	b.entries, b.waiting, b.bytes, b.behind = nil, 0, 0, false
 	b.handled = handled
 	for _, e := range entries {
 		if n := len(e.events); n > 0 {
 			b.handled = max(b.handled, e.events[n-1].Seq)
 		}
 	}
-	return entries, rung
+	return entries, behind
 }

@@ -17,7 +17,7 @@ func (t *tail) enter(s *Subscription, top store.LogTop) error {
 	t.all[s] = struct{}{}
 	s.since = top.Seq
 	if top.Seq > t.end.Seq || top.Epoch != t.end.Epoch {
-		t.inbox.ring(0)
+		t.inbox.notify(0)
 	}
 	return nil
 }

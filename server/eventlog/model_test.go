@@ -33,16 +33,16 @@ func TestRandomReaders(t *testing.T) {
 		w := newWorld(t)
 		play(t, []*world{w}, []*eventlog.Hub{w.hub(eventlog.Config{Queue: 3, Grace: time.Microsecond})})
 	})
-	t.Run("three nodes, rings lost", func(t *testing.T) {
+	t.Run("three nodes, notifications lost", func(t *testing.T) {
 		url := pgtest.URL(t)
 		worlds := []*world{worldOver(t, url)}
 		for range 2 {
 			worlds = append(worlds, &world{TB: t, store: sqltest.Open(t, url), org: worlds[0].org})
 		}
-		bells := newBells(0.5)
+		n := newLossyNotifier(0.5)
 		var hubs []*eventlog.Hub
 		for _, w := range worlds {
-			hubs = append(hubs, w.hub(eventlog.Config{Doorbell: bells, Poll: 20 * time.Millisecond}))
+			hubs = append(hubs, w.hub(eventlog.Config{Notifier: n, Poll: 20 * time.Millisecond}))
 		}
 		play(t, worlds, hubs)
 	})
@@ -265,53 +265,55 @@ func model(t *testing.T, rows []store.Event, begun map[string][]string, v eventl
 	return want
 }
 
-// bells is a doorbell between hubs of one process that loses some rings.
-type bells struct {
-	lost float64
-	mu   sync.Mutex
-	ears map[int]chan ring
-	next int
+// lossyNotifier connects hubs of one process and loses some notifications.
+type lossyNotifier struct {
+	lost      float64 // probability
+	mu        sync.Mutex
+	listeners map[int]chan notice
+	next      int
 }
 
-type ring struct {
+type notice struct {
 	org string
 	seq int64
 }
 
-func newBells(lost float64) *bells { return &bells{lost: lost, ears: map[int]chan ring{}} }
+func newLossyNotifier(lost float64) *lossyNotifier {
+	return &lossyNotifier{lost: lost, listeners: map[int]chan notice{}}
+}
 
-func (b *bells) Ring(org string, seq int64) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, ear := range b.ears {
-		if rand.Float64() < b.lost {
+func (n *lossyNotifier) Notify(org string, seq int64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, to := range n.listeners {
+		if rand.Float64() < n.lost {
 			continue
 		}
 		select {
-		case ear <- ring{org, seq}:
+		case to <- notice{org, seq}:
 		default:
 		}
 	}
 }
 
-func (b *bells) Listen(ctx context.Context, fn func(string, int64)) error {
-	ear := make(chan ring, 64)
-	b.mu.Lock()
-	b.next++
-	id := b.next
-	b.ears[id] = ear
-	b.mu.Unlock()
+func (n *lossyNotifier) Listen(ctx context.Context, fn func(string, int64)) error {
+	received := make(chan notice, 64)
+	n.mu.Lock()
+	n.next++
+	id := n.next
+	n.listeners[id] = received
+	n.mu.Unlock()
 	defer func() {
-		b.mu.Lock()
-		delete(b.ears, id)
-		b.mu.Unlock()
+		n.mu.Lock()
+		delete(n.listeners, id)
+		n.mu.Unlock()
 	}()
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case r := <-ear:
-			fn(r.org, r.seq)
+		case got := <-received:
+			fn(got.org, got.seq)
 		}
 	}
 }

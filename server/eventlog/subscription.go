@@ -360,7 +360,7 @@ func (s *Subscription) After(v any) {
 // has now, whichever node wrote it: for who finds out in another way that its access
 // has ended, and is to be told first what the log says of that.
 func (s *Subscription) Last(v any) {
-	s.tail.inbox.ring(0)
+	s.tail.inbox.notify(0)
 	s.After(v)
 }
 

@@ -99,8 +99,8 @@ func (t *tail) follow() error {
 			return ErrClosed
 		case <-t.inbox.wake:
 		}
-		entries, rung := t.inbox.take(t.end.Seq)
-		if rung {
+		entries, behind := t.inbox.take(t.end.Seq)
+		if behind {
 			if err := t.retry("read the log", t.look); err != nil {
 				return err
 			}
@@ -122,9 +122,9 @@ func (t *tail) passed(top store.LogTop) {
 	t.mu.Unlock()
 	switch {
 	case top.Epoch != end.Epoch || top.Seq < end.Seq:
-		t.inbox.ring(0)
+		t.inbox.notify(0)
 	case top.Seq > end.Seq:
-		t.inbox.ring(top.Seq)
+		t.inbox.notify(top.Seq)
 	}
 }
 

@@ -27,7 +27,7 @@ func TestLostNotifications(t *testing.T) {
 		lost              string
 		toReader, toNodes bool // commits of this node: to the hub, to the dispatcher
 	}{
-		{"nothing but what other nodes ring", false, false},
+		{"nothing but the notifications of other nodes", false, false},
 		{"what wakes the dispatcher", false, true},
 		{"what wakes the readers", true, false},
 		{"everything", true, true},

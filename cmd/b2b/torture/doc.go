@@ -7,7 +7,7 @@
 // Subscribers listen over WebSocket, server-sent events, Connect and gRPC, break off
 // at random, and go on from their last cursor over another binding on another server;
 // sometimes they take a catch-up instead, and a stream from where that ends.
-// Meanwhile the owner of the servers may kill them and make their doorbells fail.
+// Meanwhile the owner of the servers may kill them and make their notifiers fail.
 //
 // At the end [World.Judge] compares what each subscriber was told with what the log
 // says that it had to be told: [Viewer] is a second opinion about that, which knows

@@ -13,7 +13,7 @@ import (
 )
 
 // Proxy stands between nodes and what they share, a PostgreSQL or a Redis. It
-// swallows some of the rings of the doorbell, and cuts connections when told to.
+// drops some of the notifications, and cuts connections when told to.
 type Proxy struct {
 	listener net.Listener
 	network  string
@@ -21,24 +21,24 @@ type Proxy struct {
 	pass     filter
 	tasks    sync.WaitGroup
 
-	mu        sync.Mutex
-	closed    bool
-	down      bool
-	rng       *rand.Rand
-	conns     []net.Conn // to the nodes
-	rings     int        // that came by
-	swallowed int        // of those
+	mu      sync.Mutex
+	closed  bool
+	down    bool
+	rng     *rand.Rand
+	conns   []net.Conn // to the nodes
+	seen    int        // notifications
+	dropped int        // of those
 }
 
-// filter copies what the server says, message by message, and asks drop about rings.
+// filter copies what the server says, message by message, and asks drop about notifications.
 type filter func(to io.Writer, from *bufio.Reader, drop func() bool) error
 
-// NewPostgresProxy swallows notifications of the PostgreSQL server at an address.
+// NewPostgresProxy drops some notifications of the PostgreSQL server at an address.
 func NewPostgresProxy(seed uint64, network, address string) (*Proxy, error) {
 	return newProxy(seed, network, address, passPostgres)
 }
 
-// NewRedisProxy swallows published messages of the Redis server at an address.
+// NewRedisProxy drops some published messages of the Redis server at an address.
 func NewRedisProxy(seed uint64, network, address string) (*Proxy, error) {
 	return newProxy(seed, network, address, passRedis)
 }
@@ -88,22 +88,23 @@ func (p *Proxy) Down(down bool) {
 	}
 }
 
-// Rings is how many rings came by and how many of them went no further.
-func (p *Proxy) Rings() (all, swallowed int) {
+// Notifications returns how many notifications the proxy received, and how many of them it
+// dropped.
+func (p *Proxy) Notifications() (all, dropped int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.rings, p.swallowed
+	return p.seen, p.dropped
 }
 
-// drop draws whether a ring is lost: every other one is.
+// drop reports whether to drop a notification: one in two, at random.
 func (p *Proxy) drop() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.rings++
+	p.seen++
 	if p.rng.IntN(2) == 0 {
 		return false
 	}
-	p.swallowed++
+	p.dropped++
 	return true
 }
 
@@ -182,7 +183,8 @@ func passPostgres(to io.Writer, from *bufio.Reader, drop func() bool) error {
 	return err
 }
 
-// passRedis copies one reply. A push or array that begins with "message" is a ring.
+// passRedis copies one reply. A push or array that begins with "message" is a
+// notification.
 func passRedis(to io.Writer, from *bufio.Reader, drop func() bool) error {
 	var reply strings.Builder
 	first := ""

@@ -14,23 +14,23 @@ func TestFilters(t *testing.T) {
 	for _, c := range []struct {
 		name, text, without string
 		pass                filter
-		rings               int
+		notifications       int
 	}{
 		{"postgres", postgres, "Z\x00\x00\x00\x05I" + "D\x00\x00\x00\x06ab", passPostgres, 2},
 		{"redis", redis, strings.NewReplacer(">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$3\r\na\nb\r\n", "", "*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$0\r\n\r\n", "").Replace(redis), passRedis, 2},
 	} {
 		for _, lose := range []bool{false, true} {
 			var out bytes.Buffer
-			rings := 0
+			got := 0
 			from := bufio.NewReader(strings.NewReader(c.text))
-			for c.pass(&out, from, func() bool { rings++; return lose }) == nil {
+			for c.pass(&out, from, func() bool { got++; return lose }) == nil {
 			}
 			want := c.text
 			if lose {
 				want = c.without
 			}
-			if out.String() != want || rings != c.rings {
-				t.Errorf("%s, losing %v: %d rings, %q, want %q", c.name, lose, rings, out.String(), want)
+			if out.String() != want || got != c.notifications {
+				t.Errorf("%s, losing %v: %d notifications, %q, want %q", c.name, lose, got, out.String(), want)
 			}
 		}
 	}

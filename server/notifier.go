@@ -5,18 +5,18 @@ import (
 	"fmt"
 
 	"github.com/b2b-protocol/b2b/server/eventlog"
-	"github.com/b2b-protocol/b2b/server/eventlog/pgbell"
-	"github.com/b2b-protocol/b2b/server/eventlog/redisbell"
+	"github.com/b2b-protocol/b2b/server/eventlog/pgnotify"
+	"github.com/b2b-protocol/b2b/server/eventlog/redisnotify"
 )
 
-// bell is the doorbell between nodes.
-type bell interface {
-	eventlog.Doorbell
+// notifier notifies the other nodes of commits.
+type notifier interface {
+	eventlog.Notifier
 	Close() error
 }
 
-// listenToLog makes the hub of the node's streams. A database that nodes share has a
-// doorbell: its own, or Redis where that is configured.
+// listenToLog makes the hub of the node's streams. Nodes that share a database notify each
+// other by the database, or by Redis where that is configured.
 func (s *Server) listenToLog(shared bool) error {
 	c := eventlog.Config{Store: s.store, Logger: s.log}
 	if shared {
@@ -25,26 +25,26 @@ func (s *Server) listenToLog(shared bool) error {
 			if s.redis, err = newRedis(s.config.RedisURL); err != nil {
 				return err
 			}
-			s.bell, err = redisbell.New(s.config.RedisURL, s.log)
+			s.notifier, err = redisnotify.New(s.config.RedisURL, s.log)
 		} else {
-			s.bell, err = pgbell.New(s.config.DatabaseURL, s.log)
+			s.notifier, err = pgnotify.New(s.config.DatabaseURL, s.log)
 		}
 		if err != nil {
-			s.bell = nil
+			s.notifier = nil
 			return err
 		}
-		c.Doorbell, c.Poll = s.bell, pollLog
+		c.Notifier, c.Poll = s.notifier, pollLog
 	}
 	s.hub = eventlog.New(c)
 	return nil
 }
 
-// leaveLog undoes listenToLog.
+// leaveLog closes what listenToLog opened.
 func (s *Server) leaveLog() error {
 	s.hub.Close()
 	var errs []error
-	if s.bell != nil {
-		errs = append(errs, s.bell.Close())
+	if s.notifier != nil {
+		errs = append(errs, s.notifier.Close())
 	}
 	if s.redis != nil {
 		if err := s.redis.Close(); err != nil {

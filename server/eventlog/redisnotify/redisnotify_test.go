@@ -1,4 +1,4 @@
-package redisbell
+package redisnotify
 
 import (
 	"context"
@@ -14,27 +14,28 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-type ring struct {
+// notice is one call of the function given to Listen.
+type notice struct {
 	org string
 	seq int64
 }
 
-func listen(t *testing.T, b *Bell) (heard chan ring, ended chan error, stop context.CancelFunc) {
+func listen(t *testing.T, b *Notifier) (received chan notice, ended chan error, stop context.CancelFunc) {
 	ctx, stop := context.WithCancel(t.Context())
-	heard, ended = make(chan ring, 100), make(chan error, 1)
-	go func() { ended <- b.Listen(ctx, func(org string, seq int64) { heard <- ring{org, seq} }) }()
+	received, ended = make(chan notice, 100), make(chan error, 1)
+	go func() { ended <- b.Listen(ctx, func(org string, seq int64) { received <- notice{org, seq} }) }()
 	select {
-	case got := <-heard:
-		if got != (ring{}) {
-			t.Fatalf("listening began with %v", got)
+	case got := <-received:
+		if got != (notice{}) {
+			t.Fatalf("Listen began with %v", got)
 		}
 	case err := <-ended:
-		t.Fatalf("listening ended with %v", err)
+		t.Fatalf("Listen returned %v", err)
 	}
-	return heard, ended, stop
+	return received, ended, stop
 }
 
-func TestBell(t *testing.T) {
+func TestNotifier(t *testing.T) {
 	server := redistest.Start(t)
 	log := slog.New(slog.DiscardHandler)
 	a, err := New(server.URL, log)
@@ -49,31 +50,31 @@ func TestBell(t *testing.T) {
 	byB, endedB, stopB := listen(t, b)
 	defer stopB()
 	began := time.Now()
-	a.Ring("org", 7)
-	for _, heard := range []chan ring{byA, byB} {
-		if got := <-heard; got != (ring{"org", 7}) {
-			t.Errorf("heard %v", got)
+	a.Notify("org", 7)
+	for _, received := range []chan notice{byA, byB} {
+		if got := <-received; got != (notice{"org", 7}) {
+			t.Errorf("received %v", got)
 		}
 	}
-	t.Logf("connected and rang in %v", time.Since(began))
+	t.Logf("connected and notified in %v", time.Since(began))
 	stopA()
 	if err := <-endedA; !errors.Is(err, context.Canceled) {
-		t.Errorf("listening ended with %v", err)
+		t.Errorf("Listen returned %v", err)
 	}
 	server.Stop()
 	select {
 	case err := <-endedB:
 		if err == nil {
-			t.Error("listening ended without an error")
+			t.Error("Listen returnedout an error")
 		}
 	case <-time.After(10 * time.Second):
-		t.Fatal("a lost connection was not noticed")
+		t.Fatal("Listen did not return on a lost connection")
 	}
 	server.Start()
 	byB, endedB, again := listen(t, b)
-	a.Ring("org", 9)
+	a.Notify("org", 9)
 	for got := range byB {
-		if got == (ring{"org", 9}) {
+		if got == (notice{"org", 9}) {
 			break
 		}
 	}

@@ -1,4 +1,4 @@
-package pgbell
+package pgnotify
 
 import (
 	"context"
@@ -15,23 +15,24 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-type ring struct {
+// notice is one call of the function given to Listen.
+type notice struct {
 	org string
 	seq int64
 }
 
-// listen gives what a bell hears, and how listening ended.
-func listen(t *testing.T, b *Bell) (heard chan ring, ended chan error, stop context.CancelFunc) {
+// listen returns what a notifier receives, and a channel with the error that ended it.
+func listen(t *testing.T, b *Notifier) (received chan notice, ended chan error, stop context.CancelFunc) {
 	ctx, stop := context.WithCancel(t.Context())
-	heard, ended = make(chan ring, 100), make(chan error, 1)
-	go func() { ended <- b.Listen(ctx, func(org string, seq int64) { heard <- ring{org, seq} }) }()
-	if got := <-heard; got != (ring{}) {
-		t.Fatalf("listening began with %v", got)
+	received, ended = make(chan notice, 100), make(chan error, 1)
+	go func() { ended <- b.Listen(ctx, func(org string, seq int64) { received <- notice{org, seq} }) }()
+	if got := <-received; got != (notice{}) {
+		t.Fatalf("Listen began with %v", got)
 	}
-	return heard, ended, stop
+	return received, ended, stop
 }
 
-func TestBell(t *testing.T) {
+func TestNotifier(t *testing.T) {
 	url := pgtest.EmptyURL(t)
 	log := slog.New(slog.DiscardHandler)
 	a, err := New(url, log)
@@ -51,19 +52,19 @@ func TestBell(t *testing.T) {
 	byB, endedB, stopB := listen(t, b)
 	defer stopB()
 	start := time.Now()
-	a.Ring("org", 7)
-	for _, heard := range []chan ring{byA, byB} {
-		if got := <-heard; got != (ring{"org", 7}) {
-			t.Errorf("heard %v", got)
+	a.Notify("org", 7)
+	for _, received := range []chan notice{byA, byB} {
+		if got := <-received; got != (notice{"org", 7}) {
+			t.Errorf("received %v", got)
 		}
 	}
-	t.Logf("connected and rang in %v", time.Since(start))
+	t.Logf("connected and notified in %v", time.Since(start))
 	stopA()
 	if err := <-endedA; !errors.Is(err, context.Canceled) {
-		t.Errorf("listening ended with %v", err)
+		t.Errorf("Listen returned %v", err)
 	}
 
-	// All connections are lost: listening ends, ringing connects again.
+	// All connections are lost: Listen returns, and Notify connects again.
 	conn, err := pgx.Connect(t.Context(), url)
 	if err != nil {
 		t.Fatal(err)
@@ -75,17 +76,17 @@ func TestBell(t *testing.T) {
 	select {
 	case err := <-endedB:
 		if err == nil {
-			t.Error("listening ended without an error")
+			t.Error("Listen returnedout an error")
 		}
 	case <-time.After(10 * time.Second):
-		t.Fatal("a lost connection was not noticed")
+		t.Fatal("Listen did not return on a lost connection")
 	}
 	byB, endedB, stop := listen(t, b)
-	a.Ring("org", 8) // is lost with the old connection
+	a.Notify("org", 8) // is lost with the old connection
 	time.Sleep(50 * time.Millisecond)
-	a.Ring("org", 9)
+	a.Notify("org", 9)
 	for {
-		if got := <-byB; got == (ring{"org", 9}) {
+		if got := <-byB; got == (notice{"org", 9}) {
 			break
 		}
 	}
@@ -95,23 +96,23 @@ func TestBell(t *testing.T) {
 
 func TestNoServer(t *testing.T) {
 	if _, err := New("postgres://%zz", slog.New(slog.DiscardHandler)); err == nil {
-		t.Error("a bad URL was taken")
+		t.Error("a malformed URL was accepted")
 	}
 	b, err := New("postgres://127.0.0.1:1/x", slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.Ring("org", 1)
-	if err := b.Listen(t.Context(), func(string, int64) { t.Error("rang") }); err == nil {
-		t.Error("listening to nobody is no error")
+	b.Notify("org", 1)
+	if err := b.Listen(t.Context(), func(string, int64) { t.Error("received a notification without a server") }); err == nil {
+		t.Error("Listen without a server returned no error")
 	}
 	if err := b.Close(); err != nil {
 		t.Error(err)
 	}
 }
 
-// A connection that went silent is given up soon (B2B-LIFE-030); one that is only quiet is
-// kept.
+// TestSilentConnection: Listen returns soon when the server replies no more (B2B-LIFE-030); a
+// connection that merely has no notifications is kept.
 func TestSilentConnection(t *testing.T) {
 	t.Parallel()
 	proxy := pgtest.NewProxy(t, pgtest.EmptyURL(t))
@@ -129,16 +130,16 @@ func TestSilentConnection(t *testing.T) {
 	defer stop()
 	select {
 	case err := <-ended:
-		t.Fatalf("a quiet connection was given up: %v", err)
+		t.Fatalf("a connection without notifications was given up: %v", err)
 	case <-time.After(300 * time.Millisecond):
 	}
 	proxy.Silence(true)
 	select {
 	case err := <-ended:
 		if err == nil || t.Context().Err() != nil {
-			t.Errorf("ended with %v", err)
+			t.Errorf("Listen returned %v", err)
 		}
 	case <-time.After(replyTime + closeTime + 10*time.Second):
-		t.Fatal("a silent connection is still listened to")
+		t.Fatal("Listen did not return on a silent connection")
 	}
 }
