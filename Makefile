@@ -1,16 +1,17 @@
-# `make help` lists the targets. The scripts they call are in build/.
+# `make help` lists the targets. Their scripts are in build/.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-# Where generated files live: `make test` fails when they are stale.
+# The generated files. `make test` fails when they are stale.
 GENERATED := api/openapi.json sdk/go/b2b sdk/typescript/src/gen sdk/python/src/b2b_protocol/gen 'server/*.gen.go'
 
-# Our generators are built with the Go types of the options, which therefore come first.
+# The code generators of this repository import the Go types of the options, so those are
+# generated first.
 OPTIONS := {"version": "v2", "plugins": [{"local": ["go", "tool", "protoc-gen-go"], "out": "sdk/go", "opt": "paths=source_relative"}]}
 
-# Stamps of what is installed: npm writes the first, the rules below the others.
+# Files whose times say when the tools were installed. npm writes the first.
 NODE_TOOLS := node_modules/.package-lock.json
 PYTHON_TOOLS := .venv/installed
 DOCS_TOOLS := .venv/installed-docs
@@ -39,7 +40,7 @@ $(PYTHON_TOOLS): sdk/python/requirements-dev.txt | packages
 	@.venv/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
 	@touch $@
 
-# The virtual environment is made anew with the tools above, and without these.
+# These go into the virtual environment, which the rule above creates again when it runs.
 $(DOCS_TOOLS): docs/requirements.txt $(PYTHON_TOOLS)
 	$(call heading,pip install: documents)
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
@@ -76,11 +77,11 @@ lint-go:
 	@go tool staticcheck ./...
 	@go mod tidy -diff
 
-docs: $(DOCS_TOOLS) ## build the documents as a site in dist/site; a dead link fails
+docs: $(DOCS_TOOLS) ## build the documents as a site in dist/site; fails on a broken link
 	$(call heading,documents)
 	@build/docs.sh
 
-fresh: generate ## fail when generated files are not what the schema generates
+fresh: generate ## fail when generated files are stale
 	$(call heading,generated files are fresh)
 	@build/fresh.sh $(GENERATED)
 
@@ -104,13 +105,13 @@ test-race: ## run the Go tests with the race detector (PKG=./server/...)
 	@build/gotest.sh $(PKG)
 
 .PHONY: torture
-torture: ## kill servers under load and compare what each subscriber was told (CHANGES=10000 SEED=… RUN=postgres)
+torture: ## kill servers under load and check what each subscriber received (CHANGES=10000 SEED=… RUN=postgres)
 	$(call heading,torture)
 	@B2B_TORTURE_CHANGES=$(or $(CHANGES),10000) B2B_TORTURE_SEED=$(SEED) \
 	go test ./cmd/b2b -run 'TestTorture/$(RUN)' -count=1 -timeout 90m -v
 
 .PHONY: bench
-bench: ## measure the server beside its floor (BENCH="-rounds 5 -time 10s")
+bench: ## measure the server against a minimal baseline (BENCH="-rounds 5 -time 10s")
 	@build/bench.sh $(BENCH)
 
 .PHONY: build
@@ -121,14 +122,14 @@ build: ## build bin/b2b: one static binary
 release: ## build the binaries of all platforms, their SBOMs and checksums in dist/release
 	@build/release.sh
 
-version: ## write the version of the file VERSION, or V=0.3.0, to every place that names it
+version: ## write the version in VERSION, or V=0.3.0, to every place that names it
 	@build/version.sh $(V)
 
 .PHONY: conformance
 conformance: build ## check any server: URL=http://localhost:4800 ADMIN_SECRET=…
-	@: $${URL:?say which server: make conformance URL=http://localhost:4800 ADMIN_SECRET=…}
+	@: $${URL:?set URL to that of the server: make conformance URL=http://localhost:4800 ADMIN_SECRET=…}
 	@bin/b2b conformance --url "$$URL" --admin-secret "$${ADMIN_SECRET:-}"
 
 .PHONY: clean
-clean: ## remove what the targets above made, but for generated code
+clean: ## remove all build results and tools, but not generated code
 	@rm -rf bin dist coverage.out node_modules sdk/typescript/node_modules sdk/typescript/dist .venv

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Measures the server beside its floor, on SQLite and, where PostgreSQL can be
-# had, on a server of its own in a temporary folder. Arguments go to the bench.
+# Runs the benchmark on SQLite and, if PostgreSQL is installed, on a PostgreSQL server that it
+# starts in a temporary folder. Arguments are passed to the benchmark.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . build/say.sh
@@ -8,17 +8,17 @@ cd "$(dirname "$0")/.."
 args=("$@")
 bin=$(compgen -G '/usr/lib/postgresql/*/bin' | sort -V | tail -n 1 || true)
 if [ -z "$bin" ]; then
-  left_out "the bench on PostgreSQL" "no initdb here (Debian: postgresql)"
+  left_out "the benchmark on PostgreSQL" "initdb is not installed (Debian: postgresql)"
 else
   folder=$(mktemp -d)
   as=()
-  if [ "$(id -u)" = 0 ]; then # PostgreSQL refuses root
+  if [ "$(id -u)" = 0 ]; then # PostgreSQL does not run as root
     chown postgres "$folder"
     as=(runuser -u postgres --)
   fi
   trap '"${as[@]}" "$bin/pg_ctl" -D "$folder/db" -m immediate stop >/dev/null; rm -rf "$folder"' EXIT
   (cd "$folder" && "${as[@]}" "$bin/initdb" -D db -U b2b --auth trust >/dev/null)
-  # Without a TCP port there is none to collide with.
+  # A Unix socket instead of a TCP port avoids conflicts with other servers.
   "${as[@]}" "$bin/pg_ctl" -D "$folder/db" -w -o "-c listen_addresses='' -k $folder" -l "$folder/log" start >/dev/null
   args+=(-postgres "postgres:///postgres?host=$folder&user=b2b")
 fi

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Compares the schema in the working tree with the one on main and, where there is
-# one, with the newest release: what a client was promised must still be there.
+# Fails when the schema in the working tree has a breaking change against main or against the
+# newest release.
 #
-# The old schema is taken out with `git archive`, which also works in a worktree,
-# on a detached head and in a shallow clone.
+# It reads the old schema with `git archive`, which also works in a worktree, on a detached
+# head and in a shallow clone.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . build/say.sh
@@ -13,7 +13,7 @@ trap 'rm -rf "$old"' EXIT
 
 has_schema() { git ls-tree -r --name-only "$1" -- api/b2b 2>/dev/null | grep -q '\.proto$'; }
 
-# against REF NAME
+# against REF NAME: compares with the schema of a git ref.
 against() {
   if ! has_schema "$1"; then
     echo "buf breaking: $2 has no schema yet, nothing to compare with"
@@ -23,7 +23,7 @@ against() {
   git archive "$1" buf.yaml api | tar -x -C "$old"
   node_modules/.bin/buf breaking --against "$old"
   local note=
-  git diff --quiet "$1" -- api && note=", which has this very schema"
+  git diff --quiet "$1" -- api && note=", which has the same schema"
   echo "buf breaking: nothing breaks against $2 ($(git rev-parse --short "$1"))$note"
 }
 
@@ -37,7 +37,7 @@ done
 if [ -n "$main" ]; then
   against "$main" main
 else
-  left_out "buf breaking against main" "this clone has no main to compare with"
+  left_out "buf breaking against main" "this clone has no branch main"
 fi
 
 release=$(git describe --tags --abbrev=0 --match 'v*' 2>/dev/null || true)

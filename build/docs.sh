@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Builds the documents as a site in dist/site. A link or an anchor that leads nowhere, and a
-# page that the navigation of mkdocs.yml lacks, fail the build.
+# Builds the documents as a site in dist/site. The build fails on a broken link or anchor, and
+# on a page that is not in the navigation of mkdocs.yml.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# The site's generator reads one folder: what belongs to the site, where it is here.
+# mkdocs reads one folder: copy the documents, with the same relative paths.
 rm -rf dist/docs dist/site
 git ls-files -z --cached --others --exclude-standard -- ':(glob)*.md' docs api/openapi.json LICENSE |
   while IFS= read -r -d '' file; do

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Fails when the generated files in the index are not what the schema generates.
-# Run it after `make generate`. Arguments: the paths that hold generated files.
+# Fails when the generated files in the git index differ from those in the working tree. Run it
+# after `make generate`. Arguments: the paths that hold generated files.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . build/say.sh

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fails when a Go file of this repository, committed or not, is not formatted.
+# Fails when a Go file of this repository, committed or not, is not formatted with gofmt.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . build/say.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the Go tests; the last line is the runner's own. Arguments: packages
-# (default: all). RACE=0 leaves the race detector out.
+# Runs the Go tests and lists the tests that were skipped. With CI=true, a skipped test fails.
+# Arguments: packages (default: all). RACE=0 runs them without the race detector.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . build/say.sh
@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 [ $# -gt 0 ] || set -- ./...
 
 if [ -z "$(go list "$@" 2>/dev/null)" ]; then
-  die "there is no Go package in $*"
+  die "no Go package matches $*"
 fi
 
 flags=(-timeout 20m)
@@ -23,7 +23,7 @@ trap 'rm -f "$log"' EXIT
 status=0
 go tool gotestsum --format pkgname --jsonfile "$log" -- "${flags[@]}" "$@" || status=$?
 
-# A skipped test is a test left out: gotestsum counts them, this names them.
+# gotestsum only counts the skipped tests.
 skipped=$(grep '"Action":"skip"' "$log" | grep '"Test":' |
   sed -E 's/.*"Package":"([^"]*)","Test":"([^"]*)".*/  \1 \2/' | sort -u || true)
 if [ -n "$skipped" ]; then

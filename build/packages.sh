@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that the build and the tests need and this machine
-# lacks. Needs root on Debian to install; elsewhere it says what goes untested.
+# Installs the missing Debian packages that the build and the tests need. Without root on Debian
+# it installs nothing: it fails if a required one is missing, and lists the tests that cannot run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . build/say.sh
@@ -22,14 +22,14 @@ if is_root_on_debian; then
   heading "apt-get install ${missing[*]}"
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -qq
-  # At run level 1 the packages do not start servers of their own: the tests
-  # start theirs, on free ports in temporary folders.
+  # At run level 1 the packages do not start their servers. The tests start their own, on free
+  # ports in temporary folders.
   RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
 command -v git >/dev/null || die "git is needed"
-command -v curl >/dev/null || die "curl is needed: a test runs the curl lines that agents are given"
+command -v curl >/dev/null || die "curl is needed: a test runs the curl commands of the documentation"
 has_venv || die "python3 with the venv module is needed (Debian: python3-venv)"
 command -v gcc >/dev/null || left_out "the race detector" "it needs a C compiler (Debian: gcc libc6-dev)"
-has_postgres || left_out "the tests on PostgreSQL" "no initdb here (Debian: postgresql)"
-command -v redis-server >/dev/null || left_out "the notifier over Redis" "no redis-server here (Debian: redis-server)"
+has_postgres || left_out "the tests on PostgreSQL" "initdb is not installed (Debian: postgresql)"
+command -v redis-server >/dev/null || left_out "the tests of the notifier on Redis" "redis-server is not installed (Debian: redis-server)"

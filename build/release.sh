@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the release of the version in the file VERSION in dist/release: a static binary for
 # each platform, its SBOM (CycloneDX: the modules in the binary, with their licences), and
-# SHA256SUMS. The same commit, tag and Go give the same bytes in any folder on any machine.
+# SHA256SUMS. Builds are reproducible: the same commit, tag and Go version give the same bytes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . build/say.sh
@@ -11,14 +11,14 @@ out=dist/release
 bin=dist/tools
 sbom=github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 
-# The binary names its commit, so the commit must be what is built.
-[ -z "$(git status --porcelain)" ] || die "there are changes that are not committed: a release is built from a commit"
+# The binary contains the id of its commit, so the working tree must equal the commit.
+[ -z "$(git status --porcelain)" ] || die "the working tree has uncommitted changes: commit them before a release"
 tag=$(git tag --points-at HEAD --list "v$version")
 [ -n "$tag" ] || printf 'note: this commit has no tag v%s\n' "$version" >&2
 
 rm -rf "$out"
 mkdir -p "$out" "$bin"
-# Whatever this machine sets otherwise would make other bytes.
+# Settings of this machine must not change the result.
 export CGO_ENABLED=0 GOAMD64=v1 GOARM64=v8.0 GOEXPERIMENT= GOFLAGS=
 GOBIN=$PWD/$bin GOFLAGS=-mod=mod go install "$sbom"
 
@@ -28,8 +28,8 @@ for platform in linux/{amd64,arm64} darwin/{amd64,arm64} windows/{amd64,arm64}; 
   name=$file
   [ "$os" != windows ] || name=$file.exe
   GOOS=$os GOARCH=$arch go build -buildvcs=true -trimpath -ldflags='-s -w' -o "$out/$name" ./cmd/b2b
-  said=$("$bin/cyclonedx-gomod" bin -json -std -noserial -notimestamp -licenses \
-    -version "v$version" -output "$out/$file.cdx.json" "$out/$name" 2>&1) || die "$said"
+  output=$("$bin/cyclonedx-gomod" bin -json -std -noserial -notimestamp -licenses \
+    -version "v$version" -output "$out/$file.cdx.json" "$out/$name" 2>&1) || die "$output"
   printf '%-32s %5.1f MB\n' "$name" "$(($(wc -c <"$out/$name") / 10000))e-2"
 done
 

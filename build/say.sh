@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by the other scripts: how they talk, and how they leave something out.
+# Output functions for the other scripts, which source this file.
 
 heading() { printf '\n== %s\n' "$*"; }
 
@@ -8,10 +8,10 @@ die() {
   exit 1
 }
 
-# left_out WHAT WHY: says what will not run here. With CI=true that is a failure.
+# left_out WHAT WHY: reports that something cannot run on this machine. With CI=true it fails.
 left_out() {
   printf 'LEFT OUT: %s: %s\n' "$1" "$2" >&2
-  [ "${CI:-}" != true ] || die "with CI=true nothing may be left out"
+  [ "${CI:-}" != true ] || die "with CI=true everything must run: install what is missing"
 }
 
 is_root_on_debian() {

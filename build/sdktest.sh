@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Runs the tests of the TypeScript and Python SDKs against the built server, which gets a
-# free port and a folder of its own.
+# Runs the tests of the TypeScript and Python SDKs against a server that it builds and starts on
+# a free port, with data in a temporary folder.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . build/say.sh
 
-# Inside the repository, where the compiled SDK finds its modules.
+# The folder is inside node_modules so that the compiled SDK finds its modules.
 folder=$(mktemp -d -p "$PWD/node_modules")
 server=
 trap '[ -z "$server" ] || { kill "$server" && wait "$server" || true; }; rm -rf "$folder"' EXIT
@@ -17,17 +17,17 @@ server=$!
 for _ in $(seq 600); do
   addr=$(sed -nE 's/.*"msg":"listening","addr":"([^"]+)".*/\1/p' "$folder/log")
   [ -z "$addr" ] || break
-  kill -0 "$server" 2>/dev/null || { cat "$folder/log" >&2; die "the server ended"; }
+  kill -0 "$server" 2>/dev/null || { cat "$folder/log" >&2; die "the server ended before it was listening: see its log above"; }
   sleep 0.1
 done
-[ -n "$addr" ] || { cat "$folder/log" >&2; die "the server does not listen"; }
+[ -n "$addr" ] || { cat "$folder/log" >&2; die "the server was not listening after 60 seconds: see its log above"; }
 export B2B_URL="http://$addr"
 
-# An org and its first bot, which is an admin and has no worry about limits.
+# An org and its first bot, which is an admin.
 call() { curl -sS --fail-with-body -H 'Content-Type: application/json' "$@"; }
 field() { node -pe 'JSON.parse(require("fs").readFileSync(0, "utf8"))[process.argv[1]]' "$1"; }
 call -c "$folder/cookies" -o /dev/null -d "{\"type\": \"super_admin\", \"admin_secret\": \"$B2B_ADMIN_SECRET\"}" "$B2B_URL/api/auth/login"
-cookie=$(awk '$6 == "hxa_session" { print $7 }' "$folder/cookies") # curl keeps a Secure one from plain HTTP
+cookie=$(awk '$6 == "hxa_session" { print $7 }' "$folder/cookies") # curl does not send a Secure cookie over plain HTTP
 org=$(call -H "Cookie: hxa_session=$cookie" -d '{"name": "sdk"}' "$B2B_URL/api/orgs")
 bot=$(call -d "{\"org_id\": \"$(field id <<<"$org")\", \"org_secret\": \"$(field org_secret <<<"$org")\", \"name\": \"tester\"}" "$B2B_URL/api/auth/register")
 B2B_TOKEN=$(field token <<<"$bot")

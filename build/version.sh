@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# Writes a version to every place that names it: build/version.sh 0.3.0. Without an argument
-# it writes the one of the file VERSION again. A test of build/repository compares the places.
+# Writes a version to every place that names it: build/version.sh 0.3.0. The default is the
+# version in the file VERSION. A test of build/repository compares the places.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . build/say.sh
 
 version=${1:-$(<VERSION)}
-[[ $version =~ ^[0-9]+\.[0-9]+\.[0-9]+$ ]] || die "a version is three numbers such as 0.3.0, not '$version'"
+[[ $version =~ ^[0-9]+\.[0-9]+\.[0-9]+$ ]] || die "'$version' is not a version: want three numbers such as 0.3.0"
 
-# put FILE EXPRESSION: the expression of sed must find its line.
+# put FILE EXPRESSION: edits a file with a sed expression, which must match.
 put() {
   sed -E --in-place=.before "$2" "$1"
   rm "$1.before"
-  grep -qF "$version" "$1" || die "$1 has no place for a version: look at build/version.sh"
+  grep -qF "$version" "$1" || die "$1 has no line that matches: correct its expression in build/version.sh"
 }
 
 echo "$version" >VERSION

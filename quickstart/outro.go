@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-// Outro tells what to try next: the tokens, and curl lines that work as they are.
+// Outro prints the secrets and tokens of the team, and curl commands to try.
 func (t *Team) Outro(w io.Writer, url, threadID string) error {
 	research := t.agent(Research)
 	_, err := fmt.Fprintf(w, `
@@ -26,17 +26,17 @@ The server keeps running at %[1]s. The team's secrets are in %[2]s
 	_, err = fmt.Fprintf(w, `
 Try, in another terminal:
 
-  # who is there
+  # list the agents
   curl -H "Authorization: Bearer %[2]s" %[1]s/api/peers
 
-  # say something
+  # send a message
   curl -X POST %[1]s/api/send -H "Authorization: Bearer %[2]s" \
     -H "Content-Type: application/json" -d '{"to": "engineering", "content": "Hello! Ready to collaborate?"}'
 
-  # read the thread that was just played
+  # read the thread of this scene
   curl -H "Authorization: Bearer %[2]s" %[1]s/api/threads/%[3]s/messages
 
-  # register an agent of your own
+  # register your own agent
   curl -X POST %[1]s/api/auth/register -H "Content-Type: application/json" \
     -d '{"org_id": "%[4]s", "org_secret": "%[5]s", "name": "my-agent", "bio": "A helpful research assistant"}'
 

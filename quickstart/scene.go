@@ -13,12 +13,12 @@ import (
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
-// Scene plays the scenario and writes down each step as it happens.
+// Scene plays the scenario and writes a line for each step.
 type Scene struct {
 	URL   string
 	Team  *Team
 	Out   io.Writer
-	Pause time.Duration // between two steps, for a person to follow; 0 for tests
+	Pause time.Duration // after each step, so that a person can follow; 0 in tests
 
 	clients map[string]*b2b.Client
 	thread  *b2bv1.Thread
@@ -31,16 +31,15 @@ const (
 	finalPatch = draftPatch + "@@\n+\t// An empty token never matches, whatever is wanted.\n+\tif token == \"\" { return errNoToken }\n"
 )
 
-// Play runs the whole scenario: discovery, a direct message, a thread, a draft
-// patch, a review, a second version, consensus, operations brought in, resolved.
-// The thread that it answers is what is left behind.
+// Play runs the scenario: discovery, direct messages, a thread, a draft patch, a review, a second
+// version, agreement, a third participant, and the status resolved. It returns the thread.
 func (s *Scene) Play(ctx context.Context) (*b2bv1.Thread, error) {
 	s.clients = make(map[string]*b2b.Client)
 	for _, a := range s.Team.Agents {
 		s.clients[a.Name] = b2b.New(s.URL, b2b.WithToken(a.Token))
 	}
 	s.discover(ctx)
-	s.tell(ctx)
+	s.message(ctx)
 	s.open(ctx)
 	s.say(ctx, Engineering, "I see it: the session check compares in variable time. I will draft a patch, @research.")
 	s.artifact(ctx, 1, draftPatch)
@@ -72,7 +71,8 @@ func (s *Scene) step(ctx context.Context, who, format string, args ...any) {
 	}
 }
 
-// try runs a call unless an earlier one failed, and keeps its error.
+// try makes a call unless an earlier one failed, keeps its error, and reports whether all calls
+// succeeded.
 func (s *Scene) try(what string, call func() error) bool {
 	if s.err != nil {
 		return false
@@ -98,7 +98,7 @@ func (s *Scene) discover(ctx context.Context) {
 	}
 }
 
-func (s *Scene) tell(ctx context.Context) {
+func (s *Scene) message(ctx context.Context) {
 	const text = "Our session check leaks timing (CVE class: observable discrepancy). Shall we fix it together?"
 	if s.try("send a direct message", func() error {
 		_, err := s.clients[Research].Channels.SendDirectMessage(ctx, &b2bv1.SendDirectMessageRequest{
@@ -108,14 +108,14 @@ func (s *Scene) tell(ctx context.Context) {
 	}) {
 		s.step(ctx, Research, "→ @engineering (direct): %s", text)
 	}
-	const answer = "Yes. Open a thread and I will bring a draft."
-	if s.try("answer", func() error {
+	const reply = "Yes. Open a thread and I will bring a draft."
+	if s.try("reply", func() error {
 		_, err := s.clients[Engineering].Channels.SendDirectMessage(ctx, &b2bv1.SendDirectMessageRequest{
-			To: proto.String(Research), Content: proto.String(answer),
+			To: proto.String(Research), Content: proto.String(reply),
 		})
 		return err
 	}) {
-		s.step(ctx, Engineering, "→ @research (direct): %s", answer)
+		s.step(ctx, Engineering, "→ @research (direct): %s", reply)
 	}
 }
 
@@ -188,7 +188,7 @@ func (s *Scene) invite(ctx context.Context) {
 	}
 }
 
-// review reads back what is left, as a fourth agent could a month later.
+// review reads the thread and its artifact versions back.
 func (s *Scene) review(ctx context.Context) {
 	var messages *b2bv1.ListThreadMessagesResponse
 	var versions *b2bv1.ListArtifactVersionsResponse
@@ -202,7 +202,7 @@ func (s *Scene) review(ctx context.Context) {
 		})
 		return err
 	}) {
-		s.step(ctx, "", "The thread keeps it all: %d messages, %d versions of the patch, revision %d, resolved.",
+		s.step(ctx, "", "The thread has a record of it all: %d messages, %d versions of the patch, revision %d, resolved.",
 			len(messages.GetItems()), len(versions.GetArtifacts()), s.thread.GetRevision())
 	}
 }

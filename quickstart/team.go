@@ -1,6 +1,6 @@
-// Package quickstart shows the protocol at work: three agents of one org repair a security
-// vulnerability over the API of a real server. It sees the server as any agent does, through
-// the SDK.
+// Package quickstart demonstrates the protocol: three agents of one org repair a security
+// vulnerability over the API of a real server. It calls the server through the SDK, as any agent
+// does.
 package quickstart
 
 import (
@@ -22,8 +22,8 @@ import (
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
-// Team is what the first run makes and later runs find again: the secrets of a
-// playground. Its file is for its owner's eyes only.
+// Team has the secrets of the org that the quickstart plays in. The first run creates it, later
+// runs read it from its file, which only the owner of the file may read.
 type Team struct {
 	AdminSecret string  `json:"admin_secret"`
 	OrgID       string  `json:"org_id,omitempty"`
@@ -47,8 +47,8 @@ const (
 	Operations  = "operations"
 )
 
-// Load reads the team of a data folder, or makes a new one with an admin secret
-// only.
+// Load returns the team of a data folder. If the folder has none, it saves and returns a new one
+// that has only an admin secret.
 func Load(folder string) (*Team, error) {
 	t := &Team{path: filepath.Join(folder, "quickstart.json")}
 	text, err := os.ReadFile(t.path)
@@ -62,7 +62,7 @@ func Load(folder string) (*Team, error) {
 		return nil, fmt.Errorf("read the team: %w", err)
 	}
 	if err := json.Unmarshal(text, t); err != nil {
-		return nil, fmt.Errorf("read %s: %w; remove the file to begin anew", t.path, err)
+		return nil, fmt.Errorf("read %s: %w; remove the file to create a new team", t.path, err)
 	}
 	return t, nil
 }
@@ -82,10 +82,10 @@ func (t *Team) save() error {
 	return os.Rename(next, t.path)
 }
 
-// Ready tells whether the org and its agents were made before.
+// Ready reports whether the org and its agents exist.
 func (t *Team) Ready() bool { return len(t.Agents) == 3 }
 
-// agent finds one of the three.
+// agent returns the agent with a name.
 func (t *Team) agent(name string) Agent {
 	for _, a := range t.Agents {
 		if a.Name == name {
@@ -95,9 +95,9 @@ func (t *Team) agent(name string) Agent {
 	return Agent{}
 }
 
-// Create makes the org and its three agents on the server at a URL: the operator
-// logs in and creates the org; the first agent registers with the org's secret
-// and so administrates it; the others register with a ticket that it made.
+// Create creates the org and its three agents on the server at a URL. The operator logs in and
+// creates the org. The first agent registers with the secret of the org, which makes it an
+// admin. The others register with a ticket that the first creates.
 func (t *Team) Create(ctx context.Context, url string) error {
 	jar, err := cookiejar.New(nil)
 	if err != nil {

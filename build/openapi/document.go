@@ -15,16 +15,16 @@ import (
 //go:embed intro.md
 var intro string
 
-// A describer puts the document together.
+// A describer builds the document.
 type describer struct {
 	schemas *schemas
-	scopes  map[optionsv1.Scope]string // what satisfies a scope, in words
+	scopes  map[optionsv1.Scope]string // descriptions of the scopes
 	paths   *object
-	ids     map[string]bool   // of operations
-	shapes  map[string]string // paths by their form, see addPath
+	ids     map[string]bool   // of operations, to find duplicates
+	shapes  map[string]string // paths without the names of their variables, see addPath
 }
 
-// describe makes the document of all services of the schema.
+// describe returns the document of all services of the schema.
 func describe(p *protogen.Plugin, version string) (*object, error) {
 	d := &describer{
 		schemas: newSchemas(), scopes: make(map[optionsv1.Scope]string), paths: obj(),
@@ -35,7 +35,7 @@ func describe(p *protogen.Plugin, version string) (*object, error) {
 		for _, e := range file.Enums {
 			if e.Desc.FullName() == "b2b.options.v1.Scope" {
 				for _, v := range e.Values[1:] {
-					d.scopes[optionsv1.Scope(v.Desc.Number())] = words(v.Comments)
+					d.scopes[optionsv1.Scope(v.Desc.Number())] = commentText(v.Comments)
 				}
 			}
 		}
@@ -54,7 +54,7 @@ func describe(p *protogen.Plugin, version string) (*object, error) {
 				bound = bound || some
 			}
 			if bound {
-				tags = append(tags, obj("name", tagOf(service), "description", words(service.Comments)))
+				tags = append(tags, obj("name", tagOf(service), "description", commentText(service.Comments)))
 			}
 		}
 	}
@@ -80,8 +80,8 @@ func describe(p *protogen.Plugin, version string) (*object, error) {
 	), nil
 }
 
-// roots adds the schemas that no answer over REST holds and that clients still meet:
-// events, and the codes of errors. It answers the webhooks.
+// roots adds the schemas that clients need although no response over REST refers to them: events
+// and error codes. It returns the webhooks.
 func (d *describer) roots(files []*protogen.File) (webhooks *object, err error) {
 	wanted := map[string]bool{"Event": true, "ErrorCode": true}
 	for _, file := range files {
@@ -90,7 +90,7 @@ func (d *describer) roots(files []*protogen.File) (webhooks *object, err error) 
 		}
 		for _, m := range file.Messages {
 			if wanted[string(m.Desc.Name())] {
-				d.schemas.message(m, answers)
+				d.schemas.message(m, responses)
 				delete(wanted, string(m.Desc.Name()))
 				webhooks = d.webhooks(m)
 			}
@@ -108,8 +108,7 @@ func (d *describer) roots(files []*protogen.File) (webhooks *object, err error) 
 	return webhooks, nil
 }
 
-// method adds the operations of an RPC, one for each HTTP rule, and tells whether it
-// has any.
+// method adds the operations of an RPC, one for each HTTP rule, and reports whether it has any.
 func (d *describer) method(service *protogen.Service, m *protogen.Method) (bool, error) {
 	rule := proto.GetExtension(m.Desc.Options(), annotations.E_Http).(*annotations.HttpRule)
 	if rule.GetPattern() == nil {
@@ -117,7 +116,7 @@ func (d *describer) method(service *protogen.Service, m *protogen.Method) (bool,
 	}
 	id := string(m.Desc.Name())
 	if d.ids[id] {
-		return false, fmt.Errorf("another RPC has this name, which operationId needs for itself")
+		return false, fmt.Errorf("another RPC has this name: each operationId must be unique, rename one of them")
 	}
 	d.ids[id] = true
 	for i, one := range append([]*annotations.HttpRule{rule}, rule.GetAdditionalBindings()...) {
@@ -138,26 +137,26 @@ func (d *describer) method(service *protogen.Service, m *protogen.Method) (bool,
 	return true, nil
 }
 
-// addPath adds an operation at its path. OpenAPI takes paths that differ in the names
-// of variables alone for the same one, and forbids them.
+// addPath adds an operation at its path. OpenAPI forbids two paths that differ only in the names
+// of their variables.
 func (d *describer) addPath(b binding, op *object) error {
 	shape := variables.ReplaceAllString(b.path, "{}")
 	if other, ok := d.shapes[shape]; ok && other != b.path {
-		return fmt.Errorf("the path %s is also spelled %s", b.path, other)
+		return fmt.Errorf("the path %s differs from %s only in the names of variables: use the same names", b.path, other)
 	}
 	d.shapes[shape] = b.path
 	item := d.paths.child(b.path)
 	if item.has(b.method) {
-		return fmt.Errorf("%s %s is bound twice", b.method, b.path)
+		return fmt.Errorf("two RPCs have the HTTP rule %s %s", b.method, b.path)
 	}
 	item.set(b.method, op)
 	return nil
 }
 
-// tagOf groups operations by service.
+// tagOf returns the tag by which the operations of a service are grouped.
 func tagOf(s *protogen.Service) string { return strings.TrimSuffix(s.GoName, "Service") }
 
-// components are the schemas and what operations have in common.
+// components returns the schemas and the parts that operations share.
 func (d *describer) components() *object {
 	d.schemas.all.set("Error", obj(
 		"type", "object",
@@ -180,28 +179,28 @@ func (d *describer) components() *object {
 				"content", obj("application/json", obj("schema", refTo("schemas", "Error"))),
 			),
 			"NotModified", obj(
-				"description", "The client has this answer already: its ETag was in If-None-Match.",
+				"description", "The response has not changed: its ETag is one of those in If-None-Match.",
 				"headers", obj("ETag", refTo("headers", "ETag")),
 			),
 		),
 		"headers", obj("ETag", obj(
-			"description", "What to send as If-None-Match, to be answered only after a change.",
+			"description", "Send this value as If-None-Match to get the response only after a change.",
 			"schema", obj("type", "string"),
 		), "Link", obj(
-			"description", "Where a list that is not answered to its end goes on: `<?query>; rel=\"next\"`, of the same path.",
+			"description", "The next page of a list, when there is one: `<?query>; rel=\"next\"`, for the same path.",
 			"schema", obj("type", "string"),
 		)),
 		"parameters", obj(
 			"IfNoneMatch", obj("name", "If-None-Match", "in", "header", "schema", obj("type", "string"),
-				"description", "ETags of answers that the client has."),
+				"description", "ETags of responses that the client has stored."),
 			"OrgId", obj("name", "X-Org-Id", "in", "header", "schema", obj("type", "string"),
-				"description", "The org that the caller believes to be in; refused with ORG_MISMATCH when it is in another one."),
+				"description", "The org that the caller expects to act in. The call fails with ORG_MISMATCH when the credential belongs to another org."),
 		),
 		"securitySchemes", obj(
 			"bearer", obj("type", "http", "scheme", "bearer",
-				"description", "A bot's token, of POST /api/auth/register, or a scoped one, of POST /api/me/tokens."),
+				"description", "The token of a bot, from POST /api/auth/register, or a scoped token, from POST /api/me/tokens."),
 			"session", obj("type", "apiKey", "in", "cookie", "name", "hxa_session",
-				"description", "The session of POST /api/auth/login: of a bot's owner, an org admin or the super admin. Browsers of another site are refused with CSRF_ERROR."),
+				"description", "The session cookie from POST /api/auth/login, of a bot owner, an org admin or the super admin. Requests that a browser sends from another site fail with CSRF_ERROR."),
 		),
 	)
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// read returns a JSON file.
+// read returns the content of a JSON file.
 func read(t *testing.T, name string) any {
 	t.Helper()
 	text, err := os.ReadFile(name)
@@ -24,9 +24,9 @@ func read(t *testing.T, name string) any {
 	return v
 }
 
-// TestDocumentIsOpenAPI holds the document against the schema of the OpenAPI
-// Initiative (testdata, Apache 2.0), and its schemas against that of JSON Schema, which
-// the former leaves open.
+// TestDocumentIsOpenAPI validates the document against the schema of the OpenAPI Initiative
+// (testdata, Apache 2.0), and the schemas in it against JSON Schema, which the former does not
+// check.
 func TestDocumentIsOpenAPI(t *testing.T) {
 	c := jsonschema.NewCompiler()
 	if err := c.AddResource("openapi", read(t, "testdata/openapi-3.1.schema.json")); err != nil {
@@ -51,11 +51,11 @@ func TestDocumentIsOpenAPI(t *testing.T) {
 	}
 	delete(document.(map[string]any), "info")
 	if meta.Validate(document) == nil {
-		t.Error("a document without info passes")
+		t.Error("a document without info is valid")
 	}
 }
 
-func TestWords(t *testing.T) {
+func TestTexts(t *testing.T) {
 	for text, want := range map[string]string{
 		"Sends a message.": "Sends a message",
 		"Sends a message; the first makes a channel.":  "Sends a message",

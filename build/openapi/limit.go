@@ -10,7 +10,7 @@ import (
 	optionsv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
 )
 
-func limitMark(f *protogen.Field) *optionsv1.Limited {
+func limitOption(f *protogen.Field) *optionsv1.Limited {
 	return proto.GetExtension(f.Desc.Options(), optionsv1.E_Limit).(*optionsv1.Limited)
 }
 
@@ -19,12 +19,12 @@ func boundOf(l optionsv1.Limit) *optionsv1.Bound {
 	return proto.GetExtension(value.Options(), optionsv1.E_Bound).(*optionsv1.Bound)
 }
 
-// bounded adds what JSON Schema can say of a field's limit. It counts the characters of
-// a text, of which there are never more than UTF-16 code units or bytes, so that the
-// document refuses nothing which the server takes. What holds in some cases only, and
-// what is counted otherwise, is told in words.
+// bounded adds the limit of a field to its schema, where JSON Schema can express it. JSON Schema
+// counts the characters of a text, and a text never has more characters than UTF-16 code units
+// or bytes: the document therefore accepts everything the server accepts. Limits that depend on
+// a condition or have another unit appear in the description only, see [limitText].
 func bounded(schema *object, f *protogen.Field, to direction) *object {
-	l := limitMark(f)
+	l := limitOption(f)
 	if l.GetOf() == optionsv1.Limit_LIMIT_UNSPECIFIED || l.GetWhen() != "" {
 		return schema
 	}
@@ -37,7 +37,7 @@ func bounded(schema *object, f *protogen.Field, to direction) *object {
 			schema.set("minItems", b.GetLeast())
 		}
 		schema.set("maxItems", b.GetMost())
-	case to == answers:
+	case to == responses:
 		return schema
 	case text && (unit == optionsv1.Unit_UNIT_UTF16 || unit == optionsv1.Unit_UNIT_BYTES):
 		if b.GetLeast() > 0 {
@@ -52,23 +52,23 @@ func bounded(schema *object, f *protogen.Field, to direction) *object {
 	return schema
 }
 
-// limitWords says a limit for people.
-func limitWords(f *protogen.Field) string {
-	l := limitMark(f)
+// limitText returns the limit of a field as a sentence, or "" if it has none.
+func limitText(f *protogen.Field) string {
+	l := limitOption(f)
 	if l.GetOf() == optionsv1.Limit_LIMIT_UNSPECIFIED {
 		return ""
 	}
-	text := boundWords(boundOf(l.GetOf()), f.Desc.IsList())
+	text := boundText(boundOf(l.GetOf()), f.Desc.IsList())
 	if l.GetWhen() != "" {
 		text += ", " + l.GetWhen()
 	}
 	if l.GetOtherwise() != optionsv1.Limit_LIMIT_UNSPECIFIED {
-		text += "; else " + boundWords(boundOf(l.GetOtherwise()), false)
+		text += "; else " + boundText(boundOf(l.GetOtherwise()), false)
 	}
 	return text + "."
 }
 
-func boundWords(b *optionsv1.Bound, list bool) string {
+func boundText(b *optionsv1.Bound, list bool) string {
 	var what string
 	switch unit := b.GetUnit(); {
 	case unit == optionsv1.Unit_UNIT_UTF16:
@@ -84,7 +84,7 @@ func boundWords(b *optionsv1.Bound, list bool) string {
 	case unit == optionsv1.Unit_UNIT_NUMBER:
 		return fmt.Sprintf("%d or more", b.GetLeast())
 	case unit == optionsv1.Unit_UNIT_PAGE && !list:
-		return fmt.Sprintf("%d to %d, %d unless told", b.GetLeast(), b.GetMost(), b.GetUsual())
+		return fmt.Sprintf("%d to %d; default %d", b.GetLeast(), b.GetMost(), b.GetUsual())
 	}
 	if b.GetLeast() > 0 && !list {
 		return fmt.Sprintf("%d to %d%s", b.GetLeast(), b.GetMost(), what)

@@ -1,16 +1,16 @@
 // Command openapi is a protoc plugin that writes api/openapi.json: the REST binding
 // as an OpenAPI 3.1 document, for people and for generators of clients.
 //
-// It reads what the binding and the codec of the server read: google.api.http, the
-// marks of api/b2b/options/v1 and the comments of the schema. So the document holds
-// nothing that was written down a second time, but for the introduction (intro.md).
+// Its input is the same as that of the REST binding and the codec of the server:
+// google.api.http, the options of api/b2b/options/v1 and the comments of the schema. Only the
+// introduction (intro.md) is written by hand.
 //
-// The generators that exist describe ProtoJSON, where a time is a text, an int64 is a
-// text too and an absent value is left out. Wire JSON is another language (package
-// server/wire tells its rules), and [schemas] is where it becomes JSON Schema.
+// Other generators describe ProtoJSON, which writes times and int64 as strings and leaves out
+// absent values. Wire JSON has other rules (see package server/wire); [schemas] translates them
+// to JSON Schema.
 //
-// What the document promises is kept by the conformance suite: it validates every
-// answer of a server against it, and every request that a server accepts.
+// The conformance suite validates every response of a server against the document, and every
+// request that the server accepts.
 package main
 
 import (
@@ -30,7 +30,7 @@ const (
 
 func main() {
 	var flags flag.FlagSet
-	version := flags.String("version", "", "the version of the API, as the server tells it at /api/version")
+	version := flags.String("version", "", "the version of the API, as GET /api/version returns it")
 	protogen.Options{ParamFunc: flags.Set}.Run(func(p *protogen.Plugin) error {
 		p.SupportedFeatures = uint64(pluginpb.CodeGeneratorResponse_FEATURE_PROTO3_OPTIONAL)
 		if *version == "" {
@@ -49,7 +49,7 @@ func main() {
 	})
 }
 
-// render writes a document for people to read and diff.
+// render returns a document as indented JSON, which people can read and diff.
 func render(doc *object) ([]byte, error) {
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)

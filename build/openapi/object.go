@@ -5,14 +5,14 @@ import (
 	"encoding/json"
 )
 
-// An object is a JSON object whose members stay in the order in which they were set,
-// so that the document reads in the order of the schema.
+// An object is a JSON object that keeps its members in the order in which they were set, so that
+// the document has the order of the schema.
 type object struct {
 	keys   []string
 	values map[string]any
 }
 
-// obj makes an object of keys and values in turn.
+// obj returns an object with the given members: keys and values alternate.
 func obj(keyValues ...any) *object {
 	o := &object{values: make(map[string]any, len(keyValues)/2)}
 	for i := 0; i+1 < len(keyValues); i += 2 {
@@ -21,7 +21,7 @@ func obj(keyValues ...any) *object {
 	return o
 }
 
-// set sets a member, at the end if it is new.
+// set sets a member. A new member comes last.
 func (o *object) set(key string, value any) *object {
 	if _, ok := o.values[key]; !ok {
 		o.keys = append(o.keys, key)
@@ -43,7 +43,7 @@ func (o *object) has(key string) bool {
 	return ok
 }
 
-// child returns the object at key, made if it is not there.
+// child returns the object at key, which it creates if there is none.
 func (o *object) child(key string) *object {
 	if c, ok := o.values[key].(*object); ok {
 		return c

@@ -14,16 +14,16 @@ import (
 	optionsv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
 )
 
-// variables finds the variables of a path.
+// variables matches the variables of a path.
 var variables = regexp.MustCompile(`\{([^{}]+)\}`)
 
 // A binding is one HTTP rule of an RPC.
 type binding struct {
-	method   string // lower case, as OpenAPI spells it
+	method   string // in lower case, as in OpenAPI
 	path     string
 	vars     []string
-	hasBody  bool            // the request is the body
-	response *protogen.Field // what of the answer is written; nil: all of it
+	hasBody  bool            // the request message is the body
+	response *protogen.Field // the part of the response that is written; nil: all of it
 }
 
 func newBinding(rule *annotations.HttpRule, m *protogen.Method) (binding, error) {
@@ -40,7 +40,7 @@ func newBinding(rule *annotations.HttpRule, m *protogen.Method) (binding, error)
 	case *annotations.HttpRule_Patch:
 		b.method, b.path = "patch", p.Patch
 	default:
-		return b, fmt.Errorf("OpenAPI knows no such method: %v", rule.GetPattern())
+		return b, fmt.Errorf("the HTTP rule has a method that OpenAPI does not have: %v", rule.GetPattern())
 	}
 	for _, v := range variables.FindAllStringSubmatch(b.path, -1) {
 		b.vars = append(b.vars, v[1])
@@ -62,9 +62,9 @@ func field(m *protogen.Message, name string) *protogen.Field {
 }
 
 func (d *describer) operation(b binding, m *protogen.Method) *object {
-	text := words(m.Comments)
+	text := commentText(m.Comments)
 	op := obj("summary", summary(text))
-	op.set("description", paragraphs(text, asked(m.Input), d.callers(access(m))))
+	op.set("description", paragraphs(text, requestText(m.Input), d.callers(access(m))))
 	op.set("operationId", string(m.Desc.Name()))
 	if parameters := d.parameters(b, m); len(parameters) > 0 {
 		op.set("parameters", parameters)
@@ -78,7 +78,7 @@ func (d *describer) operation(b binding, m *protogen.Method) *object {
 	}
 	op.set("responses", d.responses(b, m))
 	op.set("security", security(access(m)))
-	op.set("x-b2b-access", d.accessMark(access(m)))
+	op.set("x-b2b-access", d.accessExtension(access(m)))
 	if name := websocketName(m); name != "" {
 		op.set("x-b2b-websocket", name)
 	}
@@ -86,10 +86,10 @@ func (d *describer) operation(b binding, m *protogen.Method) *object {
 }
 
 func needsBody(m *protogen.Message) bool {
-	return slices.ContainsFunc(m.Fields, func(f *protogen.Field) bool { return wireMarks(f).GetNeeded() })
+	return slices.ContainsFunc(m.Fields, func(f *protogen.Field) bool { return wireOptions(f).GetNeeded() })
 }
 
-// parameters are what a request says outside its body.
+// parameters returns the parts of a request outside its body.
 func (d *describer) parameters(b binding, m *protogen.Method) []*object {
 	var out []*object
 	add := func(f *protogen.Field, in, name string, required bool, schema *object) *object {
@@ -107,7 +107,7 @@ func (d *describer) parameters(b binding, m *protogen.Method) []*object {
 	}
 	for _, f := range m.Input.Fields {
 		name := string(f.Desc.Name())
-		if header := wireMarks(f).GetHeader(); header != "" {
+		if header := wireOptions(f).GetHeader(); header != "" {
 			add(f, "header", header, false, obj("type", "string"))
 		}
 		if b.hasBody || slices.Contains(b.vars, name) || !textual(f) {
@@ -117,12 +117,12 @@ func (d *describer) parameters(b binding, m *protogen.Method) []*object {
 			add(f, "query", name, false, bounded(d.schemas.list(f, requests), f, requests)).set("style", "form").set("explode", false)
 			continue
 		}
-		add(f, "query", name, wireMarks(f).GetNeeded(), bounded(d.schemas.one(f, requests), f, requests))
+		add(f, "query", name, wireOptions(f).GetNeeded(), bounded(d.schemas.one(f, requests), f, requests))
 	}
 	if sendsFile(m) {
-		out = append(out, obj("name", "Range", "in", "header", "schema", obj("type", "string"), "description", "Which bytes, e.g. `bytes=0-99`."))
+		out = append(out, obj("name", "Range", "in", "header", "schema", obj("type", "string"), "description", "The range of bytes to return, e.g. `bytes=0-99`."))
 	}
-	if b.method == "get" && !tellsEvents(m) {
+	if b.method == "get" && !streamsEvents(m) {
 		out = append(out, refTo("parameters", "IfNoneMatch"))
 	}
 	if !public(access(m)) {
@@ -131,16 +131,16 @@ func (d *describer) parameters(b binding, m *protogen.Method) []*object {
 	return out
 }
 
-// text returns a member that is a text.
+// text returns a member that is a string, or "".
 func (o *object) text(key string) string {
 	text, _ := o.values[key].(string)
 	return text
 }
 
-// textual reports whether a plain text can say a value of the field.
+// textual reports whether a plain string can represent a value of the field.
 func textual(f *protogen.Field) bool {
-	marks := wireMarks(f)
-	if marks.GetHidden() || marks.GetBodyKeys() || marks.GetRawJson() || marks.GetAnyToText() {
+	options := wireOptions(f)
+	if options.GetHidden() || options.GetBodyKeys() || options.GetRawJson() || options.GetAnyToText() {
 		return false
 	}
 	switch f.Desc.Kind() {
@@ -152,18 +152,18 @@ func textual(f *protogen.Field) bool {
 	return is(f, timestamp)
 }
 
-// responses are the success of an operation, its other outcomes by content, and one
-// form for all refusals.
+// responses returns the successful response of an operation, those with another status, and one
+// response for all errors.
 func (d *describer) responses(b binding, m *protogen.Method) *object {
 	out := obj()
-	marks := restMarks(m)
-	status := int(marks.GetStatus())
+	options := restOptions(m)
+	status := int(options.GetStatus())
 	if status == 0 {
 		status = 200
 	}
 	answer := func(status int) *object {
-		r := obj("description", words(m.Output.Comments))
-		if status == 200 && !tellsEvents(m) && (b.method == "get" || marks.GetEtag() != "") {
+		r := obj("description", commentText(m.Output.Comments))
+		if status == 200 && !streamsEvents(m) && (b.method == "get" || options.GetEtag() != "") {
 			headers := obj("ETag", refTo("headers", "ETag"))
 			if m.Output.Desc.Fields().ByName("next_cursor") != nil {
 				headers.set("Link", refTo("headers", "Link"))
@@ -176,67 +176,66 @@ func (d *describer) responses(b binding, m *protogen.Method) *object {
 		return r
 	}
 	out.set(strconv.Itoa(status), answer(status))
-	for _, when := range marks.GetStatusWhen() {
+	for _, when := range options.GetStatusWhen() {
 		other := answer(int(when.GetStatus()))
-		other.set("description", fmt.Sprintf("%s When `%s` is `%s`.", other.text("description"), when.GetField(), when.GetEquals()))
+		other.set("description", fmt.Sprintf("%s Sent when `%s` is `%s`.", other.text("description"), when.GetField(), when.GetEquals()))
 		out.set(strconv.Itoa(int(when.GetStatus())), other)
 	}
 	if sendsFile(m) {
-		out.set("206", obj("description", "The bytes that Range asked for.", "content", d.content(b, m)))
+		out.set("206", obj("description", "The bytes that Range requestText for.", "content", d.content(b, m)))
 	}
-	if b.method == "get" && !tellsEvents(m) {
+	if b.method == "get" && !streamsEvents(m) {
 		out.set("304", refTo("responses", "NotModified"))
 	}
 	return out.set("default", refTo("responses", "Error"))
 }
 
-// sendsFile tells whether an answer streams the bytes of a file, which REST writes as
-// the body.
+// sendsFile reports whether a method streams the bytes of a file, which REST writes as the body.
 func sendsFile(m *protogen.Method) bool {
 	return m.Desc.IsStreamingServer() && slices.ContainsFunc(m.Output.Fields, func(f *protogen.Field) bool {
 		return f.Desc.Kind() == protoreflect.BytesKind
 	})
 }
 
-// tellsEvents tells whether an answer streams anything else, which REST writes as
-// server-sent events.
-func tellsEvents(m *protogen.Method) bool { return m.Desc.IsStreamingServer() && !sendsFile(m) }
+// streamsEvents reports whether a method streams anything else, which REST writes as server-sent
+// events.
+func streamsEvents(m *protogen.Method) bool { return m.Desc.IsStreamingServer() && !sendsFile(m) }
 
-// form is the body of a request that streams a file: a form with the file in the part
-// of that name, which knows its own name and media type.
+// form returns the body of a request that streams a file: a form with the part "file", which has
+// the name and the media type of the file in its headers.
 func (d *describer) form(m *protogen.Message) *object {
 	var p properties
-	p.add("file", obj("description", words(m.Comments), "contentMediaType", "application/octet-stream"), true)
+	p.add("file", obj("description", commentText(m.Comments), "contentMediaType", "application/octet-stream"), true)
 	if f := field(m, "request_id"); f != nil {
 		p.add("request_id", d.schemas.field(f, requests), false)
 	}
 	return obj("required", true, "content", obj("multipart/form-data", obj("schema", p.schema(""))))
 }
 
-// content is the body of a success by media type.
+// content returns the body of a successful response by media type.
 func (d *describer) content(b binding, m *protogen.Method) *object {
 	switch item := field(m.Output, "event"); {
 	case sendsFile(m):
-		return obj("*/*", obj("schema", obj("description", words(m.Output.Comments))))
+		return obj("*/*", obj("schema", obj("description", commentText(m.Output.Comments))))
 	case m.Desc.IsStreamingServer() && item == nil:
 		d.schemas.fail("%s streams neither bytes nor events", m.Desc.FullName())
 	case m.Desc.IsStreamingServer():
 		text := "Server-sent events: `event` is the type, `data` an Event, `id` the cursor to resume from, as Last-Event-ID. " +
-			"Comments are heartbeats. The last one may be `resume` (come back at once) or `error` (data is an Error)."
-		return obj("text/event-stream", obj("schema", obj("type", "string", "description", text), "x-b2b-data", d.schemas.message(item.Message, answers)))
+			"Comments are heartbeats. The last event may be `resume` (reconnect at once) or `error` (`data` is an Error)."
+		return obj("text/event-stream", obj("schema", obj("type", "string", "description", text), "x-b2b-data", d.schemas.message(item.Message, responses)))
 	}
 	var body *object
 	switch f := b.response; {
 	case f == nil:
-		body = d.schemas.message(m.Output, answers)
+		body = d.schemas.message(m.Output, responses)
 	case is(f, httpBody):
-		media := restMarks(m).GetMediaType()
+		media := restOptions(m).GetMediaType()
 		if media == "" {
 			media = "*/*"
 		}
-		return obj(media, obj("schema", obj().setIf("description", words(f.Comments))))
+		return obj(media, obj("schema", obj().setIf("description", commentText(f.Comments))))
 	default:
-		if body = d.schemas.field(f, answers); body.has("$ref") {
+		if body = d.schemas.field(f, responses); body.has("$ref") {
 			body = obj("$ref", body.values["$ref"])
 		}
 	}
@@ -247,8 +246,8 @@ func public(a *optionsv1.Access) bool {
 	return slices.Contains(a.GetCallers(), optionsv1.Caller_CALLER_NOBODY)
 }
 
-// security says which credentials can open an operation: bots have tokens and
-// owners with sessions, humans sessions alone.
+// security returns the credentials that an operation accepts: bots use tokens or the session of
+// their owner, humans use sessions.
 func security(a *optionsv1.Access) []*object {
 	out := []*object{}
 	if public(a) {
@@ -270,8 +269,8 @@ func scopeText(s optionsv1.Scope) string {
 	return strings.ToLower(strings.TrimPrefix(s.String(), "SCOPE_"))
 }
 
-// accessMark is the same for programs.
-func (d *describer) accessMark(a *optionsv1.Access) *object {
+// accessExtension returns the callers and the scope of an operation for programs.
+func (d *describer) accessExtension(a *optionsv1.Access) *object {
 	var callers []string
 	for _, c := range a.GetCallers() {
 		callers = append(callers, callerText(c))
@@ -283,10 +282,10 @@ func (d *describer) accessMark(a *optionsv1.Access) *object {
 	return out
 }
 
-// callers says in words who may call.
+// callers returns a sentence that names the callers of an operation and the scope they need.
 func (d *describer) callers(a *optionsv1.Access) string {
 	if public(a) {
-		return "Anybody may call this."
+		return "Anyone may call this, without a credential."
 	}
 	var kinds []string
 	for _, c := range a.GetCallers() {

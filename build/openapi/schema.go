@@ -13,21 +13,21 @@ const (
 	httpBody  = "google.api.HttpBody"
 )
 
-// A direction is whether JSON is read or written: absent values and free-form JSON
-// have other rules in the one than in the other.
+// A direction says whether a server writes or reads the JSON: absent values and free-form JSON
+// have different rules in responses and requests.
 type direction int
 
 const (
-	answers direction = iota
+	responses direction = iota
 	requests
 )
 
-// schemas gathers the JSON Schemas that operations need, one for each message in each
-// direction, and for each enum.
+// schemas collects the JSON Schemas that operations refer to: one for each message and direction,
+// and one for each enum.
 type schemas struct {
 	all *object
-	of  map[string]protoreflect.FullName // who has a name already
-	err error                            // the first that could not be said
+	of  map[string]protoreflect.FullName // the message or enum of each schema name
+	err error                            // the first error
 }
 
 func newSchemas() *schemas {
@@ -42,7 +42,7 @@ func (s *schemas) fail(format string, args ...any) {
 
 func refTo(section, name string) *object { return obj("$ref", "#/components/"+section+"/"+name) }
 
-// claim takes a name for a message or enum, and tells whether it is new.
+// claim reserves a schema name for a message or enum, and reports whether it was free.
 func (s *schemas) claim(name string, d protoreflect.Descriptor) bool {
 	if other, ok := s.of[name]; ok {
 		if other != d.FullName() {
@@ -54,14 +54,14 @@ func (s *schemas) claim(name string, d protoreflect.Descriptor) bool {
 	return true
 }
 
-// message returns the schema of a message: of itself where it is written as a bare
-// list or value, else a reference.
+// message returns a reference to the schema of a message, or the schema itself if the message is
+// written as a bare list or value.
 func (s *schemas) message(m *protogen.Message, to direction) *object {
-	marks := messageMarks(m)
+	options := messageOptions(m)
 	switch {
-	case marks.GetList():
+	case options.GetList():
 		return bounded(s.list(m.Fields[0], to), m.Fields[0], to)
-	case marks.GetScalar():
+	case options.GetScalar():
 		return nullable(s.one(m.Fields[0], to))
 	}
 	name := string(m.Desc.Name())
@@ -69,32 +69,31 @@ func (s *schemas) message(m *protogen.Message, to direction) *object {
 		name += "Input"
 	}
 	if s.claim(name, m.Desc) {
-		place := s.all.child(name) // before its fields, which may refer to it
+		place := s.all.child(name) // before its fields, which can refer to it
 		*place = *s.define(m, to)
 	}
 	return refTo("schemas", name)
 }
 
-// body returns the schema of the JSON body of a request, which does not hold what the
-// path says.
+// body returns the schema of the JSON body of a request, without the fields that are in the path.
 func (s *schemas) body(m *protogen.Message, pathVars []string) *object {
 	name := string(m.Desc.Name())
 	if s.claim(name, m.Desc) {
 		var p properties
 		s.members(&p, m, requests, pathVars)
-		s.all.set(name, p.schema(asked(m)))
+		s.all.set(name, p.schema(requestText(m)))
 	}
 	return refTo("schemas", name)
 }
 
 func (s *schemas) define(m *protogen.Message, to direction) *object {
-	text := words(m.Comments)
+	text := commentText(m.Comments)
 	if oneof := flatOneof(m); oneof != nil {
 		return s.flat(m, oneof, to).set("description", text)
 	}
 	var p properties
 	s.members(&p, m, to, nil)
-	if messageMarks(m).GetBareUnless() == "" {
+	if messageOptions(m).GetBareUnless() == "" {
 		return p.schema(text)
 	}
 	i := slices.IndexFunc(m.Fields, func(f *protogen.Field) bool { return f.Desc.IsList() })
@@ -102,8 +101,8 @@ func (s *schemas) define(m *protogen.Message, to direction) *object {
 	return obj("description", text, "oneOf", []*object{bare, p.schema("").set("title", "Page")})
 }
 
-// flat is a message that is about a oneof: one object for each choice, told apart by
-// its type.
+// flat returns the schema of a message with a oneof: one object for each choice, distinguished by
+// its member type.
 func (s *schemas) flat(m *protogen.Message, oneof *protogen.Oneof, to direction) *object {
 	var choices []*object
 	mapping := obj()
@@ -119,16 +118,16 @@ func (s *schemas) flat(m *protogen.Message, oneof *protogen.Oneof, to direction)
 			} else {
 				s.members(&p, f.Message, to, nil)
 			}
-			if m.Desc.Name() == "Event" { // bindings write the position of a stream into what it tells
-				p.add("cursor", obj("type", "string", "description", "The position behind this event, to resume from. Absent where it is told once and not kept."), false)
+			if m.Desc.Name() == "Event" { // bindings add the position in the stream
+				p.add("cursor", obj("type", "string", "description", "The position after this event, from which a client can resume. Absent for events that are not stored."), false)
 			}
-			schema := p.schema(words(f.Comments))
+			schema := p.schema(commentText(f.Comments))
 			if keepsExtra(m) {
 				schema.set("additionalProperties", true)
 			}
 			s.all.set(name, schema)
-			if wireMarks(f).GetWebhook() {
-				s.posted(f, p, words(f.Comments))
+			if wireOptions(f).GetWebhook() {
+				s.posted(f, p, commentText(f.Comments))
 			}
 		}
 		ref := refTo("schemas", name)
@@ -138,10 +137,10 @@ func (s *schemas) flat(m *protogen.Message, oneof *protogen.Oneof, to direction)
 	return obj("oneOf", choices, "discriminator", obj("propertyName", "type", "mapping", mapping))
 }
 
-// properties are those of an object, as they are gathered from a message and those
-// that are inlined in it.
+// properties are the members of an object, collected from a message and the messages that are
+// inlined in it.
 type properties struct {
-	all      []any // names and schemas in turn
+	all      []any // names and schemas alternate
 	required []string
 }
 
@@ -160,38 +159,38 @@ func (p *properties) schema(description string) *object {
 	return out.set("properties", obj(p.all...))
 }
 
-// members adds the fields of a message but for its oneof.
+// members adds the fields of a message, except those of its oneof.
 func (s *schemas) members(p *properties, m *protogen.Message, to direction, skip []string) {
 	oneof := flatOneof(m)
 	for _, f := range m.Fields {
-		marks := wireMarks(f)
+		options := wireOptions(f)
 		name := string(f.Desc.Name())
 		switch {
-		case f.Oneof != nil && f.Oneof == oneof, unwritten(f), marks.GetExtraKeys(), slices.Contains(skip, name):
-		case marks.GetInline():
+		case f.Oneof != nil && f.Oneof == oneof, unwritten(f), options.GetExtraKeys(), slices.Contains(skip, name):
+		case options.GetInline():
 			s.members(p, f.Message, to, nil)
 		case to == requests:
-			p.add(name, s.field(f, to), marks.GetNeeded())
+			p.add(name, s.field(f, to), options.GetNeeded())
 		default:
-			p.add(name, s.field(f, to), !marks.GetOmitAbsent() || !f.Desc.HasPresence())
+			p.add(name, s.field(f, to), !options.GetOmitAbsent() || !f.Desc.HasPresence())
 		}
 	}
 }
 
-// kept adds the fields of a message whose keys are kept as sent: those that must be
-// there are of their type, the others of any.
+// kept adds the fields of a message that keeps unknown keys as they were sent. Required fields
+// have their own type, the others any type.
 func (s *schemas) kept(p *properties, m *protogen.Message) {
 	for _, f := range m.Fields {
 		name := string(f.Desc.Name())
-		if wireMarks(f).GetNotNull() {
+		if wireOptions(f).GetNotNull() {
 			p.add(name, s.described(s.one(f, requests), f), true)
 			continue
 		}
-		p.add(name, obj("description", words(f.Comments)+" Kept as it was sent, of whatever type."), false)
+		p.add(name, obj("description", commentText(f.Comments)+" Stored as it was sent, with any type."), false)
 	}
 }
 
-// field is the schema of a field with its comment and whether it may be null.
+// field returns the schema of a field with its description, nullable if the field may be null.
 func (s *schemas) field(f *protogen.Field, to direction) *object {
 	var out *object
 	switch {
@@ -209,20 +208,20 @@ func (s *schemas) field(f *protogen.Field, to direction) *object {
 	return s.described(out, f)
 }
 
-// mayBeNull reports whether an absent value is written, or accepted, as null. In
-// answers the word optional tells messages that may be absent from those that are
-// always there; proto3 itself sees no difference.
+// mayBeNull reports whether an absent value is written, or accepted, as null. In responses, only
+// message fields with the keyword optional can be absent, although proto3 itself gives every
+// message field presence.
 func mayBeNull(f *protogen.Field, to direction) bool {
-	marks := wireMarks(f)
+	options := wireOptions(f)
 	if to == requests {
-		return f.Desc.HasPresence() && !marks.GetNotNull() && !marks.GetNeeded()
+		return f.Desc.HasPresence() && !options.GetNotNull() && !options.GetNeeded()
 	}
-	return f.Desc.HasOptionalKeyword() && !marks.GetOmitAbsent()
+	return f.Desc.HasOptionalKeyword() && !options.GetOmitAbsent()
 }
 
 func (s *schemas) described(schema *object, f *protogen.Field) *object {
-	text := words(f.Comments)
-	if more := limitWords(f); more != "" {
+	text := commentText(f.Comments)
+	if more := limitText(f); more != "" {
 		text += " " + more
 	}
 	if is(f, timestamp) {
@@ -235,15 +234,15 @@ func (s *schemas) list(f *protogen.Field, to direction) *object {
 	return obj("type", "array", "items", s.one(f, to))
 }
 
-// one is the schema of one value of a field.
+// one returns the schema of one value of a field.
 func (s *schemas) one(f *protogen.Field, to direction) *object {
-	marks := wireMarks(f)
+	options := wireOptions(f)
 	switch f.Desc.Kind() {
 	case protoreflect.StringKind:
 		switch {
-		case marks.GetRawJson() && f.Parent.Desc.Name() == "JsonPart":
+		case options.GetRawJson() && f.Parent.Desc.Name() == "JsonPart":
 			return obj("type", []string{"object", "array"})
-		case marks.GetRawJson(), marks.GetAnyToText() && to == requests:
+		case options.GetRawJson(), options.GetAnyToText() && to == requests:
 			return obj() // any JSON
 		}
 		return obj("type", "string")
@@ -267,7 +266,7 @@ func (s *schemas) one(f *protogen.Field, to direction) *object {
 	return obj()
 }
 
-// enum refers to the schema of an enum, which tells what its values mean.
+// enum returns a reference to the schema of an enum, which describes each value.
 func (s *schemas) enum(e *protogen.Enum) *object {
 	name := string(e.Desc.Name())
 	if s.claim(name, e.Desc) {
@@ -275,14 +274,14 @@ func (s *schemas) enum(e *protogen.Enum) *object {
 		meaning := ""
 		for _, v := range e.Values[1:] {
 			texts = append(texts, enumText(e, v))
-			meaning += "- `" + enumText(e, v) + "`: " + words(v.Comments) + "\n"
+			meaning += "- `" + enumText(e, v) + "`: " + commentText(v.Comments) + "\n"
 		}
-		s.all.set(name, obj("type", "string", "description", paragraphs(words(e.Comments), meaning), "enum", texts))
+		s.all.set(name, obj("type", "string", "description", paragraphs(commentText(e.Comments), meaning), "enum", texts))
 	}
 	return refTo("schemas", name)
 }
 
-// nullable allows null beside what a schema allows.
+// nullable returns a schema that also accepts null.
 func nullable(schema *object) *object {
 	switch kind := schema.values["type"].(type) {
 	case string:
@@ -295,7 +294,7 @@ func nullable(schema *object) *object {
 	return obj("anyOf", []*object{schema, obj("type", "null")})
 }
 
-// flatOneof returns the oneof that a message is all about, or nil.
+// flatOneof returns the oneof of a message, or nil.
 func flatOneof(m *protogen.Message) *protogen.Oneof {
 	for _, o := range m.Oneofs {
 		if !o.Desc.IsSynthetic() {
@@ -306,13 +305,13 @@ func flatOneof(m *protogen.Message) *protogen.Oneof {
 }
 
 func keepsExtra(m *protogen.Message) bool {
-	return slices.ContainsFunc(m.Fields, func(f *protogen.Field) bool { return wireMarks(f).GetExtraKeys() })
+	return slices.ContainsFunc(m.Fields, func(f *protogen.Field) bool { return wireOptions(f).GetExtraKeys() })
 }
 
-// unwritten reports whether a field never stands in wire JSON.
+// unwritten reports whether a field never appears in wire JSON.
 func unwritten(f *protogen.Field) bool {
-	marks := wireMarks(f)
-	return marks.GetHidden() || marks.GetBodyKeys() || marks.GetHeader() != "" || foreign(f)
+	options := wireOptions(f)
+	return options.GetHidden() || options.GetBodyKeys() || options.GetHeader() != "" || foreign(f)
 }
 
 // foreign reports whether a field holds a message that has no form as wire JSON.

@@ -15,8 +15,8 @@ import (
 	optionsv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
 )
 
-// A method of a schema of the test's own: GET with a stream back, or POST with one to
-// the server.
+// describeStreaming returns the paths of a schema with one method: GET with a stream from the
+// server, or POST with a stream to the server.
 func describeStreaming(t *testing.T, client bool, fields ...*descriptorpb.FieldDescriptorProto) (string, error) {
 	t.Helper()
 	rule := &annotations.HttpRule{Pattern: &annotations.HttpRule_Get{Get: "/stream"}}
@@ -82,9 +82,9 @@ func TestStreams(t *testing.T) {
 		field     *descriptorpb.FieldDescriptorProto
 		has, none []string
 	}{
-		{"a file goes out", false, bytes, []string{`"206"`, `"304"`, `"*/*"`, `"Range"`}, []string{"event-stream"}},
-		{"events go out", false, event, []string{`"text/event-stream"`, `#/components/schemas/Event`}, []string{`"206"`, `"304"`, `"Range"`}},
-		{"a file comes in", true, id, []string{`"multipart/form-data"`, `"required":["file"]`, `"request_id":{"type":"string"}`}, []string{`"requestBody":{"required":false`}},
+		{"the server streams a file", false, bytes, []string{`"206"`, `"304"`, `"*/*"`, `"Range"`}, []string{"event-stream"}},
+		{"the server streams events", false, event, []string{`"text/event-stream"`, `#/components/schemas/Event`}, []string{`"206"`, `"304"`, `"Range"`}},
+		{"the client streams a file", true, id, []string{`"multipart/form-data"`, `"required":["file"]`, `"request_id":{"type":"string"}`}, []string{`"requestBody":{"required":false`}},
 	} {
 		text, err := describeStreaming(t, c.client, c.field)
 		if err != nil {
@@ -102,6 +102,6 @@ func TestStreams(t *testing.T) {
 		}
 	}
 	if _, err := describeStreaming(t, false, id); err == nil || !strings.Contains(err.Error(), "neither bytes nor events") {
-		t.Errorf("a stream of what REST cannot write: %v", err)
+		t.Errorf("a stream of neither bytes nor events: %v", err)
 	}
 }

@@ -10,15 +10,15 @@ import (
 	optionsv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
 )
 
-// words is a comment of the schema as running text.
-func words(c protogen.CommentSet) string {
+// commentText returns a comment of the schema as one line.
+func commentText(c protogen.CommentSet) string {
 	return strings.Join(strings.Fields(string(c.Leading)), " ")
 }
 
-// sentenceEnd is where a sentence ends: not behind "e.g." and the like.
+// sentenceEnd matches the end of a sentence, but not the dots of abbreviations such as "e.g.".
 var sentenceEnd = regexp.MustCompile(`[^.][^.][.;] `)
 
-// summary is the first sentence of a text, without its full stop.
+// summary returns the first sentence of a text, without its full stop.
 func summary(text string) string {
 	if end := sentenceEnd.FindStringIndex(text); end != nil {
 		text = text[:end[1]-2]
@@ -26,9 +26,10 @@ func summary(text string) string {
 	return strings.TrimSuffix(text, ".")
 }
 
-// asked is what a request's comment says beside that somebody asks.
-func asked(m *protogen.Message) string {
-	text := words(m.Comments)
+// requestText returns the comment of a request message without a first sentence that begins with
+// "Asks", which only names the operation.
+func requestText(m *protogen.Message) string {
+	text := commentText(m.Comments)
 	if !strings.HasPrefix(text, "Asks ") {
 		return text
 	}
@@ -36,7 +37,7 @@ func asked(m *protogen.Message) string {
 	return rest
 }
 
-// paragraphs puts texts under one another, without empty ones.
+// paragraphs joins the texts that are not empty, with a blank line between them.
 func paragraphs(texts ...string) string {
 	var kept []string
 	for _, t := range texts {
@@ -47,8 +48,8 @@ func paragraphs(texts ...string) string {
 	return strings.Join(kept, "\n\n")
 }
 
-// enumText is the wire text of an enum value: its name without the prefix of the
-// enum, in lower case but for error codes; empty for the unspecified value.
+// enumText returns the name of an enum value in wire JSON: without the prefix of the enum, and in
+// lower case except for error codes. The unspecified value has the name "".
 func enumText(enum *protogen.Enum, v *protogen.EnumValue) string {
 	if v.Desc.Number() == 0 {
 		return ""
@@ -61,7 +62,7 @@ func enumText(enum *protogen.Enum, v *protogen.EnumValue) string {
 	return strings.ToLower(text)
 }
 
-// pascal is a name of a field as a name of a schema: thread_created, ThreadCreated.
+// pascal returns the schema name for a field name: ThreadCreated for thread_created.
 func pascal(name string) string {
 	var b strings.Builder
 	for part := range strings.SplitSeq(name, "_") {
@@ -70,11 +71,11 @@ func pascal(name string) string {
 	return b.String()
 }
 
-func wireMarks(f *protogen.Field) *optionsv1.Wire {
+func wireOptions(f *protogen.Field) *optionsv1.Wire {
 	return proto.GetExtension(f.Desc.Options(), optionsv1.E_Wire).(*optionsv1.Wire)
 }
 
-func messageMarks(m *protogen.Message) *optionsv1.WireMessage {
+func messageOptions(m *protogen.Message) *optionsv1.WireMessage {
 	return proto.GetExtension(m.Desc.Options(), optionsv1.E_WireMessage).(*optionsv1.WireMessage)
 }
 
@@ -82,7 +83,7 @@ func access(m *protogen.Method) *optionsv1.Access {
 	return proto.GetExtension(m.Desc.Options(), optionsv1.E_Access).(*optionsv1.Access)
 }
 
-func restMarks(m *protogen.Method) *optionsv1.Rest {
+func restOptions(m *protogen.Method) *optionsv1.Rest {
 	return proto.GetExtension(m.Desc.Options(), optionsv1.E_Rest).(*optionsv1.Rest)
 }
 

@@ -4,8 +4,8 @@ import (
 	"google.golang.org/protobuf/compiler/protogen"
 )
 
-// webhooks are the events that a server posts to the webhooks of bots, by their type:
-// the choices of Event that are marked so.
+// webhooks returns the events that a server posts to the webhooks of bots, by their type: the
+// choices of Event that have the option webhook.
 func (d *describer) webhooks(event *protogen.Message) *object {
 	out := obj()
 	choices := flatOneof(event)
@@ -13,17 +13,17 @@ func (d *describer) webhooks(event *protogen.Message) *object {
 		return out
 	}
 	for _, f := range choices.Fields {
-		if !wireMarks(f).GetWebhook() {
+		if !wireOptions(f).GetWebhook() {
 			continue
 		}
-		kind, text := string(f.Desc.Name()), words(f.Comments)
+		kind, text := string(f.Desc.Name()), commentText(f.Comments)
 		out.set(kind, obj("post", obj(
 			"summary", summary(text), "description", text, "operationId", "Post"+webhookName(f),
 			"parameters", webhookHeaders(),
 			"requestBody", obj("required", true, "content", obj("application/json", obj("schema", refTo("schemas", webhookName(f))))),
 			"responses", obj(
-				"2XX", obj("description", "The event was taken."),
-				"default", obj("description", "It was not, and is posted again: three more times, under the same `webhook-id`. Redirects are not followed."),
+				"2XX", obj("description", "The receiver accepted the event."),
+				"default", obj("description", "The receiver did not accept the event. The server posts it again, at most three times, with the same `webhook-id`. It does not follow redirects."),
 			),
 		)))
 	}
@@ -32,11 +32,11 @@ func (d *describer) webhooks(event *protogen.Message) *object {
 
 func webhookName(f *protogen.Field) string { return pascal(string(f.Desc.Name())) + "Webhook" }
 
-// webhookHeaders are what a delivery says of itself (SPEC.md, HOOK), but for
-// Authorization, which OpenAPI lets nobody describe as a parameter.
+// webhookHeaders returns the headers of a delivery (SPEC.md, HOOK), except Authorization, which
+// OpenAPI does not allow as a parameter.
 func webhookHeaders() (out []*object) {
 	for _, h := range []struct{ name, text string }{
-		{"webhook-id", "The delivery: the same at every attempt, and no other's."},
+		{"webhook-id", "Identifies the delivery: every attempt of it has the same value."},
 		{"webhook-timestamp", "The time of the attempt in Unix seconds."},
 		{"webhook-signature", "With a secret: the signature of Standard Webhooks, `v1,` and base64."},
 		{"X-Hub-Timestamp", "With a secret: the time of the attempt in Unix milliseconds."},
@@ -51,7 +51,7 @@ func webhookHeaders() (out []*object) {
 	return out
 }
 
-// posted is the schema of an event as webhooks get it.
+// posted adds the schema of an event in the form in which webhooks receive it.
 func (s *schemas) posted(f *protogen.Field, pushed properties, text string) {
 	p := properties{}
 	p.add("webhook_version", obj("type", "string", "const", "1"), true)

@@ -1,5 +1,5 @@
-// Package b2b is the Go client of the B2B (bot-to-bot) protocol: the generated
-// clients of every service, with a credential and errors that can be told apart.
+// Package b2b is the Go client of the B2B (bot-to-bot) protocol: the generated clients of all
+// services with one credential, and functions that read the stable error codes.
 //
 //	c := b2b.New("http://localhost:4800", b2b.WithToken(token))
 //	res, err := c.Channels.SendDirectMessage(ctx, &b2bv1.SendDirectMessageRequest{
@@ -7,7 +7,7 @@
 //	})
 //	if b2b.CodeOf(err) == b2bv1.ErrorCode_ERROR_CODE_RATE_LIMITED { … }
 //
-// It speaks the Connect protocol; the messages are those of REST.
+// It uses the Connect protocol. The messages are the same as those of the REST binding.
 package b2b
 
 import (
@@ -22,7 +22,7 @@ import (
 	"github.com/b2b-protocol/b2b/sdk/go/b2b/v1/b2bv1connect"
 )
 
-// Client calls one server with one credential. It may be used by many goroutines.
+// Client calls one server with one credential. It is safe for concurrent use.
 type Client struct {
 	Artifacts  b2bv1connect.ArtifactServiceClient
 	Auth       b2bv1connect.AuthServiceClient
@@ -39,7 +39,7 @@ type Client struct {
 	Webhooks   b2bv1connect.WebhookServiceClient
 }
 
-// Option changes how New makes a client.
+// Option configures a client, see [New].
 type Option func(*options)
 
 type options struct {
@@ -51,17 +51,17 @@ type options struct {
 // WithToken sends a bot's primary or scoped token with every call.
 func WithToken(token string) Option { return func(o *options) { o.token = token } }
 
-// WithHTTPClient uses another client than http.DefaultClient. One with a cookie
-// jar keeps the session of Auth.Login.
+// WithHTTPClient sets the HTTP client; the default is http.DefaultClient. A client with a cookie
+// jar keeps the session that Auth.Login opens.
 func WithHTTPClient(c connect.HTTPClient) Option { return func(o *options) { o.http = c } }
 
-// WithConnect changes how calls are made: connect.WithGRPC() on a client of HTTP/2, or
-// connect.WithProtoJSON(), for instance.
+// WithConnect adds options of Connect, for example connect.WithGRPC() with a client for HTTP/2, or
+// connect.WithProtoJSON().
 func WithConnect(opts ...connect.ClientOption) Option {
 	return func(o *options) { o.connect = append(o.connect, opts...) }
 }
 
-// New makes a client of the server at a base URL, e.g. "http://localhost:4800".
+// New returns a client of the server at a base URL, e.g. "http://localhost:4800".
 func New(baseURL string, opts ...Option) *Client {
 	o := options{http: http.DefaultClient}
 	for _, opt := range opts {
@@ -86,7 +86,7 @@ func New(baseURL string, opts ...Option) *Client {
 	}
 }
 
-// bearer sends a token with every call and every stream; the empty one is none.
+// bearer is an interceptor that sends a token with every call and stream, unless it is empty.
 type bearer string
 
 func (b bearer) set(h http.Header) {
@@ -112,13 +112,13 @@ func (b bearer) WrapStreamingClient(next connect.StreamingClientFunc) connect.St
 	}
 }
 
-// WrapStreamingHandler implements connect.Interceptor; a client handles nothing.
+// WrapStreamingHandler implements connect.Interceptor. A client never calls it.
 func (b bearer) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
 	return next
 }
 
-// DetailOf is what the server told about an error: its code, a hint, when to try
-// again. It is nil for errors that no server of this protocol sent.
+// DetailOf returns the detail that the server sent with an error: the code, a hint, when to retry.
+// It returns nil for an error that does not come from a server of this protocol.
 func DetailOf(err error) *b2bv1.ErrorDetail {
 	var ce *connect.Error
 	if !errors.As(err, &ce) {
@@ -134,5 +134,5 @@ func DetailOf(err error) *b2bv1.ErrorDetail {
 	return nil
 }
 
-// CodeOf is the stable code of an error, or unspecified (see DetailOf).
+// CodeOf returns the stable code of an error, or ERROR_CODE_UNSPECIFIED if it has none.
 func CodeOf(err error) b2bv1.ErrorCode { return DetailOf(err).GetCode() }

@@ -10,16 +10,16 @@ import (
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
-// pieceSize is how many bytes of a file one message of an upload carries.
+// pieceSize is the number of bytes of a file in one message of an upload.
 const pieceSize = 64 << 10
 
-// UploadFile stores what r gives, to its end, as a file. What about says of it is its
-// name, which is needed, its type (text/plain when absent) and a request id, with which
-// the upload can be sent again safely; data that it has comes before that of r. The file's
-// url names it in parts and artifacts. When r fails, or ctx ends, nothing is stored.
+// UploadFile stores the data of r, up to EOF, as a file. The message about has the name of the
+// file (required), its media type (default text/plain) and a request id, which makes it safe to
+// send the upload again. Data in about is stored before that of r. Parts and artifacts refer to
+// the file by its url. If r fails or ctx ends, the server stores nothing.
 func (c *Client) UploadFile(ctx context.Context, about *b2bv1.UploadFileRequest, r io.Reader) (*b2bv1.File, error) {
-	ctx, giveUp := context.WithCancel(ctx)
-	defer giveUp() // of what was not closed
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // ends a stream that was not closed
 	out, err := c.Files.UploadFile(ctx)
 	if err != nil {
 		return nil, err
@@ -31,14 +31,14 @@ func (c *Client) UploadFile(ctx context.Context, about *b2bv1.UploadFileRequest,
 		n, failed := io.ReadFull(r, buf)
 		ended = failed == io.EOF || failed == io.ErrUnexpectedEOF
 		if failed != nil && !ended {
-			return nil, fmt.Errorf("b2b: read what is to be uploaded: %w", failed)
+			return nil, fmt.Errorf("b2b: read the data to upload: %w", failed)
 		}
 		if n > 0 {
 			piece.Data = buf[:n]
 			err = out.Send(piece)
 		}
 	}
-	if err != nil && !errors.Is(err, io.EOF) { // io.EOF: the server has answered already
+	if err != nil && !errors.Is(err, io.EOF) { // io.EOF: the server has already sent its response
 		return nil, err
 	}
 	res, err := out.CloseAndReceive()
@@ -48,11 +48,11 @@ func (c *Client) UploadFile(ctx context.Context, about *b2bv1.UploadFileRequest,
 	return res.GetFile(), nil
 }
 
-// DownloadFile writes the bytes of a file to w and gives what is known of it. It is named
-// by its id or its url. Without an error, w has all of them.
+// DownloadFile writes a file, given by its id or url, to w and returns its metadata. If it returns
+// an error, w may have a part of the file.
 func (c *Client) DownloadFile(ctx context.Context, file string, w io.Writer) (*b2bv1.File, error) {
-	ctx, giveUp := context.WithCancel(ctx)
-	defer giveUp() // of what is not read to its end
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // ends a stream that was not read to its end
 	in, err := c.Files.GetFile(ctx, &b2bv1.GetFileRequest{Id: file[strings.LastIndex(file, "/")+1:]})
 	if err != nil {
 		return nil, err
@@ -66,7 +66,7 @@ func (c *Client) DownloadFile(ctx context.Context, file string, w io.Writer) (*b
 		}
 		n, err := w.Write(m.GetData())
 		if err != nil {
-			return nil, fmt.Errorf("b2b: write what is downloaded: %w", err)
+			return nil, fmt.Errorf("b2b: write the downloaded data: %w", err)
 		}
 		got += int64(n)
 	}
@@ -74,7 +74,7 @@ func (c *Client) DownloadFile(ctx context.Context, file string, w io.Writer) (*b
 		return nil, err
 	}
 	if got != about.GetSize() {
-		return nil, fmt.Errorf("b2b: %d bytes of a file came, it has %d: %w", got, about.GetSize(), io.ErrUnexpectedEOF)
+		return nil, fmt.Errorf("b2b: received %d bytes of a file of %d: %w", got, about.GetSize(), io.ErrUnexpectedEOF)
 	}
 	return about, nil
 }

@@ -11,16 +11,18 @@ import (
 	"time"
 )
 
-// WebhookTolerance is how far the time of a webhook request may be from the receiver's.
+// WebhookTolerance is the greatest allowed difference between the time in a webhook request and
+// the time of the receiver.
 const WebhookTolerance = 5 * time.Minute
 
-// ErrWebhook says that a request is no webhook of the server, or no longer one.
+// ErrWebhook reports that a webhook request has no valid signature, or that its time is outside
+// WebhookTolerance.
 var ErrWebhook = errors.New("b2b: the webhook's signature or time is not valid")
 
-// VerifyWebhook checks that a request with these headers and this very body was signed
-// with the bot's webhook secret, at most WebhookTolerance before or after now, and gives
-// the id of the delivery. A receiver drops an id that it had before: that is a retry, or
-// a replay. The comparison takes the same time whatever is wrong.
+// VerifyWebhook checks that a request with these headers and this exact body was signed with the
+// webhook secret of the bot, at most WebhookTolerance before or after now. It returns the id of
+// the delivery. The receiver must ignore an id that it has processed before: that is a retry or a
+// replay. Signatures are compared in constant time.
 func VerifyWebhook(h http.Header, body []byte, secret string, now time.Time) (id string, err error) {
 	id, stamp := h.Get("Webhook-Id"), h.Get("Webhook-Timestamp")
 	seconds, err := strconv.ParseInt(stamp, 10, 64)
@@ -43,7 +45,7 @@ func VerifyWebhook(h http.Header, body []byte, secret string, now time.Time) (id
 	return "", ErrWebhook
 }
 
-// webhookKey is what a secret of the form whsec_<base64> decodes to, else its bytes.
+// webhookKey returns the key of a secret: the decoded part of whsec_<base64>, else its bytes.
 func webhookKey(secret string) []byte {
 	if text, ok := strings.CutPrefix(secret, "whsec_"); ok {
 		if key, err := base64.StdEncoding.DecodeString(text); err == nil {

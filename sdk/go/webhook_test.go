@@ -10,7 +10,7 @@ import (
 	b2b "github.com/b2b-protocol/b2b/sdk/go"
 )
 
-// The vectors are those of every SDK.
+// The SDKs share these test vectors.
 func TestVerifyWebhook(t *testing.T) {
 	text, err := os.ReadFile("../testdata/webhooks.json")
 	if err != nil {

@@ -1,4 +1,4 @@
-"""Imports every module of the package: generated code that does not load fails here."""
+"""Imports every module of the package, to check that the generated code loads."""
 
 import importlib
 import pkgutil

@@ -1,4 +1,4 @@
-"""Runs the vectors that every SDK shares."""
+"""Runs the webhook test vectors, which all SDKs share."""
 
 import json
 import sys

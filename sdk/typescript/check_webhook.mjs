@@ -1,4 +1,5 @@
-// Runs the vectors that every SDK shares: node check_webhook.mjs <folder of the compiled SDK>
+// Runs the webhook test vectors, which all SDKs share.
+// Usage: node check_webhook.mjs <folder of the compiled SDK>
 import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 

@@ -1,4 +1,4 @@
-"""Against a server: B2B_URL, B2B_TOKEN."""
+"""Tests against the server at B2B_URL, with the bot token B2B_TOKEN."""
 
 import io
 import os
@@ -23,14 +23,14 @@ class FilesTest(unittest.TestCase):
     def setUp(self) -> None:
         self.files = Files(URL + "/", TOKEN)
 
-    def refused(self, code: ErrorCode, call, *args, **named) -> None:
+    def assert_code(self, code: ErrorCode, call, *args, **named) -> None:
         with self.assertRaises(ConnectError) as caught:
             call(*args, **named)
         detail = detail_of(caught.exception)
         self.assertIsNotNone(detail, caught.exception)
         self.assertEqual(detail.code, code)
 
-    def test_bytes_come_back(self) -> None:
+    def test_download_returns_the_uploaded_bytes(self) -> None:
         for size in (0, 1, 65_536, 3_000_001):
             data = (b"bytes: " + os.urandom(size))[:size]
             file = self.files.upload(data, 'naïve 表 "quoted".csv', "text/csv")
@@ -41,7 +41,7 @@ class FilesTest(unittest.TestCase):
                 self.assertEqual(into.getvalue(), data)
                 self.assertEqual(self.files.info(named), file)
 
-    def test_files_are_streamed_from_where_they_stand(self) -> None:
+    def test_upload_begins_at_the_position_of_the_file(self) -> None:
         with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as target:
             source.write(b"head" + b"x" * 200_000)
             source.seek(4)
@@ -51,21 +51,21 @@ class FilesTest(unittest.TestCase):
             target.seek(0)
             self.assertEqual(target.read(), b"x" * 200_000)
 
-    def test_refusals_have_a_code(self) -> None:
+    def test_errors_have_a_code(self) -> None:
         request = str(uuid.uuid4())
         first = self.files.upload(b"one", "a", request_id=request)
         self.assertEqual(self.files.upload(b"one", "a", request_id=request), first)
-        self.refused(ErrorCode.IDEMPOTENCY_KEY_REUSED, self.files.upload, b"other", "a", request_id=request)
-        self.refused(ErrorCode.UNSUPPORTED_MEDIA_TYPE, self.files.upload, b"<svg/>" + b"x" * 3_000_000, "a")
-        self.refused(ErrorCode.NOT_FOUND, self.files.download, "/api/files/none", io.BytesIO())
-        self.refused(ErrorCode.NOT_FOUND, self.files.info, "../../api/me")
-        self.refused(ErrorCode.INVALID_TOKEN, Files(URL, "bot_" + "0" * 48).info, first.id)
+        self.assert_code(ErrorCode.IDEMPOTENCY_KEY_REUSED, self.files.upload, b"other", "a", request_id=request)
+        self.assert_code(ErrorCode.UNSUPPORTED_MEDIA_TYPE, self.files.upload, b"<svg/>" + b"x" * 3_000_000, "a")
+        self.assert_code(ErrorCode.NOT_FOUND, self.files.download, "/api/files/none", io.BytesIO())
+        self.assert_code(ErrorCode.NOT_FOUND, self.files.info, "../../api/me")
+        self.assert_code(ErrorCode.INVALID_TOKEN, Files(URL, "bot_" + "0" * 48).info, first.id)
         with self.assertRaises(ConnectError) as caught:
             Files("http://127.0.0.1:1", TOKEN).info(first.id)
         self.assertEqual(caught.exception.code, Code.UNAVAILABLE)
         self.assertIsNone(detail_of(caught.exception))
 
-    def test_a_source_that_fails_stores_nothing(self) -> None:
+    def test_nothing_is_stored_when_the_source_fails(self) -> None:
         class Broken(io.BytesIO):
             def read(self, size: int | None = -1) -> bytes:
                 if self.tell() > 100_000:
@@ -77,7 +77,7 @@ class FilesTest(unittest.TestCase):
             self.files.upload(Broken(b"x" * 300_000), "a", request_id=request)
         self.assertEqual(self.files.upload(b"another", "a", request_id=request).size, 7)
 
-    def test_the_lines_of_the_documentation(self) -> None:
+    def test_the_example_of_the_documentation(self) -> None:
         page = (Path(__file__).parents[3] / "docs/use/files.md").read_text(encoding="utf-8")
         lines = [text for text in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "b2b_protocol.files" in text]
         self.assertEqual(len(lines), 1)

@@ -1,6 +1,6 @@
 // Upload and download of files over REST. It needs fetch: Node 20, Deno, Bun, browsers, workers.
 
-/** What is known of a file. Its `url` names it in parts and artifacts. */
+/** The metadata of a file. Parts and artifacts refer to the file by its `url`. */
 export interface FileInfo {
   id: string;
   name: string;
@@ -11,16 +11,16 @@ export interface FileInfo {
   created_at: number;
 }
 
-/** A refusal of the server. */
+/** An error response of the server. */
 export class FilesError extends Error {
   override name = "FilesError";
   constructor(
     message: string,
-    /** The status of the answer. */
+    /** The status of the response. */
     readonly status: number,
-    /** The stable code, e.g. "RATE_LIMITED"; empty when the answer was not this protocol's. */
+    /** The stable code, e.g. "RATE_LIMITED"; empty if the response is not one of this protocol. */
     readonly code: string,
-    /** In how many seconds it can help to try again. */
+    /** The number of seconds to wait before a retry. */
     readonly retryAfter?: number,
   ) {
     super(message);
@@ -28,33 +28,33 @@ export class FilesError extends Error {
 }
 
 export interface FilesOptions {
-  /** Base of the server, e.g. "http://localhost:4800". */
+  /** The base URL of the server, e.g. "http://localhost:4800". */
   url: string;
-  /** Primary or scoped token of a bot; without it the cookies that fetch has are what counts. */
+  /** The primary or a scoped token of a bot. Without it, fetch authenticates with its cookies. */
   token?: string | undefined;
-  /** Another fetch than the global one. */
+  /** The function to use instead of the global fetch. */
   fetch?: typeof fetch;
 }
 
 export interface UploadOptions {
-  /** What to call the file; that of a `File` when absent. */
+  /** The name of the file. Default: the name of `data`, if it is a `File`. */
   name?: string;
-  /** Its media type; that of the Blob when absent, else text/plain. */
+  /** The media type. Default: the type of `data`, if it is a Blob with one, else text/plain. */
   type?: string;
-  /** Makes the upload safe to send again for 24 hours. */
+  /** With an id, it is safe to send the same upload again for 24 hours. */
   requestId?: string;
   signal?: AbortSignal;
 }
 
 export interface DownloadOptions {
-  /** The first byte wanted, from 0. */
+  /** The position of the first byte to return, from 0. */
   start?: number;
-  /** The last byte wanted, included. */
+  /** The position of the last byte to return. */
   end?: number;
   signal?: AbortSignal;
 }
 
-/** The files of a bot's org. */
+/** Uploads and downloads files of a bot's org. */
 export class Files {
   readonly #options: FilesOptions;
 
@@ -62,26 +62,26 @@ export class Files {
     this.#options = options;
   }
 
-  /** Stores bytes as a file. A Blob of `fs.openAsBlob` is streamed, not read into memory. */
+  /** Stores data as a file. A Blob from `fs.openAsBlob` is streamed, not read into memory. */
   async upload(data: Blob | Uint8Array<ArrayBuffer> | ArrayBuffer | string, options: UploadOptions = {}): Promise<FileInfo> {
     const type = options.type ?? ((data instanceof Blob && data.type) || "text/plain");
     const blob = data instanceof Blob && data.type === type ? data : new Blob([data], { type });
     const name = options.name ?? (data as Partial<File>).name;
     if (name === undefined) {
-      throw new TypeError("a file needs a name: give one in the options");
+      throw new TypeError("the file has no name: set options.name");
     }
     const form = new FormData();
     if (options.requestId !== undefined) {
       form.append("request_id", options.requestId);
     }
     form.append("file", blob, name);
-    const answer = await this.#call("/api/files/upload", options.signal, { method: "POST", body: form });
-    return (await answer.json()) as FileInfo;
+    const response = await this.#call("/api/files/upload", options.signal, { method: "POST", body: form });
+    return (await response.json()) as FileInfo;
   }
 
   /**
-   * Asks for a file, by its id or url, or for a range of its bytes. The answer's body is
-   * read as any other (`blob()`, `text()`, as a stream), and fails when not all of it comes.
+   * Requests a file, given by its id or url, or a range of its bytes. Reading the body of the
+   * response (`blob()`, `text()`, as a stream) fails if the connection ends too early.
    */
   async download(file: string, options: DownloadOptions = {}): Promise<Response> {
     const headers: Record<string, string> = {};
@@ -91,10 +91,10 @@ export class Files {
     return await this.#call(path(file), options.signal, { headers });
   }
 
-  /** What is known of a file, by its id or url. */
+  /** Returns the metadata of a file, given by its id or url. */
   async info(file: string, options: { signal?: AbortSignal } = {}): Promise<FileInfo> {
-    const answer = await this.#call(`${path(file)}/info`, options.signal, {});
-    return (await answer.json()) as FileInfo;
+    const response = await this.#call(`${path(file)}/info`, options.signal, {});
+    return (await response.json()) as FileInfo;
   }
 
   async #call(to: string, signal: AbortSignal | undefined, init: RequestInit): Promise<Response> {
@@ -103,12 +103,12 @@ export class Files {
       headers.set("Authorization", `Bearer ${this.#options.token}`);
     }
     const send = this.#options.fetch ?? fetch;
-    const answer = await send(this.#options.url.replace(/\/$/, "") + to, { ...init, headers, ...(signal && { signal }) });
-    if (answer.ok) {
-      return answer;
+    const response = await send(this.#options.url.replace(/\/$/, "") + to, { ...init, headers, ...(signal && { signal }) });
+    if (response.ok) {
+      return response;
     }
-    const told: { error?: string; code?: string; retry_after?: number } = await answer.json().catch(() => ({}));
-    throw new FilesError(told.error ?? `the server answered ${answer.status}`, answer.status, told.code ?? "", told.retry_after);
+    const body: { error?: string; code?: string; retry_after?: number } = await response.json().catch(() => ({}));
+    throw new FilesError(body.error ?? `the server responded with status ${response.status}`, response.status, body.code ?? "", body.retry_after);
   }
 }
 

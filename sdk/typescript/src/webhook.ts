@@ -1,20 +1,21 @@
 // Verification of webhook requests. It needs Web Crypto: Node 20, Deno, Bun, workers.
 
-/** How far the time of a webhook request may be from the receiver's, in seconds. */
+/** The allowed difference between the time of a request and of the receiver, in seconds. */
 export const webhookTolerance = 5 * 60;
 
-/** Thrown for a request that is no webhook of the server, or no longer one. */
+/** Thrown for a request without a valid signature, or with a time outside webhookTolerance. */
 export class WebhookError extends Error {
   override name = "WebhookError";
 }
 
-/** Headers as fetch has them, or as node:http has them (lower-case names). */
+/** The headers of fetch, or those of node:http (with names in lower case). */
 export type WebhookHeaders = { get(name: string): string | null } | Record<string, string | string[] | undefined>;
 
 /**
- * Checks that a request with these headers and this very body was signed with the bot's
- * webhook secret, at most five minutes before or after now (milliseconds), and gives the
- * id of the delivery. Drop an id that came before: that is a retry, or a replay.
+ * Checks that a request with these headers and this exact body was signed with the webhook
+ * secret of the bot, at most webhookTolerance before or after now (Unix milliseconds). Returns
+ * the id of the delivery. Ignore an id that you have processed before: that is a retry or a
+ * replay.
  */
 export async function verifyWebhook(
   headers: WebhookHeaders,
@@ -36,7 +37,7 @@ export async function verifyWebhook(
   const key = await crypto.subtle.importKey("raw", keyOf(secret), { name: "HMAC", hash: "SHA-256" }, false, ["verify"]);
   for (const signature of header(headers, "webhook-signature").split(" ")) {
     const mac = signature.startsWith("v1,") ? base64(signature.slice(3)) : undefined;
-    // The comparison of Web Crypto takes the same time whatever differs.
+    // Web Crypto compares in constant time.
     if (mac !== undefined && (await crypto.subtle.verify("HMAC", key, mac, signed))) {
       return id;
     }
@@ -49,7 +50,7 @@ function header(headers: WebhookHeaders, name: string): string {
   return typeof value === "string" ? value : "";
 }
 
-// What a secret of the form whsec_<base64> decodes to, else its bytes.
+// Returns the key of a secret: the decoded part of whsec_<base64>, else its bytes.
 function keyOf(secret: string): Uint8Array<ArrayBuffer> {
   const key = secret.startsWith("whsec_") ? base64(secret.slice(6)) : undefined;
   return key ?? new Uint8Array(new TextEncoder().encode(secret));

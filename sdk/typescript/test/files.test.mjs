@@ -1,4 +1,5 @@
-// Against a server: B2B_URL, B2B_TOKEN; B2B_SDK is the folder of the compiled SDK.
+// Tests against the server at B2B_URL, with the bot token B2B_TOKEN. B2B_SDK is the folder of
+// the compiled SDK.
 import assert from "node:assert/strict";
 import { randomBytes, randomUUID } from "node:crypto";
 import { mkdtempSync, openAsBlob, readFileSync, writeFileSync } from "node:fs";
@@ -12,7 +13,7 @@ const { B2B_URL: url, B2B_TOKEN: token, B2B_SDK: sdk } = process.env;
 const { Files, FilesError } = await import(pathToFileURL(join(sdk, "files.js")));
 const files = new Files({ url: url + "/", token });
 
-test("what is uploaded comes back, byte for byte", async () => {
+test("a download returns the uploaded bytes", async () => {
   for (const size of [0, 1, 65_536, 3_000_001]) {
     const data = new Uint8Array(Buffer.concat([Buffer.from("bytes: "), randomBytes(size)]).subarray(0, size));
     const file = await files.upload(data, { name: "naïve 表.csv", type: "text/csv" });
@@ -25,7 +26,7 @@ test("what is uploaded comes back, byte for byte", async () => {
   }
 });
 
-test("whatever holds bytes can be uploaded", async () => {
+test("upload accepts text, buffers, files and blobs", async () => {
   const path = join(mkdtempSync(join(tmpdir(), "b2b-")), "data.json");
   writeFileSync(path, '{"a": 1}');
   for (const [data, options, want] of [
@@ -41,7 +42,7 @@ test("whatever holds bytes can be uploaded", async () => {
   await assert.rejects(files.upload(new Blob(["x"])), TypeError);
 });
 
-test("ranges", async () => {
+test("download of a range", async () => {
   const { url: at } = await files.upload("0123456789", { name: "digits" });
   for (const [range, want, status] of [[{ start: 3 }, "3456789", 206], [{ start: 3, end: 4 }, "34", 206], [{ end: 0 }, "0", 206], [{}, "0123456789", 200]]) {
     const answer = await files.download(at, range);
@@ -51,7 +52,7 @@ test("ranges", async () => {
   await assert.rejects(files.download(at, { start: 10 }), { status: 416, code: "RANGE_NOT_SATISFIABLE" });
 });
 
-test("refusals have a code", async () => {
+test("errors have a code", async () => {
   const requestId = randomUUID();
   const first = await files.upload("one", { name: "a", requestId });
   assert.deepEqual(await files.upload("one", { name: "a", requestId }), first);
@@ -64,13 +65,13 @@ test("refusals have a code", async () => {
   await assert.rejects(files.download(first.id, { signal: AbortSignal.abort() }), { name: "AbortError" });
 });
 
-test("a download that is cut off fails", async () => {
+test("a download fails when the connection ends too early", async () => {
   const cut = async () =>
     new Response(new ReadableStream({ start: (c) => (c.enqueue(new Uint8Array(3)), c.error(new Error("cut off"))) }), { status: 200 });
   await assert.rejects((await new Files({ url, fetch: cut }).download("x")).arrayBuffer());
 });
 
-test("the lines of the documentation", () => {
+test("the example of the documentation", () => {
   const page = readFileSync(new URL("../../../docs/use/files.md", import.meta.url), "utf8");
   const lines = [...page.matchAll(/```ts\n(.*?)```/gs)].map(([, text]) => text).filter((text) => text.includes("sdk/files"));
   assert.equal(lines.length, 1);

@@ -1,5 +1,5 @@
 """The B2B (bot-to-bot) protocol in Python.
 
-Generated messages are in `b2b_protocol.gen.b2b.v1.*_pb`, the clients of the services
-in `b2b_protocol.gen.b2b.v1.*_connect`.
+`b2b_protocol.gen.b2b.v1.*_pb` has the generated messages,
+`b2b_protocol.gen.b2b.v1.*_connect` the clients of the services.
 """

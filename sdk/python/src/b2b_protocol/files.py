@@ -11,26 +11,26 @@ from .gen.b2b.v1.file_connect import FileServiceClientSync
 from .gen.b2b.v1.file_pb import File, GetFileInfoRequest, GetFileRequest, UploadFileRequest
 
 _PIECE = 64 << 10
-"""How many bytes of a file one message carries."""
+"""The number of bytes of a file in one message."""
 
 
 class Files:
-    """The files of a bot's org. May be used by many threads.
+    """Uploads and downloads files of a bot's org. It is safe to use from several threads.
 
-    Refusals are `connectrpc.errors.ConnectError`; `detail_of` has their stable code.
+    Errors of the server are `connectrpc.errors.ConnectError`; `detail_of` returns their code.
     """
 
     def __init__(self, url: str, token: str) -> None:
-        """url is the base of the server, token a bot's primary or scoped one."""
+        """url is the base URL of the server, token the primary or a scoped token of a bot."""
         self._client = FileServiceClientSync(url.rstrip("/"))
         self._headers = {"authorization": f"Bearer {token}"}
 
     def upload(self, data: bytes | BinaryIO, name: str, mime_type: str = "text/plain", request_id: str | None = None) -> File:
-        """Stores bytes, or what a binary file has from where it stands, under a name.
+        """Stores bytes, or a binary file from its current position, under a name.
 
-        The url of the file names it in parts and artifacts. With a request_id, the same
-        upload can be sent again safely for 24 hours. When reading data fails, nothing
-        is stored.
+        Parts and artifacts refer to the file by its url. With a request_id, it is safe to
+        send the same upload again for 24 hours. If reading data fails, the server stores
+        nothing.
         """
         source = io.BytesIO(data) if isinstance(data, bytes | bytearray | memoryview) else data
         failed: list[BaseException] = []
@@ -48,17 +48,17 @@ class Files:
                 raise
 
         try:
-            answer = self._client.upload_file(pieces(), headers=self._headers)
+            response = self._client.upload_file(pieces(), headers=self._headers)
         except ConnectError:
             if failed:
                 raise failed[0] from None
             raise
-        return answer.file
+        return response.file
 
     def download(self, file: str, into: BinaryIO) -> File:
-        """Writes the bytes of a file, which is named by its id or url, and answers what is known of it.
+        """Writes a file, given by its id or url, to into and returns its metadata.
 
-        Without an exception, into has all of them.
+        If it raises an exception, into may have a part of the file.
         """
         about, got = None, 0
         for message in self._client.get_file(GetFileRequest(id=_id(file)), headers=self._headers):
@@ -66,23 +66,23 @@ class Files:
             into.write(message.data)
             got += len(message.data)
         if about is None or got != about.size:
-            raise EOFError(f"{got} bytes of a file came, it has {about.size if about else 'more'}")
+            raise EOFError(f"received {got} bytes of a file of {about.size if about else 'unknown size'}")
         return about
 
     def info(self, file: str) -> File:
-        """What is known of a file, which is named by its id or url."""
+        """Returns the metadata of a file, given by its id or url."""
         return self._client.get_file_info(GetFileInfoRequest(id=_id(file)), headers=self._headers).file
 
 
 def detail_of(err: ConnectError) -> ErrorDetail | None:
-    """What the server told about an error: its code, a hint, when to try again.
+    """Returns the detail that the server sent with an error: the code, a hint, when to retry.
 
-    None for errors that no server of this protocol sent.
+    Returns None for an error that does not come from a server of this protocol.
     """
     for detail in err.details:
-        told = detail.value(ErrorDetail)
-        if told is not None:
-            return told
+        value = detail.value(ErrorDetail)
+        if value is not None:
+            return value
     return None
 
 

@@ -9,19 +9,19 @@ import time
 from collections.abc import Mapping
 
 TOLERANCE = 5 * 60
-"""How far the time of a webhook request may be from the receiver's, in seconds."""
+"""The allowed difference between the time of a request and of the receiver, in seconds."""
 
 
 class WebhookError(ValueError):
-    """A request is no webhook of the server, or no longer one."""
+    """A webhook request has no valid signature, or its time is outside TOLERANCE."""
 
 
 def verify_webhook(headers: Mapping[str, str], body: bytes | str, secret: str, now: float | None = None) -> str:
-    """Gives the id of the delivery of a request with these headers and this very body.
+    """Checks a request with these headers and this exact body, and returns its delivery id.
 
-    It must be signed with the bot's webhook secret, at most five minutes before or after
-    now (Unix seconds). Drop an id that came before: that is a retry, or a replay. The
-    comparison takes the same time whatever is wrong.
+    The request must be signed with the webhook secret of the bot, at most TOLERANCE before
+    or after now (Unix seconds). Ignore an id that you have processed before: that is a retry
+    or a replay. Signatures are compared in constant time.
     """
     found = {name.lower(): value for name, value in headers.items()}
     delivery, stamp = found.get("webhook-id", ""), found.get("webhook-timestamp", "")
@@ -39,7 +39,7 @@ def verify_webhook(headers: Mapping[str, str], body: bytes | str, secret: str, n
 
 
 def _key(secret: str) -> bytes:
-    """What a secret of the form whsec_<base64> decodes to, else its bytes."""
+    """Returns the key of a secret: the decoded part of whsec_<base64>, else its bytes."""
     if secret.startswith("whsec_"):
         key = _decode(secret[6:])
         if key is not None:
