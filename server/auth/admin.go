@@ -13,32 +13,30 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// adminSecret is the operator's secret, and the mark that super admins' sessions carry of
-// it: so that they end when it is rotated (B2B-AUTH-062), on each node by itself.
+// adminSecret is the operator's secret. Sessions of super admins carry its fingerprint, so
+// that each node refuses them after the secret was rotated (B2B-AUTH-062).
 type adminSecret struct {
-	text string // empty: there is none
+	text string // empty: no secret is set
 
-	mu   sync.Mutex
-	mark string // empty: not worked out yet
+	mu          sync.Mutex
+	fingerprint string // empty: not computed yet
 }
 
-// markWork is how many rounds it takes to try one guess of the admin secret against the
-// mark of somebody's copy of the database.
-const markWork = 100_000
+// fingerprintRounds are the PBKDF2 rounds of a fingerprint: the cost of one guess for an attacker
+// who has a copy of the database.
+const fingerprintRounds = 100_000
 
-// AdminMark answers the mark of the admin secret of this node, empty without a secret
-// (developing, where everybody is super admin: B2B-ENV-011). It
-// says nothing about the secret but whether another one is the same. Working it out takes
-// tens of milliseconds, once.
-func (a *Authenticator) AdminMark(ctx context.Context) (string, error) {
+// AdminFingerprint returns the fingerprint of the admin secret of this node. It is empty when
+// no secret is set (developer mode, B2B-ENV-011). The first call takes tens of milliseconds.
+func (a *Authenticator) AdminFingerprint(ctx context.Context) (string, error) {
 	s := &a.admin
 	if s.text == "" {
 		return "", nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.mark != "" {
-		return s.mark, nil
+	if s.fingerprint != "" {
+		return s.fingerprint, nil
 	}
 	var salt string
 	err := a.store.Update(ctx, "", func(tx store.Tx) (err error) {
@@ -46,18 +44,18 @@ func (a *Authenticator) AdminMark(ctx context.Context) (string, error) {
 		return err
 	})
 	if err != nil {
-		return "", fmt.Errorf("name the database: %w", err)
+		return "", fmt.Errorf("read the id of the database: %w", err)
 	}
-	key, err := pbkdf2.Key(sha256.New, s.text, []byte("b2b admin secret\x00"+salt), markWork, 16)
+	key, err := pbkdf2.Key(sha256.New, s.text, []byte("b2b admin secret\x00"+salt), fingerprintRounds, 16)
 	if err != nil {
-		return "", fmt.Errorf("work out the mark of the admin secret: %w", err)
+		return "", fmt.Errorf("compute the fingerprint of the admin secret: %w", err)
 	}
-	s.mark = hex.EncodeToString(key)
-	return s.mark, nil
+	s.fingerprint = hex.EncodeToString(key)
+	return s.fingerprint, nil
 }
 
-// EndOtherSecrets ends the super admins' sessions that another admin secret opened. It is
-// for the start of a node.
+// EndOtherSecrets ends the sessions of super admins that another admin secret opened. A node
+// calls it at its start.
 func (a *Authenticator) EndOtherSecrets(ctx context.Context) error {
 	live, err := a.store.SessionsOf(ctx, store.SessionScope{Role: store.RoleSuperAdmin}, a.nowMS(), 1)
 	if err != nil {
@@ -66,20 +64,20 @@ func (a *Authenticator) EndOtherSecrets(ctx context.Context) error {
 	if len(live) == 0 {
 		return nil
 	}
-	mark, err := a.AdminMark(ctx)
+	fingerprint, err := a.AdminFingerprint(ctx)
 	if err != nil {
 		return err
 	}
 	var ended int64
 	err = a.store.Update(ctx, "", func(tx store.Tx) (err error) {
-		ended, err = tx.DeleteOtherSecrets(ctx, mark)
+		ended, err = tx.DeleteOtherSecrets(ctx, fingerprint)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("end the sessions of another admin secret: %w", err)
 	}
 	if ended > 0 {
-		a.log.InfoContext(ctx, "the admin secret is another: sessions of super admins have ended", "sessions", ended)
+		a.log.InfoContext(ctx, "the admin secret has changed: ended the sessions of super admins", "sessions", ended)
 	}
 	return nil
 }

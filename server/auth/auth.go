@@ -58,7 +58,7 @@ type Authenticator struct {
 	gens     *generations
 	tokens   *cache[*bearer]
 	sessions *cache[*login]
-	marks    marks
+	activity activity
 	confirm  *confirmer // nil: no other node
 	unhook   func()
 }
@@ -72,7 +72,7 @@ func New(c Config) *Authenticator {
 		store: c.Store, log: c.Log, now: c.Now, admin: adminSecret{text: c.AdminSecret},
 		gens: gens, tokens: newCache[*bearer](gens), sessions: newCache[*login](gens),
 	}
-	a.marks.pending = newBatch()
+	a.activity.pending = newBatch()
 	if c.Shared {
 		a.confirm = &confirmer{log: c.Store}
 	}
@@ -189,7 +189,7 @@ func (a *Authenticator) authenticateBearer(ctx context.Context, c call.Credentia
 	if err != nil {
 		return nil, err
 	}
-	a.marks.touch(caller.BotID, caller.TokenID, now)
+	a.activity.touch(caller.BotID, caller.TokenID, now)
 	return caller, nil
 }
 

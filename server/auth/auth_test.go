@@ -172,11 +172,11 @@ func (b *bench) login(role string) string {
 		s.OrgID = &org
 	default:
 		org = ""
-		mark, err := b.auth.AdminMark(b.Context())
+		fingerprint, err := b.auth.AdminFingerprint(b.Context())
 		if err != nil {
 			b.Fatal(err)
 		}
-		s.SecretMark = &mark
+		s.SecretFingerprint = &fingerprint
 	}
 	b.change(org, func(ctx context.Context, tx store.Tx) error { return tx.CreateSession(ctx, s) })
 	return id

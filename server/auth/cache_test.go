@@ -179,12 +179,12 @@ func TestHitAllocatesNothing(t *testing.T) {
 func BenchmarkHit(b *testing.B) {
 	gens := &generations{seed: maphash.MakeSeed()}
 	a := &Authenticator{gens: gens, tokens: newCache[*bearer](gens), sessions: newCache[*login](gens)}
-	a.marks.pending = newBatch()
+	a.activity.pending = newBatch()
 	token := NewBotToken()
 	a.tokens.put(keyOf(token), "org", gens.begin(), &bearer{caller: &call.Caller{BotID: "bot", OrgID: "org"}})
 	b.ReportAllocs()
 	for b.Loop() {
 		it, _ := a.tokens.get(keyOf(token))
-		a.marks.touch(it.value.caller.BotID, "", 1)
+		a.activity.touch(it.value.caller.BotID, "", 1)
 	}
 }

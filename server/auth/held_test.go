@@ -21,8 +21,8 @@ func TestHeldCredentials(t *testing.T) {
 	if c := b.accepted(reader); c.TokenID != "token" || c.Scopes != call.ScopeRead|call.ScopeProfile {
 		t.Errorf("the scoped token's hash leads to %+v", c)
 	}
-	if seen := b.auth.marks.pending.bots; len(seen) != 0 {
-		t.Errorf("a connection marked %v as seen", seen)
+	if seen := b.auth.activity.pending.bots; len(seen) != 0 {
+		t.Errorf("a connection counted as a call of %v", seen)
 	}
 	b.refused(call.Credentials{TokenHash: Hash(primary), OrgID: "other"}, b2bv1.ErrorCode_ERROR_CODE_ORG_MISMATCH)
 	b.refused(call.Credentials{TokenHash: "no hash"}, b2bv1.ErrorCode_ERROR_CODE_INVALID_TOKEN)

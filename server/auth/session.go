@@ -49,14 +49,14 @@ const slideEvery = 60_000
 
 // login is what a session cookie leads to.
 type login struct {
-	org     string
-	version call.AuthVersion
-	session *call.Session
-	created int64        // Unix milliseconds
-	ends    int64        // whatever its use: Unix milliseconds
-	mark    string       // of the admin secret that opened it; of super admins only
-	caller  *call.Caller // nil when refused
-	refusal *call.Error  // why the session's caller may do nothing
+	org         string
+	version     call.AuthVersion
+	session     *call.Session
+	created     int64        // Unix milliseconds
+	ends        int64        // whatever its use: Unix milliseconds
+	fingerprint string       // super admins: of the admin secret that opened it
+	caller      *call.Caller // nil when refused
+	refusal     *call.Error  // why the session's caller may do nothing
 }
 
 // findSession answers what a cookie leads to, or nil if no live session is.
@@ -109,8 +109,8 @@ func (a *Authenticator) readSession(ctx context.Context, k key) (item[*login], e
 		return item[*login]{}, err
 	}
 	if l.session.Role == store.RoleSuperAdmin {
-		mark, err := a.AdminMark(ctx)
-		if err != nil || l.mark != mark {
+		fingerprint, err := a.AdminFingerprint(ctx)
+		if err != nil || l.fingerprint != fingerprint {
 			return item[*login]{}, err
 		}
 	}
@@ -144,7 +144,7 @@ func (a *Authenticator) slide(k key, it item[*login], now int64) *login {
 		extended.caller = &caller
 	}
 	it.value = &extended
-	a.marks.extend(session.Hash, l.org, session.ExpiresAt)
+	a.activity.extend(session.Hash, l.org, session.ExpiresAt)
 	a.keep(k, it)
 	return &extended
 }
@@ -170,7 +170,7 @@ func (a *Authenticator) loadSession(ctx context.Context, r store.Reader, hash st
 	}
 	session := &call.Session{
 		Hash: row.Hash, Ref: row.Ref, Role: row.Role, OwnerName: row.OwnerName, IsScopedToken: row.IsScopedToken,
-		ExpiresAt: min(max(row.ExpiresAt, a.marks.extension(row.Hash)), ends),
+		ExpiresAt: min(max(row.ExpiresAt, a.activity.extension(row.Hash)), ends),
 	}
 	if row.OrgID != nil {
 		session.OrgID = *row.OrgID
@@ -188,8 +188,8 @@ func (a *Authenticator) loadSession(ctx context.Context, r store.Reader, hash st
 	}
 	l := &login{org: session.OrgID, session: session, created: row.CreatedAt, ends: ends}
 	if session.Role == store.RoleSuperAdmin {
-		if row.SecretMark != nil {
-			l.mark = *row.SecretMark
+		if row.SecretFingerprint != nil {
+			l.fingerprint = *row.SecretFingerprint
 		}
 		l.caller = &call.Caller{Kind: call.SuperAdmin, Session: session}
 		return l, nil

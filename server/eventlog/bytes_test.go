@@ -105,7 +105,7 @@ func TestCatchUpOfLongArtifacts(t *testing.T) {
 		}
 		n := 0
 		for _, row := range page.Rows {
-			if row.Type == eventlog.CaughtArtifacts {
+			if row.Type == eventlog.CatchUpArtifacts {
 				if n++; row.Key != fmt.Sprint("key", n-1) || row.Version != int64(n) {
 					t.Errorf("row %d is of %s, version %d", n, row.Key, row.Version)
 				}

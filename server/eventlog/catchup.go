@@ -19,17 +19,17 @@ import (
 
 // The types of the rows of a catch-up (B2B-CATCH-002).
 const (
-	CaughtInvited        = "thread_invited"
-	CaughtStatusChanged  = "thread_status_changed"
-	CaughtThreadMessages = "thread_message_summary"
-	CaughtArtifacts      = "thread_artifact_added"
-	CaughtChannel        = "channel_message_summary"
-	CaughtRemoved        = "thread_participant_removed"
+	CatchUpInvited        = "thread_invited"
+	CatchUpStatusChanged  = "thread_status_changed"
+	CatchUpThreadMessages = "thread_message_summary"
+	CatchUpArtifacts      = "thread_artifact_added"
+	CatchUpChannel        = "channel_message_summary"
+	CatchUpRemoved        = "thread_participant_removed"
 )
 
-// Caught is one row of a catch-up: an event, or all events of one kind in one thread
+// CatchUpRow is one row of a catch-up: an event, or all events of one kind in one thread
 // or channel within the window. Only the fields of its type are set.
-type Caught struct {
+type CatchUpRow struct {
 	EventID    string // the same however often it is asked
 	Type       string
 	OccurredAt int64 // of the newest event in it
@@ -45,32 +45,32 @@ type Caught struct {
 	// ChannelName is that of a channel which has one. None is made any more.
 	ChannelName *string
 
-	carried bool         // from an import, and nothing came after it
-	first   int64        // seq of the oldest event in it
-	last    int64        // seq of the newest event in it
-	newest  *store.Event // the newest event, where its payload is needed and is not long
-	decoded *b2bv1.Event // newest, where that was needed
+	imported bool         // from an import, and nothing came after it
+	first    int64        // seq of the oldest event in it
+	last     int64        // seq of the newest event in it
+	newest   *store.Event // the newest event, where its payload is needed and is not long
+	decoded  *b2bv1.Event // newest, where that was needed
 }
 
-// CaughtPage is one page of a catch-up.
-type CaughtPage struct {
-	Rows []Caught
+// CatchUpPage is one page of a catch-up.
+type CatchUpPage struct {
+	Rows []CatchUpRow
 	More bool
 	// Cursor continues: as the cursor of the next page, or, read by ParsePosition, as
 	// the position of a subscription that misses nothing of what was not yet told.
 	Cursor string
 }
 
-// pageMark ends the position in the cursor of a page that is not the last.
-const pageMark = "~"
+// pageSeparator ends the position in the cursor of a page that is not the last.
+const pageSeparator = "~"
 
 // window is what a catch-up is about: the events above from.Seq and up to top, newer
 // than since, without the rows that ended at seq told or before.
 type window struct {
-	from  Position
-	since int64 // Unix milliseconds
-	top   int64
-	told  int64
+	from      Position
+	since     int64 // Unix milliseconds
+	top       int64
+	delivered int64
 }
 
 // CatchUp tells a bot what it missed: since a time, or since a cursor, which is a
@@ -86,7 +86,7 @@ type window struct {
 //
 // A time older than what is kept begins at the oldest event; a cursor older than
 // that is CURSOR_EXPIRED.
-func CatchUp(ctx context.Context, r Store, v Viewer, since int64, cursor string, limit int) (*CaughtPage, error) {
+func CatchUp(ctx context.Context, r Store, v Viewer, since int64, cursor string, limit int) (*CatchUpPage, error) {
 	w, err := openWindow(ctx, r, v, since, cursor)
 	if err != nil {
 		return nil, err
@@ -96,7 +96,7 @@ func CatchUp(ctx context.Context, r Store, v Viewer, since int64, cursor string,
 		return nil, err
 	}
 	limit = max(limit, 1)
-	page := &CaughtPage{Rows: rows[:min(limit, len(rows))], More: len(rows) > limit}
+	page := &CatchUpPage{Rows: rows[:min(limit, len(rows))], More: len(rows) > limit}
 	if page.Cursor, err = w.next(ctx, r, v.OrgID, page.Rows, rows[len(page.Rows):]); err != nil {
 		return nil, err
 	}
@@ -129,11 +129,11 @@ func Count(ctx context.Context, r Store, v Viewer, since int64) (c Counts, err e
 	}
 	for i := range rows {
 		switch rows[i].Type {
-		case CaughtInvited:
+		case CatchUpInvited:
 			c.ThreadInvites++
-		case CaughtStatusChanged:
+		case CatchUpStatusChanged:
 			c.ThreadStatusChanges++
-		case CaughtChannel:
+		case CatchUpChannel:
 			c.ChannelMessages++
 		default:
 			c.ThreadActivities++
@@ -160,7 +160,7 @@ func openWindow(ctx context.Context, r Store, v Viewer, since int64, cursor stri
 		return w, err
 	}
 	w = window{from: from, since: math.MinInt64, top: top.Seq}
-	_, rest, ok := strings.Cut(cursor, pageMark)
+	_, rest, ok := strings.Cut(cursor, pageSeparator)
 	if !ok {
 		return w, nil
 	}
@@ -168,7 +168,7 @@ func openWindow(ctx context.Context, r Store, v Viewer, since int64, cursor stri
 	if len(parts) != 3 {
 		return w, errMalformed()
 	}
-	for i, n := range []*int64{&w.since, &w.top, &w.told} {
+	for i, n := range []*int64{&w.since, &w.top, &w.delivered} {
 		if *n, err = strconv.ParseInt(parts[i], 36, 64); err != nil {
 			return w, errMalformed()
 		}
@@ -176,17 +176,17 @@ func openWindow(ctx context.Context, r Store, v Viewer, since int64, cursor stri
 	switch {
 	case w.top > top.Seq:
 		return w, errAhead()
-	case w.top < from.Seq || w.told < 0:
+	case w.top < from.Seq || w.delivered < 0:
 		return w, errMalformed()
 	}
 	return w, nil
 }
 
 // next writes the cursor behind the rows told.
-func (w *window) next(ctx context.Context, r Store, org string, told, left []Caught) (string, error) {
+func (w *window) next(ctx context.Context, r Store, org string, told, left []CatchUpRow) (string, error) {
 	p := Position{Epoch: w.from.Epoch, Seq: w.top}
 	if len(left) > 0 {
-		p.Seq = slices.MinFunc(left, func(a, b Caught) int { return cmp.Compare(a.first, b.first) }).first - 1
+		p.Seq = slices.MinFunc(left, func(a, b CatchUpRow) int { return cmp.Compare(a.first, b.first) }).first - 1
 	}
 	at, err := r.ReadLog(ctx, org, max(p.Seq-1, 0), 1)
 	if err != nil {
@@ -197,14 +197,14 @@ func (w *window) next(ctx context.Context, r Store, org string, told, left []Cau
 	}
 	text := p.String()
 	if len(left) > 0 {
-		text += pageMark + strconv.FormatInt(w.since, 36) + "." + strconv.FormatInt(w.top, 36) + "." +
+		text += pageSeparator + strconv.FormatInt(w.since, 36) + "." + strconv.FormatInt(w.top, 36) + "." +
 			strconv.FormatInt(told[len(told)-1].last, 36)
 	}
 	return text, nil
 }
 
 // collect aggregates the window, in the order of the newest event of each row.
-func (w *window) collect(ctx context.Context, r Store, v Viewer) ([]Caught, error) {
+func (w *window) collect(ctx context.Context, r Store, v Viewer) ([]CatchUpRow, error) {
 	spans, err := memberships(ctx, r, v)
 	if err != nil {
 		return nil, err
@@ -217,8 +217,8 @@ func (w *window) collect(ctx context.Context, r Store, v Viewer) ([]Caught, erro
 	if err := read(ctx, r, &c); err != nil {
 		return nil, err
 	}
-	rows := slices.DeleteFunc(c.rows, func(row Caught) bool { return row.last <= w.told })
-	slices.SortFunc(rows, func(a, b Caught) int { return cmp.Compare(a.last, b.last) })
+	rows := slices.DeleteFunc(c.rows, func(row CatchUpRow) bool { return row.last <= w.delivered })
+	slices.SortFunc(rows, func(a, b CatchUpRow) int { return cmp.Compare(a.last, b.last) })
 	return rows, nil
 }
 
@@ -311,13 +311,13 @@ func (w *window) takeAll(c *collector, rows []store.Event) error {
 type collector struct {
 	viewer Viewer
 	spans  map[scope][]span
-	rows   []Caught
+	rows   []CatchUpRow
 	groups map[string]int // by EventID, of the rows that take more than one event
 }
 
 func (c *collector) take(e *store.Event) error {
-	if e.Type == typeCarried {
-		return c.carried(e)
+	if e.Type == typeImportedRow {
+		return c.addImported(e)
 	}
 	k, ok := scopeOf(e)
 	if !ok || !visible(e, c.viewer, c.spans[k], false) {
@@ -326,13 +326,13 @@ func (c *collector) take(e *store.Event) error {
 	mine := e.ActorID != nil && *e.ActorID == c.viewer.BotID
 	switch e.Type {
 	case typeMessage:
-		c.add(CaughtChannel, k, e, mine)
+		c.add(CatchUpChannel, k, e, mine)
 	case typeThreadMessage:
-		c.add(CaughtThreadMessages, k, e, mine)
+		c.add(CatchUpThreadMessages, k, e, mine)
 	case typeThreadArtifact:
-		c.add(CaughtArtifacts, k, e, mine)
+		c.add(CatchUpArtifacts, k, e, mine)
 	case typeThreadStatus:
-		c.one(CaughtStatusChanged, e, nil)
+		c.one(CatchUpStatusChanged, e, nil)
 	case typeThreadParticipant:
 		event, err := decode(e)
 		if err != nil {
@@ -342,9 +342,9 @@ func (c *collector) take(e *store.Event) error {
 		switch {
 		case p.GetBotId() != c.viewer.BotID:
 		case p.Action == b2bv1.ParticipantAction_PARTICIPANT_ACTION_LEFT:
-			c.one(CaughtRemoved, e, event)
+			c.one(CatchUpRemoved, e, event)
 		case p.By != c.viewer.BotID:
-			c.one(CaughtInvited, e, event)
+			c.one(CatchUpInvited, e, event)
 		}
 	}
 	return nil
@@ -360,7 +360,7 @@ func (c *collector) add(kind string, k scope, e *store.Event, mine bool) {
 	if !ok {
 		i = len(c.rows)
 		c.groups[id] = i
-		c.rows = append(c.rows, Caught{EventID: id, Type: kind, first: e.Seq})
+		c.rows = append(c.rows, CatchUpRow{EventID: id, Type: kind, first: e.Seq})
 	}
 	c.rows[i].Count++
 	c.rows[i].set(e)
@@ -368,14 +368,14 @@ func (c *collector) add(kind string, k scope, e *store.Event, mine bool) {
 
 // one makes a row of one event.
 func (c *collector) one(kind string, e *store.Event, event *b2bv1.Event) {
-	row := Caught{EventID: kind + ":" + strconv.FormatInt(e.Seq, 10), Type: kind, Count: 1, first: e.Seq, decoded: event}
+	row := CatchUpRow{EventID: kind + ":" + strconv.FormatInt(e.Seq, 10), Type: kind, Count: 1, first: e.Seq, decoded: event}
 	row.set(e)
 	c.rows = append(c.rows, row)
 }
 
-func (row *Caught) set(e *store.Event) {
-	row.OccurredAt, row.LastAt, row.last, row.carried = e.At, e.At, e.Seq, false
-	if row.Type == CaughtStatusChanged || row.Type == CaughtArtifacts {
+func (row *CatchUpRow) set(e *store.Event) {
+	row.OccurredAt, row.LastAt, row.last, row.imported = e.At, e.At, e.Seq, false
+	if row.Type == CatchUpStatusChanged || row.Type == CatchUpArtifacts {
 		row.newest = nil // read again when it is told: many threads may have long artifacts
 		if len(e.Payload) <= keptPayload {
 			kept := *e // not the page that it was read in
@@ -393,7 +393,7 @@ func (row *Caught) set(e *store.Event) {
 const keptPayload = 1 << 10
 
 // payload is the newest event of the row, with its payload.
-func (row *Caught) payload(ctx context.Context, r Store, org string) (*store.Event, error) {
+func (row *CatchUpRow) payload(ctx context.Context, r Store, org string) (*store.Event, error) {
 	if row.newest != nil {
 		return row.newest, nil
 	}
@@ -420,12 +420,12 @@ func decode(e *store.Event) (*b2bv1.Event, error) {
 }
 
 // finish fills in what the payload of the newest event and the thread tell.
-func (row *Caught) finish(ctx context.Context, r Store, org string) (err error) {
-	if row.carried {
+func (row *CatchUpRow) finish(ctx context.Context, r Store, org string) (err error) {
+	if row.imported {
 		return nil
 	}
 	switch row.Type {
-	case CaughtStatusChanged, CaughtArtifacts:
+	case CatchUpStatusChanged, CatchUpArtifacts:
 		newest, err := row.payload(ctx, r, org)
 		if err != nil {
 			return err
@@ -435,17 +435,17 @@ func (row *Caught) finish(ctx context.Context, r Store, org string) (err error) 
 		}
 	}
 	switch row.Type {
-	case CaughtStatusChanged:
+	case CatchUpStatusChanged:
 		s := row.decoded.GetThreadStatusChanged()
 		row.Topic, row.From, row.To, row.By = s.GetTopic(), s.GetFrom(), s.GetTo(), s.GetBy()
 		return nil
-	case CaughtArtifacts:
+	case CatchUpArtifacts:
 		a := row.decoded.GetThreadArtifact().GetArtifact()
 		row.Key, row.Version = a.GetArtifactKey(), int64(a.GetVersion())
 		return nil
-	case CaughtChannel:
+	case CatchUpChannel:
 		return nil
-	case CaughtInvited, CaughtRemoved:
+	case CatchUpInvited, CatchUpRemoved:
 		row.By = row.decoded.GetThreadParticipant().GetBy()
 	}
 	t, err := r.Thread(ctx, org, row.ThreadID)

@@ -27,7 +27,7 @@ func (w *world) status(thread string) {
 	}}})
 }
 
-func text(rows []eventlog.Caught) (out []string) {
+func text(rows []eventlog.CatchUpRow) (out []string) {
 	for _, r := range rows {
 		out = append(out, fmt.Sprintf("%s %s%s x%d at %d %s%s%d", r.Type, r.ThreadID, r.ChannelID, r.Count, r.OccurredAt, r.By, r.Key, r.Version))
 	}
@@ -35,7 +35,7 @@ func text(rows []eventlog.Caught) (out []string) {
 }
 
 // caught reads all pages; between them something else is done.
-func (w *world) caught(v eventlog.Viewer, since int64, cursor string, limit int, between func()) (rows []eventlog.Caught, last string) {
+func (w *world) catchUp(v eventlog.Viewer, since int64, cursor string, limit int, between func()) (rows []eventlog.CatchUpRow, last string) {
 	w.Helper()
 	for {
 		page, err := eventlog.CatchUp(context.Background(), w.store, v, since, cursor, limit)
@@ -76,7 +76,7 @@ func TestCatchUp(t *testing.T) {
 		w.post(invited, b[1], "not for me")
 		w.post(own, b[1], "3")
 		w.news()
-		rows, last := w.caught(me, 0, "", 100, nil)
+		rows, last := w.catchUp(me, 0, "", 100, nil)
 		at := func(seq int64) int64 { return w.history()[seq-1].At }
 		want := []string{
 			fmt.Sprintf("thread_invited %s x1 at %d %s0", invited, at(7), b[1]),
@@ -96,14 +96,14 @@ func TestCatchUp(t *testing.T) {
 		if want := (eventlog.Counts{ThreadInvites: 1, ThreadStatusChanges: 1, ThreadActivities: 3, ChannelMessages: 1, Total: 6}); err != nil || counts != want {
 			t.Errorf("counts: got %+v, %v", counts, err)
 		}
-		if rows, _ := w.caught(me, at(19), "", 10, nil); len(rows) != 0 {
+		if rows, _ := w.catchUp(me, at(19), "", 10, nil); len(rows) != 0 {
 			t.Errorf("since the last message: %v", text(rows))
 		}
-		if rows, _ := w.caught(me, at(18), "", 10, nil); len(rows) != 1 || rows[0].Count != 1 {
+		if rows, _ := w.catchUp(me, at(18), "", 10, nil); len(rows) != 1 || rows[0].Count != 1 {
 			t.Errorf("since before the last message: %v", text(rows))
 		}
 		w.post(own, b[1], "4")
-		if rows, _ := w.caught(me, 0, last, 10, nil); len(rows) != 1 || rows[0].Count != 1 {
+		if rows, _ := w.catchUp(me, 0, last, 10, nil); len(rows) != 1 || rows[0].Count != 1 {
 			t.Errorf("since the cursor: %v", text(rows))
 		}
 		_, err = eventlog.CatchUp(t.Context(), w.store, w.human(), 0, "", 10)
@@ -147,13 +147,13 @@ func TestCatchUpPages(t *testing.T) {
 		act()
 	}
 	for _, since := range []int64{0, w.history()[200].At} {
-		whole, end := w.caught(w.bot(b[0]), since, "", 1_000_000, nil)
+		whole, end := w.catchUp(w.bot(b[0]), since, "", 1_000_000, nil)
 		if len(whole) < 10 {
 			t.Fatalf("only %d rows", len(whole))
 		}
 		for _, limit := range []int{1, 7, len(whole)} {
 			start := w.top()
-			rows, last := w.caught(w.bot(b[0]), since, "", limit, func() {
+			rows, last := w.catchUp(w.bot(b[0]), since, "", limit, func() {
 				if w.top() < start+40 {
 					act()
 				}
@@ -162,11 +162,11 @@ func TestCatchUpPages(t *testing.T) {
 			if limit == 1 && (fmt.Sprint(text(rows)) != fmt.Sprint(text(whole)) || last != end) {
 				t.Errorf("by pages of 1 from %d: got %d rows up to %s, want %d up to %s", since, len(rows), last, len(whole), end)
 			}
-			again, _ := w.caught(w.bot(b[0]), since, "", 1_000_000, nil)
+			again, _ := w.catchUp(w.bot(b[0]), since, "", 1_000_000, nil)
 			if limit > 1 && limit < len(whole) && len(again) < len(rows) {
 				t.Errorf("pages of %d gave %d rows, the whole has %d", limit, len(rows), len(again))
 			}
-			whole, end = w.caught(w.bot(b[0]), since, "", 1_000_000, nil)
+			whole, end = w.catchUp(w.bot(b[0]), since, "", 1_000_000, nil)
 		}
 	}
 
@@ -174,7 +174,7 @@ func TestCatchUpPages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rest, _ := w.caught(w.bot(b[0]), 0, page.Cursor, 1_000_000, nil)
+	rest, _ := w.catchUp(w.bot(b[0]), 0, page.Cursor, 1_000_000, nil)
 	at, err := eventlog.ParsePosition(page.Cursor)
 	if err != nil {
 		t.Fatal(err)
@@ -185,7 +185,7 @@ func TestCatchUpPages(t *testing.T) {
 	}
 	for _, r := range rest {
 		if !told[r.OccurredAt] {
-			t.Errorf("the subscription misses %v", text([]eventlog.Caught{r}))
+			t.Errorf("the subscription misses %v", text([]eventlog.CatchUpRow{r}))
 		}
 	}
 }
@@ -198,11 +198,11 @@ func TestCatchUpAfterPruning(t *testing.T) {
 	for i := range 10 {
 		w.post(thread, b[1], "x")
 		if i == 2 {
-			_, cursor = w.caught(w.bot(b[0]), 0, "", 10, nil)
+			_, cursor = w.catchUp(w.bot(b[0]), 0, "", 10, nil)
 		}
 	}
 	w.update(w.org, func(tx store.Tx) error { _, err := tx.PruneLog(t.Context(), 1<<50, 8); return err })
-	if rows, _ := w.caught(w.bot(b[0]), 0, "", 10, nil); len(rows) != 1 || rows[0].Count != 5 {
+	if rows, _ := w.catchUp(w.bot(b[0]), 0, "", 10, nil); len(rows) != 1 || rows[0].Count != 5 {
 		t.Errorf("what is left: %v", text(rows))
 	}
 	_, err := eventlog.CatchUp(t.Context(), w.store, w.bot(b[0]), 0, cursor, 10)

@@ -74,7 +74,7 @@
 // the next row has the wrong seq.
 //
 // The organisation was brought over from another system. Its log begins with what its
-// bots had not caught up with there ([Carried]), under an epoch of its own. Every
+// bots had not caught up with there ([ImportedRow]), under an epoch of its own. Every
 // position given here stands behind that, but for those within the pages of a
 // catch-up: a stream from there is CURSOR_EXPIRED, since it cannot tell the events.
 //

@@ -82,7 +82,7 @@ func Read(ctx context.Context, r store.LogReader, org string, seq int64) (*Item,
 // an event of a type that this program does not know, one of a newer node, and for what
 // an import carried.
 func newItem(behind Position, e *store.Event) (*Item, error) {
-	if e.Type == typeCarried {
+	if e.Type == typeImportedRow {
 		return nil, nil
 	}
 	event, err := decode(e)

@@ -51,7 +51,7 @@ func (p Position) AppendTo(b []byte) []byte {
 // other text is a VALIDATION_ERROR. Whether the position is still good is found out
 // when it is used.
 func ParsePosition(text string) (Position, error) {
-	text, _, _ = strings.Cut(text, pageMark)
+	text, _, _ = strings.Cut(text, pageSeparator)
 	parts := strings.Split(text, ".")
 	if len(text) > maxPosition || len(parts) != 4 || parts[0] != positionVersion {
 		return Position{}, errMalformed()

@@ -202,9 +202,9 @@ func (s *Subscription) replay(ctx context.Context) error {
 		return err
 	}
 	var page []*Item
-	carried := false
+	imported := false
 	last, err := t.pages.read(ctx, s.at, limit, func(e *store.Event, item func() (*Item, error)) {
-		carried = carried || e.Type == typeCarried
+		imported = imported || e.Type == typeImportedRow
 		k, _ := scopeOf(e)
 		_, watches := watched[k]
 		if !visible(e, v, spans[k], watches) || !s.filter.passes(e) {
@@ -221,7 +221,7 @@ func (s *Subscription) replay(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if carried { // the events that an import summed up cannot be told
+	if imported { // the events that an import summed up cannot be told
 		return errExpired()
 	}
 	s.mu.Lock()

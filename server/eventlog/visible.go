@@ -45,7 +45,7 @@ const (
 	typeThreadArtifact    = "thread_artifact"
 	typeThreadStatus      = "thread_status_changed"
 	typeAccessChanged     = "access_changed"
-	typeCarried           = "catchup_carried" // its payload is no Event, see Carried
+	typeImportedRow       = "catchup_carried" // its payload is no Event, see ImportedRow
 )
 
 // scope is a channel or a thread.
@@ -127,7 +127,7 @@ func inScope(kind string, have call.Scopes) bool {
 var scopesOf = sync.OnceValue(func() map[string]call.Scopes {
 	choices := (&b2bv1.Event{}).ProtoReflect().Descriptor().Oneofs().Get(0).Fields()
 	needed := make(map[string]call.Scopes, choices.Len()+1)
-	needed[typeCarried] = call.Satisfying(optionsv1.Scope_SCOPE_READ) // as catch-up itself
+	needed[typeImportedRow] = call.Satisfying(optionsv1.Scope_SCOPE_READ) // as catch-up itself
 	for i := range choices.Len() {
 		choice := choices.Get(i)
 		told, _ := proto.GetExtension(choice.Options(), optionsv1.E_Told).(*optionsv1.Told)

@@ -83,7 +83,7 @@ func TestVisible(t *testing.T) {
 // carried, which is no type of the schema.
 func TestScopesOfTypes(t *testing.T) {
 	for kind, want := range map[string]call.Scopes{
-		typeMessage: call.ScopeRead, typeThreadMessage: call.ScopeRead, typeBotOnline: call.ScopeRead, typeCarried: call.ScopeRead,
+		typeMessage: call.ScopeRead, typeThreadMessage: call.ScopeRead, typeBotOnline: call.ScopeRead, typeImportedRow: call.ScopeRead,
 		"thread_join_request": call.ScopeRead | call.ScopeThread, "bot_join_request": call.ScopeRead | call.ScopeAdmin,
 		typeAccessChanged: 0, "of_a_newer_server": 0,
 	} {

@@ -26,7 +26,7 @@
 // # The log
 //
 // The log of an organisation begins with the import, under an epoch of its own. What
-// its bots had not caught up with comes first ([eventlog.Carried]): so catch-up, its
+// its bots had not caught up with comes first ([eventlog.ImportedRow]): so catch-up, its
 // counts and positions are right from the first minute. Bots are members of their
 // channels and threads from the beginning of the log.
 package importer

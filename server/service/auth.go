@@ -160,12 +160,12 @@ func (s *authService) loginSuperAdmin(ctx context.Context, req *b2bv1.LoginReque
 		if !everybody && !s.isAdminSecret(req.GetAdminSecret()) {
 			return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_INVALID_CREDENTIALS, "The admin secret is another")
 		}
-		mark, err := s.Access.AdminMark(ctx)
+		fingerprint, err := s.Access.AdminFingerprint(ctx)
 		if err != nil {
 			return nil, err
 		}
 		return s.open(ctx, "", func(store.Tx) (*store.Session, *store.Token, error) {
-			return &store.Session{Role: store.RoleSuperAdmin, SecretMark: &mark}, nil, nil
+			return &store.Session{Role: store.RoleSuperAdmin, SecretFingerprint: &fingerprint}, nil, nil
 		})
 	})
 }

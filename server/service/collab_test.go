@@ -26,7 +26,7 @@ func (noAccess) Forget(string)         {}
 func (noAccess) LastSeen(string) int64 { return 0 }
 func (noAccess) LastUsed(string) int64 { return 0 }
 
-func (noAccess) AdminMark(context.Context) (string, error) { return "", nil }
+func (noAccess) AdminFingerprint(context.Context) (string, error) { return "", nil }
 
 // world is one org over a real store.
 type world struct {

@@ -21,7 +21,7 @@ func (s *eventService) missed(ctx context.Context, since *timestamppb.Timestamp,
 
 // ListCatchupEvents answers what the calling bot missed (B2B-CATCH-001).
 func (s *eventService) ListCatchupEvents(ctx context.Context, req *b2bv1.ListCatchupEventsRequest) (*b2bv1.ListCatchupEventsResponse, error) {
-	var page *eventlog.CaughtPage
+	var page *eventlog.CatchUpPage
 	err := s.missed(ctx, req.Since, func(v eventlog.Viewer, since int64) (err error) {
 		page, err = eventlog.CatchUp(ctx, s.Store, v, since, req.GetCursor(), pageSize(req.Limit))
 		return err
@@ -31,7 +31,7 @@ func (s *eventService) ListCatchupEvents(ctx context.Context, req *b2bv1.ListCat
 	}
 	res := &b2bv1.ListCatchupEventsResponse{Events: make([]*b2bv1.CatchupEvent, len(page.Rows)), HasMore: page.More}
 	for i := range page.Rows {
-		res.Events[i] = caughtOut(&page.Rows[i])
+		res.Events[i] = catchupEvent(&page.Rows[i])
 	}
 	if page.More {
 		res.Cursor = &page.Cursor
@@ -57,30 +57,30 @@ func (s *eventService) CountCatchupEvents(ctx context.Context, req *b2bv1.CountC
 	}, nil
 }
 
-func caughtOut(row *eventlog.Caught) *b2bv1.CatchupEvent {
+func catchupEvent(row *eventlog.CatchUpRow) *b2bv1.CatchupEvent {
 	out := &b2bv1.CatchupEvent{EventId: row.EventID, OccurredAt: stamp(row.OccurredAt)}
 	switch row.Type {
-	case eventlog.CaughtInvited:
+	case eventlog.CatchUpInvited:
 		out.Event = &b2bv1.CatchupEvent_ThreadInvited{ThreadInvited: &b2bv1.ThreadInvitedCatchup{
 			ThreadId: row.ThreadID, Topic: row.Topic, Inviter: row.By,
 		}}
-	case eventlog.CaughtStatusChanged:
+	case eventlog.CatchUpStatusChanged:
 		out.Event = &b2bv1.CatchupEvent_ThreadStatusChanged{ThreadStatusChanged: &b2bv1.ThreadStatusChangedEvent{
 			ThreadId: row.ThreadID, Topic: row.Topic, From: row.From, To: row.To, By: row.By,
 		}}
-	case eventlog.CaughtThreadMessages:
+	case eventlog.CatchUpThreadMessages:
 		out.Event = &b2bv1.CatchupEvent_ThreadMessageSummary{ThreadMessageSummary: &b2bv1.ThreadMessagesCatchup{
 			ThreadId: row.ThreadID, Topic: row.Topic, Count: int32(row.Count), LastAt: stamp(row.LastAt),
 		}}
-	case eventlog.CaughtArtifacts:
+	case eventlog.CatchUpArtifacts:
 		out.Event = &b2bv1.CatchupEvent_ThreadArtifactAdded{ThreadArtifactAdded: &b2bv1.ThreadArtifactsCatchup{
 			ThreadId: row.ThreadID, ArtifactKey: row.Key, Version: int32(row.Version), Count: int32(row.Count),
 		}}
-	case eventlog.CaughtChannel:
+	case eventlog.CatchUpChannel:
 		out.Event = &b2bv1.CatchupEvent_ChannelMessageSummary{ChannelMessageSummary: &b2bv1.ChannelMessagesCatchup{
 			ChannelId: row.ChannelID, ChannelName: row.ChannelName, Count: int32(row.Count), LastAt: stamp(row.LastAt),
 		}}
-	case eventlog.CaughtRemoved:
+	case eventlog.CatchUpRemoved:
 		out.Event = &b2bv1.CatchupEvent_ThreadParticipantRemoved{ThreadParticipantRemoved: &b2bv1.ThreadRemovedCatchup{
 			ThreadId: row.ThreadID, Topic: row.Topic, RemovedBy: row.By,
 		}}

@@ -59,8 +59,9 @@ type Access interface {
 	LastSeen(bot string) int64
 	// LastUsed is the same for scoped tokens.
 	LastUsed(token string) int64
-	// AdminMark answers the mark of the admin secret that sessions of super admins carry.
-	AdminMark(ctx context.Context) (string, error)
+	// AdminFingerprint returns the fingerprint of the admin secret, which sessions of super
+	// admins carry.
+	AdminFingerprint(ctx context.Context) (string, error)
 }
 
 // Connections is what the services tell about the WebSocket connections of this node.

@@ -11,18 +11,18 @@ const (
 
 // Session is one login of a person. The cookie value is never stored, only its hash.
 type Session struct {
-	Hash          string  `bun:"hash,pk"`
-	Ref           string  `bun:"ref"` // public handle, 16 hex
-	Role          string  `bun:"role"`
-	OrgID         *string `bun:"org_id"`
-	BotID         *string `bun:"bot_id"`
-	OwnerName     *string `bun:"owner_name"`
-	Scopes        *string `bun:"scopes"` // JSON array
-	IsScopedToken bool    `bun:"is_scoped_token"`
-	TokenID       *string `bun:"token_id"`    // the scoped token that opened it; nil: none, or older than this column
-	SecretMark    *string `bun:"secret_mark"` // RoleSuperAdmin: of the admin secret that opened it
-	CreatedAt     int64   `bun:"created_at"`
-	ExpiresAt     int64   `bun:"expires_at"`
+	Hash              string  `bun:"hash,pk"`
+	Ref               string  `bun:"ref"` // public handle, 16 hex
+	Role              string  `bun:"role"`
+	OrgID             *string `bun:"org_id"`
+	BotID             *string `bun:"bot_id"`
+	OwnerName         *string `bun:"owner_name"`
+	Scopes            *string `bun:"scopes"` // JSON array
+	IsScopedToken     bool    `bun:"is_scoped_token"`
+	TokenID           *string `bun:"token_id"`    // the scoped token that opened it; nil: none, or older than this column
+	SecretFingerprint *string `bun:"secret_mark"` // RoleSuperAdmin: of the admin secret that opened it
+	CreatedAt         int64   `bun:"created_at"`
+	ExpiresAt         int64   `bun:"expires_at"`
 }
 
 // SessionScope is a set of sessions that share one limit: those of a bot (Role
@@ -56,9 +56,9 @@ type SessionWriter interface {
 	DeleteSession(ctx context.Context, hash string) (*Session, error)
 	// DeleteSessionsOf removes and returns all sessions of a scope.
 	DeleteSessionsOf(ctx context.Context, scope SessionScope) ([]Session, error)
-	// DeleteOtherSecrets removes the sessions of super admins that another admin secret
-	// than that of the mark opened, and tells how many.
-	DeleteOtherSecrets(ctx context.Context, mark string) (int64, error)
+	// DeleteOtherSecrets removes the sessions of super admins that an admin secret with
+	// another fingerprint opened, and returns their number.
+	DeleteOtherSecrets(ctx context.Context, fingerprint string) (int64, error)
 	// DeleteOrgSessions removes and returns all sessions of the organisation and its bots.
 	DeleteOrgSessions(ctx context.Context, org string) ([]Session, error)
 	// PurgeSessions removes at most limit sessions expired at now, of every

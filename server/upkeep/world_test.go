@@ -51,7 +51,7 @@ func (noAccess) Forget(string)         {}
 func (noAccess) LastSeen(string) int64 { return 0 }
 func (noAccess) LastUsed(string) int64 { return 0 }
 
-func (noAccess) AdminMark(context.Context) (string, error) { return "", nil }
+func (noAccess) AdminFingerprint(context.Context) (string, error) { return "", nil }
 
 func newWorld(t *testing.T, url string) *world {
 	st := sqltest.Open(t, url)

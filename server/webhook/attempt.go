@@ -29,7 +29,7 @@ func (r *reader) handle(ctx context.Context, it *eventlog.Item) error {
 		Seq: it.Position.Seq, EventType: it.Type(),
 	}
 	if r.degraded {
-		r.bury(&d, "the webhook was degraded: it was not tried")
+		r.deadLetter(&d, "the webhook was degraded: it was not tried")
 		r.pass(d.Seq)
 		return nil
 	}
@@ -76,8 +76,8 @@ func (r *reader) attempt(ctx context.Context, id string, it *eventlog.Item) (res
 		return result{}, err
 	}
 	defer place.Leave()
-	r.line.body = append(append(r.line.body[:0], version...), it.Wire[1:]...)
-	res := r.line.send(r.own, id, r.line.body, r.d.Clock.Now())
+	r.connection.body = append(append(r.connection.body[:0], version...), it.Wire[1:]...)
+	res := r.connection.send(r.own, id, r.connection.body, r.d.Clock.Now())
 	if err := r.own.Err(); err != nil { // cut off: nobody knows how it would have gone
 		return result{}, err
 	}
@@ -104,13 +104,13 @@ func (r *reader) settle(d *store.WebhookDelivery, res result) {
 		d.Status = &status
 	}
 	if res.blocked { // counts as neither success nor failure
-		r.bury(d, res.reason)
+		r.deadLetter(d, res.reason)
 		return
 	}
 	d.Attempts++
 	if d.Attempts > int64(len(delays)) {
 		r.outcomes = append(r.outcomes, outcome{now, false})
-		r.bury(d, res.reason)
+		r.deadLetter(d, res.reason)
 		return
 	}
 	at := now + delays[d.Attempts-1].Milliseconds()
@@ -125,8 +125,8 @@ func (r *reader) settle(d *store.WebhookDelivery, res result) {
 	r.change(d.Seq, d)
 }
 
-// bury makes a dead letter of an event.
-func (r *reader) bury(d *store.WebhookDelivery, reason string) {
+// deadLetter makes a dead letter of an event.
+func (r *reader) deadLetter(d *store.WebhookDelivery, reason string) {
 	d.NextAt, d.UpdatedAt, d.Reason = nil, r.d.Clock.Now().UnixMilli(), reason
 	r.change(d.Seq, d)
 }

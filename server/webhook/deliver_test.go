@@ -259,7 +259,7 @@ func BenchmarkSign(b *testing.B) {
 func BenchmarkSend(b *testing.B) {
 	r := httptest.NewServer(status(http.StatusNoContent))
 	defer r.Close()
-	l, body := lineTo(b, r, time.Minute), make([]byte, 700)
+	l, body := connectionTo(b, r, time.Minute), make([]byte, 700)
 	defer l.close() // before the receiver
 	b.ReportAllocs()
 	for b.Loop() {

@@ -29,8 +29,8 @@ const (
 	parallel     = 64  // attempts at a time to receivers that answer; of one org half at most
 	// Receivers whose last attempt failed have places of their own, so that those which
 	// hang do not keep the others waiting.
-	parallelAiling = 32
-	leaveTime      = 5 * time.Second // a stopping node has for what is left to save
+	parallelFailing = 32
+	leaveTime       = 5 * time.Second // a stopping node has for what is left to save
 )
 
 // Log is where events come from: the hub of the node (package eventlog).
@@ -57,11 +57,11 @@ type Config struct {
 // Dispatcher serves webhooks: those that this node holds the leases for.
 type Dispatcher struct {
 	Config
-	types  []string // of events that are posted
-	sender *sender
-	places *fair.Pool    // of attempts to receivers that answered last time, shared by orgs
-	ailing *fair.Pool    // of those that did not
-	wake   chan struct{} // holds one token when somebody may have a webhook now
+	types         []string // of events that are posted
+	sender        *sender
+	places        *fair.Pool    // of attempts to receivers that answered last time, shared by orgs
+	failingPlaces *fair.Pool    // of those that did not
+	wake          chan struct{} // holds one token when somebody may have a webhook now
 
 	done    sync.WaitGroup
 	mu      sync.Mutex
@@ -96,7 +96,7 @@ func New(c Config) *Dispatcher {
 	return &Dispatcher{
 		Config: c, types: types(), sender: newSender(c.Policy, c.Version, c.patience),
 		readers: map[string]*serving{}, failed: map[string]time.Time{}, unmet: map[string]time.Time{},
-		places: fair.New(fair.Sizes{Places: parallel}), ailing: fair.New(fair.Sizes{Places: parallelAiling}), wake: make(chan struct{}, 1),
+		places: fair.New(fair.Sizes{Places: parallel}), failingPlaces: fair.New(fair.Sizes{Places: parallelFailing}), wake: make(chan struct{}, 1),
 	}
 }
 
@@ -225,7 +225,7 @@ func (d *Dispatcher) doubt() {
 // (B2B-HOOK-015).
 func (d *Dispatcher) place(ctx context.Context, org string, failing bool) (fair.Place, error) {
 	if failing {
-		return d.ailing.Enter(ctx, org)
+		return d.failingPlaces.Enter(ctx, org)
 	}
 	return d.places.Enter(ctx, org)
 }

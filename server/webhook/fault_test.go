@@ -33,7 +33,7 @@ func TestDegraded(t *testing.T) {
 	}
 	r.answers(nil)
 	want = append(want, w.say("ann", "bob", 2)...)
-	w.await("buried", 500*time.Millisecond, func() bool { return len(w.dead("bob")) == 12 })
+	w.await("dead letters", 500*time.Millisecond, func() bool { return len(w.dead("bob")) == 12 })
 	if d := w.dead("bob")[0]; d.Attempts != 0 || !strings.Contains(d.Reason, "degraded") {
 		t.Errorf("%+v", d)
 	}
@@ -65,7 +65,7 @@ func TestRedeliveryHeals(t *testing.T) {
 	})
 	w.node("n")
 	want := w.say("ann", "bob", 3)
-	w.await("buried", 500*time.Millisecond, func() bool { return len(w.dead("bob")) == 3 })
+	w.await("dead letters", 500*time.Millisecond, func() bool { return len(w.dead("bob")) == 3 })
 	first := w.dead("bob")[2]
 	w.redeliver("bob", first.ID, 1)
 	if g := w.gets(r, 1)[0]; g.id != first.ID {
@@ -211,7 +211,7 @@ func TestFloodIsBounded(t *testing.T) {
 	if most > maxWaiting || most < maxWaiting/2 {
 		t.Errorf("%d events were set aside", most)
 	}
-	w.await("buried", 250*time.Millisecond, func() bool {
+	w.await("dead letters", 250*time.Millisecond, func() bool {
 		seq, err := w.store.WebhookCursor(context.Background(), "bob")
 		return err == nil && seq >= 1500 && len(w.waiting("bob")) == 0
 	})
@@ -269,11 +269,11 @@ func TestHangingReceiverHoldsNoMemory(t *testing.T) {
 	check("set aside")
 	w.await("degraded", 250*time.Millisecond, func() bool { return w.health("bob").Degraded })
 	check("degraded")
-	w.await("buried", 250*time.Millisecond, func() bool {
+	w.await("dead letters", 250*time.Millisecond, func() bool {
 		seq, err := w.store.WebhookCursor(context.Background(), "bob")
 		return err == nil && seq >= events && len(w.waiting("bob")) == 0
 	})
-	check("buried")
+	check("dead letters")
 	if n := len(w.dead("bob")); n != maxDead {
 		t.Errorf("%d dead letters are kept", n)
 	}
@@ -343,14 +343,14 @@ func TestFairness(t *testing.T) {
 	w, good := newWorld(t), newReceiver(t)
 	hang := make(chan struct{})
 	defer close(hang)
-	for i := range parallelAiling + 8 {
+	for i := range parallelFailing + 8 {
 		bad := newReceiver(t)
 		bad.answers(hijack("", hang, ""))
 		w.bot(fmt.Sprint("bad", i), bad.URL, "")
 	}
 	w.bot("eve", good.URL, "")
 	w.node("n", func(c *Config) { c.patience = 200 * time.Millisecond })
-	for i := range parallelAiling + 8 {
+	for i := range parallelFailing + 8 {
 		w.say("ann", fmt.Sprint("bad", i), 3)
 	}
 	time.Sleep(300 * time.Millisecond) // until they are known to hang
@@ -371,7 +371,7 @@ func TestFairByOrg(t *testing.T) {
 		var busy atomic.Int64
 		release := make(chan struct{})
 		slow.answers(func(rw http.ResponseWriter, r *http.Request) {
-			if failing && len(slow.got()) <= parallel+8 { // these are set aside as ailing
+			if failing && len(slow.got()) <= parallel+8 { // these have moved to failingPlaces
 				rw.WriteHeader(http.StatusInternalServerError)
 				return
 			}
@@ -385,7 +385,7 @@ func TestFairByOrg(t *testing.T) {
 		d, stop := w.node("n", func(c *Config) { c.patience = time.Hour })
 		places := parallel
 		if failing {
-			places = parallelAiling
+			places = parallelFailing
 			good.answers(status(http.StatusInternalServerError))
 			other.say("otto", "eve", 1)
 			w.gets(good, 1)
@@ -414,7 +414,7 @@ func TestFairByOrg(t *testing.T) {
 		}
 		pool := d.places
 		if failing {
-			pool = d.ailing
+			pool = d.failingPlaces
 		}
 		if n := pool.Held("org"); n != places/2 {
 			t.Errorf("one org has %d places, want %d", n, places/2)

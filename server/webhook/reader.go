@@ -70,11 +70,11 @@ func own(e *b2bv1.Event, bot string) bool {
 
 // reader serves the webhook of one bot. One goroutine runs it.
 type reader struct {
-	d    *Dispatcher
-	ref  store.BotRef
-	line *line
-	sub  *eventlog.Subscription
-	own  context.Context // of attempts: ends a while after that of run
+	d          *Dispatcher
+	ref        store.BotRef
+	connection *connection
+	sub        *eventlog.Subscription
+	own        context.Context // of attempts: ends a while after that of run
 
 	seq      int64 // every event up to here is settled or set aside
 	waiting  []store.WebhookDelivery
@@ -106,7 +106,7 @@ func (r *reader) run(ctx context.Context) error {
 	if err := r.load(ctx); err != nil {
 		return err
 	}
-	defer r.line.close()
+	defer r.connection.close()
 	own, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(grace, cut) })()
@@ -148,7 +148,7 @@ func (r *reader) load(ctx context.Context) error {
 	if r.locked = err != nil; r.locked {
 		r.d.Logger.ErrorContext(ctx, "the address or the secret of a webhook cannot be read, so nothing is posted to it", "bot", bot.ID, "org", bot.OrgID, "error", err)
 	}
-	r.line = r.d.sender.line(address, newSigner(secret))
+	r.connection = r.d.sender.connection(address, newSigner(secret))
 	if r.seq, err = r.d.Store.WebhookCursor(ctx, bot.ID); err != nil {
 		return fmt.Errorf("find the cursor of a webhook: %w", err)
 	}
@@ -234,8 +234,8 @@ func (r *reader) step(ctx context.Context) error {
 			return err
 		}
 		return r.loadWaiting(ctx)
-	case !r.line.until.IsZero() && !now.Before(r.line.until):
-		r.line.close()
+	case !r.connection.until.IsZero() && !now.Before(r.connection.until):
+		r.connection.close()
 		return nil
 	case !now.Before(r.restAt):
 		r.rest(now)
@@ -285,8 +285,8 @@ func (r *reader) next() time.Time {
 	if !r.saveAt.IsZero() && r.saveAt.Before(at) {
 		at = r.saveAt
 	}
-	if !r.line.until.IsZero() && r.line.until.Before(at) {
-		at = r.line.until
+	if !r.connection.until.IsZero() && r.connection.until.Before(at) {
+		at = r.connection.until
 	}
 	if len(r.waiting) > 0 {
 		if due := due(&r.waiting[0], r.d.Clock.Now()); due.Before(at) {

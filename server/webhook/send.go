@@ -33,26 +33,26 @@ type result struct {
 
 // send makes one attempt. It never follows a redirect: any status but 2xx is a failure.
 // When ctx ends, so does the line.
-func (l *line) send(ctx context.Context, id string, body []byte, now time.Time) result {
+func (c *connection) send(ctx context.Context, id string, body []byte, now time.Time) result {
 	kept := false
 	defer func() {
 		if kept {
-			l.keep(now)
+			c.keep(now)
 		} else {
-			l.close()
+			c.close()
 		}
 	}()
-	if l.refusal != "" {
-		return result{reason: l.refusal, blocked: true}
+	if c.refusal != "" {
+		return result{reason: c.refusal, blocked: true}
 	}
-	if err := l.open(ctx); err != nil {
+	if err := c.open(ctx); err != nil {
 		return failure(err)
 	}
-	res, err := l.exchange(id, body, now)
+	res, err := c.exchange(id, body, now)
 	if err != nil {
 		return failure(err)
 	}
-	kept = l.drain(res)
+	kept = c.drain(res)
 	if res.StatusCode < 200 || res.StatusCode > 299 {
 		return result{status: res.StatusCode, reason: fmt.Sprintf("answered %d", res.StatusCode)}
 	}
@@ -60,20 +60,20 @@ func (l *line) send(ctx context.Context, id string, body []byte, now time.Time) 
 }
 
 // exchange sends a request and reads the head of its answer.
-func (l *line) exchange(id string, body []byte, now time.Time) (*http.Response, error) {
-	l.text = append(append(l.text[:0], l.head...), "Content-Length: "...)
-	l.text = append(strconv.AppendInt(l.text, int64(len(body)), 10), "\r\n"...)
-	l.text = append(l.signer.appendTo(l.text, id, now, body), "\r\n"...)
-	l.text = append(l.text, body...)
-	_, err := l.conn.Write(l.text)
+func (c *connection) exchange(id string, body []byte, now time.Time) (*http.Response, error) {
+	c.text = append(append(c.text[:0], c.head...), "Content-Length: "...)
+	c.text = append(strconv.AppendInt(c.text, int64(len(body)), 10), "\r\n"...)
+	c.text = append(c.signer.appendTo(c.text, id, now, body), "\r\n"...)
+	c.text = append(c.text, body...)
+	_, err := c.conn.Write(c.text)
 	if err != nil { // who does not read all of a request may have answered it all the same
-		if late := l.conn.SetReadDeadline(time.Now().Add(drainTime)); late != nil {
+		if late := c.conn.SetReadDeadline(time.Now().Add(drainTime)); late != nil {
 			return nil, errors.Join(err, late)
 		}
 	}
-	l.left = maxHeaders
+	c.left = maxHeaders
 	for range maxInterim {
-		res, failed := http.ReadResponse(l.in, l.request)
+		res, failed := http.ReadResponse(c.in, c.request)
 		if failed != nil {
 			return nil, errors.Join(err, failed)
 		}
@@ -89,20 +89,20 @@ var errInterim = errors.New("webhook: nothing but interim answers")
 
 // drain reads a little of the answer's body, so that the connection can be used again,
 // and tells whether it can. It gives up on a body that is longer, or comes slowly.
-func (l *line) drain(res *http.Response) bool {
+func (c *connection) drain(res *http.Response) bool {
 	if res.Close || res.StatusCode == http.StatusSwitchingProtocols {
 		return false
 	}
 	if res.Body != http.NoBody {
-		l.left = drainBytes
-		if err := l.conn.SetDeadline(time.Now().Add(drainTime)); err != nil {
+		c.left = drainBytes
+		if err := c.conn.SetDeadline(time.Now().Add(drainTime)); err != nil {
 			return false
 		}
 		if _, err := io.Copy(io.Discard, res.Body); err != nil {
 			return false // the status has come: the rest does not matter
 		}
 	}
-	return l.in.Buffered() == 0
+	return c.in.Buffered() == 0
 }
 
 // failure says why there was no answer, without the words of the network: they may

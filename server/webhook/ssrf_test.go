@@ -117,9 +117,9 @@ func secretServer(t *testing.T) (port string, reached func() int) {
 // post makes an attempt.
 func post(t *testing.T, p webhookurl.Policy, target string) result {
 	t.Helper()
-	l := newSender(p, "test", 3*time.Second).line(target, newSigner("hush"))
-	defer l.close()
-	return l.send(t.Context(), "id", []byte("{}"), time.Now())
+	conn := newSender(p, "test", 3*time.Second).connection(target, newSigner("hush"))
+	defer conn.close()
+	return conn.send(t.Context(), "id", []byte("{}"), time.Now())
 }
 
 // Every way to name something inside is refused when a bot registers, and once more when
@@ -253,9 +253,9 @@ func TestProxiesAndCertificates(t *testing.T) {
 		t.Errorf("an untrusted certificate: %+v", res)
 	}
 	secure.Config.Handler = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
-	l := lineTo(t, secure, 3*time.Second)
-	defer l.close()
-	if res := l.posts(t, ""); res.reason != "" {
+	conn := connectionTo(t, secure, 3*time.Second)
+	defer conn.close()
+	if res := conn.posts(t, ""); res.reason != "" {
 		t.Errorf("control: a trusted certificate: %+v", res)
 	}
 	if n := reached(); n != 0 {

@@ -9,7 +9,7 @@ import (
 const sessionColumns = "hash, ref, role, org_id, bot_id, owner_name, scopes, is_scoped_token, created_at, expires_at, token_id, secret_mark"
 
 var sessions scanner[store.Session] = func(rows cursor, s *store.Session) error {
-	return rows.Scan(&s.Hash, &s.Ref, &s.Role, &s.OrgID, &s.BotID, &s.OwnerName, &s.Scopes, &s.IsScopedToken, &s.CreatedAt, &s.ExpiresAt, &s.TokenID, &s.SecretMark)
+	return rows.Scan(&s.Hash, &s.Ref, &s.Role, &s.OrgID, &s.BotID, &s.OwnerName, &s.Scopes, &s.IsScopedToken, &s.CreatedAt, &s.ExpiresAt, &s.TokenID, &s.SecretFingerprint)
 }
 
 func (r reader) SessionByHash(ctx context.Context, hash string) (*store.Session, error) {
@@ -63,8 +63,8 @@ func (t *tx) DeleteSessionsOf(ctx context.Context, s store.SessionScope) ([]stor
 	return sessions.list(ctx, t.reader, "DELETE FROM sessions"+w.text.String()+" RETURNING "+sessionColumns, w.args...)
 }
 
-func (t *tx) DeleteOtherSecrets(ctx context.Context, mark string) (int64, error) {
-	return t.c.execNow(ctx, "DELETE FROM sessions WHERE role = 'super_admin' AND (secret_mark IS NULL OR secret_mark <> ?)", mark)
+func (t *tx) DeleteOtherSecrets(ctx context.Context, fingerprint string) (int64, error) {
+	return t.c.execNow(ctx, "DELETE FROM sessions WHERE role = 'super_admin' AND (secret_mark IS NULL OR secret_mark <> ?)", fingerprint)
 }
 
 func (t *tx) DeleteOrgSessions(ctx context.Context, org string) ([]store.Session, error) {

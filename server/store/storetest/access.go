@@ -250,8 +250,8 @@ var sessionTests = []test{
 		old, ours, admin := s.session(store.RoleSuperAdmin, nil, nil, 1, 100), s.id("session"), s.session(store.RoleOrgAdmin, &org, nil, 1, 100)
 		s.update("", func(tx store.Tx) error {
 			return errorsOf(
-				tx.CreateSession(s.ctx, &store.Session{Hash: ours, Ref: "r", Role: store.RoleSuperAdmin, SecretMark: ptr("now"), ExpiresAt: 100}),
-				tx.CreateSession(s.ctx, &store.Session{Hash: ours + "2", Ref: "r", Role: store.RoleSuperAdmin, SecretMark: ptr("then"), ExpiresAt: 100}))
+				tx.CreateSession(s.ctx, &store.Session{Hash: ours, Ref: "r", Role: store.RoleSuperAdmin, SecretFingerprint: ptr("now"), ExpiresAt: 100}),
+				tx.CreateSession(s.ctx, &store.Session{Hash: ours + "2", Ref: "r", Role: store.RoleSuperAdmin, SecretFingerprint: ptr("then"), ExpiresAt: 100}))
 		})
 		s.update("", func(tx store.Tx) error {
 			n, err := tx.DeleteOtherSecrets(s.ctx, "now")
@@ -259,7 +259,7 @@ var sessionTests = []test{
 			return err
 		})
 		missing(s.SessionByHash(s.ctx, old.Hash))(s)
-		same(s, "mark", must(s.SessionByHash(s.ctx, ours))(s).SecretMark, ptr("now"))
+		same(s, "fingerprint", must(s.SessionByHash(s.ctx, ours))(s).SecretFingerprint, ptr("now"))
 		must(s.SessionByHash(s.ctx, admin.Hash))(s)
 	}},
 	{"purge", func(s *suite) {

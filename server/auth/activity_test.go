@@ -38,10 +38,10 @@ func (b *bench) stored() (seen, used int64) {
 	return seen, used
 }
 
-// The call under way is not seen by itself, the one before it is, written or not.
-func TestMarks(t *testing.T) {
+// TestActivity: LastSeen and LastUsed leave out the latest call, written or not.
+func TestActivity(t *testing.T) {
 	b := newBench(t)
-	marks := func(want int64) {
+	last := func(want int64) {
 		t.Helper()
 		seen, used := b.stored()
 		seen, used = max(seen, b.auth.LastSeen("bot")), max(used, b.auth.LastUsed("token"))
@@ -50,26 +50,26 @@ func TestMarks(t *testing.T) {
 		}
 	}
 	b.accepted(bearerOf(scoped))
-	marks(0)
+	last(0)
 	b.clock.Add(10)
 	b.accepted(bearerOf(scoped))
-	marks(start)
+	last(start)
 	b.flush()
-	marks(start + 10)
+	last(start + 10)
 	b.clock.Add(10)
 	b.accepted(bearerOf(scoped))
-	marks(start + 10)
+	last(start + 10)
 	b.clock.Add(10)
 	b.accepted(bearerOf(scoped))
-	marks(start + 20)
+	last(start + 20)
 	b.flush()
-	marks(start + 30)
+	last(start + 30)
 	if b.auth.LastSeen("other") != 0 {
 		t.Error("a bot that never called was seen")
 	}
 }
 
-func TestMarksOfABrokenStoreAreKept(t *testing.T) {
+func TestActivityOfABrokenStoreIsKept(t *testing.T) {
 	b := newBench(t)
 	admin := b.login(store.RoleOrgAdmin)
 	b.clock.Add(5 * time.Hour.Milliseconds())
@@ -104,7 +104,7 @@ func TestRunWritesEverySecond(t *testing.T) {
 	deadline := time.Now().Add(10 * time.Second)
 	for seen, _ := b.stored(); seen != start; seen, _ = b.stored() {
 		if time.Now().After(deadline) {
-			t.Fatal("the mark was never written")
+			t.Fatal("the call was never written")
 		}
 		time.Sleep(20 * time.Millisecond)
 	}

@@ -15,23 +15,23 @@ const (
 	flushTime  = 5 * time.Second // how long Close waits for the store
 )
 
-// marks notes who was there, until it is written.
-type marks struct {
+// activity has the times of calls that are not in the store yet.
+type activity struct {
 	mu      sync.Mutex
 	pending *batch
-	writing *batch // what Flush has taken and not yet written; nil: nothing
+	writing *batch // what flush is writing; nil: nothing
 	flush   sync.Mutex
 }
 
-// batch is what was noted since the last flush. Times are Unix milliseconds.
+// batch is the activity since the last flush. Times are Unix milliseconds.
 type batch struct {
-	bots     map[string]mark
-	tokens   map[string]mark
+	bots     map[string]calls
+	tokens   map[string]calls
 	sessions map[string]extension
 }
 
-// mark is when somebody last called, and when they had called before that.
-type mark struct{ at, before int64 }
+// calls are the times of the latest call and of the one before it; 0: none.
+type calls struct{ at, before int64 }
 
 type extension struct {
 	org     string
@@ -39,30 +39,30 @@ type extension struct {
 }
 
 func newBatch() *batch {
-	return &batch{bots: map[string]mark{}, tokens: map[string]mark{}, sessions: map[string]extension{}}
+	return &batch{bots: map[string]calls{}, tokens: map[string]calls{}, sessions: map[string]extension{}}
 }
 
 func (b *batch) empty() bool { return len(b.bots)+len(b.tokens)+len(b.sessions) == 0 }
 
 // touch notes that a bot called, with a scoped token unless that is empty.
-func (m *marks) touch(bot, token string, now int64) {
+func (m *activity) touch(bot, token string, now int64) {
 	m.mu.Lock()
-	m.pending.bots[bot] = mark{at: now, before: m.pending.bots[bot].at}
+	m.pending.bots[bot] = calls{at: now, before: m.pending.bots[bot].at}
 	if token != "" {
-		m.pending.tokens[token] = mark{at: now, before: m.pending.tokens[token].at}
+		m.pending.tokens[token] = calls{at: now, before: m.pending.tokens[token].at}
 	}
 	m.mu.Unlock()
 }
 
-// extend notes that a session now lives until expires.
-func (m *marks) extend(hash, org string, expires int64) {
+// extend notes that a session now ends at expires.
+func (m *activity) extend(hash, org string, expires int64) {
 	m.mu.Lock()
 	m.pending.sessions[hash] = extension{org: org, expires: expires}
 	m.mu.Unlock()
 }
 
-// extension is until when an unwritten extension lets a session live, or 0.
-func (m *marks) extension(hash string) int64 {
+// extension returns the end of a session by an extension that is not written yet, or 0.
+func (m *activity) extension(hash string) int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	expires := m.pending.sessions[hash].expires
@@ -72,20 +72,19 @@ func (m *marks) extension(hash string) int64 {
 	return expires
 }
 
-// LastSeen answers when a bot called before its latest call, if that is not written yet: Unix
-// milliseconds, or 0. Leaving out the latest call is what makes a bot that asks about itself
-// see its previous call and not the asking (B2B-AUTH-010); others see the latest within a
-// second.
+// LastSeen returns the time of the call before a bot's latest one, in Unix milliseconds, or 0
+// when the store has it. A bot that reads its own profile so sees its previous call and not
+// this one (B2B-AUTH-010). Others see the latest call within a second.
 func (a *Authenticator) LastSeen(bot string) int64 {
-	return a.marks.before(bot, func(b *batch) map[string]mark { return b.bots })
+	return a.activity.before(bot, func(b *batch) map[string]calls { return b.bots })
 }
 
-// LastUsed is the same for scoped tokens.
+// LastUsed is LastSeen for scoped tokens.
 func (a *Authenticator) LastUsed(token string) int64 {
-	return a.marks.before(token, func(b *batch) map[string]mark { return b.tokens })
+	return a.activity.before(token, func(b *batch) map[string]calls { return b.tokens })
 }
 
-func (m *marks) before(id string, of func(*batch) map[string]mark) int64 {
+func (m *activity) before(id string, of func(*batch) map[string]calls) int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	latest, called := of(m.pending)[id]
@@ -99,8 +98,8 @@ func (m *marks) before(id string, of func(*batch) map[string]mark) int64 {
 	return written.before
 }
 
-// Run writes the marks once a second until ctx ends. Only store failures that persist lose marks; each is logged, and tried
-// again with the next.
+// Run writes the activity once a second until ctx ends. A failed write is logged and repeated
+// with the next one, so activity is lost only when the store fails until Close.
 func (a *Authenticator) Run(ctx context.Context) error {
 	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
@@ -110,7 +109,7 @@ func (a *Authenticator) Run(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 			if err := a.flush(ctx); err != nil && ctx.Err() == nil {
-				a.log.ErrorContext(ctx, "marks of calls were not written", "error", err)
+				a.log.ErrorContext(ctx, "the times of calls could not be written", "error", err)
 			}
 		}
 	}
@@ -125,14 +124,14 @@ func (a *Authenticator) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), flushTime)
 	defer cancel()
 	if err := a.flush(ctx); err != nil {
-		return fmt.Errorf("write the last marks of calls: %w", err)
+		return fmt.Errorf("write the last times of calls: %w", err)
 	}
 	return nil
 }
 
-// flush writes what is pending. What cannot be written stays pending.
+// flush writes what is pending. What could not be written stays pending.
 func (a *Authenticator) flush(ctx context.Context) error {
-	m := &a.marks
+	m := &a.activity
 	m.flush.Lock()
 	defer m.flush.Unlock()
 
@@ -153,7 +152,7 @@ func (a *Authenticator) flush(ctx context.Context) error {
 	return err
 }
 
-// write answers what it could not write.
+// write writes a batch and returns what it could not write.
 func (a *Authenticator) write(ctx context.Context, b *batch) (*batch, error) {
 	failed := newBatch()
 	var errs []error
@@ -196,18 +195,18 @@ func (a *Authenticator) write(ctx context.Context, b *batch) (*batch, error) {
 	return failed, errors.Join(errs...)
 }
 
-func latest(marks map[string]mark) map[string]int64 {
-	at := make(map[string]int64, len(marks))
-	for id, m := range marks {
+func latest(all map[string]calls) map[string]int64 {
+	at := make(map[string]int64, len(all))
+	for id, m := range all {
 		at[id] = m.at
 	}
 	return at
 }
 
-// restore takes back what an older batch could not write.
+// restore merges what could not be written of an older batch.
 func (b *batch) restore(older *batch) {
-	restoreMarks(b.bots, older.bots)
-	restoreMarks(b.tokens, older.tokens)
+	restoreCalls(b.bots, older.bots)
+	restoreCalls(b.tokens, older.tokens)
 	for hash, e := range older.sessions {
 		if e.expires > b.sessions[hash].expires {
 			b.sessions[hash] = e
@@ -215,14 +214,14 @@ func (b *batch) restore(older *batch) {
 	}
 }
 
-func restoreMarks(into, older map[string]mark) {
+func restoreCalls(into, older map[string]calls) {
 	for id, o := range older {
 		m, called := into[id]
 		switch {
 		case !called:
 			into[id] = o
 		case m.before == 0:
-			into[id] = mark{at: m.at, before: o.at}
+			into[id] = calls{at: m.at, before: o.at}
 		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/eventlog"
 )
 
-// catchup carries what bots had not caught up with: the first entries of the log.
+// catchup carries what bots had not oldCatchUpRow up with: the first entries of the log.
 func (c *carrier) catchup(ctx context.Context) error {
 	const joins = "LEFT JOIN bots b ON b.id = t.target_bot_id AND b.org_id = t.org_id"
 	return c.from(ctx, "catchup_events", "id target_bot_id type payload occurred_at", withBot, joins, "t.occurred_at, t.id", func(r *row) error {
@@ -21,7 +21,7 @@ func (c *carrier) catchup(ctx context.Context) error {
 			c.skip("catchup_events", id, noBot)
 			return nil
 		}
-		var p caught
+		var p oldCatchUpRow
 		if err := json.Unmarshal([]byte(r.text("payload")), &p); err != nil {
 			c.skip("catchup_events", id, "its payload cannot be read")
 			return nil
@@ -32,7 +32,7 @@ func (c *carrier) catchup(ctx context.Context) error {
 			return nil
 		}
 		event.EventId, event.OccurredAt = id, stamp(at)
-		entry, err := eventlog.Carried(r.text("target_bot_id"), event)
+		entry, err := eventlog.ImportedRow(r.text("target_bot_id"), event)
 		if err != nil {
 			return err
 		}
@@ -47,8 +47,8 @@ func (c *carrier) catchup(ctx context.Context) error {
 	})
 }
 
-// caught is the payload of a row of the old table catchup_events, of any of its six types.
-type caught struct {
+// oldCatchUpRow is the payload of a row of the old table catchup_events, of any of its six types.
+type oldCatchUpRow struct {
 	ThreadID    string  `json:"thread_id"`
 	Topic       string  `json:"topic"`
 	Inviter     string  `json:"inviter"`
@@ -65,33 +65,33 @@ type caught struct {
 }
 
 // event makes a row of this server's catch-up, or nil of an unknown type.
-func (p *caught) event(kind string, at int64) *b2bv1.CatchupEvent {
+func (p *oldCatchUpRow) event(kind string, at int64) *b2bv1.CatchupEvent {
 	last := stamp(int64(p.LastAt))
 	if p.LastAt == 0 {
 		last = stamp(at)
 	}
 	switch kind {
-	case eventlog.CaughtInvited:
+	case eventlog.CatchUpInvited:
 		return &b2bv1.CatchupEvent{Event: &b2bv1.CatchupEvent_ThreadInvited{ThreadInvited: &b2bv1.ThreadInvitedCatchup{
 			ThreadId: p.ThreadID, Topic: p.Topic, Inviter: p.Inviter,
 		}}}
-	case eventlog.CaughtStatusChanged:
+	case eventlog.CatchUpStatusChanged:
 		return &b2bv1.CatchupEvent{Event: &b2bv1.CatchupEvent_ThreadStatusChanged{ThreadStatusChanged: &b2bv1.ThreadStatusChangedEvent{
 			ThreadId: p.ThreadID, Topic: p.Topic, From: status(p.From), To: status(p.To), By: p.By,
 		}}}
-	case eventlog.CaughtRemoved:
+	case eventlog.CatchUpRemoved:
 		return &b2bv1.CatchupEvent{Event: &b2bv1.CatchupEvent_ThreadParticipantRemoved{ThreadParticipantRemoved: &b2bv1.ThreadRemovedCatchup{
 			ThreadId: p.ThreadID, Topic: p.Topic, RemovedBy: p.RemovedBy,
 		}}}
-	case eventlog.CaughtThreadMessages:
+	case eventlog.CatchUpThreadMessages:
 		return &b2bv1.CatchupEvent{Event: &b2bv1.CatchupEvent_ThreadMessageSummary{ThreadMessageSummary: &b2bv1.ThreadMessagesCatchup{
 			ThreadId: p.ThreadID, Topic: p.Topic, Count: p.count(0), LastAt: last,
 		}}}
-	case eventlog.CaughtArtifacts: // the old count lacks the first change
+	case eventlog.CatchUpArtifacts: // the old count lacks the first change
 		return &b2bv1.CatchupEvent{Event: &b2bv1.CatchupEvent_ThreadArtifactAdded{ThreadArtifactAdded: &b2bv1.ThreadArtifactsCatchup{
 			ThreadId: p.ThreadID, ArtifactKey: p.ArtifactKey, Version: p.Version, Count: p.count(1),
 		}}}
-	case eventlog.CaughtChannel:
+	case eventlog.CatchUpChannel:
 		return &b2bv1.CatchupEvent{Event: &b2bv1.CatchupEvent_ChannelMessageSummary{ChannelMessageSummary: &b2bv1.ChannelMessagesCatchup{
 			ChannelId: p.ChannelID, ChannelName: p.ChannelName, Count: p.count(0), LastAt: last,
 		}}}
@@ -100,7 +100,7 @@ func (p *caught) event(kind string, at int64) *b2bv1.CatchupEvent {
 }
 
 // count is the old count and more; 1 where there is none.
-func (p *caught) count(more int32) int32 {
+func (p *oldCatchUpRow) count(more int32) int32 {
 	if p.Count == nil {
 		return 1
 	}

@@ -36,21 +36,21 @@ func newCounted(t *testing.T, start func(*httptest.Server), answer http.HandlerF
 	return c
 }
 
-// lineTo is a line that may lead to this machine, and trusts the receiver.
-func lineTo(t testing.TB, s *httptest.Server, patience time.Duration) *line {
+// connectionTo returns a connection that may lead to this machine and trusts the receiver.
+func connectionTo(t testing.TB, s *httptest.Server, patience time.Duration) *connection {
 	t.Helper()
 	own := newSender(webhookurl.Policy{Allow: here(t)}, "test", patience)
 	if s.TLS != nil {
 		own.dialers["https"] = encrypted(own.dialers["http"], s.Client().Transport.(*http.Transport).TLSClientConfig)
 	}
-	l := own.line(s.URL, newSigner("hush"))
-	t.Cleanup(l.close)
-	return l
+	conn := own.connection(s.URL, newSigner("hush"))
+	t.Cleanup(conn.close)
+	return conn
 }
 
-func (l *line) posts(t testing.TB, body string) result {
+func (c *connection) posts(t testing.TB, body string) result {
 	t.Helper()
-	return l.send(t.Context(), "id", []byte(body), time.Now())
+	return c.send(t.Context(), "id", []byte(body), time.Now())
 }
 
 // Events go over one connection as long as both ends keep it. One that the receiver has
@@ -60,11 +60,11 @@ func TestConnectionIsKept(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newCounted(t, start, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "thanks") })
-			l := lineTo(t, r.Server, 10*time.Second)
+			conn := connectionTo(t, r.Server, 10*time.Second)
 			deliver := func(n int) {
 				t.Helper()
 				for range n {
-					if res := l.posts(t, "{}"); res.reason != "" || res.status != http.StatusOK {
+					if res := conn.posts(t, "{}"); res.reason != "" || res.status != http.StatusOK {
 						t.Fatalf("%+v", res)
 					}
 				}
@@ -78,12 +78,12 @@ func TestConnectionIsKept(t *testing.T) {
 			if n := r.opened.Load(); n != 2 {
 				t.Errorf("%d connections after one was closed", n)
 			}
-			l.body = make([]byte, 0, 100)
-			if res := l.posts(t, strings.Repeat("x", keepBytes)); res.reason != "" || l.conn == nil || l.text != nil || l.body != nil {
-				t.Errorf("%+v, %d bytes kept", res, cap(l.text)+cap(l.body))
+			conn.body = make([]byte, 0, 100)
+			if res := conn.posts(t, strings.Repeat("x", keepBytes)); res.reason != "" || conn.conn == nil || conn.text != nil || conn.body != nil {
+				t.Errorf("%+v, %d bytes kept", res, cap(conn.text)+cap(conn.body))
 			}
-			l.close()
-			if l.sender.open.Load() != 0 || l.in != nil {
+			conn.close()
+			if conn.sender.open.Load() != 0 || conn.in != nil {
 				t.Error("a closed connection counts as open")
 			}
 		})
@@ -93,21 +93,21 @@ func TestConnectionIsKept(t *testing.T) {
 // Too many connections do not wait: the next event gets a new one.
 func TestKeptConnectionsAreBounded(t *testing.T) {
 	r := newCounted(t, (*httptest.Server).Start, status(http.StatusNoContent))
-	l := lineTo(t, r.Server, 10*time.Second)
+	conn := connectionTo(t, r.Server, 10*time.Second)
 	for others, want := range map[int64]int64{maxKept - 1: 1, maxKept: 3} {
-		l.close()
+		conn.close()
 		r.opened.Store(0)
-		l.sender.open.Store(others)
+		conn.sender.open.Store(others)
 		for range 3 {
-			if res := l.posts(t, "{}"); res.reason != "" {
+			if res := conn.posts(t, "{}"); res.reason != "" {
 				t.Fatalf("%+v", res)
 			}
 		}
 		if n := r.opened.Load(); n != want {
 			t.Errorf("beside %d others, three events over %d connections, want %d", others, n, want)
 		}
-		l.close()
-		l.sender.open.Store(0)
+		conn.close()
+		conn.sender.open.Store(0)
 	}
 }
 
@@ -166,7 +166,7 @@ func TestInterimAnswers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := lineTo(t, raw(t, c.answer), 5*time.Second).posts(t, "{}"); got != c.want {
+			if got := connectionTo(t, raw(t, c.answer), 5*time.Second).posts(t, "{}"); got != c.want {
 				t.Errorf("%+v, want %+v", got, c.want)
 			}
 		})
@@ -187,11 +187,11 @@ func TestAnswerBeforeTheEnd(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := lineTo(t, raw(t, c.answer), time.Second)
-			if got := l.posts(t, c.body); got != c.want {
+			conn := connectionTo(t, raw(t, c.answer), time.Second)
+			if got := conn.posts(t, c.body); got != c.want {
 				t.Errorf("%+v, want %+v", got, c.want)
 			}
-			if l.conn != nil {
+			if conn.conn != nil {
 				t.Error("the connection was kept")
 			}
 		})
@@ -207,11 +207,11 @@ func TestSurplusBytes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := lineTo(t, raw(t, answer), 3*time.Second)
-			if got := l.posts(t, "{}"); got.reason != "" {
+			conn := connectionTo(t, raw(t, answer), 3*time.Second)
+			if got := conn.posts(t, "{}"); got.reason != "" {
 				t.Errorf("%+v", got)
 			}
-			if l.conn != nil {
+			if conn.conn != nil {
 				t.Error("the connection was kept")
 			}
 		})

@@ -16,10 +16,10 @@ import (
 )
 
 // carry appends a row of an old catch-up, as an import does.
-func (w *world) carry(bot, id string, at int64, e *b2bv1.CatchupEvent) {
+func (w *world) importRow(bot, id string, at int64, e *b2bv1.CatchupEvent) {
 	w.Helper()
 	e.EventId, e.OccurredAt = id, timestamppb.New(time.UnixMilli(at))
-	entry, err := eventlog.Carried(bot, e)
+	entry, err := eventlog.ImportedRow(bot, e)
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -35,23 +35,23 @@ func messagesOf(thread string, count int32, at int64) *b2bv1.CatchupEvent {
 	}}}
 }
 
-func TestCarried(t *testing.T) {
+func TestImportedRows(t *testing.T) {
 	backends(t, func(t *testing.T, w *world) {
 		b := w.bots(2)
 		me := w.bot(b[0])
 		name := "old room"
-		w.carry(b[0], "e1", 100, &b2bv1.CatchupEvent{Event: &b2bv1.CatchupEvent_ThreadInvited{ThreadInvited: &b2bv1.ThreadInvitedCatchup{
+		w.importRow(b[0], "e1", 100, &b2bv1.CatchupEvent{Event: &b2bv1.CatchupEvent_ThreadInvited{ThreadInvited: &b2bv1.ThreadInvitedCatchup{
 			ThreadId: "gone", Topic: "Gone", Inviter: "ghost",
 		}}})
-		w.carry(b[0], "e2", 200, &b2bv1.CatchupEvent{Event: &b2bv1.CatchupEvent_ChannelMessageSummary{ChannelMessageSummary: &b2bv1.ChannelMessagesCatchup{
+		w.importRow(b[0], "e2", 200, &b2bv1.CatchupEvent{Event: &b2bv1.CatchupEvent_ChannelMessageSummary{ChannelMessageSummary: &b2bv1.ChannelMessagesCatchup{
 			ChannelId: "c", Count: 7, LastAt: timestamppb.New(time.UnixMilli(199)), ChannelName: &name,
 		}}})
-		w.carry(b[1], "e3", 200, messagesOf("t", 99, 200)) // of another
-		w.carry(b[0], "e4", 300, messagesOf("t", 5, 299))
-		w.carry(b[0], "e5", 400, messagesOf("t", 6, 400)) // a second one of the thread, as PostgreSQL made them
+		w.importRow(b[1], "e3", 200, messagesOf("t", 99, 200)) // of another
+		w.importRow(b[0], "e4", 300, messagesOf("t", 5, 299))
+		w.importRow(b[0], "e5", 400, messagesOf("t", 6, 400)) // a second one of the thread, as PostgreSQL made them
 		last := w.history()[4].Seq
 
-		rows, cursor := w.caught(me, 0, "", 100, nil)
+		rows, cursor := w.catchUp(me, 0, "", 100, nil)
 		var ids []string
 		for _, r := range rows {
 			ids = append(ids, r.EventID)
@@ -59,7 +59,7 @@ func TestCarried(t *testing.T) {
 		if !slices.Equal(ids, []string{"e1", "e2", "e4", "e5"}) {
 			t.Fatalf("told %v", ids)
 		}
-		if r := rows[0]; r.Type != eventlog.CaughtInvited || r.Topic != "Gone" || r.By != "ghost" || r.OccurredAt != 100 {
+		if r := rows[0]; r.Type != eventlog.CatchUpInvited || r.Topic != "Gone" || r.By != "ghost" || r.OccurredAt != 100 {
 			t.Errorf("the invitation: %+v", r)
 		}
 		if r := rows[1]; r.ChannelName == nil || *r.ChannelName != name || r.Count != 7 || r.LastAt != 199 || r.OccurredAt != 200 {
@@ -73,7 +73,7 @@ func TestCarried(t *testing.T) {
 		}
 
 		// Page by page it is the same, and the end is where streams go on.
-		paged, again := w.caught(me, 0, "", 1, nil)
+		paged, again := w.catchUp(me, 0, "", 1, nil)
 		if !slices.Equal(text(paged), text(rows)) || again != cursor {
 			t.Errorf("paged %v, cursor %s and %s", text(paged), again, cursor)
 		}
@@ -84,9 +84,9 @@ func TestCarried(t *testing.T) {
 
 		// What comes after it is added to the newest row of the thread.
 		thread := w.thread(b[0], b[1])
-		w.carry(b[0], "e6", 2_000_000, messagesOf(thread, 5, 2_000_000))
+		w.importRow(b[0], "e6", 2_000_000, messagesOf(thread, 5, 2_000_000))
 		w.post(thread, b[1], "one more")
-		rows, _ = w.caught(me, 0, "", 100, nil)
+		rows, _ = w.catchUp(me, 0, "", 100, nil)
 		r := rows[len(rows)-1]
 		if r.EventID != "e6" || r.Count != 6 || r.Topic == "then" {
 			t.Errorf("with what came later: %+v", r)
@@ -95,12 +95,12 @@ func TestCarried(t *testing.T) {
 }
 
 // A stream cannot tell the events that were summed up, so it does not pretend to.
-func TestNoStreamOverWhatWasCarried(t *testing.T) {
+func TestNoStreamOverImportedRows(t *testing.T) {
 	backends(t, func(t *testing.T, w *world) {
 		b := w.bots(2)
-		w.carry(b[0], "e1", 100, messagesOf("t", 5, 100))
-		w.carry(b[0], "e2", 200, messagesOf("u", 5, 200))
-		_, end := w.caught(w.bot(b[0]), 0, "", 100, nil)
+		w.importRow(b[0], "e1", 100, messagesOf("t", 5, 100))
+		w.importRow(b[0], "e2", 200, messagesOf("u", 5, 200))
+		_, end := w.catchUp(w.bot(b[0]), 0, "", 100, nil)
 		page, err := eventlog.CatchUp(t.Context(), w.store, w.bot(b[0]), 0, "", 1)
 		if err != nil || !page.More {
 			t.Fatalf("a page of one: %+v, %v", page, err)

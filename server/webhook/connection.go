@@ -39,7 +39,7 @@ func newSender(p webhookurl.Policy, version string, patience time.Duration) *sen
 // what is written and read is net/http's.
 //
 // One goroutine uses it at a time.
-type line struct {
+type connection struct {
 	sender  *sender
 	refusal string // why nothing may be sent; empty: it may
 	dial    dialer
@@ -59,80 +59,80 @@ type line struct {
 }
 
 // line makes the line to an address. What is sent there is signed by signer.
-func (s *sender) line(address string, signer *signer) *line {
+func (s *sender) connection(address string, signer *signer) *connection {
 	request, err := http.NewRequest(http.MethodPost, address, nil)
 	if err != nil || request.URL.Host == "" {
-		return &line{refusal: noURL}
+		return &connection{refusal: noURL}
 	}
 	dial := s.dialers[request.URL.Scheme]
 	switch {
 	case dial == nil:
-		return &line{refusal: "the address is neither https nor http"}
+		return &connection{refusal: "the address is neither https nor http"}
 	case request.URL.User != nil:
-		return &line{refusal: "the address " + webhookurl.WithUser.Error()}
+		return &connection{refusal: "the address " + webhookurl.WithUser.Error()}
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("User-Agent", s.agent)
 	signer.same(request.Header)
 	var text bytes.Buffer
 	if err := request.Write(&text); err != nil {
-		return &line{refusal: noURL}
+		return &connection{refusal: noURL}
 	}
 	head := bytes.Replace(bytes.TrimSuffix(text.Bytes(), []byte("\r\n")), []byte("Content-Length: 0\r\n"), nil, 1)
-	return &line{sender: s, dial: dial, signer: signer, request: request, head: head}
+	return &connection{sender: s, dial: dial, signer: signer, request: request, head: head}
 }
 
 // open sees to it that there is a connection, with the time of one attempt. It is closed
 // when ctx ends.
-func (l *line) open(ctx context.Context) error {
-	deadline := time.Now().Add(l.sender.patience)
-	if l.conn != nil && !alive(l.conn) {
-		l.close()
+func (c *connection) open(ctx context.Context) error {
+	deadline := time.Now().Add(c.sender.patience)
+	if c.conn != nil && !alive(c.conn) {
+		c.close()
 	}
-	if l.conn == nil {
+	if c.conn == nil {
 		within, cancel := context.WithDeadline(ctx, deadline)
 		defer cancel()
-		conn, err := l.dial(within, l.request.URL)
+		conn, err := c.dial(within, c.request.URL)
 		if err != nil {
 			return err
 		}
-		l.conn, l.stop = conn, context.AfterFunc(ctx, func() { _ = conn.Close() })
-		l.in = bufio.NewReader(l)
-		l.sender.open.Add(1)
+		c.conn, c.stop = conn, context.AfterFunc(ctx, func() { _ = conn.Close() })
+		c.in = bufio.NewReader(c)
+		c.sender.open.Add(1)
 	}
-	return l.conn.SetDeadline(deadline)
+	return c.conn.SetDeadline(deadline)
 }
 
 // keep lets the connection wait for the next event, if not too many do.
-func (l *line) keep(now time.Time) {
-	if l.until = now.Add(keepTime); l.sender.open.Load() > maxKept {
-		l.close()
+func (c *connection) keep(now time.Time) {
+	if c.until = now.Add(keepTime); c.sender.open.Load() > maxKept {
+		c.close()
 	}
-	if cap(l.text) > keepBytes {
-		l.text, l.body = nil, nil
+	if cap(c.text) > keepBytes {
+		c.text, c.body = nil, nil
 	}
 }
 
 // close ends the connection, if there is one. What an idle line holds is then small.
-func (l *line) close() {
-	l.in, l.text, l.body, l.until = nil, nil, nil, time.Time{}
-	if l.conn == nil {
+func (c *connection) close() {
+	c.in, c.text, c.body, c.until = nil, nil, nil, time.Time{}
+	if c.conn == nil {
 		return
 	}
-	l.stop()
-	_ = l.conn.Close() // nothing that was written is still on its way
-	l.conn = nil
-	l.sender.open.Add(-1)
+	c.stop()
+	_ = c.conn.Close() // nothing that was written is still on its way
+	c.conn = nil
+	c.sender.open.Add(-1)
 }
 
 var errLong = errors.New("webhook: the answer is too long")
 
 // Read reads what may be read of an answer.
-func (l *line) Read(p []byte) (int, error) {
-	if l.left <= 0 {
+func (c *connection) Read(p []byte) (int, error) {
+	if c.left <= 0 {
 		return 0, errLong
 	}
-	n, err := l.conn.Read(p[:min(len(p), l.left)])
-	l.left -= n
+	n, err := c.conn.Read(p[:min(len(p), c.left)])
+	c.left -= n
 	return n, err
 }
