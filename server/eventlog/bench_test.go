@@ -14,7 +14,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
 )
 
-// source is a store whose commits a benchmark makes up; reads are real.
+// source is a store with commits that a benchmark makes up. Its reads are real.
 type source struct {
 	store.Store
 	hook func(string, []store.Event)
@@ -25,10 +25,9 @@ func (s *source) OnCommit(fn func(string, []store.Event)) func() {
 	return func() {}
 }
 
-// BenchmarkFanOut is one event of 500 bytes to 200 participants of a thread, each of
-// whom reads in a goroutine of its own. The store is left out: what is measured is
-// the way from the commit to the readers. allocs/op divided by 200 is what a
-// delivery costs; an event is decoded and encoded once.
+// BenchmarkFanOut delivers one event of 500 bytes to 200 participants of a thread, each with a
+// goroutine of its own. It measures the path from the commit to the readers without the store.
+// allocs/op divided by 200 is the cost of a delivery; an event is decoded and encoded once.
 func BenchmarkFanOut(b *testing.B) {
 	for _, n := range []int{1, 200} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) { fanOut(b, n) })
@@ -36,16 +35,16 @@ func BenchmarkFanOut(b *testing.B) {
 }
 
 func fanOut(b *testing.B, n int) {
-	w := newWorld(b)
-	bots := w.bots(n)
-	thread := w.thread(bots...)
-	src := &source{Store: w.store}
-	h := w.hub(eventlog.Config{Store: src, Queue: 4096})
+	fx := newFixture(b)
+	bots := fx.bots(n)
+	thread := fx.thread(bots...)
+	src := &source{Store: fx.store}
+	h := fx.hub(eventlog.Config{Store: src, Queue: 4096})
 	var got atomic.Int64
 	var readers sync.WaitGroup
 	ctx, cancel := context.WithCancel(context.Background())
 	for _, id := range bots {
-		s := w.subscribe(h, w.bot(id), nil)
+		s := fx.subscribe(h, fx.bot(id), nil)
 		readers.Go(func() {
 			for {
 				if _, err := s.Next(ctx); err != nil {
@@ -58,15 +57,15 @@ func fanOut(b *testing.B, n int) {
 			}
 		})
 	}
-	w.post(thread, bots[0], strings.Repeat("x", 400)) // as a pattern; nobody hears of it
-	pattern := w.history()[w.top()-1]
+	fx.post(thread, bots[0], strings.Repeat("x", 400)) // a pattern; source does not deliver it
+	pattern := fx.history()[fx.top()-1]
 	b.ReportAllocs()
 	b.ResetTimer()
 	for i := range b.N {
 		e := pattern
 		e.Seq += int64(i)
-		src.hook(w.org, []store.Event{e})
-		for int64(i+1)*int64(n)-got.Load() > int64(n)*64 { // the writer is not the reader's problem, but the benchmark's
+		src.hook(fx.org, []store.Event{e})
+		for int64(i+1)*int64(n)-got.Load() > int64(n)*64 { // readers must not fall too far behind
 			time.Sleep(10 * time.Microsecond)
 		}
 	}
@@ -79,46 +78,46 @@ func fanOut(b *testing.B, n int) {
 	readers.Wait()
 }
 
-// BenchmarkResume is one bot that missed 1,000 events of its thread.
+// BenchmarkResume: one bot replays 1,000 events of its thread.
 func BenchmarkResume(b *testing.B) {
-	w := newWorld(b)
-	bots := w.bots(2)
-	thread := w.thread(bots...)
-	from := eventlog.Position{Epoch: w.start().Epoch, Seq: w.top()}
-	w.update(w.org, func(tx store.Tx) error {
+	fx := newFixture(b)
+	bots := fx.bots(2)
+	thread := fx.thread(bots...)
+	from := eventlog.Position{Epoch: fx.start().Epoch, Seq: fx.top()}
+	fx.update(fx.org, func(tx store.Tx) error {
 		for range 1000 {
-			if err := w.appendEvent(tx, toThread(thread), message(thread, bots[0], strings.Repeat("x", 400))); err != nil {
+			if err := fx.appendEvent(tx, toThread(thread), message(thread, bots[0], strings.Repeat("x", 400))); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	h := w.hub(eventlog.Config{})
+	h := fx.hub(eventlog.Config{})
 	b.ReportAllocs()
 	for b.Loop() {
-		s := w.subscribe(h, w.bot(bots[1]), &from)
+		s := fx.subscribe(h, fx.bot(bots[1]), &from)
 		for range 1000 {
-			w.next(s)
+			fx.next(s)
 		}
 		s.Close()
 	}
 }
 
-// BenchmarkStorm is 500 bots that resume at the same moment from 1,000 events back.
+// BenchmarkStorm: 500 bots at once replay 1,000 events.
 func BenchmarkStorm(b *testing.B) {
-	w := newWorld(b)
-	bots := w.bots(500)
-	thread := w.thread(bots...)
-	from := eventlog.Position{Epoch: w.start().Epoch, Seq: w.top()}
-	w.manyNews(1000)
-	w.post(thread, bots[0], "last")
-	end := w.top()
-	h := w.hub(eventlog.Config{})
+	fx := newFixture(b)
+	bots := fx.bots(500)
+	thread := fx.thread(bots...)
+	from := eventlog.Position{Epoch: fx.start().Epoch, Seq: fx.top()}
+	fx.manyNews(1000)
+	fx.post(thread, bots[0], "last")
+	end := fx.top()
+	h := fx.hub(eventlog.Config{})
 	for b.Loop() {
 		var all sync.WaitGroup
 		for _, id := range bots {
 			all.Go(func() {
-				s, err := h.Subscribe(context.Background(), w.bot(id), &from, eventlog.Filter{})
+				s, err := h.Subscribe(context.Background(), fx.bot(id), &from, eventlog.Filter{})
 				if err != nil {
 					b.Error(err)
 					return
@@ -140,14 +139,14 @@ func BenchmarkStorm(b *testing.B) {
 	}
 }
 
-// BenchmarkCatchUp sums up 10,000 events.
+// BenchmarkCatchUp: a catch-up of 10,000 events.
 func BenchmarkCatchUp(b *testing.B) {
-	w := newWorld(b)
-	bots := w.bots(2)
-	thread := w.thread(bots...)
-	w.update(w.org, func(tx store.Tx) error {
+	fx := newFixture(b)
+	bots := fx.bots(2)
+	thread := fx.thread(bots...)
+	fx.update(fx.org, func(tx store.Tx) error {
 		for range 10_000 {
-			if err := w.appendEvent(tx, toThread(thread), message(thread, bots[0], strings.Repeat("x", 400))); err != nil {
+			if err := fx.appendEvent(tx, toThread(thread), message(thread, bots[0], strings.Repeat("x", 400))); err != nil {
 				return err
 			}
 		}
@@ -155,30 +154,30 @@ func BenchmarkCatchUp(b *testing.B) {
 	})
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := eventlog.CatchUp(context.Background(), w.store, w.bot(bots[1]), 0, "", 50); err != nil {
+		if _, err := eventlog.CatchUp(context.Background(), fx.store, fx.bot(bots[1]), 0, "", 50); err != nil {
 			b.Fatal(err)
 		}
 	}
 }
 
-// BenchmarkCatchUpFar is a bot that may see 50 of 200,000 events.
+// BenchmarkCatchUpFar: a bot that may see 50 of 200,000 events catches up.
 func BenchmarkCatchUpFar(b *testing.B) {
-	for name, open := range map[string]func() *world{
-		"sqlite":   func() *world { return newWorld(b) },
-		"postgres": func() *world { return worldOver(b, pgtest.URL(b)) },
+	for name, open := range map[string]func() *fixture{
+		"sqlite":   func() *fixture { return newFixture(b) },
+		"postgres": func() *fixture { return newFixtureOn(b, pgtest.URL(b)) },
 	} {
 		b.Run(name, func(b *testing.B) {
-			w := open()
-			bots := w.bots(3)
-			own, other := w.thread(bots[0], bots[1]), w.thread(bots[1], bots[2])
+			fx := open()
+			bots := fx.bots(3)
+			own, other := fx.thread(bots[0], bots[1]), fx.thread(bots[1], bots[2])
 			for i := range 200 {
-				w.update(w.org, func(tx store.Tx) error {
+				fx.update(fx.org, func(tx store.Tx) error {
 					for j := range 1000 {
 						thread := other
 						if i%4 == 0 && j == 0 {
 							thread = own
 						}
-						if err := w.appendEvent(tx, toThread(thread), message(thread, bots[1], strings.Repeat("x", 400))); err != nil {
+						if err := fx.appendEvent(tx, toThread(thread), message(thread, bots[1], strings.Repeat("x", 400))); err != nil {
 							return err
 						}
 					}
@@ -187,7 +186,7 @@ func BenchmarkCatchUpFar(b *testing.B) {
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				page, err := eventlog.CatchUp(context.Background(), w.store, w.bot(bots[0]), 0, "", 50)
+				page, err := eventlog.CatchUp(context.Background(), fx.store, fx.bot(bots[0]), 0, "", 50)
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -12,62 +12,62 @@ import (
 	"github.com/b2b-protocol/b2b/server/eventlog"
 )
 
-// long is as much as a message can have.
+// long is about the largest text of a message.
 var long = strings.Repeat("x", 900_000)
 
-// Pages of a log are read in parts when their events are long: whoever replays, and from
-// wherever, gets every event once.
+// TestReplayOfLongEvents: pages with long events are read in parts. Readers at any position get
+// every event once.
 func TestReplayOfLongEvents(t *testing.T) {
 	t.Parallel()
-	backends(t, func(t *testing.T, w *world) {
-		bots := w.bots(1)
-		thread := w.thread(bots...)
-		h := w.hub(eventlog.Config{})
-		epoch, from := w.start().Epoch, w.top()
+	backends(t, func(t *testing.T, fx *fixture) {
+		bots := fx.bots(1)
+		thread := fx.thread(bots...)
+		h := fx.hub(eventlog.Config{})
+		epoch, from := fx.start().Epoch, fx.top()
 		for range 14 {
-			w.post(thread, bots[0], long)
+			fx.post(thread, bots[0], long)
 		}
-		top := w.top()
-		// Two readers, far apart in one page, read it turn by turn.
+		top := fx.top()
+		// Two readers at distant positions of one page alternate.
 		at := func(seq int64) *eventlog.Subscription {
-			return w.subscribe(h, w.bot(bots[0]), &eventlog.Position{Epoch: epoch, Seq: seq})
+			return fx.subscribe(h, fx.bot(bots[0]), &eventlog.Position{Epoch: epoch, Seq: seq})
 		}
 		ahead, behind := at(from+8), at(from)
 		for seq := from + 9; seq <= top; seq++ {
-			if it := w.next(ahead); it.Position.Seq != seq {
+			if it := fx.next(ahead); it.Position.Seq != seq {
 				t.Fatalf("got event %d, want %d", it.Position.Seq, seq)
 			}
-			if it := w.next(behind); it.Position.Seq != seq-8 {
+			if it := fx.next(behind); it.Position.Seq != seq-8 {
 				t.Fatalf("got event %d, want %d", it.Position.Seq, seq-8)
 			}
 		}
 		for seq := from + 7; seq <= top; seq++ {
-			if it := w.next(behind); it.Position.Seq != seq {
+			if it := fx.next(behind); it.Position.Seq != seq {
 				t.Fatalf("got event %d, want %d", it.Position.Seq, seq)
 			}
 		}
 	})
 }
 
-// What waits for a reader that takes nothing is bounded in bytes: few long events are too
-// many, as many short ones are not.
+// TestQueueBytes: the queue of a reader that takes nothing is bounded in bytes. It overflows with
+// long events, and not with as many short ones.
 func TestQueueBytes(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	bots := w.bots(1)
-	thread := w.thread(bots...)
-	h := w.hub(eventlog.Config{Grace: time.Hour})
-	slow, quick := w.subscribe(h, w.bot(bots[0]), nil), w.subscribe(h, w.bot(bots[0]), nil)
+	fx := newFixture(t)
+	bots := fx.bots(1)
+	thread := fx.thread(bots...)
+	h := fx.hub(eventlog.Config{Grace: time.Hour})
+	slow, quick := fx.subscribe(h, fx.bot(bots[0]), nil), fx.subscribe(h, fx.bot(bots[0]), nil)
 	for range 60 {
-		w.post(thread, bots[0], "short")
+		fx.post(thread, bots[0], "short")
 	}
-	short := w.seqs(quick)
+	short := fx.seqs(quick)
 	if len(short) != 60 {
 		t.Fatalf("%d short events", len(short))
 	}
 	for range 40 { // 36 MB of payloads, and as much of frames
-		w.post(thread, bots[0], long)
-		if it := w.next(quick); it.Event == nil {
+		fx.post(thread, bots[0], long)
+		if it := fx.next(quick); it.Event == nil {
 			t.Fatal("the quick reader lost an event")
 		}
 	}
@@ -82,24 +82,24 @@ func TestQueueBytes(t *testing.T) {
 	if !errors.As(err, &behind) {
 		t.Fatalf("a reader that takes nothing of 36 MB: %v after %d events", err, got)
 	}
-	again := w.subscribe(h, w.bot(bots[0]), &behind.Resume)
-	if n := len(w.seqs(again)); n != 101 { // one is the news behind the short ones
+	again := fx.subscribe(h, fx.bot(bots[0]), &behind.Resume)
+	if n := len(fx.seqs(again)); n != 101 { // one is the event that seqs appended
 		t.Errorf("resuming gives %d events, want 101", n)
 	}
 }
 
-// A catch-up holds no long payloads while it reads on, and tells what they hold.
+// TestCatchUpOfLongArtifacts: a catch-up keeps no long payloads in memory, and returns their data.
 func TestCatchUpOfLongArtifacts(t *testing.T) {
 	t.Parallel()
-	backends(t, func(t *testing.T, w *world) {
-		bots := w.bots(2)
+	backends(t, func(t *testing.T, fx *fixture) {
+		bots := fx.bots(2)
 		for i := range 8 {
-			thread := w.thread(bots...)
-			w.emit(toThread(thread), &b2bv1.Event{Event: &b2bv1.Event_ThreadArtifact{ThreadArtifact: &b2bv1.ThreadArtifactEvent{
+			thread := fx.thread(bots...)
+			fx.emit(toThread(thread), &b2bv1.Event{Event: &b2bv1.Event_ThreadArtifact{ThreadArtifact: &b2bv1.ThreadArtifactEvent{
 				ThreadId: thread, Artifact: &b2bv1.Artifact{ArtifactKey: fmt.Sprint("key", i), Version: int32(i + 1), Content: &long},
 			}}})
 		}
-		page, err := eventlog.CatchUp(t.Context(), w.store, w.bot(bots[0]), 0, "", 100)
+		page, err := eventlog.CatchUp(t.Context(), fx.store, fx.bot(bots[0]), 0, "", 100)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -27,45 +27,45 @@ const (
 	CatchUpRemoved        = "thread_participant_removed"
 )
 
-// CatchUpRow is one row of a catch-up: an event, or all events of one kind in one thread
-// or channel within the window. Only the fields of its type are set.
+// CatchUpRow is one row of a catch-up: one event, or all events of a type in one thread or
+// channel within the window. Only the fields of its type are set.
 type CatchUpRow struct {
-	EventID    string // the same however often it is asked
+	EventID    string // the same in every catch-up
 	Type       string
 	OccurredAt int64 // of the newest event in it
 	LastAt     int64 // when its newest message was sent
 	ThreadID   string
 	ChannelID  string
-	Topic      string             // as it is now; of a change of status, as it was then
+	Topic      string             // current; for a change of status, as it was then
 	Count      int64              // events in it
 	By         string             // who invited, changed the status, removed
-	From, To   b2bv1.ThreadStatus // of a change of status
+	From, To   b2bv1.ThreadStatus // for a change of status
 	Key        string             // of the artifact written last
 	Version    int64              // of the artifact written last
-	// ChannelName is that of a channel which has one. None is made any more.
+	// ChannelName is set for imported channels that have a name; others have none.
 	ChannelName *string
 
-	imported bool         // from an import, and nothing came after it
+	imported bool         // by an import, with no event added since
 	first    int64        // seq of the oldest event in it
 	last     int64        // seq of the newest event in it
-	newest   *store.Event // the newest event, where its payload is needed and is not long
-	decoded  *b2bv1.Event // newest, where that was needed
+	newest   *store.Event // newest event, if its payload is needed and is at most keptPayload
+	decoded  *b2bv1.Event // newest, if it was needed
 }
 
 // CatchUpPage is one page of a catch-up.
 type CatchUpPage struct {
 	Rows []CatchUpRow
 	More bool
-	// Cursor continues: as the cursor of the next page, or, read by ParsePosition, as
-	// the position of a subscription that misses nothing of what was not yet told.
+	// Cursor is the page token of the next page. ParsePosition reads it as the position of a
+	// subscription that gets everything that the pages up to here did not return.
 	Cursor string
 }
 
-// pageSeparator ends the position in the cursor of a page that is not the last.
+// pageSeparator ends the position in the page token of a page that is not the last.
 const pageSeparator = "~"
 
-// window is what a catch-up is about: the events above from.Seq and up to top, newer
-// than since, without the rows that ended at seq told or before.
+// window is the range of a catch-up: the events above from.Seq and up to top that are newer
+// than since. Earlier pages returned the rows with a last seq up to delivered.
 type window struct {
 	from      Position
 	since     int64 // Unix milliseconds
@@ -73,19 +73,18 @@ type window struct {
 	delivered int64
 }
 
-// CatchUp tells a bot what it missed: since a time, or since a cursor, which is a
-// position or what an earlier page gave.
+// CatchUp returns what a bot missed since a time, or since a cursor: a position, or the page
+// token of an earlier page.
 //
-// The first page fixes the window: it ends at the top that the log has then. All
-// pages aggregate the same events of that window, so a row counts exactly, no row is
-// skipped and none comes twice, whatever is written meanwhile. Rows come in the
-// order of their newest event. The cursor of a page holds the end of the window, the
-// last row told, and the position before the oldest event not yet told; that of the
-// last page is the end of the window, where the next catch-up or a subscription goes
-// on.
+// The first page fixes the window, which ends at the current end of the log. All pages
+// aggregate the same events, so counts are exact, and no row is skipped or repeated when
+// events are appended meanwhile. Rows are in the order of their newest event. The token of a
+// page has the end of the window, the last row returned, and the position before the oldest
+// event not returned yet. The token of the last page is the end of the window, from which the
+// next catch-up or a subscription continues.
 //
-// A time older than what is kept begins at the oldest event; a cursor older than
-// that is CURSOR_EXPIRED.
+// A time before the oldest event of the log begins there. A cursor before it is
+// CURSOR_EXPIRED.
 func CatchUp(ctx context.Context, r Store, v Viewer, since int64, cursor string, limit int) (*CatchUpPage, error) {
 	w, err := openWindow(ctx, r, v, since, cursor)
 	if err != nil {
@@ -108,7 +107,7 @@ func CatchUp(ctx context.Context, r Store, v Viewer, since int64, cursor string,
 	return page, nil
 }
 
-// Counts is how many rows of each kind a catch-up has (B2B-CATCH-006).
+// Counts are the numbers of rows of a catch-up, by kind (B2B-CATCH-006).
 type Counts struct {
 	ThreadInvites       int64
 	ThreadStatusChanges int64
@@ -117,7 +116,7 @@ type Counts struct {
 	Total               int64
 }
 
-// Count counts the rows that CatchUp would give.
+// Count returns the numbers of rows that CatchUp would return.
 func Count(ctx context.Context, r Store, v Viewer, since int64) (c Counts, err error) {
 	w, err := openWindow(ctx, r, v, since, "")
 	if err != nil {
@@ -182,8 +181,8 @@ func openWindow(ctx context.Context, r Store, v Viewer, since int64, cursor stri
 	return w, nil
 }
 
-// next writes the cursor behind the rows told.
-func (w *window) next(ctx context.Context, r Store, org string, told, left []CatchUpRow) (string, error) {
+// next returns the page token after the rows returned.
+func (w *window) next(ctx context.Context, r Store, org string, returned, left []CatchUpRow) (string, error) {
 	p := Position{Epoch: w.from.Epoch, Seq: w.top}
 	if len(left) > 0 {
 		p.Seq = slices.MinFunc(left, func(a, b CatchUpRow) int { return cmp.Compare(a.first, b.first) }).first - 1
@@ -198,12 +197,12 @@ func (w *window) next(ctx context.Context, r Store, org string, told, left []Cat
 	text := p.String()
 	if len(left) > 0 {
 		text += pageSeparator + strconv.FormatInt(w.since, 36) + "." + strconv.FormatInt(w.top, 36) + "." +
-			strconv.FormatInt(told[len(told)-1].last, 36)
+			strconv.FormatInt(returned[len(returned)-1].last, 36)
 	}
 	return text, nil
 }
 
-// collect aggregates the window, in the order of the newest event of each row.
+// collect returns the rows of the window, in the order of their newest events.
 func (w *window) collect(ctx context.Context, r Store, v Viewer) ([]CatchUpRow, error) {
 	spans, err := memberships(ctx, r, v)
 	if err != nil {
@@ -211,7 +210,7 @@ func (w *window) collect(ctx context.Context, r Store, v Viewer) ([]CatchUpRow, 
 	}
 	c := collector{viewer: v, spans: spans, groups: map[string]int{}}
 	read := w.readAll
-	if int64(len(spans)) < (w.top-w.from.Seq)/pageSize { // else that is fewer pages
+	if int64(len(spans)) < (w.top-w.from.Seq)/pageSize { // fewer reads than pages
 		read = w.readScopes
 	}
 	if err := read(ctx, r, &c); err != nil {
@@ -222,7 +221,7 @@ func (w *window) collect(ctx context.Context, r Store, v Viewer) ([]CatchUpRow, 
 	return rows, nil
 }
 
-// readAll takes the events of the window, whoever they concern.
+// readAll adds all events of the window.
 func (w *window) readAll(ctx context.Context, r Store, c *collector) error {
 	for at := w.from.Seq; at < w.top; {
 		rows, err := r.ReadLog(ctx, c.viewer.OrgID, at, int(min(pageSize, w.top-at)))
@@ -240,8 +239,8 @@ func (w *window) readAll(ctx context.Context, r Store, c *collector) error {
 	return nil
 }
 
-// readScopes takes those events of the window that can concern the viewer: a log may
-// have very many more. What an import carried comes first, as it does in the log.
+// readScopes adds the events of the window in the viewer's threads and channels, by an index:
+// the log may have very many others. Imported rows come first, as in the log.
 func (w *window) readScopes(ctx context.Context, r Store, c *collector) error {
 	if err := w.readScope(ctx, r, c, c.viewer.BotID, w.from.Seq, w.top); err != nil {
 		return err
@@ -258,7 +257,7 @@ func (w *window) readScopes(ctx context.Context, r Store, c *collector) error {
 			return err
 		}
 	}
-	// Nothing was pruned meanwhile when the first event is still there.
+	// The first event is still in the log, so none was pruned meanwhile.
 	first, err := r.ReadLog(ctx, c.viewer.OrgID, w.from.Seq, 1)
 	if err != nil {
 		return fmt.Errorf("read the log: %w", err)
@@ -283,7 +282,7 @@ func (w *window) readScope(ctx context.Context, r Store, c *collector, id string
 	return nil
 }
 
-// long reports that a list of events may have ended because of their bytes.
+// long reports whether a list of events may have ended early because of its bytes.
 func long(rows []store.Event) bool {
 	bytes := 0
 	for i := range rows {
@@ -292,10 +291,10 @@ func long(rows []store.Event) bool {
 	return bytes > store.PageBytes
 }
 
-// eventRest is more than an event has beside its payload, in bytes.
+// eventRest bounds what an event has besides its payload, in bytes.
 const eventRest = 1 << 10
 
-// takeAll takes what is newer than since.
+// takeAll adds the events that are newer than since.
 func (w *window) takeAll(c *collector, rows []store.Event) error {
 	for i := range rows {
 		if rows[i].At > w.since {
@@ -312,7 +311,7 @@ type collector struct {
 	viewer Viewer
 	spans  map[scope][]span
 	rows   []CatchUpRow
-	groups map[string]int // by EventID, of the rows that take more than one event
+	groups map[string]int // index in rows, by EventID, of rows that sum up events
 }
 
 func (c *collector) take(e *store.Event) error {
@@ -350,7 +349,7 @@ func (c *collector) take(e *store.Event) error {
 	return nil
 }
 
-// add counts an event of others in its thread or channel.
+// add counts an event in the row of its thread or channel, unless the viewer caused it.
 func (c *collector) add(kind string, k scope, e *store.Event, mine bool) {
 	if mine {
 		return
@@ -366,7 +365,7 @@ func (c *collector) add(kind string, k scope, e *store.Event, mine bool) {
 	c.rows[i].set(e)
 }
 
-// one makes a row of one event.
+// one adds a row with one event.
 func (c *collector) one(kind string, e *store.Event, event *b2bv1.Event) {
 	row := CatchUpRow{EventID: kind + ":" + strconv.FormatInt(e.Seq, 10), Type: kind, Count: 1, first: e.Seq, decoded: event}
 	row.set(e)
@@ -376,9 +375,9 @@ func (c *collector) one(kind string, e *store.Event, event *b2bv1.Event) {
 func (row *CatchUpRow) set(e *store.Event) {
 	row.OccurredAt, row.LastAt, row.last, row.imported = e.At, e.At, e.Seq, false
 	if row.Type == CatchUpStatusChanged || row.Type == CatchUpArtifacts {
-		row.newest = nil // read again when it is told: many threads may have long artifacts
+		row.newest = nil // a long payload is read again for the page: many threads may have one
 		if len(e.Payload) <= keptPayload {
-			kept := *e // not the page that it was read in
+			kept := *e // does not keep its page in memory
 			row.newest = &kept
 		}
 	}
@@ -389,10 +388,10 @@ func (row *CatchUpRow) set(e *store.Event) {
 	}
 }
 
-// keptPayload is how long payloads are at most that a catch-up holds while it reads on.
+// keptPayload bounds a payload that a catch-up keeps while it reads, in bytes.
 const keptPayload = 1 << 10
 
-// payload is the newest event of the row, with its payload.
+// payload returns the newest event of the row, with its payload.
 func (row *CatchUpRow) payload(ctx context.Context, r Store, org string) (*store.Event, error) {
 	if row.newest != nil {
 		return row.newest, nil
@@ -407,19 +406,20 @@ func (row *CatchUpRow) payload(ctx context.Context, r Store, org string) (*store
 	return &rows[0], nil
 }
 
-// decode gives what an event of the log holds. Nobody may change it: it may be shared.
+// decode returns the content of an event of the log. It may be shared: callers must not
+// change it.
 func decode(e *store.Event) (*b2bv1.Event, error) {
 	if event, ok := e.Decoded.(*b2bv1.Event); ok {
 		return event, nil
 	}
 	event := &b2bv1.Event{}
 	if err := proto.Unmarshal(e.Payload, event); err != nil {
-		return nil, fmt.Errorf("read event %d of org %s: %w", e.Seq, e.OrgID, err)
+		return nil, fmt.Errorf("decode event %d of org %s: %w", e.Seq, e.OrgID, err)
 	}
 	return event, nil
 }
 
-// finish fills in what the payload of the newest event and the thread tell.
+// finish sets the fields that come from the payload of the newest event and from the thread.
 func (row *CatchUpRow) finish(ctx context.Context, r Store, org string) (err error) {
 	if row.imported {
 		return nil
@@ -459,18 +459,18 @@ func (row *CatchUpRow) finish(ctx context.Context, r Store, org string) (err err
 	return nil
 }
 
-// clockSkew is how far the clocks of nodes, and so the times of neighbouring events,
-// may be out of order, in milliseconds.
+// clockSkew bounds how far the times of events may be out of order, because the clocks of
+// nodes differ, in milliseconds.
 const clockSkew = 60_000
 
-// start is where a time begins in the log.
+// start is a position in the log, and the end of the log.
 type start struct {
 	Position
 	top int64
 }
 
-// seqAt finds a seq below all events that are newer than since. Times rise with seq
-// but for the skew of clocks.
+// seqAt returns a position before all events that are newer than since. It relies on times
+// that rise with seq, except for clockSkew.
 func seqAt(ctx context.Context, r Store, org string, since int64) (start, error) {
 	top, err := r.LogTop(ctx, org)
 	if err != nil {
@@ -491,7 +491,7 @@ func seqAt(ctx context.Context, r Store, org string, since int64) (start, error)
 	if since < math.MinInt64+clockSkew {
 		since = math.MinInt64 + clockSkew
 	}
-	lo, hi := first.Seq, top.Seq+1 // the first newer one is in [lo, hi]
+	lo, hi := first.Seq, top.Seq+1 // the first newer event is in [lo, hi]
 	for lo < hi {
 		mid := lo + (hi-lo)/2
 		e, err := at(mid)

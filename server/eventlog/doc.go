@@ -1,101 +1,88 @@
-// Package eventlog reads the log of an organisation: for those who want to know what
-// happens, live, and for those who want to know what they missed.
+// Package eventlog reads the log of an org: live, and to catch up with what was missed.
 //
-// Everything that has happened is in the log, once, in one order (server/store). So
-// there is one rule of who may see an event ([visible]), and live push, replay and
-// catch-up are three ways of walking over the same rows. A [Position] names a place
-// in the log; a [Subscription] is a position that moves; a [Hub] moves all of them.
+// Every event is in the log (server/store) once, in one order. Live push, replay and catch-up
+// read the same rows, and one rule decides who may see an event ([visible]). A [Position] is a
+// place in the log. A [Subscription] is a reader with a position that moves. A [Hub] serves the
+// subscriptions of a node.
 //
-// # What an event is visible by
+// # Who sees an event
 //
-// Not by who is a member now, but by intervals: a bot sees the events of a thread
-// from the seq at which it joined to the seq at which it left, both included, as
-// often as it did so. Intervals are stored in the transactions that append the
-// events. So a reader that is late comes to the same answer as one that was there,
-// and an index of members that runs ahead of the event in hand is still right.
-// Whether a bot is an admin is not history: it is as it is when the event is read.
+// Visibility follows intervals of membership, not today's members. A bot sees the events of a
+// thread from the seq of each join to the seq of the leave after it, both included. The
+// transaction that appends an event also stores the intervals. So a late reader sees the same
+// events as a live one, and an index of members may be newer than the event it is used for.
+// Whether a bot is an admin has no history: its current role counts when the event is read.
 //
-// # From a position to live
+// # From replay to live
 //
-// A subscription replays from the store, page by page, at the pace of its reader. It
-// joins the tail of its organisation when less than a page is left: under the lock
-// of the tail, which is at seq H just then, it is given a queue that gets everything
-// from H+1 on. It replays up to H, then reads the queue. There is no moment in which
-// an event could fall between the two, nor one that is in both.
+// A subscription replays from the store, page by page, as fast as its reader takes the events.
+// When less than a page is left it joins the tail of its org: under the lock of the tail, which
+// has then handled seq H, it gets a queue that receives everything from H+1 on. It replays up to
+// H and then reads the queue. So no event is lost or repeated between the two.
 //
-// The tail is one goroutine for each organisation that has subscriptions here. It
-// gets what this node commits from the writer, without reading it again, and what
-// other nodes commit from the store. An event is decoded and written as wire JSON
-// once; the subscriptions share the bytes.
+// The tail is one goroutine for each org that has subscriptions on this node. It receives the
+// commits of this node from the writer, without reading them again, and reads those of other
+// nodes from the store. It decodes an event and encodes it as wire JSON once; all subscriptions
+// share the bytes.
 //
-// # What goes wrong, and what then happens
+// # Failures
 //
-// The connection breaks between replay and live. The client comes back with the
-// position of the last event it got, whichever of the two that came from, and gets
-// the next one. Nothing was kept for it, so nothing is lost with a node either: the
-// position is good on every node.
+// The connection breaks. The client returns with the position of its last event, from replay or
+// live, and continues after it. The server keeps nothing for it: a position is valid on every
+// node.
 //
-// The reader is slow: 256 items wait and it has taken none for a second, or 4,096
-// wait. The next one ends its subscription with a [SlowError] that carries the position of what it read last, to be told to
-// the client together with "resume". The tail has not waited for it. A reader that
-// is slow while it replays loses its queue, not its place: it replays on, and joins
-// later. So a reader far behind is never caught in a circle of overflows.
+// The reader is slow: 256 items wait and it took none for a second, or 4,096 wait. The next item
+// ends its subscription with a [SlowError] with the position to resume from. The tail does not
+// wait for readers. A subscription that overflows while it replays loses only its queue: it
+// continues to replay, and joins the tail again later. So a reader that is far behind makes
+// progress.
 //
-// Hundreds of bots come back at the same moment. The tail keeps the pages of the log
-// that were replayed last, so each event is read, decoded and encoded once for all.
+// Hundreds of bots reconnect at once. The tail keeps the pages that were replayed last, so that
+// each event is read, decoded and encoded once for all of them.
 //
-// The tail is slow, because the store is, or because a thread of thousands is
-// created. What this node commits waits in an inbox that never makes the writer wait;
-// when it is full the tail reads the store instead.
+// The tail is slow, because the store is slow or a thread with thousands of members is created.
+// The commits of this node wait in an inbox, which never blocks the writer. When the inbox is
+// full, the tail reads the store instead.
 //
-// An event of another node is missing: it committed between two of ours. Seqs have
-// no holes, so the tail sees the gap at once and reads it from the store before it
-// goes on.
+// An event of another node is missing, because it was committed between two of this node. Seqs
+// have no gaps, so the tail notices, and reads the missing events from the store first.
 //
-// A notification is lost. It carries no events: the next one, the next commit of this
-// node, or the poll (twice a second, where a store is shared) makes the tail look, and
-// it reads everything since the last time. The same is true of a commit whose answer
-// was lost with the connection to the database.
+// A notification is lost. Notifications carry no events: at the next one, at the next commit of
+// this node, or at the next poll (twice a second where nodes share a store) the tail reads all
+// new events. The same holds for a commit whose result was lost with the database connection.
 //
-// A membership ended while the bot was away. It gets the events up to the one that
-// says that it left, then no more of this thread. If it was let in again, it gets
-// those from there on.
+// A membership ended while the bot was away. It gets the events of the thread up to the one that
+// says it left, and from the one that says it joined again, if it did.
 //
-// Access ended while the bot was connected. The change is an event of the log, told to
-// nobody; at its place in the log the subscriptions of a bot that is gone or not
-// active any more end ([ErrAccess]), after what was visible before: the event that
-// tells of it for one. All other subscriptions concerned get an item that says to look
-// at the credential again. Who looks then sees how things are by now, and may find
-// what stands further on in the log: it is told what is up to there, too
-// ([Subscription.Last]).
+// Access ended while the bot was connected. An access_changed event of the log, which no client
+// receives, ends the subscriptions of a bot that is not active ([ErrAccess]) after the visible
+// events before it. The other subscriptions concerned get an item that asks to check the
+// credential again. That check reads the current state, which may be newer than the
+// subscription; [Subscription.Last] delivers what is in the log up to then.
 //
-// The log no longer has the position: it is older than what is kept
-// (CURSOR_EXPIRED). Also when that happens during a replay: the hole is seen, since
-// the next row has the wrong seq.
+// The log does not have the position, because older events were deleted: CURSOR_EXPIRED. The
+// same error ends a replay that finds a gap.
 //
-// The organisation was brought over from another system. Its log begins with what its
-// bots had not caught up with there ([ImportedRow]), under an epoch of its own. Every
-// position given here stands behind that, but for those within the pages of a
-// catch-up: a stream from there is CURSOR_EXPIRED, since it cannot tell the events.
+// The org was imported from another system. Its log, with an epoch of its own, begins with the
+// catch-up rows of its bots ([ImportedRow]). All positions that clients receive are after these
+// rows, except those of catch-up pages. A stream from such a position is CURSOR_EXPIRED, because
+// the events that the rows sum up are not in the log.
 //
-// A bot was away for long and catches up. What concerns it may be little of a large
-// log: then its threads and channels are read one by one, through an index, and the log
-// is not.
+// A bot catches up after a long absence. When few events of a large log concern it, its threads
+// and channels are read one by one through an index, not the whole log.
 //
-// The database was restored from a backup. Positions from before the backup go on:
-// their readers have seen what the backup has. Positions from after it are ahead of
-// the log (CURSOR_AHEAD) and, once the log has grown past them with other events,
-// are known by the fingerprint of the event they stand behind (EPOCH_CHANGED). A
-// log that was emptied and began again has another epoch (EPOCH_CHANGED). A tail
-// that was running meanwhile sees at its next look that the log became shorter or
-// another one, and ends its subscriptions with EPOCH_CHANGED.
+// The database was restored from a backup. Positions from before the backup remain valid.
+// Positions from after it are ahead of the log (CURSOR_AHEAD). When the log has grown past them,
+// the fingerprint of the event before the position differs (EPOCH_CHANGED). A log that was
+// emptied has another epoch (EPOCH_CHANGED). A running tail that finds its log shorter or
+// replaced ends its subscriptions with EPOCH_CHANGED.
 //
-// In none of these cases does a reader silently begin somewhere else.
+// In none of these cases does a reader continue elsewhere without an error.
 //
 // # Presence
 //
-// Whether a bot is online is state, not history. The log carries such events to every
-// node (store.AudiencePresence), and [Hub.Publish] gives one to the subscriptions of
-// this node alone. They are told once, also to those that still replay, behind what
-// they replay; they have no position, and no replay gives them again.
+// Whether a bot is online is state, not history. The log carries presence events to every node
+// (store.AudiencePresence), and [Hub.Publish] gives one to the subscriptions of this node alone.
+// They are delivered once, to replaying subscriptions after their replay. They have no position
+// and are never replayed.
 package eventlog

@@ -18,45 +18,44 @@ func statusChanged(bot string, ended bool) *b2bv1.Event {
 	return e
 }
 
-// reject makes other changes of a bot's access, then rejects it, before anybody can
-// have handled the first of them. It tells the seq of the last event that the bot may
+// reject makes other changes of a bot's access and then rejects it, in one transaction, so that
+// no tail handles the first change alone. It returns the seq of the last event that the bot may
 // see.
-func (w *world) reject(bot string) int64 {
+func (fx *fixture) reject(bot string) int64 {
 	ctx := context.Background()
 	internal, org := store.Event{Audience: store.AudienceInternal}, store.Event{Audience: store.AudienceOrg}
-	w.change(func(tx store.Tx) error {
+	fx.change(func(tx store.Tx) error {
 		return errors.Join(
-			w.appendEvent(tx, internal, statusChanged(bot, false)),
-			w.appendEvent(tx, org, renamed("between")),
+			fx.appendEvent(tx, internal, statusChanged(bot, false)),
+			fx.appendEvent(tx, org, renamed("between")),
 			tx.SetBotJoinStatus(ctx, bot, store.BotRejected, nil, 0, nil),
-			w.appendEvent(tx, org, renamed("told of the rejection")),
-			w.appendEvent(tx, internal, statusChanged(bot, true)),
-			w.appendEvent(tx, org, renamed("too late")),
+			fx.appendEvent(tx, org, renamed("the last visible event")),
+			fx.appendEvent(tx, internal, statusChanged(bot, true)),
+			fx.appendEvent(tx, org, renamed("too late")),
 		)
 	})
-	return w.top() - 2
+	return fx.top() - 2
 }
 
-// A subscription ends at the place in the log where access ended: not at an earlier
-// change that is looked at when it has ended already, and not in the middle of what is
-// still to be replayed.
-func TestEndsWhereAccessEnded(t *testing.T) {
+// TestEndsAfterLastVisibleEvent: a subscription ends at the place in the log where access ended.
+// It does not end at an earlier change that the tail handles later, nor during its replay.
+func TestEndsAfterLastVisibleEvent(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		missed int
 		live   bool
 	}{{"live", 0, true}, {"near the end", 300, false}, {"far behind", 1700, false}} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newWorld(t)
-			h := w.hub(eventlog.Config{})
-			bot := w.bots(1)[0]
-			from := w.start()
-			w.manyNews(c.missed)
+			fx := newFixture(t)
+			h := fx.hub(eventlog.Config{})
+			bot := fx.bots(1)[0]
+			from := fx.start()
+			fx.manyNews(c.missed)
 			if c.live {
 				from = nil
 			}
-			s := w.subscribe(h, w.bot(bot), from)
-			end := w.reject(bot)
+			s := fx.subscribe(h, fx.bot(bot), from)
+			end := fx.reject(bot)
 			var last int64
 			for {
 				it, err := s.Next(context.Background())
@@ -71,48 +70,48 @@ func TestEndsWhereAccessEnded(t *testing.T) {
 				}
 			}
 			if last != end {
-				t.Errorf("the last event told has seq %d, want %d", last, end)
+				t.Errorf("the last event delivered has seq %d, want %d", last, end)
 			}
 		})
 	}
 }
 
-// Who was let in again before it subscribed is not put out by a change that the tail
-// handles later.
-func TestLetInAgain(t *testing.T) {
-	w := newWorld(t)
-	h := w.hub(eventlog.Config{})
-	bots := w.bots(2)
-	first := w.subscribe(h, w.bot(bots[1]), nil)
-	w.reject(bots[0])
-	w.change(func(tx store.Tx) error {
+// TestReactivatedBot: a rejection that the tail handles late does not end a subscription that
+// began after the bot was active again.
+func TestReactivatedBot(t *testing.T) {
+	fx := newFixture(t)
+	h := fx.hub(eventlog.Config{})
+	bots := fx.bots(2)
+	first := fx.subscribe(h, fx.bot(bots[1]), nil)
+	fx.reject(bots[0])
+	fx.change(func(tx store.Tx) error {
 		return errors.Join(tx.SetBotJoinStatus(context.Background(), bots[0], store.BotActive, nil, 0, nil),
-			w.appendEvent(tx, store.Event{Audience: store.AudienceInternal}, statusChanged(bots[0], false)))
+			fx.appendEvent(tx, store.Event{Audience: store.AudienceInternal}, statusChanged(bots[0], false)))
 	})
-	again := w.subscribe(h, w.bot(bots[0]), nil)
-	w.emit(store.Event{Audience: store.AudienceOrg}, renamed("later"))
+	again := fx.subscribe(h, fx.bot(bots[0]), nil)
+	fx.emit(store.Event{Audience: store.AudienceOrg}, renamed("later"))
 	for {
-		it := w.next(again)
-		if it.Event != nil && it.Position.Seq == w.top() {
+		it := fx.next(again)
+		if it.Event != nil && it.Position.Seq == fx.top() {
 			break
 		}
 	}
-	w.next(first)
+	fx.next(first)
 }
 
 // TestLast: Last comes after the events of other nodes, too, without a notification.
 func TestLast(t *testing.T) {
 	url := pgtest.URL(t)
-	w := worldOver(t, url)
-	other := &world{TB: t, store: sqltest.Open(t, url), org: w.org}
-	h := w.hub(eventlog.Config{})
-	s := w.subscribe(h, w.bot(w.bots(1)[0]), nil)
+	fx := newFixtureOn(t, url)
+	other := &fixture{TB: t, store: sqltest.Open(t, url), org: fx.org}
+	h := fx.hub(eventlog.Config{})
+	s := fx.subscribe(h, fx.bot(fx.bots(1)[0]), nil)
 	other.manyNews(20)
 	s.Last("end")
 	for n := 0; ; n++ {
-		if it := w.next(s); it.Local != nil {
+		if it := fx.next(s); it.Local != nil {
 			if n != 20 {
-				t.Errorf("it comes behind %d of 20 events", n)
+				t.Errorf("it comes after %d of 20 events", n)
 			}
 			return
 		}

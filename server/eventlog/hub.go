@@ -18,15 +18,14 @@ import (
 )
 
 var (
-	// ErrClosed ends subscriptions whose hub or own Close was called.
+	// ErrClosed ends a subscription after Close of it or of its hub.
 	ErrClosed = errors.New("eventlog: closed")
-	// ErrAccess ends subscriptions of a bot that is gone or not active any more, and
-	// of an organisation that is gone or suspended. What was visible before is given
-	// first.
-	ErrAccess = errors.New("eventlog: the viewer has no access any more")
+	// ErrAccess ends the subscriptions of a bot that was deleted or is not active, and of an
+	// org that was deleted or is suspended. Events that were visible before come first.
+	ErrAccess = errors.New("eventlog: the viewer has lost access")
 )
 
-// Store is what the log is read from: a store.Store.
+// Store is what the hub and catch-up read: a store.Store.
 type Store interface {
 	store.LogReader
 	Memberships(ctx context.Context, bot string) ([]store.Membership, error)
@@ -49,34 +48,34 @@ type Notifier interface {
 	Listen(ctx context.Context, fn func(org string, seq int64)) error
 }
 
-// Config says how a Hub works.
+// Config configures a Hub.
 type Config struct {
 	Store    Store
 	Notifier Notifier      // nil: there is one node
 	Poll     time.Duration // how often the ends of the logs with subscribers are read; 0: never
-	Queue    int           // how many items may wait for a reader that takes none; 0 is 256
-	Grace    time.Duration // how long a reader may take none while more wait; 0 is a second
-	Streams  int           // subscriptions that a bot, or the admins of an org together, may have here; 0 is 64
-	Places   int           // subscriptions of all orgs here, half of them of one at most; 0 is 32,768
-	Logger   *slog.Logger  // nil is silent
+	Queue    int           // items that may wait for a reader that takes none; 0: 256
+	Grace    time.Duration // how long such a reader may take none; 0: a second
+	Streams  int           // subscriptions on this node of a bot, or of all admins of an org; 0: 64
+	Places   int           // subscriptions on this node; one org gets at most half; 0: 32,768
+	Logger   *slog.Logger  // nil: no logs
 }
 
 const (
 	defaultQueue   = 256
-	defaultStreams = 64 // some hundred KB each when their readers are slow
+	defaultStreams = 64 // some 100 KB each while its reader is slow
 	defaultPlaces  = 32768
-	burst          = 16   // how many times Queue may wait for a reader that goes on taking
-	pageSize       = 500  // events read from the store at once
+	burst          = 16   // a reader that takes items may have burst × Queue waiting
+	pageSize       = 500  // events per read of the store
 	inboxMost      = 8192 // committed events that may wait for a tail
 	inboxBytes     = 16 << 20
-	// queueBytes may wait for a reader that takes nothing, and queueBurst for one that
-	// goes on taking, in events and what was made of them.
+	// queueBytes bounds what waits for a reader that takes nothing, queueBurst what waits for
+	// one that takes items: events and their encodings.
 	queueBytes = 8 << 20
 	queueBurst = 32 << 20
 	relisten   = time.Second
 )
 
-// Hub hands the events of the log to subscriptions. A process has one.
+// Hub delivers the events of the logs to the subscriptions of this node. A process has one.
 type Hub struct {
 	Config
 	ctx    context.Context
@@ -86,12 +85,12 @@ type Hub struct {
 
 	mu      sync.RWMutex
 	closed  bool
-	tails   map[string]*tail // those that have subscriptions
-	streams map[string]int   // subscriptions, by bot; those of humans by org
+	tails   map[string]*tail // by org, while it has subscriptions
+	streams map[string]int   // subscriptions, by Viewer.reader
 	places  *fair.Pool       // of subscriptions, shared by orgs (B2B-LIM-020)
 }
 
-// New starts a hub. Close ends it.
+// New starts a hub. The caller closes it.
 func New(c Config) *Hub {
 	if c.Queue <= 0 {
 		c.Queue = defaultQueue
@@ -120,7 +119,7 @@ func New(c Config) *Hub {
 	return h
 }
 
-// Close ends all subscriptions with ErrClosed and waits for what the hub started.
+// Close ends all subscriptions with ErrClosed and waits for the goroutines of the hub.
 func (h *Hub) Close() {
 	h.unhook()
 	h.mu.Lock()
@@ -179,17 +178,17 @@ func (h *Hub) poll() {
 		tops, err := h.Store.LogTops(h.ctx, slices.Collect(maps.Keys(tails)))
 		if err != nil {
 			if h.ctx.Err() == nil {
-				h.Logger.Warn("the ends of the logs cannot be looked at", "orgs", len(tails), "error", err)
+				h.Logger.Warn("cannot poll the ends of the logs", "orgs", len(tails), "error", err)
 			}
 			continue
 		}
 		for org, t := range tails {
-			t.passed(tops[org])
+			t.polled(tops[org])
 		}
 	}
 }
 
-// followed are the tails that know where they stand.
+// followed returns the tails that have found the end of their log.
 func (h *Hub) followed() map[string]*tail {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
@@ -218,9 +217,9 @@ func (h *Hub) notified(org string, seq int64) {
 	}
 }
 
-// Publish gives the subscribers of an organisation on this node an event that is not
-// in the log, in order with those that were committed here before. It is told to the
-// whole org; a bot does not hear of its own coming and going.
+// Publish delivers an event that is not in the log to the subscriptions of an org on this
+// node, after the events that this node committed before. Its audience is the whole org,
+// except that a bot does not receive its own presence.
 func (h *Hub) Publish(org string, event *b2bv1.Event) error {
 	t := h.tailOf(org)
 	if t == nil {
@@ -234,25 +233,25 @@ func (h *Hub) Publish(org string, event *b2bv1.Event) error {
 	return nil
 }
 
-// Subscribe reads the log for a viewer from a position on, nil: from now. Everything
-// that is committed after Subscribe returned will be given. A position that is no
-// good is an error that says so: EPOCH_CHANGED, CURSOR_AHEAD or CURSOR_EXPIRED. A
-// viewer that has too many subscriptions gets TOO_MANY_STREAMS.
+// Subscribe reads the log for a viewer after a position; nil: from now. The subscription
+// delivers everything that is committed after Subscribe returned. A position that is not valid
+// is EPOCH_CHANGED, CURSOR_AHEAD or CURSOR_EXPIRED; too many subscriptions are
+// TOO_MANY_STREAMS.
 //
-// Whether a bot has access, and is an admin, is read here: what v says of it was read
-// before. Check the credential of the viewer after Subscribe returned: what changes
-// later comes as a Recheck.
+// Subscribe reads from the store whether a bot has access and is an admin, as v may be out of
+// date. The caller must check the credential again after Subscribe returned; later changes
+// arrive as a Recheck.
 func (h *Hub) Subscribe(ctx context.Context, v Viewer, from *Position, f Filter) (*Subscription, error) {
 	if v.human() && len(f.Threads)+len(f.Channels)+len(f.WatchThreads)+len(f.WatchChannels) > limits.MaxStreamScopes {
 		return nil, errTooMany()
 	}
-	t, place, err := h.hold(v)
+	t, place, err := h.acquire(v)
 	if err != nil {
 		return nil, err
 	}
 	s, err := h.begin(call.OnBehalf(ctx, v.OrgID), t, v, from, f)
 	if err != nil {
-		h.drop(t, v, place)
+		h.release(t, v, place)
 		return nil, err
 	}
 	s.place = place
@@ -277,7 +276,7 @@ func (h *Hub) begin(ctx context.Context, t *tail, v Viewer, from *Position, f Fi
 		t.leave(s)
 		return nil, err
 	}
-	// Near the end of the log, be live before returning: the replay is short.
+	// Near the end of the log the replay is short, so the subscription is live at once.
 	if err := t.join(ctx, s); err != nil {
 		t.leave(s)
 		return nil, err
@@ -285,7 +284,8 @@ func (h *Hub) begin(ctx context.Context, t *tail, v Viewer, from *Position, f Fi
 	return s, nil
 }
 
-// locate checks a position (nil: the top) against the log.
+// locate checks a position (nil: the end) against the log. It returns the position and the
+// end of the log.
 func locate(ctx context.Context, r store.LogReader, org string, from *Position) (at Position, top store.LogTop, err error) {
 	if top, err = r.LogTop(ctx, org); err != nil {
 		if errors.Is(err, store.ErrNotFound) {
@@ -320,9 +320,10 @@ func locate(ctx context.Context, r store.LogReader, org string, from *Position) 
 	return at, top, nil
 }
 
-// hold gives the tail of an organisation, which then runs until as many drops. It
-// counts what the viewer and its org hold.
-func (h *Hub) hold(v Viewer) (*tail, fair.Place, error) {
+// acquire returns the tail of the viewer's org, and starts it for the first subscription. It
+// counts the subscription against the limits of the viewer and its org. Each acquire needs one
+// release.
+func (h *Hub) acquire(v Viewer) (*tail, fair.Place, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
@@ -345,11 +346,12 @@ func (h *Hub) hold(v Viewer) (*tail, fair.Place, error) {
 		h.tails[v.OrgID] = t
 		h.done.Go(t.run)
 	}
-	t.held++
+	t.users++
 	return t, place, nil
 }
 
-func (h *Hub) drop(t *tail, v Viewer, place fair.Place) {
+// release undoes acquire. The tail ends with its last subscription.
+func (h *Hub) release(t *tail, v Viewer, place fair.Place) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	place.Leave()
@@ -358,32 +360,31 @@ func (h *Hub) drop(t *tail, v Viewer, place fair.Place) {
 			delete(h.streams, reader)
 		}
 	}
-	if t.held--; t.held > 0 {
+	if t.users--; t.users > 0 {
 		return
 	}
 	t.cancel()
 	h.forget(t)
 }
 
-// retryStreams is when a connection that broke without a word has been noticed, in
-// seconds.
+// retryStreams is when the server has noticed a connection that broke silently, in seconds.
 const retryStreams = 60
 
 func errStreams(most int) error {
 	e := call.Errorf(b2bv1.ErrorCode_ERROR_CODE_TOO_MANY_STREAMS, "More than %d streams and connections at once", most).
-		WithHint("Close one, or listen once and hand the events on.")
+		WithHint("Close one, or share one stream between consumers.")
 	e.RetryAfter = retryStreams
 	return e
 }
 
 func errPlaces() error {
-	e := call.Errorf(b2bv1.ErrorCode_ERROR_CODE_TOO_MANY_STREAMS, "The org has its share of the streams and connections of this server").
-		WithHint("Close some, or listen once and hand the events on.")
+	e := call.Errorf(b2bv1.ErrorCode_ERROR_CODE_TOO_MANY_STREAMS, "The org uses its share of the streams and connections of this server").
+		WithHint("Close some, or share one stream between consumers.")
 	e.RetryAfter = retryStreams
 	return e
 }
 
-// forget lets the next subscription start a new tail; h.mu is held.
+// forget removes a tail, so that the next subscription starts a new one. h.mu is held.
 func (h *Hub) forget(t *tail) {
 	if h.tails[t.org] == t {
 		delete(h.tails, t.org)

@@ -34,37 +34,37 @@ func wantSeqs(t *testing.T, what string, got []int64, want ...int64) {
 	}
 }
 
-func TestWhoGetsWhat(t *testing.T) {
-	backends(t, func(t *testing.T, w *world) {
-		h := w.hub(eventlog.Config{})
-		b := w.bots(4)
-		w.change(func(tx store.Tx) error { return tx.SetBotRole(context.Background(), b[3], store.AuthAdmin) })
-		first := w.top()
-		start := eventlog.Position{Epoch: w.start().Epoch, Seq: first}
+func TestVisibleEvents(t *testing.T) {
+	backends(t, func(t *testing.T, fx *fixture) {
+		h := fx.hub(eventlog.Config{})
+		b := fx.bots(4)
+		fx.change(func(tx store.Tx) error { return tx.SetBotRole(context.Background(), b[3], store.AuthAdmin) })
+		first := fx.top()
+		start := eventlog.Position{Epoch: fx.start().Epoch, Seq: first}
 		live := map[string]*eventlog.Subscription{}
-		views := map[string]eventlog.Viewer{"a": w.bot(b[0]), "b": w.bot(b[1]), "c": w.bot(b[2]), "admin": w.bot(b[3]), "human": w.human()}
+		views := map[string]eventlog.Viewer{"a": fx.bot(b[0]), "b": fx.bot(b[1]), "c": fx.bot(b[2]), "admin": fx.bot(b[3]), "human": fx.human()}
 		for name, v := range views {
-			live[name] = w.subscribe(h, v, nil)
+			live[name] = fx.subscribe(h, v, nil)
 		}
-		thread := w.thread(b[0], b[1])                                                   // 1, 2, 3
-		channel := w.channel(b[0], b[1])                                                 // 4
-		w.post(thread, b[0], "one")                                                      // 5
-		w.tell(channel, b[1], "two")                                                     // 6
-		w.join(thread, b[2], b[0])                                                       // 7
-		w.leave(thread, b[1], b[1])                                                      // 8
-		w.post(thread, b[2], "three")                                                    // 9
-		w.emit(store.Event{Audience: store.AudienceBot, BotID: &b[1]}, renamed("for b")) // 10
-		w.emit(store.Event{Audience: store.AudienceAdmins}, renamed("for admins"))       // 11
-		w.emit(store.Event{Audience: store.AudienceInternal}, renamed("for nobody"))     // 12
+		thread := fx.thread(b[0], b[1])                                                   // 1, 2, 3
+		channel := fx.channel(b[0], b[1])                                                 // 4
+		fx.post(thread, b[0], "one")                                                      // 5
+		fx.postInChannel(channel, b[1], "two")                                            // 6
+		fx.join(thread, b[2], b[0])                                                       // 7
+		fx.leave(thread, b[1], b[1])                                                      // 8
+		fx.post(thread, b[2], "three")                                                    // 9
+		fx.emit(store.Event{Audience: store.AudienceBot, BotID: &b[1]}, renamed("for b")) // 10
+		fx.emit(store.Event{Audience: store.AudienceAdmins}, renamed("for admins"))       // 11
+		fx.emit(store.Event{Audience: store.AudienceInternal}, renamed("for nobody"))     // 12
 		want := map[string][]int64{
 			"a": {1, 2, 3, 4, 5, 6, 7, 8, 9}, "b": {1, 2, 3, 4, 5, 6, 7, 8, 10}, "c": {7, 8, 9}, "admin": {11}, "human": {1, 4, 11},
 		}
 		got := map[string][]int64{}
 		for name, s := range live {
-			got[name] = w.seqs(s)
+			got[name] = fx.seqs(s)
 		}
 		for name, v := range views {
-			replayed := w.seqs(w.subscribe(h, v, &start))
+			replayed := fx.seqs(fx.subscribe(h, v, &start))
 			replayed = slices.DeleteFunc(replayed, func(seq int64) bool { return seq > 12 })
 			got[name] = slices.DeleteFunc(got[name], func(seq int64) bool { return seq > 12 })
 			wantSeqs(t, name+" live", got[name], want[name]...)
@@ -73,39 +73,39 @@ func TestWhoGetsWhat(t *testing.T) {
 	})
 }
 
-func TestAllReadersShareTheBytes(t *testing.T) {
-	w := newWorld(t)
-	h := w.hub(eventlog.Config{})
-	b := w.bots(2)
-	thread := w.thread(b...)
-	one, two := w.subscribe(h, w.bot(b[0]), nil), w.subscribe(h, w.bot(b[1]), nil)
-	w.post(thread, b[0], "hi")
-	x, y := w.next(one), w.next(two)
+func TestReadersShareBytes(t *testing.T) {
+	fx := newFixture(t)
+	h := fx.hub(eventlog.Config{})
+	b := fx.bots(2)
+	thread := fx.thread(b...)
+	one, two := fx.subscribe(h, fx.bot(b[0]), nil), fx.subscribe(h, fx.bot(b[1]), nil)
+	fx.post(thread, b[0], "hi")
+	x, y := fx.next(one), fx.next(two)
 	if x != y || !strings.Contains(string(x.Wire), `"content":"hi"`) || x.Event.GetThreadMessage().GetMessage().GetContent() != "hi" {
 		t.Errorf("got %p %s and %p", x, x.Wire, y)
 	}
-	cursorOf(w, x)
+	cursorOf(fx, x)
 }
 
-func TestPositionsThatAreNoGood(t *testing.T) {
-	backends(t, func(t *testing.T, w *world) {
-		h := w.hub(eventlog.Config{})
-		bot := w.bots(1)[0]
+func TestInvalidPositions(t *testing.T) {
+	backends(t, func(t *testing.T, fx *fixture) {
+		h := fx.hub(eventlog.Config{})
+		bot := fx.bots(1)[0]
 		at := func(p eventlog.Position) error {
-			s, err := h.Subscribe(t.Context(), w.bot(bot), &p, eventlog.Filter{})
+			s, err := h.Subscribe(t.Context(), fx.bot(bot), &p, eventlog.Filter{})
 			if err == nil {
 				s.Close()
 			}
 			return err
 		}
-		s := w.subscribe(h, w.bot(bot), nil)
+		s := fx.subscribe(h, fx.bot(bot), nil)
 		var seen []eventlog.Position
 		for range 6 {
-			w.news()
-			seen = append(seen, w.next(s).Position)
+			fx.news()
+			seen = append(seen, fx.next(s).Position)
 		}
 		top := seen[5]
-		for _, p := range append(seen, *w.start()) {
+		for _, p := range append(seen, *fx.start()) {
 			if err := at(p); err != nil {
 				t.Errorf("%v: %v", p, err)
 			}
@@ -115,15 +115,15 @@ func TestPositionsThatAreNoGood(t *testing.T) {
 		wantCode(t, at(eventlog.Position{Epoch: top.Epoch, Seq: 2, Check: seen[1].Check + 1}), b2bv1.ErrorCode_ERROR_CODE_EPOCH_CHANGED)
 
 		prune := func(limit int) {
-			w.update(w.org, func(tx store.Tx) error {
+			fx.update(fx.org, func(tx store.Tx) error {
 				_, err := tx.PruneLog(t.Context(), 1<<50, limit)
 				return err
 			})
 		}
 		prune(3)
-		wantCode(t, at(*w.start()), b2bv1.ErrorCode_ERROR_CODE_CURSOR_EXPIRED)
+		wantCode(t, at(*fx.start()), b2bv1.ErrorCode_ERROR_CODE_CURSOR_EXPIRED)
 		wantCode(t, at(seen[1]), b2bv1.ErrorCode_ERROR_CODE_CURSOR_EXPIRED)
-		for _, p := range seen[2:] { // all behind the third is kept
+		for _, p := range seen[2:] { // pruning kept the events after these
 			if err := at(p); err != nil {
 				t.Errorf("%v: %v", p, err)
 			}
@@ -131,9 +131,9 @@ func TestPositionsThatAreNoGood(t *testing.T) {
 		prune(100)
 		wantCode(t, at(seen[4]), b2bv1.ErrorCode_ERROR_CODE_CURSOR_EXPIRED)
 		for _, p := range []*eventlog.Position{&top, nil} {
-			s := w.subscribe(h, w.bot(bot), p)
-			w.news()
-			w.next(s)
+			s := fx.subscribe(h, fx.bot(bot), p)
+			fx.news()
+			fx.next(s)
 		}
 		if _, err := h.Subscribe(t.Context(), eventlog.Viewer{OrgID: "nowhere", BotID: bot}, nil, eventlog.Filter{}); !errors.Is(err, eventlog.ErrAccess) {
 			t.Errorf("an unknown org: %v", err)
@@ -142,15 +142,15 @@ func TestPositionsThatAreNoGood(t *testing.T) {
 }
 
 func TestExpiresDuringReplay(t *testing.T) {
-	w := newWorld(t)
-	h := w.hub(eventlog.Config{})
-	bot := w.bots(1)[0]
-	w.manyNews(1200)
-	s := w.subscribe(h, w.bot(bot), w.start())
-	w.next(s)
-	w.update(w.org, func(tx store.Tx) error { _, err := tx.PruneLog(t.Context(), 1<<50, 1100); return err })
+	fx := newFixture(t)
+	h := fx.hub(eventlog.Config{})
+	bot := fx.bots(1)[0]
+	fx.manyNews(1200)
+	s := fx.subscribe(h, fx.bot(bot), fx.start())
+	fx.next(s)
+	fx.update(fx.org, func(tx store.Tx) error { _, err := tx.PruneLog(t.Context(), 1<<50, 1100); return err })
 	for range 127 { // the page in hand
-		w.next(s)
+		fx.next(s)
 	}
 	_, err := s.Next(t.Context())
 	wantCode(t, err, b2bv1.ErrorCode_ERROR_CODE_CURSOR_EXPIRED)
@@ -160,42 +160,42 @@ func TestExpiresDuringReplay(t *testing.T) {
 }
 
 func TestSlowReader(t *testing.T) {
-	w := newWorld(t)
-	h := w.hub(eventlog.Config{Queue: 8, Grace: 1})
-	b := w.bots(2)
-	thread := w.thread(b...)
-	slow, quick := w.subscribe(h, w.bot(b[0]), nil), w.subscribe(h, w.bot(b[1]), nil)
-	w.post(thread, b[0], "read")
-	last := w.next(slow).Position
-	w.next(quick)
+	fx := newFixture(t)
+	h := fx.hub(eventlog.Config{Queue: 8, Grace: 1})
+	b := fx.bots(2)
+	thread := fx.thread(b...)
+	slow, quick := fx.subscribe(h, fx.bot(b[0]), nil), fx.subscribe(h, fx.bot(b[1]), nil)
+	fx.post(thread, b[0], "read")
+	last := fx.next(slow).Position
+	fx.next(quick)
 	for i := range 20 {
-		w.post(thread, b[0], fmt.Sprint(i))
-		w.next(quick)
+		fx.post(thread, b[0], fmt.Sprint(i))
+		fx.next(quick)
 	}
 	_, err := slow.Next(t.Context())
 	var e *eventlog.SlowError
 	if !errors.As(err, &e) || e.Resume != last {
 		t.Fatalf("got %v, want to resume from %v", err, last)
 	}
-	again := w.subscribe(h, w.bot(b[0]), &e.Resume)
-	got := w.seqs(again)
+	again := fx.subscribe(h, fx.bot(b[0]), &e.Resume)
+	got := fx.seqs(again)
 	wantSeqs(t, "resumed", got, span(last.Seq+1, last.Seq+20)...)
 }
 
-// TestBurst shows that a reader is not slow because much happens at once.
+// TestBurst: a reader is not slow because many events are committed at once.
 func TestBurst(t *testing.T) {
-	w := newWorld(t)
-	h := w.hub(eventlog.Config{Queue: 8, Grace: 200 * time.Millisecond})
-	s := w.subscribe(h, w.bot(w.bots(1)[0]), nil)
-	time.Sleep(250 * time.Millisecond) // waiting for something to take is not being slow
-	w.manyNews(100)
-	wantSeqs(t, "got", w.seqs(s), span(1, 100)...)
-	w.manyNews(8*16 + 1)
-	other := w.subscribe(h, w.human(), nil) // behind them
-	w.news()
-	w.next(other)
+	fx := newFixture(t)
+	h := fx.hub(eventlog.Config{Queue: 8, Grace: 200 * time.Millisecond})
+	s := fx.subscribe(h, fx.bot(fx.bots(1)[0]), nil)
+	time.Sleep(250 * time.Millisecond) // a reader that waits for events is not slow
+	fx.manyNews(100)
+	wantSeqs(t, "got", fx.seqs(s), span(1, 100)...)
+	fx.manyNews(8*16 + 1)
+	other := fx.subscribe(h, fx.human(), nil) // after them
+	fx.news()
+	fx.next(other)
 	if _, err := s.Next(t.Context()); !errors.As(err, new(*eventlog.SlowError)) {
-		t.Errorf("too much at once: %v", err)
+		t.Errorf("more than a burst: %v", err)
 	}
 }
 
@@ -206,25 +206,25 @@ func span(from, to int64) (seqs []int64) {
 	return seqs
 }
 
-// TestSlowReplay shows that a reader that is far behind loses its queue but neither
-// its place nor what was put behind it.
+// TestSlowReplay: a reader that is far behind loses its queue, but neither its position nor the
+// items of After.
 func TestSlowReplay(t *testing.T) {
-	w := newWorld(t)
-	h := w.hub(eventlog.Config{Queue: 8, Grace: 1})
-	bot := w.bots(1)[0]
-	w.manyNews(30)
-	s := w.subscribe(h, w.bot(bot), w.start()) // joins at once, and replays 30
-	w.next(s)
+	fx := newFixture(t)
+	h := fx.hub(eventlog.Config{Queue: 8, Grace: 1})
+	bot := fx.bots(1)[0]
+	fx.manyNews(30)
+	s := fx.subscribe(h, fx.bot(bot), fx.start()) // joins at once, and replays 30
+	fx.next(s)
 	s.After("local")
-	other := w.subscribe(h, w.bot(bot), nil)
+	other := fx.subscribe(h, fx.bot(bot), nil)
 	for range 50 { // until the tail has handled them
-		w.news()
-		w.next(other)
+		fx.news()
+		fx.next(other)
 	}
 	var got []int64
 	local := false
 	for len(got) < 79 || !local {
-		it := w.next(s)
+		it := fx.next(s)
 		if it.Local != nil {
 			local = true
 			continue
@@ -235,82 +235,82 @@ func TestSlowReplay(t *testing.T) {
 }
 
 func TestAfter(t *testing.T) {
-	w := newWorld(t)
-	h := w.hub(eventlog.Config{})
-	b := w.bots(2)
-	thread := w.thread(b...)
-	s := w.subscribe(h, w.bot(b[0]), nil)
+	fx := newFixture(t)
+	h := fx.hub(eventlog.Config{})
+	b := fx.bots(2)
+	thread := fx.thread(b...)
+	s := fx.subscribe(h, fx.bot(b[0]), nil)
 	for i := range 100 {
-		w.post(thread, b[0], fmt.Sprint(i))
+		fx.post(thread, b[0], fmt.Sprint(i))
 		s.After(i)
 	}
 	for i := range 100 {
-		if it := w.next(s); it.Event.GetThreadMessage().GetMessage().GetContent() != fmt.Sprint(i) {
+		if it := fx.next(s); it.Event.GetThreadMessage().GetMessage().GetContent() != fmt.Sprint(i) {
 			t.Fatalf("got %s, want event %d", it.Wire, i)
 		}
-		if it := w.next(s); it.Local != i {
+		if it := fx.next(s); it.Local != i {
 			t.Fatalf("got %v, want acknowledgement %d", it.Local, i)
 		}
 	}
 }
 
 func TestFilter(t *testing.T) {
-	backends(t, func(t *testing.T, w *world) {
-		h := w.hub(eventlog.Config{})
-		b := w.bots(2)
-		one, two := w.thread(b...), w.thread(b...) // 1 to 6
-		channel := w.channel(b[0], b[1])           // 7
-		start := w.start()
+	backends(t, func(t *testing.T, fx *fixture) {
+		h := fx.hub(eventlog.Config{})
+		b := fx.bots(2)
+		one, two := fx.thread(b...), fx.thread(b...) // 1 to 6
+		channel := fx.channel(b[0], b[1])            // 7
+		start := fx.start()
 		say := func() {
-			w.post(one, b[0], "x")     // 8
-			w.post(two, b[0], "x")     // 9
-			w.tell(channel, b[0], "x") // 10
-			w.news()                   // 11
+			fx.post(one, b[0], "x")              // 8
+			fx.post(two, b[0], "x")              // 9
+			fx.postInChannel(channel, b[0], "x") // 10
+			fx.news()                            // 11
 		}
 		say()
-		for _, v := range []eventlog.Viewer{w.bot(b[0]), w.human()} {
-			s := w.subscribe(h, v, start, eventlog.Filter{Types: []string{"thread_message", "message"}, Threads: []string{one}, Channels: []string{channel}})
+		for _, v := range []eventlog.Viewer{fx.bot(b[0]), fx.human()} {
+			s := fx.subscribe(h, v, start, eventlog.Filter{Types: []string{"thread_message", "message"}, Threads: []string{one}, Channels: []string{channel}})
 			for _, want := range []int64{8, 10} {
-				if it := w.next(s); it.Position.Seq != want {
+				if it := fx.next(s); it.Position.Seq != want {
 					t.Errorf("%v: got %d, want %d", v, it.Position.Seq, want)
 				}
 			}
 			s.Close()
 		}
-		types := w.subscribe(h, w.bot(b[0]), start, eventlog.Filter{Types: []string{"bot_renamed"}})
-		if it := w.next(types); it.Position.Seq != 11 {
+		types := fx.subscribe(h, fx.bot(b[0]), start, eventlog.Filter{Types: []string{"bot_renamed"}})
+		if it := fx.next(types); it.Position.Seq != 11 {
 			t.Errorf("got %d", it.Position.Seq)
 		}
 	})
 }
 
-// settle waits until the tail has handled what was committed.
-func settle(w *world, s *eventlog.Subscription) {
-	s.After(w)
-	if it := w.next(s); it.Local != w {
-		w.Errorf("got %s", it.Wire)
+// waitForTail waits until the tail has handled the commits of this node.
+func waitForTail(fx *fixture, s *eventlog.Subscription) {
+	s.After(fx)
+	if it := fx.next(s); it.Local != fx {
+		fx.Errorf("got %s", it.Wire)
 	}
 }
 
 func TestWatching(t *testing.T) {
-	w := newWorld(t)
-	h := w.hub(eventlog.Config{})
-	b := w.bots(2)
-	thread, channel := w.thread(b...), w.channel(b[0], b[1]) // to 4
-	s := w.subscribe(h, w.human(), nil)
-	w.post(thread, b[0], "x") // 5
-	settle(w, s)
+	fx := newFixture(t)
+	h := fx.hub(eventlog.Config{})
+	b := fx.bots(2)
+	thread, channel := fx.thread(b...), fx.channel(b[0], b[1]) // to 4
+	s := fx.subscribe(h, fx.human(), nil)
+	fx.post(thread, b[0], "x") // 5
+	waitForTail(fx, s)
 	if err := s.Watch([]string{thread}, []string{channel}); err != nil {
 		t.Fatal(err)
 	}
-	w.post(thread, b[0], "x")               // 6
-	w.tell(channel, b[0], "x")              // 7
-	wantSeqs(t, "watched", w.seqs(s), 6, 7) // 8 is the news
-	settle(w, s)
-	s.Unwatch([]string{thread}, nil)           //
-	w.post(thread, b[0], "x")                  // 9
-	w.tell(channel, b[0], "x")                 // 10
-	wantSeqs(t, "watched less", w.seqs(s), 10) // 11
+	fx.post(thread, b[0], "x")               // 6
+	fx.postInChannel(channel, b[0], "x")     // 7
+	wantSeqs(t, "watched", fx.seqs(s), 6, 7) // 8 is the news
+	waitForTail(fx, s)
+	s.Unwatch([]string{thread}, nil)
+	fx.post(thread, b[0], "x")                  // 9
+	fx.postInChannel(channel, b[0], "x")        // 10
+	wantSeqs(t, "watched less", fx.seqs(s), 10) // 11
 	var ids []string
 	for i := range 99 {
 		ids = append(ids, fmt.Sprint(i))
@@ -319,31 +319,31 @@ func TestWatching(t *testing.T) {
 		t.Errorf("100 of them: %v", err)
 	}
 	wantCode(t, s.Watch(ids[:1], nil), b2bv1.ErrorCode_ERROR_CODE_VALIDATION_ERROR)
-	wantCode(t, w.subscribe(h, w.bot(b[0]), nil).Watch([]string{thread}, nil), b2bv1.ErrorCode_ERROR_CODE_FORBIDDEN)
-	_, err := h.Subscribe(t.Context(), w.human(), nil, eventlog.Filter{Threads: ids, WatchChannels: ids[:2]})
+	wantCode(t, fx.subscribe(h, fx.bot(b[0]), nil).Watch([]string{thread}, nil), b2bv1.ErrorCode_ERROR_CODE_FORBIDDEN)
+	_, err := h.Subscribe(t.Context(), fx.human(), nil, eventlog.Filter{Threads: ids, WatchChannels: ids[:2]})
 	wantCode(t, err, b2bv1.ErrorCode_ERROR_CODE_VALIDATION_ERROR)
 }
 
-// TestPosition shows that a reader that nothing concerns does not stay behind.
+// TestPosition: the position of a reader without visible events advances with the log.
 func TestPosition(t *testing.T) {
-	w := newWorld(t)
-	h := w.hub(eventlog.Config{})
-	b := w.bots(3)
-	thread := w.thread(b[0])
-	s := w.subscribe(h, w.bot(b[2]), nil)
+	fx := newFixture(t)
+	h := fx.hub(eventlog.Config{})
+	b := fx.bots(3)
+	thread := fx.thread(b[0])
+	s := fx.subscribe(h, fx.bot(b[2]), nil)
 	for range 5 {
-		w.post(thread, b[0], "x")
+		fx.post(thread, b[0], "x")
 	}
 	s.After(true)
-	w.next(s)
-	if p := s.Position(); p.Seq != w.top() {
-		t.Errorf("at %d, the top is %d", p.Seq, w.top())
+	fx.next(s)
+	if p := s.Position(); p.Seq != fx.top() {
+		t.Errorf("at %d, the top is %d", p.Seq, fx.top())
 	}
-	w.news()
-	if p := s.Position(); p.Seq == w.top() {
-		t.Error("ahead of what was read")
+	fx.news()
+	if p := s.Position(); p.Seq == fx.top() {
+		t.Error("the position is after an event that was not read")
 	}
-	it := w.next(s)
+	it := fx.next(s)
 	if p := s.Position(); p != it.Position {
 		t.Errorf("at %v, read %v", p, it.Position)
 	}
@@ -353,8 +353,8 @@ func TestPosition(t *testing.T) {
 // with neither of them when this node commits.
 func TestNodes(t *testing.T) {
 	url := pgtest.URL(t)
-	one := worldOver(t, url)
-	two := &world{TB: t, store: sqltest.Open(t, url), org: one.org}
+	one := newFixtureOn(t, url)
+	two := &fixture{TB: t, store: sqltest.Open(t, url), org: one.org}
 	n := newLossyNotifier(0)
 	alone := one.hub(eventlog.Config{})
 	notified := one.hub(eventlog.Config{Notifier: n})
@@ -398,14 +398,14 @@ func TestNodes(t *testing.T) {
 	}
 }
 
-// restored gives the state of a log of which the end is lost.
+// restored is a store after a restore from a backup: its log is shorter or has another epoch.
 type restored struct {
 	eventlog.Store
 	lost atomic.Int64
 	next atomic.Value // another epoch
 }
 
-func (r *restored) harmed(top store.LogTop) store.LogTop {
+func (r *restored) damaged(top store.LogTop) store.LogTop {
 	top.Seq -= r.lost.Load()
 	if epoch, ok := r.next.Load().(string); ok {
 		top.Epoch = epoch
@@ -415,40 +415,40 @@ func (r *restored) harmed(top store.LogTop) store.LogTop {
 
 func (r *restored) LogTop(ctx context.Context, org string) (store.LogTop, error) {
 	top, err := r.Store.LogTop(ctx, org)
-	return r.harmed(top), err
+	return r.damaged(top), err
 }
 
 func (r *restored) LogTops(ctx context.Context, orgs []string) (map[string]store.LogTop, error) {
 	tops, err := r.Store.LogTops(ctx, orgs)
 	for org, top := range tops {
-		tops[org] = r.harmed(top)
+		tops[org] = r.damaged(top)
 	}
 	return tops, err
 }
 
 func TestLogReplacedUnderATail(t *testing.T) {
-	for name, harm := range map[string]func(*restored){
+	for name, damage := range map[string]func(*restored){
 		"shorter": func(r *restored) { r.lost.Store(1) },
 		"another": func(r *restored) { r.next.Store("other") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			broken := &restored{Store: w.store}
-			h := w.hub(eventlog.Config{Store: broken, Poll: 5 * time.Millisecond})
-			bot := w.bots(1)[0]
-			w.news()
-			s := w.subscribe(h, w.bot(bot), nil)
-			harm(broken)
+			fx := newFixture(t)
+			broken := &restored{Store: fx.store}
+			h := fx.hub(eventlog.Config{Store: broken, Poll: 5 * time.Millisecond})
+			bot := fx.bots(1)[0]
+			fx.news()
+			s := fx.subscribe(h, fx.bot(bot), nil)
+			damage(broken)
 			_, err := s.Next(t.Context())
 			wantCode(t, err, b2bv1.ErrorCode_ERROR_CODE_EPOCH_CHANGED)
-			if _, err := h.Subscribe(t.Context(), w.bot(bot), nil, eventlog.Filter{}); err != nil {
+			if _, err := h.Subscribe(t.Context(), fx.bot(bot), nil, eventlog.Filter{}); err != nil {
 				t.Errorf("after that: %v", err)
 			}
 		})
 	}
 }
 
-// flaky fails every other read.
+// flaky fails every other read of memberships.
 type flaky struct {
 	eventlog.Store
 	calls atomic.Int64
@@ -463,23 +463,23 @@ func (f *flaky) MembershipsOf(ctx context.Context, kind store.MembershipKind, id
 	return f.Store.MembershipsOf(ctx, kind, id)
 }
 
-func TestStoreFailsMeanwhile(t *testing.T) {
-	w := newWorld(t)
-	h := w.hub(eventlog.Config{Store: &flaky{Store: w.store}})
-	b := w.bots(2)
-	s := w.subscribe(h, w.bot(b[0]), nil)
-	thread := w.thread(b...)
-	w.post(thread, b[1], "x")
-	wantSeqs(t, "got", w.seqs(s), 1, 2, 3, 4)
+func TestStoreFails(t *testing.T) {
+	fx := newFixture(t)
+	h := fx.hub(eventlog.Config{Store: &flaky{Store: fx.store}})
+	b := fx.bots(2)
+	s := fx.subscribe(h, fx.bot(b[0]), nil)
+	thread := fx.thread(b...)
+	fx.post(thread, b[1], "x")
+	wantSeqs(t, "got", fx.seqs(s), 1, 2, 3, 4)
 }
 
 func TestCloseEndsAll(t *testing.T) {
-	w := newWorld(t)
-	h := eventlog.New(eventlog.Config{Store: w.store, Notifier: newLossyNotifier(0), Poll: time.Millisecond})
-	b := w.bots(4)
+	fx := newFixture(t)
+	h := eventlog.New(eventlog.Config{Store: fx.store, Notifier: newLossyNotifier(0), Poll: time.Millisecond})
+	b := fx.bots(4)
 	var waiting sync.WaitGroup
 	for _, id := range b {
-		s := w.subscribe(h, w.bot(id), nil)
+		s := fx.subscribe(h, fx.bot(id), nil)
 		waiting.Go(func() {
 			if _, err := s.Next(context.Background()); !errors.Is(err, eventlog.ErrClosed) {
 				t.Errorf("got %v", err)
@@ -488,32 +488,32 @@ func TestCloseEndsAll(t *testing.T) {
 	}
 	h.Close()
 	waiting.Wait()
-	w.news()
-	if _, err := h.Subscribe(t.Context(), w.bot(b[0]), nil, eventlog.Filter{}); !errors.Is(err, eventlog.ErrClosed) {
+	fx.news()
+	if _, err := h.Subscribe(t.Context(), fx.bot(b[0]), nil, eventlog.Filter{}); !errors.Is(err, eventlog.ErrClosed) {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestCloseOfOne(t *testing.T) {
-	w := newWorld(t)
-	h := w.hub(eventlog.Config{})
-	b := w.bots(2)
-	s, other := w.subscribe(h, w.bot(b[0]), nil), w.subscribe(h, w.bot(b[1]), nil)
+	fx := newFixture(t)
+	h := fx.hub(eventlog.Config{})
+	b := fx.bots(2)
+	s, other := fx.subscribe(h, fx.bot(b[0]), nil), fx.subscribe(h, fx.bot(b[1]), nil)
 	s.Close()
 	s.Close()
 	if _, err := s.Next(t.Context()); !errors.Is(err, eventlog.ErrClosed) {
 		t.Errorf("got %v", err)
 	}
 	s.After(1)
-	w.news()
-	w.next(other)
+	fx.news()
+	fx.next(other)
 	other.Close()
-	again := w.subscribe(h, w.bot(b[0]), nil) // the org's tail starts anew
-	w.news()
-	w.next(again)
+	again := fx.subscribe(h, fx.bot(b[0]), nil) // starts another tail
+	fx.news()
+	fx.next(again)
 }
 
-// gated does something between reading memberships and telling them, once.
+// gated calls between once, after memberships were read and before they are returned.
 type gated struct {
 	eventlog.Store
 	between func()
@@ -526,43 +526,43 @@ func (g *gated) Memberships(ctx context.Context, bot string) ([]store.Membership
 	return rows, err
 }
 
-// TestJoinsWhileConnecting shows that memberships that went stale while a
-// subscription joined the tail are not believed.
+// TestJoinsWhileConnecting: memberships that were read before an event changed them are read
+// again when a subscription joins the tail.
 func TestJoinsWhileConnecting(t *testing.T) {
-	w := newWorld(t)
-	b := w.bots(2)
-	thread := w.thread(b[0])
+	fx := newFixture(t)
+	b := fx.bots(2)
+	thread := fx.thread(b[0])
 	var human *eventlog.Subscription
-	g := &gated{Store: w.store, between: func() {
-		w.join(thread, b[1], b[0])
-		settle(w, human)
+	g := &gated{Store: fx.store, between: func() {
+		fx.join(thread, b[1], b[0])
+		waitForTail(fx, human)
 	}}
-	h := w.hub(eventlog.Config{Store: g})
-	human = w.subscribe(h, w.human(), nil)
-	s := w.subscribe(h, w.bot(b[1]), nil)
-	w.post(thread, b[0], "x") // 4
-	wantSeqs(t, "got", w.seqs(s), 3, 4)
+	h := fx.hub(eventlog.Config{Store: g})
+	human = fx.subscribe(h, fx.human(), nil)
+	s := fx.subscribe(h, fx.bot(b[1]), nil)
+	fx.post(thread, b[0], "x") // 4
+	wantSeqs(t, "got", fx.seqs(s), 3, 4)
 }
 
-// What is to come soon comes before a replay and before what waits live.
+// TestSoon: items of Soon come before a replay and before the queue.
 func TestSoon(t *testing.T) {
-	w := newWorld(t)
-	h := w.hub(eventlog.Config{})
-	bots := w.bots(1)
-	w.manyNews(3)
-	for _, from := range []*eventlog.Position{w.start(), nil} {
-		s := w.subscribe(h, w.bot(bots[0]), from)
+	fx := newFixture(t)
+	h := fx.hub(eventlog.Config{})
+	bots := fx.bots(1)
+	fx.manyNews(3)
+	for _, from := range []*eventlog.Position{fx.start(), nil} {
+		s := fx.subscribe(h, fx.bot(bots[0]), from)
 		if from == nil {
-			w.manyNews(3)
+			fx.manyNews(3)
 		} else {
-			w.next(s)
+			fx.next(s)
 		}
 		s.After("behind")
 		s.Soon("one")
 		s.Soon("two")
 		var locals []any
 		for logged := 0; len(locals) < 3; {
-			it := w.next(s)
+			it := fx.next(s)
 			if it.Local == nil {
 				logged++
 				continue
@@ -578,87 +578,87 @@ func TestSoon(t *testing.T) {
 	}
 }
 
-// A bot has so many subscriptions, and the humans of an org so many; others are not
-// concerned, and what ends makes room.
+// TestStreams: a bot, and the humans of an org together, have at most Streams subscriptions.
+// Closing one admits another.
 func TestStreams(t *testing.T) {
-	w := newWorld(t)
-	h := w.hub(eventlog.Config{Streams: 3})
-	bots := w.bots(2)
+	fx := newFixture(t)
+	h := fx.hub(eventlog.Config{Streams: 3})
+	bots := fx.bots(2)
 	refused := func(v eventlog.Viewer) {
 		t.Helper()
 		_, err := h.Subscribe(t.Context(), v, nil, eventlog.Filter{})
 		wantCode(t, err, b2bv1.ErrorCode_ERROR_CODE_TOO_MANY_STREAMS)
 		var e *call.Error
 		if errors.As(err, &e) && (e.RetryAfter <= 0 || e.Hint == "") {
-			t.Errorf("%v says not what to do", e)
+			t.Errorf("%v has no hint or no time to retry", e)
 		}
 	}
-	for _, v := range []eventlog.Viewer{w.bot(bots[0]), w.bot(bots[1]), w.human()} {
+	for _, v := range []eventlog.Viewer{fx.bot(bots[0]), fx.bot(bots[1]), fx.human()} {
 		var open []*eventlog.Subscription
 		for range 3 {
-			open = append(open, w.subscribe(h, v, nil))
+			open = append(open, fx.subscribe(h, v, nil))
 		}
 		refused(v)
-		beyond := eventlog.Position{Epoch: w.start().Epoch, Seq: w.top() + 100}
+		beyond := eventlog.Position{Epoch: fx.start().Epoch, Seq: fx.top() + 100}
 		open[1].Close()
 		open[1].Close() // counts once
-		for range 5 {   // who is refused for another reason takes no place
+		for range 5 {   // a subscription that is refused for another reason is not counted
 			_, err := h.Subscribe(t.Context(), v, &beyond, eventlog.Filter{})
 			wantCode(t, err, b2bv1.ErrorCode_ERROR_CODE_CURSOR_AHEAD)
 		}
-		w.subscribe(h, v, nil)
+		fx.subscribe(h, v, nil)
 		refused(v)
 	}
 }
 
-// B2B-LIM-020: the subscriptions of one org are at most half of all, so that there is
-// room for others. Webhooks are not counted.
+// B2B-LIM-020: one org has at most half of the subscriptions of a node. Webhooks are not
+// counted.
 func TestStreamsAreSharedByOrgs(t *testing.T) {
-	w := newWorld(t)
-	h := w.hub(eventlog.Config{Places: 8})
-	w.update("", func(tx store.Tx) error {
+	fx := newFixture(t)
+	h := fx.hub(eventlog.Config{Places: 8})
+	fx.update("", func(tx store.Tx) error {
 		return tx.CreateOrg(t.Context(), &store.Org{ID: "other", Name: "p", Status: store.OrgActive})
 	})
-	bots := w.bots(6)
+	bots := fx.bots(6)
 	var open []*eventlog.Subscription
 	for _, id := range bots[:4] {
-		open = append(open, w.subscribe(h, w.bot(id), nil))
+		open = append(open, fx.subscribe(h, fx.bot(id), nil))
 	}
-	_, err := h.Subscribe(t.Context(), w.bot(bots[4]), nil, eventlog.Filter{})
+	_, err := h.Subscribe(t.Context(), fx.bot(bots[4]), nil, eventlog.Filter{})
 	wantCode(t, err, b2bv1.ErrorCode_ERROR_CODE_TOO_MANY_STREAMS)
-	w.subscribe(h, eventlog.Viewer{OrgID: w.org, BotID: bots[5], Webhook: true}, nil)
+	fx.subscribe(h, eventlog.Viewer{OrgID: fx.org, BotID: bots[5], Webhook: true}, nil)
 	other := eventlog.Viewer{OrgID: "other"}
-	w.subscribe(h, other, nil)
+	fx.subscribe(h, other, nil)
 	open[0].Close()
 	open[0].Close() // counts once
-	w.subscribe(h, w.bot(bots[4]), nil)
-	_, err = h.Subscribe(t.Context(), w.bot(bots[0]), nil, eventlog.Filter{})
+	fx.subscribe(h, fx.bot(bots[4]), nil)
+	_, err = h.Subscribe(t.Context(), fx.bot(bots[0]), nil, eventlog.Filter{})
 	wantCode(t, err, b2bv1.ErrorCode_ERROR_CODE_TOO_MANY_STREAMS)
 }
 
-// A reader that goes on taking what it replays is not slow, although what is told once
-// piles up behind the replay meanwhile: when hundreds come back at the same moment, each
-// is told of all the others.
+// TestStormOfPresence: a reader that keeps taking what it replays is not slow, although presence
+// events wait after the replay. When hundreds of bots reconnect at once, each receives the
+// presence of all others.
 func TestStormOfPresence(t *testing.T) {
-	w := newWorld(t)
+	fx := newFixture(t)
 	const grace = 400 * time.Millisecond // far more than a step takes on a busy machine
-	h := w.hub(eventlog.Config{Queue: 4, Grace: grace})
-	b := w.bots(2)
-	w.manyNews(40)
-	s := w.subscribe(h, w.bot(b[0]), w.start())
-	other := w.subscribe(h, w.bot(b[0]), nil)
+	h := fx.hub(eventlog.Config{Queue: 4, Grace: grace})
+	b := fx.bots(2)
+	fx.manyNews(40)
+	s := fx.subscribe(h, fx.bot(b[0]), fx.start())
+	other := fx.subscribe(h, fx.bot(b[0]), nil)
 	const coming = 30 // more than Queue, fewer than what waits at most
 	for range coming {
-		if err := h.Publish(w.org, presence(b[1], true)); err != nil {
+		if err := h.Publish(fx.org, presence(b[1], true)); err != nil {
 			t.Fatal(err)
 		}
-		w.next(other) // the tail has handled it
-		w.next(s)
-		time.Sleep(grace / 20) // so that all of it takes longer than grace
+		fx.next(other) // the tail has handled it
+		fx.next(s)
+		time.Sleep(grace / 20) // all of it takes longer than grace
 	}
-	for logged, told := coming, 0; logged < 40 || told < coming; {
-		if w.next(s).Ephemeral {
-			told++
+	for logged, ephemeral := coming, 0; logged < 40 || ephemeral < coming; {
+		if fx.next(s).Ephemeral {
+			ephemeral++
 		} else {
 			logged++
 		}

@@ -9,32 +9,31 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// ImportedRow is the entry of the log by which an import keeps what a bot has not caught
-// up with: one row of the old catch-up, as it stood. The events that it sums up are not
-// in the log.
+// ImportedRow returns the entry of the log with which an import keeps one row of a bot's old
+// catch-up. The events that the row sums up are not in the log.
 //
-// So catch-up tells it as it is, under its old id, and lets it grow by what comes
-// after it; a stream cannot tell it at all, and one that should begin before it is
-// refused (CURSOR_EXPIRED).
+// Catch-up returns the row under its old id, and adds later events to it. A stream cannot
+// deliver it: one from a position before it is refused (CURSOR_EXPIRED).
 func ImportedRow(bot string, e *b2bv1.CatchupEvent) (store.Event, error) {
 	payload, err := proto.Marshal(e)
 	if err != nil {
-		return store.Event{}, fmt.Errorf("write a row of a catch-up: %w", err)
+		return store.Event{}, fmt.Errorf("encode a catch-up row: %w", err)
 	}
 	return store.Event{
-		At: e.GetOccurredAt().AsTime().UnixMilli(), Type: typeImportedRow, Audience: store.AudienceBot, BotID: &bot, Payload: payload,
+		At: e.GetOccurredAt().AsTime().UnixMilli(), Type: typeImportedRow,
+		Audience: store.AudienceBot, BotID: &bot, Payload: payload,
 	}, nil
 }
 
-// carried takes a row of the old catch-up of the viewer. Later events of its thread or
-// channel are added to it.
+// addImported adds a row of the viewer's old catch-up. Later events of its thread or channel
+// are added to the row.
 func (c *collector) addImported(e *store.Event) error {
 	if !visible(e, c.viewer, nil, false) {
 		return nil
 	}
 	old := &b2bv1.CatchupEvent{}
 	if err := proto.Unmarshal(e.Payload, old); err != nil {
-		return fmt.Errorf("read event %d of org %s: %w", e.Seq, e.OrgID, err)
+		return fmt.Errorf("decode event %d of org %s: %w", e.Seq, e.OrgID, err)
 	}
 	row := CatchUpRow{EventID: old.EventId, OccurredAt: e.At, Count: 1, first: e.Seq, last: e.Seq, imported: true}
 	group := ""
@@ -60,7 +59,7 @@ func (c *collector) addImported(e *store.Event) error {
 		row.Type, row.ChannelID, row.ChannelName, row.Count = CatchUpChannel, m.ChannelId, m.ChannelName, int64(m.Count)
 		row.LastAt, group = m.LastAt.AsTime().UnixMilli(), m.ChannelId
 	default:
-		return nil // of a newer node
+		return nil // a type of a newer node
 	}
 	if group != "" {
 		c.groups[row.Type+":"+group] = len(c.rows)

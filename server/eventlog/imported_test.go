@@ -15,15 +15,15 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// carry appends a row of an old catch-up, as an import does.
-func (w *world) importRow(bot, id string, at int64, e *b2bv1.CatchupEvent) {
-	w.Helper()
+// importRow appends a row of an old catch-up, as an import does.
+func (fx *fixture) importRow(bot, id string, at int64, e *b2bv1.CatchupEvent) {
+	fx.Helper()
 	e.EventId, e.OccurredAt = id, timestamppb.New(time.UnixMilli(at))
 	entry, err := eventlog.ImportedRow(bot, e)
 	if err != nil {
-		w.Fatal(err)
+		fx.Fatal(err)
 	}
-	w.update(w.org, func(tx store.Tx) error {
+	fx.update(fx.org, func(tx store.Tx) error {
 		_, err := tx.Append(context.Background(), entry)
 		return err
 	})
@@ -36,28 +36,28 @@ func messagesOf(thread string, count int32, at int64) *b2bv1.CatchupEvent {
 }
 
 func TestImportedRows(t *testing.T) {
-	backends(t, func(t *testing.T, w *world) {
-		b := w.bots(2)
-		me := w.bot(b[0])
+	backends(t, func(t *testing.T, fx *fixture) {
+		b := fx.bots(2)
+		me := fx.bot(b[0])
 		name := "old room"
-		w.importRow(b[0], "e1", 100, &b2bv1.CatchupEvent{Event: &b2bv1.CatchupEvent_ThreadInvited{ThreadInvited: &b2bv1.ThreadInvitedCatchup{
+		fx.importRow(b[0], "e1", 100, &b2bv1.CatchupEvent{Event: &b2bv1.CatchupEvent_ThreadInvited{ThreadInvited: &b2bv1.ThreadInvitedCatchup{
 			ThreadId: "gone", Topic: "Gone", Inviter: "ghost",
 		}}})
-		w.importRow(b[0], "e2", 200, &b2bv1.CatchupEvent{Event: &b2bv1.CatchupEvent_ChannelMessageSummary{ChannelMessageSummary: &b2bv1.ChannelMessagesCatchup{
+		fx.importRow(b[0], "e2", 200, &b2bv1.CatchupEvent{Event: &b2bv1.CatchupEvent_ChannelMessageSummary{ChannelMessageSummary: &b2bv1.ChannelMessagesCatchup{
 			ChannelId: "c", Count: 7, LastAt: timestamppb.New(time.UnixMilli(199)), ChannelName: &name,
 		}}})
-		w.importRow(b[1], "e3", 200, messagesOf("t", 99, 200)) // of another
-		w.importRow(b[0], "e4", 300, messagesOf("t", 5, 299))
-		w.importRow(b[0], "e5", 400, messagesOf("t", 6, 400)) // a second one of the thread, as PostgreSQL made them
-		last := w.history()[4].Seq
+		fx.importRow(b[1], "e3", 200, messagesOf("t", 99, 200)) // of another bot
+		fx.importRow(b[0], "e4", 300, messagesOf("t", 5, 299))
+		fx.importRow(b[0], "e5", 400, messagesOf("t", 6, 400)) // a second row of the thread
+		last := fx.history()[4].Seq
 
-		rows, cursor := w.catchUp(me, 0, "", 100, nil)
+		rows, cursor := fx.catchUp(me, 0, "", 100, nil)
 		var ids []string
 		for _, r := range rows {
 			ids = append(ids, r.EventID)
 		}
 		if !slices.Equal(ids, []string{"e1", "e2", "e4", "e5"}) {
-			t.Fatalf("told %v", ids)
+			t.Fatalf("got %v", ids)
 		}
 		if r := rows[0]; r.Type != eventlog.CatchUpInvited || r.Topic != "Gone" || r.By != "ghost" || r.OccurredAt != 100 {
 			t.Errorf("the invitation: %+v", r)
@@ -68,52 +68,53 @@ func TestImportedRows(t *testing.T) {
 		if r := rows[2]; r.Count != 5 || r.Topic != "then" || r.LastAt != 299 {
 			t.Errorf("the thread: %+v", r)
 		}
-		if n, err := eventlog.Count(t.Context(), w.store, me, 200); err != nil || n.Total != 2 || n.ThreadActivities != 2 {
+		if n, err := eventlog.Count(t.Context(), fx.store, me, 200); err != nil || n.Total != 2 || n.ThreadActivities != 2 {
 			t.Errorf("counted %+v, %v", n, err)
 		}
 
-		// Page by page it is the same, and the end is where streams go on.
-		paged, again := w.catchUp(me, 0, "", 1, nil)
+		// Pages give the same rows, and a stream continues from the last cursor.
+		paged, again := fx.catchUp(me, 0, "", 1, nil)
 		if !slices.Equal(text(paged), text(rows)) || again != cursor {
 			t.Errorf("paged %v, cursor %s and %s", text(paged), again, cursor)
 		}
 		from, err := eventlog.ParsePosition(cursor)
 		if err != nil || from.Seq != last {
-			t.Fatalf("the end is %v, %v", from, err)
+			t.Fatalf("the last cursor is %v, %v", from, err)
 		}
 
-		// What comes after it is added to the newest row of the thread.
-		thread := w.thread(b[0], b[1])
-		w.importRow(b[0], "e6", 2_000_000, messagesOf(thread, 5, 2_000_000))
-		w.post(thread, b[1], "one more")
-		rows, _ = w.catchUp(me, 0, "", 100, nil)
+		// Later events are added to the newest row of the thread.
+		thread := fx.thread(b[0], b[1])
+		fx.importRow(b[0], "e6", 2_000_000, messagesOf(thread, 5, 2_000_000))
+		fx.post(thread, b[1], "one more")
+		rows, _ = fx.catchUp(me, 0, "", 100, nil)
 		r := rows[len(rows)-1]
 		if r.EventID != "e6" || r.Count != 6 || r.Topic == "then" {
-			t.Errorf("with what came later: %+v", r)
+			t.Errorf("with later events: %+v", r)
 		}
 	})
 }
 
-// A stream cannot tell the events that were summed up, so it does not pretend to.
+// TestNoStreamOverImportedRows: a stream from a position before an imported row is refused, since
+// the log does not have the events that the row sums up.
 func TestNoStreamOverImportedRows(t *testing.T) {
-	backends(t, func(t *testing.T, w *world) {
-		b := w.bots(2)
-		w.importRow(b[0], "e1", 100, messagesOf("t", 5, 100))
-		w.importRow(b[0], "e2", 200, messagesOf("u", 5, 200))
-		_, end := w.catchUp(w.bot(b[0]), 0, "", 100, nil)
-		page, err := eventlog.CatchUp(t.Context(), w.store, w.bot(b[0]), 0, "", 1)
+	backends(t, func(t *testing.T, fx *fixture) {
+		b := fx.bots(2)
+		fx.importRow(b[0], "e1", 100, messagesOf("t", 5, 100))
+		fx.importRow(b[0], "e2", 200, messagesOf("u", 5, 200))
+		_, end := fx.catchUp(fx.bot(b[0]), 0, "", 100, nil)
+		page, err := eventlog.CatchUp(t.Context(), fx.store, fx.bot(b[0]), 0, "", 1)
 		if err != nil || !page.More {
 			t.Fatalf("a page of one: %+v, %v", page, err)
 		}
-		thread := w.thread(b[0], b[1])
-		w.post(thread, b[1], "later")
-		h := w.hub(eventlog.Config{})
+		thread := fx.thread(b[0], b[1])
+		fx.post(thread, b[1], "later")
+		h := fx.hub(eventlog.Config{})
 		next := func(cursor string) (*eventlog.Item, error) {
 			from, err := eventlog.ParsePosition(cursor)
 			if err != nil {
 				t.Fatal(err)
 			}
-			s, err := h.Subscribe(t.Context(), w.bot(b[0]), &from, eventlog.Filter{})
+			s, err := h.Subscribe(t.Context(), fx.bot(b[0]), &from, eventlog.Filter{})
 			if err != nil {
 				return nil, err
 			}

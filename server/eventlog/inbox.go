@@ -6,10 +6,10 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// inbox is what waits for a tail: what this node committed, in order, and what has
-// to come behind it. Adding never waits.
+// inbox is the queue of a tail: the commits of this node, in order, and items that must come
+// after them. Adding never blocks.
 type inbox struct {
-	wake chan struct{} // holds one token when there is something
+	wake chan struct{} // holds one token when the tail must look
 
 	mu      sync.Mutex
 	entries []entry
@@ -19,7 +19,7 @@ type inbox struct {
 	handled int64 // seq up to which the tail is done; older notifications are ignored
 }
 
-// entry is one of: committed events; an item for everybody; an item for one.
+// entry is one of: committed events; an item for all subscriptions; an item for one.
 type entry struct {
 	events []store.Event
 	item   *Item
@@ -28,8 +28,8 @@ type entry struct {
 
 func newInbox() *inbox { return &inbox{wake: make(chan struct{}, 1)} }
 
-// events adds what was committed. When too much waits, it is dropped: the tail will
-// read it from the store.
+// events adds committed events. When too many wait it drops them, and the tail reads them from
+// the store.
 func (b *inbox) events(events []store.Event) {
 	bytes := 0
 	for i := range events {
@@ -47,7 +47,7 @@ func (b *inbox) events(events []store.Event) {
 	b.signal()
 }
 
-// add adds an item that comes behind everything before it.
+// add adds an entry after all others.
 func (b *inbox) add(e entry) {
 	b.mu.Lock()
 	b.entries = append(b.entries, e)
@@ -80,7 +80,8 @@ func (b *inbox) signal() {
 	}
 }
 
-// take empties the inbox. handled is what the tail has done so far.
+// take empties the inbox. handled is the seq up to which the tail is done. behind reports
+// whether the tail must read the log from the store.
 func (b *inbox) take(handled int64) (entries []entry, behind bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -6,45 +6,44 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// index finds the live subscriptions that an event may concern without looking at
-// the others. It only names candidates: visible decides.
+// index finds the live subscriptions that an event may concern, without reading the others.
+// visible decides which of these candidates get it.
 type index struct {
-	rooms   map[scope]*room
+	scopes  map[scope]*scopeEntry
 	bots    map[string]*botNode
 	humans  []*Subscription
-	dropped []*Subscription // to be removed when nobody walks the index
+	dropped []*Subscription // discarded during each, removed by sweep
 }
 
-// room is a channel or thread in which somebody is, or which somebody watches, who
-// has a live subscription.
-type room struct {
+// scopeEntry has the members and watchers of a channel or thread that have live subscriptions.
+type scopeEntry struct {
 	members  []member
 	watchers []*Subscription
 }
 
 type member struct {
 	bot   *botNode
-	spans []span // those that have not ended
+	spans []span // that have not ended
 }
 
-// botNode is a bot with its live subscriptions, which share its memberships.
+// botNode is a bot with live subscriptions, which share its memberships.
 type botNode struct {
-	id    string
-	subs  []*Subscription
-	rooms map[scope]struct{}
+	id     string
+	subs   []*Subscription
+	scopes map[scope]struct{}
 }
 
 func newIndex() index {
-	return index{rooms: map[scope]*room{}, bots: map[string]*botNode{}}
+	return index{scopes: map[scope]*scopeEntry{}, bots: map[string]*botNode{}}
 }
 
-// add takes in a subscription. memberships are those of its bot, and are not needed
-// when another subscription of the bot is there; what has ended before seq is left out.
+// add adds a subscription. memberships are those of its bot; they are not needed when the bot
+// has another subscription here. Memberships that ended before seq are left out.
 func (x *index) add(s *Subscription, memberships []store.Membership, seq int64) {
 	if s.viewer.human() {
 		x.humans = append(x.humans, s)
 		for k := range s.watched {
-			r := x.room(k)
+			r := x.entry(k)
 			r.watchers = append(r.watchers, s)
 		}
 		return
@@ -54,7 +53,7 @@ func (x *index) add(s *Subscription, memberships []store.Membership, seq int64) 
 		bot.subs = append(bot.subs, s)
 		return
 	}
-	bot = &botNode{id: s.viewer.BotID, subs: []*Subscription{s}, rooms: map[scope]struct{}{}}
+	bot = &botNode{id: s.viewer.BotID, subs: []*Subscription{s}, scopes: map[scope]struct{}{}}
 	x.bots[bot.id] = bot
 	for i := range memberships {
 		x.admit(bot, &memberships[i], seq)
@@ -68,17 +67,18 @@ func (x *index) admit(bot *botNode, m *store.Membership, seq int64) {
 		return
 	}
 	k := scope{m.Kind, m.ScopeID}
-	r := x.room(k)
-	if i := r.of(bot); i >= 0 {
+	r := x.entry(k)
+	if i := r.indexOf(bot); i >= 0 {
 		r.members[i].spans = append(r.members[i].spans, sp)
 		return
 	}
-	bot.rooms[k] = struct{}{}
+	bot.scopes[k] = struct{}{}
 	r.members = append(r.members, member{bot, []span{sp}})
 }
 
-// of looks from the end: that is where the members are that were added last.
-func (r *room) of(bot *botNode) int {
+// indexOf returns the index of a bot in members, or -1. It searches from the end, where the
+// latest members are.
+func (r *scopeEntry) indexOf(bot *botNode) int {
 	for i := len(r.members) - 1; i >= 0; i-- {
 		if r.members[i].bot == bot {
 			return i
@@ -87,31 +87,31 @@ func (r *room) of(bot *botNode) int {
 	return -1
 }
 
-func (x *index) room(k scope) *room {
-	r := x.rooms[k]
+func (x *index) entry(k scope) *scopeEntry {
+	r := x.scopes[k]
 	if r == nil {
-		r = &room{}
-		x.rooms[k] = r
+		r = &scopeEntry{}
+		x.scopes[k] = r
 	}
 	return r
 }
 
-// tidy forgets a room that concerns nobody.
-func (x *index) tidy(k scope) {
-	if r := x.rooms[k]; r != nil && len(r.members) == 0 && len(r.watchers) == 0 {
-		delete(x.rooms, k)
+// removeIfEmpty removes the entry of a scope that has neither members nor watchers.
+func (x *index) removeIfEmpty(k scope) {
+	if r := x.scopes[k]; r != nil && len(r.members) == 0 && len(r.watchers) == 0 {
+		delete(x.scopes, k)
 	}
 }
 
-// rebuild replaces the members of a room, as of an event with this seq.
+// rebuild replaces the members of a scope, as of the event with this seq.
 func (x *index) rebuild(k scope, memberships []store.Membership, seq int64) {
-	if r := x.rooms[k]; r != nil {
+	if r := x.scopes[k]; r != nil {
 		for _, m := range r.members {
-			delete(m.bot.rooms, k)
+			delete(m.bot.scopes, k)
 		}
 		r.members = nil
 	}
-	seats := map[*botNode]int{}
+	at := map[*botNode]int{}
 	for i := range memberships {
 		m := &memberships[i]
 		bot := x.bots[m.BotID]
@@ -119,19 +119,19 @@ func (x *index) rebuild(k scope, memberships []store.Membership, seq int64) {
 		if bot == nil || sp.endedBefore(seq) {
 			continue
 		}
-		r := x.room(k)
-		if at, ok := seats[bot]; ok {
+		r := x.entry(k)
+		if at, ok := at[bot]; ok {
 			r.members[at].spans = append(r.members[at].spans, sp)
 			continue
 		}
-		seats[bot] = len(r.members)
-		bot.rooms[k] = struct{}{}
+		at[bot] = len(r.members)
+		bot.scopes[k] = struct{}{}
 		r.members = append(r.members, member{bot, []span{sp}})
 	}
-	x.tidy(k)
+	x.removeIfEmpty(k)
 }
 
-// remove takes out a subscription.
+// remove removes a subscription.
 func (x *index) remove(s *Subscription) {
 	if !s.indexed {
 		return
@@ -140,9 +140,9 @@ func (x *index) remove(s *Subscription) {
 	if s.viewer.human() {
 		x.humans = without(x.humans, s)
 		for k := range s.watched {
-			if r := x.rooms[k]; r != nil {
+			if r := x.scopes[k]; r != nil {
 				r.watchers = without(r.watchers, s)
-				x.tidy(k)
+				x.removeIfEmpty(k)
 			}
 		}
 		return
@@ -155,10 +155,10 @@ func (x *index) remove(s *Subscription) {
 		return
 	}
 	delete(x.bots, bot.id)
-	for k := range bot.rooms {
-		r := x.rooms[k]
+	for k := range bot.scopes {
+		r := x.scopes[k]
 		r.members = slices.DeleteFunc(r.members, func(m member) bool { return m.bot == bot })
-		x.tidy(k)
+		x.removeIfEmpty(k)
 	}
 }
 
@@ -169,9 +169,10 @@ func without(subs []*Subscription, s *Subscription) []*Subscription {
 	return subs
 }
 
-// discard removes a subscription at the next sweep.
+// discard marks a subscription for the next sweep, as each may be iterating over the index.
 func (x *index) discard(s *Subscription) { x.dropped = append(x.dropped, s) }
 
+// sweep removes the discarded subscriptions.
 func (x *index) sweep() {
 	for _, s := range x.dropped {
 		x.remove(s)
@@ -180,8 +181,8 @@ func (x *index) sweep() {
 	x.dropped = x.dropped[:0]
 }
 
-// each calls fn for all who may be concerned by an event, with their spans in its
-// room, or as a human who watches the room.
+// each calls fn for every subscription that an event may concern, with the spans of its bot in
+// the event's scope, or with watched set for a human who watches the scope.
 func (x *index) each(e *store.Event, fn func(s *Subscription, spans []span, watched bool)) {
 	switch e.Audience {
 	case store.AudienceChannel, store.AudienceThread:
@@ -194,14 +195,14 @@ func (x *index) each(e *store.Event, fn func(s *Subscription, spans []span, watc
 				fn(s, nil, false)
 			}
 		}
-		r := x.rooms[k]
+		r := x.scopes[k]
 		if r == nil {
 			return
 		}
-		over := 0
+		ended := 0
 		for _, m := range r.members {
 			if !slices.ContainsFunc(m.spans, func(s span) bool { return !s.endedBefore(e.Seq) }) {
-				over++
+				ended++
 				continue
 			}
 			for _, s := range m.bot.subs {
@@ -213,7 +214,7 @@ func (x *index) each(e *store.Event, fn func(s *Subscription, spans []span, watc
 				fn(s, nil, true)
 			}
 		}
-		if over > 0 {
+		if ended > 0 {
 			x.expire(k, r, e.Seq)
 		}
 	case store.AudienceBot:
@@ -236,14 +237,14 @@ func (x *index) each(e *store.Event, fn func(s *Subscription, spans []span, watc
 	}
 }
 
-// expire forgets the members of a room who left before seq.
-func (x *index) expire(k scope, r *room, seq int64) {
+// expire removes the members of a scope who left before seq.
+func (x *index) expire(k scope, r *scopeEntry, seq int64) {
 	r.members = slices.DeleteFunc(r.members, func(m member) bool {
 		if slices.ContainsFunc(m.spans, func(s span) bool { return !s.endedBefore(seq) }) {
 			return false
 		}
-		delete(m.bot.rooms, k)
+		delete(m.bot.scopes, k)
 		return true
 	})
-	x.tidy(k)
+	x.removeIfEmpty(k)
 }

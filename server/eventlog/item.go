@@ -12,34 +12,33 @@ import (
 	"github.com/b2b-protocol/b2b/server/wire"
 )
 
-// Item is what a subscription gives. Items are shared by all subscriptions: nobody
-// may change one.
+// Item is one delivery of a subscription. Subscriptions share items, so they must not be
+// changed.
 type Item struct {
-	// Event is what happened; nil when the item is a Recheck or Local.
+	// Event is nil when the item is a Recheck or a Local.
 	Event *b2bv1.Event
-	// Wire is the event as a frame of wire JSON, written once for all readers. An
-	// event of the log has its position as the last key, `cursor`.
+	// Wire is the event as wire JSON, encoded once for all readers. An event of the log has
+	// its position as the last key, `cursor`.
 	Wire []byte
-	// Position is behind the event. It is zero for what is not in the log.
+	// Position is the position after the event; zero for an event that is not in the log.
 	Position Position
-	// Cursor is the text of Position; empty for what is not in the log.
+	// Cursor is the text of Position; empty for an event that is not in the log.
 	Cursor string
-	// Forms are what the bindings made of the event.
+	// Forms caches the encodings of the bindings.
 	Forms call.Forms
-	// Ephemeral marks events that are told once and have no position: presence.
+	// Ephemeral is set for presence events: they have no position and are not replayed.
 	Ephemeral bool
-	// Recheck says that what the viewer may do has changed: look at its credential
-	// again.
+	// Recheck asks to check the viewer's credential again: its access may have changed.
 	Recheck bool
-	// Why is what a connection is told that a Recheck closes; it may be empty.
+	// Why is the reason to send when a Recheck closes the connection; it may be empty.
 	Why string
-	// Local is what the reader gave to After.
+	// Local is the argument of After, Last or Soon.
 	Local any
 
 	row *store.Event
 }
 
-// size is about what an item keeps in memory, in bytes.
+// size estimates the memory of an item, in bytes.
 func (i *Item) size() int {
 	if i.row == nil {
 		return 0
@@ -47,8 +46,7 @@ func (i *Item) size() int {
 	return len(i.Wire) + len(i.row.Payload)
 }
 
-// Type is the type of the event, "thread_message"; empty when the item is a Recheck
-// or Local.
+// Type returns the type of the event, such as "thread_message"; empty for a Recheck or a Local.
 func (i *Item) Type() string {
 	if i.row == nil {
 		return ""
@@ -56,9 +54,9 @@ func (i *Item) Type() string {
 	return i.row.Type
 }
 
-// Read gives one event of a log as an item, to whoever has a right to it: that it may
-// be seen was decided when it was told first. It is store.ErrNotFound when the log has
-// it no longer, or this program does not know such events.
+// Read returns one event of a log as an item. It does not check visibility: the caller must
+// have received the event before. The error is store.ErrNotFound when the log does not have
+// the event, or when its type is unknown to this version.
 func Read(ctx context.Context, r store.LogReader, org string, seq int64) (*Item, error) {
 	top, err := r.LogTop(ctx, org)
 	if err != nil {
@@ -78,10 +76,9 @@ func Read(ctx context.Context, r store.LogReader, org string, seq int64) (*Item,
 	return it, err
 }
 
-// newItem decodes and encodes the event of the log in front of a position. It is nil for
-// an event of a type that this program does not know, one of a newer node, and for what
-// an import carried.
-func newItem(behind Position, e *store.Event) (*Item, error) {
+// newItem decodes and encodes the event of the log before a position. It returns nil for a type
+// that this version does not know (of a newer node), and for an imported catch-up row.
+func newItem(after Position, e *store.Event) (*Item, error) {
 	if e.Type == typeImportedRow {
 		return nil, nil
 	}
@@ -89,7 +86,7 @@ func newItem(behind Position, e *store.Event) (*Item, error) {
 	if err != nil || event.Event == nil {
 		return nil, err
 	}
-	it := &Item{Event: event, Position: behind, row: e}
+	it := &Item{Event: event, Position: after, row: e}
 	b := wire.AppendEvent(make([]byte, 0, 2*len(e.Payload)+192), event)
 	it.Cursor = it.Position.String()
 	b = append(b[:len(b)-1], `,"cursor":"`...)
@@ -98,7 +95,7 @@ func newItem(behind Position, e *store.Event) (*Item, error) {
 	return it, nil
 }
 
-// newEphemeral makes an item of an event of the org that is not in the log.
+// newEphemeral returns an item for an event of the org that is not in the log.
 func newEphemeral(org string, event *b2bv1.Event) (*Item, error) {
 	if event.GetEvent() == nil {
 		return nil, fmt.Errorf("publish to org %s: the event is empty", org)
@@ -115,21 +112,21 @@ func newEphemeral(org string, event *b2bv1.Event) (*Item, error) {
 	}, nil
 }
 
-// Filter narrows what a viewer may see to what it wants to see. An empty list
-// narrows nothing. Of the events of threads and channels, those named are given;
-// events of neither, which concern the org, pass unless their type does not.
+// Filter narrows what a viewer receives. An empty list does not narrow. Threads and Channels
+// select among the events of threads and channels; events of the org pass unless Types
+// excludes them.
 type Filter struct {
 	Types    []string
 	Threads  []string
 	Channels []string
-	// WatchThreads and WatchChannels are watched from the beginning by a human (see
-	// Watch), besides Threads and Channels. A human that resumes names them here to
-	// miss nothing of them.
+	// WatchThreads and WatchChannels are what a human watches from the start (see
+	// Subscription.Watch), in addition to Threads and Channels. A human that resumes names
+	// them here to miss none of their events.
 	WatchThreads  []string
 	WatchChannels []string
 }
 
-// filter is a Filter made for looking up; nil lets everything pass.
+// filter is a Filter with sets for its lists; nil lets every event pass.
 type filter struct {
 	types  map[string]struct{}
 	scopes map[scope]struct{}

@@ -7,7 +7,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// enter makes a subscription known to the tail. top is what was read of the log.
+// enter registers a subscription with the tail. top is the end of the log as the subscription
+// read it.
 func (t *tail) enter(s *Subscription, top store.LogTop) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -22,15 +23,15 @@ func (t *tail) enter(s *Subscription, top store.LogTop) error {
 	return nil
 }
 
-// check reads the access state of the bot that s is for. The log tells s of changes that are
-// committed after enter; one between the lookup that the viewer was made from and enter
-// is seen here only. What an event of the log has set meanwhile is at least as new.
+// check reads the current access of the bot of s. Changes that are committed after enter reach
+// s through the log. This read catches a change between the earlier lookup of the viewer and
+// enter. It does not overwrite what an event of the log has set meanwhile, which is newer.
 func (t *tail) check(ctx context.Context, s *Subscription) error {
 	if s.viewer.human() {
 		return nil
 	}
 	st := &accessState{bot: s.viewer.BotID}
-	if err := t.lookUp(ctx, st); err != nil {
+	if err := t.readAccess(ctx, st); err != nil {
 		return err
 	}
 	if !st.active {
@@ -38,12 +39,13 @@ func (t *tail) check(ctx context.Context, s *Subscription) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !s.settled {
+	if !s.adminFromLog {
 		s.viewer.Admin = st.admin
 	}
 	return nil
 }
 
+// leave undoes enter and join.
 func (t *tail) leave(s *Subscription) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -51,12 +53,11 @@ func (t *tail) leave(s *Subscription) {
 	t.index.remove(s)
 }
 
-// join lets the tail give a subscription what is new, if little is left to replay.
+// join gives a subscription a queue for new events, if at most a page is left to replay.
 //
-// The memberships of a bot are read without holding up the tail. They are good for
-// all events above the end as it was before they were read, so they are good above
-// the end reached by now unless an event in between changed a membership. When that
-// happens again and again they are read while the tail waits.
+// It reads the memberships of the bot without the lock. They are valid for all events above the
+// end before the read, and so above the current end, unless an event in between changed a
+// membership. The third attempt reads them under the lock, which makes the tail wait.
 func (t *tail) join(ctx context.Context, s *Subscription) error {
 	for try := 1; ; try++ {
 		t.mu.Lock()
@@ -87,14 +88,14 @@ func (t *tail) join(ctx context.Context, s *Subscription) error {
 	}
 }
 
-// tryJoin joins without reading anything, or tells that there is no need to; mu is
-// held.
+// tryJoin joins if that needs no read of the store. done reports whether there is nothing left
+// to do. mu is held.
 func (t *tail) tryJoin(s *Subscription) (done bool, err error) {
-	_, here := t.all[s]
+	_, entered := t.all[s]
 	switch {
 	case t.err != nil:
 		return false, t.err
-	case !here:
+	case !entered:
 		return false, ErrClosed
 	case s.indexed || t.end.Seq-s.at > pageSize:
 		return true, nil
@@ -105,7 +106,7 @@ func (t *tail) tryJoin(s *Subscription) (done bool, err error) {
 	return false, nil
 }
 
-// admit puts a subscription into the index, unless it is to end; mu is held.
+// admit adds a subscription to the index, unless it is ending. mu is held.
 func (t *tail) admit(s *Subscription, memberships []store.Membership) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -21,56 +21,56 @@ import (
 	"github.com/b2b-protocol/b2b/server/store/storetest/sqltest"
 )
 
-// TestRandomReaders lets bots and humans connect, disconnect and resume at random
-// while others write. What each got in all must be exactly what a model that knows
-// members as sets, and nothing of intervals, says that it may see, in order.
+// TestRandomReaders lets bots and humans connect, disconnect and resume at random while others
+// write. Each must get exactly the events that a simpler model lets it see, in order. The model
+// keeps sets of members and no intervals.
 func TestRandomReaders(t *testing.T) {
 	t.Run("sqlite", func(t *testing.T) {
-		w := newWorld(t)
-		play(t, []*world{w}, []*eventlog.Hub{w.hub(eventlog.Config{})})
+		fx := newFixture(t)
+		play(t, []*fixture{fx}, []*eventlog.Hub{fx.hub(eventlog.Config{})})
 	})
 	t.Run("sqlite with small queues", func(t *testing.T) {
-		w := newWorld(t)
-		play(t, []*world{w}, []*eventlog.Hub{w.hub(eventlog.Config{Queue: 3, Grace: time.Microsecond})})
+		fx := newFixture(t)
+		play(t, []*fixture{fx}, []*eventlog.Hub{fx.hub(eventlog.Config{Queue: 3, Grace: time.Microsecond})})
 	})
 	t.Run("three nodes, notifications lost", func(t *testing.T) {
 		url := pgtest.URL(t)
-		worlds := []*world{worldOver(t, url)}
+		fixtures := []*fixture{newFixtureOn(t, url)}
 		for range 2 {
-			worlds = append(worlds, &world{TB: t, store: sqltest.Open(t, url), org: worlds[0].org})
+			fixtures = append(fixtures, &fixture{TB: t, store: sqltest.Open(t, url), org: fixtures[0].org})
 		}
 		n := newLossyNotifier(0.5)
 		var hubs []*eventlog.Hub
-		for _, w := range worlds {
-			hubs = append(hubs, w.hub(eventlog.Config{Notifier: n, Poll: 20 * time.Millisecond}))
+		for _, fx := range fixtures {
+			hubs = append(hubs, fx.hub(eventlog.Config{Notifier: n, Poll: 20 * time.Millisecond}))
 		}
-		play(t, worlds, hubs)
+		play(t, fixtures, hubs)
 	})
 }
 
-// initial remembers who a thread began with.
+// initial has the first members of threads and channels, by id.
 type initial struct {
 	mu sync.Mutex
 	of map[string][]string
 }
 
-func play(t *testing.T, worlds []*world, hubs []*eventlog.Hub) {
-	w := worlds[0]
-	bots := w.bots(8)
+func play(t *testing.T, fixtures []*fixture, hubs []*eventlog.Hub) {
+	fx := fixtures[0]
+	bots := fx.bots(8)
 	begun := &initial{of: map[string][]string{}}
 	var threads, channels []string
 	for i := range 4 {
 		some := bots[i : i+3]
-		id := w.thread(some...)
+		id := fx.thread(some...)
 		begun.of[id] = some
 		threads = append(threads, id)
 	}
 	for i := range 3 {
-		id := w.channel(bots[i], bots[i+4])
+		id := fx.channel(bots[i], bots[i+4])
 		begun.of[id] = []string{bots[i], bots[i+4]}
 		channels = append(channels, id)
 	}
-	from := w.start()
+	from := fx.start()
 
 	steps := 400
 	if testing.Short() {
@@ -85,24 +85,24 @@ func play(t *testing.T, worlds []*world, hubs []*eventlog.Hub) {
 	}
 	all := make([]*reader, 0, len(bots)+2)
 	for _, b := range bots {
-		all = append(all, &reader{viewer: w.bot(b)})
+		all = append(all, &reader{viewer: fx.bot(b)})
 	}
-	all = append(all, &reader{viewer: w.bot(bots[0])}, &reader{viewer: w.human()}, &reader{viewer: w.human(), watched: []string{threads[0], threads[2]}})
+	all = append(all, &reader{viewer: fx.bot(bots[0])}, &reader{viewer: fx.human()}, &reader{viewer: fx.human(), watched: []string{threads[0], threads[2]}})
 	for i, r := range all {
 		readers.Go(func() {
-			r.got = w.readAtRandom(hubs, r.viewer, r.watched, from, &end, uint64(i))
+			r.got = fx.readAtRandom(hubs, r.viewer, r.watched, from, &end, uint64(i))
 		})
 	}
 	for i := range 3 {
-		w := worlds[i%len(worlds)]
-		writers.Go(func() { w.writeAtRandom(steps, bots, threads, channels, begun, fmt.Sprintf("%d-", i), uint64(100+i)) })
+		fx := fixtures[i%len(fixtures)]
+		writers.Go(func() { fx.writeAtRandom(steps, bots, threads, channels, begun, fmt.Sprintf("%d-", i), uint64(100+i)) })
 	}
 	writers.Wait()
-	w.news()
-	end.Store(w.top())
+	fx.news()
+	end.Store(fx.top())
 	readers.Wait()
 
-	rows := w.history()
+	rows := fx.history()
 	for _, r := range all {
 		want := model(t, rows, begun.of, r.viewer, r.watched)
 		if !slices.Equal(r.got, want) {
@@ -120,25 +120,25 @@ func difference(a, b []int64) string {
 	return fmt.Sprint(min(len(a), len(b)))
 }
 
-func (w *world) writeAtRandom(steps int, bots, threads, channels []string, begun *initial, name string, seed uint64) {
+func (fx *fixture) writeAtRandom(steps int, bots, threads, channels []string, begun *initial, name string, seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	pick := func(of []string) string { return of[rng.IntN(len(of))] }
 	for i := range steps {
 		switch n := rng.IntN(20); {
 		case n < 9:
-			w.post(pick(threads), pick(bots), fmt.Sprint(name, i))
+			fx.post(pick(threads), pick(bots), fmt.Sprint(name, i))
 		case n < 12:
-			w.tell(pick(channels), pick(bots), fmt.Sprint(name, i))
+			fx.postInChannel(pick(channels), pick(bots), fmt.Sprint(name, i))
 		case n < 15:
-			w.join(pick(threads), pick(bots), "org:org")
+			fx.join(pick(threads), pick(bots), "org:org")
 		case n < 18:
-			w.leave(pick(threads), pick(bots), "org:org")
+			fx.leave(pick(threads), pick(bots), "org:org")
 		case n < 19:
-			w.news()
+			fx.news()
 		default:
 			some := bots[rng.IntN(4) : 4+rng.IntN(4)]
 			id := name + fmt.Sprint(i)
-			w.createThread(id, some)
+			fx.createThread(id, some)
 			begun.mu.Lock()
 			begun.of[id] = some
 			begun.mu.Unlock()
@@ -146,24 +146,24 @@ func (w *world) writeAtRandom(steps int, bots, threads, channels []string, begun
 	}
 }
 
-func (w *world) createThread(id string, bots []string) {
-	w.change(func(tx store.Tx) error {
+func (fx *fixture) createThread(id string, bots []string) {
+	fx.change(func(tx store.Tx) error {
 		in := make([]store.Participant, len(bots))
 		for i, b := range bots {
 			in[i] = store.Participant{ThreadID: id, BotID: b}
 		}
 		err := tx.CreateThread(context.Background(), &store.Thread{
-			ID: id, OrgID: w.org, Topic: id, Status: "active", Visibility: "public", JoinPolicy: "open", Revision: 1,
+			ID: id, OrgID: fx.org, Topic: id, Status: "active", Visibility: "public", JoinPolicy: "open", Revision: 1,
 		}, in)
 		if err != nil {
 			return err
 		}
-		return w.appendEvent(tx, toThread(id), threadCreated(id))
+		return fx.appendEvent(tx, toThread(id), threadCreated(id))
 	})
 }
 
-// readAtRandom reads up to the seq in end, once that is known.
-func (w *world) readAtRandom(hubs []*eventlog.Hub, v eventlog.Viewer, watched []string, from *eventlog.Position, end *atomic.Int64, seed uint64) (got []int64) {
+// readAtRandom reads until the seq in end, which is 0 until it is known.
+func (fx *fixture) readAtRandom(hubs []*eventlog.Hub, v eventlog.Viewer, watched []string, from *eventlog.Position, end *atomic.Int64, seed uint64) (got []int64) {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	at := *from
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -171,7 +171,7 @@ func (w *world) readAtRandom(hubs []*eventlog.Hub, v eventlog.Viewer, watched []
 	for {
 		s, err := hubs[rng.IntN(len(hubs))].Subscribe(ctx, v, &at, eventlog.Filter{WatchThreads: watched})
 		if err != nil {
-			w.Errorf("%v resumes at %s: %v", v, at, err)
+			fx.Errorf("%v resumes at %s: %v", v, at, err)
 			return got
 		}
 		for n := rng.IntN(60); n > 0; n-- {
@@ -184,7 +184,7 @@ func (w *world) readAtRandom(hubs []*eventlog.Hub, v eventlog.Viewer, watched []
 				case errors.As(err, &slow):
 					at = slow.Resume
 				case !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil:
-					w.Errorf("%v at %s: %v", v, at, err)
+					fx.Errorf("%v at %s: %v", v, at, err)
 					s.Close()
 					return got
 				case rng.IntN(2) == 0:
@@ -193,7 +193,7 @@ func (w *world) readAtRandom(hubs []*eventlog.Hub, v eventlog.Viewer, watched []
 				break
 			}
 			got = append(got, it.Position.Seq)
-			at = cursorOf(w, it)
+			at = cursorOf(fx, it)
 			if rng.IntN(30) == 0 {
 				time.Sleep(time.Millisecond)
 			}
@@ -205,28 +205,28 @@ func (w *world) readAtRandom(hubs []*eventlog.Hub, v eventlog.Viewer, watched []
 	}
 }
 
-// cursorOf reads the position out of a frame, as a client does.
-func cursorOf(w *world, it *eventlog.Item) eventlog.Position {
+// cursorOf returns the position in a frame, as a client reads it.
+func cursorOf(fx *fixture, it *eventlog.Item) eventlog.Position {
 	var frame struct{ Cursor string }
 	if err := json.Unmarshal(it.Wire, &frame); err != nil {
-		w.Errorf("frame %s: %v", it.Wire, err)
+		fx.Errorf("frame %s: %v", it.Wire, err)
 	}
 	at, err := eventlog.ParsePosition(frame.Cursor)
 	if err != nil || at != it.Position {
-		w.Errorf("frame %s: cursor %v, %v, want %v", it.Wire, at, err, it.Position)
+		fx.Errorf("frame %s: cursor %v, %v, want %v", it.Wire, at, err, it.Position)
 	}
 	return at
 }
 
-func (w *world) history() []store.Event {
-	rows, err := w.store.ReadLog(context.Background(), w.org, 0, 1_000_000)
+func (fx *fixture) history() []store.Event {
+	rows, err := fx.store.ReadLog(context.Background(), fx.org, 0, 1_000_000)
 	if err != nil {
-		w.Fatal(err)
+		fx.Fatal(err)
 	}
 	return rows
 }
 
-// model walks over the log with the members of each scope as a set.
+// model returns the seqs that a viewer may see, by sets of members.
 func model(t *testing.T, rows []store.Event, begun map[string][]string, v eventlog.Viewer, watched []string) (want []int64) {
 	members := map[string]map[string]bool{}
 	for _, row := range rows {
@@ -241,7 +241,7 @@ func model(t *testing.T, rows []store.Event, begun map[string][]string, v eventl
 		case store.AudienceChannel:
 			id = *row.ChannelID
 		default:
-			want = append(want, row.Seq) // the news
+			want = append(want, row.Seq) // an event of news
 			continue
 		}
 		created := e.GetThreadCreated() != nil || e.GetChannelCreated() != nil

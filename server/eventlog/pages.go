@@ -9,43 +9,43 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// pages keeps what was read last of the log of one organisation: when a network or a
-// node comes back, hundreds of bots replay the same events at the same moment. Each
-// is then read, decoded and encoded once.
+// pages caches the parts of an org's log that were read last. After an outage of a network or a
+// node, hundreds of bots replay the same events at once; each event is read, decoded and
+// encoded once for all of them.
 type pages struct {
 	store Store
 	org   string
 	epoch string
 
 	mu   sync.Mutex
-	kept []*page // the one used last at the end
+	kept []*page // least recently used first
 	used time.Time
 }
 
 const (
-	// replayPage is few events, because each may have 64 KiB and more in several forms.
-	// A page whose events have more than pagesBytes is read in parts.
-	replayPage = 128
-	pagesKept  = 32
-	pagesBytes = 4 << 20 // of payloads
+	// replayPage is small because an event may have 64 KiB and more, in several encodings.
+	// A page with more than pagesBytes is read in parts.
+	replayPage = 128     // events
+	pagesKept  = 32      // pages
+	pagesBytes = 4 << 20 // of payloads, of a page and of all pages
 	pagesIdle  = 10 * time.Second
 )
 
-// page is the events with seqs from from+1 to from+replayPage, as far as they were read.
+// page has the events with seqs from+1 to from+replayPage that were read.
 type page struct {
 	from int64
 
 	mu    sync.Mutex
-	low   int64         // what is above it was read
-	rows  []store.Event // without holes
-	items []*Item       // of rows; nil: not made yet, or not known to this program
+	low   int64         // seq below the first row
+	rows  []store.Event // without gaps
+	items []*Item       // of rows; nil: not made yet, or of an unknown type
 	bytes int
 }
 
-// read calls each for up to limit events above after, limit being 1 or more, and
-// gives the last of them. All of them must be committed: it is CURSOR_EXPIRED when they
-// are not there. It stops early where a page, or a part of one, ends. item makes the item of the event,
-// which is nil when this program does not know such events.
+// read calls each for up to limit events above after, and returns the last of them. limit is at
+// least 1. It stops early at the end of a page or of a part of one. The events must be
+// committed: when they are missing the error is CURSOR_EXPIRED. item returns the item of the
+// event, or nil when its type is unknown.
 func (c *pages) read(ctx context.Context, after, limit int64, each func(e *store.Event, item func() (*Item, error))) (last *store.Event, err error) {
 	p := c.get(after - after%replayPage)
 	p.mu.Lock()
@@ -86,7 +86,7 @@ func (c *pages) read(ctx context.Context, after, limit int64, each func(e *store
 	return last, nil
 }
 
-// have is the seq up to which the page was read.
+// have returns the seq up to which the page was read.
 func (p *page) have() int64 {
 	if n := len(p.rows); n > 0 {
 		return p.rows[n-1].Seq
@@ -94,7 +94,7 @@ func (p *page) have() int64 {
 	return p.low
 }
 
-// get finds or makes a page, and forgets those that were not used for longest.
+// get returns the page after from, and evicts the least recently used pages.
 func (c *pages) get(from int64) *page {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -123,7 +123,7 @@ func (c *pages) get(from int64) *page {
 	return p
 }
 
-// size is 0 for a page that is being read just now.
+// size returns the bytes of a page, or 0 while it is being read.
 func (p *page) size() int {
 	if !p.mu.TryLock() {
 		return 0
@@ -132,8 +132,8 @@ func (p *page) size() int {
 	return p.bytes
 }
 
-// rest forgets everything when nobody has replayed for a while.
-func (c *pages) rest() {
+// evictIdle drops all pages when none was read for pagesIdle.
+func (c *pages) evictIdle() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.kept) > 0 && time.Since(c.used) > pagesIdle {

@@ -12,8 +12,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/eventlog"
 )
 
-// polled reads a subscription with a goroutine that is there only while there is
-// something to read.
+// polled reads a subscription with a goroutine that runs only while there is something to read.
 type polled struct {
 	t       *testing.T
 	sub     *eventlog.Subscription
@@ -22,7 +21,7 @@ type polled struct {
 	mu      sync.Mutex
 	seqs    []int64
 	err     error
-	waiting int // how often more was said to be there
+	waiting int // how often Waiting reported an item
 }
 
 func (p *polled) wake() { p.tasks.Go(p.read) }
@@ -36,7 +35,7 @@ func (p *polled) read() {
 		it, err := p.sub.Poll(context.Background(), func() { p.active.Add(-1); p.wake() })
 		if it == nil {
 			if more && err == nil {
-				p.t.Error("more was said to be there, and was not")
+				p.t.Error("Waiting reported an item, but Poll returned none")
 			}
 			if err != nil {
 				p.mu.Lock()
@@ -63,25 +62,25 @@ func (p *polled) last() int64 {
 	return p.seqs[len(p.seqs)-1]
 }
 
-// A reader that polls gets what one that waits gets: replayed, live, and the end.
+// TestPoll: a reader that polls gets the same as one that waits: replay, live events and the end.
 func TestPoll(t *testing.T) {
-	w := newWorld(t)
-	bots := w.bots(1)
-	thread := w.thread(bots...)
-	h := w.hub(eventlog.Config{})
-	from := eventlog.Position{Epoch: w.start().Epoch, Seq: w.top()}
+	fx := newFixture(t)
+	bots := fx.bots(1)
+	thread := fx.thread(bots...)
+	h := fx.hub(eventlog.Config{})
+	from := eventlog.Position{Epoch: fx.start().Epoch, Seq: fx.top()}
 	for i := range 20 {
-		w.post(thread, bots[0], strconv.Itoa(i))
+		fx.post(thread, bots[0], strconv.Itoa(i))
 	}
-	p := &polled{t: t, sub: w.subscribe(h, w.bot(bots[0]), &from)}
+	p := &polled{t: t, sub: fx.subscribe(h, fx.bot(bots[0]), &from)}
 	p.wake()
 	for i := range 200 {
-		w.post(thread, bots[0], strconv.Itoa(i))
+		fx.post(thread, bots[0], strconv.Itoa(i))
 		if i%50 == 0 {
-			time.Sleep(5 * time.Millisecond) // so that it has nothing to read at times
+			time.Sleep(5 * time.Millisecond) // sometimes there is nothing to read
 		}
 	}
-	top := w.top()
+	top := fx.top()
 	for deadline := time.Now().Add(20 * time.Second); p.last() < top && time.Now().Before(deadline); {
 		time.Sleep(time.Millisecond)
 	}
@@ -93,9 +92,9 @@ func TestPoll(t *testing.T) {
 	}
 	wantSeqs(t, "polled", p.seqs, want...)
 	if !errors.Is(p.err, eventlog.ErrClosed) {
-		t.Errorf("it ended with %v", p.err)
+		t.Errorf("Poll returned %v", p.err)
 	}
 	if p.waiting == 0 {
-		t.Error("a page was never said to be there")
+		t.Error("Waiting never reported an item")
 	}
 }

@@ -11,13 +11,12 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// Position is a place in the log of an organisation: behind the event with this
-// seq. Seq 0 is the beginning.
+// Position is a place in the log of an org: after the event with this seq. Seq 0 is the
+// beginning.
 //
-// Check is a fingerprint of that event. A log that was restored from a backup gets
-// other events under the same seqs; the fingerprint tells that a position is of the
-// log that is no more, also after the new log has grown past it. It is 0 when the
-// event was pruned.
+// Check is a fingerprint of that event. After a restore from a backup the log gets other events
+// under the same seqs. The fingerprint then shows that a position is of the lost log, also after
+// the restored log has grown past it. Check is 0 when the event was pruned.
 type Position struct {
 	Epoch string
 	Seq   int64
@@ -32,8 +31,8 @@ const (
 	maxEpoch    = maxPosition - 1 - 3 - 13 - 7
 )
 
-// String is the opaque form of a position: at most 64 characters that need no
-// escape in a URL, a header or JSON.
+// String returns the opaque form of a position: at most 64 characters that need no escape in a
+// URL, a header or JSON.
 func (p Position) String() string { return string(p.AppendTo(nil)) }
 
 // AppendTo appends the opaque form.
@@ -47,9 +46,8 @@ func (p Position) AppendTo(b []byte) []byte {
 	return append(b, p.Epoch...)
 }
 
-// ParsePosition reads what String wrote, or the cursor of a page of CatchUp. Any
-// other text is a VALIDATION_ERROR. Whether the position is still good is found out
-// when it is used.
+// ParsePosition parses the result of String, or the page token of CatchUp. Any other text is a
+// VALIDATION_ERROR. It does not check whether the log has the position.
 func ParsePosition(text string) (Position, error) {
 	text, _, _ = strings.Cut(text, pageSeparator)
 	parts := strings.Split(text, ".")
@@ -80,15 +78,15 @@ func validEpoch(epoch string) bool {
 	return epoch != "" && len(epoch) <= maxEpoch
 }
 
-// positionOf is the position behind an event.
+// positionOf returns the position after an event.
 func positionOf(epoch string, e *store.Event) Position {
 	return Position{Epoch: epoch, Seq: e.Seq, Check: fingerprint(e)}
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// fingerprint is never 0. It leaves out the payload, so that a text may be taken out
-// of an event later.
+// fingerprint returns a checksum of an event, never 0. It leaves out the payload, so that a
+// text can be removed from an event later.
 func fingerprint(e *store.Event) uint32 {
 	var buf [256]byte
 	b := strconv.AppendInt(buf[:0], e.At, 10)
@@ -120,14 +118,13 @@ func errEpoch() error {
 		WithHint("Read the current state, then subscribe from now.")
 }
 
-// SlowError ends a subscription whose reader fell behind.
+// SlowError ends a subscription with a reader that fell behind.
 type SlowError struct {
-	// Resume is the position of what was read last: a subscription from it goes on
-	// without a gap.
+	// Resume is the position after the last item read. A subscription from it has no gap.
 	Resume Position
 }
 
-// Error tells where to resume.
+// Error names the position to resume from.
 func (e *SlowError) Error() string {
 	return fmt.Sprintf("eventlog: the reader fell behind, resume from %s", e.Resume)
 }

@@ -10,49 +10,49 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// B2B-EVT-027: the role that counts is the stored one. The viewer of a subscription was
-// looked up before the subscription began, and the change in between is no event of it.
+// B2B-EVT-027: a subscription uses the stored role. Its viewer was looked up before it began,
+// and it gets no event for a change in between.
 func TestRoleChangesBeforeSubscribe(t *testing.T) {
-	backends(t, func(t *testing.T, w *world) {
-		for _, followed := range []bool{false, true} { // whether the log has a tail already
-			h := w.hub(eventlog.Config{})
+	backends(t, func(t *testing.T, fx *fixture) {
+		for _, followed := range []bool{false, true} { // whether the log has a tail
+			h := fx.hub(eventlog.Config{})
 			if followed {
-				w.subscribe(h, w.human(), nil)
+				fx.subscribe(h, fx.human(), nil)
 			}
-			from := *w.start()
-			from.Seq = w.top()
-			b := w.bots(2)
-			raised, lowered := w.bot(b[0]), w.bot(b[1])
+			from := *fx.start()
+			from.Seq = fx.top()
+			b := fx.bots(2)
+			raised, lowered := fx.bot(b[0]), fx.bot(b[1])
 			lowered.Admin = true
-			w.change(func(tx store.Tx) error {
+			fx.change(func(tx store.Tx) error {
 				return errors.Join(tx.SetBotRole(context.Background(), b[0], store.AuthAdmin),
-					w.appendEvent(tx, store.Event{Audience: store.AudienceInternal}, accessChanged(b[0])))
+					fx.appendEvent(tx, store.Event{Audience: store.AudienceInternal}, accessChanged(b[0])))
 			})
-			w.emit(store.Event{Audience: store.AudienceAdmins}, renamed("for admins"))
-			admin, member := w.subscribe(h, raised, &from), w.subscribe(h, lowered, &from)
-			w.emit(store.Event{Audience: store.AudienceAdmins}, renamed("for admins"))
-			wantSeqs(t, "the admin", logged(w.seqs(admin)), from.Seq+2, from.Seq+3)
-			wantSeqs(t, "the member", logged(w.seqs(member)), from.Seq+4)
+			fx.emit(store.Event{Audience: store.AudienceAdmins}, renamed("for admins"))
+			admin, member := fx.subscribe(h, raised, &from), fx.subscribe(h, lowered, &from)
+			fx.emit(store.Event{Audience: store.AudienceAdmins}, renamed("for admins"))
+			wantSeqs(t, "the admin", logged(fx.seqs(admin)), from.Seq+2, from.Seq+3)
+			wantSeqs(t, "the member", logged(fx.seqs(member)), from.Seq+4)
 		}
 	})
 }
 
-// A bot that lost its access after it was looked up gets no subscription.
+// TestAccessEndsBeforeSubscribe: a bot that was rejected after its look-up is refused.
 func TestAccessEndsBeforeSubscribe(t *testing.T) {
-	w := newWorld(t)
-	h := w.hub(eventlog.Config{})
-	b := w.bots(2)
-	w.change(func(tx store.Tx) error {
+	fx := newFixture(t)
+	h := fx.hub(eventlog.Config{})
+	b := fx.bots(2)
+	fx.change(func(tx store.Tx) error {
 		return errors.Join(tx.SetBotJoinStatus(context.Background(), b[0], store.BotRejected, nil, 0, nil),
-			w.appendEvent(tx, store.Event{Audience: store.AudienceInternal}, accessChanged(b[0])))
+			fx.appendEvent(tx, store.Event{Audience: store.AudienceInternal}, accessChanged(b[0])))
 	})
-	if s, err := h.Subscribe(t.Context(), w.bot(b[0]), nil, eventlog.Filter{}); !errors.Is(err, eventlog.ErrAccess) {
+	if s, err := h.Subscribe(t.Context(), fx.bot(b[0]), nil, eventlog.Filter{}); !errors.Is(err, eventlog.ErrAccess) {
 		t.Errorf("a rejected bot: %v, %v", s, err)
 	}
-	w.subscribe(h, w.bot(b[1]), nil)
+	fx.subscribe(h, fx.bot(b[1]), nil)
 }
 
-// logged leaves out the items without a position, such as those that say to check again.
+// logged removes the seqs of items without a position, such as a Recheck.
 func logged(seqs []int64) []int64 {
 	return slices.DeleteFunc(seqs, func(seq int64) bool { return seq == 0 })
 }

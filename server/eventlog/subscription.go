@@ -14,59 +14,57 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// Subscription is one reader of the log. Next and Poll belong to one goroutine at a
-// time; the other methods to any.
+// Subscription is one reader of the log. One goroutine at a time may call Next and Poll; the
+// other methods may be called by any.
 //
-// It begins by replaying: Next reads pages from the store, at the pace of the reader
-// and without a goroutine or a queue. Near the end of the log the subscription joins
-// the tail, which from then on queues what is new, and replays what is left up to
-// the place where it joined. Then it is live. When it cannot replay that little
-// before its queue is full it goes back to replaying: nothing is lost, since
-// everything is in the store.
+// It first replays: Next reads pages from the store as the reader asks, without a goroutine or a
+// queue. Near the end of the log it joins the tail, which then queues new events, and replays
+// the rest up to the seq where it joined. Then it is live. When its queue overflows before the
+// rest is replayed, it drops the queue and continues to replay from the store.
 type Subscription struct {
 	tail   *tail
 	filter *filter
-	holder Viewer     // on whose count it is
-	place  fair.Place // among those of its org; used once, by Close
+	owner  Viewer     // counted by the hub; unlike viewer it does not change
+	place  fair.Place // in the org's share; Close leaves it
 
 	// guarded by tail.mu
-	viewer  Viewer
-	watched map[scope]struct{} // by a human
-	indexed bool               // the tail gives it events of the log
-	since   int64              // where the log ended when it began
-	settled bool               // viewer.Admin was set by an event of the log
+	viewer       Viewer
+	watched      map[scope]struct{} // of a human
+	indexed      bool               // the tail delivers events of the log to it
+	since        int64              // end of the log when it began
+	adminFromLog bool               // an event of the log has set viewer.Admin
 
-	at int64 // replayed up to this seq; the reader's own
+	at int64 // replayed up to this seq; used by the reader alone
 
 	mu      sync.Mutex
-	wake    chan struct{} // holds one token when a waiting Next has to look again; nil: none ever waited
-	ready   func()        // called instead, once: a Poll found nothing
-	page    []*Item       // replayed, not yet given
-	scanned Position      // behind what page was made from
-	joined  bool          // the queue has everything after target
+	wake    chan struct{} // holds one token when a waiting Next must look again; nil: Next never waited
+	ready   func()        // set by a Poll that found nothing; called once, instead of wake
+	page    []*Item       // replayed, not yet taken
+	scanned Position      // after the events that page was made from
+	joined  bool          // the queue has every event after target
 	target  int64         // replay up to this seq
 	live    bool
 	queue   []*Item
 	head    int       // of queue
-	bytes   int       // of what waits in queue
-	soon    []*Item   // comes before all that waits
-	reached Position  // behind what was given last, or is known to have nothing to give
-	taken   time.Time // when the reader last asked for more, or could begin to
-	waits   bool      // the reader waits for the store: it is not slow
-	ending  error     // comes when the queue is empty
-	err     error     // comes at once
-	left    bool      // Close was called
+	bytes   int       // of the items in queue
+	soon    []*Item   // taken before page and queue
+	reached Position  // after the last item taken, and after later events that are not visible
+	taken   time.Time // when the reader last asked, or the first item of queue came
+	waits   bool      // the reader waits for the store, so it is not slow
+	ending  error     // returned when the queue is empty
+	err     error     // returned at once
+	closed  bool      // Close was called
 }
 
-// smallQueue is what an idle subscription keeps of its queue, in items.
+// smallQueue is the capacity that an idle subscription keeps for its queue, in items.
 const smallQueue = 16
 
 func newSubscription(t *tail, v Viewer, at Position, f Filter) *Subscription {
 	s := &Subscription{
-		tail: t, holder: v, viewer: v, filter: newFilter(f), at: at.Seq,
+		tail: t, owner: v, viewer: v, filter: newFilter(f), at: at.Seq,
 		reached: at, scanned: at, taken: time.Now(),
 	}
-	if v.human() { // to filter by a thread is to watch it
+	if v.human() { // a filter by a thread also watches it
 		for _, k := range append(scopes(f.Threads, f.Channels), scopes(f.WatchThreads, f.WatchChannels)...) {
 			if s.watched == nil {
 				s.watched = map[scope]struct{}{}
@@ -77,8 +75,8 @@ func newSubscription(t *tail, v Viewer, at Position, f Filter) *Subscription {
 	return s
 }
 
-// Next waits for the next item. Its errors are final, but for that of ctx.
-// A reader that fell too far behind gets a *SlowError.
+// Next waits for the next item. Its errors are final, except that of ctx. A reader that fell too
+// far behind gets a *SlowError.
 func (s *Subscription) Next(ctx context.Context) (*Item, error) {
 	for {
 		it, err := s.Poll(ctx, nil)
@@ -93,9 +91,9 @@ func (s *Subscription) Next(ctx context.Context) (*Item, error) {
 	}
 }
 
-// Poll is Next for readers that need no goroutine while there is nothing to read: it
-// gives nil where Next would wait, and ready is called once when it is time to ask
-// again. ready must not block, nor call the subscription.
+// Poll is Next for readers without a goroutine of their own: where Next would wait it returns
+// nil, and ready is called once when there is something to read. ready must not block, and must
+// not call the subscription.
 func (s *Subscription) Poll(ctx context.Context, ready func()) (*Item, error) {
 	for {
 		it, replay, err := s.pop(ready)
@@ -111,16 +109,16 @@ func (s *Subscription) Poll(ctx context.Context, ready func()) (*Item, error) {
 	}
 }
 
-// Waiting reports that more was there when it was asked: the next Poll gives an item,
-// or the error that ends the subscription, without waiting for anything.
+// Waiting reports whether an item is in memory, so that the next Poll returns it, or the error
+// that ends the subscription, without a read of the store.
 func (s *Subscription) Waiting() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.soon)+len(s.page) > 0 || s.live && s.head < len(s.queue)
 }
 
-// pop takes the next item that is there, or tells to replay. When there is nothing it
-// sees to it that the reader will hear when there is: by ready, or nil: by wake.
+// pop takes the next item in memory, or reports that the reader must replay. When there is
+// nothing it arranges that the reader is woken: by ready, or if that is nil by wake.
 func (s *Subscription) pop(ready func()) (it *Item, replay bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -172,7 +170,7 @@ func (s *Subscription) pop(ready func()) (it *Item, replay bool, err error) {
 
 func (i *Item) logged() bool { return i.row != nil && !i.Ephemeral }
 
-// replay reads the next page of the log, and joins the tail when it is near.
+// replay reads the next page of the log, and joins the tail near the end of the log.
 func (s *Subscription) replay(ctx context.Context) error {
 	t := s.tail
 	ctx = call.OnBehalf(ctx, t.org)
@@ -195,8 +193,8 @@ func (s *Subscription) replay(ctx context.Context) error {
 	if limit <= 0 {
 		return nil
 	}
-	// All that is about to be read is committed, so memberships read now say all about
-	// it: what changes later begins or ends at a higher seq.
+	// The events to read are committed, so the memberships read here cover them: later
+	// changes begin or end at a higher seq.
 	spans, err := memberships(ctx, t.hub.Store, v)
 	if err != nil {
 		return err
@@ -212,7 +210,7 @@ func (s *Subscription) replay(ctx context.Context) error {
 		}
 		it, err := item()
 		if err != nil {
-			t.hub.Logger.Error("an event cannot be told", "error", err)
+			t.hub.Logger.Error("an event cannot be delivered", "error", err)
 		}
 		if it != nil {
 			page = append(page, it)
@@ -221,7 +219,7 @@ func (s *Subscription) replay(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if imported { // the events that an import summed up cannot be told
+	if imported { // the events that an imported row sums up are not in the log
 		return errExpired()
 	}
 	s.mu.Lock()
@@ -233,7 +231,7 @@ func (s *Subscription) replay(ctx context.Context) error {
 	return nil
 }
 
-// memberships reads the intervals of a viewer, which has some if it is a bot.
+// memberships reads the intervals of a bot; a human has none.
 func memberships(ctx context.Context, r Store, v Viewer) (map[scope][]span, error) {
 	if v.human() {
 		return nil, nil
@@ -245,9 +243,9 @@ func memberships(ctx context.Context, r Store, v Viewer) (map[scope][]span, erro
 	return spansOf(rows), nil
 }
 
-// full tells that the reader is too far behind. Items are shared, so a queue costs
-// little: a reader that goes on taking may have a burst waiting, such as the
-// thousand joins of a new thread.
+// full reports whether the reader is too far behind. A reader that keeps taking items may have a
+// burst waiting, such as the thousand joins of a new thread: subscriptions share items, so a
+// queue costs little.
 func (s *Subscription) full() bool {
 	c := &s.tail.hub.Config
 	n := len(s.queue) - s.head
@@ -255,8 +253,8 @@ func (s *Subscription) full() bool {
 		(n >= c.Queue || s.bytes >= queueBytes) && !s.waits && time.Since(s.taken) > c.Grace
 }
 
-// push adds an item to the queue; the tail holds its lock. It is false when the tail
-// must give no more events of the log.
+// push adds an item to the queue. It returns false when the tail must push no more events of the
+// log. The caller holds the lock of the tail.
 func (s *Subscription) push(it *Item) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -267,7 +265,7 @@ func (s *Subscription) push(it *Item) bool {
 		return s.joined
 	}
 	keep := true
-	if !s.live && s.full() { // go back to replaying
+	if !s.live && s.full() { // drop the queue and continue to replay
 		s.joined, keep = false, false
 		kept := make([]*Item, 0, smallQueue)
 		for _, q := range s.queue[s.head:] {
@@ -289,10 +287,10 @@ func (s *Subscription) push(it *Item) bool {
 		s.signal()
 		return false
 	}
-	if s.head == len(s.queue) { // until now there was nothing to take
+	if s.head == len(s.queue) { // the reader had nothing to take before
 		s.taken = time.Now()
 	}
-	if s.head > 0 && len(s.queue) == cap(s.queue) { // reuse what was given
+	if s.head > 0 && len(s.queue) == cap(s.queue) { // reuse the space of items taken
 		n := copy(s.queue, s.queue[s.head:])
 		clear(s.queue[n:])
 		s.queue, s.head = s.queue[:n], 0
@@ -303,10 +301,9 @@ func (s *Subscription) push(it *Item) bool {
 	return keep
 }
 
-// endBehind ends the subscription behind the event with this seq, which the tail
-// handles just now: what is visible up to there is given first, also when much of it
-// is still to be replayed.
-func (s *Subscription) endBehind(seq int64, err error) {
+// endAfter ends the subscription after the event with this seq, which the tail is handling.
+// Visible events up to it are delivered first, including those still to be replayed.
+func (s *Subscription) endAfter(seq int64, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil || s.ending != nil {
@@ -320,7 +317,7 @@ func (s *Subscription) endBehind(seq int64, err error) {
 	s.signal()
 }
 
-// fail ends the subscription now, or says once more why it ends.
+// fail ends the subscription at once. An earlier error takes precedence.
 func (s *Subscription) fail(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -334,10 +331,10 @@ func (s *Subscription) fail(err error) {
 	s.signal()
 }
 
-// drop forgets what waits for a reader that gets nothing more; mu is held.
+// drop discards the items that wait. mu is held.
 func (s *Subscription) drop() { s.queue, s.head, s.bytes, s.page = nil, 0, 0, nil }
 
-// signal tells the reader to look again, if it found nothing; mu is held.
+// signal wakes a reader that found nothing. mu is held.
 func (s *Subscription) signal() {
 	if ready := s.ready; ready != nil {
 		s.ready = nil
@@ -350,22 +347,22 @@ func (s *Subscription) signal() {
 	}
 }
 
-// After gives the reader an item with v as its Local behind every event that this
-// node committed before: so an acknowledgement can follow the events it is about.
+// After delivers an item with v as its Local after every event that this node has committed, so
+// that an acknowledgement follows the events it is about.
 func (s *Subscription) After(v any) {
 	s.tail.inbox.add(entry{item: &Item{Local: v}, to: s})
 }
 
-// Last gives the reader an item with v as its Local behind everything that the log
-// has now, whichever node wrote it: for who finds out in another way that its access
-// has ended, and is to be told first what the log says of that.
+// Last delivers an item with v as its Local after everything that is in the log now, from any
+// node. A caller that learns otherwise that access has ended uses it, so that the events before
+// the end are delivered first.
 func (s *Subscription) Last(v any) {
 	s.tail.inbox.notify(0)
 	s.After(v)
 }
 
-// Soon gives the reader an item with v as its Local before everything that waits. Who
-// calls it bounds how many there are.
+// Soon delivers an item with v as its Local before all items that wait. The caller must bound
+// how many wait.
 func (s *Subscription) Soon(v any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -373,8 +370,8 @@ func (s *Subscription) Soon(v any) {
 	s.signal()
 }
 
-// Position is where to resume when everything that Next gave has arrived. While
-// nothing visible happens it moves on with the log.
+// Position returns the position to resume from after the last item taken. It advances with the
+// log while no visible event waits.
 func (s *Subscription) Position() Position {
 	s.tail.mu.Lock()
 	end := s.tail.end
@@ -397,20 +394,20 @@ func (s *Subscription) Live() bool {
 // Close ends the subscription.
 func (s *Subscription) Close() {
 	s.mu.Lock()
-	left := s.left
-	s.left = true
+	closed := s.closed
+	s.closed = true
 	s.mu.Unlock()
-	if left {
+	if closed {
 		return
 	}
 	s.tail.leave(s)
 	s.fail(ErrClosed)
-	s.tail.hub.drop(s.tail, s.holder, s.place)
+	s.tail.hub.release(s.tail, s.owner, s.place)
 }
 
-// Watch lets a human org admin see the events of threads and channels: what is committed from
-// now on, and what is still to be replayed. At most 100 may be watched, which is checked
-// before adding (B2B-WS-018). Ids are not looked up.
+// Watch adds threads and channels to what a human org admin sees: events committed later, and
+// those still to be replayed. A call is refused when 100 are watched already or it names more
+// than 100 (B2B-WS-018). Ids are not checked for existence.
 func (s *Subscription) Watch(threads, channels []string) error {
 	t := s.tail
 	t.mu.Lock()
@@ -425,12 +422,12 @@ func (s *Subscription) Watch(threads, channels []string) error {
 		s.watched = map[scope]struct{}{}
 	}
 	for _, k := range scopes(threads, channels) {
-		if _, there := s.watched[k]; there {
+		if _, watched := s.watched[k]; watched {
 			continue
 		}
 		s.watched[k] = struct{}{}
 		if s.indexed {
-			r := t.index.room(k)
+			r := t.index.entry(k)
 			r.watchers = append(r.watchers, s)
 		}
 	}
@@ -444,9 +441,9 @@ func (s *Subscription) Unwatch(threads, channels []string) {
 	defer t.mu.Unlock()
 	for _, k := range scopes(threads, channels) {
 		delete(s.watched, k)
-		if r := t.index.rooms[k]; r != nil && s.indexed {
+		if r := t.index.scopes[k]; r != nil && s.indexed {
 			r.watchers = without(r.watchers, s)
-			t.index.tidy(k)
+			t.index.removeIfEmpty(k)
 		}
 	}
 }

@@ -14,34 +14,34 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// tail follows the end of the log of one organisation and hands every event to the
-// subscriptions that may see it. One goroutine runs it.
+// tail follows the end of the log of one org and delivers every event to the subscriptions that
+// may see it. One goroutine runs it.
 //
-// mu guards the index and the end reached. Whoever holds it keeps the tail from
-// going on, so nothing slow happens under it; a subscription's own lock is taken
-// inside.
+// mu guards the index and the end. The tail waits for it, so nothing slow runs under it. The
+// lock of a subscription is taken after it.
 type tail struct {
 	hub    *Hub
 	org    string
 	inbox  *inbox
 	ctx    context.Context
 	cancel context.CancelFunc
-	ready  chan struct{} // closed when the end of the log was found, or the tail has failed
-	held   int           // guarded by hub.mu
+	ready  chan struct{} // closed when the end of the log was found, or that failed
+	users  int           // subscriptions; guarded by hub.mu
 
-	pages *pages // made by start; read when ready is closed
+	pages *pages // set by start; read after ready is closed
 
-	known int64 // the log is known to have reached this; the goroutine's own
-	fresh scope // whose members were read last, when the log had reached freshAt
-	// freshAt saves reading the members again for each of the many events of the
-	// creation of one thread.
-	freshAt int64
+	// Used by the goroutine of the tail alone.
+	known int64 // the log has reached this seq
+	// membersOf is the scope with members that were read last, when the log had reached
+	// membersAt. It saves a read for each of the many events of a new thread.
+	membersOf scope
+	membersAt int64
 
 	mu      sync.Mutex
-	err     error                      // why the tail has ended
-	all     map[*Subscription]struct{} // also those that replay
+	err     error                      // why the tail ended
+	all     map[*Subscription]struct{} // live and replaying
 	index   index
-	end     Position // behind the last event handled
+	end     Position // after the last event handled
 	changed int64    // seq of the last event that changed a membership
 }
 
@@ -54,7 +54,7 @@ func newTail(h *Hub, org string) *tail {
 	return t
 }
 
-// run follows the log until the last subscription has left or the hub is closed.
+// run follows the log until the last subscription or the hub is closed.
 func (t *tail) run() {
 	defer t.cancel()
 	err := t.start()
@@ -76,6 +76,7 @@ func (t *tail) run() {
 	}
 }
 
+// start finds the end of the log.
 func (t *tail) start() error {
 	at, _, err := locate(t.ctx, t.hub.Store, t.org, nil)
 	if err != nil {
@@ -92,6 +93,7 @@ func (t *tail) start() error {
 	return nil
 }
 
+// follow handles the inbox until the tail ends.
 func (t *tail) follow() error {
 	for {
 		select {
@@ -101,7 +103,7 @@ func (t *tail) follow() error {
 		}
 		entries, behind := t.inbox.take(t.end.Seq)
 		if behind {
-			if err := t.retry("read the log", t.look); err != nil {
+			if err := t.retry("read the log", t.readNew); err != nil {
 				return err
 			}
 		}
@@ -110,13 +112,13 @@ func (t *tail) follow() error {
 				return err
 			}
 		}
-		t.pages.rest()
+		t.pages.evictIdle()
 	}
 }
 
-// passed hears where the log ends by now. One that is gone, another or shorter is for
-// the tail itself to look at.
-func (t *tail) passed(top store.LogTop) {
+// polled takes the end of the log as a poll read it. When the log is gone, replaced or shorter,
+// the tail finds out by itself.
+func (t *tail) polled(top store.LogTop) {
 	t.mu.Lock()
 	end := t.end
 	t.mu.Unlock()
@@ -128,13 +130,13 @@ func (t *tail) passed(top store.LogTop) {
 	}
 }
 
-// final marks an error that trying again does not cure.
+// final wraps an error that a retry does not cure.
 type final struct{ error }
 
 func (f final) Unwrap() error { return f.error }
 
-// retry does something with the store until it succeeds. Meanwhile events wait in
-// the inbox or, when that is full, in the store.
+// retry repeats a use of the store until it succeeds or fails with a final error. Meanwhile
+// events wait in the inbox or, when that is full, in the store.
 func (t *tail) retry(what string, do func() error) error {
 	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		err := do()
@@ -147,7 +149,7 @@ func (t *tail) retry(what string, do func() error) error {
 		case t.ctx.Err() != nil:
 			return ErrClosed
 		}
-		t.hub.Logger.Error("the tail of a log has to wait: could not "+what, "org", t.org, "error", err)
+		t.hub.Logger.Error("delivery of events is delayed: cannot "+what, "org", t.org, "error", err)
 		select {
 		case <-t.ctx.Done():
 			return ErrClosed
@@ -156,9 +158,8 @@ func (t *tail) retry(what string, do func() error) error {
 	}
 }
 
-// look reads what the log has beyond the end reached. A log that is another one now,
-// or shorter, ends the tail.
-func (t *tail) look() error {
+// readNew handles all events after the end. A log that was replaced or is shorter ends the tail.
+func (t *tail) readNew() error {
 	top, err := t.hub.Store.LogTop(t.ctx, t.org)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
@@ -172,7 +173,7 @@ func (t *tail) look() error {
 	return t.read()
 }
 
-// read handles what is in the store beyond the end reached.
+// read handles the events after the end, up to known.
 func (t *tail) read() error {
 	for t.end.Seq < t.known {
 		rows, err := t.hub.Store.ReadLog(t.ctx, t.org, t.end.Seq, pageSize)
@@ -192,6 +193,7 @@ func (t *tail) read() error {
 	return nil
 }
 
+// accept handles an entry of the inbox.
 func (t *tail) accept(e entry) error {
 	switch {
 	case e.to != nil:
@@ -207,7 +209,7 @@ func (t *tail) accept(e entry) error {
 	t.known = max(t.known, e.events[len(e.events)-1].Seq)
 	for i := range e.events {
 		row := &e.events[i]
-		if row.Seq > t.end.Seq+1 { // other nodes wrote in between
+		if row.Seq > t.end.Seq+1 { // other nodes committed in between
 			if err := t.retry("read the log", t.read); err != nil {
 				return err
 			}
@@ -215,14 +217,14 @@ func (t *tail) accept(e entry) error {
 		if row.Seq != t.end.Seq+1 {
 			continue
 		}
-		if err := t.retry("hand out an event", func() error { return t.handle(row) }); err != nil {
+		if err := t.retry("deliver an event", func() error { return t.handle(row) }); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// handle hands out the next event of the log.
+// handle delivers the next event of the log and moves the end.
 func (t *tail) handle(e *store.Event) error {
 	var changed *scope
 	var members []store.Membership
@@ -231,7 +233,7 @@ func (t *tail) handle(e *store.Event) error {
 	case typeThreadCreated, typeThreadParticipant, typeChannelCreated:
 		if k, ok := scopeOf(e); ok {
 			changed = &k
-			if t.fresh == k && e.Seq <= t.freshAt {
+			if t.membersOf == k && e.Seq <= t.membersAt {
 				break
 			}
 			at := t.known
@@ -239,14 +241,14 @@ func (t *tail) handle(e *store.Event) error {
 			if members, err = t.hub.Store.MembershipsOf(t.ctx, k.kind, k.id); err != nil {
 				return err
 			}
-			t.fresh, t.freshAt = k, at
+			t.membersOf, t.membersAt = k, at
 			if members == nil {
 				members = []store.Membership{}
 			}
 		}
 	case typeAccessChanged:
 		var err error
-		if state, err = t.ask(e); err != nil {
+		if state, err = t.accessAfter(e); err != nil {
 			return err
 		}
 	}
@@ -258,24 +260,24 @@ func (t *tail) handle(e *store.Event) error {
 			t.index.rebuild(*changed, members, e.Seq)
 		}
 	}
-	behind := positionOf(t.end.Epoch, e)
-	t.dispatch(behind, e)
-	t.end = behind
+	after := positionOf(t.end.Epoch, e)
+	t.dispatch(after, e)
+	t.end = after
 	if state != nil {
-		t.settle(state, e.Seq)
+		t.applyAccess(state, e.Seq)
 	}
 	return nil
 }
 
-// broadcast gives an item that is not in the log to all who may see it.
+// broadcast delivers an item that is not in the log to all subscriptions that may see it.
 func (t *tail) broadcast(it *Item) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.tellOnce(it)
+	t.pushAll(it)
 }
 
-// tellOnce is broadcast with mu held.
-func (t *tail) tellOnce(it *Item) {
+// pushAll is broadcast with mu held.
+func (t *tail) pushAll(it *Item) {
 	for s := range t.all {
 		if visible(it.row, s.viewer, nil, false) && s.filter.passes(it.row) {
 			t.push(s, it)
@@ -284,17 +286,17 @@ func (t *tail) tellOnce(it *Item) {
 	t.index.sweep()
 }
 
-// dispatch gives the event of the log in front of a position to the live subscriptions
-// that may see it; mu is held.
-func (t *tail) dispatch(behind Position, e *store.Event) {
+// dispatch delivers the event of the log before a position to the live subscriptions that may
+// see it. mu is held.
+func (t *tail) dispatch(after Position, e *store.Event) {
 	if e.Audience == store.AudiencePresence {
 		event, err := decode(e)
 		if err != nil {
-			t.hub.Logger.Error("an event cannot be told", "error", err)
+			t.hub.Logger.Error("an event cannot be delivered", "error", err)
 			return
 		}
-		if it, err := newEphemeral(e.OrgID, event); err == nil { // else of a newer node
-			t.tellOnce(it)
+		if it, err := newEphemeral(e.OrgID, event); err == nil { // else an unknown type, of a newer node
+			t.pushAll(it)
 		}
 		return
 	}
@@ -305,8 +307,8 @@ func (t *tail) dispatch(behind Position, e *store.Event) {
 		}
 		if it == nil {
 			var err error
-			if it, err = newItem(behind, e); err != nil {
-				t.hub.Logger.Error("an event cannot be told", "error", err)
+			if it, err = newItem(after, e); err != nil {
+				t.hub.Logger.Error("an event cannot be delivered", "error", err)
 			}
 			if it == nil {
 				it = &Item{}
@@ -319,7 +321,7 @@ func (t *tail) dispatch(behind Position, e *store.Event) {
 	t.index.sweep()
 }
 
-// push adds an item to the queue of a subscription; mu is held.
+// push adds an item to the queue of a subscription. mu is held.
 func (t *tail) push(s *Subscription, it *Item) {
 	if !s.push(it) {
 		t.index.discard(s)
@@ -329,23 +331,23 @@ func (t *tail) push(s *Subscription, it *Item) {
 // accessState is the access of a bot, or of the whole org when bot is empty, after a change.
 type accessState struct {
 	bot    string
-	ended  bool // by this event
-	active bool // meanwhile
-	admin  bool
+	ended  bool   // by the event
+	active bool   // in the store
+	admin  bool   // in the store
 	why    string // see Item.Why
 }
 
-// ask finds out what an access_changed event is about. That access ended is told by
-// the event, not by how things are now: the end is at its place in the log, behind
-// what tells of it.
-func (t *tail) ask(e *store.Event) (*accessState, error) {
+// accessAfter returns the access after an access_changed event. The event itself says whether it
+// ended access, since access may have been restored later. So a subscription ends at that place
+// in the log, after the event that announces it.
+func (t *tail) accessAfter(e *store.Event) (*accessState, error) {
 	var event b2bv1.Event
 	if err := proto.Unmarshal(e.Payload, &event); err != nil {
-		t.hub.Logger.Error("a change of access cannot be read, it is taken for one of the whole org", "org", t.org, "seq", e.Seq, "error", err)
+		t.hub.Logger.Error("cannot decode an access_changed event, so it applies to the whole org", "org", t.org, "seq", e.Seq, "error", err)
 	}
 	change := event.GetAccessChanged()
 	st := &accessState{bot: change.GetBotId(), why: change.GetCloseReason()}
-	if err := t.lookUp(t.ctx, st); err != nil {
+	if err := t.readAccess(t.ctx, st); err != nil {
 		return nil, err
 	}
 	if st.ended = change.GetEnded(); change == nil || change.Ended == nil {
@@ -354,29 +356,30 @@ func (t *tail) ask(e *store.Event) (*accessState, error) {
 	return st, nil
 }
 
-// lookUp finds out how things are now.
-func (t *tail) lookUp(ctx context.Context, st *accessState) error {
+// readAccess sets active and admin from the store.
+func (t *tail) readAccess(ctx context.Context, st *accessState) error {
 	if st.bot == "" {
 		org, err := t.hub.Store.Org(ctx, t.org)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return fmt.Errorf("look up the org: %w", err)
+			return fmt.Errorf("read the org: %w", err)
 		}
 		st.active = err == nil && org.Status == store.OrgActive
 		return nil
 	}
 	bot, err := t.hub.Store.Bot(ctx, t.org, st.bot)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return fmt.Errorf("look up a bot: %w", err)
+		return fmt.Errorf("read a bot: %w", err)
 	}
 	st.active = err == nil && bot.JoinStatus == store.BotActive
 	st.admin = st.active && bot.AuthRole == store.AuthAdmin
 	return nil
 }
 
-// settle applies the access state after the event with this seq; mu is held. Who subscribed
-// when the log had the event already was let in after it, unless by what a node
-// remembered wrongly: then things are not well now either.
-func (t *tail) settle(st *accessState, seq int64) {
+// applyAccess applies the access after the event with this seq. mu is held.
+//
+// A subscription that began after the event (seq <= s.since) was admitted after it, and goes on
+// if the bot or org is active. If it is not, a node admitted it from an outdated cache.
+func (t *tail) applyAccess(st *accessState, seq int64) {
 	recheck := &Item{Recheck: true, Why: st.why}
 	for s := range t.all {
 		if st.bot != "" && s.viewer.BotID != st.bot {
@@ -384,11 +387,11 @@ func (t *tail) settle(st *accessState, seq int64) {
 		}
 		if st.ended && !(st.active && seq <= s.since) {
 			t.index.remove(s)
-			s.endBehind(seq, ErrAccess)
+			s.endAfter(seq, ErrAccess)
 			continue
 		}
 		if st.bot != "" {
-			s.viewer.Admin, s.settled = st.admin, true
+			s.viewer.Admin, s.adminFromLog = st.admin, true
 		}
 		t.push(s, recheck)
 	}

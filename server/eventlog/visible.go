@@ -11,21 +11,20 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// Viewer is on whose behalf the log is read.
+// Viewer is a reader of the log: a bot, or the human admins of an org.
 type Viewer struct {
 	OrgID  string
-	BotID  string      // empty: a human who is org admin
+	BotID  string      // empty: a human org admin
 	Admin  bool        // the bot is an admin bot; Subscribe reads it from the store
 	Scopes call.Scopes // of the bot's credential
-	// Webhook says that the server itself reads for the bot, once: that counts against no
-	// bound of streams.
+	// Webhook is set for the server's own subscription for a bot's webhook, which does not
+	// count against the limits of streams.
 	Webhook bool
 }
 
 func (v Viewer) human() bool { return v.BotID == "" }
 
-// reader is who answers for the subscriptions of the viewer: its bot, or the org of
-// a human.
+// reader returns the key that limits count subscriptions by: the bot, or for a human the org.
 func (v Viewer) reader() string {
 	if v.human() {
 		return v.OrgID
@@ -33,7 +32,7 @@ func (v Viewer) reader() string {
 	return v.BotID
 }
 
-// Types of events that the log's readers know.
+// The event types that this package treats specially.
 const (
 	typeBotOnline         = "bot_online"
 	typeBotOffline        = "bot_offline"
@@ -45,7 +44,7 @@ const (
 	typeThreadArtifact    = "thread_artifact"
 	typeThreadStatus      = "thread_status_changed"
 	typeAccessChanged     = "access_changed"
-	typeImportedRow       = "catchup_carried" // its payload is no Event, see ImportedRow
+	typeImportedRow       = "catchup_carried" // the payload is no Event, see ImportedRow
 )
 
 // scope is a channel or a thread.
@@ -54,7 +53,7 @@ type scope struct {
 	id   string
 }
 
-// scopeOf is where an event of a channel or thread happened.
+// scopeOf returns the channel or thread of an event.
 func scopeOf(e *store.Event) (scope, bool) {
 	switch {
 	case e.Audience == store.AudienceChannel && e.ChannelID != nil:
@@ -65,30 +64,30 @@ func scopeOf(e *store.Event) (scope, bool) {
 	return scope{}, false
 }
 
-// span is an interval of seqs, both ends included; to is 0 while it is open.
+// span is an interval of seqs, both ends included. to is 0 while the span is open.
 type span struct{ from, to int64 }
 
 func (s span) contains(seq int64) bool { return s.from <= seq && (s.to == 0 || seq <= s.to) }
 
-// endedBefore tells that nothing at seq or above it is in the span.
+// endedBefore reports whether the span has neither seq nor any above it.
 func (s span) endedBefore(seq int64) bool { return s.to != 0 && s.to < seq }
 
-// visible decides who may see what: the one rule of live push, replay and catch-up
-// (B2B-EVT). spans are the viewer's intervals in the channel or thread of the event;
-// watched tells whether a human subscribed to it.
+// visible reports whether a viewer may see an event. Live push, replay and catch-up share this
+// rule (B2B-EVT). spans are the viewer's intervals in the channel or thread of the event;
+// watched reports whether a human subscribed to it.
 //
 //	audience          bot                       human org admin
 //	internal          never                     never
-//	presence          never again: the tail     the same
-//	                  tells it once, as org
-//	org               always, but not its own   always
-//	                  coming and going
+//	presence          never: the tail pushes    never: likewise
+//	                  it once, as org
+//	org               always, except its own    always
+//	                  presence
 //	channel, thread   in one of its intervals   when watched; thread_created and
 //	                                            channel_created always
 //	bot               when it is the bot        never
 //	admins            when it is an admin       always
 //
-// Of these a bot is told what the scopes of its credential let it (B2B-EVT-040).
+// In addition the scopes of a bot's credential must include the type (B2B-EVT-040).
 func visible(e *store.Event, v Viewer, spans []span, watched bool) bool {
 	if e.OrgID != v.OrgID || !v.human() && !inScope(e.Type, v.Scopes) {
 		return false
@@ -117,31 +116,32 @@ func visible(e *store.Event, v Viewer, spans []span, watched bool) bool {
 	return false
 }
 
-// inScope reports whether a credential with these scopes is told events of a type.
+// inScope reports whether a credential with these scopes receives events of a type.
 func inScope(kind string, have call.Scopes) bool {
 	return have&call.ScopeFull != 0 || have&scopesOf()[kind] != 0
 }
 
-// scopesOf is the scopes of which a credential needs one to be told events of a type, as
-// the schema says. Types that it does not know are for full alone.
+// scopesOf returns, by event type, the scopes of which a credential needs one, from the schema.
+// Types that it does not have need the scope full.
 var scopesOf = sync.OnceValue(func() map[string]call.Scopes {
 	choices := (&b2bv1.Event{}).ProtoReflect().Descriptor().Oneofs().Get(0).Fields()
 	needed := make(map[string]call.Scopes, choices.Len()+1)
-	needed[typeImportedRow] = call.Satisfying(optionsv1.Scope_SCOPE_READ) // as catch-up itself
+	needed[typeImportedRow] = call.Satisfying(optionsv1.Scope_SCOPE_READ) // the scope of catch-up
 	for i := range choices.Len() {
 		choice := choices.Get(i)
-		told, _ := proto.GetExtension(choice.Options(), optionsv1.E_Told).(*optionsv1.Told)
-		needed[string(choice.Name())] = call.Satisfying(told.GetScopes()...)
+		option, _ := proto.GetExtension(choice.Options(), optionsv1.E_Told).(*optionsv1.Told)
+		needed[string(choice.Name())] = call.Satisfying(option.GetScopes()...)
 	}
 	return needed
 })
 
-// shownToAdmins reports whether e is an event of a channel or thread that every human org admin sees.
+// shownToAdmins reports whether every human org admin sees an event of a channel or thread, also
+// one who does not watch it.
 func shownToAdmins(e *store.Event) bool {
 	return e.Type == typeThreadCreated || e.Type == typeChannelCreated
 }
 
-// presenceOf is the bot that an event tells the coming or going of, else empty.
+// presenceOf returns the bot of a presence event, and for other events "".
 func presenceOf(e *store.Event) string {
 	if e.Type != typeBotOnline && e.Type != typeBotOffline {
 		return ""
@@ -159,7 +159,7 @@ func presenceOf(e *store.Event) string {
 	return event.GetBotOffline().GetBot().GetId()
 }
 
-// spansOf sorts memberships by scope.
+// spansOf groups memberships by scope.
 func spansOf(memberships []store.Membership) map[scope][]span {
 	m := make(map[scope][]span, len(memberships))
 	for i := range memberships {

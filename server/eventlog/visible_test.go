@@ -12,7 +12,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// TestVisible walks over every audience, kind of viewer and place of an event.
+// TestVisible checks every audience with every kind of viewer and place of an event.
 func TestVisible(t *testing.T) {
 	const org, me, other = "o", "me", "other"
 	id := "x"
@@ -39,14 +39,14 @@ func TestVisible(t *testing.T) {
 							t.Errorf("%s sees an event of another org", who)
 						}
 					}
-					room := in[where]
+					seen := in[where]
 					if human {
-						room = watched || kind != "thread_message"
+						seen = watched || kind != "thread_message"
 					}
 					check(store.Event{Audience: store.AudienceInternal, ThreadID: &id, ChannelID: &id, BotID: ptr(me)}, false)
 					check(store.Event{Audience: store.AudienceOrg}, true)
-					check(store.Event{Audience: store.AudienceChannel, ChannelID: &id}, room)
-					check(store.Event{Audience: store.AudienceThread, ThreadID: &id}, room)
+					check(store.Event{Audience: store.AudienceChannel, ChannelID: &id}, seen)
+					check(store.Event{Audience: store.AudienceThread, ThreadID: &id}, seen)
 					check(store.Event{Audience: store.AudienceChannel, ThreadID: &id}, false)
 					check(store.Event{Audience: store.AudienceThread, ChannelID: &id}, false)
 					check(store.Event{Audience: store.AudienceBot, BotID: ptr(me)}, !human)
@@ -79,8 +79,8 @@ func TestVisible(t *testing.T) {
 	}
 }
 
-// TestScopesOfTypes: what a credential that may not read is told, and what an import
-// carried, which is no type of the schema.
+// TestScopesOfTypes: which events a credential without the scope read receives. Imported rows are
+// no type of the schema.
 func TestScopesOfTypes(t *testing.T) {
 	for kind, want := range map[string]call.Scopes{
 		typeMessage: call.ScopeRead, typeThreadMessage: call.ScopeRead, typeBotOnline: call.ScopeRead, typeImportedRow: call.ScopeRead,
@@ -93,12 +93,12 @@ func TestScopesOfTypes(t *testing.T) {
 			}
 		}
 		if !inScope(kind, call.ScopeFull) {
-			t.Errorf("%s is not told full", kind)
+			t.Errorf("%s is not visible to full", kind)
 		}
 	}
 }
 
-// TestVisibleAgainstSets compares intervals with sets of members kept event by event.
+// TestVisibleAgainstSets compares intervals with sets of members that each event updates.
 func TestVisibleAgainstSets(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for round := range 300 {
@@ -109,7 +109,7 @@ func TestVisibleAgainstSets(t *testing.T) {
 		for seq := int64(1); seq <= 40; seq++ {
 			b := rng.IntN(bots)
 			leaves := false
-			switch { // joining comes before its event, leaving behind it
+			switch { // a join takes effect before its event, a leave after it
 			case rng.IntN(3) > 0:
 			case member[b]:
 				leaves = true

@@ -11,8 +11,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// setOnline gives this node a lease for a bot; the first lease of all sets it online
-// and tells so. A bot that is gone stays gone.
+// setOnline gives this node a lease for a bot. The first lease of all nodes sets the bot online
+// and appends the event. A deleted bot is ignored.
 func (t *Tracker) setOnline(ctx context.Context, org, id string) error {
 	return t.Store.Update(ctx, org, func(tx store.Tx) error {
 		bot, err := tx.Bot(ctx, org, id)
@@ -34,7 +34,7 @@ func (t *Tracker) setOnline(ctx context.Context, org, id string) error {
 			if err := tx.PutWebhookStatus(ctx, status); err != nil {
 				return err
 			}
-			if err := t.recovered(ctx, tx, id); err != nil {
+			if err := t.appendReset(ctx, tx, id); err != nil {
 				return err
 			}
 		}
@@ -44,12 +44,12 @@ func (t *Tracker) setOnline(ctx context.Context, org, id string) error {
 		if err := tx.SetBotOnline(ctx, id, true); err != nil {
 			return err
 		}
-		return t.tell(ctx, tx, bot, true)
+		return t.appendPresence(ctx, tx, bot, true)
 	})
 }
 
-// setOffline ends the leases of this node for bots of an org, and sets those offline
-// that have no other one.
+// setOffline ends the leases of this node for bots of an org, and sets offline those that have
+// no other lease.
 func (t *Tracker) setOffline(ctx context.Context, org string, bots []string) error {
 	return t.Store.Update(ctx, org, func(tx store.Tx) error {
 		now := t.nowMS()
@@ -57,7 +57,7 @@ func (t *Tracker) setOffline(ctx context.Context, org string, bots []string) err
 			if err := tx.DropLease(ctx, id, t.Node); err != nil {
 				return err
 			}
-			if err := t.settle(ctx, tx, org, id, now); err != nil {
+			if err := t.setOfflineIfUnleased(ctx, tx, org, id, now); err != nil {
 				return err
 			}
 		}
@@ -65,8 +65,8 @@ func (t *Tracker) setOffline(ctx context.Context, org string, bots []string) err
 	})
 }
 
-// settle sets a bot offline that is marked online and has no live lease.
-func (t *Tracker) settle(ctx context.Context, tx store.Tx, org, id string, now int64) error {
+// setOfflineIfUnleased sets a bot offline that the store has online and that has no live lease.
+func (t *Tracker) setOfflineIfUnleased(ctx context.Context, tx store.Tx, org, id string, now int64) error {
 	bot, err := tx.Bot(ctx, org, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
@@ -74,7 +74,7 @@ func (t *Tracker) settle(ctx context.Context, tx store.Tx, org, id string, now i
 	if err != nil || !bot.Online {
 		return err
 	}
-	leased, err := tx.Leased(ctx, id, now, latest(now))
+	leased, err := tx.Leased(ctx, id, now, latestExpiry(now))
 	if err != nil || leased {
 		return err
 	}
@@ -84,11 +84,11 @@ func (t *Tracker) settle(ctx context.Context, tx store.Tx, org, id string, now i
 	if err := tx.TouchBots(ctx, map[string]int64{id: now}); err != nil {
 		return err
 	}
-	return t.tell(ctx, tx, bot, false)
+	return t.appendPresence(ctx, tx, bot, false)
 }
 
-// tell appends the event about a bot that came or went.
-func (t *Tracker) tell(ctx context.Context, tx store.Tx, bot *store.Bot, online bool) error {
+// appendPresence appends the event that a bot went online or offline.
+func (t *Tracker) appendPresence(ctx context.Context, tx store.Tx, bot *store.Bot, online bool) error {
 	brief := &b2bv1.BotBrief{Id: bot.ID, Name: bot.Name}
 	row := store.Event{Audience: store.AudiencePresence, Type: "bot_offline", At: t.nowMS(), BotID: &bot.ID, ActorID: &bot.ID}
 	event := &b2bv1.Event{Event: &b2bv1.Event_BotOffline{BotOffline: &b2bv1.BotOfflineEvent{Bot: brief}}}
@@ -104,9 +104,9 @@ func (t *Tracker) tell(ctx context.Context, tx store.Tx, bot *store.Bot, online 
 	return err
 }
 
-// recovered tells whoever serves the webhook of a bot that its health was reset. Nobody
-// else is told.
-func (t *Tracker) recovered(ctx context.Context, tx store.Tx, bot string) error {
+// appendReset appends the internal event by which the node that serves the webhook of a bot
+// learns that its health was reset.
+func (t *Tracker) appendReset(ctx context.Context, tx store.Tx, bot string) error {
 	payload, err := proto.Marshal(&b2bv1.Event{Event: &b2bv1.Event_AccessChanged{AccessChanged: &b2bv1.AccessChangedEvent{BotId: &bot}}})
 	if err != nil {
 		return fmt.Errorf("marshal access_changed: %w", err)
@@ -115,15 +115,15 @@ func (t *Tracker) recovered(ctx context.Context, tx store.Tx, bot string) error 
 	return err
 }
 
-// renew moves the leases of this node, removes those that have been dead for long, and makes those anew that are missing: the
-// store was away for so long that others took this node for dead, or failed when a
-// bot came.
+// renew extends the leases of this node and removes those that ended long ago. It takes missing
+// leases again: the store failed when a bot connected, or was unavailable for so long that other
+// nodes ended them.
 func (t *Tracker) renew(ctx context.Context) error {
 	at := t.Now()
 	now := at.UnixMilli()
-	var held int64
+	var renewed int64
 	err := t.Store.Update(ctx, "", func(tx store.Tx) (err error) {
-		if held, err = tx.RenewLeases(ctx, t.Node, now+Lease.Milliseconds()); err != nil {
+		if renewed, err = tx.RenewLeases(ctx, t.Node, now+Lease.Milliseconds()); err != nil {
 			return err
 		}
 		_, err = tx.PurgeLeases(ctx, now-2*Lease.Milliseconds())
@@ -135,26 +135,26 @@ func (t *Tracker) renew(ctx context.Context) error {
 	since := at.Sub(t.renewed)
 	late := since >= Lease
 	if since >= Lease/2 {
-		t.judging = at.Add(Lease)
+		t.sweepFrom = at.Add(Lease)
 	}
 	t.renewed = at
 	t.mu.Lock()
-	seats := int64(len(t.seats))
+	connected := int64(len(t.bots))
 	t.mu.Unlock()
-	if !late && held >= seats {
+	if !late && renewed >= connected {
 		return nil
 	}
-	there := map[string]bool{}
+	leased := map[string]bool{}
 	if !late {
-		if there, err = t.held(ctx); err != nil {
+		if leased, err = t.leasedBots(ctx); err != nil {
 			return err
 		}
 	}
-	return t.makeUp(ctx, there)
+	return t.restoreLeases(ctx, leased)
 }
 
-// held lists the bots that this node has leases for.
-func (t *Tracker) held(ctx context.Context) (map[string]bool, error) {
+// leasedBots returns the bots that this node has leases for.
+func (t *Tracker) leasedBots(ctx context.Context) (map[string]bool, error) {
 	there := map[string]bool{}
 	for after := ""; ; {
 		rows, err := t.Store.LeasedBy(ctx, t.Node, after, page)
@@ -171,27 +171,27 @@ func (t *Tracker) held(ctx context.Context) (map[string]bool, error) {
 	}
 }
 
-// makeUp sets those bots online that have connections here and no lease.
-func (t *Tracker) makeUp(ctx context.Context, there map[string]bool) error {
+// restoreLeases sets online the bots that are connected here and have no lease.
+func (t *Tracker) restoreLeases(ctx context.Context, leased map[string]bool) error {
 	t.mu.Lock()
 	missing := map[string]string{} // bot to org
-	for bot, s := range t.seats {
-		if !there[bot] {
-			missing[bot] = s.org
+	for bot, c := range t.bots {
+		if !leased[bot] {
+			missing[bot] = c.org
 		}
 	}
 	t.mu.Unlock()
 	for bot, org := range missing {
-		s := t.take(org, bot)
-		s.mu.Lock()
+		c := t.acquire(org, bot)
+		c.mu.Lock()
 		var err error
-		if s.count > 0 {
+		if c.count > 0 {
 			if err = t.setOnline(ctx, org, bot); err == nil {
-				s.leased = true
+				c.leased = true
 			}
 		}
-		s.mu.Unlock()
-		t.give(bot, s)
+		c.mu.Unlock()
+		t.release(bot, c)
 		if err != nil {
 			return fmt.Errorf("set a bot online again: %w", err)
 		}
@@ -199,16 +199,16 @@ func (t *Tracker) makeUp(ctx context.Context, there map[string]bool) error {
 	return nil
 }
 
-// latest is when a lease ends at the latest, also by a clock that is as far ahead as a lease
-// is long: one that ends later was given before the clock was put back, and is dead
-// (B2B-LIFE-020).
-func latest(now int64) int64 { return now + 2*Lease.Milliseconds() }
+// latestExpiry returns the latest end of a valid lease, in Unix milliseconds. It allows for a
+// clock that is a lease ahead. A lease that ends later was taken before the clock was set back,
+// and counts as ended (B2B-LIFE-020).
+func latestExpiry(now int64) int64 { return now + 2*Lease.Milliseconds() }
 
-// sweep sets those bots offline whose leases are dead.
+// sweep sets offline the bots with no live lease.
 func (t *Tracker) sweep(ctx context.Context) error {
 	now := t.nowMS()
 	for after := ""; ; {
-		rows, err := t.Store.Stranded(ctx, now, latest(now), after, page)
+		rows, err := t.Store.Stranded(ctx, now, latestExpiry(now), after, page)
 		if err != nil {
 			return fmt.Errorf("list bots without a lease: %w", err)
 		}
@@ -220,14 +220,14 @@ func (t *Tracker) sweep(ctx context.Context) error {
 		for org, bots := range orgs {
 			err := t.Store.Update(ctx, org, func(tx store.Tx) error {
 				for _, id := range bots {
-					if err := t.settle(ctx, tx, org, id, now); err != nil {
+					if err := t.setOfflineIfUnleased(ctx, tx, org, id, now); err != nil {
 						return err
 					}
 				}
 				return nil
 			})
 			if err != nil {
-				return fmt.Errorf("set bots of a dead node offline: %w", err)
+				return fmt.Errorf("set the bots of a crashed node offline: %w", err)
 			}
 		}
 		if len(rows) < page {

@@ -1,16 +1,15 @@
-// Package presence knows which bots are online: those that have a connection, on any node
+// Package presence tracks which bots are online: those with a connection to any node
 // (B2B-PRES-001).
 //
-// Each node holds a lease in the store for every bot that has connections to it, and
-// renews all of them together every two and a half seconds. A lease lives for ten, so
-// that the bots of a node that crashed are offline within 15 seconds (B2B-PRES-007),
-// whichever node notices. A node whose own renewal was late does not judge others by
-// their leases for a while: what kept it from renewing may have kept them, too
-// (B2B-PRES-008).
-// Whether a bot comes or goes is decided inside a change of its org: the first lease
-// sets it online, the end of the last one offline, and the change that does so appends
-// the one event about it. That event is told once and not kept as history
-// (store.AudiencePresence).
+// Each node has a lease in the store for every bot that is connected to it, and renews all of
+// them together every two and a half seconds. A lease lasts ten seconds, so that the bots of a
+// node that crashed are offline within 15 (B2B-PRES-007); any node may set them offline. A node
+// that renewed late itself leaves the bots of others online for the time of a lease, because the
+// cause of the delay may have delayed them as well (B2B-PRES-008).
+//
+// A change of the bot's org decides whether the bot goes online or offline: the first lease sets
+// it online, the end of the last one offline. The same change appends the event about it, which
+// is delivered once and not kept as history (store.AudiencePresence).
 //
 // The clocks of the nodes must agree within a few seconds.
 package presence
@@ -28,129 +27,132 @@ import (
 )
 
 const (
-	// Lease is how long a bot stays online after its node died.
+	// Lease is how long a bot stays online after its node crashed.
 	Lease = 10 * time.Second
-	// renewEvery leaves three tries before a lease ends.
+	// renewEvery allows three attempts before a lease ends.
 	renewEvery = Lease / 4
-	// page is how many bots are looked at together.
+	// page is the number of bots read at once.
 	page = 500
-	// settleTime bounds the change about a connection that has ended.
-	settleTime = 10 * time.Second
+	// leaveTime bounds the change of the store when a connection ends.
+	leaveTime = 10 * time.Second
 )
 
-// Config is what a Tracker works with.
+// Config configures a Tracker.
 type Config struct {
 	Store store.Store
-	Node  string // names this run of this process
-	Alone bool   // no other node can have the store: every other lease is dead
+	Node  string // unique for each run of a process
+	Alone bool   // no other node uses the store, so leases of others have ended
 	Now   func() time.Time
 	Log   *slog.Logger
 }
 
-// Tracker counts the connections of this node.
+// Tracker counts the connections of the bots of this node.
 type Tracker struct {
 	Config
 	failed  *tally.Log
 	mu      sync.Mutex
-	seats   map[string]*seat // by bot
+	bots    map[string]*connections // by bot id
 	closed  bool
-	renewed time.Time // when the leases were renewed last; Run's own
-	// judging is when the leases of others count again; Run's own.
-	judging time.Time
+	renewed time.Time // when the leases were renewed last; used by Run alone
+	// sweepFrom is when this node may set the bots of other nodes offline again (B2B-PRES-008);
+	// used by Run alone.
+	sweepFrom time.Time
 }
 
-// seat is a bot with connections to this node, or one that had until now. mu keeps
-// its comings and goings in order.
-type seat struct {
+// connections counts the connections of a bot to this node. mu orders the changes of the bot in
+// the store.
+type connections struct {
 	org   string
-	users int // who holds the seat: guarded by Tracker.mu
+	users int // calls between acquire and release; guarded by Tracker.mu
 
 	mu     sync.Mutex
 	count  int // connections
 	leased bool
 }
 
-// New makes a tracker that knows of no connections.
+// New returns a tracker without connections.
 func New(c Config) *Tracker {
-	return &Tracker{Config: c, failed: tally.New(c.Log, "presence could not be told"), seats: map[string]*seat{}}
+	return &Tracker{Config: c, failed: tally.New(c.Log, "presence could not be stored"), bots: map[string]*connections{}}
 }
 
 func (t *Tracker) nowMS() int64 { return t.Now().UnixMilli() }
 
-// take finds or makes the seat of a bot; give returns it.
-func (t *Tracker) take(org, bot string) *seat {
+// acquire returns the connections of a bot, and creates them for the first. Each acquire needs
+// one release.
+func (t *Tracker) acquire(org, bot string) *connections {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s := t.seats[bot]
-	if s == nil {
-		s = &seat{org: org}
-		t.seats[bot] = s
+	c := t.bots[bot]
+	if c == nil {
+		c = &connections{org: org}
+		t.bots[bot] = c
 	}
-	s.users++
-	return s
+	c.users++
+	return c
 }
 
-func (t *Tracker) give(bot string, s *seat) {
+func (t *Tracker) release(bot string, c *connections) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if s.users--; s.users == 0 {
-		delete(t.seats, bot)
+	if c.users--; c.users == 0 {
+		delete(t.bots, bot)
 	}
 }
 
-// Join counts a connection of a bot, and returns when the bot is online. A failure
-// of the store is logged and made up for by Run. Each Join needs one Leave.
+// Join counts a connection of a bot, and returns when the bot is online. A failure of the store
+// is logged, and Run repeats the change. Each Join needs one Leave.
 func (t *Tracker) Join(ctx context.Context, org, bot string) {
-	s := t.take(org, bot)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.count++
-	if err := t.comes(ctx, s, bot); err != nil && ctx.Err() == nil {
+	c := t.acquire(org, bot)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.count++
+	if err := t.ensureOnline(ctx, c, bot); err != nil && ctx.Err() == nil {
 		t.failed.Count("online", "bot", bot, "error", err)
 	}
 }
 
-// comes makes sure of the lease, and of the webhook: a bot that connects gets a new chance for
-// it (B2B-HOOK-021).
-func (t *Tracker) comes(ctx context.Context, s *seat, bot string) error {
-	if s.leased {
+// ensureOnline takes the lease unless the node has it, and resets the health of a degraded webhook
+// of the bot (B2B-HOOK-021).
+func (t *Tracker) ensureOnline(ctx context.Context, c *connections, bot string) error {
+	if c.leased {
 		status, err := t.Store.WebhookStatus(ctx, bot)
 		if err != nil || !status.Degraded {
 			return err
 		}
 	}
-	if err := t.setOnline(ctx, s.org, bot); err != nil {
+	if err := t.setOnline(ctx, c.org, bot); err != nil {
 		return err
 	}
-	s.leased = true
+	c.leased = true
 	return nil
 }
 
-// Leave takes back a Join. The bot goes offline with its last connection.
+// Leave ends a Join. The bot goes offline with its last connection.
 func (t *Tracker) Leave(org, bot string) {
-	s := t.take(org, bot)
-	defer t.give(bot, s)
-	defer t.give(bot, s) // what Join took
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.count--; s.count > 0 || t.closing() {
+	c := t.acquire(org, bot)
+	defer t.release(bot, c)
+	defer t.release(bot, c) // for the acquire of Join
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.count--; c.count > 0 || t.closing() {
 		return
 	}
-	s.leased = false
-	ctx, cancel := context.WithTimeout(context.Background(), settleTime)
+	c.leased = false
+	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
 	defer cancel()
-	if err := t.setOffline(ctx, s.org, []string{bot}); err != nil {
+	if err := t.setOffline(ctx, c.org, []string{bot}); err != nil {
 		t.failed.Count("offline", "bot", bot, "error", err)
 	}
 }
 
+// closing reports whether Close was called.
 func (t *Tracker) closing() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.closed
 }
 
-// Start sets those bots offline that a node left behind which is dead.
+// Start sets offline the bots of nodes that crashed.
 func (t *Tracker) Start(ctx context.Context) error {
 	if t.Alone {
 		err := t.Store.Update(ctx, "", func(tx store.Tx) error {
@@ -158,14 +160,14 @@ func (t *Tracker) Start(ctx context.Context) error {
 			return err
 		})
 		if err != nil {
-			return fmt.Errorf("end the leases of the run before: %w", err)
+			return fmt.Errorf("end the leases of the previous run: %w", err)
 		}
 	}
 	t.renewed = t.Now()
 	return t.sweep(ctx)
 }
 
-// Run renews the leases of this node and ends those of dead ones, until ctx ends.
+// Run renews the leases of this node and ends those of crashed nodes, until ctx ends.
 func (t *Tracker) Run(ctx context.Context) error {
 	tick := time.NewTicker(renewEvery)
 	defer tick.Stop()
@@ -182,25 +184,25 @@ func (t *Tracker) Run(ctx context.Context) error {
 	}
 }
 
-// Tick is one round of Run.
+// Tick is one iteration of Run.
 func (t *Tracker) Tick(ctx context.Context) error {
 	if err := t.renew(ctx); err != nil {
 		return err
 	}
-	if t.Now().Before(t.judging) {
+	if t.Now().Before(t.sweepFrom) {
 		return nil
 	}
 	return t.sweep(ctx)
 }
 
-// Close sets the bots of this node offline that are on no other. Connections that
-// end afterwards are not counted any more.
+// Close sets offline the bots that are connected to this node alone. Later calls of Leave have no
+// effect.
 func (t *Tracker) Close(ctx context.Context) error {
 	t.mu.Lock()
 	t.closed = true
 	orgs := map[string][]string{}
-	for bot, s := range t.seats {
-		orgs[s.org] = append(orgs[s.org], bot)
+	for bot, c := range t.bots {
+		orgs[c.org] = append(orgs[c.org], bot)
 	}
 	t.mu.Unlock()
 	for org, bots := range orgs {

@@ -19,64 +19,64 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// world is a database that several nodes share, with two bots.
-type world struct {
+// fixture is a database with two bots that several nodes share.
+type fixture struct {
 	*testing.T
 	store store.Store
 	clock atomic.Int64
 }
 
-func newWorld(t *testing.T) *world {
+func newFixture(t *testing.T) *fixture {
 	st := sqltest.SQLite(t)
-	w := &world{T: t, store: st}
-	w.clock.Store(1_700_000_000_000)
-	w.change("", func(ctx context.Context, tx store.Tx) error {
+	fx := &fixture{T: t, store: st}
+	fx.clock.Store(1_700_000_000_000)
+	fx.change("", func(ctx context.Context, tx store.Tx) error {
 		return tx.CreateOrg(ctx, &store.Org{ID: "org", Name: "o", SecretHash: "h", Status: store.OrgActive})
 	})
 	for _, id := range []string{"ann", "bob"} {
-		w.change("org", func(ctx context.Context, tx store.Tx) error {
+		fx.change("org", func(ctx context.Context, tx store.Tx) error {
 			return tx.CreateBot(ctx, &store.Bot{ID: id, OrgID: "org", Name: id, TokenHash: id, AuthRole: store.AuthMember, JoinStatus: store.BotActive})
 		})
 	}
-	return w
+	return fx
 }
 
-func (w *world) change(org string, fn func(context.Context, store.Tx) error) {
-	w.Helper()
-	if err := w.store.Update(w.Context(), org, func(tx store.Tx) error { return fn(w.Context(), tx) }); err != nil {
-		w.Fatal(err)
+func (fx *fixture) change(org string, fn func(context.Context, store.Tx) error) {
+	fx.Helper()
+	if err := fx.store.Update(fx.Context(), org, func(tx store.Tx) error { return fn(fx.Context(), tx) }); err != nil {
+		fx.Fatal(err)
 	}
 }
 
-func (w *world) node(name string, alone bool) *presence.Tracker {
-	w.Helper()
+func (fx *fixture) node(name string, alone bool) *presence.Tracker {
+	fx.Helper()
 	t := presence.New(presence.Config{
-		Store: w.store, Node: name, Alone: alone, Log: slog.New(slog.DiscardHandler),
-		Now: func() time.Time { return time.UnixMilli(w.clock.Load()) },
+		Store: fx.store, Node: name, Alone: alone, Log: slog.New(slog.DiscardHandler),
+		Now: func() time.Time { return time.UnixMilli(fx.clock.Load()) },
 	})
-	if err := t.Start(w.Context()); err != nil {
-		w.Fatal(err)
+	if err := t.Start(fx.Context()); err != nil {
+		fx.Fatal(err)
 	}
 	return t
 }
 
-// passes lets time pass, and the nodes tick.
-func (w *world) passes(d time.Duration, nodes ...*presence.Tracker) {
-	w.Helper()
-	w.clock.Add(d.Milliseconds())
+// advance moves the clock, then lets the nodes tick.
+func (fx *fixture) advance(d time.Duration, nodes ...*presence.Tracker) {
+	fx.Helper()
+	fx.clock.Add(d.Milliseconds())
 	for _, n := range nodes {
-		if err := n.Tick(w.Context()); err != nil {
-			w.Fatal(err)
+		if err := n.Tick(fx.Context()); err != nil {
+			fx.Fatal(err)
 		}
 	}
 }
 
-// told asserts what the log tells in all, and that it agrees with the bot's row.
-func (w *world) told(want ...string) {
-	w.Helper()
-	rows, err := w.store.ReadLog(w.Context(), "org", 0, 1000)
+// wantEvents checks all events of the log, and that the rows of the bots agree with them.
+func (fx *fixture) wantEvents(want ...string) {
+	fx.Helper()
+	rows, err := fx.store.ReadLog(fx.Context(), "org", 0, 1000)
 	if err != nil {
-		w.Fatal(err)
+		fx.Fatal(err)
 	}
 	var got []string
 	online := map[string]bool{}
@@ -86,160 +86,159 @@ func (w *world) told(want ...string) {
 			continue
 		}
 		if row.Audience != store.AudiencePresence {
-			w.Errorf("%s is for %d", row.Type, row.Audience)
+			fx.Errorf("%s is for %d", row.Type, row.Audience)
 		}
 		got = append(got, *row.BotID+" "+row.Type[len("bot_"):])
 		online[*row.BotID] = row.Type == "bot_online"
 	}
 	if !slices.Equal(got, want) {
-		w.Fatalf("told %v, want %v", got, want)
+		fx.Fatalf("events %v, want %v", got, want)
 	}
 	for _, id := range []string{"ann", "bob"} {
-		bot, err := w.store.Bot(w.Context(), "org", id)
+		bot, err := fx.store.Bot(fx.Context(), "org", id)
 		if err != nil || bot.Online != online[id] {
-			w.Fatalf("%s is online: %v, %v", id, bot, err)
+			fx.Fatalf("%s is online: %v, %v", id, bot, err)
 		}
 	}
 }
 
 func TestFirstAndLast(t *testing.T) {
-	w := newWorld(t)
-	a, b := w.node("a", false), w.node("b", false)
+	fx := newFixture(t)
+	a, b := fx.node("a", false), fx.node("b", false)
 	a.Join(t.Context(), "org", "ann")
-	w.told("ann online")
+	fx.wantEvents("ann online")
 	a.Join(t.Context(), "org", "ann")
 	b.Join(t.Context(), "org", "ann")
 	a.Leave("org", "ann")
 	a.Leave("org", "ann")
-	w.told("ann online")
+	fx.wantEvents("ann online")
 	b.Leave("org", "ann")
-	w.told("ann online", "ann offline")
-	bot, err := w.store.Bot(t.Context(), "org", "ann")
-	if err != nil || bot.LastSeenAt == nil || *bot.LastSeenAt != w.clock.Load() {
+	fx.wantEvents("ann online", "ann offline")
+	bot, err := fx.store.Bot(t.Context(), "org", "ann")
+	if err != nil || bot.LastSeenAt == nil || *bot.LastSeenAt != fx.clock.Load() {
 		t.Errorf("last seen: %+v, %v", bot, err)
 	}
 	a.Join(t.Context(), "org", "ann")
-	w.told("ann online", "ann offline", "ann online")
+	fx.wantEvents("ann online", "ann offline", "ann online")
 }
 
-// B2B-PRES-007: the bots of a node that died go offline when its leases end, and one node says so.
+// B2B-PRES-007: the bots of a node that crashed go offline when its leases end, with one event each.
 func TestDeadNode(t *testing.T) {
-	w := newWorld(t)
-	dead, b, c := w.node("dead", false), w.node("b", false), w.node("c", false)
+	fx := newFixture(t)
+	dead, b, c := fx.node("dead", false), fx.node("b", false), fx.node("c", false)
 	dead.Join(t.Context(), "org", "ann")
 	dead.Join(t.Context(), "org", "bob")
 	b.Join(t.Context(), "org", "bob")
 	var gone time.Duration
 	for gone = 0; gone < 7500*time.Millisecond; gone += 2500 * time.Millisecond {
-		w.passes(2500*time.Millisecond, b, c)
+		fx.advance(2500*time.Millisecond, b, c)
 	}
-	w.told("ann online", "bob online")
-	w.passes(2500*time.Millisecond, b, c)
+	fx.wantEvents("ann online", "bob online")
+	fx.advance(2500*time.Millisecond, b, c)
 	if gone += 2500 * time.Millisecond; gone > 15*time.Second {
 		t.Fatalf("%v passed", gone)
 	}
-	w.told("ann online", "bob online", "ann offline")
-	// It was not dead, only asleep: what it still holds is online again.
-	w.passes(time.Second, dead)
-	w.told("ann online", "bob online", "ann offline", "ann online")
-	w.passes(2500*time.Millisecond, b, c, dead)
-	w.told("ann online", "bob online", "ann offline", "ann online")
+	fx.wantEvents("ann online", "bob online", "ann offline")
+	// The node had only paused: the bots that are still connected to it are online again.
+	fx.advance(time.Second, dead)
+	fx.wantEvents("ann online", "bob online", "ann offline", "ann online")
+	fx.advance(2500*time.Millisecond, b, c, dead)
+	fx.wantEvents("ann online", "bob online", "ann offline", "ann online")
 }
 
-// B2B-PRES-008: after an outage of the database that kept all nodes from renewing, the
-// first one that is back does not set the bots of the others offline. One that stays
-// away is judged a lease later.
+// B2B-PRES-008: after an outage of the database that kept all nodes from renewing, the first node
+// to renew does not set the bots of the others offline. It does so a lease later.
 func TestOutage(t *testing.T) {
-	w := newWorld(t)
-	a, b := w.node("a", false), w.node("b", false)
+	fx := newFixture(t)
+	a, b := fx.node("a", false), fx.node("b", false)
 	a.Join(t.Context(), "org", "ann")
 	b.Join(t.Context(), "org", "bob")
-	w.passes(2500*time.Millisecond, a, b)
-	w.passes(time.Minute, b) // nothing reached the database for a minute
-	w.told("ann online", "bob online")
-	w.passes(time.Second, a)
+	fx.advance(2500*time.Millisecond, a, b)
+	fx.advance(time.Minute, b) // an outage of a minute
+	fx.wantEvents("ann online", "bob online")
+	fx.advance(time.Second, a)
 	for range 8 {
-		w.passes(2500*time.Millisecond, a, b)
+		fx.advance(2500*time.Millisecond, a, b)
 	}
-	w.told("ann online", "bob online")
-	w.passes(time.Minute, b) // and here a dies
+	fx.wantEvents("ann online", "bob online")
+	fx.advance(time.Minute, b) // a crashes
 	for range 3 {
-		w.passes(2500*time.Millisecond, b)
+		fx.advance(2500*time.Millisecond, b)
 	}
-	w.told("ann online", "bob online")
-	w.passes(2500*time.Millisecond, b)
-	w.told("ann online", "bob online", "ann offline")
+	fx.wantEvents("ann online", "bob online")
+	fx.advance(2500*time.Millisecond, b)
+	fx.wantEvents("ann online", "bob online", "ann offline")
 }
 
-// A node that has the database for itself knows at start that nobody is online.
+// TestRestart: a node that uses the database alone sets all bots offline when it starts.
 func TestRestart(t *testing.T) {
-	w := newWorld(t)
-	w.node("one", true).Join(t.Context(), "org", "ann")
-	two := w.node("two", true)
-	w.told("ann online", "ann offline")
+	fx := newFixture(t)
+	fx.node("one", true).Join(t.Context(), "org", "ann")
+	two := fx.node("two", true)
+	fx.wantEvents("ann online", "ann offline")
 	two.Join(t.Context(), "org", "ann")
-	w.node("other", false)
-	w.told("ann online", "ann offline", "ann online")
+	fx.node("other", false)
+	fx.wantEvents("ann online", "ann offline", "ann online")
 	if err := two.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	two.Leave("org", "ann")
-	w.told("ann online", "ann offline", "ann online", "ann offline")
+	fx.wantEvents("ann online", "ann offline", "ann online", "ann offline")
 }
 
-// A lease that is missing, whatever the reason, is made again.
+// TestLostLease: a missing lease is taken again.
 func TestLostLease(t *testing.T) {
-	w := newWorld(t)
-	a := w.node("a", false)
+	fx := newFixture(t)
+	a := fx.node("a", false)
 	a.Join(t.Context(), "org", "ann")
 	a.Join(t.Context(), "org", "bob")
-	w.change("org", func(ctx context.Context, tx store.Tx) error { return tx.DropLease(ctx, "ann", "a") })
-	w.passes(10*time.Second, a)
-	w.told("ann online", "bob online")
-	if leased, err := w.store.Leased(t.Context(), "ann", w.clock.Load(), math.MaxInt64); !leased || err != nil {
+	fx.change("org", func(ctx context.Context, tx store.Tx) error { return tx.DropLease(ctx, "ann", "a") })
+	fx.advance(10*time.Second, a)
+	fx.wantEvents("ann online", "bob online")
+	if leased, err := fx.store.Leased(t.Context(), "ann", fx.clock.Load(), math.MaxInt64); !leased || err != nil {
 		t.Error("the lease is missing", err)
 	}
 }
 
-// A deleted bot comes no more, and leaves in silence.
+// TestDeletedBot: a deleted bot causes no events.
 func TestDeletedBot(t *testing.T) {
-	w := newWorld(t)
-	a := w.node("a", false)
+	fx := newFixture(t)
+	a := fx.node("a", false)
 	a.Join(t.Context(), "org", "ann")
-	w.change("org", func(ctx context.Context, tx store.Tx) error {
+	fx.change("org", func(ctx context.Context, tx store.Tx) error {
 		_, err := tx.DeleteBot(ctx, "org", "ann", "session", 1)
 		return err
 	})
-	w.passes(10*time.Second, a)
+	fx.advance(10*time.Second, a)
 	a.Leave("org", "ann")
 	a.Join(t.Context(), "org", "ann")
 	a.Leave("org", "ann")
-	rows, err := w.store.ReadLog(t.Context(), "org", 0, 10)
+	rows, err := fx.store.ReadLog(t.Context(), "org", 0, 10)
 	if err != nil || len(rows) != 1 {
-		t.Errorf("told %v, %v", rows, err)
+		t.Errorf("events %v, %v", rows, err)
 	}
 }
 
-func TestWebhookGetsANewChance(t *testing.T) {
-	w := newWorld(t)
-	a := w.node("a", false)
+func TestConnectingResetsWebhook(t *testing.T) {
+	fx := newFixture(t)
+	a := fx.node("a", false)
 	for range 2 { // by the first connection, and by another one
-		w.change("org", func(ctx context.Context, tx store.Tx) error {
+		fx.change("org", func(ctx context.Context, tx store.Tx) error {
 			return tx.PutWebhookStatus(ctx, &store.WebhookStatus{BotID: "ann", Degraded: true, ConsecutiveFailures: 10})
 		})
 		a.Join(t.Context(), "org", "ann")
-		status, err := w.store.WebhookStatus(t.Context(), "ann")
+		status, err := fx.store.WebhookStatus(t.Context(), "ann")
 		if err != nil || status.Degraded || status.ConsecutiveFailures != 0 {
 			t.Errorf("%+v, %v", status, err)
 		}
 	}
-	w.told("access_changed", "ann online", "access_changed") // who serves the webhook looks again
+	fx.wantEvents("access_changed", "ann online", "access_changed") // for the node that serves the webhook
 }
 
-// Whatever comes and goes at once, coming and going are told in turns.
-func TestAtOnce(t *testing.T) {
-	w := newWorld(t)
-	nodes := []*presence.Tracker{w.node("a", false), w.node("b", false)}
+// TestConcurrentChanges: online and offline events alternate.
+func TestConcurrentChanges(t *testing.T) {
+	fx := newFixture(t)
+	nodes := []*presence.Tracker{fx.node("a", false), fx.node("b", false)}
 	var all sync.WaitGroup
 	for i := range 32 {
 		all.Go(func() {
@@ -249,7 +248,7 @@ func TestAtOnce(t *testing.T) {
 		})
 	}
 	all.Wait()
-	rows, err := w.store.ReadLog(t.Context(), "org", 0, 1000)
+	rows, err := fx.store.ReadLog(t.Context(), "org", 0, 1000)
 	if err != nil || len(rows) == 0 || len(rows)%2 != 0 {
 		t.Fatalf("%d events, %v", len(rows), err)
 	}

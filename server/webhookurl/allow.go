@@ -8,16 +8,16 @@ import (
 	"strings"
 )
 
-// Allow is the operator's list of targets that may be private: ranges of addresses,
-// and hosts. The zero value allows none.
+// Allow is the operator's list of targets that may be private: ranges of addresses, and hosts.
+// The zero value allows none.
 type Allow struct {
 	ranges []netip.Prefix
 	hosts  map[string]bool
 }
 
 // ParseAllow reads a list: addresses (10.1.2.3), ranges (10.0.0.0/8, fd00::/8) and host
-// names (hooks.internal), separated by commas. A name stands for itself alone, and for
-// every address that it leads to.
+// names (hooks.internal), separated by commas. A name allows all addresses of that host, and no
+// subdomains.
 func ParseAllow(text string) (Allow, error) {
 	a := Allow{hosts: map[string]bool{}}
 	for entry := range strings.SplitSeq(text, ",") {
@@ -33,26 +33,26 @@ func ParseAllow(text string) (Allow, error) {
 		if strings.Contains(entry, "/") {
 			p, err := netip.ParsePrefix(entry)
 			if err != nil {
-				return Allow{}, fmt.Errorf("%q is no range of addresses, such as 10.0.0.0/8", entry)
+				return Allow{}, fmt.Errorf("%q is not a range of addresses such as 10.0.0.0/8", entry)
 			}
 			if addr := p.Addr(); addr.Is4In6() && p.Bits() >= 96 {
 				p = netip.PrefixFrom(addr.Unmap(), p.Bits()-96)
 			}
 			if p.Bits() == 0 {
-				return Allow{}, fmt.Errorf("%q is every address: bots could reach all of your network. Name the targets", entry)
+				return Allow{}, fmt.Errorf("%q is every address, so bots could reach all of your network: list the targets", entry)
 			}
 			a.ranges = append(a.ranges, p.Masked())
 			continue
 		}
 		if !hostname(entry) || numeric(entry) {
-			return Allow{}, fmt.Errorf("%q is no address, no range of addresses and no host name", entry)
+			return Allow{}, fmt.Errorf("%q is neither an address, a range of addresses nor a host name", entry)
 		}
 		a.hosts[fold(entry)] = true
 	}
 	return a, nil
 }
 
-// String lists what is allowed, in the order of ranges and names.
+// String returns the list, ranges first.
 func (a Allow) String() string {
 	var entries []string
 	for _, r := range a.ranges {
@@ -78,10 +78,10 @@ func (a Allow) addr(addr netip.Addr) bool {
 	return false
 }
 
-// fold writes a host name in the one way that is compared.
+// fold returns the form of a host name that is compared.
 func fold(host string) string { return strings.ToLower(strings.TrimSuffix(host, ".")) }
 
-// hostname tells names that can be looked up as they are written.
+// hostname reports whether a name has only the characters of DNS names.
 func hostname(host string) bool {
 	for _, c := range []byte(host) {
 		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' && c != '.' {

@@ -1,11 +1,10 @@
-// Package webhookurl decides where a webhook may point.
+// Package webhookurl decides which URLs a webhook may have.
 //
-// The server posts to addresses that strangers name, from inside the operator's
-// network. So a webhook must lead to the public internet: https, and every address
-// of its host in a public range. The name is looked up through a Resolver; this
-// package opens no connection. An address can change after the check, so whoever
-// dials asks Addresses and Permit again, about the address it dials. The operator may
-// list targets that are private ([Allow]); they may also be plain http.
+// The server posts to URLs that untrusted bots choose, from inside the operator's network. So a
+// webhook must lead to the public internet: https, and only public addresses of its host. A
+// Resolver looks up the host; this package opens no connection. The addresses of a name can
+// change after the check, so a dialer must call Addresses and Permit again for the address that
+// it dials. The operator may list targets that are private ([Allow]); these may use http.
 package webhookurl
 
 import (
@@ -16,19 +15,19 @@ import (
 	"strings"
 )
 
-// Resolver looks the addresses of a host up; *net.Resolver is one.
+// Resolver looks up the addresses of a host. *net.Resolver is one.
 type Resolver interface {
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
-// Refusal is why an address cannot be a webhook. Its text continues a sentence that
-// starts with the name of the field.
+// Refusal is the reason why a URL cannot be a webhook. Its text continues a sentence that starts
+// with the name of the field.
 type Refusal string
 
-// Error is the text.
+// Error returns the text.
 func (r Refusal) Error() string { return string(r) }
 
-// The refusals.
+// The reasons.
 const (
 	Malformed  Refusal = "must be an absolute URL with a host"
 	BadScheme  Refusal = "must begin with https://"
@@ -38,17 +37,16 @@ const (
 	NotPublic  Refusal = "leads to an address that is not public"
 )
 
-// Policy is what an operator lets webhooks lead to. The zero value: https to public
-// addresses.
+// Policy is where webhooks may lead. The zero value permits https to public addresses.
 type Policy struct {
 	Resolver Resolver
-	Plain    bool  // http to public addresses, too
-	Allow    Allow // may be private, and http
+	Plain    bool  // permits http to public addresses
+	Allow    Allow // targets that may be private, and use http
 }
 
-// Check refuses an address that is no URL, is not https (or http where the policy lets it), or
-// whose host has no address, or one that is not public (B2B-REG-007, B2B-HOOK-030: all its
-// addresses and all special ranges count). The error is a Refusal, or that of ctx.
+// Check refuses a text that is no URL, a scheme that the policy does not permit, and a host
+// without addresses or with one that is not public (B2B-REG-007, B2B-HOOK-030). The error is a
+// Refusal, or that of ctx.
 func (p Policy) Check(ctx context.Context, text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Opaque != "" {
@@ -68,9 +66,8 @@ func (p Policy) Check(ctx context.Context, text string) error {
 	return err
 }
 
-// Addresses looks up where a host leads, and refuses all of it when one of its addresses
-// may not be dialled: who answers a public address today and a private one tomorrow is
-// not trusted with the rest. The error is a Refusal, or that of ctx.
+// Addresses returns the addresses of a host. It refuses the host when one of them is not
+// permitted, because such a name may be an attack. The error is a Refusal, or that of ctx.
 func (p Policy) Addresses(ctx context.Context, scheme, host string) ([]netip.Addr, error) {
 	addrs, err := p.resolve(ctx, host)
 	if err != nil {
@@ -84,7 +81,7 @@ func (p Policy) Addresses(ctx context.Context, scheme, host string) ([]netip.Add
 	return addrs, nil
 }
 
-// Permit decides about one address of a host: the last word, when it is dialled.
+// Permit decides about one address of a host. A dialer calls it for the address that it dials.
 func (p Policy) Permit(scheme, host string, a netip.Addr) error {
 	switch {
 	case p.Allow.addr(a) || p.Allow.host(host):
@@ -117,8 +114,8 @@ func (p Policy) resolve(ctx context.Context, host string) ([]netip.Addr, error) 
 	return addrs, nil
 }
 
-// numeric tells the other spellings of IPv4 addresses (2130706433, 0x7f.1, 127.1)
-// that some resolvers accept: their last label is a number, which no name's is.
+// numeric reports whether a host is another spelling of an IPv4 address (2130706433, 0x7f.1,
+// 127.1) that some resolvers accept. Its last label is then a number, which no name has.
 func numeric(host string) bool {
 	host = strings.TrimSuffix(host, ".")
 	last := strings.ToLower(host[strings.LastIndexByte(host, '.')+1:])
@@ -128,8 +125,8 @@ func numeric(host string) bool {
 	return last != "" && strings.Trim(last, "0123456789") == ""
 }
 
-// Public tells whether an address is one of the public internet. Addresses that
-// carry an IPv4 address inside are as public as that one.
+// Public reports whether an address belongs to the public internet. An IPv6 address that embeds
+// an IPv4 address is as public as that one.
 func Public(a netip.Addr) bool {
 	if !a.IsValid() || a.Zone() != "" {
 		return false
@@ -155,8 +152,8 @@ func within(a netip.Addr, ranges []string) bool {
 	return false
 }
 
-// special4 lists the ranges of IPv4 that are not the public internet (IANA's
-// registry of special-purpose addresses).
+// special4 lists the IPv4 ranges that are not public (IANA's registry of special-purpose
+// addresses).
 func special4() []string {
 	return []string{
 		"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
@@ -165,8 +162,8 @@ func special4() []string {
 	}
 }
 
-// special6 is the same for the part of IPv6 that is handed out (2000::/3), tunnels
-// included: what they lead to cannot be told.
+// special6 lists the ranges within 2000::/3, the allocated part of IPv6, that are not public. It
+// has tunnels, because their targets are not known.
 func special6() []string {
 	return []string{"2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20"}
 }

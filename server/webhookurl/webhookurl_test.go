@@ -119,7 +119,7 @@ func TestAllow(t *testing.T) {
 	}
 }
 
-func TestCheckTellsAboutTheContext(t *testing.T) {
+func TestCheckReturnsContextError(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := (Policy{Resolver: names{}}).Check(ctx, "https://nowhere.example"); !errors.Is(err, context.Canceled) {
