@@ -194,7 +194,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 		Proxies: c.Proxies, Distrusted: s.distrusted(), Domain: c.Domain, BasePath: c.BasePath, SecureCookies: !c.DevMode,
 	}
 	limiter := concurrency.NewLimiter(concurrency.Config{
-		Processors: c.Processors, Remote: c.DatabaseURL != "",
+		Scheduler: c.Scheduler, Remote: c.DatabaseURL != "",
 		Long: []string{
 			b2bv1connect.EventServiceListCatchupEventsProcedure, b2bv1connect.EventServiceCountCatchupEventsProcedure,
 			b2bv1connect.OrgThreadServiceSearchOrgMessagesProcedure, b2bv1connect.OrgServiceListAuditEntriesProcedure,

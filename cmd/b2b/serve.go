@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 
@@ -97,8 +96,11 @@ func runServer(cmd *cobra.Command, cfg config.Config, warnings []string) error {
 		log.WarnContext(cmd.Context(), "the data folder holds a database of HXA-Connect, which this server does not read: it starts with an empty one. "+
 			"To bring the old one over, stop the server and run b2b import --from "+old+" --data "+cfg.DataDir, "file", old)
 	}
-	cfg.Processors = runtime.GOMAXPROCS(0)
-	runtime.GOMAXPROCS(concurrency.Threads(cfg.Processors))
+	scheduler, err := concurrency.Prepare()
+	if err != nil {
+		log.InfoContext(cmd.Context(), "the time slices of threads stay as they are: small calls may wait longer for large ones", "error", err)
+	}
+	cfg.Scheduler = scheduler
 	s, err := server.New(cmd.Context(), cfg, log)
 	if err != nil {
 		return err

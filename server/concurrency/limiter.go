@@ -14,8 +14,8 @@
 // The Go scheduler gives a goroutine up to 10 ms, and looks for what has come from the
 // network only when a thread of it has nothing to run. A few calls that compute therefore
 // delay every other call by 10 ms and more, however little that needs. A program that serves
-// should set GOMAXPROCS to [Threads]: there is a thread to wait for the network then,
-// whatever computes, and the operating system gives it a processor at once.
+// calls [Prepare]: there are more threads than processors then, one of which waits for the
+// network whatever computes, and the operating system gives it a processor at once.
 package concurrency
 
 import (
@@ -45,24 +45,21 @@ const (
 	remoteReads = 16
 )
 
-// Threads is the GOMAXPROCS for a server on so many processors: more than its limiter lets
-// compute at once.
-func Threads(processors int) int { return 2*processors + 2 }
-
 // Config is what a limiter works with. Its zero value is for a database in this process.
 type Config struct {
-	Processors int      // 0: as many as GOMAXPROCS
-	Remote     bool     // the database is in another process
-	Long       []string // procedures that may take long whatever they answer
+	Scheduler Scheduler
+	Remote    bool     // the database is in another process
+	Long      []string // procedures that may take long whatever they answer
 }
 
 // Limiter shares processors between orgs. It is safe for concurrent use.
 type Limiter struct {
-	reads *fair.Pool
-	heavy *fair.Pool
-	spare *fair.Pool // for heavy calls while no other org calls; nil: none
-	long  map[string]bool
-	now   func() time.Time
+	reads  *fair.Pool
+	heavy  *fair.Pool
+	spare  *fair.Pool // for heavy calls while no other org calls; nil: none
+	long   map[string]bool
+	slices bool // heavy calls get long slices
+	now    func() time.Time
 
 	mu    sync.Mutex
 	large map[largeCall]struct{} // whose last answer was heavy
@@ -79,7 +76,7 @@ type caller struct {
 
 // NewLimiter makes a limiter.
 func NewLimiter(c Config) *Limiter {
-	processors := c.Processors
+	processors := c.Scheduler.Processors
 	if processors <= 0 {
 		processors = runtime.GOMAXPROCS(0)
 	}
@@ -92,7 +89,7 @@ func NewLimiter(c Config) *Limiter {
 	}
 	l := &Limiter{
 		reads: pool(reads), heavy: pool(heavy), long: make(map[string]bool, len(c.Long)),
-		now: time.Now, large: make(map[largeCall]struct{}),
+		slices: c.Scheduler.Slices, now: time.Now, large: make(map[largeCall]struct{}),
 	}
 	if spare := processors - heavy/2; spare > 0 { // of each pool one org alone gets half
 		l.spare = pool(2 * spare)
@@ -104,11 +101,12 @@ func NewLimiter(c Config) *Limiter {
 }
 
 // Slot is what one call has of a limiter. The zero Slot has nothing. It is for one
-// goroutine at a time.
+// goroutine.
 type Slot struct {
 	limiter     *Limiter
 	info        *call.Info
 	read, heavy fair.Place
+	long        bool // its thread has a long slice
 }
 
 // Begin waits until a call whose caller is known may be done. The error can be told to the
@@ -137,6 +135,7 @@ func (l *Limiter) Begin(ctx context.Context, info *call.Info) (Slot, error) {
 		s.heavy.Leave()
 		return Slot{}, refusal(err)
 	}
+	s.long = s.heavy != (fair.Place{}) && l.slices && beginLong()
 	return s, nil
 }
 
@@ -148,7 +147,10 @@ func (l *Limiter) Decode(ctx context.Context, org string, n int64) (Slot, error)
 	}
 	alone, _ := l.note(org, "")
 	place, err := l.enterHeavy(ctx, org, alone)
-	return Slot{heavy: place}, refusal(err)
+	if err != nil {
+		return Slot{}, refusal(err)
+	}
+	return Slot{heavy: place, long: l.slices && beginLong()}, nil
 }
 
 func (l *Limiter) enterHeavy(ctx context.Context, org string, alone bool) (fair.Place, error) {
@@ -204,8 +206,13 @@ func (l *Limiter) answered(info *call.Info, n int64) {
 	l.large[c] = struct{}{}
 }
 
-// End gives back the places; a second time it does nothing.
+// End gives back the places; a second time it does nothing. It is called by the goroutine
+// that got the slot.
 func (s *Slot) End() {
+	if s.long {
+		s.long = false
+		endLong()
+	}
 	s.read.Leave()
 	s.heavy.Leave()
 }

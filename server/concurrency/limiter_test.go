@@ -44,13 +44,13 @@ func TestPlaces(t *testing.T) {
 		config                     Config
 		reads, alone, shared, next int
 	}{
-		{Config{Processors: 1}, 1, 1, 1, 1},
-		{Config{Processors: 2}, 2, 2, 1, 1},
-		{Config{Processors: 4}, 4, 4, 2, 2},
-		{Config{Processors: 16}, 16, 16, 8, 5},
-		{Config{Processors: 2, Remote: true}, 8, 2, 2, 5},
+		{Config{Scheduler: Scheduler{Processors: 1}}, 1, 1, 1, 1},
+		{Config{Scheduler: Scheduler{Processors: 2}}, 2, 2, 1, 1},
+		{Config{Scheduler: Scheduler{Processors: 4}}, 4, 4, 2, 2},
+		{Config{Scheduler: Scheduler{Processors: 16}}, 16, 16, 8, 5},
+		{Config{Scheduler: Scheduler{Processors: 2}, Remote: true}, 8, 2, 2, 5},
 	} {
-		t.Run(fmt.Sprint(c.config.Processors, c.config.Remote), func(t *testing.T) {
+		t.Run(fmt.Sprint(c.config.Scheduler.Processors, c.config.Remote), func(t *testing.T) {
 			c.config.Long = []string{"search"}
 			synctest.Test(t, func(t *testing.T) {
 				if got := most(t, NewLimiter(c.config), callOf("a", "get", true)); got != c.reads {
@@ -78,7 +78,7 @@ func TestPlaces(t *testing.T) {
 // answer was small.
 func TestLargeAnswersAreHeavy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := NewLimiter(Config{Processors: 2})
+		l := NewLimiter(Config{Scheduler: Scheduler{Processors: 2}})
 		list, other := callOf("a", "list", true), callOf("b", "get", true)
 		for _, step := range []struct {
 			answer int64
@@ -113,7 +113,7 @@ func TestLargeAnswersAreHeavy(t *testing.T) {
 // An org is alone again a while after the last call of another one.
 func TestAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := NewLimiter(Config{Processors: 2})
+		l := NewLimiter(Config{Scheduler: Scheduler{Processors: 2}})
 		for _, c := range []struct {
 			after time.Duration
 			org   string
@@ -133,7 +133,7 @@ func TestAlone(t *testing.T) {
 // Large bodies are decoded in turn, small ones at once.
 func TestDecode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := NewLimiter(Config{Processors: 2})
+		l := NewLimiter(Config{Scheduler: Scheduler{Processors: 2}})
 		if _, err := l.Decode(t.Context(), "b", HeavyBytes); err != nil { // one of each org may be decoded
 			t.Fatal(err)
 		}
@@ -159,7 +159,7 @@ func TestDecode(t *testing.T) {
 // Who waits too long is told so, and can try again.
 func TestBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := NewLimiter(Config{Processors: 2})
+		l := NewLimiter(Config{Scheduler: Scheduler{Processors: 2}})
 		info := callOf("a", "get", true)
 		most(t, l, info)
 		begun := time.Now()
@@ -176,7 +176,7 @@ func TestBusy(t *testing.T) {
 
 // A call that reads costs no allocation.
 func BenchmarkBegin(b *testing.B) {
-	l := NewLimiter(Config{Processors: 2})
+	l := NewLimiter(Config{Scheduler: Scheduler{Processors: 2}})
 	info := callOf("a", "get", true)
 	b.ReportAllocs()
 	for b.Loop() {

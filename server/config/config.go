@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/b2b-protocol/b2b/server/concurrency"
 	"github.com/b2b-protocol/b2b/server/edge"
 	"github.com/b2b-protocol/b2b/server/files/s3files"
 	"github.com/b2b-protocol/b2b/server/forwarded"
@@ -62,8 +63,8 @@ type Config struct {
 	MaxConnections      int              // open at once; 0: by how many files the process may have open
 	// Limits are those of the edge but for its connections; zero: the usual ones. For tests.
 	Limits edge.Limits
-	// Processors is how many processors calls share (concurrency.Config); 0: GOMAXPROCS.
-	Processors int
+	// Scheduler is what concurrency.Prepare returned, if the process called it.
+	Scheduler concurrency.Scheduler
 	// PageBytes is how large the body of a list may be; 0: limits.MaxPageBody. For tests
 	// of lists that cannot be so long.
 	PageBytes int

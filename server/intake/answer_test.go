@@ -74,7 +74,7 @@ func TestAnswers(t *testing.T) {
 
 // A call that reads works in turn until its answer is encoded (B2B-LIM-020).
 func TestReadsInTurn(t *testing.T) {
-	a := intake.NewAnswers(sizes, concurrency.NewLimiter(concurrency.Config{Processors: 1}))
+	a := intake.NewAnswers(sizes, concurrency.NewLimiter(concurrency.Config{Scheduler: concurrency.Scheduler{Processors: 1}}))
 	first, err := a.Begin(t.Context(), callOf("a", true))
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,65 @@
+package concurrency
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// shortenSlices gives all threads of this process short slices. Threads that the runtime
+// starts later have the slice of an unlocked one.
+func shortenSlices() error {
+	entries, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		return fmt.Errorf("list the threads: %w", err)
+	}
+	for _, entry := range entries {
+		thread, err := strconv.Atoi(entry.Name())
+		if err != nil {
+			return fmt.Errorf("list the threads: %w", err)
+		}
+		if err := setSlice(thread, shortSlice); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// beginLong gives this goroutine a thread with a long slice, until endLong.
+func beginLong() bool {
+	runtime.LockOSThread()
+	if err := setSlice(0, longSlice); err != nil {
+		runtime.UnlockOSThread()
+		return false
+	}
+	return true
+}
+
+// endLong is called by the goroutine for which beginLong returned true. A thread that keeps
+// its long slice stays with the goroutine, and ends with it.
+func endLong() {
+	if setSlice(0, shortSlice) == nil {
+		runtime.UnlockOSThread()
+	}
+}
+
+// setSlice sets the slice of a thread, 0 being the calling one, and leaves its policy and
+// its nice value as they are.
+func setSlice(thread int, slice time.Duration) error {
+	attr, err := unix.SchedGetAttr(thread, 0)
+	if err != nil {
+		return fmt.Errorf("read the slice of a thread: %w", err)
+	}
+	if attr.Policy != unix.SCHED_NORMAL && attr.Policy != unix.SCHED_BATCH {
+		return errNoSlices // the operator has chosen a policy without
+	}
+	attr.Runtime = uint64(slice)
+	if err := unix.SchedSetAttr(thread, attr, 0); err != nil {
+		return fmt.Errorf("set the slice of a thread: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,54 @@
+package concurrency
+
+import (
+	"errors"
+	"runtime"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// slice is that of the calling thread; 0: the kernel has none.
+func slice(t *testing.T) time.Duration {
+	t.Helper()
+	attr, err := unix.SchedGetAttr(0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(attr.Runtime)
+}
+
+// A heavy call runs on a thread with a long slice, and leaves it as it was.
+func TestHeavyCallsHaveLongSlices(t *testing.T) {
+	runtime.LockOSThread() // the thread ends with the test, whatever it has become
+	switch err := setSlice(0, shortSlice); {
+	case errors.Is(err, errNoSlices):
+		t.Log("this process has a policy without slices")
+		return
+	case err != nil:
+		t.Fatal(err)
+	}
+	short, long := slice(t), longSlice
+	if short == 0 { // the kernel ignores slices, and the calls must be done all the same
+		long = 0
+	}
+	l := NewLimiter(Config{Scheduler: Scheduler{Processors: 2, Slices: true}, Long: []string{"search"}})
+	for _, c := range []struct {
+		procedure string
+		want      time.Duration
+	}{{"get", short}, {"search", long}, {"get", short}} {
+		slot, err := l.Begin(t.Context(), callOf("a", c.procedure, true))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := slice(t); got != c.want {
+			t.Errorf("%s runs with a slice of %v, want %v", c.procedure, got, c.want)
+		}
+		slot.End()
+		slot.End()
+		if got := slice(t); got != short {
+			t.Errorf("after %s the slice is %v, want %v", c.procedure, got, short)
+		}
+	}
+}
