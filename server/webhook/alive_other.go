@@ -4,6 +4,6 @@ package webhook
 
 import "net"
 
-// alive cannot tell here: an attempt over a connection that was closed fails, and is
-// made again a second later.
+// alive does not check on this system. An attempt over a closed connection fails, and is repeated
+// a second later.
 func alive(net.Conn) bool { return true }

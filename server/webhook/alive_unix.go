@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// alive tells whether a connection at which nothing is awaited is still good: its other
-// end has neither closed it nor said anything.
+// alive reports whether an idle connection can be used: the other end has neither closed it nor
+// sent anything.
 func alive(conn net.Conn) bool {
 	if outer, ok := conn.(interface{ NetConn() net.Conn }); ok { // TLS
 		conn = outer.NetConn()

@@ -11,17 +11,16 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// version is the first key of every body.
+// version is the start of every body.
 const version = `{"webhook_version":"1",`
 
-// keyLost is why nothing is posted to a webhook that has an address or a secret which
-// cannot be opened.
-const keyLost = "the address or the secret of the webhook cannot be read: it was sealed under a key that this server does not have"
+// keyLost is the reason of a dead letter of a webhook when its URL or secret cannot be decrypted.
+const keyLost = "the URL or the secret of the webhook cannot be decrypted: this server does not have its key"
 
-// handle makes the first attempt at an event of the log.
+// handle makes the first attempt to deliver an event of the log.
 func (r *reader) handle(ctx context.Context, it *eventlog.Item) error {
-	if own(it.Event, r.ref.BotID) {
-		r.pass(it.Position.Seq)
+	if isOwn(it.Event, r.ref.BotID) {
+		r.advance(it.Position.Seq)
 		return nil
 	}
 	d := store.WebhookDelivery{
@@ -29,8 +28,8 @@ func (r *reader) handle(ctx context.Context, it *eventlog.Item) error {
 		Seq: it.Position.Seq, EventType: it.Type(),
 	}
 	if r.degraded {
-		r.deadLetter(&d, "the webhook was degraded: it was not tried")
-		r.pass(d.Seq)
+		r.deadLetter(&d, "not attempted: the webhook was degraded")
+		r.advance(d.Seq)
 		return nil
 	}
 	res, err := r.attempt(ctx, d.ID, it)
@@ -38,37 +37,36 @@ func (r *reader) handle(ctx context.Context, it *eventlog.Item) error {
 		return err
 	}
 	r.settle(&d, res)
-	r.pass(d.Seq)
+	r.advance(d.Seq)
 	return nil
 }
 
-// retry makes the attempt that is due first. Also a degraded webhook gets those: a
-// success ends its degradation.
+// retry makes the retry that is due first. A degraded webhook gets retries too: a success ends its
+// degradation.
 func (r *reader) retry(ctx context.Context) error {
-	d := r.waiting[0]
+	d := r.setAside[0]
 	it, err := eventlog.Read(ctx, r.d.Store, r.ref.OrgID, d.Seq)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		r.d.Logger.WarnContext(ctx, "an event is gone before a webhook was told of it", "bot", d.BotID, "org", d.OrgID, "seq", d.Seq)
-		r.waiting = r.waiting[1:]
+		r.d.Logger.WarnContext(ctx, "an event was deleted before its delivery to a webhook", "bot", d.BotID, "org", d.OrgID, "seq", d.Seq)
+		r.setAside = r.setAside[1:]
 		r.change(d.Seq, nil)
 		return nil
 	case err != nil:
-		return fmt.Errorf("read an event again: %w", err)
+		return fmt.Errorf("read an event for a retry: %w", err)
 	}
 	res, err := r.attempt(ctx, d.ID, it)
 	if err != nil {
 		return err
 	}
-	r.waiting = r.waiting[1:]
+	r.setAside = r.setAside[1:]
 	r.settle(&d, res)
 	return nil
 }
 
-// attempt makes one attempt. One that has begun is finished, also when the node stops,
-// unless it takes too long then.
+// attempt makes one attempt. When the node stops, an attempt that has begun gets grace to finish.
 func (r *reader) attempt(ctx context.Context, id string, it *eventlog.Item) (result, error) {
-	if r.locked {
+	if r.unreadable {
 		return result{reason: keyLost, blocked: true}, nil
 	}
 	place, err := r.d.place(ctx, r.ref.OrgID, r.failing)
@@ -77,8 +75,8 @@ func (r *reader) attempt(ctx context.Context, id string, it *eventlog.Item) (res
 	}
 	defer place.Leave()
 	r.connection.body = append(append(r.connection.body[:0], version...), it.Wire[1:]...)
-	res := r.connection.send(r.own, id, r.connection.body, r.d.Clock.Now())
-	if err := r.own.Err(); err != nil { // cut off: nobody knows how it would have gone
+	res := r.connection.send(r.attemptCtx, id, r.connection.body, r.d.Clock.Now())
+	if err := r.attemptCtx.Err(); err != nil { // cut off, so the result is not known
 		return result{}, err
 	}
 	r.failing = res.reason != ""
@@ -87,12 +85,12 @@ func (r *reader) attempt(ctx context.Context, id string, it *eventlog.Item) (res
 	return res, nil
 }
 
-// settle decides what becomes of an event after an attempt.
+// settle records the result of an attempt: delivered, set aside for a retry, or a dead letter.
 func (r *reader) settle(d *store.WebhookDelivery, res result) {
 	now := r.d.Clock.Now().UnixMilli()
 	if res.reason == "" {
 		r.outcomes = append(r.outcomes, outcome{now, true})
-		if d.UpdatedAt != 0 { // it is in the store
+		if d.UpdatedAt != 0 { // the store has a row
 			r.change(d.Seq, nil)
 		}
 		r.unsaved()
@@ -103,7 +101,7 @@ func (r *reader) settle(d *store.WebhookDelivery, res result) {
 		status := int64(res.status)
 		d.Status = &status
 	}
-	if res.blocked { // counts as neither success nor failure
+	if res.blocked { // neither success nor failure
 		r.deadLetter(d, res.reason)
 		return
 	}
@@ -115,28 +113,29 @@ func (r *reader) settle(d *store.WebhookDelivery, res result) {
 	}
 	at := now + delays[d.Attempts-1].Milliseconds()
 	d.NextAt, d.UpdatedAt, d.Reason = &at, now, res.reason
-	i, _ := slices.BinarySearchFunc(r.waiting, at, func(w store.WebhookDelivery, at int64) int {
+	i, _ := slices.BinarySearchFunc(r.setAside, at, func(w store.WebhookDelivery, at int64) int {
 		if *w.NextAt <= at {
 			return -1
 		}
 		return 1
 	})
-	r.waiting = slices.Insert(r.waiting, i, *d)
+	r.setAside = slices.Insert(r.setAside, i, *d)
 	r.change(d.Seq, d)
 }
 
-// deadLetter makes a dead letter of an event.
+// deadLetter makes an event a dead letter.
 func (r *reader) deadLetter(d *store.WebhookDelivery, reason string) {
 	d.NextAt, d.UpdatedAt, d.Reason = nil, r.d.Clock.Now().UnixMilli(), reason
 	r.change(d.Seq, d)
 }
 
-// change notes what is to be saved of an event; nil: that it is settled.
+// change notes the row to save for an event; nil deletes it.
 func (r *reader) change(seq int64, d *store.WebhookDelivery) {
 	r.changed[seq] = d
 	r.unsaved()
 }
 
+// unsaved schedules a save, unless one is scheduled.
 func (r *reader) unsaved() {
 	if r.saveAt.IsZero() {
 		r.saveAt = r.d.Clock.Now().Add(saveAfter)

@@ -2,10 +2,10 @@ package webhook
 
 import "time"
 
-// Clock is the time that schedules go by; tests have one of their own.
+// Clock is the time for schedules. Tests replace it.
 type Clock interface {
 	Now() time.Time
-	// AfterFunc calls fn once when d has passed, unless stop is called before.
+	// AfterFunc calls fn once after d, unless stop is called before.
 	AfterFunc(d time.Duration, fn func()) (stop func())
 }
 

@@ -14,51 +14,51 @@ import (
 )
 
 const (
-	maxHeaders = 16 << 10 // bytes of an answer's head
+	maxHeaders = 16 << 10 // bytes of the status line and headers of a response
 	keepTime   = 30 * time.Second
-	maxKept    = 256      // connections that wait for the next event
-	keepBytes  = 16 << 10 // of a buffer that waits with one
+	maxKept    = 256      // connections of the node, beyond which none is kept open
+	keepBytes  = 16 << 10 // of a buffer kept with an idle connection
 )
 
-// sender makes lines. Any number of goroutines may use it.
+// sender creates connections. Goroutines may share it.
 type sender struct {
-	dialers  map[string]dialer // by scheme
-	agent    string
-	patience time.Duration // how long an attempt may take
-	open     atomic.Int64  // connections
+	dialers map[string]dialer // by scheme
+	agent   string
+	timeout time.Duration // of one attempt
+	open    atomic.Int64  // number of open connections
 }
 
-func newSender(p webhookurl.Policy, version string, patience time.Duration) *sender {
-	return &sender{dialers: dialers(p), agent: "b2b-webhook/" + version, patience: patience}
+func newSender(p webhookurl.Policy, version string, timeout time.Duration) *sender {
+	return &sender{dialers: dialers(p), agent: "b2b-webhook/" + version, timeout: timeout}
 }
 
-// line leads to the receiver of one webhook. Events go there one after another, so it
-// has one connection at most, which it keeps for a while, and no goroutine waits at it:
-// an exchange is written and read by whoever sends. That is why it is not net/http's
-// transport, whose two goroutines for each connection cost more than the exchange;
-// what is written and read is net/http's.
+// connection is a connection to the receiver of one webhook. Events are sent one after another,
+// so it has at most one network connection, which it keeps for keepTime. The sending goroutine
+// writes the request and reads the response itself. It replaces the transport of net/http, which
+// needs two goroutines for each connection, at a higher cost than the exchange. Requests and
+// responses are formatted and parsed by net/http.
 //
-// One goroutine uses it at a time.
+// One goroutine at a time may use it.
 type connection struct {
 	sender  *sender
-	refusal string // why nothing may be sent; empty: it may
+	refusal string // reason why nothing may be sent, or empty
 	dial    dialer
 	signer  *signer
-	request *http.Request // of every attempt, but for what is of the delivery
-	head    []byte        // of request, without its end
+	request *http.Request // without the headers and body of a delivery
+	head    []byte        // of request, without the final line
 
-	conn  net.Conn    // nil: there is none
-	stop  func() bool // ends the watch for the end of the sender's context
+	conn  net.Conn    // nil: not connected
+	stop  func() bool // ends the AfterFunc that closes conn
 	in    *bufio.Reader
 	left  int       // bytes that may still be read
-	until time.Time // when a connection that waits is closed
+	until time.Time // when an idle conn is closed
 
-	// Of the last attempt; room for the next.
-	text []byte // what was sent
+	// Buffers, reused by the next attempt.
+	text []byte // request
 	body []byte // of the event
 }
 
-// line makes the line to an address. What is sent there is signed by signer.
+// connection returns a connection to the receiver at a URL. signer signs what is sent.
 func (s *sender) connection(address string, signer *signer) *connection {
 	request, err := http.NewRequest(http.MethodPost, address, nil)
 	if err != nil || request.URL.Host == "" {
@@ -67,13 +67,13 @@ func (s *sender) connection(address string, signer *signer) *connection {
 	dial := s.dialers[request.URL.Scheme]
 	switch {
 	case dial == nil:
-		return &connection{refusal: "the address is neither https nor http"}
+		return &connection{refusal: "webhook_url must begin with https:// or http://"}
 	case request.URL.User != nil:
-		return &connection{refusal: "the address " + webhookurl.WithUser.Error()}
+		return &connection{refusal: "webhook_url " + webhookurl.WithUser.Error()}
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("User-Agent", s.agent)
-	signer.same(request.Header)
+	signer.setHeaders(request.Header)
 	var text bytes.Buffer
 	if err := request.Write(&text); err != nil {
 		return &connection{refusal: noURL}
@@ -82,10 +82,10 @@ func (s *sender) connection(address string, signer *signer) *connection {
 	return &connection{sender: s, dial: dial, signer: signer, request: request, head: head}
 }
 
-// open sees to it that there is a connection, with the time of one attempt. It is closed
-// when ctx ends.
+// open connects if needed, and sets the deadline of one attempt. The end of ctx closes the
+// connection.
 func (c *connection) open(ctx context.Context) error {
-	deadline := time.Now().Add(c.sender.patience)
+	deadline := time.Now().Add(c.sender.timeout)
 	if c.conn != nil && !alive(c.conn) {
 		c.close()
 	}
@@ -103,7 +103,7 @@ func (c *connection) open(ctx context.Context) error {
 	return c.conn.SetDeadline(deadline)
 }
 
-// keep lets the connection wait for the next event, if not too many do.
+// keep keeps the connection open for the next event, unless the node has too many.
 func (c *connection) keep(now time.Time) {
 	if c.until = now.Add(keepTime); c.sender.open.Load() > maxKept {
 		c.close()
@@ -113,21 +113,21 @@ func (c *connection) keep(now time.Time) {
 	}
 }
 
-// close ends the connection, if there is one. What an idle line holds is then small.
+// close closes the network connection, if there is one, and frees the buffers.
 func (c *connection) close() {
 	c.in, c.text, c.body, c.until = nil, nil, nil, time.Time{}
 	if c.conn == nil {
 		return
 	}
 	c.stop()
-	_ = c.conn.Close() // nothing that was written is still on its way
+	_ = c.conn.Close() // all data was sent
 	c.conn = nil
 	c.sender.open.Add(-1)
 }
 
-var errLong = errors.New("webhook: the answer is too long")
+var errLong = errors.New("webhook: the response is too long")
 
-// Read reads what may be read of an answer.
+// Read reads from the network, up to the bytes left for the response.
 func (c *connection) Read(p []byte) (int, error) {
 	if c.left <= 0 {
 		return 0, errLong

@@ -20,8 +20,8 @@ type counted struct {
 	opened, closed atomic.Int64
 }
 
-func newCounted(t *testing.T, start func(*httptest.Server), answer http.HandlerFunc) *counted {
-	c := &counted{Server: httptest.NewUnstartedServer(answer)}
+func newCounted(t *testing.T, start func(*httptest.Server), handler http.HandlerFunc) *counted {
+	c := &counted{Server: httptest.NewUnstartedServer(handler)}
 	c.Config.ConnState = func(_ net.Conn, s http.ConnState) {
 		switch s {
 		case http.StateNew:
@@ -37,9 +37,9 @@ func newCounted(t *testing.T, start func(*httptest.Server), answer http.HandlerF
 }
 
 // connectionTo returns a connection that may lead to this machine and trusts the receiver.
-func connectionTo(t testing.TB, s *httptest.Server, patience time.Duration) *connection {
+func connectionTo(t testing.TB, s *httptest.Server, timeout time.Duration) *connection {
 	t.Helper()
-	own := newSender(webhookurl.Policy{Allow: here(t)}, "test", patience)
+	own := newSender(webhookurl.Policy{Allow: here(t)}, "test", timeout)
 	if s.TLS != nil {
 		own.dialers["https"] = encrypted(own.dialers["http"], s.Client().Transport.(*http.Transport).TLSClientConfig)
 	}
@@ -53,13 +53,13 @@ func (c *connection) posts(t testing.TB, body string) result {
 	return c.send(t.Context(), "id", []byte(body), time.Now())
 }
 
-// Events go over one connection as long as both ends keep it. One that the receiver has
-// closed meanwhile is replaced before anything is lost on it.
+// TestConnectionIsKept: events use one connection while both ends keep it. A connection that the
+// receiver closed is replaced before a request is sent on it.
 func TestConnectionIsKept(t *testing.T) {
 	for name, start := range map[string]func(*httptest.Server){"http": (*httptest.Server).Start, "https": (*httptest.Server).StartTLS} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newCounted(t, start, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "thanks") })
+			r := newCounted(t, start, func(rw http.ResponseWriter, _ *http.Request) { fmt.Fprint(rw, "thanks") })
 			conn := connectionTo(t, r.Server, 10*time.Second)
 			deliver := func(n int) {
 				t.Helper()
@@ -90,7 +90,7 @@ func TestConnectionIsKept(t *testing.T) {
 	}
 }
 
-// Too many connections do not wait: the next event gets a new one.
+// TestKeptConnectionsAreBounded: beyond maxKept, connections are closed after each event.
 func TestKeptConnectionsAreBounded(t *testing.T) {
 	r := newCounted(t, (*httptest.Server).Start, status(http.StatusNoContent))
 	conn := connectionTo(t, r.Server, 10*time.Second)
@@ -104,43 +104,43 @@ func TestKeptConnectionsAreBounded(t *testing.T) {
 			}
 		}
 		if n := r.opened.Load(); n != want {
-			t.Errorf("beside %d others, three events over %d connections, want %d", others, n, want)
+			t.Errorf("with %d others, three events over %d connections, want %d", others, n, want)
 		}
 		conn.close()
 		conn.sender.open.Store(0)
 	}
 }
 
-// A connection that no event needs is closed after keepTime, and not before.
+// TestIdleConnectionIsClosed: an idle connection is closed after keepTime, and not before.
 func TestIdleConnectionIsClosed(t *testing.T) {
-	w := newWorld(t)
+	fx := newFixture(t)
 	r := newCounted(t, (*httptest.Server).Start, status(http.StatusNoContent))
-	w.bot("bob", r.URL, "")
-	w.node("n")
-	w.say("ann", "bob", 1)
-	w.await("a delivery", time.Millisecond, func() bool { return w.health("bob").LastSuccess != nil })
-	w.clock.pass(keepTime - time.Second)
+	fx.bot("bob", r.URL, "")
+	fx.node("n")
+	fx.say("ann", "bob", 1)
+	fx.await("a delivery", time.Millisecond, func() bool { return fx.health("bob").LastSuccess != nil })
+	fx.clock.advance(keepTime - time.Second)
 	time.Sleep(20 * time.Millisecond)
 	if r.closed.Load() != 0 {
 		t.Error("the connection was closed too early")
 	}
-	w.await("the end of the connection", 100*time.Millisecond, func() bool { return r.closed.Load() == 1 })
-	w.say("ann", "bob", 1)
-	w.await("another", 0, func() bool { return r.opened.Load() == 2 })
+	fx.await("the end of the connection", 100*time.Millisecond, func() bool { return r.closed.Load() == 1 })
+	fx.say("ann", "bob", 1)
+	fx.await("another", 0, func() bool { return r.opened.Load() == 2 })
 }
 
-// raw is a receiver that reads the head of each request and answers with some bytes. It
-// leaves the rest unread, and the connection open.
-func raw(t *testing.T, answer string) *httptest.Server {
+// raw returns a receiver that reads the head of each request and responds with some bytes. It does
+// not read the rest, and leaves the connection open.
+func raw(t *testing.T, response string) *httptest.Server {
 	done := make(chan struct{})
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		conn, _, err := http.NewResponseController(w).Hijack()
+	s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(rw).Hijack()
 		if err != nil {
 			t.Error(err)
 			return
 		}
 		defer conn.Close()
-		if _, err := io.WriteString(conn, answer); err != nil {
+		if _, err := io.WriteString(conn, response); err != nil {
 			t.Error(err)
 		}
 		<-done
@@ -152,42 +152,42 @@ func raw(t *testing.T, answer string) *httptest.Server {
 	return s
 }
 
-// Interim answers are read over, but not for ever; 101 is an answer, and no success.
-func TestInterimAnswers(t *testing.T) {
+// TestInterimResponses: up to maxInterim 1xx responses are skipped. 101 is a final response, and a
+// failure.
+func TestInterimResponses(t *testing.T) {
 	const early, fine = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", "HTTP/1.1 204 No Content\r\n\r\n"
 	for name, c := range map[string]struct {
-		answer string
-		want   result
+		response string
+		want     result
 	}{
 		"none":    {fine, result{status: 204}},
 		"some":    {"HTTP/1.1 100 Continue\r\n\r\n" + early + fine, result{status: 204}},
-		"endless": {strings.Repeat(early, 50), result{reason: "the connection failed before an answer came"}},
-		"upgrade": {"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n" + fine, result{status: 101, reason: "answered 101"}},
+		"endless": {strings.Repeat(early, 50), result{reason: "the connection failed before the response"}},
+		"upgrade": {"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n" + fine, result{status: 101, reason: "responded 101"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := connectionTo(t, raw(t, c.answer), 5*time.Second).posts(t, "{}"); got != c.want {
+			if got := connectionTo(t, raw(t, c.response), 5*time.Second).posts(t, "{}"); got != c.want {
 				t.Errorf("%+v, want %+v", got, c.want)
 			}
 		})
 	}
 }
 
-// What a receiver says before it has read everything counts, also when it never reads
-// the rest.
-func TestAnswerBeforeTheEnd(t *testing.T) {
-	large := strings.Repeat("x", 16<<20) // more than the sockets hold
+// TestEarlyResponse: a response counts also when the receiver does not read the whole request.
+func TestEarlyResponse(t *testing.T) {
+	large := strings.Repeat("x", 16<<20) // more than the socket buffers
 	for name, c := range map[string]struct {
-		body   string
-		answer string
-		want   result
+		body     string
+		response string
+		want     result
 	}{
-		"refused": {large, "HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n", result{status: 413, reason: "answered 413"}},
-		"silent":  {large, "", result{reason: "no answer in time"}},
+		"refused": {large, "HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n", result{status: 413, reason: "responded 413"}},
+		"silent":  {large, "", result{reason: "no response in time"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			conn := connectionTo(t, raw(t, c.answer), time.Second)
+			conn := connectionTo(t, raw(t, c.response), time.Second)
 			if got := conn.posts(t, c.body); got != c.want {
 				t.Errorf("%+v, want %+v", got, c.want)
 			}
@@ -198,16 +198,16 @@ func TestAnswerBeforeTheEnd(t *testing.T) {
 	}
 }
 
-// What came behind an answer belongs to nothing: the connection is not used again.
+// TestSurplusBytes: a connection with bytes after the response is not used again.
 func TestSurplusBytes(t *testing.T) {
-	for name, answer := range map[string]string{
+	for name, response := range map[string]string{
 		"at once":   "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n\r\n",
 		"to close":  "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
 		"unbounded": "HTTP/1.0 200 OK\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			conn := connectionTo(t, raw(t, answer), 3*time.Second)
+			conn := connectionTo(t, raw(t, response), 3*time.Second)
 			if got := conn.posts(t, "{}"); got.reason != "" {
 				t.Errorf("%+v", got)
 			}

@@ -42,15 +42,15 @@ func TestSignature(t *testing.T) {
 	}
 	h = headers(t, "a\nb", "id", time.Unix(1, 0), "")
 	if h.Get("Authorization") != "" || h.Get("X-Hub-Signature-256") == "" {
-		t.Errorf("a secret that no header can carry: %v", h)
+		t.Errorf("a secret that is not valid in a header: %v", h)
 	}
 }
 
-// headers are those that a signer makes.
+// headers returns the headers of a signer.
 func headers(t *testing.T, secret, id string, now time.Time, body string) http.Header {
 	t.Helper()
 	s, h := newSigner(secret), http.Header{}
-	s.same(h)
+	s.setHeaders(h)
 	text := s.appendTo(nil, id, now, []byte(body))
 	own, err := textproto.NewReader(bufio.NewReader(strings.NewReader(string(text) + "\r\n"))).ReadMIMEHeader()
 	if err != nil {
@@ -64,7 +64,7 @@ func TestDeliveryID(t *testing.T) {
 	p := eventlog.Position{Epoch: "e", Seq: 1, Check: 7}
 	first := deliveryID("bot", p.String())
 	if first != deliveryID("bot", p.String()) || first != "0f049789-e1b8-8792-8249-427bbdd048e5" {
-		t.Errorf("%q is not what the delivery was called before", first)
+		t.Errorf("the id is %q, which differs from that of earlier versions", first)
 	}
 	others := []string{deliveryID("bob", p.String())}
 	for _, q := range []eventlog.Position{{Epoch: "f", Seq: 1, Check: 7}, {Epoch: "e", Seq: 2, Check: 7}, {Epoch: "e", Seq: 1, Check: 8}} {
@@ -76,11 +76,11 @@ func TestDeliveryID(t *testing.T) {
 }
 
 func TestRequest(t *testing.T) {
-	w, r := newWorld(t), newReceiver(t)
-	w.bot("bob", r.URL+"/hooks/inbox?x=1", "hush")
-	w.node("n")
-	w.say("ann", "bob", 1)
-	g := w.gets(r, 1)[0]
+	fx, r := newFixture(t), newReceiver(t)
+	fx.bot("bob", r.URL+"/hooks/inbox?x=1", "hush")
+	fx.node("n")
+	fx.say("ann", "bob", 1)
+	g := fx.receives(r, 1)[0]
 	if !strings.HasPrefix(string(g.body), `{"webhook_version":"1","type":"message","channel_id":"channel-bob","message":{`) || !json.Valid(g.body) {
 		t.Errorf("the body is %s", g.body)
 	}
@@ -91,7 +91,7 @@ func TestRequest(t *testing.T) {
 	if _, err := eventlog.ParsePosition(body.Cursor); err != nil || g.id != deliveryID("bob", body.Cursor) {
 		t.Errorf("the cursor %q does not name the event of delivery %s: %v", body.Cursor, g.id, err)
 	}
-	want := headers(t, "hush", g.id, w.clock.Now(), string(g.body))
+	want := headers(t, "hush", g.id, fx.clock.Now(), string(g.body))
 	for name := range want {
 		if g.header.Get(name) != want.Get(name) {
 			t.Errorf("%s: %q, want %q", name, g.header.Get(name), want.Get(name))
@@ -104,13 +104,13 @@ func TestRequest(t *testing.T) {
 
 // TestRecipients checks which webhooks get which events (B2B-HOOK-001).
 func TestRecipients(t *testing.T) {
-	w := newWorld(t)
+	fx := newFixture(t)
 	receivers := map[string]*receiver{}
 	for _, id := range []string{"bob", "eve", "sue"} {
 		receivers[id] = newReceiver(t)
-		w.bot(id, receivers[id].URL, "")
+		fx.bot(id, receivers[id].URL, "")
 	}
-	w.change("org", func(ctx context.Context, tx store.Tx) error {
+	fx.change("org", func(ctx context.Context, tx store.Tx) error {
 		bob := "bob"
 		err := tx.CreateThread(ctx, &store.Thread{ID: "t", OrgID: "org", InitiatorID: &bob, Status: "active", Visibility: "public", JoinPolicy: "open"},
 			[]store.Participant{{ThreadID: "t", BotID: "bob", JoinedAt: 1}, {ThreadID: "t", BotID: "eve", JoinedAt: 1}})
@@ -119,7 +119,7 @@ func TestRecipients(t *testing.T) {
 		}
 		return tx.SetBotRole(ctx, "sue", store.AuthAdmin)
 	})
-	w.node("n")
+	fx.node("n")
 	thread, bob := "t", "bob"
 	inThread := store.Event{Audience: store.AudienceThread, ThreadID: &thread, ActorID: &bob}
 	for _, e := range []*b2bv1.Event{
@@ -131,21 +131,21 @@ func TestRecipients(t *testing.T) {
 		{Event: &b2bv1.Event_ThreadMessage{ThreadMessage: &b2bv1.ThreadMessageEvent{ThreadId: "t", Message: &b2bv1.ThreadMessage{SenderId: &bob}}}},
 		{Event: &b2bv1.Event_ThreadArtifact{ThreadArtifact: &b2bv1.ThreadArtifactEvent{ThreadId: "t", Artifact: &b2bv1.Artifact{ContributorId: &bob}}}},
 	} {
-		w.emit(inThread, e)
+		fx.emit(inThread, e)
 	}
-	w.emit(store.Event{Audience: store.AudienceOrg}, &b2bv1.Event{Event: &b2bv1.Event_BotRenamed{BotRenamed: &b2bv1.BotRenamedEvent{BotId: "bob"}}})
-	w.emit(store.Event{Audience: store.AudienceBot, BotID: &bob}, &b2bv1.Event{Event: &b2bv1.Event_ThreadJoinResolved{ThreadJoinResolved: &b2bv1.ThreadJoinResolvedEvent{ThreadId: "t"}}})
-	w.emit(store.Event{Audience: store.AudienceAdmins}, &b2bv1.Event{Event: &b2bv1.Event_BotJoinRequest{BotJoinRequest: &b2bv1.BotJoinRequestEvent{OrgId: "org"}}})
-	w.say("bob", "bob", 1) // its own
+	fx.emit(store.Event{Audience: store.AudienceOrg}, &b2bv1.Event{Event: &b2bv1.Event_BotRenamed{BotRenamed: &b2bv1.BotRenamedEvent{BotId: "bob"}}})
+	fx.emit(store.Event{Audience: store.AudienceBot, BotID: &bob}, &b2bv1.Event{Event: &b2bv1.Event_ThreadJoinResolved{ThreadJoinResolved: &b2bv1.ThreadJoinResolvedEvent{ThreadId: "t"}}})
+	fx.emit(store.Event{Audience: store.AudienceAdmins}, &b2bv1.Event{Event: &b2bv1.Event_BotJoinRequest{BotJoinRequest: &b2bv1.BotJoinRequestEvent{OrgId: "org"}}})
+	fx.say("bob", "bob", 1) // its own
 	for id := range receivers {
-		w.say("ann", id, 1) // the last of all
+		fx.say("ann", id, 1) // the last of all
 	}
 	all := "thread_created thread_updated thread_status_changed thread_participant thread_join_request"
 	for id, want := range map[string]string{
 		"bob": all + " message", "eve": all + " thread_message thread_artifact message", "sue": "bot_join_request message",
 	} {
 		var types []string
-		for _, g := range w.gets(receivers[id], len(strings.Fields(want))) {
+		for _, g := range fx.receives(receivers[id], len(strings.Fields(want))) {
 			var e struct{ Type string }
 			if err := json.Unmarshal(g.body, &e); err != nil {
 				t.Fatal(err)
@@ -153,61 +153,60 @@ func TestRecipients(t *testing.T) {
 			types = append(types, e.Type)
 		}
 		if got := strings.Join(types, " "); got != want {
-			t.Errorf("%s is told %s, want %s", id, got, want)
+			t.Errorf("%s receives %s, want %s", id, got, want)
 		}
 	}
 }
 
-// TestSchedule checks that attempts come at the times of B2B-HOOK-011, none earlier and no
-// more.
+// TestSchedule checks that attempts are made at the times of B2B-HOOK-011, and no others.
 func TestSchedule(t *testing.T) {
-	w, r := newWorld(t), newReceiver(t)
-	w.bot("bob", r.URL, "hush")
-	r.answers(status(500))
-	w.node("n")
-	w.say("ann", "bob", 1)
+	fx, r := newFixture(t), newReceiver(t)
+	fx.bot("bob", r.URL, "hush")
+	r.respond(status(500))
+	fx.node("n")
+	fx.say("ann", "bob", 1)
 	for i, delay := range delays {
-		w.gets(r, i+1)
-		// The reader has seen the answer when it waits for the time of the next attempt.
-		w.await("the event is set aside", 0, func() bool { return w.clock.waits(w.clock.Now().Add(min(delay, saveAfter))) })
-		w.clock.pass(saveAfter)
-		w.await("it is saved", 0, func() bool { return len(w.waiting("bob")) == 1 && w.waiting("bob")[0].Attempts == int64(i+1) })
-		w.clock.pass(delay - saveAfter - time.Millisecond)
+		fx.receives(r, i+1)
+		// The reader has handled the response when it waits for the next attempt.
+		fx.await("the event is set aside", 0, func() bool { return fx.clock.waits(fx.clock.Now().Add(min(delay, saveAfter))) })
+		fx.clock.advance(saveAfter)
+		fx.await("it is saved", 0, func() bool { return len(fx.waiting("bob")) == 1 && fx.waiting("bob")[0].Attempts == int64(i+1) })
+		fx.clock.advance(delay - saveAfter - time.Millisecond)
 		time.Sleep(20 * time.Millisecond)
 		if n := len(r.got()); n != i+1 {
 			t.Fatalf("%d attempts %v after the last", n, delay-time.Millisecond)
 		}
-		if h := w.health("bob"); h.ConsecutiveFailures != 0 {
+		if h := fx.health("bob"); h.ConsecutiveFailures != 0 {
 			t.Errorf("%+v before the last attempt", h)
 		}
-		w.clock.pass(time.Millisecond)
+		fx.clock.advance(time.Millisecond)
 	}
-	w.gets(r, 4)
-	w.await("a dead letter", 100*time.Millisecond, func() bool { return len(w.dead("bob")) == 1 })
-	d, h := w.dead("bob")[0], w.health("bob")
-	if d.ID != r.got()[0].id || d.Attempts != 4 || d.Status == nil || *d.Status != 500 || d.Reason != "answered 500" || d.EventType != "message" {
+	fx.receives(r, 4)
+	fx.await("a dead letter", 100*time.Millisecond, func() bool { return len(fx.dead("bob")) == 1 })
+	d, h := fx.dead("bob")[0], fx.health("bob")
+	if d.ID != r.got()[0].id || d.Attempts != 4 || d.Status == nil || *d.Status != 500 || d.Reason != "responded 500" || d.EventType != "message" {
 		t.Errorf("the dead letter is %+v", d)
 	}
 	if h.ConsecutiveFailures != 1 || h.LastFailure == nil || h.LastSuccess != nil || h.Degraded {
 		t.Errorf("the health is %+v", h)
 	}
-	w.clock.pass(time.Hour)
+	fx.clock.advance(time.Hour)
 	time.Sleep(50 * time.Millisecond)
 	if n := len(r.got()); n != 4 {
 		t.Errorf("%d attempts in all", n)
 	}
-	w.once(r.got(), []string{"1"})
+	fx.wantSameIDs(r.got(), []string{"1"})
 	var stamps []string
 	for _, g := range r.got() {
 		stamps = append(stamps, g.header.Get("X-Hub-Timestamp"))
 	}
 	slices.Sort(stamps)
 	if len(slices.Compact(stamps)) != 4 {
-		t.Errorf("an attempt has the time of another: %v", stamps)
+		t.Errorf("two attempts have the same timestamp: %v", stamps)
 	}
 }
 
-// waits tells whether something happens at this time, unless it is moved before.
+// waits reports whether a timer is set for this time.
 func (c *clock) waits(at time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -219,34 +218,34 @@ func (c *clock) waits(at time.Time) bool {
 	return false
 }
 
-// What a receiver chokes on does not hold up the rest, and comes again under its id.
+// TestOrder: an event that fails does not delay later ones, and is retried under its id.
 func TestOrder(t *testing.T) {
-	w, r := newWorld(t), newReceiver(t)
-	w.bot("bob", r.URL, "")
+	fx, r := newFixture(t), newReceiver(t)
+	fx.bot("bob", r.URL, "")
 	fail := true
-	r.answers(func(rw http.ResponseWriter, _ *http.Request) {
+	r.respond(func(rw http.ResponseWriter, _ *http.Request) {
 		if n := len(r.got()); fail && n == 3 {
 			fail = false
 			rw.WriteHeader(503)
 		}
 	})
-	w.node("n")
-	want := w.say("ann", "bob", 6)
-	if got := texts(w.gets(r, 6)); !slices.Equal(got, want) {
+	fx.node("n")
+	want := fx.say("ann", "bob", 6)
+	if got := texts(fx.receives(r, 6)); !slices.Equal(got, want) {
 		t.Errorf("first attempts: %v", got)
 	}
-	w.await("the third again", 50*time.Millisecond, func() bool { return len(r.got()) == 7 })
+	fx.await("the third again", 50*time.Millisecond, func() bool { return len(r.got()) == 7 })
 	all := r.got()
 	if all[6].text != "3" || all[6].id != all[2].id {
 		t.Errorf("the seventh is %s %s", all[6].text, all[6].id)
 	}
-	w.await("health", 50*time.Millisecond, func() bool { return w.health("bob").LastSuccess != nil && len(w.waiting("bob")) == 0 })
-	if h := w.health("bob"); h.LastFailure != nil || h.ConsecutiveFailures != 0 {
-		t.Errorf("an event that arrived counts as failed: %+v", h)
+	fx.await("health", 50*time.Millisecond, func() bool { return fx.health("bob").LastSuccess != nil && len(fx.waiting("bob")) == 0 })
+	if h := fx.health("bob"); h.LastFailure != nil || h.ConsecutiveFailures != 0 {
+		t.Errorf("an event that was delivered counts as failed: %+v", h)
 	}
 }
 
-// BenchmarkSign is what the signatures of one delivery cost. Compare B/op and allocs/op.
+// BenchmarkSign measures the signatures of one delivery. Compare B/op and allocs/op.
 func BenchmarkSign(b *testing.B) {
 	s, text, body := newSigner("a secret"), []byte(nil), make([]byte, 700)
 	b.ReportAllocs()
@@ -255,15 +254,15 @@ func BenchmarkSign(b *testing.B) {
 	}
 }
 
-// BenchmarkSend is one delivery, with what the receiver does.
+// BenchmarkSend measures one delivery, including the receiver.
 func BenchmarkSend(b *testing.B) {
 	r := httptest.NewServer(status(http.StatusNoContent))
 	defer r.Close()
-	l, body := connectionTo(b, r, time.Minute), make([]byte, 700)
-	defer l.close() // before the receiver
+	conn, body := connectionTo(b, r, time.Minute), make([]byte, 700)
+	defer conn.close() // before the receiver
 	b.ReportAllocs()
 	for b.Loop() {
-		if res := l.send(b.Context(), "id", body, time.Now()); res.reason != "" {
+		if res := conn.send(b.Context(), "id", body, time.Now()); res.reason != "" {
 			b.Fatal(res.reason)
 		}
 	}

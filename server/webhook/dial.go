@@ -16,22 +16,21 @@ import (
 
 const (
 	dialTimeout  = 5 * time.Second
-	maxAddresses = 4 // of one host that are tried
+	maxAddresses = 4 // of a host, to try
 )
 
-// dialer connects to the host of an address.
+// dialer connects to the host of a URL.
 type dialer func(ctx context.Context, to *url.URL) (net.Conn, error)
 
-// dialers makes the two ways out: a connection for plain http may lead to fewer
-// addresses than one that is encrypted. No proxy is asked: it would be asked for
-// addresses that were not checked.
+// dialers returns a dialer for each scheme, as the policy may permit fewer addresses for http. No
+// proxy is used, because it could connect to addresses that were not checked.
 func dialers(p webhookurl.Policy) map[string]dialer {
 	return map[string]dialer{"http": plain(p, "80"), "https": encrypted(plain(p, "443"), &tls.Config{})}
 }
 
-// plain connects to a host at an address that the policy permits. The name is looked up
-// here, once, and what was looked up is what is dialled: no second answer of a name
-// server can lead elsewhere (B2B-HOOK-031).
+// plain connects to an address of the host that the policy permits. It looks the name up once and
+// dials the addresses that it checked, so that a second DNS response cannot lead elsewhere
+// (B2B-HOOK-031).
 func plain(p webhookurl.Policy, usual string) dialer {
 	return func(ctx context.Context, to *url.URL) (net.Conn, error) {
 		host, port := to.Hostname(), to.Port()
@@ -61,8 +60,8 @@ func plain(p webhookurl.Policy, usual string) dialer {
 	}
 }
 
-// encrypted speaks TLS over the connections of a dialer, to the host that the address
-// names. cfg is changed.
+// encrypted adds TLS to the connections of a dialer, and verifies the host of the URL. It changes
+// cfg.
 func encrypted(dial dialer, cfg *tls.Config) dialer {
 	cfg.MinVersion, cfg.NextProtos = tls.VersionTLS12, []string{"http/1.1"}
 	return func(ctx context.Context, to *url.URL) (net.Conn, error) {
@@ -76,7 +75,7 @@ func encrypted(dial dialer, cfg *tls.Config) dialer {
 		ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 		defer cancel()
 		if err := secure.HandshakeContext(ctx); err != nil {
-			return nil, errors.Join(fmt.Errorf("agree on TLS: %w", err), conn.Close())
+			return nil, errors.Join(fmt.Errorf("TLS handshake: %w", err), conn.Close())
 		}
 		return secure, nil
 	}

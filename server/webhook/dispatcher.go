@@ -15,74 +15,73 @@ import (
 )
 
 const (
-	// Lease is how long the webhooks of a node that died are nobody else's. Another node
-	// looks for such every sixth of it (B2B-HOOK-060).
+	// Lease is how long the webhooks of a crashed node wait for another node (B2B-HOOK-060).
 	Lease = 10 * time.Second
 
-	// pollEvery is how often a node looks for webhooks that nobody serves, and how long
-	// one may stay unserved for the sake of equal shares: twice this, and what a reader
-	// takes to start, stay below a second (B2B-HOOK-016).
+	// pollEvery is how often a node looks for webhooks without a lease, and how long one may stay
+	// so for equal shares. Twice this and the start of a reader take less than a second
+	// (B2B-HOOK-016).
 	pollEvery = 300 * time.Millisecond
-	failRest  = time.Second // a webhook is left after its reader has failed here
+	failPause = time.Second // before this node serves a webhook again after an error
 
-	claimAtATime = 256 // webhooks
-	parallel     = 64  // attempts at a time to receivers that answer; of one org half at most
-	// Receivers whose last attempt failed have places of their own, so that those which
-	// hang do not keep the others waiting.
+	maxClaim = 256 // leases taken in one transaction
+	parallel = 64  // concurrent attempts to receivers that respond; one org gets at most half
+	// parallelFailing bounds the concurrent attempts to receivers with a failed last attempt. They
+	// have places of their own, so that receivers that hang do not delay the others.
 	parallelFailing = 32
-	leaveTime       = 5 * time.Second // a stopping node has for what is left to save
+	stopTime        = 5 * time.Second // for the last save and the release of leases when the node stops
 )
 
-// Log is where events come from: the hub of the node (package eventlog).
+// Log is the source of events: the hub of the node (package eventlog).
 type Log interface {
 	Subscribe(ctx context.Context, v eventlog.Viewer, from *eventlog.Position, f eventlog.Filter) (*eventlog.Subscription, error)
 }
 
-// Config is what a Dispatcher works with.
+// Config configures a Dispatcher.
 type Config struct {
 	Store   store.Store
-	Keys    *seal.Ring // what the secrets of webhooks are sealed under
+	Keys    *seal.Ring // that URLs and secrets of webhooks are encrypted with
 	Log     Log
-	Node    string // names this run of this process
-	Alone   bool   // no other node can have the store: every other lease is dead
+	Node    string // unique for each run of a process
+	Alone   bool   // no other node uses the store, so leases of others have ended
 	Policy  webhookurl.Policy
-	Version string // of the server, told to receivers
+	Version string // of the server, for the User-Agent header
 	Logger  *slog.Logger
 	Lease   time.Duration // 0: Lease
-	Clock   Clock         // nil: the system's
+	Clock   Clock         // nil: the system clock
 
-	patience time.Duration // how long an attempt may take; 0: attemptTime
+	timeout time.Duration // how long an attempt may take; 0: attemptTime
 }
 
-// Dispatcher serves webhooks: those that this node holds the leases for.
+// Dispatcher serves the webhooks that this node has leases for.
 type Dispatcher struct {
 	Config
-	types         []string // of events that are posted
+	types         []string // of events to post
 	sender        *sender
-	places        *fair.Pool    // of attempts to receivers that answered last time, shared by orgs
-	failingPlaces *fair.Pool    // of those that did not
-	wake          chan struct{} // holds one token when somebody may have a webhook now
+	places        *fair.Pool    // for attempts to receivers with a successful last attempt, shared by orgs
+	failingPlaces *fair.Pool    // for attempts to the others
+	wake          chan struct{} // holds one token when a webhook may have been added
 
-	done    sync.WaitGroup
-	mu      sync.Mutex
-	readers map[string]*serving  // by bot
-	failed  map[string]time.Time // by bot: until when its webhook is left, after an error
-	unsure  bool                 // leases may have been taken or given back without an answer
+	done      sync.WaitGroup
+	mu        sync.Mutex
+	readers   map[string]*serving  // by bot id
+	failed    map[string]time.Time // by bot id: when its webhook may be served again after an error
+	uncertain bool                 // the result of a change of leases is not known
 
-	// Run's own:
-	renewed time.Time
-	known   bool                 // others know of this node
-	unmet   map[string]time.Time // by bot: since when its webhook is seen unserved here
-	keeping time.Time            // until then more than the share of this node is kept
+	// Used by Run alone.
+	renewed      time.Time
+	registered   bool                 // this node is in the store
+	unserved     map[string]time.Time // by bot id: since when this node has seen its webhook without a lease
+	surplusUntil time.Time            // until then this node keeps more than its share
 }
 
-// serving is a reader under way.
+// serving is a running reader.
 type serving struct {
-	cancel  context.CancelFunc
-	leaving bool
+	cancel   context.CancelFunc
+	stopping bool
 }
 
-// New makes a dispatcher; Run lets it work.
+// New returns a dispatcher. Run serves its webhooks.
 func New(c Config) *Dispatcher {
 	if c.Lease <= 0 {
 		c.Lease = Lease
@@ -90,42 +89,42 @@ func New(c Config) *Dispatcher {
 	if c.Clock == nil {
 		c.Clock = systemClock{}
 	}
-	if c.patience <= 0 {
-		c.patience = attemptTime
+	if c.timeout <= 0 {
+		c.timeout = attemptTime
 	}
 	return &Dispatcher{
-		Config: c, types: types(), sender: newSender(c.Policy, c.Version, c.patience),
-		readers: map[string]*serving{}, failed: map[string]time.Time{}, unmet: map[string]time.Time{},
+		Config: c, types: types(), sender: newSender(c.Policy, c.Version, c.timeout),
+		readers: map[string]*serving{}, failed: map[string]time.Time{}, unserved: map[string]time.Time{},
 		places: fair.New(fair.Sizes{Places: parallel}), failingPlaces: fair.New(fair.Sizes{Places: parallelFailing}), wake: make(chan struct{}, 1),
 	}
 }
 
-// Run serves webhooks until ctx ends. What a crash or a failing store leaves undone is
-// done later, here or on another node.
+// Run serves webhooks until ctx ends. Deliveries that a crash or a failing store prevents are made
+// later, here or on another node.
 func (d *Dispatcher) Run(ctx context.Context) error {
-	defer d.Store.OnCommit(d.heard)()
+	defer d.Store.OnCommit(d.committed)()
 	if d.Alone {
 		err := d.Store.Update(ctx, "", func(tx store.Tx) error { return tx.ResetWebhooks(ctx) })
 		if err != nil && ctx.Err() == nil {
-			d.Logger.ErrorContext(ctx, "the webhook leases of the run before could not be ended", "error", err)
+			d.Logger.ErrorContext(ctx, "cannot end the webhook leases of the previous run", "error", err)
 		}
 	}
 	d.renewed = d.Clock.Now()
 	for ctx.Err() == nil {
 		if err := d.round(ctx); err != nil && ctx.Err() == nil {
-			d.Logger.ErrorContext(ctx, "webhooks could not be looked after", "error", err)
+			d.Logger.ErrorContext(ctx, "cannot update the webhook leases", "error", err)
 		}
-		d.rest(ctx)
+		d.wait(ctx)
 	}
 	d.done.Wait()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
 	defer cancel()
 	return d.release(ctx, "")
 }
 
-// rest waits for the next round: until somebody may have come, or for pollEvery, since a
-// webhook may have come by another node, or what tells of it may be lost.
-func (d *Dispatcher) rest(ctx context.Context) {
+// wait waits until a commit of this node may have added a webhook, and at most for pollEvery, as
+// another node may have added one.
+func (d *Dispatcher) wait(ctx context.Context) {
 	next := make(chan struct{})
 	defer d.Clock.AfterFunc(min(pollEvery, d.Lease/6), func() { close(next) })()
 	select {
@@ -135,8 +134,8 @@ func (d *Dispatcher) rest(ctx context.Context) {
 	}
 }
 
-// heard is told of every commit of this node.
-func (d *Dispatcher) heard(_ string, events []store.Event) {
+// committed receives every commit of this node.
+func (d *Dispatcher) committed(_ string, events []store.Event) {
 	for i := range events {
 		switch events[i].Type {
 		case "bot_registered", "access_changed":
@@ -149,43 +148,44 @@ func (d *Dispatcher) heard(_ string, events []store.Event) {
 	}
 }
 
-// serving lists the bots whose readers are to go on.
+// serving returns the bots with readers that are not stopping.
 func (d *Dispatcher) serving() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	bots := make([]string, 0, len(d.readers))
 	for bot, s := range d.readers {
-		if !s.leaving {
+		if !s.stopping {
 			bots = append(bots, bot)
 		}
 	}
 	return bots
 }
 
-// leaving counts the readers that were told to stop and have not yet.
-func (d *Dispatcher) leaving() (n int) {
+// stopping returns the number of readers that were stopped and still run.
+func (d *Dispatcher) stopping() (n int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, s := range d.readers {
-		if s.leaving {
+		if s.stopping {
 			n++
 		}
 	}
 	return n
 }
 
+// stop stops the readers of bots, without waiting.
 func (d *Dispatcher) stop(bots ...string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, bot := range bots {
 		if s := d.readers[bot]; s != nil {
-			s.leaving = true
+			s.stopping = true
 			s.cancel()
 		}
 	}
 }
 
-// start serves one webhook until that is over.
+// start starts a reader, which releases its lease when it ends.
 func (d *Dispatcher) start(ctx context.Context, ref store.BotRef) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -196,33 +196,32 @@ func (d *Dispatcher) start(ctx context.Context, ref store.BotRef) {
 		r := &reader{d: d, ref: ref, changed: map[int64]*store.WebhookDelivery{}}
 		err := r.run(own)
 		if err != nil && own.Err() == nil {
-			d.Logger.ErrorContext(ctx, "a webhook is left for a while", "bot", ref.BotID, "org", ref.OrgID, "error", err)
+			d.Logger.ErrorContext(ctx, "serving a webhook failed, trying again soon", "bot", ref.BotID, "org", ref.OrgID, "error", err)
 		}
 		if ctx.Err() == nil {
 			if err := d.release(ctx, ref.BotID); err != nil && ctx.Err() == nil {
-				d.doubt()
-				d.Logger.WarnContext(ctx, "the lease of a webhook is given back later", "bot", ref.BotID, "error", err)
+				d.markUncertain()
+				d.Logger.WarnContext(ctx, "cannot release the lease of a webhook, trying again soon", "bot", ref.BotID, "error", err)
 			}
 		}
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		delete(d.readers, ref.BotID)
 		if err != nil {
-			d.failed[ref.BotID] = d.Clock.Now().Add(failRest)
+			d.failed[ref.BotID] = d.Clock.Now().Add(failPause)
 		}
 	})
 }
 
-// doubt lets the next round find out which leases this node has.
-func (d *Dispatcher) doubt() {
+// markUncertain makes the next round read which leases this node has.
+func (d *Dispatcher) markUncertain() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.unsure = true
+	d.uncertain = true
 }
 
-// place waits for a place to make an attempt for an org; its Leave gives it back. An org
-// has its share of the places, however many webhooks it has and however slow they are
-// (B2B-HOOK-015).
+// place waits for a place for an attempt, in the share of the org (B2B-HOOK-015). The caller
+// leaves it.
 func (d *Dispatcher) place(ctx context.Context, org string, failing bool) (fair.Place, error) {
 	if failing {
 		return d.failingPlaces.Enter(ctx, org)

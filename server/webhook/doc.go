@@ -1,56 +1,48 @@
-// Package webhook is the outgoing binding: it posts events to the addresses that bots
-// gave when they registered (SPEC.md, HOOK).
+// Package webhook is the outgoing binding: it posts events to the webhooks of bots (SPEC.md, HOOK).
 //
 // # A reader of the log
 //
-// There is no second path by which events travel, and no second queue. An event is in
-// the log of its org in the transaction that made it happen; that log is the queue of
-// every webhook. What a bot's webhook is told is what a subscription of the bot is
-// given (package eventlog): the same events, by the same rule of who may see them, from
-// a position on that is kept in the store. So a message costs nothing more to send
-// because somebody has a webhook, and a webhook that was away misses nothing: its
-// cursor waits, and the log keeps what is in front of it.
+// The log of an org is the queue of its webhooks. A webhook receives what a subscription of its
+// bot receives (package eventlog): the same events by the same rule of visibility, after a
+// position in the store. So a webhook adds no cost to sending a message, and one that was not
+// served misses nothing: its position is kept, and the log keeps the events after it.
 //
-// A delivery is named by the event and the bot alone ([deliveryID]). Whoever attempts
-// it, however often, on whichever node, gives the same id, without having agreed on
-// one. That makes the cheap way the safe one: the cursor is saved every half second,
-// not with every delivery, and after a crash the deliveries since then are repeated
-// under the ids that they had.
+// The id of a delivery depends on the event and the bot alone ([deliveryID]). So every attempt,
+// on any node, has the same id. This makes it safe to save the position every half second
+// instead of with every delivery: after a crash the deliveries since the last save are repeated
+// with the same ids.
 //
 // # Order
 //
-// One goroutine serves one webhook: first attempts are made in the order of the log, one at a
-// time. An event whose attempt fails is set aside (a row of webhook_deliveries), so that one
-// that a receiver chokes on does not hold up the rest, and is tried again after 1, 5 and 30
-// seconds (B2B-HOOK-011). So an event can only overtake one that failed before. At most
-// [maxWaiting] events are set aside for one webhook; then it takes no further ones from the
-// log until one of them is settled.
+// One goroutine serves one webhook. It makes first attempts one at a time, in the order of the
+// log. An event with a failed attempt is set aside (a row of webhook_deliveries), so that it
+// does not delay later events, and is retried after 1, 5 and 30 seconds (B2B-HOOK-011). So an
+// event can overtake only events that have failed. At most [maxSetAside] events of a webhook are
+// set aside; then it reads no more of the log until one of them is settled.
 //
-// # Giving up
+// # Dead letters
 //
-// An event that fails four times is a dead letter, and counts as one failure. Ten
-// in a row degrade the webhook: events become dead letters unattempted, until the bot
-// connects by WebSocket or something that is still tried succeeds. The newest
-// [maxDead] dead letters of a bot are kept, as long as the log keeps their events.
-// An admin of the org lists them and has them delivered again.
+// An event that fails four times becomes a dead letter, and counts as one failure. Ten failures in
+// a row degrade the webhook. Its events then become dead letters without an attempt, until the
+// bot connects by WebSocket or a retry succeeds. The newest [maxDead] dead letters of a bot are
+// kept while the log has their events. An org admin can list and redeliver them.
 //
-// # Where it may lead
+// # Addresses
 //
-// The address is checked when the connection is made, after the name was looked up
-// (package webhookurl), not only when the bot registered: a name that leads elsewhere
-// by then is a dead letter, not a request into the operator's network. Redirects are
-// failures. Nothing of an answer is read but its status and a little of its body.
+// The address is checked after the DNS look-up of each connection (package webhookurl), not only
+// at registration. So a name that later resolves to the operator's network causes a dead letter
+// and no request. Redirects are failures. Of a response only the status and a little of the body
+// are read.
 //
 // # Several nodes
 //
-// A node serves a webhook while it holds the lease for it, which the nodes share in
-// the store and renew together. The leases of a node that crashed run out, and another
-// one goes on from the saved cursor. All nodes have the same share, rounded up: one that
-// has more, because another one joined, stops serving what is too much, and that takes
-// it within a sixth of a lease.
+// A node serves a webhook while it has the lease for it. The nodes keep the leases in the store;
+// each renews its own together. The leases of a node that crashed expire, and another node
+// continues from the stored position. All nodes have an equal share, rounded up. A node with
+// more, because another one joined, releases the surplus within a sixth of a lease.
 //
-// Every node looks several times a second for webhooks that nobody serves, so that one
-// is served within a second of its registration, whatever tells of it is lost. A node
-// leaves those that are beyond its share to others for one such turn, then takes them:
-// the node whose share they are may be dead.
+// Every node polls several times a second for webhooks without a lease. So a webhook is served
+// within a second of its registration, also when notifications are lost. A node leaves webhooks
+// beyond its share to other nodes for one poll and then takes them, because the node with free
+// capacity may have crashed.
 package webhook

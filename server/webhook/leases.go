@@ -11,8 +11,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// round keeps the leases, gives back those that are too many, and takes some that are
-// free.
+// round renews the leases of this node, releases its surplus, and takes free leases.
 func (d *Dispatcher) round(ctx context.Context) error {
 	if err := d.renew(ctx); err != nil {
 		return err
@@ -22,13 +21,13 @@ func (d *Dispatcher) round(ctx context.Context) error {
 		if err != nil || len(free) == 0 {
 			return err
 		}
-		room, err := d.room(ctx)
+		capacity, err := d.capacity(ctx)
 		if err != nil {
 			return err
 		}
-		taken, err := d.take(ctx, free, room)
+		taken, err := d.take(ctx, free, capacity)
 		if err != nil {
-			d.doubt()
+			d.markUncertain()
 			return fmt.Errorf("take the leases of webhooks: %w", err)
 		}
 		for _, ref := range taken {
@@ -40,17 +39,17 @@ func (d *Dispatcher) round(ctx context.Context) error {
 	}
 }
 
-// free lists webhooks that nobody serves, but for those that this node is about to stop
-// serving or has just failed to serve; more says that these may not be all.
+// free returns webhooks without a lease, except those that this node is still stopping to serve or
+// has just failed to serve. more reports whether there may be others.
 func (d *Dispatcher) free(ctx context.Context) (refs []store.BotRef, more bool, err error) {
 	now := d.Clock.Now()
 	d.mu.Lock()
 	maps.DeleteFunc(d.failed, func(_ string, until time.Time) bool { return !now.Before(until) })
-	limit := claimAtATime + len(d.failed) + len(d.readers)
+	limit := maxClaim + len(d.failed) + len(d.readers)
 	d.mu.Unlock()
-	refs, err = d.Store.UnleasedWebhooks(ctx, now.UnixMilli(), d.latest(now), limit)
+	refs, err = d.Store.UnleasedWebhooks(ctx, now.UnixMilli(), d.latestExpiry(now), limit)
 	if err != nil {
-		return nil, false, fmt.Errorf("list webhooks that nobody serves: %w", err)
+		return nil, false, fmt.Errorf("list webhooks without a lease: %w", err)
 	}
 	more = len(refs) == limit
 	d.mu.Lock()
@@ -61,27 +60,27 @@ func (d *Dispatcher) free(ctx context.Context) (refs []store.BotRef, more bool, 
 	d.mu.Unlock()
 	unmet := make(map[string]time.Time, len(refs))
 	for _, ref := range refs {
-		since, seen := d.unmet[ref.BotID]
+		since, seen := d.unserved[ref.BotID]
 		if !seen {
 			since = now
 		}
 		unmet[ref.BotID] = since
 	}
-	d.unmet = unmet
+	d.unserved = unmet
 	return refs, more, nil
 }
 
-// room compares what this node holds with its share, which is as many webhooks as any
-// other node, rounded up, so that all are served; it is negative for what is too much.
+// capacity returns how many more webhooks this node may serve; a negative number is its surplus.
+// Its share is the number of webhooks divided by that of nodes, rounded up.
 //
-// Leases of webhooks that are to be served decide, not readers: one whose bot was removed
-// may be busy with a receiver that hangs, and takes nobody's place meanwhile.
-func (d *Dispatcher) room(ctx context.Context) (int, error) {
+// It counts the leases of webhooks that must be served, not readers: the reader of a removed bot
+// may be waiting for a receiver that hangs.
+func (d *Dispatcher) capacity(ctx context.Context) (int, error) {
 	if d.Alone {
-		return claimAtATime, nil
+		return maxClaim, nil
 	}
 	now := d.Clock.Now()
-	s, err := d.Store.WebhookShare(ctx, d.Node, now.UnixMilli(), d.latest(now))
+	s, err := d.Store.WebhookShare(ctx, d.Node, now.UnixMilli(), d.latestExpiry(now))
 	if err != nil {
 		return 0, fmt.Errorf("count webhooks and nodes: %w", err)
 	}
@@ -89,47 +88,48 @@ func (d *Dispatcher) room(ctx context.Context) (int, error) {
 	return int((s.Webhooks+nodes-1)/nodes - s.Held), nil
 }
 
-// latest is when a lease ends at the latest, also by a clock that is as far ahead as a lease
-// is long: one that ends later was given before the clock was put back, and is dead
-// (B2B-LIFE-020).
-func (d *Dispatcher) latest(now time.Time) int64 { return now.Add(2 * d.Lease).UnixMilli() }
+// latestExpiry returns the latest end of a valid lease, in Unix milliseconds. It allows for a clock
+// that is a lease ahead. A lease that ends later was taken before the clock was set back, and
+// counts as ended (B2B-LIFE-020).
+func (d *Dispatcher) latestExpiry(now time.Time) int64 { return now.Add(2 * d.Lease).UnixMilli() }
 
-// yield gives up what this node has beyond its share, unless nobody took it lately.
-func (d *Dispatcher) yield(ctx context.Context) error {
-	if d.Alone || d.Clock.Now().Before(d.keeping) {
+// releaseSurplus stops readers beyond the share of this node, unless it has just taken webhooks
+// that no other node took.
+func (d *Dispatcher) releaseSurplus(ctx context.Context) error {
+	if d.Alone || d.Clock.Now().Before(d.surplusUntil) {
 		return nil
 	}
-	leaving := d.leaving() // before the leases that they still have are counted
-	room, err := d.room(ctx)
+	stopping := d.stopping() // before capacity counts the leases that they still have
+	capacity, err := d.capacity(ctx)
 	if err != nil {
 		return err
 	}
-	if surplus := -room - leaving; surplus > 0 {
-		held := d.serving()
-		d.stop(held[:min(surplus, len(held))]...) // each gives its lease back when it has stopped
+	if surplus := -capacity - stopping; surplus > 0 {
+		serving := d.serving()
+		d.stop(serving[:min(surplus, len(serving))]...) // each releases its lease when it has ended
 	}
 	return nil
 }
 
-// renew keeps the leases of this node, and tells others that it is there. Who comes late
-// has to take it that others serve its webhooks by now.
+// renew extends the leases of this node and its own entry among the nodes. If it is late by a
+// lease, other nodes may serve its webhooks, so it stops its readers.
 func (d *Dispatcher) renew(ctx context.Context) (err error) {
 	d.mu.Lock()
-	unsure := d.unsure
-	d.unsure = false
+	uncertain := d.uncertain
+	d.uncertain = false
 	d.mu.Unlock()
 	defer func() {
-		if unsure && err != nil {
-			d.doubt()
+		if uncertain && err != nil {
+			d.markUncertain()
 		}
 	}()
-	held := d.serving()
+	serving := d.serving()
 	now := d.Clock.Now()
-	if len(held) == 0 && d.Alone && !unsure {
+	if len(serving) == 0 && d.Alone && !uncertain {
 		d.renewed = now
 		return nil
 	}
-	if d.known && !unsure && now.Sub(d.renewed) < d.Lease/6 {
+	if d.registered && !uncertain && now.Sub(d.renewed) < d.Lease/6 {
 		return nil
 	}
 	var kept int64
@@ -138,39 +138,38 @@ func (d *Dispatcher) renew(ctx context.Context) (err error) {
 		return err
 	})
 	if now.Sub(d.renewed) >= d.Lease {
-		d.stop(held...)
+		d.stop(serving...)
 	}
 	if err != nil {
 		return fmt.Errorf("renew the leases of webhooks: %w", err)
 	}
-	d.renewed, d.known = now, true
-	if kept != int64(len(held)) {
-		if err := d.reconcile(ctx, held); err != nil {
+	d.renewed, d.registered = now, true
+	if kept != int64(len(serving)) {
+		if err := d.reconcile(ctx, serving); err != nil {
 			return err
 		}
 	}
-	return d.yield(ctx)
+	return d.releaseSurplus(ctx)
 }
 
-// reconcile ends the readers whose leases are lost, and gives back leases without a
-// reader. There are such when the store failed: one was taken, or should have been given
-// back, and nobody knows whether that was done.
-func (d *Dispatcher) reconcile(ctx context.Context, held []string) error {
+// reconcile stops the readers that have lost their leases, and releases leases without a reader.
+// The latter remain when the result of taking or releasing a lease was lost.
+func (d *Dispatcher) reconcile(ctx context.Context, serving []string) error {
 	leased, err := d.Store.HeldWebhooks(ctx, d.Node)
 	if err != nil {
 		return fmt.Errorf("list the leases of webhooks: %w", err)
 	}
-	there := make(map[string]bool, len(leased))
+	has := make(map[string]bool, len(leased))
 	for _, bot := range leased {
-		there[bot] = true
+		has[bot] = true
 	}
-	d.stop(slices.DeleteFunc(held, func(bot string) bool { return there[bot] })...)
+	d.stop(slices.DeleteFunc(serving, func(bot string) bool { return has[bot] })...)
 	for _, bot := range leased {
 		d.mu.Lock()
 		read := d.readers[bot] != nil
 		d.mu.Unlock()
 		if read {
-			continue // also one that is about to stop: it gives its lease back itself
+			continue // a stopping reader releases its lease itself
 		}
 		if err := d.release(ctx, bot); err != nil {
 			return err
@@ -179,19 +178,18 @@ func (d *Dispatcher) reconcile(ctx context.Context, held []string) error {
 	return nil
 }
 
-// take gets leases that nobody else got meanwhile, as many as this node has room for.
-// Others are left to nodes that have room, but not for long: the node that counts as
-// having it may be dead.
-func (d *Dispatcher) take(ctx context.Context, free []store.BotRef, room int) (taken []store.BotRef, err error) {
+// take takes leases that are still free, up to the capacity of this node. Beyond it, it takes only
+// webhooks that were free for pollEvery: the node with free capacity may have crashed.
+func (d *Dispatcher) take(ctx context.Context, free []store.BotRef, capacity int) (taken []store.BotRef, err error) {
 	now := d.Clock.Now()
-	late := func(ref store.BotRef) bool { return now.Sub(d.unmet[ref.BotID]) >= pollEvery }
-	if room <= 0 && !slices.ContainsFunc(free, late) {
+	late := func(ref store.BotRef) bool { return now.Sub(d.unserved[ref.BotID]) >= pollEvery }
+	if capacity <= 0 && !slices.ContainsFunc(free, late) {
 		return nil, nil
 	}
 	err = d.Store.Update(ctx, "", func(tx store.Tx) error {
 		taken = nil
 		for _, ref := range free {
-			if len(taken) >= room && !late(ref) {
+			if len(taken) >= capacity && !late(ref) {
 				continue
 			}
 			got, err := tx.LeaseWebhook(ctx, ref.BotID, d.Node, now.UnixMilli(), now.Add(d.Lease).UnixMilli())
@@ -201,23 +199,23 @@ func (d *Dispatcher) take(ctx context.Context, free []store.BotRef, room int) (t
 			if got {
 				taken = append(taken, ref)
 			}
-			if len(taken) == claimAtATime {
+			if len(taken) == maxClaim {
 				return nil
 			}
 		}
 		return nil
 	})
-	if len(taken) > max(room, 0) {
-		d.keeping = now.Add(d.Lease)
+	if len(taken) > max(capacity, 0) {
+		d.surplusUntil = now.Add(d.Lease)
 	}
 	return taken, err
 }
 
-// release gives back the lease for a bot, or with an empty bot all of this node's.
+// release releases the lease of a bot, or with an empty bot all leases of this node.
 func (d *Dispatcher) release(ctx context.Context, bot string) error {
 	err := d.Store.Update(ctx, "", func(tx store.Tx) error { return tx.ReleaseWebhook(ctx, bot, d.Node) })
 	if err != nil && !errors.Is(err, store.ErrClosed) {
-		return fmt.Errorf("give back the leases of webhooks: %w", err)
+		return fmt.Errorf("release the leases of webhooks: %w", err)
 	}
 	return nil
 }

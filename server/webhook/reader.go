@@ -18,27 +18,27 @@ import (
 )
 
 const (
-	maxWaiting = 32   // events of one webhook that are set aside
-	maxDead    = 1000 // dead letters of one webhook that are kept
-	// maxUnsaved and saveAfter bound what is delivered again after a crash.
+	maxSetAside = 32   // events of one webhook
+	maxDead     = 1000 // dead letters of one webhook
+	// maxUnsaved results and saveAfter bound the deliveries that a crash repeats.
 	maxUnsaved = 512
 	saveAfter  = 500 * time.Millisecond
-	// restEvery is how often the cursor of a webhook that is told nothing follows the
-	// log, which cannot be pruned behind it.
-	restEvery = time.Minute
-	// grace is what an attempt under way has when the node stops.
+	// followEvery is how often the position of a webhook without events moves to the end of the
+	// log. The log is not pruned beyond the position.
+	followEvery = time.Minute
+	// grace is the time for a running attempt when the node stops.
 	grace = 2 * time.Second
-	// pause is between two tries to read a log that cannot be read.
+	// pause is the time between attempts to subscribe to a log that was replaced.
 	pause = time.Second
 )
 
-// delays are how long an event waits after each failed attempt but the last (B2B-HOOK-011).
+// delays are the times between the attempts to deliver an event (B2B-HOOK-011).
 var delays = [...]time.Duration{time.Second, 5 * time.Second, 30 * time.Second}
 
-// clockSkew is how far the clocks of nodes may be apart.
+// clockSkew bounds the difference between the clocks of nodes.
 const clockSkew = 10 * time.Second
 
-// degradeAt is how many events in a row must fail to degrade a webhook.
+// degradeAt is the number of events in a row that must fail to degrade a webhook.
 const degradeAt = 10
 
 // types returns the events that webhooks get (B2B-HOOK-001): the choices of Event that the
@@ -54,9 +54,9 @@ func types() (names []string) {
 	return names
 }
 
-// own tells whether a bot is told of something that it said itself: webhooks leave that
-// out, where live push does not.
-func own(e *b2bv1.Event, bot string) bool {
+// isOwn reports whether the bot itself sent the message or artifact of an event. Webhooks leave
+// these out; streams do not.
+func isOwn(e *b2bv1.Event, bot string) bool {
 	switch e := e.GetEvent().(type) {
 	case *b2bv1.Event_Message:
 		return e.Message.GetMessage().GetSenderId() == bot
@@ -74,59 +74,60 @@ type reader struct {
 	ref        store.BotRef
 	connection *connection
 	sub        *eventlog.Subscription
-	own        context.Context // of attempts: ends a while after that of run
+	attemptCtx context.Context // of attempts: ends grace after the context of run
 
-	seq      int64 // every event up to here is settled or set aside
-	waiting  []store.WebhookDelivery
-	more     bool // there are more of them in the store
-	degraded bool
-	failing  bool // the last attempt failed
-	locked   bool // the secret cannot be read
+	seq        int64                   // every event up to it is settled or set aside
+	setAside   []store.WebhookDelivery // by the time of the next attempt
+	more       bool                    // the store may have more of them
+	degraded   bool
+	failing    bool // the last attempt failed
+	unreadable bool // the URL or the secret cannot be decrypted
 
-	// What is not in the store yet.
-	saved    int64 // seq
+	// Not in the store yet.
+	saved    int64 // seq in the store
 	outcomes []outcome
 	changed  map[int64]*store.WebhookDelivery // by seq; nil: settled
 	saveAt   time.Time                        // zero: everything is saved
-	restAt   time.Time
+	followAt time.Time
 }
 
-// outcome is what became of one event.
+// outcome is the final result of one event.
 type outcome struct {
 	at        int64
 	delivered bool
 }
 
-// errLost says that another node serves this webhook now, or that it is gone.
+// errLost reports that this node may not serve the webhook: it lost the lease, or the webhook was
+// removed.
 var errLost = errors.New("webhook: the lease is lost")
 
-// run serves the webhook until ctx ends, the lease is lost or the bot has no access
-// any more.
+// run serves the webhook until ctx ends, the lease is lost or the bot loses access.
 func (r *reader) run(ctx context.Context) error {
 	if err := r.load(ctx); err != nil {
 		return err
 	}
 	defer r.connection.close()
-	own, cut := context.WithCancel(context.WithoutCancel(ctx))
-	defer cut()
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(grace, cut) })()
-	r.own = own
+	attempts, cancelAttempts := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancelAttempts()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancelAttempts) })()
+	r.attemptCtx = attempts
 	if err := r.subscribe(ctx); err != nil {
-		return quiet(err)
+		return ignoreExpected(err)
 	}
 	defer func() { r.sub.Close() }()
-	r.restAt = r.d.Clock.Now().Add(restEvery)
+	r.followAt = r.d.Clock.Now().Add(followEvery)
 	var err error
 	for err == nil && ctx.Err() == nil {
 		err = r.step(ctx)
 	}
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTime)
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
 	defer cancel()
-	return errors.Join(quiet(err), quiet(r.save(last)))
+	return errors.Join(ignoreExpected(err), ignoreExpected(r.save(last)))
 }
 
-// quiet drops the errors that are no failure: somebody else goes on, or nobody.
-func quiet(err error) error {
+// ignoreExpected returns nil for errors that are no failure of this node: the webhook is served by
+// another node, or by none.
+func ignoreExpected(err error) error {
 	switch {
 	case errors.Is(err, errLost), errors.Is(err, eventlog.ErrAccess), errors.Is(err, eventlog.ErrClosed),
 		errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrNoOrg), errors.Is(err, store.ErrClosed), errors.Is(err, context.Canceled):
@@ -135,7 +136,7 @@ func quiet(err error) error {
 	return err
 }
 
-// load reads where the webhook stands.
+// load reads the bot and the state of its webhook.
 func (r *reader) load(ctx context.Context) error {
 	bot, err := r.d.Store.Bot(ctx, r.ref.OrgID, r.ref.BotID)
 	if err != nil {
@@ -145,48 +146,47 @@ func (r *reader) load(ctx context.Context) error {
 		return errLost
 	}
 	address, secret, err := r.unsealed(bot)
-	if r.locked = err != nil; r.locked {
-		r.d.Logger.ErrorContext(ctx, "the address or the secret of a webhook cannot be read, so nothing is posted to it", "bot", bot.ID, "org", bot.OrgID, "error", err)
+	if r.unreadable = err != nil; r.unreadable {
+		r.d.Logger.ErrorContext(ctx, "cannot decrypt the URL or the secret of a webhook, so nothing is posted to it", "bot", bot.ID, "org", bot.OrgID, "error", err)
 	}
 	r.connection = r.d.sender.connection(address, newSigner(secret))
 	if r.seq, err = r.d.Store.WebhookCursor(ctx, bot.ID); err != nil {
-		return fmt.Errorf("find the cursor of a webhook: %w", err)
+		return fmt.Errorf("read the position of a webhook: %w", err)
 	}
 	r.saved = r.seq
-	return r.loadWaiting(ctx)
+	return r.loadSetAside(ctx)
 }
 
-// unsealed reads where a webhook leads, and what its deliveries are signed with; "": they
-// are not.
+// unsealed returns the URL of a webhook and the secret that signs its deliveries; "": none.
 func (r *reader) unsealed(bot *store.Bot) (address, secret string, err error) {
 	if address, err = r.d.Keys.Open(seal.WebhookURL(bot.ID), *bot.SealedURL); err != nil {
-		return "", "", fmt.Errorf("open the address of a webhook: %w", err)
+		return "", "", fmt.Errorf("decrypt the URL of a webhook: %w", err)
 	}
 	if bot.SealedSecret == nil {
 		return address, "", nil
 	}
 	if secret, err = r.d.Keys.Open(seal.Webhook(bot.ID), *bot.SealedSecret); err != nil {
-		return "", "", fmt.Errorf("open the secret of a webhook: %w", err)
+		return "", "", fmt.Errorf("decrypt the secret of a webhook: %w", err)
 	}
 	return address, secret, nil
 }
 
-// loadWaiting reads what was changed by others: whether the webhook is degraded, and
-// what is to be delivered again.
-func (r *reader) loadWaiting(ctx context.Context) error {
+// loadSetAside reads what others may have changed: whether the webhook is degraded, and the events
+// that are set aside or redelivered.
+func (r *reader) loadSetAside(ctx context.Context) error {
 	status, err := r.d.Store.WebhookStatus(ctx, r.ref.BotID)
 	if err != nil {
 		return fmt.Errorf("read the health of a webhook: %w", err)
 	}
 	r.degraded = status.Degraded
-	if r.waiting, err = r.d.Store.WaitingDeliveries(ctx, r.ref.BotID, maxWaiting); err != nil {
-		return fmt.Errorf("list what waits for a webhook: %w", err)
+	if r.setAside, err = r.d.Store.WaitingDeliveries(ctx, r.ref.BotID, maxSetAside); err != nil {
+		return fmt.Errorf("list the events set aside for a webhook: %w", err)
 	}
-	r.more = len(r.waiting) == maxWaiting
+	r.more = len(r.setAside) == maxSetAside
 	return nil
 }
 
-// subscribe follows the log from where the webhook stands.
+// subscribe subscribes to the log after the position of the webhook.
 func (r *reader) subscribe(ctx context.Context) error {
 	for {
 		top, err := r.d.Store.LogTop(ctx, r.ref.OrgID)
@@ -211,39 +211,39 @@ func (r *reader) subscribe(ctx context.Context) error {
 		if len(rows) > 0 {
 			from.Seq = rows[0].Seq - 1
 		}
-		r.d.Logger.ErrorContext(ctx, "events are gone before a webhook was told of them", "bot", r.ref.BotID, "org", r.ref.OrgID, "from", r.seq+1, "to", from.Seq)
+		r.d.Logger.ErrorContext(ctx, "events were deleted before their delivery to a webhook", "bot", r.ref.BotID, "org", r.ref.OrgID, "from", r.seq+1, "to", from.Seq)
 		r.seq = from.Seq
 	}
 }
 
 func hasCode(err error, codes ...b2bv1.ErrorCode) bool {
-	told, ok := call.AsError(err)
-	return ok && slices.Contains(codes, told.Code)
+	e, ok := call.AsError(err)
+	return ok && slices.Contains(codes, e.Code)
 }
 
-// step does what is due first, or waits for the next event.
+// step does what is due, or waits for the next event and handles it.
 func (r *reader) step(ctx context.Context) error {
 	now := r.d.Clock.Now()
 	switch {
 	case !r.saveAt.IsZero() && (!now.Before(r.saveAt) || len(r.outcomes)+len(r.changed) >= maxUnsaved):
 		return r.save(ctx)
-	case len(r.waiting) > 0 && !due(&r.waiting[0], now).After(now):
+	case len(r.setAside) > 0 && !due(&r.setAside[0], now).After(now):
 		return r.retry(ctx)
-	case r.more && len(r.waiting) < maxWaiting/2:
+	case r.more && len(r.setAside) < maxSetAside/2:
 		if err := r.save(ctx); err != nil {
 			return err
 		}
-		return r.loadWaiting(ctx)
+		return r.loadSetAside(ctx)
 	case !r.connection.until.IsZero() && !now.Before(r.connection.until):
 		r.connection.close()
 		return nil
-	case !now.Before(r.restAt):
-		r.rest(now)
+	case !now.Before(r.followAt):
+		r.followLog(now)
 		return nil
 	}
-	full := len(r.waiting) >= maxWaiting
+	full := len(r.setAside) >= maxSetAside
 	wait := ctx
-	if full || !r.sub.Waiting() { // else there is nothing to wait for
+	if full || !r.sub.Waiting() { // else Next returns at once
 		var stop func()
 		wait, stop = r.until(ctx, r.next().Sub(now))
 		defer stop()
@@ -257,20 +257,20 @@ func (r *reader) step(ctx context.Context) error {
 	case err != nil && wait.Err() != nil && (errors.Is(err, context.Canceled) || ctx.Err() != nil):
 		return nil
 	case err != nil:
-		return r.broken(ctx, err)
+		return r.resubscribe(ctx, err)
 	case it.Recheck:
 		if err := r.save(ctx); err != nil {
 			return err
 		}
-		return r.loadWaiting(ctx)
+		return r.loadSetAside(ctx)
 	case it.Event == nil || it.Ephemeral:
 		return nil
 	}
 	return r.handle(ctx, it)
 }
 
-// due is when an event is tried again. Nothing waits longer than the longest delay: what
-// would was set aside before the clock was put back (B2B-LIFE-020).
+// due returns when an event is retried. One that would wait longer than the longest delay was set
+// aside before the clock was set back, and is due now (B2B-LIFE-020).
 func due(d *store.WebhookDelivery, now time.Time) time.Time {
 	at := time.UnixMilli(*d.NextAt)
 	if at.Sub(now) > delays[len(delays)-1]+clockSkew {
@@ -279,24 +279,24 @@ func due(d *store.WebhookDelivery, now time.Time) time.Time {
 	return at
 }
 
-// next is when something is due, if no event comes.
+// next returns when step is due if no event comes.
 func (r *reader) next() time.Time {
-	at := r.restAt
+	at := r.followAt
 	if !r.saveAt.IsZero() && r.saveAt.Before(at) {
 		at = r.saveAt
 	}
 	if !r.connection.until.IsZero() && r.connection.until.Before(at) {
 		at = r.connection.until
 	}
-	if len(r.waiting) > 0 {
-		if due := due(&r.waiting[0], r.d.Clock.Now()); due.Before(at) {
+	if len(r.setAside) > 0 {
+		if due := due(&r.setAside[0], r.d.Clock.Now()); due.Before(at) {
 			at = due
 		}
 	}
 	return at
 }
 
-// until is a context that ends after d, by the clock of the dispatcher.
+// until returns a context that ends after d, by the clock of the dispatcher.
 func (r *reader) until(ctx context.Context, d time.Duration) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	stop := r.d.Clock.AfterFunc(d, cancel)
@@ -306,13 +306,13 @@ func (r *reader) until(ctx context.Context, d time.Duration) (context.Context, f
 	}
 }
 
-// broken goes on after the end of a subscription that is no reason to stop.
-func (r *reader) broken(ctx context.Context, err error) error {
+// resubscribe subscribes again after an error that does not end the webhook.
+func (r *reader) resubscribe(ctx context.Context, err error) error {
 	var slow *eventlog.SlowError
 	switch {
-	case errors.As(err, &slow): // the receiver is slower than the log: its turn comes
+	case errors.As(err, &slow): // the receiver is slower than the log
 	case hasCode(err, b2bv1.ErrorCode_ERROR_CODE_EPOCH_CHANGED, b2bv1.ErrorCode_ERROR_CODE_CURSOR_AHEAD, b2bv1.ErrorCode_ERROR_CODE_CURSOR_EXPIRED):
-		r.d.Logger.WarnContext(ctx, "the log under a webhook was replaced", "bot", r.ref.BotID, "org", r.ref.OrgID, "error", err)
+		r.d.Logger.WarnContext(ctx, "the log of a webhook was replaced", "bot", r.ref.BotID, "org", r.ref.OrgID, "error", err)
 		wait, stop := r.until(ctx, pause)
 		<-wait.Done()
 		stop()
@@ -323,16 +323,16 @@ func (r *reader) broken(ctx context.Context, err error) error {
 	return r.subscribe(ctx)
 }
 
-// rest lets the cursor follow the log past what the bot is not told of.
-func (r *reader) rest(now time.Time) {
-	r.restAt = now.Add(restEvery)
+// followLog advances the position past events that the bot does not receive.
+func (r *reader) followLog(now time.Time) {
+	r.followAt = now.Add(followEvery)
 	if seq := r.sub.Position().Seq; seq > r.seq {
-		r.pass(seq)
+		r.advance(seq)
 	}
 }
 
-// pass says that the events up to seq are settled or set aside.
-func (r *reader) pass(seq int64) {
+// advance records that the events up to seq are settled or set aside.
+func (r *reader) advance(seq int64) {
 	r.seq = seq
 	if r.saveAt.IsZero() {
 		r.saveAt = r.d.Clock.Now().Add(saveAfter)

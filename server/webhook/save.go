@@ -10,17 +10,17 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// save writes what happened since the last time, as one change: the cursor never passes
-// an event that is neither settled nor set aside in the store.
+// save writes the results since the last save, in one transaction. So the stored position is never
+// after an event that is neither settled nor set aside in the store.
 func (r *reader) save(ctx context.Context) error {
 	if r.saveAt.IsZero() {
 		return nil
 	}
 	var degraded bool
 	err := r.d.Store.Update(ctx, r.ref.OrgID, func(tx store.Tx) error {
-		if there, err := tx.WebhookLeased(ctx, r.ref.BotID, r.d.Node); err != nil {
+		if leased, err := tx.WebhookLeased(ctx, r.ref.BotID, r.d.Node); err != nil {
 			return err
-		} else if !there {
+		} else if !leased {
 			return errLost
 		}
 		var err error
@@ -36,7 +36,7 @@ func (r *reader) save(ctx context.Context) error {
 		return tx.MoveWebhook(ctx, r.ref.BotID, r.seq)
 	})
 	if err != nil {
-		return fmt.Errorf("save where a webhook stands: %w", err)
+		return fmt.Errorf("save the position of a webhook: %w", err)
 	}
 	if degraded && !r.degraded {
 		r.d.Logger.WarnContext(ctx, "a webhook is degraded", "bot", r.ref.BotID, "org", r.ref.OrgID)
@@ -48,8 +48,8 @@ func (r *reader) save(ctx context.Context) error {
 	return nil
 }
 
-// saveStatus counts the outcomes into the health of the webhook, which others may have
-// changed, and tells whether it is degraded.
+// saveStatus adds the outcomes to the stored health of the webhook, and reports whether it is
+// degraded.
 func (r *reader) saveStatus(ctx context.Context, tx store.Tx) (degraded bool, err error) {
 	status, err := tx.WebhookStatus(ctx, r.ref.BotID)
 	if err != nil || len(r.outcomes) == 0 {

@@ -14,25 +14,24 @@ import (
 )
 
 const (
-	attemptTime = 10 * time.Second // one attempt, from looking the name up to the answer's headers
-	maxInterim  = 5                // answers 1xx before the one that counts
-	drainBytes  = 16 << 10         // of an answer's body that are read to keep the connection
+	attemptTime = 10 * time.Second // of one attempt, from the DNS look-up to the response headers
+	maxInterim  = 5                // 1xx responses before the final one
+	drainBytes  = 16 << 10         // read of a response body to keep the connection
 	drainTime   = time.Second
 )
 
-const noURL = "the address is no URL with a host"
+const noURL = "webhook_url must be an absolute URL with a host"
 
-// result is how an attempt went.
+// result is the result of an attempt.
 type result struct {
-	status int    // of the answer; 0: there was none
-	reason string // why it failed, in words; empty: delivered
-	// blocked says that the address may not be used: nothing was sent, and trying
-	// again would not help.
+	status int    // of the response; 0: there was none
+	reason string // of the failure; empty: delivered
+	// blocked reports that the URL may not be used, so nothing was sent and a retry is useless.
 	blocked bool
 }
 
-// send makes one attempt. It never follows a redirect: any status but 2xx is a failure.
-// When ctx ends, so does the line.
+// send makes one attempt. Any status but 2xx is a failure; redirects are not followed. The end of
+// ctx closes the connection.
 func (c *connection) send(ctx context.Context, id string, body []byte, now time.Time) result {
 	kept := false
 	defer func() {
@@ -54,19 +53,19 @@ func (c *connection) send(ctx context.Context, id string, body []byte, now time.
 	}
 	kept = c.drain(res)
 	if res.StatusCode < 200 || res.StatusCode > 299 {
-		return result{status: res.StatusCode, reason: fmt.Sprintf("answered %d", res.StatusCode)}
+		return result{status: res.StatusCode, reason: fmt.Sprintf("responded %d", res.StatusCode)}
 	}
 	return result{status: res.StatusCode}
 }
 
-// exchange sends a request and reads the head of its answer.
+// exchange sends a request and reads the head of the response.
 func (c *connection) exchange(id string, body []byte, now time.Time) (*http.Response, error) {
 	c.text = append(append(c.text[:0], c.head...), "Content-Length: "...)
 	c.text = append(strconv.AppendInt(c.text, int64(len(body)), 10), "\r\n"...)
 	c.text = append(c.signer.appendTo(c.text, id, now, body), "\r\n"...)
 	c.text = append(c.text, body...)
 	_, err := c.conn.Write(c.text)
-	if err != nil { // who does not read all of a request may have answered it all the same
+	if err != nil { // a receiver may respond without reading the whole request
 		if late := c.conn.SetReadDeadline(time.Now().Add(drainTime)); late != nil {
 			return nil, errors.Join(err, late)
 		}
@@ -85,10 +84,10 @@ func (c *connection) exchange(id string, body []byte, now time.Time) (*http.Resp
 	return nil, errInterim
 }
 
-var errInterim = errors.New("webhook: nothing but interim answers")
+var errInterim = errors.New("webhook: no final response after 1xx responses")
 
-// drain reads a little of the answer's body, so that the connection can be used again,
-// and tells whether it can. It gives up on a body that is longer, or comes slowly.
+// drain reads a short response body and reports whether the connection can be used again. It
+// cannot after a body that is longer than drainBytes or takes longer than drainTime.
 func (c *connection) drain(res *http.Response) bool {
 	if res.Close || res.StatusCode == http.StatusSwitchingProtocols {
 		return false
@@ -99,28 +98,28 @@ func (c *connection) drain(res *http.Response) bool {
 			return false
 		}
 		if _, err := io.Copy(io.Discard, res.Body); err != nil {
-			return false // the status has come: the rest does not matter
+			return false // the status is known, so this is no failure
 		}
 	}
 	return c.in.Buffered() == 0
 }
 
-// failure says why there was no answer, without the words of the network: they may
-// tell about the operator's side.
+// failure returns the reason why there was no response. It leaves out the text of network errors,
+// which may reveal the operator's network.
 func failure(err error) result {
 	var refusal webhookurl.Refusal
 	var dns net.Error
 	switch {
 	case errors.As(err, &refusal) && refusal == webhookurl.Unresolved:
-		return result{reason: "the address " + refusal.Error()}
+		return result{reason: "webhook_url " + refusal.Error()}
 	case errors.As(err, &refusal):
-		return result{reason: "the address " + refusal.Error(), blocked: true}
+		return result{reason: "webhook_url " + refusal.Error(), blocked: true}
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &dns) && dns.Timeout():
-		return result{reason: "no answer in time"}
+		return result{reason: "no response in time"}
 	}
 	var op *net.OpError
 	if errors.As(err, &op) && op.Op == "dial" {
-		return result{reason: "no connection"}
+		return result{reason: "could not connect"}
 	}
-	return result{reason: "the connection failed before an answer came"}
+	return result{reason: "the connection failed before the response"}
 }

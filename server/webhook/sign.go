@@ -14,31 +14,31 @@ import (
 	"github.com/google/uuid"
 )
 
-// deliveryID names the delivery of an event to a bot. It is a function of the bot and of
-// the position behind the event, so that it is the same at every attempt, after a crash
-// and on another node (B2B-HOOK-010).
+// deliveryID returns the id of the delivery of an event to a bot. It depends only on the bot and
+// the position after the event, so it is the same at every attempt, after a crash and on
+// another node (B2B-HOOK-010).
 func deliveryID(bot, cursor string) string {
-	var room [160]byte
-	b := append(room[:0], "b2b webhook\x00"...)
+	var buf [160]byte
+	b := append(buf[:0], "b2b webhook\x00"...)
 	b = append(append(append(b, bot...), 0), cursor...)
 	sum := sha256.Sum256(b)
 	id := uuid.UUID(sum[:16])
-	id[6] = id[6]&0x0f | 0x80 // version 8: made by a rule of one's own
+	id[6] = id[6]&0x0f | 0x80 // version 8: custom
 	id[8] = id[8]&0x3f | 0x80
 	return id.String()
 }
 
-// signer writes the headers that name the delivery and sign it: those of HXA-Connect
-// (B2B-HOOK-004) and those of Standard Webhooks (B2B-HOOK-005). Without a secret nothing is
-// signed. One goroutine uses it at a time.
+// signer writes the headers with the id and the signatures of a delivery: those of HXA-Connect
+// (B2B-HOOK-004) and of Standard Webhooks (B2B-HOOK-005). Without a secret it does not sign. One
+// goroutine at a time may use it.
 type signer struct {
-	hub, standard hash.Hash // nil: nothing is signed
-	bearer        string    // empty: no header can carry the secret
+	hub, standard hash.Hash // nil: do not sign
+	bearer        string    // empty: a header cannot have the secret
 	sum           [sha256.Size]byte
-	head          []byte // what is signed before the body; room for the next
+	head          []byte // what is signed before the body; a reused buffer
 }
 
-// newSigner signs with the secret of a webhook, if that has one.
+// newSigner returns a signer for the secret of a webhook; "": none.
 func newSigner(secret string) *signer {
 	if secret == "" {
 		return &signer{}
@@ -50,15 +50,14 @@ func newSigner(secret string) *signer {
 	return s
 }
 
-// same sets the headers that are those of every delivery.
-func (s *signer) same(h http.Header) {
+// setHeaders sets the headers that all deliveries share.
+func (s *signer) setHeaders(h http.Header) {
 	if s.bearer != "" {
 		h.Set("Authorization", s.bearer)
 	}
 }
 
-// appendTo appends those of one delivery as they are sent. id must be one that a header
-// can carry.
+// appendTo appends the headers of one delivery, as they are sent. id must be valid in a header.
 func (s *signer) appendTo(b []byte, id string, now time.Time, body []byte) []byte {
 	b = append(append(append(b, "Webhook-Id: "...), id...), "\r\nWebhook-Timestamp: "...)
 	b = append(strconv.AppendInt(b, now.Unix(), 10), "\r\n"...)
@@ -82,8 +81,8 @@ func (s *signer) mac(m hash.Hash, body []byte) []byte {
 	return m.Sum(s.sum[:0])
 }
 
-// standardKey is the key of a Standard Webhooks signature: what a secret of the form
-// whsec_<base64> says, else the bytes of the secret.
+// standardKey returns the key of a Standard Webhooks signature: the decoded bytes of a secret
+// whsec_<base64>, else the bytes of the secret.
 func standardKey(secret string) []byte {
 	if text, ok := strings.CutPrefix(secret, "whsec_"); ok {
 		if key, err := base64.StdEncoding.DecodeString(text); err == nil {
@@ -93,7 +92,7 @@ func standardKey(secret string) []byte {
 	return []byte(secret)
 }
 
-// printable tells whether a header can carry a secret. Nobody promised that one can.
+// printable reports whether a header can have a secret, which may have any characters.
 func printable(secret string) bool {
 	return strings.IndexFunc(secret, func(c rune) bool { return c < ' ' || c == 0x7f }) < 0
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/webhookurl"
 )
 
-// dns is the resolver of these tests. A name with several answers, separated by "then",
-// gives the next one at each look-up: rebinding.
+// dns is the resolver of these tests. For a name with results separated by "then" each look-up
+// returns the next one (DNS rebinding).
 type dns struct {
 	mu    sync.Mutex
 	names map[string]string
@@ -28,11 +28,11 @@ func (d *dns) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, erro
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	answers, ok := d.names[host]
+	results, ok := d.names[host]
 	if !ok {
 		return nil, errors.New("no such host")
 	}
-	turns := strings.Split(answers, " then ")
+	turns := strings.Split(results, " then ")
 	turn := turns[min(d.asked[host], len(turns)-1)]
 	d.asked[host]++
 	var addrs []netip.Addr
@@ -71,8 +71,8 @@ func newDNS() *dns {
 	}}
 }
 
-// inside is the corpus: %s is the port of a server that must not be reached, or :80.
-// Those that a parser refuses are in it as much as those that a look-up tells.
+// inside are URLs that lead into the operator's network; %s is the port of a server that must not
+// be reached. Some are refused by the parser, others by the look-up.
 const inside = `
 http://127.0.0.1%s/ http://127.0.0.2%s/ http://127.255.255.254%s/ http://127.1%s/ http://127.0.1%s/ http://0%s/ http://0.0.0.0%s/
 http://0x7f000001%s/ http://0x7f.0.0.1%s/ http://0x7F.0x0.0x0.0x1%s/ http://2130706433%s/ http://017700000001%s/ http://0177.0.0.1%s/ http://0177.0.0.01%s/
@@ -93,7 +93,7 @@ http://[::1]x%s/ http://[127.0.0.1]%s/ http://127.0.0.1%%00.hooks.example%s/ htt
 gopher://127.0.0.1%s/ file:///etc/passwd?%s dict://127.0.0.1%s/ unix:///var/run/docker.sock?%s javascript:alert(1)//%s
 `
 
-// secretServer counts who reaches it.
+// secretServer returns the port of a server inside, and a function that counts its requests.
 func secretServer(t *testing.T) (port string, reached func() int) {
 	var mu sync.Mutex
 	n := 0
@@ -122,9 +122,8 @@ func post(t *testing.T, p webhookurl.Policy, target string) result {
 	return conn.send(t.Context(), "id", []byte("{}"), time.Now())
 }
 
-// Every way to name something inside is refused when a bot registers, and once more when
-// the connection is made; nothing is reached. The same names are let through for an
-// operator that allows them, so it is the check that refuses.
+// TestNothingInsideIsReached: every URL of inside is refused at registration and at the connection.
+// As a control, an operator can allow some of them, which are then reached.
 func TestNothingInsideIsReached(t *testing.T) {
 	port, reached := secretServer(t)
 	targets := 0
@@ -140,13 +139,13 @@ func TestNothingInsideIsReached(t *testing.T) {
 				}
 				target = "https:" + target
 			}
-			policy := webhookurl.Policy{Resolver: newDNS(), Plain: true} // the range check counts in development, too
-			if strings.Contains(target, "#@") {                          // a public host with an odd fragment
+			policy := webhookurl.Policy{Resolver: newDNS(), Plain: true} // the check of ranges is the same in developer mode
+			if strings.Contains(target, "#@") {                          // the fragment looks like a host; the host is another
 				policy.Resolver.(*dns).names["hooks.example"] = "10.1.1.1"
 			}
 			var refusal webhookurl.Refusal
 			if err := policy.Check(t.Context(), target); !errors.As(err, &refusal) {
-				t.Errorf("%s may be registered: %v", target, err)
+				t.Errorf("%s can be registered: %v", target, err)
 			}
 			policy.Resolver = newDNS()
 			if strings.Contains(target, "#@") {
@@ -154,7 +153,7 @@ func TestNothingInsideIsReached(t *testing.T) {
 			}
 			res := post(t, policy, target)
 			if res.reason == "" || !res.blocked && !strings.Contains(res.reason, "cannot be found") {
-				t.Errorf("%s was tried: %+v", target, res)
+				t.Errorf("%s was not refused: %+v", target, res)
 			}
 		}
 	}
@@ -186,8 +185,8 @@ func TestNothingInsideIsReached(t *testing.T) {
 	}
 }
 
-// A name that was public when the bot registered and leads inside now.
-// It proves B2B-HOOK-031.
+// B2B-HOOK-031: a name that was public at registration and resolves to an address inside later is
+// refused at the connection.
 func TestRebinding(t *testing.T) {
 	port, reached := secretServer(t)
 	for _, name := range []string{"rebind.example", "rebind6.example", "rebindmix.example", "rebindmapped.example"} {
@@ -205,18 +204,18 @@ func TestRebinding(t *testing.T) {
 	if n := reached(); n != 0 {
 		t.Errorf("the server inside was reached %d times", n)
 	}
-	// What is dialled is what was looked up for this dial: a third answer is not asked for.
+	// The address that is dialled is that of the one look-up: there is no second one.
 	names := newDNS()
 	names.names["twice.example"] = "127.0.0.1 then 10.0.0.1"
 	if res := post(t, webhookurl.Policy{Resolver: names, Allow: here(t)}, "http://twice.example"+port); res.reason != "" {
 		t.Errorf("control: %+v", res)
 	}
 	if names.asked["twice.example"] != 1 || reached() != 1 {
-		t.Errorf("asked %d times, reached %d", names.asked["twice.example"], reached())
+		t.Errorf("looked up %d times, reached %d", names.asked["twice.example"], reached())
 	}
 }
 
-// The last word is at the socket: also an address that no look-up told.
+// TestPermitAtTheSocket: Permit decides about any address, also one that no look-up returned.
 func TestPermitAtTheSocket(t *testing.T) {
 	allow, err := webhookurl.ParseAllow("hooks.internal, 10.0.0.0/8")
 	if err != nil {
@@ -240,7 +239,8 @@ func TestPermitAtTheSocket(t *testing.T) {
 	}
 }
 
-// No proxy of the environment is asked, and a certificate is looked at.
+// TestProxiesAndCertificates: proxies of the environment are not used, and certificates are
+// verified.
 func TestProxiesAndCertificates(t *testing.T) {
 	port, reached := secretServer(t)
 	t.Setenv("HTTP_PROXY", "http://127.0.0.1"+port)
@@ -259,6 +259,6 @@ func TestProxiesAndCertificates(t *testing.T) {
 		t.Errorf("control: a trusted certificate: %+v", res)
 	}
 	if n := reached(); n != 0 {
-		t.Errorf("the proxy was asked %d times", n)
+		t.Errorf("the proxy was used %d times", n)
 	}
 }

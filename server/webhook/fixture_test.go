@@ -29,7 +29,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// clock stands still until it is moved.
+// clock moves only by advance.
 type clock struct {
 	mu     sync.Mutex
 	now    time.Time
@@ -67,7 +67,7 @@ func (c *clock) AfterFunc(d time.Duration, fn func()) func() {
 	}
 }
 
-func (c *clock) pass(d time.Duration) {
+func (c *clock) advance(d time.Duration) {
 	c.mu.Lock()
 	c.now = c.now.Add(d)
 	var due []*timer
@@ -84,7 +84,7 @@ func (c *clock) pass(d time.Duration) {
 	}
 }
 
-// got is one request that a receiver got.
+// got is one request to a receiver.
 type got struct {
 	id     string
 	text   string // of the message
@@ -92,17 +92,17 @@ type got struct {
 	body   []byte
 }
 
-// receiver is where a webhook leads. Its answer may be changed at any time.
+// receiver is the server of a webhook. Its handler may be changed at any time.
 type receiver struct {
 	*httptest.Server
-	mu     sync.Mutex
-	all    []got
-	answer http.HandlerFunc
+	mu      sync.Mutex
+	all     []got
+	handler http.HandlerFunc
 }
 
 func newReceiver(t testing.TB) *receiver {
 	r := &receiver{}
-	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+	r.Server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
 		body, err := io.ReadAll(req.Body)
 		if err != nil {
 			return
@@ -113,10 +113,10 @@ func newReceiver(t testing.TB) *receiver {
 		_ = json.Unmarshal(body, &e) // events of other types have none
 		r.mu.Lock()
 		r.all = append(r.all, got{req.Header.Get("webhook-id"), e.Message.Content, req.Header, body})
-		answer := r.answer
+		handler := r.handler
 		r.mu.Unlock()
-		if answer != nil {
-			answer(w, req)
+		if handler != nil {
+			handler(rw, req)
 		}
 	}))
 	r.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
@@ -124,10 +124,10 @@ func newReceiver(t testing.TB) *receiver {
 	return r
 }
 
-func (r *receiver) answers(h http.HandlerFunc) {
+func (r *receiver) respond(h http.HandlerFunc) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.answer = h
+	r.handler = h
 }
 
 func (r *receiver) got() []got {
@@ -137,69 +137,69 @@ func (r *receiver) got() []got {
 }
 
 func status(code int) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
+	return func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(code) }
 }
 
-// keys is what the secrets of all tests are sealed under.
+// keys encrypts the URLs and secrets of all tests.
 var keys = seal.New(seal.NewKey())
 
-// world is an org with a bot that talks, ann, and bots that have webhooks.
-type world struct {
+// fixture is an org with a bot ann, which sends, and bots with webhooks.
+type fixture struct {
 	*testing.T
 	store store.Store
 	clock *clock
 	org   string
-	ann   string // her id
+	ann   string // id
 	texts int
 }
 
-func newWorld(t *testing.T) *world {
+func newFixture(t *testing.T) *fixture {
 	st, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: filepath.Join(t.TempDir(), "b2b.db"), Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return worldOn(t, st)
+	return newFixtureOn(t, st)
 }
 
-func worldOn(t *testing.T, st store.Store) *world {
+func newFixtureOn(t *testing.T, st store.Store) *fixture {
 	t.Cleanup(func() {
 		if err := st.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	w := &world{T: t, store: st, clock: newClock()}
-	return w.found("org", "ann")
+	fx := &fixture{T: t, store: st, clock: newClock()}
+	return fx.createOrg("org", "ann")
 }
 
-// neighbour is the world of another org on the same store.
-func (w *world) neighbour(org, ann string) *world {
-	n := &world{T: w.T, store: w.store, clock: w.clock}
-	return n.found(org, ann)
+// addOrg returns a fixture of another org in the same store.
+func (fx *fixture) addOrg(org, ann string) *fixture {
+	n := &fixture{T: fx.T, store: fx.store, clock: fx.clock}
+	return n.createOrg(org, ann)
 }
 
-// found makes the org.
-func (w *world) found(org, ann string) *world {
-	w.org, w.ann = org, ann
-	w.change("", func(ctx context.Context, tx store.Tx) error {
+// createOrg creates the org with ann.
+func (fx *fixture) createOrg(org, ann string) *fixture {
+	fx.org, fx.ann = org, ann
+	fx.change("", func(ctx context.Context, tx store.Tx) error {
 		return tx.CreateOrg(ctx, &store.Org{ID: org, Name: org, SecretHash: "h", Status: store.OrgActive})
 	})
-	w.bot(ann, "", "")
-	return w
+	fx.bot(ann, "", "")
+	return fx
 }
 
-func (w *world) change(org string, fn func(context.Context, store.Tx) error) {
-	w.Helper()
+func (fx *fixture) change(org string, fn func(context.Context, store.Tx) error) {
+	fx.Helper()
 	ctx := context.Background()
-	if err := w.store.Update(ctx, org, func(tx store.Tx) error { return fn(ctx, tx) }); err != nil {
-		w.Fatal(err)
+	if err := fx.store.Update(ctx, org, func(tx store.Tx) error { return fn(ctx, tx) }); err != nil {
+		fx.Fatal(err)
 	}
 }
 
-// bot adds a bot with a webhook, unless url is empty, and a channel with ann.
-func (w *world) bot(id, url, secret string) {
-	w.Helper()
-	w.change(w.org, func(ctx context.Context, tx store.Tx) error {
-		b := &store.Bot{ID: id, OrgID: w.org, Name: id, TokenHash: id, AuthRole: store.AuthMember, JoinStatus: store.BotActive}
+// bot creates a bot, a webhook unless url is empty, and a channel with ann.
+func (fx *fixture) bot(id, url, secret string) {
+	fx.Helper()
+	fx.change(fx.org, func(ctx context.Context, tx store.Tx) error {
+		b := &store.Bot{ID: id, OrgID: fx.org, Name: id, TokenHash: id, AuthRole: store.AuthMember, JoinStatus: store.BotActive}
 		if secret != "" {
 			b.SealedSecret = new(keys.Seal(seal.Webhook(id), secret))
 		}
@@ -207,11 +207,11 @@ func (w *world) bot(id, url, secret string) {
 			b.SealedURL = new(keys.Seal(seal.WebhookURL(id), url))
 		}
 		err := tx.CreateBot(ctx, b)
-		if id != w.ann {
-			err = errors.Join(err, tx.CreateChannel(ctx, &store.Channel{ID: "channel-" + id, OrgID: w.org, Type: store.ChannelDirect}, w.ann, id))
+		if id != fx.ann {
+			err = errors.Join(err, tx.CreateChannel(ctx, &store.Channel{ID: "channel-" + id, OrgID: fx.org, Type: store.ChannelDirect}, fx.ann, id))
 		}
 		if url != "" {
-			err = errors.Join(err, tx.StartWebhook(ctx, id), w.append(ctx, tx, store.Event{Audience: store.AudienceOrg}, &b2bv1.Event{
+			err = errors.Join(err, tx.StartWebhook(ctx, id), fx.append(ctx, tx, store.Event{Audience: store.AudienceOrg}, &b2bv1.Event{
 				Event: &b2bv1.Event_BotRegistered{BotRegistered: &b2bv1.BotRegisteredEvent{Bot: &b2bv1.RegisteredBot{Id: id, Name: id}}},
 			}))
 		}
@@ -219,33 +219,33 @@ func (w *world) bot(id, url, secret string) {
 	})
 }
 
-func (w *world) append(ctx context.Context, tx store.Tx, to store.Event, e *b2bv1.Event) error {
+func (fx *fixture) append(ctx context.Context, tx store.Tx, to store.Event, e *b2bv1.Event) error {
 	payload, err := proto.Marshal(e)
 	if err != nil {
 		return err
 	}
-	to.Payload, to.At = payload, w.clock.Now().UnixMilli()
+	to.Payload, to.At = payload, fx.clock.Now().UnixMilli()
 	to.Type = string(e.ProtoReflect().WhichOneof(e.ProtoReflect().Descriptor().Oneofs().Get(0)).Name())
 	_, err = tx.Append(ctx, to)
 	return err
 }
 
 // emit appends an event.
-func (w *world) emit(to store.Event, e *b2bv1.Event) {
-	w.Helper()
-	w.change(w.org, func(ctx context.Context, tx store.Tx) error { return w.append(ctx, tx, to, e) })
+func (fx *fixture) emit(to store.Event, e *b2bv1.Event) {
+	fx.Helper()
+	fx.change(fx.org, func(ctx context.Context, tx store.Tx) error { return fx.append(ctx, tx, to, e) })
 }
 
-// say sends messages between ann and a bot, and gives their texts: "1", "2", …
-func (w *world) say(sender, bot string, n int) (texts []string) {
-	w.Helper()
+// say sends messages between ann and a bot, and returns their texts: "1", "2", …
+func (fx *fixture) say(sender, bot string, n int) (texts []string) {
+	fx.Helper()
 	channel := "channel-" + bot
-	w.change(w.org, func(ctx context.Context, tx store.Tx) error {
+	fx.change(fx.org, func(ctx context.Context, tx store.Tx) error {
 		texts = nil
 		for i := range n {
-			text := fmt.Sprint(w.texts + i + 1)
+			text := fmt.Sprint(fx.texts + i + 1)
 			texts = append(texts, text)
-			err := w.append(ctx, tx, store.Event{Audience: store.AudienceChannel, ChannelID: &channel, ActorID: &sender}, &b2bv1.Event{
+			err := fx.append(ctx, tx, store.Event{Audience: store.AudienceChannel, ChannelID: &channel, ActorID: &sender}, &b2bv1.Event{
 				Event: &b2bv1.Event_Message{Message: &b2bv1.MessageEvent{
 					ChannelId: channel, SenderName: sender, Message: &b2bv1.ChannelMessage{Id: "m" + text, ChannelId: channel, SenderId: sender, Content: text},
 				}},
@@ -256,17 +256,17 @@ func (w *world) say(sender, bot string, n int) (texts []string) {
 		}
 		return nil
 	})
-	w.texts += n
+	fx.texts += n
 	return texts
 }
 
 // node runs a dispatcher until stop is called, or the test ends.
-func (w *world) node(name string, edit ...func(*Config)) (d *Dispatcher, stop func()) {
-	w.Helper()
-	hub := eventlog.New(eventlog.Config{Store: w.store, Logger: slog.New(slog.DiscardHandler)})
+func (fx *fixture) node(name string, edit ...func(*Config)) (d *Dispatcher, stop func()) {
+	fx.Helper()
+	hub := eventlog.New(eventlog.Config{Store: fx.store, Logger: slog.New(slog.DiscardHandler)})
 	c := Config{
-		Store: w.store, Keys: keys, Log: hub, Node: name, Version: "test", Clock: w.clock, Logger: slog.New(slog.DiscardHandler),
-		Policy: webhookurl.Policy{Resolver: nobody{}, Allow: here(w)}, Lease: time.Hour, // the clock jumps
+		Store: fx.store, Keys: keys, Log: hub, Node: name, Version: "test", Clock: fx.clock, Logger: slog.New(slog.DiscardHandler),
+		Policy: webhookurl.Policy{Resolver: noNames{}, Allow: here(fx)}, Lease: time.Hour, // the clock moves in large steps
 	}
 	for _, e := range edit {
 		e(&c)
@@ -277,7 +277,7 @@ func (w *world) node(name string, edit ...func(*Config)) (d *Dispatcher, stop fu
 	go func() {
 		defer close(done)
 		if err := d.Run(ctx); err != nil {
-			w.Errorf("run: %v", err)
+			fx.Errorf("run: %v", err)
 		}
 	}()
 	stop = sync.OnceFunc(func() {
@@ -285,7 +285,7 @@ func (w *world) node(name string, edit ...func(*Config)) (d *Dispatcher, stop fu
 		<-done
 		hub.Close()
 	})
-	w.Cleanup(stop)
+	fx.Cleanup(stop)
 	return d, stop
 }
 
@@ -299,56 +299,56 @@ func here(t testing.TB) webhookurl.Allow {
 	return allow
 }
 
-// nobody is a resolver that knows no names.
-type nobody struct{}
+// noNames is a resolver without names.
+type noNames struct{}
 
-func (nobody) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
+func (noNames) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
 	return nil, errors.New("no such host")
 }
 
-// await waits until something holds. With a step, the clock moves on meanwhile.
-func (w *world) await(what string, step time.Duration, holds func() bool) {
-	w.Helper()
+// await waits until a condition holds. It advances the clock by step at each check.
+func (fx *fixture) await(what string, step time.Duration, holds func() bool) {
+	fx.Helper()
 	for end := time.Now().Add(60 * time.Second); !holds(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
-			w.Fatalf("timed out: %s", what)
+			fx.Fatalf("timed out: %s", what)
 		}
 		if step > 0 {
-			w.clock.pass(step)
+			fx.clock.advance(step)
 		}
 	}
 }
 
-// gets waits until a receiver has got as many requests.
-func (w *world) gets(r *receiver, n int) []got {
-	w.Helper()
-	w.await(fmt.Sprintf("%d requests", n), 0, func() bool { return len(r.got()) >= n })
+// receives waits until a receiver has got n requests.
+func (fx *fixture) receives(r *receiver, n int) []got {
+	fx.Helper()
+	fx.await(fmt.Sprintf("%d requests", n), 0, func() bool { return len(r.got()) >= n })
 	return r.got()
 }
 
-func (w *world) health(bot string) *store.WebhookStatus {
-	w.Helper()
-	s, err := w.store.WebhookStatus(context.Background(), bot)
+func (fx *fixture) health(bot string) *store.WebhookStatus {
+	fx.Helper()
+	s, err := fx.store.WebhookStatus(context.Background(), bot)
 	if err != nil {
-		w.Fatal(err)
+		fx.Fatal(err)
 	}
 	return s
 }
 
-func (w *world) dead(bot string) []store.WebhookDelivery {
-	w.Helper()
-	rows, err := w.store.DeadLetters(context.Background(), "org", bot, nil, 5000)
+func (fx *fixture) dead(bot string) []store.WebhookDelivery {
+	fx.Helper()
+	rows, err := fx.store.DeadLetters(context.Background(), "org", bot, nil, 5000)
 	if err != nil {
-		w.Fatal(err)
+		fx.Fatal(err)
 	}
 	return rows
 }
 
-func (w *world) waiting(bot string) []store.WebhookDelivery {
-	w.Helper()
-	rows, err := w.store.WaitingDeliveries(context.Background(), bot, 5000)
+func (fx *fixture) waiting(bot string) []store.WebhookDelivery {
+	fx.Helper()
+	rows, err := fx.store.WaitingDeliveries(context.Background(), bot, 5000)
 	if err != nil {
-		w.Fatal(err)
+		fx.Fatal(err)
 	}
 	return rows
 }
@@ -360,27 +360,27 @@ func texts(all []got) (out []string) {
 	return out
 }
 
-// once checks that every text came, in each request under the id that it had first.
-func (w *world) once(all []got, want []string) {
-	w.Helper()
+// wantSameIDs checks that every text was delivered, and each text under one id.
+func (fx *fixture) wantSameIDs(all []got, want []string) {
+	fx.Helper()
 	ids, seen := map[string]string{}, map[string]string{}
 	for _, g := range all {
 		if id, ok := ids[g.text]; ok && id != g.id {
-			w.Errorf("%s was delivered as %s and as %s", g.text, id, g.id)
+			fx.Errorf("%s was delivered as %s and as %s", g.text, id, g.id)
 		}
 		if text, ok := seen[g.id]; ok && text != g.text {
-			w.Errorf("%s names both %s and %s", g.id, text, g.text)
+			fx.Errorf("%s names both %s and %s", g.id, text, g.text)
 		}
 		ids[g.text], seen[g.id] = g.id, g.text
 	}
 	for _, text := range want {
 		if ids[text] == "" {
-			w.Errorf("%s was lost", text)
+			fx.Errorf("%s was lost", text)
 		}
 	}
 }
 
-// changed is what tells that the access of a bot changed.
+// changed returns the event that the access of a bot changed.
 func changed(bot string) *b2bv1.Event {
 	return &b2bv1.Event{Event: &b2bv1.Event_AccessChanged{AccessChanged: &b2bv1.AccessChangedEvent{BotId: &bot}}}
 }
