@@ -41,11 +41,8 @@ func neighbours(ctx context.Context, o options, folder string, r *report) error 
 		return err
 	}
 	defer server.stop()
-	victim, err := newWorld(ctx, server.url)
+	victim, err := newFilledWorld(ctx, server.url)
 	if err != nil {
-		return err
-	}
-	if err := victim.fill(ctx); err != nil {
 		return err
 	}
 	abuser, err := newWorld(ctx, server.url)

@@ -117,15 +117,12 @@ func start(ours *process, r *report) error {
 }
 
 func postAndRead(ctx context.Context, o options, base, ours *process, r *report) error {
-	w, err := newWorld(ctx, ours.url)
+	w, err := newFilledWorld(ctx, ours.url)
 	if err != nil {
 		return err
 	}
 	floorWorld := &world{url: base.url, token: "none", thread: "thread", peer: "peer"}
 	if err := floorWorld.fill(ctx); err != nil {
-		return err
-	}
-	if err := w.fill(ctx); err != nil {
 		return err
 	}
 	if err := compare(ctx, o, r, "post a 220-byte direct message", 0.6, floorWorld.post(), w.post()); err != nil {
@@ -176,11 +173,8 @@ func postgres(ctx context.Context, o options, folder string, r *report) error {
 		return err
 	}
 	defer ours.stop()
-	w, err := newWorld(ctx, ours.url)
+	w, err := newFilledWorld(ctx, ours.url)
 	if err != nil {
-		return err
-	}
-	if err := w.fill(ctx); err != nil {
 		return err
 	}
 	for _, m := range []struct {

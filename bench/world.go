@@ -68,6 +68,15 @@ func newWorld(ctx context.Context, url string) (*world, error) {
 	return w, s.err
 }
 
+// newFilledWorld makes an org whose thread has messages.
+func newFilledWorld(ctx context.Context, url string) (*world, error) {
+	w, err := newWorld(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	return w, w.fill(ctx)
+}
+
 // crowd is an org with many bots.
 type crowd struct {
 	setup

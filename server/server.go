@@ -38,6 +38,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/service"
 	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/store/sqlstore"
+	"github.com/b2b-protocol/b2b/server/tally"
 	"github.com/b2b-protocol/b2b/server/upkeep"
 	"github.com/b2b-protocol/b2b/server/vault"
 	"github.com/b2b-protocol/b2b/server/webhook"
@@ -77,6 +78,7 @@ type Server struct {
 	sockets  *ws.Server
 	upkeep   *upkeep.Runner
 	calls    *call.Pipeline
+	unserved *tally.Log // requests for tickets that Redis did not serve
 	hooks    *webhook.Dispatcher
 	streams  context.Context // of the streams over REST and Connect
 	stop     context.CancelFunc
@@ -169,7 +171,8 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	s.hooks = webhook.New(webhook.Config{
 		Store: s.store, Keys: s.keys, Log: s.hub, Node: uuid.NewString(), Alone: !shared, Policy: targets, Version: Version, Logger: s.log,
 	})
-	tickets := &auth.Tickets{Store: s.store, Redis: s.redis, Log: s.log}
+	s.unserved = tally.New(s.log, "Redis does not serve tickets of WebSockets, so the database does")
+	tickets := &auth.Tickets{Store: s.store, Redis: s.redis, Failed: s.unserved}
 	deps := service.Deps{
 		Store: s.store, Files: s.files, Access: s.auth, Tickets: tickets, Keys: s.keys,
 		Events: s.hub, Streams: s.streams, Log: s.log, Now: c.Now, Sockets: gauge{s}, Webhooks: targets,
@@ -294,6 +297,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	var jobs errgroup.Group
 	jobs.Go(func() error { return bounded.Run(background) })
 	jobs.Go(func() error { return s.calls.Run(background) })
+	jobs.Go(func() error { return s.unserved.Run(background) })
 	jobs.Go(func() error { return s.auth.Run(background) })
 	jobs.Go(func() error { return s.upkeep.Run(background) })
 	jobs.Go(func() error { return s.online.Run(background) })

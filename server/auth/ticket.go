@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/b2b-protocol/b2b/server/store"
+	"github.com/b2b-protocol/b2b/server/tally"
 )
 
 // Tickets keeps the tickets that open WebSocket connections. With Redis they are
@@ -23,9 +23,9 @@ import (
 // run_id of the process that took it, and is worthless to any other. Who brings one that
 // is lost like this is refused, and asks for a new one.
 type Tickets struct {
-	Store store.Store
-	Redis *redis.Client // nil: none
-	Log   *slog.Logger
+	Store  store.Store
+	Redis  *redis.Client // nil: none
+	Failed *tally.Log    // requests that Redis did not serve; nil without Redis
 }
 
 // ErrUnsure is the answer to a ticket that is in Redis, if anywhere, while Redis cannot
@@ -58,7 +58,7 @@ func (k *Tickets) Issue(ctx context.Context, t *store.WsTicket, life time.Durati
 		if err = putTicket.Run(ctx, k.Redis, []string{ticketKey + t.Hash}, row, life.Milliseconds()).Err(); err == nil {
 			return text, nil
 		}
-		k.Log.WarnContext(ctx, "Redis does not keep a ticket, the database does", "error", err)
+		k.Failed.Count("issue", "error", err)
 	}
 	text := NewWsTicket()
 	t.Hash = Hash(text)
@@ -83,7 +83,7 @@ func (k *Tickets) Take(ctx context.Context, text string) (*store.WsTicket, error
 			}
 			return t, nil
 		case !errors.Is(err, redis.Nil):
-			k.Log.WarnContext(ctx, "Redis cannot be asked for a ticket, only the database is", "error", err)
+			k.Failed.Count("redeem", "error", err)
 			unknown = ErrUnsure
 		}
 	}

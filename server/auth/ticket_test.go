@@ -16,6 +16,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
 	"github.com/b2b-protocol/b2b/server/store/storetest/redistest"
 	"github.com/b2b-protocol/b2b/server/store/storetest/sqltest"
+	"github.com/b2b-protocol/b2b/server/tally"
 )
 
 func client(t *testing.T, url string) *redis.Client {
@@ -43,7 +44,7 @@ func ticketsOn(t *testing.T, url string, c *redis.Client) *Tickets {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Tickets{Store: st, Redis: c, Log: slog.New(slog.DiscardHandler)}
+	return &Tickets{Store: st, Redis: c, Failed: tally.New(slog.New(slog.DiscardHandler), "")}
 }
 
 func (k *Tickets) issue(t *testing.T) string {

@@ -129,7 +129,7 @@ func newCore(d Deps) *core {
 		d.Webhooks.Resolver = net.DefaultResolver
 	}
 	if d.Tickets == nil {
-		d.Tickets = &auth.Tickets{Store: d.Store, Log: d.Log}
+		d.Tickets = &auth.Tickets{Store: d.Store}
 	}
 	if d.Streams == nil {
 		d.Streams = context.Background()

@@ -62,7 +62,7 @@ func newWorld(t testing.TB, edit ...func(*ws.Config)) *world {
 	pipeline := call.NewPipeline(access, log, false)
 	hub := eventlog.New(eventlog.Config{Store: st})
 	online := presence.New(presence.Config{Store: st, Node: "n", Alone: true, Now: time.Now, Log: log})
-	c := ws.Config{Operations: operations, Pipeline: pipeline, Hub: hub, Access: access, Presence: online, Store: st, Tickets: &auth.Tickets{Store: st, Log: log}, Log: log}
+	c := ws.Config{Operations: operations, Pipeline: pipeline, Hub: hub, Access: access, Presence: online, Store: st, Tickets: &auth.Tickets{Store: st}, Log: log}
 	for _, e := range edit {
 		e(&c)
 	}
