@@ -36,7 +36,7 @@ type Subscription struct {
 
 	at int64 // replayed up to this seq; used by the reader alone
 
-	mu      sync.Mutex
+	mu      sync.Mutex    // guards the fields below
 	wake    chan struct{} // holds one token when a waiting Next must look again; nil: Next never waited
 	ready   func()        // set by a Poll that found nothing; called once, instead of wake
 	page    []*Item       // replayed, not yet taken
@@ -50,7 +50,7 @@ type Subscription struct {
 	soon    []*Item   // taken before page and queue
 	reached Position  // after the last item taken, and after later events that are not visible
 	taken   time.Time // when the reader last asked, or the first item of queue came
-	waits   bool      // the reader waits for the store, so it is not slow
+	reading bool      // the reader reads the store, so it is not slow
 	ending  error     // returned when the queue is empty
 	err     error     // returned at once
 	closed  bool      // Close was called
@@ -59,6 +59,7 @@ type Subscription struct {
 // smallQueue is the capacity that an idle subscription keeps for its queue, in items.
 const smallQueue = 16
 
+// newSubscription returns a subscription that has not entered the tail.
 func newSubscription(t *tail, v Viewer, at Position, f Filter) *Subscription {
 	s := &Subscription{
 		tail: t, owner: v, viewer: v, filter: newFilter(f), at: at.Seq,
@@ -125,7 +126,7 @@ func (s *Subscription) pop(ready func()) (it *Item, replay bool, err error) {
 	if s.err != nil {
 		return nil, false, s.err
 	}
-	s.taken, s.waits = time.Now(), false
+	s.taken, s.reading = time.Now(), false
 	if len(s.soon) > 0 {
 		it, s.soon = s.soon[0], s.soon[1:]
 		return it, false, nil
@@ -141,7 +142,7 @@ func (s *Subscription) pop(ready func()) (it *Item, replay bool, err error) {
 	}
 	if !s.live {
 		if !s.joined || s.at < s.target {
-			s.waits = true
+			s.reading = true
 			return nil, true, nil
 		}
 		s.live = true
@@ -168,6 +169,7 @@ func (s *Subscription) pop(ready func()) (it *Item, replay bool, err error) {
 	return it, false, nil
 }
 
+// logged reports whether the item is an event of the log.
 func (i *Item) logged() bool { return i.row != nil && !i.Ephemeral }
 
 // replay reads the next page of the log, and joins the tail near the end of the log.
@@ -250,7 +252,7 @@ func (s *Subscription) full() bool {
 	c := &s.tail.hub.Config
 	n := len(s.queue) - s.head
 	return n >= burst*c.Queue || s.bytes >= queueBurst ||
-		(n >= c.Queue || s.bytes >= queueBytes) && !s.waits && time.Since(s.taken) > c.Grace
+		(n >= c.Queue || s.bytes >= queueBytes) && !s.reading && time.Since(s.taken) > c.Grace
 }
 
 // push adds an item to the queue. It returns false when the tail must push no more events of the
@@ -262,7 +264,7 @@ func (s *Subscription) push(it *Item) bool {
 		return false
 	}
 	if it.logged() && (!s.joined || it.Position.Seq <= s.target) {
-		return s.joined
+		return s.joined // replay delivers it
 	}
 	keep := true
 	if !s.live && s.full() { // drop the queue and continue to replay

@@ -26,7 +26,7 @@ type tail struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	ready  chan struct{} // closed when the end of the log was found, or that failed
-	users  int           // subscriptions; guarded by hub.mu
+	users  int           // calls of hub.acquire without release; guarded by hub.mu
 
 	pages *pages // set by start; read after ready is closed
 
@@ -116,8 +116,8 @@ func (t *tail) follow() error {
 	}
 }
 
-// polled takes the end of the log as a poll read it. When the log is gone, replaced or shorter,
-// the tail finds out by itself.
+// polled takes the end of the log that a poll has read, and wakes the tail when it differs from
+// the tail's.
 func (t *tail) polled(top store.LogTop) {
 	t.mu.Lock()
 	end := t.end
@@ -242,7 +242,7 @@ func (t *tail) handle(e *store.Event) error {
 				return err
 			}
 			t.membersOf, t.membersAt = k, at
-			if members == nil {
+			if members == nil { // none: rebuild removes all members
 				members = []store.Membership{}
 			}
 		}
@@ -337,9 +337,9 @@ type accessState struct {
 	why    string // see Item.Why
 }
 
-// accessAfter returns the access after an access_changed event. The event itself says whether it
-// ended access, since access may have been restored later. So a subscription ends at that place
-// in the log, after the event that announces it.
+// accessAfter returns the access after an access_changed event. Whether access ended comes from the
+// event, because the store may have a later state, in which it was restored. The store decides
+// for an event without that field.
 func (t *tail) accessAfter(e *store.Event) (*accessState, error) {
 	var event b2bv1.Event
 	if err := proto.Unmarshal(e.Payload, &event); err != nil {
