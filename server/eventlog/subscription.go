@@ -37,7 +37,7 @@ type Subscription struct {
 	at int64 // replayed up to this seq; used by the reader alone
 
 	mu      sync.Mutex    // guards the fields below
-	wake    chan struct{} // holds one token when a waiting Next must look again; nil: Next never waited
+	wake    chan struct{} // holds one token to wake Next; nil: Next never waited
 	ready   func()        // set by a Poll that found nothing; called once, instead of wake
 	page    []*Item       // replayed, not yet taken
 	scanned Position      // after the events that page was made from

@@ -122,7 +122,7 @@ func TestFirstAndLast(t *testing.T) {
 	fx.wantEvents("ann online", "ann offline", "ann online")
 }
 
-// B2B-PRES-007: the bots of a node that crashed go offline when its leases end, with one event each.
+// B2B-PRES-007: the bots of a crashed node go offline when its leases end, with one event each.
 func TestDeadNode(t *testing.T) {
 	fx := newFixture(t)
 	dead, b, c := fx.node("dead", false), fx.node("b", false), fx.node("c", false)

@@ -11,8 +11,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// version is the start of every body.
-const version = `{"webhook_version":"1",`
+// bodyStart is the start of every body.
+const bodyStart = `{"webhook_version":"1",`
 
 // keyLost is the reason of a dead letter of a webhook when its URL or secret cannot be decrypted.
 const keyLost = "the URL or the secret of the webhook cannot be decrypted: this server does not have its key"
@@ -74,7 +74,7 @@ func (r *reader) attempt(ctx context.Context, id string, it *eventlog.Item) (res
 		return result{}, err
 	}
 	defer place.Leave()
-	r.connection.body = append(append(r.connection.body[:0], version...), it.Wire[1:]...)
+	r.connection.body = append(append(r.connection.body[:0], bodyStart...), it.Wire[1:]...)
 	res := r.connection.send(r.attemptCtx, id, r.connection.body, r.d.Clock.Now())
 	if err := r.attemptCtx.Err(); err != nil { // cut off, so the result is not known
 		return result{}, err

@@ -8,8 +8,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// B2B-LIFE-020: no event waits longer than the longest delay for a retry, also when the clock is set
-// back.
+// B2B-LIFE-020: no event waits longer than the longest delay for a retry, also when the clock is
+// set back.
 func TestDue(t *testing.T) {
 	now := time.UnixMilli(1_767_225_600_000)
 	for _, c := range []struct {
@@ -26,8 +26,8 @@ func TestDue(t *testing.T) {
 	}
 }
 
-// TestClockSetBack: a retry is made, and the lease of a crashed node ends, although the clock was set
-// back by two hours.
+// TestClockSetBack: after the clock was set back by two hours a retry is made, and the lease of a
+// crashed node ends.
 func TestClockSetBack(t *testing.T) {
 	fx, r := newFixture(t), newReceiver(t)
 	fx.bot("bob", r.URL, "")

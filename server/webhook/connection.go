@@ -47,11 +47,11 @@ type connection struct {
 	request *http.Request // without the headers and body of a delivery
 	head    []byte        // of request, without the final line
 
-	conn  net.Conn    // nil: not connected
-	stop  func() bool // ends the AfterFunc that closes conn
-	in    *bufio.Reader
-	left  int       // bytes that may still be read
-	until time.Time // when an idle conn is closed
+	conn      net.Conn    // nil: not connected
+	stop      func() bool // ends the AfterFunc that closes conn
+	in        *bufio.Reader
+	left      int       // bytes that may still be read
+	idleUntil time.Time // when an idle conn is closed
 
 	// Buffers, reused by the next attempt.
 	text []byte // request
@@ -105,7 +105,7 @@ func (c *connection) open(ctx context.Context) error {
 
 // keep keeps the connection open for the next event, unless the node has too many.
 func (c *connection) keep(now time.Time) {
-	if c.until = now.Add(keepTime); c.sender.open.Load() > maxKept {
+	if c.idleUntil = now.Add(keepTime); c.sender.open.Load() > maxKept {
 		c.close()
 	}
 	if cap(c.text) > keepBytes {
@@ -115,7 +115,7 @@ func (c *connection) keep(now time.Time) {
 
 // close closes the network connection, if there is one, and frees the buffers.
 func (c *connection) close() {
-	c.in, c.text, c.body, c.until = nil, nil, nil, time.Time{}
+	c.in, c.text, c.body, c.idleUntil = nil, nil, nil, time.Time{}
 	if c.conn == nil {
 		return
 	}

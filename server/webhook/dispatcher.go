@@ -29,7 +29,7 @@ const (
 	// parallelFailing bounds the concurrent attempts to receivers with a failed last attempt. They
 	// have places of their own, so that receivers that hang do not delay the others.
 	parallelFailing = 32
-	stopTime        = 5 * time.Second // for the last save and the release of leases when the node stops
+	stopTime        = 5 * time.Second // to save and to release leases when the node stops
 )
 
 // Log is the source of events: the hub of the node (package eventlog).
@@ -58,8 +58,8 @@ type Dispatcher struct {
 	Config
 	types         []string // of events to post
 	sender        *sender
-	places        *fair.Pool    // for attempts to receivers with a successful last attempt, shared by orgs
-	failingPlaces *fair.Pool    // for attempts to the others
+	places        *fair.Pool    // of attempts to receivers that responded last time
+	failingPlaces *fair.Pool    // of attempts to the others
 	wake          chan struct{} // holds one token when a webhook may have been added
 
 	done      sync.WaitGroup
@@ -71,7 +71,7 @@ type Dispatcher struct {
 	// Used by Run alone.
 	renewed      time.Time
 	registered   bool                 // this node is in the store
-	unserved     map[string]time.Time // by bot id: since when this node has seen its webhook without a lease
+	unserved     map[string]time.Time // by bot id: when its webhook was first seen without a lease
 	surplusUntil time.Time            // until then this node keeps more than its share
 }
 

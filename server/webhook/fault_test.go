@@ -197,8 +197,8 @@ func TestReceiverFaults(t *testing.T) {
 	}
 }
 
-// TestFloodIsBounded: for a receiver that always fails, at most maxSetAside events are set aside and
-// maxDead dead letters are kept. The other events stay in the log.
+// TestFloodIsBounded: for a receiver that always fails, at most maxSetAside events are set aside
+// and maxDead dead letters are kept. The other events stay in the log.
 func TestFloodIsBounded(t *testing.T) {
 	fx, r := newFixture(t), newReceiver(t)
 	fx.bot("bob", r.URL, "")

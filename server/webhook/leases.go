@@ -58,15 +58,15 @@ func (d *Dispatcher) free(ctx context.Context) (refs []store.BotRef, more bool, 
 		return failed || d.readers[ref.BotID] != nil
 	})
 	d.mu.Unlock()
-	unmet := make(map[string]time.Time, len(refs))
+	unserved := make(map[string]time.Time, len(refs))
 	for _, ref := range refs {
 		since, seen := d.unserved[ref.BotID]
 		if !seen {
 			since = now
 		}
-		unmet[ref.BotID] = since
+		unserved[ref.BotID] = since
 	}
-	d.unserved = unmet
+	d.unserved = unserved
 	return refs, more, nil
 }
 
@@ -166,9 +166,9 @@ func (d *Dispatcher) reconcile(ctx context.Context, serving []string) error {
 	d.stop(slices.DeleteFunc(serving, func(bot string) bool { return has[bot] })...)
 	for _, bot := range leased {
 		d.mu.Lock()
-		read := d.readers[bot] != nil
+		running := d.readers[bot] != nil
 		d.mu.Unlock()
-		if read {
+		if running {
 			continue // a stopping reader releases its lease itself
 		}
 		if err := d.release(ctx, bot); err != nil {
@@ -182,14 +182,14 @@ func (d *Dispatcher) reconcile(ctx context.Context, serving []string) error {
 // webhooks that were free for pollEvery: the node with free capacity may have crashed.
 func (d *Dispatcher) take(ctx context.Context, free []store.BotRef, capacity int) (taken []store.BotRef, err error) {
 	now := d.Clock.Now()
-	late := func(ref store.BotRef) bool { return now.Sub(d.unserved[ref.BotID]) >= pollEvery }
-	if capacity <= 0 && !slices.ContainsFunc(free, late) {
+	overdue := func(ref store.BotRef) bool { return now.Sub(d.unserved[ref.BotID]) >= pollEvery }
+	if capacity <= 0 && !slices.ContainsFunc(free, overdue) {
 		return nil, nil
 	}
 	err = d.Store.Update(ctx, "", func(tx store.Tx) error {
 		taken = nil
 		for _, ref := range free {
-			if len(taken) >= capacity && !late(ref) {
+			if len(taken) >= capacity && !overdue(ref) {
 				continue
 			}
 			got, err := tx.LeaseWebhook(ctx, ref.BotID, d.Node, now.UnixMilli(), now.Add(d.Lease).UnixMilli())

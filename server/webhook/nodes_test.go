@@ -94,8 +94,8 @@ func TestSharing(t *testing.T) {
 	}
 }
 
-// TestRemovedBotWithHangingReceiver: the reader of a removed bot that waits for its receiver takes no
-// share from other webhooks, new ones included.
+// TestRemovedBotWithHangingReceiver: the reader of a removed bot that waits for its receiver takes
+// no share from other webhooks, new ones included.
 func TestRemovedBotWithHangingReceiver(t *testing.T) {
 	fx := newSharedFixture(t)
 	hung, other, late := newReceiver(t), newReceiver(t), newReceiver(t)

@@ -20,8 +20,8 @@ type silentStore struct{ store.Store }
 
 func (silentStore) OnCommit(func(string, []store.Event)) func() { return func() {} }
 
-// B2B-HOOK-016: a webhook receives the commits of any node within a second, served by any node, also
-// when some or all notifications are lost.
+// B2B-HOOK-016: a webhook receives the commits of any node within a second, served by any node,
+// also when some or all notifications are lost.
 func TestLostNotifications(t *testing.T) {
 	for _, c := range []struct {
 		lost              string
@@ -90,7 +90,7 @@ func TestLostNotifications(t *testing.T) {
 	}
 }
 
-// TestCrashedNodeHasCapacity: a crashed node with a free share delays a webhook by one poll at most.
+// TestCrashedNodeHasCapacity: a crashed node with a free share delays a webhook by one poll.
 func TestCrashedNodeHasCapacity(t *testing.T) {
 	fx, r := newSharedFixture(t), newReceiver(t)
 	for i := range 3 {

@@ -234,7 +234,7 @@ func (r *reader) step(ctx context.Context) error {
 			return err
 		}
 		return r.loadSetAside(ctx)
-	case !r.connection.until.IsZero() && !now.Before(r.connection.until):
+	case !r.connection.idleUntil.IsZero() && !now.Before(r.connection.idleUntil):
 		r.connection.close()
 		return nil
 	case !now.Before(r.followAt):
@@ -285,8 +285,8 @@ func (r *reader) next() time.Time {
 	if !r.saveAt.IsZero() && r.saveAt.Before(at) {
 		at = r.saveAt
 	}
-	if !r.connection.until.IsZero() && r.connection.until.Before(at) {
-		at = r.connection.until
+	if !r.connection.idleUntil.IsZero() && r.connection.idleUntil.Before(at) {
+		at = r.connection.idleUntil
 	}
 	if len(r.setAside) > 0 {
 		if due := due(&r.setAside[0], r.d.Clock.Now()); due.Before(at) {

@@ -139,8 +139,8 @@ func TestNothingInsideIsReached(t *testing.T) {
 				}
 				target = "https:" + target
 			}
-			policy := webhookurl.Policy{Resolver: newDNS(), Plain: true} // the check of ranges is the same in developer mode
-			if strings.Contains(target, "#@") {                          // the fragment looks like a host; the host is another
+			policy := webhookurl.Policy{Resolver: newDNS(), Plain: true} // as in developer mode
+			if strings.Contains(target, "#@") {                          // hooks.example is the host
 				policy.Resolver.(*dns).names["hooks.example"] = "10.1.1.1"
 			}
 			var refusal webhookurl.Refusal
