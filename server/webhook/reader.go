@@ -41,8 +41,8 @@ const clockSkew = 10 * time.Second
 // degradeAt is the number of events in a row that must fail to degrade a webhook.
 const degradeAt = 10
 
-// types returns the events that webhooks get (B2B-HOOK-001): the choices of Event that the
-// schema marks so.
+// types returns the event types that webhooks get (B2B-HOOK-001): the choices of Event with the
+// option webhook in the schema.
 func types() (names []string) {
 	choices := (*b2bv1.Event)(nil).ProtoReflect().Descriptor().Oneofs().ByName("event").Fields()
 	for i := range choices.Len() {
