@@ -17,7 +17,7 @@ import (
 // empty: SQLite.
 func (r *relay) checkDatabase(data string, database []string) {
 	r.t.Helper()
-	kept := map[string][]byte{}
+	var kept map[string][]byte
 	if len(database) == 0 {
 		kept = r.sqliteFiles(data)
 	} else {
