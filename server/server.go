@@ -69,7 +69,7 @@ type Server struct {
 	log      *slog.Logger
 	store    store.Store
 	files    files.Store
-	keys     *seal.Ring
+	keys     *seal.Keyring
 	auth     *auth.Authenticator
 	notifier notifier      // nil: there is one node
 	redis    *redis.Client // nil: not configured, or there is one node
@@ -149,7 +149,7 @@ func OpenFiles(ctx context.Context, c Config, db store.Store, log *slog.Logger) 
 
 // openKeys finds what the secrets of the database are sealed under, and seals those that are
 // not.
-func openKeys(ctx context.Context, c config.Config, db store.Store, bytes files.Store, log *slog.Logger) (*seal.Ring, error) {
+func openKeys(ctx context.Context, c config.Config, db store.Store, bytes files.Store, log *slog.Logger) (*seal.Keyring, error) {
 	v := vault.Config{Store: db, Files: bytes, Keys: c.SecretKeys, Log: log}
 	if c.DatabaseURL != "" {
 		v.Derive = c.AdminSecret

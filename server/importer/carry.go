@@ -15,7 +15,7 @@ const batch = 500
 type carrier struct {
 	*tally
 	src   *Source
-	keys  *seal.Ring
+	keys  *seal.Keyring
 	org   string
 	noNUL bool
 	tx    store.Tx

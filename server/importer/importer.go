@@ -20,7 +20,7 @@ type Importer struct {
 	// Files is where the bytes of uploaded files go; nil: nowhere, they are only looked at.
 	Files files.Store
 	// Keys is what secrets are sealed under.
-	Keys *seal.Ring
+	Keys *seal.Keyring
 	// DryRun says in the report that nothing of this is kept (see [Rehearsal]).
 	DryRun bool
 	// NoNUL says that the store cannot hold U+0000 in texts (PostgreSQL).

@@ -21,7 +21,7 @@ type site struct {
 	testing.TB
 	url      string
 	store    store.Store
-	keys     *seal.Ring
+	keys     *seal.Keyring
 	expected *expected
 	cookies  map[string]string // of logins, by who
 }

@@ -2,29 +2,30 @@ package seal
 
 import "encoding/json"
 
-// Webhook is the place of the secret of a bot's webhook.
+// Webhook returns the place of the secret of a bot's webhook.
 func Webhook(bot string) string { return "webhook secret\x00" + bot }
 
-// WebhookURL is the place of the address of a bot's webhook.
+// WebhookURL returns the place of the URL of a bot's webhook.
 func WebhookURL(bot string) string { return "webhook url\x00" + bot }
 
-// Invite is the place of an invite code.
+// Invite returns the place of an invite code.
 func Invite(id string) string { return "invite code\x00" + id }
 
-// Answer is the place of an answer that a repeated request gets, by the hash of its content.
+// Answer returns the place of the stored response to a request, by the hash of its content.
 func Answer(hash string) string { return "answer\x00" + hash }
 
-// Ticket is what opens an org: both of them do. Code is nil for tickets of old versions.
+// Ticket has the id and the code of an org ticket; each redeems it. Code is nil for tickets of old
+// versions.
 type Ticket struct {
 	ID   string  `json:"id"`
 	Code *string `json:"code,omitempty"`
 }
 
-// TicketRow is the place of what people see of an org ticket, by the id of its row.
+// TicketRow returns the place of an org ticket, by the id of its row.
 func TicketRow(row string) string { return "org ticket\x00" + row }
 
-// SealTicket seals a ticket for the row that it is kept in.
-func (r *Ring) SealTicket(row string, t Ticket) (string, error) {
+// SealTicket seals a ticket for its row.
+func (r *Keyring) SealTicket(row string, t Ticket) (string, error) {
 	text, err := json.Marshal(t)
 	if err != nil {
 		return "", err
@@ -32,8 +33,8 @@ func (r *Ring) SealTicket(row string, t Ticket) (string, error) {
 	return r.Seal(TicketRow(row), string(text)), nil
 }
 
-// OpenTicket opens what SealTicket made.
-func (r *Ring) OpenTicket(row, sealed string) (t Ticket, err error) {
+// OpenTicket opens a result of SealTicket for the same row.
+func (r *Keyring) OpenTicket(row, sealed string) (t Ticket, err error) {
 	text, err := r.Open(TicketRow(row), sealed)
 	if err != nil {
 		return Ticket{}, err

@@ -1,11 +1,10 @@
-// Package seal keeps texts that a server has to read again (secrets of webhooks, codes that
-// a list shows) so that the database alone does not give them away: AES-256-GCM under a key
-// that lies elsewhere (package vault finds it). What is only compared is hashed instead
-// (package auth).
+// Package seal encrypts texts that a server must read again, such as secrets of webhooks, so that
+// a copy of the database does not reveal them. It uses AES-256-GCM with a key that is kept outside
+// the database (package vault). Texts that are only compared are hashed instead (package auth).
 //
-// A sealed text says which key it needs and is good in one place only: it is bound to a
-// word about where it stands, and is refused anywhere else. A [Ring] seals under its first
-// key and opens under any: that is how keys are changed.
+// A sealed text begins with the id of its key. It is bound to a place, such as a row, and cannot be
+// opened for another place. A [Keyring] seals with its first key and opens with any of its keys,
+// so that keys can be changed.
 package seal
 
 import (
@@ -20,32 +19,32 @@ import (
 	"strings"
 )
 
-// ErrKey says that a text is sealed under a key that the ring does not have.
-var ErrKey = errors.New("seal: the key of this text is not there")
+// ErrKey reports that the keyring does not have the key of a text.
+var ErrKey = errors.New("seal: the keyring does not have the key of this text")
 
-// ErrBroken says that a text was sealed elsewhere, or was changed since.
-var ErrBroken = errors.New("seal: not as it was sealed")
+// ErrBroken reports that a text was sealed for another place, or was changed.
+var ErrBroken = errors.New("seal: the text was changed, or is of another place")
 
-// Key is 256 random bits. It prints as its id, never as itself.
+// Key is 256 random bits. Its printed form is its id.
 type Key struct{ bits [32]byte }
 
-// NewKey makes a key.
+// NewKey returns a random key.
 func NewKey() (k Key) {
-	rand.Read(k.bits[:]) // never fails, by its contract
+	rand.Read(k.bits[:]) // never returns an error
 	return k
 }
 
-// ParseKey reads a key from 64 hex characters.
+// ParseKey parses a key of 64 hex characters.
 func ParseKey(text string) (k Key, err error) {
 	bits, err := hex.DecodeString(text)
 	if err != nil || len(bits) != len(k.bits) {
-		return Key{}, errors.New("a key is 64 hex characters, as openssl rand -hex 32 makes them")
+		return Key{}, errors.New("a key is 64 hex characters, such as openssl rand -hex 32 prints")
 	}
 	copy(k.bits[:], bits)
 	return k, nil
 }
 
-// ParseKeys reads a list of keys with commas between; an empty text has none.
+// ParseKeys parses a list of keys, separated by commas. It may be empty.
 func ParseKeys(text string) ([]Key, error) {
 	var keys []Key
 	for item := range strings.SplitSeq(text, ",") {
@@ -61,12 +60,12 @@ func ParseKeys(text string) ([]Key, error) {
 	return keys, nil
 }
 
-// Text is the key itself, for the place where it is kept.
+// Text returns the key itself, to store it.
 func (k Key) Text() string { return hex.EncodeToString(k.bits[:]) }
 
 const idSize = 9 // bytes: 12 characters of base64
 
-// ID names a key and tells nothing of it: 12 characters of a hash.
+// ID returns the name of a key: 12 characters of a hash, which do not reveal it.
 func (k Key) ID() string { return base64.RawURLEncoding.EncodeToString(k.id()) }
 
 func (k Key) id() []byte {
@@ -74,21 +73,21 @@ func (k Key) id() []byte {
 	return sum[:idSize]
 }
 
-// String is the id.
+// String returns the id.
 func (k Key) String() string { return k.ID() }
 
-// GoString is the id, too.
+// GoString returns the id.
 func (k Key) GoString() string { return k.ID() }
 
-// Ring seals under its first key and opens under any. It may be used by many goroutines.
-type Ring struct {
+// Keyring seals with its first key and opens with any of its keys. Goroutines may share it.
+type Keyring struct {
 	first string // the id of the key that seals
 	keys  map[string]cipher.AEAD
 }
 
-// New makes a ring that seals under first.
-func New(first Key, others ...Key) *Ring {
-	r := &Ring{first: string(first.id()), keys: map[string]cipher.AEAD{}}
+// New returns a keyring that seals with first.
+func New(first Key, others ...Key) *Keyring {
+	r := &Keyring{first: string(first.id()), keys: map[string]cipher.AEAD{}}
 	for _, k := range append(others, first) {
 		block, err := aes.NewCipher(k.bits[:])
 		if err != nil {
@@ -103,19 +102,19 @@ func New(first Key, others ...Key) *Ring {
 	return r
 }
 
-// First is the id of the key that seals.
-func (r *Ring) First() string { return base64.RawURLEncoding.EncodeToString([]byte(r.first)) }
+// First returns the id of the key that seals.
+func (r *Keyring) First() string { return base64.RawURLEncoding.EncodeToString([]byte(r.first)) }
 
 // SealBytes seals plain for one place.
-func (r *Ring) SealBytes(place string, plain []byte) []byte {
+func (r *Keyring) SealBytes(place string, plain []byte) []byte {
 	aead := r.keys[r.first]
 	out := make([]byte, idSize, idSize+len(plain)+aead.Overhead())
 	copy(out, r.first)
 	return aead.Seal(out, nil, plain, []byte(place))
 }
 
-// OpenBytes opens what SealBytes made for the place.
-func (r *Ring) OpenBytes(place string, sealed []byte) ([]byte, error) {
+// OpenBytes opens a result of SealBytes for the same place.
+func (r *Keyring) OpenBytes(place string, sealed []byte) ([]byte, error) {
 	if len(sealed) < idSize {
 		return nil, ErrBroken
 	}
@@ -130,13 +129,13 @@ func (r *Ring) OpenBytes(place string, sealed []byte) ([]byte, error) {
 	return plain, nil
 }
 
-// Seal is SealBytes as text. It begins with the id of the key.
-func (r *Ring) Seal(place, plain string) string {
+// Seal is SealBytes for text. The result begins with the id of the key.
+func (r *Keyring) Seal(place, plain string) string {
 	return base64.RawURLEncoding.EncodeToString(r.SealBytes(place, []byte(plain)))
 }
 
-// Open opens what Seal made for the place.
-func (r *Ring) Open(place, sealed string) (string, error) {
+// Open opens a result of Seal for the same place.
+func (r *Keyring) Open(place, sealed string) (string, error) {
 	b, err := base64.RawURLEncoding.DecodeString(sealed)
 	if err != nil {
 		return "", ErrBroken

@@ -7,56 +7,56 @@ import (
 	"testing"
 )
 
-func TestRing(t *testing.T) {
+func TestKeyring(t *testing.T) {
 	old, young, other := NewKey(), NewKey(), NewKey()
 	before := New(old).Seal(Webhook("b"), "hush")
-	ring := New(young, old)
-	if got, err := ring.Open(Webhook("b"), before); got != "hush" || err != nil {
+	keys := New(young, old)
+	if got, err := keys.Open(Webhook("b"), before); got != "hush" || err != nil {
 		t.Errorf("an older key opens %q, %v", got, err)
 	}
 	for _, plain := range []string{"", "x", "é\x00\xff", strings.Repeat("long", 5000)} {
-		a, b := ring.Seal(Webhook("b"), plain), ring.Seal(Webhook("b"), plain)
-		if got, err := ring.Open(Webhook("b"), a); got != plain || err != nil {
+		a, b := keys.Seal(Webhook("b"), plain), keys.Seal(Webhook("b"), plain)
+		if got, err := keys.Open(Webhook("b"), a); got != plain || err != nil {
 			t.Errorf("%.20q opens as %.20q, %v", plain, got, err)
 		}
-		if a == b || !strings.HasPrefix(a, young.ID()) || ring.First() != young.ID() || plain != "" && strings.Contains(a, plain) && len(plain) > 3 {
+		if a == b || !strings.HasPrefix(a, young.ID()) || keys.First() != young.ID() || plain != "" && strings.Contains(a, plain) && len(plain) > 3 {
 			t.Errorf("%.20q is sealed as %q and %q", plain, a, b)
 		}
 	}
-	sealed := ring.Seal(Webhook("b"), "hush")
+	sealed := keys.Seal(Webhook("b"), "hush")
 	for name, c := range map[string]struct {
-		ring          *Ring
+		keys          *Keyring
 		place, sealed string
 		want          error
 	}{
 		"another key":     {New(other), Webhook("b"), sealed, ErrKey},
-		"another row":     {ring, Webhook("c"), sealed, ErrBroken},
-		"another kind":    {ring, Invite("b"), sealed, ErrBroken},
-		"cut":             {ring, Webhook("b"), sealed[:len(sealed)-4], ErrBroken},
-		"no base64":       {ring, Webhook("b"), sealed + "=", ErrBroken},
-		"plain text":      {ring, Webhook("b"), "hush", ErrBroken},
-		"nothing":         {ring, Webhook("b"), "", ErrBroken},
-		"the id alone":    {ring, Webhook("b"), young.ID(), ErrBroken},
-		"a changed start": {ring, Webhook("b"), "AAAAAAAAAAAA" + sealed[12:], ErrKey},
+		"another row":     {keys, Webhook("c"), sealed, ErrBroken},
+		"another kind":    {keys, Invite("b"), sealed, ErrBroken},
+		"cut":             {keys, Webhook("b"), sealed[:len(sealed)-4], ErrBroken},
+		"no base64":       {keys, Webhook("b"), sealed + "=", ErrBroken},
+		"plain text":      {keys, Webhook("b"), "hush", ErrBroken},
+		"nothing":         {keys, Webhook("b"), "", ErrBroken},
+		"the id alone":    {keys, Webhook("b"), young.ID(), ErrBroken},
+		"a changed start": {keys, Webhook("b"), "AAAAAAAAAAAA" + sealed[12:], ErrKey},
 	} {
-		if got, err := c.ring.Open(c.place, c.sealed); got != "" || !errors.Is(err, c.want) {
+		if got, err := c.keys.Open(c.place, c.sealed); got != "" || !errors.Is(err, c.want) {
 			t.Errorf("%s: %q, %v, want %v", name, got, err, c.want)
 		}
 	}
 }
 
 func TestTickets(t *testing.T) {
-	ring, code := New(NewKey()), "tkt_1"
+	keys, code := New(NewKey()), "tkt_1"
 	for _, want := range []Ticket{{ID: "i"}, {ID: "i", Code: &code}} {
-		sealed, err := ring.SealTicket("row", want)
+		sealed, err := keys.SealTicket("row", want)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := ring.OpenTicket("row", sealed)
+		got, err := keys.OpenTicket("row", sealed)
 		if err != nil || got.ID != want.ID || (got.Code == nil) != (want.Code == nil) {
 			t.Errorf("%+v is %+v, %v", want, got, err)
 		}
-		if _, err := ring.OpenTicket("another", sealed); !errors.Is(err, ErrBroken) {
+		if _, err := keys.OpenTicket("another", sealed); !errors.Is(err, ErrBroken) {
 			t.Errorf("another row opens it: %v", err)
 		}
 	}

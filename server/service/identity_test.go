@@ -32,7 +32,7 @@ type desk struct {
 	call.Services
 	store  store.Store
 	auth   *auth.Authenticator
-	keys   *seal.Ring
+	keys   *seal.Keyring
 	lookup func(host string) ([]netip.Addr, error)
 }
 

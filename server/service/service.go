@@ -82,8 +82,8 @@ type Deps struct {
 	Store    store.Store
 	Files    files.Store
 	Access   Access
-	Tickets  Tickets    // nil: kept in the store
-	Keys     *seal.Ring // what secrets rest under; nil: a key of their own, which nobody keeps
+	Tickets  Tickets       // nil: kept in the store
+	Keys     *seal.Keyring // what secrets rest under; nil: a key of their own, which nobody keeps
 	Events   Events
 	Log      *slog.Logger
 	Now      func() time.Time

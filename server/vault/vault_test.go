@@ -24,11 +24,11 @@ import (
 	"github.com/b2b-protocol/b2b/server/vault"
 )
 
-// place is a database and a folder of files, as they lie between two starts.
+// place is a database and a folder of files, between two starts of a server.
 type place struct {
 	*testing.T
 	url, dir, driver string
-	admin            string // what the key is derived from; on SQLite it is not
+	admin            string // source of the key; unused on SQLite
 }
 
 func places(t *testing.T, run func(t *testing.T, p *place)) {
@@ -41,8 +41,8 @@ func places(t *testing.T, run func(t *testing.T, p *place)) {
 	})
 }
 
-// start opens both as a server does, does something, and closes them. It answers the log.
-func (p *place) start(set string, do func(s store.Store, keys *seal.Ring)) (string, error) {
+// start opens both as a server does, calls a function, and closes them. It returns the log.
+func (p *place) start(set string, do func(s store.Store, keys *seal.Keyring)) (string, error) {
 	p.Helper()
 	ctx, said := p.Context(), &bytes.Buffer{}
 	s, err := sqlstore.Open(ctx, sqlstore.Config{URL: p.url})
@@ -80,7 +80,7 @@ func (p *place) must(said string, err error) string {
 	return said
 }
 
-// bare runs statements on the database, which no server has open.
+// bare runs statements on the database while no server uses it.
 func (p *place) bare(statements ...string) {
 	p.Helper()
 	db, err := sql.Open(p.driver, p.url)
@@ -97,11 +97,11 @@ func (p *place) bare(statements ...string) {
 	}
 }
 
-// fill makes orgs with bots, tickets and invite codes as servers of before left them: in
-// plain text. Of each there are more than one batch.
+// fill creates orgs with bots, tickets and invite codes in plain text, as older versions stored
+// them: more than one batch of each.
 func (p *place) fill() {
 	p.Helper()
-	p.must(p.start("", func(s store.Store, _ *seal.Ring) {
+	p.must(p.start("", func(s store.Store, _ *seal.Keyring) {
 		for _, org := range []string{"one", "two"} {
 			p.update(s, "", func(ctx context.Context, tx store.Tx) error {
 				return tx.CreateOrg(ctx, &store.Org{ID: org, Name: org, SecretHash: "h", Status: store.OrgActive})
@@ -149,9 +149,8 @@ func (p *place) update(s store.Store, org string, fn func(context.Context, store
 	}
 }
 
-// sealed checks that everything is as fill meant it and readable with the keys: lost says
-// that it is not.
-func (p *place) sealed(s store.Store, keys *seal.Ring, lost bool) {
+// sealed checks the data of fill, and that keys can open it, or if lost is set that they cannot.
+func (p *place) sealed(s store.Store, keys *seal.Keyring, lost bool) {
 	p.Helper()
 	ctx := p.Context()
 	want := func(what, got, want string, err error) {
@@ -227,24 +226,24 @@ func (p *place) sealed(s store.Store, keys *seal.Ring, lost bool) {
 	}
 }
 
-// TestRest: what lies in plain text is sealed at the start, once, and no file of the
-// database has it afterwards (B2B-AUTH-072, B2B-AUTH-074, B2B-LIFE-008).
+// TestRest: a start seals secrets in plain text, once. No file of the database has them afterwards
+// (B2B-AUTH-072, B2B-AUTH-074, B2B-LIFE-008).
 func TestRest(t *testing.T) {
 	places(t, func(t *testing.T, p *place) {
 		p.fill()
 		if p.driver == "sqlite" && !p.holds("hush-one-015") {
-			t.Fatal("this test would not see a secret in plain text")
+			t.Fatal("control: the database has no secret in plain text")
 		}
-		said := p.must(p.start("", func(s store.Store, keys *seal.Ring) { p.sealed(s, keys, false) }))
+		said := p.must(p.start("", func(s store.Store, keys *seal.Keyring) { p.sealed(s, keys, false) }))
 		if !strings.Contains(said, "rows=1320") { // 60 and 60 secrets, 60 addresses, 600 tickets, 540 codes
 			t.Errorf("sealed: %s", said)
 		}
-		if said := p.must(p.start("", func(s store.Store, keys *seal.Ring) { p.sealed(s, keys, false) })); said != "" {
+		if said := p.must(p.start("", func(s store.Store, keys *seal.Keyring) { p.sealed(s, keys, false) })); said != "" {
 			t.Errorf("again: %s", said)
 		}
 		for _, secret := range []string{"hush-one-015", "hush-two-295", "hooks.example/one-017", "hooks.example/two-297", "tkt_one-000", "tkt_two-298", "door-one-000", "hxa_i000", "hxa_i598"} {
 			if p.driver == "sqlite" && p.holds(secret) {
-				t.Errorf("%s lies in the database", secret)
+				t.Errorf("%s is in the database", secret)
 			}
 		}
 		p.keyIsPrivate()
@@ -270,7 +269,7 @@ func (p *place) holds(text string) bool {
 	return false
 }
 
-// key is the file of the key, of which there is one.
+// key returns the only file with a key.
 func (p *place) key() string {
 	p.Helper()
 	names, err := filepath.Glob(filepath.Join(p.dir, "seal-*.key"))
@@ -291,12 +290,12 @@ func (p *place) keyIsPrivate() {
 		p.Fatal(err)
 	}
 	if p.driver == "sqlite" && p.holds(strings.TrimSpace(string(text))) {
-		p.Error("the key lies in the database")
+		p.Error("the key is in the database")
 	}
 }
 
-// TestKeys: a key that is lost costs what can only be read with it, and that comes back
-// with the key; keys are changed at a start (B2B-AUTH-073).
+// TestKeys: without its key a secret cannot be read, and with the key it can again. A start reseals
+// with a new key (B2B-AUTH-073).
 func TestKeys(t *testing.T) {
 	places(t, func(t *testing.T, p *place) {
 		p.fill()
@@ -306,13 +305,13 @@ func TestKeys(t *testing.T) {
 			t.Fatal(err)
 		}
 		if p.admin != "" {
-			p.admin = "another" // else the key would be derived again
+			p.admin = "another" // otherwise the key is derived again
 		}
-		for _, want := range []string{"is gone, a new one is made", "cannot be read"} {
+		for _, want := range []string{"is missing, so a new one was generated", "cannot be read"} {
 			if p.driver == "pgx" {
 				want = "cannot be read"
 			}
-			said := p.must(p.start("", func(s store.Store, keys *seal.Ring) { p.sealed(s, keys, true) }))
+			said := p.must(p.start("", func(s store.Store, keys *seal.Keyring) { p.sealed(s, keys, true) }))
 			if !strings.Contains(said, want) || !strings.Contains(said, "webhooks=120 webhook_urls=60 tickets=600 invite_codes=540") {
 				t.Errorf("the log says %s", said)
 			}
@@ -322,19 +321,19 @@ func TestKeys(t *testing.T) {
 		}
 		readable := func(set string) {
 			t.Helper()
-			if said := p.must(p.start(set, func(s store.Store, keys *seal.Ring) { p.sealed(s, keys, false) })); said != "" {
+			if said := p.must(p.start(set, func(s store.Store, keys *seal.Keyring) { p.sealed(s, keys, false) })); said != "" {
 				t.Errorf("the log says %s", said)
 			}
 		}
 		readable("")
 		first, second := seal.NewKey().Text(), seal.NewKey().Text()
-		readable(first) // from the file to a setting
+		readable(first) // from a file to the setting
 		readable(second + "," + first)
 		readable(second)
 		if _, err := p.start("", nil); err == nil || !strings.Contains(err.Error(), "B2B_SECRET_KEY") {
 			t.Errorf("without the setting: %v", err)
 		}
-		said := p.must(p.start(first, func(s store.Store, keys *seal.Ring) { p.sealed(s, keys, true) }))
+		said := p.must(p.start(first, func(s store.Store, keys *seal.Keyring) { p.sealed(s, keys, true) }))
 		if strings.Contains(said, first) || !strings.Contains(said, "webhooks=120") {
 			t.Errorf("the log says %s", said)
 		}
@@ -342,15 +341,15 @@ func TestKeys(t *testing.T) {
 	})
 }
 
-// TestStartsAtOnce: nodes that start at once seal under one key, also when they share no
-// disk; the next admin secret reads what was sealed under the last.
+// TestStartsAtOnce: nodes that start at once use one key, also without a shared disk. With the next
+// admin secret, secrets sealed with the last one can be read.
 func TestStartsAtOnce(t *testing.T) {
 	p := &place{t, pgtest.URL(t), filepath.Join(t.TempDir(), "files"), "pgx", "secret"}
 	firsts := make(chan string, 4)
 	for range 4 {
 		go func() {
 			first, p := "", &place{t, p.url, t.TempDir(), p.driver, p.admin}
-			if _, err := p.start("", func(_ store.Store, keys *seal.Ring) { first = keys.First() }); err != nil {
+			if _, err := p.start("", func(_ store.Store, keys *seal.Keyring) { first = keys.First() }); err != nil {
 				t.Error(err)
 			}
 			firsts <- first
@@ -366,9 +365,9 @@ func TestStartsAtOnce(t *testing.T) {
 	p.must(p.start("", nil))
 	p.admin = "rotated"
 	for range 2 {
-		said := p.must(p.start("", func(s store.Store, keys *seal.Ring) {
+		said := p.must(p.start("", func(s store.Store, keys *seal.Keyring) {
 			if keys.First() == one {
-				t.Error("the key depends on no admin secret")
+				t.Error("the key does not depend on the admin secret")
 			}
 			p.sealed(s, keys, false)
 		}))

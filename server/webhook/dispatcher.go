@@ -40,7 +40,7 @@ type Log interface {
 // Config configures a Dispatcher.
 type Config struct {
 	Store   store.Store
-	Keys    *seal.Ring // that URLs and secrets of webhooks are encrypted with
+	Keys    *seal.Keyring // that URLs and secrets of webhooks are encrypted with
 	Log     Log
 	Node    string // unique for each run of a process
 	Alone   bool   // no other node uses the store, so leases of others have ended
