@@ -1,18 +1,18 @@
 package conformance
 
-// Check is one behaviour seen from outside.
+// Check tests one behaviour of a server from outside.
 type Check struct {
-	Requirements []string   // ids of SPEC.md that a failure of this check refutes, such as "B2B-ORG-003"
-	Name         string     // a sentence saying what holds; unique in the suite
-	Run          func(t *T) // drives the server; ends early through T.Fatalf
+	Requirements []string   // ids of SPEC.md that the server violates if the check fails
+	Name         string     // the expected behaviour as a sentence; unique in the suite
+	Run          func(t *T) // calls the server and reports failures; T.Fatalf ends it
 }
 
-// Checks returns the whole suite: the core, collaboration, WebSocket connections.
+// Checks returns all checks of the suite.
 func Checks() []Check {
 	return join(coreChecks(), collabChecks(), socketChecks(), liveChecks())
 }
 
-// join puts the lists of several files together.
+// join concatenates lists of checks.
 func join(lists ...[]Check) []Check {
 	var all []Check
 	for _, l := range lists {

@@ -7,19 +7,20 @@ import (
 	"strings"
 )
 
-// clientChecks walk the sequences of calls by which clients of HXA-Connect live: to the letter of methods, headers, statuses, keys and types.
+// clientChecks make the sequences of calls that clients of HXA-Connect make, and compare methods,
+// headers, statuses, keys and types exactly.
 func clientChecks() []Check {
 	return []Check{
-		{[]string{"B2B-DEV-001"}, "an agent of HXA-Connect registers, catches up, connects and works", oldAgent},
-		{[]string{"B2B-DEV-001"}, "an agent of HXA-Connect shares a file", oldUploader},
-		{[]string{"B2B-DEV-001"}, "an operator of HXA-Connect makes orgs, codes and bots", oldOperator},
-		{[]string{"B2B-DEV-001"}, "an admin page of HXA-Connect lists and manages", oldAdminPage},
-		{[]string{"B2B-DEV-001"}, "a webhook receiver of HXA-Connect verifies what it gets", oldReceiver},
+		{[]string{"B2B-DEV-001"}, "an HXA-Connect agent can register, catch up, connect and work in threads", hxaAgent},
+		{[]string{"B2B-DEV-001"}, "an HXA-Connect agent can upload and share a file", hxaUploader},
+		{[]string{"B2B-DEV-001"}, "an HXA-Connect operator can create orgs, invite codes and bots", hxaOperator},
+		{[]string{"B2B-DEV-001"}, "an HXA-Connect admin page can list and manage an org", hxaAdminPage},
+		{[]string{"B2B-DEV-001"}, "an HXA-Connect webhook receiver can verify its deliveries", hxaReceiver},
 	}
 }
 
-// letter asserts what every answer with a body has, to the letter: the status, and JSON in UTF-8.
-func (r *Response) letter(status int) *Response {
+// statusJSON asserts the status and a JSON body with the exact Content-Type.
+func (r *Response) statusJSON(status int) *Response {
 	r.Status(status)
 	if got := r.Header.Get("Content-Type"); got != "application/json; charset=utf-8" {
 		r.errorf("Content-Type is %q", got)
@@ -30,103 +31,105 @@ func (r *Response) letter(status int) *Response {
 	return r
 }
 
-// fetched are the headers of the clients' HTTP library: they name a type of content also where there is none.
-func fetched() Option { return Header("Content-Type", "application/json") }
+// defaultHeaders sets the headers that the HTTP library of the clients sends: a Content-Type even without
+// a body.
+func defaultHeaders() Option { return Header("Content-Type", "application/json") }
 
-func oldAgent(t *T) {
+func hxaAgent(t *T) {
 	o := t.Org()
 	peer := o.Bot("peer")
 	thread := t.Do("POST", "/api/threads", peer, J{"topic": "Release notes"}).OK().Str("id")
-	ticket := t.Do("POST", "/api/org/tickets", o.Admin, J{"reusable": true, "expires_in": 600}).letter(200).exactly("", "new ticket").Str("ticket")
+	ticket := t.Do("POST", "/api/org/tickets", o.Admin, J{"reusable": true, "expires_in": 600}).statusJSON(200).exactly("", "new ticket").Str("ticket")
 
-	// The first start: register, keep the token, look around.
+	// The first start: register, keep the token, read the org and its bots.
 	r := t.Do("POST", "/api/auth/register", nil, J{"org_id": o.ID, "ticket": ticket, "name": "atlas", "bio": "keeps order", "tags": []string{"ops"}, "webhook_url": nil}).
-		letter(200).exactly("", "registration").Equal("auth_role", "member").Equal("join_status", "active").Equal("tags", []string{"ops"}).Lacks("message")
+		statusJSON(200).exactly("", "registration").Equal("auth_role", "member").Equal("join_status", "active").Equal("tags", []string{"ops"}).Lacks("message")
 	atlas := Token(r.Str("token"))
 	id := r.Str("bot_id")
-	t.Get("/api/me", atlas, fetched()).letter(200).exactly("", "bot").Equal("id", id)
-	t.Get("/api/org", atlas, Header("X-Org-Id", o.ID)).letter(200).exactly("", "org")
-	t.Get("/api/peers", atlas).letter(200).each("", "bot").Len("", 2)
-	t.Get("/api/bots?status=online", atlas).letter(200).Len("", 0)
+	t.Get("/api/me", atlas, defaultHeaders()).statusJSON(200).exactly("", "bot").Equal("id", id)
+	t.Get("/api/org", atlas, Header("X-Org-Id", o.ID)).statusJSON(200).exactly("", "org")
+	t.Get("/api/peers", atlas).statusJSON(200).each("", "bot").Len("", 2)
+	t.Get("/api/bots?status=online", atlas).statusJSON(200).Len("", 0)
 
-	// It was written to before it connected: catch up from 0.
-	t.Do("POST", thr(thread, "/participants"), peer, J{"bot_id": "atlas", "label": "editor"}).letter(200).exactly("", "invited")
+	// It received messages before it connected: catch up from 0.
+	t.Do("POST", thr(thread, "/participants"), peer, J{"bot_id": "atlas", "label": "editor"}).statusJSON(200).exactly("", "invited")
 	t.dm(peer, "atlas", "welcome")
-	t.Get("/api/me/catchup/count?since=0", atlas).letter(200).exactly("", "catch-up count").
+	t.Get("/api/me/catchup/count?since=0", atlas).statusJSON(200).exactly("", "catch-up count").
 		Equal("", J{"thread_invites": 1, "thread_status_changes": 0, "thread_activities": 0, "channel_messages": 1, "total": 2})
-	seen, since := t.oldCatchup(atlas, 0), int64(0)
-	t.sameIDs("the types of what was missed", kinds(seen), []string{"thread_invited", "channel_message_summary"})
+	seen, since := t.hxaCatchup(atlas, 0), int64(0)
+	t.sameIDs("the types of the catch-up events", kinds(seen), []string{"thread_invited", "channel_message_summary"})
 	for _, e := range seen {
 		since = max(since, num(e.JSON, "occurred_at"))
 	}
-	t.Get("/api/inbox?since=0", atlas).letter(200).each("", "inbox row").Equal("0.content", "welcome").Equal("0.sender_name", "peer").Equal("0.channel_name", nil)
+	t.Get("/api/inbox?since=0", atlas).statusJSON(200).each("", "inbox row").Equal("0.content", "welcome").Equal("0.sender_name", "peer").Equal("0.channel_name", nil)
 
-	// Connect: a ticket of one use, then frames with refs.
-	pass := t.Do("POST", "/api/ws-ticket", atlas, nil, fetched()).letter(200).exactly("", "connection ticket").Equal("expires_in", 30).Str("ticket")
+	// Connect: a ticket that can be used once, then frames with refs.
+	pass := t.Do("POST", "/api/ws-ticket", atlas, nil, defaultHeaders()).statusJSON(200).exactly("", "connection ticket").Equal("expires_in", 30).Str("ticket")
 	ws := t.dial("atlas", "ticket", pass)
 	ws.ping()
-	t.eventually(patience, "atlas, which is connected, is not listed as online", func() bool { // another node may be asked
-		return slices.Equal(t.Get("/api/bots?status=online", atlas).letter(200).Pluck("", "id"), []string{id})
+	t.eventually(patience, "atlas is connected, but is not listed as online", func() bool { // another node may respond
+		return slices.Equal(t.Get("/api/bots?status=online", atlas).statusJSON(200).Pluck("", "id"), []string{id})
 	})
-	sent := t.Do("POST", "/api/send", peer, J{"to": id, "content": "ping"}).letter(200).exactly("", "sent").exactly("message", "channel message").
+	sent := t.Do("POST", "/api/send", peer, J{"to": id, "content": "ping"}).statusJSON(200).exactly("", "sent").exactly("message", "channel message").
 		Equal("message.content_type", "text").Equal("message.parts", []J{{"type": "text", "content": "ping"}})
-	ws.look(ws.next("message")).exactly("", "event message").Equal("message", sent.Value("message")).Equal("sender_name", "peer")
+	ws.asResponse(ws.next("message")).exactly("", "event message").Equal("message", sent.Value("message")).Equal("sender_name", "peer")
 	ack := ws.do(J{"type": "send", "channel_id": sent.Str("channel_id"), "content": "pong"}).exactly("", "ack").exactly("result", "ack of send")
-	ws.look(ws.next("message")).Equal("message.id", ack.Str("result.message_id")).Equal("message.sender_id", id) // the echo, before the ack
-	t.Get("/api/channels/"+sent.Str("channel_id")+"/messages?limit=50", atlas).letter(200).each("", "channel history").Len("", 3).Equal("2.content", "pong")
+	ws.asResponse(ws.next("message")).Equal("message.id", ack.Str("result.message_id")).Equal("message.sender_id", id) // the echo comes before the ack
+	t.Get("/api/channels/"+sent.Str("channel_id")+"/messages?limit=50", atlas).statusJSON(200).each("", "channel history").Len("", 3).Equal("2.content", "pong")
 
-	// Work in the thread: read it, answer, conflict, reopen.
-	first := t.Do("POST", thr(thread, "/messages"), peer, J{"content": "Draft is ready"}).letter(200).exactly("", "thread message").Str("id")
-	ws.look(ws.next("thread_message")).exactly("", "event thread_message").exactly("message", "thread message")
+	// Work in the thread: read it, reply, cause a revision conflict, close and reopen it.
+	first := t.Do("POST", thr(thread, "/messages"), peer, J{"content": "Draft is ready"}).statusJSON(200).exactly("", "thread message").Str("id")
+	ws.asResponse(ws.next("thread_message")).exactly("", "event thread_message").exactly("message", "thread message")
 	reply := J{"content": "Thanks @Peer, cc @all", "reply_to": first, "metadata": J{"lang": "en"}}
-	t.Do("POST", thr(thread, "/messages"), atlas, reply).letter(200).exactly("", "thread message").exactly("reply_to_message", "replied to").
+	t.Do("POST", thr(thread, "/messages"), atlas, reply).statusJSON(200).exactly("", "thread message").exactly("reply_to_message", "replied to").
 		Equal("mentions", []J{{"bot_id": peer.ID, "name": "peer"}}).Equal("mention_all", true).Equal("metadata", J{"lang": "en"}).Equal("reply_to_message.content", "Draft is ready")
-	got := t.Get(thr(thread), atlas).letter(200).exactly("", "thread and members").each("participants", "participant")
+	got := t.Get(thr(thread), atlas).statusJSON(200).exactly("", "thread and members").each("participants", "participant")
 	tag := got.Header.Get("ETag")
 	if tag != fmt.Sprintf("%q", strconv.Itoa(int(got.Num("revision")))) {
 		got.errorf("ETag is %s, want the revision in quotes", tag)
 	}
 	t.Get(thr(thread), atlas, Header("If-None-Match", tag)).Status(304).Empty()
-	t.Do("PATCH", thr(thread), atlas, J{"topic": "Release notes 2.0"}, Header("If-Match", `"1"`)).letter(409).exactly("", "error").Code("REVISION_CONFLICT")
-	t.Do("PATCH", thr(thread), atlas, J{"topic": "Release notes 2.0"}, Header("If-Match", tag)).letter(200).exactly("", "thread").Equal("revision", int(got.Num("revision"))+1)
-	t.Do("POST", thr(thread, "/artifacts"), atlas, J{"artifact_key": "plan.v1", "type": "json", "title": "Plan", "content": "{'steps': [1, 2,],}"}).letter(200).
+	t.Do("PATCH", thr(thread), atlas, J{"topic": "Release notes 2.0"}, Header("If-Match", `"1"`)).statusJSON(409).exactly("", "error").Code("REVISION_CONFLICT")
+	t.Do("PATCH", thr(thread), atlas, J{"topic": "Release notes 2.0"}, Header("If-Match", tag)).statusJSON(200).exactly("", "thread").Equal("revision", int(got.Num("revision"))+1)
+	t.Do("POST", thr(thread, "/artifacts"), atlas, J{"artifact_key": "plan.v1", "type": "json", "title": "Plan", "content": "{'steps': [1, 2,],}"}).statusJSON(200).
 		exactly("", "artifact").Equal("content", `{"steps": [1, 2]}`).Equal("type", "json").Equal("format_warning", false).Equal("version", 1)
-	t.Do("PATCH", thr(thread, "/artifacts/plan.v1"), peer, J{"content": "{steps: 3"}).letter(200).exactly("", "artifact").Equal("type", "text").Equal("format_warning", true).Equal("title", "Plan")
-	t.Do("PATCH", thr(thread, "/artifacts/plan.v1"), peer, J{"content": `{"steps":3}`, "title": nil}).letter(200).exactly("", "artifact").Equal("type", "json").Equal("title", nil).Equal("version", 3)
-	t.Do("PATCH", thr(thread), atlas, J{"status": "closed"}).letter(400)
-	t.Do("PATCH", thr(thread), atlas, J{"status": "closed", "close_reason": "manual"}).letter(200).exactly("", "thread").Equal("close_reason", "manual")
-	t.Do("POST", thr(thread, "/messages"), atlas, J{"content": "late"}).letter(409).Code("THREAD_CLOSED")
+	t.Do("PATCH", thr(thread, "/artifacts/plan.v1"), peer, J{"content": "{steps: 3"}).statusJSON(200).exactly("", "artifact").Equal("type", "text").Equal("format_warning", true).Equal("title", "Plan")
+	t.Do("PATCH", thr(thread, "/artifacts/plan.v1"), peer, J{"content": `{"steps":3}`, "title": nil}).statusJSON(200).exactly("", "artifact").Equal("type", "json").Equal("title", nil).Equal("version", 3)
+	t.Do("PATCH", thr(thread), atlas, J{"status": "closed"}).statusJSON(400)
+	t.Do("PATCH", thr(thread), atlas, J{"status": "closed", "close_reason": "manual"}).statusJSON(200).exactly("", "thread").Equal("close_reason", "manual")
+	t.Do("POST", thr(thread, "/messages"), atlas, J{"content": "late"}).statusJSON(409).Code("THREAD_CLOSED")
 	ws.refuses("THREAD_CLOSED", J{"type": "send_thread_message", "thread_id": thread, "content": "late"}).exactly("", "error frame")
-	t.Do("PATCH", thr(thread), atlas, J{"status": "active"}).letter(200).Equal("close_reason", nil)
-	t.Get("/api/threads", atlas).letter(200).each("", "thread in a list").Len("", 1)
+	t.Do("PATCH", thr(thread), atlas, J{"status": "active"}).statusJSON(200).Equal("close_reason", nil)
+	t.Get("/api/threads", atlas).statusJSON(200).each("", "thread in a list").Len("", 1)
 
-	// Away, and back from the time of what it saw last.
-	ws.hang()
+	// Disconnect, and catch up from the time of the last event.
+	ws.disconnect()
 	t.say(peer, thread, "while you were away")
-	missed := t.oldCatchup(atlas, since)
+	missed := t.hxaCatchup(atlas, since)
 	for _, e := range missed {
 		if num(e.JSON, "occurred_at") <= since {
 			t.Errorf("catch-up since %d lists %s", since, e.Raw)
 		}
 	}
 	if len(missed) == 0 || missed[len(missed)-1].kind() != "thread_message_summary" {
-		t.Errorf("what was missed ends with %v", kinds(missed))
+		t.Errorf("the catch-up events are %v, want a thread_message_summary at the end", kinds(missed))
 	}
-	t.Get("/api/me/workspace?dm_limit=20&thread_limit=20", atlas).letter(200).exactly("", "workspace").each("dms.items", "workspace channel").each("threads.items", "thread in a list")
-	t.Do("DELETE", thr(thread, "/participants/atlas"), atlas, nil, fetched()).letter(200).exactly("", "ok").Equal("ok", true)
-	t.Do("DELETE", "/api/me", atlas, nil, fetched()).letter(200).exactly("", "ok with a message").Equal("ok", true)
-	t.Get("/api/me", atlas).letter(401).exactly("", "error").Code("INVALID_TOKEN")
+	t.Get("/api/me/workspace?dm_limit=20&thread_limit=20", atlas).statusJSON(200).exactly("", "workspace").each("dms.items", "workspace channel").each("threads.items", "thread in a list")
+	t.Do("DELETE", thr(thread, "/participants/atlas"), atlas, nil, defaultHeaders()).statusJSON(200).exactly("", "ok").Equal("ok", true)
+	t.Do("DELETE", "/api/me", atlas, nil, defaultHeaders()).statusJSON(200).exactly("", "ok with a message").Equal("ok", true)
+	t.Get("/api/me", atlas).statusJSON(401).exactly("", "error").Code("INVALID_TOKEN")
 }
 
-// oldCatchup pages through what was missed as old clients do: since as it was, and the cursor while there is more.
-func (t *T) oldCatchup(c Caller, since int64) (entries []Frame) {
+// hxaCatchup reads all catch-up events as these clients do: since stays the same, and the page
+// token advances while has_more is true.
+func (t *T) hxaCatchup(c Caller, since int64) (entries []Frame) {
 	path := query("/api/me/catchup", "since", strconv.FormatInt(since, 10), "limit", "1")
 	for at := path; ; {
-		r := t.Get(at, c).letter(200).exactly("", "catch-up")
+		r := t.Get(at, c).statusJSON(200).exactly("", "catch-up")
 		for i, e := range r.List("events") {
 			one := fmt.Sprint("events.", i)
 			r.exactly(one, "missed "+r.Str(one+".type"))
-			o, _ := e.(map[string]any) // exactly has said so if it is none
+			o, _ := e.(map[string]any) // exactly has reported it if it is not an object
 			entries = append(entries, Frame{Raw: show(e), JSON: o})
 		}
 		if !r.Bool("has_more") || len(entries) > 100 {
@@ -136,25 +139,25 @@ func (t *T) oldCatchup(c Caller, since int64) (entries []Frame) {
 	}
 }
 
-func oldUploader(t *T) {
+func hxaUploader(t *T) {
 	o := t.Org()
 	atlas, nova := o.Bot("atlas"), o.Bot("nova")
 	ws := t.open("nova", nova)
-	up := form{}.file("file", "t.csv", "text/csv", "a,b\n1,2\n").send(t, atlas).letter(200).exactly("", "uploaded file").
+	up := form{}.file("file", "t.csv", "text/csv", "a,b\n1,2\n").send(t, atlas).statusJSON(200).exactly("", "uploaded file").
 		Equal("name", "t.csv").Equal("mime_type", "text/csv").Equal("size", 8)
 	url := up.Str("url")
 	if url != "/api/files/"+up.Str("id") {
-		up.errorf("url is not /api/files/ and the id")
+		up.errorf("url is not /api/files/ followed by the id")
 	}
 	parts := []J{
 		{"type": "text", "content": "as asked"},
 		{"type": "file", "url": url, "name": "t.csv", "mime_type": "text/csv", "size": 8},
 		{"type": "image", "url": url, "alt": "none"},
 	}
-	sent := t.Do("POST", "/api/send", atlas, J{"to": "nova", "parts": parts}).letter(200).Equal("message.content", "as asked").Equal("message.parts", parts)
-	told := ws.look(ws.next("message")).Equal("message.parts", parts).Equal("message", sent.Value("message"))
+	sent := t.Do("POST", "/api/send", atlas, J{"to": "nova", "parts": parts}).statusJSON(200).Equal("message.content", "as asked").Equal("message.parts", parts)
+	received := ws.asResponse(ws.next("message")).Equal("message.parts", parts).Equal("message", sent.Value("message"))
 	for _, c := range []Caller{nova, o.Human(), nova.Login()} {
-		r := t.Get(told.Str("message.parts.1.url"), c).Status(200)
+		r := t.Get(received.Str("message.parts.1.url"), c).Status(200)
 		for name, want := range map[string]string{
 			"Content-Type": "text/csv", "Content-Disposition": "attachment; filename*=UTF-8''t.csv", "Content-Length": "8",
 			"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'",
@@ -167,14 +170,14 @@ func oldUploader(t *T) {
 			r.errorf("Cache-Control is %q", cache)
 		}
 	}
-	t.Get(url+"/info", nova).letter(200).exactly("", "file").Equal("uploader_id", atlas.ID)
-	form{}.file("doc", "t.csv", "text/csv", "x").send(t, atlas).letter(400).Code("UPLOAD_ERROR")
-	form{}.file("file", "t.zip", "application/zip", "x").send(t, atlas).letter(415).Code("UNSUPPORTED_MEDIA_TYPE")
-	t.Do("POST", "/api/files/upload", atlas, nil).letter(400)
+	t.Get(url+"/info", nova).statusJSON(200).exactly("", "file").Equal("uploader_id", atlas.ID)
+	form{}.file("doc", "t.csv", "text/csv", "x").send(t, atlas).statusJSON(400).Code("UPLOAD_ERROR")
+	form{}.file("file", "t.zip", "application/zip", "x").send(t, atlas).statusJSON(415).Code("UNSUPPORTED_MEDIA_TYPE")
+	t.Do("POST", "/api/files/upload", atlas, nil).statusJSON(400)
 }
 
-// oldReceiver judges requests by what HXA-Connect says of them alone.
-func oldReceiver(t *T) {
+// hxaReceiver checks the webhook requests as a receiver of HXA-Connect does.
+func hxaReceiver(t *T) {
 	o, h := t.Org(), t.hooks()
 	const secret = "whsec-example"
 	bot := h.bot(o, "nova", secret)
@@ -193,16 +196,16 @@ func oldReceiver(t *T) {
 			"Content-Type": "application/json", "Authorization": "Bearer " + secret, "X-Hub-Signature-256": hubSignature(secret, stamp, d.body),
 		} {
 			if got := d.header.Get(name); got != want {
-				t.Errorf("%s is %q, want %q: a receiver refuses %s", name, got, want, d.body)
+				t.Errorf("%s is %q, want %q, in the delivery %s", name, got, want, d.body)
 			}
 		}
 		if !strings.HasPrefix(string(d.body), `{"webhook_version":"1","type":"`+d.kind()+`",`) {
-			t.Errorf("the body begins otherwise: %s", d.body)
+			t.Errorf("the body does not begin with webhook_version and type: %s", d.body)
 		}
 		event, _ := normal(d.event).(map[string]any)
 		delete(event, "webhook_version")
 		t.exactly("webhook", event, "event "+d.kind())
 	}
-	t.sameIDs("the types of what came", kinds, []string{"thread_created", "thread_participant", "thread_participant", "thread_message", "message"})
-	t.Get("/api/bots/nova/webhook/health", bot).letter(200).exactly("", "webhook health").Equal("healthy", true).Equal("degraded", false)
+	t.sameIDs("the types of the deliveries", kinds, []string{"thread_created", "thread_participant", "thread_participant", "thread_message", "message"})
+	t.Get("/api/bots/nova/webhook/health", bot).statusJSON(200).exactly("", "webhook health").Equal("healthy", true).Equal("degraded", false)
 }

@@ -1,10 +1,11 @@
 package conformance
 
-// collabChecks lists the checks of channels, messages, threads, joining, artifacts and what org admins see of them.
+// collabChecks returns the checks of channels, messages, threads, joining, artifacts and the
+// org-admin endpoints for them.
 func collabChecks() []Check {
 	return join(
 		channelChecks(), contentChecks(), messageChecks(), mentionChecks(), pagingChecks(),
-		threadChecks(), doorChecks(), listChecks(), etagChecks(), updateChecks(), lifecycleChecks(), policyChecks(), rateChecks(),
+		threadChecks(), threadAccessChecks(), listChecks(), etagChecks(), updateChecks(), lifecycleChecks(), policyChecks(), rateChecks(),
 		joinChecks(), participantChecks(), artifactChecks(), lenientChecks(), orgThreadChecks(), inboxChecks(), replayChecks(),
 	)
 }

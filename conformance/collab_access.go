@@ -5,20 +5,21 @@ import (
 	"strings"
 )
 
-// door is an endpoint below /api/threads/{id}, with a request that is right for a thread of Ann and Bob with the artifact draft.
-type door struct {
+// endpoint is an endpoint below /api/threads/{id}, with a request that is valid for a thread of Ann
+// and Bob with the artifact draft.
+type endpoint struct {
 	method, path, scope string
 	body                any
-	live                bool // refused while the thread is resolved or closed
+	needsOpen           bool // fails with 409 if the thread is resolved or closed
 }
 
-func (d door) call(t *T, c Caller, thread string) *Response {
+func (d endpoint) call(t *T, c Caller, thread string) *Response {
 	return t.Do(d.method, thr(thread, d.path), c, d.body)
 }
 
-// threadDoors are the endpoints that need thread access: all but join.
-func threadDoors() []door {
-	return []door{
+// threadEndpoints returns the endpoints that require thread access: all except join.
+func threadEndpoints() []endpoint {
+	return []endpoint{
 		{"GET", "", "read", nil, false},
 		{"PATCH", "", "thread", J{"context": "x"}, false},
 		{"GET", "/messages", "read", nil, false},
@@ -30,24 +31,24 @@ func threadDoors() []door {
 		{"POST", "/participants", "thread", J{"bot_id": "bob"}, true},
 		{"DELETE", "/participants/bob", "thread", nil, true},
 		{"GET", "/join-requests", "thread", nil, false},
-		{"POST", "/join-requests/" + nobodyID + "/approve", "thread", J{}, true},
-		{"POST", "/join-requests/" + nobodyID + "/reject", "thread", J{}, false},
+		{"POST", "/join-requests/" + unusedID + "/approve", "thread", J{}, true},
+		{"POST", "/join-requests/" + unusedID + "/reject", "thread", J{}, false},
 	}
 }
 
-func doorChecks() []Check {
+func threadAccessChecks() []Check {
 	return []Check{
-		{[]string{"B2B-THR-020", "B2B-THR-063", "B2B-THR-087"}, "non-participants of a public thread are told to join", func(t *T) {
-			h := newHall(t)
-			live, dead := h.furnished(nil), h.furnished(nil)
-			h.move(dead, "resolved")
-			for _, d := range threadDoors() {
+		{[]string{"B2B-THR-020", "B2B-THR-063", "B2B-THR-087"}, "a non-participant of a public thread gets JOIN_REQUIRED", func(t *T) {
+			h := newFixture(t)
+			live, dead := h.threadWithDraft(nil), h.threadWithDraft(nil)
+			h.setStatus(dead, "resolved")
+			for _, d := range threadEndpoints() {
 				for _, c := range []Caller{h.Cyd, h.Admin} {
 					r := d.call(t, c, live).Refused(403, "JOIN_REQUIRED")
 					if hint, _ := r.find("hint"); !strings.Contains(show(hint), "/join") {
 						r.errorf("hint does not contain /join")
 					}
-					if d.live {
+					if d.needsOpen {
 						d.call(t, c, dead).Refused(409, "THREAD_CLOSED")
 					} else {
 						d.call(t, c, dead).Refused(403, "JOIN_REQUIRED")
@@ -55,31 +56,31 @@ func doorChecks() []Check {
 				}
 			}
 		}},
-		{[]string{"B2B-THR-021", "B2B-THR-022", "B2B-ORGTHR-002"}, "hidden and foreign threads answer like unknown ones", hiddenThreads},
-		{[]string{"B2B-THR-063"}, "a terminal thread can be read and not written", terminalThreads},
+		{[]string{"B2B-THR-021", "B2B-THR-022", "B2B-ORGTHR-002"}, "a thread that is hidden or in another org gets the same response as an unknown thread", hiddenThreads},
+		{[]string{"B2B-THR-063"}, "a resolved or closed thread can be read, but not changed", terminalThreads},
 		{[]string{"B2B-THR-023", "B2B-CH-004", "B2B-CH-013", "B2B-CH-018", "B2B-THR-002", "B2B-THR-030", "B2B-JOIN-001", "B2B-JOIN-006", "B2B-INBOX-001", "B2B-WORKSPACE-001"},
-			"collaboration endpoints ask for a bot and its scope first", scopes},
+			"collaboration endpoints require a bot with the right scope before other checks", scopes},
 	}
 }
 
-// furnished is a thread of Ann and Bob with the artifact draft.
-func (h *hall) furnished(fields J) string {
+// threadWithDraft creates a thread of Ann and Bob with the artifact draft, and returns its id.
+func (h *fixture) threadWithDraft(fields J) string {
 	id := h.thread(fields)
 	h.t.Do("POST", thr(id, "/artifacts"), h.Ann, J{"artifact_key": "draft", "content": "v1"}).OK()
 	return id
 }
 
 func hiddenThreads(t *T) {
-	h, other := newHall(t), newHall(t)
+	h, other := newFixture(t), newFixture(t)
 	var threads []string
 	for _, v := range []string{"public", "members", "private"} {
-		live, dead := h.furnished(J{"visibility": v}), h.furnished(J{"visibility": v})
-		h.move(dead, "closed")
+		live, dead := h.threadWithDraft(J{"visibility": v}), h.threadWithDraft(J{"visibility": v})
+		h.setStatus(dead, "closed")
 		threads = append(threads, live, dead)
 	}
 	outside := []Caller{other.Ann, other.Bob, other.Admin}
-	for _, d := range append(threadDoors(), door{"POST", "/join", "thread", J{}, true}) {
-		unknown := d.call(t, other.Ann, nobodyID).Refused(404, "NOT_FOUND")
+	for _, d := range append(threadEndpoints(), endpoint{"POST", "/join", "thread", J{}, true}) {
+		unknown := d.call(t, other.Ann, unusedID).Refused(404, "NOT_FOUND")
 		for i, id := range threads {
 			callers := outside
 			if i >= 2 && d.path != "/join" {
@@ -88,13 +89,13 @@ func hiddenThreads(t *T) {
 			for _, c := range callers {
 				r := d.call(t, c, id).Refused(404, "NOT_FOUND")
 				if show(r.Value("error")) != show(unknown.Value("error")) && !strings.Contains(show(r.Value("error")), id) {
-					r.errorf("an unknown thread says %s", show(unknown.Value("error")))
+					r.errorf("want the error of an unknown thread: %s", show(unknown.Value("error")))
 				}
 			}
 		}
 	}
-	for _, d := range orgDoors() {
-		t.Do(d.method, othr(nobodyID, d.path), h.Admin, d.body).Refused(404, "NOT_FOUND")
+	for _, d := range orgEndpoints() {
+		t.Do(d.method, othr(unusedID, d.path), h.Admin, d.body).Refused(404, "NOT_FOUND")
 		for _, id := range threads {
 			for _, c := range []Caller{other.Admin, other.Human()} {
 				t.Do(d.method, othr(id, d.path), c, d.body).Refused(404, "NOT_FOUND")
@@ -102,21 +103,21 @@ func hiddenThreads(t *T) {
 		}
 	}
 	for _, id := range threads {
-		h.look(id).Equal("participant_count", 2).Equal("context", nil)
+		h.adminView(id).Equal("participant_count", 2).Equal("context", nil)
 		t.Get(othr(id, "/messages"), h.Admin).OK().Len("", 0)
 	}
 	t.Get(thr(threads[4]), h.Bob).OK()
 }
 
 func terminalThreads(t *T) {
-	h := newHall(t)
+	h := newFixture(t)
 	for _, state := range []string{"resolved", "closed"} {
-		id := h.furnished(J{"join_policy": "approval"})
+		id := h.threadWithDraft(J{"join_policy": "approval"})
 		request := t.Do("POST", thr(id, "/join"), h.Cyd, nil).Status(202).Str("request_id")
-		h.move(id, state)
-		for _, d := range threadDoors() {
+		h.setStatus(id, state)
+		for _, d := range threadEndpoints() {
 			switch {
-			case d.live || d.method == "PATCH":
+			case d.needsOpen || d.method == "PATCH":
 				d.call(t, h.Ann, id).Refused(409, "THREAD_CLOSED")
 			case d.method == "GET":
 				d.call(t, h.Ann, id).OK()
@@ -135,22 +136,22 @@ func terminalThreads(t *T) {
 }
 
 func scopes(t *T) {
-	h := newHall(t)
+	h := newFixture(t)
 	tokens := map[string]Token{}
 	for _, s := range []string{"read", "thread", "message", "profile", "admin"} {
 		tokens[s] = h.Ann.Scoped(s)
 	}
 	full := h.Ann.Scoped("full")
-	unknown := thr(nobodyID)
+	unknown := thr(unusedID)
 	type gate struct {
 		method, path, scope string
 		body                any
-		human               bool // org-admin sessions pass too
+		human               bool // org-admin sessions are also accepted
 	}
 	gates := []gate{
 		{"POST", "/api/send", "message", J{}, false},
-		{"GET", "/api/channels/" + nobodyID, "read", nil, true},
-		{"GET", "/api/channels/" + nobodyID + "/messages", "read", nil, true},
+		{"GET", "/api/channels/" + unusedID, "read", nil, true},
+		{"GET", "/api/channels/" + unusedID + "/messages", "read", nil, true},
 		{"GET", "/api/bots/ann/channels", "read", nil, true},
 		{"POST", "/api/threads", "thread", J{}, false},
 		{"GET", "/api/threads", "read", nil, false},
@@ -158,7 +159,7 @@ func scopes(t *T) {
 		{"GET", "/api/inbox", "read", nil, false},
 		{"GET", "/api/me/workspace", "read", nil, false},
 	}
-	for _, d := range threadDoors() {
+	for _, d := range threadEndpoints() {
 		gates = append(gates, gate{d.method, unknown + d.path, d.scope, d.body, false})
 	}
 	for _, g := range gates {

@@ -9,9 +9,9 @@ const artifactShape = "id:s thread_id:s artifact_key:s type:=text|markdown|json|
 
 func artifactChecks() []Check {
 	return []Check{
-		{[]string{"B2B-ART-001", "B2B-ART-002", "B2B-THR-080"}, "artifacts of all six types are added", artifactTypes},
-		{[]string{"B2B-ART-003", "B2B-ART-005", "B2B-THR-087"}, "artifact keys are checked and unique in their thread", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-ART-001", "B2B-ART-002", "B2B-THR-080"}, "artifacts of all six types can be added", artifactTypes},
+		{[]string{"B2B-ART-003", "B2B-ART-005", "B2B-THR-087"}, "artifact keys are validated and unique in a thread", func(t *T) {
+			h := newFixture(t)
 			id, other := h.thread(nil), h.thread(nil)
 			add := func(thread string, key any) *Response {
 				return t.Do("POST", thr(thread, "/artifacts"), h.Ann, J{"artifact_key": key, "content": "x"})
@@ -25,19 +25,19 @@ func artifactChecks() []Check {
 			}
 			add(id, "A").OK() // case matters
 			for _, key := range []any{"", " ", "a b", "a/b", "é", "a+b", "a:b", "a\n", ".", "..", strings.Repeat("k", 257)} {
-				add(id, key).Refused(400, "VALIDATION_ERROR").says("artifact_key")
+				add(id, key).Refused(400, "VALIDATION_ERROR").errorContains("artifact_key")
 			}
 			for _, key := range []any{nil, 5, true, []string{"a"}, J{}} {
 				add(id, key).Refused(400, "VALIDATION_ERROR")
 			}
-			t.Do("POST", thr(id, "/artifacts"), h.Ann, J{"content": "x"}).Refused(400, "VALIDATION_ERROR").says("artifact_key")
+			t.Do("POST", thr(id, "/artifacts"), h.Ann, J{"content": "x"}).Refused(400, "VALIDATION_ERROR").errorContains("artifact_key")
 			for _, path := range []string{"a%20b", "a%2Fb", "%C3%A9", "a+b", strings.Repeat("k", 257)} {
 				t.Do("PATCH", thr(id, "/artifacts/", path), h.Ann, J{"content": "x"}).Refused(400, "VALIDATION_ERROR")
 				t.Get(thr(id, "/artifacts/", path, "/versions"), h.Ann).Refused(400, "VALIDATION_ERROR")
 			}
 		}},
-		{[]string{"B2B-ART-004"}, "artifact fields have their types", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-ART-004"}, "artifact fields must have the specified types", func(t *T) {
+			h := newFixture(t)
 			path := thr(h.thread(nil), "/artifacts")
 			for _, bad := range []string{"video", "", "JSON", "Text"} {
 				t.Do("POST", path, h.Ann, J{"artifact_key": "k", "type": bad}).Refused(400, "VALIDATION_ERROR")
@@ -49,16 +49,16 @@ func artifactChecks() []Check {
 				t.Do("POST", path, h.Ann, J{"artifact_key": "null-" + field, field: nil}).OK().Equal(field, nil)
 			}
 		}},
-		{[]string{"B2B-ART-006", "B2B-MSG-022"}, "artifact writes are checked in the stated order", artifactOrder},
-		{[]string{"B2B-ART-007", "B2B-ART-008", "B2B-THR-087"}, "an update makes the next version", artifactUpdate},
-		{[]string{"B2B-ART-009", "B2B-ART-010"}, "latest versions and histories are listed", artifactLists},
+		{[]string{"B2B-ART-006", "B2B-MSG-022"}, "artifact writes are validated in the specified order", artifactOrder},
+		{[]string{"B2B-ART-007", "B2B-ART-008", "B2B-THR-087"}, "an update creates the next version", artifactUpdate},
+		{[]string{"B2B-ART-009", "B2B-ART-010"}, "the latest versions and the version history can be listed", artifactLists},
 		{[]string{"B2B-ART-011"}, "artifact writes are audited", func(t *T) {
-			h := newHall(t)
+			h := newFixture(t)
 			id := h.thread(nil)
 			v1 := t.Do("POST", thr(id, "/artifacts"), h.Ann, J{"artifact_key": "k", "content": "x"}).OK().Str("id")
 			v2 := t.Do("PATCH", thr(id, "/artifacts/k"), h.Bob, J{"content": "y"}).OK().Str("id")
-			h.trail("artifact.add", v1, h.Ann.ID, J{"thread_id": id, "artifact_key": "k", "version": 1})
-			h.trail("artifact.update", v2, h.Bob.ID, J{"thread_id": id, "artifact_key": "k", "version": 2})
+			h.auditedAs("artifact.add", v1, h.Ann.ID, J{"thread_id": id, "artifact_key": "k", "version": 1})
+			h.auditedAs("artifact.update", v2, h.Bob.ID, J{"thread_id": id, "artifact_key": "k", "version": 2})
 			if e := h.audited("artifact.add", v1); e["target_type"] != "artifact" {
 				t.Errorf("audit artifact.add: target_type is %v, want artifact", e["target_type"])
 			}
@@ -67,12 +67,12 @@ func artifactChecks() []Check {
 }
 
 func artifactTypes(t *T) {
-	h := newHall(t)
+	h := newFixture(t)
 	id := h.thread(nil)
 	for _, typ := range []string{"text", "markdown", "json", "code", "file", "link"} {
 		bare := t.Do("POST", thr(id, "/artifacts"), h.Ann, J{"artifact_key": "bare-" + typ, "type": typ}).OK().Shape("", artifactShape)
 		bare.Equal("type", typ).Equal("version", 1).Equal("format_warning", false).Equal("content", nil).Equal("url", nil)
-		before := h.look(id)
+		before := h.adminView(id)
 		t.tick()
 		full := J{"artifact_key": "full-" + typ, "type": typ, "title": "T", "content": `{"a": 1}`, "language": "go", "url": "/relative", "mime_type": "m/m"}
 		r := t.Do("POST", thr(id, "/artifacts"), h.Bob, full).OK().Shape("", artifactShape)
@@ -80,25 +80,25 @@ func artifactTypes(t *T) {
 			r.Equal(k, v)
 		}
 		r.Equal("thread_id", id).Equal("contributor_id", h.Bob.ID).Equal("version", 1).Equal("format_warning", false).Equal("updated_at", r.Value("created_at"))
-		after := h.look(id).Equal("revision", 1).Equal("updated_at", before.Value("updated_at"))
+		after := h.adminView(id).Equal("revision", 1).Equal("updated_at", before.Value("updated_at"))
 		if after.Num("last_activity_at") <= before.Num("last_activity_at") {
-			after.errorf("an artifact did not move last_activity_at")
+			after.errorf("adding an artifact did not change last_activity_at")
 		}
 		read := t.Get(thr(id, "/artifacts"), h.Ann).OK()
 		if found := read.Find("", "artifact_key", "full-"+typ); show(found) != show(r.JSON) {
-			t.Errorf("artifact %s reads %s, was answered %s", typ, show(found), show(r.JSON))
+			t.Errorf("artifact %s is listed as %s, but was returned as %s", typ, show(found), show(r.JSON))
 		}
 	}
 	t.Do("POST", thr(id, "/artifacts"), h.Ann, J{"artifact_key": "untyped", "content": "{'a': 1}"}).OK().Equal("type", "text").Equal("content", "{'a': 1}").Equal("format_warning", false)
 }
 
 func artifactOrder(t *T) {
-	h := newHall(t)
-	open := h.furnished(nil)
-	denied := h.furnished(J{"permission_policy": J{"write": []string{"initiator"}}})
-	dead := h.furnished(J{"permission_policy": J{"write": []string{"initiator"}}})
-	h.move(dead, "resolved")
-	h.silent("thread.write_denied", denied)
+	h := newFixture(t)
+	open := h.threadWithDraft(nil)
+	denied := h.threadWithDraft(J{"permission_policy": J{"write": []string{"initiator"}}})
+	dead := h.threadWithDraft(J{"permission_policy": J{"write": []string{"initiator"}}})
+	h.setStatus(dead, "resolved")
+	h.notAudited("thread.write_denied", denied)
 	for _, c := range []struct {
 		who          *Bot
 		thread       string
@@ -119,32 +119,32 @@ func artifactOrder(t *T) {
 	} {
 		t.Do(c.method, thr(c.thread, "/artifacts", c.path), c.who, c.body).Refused(c.status, c.code)
 	}
-	h.trail("thread.write_denied", denied, h.Bob.ID, nil)
+	h.auditedAs("thread.write_denied", denied, h.Bob.ID, nil)
 	t.Get(thr(open, "/artifacts"), h.Ann).OK().Len("", 1).Equal("0.version", 1)
 }
 
 func artifactUpdate(t *T) {
-	h := newHall(t)
+	h := newFixture(t)
 	id := h.thread(nil)
 	v1 := t.Do("POST", thr(id, "/artifacts"), h.Ann, J{"artifact_key": "k", "type": "code", "title": "T", "content": "one", "language": "go", "url": "/u", "mime_type": "m/m"}).OK()
 	path := thr(id, "/artifacts/k")
-	before := h.look(id)
+	before := h.adminView(id)
 	t.tick()
 	v2 := t.Do("PATCH", path, h.Bob, J{"content": "two", "language": "js", "url": nil, "mime_type": "x", "type": "text", "artifact_key": "other"}).OK().Shape("", artifactShape)
 	v2.Equal("version", 2).Equal("content", "two").Equal("title", "T").Equal("language", "go").Equal("url", "/u").Equal("mime_type", "m/m").Equal("type", "code").Equal("artifact_key", "k")
 	v2.Equal("contributor_id", h.Bob.ID).Equal("updated_at", v2.Value("created_at"))
 	if v2.Str("id") == v1.Str("id") || v2.Num("created_at") <= v1.Num("created_at") {
-		v2.errorf("a version has not an id and a time of its own")
+		v2.errorf("the new version does not have a new id and a later created_at")
 	}
-	after := h.look(id).Equal("revision", 1).Equal("updated_at", before.Value("updated_at"))
+	after := h.adminView(id).Equal("revision", 1).Equal("updated_at", before.Value("updated_at"))
 	if after.Num("last_activity_at") <= before.Num("last_activity_at") {
-		after.errorf("an update did not move last_activity_at")
+		after.errorf("the update did not change last_activity_at")
 	}
 	t.Do("PATCH", path, h.Ann, J{"content": "three", "title": "New"}).OK().Equal("version", 3).Equal("title", "New")
 	t.Do("PATCH", path, h.Ann, J{"content": "four"}).OK().Equal("version", 4).Equal("title", "New")
 	t.Do("PATCH", path, h.Ann, J{"content": "", "title": nil}).OK().Equal("version", 5).Equal("title", nil).Equal("content", "")
 	for _, body := range []J{{}, {"content": nil}, {"title": "only"}} {
-		t.Do("PATCH", path, h.Ann, body).Refused(400, "VALIDATION_ERROR").says("content is required")
+		t.Do("PATCH", path, h.Ann, body).Refused(400, "VALIDATION_ERROR").errorContains("content is required")
 	}
 	for _, bad := range []any{5, true, J{}, []string{"x"}} {
 		t.Do("PATCH", path, h.Ann, J{"content": bad}).Refused(400, "VALIDATION_ERROR")
@@ -155,7 +155,7 @@ func artifactUpdate(t *T) {
 	t.Concurrently(8, func(int) {
 		r := t.Do("PATCH", path, h.Ann, J{"content": "race"}).OK()
 		if v := int(r.Num("version")) - 5; v < 1 || v > 8 {
-			r.errorf("version %d of a race", v+5)
+			r.errorf("concurrent updates made the version %d", v+5)
 		}
 	})
 	for _, e := range t.Get(thr(id, "/artifacts/k/versions"), h.Ann).OK().Len("", 13).List("") {
@@ -164,12 +164,12 @@ func artifactUpdate(t *T) {
 		}
 	}
 	if slices.Contains(versions[1:], false) {
-		t.Errorf("eight updates at once did not make eight versions: %v", versions[1:])
+		t.Errorf("eight concurrent updates did not create eight versions: %v", versions[1:])
 	}
 }
 
 func artifactLists(t *T) {
-	h := newHall(t)
+	h := newFixture(t)
 	id := h.thread(nil)
 	t.Get(thr(id, "/artifacts"), h.Ann).OK().Len("", 0)
 	for _, key := range []string{"c", "a", "b"} {

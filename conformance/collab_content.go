@@ -5,21 +5,21 @@ import (
 	"strings"
 )
 
-// way is one of the two ways to post a message.
-type way struct {
+// poster posts messages of one kind, direct or thread messages, and lists them.
+type poster struct {
 	name string
-	post func(body J) *Response                  // the raw post
-	list func() *Response                        // the history, a bare array, oldest first
-	key  func(member string) string              // path of a member in the post's answer
-	last func(r *Response, member string) string // path of a member of the newest row
+	post func(body J) *Response                  // posts a message with the members of body
+	list func() *Response                        // lists the messages as a bare array, oldest first
+	key  func(member string) string              // returns the path of a member in the response of post
+	last func(r *Response, member string) string // returns the path of a member of the newest message
 }
 
-// ways are a direct message from Ann to Bob and a thread message of Ann.
-func (h *hall) ways() []way {
+// posters returns two posters: for direct messages from Ann to Bob and for thread messages of Ann.
+func (h *fixture) posters() []poster {
 	thread := h.thread(nil)
 	var channel string
 	last := func(r *Response, member string) string { return fmt.Sprintf("%d.%s", len(r.List(""))-1, member) }
-	direct := way{
+	direct := poster{
 		name: "direct",
 		post: func(body J) *Response {
 			r := h.t.Do("POST", "/api/send", h.Ann, with(J{"to": "bob"}, body))
@@ -32,20 +32,20 @@ func (h *hall) ways() []way {
 		key:  func(m string) string { return "message." + m },
 		last: last,
 	}
-	inThread := way{
+	inThread := poster{
 		name: "thread",
 		post: func(body J) *Response { return h.t.Do("POST", thr(thread, "/messages"), h.Ann, body) },
 		list: func() *Response { return h.t.Get(thr(thread, "/messages?limit=200"), h.Bob).OK() },
 		key:  func(m string) string { return m },
 		last: last,
 	}
-	return []way{direct, inThread}
+	return []poster{direct, inThread}
 }
 
-// eachWay runs f once for direct and once for thread messages.
-func eachWay(f func(t *T, w way)) func(t *T) {
+// forEachPoster returns a check that calls f for direct messages and for thread messages.
+func forEachPoster(f func(t *T, w poster)) func(t *T) {
 	return func(t *T) {
-		for _, w := range newHall(t).ways() {
+		for _, w := range newFixture(t).posters() {
 			f(t, w)
 		}
 	}
@@ -53,21 +53,21 @@ func eachWay(f func(t *T, w way)) func(t *T) {
 
 func contentChecks() []Check {
 	return []Check{
-		{[]string{"B2B-MSG-001", "B2B-MSG-002", "B2B-MSG-009"}, "content and parts are resolved and stored", eachWay(contentResolved)},
-		{[]string{"B2B-MSG-003", "B2B-THR-087"}, "a message needs content or parts", eachWay(func(t *T, w way) {
+		{[]string{"B2B-MSG-001", "B2B-MSG-002", "B2B-MSG-009"}, "content and parts are resolved and stored", forEachPoster(contentResolved)},
+		{[]string{"B2B-MSG-003", "B2B-THR-087"}, "a message needs content or parts", forEachPoster(func(t *T, w poster) {
 			for _, body := range []J{{}, {"content": nil}, {"content": ""}, {"content": "", "parts": []J{{"type": "text", "content": "x"}}}} {
-				w.post(body).Refused(400, "VALIDATION_ERROR").says("content or parts is required")
+				w.post(body).Refused(400, "VALIDATION_ERROR").errorContains("content or parts is required")
 			}
 			w.post(J{"content": nil, "parts": []J{{"type": "text", "content": "x"}}}).OK()
 		})},
-		{[]string{"B2B-MSG-004"}, "content is limited in UTF-16 units", eachWay(func(t *T, w way) {
+		{[]string{"B2B-MSG-004"}, "content is limited to 65536 UTF-16 code units", forEachPoster(func(t *T, w poster) {
 			w.post(J{"content": strings.Repeat("a", 65536)}).OK()
 			w.post(J{"content": strings.Repeat("a", 65537)}).Refused(400, "VALIDATION_ERROR")
 			w.post(J{"content": strings.Repeat("é", 65536)}).OK()
 			w.post(J{"content": strings.Repeat("😀", 32768)}).OK()
 			w.post(J{"content": strings.Repeat("😀", 32768) + "a"}).Refused(400, "VALIDATION_ERROR")
 		})},
-		{[]string{"B2B-MSG-005"}, "members of a message have their JSON types", eachWay(func(t *T, w way) {
+		{[]string{"B2B-MSG-005"}, "members of a message must have the specified JSON types", forEachPoster(func(t *T, w poster) {
 			for _, v := range []any{5, true, J{"text": "x"}, []string{"x"}} {
 				w.post(J{"content": v}).Refused(400, "VALIDATION_ERROR")
 				w.post(J{"content": v, "parts": []J{{"type": "text", "content": "x"}}}).Refused(400, "VALIDATION_ERROR")
@@ -77,7 +77,7 @@ func contentChecks() []Check {
 				}
 			}
 		})},
-		{[]string{"B2B-MSG-006"}, "parts are an array of at most 50 objects", eachWay(func(t *T, w way) {
+		{[]string{"B2B-MSG-006"}, "parts are an array of at most 50 objects", forEachPoster(func(t *T, w poster) {
 			text := J{"type": "text", "content": "x"}
 			fifty := make([]any, 50)
 			for i := range fifty {
@@ -90,9 +90,9 @@ func contentChecks() []Check {
 				w.post(J{"content": "x", "parts": parts}).Refused(400, "VALIDATION_ERROR")
 			}
 		})},
-		{[]string{"B2B-MSG-007"}, "each part has its type's fields", eachWay(partRules)},
-		{[]string{"B2B-MSG-008", "B2B-MSG-009"}, "parts are echoed as sent", eachWay(partsEchoed)},
-		{[]string{"B2B-MSG-010"}, "content_type is free text of 128 bytes", eachWay(func(t *T, w way) {
+		{[]string{"B2B-MSG-007"}, "each part must have the fields of its type", forEachPoster(partRules)},
+		{[]string{"B2B-MSG-008", "B2B-MSG-009"}, "parts are returned as they were sent", forEachPoster(partsEchoed)},
+		{[]string{"B2B-MSG-010"}, "content_type is a free text of at most 128 bytes", forEachPoster(func(t *T, w poster) {
 			for _, ct := range []string{"text", "system", "json", "application/x-own; a=b", strings.Repeat("t", 128), strings.Repeat("é", 64)} {
 				w.post(J{"content": "x", "content_type": ct}).OK().Equal(w.key("content_type"), ct)
 			}
@@ -109,7 +109,7 @@ func contentChecks() []Check {
 	}
 }
 
-func contentResolved(t *T, w way) {
+func contentResolved(t *T, w poster) {
 	image, link := J{"type": "image", "url": "/i.png"}, J{"type": "link", "url": "https://example.org/"}
 	text, markdown := J{"type": "text", "content": "first"}, J{"type": "markdown", "content": "# second"}
 	for _, c := range []struct {
@@ -143,7 +143,7 @@ func contentResolved(t *T, w way) {
 	}
 }
 
-func partRules(t *T, w way) {
+func partRules(t *T, w poster) {
 	good := []J{
 		{"type": "text", "content": "x"}, {"type": "text", "content": ""}, {"type": "markdown", "content": ""},
 		{"type": "json", "content": J{}}, {"type": "json", "content": []any{}}, {"type": "json", "content": J{"a": []any{1, nil}}},
@@ -171,10 +171,10 @@ func partRules(t *T, w way) {
 	}
 }
 
-func partsEchoed(t *T, w way) {
+func partsEchoed(t *T, w poster) {
 	parts := []J{
 		{"type": "text", "content": "a <b> & \u2028 é 😀", "x-own": J{"deep": []any{1, 2.5, nil, true}}},
-		{"type": "image", "url": "/api/files/" + nobodyID, "alt": "relative"},
+		{"type": "image", "url": "/api/files/" + unusedID, "alt": "relative"},
 		{"type": "image", "url": "not a url at all"},
 		{"type": "link", "url": "", "title": "empty"},
 		{"type": "json", "content": J{"z": 1, "a": []any{J{"k": "v"}}}},

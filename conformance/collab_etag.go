@@ -4,30 +4,30 @@ import "net/http"
 
 func etagChecks() []Check {
 	return []Check{
-		{[]string{"B2B-THR-040", "B2B-ORGTHR-007"}, "a thread reads with its participants in order of joining", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-THR-040", "B2B-ORGTHR-007"}, "a thread lists its participants in the order in which they joined", func(t *T) {
+			h := newFixture(t)
 			id := h.thread(nil)
 			t.tick()
-			h.seat(id, h.Cyd, "late")
+			h.addParticipant(id, h.Cyd, "late")
 			for _, r := range []*Response{t.Get(thr(id), h.Ann.Scoped("read")), t.Get(othr(id), h.Admin), t.Get(othr(id), h.Human())} {
 				r.OK().Shape("", threadShape+" participant_count:i participants:a").Equal("participant_count", 3).Len("participants", 3)
 				r.Equal("participants.2.bot_id", h.Cyd.ID).Equal("participants.2.label", "late").Equal("participants.2.name", "cyd").Equal("participants.2.online", false)
 				if r.Num("participants.2.joined_at") <= r.Num("participants.0.joined_at") {
-					r.errorf("the last to join has not the latest joined_at")
+					r.errorf("the last participant to join does not have the latest joined_at")
 				}
 			}
 		}},
-		{[]string{"B2B-THR-041", "B2B-THR-042", "B2B-THR-043", "B2B-ORGTHR-007"}, "If-None-Match spares an unchanged thread", ifNoneMatch},
-		{[]string{"B2B-THR-044"}, "HEAD answers as GET without a body", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-THR-041", "B2B-THR-042", "B2B-THR-043", "B2B-ORGTHR-007"}, "If-None-Match returns 304 for an unchanged thread", ifNoneMatch},
+		{[]string{"B2B-THR-044"}, "HEAD has the response of GET without a body", func(t *T) {
+			h := newFixture(t)
 			id := h.thread(nil)
 			t.Do("HEAD", thr(id), h.Ann, nil).Status(200).Empty().etag(`"1"`)
 			t.Do("HEAD", thr(id), h.Ann, nil, Header("If-None-Match", `"1"`)).Status(304).Empty()
 			t.Do("HEAD", thr(id), h.Cyd, nil).Status(403).Empty()
-			t.Do("HEAD", thr(nobodyID), h.Ann, nil).Status(404).Empty()
+			t.Do("HEAD", thr(unusedID), h.Ann, nil).Status(404).Empty()
 			t.Do("HEAD", "/api/threads", h.Ann, nil).Status(200).Empty()
 		}},
-		{[]string{"B2B-THR-045", "B2B-THR-046", "B2B-THR-041"}, "If-Match guards every PATCH", ifMatch},
+		{[]string{"B2B-THR-045", "B2B-THR-046", "B2B-THR-041"}, "a PATCH with If-Match fails if the thread has another revision", ifMatch},
 	}
 }
 
@@ -40,7 +40,7 @@ func (r *Response) etag(want string) *Response {
 }
 
 func ifNoneMatch(t *T) {
-	h := newHall(t)
+	h := newFixture(t)
 	id := h.thread(nil)
 	t.patch(h.Ann, id, J{"topic": "second"}).Equal("revision", 2).etag(`"2"`)
 	for path, c := range map[string]Caller{thr(id): h.Bob, othr(id): h.Admin} {
@@ -58,14 +58,14 @@ func ifNoneMatch(t *T) {
 	}
 	for _, match := range []string{`"2"`, `*`} {
 		t.Get(thr(id), h.Cyd, Header("If-None-Match", match)).Refused(403, "JOIN_REQUIRED")
-		t.Get(thr(nobodyID), h.Ann, Header("If-None-Match", match)).Refused(404, "NOT_FOUND")
+		t.Get(thr(unusedID), h.Ann, Header("If-None-Match", match)).Refused(404, "NOT_FOUND")
 	}
 	t.patch(h.Ann, id, J{"topic": "third"}).etag(`"3"`)
 	t.Get(thr(id), h.Ann, Header("If-None-Match", `"2"`)).OK().etag(`"3"`).Equal("topic", "third")
 }
 
 func ifMatch(t *T) {
-	h := newHall(t)
+	h := newFixture(t)
 	id := h.thread(nil)
 	patch := func(match string, body J) *Response {
 		return t.Do("PATCH", thr(id), h.Ann, body, Header("If-Match", match))

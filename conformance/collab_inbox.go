@@ -8,8 +8,8 @@ import (
 
 func inboxChecks() []Check {
 	return []Check{
-		{[]string{"B2B-INBOX-001", "B2B-INBOX-002"}, "the inbox has what others sent since", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-INBOX-001", "B2B-INBOX-002"}, "the inbox lists the direct messages from others since a time", func(t *T) {
+			h := newFixture(t)
 			first := t.dm(h.Bob, "ann", "one")
 			t.tick()
 			t.dm(h.Ann, "bob", "own")
@@ -28,19 +28,19 @@ func inboxChecks() []Check {
 				t.Get(path, h.Ann).Refused(400, "VALIDATION_ERROR")
 			}
 		}},
-		{[]string{"B2B-INBOX-002"}, "the inbox has at most 100 rows, the oldest ones", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-INBOX-002"}, "the inbox returns the oldest 100 messages at most", func(t *T) {
+			h := newFixture(t)
 			t.many(105, func(i int) { t.dm(h.Bob, "ann", fmt.Sprint("m", i)) })
 			list := rows(t.Get("/api/inbox?since=0", h.Ann).OK().Len("", 100), "", "created_at")
 			ch := t.Get("/api/bots/ann/channels", h.Ann).OK().Str("0.id")
 			sent := rows(t.Get("/api/channels/"+ch+"/messages?limit=200", h.Ann).OK().Len("", 105), "", "created_at")
 			if !slices.IsSortedFunc(list, func(a, b row) int { return int(a.at - b.at) }) || list[0].at != sent[0].at || list[99].at != sent[99].at {
-				t.Errorf("the inbox is not the oldest hundred, oldest first")
+				t.Errorf("the inbox does not have the oldest 100 messages, oldest first")
 			}
 		}},
-		{[]string{"B2B-WORKSPACE-001", "B2B-WORKSPACE-002"}, "the workspace shows profile, channels and threads", workspace},
-		{[]string{"B2B-WORKSPACE-003"}, "previews are cut at 200 UTF-16 units", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-WORKSPACE-001", "B2B-WORKSPACE-002"}, "the workspace has the profile, the channels and the threads", workspace},
+		{[]string{"B2B-WORKSPACE-003"}, "previews are cut to 200 UTF-16 code units", func(t *T) {
+			h := newFixture(t)
 			for _, c := range []struct{ sent, shown string }{
 				{strings.Repeat("a", 200), strings.Repeat("a", 200)}, {strings.Repeat("a", 201), strings.Repeat("a", 200) + "…"}, {strings.Repeat("é", 201), strings.Repeat("é", 200) + "…"},
 				{strings.Repeat("😀", 100), strings.Repeat("😀", 100)}, {strings.Repeat("😀", 101), strings.Repeat("😀", 100) + "…"},
@@ -53,9 +53,9 @@ func inboxChecks() []Check {
 				t.tick()
 			}
 		}},
-		{[]string{"B2B-WORKSPACE-004"}, "the workspace pages its two lists apart", workspacePages},
-		{[]string{"B2B-WORKSPACE-005"}, "a deleted counterpart is unknown", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-WORKSPACE-004"}, "the two lists of the workspace have independent pages", workspacePages},
+		{[]string{"B2B-WORKSPACE-005"}, "a deleted counterpart is shown as unknown", func(t *T) {
+			h := newFixture(t)
 			t.dm(h.Bob, "ann", "farewell")
 			t.Do("DELETE", "/api/bots/"+h.Bob.ID, h.Admin, nil).OK()
 			r := t.Get("/api/me/workspace", h.Ann).OK().Len("dms.items", 1)
@@ -68,7 +68,7 @@ func inboxChecks() []Check {
 }
 
 func workspace(t *T) {
-	h := newHall(t)
+	h := newFixture(t)
 	dan := h.Bot("dan", J{"bio": "writes", "role": "author"})
 	r := t.Get("/api/me/workspace", dan).OK().Len("dms.items", 0).Len("threads.items", 0).Equal("dms.has_more", false).Equal("threads.has_more", false)
 	r.Equal("bot.id", dan.ID).Equal("bot.name", "dan").Equal("bot.bio", "writes").Lacks("dms.next_cursor", "threads.next_cursor")
@@ -79,7 +79,7 @@ func workspace(t *T) {
 	t.tick()
 	fresh := h.thread(nil)
 	t.tick()
-	t.say(h.Ann, old, "wakes it")
+	t.say(h.Ann, old, "new activity")
 	r = t.Get("/api/me/workspace", h.Ann.Scoped("read")).OK().Len("dms.items", 2)
 	t.Shape("dm", r.List("dms.items")[1], "channel:o counterpart_bot:o last_message_preview:o? last_activity_at:i")
 	r.Shape("dms.items.1.channel", "id:s org_id:s type:=direct created_at:i").Equal("dms.items.1.channel.name", nil).Equal("dms.items.1.channel.id", first.Str("channel_id"))
@@ -98,7 +98,7 @@ func workspace(t *T) {
 }
 
 func workspacePages(t *T) {
-	h := newHall(t)
+	h := newFixture(t)
 	const n = 23
 	for i := range n {
 		h.Bot(fmt.Sprint("peer", i))
@@ -130,7 +130,7 @@ func workspacePages(t *T) {
 				break
 			}
 			if cursor = r.Str(list.name + ".next_cursor"); len(got) > n {
-				r.fatalf("the pages of %s never end", list.name)
+				r.fatalf("the pages of %s do not end", list.name)
 			}
 			other := map[string]string{"dms": "threads", "threads": "dms"}[list.name]
 			r.Len(other+".items", 20)

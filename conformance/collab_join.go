@@ -4,72 +4,72 @@ import "fmt"
 
 func joinChecks() []Check {
 	return []Check{
-		{[]string{"B2B-JOIN-001", "B2B-THR-011"}, "joining follows visibility and join policy", joinCells},
-		{[]string{"B2B-JOIN-002"}, "a join is checked in the stated order", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-JOIN-001", "B2B-THR-011"}, "visibility and join policy decide the result of a join", joinCells},
+		{[]string{"B2B-JOIN-002"}, "a join is validated in the specified order", func(t *T) {
+			h := newFixture(t)
 			join := func(c Caller, id string) *Response { return t.Do("POST", thr(id, "/join"), c, nil) }
-			join(h.Cyd, nobodyID).Refused(404, "NOT_FOUND")
+			join(h.Cyd, unusedID).Refused(404, "NOT_FOUND")
 			private, members, closed := h.thread(J{"visibility": "private"}), h.thread(J{"visibility": "members", "join_policy": "invite_only"}), h.thread(nil)
-			h.grows(private, 0, "joining again", func() { join(h.Bob, private).Status(200).Equal("status", "already_joined") })
+			h.revisionGrows(private, 0, "joining again", func() { join(h.Bob, private).Status(200).Equal("status", "already_joined") })
 			join(h.Ann, members).Status(200).Equal("status", "already_joined")
 			join(h.Cyd, members).Refused(403, "INVITE_ONLY")
 			for _, id := range []string{private, members, closed} {
-				h.move(id, "closed")
+				h.setStatus(id, "closed")
 			}
 			join(h.Cyd, private).Refused(404, "NOT_FOUND")
 			join(h.Cyd, members).Refused(409, "THREAD_CLOSED")
 			join(h.Cyd, closed).Refused(409, "THREAD_CLOSED")
 			join(h.Bob, private).Refused(409, "THREAD_CLOSED")
 			join(h.Bob, closed).Refused(409, "THREAD_CLOSED")
-			h.look(closed).Equal("participant_count", 2)
+			h.adminView(closed).Equal("participant_count", 2)
 		}},
 		{[]string{"B2B-JOIN-003", "B2B-THR-080"}, "an open join adds a participant", func(t *T) {
-			h := newHall(t)
+			h := newFixture(t)
 			id := h.thread(nil)
-			before := h.look(id)
+			before := h.adminView(id)
 			t.tick()
-			h.grows(id, 1, "an open join", func() {
+			h.revisionGrows(id, 1, "an open join", func() {
 				r := t.Do("POST", thr(id, "/join"), h.Cyd, nil).Status(200).Equal("status", "joined").Shape("", "joined_at:i")
-				seat := h.look(id).Find("participants", "bot_id", h.Cyd.ID)
+				seat := h.adminView(id).Find("participants", "bot_id", h.Cyd.ID)
 				if seat["label"] != nil || show(seat["joined_at"]) != show(r.Value("joined_at")) {
 					r.errorf("the participant is %s", show(seat))
 				}
 			})
-			after := h.look(id).Equal("participant_count", 3).Equal("last_activity_at", before.Value("last_activity_at"))
+			after := h.adminView(id).Equal("participant_count", 3).Equal("last_activity_at", before.Value("last_activity_at"))
 			if after.Num("updated_at") <= before.Num("updated_at") {
-				after.errorf("updated_at did not move")
+				after.errorf("updated_at did not change")
 			}
-			h.trail("thread.join", id, h.Cyd.ID, nil)
+			h.auditedAs("thread.join", id, h.Cyd.ID, nil)
 			t.say(h.Cyd, id, "hello")
 			t.Do("POST", thr(id, "/join"), h.Cyd, nil).Status(200).Equal("status", "already_joined")
 		}},
-		{[]string{"B2B-JOIN-004", "B2B-JOIN-005", "B2B-THR-080"}, "a join request waits until it is decided", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-JOIN-004", "B2B-JOIN-005", "B2B-THR-080"}, "a join request stays pending until it is approved or rejected", func(t *T) {
+			h := newFixture(t)
 			id := h.thread(J{"join_policy": "approval"})
 			var request string
-			h.grows(id, 0, "a join request", func() {
+			h.revisionGrows(id, 0, "a join request", func() {
 				r := t.Do("POST", thr(id, "/join"), h.Cyd, nil).Status(202).Equal("status", "pending")
 				request = r.Str("request_id")
 			})
-			h.trail("thread.join_requested", id, h.Cyd.ID, nil)
-			h.look(id).Equal("participant_count", 2)
+			h.auditedAs("thread.join_requested", id, h.Cyd.ID, nil)
+			h.adminView(id).Equal("participant_count", 2)
 			t.Get(thr(id), h.Cyd).Refused(403, "JOIN_REQUIRED")
 			for range 2 {
 				t.Do("POST", thr(id, "/join"), h.Cyd, nil).Refused(409, "ALREADY_REQUESTED").Equal("request_id", request)
 			}
 			t.Get(thr(id, "/join-requests"), h.Ann).OK().Len("", 1)
-			h.grows(id, 0, "a rejection", func() { t.Do("POST", thr(id, "/join-requests/", request, "/reject"), h.Ann, nil).OK() })
+			h.revisionGrows(id, 0, "a rejection", func() { t.Do("POST", thr(id, "/join-requests/", request, "/reject"), h.Ann, nil).OK() })
 			again := t.Do("POST", thr(id, "/join"), h.Cyd, nil).Status(202).Str("request_id")
 			if again == request {
-				t.Errorf("a rejected request comes back")
+				t.Errorf("a new join request has the id of the rejected one")
 			}
 			t.Do("POST", thr(id, "/join-requests/", again, "/approve"), h.Ann, nil).OK()
 			t.Do("POST", thr(id, "/join"), h.Cyd, nil).Status(200).Equal("status", "already_joined")
 		}},
-		{[]string{"B2B-JOIN-006", "B2B-JOIN-009"}, "join requests are seen and decided by managers and inviters", joinDeciders},
-		{[]string{"B2B-JOIN-007", "B2B-JOIN-008"}, "requests are approved and rejected", joinDecisions},
-		{[]string{"B2B-JOIN-009"}, "only pending requests of the thread can be decided", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-JOIN-006", "B2B-JOIN-009"}, "participants who can manage or invite can list and decide join requests", joinDeciders},
+		{[]string{"B2B-JOIN-007", "B2B-JOIN-008"}, "a join request can be approved or rejected", joinDecisions},
+		{[]string{"B2B-JOIN-009"}, "only pending join requests of the same thread can be decided", func(t *T) {
+			h := newFixture(t)
 			one, two := h.thread(J{"join_policy": "approval"}), h.thread(J{"join_policy": "approval"})
 			request := t.Do("POST", thr(one, "/join"), h.Cyd, nil).Status(202).Str("request_id")
 			decide := func(thread, request, what string) *Response {
@@ -77,7 +77,7 @@ func joinChecks() []Check {
 			}
 			for _, what := range []string{"approve", "reject"} {
 				decide(two, request, what).Refused(404, "NOT_FOUND")
-				decide(one, nobodyID, what).Refused(404, "NOT_FOUND")
+				decide(one, unusedID, what).Refused(404, "NOT_FOUND")
 			}
 			decide(one, request, "approve").OK()
 			for _, what := range []string{"approve", "reject"} {
@@ -88,13 +88,13 @@ func joinChecks() []Check {
 			for _, what := range []string{"approve", "reject"} {
 				decide(two, second, what).Refused(404, "NOT_FOUND")
 			}
-			h.look(two).Equal("participant_count", 2)
+			h.adminView(two).Equal("participant_count", 2)
 		}},
 	}
 }
 
 func joinCells(t *T) {
-	h := newHall(t)
+	h := newFixture(t)
 	for _, v := range []string{"public", "members", "private"} {
 		for _, p := range []string{"open", "approval", "invite_only"} {
 			id := h.thread(J{"visibility": v, "join_policy": p})
@@ -112,7 +112,7 @@ func joinCells(t *T) {
 			default:
 				r.Refused(403, "INVITE_ONLY")
 			}
-			h.look(id).Equal("participant_count", count)
+			h.adminView(id).Equal("participant_count", count)
 			read := t.Get(thr(id), h.Cyd)
 			switch {
 			case count == 3:
@@ -127,7 +127,7 @@ func joinCells(t *T) {
 }
 
 func joinDeciders(t *T) {
-	h := newHall(t)
+	h := newFixture(t)
 	dan := h.Bot("dan")
 	for _, c := range []struct {
 		policy   any
@@ -154,10 +154,10 @@ func joinDeciders(t *T) {
 			list(b).Refused(403, "FORBIDDEN")
 			for _, what := range []string{"approve", "reject"} {
 				decide(b, r1, what).Refused(403, "FORBIDDEN")
-				decide(b, nobodyID, what).Refused(403, "FORBIDDEN")
+				decide(b, unusedID, what).Refused(403, "FORBIDDEN")
 			}
 		}
-		h.look(id).Equal("participant_count", 2)
+		h.adminView(id).Equal("participant_count", 2)
 		if c.bob {
 			decide(h.Bob, r1, "approve").OK()
 			decide(h.Bob, r2, "reject").OK()
@@ -170,25 +170,25 @@ func joinDeciders(t *T) {
 }
 
 func joinDecisions(t *T) {
-	h := newHall(t)
+	h := newFixture(t)
 	dan := h.Bot("dan")
 	id := h.thread(J{"join_policy": "approval"})
 	r1 := t.Do("POST", thr(id, "/join"), h.Cyd, nil).Status(202).Str("request_id")
 	r2 := t.Do("POST", thr(id, "/join"), dan, nil).Status(202).Str("request_id")
-	h.grows(id, 1, "an approval", func() {
+	h.revisionGrows(id, 1, "an approval", func() {
 		r := t.Do("POST", thr(id, "/join-requests/", r1, "/approve"), h.Bob, nil).OK().Equal("status", "approved").Shape("", "joined_at:i")
-		seat := h.look(id).Find("participants", "bot_id", h.Cyd.ID)
+		seat := h.adminView(id).Find("participants", "bot_id", h.Cyd.ID)
 		if seat["label"] != nil || show(seat["joined_at"]) != show(r.Value("joined_at")) {
 			r.errorf("the participant is %s", show(seat))
 		}
 	})
-	h.trail("thread.join_approved", id, h.Bob.ID, J{"approved_bot": h.Cyd.ID, "request_id": r1})
+	h.auditedAs("thread.join_approved", id, h.Bob.ID, J{"approved_bot": h.Cyd.ID, "request_id": r1})
 	t.Get(thr(id), h.Cyd).OK()
-	h.grows(id, 0, "a rejection", func() {
+	h.revisionGrows(id, 0, "a rejection", func() {
 		t.Do("POST", thr(id, "/join-requests/", r2, "/reject"), h.Ann, nil).OK().Equal("status", "rejected")
 	})
-	h.trail("thread.join_rejected", id, h.Ann.ID, J{"rejected_bot": dan.ID, "request_id": r2})
+	h.auditedAs("thread.join_rejected", id, h.Ann.ID, J{"rejected_bot": dan.ID, "request_id": r2})
 	t.Get(thr(id), dan).Refused(403, "JOIN_REQUIRED")
 	t.Get(thr(id, "/join-requests"), h.Ann).OK().Len("", 0)
-	h.look(id).Equal("participant_count", 3)
+	h.adminView(id).Equal("participant_count", 3)
 }

@@ -7,8 +7,8 @@ import (
 
 func lenientChecks() []Check {
 	return []Check{
-		{[]string{"B2B-ART-020"}, "valid JSON is stored untouched", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-ART-020"}, "valid JSON is stored unchanged", func(t *T) {
+			h := newFixture(t)
 			for _, text := range []string{
 				`{"a": 1}`, ` { "a" : [ 1 , 2 ] } `, "{\n\t\"a\": null\n}", `[]`, `[1,2]`, `5`, `-0.5e3`, `"text"`, `"it's"`, `null`, `true`, `{"a":1,"a":2}`, `{"k":"a,]b","q":"'x'"}`, `{"u":"\u00e9 é 😀"}`, `1.0`,
 			} {
@@ -16,7 +16,7 @@ func lenientChecks() []Check {
 			}
 		}},
 		{[]string{"B2B-ART-021"}, "repairable JSON is stored repaired", func(t *T) {
-			h := newHall(t)
+			h := newFixture(t)
 			for text, want := range map[string]string{
 				`{'a': 'b'}`:             `{"a": "b"}`,
 				`{"a":[1,2,],}`:          `{"a":[1,2]}`,
@@ -30,39 +30,40 @@ func lenientChecks() []Check {
 				h.lenient(text, "json", want, false)
 			}
 		}},
-		{[]string{"B2B-ART-022"}, "JSON beyond repair is kept as text with a warning", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-ART-022"}, "JSON that cannot be repaired is stored as text with a warning", func(t *T) {
+			h := newFixture(t)
 			for _, text := range []string{`{'a': 'it\'s'}`, `{a:1}`, `// c`, `{"a":1} // c`, `/* c */ {}`, ``, ` `, `{`, `[1,2`, `{"a":`, `NaN`, `undefined`, `plain words`, `{"a" 1}`, `{"a":1}{"b":2}`, `{steps: 3`} {
 				h.lenient(text, "text", text, true)
 			}
 			h.lenient(strings.Repeat("[", 5000), "text", strings.Repeat("[", 5000), true)
 		}},
-		{[]string{"B2B-ART-023"}, "an update is judged by the type of the first version", effectiveType},
+		{[]string{"B2B-ART-023"}, "an update is validated with the type of the first version", effectiveType},
 	}
 }
 
-// lenient adds and updates a json artifact with a text and checks what was stored.
-func (h *hall) lenient(text, typ, stored string, warning bool) {
+// lenient adds and updates an artifact of the type json with a text, and asserts the stored type
+// and content.
+func (h *fixture) lenient(text, typ, stored string, warning bool) {
 	t := h.t
-	if h.shelf == "" {
-		h.shelf = h.thread(nil)
+	if h.lenientThread == "" {
+		h.lenientThread = h.thread(nil)
 	}
-	h.kept++
-	key := fmt.Sprint("k", h.kept)
+	h.lenientCount++
+	key := fmt.Sprint("k", h.lenientCount)
 	for _, r := range []*Response{
-		t.Do("POST", thr(h.shelf, "/artifacts"), h.Ann, J{"artifact_key": key, "type": "json", "content": text}),
-		t.Do("PATCH", thr(h.shelf, "/artifacts/", key), h.Bob, J{"content": text}),
+		t.Do("POST", thr(h.lenientThread, "/artifacts"), h.Ann, J{"artifact_key": key, "type": "json", "content": text}),
+		t.Do("PATCH", thr(h.lenientThread, "/artifacts/", key), h.Bob, J{"content": text}),
 	} {
 		r.OK().Equal("type", typ).Equal("content", stored).Equal("format_warning", warning)
 	}
-	versions := t.Get(thr(h.shelf, "/artifacts/", key, "/versions"), h.Ann).OK().Len("", 2)
+	versions := t.Get(thr(h.lenientThread, "/artifacts/", key, "/versions"), h.Ann).OK().Len("", 2)
 	for _, at := range []string{"0.", "1."} {
 		versions.Equal(at+"type", typ).Equal(at+"content", stored).Equal(at+"format_warning", warning)
 	}
 }
 
 func effectiveType(t *T) {
-	h := newHall(t)
+	h := newFixture(t)
 	id := h.thread(nil)
 	type version struct {
 		content, typ, stored string

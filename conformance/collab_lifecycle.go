@@ -2,10 +2,10 @@ package conformance
 
 import "slices"
 
-// states are the five of a thread; moves says where each may go.
+// states returns the statuses of a thread; transitions returns the allowed next ones of each.
 func states() []string { return []string{"active", "blocked", "reviewing", "resolved", "closed"} }
 
-func moves() map[string][]string {
+func transitions() map[string][]string {
 	return map[string][]string{
 		"active":    {"blocked", "reviewing", "resolved", "closed"},
 		"blocked":   {"active"},
@@ -17,16 +17,16 @@ func moves() map[string][]string {
 
 func lifecycleChecks() []Check {
 	return []Check{
-		{[]string{"B2B-THR-060", "B2B-THR-061", "B2B-THR-062"}, "bots move threads along the lifecycle and nowhere else", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-THR-060", "B2B-THR-061", "B2B-THR-062"}, "bots can make only the allowed status transitions", func(t *T) {
+			h := newFixture(t)
 			h.lifecycle(400, func(id string, body J) *Response { return t.Do("PATCH", thr(id), h.Bob, body) })
 		}},
-		{[]string{"B2B-ORGTHR-012", "B2B-THR-062"}, "org admins move threads along the same lifecycle", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-ORGTHR-012", "B2B-THR-062"}, "org admins can make only the same status transitions", func(t *T) {
+			h := newFixture(t)
 			h.lifecycle(409, func(id string, body J) *Response { return t.Do("PATCH", othr(id), h.Admin, body) })
 		}},
-		{[]string{"B2B-THR-061", "B2B-THR-065", "B2B-ORGTHR-012"}, "unknown states and lonely close reasons are refused", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-THR-061", "B2B-THR-065", "B2B-ORGTHR-012"}, "unknown statuses, and a close_reason without a status, are rejected", func(t *T) {
+			h := newFixture(t)
 			id := h.thread(nil)
 			for path, c := range map[string]Caller{thr(id): h.Ann, othr(id): h.Admin} {
 				for _, status := range []any{nil, "", "open", "ACTIVE", "done", 5, true, []string{"closed"}} {
@@ -42,13 +42,13 @@ func lifecycleChecks() []Check {
 				}
 			}
 			t.Do("PATCH", thr(id), h.Ann, J{"close_reason": "manual", "topic": "x"}).Refused(400, "VALIDATION_ERROR")
-			h.look(id).Equal("revision", 1).Equal("status", "active").Equal("visibility", "public")
+			h.adminView(id).Equal("revision", 1).Equal("status", "active").Equal("visibility", "public")
 		}},
-		{[]string{"B2B-THR-064"}, "reopening applies what comes with it", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-THR-064"}, "a PATCH that reopens a thread applies its other fields", func(t *T) {
+			h := newFixture(t)
 			for _, state := range []string{"resolved", "closed"} {
 				id := h.thread(nil)
-				h.move(id, state)
+				h.setStatus(id, state)
 				for _, body := range []J{{"topic": "x"}, {"context": nil}, {"visibility": "private"}, {"permission_policy": J{}}, {"topic": "x", "context": "y"}} {
 					t.Do("PATCH", thr(id), h.Ann, body).Refused(409, "THREAD_CLOSED")
 				}
@@ -60,14 +60,14 @@ func lifecycleChecks() []Check {
 	}
 }
 
-// lifecycle tries every transition with every close reason.
-func (h *hall) lifecycle(refused int, patch func(id string, body J) *Response) {
+// lifecycle tries every status transition with every close reason.
+func (h *fixture) lifecycle(refused int, patch func(id string, body J) *Response) {
 	reasons := []any{nil, "manual", "timeout", "error", "bogus"}
 	for _, from := range states() {
 		for _, to := range states() {
 			id := h.thread(nil)
-			h.move(id, from)
-			before := h.look(id)
+			h.setStatus(id, from)
+			before := h.adminView(id)
 			for _, reason := range reasons {
 				body := J{"status": to}
 				if reason != nil {
@@ -80,23 +80,23 @@ func (h *hall) lifecycle(refused int, patch func(id string, body J) *Response) {
 				switch {
 				case !paired:
 					patch(id, body).Refused(400, "VALIDATION_ERROR")
-				case !slices.Contains(moves()[from], to):
+				case !slices.Contains(transitions()[from], to):
 					patch(id, body).Refused(refused, "INVALID_TRANSITION")
 				default:
-					h.arrives(from, to, reason, patch)
+					h.transition(from, to, reason, patch)
 					continue
 				}
-				h.look(id).sameThread(before)
+				h.adminView(id).sameThread(before)
 			}
 		}
 	}
 }
 
-// arrives makes an allowed transition on a fresh thread.
-func (h *hall) arrives(from, to string, reason any, patch func(id string, body J) *Response) {
+// transition makes an allowed status transition in a new thread.
+func (h *fixture) transition(from, to string, reason any, patch func(id string, body J) *Response) {
 	id := h.thread(nil)
-	h.move(id, from)
-	before := h.look(id)
+	h.setStatus(id, from)
+	before := h.adminView(id)
 	body := J{"status": to}
 	if reason != nil {
 		body["close_reason"] = reason
@@ -106,10 +106,10 @@ func (h *hall) arrives(from, to string, reason any, patch func(id string, body J
 	switch to {
 	case "resolved":
 		if r.Num("resolved_at") < before.Num("updated_at") {
-			r.errorf("resolved_at lies before the transition")
+			r.errorf("resolved_at is before the transition")
 		}
 	case "active":
 		r.Equal("resolved_at", nil)
 	}
-	h.look(id).Equal("status", to).Equal("close_reason", reason).Equal("resolved_at", r.Value("resolved_at"))
+	h.adminView(id).Equal("status", to).Equal("close_reason", reason).Equal("resolved_at", r.Value("resolved_at"))
 }

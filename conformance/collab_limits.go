@@ -10,10 +10,10 @@ import (
 
 func rateChecks() []Check {
 	return []Check{
-		{[]string{"B2B-THR-081", "B2B-THR-083", "B2B-THR-084"}, "direct and thread messages share one limit per bot", messageLimit},
-		{[]string{"B2B-THR-082", "B2B-THR-083", "B2B-THR-084"}, "created threads have a limit of their own", threadLimit},
-		{[]string{"B2B-THR-085", "B2B-THR-081"}, "an owner's messages consume the bot's limit", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-THR-081", "B2B-THR-083", "B2B-THR-084"}, "direct and thread messages count toward one limit per bot", messageLimit},
+		{[]string{"B2B-THR-082", "B2B-THR-083", "B2B-THR-084"}, "created threads have a separate limit", threadLimit},
+		{[]string{"B2B-THR-085", "B2B-THR-081"}, "messages of an owner session count toward the limit of its bot", func(t *T) {
+			h := newFixture(t)
 			id := h.thread(nil)
 			owner := h.Ann.Login()
 			h.Settings(J{"messages_per_minute_per_bot": 2})
@@ -22,9 +22,9 @@ func rateChecks() []Check {
 			t.Do("POST", thr(id, "/messages"), owner, J{"content": "three"}).limited(60)
 			t.Do("POST", thr(id, "/messages"), h.Ann, J{"content": "three"}).limited(60)
 		}},
-		{[]string{"B2B-ERR-004", "B2B-THR-083"}, "when to come back is said over REST, Connect and WebSocket", retryTold},
-		{[]string{"B2B-THR-081", "B2B-THR-082"}, "the limits hold under a race", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-ERR-004", "B2B-THR-083"}, "REST, Connect and WebSocket errors say when to retry", retryAfter},
+		{[]string{"B2B-THR-081", "B2B-THR-082"}, "concurrent messages do not exceed the limit", func(t *T) {
+			h := newFixture(t)
 			h.Settings(J{"messages_per_minute_per_bot": 5})
 			passed := make([]bool, 16)
 			t.Concurrently(len(passed), func(i int) {
@@ -40,13 +40,13 @@ func rateChecks() []Check {
 				}
 			}
 			if n != 5 {
-				t.Errorf("%d of 16 messages sent at once passed a limit of 5", n)
+				t.Errorf("%d of 16 concurrent messages were accepted with a limit of 5", n)
 			}
 		}},
 	}
 }
 
-// limited asserts a 429 that says when to come back, at most window seconds from now.
+// limited asserts status 429 with a retry time of at most window seconds.
 func (r *Response) limited(window int) *Response {
 	r.Refused(429, "RATE_LIMITED").Shape("", "retry_after:i")
 	header := r.Header.Get("Retry-After")
@@ -58,7 +58,7 @@ func (r *Response) limited(window int) *Response {
 }
 
 func messageLimit(t *T) {
-	h := newHall(t)
+	h := newFixture(t)
 	id := h.thread(nil)
 	h.Settings(J{"messages_per_minute_per_bot": 3})
 	direct := func(c Caller, body J) *Response { return t.Do("POST", "/api/send", c, body) }
@@ -86,7 +86,7 @@ func messageLimit(t *T) {
 }
 
 func threadLimit(t *T) {
-	h := newHall(t)
+	h := newFixture(t)
 	h.Settings(J{"threads_per_hour_per_bot": 2})
 	for range 3 {
 		h.create(J{"topic": ""}).Refused(400, "VALIDATION_ERROR")
@@ -103,22 +103,22 @@ func threadLimit(t *T) {
 	h.create(nil).limited(3600)
 }
 
-// retryTold asks in three ways for more than a limit allows. A server that does not
-// speak Connect answers its path as any other that it has not.
-func retryTold(t *T) {
-	s := newStage(t)
+// retryAfter exceeds a limit over each binding and asserts the retry time. It skips Connect if the
+// server does not support it.
+func retryAfter(t *T) {
+	s := newLiveFixture(t)
 	ann := t.open("ann", s.Ann)
 	const send = connect + "ChannelService/SendDirectMessage"
 	body := J{"to": "bob", "content": "x"}
-	speaks := t.Do("POST", send, s.Ann, body, Header("Connect-Protocol-Version", "1")).StatusCode() == 200
+	hasConnect := t.Do("POST", send, s.Ann, body, Header("Connect-Protocol-Version", "1")).StatusCode() == 200
 	s.Settings(J{"messages_per_minute_per_bot": 1})
-	t.Do("POST", "/api/send", s.Ann, body) // uses it up if nothing has
+	t.Do("POST", "/api/send", s.Ann, body) // reaches the limit if the call above did not
 	t.Do("POST", "/api/send", s.Ann, body).limited(60)
-	told := ann.refuses("RATE_LIMITED", J{"type": "send_dm", "to": "bob", "content": "x"})
-	if wait := told.Num("retry_after"); wait < 1 || wait > 60 || wait != float64(int(wait)) {
+	refused := ann.refuses("RATE_LIMITED", J{"type": "send_dm", "to": "bob", "content": "x"})
+	if wait := refused.Num("retry_after"); wait < 1 || wait > 60 || wait != float64(int(wait)) {
 		ann.errorf("retry_after is %v", wait)
 	}
-	if !speaks {
+	if !hasConnect {
 		return
 	}
 	r := t.Do("POST", send, s.Ann, body, Header("Connect-Protocol-Version", "1")).Status(429).Equal("code", "resource_exhausted")
@@ -131,12 +131,11 @@ func retryTold(t *T) {
 		r.errorf("retry_after of the detail is %d, Retry-After %d", wait, header)
 	}
 	if retryable, _ := detailNumber(r.Str("details.0.value"), 4); retryable != 1 {
-		r.errorf("the detail does not call it retryable")
+		r.errorf("the detail does not have retryable set")
 	}
 }
 
-// detailNumber reads a number of a message of an error's details, by the number of its
-// field.
+// detailNumber returns a numeric field of an encoded error detail, by its field number.
 func detailNumber(encoded string, field protowire.Number) (uint64, bool) {
 	b, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(encoded, "="))
 	for err == nil && len(b) > 0 {

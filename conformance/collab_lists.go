@@ -8,14 +8,14 @@ import (
 
 func listChecks() []Check {
 	return []Check{
-		{[]string{"B2B-THR-030", "B2B-THR-031", "B2B-THR-032", "B2B-THR-033"}, "threads are listed own or org-wide, newest activity first", threadLists},
-		{[]string{"B2B-THR-030", "B2B-THR-031", "B2B-THR-032", "B2B-THR-037", "B2B-ORGTHR-003", "B2B-ORGTHR-004"}, "thread lists have their page sizes", threadPageSizes},
-		{[]string{"B2B-THR-034", "B2B-ORGTHR-006"}, "thread lists filter by status", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-THR-030", "B2B-THR-031", "B2B-THR-032", "B2B-THR-033"}, "own and org-wide thread lists have the newest activity first", threadLists},
+		{[]string{"B2B-THR-030", "B2B-THR-031", "B2B-THR-032", "B2B-THR-037", "B2B-ORGTHR-003", "B2B-ORGTHR-004"}, "thread lists have the specified page sizes", threadPageSizes},
+		{[]string{"B2B-THR-034", "B2B-ORGTHR-006"}, "thread lists can be filtered by status", func(t *T) {
+			h := newFixture(t)
 			id := map[string]string{}
 			for _, s := range states() {
 				id[s] = h.thread(nil)
-				h.move(id[s], s)
+				h.setStatus(id[s], s)
 			}
 			for _, s := range states() {
 				t.sameIDs("bare, "+s, t.Get("/api/threads?status="+s, h.Ann).OK().Pluck("", "id"), []string{id[s]})
@@ -31,18 +31,18 @@ func listChecks() []Check {
 				t.Get(query("/api/org/threads", "status", bad), h.Admin).Refused(400, "VALIDATION_ERROR")
 			}
 		}},
-		{[]string{"B2B-THR-035", "B2B-ORGTHR-006"}, "topics are searched literally, ASCII case apart", topicSearch},
-		{[]string{"B2B-THR-036", "B2B-THR-087"}, "org-wide searches are at most 200 characters", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-THR-035", "B2B-ORGTHR-006"}, "topic search is literal and ignores ASCII case", topicSearch},
+		{[]string{"B2B-THR-036", "B2B-THR-087"}, "the text of an org-wide search has at most 200 characters", func(t *T) {
+			h := newFixture(t)
 			t.Get(query("/api/threads", "scope", "org", "q", strings.Repeat("q", 200)), h.Ann).OK().Len("items", 0)
-			t.Get(query("/api/threads", "scope", "org", "q", strings.Repeat("q", 201)), h.Ann).Refused(400, "VALIDATION_ERROR").says("q too long")
+			t.Get(query("/api/threads", "scope", "org", "q", strings.Repeat("q", 201)), h.Ann).Refused(400, "VALIDATION_ERROR").errorContains("q too long")
 			t.Get(query("/api/threads", "q", strings.Repeat("q", 201)), h.Ann).OK().Len("items", 0)
 		}},
 	}
 }
 
 func threadLists(t *T) {
-	h := newHall(t)
+	h := newFixture(t)
 	visible := func(i int) string { return []string{"public", "members", "private"}[i%3] }
 	var own, public []string // newest first
 	for i := range 9 {
@@ -80,17 +80,17 @@ func threadLists(t *T) {
 	row.Shape("items.0", threadShape)
 	orgWide(h.Ann, 5)("").OK().Equal("items.0.is_participant", true)
 
-	t.say(h.Ann, own[8], "wakes the oldest")
+	t.say(h.Ann, own[8], "new activity in the oldest")
 	want := append([]string{own[8]}, own[:8]...)
 	t.sameIDs("after a message", t.Get("/api/threads", h.Ann).OK().Pluck("", "id"), want)
 	t.sameIDs("after a message, paged", t.Get("/api/threads?limit=20", h.Ann).OK().Pluck("items", "id"), want)
-	h.seat(own[0], h.Cyd, nil)
+	h.addParticipant(own[0], h.Cyd, nil)
 	t.Get("/api/threads", h.Cyd).OK().Len("", 1).Equal("0.id", own[0]).Equal("0.participant_count", 2)
 	t.sameIDs("org-wide after joining a private thread", orgWide(h.Cyd, 9)("").OK().Pluck("items", "id"), append([]string{own[8], own[0]}, public[:2]...))
 }
 
 func threadPageSizes(t *T) {
-	h := newHall(t)
+	h := newFixture(t)
 	t.many(205, func(i int) { h.thread(J{"topic": fmt.Sprint("bulk ", i)}) })
 	size := func(c Caller, at string, want int, path string) *Response {
 		return t.Get(path, c).OK().Len(at, want)
@@ -132,7 +132,7 @@ func threadPageSizes(t *T) {
 		}
 		first := ids(rows(get("").OK(), "items", "last_activity_at"))
 		if what == "admin's threads" {
-			continue // its cursor is plain text
+			continue // its page token is plain text
 		}
 		for _, cursor := range []string{"!!", "nonsense", "eyJ0IjoiYSJ9", "e30", "bm9qc29u"} {
 			t.sameIDs(what+", malformed cursor "+cursor, ids(rows(get(cursor).OK(), "items", "last_activity_at")), first)
@@ -141,7 +141,7 @@ func threadPageSizes(t *T) {
 }
 
 func topicSearch(t *T) {
-	h := newHall(t)
+	h := newFixture(t)
 	topics := []string{"100% done", "1000 done", "a_b", "axb", `c:\dir`, "Release NOTES", "the release", "it's"}
 	for _, topic := range topics {
 		h.thread(J{"topic": topic})

@@ -8,9 +8,9 @@ import (
 
 func mentionChecks() []Check {
 	return []Check{
-		{[]string{"B2B-MSG-030", "B2B-MSG-031", "B2B-MSG-032"}, "mentions are found by their rule", mentionRule},
-		{[]string{"B2B-MSG-033"}, "twenty mentions are listed and a later @all is seen", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-MSG-030", "B2B-MSG-031", "B2B-MSG-032"}, "mentions are recognized in the content", mentionRule},
+		{[]string{"B2B-MSG-033"}, "at most twenty mentions are listed, and a later @all is recognized", func(t *T) {
+			h := newFixture(t)
 			names := make([]string, 22)
 			for i := range names {
 				names[i] = fmt.Sprintf("m%02d", i)
@@ -26,13 +26,13 @@ func mentionChecks() []Check {
 				}
 			}
 		}},
-		{[]string{"B2B-MSG-034"}, "mentions are not recomputed", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-MSG-034"}, "mentions do not change after the message was sent", func(t *T) {
+			h := newFixture(t)
 			id := h.thread(nil)
 			m := t.say(h.Ann, id, "@bob and @cyd")
 			m.Equal("mentions", []J{{"bot_id": h.Bob.ID, "name": "bob"}})
 			t.Do("PATCH", "/api/me/name", h.Bob, J{"name": "rob"}).OK()
-			h.seat(id, h.Cyd, nil)
+			h.addParticipant(id, h.Cyd, nil)
 			t.Get(thr(id, "/messages"), h.Ann).OK().Equal("0.mentions", []J{{"bot_id": h.Bob.ID, "name": "bob"}})
 			t.tick()
 			r := t.say(h.Ann, id, "@bob @rob @cyd")
@@ -40,8 +40,8 @@ func mentionChecks() []Check {
 				r.errorf("mentions %v, want rob and cyd", got)
 			}
 		}},
-		{[]string{"B2B-MSG-031"}, "names that differ in case are told apart by their spelling", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-MSG-031"}, "names that differ only in case are distinguished by their spelling", func(t *T) {
+			h := newFixture(t)
 			h.Bot("Bob")
 			id := h.thread(J{"participants": []string{"bob", "Bob"}})
 			for content, want := range map[string][]string{
@@ -56,8 +56,8 @@ func mentionChecks() []Check {
 				t.Errorf("@BOB mentions %v, want one of the two", got)
 			}
 		}},
-		{[]string{"B2B-MSG-035"}, "mentions come from the resolved content", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-MSG-035"}, "mentions are taken from the resolved content", func(t *T) {
+			h := newFixture(t)
 			path := thr(h.thread(nil), "/messages")
 			text := []J{{"type": "image", "url": "@ann"}, {"type": "text", "content": "@bob"}, {"type": "text", "content": "@ann"}}
 			t.Do("POST", path, h.Ann, J{"parts": text}).OK().Equal("mentions", []J{{"bot_id": h.Bob.ID, "name": "bob"}})
@@ -69,7 +69,7 @@ func mentionChecks() []Check {
 }
 
 func mentionRule(t *T) {
-	h := newHall(t)
+	h := newFixture(t)
 	bots := map[string]string{"ann": h.Ann.ID, "nova": h.Bot("nova").ID, "Atlas-2": h.Bot("Atlas-2").ID, "al": h.Bot("al").ID, "x_y": h.Bot("x_y").ID}
 	id := h.thread(J{"participants": []string{"nova", "Atlas-2", "al", "x_y"}})
 	for _, c := range []struct {

@@ -6,8 +6,8 @@ const messageShape = "id:s thread_id:s sender_id:s sender_name:s content:s conte
 
 func messageChecks() []Check {
 	return []Check{
-		{[]string{"B2B-MSG-020", "B2B-MSG-024"}, "a thread message has its shape in the answer and in reads", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-MSG-020", "B2B-MSG-024"}, "a thread message has the same keys in the response and in lists", func(t *T) {
+			h := newFixture(t)
 			id := h.thread(nil)
 			r := t.say(h.Ann, id, "hello")
 			r.Shape("", messageShape+" !reply_to_message").Equal("thread_id", id).Equal("sender_id", h.Ann.ID).Equal("sender_name", "ann")
@@ -20,37 +20,37 @@ func messageChecks() []Check {
 				list.Len(at, 1)
 				t.Shape("listed message", list.List(at)[0], messageShape+" !reply_to_message")
 				if m := list.Find(at, "id", r.Str("id")); m["content"] != "hello" || m["sender_name"] != "ann" {
-					list.errorf("the message reads otherwise than it was answered")
+					list.errorf("the listed message differs from the response")
 				}
 			}
 		}},
-		{[]string{"B2B-MSG-021"}, "a thread message is checked in the stated order", messageOrder},
-		{[]string{"B2B-MSG-022"}, "thread messages and refused ones are audited", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-MSG-021"}, "a thread message is validated in the specified order", messageOrder},
+		{[]string{"B2B-MSG-022"}, "accepted and denied thread messages are audited", func(t *T) {
+			h := newFixture(t)
 			id := h.thread(J{"permission_policy": J{"write": []string{"initiator"}}})
 			r := t.say(h.Ann, id, "x")
-			h.trail("message.send", r.Str("id"), h.Ann.ID, J{"thread_id": id})
+			h.auditedAs("message.send", r.Str("id"), h.Ann.ID, J{"thread_id": id})
 			if e := h.audited("message.send", r.Str("id")); e["target_type"] != "thread_message" {
 				t.Errorf("audit message.send: target_type is %v, want thread_message", e["target_type"])
 			}
-			h.silent("thread.write_denied", id)
+			h.notAudited("thread.write_denied", id)
 			t.Do("POST", thr(id, "/messages"), h.Bob, J{"content": "x"}).Refused(403, "WRITE_PERMISSION_DENIED")
-			h.trail("thread.write_denied", id, h.Bob.ID, nil)
+			h.auditedAs("thread.write_denied", id, h.Bob.ID, nil)
 		}},
-		{[]string{"B2B-MSG-023", "B2B-THR-080"}, "a message moves the activity clock and not the revision", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-MSG-023", "B2B-THR-080"}, "a message changes last_activity_at, but not the revision", func(t *T) {
+			h := newFixture(t)
 			id := h.thread(nil)
-			before := h.look(id)
+			before := h.adminView(id)
 			t.tick()
 			m := t.say(h.Bob, id, "x")
-			after := h.look(id).Equal("revision", before.Value("revision")).Equal("updated_at", before.Value("updated_at"))
+			after := h.adminView(id).Equal("revision", before.Value("revision")).Equal("updated_at", before.Value("updated_at"))
 			after.Equal("last_activity_at", m.Value("created_at"))
 			if m.Num("created_at") <= before.Num("last_activity_at") {
-				after.errorf("the message is not newer than the thread")
+				after.errorf("created_at of the message is not after last_activity_at of the thread")
 			}
 		}},
-		{[]string{"B2B-MSG-025", "B2B-MSG-042", "B2B-ART-013"}, "what a deleted bot left behind loses its author", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-MSG-025", "B2B-MSG-042", "B2B-ART-013"}, "messages and artifacts of a deleted bot have no author", func(t *T) {
+			h := newFixture(t)
 			id := h.thread(nil)
 			parent := t.say(h.Bob, id, "by bob")
 			t.tick()
@@ -64,9 +64,9 @@ func messageChecks() []Check {
 			t.Get(thr(id, "/artifacts"), h.Ann).OK().Len("", 1).Equal("0.contributor_id", nil)
 			t.Get(thr(id, "/artifacts/k/versions"), h.Ann).OK().Equal("0.contributor_id", nil).Equal("0.content", "c")
 		}},
-		{[]string{"B2B-MSG-040", "B2B-MSG-041", "B2B-MSG-042"}, "a reply carries its parent, one level deep", replies},
-		{[]string{"B2B-MSG-043"}, "metadata reads back as sent", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-MSG-040", "B2B-MSG-041", "B2B-MSG-042"}, "a reply includes its parent message, but not the parent of that", replies},
+		{[]string{"B2B-MSG-043"}, "metadata is returned as it was sent", func(t *T) {
+			h := newFixture(t)
 			id := h.thread(nil)
 			for _, c := range []struct{ sent, read any }{
 				{J{"a": J{"b": []any{1, 2.5, "x", nil, true}}}, J{"a": J{"b": []any{1, 2.5, "x", nil, true}}}},
@@ -76,13 +76,13 @@ func messageChecks() []Check {
 				r := t.Do("POST", thr(id, "/messages"), h.Ann, J{"content": "x", "metadata": c.sent}).OK().Equal("metadata", c.read)
 				found := t.Get(thr(id, "/messages?limit=200"), h.Bob).OK().Find("", "id", r.Str("id"))
 				if show(found["metadata"]) != show(normal(c.read)) {
-					t.Errorf("metadata %s reads %s in the list, want %s", show(c.sent), show(found["metadata"]), show(c.read))
+					t.Errorf("metadata %s is %s in the list, want %s", show(c.sent), show(found["metadata"]), show(c.read))
 				}
 			}
 			t.say(h.Ann, id, "none").Equal("metadata", nil)
 		}},
-		{[]string{"B2B-MSG-044"}, "metadata has at most 16384 bytes", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-MSG-044"}, "metadata can have at most 16384 bytes", func(t *T) {
+			h := newFixture(t)
 			path := thr(h.thread(nil), "/messages")
 			send := func(metadata any) *Response {
 				return t.Do("POST", path, h.Ann, J{"content": "x", "metadata": metadata})
@@ -94,8 +94,8 @@ func messageChecks() []Check {
 			send(strings.Repeat("m", 16384)).OK()
 			send(strings.Repeat("m", 16385)).Refused(400, "VALIDATION_ERROR")
 		}},
-		{[]string{"B2B-MSG-045"}, "an owner's messages say that a human wrote them", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-MSG-045"}, "messages of an owner session have the provenance human", func(t *T) {
+			h := newFixture(t)
 			path := thr(h.thread(nil), "/messages")
 			named := t.Login(J{"type": "bot", "token": string(h.Ann.Token), "owner_name": "Olga"})
 			for _, metadata := range []any{J{"lang": "en"}, J{"lang": "en", "provenance": "forged"}, J{"lang": "en", "provenance": J{"authored_by": "bot"}}} {
@@ -111,11 +111,11 @@ func messageChecks() []Check {
 }
 
 func messageOrder(t *T) {
-	h := newHall(t)
+	h := newFixture(t)
 	open := h.thread(nil)
 	denied := h.thread(J{"permission_policy": J{"write": []string{}}})
 	closed := h.thread(J{"permission_policy": J{"write": []string{}}})
-	h.move(closed, "closed")
+	h.setStatus(closed, "closed")
 	long := strings.Repeat("a", 65537)
 	for _, c := range []struct {
 		who    *Bot
@@ -124,15 +124,15 @@ func messageOrder(t *T) {
 		status int
 		code   string
 	}{
-		{h.Ann, nobodyID, J{"content": "x"}, 404, "NOT_FOUND"},
+		{h.Ann, unusedID, J{"content": "x"}, 404, "NOT_FOUND"},
 		{h.Cyd, closed, J{"content": "x"}, 409, "THREAD_CLOSED"},
 		{h.Ann, closed, J{}, 409, "THREAD_CLOSED"},
 		{h.Cyd, denied, J{}, 403, "JOIN_REQUIRED"},
 		{h.Ann, denied, J{}, 403, "WRITE_PERMISSION_DENIED"},
-		{h.Ann, denied, J{"content": "x", "reply_to": nobodyID}, 403, "WRITE_PERMISSION_DENIED"},
-		{h.Ann, open, J{"reply_to": nobodyID}, 400, "NOT_FOUND"},
-		{h.Ann, open, J{"reply_to": nobodyID, "content": long}, 400, "NOT_FOUND"},
-		{h.Ann, open, J{"reply_to": nobodyID, "content": "x", "content_type": strings.Repeat("t", 129)}, 400, "NOT_FOUND"},
+		{h.Ann, denied, J{"content": "x", "reply_to": unusedID}, 403, "WRITE_PERMISSION_DENIED"},
+		{h.Ann, open, J{"reply_to": unusedID}, 400, "NOT_FOUND"},
+		{h.Ann, open, J{"reply_to": unusedID, "content": long}, 400, "NOT_FOUND"},
+		{h.Ann, open, J{"reply_to": unusedID, "content": "x", "content_type": strings.Repeat("t", 129)}, 400, "NOT_FOUND"},
 		{h.Ann, open, J{"content": long}, 400, "VALIDATION_ERROR"},
 	} {
 		t.Do("POST", thr(c.thread, "/messages"), c.who, c.body).Refused(c.status, c.code)
@@ -141,7 +141,7 @@ func messageOrder(t *T) {
 }
 
 func replies(t *T) {
-	h := newHall(t)
+	h := newFixture(t)
 	id, other := h.thread(nil), h.thread(nil)
 	foreign := t.say(h.Ann, other, "elsewhere").Str("id")
 	direct := t.dm(h.Ann, "bob", "direct").Str("message.id")
@@ -160,7 +160,7 @@ func replies(t *T) {
 	t.Get(path+"?cursor=", h.Bob).OK().Equal("items.0.reply_to_message", second.Value("reply_to_message"))
 
 	reply(nil).OK().Equal("reply_to_id", nil).Lacks("reply_to_message")
-	for _, to := range []string{"", nobodyID, "no-such-message", foreign, direct} {
+	for _, to := range []string{"", unusedID, "no-such-message", foreign, direct} {
 		reply(to).Refused(400, "NOT_FOUND")
 	}
 }

@@ -6,24 +6,25 @@ import (
 	"strings"
 )
 
-// orgDoors are the org-admin endpoints below /api/org/threads/{id}, with requests that are right for a thread of Ann and Bob.
-func orgDoors() []door {
-	return []door{
+// orgEndpoints returns the org-admin endpoints below /api/org/threads/{id}, with requests that are
+// valid for a thread of Ann and Bob.
+func orgEndpoints() []endpoint {
+	return []endpoint{
 		{"GET", "", "", nil, false},
 		{"GET", "/messages", "", nil, false},
 		{"GET", "/artifacts", "", nil, false},
 		{"PATCH", "", "", J{"visibility": nil}, false},
-		{"POST", "/participants", "", J{"bot_id": nobodyID}, true},
+		{"POST", "/participants", "", J{"bot_id": unusedID}, true},
 		{"DELETE", "/participants/bob", "", nil, true},
 	}
 }
 
 func orgThreadChecks() []Check {
 	return []Check{
-		{[]string{"B2B-ORGTHR-001"}, "org-admin endpoints are for human admins and admin bots", orgAccess},
-		{[]string{"B2B-ORGTHR-003", "B2B-ORGTHR-004", "B2B-ORGTHR-005"}, "org admins list all threads", orgLists},
-		{[]string{"B2B-ORGTHR-007"}, "org admins read a thread without taking part", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-ORGTHR-001"}, "org-admin endpoints accept org-admin sessions and admin bots only", orgAccess},
+		{[]string{"B2B-ORGTHR-003", "B2B-ORGTHR-004", "B2B-ORGTHR-005"}, "org admins can list all threads", orgLists},
+		{[]string{"B2B-ORGTHR-007"}, "org admins can read a thread without participating", func(t *T) {
+			h := newFixture(t)
 			for _, v := range []string{"public", "members", "private"} {
 				id := h.thread(J{"visibility": v, "permission_policy": everyAction([]string{})})
 				for _, c := range []Caller{h.Admin, h.Human()} {
@@ -32,10 +33,10 @@ func orgThreadChecks() []Check {
 				}
 			}
 		}},
-		{[]string{"B2B-ORGTHR-009"}, "org admins list artifacts in both modes", orgArtifacts},
-		{[]string{"B2B-ORGTHR-010"}, "org admins search thread messages", orgSearch},
-		{[]string{"B2B-ORGTHR-011"}, "an org PATCH takes its five fields", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-ORGTHR-009"}, "org admins can list artifacts as a bare array and in pages", orgArtifacts},
+		{[]string{"B2B-ORGTHR-010"}, "org admins can search thread messages", orgSearch},
+		{[]string{"B2B-ORGTHR-011"}, "a PATCH by an org admin changes five fields", func(t *T) {
+			h := newFixture(t)
 			id := h.thread(J{"permission_policy": everyAction([]string{}), "visibility": "private"})
 			patch := func(body J, opts ...Option) *Response { return t.Do("PATCH", othr(id), h.Human(), body, opts...) }
 			for _, none := range []J{{}, {"topic": "x"}, {"context": "x"}, {"topic": "x", "context": "y", "bogus": 1}, {"close_reason": "manual"}, {"close_reason": "manual", "topic": "x"}} {
@@ -44,15 +45,15 @@ func orgThreadChecks() []Check {
 			r := patch(J{"status": "closed", "close_reason": "error", "topic": "x", "context": "y"}).OK().Shape("", threadShape+" !participants")
 			r.Equal("status", "closed").Equal("close_reason", "error").Equal("topic", "work").Equal("context", nil).Equal("revision", 2)
 			if got := r.Header.Get("ETag"); got == `"2"` {
-				r.errorf("the answer has the ETag %s", got)
+				r.errorf("the response has the ETag %s", got)
 			}
 			patch(J{"status": "active"}, Header("If-Match", `"99"`)).OK().Equal("status", "active").Equal("revision", 3)
 			patch(J{"visibility": "public", "join_policy": "open", "permission_policy": nil}).OK().Equal("visibility", "public").Equal("permission_policy", nil)
 		}},
-		{[]string{"B2B-ORGTHR-012", "B2B-ORGTHR-013"}, "a refused org PATCH changes nothing and terminal threads keep their settings open", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-ORGTHR-012", "B2B-ORGTHR-013"}, "a rejected PATCH by an org admin changes nothing, and settings of resolved threads can be changed", func(t *T) {
+			h := newFixture(t)
 			id := h.thread(nil)
-			before := h.look(id)
+			before := h.adminView(id)
 			for _, c := range []struct {
 				body   J
 				status int
@@ -63,15 +64,15 @@ func orgThreadChecks() []Check {
 				{J{"status": "resolved", "close_reason": "manual", "visibility": "members"}, 400, "VALIDATION_ERROR"}, {J{"status": "active", "close_reason": "manual"}, 400, "VALIDATION_ERROR"},
 			} {
 				t.Do("PATCH", othr(id), h.Admin, c.body).Refused(c.status, c.code)
-				h.look(id).sameThread(before)
+				h.adminView(id).sameThread(before)
 			}
-			h.move(id, "resolved")
+			h.setStatus(id, "resolved")
 			r := t.Do("PATCH", othr(id), h.Admin, J{"visibility": "members", "join_policy": "approval", "permission_policy": J{}}).OK()
 			r.Equal("visibility", "members").Equal("join_policy", "approval").Equal("status", "resolved").Equal("revision", 4)
 		}},
-		{[]string{"B2B-ORGTHR-014"}, "org changes are audited and reject who waits", func(t *T) {
-			h := newHall(t)
-			closes(h, func(id string, body J) { t.Do("PATCH", othr(id), h.Admin, body).OK() })
+		{[]string{"B2B-ORGTHR-014"}, "changes by org admins are audited and reject pending join requests", func(t *T) {
+			h := newFixture(t)
+			rejectsPending(h, func(id string, body J) { t.Do("PATCH", othr(id), h.Admin, body).OK() })
 			id := h.thread(nil)
 			t.Do("PATCH", othr(id), h.Human(), J{"status": "closed", "close_reason": "timeout", "visibility": "private"}).OK()
 			for action, want := range map[string]J{
@@ -79,27 +80,27 @@ func orgThreadChecks() []Check {
 				"thread.join_policy_changed": {"from": "open", "to": "invite_only"},
 			} {
 				e := h.audited(action, id)
-				h.trail(action, id, e["bot_id"], want)
+				h.auditedAs(action, id, e["bot_id"], want)
 			}
 		}},
-		{[]string{"B2B-ORGTHR-015"}, "org admins add participants", orgInvites},
-		{[]string{"B2B-ORGTHR-016"}, "org admins remove participants", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-ORGTHR-015"}, "org admins can add participants", orgInvites},
+		{[]string{"B2B-ORGTHR-016"}, "org admins can remove participants", func(t *T) {
+			h := newFixture(t)
 			id := h.thread(J{"participants": []string{"bob", "cyd"}, "permission_policy": everyAction([]string{}), "visibility": "private"})
 			remove := func(c Caller, thread, ref string) *Response {
 				return t.Do("DELETE", othr(thread, "/participants/", ref), c, nil)
 			}
-			for _, ref := range []string{"nobody", nobodyID, "admin", "Bob"} {
+			for _, ref := range []string{"nobody", unusedID, "admin", "Bob"} {
 				remove(h.Admin, id, ref).Refused(404, "NOT_FOUND")
 			}
-			h.grows(id, 1, "an org removal", func() { remove(h.Human(), id, h.Bob.ID).OK().Equal("ok", true) })
-			h.grows(id, 1, "an org removal", func() { remove(h.Admin, id, "cyd").OK().Equal("ok", true) })
+			h.revisionGrows(id, 1, "a removal by an org admin", func() { remove(h.Human(), id, h.Bob.ID).OK().Equal("ok", true) })
+			h.revisionGrows(id, 1, "a removal by an org admin", func() { remove(h.Admin, id, "cyd").OK().Equal("ok", true) })
 			h.audited("thread.remove_participant", id)
 			remove(h.Admin, id, "cyd").Refused(404, "NOT_FOUND")
-			remove(h.Admin, id, "ann").Refused(400, "VALIDATION_ERROR").says("last participant")
+			remove(h.Admin, id, "ann").Refused(400, "VALIDATION_ERROR").errorContains("last participant")
 			t.Get(thr(id), h.Bob).Refused(404, "NOT_FOUND")
 			dead := h.thread(nil)
-			h.move(dead, "closed")
+			h.setStatus(dead, "closed")
 			for _, ref := range []string{"bob", "nobody", "cyd"} {
 				remove(h.Admin, dead, ref).Refused(409, "THREAD_TERMINAL")
 			}
@@ -108,7 +109,7 @@ func orgThreadChecks() []Check {
 }
 
 func orgAccess(t *T) {
-	h := newHall(t)
+	h := newFixture(t)
 	id := h.thread(J{"visibility": "private"})
 	promoted := h.Bot("promoted")
 	promoted.Promote()
@@ -124,8 +125,8 @@ func orgAccess(t *T) {
 		method, path string
 		body         any
 	}{{"GET", "/api/org/threads", nil}, {"GET", "/api/org/search?q=xx", nil}}
-	for _, thread := range []string{id, nobodyID} {
-		for _, d := range orgDoors() {
+	for _, thread := range []string{id, unusedID} {
+		for _, d := range orgEndpoints() {
 			gates = append(gates, struct {
 				method, path string
 				body         any
@@ -140,11 +141,11 @@ func orgAccess(t *T) {
 		t.Do(g.method, g.path, t.Super(), g.body).Refused(400, "ORG_CONTEXT_REQUIRED")
 		t.Do(g.method, g.path, nil, g.body).Refused(401, "AUTH_REQUIRED")
 	}
-	h.look(id).Equal("participant_count", 2).Equal("revision", 1)
+	h.adminView(id).Equal("participant_count", 2).Equal("revision", 1)
 }
 
 func orgLists(t *T) {
-	h, other := newHall(t), newHall(t)
+	h, other := newFixture(t), newFixture(t)
 	other.thread(nil)
 	var all []row // newest first
 	for i := range 7 {
@@ -153,7 +154,7 @@ func orgLists(t *T) {
 		all = append([]row{{r.Str("id"), int64(r.Num("last_activity_at"))}}, all...)
 		t.tick()
 	}
-	t.say(h.Ann, all[6].id, "wakes the oldest")
+	t.say(h.Ann, all[6].id, "new activity in the oldest")
 	woken := t.Get(othr(all[6].id), h.Admin).OK()
 	all = append([]row{{all[6].id, int64(woken.Num("last_activity_at"))}}, all[:6]...)
 	get := func(kv ...string) *Response { return t.Get(query("/api/org/threads", kv...), h.Human()).OK() }
@@ -165,7 +166,7 @@ func orgLists(t *T) {
 	t.sameIDs("offset", get("offset", "5").Pluck("", "id"), ids(all[5:]))
 	t.sameIDs("limit and offset", get("limit", "2", "offset", "3").Pluck("", "id"), ids(all[3:5]))
 	t.sameIDs("empty cursor and search", get("cursor", "", "search", "").Pluck("", "id"), ids(all))
-	t.sameIDs("search wins over offset", get("search", "topic", "offset", "3").Pluck("items", "id"), ids(all))
+	t.sameIDs("search takes precedence over offset", get("search", "topic", "offset", "3").Pluck("items", "id"), ids(all))
 	get("limit", "3").Has("items.0.participants", "items.0.participant_count")
 
 	for _, limit := range []int{1, 3, 7, 8} {
@@ -178,13 +179,13 @@ func orgLists(t *T) {
 		})
 		t.sameIDs("org threads, paged", ids(got), ids(all))
 	}
-	t.sameIDs("a cursor that is a time", get("limit", "9", "cursor", fmt.Sprint(all[2].at)).Pluck("items", "id"), ids(all[3:]))
+	t.sameIDs("a page token that is a time", get("limit", "9", "cursor", fmt.Sprint(all[2].at)).Pluck("items", "id"), ids(all[3:]))
 	get("cursor", "1").Len("items", 0)
-	t.sameIDs("a cursor in the future", get("limit", "2", "cursor", fmt.Sprint(all[0].at+1000)).Pluck("items", "id"), ids(all[:2]))
+	t.sameIDs("a page token in the future", get("limit", "2", "cursor", fmt.Sprint(all[0].at+1000)).Pluck("items", "id"), ids(all[:2]))
 }
 
 func orgArtifacts(t *T) {
-	h := newHall(t)
+	h := newFixture(t)
 	id := h.thread(J{"visibility": "private"})
 	keys := []string{"c", "a", "e", "b", "d"}
 	for _, k := range keys {
@@ -209,7 +210,7 @@ func orgArtifacts(t *T) {
 		}
 		r.Len("items", 2).Equal("next_cursor", page[len(page)-1])
 		if cursor = r.Str("next_cursor"); len(got) > 5 {
-			r.fatalf("the pages never end")
+			r.fatalf("the pages do not end")
 		}
 	}
 	t.sameIDs("artifacts, paged", got, keys)
@@ -219,7 +220,7 @@ func orgArtifacts(t *T) {
 }
 
 func orgSearch(t *T) {
-	h, other := newHall(t), newHall(t)
+	h, other := newFixture(t), newFixture(t)
 	t.say(other.Ann, other.thread(nil), "needle elsewhere")
 	one, two := h.create(J{"topic": "one", "visibility": "private"}).OK().Str("id"), h.create(J{"topic": "two"}).OK().Str("id")
 	m1 := t.say(h.Ann, one, "a needle in hay")
@@ -244,31 +245,31 @@ func orgSearch(t *T) {
 }
 
 func orgInvites(t *T) {
-	h, other := newHall(t), newHall(t)
+	h, other := newFixture(t), newFixture(t)
 	pam := h.PendingBot("pam")
 	id := h.thread(J{"permission_policy": everyAction([]string{}), "visibility": "private"})
 	add := func(c Caller, body J) *Response { return t.Do("POST", othr(id, "/participants"), c, body) }
 	for _, bad := range []J{{}, {"bot_id": nil}, {"bot_id": ""}, {"bot_id": 5}, {"bot_id": []string{h.Cyd.ID}}, {"label": "x"}} {
 		add(h.Admin, bad).Refused(400, "VALIDATION_ERROR")
 	}
-	for _, unknown := range []string{nobodyID, "cyd", "nobody", other.Cyd.ID} {
+	for _, unknown := range []string{unusedID, "cyd", "nobody", other.Cyd.ID} {
 		add(h.Admin, J{"bot_id": unknown}).Refused(404, "NOT_FOUND")
 	}
 	add(h.Admin, J{"bot_id": pam.ID}).Refused(400, "BOT_NOT_ACTIVE")
 	for _, body := range []J{{"bot_id": h.Bob.ID}, {"bot_id": h.Bob.ID, "label": "x"}} {
 		add(h.Admin, body).Refused(409, "ALREADY_PARTICIPANT")
 	}
-	h.look(id).Equal("revision", 1).Equal("participant_count", 2)
-	h.grows(id, 1, "an org invite", func() {
+	h.adminView(id).Equal("revision", 1).Equal("participant_count", 2)
+	h.revisionGrows(id, 1, "an invite by an org admin", func() {
 		add(h.Human(), J{"bot_id": h.Cyd.ID, "label": "guest"}).OK().Equal("thread_id", id).Equal("bot_id", h.Cyd.ID).Equal("label", "guest").Shape("", "joined_at:i")
 	})
-	h.grows(id, 1, "an org invite", func() { add(h.Admin, J{"bot_id": h.Admin.ID}).OK().Equal("label", nil) })
+	h.revisionGrows(id, 1, "an invite by an org admin", func() { add(h.Admin, J{"bot_id": h.Admin.ID}).OK().Equal("label", nil) })
 	if d, ok := h.audited("thread.invite", id)["detail"].(map[string]any); !ok || d["invited_bot_id"] == nil {
-		t.Errorf("the audit entry of an org invite does not say who was invited: %s", show(d))
+		t.Errorf("the audit entry of an org invite does not name the invited bot: %s", show(d))
 	}
 	t.Get(thr(id), h.Cyd).OK().Equal("participant_count", 4)
 	h.t.Do("PATCH", othr(id), h.Admin, J{"status": "closed", "close_reason": "manual"}).OK()
-	for _, body := range []J{{}, {"bot_id": nobodyID}, {"bot_id": h.Bob.ID}, {"bot_id": pam.ID}} {
+	for _, body := range []J{{}, {"bot_id": unusedID}, {"bot_id": h.Bob.ID}, {"bot_id": pam.ID}} {
 		add(h.Admin, body).Refused(409, "THREAD_TERMINAL")
 	}
 }

@@ -8,9 +8,9 @@ import (
 
 func pagingChecks() []Check {
 	return []Check{
-		{[]string{"B2B-MSG-050", "B2B-MSG-051", "B2B-MSG-052", "B2B-MSG-055", "B2B-MSG-057"}, "thread messages page by time and by cursor", threadHistory},
-		{[]string{"B2B-MSG-058", "B2B-MSG-059", "B2B-MSG-057"}, "channel messages page by time and by id", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-MSG-050", "B2B-MSG-051", "B2B-MSG-052", "B2B-MSG-055", "B2B-MSG-057"}, "thread messages can be paged by time and by page token", threadHistory},
+		{[]string{"B2B-MSG-058", "B2B-MSG-059", "B2B-MSG-057"}, "channel messages can be paged by time and by id", func(t *T) {
+			h := newFixture(t)
 			ch := t.dm(h.Ann, "bob", "m0").Str("channel_id")
 			for i := 1; i < 7; i++ {
 				t.tick()
@@ -21,12 +21,12 @@ func pagingChecks() []Check {
 			for before, n := range map[string]int{"9e15": 7, "+9000000000000000": 7, "Infinity": 7, "0x10": 0, " ": 0, "-1": 0} {
 				t.Get(query("/api/channels/"+ch+"/messages", "before", before), h.Bob).OK().Len("", n)
 			}
-			for _, before := range []string{"9abc", "1_000", "inf"} { // ids that nobody has
+			for _, before := range []string{"9abc", "1_000", "inf"} { // ids that no message has
 				t.Get(query("/api/channels/"+ch+"/messages", "before", before), h.Bob).OK().Len("messages", 7)
 			}
 		}},
-		{[]string{"B2B-MSG-057"}, "a message of elsewhere is no cursor", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-MSG-057"}, "a message id of another thread or channel is not a page token", func(t *T) {
+			h := newFixture(t)
 			id, other := h.thread(nil), h.thread(nil)
 			old := t.say(h.Ann, other, "first, elsewhere").Str("id")
 			dm := t.dm(h.Ann, "bob", "first, in a channel").Str("message.id")
@@ -39,8 +39,8 @@ func pagingChecks() []Check {
 			ch := t.dm(h.Ann, "bob", "third").Str("channel_id")
 			t.Get(query("/api/channels/"+ch+"/messages", "before", old), h.Bob).OK().Len("messages", 2)
 		}},
-		{[]string{"B2B-ORGTHR-008"}, "org admins page thread messages by time and by id", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-ORGTHR-008"}, "org admins can page thread messages by time and by id", func(t *T) {
+			h := newFixture(t)
 			id := h.thread(nil)
 			for i := range 7 {
 				t.say([]*Bot{h.Ann, h.Bob}[i%2], id, fmt.Sprint("m", i))
@@ -50,8 +50,8 @@ func pagingChecks() []Check {
 			list := t.Get(othr(id, "/messages"), h.Human()).OK().Len("", 7)
 			t.Shape("org row", list.List("")[0], messageShape)
 		}},
-		{[]string{"B2B-MSG-053", "B2B-MSG-054", "B2B-MSG-056", "B2B-ORGTHR-008"}, "page sizes and bounds are read leniently", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-MSG-053", "B2B-MSG-054", "B2B-MSG-056", "B2B-ORGTHR-008"}, "invalid page sizes and times get default values", func(t *T) {
+			h := newFixture(t)
 			id := h.thread(nil)
 			ch := t.dm(h.Ann, "bob", "m0").Str("channel_id")
 			t.say(h.Ann, id, "m0")
@@ -62,14 +62,14 @@ func pagingChecks() []Check {
 			}
 			t.cursorSizes(thr(id, "/messages"), h.Bob)
 			for path, c := range map[string]Caller{"/api/channels/" + ch + "/messages": h.Bob, othr(id, "/messages"): h.Admin} {
-				newest := rows(t.Get(query(path, "before", nobodyID, "limit", "1"), c).OK(), "messages", "created_at")
+				newest := rows(t.Get(query(path, "before", unusedID, "limit", "1"), c).OK(), "messages", "created_at")
 				for _, s := range []struct {
 					limit string
 					want  int
 				}{{"", 50}, {"0", 50}, {"abc", 50}, {"500", 200}, {"-3", 1}, {"2abc", 2}} {
 					r := t.Get(query(path, "before", newest[0].id, "limit", s.limit), c).OK().Len("messages", s.want).Equal("has_more", true)
 					if list := rows(r, "messages", "created_at"); !slices.IsSortedFunc(list, newestFirst) || slices.Contains(list, newest[0]) {
-						r.errorf("rows are not those before %s, newest first", newest[0].id)
+						r.errorf("the messages are not those before %s, newest first", newest[0].id)
 					}
 				}
 			}
@@ -77,7 +77,7 @@ func pagingChecks() []Check {
 	}
 }
 
-// readsLeniently checks limit, since and before of a bare array of 205 messages.
+// readsLeniently checks the parameters limit, since and before for a bare array of 205 messages.
 func (t *T) readsLeniently(path string, c Caller) {
 	for _, s := range []struct {
 		limit string
@@ -94,14 +94,15 @@ func (t *T) readsLeniently(path string, c Caller) {
 		was, got = append(was, newest[i].at), append(got, all[i].at)
 	}
 	if !slices.Equal(was, got) || !slices.IsSorted(got) {
-		t.Errorf("%s: since=0 with limit answers rows of %v, want the newest %v, oldest first", path, got, was)
+		t.Errorf("%s: since=0 with limit returns messages of %v, want the newest %v, oldest first", path, got, was)
 	}
 	for _, since := range []string{"", "abc", "null"} {
 		t.Get(query(path, "since", since), c).Refused(400, "VALIDATION_ERROR")
 	}
 }
 
-// cursorSizes checks limit in cursor mode, over more rows than one page holds.
+// cursorSizes checks the parameter limit with page tokens, for more messages than one page can
+// have.
 func (t *T) cursorSizes(path string, c Caller) {
 	for _, s := range []struct {
 		limit string
@@ -111,15 +112,15 @@ func (t *T) cursorSizes(path string, c Caller) {
 	}
 	all := t.pages(path, 40, "created_at", func(cursor string) *Response { return t.Get(query(path, "cursor", cursor, "limit", "40"), c) })
 	if len(all) != 205 || len(slices.Compact(slices.Sorted(slices.Values(ids(all))))) != 205 {
-		t.Errorf("%s: the pages have %d rows, want each of 205 once", path, len(all))
+		t.Errorf("%s: the pages have %d messages, want each of 205 once", path, len(all))
 	}
 	if !slices.IsSortedFunc(all, newestFirst) {
-		t.Errorf("%s: rows written at the same moment are not ordered by created_at and id, both descending", path)
+		t.Errorf("%s: messages written at the same time are not ordered by created_at and id, both descending", path)
 	}
 }
 
 func threadHistory(t *T) {
-	h := newHall(t)
+	h := newFixture(t)
 	id := h.thread(nil)
 	var sent []row // oldest first
 	for i := range 7 {
@@ -129,7 +130,7 @@ func threadHistory(t *T) {
 	}
 	path := thr(id, "/messages")
 	t.bounds(path, h.Bob, sent)
-	for _, before := range []string{"abc", nobodyID, sent[3].id} {
+	for _, before := range []string{"abc", unusedID, sent[3].id} {
 		t.Get(query(path, "before", before), h.Bob).OK().Len("", 0)
 	}
 
@@ -146,12 +147,12 @@ func threadHistory(t *T) {
 		page.errorf("next_cursor is not the id of the last item")
 	}
 	get("7")("").OK().Equal("has_more", false).Lacks("next_cursor")
-	for _, cursor := range []string{nobodyID, "nonsense", "!!"} {
+	for _, cursor := range []string{unusedID, "nonsense", "!!"} {
 		t.sameIDs("cursor "+cursor, ids(rows(get("3")(cursor).OK(), "items", "created_at")), ids(newest[:3]))
 	}
 }
 
-// bounds checks a bare array, oldest first, against limit, before and since. sent is oldest first.
+// bounds checks a bare array with limit, before and since. The array and sent are oldest first.
 func (t *T) bounds(path string, c Caller, sent []row) {
 	n := len(sent)
 	at := func(i int) string { return strconv.FormatInt(sent[i].at, 10) }
@@ -169,7 +170,8 @@ func (t *T) bounds(path string, c Caller, sent []row) {
 	}
 }
 
-// pagesByID checks a history of n rows in both modes of the channel and org endpoints.
+// pagesByID checks a history of n messages by time and by id, as the channel and org endpoints
+// page.
 func (t *T) pagesByID(path string, c Caller, n int) {
 	sent := rows(t.Get(path, c).OK().Len("", n), "", "created_at")
 	if !slices.IsSortedFunc(sent, oldestFirst) {
@@ -178,7 +180,7 @@ func (t *T) pagesByID(path string, c Caller, n int) {
 	t.bounds(path, c, sent)
 	newest := slices.Clone(sent)
 	slices.Reverse(newest)
-	for _, unknown := range []string{nobodyID, "nonsense"} {
+	for _, unknown := range []string{unusedID, "nonsense"} {
 		r := t.Get(query(path, "before", unknown, "limit", "3"), c).OK().Equal("has_more", true).Lacks("next_cursor")
 		t.sameIDs("before an unknown id", ids(rows(r, "messages", "created_at")), ids(newest[:3]))
 	}

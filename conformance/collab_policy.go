@@ -2,10 +2,11 @@ package conformance
 
 import "fmt"
 
-// actions are the keys of a permission policy.
+// actions returns the keys of a permission policy.
 func actions() []string { return []string{"write", "invite", "remove", "resolve", "close", "manage"} }
 
-// everyAction is a policy with one value for every action; a nil rule is no value.
+// everyAction returns a policy with the same rule for every action, or an empty policy for a nil
+// rule.
 func everyAction(rule any) J {
 	p := J{}
 	for _, a := range actions() {
@@ -18,26 +19,26 @@ func everyAction(rule any) J {
 
 func policyChecks() []Check {
 	return []Check{
-		{[]string{"B2B-THR-073", "B2B-THR-074", "B2B-THR-075", "B2B-THR-076"}, "a thread's policy is evaluated for every action and caller", func(t *T) {
-			h := newHall(t)
-			h.evaluate(func(rule any) string { return h.stage(J{"permission_policy": everyAction(rule)}) })
+		{[]string{"B2B-THR-073", "B2B-THR-074", "B2B-THR-075", "B2B-THR-076"}, "the policy of a thread is applied to every action and caller", func(t *T) {
+			h := newFixture(t)
+			h.evaluate(func(rule any) string { return h.policyThread(J{"permission_policy": everyAction(rule)}) })
 		}},
-		{[]string{"B2B-THR-072", "B2B-THR-073", "B2B-THR-074"}, "the org's default policy is evaluated the same way", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-THR-072", "B2B-THR-073", "B2B-THR-074"}, "the default policy of the org is applied to every action and caller", func(t *T) {
+			h := newFixture(t)
 			h.evaluate(func(rule any) string {
 				var policy any
 				if rule != nil {
 					policy = everyAction(rule)
 				}
 				h.Settings(J{"default_thread_permission_policy": policy})
-				return h.stage(nil)
+				return h.policyThread(nil)
 			})
 		}},
-		{[]string{"B2B-THR-071", "B2B-THR-072"}, "a thread's own policy hides the org's default", policyPrecedence},
-		{[]string{"B2B-THR-073", "B2B-THR-076"}, "without a policy only the initiator manages and everybody does the rest", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-THR-071", "B2B-THR-072"}, "the policy of a thread replaces the default of the org", policyPrecedence},
+		{[]string{"B2B-THR-073", "B2B-THR-076"}, "without a policy only the initiator can manage, and all participants can do the rest", func(t *T) {
+			h := newFixture(t)
 			dan := h.Bot("dan")
-			id := h.furnished(nil)
+			id := h.threadWithDraft(nil)
 			t.Do("PATCH", thr(id), h.Bob, J{"visibility": "members"}).Refused(403, "FORBIDDEN")
 			t.Do("PATCH", thr(id), h.Bob, J{"join_policy": "approval"}).Refused(403, "FORBIDDEN")
 			t.Do("PATCH", thr(id), h.Bob, J{"permission_policy": nil}).Refused(403, "FORBIDDEN")
@@ -53,12 +54,12 @@ func policyChecks() []Check {
 			t.patch(h.Bob, id, J{"status": "closed", "close_reason": "manual"})
 			t.patch(h.Bob, id, J{"status": "active", "topic": "anybody's", "context": "too"})
 		}},
-		{[]string{"B2B-THR-074", "B2B-THR-076"}, "a policy guards its own action and no other", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-THR-074", "B2B-THR-076"}, "a rule of a policy applies to its own action only", func(t *T) {
+			h := newFixture(t)
 			h.Bot("dan")
 			for _, guarded := range actions() {
 				id := h.thread(J{"permission_policy": J{guarded: []string{}}})
-				h.move(id, "blocked")
+				h.setStatus(id, "blocked")
 				for _, a := range actions() {
 					h.probe(id, h.Ann, a, a != guarded)
 				}
@@ -69,37 +70,38 @@ func policyChecks() []Check {
 				}
 			}
 		}},
-		{[]string{"B2B-THR-077"}, "refused statuses and settings are audited", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-THR-077"}, "denied changes of status and settings are audited", func(t *T) {
+			h := newFixture(t)
 			id := h.thread(J{"permission_policy": J{"resolve": []string{"initiator"}, "close": []string{"initiator"}}})
 			t.Do("PATCH", thr(id), h.Bob, J{"status": "resolved"}).Refused(403, "FORBIDDEN")
-			h.trail("thread.permission_denied", id, h.Bob.ID, J{"action": "resolve", "status": "resolved"})
+			h.auditedAs("thread.permission_denied", id, h.Bob.ID, J{"action": "resolve", "status": "resolved"})
 			t.tick()
 			t.Do("PATCH", thr(id), h.Bob, J{"status": "closed", "close_reason": "manual"}).Refused(403, "FORBIDDEN")
-			h.trail("thread.permission_denied", id, h.Bob.ID, J{"action": "close", "status": "closed"})
+			h.auditedAs("thread.permission_denied", id, h.Bob.ID, J{"action": "close", "status": "closed"})
 			t.tick()
 			t.Do("PATCH", thr(id), h.Bob, J{"visibility": "private"}).Refused(403, "FORBIDDEN")
-			h.trail("thread.permission_denied", id, h.Bob.ID, J{"action": "manage"})
+			h.auditedAs("thread.permission_denied", id, h.Bob.ID, J{"action": "manage"})
 			other := h.thread(nil)
 			t.patch(h.Ann, other, J{"status": "resolved"})
-			h.silent("thread.permission_denied", other)
+			h.notAudited("thread.permission_denied", other)
 		}},
 	}
 }
 
-// stage is a blocked thread of Ann (the initiator), Bob (label reviewer), Cyd (no label), dan (label initiator) and eve (an empty label).
-func (h *hall) stage(fields J) string {
+// policyThread creates a blocked thread of Ann (the initiator), Bob (label reviewer), Cyd (no
+// label), dan (label initiator) and eve (an empty label).
+func (h *fixture) policyThread(fields J) string {
 	id := h.thread(with(J{"participants": []string{}}, fields))
-	h.seat(id, h.Bob, "reviewer")
-	h.seat(id, h.Cyd, nil)
-	h.seat(id, h.cast("dan"), "initiator")
-	h.seat(id, h.cast("eve"), "")
+	h.addParticipant(id, h.Bob, "reviewer")
+	h.addParticipant(id, h.Cyd, nil)
+	h.addParticipant(id, h.extraBot("dan"), "initiator")
+	h.addParticipant(id, h.extraBot("eve"), "")
 	h.t.patch(h.Ann, id, J{"status": "blocked"})
 	return id
 }
 
-// cast is a bot of the org, registered when it is first needed.
-func (h *hall) cast(name string) *Bot {
+// extraBot returns a bot of the org, which it registers at the first call.
+func (h *fixture) extraBot(name string) *Bot {
 	if b := h.extras[name]; b != nil {
 		return b
 	}
@@ -110,8 +112,9 @@ func (h *hall) cast(name string) *Bot {
 	return h.extras[name]
 }
 
-// evaluate tries every action by every kind of participant under every kind of rule. stage makes the thread for a rule.
-func (h *hall) evaluate(stage func(rule any) string) {
+// evaluate tries every action by every kind of participant with every kind of rule. create returns
+// a thread with the rule.
+func (h *fixture) evaluate(create func(rule any) string) {
 	for _, c := range []struct {
 		rule                    any
 		ann, bob, cyd, dan, eve bool
@@ -126,18 +129,19 @@ func (h *hall) evaluate(stage func(rule any) string) {
 		{[]string{"", "ann", "bob"}, false, false, false, false, false},
 		{nil, true, true, true, true, true},
 	} {
-		id := stage(c.rule)
+		id := create(c.rule)
 		for _, a := range actions() {
 			h.probe(id, h.Ann, a, c.ann)
-			for bot, allowed := range map[*Bot]bool{h.Bob: c.bob, h.Cyd: c.cyd, h.cast("dan"): c.dan, h.cast("eve"): c.eve} {
+			for bot, allowed := range map[*Bot]bool{h.Bob: c.bob, h.Cyd: c.cyd, h.extraBot("dan"): c.dan, h.extraBot("eve"): c.eve} {
 				h.probe(id, bot, a, allowed && (c.rule != nil || a != "manage"))
 			}
 		}
 	}
 }
 
-// probe tries an action in a way that leaves a blocked thread as it was: what is allowed is refused further on, or has no effect.
-func (h *hall) probe(thread string, b *Bot, action string, allowed bool) {
+// probe tries an action that does not change a blocked thread: an allowed action fails for another
+// reason or has no effect.
+func (h *fixture) probe(thread string, b *Bot, action string, allowed bool) {
 	t := h.t
 	var r *Response
 	refusal, status, code := "FORBIDDEN", 200, ""
@@ -145,9 +149,9 @@ func (h *hall) probe(thread string, b *Bot, action string, allowed bool) {
 	case "write":
 		r = t.Do("POST", thr(thread, "/messages"), b, J{"content": "x"})
 		refusal = "WRITE_PERMISSION_DENIED"
-	case "invite": // of one who takes part
+	case "invite": // a participant
 		r = t.Do("POST", thr(thread, "/participants"), b, J{"bot_id": b.ID})
-	case "remove": // of one who does not take part
+	case "remove": // a bot that does not participate
 		r = t.Do("DELETE", thr(thread, "/participants/admin"), b, nil)
 		status, code = 404, "NOT_FOUND"
 	case "resolve":
@@ -173,7 +177,7 @@ func (h *hall) probe(thread string, b *Bot, action string, allowed bool) {
 }
 
 func policyPrecedence(t *T) {
-	h := newHall(t)
+	h := newFixture(t)
 	h.Settings(J{"default_thread_permission_policy": J{"write": []string{}, "invite": nil, "manage": []string{"*"}}})
 	plain := h.thread(nil)
 	h.probe(plain, h.Ann, "write", false)

@@ -9,7 +9,7 @@ import (
 const threadShape = "id:s org_id:s topic:s tags:[s]? status:=active|blocked|reviewing|resolved|closed initiator_id:s? channel_id:s? context:s? close_reason:s? " +
 	"permission_policy:s? visibility:=public|members|private join_policy:=open|approval|invite_only revision:i created_at:i updated_at:i last_activity_at:i resolved_at:i?"
 
-// badPolicies are refused wherever a permission policy is taken.
+// badPolicies returns permission policies that are rejected everywhere.
 func badPolicies() []any {
 	return []any{
 		[]any{}, []any{"write"}, []any{1}, "{}", 5, true, J{"bogus": []string{}}, J{"write": nil, "Write": nil}, J{"write": "ann"}, J{"write": 5}, J{"write": J{}}, J{"write": true},
@@ -17,7 +17,7 @@ func badPolicies() []any {
 	}
 }
 
-// goodPolicies are taken and read back.
+// goodPolicies returns permission policies that are accepted and returned unchanged.
 func goodPolicies() []J {
 	return []J{
 		{}, {"write": nil}, {"write": []string{}}, {"write": []string{"1", "2", "3", "4", "5"}}, {"write": []string{"a", "a"}}, {"write": []string{"", " spaced ", "*"}},
@@ -25,7 +25,7 @@ func goodPolicies() []J {
 	}
 }
 
-// policyText asserts that the text at permission_policy is the JSON of want.
+// policyText asserts that permission_policy is a string with the JSON of want.
 func (r *Response) policyText(want any) *Response {
 	var got any
 	if err := json.Unmarshal([]byte(r.Str("permission_policy")), &got); err != nil {
@@ -39,9 +39,9 @@ func (r *Response) policyText(want any) *Response {
 
 func threadChecks() []Check {
 	return []Check{
-		{[]string{"B2B-THR-001", "B2B-THR-002", "B2B-THR-012"}, "a new thread has its defaults", newThreadDefaults},
+		{[]string{"B2B-THR-001", "B2B-THR-002", "B2B-THR-012"}, "a new thread has the default values", newThreadDefaults},
 		{[]string{"B2B-THR-003"}, "a thread needs a topic", func(t *T) {
-			h := newHall(t)
+			h := newFixture(t)
 			h.create(J{"topic": "  padded \t"}).OK().Equal("topic", "padded")
 			h.create(J{"topic": strings.Repeat("x", 512)}).OK()
 			for _, topic := range []any{"", " ", "\n\t ", nil, 5, true, []string{"x"}, J{}, strings.Repeat("x", 513)} {
@@ -49,8 +49,8 @@ func threadChecks() []Check {
 			}
 			t.Do("POST", "/api/threads", h.Ann, J{}).Refused(400, "VALIDATION_ERROR")
 		}},
-		{[]string{"B2B-THR-004"}, "tags are trimmed and at most ten", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-THR-004"}, "tags are trimmed, and at most ten are allowed", func(t *T) {
+			h := newFixture(t)
 			ten := strings.Fields("a b c d e f g h i j")
 			for _, c := range []struct{ sent, read any }{
 				{nil, nil}, {[]string{}, []string{}}, {[]string{" docs ", ""}, []string{"docs"}}, {[]string{"", " "}, []string{}}, {ten, ten}, {[]string{"a", "a"}, []string{"a", "a"}},
@@ -63,19 +63,19 @@ func threadChecks() []Check {
 				h.create(J{"tags": tags}).Refused(400, "VALIDATION_ERROR")
 			}
 		}},
-		{[]string{"B2B-THR-005", "B2B-THR-006"}, "participants are named by id or name", threadParticipants},
-		{[]string{"B2B-THR-007"}, "channel_id is a channel of the caller", func(t *T) {
-			h, other := newHall(t), newHall(t)
+		{[]string{"B2B-THR-005", "B2B-THR-006"}, "participants of a new thread can be given by id or name", threadParticipants},
+		{[]string{"B2B-THR-007"}, "channel_id must be a channel of the caller", func(t *T) {
+			h, other := newFixture(t), newFixture(t)
 			own, alien := t.dm(h.Ann, "bob", "x").Str("channel_id"), t.dm(h.Bob, "cyd", "x").Str("channel_id")
 			foreign := t.dm(other.Ann, "bob", "x").Str("channel_id")
 			h.create(J{"channel_id": own}).OK().Equal("channel_id", own)
 			h.create(J{"channel_id": nil}).OK().Equal("channel_id", nil)
-			for _, id := range []any{nobodyID, "", alien, foreign, 5, J{}} {
+			for _, id := range []any{unusedID, "", alien, foreign, 5, J{}} {
 				h.create(J{"channel_id": id}).Refused(400, "VALIDATION_ERROR")
 			}
 		}},
-		{[]string{"B2B-THR-008"}, "context is text on the wire", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-THR-008"}, "context is returned as a string", func(t *T) {
+			h := newFixture(t)
 			for _, c := range []struct{ sent, read any }{
 				{"plain text", "plain text"}, {"", ""}, {`{"a": 1}`, `{"a": 1}`}, {J{"ticket": 42}, `{"ticket":42}`}, {[]any{1, "x"}, `[1,"x"]`}, {5, "5"}, {true, "true"}, {nil, nil},
 			} {
@@ -90,15 +90,15 @@ func threadChecks() []Check {
 			t.Do("POST", "/api/threads", h.Ann, body, Header("Content-Type", "application/json")).OK().
 				Equal("context", read).Equal("permission_policy", `{"write":["b","a"],"close":null}`)
 		}},
-		{[]string{"B2B-LIM-005", "B2B-THR-003", "B2B-THR-004"}, "topics and tags are trimmed as ECMAScript does", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-LIM-005", "B2B-THR-003", "B2B-THR-004"}, "topics and tags are trimmed like ECMAScript trim()", func(t *T) {
+			h := newFixture(t)
 			const space = "\t\v\f\n\r \u00a0\u1680\u2003\u202f\u205f\u3000\u2028\u2029\ufeff"
 			h.create(J{"topic": space + "a b" + space, "tags": []string{space + "c" + space, space}}).OK().Equal("topic", "a b").Equal("tags", []string{"c"})
 			h.create(J{"topic": "\u0085a\u200b", "tags": []string{"\u0085"}}).OK().Equal("topic", "\u0085a\u200b").Equal("tags", []string{"\u0085"})
 			h.create(J{"topic": space}).Refused(400, "VALIDATION_ERROR")
 		}},
-		{[]string{"B2B-THR-009", "B2B-THR-070"}, "a permission policy is checked and kept", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-THR-009", "B2B-THR-070"}, "a permission policy is validated and stored", func(t *T) {
+			h := newFixture(t)
 			id, plain := h.thread(nil), h.create(J{"permission_policy": nil}).OK().Equal("permission_policy", nil)
 			for _, p := range goodPolicies() {
 				r := h.create(J{"permission_policy": p}).OK().policyText(p)
@@ -114,12 +114,12 @@ func threadChecks() []Check {
 			t.patch(h.Ann, id, J{"permission_policy": J{"write": nil}}).policyText(J{"write": nil})
 			t.patch(h.Ann, id, J{"permission_policy": nil}).Equal("permission_policy", nil)
 		}},
-		{[]string{"B2B-THR-010", "B2B-THR-011"}, "visibility and join policy take their values and private forces invite_only", visibilityCells},
+		{[]string{"B2B-THR-010", "B2B-THR-011"}, "visibility and join policy have the specified values, and private implies invite_only", visibilityCells},
 	}
 }
 
 func newThreadDefaults(t *T) {
-	h := newHall(t)
+	h := newFixture(t)
 	r := t.Do("POST", "/api/threads", h.Ann, J{"topic": "Release notes", "tags": []string{"docs"}, "participants": []string{"bob"}}).OK()
 	if got := r.Header.Get("ETag"); got != `"1"` {
 		r.errorf("ETag %q, want %q", got, `"1"`)
@@ -136,13 +136,13 @@ func newThreadDefaults(t *T) {
 	}
 	full.Equal("participants.0.label", nil).Equal("participants.1.label", nil).Equal("participants.0.joined_at", full.Value("participants.1.joined_at"))
 	full.Equal("revision", 1)
-	h.trail("thread.create", id, h.Ann.ID, J{"topic": "Release notes", "tags": []string{"docs"}})
+	h.auditedAs("thread.create", id, h.Ann.ID, J{"topic": "Release notes", "tags": []string{"docs"}})
 	solo := t.Do("POST", "/api/threads", h.Ann, J{"topic": "alone"}).OK().Str("id")
 	t.Get(thr(solo), h.Ann).OK().Equal("participant_count", 1).Equal("participants.0.bot_id", h.Ann.ID)
 }
 
 func threadParticipants(t *T) {
-	h, other := newHall(t), newHall(t)
+	h, other := newFixture(t), newFixture(t)
 	stranger := other.Bot("stranger")
 	count := func(participants any) *Response {
 		id := h.create(J{"participants": participants}).OK().Str("id")
@@ -152,10 +152,10 @@ func threadParticipants(t *T) {
 	count([]string{"bob", "cyd"}).Equal("participant_count", 3)
 	count([]string{h.Bob.ID}).Equal("participant_count", 2).Find("participants", "bot_id", h.Bob.ID)
 	count([]string{"bob", h.Bob.ID, "bob", "ann", h.Ann.ID}).Equal("participant_count", 2)
-	for _, p := range []any{nil, "bob", 5, J{}, []any{5}, []any{nil}, []string{"nobody"}, []string{"bob", nobodyID}, []string{"Bob"}, []string{""}, []string{stranger.ID}, []string{"stranger"}} {
+	for _, p := range []any{nil, "bob", 5, J{}, []any{5}, []any{nil}, []string{"nobody"}, []string{"bob", unusedID}, []string{"Bob"}, []string{""}, []string{stranger.ID}, []string{"stranger"}} {
 		h.create(J{"participants": p}).Refused(400, "VALIDATION_ERROR")
 	}
-	h.create(J{"participants": []string{"bob", "nobody"}}).Refused(400, "VALIDATION_ERROR").says("Bot not found")
+	h.create(J{"participants": []string{"bob", "nobody"}}).Refused(400, "VALIDATION_ERROR").errorContains("Bot not found")
 	pam := h.PendingBot("pam")
 	h.create(J{"participants": []string{"bob", "pam"}}).Refused(400, "BOT_NOT_ACTIVE")
 	h.create(J{"participants": []string{pam.ID}}).Refused(400, "BOT_NOT_ACTIVE")
@@ -166,7 +166,7 @@ func threadParticipants(t *T) {
 }
 
 func visibilityCells(t *T) {
-	h := newHall(t)
+	h := newFixture(t)
 	visibilities, policies := []any{"public", "members", "private", nil}, []any{"open", "approval", "invite_only", nil}
 	for _, v := range visibilities {
 		for _, p := range policies {
@@ -203,6 +203,6 @@ func visibilityCells(t *T) {
 		}
 	}
 	if r := t.Get(thr(id), h.Ann).OK(); r.Value("visibility") != "members" || r.Value("join_policy") != "open" {
-		r.errorf("a refused value was stored")
+		r.errorf("a rejected value was stored")
 	}
 }

@@ -4,13 +4,13 @@ import "strings"
 
 func updateChecks() []Check {
 	return []Check{
-		{[]string{"B2B-THR-050", "B2B-THR-051", "B2B-THR-052"}, "a PATCH takes its seven fields", patchFields},
-		{[]string{"B2B-THR-053"}, "a PATCH is checked in the stated order", patchOrder},
-		{[]string{"B2B-THR-054", "B2B-THR-055", "B2B-ORGTHR-013"}, "each written field group adds one to the revision", patchArithmetic},
-		{[]string{"B2B-THR-055"}, "a refused PATCH changes nothing", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-THR-050", "B2B-THR-051", "B2B-THR-052"}, "a PATCH changes seven fields", patchFields},
+		{[]string{"B2B-THR-053"}, "a PATCH is validated in the specified order", patchOrder},
+		{[]string{"B2B-THR-054", "B2B-THR-055", "B2B-ORGTHR-013"}, "each changed group of fields increases the revision by one", patchArithmetic},
+		{[]string{"B2B-THR-055"}, "a rejected PATCH changes nothing", func(t *T) {
+			h := newFixture(t)
 			id := h.thread(J{"permission_policy": J{"resolve": []string{}, "manage": []string{"initiator"}}})
-			before := h.look(id)
+			before := h.adminView(id)
 			for _, c := range []struct {
 				who    *Bot
 				body   J
@@ -27,34 +27,35 @@ func updateChecks() []Check {
 				{h.Ann, J{"status": "blocked", "permission_policy": J{"bogus": nil}}, "", 400, "VALIDATION_ERROR"},
 			} {
 				t.Do("PATCH", thr(id), c.who, c.body, Header("If-Match", c.match)).Refused(c.status, c.code)
-				h.look(id).sameThread(before)
+				h.adminView(id).sameThread(before)
 			}
 			t.patch(h.Ann, id, J{"topic": "new", "status": "blocked", "visibility": "private"}).Equal("topic", "new").Equal("status", "blocked").Equal("visibility", "private")
 		}},
 		{[]string{"B2B-THR-056"}, "changes of status and settings are audited", func(t *T) {
-			h := newHall(t)
+			h := newFixture(t)
 			id := h.thread(nil)
 			t.patch(h.Bob, id, J{"status": "reviewing"})
-			h.trail("thread.status_changed", id, h.Bob.ID, J{"from": "active", "to": "reviewing", "close_reason": nil})
+			h.auditedAs("thread.status_changed", id, h.Bob.ID, J{"from": "active", "to": "reviewing", "close_reason": nil})
 			t.tick()
 			t.patch(h.Ann, id, J{"status": "closed", "close_reason": "error"})
-			h.trail("thread.status_changed", id, h.Ann.ID, J{"from": "reviewing", "to": "closed", "close_reason": "error"})
+			h.auditedAs("thread.status_changed", id, h.Ann.ID, J{"from": "reviewing", "to": "closed", "close_reason": "error"})
 			t.patch(h.Ann, id, J{"status": "active", "visibility": "public", "join_policy": "open"})
-			h.silent("thread.visibility_changed", id)
-			h.silent("thread.join_policy_changed", id)
+			h.notAudited("thread.visibility_changed", id)
+			h.notAudited("thread.join_policy_changed", id)
 			t.patch(h.Ann, id, J{"visibility": "private"})
-			h.trail("thread.visibility_changed", id, h.Ann.ID, J{"from": "public", "to": "private"})
-			h.trail("thread.join_policy_changed", id, h.Ann.ID, J{"from": "open", "to": "invite_only"})
+			h.auditedAs("thread.visibility_changed", id, h.Ann.ID, J{"from": "public", "to": "private"})
+			h.auditedAs("thread.join_policy_changed", id, h.Ann.ID, J{"from": "open", "to": "invite_only"})
 		}},
-		{[]string{"B2B-THR-057"}, "closing the door rejects who waits before it", func(t *T) {
-			h := newHall(t)
-			closes(h, func(id string, body J) { t.patch(h.Ann, id, body) })
+		{[]string{"B2B-THR-057"}, "making a thread private or invite_only rejects pending join requests", func(t *T) {
+			h := newFixture(t)
+			rejectsPending(h, func(id string, body J) { t.patch(h.Ann, id, body) })
 		}},
 	}
 }
 
-// closes checks that a PATCH to private or invite_only rejects pending join requests, and that others keep them.
-func closes(h *hall, patch func(id string, body J)) {
+// rejectsPending checks that a PATCH to private or invite_only rejects pending join requests, and
+// that other changes do not.
+func rejectsPending(h *fixture, patch func(id string, body J)) {
 	t := h.t
 	for _, c := range []struct {
 		body J
@@ -79,7 +80,7 @@ func closes(h *hall, patch func(id string, body J)) {
 }
 
 func patchFields(t *T) {
-	h := newHall(t)
+	h := newFixture(t)
 	id := h.create(J{"tags": []string{"a"}, "context": "c"}).OK().Str("id")
 	patch := func(c Caller, body J) *Response { return t.Do("PATCH", thr(id), c, body) }
 	for _, none := range []J{{}, {"tags": []string{"b"}}, {"channel_id": nil}, {"bogus": 1}, {"tags": nil, "revision": 9}} {
@@ -102,13 +103,13 @@ func patchFields(t *T) {
 }
 
 func patchOrder(t *T) {
-	h := newHall(t)
+	h := newFixture(t)
 	long := J{"manage": []string{"1", "2", "3", "4", "5", "6"}}
 	plain := h.thread(nil)
 	dead := h.thread(nil)
-	h.move(dead, "closed")
+	h.setStatus(dead, "closed")
 	guarded := h.thread(J{"permission_policy": J{"resolve": []string{}, "close": []string{}}})
-	h.move(guarded, "blocked")
+	h.setStatus(guarded, "blocked")
 	deadGuarded := h.thread(J{"permission_policy": J{"resolve": []string{}, "close": []string{}}})
 	t.Do("PATCH", othr(deadGuarded), h.Admin, J{"status": "resolved"}).OK()
 	for _, c := range []struct {
@@ -119,7 +120,7 @@ func patchOrder(t *T) {
 		status int
 		code   string
 	}{
-		{h.Cyd, nobodyID, J{}, "", 404, "NOT_FOUND"},
+		{h.Cyd, unusedID, J{}, "", 404, "NOT_FOUND"},
 		{h.Cyd, plain, J{}, "", 403, "JOIN_REQUIRED"},
 		{h.Cyd, plain, J{"permission_policy": long}, "", 403, "JOIN_REQUIRED"},
 		{h.Cyd, dead, J{"topic": "x"}, "", 403, "JOIN_REQUIRED"},
@@ -147,7 +148,7 @@ func patchOrder(t *T) {
 }
 
 func patchArithmetic(t *T) {
-	h := newHall(t)
+	h := newFixture(t)
 	id := h.thread(nil)
 	rev := 1
 	for _, c := range []struct {
@@ -160,14 +161,14 @@ func patchArithmetic(t *T) {
 		{J{"status": "active", "topic": "d", "context": nil, "permission_policy": J{"write": nil}, "visibility": "members", "join_policy": "open"}, 5},
 		{J{"status": "closed", "close_reason": "manual"}, 1}, {J{"status": "active", "topic": "e"}, 2},
 	} {
-		before := h.look(id)
+		before := h.adminView(id)
 		t.tick()
 		rev += c.add
 		r := t.patch(h.Ann, id, c.body).Equal("revision", rev).Equal("last_activity_at", before.Value("last_activity_at")).Equal("created_at", before.Value("created_at"))
 		if r.Num("updated_at") <= before.Num("updated_at") {
-			r.errorf("updated_at did not move")
+			r.errorf("updated_at did not change")
 		}
-		after := h.look(id).Equal("revision", rev)
+		after := h.adminView(id).Equal("revision", rev)
 		for k, v := range c.body {
 			if text, ok := v.(string); ok {
 				after.Equal(k, text)
@@ -183,6 +184,6 @@ func patchArithmetic(t *T) {
 	} {
 		rev += c.add
 		t.Do("PATCH", othr(id), h.Admin, c.body).OK().Equal("revision", rev)
-		h.look(id).Equal("revision", rev)
+		h.adminView(id).Equal("revision", rev)
 	}
 }

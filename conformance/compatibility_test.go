@@ -11,11 +11,11 @@ import (
 	"testing"
 )
 
-// compatibility is docs/compatibility.md as its tables say: by the head of the first column
-// ("Call", "Operation", "Event", "What"), which requirements each row names.
+// compatibility has the tables of docs/compatibility.md: by the head of the first column ("Call",
+// "Operation", "Event", "What"), and by row, the requirements.
 type compatibility map[string]map[string][]string
 
-// parseCompatibility reads the tables whose second column is "Requirements".
+// parseCompatibility reads the tables that have a second column "Requirements".
 func parseCompatibility(text string) (tables compatibility, faults []string) {
 	id := regexp.MustCompile(`^[A-Z]+-[0-9]{3}$`)
 	tables, head := compatibility{}, ""
@@ -87,7 +87,7 @@ func TestCompatibilityIsRequired(t *testing.T) {
 	}
 	for head, all := range map[string][]string{"Call": api.calls(), "Operation": specOperations(spec), "Event": specEvents(spec)} {
 		if len(all) < 10 {
-			t.Errorf("%s: only %d were found", head, len(all))
+			t.Errorf("%s: found only %d", head, len(all))
 		}
 		for _, fault := range differences(slices.Collect(maps.Keys(tables[head])), all) {
 			t.Errorf("%s: %s", head, fault)
@@ -95,7 +95,7 @@ func TestCompatibilityIsRequired(t *testing.T) {
 	}
 }
 
-// differences lists the names that a table lacks, and those that it has in vain.
+// differences returns the names without a row, and the rows that match no name.
 func differences(table, all []string) (faults []string) {
 	for _, name := range all {
 		if !slices.Contains(table, name) {
@@ -110,12 +110,12 @@ func differences(table, all []string) (faults []string) {
 	return faults
 }
 
-// openAPI is what the tests read of api/openapi.json.
+// openAPI is the part of api/openapi.json that the tests read.
 type openAPI struct {
 	Paths map[string]map[string]json.RawMessage
 }
 
-// calls are the operations of the document as `METHOD /path/:parameter`.
+// calls returns the operations of the document as `METHOD /path/:parameter`.
 func (d openAPI) calls() (all []string) {
 	parameter := regexp.MustCompile(`\{([a-z_]+)\}`)
 	for path, methods := range d.Paths {
@@ -128,13 +128,13 @@ func (d openAPI) calls() (all []string) {
 	return all
 }
 
-// specOperations are the operations of a WebSocket: the first table of their chapter.
+// specOperations returns the WebSocket operations in SPEC.md.
 func specOperations(spec string) []string { return firstColumn(spec, "### Operations") }
 
-// specEvents are the types of events: the first table of their chapter.
+// specEvents returns the event types in SPEC.md.
 func specEvents(spec string) []string { return firstColumn(spec, "### Events") }
 
-// firstColumn lists the names in code in the first column of the first table of a chapter.
+// firstColumn returns the names in backquotes in the first column of the first table of a chapter.
 func firstColumn(spec, chapter string) (all []string) {
 	name := regexp.MustCompile("`([a-z_]+)`")
 	_, text, _ := strings.Cut(spec, "\n"+chapter+"\n")
@@ -170,6 +170,6 @@ func TestParseCompatibility(t *testing.T) {
 		t.Errorf("requirements %v", got)
 	}
 	if faults := differences([]string{"a", "c"}, []string{"a", "b"}); len(faults) != 2 {
-		t.Errorf("a row is missing and one is in vain: %v", faults)
+		t.Errorf("want one missing and one extra row: %v", faults)
 	}
 }

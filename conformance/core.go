@@ -1,6 +1,6 @@
 package conformance
 
-// coreChecks lists the checks of everything beneath collaboration: HTTP, credentials, organisations, bots.
+// coreChecks returns the checks of HTTP, credentials, orgs, bots, tokens, files and the audit log.
 func coreChecks() []Check {
 	return join(
 		httpChecks(), edgeChecks(), requestChecks(), bearerChecks(), sessionChecks(), sessionRuleChecks(), fixationChecks(), throttleChecks(), forwardedChecks(), accessChecks(), scopeChecks(),
@@ -10,6 +10,3 @@ func coreChecks() []Check {
 		tokenChecks(), fileChecks(), uploadChecks(), fairChecks(), pageChecks(), fileDownloadChecks(), polyglotChecks(), auditChecks(), auditActionChecks(), serverChecks(), openAPIChecks(), idempotencyChecks(), errorChecks(), exactCoreChecks(), exactAuditChecks(),
 	)
 }
-
-// unknownID is the id of nothing.
-const unknownID = "00000000-0000-7000-8000-000000000000"

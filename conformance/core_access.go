@@ -1,46 +1,47 @@
 package conformance
 
-// route is a call with a body that would be valid.
+// route is a request with its body.
 type route struct {
 	method, path string
 	body         any
 }
 
-// superRoutes are the routes of the super admin, with ids of nothing and bodies that do not hold.
+// superRoutes returns the routes of the super admin, with unknown ids and invalid bodies.
 func superRoutes() []route {
 	return []route{
 		{"POST", "/api/orgs", J{}},
 		{"GET", "/api/orgs", nil},
-		{"PATCH", "/api/orgs/" + unknownID, J{"status": "no"}},
-		{"DELETE", "/api/orgs/" + unknownID, nil},
-		{"POST", "/api/orgs/" + unknownID + "/rotate-secret", nil},
+		{"PATCH", "/api/orgs/" + unusedID, J{"status": "no"}},
+		{"DELETE", "/api/orgs/" + unusedID, nil},
+		{"POST", "/api/orgs/" + unusedID + "/rotate-secret", nil},
 		{"POST", "/api/platform/invite-codes", J{"max_uses": "x"}},
 		{"GET", "/api/platform/invite-codes", nil},
-		{"DELETE", "/api/platform/invite-codes/" + unknownID, nil},
+		{"DELETE", "/api/platform/invite-codes/" + unusedID, nil},
 	}
 }
 
-// admRoutes are the ADM routes with bodies that hold, aimed at nothing where they would change something that others need.
-func admRoutes() []route {
+// adminRoutes returns the routes of org admins, with valid bodies. Routes that would change what
+// other checks need have unknown ids.
+func adminRoutes() []route {
 	return []route{
 		{"GET", "/api/org/settings", nil},
 		{"PATCH", "/api/org/settings", J{"threads_per_hour_per_bot": 31}},
 		{"POST", "/api/org/tickets", J{}},
 		{"GET", "/api/org/tickets", nil},
-		{"DELETE", "/api/org/tickets/" + unknownID, nil},
+		{"DELETE", "/api/org/tickets/" + unusedID, nil},
 		{"GET", "/api/org/sessions", nil},
 		{"DELETE", "/api/org/sessions/0123456789abcdef", nil},
-		{"PATCH", "/api/org/bots/" + unknownID + "/role", J{"auth_role": "member"}},
-		{"PATCH", "/api/org/bots/" + unknownID + "/status", J{"status": "active"}},
-		{"DELETE", "/api/bots/" + unknownID, nil},
+		{"PATCH", "/api/org/bots/" + unusedID + "/role", J{"auth_role": "member"}},
+		{"PATCH", "/api/org/bots/" + unusedID + "/status", J{"status": "active"}},
+		{"DELETE", "/api/bots/" + unusedID, nil},
 		{"GET", "/api/audit", nil},
 	}
 }
 
-// accessChecks covers which kind of caller may call what.
+// accessChecks returns the checks of which callers may make which calls.
 func accessChecks() []Check {
 	return []Check{
-		{[]string{"B2B-AUTH-040"}, "super-admin routes are 401 for everybody else, before anything", func(t *T) {
+		{[]string{"B2B-AUTH-040"}, "super-admin routes return 401 for other callers, before any other error", func(t *T) {
 			o := t.Org()
 			for _, c := range []Caller{nil, o.Admin, o.Admin.Login(), o.Human(), Token("bot_unknown"), Token(t.AdminSecret())} {
 				for _, r := range superRoutes() {
@@ -48,13 +49,13 @@ func accessChecks() []Check {
 				}
 			}
 			t.Do("POST", "/api/orgs", t.Super(), J{}).Refused(400, "VALIDATION_ERROR")
-			t.Do("DELETE", "/api/orgs/"+unknownID, t.Super(), nil).Refused(404, "NOT_FOUND")
+			t.Do("DELETE", "/api/orgs/"+unusedID, t.Super(), nil).Refused(404, "NOT_FOUND")
 		}},
-		{[]string{"B2B-AUTH-041"}, "bot routes are for bots", func(t *T) {
+		{[]string{"B2B-AUTH-041"}, "bot routes accept bots and owner sessions only", func(t *T) {
 			o := t.Org()
 			for _, r := range []route{
 				{"GET", "/api/me", nil}, {"DELETE", "/api/me", nil}, {"PATCH", "/api/me/profile", J{"bio": "x"}}, {"PATCH", "/api/me/name", J{"name": "x"}},
-				{"GET", "/api/me/tokens", nil}, {"POST", "/api/me/tokens", J{"scopes": []string{"read"}}}, {"DELETE", "/api/me/tokens/" + unknownID, nil},
+				{"GET", "/api/me/tokens", nil}, {"POST", "/api/me/tokens", J{"scopes": []string{"read"}}}, {"DELETE", "/api/me/tokens/" + unusedID, nil},
 				{"GET", "/api/me/workspace", nil}, {"GET", "/api/peers", nil},
 			} {
 				t.Do(r.method, r.path, nil, r.body).Refused(401, "AUTH_REQUIRED")
@@ -64,27 +65,27 @@ func accessChecks() []Check {
 			t.Get("/api/me", o.Admin).Status(200)
 			t.Get("/api/peers", o.Admin.Login()).Status(200)
 		}},
-		{[]string{"B2B-AUTH-042", "B2B-AUTH-047"}, "ADM routes refuse members, and roles count at once", func(t *T) {
+		{[]string{"B2B-AUTH-042", "B2B-AUTH-047"}, "org-admin routes reject members, and a new role applies at once", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("worker")
 			owner := bot.Login()
-			for _, r := range append(admRoutes(), route{"POST", "/api/org/rotate-secret", nil}) {
+			for _, r := range append(adminRoutes(), route{"POST", "/api/org/rotate-secret", nil}) {
 				t.Do(r.method, r.path, nil, r.body).Refused(401, "AUTH_REQUIRED")
 				t.Do(r.method, r.path, bot, r.body).Refused(403, "FORBIDDEN")
 				t.Do(r.method, r.path, owner, r.body).Refused(403, "FORBIDDEN")
 			}
 			bot.Promote()
-			for _, r := range admRoutes() {
+			for _, r := range adminRoutes() {
 				for _, c := range []Caller{o.Admin, o.Human(), bot, owner} {
 					if got := t.Do(r.method, r.path, c, r.body); got.StatusCode() != 200 && got.StatusCode() != 404 {
-						t.Errorf("%s: an admin must pass", got)
+						t.Errorf("%s: want success or 404 for an admin", got)
 					}
 				}
 			}
 			bot.Demote()
 			t.Get("/api/org/settings", bot).Refused(403, "FORBIDDEN")
 		}},
-		{[]string{"B2B-AUTH-063"}, "ADM routes need the scope admin", func(t *T) {
+		{[]string{"B2B-AUTH-063"}, "org-admin routes require the scope admin", func(t *T) {
 			o := t.Org()
 			less := o.Admin.Scoped("read", "thread", "message", "profile")
 			admin := o.Admin.Scoped("admin")
@@ -92,13 +93,13 @@ func accessChecks() []Check {
 			refused := []Caller{less, t.Login(J{"type": "bot", "token": string(less)})}
 			bot := o.Bot("worker")
 			members := []Caller{bot.Scoped("full"), bot.Scoped("admin"), bot.Scoped("read")}
-			for _, r := range append(admRoutes(),
-				route{"GET", "/api/org/threads", nil}, route{"GET", "/api/org/threads/" + unknownID, nil}, route{"GET", "/api/org/search?q=x", nil},
-				route{"GET", "/api/org/webhooks/dead-letters", nil}, route{"POST", "/api/org/webhooks/redeliver", J{"bot": unknownID}},
+			for _, r := range append(adminRoutes(),
+				route{"GET", "/api/org/threads", nil}, route{"GET", "/api/org/threads/" + unusedID, nil}, route{"GET", "/api/org/search?q=x", nil},
+				route{"GET", "/api/org/webhooks/dead-letters", nil}, route{"POST", "/api/org/webhooks/redeliver", J{"bot": unusedID}},
 			) {
 				for _, c := range pass {
 					if got := t.Do(r.method, r.path, c, r.body); got.StatusCode() != 200 && got.StatusCode() != 404 {
-						t.Errorf("%s: an admin with the scope must pass", got)
+						t.Errorf("%s: want success or 404 for an admin with the scope", got)
 					}
 				}
 				for _, c := range refused {
@@ -115,9 +116,9 @@ func accessChecks() []Check {
 			}
 			t.Do("POST", "/api/org/rotate-secret", admin, nil).OK()
 		}},
-		{[]string{"B2B-AUTH-044"}, "a super admin has no org", func(t *T) {
+		{[]string{"B2B-AUTH-044"}, "calls that need an org reject a super admin", func(t *T) {
 			o := t.Org()
-			for _, r := range append(admRoutes(), route{"POST", "/api/org/rotate-secret", nil}) {
+			for _, r := range append(adminRoutes(), route{"POST", "/api/org/rotate-secret", nil}) {
 				t.Do(r.method, r.path, t.Super(), r.body).Refused(400, "ORG_CONTEXT_REQUIRED")
 			}
 			for _, path := range []string{
@@ -127,7 +128,7 @@ func accessChecks() []Check {
 				t.Get(path, o.Human()).Status(200)
 			}
 		}},
-		{[]string{"B2B-AUTH-046"}, "another org's things answer as if they did not exist", func(t *T) {
+		{[]string{"B2B-AUTH-046"}, "objects of another org are not found", func(t *T) {
 			mine, theirs := t.Org(), t.Org()
 			bot := theirs.Bot("worker")
 			ticket := theirs.Ticket(J{"reusable": true})
@@ -153,16 +154,16 @@ func accessChecks() []Check {
 	}
 }
 
-// scopeChecks covers the scopes of tokens.
+// scopeChecks returns the checks of token scopes.
 func scopeChecks() []Check {
 	read := []string{"full", "read"}
 	profile := []string{"full", "profile"}
 	full := []string{"full"}
 	return []Check{
-		{[]string{"B2B-AUTH-045"}, "a token does what its scopes say", func(t *T) {
+		{[]string{"B2B-AUTH-045"}, "a token can make exactly the calls of its scopes", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("worker")
-			held := map[string]bool{}
+			allowed := map[string]bool{}
 			for _, scope := range []string{"full", "read", "thread", "message", "profile", "admin"} {
 				token := bot.Scoped(scope)
 				for _, r := range []struct {
@@ -173,15 +174,15 @@ func scopeChecks() []Check {
 					{route{"GET", "/api/bots", nil}, read}, {route{"GET", "/api/bots/" + bot.ID, nil}, read}, {route{"GET", "/api/bots/worker/profile", nil}, read},
 					{route{"GET", "/api/bots/worker/webhook/health", nil}, read}, {route{"GET", "/api/bots/worker/channels", nil}, read},
 					{route{"PATCH", "/api/me/profile", J{}}, profile}, {route{"PATCH", "/api/me/name", J{}}, profile},
-					{route{"GET", "/api/me/tokens", nil}, full}, {route{"POST", "/api/me/tokens", J{}}, full}, {route{"DELETE", "/api/me/tokens/" + unknownID, nil}, full},
+					{route{"GET", "/api/me/tokens", nil}, full}, {route{"POST", "/api/me/tokens", J{}}, full}, {route{"DELETE", "/api/me/tokens/" + unusedID, nil}, full},
 				} {
-					clear(held)
+					clear(allowed)
 					for _, s := range r.by {
-						held[s] = true
+						allowed[s] = true
 					}
 					got := t.Do(r.method, r.path, token, r.body)
 					switch {
-					case !held[scope]:
+					case !allowed[scope]:
 						got.Refused(403, "INSUFFICIENT_SCOPE")
 					case r.method == "GET":
 						got.Status(200)

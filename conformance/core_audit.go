@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// auditChecks covers reading the audit log.
+// auditChecks returns the checks of reading the audit log.
 func auditChecks() []Check {
 	return []Check{
-		{[]string{"B2B-AUD-001"}, "the audit log is the org's own, newest first", func(t *T) {
+		{[]string{"B2B-AUD-001"}, "the audit log has the entries of its org only, newest first", func(t *T) {
 			o, other := t.Org(), t.Org()
 			bot := o.Bot("worker")
 			t.Sleep(5 * time.Millisecond)
@@ -27,7 +27,7 @@ func auditChecks() []Check {
 			t.Get("/api/audit", other.Admin).OK().Absent("", "target_id", bot.ID)
 			t.Get("/api/audit", bot).Refused(403, "FORBIDDEN")
 		}},
-		{[]string{"B2B-AUD-002"}, "the audit log is filtered and limited", func(t *T) {
+		{[]string{"B2B-AUD-002"}, "the audit log can be filtered and limited", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("worker")
 			for _, bio := range []string{"1", "2", "3"} {
@@ -38,19 +38,19 @@ func auditChecks() []Check {
 			all := get("action=bot.profile_update").OK().Len("", 3)
 			get("target_type=bot&target_id="+bot.ID).OK().Len("", 4)
 			get("bot_id="+bot.ID+"&action=bot.register").OK().Len("", 1)
-			for _, none := range []string{"action=nonsense", "target_type=nonsense", "target_id=nonsense", "bot_id=" + unknownID, "action=bot.profile_update&bot_id=" + o.Admin.ID} {
+			for _, none := range []string{"action=nonsense", "target_type=nonsense", "target_id=nonsense", "bot_id=" + unusedID, "action=bot.profile_update&bot_id=" + o.Admin.ID} {
 				get(none).OK().Len("", 0)
 			}
 			get("limit=2").OK().Len("", 2)
 			get("limit=-1").OK().Len("", 1)
 			since := fmt.Sprintf("action=bot.profile_update&since=%.0f", all.Num("1.created_at"))
 			if got, want := get(since).OK().Pluck("", "id"), []string{all.Str("0.id")}; !slices.Equal(got, want) {
-				t.Errorf("since is not strictly newer: %v, want %v", got, want)
+				t.Errorf("since does not return exactly the later entries: %v, want %v", got, want)
 			}
 			get("action=bot.profile_update&since=0").OK().Len("", 3)
 			get("since=nonsense").Refused(400, "VALIDATION_ERROR")
 		}},
-		{[]string{"B2B-AUD-002"}, "the audit log answers 50 entries, and at most 200", func(t *T) {
+		{[]string{"B2B-AUD-002"}, "a page of the audit log has 50 entries by default, and at most 200", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("worker")
 			t.Concurrently(4, func(i int) {
@@ -65,13 +65,13 @@ func auditChecks() []Check {
 	}
 }
 
-// auditActionChecks covers what is written to the audit log.
+// auditActionChecks returns the checks of which actions are audited.
 func auditActionChecks() []Check {
 	return []Check{
-		{[]string{"B2B-AUD-005"}, "the audit log is read to its end in pages", func(t *T) {
+		{[]string{"B2B-AUD-005"}, "the audit log can be read completely in pages", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("worker")
-			t.Concurrently(4, func(i int) { // several within one millisecond
+			t.Concurrently(4, func(i int) { // several in one millisecond
 				for n := range 8 {
 					t.Do("PATCH", "/api/me/profile", bot, J{"bio": fmt.Sprintf("%d of %d", n, i)}).Status(200)
 				}
@@ -94,12 +94,12 @@ func auditActionChecks() []Check {
 			}
 			t.Get(fmt.Sprintf("/api/audit?cursor=0%%7C%s", ids[0]), o.Admin).OK().Len("", 0)
 		}},
-		{[]string{"B2B-AUD-006"}, "a login that failed is written, one that is locked out is not", func(t *T) {
+		{[]string{"B2B-AUD-006"}, "a failed login is audited, a login during a lock is not", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("worker")
 			gone := t.Do("POST", "/api/me/tokens", bot, J{"scopes": []string{"read"}, "expires_in": 1}).OK().Str("token")
 			t.Sleep(5 * time.Millisecond)
-			here := elsewhere()
+			here := newAddress()
 			t.Do("POST", "/api/auth/login", nil, J{"type": "bot", "token": gone}, here).Status(401)
 			o.wrote(t, "auth.login_failed", bot.ID, "bot", bot.ID, J{"type": "bot", "code": "TOKEN_EXPIRED"})
 			wrong := J{"type": "org_admin", "org_id": o.ID, "org_secret": "wrong"}
@@ -107,8 +107,8 @@ func auditActionChecks() []Check {
 			if in := o.wrote(t, "auth.login_failed", nil, "org", o.ID, J{"type": "org_admin", "code": "INVALID_CREDENTIALS"}); in["ip"] == nil {
 				t.Errorf("auth.login_failed: no ip in %s", show(in))
 			}
-			if !o.believed() {
-				return // more would lock this suite out
+			if !o.trustsForwarded() {
+				return // more failures would lock the logins of this suite
 			}
 			for range 4 {
 				t.Do("POST", "/api/auth/login", nil, wrong, here).Status(401)
@@ -118,7 +118,7 @@ func auditActionChecks() []Check {
 			}
 			o.Audit("auth.login_failed").Len("", 6)
 		}},
-		{[]string{"B2B-AUD-003"}, "what a bot does to itself is written", func(t *T) {
+		{[]string{"B2B-AUD-003"}, "actions of a bot on itself are audited", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("worker")
 			t.Do("PATCH", "/api/me/profile", bot, J{"bio": "x", "tags": nil}).Status(200)
@@ -137,7 +137,7 @@ func auditActionChecks() []Check {
 			o.wrote(t, "bot.token_revoke", bot.ID, "token", token, nil)
 			o.wrote(t, "bot.delete", bot.ID, "bot", bot.ID, J{"name": "renamed", "self": true})
 		}},
-		{[]string{"B2B-AUD-003"}, "what admins do is written", func(t *T) {
+		{[]string{"B2B-AUD-003"}, "actions of org admins are audited", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("worker")
 			bot.Demote()
@@ -160,7 +160,7 @@ func auditActionChecks() []Check {
 			t.Do("DELETE", "/api/orgs/"+o.ID+"/tombstones/worker", o.Human(), nil).Status(200)
 			o.wrote(t, "bot.tombstone_cleared", nil, "bot", "worker", J{"cleared_by_session": ref, "cleared_by_role": "org_admin"})
 		}},
-		{[]string{"B2B-AUD-010"}, "what an entry says of a ticket opens nothing", func(t *T) {
+		{[]string{"B2B-AUD-010"}, "the ticket id in an audit entry cannot be used to register", func(t *T) {
 			o := t.Org()
 			o.Ticket(J{"reusable": true})
 			named := o.Audit("auth.ticket_created").Str("0.target_id")
@@ -170,12 +170,12 @@ func auditActionChecks() []Check {
 			t.Do("DELETE", "/api/org/tickets/"+id, o.Admin, nil).Status(200)
 			o.Audit("auth.ticket_revoked").Equal("0.target_id", named)
 		}},
-		{[]string{"B2B-AUD-003"}, "what operators do to an org is written, and who made tickets and secrets", func(t *T) {
+		{[]string{"B2B-AUD-003"}, "actions of the super admin on an org, new tickets and rotated secrets are audited", func(t *T) {
 			o := t.Org()
 			created := o.wrote(t, "org.create", nil, "org", o.ID, nil)
 			by, ok := created["created_by"].(string)
 			if !ok || !strings.HasPrefix(by, "session:") || len(by) != len("session:")+16 {
-				t.Errorf("org.create: created_by is %s, want session: and a ref", show(created["created_by"]))
+				t.Errorf("org.create: created_by is %s, want session: followed by a ref", show(created["created_by"]))
 			}
 			t.Do("PATCH", "/api/orgs/"+o.ID, t.Super(), J{"name": "renamed"}).Status(200)
 			o.wrote(t, "org.update", nil, "org", o.ID, J{"new_name": "renamed", "old_status": "active", "new_status": "active", "old_name": created["name"], "changed_by": by})
@@ -194,7 +194,7 @@ func auditActionChecks() []Check {
 			t.Get("/api/audit?action=org.create", human).OK().Len("", 1).Equal("0.detail.name", "invited").Equal("0.detail.created_by", "invite_code:"+code.Str("id"))
 			t.Do("DELETE", "/api/orgs/"+made.Str("org_id"), t.Super(), nil).Status(204)
 		}},
-		{[]string{"B2B-AUD-003"}, "logins and logouts are written under their ref", func(t *T) {
+		{[]string{"B2B-AUD-003"}, "logins and logouts are audited with the ref of their session", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("worker")
 			owner := bot.Login()
@@ -215,8 +215,8 @@ func auditActionChecks() []Check {
 	}
 }
 
-// wrote finds an audit entry of the action with this subject, target and at least this detail, and returns its detail. A nil target
-// id is any.
+// wrote asserts that there is an audit entry of the action with this bot, this target and at least
+// this detail, and returns its detail. A nil targetID matches any.
 func (o *Org) wrote(t *T, action string, bot any, targetType string, targetID any, detail J) map[string]any {
 	r := o.Audit(action)
 next:

@@ -4,13 +4,13 @@ import (
 	"time"
 )
 
-// tokenShape is a scoped token without its secret; see T.Shape.
+// tokenShape is the shape of a scoped token without its secret; see T.Shape.
 const tokenShape = "id:s scopes:[s] label:s? expires_at:n? created_at:i last_used_at:i?"
 
-// bearerChecks covers what a Bearer header can be and in which order it is judged.
+// bearerChecks returns the checks of bearer credentials and the order of their validation.
 func bearerChecks() []Check {
 	return []Check{
-		{[]string{"B2B-AUTH-001"}, "a live cookie decides, a dead one counts as absent", func(t *T) {
+		{[]string{"B2B-AUTH-001"}, "a valid session cookie takes precedence over a bearer token, an invalid one is ignored", func(t *T) {
 			o := t.Org()
 			human := o.Human()
 			bearer := Header("Authorization", "Bearer "+string(o.Admin.Token))
@@ -22,7 +22,7 @@ func bearerChecks() []Check {
 			t.Get("/api/auth/session", nil, Header("Cookie", "other=1; hxa_session="+human.Cookie+"; hxa_session="+string(make64('1')))).Status(200)
 			t.Get("/api/auth/session", nil, Header("Cookie", "hxa_session="+string(make64('1'))+"; hxa_session="+human.Cookie)).Status(401)
 		}},
-		{[]string{"B2B-AUTH-002"}, "a Bearer is Authorization: Bearer and nothing else", func(t *T) {
+		{[]string{"B2B-AUTH-002"}, "a bearer token is accepted only in the header Authorization: Bearer", func(t *T) {
 			o := t.Org()
 			token := string(o.Admin.Token)
 			for _, header := range []string{"", "Bearer", "Bearer ", "bearer " + token, "BEARER " + token, "Basic " + token, "Token " + token, token} {
@@ -34,7 +34,7 @@ func bearerChecks() []Check {
 			}
 			t.Get("/api/me", nil, Header("Authorization", "Bearer "+token)).Status(200)
 		}},
-		{[]string{"B2B-AUTH-003"}, "secrets and tickets are no Bearer credentials", func(t *T) {
+		{[]string{"B2B-AUTH-003"}, "secrets and tickets are not accepted as bearer tokens", func(t *T) {
 			o := t.Org()
 			ticket := o.Ticket(J{"reusable": true})
 			for _, secret := range []string{t.AdminSecret(), o.Secret, ticket, "bot_0", string(o.Admin.Token) + "0"} {
@@ -44,36 +44,36 @@ func bearerChecks() []Check {
 			t.Get("/api/me", o.Admin).Status(200)
 			t.Get("/api/orgs", t.Super()).Status(200)
 		}},
-		{[]string{"B2B-AUTH-004"}, "a Bearer is checked in order: token, expiry, standing, org header, org", func(t *T) {
+		{[]string{"B2B-AUTH-004"}, "a bearer token is validated in order: token, expiry, join status, org header, org status", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("worker")
-			elsewhere := Header("X-Org-Id", unknownID)
+			otherOrg := Header("X-Org-Id", unusedID)
 			short := Token(t.Do("POST", "/api/me/tokens", bot, J{"scopes": []string{"read"}, "expires_in": 50}).OK().Str("token"))
 			long := bot.Scoped("read")
 			t.Get("/api/me", bot, Header("X-Org-Id", o.ID)).Status(200)
-			t.Get("/api/me", bot, elsewhere).Refused(403, "ORG_MISMATCH")
-			t.Get("/api/me", long, elsewhere).Refused(403, "ORG_MISMATCH")
-			t.Get("/api/me", Token("scoped_unknown"), elsewhere).Refused(401, "INVALID_TOKEN")
+			t.Get("/api/me", bot, otherOrg).Refused(403, "ORG_MISMATCH")
+			t.Get("/api/me", long, otherOrg).Refused(403, "ORG_MISMATCH")
+			t.Get("/api/me", Token("scoped_unknown"), otherOrg).Refused(401, "INVALID_TOKEN")
 			t.Sleep(100 * time.Millisecond)
 			t.Get("/api/me", short).Refused(401, "TOKEN_EXPIRED")
 			bot.SetStatus("rejected")
 			t.Get("/api/me", short).Refused(401, "TOKEN_EXPIRED")
-			t.Get("/api/me", bot, elsewhere).Refused(403, "BOT_NOT_ACTIVE")
+			t.Get("/api/me", bot, otherOrg).Refused(403, "BOT_NOT_ACTIVE")
 			o.SetStatus("suspended")
 			t.Get("/api/me", bot).Refused(403, "BOT_NOT_ACTIVE")
-			t.Get("/api/me", o.Admin, elsewhere).Refused(403, "ORG_MISMATCH")
+			t.Get("/api/me", o.Admin, otherOrg).Refused(403, "ORG_MISMATCH")
 			t.Get("/api/me", o.Admin).Refused(403, "ORG_SUSPENDED")
 		}},
-		{[]string{"B2B-AUTH-005", "B2B-BOT-024"}, "a bot that is not active can do nothing until it is approved", func(t *T) {
+		{[]string{"B2B-AUTH-005", "B2B-BOT-024"}, "a bot that is not active gets BOT_NOT_ACTIVE until it is approved", func(t *T) {
 			o := t.Org()
 			bot := o.PendingBot("newbie")
-			refused := func(c Caller, standing string) {
+			refused := func(c Caller, status string) {
 				for _, route := range [][2]string{
 					{"GET", "/api/me"}, {"GET", "/api/org"}, {"GET", "/api/peers"}, {"GET", "/api/bots"}, {"GET", "/api/me/workspace"},
 					{"POST", "/api/me/tokens"}, {"DELETE", "/api/me"}, {"GET", "/api/audit"}, {"POST", "/api/org/tickets"}, {"GET", "/api/nope"},
 				} {
 					t.Do(route[0], route[1], c, nil).Refused(403, "BOT_NOT_ACTIVE").
-						Equal("error", "bot_not_active").Equal("join_status", standing).Shape("", "message:s")
+						Equal("error", "bot_not_active").Equal("join_status", status).Shape("", "message:s")
 				}
 			}
 			refused(bot, "pending")
@@ -88,7 +88,7 @@ func bearerChecks() []Check {
 			t.Get("/api/me", bot).Status(200)
 			t.Get("/api/me", scoped).Status(200)
 		}},
-		{[]string{"B2B-AUTH-006"}, "a suspended org stands still and comes back", func(t *T) {
+		{[]string{"B2B-AUTH-006"}, "calls in a suspended org fail until it is activated again", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("worker")
 			callers := []Caller{o.Admin, bot, bot.Scoped("full"), bot.Login(), o.Human()}
@@ -106,7 +106,7 @@ func bearerChecks() []Check {
 				t.Get("/api/org", c).Status(200).Equal("status", "active")
 			}
 		}},
-		{[]string{"B2B-AUTH-007"}, "a Bearer call moves last_seen_at and last_used_at", func(t *T) {
+		{[]string{"B2B-AUTH-007"}, "a call with a bearer token updates last_seen_at and last_used_at", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("worker")
 			created := bot.Registration.Num("created_at")
@@ -114,23 +114,23 @@ func bearerChecks() []Check {
 			t.Get("/api/me/tokens", bot).OK().Equal("0.last_used_at", nil)
 			t.Sleep(50 * time.Millisecond)
 			t.Get("/api/me", scoped).OK().Equal("online", false)
-			t.eventually(3*time.Second, "last_seen_at and last_used_at never moved", func() bool {
+			t.eventually(3*time.Second, "last_seen_at and last_used_at were not updated", func() bool {
 				seen := t.Get("/api/bots/"+bot.ID, o.Admin).OK()
 				used := t.Get("/api/me/tokens", bot).OK().Value("0.last_used_at")
 				return seen.Num("last_seen_at") > created && used != nil
 			})
 		}},
-		{[]string{"B2B-AUTH-010"}, "a bot sees when it called before, not that it asks", func(t *T) {
+		{[]string{"B2B-AUTH-010"}, "GET /api/me has the last_seen_at from before the call", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("worker")
 			registered := bot.Registration.Num("last_seen_at")
 			t.Sleep(50 * time.Millisecond)
 			t.Get("/api/me", bot).OK().Equal("last_seen_at", registered)
-			t.eventually(3*time.Second, "last_seen_at never moved", func() bool {
+			t.eventually(3*time.Second, "last_seen_at was not updated", func() bool {
 				return t.Get("/api/me", bot).OK().Num("last_seen_at") > registered
 			})
 		}},
-		{[]string{"B2B-AUTH-008"}, "nothing of a destroyed org works", func(t *T) {
+		{[]string{"B2B-AUTH-008"}, "no credential of a destroyed org is valid", func(t *T) {
 			o := t.Org()
 			scoped, owner, human := o.Admin.Scoped("full"), o.Admin.Login(), o.Human()
 			for _, c := range []Caller{o.Admin, scoped, owner, human} {
@@ -145,15 +145,15 @@ func bearerChecks() []Check {
 		}},
 		{[]string{"B2B-AUTH-009"}, "X-Org-Id is ignored for sessions", func(t *T) {
 			o := t.Org()
-			elsewhere := Header("X-Org-Id", unknownID)
-			t.Get("/api/org", o.Human(), elsewhere).Status(200)
-			t.Get("/api/org", o.Admin.Login(), elsewhere).Status(200)
-			t.Get("/api/org", o.Admin, elsewhere).Refused(403, "ORG_MISMATCH")
+			otherOrg := Header("X-Org-Id", unusedID)
+			t.Get("/api/org", o.Human(), otherOrg).Status(200)
+			t.Get("/api/org", o.Admin.Login(), otherOrg).Status(200)
+			t.Get("/api/org", o.Admin, otherOrg).Refused(403, "ORG_MISMATCH")
 		}},
 	}
 }
 
-// make64 is a session id that no server minted.
+// make64 returns a well-formed session id that no session has.
 func make64(digit byte) []byte {
 	id := make([]byte, 64)
 	for i := range id {

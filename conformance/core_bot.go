@@ -1,9 +1,9 @@
 package conformance
 
-// botChecks covers one bot: reading, deleting, its webhook and channels.
+// botChecks returns the checks of one bot: reading, deleting, its webhook and channels.
 func botChecks() []Check {
 	return []Check{
-		{[]string{"B2B-BOT-001", "B2B-BOT-002", "B2B-BOT-007"}, "a bot has all its keys wherever it is answered", func(t *T) {
+		{[]string{"B2B-BOT-001", "B2B-BOT-002", "B2B-BOT-007"}, "every response with a bot has all its keys", func(t *T) {
 			o := t.Org()
 			full := fullProfile()
 			full["metadata"] = J{"k": []any{1, "x", nil}}
@@ -32,28 +32,28 @@ func botChecks() []Check {
 			t.Shape(paged.String(), paged.Find("items", "id", bot.ID), botShape+" "+bare)
 			t.Get("/api/me/workspace", bot).OK().Shape("bot", botShape+" "+bare)
 		}},
-		{[]string{"B2B-BOT-007"}, "bots are found by id or by exact name", func(t *T) {
+		{[]string{"B2B-BOT-007"}, "a bot can be read by id or by exact name", func(t *T) {
 			o := t.Org()
 			bot, hidden := o.Bot("Worker"), o.PendingBot("hidden")
 			t.Get("/api/bots/"+bot.ID, bot).Status(200).Equal("name", "Worker")
 			t.Get("/api/bots/Worker/profile", bot).Status(200).Equal("id", bot.ID)
-			for _, path := range []string{"/api/bots/Worker", "/api/bots/" + unknownID, "/api/bots/worker/profile", "/api/bots/nobody/profile", "/api/bots/" + bot.ID + "/profile"} {
+			for _, path := range []string{"/api/bots/Worker", "/api/bots/" + unusedID, "/api/bots/worker/profile", "/api/bots/nobody/profile", "/api/bots/" + bot.ID + "/profile"} {
 				for _, c := range []Caller{bot, o.Admin, o.Human()} {
 					t.Get(path, c).Refused(404, "NOT_FOUND")
 				}
 			}
-			for _, standing := range []string{"pending", "rejected"} {
+			for _, status := range []string{"pending", "rejected"} {
 				for _, path := range []string{"/api/bots/" + hidden.ID, "/api/bots/hidden/profile"} {
 					t.Get(path, bot).Refused(404, "NOT_FOUND")
-					t.Get(path, o.Admin).Status(200).Equal("join_status", standing)
-					t.Get(path, o.Human()).Status(200).Equal("join_status", standing)
+					t.Get(path, o.Admin).Status(200).Equal("join_status", status)
+					t.Get(path, o.Human()).Status(200).Equal("join_status", status)
 				}
 				hidden.SetStatus("rejected")
 			}
 			hidden.SetStatus("active")
 			t.Get("/api/bots/hidden/profile", bot).Status(200)
 		}},
-		{[]string{"B2B-BOT-008"}, "webhook health is all well until something is known", func(t *T) {
+		{[]string{"B2B-BOT-008"}, "a webhook without deliveries is healthy", func(t *T) {
 			o := t.Org()
 			bot, hidden := o.Bot("worker"), o.PendingBot("hidden")
 			for _, c := range []Caller{bot, o.Admin, o.Human()} {
@@ -67,7 +67,7 @@ func botChecks() []Check {
 			hidden.SetStatus("active")
 			t.Get("/api/bots/hidden/webhook/health", bot).Status(200)
 		}},
-		{[]string{"B2B-BOT-009"}, "a bot lists its own channels, an org admin anybody's", func(t *T) {
+		{[]string{"B2B-BOT-009"}, "a bot can list its own channels, an org-admin session those of any bot", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("worker")
 			for _, ref := range []string{bot.ID, "worker"} {
@@ -77,15 +77,15 @@ func botChecks() []Check {
 			}
 			for _, c := range []Caller{bot, o.Human(), o.Admin} {
 				t.Get("/api/bots/nobody/channels", c).Refused(404, "NOT_FOUND")
-				t.Get("/api/bots/"+unknownID+"/channels", c).Refused(404, "NOT_FOUND")
+				t.Get("/api/bots/"+unusedID+"/channels", c).Refused(404, "NOT_FOUND")
 			}
 		}},
-		{[]string{"B2B-BOT-013"}, "bots delete themselves, admins delete any", func(t *T) {
+		{[]string{"B2B-BOT-013"}, "a bot can delete itself, an org admin any bot", func(t *T) {
 			o := t.Org()
 			self, other, boss := o.Bot("self"), o.Bot("other"), o.AdminBot("boss")
 			scoped := other.Scoped("read")
 			t.Do("DELETE", "/api/bots/"+other.ID, self, nil).Refused(403, "FORBIDDEN")
-			for _, ref := range []string{"other", unknownID} {
+			for _, ref := range []string{"other", unusedID} {
 				t.Do("DELETE", "/api/bots/"+ref, o.Admin, nil).Refused(404, "NOT_FOUND")
 			}
 			t.Do("DELETE", "/api/bots/"+other.ID, o.Admin, nil).Status(200).Equal("ok", true).Shape("", "message:s")

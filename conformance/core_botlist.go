@@ -6,10 +6,10 @@ import (
 	"sort"
 )
 
-// botListChecks covers the lists of bots.
+// botListChecks returns the checks of the lists of bots.
 func botListChecks() []Check {
 	return []Check{
-		{[]string{"B2B-BOT-003"}, "peers are the others, by name", func(t *T) {
+		{[]string{"B2B-BOT-003"}, "the peers of a bot are the other bots, ordered by name", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("Zed")
 			o.Bot("alpha")
@@ -20,7 +20,7 @@ func botListChecks() []Check {
 			hidden.SetStatus("active")
 			t.names(t.Get("/api/peers", bot), "", "admin", "alpha", "hidden")
 		}},
-		{[]string{"B2B-BOT-004"}, "bots list their org by name", func(t *T) {
+		{[]string{"B2B-BOT-004"}, "a bot can list the bots of its org, ordered by name", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("Zed")
 			for _, name := range []string{"alpha", "_under", "-dash", "9lives"} {
@@ -35,7 +35,7 @@ func botListChecks() []Check {
 			t.names(t.Get("/api/bots", bot.Login()), "", members...)
 			t.names(t.Get("/api/bots", o.Admin), "", all...)
 		}},
-		{[]string{"B2B-BOT-005"}, "bots filter the list", func(t *T) {
+		{[]string{"B2B-BOT-005"}, "a bot can filter the list of bots", func(t *T) {
 			o := t.Org()
 			o.Bot("a", J{"role": "Reviewer", "tags": []string{"Go", "web"}, "status_text": "On Call", "bio": "100% sure", "function": "Quality"})
 			o.Bot("b", J{"role": "reviewer", "tags": []string{"go"}, "status_text": "away", "bio": "100 sure"})
@@ -69,7 +69,7 @@ func botListChecks() []Check {
 			t.names(t.Get("/api/bots?role=reviewer", o.Admin), "", "a", "b", "hidden")
 			t.names(t.Get("/api/bots?role=reviewer", o.Human()), "", "a", "admin", "b", "c", "d", "hidden", "z")
 		}},
-		{[]string{"B2B-BOT-006"}, "org admins page through the bots by id and search names", func(t *T) {
+		{[]string{"B2B-BOT-006"}, "org-admin sessions can page the bots by id and search their names", func(t *T) {
 			o := t.Org()
 			for _, name := range []string{"Alpha", "beta", "alpha_2", "alphaX2"} {
 				o.Bot(name)
@@ -116,7 +116,7 @@ func botListChecks() []Check {
 			}
 			t.Get("/api/bots?search=alpha&limit=2", human).OK().Equal("has_more", true).Len("items", 2).Has("next_cursor")
 		}},
-		{[]string{"B2B-BOT-006"}, "a page of bots has 50, and at most 200", func(t *T) {
+		{[]string{"B2B-BOT-006"}, "a page of bots has 50 entries by default, and at most 200", func(t *T) {
 			o := t.Org()
 			o.Bot("bot")
 			t.Concurrently(4, func(i int) {

@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// fileDownloadChecks covers what is got of files.
+// fileDownloadChecks returns the checks of downloads.
 func fileDownloadChecks() []Check {
 	return []Check{
-		{[]string{"B2B-FILE-020", "B2B-FILE-025"}, "files are for their org", func(t *T) {
+		{[]string{"B2B-FILE-020", "B2B-FILE-025"}, "a file can be read only in its org", func(t *T) {
 			o, foreign := t.Org(), t.Org()
 			bot := o.Bot("worker")
 			url := upload(t, bot, "a.txt", "text/plain", "text").Str("url")
@@ -26,7 +26,7 @@ func fileDownloadChecks() []Check {
 					t.Get(path, c).Refused(404, "NOT_FOUND")
 				}
 			}
-			for _, id := range []string{unknownID, "nonsense", "..", "%2e%2e%2f%2e%2e%2fetc%2fpasswd", "%00"} {
+			for _, id := range []string{unusedID, "nonsense", "..", "%2e%2e%2f%2e%2e%2fetc%2fpasswd", "%00"} {
 				r := t.Get("/api/files/"+id, bot)
 				if code := r.StatusCode(); code != 404 && (code != 400 || id != "%00") {
 					r.errorf("want 404")
@@ -38,14 +38,14 @@ func fileDownloadChecks() []Check {
 			t.Do("DELETE", "/api/me", bot, nil).Status(200)
 			t.Get(url+"/info", o.Admin).OK().Equal("uploader_id", nil)
 			if r := t.Get(url, o.Admin).Status(200); string(r.Body) != "text" {
-				r.errorf("the file of a deleted bot changed")
+				r.errorf("the file changed when its uploader was deleted")
 			}
 		}},
-		{[]string{"B2B-FILE-021"}, "nothing in a file is run", func(t *T) {
+		{[]string{"B2B-FILE-021"}, "the headers of a download prevent that a browser runs its content", func(t *T) {
 			o := t.Org()
 			for _, c := range []struct{ kind, data, want, disposition string }{
 				{"image/png", tinyPNG, "image/png", "inline"},
-				{"image/gif", "<script>alert(1)</script>", "image/gif", "inline"}, // not sniffed: it is no picture
+				{"image/gif", "<script>alert(1)</script>", "image/gif", "inline"}, // the declared type is kept although the content is not an image
 				{"text/plain", "<!DOCTYPE html><script>alert(1)</script>", "text/plain", "attachment"},
 				{"application/pdf", "%PDF-1.4", "application/pdf", "attachment"},
 				{"application/json; charset=utf-8", "{}", "application/json", "attachment"},
@@ -61,7 +61,7 @@ func fileDownloadChecks() []Check {
 				}
 			}
 		}},
-		{[]string{"B2B-FILE-022"}, "a download has the file's name", func(t *T) {
+		{[]string{"B2B-FILE-022"}, "a download has the name of the file", func(t *T) {
 			o := t.Org()
 			for name, want := range map[string]string{
 				"O'Brien (final) 100%.json": "O'Brien%20(final)%20100%25.json",
@@ -74,14 +74,14 @@ func fileDownloadChecks() []Check {
 					t.Errorf("%q: %s", name, got)
 				}
 				if strings.ContainsAny(name, "'()") {
-					continue // which this library does not read in this place
+					continue // mime.ParseMediaType does not accept these characters
 				}
 				if _, params, err := mime.ParseMediaType(r.Header.Get("Content-Disposition")); err != nil || params["filename"] != name {
-					t.Errorf("%q reads as %q, %v", name, params["filename"], err)
+					t.Errorf("the name %q was parsed as %q, %v", name, params["filename"], err)
 				}
 			}
 		}},
-		{[]string{"B2B-FILE-023"}, "a file is kept by whoever got it", func(t *T) {
+		{[]string{"B2B-FILE-023"}, "a download has cache headers and an ETag", func(t *T) {
 			o := t.Org()
 			url := upload(t, o.Admin, "f", "text/plain", "0123456789").Str("url")
 			r := t.Get(url, o.Admin).Status(200)
@@ -104,52 +104,52 @@ func fileDownloadChecks() []Check {
 			t.Get(url, nil, Header("If-None-Match", tag)).Refused(401, "AUTH_REQUIRED")
 			t.Get(url, t.Org().Admin, Header("If-None-Match", "*")).Refused(404, "NOT_FOUND")
 		}},
-		{[]string{"B2B-FILE-024"}, "parts of a file can be asked for", func(t *T) {
+		{[]string{"B2B-FILE-024"}, "ranges of a file can be requested", func(t *T) {
 			o := t.Org()
 			url := upload(t, o.Admin, "f", "text/plain", "0123456789").Str("url")
 			tag := t.Get(url, o.Admin).Header.Get("ETag")
-			ask := func(ranges string, opts ...Option) *Response {
+			requestRange := func(ranges string, opts ...Option) *Response {
 				return t.Get(url, o.Admin, append(opts, Header("Range", ranges))...)
 			}
 			for ranges, want := range map[string][2]string{
 				"bytes=0-3": {"0123", "bytes 0-3/10"}, "bytes=8-": {"89", "bytes 8-9/10"}, "bytes=-3": {"789", "bytes 7-9/10"},
 				"bytes=5-100": {"56789", "bytes 5-9/10"}, "bytes=-100": {"0123456789", "bytes 0-9/10"}, "bytes=7-99999999999999999999": {"789", "bytes 7-9/10"},
 			} {
-				r := ask(ranges).Status(206)
+				r := requestRange(ranges).Status(206)
 				if string(r.Body) != want[0] || r.Header.Get("Content-Range") != want[1] || r.Header.Get("X-Content-Type-Options") != "nosniff" {
 					t.Errorf("%s: %s %v", ranges, r, r.Header)
 				}
 			}
-			if r := ask("bytes=0-1,-0").Status(206); string(r.Body) != "01" {
-				r.errorf("a suffix of no bytes is not left out beside a range")
+			if r := requestRange("bytes=0-1,-0").Status(206); string(r.Body) != "01" {
+				r.errorf("want the suffix range of no bytes ignored")
 			}
 			empty := upload(t, o.Admin, "empty", "text/plain", "").Str("url")
 			for _, ranges := range []string{"bytes=-1", "bytes=-0", "bytes=0-", "bytes=0-0"} {
 				r := t.Get(empty, o.Admin, Header("Range", ranges)).Status(200)
 				if len(r.Body) > 0 || r.Header.Get("Content-Range") != "" {
-					t.Errorf("%s of no bytes: %s %v", ranges, r, r.Header)
+					t.Errorf("%s of an empty file: %s %v", ranges, r, r.Header)
 				}
 			}
 			for _, ranges := range []string{"bytes=10-", "bytes=10-20", "bytes=-0"} {
-				r := ask(ranges).Refused(416, "RANGE_NOT_SATISFIABLE")
+				r := requestRange(ranges).Refused(416, "RANGE_NOT_SATISFIABLE")
 				if r.Header.Get("Content-Range") != "bytes */10" {
 					t.Errorf("%s: Content-Range %q", r, r.Header.Get("Content-Range"))
 				}
 			}
 			for _, ranges := range []string{"lines=1-2", "bytes=x", "bytes=5-2", "bytes", "bytes=1-2,x", strings.Repeat("bytes=0-,", 500)} {
-				if r := ask(ranges); r.StatusCode() != 200 && r.StatusCode() != 416 {
+				if r := requestRange(ranges); r.StatusCode() != 200 && r.StatusCode() != 416 {
 					r.errorf("%s: want 200 or 416", clip(ranges, 40))
 				}
 			}
-			if r := ask("bytes=0-3", Header("If-Range", tag)).Status(206); string(r.Body) != "0123" {
-				r.errorf("If-Range matches")
+			if r := requestRange("bytes=0-3", Header("If-Range", tag)).Status(206); string(r.Body) != "0123" {
+				r.errorf("want the range, because If-Range matches")
 			}
 			for _, other := range []string{`"other"`, "W/" + tag, "Mon, 02 Jan 2006 15:04:05 GMT"} {
-				if r := ask("bytes=0-3", Header("If-Range", other)).Status(200); string(r.Body) != "0123456789" {
-					r.errorf("If-Range %s does not match", other)
+				if r := requestRange("bytes=0-3", Header("If-Range", other)).Status(200); string(r.Body) != "0123456789" {
+					r.errorf("want the whole file, because If-Range %s does not match", other)
 				}
 			}
-			several := ask("bytes=0-1,-2").Status(206)
+			several := requestRange("bytes=0-1,-2").Status(206)
 			kind, params, err := mime.ParseMediaType(several.Header.Get("Content-Type"))
 			if err != nil || kind != "multipart/byteranges" {
 				t.Fatalf("%s: %q, %v", several, kind, err)
@@ -172,7 +172,7 @@ func fileDownloadChecks() []Check {
 			if got != "bytes 0-1/10 01;bytes 8-9/10 89;" {
 				t.Errorf("%s: %s", several, got)
 			}
-			ask("bytes=0-3", Header("Authorization", "Bearer nonsense")).Refused(401, "INVALID_TOKEN")
+			requestRange("bytes=0-3", Header("Authorization", "Bearer nonsense")).Refused(401, "INVALID_TOKEN")
 		}},
 	}
 }

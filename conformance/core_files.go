@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// A form is what an upload sends: parts, written as they are.
+// A form has the parts of an upload, which are sent unchanged.
 type form []string
 
 const formEdge = "----conformance"
 
-// text adds a text to a form.
+// text adds a text field.
 func (f form) text(name, value string) form {
 	return append(f, fmt.Sprintf("Content-Disposition: form-data; name=%q\r\n\r\n%s", name, value))
 }
 
-// file adds a file; without a kind the part has no Content-Type.
+// file adds a file. With an empty kind, the part has no Content-Type.
 func (f form) file(field, name, kind, data string) form {
 	head := fmt.Sprintf("Content-Disposition: form-data; name=\"%s\"; filename=\"%s\"\r\n", field, name)
 	if kind != "" {
@@ -44,7 +44,7 @@ func sendForm(t *T, c Caller, body string, opts ...Option) *Response {
 	return t.Do("POST", "/api/files/upload", c, Raw(body), append([]Option{Header("Content-Type", "multipart/form-data; boundary="+formEdge)}, opts...)...)
 }
 
-// upload posts one file that must be taken.
+// upload posts one file, which must be accepted.
 func upload(t *T, c Caller, name, kind, data string) *Response {
 	return form{}.file("file", name, kind, data).send(t, c).OK()
 }
@@ -54,10 +54,10 @@ const (
 	tinyPNG   = "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00"
 )
 
-// fileChecks covers uploads.
+// fileChecks returns the checks of uploads.
 func fileChecks() []Check {
 	return []Check{
-		{[]string{"B2B-FILE-001", "B2B-FILE-025"}, "a file is there as soon as it is uploaded", func(t *T) {
+		{[]string{"B2B-FILE-001", "B2B-FILE-025"}, "a file can be read as soon as its upload has a response", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("worker")
 			text := strings.Repeat("naïve,表\n", 20_000)
@@ -68,10 +68,10 @@ func fileChecks() []Check {
 				t.now(r, "created_at")
 				info := t.Get(r.Str("url")+"/info", bot).OK()
 				if show(info.JSON) != show(r.JSON) {
-					t.Errorf("%s: is not %s", info, show(r.JSON))
+					t.Errorf("%s: want %s", info, show(r.JSON))
 				}
 				if got := t.Get(r.Str("url"), bot).Status(200); string(got.Body) != text {
-					t.Errorf("%d bytes came back, want %d", len(got.Body), len(text))
+					t.Errorf("downloaded %d bytes, want %d", len(got.Body), len(text))
 				}
 			}
 			other := form{}.text("note", "ignored").file("file", "a.txt", "", "text").text("more", "ignored").send(t, bot).OK()
@@ -79,7 +79,7 @@ func fileChecks() []Check {
 			empty := upload(t, bot, "empty.txt", "text/plain", "").Equal("size", 0)
 			t.Get(empty.Str("url"), bot).Status(200).Empty()
 		}},
-		{[]string{"B2B-FILE-002"}, "an upload is one file in one form", func(t *T) {
+		{[]string{"B2B-FILE-002"}, "an upload must be a form with one file", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("worker")
 			good := form{}.file("file", "a.txt", "text/plain", "text")
@@ -99,16 +99,16 @@ func fileChecks() []Check {
 			form{}.file("file", "", "text/plain", "text").send(t, bot).Refused(400, "VALIDATION_ERROR")
 			whole := good.String()
 			for name, body := range map[string]string{
-				"another name":  form{}.file("doc", "a.txt", "text/plain", "text").String(),
-				"two files":     good.file("file", "b.txt", "text/plain", "text").String(),
-				"another file":  good.file("doc", "b.txt", "text/plain", "text").String(),
-				"a long text":   form{}.text("note", strings.Repeat("x", 1<<20+1)).file("file", "a.txt", "text/plain", "text").String(),
-				"many texts":    append(manyTexts(101), good...).String(),
-				"a long header": form{"Content-Disposition: form-data; name=\"file\"; filename=\"a\"\r\nX-Long: " + strings.Repeat("x", 80<<10) + "\r\n\r\ntext"}.String(),
-				"cut off":       whole[:len(whole)-len(formEdge)-6],
-				"cut off after": whole[:len(whole)-4] + "\r\nContent-Dispo",
-				"nothing":       "",
-				"no form":       "hello",
+				"another name":    form{}.file("doc", "a.txt", "text/plain", "text").String(),
+				"two files":       good.file("file", "b.txt", "text/plain", "text").String(),
+				"another file":    good.file("doc", "b.txt", "text/plain", "text").String(),
+				"a long text":     form{}.text("note", strings.Repeat("x", 1<<20+1)).file("file", "a.txt", "text/plain", "text").String(),
+				"many texts":      append(manyTexts(101), good...).String(),
+				"a long header":   form{"Content-Disposition: form-data; name=\"file\"; filename=\"a\"\r\nX-Long: " + strings.Repeat("x", 80<<10) + "\r\n\r\ntext"}.String(),
+				"truncated":       whole[:len(whole)-len(formEdge)-6],
+				"truncated after": whole[:len(whole)-4] + "\r\nContent-Dispo",
+				"nothing":         "",
+				"not a form":      "hello",
 			} {
 				if r := sendForm(t, bot, body); r.StatusCode() != 400 || r.Str("code") != "UPLOAD_ERROR" {
 					t.Errorf("%s: %d %s, want 400 UPLOAD_ERROR", name, r.StatusCode(), clip(string(r.Body), 200))
@@ -118,11 +118,11 @@ func fileChecks() []Check {
 			append(manyTexts(100), good...).send(t, bot).Status(200)
 			o.Audit("file.upload").Len("", 2)
 		}},
-		{[]string{"B2B-FILE-003"}, "eight types are taken", func(t *T) {
+		{[]string{"B2B-FILE-003"}, "eight media types are accepted", func(t *T) {
 			o := t.Org()
 			for _, kind := range []string{"image/jpeg", "image/png", "image/gif", "image/webp", "application/pdf", "text/plain", "text/csv", "application/json"} {
 				for _, as := range []string{kind, strings.ToUpper(kind), kind + "; charset=utf-8"} {
-					upload(t, o.Admin, "f", as, "nothing to recognise").Equal("mime_type", kind)
+					upload(t, o.Admin, "f", as, "no known format").Equal("mime_type", kind)
 				}
 			}
 			upload(t, o.Admin, "f", "", "no type").Equal("mime_type", "text/plain")
@@ -130,7 +130,7 @@ func fileChecks() []Check {
 				form{}.file("file", "f", kind, "text").send(t, o.Admin).Refused(415, "UNSUPPORTED_MEDIA_TYPE")
 			}
 		}},
-		{[]string{"B2B-FILE-004"}, "bytes say more than the declared type", func(t *T) {
+		{[]string{"B2B-FILE-004"}, "the type detected in the content replaces the declared type", func(t *T) {
 			o := t.Org()
 			for _, c := range []struct{ kind, data, want string }{
 				{"text/plain", tinyPNG, "image/png"},
@@ -151,7 +151,7 @@ func fileChecks() []Check {
 				form{}.file("file", "f", "text/plain", data).send(t, o.Admin).Refused(415, "UNSUPPORTED_MEDIA_TYPE")
 			}
 		}},
-		{[]string{"B2B-FILE-005"}, "a file keeps its name, without folders", func(t *T) {
+		{[]string{"B2B-FILE-005"}, "a file has its name without folders", func(t *T) {
 			o := t.Org()
 			for sent, want := range map[string]string{
 				"../../etc/passwd": "passwd", "/abs/olute.txt": "olute.txt", `C:\\dir\\w.txt`: "w.txt", "naïve 表 👍.txt": "naïve 表 👍.txt",
@@ -164,7 +164,7 @@ func fileChecks() []Check {
 				form{}.file("file", sent, "text/plain", "text").send(t, o.Admin).Refused(400, "VALIDATION_ERROR")
 			}
 		}},
-		{[]string{"B2B-FILE-012"}, "names come as forms write them", func(t *T) {
+		{[]string{"B2B-FILE-012"}, "file names are decoded as browsers encode them", func(t *T) {
 			o := t.Org()
 			for disposition, want := range map[string]string{
 				`filename="a%22b%0D%0Ac.txt"`:               "a\"b\r\nc.txt",
@@ -177,17 +177,17 @@ func fileChecks() []Check {
 				form{part}.send(t, o.Admin).OK().Equal("name", want)
 			}
 		}},
-		{[]string{"B2B-FILE-006"}, "a file may be as large as the server says", func(t *T) {
+		{[]string{"B2B-FILE-006"}, "a file can have the maximum size that the server reports", func(t *T) {
 			o := t.Org()
 			limit := int(t.Get("/api/auth/session", o.Human()).OK().Num("config.max_file_size_mb")) << 20
-			if limit <= 64<<20 { // within the quota of a bot, and of the memory of whoever runs this
+			if limit <= 64<<20 { // fits the quota of a bot and the memory of this process
 				big := strings.Repeat("0123456789abcdef", limit/16)
 				upload(t, o.Admin, "big.txt", "text/plain", big).Equal("size", limit)
 				form{}.file("file", "bigger.txt", "text/plain", big+"x").send(t, o.Admin).Refused(413, "FILE_TOO_LARGE")
 			}
 			upload(t, o.Admin, "f", "text/plain", "x")
 		}},
-		{[]string{"B2B-FILE-007"}, "uploads of a day have a quota", func(t *T) {
+		{[]string{"B2B-FILE-007"}, "the uploads of a bot have a daily quota", func(t *T) {
 			o := t.Org()
 			a, b := o.Bot("a"), o.Bot("b")
 			o.Settings(J{"file_upload_mb_per_day_per_bot": 1})
@@ -198,7 +198,7 @@ func fileChecks() []Check {
 			if r := send(a, 11).Refused(429, "RATE_LIMITED"); r.Num("retry_after") < 1 || r.Num("retry_after") > 86401 || r.Header.Get("Retry-After") == "" {
 				r.errorf("retry_after is not the time until the next day")
 			}
-			send(a, 10).Status(200) // to the last byte
+			send(a, 10).Status(200) // reaches the quota exactly
 			send(a, 1).Refused(429, "RATE_LIMITED")
 			send(a, 0).Status(200)
 			send(b, 1<<20+1).Refused(429, "RATE_LIMITED").Lacks("retry_after")
@@ -217,7 +217,7 @@ func fileChecks() []Check {
 				}
 			})
 			if stored.Load() != 8 {
-				t.Errorf("%d of 32 uploads of 128 KiB were stored at once, want 8: the quota is 1 MiB", stored.Load())
+				t.Errorf("%d of 32 concurrent uploads of 128 KiB were stored, want 8: the quota is 1 MiB", stored.Load())
 			}
 		}},
 		{[]string{"B2B-FILE-008"}, "an upload is audited", func(t *T) {
@@ -230,7 +230,7 @@ func fileChecks() []Check {
 			form{}.file("file", "x", "text/html", "").send(t, bot).Refused(415, "UNSUPPORTED_MEDIA_TYPE")
 			o.Audit("file.upload").Len("", 1)
 		}},
-		{[]string{"B2B-FILE-009"}, "an upload can be repeated safely", func(t *T) {
+		{[]string{"B2B-FILE-009"}, "an upload with the same request_id is stored once", func(t *T) {
 			o := t.Org()
 			send := func(id, name, data string, idFirst bool) *Response {
 				f := form{}.file("file", name, "text/plain", data)
@@ -246,7 +246,7 @@ func fileChecks() []Check {
 			send("r-1", "a.txt", "test", true).Refused(409, "IDEMPOTENCY_KEY_REUSED")
 			send("r-1", "b.txt", "text", true).Refused(409, "IDEMPOTENCY_KEY_REUSED")
 			if id := send("r-2", "a.txt", "text", true).OK().Str("id"); id == first.Str("id") {
-				t.Errorf("another request_id answered the first file")
+				t.Errorf("another request_id returned the first file")
 			}
 			send(strings.Repeat("r", 129), "a.txt", "text", true).Refused(400, "VALIDATION_ERROR")
 			o.Audit("file.upload").Len("", 2)
@@ -262,7 +262,7 @@ func manyTexts(n int) form {
 	return f
 }
 
-// now asserts that a time is that of the answer, give or take 5 minutes.
+// now asserts that a time differs from the current time by at most 5 minutes.
 func (t *T) now(r *Response, path string) {
 	if age := time.Since(time.UnixMilli(int64(r.Num(path)))); age < -5*time.Minute || age > 5*time.Minute {
 		r.errorf("%s is %s ago", path, age)

@@ -2,10 +2,11 @@ package conformance
 
 import "strings"
 
-// fixationChecks covers where the id of a session comes from: nobody but a login makes one, and it comes back by the cookie alone.
+// fixationChecks returns the checks that only a login creates a session id, and that only the
+// cookie can carry it.
 func fixationChecks() []Check {
 	return []Check{
-		{[]string{"B2B-AUTH-050"}, "a cookie that was there before a login is never the session after it", func(t *T) {
+		{[]string{"B2B-AUTH-050"}, "a login does not reuse the session cookie of its request", func(t *T) {
 			o := t.Org()
 			victim, attacker := o.Bot("victim"), o.Bot("attacker")
 			theirs, ended := attacker.Login(), victim.Login()
@@ -17,7 +18,7 @@ func fixationChecks() []Check {
 				for _, planted := range []string{string(make64('a')), "short", strings.Repeat("f", 4096), ended.Cookie, theirs.Cookie} {
 					s := t.Login(body, Header("Cookie", "hxa_session="+planted))
 					if s.Cookie == planted {
-						t.Errorf("%s: makes the id that came with the request a session", s.Login)
+						t.Errorf("%s: the session has the id from the request", s.Login)
 					}
 					t.cookieShape(s)
 					t.Get("/api/auth/session", s).Status(200).Equal("role", role)
@@ -26,22 +27,22 @@ func fixationChecks() []Check {
 					}
 				}
 			}
-			t.Get("/api/auth/session", theirs).Status(200).Equal("bot_id", attacker.ID) // what they planted is still only theirs
+			t.Get("/api/auth/session", theirs).Status(200).Equal("bot_id", attacker.ID) // the session of the attacker has not changed
 		}},
-		{[]string{"B2B-AUTH-050"}, "every login makes a new id", func(t *T) {
+		{[]string{"B2B-AUTH-050"}, "every login creates a new session id", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("worker")
 			seen := map[string]bool{}
 			for range 4 {
 				for _, s := range []*Session{bot.Login(), o.Login()} {
 					if seen[s.Cookie] {
-						t.Errorf("%s: makes the same id twice", s.Login)
+						t.Errorf("%s: two sessions have the same id", s.Login)
 					}
 					seen[s.Cookie] = true
 				}
 			}
 		}},
-		{[]string{"B2B-AUTH-050"}, "the id of a session is read from its cookie alone", func(t *T) {
+		{[]string{"B2B-AUTH-050"}, "a session id is accepted only in its cookie", func(t *T) {
 			o := t.Org()
 			s := o.Bot("worker").Login()
 			id := s.Cookie
@@ -74,9 +75,9 @@ func fixationChecks() []Check {
 	}
 }
 
-// cookieShape asserts the form of a session's id.
+// cookieShape asserts the format of a session id.
 func (t *T) cookieShape(s *Session) {
 	if len(s.Cookie) != 64 || strings.Trim(s.Cookie, "0123456789abcdef") != "" {
-		t.Errorf("%s: the cookie's value is not 64 hex", s.Login)
+		t.Errorf("%s: the cookie does not have 64 lower-case hex digits", s.Login)
 	}
 }

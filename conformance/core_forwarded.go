@@ -6,25 +6,25 @@ import (
 	"net/http"
 )
 
-// somewhere is an address that nobody had before.
-func somewhere() string {
+// randomAddress returns a random private address.
+func randomAddress() string {
 	var b [3]byte
 	rand.Read(b[:]) // never fails, by its contract
 	return fmt.Sprintf("10.%d.%d.%d", b[0], b[1], b[2])
 }
 
-// forwarded sends header lines of a proxy as they are.
+// forwarded sets the lines of X-Forwarded-For.
 func forwarded(lines ...string) Option {
 	return func(h http.Header) { h["X-Forwarded-For"] = lines }
 }
 
-// forwardedChecks covers the address of a caller behind a proxy. A server that does not
-// take this suite for a proxy shows nothing of it.
+// forwardedChecks returns the checks of the address of a caller behind a proxy. They are skipped if
+// the server does not trust this suite as a proxy.
 func forwardedChecks() []Check {
 	return []Check{
-		{[]string{"B2B-HTTP-041", "B2B-HTTP-040", "B2B-HTTP-019"}, "the address of a caller is found however it is written", func(t *T) {
+		{[]string{"B2B-HTTP-041", "B2B-HTTP-040", "B2B-HTTP-019"}, "the address of a caller is found in X-Forwarded-For in any notation", func(t *T) {
 			o := t.Org()
-			if !o.believed() {
+			if !o.trustsForwarded() {
 				return
 			}
 			for _, write := range []func(a string) ([]string, string){
@@ -41,18 +41,18 @@ func forwardedChecks() []Check {
 				func(string) ([]string, string) { return []string{"6.6.6.6, [2001:db8::8]"}, "2001:db8::8" },
 				func(string) ([]string, string) { return []string{"fe80::9%eth0"}, "fe80::9" },
 			} {
-				lines, want := write(somewhere())
+				lines, want := write(randomAddress())
 				t.Do("POST", "/api/auth/login", nil, J{"type": "org_admin", "org_id": o.ID, "org_secret": o.Secret}, forwarded(lines...)).Status(200)
 				if got := o.Audit("auth.login").Str("0.detail.ip"); got != want {
-					t.Errorf("X-Forwarded-For lines %q are taken as %s, want %s", lines, got, want)
+					t.Errorf("X-Forwarded-For %q gives the address %s, want %s", lines, got, want)
 				}
 			}
 		}},
-		{[]string{"B2B-AUTH-080", "B2B-HTTP-041"}, "strangers do not lock an operator out, whatever they write", func(t *T) {
-			if !t.Org().believed() {
-				return // to the server all of this suite has one address
+		{[]string{"B2B-AUTH-080", "B2B-HTTP-041"}, "failed logins with a forged X-Forwarded-For do not lock the address of the operator", func(t *T) {
+			if !t.Org().trustsForwarded() {
+				return // all requests of this suite have the same address
 			}
-			operator, stranger := somewhere(), somewhere()
+			operator, stranger := randomAddress(), randomAddress()
 			login := func(secret string, lines ...string) *Response {
 				return t.Do("POST", "/api/auth/login", nil, J{"type": "super_admin", "admin_secret": secret}, forwarded(lines...))
 			}

@@ -7,10 +7,10 @@ import (
 	"github.com/coder/websocket"
 )
 
-// httpChecks covers paths, methods and headers.
+// httpChecks returns the checks of paths, methods and headers.
 func httpChecks() []Check {
 	return []Check{
-		{[]string{"B2B-HTTP-001"}, "success is 200 with JSON, but for two 201 and two 204", func(t *T) {
+		{[]string{"B2B-HTTP-001"}, "a success is 200 with JSON, except for two calls with 201 and two with 204", func(t *T) {
 			o := t.Org()
 			r := t.Get("/api/org", o.Admin).Status(200)
 			if ct := r.Header.Get("Content-Type"); !strings.HasPrefix(ct, "application/json") {
@@ -22,7 +22,7 @@ func httpChecks() []Check {
 			t.Do("DELETE", "/api/orgs/"+made.Str("org_id"), t.Super(), nil).Status(204).Empty()
 			t.Do("DELETE", "/api/platform/invite-codes/"+invite.Str("id"), t.Super(), nil).Status(204).Empty()
 		}},
-		{[]string{"B2B-HTTP-010"}, "unknown paths and methods: 401 for strangers, 404 for callers", func(t *T) {
+		{[]string{"B2B-HTTP-010"}, "unknown paths and methods return 401 without a valid credential, else 404", func(t *T) {
 			o := t.Org()
 			for _, c := range []struct{ method, path string }{
 				{"GET", "/api/nope"}, {"POST", "/api/nope"}, {"PUT", "/api/nope/deeper"}, {"PATCH", "/api/nope"}, {"DELETE", "/api/nope"},
@@ -36,7 +36,7 @@ func httpChecks() []Check {
 			t.Do("POST", "/nope", o.Admin, J{}).Refused(404, "NOT_FOUND")
 			t.Get("/api/org", o.Admin).Status(200)
 		}},
-		{[]string{"B2B-HTTP-011"}, "paths match in any case and with one trailing slash", func(t *T) {
+		{[]string{"B2B-HTTP-011"}, "paths are matched in any case and with one trailing slash", func(t *T) {
 			o := t.Org()
 			for _, path := range []string{"/api/me", "/api/me/", "/API/Me", "/Api/ME/", "/api/BOTS/" + o.Admin.ID, "/api/bots/admin/PROFILE/"} {
 				t.Get(path, o.Admin).Status(200).Equal("id", o.Admin.ID)
@@ -46,16 +46,16 @@ func httpChecks() []Check {
 			t.Get("/api/me/nope", o.Admin).Refused(404, "NOT_FOUND")
 			t.Get("/api/bots/ADMIN/profile", o.Admin).Refused(404, "NOT_FOUND")
 		}},
-		{[]string{"B2B-HTTP-012"}, "HEAD works wherever GET does", func(t *T) {
+		{[]string{"B2B-HTTP-012"}, "HEAD is supported wherever GET is", func(t *T) {
 			o := t.Org()
 			for _, path := range []string{"/health", "/api/version", "/skill.md"} {
 				t.Do("HEAD", path, nil, nil).Status(200).Empty()
 			}
 			t.Do("HEAD", "/api/me", o.Admin, nil).Status(200).Empty()
 			t.Do("HEAD", "/api/me", nil, nil).Status(401).Empty()
-			t.Do("HEAD", "/api/bots/"+unknownID, o.Admin, nil).Status(404).Empty()
+			t.Do("HEAD", "/api/bots/"+unusedID, o.Admin, nil).Status(404).Empty()
 		}},
-		{[]string{"B2B-HTTP-013"}, "GET answers carry a weak ETag, which If-None-Match can name", func(t *T) {
+		{[]string{"B2B-HTTP-013"}, "GET responses have a weak ETag, and If-None-Match returns 304", func(t *T) {
 			o := t.Org()
 			r := t.Get("/api/org/settings", o.Admin).OK()
 			tag := r.Header.Get("ETag")
@@ -67,7 +67,7 @@ func httpChecks() []Check {
 			o.Settings(J{"threads_per_hour_per_bot": 77})
 			t.Get("/api/org/settings", o.Admin, Header("If-None-Match", tag)).Status(200)
 		}},
-		{[]string{"B2B-HTTP-014"}, "broken escapes are 400, escaped slashes find nothing", func(t *T) {
+		{[]string{"B2B-HTTP-014"}, "an invalid escape in a path is 400, an escaped slash matches no route", func(t *T) {
 			o := t.Org()
 			if r := t.Get("/api/bots/%zz", o.Admin); r.StatusCode() != 400 {
 				t.Errorf("%s: want 400", r)
@@ -75,7 +75,7 @@ func httpChecks() []Check {
 			t.Get("/api/bots/a%2Fb", o.Admin).Refused(404, "NOT_FOUND")
 			t.Get("/api/bots/%61dmin/profile", o.Admin).Status(200).Equal("id", o.Admin.ID)
 		}},
-		{[]string{"B2B-HTTP-015"}, "whole numbers in a query are read leniently", func(t *T) {
+		{[]string{"B2B-HTTP-015"}, "invalid integers in a query get default values", func(t *T) {
 			o := t.Org()
 			for range 3 {
 				o.Ticket(J{})
@@ -87,7 +87,7 @@ func httpChecks() []Check {
 				t.Get("/api/org/tickets?"+query, o.Admin).Status(200).Len("items", want)
 			}
 		}},
-		{[]string{"B2B-HTTP-016"}, "without allowed origins there is no CORS", func(t *T) {
+		{[]string{"B2B-HTTP-016"}, "without allowed origins there are no CORS headers", func(t *T) {
 			o := t.Org()
 			from := Header("Origin", "https://elsewhere.example")
 			for _, r := range []*Response{
@@ -107,11 +107,11 @@ func httpChecks() []Check {
 	}
 }
 
-// edgeChecks covers what holds before every binding.
+// edgeChecks returns the checks of what applies to all bindings.
 func edgeChecks() []Check {
 	const procedure = "/b2b.v1.BotService/GetMe"
 	return []Check{
-		{[]string{"B2B-HTTP-030"}, "paths of procedures match like any others", func(t *T) {
+		{[]string{"B2B-HTTP-030"}, "paths of procedures are matched in any case and with a trailing slash", func(t *T) {
 			o := t.Org()
 			for _, path := range []string{procedure, procedure + "/", "/B2B.V1.botservice/GETME", "/b2b.v1.BOTSERVICE/getme/"} {
 				t.Do("POST", path, o.Admin, J{}).Status(200).Has("bot")
@@ -119,19 +119,19 @@ func edgeChecks() []Check {
 			from := Header("Origin", "https://elsewhere.example")
 			for name := range t.Do("POST", procedure, o.Admin, J{}, from).Status(200).Header {
 				if strings.HasPrefix(name, "Access-Control-") {
-					t.Errorf("without allowed origins a procedure is answered with %s", name)
+					t.Errorf("without allowed origins the response of a procedure has %s", name)
 				}
 			}
 			conn, _, err := websocket.Dial(t.ctx, strings.Replace(t.wsURL("ticket", t.wsTicket(o.Admin)), "/ws?", "/WS/?", 1), nil)
 			if err != nil {
 				t.Errorf("opening a connection at /WS/: %v", err)
 			} else {
-				_ = conn.CloseNow() // its failure is that the connection is over already
+				_ = conn.CloseNow() // it may be closed already
 			}
 			t.Do("OPTIONS", procedure, nil, nil, from).Refused(401, "AUTH_REQUIRED")
 			t.Do("OPTIONS", procedure, o.Admin, nil, from).Refused(404, "NOT_FOUND")
 		}},
-		{[]string{"B2B-HTTP-032"}, "what is no procedure is refused like any unknown path", func(t *T) {
+		{[]string{"B2B-HTTP-032"}, "an unknown procedure has the errors of an unknown path", func(t *T) {
 			o := t.Org()
 			t.Do("POST", procedure, o.Admin, J{}).Status(200)
 			for _, path := range []string{"/b2b.v1.BotService/GetMeNot", "/b2b.v1.NoService/GetMe", "/b2b.v1.", procedure + "/x"} {
@@ -152,7 +152,7 @@ func edgeChecks() []Check {
 				}
 			}
 		}},
-		{[]string{"B2B-HTTP-033"}, "what is no handshake is refused in JSON, and spends no ticket", func(t *T) {
+		{[]string{"B2B-HTTP-033"}, "an invalid WebSocket handshake gets a JSON error and does not consume its ticket", func(t *T) {
 			o := t.Org()
 			w := o.Bot("worker")
 			ticket := t.wsTicket(w)
@@ -171,10 +171,10 @@ func edgeChecks() []Check {
 	}
 }
 
-// requestChecks covers bodies.
+// requestChecks returns the checks of request bodies.
 func requestChecks() []Check {
 	return []Check{
-		{[]string{"B2B-HTTP-002"}, "a body that is not application/json is refused, not dropped", func(t *T) {
+		{[]string{"B2B-HTTP-002"}, "a body that is not application/json is rejected", func(t *T) {
 			o := t.Org()
 			body := Raw(`{"auth_role":"member"}`)
 			worker := o.Bot("worker")
@@ -193,7 +193,7 @@ func requestChecks() []Check {
 			t.Do("POST", "/api/org/tickets", o.Admin, Raw("")).Status(200).Has("ticket")
 			t.Do("POST", "/api/org/tickets", o.Admin, nil).Status(200).Has("ticket")
 		}},
-		{[]string{"B2B-HTTP-003"}, "malformed JSON is 400", func(t *T) {
+		{[]string{"B2B-HTTP-003"}, "malformed JSON is rejected with 400", func(t *T) {
 			o := t.Org()
 			for _, body := range []Raw{`{`, `{"a":}`, `{"a":1}}`, `nope`, `"text"`, `7`, `true`, `null`} {
 				t.Do("POST", "/api/org/tickets", o.Admin, body).Refused(400, "VALIDATION_ERROR")
@@ -202,7 +202,7 @@ func requestChecks() []Check {
 			}
 			t.Do("POST", "/api/org/tickets", o.Admin, Raw(" {\n} ")).Status(200)
 		}},
-		{[]string{"B2B-HTTP-021"}, "who calls is decided before the body", func(t *T) {
+		{[]string{"B2B-HTTP-021"}, "the caller and its access are checked before the body", func(t *T) {
 			o := t.Org()
 			reader := Token(t.Do("POST", "/api/me/tokens", o.Admin, J{"scopes": []string{"read"}}).OK().Str("token"))
 			worker := o.Bot("worker")
@@ -221,7 +221,7 @@ func requestChecks() []Check {
 			t.Do("POST", "/api/threads", o.Admin, large).Refused(413, "PAYLOAD_TOO_LARGE")
 			t.Do("POST", "/api/threads", o.Admin, J{"topic": "a"}).Status(200)
 		}},
-		{[]string{"B2B-HTTP-004", "B2B-LIM-030"}, "a body may have 1 MiB and no more, 256 KiB where anybody may call", func(t *T) {
+		{[]string{"B2B-HTTP-004", "B2B-LIM-030"}, "a body can have 1 MiB, or 256 KiB for calls without a credential", func(t *T) {
 			o := t.Org()
 			padded := func(size int) Raw {
 				return Raw(`{"pad":"` + strings.Repeat("x", size-len(`{"pad":""}`)) + `"}`)
@@ -233,7 +233,7 @@ func requestChecks() []Check {
 				t.Do("POST", path, nil, padded(256<<10+1)).Refused(413, "PAYLOAD_TOO_LARGE")
 			}
 		}},
-		{[]string{"B2B-LIM-031"}, "an object and a list have at most 10,000 elements", func(t *T) {
+		{[]string{"B2B-LIM-031"}, "an object or a list can have at most 10,000 elements", func(t *T) {
 			o := t.Org()
 			keys := func(n int) Raw {
 				var b strings.Builder
@@ -246,16 +246,16 @@ func requestChecks() []Check {
 			t.Do("POST", "/api/org/tickets", o.Admin, keys(10_001)).Refused(400, "VALIDATION_ERROR")
 			many := Raw(`{"topic":"a","participants":[` + strings.Repeat(`"",`, 10_000) + `""]}`)
 			t.Do("POST", "/api/threads", o.Admin, many).Refused(400, "VALIDATION_ERROR")
-			// Free-form JSON is bounded in bytes alone.
+			// Free-form JSON is limited in bytes only.
 			numbers := "[" + strings.Repeat("1,", 20_000) + "1]"
 			t.Do("POST", "/api/threads", o.Admin, Raw(`{"topic":"a","context":`+numbers+`}`)).Status(200)
 		}},
-		{[]string{"B2B-LIM-034"}, "a query has at most 1000 pairs", func(t *T) {
+		{[]string{"B2B-LIM-034"}, "a query can have at most 1000 parameters", func(t *T) {
 			o := t.Org()
 			t.Get("/api/org/tickets?limit=1"+strings.Repeat("&a", 999), o.Admin).Status(200)
 			t.Get("/api/org/tickets?limit=1"+strings.Repeat("&a", 1000), o.Admin).Refused(400, "VALIDATION_ERROR")
 		}},
-		{[]string{"B2B-HTTP-005"}, "charsets other than Unicode are 415", func(t *T) {
+		{[]string{"B2B-HTTP-005"}, "a charset other than UTF-8 is rejected with 415", func(t *T) {
 			o := t.Org()
 			t.Do("POST", "/api/org/tickets", o.Admin, Raw(`{}`), Header("Content-Type", "application/json; charset=iso-8859-1")).Refused(415, "UNSUPPORTED_MEDIA_TYPE")
 			t.Do("POST", "/api/org/tickets", o.Admin, Raw(`{}`), Header("Content-Type", "application/json; charset=UTF-8")).Status(200)
@@ -265,7 +265,7 @@ func requestChecks() []Check {
 			t.Do("PATCH", "/api/me/profile", o.Admin, J{"bio": "x", "nonsense": J{"deep": []int{1}}, "name": "other"}).Status(200).
 				Equal("bio", "x").Equal("name", "admin").Lacks("nonsense")
 		}},
-		{[]string{"B2B-HTTP-007", "B2B-ERR-002"}, "strange bodies never make the server fail", func(t *T) {
+		{[]string{"B2B-HTTP-007", "B2B-ERR-002"}, "unusual bodies never cause a server error", func(t *T) {
 			o := t.Org()
 			deep := strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000)
 			bodies := []Raw{
@@ -279,7 +279,7 @@ func requestChecks() []Check {
 					r := t.Do(method, path, o.Admin, body)
 					switch {
 					case r.StatusCode() >= 500:
-						t.Errorf("%s: the server failed", r)
+						t.Errorf("%s: server error", r)
 					case r.StatusCode() >= 400:
 						r.Has("error", "code")
 					}
@@ -287,7 +287,7 @@ func requestChecks() []Check {
 			}
 			t.Get("/api/me", o.Admin).Status(200)
 		}},
-		{[]string{"B2B-HTTP-008"}, "wrong JSON types are 400 after authentication and scope", func(t *T) {
+		{[]string{"B2B-HTTP-008"}, "a wrong JSON type is rejected with 400, after authentication and scope", func(t *T) {
 			o := t.Org()
 			reader, bot := o.Admin.Scoped("read"), o.Bot("worker")
 			for _, c := range []struct {

@@ -5,10 +5,10 @@ import (
 	"sync"
 )
 
-// idempotencyChecks covers request_id.
+// idempotencyChecks returns the checks of request_id.
 func idempotencyChecks() []Check {
 	return []Check{
-		{[]string{"B2B-IDEM-001"}, "a repeated request is answered again and done once", func(t *T) {
+		{[]string{"B2B-IDEM-001"}, "a repeated request has the same response and takes effect once", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("worker")
 			gone := o.Bot("gone")
@@ -38,7 +38,7 @@ func idempotencyChecks() []Check {
 				}
 				again := t.Do(c.route.method, c.route.path, c.by, c.route.body).Status(c.status)
 				if show(first.JSON) != show(again.JSON) {
-					t.Errorf("%s: repeated, it answers %s", first, again)
+					t.Errorf("%s: the repeated request has the response %s", first, again)
 				}
 			}
 			t.Get("/api/org/tickets", o.Admin).OK().Len("items", 3)
@@ -48,7 +48,7 @@ func idempotencyChecks() []Check {
 			t.Do("POST", "/api/org/tickets", o.Admin, J{"reusable": true}).Status(200)
 			t.Get("/api/org/tickets", o.Admin).OK().Len("items", 4)
 		}},
-		{[]string{"B2B-IDEM-002"}, "a request_id means one content", func(t *T) {
+		{[]string{"B2B-IDEM-002"}, "a request_id cannot be used with other content", func(t *T) {
 			o := t.Org()
 			t.Do("POST", "/api/org/tickets", o.Admin, J{"request_id": "r"}).Status(200)
 			t.Do("POST", "/api/org/tickets", o.Admin, J{"request_id": "r", "reusable": true}).Refused(409, "IDEMPOTENCY_KEY_REUSED")
@@ -57,7 +57,7 @@ func idempotencyChecks() []Check {
 			t.Get("/api/me", o.Admin).OK().Equal("bio", nil)
 			t.Do("POST", "/api/org/tickets", o.Admin, J{"request_id": "s", "reusable": true}).Status(200).Equal("reusable", true)
 		}},
-		{[]string{"B2B-IDEM-003"}, "callers do not share request ids", func(t *T) {
+		{[]string{"B2B-IDEM-003"}, "request_ids of different callers are independent of each other", func(t *T) {
 			o := t.Org()
 			a, b := o.Bot("a"), o.Bot("b")
 			for c, bio := range map[*Bot]string{a: "of a", b: "of b", o.Admin: "of admin"} {
@@ -65,7 +65,7 @@ func idempotencyChecks() []Check {
 			}
 			t.Do("PATCH", "/api/me/profile", a, J{"request_id": "same", "bio": "of a"}).Status(200).Equal("id", a.ID)
 		}},
-		{[]string{"B2B-IDEM-004"}, "a refused request leaves its id free", func(t *T) {
+		{[]string{"B2B-IDEM-004"}, "the request_id of a failed request can be used again", func(t *T) {
 			o := t.Org()
 			o.Bot("taken")
 			bot := o.Bot("worker")
@@ -74,24 +74,24 @@ func idempotencyChecks() []Check {
 			t.Do("PATCH", "/api/me/name", bot, J{"request_id": "r", "name": "free"}).Status(200).Equal("name", "free")
 			t.Do("PATCH", "/api/me/name", bot, J{"request_id": "r", "name": "taken"}).Refused(409, "IDEMPOTENCY_KEY_REUSED")
 		}},
-		{[]string{"B2B-IDEM-005"}, "the same request at once is done once", func(t *T) {
+		{[]string{"B2B-IDEM-005"}, "concurrent equal requests take effect once", func(t *T) {
 			o := t.Org()
 			var mu sync.Mutex
-			var answers [][]byte
+			var bodies [][]byte
 			t.Concurrently(8, func(int) {
 				r := t.Do("POST", "/api/org/tickets", o.Admin, J{"request_id": "rush", "reusable": true}).Status(200)
 				mu.Lock()
 				defer mu.Unlock()
-				answers = append(answers, r.Body)
+				bodies = append(bodies, r.Body)
 			})
-			for _, a := range answers {
-				if !bytes.Equal(a, answers[0]) {
-					t.Errorf("one request answers %s and %s", answers[0], a)
+			for _, a := range bodies {
+				if !bytes.Equal(a, bodies[0]) {
+					t.Errorf("equal requests have the responses %s and %s", bodies[0], a)
 				}
 			}
 			t.Get("/api/org/tickets", o.Admin).OK().Len("items", 1)
 		}},
-		{[]string{"B2B-IDEM-006"}, "a request_id is a text", func(t *T) {
+		{[]string{"B2B-IDEM-006"}, "a request_id must be a string", func(t *T) {
 			o := t.Org()
 			for _, id := range []any{5, true, J{}, []string{"r"}} {
 				t.Do("POST", "/api/org/tickets", o.Admin, J{"request_id": id}).Refused(400, "VALIDATION_ERROR")
@@ -102,7 +102,7 @@ func idempotencyChecks() []Check {
 	}
 }
 
-// errorChecks covers the form of errors.
+// errorChecks returns the checks of the format of errors.
 func errorChecks() []Check {
 	return []Check{
 		{[]string{"B2B-ERR-001"}, "errors are JSON with a text and a code", func(t *T) {
@@ -118,7 +118,7 @@ func errorChecks() []Check {
 				{route{"GET", "/api/me", nil}, Token("x"), 401, "INVALID_TOKEN"},
 				{route{"GET", "/api/me", nil}, o.Human(), 403, "FORBIDDEN"},
 				{route{"GET", "/api/me", nil}, bot.Scoped("profile"), 403, "INSUFFICIENT_SCOPE"},
-				{route{"GET", "/api/bots/" + unknownID, nil}, bot, 404, "NOT_FOUND"},
+				{route{"GET", "/api/bots/" + unusedID, nil}, bot, 404, "NOT_FOUND"},
 				{route{"GET", "/api/nope", nil}, bot, 404, "NOT_FOUND"},
 				{route{"GET", "/api/org/settings", nil}, t.Super(), 400, "ORG_CONTEXT_REQUIRED"},
 				{route{"PATCH", "/api/me/name", J{"name": "all"}}, bot, 400, "RESERVED_NAME"},

@@ -11,10 +11,10 @@ const (
 	inviteShape = "id:s code:s label:s? max_uses:i use_count:i expires_at:n created_at:i"
 )
 
-// inviteChecks covers platform invite codes and the orgs that are made with them.
+// inviteChecks returns the checks of platform invite codes and of creating orgs with them.
 func inviteChecks() []Check {
 	return []Check{
-		{[]string{"B2B-ORG-010"}, "an invite code has uses, a label and an end", func(t *T) {
+		{[]string{"B2B-ORG-010"}, "an invite code has a number of uses, a label and an expiry", func(t *T) {
 			for _, c := range []struct {
 				body   J
 				want   J
@@ -31,7 +31,7 @@ func inviteChecks() []Check {
 					r.Equal(k, v)
 				}
 				if code := r.Str("code"); len(code) != 20 || !strings.HasPrefix(code, "hxa_") {
-					t.Errorf("%s: code is not hxa_ and 16 hex", r)
+					t.Errorf("%s: code is not hxa_ followed by 16 hex digits", r)
 				}
 				r.expires("expires_at", c.expiry, r.Num("created_at"))
 			}
@@ -45,7 +45,7 @@ func inviteChecks() []Check {
 			}
 			t.invite(J{"max_uses": 0, "label": strings.Repeat("x", 256)})
 		}},
-		{[]string{"B2B-ORG-012"}, "invite codes are listed newest first and say when they are over", func(t *T) {
+		{[]string{"B2B-ORG-012"}, "invite codes are listed newest first, with expired and exhausted", func(t *T) {
 			short := t.invite(J{"expires_in": 0.1})
 			t.Sleep(5 * time.Millisecond)
 			once := t.invite(J{"max_uses": 1})
@@ -75,17 +75,17 @@ func inviteChecks() []Check {
 				}
 			}
 		}},
-		{[]string{"B2B-ORG-013"}, "an invite code is revoked by id", func(t *T) {
+		{[]string{"B2B-ORG-013"}, "an invite code can be revoked by id", func(t *T) {
 			code := t.invite(J{})
 			t.Do("DELETE", "/api/platform/invite-codes/"+code.Str("code"), t.Super(), nil).Refused(404, "NOT_FOUND")
-			t.Do("DELETE", "/api/platform/invite-codes/"+unknownID, t.Super(), nil).Refused(404, "NOT_FOUND")
+			t.Do("DELETE", "/api/platform/invite-codes/"+unusedID, t.Super(), nil).Refused(404, "NOT_FOUND")
 			t.redeem(code.Str("code"), "x").Status(201)
 			t.Do("DELETE", "/api/platform/invite-codes/"+code.Str("id"), t.Super(), nil).Status(204).Empty()
 			t.Do("DELETE", "/api/platform/invite-codes/"+code.Str("id"), t.Super(), nil).Refused(404, "NOT_FOUND")
 			t.redeem(code.Str("code"), "x").Refused(401, "INVALID_INVITE_CODE")
 			t.Get("/api/platform/invite-codes", t.Super()).OK().Absent("", "id", code.Str("id"))
 		}},
-		{[]string{"B2B-ORG-014", "B2B-LIM-002"}, "a stranger makes an org with a code", func(t *T) {
+		{[]string{"B2B-ORG-014", "B2B-LIM-002"}, "anyone can create an org with an invite code", func(t *T) {
 			code := t.invite(J{"max_uses": 4}).Str("code")
 			for _, body := range []J{
 				{}, {"name": "x"}, {"invite_code": "", "name": "x"}, {"invite_code": 5, "name": "x"}, {"invite_code": nil, "name": "x"},
@@ -107,7 +107,7 @@ func inviteChecks() []Check {
 			t.Sleep(100 * time.Millisecond)
 			t.redeem(short, "too late").Refused(401, "INVALID_INVITE_CODE")
 		}},
-		{[]string{"B2B-ORG-015"}, "a code is used max_uses times, also in a rush", func(t *T) {
+		{[]string{"B2B-ORG-015"}, "concurrent requests do not exceed max_uses of an invite code", func(t *T) {
 			code := t.invite(J{"max_uses": 2})
 			var made atomic.Int32
 			t.Concurrently(10, func(int) {
@@ -118,7 +118,7 @@ func inviteChecks() []Check {
 				}
 			})
 			if made.Load() != 2 {
-				t.Errorf("10 at once made %d orgs with a code of 2 uses", made.Load())
+				t.Errorf("10 concurrent requests created %d orgs with a code of 2 uses", made.Load())
 			}
 			row := t.Get("/api/platform/invite-codes", t.Super()).OK().Find("", "id", code.Str("id"))
 			if show(row["use_count"]) != "2" {
@@ -128,7 +128,7 @@ func inviteChecks() []Check {
 	}
 }
 
-// invite makes an invite code and revokes it after the check.
+// invite creates an invite code and revokes it after the check.
 func (t *T) invite(body J) *Response {
 	r := t.Do("POST", "/api/platform/invite-codes", t.Super(), body)
 	if r.StatusCode() != 201 {
@@ -139,7 +139,7 @@ func (t *T) invite(body J) *Response {
 	return r
 }
 
-// redeem makes an org with a code; it is destroyed after the check.
+// redeem creates an org with a code and destroys it after the check.
 func (t *T) redeem(code, name string) *Response {
 	r := t.Do("POST", "/api/platform/orgs", nil, J{"invite_code": code, "name": name})
 	if r.StatusCode() == 201 {
@@ -148,13 +148,14 @@ func (t *T) redeem(code, name string) *Response {
 	return r
 }
 
-// expires asserts that the time at path is life after start, in milliseconds, within a few seconds; a life of 0 means never and reads 0.
-func (r *Response) expires(path string, life time.Duration, start float64) {
-	if life == 0 {
+// expires asserts that the time at path is lifetime after start (milliseconds), within 5 seconds. A
+// lifetime of 0 means never, and the time is 0.
+func (r *Response) expires(path string, lifetime time.Duration, start float64) {
+	if lifetime == 0 {
 		r.Equal(path, 0)
 		return
 	}
-	if off := r.Num(path) - start - float64(life.Milliseconds()); off < -5000 || off > 5000 {
-		r.errorf("%q is %.0f ms after its start, want %d", path, r.Num(path)-start, life.Milliseconds())
+	if off := r.Num(path) - start - float64(lifetime.Milliseconds()); off < -5000 || off > 5000 {
+		r.errorf("%q is %.0f ms after its start, want %d", path, r.Num(path)-start, lifetime.Milliseconds())
 	}
 }

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// limitChecks covers the sizes of LIM.
+// limitChecks returns the checks of the limits in the section LIM.
 func limitChecks() []Check {
 	return []Check{
-		{[]string{"B2B-LIM-001"}, "profile texts end at their limit of bytes", func(t *T) {
+		{[]string{"B2B-LIM-001"}, "profile texts are limited in bytes", func(t *T) {
 			o := t.Org()
 			for field, limit := range map[string]int{
 				"bio": 1024, "status_text": 512, "role": 256, "function": 256, "team": 256, "active_hours": 256, "timezone": 64, "version": 64, "runtime": 128,
@@ -24,7 +24,7 @@ func limitChecks() []Check {
 				}
 			}
 		}},
-		{[]string{"B2B-LIM-001"}, "profile lists and objects end at their limit of JSON", func(t *T) {
+		{[]string{"B2B-LIM-001"}, "profile lists and objects are limited in bytes of JSON", func(t *T) {
 			o := t.Org()
 			list := func(n int) string { return fmt.Sprintf(`["%s"]`, strings.Repeat("x", n-4)) }
 			object := func(n int) string { return fmt.Sprintf(`{"k":"%s"}`, strings.Repeat("x", n-8)) }
@@ -45,19 +45,19 @@ func limitChecks() []Check {
 				t.Do("PATCH", "/api/me/profile", o.Admin, Raw(fmt.Sprintf(`{%q:%s}`, c.field, c.make(c.limit+1)))).Refused(400, "VALIDATION_ERROR")
 			}
 		}},
-		{[]string{"B2B-LIM-003"}, "lists and levels of JSON end at their limit", func(t *T) {
+		{[]string{"B2B-LIM-003"}, "list lengths and JSON nesting are limited", func(t *T) {
 			o := t.Org()
 			scopes := func(n int) J { return J{"scopes": slices.Repeat([]string{"read"}, n)} }
 			t.Do("POST", "/api/me/tokens", o.Admin, scopes(100)).OK().Len("scopes", 100)
 			t.Do("POST", "/api/me/tokens", o.Admin, scopes(101)).Refused(400, "VALIDATION_ERROR")
 			t.Get("/api/me/tokens", o.Admin).OK().Len("", 1)
 			deep := func(n int) Raw {
-				return Raw(`{"protocols":` + strings.Repeat("[", n-1) + strings.Repeat("]", n-1) + `}`) // the body is a level, too
+				return Raw(`{"protocols":` + strings.Repeat("[", n-1) + strings.Repeat("]", n-1) + `}`) // the body itself is one level
 			}
 			t.Do("PATCH", "/api/me/profile", o.Admin, deep(64)).OK()
 			t.Do("PATCH", "/api/me/profile", o.Admin, deep(65)).Refused(400, "VALIDATION_ERROR")
 		}},
-		{[]string{"B2B-LIM-002"}, "texts in UTF-16 units end at their limit", func(t *T) {
+		{[]string{"B2B-LIM-002"}, "reasons and labels are limited in UTF-16 code units", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("worker")
 			path := "/api/org/bots/" + bot.ID + "/status"

@@ -7,13 +7,12 @@ import (
 	"strings"
 )
 
-// longBody is how large the body of a list may be.
+// longBody is the maximum size of the body of a list, in bytes.
 const longBody = 4 << 20
 
-// longListsEnd fills lists with texts of 900 KB and reads them by whatever they say of
-// going on.
-func longListsEnd(t *T) {
-	h := newHall(t)
+// longLists fills lists with texts of 900 KB and reads them by following their Link headers.
+func longLists(t *T) {
+	h := newFixture(t)
 	const n = 6
 	id, short := h.thread(nil), h.thread(nil)
 	text := strings.Repeat("x", 900_000)
@@ -27,7 +26,7 @@ func longListsEnd(t *T) {
 		t.Do("POST", thr(short, "/artifacts"), h.Ann, J{"artifact_key": fmt.Sprint("key", i), "content": "short"}).OK()
 		t.tick()
 	}
-	for i := range 3 * n { // a context has 256 KiB at most
+	for i := range 3 * n { // a context can have at most 256 KiB
 		t.Do("POST", "/api/threads", h.Ann, J{"topic": fmt.Sprint("long ", i), "context": strings.Repeat("c", 260_000)}).OK()
 	}
 	channel := t.Get("/api/bots/ann/channels", h.Ann).OK().Str("0.id")
@@ -35,10 +34,10 @@ func longListsEnd(t *T) {
 	for _, l := range []struct {
 		path  string
 		as    Caller
-		list  string // "" is a bare array
+		list  string // path of the array; "" for a bare array
 		key   string
 		n     int
-		paged bool // the bare array goes on in pages
+		paged bool // the pages after the bare array are objects
 	}{
 		{path("/messages"), h.Ann, "", "id", n, true},
 		{path("/messages?cursor="), h.Ann, "items", "id", n, false},
@@ -56,34 +55,33 @@ func longListsEnd(t *T) {
 		{"/api/threads?limit=100", h.Ann, "items", "id", 3*n + 2, false},
 		{"/api/org/threads", h.Admin, "", "id", 3*n + 2, true},
 	} {
-		t.readOn(l.path, l.as, l.list, l.key, l.n, l.paged)
+		t.readAll(l.path, l.as, l.list, l.key, l.n, l.paged)
 	}
 	for _, quiet := range []string{"/messages", "/artifacts", "/artifacts/key0/versions"} {
 		if link := t.Get(thr(short, quiet), h.Ann).OK().Header.Get("Link"); link != "" {
-			t.Errorf("%s of a short thread says that there is more: %s", quiet, link)
+			t.Errorf("%s of a short thread has the Link %s", quiet, link)
 		}
 	}
 	found := t.Get("/api/org/search?q=needle", h.Admin).OK().Len("messages", n)
 	if link := found.Header.Get("Link"); link != "" {
-		t.Errorf("%s: all was found, but there is more: %s", found, link)
+		t.Errorf("%s: all messages were found, but the response has the Link %s", found, link)
 	}
 	for range 16 {
 		t.say(h.Ann, short, "needle")
 	}
-	t.readOn("/api/org/search?q=needle", h.Admin, "messages", "message_id", n+16, false)
+	t.readAll("/api/org/search?q=needle", h.Admin, "messages", "message_id", n+16, false)
 }
 
 var nextLink = regexp.MustCompile(`^<(\?[^>]*)>; rel="next"$`)
 
-// readOn reads a list to its end and expects n entries, in more than one page and none of
-// more than 4 MiB.
-func (t *T) readOn(path string, as Caller, list, key string, n int, paged bool) {
+// readAll reads a list to its end and asserts n entries, in more than one page of at most 4 MiB.
+func (t *T) readAll(path string, as Caller, list, key string, n int, paged bool) {
 	base, _, _ := strings.Cut(path, "?")
 	var got []string
 	for at, pages := path, 0; ; pages++ {
 		r := t.Get(at, as).OK()
 		name := list
-		if paged && pages > 0 { // the rest comes as a page
+		if paged && pages > 0 { // further pages are objects
 			if name = "items"; strings.Contains(at, "before=") {
 				name = "messages"
 			}
@@ -94,12 +92,12 @@ func (t *T) readOn(path string, as Caller, list, key string, n int, paged bool) 
 			keys = append(keys, fmt.Sprint(entry[key]))
 		}
 		if len(r.Body) > longBody {
-			t.Errorf("%s: a body of %d bytes with %d entries", r, len(r.Body), len(keys))
+			t.Errorf("%s: the body has %d bytes with %d entries, want at most 4 MiB", r, len(r.Body), len(keys))
 			return
 		}
 		for _, k := range keys {
 			if slices.Contains(got, k) {
-				t.Errorf("%s: %s comes twice", r, k)
+				t.Errorf("%s: %s appears twice", r, k)
 			}
 			got = append(got, k)
 		}

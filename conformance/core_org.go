@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// orgChecks covers organisations as the super admin and their bots see them.
+// orgChecks returns the checks of orgs.
 func orgChecks() []Check {
 	return []Check{
-		{[]string{"B2B-ORG-001"}, "a new org answers its secret, once", func(t *T) {
+		{[]string{"B2B-ORG-001"}, "the response for a new org has its secret", func(t *T) {
 			for _, c := range []struct {
 				body J
 				name string
@@ -19,7 +19,7 @@ func orgChecks() []Check {
 				r := t.newOrg(c.body).Equal("name", c.name).Equal("status", "active").
 					Shape("", "id:s org_secret:s persist_messages:b created_at:i")
 				if s := r.Str("org_secret"); len(s) != 48 || strings.Trim(s, "0123456789abcdef") != "" {
-					t.Errorf("%s: org_secret is not 48 hex", r)
+					t.Errorf("%s: org_secret does not have 48 lower-case hex digits", r)
 				}
 			}
 			t.newOrg(J{"name": "x", "persist_messages": false}).Equal("persist_messages", false)
@@ -31,7 +31,7 @@ func orgChecks() []Check {
 			}
 			t.newOrg(J{"name": "x"})
 		}},
-		{[]string{"B2B-ORG-003"}, "the list of orgs has them all, oldest first", func(t *T) {
+		{[]string{"B2B-ORG-003"}, "the list of orgs has all orgs, oldest first", func(t *T) {
 			first, second := t.Org(), t.BareOrg()
 			first.PendingBot("newbie")
 			second.SetStatus("suspended")
@@ -72,10 +72,10 @@ func orgChecks() []Check {
 				patch(body).Refused(400, "VALIDATION_ERROR")
 			}
 			is(patch(J{}), "both", "active")
-			t.Do("PATCH", "/api/orgs/"+unknownID, t.Super(), J{"name": ""}).Refused(404, "NOT_FOUND")
-			t.Do("PATCH", "/api/orgs/"+unknownID, t.Super(), J{}).Refused(404, "NOT_FOUND")
+			t.Do("PATCH", "/api/orgs/"+unusedID, t.Super(), J{"name": ""}).Refused(404, "NOT_FOUND")
+			t.Do("PATCH", "/api/orgs/"+unusedID, t.Super(), J{}).Refused(404, "NOT_FOUND")
 		}},
-		{[]string{"B2B-ORG-005"}, "suspending deletes tickets that were not used up", func(t *T) {
+		{[]string{"B2B-ORG-005"}, "suspending an org deletes its unused tickets", func(t *T) {
 			o := t.Org()
 			used, fresh, reusable := o.Ticket(J{}), o.Ticket(J{}), o.Ticket(J{"reusable": true, "expires_in": 0})
 			o.Register(J{"ticket": used, "name": "first"}).Status(200)
@@ -91,7 +91,7 @@ func orgChecks() []Check {
 			o.Register(J{"ticket": used, "name": "second"}).Refused(401, "TICKET_CONSUMED")
 			o.Register(J{"org_secret": o.Secret, "name": "second"}).Status(200)
 		}},
-		{[]string{"B2B-ORG-006"}, "a destroyed org is gone", func(t *T) {
+		{[]string{"B2B-ORG-006"}, "a destroyed org is not found", func(t *T) {
 			o, kept := t.Org(), t.Org()
 			ticket := o.Ticket(J{})
 			t.Do("DELETE", "/api/orgs/"+o.ID, t.Super(), nil).Status(204).Empty()
@@ -102,14 +102,14 @@ func orgChecks() []Check {
 			o.Register(J{"ticket": ticket, "name": "x"}).Refused(401, "INVALID_TICKET")
 			t.Get("/api/me", kept.Admin).Status(200)
 		}},
-		{[]string{"B2B-ORG-007"}, "the super admin rotates an org's secret", func(t *T) {
+		{[]string{"B2B-ORG-007"}, "the super admin can rotate the secret of an org", func(t *T) {
 			o := t.Org()
 			t.rotated(o, "/api/orgs/"+o.ID+"/rotate-secret", t.Super())
 			o.SetStatus("suspended")
 			t.Do("POST", "/api/orgs/"+o.ID+"/rotate-secret", t.Super(), nil).Status(200).Shape("", "org_secret:s")
-			t.Do("POST", "/api/orgs/"+unknownID+"/rotate-secret", t.Super(), nil).Refused(404, "NOT_FOUND")
+			t.Do("POST", "/api/orgs/"+unusedID+"/rotate-secret", t.Super(), nil).Refused(404, "NOT_FOUND")
 		}},
-		{[]string{"B2B-ORG-042"}, "org admins rotate their org's secret", func(t *T) {
+		{[]string{"B2B-ORG-042"}, "org admins can rotate the secret of their org", func(t *T) {
 			o := t.Org()
 			t.rotated(o, "/api/org/rotate-secret", o.Admin)
 			human := o.Login()
@@ -122,7 +122,7 @@ func orgChecks() []Check {
 			t.Get("/api/orgs/"+o.ID, t.Super()).Refused(404, "NOT_FOUND")
 			t.Do("PATCH", "/api/orgs/"+o.ID, t.Super(), J{}).Status(200)
 		}},
-		{[]string{"B2B-ORG-020"}, "everybody in an org can read it", func(t *T) {
+		{[]string{"B2B-ORG-020"}, "all bots and sessions of an org can read it", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("worker")
 			for _, c := range []Caller{o.Admin, bot, bot.Scoped("message"), bot.Login(), o.Human()} {
@@ -130,7 +130,7 @@ func orgChecks() []Check {
 			}
 			t.Get("/api/org", nil).Refused(401, "AUTH_REQUIRED")
 		}},
-		{[]string{"B2B-ORG-050"}, "roles are given and taken by admins", func(t *T) {
+		{[]string{"B2B-ORG-050"}, "org admins can change the role of a bot", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("worker")
 			role := func(c Caller, id string, body any) *Response {
@@ -144,9 +144,9 @@ func orgChecks() []Check {
 			role(bot.Login(), bot.ID, J{"auth_role": "member"}).Refused(400, "SELF_DEMOTION")
 			for _, body := range []any{J{}, J{"auth_role": "owner"}, J{"auth_role": nil}, J{"auth_role": 1}, J{"auth_role": "Admin"}, nil} {
 				role(o.Admin, bot.ID, body).Refused(400, "VALIDATION_ERROR")
-				role(o.Admin, unknownID, body).Refused(400, "VALIDATION_ERROR")
+				role(o.Admin, unusedID, body).Refused(400, "VALIDATION_ERROR")
 			}
-			role(o.Admin, unknownID, J{"auth_role": "member"}).Refused(404, "NOT_FOUND")
+			role(o.Admin, unusedID, J{"auth_role": "member"}).Refused(404, "NOT_FOUND")
 			role(o.Admin, "worker", J{"auth_role": "member"}).Refused(404, "NOT_FOUND")
 			role(o.Human(), bot.ID, J{"auth_role": "member"}).Status(200).Equal("auth_role", "member")
 			role(o.Human(), o.Admin.ID, J{"auth_role": "member"}).Status(200)
@@ -155,14 +155,14 @@ func orgChecks() []Check {
 	}
 }
 
-// newOrg makes an org with the body and destroys it after the check.
+// newOrg creates an org with the body and destroys it after the check.
 func (t *T) newOrg(body J) *Response {
 	r := t.Do("POST", "/api/orgs", t.Super(), body).OK()
 	t.adopt(r.Str("id"), "", r.Str("org_secret"))
 	return r
 }
 
-// rotated rotates the secret of o through path and asserts what dies with the old one.
+// rotated rotates the secret of o and asserts which credentials become invalid.
 func (t *T) rotated(o *Org, path string, by Caller) {
 	old, fresh, used := o.Secret, o.Ticket(J{"reusable": true}), o.Ticket(J{})
 	o.Register(J{"ticket": used, "name": "first"}).Status(200)
@@ -170,10 +170,10 @@ func (t *T) rotated(o *Org, path string, by Caller) {
 	r := t.Do("POST", path, by, nil).OK()
 	o.Secret = r.Str("org_secret")
 	if len(o.Secret) != 48 || o.Secret == old {
-		t.Errorf("%s: want a new secret of 48 hex", r)
+		t.Errorf("%s: want a new secret of 48 hex digits", r)
 	}
 	t.Get("/api/auth/session", human).Refused(401, "AUTH_REQUIRED")
-	t.Do("POST", "/api/auth/login", nil, J{"type": "org_admin", "org_id": o.ID, "org_secret": old}, elsewhere()).Refused(401, "INVALID_CREDENTIALS")
+	t.Do("POST", "/api/auth/login", nil, J{"type": "org_admin", "org_id": o.ID, "org_secret": old}, newAddress()).Refused(401, "INVALID_CREDENTIALS")
 	o.Register(J{"org_secret": old, "name": "second"}).Refused(401, "INVALID_CREDENTIALS")
 	o.Register(J{"ticket": fresh, "name": "second"}).Refused(401, "INVALID_TICKET")
 	o.Register(J{"ticket": used, "name": "second"}).Refused(401, "TICKET_CONSUMED")

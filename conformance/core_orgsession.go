@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// orgSessionChecks covers the sessions that an org's admins see and end.
+// orgSessionChecks returns the checks of listing and ending the sessions of an org.
 func orgSessionChecks() []Check {
 	return []Check{
-		{[]string{"B2B-ORG-040"}, "an org's admins see its sessions, newest first", func(t *T) {
+		{[]string{"B2B-ORG-040"}, "org admins can list the sessions of the org, newest first", func(t *T) {
 			o, other := t.Org(), t.Org()
 			bot := o.Bot("worker")
 			first := t.Login(J{"type": "bot", "token": bot.Token, "owner_name": "Ada"})
@@ -31,7 +31,7 @@ func orgSessionChecks() []Check {
 					r.Equal(at+"."+k, v)
 				}
 				if ref := r.Str(at + ".ref"); len(ref) != 16 || strings.Trim(ref, "0123456789abcdef") != "" {
-					t.Errorf("%s: ref %q is not 16 lower-case hex", r, ref)
+					t.Errorf("%s: ref %q does not have 16 lower-case hex digits", r, ref)
 				}
 			}
 			refs := r.Pluck("items", "ref")
@@ -51,7 +51,7 @@ func orgSessionChecks() []Check {
 			t.Do("POST", "/api/auth/logout", first, nil).Status(200)
 			t.Get("/api/org/sessions", o.Admin).OK().Len("items", 2)
 		}},
-		{[]string{"B2B-ORG-041"}, "an org's admins end its sessions", func(t *T) {
+		{[]string{"B2B-ORG-041"}, "org admins can end the sessions of the org", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("worker")
 			human, victim, owner := o.Human(), o.Login(), bot.Login()
@@ -82,7 +82,7 @@ func orgSessionChecks() []Check {
 			t.Do("DELETE", "/api/org/sessions/"+mine, o.Admin, nil).Status(200)
 			t.Get("/api/auth/session", human).Refused(401, "AUTH_REQUIRED")
 		}},
-		{[]string{"B2B-ORG-040", "B2B-ORG-041"}, "sessions beyond the hundredth are listed in pages and can be ended", func(t *T) {
+		{[]string{"B2B-ORG-040", "B2B-ORG-041"}, "more than 100 sessions can be listed in pages and ended", func(t *T) {
 			o := t.Org()
 			oldest := o.Admin.Login()
 			t.Sleep(5 * time.Millisecond)

@@ -6,11 +6,12 @@ import (
 	"strings"
 )
 
-// pageChecks covers the pages of lists that are else answered whole, and the bound of all.
+// pageChecks returns the checks of paging lists that are complete by default, and of the maximum
+// size of a list.
 func pageChecks() []Check {
 	return []Check{
-		{[]string{"B2B-LIM-011", "B2B-INBOX-002", "B2B-ORGTHR-010"}, "lists end at 4 MiB and say where they go on", longListsEnd},
-		{[]string{"B2B-LIM-004"}, "lists that are answered whole can be read in pages", func(t *T) {
+		{[]string{"B2B-LIM-011", "B2B-INBOX-002", "B2B-ORGTHR-010"}, "a list has at most 4 MiB and a Link to its next page", longLists},
+		{[]string{"B2B-LIM-004"}, "lists that are complete by default can be read in pages", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("worker")
 			id := t.Do("POST", "/api/threads", bot, J{"topic": "pages"}).OK().Str("id")
@@ -23,7 +24,7 @@ func pageChecks() []Check {
 				t.Do("POST", "/api/platform/invite-codes", t.Super(), J{}).Status(201)
 				t.Org()
 			}
-			behind := func(time string) func(*Response, int) string {
+			pageToken := func(time string) func(*Response, int) string {
 				return func(r *Response, i int) string {
 					return fmt.Sprintf("%.0f%%7C%s", r.Num(fmt.Sprintf("%d.%s", i, time)), r.Str(fmt.Sprintf("%d.id", i)))
 				}
@@ -36,14 +37,14 @@ func pageChecks() []Check {
 				path   string
 				as     Caller
 				cursor func(r *Response, i int) string
-				bad    string // a cursor that has not the form
-				shared bool   // other checks change the list meanwhile
+				bad    string // a malformed page token
+				shared bool   // other checks change the list concurrently
 			}{
-				{"/api/orgs", t.Super(), behind("created_at"), "nonsense", true},
-				{"/api/platform/invite-codes", t.Super(), behind("created_at"), "nonsense", true},
-				{"/api/bots/worker/channels", bot, behind("last_activity_at"), "nonsense", false},
+				{"/api/orgs", t.Super(), pageToken("created_at"), "nonsense", true},
+				{"/api/platform/invite-codes", t.Super(), pageToken("created_at"), "nonsense", true},
+				{"/api/bots/worker/channels", bot, pageToken("last_activity_at"), "nonsense", false},
 				{"/api/peers", bot, text("name"), "", false},
-				{"/api/me/tokens", bot, behind("created_at"), "nonsense", false},
+				{"/api/me/tokens", bot, pageToken("created_at"), "nonsense", false},
 				{"/api/threads/" + id + "/artifacts", bot, text("artifact_key"), "", false},
 				{"/api/threads/" + id + "/artifacts/key0/versions", bot, version, "nonsense", false},
 			} {
@@ -66,7 +67,7 @@ func pageChecks() []Check {
 					slices.Sort(got)
 					slices.Sort(want)
 				}
-				if l.shared { // codes are made, and orgs are, while this runs
+				if l.shared { // other checks create codes and orgs
 					if len(got) < 4 || slices.Contains(got[1:], got[0]) {
 						t.Errorf("%s: the pages have %v", l.path, got)
 					}

@@ -13,42 +13,42 @@ import (
 
 const script = "<script>alert(document.domain)</script>"
 
-// polyglotChecks covers files that would be something else to whoever looks at them in
-// another way: a browser that guesses, a reader that unpacks.
+// polyglotChecks returns the checks of files that a browser or another program could interpret as
+// another type, and of compressed files.
 func polyglotChecks() []Check {
 	return []Check{
-		{[]string{"B2B-FILE-028", "B2B-FILE-004", "B2B-FILE-021"}, "a file that is several things is run as none", func(t *T) {
+		{[]string{"B2B-FILE-028", "B2B-FILE-004", "B2B-FILE-021"}, "a file that is valid as several types is served with one safe type", func(t *T) {
 			o := t.Org()
 			for _, c := range []struct{ what, name, kind, data, want string }{
 				{"an image that is a script", "a.js", "text/plain", "GIF89a/*\x01\x00\x01\x00*/=1;alert(document.domain)//", "image/gif"},
-				{"an image with a page behind it", "a.html", "image/png", tinyPNG + script, "image/png"},
+				{"an image followed by a page", "a.html", "image/png", tinyPNG + script, "image/png"},
 				{"an image with a page in its comment", "a.html", "text/plain", "\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00\xff\xfe\x00\x40" + script, "image/jpeg"},
-				{"an image with an archive behind it", "a.jar", "image/gif", "GIF89a\x01\x00\x01\x00\x80\x00\x00" + zipped("x.class", 100), "image/gif"},
-				{"a document that is a page", "a.html", "text/csv", "%PDF-1.4\n" + script + "\n%%EOF", "application/pdf"},
-				{"a page that a reader takes for a document", "a.pdf", "text/plain", "<html>" + script + "%PDF-1.4\n%%EOF", "application/pdf"},
+				{"an image followed by an archive", "a.jar", "image/gif", "GIF89a\x01\x00\x01\x00\x80\x00\x00" + zipped("x.class", 100), "image/gif"},
+				{"a PDF that is also a page", "a.html", "text/csv", "%PDF-1.4\n" + script + "\n%%EOF", "application/pdf"},
+				{"a page that is also a PDF", "a.pdf", "text/plain", "<html>" + script + "%PDF-1.4\n%%EOF", "application/pdf"},
 				{"a page", "a.html", "application/json", "<!DOCTYPE html>" + script, "application/json"},
-				{"a page that says it is an image", "a.png", "image/png", "<html onload=alert(1)>" + script, "image/png"},
-				{"a picture that is not at the beginning", "a.svg", "text/plain", "<!-- --><svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>", "text/plain"},
+				{"a page that is declared as an image", "a.png", "image/png", "<html onload=alert(1)>" + script, "image/png"},
+				{"an SVG image after a comment", "a.svg", "text/plain", "<!-- --><svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>", "text/plain"},
 				{"a script", "a.js", "text/plain", "alert(document.domain)", "text/plain"},
 				{"a module for a worker", "sw.js", "application/json", "self.onfetch=e=>{}", "application/json"},
 			} {
 				r := upload(t, o.Admin, c.name, c.kind, c.data).Equal("mime_type", c.want).Equal("size", len(c.data))
 				t.inert(r.Str("url"), o.Admin, c.want, c.data)
 			}
-			for _, c := range []struct{ kind, data string }{ // the same, said aloud
+			for _, c := range []struct{ kind, data string }{ // with the dangerous type declared
 				{"text/html", script}, {"image/svg+xml", "<svg onload='alert(1)'/>"}, {"application/xhtml+xml", script}, {"text/javascript", "alert(1)"},
 				{"image/png", "<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>"}, {"text/plain", "\xef\xbb\xbf\n<?xml version='1.0'?><html xmlns='http://www.w3.org/1999/xhtml'/>"},
 			} {
 				form{}.file("file", "f", c.kind, c.data).send(t, o.Admin).Refused(415, "UNSUPPORTED_MEDIA_TYPE")
 			}
 		}},
-		{[]string{"B2B-FILE-028", "B2B-FILE-002"}, "nothing is unpacked or decoded", func(t *T) {
+		{[]string{"B2B-FILE-028", "B2B-FILE-002"}, "the server does not decompress or decode files", func(t *T) {
 			o := t.Org()
 			const unpacked = 64 << 20
 			bomb, archive := gzipped(unpacked), zipped("zeros", unpacked)
 			for _, packed := range []string{bomb, archive} {
 				if len(packed) > 128<<10 {
-					t.Fatalf("a bomb of %d bytes", len(packed))
+					t.Fatalf("the compressed file has %d bytes, want at most 128 KiB", len(packed))
 				}
 				form{}.file("file", "f.txt", "text/plain", packed).send(t, o.Admin).Refused(415, "UNSUPPORTED_MEDIA_TYPE")
 			}
@@ -66,7 +66,7 @@ func polyglotChecks() []Check {
 			}
 			sendForm(t, o.Admin, whole, Header("Content-Encoding", "identity")).Status(200)
 
-			behind := tinyPNG + bomb // an image with a bomb behind it
+			combined := tinyPNG + bomb // an image followed by a decompression bomb
 			coded := func(header, value, data string) form {
 				return form{fmt.Sprintf("Content-Disposition: form-data; name=\"file\"; filename=\"f\"\r\nContent-Type: text/plain\r\n%s: %s\r\n\r\n%s", header, value, data)}
 			}
@@ -75,7 +75,7 @@ func polyglotChecks() []Check {
 				f          form
 				data, want string
 			}{
-				{form{}.file("file", "f", "image/png", behind), behind, "image/png"},
+				{form{}.file("file", "f", "image/png", combined), combined, "image/png"},
 				{coded("Content-Encoding", "deflate", deflated(unpacked)), deflated(unpacked), "text/plain"},
 				{coded("Content-Transfer-Encoding", "base64", text), text, "text/plain"},
 				{coded("Content-Transfer-Encoding", "quoted-printable", "=3Cscript=3E"), "=3Cscript=3E", "text/plain"},
@@ -87,8 +87,8 @@ func polyglotChecks() []Check {
 	}
 }
 
-// inert asserts that a file is answered as it is, in every way to ask for it, and that a
-// browser is told to run nothing of it.
+// inert asserts that every kind of request for a file returns its bytes unchanged, with headers
+// that prevent a browser from running them.
 func (t *T) inert(url string, c Caller, kind, data string) {
 	disposition := "attachment"
 	if strings.HasPrefix(kind, "image/") {
@@ -122,9 +122,9 @@ func (t *T) inert(url string, c Caller, kind, data string) {
 	}
 }
 
-// zeros are so many of them, written to what packs them.
+// zeros writes n zero bytes to a compressor and closes it.
 func zeros(w io.WriteCloser, n int64) {
-	_, _ = io.CopyN(w, zeroReader{}, n) // into memory
+	_, _ = io.CopyN(w, zeroReader{}, n) // writing to memory does not fail
 	_ = w.Close()
 }
 
@@ -142,7 +142,7 @@ func deflated(n int64) string {
 	var b bytes.Buffer
 	w, err := flate.NewWriter(&b, flate.DefaultCompression)
 	if err != nil {
-		panic(err) // the level is one
+		panic(err) // the level is valid
 	}
 	zeros(w, n)
 	return b.String()
@@ -156,7 +156,7 @@ func zipped(name string, n int64) string {
 		_, err = io.CopyN(f, zeroReader{}, n)
 	}
 	if err != nil {
-		panic(err) // into memory
+		panic(err) // writing to memory does not fail
 	}
 	if err := w.Close(); err != nil {
 		panic(err)

@@ -2,10 +2,10 @@ package conformance
 
 import "strings"
 
-// profileChecks covers what a bot changes of itself.
+// profileChecks returns the checks of the profile and the name of a bot.
 func profileChecks() []Check {
 	return []Check{
-		{[]string{"B2B-BOT-010"}, "a profile changes where it is named", func(t *T) {
+		{[]string{"B2B-BOT-010"}, "a PATCH of the profile changes only its fields", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("worker", J{"metadata": J{"k": 1}})
 			patch := func(body any) *Response { return t.Do("PATCH", "/api/me/profile", bot, body) }
@@ -34,7 +34,7 @@ func profileChecks() []Check {
 			t.Get("/api/me", bot).OK().Equal("team", nil).Equal("bio", "").Equal("role", "y")
 			t.Do("PATCH", "/api/me/profile", bot.Login(), J{"bio": "by session"}).Status(200).Equal("bio", "by session")
 		}},
-		{[]string{"B2B-BOT-011", "B2B-BOT-012"}, "a bot renames itself", func(t *T) {
+		{[]string{"B2B-BOT-011", "B2B-BOT-012"}, "a bot can change its name", func(t *T) {
 			o, elsewhere := t.Org(), t.Org()
 			bot := o.Bot("worker")
 			o.Bot("taken")
@@ -62,14 +62,14 @@ func profileChecks() []Check {
 	}
 }
 
-// tombstoneChecks covers the names of deleted bots.
+// tombstoneChecks returns the checks of the names of deleted bots.
 func tombstoneChecks() []Check {
 	return []Check{
-		{[]string{"B2B-BOT-040"}, "no name has the form of an id, so nobody gets what is sent to a bot that is gone", func(t *T) {
+		{[]string{"B2B-BOT-040"}, "a name cannot have the form of an id, so a message to a deleted bot reaches no other bot", func(t *T) {
 			o := t.Org()
 			bot, gone := o.Bot("worker"), o.Bot("gone")
 			bare := strings.ReplaceAll(gone.ID, "-", "")
-			for _, name := range []string{gone.ID, strings.ToUpper(gone.ID), bare, strings.ToUpper(bare), unknownID} {
+			for _, name := range []string{gone.ID, strings.ToUpper(gone.ID), bare, strings.ToUpper(bare), unusedID} {
 				o.Register(J{"org_secret": o.Secret, "name": name}).Refused(400, "VALIDATION_ERROR")
 				o.Register(J{"ticket": o.Ticket(J{}), "name": name}).Refused(400, "VALIDATION_ERROR")
 				t.Do("PATCH", "/api/me/name", bot, J{"name": name}).Refused(400, "VALIDATION_ERROR")
@@ -84,13 +84,13 @@ func tombstoneChecks() []Check {
 			t.Do("DELETE", "/api/orgs/"+o.ID+"/tombstones/gone", o.Human(), nil).Status(200)
 			t.Do("PATCH", "/api/me/name", bot, J{"name": gone.ID}).Refused(400, "VALIDATION_ERROR")
 		}},
-		{[]string{"B2B-BOT-014"}, "people release the name of a deleted bot", func(t *T) {
+		{[]string{"B2B-BOT-014"}, "org-admin sessions can release the name of a deleted bot", func(t *T) {
 			o, other := t.Org(), t.Org()
 			bot := o.Bot("worker")
 			for _, name := range []string{"ghost", "Phantom"} {
 				t.Do("DELETE", "/api/bots/"+o.Bot(name).ID, o.Admin, nil).Status(200)
 			}
-			stone := func(org, name string, c Caller) *Response {
+			release := func(org, name string, c Caller) *Response {
 				return t.Do("DELETE", "/api/orgs/"+org+"/tombstones/"+name, c, nil)
 			}
 			blocked := func(name string) {
@@ -100,37 +100,37 @@ func tombstoneChecks() []Check {
 			blocked("ghost")
 			o.Register(J{"org_secret": o.Secret, "name": "Ghost"}).Status(200)
 			other.Register(J{"org_secret": other.Secret, "name": "ghost"}).Status(200)
-			stone(o.ID, "ghost", nil).Refused(401, "AUTH_REQUIRED")
+			release(o.ID, "ghost", nil).Refused(401, "AUTH_REQUIRED")
 			for _, c := range []Caller{o.Admin, o.Admin.Scoped("full"), o.Admin.Login(), bot} {
-				stone(o.ID, "ghost", c).Refused(403, "HUMAN_SESSION_REQUIRED")
-				stone(unknownID, "ghost", c).Refused(403, "HUMAN_SESSION_REQUIRED")
+				release(o.ID, "ghost", c).Refused(403, "HUMAN_SESSION_REQUIRED")
+				release(unusedID, "ghost", c).Refused(403, "HUMAN_SESSION_REQUIRED")
 			}
-			stone(unknownID, "ghost", o.Human()).Refused(403, "FORBIDDEN")
-			stone(unknownID, "ghost", t.Super()).Refused(404, "NOT_FOUND")
-			stone(o.ID, "ghost", other.Human()).Refused(403, "FORBIDDEN")
-			stone(o.ID, "nobody", other.Human()).Refused(403, "FORBIDDEN")
+			release(unusedID, "ghost", o.Human()).Refused(403, "FORBIDDEN")
+			release(unusedID, "ghost", t.Super()).Refused(404, "NOT_FOUND")
+			release(o.ID, "ghost", other.Human()).Refused(403, "FORBIDDEN")
+			release(o.ID, "nobody", other.Human()).Refused(403, "FORBIDDEN")
 			for _, name := range []string{"nobody", "Ghost", "GHOST"} {
-				stone(o.ID, name, o.Human()).Refused(404, "NOT_FOUND")
+				release(o.ID, name, o.Human()).Refused(404, "NOT_FOUND")
 			}
 			blocked("ghost")
-			stone(o.ID, "ghost", o.Human()).Status(200).Equal("ok", true).Shape("", "message:s")
-			stone(o.ID, "ghost", o.Human()).Refused(404, "NOT_FOUND")
+			release(o.ID, "ghost", o.Human()).Status(200).Equal("ok", true).Shape("", "message:s")
+			release(o.ID, "ghost", o.Human()).Refused(404, "NOT_FOUND")
 			o.Register(J{"org_secret": o.Secret, "name": "ghost"}).Status(200)
 			blocked("Phantom")
 			o.Register(J{"org_secret": o.Secret, "name": "phantom"}).Status(200)
-			stone(o.ID, "Phantom", t.Super()).Status(200).Equal("ok", true)
+			release(o.ID, "Phantom", t.Super()).Status(200).Equal("ok", true)
 			o.Register(J{"org_secret": o.Secret, "name": "Phantom"}).Status(200)
 		}},
 	}
 }
 
-// joinStatusChecks covers approval and rejection.
+// joinStatusChecks returns the checks of approving and rejecting bots.
 func joinStatusChecks() []Check {
 	status := func(t *T, c Caller, id string, body any) *Response {
 		return t.Do("PATCH", "/api/org/bots/"+id+"/status", c, body)
 	}
 	return []Check{
-		{[]string{"B2B-BOT-020", "B2B-BOT-022"}, "admins approve and reject bots", func(t *T) {
+		{[]string{"B2B-BOT-020", "B2B-BOT-022"}, "org admins can approve and reject bots", func(t *T) {
 			o := t.Org()
 			bot := o.PendingBot("newbie")
 			human := o.Human()
@@ -166,7 +166,7 @@ func joinStatusChecks() []Check {
 			status(t, o.Admin, o.Admin.ID, J{"status": "rejected"}).OK().Equal("join_status_changed_by", "bot:"+o.Admin.ID)
 			t.Get("/api/me", o.Admin).Refused(403, "BOT_NOT_ACTIVE")
 		}},
-		{[]string{"B2B-BOT-021"}, "a status, its reason and its bot are checked in this order", func(t *T) {
+		{[]string{"B2B-BOT-021"}, "a change of join status is validated in order: status, reason, bot", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("worker")
 			for _, body := range []any{
@@ -174,13 +174,13 @@ func joinStatusChecks() []Check {
 				J{"status": "rejected", "reason": nil}, J{"status": "rejected", "reason": 5}, J{"status": "rejected", "reason": strings.Repeat("x", 501)},
 			} {
 				status(t, o.Admin, bot.ID, body).Refused(400, "VALIDATION_ERROR")
-				status(t, o.Admin, unknownID, body).Refused(400, "VALIDATION_ERROR")
+				status(t, o.Admin, unusedID, body).Refused(400, "VALIDATION_ERROR")
 			}
-			status(t, o.Admin, unknownID, J{"status": "rejected"}).Refused(404, "NOT_FOUND")
+			status(t, o.Admin, unusedID, J{"status": "rejected"}).Refused(404, "NOT_FOUND")
 			status(t, o.Admin, "worker", J{"status": "rejected"}).Refused(404, "NOT_FOUND")
 			t.Get("/api/me", bot).Status(200)
 		}},
-		{[]string{"B2B-BOT-023"}, "the status that a bot has is no change", func(t *T) {
+		{[]string{"B2B-BOT-023"}, "setting the current join status changes nothing", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("worker")
 			t.has(status(t, o.Admin, bot.ID, J{"status": "active", "reason": "ignored"}).OK(), J{

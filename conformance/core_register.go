@@ -7,19 +7,20 @@ import (
 	"time"
 )
 
-// botShape is a bot as every route answers it; see T.Shape. The types of metadata and protocols are checked apart.
+// botShape is the shape of a bot in all responses; see T.Shape. Other checks test the types of
+// metadata and protocols.
 const botShape = "id:s org_id:s name:s auth_role:=admin|member online:b last_seen_at:i? created_at:i metadata:* bio:s? role:s? function:s? team:s? " +
 	"tags:[s]? languages:[s]? protocols:* status_text:s? timezone:s? active_hours:s? version:s runtime:s? join_status:=active|pending|rejected " +
 	"!webhook_url !webhook_secret !token_hash !join_status_changed_by"
 
-// registerChecks covers what a registration takes and answers.
+// registerChecks returns the checks of the fields and the response of a registration.
 func registerChecks() []Check {
 	return []Check{
-		{[]string{"B2B-REG-001", "B2B-BOT-001"}, "a registration answers the bot and its token", func(t *T) {
+		{[]string{"B2B-REG-001", "B2B-BOT-001"}, "the response of a registration has the bot and its token", func(t *T) {
 			o := t.Org()
 			r := o.Register(J{"name": "worker", "ticket": o.Ticket(J{})}).OK().Shape("", botShape+" bot_id:s token:s !message")
 			if r.Str("id") != r.Str("bot_id") || !strings.HasPrefix(r.Str("token"), "bot_") || len(r.Str("token")) != 52 {
-				t.Errorf("%s: want bot_id equal to id and a token of bot_ and 48 hex", r)
+				t.Errorf("%s: want bot_id equal to id, and a token of bot_ and 48 hex digits", r)
 			}
 			t.has(r, J{
 				"org_id": o.ID, "name": "worker", "auth_role": "member", "online": false, "metadata": nil, "bio": nil, "role": nil, "function": nil,
@@ -33,7 +34,7 @@ func registerChecks() []Check {
 			t.has(r, fullProfile())
 			t.Get("/api/me", Token(r.Str("token"))).OK().Shape("", botShape+" !token !bot_id").Equal("id", r.Str("id"))
 		}},
-		{[]string{"B2B-REG-003"}, "a registration needs an org, a credential and a good name", func(t *T) {
+		{[]string{"B2B-REG-003"}, "a registration requires an org, a credential and a valid name", func(t *T) {
 			o := t.Org()
 			ticket := o.Ticket(J{"reusable": true})
 			for _, body := range []J{
@@ -59,7 +60,7 @@ func registerChecks() []Check {
 			}
 			o.Register(J{"org_secret": o.Secret, "name": "all-in"}).Status(200)
 		}},
-		{[]string{"B2B-REG-005"}, "profile fields of a wrong type or size refuse the registration", func(t *T) {
+		{[]string{"B2B-REG-005"}, "a registration with a profile field of a wrong type or size fails", func(t *T) {
 			o := t.Org()
 			for _, field := range wrongProfiles() {
 				field["name"], field["org_secret"] = "worker", o.Secret
@@ -78,7 +79,7 @@ func registerChecks() []Check {
 			}
 			o.Register(blank).Status(200).Equal("version", "1.0.0").Equal("tags", nil)
 		}},
-		{[]string{"B2B-REG-006"}, "metadata is any JSON and comes back", func(t *T) {
+		{[]string{"B2B-REG-006"}, "metadata can be any JSON and is returned unchanged", func(t *T) {
 			o := t.Org()
 			for i, sent := range []string{
 				`{"a":1,"big":12345678901234567890,"z":{"b":null},"f":1.5}`, `"text"`, `[1,"x",null]`, `7`, `false`, `""`, `{}`, `null`,
@@ -89,7 +90,7 @@ func registerChecks() []Check {
 				t.Get("/api/me", Token(r.Str("token"))).OK().Equal("metadata", json.RawMessage(sent))
 			}
 		}},
-		{[]string{"B2B-REG-007"}, "webhooks cannot point inside", func(t *T) {
+		{[]string{"B2B-REG-007"}, "a webhook URL cannot have an internal address", func(t *T) {
 			o := t.Org()
 			for _, hook := range []string{
 				"nonsense", "ftp://8.8.8.8/x", "http://8.8.8.8/x", "//8.8.8.8/x", "javascript:alert(1)", "https://", "https://127.9.9.9/x", "https://127.1.2.3:8443/", "https://10.1.2.3/", "https://172.16.0.1/",
@@ -103,7 +104,7 @@ func registerChecks() []Check {
 			o.Register(J{"org_secret": o.Secret, "name": "empty", "webhook_url": ""}).Status(200)
 			o.Register(J{"org_secret": o.Secret, "name": "none", "webhook_url": nil}).Status(200)
 		}},
-		{[]string{"B2B-REG-013"}, "a version is 1.0.0 unless told", func(t *T) {
+		{[]string{"B2B-REG-013"}, "the default version of a bot is 1.0.0", func(t *T) {
 			o := t.Org()
 			o.Register(J{"org_secret": o.Secret, "name": "a"}).Status(200).Equal("version", "1.0.0")
 			o.Register(J{"org_secret": o.Secret, "name": "b", "version": nil}).Status(200).Equal("version", "1.0.0")
@@ -116,10 +117,10 @@ func registerChecks() []Check {
 	}
 }
 
-// registerCredentialChecks covers who may register.
+// registerCredentialChecks returns the checks of the credentials of a registration.
 func registerCredentialChecks() []Check {
 	return []Check{
-		{[]string{"B2B-REG-002"}, "the org secret makes admins and wins over a ticket", func(t *T) {
+		{[]string{"B2B-REG-002"}, "the org secret registers admins and takes precedence over a ticket", func(t *T) {
 			o := t.Org()
 			ticket := o.Ticket(J{})
 			o.Register(J{"org_secret": o.Secret, "ticket": ticket, "name": "boss"}).Status(200).Equal("auth_role", "admin")
@@ -127,18 +128,18 @@ func registerCredentialChecks() []Check {
 			o.Register(J{"org_secret": "wrong", "ticket": ticket, "name": "worker"}).Refused(401, "INVALID_CREDENTIALS")
 			o.Register(J{"ticket": ticket, "name": "worker"}).Status(200).Equal("auth_role", "member")
 		}},
-		{[]string{"B2B-REG-008"}, "a wrong org secret registers nobody", func(t *T) {
+		{[]string{"B2B-REG-008"}, "a registration with a wrong org secret fails", func(t *T) {
 			o, other := t.Org(), t.Org()
 			o.Register(J{"org_secret": "wrong", "name": "x"}).Refused(401, "INVALID_CREDENTIALS")
 			o.Register(J{"org_secret": other.Secret, "name": "x"}).Refused(401, "INVALID_CREDENTIALS")
-			t.Do("POST", "/api/auth/register", nil, J{"org_id": unknownID, "org_secret": o.Secret, "name": "x"}).Refused(401, "INVALID_CREDENTIALS")
+			t.Do("POST", "/api/auth/register", nil, J{"org_id": unusedID, "org_secret": o.Secret, "name": "x"}).Refused(401, "INVALID_CREDENTIALS")
 			o.SetStatus("suspended")
 			o.Register(J{"org_secret": "wrong", "name": "x"}).Refused(401, "INVALID_CREDENTIALS")
 			o.Register(J{"org_secret": o.Secret, "name": "x"}).Refused(403, "ORG_SUSPENDED")
 			o.SetStatus("active")
 			o.Register(J{"org_secret": o.Secret, "name": "x"}).Status(200)
 		}},
-		{[]string{"B2B-REG-009"}, "a ticket registers within its org, its time and its uses", func(t *T) {
+		{[]string{"B2B-REG-009"}, "a ticket is valid in its org, until its expiry and for its uses", func(t *T) {
 			o, other := t.Org(), t.Org()
 			single, reusable := o.Ticket(J{}), o.Ticket(J{"reusable": true})
 			shortSingle, shortReusable := o.Ticket(J{"expires_in": 1.5}), o.Ticket(J{"reusable": true, "expires_in": 1.5})
@@ -146,7 +147,7 @@ func registerCredentialChecks() []Check {
 			id := t.Get("/api/org/tickets", o.Admin).OK().Find("items", "code", reusable)["id"]
 			o.Register(J{"ticket": "tkt_0123456789abcdef", "name": "x"}).Refused(401, "INVALID_TICKET")
 			other.Register(J{"ticket": single, "name": "x"}).Refused(401, "INVALID_TICKET")
-			t.Do("POST", "/api/auth/register", nil, J{"org_id": unknownID, "ticket": single, "name": "x"}).Refused(401, "INVALID_TICKET")
+			t.Do("POST", "/api/auth/register", nil, J{"org_id": unusedID, "ticket": single, "name": "x"}).Refused(401, "INVALID_TICKET")
 			o.Register(J{"ticket": single, "name": "a"}).Status(200)
 			o.Register(J{"ticket": single, "name": "b"}).Refused(401, "TICKET_CONSUMED")
 			o.Register(J{"ticket": reusable, "name": "b"}).Status(200)
@@ -155,7 +156,7 @@ func registerCredentialChecks() []Check {
 			o.Register(J{"ticket": shortSingle, "name": "d"}).Refused(401, "TICKET_EXPIRED")
 			o.Register(J{"ticket": shortReusable, "name": "d"}).Refused(401, "TICKET_EXPIRED")
 		}},
-		{[]string{"B2B-REG-010", "B2B-BOT-012"}, "credentials come before names, and a conflict spends no ticket", func(t *T) {
+		{[]string{"B2B-REG-010", "B2B-BOT-012"}, "the credential is checked before the name, and a name conflict does not consume a ticket", func(t *T) {
 			o, other := t.Org(), t.Org()
 			o.Bot("worker")
 			gone := o.Bot("gone")
@@ -170,7 +171,7 @@ func registerCredentialChecks() []Check {
 			}
 			o.Register(J{"ticket": ticket, "name": "Worker"}).Status(200).Equal("name", "Worker")
 		}},
-		{[]string{"B2B-REG-011"}, "tickets and names are taken once, also in a rush", func(t *T) {
+		{[]string{"B2B-REG-011"}, "concurrent registrations use a single-use ticket and a name once", func(t *T) {
 			o := t.Org()
 			single, reusable := o.Ticket(J{}), o.Ticket(J{"reusable": true})
 			var byTicket, byName atomic.Int32
@@ -189,10 +190,10 @@ func registerCredentialChecks() []Check {
 				}
 			})
 			if byTicket.Load() != 1 || byName.Load() != 1 {
-				t.Errorf("12 at once: %d bots by a single-use ticket, %d bots of one name", byTicket.Load(), byName.Load())
+				t.Errorf("12 concurrent registrations: %d bots with a single-use ticket, %d bots with one name", byTicket.Load(), byName.Load())
 			}
 		}},
-		{[]string{"B2B-REG-012", "B2B-REG-001"}, "an org can ask for approval of those who come by ticket", func(t *T) {
+		{[]string{"B2B-REG-012", "B2B-REG-001"}, "an org can require approval of bots that register with a ticket", func(t *T) {
 			o := t.Org()
 			early := o.Bot("early")
 			o.Settings(J{"join_approval_required": true})
@@ -210,7 +211,7 @@ func registerCredentialChecks() []Check {
 	}
 }
 
-// fullProfile has a value for each of the twelve profile fields.
+// fullProfile returns a body with a value for each of the twelve profile fields.
 func fullProfile() J {
 	return J{
 		"bio": "keeps order", "role": "gardener", "function": "ops", "team": "orchard", "tags": []string{"Ops", "ünï"}, "languages": []string{"en"},
@@ -219,7 +220,7 @@ func fullProfile() J {
 	}
 }
 
-// wrongProfiles are bodies of one profile field each, of a wrong type.
+// wrongProfiles returns bodies with one profile field each, which has a wrong type.
 func wrongProfiles() []J {
 	var out []J
 	for _, field := range []string{"bio", "role", "function", "team", "status_text", "timezone", "active_hours", "version", "runtime"} {

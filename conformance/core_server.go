@@ -5,16 +5,16 @@ import (
 	"strings"
 )
 
-// serverChecks covers what anybody may ask.
+// serverChecks returns the checks of public calls about the server.
 func serverChecks() []Check {
 	return []Check{
-		{[]string{"B2B-SRV-001"}, "health needs no credential", func(t *T) {
+		{[]string{"B2B-SRV-001"}, "GET /health needs no credential", func(t *T) {
 			for _, c := range []Caller{nil, Token("bot_unknown")} {
 				t.Get("/health", c).Status(200).Equal("status", "ok").Equal("db", "ok").Lacks("ws").
 					Shape("", "uptime_ms:n connected_clients:i connected_bots:i")
 			}
 		}},
-		{[]string{"B2B-SRV-002"}, "the operator's health says more of connections", func(t *T) {
+		{[]string{"B2B-SRV-002"}, "GET /health with the admin secret has details of connections", func(t *T) {
 			r := t.Get("/health", Token(t.AdminSecret())).OK().Equal("status", "ok").
 				Shape("ws", "by_type:o by_bot:a by_age:o not_alive:n reconnect_rate_5m:n ws_metrics:o").
 				Shape("ws.by_type", "bot_token:n session:n").Shape("ws.by_age", "under_1m:n under_10m:n under_1h:n over_1h:n").
@@ -23,23 +23,23 @@ func serverChecks() []Check {
 				t.Shape("by_bot", e, "bot_id:s count:n")
 			}
 			t.Get("/health", t.Super()).Status(200).Lacks("ws")
-			t.Do("GET", "/health", Token(t.AdminSecret()+"0"), nil, elsewhere()).Status(200).Lacks("ws")
+			t.Do("GET", "/health", Token(t.AdminSecret()+"0"), nil, newAddress()).Status(200).Lacks("ws")
 		}},
-		{[]string{"B2B-SRV-010"}, "health helps to guess the admin secret no more than a login does", func(t *T) {
-			if !t.Org().believed() {
-				return // it would lock this suite out
+		{[]string{"B2B-SRV-010"}, "guesses of the admin secret at GET /health are limited like those of a login", func(t *T) {
+			if !t.Org().trustsForwarded() {
+				return // it would lock the logins of this suite
 			}
 			health := func(token string, from Option) *Response {
 				return t.Do("GET", "/health", Token(token), nil, from).Status(200)
 			}
-			here, there := elsewhere(), elsewhere()
-			for i := range 5 { // who sends a bot's token everywhere guesses nothing
+			here, there := newAddress(), newAddress()
+			for i := range 5 { // a bot token does not count as a guess
 				health(fmt.Sprintf("bot_%048x", i), there).Lacks("ws")
 			}
 			for range 2 {
 				health("wrong", there).Lacks("ws")
 			}
-			health(t.AdminSecret(), there).Shape("", "ws:o") // which forgets them
+			health(t.AdminSecret(), there).Shape("", "ws:o") // resets the count
 			for i := range 3 {
 				health(fmt.Sprintf("wrong %d", i), here).Lacks("ws")
 			}
@@ -47,24 +47,24 @@ func serverChecks() []Check {
 				health(t.AdminSecret(), here).Lacks("ws").Equal("status", "ok")
 			}
 			health(t.AdminSecret(), there).Shape("", "ws:o")
-			// Nobody locks the operator out of the login by asking here.
+			// Guesses here do not lock the login.
 			t.Do("POST", "/api/auth/login", nil, J{"type": "super_admin", "admin_secret": t.AdminSecret()}, here).Status(200)
 		}},
 		{[]string{"B2B-SRV-003"}, "the version is public", func(t *T) {
 			t.Get("/api/version", nil).Status(200).Shape("", "version:s server:s")
 			t.Get("/api/version", Token("bot_unknown")).Status(200)
 		}},
-		{[]string{"B2B-SRV-004"}, "statistics are public numbers", func(t *T) {
+		{[]string{"B2B-SRV-004"}, "statistics are public", func(t *T) {
 			t.Get("/api/stats", Token("bot_unknown")).Status(200).
 				Shape("", "org_count:i bot_count:i online_bot_count:i thread_count:i message_count:i active_thread_count:i")
 		}},
-		{[]string{"B2B-SRV-005"}, "agents find a guide", func(t *T) {
+		{[]string{"B2B-SRV-005"}, "the guide for agents is public", func(t *T) {
 			r := t.Get("/skill.md", nil).Status(200)
 			if ct := strings.ReplaceAll(strings.ToLower(r.Header.Get("Content-Type")), " ", ""); ct != "text/markdown;charset=utf-8" {
 				t.Errorf("/skill.md: Content-Type %q", ct)
 			}
 			if !strings.Contains(string(r.Body), "/api/auth/register") {
-				t.Errorf("/skill.md does not tell how to register")
+				t.Errorf("/skill.md does not describe the registration")
 			}
 		}},
 	}

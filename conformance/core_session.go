@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// sessionChecks covers login, logout and what a session says of itself.
+// sessionChecks returns the checks of login, logout and reading a session.
 func sessionChecks() []Check {
 	return []Check{
-		{[]string{"B2B-AUTH-020", "B2B-AUTH-021"}, "a login answers a session and sets its cookie", func(t *T) {
+		{[]string{"B2B-AUTH-020", "B2B-AUTH-021"}, "a login returns a session and sets its cookie", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("worker")
 			for _, c := range []struct {
-				login *Session
-				role  string
-				life  time.Duration
-				want  J
-				shape string
+				login    *Session
+				role     string
+				lifetime time.Duration
+				want     J
+				shape    string
 			}{
 				{bot.Login(), "bot_owner", 24 * time.Hour, J{"org_id": o.ID, "bot_id": bot.ID}, "expires_at:i"},
 				{o.Login(), "org_admin", 8 * time.Hour, J{"org_id": o.ID}, "expires_at:i !bot_id"},
@@ -28,18 +28,18 @@ func sessionChecks() []Check {
 				for k, v := range c.want {
 					r.Equal("session."+k, v)
 				}
-				t.cookieOf(r, c.life)
+				t.cookieOf(r, c.lifetime)
 				began, err := http.ParseTime(r.Header.Get("Date"))
 				if err != nil {
 					began = time.Now()
 				}
 				ends := time.UnixMilli(int64(r.Num("session.expires_at")))
-				if off := ends.Sub(began.Add(c.life)); off < -time.Minute || off > time.Minute {
-					t.Errorf("%s: ends %s from its start, want %s", r, ends.Sub(began), c.life)
+				if off := ends.Sub(began.Add(c.lifetime)); off < -time.Minute || off > time.Minute {
+					t.Errorf("%s: the session ends %s after its start, want %s", r, ends.Sub(began), c.lifetime)
 				}
 			}
 		}},
-		{[]string{"B2B-AUTH-022"}, "a login needs a type and its fields", func(t *T) {
+		{[]string{"B2B-AUTH-022"}, "a login requires a type and its fields", func(t *T) {
 			for _, body := range []J{
 				{}, {"type": "human"}, {"type": nil}, {"type": 5}, {"type": []string{"bot"}}, {"type": "BOT", "token": "x"}, {"token": "x"},
 				{"type": "bot"}, {"type": "bot", "token": ""}, {"type": "bot", "token": 5}, {"type": "bot", "token": nil},
@@ -56,7 +56,7 @@ func sessionChecks() []Check {
 			t.Do("POST", "/api/auth/login", nil, J{"type": "bot", "token": o.Admin.Token, "owner_name": J{}}).Refused(400, "VALIDATION_ERROR")
 			t.Do("POST", "/api/auth/login", nil, J{"type": "bot", "token": o.Admin.Token, "owner_name": nil}).Status(200)
 		}},
-		{[]string{"B2B-AUTH-023"}, "wrong login credentials are 401", func(t *T) {
+		{[]string{"B2B-AUTH-023"}, "a login with wrong credentials is rejected with 401", func(t *T) {
 			o := t.Org()
 			short := t.Do("POST", "/api/me/tokens", o.Admin, J{"scopes": []string{"read"}, "expires_in": 1}).OK().Str("token")
 			t.Sleep(50 * time.Millisecond)
@@ -66,18 +66,18 @@ func sessionChecks() []Check {
 			}{
 				{J{"type": "bot", "token": "bot_" + strings.Repeat("0", 48)}, "INVALID_TOKEN"},
 				{J{"type": "bot", "token": short}, "TOKEN_EXPIRED"},
-				{J{"type": "org_admin", "org_id": unknownID, "org_secret": o.Secret}, "INVALID_CREDENTIALS"},
+				{J{"type": "org_admin", "org_id": unusedID, "org_secret": o.Secret}, "INVALID_CREDENTIALS"},
 				{J{"type": "org_admin", "org_id": o.ID, "org_secret": o.Secret + "0"}, "INVALID_CREDENTIALS"},
 				{J{"type": "super_admin", "admin_secret": t.AdminSecret() + "0"}, "INVALID_CREDENTIALS"},
 			} {
-				r := t.Do("POST", "/api/auth/login", nil, c.body, elsewhere()).Refused(401, c.code)
+				r := t.Do("POST", "/api/auth/login", nil, c.body, newAddress()).Refused(401, c.code)
 				if _, ok := r.cookie(); ok {
 					t.Errorf("%s: sets a cookie", r)
 				}
 			}
 			o.Login()
 		}},
-		{[]string{"B2B-AUTH-024"}, "no login to an org or as a bot that is not active", func(t *T) {
+		{[]string{"B2B-AUTH-024"}, "a login to an inactive org or as an inactive bot fails", func(t *T) {
 			o := t.Org()
 			bot := o.PendingBot("newbie")
 			asBot := J{"type": "bot", "token": bot.Token}
@@ -92,11 +92,11 @@ func sessionChecks() []Check {
 			asHuman := J{"type": "org_admin", "org_id": o.ID, "org_secret": o.Secret}
 			t.Do("POST", "/api/auth/login", nil, asHuman).Refused(403, "ORG_INACTIVE")
 			asHuman["org_secret"] = "wrong"
-			t.Do("POST", "/api/auth/login", nil, asHuman, elsewhere()).Refused(401, "INVALID_CREDENTIALS")
+			t.Do("POST", "/api/auth/login", nil, asHuman, newAddress()).Refused(401, "INVALID_CREDENTIALS")
 			o.SetStatus("active")
 			o.Login()
 		}},
-		{[]string{"B2B-AUTH-025"}, "the sixth session of a bot or org ends the oldest", func(t *T) {
+		{[]string{"B2B-AUTH-025"}, "the sixth session of a bot or an org ends the oldest one", func(t *T) {
 			o := t.Org()
 			bot, other := o.Bot("worker"), o.Bot("other")
 			bystander := other.Login()
@@ -113,7 +113,7 @@ func sessionChecks() []Check {
 			}
 			t.Get("/api/auth/session", bystander).Status(200)
 		}},
-		{[]string{"B2B-AUTH-064"}, "logins with a scoped token end no other session than its own", func(t *T) {
+		{[]string{"B2B-AUTH-064"}, "too many logins with a scoped token end only sessions of that token", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("worker")
 			token, another := bot.Scoped("profile"), bot.Scoped("read")
@@ -128,7 +128,7 @@ func sessionChecks() []Check {
 			}
 			t.Get("/api/auth/session", own[0]).Refused(401, "AUTH_REQUIRED")
 		}},
-		{[]string{"B2B-AUTH-026", "B2B-AUTH-027"}, "a session says who it is", func(t *T) {
+		{[]string{"B2B-AUTH-026", "B2B-AUTH-027"}, "GET /api/auth/session describes the session", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("worker")
 			scoped := t.Login(J{"type": "bot", "token": bot.Scoped("read", "message"), "owner_name": "Ada"})
@@ -154,7 +154,7 @@ func sessionChecks() []Check {
 			o.SetStatus("suspended")
 			t.Get("/api/auth/session", o.Human()).Status(200).Equal("role", "org_admin")
 		}},
-		{[]string{"B2B-AUTH-028"}, "logout ends the session, also in a suspended org", func(t *T) {
+		{[]string{"B2B-AUTH-028"}, "a logout ends the session, also in a suspended org", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("worker")
 			kept := bot.Login()
@@ -170,7 +170,8 @@ func sessionChecks() []Check {
 	}
 }
 
-// in is the answer r with failures going to t: for answers that outlive the check that asked.
+// in returns a copy of the response that records failures in t, for a response that several checks
+// share.
 func (r *Response) in(t *T) *Response {
 	mine := *r
 	mine.t = t
@@ -178,26 +179,26 @@ func (r *Response) in(t *T) *Response {
 }
 
 // cookieOf asserts the attributes of the session cookie that r sets.
-func (t *T) cookieOf(r *Response, life time.Duration) {
+func (t *T) cookieOf(r *Response, lifetime time.Duration) {
 	c, ok := r.cookie()
 	if !ok {
 		t.Errorf("%s: sets no hxa_session", r)
 		return
 	}
 	t.cookieShape(&Session{Cookie: c.Value, Login: r})
-	seconds := int(life / time.Second)
+	seconds := int(lifetime / time.Second)
 	if c.Path != "/" || c.Domain != "" || !c.HttpOnly || !c.Secure || c.SameSite != http.SameSiteStrictMode || c.Expires.IsZero() ||
 		c.MaxAge > seconds || c.MaxAge < seconds-60 {
 		t.Errorf("%s: cookie %q, want Path=/, HttpOnly, Secure, SameSite=Strict, Expires, a Max-Age of %d and no Domain", r, c.Raw, seconds)
 	}
 }
 
-// logout ends s and asserts that it is gone.
+// logout ends s and asserts that it is no longer valid.
 func (t *T) logout(s *Session) {
 	r := t.Do("POST", "/api/auth/logout", s, nil).Status(200).Equal("ok", true)
 	if c, ok := r.cookie(); !ok || c.Value != "" || (c.MaxAge >= 0 && c.Expires.After(time.Now())) ||
 		c.Path != "/" || c.Domain != "" || !c.HttpOnly || !c.Secure || c.SameSite != http.SameSiteStrictMode {
-		t.Errorf("%s: does not clear the cookie by one of the same attributes: %v", r, c)
+		t.Errorf("%s: does not clear the cookie with the same attributes: %v", r, c)
 	}
 	t.Get("/api/auth/session", s).Refused(401, "AUTH_REQUIRED")
 }

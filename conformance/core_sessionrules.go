@@ -2,10 +2,11 @@ package conformance
 
 import "strings"
 
-// sessionRuleChecks covers what limits a session: its bot, its browser, its secrecy.
+// sessionRuleChecks returns the checks of the limits of a session: the state of its bot, cross-site
+// requests, the secrecy of its id.
 func sessionRuleChecks() []Check {
 	return []Check{
-		{[]string{"B2B-AUTH-029"}, "a bot's session ends with its bot and rests while it is rejected", func(t *T) {
+		{[]string{"B2B-AUTH-029"}, "an owner session ends when its bot is deleted, and fails while its bot is rejected", func(t *T) {
 			o := t.Org()
 			gone, rejected := o.Bot("gone"), o.Bot("rejected")
 			lost, shut := gone.Login(), rejected.Login()
@@ -17,7 +18,7 @@ func sessionRuleChecks() []Check {
 			t.Get("/api/me", shut).Refused(403, "BOT_NOT_ACTIVE")
 			t.Do("PATCH", "/api/me/profile", shut, J{"bio": "x"}).Refused(403, "BOT_NOT_ACTIVE")
 		}},
-		{[]string{"B2B-AUTH-030"}, "browsers of other sites cannot use the cookie", func(t *T) {
+		{[]string{"B2B-AUTH-030"}, "cross-site requests of a browser cannot use the session cookie", func(t *T) {
 			o := t.Org()
 			human, bot := o.Human(), o.Bot("worker")
 			change := func(c Caller, opts ...Option) *Response {
@@ -43,15 +44,15 @@ func sessionRuleChecks() []Check {
 				host = "[" + host + "]"
 			}
 			sibling := Header("Origin", "http://"+host+":1")
-			change(human, sibling).Status(200) // an old browser, which says no more
+			change(human, sibling).Status(200) // an old browser sends no Sec-Fetch-Site
 			change(human, sibling, Header("Sec-Fetch-Site", "same-site")).Refused(403, "CSRF_ERROR")
-			change(human, Header("Origin", "null"), Header("Sec-Fetch-Site", "same-origin")).Status(200) // a page that hides its address
+			change(human, Header("Origin", "null"), Header("Sec-Fetch-Site", "same-origin")).Status(200) // a page with Referrer-Policy no-referrer
 			change(human, Header("Origin", "garbage")).Refused(403, "CSRF_ERROR")
 			change(human, Header("Origin", "")).Status(200)
 			change(human, Header("Origin", t.target.origin())).Status(200)
 			change(human, Header("Origin", t.target.origin()), Header("Sec-Fetch-Site", "same-origin")).Status(200)
 		}},
-		{[]string{"B2B-AUTH-031"}, "session ids appear in no answer and no audit entry", func(t *T) {
+		{[]string{"B2B-AUTH-031"}, "session ids appear in no response and no audit entry", func(t *T) {
 			o := t.Org()
 			bot := o.PendingBot("newbie")
 			human, other, owner := o.Login(), o.Login(), o.Admin.Login()
@@ -66,7 +67,7 @@ func sessionRuleChecks() []Check {
 			for _, r := range []*Response{change, sessions, audit, later, human.Login, other.Login, owner.Login} {
 				for _, s := range []*Session{human, other, owner} {
 					if strings.Contains(string(r.Body), s.Cookie) {
-						t.Errorf("%s: has the id of a session", r)
+						t.Errorf("%s: contains the id of a session", r)
 					}
 				}
 			}

@@ -1,16 +1,16 @@
 package conformance
 
-// settingsChecks covers the settings of an org.
+// settingsChecks returns the checks of the settings of an org.
 func settingsChecks() []Check {
 	return []Check{
-		{[]string{"B2B-ORG-021"}, "settings have their defaults", func(t *T) {
+		{[]string{"B2B-ORG-021"}, "settings have the default values", func(t *T) {
 			o := t.Org()
 			for _, c := range []Caller{o.Admin, o.Human()} {
 				t.has(t.Get("/api/org/settings", c).OK(), defaultSettings(o))
 			}
 			t.Get("/api/org/settings", o.Bot("worker")).Refused(403, "FORBIDDEN")
 		}},
-		{[]string{"B2B-ORG-022", "B2B-ORG-024"}, "a change of settings changes what it names", func(t *T) {
+		{[]string{"B2B-ORG-022", "B2B-ORG-024"}, "a PATCH of the settings changes only its fields", func(t *T) {
 			o := t.Org()
 			want := defaultSettings(o)
 			want["join_approval_required"] = true
@@ -29,14 +29,14 @@ func settingsChecks() []Check {
 					}
 				}
 				if r.Num("updated_at") == 0 {
-					t.Errorf("%s: updated_at did not move", r)
+					t.Errorf("%s: updated_at did not change", r)
 				}
 				want["updated_at"] = r.Value("updated_at")
 				t.has(r, want)
 			}
 			t.has(t.Get("/api/org/settings", o.Human()).OK(), want)
 		}},
-		{[]string{"B2B-ORG-023"}, "a bad setting changes nothing", func(t *T) {
+		{[]string{"B2B-ORG-023"}, "a PATCH with an invalid setting changes nothing", func(t *T) {
 			o := t.Org()
 			good := J{"threads_per_hour_per_bot": 5}
 			bad := []J{{}, {"unknown": 1}, {"org_id": "x"}}
@@ -68,7 +68,7 @@ func settingsChecks() []Check {
 	}
 }
 
-// defaultSettings are those of an org that never saved any.
+// defaultSettings returns the settings of a new org.
 func defaultSettings(o *Org) J {
 	return J{
 		"org_id": o.ID, "messages_per_minute_per_bot": 120, "threads_per_hour_per_bot": 30, "file_upload_mb_per_day_per_bot": 100,
@@ -77,7 +77,7 @@ func defaultSettings(o *Org) J {
 	}
 }
 
-// has asserts that the body has these members.
+// has asserts members of the body.
 func (t *T) has(r *Response, want J) {
 	for k, v := range want {
 		r.Equal(k, v)

@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// ticketChecks covers org tickets.
+// ticketChecks returns the checks of org tickets.
 func ticketChecks() []Check {
 	return []Check{
-		{[]string{"B2B-ORG-030"}, "a ticket has flags and an end", func(t *T) {
+		{[]string{"B2B-ORG-030"}, "a ticket has flags and an expiry", func(t *T) {
 			o := t.Org()
 			for _, c := range []struct {
 				body             any
 				reusable, direct bool
-				life             time.Duration
+				lifetime         time.Duration
 			}{
 				{J{}, false, false, 30 * time.Minute},
 				{nil, false, false, 30 * time.Minute},
@@ -28,12 +28,12 @@ func ticketChecks() []Check {
 				r := t.Do("POST", "/api/org/tickets", o.Admin, c.body).OK().Shape("", "ticket:s expires_at:n").
 					Equal("reusable", c.reusable).Equal("skip_approval", c.direct)
 				if code := r.Str("ticket"); len(code) != 20 || !strings.HasPrefix(code, "tkt_") {
-					t.Errorf("%s: ticket is not tkt_ and 16 hex", r)
+					t.Errorf("%s: ticket is not tkt_ followed by 16 hex digits", r)
 				}
-				r.expires("expires_at", c.life, now)
+				r.expires("expires_at", c.lifetime, now)
 			}
 		}},
-		{[]string{"B2B-ORG-031"}, "tickets that can be used are listed, newest first, in pages", func(t *T) {
+		{[]string{"B2B-ORG-031"}, "usable tickets are listed newest first, in pages", func(t *T) {
 			o := t.Org()
 			used, short := o.Ticket(J{}), o.Ticket(J{"expires_in": 0.05})
 			o.Register(J{"ticket": used, "name": "first"}).Status(200)
@@ -69,7 +69,7 @@ func ticketChecks() []Check {
 			t.Get("/api/org/tickets?limit=3", o.Admin).OK().Len("items", 3).Lacks("cursor")
 			t.Get("/api/org/tickets?cursor=nonsense", o.Admin).Status(200).Len("items", 0).Lacks("cursor")
 		}},
-		{[]string{"B2B-ORG-031"}, "a page of tickets has 20, and at most 100", func(t *T) {
+		{[]string{"B2B-ORG-031"}, "a page of tickets has 20 entries by default, and at most 100", func(t *T) {
 			o := t.Org()
 			for range 101 {
 				o.Ticket(J{})
@@ -77,7 +77,7 @@ func ticketChecks() []Check {
 			t.Get("/api/org/tickets", o.Admin).OK().Len("items", 20).Has("cursor")
 			t.Get("/api/org/tickets?limit=1000", o.Admin).OK().Len("items", 100).Has("cursor")
 		}},
-		{[]string{"B2B-ORG-032"}, "a ticket is revoked by id or code, used and expired too", func(t *T) {
+		{[]string{"B2B-ORG-032"}, "a ticket can be revoked by id or code, even if it is used or expired", func(t *T) {
 			o := t.Org()
 			byCode, byID, used, short := o.Ticket(J{}), o.Ticket(J{}), o.Ticket(J{}), o.Ticket(J{"expires_in": 0.05})
 			id := t.Get("/api/org/tickets", o.Admin).OK().Find("items", "code", byID)["id"].(string)
@@ -90,12 +90,12 @@ func ticketChecks() []Check {
 			for _, code := range []string{byCode, byID, used, short} {
 				o.Register(J{"ticket": code, "name": "second"}).Refused(401, "INVALID_TICKET")
 			}
-			t.Do("DELETE", "/api/org/tickets/"+unknownID, o.Admin, nil).Refused(404, "NOT_FOUND")
+			t.Do("DELETE", "/api/org/tickets/"+unusedID, o.Admin, nil).Refused(404, "NOT_FOUND")
 		}},
 	}
 }
 
-// serverTime is now by the server's clock, in milliseconds.
+// serverTime returns the current time of the server in Unix milliseconds.
 func (t *T) serverTime(o *Org) float64 {
 	return t.Do("POST", "/api/me/tokens", o.Admin, J{"scopes": []string{"read"}}).OK().Num("created_at")
 }

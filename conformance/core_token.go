@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// tokenChecks covers scoped tokens.
+// tokenChecks returns the checks of scoped tokens.
 func tokenChecks() []Check {
 	mint := func(t *T, c Caller, body any) *Response { return t.Do("POST", "/api/me/tokens", c, body) }
 	read := []string{"read"}
 	return []Check{
-		{[]string{"B2B-TOK-001"}, "a scoped token has scopes, a label and an end", func(t *T) {
+		{[]string{"B2B-TOK-001"}, "a scoped token has scopes, a label and an expiry", func(t *T) {
 			o := t.Org()
 			all := []string{"full", "read", "thread", "message", "profile", "admin"}
 			for _, c := range []struct {
 				body, want J
-				life       time.Duration // 0 means never
+				lifetime   time.Duration // 0 means never
 			}{
 				{J{"scopes": read}, J{"scopes": read, "label": nil}, 0},
 				{J{"scopes": all, "label": "dashboard", "expires_in": 3600000}, J{"scopes": all, "label": "dashboard"}, time.Hour},
@@ -28,12 +28,12 @@ func tokenChecks() []Check {
 				r := mint(t, o.Admin, c.body).OK().Shape("", strings.Replace(tokenShape, "expires_at:n?", "expires_at:*", 1)+" token:s").Equal("last_used_at", nil)
 				t.has(r, c.want)
 				if token := r.Str("token"); len(token) != 55 || !strings.HasPrefix(token, "scoped_") {
-					t.Errorf("%s: token is not scoped_ and 48 hex", r)
+					t.Errorf("%s: token is not scoped_ followed by 48 hex digits", r)
 				}
-				if c.life == 0 {
+				if c.lifetime == 0 {
 					r.Equal("expires_at", nil)
 				} else {
-					r.expires("expires_at", c.life, r.Num("created_at"))
+					r.expires("expires_at", c.lifetime, r.Num("created_at"))
 				}
 				t.Get("/api/org", Token(r.Str("token"))).Status(200)
 			}
@@ -42,7 +42,7 @@ func tokenChecks() []Check {
 			t.Sleep(1100 * time.Millisecond)
 			t.Get("/api/me", short).Refused(401, "TOKEN_EXPIRED")
 		}},
-		{[]string{"B2B-TOK-002"}, "scopes, label and end of a token are validated", func(t *T) {
+		{[]string{"B2B-TOK-002"}, "the scopes, label and expiry of a token are validated", func(t *T) {
 			o := t.Org()
 			for _, body := range []any{
 				J{}, nil, J{"scopes": []string{}}, J{"scopes": "read"}, J{"scopes": nil}, J{"scopes": J{}}, J{"scopes": []string{"root"}}, J{"scopes": []string{"read", ""}},
@@ -72,12 +72,12 @@ func tokenChecks() []Check {
 			}
 			r.Equal("0.label", "three").Equal("0.scopes", read)
 		}},
-		{[]string{"B2B-TOK-004", "B2B-AUTH-047"}, "a revoked token is dead at once", func(t *T) {
+		{[]string{"B2B-TOK-004", "B2B-AUTH-047"}, "a revoked token is invalid at once", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("worker")
 			mine, theirs := mint(t, o.Admin, J{"scopes": read}).OK(), mint(t, bot, J{"scopes": read}).OK()
 			t.Get("/api/me", Token(mine.Str("token"))).Status(200)
-			for _, id := range []string{unknownID, theirs.Str("id"), "nonsense"} {
+			for _, id := range []string{unusedID, theirs.Str("id"), "nonsense"} {
 				t.Do("DELETE", "/api/me/tokens/"+id, o.Admin, nil).Refused(404, "NOT_FOUND")
 			}
 			t.Do("DELETE", "/api/me/tokens/"+mine.Str("id"), o.Admin, nil).Status(200).Equal("ok", true)
@@ -86,7 +86,7 @@ func tokenChecks() []Check {
 			t.Get("/api/me", Token(theirs.Str("token"))).Status(200)
 			t.Get("/api/me/tokens", o.Admin).OK().Len("", 0)
 		}},
-		{[]string{"B2B-AUTH-060"}, "what comes from a scoped token ends with it", func(t *T) {
+		{[]string{"B2B-AUTH-060"}, "revoking a scoped token ends the tokens and sessions made with it", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("worker")
 			full := J{"scopes": []string{"full"}}
@@ -94,9 +94,9 @@ func tokenChecks() []Check {
 			session := func(token string) *Session { return t.Login(J{"type": "bot", "token": token}) }
 			root := made(bot, full)
 			child := made(Token(root.Str("token")), full)
-			inside := made(session(root.Str("token")), J{"scopes": read}) // in a session
+			inside := made(session(root.Str("token")), J{"scopes": read}) // through a session
 			grandchild := made(Token(child.Str("token")), J{"scopes": []string{"read", "profile"}})
-			mine := made(bot.Login(), J{"scopes": read}) // in a session of the primary token
+			mine := made(bot.Login(), J{"scopes": read}) // through a session of the primary token
 			over := []Caller{
 				Token(child.Str("token")), Token(inside.Str("token")), Token(grandchild.Str("token")), session(root.Str("token")), session(grandchild.Str("token")),
 			}
@@ -112,10 +112,10 @@ func tokenChecks() []Check {
 				t.Get("/api/me", c).Status(200)
 			}
 			if got := t.Get("/api/me/tokens", bot).OK().Pluck("", "id"); !slices.Equal(got, []string{mine.Str("id")}) {
-				t.Errorf("tokens %v are left, want %s", got, mine.Str("id"))
+				t.Errorf("the remaining tokens are %v, want %s", got, mine.Str("id"))
 			}
 		}},
-		{[]string{"B2B-AUTH-060"}, "what comes from a scoped token has no more time than it", func(t *T) {
+		{[]string{"B2B-AUTH-060"}, "tokens and sessions made with a scoped token expire no later than it", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("worker")
 			parent := mint(t, bot, J{"scopes": []string{"full"}, "expires_in": 3000}).OK()
@@ -123,10 +123,10 @@ func tokenChecks() []Check {
 			by := Token(parent.Str("token"))
 			owner := t.Login(J{"type": "bot", "token": parent.Str("token")})
 			if at := owner.Login.Num("session.expires_at"); at > ends {
-				t.Errorf("the session ends %v ms behind its token", at-ends)
+				t.Errorf("the session expires %v ms after its token", at-ends)
 			}
 			if !strings.Contains(owner.Login.Header.Get("Set-Cookie"), "Max-Age=3;") {
-				t.Errorf("the cookie is %q", owner.Login.Header.Get("Set-Cookie"))
+				t.Errorf("the cookie is %q, want Max-Age=3", owner.Login.Header.Get("Set-Cookie"))
 			}
 			var over []Caller
 			for _, c := range []Caller{by, owner} {
@@ -136,10 +136,10 @@ func tokenChecks() []Check {
 				}
 			}
 			if at := mint(t, by, J{"scopes": read, "expires_in": 1}).OK().Num("expires_at"); at > ends {
-				t.Errorf("a millisecond ends %v ms behind the token", at-ends)
+				t.Errorf("a token of one millisecond expires %v ms after its parent", at-ends)
 			}
 			whole := mint(t, by, J{"scopes": []string{"full"}}).OK()
-			last := mint(t, Token(whole.Str("token")), J{"scopes": read}).OK().Equal("expires_at", ends) // its parent's parent's
+			last := mint(t, Token(whole.Str("token")), J{"scopes": read}).OK().Equal("expires_at", ends) // as the parent of its parent
 			mint(t, bot, J{"scopes": read}).OK().Equal("expires_at", nil)
 			t.Get("/api/me", owner).Status(200)
 			for t.Get("/api/me", by).StatusCode() == 200 {
@@ -157,14 +157,14 @@ func tokenChecks() []Check {
 			for _, secret := range []string{o.Secret, string(o.Admin.Token), string(o.Bot("worker").Scoped("read")), string(o.Admin.Scoped("full"))} {
 				body := secret[:len(secret)-8]
 				if sum := fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(body))); secret[len(body):] != sum {
-					t.Errorf("a secret of %d characters does not end with its checksum", len(secret))
+					t.Errorf("a secret of %d characters does not end with the CRC-32 of its other characters", len(secret))
 				}
 			}
 			typo := []byte(o.Admin.Token)
 			typo[10] ^= 1
 			t.Get("/api/me", Token(typo)).Refused(401, "INVALID_TOKEN")
 		}},
-		{[]string{"B2B-AUTH-053"}, "what a server makes up has its form", func(t *T) {
+		{[]string{"B2B-AUTH-053"}, "tokens, secrets, tickets and refs have the specified format", func(t *T) {
 			o := t.Org()
 			owner := o.Admin.Login()
 			code := t.Do("POST", "/api/platform/invite-codes", t.Super(), J{"max_uses": 1}).Status(201)
@@ -175,14 +175,14 @@ func tokenChecks() []Check {
 			}{
 				"primary token": {string(o.Admin.Token), "bot_", 48}, "scoped token": {string(o.Admin.Scoped("read")), "scoped_", 48}, "org secret": {o.Secret, "", 48},
 				"org ticket": {o.Ticket(J{}), "tkt_", 16}, "invite code": {code.Str("code"), "hxa_", 16}, "session": {owner.Cookie, "", 64},
-				"ref": {t.Get("/api/org/sessions", owner).OK().Str("items.0.ref"), "", 16}, "ticket of a WebSocket": {t.wsTicket(o.Admin), "", 48},
+				"ref": {t.Get("/api/org/sessions", owner).OK().Str("items.0.ref"), "", 16}, "connection ticket": {t.wsTicket(o.Admin), "", 48},
 			} {
 				if text, ok := strings.CutPrefix(c.made, c.prefix); !ok || len(text) != c.hex || strings.Trim(text, "0123456789abcdef") != "" {
-					t.Errorf("the %s is not %q and %d lower-case hex", what, c.prefix, c.hex)
+					t.Errorf("the %s is not %q followed by %d lower-case hex digits", what, c.prefix, c.hex)
 				}
 			}
 		}},
-		{[]string{"B2B-TOK-005"}, "whoever holds full manages tokens", func(t *T) {
+		{[]string{"B2B-TOK-005"}, "the scope full allows managing tokens", func(t *T) {
 			o := t.Org()
 			bot := o.Bot("worker")
 			for _, c := range []Caller{bot.Scoped("full"), bot.Login()} {

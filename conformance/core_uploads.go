@@ -7,19 +7,19 @@ import (
 	"time"
 )
 
-// Paused is a request body that stops in its middle, as an [http.Request] has it on a slow network: Reached is closed when all of
-// Head is on its way, Tail follows when Go is closed.
+// Paused is a request body that pauses in the middle, as on a slow network. Reached is closed when
+// Head has been read; Tail follows after Go is closed.
 type Paused struct {
 	Head, Tail  string
 	Reached, Go chan struct{}
 }
 
-// reader reads the body.
+// reader returns a reader of the body.
 func (p Paused) reader() io.Reader {
 	return io.MultiReader(strings.NewReader(p.Head), &gateway{p}, strings.NewReader(p.Tail))
 }
 
-// gateway is where a Paused stops.
+// gateway is the reader at which a Paused pauses.
 type gateway struct{ Paused }
 
 func (g *gateway) Read([]byte) (int, error) {
@@ -28,8 +28,8 @@ func (g *gateway) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// whileUnderWay uploads a file that is half sent while meanwhile runs.
-func whileUnderWay(t *T, c Caller, meanwhile func()) *Response {
+// duringUpload uploads a file, and calls meanwhile when half of it is sent.
+func duringUpload(t *T, c Caller, meanwhile func()) *Response {
 	whole := form{}.file("file", "a.txt", "text/plain", strings.Repeat("text ", 40_000)).String()
 	half := len(whole) / 2
 	p := Paused{whole[:half], whole[half:], make(chan struct{}), make(chan struct{})}
@@ -43,16 +43,16 @@ func whileUnderWay(t *T, c Caller, meanwhile func()) *Response {
 		select {
 		case <-p.Reached:
 			meanwhile()
-		case <-t.ctx.Done(): // the request failed before
+		case <-t.ctx.Done(): // the request failed before that
 		}
 	})
 	return r
 }
 
-// fairChecks covers what orgs share.
+// fairChecks returns the checks that a busy org does not delay others.
 func fairChecks() []Check {
 	return []Check{
-		{[]string{"B2B-LIM-020", "B2B-FILE-010"}, "uploads of one org that stand still, more than a server takes, hold up none of another", func(t *T) {
+		{[]string{"B2B-LIM-020", "B2B-FILE-010"}, "stalled uploads of one org do not delay an upload of another org", func(t *T) {
 			busy, quiet := t.Org(), t.Org()
 			var bots []*Bot
 			for i := range 5 {
@@ -91,7 +91,7 @@ func fairChecks() []Check {
 				}
 			})
 		}},
-		{[]string{"B2B-LIM-020", "B2B-LIM-021"}, "an org that searches as much as it can holds up no reads of another, no changes and no health", func(t *T) {
+		{[]string{"B2B-LIM-020", "B2B-LIM-021"}, "many searches of one org do not delay reads and changes of another org, or GET /health", func(t *T) {
 			busy, quiet := t.Org(), t.Org()
 			bot, peer := quiet.Bot("bot"), quiet.Bot("peer")
 			busy.Bot("worker")
@@ -116,7 +116,7 @@ func fairChecks() []Check {
 					t.Get("/health", nil).OK()
 					t.Do("POST", "/api/send", bot, J{"to": peer.ID, "content": "hello"}).OK()
 					if took := time.Since(begun); took > 5*time.Second {
-						t.Errorf("a read, a change and a look at health of another org took %v", took)
+						t.Errorf("a read, a change and GET /health of another org took %v", took)
 					}
 				}
 			})
@@ -124,10 +124,10 @@ func fairChecks() []Check {
 	}
 }
 
-// uploadChecks covers uploads that take their time.
+// uploadChecks returns the checks of slow uploads.
 func uploadChecks() []Check {
 	return []Check{
-		{[]string{"B2B-FILE-011"}, "an upload outlasts changes that are not about it, and nothing else", func(t *T) {
+		{[]string{"B2B-FILE-011"}, "an upload continues after unrelated changes, but fails if its credential becomes invalid", func(t *T) {
 			o := t.Org()
 			bot, other := o.Bot("worker"), o.Bot("other")
 			size := 0
@@ -137,24 +137,24 @@ func uploadChecks() []Check {
 				"a further bot":  func() { o.Bot("further"); o.Bot("another") },
 				"a token":        func() { bot.Scoped("read") },
 			} {
-				r := whileUnderWay(t, bot, change)
+				r := duringUpload(t, bot, change)
 				if r.StatusCode() != 200 {
-					t.Errorf("%s changed during an upload: %s", name, r)
+					t.Errorf("during an upload, %s changed: %s", name, r)
 					continue
 				}
 				size = int(r.Num("size"))
 				t.Get(fmt.Sprintf("/api/files/%s", r.Str("id")), bot).Status(200)
 			}
 			if size != 200_000 {
-				t.Errorf("a file has %d bytes, want 200000", size)
+				t.Errorf("the file has %d bytes, want 200000", size)
 			}
 			scoped := t.Do("POST", "/api/me/tokens", bot, J{"scopes": []string{"message"}}).OK()
-			whileUnderWay(t, Token(scoped.Str("token")), func() {
+			duringUpload(t, Token(scoped.Str("token")), func() {
 				t.Do("DELETE", "/api/me/tokens/"+scoped.Str("id"), bot, nil).Status(200)
 			}).Refused(401, "INVALID_TOKEN")
-			whileUnderWay(t, bot, func() { bot.SetStatus("rejected") }).Refused(403, "BOT_NOT_ACTIVE")
+			duringUpload(t, bot, func() { bot.SetStatus("rejected") }).Refused(403, "BOT_NOT_ACTIVE")
 			bot.SetStatus("active")
-			whileUnderWay(t, bot, func() {}).OK()
+			duringUpload(t, bot, func() {}).OK()
 		}},
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestDeviationsAreRequirements: every row of the table of deviations says by links
-// which requirements state it, and these are checked.
+// TestDeviationsAreRequirements checks that every row of the table of deviations links to the
+// requirements that state it, and that these are checked.
 func TestDeviationsAreRequirements(t *testing.T) {
 	text, err := os.ReadFile("../SPEC.md")
 	if err != nil {
@@ -38,28 +38,29 @@ func TestDeviationsAreRequirements(t *testing.T) {
 		see := cells[2]
 		links := link.FindAllStringSubmatch(see, -1)
 		if rest := strings.TrimSpace(strings.NewReplacer(",", "", " to ", "").Replace(link.ReplaceAllString(see, ""))); len(links) == 0 || rest != "" && rest != "to" {
-			t.Errorf("%q does not name requirements by links alone: %s", see, line)
+			t.Errorf("%q is not a list of links to requirements: %s", see, line)
 		}
 		for _, l := range links {
 			id := strings.ToUpper(l[2])
 			if !strings.HasSuffix(id, l[1]) {
-				t.Errorf("%s leads to %s", l[0], id)
+				t.Errorf("%s links to %s", l[0], id)
 			}
 			if _, ok := reqs[id]; !ok {
 				t.Errorf("%s is not a requirement: %s", id, line)
 			}
 			if !named[id] {
-				t.Errorf("%s, a deviation, is not checked", id)
+				t.Errorf("%s, which states a deviation, is named by no check and no test", id)
 			}
 		}
 	}
 	if rows < 40 {
-		t.Errorf("only %d deviations were found", rows)
+		t.Errorf("found only %d deviations", rows)
 	}
 }
 
-// TestEveryRequirementIsNamed: what a client cannot be sure to see from outside (MAY,
-// and SHOULD that takes days or a broken database) is named by a test of this server.
+// TestEveryRequirementIsNamed checks that every requirement is named by a check or a test. Tests of
+// this server name those that a client cannot observe: MAY, and SHOULD that takes days or needs a
+// broken database.
 func TestEveryRequirementIsNamed(t *testing.T) {
 	text, err := os.ReadFile("../SPEC.md")
 	if err != nil {
@@ -74,8 +75,8 @@ func TestEveryRequirementIsNamed(t *testing.T) {
 	}
 }
 
-// namedRequirements are those that a check or a test of the repository names, in full
-// or as a list: B2B-LIFE-001, 005.
+// namedRequirements returns the ids that a check or a test of the repository names, in full or in
+// a list such as B2B-LIFE-001, 005.
 func namedRequirements(t *testing.T) map[string]bool {
 	t.Helper()
 	named := map[string]bool{}

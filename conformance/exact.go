@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// exactShapes are the objects of the protocol with all the keys that they have, in the language of [T.Shape] and two marks more: ~key:type
-// may be left out, +key:type is a key that this protocol adds to what HXA-Connect answers (SPEC.md lists those under DEV).
+// exactShapes lists all keys of each object of the protocol in the notation of [T.Shape], with two
+// more prefixes: ~key:type can be missing, and +key:type is missing in HXA-Connect (SPEC.md lists
+// these keys in the section DEV).
 var exactShapes = map[string]string{
 	"bot":                 exactBot,
 	"registration":        exactBot + " bot_id:s token:s ~message:s",
@@ -92,43 +93,43 @@ var exactShapes = map[string]string{
 	"ack":         "type:=ack ref:* result:o",
 	"error frame": "type:=error message:s ref:* +code:s +hint:s",
 
-	"missed thread_invited":             missed + "thread_id:s topic:s inviter:s",
-	"missed thread_status_changed":      missed + "thread_id:s topic:s from:s to:s by:s",
-	"missed thread_message_summary":     missed + "thread_id:s topic:s count:i last_at:i",
-	"missed thread_artifact_added":      missed + "thread_id:s artifact_key:s version:i +count:i",
-	"missed channel_message_summary":    missed + "channel_id:s count:i last_at:i",
-	"missed thread_participant_removed": missed + "thread_id:s topic:s removed_by:s",
+	"missed thread_invited":             catchUpEntry + "thread_id:s topic:s inviter:s",
+	"missed thread_status_changed":      catchUpEntry + "thread_id:s topic:s from:s to:s by:s",
+	"missed thread_message_summary":     catchUpEntry + "thread_id:s topic:s count:i last_at:i",
+	"missed thread_artifact_added":      catchUpEntry + "thread_id:s artifact_key:s version:i +count:i",
+	"missed channel_message_summary":    catchUpEntry + "channel_id:s count:i last_at:i",
+	"missed thread_participant_removed": catchUpEntry + "thread_id:s topic:s removed_by:s",
 
-	"ack of send":                      acked + "channel_id:s message_id:s timestamp:i",
-	"ack of send_dm":                   acked + "channel_id:s message_id:s timestamp:i",
-	"ack of send_thread_message":       acked + "message_id:s thread_id:s timestamp:i",
-	"ack of thread_create":             acked + "thread_id:s topic:s revision:i timestamp:i",
-	"ack of thread_update":             acked + "thread_id:s changes:[s] revision:i timestamp:i",
-	"ack of thread_invite":             acked + "thread_id:s bot_id:s already_joined:b timestamp:i",
-	"ack of thread_join":               acked + "thread_id:s status:=joined joined_at:i timestamp:i",
-	"ack of thread_join, in already":   acked + "thread_id:s status:=already_joined timestamp:i",
-	"ack of thread_join, asked":        acked + "thread_id:s status:=pending request_id:s",
-	"ack of thread_leave":              acked + "thread_id:s timestamp:i",
-	"ack of thread_remove_participant": acked + "thread_id:s bot_id:s timestamp:i",
-	"ack of artifact_add":              acked + "thread_id:s artifact_key:s version:i timestamp:i",
-	"ack of artifact_update":           acked + "thread_id:s artifact_key:s version:i timestamp:i",
+	"ack of send":                      ackResult + "channel_id:s message_id:s timestamp:i",
+	"ack of send_dm":                   ackResult + "channel_id:s message_id:s timestamp:i",
+	"ack of send_thread_message":       ackResult + "message_id:s thread_id:s timestamp:i",
+	"ack of thread_create":             ackResult + "thread_id:s topic:s revision:i timestamp:i",
+	"ack of thread_update":             ackResult + "thread_id:s changes:[s] revision:i timestamp:i",
+	"ack of thread_invite":             ackResult + "thread_id:s bot_id:s already_joined:b timestamp:i",
+	"ack of thread_join":               ackResult + "thread_id:s status:=joined joined_at:i timestamp:i",
+	"ack of thread_join, in already":   ackResult + "thread_id:s status:=already_joined timestamp:i",
+	"ack of thread_join, asked":        ackResult + "thread_id:s status:=pending request_id:s",
+	"ack of thread_leave":              ackResult + "thread_id:s timestamp:i",
+	"ack of thread_remove_participant": ackResult + "thread_id:s bot_id:s timestamp:i",
+	"ack of artifact_add":              ackResult + "thread_id:s artifact_key:s version:i timestamp:i",
+	"ack of artifact_update":           ackResult + "thread_id:s artifact_key:s version:i timestamp:i",
 
-	"event message":               told + "channel_id:s message:o sender_name:s",
-	"event channel_created":       told + "channel:o members:[s]",
+	"event message":               loggedEvent + "channel_id:s message:o sender_name:s",
+	"event channel_created":       loggedEvent + "channel:o members:[s]",
 	"event bot_online":            "type:s bot:o",
 	"event bot_offline":           "type:s bot:o +cursor:s",
-	"event bot_registered":        told + "bot:o",
-	"event bot_join_request":      told + "bot:o org_id:s",
-	"event bot_status_changed":    told + "bot_id:s name:s join_status:s previous_status:s reason:s?",
-	"event bot_renamed":           told + "bot_id:s old_name:s new_name:s",
-	"event thread_created":        told + "thread:o",
-	"event thread_updated":        told + "thread:o changes:[s]",
-	"event thread_status_changed": told + "thread_id:s topic:s from:s to:s by:s",
-	"event thread_message":        told + "thread_id:s message:o",
-	"event thread_artifact":       told + "thread_id:s artifact:o action:=added|updated",
-	"event thread_participant":    told + "thread_id:s bot_id:s bot_name:s action:=joined|left by:s ~label:s?",
-	"event thread_join_request":   told + "thread_id:s request_id:s bot_id:s bot_name:s",
-	"event thread_join_resolved":  told + "thread_id:s request_id:s status:=approved|rejected by:s",
+	"event bot_registered":        loggedEvent + "bot:o",
+	"event bot_join_request":      loggedEvent + "bot:o org_id:s",
+	"event bot_status_changed":    loggedEvent + "bot_id:s name:s join_status:s previous_status:s reason:s?",
+	"event bot_renamed":           loggedEvent + "bot_id:s old_name:s new_name:s",
+	"event thread_created":        loggedEvent + "thread:o",
+	"event thread_updated":        loggedEvent + "thread:o changes:[s]",
+	"event thread_status_changed": loggedEvent + "thread_id:s topic:s from:s to:s by:s",
+	"event thread_message":        loggedEvent + "thread_id:s message:o",
+	"event thread_artifact":       loggedEvent + "thread_id:s artifact:o action:=added|updated",
+	"event thread_participant":    loggedEvent + "thread_id:s bot_id:s bot_name:s action:=joined|left by:s ~label:s?",
+	"event thread_join_request":   loggedEvent + "thread_id:s request_id:s bot_id:s bot_name:s",
+	"event thread_join_resolved":  loggedEvent + "thread_id:s request_id:s status:=approved|rejected by:s",
 	"bot of an event":             "id:s name:s ~join_status:s",
 
 	"detail of auth.login":                 "role:s ip:s ~user_agent:s",
@@ -165,15 +166,15 @@ var exactShapes = map[string]string{
 
 const (
 	exactMessage = "id:s channel_id:s sender_id:s content:s content_type:s parts:a created_at:i"
-	missed       = "event_id:s occurred_at:i type:s "
-	acked        = "operation:s resource_id:s "
-	told         = "type:s +cursor:s "
+	catchUpEntry = "event_id:s occurred_at:i type:s "
+	ackResult    = "operation:s resource_id:s "
+	loggedEvent  = "type:s +cursor:s "
 )
 
-// exactBot is botShape without what it forbids: every key that it does not name is forbidden.
+// exactBot is botShape without the keys that botShape forbids: here, all other keys are forbidden.
 var exactBot, _, _ = strings.Cut(botShape, " !")
 
-// exactly asserts that v is the named object of exactShapes: each of its keys is there, of its type, and no other.
+// exactly asserts that v has all keys of an object in exactShapes, with their types, and no others.
 func (t *T) exactly(what string, v any, name string) {
 	spec, known := exactShapes[name]
 	o, isObject := v.(map[string]any)
@@ -193,22 +194,23 @@ func (t *T) exactly(what string, v any, name string) {
 	t.Shape(what, v, strings.Join(needed, " "))
 	for key := range o {
 		if !slices.Contains(all, key) {
-			t.Errorf("%s: %s has the key %s, which is not told of", what, name, key)
+			t.Errorf("%s: %s has the key %s, which is not specified", what, name, key)
 		}
 	}
 }
 
-// exactly asserts that the object at path is the named one.
+// exactly asserts that the value at path has exactly the keys of an object in exactShapes.
 func (r *Response) exactly(path, name string) *Response {
 	r.t.exactly(fmt.Sprintf("%s: %q", r, path), r.Value(path), name)
 	return r
 }
 
-// each asserts that the array at path has elements, and that each is the named object.
+// each asserts that the array at path has elements, and that each has exactly the keys of an object
+// in exactShapes.
 func (r *Response) each(path, name string) *Response {
 	list := r.List(path)
 	if len(list) == 0 {
-		r.errorf("no %s to look at", name)
+		r.errorf("the array has no %s", name)
 	}
 	for i, v := range list {
 		r.t.exactly(fmt.Sprintf("%s: %q.%d", r, path, i), v, name)

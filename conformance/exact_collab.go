@@ -2,14 +2,15 @@ package conformance
 
 import "fmt"
 
-// exactCollabChecks hold collaboration to the very keys of its objects: answers, frames, events, catch-up.
+// exactCollabChecks compare the keys of messages, threads, artifacts, frames, events and catch-up
+// with exactShapes.
 func exactCollabChecks() []Check {
 	return []Check{
-		{[]string{"B2B-HTTP-018"}, "messages, threads and artifacts have their very keys", exactCollab},
-		{[]string{"B2B-HTTP-018", "B2B-WS-021"}, "acks and errors have their very keys", exactOps},
-		{[]string{"B2B-HTTP-018"}, "events have their very keys", exactEvents},
-		{[]string{"B2B-HTTP-018"}, "what was missed has its very keys", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-HTTP-018"}, "messages, threads and artifacts have exactly the specified keys", exactCollab},
+		{[]string{"B2B-HTTP-018", "B2B-WS-021"}, "acks and error frames have exactly the specified keys", exactOps},
+		{[]string{"B2B-HTTP-018"}, "events have exactly the specified keys", exactEvents},
+		{[]string{"B2B-HTTP-018"}, "catch-up events have exactly the specified keys", func(t *T) {
+			h := newFixture(t)
 			id := h.thread(nil)
 			t.say(h.Ann, id, "x")
 			t.Do("POST", thr(id, "/artifacts"), h.Ann, J{"artifact_key": "k"}).OK()
@@ -28,12 +29,12 @@ func exactCollabChecks() []Check {
 }
 
 func exactCollab(t *T) {
-	h := newHall(t)
+	h := newFixture(t)
 	sent := t.dm(h.Ann, "bob", "hi").exactly("", "sent").exactly("message", "channel message")
 	channel := "/api/channels/" + sent.Str("channel_id")
 	t.Get(channel, h.Bob).OK().exactly("", "channel and members").each("members", "member")
 	t.Get(channel+"/messages", h.Bob).OK().each("", "channel history")
-	t.Get(query(channel+"/messages", "before", nobodyID), h.Human()).OK().exactly("", "page of messages").each("messages", "channel history")
+	t.Get(query(channel+"/messages", "before", unusedID), h.Human()).OK().exactly("", "page of messages").each("messages", "channel history")
 	t.Get("/api/bots/ann/channels", h.Ann).OK().each("", "channel of a bot").each("0.members", "member")
 	t.Get("/api/inbox?since=0", h.Bob).OK().each("", "inbox row")
 
@@ -55,8 +56,8 @@ func exactCollab(t *T) {
 	t.Get(thr(id, "/messages"), h.Bob).OK().each("", "thread message")
 	t.Get(thr(id, "/messages?cursor="), h.Bob).OK().exactly("", "page").each("items", "thread message")
 	t.Get(othr(id, "/messages"), h.Human()).OK().each("", "thread message")
-	t.Get(query(othr(id, "/messages"), "before", nobodyID), h.Human()).OK().exactly("", "page of messages").each("messages", "thread message")
-	if found := t.Get("/api/org/search?q=hello", h.Human()); found.StatusCode() != 404 { // a server may leave it out
+	t.Get(query(othr(id, "/messages"), "before", unusedID), h.Human()).OK().exactly("", "page of messages").each("messages", "thread message")
+	if found := t.Get("/api/org/search?q=hello", h.Human()); found.StatusCode() != 404 { // a server may not have it
 		found.OK().exactly("", "found").each("messages", "found message")
 	}
 
@@ -88,9 +89,9 @@ func exactCollab(t *T) {
 }
 
 func exactOps(t *T) {
-	h := newHall(t)
+	h := newFixture(t)
 	ann, cyd := t.open("ann", h.Ann), t.open("cyd", h.Cyd)
-	ann.look(ann.next("pong")).exactly("", "pong")
+	ann.asResponse(ann.next("pong")).exactly("", "pong")
 	done := func(k *Socket, shape string, op J) *Response {
 		return k.do(op).exactly("", "ack").exactly("result", shape)
 	}
@@ -122,13 +123,13 @@ func exactOps(t *T) {
 }
 
 func exactEvents(t *T) {
-	s := newStage(t)
-	sub := s.fill()
+	s := newLiveFixture(t)
+	sub := s.addSockets()
 	seen := map[string]bool{}
-	look := func(told telling, also map[string]string) {
-		for _, frames := range told {
+	look := func(received receivedFrames, also map[string]string) {
+		for _, frames := range received {
 			for _, fr := range frames {
-				r := sub.look(fr).exactly("", "event "+fr.kind())
+				r := sub.asResponse(fr).exactly("", "event "+fr.kind())
 				for path, name := range also {
 					if _, there := r.find(path); there {
 						r.exactly(path, name)
@@ -138,10 +139,10 @@ func exactEvents(t *T) {
 			}
 		}
 	}
-	watch := func(do func()) telling {
+	watch := func(do func()) receivedFrames {
 		do()
 		mark := s.mark()
-		out := telling{}
+		out := receivedFrames{}
 		for name, f := range s.feeds {
 			out[name] = f.upTo(mark)
 		}
@@ -150,7 +151,7 @@ func exactEvents(t *T) {
 	look(watch(func() { t.dm(s.Ann, "bob", "x") }), map[string]string{"message": "channel message", "channel": "channel"})
 	var id string
 	look(watch(func() { id = s.thread(J{"join_policy": "approval"}) }), map[string]string{"thread": "thread"})
-	sub.watch(J{"thread_id": id})
+	sub.subscribe(J{"thread_id": id})
 	thread := map[string]string{"thread": "thread", "message": "thread message", "artifact": "artifact"}
 	look(watch(func() {
 		t.say(s.Bob, id, "x @ann")
@@ -173,14 +174,14 @@ func exactEvents(t *T) {
 		"message", "channel_created", "bot_registered", "bot_join_request", "bot_status_changed", "bot_renamed", "bot_offline", "thread_created", "thread_updated",
 		"thread_status_changed", "thread_message", "thread_artifact", "thread_participant", "thread_join_request", "thread_join_resolved",
 	} {
-		if !seen[kind] && kind != "bot_renamed" { // every mark is one
-			t.Errorf("no %s was told", kind)
+		if !seen[kind] && kind != "bot_renamed" { // every marker is a bot_renamed
+			t.Errorf("no %s event was received", kind)
 		}
 	}
-	_, mark := s.feeds["ann"].seek("mark", isMark(s.mark()))
-	sub.look(mark).exactly("", "event bot_renamed")
+	_, mark := s.feeds["ann"].seek("mark", isMarker(s.mark()))
+	sub.asResponse(mark).exactly("", "event bot_renamed")
 	passerby := s.Bot("passerby")
 	t.open("passerby", passerby)
 	_, online := s.feeds["ann"].seek("bot_online of passerby", func(fr Frame) bool { return fr.kind() == "bot_online" && fr.str("bot.id") == passerby.ID })
-	sub.look(online).exactly("", "event bot_online").exactly("bot", "bot of an event").Lacks("cursor")
+	sub.asResponse(online).exactly("", "event bot_online").exactly("bot", "bot of an event").Lacks("cursor")
 }

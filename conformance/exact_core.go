@@ -1,17 +1,17 @@
 package conformance
 
-// exactCoreChecks hold answers of the core to their very keys.
+// exactCoreChecks compare the keys of responses about orgs, bots and the server with exactShapes.
 func exactCoreChecks() []Check {
 	return []Check{
-		{[]string{"B2B-HTTP-018"}, "orgs, tickets, codes and sessions have their very keys", exactOrgs},
-		{[]string{"B2B-HTTP-018"}, "bots, tokens, files and audit entries have their very keys", exactBots},
-		{[]string{"B2B-HTTP-018", "B2B-SRV-006"}, "what anybody may ask has its very keys", func(t *T) {
+		{[]string{"B2B-HTTP-018"}, "orgs, tickets, invite codes and sessions have exactly the specified keys", exactOrgs},
+		{[]string{"B2B-HTTP-018"}, "bots, tokens, files and audit entries have exactly the specified keys", exactBots},
+		{[]string{"B2B-HTTP-018", "B2B-SRV-006"}, "public responses and errors have exactly the specified keys", func(t *T) {
 			t.Get("/health", nil).OK().exactly("", "health")
 			t.Get("/health", Token(t.AdminSecret())).OK().exactly("", "operator's health").exactly("ws", "connections")
 			t.Get("/api/version", nil).OK().exactly("", "version")
 			t.Get("/api/stats", nil).OK().exactly("", "stats")
 			for path, name := range map[string]string{"/api/health": "old health", "/api/system-presence": "system presence", "/api/config/get": "config"} {
-				if r := t.Get(path, nil); r.StatusCode() != 401 { // a server may leave them out
+				if r := t.Get(path, nil); r.StatusCode() != 401 { // a server may not have them
 					r.OK().exactly("", name)
 				}
 			}

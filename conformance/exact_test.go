@@ -8,37 +8,38 @@ import (
 	"testing"
 )
 
-// TestOwnKeysAreDeviations: the keys that exactShapes marks as ours are those that the end of SPEC.md tells of.
-func TestOwnKeysAreDeviations(t *testing.T) {
+// TestAddedKeysAreDeviations checks that SPEC.md lists exactly the keys that exactShapes marks with
+// +.
+func TestAddedKeysAreDeviations(t *testing.T) {
 	text, err := os.ReadFile("../SPEC.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, table, found := strings.Cut(string(text), "\n| HXA-Connect's object |")
 	if !found {
-		t.Fatal("SPEC.md has no table of the keys that HXA-Connect has not")
+		t.Fatal("SPEC.md has no table of the keys that HXA-Connect does not have")
 	}
 	quoted := regexp.MustCompile("`([a-z_]+)`")
-	var told, ours []string
+	var documented, added []string
 	for line := range strings.Lines(table) {
 		if cells := strings.Split(line, " | "); len(cells) == 3 {
 			for _, m := range quoted.FindAllStringSubmatch(cells[1], -1) {
-				told = append(told, m[1])
+				documented = append(documented, m[1])
 			}
 		}
 	}
 	for _, spec := range exactShapes {
 		for field := range strings.FieldsSeq(spec) {
-			if key, mine := strings.CutPrefix(field, "+"); mine {
+			if key, ok := strings.CutPrefix(field, "+"); ok {
 				key, _, _ = strings.Cut(key, ":")
-				ours = append(ours, key)
+				added = append(added, key)
 			}
 		}
 	}
-	slices.Sort(told)
-	slices.Sort(ours)
-	if ours = slices.Compact(ours); !slices.Equal(told, ours) {
-		t.Errorf("SPEC.md tells of the keys %v, the shapes mark %v as ours", told, ours)
+	slices.Sort(documented)
+	slices.Sort(added)
+	if added = slices.Compact(added); !slices.Equal(documented, added) {
+		t.Errorf("SPEC.md lists the keys %v, exactShapes marks %v", documented, added)
 	}
 }
 
@@ -47,12 +48,12 @@ func TestExactlyFindsFaults(t *testing.T) {
 		object J
 		faults int
 	}{
-		"as told":        {J{"channel_id": "c", "message": J{}, "ts": 1}, 0},
-		"without ours":   {J{"channel_id": "c", "message": J{}}, 0},
-		"ours wrong":     {J{"channel_id": "c", "message": J{}, "ts": "1"}, 1},
-		"missing":        {J{"message": J{}}, 1},
-		"of other types": {J{"channel_id": 5, "message": []int{}}, 2},
-		"one too many":   {J{"channel_id": "c", "message": J{}, "more": nil}, 1},
+		"all keys":        {J{"channel_id": "c", "message": J{}, "ts": 1}, 0},
+		"no added key":    {J{"channel_id": "c", "message": J{}}, 0},
+		"added key wrong": {J{"channel_id": "c", "message": J{}, "ts": "1"}, 1},
+		"missing":         {J{"message": J{}}, 1},
+		"wrong types":     {J{"channel_id": 5, "message": []int{}}, 2},
+		"extra key":       {J{"channel_id": "c", "message": J{}, "more": nil}, 1},
 	} {
 		probe := &T{}
 		probe.exactly("object", normal(c.object), "sent")

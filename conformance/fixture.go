@@ -6,12 +6,12 @@ import (
 	"sync"
 )
 
-// Org is an organisation made for one check and destroyed after it.
+// Org is an org that a check creates. It is destroyed after the check.
 type Org struct {
 	ID     string
 	Name   string
 	Secret string // org_secret; stale once the check rotates it
-	Admin  *Bot   // registered with the org secret: auth_role admin
+	Admin  *Bot   // registered with the org secret, so its auth_role is admin
 
 	t      *T
 	ticket func() string
@@ -23,12 +23,13 @@ type Bot struct {
 	ID           string
 	Name         string
 	Token        Token
-	Registration *Response // the answer of POST /api/auth/register
+	Registration *Response // the response of POST /api/auth/register
 
 	org *Org
 }
 
-// Super is the super-admin session that all checks of a run share. It must not be logged out.
+// Super returns the super-admin session that all checks of a run share. A check must not log it
+// out.
 func (t *T) Super() *Session {
 	s, err := t.target.super()
 	if err != nil {
@@ -37,20 +38,21 @@ func (t *T) Super() *Session {
 	return s
 }
 
-// Org makes an organisation with one admin bot, named admin.
+// Org creates an org with one admin bot, named admin.
 func (t *T) Org() *Org {
 	o := t.BareOrg()
 	o.Admin = o.AdminBot("admin")
 	return o
 }
 
-// BareOrg makes an organisation without bots.
+// BareOrg creates an org without bots.
 func (t *T) BareOrg() *Org {
 	r := t.Do("POST", "/api/orgs", t.Super(), J{"name": "conformance"}).OK()
 	return t.adopt(r.Str("id"), "conformance", r.Str("org_secret"))
 }
 
-// adopt wraps an org that the check made itself, and destroys it after the check.
+// adopt returns an org that the check created with its own request, and destroys it after the
+// check.
 func (t *T) adopt(id, name, secret string) *Org {
 	o := &Org{ID: id, Name: name, Secret: secret, t: t}
 	o.ticket = sync.OnceValue(func() string { return o.Ticket(J{"reusable": true, "skip_approval": true, "expires_in": 0}) })
@@ -66,7 +68,8 @@ func (t *T) adopt(id, name, secret string) *Org {
 	return o
 }
 
-// Register posts a registration into the org and returns the answer, whatever it is. The fields are the whole body but for org_id.
+// Register posts a registration to the org and returns the response of any status. The body has the
+// fields and org_id.
 func (o *Org) Register(fields J, opts ...Option) *Response {
 	body := J{"org_id": o.ID}
 	for k, v := range fields {
@@ -85,7 +88,8 @@ func (o *Org) newBot(base J, more []J) *Bot {
 	return &Bot{ID: r.Str("bot_id"), Name: r.Str("name"), Token: Token(r.Str("token")), Registration: r, org: o}
 }
 
-// Bot registers a member through a reusable ticket that skips approval. Further fields go into the registration.
+// Bot registers a member with a reusable ticket that skips approval. more has further fields of the
+// registration.
 func (o *Org) Bot(name string, more ...J) *Bot {
 	return o.newBot(J{"name": name, "ticket": o.ticket()}, more)
 }
@@ -95,13 +99,13 @@ func (o *Org) AdminBot(name string, more ...J) *Bot {
 	return o.newBot(J{"name": name, "org_secret": o.Secret}, more)
 }
 
-// PendingBot makes the org require approval and registers a bot that waits for it.
+// PendingBot makes the org require approval and registers a bot that waits for approval.
 func (o *Org) PendingBot(name string, more ...J) *Bot {
 	o.Settings(J{"join_approval_required": true})
 	return o.newBot(J{"name": name, "ticket": o.Ticket(J{"reusable": true})}, more)
 }
 
-// Ticket makes an org ticket and returns its code.
+// Ticket creates an org ticket and returns its code.
 func (o *Org) Ticket(body J) string {
 	return o.t.Do("POST", "/api/org/tickets", o.Admin, body).OK().Str("ticket")
 }
@@ -116,10 +120,10 @@ func (o *Org) Audit(action string) *Response {
 	return o.t.Get("/api/audit?limit=200&action="+action, o.Admin).OK()
 }
 
-// Human is an org-admin session, the same at every call of a check.
+// Human returns the org-admin session of the check, which is created at the first call.
 func (o *Org) Human() *Session { return o.human() }
 
-// Login makes a new org-admin session.
+// Login creates an org-admin session.
 func (o *Org) Login() *Session {
 	return o.t.Login(J{"type": "org_admin", "org_id": o.ID, "org_secret": o.Secret})
 }
@@ -139,12 +143,12 @@ func (t *T) Login(body J, opts ...Option) *Session {
 	return &Session{Cookie: c.Value, Login: r, origin: t.target.origin()}
 }
 
-// Login makes a new bot_owner session with the bot's primary token.
+// Login creates a bot_owner session with the bot's primary token.
 func (b *Bot) Login() *Session {
 	return b.org.t.Login(J{"type": "bot", "token": string(b.Token)})
 }
 
-// Scoped makes a scoped token of the bot.
+// Scoped creates a scoped token of the bot.
 func (b *Bot) Scoped(scopes ...string) Token {
 	return Token(b.org.t.Do("POST", "/api/me/tokens", b, J{"scopes": scopes}).OK().Str("token"))
 }

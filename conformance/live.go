@@ -2,15 +2,15 @@ package conformance
 
 import "strings"
 
-// socketChecks lists the checks of WebSocket connections.
+// socketChecks returns the checks of WebSocket connections.
 func socketChecks() []Check {
-	return join(wsTicketChecks(), closeChecks(), frameChecks(), opChecks(), opRefusalChecks(), watchChecks(), slowChecks())
+	return join(wsTicketChecks(), closeChecks(), frameChecks(), opChecks(), opRefusalChecks(), subscriptionChecks(), slowChecks())
 }
 
-// liveChecks lists the checks of events, positions, streams, catch-up and presence.
+// liveChecks returns the checks of events, positions, streams, catch-up, presence and webhooks.
 func liveChecks() []Check {
-	return join(eventChecks(), eventThreadChecks(), eventBotChecks(), positionChecks(), streamChecks(), torrentChecks(), catchupChecks(), presenceChecks(), hookChecks(), exactCollabChecks(), clientChecks())
+	return join(eventChecks(), eventThreadChecks(), eventBotChecks(), positionChecks(), streamChecks(), loadChecks(), catchupChecks(), presenceChecks(), hookChecks(), exactCollabChecks(), clientChecks())
 }
 
-// fields splits at spaces; nothing gives an empty list.
+// fields splits s at spaces. It returns an empty list, not nil, for an empty s.
 func fields(s string) []string { return append([]string{}, strings.Fields(s)...) }

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// missed pages through what a bot missed since a time and returns the entries and the position behind them.
+// missed returns all catch-up events of a bot since a time, and the position after them.
 func (t *T) missed(b *Bot, since int64, limit int) (entries []Frame, stream string) {
 	path := query("/api/me/catchup", "since", strconv.FormatInt(since, 10), "limit", strconv.Itoa(limit))
 	for cursor, n := "", 0; ; n++ {
@@ -31,15 +31,15 @@ func (t *T) missed(b *Bot, since int64, limit int) (entries []Frame, stream stri
 		}
 		r.Lacks("stream_cursor")
 		if cursor = r.Str("cursor"); n > 500 || len(page) < limit {
-			r.fatalf("page %d: %d entries of %d although more follow", n, len(page), limit)
+			r.fatalf("page %d has %d events of %d, although has_more is true", n, len(page), limit)
 		}
 	}
 }
 
 func catchupChecks() []Check {
 	return []Check{
-		{[]string{"B2B-CATCH-001", "B2B-CATCH-008"}, "catch-up needs a time and a bot that may read", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-CATCH-001", "B2B-CATCH-008"}, "catch-up requires a time and a bot with the scope read", func(t *T) {
+			h := newFixture(t)
 			for _, path := range []string{"/api/me/catchup", "/api/me/catchup/count"} {
 				for _, q := range []string{"", "?since=", "?since=abc", "?limit=5"} {
 					t.Get(path+q, h.Ann).Refused(400, "VALIDATION_ERROR")
@@ -55,10 +55,10 @@ func catchupChecks() []Check {
 			t.Get("/api/me/catchup/count?since=0", h.Ann).OK().
 				Equal("", J{"thread_invites": 0, "thread_status_changes": 0, "thread_activities": 0, "channel_messages": 0, "total": 0})
 		}},
-		{[]string{"B2B-CATCH-002", "B2B-CATCH-003", "B2B-CATCH-006"}, "what was missed is listed with exact counts", catchupEntries},
-		{[]string{"B2B-CATCH-003", "B2B-CATCH-006"}, "counts begin at the time that is asked", catchupSince},
-		{[]string{"B2B-CATCH-004"}, "pages list everything once, oldest first", func(t *T) {
-			s := newStage(t)
+		{[]string{"B2B-CATCH-002", "B2B-CATCH-003", "B2B-CATCH-006"}, "catch-up lists missed events with exact counts", catchupEntries},
+		{[]string{"B2B-CATCH-003", "B2B-CATCH-006"}, "catch-up counts only events after the requested time", catchupSince},
+		{[]string{"B2B-CATCH-004"}, "the pages of catch-up list every event once, oldest first", func(t *T) {
+			s := newLiveFixture(t)
 			for range 7 {
 				id := s.thread(nil)
 				t.say(s.Ann, id, "x")
@@ -70,7 +70,7 @@ func catchupChecks() []Check {
 			for _, limit := range []int{1, 3, 14} {
 				paged, _ := t.missed(s.Bob, 0, limit)
 				if !slices.Equal(raws(paged), raws(whole)) {
-					t.Errorf("pages of %d list %d entries, one page %d, or other ones", limit, len(paged), len(whole))
+					t.Errorf("pages of %d have %d events, one page has %d, or their events differ", limit, len(paged), len(whole))
 				}
 			}
 			if !slices.IsSortedFunc(whole, func(a, b Frame) int { return int(num(a.JSON, "occurred_at") - num(b.JSON, "occurred_at")) }) {
@@ -79,7 +79,7 @@ func catchupChecks() []Check {
 			seen := map[string]bool{}
 			for _, e := range whole {
 				if seen[e.str("event_id")] {
-					t.Errorf("the event_id %s stands twice", e.str("event_id"))
+					t.Errorf("the event_id %s appears twice", e.str("event_id"))
 				}
 				seen[e.str("event_id")] = true
 			}
@@ -87,13 +87,13 @@ func catchupChecks() []Check {
 			t.Get("/api/me/catchup?since=0&limit=-1", s.Bob).OK().Len("events", 1)
 			t.Get("/api/me/catchup?since=0&limit=3abc", s.Bob).OK().Len("events", 3)
 		}},
-		{[]string{"B2B-CATCH-005", "B2B-CATCH-003"}, "catch-up and the stream behind it make a whole, also while others write", catchupStitched},
+		{[]string{"B2B-CATCH-005", "B2B-CATCH-003"}, "catch-up and the stream after it have every message once, also during writes", catchupAndStream},
 	}
 }
 
 func catchupEntries(t *T) {
-	s := newStage(t)
-	before := time.Now().UnixMilli() - 3_600_000 // clocks may differ; nothing of this org is older
+	s := newLiveFixture(t)
+	before := time.Now().UnixMilli() - 3_600_000 // clocks can differ; the org is younger than an hour
 	id := s.thread(nil)
 	find := func(b *Bot, kind, scope string) *Response {
 		entries, _ := t.missed(b, before, 50)
@@ -141,13 +141,13 @@ func catchupEntries(t *T) {
 
 	t.Do("POST", thr(id, "/participants"), s.Ann, J{"bot_id": "cyd"}).OK()
 	find(s.Cyd, "thread_invited", id).Equal("topic", "renamed").Equal("inviter", s.Ann.ID)
-	counts(s.Cyd, 1, 0, 0, 0) // nothing of the time before
+	counts(s.Cyd, 1, 0, 0, 0) // no events from before the invite
 	t.Do("DELETE", thr(id, "/participants/cyd"), s.Bob, nil).OK()
 	t.say(s.Ann, id, "cyd is gone")
 	find(s.Cyd, "thread_participant_removed", id).Equal("removed_by", s.Bob.ID).Equal("topic", "renamed")
 	counts(s.Cyd, 1, 0, 1, 0)
 	t.Do("POST", thr(id, "/join"), s.Cyd, nil).OK()
-	counts(s.Cyd, 1, 0, 1, 0) // who joins has not missed that
+	counts(s.Cyd, 1, 0, 1, 0) // a bot does not miss its own join
 	t.Do("DELETE", thr(id, "/participants/cyd"), s.Cyd, nil).OK()
 	counts(s.Cyd, 1, 0, 2, 0)
 	t.Do("POST", othr(id, "/participants"), s.Human(), J{"bot_id": s.Cyd.ID}).OK()
@@ -162,7 +162,7 @@ func catchupEntries(t *T) {
 }
 
 func catchupSince(t *T) {
-	s := newStage(t)
+	s := newLiveFixture(t)
 	id := s.thread(nil)
 	var at []int64
 	for range 6 {
@@ -174,7 +174,7 @@ func catchupSince(t *T) {
 		t.tick()
 	}
 	for i, since := range at {
-		want := len(at) - 1 - i // strictly newer
+		want := len(at) - 1 - i // events strictly after since
 		entries, _ := t.missed(s.Bob, since, 50)
 		got := map[string]int64{}
 		for _, e := range entries {
@@ -189,19 +189,20 @@ func catchupSince(t *T) {
 	t.Get(query("/api/me/catchup", "since", fmt.Sprint(later)), s.Bob).OK().Len("events", 0).Shape("", "stream_cursor:s")
 }
 
-// catchupStitched pages with writers around, goes on with a stream, and counts every message once.
-func catchupStitched(t *T) {
-	s := newStage(t)
-	const rooms, each = 6, 25
-	ids := make([]string, rooms)
+// catchupAndStream reads catch-up during concurrent writes, continues with a stream, and asserts
+// that every message is counted once.
+func catchupAndStream(t *T) {
+	s := newLiveFixture(t)
+	const threads, each = 6, 25
+	ids := make([]string, threads)
 	for i := range ids {
 		ids[i] = s.thread(nil)
 	}
 	for round := range 3 {
 		var entries []Frame
 		var cursor string
-		t.Concurrently(rooms+1, func(i int) {
-			if i < rooms {
+		t.Concurrently(threads+1, func(i int) {
+			if i < threads {
 				for range each {
 					t.say(s.Ann, ids[i], "x")
 				}
@@ -209,7 +210,7 @@ func catchupStitched(t *T) {
 			}
 			entries, cursor = t.missed(s.Bob, 0, 1)
 		})
-		f := t.stream("bob behind the catch-up", s.Bob, []string{"cursor", cursor, "types", "thread_message,bot_renamed"})
+		f := t.stream("bob after catch-up", s.Bob, []string{"cursor", cursor, "types", "thread_message,bot_renamed"})
 		rest := f.upTo(s.mark())
 		counted := map[string]int64{}
 		for _, e := range entries {

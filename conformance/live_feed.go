@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// patience bounds each wait for something that must come.
+// patience is the time limit for each wait for a frame.
 const patience = 25 * time.Second
 
-// Frame is one thing that a subscriber was told.
+// Frame is one frame or server-sent event that a subscriber received.
 type Frame struct {
 	Raw   string         // its JSON text
-	JSON  map[string]any // nil when Raw is no object; numbers as json.Number
-	Event string         // server-sent events: the field event
-	ID    string         // server-sent events: the field id, empty without one
+	JSON  map[string]any // nil if Raw is not an object; numbers are json.Number
+	Event string         // the field event of a server-sent event
+	ID    string         // the field id of a server-sent event, or ""
 }
 
 func newFrame(raw string) Frame {
@@ -26,12 +26,12 @@ func newFrame(raw string) Frame {
 	dec.UseNumber()
 	var v any
 	if dec.Decode(&v) == nil && !dec.More() {
-		f.JSON, _ = v.(map[string]any) // else stays nil, as told
+		f.JSON, _ = v.(map[string]any) // nil if it is not an object
 	}
 	return f
 }
 
-// str is the text at a path, empty when there is none.
+// str returns the string at a path, or "".
 func (f Frame) str(path string) string {
 	v, _ := walk(f.JSON, path)
 	s, _ := v.(string)
@@ -41,66 +41,68 @@ func (f Frame) str(path string) string {
 func (f Frame) kind() string   { return f.str("type") }
 func (f Frame) cursor() string { return f.str("cursor") }
 
-// answers reports whether the frame answers a frame of the client instead of telling an event.
-func (f Frame) answers() bool { return slices.Contains([]string{"ack", "error", "pong"}, f.kind()) }
+// isReply reports whether the frame is a reply to a frame of the client.
+func (f Frame) isReply() bool { return slices.Contains([]string{"ack", "error", "pong"}, f.kind()) }
 
-// presence reports whether the frame tells of a connection: such events are in no log and may come at any time.
-func (f Frame) presence() bool {
+// isPresence reports whether the frame is a presence event. These are not in the event log and can
+// arrive at any time.
+func (f Frame) isPresence() bool {
 	return (f.kind() == "bot_online" || f.kind() == "bot_offline") && f.cursor() == ""
 }
 
-// Feed is what one subscriber was told so far, over a WebSocket or as server-sent events. Another goroutine adds to it; one goroutine of the
-// check reads it.
+// Feed collects the frames that one subscriber receives over a WebSocket or as server-sent events.
+// One goroutine adds frames; one goroutine of the check reads them.
 type Feed struct {
-	t    *T
-	name string
-	hang func() // cuts the connection without a word and returns when nothing more will be added
+	t          *T
+	name       string
+	disconnect func() // drops the connection without a close frame, and returns when no more frames are added
 
-	mu     sync.Mutex
-	frames []Frame
-	read   int // how many of frames the check has consumed
-	beats  int // comments of server-sent events
-	over   *ending
-	news   chan struct{} // closed and replaced at each change
+	mu         sync.Mutex
+	frames     []Frame
+	read       int           // number of frames that the check has consumed
+	heartbeats int           // number of comments of server-sent events
+	ended      *ending       // nil while the connection is open
+	changed    chan struct{} // closed and replaced at each change
 }
 
-// ending is how a connection ended: the code and reason of its close frame, or code 0 and what went wrong.
+// ending has the code and reason of the close frame, or code 0 and an error.
 type ending struct {
 	code   int
 	reason string
 }
 
-func newFeed(t *T, name string) *Feed { return &Feed{t: t, name: name, news: make(chan struct{})} }
+func newFeed(t *T, name string) *Feed { return &Feed{t: t, name: name, changed: make(chan struct{})} }
 
-// change alters the feed and wakes who waits for it.
+// change changes the feed and wakes the goroutine that waits for it.
 func (f *Feed) change(alter func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	alter()
-	close(f.news)
-	f.news = make(chan struct{})
+	close(f.changed)
+	f.changed = make(chan struct{})
 }
 
 func (f *Feed) add(fr Frame) {
-	f.t.target.described.event(fr)
+	f.t.target.recorder.event(fr)
 	f.change(func() { f.frames = append(f.frames, fr) })
 }
 
-func (f *Feed) end(code int, reason string) { f.change(func() { f.over = &ending{code, reason} }) }
+func (f *Feed) end(code int, reason string) { f.change(func() { f.ended = &ending{code, reason} }) }
 
-// await waits until ok holds; it is asked with the feed locked. It returns false when the feed ended, or time was up, before that.
+// await waits until ok returns true. ok is called with the feed locked. await returns false if the
+// connection ends or the time limit passes first.
 func (f *Feed) await(ok func() bool) bool {
 	limit := time.NewTimer(patience)
 	defer limit.Stop()
 	for {
 		f.mu.Lock()
-		done, over, news := ok(), f.over != nil, f.news
+		done, ended, changed := ok(), f.ended != nil, f.changed
 		f.mu.Unlock()
-		if done || over {
+		if done || ended {
 			return done
 		}
 		select {
-		case <-news:
+		case <-changed:
 		case <-limit.C:
 			return false
 		case <-f.t.ctx.Done():
@@ -109,7 +111,8 @@ func (f *Feed) await(ok func() bool) bool {
 	}
 }
 
-// seek waits for a frame that matches, consumes everything up to it, and returns what came before it and the frame.
+// seek waits for a frame that matches and consumes all frames up to it. It returns the frames
+// before it and the frame.
 func (f *Feed) seek(what string, match func(Frame) bool) (before []Frame, hit Frame) {
 	at := f.read
 	found := f.await(func() bool {
@@ -121,40 +124,41 @@ func (f *Feed) seek(what string, match func(Frame) bool) (before []Frame, hit Fr
 		return false
 	})
 	if !found {
-		f.fatalf("there came no %s", what)
+		f.fatalf("received no %s", what)
 	}
 	before, hit = slices.Clone(f.frames[f.read:at]), f.frames[at]
 	f.read = at + 1
 	return before, hit
 }
 
-// next waits for the next event of a type and consumes everything up to it.
+// next waits for the next frame of a type and consumes all frames up to it.
 func (f *Feed) next(kind string) Frame {
 	_, hit := f.seek(kind, func(fr Frame) bool { return fr.kind() == kind })
 	return hit
 }
 
-// upTo waits for the mark and returns the events that came before it, without answers and presence.
+// upTo waits for a marker and returns the events before it, without replies and presence events.
 func (f *Feed) upTo(mark string) []Frame {
-	before, _ := f.seek("mark "+mark, isMark(mark))
+	before, _ := f.seek("mark "+mark, isMarker(mark))
 	return events(before)
 }
 
-// events leaves out answers and presence.
+// events returns the frames without replies and presence events.
 func events(frames []Frame) []Frame {
-	return slices.DeleteFunc(slices.Clone(frames), func(fr Frame) bool { return fr.answers() || fr.presence() })
+	return slices.DeleteFunc(slices.Clone(frames), func(fr Frame) bool { return fr.isReply() || fr.isPresence() })
 }
 
-// told asserts the types of the events before the mark, in order, and returns the events. Others end the check.
-func (f *Feed) told(mark string, types ...string) []Frame {
+// expect asserts the types of the events before a marker, in order, and returns the events. It ends
+// the check on failure.
+func (f *Feed) expect(mark string, types ...string) []Frame {
 	got := f.upTo(mark)
 	if !slices.Equal(kinds(got), types) {
-		f.fatalf("was told %v, want %v", kinds(got), types)
+		f.fatalf("received %v, want %v", kinds(got), types)
 	}
 	return got
 }
 
-// withCursor leaves the events that are in the log.
+// withCursor returns the events that are in the event log.
 func withCursor(frames []Frame) []Frame {
 	return slices.DeleteFunc(slices.Clone(frames), func(fr Frame) bool { return fr.cursor() == "" })
 }
@@ -167,7 +171,7 @@ func kinds(frames []Frame) []string {
 	return out
 }
 
-// raws is the exact text of frames.
+// raws returns the text of the frames.
 func raws(frames []Frame) []string {
 	out := []string{}
 	for _, fr := range frames {
@@ -176,34 +180,35 @@ func raws(frames []Frame) []string {
 	return out
 }
 
-// all is everything that came so far.
+// all returns all frames received so far.
 func (f *Feed) all() []Frame {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.frames)
 }
 
-// last is the cursor of the newest frame that has one.
+// last returns the cursor of the newest frame that has one.
 func (f *Feed) last() string {
 	for _, fr := range slices.Backward(f.all()) {
 		if c := fr.cursor(); c != "" {
 			return c
 		}
 	}
-	f.fatalf("was told nothing that has a cursor")
+	f.fatalf("received no frame with a cursor")
 	return ""
 }
 
-// ends waits until the connection is over and returns how.
+// ends waits until the connection ends and returns how it ended.
 func (f *Feed) ends() ending {
-	if !f.await(func() bool { return f.over != nil }) {
+	if !f.await(func() bool { return f.ended != nil }) {
 		f.errorf("the server did not end the connection within %s", patience)
 		return ending{}
 	}
-	return *f.over
+	return *f.ended
 }
 
-// closes asserts the close code, and the reason when one is given.
+// closes waits until the connection ends and asserts the close code, and the reason if one is
+// given.
 func (f *Feed) closes(code int, reason ...string) {
 	e := f.ends()
 	if e.code != code {
@@ -213,21 +218,21 @@ func (f *Feed) closes(code int, reason ...string) {
 	}
 }
 
-// open reports whether the connection is not over.
+// open reports whether the connection is open.
 func (f *Feed) open() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.over == nil
+	return f.ended == nil
 }
 
-// look gives a frame the assertions of an answer.
-func (f *Feed) look(fr Frame) *Response {
+// asResponse returns a Response with the frame, for its assertions.
+func (f *Feed) asResponse(fr Frame) *Response {
 	return &Response{t: f.t, request: f.name, Body: []byte(fr.Raw), JSON: fr.JSON, isJSON: fr.JSON != nil}
 }
 
-// is asserts the members of an event; those that want does not name are welcome.
+// is asserts members of an event. It ignores members that want does not have.
 func (f *Feed) is(fr Frame, want J) *Response {
-	r := f.look(fr)
+	r := f.asResponse(fr)
 	for k, v := range want {
 		r.Equal(k, v)
 	}
@@ -241,8 +246,8 @@ func (f *Feed) errorf(format string, args ...any) {
 		seen = fmt.Sprintf("; %d frames, the last %v", len(all), raws(tail))
 	}
 	f.mu.Lock()
-	if f.over != nil {
-		seen += fmt.Sprintf("; ended with %d %q", f.over.code, f.over.reason)
+	if f.ended != nil {
+		seen += fmt.Sprintf("; ended with %d %q", f.ended.code, f.ended.reason)
 	}
 	f.mu.Unlock()
 	f.t.Errorf("%s: %s%s", f.name, fmt.Sprintf(format, args...), clip(seen, 1500))

@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// hookChecks covers webhooks. The suite runs the receivers itself, so the server must
-// be allowed to reach it (B2B_WEBHOOK_ALLOW=127.0.0.1, or the flag --receiver).
+// hookChecks returns the checks of webhooks. The suite runs the receivers, so the server must allow
+// its address (B2B_WEBHOOK_ALLOW=127.0.0.1, or that of the flag --receiver).
 func hookChecks() []Check {
 	return []Check{
-		{[]string{"B2B-HOOK-002", "B2B-HOOK-003", "B2B-HOOK-004", "B2B-HOOK-005"}, "a webhook is a signed copy of the event", func(t *T) {
+		{[]string{"B2B-HOOK-002", "B2B-HOOK-003", "B2B-HOOK-004", "B2B-HOOK-005"}, "a webhook delivers a signed copy of the event", func(t *T) {
 			o, h := t.Org(), t.hooks()
 			for _, secret := range []string{"hush ünïcode", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", ""} {
 				before := len(h.got())
@@ -56,7 +56,7 @@ func hookChecks() []Check {
 				}
 			}
 		}},
-		{[]string{"B2B-HOOK-001", "B2B-HOOK-012"}, "who is told what by webhook, in the order of the log", func(t *T) {
+		{[]string{"B2B-HOOK-001", "B2B-HOOK-012"}, "webhooks deliver the specified events in the order of the event log", func(t *T) {
 			o, ours, theirs := t.Org(), t.hooks(), t.hooks()
 			a, b := ours.bot(o, "a", ""), theirs.bot(o, "b", "")
 			thread := t.Do("POST", "/api/threads", a, J{"topic": "x", "participants": []string{b.ID}}).OK().Str("id")
@@ -79,10 +79,10 @@ func hookChecks() []Check {
 				theirs: both + " thread_message thread_artifact thread_status_changed thread_updated message",
 			} {
 				if got := strings.Join(kinds(h, len(strings.Fields(want))), " "); strings.ReplaceAll(got, "thread_updated thread_status_changed", "thread_status_changed thread_updated") != want {
-					t.Errorf("told %s, want %s", got, want)
+					t.Errorf("received %s, want %s", got, want)
 				}
 			}
-			theirs.answers(nil)
+			theirs.respondWith(nil)
 			texts := []string{}
 			for i := range 30 {
 				texts = append(texts, fmt.Sprint("n", i))
@@ -94,10 +94,10 @@ func hookChecks() []Check {
 				got = append(got, d.content())
 			}
 			if !slices.Equal(got, texts) {
-				t.Errorf("out of order: %v", got)
+				t.Errorf("received %v, which is not the order of the messages", got)
 			}
 		}},
-		{[]string{"B2B-HOOK-001"}, "active admin bots are told by webhook who asks to join", func(t *T) {
+		{[]string{"B2B-HOOK-001"}, "webhooks of active admin bots receive bot_join_request", func(t *T) {
 			o, admin, member := t.Org(), t.hooks(), t.hooks()
 			a, m := admin.bot(o, "boss", ""), member.bot(o, "member", "")
 			a.Promote()
@@ -105,13 +105,13 @@ func hookChecks() []Check {
 			dm(t, o.Admin, a, "last")
 			dm(t, o.Admin, m, "last")
 			if got := admin.wait(2); got[0].kind() != "bot_join_request" || got[1].kind() != "message" {
-				t.Errorf("the admin is told %s, %s", got[0].body, got[1].body)
+				t.Errorf("the admin received %s, %s", got[0].body, got[1].body)
 			}
 			if got := member.wait(1); got[0].kind() != "message" {
-				t.Errorf("a member is told %s", got[0].body)
+				t.Errorf("a member received %s", got[0].body)
 			}
 		}},
-		{[]string{"B2B-HOOK-001", "B2B-HOOK-016", "B2B-EVT-027"}, "a webhook registered just before is told within a second, of what is for admins, too", func(t *T) {
+		{[]string{"B2B-HOOK-001", "B2B-HOOK-016", "B2B-EVT-027"}, "a new webhook receives its first event within a second, events for admins included", func(t *T) {
 			var took []time.Duration
 			for range 5 {
 				o, h := t.Org(), t.hooks()
@@ -120,15 +120,15 @@ func hookChecks() []Check {
 				o.PendingBot("newcomer")
 				d := h.wait(1)[0]
 				if d.kind() != "bot_join_request" {
-					t.Errorf("an admin is told %s", d.body)
+					t.Errorf("an admin received %s", d.body)
 				}
 				took = append(took, d.at.Sub(begun))
 			}
-			if slices.Sort(took); took[len(took)/2] > 2*time.Second { // the suite and its server may share a slow machine
-				t.Errorf("the first attempts began after %v", took)
+			if slices.Sort(took); took[len(took)/2] > 2*time.Second { // the suite and the server can share a slow machine
+				t.Errorf("the first attempts arrived after %v", took)
 			}
 		}},
-		{[]string{"B2B-HOOK-003", "B2B-HOOK-010", "B2B-HOOK-011", "B2B-HOOK-012", "B2B-HOOK-013", "B2B-HOOK-020"}, "a webhook that failed is tried again under its id", func(t *T) {
+		{[]string{"B2B-HOOK-003", "B2B-HOOK-010", "B2B-HOOK-011", "B2B-HOOK-012", "B2B-HOOK-013", "B2B-HOOK-020"}, "a failed delivery is retried with the same id", func(t *T) {
 			o, h, elsewhere := t.Org(), t.hooks(), t.hooks()
 			bot := h.bot(o, "bot", "hush")
 			turns := []http.HandlerFunc{
@@ -138,7 +138,7 @@ func hookChecks() []Check {
 					w.WriteHeader(307)
 				},
 			}
-			h.answers(func(w http.ResponseWriter, r *http.Request) {
+			h.respondWith(func(w http.ResponseWriter, r *http.Request) {
 				if n := len(h.got()); n == 1 {
 					turns[0](w, r)
 				} else if n == 3 {
@@ -150,30 +150,30 @@ func hookChecks() []Check {
 			dm(t, o.Admin, bot, "two")
 			got := h.wait(4)
 			if got[0].content() != "one" || got[1].content() != "two" || got[2].content() != "one" || got[3].content() != "one" {
-				t.Errorf("came as %s %s %s %s", got[0].content(), got[1].content(), got[2].content(), got[3].content())
+				t.Errorf("received the messages %s %s %s %s", got[0].content(), got[1].content(), got[2].content(), got[3].content())
 			}
 			if got[0].id() != got[2].id() || got[0].id() != got[3].id() || got[0].id() == got[1].id() {
 				t.Errorf("the ids are %s %s %s %s", got[0].id(), got[1].id(), got[2].id(), got[3].id())
 			}
 			if first, second := got[2].at.Sub(got[0].at), got[3].at.Sub(got[2].at); first < 900*time.Millisecond || second < 4900*time.Millisecond {
-				t.Errorf("tried again after %v and %v", first, second)
+				t.Errorf("retried after %v and %v, want at least 1 s and 5 s", first, second)
 			}
 			if got[0].header.Get("X-Hub-Timestamp") == got[2].header.Get("X-Hub-Timestamp") {
-				t.Errorf("two attempts have one time")
+				t.Errorf("two attempts have the same X-Hub-Timestamp")
 			}
 			if n := len(elsewhere.got()); n != 0 {
 				t.Errorf("a redirect was followed")
 			}
-			t.eventually(5*time.Second, "no success is counted", func() bool { return health(t, bot).Value("last_success") != nil })
+			t.eventually(5*time.Second, "last_success is not set", func() bool { return health(t, bot).Value("last_success") != nil })
 			health(t, bot).Equal("healthy", true).Equal("consecutive_failures", 0).Equal("last_failure", nil).Equal("degraded", false)
 		}},
-		{[]string{"B2B-HOOK-015"}, "a receiver that hangs holds up no other, also when its bot is gone", func(t *T) {
+		{[]string{"B2B-HOOK-015"}, "a receiver that does not respond delays no other webhook, also after its bot was deleted", func(t *T) {
 			o, other, hanging, late := t.Org(), t.hooks(), t.hooks(), t.hooks()
 			fine, stuck := other.bot(o, "fine", ""), hanging.bot(o, "stuck", "")
-			var given atomic.Bool // the server has given up
-			hanging.answers(func(_ http.ResponseWriter, r *http.Request) {
+			var cancelled atomic.Bool // by the server
+			hanging.respondWith(func(_ http.ResponseWriter, r *http.Request) {
 				<-r.Context().Done()
-				given.Store(true)
+				cancelled.Store(true)
 			})
 			dm(t, o.Admin, fine, "first")
 			other.wait(1)
@@ -181,8 +181,8 @@ func hookChecks() []Check {
 			hanging.wait(1)
 			dm(t, o.Admin, fine, "second")
 			other.wait(2)
-			if given.Load() {
-				t.Errorf("another bot was told only after the server had given up the receiver that hangs")
+			if cancelled.Load() {
+				t.Errorf("another bot received its event only after the server had cancelled the request that got no response")
 			}
 			t.Do("DELETE", "/api/bots/"+stuck.ID, o.Admin, nil).OK()
 			newcomer := late.bot(o, "newcomer", "")
@@ -190,19 +190,19 @@ func hookChecks() []Check {
 			dm(t, o.Admin, fine, "third")
 			late.wait(1)
 			other.wait(3)
-			t.eventually(15*time.Second, "the server waits for a receiver that hangs", given.Load) // HOOK-010: 10 s
+			t.eventually(15*time.Second, "the server did not cancel a request that got no response", cancelled.Load) // HOOK-010: 10 s
 		}},
-		{[]string{"B2B-LIM-046"}, "an answer counts with its head, however long its body goes on", longAnswers},
-		{[]string{"B2B-HOOK-011", "B2B-HOOK-013", "B2B-HOOK-020", "B2B-HOOK-025", "B2B-HOOK-026"}, "what fails four times is a dead letter, and can be redelivered", func(t *T) {
+		{[]string{"B2B-LIM-046"}, "a response counts when its head arrives, even if its body does not end", longResponses},
+		{[]string{"B2B-HOOK-011", "B2B-HOOK-013", "B2B-HOOK-020", "B2B-HOOK-025", "B2B-HOOK-026"}, "a delivery that failed four times is a dead letter and can be redelivered", func(t *T) {
 			o, h := t.Org(), t.hooks()
 			bot := h.bot(o, "bot", "")
-			h.status(503)
+			h.respondStatus(503)
 			dm(t, o.Admin, bot, "one", "two")
 			h.wait(2)
 			t.Sleep(38 * time.Second)
 			got := h.wait(8)
 			dead := func(query string) *Response { return t.Get("/api/org/webhooks/dead-letters"+query, o.Admin) }
-			t.eventually(5*time.Second, "no two dead letters", func() bool { return len(dead("").OK().List("items")) == 2 })
+			t.eventually(5*time.Second, "there are not two dead letters", func() bool { return len(dead("").OK().List("items")) == 2 })
 			health(t, bot).Equal("healthy", false).Equal("consecutive_failures", 2).Equal("last_success", nil).Shape("", "last_failure:i")
 			list := dead("?bot=bot").OK().Equal("has_more", false).Lacks("cursor")
 			for i := range 2 {
@@ -212,7 +212,7 @@ func hookChecks() []Check {
 			first := dead("?limit=1").OK().Len("items", 1).Equal("has_more", true)
 			rest := dead("?limit=1&cursor="+first.Str("cursor")).OK().Len("items", 1).Equal("has_more", false)
 			if ids := list.Pluck("items", "delivery_id"); !slices.Equal(ids, []string{first.Str("items.0.delivery_id"), rest.Str("items.0.delivery_id")}) {
-				t.Errorf("the pages do not make up the list")
+				t.Errorf("the pages have other dead letters than the list")
 			}
 			if !slices.Contains(list.Pluck("items", "delivery_id"), got[0].id()) {
 				t.Errorf("%s is not the id of a dead letter", got[0].id())
@@ -231,7 +231,7 @@ func hookChecks() []Check {
 			redeliver(o.Admin, J{"bot": o.Admin.ID, "delivery_id": one}).Refused(404, "NOT_FOUND")
 			redeliver(other.Admin, J{"bot": bot.ID}).Refused(404, "NOT_FOUND")
 			redeliver(bot, J{"bot": bot.ID}).Refused(403, "FORBIDDEN")
-			h.answers(nil)
+			h.respondWith(nil)
 			redeliver(o.Admin, J{"bot": "bot", "delivery_id": one}).OK().Equal("redelivered", 1)
 			if d := h.wait(9)[8]; d.id() != one {
 				t.Errorf("redelivered as %s, want %s", d.id(), one)
@@ -239,38 +239,38 @@ func hookChecks() []Check {
 			redeliver(o.Human(), J{"bot": bot.ID}).OK().Equal("redelivered", 1)
 			h.wait(10)
 			redeliver(o.Admin, J{"bot": bot.ID}).OK().Equal("redelivered", 0)
-			t.eventually(5*time.Second, "the webhook is not well", func() bool { return health(t, bot).Bool("healthy") })
+			t.eventually(5*time.Second, "the webhook is not healthy", func() bool { return health(t, bot).Bool("healthy") })
 			dead("").OK().Len("items", 0)
 			audit := o.Audit("webhook.redeliver").Len("", 2).Equal("0.target_id", bot.ID).Equal("1.detail.redelivered", 1)
 			audit.Equal("1.detail.delivery_id", one).Equal("0.bot_id", nil)
 		}},
-		{[]string{"B2B-HOOK-021"}, "ten failures degrade a webhook, a connection sets it right", func(t *T) {
+		{[]string{"B2B-HOOK-021"}, "ten failures degrade a webhook until its bot connects", func(t *T) {
 			o, h := t.Org(), t.hooks()
 			bot := h.bot(o, "bot", "")
-			h.status(500)
+			h.respondStatus(500)
 			for i := range 10 {
 				dm(t, o.Admin, bot, fmt.Sprint(i))
 			}
 			h.wait(10)
 			t.Sleep(37 * time.Second)
-			t.eventually(20*time.Second, "it is not degraded", func() bool { return health(t, bot).Bool("degraded") })
+			t.eventually(20*time.Second, "the webhook is not degraded", func() bool { return health(t, bot).Bool("degraded") })
 			before := len(h.got())
-			h.answers(nil)
+			h.respondWith(nil)
 			dm(t, o.Admin, bot, "missed")
-			t.eventually(5*time.Second, "no dead letter", func() bool {
+			t.eventually(5*time.Second, "there is no dead letter", func() bool {
 				return t.Get("/api/org/webhooks/dead-letters?bot=bot", o.Admin).OK().Num("items.0.attempts") == 0
 			})
 			if n := len(h.got()); n != before {
-				t.Errorf("a degraded webhook was tried")
+				t.Errorf("a degraded webhook received a delivery")
 			}
 			t.open("bot", bot)
 			health(t, bot).Equal("degraded", false).Equal("healthy", true)
 			dm(t, o.Admin, bot, "again")
 			if d := h.wait(before + 1)[before]; d.content() != "again" {
-				t.Errorf("told %s", d.body)
+				t.Errorf("received %s", d.body)
 			}
 		}},
-		{[]string{"B2B-HOOK-030"}, "webhooks are refused by every spelling of what is inside", func(t *T) {
+		{[]string{"B2B-HOOK-030"}, "webhook URLs with an internal address in any notation are rejected", func(t *T) {
 			o := t.Org()
 			for _, hook := range []string{
 				"https://user:pass@8.8.8.8/", "https://user@8.8.8.8/", "https://hooks.example@10.0.0.1/", "https://bücher.example/", "https://①②⑦.⓪.⓪.⑨/", "https://2130706441/",
@@ -292,12 +292,12 @@ func dm(t *T, from, to *Bot, texts ...string) {
 	}
 }
 
-// health answers how the webhook of a bot is.
+// health returns the health of the webhook of a bot.
 func health(t *T, b *Bot) *Response { return t.Get("/api/bots/"+b.Name+"/webhook/health", b).OK() }
 
-// longAnswers has receivers answer without an end: one drips, one pours. Both events of
-// each must be delivered, at once; a receiver whose head does not come is the control.
-func longAnswers(t *T) {
+// longResponses has receivers with endless response bodies: one slow, one fast. Both events of each
+// must be delivered without delay. A receiver that sends no response head is the control.
+func longResponses(t *T) {
 	body := func(piece []byte, pause time.Duration) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			for r.Context().Err() == nil {
@@ -310,25 +310,25 @@ func longAnswers(t *T) {
 		}
 	}
 	o := t.Org()
-	drips, pours, mute := t.hooks(), t.hooks(), t.hooks()
-	drips.answers(body([]byte("x"), 50*time.Millisecond))
-	pours.answers(body(make([]byte, 64<<10), 0))
-	mute.answers(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	slow, fast, mute := t.hooks(), t.hooks(), t.hooks()
+	slow.respondWith(body([]byte("x"), 50*time.Millisecond))
+	fast.respondWith(body(make([]byte, 64<<10), 0))
+	mute.respondWith(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	late := mute.bot(o, "mute", "")
 	dm(t, o.Admin, late, "one")
-	for name, h := range map[string]*hooks{"drips": drips, "pours": pours} {
+	for name, h := range map[string]*hooks{"slow": slow, "fast": fast} {
 		bot := h.bot(o, name, "")
 		dm(t, o.Admin, bot, "one", "two")
 		got := h.wait(2)
-		if took := got[1].at.Sub(got[0].at); took > 6*time.Second { // 1 s; without a bound, 10 s
-			t.Errorf("%s: the next event came after %v", name, took)
+		if took := got[1].at.Sub(got[0].at); took > 6*time.Second { // expected 1 s; 10 s if the server read the body
+			t.Errorf("%s: received the next event after %v", name, took)
 		}
 		if got[0].content() != "one" || got[1].content() != "two" {
-			t.Errorf("%s: came as %s, %s", name, got[0].content(), got[1].content())
+			t.Errorf("%s: received the messages %s, %s", name, got[0].content(), got[1].content())
 		}
-		t.eventually(5*time.Second, "no success is counted", func() bool { return health(t, bot).Value("last_success") != nil })
+		t.eventually(5*time.Second, "last_success is not set", func() bool { return health(t, bot).Value("last_success") != nil })
 		health(t, bot).Equal("healthy", true).Equal("consecutive_failures", 0)
 	}
-	t.eventually(20*time.Second, "who does not answer is not tried again", func() bool { return len(mute.got()) > 1 })
+	t.eventually(20*time.Second, "a delivery without a response is not retried", func() bool { return len(mute.got()) > 1 })
 	health(t, late).Equal("last_success", nil)
 }

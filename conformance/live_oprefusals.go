@@ -4,22 +4,22 @@ import "strings"
 
 func opRefusalChecks() []Check {
 	return []Check{
-		{[]string{"B2B-WS-024", "B2B-WS-016"}, "operations are refused with their codes", opMatrix},
-		{[]string{"B2B-WS-024"}, "operations are checked in the stated order", opOrder},
-		{[]string{"B2B-WS-025"}, "a thread that is hidden answers as one that does not exist, in every operation", func(t *T) {
-			s := newStage(t)
+		{[]string{"B2B-WS-024", "B2B-WS-016"}, "invalid operations get the specified error codes", opMatrix},
+		{[]string{"B2B-WS-024"}, "operations are validated in the specified order", opOrder},
+		{[]string{"B2B-WS-025"}, "every operation has the same error for a hidden thread and an unknown one", func(t *T) {
+			s := newLiveFixture(t)
 			cyd := t.open("cyd", s.Cyd)
-			other := newHall(t)
+			other := newFixture(t)
 			strangers := []*Socket{cyd, t.open("a stranger", other.Ann)}
 			private, members := s.thread(J{"visibility": "private"}), s.thread(J{"visibility": "members"})
 			closed, public := s.thread(J{"visibility": "members"}), s.thread(nil)
-			s.move(closed, "closed")
+			s.setStatus(closed, "closed")
 			for _, op := range threadOperations() {
-				unknown := cyd.refuses("NOT_FOUND", with(op, J{"thread_id": nobodyID})).Str("message")
+				unknown := cyd.refuses("NOT_FOUND", with(op, J{"thread_id": unusedID})).Str("message")
 				for _, id := range []string{private, members, closed} {
 					for i, k := range strangers {
 						if op["type"] == "thread_join" && id != private && i == 0 {
-							continue // only private threads are hidden from who would join
+							continue // only private threads are hidden from a bot that wants to join
 						}
 						k.refuses("NOT_FOUND", with(op, J{"thread_id": id})).Equal("message", unknown)
 					}
@@ -27,8 +27,8 @@ func opRefusalChecks() []Check {
 				strangers[1].refuses("NOT_FOUND", with(op, J{"thread_id": public})).Equal("message", unknown)
 			}
 		}},
-		{[]string{"B2B-WS-026"}, "a token's scopes hold over WebSocket", func(t *T) {
-			s := newStage(t)
+		{[]string{"B2B-WS-026"}, "the scopes of a token apply to operations over WebSocket", func(t *T) {
+			s := newLiveFixture(t)
 			id := s.thread(nil)
 			channel := t.dm(s.Ann, "bob", "x").Str("channel_id")
 			can := map[string]*Socket{}
@@ -56,12 +56,12 @@ func opRefusalChecks() []Check {
 			can["full"].do(J{"type": "thread_create", "topic": "x"})
 			for scope, k := range can {
 				if k.ping(); !k.open() {
-					k.errorf("with the scope %s it is closed", scope)
+					k.errorf("with the scope %s the connection was closed", scope)
 				}
 			}
 		}},
-		{[]string{"B2B-WS-027"}, "messages and threads over WebSocket are limited as over REST", func(t *T) {
-			s := newStage(t)
+		{[]string{"B2B-WS-027"}, "the limits of messages and threads are the same over WebSocket and REST", func(t *T) {
+			s := newLiveFixture(t)
 			id := s.thread(nil)
 			ann := t.open("ann", s.Ann)
 			s.Settings(J{"messages_per_minute_per_bot": 3, "threads_per_hour_per_bot": 2})
@@ -84,7 +84,7 @@ func opRefusalChecks() []Check {
 	}
 }
 
-// threadOperations is one well-formed frame of each operation on a thread, without thread_id.
+// threadOperations returns one valid frame of each operation on a thread, without thread_id.
 func threadOperations() []J {
 	return []J{
 		{"type": "send_thread_message", "content": "x"},
@@ -99,11 +99,11 @@ func threadOperations() []J {
 }
 
 func opMatrix(t *T) {
-	s := newStage(t)
+	s := newLiveFixture(t)
 	ann, cyd := t.open("ann", s.Ann), t.open("cyd", s.Cyd)
 	late := s.PendingBot("late")
 	id, over, mute := s.thread(nil), s.thread(nil), s.thread(J{"permission_policy": J{"write": []string{}, "invite": []string{}, "remove": []string{}, "resolve": []string{}}})
-	s.move(over, "resolved")
+	s.setStatus(over, "resolved")
 	invited, lone := s.thread(J{"join_policy": "invite_only"}), s.thread(J{"participants": []string{}})
 	t.Do("POST", thr(id, "/artifacts"), s.Ann, J{"artifact_key": "taken", "content": "x"}).OK()
 	channel := t.dm(s.Ann, "bob", "x").Str("channel_id")
@@ -116,7 +116,7 @@ func opMatrix(t *T) {
 		op   J
 	}{
 		{cyd, "FORBIDDEN", "Not a member", J{"type": "send", "channel_id": channel, "content": "x"}},
-		{ann, "FORBIDDEN", "Not a member", J{"type": "send", "channel_id": nobodyID, "content": "x"}},
+		{ann, "FORBIDDEN", "Not a member", J{"type": "send", "channel_id": unusedID, "content": "x"}},
 		{ann, "VALIDATION_ERROR", "", J{"type": "send", "channel_id": channel, "parts": []any{J{"type": "bogus"}}}},
 		{ann, "VALIDATION_ERROR", "content or parts is required", J{"type": "send", "channel_id": channel}},
 		{ann, "VALIDATION_ERROR", "", J{"type": "send", "channel_id": channel, "content": long}},
@@ -133,14 +133,14 @@ func opMatrix(t *T) {
 		{ann, "VALIDATION_ERROR", "", J{"type": "send_thread_message", "thread_id": id, "content": long}},
 		{ann, "VALIDATION_ERROR", "", J{"type": "send_thread_message", "thread_id": id, "content": "x", "metadata": strings.Repeat("x", 16385)}},
 		{ann, "VALIDATION_ERROR", "", J{"type": "send_thread_message", "thread_id": id, "content": "x", "reply_to": 5}},
-		{ann, "NOT_FOUND", "", J{"type": "send_thread_message", "thread_id": id, "content": "x", "reply_to": nobodyID}},
+		{ann, "NOT_FOUND", "", J{"type": "send_thread_message", "thread_id": id, "content": "x", "reply_to": unusedID}},
 
 		{ann, "VALIDATION_ERROR", "", J{"type": "thread_create"}},
 		{ann, "VALIDATION_ERROR", "", J{"type": "thread_create", "topic": " "}},
 		{ann, "VALIDATION_ERROR", "", J{"type": "thread_create", "topic": "x", "tags": "x"}},
 		{ann, "VALIDATION_ERROR", "", J{"type": "thread_create", "topic": "x", "participants": []string{"nobody"}}},
 		{ann, "BOT_NOT_ACTIVE", "", J{"type": "thread_create", "topic": "x", "participants": []string{late.ID}}},
-		{ann, "VALIDATION_ERROR", "", J{"type": "thread_create", "topic": "x", "channel_id": nobodyID}},
+		{ann, "VALIDATION_ERROR", "", J{"type": "thread_create", "topic": "x", "channel_id": unusedID}},
 
 		{ann, "VALIDATION_ERROR", "", J{"type": "thread_update", "thread_id": id}},
 		{ann, "VALIDATION_ERROR", "", J{"type": "thread_update", "thread_id": id, "visibility": "private"}},
@@ -182,7 +182,7 @@ func opMatrix(t *T) {
 	} {
 		r := c.k.refuses(c.code, c.op)
 		if text, _ := r.find("message"); c.text != "" && !strings.Contains(show(text), c.text) {
-			r.errorf("message lacks %q", c.text)
+			r.errorf("message does not contain %q", c.text)
 		}
 		if c.code != "RATE_LIMITED" {
 			r.Lacks("retry_after")
@@ -193,35 +193,35 @@ func opMatrix(t *T) {
 			ann.refuses("VALIDATION_ERROR", with(op, J{"thread_id": bad}))
 		}
 		ann.refuses("VALIDATION_ERROR", op)
-		ann.refuses("NOT_FOUND", with(op, J{"thread_id": nobodyID}))
+		ann.refuses("NOT_FOUND", with(op, J{"thread_id": unusedID}))
 		if op["type"] != "thread_join" {
 			cyd.refuses("JOIN_REQUIRED", with(op, J{"thread_id": id}))
 		}
 		ann.refuses("THREAD_CLOSED", with(op, J{"thread_id": over}))
 	}
-	s.trail("thread.write_denied", mute, s.Ann.ID, nil)
-	s.trail("thread.permission_denied", mute, s.Ann.ID, J{"action": "resolve", "status": "resolved", "via": "ws"})
+	s.auditedAs("thread.write_denied", mute, s.Ann.ID, nil)
+	s.auditedAs("thread.permission_denied", mute, s.Ann.ID, J{"action": "resolve", "status": "resolved", "via": "ws"})
 	ann.do(J{"type": "thread_update", "thread_id": id, "topic": "all of this changed nothing", "expected_revision": 1})
 	t.Get(thr(id, "/messages"), s.Ann).OK().Len("", 0)
 }
 
 func opOrder(t *T) {
-	s := newStage(t)
+	s := newLiveFixture(t)
 	ann, cyd := t.open("ann", s.Ann), t.open("cyd", s.Cyd)
 	id, over, mute := s.thread(nil), s.thread(nil), s.thread(J{"permission_policy": J{"write": []string{}, "resolve": []string{}}})
-	s.move(over, "closed")
+	s.setStatus(over, "closed")
 	for _, c := range []struct {
 		k    *Socket
 		code string
 		op   J
 	}{
-		{ann, "FORBIDDEN", J{"type": "send", "channel_id": nobodyID, "content": ""}},
+		{ann, "FORBIDDEN", J{"type": "send", "channel_id": unusedID, "content": ""}},
 		{ann, "VALIDATION_ERROR", J{"type": "send_dm", "to": "nobody", "content": ""}},
 		{ann, "NOT_FOUND", J{"type": "send_dm", "to": "nobody", "content": strings.Repeat("x", 65537)}},
-		{ann, "THREAD_CLOSED", J{"type": "send_thread_message", "thread_id": over, "content": "", "reply_to": nobodyID}},
+		{ann, "THREAD_CLOSED", J{"type": "send_thread_message", "thread_id": over, "content": "", "reply_to": unusedID}},
 		{cyd, "THREAD_CLOSED", J{"type": "send_thread_message", "thread_id": over, "content": "x"}},
 		{cyd, "JOIN_REQUIRED", J{"type": "send_thread_message", "thread_id": mute, "content": "x"}},
-		{ann, "WRITE_PERMISSION_DENIED", J{"type": "send_thread_message", "thread_id": mute, "content": "", "reply_to": nobodyID}},
+		{ann, "WRITE_PERMISSION_DENIED", J{"type": "send_thread_message", "thread_id": mute, "content": "", "reply_to": unusedID}},
 		{ann, "THREAD_CLOSED", J{"type": "thread_update", "thread_id": over, "topic": "", "expected_revision": 99}},
 		{ann, "VALIDATION_ERROR", J{"type": "thread_update", "thread_id": mute, "topic": "", "status": "resolved"}},
 		{ann, "FORBIDDEN", J{"type": "thread_update", "thread_id": mute, "status": "resolved", "expected_revision": 99}},

@@ -4,26 +4,26 @@ import "slices"
 
 func presenceChecks() []Check {
 	return []Check{
-		{[]string{"B2B-PRES-001", "B2B-PRES-002", "B2B-PRES-004"}, "a bot is online from its first connection to the end of its last", connections},
-		{[]string{"B2B-PRES-003"}, "owners' sockets and streams do not make a bot online", func(t *T) {
-			s := newStage(t)
+		{[]string{"B2B-PRES-001", "B2B-PRES-002", "B2B-PRES-004"}, "a bot is online from its first connection until its last one ends", connections},
+		{[]string{"B2B-PRES-003"}, "owner sockets and streams do not make a bot online", func(t *T) {
+			s := newLiveFixture(t)
 			ann := t.open("ann", s.Ann)
 			owner, stream := t.open("bob's owner", s.Bob.Login()), t.stream("bob", s.Bob, nil)
 			s.online(s.Bob, false)
 			bob := t.open("bob", s.Bob)
-			ann.presents(ann.next("bot_online"), s.Bob)
-			bob.hang()
-			ann.presents(ann.next("bot_offline"), s.Bob) // although the owner is still there
+			ann.announces(ann.next("bot_online"), s.Bob)
+			bob.disconnect()
+			ann.announces(ann.next("bot_offline"), s.Bob) // although the owner is still connected
 			s.online(s.Bob, false)
-			owner.hang()
-			stream.hang()
+			owner.disconnect()
+			stream.disconnect()
 			ann.upTo(s.mark())
 			if n := countKind(ann.all(), "bot_online") + countKind(ann.all(), "bot_offline"); n != 2 {
-				ann.errorf("was told of %d changes of presence, want 2", n)
+				ann.errorf("received %d presence events, want 2", n)
 			}
 		}},
-		{[]string{"B2B-PRES-005"}, "the end of a bot is told once", func(t *T) {
-			s := newStage(t)
+		{[]string{"B2B-PRES-005"}, "deleting a bot gives one bot_offline", func(t *T) {
+			s := newLiveFixture(t)
 			ann, gone := t.open("ann", s.Ann), t.open("bob", s.Bob)
 			ann.next("bot_online")
 			t.Do("DELETE", "/api/me", s.Bob, nil).OK()
@@ -32,11 +32,11 @@ func presenceChecks() []Check {
 			ann.next("bot_registered")
 			ann.upTo(s.mark())
 			if n := countKind(ann.all(), "bot_offline"); n != 1 {
-				ann.errorf("was told %d times that bob is offline, want once", n)
+				ann.errorf("received %d bot_offline events, want 1", n)
 			}
 		}},
-		{[]string{"B2B-PRES-006"}, "profiles, members and participants show who is online", func(t *T) {
-			s := newStage(t)
+		{[]string{"B2B-PRES-006"}, "profiles, members and participants show whether a bot is online", func(t *T) {
+			s := newLiveFixture(t)
 			id := s.thread(nil)
 			channel := t.dm(s.Ann, "bob", "x").Str("channel_id")
 			shows := func(is bool) {
@@ -58,7 +58,7 @@ func presenceChecks() []Check {
 				}
 				r := t.Get("/api/bots?status=online", s.Ann).OK()
 				if slices.Contains(r.Pluck("", "name"), "bob") != is {
-					r.errorf("bob is online: %v", is)
+					r.errorf("the list of online bots is wrong, want bob in it: %v", is)
 				}
 			}
 			shows(false)
@@ -66,63 +66,63 @@ func presenceChecks() []Check {
 			shows(true)
 			before := t.Get("/api/bots/"+s.Bob.ID, s.Ann).OK().Num("last_seen_at")
 			t.tick()
-			bob.hang()
-			t.eventually(patience, "bob does not become offline", func() bool { return !t.Get("/api/bots/"+s.Bob.ID, s.Ann).OK().Bool("online") })
+			bob.disconnect()
+			t.eventually(patience, "bob is not offline", func() bool { return !t.Get("/api/bots/"+s.Bob.ID, s.Ann).OK().Bool("online") })
 			shows(false)
 			if after := t.Get("/api/bots/"+s.Bob.ID, s.Ann).OK(); after.Num("last_seen_at") <= before {
-				after.errorf("last_seen_at did not move when the last connection ended")
+				after.errorf("last_seen_at did not change when the last connection ended")
 			}
 		}},
 	}
 }
 
-// is2 asserts an event of presence.
-func (f *Feed) presents(fr Frame, b *Bot) {
-	f.look(fr).Equal("bot", J{"id": b.ID, "name": b.Name}).Lacks("cursor")
+// announces asserts that a frame is a presence event of a bot.
+func (f *Feed) announces(fr Frame, b *Bot) {
+	f.asResponse(fr).Equal("bot", J{"id": b.ID, "name": b.Name}).Lacks("cursor")
 }
 
-// online asserts what the bot's profile says.
-func (s *stage) online(b *Bot, want bool) {
+// online asserts the value of online in the profile of a bot.
+func (s *liveFixture) online(b *Bot, want bool) {
 	s.t.Get("/api/bots/"+b.ID, s.Admin).OK().Equal("online", want)
 }
 
 func connections(t *T) {
-	s, other := newStage(t), newHall(t)
+	s, other := newLiveFixture(t), newFixture(t)
 	stranger := t.open("another org", other.Ann)
 	ann, oa, stream := t.open("ann", s.Ann), t.open("an admin", s.Human()), t.stream("cyd", s.Cyd, nil)
 	from := s.mark()
 	for _, f := range []*Feed{ann.Feed, oa.Feed, stream.Feed} {
 		f.upTo(from)
 	}
-	told := func(kind string) {
+	announced := func(kind string) {
 		for _, f := range []*Feed{ann.Feed, oa.Feed, stream.Feed} {
-			f.presents(f.next(kind), s.Bob)
+			f.announces(f.next(kind), s.Bob)
 		}
 	}
 	first := t.open("bob", s.Bob)
-	told("bot_online")
+	announced("bot_online")
 	s.online(s.Bob, true)
 	second, third := t.open("bob again", s.Bob), t.open("bob by a scoped token", s.Bob.Scoped("read"))
-	first.hang()
-	third.hang()
+	first.disconnect()
+	third.disconnect()
 	t.say(s.Ann, s.thread(nil), "x")
 	second.next("thread_message")
 	s.online(s.Bob, true)
-	second.hang()
-	told("bot_offline")
+	second.disconnect()
+	announced("bot_offline")
 	s.online(s.Bob, false)
-	t.Concurrently(8, func(int) { t.open("bob, one of eight", s.Bob).hang() })
+	t.Concurrently(8, func(int) { t.open("bob, one of eight", s.Bob).disconnect() })
 	again := t.open("bob at last", s.Bob)
 	mark := s.mark()
 	for _, f := range []*Feed{ann.Feed, oa.Feed, stream.Feed} {
-		f.seek("mark", isMark(mark))
+		f.seek("mark", isMarker(mark))
 	}
 	s.online(s.Bob, true)
-	again.hang()
-	t.eventually(patience, "bob does not become offline", func() bool { return !t.Get("/api/bots/"+s.Bob.ID, s.Ann).OK().Bool("online") })
+	again.disconnect()
+	t.eventually(patience, "bob is not offline", func() bool { return !t.Get("/api/bots/"+s.Bob.ID, s.Ann).OK().Bool("online") })
 	for _, f := range []*Feed{ann.Feed, oa.Feed, stream.Feed} {
 		ofBob := func() []string {
-			return kinds(slices.DeleteFunc(slices.Clone(f.frames), func(fr Frame) bool { return !fr.presence() || fr.str("bot.id") != s.Bob.ID }))
+			return kinds(slices.DeleteFunc(slices.Clone(f.frames), func(fr Frame) bool { return !fr.isPresence() || fr.str("bot.id") != s.Bob.ID }))
 		}
 		f.await(func() bool { k := ofBob(); return len(k) > 0 && k[len(k)-1] == "bot_offline" && len(k)%2 == 0 })
 		f.mu.Lock()
@@ -130,26 +130,26 @@ func connections(t *T) {
 		f.mu.Unlock()
 		for i, kind := range k {
 			if kind != []string{"bot_online", "bot_offline"}[i%2] {
-				f.errorf("was told %v of bob, want coming and going in turns", k)
+				f.errorf("received %v for bob, want bot_online and bot_offline in turn", k)
 				break
 			}
 		}
 	}
 	for _, k := range []*Socket{first, second, third, again} {
 		for _, fr := range k.all() {
-			if fr.presence() && fr.str("bot.id") == s.Bob.ID {
-				k.errorf("was told of its own presence: %s", fr.Raw)
+			if fr.isPresence() && fr.str("bot.id") == s.Bob.ID {
+				k.errorf("received its own presence event: %s", fr.Raw)
 			}
 		}
 	}
 	for _, fr := range stranger.all() {
 		if fr.str("bot.id") == s.Bob.ID {
-			stranger.errorf("was told of a bot of another org: %s", fr.Raw)
+			stranger.errorf("received a presence event of another org: %s", fr.Raw)
 		}
 	}
 	later := t.stream("cyd, later", s.Cyd, []string{"cursor", stream.last()})
 	later.upTo(s.mark())
 	if slices.ContainsFunc(later.all(), func(fr Frame) bool { return fr.str("bot.id") == s.Bob.ID }) {
-		later.errorf("presence of the past is told")
+		later.errorf("a past presence event was replayed")
 	}
 }

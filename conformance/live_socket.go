@@ -14,34 +14,34 @@ import (
 	"github.com/coder/websocket"
 )
 
-// Socket is a WebSocket connection and what came over it.
+// Socket is a WebSocket connection with the frames that it received.
 type Socket struct {
 	*Feed
 	conn *websocket.Conn
-	wire *heldConn
+	wire *controlledConn
 	refs int
 }
 
-// wsTicket makes a ticket.
+// wsTicket creates a connection ticket.
 func (t *T) wsTicket(c Caller) string {
 	return t.Do("POST", "/api/ws-ticket", c, nil).OK().Str("ticket")
 }
 
-// wsURL is /ws with a query.
+// wsURL returns the URL of /ws with a query.
 func (t *T) wsURL(keyValues ...string) string {
 	return "ws" + strings.TrimPrefix(query(t.target.url+"/ws", keyValues...), "http")
 }
 
-// dial opens a connection with a ticket or without; the server may close it at once. Keys and values go into the query.
+// dial opens a connection, which the server may close at once. Keys and values are the query.
 func (t *T) dial(name string, keyValues ...string) *Socket {
 	s := t.dialQuiet(name, keyValues...)
 	s.listen()
 	return s
 }
 
-// dialQuiet opens a connection from which nothing is read until [Socket.listen].
+// dialQuiet opens a connection that is not read until [Socket.listen].
 func (t *T) dialQuiet(name string, keyValues ...string) *Socket {
-	s := &Socket{Feed: newFeed(t, "ws of "+name), wire: &heldConn{}}
+	s := &Socket{Feed: newFeed(t, "ws of "+name), wire: &controlledConn{}}
 	client := &http.Client{Transport: &http.Transport{DialContext: s.wire.dial}}
 	ctx, cancel := context.WithTimeout(t.ctx, requestTimeout)
 	defer cancel()
@@ -52,12 +52,12 @@ func (t *T) dialQuiet(name string, keyValues ...string) *Socket {
 	}
 	conn.SetReadLimit(-1)
 	s.conn = conn
-	s.hang = func() { _ = conn.CloseNow() } // its failure is that the connection is over already
-	t.Cleanup(func() { s.hang() })
+	s.disconnect = func() { _ = conn.CloseNow() } // it may be closed already
+	t.Cleanup(func() { s.disconnect() })
 	return s
 }
 
-// listen begins to read.
+// listen starts to read.
 func (s *Socket) listen() {
 	done := make(chan struct{})
 	go func() {
@@ -79,20 +79,21 @@ func (s *Socket) listen() {
 			s.add(newFrame(string(text)))
 		}
 	}()
-	s.hang = func() {
-		_ = s.conn.CloseNow() // its failure is that the connection is over already
+	s.disconnect = func() {
+		_ = s.conn.CloseNow() // it may be closed already
 		<-done
 	}
 }
 
-// open opens a connection of the caller and returns when the server has answered a ping over it: what happens from then on must be told.
+// open opens a connection of the caller and waits for the reply to a ping. The connection must
+// receive all later events.
 func (t *T) open(name string, c Caller, keyValues ...string) *Socket {
 	s := t.dial(name, append([]string{"ticket", t.wsTicket(c)}, keyValues...)...)
 	s.ping()
 	return s
 }
 
-// ping sends the application's ping and waits for one more pong.
+// ping sends a ping frame of the protocol and waits for a pong.
 func (s *Socket) ping() {
 	count := func() (n int) {
 		for _, fr := range s.frames {
@@ -107,11 +108,11 @@ func (s *Socket) ping() {
 	s.mu.Unlock()
 	s.send(J{"type": "ping"})
 	if !s.await(func() bool { return count() > before }) {
-		s.fatalf("a ping was not answered")
+		s.fatalf("received no pong")
 	}
 }
 
-// send sends one frame: [Raw] as it is, anything else as JSON.
+// send sends one frame: [Raw] unchanged, anything else as JSON.
 func (s *Socket) send(v any) { s.sendAs(websocket.MessageText, v) }
 
 func (s *Socket) sendAs(kind websocket.MessageType, v any) {
@@ -131,24 +132,25 @@ func (s *Socket) sendAs(kind websocket.MessageType, v any) {
 	}
 }
 
-// op sends an operation with a ref of its own and returns the ack or error that echoes it. It consumes no events.
+// op sends an operation with a new ref and returns the ack or error with that ref. It consumes no
+// events.
 func (s *Socket) op(fields J) *Response {
 	s.refs++
 	ref := fmt.Sprintf("r-%d", s.refs)
 	s.send(with(fields, J{"ref": ref}))
-	r := s.answer(ref)
+	r := s.reply(ref)
 	r.request = s.name + " " + clip(show(fields), 200)
 	return r
 }
 
-// answer waits for the ack or error with a ref.
-func (s *Socket) answer(ref any) *Response {
-	fr, _ := s.answerAt(ref)
-	return s.look(fr)
+// reply waits for the ack or error with a ref.
+func (s *Socket) reply(ref any) *Response {
+	fr, _ := s.replyAt(ref)
+	return s.asResponse(fr)
 }
 
-// answerAt is answer with the place of the frame among all.
-func (s *Socket) answerAt(ref any) (fr Frame, at int) {
+// replyAt is reply, and also returns the index of the frame.
+func (s *Socket) replyAt(ref any) (fr Frame, at int) {
 	want := normal(ref)
 	found := s.await(func() bool {
 		for at = 0; at < len(s.frames); at++ {
@@ -159,12 +161,12 @@ func (s *Socket) answerAt(ref any) (fr Frame, at int) {
 		return false
 	})
 	if !found {
-		s.fatalf("no answer has the ref %s", show(ref))
+		s.fatalf("received no reply with the ref %s", show(ref))
 	}
 	return fr, at
 }
 
-// do is op that must be acknowledged.
+// do sends an operation, which must get an ack.
 func (s *Socket) do(fields J) *Response {
 	r := s.op(fields)
 	if kind, _ := r.find("type"); kind != "ack" {
@@ -173,10 +175,10 @@ func (s *Socket) do(fields J) *Response {
 	return r.Equal("result.operation", fields["type"]).Shape("result", "resource_id:s")
 }
 
-// refuses is op that must be answered by an error with the code.
+// refuses sends an operation, which must get an error with the code.
 func (s *Socket) refuses(code string, fields J) *Response { return s.op(fields).failed(code) }
 
-// failed asserts an error frame: a code and a text.
+// failed asserts an error frame with a code and a text.
 func (r *Response) failed(code string) *Response {
 	if text, ok := r.find("message"); !ok || text == "" || reflect.TypeOf(text).Kind() != reflect.String {
 		r.errorf("want a text in message")
@@ -184,15 +186,16 @@ func (r *Response) failed(code string) *Response {
 	return r.Equal("type", "error").Code(code)
 }
 
-// heldConn is a network connection whose writes can be held back and sent in one piece, and which can be made small.
-type heldConn struct {
+// controlledConn is a network connection that can delay writes and send them as one, and can limit
+// its receive buffer.
+type controlledConn struct {
 	net.Conn
 
-	mu   sync.Mutex
-	held *[]byte // what waits; nil: nothing is held
+	mu      sync.Mutex
+	delayed *[]byte // the delayed bytes; nil: writes are not delayed
 }
 
-func (c *heldConn) dial(ctx context.Context, network, address string) (net.Conn, error) {
+func (c *controlledConn) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
 	if err != nil {
 		return nil, fmt.Errorf("connecting: %w", err)
@@ -201,38 +204,39 @@ func (c *heldConn) dial(ctx context.Context, network, address string) (net.Conn,
 	return c, nil
 }
 
-// Write writes, or keeps the bytes for [heldConn.release].
-func (c *heldConn) Write(p []byte) (int, error) {
+// Write writes the bytes, or keeps them for [controlledConn.sendDelayed].
+func (c *controlledConn) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.held != nil {
-		*c.held = append(*c.held, p...)
+	if c.delayed != nil {
+		*c.delayed = append(*c.delayed, p...)
 		return len(p), nil
 	}
 	return c.Conn.Write(p)
 }
 
-// hold keeps what is written from now on.
-func (c *heldConn) hold() {
+// delayWrites keeps all following writes.
+func (c *controlledConn) delayWrites() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.held = new([]byte)
+	c.delayed = new([]byte)
 }
 
-// release writes what was held in one piece.
-func (c *heldConn) release() error {
+// sendDelayed writes the delayed bytes in one write and stops delaying.
+func (c *controlledConn) sendDelayed() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	held := *c.held
-	c.held = nil
-	if _, err := c.Conn.Write(held); err != nil {
-		return fmt.Errorf("writing what was held back: %w", err)
+	delayed := *c.delayed
+	c.delayed = nil
+	if _, err := c.Conn.Write(delayed); err != nil {
+		return fmt.Errorf("writing the delayed bytes: %w", err)
 	}
 	return nil
 }
 
-// room sets the size of the receive buffer, in bytes: a small one lets a reader that does not read be felt soon.
-func (c *heldConn) room(size int) error {
+// setReceiveBuffer sets the size of the receive buffer in bytes. With a small one, the server soon
+// notices a client that does not read.
+func (c *controlledConn) setReceiveBuffer(size int) error {
 	tcp, ok := c.Conn.(*net.TCPConn)
 	if !ok {
 		return fmt.Errorf("a connection of type %T has no receive buffer", c.Conn)

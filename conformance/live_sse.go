@@ -9,13 +9,14 @@ import (
 	"strings"
 )
 
-// Stream is a response of server-sent events and what came over it.
+// Stream is an event stream with the events that it received.
 type Stream struct {
 	*Feed
 	Header http.Header
 }
 
-// stream opens GET /api/events and returns when the server has shown, by a first comment, that it is live.
+// stream opens GET /api/events and returns when the server has sent the first comment, from which
+// on the stream is live.
 func (t *T) stream(name string, c Caller, keyValues []string, opts ...Option) *Stream {
 	s, refused := t.tryStream(name, c, keyValues, opts...)
 	if s == nil {
@@ -24,7 +25,8 @@ func (t *T) stream(name string, c Caller, keyValues []string, opts ...Option) *S
 	return s
 }
 
-// tryStream is stream for one that may be refused: then it is nil, and the answer is shown.
+// tryStream opens a stream that the server may reject. Then it returns nil and the response as
+// text.
 func (t *T) tryStream(name string, c Caller, keyValues []string, opts ...Option) (open *Stream, refused string) {
 	s := &Stream{Feed: newFeed(t, "stream of "+name)}
 	ctx, cancel := context.WithCancel(t.ctx)
@@ -48,33 +50,33 @@ func (t *T) tryStream(name string, c Caller, keyValues []string, opts ...Option)
 	}
 	done := make(chan struct{})
 	s.Header = res.Header
-	s.hang = func() {
+	s.disconnect = func() {
 		cancel()
 		<-done
 	}
-	t.Cleanup(s.hang)
+	t.Cleanup(s.disconnect)
 	if res.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(io.LimitReader(res.Body, 500)) // only shown
-		_ = res.Body.Close()                                 // nothing is lost by a failing close
+		text, _ := io.ReadAll(io.LimitReader(res.Body, 500)) // only for the message
+		_ = res.Body.Close()                                 // an error here has no effect
 		close(done)
 		return nil, fmt.Sprintf("GET %s → %d %s", path, res.StatusCode, text)
 	}
 	go func() {
 		defer close(done)
-		defer func() { _ = res.Body.Close() }() // nothing is lost by a failing close
+		defer func() { _ = res.Body.Close() }() // an error here has no effect
 		if err := s.parse(res.Body); err != nil {
 			s.end(0, err.Error())
 			return
 		}
 		s.end(0, "the server ended the stream")
 	}()
-	if !s.await(func() bool { return s.beats > 0 }) {
+	if !s.await(func() bool { return s.heartbeats > 0 }) {
 		s.fatalf("the stream does not begin with a comment")
 	}
 	return s, ""
 }
 
-// parse reads server-sent events to their end, adding each to the feed.
+// parse reads server-sent events to the end of the stream and adds them to the feed.
 func (s *Stream) parse(r io.Reader) error {
 	lines := bufio.NewReader(r)
 	var fr Frame
@@ -99,7 +101,7 @@ func (s *Stream) parse(r io.Reader) error {
 			}
 			fr, data = Frame{}, nil
 		case field == "":
-			s.change(func() { s.beats++ })
+			s.change(func() { s.heartbeats++ })
 		case field == "data":
 			data = append(data, value)
 		case field == "id":

@@ -10,8 +10,8 @@ import (
 
 func streamChecks() []Check {
 	return []Check{
-		{[]string{"B2B-EVT-030", "B2B-EVT-031"}, "a stream has the form of server-sent events", func(t *T) {
-			s := newStage(t)
+		{[]string{"B2B-EVT-030", "B2B-EVT-031"}, "an event stream has the format of server-sent events", func(t *T) {
+			s := newLiveFixture(t)
 			id := s.thread(nil)
 			k := t.stream("bob", s.Bob, nil)
 			if ct := k.Header.Get("Content-Type"); !strings.HasPrefix(ct, "text/event-stream") {
@@ -22,37 +22,37 @@ func streamChecks() []Check {
 			}
 			t.say(s.Ann, id, "two\nlines\r\nand more")
 			t.dm(s.Ann, "bob", "x")
-			ann := t.open("ann", s.Ann) // whose coming is told without a position
+			ann := t.open("ann", s.Ann) // its presence event has no position
 			s.traffic(4)
-			k.seek("mark", isMark(s.mark()))
+			k.seek("mark", isMarker(s.mark()))
 			for _, fr := range k.all() {
 				if fr.kind() == "" || fr.Event != fr.kind() || fr.ID != fr.cursor() || strings.Contains(fr.Raw, "\n") {
 					k.errorf("an event does not have its cursor as id, its type as event and one line of data: id %q, event %q, data %s", fr.ID, fr.Event, fr.Raw)
 				}
 			}
-			if !slices.ContainsFunc(k.all(), Frame.presence) {
-				k.errorf("%s came and was not told", ann.name)
+			if !slices.ContainsFunc(k.all(), Frame.isPresence) {
+				k.errorf("%s connected, but there is no presence event", ann.name)
 			}
 		}},
-		{[]string{"B2B-EVT-032"}, "Last-Event-ID wins over the cursor", func(t *T) {
-			s := newStage(t)
+		{[]string{"B2B-EVT-032"}, "Last-Event-ID takes precedence over the cursor", func(t *T) {
+			s := newLiveFixture(t)
 			bob := t.open("bob", s.Bob)
 			var cursors []string
 			for range 3 {
-				bob.seek("mark", isMark(s.mark()))
+				bob.seek("mark", isMarker(s.mark()))
 				cursors = append(cursors, bob.last())
 			}
 			f := t.stream("bob", s.Bob, []string{"cursor", cursors[0]}, Header("Last-Event-ID", cursors[1]))
 			if first := f.next("bot_renamed"); first.cursor() != cursors[2] {
-				f.errorf("goes on with %s, want what follows Last-Event-ID", first.Raw)
+				f.errorf("continues with %s, want the event after Last-Event-ID", first.Raw)
 			}
 			f = t.stream("bob", s.Bob, []string{"cursor", cursors[0]}, func(h http.Header) { h["Last-Event-Id"] = []string{""} })
 			if first := f.next("bot_renamed"); first.cursor() != cursors[1] {
-				f.errorf("goes on with %s, want what follows the cursor: an empty Last-Event-ID counts as absent", first.Raw)
+				f.errorf("continues with %s, want the event after the cursor: an empty Last-Event-ID counts as absent", first.Raw)
 			}
 		}},
-		{[]string{"B2B-EVT-038", "B2B-HTTP-012"}, "HEAD of a stream answers as GET would begin", func(t *T) {
-			s := newStage(t)
+		{[]string{"B2B-EVT-038", "B2B-HTTP-012"}, "HEAD of the event stream has the status and headers of GET", func(t *T) {
+			s := newLiveFixture(t)
 			bob := t.open("bob", s.Bob)
 			bob.upTo(s.mark())
 			head := func(path string, c Caller, opts ...Option) *Response { return t.Do("HEAD", path, c, nil, opts...) }
@@ -68,10 +68,10 @@ func streamChecks() []Check {
 			head("/api/events", nil).Status(401).Empty()
 			head("/api/events", t.Super()).Status(403).Empty()
 		}},
-		{[]string{"B2B-EVT-033"}, "a stream can be narrowed", filters},
-		{[]string{"B2B-LIM-010", "B2B-WS-017"}, "a bot may have many streams, and not any number", manyStreams},
-		{[]string{"B2B-EVT-034"}, "who may open a stream", func(t *T) {
-			s := newStage(t)
+		{[]string{"B2B-EVT-033"}, "a stream can be filtered by types, threads and channels", filters},
+		{[]string{"B2B-LIM-010", "B2B-WS-017"}, "the number of streams of a bot is limited, but at least 24", manyStreams},
+		{[]string{"B2B-EVT-034"}, "a stream requires a bot with the scope read, or a session", func(t *T) {
+			s := newLiveFixture(t)
 			t.Get("/api/events", nil).Refused(401, "AUTH_REQUIRED")
 			t.Get("/api/events", Token("bot_unknown")).Refused(401, "INVALID_TOKEN")
 			t.Get("/api/events", t.Super()).Refused(403, "FORBIDDEN")
@@ -83,46 +83,46 @@ func streamChecks() []Check {
 				t.stream(fmt.Sprint("caller ", i), c, nil).upTo(s.mark())
 			}
 		}},
-		{[]string{"B2B-EVT-035"}, "an admin's stream has the threads and channels that it names", func(t *T) {
-			s := newStage(t)
+		{[]string{"B2B-EVT-035"}, "the stream of an org admin has the threads and channels in its query", func(t *T) {
+			s := newLiveFixture(t)
 			a, b := s.thread(nil), s.thread(nil)
 			channel := t.dm(s.Ann, "bob", "x").Str("channel_id")
 			plain := t.stream("an admin", s.Human(), nil)
-			naming := t.stream("a naming admin", s.Human(), []string{"thread_ids", a, "channel_ids", channel})
+			naming := t.stream("an admin that names a thread and a channel", s.Human(), []string{"thread_ids", a, "channel_ids", channel})
 			from := t.open("ann", s.Ann)
 			from.upTo(s.mark())
-			from.hang()
+			from.disconnect()
 			t.say(s.Ann, a, "x")
 			t.say(s.Ann, b, "x")
 			t.dm(s.Ann, "bob", "x")
 			s.thread(nil)
 			mark := s.mark()
-			late := t.stream("a naming admin later", s.Human(), []string{"thread_ids", a, "channel_ids", channel, "cursor", from.last()})
+			late := t.stream("an admin that names a thread and a channel, later", s.Human(), []string{"thread_ids", a, "channel_ids", channel, "cursor", from.last()})
 			all := plain.upTo(mark)
 			if k := kinds(all); !slices.Equal(k[len(k)-1:], []string{"thread_created"}) || slices.Contains(k, "thread_message") || slices.Contains(k, "message") {
-				plain.errorf("was told %v", k)
+				plain.errorf("received %v", k)
 			}
 			for _, f := range []*Stream{naming, late} {
 				got := slices.DeleteFunc(f.upTo(mark), func(fr Frame) bool { return fr.kind() == "bot_renamed" })
 				if !slices.Equal(kinds(got), []string{"thread_message", "message"}) || got[0].str("thread_id") != a {
-					f.errorf("was told %v", kinds(got))
+					f.errorf("received %v", kinds(got))
 				}
 			}
 		}},
-		{[]string{"B2B-EVT-037"}, "a stream ends with its credential", func(t *T) {
-			h, gone := newHall(t), newHall(t)
+		{[]string{"B2B-EVT-037"}, "a stream ends when its credential ends", func(t *T) {
+			h, gone := newFixture(t), newFixture(t)
 			r := t.Do("POST", "/api/me/tokens", h.Ann, J{"scopes": []string{"read"}}).OK()
 			owner, human := h.Ann.Login(), h.Login()
 			over := map[string]*Stream{
-				"revoked": t.stream("a revoked token", Token(r.Str("token")), nil), "out": t.stream("an owner who leaves", owner, nil), "human": t.stream("an admin who leaves", human, nil),
+				"revoked": t.stream("a revoked token", Token(r.Str("token")), nil), "out": t.stream("an owner that logs out", owner, nil), "human": t.stream("an admin that logs out", human, nil),
 				"rejected": t.stream("bob", h.Bob, nil), "deleted": t.stream("cyd", h.Cyd, nil), "destroyed": t.stream("a bot of a destroyed org", gone.Ann, nil),
 			}
 			stay := t.stream("ann", h.Ann, nil)
 			t.Do("DELETE", "/api/me/tokens/"+r.Str("id"), h.Ann, nil).OK()
 			t.Do("POST", "/api/auth/logout", owner, nil).OK()
 			t.Do("POST", "/api/auth/logout", human, nil).OK()
-			// Each change of access asks anew what bob may: the answer must not come before
-			// the events of the rejection do, however close it follows.
+			// Each change of access makes the server check the access of bob again. That must not
+			// end the stream before the events of the rejection are delivered.
 			for range 5 {
 				made := t.Do("POST", "/api/me/tokens", h.Bob, J{"scopes": []string{"read"}}).OK().Str("id")
 				t.Do("DELETE", "/api/me/tokens/"+made, h.Bob, nil).OK()
@@ -133,9 +133,9 @@ func streamChecks() []Check {
 			for _, f := range over {
 				f.ends()
 			}
-			told := slices.DeleteFunc(kinds(events(over["rejected"].all())), func(kind string) bool { return kind == "" }) // why it ends
-			if len(told) == 0 || told[len(told)-1] != "bot_status_changed" {
-				over["rejected"].errorf("was told %v before the end, want bot_status_changed last", told)
+			received := slices.DeleteFunc(kinds(events(over["rejected"].all())), func(kind string) bool { return kind == "" }) // frames that say why the stream ends
+			if len(received) == 0 || received[len(received)-1] != "bot_status_changed" {
+				over["rejected"].errorf("received %v before the end, want bot_status_changed last", received)
 			}
 			h.Bot("new")
 			stay.next("bot_registered")
@@ -144,21 +144,21 @@ func streamChecks() []Check {
 			h.SetStatus("active")
 			t.stream("ann again", h.Ann, nil)
 		}},
-		{[]string{"B2B-EVT-036"}, "a stream shows every 15 seconds that it lives", func(t *T) {
-			s := newStage(t)
+		{[]string{"B2B-EVT-036"}, "a stream sends a comment every 15 seconds", func(t *T) {
+			s := newLiveFixture(t)
 			f := t.stream("bob", s.Bob, []string{"types", "message"})
-			for range 2 { // a wait is shorter than the time in which two beats must come
-				if f.await(func() bool { return f.beats > 1 }) {
+			for range 2 { // one wait is shorter than the time for two comments
+				if f.await(func() bool { return f.heartbeats > 1 }) {
 					return
 				}
 			}
-			f.errorf("no comment came within %s", 2*patience)
+			f.errorf("received no comment within %s", 2*patience)
 		}},
 	}
 }
 
 func filters(t *T) {
-	s := newStage(t)
+	s := newLiveFixture(t)
 	a, b := s.thread(nil), s.thread(nil)
 	channel := t.dm(s.Ann, "bob", "x").Str("channel_id")
 	other := t.dm(s.Cyd, "bob", "x").Str("channel_id")
@@ -177,7 +177,7 @@ func filters(t *T) {
 		{[]string{"thread_ids", a + "," + b}, "thread_message thread_updated thread_message bot_registered"},
 		{[]string{"channel_ids", channel}, "message bot_registered"},
 		{[]string{"channel_ids", other, "thread_ids", b}, "thread_message message bot_registered"},
-		{[]string{"thread_ids", nobodyID}, "bot_registered"},
+		{[]string{"thread_ids", unusedID}, "bot_registered"},
 		{[]string{"types", "message,thread_updated,bot_renamed", "thread_ids", a, "channel_ids", channel}, "thread_updated message"},
 	}
 	var live []*Stream
@@ -192,30 +192,30 @@ func filters(t *T) {
 	s.Bot("new")
 	mark := s.mark()
 	for i, c := range cases {
-		live[i].told(mark, fields(c.want)...)
-		t.stream(fmt.Sprint("bob, later, with ", c.query), s.Bob, append([]string{"cursor", at}, c.query...)).told(mark, fields(c.want)...)
+		live[i].expect(mark, fields(c.want)...)
+		t.stream(fmt.Sprint("bob, later, with ", c.query), s.Bob, append([]string{"cursor", at}, c.query...)).expect(mark, fields(c.want)...)
 	}
-	hundred := strings.Repeat(nobodyID+",", 99) + nobodyID
+	hundred := strings.Repeat(unusedID+",", 99) + unusedID
 	t.stream("bob with a hundred threads", s.Bob, []string{"thread_ids", hundred}).upTo(s.mark())
 	t.Get(query("/api/events", "thread_ids", hundred+","+a), s.Bob).Refused(400, "VALIDATION_ERROR")
 	t.Get(query("/api/events", "channel_ids", hundred+","+a), s.Bob).Refused(400, "VALIDATION_ERROR")
 	t.Get(query("/api/events", "types", strings.Repeat("message,", 50)+"message"), s.Bob).Refused(400, "VALIDATION_ERROR")
 }
 
-// mostStreams is where looking for the limit ends.
+// mostStreams ends the search for the limit.
 const mostStreams = 1000
 
-// inARow is how many refusals, one after the other, tell that every node is full.
+// inARow is the number of consecutive rejections that show that every node has reached its limit.
 const inARow = 32
 
 func manyStreams(t *T) {
-	s := newStage(t)
+	s := newLiveFixture(t)
 	var open []*Stream
-	for range 23 { // with the connection below these are as many as must be allowed
+	for range 23 { // with the connection below, this is the number that a server must allow
 		open = append(open, t.stream("ann", s.Ann, nil))
 	}
 	socket := t.open("ann", s.Ann)
-	// A server of several nodes may bound them at each: it is full when all refuse.
+	// With several nodes, each may have its own limit. All are full when all reject.
 	refusals := 0
 	for len(open) < mostStreams && refusals < inARow {
 		k, _ := t.tryStream("ann", s.Ann, nil)
@@ -227,26 +227,26 @@ func manyStreams(t *T) {
 		open = append(open, k)
 	}
 	if refusals < inARow {
-		t.Errorf("a bot holds %d streams", len(open))
+		t.Errorf("a bot has %d streams without reaching a limit", len(open))
 		return
 	}
 	t.Get("/api/events", s.Ann).Refused(429, "TOO_MANY_STREAMS").Shape("", "retry_after:i")
 	t.dial("ann, one too many", "ticket", t.wsTicket(s.Ann)).closes(4010, "TOO_MANY_STREAMS")
-	t.stream("bob", s.Bob, nil) // the limit is each bot's own
+	t.stream("bob", s.Bob, nil) // each bot has its own limit
 	mark := s.mark()
 	for _, k := range open {
 		k.upTo(mark)
 	}
 	socket.upTo(mark)
-	socket.hang()
-	for wait := 0; ; wait++ { // its end is seen, and one place is free for either kind
+	socket.disconnect()
+	for wait := 0; ; wait++ { // after it ends, one more stream or connection is allowed
 		k, refused := t.tryStream("ann again", s.Ann, nil)
 		if k != nil {
 			k.upTo(s.mark())
 			break
 		}
 		if wait == 50 {
-			t.Errorf("no place becomes free: %s", refused)
+			t.Errorf("no further stream is allowed after a connection ended: %s", refused)
 			return
 		}
 		t.Sleep(100 * time.Millisecond)

@@ -11,14 +11,14 @@ import (
 
 func wsTicketChecks() []Check {
 	return []Check{
-		{[]string{"B2B-WS-001"}, "everybody but a super admin gets a ticket", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-WS-001"}, "bots, owners and org admins can get a connection ticket", func(t *T) {
+			h := newFixture(t)
 			seen := map[string]bool{}
 			for _, c := range []Caller{h.Ann, h.Ann.Scoped("profile"), h.Ann.Scoped("read"), h.Ann.Login(), h.Human(), h.Ann} {
 				r := t.Do("POST", "/api/ws-ticket", c, nil).OK().Equal("expires_in", 30)
 				ticket := r.Str("ticket")
 				if len(ticket) != 48 || strings.Trim(ticket, "0123456789abcdef") != "" || seen[ticket] {
-					r.errorf("the ticket is not 48 hex, or not new")
+					r.errorf("the ticket does not have 48 hex digits, or is not new")
 				}
 				seen[ticket] = true
 			}
@@ -29,13 +29,13 @@ func wsTicketChecks() []Check {
 			t.Do("POST", "/api/ws-ticket", h.PendingBot("late"), nil).Refused(403, "BOT_NOT_ACTIVE")
 			t.Do("POST", "/api/ws-ticket", h.Human(), nil, Header("Origin", "https://elsewhere.example")).Refused(403, "CSRF_ERROR")
 		}},
-		{[]string{"B2B-WS-002"}, "of 64 who use a ticket at once one gets in", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-WS-002"}, "only one of 64 concurrent connections with a ticket is accepted", func(t *T) {
+			h := newFixture(t)
 			ticket := t.wsTicket(h.Ann)
 			var opened, refused atomic.Int32
 			t.Concurrently(64, func(int) {
-				s := t.dial("a racer", "ticket", ticket)
-				_ = s.conn.Write(t.ctx, websocket.MessageText, []byte(`{"type":"ping"}`)) // fails when the server has closed already
+				s := t.dial("one of 64", "ticket", ticket)
+				_ = s.conn.Write(t.ctx, websocket.MessageText, []byte(`{"type":"ping"}`)) // fails if the server has closed it
 				s.await(func() bool { return len(s.frames) > 0 })
 				if s.open() {
 					opened.Add(1)
@@ -46,12 +46,12 @@ func wsTicketChecks() []Check {
 				}
 			})
 			if opened.Load() != 1 || refused.Load() != 63 {
-				t.Errorf("%d got in and %d were closed with 4001, want 1 and 63", opened.Load(), refused.Load())
+				t.Errorf("%d were accepted and %d closed with 4001, want 1 and 63", opened.Load(), refused.Load())
 			}
-			t.dial("a late one", "ticket", ticket).closes(4001, "Invalid or expired ticket")
+			t.dial("a later one", "ticket", ticket).closes(4001, "Invalid or expired ticket")
 		}},
-		{[]string{"B2B-WS-003"}, "without a good ticket the connection is closed at once", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-WS-003"}, "a connection without a valid ticket is closed at once", func(t *T) {
+			h := newFixture(t)
 			missing := "Missing ticket. Use POST /api/ws-ticket to obtain a one-time ticket."
 			t.dial("nobody").closes(4001, missing)
 			t.dial("nobody", "ticket", "").closes(4001, missing)
@@ -63,24 +63,24 @@ func wsTicketChecks() []Check {
 			defer cancel()
 			conn, _, err := websocket.Dial(ctx, t.wsURL(), &websocket.DialOptions{HTTPClient: t.target.client, HTTPHeader: http.Header{"Authorization": {"Bearer " + string(h.Ann.Token)}}})
 			if err != nil {
-				t.Fatalf("opening with a Bearer: %v", err)
+				t.Fatalf("opening with a bearer token: %v", err)
 			}
-			t.Cleanup(func() { _ = conn.CloseNow() }) // it is over already
+			t.Cleanup(func() { _ = conn.CloseNow() }) // it may be closed already
 			if _, _, err := conn.Read(ctx); websocket.CloseStatus(err) != 4001 {
-				t.Errorf("a Bearer instead of a ticket: %v, want the close code 4001", err)
+				t.Errorf("a bearer token instead of a ticket: %v, want the close code 4001", err)
 			}
 			elsewhere := strings.Replace(t.wsURL("ticket", t.wsTicket(h.Ann)), "/ws?", "/elsewhere?", 1)
 			wrong, res, err := websocket.Dial(ctx, elsewhere, &websocket.DialOptions{HTTPClient: t.target.client})
 			switch {
 			case err == nil:
 				_ = wrong.CloseNow() // the check has failed already
-				t.Errorf("an upgrade elsewhere is accepted")
+				t.Errorf("an upgrade at another path is accepted")
 			case res == nil || res.StatusCode < 400 || res.StatusCode >= 500:
-				t.Errorf("an upgrade elsewhere: %v, want 4xx", err)
+				t.Errorf("an upgrade at another path: %v, want status 4xx", err)
 			}
 		}},
-		{[]string{"B2B-WS-004"}, "the credential is judged again when the ticket is used", func(t *T) {
-			h := newHall(t)
+		{[]string{"B2B-WS-004"}, "the credential is checked again when its ticket is used", func(t *T) {
+			h := newFixture(t)
 			revoked := t.Do("POST", "/api/me/tokens", h.Ann, J{"scopes": []string{"read"}}).OK()
 			tickets := map[string]string{
 				"revoked": t.wsTicket(Token(revoked.Str("token"))), "rejected": t.wsTicket(h.Bob), "deleted": t.wsTicket(h.Cyd),
@@ -97,9 +97,9 @@ func wsTicketChecks() []Check {
 			if e := t.dial("an ended session", "ticket", tickets["ended"]).ends(); e.code != 4001 && e.code != 4002 {
 				t.Errorf("the ticket of an ended session: closed with %d %q, want 4001 or 4002", e.code, e.reason)
 			}
-			asleep, ticket := newHall(t), ""
-			ticket = t.wsTicket(asleep.Ann)
-			asleep.SetStatus("suspended")
+			suspended := newFixture(t)
+			ticket := t.wsTicket(suspended.Ann)
+			suspended.SetStatus("suspended")
 			t.dial("a bot of a suspended org", "ticket", ticket).closes(4100, "Organization is not active")
 		}},
 	}

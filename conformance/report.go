@@ -10,17 +10,17 @@ import (
 	"strings"
 )
 
-// Outcome is the verdict on a requirement.
+// Outcome is the result for a requirement.
 type Outcome string
 
 const (
 	Passed         Outcome = "passed"
 	Failed         Outcome = "failed"
-	KnownFailure   Outcome = "known_failure"   // failed, and was expected to
-	UnexpectedPass Outcome = "unexpected_pass" // listed as a known failure, but passed: the list is stale, which fails the run
+	KnownFailure   Outcome = "known_failure"   // failed, as expected
+	UnexpectedPass Outcome = "unexpected_pass" // listed as a known failure, but passed; the run fails
 )
 
-// Report is the verdict of a run; as JSON it is what `b2b conformance --json` prints.
+// Report is the result of a run. `b2b conformance --json` prints it as JSON.
 type Report struct {
 	URL          string              `json:"url"`
 	StartedAt    int64               `json:"started_at"`  // Unix milliseconds
@@ -31,15 +31,15 @@ type Report struct {
 	Checks       []CheckResult       `json:"checks"`
 }
 
-// RequirementResult is the verdict on one requirement: it holds when every check that names it does.
+// RequirementResult is the result for one requirement. It passes if all its checks pass.
 type RequirementResult struct {
 	ID      string   `json:"id"`
 	Outcome Outcome  `json:"outcome"`
-	Checks  []string `json:"checks"`            // names of the checks that prove it
-	Reasons []string `json:"reasons,omitempty"` // what was seen instead
+	Checks  []string `json:"checks"`            // names of the checks that test it
+	Reasons []string `json:"reasons,omitempty"` // the failures of these checks
 }
 
-// CheckResult is what one check saw.
+// CheckResult is the result of one check.
 type CheckResult struct {
 	Name         string   `json:"name"`
 	Requirements []string `json:"requirements"`
@@ -77,7 +77,7 @@ func newReport(url string, checks []CheckResult, known []string) Report {
 			rep.Failed++
 		case expected:
 			q.Outcome = UnexpectedPass
-			q.Reasons = []string{"listed as a known failure, but it passes: take it off the list"}
+			q.Reasons = []string{"listed as a known failure, but it passes: remove it from the list"}
 			rep.Failed++
 		default:
 			q.Outcome = Passed
@@ -95,7 +95,7 @@ func compareIDs(a, b string) int {
 	return cmp.Or(cmp.Compare(sectionRank(a), sectionRank(b)), cmp.Compare(a, b))
 }
 
-// sectionOf is ORG for B2B-ORG-003.
+// sectionOf returns the section of an id: ORG for B2B-ORG-003.
 func sectionOf(id string) string {
 	parts := strings.Split(id, "-")
 	if len(parts) != 3 {
@@ -112,7 +112,7 @@ func sectionRank(id string) int {
 	return len(order)
 }
 
-// print writes the verdicts by section, then what failed and why, then the count.
+// print writes the results by section, then the reasons of the failures, then the counts.
 func (r Report) print(out io.Writer) error {
 	w := bufio.NewWriter(out)
 	section := ""
@@ -143,7 +143,8 @@ func (r Report) print(out io.Writer) error {
 	return nil
 }
 
-// ReadKnownFailures reads a list of requirement ids, one a line; # begins a comment, which should give the reason.
+// ReadKnownFailures reads a list of requirement ids, one per line. # begins a comment, which should
+// give the reason.
 func ReadKnownFailures(r io.Reader) ([]string, error) {
 	var ids []string
 	s := bufio.NewScanner(r)

@@ -16,30 +16,32 @@ import (
 
 const (
 	requestTimeout = 15 * time.Second // one request, its body included
-	maxAnswer      = 8 << 20          // bytes of a body that a check will read
+	maxResponse    = 8 << 20          // bytes of a response body that are read
 )
 
-// J is a JSON object to send.
+// J is a JSON object.
 type J = map[string]any
 
-// Raw is a request body sent as it is, as application/json unless an [Option] says otherwise.
+// Raw is a request body that is sent unchanged, as application/json unless an [Option] sets another
+// type.
 type Raw string
 
-// Caller puts credentials on a request. A nil Caller is anonymous; [*Bot], [Token] and [*Session] are the others.
+// Caller adds credentials to a request: a [*Bot], a [Token] or a [*Session]. A nil Caller is
+// anonymous.
 type Caller interface {
 	authorize(h http.Header)
 }
 
-// Token is a bearer credential: a primary or a scoped bot token, or any text to try as one.
+// Token is a bearer credential: a primary or scoped token of a bot, or an invalid text.
 type Token string
 
 func (k Token) authorize(h http.Header) { h.Set("Authorization", "Bearer "+string(k)) }
 
-// Session is a login: the value of the hxa_session cookie and the answer that set it.
+// Session is a session with its cookie.
 type Session struct {
-	Cookie string    // 64 hex
-	Login  *Response // the answer of POST /api/auth/login
-	origin string    // sent as Origin, so that servers with stricter CSRF rules accept the call as well
+	Cookie string    // value of hxa_session, 64 hex digits
+	Login  *Response // the response of POST /api/auth/login
+	origin string    // sent as Origin, which servers with strict CSRF rules require
 }
 
 func (s *Session) authorize(h http.Header) {
@@ -47,7 +49,7 @@ func (s *Session) authorize(h http.Header) {
 	h.Set("Origin", s.origin)
 }
 
-// Option changes a request after the caller and body have been set.
+// Option changes the headers of a request, after those of the caller and the body are set.
 type Option func(h http.Header)
 
 // Header sets a header; an empty value removes it.
@@ -61,17 +63,17 @@ func Header(name, value string) Option {
 	}
 }
 
-// target is the server of a run and what its checks share.
+// target is the server of a run, with the state that its checks share.
 type target struct {
 	url         string // no trailing slash
 	base        *url.URL
 	adminSecret string
-	receiver    string // where webhooks reach the suite
+	receiver    string // address at which the server reaches the suite, for webhooks
 	client      *http.Client
 	logf        func(format string, args ...any)
 
-	super     func() (*Session, error) // logs in once for the whole run
-	described *described               // nil while there is no document
+	super    func() (*Session, error) // logs in at the first call
+	recorder *openAPIRecorder         // nil without a document
 }
 
 func newTarget(rawURL, adminSecret string, logf func(string, ...any)) (*target, error) {
@@ -94,7 +96,8 @@ func newTarget(rawURL, adminSecret string, logf func(string, ...any)) (*target, 
 	return tg, nil
 }
 
-// loginSuper runs outside any check: its request must not die with the check that happens to come first.
+// loginSuper does not use the context of a check: the check that calls it first must not cancel it
+// for the others.
 func (tg *target) loginSuper() (*Session, error) {
 	r, err := tg.send(context.Background(), "POST", "/api/auth/login", nil, J{"type": "super_admin", "admin_secret": tg.adminSecret})
 	if err != nil {
@@ -105,14 +108,14 @@ func (tg *target) loginSuper() (*Session, error) {
 	}
 	c, ok := r.cookie()
 	if !ok {
-		return nil, errors.New("super-admin login: no hxa_session cookie in the answer")
+		return nil, errors.New("super-admin login: no hxa_session cookie in the response")
 	}
 	return &Session{Cookie: c.Value, Login: r, origin: tg.origin()}, nil
 }
 
 func (tg *target) origin() string { return tg.base.Scheme + "://" + tg.base.Host }
 
-// send makes one request. The path goes onto the wire exactly as given: nothing is cleaned or escaped.
+// send makes one request. It sends the path unchanged, without cleaning or escaping it.
 func (tg *target) send(ctx context.Context, method, path string, c Caller, body any, opts ...Option) (*Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -152,14 +155,14 @@ func (tg *target) send(ctx context.Context, method, path string, c Caller, body 
 	res, err := tg.client.Do(req)
 	if err != nil {
 		if u := (*url.Error)(nil); errors.As(err, &u) {
-			err = u.Err // the path is in the message already
+			err = u.Err // the message below has the path
 		}
 		return nil, fmt.Errorf("%s %s: %w", method, path, err)
 	}
-	defer func() { _ = res.Body.Close() }() // read to its end below; nothing is lost by a failing close
-	text, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	defer func() { _ = res.Body.Close() }() // the body has been read; an error here has no effect
+	text, err := io.ReadAll(io.LimitReader(res.Body, maxResponse))
 	if err != nil {
-		return nil, fmt.Errorf("%s %s: reading the answer: %w", method, path, err)
+		return nil, fmt.Errorf("%s %s: reading the response: %w", method, path, err)
 	}
 	r := &Response{Header: res.Header, Body: text, status: res.StatusCode, cookies: res.Cookies()}
 	r.request = method + " " + path
@@ -171,12 +174,13 @@ func (tg *target) send(ctx context.Context, method, path string, c Caller, body 
 	if err := dec.Decode(&r.JSON); err == nil && !dec.More() {
 		r.isJSON = true
 	}
-	tg.described.exchange(req, path, payload, r)
+	tg.recorder.exchange(req, path, payload, r)
 	return r, nil
 }
 
-// Do makes one request and returns the answer, whatever its status. The path includes the query and is sent as it is. The
-// body is nil for none, [Raw] for exact bytes, anything else is encoded as JSON. A request that gets no answer ends the check.
+// Do makes one request and returns the response of any status. The path includes the query and is
+// sent unchanged. The body is nil for none, or [Raw] for exact bytes; anything else is encoded as
+// JSON. A request without a response ends the check.
 func (t *T) Do(method, path string, c Caller, body any, opts ...Option) *Response {
 	r, err := t.target.send(t.ctx, method, path, c, body, opts...)
 	if err != nil {
@@ -186,12 +190,12 @@ func (t *T) Do(method, path string, c Caller, body any, opts ...Option) *Respons
 	return r
 }
 
-// Get is Do with GET and no body.
+// Get calls Do with GET and no body.
 func (t *T) Get(path string, c Caller, opts ...Option) *Response {
 	return t.Do("GET", path, c, nil, opts...)
 }
 
-// clip shortens s to n bytes for a message.
+// clip shortens s to n bytes.
 func clip(s string, n int) string {
 	if len(s) <= n {
 		return s
@@ -199,5 +203,5 @@ func clip(s string, n int) string {
 	return strings.ToValidUTF8(s[:n], "") + "…"
 }
 
-// escape makes s safe as a value in a query or a segment of a path.
+// escape escapes s as a value in a query or a segment of a path.
 func escape(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }

@@ -10,10 +10,11 @@ import (
 	"strings"
 )
 
-// Response is an answer. Its assertions record a failure naming the request and go on; they return the Response, so that they chain.
-// Methods that hand out a value end the check when the value is not there.
+// Response is a response of the server. Its assertions record a failure that names the request, and
+// return the Response so that calls can be chained. Methods that return a value end the check if
+// the value does not exist.
 //
-// A path such as "items.0.id" walks objects by key and arrays by index; "" is the whole body.
+// A path such as "items.0.id" has keys of objects and indexes of arrays; "" is the whole body.
 type Response struct {
 	Header http.Header
 	Body   []byte
@@ -26,7 +27,7 @@ type Response struct {
 	cookies []*http.Cookie
 }
 
-// String shows the answer the way failures do.
+// String returns the request, the status and the body, as failures show them.
 func (r *Response) String() string {
 	return fmt.Sprintf("%s → %d %s", r.request, r.status, clip(string(r.Body), 400))
 }
@@ -41,7 +42,7 @@ func (r *Response) fatalf(format string, args ...any) {
 	panic(stop{})
 }
 
-// StatusCode is the answer's status, for checks that accept several.
+// StatusCode returns the status, for checks that accept several.
 func (r *Response) StatusCode() int { return r.status }
 
 // Status asserts the status.
@@ -55,7 +56,7 @@ func (r *Response) Status(want int) *Response {
 // Code asserts the error code of the body.
 func (r *Response) Code(want string) *Response { return r.Equal("code", want) }
 
-// Refused asserts an error answer: its status, its code, and a text in error.
+// Refused asserts an error response: its status, its code, and a text in error.
 func (r *Response) Refused(status int, code string) *Response {
 	if text, ok := r.find("error"); !ok || text == "" || reflect.TypeOf(text).Kind() != reflect.String {
 		r.errorf("want a text in error")
@@ -63,7 +64,8 @@ func (r *Response) Refused(status int, code string) *Response {
 	return r.Status(status).Code(code)
 }
 
-// OK asserts status 200 and a JSON body, and ends the check without them: what follows would only repeat the failure.
+// OK asserts status 200 and a JSON body. It ends the check on failure, because later assertions
+// would also fail.
 func (r *Response) OK() *Response {
 	if r.status != http.StatusOK || !r.isJSON {
 		r.fatalf("want 200 with JSON")
@@ -71,7 +73,7 @@ func (r *Response) OK() *Response {
 	return r
 }
 
-// Empty asserts a body of no bytes.
+// Empty asserts an empty body.
 func (r *Response) Empty() *Response {
 	if len(r.Body) != 0 {
 		r.errorf("want no body, got %d bytes", len(r.Body))
@@ -111,7 +113,7 @@ func (r *Response) find(path string) (any, bool) {
 	return walk(r.JSON, path)
 }
 
-// Value is what stands at path.
+// Value returns the value at path.
 func (r *Response) Value(path string) any {
 	v, ok := r.find(path)
 	if !ok {
@@ -120,7 +122,7 @@ func (r *Response) Value(path string) any {
 	return v
 }
 
-// Str is the text at path.
+// Str returns the string at path.
 func (r *Response) Str(path string) string {
 	s, ok := r.Value(path).(string)
 	if !ok {
@@ -129,7 +131,7 @@ func (r *Response) Str(path string) string {
 	return s
 }
 
-// Num is the number at path.
+// Num returns the number at path.
 func (r *Response) Num(path string) float64 {
 	n, ok := r.Value(path).(json.Number)
 	if !ok {
@@ -142,7 +144,7 @@ func (r *Response) Num(path string) float64 {
 	return f
 }
 
-// Bool is the boolean at path.
+// Bool returns the boolean at path.
 func (r *Response) Bool(path string) bool {
 	b, ok := r.Value(path).(bool)
 	if !ok {
@@ -151,7 +153,7 @@ func (r *Response) Bool(path string) bool {
 	return b
 }
 
-// List is the array at path.
+// List returns the array at path.
 func (r *Response) List(path string) []any {
 	l, ok := r.Value(path).([]any)
 	if !ok {
@@ -168,7 +170,7 @@ func (r *Response) Len(path string, n int) *Response {
 	return r
 }
 
-// Has asserts that each path is there, null included.
+// Has asserts that each path exists; its value can be null.
 func (r *Response) Has(paths ...string) *Response {
 	for _, p := range paths {
 		if _, ok := r.find(p); !ok {
@@ -178,7 +180,7 @@ func (r *Response) Has(paths ...string) *Response {
 	return r
 }
 
-// Lacks asserts that none of the paths is there, not even as null. The body must be JSON.
+// Lacks asserts that none of the paths exists, not even with the value null. The body must be JSON.
 func (r *Response) Lacks(paths ...string) *Response {
 	if !r.isJSON {
 		return r.errorf("want JSON")
@@ -209,7 +211,7 @@ func (r *Response) Shape(path, spec string) *Response {
 	return r
 }
 
-// Pluck lists the text member key of every element of the array at path.
+// Pluck returns the string member key of every element of the array at path.
 func (r *Response) Pluck(path, key string) []string {
 	out := []string{}
 	for i := range r.List(path) {
@@ -218,7 +220,7 @@ func (r *Response) Pluck(path, key string) []string {
 	return out
 }
 
-// Find is the first object of the array at path whose member key equals want.
+// Find returns the first object in the array at path that has want as its member key.
 func (r *Response) Find(path, key string, want any) map[string]any {
 	w := normal(want)
 	for _, e := range r.List(path) {
@@ -230,7 +232,7 @@ func (r *Response) Find(path, key string, want any) map[string]any {
 	return nil
 }
 
-// Absent asserts that no object of the array at path has member key equal to want.
+// Absent asserts that no object in the array at path has want as its member key.
 func (r *Response) Absent(path, key string, want any) *Response {
 	w := normal(want)
 	for _, e := range r.List(path) {
@@ -241,7 +243,7 @@ func (r *Response) Absent(path, key string, want any) *Response {
 	return r
 }
 
-// cookie is the hxa_session cookie that the answer sets.
+// cookie returns the hxa_session cookie that the response sets.
 func (r *Response) cookie() (*http.Cookie, bool) {
 	for _, c := range r.cookies {
 		if c.Name == "hxa_session" {
@@ -251,11 +253,12 @@ func (r *Response) cookie() (*http.Cookie, bool) {
 	return nil, false
 }
 
-// normal is v as a decoder would have read it.
+// normal returns v encoded as JSON and decoded again, so that it can be compared with decoded
+// values.
 func normal(v any) any {
 	text, err := json.Marshal(v)
 	if err != nil {
-		panic(fmt.Sprintf("conformance: a check wants a value that is not JSON: %v", err))
+		panic(fmt.Sprintf("conformance: an expected value cannot be encoded as JSON: %v", err))
 	}
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.UseNumber()
@@ -266,7 +269,7 @@ func normal(v any) any {
 	return out
 }
 
-// show is v as JSON for a message.
+// show returns v as JSON for a message.
 func show(v any) string {
 	text, err := json.Marshal(v)
 	if err != nil {

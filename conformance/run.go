@@ -12,23 +12,24 @@ import (
 	"time"
 )
 
-const checkTimeout = 90 * time.Second // one check, its fixtures included
+const checkTimeout = 90 * time.Second // one check with its fixtures
 
-// Options say what to run against which server.
+// Options configure a run.
 type Options struct {
 	URL           string       // base URL of the server, with its base path if it has one
 	AdminSecret   string       // the platform's admin secret
-	Receiver      string       // address of this machine that the server reaches, for webhooks; empty means 127.0.0.1
-	Parallel      int          // checks at a time; 0 means 4
-	Filter        string       // comma-separated beginnings of requirement ids or parts of check names; empty runs all
-	KnownFailures []string     // requirement ids expected to fail; see ReadKnownFailures
-	Out           io.Writer    // gets the readable report; nil for none
-	Log           *slog.Logger // gets what is not part of the verdict; nil for none
-	Checks        []Check      // the suite; nil means Checks()
+	Receiver      string       // address of this machine at which the server reaches the suite, for webhooks; default 127.0.0.1
+	Parallel      int          // number of checks that run at the same time; default 4
+	Filter        string       // comma-separated prefixes of requirement ids or parts of check names; default all
+	KnownFailures []string     // ids of requirements that are expected to fail; see ReadKnownFailures
+	Out           io.Writer    // receives the report as text; nil for none
+	Log           *slog.Logger // receives log messages; nil for none
+	Checks        []Check      // the checks; nil for Checks()
 }
 
-// Run drives the suite and returns its verdict; [Report.OK] says whether the server passed. The error is for runs that could
-// not judge anything: a bad URL, a server that cannot be reached, a refused admin secret, options that fit no check.
+// Run runs the checks and returns the results; [Report.OK] reports whether the server passed. It
+// returns an error if no check could run: for an invalid URL, a server that cannot be reached, a
+// wrong admin secret, or options that match no check.
 func Run(ctx context.Context, o Options) (Report, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -44,7 +45,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	}
 	for _, id := range o.KnownFailures {
 		if !slices.ContainsFunc(o.Checks, func(c Check) bool { return slices.Contains(c.Requirements, id) }) {
-			return Report{}, fmt.Errorf("conformance: known failure %s is proven by no check", id)
+			return Report{}, fmt.Errorf("conformance: known failure %s: no check names this requirement", id)
 		}
 	}
 	chosen := slices.DeleteFunc(slices.Clone(o.Checks), func(c Check) bool { return !matches(c, o.Filter) })
@@ -61,20 +62,21 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		tg.receiver = "127.0.0.1"
 	}
 	if _, err := tg.super(); err != nil {
-		return Report{}, fmt.Errorf("conformance: nothing could be checked: %w", err)
+		return Report{}, fmt.Errorf("conformance: no check could run: %w", err)
 	}
 	started := time.Now()
-	tg.describe(ctx)
-	results := append(runAll(ctx, tg, o, chosen), tg.described.result()...)
+	tg.loadOpenAPI(ctx)
+	results := append(runAll(ctx, tg, o, chosen), tg.recorder.result()...)
 	if err := ctx.Err(); err != nil {
-		return Report{}, errors.Join(errors.New("conformance: the run was cut short"), err)
+		return Report{}, errors.Join(errors.New("conformance: the run was cancelled"), err)
 	}
 	rep := newReport(o.URL, results, o.KnownFailures)
 	rep.StartedAt, rep.DurationMS = started.UnixMilli(), time.Since(started).Milliseconds()
 	return rep, rep.print(o.Out)
 }
 
-// runAll runs the checks, Parallel at a time, and returns their results in the order of the checks.
+// runAll runs the checks, o.Parallel at the same time, and returns their results in the order of
+// the checks.
 func runAll(ctx context.Context, tg *target, o Options, checks []Check) []CheckResult {
 	results := make([]CheckResult, len(checks))
 	slots := make(chan struct{}, o.Parallel)
@@ -95,7 +97,7 @@ func runAll(ctx context.Context, tg *target, o Options, checks []Check) []CheckR
 	return results
 }
 
-// matches reports whether the filter chooses the check.
+// matches reports whether the filter selects the check.
 func matches(c Check, filter string) bool {
 	if strings.TrimSpace(filter) == "" {
 		return true

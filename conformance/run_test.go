@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// fake is a server that knows only what the framework itself asks for.
+// fake is a server that supports only the requests of the framework itself.
 type fake struct {
 	*httptest.Server
 	logins, made, destroyed atomic.Int32
@@ -53,14 +53,14 @@ func newFake(t *testing.T) *fake {
 		fmt.Fprintf(w, `{"id":"x","n":9007199254740993,"null":null,"list":[{"k":"a"},{"k":"b"}],"auth":%q,"uri":%q}`, r.Header.Get("Authorization"), r.RequestURI)
 	})
 	mux.HandleFunc("GET /api/openapi.json", func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprint(w, f.openAPI) // empty: there is none
+		fmt.Fprint(w, f.openAPI) // empty for no document
 	})
 	f.Server = httptest.NewServer(mux)
 	t.Cleanup(f.Close)
 	return f
 }
 
-// try runs checks against a fake server.
+// try runs checks against a new fake server.
 func try(t *testing.T, o Options) (Report, string) {
 	t.Helper()
 	var out bytes.Buffer
@@ -75,14 +75,14 @@ func try(t *testing.T, o Options) (Report, string) {
 func passing(t *T) { t.Get("/thing", nil).Status(200) }
 func failing(t *T) { t.Get("/thing", nil).Status(418) }
 
-func TestRunTellsPassFromFailure(t *testing.T) {
+func TestRunReportsPassesAndFailures(t *testing.T) {
 	rep, out := try(t, Options{Checks: []Check{
 		{[]string{"B2B-ORG-001"}, "good", passing},
 		{[]string{"B2B-ORG-002", "B2B-HTTP-001"}, "bad", failing},
 		{[]string{"B2B-ORG-002"}, "good too", passing},
 		{[]string{"B2B-BOT-001"}, "stops", func(t *T) { t.Fatalf("stopped"); t.Errorf("never") }},
 		{[]string{"B2B-BOT-002"}, "panics", func(*T) { panic("boom") }},
-		{[]string{"B2B-BOT-003"}, "panics beside", func(t *T) { t.Concurrently(3, func(int) { panic("bang") }) }},
+		{[]string{"B2B-BOT-003"}, "panics in a goroutine", func(t *T) { t.Concurrently(3, func(int) { panic("bang") }) }},
 	}})
 	if rep.Passed != 1 || rep.Failed != 5 || rep.OK() {
 		t.Errorf("passed %d, failed %d", rep.Passed, rep.Failed)
@@ -93,7 +93,7 @@ func TestRunTellsPassFromFailure(t *testing.T) {
 		}
 	}
 	if strings.Contains(out, "never") {
-		t.Error("a check went on after Fatalf")
+		t.Error("a check continued after Fatalf")
 	}
 	if strings.Index(out, "HTTP\n") > strings.Index(out, "ORG\n") {
 		t.Error("sections are not in the order of SPEC.md")
@@ -107,7 +107,7 @@ func TestKnownFailures(t *testing.T) {
 	checks := []Check{{[]string{"B2B-ORG-001"}, "good", passing}, {[]string{"B2B-ORG-002"}, "bad", failing}}
 	rep, _ := try(t, Options{Checks: checks, KnownFailures: []string{"B2B-ORG-002"}})
 	if !rep.OK() || rep.Requirements[1].Outcome != KnownFailure {
-		t.Errorf("an expected failure fails the run: %+v", rep)
+		t.Errorf("an expected failure failed the run: %+v", rep)
 	}
 	rep, _ = try(t, Options{Checks: checks, KnownFailures: []string{"B2B-ORG-001", "B2B-ORG-002"}})
 	if rep.OK() || rep.Requirements[0].Outcome != UnexpectedPass {
@@ -122,7 +122,7 @@ func TestKnownFailures(t *testing.T) {
 	}
 }
 
-func TestFilterChooses(t *testing.T) {
+func TestFilter(t *testing.T) {
 	checks := []Check{{[]string{"B2B-ORG-001"}, "makes orgs", passing}, {[]string{"B2B-BOT-001"}, "lists bots", passing}}
 	for filter, want := range map[string]int{"": 2, "b2b-org": 1, "B2B-BOT-001": 1, "lists": 1, "b2b-org, lists": 2} {
 		if rep, _ := try(t, Options{Checks: checks, Filter: filter}); len(rep.Checks) != want {
@@ -130,11 +130,11 @@ func TestFilterChooses(t *testing.T) {
 		}
 	}
 	if _, err := Run(context.Background(), Options{URL: "http://localhost", Checks: checks, Filter: "nothing"}); err == nil {
-		t.Error("a filter that fits nothing is accepted")
+		t.Error("a filter that matches nothing is accepted")
 	}
 }
 
-func TestRunCannotJudge(t *testing.T) {
+func TestRunErrors(t *testing.T) {
 	checks := []Check{{[]string{"B2B-ORG-001"}, "good", passing}}
 	f := newFake(t)
 	gone := httptest.NewServer(http.NotFoundHandler())
@@ -151,11 +151,11 @@ func TestRunCannotJudge(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	if _, err := Run(ctx, Options{URL: f.URL, AdminSecret: "correct", Checks: []Check{{[]string{"B2B-ORG-001"}, "cancels", func(t *T) { cancel(); t.Sleep(time.Minute) }}}}); err == nil {
-		t.Error("a cancelled run has a verdict")
+		t.Error("a cancelled run has a report")
 	}
 }
 
-func TestOneLoginARunAndOneOrgACheck(t *testing.T) {
+func TestOneLoginPerRunAndOneOrgPerCheck(t *testing.T) {
 	f := newFake(t)
 	var checks []Check
 	for i := range 20 {
@@ -200,7 +200,7 @@ func TestAssertions(t *testing.T) {
 			t.Errorf("%v", got)
 		}
 		if r.Find("list", "k", "b")["k"] != "b" {
-			t.Errorf("found another")
+			t.Errorf("Find returned the wrong element")
 		}
 	}}}
 	for name, f := range wrong {

@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// Shape asserts the members of a JSON object. The spec lists members as key:type, separated by spaces; !key means the member must be
-// absent. Members that it does not list are welcome. Types, each made nullable by a final ?:
+// Shape asserts the members of a JSON object. The spec lists members as key:type, separated by
+// spaces; !key means that the member must be absent. Other members are allowed. The types, which a
+// final ? makes nullable:
 //
 //	s string   n number   i whole number   b boolean   o object   a array   * anything
 //	[s]        array of strings
@@ -37,7 +38,7 @@ func (t *T) Shape(what string, v any, spec string) {
 	}
 }
 
-// fits reports whether v is of a type of the language of [T.Shape].
+// fits reports whether v has a type in the notation of [T.Shape].
 func fits(v any, typ string) bool {
 	base, nullable := strings.CutSuffix(typ, "?")
 	if v == nil {

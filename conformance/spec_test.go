@@ -7,13 +7,14 @@ import (
 	"testing"
 )
 
-// requirement is one numbered statement of SPEC.md.
+// requirement is one numbered requirement of SPEC.md.
 type requirement struct {
 	level string // MUST, SHOULD or MAY
 	line  int
 }
 
-// parseSpec reads the requirements of a specification: lines that begin with an anchor and **B2B-XXX-000** (MUST).
+// parseSpec returns the requirements in a text: lines that begin with an anchor and **B2B-XXX-000**
+// (MUST).
 func parseSpec(text string) (reqs map[string]requirement, faults []string) {
 	anchored := regexp.MustCompile(`^<a id="([a-z0-9-]+)"></a>\*\*(B2B-[A-Z]+-[0-9]{3})\*\* \((MUST|SHOULD|MAY)\) \S`)
 	mention := regexp.MustCompile(`\*\*B2B-`)
@@ -22,10 +23,10 @@ func parseSpec(text string) (reqs map[string]requirement, faults []string) {
 		m := anchored.FindStringSubmatch(line)
 		switch {
 		case m == nil && mention.MatchString(line):
-			faults = append(faults, "not of the form <a id=…></a>**B2B-XXX-000** (MUST) …: "+line)
+			faults = append(faults, "the line does not have the form <a id=…></a>**B2B-XXX-000** (MUST) …: "+line)
 		case m == nil:
 		case m[1] != strings.ToLower(m[2]):
-			faults = append(faults, m[2]+": its anchor is "+m[1])
+			faults = append(faults, m[2]+": its anchor is "+m[1]+", want the id in lower case")
 		case reqs[m[2]].line != 0:
 			faults = append(faults, m[2]+": defined twice")
 		default:
@@ -35,7 +36,7 @@ func parseSpec(text string) (reqs map[string]requirement, faults []string) {
 	return reqs, faults
 }
 
-// TestSpecAndChecksAgree holds SPEC.md and the suite together.
+// TestSpecAndChecksAgree compares the requirements of SPEC.md with the checks.
 func TestSpecAndChecksAgree(t *testing.T) {
 	text, err := os.ReadFile("../SPEC.md")
 	if err != nil {
@@ -50,7 +51,8 @@ func TestSpecAndChecksAgree(t *testing.T) {
 	}
 }
 
-// disagreements lists MUSTs without a check, checks of unknown requirements, and checks that cannot be told apart.
+// disagreements returns a fault for each MUST without a check, each check of an unknown
+// requirement, and each name that two checks have.
 func disagreements(reqs map[string]requirement, checks []Check) []string {
 	var faults []string
 	proven, names := map[string]bool{}, map[string]bool{}
@@ -60,7 +62,7 @@ func disagreements(reqs map[string]requirement, checks []Check) []string {
 		}
 		names[c.Name] = true
 		if len(c.Requirements) == 0 {
-			faults = append(faults, "check names no requirement: "+c.Name)
+			faults = append(faults, "the check "+c.Name+" names no requirement")
 		}
 		for _, id := range c.Requirements {
 			proven[id] = true
@@ -71,7 +73,7 @@ func disagreements(reqs map[string]requirement, checks []Check) []string {
 	}
 	for id, q := range reqs {
 		if q.level == "MUST" && !proven[id] {
-			faults = append(faults, id+" is a MUST without a check")
+			faults = append(faults, id+" is a MUST, but no check names it")
 		}
 	}
 	return faults

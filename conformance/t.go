@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// T is what one check sees of a run: the server, the fixtures, and a place to say what was wrong. It is safe for concurrent use
-// inside [T.Concurrently].
+// T is passed to a check. It sends requests to the server, creates fixtures and records failures.
+// It is safe for concurrent use inside [T.Concurrently].
 type T struct {
 	ctx    context.Context
 	target *target
@@ -19,19 +19,19 @@ type T struct {
 	cleanups []func()
 }
 
-// stop is the panic that ends a check whose failure is recorded already.
+// stop is the value of the panic that ends a check after its failure is recorded.
 type stop struct{}
 
-// Context ends when the check's time is up or the run is cancelled.
+// Context returns a context that ends at the time limit of the check or when the run is cancelled.
 func (t *T) Context() context.Context { return t.ctx }
 
-// URL is the server under test, without a trailing slash.
+// URL returns the URL of the server, without a trailing slash.
 func (t *T) URL() string { return t.target.url }
 
-// AdminSecret is the platform's admin secret.
+// AdminSecret returns the admin secret of the server.
 func (t *T) AdminSecret() string { return t.target.adminSecret }
 
-// Errorf records a failure and lets the check go on.
+// Errorf records a failure. The check continues.
 func (t *T) Errorf(format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -44,14 +44,14 @@ func (t *T) Fatalf(format string, args ...any) {
 	panic(stop{})
 }
 
-// Cleanup runs f after the check, last registered first.
+// Cleanup registers a function to run after the check. The last one registered runs first.
 func (t *T) Cleanup(f func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.cleanups = append(t.cleanups, f)
 }
 
-// Sleep waits for d, or less when the check's time is up.
+// Sleep waits for d. It ends the check at the time limit.
 func (t *T) Sleep(d time.Duration) {
 	select {
 	case <-t.ctx.Done():
@@ -60,7 +60,7 @@ func (t *T) Sleep(d time.Duration) {
 	}
 }
 
-// Concurrently runs f(0) … f(n-1) at the same moment and returns when all are done.
+// Concurrently calls f(0) … f(n-1) at the same time and returns when all have returned.
 func (t *T) Concurrently(n int, f func(i int)) {
 	var wg sync.WaitGroup
 	start := make(chan struct{})
@@ -74,7 +74,7 @@ func (t *T) Concurrently(n int, f func(i int)) {
 	wg.Wait()
 }
 
-// guard turns a panic of f into a recorded failure.
+// guard calls f and records a panic as a failure.
 func (t *T) guard(f func()) {
 	defer func() {
 		switch p := recover(); p.(type) {
@@ -86,7 +86,7 @@ func (t *T) guard(f func()) {
 	f()
 }
 
-// run drives one check and returns its failures.
+// run runs one check and returns its failures.
 func (t *T) run(c Check) []string {
 	t.guard(func() { c.Run(t) })
 	for i := len(t.cleanups) - 1; i >= 0; i-- {
@@ -95,7 +95,7 @@ func (t *T) run(c Check) []string {
 	return t.failures
 }
 
-// eventually tries ok every 100 ms until it holds, and records a failure when that takes longer than the limit.
+// eventually calls ok every 100 ms until it returns true. It records a failure after the limit.
 func (t *T) eventually(limit time.Duration, failure string, ok func() bool) {
 	for end := time.Now().Add(limit); !ok(); t.Sleep(100 * time.Millisecond) {
 		if time.Now().After(end) {

@@ -28,7 +28,7 @@ func TestImportsRunDownward(t *testing.T) {
 	}
 }
 
-// Each case has one package with the imports that break or keep one rule.
+// TestCheck has one package per case, with imports that break or keep one rule.
 func TestCheck(t *testing.T) {
 	const m = layers.Module + "/"
 	tests := []struct {

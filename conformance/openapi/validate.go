@@ -1,4 +1,4 @@
-package contract
+package openapi
 
 import (
 	"encoding/json"
@@ -11,20 +11,18 @@ import (
 	"unicode/utf8"
 )
 
-// Why there is a validator here: the well-kept libraries read all meta-schemas when a
-// program starts, which took every start of b2b 14 ms and 2 MB, whether it checks or
-// serves. What documents of servers need is small. A keyword that is not known is
-// itself a fault, so nothing passes unjudged, and the tests hold this validator against
-// such a library.
+// This validator replaces a library because the libraries load all meta-schemas when a program
+// starts, which costs b2b 14 ms and 2 MB at every start. It supports only the keywords that
+// documents of servers use. An unknown keyword is a fault. A test compares it with a library.
 
-// annotations say nothing about what is valid. A format is one in JSON Schema 2020-12.
+// annotations are keywords that do not affect validity. In JSON Schema 2020-12, format is one.
 var annotations = []string{
 	"$comment", "contentMediaType", "default", "deprecated", "description", "discriminator", "example", "examples", "format",
 	"readOnly", "title", "writeOnly",
 }
 
-// validate returns what is wrong with a value, the deepest reasons first.
-func (c *Contract) validate(schema, v any, place []string) []fault {
+// validate returns the faults of a value, the deepest first.
+func (c *Document) validate(schema, v any, place []string) []fault {
 	if allowed, ok := schema.(bool); ok {
 		if allowed {
 			return nil
@@ -33,7 +31,7 @@ func (c *Contract) validate(schema, v any, place []string) []fault {
 	}
 	s, ok := schema.(map[string]any)
 	if !ok {
-		return []fault{{place, "schema", "there is none"}}
+		return []fault{{place, "schema", "the schema is missing"}}
 	}
 	var out []fault
 	for _, keyword := range slices.Sorted(maps.Keys(s)) {
@@ -43,7 +41,7 @@ func (c *Contract) validate(schema, v any, place []string) []fault {
 	return out
 }
 
-func (c *Contract) keyword(s map[string]any, keyword string, v any, place []string) []fault {
+func (c *Document) keyword(s map[string]any, keyword string, v any, place []string) []fault {
 	rule := s[keyword]
 	broken := func(format string, args ...any) []fault {
 		return []fault{{slices.Clone(place), keyword, fmt.Sprintf(format, args...)}}
@@ -58,11 +56,11 @@ func (c *Contract) keyword(s map[string]any, keyword string, v any, place []stri
 		}
 	case "const":
 		if !equal(rule, v) {
-			return broken("is another %s", typeOf(v))
+			return broken("is a different %s", typeOf(v))
 		}
 	case "enum":
 		if all, _ := rule.([]any); !slices.ContainsFunc(all, func(one any) bool { return equal(one, v) }) {
-			return broken("is none of them")
+			return broken("is not one of the listed values")
 		}
 	case "allOf":
 		var out []fault
@@ -90,15 +88,15 @@ func (c *Contract) keyword(s map[string]any, keyword string, v any, place []stri
 		}
 	default:
 		if !slices.Contains(annotations, keyword) && !strings.HasPrefix(keyword, "x-") {
-			return broken("this keyword cannot be judged")
+			return broken("this keyword is not supported")
 		}
 	}
 	return nil
 }
 
-// choice judges anyOf and oneOf. Of the branches that do not fit, the one that the
-// discriminator names is told of, else the one that fitted deepest.
-func (c *Contract) choice(s map[string]any, keyword string, v any, place []string) []fault {
+// choice validates anyOf and oneOf. If no branch is valid, it returns the faults of the branch that
+// the discriminator names, or of the branch with the deepest fault.
+func (c *Document) choice(s map[string]any, keyword string, v any, place []string) []fault {
 	fitting := 0
 	var best []fault
 	for _, branch := range list(s[keyword]) {
@@ -113,30 +111,30 @@ func (c *Contract) choice(s map[string]any, keyword string, v any, place []strin
 		return nil
 	}
 	if fitting > 1 {
-		return []fault{{slices.Clone(place), keyword, fmt.Sprintf("fits %d of them", fitting)}}
+		return []fault{{slices.Clone(place), keyword, fmt.Sprintf("matches %d schemas, want one", fitting)}}
 	}
 	if property, ok := at(s, "discriminator", "propertyName").(string); ok {
 		if kind, ok := at(v, property).(string); ok {
 			if ref, ok := at(s, "discriminator", "mapping", kind).(string); ok {
 				return c.validate(c.resolve(ref), v, place)
 			}
-			return []fault{{append(slices.Clone(place), property), keyword, "is none of the choices"}}
+			return []fault{{append(slices.Clone(place), property), keyword, "is not one of the types"}}
 		}
 	}
 	return best
 }
 
-// better tells whether a fault says more than another one about what was meant.
+// better reports whether fault a is more specific than fault b.
 func better(a, b fault) bool {
 	return len(a.place) > len(b.place) || len(a.place) == len(b.place) && b.keyword == "type" && a.keyword != "type"
 }
 
-func (c *Contract) object(s map[string]any, keyword string, o map[string]any, place []string) (out []fault) {
+func (c *Document) object(s map[string]any, keyword string, o map[string]any, place []string) (out []fault) {
 	properties, _ := s["properties"].(map[string]any)
 	if keyword == "required" {
 		for _, key := range list(s[keyword]) {
 			if name, _ := key.(string); !has(o, name) {
-				out = append(out, fault{slices.Clone(place), keyword, "there is no " + name})
+				out = append(out, fault{slices.Clone(place), keyword, name + " is missing"})
 			}
 		}
 		return out
@@ -153,7 +151,7 @@ func (c *Contract) object(s map[string]any, keyword string, o map[string]any, pl
 	return out
 }
 
-func (c *Contract) array(s map[string]any, keyword string, a []any, place []string) (out []fault) {
+func (c *Document) array(s map[string]any, keyword string, a []any, place []string) (out []fault) {
 	if keyword != "items" {
 		return bound(keyword, float64(len(a)), s[keyword], place)
 	}
@@ -163,7 +161,7 @@ func (c *Contract) array(s map[string]any, keyword string, a []any, place []stri
 	return out
 }
 
-// bound compares a number with the rule that a keyword's name says.
+// bound checks a number against a limit. The keyword says whether it is a minimum or a maximum.
 func bound(keyword string, n float64, rule any, place []string) []fault {
 	limit, _ := rule.(json.Number)
 	least, most := math.Inf(-1), math.Inf(1)
@@ -180,12 +178,12 @@ func bound(keyword string, n float64, rule any, place []string) []fault {
 		}
 	}
 	if n < least || n > most {
-		return []fault{{slices.Clone(place), keyword, "is beyond " + limit.String()}}
+		return []fault{{slices.Clone(place), keyword, "exceeds the limit " + limit.String()}}
 	}
 	return nil
 }
 
-// equal compares values; numbers are the same however they are spelled.
+// equal compares values. Numbers are equal if their values are, whatever their notation.
 func equal(a, b any) bool {
 	x, ok := a.(json.Number)
 	y, also := b.(json.Number)
@@ -205,9 +203,9 @@ func has(o map[string]any, key string) bool {
 	return ok
 }
 
-// number reads a number as closely as a float64 can; one that is too large is infinite.
+// number returns the closest float64. A number that is too large is infinite.
 func number(n json.Number) float64 {
-	f, _ := n.Float64() // a range error comes with the infinity that is meant
+	f, _ := n.Float64() // for a range error, f is infinite
 	return f
 }
 

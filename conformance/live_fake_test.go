@@ -12,13 +12,13 @@ import (
 	"github.com/coder/websocket"
 )
 
-// liveFake is a fake that pushes: its socket answers as script says, its stream is written by story.
+// liveFake configures a fake server with a WebSocket and an event stream.
 type liveFake struct {
-	script func(frame string) []string // answers to a frame; "close" closes with 4008
-	story  string
+	script func(frame string) []string // returns the replies to a frame; "close" closes with 4008
+	stream string                      // the body of GET /api/events
 }
 
-// tryLive drives a check against a fake and returns its failures.
+// tryLive runs a check against a fake server and returns its failures.
 func tryLive(t *testing.T, l liveFake, run func(t *T)) []string {
 	t.Helper()
 	f := newFake(t)
@@ -29,7 +29,7 @@ func tryLive(t *testing.T, l liveFake, run func(t *T)) []string {
 		if err != nil {
 			return
 		}
-		defer func() { _ = c.CloseNow() }() // it is over already
+		defer func() { _ = c.CloseNow() }() // it may be closed already
 		if r.FormValue("ticket") != "t" {
 			_ = c.Close(4001, "no ticket") // the client sees it or not
 			return
@@ -53,7 +53,7 @@ func tryLive(t *testing.T, l liveFake, run func(t *T)) []string {
 	})
 	mux.HandleFunc("GET /api/events", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
-		fmt.Fprint(w, l.story)
+		fmt.Fprint(w, l.stream)
 	})
 	mux.Handle("/", f.Config.Handler)
 	f.Config.Handler = mux
@@ -67,8 +67,9 @@ func tryLive(t *testing.T, l liveFake, run func(t *T)) []string {
 	return (&T{ctx: ctx, target: tg}).run(Check{Run: run})
 }
 
-// parrot answers pings, acks what has a good type, and refuses the rest.
-func parrot(frame string) []string {
+// scriptedReplies replies to pings, acknowledges frames of the type good, and sends an error for
+// others.
+func scriptedReplies(frame string) []string {
 	fr := newFrame(frame)
 	switch {
 	case fr.kind() == "ping":
@@ -82,21 +83,21 @@ func parrot(frame string) []string {
 }
 
 func TestSocket(t *testing.T) {
-	failures := tryLive(t, liveFake{script: parrot}, func(t *T) {
+	failures := tryLive(t, liveFake{script: scriptedReplies}, func(t *T) {
 		s := t.open("a bot", Token("x"))
-		s.wire.hold()
+		s.wire.delayWrites()
 		s.send(J{"type": "bad", "ref": "before"})
-		if err := s.wire.release(); err != nil {
+		if err := s.wire.sendDelayed(); err != nil {
 			t.Errorf("%v", err)
 		}
-		s.answer("before").failed("FORBIDDEN")
+		s.reply("before").failed("FORBIDDEN")
 		s.do(J{"type": "good"}).Equal("result.resource_id", "x")
 		s.refuses("FORBIDDEN", J{"type": "bad"})
 		if s.last() != "c1" || s.next("thread_message").cursor() != "c1" {
-			t.Errorf("the event was lost")
+			t.Errorf("the event is missing")
 		}
 		if !s.open() {
-			t.Errorf("an open socket says it is not")
+			t.Errorf("an open socket is reported as closed")
 		}
 		s.send(J{"type": "leave"})
 		s.closes(4008, "slow")
@@ -107,7 +108,7 @@ func TestSocket(t *testing.T) {
 	}
 }
 
-func TestSocketFaultsAreSeen(t *testing.T) {
+func TestSocketReportsFailures(t *testing.T) {
 	for name, run := range map[string]func(t *T){
 		"code":   func(t *T) { t.open("a bot", nil).refuses("NOT_FOUND", J{"type": "bad"}) },
 		"ack":    func(t *T) { t.open("a bot", nil).do(J{"type": "bad"}) },
@@ -115,35 +116,35 @@ func TestSocketFaultsAreSeen(t *testing.T) {
 		"close":  func(t *T) { s := t.open("a bot", nil); s.send(J{"type": "leave"}); s.closes(4001) },
 		"reason": func(t *T) { s := t.open("a bot", nil); s.send(J{"type": "leave"}); s.closes(4008, "other") },
 	} {
-		if failures := tryLive(t, liveFake{script: parrot}, run); len(failures) != 1 {
+		if failures := tryLive(t, liveFake{script: scriptedReplies}, run); len(failures) != 1 {
 			t.Errorf("%s: %v", name, failures)
 		}
 	}
 }
 
 func TestStream(t *testing.T) {
-	story := ": hello\n\nid: 1\nevent: message\ndata: {\"type\":\"message\",\ndata: \"cursor\":\"1\"}\n\ndata:{\"type\":\"bot_online\"}\r\n\r\n: beat\n\nevent: bot_renamed\ndata: {\"type\":\"bot_renamed\",\"new_name\":\"flag-1\",\"cursor\":\"2\"}\n\nid: 9\n\n"
-	failures := tryLive(t, liveFake{story: story}, func(t *T) {
+	body := ": hello\n\nid: 1\nevent: message\ndata: {\"type\":\"message\",\ndata: \"cursor\":\"1\"}\n\ndata:{\"type\":\"bot_online\"}\r\n\r\n: beat\n\nevent: bot_renamed\ndata: {\"type\":\"bot_renamed\",\"new_name\":\"flag-1\",\"cursor\":\"2\"}\n\nid: 9\n\n"
+	failures := tryLive(t, liveFake{stream: body}, func(t *T) {
 		s := t.stream("a bot", Token("x"), []string{"types", "message"})
-		got := s.told("flag-1", "message")
+		got := s.expect("flag-1", "message")
 		if got[0].ID != "1" || got[0].Event != "message" || got[0].cursor() != "1" {
 			t.Errorf("read %+v", got[0])
 		}
 		s.ends()
-		if all := s.all(); len(all) != 3 || !all[1].presence() || all[2].ID != "" || s.beats != 2 {
-			t.Errorf("read %+v and %d comments", all, s.beats)
+		if all := s.all(); len(all) != 3 || !all[1].isPresence() || all[2].ID != "" || s.heartbeats != 2 {
+			t.Errorf("read %+v and %d comments", all, s.heartbeats)
 		}
 	})
 	if len(failures) > 0 {
 		t.Error(failures)
 	}
-	failures = tryLive(t, liveFake{story: "data: {}\n\n"}, func(t *T) { t.stream("a bot", nil, nil) })
+	failures = tryLive(t, liveFake{stream: "data: {}\n\n"}, func(t *T) { t.stream("a bot", nil, nil) })
 	if len(failures) != 1 || !strings.Contains(failures[0], "does not begin with a comment") {
 		t.Error(failures)
 	}
 }
 
-func TestEventsLeaveOutAnswersAndPresence(t *testing.T) {
+func TestEventsExcludeRepliesAndPresence(t *testing.T) {
 	var frames []Frame
 	for _, raw := range []string{`{"type":"ack"}`, `{"type":"message","cursor":"1"}`, `{"type":"bot_online"}`, `{"type":"bot_offline","cursor":"2"}`, `{"type":"pong"}`, `[1]`, `no`} {
 		frames = append(frames, newFrame(raw))

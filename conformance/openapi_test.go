@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// TestRunIsHeldAgainstTheDocument gives a server a document that fits what it answers,
-// and one that does not.
-func TestRunIsHeldAgainstTheDocument(t *testing.T) {
+// TestRunIsValidatedAgainstOpenAPI runs against servers with a document that matches their
+// responses, and with documents that do not.
+func TestRunIsValidatedAgainstOpenAPI(t *testing.T) {
 	const others = `,"n":{},"null":{},"list":{},"auth":{}`
 	describing := func(kind, others string) string {
 		return `{"openapi":"3.1.0","paths":{"/thing":{"get":{"operationId":"Thing","responses":{"200":{"content":{"*/*":{}, "application/json":{"schema":{"properties":{"id":{"type":"` + kind + `"}` + others + `}}}}}}}},
@@ -20,8 +20,8 @@ func TestRunIsHeldAgainstTheDocument(t *testing.T) {
 		want         []string
 	}{
 		{"string", others + `,"uri":{}`, nil},
-		{"integer", others + `,"uri":{}`, []string{"Thing (GET) 200: answer at /id breaks type: is string"}},
-		{"string", others, []string{"Thing (GET) 200: answer at /uri breaks properties: this key is not described"}},
+		{"integer", others + `,"uri":{}`, []string{"Thing (GET) 200: response at /id violates type: is string"}},
+		{"string", others, []string{"Thing (GET) 200: response at /uri violates properties: this key is not described"}},
 	} {
 		kind, want := c.kind, c.want
 		f := newFake(t)
@@ -37,8 +37,8 @@ func TestRunIsHeldAgainstTheDocument(t *testing.T) {
 	}
 }
 
-// TestRunGoesOnWithoutDocument is about servers that have none, or a broken one.
-func TestRunGoesOnWithoutDocument(t *testing.T) {
+// TestRunWithoutOpenAPI runs against servers without a valid document.
+func TestRunWithoutOpenAPI(t *testing.T) {
 	for _, document := range []string{"", "{}", "nonsense"} {
 		f := newFake(t)
 		f.openAPI = document

@@ -15,49 +15,49 @@ import (
 	"time"
 )
 
-// hooks is a receiver of webhooks that the suite runs.
+// hooks is a webhook receiver.
 type hooks struct {
-	t      *T
-	url    string
-	mu     sync.Mutex
-	all    []delivered
-	answer http.HandlerFunc
+	t       *T
+	url     string
+	mu      sync.Mutex
+	all     []delivery
+	respond http.HandlerFunc // nil: status 200
 }
 
-// delivered is one request that it got.
-type delivered struct {
+// delivery is one request that the receiver got.
+type delivery struct {
 	at     time.Time
 	header http.Header
 	body   []byte
 	event  map[string]any
 }
 
-func (d delivered) id() string { return d.header.Get("webhook-id") }
+func (d delivery) id() string { return d.header.Get("webhook-id") }
 
-func (d delivered) kind() string { s, _ := d.event["type"].(string); return s }
+func (d delivery) kind() string { s, _ := d.event["type"].(string); return s }
 
-// content is the text of a message.
-func (d delivered) content() string {
+// content returns the content of the message in the event.
+func (d delivery) content() string {
 	m, _ := d.event["message"].(map[string]any)
 	s, _ := m["content"].(string)
 	return s
 }
 
-// hooks starts a receiver for a check.
+// hooks starts a webhook receiver. It stops after the check.
 func (t *T) hooks() *hooks {
 	l, err := net.Listen("tcp", net.JoinHostPort(t.target.receiver, "0"))
 	if err != nil {
-		t.Fatalf("listening for webhooks (choose an address of this machine with --receiver): %v", err)
+		t.Fatalf("listening for webhooks: %v; set --receiver to an address of this machine", err)
 	}
 	h := &hooks{t: t, url: "http://" + l.Addr().String() + "/hook/" + rand.Text() + "?x=" + rand.Text()}
 	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = s.Serve(l) // ends with Close
+		_ = s.Serve(l) // returns after Close
 	}()
 	t.Cleanup(func() {
-		_ = s.Close() // the check is over
+		_ = s.Close() // an error has no effect after the check
 		<-done
 	})
 	return h
@@ -68,58 +68,58 @@ func (h *hooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
-	d := delivered{time.Now(), r.Header, body, nil}
+	d := delivery{time.Now(), r.Header, body, nil}
 	if r.Method == http.MethodPost {
-		_ = json.Unmarshal(body, &d.event) // a check finds it missing
-		h.t.target.described.webhook(body)
+		_ = json.Unmarshal(body, &d.event) // the check fails if event is nil
+		h.t.target.recorder.webhook(body)
 	}
 	h.mu.Lock()
 	h.all = append(h.all, d)
-	answer := h.answer
+	respond := h.respond
 	h.mu.Unlock()
-	if answer != nil {
-		answer(w, r)
+	if respond != nil {
+		respond(w, r)
 	}
 }
 
-func (h *hooks) answers(f http.HandlerFunc) {
+func (h *hooks) respondWith(f http.HandlerFunc) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.answer = f
+	h.respond = f
 }
 
-func (h *hooks) status(code int) {
-	h.answers(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) })
+func (h *hooks) respondStatus(code int) {
+	h.respondWith(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) })
 }
 
-func (h *hooks) got() []delivered {
+func (h *hooks) got() []delivery {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return append([]delivered{}, h.all...)
+	return append([]delivery{}, h.all...)
 }
 
-// wait waits for n requests.
-func (h *hooks) wait(n int) []delivered {
+// wait waits until the receiver has n requests, and returns all.
+func (h *hooks) wait(n int) []delivery {
 	for end := time.Now().Add(30 * time.Second); len(h.got()) < n; h.t.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
-			h.t.Fatalf("%d webhook requests came within 30 s, %d were to come", len(h.got()), n)
+			h.t.Fatalf("received %d webhook requests within 30 s, want %d", len(h.got()), n)
 		}
 	}
 	return h.got()
 }
 
-// bot registers a bot whose webhook leads here.
+// bot registers a bot with a webhook to this receiver.
 func (h *hooks) bot(o *Org, name, secret string) *Bot {
 	fields := J{"name": name, "ticket": o.ticket(), "webhook_url": h.url, "webhook_secret": secret}
 	r := o.Register(fields)
 	if r.StatusCode() == 400 {
-		r.fatalf("the server refuses the receiver of this suite: allow it by B2B_WEBHOOK_ALLOW=%s, or choose another address with --receiver", h.t.target.receiver)
+		r.fatalf("the server does not allow webhooks to this suite: set B2B_WEBHOOK_ALLOW=%s on the server, or choose another address with --receiver", h.t.target.receiver)
 	}
 	r.OK()
 	return &Bot{ID: r.Str("bot_id"), Name: r.Str("name"), Token: Token(r.Str("token")), Registration: r, org: o}
 }
 
-// hubSignature and standardSignature are what the headers must say.
+// hubSignature and standardSignature return the expected values of the signature headers.
 func hubSignature(secret, timestamp string, body []byte) string {
 	return "sha256=" + hex.EncodeToString(hmacOf([]byte(secret), timestamp+".", body))
 }

@@ -1,13 +1,11 @@
-// Package contract holds what a server answers, and what it accepts, against the
+// Package openapi validates the responses of a server, and the requests it accepts, against the
 // OpenAPI 3.1 document that it publishes.
 //
-// Two promises are checked. Whoever reads the document must be able to read every
-// answer: its status, its media type and its body are described, to the last key of an
-// object that is not said to have others. And the document must
-// not ask for more than the server does: a request that succeeded is one that the
-// document allows. What is found names the operation and the place in the JSON, and
-// never a value, which may be a secret.
-package contract
+// It checks two things. The document describes every response: its status, its media type, and
+// every key of its body, unless an object allows additional keys. And the document does not
+// require more than the server does: every request that succeeded is valid. A fault names the
+// operation and the place in the JSON, never a value, which could be a secret.
+package openapi
 
 import (
 	"bytes"
@@ -22,11 +20,11 @@ import (
 	"strings"
 )
 
-// Contract is a document ready to judge. It is safe for concurrent use.
-type Contract struct {
+// Document is a parsed OpenAPI document. It is safe for concurrent use.
+type Document struct {
 	root       any
 	operations []*operation
-	events     map[string]any // types of the schema Event
+	events     map[string]any // references to the schemas of events, by type
 }
 
 // operation is one method of one path.
@@ -34,28 +32,28 @@ type operation struct {
 	id       string
 	method   string
 	path     string
-	segments []string // a variable is ""
+	segments []string // "" for a variable
 	spec     map[string]any
 }
 
-// Exchange is one request and its answer.
+// Exchange is one request and its response.
 type Exchange struct {
 	Method, Target string // the path with its query, escaped, below the base path
 	RequestType    string // Content-Type of the request
 	Request        []byte
 	Status         int
-	AnswerType     string // Content-Type of the answer
-	Answer         []byte
+	ResponseType   string // Content-Type of the response
+	Response       []byte
 }
 
-// New reads a document. It fails when that is no OpenAPI 3.1, refers to what is not
-// there, names an operation twice, or has an operation without an answer.
-func New(document []byte) (*Contract, error) {
+// New parses a document. It returns an error if the document is not OpenAPI 3.1, has a reference
+// without a target, uses an operationId twice, or has an operation without responses.
+func New(document []byte) (*Document, error) {
 	root, err := decode(document)
 	if err != nil {
-		return nil, fmt.Errorf("the OpenAPI document is no JSON: %w", err)
+		return nil, fmt.Errorf("the OpenAPI document is not JSON: %w", err)
 	}
-	c := &Contract{root: root}
+	c := &Document{root: root}
 	if version, _ := at(root, "openapi").(string); !strings.HasPrefix(version, "3.1.") {
 		return nil, fmt.Errorf("openapi is %q, want 3.1", version)
 	}
@@ -68,12 +66,12 @@ func New(document []byte) (*Contract, error) {
 	return c, nil
 }
 
-// dangling finds references to nothing, below the pointer.
-func (c *Contract) dangling(v any, pointer string) (faults []string) {
+// dangling returns the references without a target in v, which is at the given pointer.
+func (c *Document) dangling(v any, pointer string) (faults []string) {
 	switch v := v.(type) {
 	case map[string]any:
 		if ref, ok := v["$ref"].(string); ok && c.resolve(ref) == nil {
-			faults = append(faults, fmt.Sprintf("%s refers to %s, which is not there", pointer, ref))
+			faults = append(faults, fmt.Sprintf("%s refers to %s, which does not exist", pointer, ref))
 		}
 		for _, key := range slices.Sorted(maps.Keys(v)) {
 			faults = append(faults, c.dangling(v[key], pointer+"/"+escape(key))...)
@@ -86,7 +84,7 @@ func (c *Contract) dangling(v any, pointer string) (faults []string) {
 	return faults
 }
 
-func (c *Contract) addOperations() (faults []string) {
+func (c *Document) addOperations() (faults []string) {
 	ids := make(map[string]bool)
 	paths, _ := at(c.root, "paths").(map[string]any)
 	for _, path := range slices.Sorted(maps.Keys(paths)) {
@@ -99,7 +97,7 @@ func (c *Contract) addOperations() (faults []string) {
 			op := &operation{method: strings.ToUpper(method), path: path, spec: spec}
 			op.id, _ = spec["operationId"].(string)
 			if op.id == "" || ids[op.id] {
-				faults = append(faults, fmt.Sprintf("%s %s: operationId %q is missing or taken", op.method, path, op.id))
+				faults = append(faults, fmt.Sprintf("%s %s: operationId %q is missing or not unique", op.method, path, op.id))
 			}
 			ids[op.id] = true
 			if answers, _ := spec["responses"].(map[string]any); len(answers) == 0 {
@@ -115,13 +113,13 @@ func (c *Contract) addOperations() (faults []string) {
 		}
 	}
 	if len(c.operations) == 0 {
-		faults = append(faults, "it has no operations")
+		faults = append(faults, "the document has no operations")
 	}
 	return faults
 }
 
-// find is the operation that a request is for, or nil. Texts win over variables.
-func (c *Contract) find(method, path string) *operation {
+// find returns the operation of a request, or nil. Fixed segments take precedence over variables.
+func (c *Document) find(method, path string) *operation {
 	if method == "HEAD" {
 		method = "GET"
 	}
@@ -148,21 +146,21 @@ func (op *operation) fits(segments []string) bool {
 	})
 }
 
-// Check judges one exchange and returns what breaks the document.
-func (c *Contract) Check(x Exchange) []string {
+// Check returns the faults of one exchange.
+func (c *Document) Check(x Exchange) []string {
 	path, query, _ := strings.Cut(x.Target, "?")
 	op := c.find(x.Method, path)
 	if op == nil {
-		procedure := strings.HasPrefix(strings.ToLower(path), "/b2b.v1.") // the document is of REST
+		procedure := strings.HasPrefix(strings.ToLower(path), "/b2b.v1.") // Connect, which the document does not describe
 		if x.Status < 400 && x.Method != "OPTIONS" && !procedure {
-			return []string{fmt.Sprintf("%s: answered %d, but the document has no such operation", x.Method, x.Status)}
+			return []string{fmt.Sprintf("%s: status %d, but the document has no such operation", x.Method, x.Status)}
 		}
 		return nil
 	}
 	where := fmt.Sprintf("%s (%s) %d", op.id, x.Method, x.Status)
 	var out []string
-	for _, fault := range c.answer(op, x) {
-		out = append(out, where+": answer"+fault)
+	for _, fault := range c.response(op, x) {
+		out = append(out, where+": response"+fault)
 	}
 	if x.Status >= 200 && x.Status < 300 {
 		for _, fault := range c.request(op, x, query) {
@@ -172,7 +170,7 @@ func (c *Contract) Check(x Exchange) []string {
 	return out
 }
 
-func (c *Contract) answer(op *operation, x Exchange) []string {
+func (c *Document) response(op *operation, x Exchange) []string {
 	described := c.follow(at(op.spec, "responses", strconv.Itoa(x.Status)))
 	if described == nil && x.Status >= 400 {
 		described = c.follow(at(op.spec, "responses", "default"))
@@ -184,23 +182,23 @@ func (c *Contract) answer(op *operation, x Exchange) []string {
 	switch {
 	case x.Method == "HEAD":
 		return nil
-	case len(content) == 0 && len(x.Answer) > 0:
-		return []string{" has a body where none is described"}
+	case len(content) == 0 && len(x.Response) > 0:
+		return []string{" has a body, but none is described"}
 	case len(content) == 0:
 		return nil
 	}
-	media, ok := pick(content, x.AnswerType)
+	media, ok := pick(content, x.ResponseType)
 	if !ok {
-		return []string{fmt.Sprintf(" has a Content-Type of %q, which is not described", x.AnswerType)}
+		return []string{fmt.Sprintf(" has a Content-Type of %q, which is not described", x.ResponseType)}
 	}
 	if media != "application/json" {
 		return nil
 	}
-	return c.judge(at(content, media, "schema"), x.Answer, true)
+	return c.judge(at(content, media, "schema"), x.Response, true)
 }
 
-func (c *Contract) request(op *operation, x Exchange, query string) (faults []string) {
-	if values, err := url.ParseQuery(query); err == nil { // servers are more lenient than that
+func (c *Document) request(op *operation, x Exchange, query string) (faults []string) {
+	if values, err := url.ParseQuery(query); err == nil { // servers accept queries that ParseQuery rejects
 		parameters, _ := op.spec["parameters"].([]any)
 		for _, p := range parameters {
 			described := c.follow(p)
@@ -223,60 +221,60 @@ func (c *Contract) request(op *operation, x Exchange, query string) (faults []st
 	return append(faults, c.judge(at(described, "content", media, "schema"), body, false)...)
 }
 
-// Event judges a pushed event. What is not an event, as an acknowledgement, passes.
-func (c *Contract) Event(text []byte) []string {
-	var told struct {
+// Event returns the faults of a pushed event. Frames that are not events, such as acks, have none.
+func (c *Document) Event(text []byte) []string {
+	var event struct {
 		Type string `json:"type"`
 	}
-	if err := json.Unmarshal(text, &told); err != nil || c.events[told.Type] == nil {
+	if err := json.Unmarshal(text, &event); err != nil || c.events[event.Type] == nil {
 		return nil
 	}
 	var out []string
 	for _, fault := range c.judge(at(c.root, "components", "schemas", "Event"), text, true) {
-		out = append(out, "event "+told.Type+fault)
+		out = append(out, "event "+event.Type+fault)
 	}
 	return out
 }
 
-// Webhook judges what was posted to a webhook.
-func (c *Contract) Webhook(body []byte) []string {
-	var told struct {
+// Webhook returns the faults of the body of a webhook delivery.
+func (c *Document) Webhook(body []byte) []string {
+	var event struct {
 		Type string `json:"type"`
 	}
-	if err := json.Unmarshal(body, &told); err != nil {
+	if err := json.Unmarshal(body, &event); err != nil {
 		return []string{"webhook is not JSON"}
 	}
-	schema := at(c.root, "webhooks", told.Type, "post", "requestBody", "content", "application/json", "schema")
+	schema := at(c.root, "webhooks", event.Type, "post", "requestBody", "content", "application/json", "schema")
 	if schema == nil {
-		return []string{fmt.Sprintf("webhook of type %q: the document has none", told.Type)}
+		return []string{fmt.Sprintf("webhook of type %q: the document has none", event.Type)}
 	}
 	var out []string
 	for _, fault := range c.judge(schema, body, true) {
-		out = append(out, "webhook "+told.Type+fault)
+		out = append(out, "webhook "+event.Type+fault)
 	}
 	return out
 }
 
-// Webhooks lists the types of the events that the document says are posted.
-func (c *Contract) Webhooks() []string {
+// Webhooks returns the types of the webhook events of the document.
+func (c *Document) Webhooks() []string {
 	all, _ := at(c.root, "webhooks").(map[string]any)
 	return slices.Sorted(maps.Keys(all))
 }
 
-// Needing is an operation that cannot do without a body.
-type Needing struct {
+// BodyRequired is an operation that requires a body.
+type BodyRequired struct {
 	Method, Path string
-	Callers      []string // who may call, by x-b2b-access
+	Callers      []string // from x-b2b-access
 }
 
-// Needing lists the operations that require a body, those aside whose path has variables.
-func (c *Contract) Needing() (all []Needing) {
+// BodyRequired returns the operations that require a body and have no variable in their path.
+func (c *Document) BodyRequired() (all []BodyRequired) {
 	for _, op := range c.operations {
 		body := c.follow(op.spec["requestBody"])
 		if body["required"] != true || slices.Contains(op.segments, "") {
 			continue
 		}
-		one := Needing{Method: op.method, Path: op.path}
+		one := BodyRequired{Method: op.method, Path: op.path}
 		callers, _ := at(op.spec, "x-b2b-access", "callers").([]any)
 		for _, caller := range callers {
 			one.Callers = append(one.Callers, fmt.Sprint(caller))
@@ -286,7 +284,7 @@ func (c *Contract) Needing() (all []Needing) {
 	return all
 }
 
-// pick finds the described media type that a Content-Type is of.
+// pick returns the media type in content that matches a Content-Type.
 func pick(content map[string]any, contentType string) (string, bool) {
 	media, _, err := mime.ParseMediaType(contentType)
 	if err != nil {

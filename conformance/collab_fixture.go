@@ -12,27 +12,27 @@ import (
 	"time"
 )
 
-// nobodyID is an id that no server has given to anything.
-const nobodyID = "018f0000-0000-7000-8000-000000000000"
+// unusedID is a well-formed id that no object has.
+const unusedID = "018f0000-0000-7000-8000-000000000000"
 
-// hall is an org with its limits far away and three members: what most checks of collaboration need. Ann usually opens the threads, Bob takes
-// part, Cyd does not.
-type hall struct {
+// fixture is an org with high limits and three members, for most checks of collaboration. Usually
+// Ann creates the threads, Bob participates and Cyd does not.
+type fixture struct {
 	*Org
 	Ann, Bob, Cyd *Bot
-	shelf         string          // the thread of lenient
-	kept          int             // artifacts on it
-	extras        map[string]*Bot // by name; see cast
+	lenientThread string          // the thread of the method lenient
+	lenientCount  int             // number of artifacts in that thread
+	extras        map[string]*Bot // by name; see extraBot
 }
 
-func newHall(t *T) *hall {
-	h := &hall{Org: t.Org()}
+func newFixture(t *T) *fixture {
+	h := &fixture{Org: t.Org()}
 	h.Settings(J{"messages_per_minute_per_bot": 100000, "threads_per_hour_per_bot": 100000})
 	h.Ann, h.Bob, h.Cyd = h.Bot("ann"), h.Bot("bob"), h.Bot("cyd")
 	return h
 }
 
-// with is base with the members of more in place of its own.
+// with returns a copy of base with the members of more added or replaced.
 func with(base, more J) J {
 	out := maps.Clone(base)
 	if out == nil {
@@ -42,15 +42,16 @@ func with(base, more J) J {
 	return out
 }
 
-// create posts a thread of Ann and Bob, with the given fields in place of the usual ones, and returns the answer.
-func (h *hall) create(fields J) *Response {
+// create posts a thread of Ann and Bob and returns the response. The fields add to or replace the
+// defaults.
+func (h *fixture) create(fields J) *Response {
 	return h.t.Do("POST", "/api/threads", h.Ann, with(J{"topic": "work", "participants": []string{"bob"}}, fields))
 }
 
-// thread is create that must succeed; it returns the id.
-func (h *hall) thread(fields J) string { return h.create(fields).OK().Str("id") }
+// thread calls create, which must succeed, and returns the id.
+func (h *fixture) thread(fields J) string { return h.create(fields).OK().Str("id") }
 
-// thr and othr are paths below a thread, for bots and for org admins.
+// thr and othr return paths below a thread: for bots, and for org admins.
 func thr(id string, rest ...string) string  { return "/api/threads/" + id + strings.Join(rest, "") }
 func othr(id string, rest ...string) string { return "/api/org/threads/" + id + strings.Join(rest, "") }
 
@@ -63,23 +64,23 @@ func query(path string, keyValues ...string) string {
 	return path + "?" + v.Encode()
 }
 
-// say posts a thread message that must succeed.
+// say posts a thread message, which must succeed.
 func (t *T) say(c Caller, thread, content string) *Response {
 	return t.Do("POST", thr(thread, "/messages"), c, J{"content": content}).OK()
 }
 
-// dm posts a direct message that must succeed.
+// dm posts a direct message, which must succeed.
 func (t *T) dm(c Caller, to, content string) *Response {
 	return t.Do("POST", "/api/send", c, J{"to": to, "content": content}).OK()
 }
 
-// patch changes a thread and must succeed.
+// patch changes a thread, which must succeed.
 func (t *T) patch(c Caller, thread string, fields J) *Response {
 	return t.Do("PATCH", thr(thread), c, fields).OK()
 }
 
-// seat adds a bot with a label through the org-admin door, which no policy guards.
-func (h *hall) seat(thread string, b *Bot, label any) {
+// addParticipant adds a bot with a label as an org admin, to whom no permission policy applies.
+func (h *fixture) addParticipant(thread string, b *Bot, label any) {
 	body := J{"bot_id": b.ID}
 	if label != nil {
 		body["label"] = label
@@ -87,8 +88,8 @@ func (h *hall) seat(thread string, b *Bot, label any) {
 	h.t.Do("POST", othr(thread, "/participants"), h.Admin, body).OK()
 }
 
-// move brings a thread that is active into a state.
-func (h *hall) move(thread, state string) {
+// setStatus changes the status of an active thread.
+func (h *fixture) setStatus(thread, state string) {
 	switch state {
 	case "active":
 	case "closed":
@@ -98,14 +99,14 @@ func (h *hall) move(thread, state string) {
 	}
 }
 
-// look is the thread as org admins see it.
-func (h *hall) look(thread string) *Response { return h.t.Get(othr(thread), h.Admin).OK() }
+// adminView returns the thread as an org admin reads it.
+func (h *fixture) adminView(thread string) *Response { return h.t.Get(othr(thread), h.Admin).OK() }
 
-// revision is the thread's revision.
-func (h *hall) revision(thread string) int { return int(h.look(thread).Num("revision")) }
+// revision returns the revision of the thread.
+func (h *fixture) revision(thread string) int { return int(h.adminView(thread).Num("revision")) }
 
-// grows asserts that f adds by to the thread's revision.
-func (h *hall) grows(thread string, by int, what string, f func()) {
+// revisionGrows asserts that f increases the revision of the thread by the given number.
+func (h *fixture) revisionGrows(thread string, by int, what string, f func()) {
 	before := h.revision(thread)
 	f()
 	if got := h.revision(thread) - before; got != by {
@@ -113,7 +114,8 @@ func (h *hall) grows(thread string, by int, what string, f func()) {
 	}
 }
 
-// sameThread asserts that r shows the thread as before did; the order of participants who joined together is free.
+// sameThread asserts that r has the same thread as before. It ignores the participants, whose order
+// can differ.
 func (r *Response) sameThread(before *Response) *Response {
 	was, ok := before.JSON.(map[string]any)
 	if !ok {
@@ -127,13 +129,14 @@ func (r *Response) sameThread(before *Response) *Response {
 	return r
 }
 
-// audited is the newest audit entry of an action on a target; without one the check ends.
-func (h *hall) audited(action, target string) map[string]any {
+// audited returns the newest audit entry of an action on a target. It ends the check if there is
+// none.
+func (h *fixture) audited(action, target string) map[string]any {
 	return h.Audit(action).Find("", "target_id", target)
 }
 
-// trail asserts the newest audit entry of an action on a target: its actor, and members of its detail.
-func (h *hall) trail(action, target string, actor any, detail J) {
+// auditedAs asserts the actor and the detail of the newest audit entry of an action on a target.
+func (h *fixture) auditedAs(action, target string, actor any, detail J) {
 	e := h.audited(action, target)
 	if !reflect.DeepEqual(e["bot_id"], normal(actor)) {
 		h.t.Errorf("audit %s: bot_id is %s, want %v", action, show(e["bot_id"]), actor)
@@ -149,19 +152,19 @@ func (h *hall) trail(action, target string, actor any, detail J) {
 	}
 }
 
-// silent asserts that an action was never audited on a target.
-func (h *hall) silent(action, target string) { h.Audit(action).Absent("", "target_id", target) }
+// notAudited asserts that no audit entry has the action on the target.
+func (h *fixture) notAudited(action, target string) { h.Audit(action).Absent("", "target_id", target) }
 
-// tick waits until the server's millisecond clock has moved on.
+// tick waits until the server has a later time in milliseconds.
 func (t *T) tick() { t.Sleep(3 * time.Millisecond) }
 
-// row is what the order of lists depends on.
+// row has the values that decide the order of a list.
 type row struct {
 	id string
 	at int64 // ms
 }
 
-// rows reads the ids and times of the objects of the array at path.
+// rows returns the ids and times of the objects in the array at path.
 func rows(r *Response, path, timeKey string) []row {
 	var out []row
 	for _, e := range r.List(path) {
@@ -192,7 +195,8 @@ func (t *T) sameIDs(what string, got, want []string) {
 	}
 }
 
-// pages follows next_cursor from the first page to the last and returns all elements' ids and times. All pages but the last must be full.
+// pages follows next_cursor from the first page to the last and returns the ids and times of all
+// elements. All pages except the last must be full.
 func (t *T) pages(what string, limit int, timeKey string, get func(cursor string) *Response) []row {
 	var all []row
 	for cursor, n := "", 0; ; n++ {
@@ -211,12 +215,12 @@ func (t *T) pages(what string, limit int, timeKey string, get func(cursor string
 		}
 		cursor = r.Str("next_cursor")
 		if n > 1000 {
-			r.fatalf("%s: the pages never end", what)
+			r.fatalf("%s: the pages do not end", what)
 		}
 	}
 }
 
-// requestID mints a request_id.
+// requestID returns a new request_id.
 func requestID() string {
 	b := make([]byte, 16)
 	_, _ = rand.Read(b) // never fails
@@ -224,7 +228,7 @@ func requestID() string {
 	return s[:8] + "-" + s[8:12] + "-4" + s[13:16] + "-a" + s[17:20] + "-" + s[20:]
 }
 
-// many runs f(0) … f(n-1), eight at a time.
+// many calls f(0) … f(n-1), eight at the same time.
 func (t *T) many(n int, f func(i int)) {
 	t.Concurrently(8, func(w int) {
 		for i := w; i < n; i += 8 {
@@ -233,7 +237,7 @@ func (t *T) many(n int, f func(i int)) {
 	})
 }
 
-// num reads an integer out of an element.
+// num returns the integer member of an element, or -1.
 func num(e map[string]any, key string) int64 {
 	n, ok := e[key].(interface{ Int64() (int64, error) })
 	if !ok {

@@ -1,4 +1,4 @@
-package contract
+package openapi
 
 import (
 	"bytes"
@@ -11,11 +11,12 @@ import (
 	"strings"
 )
 
-// most is how many faults are told of one value: the rest follow from them as a rule.
-const most = 3
+// maxFaults limits the faults reported for one value: further ones are usually consequences.
+const maxFaults = 3
 
-// judge validates JSON against a schema of the document; closed: and finds keys that the schema does not describe.
-func (c *Contract) judge(schema any, text []byte, closed bool) []string {
+// judge validates JSON text against a schema of the document. If closed is set, keys that the
+// schema does not describe are faults.
+func (c *Document) judge(schema any, text []byte, closed bool) []string {
 	value, err := decode(text)
 	if err != nil {
 		return []string{" is not JSON"}
@@ -23,11 +24,11 @@ func (c *Contract) judge(schema any, text []byte, closed bool) []string {
 	var out []string
 	faults := c.validate(schema, value, nil)
 	if closed && len(faults) == 0 {
-		faults = c.strangers(schema, value, nil)
+		faults = c.undescribed(schema, value, nil)
 	}
 	for _, f := range faults {
-		if told := f.String(); !slices.Contains(out, told) && len(out) < most {
-			out = append(out, told)
+		if text := f.String(); !slices.Contains(out, text) && len(out) < maxFaults {
+			out = append(out, text)
 		}
 	}
 	return out
@@ -41,12 +42,12 @@ func decode(text []byte) (v any, err error) {
 		return nil, err
 	}
 	if _, err := dec.Token(); err != io.EOF {
-		return nil, errors.New("there is more behind the value")
+		return nil, errors.New("there is more text after the value")
 	}
 	return v, nil
 }
 
-// at walks keys of objects and indexes of arrays, and answers nil where there is nothing.
+// at follows keys of objects and indexes of arrays. It returns nil if a step does not exist.
 func at(v any, steps ...string) any {
 	for _, step := range steps {
 		switch x := v.(type) {
@@ -65,9 +66,10 @@ func at(v any, steps ...string) any {
 	return v
 }
 
-// follow is an object of the document behind its references, or nil.
-func (c *Contract) follow(v any) map[string]any {
-	for range 8 { // a chain of references is one or two long
+// follow resolves the references of an object of the document. It returns nil if v is not an
+// object.
+func (c *Document) follow(v any) map[string]any {
+	for range 8 { // chains of references are short
 		o, _ := v.(map[string]any)
 		ref, ok := o["$ref"].(string)
 		if !ok {
@@ -78,8 +80,8 @@ func (c *Contract) follow(v any) map[string]any {
 	return nil
 }
 
-// resolve finds what a reference within the document names, or nil.
-func (c *Contract) resolve(ref string) any {
+// resolve returns the target of a reference within the document, or nil.
+func (c *Document) resolve(ref string) any {
 	pointer, ok := strings.CutPrefix(ref, "#/")
 	if !ok {
 		return nil
@@ -91,12 +93,12 @@ func (c *Contract) resolve(ref string) any {
 	return at(c.root, steps...)
 }
 
-// escape makes a key a step of a pointer.
+// escape returns a key as a segment of a JSON pointer.
 func escape(key string) string {
 	return strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
 }
 
-// A fault is one keyword of a schema that a value breaks, told without the value.
+// A fault is one keyword of a schema that a value violates. It does not contain the value.
 type fault struct {
 	place   []string
 	keyword string
@@ -104,5 +106,5 @@ type fault struct {
 }
 
 func (f fault) String() string {
-	return fmt.Sprintf(" at /%s breaks %s: %s", strings.Join(f.place, "/"), f.keyword, f.detail)
+	return fmt.Sprintf(" at /%s violates %s: %s", strings.Join(f.place, "/"), f.keyword, f.detail)
 }

@@ -6,65 +6,65 @@ import (
 	"strings"
 )
 
-func watchChecks() []Check {
+func subscriptionChecks() []Check {
 	return []Check{
-		{[]string{"B2B-WS-018"}, "people subscribe, at most 100 times", func(t *T) {
-			s := newStage(t)
+		{[]string{"B2B-WS-018"}, "org admins can have at most 100 subscriptions", func(t *T) {
+			s := newLiveFixture(t)
 			oa := t.open("an admin", s.Human())
 			a, b := s.thread(nil), s.thread(nil)
-			oa.watch(J{"thread_id": a, "ref": "x"})
-			oa.watch(J{"thread_id": a})
+			oa.subscribe(J{"thread_id": a, "ref": "x"})
+			oa.subscribe(J{"thread_id": a})
 			for i := range 99 {
-				oa.send(J{"type": "subscribe", "thread_id": fmt.Sprintf("%s%03d", nobodyID[:33], i)})
+				oa.send(J{"type": "subscribe", "thread_id": fmt.Sprintf("%s%03d", unusedID[:33], i)})
 			}
 			oa.ping()
 			mark := s.mark()
 			before := oa.upTo(mark)
-			if k := kinds(before); slices.Contains(k, "thread_message") || len(oa.answers("error")) > 0 || len(oa.answers("ack")) > 0 {
-				oa.errorf("a hundred subscriptions are answered by something")
+			if k := kinds(before); slices.Contains(k, "thread_message") || len(oa.framesOf("error")) > 0 || len(oa.framesOf("ack")) > 0 {
+				oa.errorf("100 subscriptions got a reply or an event")
 			}
 			for i, more := range []J{{"thread_id": b}, {"channel_id": b}, {"thread_id": a}} {
 				ref := fmt.Sprint("over-", i)
 				oa.send(with(more, J{"type": "subscribe", "ref": ref}))
 				if !oa.await(func() bool { return countKind(oa.frames, "error") > i }) {
-					oa.fatalf("a subscription beyond 100 is not refused")
+					oa.fatalf("a subscription over the limit of 100 got no error")
 				}
 			}
-			for _, fr := range oa.answers("error") {
-				r := oa.look(fr).Shape("", "message:s code:s")
+			for _, fr := range oa.framesOf("error") {
+				r := oa.asResponse(fr).Shape("", "message:s code:s")
 				if text := r.Str("message"); !strings.Contains(text, "limit") || !strings.Contains(text, "100") {
 					r.errorf("message does not contain limit and 100")
 				}
 			}
-			t.say(s.Ann, b, "not heard")
-			t.say(s.Ann, a, "heard")
-			oa.look(oa.next("thread_message")).Equal("thread_id", a)
-			oa.unwatch(J{"thread_id": a})
-			oa.watch(J{"thread_id": b})
-			t.say(s.Ann, a, "not heard")
-			t.say(s.Ann, b, "heard")
-			oa.look(oa.next("thread_message")).Equal("thread_id", b)
+			t.say(s.Ann, b, "not delivered")
+			t.say(s.Ann, a, "delivered")
+			oa.asResponse(oa.next("thread_message")).Equal("thread_id", a)
+			oa.unsubscribe(J{"thread_id": a})
+			oa.subscribe(J{"thread_id": b})
+			t.say(s.Ann, a, "not delivered")
+			t.say(s.Ann, b, "delivered")
+			oa.asResponse(oa.next("thread_message")).Equal("thread_id", b)
 		}},
-		{[]string{"B2B-WS-018"}, "bots do not subscribe", func(t *T) {
-			s := newStage(t)
+		{[]string{"B2B-WS-018"}, "bots cannot subscribe", func(t *T) {
+			s := newLiveFixture(t)
 			id := s.thread(nil)
 			for _, k := range []*Socket{t.open("cyd", s.Cyd), t.open("an admin bot", s.Admin), t.open("an owner", s.Cyd.Login())} {
 				for i, kind := range []string{"subscribe", "unsubscribe"} {
 					k.send(J{"type": kind, "thread_id": id})
 					if !k.await(func() bool { return countKind(k.frames, "error") > i }) {
-						k.fatalf("%s is not refused", kind)
+						k.fatalf("%s got no error", kind)
 					}
 				}
-				for _, fr := range k.answers("error") {
-					k.look(fr).failed("FORBIDDEN")
+				for _, fr := range k.framesOf("error") {
+					k.asResponse(fr).failed("FORBIDDEN")
 				}
 				k.upTo(s.mark())
 				t.say(s.Ann, id, "x")
-				k.told(s.mark())
+				k.expect(s.mark())
 			}
 		}},
-		{[]string{"B2B-WS-019"}, "an admin's other frames are dropped", func(t *T) {
-			s := newStage(t)
+		{[]string{"B2B-WS-019"}, "operations of org admins are ignored", func(t *T) {
+			s := newLiveFixture(t)
 			oa := t.open("an admin", s.Human())
 			id := s.thread(nil)
 			channel := t.dm(s.Ann, "bob", "x").Str("channel_id")
@@ -72,8 +72,8 @@ func watchChecks() []Check {
 				oa.send(with(op, J{"ref": "r", "thread_id": id}))
 			}
 			oa.ping()
-			if a := append(oa.answers("ack"), oa.answers("error")...); len(a) > 0 {
-				oa.errorf("is answered %v", raws(a))
+			if a := append(oa.framesOf("ack"), oa.framesOf("error")...); len(a) > 0 {
+				oa.errorf("received the replies %v", raws(a))
 			}
 			t.Get(thr(id, "/messages"), s.Ann).OK().Len("", 0)
 			t.Get("/api/inbox?since=0", s.Bob).OK().Len("", 1)
@@ -81,8 +81,8 @@ func watchChecks() []Check {
 	}
 }
 
-// answers is the answers of one kind so far.
-func (s *Socket) answers(kind string) []Frame {
+// framesOf returns the frames of one type received so far.
+func (s *Socket) framesOf(kind string) []Frame {
 	return slices.DeleteFunc(s.all(), func(fr Frame) bool { return fr.kind() != kind })
 }
 
