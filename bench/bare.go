@@ -12,14 +12,14 @@ import (
 	"path/filepath"
 )
 
-// cuts are what a server without audit and limits does not do: a statement at the
-// beginning of a function of the service.
+// cuts are the statements that disable audit and limits. Each is inserted at the beginning of a
+// function of the service.
 var cuts = []struct{ file, function, statement string }{
 	{"server/service/events.go", "audit", `if action == "message.send" { return nil };`},
 	{"server/service/rate.go", "take", `if limit > 0 { return nil };`},
 }
 
-// buildBare builds the server with the cuts.
+// buildBare builds the server with the cuts, without audit and limits.
 func buildBare(ctx context.Context, folder, binary string) error {
 	replace := map[string]string{}
 	for i, c := range cuts {
@@ -52,7 +52,7 @@ func buildBare(ctx context.Context, folder, binary string) error {
 	return nil
 }
 
-// cut gives a source file with a statement at the beginning of one of its functions.
+// cut returns a source file with a statement inserted at the beginning of one of its functions.
 func cut(file, function, statement string) ([]byte, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {

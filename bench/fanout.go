@@ -11,16 +11,16 @@ import (
 	"github.com/coder/websocket"
 )
 
-// audience is one thread with its listeners, at the floor or at the server.
+// audience is one thread with its listeners, at the baseline or at the server.
 type audience struct {
 	name      string
 	process   *process
-	post      target // its body is made anew each time
+	post      target // the body is set for each request
 	posts     *posts
 	listeners []*listener
 }
 
-// round is what one round of posting showed.
+// round is the result of one round of posts.
 type round struct {
 	perSecond float64 // deliveries
 	p50, p99  time.Duration
@@ -28,14 +28,14 @@ type round struct {
 	server    time.Duration // CPU per delivery of the server
 }
 
-// listener makes a listener that has all messages up to got.
+// listener returns a listener that has received all messages up to got.
 func (a *audience) listener(conn *websocket.Conn, token string, got int64) *listener {
 	l := &listener{conn: conn, token: token, posts: a.posts}
 	l.got.Store(got)
 	return l
 }
 
-// admit lets a connection listen until ctx ends.
+// admit starts a listener on a connection. It runs until ctx ends.
 func (a *audience) admit(ctx context.Context, conn *websocket.Conn, token string) {
 	l := a.listener(conn, token, int64(a.posts.count))
 	a.listeners = append(a.listeners, l)
@@ -50,8 +50,8 @@ func (a *audience) send(ctx context.Context) error {
 	return once(ctx, caller, t)
 }
 
-// run posts messages one after another for a time, so many at least, and waits until
-// all have come.
+// run posts messages one after another for the given time, and at least the given number. It
+// returns when all listeners have received all of them.
 func (a *audience) run(ctx context.Context, length time.Duration, least int) (r round, err error) {
 	before := a.posts.count
 	for _, l := range a.listeners {
@@ -96,8 +96,8 @@ func (a *audience) run(ctx context.Context, length time.Duration, least int) (r 
 	}, nil
 }
 
-// settled waits until every listener has every message, and checks that all got the
-// same in the same order.
+// settled waits until every listener has every message, and checks that all received the same
+// messages in the same order.
 func (a *audience) settled(ctx context.Context) error {
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(200 * time.Microsecond) {
 		missing := 0
@@ -124,31 +124,31 @@ func (a *audience) settled(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", a.name, l.wrong)
 		}
 		if l.order != a.listeners[0].order || !bytes.Equal(l.cursor, a.listeners[0].cursor) {
-			return fmt.Errorf("%s: two listeners saw different cursors", a.name)
+			return fmt.Errorf("%s: two listeners received different cursors", a.name)
 		}
 	}
 	return nil
 }
 
-// fanOut compares the deliveries of a thread with many listeners.
+// fanOut measures the deliveries of a thread with many listeners at the baseline and the server.
 func fanOut(ctx context.Context, o options, base, ours *process, r *report) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	floor := &audience{name: "floor", process: base, posts: newPosts(), post: target{method: http.MethodPost, url: base.url + "/api/threads/fan/messages", token: "none"}}
+	baseline := &audience{name: "baseline", process: base, posts: newPosts(), post: target{method: http.MethodPost, url: base.url + "/api/threads/fan/messages", token: "none"}}
 	for range o.participants {
 		conn, err := dial(ctx, base.url, "", "")
 		if err != nil {
-			return fmt.Errorf("floor: %w", err)
+			return fmt.Errorf("baseline: %w", err)
 		}
-		floor.admit(ctx, conn, "")
+		baseline.admit(ctx, conn, "")
 	}
 	server, crowd, err := newAudience(ctx, ours, "fanout", o.participants+1)
 	if err != nil {
 		return err
 	}
-	var ratios, floors, rates, p99s, floorP99s, floorCPU, ourCPU []float64
+	var ratios, baselines, rates, p99s, baselineP99s, baselineCPU, ourCPU []float64
 	for n := range o.rounds {
-		a, err := floor.run(ctx, o.time, 1)
+		a, err := baseline.run(ctx, o.time, 1)
 		if err != nil {
 			return err
 		}
@@ -156,15 +156,15 @@ func fanOut(ctx context.Context, o options, base, ours *process, r *report) erro
 		if err != nil {
 			return err
 		}
-		r.note("round %d: floor %s; server %s; ratio %.2f", n+1, a, b, b.perSecond/a.perSecond)
-		floors, rates, ratios = append(floors, a.perSecond), append(rates, b.perSecond), append(ratios, b.perSecond/a.perSecond)
-		floorP99s, p99s = append(floorP99s, ms(a.p99)), append(p99s, ms(b.p99))
-		floorCPU, ourCPU = append(floorCPU, us(a.client+a.server)), append(ourCPU, us(b.client+b.server))
+		r.note("round %d: baseline %s; server %s; ratio %.2f", n+1, a, b, b.perSecond/a.perSecond)
+		baselines, rates, ratios = append(baselines, a.perSecond), append(rates, b.perSecond), append(ratios, b.perSecond/a.perSecond)
+		baselineP99s, p99s = append(baselineP99s, ms(a.p99)), append(p99s, ms(b.p99))
+		baselineCPU, ourCPU = append(baselineCPU, us(a.client+a.server)), append(ourCPU, us(b.client+b.server))
 	}
-	r.note("fan-out to %d: floor %.0f deliveries/s, server %.0f/s; CPU a delivery, load generator included: floor %.1f µs, server %.1f µs (medians of %d rounds)",
-		o.participants, median(floors), median(rates), median(floorCPU), median(ourCPU), o.rounds)
-	r.least("fan-out, of the floor", median(ratios), 0.6, "×")
-	r.most(fmt.Sprintf("fan-out, p99 from post to delivery (floor %.1f)", median(floorP99s)), median(p99s), 15, "ms")
+	r.note("fan-out to %d: baseline %.0f deliveries/s, server %.0f/s; CPU per delivery, load generator included: baseline %.1f µs, server %.1f µs (medians of %d rounds)",
+		o.participants, median(baselines), median(rates), median(baselineCPU), median(ourCPU), o.rounds)
+	r.least("fan-out, relative to the baseline", median(ratios), 0.6, "×")
+	r.most(fmt.Sprintf("fan-out, p99 from post to delivery (baseline %.1f)", median(baselineP99s)), median(p99s), 15, "ms")
 	return stalled(ctx, o, server, crowd, r)
 }
 
@@ -174,7 +174,7 @@ func (r round) String() string {
 
 func us(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 
-// newAudience makes a thread whose participants but the last listen.
+// newAudience creates a thread in which all participants except the last one listen.
 func newAudience(ctx context.Context, p *process, name string, participants int) (*audience, *crowd, error) {
 	c, err := newCrowd(ctx, p.url, name, participants)
 	if err != nil {
@@ -196,14 +196,14 @@ func newAudience(ctx context.Context, p *process, name string, participants int)
 }
 
 const (
-	// The kernel takes megabytes for a connection that is not read: large messages
-	// fill that, and the queue behind it.
+	// The kernel buffers megabytes for a connection that is not read. Large messages fill these
+	// buffers and the queue of the server.
 	stallSize  = 8 << 10
-	stallAfter = 900 // messages of a round
-	stallRead  = 750 // when the stalled one begins to read
+	stallAfter = 900 // messages in a round
+	stallRead  = 750 // messages after which the stalled listener starts to read
 )
 
-// stalled compares rounds with and without a participant that does not read.
+// stalled measures rounds with and without a participant that does not read.
 func stalled(ctx context.Context, o options, a *audience, c *crowd, r *report) error {
 	a.posts.size = stallSize
 	var alone, beside []float64
@@ -218,14 +218,14 @@ func stalled(ctx context.Context, o options, a *audience, c *crowd, r *report) e
 		if err != nil {
 			return err
 		}
-		told := make(chan error, 1)
+		stallDone := make(chan error, 1)
 		l := a.listener(conn, token, int64(first-1))
-		go func() { told <- stall(ctx, a, l, first+stallRead) }()
+		go func() { stallDone <- stall(ctx, a, l, first+stallRead) }()
 		y, err := a.run(ctx, 0, stallAfter)
 		if err != nil {
 			return err
 		}
-		if err := <-told; err != nil {
+		if err := <-stallDone; err != nil {
 			return err
 		}
 		if err := resumed(ctx, a, l); err != nil {
@@ -233,14 +233,13 @@ func stalled(ctx context.Context, o options, a *audience, c *crowd, r *report) e
 		}
 		alone, beside = append(alone, x.perSecond), append(beside, y.perSecond)
 	}
-	r.note("a participant that never reads: told 4008, its resumption had the rest without a hole, %d times", o.rounds)
-	r.least("fan-out beside it, of that without", median(beside)/median(alone), 0.9, "×")
+	r.note("a participant that does not read: closed with 4008, then resumed without a gap, %d times", o.rounds)
+	r.least("fan-out with a participant that does not read, relative to that without", median(beside)/median(alone), 0.9, "×")
 	return nil
 }
 
-// stall does not read before the others have so many messages, which is after the
-// server gave this one up. It then reads what is left, and expects to be told to
-// resume.
+// stall starts to read when the others have the given number of messages, after the server has
+// given up this connection. It reads the rest and expects the close code 4008.
 func stall(ctx context.Context, a *audience, l *listener, until int) error {
 	for int(a.listeners[0].got.Load()) < until && ctx.Err() == nil {
 		time.Sleep(time.Millisecond)
@@ -248,12 +247,12 @@ func stall(ctx context.Context, a *audience, l *listener, until int) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	if err := l.listen(ctx); websocket.CloseStatus(err) != 4008 {
-		return fmt.Errorf("a participant that did not read was not told to resume, but: %w (it had %d of %d)", err, l.got.Load(), until)
+		return fmt.Errorf("a participant that did not read: want the close code 4008, got: %w (after %d of %d messages)", err, l.got.Load(), until)
 	}
 	return nil
 }
 
-// resumed resumes where a connection was given up, and waits for all that was posted.
+// resumed resumes after the last event of a closed connection and waits for all posted messages.
 func resumed(ctx context.Context, a *audience, l *listener) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
@@ -269,7 +268,7 @@ func resumed(ctx context.Context, a *audience, l *listener) (err error) {
 		case <-time.After(time.Millisecond):
 		}
 	}
-	_ = l.conn.CloseNow() // the server may be first
+	_ = l.conn.CloseNow() // the server may close it first
 	<-ended
 	return l.wrong
 }

@@ -13,12 +13,11 @@ import (
 	"time"
 )
 
-// features compares direct messages three ways: to a bot without webhook, on a server
-// that was built without audit and limits; to the same on ours; and to a bot with a
-// webhook on ours. What counts is the rate of acknowledged messages; deliveries follow
-// from the log, one after another, and none may be missing. The processor time of the
-// server, deliveries included, is told beside it: it depends less on what else the
-// machine does.
+// features measures direct messages in three ways: to a bot without a webhook on a server that was
+// built without audit and limits, to the same bot on the normal server, and to a bot with a webhook
+// on the normal server. The result is the rate of acknowledged messages. Webhook deliveries follow
+// later, and none may be missing. The report also has the processor time of the server, deliveries
+// included, because other load on the machine affects it less.
 func features(ctx context.Context, o options, folder string, r *report) error {
 	bare := o
 	bare.server = filepath.Join(folder, "bare")
@@ -32,35 +31,35 @@ func features(ctx context.Context, o options, folder string, r *report) error {
 	}
 	defer l.Close()
 	go receive(l, &received)
-	// Each has a server of its own: none has more in its database than the others.
+	// Each variant has its own server, so that the databases have the same size.
 	var servers [3]*process
-	var worlds [3]*world
+	var fixtures [3]*fixture
 	for i, c := range []options{bare, o, o} {
 		servers[i], err = startServer(ctx, c, []string{"B2B_DATA_DIR=" + filepath.Join(folder, fmt.Sprint("features", i)), "B2B_WEBHOOK_ALLOW=127.0.0.1"})
 		if err != nil {
 			return err
 		}
 		defer servers[i].stop()
-		if worlds[i], err = newWorld(ctx, servers[i].url); err != nil {
+		if fixtures[i], err = newFixture(ctx, servers[i].url); err != nil {
 			return err
 		}
 	}
-	if err := worlds[2].hook(ctx, "hooked", "http://"+l.Addr().String()+"/"); err != nil {
+	if err := fixtures[2].hook(ctx, "hooked", "http://"+l.Addr().String()+"/"); err != nil {
 		return err
 	}
-	worlds[2].peer = "hooked"
+	fixtures[2].peer = "hooked"
 
 	var none, counted, all series
 	var sent int64
 	nothing := func(int) error { return nil }
 	for range o.rounds {
-		if err := none.round(ctx, o, servers[0], worlds[0].post(), nothing); err != nil {
+		if err := none.round(ctx, o, servers[0], fixtures[0].post(), nothing); err != nil {
 			return fmt.Errorf("without audit, limits and webhooks: %w", err)
 		}
-		if err := counted.round(ctx, o, servers[1], worlds[1].post(), nothing); err != nil {
+		if err := counted.round(ctx, o, servers[1], fixtures[1].post(), nothing); err != nil {
 			return fmt.Errorf("with audit and limits: %w", err)
 		}
-		err := all.round(ctx, o, servers[2], worlds[2].post(), func(count int) error {
+		err := all.round(ctx, o, servers[2], fixtures[2].post(), func(count int) error {
 			sent += int64(count)
 			return arrived(ctx, &received, sent)
 		})
@@ -70,13 +69,13 @@ func features(ctx context.Context, o options, folder string, r *report) error {
 	}
 	r.note("direct messages without audit, limits and webhooks: %s (medians of %d rounds)", none, o.rounds)
 	r.note("with audit and limits: %s; %.2f of those without", counted, ratio(counted.rates, none.rates))
-	r.note("with webhooks, too: %s; %.2f of those with audit and limits; %.0f/s to the last of %d deliveries, %.2f of those without",
+	r.note("with webhooks: %s; %.2f of those with audit and limits; %.0f/s to the last of %d deliveries, %.2f of those without",
 		all, ratio(all.rates, counted.rates), median(all.drained), sent, ratio(all.drained, none.rates))
 	r.least("direct messages with audit, limits and webhooks, of those without", ratio(all.rates, none.rates), 0.8, "×")
 	return nil
 }
 
-// ratio is the median of the ratios of rounds that followed each other.
+// ratio returns the median of the ratios of corresponding rounds.
 func ratio(a, b []float64) float64 {
 	ratios := make([]float64, len(a))
 	for i := range a {
@@ -85,10 +84,10 @@ func ratio(a, b []float64) float64 {
 	return median(ratios)
 }
 
-// series is what the rounds of one server made.
+// series has the results of the rounds of one server.
 type series struct {
 	rates   []float64 // acknowledged messages a second
-	drained []float64 // the same, to the end of what follows
+	drained []float64 // the same, up to the last delivery
 	costs   []float64 // processor time of the server, µs a message
 }
 
@@ -96,7 +95,7 @@ func (s series) String() string {
 	return fmt.Sprintf("%.0f/s, %.0f µs of the server's processor time each", median(s.rates), median(s.costs))
 }
 
-// round loads a server, and waits for what follows from so many messages.
+// round loads a server and calls follow with the number of messages, to wait for their deliveries.
 func (s *series) round(ctx context.Context, o options, p *process, t target, follow func(count int) error) error {
 	before, err := p.cpu()
 	if err != nil {
@@ -121,10 +120,10 @@ func (s *series) round(ctx context.Context, o options, p *process, t target, fol
 	return nil
 }
 
-// drainMost is how long the deliveries that are left after a round may take.
+// drainMost limits the time for the remaining deliveries after a round.
 const drainMost = 2 * time.Minute
 
-// arrived waits until so many deliveries have come.
+// arrived waits until the given number of deliveries is received.
 func arrived(ctx context.Context, received *atomic.Int64, sent int64) error {
 	for begin := time.Now(); received.Load() < sent; time.Sleep(time.Millisecond) {
 		if ctx.Err() != nil || time.Since(begin) > drainMost {
@@ -134,8 +133,8 @@ func arrived(ctx context.Context, received *atomic.Int64, sent int64) error {
 	return nil
 }
 
-// receive answers requests until l is closed, as cheaply as it can: a receiver has a
-// machine of its own, this one is that of the server.
+// receive responds to requests until l is closed. It uses little processor time, because it shares
+// the machine with the server, which a real receiver does not.
 func receive(l net.Listener, n *atomic.Int64) {
 	for {
 		conn, err := l.Accept()
@@ -156,7 +155,7 @@ func receive(l net.Listener, n *atomic.Int64) {
 						break
 					}
 					if text, ok := bytes.CutPrefix(line, []byte("Content-Length: ")); ok {
-						length, _ = strconv.Atoi(string(bytes.TrimSpace(text))) // our own server's
+						length, _ = strconv.Atoi(string(bytes.TrimSpace(text))) // sent by our server
 					}
 				}
 				if _, err := r.Discard(length); err != nil {
@@ -171,8 +170,8 @@ func receive(l net.Listener, n *atomic.Int64) {
 	}
 }
 
-// hook registers a bot with a webhook in the org of the world.
-func (w *world) hook(ctx context.Context, name, url string) error {
+// hook registers a bot with a webhook in the org of the fixture.
+func (w *fixture) hook(ctx context.Context, name, url string) error {
 	s := &setup{ctx: ctx, url: w.url}
 	s.call("POST", "/api/auth/register", "", map[string]any{
 		"org_id": w.org, "org_secret": w.secret, "name": name, "webhook_url": url, "webhook_secret": "bench",

@@ -11,12 +11,10 @@ import (
 	"github.com/coder/websocket"
 )
 
-// orgSize is how many bots of the idle connections are in one org: each hears that
-// the others come.
+// orgSize is the number of idle bots in one org. Each receives the presence events of the others.
 const orgSize = 50
 
-// idle measures what connections hold that do nothing, one a bot, at a server of its
-// own.
+// idle measures the memory of idle connections, one per bot, on a separate server.
 func idle(ctx context.Context, o options, folder string, r *report) error {
 	files, err := raiseFiles()
 	if err != nil {
@@ -60,9 +58,9 @@ func idle(ctx context.Context, o options, folder string, r *report) error {
 		return err
 	}
 	opened := time.Since(begin)
-	for _, conn := range conns[:min(n, 100)] { // all the same: the connections are alive
+	for _, conn := range conns[:min(n, 100)] { // check that the connections are open
 		if err := conn.Ping(ctx); err != nil {
-			return fmt.Errorf("an idle connection is dead: %w", err)
+			return fmt.Errorf("an idle connection is closed: %w", err)
 		}
 	}
 	after, waited, err := quietRSS(ctx, ours)
@@ -83,8 +81,8 @@ func drain(ctx context.Context, conn *websocket.Conn) {
 	}
 }
 
-// quietRSS waits until the memory of a process has not shrunk for a while, at most
-// three minutes.
+// quietRSS waits until the memory of a process has not shrunk for ten seconds, at most three
+// minutes, and returns it in MB.
 func quietRSS(ctx context.Context, p *process) (mb float64, waited time.Duration, err error) {
 	const still = 10 * time.Second
 	begin := time.Now()

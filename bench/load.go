@@ -18,18 +18,18 @@ type target struct {
 	url    string
 	token  string
 	body   []byte
-	kind   string // of the body; empty: JSON
+	kind   string // Content-Type of the body; default JSON
 }
 
-// result is what a load saw.
+// result is the result of a load.
 type result struct {
 	count     int
 	perSecond float64
 	p50, p99  time.Duration
 }
 
-// load repeats a request from several clients for a time. Any answer but 200
-// ends it with an error.
+// load repeats a request from several clients for the given time. A response with another status
+// than 200 ends it with an error.
 func load(ctx context.Context, clients int, length time.Duration, t target) (result, error) {
 	ctx, cancel := context.WithTimeout(ctx, length+30*time.Second)
 	defer cancel()
@@ -60,7 +60,7 @@ func load(ctx context.Context, clients int, length time.Duration, t target) (res
 	all := slices.Concat(took...)
 	slices.Sort(all)
 	if len(all) == 0 {
-		return result{}, fmt.Errorf("no answer within %v", length)
+		return result{}, fmt.Errorf("no response within %v", length)
 	}
 	return result{
 		count:     len(all),

@@ -1,23 +1,23 @@
-// Command bench measures the server beside a floor: the least program that can
-// answer the same requests (bare net/http, encoding/json, the same driver,
-// synchronous=FULL, one writer that commits what waits together, no checks). Both
-// run as processes of their own on this machine, driven by the same load generator
-// in turn, several rounds each, so that what counts is the ratio, not the machine.
+// Command bench measures the server relative to a baseline: a minimal program that handles the same
+// requests (net/http, encoding/json, the same SQLite driver, synchronous=FULL, one writer that
+// commits waiting messages together, no checks). Both run as separate processes on this machine.
+// The same load generator drives them in turn for several rounds, so that the ratio does not
+// depend on the machine.
 //
-// What is measured: how a process starts; posting and reading; one thread with 200
-// WebSocket listeners, beside a floor with the same WebSocket library and one queue
-// and writer a connection; what idle connections hold in memory; and how fast those
-// who were away have what they missed. On a machine that does other things, too,
-// look at the CPU time of a delivery rather than at deliveries a second.
+// It measures the start of a process; posting and reading; one thread with 200 WebSocket listeners,
+// relative to a baseline with the same WebSocket library and one queue and writer per connection;
+// the memory of idle connections; and how fast clients that reconnect receive the events they
+// missed. On a machine with other load, compare the CPU time per delivery rather than deliveries
+// per second.
 //
-//	go run ./bench                  all of it
+//	go run ./bench                  all measurements
 //	go run ./bench -only fanout,idle
-//	go run ./bench -only features     audit, limits and webhooks beside a server without them
-//	go run ./bench -only destroy,retention  an org's posts while what another has left is removed
-//	go run ./bench -only uploads      files, beside a floor that copies them to the disk
-//	go run ./bench -only neighbours   an org's calls while another org asks for all it can
+//	go run ./bench -only features     audit, limits and webhooks, relative to a server without them
+//	go run ./bench -only destroy,retention  posts of an org while data of another org is removed
+//	go run ./bench -only uploads      files, relative to a baseline that only stores them
+//	go run ./bench -only neighbours   calls of an org while another org sends as many as it can
 //	go run ./bench -rounds 5 -time 10s
-//	go run ./bench -postgres URL    the server on PostgreSQL, too
+//	go run ./bench -postgres URL    also the server on PostgreSQL
 package main
 
 import (
@@ -32,9 +32,9 @@ import (
 )
 
 func main() {
-	if len(os.Args) > 2 && os.Args[1] == "floor" {
-		if err := runFloor(os.Args[2], os.Args[3]); err != nil {
-			fmt.Fprintln(os.Stderr, "floor:", err)
+	if len(os.Args) > 2 && os.Args[1] == "baseline" {
+		if err := runBaseline(os.Args[2], os.Args[3]); err != nil {
+			fmt.Fprintln(os.Stderr, "baseline:", err)
 			os.Exit(1)
 		}
 		return
@@ -47,13 +47,13 @@ func main() {
 		return
 	}
 	var o options
-	flag.StringVar(&o.server, "server", "", "the b2b binary; built when empty")
-	flag.StringVar(&o.postgres, "postgres", "", "PostgreSQL URL of an empty database: measure the server on it, too")
+	flag.StringVar(&o.server, "server", "", "the b2b binary; default: build it")
+	flag.StringVar(&o.postgres, "postgres", "", "PostgreSQL URL of an empty database: also measure the server on it")
 	flag.IntVar(&o.rounds, "rounds", 3, "rounds of each measurement")
 	flag.IntVar(&o.clients, "clients", 32, "concurrent clients")
 	flag.DurationVar(&o.time, "time", 5*time.Second, "length of each round")
-	flag.BoolVar(&o.strict, "strict", false, "exit with 1 when a target is missed")
-	flag.StringVar(&o.only, "only", "", "measure these alone: a comma list of start, post, fanout, idle, resume, features, uploads, retention, destroy, neighbours")
+	flag.BoolVar(&o.strict, "strict", false, "exit with status 1 if a target is missed")
+	flag.StringVar(&o.only, "only", "", "measure only these: a comma-separated list of start, post, fanout, idle, resume, features, uploads, retention, destroy, neighbours")
 	flag.IntVar(&o.participants, "participants", 200, "listeners of the thread of fanout")
 	flag.IntVar(&o.idle, "idle", 5000, "connections of idle")
 	flag.IntVar(&o.mass, "mass", 200_000, "messages of the org that retention and destroy remove")
@@ -86,7 +86,7 @@ type options struct {
 	abuse        string
 }
 
-// wants tells whether a part is to be measured.
+// wants reports whether a part is measured.
 func (o options) wants(part string) bool {
 	return o.only == "" || slices.Contains(strings.Split(o.only, ","), part)
 }

@@ -41,11 +41,11 @@ func neighbours(ctx context.Context, o options, folder string, r *report) error 
 		return err
 	}
 	defer server.stop()
-	victim, err := newFilledWorld(ctx, server.url)
+	victim, err := newFilledFixture(ctx, server.url)
 	if err != nil {
 		return err
 	}
-	abuser, err := newWorld(ctx, server.url)
+	abuser, err := newFixture(ctx, server.url)
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func neighbour(ctx context.Context, o options, r *report, a abuse, probes []prob
 }
 
 // fillHistory writes messages that take long to search and fill pages.
-func (w *world) fillHistory(ctx context.Context) error {
+func (w *fixture) fillHistory(ctx context.Context) error {
 	text, err := json.Marshal(map[string]string{"content": strings.Repeat("history ", historySize/8)})
 	if err != nil {
 		return err
@@ -141,7 +141,7 @@ type probe struct {
 	do   func(context.Context, *http.Client) error
 }
 
-func (w *world) probes(hook *deliveryProbe) ([]probe, error) {
+func (w *fixture) probes(hook *deliveryProbe) ([]probe, error) {
 	get := func(path string) target { return target{method: http.MethodGet, url: w.url + path, token: w.token} }
 	kind, form, err := uploadForm(10 << 10)
 	if err != nil {
@@ -202,7 +202,7 @@ type deliveryProbe struct {
 	came chan struct{}
 }
 
-func newDeliveryProbe(ctx context.Context, w *world) (*deliveryProbe, error) {
+func newDeliveryProbe(ctx context.Context, w *fixture) (*deliveryProbe, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -238,7 +238,7 @@ type abuse struct {
 
 type abuseTarget struct{ Method, URL, Token, Body, Kind string }
 
-func (w *world) abuses(ctx context.Context) ([]abuse, error) {
+func (w *fixture) abuses(ctx context.Context) ([]abuse, error) {
 	get := func(path string) []abuseTarget {
 		return []abuseTarget{{Method: http.MethodGet, URL: w.url + path, Token: w.token}}
 	}

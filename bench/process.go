@@ -13,14 +13,14 @@ import (
 	"time"
 )
 
-// process is a server under measurement.
+// process is a server that is measured.
 type process struct {
 	cmd   *exec.Cmd
 	url   string
-	start time.Duration // from exec to the first good /health
+	start time.Duration // from exec to the first successful /health
 }
 
-// startProcess runs a server that listens on addr and waits until it is healthy.
+// startProcess starts a server that listens on addr, and waits until it is healthy.
 func startProcess(ctx context.Context, addr string, env []string, name string, args ...string) (*process, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = append(os.Environ(), env...)
@@ -45,14 +45,14 @@ func startProcess(ctx context.Context, addr string, env []string, name string, a
 	return nil, fmt.Errorf("%s did not become healthy at %s", name, addr)
 }
 
-// stop ends the process and waits for it.
+// stop stops the process and waits until it has exited.
 func (p *process) stop() {
 	if p.cmd.Process.Signal(syscall.SIGTERM) == nil {
-		_ = p.cmd.Wait() // a process ended by a signal reports just that
+		_ = p.cmd.Wait() // the error says that a signal ended it
 	}
 }
 
-// rss is the resident memory in MB.
+// rss returns the resident memory in MB.
 func (p *process) rss() (float64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
@@ -67,7 +67,7 @@ func (p *process) rss() (float64, error) {
 	return 0, fmt.Errorf("no VmRSS in the status of process %d", p.cmd.Process.Pid)
 }
 
-// freeAddr is a loopback address whose port was free a moment ago.
+// freeAddr returns a loopback address with a port that is currently free.
 func freeAddr() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

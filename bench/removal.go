@@ -16,17 +16,17 @@ import (
 )
 
 const (
-	pace        = 10 * time.Millisecond // between two posts of a client
+	pace        = 10 * time.Millisecond // between two posts of one client
 	pacers      = 8                     // clients
 	removalMost = 10 * time.Minute
-	// upkeepFirst is when a server first looks at what orgs keep for a number of days.
-	upkeepFirst = 30 * time.Second
+	// retentionFirst is the time from the start of a server to its first retention run.
+	retentionFirst = 30 * time.Second
 )
 
-// removals measures how long the posts of an org take while what another org has left
-// is removed: all of it, because the org was destroyed, or its old messages. Clients
-// post at a pace that leaves the server time, for that is when a wait shows. They do so
-// before and after, too, and the median of the rounds counts, for machines have moods.
+// removals measures the latency of posts of an org while data of another org is removed: all of it,
+// because the org was destroyed, or its old messages. Clients post at a low rate, at which the
+// removal is the main cause of delays. They also post before and after the removal. The result is
+// the median of several rounds, because single rounds vary.
 func removals(ctx context.Context, o options, folder string, r *report) error {
 	for _, database := range []struct{ name, url string }{{"SQLite", ""}, {"PostgreSQL", o.postgres}} {
 		if database.name == "PostgreSQL" && database.url == "" {
@@ -50,15 +50,16 @@ func removals(ctx context.Context, o options, folder string, r *report) error {
 				}
 				ratios = append(ratios, ratio)
 			}
-			r.most(name+": p99 of another org, of that without", median(ratios), 2, "×")
+			r.most(name+": p99 of another org, relative to that without", median(ratios), 2, "×")
 		}
 	}
 	return nil
 }
 
-// removal measures one kind on one database, and answers what p99 is to that without.
+// removal measures one kind of removal on one database. It returns the p99 during the removal,
+// relative to that without.
 func removal(ctx context.Context, o options, r *report, name, path string, env []string, destroy bool) (ratio float64, err error) {
-	first, err := startServer(ctx, o, env) // marks the folder of files as its own
+	first, err := startServer(ctx, o, env) // creates the folder of files
 	if err != nil {
 		return 0, err
 	}
@@ -69,10 +70,10 @@ func removal(ctx context.Context, o options, r *report, name, path string, env [
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
 	m := newMass(st, o.mass, fmt.Sprint(time.Now().UnixNano()))
-	if err := errors.Join(m.fill(ctx, !destroy), m.forgetUpkeep(ctx)); err != nil {
+	if err := errors.Join(m.fill(ctx, !destroy), m.resetRetention(ctx)); err != nil {
 		return 0, fmt.Errorf("fill an org: %w", err)
 	}
-	if st, err = reopen(ctx, st, path); err != nil { // a server finds a database that rested
+	if st, err = reopen(ctx, st, path); err != nil { // the server must open a closed database
 		return 0, err
 	}
 	server, err := startServer(ctx, o, env)
@@ -81,7 +82,7 @@ func removal(ctx context.Context, o options, r *report, name, path string, env [
 	}
 	defer server.stop()
 	started := time.Now()
-	w, err := newWorld(ctx, server.url)
+	w, err := newFixture(ctx, server.url)
 	if err != nil {
 		return 0, err
 	}
@@ -89,7 +90,7 @@ func removal(ctx context.Context, o options, r *report, name, path string, env [
 		begin := time.Now()
 		return func() (bool, error) { return time.Since(begin) > d, nil }
 	}
-	if _, err := paced(ctx, w.post(), during(2*time.Second)); err != nil { // it is warm then
+	if _, err := paced(ctx, w.post(), during(2*time.Second)); err != nil { // warm up
 		return 0, err
 	}
 	without, err := paced(ctx, w.post(), during(o.time))
@@ -101,7 +102,7 @@ func removal(ctx context.Context, o options, r *report, name, path string, env [
 			return 0, err
 		}
 	}
-	if wait := upkeepFirst - time.Since(started); wait > 0 && !destroy {
+	if wait := retentionFirst - time.Since(started); wait > 0 && !destroy {
 		time.Sleep(wait)
 	}
 	begin := time.Now()
@@ -115,12 +116,12 @@ func removal(ctx context.Context, o options, r *report, name, path string, env [
 		return 0, fmt.Errorf("after: %w", err)
 	}
 	without = append(without, after...)
-	r.note("%s took %.0f s; posts of another org, %d a second, without: %s; meanwhile: %s",
+	r.note("%s took %.0f s; posts of another org, %d per second, without it: %s; during it: %s",
 		name, took.Seconds(), int(pacers*time.Second/pace), without, with)
 	return float64(with.at(99)) / float64(without.at(99)), nil
 }
 
-// reopen opens a database anew, to look at it beside a server.
+// reopen opens a database again, to read it while a server uses it.
 func reopen(ctx context.Context, st store.Store, path string) (store.Store, error) {
 	if err := st.Close(); err != nil {
 		return st, err
@@ -135,8 +136,8 @@ func destroyOrg(ctx context.Context, url, org string) error {
 	return s.err
 }
 
-// paced posts from a few clients at a pace until done says so, and answers how long
-// answers took.
+// paced posts from a few clients at a fixed rate until done returns true, and returns the
+// latencies.
 func paced(ctx context.Context, t target, done func() (bool, error)) (latencies, error) {
 	ctx, cancel := context.WithTimeout(ctx, removalMost)
 	defer cancel()
@@ -172,15 +173,15 @@ func paced(ctx context.Context, t target, done func() (bool, error)) (latencies,
 	wg.Wait()
 	all := latencies(slices.Concat(took...))
 	if err := errors.Join(errs...); err != nil || len(all) == 0 {
-		return nil, errors.Join(err, fmt.Errorf("%d answers", len(all)))
+		return nil, errors.Join(err, fmt.Errorf("%d responses", len(all)))
 	}
 	return all, nil
 }
 
-// latencies are how long answers took.
+// latencies are the times from requests to responses.
 type latencies []time.Duration
 
-// at is the latency that so many of a hundred do not exceed.
+// at returns a percentile of the latencies.
 func (l latencies) at(percent int) time.Duration {
 	return slices.Sorted(slices.Values(l))[(len(l)-1)*percent/100]
 }
@@ -189,13 +190,13 @@ func (l latencies) String() string {
 	return fmt.Sprintf("p50 %.1f, p99 %.1f, max %.1f ms of %d", ms(l.at(50)), ms(l.at(99)), ms(l.at(100)), len(l))
 }
 
-// mass is an org with much in it: so many messages, half of them direct, and with each
-// an event; and of threads, versions, files and audit entries a share.
+// mass is an org with a large amount of data: messages, half of them direct, each with an event and
+// an audit entry, and threads, artifact versions and files.
 type mass struct {
 	store    store.Store
 	org      string
 	messages int
-	at       int64 // when all of it was made
+	at       int64 // creation time of all data
 	content  string
 	payload  []byte
 }
@@ -209,14 +210,14 @@ func newMass(st store.Store, messages int, org string) *mass {
 
 const (
 	massBots     = 40
-	massChannels = 400 // pairs of them
+	massChannels = 400 // pairs of bots
 	massThreads  = 1000
 )
 
 func (m *mass) id(kind string, n int) string { return fmt.Sprintf("%s-%s-%d", m.org, kind, n) }
 
-// fill makes the org. What is to be removed for its age is in threads that are closed,
-// and the org keeps messages for a day.
+// fill creates the org and its data. If old is set, the org keeps messages for one day, so that
+// retention removes them.
 func (m *mass) fill(ctx context.Context, old bool) error {
 	err := m.store.Update(ctx, "", func(tx store.Tx) error {
 		return tx.CreateOrg(ctx, &store.Org{ID: m.org, Name: m.org, SecretHash: m.org, PersistMessages: true, Status: store.OrgActive, CreatedAt: m.at})
@@ -280,7 +281,8 @@ func (m *mass) furnish(ctx context.Context, tx store.Tx, old bool) error {
 	})
 }
 
-// message is a message with its event, and now and then something else.
+// message creates a message with its event and audit entry, and every 20th time an artifact and a
+// file.
 func (m *mass) message(ctx context.Context, tx store.Tx, n int) error {
 	id, bot := m.id("message", n), m.id("bot", n%massBots)
 	e := store.Event{Type: "message", At: m.at, Audience: store.AudienceChannel, ActorID: &bot, Payload: m.payload}
@@ -316,7 +318,7 @@ func (m *mass) message(ctx context.Context, tx store.Tx, n int) error {
 	)
 }
 
-// gone tells whether what was to be removed is.
+// gone reports whether all data that must be removed is removed.
 func (m *mass) gone(ctx context.Context, r store.Reader, destroyed bool) (bool, error) {
 	if destroyed {
 		left, err := r.EndedOrgs(ctx, 1)
@@ -331,14 +333,13 @@ func (m *mass) gone(ctx context.Context, r store.Reader, destroyed bool) (bool, 
 	return true, nil
 }
 
-// forgetUpkeep lets the next server look at once at what orgs keep for a number of
-// days, though another one has just done so.
-func (m *mass) forgetUpkeep(ctx context.Context) error {
+// resetRetention makes the retention job due, although another server has just run it.
+func (m *mass) resetRetention(ctx context.Context) error {
 	const job, holder = "lifecycle", "bench"
 	now := time.Now().UnixMilli()
 	return m.store.Update(ctx, "", func(tx store.Tx) error {
 		if ours, err := tx.TakeJob(ctx, job, holder, now, now, now); err != nil || !ours {
-			return errors.Join(err, fmt.Errorf("job %s is ours: %v", job, ours))
+			return errors.Join(err, fmt.Errorf("take job %s: %v", job, ours))
 		}
 		return tx.FinishJob(ctx, job, holder, 0)
 	})

@@ -15,7 +15,7 @@ const (
 	missedByAll = 100
 )
 
-// resume measures how long those who were away take to have what they missed.
+// resume measures the time in which clients that reconnect receive the events they missed.
 func resume(ctx context.Context, o options, ours *process, r *report) error {
 	one, _, err := newAudience(ctx, ours, "resume", 2)
 	if err != nil {
@@ -23,7 +23,7 @@ func resume(ctx context.Context, o options, ours *process, r *report) error {
 	}
 	var took []float64
 	for range 2*o.rounds + 1 {
-		d, err := backAgain(ctx, one, missedByOne)
+		d, err := reconnect(ctx, one, missedByOne)
 		if err != nil {
 			return err
 		}
@@ -38,7 +38,7 @@ func resume(ctx context.Context, o options, ours *process, r *report) error {
 	}
 	took = nil
 	for range o.rounds {
-		d, err := backAgain(ctx, all, missedByAll)
+		d, err := reconnect(ctx, all, missedByAll)
 		if err != nil {
 			return err
 		}
@@ -49,13 +49,12 @@ func resume(ctx context.Context, o options, ours *process, r *report) error {
 	return nil
 }
 
-// backAgain breaks all connections of an audience, posts what they miss, and lets all
-// come back at the same moment from their last cursors. It answers how long it took
-// until the last one had everything, and checks that all are live again.
-//
-// One who comes back alone has its ticket at hand; of many, getting it counts.
-func backAgain(ctx context.Context, a *audience, missed int) (time.Duration, error) {
-	if err := a.send(ctx); err != nil { // everybody has a cursor
+// reconnect closes all connections of an audience, posts messages, and reconnects all at the same
+// time from their last cursors. It returns the time until the last listener has everything, and
+// checks that all receive new messages. The time includes getting the tickets, except for a single
+// listener.
+func reconnect(ctx context.Context, a *audience, missed int) (time.Duration, error) {
+	if err := a.send(ctx); err != nil { // so that all have a cursor
 		return 0, err
 	}
 	if err := a.settled(ctx); err != nil {
@@ -64,7 +63,7 @@ func backAgain(ctx context.Context, a *audience, missed int) (time.Duration, err
 	away, had := a.listeners, int64(a.posts.count)
 	a.listeners = make([]*listener, len(away))
 	for _, l := range away {
-		_ = l.conn.CloseNow() // the server may have been first
+		_ = l.conn.CloseNow() // the server may have closed it first
 	}
 	for range missed {
 		if err := a.send(ctx); err != nil {
@@ -98,7 +97,7 @@ func backAgain(ctx context.Context, a *audience, missed int) (time.Duration, err
 		})
 	}
 	if err := all.Wait(); err != nil {
-		return 0, fmt.Errorf("come back: %w", err)
+		return 0, fmt.Errorf("reconnect: %w", err)
 	}
 	if err := a.settled(ctx); err != nil {
 		return 0, err

@@ -16,10 +16,10 @@ import (
 
 const (
 	content  = 220 // bytes of a message
-	messages = 50  // of a thread that is read
+	messages = 50  // messages of a thread that is read
 )
 
-// run measures everything, prints a table and answers whether all targets hold.
+// run makes the selected measurements, prints the results, and reports whether all targets are met.
 func run(ctx context.Context, o options, out io.Writer) (bool, error) {
 	folder, err := os.MkdirTemp("", "b2b-bench-")
 	if err != nil {
@@ -60,7 +60,7 @@ func run(ctx context.Context, o options, out io.Writer) (bool, error) {
 }
 
 func embedded(ctx context.Context, o options, folder string, r *report) error {
-	floorAddr, err := freeAddr()
+	baselineAddr, err := freeAddr()
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func embedded(ctx context.Context, o options, folder string, r *report) error {
 	if err != nil {
 		return err
 	}
-	base, err := startProcess(ctx, floorAddr, nil, self, "floor", folder, floorAddr)
+	base, err := startProcess(ctx, baselineAddr, nil, self, "baseline", folder, baselineAddr)
 	if err != nil {
 		return err
 	}
@@ -117,18 +117,18 @@ func start(ours *process, r *report) error {
 }
 
 func postAndRead(ctx context.Context, o options, base, ours *process, r *report) error {
-	w, err := newFilledWorld(ctx, ours.url)
+	w, err := newFilledFixture(ctx, ours.url)
 	if err != nil {
 		return err
 	}
-	floorWorld := &world{url: base.url, token: "none", thread: "thread", peer: "peer"}
-	if err := floorWorld.fill(ctx); err != nil {
+	baselineFixture := &fixture{url: base.url, token: "none", thread: "thread", peer: "peer"}
+	if err := baselineFixture.fill(ctx); err != nil {
 		return err
 	}
-	if err := compare(ctx, o, r, "post a 220-byte direct message", 0.6, floorWorld.post(), w.post()); err != nil {
+	if err := compare(ctx, o, r, "post a 220-byte direct message", 0.6, baselineFixture.post(), w.post()); err != nil {
 		return err
 	}
-	return compare(ctx, o, r, "read 50 messages of a thread", 0.95, floorWorld.read(), w.read())
+	return compare(ctx, o, r, "read 50 messages of a thread", 0.95, baselineFixture.read(), w.read())
 }
 
 func startServer(ctx context.Context, o options, env []string) (*process, error) {
@@ -144,23 +144,23 @@ func startServer(ctx context.Context, o options, env []string) (*process, error)
 	return startProcess(ctx, addr, env, o.server, "serve")
 }
 
-// compare lets floor and server take turns, and judges the median of the ratios.
-func compare(ctx context.Context, o options, r *report, name string, least float64, floor, ours target) error {
-	var ratios, floors, rates, p99s []float64
+// compare measures the baseline and the server in turn, and checks the median of the ratios.
+func compare(ctx context.Context, o options, r *report, name string, least float64, baseline, ours target) error {
+	var ratios, baselines, rates, p99s []float64
 	for range o.rounds {
-		a, err := load(ctx, o.clients, o.time, floor)
+		a, err := load(ctx, o.clients, o.time, baseline)
 		if err != nil {
-			return fmt.Errorf("floor: %w", err)
+			return fmt.Errorf("baseline: %w", err)
 		}
 		b, err := load(ctx, o.clients, o.time, ours)
 		if err != nil {
 			return fmt.Errorf("server: %w", err)
 		}
-		floors, rates = append(floors, a.perSecond), append(rates, b.perSecond)
+		baselines, rates = append(baselines, a.perSecond), append(rates, b.perSecond)
 		ratios, p99s = append(ratios, b.perSecond/a.perSecond), append(p99s, ms(b.p99))
 	}
-	r.note("%s: floor %.0f/s, server %.0f/s (medians of %d rounds, %d clients)", name, median(floors), median(rates), o.rounds, o.clients)
-	r.least(name+", of the floor", median(ratios), least, "×")
+	r.note("%s: baseline %.0f/s, server %.0f/s (medians of %d rounds, %d clients)", name, median(baselines), median(rates), o.rounds, o.clients)
+	r.least(name+", relative to the baseline", median(ratios), least, "×")
 	if ours.method == http.MethodPost {
 		r.most(name+", p99", median(p99s), 20, "ms")
 	}
@@ -173,7 +173,7 @@ func postgres(ctx context.Context, o options, folder string, r *report) error {
 		return err
 	}
 	defer ours.stop()
-	w, err := newFilledWorld(ctx, ours.url)
+	w, err := newFilledFixture(ctx, ours.url)
 	if err != nil {
 		return err
 	}
@@ -203,7 +203,7 @@ func median(values []float64) float64 {
 	return values[len(values)/2]
 }
 
-// report prints figures and remembers whether targets were missed.
+// report prints results and counts missed targets.
 type report struct {
 	out    io.Writer
 	missed int

@@ -16,19 +16,19 @@ import (
 	"github.com/coder/websocket"
 )
 
-// mostPosts is how many messages a thread may get that is listened to.
+// mostPosts is the maximum number of messages of a thread with listeners.
 const mostPosts = 1 << 20
 
 // posts are the messages of one thread, numbered from 1 in their content.
 type posts struct {
 	count int
-	size  int            // of a content, in bytes
-	begun []atomic.Int64 // Unix nanoseconds at which each was posted, by number
+	size  int            // of the content, in bytes
+	begun []atomic.Int64 // time of each post in Unix nanoseconds, by number
 }
 
 func newPosts() *posts { return &posts{size: content, begun: make([]atomic.Int64, mostPosts)} }
 
-// body is the next message; its content begins with its number.
+// body returns the body of the next message, with its number in the content.
 func (p *posts) body() []byte {
 	p.count++
 	text := fmt.Appendf(make([]byte, 0, p.size+32), `{"content":"#%08d `, p.count)
@@ -39,30 +39,30 @@ func (p *posts) body() []byte {
 }
 
 var (
-	mark       = []byte(`"content":"#`)
-	cursorMark = []byte(`"cursor":"`)
+	contentKey = []byte(`"content":"#`)
+	cursorKey  = []byte(`"cursor":"`)
 )
 
-// numberOf is the number of the message that a frame tells, 0 for other frames.
+// numberOf returns the number of the message in a frame, 0 for other frames.
 func numberOf(frame []byte) int {
-	at := bytes.Index(frame, mark)
-	if at < 0 || len(frame) < at+len(mark)+8 {
+	at := bytes.Index(frame, contentKey)
+	if at < 0 || len(frame) < at+len(contentKey)+8 {
 		return 0
 	}
-	n, err := strconv.Atoi(string(frame[at+len(mark) : at+len(mark)+8]))
+	n, err := strconv.Atoi(string(frame[at+len(contentKey) : at+len(contentKey)+8]))
 	if err != nil {
 		return 0
 	}
 	return n
 }
 
-// cursorOf is the cursor of a frame, its last key.
+// cursorOf returns the cursor of a frame, which is its last key.
 func cursorOf(frame []byte) []byte {
-	at := bytes.LastIndex(frame, cursorMark)
+	at := bytes.LastIndex(frame, cursorKey)
 	if at < 0 {
 		return nil
 	}
-	text := frame[at+len(cursorMark):]
+	text := frame[at+len(cursorKey):]
 	end := bytes.IndexByte(text, '"')
 	if end < 0 {
 		return nil
@@ -72,20 +72,20 @@ func cursorOf(frame []byte) []byte {
 
 var seed = maphash.MakeSeed()
 
-// listener is a participant of a thread who reads. Its fields but got are read when
-// its goroutine has ended or everything posted has come.
+// listener is a participant of a thread that reads. Other goroutines read its fields, except got,
+// only after its goroutine has ended or has received everything.
 type listener struct {
 	conn   *websocket.Conn
 	token  string
 	posts  *posts
-	got    atomic.Int64 // the number of the last message, all before it have come
-	order  uint64       // of the cursors so far
-	cursor []byte       // the last
+	got    atomic.Int64 // number of the last message received; -1 after an error
+	order  uint64       // hash of all cursors
+	cursor []byte       // the last one
 	took   []time.Duration
-	wrong  error // what came that should not have come
+	wrong  error // the first error
 }
 
-// listen reads until the connection ends; its error says how.
+// listen reads until the connection ends and returns the error with which it ended.
 func (l *listener) listen(ctx context.Context) error {
 	var h maphash.Hash
 	h.SetSeed(seed)
@@ -100,7 +100,7 @@ func (l *listener) listen(ctx context.Context) error {
 		}
 		now := time.Now().UnixNano()
 		if want := int(l.got.Load()) + 1; n != want && l.wrong == nil {
-			l.wrong = fmt.Errorf("message %d came instead of %d", n, want)
+			l.wrong = fmt.Errorf("received message %d instead of %d", n, want)
 		}
 		l.cursor = append(l.cursor[:0], cursorOf(frame)...)
 		if len(l.cursor) == 0 && l.wrong == nil {
@@ -113,7 +113,7 @@ func (l *listener) listen(ctx context.Context) error {
 	}
 }
 
-// run listens until ctx ends; when the connection ends before that, got is -1.
+// run listens until ctx ends. It sets got to -1 if the connection ends earlier.
 func (l *listener) run(ctx context.Context) {
 	if err := l.listen(ctx); ctx.Err() == nil {
 		l.wrong = errors.Join(l.wrong, err)
@@ -121,7 +121,7 @@ func (l *listener) run(ctx context.Context) {
 	}
 }
 
-// connect opens a WebSocket connection at a server of ours: from a cursor, or from now.
+// connect opens a WebSocket connection to the server, from a cursor or from the current position.
 func connect(ctx context.Context, base, token, cursor string) (*websocket.Conn, error) {
 	ticket, err := ticketFor(ctx, base, token)
 	if err != nil {
@@ -143,12 +143,12 @@ func dial(ctx context.Context, base, ticket, cursor string) (*websocket.Conn, er
 	return conn, nil
 }
 
-// dialer shares nothing between connections.
+// dialer uses a new network connection for each WebSocket.
 var dialer = &http.Client{Transport: &http.Transport{
 	ReadBufferSize: 1 << 10, WriteBufferSize: 1 << 10,
 }}
 
-// caller makes the calls around connections.
+// caller makes all other requests.
 var caller = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 
 func ticketFor(ctx context.Context, base, token string) (string, error) {
@@ -162,12 +162,12 @@ func ticketFor(ctx context.Context, base, token string) (string, error) {
 		return "", err
 	}
 	defer res.Body.Close()
-	var answer struct{ Ticket string }
-	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil {
+	var body struct{ Ticket string }
+	if err := json.NewDecoder(res.Body).Decode(&body); err != nil {
 		return "", err
 	}
-	if answer.Ticket == "" {
+	if body.Ticket == "" {
 		return "", errors.New("no ticket: " + res.Status)
 	}
-	return answer.Ticket, nil
+	return body.Ticket, nil
 }

@@ -12,19 +12,18 @@ import (
 	"path/filepath"
 )
 
-// uploadClients is how many upload at once: as many as a server lets one bot.
+// uploadClients is the number of concurrent uploads: the limit of the server for one bot.
 const uploadClients = 16
 
-// uploads compares files of several sizes, up and down, with the least program that
-// stores them: one copy from the form to a file, synced like ours, and net/http's own
-// file server. All clients are one bot.
+// uploads measures uploads and downloads of several sizes, relative to the baseline: one copy from
+// the form to a synced file, and the file server of net/http. All clients are one bot.
 func uploads(ctx context.Context, o options, folder string, base *process, r *report) error {
 	server, err := startServer(ctx, o, []string{"B2B_DATA_DIR=" + filepath.Join(folder, "uploads"), "B2B_FILE_UPLOAD_MB_PER_DAY=1000000000"})
 	if err != nil {
 		return err
 	}
 	defer server.stop()
-	w, err := newWorld(ctx, server.url)
+	w, err := newFixture(ctx, server.url)
 	if err != nil {
 		return err
 	}
@@ -32,19 +31,19 @@ func uploads(ctx context.Context, o options, folder string, base *process, r *re
 	for _, c := range []struct {
 		name     string
 		size     int
-		up, down float64 // targets, of the floor
+		up, down float64 // targets, relative to the baseline
 	}{{"10 KiB", 10 << 10, 0.4, 0.5}, {"1 MiB", 1 << 20, 0.6, 0.6}, {"16 MiB", 16 << 20, 0.6, 0.6}} {
 		kind, body, err := uploadForm(c.size)
 		if err != nil {
 			return err
 		}
-		floor := target{method: http.MethodPost, url: base.url + "/api/files/upload", token: "none", body: body, kind: kind}
+		baseline := target{method: http.MethodPost, url: base.url + "/api/files/upload", token: "none", body: body, kind: kind}
 		ours := target{method: http.MethodPost, url: w.url + "/api/files/upload", token: w.token, body: body, kind: kind}
-		if err := compareBytes(ctx, o, r, "upload files of "+c.name, c.size, c.up, floor, ours); err != nil {
+		if err := compareBytes(ctx, o, r, "upload files of "+c.name, c.size, c.up, baseline, ours); err != nil {
 			return err
 		}
 		down := make([]target, 2)
-		for i, t := range []target{floor, ours} {
+		for i, t := range []target{baseline, ours} {
 			url, err := uploaded(ctx, t)
 			if err != nil {
 				return err
@@ -59,32 +58,32 @@ func uploads(ctx context.Context, o options, folder string, base *process, r *re
 	if err != nil {
 		return err
 	}
-	r.note("the server holds %.0f MB after all that", rss)
+	r.note("memory of the server after the uploads: %.0f MB RSS", rss)
 	return nil
 }
 
-// compareBytes is compare, in bytes.
-func compareBytes(ctx context.Context, o options, r *report, name string, size int, least float64, floor, ours target) error {
-	var ratios, floors, rates, p99s []float64
+// compareBytes is like compare, with rates in bytes.
+func compareBytes(ctx context.Context, o options, r *report, name string, size int, least float64, baseline, ours target) error {
+	var ratios, baselines, rates, p99s []float64
 	for range o.rounds {
-		a, err := load(ctx, o.clients, o.time, floor)
+		a, err := load(ctx, o.clients, o.time, baseline)
 		if err != nil {
-			return fmt.Errorf("floor: %w", err)
+			return fmt.Errorf("baseline: %w", err)
 		}
 		b, err := load(ctx, o.clients, o.time, ours)
 		if err != nil {
 			return fmt.Errorf("server: %w", err)
 		}
 		mb := float64(size) / 1e6
-		floors, rates = append(floors, a.perSecond*mb), append(rates, b.perSecond*mb)
+		baselines, rates = append(baselines, a.perSecond*mb), append(rates, b.perSecond*mb)
 		ratios, p99s = append(ratios, b.perSecond/a.perSecond), append(p99s, ms(b.p99))
 	}
-	r.note("%s: floor %.0f MB/s, server %.0f MB/s, p99 %.0f ms (medians of %d rounds, %d clients)", name, median(floors), median(rates), median(p99s), o.rounds, o.clients)
-	r.least(name+", of the floor", median(ratios), least, "×")
+	r.note("%s: baseline %.0f MB/s, server %.0f MB/s, p99 %.0f ms (medians of %d rounds, %d clients)", name, median(baselines), median(rates), median(p99s), o.rounds, o.clients)
+	r.least(name+", relative to the baseline", median(ratios), least, "×")
 	return nil
 }
 
-// uploadForm is a form with one file of text.
+// uploadForm returns a form with one text file.
 func uploadForm(size int) (kind string, body []byte, err error) {
 	var b bytes.Buffer
 	w := multipart.NewWriter(&b)
@@ -101,7 +100,7 @@ func uploadForm(size int) (kind string, body []byte, err error) {
 	return w.FormDataContentType(), b.Bytes(), err
 }
 
-// uploaded sends one file and gives its url.
+// uploaded uploads one file and returns its url.
 func uploaded(ctx context.Context, t target) (string, error) {
 	req, err := http.NewRequestWithContext(ctx, t.method, t.url, bytes.NewReader(t.body))
 	if err != nil {

@@ -11,11 +11,11 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	_ "modernc.org/sqlite" // the driver under both the floor and the server
+	_ "modernc.org/sqlite" // the driver of both the baseline and the server
 )
 
-// floorMessage answers both requests with the keys that the server's answers have.
-type floorMessage struct {
+// baselineMessage has the keys of a message in responses of the server.
+type baselineMessage struct {
 	ID          string          `json:"id"`
 	ThreadID    string          `json:"thread_id,omitempty"`
 	ChannelID   string          `json:"channel_id,omitempty"`
@@ -23,7 +23,7 @@ type floorMessage struct {
 	SenderName  string          `json:"sender_name,omitempty"`
 	Content     string          `json:"content"`
 	ContentType string          `json:"content_type"`
-	Parts       []floorPart     `json:"parts"`
+	Parts       []baselinePart  `json:"parts"`
 	Mentions    []string        `json:"mentions"`
 	MentionAll  bool            `json:"mention_all"`
 	ReplyToID   *string         `json:"reply_to_id"`
@@ -31,38 +31,38 @@ type floorMessage struct {
 	CreatedAt   int64           `json:"created_at"`
 }
 
-type floorPart struct {
+type baselinePart struct {
 	Type    string `json:"type"`
 	Content string `json:"content"`
 }
 
-type floorWrite struct {
-	m    *floorMessage
+type baselineWrite struct {
+	m    *baselineMessage
 	done chan error
 }
 
-type floor struct {
+type baseline struct {
 	db     *sql.DB
 	list   *sql.Stmt
-	writes chan floorWrite
-	hub    floorHub
+	writes chan baselineWrite
+	hub    baselineHub
 }
 
-const floorSchema = `CREATE TABLE messages (id TEXT PRIMARY KEY, thread_id TEXT, sender_id TEXT, sender_name TEXT, content TEXT,
+const baselineSchema = `CREATE TABLE messages (id TEXT PRIMARY KEY, thread_id TEXT, sender_id TEXT, sender_name TEXT, content TEXT,
 	content_type TEXT, parts TEXT, mentions TEXT, mention_all INTEGER, reply_to_id TEXT, metadata TEXT, created_at INTEGER);
 	CREATE INDEX messages_thread ON messages (thread_id, created_at, id)`
 
-// runFloor serves on addr with a new database in folder until it is killed.
-func runFloor(folder, addr string) error {
-	dsn := "file:" + filepath.Join(folder, "floor.db") + "?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(5000)"
+// runBaseline runs the baseline server on addr, with a new database in folder.
+func runBaseline(folder, addr string) error {
+	dsn := "file:" + filepath.Join(folder, "baseline.db") + "?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(5000)"
 	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		return err
 	}
-	if _, err := db.Exec(floorSchema); err != nil {
+	if _, err := db.Exec(baselineSchema); err != nil {
 		return err
 	}
-	f := &floor{db: db, writes: make(chan floorWrite, 128), hub: floorHub{conns: map[chan []byte]struct{}{}}}
+	f := &baseline{db: db, writes: make(chan baselineWrite, 128), hub: baselineHub{conns: map[chan []byte]struct{}{}}}
 	f.list, err = db.Prepare(`SELECT id, sender_id, sender_name, content, content_type, parts, mentions, mention_all, reply_to_id, metadata, created_at
 		FROM messages WHERE thread_id = ? ORDER BY created_at DESC, id DESC LIMIT 50`)
 	if err != nil {
@@ -75,7 +75,7 @@ func runFloor(folder, addr string) error {
 	mux.HandleFunc("POST /api/threads/{id}/messages", f.post)
 	mux.HandleFunc("GET /api/threads/{id}/messages", f.messages)
 	mux.HandleFunc("GET /ws", f.hub.serve)
-	stored := floorFiles{filepath.Join(folder, "floor-files")}
+	stored := baselineFiles{filepath.Join(folder, "baseline-files")}
 	if err := os.MkdirAll(stored.folder, 0o700); err != nil {
 		return err
 	}
@@ -90,8 +90,8 @@ func runFloor(folder, addr string) error {
 	return <-failed
 }
 
-// write commits what waits together.
-func (f *floor) write(ctx context.Context) error {
+// write inserts messages and commits all that are waiting in one transaction.
+func (f *baseline) write(ctx context.Context) error {
 	conn, err := f.db.Conn(ctx)
 	if err != nil {
 		return err
@@ -100,7 +100,7 @@ func (f *floor) write(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var batch []floorWrite
+	var batch []baselineWrite
 	for w := range f.writes {
 		batch = append(batch[:0], w)
 		for len(batch) < 128 && len(f.writes) > 0 {
@@ -119,7 +119,7 @@ func (f *floor) write(ctx context.Context) error {
 		err = tx.Commit()
 		for _, w := range batch {
 			if err == nil {
-				err = f.hub.tell(w.m)
+				err = f.hub.send(w.m)
 			}
 			w.done <- err
 		}
@@ -127,18 +127,18 @@ func (f *floor) write(ctx context.Context) error {
 	return nil
 }
 
-func (f *floor) insert(w http.ResponseWriter, r *http.Request, thread, channel string) *floorMessage {
+func (f *baseline) insert(w http.ResponseWriter, r *http.Request, thread, channel string) *baselineMessage {
 	var in struct{ To, Content string }
 	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return nil
 	}
-	m := &floorMessage{
+	m := &baselineMessage{
 		ID: uuid.Must(uuid.NewV7()).String(), ThreadID: thread, ChannelID: channel, SenderID: "sender", Content: in.Content,
-		ContentType: "text", Parts: []floorPart{{"text", in.Content}}, CreatedAt: time.Now().UnixMilli(),
+		ContentType: "text", Parts: []baselinePart{{"text", in.Content}}, CreatedAt: time.Now().UnixMilli(),
 	}
 	done := make(chan error, 1)
-	f.writes <- floorWrite{m, done}
+	f.writes <- baselineWrite{m, done}
 	if err := <-done; err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return nil
@@ -146,19 +146,19 @@ func (f *floor) insert(w http.ResponseWriter, r *http.Request, thread, channel s
 	return m
 }
 
-func (f *floor) send(w http.ResponseWriter, r *http.Request) {
+func (f *baseline) send(w http.ResponseWriter, r *http.Request) {
 	if m := f.insert(w, r, "", "channel"); m != nil {
-		answer(w, map[string]any{"channel_id": m.ChannelID, "message": m, "ts": m.CreatedAt})
+		respond(w, map[string]any{"channel_id": m.ChannelID, "message": m, "ts": m.CreatedAt})
 	}
 }
 
-func (f *floor) post(w http.ResponseWriter, r *http.Request) {
+func (f *baseline) post(w http.ResponseWriter, r *http.Request) {
 	if m := f.insert(w, r, r.PathValue("id"), ""); m != nil {
-		answer(w, m)
+		respond(w, m)
 	}
 }
 
-func (f *floor) messages(w http.ResponseWriter, r *http.Request) {
+func (f *baseline) messages(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
 	rows, err := f.list.QueryContext(r.Context(), id)
 	if err != nil {
@@ -166,15 +166,15 @@ func (f *floor) messages(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer rows.Close()
-	out := make([]floorMessage, 0, 50)
+	out := make([]baselineMessage, 0, 50)
 	for rows.Next() {
-		m := floorMessage{ThreadID: id, Mentions: []string{}}
+		m := baselineMessage{ThreadID: id, Mentions: []string{}}
 		var parts, mentions, metadata *string
 		if err := rows.Scan(&m.ID, &m.SenderID, &m.SenderName, &m.Content, &m.ContentType, &parts, &mentions, &m.MentionAll, &m.ReplyToID, &metadata, &m.CreatedAt); err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
-		m.Parts = []floorPart{{"text", m.Content}}
+		m.Parts = []baselinePart{{"text", m.Content}}
 		out = append(out, m)
 	}
 	if err := rows.Err(); err != nil {
@@ -184,10 +184,10 @@ func (f *floor) messages(w http.ResponseWriter, r *http.Request) {
 	for i, j := 0, len(out)-1; i < j; i, j = i+1, j-1 {
 		out[i], out[j] = out[j], out[i]
 	}
-	answer(w, out)
+	respond(w, out)
 }
 
-func answer(w http.ResponseWriter, v any) {
+func respond(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(v) // the client is gone: nobody to tell
+	_ = json.NewEncoder(w).Encode(v) // fails only if the client has disconnected
 }

@@ -10,34 +10,34 @@ import (
 	"strings"
 )
 
-// world is what the requests are about: an org with two bots and a thread.
-type world struct {
+// fixture is an org with two bots and a thread.
+type fixture struct {
 	url    string
 	token  string
 	peer   string
 	thread string
 	org    string
-	secret string // of the org
+	secret string // org secret
 }
 
-func (w *world) body(to string) []byte {
+func (w *fixture) body(to string) []byte {
 	text, err := json.Marshal(map[string]string{"to": to, "content": strings.Repeat("x", content)})
 	if err != nil {
-		panic(err) // two texts
+		panic(err) // strings can always be encoded
 	}
 	return text
 }
 
-func (w *world) post() target {
+func (w *fixture) post() target {
 	return target{method: http.MethodPost, url: w.url + "/api/send", token: w.token, body: w.body(w.peer)}
 }
 
-func (w *world) read() target {
+func (w *fixture) read() target {
 	return target{method: http.MethodGet, url: w.url + "/api/threads/" + w.thread + "/messages", token: w.token}
 }
 
-// fill writes the thread's messages.
-func (w *world) fill(ctx context.Context) error {
+// fill posts the messages of the thread.
+func (w *fixture) fill(ctx context.Context) error {
 	post := target{method: http.MethodPost, url: w.url + "/api/threads/" + w.thread + "/messages", token: w.token, body: w.body("")}
 	for range messages {
 		if err := once(ctx, http.DefaultClient, post); err != nil {
@@ -47,9 +47,9 @@ func (w *world) fill(ctx context.Context) error {
 	return nil
 }
 
-// newWorld makes an org on a server, with limits that do not limit.
-func newWorld(ctx context.Context, url string) (*world, error) {
-	w := &world{url: url, peer: "peer"}
+// newFixture creates a fixture on a server, with a very high rate limit.
+func newFixture(ctx context.Context, url string) (*fixture, error) {
+	w := &fixture{url: url, peer: "peer"}
 	s := &setup{ctx: ctx, url: url}
 	_, cookie := s.call("POST", "/api/auth/login", "", map[string]any{"type": "super_admin", "admin_secret": "bench"})
 	s.cookie = cookie
@@ -68,9 +68,9 @@ func newWorld(ctx context.Context, url string) (*world, error) {
 	return w, s.err
 }
 
-// newFilledWorld makes an org whose thread has messages.
-func newFilledWorld(ctx context.Context, url string) (*world, error) {
-	w, err := newWorld(ctx, url)
+// newFilledFixture creates a fixture with messages in its thread.
+func newFilledFixture(ctx context.Context, url string) (*fixture, error) {
+	w, err := newFixture(ctx, url)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ type crowd struct {
 	tokens []string
 }
 
-// newCrowd makes an org on a server with so many bots.
+// newCrowd creates an org with the given number of bots on a server.
 func newCrowd(ctx context.Context, url, org string, bots int) (*crowd, error) {
 	c := &crowd{setup: setup{ctx: ctx, url: url}}
 	_, c.cookie = c.call("POST", "/api/auth/login", "", map[string]any{"type": "super_admin", "admin_secret": "bench"})
@@ -100,14 +100,14 @@ func newCrowd(ctx context.Context, url, org string, bots int) (*crowd, error) {
 	return c, c.err
 }
 
-// newThread makes a thread of all bots of the crowd.
+// newThread creates a thread with all bots.
 func (c *crowd) newThread(topic string) (string, error) {
 	thread, _ := c.call("POST", "/api/threads", c.tokens[0], map[string]any{"topic": topic, "participants": c.names[1:]})
 	id, _ := thread["id"].(string)
 	return id, c.err
 }
 
-// setup makes calls until one fails.
+// setup makes calls and stops after the first error.
 type setup struct {
 	ctx    context.Context
 	url    string

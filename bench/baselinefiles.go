@@ -10,20 +10,20 @@ import (
 	"github.com/google/uuid"
 )
 
-// floorFiles stores files in a folder: synced, moved to their place, the folder synced,
-// so that a power cut leaves all or nothing. It checks nothing and records nothing.
-type floorFiles struct{ folder string }
+// baselineFiles stores files in a folder. It syncs each file, renames it and syncs the folder, so
+// that after a power failure a file is complete or absent. It checks and records nothing.
+type baselineFiles struct{ folder string }
 
-func (f floorFiles) upload(w http.ResponseWriter, r *http.Request) {
+func (f baselineFiles) upload(w http.ResponseWriter, r *http.Request) {
 	id := uuid.NewString()
 	if err := f.store(r, id); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	answer(w, map[string]any{"id": id, "url": "/api/files/" + id})
+	respond(w, map[string]any{"id": id, "url": "/api/files/" + id})
 }
 
-func (f floorFiles) store(r *http.Request, id string) error {
+func (f baselineFiles) store(r *http.Request, id string) error {
 	form, err := r.MultipartReader()
 	if err != nil {
 		return err
@@ -50,7 +50,7 @@ func (f floorFiles) store(r *http.Request, id string) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-func (f floorFiles) download(w http.ResponseWriter, r *http.Request) {
+func (f baselineFiles) download(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain")
 	http.ServeFile(w, r, filepath.Join(f.folder, filepath.Base(r.PathValue("id"))))
 }
