@@ -11,7 +11,7 @@ GENERATED := api/openapi.json sdk/go/b2b sdk/typescript/src/gen sdk/python/src/b
 # generated first.
 OPTIONS := {"version": "v2", "plugins": [{"local": ["go", "tool", "protoc-gen-go"], "out": "sdk/go", "opt": "paths=source_relative"}]}
 
-# Files whose times say when the tools were installed. npm writes the first.
+# The modification times of these files are those of the last installation. npm writes the first.
 NODE_TOOLS := node_modules/.package-lock.json
 PYTHON_TOOLS := .venv/installed
 DOCS_TOOLS := .venv/installed-docs

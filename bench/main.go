@@ -57,7 +57,7 @@ func main() {
 	flag.IntVar(&o.participants, "participants", 200, "listeners of the thread of fanout")
 	flag.IntVar(&o.idle, "idle", 5000, "connections of idle")
 	flag.IntVar(&o.mass, "mass", 200_000, "messages of the org that retention and destroy remove")
-	flag.StringVar(&o.abuse, "abuse", "", "of neighbours, the abuses alone whose name contains this")
+	flag.StringVar(&o.abuse, "abuse", "", "for neighbours: only the abuses with this text in their name")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

@@ -52,12 +52,12 @@ func forwardedChecks() []Check {
 			if !t.Org().trustsForwarded() {
 				return // all requests of this suite have the same address
 			}
-			operator, stranger := randomAddress(), randomAddress()
+			operator, guesser := randomAddress(), randomAddress()
 			login := func(secret string, lines ...string) *Response {
 				return t.Do("POST", "/api/auth/login", nil, J{"type": "super_admin", "admin_secret": secret}, forwarded(lines...))
 			}
 			for _, lines := range [][]string{
-				{operator + ", " + stranger}, {operator, stranger}, {operator, stranger + ":1"}, {operator + "," + stranger + ","},
+				{operator + ", " + guesser}, {operator, guesser}, {operator, guesser + ":1"}, {operator + "," + guesser + ","},
 			} {
 				r := login("wrong", lines...)
 				if r.StatusCode() == 401 {
@@ -66,7 +66,7 @@ func forwardedChecks() []Check {
 					r.locked(30 * 60)
 				}
 			}
-			login(t.AdminSecret(), stranger).locked(30 * 60)
+			login(t.AdminSecret(), guesser).locked(30 * 60)
 			login(t.AdminSecret(), operator).Status(200)
 		}},
 	}

@@ -11,7 +11,7 @@ func eventChecks() []Check {
 	return []Check{
 		{[]string{"B2B-EVT-040"}, "connections receive only events that their scopes allow", byScope},
 		{[]string{"B2B-EVT-001", "B2B-EVT-002", "B2B-EVT-004"}, "direct messages are delivered to both members and to subscribers of the channel", directEvents},
-		{[]string{"B2B-EVT-003"}, "another org receives no events", strangersHearNothing},
+		{[]string{"B2B-EVT-003"}, "another org receives no events", otherOrgReceivesNothing},
 		{[]string{"B2B-EVT-005"}, "all subscribers receive every event once and in the same order", oneOrder},
 		{[]string{"B2B-EVT-008"}, "pushed messages have the content that was sent", func(t *T) {
 			s := newLiveFixture(t)
@@ -87,7 +87,7 @@ func directEvents(t *T) {
 	}
 }
 
-func strangersHearNothing(t *T) {
+func otherOrgReceivesNothing(t *T) {
 	s, o := newLiveFixture(t), t.Org()
 	elsewhere := &marker{t: t, bot: o.Bot("flag"), name: "flag"}
 	outsiders := []*Feed{t.open("a bot of another org", o.Admin).Feed, t.open("an admin of another org", o.Human()).Feed, t.stream("a bot of another org", o.Admin, nil).Feed}

@@ -30,8 +30,8 @@ const (
 	Services                 // the use cases
 	Bindings                 // translate between bytes and messages
 	Edge                     // handles requests before any binding
-	Server                   // the wiring
-	Commands                 // command trees
+	Server                   // connects all packages
+	Commands                 // the command-line programs
 )
 
 // A Place assigns a layer to the packages that match a pattern.
