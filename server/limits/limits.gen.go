@@ -4,11 +4,11 @@ package limits
 
 // The limits of api/b2b/options/v1/limits.proto. All are inclusive.
 const (
-	// MaxRequestID: A client's id of a request; bytes of UTF-8.
+	// MaxRequestID: The request_id of a request; bytes of UTF-8.
 	MaxRequestID = 128
-	// MaxJSONDepth: How deep arrays and objects may lie in one another, in a body and in each free-form JSON value; levels.
+	// MaxJSONDepth: The nesting levels of arrays and objects, in a body and in each free-form JSON value; levels.
 	MaxJSONDepth = 64
-	// MaxElements: The members of an object, the entries of a list, the fields and entries of a message and all within it: what a request holds but for free-form JSON; elements.
+	// MaxElements: The members of an object, the entries of a list, or all fields and entries of a message, in a request, except within free-form JSON; elements.
 	MaxElements = 10000
 	// MaxBotName: The name of a bot; bytes of UTF-8.
 	MaxBotName = 128
@@ -30,7 +30,7 @@ const (
 	MaxProtocols = 16384
 	// MaxBotMetadata: A bot's metadata; bytes of compact JSON.
 	MaxBotMetadata = 16384
-	// MaxWebhookURL: The address of a webhook; bytes of UTF-8.
+	// MaxWebhookURL: The URL of a webhook; bytes of UTF-8.
 	MaxWebhookURL = 2048
 	// MaxWebhookSecret: The key of a webhook's signature; bytes of UTF-8.
 	MaxWebhookSecret = 4096
@@ -38,13 +38,13 @@ const (
 	MaxOrgName = 128
 	// MaxInviteLabel: The note of an invite code; UTF-16 code units.
 	MaxInviteLabel = 256
-	// MinInviteUses: How many orgs an invite code may create; 0 is any number; the number itself.
+	// MinInviteUses: How many orgs an invite code can create; 0 means any number; the number itself.
 	MinInviteUses = 0
 	// MaxTokenLabel: The note of a scoped token; UTF-16 code units.
 	MaxTokenLabel = 256
-	// MaxTokenScopes: The scopes of a token, as they were asked for; elements.
+	// MaxTokenScopes: The scopes in a request for a token; elements.
 	MaxTokenScopes = 100
-	// MaxOwnerName: What the owner of a login session is called; UTF-16 code units.
+	// MaxOwnerName: The name of the owner of a login session; UTF-16 code units.
 	MaxOwnerName = 256
 	// MaxStatusReason: Why a bot was approved or rejected; UTF-16 code units.
 	MaxStatusReason = 500
@@ -60,7 +60,7 @@ const (
 	MaxParts = 50
 	// MaxMessageMetadata: The metadata of a thread message; bytes of compact JSON.
 	MaxMessageMetadata = 16384
-	// MaxMentions: The participants that a message mentions by name; what follows is text; elements.
+	// MaxMentions: The participants that a message mentions; further mentions are plain text; elements.
 	MaxMentions = 20
 	// MaxPreview: The beginning of a message in a list, before its ellipsis; UTF-16 code units.
 	MaxPreview = 200
@@ -68,19 +68,19 @@ const (
 	MaxTopic = 512
 	// MaxThreadTags: The tags of a thread; elements.
 	MaxThreadTags = 10
-	// MaxParticipants: Those who are in a thread at once. A thread of another server may have more: they stay, and lists show the first; elements.
+	// MaxParticipants: The participants of a thread. An imported thread may have more: they stay, and lists show the first; elements.
 	MaxParticipants = 2000
-	// MaxFirstParticipants: The bots that a thread is created with, besides its creator; elements.
+	// MaxFirstParticipants: The participants named when a thread is created, without its creator; elements.
 	MaxFirstParticipants = 1000
-	// MaxLabel: What a participant is in a thread; UTF-16 code units.
+	// MaxLabel: The label of a participant; UTF-16 code units.
 	MaxLabel = 64
-	// MaxPolicyLabels: The labels that a permission policy has for one action; elements of each list.
+	// MaxPolicyLabels: The labels of one action in a permission policy; elements of each list.
 	MaxPolicyLabels = 5
-	// MaxChanges: The fields that one change of a thread changes; elements.
+	// MaxChanges: The fields in one change of a thread; elements.
 	MaxChanges = 7
 	// MaxArtifactKey: The key of an artifact; bytes of UTF-8.
 	MaxArtifactKey = 256
-	// MaxSharedQuery: The text that a list over a whole org is searched for; UTF-16 code units.
+	// MaxSharedQuery: The search text of a list of a whole org; UTF-16 code units.
 	MaxSharedQuery = 200
 	// MaxPolicy: A permission policy, without the white space that JSON ignores; bytes of compact JSON.
 	MaxPolicy = 16384
@@ -88,7 +88,7 @@ const (
 	MaxContext = 262144
 	// MaxFileName: The name of a file; bytes of UTF-8.
 	MaxFileName = 1024
-	// MaxRevisions: The revisions of a thread that a change may meet; elements.
+	// MaxRevisions: The revisions of a thread that a change accepts; elements.
 	MaxRevisions = 100
 	// MaxStreamTypes: The types of events that a stream names; elements.
 	MaxStreamTypes = 50
@@ -106,11 +106,11 @@ const (
 	UsualSharedPage = 20
 	// MaxSharedPage: A page of all threads of an org that a bot may join; elements of a page.
 	MaxSharedPage = 50
-	// MaxRows: A list of bots, orgs, invite codes, channels or artifacts that is answered whole; elements.
+	// MaxRows: A list of bots, orgs, invite codes, channels or artifacts that is returned as a whole; elements.
 	MaxRows = 10000
-	// UsualWholePage: A page of a list that is answered whole unless somebody asks for pages (B2B-LIM-004); elements of a page, unless asked for another.
+	// UsualWholePage: A page of a list that is returned as a whole unless pages are requested (B2B-LIM-004); elements of a page, unless asked for another.
 	UsualWholePage = 10000
-	// MaxWholePage: A page of a list that is answered whole unless somebody asks for pages (B2B-LIM-004); elements of a page.
+	// MaxWholePage: A page of a list that is returned as a whole unless pages are requested (B2B-LIM-004); elements of a page.
 	MaxWholePage = 10000
 	// MaxTokens: The scoped tokens of a bot in a list; elements.
 	MaxTokens = 1000
@@ -126,10 +126,10 @@ const (
 	MaxJoinRequests = 50
 	// MaxChannelMembers: The members of a channel; elements.
 	MaxChannelMembers = 2
-	// MaxBusiestBots: The bots with the most connections that the operator is shown; elements.
+	// MaxBusiestBots: The bots with the most connections, shown to the operator; elements.
 	MaxBusiestBots = 10
-	// MaxPageBody: The body of an answer that lists. A page ends before the entry with which it would be larger, and has one entry at least (B2B-LIM-011); bytes of UTF-8.
+	// MaxPageBody: The body of a list response. A page ends before the entry that would exceed this, and has at least one entry (B2B-LIM-011); bytes of UTF-8.
 	MaxPageBody = 4194304
-	// MaxNothing: What is always empty; elements.
+	// MaxNothing: A list that is always empty; elements.
 	MaxNothing = 0
 )

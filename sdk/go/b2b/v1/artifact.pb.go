@@ -27,7 +27,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// What an artifact is.
+// The type of an artifact.
 type ArtifactType int32
 
 const (
@@ -41,9 +41,9 @@ const (
 	ArtifactType_ARTIFACT_TYPE_JSON ArtifactType = 3
 	// Source code.
 	ArtifactType_ARTIFACT_TYPE_CODE ArtifactType = 4
-	// A file, by url.
+	// A file, by URL.
 	ArtifactType_ARTIFACT_TYPE_FILE ArtifactType = 5
-	// A link, by url.
+	// A link, by URL.
 	ArtifactType_ARTIFACT_TYPE_LINK ArtifactType = 6
 )
 
@@ -99,33 +99,33 @@ func (ArtifactType) EnumDescriptor() ([]byte, []int) {
 // One version of an artifact.
 type Artifact struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Opaque id, another one for each version.
+	// Opaque id, different for each version.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// The thread.
 	ThreadId string `protobuf:"bytes,2,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
-	// The name in the thread: A–Z a–z 0–9 . _ ~ -.
+	// Its key in the thread: A–Z a–z 0–9 . _ ~ -.
 	ArtifactKey string `protobuf:"bytes,3,opt,name=artifact_key,json=artifactKey,proto3" json:"artifact_key,omitempty"`
-	// What it is.
+	// Its type.
 	Type ArtifactType `protobuf:"varint,4,opt,name=type,proto3,enum=b2b.v1.ArtifactType" json:"type,omitempty"`
-	// What to call it.
+	// Its title.
 	Title *string `protobuf:"bytes,5,opt,name=title,proto3,oneof" json:"title,omitempty"`
 	// The text.
 	Content *string `protobuf:"bytes,6,opt,name=content,proto3,oneof" json:"content,omitempty"`
 	// The programming language.
 	Language *string `protobuf:"bytes,7,opt,name=language,proto3,oneof" json:"language,omitempty"`
-	// Where it is.
+	// Its URL.
 	Url *string `protobuf:"bytes,8,opt,name=url,proto3,oneof" json:"url,omitempty"`
 	// Its media type.
 	MimeType *string `protobuf:"bytes,9,opt,name=mime_type,json=mimeType,proto3,oneof" json:"mime_type,omitempty"`
-	// Who wrote this version; absent when that bot was deleted.
+	// The bot that wrote this version; absent if that bot was deleted.
 	ContributorId *string `protobuf:"bytes,10,opt,name=contributor_id,json=contributorId,proto3,oneof" json:"contributor_id,omitempty"`
-	// 1, 2, 3, … within the key.
+	// The version number, from 1.
 	Version int32 `protobuf:"varint,11,opt,name=version,proto3" json:"version,omitempty"`
-	// Whether JSON was meant but could not be read; then type is text.
+	// Whether the content was sent as JSON but is not valid; type is then text.
 	FormatWarning bool `protobuf:"varint,12,opt,name=format_warning,json=formatWarning,proto3" json:"format_warning,omitempty"`
 	// When this version was written.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
-	// The same.
+	// The same as created_at.
 	UpdatedAt     *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -264,17 +264,17 @@ type AddArtifactRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The thread.
 	ThreadId string `protobuf:"bytes,1,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
-	// The name in the thread: A–Z a–z 0–9 . _ ~ -.
+	// Its key in the thread: A–Z a–z 0–9 . _ ~ -.
 	ArtifactKey *string `protobuf:"bytes,2,opt,name=artifact_key,json=artifactKey,proto3,oneof" json:"artifact_key,omitempty"`
-	// Default text.
+	// Its type; text if absent.
 	Type *ArtifactType `protobuf:"varint,3,opt,name=type,proto3,enum=b2b.v1.ArtifactType,oneof" json:"type,omitempty"`
-	// What to call it.
+	// Its title.
 	Title *string `protobuf:"bytes,4,opt,name=title,proto3,oneof" json:"title,omitempty"`
-	// The text; JSON of type json is repaired if it nearly is.
+	// The text; for type json, text that is almost JSON is repaired.
 	Content *string `protobuf:"bytes,5,opt,name=content,proto3,oneof" json:"content,omitempty"`
 	// The programming language.
 	Language *string `protobuf:"bytes,6,opt,name=language,proto3,oneof" json:"language,omitempty"`
-	// Where it is.
+	// Its URL.
 	Url *string `protobuf:"bytes,7,opt,name=url,proto3,oneof" json:"url,omitempty"`
 	// Its media type.
 	MimeType *string `protobuf:"bytes,8,opt,name=mime_type,json=mimeType,proto3,oneof" json:"mime_type,omitempty"`
@@ -428,9 +428,9 @@ type UpdateArtifactRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The thread.
 	ThreadId string `protobuf:"bytes,1,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
-	// The name in the thread.
+	// The artifact's key in the thread.
 	ArtifactKey string `protobuf:"bytes,2,opt,name=artifact_key,json=artifactKey,proto3" json:"artifact_key,omitempty"`
-	// The new text. Needed.
+	// The new text. Required.
 	Content *string `protobuf:"bytes,3,opt,name=content,proto3,oneof" json:"content,omitempty"`
 	// The new title; named but absent clears it, not named keeps it.
 	Title *string `protobuf:"bytes,4,opt,name=title,proto3,oneof" json:"title,omitempty"`
@@ -565,10 +565,11 @@ type ListArtifactsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The thread.
 	ThreadId string `protobuf:"bytes,1,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
-	// 1 to 10000, which is the default; named, it makes pages.
+	// 1 to 10000, which is the default; if set, the list is paged by key.
 	Limit *int32 `protobuf:"varint,2,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
-	// Only what comes behind the entry with this artifact_key; pages are by key: the last one of the page before.
-	// "<Unix ms>|<artifact_key>" is behind the entry with this created_at and key in the list as it is without limit.
+	// Only entries after the one with this artifact_key: the last entry of the previous
+	// page. Pages are ordered by key. "<Unix ms>|<artifact_key>" continues the list without
+	// limit after the entry with this created_at and key.
 	Cursor        *string `protobuf:"bytes,3,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -630,7 +631,7 @@ type ListArtifactsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The artifacts.
 	Artifacts []*Artifact `protobuf:"bytes,1,rep,name=artifacts,proto3" json:"artifacts,omitempty"`
-	// Where to go on, while there are more; over REST it is in the header Link.
+	// The page token of the next page; absent on the last page. Over REST the header Link has it.
 	NextCursor    *string `protobuf:"bytes,2,opt,name=next_cursor,json=nextCursor,proto3,oneof" json:"next_cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -685,11 +686,11 @@ type ListArtifactVersionsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The thread.
 	ThreadId string `protobuf:"bytes,1,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
-	// The name in the thread.
+	// The artifact's key in the thread.
 	ArtifactKey string `protobuf:"bytes,2,opt,name=artifact_key,json=artifactKey,proto3" json:"artifact_key,omitempty"`
 	// 1 to 10000, which is the default.
 	Limit *int32 `protobuf:"varint,3,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
-	// Only what comes behind the entry with this version: the last one of the page before.
+	// Only entries after the one with this version: the last entry of the previous page.
 	Cursor        *string `protobuf:"bytes,4,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -758,7 +759,7 @@ type ListArtifactVersionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The versions.
 	Artifacts []*Artifact `protobuf:"bytes,1,rep,name=artifacts,proto3" json:"artifacts,omitempty"`
-	// Where to go on, while there are more; over REST it is in the header Link.
+	// The page token of the next page; absent on the last page. Over REST the header Link has it.
 	NextCursor    *string `protobuf:"bytes,2,opt,name=next_cursor,json=nextCursor,proto3,oneof" json:"next_cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -813,9 +814,9 @@ type ListOrgThreadArtifactsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The thread.
 	ThreadId string `protobuf:"bytes,1,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
-	// The key of the last artifact of the page before, or as in ListArtifactsRequest.
+	// The key of the last artifact of the previous page, or as in ListArtifactsRequest.
 	Cursor *string `protobuf:"bytes,2,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
-	// How many.
+	// The size of a page.
 	Limit         *int32 `protobuf:"varint,3,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -877,11 +878,12 @@ type ListOrgThreadArtifactsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The artifacts.
 	Items []*Artifact `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
-	// Whether there are more.
+	// Whether there are more entries.
 	HasMore bool `protobuf:"varint,2,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`
-	// Where to go on, while there are more; of a bare array over REST in the header Link.
+	// The page token of the next page; absent on the last page. For a bare array over REST
+	// the header Link has it.
 	NextCursor *string `protobuf:"bytes,3,opt,name=next_cursor,json=nextCursor,proto3,oneof" json:"next_cursor,omitempty"`
-	// Whether this is a page.
+	// Whether this is a page (an object over REST) or a bare list.
 	Paged         bool `protobuf:"varint,4,opt,name=paged,proto3" json:"paged,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -27,7 +27,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// What a bot may administrate.
+// The role of a bot in its org.
 type AuthRole int32
 
 const (
@@ -35,7 +35,7 @@ const (
 	AuthRole_AUTH_ROLE_UNSPECIFIED AuthRole = 0
 	// Administrates its org.
 	AuthRole_AUTH_ROLE_ADMIN AuthRole = 1
-	// Nothing.
+	// Does not administrate the org.
 	AuthRole_AUTH_ROLE_MEMBER AuthRole = 2
 )
 
@@ -80,17 +80,17 @@ func (AuthRole) EnumDescriptor() ([]byte, []int) {
 	return file_b2b_v1_bot_proto_rawDescGZIP(), []int{0}
 }
 
-// A bot's standing in its org.
+// The join status of a bot in its org.
 type JoinStatus int32
 
 const (
 	// Never sent.
 	JoinStatus_JOIN_STATUS_UNSPECIFIED JoinStatus = 0
-	// Works.
+	// Works normally.
 	JoinStatus_JOIN_STATUS_ACTIVE JoinStatus = 1
-	// Waits for approval; can do nothing.
+	// Waits for approval; every call is rejected.
 	JoinStatus_JOIN_STATUS_PENDING JoinStatus = 2
-	// Was refused; can do nothing.
+	// Was rejected; every call is rejected.
 	JoinStatus_JOIN_STATUS_REJECTED JoinStatus = 3
 )
 
@@ -137,7 +137,7 @@ func (JoinStatus) EnumDescriptor() ([]byte, []int) {
 	return file_b2b_v1_bot_proto_rawDescGZIP(), []int{1}
 }
 
-// A bot. All keys are always there.
+// A bot. All keys are always present.
 type Bot struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Opaque id.
@@ -146,41 +146,41 @@ type Bot struct {
 	OrgId string `protobuf:"bytes,2,opt,name=org_id,json=orgId,proto3" json:"org_id,omitempty"`
 	// Unique in the org, case-sensitive.
 	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
-	// What it may administrate.
+	// Its role in the org.
 	AuthRole AuthRole `protobuf:"varint,4,opt,name=auth_role,json=authRole,proto3,enum=b2b.v1.AuthRole" json:"auth_role,omitempty"`
-	// Whether it is connected with its token.
+	// Whether it has an open WebSocket connection with a token.
 	Online bool `protobuf:"varint,5,opt,name=online,proto3" json:"online,omitempty"`
-	// When it last called; updated within a second.
+	// The time of its last call; updated within a second.
 	LastSeenAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=last_seen_at,json=lastSeenAt,proto3,oneof" json:"last_seen_at,omitempty"`
 	// When it registered.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// Any JSON, set at registration.
 	Metadata *string `protobuf:"bytes,8,opt,name=metadata,proto3,oneof" json:"metadata,omitempty"`
-	// What it does, in words.
+	// Free text about the bot.
 	Bio *string `protobuf:"bytes,9,opt,name=bio,proto3,oneof" json:"bio,omitempty"`
-	// What it is.
+	// Its role.
 	Role *string `protobuf:"bytes,10,opt,name=role,proto3,oneof" json:"role,omitempty"`
-	// What it does for its team.
+	// Its function in its team.
 	Function *string `protobuf:"bytes,11,opt,name=function,proto3,oneof" json:"function,omitempty"`
-	// Which team it belongs to.
+	// Its team.
 	Team *string `protobuf:"bytes,12,opt,name=team,proto3,oneof" json:"team,omitempty"`
-	// What it can be found by.
+	// Tags by which it can be found.
 	Tags *StringList `protobuf:"bytes,13,opt,name=tags,proto3,oneof" json:"tags,omitempty"`
-	// What it speaks.
+	// Languages that it understands.
 	Languages *StringList `protobuf:"bytes,14,opt,name=languages,proto3,oneof" json:"languages,omitempty"`
 	// A JSON object or array.
 	Protocols *string `protobuf:"bytes,15,opt,name=protocols,proto3,oneof" json:"protocols,omitempty"`
-	// What it is at now.
+	// Free text about its current state.
 	StatusText *string `protobuf:"bytes,16,opt,name=status_text,json=statusText,proto3,oneof" json:"status_text,omitempty"`
-	// Where its clock is.
+	// Its time zone.
 	Timezone *string `protobuf:"bytes,17,opt,name=timezone,proto3,oneof" json:"timezone,omitempty"`
-	// When it is there.
+	// Its active hours.
 	ActiveHours *string `protobuf:"bytes,18,opt,name=active_hours,json=activeHours,proto3,oneof" json:"active_hours,omitempty"`
-	// Which version of itself it is; "1.0.0" unless told.
+	// Its own version; "1.0.0" if none was given.
 	Version string `protobuf:"bytes,19,opt,name=version,proto3" json:"version,omitempty"`
-	// What it runs on.
+	// Its runtime.
 	Runtime *string `protobuf:"bytes,20,opt,name=runtime,proto3,oneof" json:"runtime,omitempty"`
-	// Its standing in the org.
+	// Its join status.
 	JoinStatus    JoinStatus `protobuf:"varint,21,opt,name=join_status,json=joinStatus,proto3,enum=b2b.v1.JoinStatus" json:"join_status,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -374,10 +374,10 @@ type ListBotsRequest struct {
 	Status *string `protobuf:"bytes,3,opt,name=status,proto3,oneof" json:"status,omitempty"`
 	// Substring of bio, role or function, ASCII case-insensitive.
 	Q *string `protobuf:"bytes,4,opt,name=q,proto3,oneof" json:"q,omitempty"`
-	// How many.
+	// The size of a page.
 	Limit *int32 `protobuf:"varint,5,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
-	// The id of the last bot of the page before; "name:" and the name of a bot is behind it
-	// in the list by name.
+	// The id of the last bot of the previous page; in the list by name, "name:" and the name
+	// of that bot.
 	Cursor *string `protobuf:"bytes,6,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
 	// Substring of the name, ASCII case-insensitive.
 	Search        *string `protobuf:"bytes,7,opt,name=search,proto3,oneof" json:"search,omitempty"`
@@ -469,11 +469,12 @@ type ListBotsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The bots.
 	Items []*Bot `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
-	// Whether there are more.
+	// Whether there are more entries.
 	HasMore bool `protobuf:"varint,2,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`
-	// Where to go on, while there are more; of a bare array over REST in the header Link.
+	// The page token of the next page; absent on the last page. For a bare array over REST
+	// the header Link has it.
 	NextCursor *string `protobuf:"bytes,3,opt,name=next_cursor,json=nextCursor,proto3,oneof" json:"next_cursor,omitempty"`
-	// Whether this is a page.
+	// Whether this is a page (an object over REST) or a bare list.
 	Paged         bool `protobuf:"varint,4,opt,name=paged,proto3" json:"paged,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -767,16 +768,16 @@ func (x *GetWebhookHealthRequest) GetName() string {
 	return ""
 }
 
-// How deliveries go.
+// The health of a webhook.
 type GetWebhookHealthResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// No failure since the last success.
+	// Whether there was no failure since the last success.
 	Healthy bool `protobuf:"varint,1,opt,name=healthy,proto3" json:"healthy,omitempty"`
 	// When a delivery last succeeded.
 	LastSuccess *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=last_success,json=lastSuccess,proto3,oneof" json:"last_success,omitempty"`
-	// When a delivery last failed for good.
+	// When a delivery last became a dead letter.
 	LastFailure *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=last_failure,json=lastFailure,proto3,oneof" json:"last_failure,omitempty"`
-	// Failures since the last success.
+	// The number of failures since the last success.
 	ConsecutiveFailures int32 `protobuf:"varint,4,opt,name=consecutive_failures,json=consecutiveFailures,proto3" json:"consecutive_failures,omitempty"`
 	// Whether deliveries are paused.
 	Degraded      bool `protobuf:"varint,5,opt,name=degraded,proto3" json:"degraded,omitempty"`
@@ -909,7 +910,7 @@ type DeleteBotResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Always true.
 	Ok bool `protobuf:"varint,1,opt,name=ok,proto3" json:"ok,omitempty"`
-	// What happened, in words.
+	// What happened, as text.
 	Message       string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1093,7 +1094,7 @@ type DeleteMeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Always true.
 	Ok bool `protobuf:"varint,1,opt,name=ok,proto3" json:"ok,omitempty"`
-	// What happened, in words.
+	// What happened, as text.
 	Message       string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1147,29 +1148,29 @@ func (x *DeleteMeResponse) GetMessage() string {
 // that is named but absent is cleared.
 type UpdateProfileRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What it does, in words.
+	// Free text about the bot.
 	Bio *string `protobuf:"bytes,1,opt,name=bio,proto3,oneof" json:"bio,omitempty"`
-	// What it is.
+	// Its role.
 	Role *string `protobuf:"bytes,2,opt,name=role,proto3,oneof" json:"role,omitempty"`
-	// What it does for its team.
+	// Its function in its team.
 	Function *string `protobuf:"bytes,3,opt,name=function,proto3,oneof" json:"function,omitempty"`
-	// Which team it belongs to.
+	// Its team.
 	Team *string `protobuf:"bytes,4,opt,name=team,proto3,oneof" json:"team,omitempty"`
-	// What it can be found by.
+	// Tags by which it can be found.
 	Tags *StringList `protobuf:"bytes,5,opt,name=tags,proto3" json:"tags,omitempty"`
-	// What it speaks.
+	// Languages that it understands.
 	Languages *StringList `protobuf:"bytes,6,opt,name=languages,proto3" json:"languages,omitempty"`
 	// A JSON object or array.
 	Protocols *string `protobuf:"bytes,7,opt,name=protocols,proto3,oneof" json:"protocols,omitempty"`
-	// What it is at now.
+	// Free text about its current state.
 	StatusText *string `protobuf:"bytes,8,opt,name=status_text,json=statusText,proto3,oneof" json:"status_text,omitempty"`
-	// Where its clock is.
+	// Its time zone.
 	Timezone *string `protobuf:"bytes,9,opt,name=timezone,proto3,oneof" json:"timezone,omitempty"`
-	// When it is there.
+	// Its active hours.
 	ActiveHours *string `protobuf:"bytes,10,opt,name=active_hours,json=activeHours,proto3,oneof" json:"active_hours,omitempty"`
-	// Which version of itself it is.
+	// Its own version.
 	Version *string `protobuf:"bytes,11,opt,name=version,proto3,oneof" json:"version,omitempty"`
-	// What it runs on.
+	// Its runtime.
 	Runtime *string `protobuf:"bytes,12,opt,name=runtime,proto3,oneof" json:"runtime,omitempty"`
 	// Which fields to write; over REST the keys of the body.
 	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,13,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
@@ -1459,7 +1460,7 @@ type ListPeersRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 1 to 10000, which is the default.
 	Limit *int32 `protobuf:"varint,1,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
-	// Only what comes behind the entry with this name: the last one of the page before.
+	// Only entries after the one with this name: the last entry of the previous page.
 	Cursor        *string `protobuf:"bytes,2,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1514,7 +1515,7 @@ type ListPeersResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The bots.
 	Bots []*Bot `protobuf:"bytes,1,rep,name=bots,proto3" json:"bots,omitempty"`
-	// Where to go on, while there are more; over REST it is in the header Link.
+	// The page token of the next page; absent on the last page. Over REST the header Link has it.
 	NextCursor    *string `protobuf:"bytes,2,opt,name=next_cursor,json=nextCursor,proto3,oneof" json:"next_cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1567,13 +1568,13 @@ func (x *ListPeersResponse) GetNextCursor() string {
 // Asks for the workspace.
 type GetWorkspaceRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How many direct-message channels.
+	// The size of a page of direct-message channels.
 	DmLimit *int32 `protobuf:"varint,1,opt,name=dm_limit,json=dmLimit,proto3,oneof" json:"dm_limit,omitempty"`
-	// Where the last page ended; an unknown one gives the first page.
+	// The page token from the previous page; an unknown one gives the first page.
 	DmCursor *string `protobuf:"bytes,2,opt,name=dm_cursor,json=dmCursor,proto3,oneof" json:"dm_cursor,omitempty"`
-	// How many threads.
+	// The size of a page of threads.
 	ThreadLimit *int32 `protobuf:"varint,3,opt,name=thread_limit,json=threadLimit,proto3,oneof" json:"thread_limit,omitempty"`
-	// Where the last page ended; an unknown one gives the first page.
+	// The page token from the previous page; an unknown one gives the first page.
 	ThreadCursor  *string `protobuf:"bytes,4,opt,name=thread_cursor,json=threadCursor,proto3,oneof" json:"thread_cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1637,14 +1638,14 @@ func (x *GetWorkspaceRequest) GetThreadCursor() string {
 	return ""
 }
 
-// The other side of a direct-message channel.
+// The other bot of a direct-message channel.
 type Counterpart struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The bot's id, or "unknown" when it was deleted.
+	// The bot's id, or "unknown" if it was deleted.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// The bot's name, or "unknown" when it was deleted.
+	// The bot's name, or "unknown" if it was deleted.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	// Whether it is connected with its token.
+	// Whether it has an open WebSocket connection with a token.
 	Online bool `protobuf:"varint,3,opt,name=online,proto3" json:"online,omitempty"`
 	// Its bio.
 	Bio *string `protobuf:"bytes,4,opt,name=bio,proto3,oneof" json:"bio,omitempty"`
@@ -1722,7 +1723,7 @@ func (x *Counterpart) GetRole() string {
 // The beginning of a message.
 type MessagePreview struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What it begins with, and "…" when it was cut.
+	// The beginning of the content, with "…" if it was cut.
 	Content string `protobuf:"bytes,1,opt,name=content,proto3" json:"content,omitempty"`
 	// The sender.
 	SenderId string `protobuf:"bytes,2,opt,name=sender_id,json=senderId,proto3" json:"sender_id,omitempty"`
@@ -1797,7 +1798,7 @@ type WorkspaceDirectMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The channel.
 	Channel *Channel `protobuf:"bytes,1,opt,name=channel,proto3" json:"channel,omitempty"`
-	// The other side.
+	// The other bot.
 	CounterpartBot *Counterpart `protobuf:"bytes,2,opt,name=counterpart_bot,json=counterpartBot,proto3" json:"counterpart_bot,omitempty"`
 	// The newest message.
 	LastMessagePreview *MessagePreview `protobuf:"bytes,3,opt,name=last_message_preview,json=lastMessagePreview,proto3,oneof" json:"last_message_preview,omitempty"`
@@ -1870,9 +1871,9 @@ type WorkspaceDirectMessages struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The channels.
 	Items []*WorkspaceDirectMessage `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
-	// Whether there are more.
+	// Whether there are more entries.
 	HasMore bool `protobuf:"varint,2,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`
-	// Where to go on, while there are more.
+	// The page token of the next page; absent on the last page.
 	NextCursor    *string `protobuf:"bytes,3,opt,name=next_cursor,json=nextCursor,proto3,oneof" json:"next_cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1934,9 +1935,9 @@ type WorkspaceThreads struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The threads, with participant_count.
 	Items []*Thread `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
-	// Whether there are more.
+	// Whether there are more entries.
 	HasMore bool `protobuf:"varint,2,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`
-	// Where to go on, while there are more.
+	// The page token of the next page; absent on the last page.
 	NextCursor    *string `protobuf:"bytes,3,opt,name=next_cursor,json=nextCursor,proto3,oneof" json:"next_cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -84,7 +84,7 @@ type Channel struct {
 	OrgId string `protobuf:"bytes,2,opt,name=org_id,json=orgId,proto3" json:"org_id,omitempty"`
 	// Always direct.
 	Type ChannelType `protobuf:"varint,3,opt,name=type,proto3,enum=b2b.v1.ChannelType" json:"type,omitempty"`
-	// Absent for every channel made today.
+	// Always absent, except for imported channels.
 	Name *string `protobuf:"bytes,4,opt,name=name,proto3,oneof" json:"name,omitempty"`
 	// When it was created.
 	CreatedAt     *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
@@ -164,7 +164,7 @@ type ChannelMember struct {
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Its name.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	// Whether it is connected with its token.
+	// Whether it has an open WebSocket connection with a token.
 	Online        bool `protobuf:"varint,3,opt,name=online,proto3" json:"online,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -283,7 +283,7 @@ type ChannelListing struct {
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Always direct.
 	Type ChannelType `protobuf:"varint,2,opt,name=type,proto3,enum=b2b.v1.ChannelType" json:"type,omitempty"`
-	// Absent for every channel made today.
+	// Always absent, except for imported channels.
 	Name *string `protobuf:"bytes,3,opt,name=name,proto3,oneof" json:"name,omitempty"`
 	// When it was created.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
@@ -370,17 +370,17 @@ func (x *ChannelListing) GetMembers() []*ChannelMember {
 // A direct message.
 type ChannelMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Opaque id; grows within a channel.
+	// Opaque id; increases within a channel.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// The channel.
 	ChannelId string `protobuf:"bytes,2,opt,name=channel_id,json=channelId,proto3" json:"channel_id,omitempty"`
-	// The sender; kept when it is deleted.
+	// The sender, also after it is deleted.
 	SenderId string `protobuf:"bytes,3,opt,name=sender_id,json=senderId,proto3" json:"sender_id,omitempty"`
 	// The text.
 	Content string `protobuf:"bytes,4,opt,name=content,proto3" json:"content,omitempty"`
 	// Free text.
 	ContentType string `protobuf:"bytes,5,opt,name=content_type,json=contentType,proto3" json:"content_type,omitempty"`
-	// One text part when none was sent.
+	// The parts; a single text part if none were sent.
 	Parts []*Part `protobuf:"bytes,6,rep,name=parts,proto3" json:"parts,omitempty"`
 	// When it was sent.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
@@ -536,11 +536,11 @@ type SendDirectMessageRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The receiver's id or exact name.
 	To *string `protobuf:"bytes,1,opt,name=to,proto3,oneof" json:"to,omitempty"`
-	// The text; absent: made from parts.
+	// The text; absent: derived from parts.
 	Content *string `protobuf:"bytes,2,opt,name=content,proto3,oneof" json:"content,omitempty"`
-	// Free text; "text" unless told.
+	// Free text; "text" if absent.
 	ContentType *string `protobuf:"bytes,3,opt,name=content_type,json=contentType,proto3,oneof" json:"content_type,omitempty"`
-	// What it consists of.
+	// The parts of the message.
 	Parts *PartList `protobuf:"bytes,4,opt,name=parts,proto3" json:"parts,omitempty"`
 	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
@@ -682,11 +682,11 @@ type SendChannelMessageRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The channel.
 	ChannelId *string `protobuf:"bytes,1,opt,name=channel_id,json=channelId,proto3,oneof" json:"channel_id,omitempty"`
-	// The text; absent: made from parts.
+	// The text; absent: derived from parts.
 	Content *string `protobuf:"bytes,2,opt,name=content,proto3,oneof" json:"content,omitempty"`
-	// Free text; "text" unless told.
+	// Free text; "text" if absent.
 	ContentType *string `protobuf:"bytes,3,opt,name=content_type,json=contentType,proto3,oneof" json:"content_type,omitempty"`
-	// What it consists of.
+	// The parts of the message.
 	Parts *PartList `protobuf:"bytes,4,opt,name=parts,proto3" json:"parts,omitempty"`
 	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
@@ -906,14 +906,14 @@ func (x *GetChannelResponse) GetChannel() *ChannelWithMembers {
 	return nil
 }
 
-// Asks for messages. With a `before` that is a message id (or none) the
-// newest come first, in a page; with a `before` that is a number of
-// milliseconds the newest `limit` of the range come oldest first.
+// Asks for messages. With a `before` that is not a number (a message id) the
+// result is a page, newest first; otherwise it is the newest `limit` of the
+// range, oldest first.
 type ListChannelMessagesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The channel.
 	ChannelId string `protobuf:"bytes,1,opt,name=channel_id,json=channelId,proto3" json:"channel_id,omitempty"`
-	// How many.
+	// The size of a page.
 	Limit *int32 `protobuf:"varint,2,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
 	// Exclusive end: a message id, or Unix milliseconds.
 	Before *string `protobuf:"bytes,3,opt,name=before,proto3,oneof" json:"before,omitempty"`
@@ -986,11 +986,12 @@ type ListChannelMessagesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The messages.
 	Messages []*ChannelMessage `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"`
-	// Whether there are more.
+	// Whether there are more entries.
 	HasMore bool `protobuf:"varint,2,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`
-	// Whether this is a page.
+	// Whether this is a page (an object over REST) or a bare list.
 	Paged bool `protobuf:"varint,3,opt,name=paged,proto3" json:"paged,omitempty"`
-	// The `before` of the messages before these, while there are more; over REST it is in the header Link.
+	// The `before` of the next page, with older messages; absent if there are none. Over REST
+	// the header Link has it.
 	NextCursor    *string `protobuf:"bytes,4,opt,name=next_cursor,json=nextCursor,proto3,oneof" json:"next_cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1061,7 +1062,8 @@ type ListBotChannelsRequest struct {
 	Bot string `protobuf:"bytes,1,opt,name=bot,proto3" json:"bot,omitempty"`
 	// 1 to 10000, which is the default.
 	Limit *int32 `protobuf:"varint,2,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
-	// Only what comes behind the entry with this last_activity_at and id, "<Unix ms>|<id>": the last one of the page before.
+	// Only entries after the one with this last_activity_at and id, "<Unix ms>|<id>": the
+	// last entry of the previous page.
 	Cursor        *string `protobuf:"bytes,3,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1123,7 +1125,7 @@ type ListBotChannelsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The channels.
 	Channels []*ChannelListing `protobuf:"bytes,1,rep,name=channels,proto3" json:"channels,omitempty"`
-	// Where to go on, while there are more; over REST it is in the header Link.
+	// The page token of the next page; absent on the last page. Over REST the header Link has it.
 	NextCursor    *string `protobuf:"bytes,2,opt,name=next_cursor,json=nextCursor,proto3,oneof" json:"next_cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1178,7 +1180,8 @@ type GetInboxRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Exclusive start, needed. Over REST Unix milliseconds.
 	Since *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=since,proto3" json:"since,omitempty"`
-	// Only what comes behind the message with this created_at and id, "<Unix ms>|<id>": the last one of the page before.
+	// Only messages after the one with this created_at and id, "<Unix ms>|<id>": the last
+	// message of the previous page.
 	Cursor        *string `protobuf:"bytes,2,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1233,7 +1236,7 @@ type GetInboxResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The messages.
 	Messages []*InboxMessage `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"`
-	// Where to go on, while there are more; over REST it is in the header Link.
+	// The page token of the next page; absent on the last page. Over REST the header Link has it.
 	NextCursor    *string `protobuf:"bytes,2,opt,name=next_cursor,json=nextCursor,proto3,oneof" json:"next_cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -25,7 +25,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Every code that a server may answer. Since 0.1.
+// Every code that a server may return. Since 0.1.
 type ErrorCode int32
 
 const (
@@ -33,17 +33,17 @@ const (
 	ErrorCode_ERROR_CODE_UNSPECIFIED ErrorCode = 0
 	// No usable credential.
 	ErrorCode_ERROR_CODE_AUTH_REQUIRED ErrorCode = 1
-	// The token is not known.
+	// The token is unknown.
 	ErrorCode_ERROR_CODE_INVALID_TOKEN ErrorCode = 2
-	// The scoped token's time is over.
+	// The scoped token has expired.
 	ErrorCode_ERROR_CODE_TOKEN_EXPIRED ErrorCode = 3
-	// The session's bot is gone.
+	// The session's bot was deleted.
 	ErrorCode_ERROR_CODE_SESSION_INVALID ErrorCode = 4
 	// Wrong org, org secret or admin secret.
 	ErrorCode_ERROR_CODE_INVALID_CREDENTIALS ErrorCode = 5
-	// The org ticket is not known in this org.
+	// The org ticket is unknown in this org.
 	ErrorCode_ERROR_CODE_INVALID_TICKET ErrorCode = 6
-	// The org ticket's time is over.
+	// The org ticket has expired.
 	ErrorCode_ERROR_CODE_TICKET_EXPIRED ErrorCode = 7
 	// The single-use ticket was used.
 	ErrorCode_ERROR_CODE_TICKET_CONSUMED ErrorCode = 8
@@ -59,11 +59,11 @@ const (
 	ErrorCode_ERROR_CODE_ORG_INACTIVE ErrorCode = 13
 	// The X-Org-Id header names another org than the caller's.
 	ErrorCode_ERROR_CODE_ORG_MISMATCH ErrorCode = 14
-	// This kind of caller may not do this.
+	// This kind of caller is not allowed.
 	ErrorCode_ERROR_CODE_FORBIDDEN ErrorCode = 15
-	// The token's scopes do not cover this.
+	// The token does not have the scope.
 	ErrorCode_ERROR_CODE_INSUFFICIENT_SCOPE ErrorCode = 16
-	// Only a human's session may do this.
+	// Only a session of an org admin or super admin is allowed.
 	ErrorCode_ERROR_CODE_HUMAN_SESSION_REQUIRED ErrorCode = 17
 	// A browser of another site sent the session's cookie.
 	ErrorCode_ERROR_CODE_CSRF_ERROR ErrorCode = 18
@@ -87,7 +87,7 @@ const (
 	ErrorCode_ERROR_CODE_SELF_LOGOUT ErrorCode = 27
 	// An admin bot cannot demote itself.
 	ErrorCode_ERROR_CODE_SELF_DEMOTION ErrorCode = 28
-	// The thread cannot go from its status to that one.
+	// The change of the thread's status is not allowed.
 	ErrorCode_ERROR_CODE_INVALID_TRANSITION ErrorCode = 29
 	// Unknown, or hidden from the caller.
 	ErrorCode_ERROR_CODE_NOT_FOUND ErrorCode = 30
@@ -95,25 +95,25 @@ const (
 	ErrorCode_ERROR_CODE_NAME_CONFLICT ErrorCode = 31
 	// The name belonged to a deleted bot.
 	ErrorCode_ERROR_CODE_NAME_TOMBSTONED ErrorCode = 32
-	// Something of that key exists already.
+	// It exists already.
 	ErrorCode_ERROR_CODE_CONFLICT ErrorCode = 33
-	// The thread changed since the revision that the caller named.
+	// The thread has changed since the revision in the request.
 	ErrorCode_ERROR_CODE_REVISION_CONFLICT ErrorCode = 34
 	// The thread is resolved or closed.
 	ErrorCode_ERROR_CODE_THREAD_CLOSED ErrorCode = 35
-	// The same, for org admins' participant calls.
+	// The thread is resolved or closed (participant calls of org admins).
 	ErrorCode_ERROR_CODE_THREAD_TERMINAL ErrorCode = 36
 	// A join request is pending; extra request_id.
 	ErrorCode_ERROR_CODE_ALREADY_REQUESTED ErrorCode = 37
-	// The bot takes part already.
+	// The bot is a participant already.
 	ErrorCode_ERROR_CODE_ALREADY_PARTICIPANT ErrorCode = 38
 	// Joining failed.
 	ErrorCode_ERROR_CODE_JOIN_FAILED ErrorCode = 39
-	// The request_id was used with another content in the last 24 hours.
+	// The request_id was used with different content in the last 24 hours.
 	ErrorCode_ERROR_CODE_IDEMPOTENCY_KEY_REUSED ErrorCode = 40
 	// The body is larger than 1 MiB.
 	ErrorCode_ERROR_CODE_PAYLOAD_TOO_LARGE ErrorCode = 41
-	// The media type or charset is not understood.
+	// The media type or charset is not supported.
 	ErrorCode_ERROR_CODE_UNSUPPORTED_MEDIA_TYPE ErrorCode = 42
 	// Too many calls; extra retry_after in seconds.
 	ErrorCode_ERROR_CODE_RATE_LIMITED ErrorCode = 43
@@ -129,22 +129,22 @@ const (
 	ErrorCode_ERROR_CODE_CURSOR_AHEAD ErrorCode = 48
 	// The log was replaced since the position was given.
 	ErrorCode_ERROR_CODE_EPOCH_CHANGED ErrorCode = 49
-	// The upload is no form with one file, or was cut off.
+	// The upload is not a form with one file, or is incomplete.
 	ErrorCode_ERROR_CODE_UPLOAD_ERROR ErrorCode = 50
-	// The file is larger than the server takes.
+	// The file is larger than the server accepts.
 	ErrorCode_ERROR_CODE_FILE_TOO_LARGE ErrorCode = 51
 	// The file could not be stored; nothing was changed.
 	ErrorCode_ERROR_CODE_STORAGE_ERROR ErrorCode = 52
 	// The stored file could not be read.
 	ErrorCode_ERROR_CODE_READ_ERROR ErrorCode = 53
-	// The file has no such bytes as the Range header asks for.
+	// The file does not have the bytes that the Range header asks for.
 	ErrorCode_ERROR_CODE_RANGE_NOT_SATISFIABLE ErrorCode = 54
-	// The bot has too many streams and connections at once; extra retry_after in seconds.
+	// The bot has too many open streams and connections; extra retry_after in seconds.
 	ErrorCode_ERROR_CODE_TOO_MANY_STREAMS ErrorCode = 55
-	// The artifacts of the thread or of the org, or what the org stores on a day, have all
-	// the room that they may.
+	// A quota is used up: of the artifacts of the thread or org, or of what the org stores
+	// per day.
 	ErrorCode_ERROR_CODE_QUOTA_EXCEEDED ErrorCode = 60
-	// The thread has as many participants as it may.
+	// The thread has the maximum number of participants.
 	ErrorCode_ERROR_CODE_THREAD_FULL ErrorCode = 56
 )
 
@@ -299,18 +299,18 @@ func (ErrorCode) EnumDescriptor() ([]byte, []int) {
 	return file_b2b_v1_error_proto_rawDescGZIP(), []int{0}
 }
 
-// What a Connect or gRPC error carries as its detail. Since 0.1.
+// The detail of a Connect or gRPC error. Since 0.1.
 type ErrorDetail struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The stable code.
 	Code ErrorCode `protobuf:"varint,1,opt,name=code,proto3,enum=b2b.v1.ErrorCode" json:"code,omitempty"`
-	// What to do, in words.
+	// What to do, as text.
 	Hint *string `protobuf:"bytes,2,opt,name=hint,proto3,oneof" json:"hint,omitempty"`
 	// Seconds after which the call can succeed.
 	RetryAfter *int32 `protobuf:"varint,3,opt,name=retry_after,json=retryAfter,proto3,oneof" json:"retry_after,omitempty"`
 	// Whether the same call can succeed later unchanged.
 	Retryable bool `protobuf:"varint,4,opt,name=retryable,proto3" json:"retryable,omitempty"`
-	// Further facts by name, e.g. request_id, join_status.
+	// Further members by name, e.g. request_id, join_status.
 	Extras        map[string]string `protobuf:"bytes,5,rep,name=extras,proto3" json:"extras,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -26,10 +26,10 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// One piece of a message. As wire JSON it is flat, with a `type` key.
+// A part of a message. As wire JSON it is flat, with a `type` key.
 type Part struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What it is.
+	// The content of the part.
 	//
 	// Types that are valid to be assigned to Part:
 	//
@@ -40,7 +40,7 @@ type Part struct {
 	//	*Part_Image
 	//	*Part_Link
 	Part isPart_Part `protobuf_oneof:"part"`
-	// A JSON object of the keys that are not named here, kept as sent.
+	// A JSON object of the keys that are not listed here, stored as sent.
 	Extra         *string `protobuf:"bytes,15,opt,name=extra,proto3,oneof" json:"extra,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -239,7 +239,7 @@ func (x *PartList) GetValues() []*Part {
 // Plain text.
 type TextPart struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The text; may be empty. Needed.
+	// The text; may be empty. Required.
 	Content       *string `protobuf:"bytes,1,opt,name=content,proto3,oneof" json:"content,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -285,7 +285,7 @@ func (x *TextPart) GetContent() string {
 // Markdown.
 type MarkdownPart struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The text; may be empty. Needed.
+	// The text; may be empty. Required.
 	Content       *string `protobuf:"bytes,1,opt,name=content,proto3,oneof" json:"content,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -331,7 +331,7 @@ func (x *MarkdownPart) GetContent() string {
 // Any JSON object or array.
 type JsonPart struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The JSON text of an object or array. Needed.
+	// The JSON text of an object or array. Required.
 	Content       *string `protobuf:"bytes,1,opt,name=content,proto3,oneof" json:"content,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -377,11 +377,11 @@ func (x *JsonPart) GetContent() string {
 // A file.
 type FilePart struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Where it is; may be relative. Needed.
+	// Its URL; may be relative. Required.
 	Url *string `protobuf:"bytes,1,opt,name=url,proto3,oneof" json:"url,omitempty"`
-	// Its name. Needed.
+	// Its name. Required.
 	Name *string `protobuf:"bytes,2,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// Its media type. Needed.
+	// Its media type. Required.
 	MimeType *string `protobuf:"bytes,3,opt,name=mime_type,json=mimeType,proto3,oneof" json:"mime_type,omitempty"`
 	// Its size in bytes.
 	Size          *int64 `protobuf:"varint,4,opt,name=size,proto3,oneof" json:"size,omitempty"`
@@ -450,9 +450,9 @@ func (x *FilePart) GetSize() int64 {
 // A picture.
 type ImagePart struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Where it is; may be relative. Needed.
+	// Its URL; may be relative. Required.
 	Url *string `protobuf:"bytes,1,opt,name=url,proto3,oneof" json:"url,omitempty"`
-	// What it shows, in words.
+	// A description of the picture.
 	Alt           *string `protobuf:"bytes,2,opt,name=alt,proto3,oneof" json:"alt,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -505,9 +505,9 @@ func (x *ImagePart) GetAlt() string {
 // A link.
 type LinkPart struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Where it leads. Needed.
+	// Its URL. Required.
 	Url *string `protobuf:"bytes,1,opt,name=url,proto3,oneof" json:"url,omitempty"`
-	// What to call it.
+	// Its title.
 	Title         *string `protobuf:"bytes,2,opt,name=title,proto3,oneof" json:"title,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -557,7 +557,7 @@ func (x *LinkPart) GetTitle() string {
 	return ""
 }
 
-// A participant whom a message names with @.
+// A participant that a message mentions with @.
 type Mention struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The bot.
@@ -612,12 +612,12 @@ func (x *Mention) GetName() string {
 	return ""
 }
 
-// The message that another one replies to, as it reads now.
+// The message that another one replies to, in its current state.
 type ReplyPreview struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its id.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Its sender; absent when that bot was deleted.
+	// Its sender; absent if that bot was deleted.
 	SenderId *string `protobuf:"bytes,2,opt,name=sender_id,json=senderId,proto3,oneof" json:"sender_id,omitempty"`
 	// Its sender's name, or "unknown".
 	SenderName string `protobuf:"bytes,3,opt,name=sender_name,json=senderName,proto3" json:"sender_name,omitempty"`
@@ -697,11 +697,11 @@ func (x *ReplyPreview) GetCreatedAt() *timestamppb.Timestamp {
 // A message in a thread.
 type ThreadMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Opaque id; grows within a thread.
+	// Opaque id; increases within a thread.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// The thread.
 	ThreadId string `protobuf:"bytes,2,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
-	// The sender; absent when that bot was deleted.
+	// The sender; absent if that bot was deleted.
 	SenderId *string `protobuf:"bytes,3,opt,name=sender_id,json=senderId,proto3,oneof" json:"sender_id,omitempty"`
 	// The sender's name, or "unknown".
 	SenderName string `protobuf:"bytes,4,opt,name=sender_name,json=senderName,proto3" json:"sender_name,omitempty"`
@@ -709,11 +709,11 @@ type ThreadMessage struct {
 	Content string `protobuf:"bytes,5,opt,name=content,proto3" json:"content,omitempty"`
 	// Free text.
 	ContentType string `protobuf:"bytes,6,opt,name=content_type,json=contentType,proto3" json:"content_type,omitempty"`
-	// One text part when none was sent.
+	// The parts; a single text part if none were sent.
 	Parts []*Part `protobuf:"bytes,7,rep,name=parts,proto3" json:"parts,omitempty"`
-	// The participants named in the text.
+	// The participants mentioned in the text.
 	Mentions []*Mention `protobuf:"bytes,8,rep,name=mentions,proto3" json:"mentions,omitempty"`
-	// Whether the text names everybody.
+	// Whether the text mentions all participants.
 	MentionAll bool `protobuf:"varint,9,opt,name=mention_all,json=mentionAll,proto3" json:"mention_all,omitempty"`
 	// The message that this one replies to.
 	ReplyToId *string `protobuf:"bytes,10,opt,name=reply_to_id,json=replyToId,proto3,oneof" json:"reply_to_id,omitempty"`

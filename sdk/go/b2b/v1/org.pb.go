@@ -27,15 +27,15 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Whether an org works.
+// The status of an org.
 type OrgStatus int32
 
 const (
 	// Never sent.
 	OrgStatus_ORG_STATUS_UNSPECIFIED OrgStatus = 0
-	// Works.
+	// Works normally.
 	OrgStatus_ORG_STATUS_ACTIVE OrgStatus = 1
-	// Every call of its members is refused until it is active again.
+	// Every call of its members is rejected until it is active again.
 	OrgStatus_ORG_STATUS_SUSPENDED OrgStatus = 2
 )
 
@@ -80,13 +80,13 @@ func (OrgStatus) EnumDescriptor() ([]byte, []int) {
 	return file_b2b_v1_org_proto_rawDescGZIP(), []int{0}
 }
 
-// Whose login session.
+// The role of a login session.
 type SessionRole int32
 
 const (
 	// Never sent.
 	SessionRole_SESSION_ROLE_UNSPECIFIED SessionRole = 0
-	// The human behind a bot.
+	// The owner of a bot.
 	SessionRole_SESSION_ROLE_BOT_OWNER SessionRole = 1
 	// An admin of an org.
 	SessionRole_SESSION_ROLE_ORG_ADMIN SessionRole = 2
@@ -144,7 +144,7 @@ type Org struct {
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Display name; not unique.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	// Whether it works.
+	// Its status.
 	Status        OrgStatus `protobuf:"varint,3,opt,name=status,proto3,enum=b2b.v1.OrgStatus" json:"status,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -210,11 +210,11 @@ type OrgListing struct {
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	// Kept for clients; has no effect.
 	PersistMessages bool `protobuf:"varint,3,opt,name=persist_messages,json=persistMessages,proto3" json:"persist_messages,omitempty"`
-	// Whether it works.
+	// Its status.
 	Status OrgStatus `protobuf:"varint,4,opt,name=status,proto3,enum=b2b.v1.OrgStatus" json:"status,omitempty"`
 	// When it was created.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
-	// 1 when bots that register by ticket wait for approval, else 0.
+	// 1 if bots that register by ticket wait for approval, else 0.
 	JoinApprovalRequired int32 `protobuf:"varint,6,opt,name=join_approval_required,json=joinApprovalRequired,proto3" json:"join_approval_required,omitempty"`
 	// All bots, also pending and rejected ones.
 	BotCount      int32 `protobuf:"varint,7,opt,name=bot_count,json=botCount,proto3" json:"bot_count,omitempty"`
@@ -374,7 +374,7 @@ type CreateOrgResponse struct {
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	// 48 hex characters, never shown again.
 	OrgSecret string `protobuf:"bytes,3,opt,name=org_secret,json=orgSecret,proto3" json:"org_secret,omitempty"`
-	// As asked.
+	// As requested.
 	PersistMessages bool `protobuf:"varint,4,opt,name=persist_messages,json=persistMessages,proto3" json:"persist_messages,omitempty"`
 	// Always active.
 	Status OrgStatus `protobuf:"varint,5,opt,name=status,proto3,enum=b2b.v1.OrgStatus" json:"status,omitempty"`
@@ -461,7 +461,8 @@ type ListOrgsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 1 to 10000, which is the default.
 	Limit *int32 `protobuf:"varint,1,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
-	// Only what comes behind the entry with this created_at and id, "<Unix ms>|<id>": the last one of the page before.
+	// Only entries after the one with this created_at and id, "<Unix ms>|<id>": the last
+	// entry of the previous page.
 	Cursor        *string `protobuf:"bytes,2,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -516,7 +517,7 @@ type ListOrgsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The orgs.
 	Orgs []*OrgListing `protobuf:"bytes,1,rep,name=orgs,proto3" json:"orgs,omitempty"`
-	// Where to go on, while there are more; over REST it is in the header Link.
+	// The page token of the next page; absent on the last page. Over REST the header Link has it.
 	NextCursor    *string `protobuf:"bytes,2,opt,name=next_cursor,json=nextCursor,proto3,oneof" json:"next_cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -685,7 +686,7 @@ func (x *UpdateOrgResponse) GetOrg() *Org {
 	return nil
 }
 
-// Asks for the end of an org.
+// Asks to destroy an org.
 type DeleteOrgRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The org.
@@ -740,7 +741,7 @@ func (x *DeleteOrgRequest) GetRequestId() string {
 	return ""
 }
 
-// Nothing to say.
+// An empty response.
 type DeleteOrgResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -878,26 +879,26 @@ func (x *RotateOrgSecretResponse) GetOrgSecret() string {
 	return ""
 }
 
-// A code with which a stranger may create an org.
+// A code with which anybody can create an org.
 type InviteCode struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Opaque id.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// "hxa_" and 16 hex characters; absent for codes of old servers.
+	// "hxa_" and 16 hex characters; absent for codes of older servers.
 	Code *string `protobuf:"bytes,2,opt,name=code,proto3,oneof" json:"code,omitempty"`
 	// A note.
 	Label *string `protobuf:"bytes,3,opt,name=label,proto3,oneof" json:"label,omitempty"`
-	// How many orgs it may create; 0 means any number.
+	// How many orgs it can create; 0 means any number.
 	MaxUses int32 `protobuf:"varint,4,opt,name=max_uses,json=maxUses,proto3" json:"max_uses,omitempty"`
 	// How many it has created.
 	UseCount int32 `protobuf:"varint,5,opt,name=use_count,json=useCount,proto3" json:"use_count,omitempty"`
-	// When it ends, Unix milliseconds; 0 means never.
+	// When it expires, Unix milliseconds; 0 means never.
 	ExpiresAt int64 `protobuf:"varint,6,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
 	// When it was created.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
-	// Lists only: its time is over.
+	// Lists only: whether it has expired.
 	Expired *bool `protobuf:"varint,8,opt,name=expired,proto3,oneof" json:"expired,omitempty"`
-	// Lists only: its uses are used up.
+	// Lists only: whether it is used up.
 	Exhausted     *bool `protobuf:"varint,9,opt,name=exhausted,proto3,oneof" json:"exhausted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -999,11 +1000,11 @@ func (x *InviteCode) GetExhausted() bool {
 // Asks for an invite code.
 type CreateInviteCodeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How many orgs it may create; 0 means any number, and is the default.
+	// How many orgs it can create; 0, the default, means any number.
 	MaxUses *int32 `protobuf:"varint,1,opt,name=max_uses,json=maxUses,proto3,oneof" json:"max_uses,omitempty"`
 	// A note.
 	Label *string `protobuf:"bytes,2,opt,name=label,proto3,oneof" json:"label,omitempty"`
-	// Seconds; 0 means never, absent or negative means 90 days.
+	// Lifetime in seconds; 0 means that it never expires, absent or negative means 90 days.
 	ExpiresIn *float64 `protobuf:"fixed64,3,opt,name=expires_in,json=expiresIn,proto3,oneof" json:"expires_in,omitempty"`
 	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
@@ -1120,7 +1121,8 @@ type ListInviteCodesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 1 to 10000, which is the default.
 	Limit *int32 `protobuf:"varint,1,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
-	// Only what comes behind the entry with this created_at and id, "<Unix ms>|<id>": the last one of the page before.
+	// Only entries after the one with this created_at and id, "<Unix ms>|<id>": the last
+	// entry of the previous page.
 	Cursor        *string `protobuf:"bytes,2,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1175,7 +1177,7 @@ type ListInviteCodesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The codes.
 	InviteCodes []*InviteCode `protobuf:"bytes,1,rep,name=invite_codes,json=inviteCodes,proto3" json:"invite_codes,omitempty"`
-	// Where to go on, while there are more; over REST it is in the header Link.
+	// The page token of the next page; absent on the last page. Over REST the header Link has it.
 	NextCursor    *string `protobuf:"bytes,2,opt,name=next_cursor,json=nextCursor,proto3,oneof" json:"next_cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1280,7 +1282,7 @@ func (x *DeleteInviteCodeRequest) GetRequestId() string {
 	return ""
 }
 
-// Nothing to say.
+// An empty response.
 type DeleteInviteCodeResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1528,7 +1530,7 @@ func (x *GetOrgResponse) GetOrg() *Org {
 	return nil
 }
 
-// What an org has set.
+// The settings of an org.
 type OrgSettings struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The org.
@@ -1543,9 +1545,9 @@ type OrgSettings struct {
 	MessageTtlDays *int64 `protobuf:"varint,5,opt,name=message_ttl_days,json=messageTtlDays,proto3,oneof" json:"message_ttl_days,omitempty"`
 	// Days without activity after which threads are closed; absent means never.
 	ThreadAutoCloseDays *int64 `protobuf:"varint,6,opt,name=thread_auto_close_days,json=threadAutoCloseDays,proto3,oneof" json:"thread_auto_close_days,omitempty"`
-	// Days after which artifacts of ended threads are deleted; absent means never.
+	// Days after which artifacts of terminal threads are deleted; absent means never.
 	ArtifactRetentionDays *int64 `protobuf:"varint,7,opt,name=artifact_retention_days,json=artifactRetentionDays,proto3,oneof" json:"artifact_retention_days,omitempty"`
-	// The policy of threads that have none, a JSON object as it was sent.
+	// The policy of threads without one, a JSON object as it was sent.
 	DefaultThreadPermissionPolicy *string `protobuf:"bytes,8,opt,name=default_thread_permission_policy,json=defaultThreadPermissionPolicy,proto3,oneof" json:"default_thread_permission_policy,omitempty"`
 	// Unix milliseconds of the last save; 0 before the first.
 	UpdatedAt int64 `protobuf:"varint,9,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
@@ -1747,13 +1749,13 @@ type UpdateOrgSettingsRequest struct {
 	ThreadsPerHourPerBot *int64 `protobuf:"varint,2,opt,name=threads_per_hour_per_bot,json=threadsPerHourPerBot,proto3,oneof" json:"threads_per_hour_per_bot,omitempty"`
 	// MiB a bot may upload in a UTC day.
 	FileUploadMbPerDayPerBot *int64 `protobuf:"varint,3,opt,name=file_upload_mb_per_day_per_bot,json=fileUploadMbPerDayPerBot,proto3,oneof" json:"file_upload_mb_per_day_per_bot,omitempty"`
-	// Named but absent switches it off.
+	// Named but absent turns it off.
 	MessageTtlDays *int64 `protobuf:"varint,4,opt,name=message_ttl_days,json=messageTtlDays,proto3,oneof" json:"message_ttl_days,omitempty"`
-	// Named but absent switches it off.
+	// Named but absent turns it off.
 	ThreadAutoCloseDays *int64 `protobuf:"varint,5,opt,name=thread_auto_close_days,json=threadAutoCloseDays,proto3,oneof" json:"thread_auto_close_days,omitempty"`
-	// Named but absent switches it off.
+	// Named but absent turns it off.
 	ArtifactRetentionDays *int64 `protobuf:"varint,6,opt,name=artifact_retention_days,json=artifactRetentionDays,proto3,oneof" json:"artifact_retention_days,omitempty"`
-	// A JSON object as threads have; named but absent removes it.
+	// A permission policy, a JSON object; named but absent removes it.
 	DefaultThreadPermissionPolicy *string `protobuf:"bytes,7,opt,name=default_thread_permission_policy,json=defaultThreadPermissionPolicy,proto3,oneof" json:"default_thread_permission_policy,omitempty"`
 	// Whether bots that register by ticket wait for approval.
 	JoinApprovalRequired *bool `protobuf:"varint,8,opt,name=join_approval_required,json=joinApprovalRequired,proto3,oneof" json:"join_approval_required,omitempty"`
@@ -1914,19 +1916,19 @@ func (x *UpdateOrgSettingsResponse) GetSettings() *OrgSettings {
 // A ticket in a list.
 type OrgTicket struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Opaque id; works wherever the code does.
+	// Opaque id, which works wherever the code does.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// "tkt_" and 16 hex characters; absent for tickets of old servers.
+	// "tkt_" and 16 hex characters; absent for tickets of older servers.
 	Code *string `protobuf:"bytes,2,opt,name=code,proto3,oneof" json:"code,omitempty"`
 	// Whether it can be used more than once.
 	Reusable bool `protobuf:"varint,3,opt,name=reusable,proto3" json:"reusable,omitempty"`
 	// Whether bots that use it need no approval.
 	SkipApproval bool `protobuf:"varint,4,opt,name=skip_approval,json=skipApproval,proto3" json:"skip_approval,omitempty"`
-	// When it ends, Unix milliseconds; 0 means never.
+	// When it expires, Unix milliseconds; 0 means never.
 	ExpiresAt int64 `protobuf:"varint,5,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
-	// The bot that made it; absent for a human.
+	// The bot that created it; absent for a person.
 	CreatedBy *string `protobuf:"bytes,6,opt,name=created_by,json=createdBy,proto3,oneof" json:"created_by,omitempty"`
-	// When it was made.
+	// When it was created.
 	CreatedAt     *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2014,11 +2016,11 @@ func (x *OrgTicket) GetCreatedAt() *timestamppb.Timestamp {
 // Asks for a ticket.
 type CreateOrgTicketRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Default false.
+	// Whether it can be used more than once; default false.
 	Reusable *bool `protobuf:"varint,1,opt,name=reusable,proto3,oneof" json:"reusable,omitempty"`
-	// Default false.
+	// Whether bots that use it need no approval; default false.
 	SkipApproval *bool `protobuf:"varint,2,opt,name=skip_approval,json=skipApproval,proto3,oneof" json:"skip_approval,omitempty"`
-	// Seconds; 0 means never, absent or negative means 1800.
+	// Lifetime in seconds; 0 means that it never expires, absent or negative means 1800.
 	ExpiresIn *float64 `protobuf:"fixed64,3,opt,name=expires_in,json=expiresIn,proto3,oneof" json:"expires_in,omitempty"`
 	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
@@ -2089,7 +2091,7 @@ type CreateOrgTicketResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "tkt_" and 16 hex characters.
 	Ticket string `protobuf:"bytes,1,opt,name=ticket,proto3" json:"ticket,omitempty"`
-	// When it ends, Unix milliseconds; 0 means never.
+	// When it expires, Unix milliseconds; 0 means never.
 	ExpiresAt int64 `protobuf:"varint,2,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
 	// Whether it can be used more than once.
 	Reusable bool `protobuf:"varint,3,opt,name=reusable,proto3" json:"reusable,omitempty"`
@@ -2160,9 +2162,9 @@ func (x *CreateOrgTicketResponse) GetSkipApproval() bool {
 // Asks for tickets.
 type ListOrgTicketsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How many.
+	// The size of a page.
 	Limit *int32 `protobuf:"varint,1,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
-	// Where the last page ended; an unknown one gives an empty page.
+	// The page token from the previous page; an unknown one gives an empty page.
 	Cursor        *string `protobuf:"bytes,2,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2373,15 +2375,15 @@ type OrgSession struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Public handle, 16 hex characters.
 	Ref string `protobuf:"bytes,1,opt,name=ref,proto3" json:"ref,omitempty"`
-	// Whose session.
+	// The role of the session.
 	Role SessionRole `protobuf:"varint,2,opt,name=role,proto3,enum=b2b.v1.SessionRole" json:"role,omitempty"`
 	// The bot of a bot-owner session.
 	BotId *string `protobuf:"bytes,3,opt,name=bot_id,json=botId,proto3,oneof" json:"bot_id,omitempty"`
-	// Who logged in, as told at login.
+	// The name that was given at login.
 	OwnerName *string `protobuf:"bytes,4,opt,name=owner_name,json=ownerName,proto3,oneof" json:"owner_name,omitempty"`
-	// When it began.
+	// When it was opened.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
-	// When it ends unless used.
+	// When the session ends if it is not used.
 	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2462,9 +2464,9 @@ func (x *OrgSession) GetExpiresAt() *timestamppb.Timestamp {
 // Asks for sessions.
 type ListOrgSessionsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How many.
+	// The size of a page.
 	Limit *int32 `protobuf:"varint,1,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
-	// How many to pass over; default 0.
+	// How many entries to skip; default 0.
 	Offset        *int32 `protobuf:"varint,2,opt,name=offset,proto3,oneof" json:"offset,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2519,7 +2521,7 @@ type ListOrgSessionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Newest first.
 	Items []*OrgSession `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
-	// Whether there are more.
+	// Whether there are more entries.
 	HasMore       bool `protobuf:"varint,2,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2888,7 +2890,7 @@ type UpdateBotStatusRequest struct {
 	BotId string `protobuf:"bytes,1,opt,name=bot_id,json=botId,proto3" json:"bot_id,omitempty"`
 	// active or rejected.
 	Status *JoinStatus `protobuf:"varint,2,opt,name=status,proto3,enum=b2b.v1.JoinStatus,oneof" json:"status,omitempty"`
-	// Why.
+	// The reason.
 	Reason *string `protobuf:"bytes,3,opt,name=reason,proto3,oneof" json:"reason,omitempty"`
 	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
@@ -2954,22 +2956,22 @@ func (x *UpdateBotStatusRequest) GetRequestId() string {
 	return ""
 }
 
-// The bot's standing after the change.
+// The bot's join status after the change.
 type UpdateBotStatusResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The bot.
 	BotId string `protobuf:"bytes,1,opt,name=bot_id,json=botId,proto3" json:"bot_id,omitempty"`
 	// Its name.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	// Its standing now.
+	// Its join status after the change.
 	JoinStatus JoinStatus `protobuf:"varint,3,opt,name=join_status,json=joinStatus,proto3,enum=b2b.v1.JoinStatus" json:"join_status,omitempty"`
-	// Its standing before.
+	// Its join status before the change.
 	PreviousStatus JoinStatus `protobuf:"varint,4,opt,name=previous_status,json=previousStatus,proto3,enum=b2b.v1.JoinStatus" json:"previous_status,omitempty"`
 	// "bot:" and a bot id, or "session:" and a session's public handle.
 	JoinStatusChangedBy *string `protobuf:"bytes,5,opt,name=join_status_changed_by,json=joinStatusChangedBy,proto3,oneof" json:"join_status_changed_by,omitempty"`
 	// When it was last changed.
 	JoinStatusChangedAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=join_status_changed_at,json=joinStatusChangedAt,proto3,oneof" json:"join_status_changed_at,omitempty"`
-	// Why, as told.
+	// The reason that was given.
 	JoinStatusReason *string `protobuf:"bytes,7,opt,name=join_status_reason,json=joinStatusReason,proto3,oneof" json:"join_status_reason,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -3054,7 +3056,7 @@ func (x *UpdateBotStatusResponse) GetJoinStatusReason() string {
 	return ""
 }
 
-// Asks to free a name.
+// Asks to remove a tombstone.
 type DeleteTombstoneRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The org.
@@ -3123,7 +3125,7 @@ type DeleteTombstoneResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Always true.
 	Ok bool `protobuf:"varint,1,opt,name=ok,proto3" json:"ok,omitempty"`
-	// What happened, in words.
+	// What happened, as text.
 	Message       string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3173,24 +3175,24 @@ func (x *DeleteTombstoneResponse) GetMessage() string {
 	return ""
 }
 
-// One thing that was done.
+// An entry of the audit log.
 type AuditEntry struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Opaque id.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// The org.
 	OrgId string `protobuf:"bytes,2,opt,name=org_id,json=orgId,proto3" json:"org_id,omitempty"`
-	// The bot that did it or to which it was done; absent for humans.
+	// The bot that acted or was affected; absent for people.
 	BotId *string `protobuf:"bytes,3,opt,name=bot_id,json=botId,proto3,oneof" json:"bot_id,omitempty"`
-	// What, e.g. "thread.create".
+	// The action, e.g. "thread.create".
 	Action string `protobuf:"bytes,4,opt,name=action,proto3" json:"action,omitempty"`
-	// The kind of thing, e.g. "thread".
+	// The kind of the target, e.g. "thread".
 	TargetType string `protobuf:"bytes,5,opt,name=target_type,json=targetType,proto3" json:"target_type,omitempty"`
-	// The thing.
+	// The target.
 	TargetId string `protobuf:"bytes,6,opt,name=target_id,json=targetId,proto3" json:"target_id,omitempty"`
-	// Further facts, a JSON object.
+	// Details, a JSON object.
 	Detail *string `protobuf:"bytes,7,opt,name=detail,proto3,oneof" json:"detail,omitempty"`
-	// When.
+	// When it happened.
 	CreatedAt     *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3285,20 +3287,20 @@ func (x *AuditEntry) GetCreatedAt() *timestamppb.Timestamp {
 // Asks for audit entries.
 type ListAuditEntriesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Only newer ones; 0 means no bound. Over REST Unix milliseconds.
+	// Only newer entries; 0 means no bound. Over REST Unix milliseconds.
 	Since *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=since,proto3" json:"since,omitempty"`
 	// Only this action.
 	Action *string `protobuf:"bytes,2,opt,name=action,proto3,oneof" json:"action,omitempty"`
-	// Only this kind of thing.
+	// Only this kind of target.
 	TargetType *string `protobuf:"bytes,3,opt,name=target_type,json=targetType,proto3,oneof" json:"target_type,omitempty"`
-	// Only this thing.
+	// Only this target.
 	TargetId *string `protobuf:"bytes,4,opt,name=target_id,json=targetId,proto3,oneof" json:"target_id,omitempty"`
 	// Only this bot.
 	BotId *string `protobuf:"bytes,5,opt,name=bot_id,json=botId,proto3,oneof" json:"bot_id,omitempty"`
-	// How many.
+	// The size of a page.
 	Limit *int32 `protobuf:"varint,6,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
-	// Only older entries than the one with this created_at and id, "<Unix ms>|<id>": the
-	// last one of the page before.
+	// Only entries older than the one with this created_at and id, "<Unix ms>|<id>": the
+	// last entry of the previous page.
 	Cursor        *string `protobuf:"bytes,7,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3388,7 +3390,7 @@ type ListAuditEntriesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The entries.
 	Entries []*AuditEntry `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
-	// Where to go on, while there are more; over REST it is in the header Link.
+	// The page token of the next page; absent on the last page. Over REST the header Link has it.
 	NextCursor    *string `protobuf:"bytes,2,opt,name=next_cursor,json=nextCursor,proto3,oneof" json:"next_cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

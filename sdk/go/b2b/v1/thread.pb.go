@@ -28,17 +28,17 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Where a thread stands.
+// The status of a thread.
 type ThreadStatus int32
 
 const (
 	// Never sent.
 	ThreadStatus_THREAD_STATUS_UNSPECIFIED ThreadStatus = 0
-	// Work goes on.
+	// In progress.
 	ThreadStatus_THREAD_STATUS_ACTIVE ThreadStatus = 1
-	// Waits for something outside.
+	// Waits for something outside the thread.
 	ThreadStatus_THREAD_STATUS_BLOCKED ThreadStatus = 2
-	// A result is to be judged.
+	// A result is under review.
 	ThreadStatus_THREAD_STATUS_REVIEWING ThreadStatus = 3
 	// The goal is reached; can be reopened.
 	ThreadStatus_THREAD_STATUS_RESOLVED ThreadStatus = 4
@@ -99,9 +99,9 @@ type CloseReason int32
 const (
 	// Never sent.
 	CloseReason_CLOSE_REASON_UNSPECIFIED CloseReason = 0
-	// Somebody closed it.
+	// A participant or an org admin closed it.
 	CloseReason_CLOSE_REASON_MANUAL CloseReason = 1
-	// Nothing happened for too long.
+	// It had no activity for too long.
 	CloseReason_CLOSE_REASON_TIMEOUT CloseReason = 2
 	// Something failed.
 	CloseReason_CLOSE_REASON_ERROR CloseReason = 3
@@ -150,7 +150,7 @@ func (CloseReason) EnumDescriptor() ([]byte, []int) {
 	return file_b2b_v1_thread_proto_rawDescGZIP(), []int{1}
 }
 
-// Who sees a thread that does not take part in it.
+// Who else than its participants sees a thread.
 type Visibility int32
 
 const (
@@ -158,9 +158,9 @@ const (
 	Visibility_VISIBILITY_UNSPECIFIED Visibility = 0
 	// The whole org.
 	Visibility_VISIBILITY_PUBLIC Visibility = 1
-	// Nobody; joining by id is possible.
+	// Nobody. Bots that have its id can join.
 	Visibility_VISIBILITY_MEMBERS Visibility = 2
-	// Nobody; joining is by invitation only.
+	// Nobody. Bots join only by invitation.
 	Visibility_VISIBILITY_PRIVATE Visibility = 3
 )
 
@@ -207,17 +207,17 @@ func (Visibility) EnumDescriptor() ([]byte, []int) {
 	return file_b2b_v1_thread_proto_rawDescGZIP(), []int{2}
 }
 
-// How bots come in.
+// How bots join.
 type JoinPolicy int32
 
 const (
 	// Never sent.
 	JoinPolicy_JOIN_POLICY_UNSPECIFIED JoinPolicy = 0
-	// By themselves.
+	// They join directly.
 	JoinPolicy_JOIN_POLICY_OPEN JoinPolicy = 1
-	// By asking.
+	// They ask to join.
 	JoinPolicy_JOIN_POLICY_APPROVAL JoinPolicy = 2
-	// By invitation.
+	// They are invited.
 	JoinPolicy_JOIN_POLICY_INVITE_ONLY JoinPolicy = 3
 )
 
@@ -264,17 +264,17 @@ func (JoinPolicy) EnumDescriptor() ([]byte, []int) {
 	return file_b2b_v1_thread_proto_rawDescGZIP(), []int{3}
 }
 
-// What came of it.
+// The result of joining.
 type JoinThreadStatus int32
 
 const (
 	// Never sent.
 	JoinThreadStatus_JOIN_THREAD_STATUS_UNSPECIFIED JoinThreadStatus = 0
-	// The caller takes part now.
+	// The caller has joined.
 	JoinThreadStatus_JOIN_THREAD_STATUS_JOINED JoinThreadStatus = 1
-	// The caller took part before.
+	// The caller was a participant already.
 	JoinThreadStatus_JOIN_THREAD_STATUS_ALREADY_JOINED JoinThreadStatus = 2
-	// A request waits for approval.
+	// The join request waits for approval.
 	JoinThreadStatus_JOIN_THREAD_STATUS_PENDING JoinThreadStatus = 3
 )
 
@@ -321,17 +321,17 @@ func (JoinThreadStatus) EnumDescriptor() ([]byte, []int) {
 	return file_b2b_v1_thread_proto_rawDescGZIP(), []int{4}
 }
 
-// Where a join request stands.
+// The status of a join request.
 type JoinRequestStatus int32
 
 const (
 	// Never sent.
 	JoinRequestStatus_JOIN_REQUEST_STATUS_UNSPECIFIED JoinRequestStatus = 0
-	// Waits.
+	// Waits for approval.
 	JoinRequestStatus_JOIN_REQUEST_STATUS_PENDING JoinRequestStatus = 1
-	// Was granted.
+	// Was approved.
 	JoinRequestStatus_JOIN_REQUEST_STATUS_APPROVED JoinRequestStatus = 2
-	// Was refused.
+	// Was rejected.
 	JoinRequestStatus_JOIN_REQUEST_STATUS_REJECTED JoinRequestStatus = 3
 )
 
@@ -385,15 +385,15 @@ type Thread struct {
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// The org.
 	OrgId string `protobuf:"bytes,2,opt,name=org_id,json=orgId,proto3" json:"org_id,omitempty"`
-	// What it is about.
+	// Its topic.
 	Topic string `protobuf:"bytes,3,opt,name=topic,proto3" json:"topic,omitempty"`
-	// What it can be told by.
+	// Its tags.
 	Tags *StringList `protobuf:"bytes,4,opt,name=tags,proto3,oneof" json:"tags,omitempty"`
-	// Where it stands.
+	// Its status.
 	Status ThreadStatus `protobuf:"varint,5,opt,name=status,proto3,enum=b2b.v1.ThreadStatus" json:"status,omitempty"`
-	// Who created it; absent when that bot was deleted.
+	// The bot that created it; absent if that bot was deleted.
 	InitiatorId *string `protobuf:"bytes,6,opt,name=initiator_id,json=initiatorId,proto3,oneof" json:"initiator_id,omitempty"`
-	// The channel it came from.
+	// The channel from which it was created.
 	ChannelId *string `protobuf:"bytes,7,opt,name=channel_id,json=channelId,proto3,oneof" json:"channel_id,omitempty"`
 	// Free text, or the text of any JSON that was sent.
 	Context *string `protobuf:"bytes,8,opt,name=context,proto3,oneof" json:"context,omitempty"`
@@ -401,25 +401,25 @@ type Thread struct {
 	CloseReason *CloseReason `protobuf:"varint,9,opt,name=close_reason,json=closeReason,proto3,enum=b2b.v1.CloseReason,oneof" json:"close_reason,omitempty"`
 	// The text of the policy's JSON object, as it was sent.
 	PermissionPolicy *string `protobuf:"bytes,10,opt,name=permission_policy,json=permissionPolicy,proto3,oneof" json:"permission_policy,omitempty"`
-	// Who sees it.
+	// Its visibility.
 	Visibility Visibility `protobuf:"varint,11,opt,name=visibility,proto3,enum=b2b.v1.Visibility" json:"visibility,omitempty"`
-	// How bots come in.
+	// How bots join.
 	JoinPolicy JoinPolicy `protobuf:"varint,12,opt,name=join_policy,json=joinPolicy,proto3,enum=b2b.v1.JoinPolicy" json:"join_policy,omitempty"`
-	// Grows with every change of the thread itself; 1 at first.
+	// Increases with every change of the thread itself; 1 at creation.
 	Revision int64 `protobuf:"varint,13,opt,name=revision,proto3" json:"revision,omitempty"`
 	// When it was created.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// When it was last changed.
 	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
-	// When the last message or artifact came.
+	// When the last message or artifact was added.
 	LastActivityAt *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=last_activity_at,json=lastActivityAt,proto3" json:"last_activity_at,omitempty"`
 	// When it was resolved.
 	ResolvedAt *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=resolved_at,json=resolvedAt,proto3,oneof" json:"resolved_at,omitempty"`
-	// Lists and details: how many take part.
+	// Lists and details: the number of participants.
 	ParticipantCount *int32 `protobuf:"varint,18,opt,name=participant_count,json=participantCount,proto3,oneof" json:"participant_count,omitempty"`
-	// Lists with scope=org: whether the caller takes part.
+	// Lists with scope=org: whether the caller is a participant.
 	IsParticipant *bool `protobuf:"varint,19,opt,name=is_participant,json=isParticipant,proto3,oneof" json:"is_participant,omitempty"`
-	// Details: who takes part, oldest first.
+	// Details: the participants, oldest first.
 	Participants  *ThreadParticipants `protobuf:"bytes,20,opt,name=participants,proto3,oneof" json:"participants,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -595,7 +595,7 @@ func (x *Thread) GetParticipants() *ThreadParticipants {
 	return nil
 }
 
-// Who takes part in a thread.
+// The participants of a thread.
 type ThreadParticipants struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Oldest first.
@@ -641,16 +641,16 @@ func (x *ThreadParticipants) GetValues() []*ThreadParticipant {
 	return nil
 }
 
-// A bot that takes part, as a thread shows it.
+// A participant, as returned with a thread.
 type ThreadParticipant struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The bot.
 	BotId string `protobuf:"bytes,1,opt,name=bot_id,json=botId,proto3" json:"bot_id,omitempty"`
 	// Its name.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	// Whether it is connected with its token.
+	// Whether it has an open WebSocket connection with a token.
 	Online bool `protobuf:"varint,3,opt,name=online,proto3" json:"online,omitempty"`
-	// What it is here, for the permission policy.
+	// Its label, for the permission policy.
 	Label *string `protobuf:"bytes,4,opt,name=label,proto3,oneof" json:"label,omitempty"`
 	// When it joined.
 	JoinedAt      *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=joined_at,json=joinedAt,proto3" json:"joined_at,omitempty"`
@@ -723,14 +723,14 @@ func (x *ThreadParticipant) GetJoinedAt() *timestamppb.Timestamp {
 	return nil
 }
 
-// A bot that takes part, as an invitation answers it.
+// A participant, as returned by an invitation.
 type Participant struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The thread.
 	ThreadId string `protobuf:"bytes,1,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
 	// The bot.
 	BotId string `protobuf:"bytes,2,opt,name=bot_id,json=botId,proto3" json:"bot_id,omitempty"`
-	// What it is here, for the permission policy.
+	// Its label, for the permission policy.
 	Label *string `protobuf:"bytes,3,opt,name=label,proto3,oneof" json:"label,omitempty"`
 	// When it joined.
 	JoinedAt      *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=joined_at,json=joinedAt,proto3" json:"joined_at,omitempty"`
@@ -799,17 +799,17 @@ func (x *Participant) GetJoinedAt() *timestamppb.Timestamp {
 // Asks for a thread.
 type CreateThreadRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What it is about; white space around it is dropped.
+	// Its topic; white space around it is removed.
 	Topic *string `protobuf:"bytes,1,opt,name=topic,proto3,oneof" json:"topic,omitempty"`
-	// Trimmed, empty ones dropped.
+	// Its tags; they are trimmed, and empty ones are dropped.
 	Tags *StringList `protobuf:"bytes,2,opt,name=tags,proto3" json:"tags,omitempty"`
 	// Ids or exact names of active bots.
 	Participants *StringList `protobuf:"bytes,3,opt,name=participants,proto3" json:"participants,omitempty"`
 	// A channel of the caller.
 	ChannelId *string `protobuf:"bytes,4,opt,name=channel_id,json=channelId,proto3,oneof" json:"channel_id,omitempty"`
-	// A text, or any JSON, kept as its text.
+	// A string, or any JSON, which is stored as its text.
 	Context *string `protobuf:"bytes,5,opt,name=context,proto3,oneof" json:"context,omitempty"`
-	// Who may do what: a JSON object of arrays of labels.
+	// The permission policy: a JSON object of arrays of labels.
 	PermissionPolicy *string `protobuf:"bytes,6,opt,name=permission_policy,json=permissionPolicy,proto3,oneof" json:"permission_policy,omitempty"`
 	// Default public.
 	Visibility *Visibility `protobuf:"varint,7,opt,name=visibility,proto3,enum=b2b.v1.Visibility,oneof" json:"visibility,omitempty"`
@@ -967,11 +967,11 @@ type ListThreadsRequest struct {
 	Status *ThreadStatus `protobuf:"varint,1,opt,name=status,proto3,enum=b2b.v1.ThreadStatus,oneof" json:"status,omitempty"`
 	// Substring of the topic, ASCII case-insensitive.
 	Q *string `protobuf:"bytes,2,opt,name=q,proto3,oneof" json:"q,omitempty"`
-	// "org": all public and joined threads of the org. Anything else: joined ones.
+	// "org": all public and joined threads of the org. Any other value: joined threads.
 	Scope *string `protobuf:"bytes,3,opt,name=scope,proto3,oneof" json:"scope,omitempty"`
-	// Where the last page ended; an unknown one gives the first page.
+	// The page token from the previous page; an unknown one gives the first page.
 	Cursor *string `protobuf:"bytes,4,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
-	// How many.
+	// The size of a page.
 	Limit         *int32 `protobuf:"varint,5,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1042,16 +1042,16 @@ func (x *ListThreadsRequest) GetLimit() int32 {
 	return 0
 }
 
-// Threads, newest activity first: a page, or the first.
+// Threads, newest activity first: a page, or the first 200.
 type ListThreadsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The threads.
 	Items []*Thread `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
-	// Whether there are more.
+	// Whether there are more entries.
 	HasMore bool `protobuf:"varint,2,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`
-	// Where to go on, while there are more.
+	// The page token of the next page; absent on the last page.
 	NextCursor *string `protobuf:"bytes,3,opt,name=next_cursor,json=nextCursor,proto3,oneof" json:"next_cursor,omitempty"`
-	// Whether this is a page.
+	// Whether this is a page (an object over REST) or a bare list.
 	Paged         bool `protobuf:"varint,4,opt,name=paged,proto3" json:"paged,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1214,23 +1214,24 @@ type UpdateThreadRequest struct {
 	ThreadId string `protobuf:"bytes,1,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
 	// The new status.
 	Status *ThreadStatus `protobuf:"varint,2,opt,name=status,proto3,enum=b2b.v1.ThreadStatus,oneof" json:"status,omitempty"`
-	// Why; needed with closed and with nothing else.
+	// The close reason; required with closed, and forbidden otherwise.
 	CloseReason *CloseReason `protobuf:"varint,3,opt,name=close_reason,json=closeReason,proto3,enum=b2b.v1.CloseReason,oneof" json:"close_reason,omitempty"`
-	// The new topic; white space around it is dropped.
+	// The new topic; white space around it is removed.
 	Topic *string `protobuf:"bytes,4,opt,name=topic,proto3,oneof" json:"topic,omitempty"`
-	// The new context: a text, or any JSON, kept as its text.
+	// The new context: a string, or any JSON, which is stored as its text.
 	Context *string `protobuf:"bytes,5,opt,name=context,proto3,oneof" json:"context,omitempty"`
 	// The new policy, a JSON object; named but absent removes it.
 	PermissionPolicy *string `protobuf:"bytes,6,opt,name=permission_policy,json=permissionPolicy,proto3,oneof" json:"permission_policy,omitempty"`
-	// Absent keeps it.
+	// The new visibility; absent keeps the current one.
 	Visibility *Visibility `protobuf:"varint,7,opt,name=visibility,proto3,enum=b2b.v1.Visibility,oneof" json:"visibility,omitempty"`
-	// Absent keeps it.
+	// The new join policy; absent keeps the current one.
 	JoinPolicy *JoinPolicy `protobuf:"varint,8,opt,name=join_policy,json=joinPolicy,proto3,enum=b2b.v1.JoinPolicy,oneof" json:"join_policy,omitempty"`
 	// Which fields to write; over REST the keys of the body.
 	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,9,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
-	// The revision that the caller saw; another one now refuses the call.
+	// The revision that the caller read; the call is rejected if it has changed.
 	ExpectedRevision *int64 `protobuf:"varint,10,opt,name=expected_revision,json=expectedRevision,proto3,oneof" json:"expected_revision,omitempty"`
-	// The revisions that the caller may have seen; another one now refuses the call. Empty: any.
+	// Revisions that the caller accepts; the call is rejected if the current one is another.
+	// Empty: any.
 	ExpectedRevisions []int64 `protobuf:"varint,11,rep,packed,name=expected_revisions,json=expectedRevisions,proto3" json:"expected_revisions,omitempty"`
 	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
@@ -1357,7 +1358,7 @@ type UpdateThreadResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The thread.
 	Thread *Thread `protobuf:"bytes,1,opt,name=thread,proto3" json:"thread,omitempty"`
-	// What was changed, by field name.
+	// The names of the fields that were written.
 	Changes       []string `protobuf:"bytes,2,rep,name=changes,proto3" json:"changes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1462,14 +1463,14 @@ func (x *JoinThreadRequest) GetRequestId() string {
 	return ""
 }
 
-// What came of joining.
+// The result of joining.
 type JoinThreadResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What came of it.
+	// The result.
 	Status JoinThreadStatus `protobuf:"varint,1,opt,name=status,proto3,enum=b2b.v1.JoinThreadStatus" json:"status,omitempty"`
-	// When the caller joined, if now.
+	// When the caller joined, if it joined by this call.
 	JoinedAt *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=joined_at,json=joinedAt,proto3,oneof" json:"joined_at,omitempty"`
-	// The request that waits.
+	// The join request that waits for approval.
 	RequestId     *string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1526,7 +1527,7 @@ func (x *JoinThreadResponse) GetRequestId() string {
 	return ""
 }
 
-// A bot that wants to join.
+// A request of a bot to join a thread.
 type JoinRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Opaque id.
@@ -1535,13 +1536,13 @@ type JoinRequest struct {
 	ThreadId string `protobuf:"bytes,2,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
 	// The bot.
 	BotId string `protobuf:"bytes,3,opt,name=bot_id,json=botId,proto3" json:"bot_id,omitempty"`
-	// Where it stands.
+	// Its status.
 	Status JoinRequestStatus `protobuf:"varint,4,opt,name=status,proto3,enum=b2b.v1.JoinRequestStatus" json:"status,omitempty"`
-	// When it asked.
+	// When the bot asked.
 	RequestedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=requested_at,json=requestedAt,proto3" json:"requested_at,omitempty"`
-	// When it was answered.
+	// When it was decided.
 	ResolvedAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=resolved_at,json=resolvedAt,proto3,oneof" json:"resolved_at,omitempty"`
-	// Who answered.
+	// Who decided.
 	ResolvedBy *string `protobuf:"bytes,7,opt,name=resolved_by,json=resolvedBy,proto3,oneof" json:"resolved_by,omitempty"`
 	// The bot's name.
 	BotName       *string `protobuf:"bytes,8,opt,name=bot_name,json=botName,proto3,oneof" json:"bot_name,omitempty"`
@@ -1727,7 +1728,7 @@ func (x *ListJoinRequestsResponse) GetJoinRequests() []*JoinRequest {
 	return nil
 }
 
-// Asks to let a bot in.
+// Asks to approve a join request.
 type ApproveJoinRequestRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The thread.
@@ -1846,7 +1847,7 @@ func (x *ApproveJoinRequestResponse) GetJoinedAt() *timestamppb.Timestamp {
 	return nil
 }
 
-// Asks to keep a bot out.
+// Asks to reject a join request.
 type RejectJoinRequestRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The thread.
@@ -1963,7 +1964,7 @@ type AddParticipantRequest struct {
 	ThreadId string `protobuf:"bytes,1,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
 	// The bot's id or exact name.
 	BotId *string `protobuf:"bytes,2,opt,name=bot_id,json=botId,proto3,oneof" json:"bot_id,omitempty"`
-	// What it is here.
+	// Its label.
 	Label *string `protobuf:"bytes,3,opt,name=label,proto3,oneof" json:"label,omitempty"`
 	// Which fields were named; over REST the keys of the body.
 	FieldMask *fieldmaskpb.FieldMask `protobuf:"bytes,4,opt,name=field_mask,json=fieldMask,proto3" json:"field_mask,omitempty"`
@@ -2043,7 +2044,7 @@ type AddParticipantResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The participant.
 	Participant *Participant `protobuf:"bytes,1,opt,name=participant,proto3" json:"participant,omitempty"`
-	// Whether it took part before.
+	// Whether the bot was a participant already.
 	AlreadyJoined bool `protobuf:"varint,2,opt,name=already_joined,json=alreadyJoined,proto3" json:"already_joined,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2318,11 +2319,11 @@ type SendThreadMessageRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The thread.
 	ThreadId string `protobuf:"bytes,1,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
-	// The text; absent: made from parts.
+	// The text; absent: derived from parts.
 	Content *string `protobuf:"bytes,2,opt,name=content,proto3,oneof" json:"content,omitempty"`
-	// Free text; "text" unless told.
+	// Free text; "text" if absent.
 	ContentType *string `protobuf:"bytes,3,opt,name=content_type,json=contentType,proto3,oneof" json:"content_type,omitempty"`
-	// What it consists of.
+	// The parts of the message.
 	Parts *PartList `protobuf:"bytes,4,opt,name=parts,proto3" json:"parts,omitempty"`
 	// Any JSON.
 	Metadata *string `protobuf:"bytes,5,opt,name=metadata,proto3,oneof" json:"metadata,omitempty"`
@@ -2459,17 +2460,17 @@ func (x *SendThreadMessageResponse) GetMessage() *ThreadMessage {
 	return nil
 }
 
-// Asks for messages. With a cursor (an empty one begins) the newest come
-// first, in a page; else the newest `limit` of the range come oldest first.
+// Asks for messages. With a cursor (empty for the first page) the result is a
+// page, newest first; otherwise the newest `limit` of the range, oldest first.
 type ListThreadMessagesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The thread.
 	ThreadId string `protobuf:"bytes,1,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
-	// The id of the last message of the page before; empty begins.
+	// The id of the last message of the previous page; empty for the first page.
 	Cursor *string `protobuf:"bytes,2,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
-	// How many.
+	// The size of a page.
 	Limit *int32 `protobuf:"varint,3,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
-	// Exclusive end, Unix milliseconds as text; a text that is no number gives nothing.
+	// Exclusive end, Unix milliseconds as text; a text that is not a number gives an empty list.
 	Before *string `protobuf:"bytes,4,opt,name=before,proto3,oneof" json:"before,omitempty"`
 	// Exclusive start. Over REST Unix milliseconds.
 	Since         *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`
@@ -2547,11 +2548,11 @@ type ListThreadMessagesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The messages.
 	Items []*ThreadMessage `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
-	// Whether there are more.
+	// Whether there are more entries.
 	HasMore bool `protobuf:"varint,2,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`
-	// Where to go on, while there are more.
+	// The page token of the next page; absent on the last page.
 	NextCursor *string `protobuf:"bytes,3,opt,name=next_cursor,json=nextCursor,proto3,oneof" json:"next_cursor,omitempty"`
-	// Whether this is a page.
+	// Whether this is a page (an object over REST) or a bare list.
 	Paged         bool `protobuf:"varint,4,opt,name=paged,proto3" json:"paged,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2622,11 +2623,11 @@ type ListOrgThreadsRequest struct {
 	Status *ThreadStatus `protobuf:"varint,1,opt,name=status,proto3,enum=b2b.v1.ThreadStatus,oneof" json:"status,omitempty"`
 	// Substring of the topic, ASCII case-insensitive.
 	Search *string `protobuf:"bytes,2,opt,name=search,proto3,oneof" json:"search,omitempty"`
-	// Where the last page ended: milliseconds, "|" and an id.
+	// The page token from the previous page: milliseconds, "|" and an id.
 	Cursor *string `protobuf:"bytes,3,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
-	// How many.
+	// The size of a page.
 	Limit *int32 `protobuf:"varint,4,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
-	// How many to pass over, for old clients; gives a bare list.
+	// How many entries to skip, for old clients; the result is a bare list.
 	Offset        *int32 `protobuf:"varint,5,opt,name=offset,proto3,oneof" json:"offset,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2702,11 +2703,11 @@ type ListOrgThreadsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The threads.
 	Items []*Thread `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
-	// Whether there are more.
+	// Whether there are more entries.
 	HasMore bool `protobuf:"varint,2,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`
-	// Where to go on, while there are more.
+	// The page token of the next page; absent on the last page.
 	NextCursor *string `protobuf:"bytes,3,opt,name=next_cursor,json=nextCursor,proto3,oneof" json:"next_cursor,omitempty"`
-	// Whether this is a page.
+	// Whether this is a page (an object over REST) or a bare list.
 	Paged         bool `protobuf:"varint,4,opt,name=paged,proto3" json:"paged,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2862,14 +2863,14 @@ func (x *GetOrgThreadResponse) GetThread() *Thread {
 	return nil
 }
 
-// Asks for messages. With a `before` that is a message id (or none) the
-// newest come first, in a page; with a `before` that is a number of
-// milliseconds the newest `limit` of the range come oldest first.
+// Asks for messages. With a `before` that is not a number (a message id) the
+// result is a page, newest first; otherwise it is the newest `limit` of the
+// range, oldest first.
 type ListOrgThreadMessagesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The thread.
 	ThreadId string `protobuf:"bytes,1,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
-	// How many.
+	// The size of a page.
 	Limit *int32 `protobuf:"varint,2,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
 	// Exclusive end: a message id, or Unix milliseconds.
 	Before *string `protobuf:"bytes,3,opt,name=before,proto3,oneof" json:"before,omitempty"`
@@ -2942,11 +2943,12 @@ type ListOrgThreadMessagesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The messages.
 	Messages []*ThreadMessage `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"`
-	// Whether there are more.
+	// Whether there are more entries.
 	HasMore bool `protobuf:"varint,2,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`
-	// Whether this is a page.
+	// Whether this is a page (an object over REST) or a bare list.
 	Paged bool `protobuf:"varint,3,opt,name=paged,proto3" json:"paged,omitempty"`
-	// The `before` of the messages before these, while there are more; over REST it is in the header Link.
+	// The `before` of the next page, with older messages; absent if there are none. Over REST
+	// the header Link has it.
 	NextCursor    *string `protobuf:"bytes,4,opt,name=next_cursor,json=nextCursor,proto3,oneof" json:"next_cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3017,11 +3019,11 @@ type UpdateOrgThreadRequest struct {
 	ThreadId string `protobuf:"bytes,1,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
 	// The new status.
 	Status *ThreadStatus `protobuf:"varint,2,opt,name=status,proto3,enum=b2b.v1.ThreadStatus,oneof" json:"status,omitempty"`
-	// Why; needed with closed and with nothing else.
+	// The close reason; required with closed, and forbidden otherwise.
 	CloseReason *CloseReason `protobuf:"varint,3,opt,name=close_reason,json=closeReason,proto3,enum=b2b.v1.CloseReason,oneof" json:"close_reason,omitempty"`
-	// Absent keeps it.
+	// The new visibility; absent keeps the current one.
 	Visibility *Visibility `protobuf:"varint,4,opt,name=visibility,proto3,enum=b2b.v1.Visibility,oneof" json:"visibility,omitempty"`
-	// Absent keeps it.
+	// The new join policy; absent keeps the current one.
 	JoinPolicy *JoinPolicy `protobuf:"varint,5,opt,name=join_policy,json=joinPolicy,proto3,enum=b2b.v1.JoinPolicy,oneof" json:"join_policy,omitempty"`
 	// The new policy, a JSON object; named but absent removes it.
 	PermissionPolicy *string `protobuf:"bytes,6,opt,name=permission_policy,json=permissionPolicy,proto3,oneof" json:"permission_policy,omitempty"`
@@ -3172,7 +3174,7 @@ type AddOrgThreadParticipantRequest struct {
 	ThreadId string `protobuf:"bytes,1,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
 	// The bot's id, not its name.
 	BotId *string `protobuf:"bytes,2,opt,name=bot_id,json=botId,proto3,oneof" json:"bot_id,omitempty"`
-	// What it is here.
+	// Its label.
 	Label *string `protobuf:"bytes,3,opt,name=label,proto3,oneof" json:"label,omitempty"`
 	// Makes the call idempotent for 24 hours; empty counts as absent.
 	RequestId     *string `protobuf:"bytes,100,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
@@ -3399,7 +3401,8 @@ type SearchOrgMessagesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Substring, ASCII case-insensitive; shorter than 2 characters finds nothing.
 	Q *string `protobuf:"bytes,1,opt,name=q,proto3,oneof" json:"q,omitempty"`
-	// Only what comes behind the message with this created_at and id, "<Unix ms>|<id>": the last one of the page before.
+	// Only messages after the one with this created_at and id, "<Unix ms>|<id>": the last
+	// message of the previous page.
 	Cursor        *string `protobuf:"bytes,2,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3449,7 +3452,7 @@ func (x *SearchOrgMessagesRequest) GetCursor() string {
 	return ""
 }
 
-// A message that was found.
+// A search result.
 type FoundMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The message.
@@ -3540,12 +3543,12 @@ func (x *FoundMessage) GetCreatedAt() *timestamppb.Timestamp {
 	return nil
 }
 
-// What was found, newest first.
+// The search results, newest first.
 type SearchOrgMessagesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The messages.
 	Messages []*FoundMessage `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"`
-	// Where to go on, while there are more; over REST it is in the header Link.
+	// The page token of the next page; absent on the last page. Over REST the header Link has it.
 	NextCursor    *string `protobuf:"bytes,2,opt,name=next_cursor,json=nextCursor,proto3,oneof" json:"next_cursor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

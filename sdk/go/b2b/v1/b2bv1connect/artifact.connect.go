@@ -58,11 +58,11 @@ type ArtifactServiceClient interface {
 	AddArtifact(context.Context, *v1.AddArtifactRequest) (*v1.AddArtifactResponse, error)
 	// Adds a version.
 	UpdateArtifact(context.Context, *v1.UpdateArtifactRequest) (*v1.UpdateArtifactResponse, error)
-	// The latest version of every artifact of a thread.
+	// Lists the latest version of every artifact of a thread.
 	ListArtifacts(context.Context, *v1.ListArtifactsRequest) (*v1.ListArtifactsResponse, error)
-	// All versions of an artifact, oldest first.
+	// Lists all versions of an artifact, oldest first.
 	ListArtifactVersions(context.Context, *v1.ListArtifactVersionsRequest) (*v1.ListArtifactVersionsResponse, error)
-	// The latest version of every artifact of a thread, for the org's admins.
+	// Lists the latest version of every artifact of a thread, for the org's admins.
 	ListOrgThreadArtifacts(context.Context, *v1.ListOrgThreadArtifactsRequest) (*v1.ListOrgThreadArtifactsResponse, error)
 }
 
@@ -170,11 +170,11 @@ type ArtifactServiceHandler interface {
 	AddArtifact(context.Context, *v1.AddArtifactRequest) (*v1.AddArtifactResponse, error)
 	// Adds a version.
 	UpdateArtifact(context.Context, *v1.UpdateArtifactRequest) (*v1.UpdateArtifactResponse, error)
-	// The latest version of every artifact of a thread.
+	// Lists the latest version of every artifact of a thread.
 	ListArtifacts(context.Context, *v1.ListArtifactsRequest) (*v1.ListArtifactsResponse, error)
-	// All versions of an artifact, oldest first.
+	// Lists all versions of an artifact, oldest first.
 	ListArtifactVersions(context.Context, *v1.ListArtifactVersionsRequest) (*v1.ListArtifactVersionsResponse, error)
-	// The latest version of every artifact of a thread, for the org's admins.
+	// Lists the latest version of every artifact of a thread, for the org's admins.
 	ListOrgThreadArtifacts(context.Context, *v1.ListOrgThreadArtifactsRequest) (*v1.ListOrgThreadArtifactsResponse, error)
 }
 

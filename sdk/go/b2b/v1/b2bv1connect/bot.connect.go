@@ -64,27 +64,27 @@ const (
 
 // BotServiceClient is a client for the b2b.v1.BotService service.
 type BotServiceClient interface {
-	// Lists bots of the org: by profile for bots, by page for org admins.
+	// Lists bots of the org: filtered by profile for bots, in pages for org admins.
 	ListBots(context.Context, *v1.ListBotsRequest) (*v1.ListBotsResponse, error)
-	// One bot, by id.
+	// Returns a bot by id.
 	GetBot(context.Context, *v1.GetBotRequest) (*v1.GetBotResponse, error)
-	// One bot, by exact name.
+	// Returns a bot by exact name.
 	GetBotProfile(context.Context, *v1.GetBotProfileRequest) (*v1.GetBotProfileResponse, error)
-	// How deliveries to a bot's webhook go, by exact name.
+	// Returns the health of a bot's webhook, by exact name.
 	GetWebhookHealth(context.Context, *v1.GetWebhookHealthRequest) (*v1.GetWebhookHealthResponse, error)
 	// Deletes a bot; its name stays blocked.
 	DeleteBot(context.Context, *v1.DeleteBotRequest) (*v1.DeleteBotResponse, error)
-	// The calling bot.
+	// Returns the calling bot.
 	GetMe(context.Context, *v1.GetMeRequest) (*v1.GetMeResponse, error)
 	// Deletes the calling bot; its name stays blocked.
 	DeleteMe(context.Context, *v1.DeleteMeRequest) (*v1.DeleteMeResponse, error)
-	// Changes the profile fields that are named.
+	// Changes the named profile fields.
 	UpdateProfile(context.Context, *v1.UpdateProfileRequest) (*v1.UpdateProfileResponse, error)
-	// Renames the calling bot; the old name becomes free.
+	// Renames the calling bot; the old name becomes available.
 	RenameMe(context.Context, *v1.RenameMeRequest) (*v1.RenameMeResponse, error)
-	// The other bots of the org, by name.
+	// Lists the other bots of the org, by name.
 	ListPeers(context.Context, *v1.ListPeersRequest) (*v1.ListPeersResponse, error)
-	// The calling bot with its latest direct messages and threads.
+	// Returns the calling bot with its latest direct messages and threads.
 	GetWorkspace(context.Context, *v1.GetWorkspaceRequest) (*v1.GetWorkspaceResponse, error)
 }
 
@@ -284,27 +284,27 @@ func (c *botServiceClient) GetWorkspace(ctx context.Context, req *v1.GetWorkspac
 
 // BotServiceHandler is an implementation of the b2b.v1.BotService service.
 type BotServiceHandler interface {
-	// Lists bots of the org: by profile for bots, by page for org admins.
+	// Lists bots of the org: filtered by profile for bots, in pages for org admins.
 	ListBots(context.Context, *v1.ListBotsRequest) (*v1.ListBotsResponse, error)
-	// One bot, by id.
+	// Returns a bot by id.
 	GetBot(context.Context, *v1.GetBotRequest) (*v1.GetBotResponse, error)
-	// One bot, by exact name.
+	// Returns a bot by exact name.
 	GetBotProfile(context.Context, *v1.GetBotProfileRequest) (*v1.GetBotProfileResponse, error)
-	// How deliveries to a bot's webhook go, by exact name.
+	// Returns the health of a bot's webhook, by exact name.
 	GetWebhookHealth(context.Context, *v1.GetWebhookHealthRequest) (*v1.GetWebhookHealthResponse, error)
 	// Deletes a bot; its name stays blocked.
 	DeleteBot(context.Context, *v1.DeleteBotRequest) (*v1.DeleteBotResponse, error)
-	// The calling bot.
+	// Returns the calling bot.
 	GetMe(context.Context, *v1.GetMeRequest) (*v1.GetMeResponse, error)
 	// Deletes the calling bot; its name stays blocked.
 	DeleteMe(context.Context, *v1.DeleteMeRequest) (*v1.DeleteMeResponse, error)
-	// Changes the profile fields that are named.
+	// Changes the named profile fields.
 	UpdateProfile(context.Context, *v1.UpdateProfileRequest) (*v1.UpdateProfileResponse, error)
-	// Renames the calling bot; the old name becomes free.
+	// Renames the calling bot; the old name becomes available.
 	RenameMe(context.Context, *v1.RenameMeRequest) (*v1.RenameMeResponse, error)
-	// The other bots of the org, by name.
+	// Lists the other bots of the org, by name.
 	ListPeers(context.Context, *v1.ListPeersRequest) (*v1.ListPeersResponse, error)
-	// The calling bot with its latest direct messages and threads.
+	// Returns the calling bot with its latest direct messages and threads.
 	GetWorkspace(context.Context, *v1.GetWorkspaceRequest) (*v1.GetWorkspaceResponse, error)
 }
 

@@ -58,15 +58,15 @@ const (
 type ChannelServiceClient interface {
 	// Sends a direct message; the first one creates the channel.
 	SendDirectMessage(context.Context, *v1.SendDirectMessageRequest) (*v1.SendDirectMessageResponse, error)
-	// Sends into a channel that the caller is a member of.
+	// Sends a message into a channel of the caller.
 	SendChannelMessage(context.Context, *v1.SendChannelMessageRequest) (*v1.SendChannelMessageResponse, error)
-	// One channel with its members.
+	// Returns a channel with its members.
 	GetChannel(context.Context, *v1.GetChannelRequest) (*v1.GetChannelResponse, error)
-	// The messages of a channel.
+	// Lists the messages of a channel.
 	ListChannelMessages(context.Context, *v1.ListChannelMessagesRequest) (*v1.ListChannelMessagesResponse, error)
-	// The channels of a bot, newest activity first.
+	// Lists the channels of a bot, newest activity first.
 	ListBotChannels(context.Context, *v1.ListBotChannelsRequest) (*v1.ListBotChannelsResponse, error)
-	// Direct messages to the caller since a time; kept for old clients.
+	// Lists direct messages to the caller since a time; for old clients.
 	GetInbox(context.Context, *v1.GetInboxRequest) (*v1.GetInboxResponse, error)
 }
 
@@ -188,15 +188,15 @@ func (c *channelServiceClient) GetInbox(ctx context.Context, req *v1.GetInboxReq
 type ChannelServiceHandler interface {
 	// Sends a direct message; the first one creates the channel.
 	SendDirectMessage(context.Context, *v1.SendDirectMessageRequest) (*v1.SendDirectMessageResponse, error)
-	// Sends into a channel that the caller is a member of.
+	// Sends a message into a channel of the caller.
 	SendChannelMessage(context.Context, *v1.SendChannelMessageRequest) (*v1.SendChannelMessageResponse, error)
-	// One channel with its members.
+	// Returns a channel with its members.
 	GetChannel(context.Context, *v1.GetChannelRequest) (*v1.GetChannelResponse, error)
-	// The messages of a channel.
+	// Lists the messages of a channel.
 	ListChannelMessages(context.Context, *v1.ListChannelMessagesRequest) (*v1.ListChannelMessagesResponse, error)
-	// The channels of a bot, newest activity first.
+	// Lists the channels of a bot, newest activity first.
 	ListBotChannels(context.Context, *v1.ListBotChannelsRequest) (*v1.ListBotChannelsResponse, error)
-	// Direct messages to the caller since a time; kept for old clients.
+	// Lists direct messages to the caller since a time; for old clients.
 	GetInbox(context.Context, *v1.GetInboxRequest) (*v1.GetInboxResponse, error)
 }
 

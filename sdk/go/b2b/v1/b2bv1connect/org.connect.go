@@ -105,7 +105,7 @@ const (
 
 // PlatformServiceClient is a client for the b2b.v1.PlatformService service.
 type PlatformServiceClient interface {
-	// Creates an org and tells its secret, once.
+	// Creates an org. Only this response has its secret.
 	CreateOrg(context.Context, *v1.CreateOrgRequest) (*v1.CreateOrgResponse, error)
 	// Lists all orgs, oldest first.
 	ListOrgs(context.Context, *v1.ListOrgsRequest) (*v1.ListOrgsResponse, error)
@@ -115,7 +115,7 @@ type PlatformServiceClient interface {
 	DeleteOrg(context.Context, *v1.DeleteOrgRequest) (*v1.DeleteOrgResponse, error)
 	// Replaces an org's secret.
 	RotateOrgSecret(context.Context, *v1.RotateOrgSecretRequest) (*v1.RotateOrgSecretResponse, error)
-	// Makes an invite code for self-service orgs.
+	// Creates an invite code, with which anybody can create an org.
 	CreateInviteCode(context.Context, *v1.CreateInviteCodeRequest) (*v1.CreateInviteCodeResponse, error)
 	// Lists invite codes, newest first.
 	ListInviteCodes(context.Context, *v1.ListInviteCodesRequest) (*v1.ListInviteCodesResponse, error)
@@ -289,7 +289,7 @@ func (c *platformServiceClient) RedeemInviteCode(ctx context.Context, req *v1.Re
 
 // PlatformServiceHandler is an implementation of the b2b.v1.PlatformService service.
 type PlatformServiceHandler interface {
-	// Creates an org and tells its secret, once.
+	// Creates an org. Only this response has its secret.
 	CreateOrg(context.Context, *v1.CreateOrgRequest) (*v1.CreateOrgResponse, error)
 	// Lists all orgs, oldest first.
 	ListOrgs(context.Context, *v1.ListOrgsRequest) (*v1.ListOrgsResponse, error)
@@ -299,7 +299,7 @@ type PlatformServiceHandler interface {
 	DeleteOrg(context.Context, *v1.DeleteOrgRequest) (*v1.DeleteOrgResponse, error)
 	// Replaces an org's secret.
 	RotateOrgSecret(context.Context, *v1.RotateOrgSecretRequest) (*v1.RotateOrgSecretResponse, error)
-	// Makes an invite code for self-service orgs.
+	// Creates an invite code, with which anybody can create an org.
 	CreateInviteCode(context.Context, *v1.CreateInviteCodeRequest) (*v1.CreateInviteCodeResponse, error)
 	// Lists invite codes, newest first.
 	ListInviteCodes(context.Context, *v1.ListInviteCodesRequest) (*v1.ListInviteCodesResponse, error)
@@ -437,19 +437,19 @@ func (UnimplementedPlatformServiceHandler) RedeemInviteCode(context.Context, *v1
 
 // OrgServiceClient is a client for the b2b.v1.OrgService service.
 type OrgServiceClient interface {
-	// The caller's org.
+	// Returns the caller's org.
 	GetOrg(context.Context, *v1.GetOrgRequest) (*v1.GetOrgResponse, error)
-	// The org's settings; defaults if never saved.
+	// Returns the org's settings; the defaults if they were never saved.
 	GetOrgSettings(context.Context, *v1.GetOrgSettingsRequest) (*v1.GetOrgSettingsResponse, error)
-	// Changes the settings that are named.
+	// Changes the named settings.
 	UpdateOrgSettings(context.Context, *v1.UpdateOrgSettingsRequest) (*v1.UpdateOrgSettingsResponse, error)
-	// Makes a ticket with which bots register.
+	// Creates a ticket with which bots register.
 	CreateOrgTicket(context.Context, *v1.CreateOrgTicketRequest) (*v1.CreateOrgTicketResponse, error)
 	// Lists unused, unexpired tickets, newest first.
 	ListOrgTickets(context.Context, *v1.ListOrgTicketsRequest) (*v1.ListOrgTicketsResponse, error)
 	// Revokes a ticket.
 	DeleteOrgTicket(context.Context, *v1.DeleteOrgTicketRequest) (*v1.DeleteOrgTicketResponse, error)
-	// Lists live login sessions of the org, newest first.
+	// Lists valid login sessions of the org, newest first.
 	ListOrgSessions(context.Context, *v1.ListOrgSessionsRequest) (*v1.ListOrgSessionsResponse, error)
 	// Ends another login session of the org.
 	DeleteOrgSession(context.Context, *v1.DeleteOrgSessionRequest) (*v1.DeleteOrgSessionResponse, error)
@@ -459,9 +459,9 @@ type OrgServiceClient interface {
 	UpdateBotRole(context.Context, *v1.UpdateBotRoleRequest) (*v1.UpdateBotRoleResponse, error)
 	// Approves or rejects a bot.
 	UpdateBotStatus(context.Context, *v1.UpdateBotStatusRequest) (*v1.UpdateBotStatusResponse, error)
-	// Frees the name of a deleted bot. Humans only.
+	// Removes the tombstone of a deleted bot's name. Only for sessions of people.
 	DeleteTombstone(context.Context, *v1.DeleteTombstoneRequest) (*v1.DeleteTombstoneResponse, error)
-	// Lists what was done in the org, newest first.
+	// Lists audit entries of the org, newest first.
 	ListAuditEntries(context.Context, *v1.ListAuditEntriesRequest) (*v1.ListAuditEntriesResponse, error)
 }
 
@@ -693,19 +693,19 @@ func (c *orgServiceClient) ListAuditEntries(ctx context.Context, req *v1.ListAud
 
 // OrgServiceHandler is an implementation of the b2b.v1.OrgService service.
 type OrgServiceHandler interface {
-	// The caller's org.
+	// Returns the caller's org.
 	GetOrg(context.Context, *v1.GetOrgRequest) (*v1.GetOrgResponse, error)
-	// The org's settings; defaults if never saved.
+	// Returns the org's settings; the defaults if they were never saved.
 	GetOrgSettings(context.Context, *v1.GetOrgSettingsRequest) (*v1.GetOrgSettingsResponse, error)
-	// Changes the settings that are named.
+	// Changes the named settings.
 	UpdateOrgSettings(context.Context, *v1.UpdateOrgSettingsRequest) (*v1.UpdateOrgSettingsResponse, error)
-	// Makes a ticket with which bots register.
+	// Creates a ticket with which bots register.
 	CreateOrgTicket(context.Context, *v1.CreateOrgTicketRequest) (*v1.CreateOrgTicketResponse, error)
 	// Lists unused, unexpired tickets, newest first.
 	ListOrgTickets(context.Context, *v1.ListOrgTicketsRequest) (*v1.ListOrgTicketsResponse, error)
 	// Revokes a ticket.
 	DeleteOrgTicket(context.Context, *v1.DeleteOrgTicketRequest) (*v1.DeleteOrgTicketResponse, error)
-	// Lists live login sessions of the org, newest first.
+	// Lists valid login sessions of the org, newest first.
 	ListOrgSessions(context.Context, *v1.ListOrgSessionsRequest) (*v1.ListOrgSessionsResponse, error)
 	// Ends another login session of the org.
 	DeleteOrgSession(context.Context, *v1.DeleteOrgSessionRequest) (*v1.DeleteOrgSessionResponse, error)
@@ -715,9 +715,9 @@ type OrgServiceHandler interface {
 	UpdateBotRole(context.Context, *v1.UpdateBotRoleRequest) (*v1.UpdateBotRoleResponse, error)
 	// Approves or rejects a bot.
 	UpdateBotStatus(context.Context, *v1.UpdateBotStatusRequest) (*v1.UpdateBotStatusResponse, error)
-	// Frees the name of a deleted bot. Humans only.
+	// Removes the tombstone of a deleted bot's name. Only for sessions of people.
 	DeleteTombstone(context.Context, *v1.DeleteTombstoneRequest) (*v1.DeleteTombstoneResponse, error)
-	// Lists what was done in the org, newest first.
+	// Lists audit entries of the org, newest first.
 	ListAuditEntries(context.Context, *v1.ListAuditEntriesRequest) (*v1.ListAuditEntriesResponse, error)
 }
 

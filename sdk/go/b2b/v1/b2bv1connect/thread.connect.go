@@ -103,29 +103,29 @@ const (
 type ThreadServiceClient interface {
 	// Creates a thread with the caller and others in it.
 	CreateThread(context.Context, *v1.CreateThreadRequest) (*v1.CreateThreadResponse, error)
-	// Lists the caller's threads, or with scope=org all that it may join.
+	// Lists the caller's threads, or with scope=org all public and joined threads of the org.
 	ListThreads(context.Context, *v1.ListThreadsRequest) (*v1.ListThreadsResponse, error)
-	// One thread with its participants.
+	// Returns a thread with its participants.
 	GetThread(context.Context, *v1.GetThreadRequest) (*v1.GetThreadResponse, error)
-	// Changes the fields that are named, all or none.
+	// Changes the named fields, all or none.
 	UpdateThread(context.Context, *v1.UpdateThreadRequest) (*v1.UpdateThreadResponse, error)
-	// Joins a thread, or asks to.
+	// Joins a thread, or asks to join it.
 	JoinThread(context.Context, *v1.JoinThreadRequest) (*v1.JoinThreadResponse, error)
 	// Lists pending join requests, oldest first.
 	ListJoinRequests(context.Context, *v1.ListJoinRequestsRequest) (*v1.ListJoinRequestsResponse, error)
-	// Lets a bot in that asked.
+	// Approves a join request.
 	ApproveJoinRequest(context.Context, *v1.ApproveJoinRequestRequest) (*v1.ApproveJoinRequestResponse, error)
-	// Keeps a bot out that asked.
+	// Rejects a join request.
 	RejectJoinRequest(context.Context, *v1.RejectJoinRequestRequest) (*v1.RejectJoinRequestResponse, error)
-	// Adds a participant, or labels one.
+	// Adds a participant.
 	AddParticipant(context.Context, *v1.AddParticipantRequest) (*v1.AddParticipantResponse, error)
-	// Removes a participant; the caller itself leaves this way, too.
+	// Removes a participant, also the caller itself.
 	RemoveParticipant(context.Context, *v1.RemoveParticipantRequest) (*v1.RemoveParticipantResponse, error)
 	// Leaves a thread.
 	LeaveThread(context.Context, *v1.LeaveThreadRequest) (*v1.LeaveThreadResponse, error)
 	// Sends a message into a thread.
 	SendThreadMessage(context.Context, *v1.SendThreadMessageRequest) (*v1.SendThreadMessageResponse, error)
-	// The messages of a thread.
+	// Lists the messages of a thread.
 	ListThreadMessages(context.Context, *v1.ListThreadMessagesRequest) (*v1.ListThreadMessagesResponse, error)
 }
 
@@ -359,29 +359,29 @@ func (c *threadServiceClient) ListThreadMessages(ctx context.Context, req *v1.Li
 type ThreadServiceHandler interface {
 	// Creates a thread with the caller and others in it.
 	CreateThread(context.Context, *v1.CreateThreadRequest) (*v1.CreateThreadResponse, error)
-	// Lists the caller's threads, or with scope=org all that it may join.
+	// Lists the caller's threads, or with scope=org all public and joined threads of the org.
 	ListThreads(context.Context, *v1.ListThreadsRequest) (*v1.ListThreadsResponse, error)
-	// One thread with its participants.
+	// Returns a thread with its participants.
 	GetThread(context.Context, *v1.GetThreadRequest) (*v1.GetThreadResponse, error)
-	// Changes the fields that are named, all or none.
+	// Changes the named fields, all or none.
 	UpdateThread(context.Context, *v1.UpdateThreadRequest) (*v1.UpdateThreadResponse, error)
-	// Joins a thread, or asks to.
+	// Joins a thread, or asks to join it.
 	JoinThread(context.Context, *v1.JoinThreadRequest) (*v1.JoinThreadResponse, error)
 	// Lists pending join requests, oldest first.
 	ListJoinRequests(context.Context, *v1.ListJoinRequestsRequest) (*v1.ListJoinRequestsResponse, error)
-	// Lets a bot in that asked.
+	// Approves a join request.
 	ApproveJoinRequest(context.Context, *v1.ApproveJoinRequestRequest) (*v1.ApproveJoinRequestResponse, error)
-	// Keeps a bot out that asked.
+	// Rejects a join request.
 	RejectJoinRequest(context.Context, *v1.RejectJoinRequestRequest) (*v1.RejectJoinRequestResponse, error)
-	// Adds a participant, or labels one.
+	// Adds a participant.
 	AddParticipant(context.Context, *v1.AddParticipantRequest) (*v1.AddParticipantResponse, error)
-	// Removes a participant; the caller itself leaves this way, too.
+	// Removes a participant, also the caller itself.
 	RemoveParticipant(context.Context, *v1.RemoveParticipantRequest) (*v1.RemoveParticipantResponse, error)
 	// Leaves a thread.
 	LeaveThread(context.Context, *v1.LeaveThreadRequest) (*v1.LeaveThreadResponse, error)
 	// Sends a message into a thread.
 	SendThreadMessage(context.Context, *v1.SendThreadMessageRequest) (*v1.SendThreadMessageResponse, error)
-	// The messages of a thread.
+	// Lists the messages of a thread.
 	ListThreadMessages(context.Context, *v1.ListThreadMessagesRequest) (*v1.ListThreadMessagesResponse, error)
 }
 
@@ -563,9 +563,9 @@ func (UnimplementedThreadServiceHandler) ListThreadMessages(context.Context, *v1
 type OrgThreadServiceClient interface {
 	// Lists all threads of the org, with participants.
 	ListOrgThreads(context.Context, *v1.ListOrgThreadsRequest) (*v1.ListOrgThreadsResponse, error)
-	// One thread with its participants.
+	// Returns a thread with its participants.
 	GetOrgThread(context.Context, *v1.GetOrgThreadRequest) (*v1.GetOrgThreadResponse, error)
-	// The messages of a thread.
+	// Lists the messages of a thread.
 	ListOrgThreadMessages(context.Context, *v1.ListOrgThreadMessagesRequest) (*v1.ListOrgThreadMessagesResponse, error)
 	// Changes status, visibility, join policy or permission policy.
 	UpdateOrgThread(context.Context, *v1.UpdateOrgThreadRequest) (*v1.UpdateOrgThreadResponse, error)
@@ -711,9 +711,9 @@ func (c *orgThreadServiceClient) SearchOrgMessages(ctx context.Context, req *v1.
 type OrgThreadServiceHandler interface {
 	// Lists all threads of the org, with participants.
 	ListOrgThreads(context.Context, *v1.ListOrgThreadsRequest) (*v1.ListOrgThreadsResponse, error)
-	// One thread with its participants.
+	// Returns a thread with its participants.
 	GetOrgThread(context.Context, *v1.GetOrgThreadRequest) (*v1.GetOrgThreadResponse, error)
-	// The messages of a thread.
+	// Lists the messages of a thread.
 	ListOrgThreadMessages(context.Context, *v1.ListOrgThreadMessagesRequest) (*v1.ListOrgThreadMessagesResponse, error)
 	// Changes status, visibility, join policy or permission policy.
 	UpdateOrgThread(context.Context, *v1.UpdateOrgThreadRequest) (*v1.UpdateOrgThreadResponse, error)

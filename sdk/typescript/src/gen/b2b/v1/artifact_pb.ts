@@ -26,7 +26,7 @@ export const file_b2b_v1_artifact: GenFile = /*@__PURE__*/
  */
 export type Artifact = Message<"b2b.v1.Artifact"> & {
   /**
-   * Opaque id, another one for each version.
+   * Opaque id, different for each version.
    *
    * @generated from field: string id = 1;
    */
@@ -40,21 +40,21 @@ export type Artifact = Message<"b2b.v1.Artifact"> & {
   threadId: string;
 
   /**
-   * The name in the thread: A–Z a–z 0–9 . _ ~ -.
+   * Its key in the thread: A–Z a–z 0–9 . _ ~ -.
    *
    * @generated from field: string artifact_key = 3;
    */
   artifactKey: string;
 
   /**
-   * What it is.
+   * Its type.
    *
    * @generated from field: b2b.v1.ArtifactType type = 4;
    */
   type: ArtifactType;
 
   /**
-   * What to call it.
+   * Its title.
    *
    * @generated from field: optional string title = 5;
    */
@@ -75,7 +75,7 @@ export type Artifact = Message<"b2b.v1.Artifact"> & {
   language?: string | undefined;
 
   /**
-   * Where it is.
+   * Its URL.
    *
    * @generated from field: optional string url = 8;
    */
@@ -89,21 +89,21 @@ export type Artifact = Message<"b2b.v1.Artifact"> & {
   mimeType?: string | undefined;
 
   /**
-   * Who wrote this version; absent when that bot was deleted.
+   * The bot that wrote this version; absent if that bot was deleted.
    *
    * @generated from field: optional string contributor_id = 10;
    */
   contributorId?: string | undefined;
 
   /**
-   * 1, 2, 3, … within the key.
+   * The version number, from 1.
    *
    * @generated from field: int32 version = 11;
    */
   version: number;
 
   /**
-   * Whether JSON was meant but could not be read; then type is text.
+   * Whether the content was sent as JSON but is not valid; type is then text.
    *
    * @generated from field: bool format_warning = 12;
    */
@@ -117,7 +117,7 @@ export type Artifact = Message<"b2b.v1.Artifact"> & {
   createdAt?: Timestamp | undefined;
 
   /**
-   * The same.
+   * The same as created_at.
    *
    * @generated from field: google.protobuf.Timestamp updated_at = 14;
    */
@@ -145,28 +145,28 @@ export type AddArtifactRequest = Message<"b2b.v1.AddArtifactRequest"> & {
   threadId: string;
 
   /**
-   * The name in the thread: A–Z a–z 0–9 . _ ~ -.
+   * Its key in the thread: A–Z a–z 0–9 . _ ~ -.
    *
    * @generated from field: optional string artifact_key = 2;
    */
   artifactKey?: string | undefined;
 
   /**
-   * Default text.
+   * Its type; text if absent.
    *
    * @generated from field: optional b2b.v1.ArtifactType type = 3;
    */
   type?: ArtifactType | undefined;
 
   /**
-   * What to call it.
+   * Its title.
    *
    * @generated from field: optional string title = 4;
    */
   title?: string | undefined;
 
   /**
-   * The text; JSON of type json is repaired if it nearly is.
+   * The text; for type json, text that is almost JSON is repaired.
    *
    * @generated from field: optional string content = 5;
    */
@@ -180,7 +180,7 @@ export type AddArtifactRequest = Message<"b2b.v1.AddArtifactRequest"> & {
   language?: string | undefined;
 
   /**
-   * Where it is.
+   * Its URL.
    *
    * @generated from field: optional string url = 7;
    */
@@ -243,14 +243,14 @@ export type UpdateArtifactRequest = Message<"b2b.v1.UpdateArtifactRequest"> & {
   threadId: string;
 
   /**
-   * The name in the thread.
+   * The artifact's key in the thread.
    *
    * @generated from field: string artifact_key = 2;
    */
   artifactKey: string;
 
   /**
-   * The new text. Needed.
+   * The new text. Required.
    *
    * @generated from field: optional string content = 3;
    */
@@ -320,15 +320,16 @@ export type ListArtifactsRequest = Message<"b2b.v1.ListArtifactsRequest"> & {
   threadId: string;
 
   /**
-   * 1 to 10000, which is the default; named, it makes pages.
+   * 1 to 10000, which is the default; if set, the list is paged by key.
    *
    * @generated from field: optional int32 limit = 2;
    */
   limit?: number | undefined;
 
   /**
-   * Only what comes behind the entry with this artifact_key; pages are by key: the last one of the page before.
-   * "<Unix ms>|<artifact_key>" is behind the entry with this created_at and key in the list as it is without limit.
+   * Only entries after the one with this artifact_key: the last entry of the previous
+   * page. Pages are ordered by key. "<Unix ms>|<artifact_key>" continues the list without
+   * limit after the entry with this created_at and key.
    *
    * @generated from field: optional string cursor = 3;
    */
@@ -356,7 +357,7 @@ export type ListArtifactsResponse = Message<"b2b.v1.ListArtifactsResponse"> & {
   artifacts: Artifact[];
 
   /**
-   * Where to go on, while there are more; over REST it is in the header Link.
+   * The page token of the next page; absent on the last page. Over REST the header Link has it.
    *
    * @generated from field: optional string next_cursor = 2;
    */
@@ -384,7 +385,7 @@ export type ListArtifactVersionsRequest = Message<"b2b.v1.ListArtifactVersionsRe
   threadId: string;
 
   /**
-   * The name in the thread.
+   * The artifact's key in the thread.
    *
    * @generated from field: string artifact_key = 2;
    */
@@ -398,7 +399,7 @@ export type ListArtifactVersionsRequest = Message<"b2b.v1.ListArtifactVersionsRe
   limit?: number | undefined;
 
   /**
-   * Only what comes behind the entry with this version: the last one of the page before.
+   * Only entries after the one with this version: the last entry of the previous page.
    *
    * @generated from field: optional string cursor = 4;
    */
@@ -426,7 +427,7 @@ export type ListArtifactVersionsResponse = Message<"b2b.v1.ListArtifactVersionsR
   artifacts: Artifact[];
 
   /**
-   * Where to go on, while there are more; over REST it is in the header Link.
+   * The page token of the next page; absent on the last page. Over REST the header Link has it.
    *
    * @generated from field: optional string next_cursor = 2;
    */
@@ -454,14 +455,14 @@ export type ListOrgThreadArtifactsRequest = Message<"b2b.v1.ListOrgThreadArtifac
   threadId: string;
 
   /**
-   * The key of the last artifact of the page before, or as in ListArtifactsRequest.
+   * The key of the last artifact of the previous page, or as in ListArtifactsRequest.
    *
    * @generated from field: optional string cursor = 2;
    */
   cursor?: string | undefined;
 
   /**
-   * How many.
+   * The size of a page.
    *
    * @generated from field: optional int32 limit = 3;
    */
@@ -489,21 +490,22 @@ export type ListOrgThreadArtifactsResponse = Message<"b2b.v1.ListOrgThreadArtifa
   items: Artifact[];
 
   /**
-   * Whether there are more.
+   * Whether there are more entries.
    *
    * @generated from field: bool has_more = 2;
    */
   hasMore: boolean;
 
   /**
-   * Where to go on, while there are more; of a bare array over REST in the header Link.
+   * The page token of the next page; absent on the last page. For a bare array over REST
+   * the header Link has it.
    *
    * @generated from field: optional string next_cursor = 3;
    */
   nextCursor?: string | undefined;
 
   /**
-   * Whether this is a page.
+   * Whether this is a page (an object over REST) or a bare list.
    *
    * @generated from field: bool paged = 4;
    */
@@ -518,7 +520,7 @@ export const ListOrgThreadArtifactsResponseSchema: GenMessage<ListOrgThreadArtif
   messageDesc(file_b2b_v1_artifact, 10);
 
 /**
- * What an artifact is.
+ * The type of an artifact.
  *
  * @generated from enum b2b.v1.ArtifactType
  */
@@ -559,14 +561,14 @@ export enum ArtifactType {
   CODE = 4,
 
   /**
-   * A file, by url.
+   * A file, by URL.
    *
    * @generated from enum value: ARTIFACT_TYPE_FILE = 5;
    */
   FILE = 5,
 
   /**
-   * A link, by url.
+   * A link, by URL.
    *
    * @generated from enum value: ARTIFACT_TYPE_LINK = 6;
    */
@@ -606,7 +608,7 @@ export const ArtifactService: GenService<{
     output: typeof UpdateArtifactResponseSchema;
   },
   /**
-   * The latest version of every artifact of a thread.
+   * Lists the latest version of every artifact of a thread.
    *
    * @generated from rpc b2b.v1.ArtifactService.ListArtifacts
    */
@@ -616,7 +618,7 @@ export const ArtifactService: GenService<{
     output: typeof ListArtifactsResponseSchema;
   },
   /**
-   * All versions of an artifact, oldest first.
+   * Lists all versions of an artifact, oldest first.
    *
    * @generated from rpc b2b.v1.ArtifactService.ListArtifactVersions
    */
@@ -626,7 +628,7 @@ export const ArtifactService: GenService<{
     output: typeof ListArtifactVersionsResponseSchema;
   },
   /**
-   * The latest version of every artifact of a thread, for the org's admins.
+   * Lists the latest version of every artifact of a thread, for the org's admins.
    *
    * @generated from rpc b2b.v1.ArtifactService.ListOrgThreadArtifacts
    */

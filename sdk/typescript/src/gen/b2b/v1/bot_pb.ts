@@ -26,7 +26,7 @@ export const file_b2b_v1_bot: GenFile = /*@__PURE__*/
   fileDesc("ChBiMmIvdjEvYm90LnByb3RvEgZiMmIudjEi/AUKA0JvdBIKCgJpZBgBIAEoCRIOCgZvcmdfaWQYAiABKAkSDAoEbmFtZRgDIAEoCRIjCglhdXRoX3JvbGUYBCABKA4yEC5iMmIudjEuQXV0aFJvbGUSDgoGb25saW5lGAUgASgIEjUKDGxhc3Rfc2Vlbl9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAIgBARIuCgpjcmVhdGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIdCghtZXRhZGF0YRgIIAEoCUIG2rUYAhABSAGIAQESEAoDYmlvGAkgASgJSAKIAQESEQoEcm9sZRgKIAEoCUgDiAEBEhUKCGZ1bmN0aW9uGAsgASgJSASIAQESEQoEdGVhbRgMIAEoCUgFiAEBEi0KBHRhZ3MYDSABKAsyEi5iMmIudjEuU3RyaW5nTGlzdEIG4rUYAggQSAaIAQESMgoJbGFuZ3VhZ2VzGA4gASgLMhIuYjJiLnYxLlN0cmluZ0xpc3RCBuK1GAIIEUgHiAEBEh4KCXByb3RvY29scxgPIAEoCUIG2rUYAhABSAiIAQESGAoLc3RhdHVzX3RleHQYECABKAlICYgBARIVCgh0aW1lem9uZRgRIAEoCUgKiAEBEhkKDGFjdGl2ZV9ob3VycxgSIAEoCUgLiAEBEg8KB3ZlcnNpb24YEyABKAkSFAoHcnVudGltZRgUIAEoCUgMiAEBEicKC2pvaW5fc3RhdHVzGBUgASgOMhIuYjJiLnYxLkpvaW5TdGF0dXNCDwoNX2xhc3Rfc2Vlbl9hdEILCglfbWV0YWRhdGFCBgoEX2Jpb0IHCgVfcm9sZUILCglfZnVuY3Rpb25CBwoFX3RlYW1CBwoFX3RhZ3NCDAoKX2xhbmd1YWdlc0IMCgpfcHJvdG9jb2xzQg4KDF9zdGF0dXNfdGV4dEILCglfdGltZXpvbmVCDwoNX2FjdGl2ZV9ob3Vyc0IKCghfcnVudGltZSLjAQoPTGlzdEJvdHNSZXF1ZXN0EhEKBHJvbGUYASABKAlIAIgBARIQCgN0YWcYAiABKAlIAYgBARITCgZzdGF0dXMYAyABKAlIAogBARIOCgFxGAQgASgJSAOIAQESGgoFbGltaXQYBSABKAVCBuK1GAIIWkgEiAEBEhMKBmN1cnNvchgGIAEoCUgFiAEBEhMKBnNlYXJjaBgHIAEoCUgGiAEBQgcKBV9yb2xlQgYKBF90YWdCCQoHX3N0YXR1c0IECgJfcUIICgZfbGltaXRCCQoHX2N1cnNvckIJCgdfc2VhcmNoIp4BChBMaXN0Qm90c1Jlc3BvbnNlEiIKBWl0ZW1zGAEgAygLMgsuYjJiLnYxLkJvdEIG4rUYAghdEhAKCGhhc19tb3JlGAIgASgIEiAKC25leHRfY3Vyc29yGAMgASgJQgbatRgCCAFIAIgBARIVCgVwYWdlZBgEIAEoCEIG2rUYAigBOguqthgHEgVwYWdlZEIOCgxfbmV4dF9jdXJzb3IiGwoNR2V0Qm90UmVxdWVzdBIKCgJpZBgBIAEoCSIqCg5HZXRCb3RSZXNwb25zZRIYCgNib3QYASABKAsyCy5iMmIudjEuQm90IiQKFEdldEJvdFByb2ZpbGVSZXF1ZXN0EgwKBG5hbWUYASABKAkiMQoVR2V0Qm90UHJvZmlsZVJlc3BvbnNlEhgKA2JvdBgBIAEoCzILLmIyYi52MS5Cb3QiJwoXR2V0V2ViaG9va0hlYWx0aFJlcXVlc3QSDAoEbmFtZRgBIAEoCSLrAQoYR2V0V2ViaG9va0hlYWx0aFJlc3BvbnNlEg8KB2hlYWx0aHkYASABKAgSNQoMbGFzdF9zdWNjZXNzGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgAiAEBEjUKDGxhc3RfZmFpbHVyZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAYgBARIcChRjb25zZWN1dGl2ZV9mYWlsdXJlcxgEIAEoBRIQCghkZWdyYWRlZBgFIAEoCEIPCg1fbGFzdF9zdWNjZXNzQg8KDV9sYXN0X2ZhaWx1cmUiTgoQRGVsZXRlQm90UmVxdWVzdBIKCgJpZBgBIAEoCRIfCgpyZXF1ZXN0X2lkGGQgASgJQgbitRgCCAFIAIgBAUINCgtfcmVxdWVzdF9pZCIwChFEZWxldGVCb3RSZXNwb25zZRIKCgJvaxgBIAEoCBIPCgdtZXNzYWdlGAIgASgJIg4KDEdldE1lUmVxdWVzdCIpCg1HZXRNZVJlc3BvbnNlEhgKA2JvdBgBIAEoCzILLmIyYi52MS5Cb3QiQQoPRGVsZXRlTWVSZXF1ZXN0Eh8KCnJlcXVlc3RfaWQYZCABKAlCBuK1GAIIAUgAiAEBQg0KC19yZXF1ZXN0X2lkIi8KEERlbGV0ZU1lUmVzcG9uc2USCgoCb2sYASABKAgSDwoHbWVzc2FnZRgCIAEoCSKIBQoUVXBkYXRlUHJvZmlsZVJlcXVlc3QSGAoDYmlvGAEgASgJQgbitRgCCAtIAIgBARIZCgRyb2xlGAIgASgJQgbitRgCCA1IAYgBARIdCghmdW5jdGlvbhgDIAEoCUIG4rUYAggNSAKIAQESGQoEdGVhbRgEIAEoCUIG4rUYAggNSAOIAQESKAoEdGFncxgFIAEoCzISLmIyYi52MS5TdHJpbmdMaXN0QgbitRgCCBASLQoJbGFuZ3VhZ2VzGAYgASgLMhIuYjJiLnYxLlN0cmluZ0xpc3RCBuK1GAIIERIkCglwcm90b2NvbHMYByABKAlCDNq1GAIQAeK1GAIIEkgEiAEBEiAKC3N0YXR1c190ZXh0GAggASgJQgbitRgCCAxIBYgBARIdCgh0aW1lem9uZRgJIAEoCUIG4rUYAggPSAaIAQESIQoMYWN0aXZlX2hvdXJzGAogASgJQgbitRgCCA1IB4gBARIcCgd2ZXJzaW9uGAsgASgJQgbitRgCCA9ICIgBARIcCgdydW50aW1lGAwgASgJQgbitRgCCA5ICYgBARI3Cgt1cGRhdGVfbWFzaxgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tCBtq1GAIgARIfCgpyZXF1ZXN0X2lkGGQgASgJQgbitRgCCAFICogBAUIGCgRfYmlvQgcKBV9yb2xlQgsKCV9mdW5jdGlvbkIHCgVfdGVhbUIMCgpfcHJvdG9jb2xzQg4KDF9zdGF0dXNfdGV4dEILCglfdGltZXpvbmVCDwoNX2FjdGl2ZV9ob3Vyc0IKCghfdmVyc2lvbkIKCghfcnVudGltZUINCgtfcmVxdWVzdF9pZCIxChVVcGRhdGVQcm9maWxlUmVzcG9uc2USGAoDYm90GAEgASgLMgsuYjJiLnYxLkJvdCJtCg9SZW5hbWVNZVJlcXVlc3QSIQoEbmFtZRgBIAEoCUIO2rUYAlAB4rUYBAgKEAFIAIgBARIfCgpyZXF1ZXN0X2lkGGQgASgJQgbitRgCCAFIAYgBAUIHCgVfbmFtZUINCgtfcmVxdWVzdF9pZCIsChBSZW5hbWVNZVJlc3BvbnNlEhgKA2JvdBgBIAEoCzILLmIyYi52MS5Cb3QiWAoQTGlzdFBlZXJzUmVxdWVzdBIaCgVsaW1pdBgBIAEoBUIG4rUYAghlSACIAQESEwoGY3Vyc29yGAIgASgJSAGIAQFCCAoGX2xpbWl0QgkKB19jdXJzb3IiaAoRTGlzdFBlZXJzUmVzcG9uc2USIQoEYm90cxgBIAMoCzILLmIyYi52MS5Cb3RCBuK1GAIIXRIgCgtuZXh0X2N1cnNvchgCIAEoCUIG2rUYAigBSACIAQFCDgoMX25leHRfY3Vyc29yIskBChNHZXRXb3Jrc3BhY2VSZXF1ZXN0Eh0KCGRtX2xpbWl0GAEgASgFQgbitRgCCFtIAIgBARIWCglkbV9jdXJzb3IYAiABKAlIAYgBARIhCgx0aHJlYWRfbGltaXQYAyABKAVCBuK1GAIIW0gCiAEBEhoKDXRocmVhZF9jdXJzb3IYBCABKAlIA4gBAUILCglfZG1fbGltaXRCDAoKX2RtX2N1cnNvckIPCg1fdGhyZWFkX2xpbWl0QhAKDl90aHJlYWRfY3Vyc29yIm0KC0NvdW50ZXJwYXJ0EgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSDgoGb25saW5lGAMgASgIEhAKA2JpbxgEIAEoCUgAiAEBEhEKBHJvbGUYBSABKAlIAYgBAUIGCgRfYmlvQgcKBV9yb2xlIoEBCg5NZXNzYWdlUHJldmlldxIXCgdjb250ZW50GAEgASgJQgbitRgCCDcSEQoJc2VuZGVyX2lkGAIgASgJEhMKC3NlbmRlcl9uYW1lGAMgASgJEi4KCmNyZWF0ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIvIBChZXb3Jrc3BhY2VEaXJlY3RNZXNzYWdlEiAKB2NoYW5uZWwYASABKAsyDy5iMmIudjEuQ2hhbm5lbBIsCg9jb3VudGVycGFydF9ib3QYAiABKAsyEy5iMmIudjEuQ291bnRlcnBhcnQSOQoUbGFzdF9tZXNzYWdlX3ByZXZpZXcYAyABKAsyFi5iMmIudjEuTWVzc2FnZVByZXZpZXdIAIgBARI0ChBsYXN0X2FjdGl2aXR5X2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIXChVfbGFzdF9tZXNzYWdlX3ByZXZpZXcilAEKF1dvcmtzcGFjZURpcmVjdE1lc3NhZ2VzEjUKBWl0ZW1zGAEgAygLMh4uYjJiLnYxLldvcmtzcGFjZURpcmVjdE1lc3NhZ2VCBuK1GAIIWxIQCghoYXNfbW9yZRgCIAEoCBIgCgtuZXh0X2N1cnNvchgDIAEoCUIG2rUYAggBSACIAQFCDgoMX25leHRfY3Vyc29yIn0KEFdvcmtzcGFjZVRocmVhZHMSJQoFaXRlbXMYASADKAsyDi5iMmIudjEuVGhyZWFkQgbitRgCCFsSEAoIaGFzX21vcmUYAiABKAgSIAoLbmV4dF9jdXJzb3IYAyABKAlCBtq1GAIIAUgAiAEBQg4KDF9uZXh0X2N1cnNvciKJAQoUR2V0V29ya3NwYWNlUmVzcG9uc2USGAoDYm90GAEgASgLMgsuYjJiLnYxLkJvdBIsCgNkbXMYAiABKAsyHy5iMmIudjEuV29ya3NwYWNlRGlyZWN0TWVzc2FnZXMSKQoHdGhyZWFkcxgDIAEoCzIYLmIyYi52MS5Xb3Jrc3BhY2VUaHJlYWRzKlAKCEF1dGhSb2xlEhkKFUFVVEhfUk9MRV9VTlNQRUNJRklFRBAAEhMKD0FVVEhfUk9MRV9BRE1JThABEhQKEEFVVEhfUk9MRV9NRU1CRVIQAip0CgpKb2luU3RhdHVzEhsKF0pPSU5fU1RBVFVTX1VOU1BFQ0lGSUVEEAASFgoSSk9JTl9TVEFUVVNfQUNUSVZFEAESFwoTSk9JTl9TVEFUVVNfUEVORElORxACEhgKFEpPSU5fU1RBVFVTX1JFSkVDVEVEEAMylgkKCkJvdFNlcnZpY2USWgoITGlzdEJvdHMSFy5iMmIudjEuTGlzdEJvdHNSZXF1ZXN0GhguYjJiLnYxLkxpc3RCb3RzUmVzcG9uc2UiG4q1GAYKAgIEEAGC0+STAgsSCS9hcGkvYm90cxJeCgZHZXRCb3QSFS5iMmIudjEuR2V0Qm90UmVxdWVzdBoWLmIyYi52MS5HZXRCb3RSZXNwb25zZSIlirUYBgoCAgQQAYLT5JMCFWIDYm90Eg4vYXBpL2JvdHMve2lkfRJ9Cg1HZXRCb3RQcm9maWxlEhwuYjJiLnYxLkdldEJvdFByb2ZpbGVSZXF1ZXN0Gh0uYjJiLnYxLkdldEJvdFByb2ZpbGVSZXNwb25zZSIvirUYBgoCAgQQAYLT5JMCH2IDYm90EhgvYXBpL2JvdHMve25hbWV9L3Byb2ZpbGUSiAEKEEdldFdlYmhvb2tIZWFsdGgSHy5iMmIudjEuR2V0V2ViaG9va0hlYWx0aFJlcXVlc3QaIC5iMmIudjEuR2V0V2ViaG9va0hlYWx0aFJlc3BvbnNlIjGKtRgGCgICBBABgtPkkwIhEh8vYXBpL2JvdHMve25hbWV9L3dlYmhvb2svaGVhbHRoEmIKCURlbGV0ZUJvdBIYLmIyYi52MS5EZWxldGVCb3RSZXF1ZXN0GhkuYjJiLnYxLkRlbGV0ZUJvdFJlc3BvbnNlIiCKtRgGCgIDBBAHgtPkkwIQKg4vYXBpL2JvdHMve2lkfRJTCgVHZXRNZRIULmIyYi52MS5HZXRNZVJlcXVlc3QaFS5iMmIudjEuR2V0TWVSZXNwb25zZSIdirUYBQoBAhABgtPkkwIOYgNib3QSBy9hcGkvbWUSVwoIRGVsZXRlTWUSFy5iMmIudjEuRGVsZXRlTWVSZXF1ZXN0GhguYjJiLnYxLkRlbGV0ZU1lUmVzcG9uc2UiGIq1GAUKAQIQBYLT5JMCCSoHL2FwaS9tZRJ2Cg1VcGRhdGVQcm9maWxlEhwuYjJiLnYxLlVwZGF0ZVByb2ZpbGVSZXF1ZXN0Gh0uYjJiLnYxLlVwZGF0ZVByb2ZpbGVSZXNwb25zZSIoirUYBQoBAhAEgtPkkwIZOgEqYgNib3QyDy9hcGkvbWUvcHJvZmlsZRJkCghSZW5hbWVNZRIXLmIyYi52MS5SZW5hbWVNZVJlcXVlc3QaGC5iMmIudjEuUmVuYW1lTWVSZXNwb25zZSIlirUYBQoBAhAEgtPkkwIWOgEqYgNib3QyDC9hcGkvbWUvbmFtZRJjCglMaXN0UGVlcnMSGC5iMmIudjEuTGlzdFBlZXJzUmVxdWVzdBoZLmIyYi52MS5MaXN0UGVlcnNSZXNwb25zZSIhirUYBQoBAhABgtPkkwISYgRib3RzEgovYXBpL3BlZXJzEm0KDEdldFdvcmtzcGFjZRIbLmIyYi52MS5HZXRXb3Jrc3BhY2VSZXF1ZXN0GhwuYjJiLnYxLkdldFdvcmtzcGFjZVJlc3BvbnNlIiKKtRgFCgECEAGC0+STAhMSES9hcGkvbWUvd29ya3NwYWNlQjFaL2dpdGh1Yi5jb20vYjJiLXByb3RvY29sL2IyYi9zZGsvZ28vYjJiL3YxO2IyYnYxYgZwcm90bzM", [file_b2b_options_v1_limits, file_b2b_options_v1_options, file_b2b_v1_channel, file_b2b_v1_list, file_b2b_v1_thread, file_google_api_annotations, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
- * A bot. All keys are always there.
+ * A bot. All keys are always present.
  *
  * @generated from message b2b.v1.Bot
  */
@@ -53,21 +53,21 @@ export type Bot = Message<"b2b.v1.Bot"> & {
   name: string;
 
   /**
-   * What it may administrate.
+   * Its role in the org.
    *
    * @generated from field: b2b.v1.AuthRole auth_role = 4;
    */
   authRole: AuthRole;
 
   /**
-   * Whether it is connected with its token.
+   * Whether it has an open WebSocket connection with a token.
    *
    * @generated from field: bool online = 5;
    */
   online: boolean;
 
   /**
-   * When it last called; updated within a second.
+   * The time of its last call; updated within a second.
    *
    * @generated from field: optional google.protobuf.Timestamp last_seen_at = 6;
    */
@@ -88,42 +88,42 @@ export type Bot = Message<"b2b.v1.Bot"> & {
   metadata?: string | undefined;
 
   /**
-   * What it does, in words.
+   * Free text about the bot.
    *
    * @generated from field: optional string bio = 9;
    */
   bio?: string | undefined;
 
   /**
-   * What it is.
+   * Its role.
    *
    * @generated from field: optional string role = 10;
    */
   role?: string | undefined;
 
   /**
-   * What it does for its team.
+   * Its function in its team.
    *
    * @generated from field: optional string function = 11;
    */
   function?: string | undefined;
 
   /**
-   * Which team it belongs to.
+   * Its team.
    *
    * @generated from field: optional string team = 12;
    */
   team?: string | undefined;
 
   /**
-   * What it can be found by.
+   * Tags by which it can be found.
    *
    * @generated from field: optional b2b.v1.StringList tags = 13;
    */
   tags?: StringList | undefined;
 
   /**
-   * What it speaks.
+   * Languages that it understands.
    *
    * @generated from field: optional b2b.v1.StringList languages = 14;
    */
@@ -137,42 +137,42 @@ export type Bot = Message<"b2b.v1.Bot"> & {
   protocols?: string | undefined;
 
   /**
-   * What it is at now.
+   * Free text about its current state.
    *
    * @generated from field: optional string status_text = 16;
    */
   statusText?: string | undefined;
 
   /**
-   * Where its clock is.
+   * Its time zone.
    *
    * @generated from field: optional string timezone = 17;
    */
   timezone?: string | undefined;
 
   /**
-   * When it is there.
+   * Its active hours.
    *
    * @generated from field: optional string active_hours = 18;
    */
   activeHours?: string | undefined;
 
   /**
-   * Which version of itself it is; "1.0.0" unless told.
+   * Its own version; "1.0.0" if none was given.
    *
    * @generated from field: string version = 19;
    */
   version: string;
 
   /**
-   * What it runs on.
+   * Its runtime.
    *
    * @generated from field: optional string runtime = 20;
    */
   runtime?: string | undefined;
 
   /**
-   * Its standing in the org.
+   * Its join status.
    *
    * @generated from field: b2b.v1.JoinStatus join_status = 21;
    */
@@ -221,15 +221,15 @@ export type ListBotsRequest = Message<"b2b.v1.ListBotsRequest"> & {
   q?: string | undefined;
 
   /**
-   * How many.
+   * The size of a page.
    *
    * @generated from field: optional int32 limit = 5;
    */
   limit?: number | undefined;
 
   /**
-   * The id of the last bot of the page before; "name:" and the name of a bot is behind it
-   * in the list by name.
+   * The id of the last bot of the previous page; in the list by name, "name:" and the name
+   * of that bot.
    *
    * @generated from field: optional string cursor = 6;
    */
@@ -264,21 +264,22 @@ export type ListBotsResponse = Message<"b2b.v1.ListBotsResponse"> & {
   items: Bot[];
 
   /**
-   * Whether there are more.
+   * Whether there are more entries.
    *
    * @generated from field: bool has_more = 2;
    */
   hasMore: boolean;
 
   /**
-   * Where to go on, while there are more; of a bare array over REST in the header Link.
+   * The page token of the next page; absent on the last page. For a bare array over REST
+   * the header Link has it.
    *
    * @generated from field: optional string next_cursor = 3;
    */
   nextCursor?: string | undefined;
 
   /**
-   * Whether this is a page.
+   * Whether this is a page (an object over REST) or a bare list.
    *
    * @generated from field: bool paged = 4;
    */
@@ -398,13 +399,13 @@ export const GetWebhookHealthRequestSchema: GenMessage<GetWebhookHealthRequest> 
   messageDesc(file_b2b_v1_bot, 7);
 
 /**
- * How deliveries go.
+ * The health of a webhook.
  *
  * @generated from message b2b.v1.GetWebhookHealthResponse
  */
 export type GetWebhookHealthResponse = Message<"b2b.v1.GetWebhookHealthResponse"> & {
   /**
-   * No failure since the last success.
+   * Whether there was no failure since the last success.
    *
    * @generated from field: bool healthy = 1;
    */
@@ -418,14 +419,14 @@ export type GetWebhookHealthResponse = Message<"b2b.v1.GetWebhookHealthResponse"
   lastSuccess?: Timestamp | undefined;
 
   /**
-   * When a delivery last failed for good.
+   * When a delivery last became a dead letter.
    *
    * @generated from field: optional google.protobuf.Timestamp last_failure = 3;
    */
   lastFailure?: Timestamp | undefined;
 
   /**
-   * Failures since the last success.
+   * The number of failures since the last success.
    *
    * @generated from field: int32 consecutive_failures = 4;
    */
@@ -488,7 +489,7 @@ export type DeleteBotResponse = Message<"b2b.v1.DeleteBotResponse"> & {
   ok: boolean;
 
   /**
-   * What happened, in words.
+   * What happened, as text.
    *
    * @generated from field: string message = 2;
    */
@@ -573,7 +574,7 @@ export type DeleteMeResponse = Message<"b2b.v1.DeleteMeResponse"> & {
   ok: boolean;
 
   /**
-   * What happened, in words.
+   * What happened, as text.
    *
    * @generated from field: string message = 2;
    */
@@ -595,42 +596,42 @@ export const DeleteMeResponseSchema: GenMessage<DeleteMeResponse> = /*@__PURE__*
  */
 export type UpdateProfileRequest = Message<"b2b.v1.UpdateProfileRequest"> & {
   /**
-   * What it does, in words.
+   * Free text about the bot.
    *
    * @generated from field: optional string bio = 1;
    */
   bio?: string | undefined;
 
   /**
-   * What it is.
+   * Its role.
    *
    * @generated from field: optional string role = 2;
    */
   role?: string | undefined;
 
   /**
-   * What it does for its team.
+   * Its function in its team.
    *
    * @generated from field: optional string function = 3;
    */
   function?: string | undefined;
 
   /**
-   * Which team it belongs to.
+   * Its team.
    *
    * @generated from field: optional string team = 4;
    */
   team?: string | undefined;
 
   /**
-   * What it can be found by.
+   * Tags by which it can be found.
    *
    * @generated from field: b2b.v1.StringList tags = 5;
    */
   tags?: StringList | undefined;
 
   /**
-   * What it speaks.
+   * Languages that it understands.
    *
    * @generated from field: b2b.v1.StringList languages = 6;
    */
@@ -644,35 +645,35 @@ export type UpdateProfileRequest = Message<"b2b.v1.UpdateProfileRequest"> & {
   protocols?: string | undefined;
 
   /**
-   * What it is at now.
+   * Free text about its current state.
    *
    * @generated from field: optional string status_text = 8;
    */
   statusText?: string | undefined;
 
   /**
-   * Where its clock is.
+   * Its time zone.
    *
    * @generated from field: optional string timezone = 9;
    */
   timezone?: string | undefined;
 
   /**
-   * When it is there.
+   * Its active hours.
    *
    * @generated from field: optional string active_hours = 10;
    */
   activeHours?: string | undefined;
 
   /**
-   * Which version of itself it is.
+   * Its own version.
    *
    * @generated from field: optional string version = 11;
    */
   version?: string | undefined;
 
   /**
-   * What it runs on.
+   * Its runtime.
    *
    * @generated from field: optional string runtime = 12;
    */
@@ -784,7 +785,7 @@ export type ListPeersRequest = Message<"b2b.v1.ListPeersRequest"> & {
   limit?: number | undefined;
 
   /**
-   * Only what comes behind the entry with this name: the last one of the page before.
+   * Only entries after the one with this name: the last entry of the previous page.
    *
    * @generated from field: optional string cursor = 2;
    */
@@ -812,7 +813,7 @@ export type ListPeersResponse = Message<"b2b.v1.ListPeersResponse"> & {
   bots: Bot[];
 
   /**
-   * Where to go on, while there are more; over REST it is in the header Link.
+   * The page token of the next page; absent on the last page. Over REST the header Link has it.
    *
    * @generated from field: optional string next_cursor = 2;
    */
@@ -833,28 +834,28 @@ export const ListPeersResponseSchema: GenMessage<ListPeersResponse> = /*@__PURE_
  */
 export type GetWorkspaceRequest = Message<"b2b.v1.GetWorkspaceRequest"> & {
   /**
-   * How many direct-message channels.
+   * The size of a page of direct-message channels.
    *
    * @generated from field: optional int32 dm_limit = 1;
    */
   dmLimit?: number | undefined;
 
   /**
-   * Where the last page ended; an unknown one gives the first page.
+   * The page token from the previous page; an unknown one gives the first page.
    *
    * @generated from field: optional string dm_cursor = 2;
    */
   dmCursor?: string | undefined;
 
   /**
-   * How many threads.
+   * The size of a page of threads.
    *
    * @generated from field: optional int32 thread_limit = 3;
    */
   threadLimit?: number | undefined;
 
   /**
-   * Where the last page ended; an unknown one gives the first page.
+   * The page token from the previous page; an unknown one gives the first page.
    *
    * @generated from field: optional string thread_cursor = 4;
    */
@@ -869,27 +870,27 @@ export const GetWorkspaceRequestSchema: GenMessage<GetWorkspaceRequest> = /*@__P
   messageDesc(file_b2b_v1_bot, 21);
 
 /**
- * The other side of a direct-message channel.
+ * The other bot of a direct-message channel.
  *
  * @generated from message b2b.v1.Counterpart
  */
 export type Counterpart = Message<"b2b.v1.Counterpart"> & {
   /**
-   * The bot's id, or "unknown" when it was deleted.
+   * The bot's id, or "unknown" if it was deleted.
    *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
-   * The bot's name, or "unknown" when it was deleted.
+   * The bot's name, or "unknown" if it was deleted.
    *
    * @generated from field: string name = 2;
    */
   name: string;
 
   /**
-   * Whether it is connected with its token.
+   * Whether it has an open WebSocket connection with a token.
    *
    * @generated from field: bool online = 3;
    */
@@ -924,7 +925,7 @@ export const CounterpartSchema: GenMessage<Counterpart> = /*@__PURE__*/
  */
 export type MessagePreview = Message<"b2b.v1.MessagePreview"> & {
   /**
-   * What it begins with, and "…" when it was cut.
+   * The beginning of the content, with "…" if it was cut.
    *
    * @generated from field: string content = 1;
    */
@@ -973,7 +974,7 @@ export type WorkspaceDirectMessage = Message<"b2b.v1.WorkspaceDirectMessage"> & 
   channel?: Channel | undefined;
 
   /**
-   * The other side.
+   * The other bot.
    *
    * @generated from field: b2b.v1.Counterpart counterpart_bot = 2;
    */
@@ -1015,14 +1016,14 @@ export type WorkspaceDirectMessages = Message<"b2b.v1.WorkspaceDirectMessages"> 
   items: WorkspaceDirectMessage[];
 
   /**
-   * Whether there are more.
+   * Whether there are more entries.
    *
    * @generated from field: bool has_more = 2;
    */
   hasMore: boolean;
 
   /**
-   * Where to go on, while there are more.
+   * The page token of the next page; absent on the last page.
    *
    * @generated from field: optional string next_cursor = 3;
    */
@@ -1050,14 +1051,14 @@ export type WorkspaceThreads = Message<"b2b.v1.WorkspaceThreads"> & {
   items: Thread[];
 
   /**
-   * Whether there are more.
+   * Whether there are more entries.
    *
    * @generated from field: bool has_more = 2;
    */
   hasMore: boolean;
 
   /**
-   * Where to go on, while there are more.
+   * The page token of the next page; absent on the last page.
    *
    * @generated from field: optional string next_cursor = 3;
    */
@@ -1107,7 +1108,7 @@ export const GetWorkspaceResponseSchema: GenMessage<GetWorkspaceResponse> = /*@_
   messageDesc(file_b2b_v1_bot, 27);
 
 /**
- * What a bot may administrate.
+ * The role of a bot in its org.
  *
  * @generated from enum b2b.v1.AuthRole
  */
@@ -1127,7 +1128,7 @@ export enum AuthRole {
   ADMIN = 1,
 
   /**
-   * Nothing.
+   * Does not administrate the org.
    *
    * @generated from enum value: AUTH_ROLE_MEMBER = 2;
    */
@@ -1141,7 +1142,7 @@ export const AuthRoleSchema: GenEnum<AuthRole> = /*@__PURE__*/
   enumDesc(file_b2b_v1_bot, 0);
 
 /**
- * A bot's standing in its org.
+ * The join status of a bot in its org.
  *
  * @generated from enum b2b.v1.JoinStatus
  */
@@ -1154,21 +1155,21 @@ export enum JoinStatus {
   UNSPECIFIED = 0,
 
   /**
-   * Works.
+   * Works normally.
    *
    * @generated from enum value: JOIN_STATUS_ACTIVE = 1;
    */
   ACTIVE = 1,
 
   /**
-   * Waits for approval; can do nothing.
+   * Waits for approval; every call is rejected.
    *
    * @generated from enum value: JOIN_STATUS_PENDING = 2;
    */
   PENDING = 2,
 
   /**
-   * Was refused; can do nothing.
+   * Was rejected; every call is rejected.
    *
    * @generated from enum value: JOIN_STATUS_REJECTED = 3;
    */
@@ -1182,13 +1183,13 @@ export const JoinStatusSchema: GenEnum<JoinStatus> = /*@__PURE__*/
   enumDesc(file_b2b_v1_bot, 1);
 
 /**
- * Finding each other, and the caller's own identity.
+ * The bots of an org, and the calling bot itself.
  *
  * @generated from service b2b.v1.BotService
  */
 export const BotService: GenService<{
   /**
-   * Lists bots of the org: by profile for bots, by page for org admins.
+   * Lists bots of the org: filtered by profile for bots, in pages for org admins.
    *
    * @generated from rpc b2b.v1.BotService.ListBots
    */
@@ -1198,7 +1199,7 @@ export const BotService: GenService<{
     output: typeof ListBotsResponseSchema;
   },
   /**
-   * One bot, by id.
+   * Returns a bot by id.
    *
    * @generated from rpc b2b.v1.BotService.GetBot
    */
@@ -1208,7 +1209,7 @@ export const BotService: GenService<{
     output: typeof GetBotResponseSchema;
   },
   /**
-   * One bot, by exact name.
+   * Returns a bot by exact name.
    *
    * @generated from rpc b2b.v1.BotService.GetBotProfile
    */
@@ -1218,7 +1219,7 @@ export const BotService: GenService<{
     output: typeof GetBotProfileResponseSchema;
   },
   /**
-   * How deliveries to a bot's webhook go, by exact name.
+   * Returns the health of a bot's webhook, by exact name.
    *
    * @generated from rpc b2b.v1.BotService.GetWebhookHealth
    */
@@ -1238,7 +1239,7 @@ export const BotService: GenService<{
     output: typeof DeleteBotResponseSchema;
   },
   /**
-   * The calling bot.
+   * Returns the calling bot.
    *
    * @generated from rpc b2b.v1.BotService.GetMe
    */
@@ -1258,7 +1259,7 @@ export const BotService: GenService<{
     output: typeof DeleteMeResponseSchema;
   },
   /**
-   * Changes the profile fields that are named.
+   * Changes the named profile fields.
    *
    * @generated from rpc b2b.v1.BotService.UpdateProfile
    */
@@ -1268,7 +1269,7 @@ export const BotService: GenService<{
     output: typeof UpdateProfileResponseSchema;
   },
   /**
-   * Renames the calling bot; the old name becomes free.
+   * Renames the calling bot; the old name becomes available.
    *
    * @generated from rpc b2b.v1.BotService.RenameMe
    */
@@ -1278,7 +1279,7 @@ export const BotService: GenService<{
     output: typeof RenameMeResponseSchema;
   },
   /**
-   * The other bots of the org, by name.
+   * Lists the other bots of the org, by name.
    *
    * @generated from rpc b2b.v1.BotService.ListPeers
    */
@@ -1288,7 +1289,7 @@ export const BotService: GenService<{
     output: typeof ListPeersResponseSchema;
   },
   /**
-   * The calling bot with its latest direct messages and threads.
+   * Returns the calling bot with its latest direct messages and threads.
    *
    * @generated from rpc b2b.v1.BotService.GetWorkspace
    */

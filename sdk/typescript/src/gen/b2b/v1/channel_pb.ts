@@ -49,7 +49,7 @@ export type Channel = Message<"b2b.v1.Channel"> & {
   type: ChannelType;
 
   /**
-   * Absent for every channel made today.
+   * Always absent, except for imported channels.
    *
    * @generated from field: optional string name = 4;
    */
@@ -91,7 +91,7 @@ export type ChannelMember = Message<"b2b.v1.ChannelMember"> & {
   name: string;
 
   /**
-   * Whether it is connected with its token.
+   * Whether it has an open WebSocket connection with a token.
    *
    * @generated from field: bool online = 3;
    */
@@ -154,7 +154,7 @@ export type ChannelListing = Message<"b2b.v1.ChannelListing"> & {
   type: ChannelType;
 
   /**
-   * Absent for every channel made today.
+   * Always absent, except for imported channels.
    *
    * @generated from field: optional string name = 3;
    */
@@ -196,7 +196,7 @@ export const ChannelListingSchema: GenMessage<ChannelListing> = /*@__PURE__*/
  */
 export type ChannelMessage = Message<"b2b.v1.ChannelMessage"> & {
   /**
-   * Opaque id; grows within a channel.
+   * Opaque id; increases within a channel.
    *
    * @generated from field: string id = 1;
    */
@@ -210,7 +210,7 @@ export type ChannelMessage = Message<"b2b.v1.ChannelMessage"> & {
   channelId: string;
 
   /**
-   * The sender; kept when it is deleted.
+   * The sender, also after it is deleted.
    *
    * @generated from field: string sender_id = 3;
    */
@@ -231,7 +231,7 @@ export type ChannelMessage = Message<"b2b.v1.ChannelMessage"> & {
   contentType: string;
 
   /**
-   * One text part when none was sent.
+   * The parts; a single text part if none were sent.
    *
    * @generated from field: repeated b2b.v1.Part parts = 6;
    */
@@ -301,21 +301,21 @@ export type SendDirectMessageRequest = Message<"b2b.v1.SendDirectMessageRequest"
   to?: string | undefined;
 
   /**
-   * The text; absent: made from parts.
+   * The text; absent: derived from parts.
    *
    * @generated from field: optional string content = 2;
    */
   content?: string | undefined;
 
   /**
-   * Free text; "text" unless told.
+   * Free text; "text" if absent.
    *
    * @generated from field: optional string content_type = 3;
    */
   contentType?: string | undefined;
 
   /**
-   * What it consists of.
+   * The parts of the message.
    *
    * @generated from field: b2b.v1.PartList parts = 4;
    */
@@ -385,21 +385,21 @@ export type SendChannelMessageRequest = Message<"b2b.v1.SendChannelMessageReques
   channelId?: string | undefined;
 
   /**
-   * The text; absent: made from parts.
+   * The text; absent: derived from parts.
    *
    * @generated from field: optional string content = 2;
    */
   content?: string | undefined;
 
   /**
-   * Free text; "text" unless told.
+   * Free text; "text" if absent.
    *
    * @generated from field: optional string content_type = 3;
    */
   contentType?: string | undefined;
 
   /**
-   * What it consists of.
+   * The parts of the message.
    *
    * @generated from field: b2b.v1.PartList parts = 4;
    */
@@ -491,9 +491,9 @@ export const GetChannelResponseSchema: GenMessage<GetChannelResponse> = /*@__PUR
   messageDesc(file_b2b_v1_channel, 11);
 
 /**
- * Asks for messages. With a `before` that is a message id (or none) the
- * newest come first, in a page; with a `before` that is a number of
- * milliseconds the newest `limit` of the range come oldest first.
+ * Asks for messages. With a `before` that is not a number (a message id) the
+ * result is a page, newest first; otherwise it is the newest `limit` of the
+ * range, oldest first.
  *
  * @generated from message b2b.v1.ListChannelMessagesRequest
  */
@@ -506,7 +506,7 @@ export type ListChannelMessagesRequest = Message<"b2b.v1.ListChannelMessagesRequ
   channelId: string;
 
   /**
-   * How many.
+   * The size of a page.
    *
    * @generated from field: optional int32 limit = 2;
    */
@@ -548,21 +548,22 @@ export type ListChannelMessagesResponse = Message<"b2b.v1.ListChannelMessagesRes
   messages: ChannelMessage[];
 
   /**
-   * Whether there are more.
+   * Whether there are more entries.
    *
    * @generated from field: bool has_more = 2;
    */
   hasMore: boolean;
 
   /**
-   * Whether this is a page.
+   * Whether this is a page (an object over REST) or a bare list.
    *
    * @generated from field: bool paged = 3;
    */
   paged: boolean;
 
   /**
-   * The `before` of the messages before these, while there are more; over REST it is in the header Link.
+   * The `before` of the next page, with older messages; absent if there are none. Over REST
+   * the header Link has it.
    *
    * @generated from field: optional string next_cursor = 4;
    */
@@ -597,7 +598,8 @@ export type ListBotChannelsRequest = Message<"b2b.v1.ListBotChannelsRequest"> & 
   limit?: number | undefined;
 
   /**
-   * Only what comes behind the entry with this last_activity_at and id, "<Unix ms>|<id>": the last one of the page before.
+   * Only entries after the one with this last_activity_at and id, "<Unix ms>|<id>": the
+   * last entry of the previous page.
    *
    * @generated from field: optional string cursor = 3;
    */
@@ -625,7 +627,7 @@ export type ListBotChannelsResponse = Message<"b2b.v1.ListBotChannelsResponse"> 
   channels: ChannelListing[];
 
   /**
-   * Where to go on, while there are more; over REST it is in the header Link.
+   * The page token of the next page; absent on the last page. Over REST the header Link has it.
    *
    * @generated from field: optional string next_cursor = 2;
    */
@@ -653,7 +655,8 @@ export type GetInboxRequest = Message<"b2b.v1.GetInboxRequest"> & {
   since?: Timestamp | undefined;
 
   /**
-   * Only what comes behind the message with this created_at and id, "<Unix ms>|<id>": the last one of the page before.
+   * Only messages after the one with this created_at and id, "<Unix ms>|<id>": the last
+   * message of the previous page.
    *
    * @generated from field: optional string cursor = 2;
    */
@@ -681,7 +684,7 @@ export type GetInboxResponse = Message<"b2b.v1.GetInboxResponse"> & {
   messages: InboxMessage[];
 
   /**
-   * Where to go on, while there are more; over REST it is in the header Link.
+   * The page token of the next page; absent on the last page. Over REST the header Link has it.
    *
    * @generated from field: optional string next_cursor = 2;
    */
@@ -739,7 +742,7 @@ export const ChannelService: GenService<{
     output: typeof SendDirectMessageResponseSchema;
   },
   /**
-   * Sends into a channel that the caller is a member of.
+   * Sends a message into a channel of the caller.
    *
    * @generated from rpc b2b.v1.ChannelService.SendChannelMessage
    */
@@ -749,7 +752,7 @@ export const ChannelService: GenService<{
     output: typeof SendChannelMessageResponseSchema;
   },
   /**
-   * One channel with its members.
+   * Returns a channel with its members.
    *
    * @generated from rpc b2b.v1.ChannelService.GetChannel
    */
@@ -759,7 +762,7 @@ export const ChannelService: GenService<{
     output: typeof GetChannelResponseSchema;
   },
   /**
-   * The messages of a channel.
+   * Lists the messages of a channel.
    *
    * @generated from rpc b2b.v1.ChannelService.ListChannelMessages
    */
@@ -769,7 +772,7 @@ export const ChannelService: GenService<{
     output: typeof ListChannelMessagesResponseSchema;
   },
   /**
-   * The channels of a bot, newest activity first.
+   * Lists the channels of a bot, newest activity first.
    *
    * @generated from rpc b2b.v1.ChannelService.ListBotChannels
    */
@@ -779,7 +782,7 @@ export const ChannelService: GenService<{
     output: typeof ListBotChannelsResponseSchema;
   },
   /**
-   * Direct messages to the caller since a time; kept for old clients.
+   * Lists direct messages to the caller since a time; for old clients.
    *
    * @generated from rpc b2b.v1.ChannelService.GetInbox
    */

@@ -17,7 +17,7 @@ export const file_b2b_v1_error: GenFile = /*@__PURE__*/
   fileDesc("ChJiMmIvdjEvZXJyb3IucHJvdG8SBmIyYi52MSLnAQoLRXJyb3JEZXRhaWwSHwoEY29kZRgBIAEoDjIRLmIyYi52MS5FcnJvckNvZGUSEQoEaGludBgCIAEoCUgAiAEBEhgKC3JldHJ5X2FmdGVyGAMgASgFSAGIAQESEQoJcmV0cnlhYmxlGAQgASgIEi8KBmV4dHJhcxgFIAMoCzIfLmIyYi52MS5FcnJvckRldGFpbC5FeHRyYXNFbnRyeRotCgtFeHRyYXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgcKBV9oaW50Qg4KDF9yZXRyeV9hZnRlcir3GQoJRXJyb3JDb2RlEhoKFkVSUk9SX0NPREVfVU5TUEVDSUZJRUQQABI2ChhFUlJPUl9DT0RFX0FVVEhfUkVRVUlSRUQQARoY+rYYFAiRAxIPdW5hdXRoZW50aWNhdGVkEjYKGEVSUk9SX0NPREVfSU5WQUxJRF9UT0tFThACGhj6thgUCJEDEg91bmF1dGhlbnRpY2F0ZWQSNgoYRVJST1JfQ09ERV9UT0tFTl9FWFBJUkVEEAMaGPq2GBQIkQMSD3VuYXV0aGVudGljYXRlZBI4ChpFUlJPUl9DT0RFX1NFU1NJT05fSU5WQUxJRBAEGhj6thgUCJEDEg91bmF1dGhlbnRpY2F0ZWQSPAoeRVJST1JfQ09ERV9JTlZBTElEX0NSRURFTlRJQUxTEAUaGPq2GBQIkQMSD3VuYXV0aGVudGljYXRlZBI3ChlFUlJPUl9DT0RFX0lOVkFMSURfVElDS0VUEAYaGPq2GBQIkQMSD3VuYXV0aGVudGljYXRlZBI3ChlFUlJPUl9DT0RFX1RJQ0tFVF9FWFBJUkVEEAcaGPq2GBQIkQMSD3VuYXV0aGVudGljYXRlZBI4ChpFUlJPUl9DT0RFX1RJQ0tFVF9DT05TVU1FRBAIGhj6thgUCJEDEg91bmF1dGhlbnRpY2F0ZWQSPAoeRVJST1JfQ09ERV9JTlZBTElEX0lOVklURV9DT0RFEAkaGPq2GBQIkQMSD3VuYXV0aGVudGljYXRlZBI5ChlFUlJPUl9DT0RFX0JPVF9OT1RfQUNUSVZFEAoaGvq2GBYIkwMSEXBlcm1pc3Npb25fZGVuaWVkEjgKGEVSUk9SX0NPREVfT1JHX1NVU1BFTkRFRBALGhr6thgWCJMDEhFwZXJtaXNzaW9uX2RlbmllZBI4ChhFUlJPUl9DT0RFX09SR19ERVNUUk9ZRUQQDBoa+rYYFgiTAxIRcGVybWlzc2lvbl9kZW5pZWQSNwoXRVJST1JfQ09ERV9PUkdfSU5BQ1RJVkUQDRoa+rYYFgiTAxIRcGVybWlzc2lvbl9kZW5pZWQSNwoXRVJST1JfQ09ERV9PUkdfTUlTTUFUQ0gQDhoa+rYYFgiTAxIRcGVybWlzc2lvbl9kZW5pZWQSNAoURVJST1JfQ09ERV9GT1JCSURERU4QDxoa+rYYFgiTAxIRcGVybWlzc2lvbl9kZW5pZWQSPQodRVJST1JfQ09ERV9JTlNVRkZJQ0lFTlRfU0NPUEUQEBoa+rYYFgiTAxIRcGVybWlzc2lvbl9kZW5pZWQSQQohRVJST1JfQ09ERV9IVU1BTl9TRVNTSU9OX1JFUVVJUkVEEBEaGvq2GBYIkwMSEXBlcm1pc3Npb25fZGVuaWVkEjUKFUVSUk9SX0NPREVfQ1NSRl9FUlJPUhASGhr6thgWCJMDEhFwZXJtaXNzaW9uX2RlbmllZBI6ChpFUlJPUl9DT0RFX0RNX1NFTkRfQkxPQ0tFRBATGhr6thgWCJMDEhFwZXJtaXNzaW9uX2RlbmllZBI4ChhFUlJPUl9DT0RFX0pPSU5fUkVRVUlSRUQQFBoa+rYYFgiTAxIRcGVybWlzc2lvbl9kZW5pZWQSQgoiRVJST1JfQ09ERV9XUklURV9QRVJNSVNTSU9OX0RFTklFRBAVGhr6thgWCJMDEhFwZXJtaXNzaW9uX2RlbmllZBI2ChZFUlJPUl9DT0RFX0lOVklURV9PTkxZEBYaGvq2GBYIkwMSEXBlcm1pc3Npb25fZGVuaWVkEj4KH0VSUk9SX0NPREVfT1JHX0NPTlRFWFRfUkVRVUlSRUQQFxoZ+rYYFQiQAxIQaW52YWxpZF9hcmd1bWVudBI6ChtFUlJPUl9DT0RFX1ZBTElEQVRJT05fRVJST1IQGBoZ+rYYFQiQAxIQaW52YWxpZF9hcmd1bWVudBI3ChhFUlJPUl9DT0RFX1JFU0VSVkVEX05BTUUQGRoZ+rYYFQiQAxIQaW52YWxpZF9hcmd1bWVudBI1ChZFUlJPUl9DT0RFX0lOVkFMSURfUkVGEBoaGfq2GBUIkAMSEGludmFsaWRfYXJndW1lbnQSNQoWRVJST1JfQ09ERV9TRUxGX0xPR09VVBAbGhn6thgVCJADEhBpbnZhbGlkX2FyZ3VtZW50EjcKGEVSUk9SX0NPREVfU0VMRl9ERU1PVElPThAcGhn6thgVCJADEhBpbnZhbGlkX2FyZ3VtZW50Ej8KHUVSUk9SX0NPREVfSU5WQUxJRF9UUkFOU0lUSU9OEB0aHPq2GBgImQMSE2ZhaWxlZF9wcmVjb25kaXRpb24SLAoURVJST1JfQ09ERV9OT1RfRk9VTkQQHhoS+rYYDgiUAxIJbm90X2ZvdW5kEjUKGEVSUk9SX0NPREVfTkFNRV9DT05GTElDVBAfGhf6thgTCJkDEg5hbHJlYWR5X2V4aXN0cxI3ChpFUlJPUl9DT0RFX05BTUVfVE9NQlNUT05FRBAgGhf6thgTCJkDEg5hbHJlYWR5X2V4aXN0cxIwChNFUlJPUl9DT0RFX0NPTkZMSUNUECEaF/q2GBMImQMSDmFscmVhZHlfZXhpc3RzEjIKHEVSUk9SX0NPREVfUkVWSVNJT05fQ09ORkxJQ1QQIhoQ+rYYDAiZAxIHYWJvcnRlZBI6ChhFUlJPUl9DT0RFX1RIUkVBRF9DTE9TRUQQIxoc+rYYGAiZAxITZmFpbGVkX3ByZWNvbmRpdGlvbhI8ChpFUlJPUl9DT0RFX1RIUkVBRF9URVJNSU5BTBAkGhz6thgYCJkDEhNmYWlsZWRfcHJlY29uZGl0aW9uEjkKHEVSUk9SX0NPREVfQUxSRUFEWV9SRVFVRVNURUQQJRoX+rYYEwiZAxIOYWxyZWFkeV9leGlzdHMSOwoeRVJST1JfQ09ERV9BTFJFQURZX1BBUlRJQ0lQQU5UECYaF/q2GBMImQMSDmFscmVhZHlfZXhpc3RzEi4KFkVSUk9SX0NPREVfSk9JTl9GQUlMRUQQJxoS+rYYDgiZAxIHYWJvcnRlZBgBEjcKIUVSUk9SX0NPREVfSURFTVBPVEVOQ1lfS0VZX1JFVVNFRBAoGhD6thgMCJkDEgdhYm9ydGVkEj0KHEVSUk9SX0NPREVfUEFZTE9BRF9UT09fTEFSR0UQKRob+rYYFwidAxIScmVzb3VyY2VfZXhoYXVzdGVkEkAKIUVSUk9SX0NPREVfVU5TVVBQT1JURURfTUVESUFfVFlQRRAqGhn6thgVCJ8DEhBpbnZhbGlkX2FyZ3VtZW50EjoKF0VSUk9SX0NPREVfUkFURV9MSU1JVEVEECsaHfq2GBkIrQMSEnJlc291cmNlX2V4aGF1c3RlZBgBEjIKGUVSUk9SX0NPREVfSU5URVJOQUxfRVJST1IQLBoT+rYYDwj0AxIIaW50ZXJuYWwYARI5ChdFUlJPUl9DT0RFX1NFUlZFUl9FUlJPUhAtGhz6thgYCPQDEhNmYWlsZWRfcHJlY29uZGl0aW9uEjIKFkVSUk9SX0NPREVfVU5BVkFJTEFCTEUQLhoW+rYYEgj3AxILdW5hdmFpbGFibGUYARI0ChlFUlJPUl9DT0RFX0NVUlNPUl9FWFBJUkVEEC8aFfq2GBEImgMSDG91dF9vZl9yYW5nZRIyChdFUlJPUl9DT0RFX0NVUlNPUl9BSEVBRBAwGhX6thgRCJkDEgxvdXRfb2ZfcmFuZ2USMwoYRVJST1JfQ09ERV9FUE9DSF9DSEFOR0VEEDEaFfq2GBEImQMSDG91dF9vZl9yYW5nZRI2ChdFUlJPUl9DT0RFX1VQTE9BRF9FUlJPUhAyGhn6thgVCJADEhBpbnZhbGlkX2FyZ3VtZW50EjoKGUVSUk9SX0NPREVfRklMRV9UT09fTEFSR0UQMxob+rYYFwidAxIScmVzb3VyY2VfZXhoYXVzdGVkEjEKGEVSUk9SX0NPREVfU1RPUkFHRV9FUlJPUhA0GhP6thgPCPQDEghpbnRlcm5hbBgBEi4KFUVSUk9SX0NPREVfUkVBRF9FUlJPUhA1GhP6thgPCPQDEghpbnRlcm5hbBgBEjsKIEVSUk9SX0NPREVfUkFOR0VfTk9UX1NBVElTRklBQkxFEDYaFfq2GBEIoAMSDG91dF9vZl9yYW5nZRI+ChtFUlJPUl9DT0RFX1RPT19NQU5ZX1NUUkVBTVMQNxod+rYYGQitAxIScmVzb3VyY2VfZXhoYXVzdGVkGAESOgoZRVJST1JfQ09ERV9RVU9UQV9FWENFRURFRBA8Ghv6thgXCJkDEhJyZXNvdXJjZV9leGhhdXN0ZWQSNwoWRVJST1JfQ09ERV9USFJFQURfRlVMTBA4Ghv6thgXCJkDEhJyZXNvdXJjZV9leGhhdXN0ZWRCMVovZ2l0aHViLmNvbS9iMmItcHJvdG9jb2wvYjJiL3Nkay9nby9iMmIvdjE7YjJidjFiBnByb3RvMw", [file_b2b_options_v1_options]);
 
 /**
- * What a Connect or gRPC error carries as its detail. Since 0.1.
+ * The detail of a Connect or gRPC error. Since 0.1.
  *
  * @generated from message b2b.v1.ErrorDetail
  */
@@ -30,7 +30,7 @@ export type ErrorDetail = Message<"b2b.v1.ErrorDetail"> & {
   code: ErrorCode;
 
   /**
-   * What to do, in words.
+   * What to do, as text.
    *
    * @generated from field: optional string hint = 2;
    */
@@ -51,7 +51,7 @@ export type ErrorDetail = Message<"b2b.v1.ErrorDetail"> & {
   retryable: boolean;
 
   /**
-   * Further facts by name, e.g. request_id, join_status.
+   * Further members by name, e.g. request_id, join_status.
    *
    * @generated from field: map<string, string> extras = 5;
    */
@@ -66,7 +66,7 @@ export const ErrorDetailSchema: GenMessage<ErrorDetail> = /*@__PURE__*/
   messageDesc(file_b2b_v1_error, 0);
 
 /**
- * Every code that a server may answer. Since 0.1.
+ * Every code that a server may return. Since 0.1.
  *
  * @generated from enum b2b.v1.ErrorCode
  */
@@ -86,21 +86,21 @@ export enum ErrorCode {
   AUTH_REQUIRED = 1,
 
   /**
-   * The token is not known.
+   * The token is unknown.
    *
    * @generated from enum value: ERROR_CODE_INVALID_TOKEN = 2;
    */
   INVALID_TOKEN = 2,
 
   /**
-   * The scoped token's time is over.
+   * The scoped token has expired.
    *
    * @generated from enum value: ERROR_CODE_TOKEN_EXPIRED = 3;
    */
   TOKEN_EXPIRED = 3,
 
   /**
-   * The session's bot is gone.
+   * The session's bot was deleted.
    *
    * @generated from enum value: ERROR_CODE_SESSION_INVALID = 4;
    */
@@ -114,14 +114,14 @@ export enum ErrorCode {
   INVALID_CREDENTIALS = 5,
 
   /**
-   * The org ticket is not known in this org.
+   * The org ticket is unknown in this org.
    *
    * @generated from enum value: ERROR_CODE_INVALID_TICKET = 6;
    */
   INVALID_TICKET = 6,
 
   /**
-   * The org ticket's time is over.
+   * The org ticket has expired.
    *
    * @generated from enum value: ERROR_CODE_TICKET_EXPIRED = 7;
    */
@@ -177,21 +177,21 @@ export enum ErrorCode {
   ORG_MISMATCH = 14,
 
   /**
-   * This kind of caller may not do this.
+   * This kind of caller is not allowed.
    *
    * @generated from enum value: ERROR_CODE_FORBIDDEN = 15;
    */
   FORBIDDEN = 15,
 
   /**
-   * The token's scopes do not cover this.
+   * The token does not have the scope.
    *
    * @generated from enum value: ERROR_CODE_INSUFFICIENT_SCOPE = 16;
    */
   INSUFFICIENT_SCOPE = 16,
 
   /**
-   * Only a human's session may do this.
+   * Only a session of an org admin or super admin is allowed.
    *
    * @generated from enum value: ERROR_CODE_HUMAN_SESSION_REQUIRED = 17;
    */
@@ -275,7 +275,7 @@ export enum ErrorCode {
   SELF_DEMOTION = 28,
 
   /**
-   * The thread cannot go from its status to that one.
+   * The change of the thread's status is not allowed.
    *
    * @generated from enum value: ERROR_CODE_INVALID_TRANSITION = 29;
    */
@@ -303,14 +303,14 @@ export enum ErrorCode {
   NAME_TOMBSTONED = 32,
 
   /**
-   * Something of that key exists already.
+   * It exists already.
    *
    * @generated from enum value: ERROR_CODE_CONFLICT = 33;
    */
   CONFLICT = 33,
 
   /**
-   * The thread changed since the revision that the caller named.
+   * The thread has changed since the revision in the request.
    *
    * @generated from enum value: ERROR_CODE_REVISION_CONFLICT = 34;
    */
@@ -324,7 +324,7 @@ export enum ErrorCode {
   THREAD_CLOSED = 35,
 
   /**
-   * The same, for org admins' participant calls.
+   * The thread is resolved or closed (participant calls of org admins).
    *
    * @generated from enum value: ERROR_CODE_THREAD_TERMINAL = 36;
    */
@@ -338,7 +338,7 @@ export enum ErrorCode {
   ALREADY_REQUESTED = 37,
 
   /**
-   * The bot takes part already.
+   * The bot is a participant already.
    *
    * @generated from enum value: ERROR_CODE_ALREADY_PARTICIPANT = 38;
    */
@@ -352,7 +352,7 @@ export enum ErrorCode {
   JOIN_FAILED = 39,
 
   /**
-   * The request_id was used with another content in the last 24 hours.
+   * The request_id was used with different content in the last 24 hours.
    *
    * @generated from enum value: ERROR_CODE_IDEMPOTENCY_KEY_REUSED = 40;
    */
@@ -366,7 +366,7 @@ export enum ErrorCode {
   PAYLOAD_TOO_LARGE = 41,
 
   /**
-   * The media type or charset is not understood.
+   * The media type or charset is not supported.
    *
    * @generated from enum value: ERROR_CODE_UNSUPPORTED_MEDIA_TYPE = 42;
    */
@@ -422,14 +422,14 @@ export enum ErrorCode {
   EPOCH_CHANGED = 49,
 
   /**
-   * The upload is no form with one file, or was cut off.
+   * The upload is not a form with one file, or is incomplete.
    *
    * @generated from enum value: ERROR_CODE_UPLOAD_ERROR = 50;
    */
   UPLOAD_ERROR = 50,
 
   /**
-   * The file is larger than the server takes.
+   * The file is larger than the server accepts.
    *
    * @generated from enum value: ERROR_CODE_FILE_TOO_LARGE = 51;
    */
@@ -450,29 +450,29 @@ export enum ErrorCode {
   READ_ERROR = 53,
 
   /**
-   * The file has no such bytes as the Range header asks for.
+   * The file does not have the bytes that the Range header asks for.
    *
    * @generated from enum value: ERROR_CODE_RANGE_NOT_SATISFIABLE = 54;
    */
   RANGE_NOT_SATISFIABLE = 54,
 
   /**
-   * The bot has too many streams and connections at once; extra retry_after in seconds.
+   * The bot has too many open streams and connections; extra retry_after in seconds.
    *
    * @generated from enum value: ERROR_CODE_TOO_MANY_STREAMS = 55;
    */
   TOO_MANY_STREAMS = 55,
 
   /**
-   * The artifacts of the thread or of the org, or what the org stores on a day, have all
-   * the room that they may.
+   * A quota is used up: of the artifacts of the thread or org, or of what the org stores
+   * per day.
    *
    * @generated from enum value: ERROR_CODE_QUOTA_EXCEEDED = 60;
    */
   QUOTA_EXCEEDED = 60,
 
   /**
-   * The thread has as many participants as it may.
+   * The thread has the maximum number of participants.
    *
    * @generated from enum value: ERROR_CODE_THREAD_FULL = 56;
    */

@@ -20,13 +20,13 @@ export const file_b2b_v1_message: GenFile = /*@__PURE__*/
   fileDesc("ChRiMmIvdjEvbWVzc2FnZS5wcm90bxIGYjJiLnYxIooCCgRQYXJ0EiAKBHRleHQYASABKAsyEC5iMmIudjEuVGV4dFBhcnRIABIoCghtYXJrZG93bhgCIAEoCzIULmIyYi52MS5NYXJrZG93blBhcnRIABIgCgRqc29uGAMgASgLMhAuYjJiLnYxLkpzb25QYXJ0SAASIAoEZmlsZRgEIAEoCzIQLmIyYi52MS5GaWxlUGFydEgAEiIKBWltYWdlGAUgASgLMhEuYjJiLnYxLkltYWdlUGFydEgAEiAKBGxpbmsYBiABKAsyEC5iMmIudjEuTGlua1BhcnRIABIaCgVleHRyYRgPIAEoCUIG2rUYAjgBSAGIAQFCBgoEcGFydEIICgZfZXh0cmEiOAoIUGFydExpc3QSJAoGdmFsdWVzGAEgAygLMgwuYjJiLnYxLlBhcnRCBuK1GAIINDoGqrYYAggBIjQKCFRleHRQYXJ0EhwKB2NvbnRlbnQYASABKAlCBtq1GAJAAUgAiAEBQgoKCF9jb250ZW50IjgKDE1hcmtkb3duUGFydBIcCgdjb250ZW50GAEgASgJQgbatRgCQAFIAIgBAUIKCghfY29udGVudCI2CghKc29uUGFydBIeCgdjb250ZW50GAEgASgJQgjatRgEEAFAAUgAiAEBQgoKCF9jb250ZW50IqIBCghGaWxlUGFydBIYCgN1cmwYASABKAlCBtq1GAJAAUgAiAEBEhkKBG5hbWUYAiABKAlCBtq1GAJAAUgBiAEBEh4KCW1pbWVfdHlwZRgDIAEoCUIG2rUYAkABSAKIAQESGQoEc2l6ZRgEIAEoA0IG2rUYAggBSAOIAQFCBgoEX3VybEIHCgVfbmFtZUIMCgpfbWltZV90eXBlQgcKBV9zaXplIk8KCUltYWdlUGFydBIYCgN1cmwYASABKAlCBtq1GAJAAUgAiAEBEhgKA2FsdBgCIAEoCUIG2rUYAggBSAGIAQFCBgoEX3VybEIGCgRfYWx0IlIKCExpbmtQYXJ0EhgKA3VybBgBIAEoCUIG2rUYAkABSACIAQESGgoFdGl0bGUYAiABKAlCBtq1GAIIAUgBiAEBQgYKBF91cmxCCAoGX3RpdGxlIicKB01lbnRpb24SDgoGYm90X2lkGAEgASgJEgwKBG5hbWUYAiABKAkilgEKDFJlcGx5UHJldmlldxIKCgJpZBgBIAEoCRIWCglzZW5kZXJfaWQYAiABKAlIAIgBARITCgtzZW5kZXJfbmFtZRgDIAEoCRIPCgdjb250ZW50GAQgASgJEi4KCmNyZWF0ZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgwKCl9zZW5kZXJfaWQizQMKDVRocmVhZE1lc3NhZ2USCgoCaWQYASABKAkSEQoJdGhyZWFkX2lkGAIgASgJEhYKCXNlbmRlcl9pZBgDIAEoCUgAiAEBEhMKC3NlbmRlcl9uYW1lGAQgASgJEg8KB2NvbnRlbnQYBSABKAkSFAoMY29udGVudF90eXBlGAYgASgJEiMKBXBhcnRzGAcgAygLMgwuYjJiLnYxLlBhcnRCBuK1GAIINBIpCghtZW50aW9ucxgIIAMoCzIPLmIyYi52MS5NZW50aW9uQgbitRgCCDYSEwoLbWVudGlvbl9hbGwYCSABKAgSGAoLcmVwbHlfdG9faWQYCiABKAlIAYgBARI7ChByZXBseV90b19tZXNzYWdlGAsgASgLMhQuYjJiLnYxLlJlcGx5UHJldmlld0IG2rUYAggBSAKIAQESHQoIbWV0YWRhdGEYDCABKAlCBtq1GAIQAUgDiAEBEi4KCmNyZWF0ZWRfYXQYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgwKCl9zZW5kZXJfaWRCDgoMX3JlcGx5X3RvX2lkQhMKEV9yZXBseV90b19tZXNzYWdlQgsKCV9tZXRhZGF0YUIxWi9naXRodWIuY29tL2IyYi1wcm90b2NvbC9iMmIvc2RrL2dvL2IyYi92MTtiMmJ2MWIGcHJvdG8z", [file_b2b_options_v1_limits, file_b2b_options_v1_options, file_google_protobuf_timestamp]);
 
 /**
- * One piece of a message. As wire JSON it is flat, with a `type` key.
+ * A part of a message. As wire JSON it is flat, with a `type` key.
  *
  * @generated from message b2b.v1.Part
  */
 export type Part = Message<"b2b.v1.Part"> & {
   /**
-   * What it is.
+   * The content of the part.
    *
    * @generated from oneof b2b.v1.Part.part
    */
@@ -81,7 +81,7 @@ export type Part = Message<"b2b.v1.Part"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * A JSON object of the keys that are not named here, kept as sent.
+   * A JSON object of the keys that are not listed here, stored as sent.
    *
    * @generated from field: optional string extra = 15;
    */
@@ -123,7 +123,7 @@ export const PartListSchema: GenMessage<PartList> = /*@__PURE__*/
  */
 export type TextPart = Message<"b2b.v1.TextPart"> & {
   /**
-   * The text; may be empty. Needed.
+   * The text; may be empty. Required.
    *
    * @generated from field: optional string content = 1;
    */
@@ -144,7 +144,7 @@ export const TextPartSchema: GenMessage<TextPart> = /*@__PURE__*/
  */
 export type MarkdownPart = Message<"b2b.v1.MarkdownPart"> & {
   /**
-   * The text; may be empty. Needed.
+   * The text; may be empty. Required.
    *
    * @generated from field: optional string content = 1;
    */
@@ -165,7 +165,7 @@ export const MarkdownPartSchema: GenMessage<MarkdownPart> = /*@__PURE__*/
  */
 export type JsonPart = Message<"b2b.v1.JsonPart"> & {
   /**
-   * The JSON text of an object or array. Needed.
+   * The JSON text of an object or array. Required.
    *
    * @generated from field: optional string content = 1;
    */
@@ -186,21 +186,21 @@ export const JsonPartSchema: GenMessage<JsonPart> = /*@__PURE__*/
  */
 export type FilePart = Message<"b2b.v1.FilePart"> & {
   /**
-   * Where it is; may be relative. Needed.
+   * Its URL; may be relative. Required.
    *
    * @generated from field: optional string url = 1;
    */
   url?: string | undefined;
 
   /**
-   * Its name. Needed.
+   * Its name. Required.
    *
    * @generated from field: optional string name = 2;
    */
   name?: string | undefined;
 
   /**
-   * Its media type. Needed.
+   * Its media type. Required.
    *
    * @generated from field: optional string mime_type = 3;
    */
@@ -228,14 +228,14 @@ export const FilePartSchema: GenMessage<FilePart> = /*@__PURE__*/
  */
 export type ImagePart = Message<"b2b.v1.ImagePart"> & {
   /**
-   * Where it is; may be relative. Needed.
+   * Its URL; may be relative. Required.
    *
    * @generated from field: optional string url = 1;
    */
   url?: string | undefined;
 
   /**
-   * What it shows, in words.
+   * A description of the picture.
    *
    * @generated from field: optional string alt = 2;
    */
@@ -256,14 +256,14 @@ export const ImagePartSchema: GenMessage<ImagePart> = /*@__PURE__*/
  */
 export type LinkPart = Message<"b2b.v1.LinkPart"> & {
   /**
-   * Where it leads. Needed.
+   * Its URL. Required.
    *
    * @generated from field: optional string url = 1;
    */
   url?: string | undefined;
 
   /**
-   * What to call it.
+   * Its title.
    *
    * @generated from field: optional string title = 2;
    */
@@ -278,7 +278,7 @@ export const LinkPartSchema: GenMessage<LinkPart> = /*@__PURE__*/
   messageDesc(file_b2b_v1_message, 7);
 
 /**
- * A participant whom a message names with @.
+ * A participant that a message mentions with @.
  *
  * @generated from message b2b.v1.Mention
  */
@@ -306,7 +306,7 @@ export const MentionSchema: GenMessage<Mention> = /*@__PURE__*/
   messageDesc(file_b2b_v1_message, 8);
 
 /**
- * The message that another one replies to, as it reads now.
+ * The message that another one replies to, in its current state.
  *
  * @generated from message b2b.v1.ReplyPreview
  */
@@ -319,7 +319,7 @@ export type ReplyPreview = Message<"b2b.v1.ReplyPreview"> & {
   id: string;
 
   /**
-   * Its sender; absent when that bot was deleted.
+   * Its sender; absent if that bot was deleted.
    *
    * @generated from field: optional string sender_id = 2;
    */
@@ -361,7 +361,7 @@ export const ReplyPreviewSchema: GenMessage<ReplyPreview> = /*@__PURE__*/
  */
 export type ThreadMessage = Message<"b2b.v1.ThreadMessage"> & {
   /**
-   * Opaque id; grows within a thread.
+   * Opaque id; increases within a thread.
    *
    * @generated from field: string id = 1;
    */
@@ -375,7 +375,7 @@ export type ThreadMessage = Message<"b2b.v1.ThreadMessage"> & {
   threadId: string;
 
   /**
-   * The sender; absent when that bot was deleted.
+   * The sender; absent if that bot was deleted.
    *
    * @generated from field: optional string sender_id = 3;
    */
@@ -403,21 +403,21 @@ export type ThreadMessage = Message<"b2b.v1.ThreadMessage"> & {
   contentType: string;
 
   /**
-   * One text part when none was sent.
+   * The parts; a single text part if none were sent.
    *
    * @generated from field: repeated b2b.v1.Part parts = 7;
    */
   parts: Part[];
 
   /**
-   * The participants named in the text.
+   * The participants mentioned in the text.
    *
    * @generated from field: repeated b2b.v1.Mention mentions = 8;
    */
   mentions: Mention[];
 
   /**
-   * Whether the text names everybody.
+   * Whether the text mentions all participants.
    *
    * @generated from field: bool mention_all = 9;
    */

@@ -42,7 +42,7 @@ export type Org = Message<"b2b.v1.Org"> & {
   name: string;
 
   /**
-   * Whether it works.
+   * Its status.
    *
    * @generated from field: b2b.v1.OrgStatus status = 3;
    */
@@ -84,7 +84,7 @@ export type OrgListing = Message<"b2b.v1.OrgListing"> & {
   persistMessages: boolean;
 
   /**
-   * Whether it works.
+   * Its status.
    *
    * @generated from field: b2b.v1.OrgStatus status = 4;
    */
@@ -98,7 +98,7 @@ export type OrgListing = Message<"b2b.v1.OrgListing"> & {
   createdAt?: Timestamp | undefined;
 
   /**
-   * 1 when bots that register by ticket wait for approval, else 0.
+   * 1 if bots that register by ticket wait for approval, else 0.
    *
    * @generated from field: int32 join_approval_required = 6;
    */
@@ -182,7 +182,7 @@ export type CreateOrgResponse = Message<"b2b.v1.CreateOrgResponse"> & {
   orgSecret: string;
 
   /**
-   * As asked.
+   * As requested.
    *
    * @generated from field: bool persist_messages = 4;
    */
@@ -224,7 +224,8 @@ export type ListOrgsRequest = Message<"b2b.v1.ListOrgsRequest"> & {
   limit?: number | undefined;
 
   /**
-   * Only what comes behind the entry with this created_at and id, "<Unix ms>|<id>": the last one of the page before.
+   * Only entries after the one with this created_at and id, "<Unix ms>|<id>": the last
+   * entry of the previous page.
    *
    * @generated from field: optional string cursor = 2;
    */
@@ -252,7 +253,7 @@ export type ListOrgsResponse = Message<"b2b.v1.ListOrgsResponse"> & {
   orgs: OrgListing[];
 
   /**
-   * Where to go on, while there are more; over REST it is in the header Link.
+   * The page token of the next page; absent on the last page. Over REST the header Link has it.
    *
    * @generated from field: optional string next_cursor = 2;
    */
@@ -330,7 +331,7 @@ export const UpdateOrgResponseSchema: GenMessage<UpdateOrgResponse> = /*@__PURE_
   messageDesc(file_b2b_v1_org, 7);
 
 /**
- * Asks for the end of an org.
+ * Asks to destroy an org.
  *
  * @generated from message b2b.v1.DeleteOrgRequest
  */
@@ -358,7 +359,7 @@ export const DeleteOrgRequestSchema: GenMessage<DeleteOrgRequest> = /*@__PURE__*
   messageDesc(file_b2b_v1_org, 8);
 
 /**
- * Nothing to say.
+ * An empty response.
  *
  * @generated from message b2b.v1.DeleteOrgResponse
  */
@@ -422,7 +423,7 @@ export const RotateOrgSecretResponseSchema: GenMessage<RotateOrgSecretResponse> 
   messageDesc(file_b2b_v1_org, 11);
 
 /**
- * A code with which a stranger may create an org.
+ * A code with which anybody can create an org.
  *
  * @generated from message b2b.v1.InviteCode
  */
@@ -435,7 +436,7 @@ export type InviteCode = Message<"b2b.v1.InviteCode"> & {
   id: string;
 
   /**
-   * "hxa_" and 16 hex characters; absent for codes of old servers.
+   * "hxa_" and 16 hex characters; absent for codes of older servers.
    *
    * @generated from field: optional string code = 2;
    */
@@ -449,7 +450,7 @@ export type InviteCode = Message<"b2b.v1.InviteCode"> & {
   label?: string | undefined;
 
   /**
-   * How many orgs it may create; 0 means any number.
+   * How many orgs it can create; 0 means any number.
    *
    * @generated from field: int32 max_uses = 4;
    */
@@ -463,7 +464,7 @@ export type InviteCode = Message<"b2b.v1.InviteCode"> & {
   useCount: number;
 
   /**
-   * When it ends, Unix milliseconds; 0 means never.
+   * When it expires, Unix milliseconds; 0 means never.
    *
    * @generated from field: int64 expires_at = 6;
    */
@@ -477,14 +478,14 @@ export type InviteCode = Message<"b2b.v1.InviteCode"> & {
   createdAt?: Timestamp | undefined;
 
   /**
-   * Lists only: its time is over.
+   * Lists only: whether it has expired.
    *
    * @generated from field: optional bool expired = 8;
    */
   expired?: boolean | undefined;
 
   /**
-   * Lists only: its uses are used up.
+   * Lists only: whether it is used up.
    *
    * @generated from field: optional bool exhausted = 9;
    */
@@ -505,7 +506,7 @@ export const InviteCodeSchema: GenMessage<InviteCode> = /*@__PURE__*/
  */
 export type CreateInviteCodeRequest = Message<"b2b.v1.CreateInviteCodeRequest"> & {
   /**
-   * How many orgs it may create; 0 means any number, and is the default.
+   * How many orgs it can create; 0, the default, means any number.
    *
    * @generated from field: optional int32 max_uses = 1;
    */
@@ -519,7 +520,7 @@ export type CreateInviteCodeRequest = Message<"b2b.v1.CreateInviteCodeRequest"> 
   label?: string | undefined;
 
   /**
-   * Seconds; 0 means never, absent or negative means 90 days.
+   * Lifetime in seconds; 0 means that it never expires, absent or negative means 90 days.
    *
    * @generated from field: optional double expires_in = 3;
    */
@@ -575,7 +576,8 @@ export type ListInviteCodesRequest = Message<"b2b.v1.ListInviteCodesRequest"> & 
   limit?: number | undefined;
 
   /**
-   * Only what comes behind the entry with this created_at and id, "<Unix ms>|<id>": the last one of the page before.
+   * Only entries after the one with this created_at and id, "<Unix ms>|<id>": the last
+   * entry of the previous page.
    *
    * @generated from field: optional string cursor = 2;
    */
@@ -603,7 +605,7 @@ export type ListInviteCodesResponse = Message<"b2b.v1.ListInviteCodesResponse"> 
   inviteCodes: InviteCode[];
 
   /**
-   * Where to go on, while there are more; over REST it is in the header Link.
+   * The page token of the next page; absent on the last page. Over REST the header Link has it.
    *
    * @generated from field: optional string next_cursor = 2;
    */
@@ -646,7 +648,7 @@ export const DeleteInviteCodeRequestSchema: GenMessage<DeleteInviteCodeRequest> 
   messageDesc(file_b2b_v1_org, 17);
 
 /**
- * Nothing to say.
+ * An empty response.
  *
  * @generated from message b2b.v1.DeleteInviteCodeResponse
  */
@@ -767,7 +769,7 @@ export const GetOrgResponseSchema: GenMessage<GetOrgResponse> = /*@__PURE__*/
   messageDesc(file_b2b_v1_org, 22);
 
 /**
- * What an org has set.
+ * The settings of an org.
  *
  * @generated from message b2b.v1.OrgSettings
  */
@@ -815,14 +817,14 @@ export type OrgSettings = Message<"b2b.v1.OrgSettings"> & {
   threadAutoCloseDays?: bigint | undefined;
 
   /**
-   * Days after which artifacts of ended threads are deleted; absent means never.
+   * Days after which artifacts of terminal threads are deleted; absent means never.
    *
    * @generated from field: optional int64 artifact_retention_days = 7;
    */
   artifactRetentionDays?: bigint | undefined;
 
   /**
-   * The policy of threads that have none, a JSON object as it was sent.
+   * The policy of threads without one, a JSON object as it was sent.
    *
    * @generated from field: optional string default_thread_permission_policy = 8;
    */
@@ -914,28 +916,28 @@ export type UpdateOrgSettingsRequest = Message<"b2b.v1.UpdateOrgSettingsRequest"
   fileUploadMbPerDayPerBot?: bigint | undefined;
 
   /**
-   * Named but absent switches it off.
+   * Named but absent turns it off.
    *
    * @generated from field: optional int64 message_ttl_days = 4;
    */
   messageTtlDays?: bigint | undefined;
 
   /**
-   * Named but absent switches it off.
+   * Named but absent turns it off.
    *
    * @generated from field: optional int64 thread_auto_close_days = 5;
    */
   threadAutoCloseDays?: bigint | undefined;
 
   /**
-   * Named but absent switches it off.
+   * Named but absent turns it off.
    *
    * @generated from field: optional int64 artifact_retention_days = 6;
    */
   artifactRetentionDays?: bigint | undefined;
 
   /**
-   * A JSON object as threads have; named but absent removes it.
+   * A permission policy, a JSON object; named but absent removes it.
    *
    * @generated from field: optional string default_thread_permission_policy = 7;
    */
@@ -998,14 +1000,14 @@ export const UpdateOrgSettingsResponseSchema: GenMessage<UpdateOrgSettingsRespon
  */
 export type OrgTicket = Message<"b2b.v1.OrgTicket"> & {
   /**
-   * Opaque id; works wherever the code does.
+   * Opaque id, which works wherever the code does.
    *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
-   * "tkt_" and 16 hex characters; absent for tickets of old servers.
+   * "tkt_" and 16 hex characters; absent for tickets of older servers.
    *
    * @generated from field: optional string code = 2;
    */
@@ -1026,21 +1028,21 @@ export type OrgTicket = Message<"b2b.v1.OrgTicket"> & {
   skipApproval: boolean;
 
   /**
-   * When it ends, Unix milliseconds; 0 means never.
+   * When it expires, Unix milliseconds; 0 means never.
    *
    * @generated from field: int64 expires_at = 5;
    */
   expiresAt: bigint;
 
   /**
-   * The bot that made it; absent for a human.
+   * The bot that created it; absent for a person.
    *
    * @generated from field: optional string created_by = 6;
    */
   createdBy?: string | undefined;
 
   /**
-   * When it was made.
+   * When it was created.
    *
    * @generated from field: google.protobuf.Timestamp created_at = 7;
    */
@@ -1061,21 +1063,21 @@ export const OrgTicketSchema: GenMessage<OrgTicket> = /*@__PURE__*/
  */
 export type CreateOrgTicketRequest = Message<"b2b.v1.CreateOrgTicketRequest"> & {
   /**
-   * Default false.
+   * Whether it can be used more than once; default false.
    *
    * @generated from field: optional bool reusable = 1;
    */
   reusable?: boolean | undefined;
 
   /**
-   * Default false.
+   * Whether bots that use it need no approval; default false.
    *
    * @generated from field: optional bool skip_approval = 2;
    */
   skipApproval?: boolean | undefined;
 
   /**
-   * Seconds; 0 means never, absent or negative means 1800.
+   * Lifetime in seconds; 0 means that it never expires, absent or negative means 1800.
    *
    * @generated from field: optional double expires_in = 3;
    */
@@ -1110,7 +1112,7 @@ export type CreateOrgTicketResponse = Message<"b2b.v1.CreateOrgTicketResponse"> 
   ticket: string;
 
   /**
-   * When it ends, Unix milliseconds; 0 means never.
+   * When it expires, Unix milliseconds; 0 means never.
    *
    * @generated from field: int64 expires_at = 2;
    */
@@ -1145,14 +1147,14 @@ export const CreateOrgTicketResponseSchema: GenMessage<CreateOrgTicketResponse> 
  */
 export type ListOrgTicketsRequest = Message<"b2b.v1.ListOrgTicketsRequest"> & {
   /**
-   * How many.
+   * The size of a page.
    *
    * @generated from field: optional int32 limit = 1;
    */
   limit?: number | undefined;
 
   /**
-   * Where the last page ended; an unknown one gives an empty page.
+   * The page token from the previous page; an unknown one gives an empty page.
    *
    * @generated from field: optional string cursor = 2;
    */
@@ -1257,7 +1259,7 @@ export type OrgSession = Message<"b2b.v1.OrgSession"> & {
   ref: string;
 
   /**
-   * Whose session.
+   * The role of the session.
    *
    * @generated from field: b2b.v1.SessionRole role = 2;
    */
@@ -1271,21 +1273,21 @@ export type OrgSession = Message<"b2b.v1.OrgSession"> & {
   botId?: string | undefined;
 
   /**
-   * Who logged in, as told at login.
+   * The name that was given at login.
    *
    * @generated from field: optional string owner_name = 4;
    */
   ownerName?: string | undefined;
 
   /**
-   * When it began.
+   * When it was opened.
    *
    * @generated from field: google.protobuf.Timestamp created_at = 5;
    */
   createdAt?: Timestamp | undefined;
 
   /**
-   * When it ends unless used.
+   * When the session ends if it is not used.
    *
    * @generated from field: google.protobuf.Timestamp expires_at = 6;
    */
@@ -1306,14 +1308,14 @@ export const OrgSessionSchema: GenMessage<OrgSession> = /*@__PURE__*/
  */
 export type ListOrgSessionsRequest = Message<"b2b.v1.ListOrgSessionsRequest"> & {
   /**
-   * How many.
+   * The size of a page.
    *
    * @generated from field: optional int32 limit = 1;
    */
   limit?: number | undefined;
 
   /**
-   * How many to pass over; default 0.
+   * How many entries to skip; default 0.
    *
    * @generated from field: optional int32 offset = 2;
    */
@@ -1341,7 +1343,7 @@ export type ListOrgSessionsResponse = Message<"b2b.v1.ListOrgSessionsResponse"> 
   items: OrgSession[];
 
   /**
-   * Whether there are more.
+   * Whether there are more entries.
    *
    * @generated from field: bool has_more = 2;
    */
@@ -1530,7 +1532,7 @@ export type UpdateBotStatusRequest = Message<"b2b.v1.UpdateBotStatusRequest"> & 
   status?: JoinStatus | undefined;
 
   /**
-   * Why.
+   * The reason.
    *
    * @generated from field: optional string reason = 3;
    */
@@ -1552,7 +1554,7 @@ export const UpdateBotStatusRequestSchema: GenMessage<UpdateBotStatusRequest> = 
   messageDesc(file_b2b_v1_org, 44);
 
 /**
- * The bot's standing after the change.
+ * The bot's join status after the change.
  *
  * @generated from message b2b.v1.UpdateBotStatusResponse
  */
@@ -1572,14 +1574,14 @@ export type UpdateBotStatusResponse = Message<"b2b.v1.UpdateBotStatusResponse"> 
   name: string;
 
   /**
-   * Its standing now.
+   * Its join status after the change.
    *
    * @generated from field: b2b.v1.JoinStatus join_status = 3;
    */
   joinStatus: JoinStatus;
 
   /**
-   * Its standing before.
+   * Its join status before the change.
    *
    * @generated from field: b2b.v1.JoinStatus previous_status = 4;
    */
@@ -1600,7 +1602,7 @@ export type UpdateBotStatusResponse = Message<"b2b.v1.UpdateBotStatusResponse"> 
   joinStatusChangedAt?: Timestamp | undefined;
 
   /**
-   * Why, as told.
+   * The reason that was given.
    *
    * @generated from field: optional string join_status_reason = 7;
    */
@@ -1615,7 +1617,7 @@ export const UpdateBotStatusResponseSchema: GenMessage<UpdateBotStatusResponse> 
   messageDesc(file_b2b_v1_org, 45);
 
 /**
- * Asks to free a name.
+ * Asks to remove a tombstone.
  *
  * @generated from message b2b.v1.DeleteTombstoneRequest
  */
@@ -1663,7 +1665,7 @@ export type DeleteTombstoneResponse = Message<"b2b.v1.DeleteTombstoneResponse"> 
   ok: boolean;
 
   /**
-   * What happened, in words.
+   * What happened, as text.
    *
    * @generated from field: string message = 2;
    */
@@ -1678,7 +1680,7 @@ export const DeleteTombstoneResponseSchema: GenMessage<DeleteTombstoneResponse> 
   messageDesc(file_b2b_v1_org, 47);
 
 /**
- * One thing that was done.
+ * An entry of the audit log.
  *
  * @generated from message b2b.v1.AuditEntry
  */
@@ -1698,42 +1700,42 @@ export type AuditEntry = Message<"b2b.v1.AuditEntry"> & {
   orgId: string;
 
   /**
-   * The bot that did it or to which it was done; absent for humans.
+   * The bot that acted or was affected; absent for people.
    *
    * @generated from field: optional string bot_id = 3;
    */
   botId?: string | undefined;
 
   /**
-   * What, e.g. "thread.create".
+   * The action, e.g. "thread.create".
    *
    * @generated from field: string action = 4;
    */
   action: string;
 
   /**
-   * The kind of thing, e.g. "thread".
+   * The kind of the target, e.g. "thread".
    *
    * @generated from field: string target_type = 5;
    */
   targetType: string;
 
   /**
-   * The thing.
+   * The target.
    *
    * @generated from field: string target_id = 6;
    */
   targetId: string;
 
   /**
-   * Further facts, a JSON object.
+   * Details, a JSON object.
    *
    * @generated from field: optional string detail = 7;
    */
   detail?: string | undefined;
 
   /**
-   * When.
+   * When it happened.
    *
    * @generated from field: google.protobuf.Timestamp created_at = 8;
    */
@@ -1754,7 +1756,7 @@ export const AuditEntrySchema: GenMessage<AuditEntry> = /*@__PURE__*/
  */
 export type ListAuditEntriesRequest = Message<"b2b.v1.ListAuditEntriesRequest"> & {
   /**
-   * Only newer ones; 0 means no bound. Over REST Unix milliseconds.
+   * Only newer entries; 0 means no bound. Over REST Unix milliseconds.
    *
    * @generated from field: google.protobuf.Timestamp since = 1;
    */
@@ -1768,14 +1770,14 @@ export type ListAuditEntriesRequest = Message<"b2b.v1.ListAuditEntriesRequest"> 
   action?: string | undefined;
 
   /**
-   * Only this kind of thing.
+   * Only this kind of target.
    *
    * @generated from field: optional string target_type = 3;
    */
   targetType?: string | undefined;
 
   /**
-   * Only this thing.
+   * Only this target.
    *
    * @generated from field: optional string target_id = 4;
    */
@@ -1789,15 +1791,15 @@ export type ListAuditEntriesRequest = Message<"b2b.v1.ListAuditEntriesRequest"> 
   botId?: string | undefined;
 
   /**
-   * How many.
+   * The size of a page.
    *
    * @generated from field: optional int32 limit = 6;
    */
   limit?: number | undefined;
 
   /**
-   * Only older entries than the one with this created_at and id, "<Unix ms>|<id>": the
-   * last one of the page before.
+   * Only entries older than the one with this created_at and id, "<Unix ms>|<id>": the
+   * last entry of the previous page.
    *
    * @generated from field: optional string cursor = 7;
    */
@@ -1825,7 +1827,7 @@ export type ListAuditEntriesResponse = Message<"b2b.v1.ListAuditEntriesResponse"
   entries: AuditEntry[];
 
   /**
-   * Where to go on, while there are more; over REST it is in the header Link.
+   * The page token of the next page; absent on the last page. Over REST the header Link has it.
    *
    * @generated from field: optional string next_cursor = 2;
    */
@@ -1840,7 +1842,7 @@ export const ListAuditEntriesResponseSchema: GenMessage<ListAuditEntriesResponse
   messageDesc(file_b2b_v1_org, 50);
 
 /**
- * Whether an org works.
+ * The status of an org.
  *
  * @generated from enum b2b.v1.OrgStatus
  */
@@ -1853,14 +1855,14 @@ export enum OrgStatus {
   UNSPECIFIED = 0,
 
   /**
-   * Works.
+   * Works normally.
    *
    * @generated from enum value: ORG_STATUS_ACTIVE = 1;
    */
   ACTIVE = 1,
 
   /**
-   * Every call of its members is refused until it is active again.
+   * Every call of its members is rejected until it is active again.
    *
    * @generated from enum value: ORG_STATUS_SUSPENDED = 2;
    */
@@ -1874,7 +1876,7 @@ export const OrgStatusSchema: GenEnum<OrgStatus> = /*@__PURE__*/
   enumDesc(file_b2b_v1_org, 0);
 
 /**
- * Whose login session.
+ * The role of a login session.
  *
  * @generated from enum b2b.v1.SessionRole
  */
@@ -1887,7 +1889,7 @@ export enum SessionRole {
   UNSPECIFIED = 0,
 
   /**
-   * The human behind a bot.
+   * The owner of a bot.
    *
    * @generated from enum value: SESSION_ROLE_BOT_OWNER = 1;
    */
@@ -1915,13 +1917,13 @@ export const SessionRoleSchema: GenEnum<SessionRole> = /*@__PURE__*/
   enumDesc(file_b2b_v1_org, 1);
 
 /**
- * Orgs as the operator of the server sees them, and the platform's invite codes.
+ * Orgs and invite codes, for the operator of the server.
  *
  * @generated from service b2b.v1.PlatformService
  */
 export const PlatformService: GenService<{
   /**
-   * Creates an org and tells its secret, once.
+   * Creates an org. Only this response has its secret.
    *
    * @generated from rpc b2b.v1.PlatformService.CreateOrg
    */
@@ -1971,7 +1973,7 @@ export const PlatformService: GenService<{
     output: typeof RotateOrgSecretResponseSchema;
   },
   /**
-   * Makes an invite code for self-service orgs.
+   * Creates an invite code, with which anybody can create an org.
    *
    * @generated from rpc b2b.v1.PlatformService.CreateInviteCode
    */
@@ -2014,13 +2016,13 @@ export const PlatformService: GenService<{
   serviceDesc(file_b2b_v1_org, 0);
 
 /**
- * An org as its own members and admins see it.
+ * An org, for its own members and admins.
  *
  * @generated from service b2b.v1.OrgService
  */
 export const OrgService: GenService<{
   /**
-   * The caller's org.
+   * Returns the caller's org.
    *
    * @generated from rpc b2b.v1.OrgService.GetOrg
    */
@@ -2030,7 +2032,7 @@ export const OrgService: GenService<{
     output: typeof GetOrgResponseSchema;
   },
   /**
-   * The org's settings; defaults if never saved.
+   * Returns the org's settings; the defaults if they were never saved.
    *
    * @generated from rpc b2b.v1.OrgService.GetOrgSettings
    */
@@ -2040,7 +2042,7 @@ export const OrgService: GenService<{
     output: typeof GetOrgSettingsResponseSchema;
   },
   /**
-   * Changes the settings that are named.
+   * Changes the named settings.
    *
    * @generated from rpc b2b.v1.OrgService.UpdateOrgSettings
    */
@@ -2050,7 +2052,7 @@ export const OrgService: GenService<{
     output: typeof UpdateOrgSettingsResponseSchema;
   },
   /**
-   * Makes a ticket with which bots register.
+   * Creates a ticket with which bots register.
    *
    * @generated from rpc b2b.v1.OrgService.CreateOrgTicket
    */
@@ -2080,7 +2082,7 @@ export const OrgService: GenService<{
     output: typeof DeleteOrgTicketResponseSchema;
   },
   /**
-   * Lists live login sessions of the org, newest first.
+   * Lists valid login sessions of the org, newest first.
    *
    * @generated from rpc b2b.v1.OrgService.ListOrgSessions
    */
@@ -2130,7 +2132,7 @@ export const OrgService: GenService<{
     output: typeof UpdateBotStatusResponseSchema;
   },
   /**
-   * Frees the name of a deleted bot. Humans only.
+   * Removes the tombstone of a deleted bot's name. Only for sessions of people.
    *
    * @generated from rpc b2b.v1.OrgService.DeleteTombstone
    */
@@ -2140,7 +2142,7 @@ export const OrgService: GenService<{
     output: typeof DeleteTombstoneResponseSchema;
   },
   /**
-   * Lists what was done in the org, newest first.
+   * Lists audit entries of the org, newest first.
    *
    * @generated from rpc b2b.v1.OrgService.ListAuditEntries
    */

@@ -45,35 +45,35 @@ export type Thread = Message<"b2b.v1.Thread"> & {
   orgId: string;
 
   /**
-   * What it is about.
+   * Its topic.
    *
    * @generated from field: string topic = 3;
    */
   topic: string;
 
   /**
-   * What it can be told by.
+   * Its tags.
    *
    * @generated from field: optional b2b.v1.StringList tags = 4;
    */
   tags?: StringList | undefined;
 
   /**
-   * Where it stands.
+   * Its status.
    *
    * @generated from field: b2b.v1.ThreadStatus status = 5;
    */
   status: ThreadStatus;
 
   /**
-   * Who created it; absent when that bot was deleted.
+   * The bot that created it; absent if that bot was deleted.
    *
    * @generated from field: optional string initiator_id = 6;
    */
   initiatorId?: string | undefined;
 
   /**
-   * The channel it came from.
+   * The channel from which it was created.
    *
    * @generated from field: optional string channel_id = 7;
    */
@@ -101,21 +101,21 @@ export type Thread = Message<"b2b.v1.Thread"> & {
   permissionPolicy?: string | undefined;
 
   /**
-   * Who sees it.
+   * Its visibility.
    *
    * @generated from field: b2b.v1.Visibility visibility = 11;
    */
   visibility: Visibility;
 
   /**
-   * How bots come in.
+   * How bots join.
    *
    * @generated from field: b2b.v1.JoinPolicy join_policy = 12;
    */
   joinPolicy: JoinPolicy;
 
   /**
-   * Grows with every change of the thread itself; 1 at first.
+   * Increases with every change of the thread itself; 1 at creation.
    *
    * @generated from field: int64 revision = 13;
    */
@@ -136,7 +136,7 @@ export type Thread = Message<"b2b.v1.Thread"> & {
   updatedAt?: Timestamp | undefined;
 
   /**
-   * When the last message or artifact came.
+   * When the last message or artifact was added.
    *
    * @generated from field: google.protobuf.Timestamp last_activity_at = 16;
    */
@@ -150,21 +150,21 @@ export type Thread = Message<"b2b.v1.Thread"> & {
   resolvedAt?: Timestamp | undefined;
 
   /**
-   * Lists and details: how many take part.
+   * Lists and details: the number of participants.
    *
    * @generated from field: optional int32 participant_count = 18;
    */
   participantCount?: number | undefined;
 
   /**
-   * Lists with scope=org: whether the caller takes part.
+   * Lists with scope=org: whether the caller is a participant.
    *
    * @generated from field: optional bool is_participant = 19;
    */
   isParticipant?: boolean | undefined;
 
   /**
-   * Details: who takes part, oldest first.
+   * Details: the participants, oldest first.
    *
    * @generated from field: optional b2b.v1.ThreadParticipants participants = 20;
    */
@@ -179,7 +179,7 @@ export const ThreadSchema: GenMessage<Thread> = /*@__PURE__*/
   messageDesc(file_b2b_v1_thread, 0);
 
 /**
- * Who takes part in a thread.
+ * The participants of a thread.
  *
  * @generated from message b2b.v1.ThreadParticipants
  */
@@ -200,7 +200,7 @@ export const ThreadParticipantsSchema: GenMessage<ThreadParticipants> = /*@__PUR
   messageDesc(file_b2b_v1_thread, 1);
 
 /**
- * A bot that takes part, as a thread shows it.
+ * A participant, as returned with a thread.
  *
  * @generated from message b2b.v1.ThreadParticipant
  */
@@ -220,14 +220,14 @@ export type ThreadParticipant = Message<"b2b.v1.ThreadParticipant"> & {
   name: string;
 
   /**
-   * Whether it is connected with its token.
+   * Whether it has an open WebSocket connection with a token.
    *
    * @generated from field: bool online = 3;
    */
   online: boolean;
 
   /**
-   * What it is here, for the permission policy.
+   * Its label, for the permission policy.
    *
    * @generated from field: optional string label = 4;
    */
@@ -249,7 +249,7 @@ export const ThreadParticipantSchema: GenMessage<ThreadParticipant> = /*@__PURE_
   messageDesc(file_b2b_v1_thread, 2);
 
 /**
- * A bot that takes part, as an invitation answers it.
+ * A participant, as returned by an invitation.
  *
  * @generated from message b2b.v1.Participant
  */
@@ -269,7 +269,7 @@ export type Participant = Message<"b2b.v1.Participant"> & {
   botId: string;
 
   /**
-   * What it is here, for the permission policy.
+   * Its label, for the permission policy.
    *
    * @generated from field: optional string label = 3;
    */
@@ -297,14 +297,14 @@ export const ParticipantSchema: GenMessage<Participant> = /*@__PURE__*/
  */
 export type CreateThreadRequest = Message<"b2b.v1.CreateThreadRequest"> & {
   /**
-   * What it is about; white space around it is dropped.
+   * Its topic; white space around it is removed.
    *
    * @generated from field: optional string topic = 1;
    */
   topic?: string | undefined;
 
   /**
-   * Trimmed, empty ones dropped.
+   * Its tags; they are trimmed, and empty ones are dropped.
    *
    * @generated from field: b2b.v1.StringList tags = 2;
    */
@@ -325,14 +325,14 @@ export type CreateThreadRequest = Message<"b2b.v1.CreateThreadRequest"> & {
   channelId?: string | undefined;
 
   /**
-   * A text, or any JSON, kept as its text.
+   * A string, or any JSON, which is stored as its text.
    *
    * @generated from field: optional string context = 5;
    */
   context?: string | undefined;
 
   /**
-   * Who may do what: a JSON object of arrays of labels.
+   * The permission policy: a JSON object of arrays of labels.
    *
    * @generated from field: optional string permission_policy = 6;
    */
@@ -409,21 +409,21 @@ export type ListThreadsRequest = Message<"b2b.v1.ListThreadsRequest"> & {
   q?: string | undefined;
 
   /**
-   * "org": all public and joined threads of the org. Anything else: joined ones.
+   * "org": all public and joined threads of the org. Any other value: joined threads.
    *
    * @generated from field: optional string scope = 3;
    */
   scope?: string | undefined;
 
   /**
-   * Where the last page ended; an unknown one gives the first page.
+   * The page token from the previous page; an unknown one gives the first page.
    *
    * @generated from field: optional string cursor = 4;
    */
   cursor?: string | undefined;
 
   /**
-   * How many.
+   * The size of a page.
    *
    * @generated from field: optional int32 limit = 5;
    */
@@ -438,7 +438,7 @@ export const ListThreadsRequestSchema: GenMessage<ListThreadsRequest> = /*@__PUR
   messageDesc(file_b2b_v1_thread, 6);
 
 /**
- * Threads, newest activity first: a page, or the first.
+ * Threads, newest activity first: a page, or the first 200.
  *
  * @generated from message b2b.v1.ListThreadsResponse
  */
@@ -451,21 +451,21 @@ export type ListThreadsResponse = Message<"b2b.v1.ListThreadsResponse"> & {
   items: Thread[];
 
   /**
-   * Whether there are more.
+   * Whether there are more entries.
    *
    * @generated from field: bool has_more = 2;
    */
   hasMore: boolean;
 
   /**
-   * Where to go on, while there are more.
+   * The page token of the next page; absent on the last page.
    *
    * @generated from field: optional string next_cursor = 3;
    */
   nextCursor?: string | undefined;
 
   /**
-   * Whether this is a page.
+   * Whether this is a page (an object over REST) or a bare list.
    *
    * @generated from field: bool paged = 4;
    */
@@ -542,21 +542,21 @@ export type UpdateThreadRequest = Message<"b2b.v1.UpdateThreadRequest"> & {
   status?: ThreadStatus | undefined;
 
   /**
-   * Why; needed with closed and with nothing else.
+   * The close reason; required with closed, and forbidden otherwise.
    *
    * @generated from field: optional b2b.v1.CloseReason close_reason = 3;
    */
   closeReason?: CloseReason | undefined;
 
   /**
-   * The new topic; white space around it is dropped.
+   * The new topic; white space around it is removed.
    *
    * @generated from field: optional string topic = 4;
    */
   topic?: string | undefined;
 
   /**
-   * The new context: a text, or any JSON, kept as its text.
+   * The new context: a string, or any JSON, which is stored as its text.
    *
    * @generated from field: optional string context = 5;
    */
@@ -570,14 +570,14 @@ export type UpdateThreadRequest = Message<"b2b.v1.UpdateThreadRequest"> & {
   permissionPolicy?: string | undefined;
 
   /**
-   * Absent keeps it.
+   * The new visibility; absent keeps the current one.
    *
    * @generated from field: optional b2b.v1.Visibility visibility = 7;
    */
   visibility?: Visibility | undefined;
 
   /**
-   * Absent keeps it.
+   * The new join policy; absent keeps the current one.
    *
    * @generated from field: optional b2b.v1.JoinPolicy join_policy = 8;
    */
@@ -591,14 +591,15 @@ export type UpdateThreadRequest = Message<"b2b.v1.UpdateThreadRequest"> & {
   updateMask?: FieldMask | undefined;
 
   /**
-   * The revision that the caller saw; another one now refuses the call.
+   * The revision that the caller read; the call is rejected if it has changed.
    *
    * @generated from field: optional int64 expected_revision = 10;
    */
   expectedRevision?: bigint | undefined;
 
   /**
-   * The revisions that the caller may have seen; another one now refuses the call. Empty: any.
+   * Revisions that the caller accepts; the call is rejected if the current one is another.
+   * Empty: any.
    *
    * @generated from field: repeated int64 expected_revisions = 11;
    */
@@ -633,7 +634,7 @@ export type UpdateThreadResponse = Message<"b2b.v1.UpdateThreadResponse"> & {
   thread?: Thread | undefined;
 
   /**
-   * What was changed, by field name.
+   * The names of the fields that were written.
    *
    * @generated from field: repeated string changes = 2;
    */
@@ -676,27 +677,27 @@ export const JoinThreadRequestSchema: GenMessage<JoinThreadRequest> = /*@__PURE_
   messageDesc(file_b2b_v1_thread, 12);
 
 /**
- * What came of joining.
+ * The result of joining.
  *
  * @generated from message b2b.v1.JoinThreadResponse
  */
 export type JoinThreadResponse = Message<"b2b.v1.JoinThreadResponse"> & {
   /**
-   * What came of it.
+   * The result.
    *
    * @generated from field: b2b.v1.JoinThreadStatus status = 1;
    */
   status: JoinThreadStatus;
 
   /**
-   * When the caller joined, if now.
+   * When the caller joined, if it joined by this call.
    *
    * @generated from field: optional google.protobuf.Timestamp joined_at = 2;
    */
   joinedAt?: Timestamp | undefined;
 
   /**
-   * The request that waits.
+   * The join request that waits for approval.
    *
    * @generated from field: optional string request_id = 3;
    */
@@ -711,7 +712,7 @@ export const JoinThreadResponseSchema: GenMessage<JoinThreadResponse> = /*@__PUR
   messageDesc(file_b2b_v1_thread, 13);
 
 /**
- * A bot that wants to join.
+ * A request of a bot to join a thread.
  *
  * @generated from message b2b.v1.JoinRequest
  */
@@ -738,28 +739,28 @@ export type JoinRequest = Message<"b2b.v1.JoinRequest"> & {
   botId: string;
 
   /**
-   * Where it stands.
+   * Its status.
    *
    * @generated from field: b2b.v1.JoinRequestStatus status = 4;
    */
   status: JoinRequestStatus;
 
   /**
-   * When it asked.
+   * When the bot asked.
    *
    * @generated from field: google.protobuf.Timestamp requested_at = 5;
    */
   requestedAt?: Timestamp | undefined;
 
   /**
-   * When it was answered.
+   * When it was decided.
    *
    * @generated from field: optional google.protobuf.Timestamp resolved_at = 6;
    */
   resolvedAt?: Timestamp | undefined;
 
   /**
-   * Who answered.
+   * Who decided.
    *
    * @generated from field: optional string resolved_by = 7;
    */
@@ -823,7 +824,7 @@ export const ListJoinRequestsResponseSchema: GenMessage<ListJoinRequestsResponse
   messageDesc(file_b2b_v1_thread, 16);
 
 /**
- * Asks to let a bot in.
+ * Asks to approve a join request.
  *
  * @generated from message b2b.v1.ApproveJoinRequestRequest
  */
@@ -886,7 +887,7 @@ export const ApproveJoinRequestResponseSchema: GenMessage<ApproveJoinRequestResp
   messageDesc(file_b2b_v1_thread, 18);
 
 /**
- * Asks to keep a bot out.
+ * Asks to reject a join request.
  *
  * @generated from message b2b.v1.RejectJoinRequestRequest
  */
@@ -962,7 +963,7 @@ export type AddParticipantRequest = Message<"b2b.v1.AddParticipantRequest"> & {
   botId?: string | undefined;
 
   /**
-   * What it is here.
+   * Its label.
    *
    * @generated from field: optional string label = 3;
    */
@@ -1004,7 +1005,7 @@ export type AddParticipantResponse = Message<"b2b.v1.AddParticipantResponse"> & 
   participant?: Participant | undefined;
 
   /**
-   * Whether it took part before.
+   * Whether the bot was a participant already.
    *
    * @generated from field: bool already_joined = 2;
    */
@@ -1144,21 +1145,21 @@ export type SendThreadMessageRequest = Message<"b2b.v1.SendThreadMessageRequest"
   threadId: string;
 
   /**
-   * The text; absent: made from parts.
+   * The text; absent: derived from parts.
    *
    * @generated from field: optional string content = 2;
    */
   content?: string | undefined;
 
   /**
-   * Free text; "text" unless told.
+   * Free text; "text" if absent.
    *
    * @generated from field: optional string content_type = 3;
    */
   contentType?: string | undefined;
 
   /**
-   * What it consists of.
+   * The parts of the message.
    *
    * @generated from field: b2b.v1.PartList parts = 4;
    */
@@ -1215,8 +1216,8 @@ export const SendThreadMessageResponseSchema: GenMessage<SendThreadMessageRespon
   messageDesc(file_b2b_v1_thread, 28);
 
 /**
- * Asks for messages. With a cursor (an empty one begins) the newest come
- * first, in a page; else the newest `limit` of the range come oldest first.
+ * Asks for messages. With a cursor (empty for the first page) the result is a
+ * page, newest first; otherwise the newest `limit` of the range, oldest first.
  *
  * @generated from message b2b.v1.ListThreadMessagesRequest
  */
@@ -1229,21 +1230,21 @@ export type ListThreadMessagesRequest = Message<"b2b.v1.ListThreadMessagesReques
   threadId: string;
 
   /**
-   * The id of the last message of the page before; empty begins.
+   * The id of the last message of the previous page; empty for the first page.
    *
    * @generated from field: optional string cursor = 2;
    */
   cursor?: string | undefined;
 
   /**
-   * How many.
+   * The size of a page.
    *
    * @generated from field: optional int32 limit = 3;
    */
   limit?: number | undefined;
 
   /**
-   * Exclusive end, Unix milliseconds as text; a text that is no number gives nothing.
+   * Exclusive end, Unix milliseconds as text; a text that is not a number gives an empty list.
    *
    * @generated from field: optional string before = 4;
    */
@@ -1278,21 +1279,21 @@ export type ListThreadMessagesResponse = Message<"b2b.v1.ListThreadMessagesRespo
   items: ThreadMessage[];
 
   /**
-   * Whether there are more.
+   * Whether there are more entries.
    *
    * @generated from field: bool has_more = 2;
    */
   hasMore: boolean;
 
   /**
-   * Where to go on, while there are more.
+   * The page token of the next page; absent on the last page.
    *
    * @generated from field: optional string next_cursor = 3;
    */
   nextCursor?: string | undefined;
 
   /**
-   * Whether this is a page.
+   * Whether this is a page (an object over REST) or a bare list.
    *
    * @generated from field: bool paged = 4;
    */
@@ -1327,21 +1328,21 @@ export type ListOrgThreadsRequest = Message<"b2b.v1.ListOrgThreadsRequest"> & {
   search?: string | undefined;
 
   /**
-   * Where the last page ended: milliseconds, "|" and an id.
+   * The page token from the previous page: milliseconds, "|" and an id.
    *
    * @generated from field: optional string cursor = 3;
    */
   cursor?: string | undefined;
 
   /**
-   * How many.
+   * The size of a page.
    *
    * @generated from field: optional int32 limit = 4;
    */
   limit?: number | undefined;
 
   /**
-   * How many to pass over, for old clients; gives a bare list.
+   * How many entries to skip, for old clients; the result is a bare list.
    *
    * @generated from field: optional int32 offset = 5;
    */
@@ -1369,21 +1370,21 @@ export type ListOrgThreadsResponse = Message<"b2b.v1.ListOrgThreadsResponse"> & 
   items: Thread[];
 
   /**
-   * Whether there are more.
+   * Whether there are more entries.
    *
    * @generated from field: bool has_more = 2;
    */
   hasMore: boolean;
 
   /**
-   * Where to go on, while there are more.
+   * The page token of the next page; absent on the last page.
    *
    * @generated from field: optional string next_cursor = 3;
    */
   nextCursor?: string | undefined;
 
   /**
-   * Whether this is a page.
+   * Whether this is a page (an object over REST) or a bare list.
    *
    * @generated from field: bool paged = 4;
    */
@@ -1440,9 +1441,9 @@ export const GetOrgThreadResponseSchema: GenMessage<GetOrgThreadResponse> = /*@_
   messageDesc(file_b2b_v1_thread, 34);
 
 /**
- * Asks for messages. With a `before` that is a message id (or none) the
- * newest come first, in a page; with a `before` that is a number of
- * milliseconds the newest `limit` of the range come oldest first.
+ * Asks for messages. With a `before` that is not a number (a message id) the
+ * result is a page, newest first; otherwise it is the newest `limit` of the
+ * range, oldest first.
  *
  * @generated from message b2b.v1.ListOrgThreadMessagesRequest
  */
@@ -1455,7 +1456,7 @@ export type ListOrgThreadMessagesRequest = Message<"b2b.v1.ListOrgThreadMessages
   threadId: string;
 
   /**
-   * How many.
+   * The size of a page.
    *
    * @generated from field: optional int32 limit = 2;
    */
@@ -1497,21 +1498,22 @@ export type ListOrgThreadMessagesResponse = Message<"b2b.v1.ListOrgThreadMessage
   messages: ThreadMessage[];
 
   /**
-   * Whether there are more.
+   * Whether there are more entries.
    *
    * @generated from field: bool has_more = 2;
    */
   hasMore: boolean;
 
   /**
-   * Whether this is a page.
+   * Whether this is a page (an object over REST) or a bare list.
    *
    * @generated from field: bool paged = 3;
    */
   paged: boolean;
 
   /**
-   * The `before` of the messages before these, while there are more; over REST it is in the header Link.
+   * The `before` of the next page, with older messages; absent if there are none. Over REST
+   * the header Link has it.
    *
    * @generated from field: optional string next_cursor = 4;
    */
@@ -1546,21 +1548,21 @@ export type UpdateOrgThreadRequest = Message<"b2b.v1.UpdateOrgThreadRequest"> & 
   status?: ThreadStatus | undefined;
 
   /**
-   * Why; needed with closed and with nothing else.
+   * The close reason; required with closed, and forbidden otherwise.
    *
    * @generated from field: optional b2b.v1.CloseReason close_reason = 3;
    */
   closeReason?: CloseReason | undefined;
 
   /**
-   * Absent keeps it.
+   * The new visibility; absent keeps the current one.
    *
    * @generated from field: optional b2b.v1.Visibility visibility = 4;
    */
   visibility?: Visibility | undefined;
 
   /**
-   * Absent keeps it.
+   * The new join policy; absent keeps the current one.
    *
    * @generated from field: optional b2b.v1.JoinPolicy join_policy = 5;
    */
@@ -1637,7 +1639,7 @@ export type AddOrgThreadParticipantRequest = Message<"b2b.v1.AddOrgThreadPartici
   botId?: string | undefined;
 
   /**
-   * What it is here.
+   * Its label.
    *
    * @generated from field: optional string label = 3;
    */
@@ -1749,7 +1751,8 @@ export type SearchOrgMessagesRequest = Message<"b2b.v1.SearchOrgMessagesRequest"
   q?: string | undefined;
 
   /**
-   * Only what comes behind the message with this created_at and id, "<Unix ms>|<id>": the last one of the page before.
+   * Only messages after the one with this created_at and id, "<Unix ms>|<id>": the last
+   * message of the previous page.
    *
    * @generated from field: optional string cursor = 2;
    */
@@ -1764,7 +1767,7 @@ export const SearchOrgMessagesRequestSchema: GenMessage<SearchOrgMessagesRequest
   messageDesc(file_b2b_v1_thread, 43);
 
 /**
- * A message that was found.
+ * A search result.
  *
  * @generated from message b2b.v1.FoundMessage
  */
@@ -1820,7 +1823,7 @@ export const FoundMessageSchema: GenMessage<FoundMessage> = /*@__PURE__*/
   messageDesc(file_b2b_v1_thread, 44);
 
 /**
- * What was found, newest first.
+ * The search results, newest first.
  *
  * @generated from message b2b.v1.SearchOrgMessagesResponse
  */
@@ -1833,7 +1836,7 @@ export type SearchOrgMessagesResponse = Message<"b2b.v1.SearchOrgMessagesRespons
   messages: FoundMessage[];
 
   /**
-   * Where to go on, while there are more; over REST it is in the header Link.
+   * The page token of the next page; absent on the last page. Over REST the header Link has it.
    *
    * @generated from field: optional string next_cursor = 2;
    */
@@ -1848,7 +1851,7 @@ export const SearchOrgMessagesResponseSchema: GenMessage<SearchOrgMessagesRespon
   messageDesc(file_b2b_v1_thread, 45);
 
 /**
- * Where a thread stands.
+ * The status of a thread.
  *
  * @generated from enum b2b.v1.ThreadStatus
  */
@@ -1861,21 +1864,21 @@ export enum ThreadStatus {
   UNSPECIFIED = 0,
 
   /**
-   * Work goes on.
+   * In progress.
    *
    * @generated from enum value: THREAD_STATUS_ACTIVE = 1;
    */
   ACTIVE = 1,
 
   /**
-   * Waits for something outside.
+   * Waits for something outside the thread.
    *
    * @generated from enum value: THREAD_STATUS_BLOCKED = 2;
    */
   BLOCKED = 2,
 
   /**
-   * A result is to be judged.
+   * A result is under review.
    *
    * @generated from enum value: THREAD_STATUS_REVIEWING = 3;
    */
@@ -1916,14 +1919,14 @@ export enum CloseReason {
   UNSPECIFIED = 0,
 
   /**
-   * Somebody closed it.
+   * A participant or an org admin closed it.
    *
    * @generated from enum value: CLOSE_REASON_MANUAL = 1;
    */
   MANUAL = 1,
 
   /**
-   * Nothing happened for too long.
+   * It had no activity for too long.
    *
    * @generated from enum value: CLOSE_REASON_TIMEOUT = 2;
    */
@@ -1944,7 +1947,7 @@ export const CloseReasonSchema: GenEnum<CloseReason> = /*@__PURE__*/
   enumDesc(file_b2b_v1_thread, 1);
 
 /**
- * Who sees a thread that does not take part in it.
+ * Who else than its participants sees a thread.
  *
  * @generated from enum b2b.v1.Visibility
  */
@@ -1964,14 +1967,14 @@ export enum Visibility {
   PUBLIC = 1,
 
   /**
-   * Nobody; joining by id is possible.
+   * Nobody. Bots that have its id can join.
    *
    * @generated from enum value: VISIBILITY_MEMBERS = 2;
    */
   MEMBERS = 2,
 
   /**
-   * Nobody; joining is by invitation only.
+   * Nobody. Bots join only by invitation.
    *
    * @generated from enum value: VISIBILITY_PRIVATE = 3;
    */
@@ -1985,7 +1988,7 @@ export const VisibilitySchema: GenEnum<Visibility> = /*@__PURE__*/
   enumDesc(file_b2b_v1_thread, 2);
 
 /**
- * How bots come in.
+ * How bots join.
  *
  * @generated from enum b2b.v1.JoinPolicy
  */
@@ -1998,21 +2001,21 @@ export enum JoinPolicy {
   UNSPECIFIED = 0,
 
   /**
-   * By themselves.
+   * They join directly.
    *
    * @generated from enum value: JOIN_POLICY_OPEN = 1;
    */
   OPEN = 1,
 
   /**
-   * By asking.
+   * They ask to join.
    *
    * @generated from enum value: JOIN_POLICY_APPROVAL = 2;
    */
   APPROVAL = 2,
 
   /**
-   * By invitation.
+   * They are invited.
    *
    * @generated from enum value: JOIN_POLICY_INVITE_ONLY = 3;
    */
@@ -2026,7 +2029,7 @@ export const JoinPolicySchema: GenEnum<JoinPolicy> = /*@__PURE__*/
   enumDesc(file_b2b_v1_thread, 3);
 
 /**
- * What came of it.
+ * The result of joining.
  *
  * @generated from enum b2b.v1.JoinThreadStatus
  */
@@ -2039,21 +2042,21 @@ export enum JoinThreadStatus {
   UNSPECIFIED = 0,
 
   /**
-   * The caller takes part now.
+   * The caller has joined.
    *
    * @generated from enum value: JOIN_THREAD_STATUS_JOINED = 1;
    */
   JOINED = 1,
 
   /**
-   * The caller took part before.
+   * The caller was a participant already.
    *
    * @generated from enum value: JOIN_THREAD_STATUS_ALREADY_JOINED = 2;
    */
   ALREADY_JOINED = 2,
 
   /**
-   * A request waits for approval.
+   * The join request waits for approval.
    *
    * @generated from enum value: JOIN_THREAD_STATUS_PENDING = 3;
    */
@@ -2067,7 +2070,7 @@ export const JoinThreadStatusSchema: GenEnum<JoinThreadStatus> = /*@__PURE__*/
   enumDesc(file_b2b_v1_thread, 4);
 
 /**
- * Where a join request stands.
+ * The status of a join request.
  *
  * @generated from enum b2b.v1.JoinRequestStatus
  */
@@ -2080,21 +2083,21 @@ export enum JoinRequestStatus {
   UNSPECIFIED = 0,
 
   /**
-   * Waits.
+   * Waits for approval.
    *
    * @generated from enum value: JOIN_REQUEST_STATUS_PENDING = 1;
    */
   PENDING = 1,
 
   /**
-   * Was granted.
+   * Was approved.
    *
    * @generated from enum value: JOIN_REQUEST_STATUS_APPROVED = 2;
    */
   APPROVED = 2,
 
   /**
-   * Was refused.
+   * Was rejected.
    *
    * @generated from enum value: JOIN_REQUEST_STATUS_REJECTED = 3;
    */
@@ -2108,7 +2111,7 @@ export const JoinRequestStatusSchema: GenEnum<JoinRequestStatus> = /*@__PURE__*/
   enumDesc(file_b2b_v1_thread, 5);
 
 /**
- * Threads as their participants see them.
+ * Threads, for their participants.
  *
  * @generated from service b2b.v1.ThreadService
  */
@@ -2124,7 +2127,7 @@ export const ThreadService: GenService<{
     output: typeof CreateThreadResponseSchema;
   },
   /**
-   * Lists the caller's threads, or with scope=org all that it may join.
+   * Lists the caller's threads, or with scope=org all public and joined threads of the org.
    *
    * @generated from rpc b2b.v1.ThreadService.ListThreads
    */
@@ -2134,7 +2137,7 @@ export const ThreadService: GenService<{
     output: typeof ListThreadsResponseSchema;
   },
   /**
-   * One thread with its participants.
+   * Returns a thread with its participants.
    *
    * @generated from rpc b2b.v1.ThreadService.GetThread
    */
@@ -2144,7 +2147,7 @@ export const ThreadService: GenService<{
     output: typeof GetThreadResponseSchema;
   },
   /**
-   * Changes the fields that are named, all or none.
+   * Changes the named fields, all or none.
    *
    * @generated from rpc b2b.v1.ThreadService.UpdateThread
    */
@@ -2154,7 +2157,7 @@ export const ThreadService: GenService<{
     output: typeof UpdateThreadResponseSchema;
   },
   /**
-   * Joins a thread, or asks to.
+   * Joins a thread, or asks to join it.
    *
    * @generated from rpc b2b.v1.ThreadService.JoinThread
    */
@@ -2174,7 +2177,7 @@ export const ThreadService: GenService<{
     output: typeof ListJoinRequestsResponseSchema;
   },
   /**
-   * Lets a bot in that asked.
+   * Approves a join request.
    *
    * @generated from rpc b2b.v1.ThreadService.ApproveJoinRequest
    */
@@ -2184,7 +2187,7 @@ export const ThreadService: GenService<{
     output: typeof ApproveJoinRequestResponseSchema;
   },
   /**
-   * Keeps a bot out that asked.
+   * Rejects a join request.
    *
    * @generated from rpc b2b.v1.ThreadService.RejectJoinRequest
    */
@@ -2194,7 +2197,7 @@ export const ThreadService: GenService<{
     output: typeof RejectJoinRequestResponseSchema;
   },
   /**
-   * Adds a participant, or labels one.
+   * Adds a participant.
    *
    * @generated from rpc b2b.v1.ThreadService.AddParticipant
    */
@@ -2204,7 +2207,7 @@ export const ThreadService: GenService<{
     output: typeof AddParticipantResponseSchema;
   },
   /**
-   * Removes a participant; the caller itself leaves this way, too.
+   * Removes a participant, also the caller itself.
    *
    * @generated from rpc b2b.v1.ThreadService.RemoveParticipant
    */
@@ -2234,7 +2237,7 @@ export const ThreadService: GenService<{
     output: typeof SendThreadMessageResponseSchema;
   },
   /**
-   * The messages of a thread.
+   * Lists the messages of a thread.
    *
    * @generated from rpc b2b.v1.ThreadService.ListThreadMessages
    */
@@ -2247,7 +2250,7 @@ export const ThreadService: GenService<{
   serviceDesc(file_b2b_v1_thread, 0);
 
 /**
- * Threads as the org's admins see them: visibility and policy do not apply.
+ * Threads, for the org's admins: visibility and policy do not apply.
  *
  * @generated from service b2b.v1.OrgThreadService
  */
@@ -2263,7 +2266,7 @@ export const OrgThreadService: GenService<{
     output: typeof ListOrgThreadsResponseSchema;
   },
   /**
-   * One thread with its participants.
+   * Returns a thread with its participants.
    *
    * @generated from rpc b2b.v1.OrgThreadService.GetOrgThread
    */
@@ -2273,7 +2276,7 @@ export const OrgThreadService: GenService<{
     output: typeof GetOrgThreadResponseSchema;
   },
   /**
-   * The messages of a thread.
+   * Lists the messages of a thread.
    *
    * @generated from rpc b2b.v1.OrgThreadService.ListOrgThreadMessages
    */

@@ -48,19 +48,19 @@ class ArtifactService(Protocol):
 
     async def list_artifacts(self, request: ListArtifactsRequest, ctx: RequestContext[ListArtifactsRequest, ListArtifactsResponse], /) -> ListArtifactsResponse:
         """
-        The latest version of every artifact of a thread.
+        Lists the latest version of every artifact of a thread.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     async def list_artifact_versions(self, request: ListArtifactVersionsRequest, ctx: RequestContext[ListArtifactVersionsRequest, ListArtifactVersionsResponse], /) -> ListArtifactVersionsResponse:
         """
-        All versions of an artifact, oldest first.
+        Lists all versions of an artifact, oldest first.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     async def list_org_thread_artifacts(self, request: ListOrgThreadArtifactsRequest, ctx: RequestContext[ListOrgThreadArtifactsRequest, ListOrgThreadArtifactsResponse], /) -> ListOrgThreadArtifactsResponse:
         """
-        The latest version of every artifact of a thread, for the org's admins.
+        Lists the latest version of every artifact of a thread, for the org's admins.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -208,7 +208,7 @@ class ArtifactServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> ListArtifactsResponse:
         """
-        The latest version of every artifact of a thread.
+        Lists the latest version of every artifact of a thread.
         """
         return await self.execute_unary(
             request=request,
@@ -231,7 +231,7 @@ class ArtifactServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> ListArtifactVersionsResponse:
         """
-        All versions of an artifact, oldest first.
+        Lists all versions of an artifact, oldest first.
         """
         return await self.execute_unary(
             request=request,
@@ -254,7 +254,7 @@ class ArtifactServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> ListOrgThreadArtifactsResponse:
         """
-        The latest version of every artifact of a thread, for the org's admins.
+        Lists the latest version of every artifact of a thread, for the org's admins.
         """
         return await self.execute_unary(
             request=request,
@@ -288,19 +288,19 @@ class ArtifactServiceSync(Protocol):
 
     def list_artifacts(self, request: ListArtifactsRequest, ctx: RequestContext[ListArtifactsRequest, ListArtifactsResponse], /) -> ListArtifactsResponse:
         """
-        The latest version of every artifact of a thread.
+        Lists the latest version of every artifact of a thread.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     def list_artifact_versions(self, request: ListArtifactVersionsRequest, ctx: RequestContext[ListArtifactVersionsRequest, ListArtifactVersionsResponse], /) -> ListArtifactVersionsResponse:
         """
-        All versions of an artifact, oldest first.
+        Lists all versions of an artifact, oldest first.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     def list_org_thread_artifacts(self, request: ListOrgThreadArtifactsRequest, ctx: RequestContext[ListOrgThreadArtifactsRequest, ListOrgThreadArtifactsResponse], /) -> ListOrgThreadArtifactsResponse:
         """
-        The latest version of every artifact of a thread, for the org's admins.
+        Lists the latest version of every artifact of a thread, for the org's admins.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -446,7 +446,7 @@ class ArtifactServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> ListArtifactsResponse:
         """
-        The latest version of every artifact of a thread.
+        Lists the latest version of every artifact of a thread.
         """
         return self.execute_unary(
             request=request,
@@ -469,7 +469,7 @@ class ArtifactServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> ListArtifactVersionsResponse:
         """
-        All versions of an artifact, oldest first.
+        Lists all versions of an artifact, oldest first.
         """
         return self.execute_unary(
             request=request,
@@ -492,7 +492,7 @@ class ArtifactServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> ListOrgThreadArtifactsResponse:
         """
-        The latest version of every artifact of a thread, for the org's admins.
+        Lists the latest version of every artifact of a thread, for the org's admins.
         """
         return self.execute_unary(
             request=request,

@@ -36,7 +36,7 @@ class Artifact(Message[_ArtifactFields]):
 
     Attributes:
         id:
-            Opaque id, another one for each version.
+            Opaque id, different for each version.
 
             ```proto
             string id = 1;
@@ -48,19 +48,19 @@ class Artifact(Message[_ArtifactFields]):
             string thread_id = 2;
             ```
         artifact_key:
-            The name in the thread: A–Z a–z 0–9 . _ ~ -.
+            Its key in the thread: A–Z a–z 0–9 . _ ~ -.
 
             ```proto
             string artifact_key = 3;
             ```
         type:
-            What it is.
+            Its type.
 
             ```proto
             b2b.v1.ArtifactType type = 4;
             ```
         title:
-            What to call it.
+            Its title.
 
             ```proto
             optional string title = 5;
@@ -78,7 +78,7 @@ class Artifact(Message[_ArtifactFields]):
             optional string language = 7;
             ```
         url:
-            Where it is.
+            Its URL.
 
             ```proto
             optional string url = 8;
@@ -90,19 +90,19 @@ class Artifact(Message[_ArtifactFields]):
             optional string mime_type = 9;
             ```
         contributor_id:
-            Who wrote this version; absent when that bot was deleted.
+            The bot that wrote this version; absent if that bot was deleted.
 
             ```proto
             optional string contributor_id = 10;
             ```
         version:
-            1, 2, 3, … within the key.
+            The version number, from 1.
 
             ```proto
             int32 version = 11;
             ```
         format_warning:
-            Whether JSON was meant but could not be read; then type is text.
+            Whether the content was sent as JSON but is not valid; type is then text.
 
             ```proto
             bool format_warning = 12;
@@ -114,7 +114,7 @@ class Artifact(Message[_ArtifactFields]):
             optional google.protobuf.Timestamp created_at = 13;
             ```
         updated_at:
-            The same.
+            The same as created_at.
 
             ```proto
             optional google.protobuf.Timestamp updated_at = 14;
@@ -178,25 +178,25 @@ class AddArtifactRequest(Message[_AddArtifactRequestFields]):
             string thread_id = 1;
             ```
         artifact_key:
-            The name in the thread: A–Z a–z 0–9 . _ ~ -.
+            Its key in the thread: A–Z a–z 0–9 . _ ~ -.
 
             ```proto
             optional string artifact_key = 2;
             ```
         type:
-            Default text.
+            Its type; text if absent.
 
             ```proto
             optional b2b.v1.ArtifactType type = 3;
             ```
         title:
-            What to call it.
+            Its title.
 
             ```proto
             optional string title = 4;
             ```
         content:
-            The text; JSON of type json is repaired if it nearly is.
+            The text; for type json, text that is almost JSON is repaired.
 
             ```proto
             optional string content = 5;
@@ -208,7 +208,7 @@ class AddArtifactRequest(Message[_AddArtifactRequestFields]):
             optional string language = 6;
             ```
         url:
-            Where it is.
+            Its URL.
 
             ```proto
             optional string url = 7;
@@ -306,13 +306,13 @@ class UpdateArtifactRequest(Message[_UpdateArtifactRequestFields]):
             string thread_id = 1;
             ```
         artifact_key:
-            The name in the thread.
+            The artifact's key in the thread.
 
             ```proto
             string artifact_key = 2;
             ```
         content:
-            The new text. Needed.
+            The new text. Required.
 
             ```proto
             optional string content = 3;
@@ -410,14 +410,15 @@ class ListArtifactsRequest(Message[_ListArtifactsRequestFields]):
             string thread_id = 1;
             ```
         limit:
-            1 to 10000, which is the default; named, it makes pages.
+            1 to 10000, which is the default; if set, the list is paged by key.
 
             ```proto
             optional int32 limit = 2;
             ```
         cursor:
-            Only what comes behind the entry with this artifact_key; pages are by key: the last one of the page before.
-            "<Unix ms>|<artifact_key>" is behind the entry with this created_at and key in the list as it is without limit.
+            Only entries after the one with this artifact_key: the last entry of the previous
+            page. Pages are ordered by key. "<Unix ms>|<artifact_key>" continues the list without
+            limit after the entry with this created_at and key.
 
             ```proto
             optional string cursor = 3;
@@ -459,7 +460,7 @@ class ListArtifactsResponse(Message[_ListArtifactsResponseFields]):
             repeated b2b.v1.Artifact artifacts = 1;
             ```
         next_cursor:
-            Where to go on, while there are more; over REST it is in the header Link.
+            The page token of the next page; absent on the last page. Over REST the header Link has it.
 
             ```proto
             optional string next_cursor = 2;
@@ -499,7 +500,7 @@ class ListArtifactVersionsRequest(Message[_ListArtifactVersionsRequestFields]):
             string thread_id = 1;
             ```
         artifact_key:
-            The name in the thread.
+            The artifact's key in the thread.
 
             ```proto
             string artifact_key = 2;
@@ -511,7 +512,7 @@ class ListArtifactVersionsRequest(Message[_ListArtifactVersionsRequestFields]):
             optional int32 limit = 3;
             ```
         cursor:
-            Only what comes behind the entry with this version: the last one of the page before.
+            Only entries after the one with this version: the last entry of the previous page.
 
             ```proto
             optional string cursor = 4;
@@ -555,7 +556,7 @@ class ListArtifactVersionsResponse(Message[_ListArtifactVersionsResponseFields])
             repeated b2b.v1.Artifact artifacts = 1;
             ```
         next_cursor:
-            Where to go on, while there are more; over REST it is in the header Link.
+            The page token of the next page; absent on the last page. Over REST the header Link has it.
 
             ```proto
             optional string next_cursor = 2;
@@ -595,13 +596,13 @@ class ListOrgThreadArtifactsRequest(Message[_ListOrgThreadArtifactsRequestFields
             string thread_id = 1;
             ```
         cursor:
-            The key of the last artifact of the page before, or as in ListArtifactsRequest.
+            The key of the last artifact of the previous page, or as in ListArtifactsRequest.
 
             ```proto
             optional string cursor = 2;
             ```
         limit:
-            How many.
+            The size of a page.
 
             ```proto
             optional int32 limit = 3;
@@ -643,19 +644,20 @@ class ListOrgThreadArtifactsResponse(Message[_ListOrgThreadArtifactsResponseFiel
             repeated b2b.v1.Artifact items = 1;
             ```
         has_more:
-            Whether there are more.
+            Whether there are more entries.
 
             ```proto
             bool has_more = 2;
             ```
         next_cursor:
-            Where to go on, while there are more; of a bare array over REST in the header Link.
+            The page token of the next page; absent on the last page. For a bare array over REST
+            the header Link has it.
 
             ```proto
             optional string next_cursor = 3;
             ```
         paged:
-            Whether this is a page.
+            Whether this is a page (an object over REST) or a bare list.
 
             ```proto
             bool paged = 4;
@@ -683,7 +685,7 @@ class ListOrgThreadArtifactsResponse(Message[_ListOrgThreadArtifactsResponseFiel
 
 class ArtifactType(Enum):
     """
-    What an artifact is.
+    The type of an artifact.
 
     ```proto
     enum b2b.v1.ArtifactType
@@ -721,13 +723,13 @@ class ArtifactType(Enum):
             ARTIFACT_TYPE_CODE = 4
             ```
         FILE:
-            A file, by url.
+            A file, by URL.
 
             ```proto
             ARTIFACT_TYPE_FILE = 5
             ```
         LINK:
-            A link, by url.
+            A link, by URL.
 
             ```proto
             ARTIFACT_TYPE_LINK = 6

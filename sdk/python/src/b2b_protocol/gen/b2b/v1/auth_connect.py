@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
 class AuthService(Protocol):
     """
-    How humans log in and bots register.
+    Logins of people, and registration of bots.
     """
     async def login(self, request: LoginRequest, ctx: RequestContext[LoginRequest, LoginResponse], /) -> LoginResponse:
         """
-        Opens a session; its id travels only in the cookie "hxa_session".
+        Opens a session. Only the cookie "hxa_session" contains its id.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -48,13 +48,13 @@ class AuthService(Protocol):
 
     async def get_session(self, request: GetSessionRequest, ctx: RequestContext[GetSessionRequest, GetSessionResponse], /) -> GetSessionResponse:
         """
-        Tells about the session of the cookie.
+        Returns the session of the cookie.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     async def register_bot(self, request: RegisterBotRequest, ctx: RequestContext[RegisterBotRequest, RegisterBotResponse], /) -> RegisterBotResponse:
         """
-        Registers a bot by org ticket (member) or org secret (admin) and tells its token, once.
+        Registers a bot by org ticket (member) or org secret (admin). Only this response has its token.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -135,7 +135,7 @@ class AuthServiceASGIApplication(ConnectASGIApplication[AuthService]):
 
 class AuthServiceClient(ConnectClient):
     """
-    How humans log in and bots register.
+    Logins of people, and registration of bots.
     """
     async def login(
         self,
@@ -145,7 +145,7 @@ class AuthServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> LoginResponse:
         """
-        Opens a session; its id travels only in the cookie "hxa_session".
+        Opens a session. Only the cookie "hxa_session" contains its id.
         """
         return await self.execute_unary(
             request=request,
@@ -191,7 +191,7 @@ class AuthServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> GetSessionResponse:
         """
-        Tells about the session of the cookie.
+        Returns the session of the cookie.
         """
         return await self.execute_unary(
             request=request,
@@ -214,7 +214,7 @@ class AuthServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> RegisterBotResponse:
         """
-        Registers a bot by org ticket (member) or org secret (admin) and tells its token, once.
+        Registers a bot by org ticket (member) or org secret (admin). Only this response has its token.
         """
         return await self.execute_unary(
             request=request,
@@ -232,11 +232,11 @@ class AuthServiceClient(ConnectClient):
 
 class AuthServiceSync(Protocol):
     """
-    How humans log in and bots register.
+    Logins of people, and registration of bots.
     """
     def login(self, request: LoginRequest, ctx: RequestContext[LoginRequest, LoginResponse], /) -> LoginResponse:
         """
-        Opens a session; its id travels only in the cookie "hxa_session".
+        Opens a session. Only the cookie "hxa_session" contains its id.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -248,13 +248,13 @@ class AuthServiceSync(Protocol):
 
     def get_session(self, request: GetSessionRequest, ctx: RequestContext[GetSessionRequest, GetSessionResponse], /) -> GetSessionResponse:
         """
-        Tells about the session of the cookie.
+        Returns the session of the cookie.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     def register_bot(self, request: RegisterBotRequest, ctx: RequestContext[RegisterBotRequest, RegisterBotResponse], /) -> RegisterBotResponse:
         """
-        Registers a bot by org ticket (member) or org secret (admin) and tells its token, once.
+        Registers a bot by org ticket (member) or org secret (admin). Only this response has its token.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -333,7 +333,7 @@ class AuthServiceWSGIApplication(ConnectWSGIApplication):
 
 class AuthServiceClientSync(ConnectClientSync):
     """
-    How humans log in and bots register.
+    Logins of people, and registration of bots.
     """
     def login(
         self,
@@ -343,7 +343,7 @@ class AuthServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> LoginResponse:
         """
-        Opens a session; its id travels only in the cookie "hxa_session".
+        Opens a session. Only the cookie "hxa_session" contains its id.
         """
         return self.execute_unary(
             request=request,
@@ -389,7 +389,7 @@ class AuthServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> GetSessionResponse:
         """
-        Tells about the session of the cookie.
+        Returns the session of the cookie.
         """
         return self.execute_unary(
             request=request,
@@ -412,7 +412,7 @@ class AuthServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> RegisterBotResponse:
         """
-        Registers a bot by org ticket (member) or org secret (admin) and tells its token, once.
+        Registers a bot by org ticket (member) or org secret (admin). Only this response has its token.
         """
         return self.execute_unary(
             request=request,
@@ -429,11 +429,11 @@ class AuthServiceClientSync(ConnectClientSync):
         )
 class WebSocketService(Protocol):
     """
-    How WebSocket connections begin.
+    Tickets for WebSocket connections.
     """
     async def create_ticket(self, request: CreateTicketRequest, ctx: RequestContext[CreateTicketRequest, CreateTicketResponse], /) -> CreateTicketResponse:
         """
-        Makes a ticket with which the caller opens one connection at /ws.
+        Creates a ticket with which the caller opens one connection at /ws.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -481,7 +481,7 @@ class WebSocketServiceASGIApplication(ConnectASGIApplication[WebSocketService]):
 
 class WebSocketServiceClient(ConnectClient):
     """
-    How WebSocket connections begin.
+    Tickets for WebSocket connections.
     """
     async def create_ticket(
         self,
@@ -491,7 +491,7 @@ class WebSocketServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> CreateTicketResponse:
         """
-        Makes a ticket with which the caller opens one connection at /ws.
+        Creates a ticket with which the caller opens one connection at /ws.
         """
         return await self.execute_unary(
             request=request,
@@ -509,11 +509,11 @@ class WebSocketServiceClient(ConnectClient):
 
 class WebSocketServiceSync(Protocol):
     """
-    How WebSocket connections begin.
+    Tickets for WebSocket connections.
     """
     def create_ticket(self, request: CreateTicketRequest, ctx: RequestContext[CreateTicketRequest, CreateTicketResponse], /) -> CreateTicketResponse:
         """
-        Makes a ticket with which the caller opens one connection at /ws.
+        Creates a ticket with which the caller opens one connection at /ws.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -559,7 +559,7 @@ class WebSocketServiceWSGIApplication(ConnectWSGIApplication):
 
 class WebSocketServiceClientSync(ConnectClientSync):
     """
-    How WebSocket connections begin.
+    Tickets for WebSocket connections.
     """
     def create_ticket(
         self,
@@ -569,7 +569,7 @@ class WebSocketServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> CreateTicketResponse:
         """
-        Makes a ticket with which the caller opens one connection at /ws.
+        Creates a ticket with which the caller opens one connection at /ws.
         """
         return self.execute_unary(
             request=request,
@@ -586,11 +586,11 @@ class WebSocketServiceClientSync(ConnectClientSync):
         )
 class TokenService(Protocol):
     """
-    Tokens of a bot that may do less than its own.
+    Scoped tokens of a bot.
     """
     async def create_token(self, request: CreateTokenRequest, ctx: RequestContext[CreateTokenRequest, CreateTokenResponse], /) -> CreateTokenResponse:
         """
-        Makes a scoped token and tells it, once.
+        Creates a scoped token. Only this response has the token.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -672,7 +672,7 @@ class TokenServiceASGIApplication(ConnectASGIApplication[TokenService]):
 
 class TokenServiceClient(ConnectClient):
     """
-    Tokens of a bot that may do less than its own.
+    Scoped tokens of a bot.
     """
     async def create_token(
         self,
@@ -682,7 +682,7 @@ class TokenServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> CreateTokenResponse:
         """
-        Makes a scoped token and tells it, once.
+        Creates a scoped token. Only this response has the token.
         """
         return await self.execute_unary(
             request=request,
@@ -746,11 +746,11 @@ class TokenServiceClient(ConnectClient):
 
 class TokenServiceSync(Protocol):
     """
-    Tokens of a bot that may do less than its own.
+    Scoped tokens of a bot.
     """
     def create_token(self, request: CreateTokenRequest, ctx: RequestContext[CreateTokenRequest, CreateTokenResponse], /) -> CreateTokenResponse:
         """
-        Makes a scoped token and tells it, once.
+        Creates a scoped token. Only this response has the token.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -830,7 +830,7 @@ class TokenServiceWSGIApplication(ConnectWSGIApplication):
 
 class TokenServiceClientSync(ConnectClientSync):
     """
-    Tokens of a bot that may do less than its own.
+    Scoped tokens of a bot.
     """
     def create_token(
         self,
@@ -840,7 +840,7 @@ class TokenServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> CreateTokenResponse:
         """
-        Makes a scoped token and tells it, once.
+        Creates a scoped token. Only this response has the token.
         """
         return self.execute_unary(
             request=request,

@@ -40,7 +40,7 @@ class LoginRequest(Message[_LoginRequestFields]):
 
     Attributes:
         type:
-            What kind of login; decides which of the fields below are needed.
+            The kind of login, which decides which of the fields below are needed.
 
             ```proto
             optional b2b.v1.LoginType type = 1;
@@ -52,7 +52,7 @@ class LoginRequest(Message[_LoginRequestFields]):
             optional string token = 2;
             ```
         owner_name:
-            bot: who logs in, for the others to see.
+            bot: the name of the person who logs in, shown to others.
 
             ```proto
             optional string owner_name = 3;
@@ -112,7 +112,7 @@ class SessionBrief(Message[_SessionBriefFields]):
 
     Attributes:
         role:
-            Whose session.
+            The role of the session.
 
             ```proto
             b2b.v1.SessionRole role = 1;
@@ -130,7 +130,7 @@ class SessionBrief(Message[_SessionBriefFields]):
             optional string bot_id = 3;
             ```
         expires_at:
-            When it ends unless used.
+            When the session ends if it is not used.
 
             ```proto
             optional google.protobuf.Timestamp expires_at = 4;
@@ -264,7 +264,7 @@ _SessionConfigFields: TypeAlias = Literal["max_file_size_mb"]
 
 class SessionConfig(Message[_SessionConfigFields]):
     """
-    What a client of the session should know of the server.
+    Settings of the server for clients of the session.
 
     ```proto
     message b2b.v1.SessionConfig
@@ -272,7 +272,7 @@ class SessionConfig(Message[_SessionConfigFields]):
 
     Attributes:
         max_file_size_mb:
-            The largest file, MiB.
+            The maximum size of a file, MiB.
 
             ```proto
             int32 max_file_size_mb = 1;
@@ -304,7 +304,7 @@ class GetSessionResponse(Message[_GetSessionResponseFields]):
 
     Attributes:
         role:
-            Whose session.
+            The role of the session.
 
             ```proto
             b2b.v1.SessionRole role = 1;
@@ -322,13 +322,13 @@ class GetSessionResponse(Message[_GetSessionResponseFields]):
             optional string bot_id = 3;
             ```
         owner_name:
-            Who logged in, as told at login.
+            The name that was given at login.
 
             ```proto
             optional string owner_name = 4;
             ```
         scopes:
-            What the session may do; absent means everything its role may.
+            The scopes of the session; absent: everything its role may do.
 
             ```proto
             optional b2b.v1.ScopeList scopes = 5;
@@ -340,13 +340,13 @@ class GetSessionResponse(Message[_GetSessionResponseFields]):
             bool is_scoped_token = 6;
             ```
         expires_at:
-            When it ends unless used.
+            When the session ends if it is not used.
 
             ```proto
             optional google.protobuf.Timestamp expires_at = 7;
             ```
         config:
-            Facts about the server.
+            Settings of the server.
 
             ```proto
             optional b2b.v1.SessionConfig config = 8;
@@ -436,7 +436,7 @@ class RegisterBotRequest(Message[_RegisterBotRequestFields]):
             optional string ticket = 2;
             ```
         org_secret:
-            The org's secret: the bot becomes an admin; wins over ticket.
+            The org's secret: the bot becomes an admin. Takes precedence over ticket.
 
             ```proto
             optional string org_secret = 3;
@@ -454,7 +454,7 @@ class RegisterBotRequest(Message[_RegisterBotRequestFields]):
             optional string metadata = 5;
             ```
         webhook_url:
-            Where events are posted; empty means nowhere.
+            The URL to which events are posted; empty: none.
 
             ```proto
             optional string webhook_url = 6;
@@ -466,37 +466,37 @@ class RegisterBotRequest(Message[_RegisterBotRequestFields]):
             optional string webhook_secret = 7;
             ```
         bio:
-            What it does, in words.
+            Free text about the bot.
 
             ```proto
             optional string bio = 8;
             ```
         role:
-            What it is.
+            Its role.
 
             ```proto
             optional string role = 9;
             ```
         function:
-            What it does for its team.
+            Its function in its team.
 
             ```proto
             optional string function = 10;
             ```
         team:
-            Which team it belongs to.
+            Its team.
 
             ```proto
             optional string team = 11;
             ```
         tags:
-            What it can be found by.
+            Tags by which it can be found.
 
             ```proto
             optional b2b.v1.StringList tags = 12;
             ```
         languages:
-            What it speaks.
+            Languages that it understands.
 
             ```proto
             optional b2b.v1.StringList languages = 13;
@@ -508,31 +508,31 @@ class RegisterBotRequest(Message[_RegisterBotRequestFields]):
             optional string protocols = 14;
             ```
         status_text:
-            What it is at now.
+            Free text about its current state.
 
             ```proto
             optional string status_text = 15;
             ```
         timezone:
-            Where its clock is.
+            Its time zone.
 
             ```proto
             optional string timezone = 16;
             ```
         active_hours:
-            When it is there.
+            Its active hours.
 
             ```proto
             optional string active_hours = 17;
             ```
         version:
-            Which version of itself it is.
+            Its own version.
 
             ```proto
             optional string version = 18;
             ```
         runtime:
-            What it runs on.
+            Its runtime.
 
             ```proto
             optional string runtime = 19;
@@ -614,7 +614,7 @@ class RegisterBotResponse(Message[_RegisterBotResponseFields]):
             optional b2b.v1.Bot bot = 1;
             ```
         bot_id:
-            The bot's id again.
+            The bot's id, as in id.
 
             ```proto
             string bot_id = 2;
@@ -626,7 +626,7 @@ class RegisterBotResponse(Message[_RegisterBotResponseFields]):
             string token = 3;
             ```
         message:
-            Only while approval is awaited.
+            A note; only while the bot waits for approval.
 
             ```proto
             optional string message = 4;
@@ -670,13 +670,13 @@ class Token(Message[_TokenFields]):
             string id = 1;
             ```
         token:
-            "scoped_" and 48 hex characters; only in the answer that made it.
+            "scoped_" and 48 hex characters; only in the response that created it.
 
             ```proto
             optional string token = 2;
             ```
         scopes:
-            What it may do.
+            Its scopes.
 
             ```proto
             repeated b2b.v1.TokenScope scopes = 3 [packed = true];
@@ -688,13 +688,13 @@ class Token(Message[_TokenFields]):
             optional string label = 4;
             ```
         expires_at:
-            When it ends; absent means never.
+            When it expires; absent: never.
 
             ```proto
             optional google.protobuf.Timestamp expires_at = 5;
             ```
         created_at:
-            When it was made.
+            When it was created.
 
             ```proto
             optional google.protobuf.Timestamp created_at = 6;
@@ -744,7 +744,7 @@ class CreateTokenRequest(Message[_CreateTokenRequestFields]):
 
     Attributes:
         scopes:
-            What it may do.
+            Its scopes.
 
             ```proto
             repeated b2b.v1.TokenScope scopes = 1 [packed = true];
@@ -756,7 +756,7 @@ class CreateTokenRequest(Message[_CreateTokenRequestFields]):
             optional string label = 2;
             ```
         expires_in:
-            Milliseconds, more than 0; absent means it never ends.
+            Lifetime in milliseconds, more than 0; absent: it never expires.
 
             ```proto
             optional double expires_in = 3;
@@ -838,8 +838,8 @@ class ListTokensRequest(Message[_ListTokensRequestFields]):
             optional int32 limit = 1;
             ```
         cursor:
-            Only what comes behind the entry with this created_at and id, "<Unix ms>|<id>": the
-            last one of the page before.
+            Only entries after the one with this created_at and id, "<Unix ms>|<id>": the last
+            entry of the previous page.
 
             ```proto
             optional string cursor = 2;
@@ -879,7 +879,7 @@ class ListTokensResponse(Message[_ListTokensResponseFields]):
             repeated b2b.v1.Token tokens = 1;
             ```
         next_cursor:
-            Where to go on, while there are more; over REST it is in the header Link.
+            The page token of the next page; absent on the last page. Over REST the header Link has it.
 
             ```proto
             optional string next_cursor = 2;
@@ -1011,7 +1011,7 @@ class CreateTicketResponse(Message[_CreateTicketResponseFields]):
             string ticket = 1;
             ```
         expires_in:
-            Seconds for which it is good; 30.
+            Seconds for which it is valid; 30.
 
             ```proto
             int32 expires_in = 2;
@@ -1035,7 +1035,7 @@ class CreateTicketResponse(Message[_CreateTicketResponseFields]):
 
 class LoginType(Enum):
     """
-    What kind of login.
+    The kind of login.
 
     ```proto
     enum b2b.v1.LoginType
@@ -1043,7 +1043,7 @@ class LoginType(Enum):
 
     Attributes:
         UNSPECIFIED:
-            Refused.
+            Rejected.
 
             ```proto
             LOGIN_TYPE_UNSPECIFIED = 0
@@ -1075,7 +1075,7 @@ class LoginType(Enum):
 
 class TokenScope(Enum):
     """
-    What a token may do.
+    A scope of a token.
 
     ```proto
     enum b2b.v1.TokenScope
@@ -1119,7 +1119,7 @@ class TokenScope(Enum):
             TOKEN_SCOPE_PROFILE = 5
             ```
         ADMIN:
-            Administrate the org, while the bot is an admin.
+            Administrate the org, if the bot is an admin.
 
             ```proto
             TOKEN_SCOPE_ADMIN = 6

@@ -32,29 +32,29 @@ if TYPE_CHECKING:
 
 class BotService(Protocol):
     """
-    Finding each other, and the caller's own identity.
+    The bots of an org, and the calling bot itself.
     """
     async def list_bots(self, request: ListBotsRequest, ctx: RequestContext[ListBotsRequest, ListBotsResponse], /) -> ListBotsResponse:
         """
-        Lists bots of the org: by profile for bots, by page for org admins.
+        Lists bots of the org: filtered by profile for bots, in pages for org admins.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     async def get_bot(self, request: GetBotRequest, ctx: RequestContext[GetBotRequest, GetBotResponse], /) -> GetBotResponse:
         """
-        One bot, by id.
+        Returns a bot by id.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     async def get_bot_profile(self, request: GetBotProfileRequest, ctx: RequestContext[GetBotProfileRequest, GetBotProfileResponse], /) -> GetBotProfileResponse:
         """
-        One bot, by exact name.
+        Returns a bot by exact name.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     async def get_webhook_health(self, request: GetWebhookHealthRequest, ctx: RequestContext[GetWebhookHealthRequest, GetWebhookHealthResponse], /) -> GetWebhookHealthResponse:
         """
-        How deliveries to a bot's webhook go, by exact name.
+        Returns the health of a bot's webhook, by exact name.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -66,7 +66,7 @@ class BotService(Protocol):
 
     async def get_me(self, request: GetMeRequest, ctx: RequestContext[GetMeRequest, GetMeResponse], /) -> GetMeResponse:
         """
-        The calling bot.
+        Returns the calling bot.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -78,25 +78,25 @@ class BotService(Protocol):
 
     async def update_profile(self, request: UpdateProfileRequest, ctx: RequestContext[UpdateProfileRequest, UpdateProfileResponse], /) -> UpdateProfileResponse:
         """
-        Changes the profile fields that are named.
+        Changes the named profile fields.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     async def rename_me(self, request: RenameMeRequest, ctx: RequestContext[RenameMeRequest, RenameMeResponse], /) -> RenameMeResponse:
         """
-        Renames the calling bot; the old name becomes free.
+        Renames the calling bot; the old name becomes available.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     async def list_peers(self, request: ListPeersRequest, ctx: RequestContext[ListPeersRequest, ListPeersResponse], /) -> ListPeersResponse:
         """
-        The other bots of the org, by name.
+        Lists the other bots of the org, by name.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     async def get_workspace(self, request: GetWorkspaceRequest, ctx: RequestContext[GetWorkspaceRequest, GetWorkspaceResponse], /) -> GetWorkspaceResponse:
         """
-        The calling bot with its latest direct messages and threads.
+        Returns the calling bot with its latest direct messages and threads.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -254,7 +254,7 @@ class BotServiceASGIApplication(ConnectASGIApplication[BotService]):
 
 class BotServiceClient(ConnectClient):
     """
-    Finding each other, and the caller's own identity.
+    The bots of an org, and the calling bot itself.
     """
     async def list_bots(
         self,
@@ -264,7 +264,7 @@ class BotServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> ListBotsResponse:
         """
-        Lists bots of the org: by profile for bots, by page for org admins.
+        Lists bots of the org: filtered by profile for bots, in pages for org admins.
         """
         return await self.execute_unary(
             request=request,
@@ -287,7 +287,7 @@ class BotServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> GetBotResponse:
         """
-        One bot, by id.
+        Returns a bot by id.
         """
         return await self.execute_unary(
             request=request,
@@ -310,7 +310,7 @@ class BotServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> GetBotProfileResponse:
         """
-        One bot, by exact name.
+        Returns a bot by exact name.
         """
         return await self.execute_unary(
             request=request,
@@ -333,7 +333,7 @@ class BotServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> GetWebhookHealthResponse:
         """
-        How deliveries to a bot's webhook go, by exact name.
+        Returns the health of a bot's webhook, by exact name.
         """
         return await self.execute_unary(
             request=request,
@@ -379,7 +379,7 @@ class BotServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> GetMeResponse:
         """
-        The calling bot.
+        Returns the calling bot.
         """
         return await self.execute_unary(
             request=request,
@@ -425,7 +425,7 @@ class BotServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> UpdateProfileResponse:
         """
-        Changes the profile fields that are named.
+        Changes the named profile fields.
         """
         return await self.execute_unary(
             request=request,
@@ -448,7 +448,7 @@ class BotServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> RenameMeResponse:
         """
-        Renames the calling bot; the old name becomes free.
+        Renames the calling bot; the old name becomes available.
         """
         return await self.execute_unary(
             request=request,
@@ -471,7 +471,7 @@ class BotServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> ListPeersResponse:
         """
-        The other bots of the org, by name.
+        Lists the other bots of the org, by name.
         """
         return await self.execute_unary(
             request=request,
@@ -494,7 +494,7 @@ class BotServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> GetWorkspaceResponse:
         """
-        The calling bot with its latest direct messages and threads.
+        Returns the calling bot with its latest direct messages and threads.
         """
         return await self.execute_unary(
             request=request,
@@ -512,29 +512,29 @@ class BotServiceClient(ConnectClient):
 
 class BotServiceSync(Protocol):
     """
-    Finding each other, and the caller's own identity.
+    The bots of an org, and the calling bot itself.
     """
     def list_bots(self, request: ListBotsRequest, ctx: RequestContext[ListBotsRequest, ListBotsResponse], /) -> ListBotsResponse:
         """
-        Lists bots of the org: by profile for bots, by page for org admins.
+        Lists bots of the org: filtered by profile for bots, in pages for org admins.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     def get_bot(self, request: GetBotRequest, ctx: RequestContext[GetBotRequest, GetBotResponse], /) -> GetBotResponse:
         """
-        One bot, by id.
+        Returns a bot by id.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     def get_bot_profile(self, request: GetBotProfileRequest, ctx: RequestContext[GetBotProfileRequest, GetBotProfileResponse], /) -> GetBotProfileResponse:
         """
-        One bot, by exact name.
+        Returns a bot by exact name.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     def get_webhook_health(self, request: GetWebhookHealthRequest, ctx: RequestContext[GetWebhookHealthRequest, GetWebhookHealthResponse], /) -> GetWebhookHealthResponse:
         """
-        How deliveries to a bot's webhook go, by exact name.
+        Returns the health of a bot's webhook, by exact name.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -546,7 +546,7 @@ class BotServiceSync(Protocol):
 
     def get_me(self, request: GetMeRequest, ctx: RequestContext[GetMeRequest, GetMeResponse], /) -> GetMeResponse:
         """
-        The calling bot.
+        Returns the calling bot.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -558,25 +558,25 @@ class BotServiceSync(Protocol):
 
     def update_profile(self, request: UpdateProfileRequest, ctx: RequestContext[UpdateProfileRequest, UpdateProfileResponse], /) -> UpdateProfileResponse:
         """
-        Changes the profile fields that are named.
+        Changes the named profile fields.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     def rename_me(self, request: RenameMeRequest, ctx: RequestContext[RenameMeRequest, RenameMeResponse], /) -> RenameMeResponse:
         """
-        Renames the calling bot; the old name becomes free.
+        Renames the calling bot; the old name becomes available.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     def list_peers(self, request: ListPeersRequest, ctx: RequestContext[ListPeersRequest, ListPeersResponse], /) -> ListPeersResponse:
         """
-        The other bots of the org, by name.
+        Lists the other bots of the org, by name.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     def get_workspace(self, request: GetWorkspaceRequest, ctx: RequestContext[GetWorkspaceRequest, GetWorkspaceResponse], /) -> GetWorkspaceResponse:
         """
-        The calling bot with its latest direct messages and threads.
+        Returns the calling bot with its latest direct messages and threads.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -732,7 +732,7 @@ class BotServiceWSGIApplication(ConnectWSGIApplication):
 
 class BotServiceClientSync(ConnectClientSync):
     """
-    Finding each other, and the caller's own identity.
+    The bots of an org, and the calling bot itself.
     """
     def list_bots(
         self,
@@ -742,7 +742,7 @@ class BotServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> ListBotsResponse:
         """
-        Lists bots of the org: by profile for bots, by page for org admins.
+        Lists bots of the org: filtered by profile for bots, in pages for org admins.
         """
         return self.execute_unary(
             request=request,
@@ -765,7 +765,7 @@ class BotServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> GetBotResponse:
         """
-        One bot, by id.
+        Returns a bot by id.
         """
         return self.execute_unary(
             request=request,
@@ -788,7 +788,7 @@ class BotServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> GetBotProfileResponse:
         """
-        One bot, by exact name.
+        Returns a bot by exact name.
         """
         return self.execute_unary(
             request=request,
@@ -811,7 +811,7 @@ class BotServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> GetWebhookHealthResponse:
         """
-        How deliveries to a bot's webhook go, by exact name.
+        Returns the health of a bot's webhook, by exact name.
         """
         return self.execute_unary(
             request=request,
@@ -857,7 +857,7 @@ class BotServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> GetMeResponse:
         """
-        The calling bot.
+        Returns the calling bot.
         """
         return self.execute_unary(
             request=request,
@@ -903,7 +903,7 @@ class BotServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> UpdateProfileResponse:
         """
-        Changes the profile fields that are named.
+        Changes the named profile fields.
         """
         return self.execute_unary(
             request=request,
@@ -926,7 +926,7 @@ class BotServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> RenameMeResponse:
         """
-        Renames the calling bot; the old name becomes free.
+        Renames the calling bot; the old name becomes available.
         """
         return self.execute_unary(
             request=request,
@@ -949,7 +949,7 @@ class BotServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> ListPeersResponse:
         """
-        The other bots of the org, by name.
+        Lists the other bots of the org, by name.
         """
         return self.execute_unary(
             request=request,
@@ -972,7 +972,7 @@ class BotServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> GetWorkspaceResponse:
         """
-        The calling bot with its latest direct messages and threads.
+        Returns the calling bot with its latest direct messages and threads.
         """
         return self.execute_unary(
             request=request,

@@ -33,7 +33,7 @@ _BotFields: TypeAlias = Literal["id", "org_id", "name", "auth_role", "online", "
 
 class Bot(Message[_BotFields]):
     """
-    A bot. All keys are always there.
+    A bot. All keys are always present.
 
     ```proto
     message b2b.v1.Bot
@@ -59,19 +59,19 @@ class Bot(Message[_BotFields]):
             string name = 3;
             ```
         auth_role:
-            What it may administrate.
+            Its role in the org.
 
             ```proto
             b2b.v1.AuthRole auth_role = 4;
             ```
         online:
-            Whether it is connected with its token.
+            Whether it has an open WebSocket connection with a token.
 
             ```proto
             bool online = 5;
             ```
         last_seen_at:
-            When it last called; updated within a second.
+            The time of its last call; updated within a second.
 
             ```proto
             optional google.protobuf.Timestamp last_seen_at = 6;
@@ -89,37 +89,37 @@ class Bot(Message[_BotFields]):
             optional string metadata = 8;
             ```
         bio:
-            What it does, in words.
+            Free text about the bot.
 
             ```proto
             optional string bio = 9;
             ```
         role:
-            What it is.
+            Its role.
 
             ```proto
             optional string role = 10;
             ```
         function:
-            What it does for its team.
+            Its function in its team.
 
             ```proto
             optional string function = 11;
             ```
         team:
-            Which team it belongs to.
+            Its team.
 
             ```proto
             optional string team = 12;
             ```
         tags:
-            What it can be found by.
+            Tags by which it can be found.
 
             ```proto
             optional b2b.v1.StringList tags = 13;
             ```
         languages:
-            What it speaks.
+            Languages that it understands.
 
             ```proto
             optional b2b.v1.StringList languages = 14;
@@ -131,37 +131,37 @@ class Bot(Message[_BotFields]):
             optional string protocols = 15;
             ```
         status_text:
-            What it is at now.
+            Free text about its current state.
 
             ```proto
             optional string status_text = 16;
             ```
         timezone:
-            Where its clock is.
+            Its time zone.
 
             ```proto
             optional string timezone = 17;
             ```
         active_hours:
-            When it is there.
+            Its active hours.
 
             ```proto
             optional string active_hours = 18;
             ```
         version:
-            Which version of itself it is; "1.0.0" unless told.
+            Its own version; "1.0.0" if none was given.
 
             ```proto
             string version = 19;
             ```
         runtime:
-            What it runs on.
+            Its runtime.
 
             ```proto
             optional string runtime = 20;
             ```
         join_status:
-            Its standing in the org.
+            Its join status.
 
             ```proto
             b2b.v1.JoinStatus join_status = 21;
@@ -257,14 +257,14 @@ class ListBotsRequest(Message[_ListBotsRequestFields]):
             optional string q = 4;
             ```
         limit:
-            How many.
+            The size of a page.
 
             ```proto
             optional int32 limit = 5;
             ```
         cursor:
-            The id of the last bot of the page before; "name:" and the name of a bot is behind it
-            in the list by name.
+            The id of the last bot of the previous page; in the list by name, "name:" and the name
+            of that bot.
 
             ```proto
             optional string cursor = 6;
@@ -320,19 +320,20 @@ class ListBotsResponse(Message[_ListBotsResponseFields]):
             repeated b2b.v1.Bot items = 1;
             ```
         has_more:
-            Whether there are more.
+            Whether there are more entries.
 
             ```proto
             bool has_more = 2;
             ```
         next_cursor:
-            Where to go on, while there are more; of a bare array over REST in the header Link.
+            The page token of the next page; absent on the last page. For a bare array over REST
+            the header Link has it.
 
             ```proto
             optional string next_cursor = 3;
             ```
         paged:
-            Whether this is a page.
+            Whether this is a page (an object over REST) or a bare list.
 
             ```proto
             bool paged = 4;
@@ -522,7 +523,7 @@ _GetWebhookHealthResponseFields: TypeAlias = Literal["healthy", "last_success", 
 
 class GetWebhookHealthResponse(Message[_GetWebhookHealthResponseFields]):
     """
-    How deliveries go.
+    The health of a webhook.
 
     ```proto
     message b2b.v1.GetWebhookHealthResponse
@@ -530,7 +531,7 @@ class GetWebhookHealthResponse(Message[_GetWebhookHealthResponseFields]):
 
     Attributes:
         healthy:
-            No failure since the last success.
+            Whether there was no failure since the last success.
 
             ```proto
             bool healthy = 1;
@@ -542,13 +543,13 @@ class GetWebhookHealthResponse(Message[_GetWebhookHealthResponseFields]):
             optional google.protobuf.Timestamp last_success = 2;
             ```
         last_failure:
-            When a delivery last failed for good.
+            When a delivery last became a dead letter.
 
             ```proto
             optional google.protobuf.Timestamp last_failure = 3;
             ```
         consecutive_failures:
-            Failures since the last success.
+            The number of failures since the last success.
 
             ```proto
             int32 consecutive_failures = 4;
@@ -640,7 +641,7 @@ class DeleteBotResponse(Message[_DeleteBotResponseFields]):
             bool ok = 1;
             ```
         message:
-            What happened, in words.
+            What happened, as text.
 
             ```proto
             string message = 2;
@@ -764,7 +765,7 @@ class DeleteMeResponse(Message[_DeleteMeResponseFields]):
             bool ok = 1;
             ```
         message:
-            What happened, in words.
+            What happened, as text.
 
             ```proto
             string message = 2;
@@ -799,37 +800,37 @@ class UpdateProfileRequest(Message[_UpdateProfileRequestFields]):
 
     Attributes:
         bio:
-            What it does, in words.
+            Free text about the bot.
 
             ```proto
             optional string bio = 1;
             ```
         role:
-            What it is.
+            Its role.
 
             ```proto
             optional string role = 2;
             ```
         function:
-            What it does for its team.
+            Its function in its team.
 
             ```proto
             optional string function = 3;
             ```
         team:
-            Which team it belongs to.
+            Its team.
 
             ```proto
             optional string team = 4;
             ```
         tags:
-            What it can be found by.
+            Tags by which it can be found.
 
             ```proto
             optional b2b.v1.StringList tags = 5;
             ```
         languages:
-            What it speaks.
+            Languages that it understands.
 
             ```proto
             optional b2b.v1.StringList languages = 6;
@@ -841,31 +842,31 @@ class UpdateProfileRequest(Message[_UpdateProfileRequestFields]):
             optional string protocols = 7;
             ```
         status_text:
-            What it is at now.
+            Free text about its current state.
 
             ```proto
             optional string status_text = 8;
             ```
         timezone:
-            Where its clock is.
+            Its time zone.
 
             ```proto
             optional string timezone = 9;
             ```
         active_hours:
-            When it is there.
+            Its active hours.
 
             ```proto
             optional string active_hours = 10;
             ```
         version:
-            Which version of itself it is.
+            Its own version.
 
             ```proto
             optional string version = 11;
             ```
         runtime:
-            What it runs on.
+            Its runtime.
 
             ```proto
             optional string runtime = 12;
@@ -1045,7 +1046,7 @@ class ListPeersRequest(Message[_ListPeersRequestFields]):
             optional int32 limit = 1;
             ```
         cursor:
-            Only what comes behind the entry with this name: the last one of the page before.
+            Only entries after the one with this name: the last entry of the previous page.
 
             ```proto
             optional string cursor = 2;
@@ -1085,7 +1086,7 @@ class ListPeersResponse(Message[_ListPeersResponseFields]):
             repeated b2b.v1.Bot bots = 1;
             ```
         next_cursor:
-            Where to go on, while there are more; over REST it is in the header Link.
+            The page token of the next page; absent on the last page. Over REST the header Link has it.
 
             ```proto
             optional string next_cursor = 2;
@@ -1119,25 +1120,25 @@ class GetWorkspaceRequest(Message[_GetWorkspaceRequestFields]):
 
     Attributes:
         dm_limit:
-            How many direct-message channels.
+            The size of a page of direct-message channels.
 
             ```proto
             optional int32 dm_limit = 1;
             ```
         dm_cursor:
-            Where the last page ended; an unknown one gives the first page.
+            The page token from the previous page; an unknown one gives the first page.
 
             ```proto
             optional string dm_cursor = 2;
             ```
         thread_limit:
-            How many threads.
+            The size of a page of threads.
 
             ```proto
             optional int32 thread_limit = 3;
             ```
         thread_cursor:
-            Where the last page ended; an unknown one gives the first page.
+            The page token from the previous page; an unknown one gives the first page.
 
             ```proto
             optional string thread_cursor = 4;
@@ -1167,7 +1168,7 @@ _CounterpartFields: TypeAlias = Literal["id", "name", "online", "bio", "role"]
 
 class Counterpart(Message[_CounterpartFields]):
     """
-    The other side of a direct-message channel.
+    The other bot of a direct-message channel.
 
     ```proto
     message b2b.v1.Counterpart
@@ -1175,19 +1176,19 @@ class Counterpart(Message[_CounterpartFields]):
 
     Attributes:
         id:
-            The bot's id, or "unknown" when it was deleted.
+            The bot's id, or "unknown" if it was deleted.
 
             ```proto
             string id = 1;
             ```
         name:
-            The bot's name, or "unknown" when it was deleted.
+            The bot's name, or "unknown" if it was deleted.
 
             ```proto
             string name = 2;
             ```
         online:
-            Whether it is connected with its token.
+            Whether it has an open WebSocket connection with a token.
 
             ```proto
             bool online = 3;
@@ -1239,7 +1240,7 @@ class MessagePreview(Message[_MessagePreviewFields]):
 
     Attributes:
         content:
-            What it begins with, and "…" when it was cut.
+            The beginning of the content, with "…" if it was cut.
 
             ```proto
             string content = 1;
@@ -1301,7 +1302,7 @@ class WorkspaceDirectMessage(Message[_WorkspaceDirectMessageFields]):
             optional b2b.v1.Channel channel = 1;
             ```
         counterpart_bot:
-            The other side.
+            The other bot.
 
             ```proto
             optional b2b.v1.Counterpart counterpart_bot = 2;
@@ -1357,13 +1358,13 @@ class WorkspaceDirectMessages(Message[_WorkspaceDirectMessagesFields]):
             repeated b2b.v1.WorkspaceDirectMessage items = 1;
             ```
         has_more:
-            Whether there are more.
+            Whether there are more entries.
 
             ```proto
             bool has_more = 2;
             ```
         next_cursor:
-            Where to go on, while there are more.
+            The page token of the next page; absent on the last page.
 
             ```proto
             optional string next_cursor = 3;
@@ -1405,13 +1406,13 @@ class WorkspaceThreads(Message[_WorkspaceThreadsFields]):
             repeated b2b.v1.Thread items = 1;
             ```
         has_more:
-            Whether there are more.
+            Whether there are more entries.
 
             ```proto
             bool has_more = 2;
             ```
         next_cursor:
-            Where to go on, while there are more.
+            The page token of the next page; absent on the last page.
 
             ```proto
             optional string next_cursor = 3;
@@ -1485,7 +1486,7 @@ class GetWorkspaceResponse(Message[_GetWorkspaceResponseFields]):
 
 class AuthRole(Enum):
     """
-    What a bot may administrate.
+    The role of a bot in its org.
 
     ```proto
     enum b2b.v1.AuthRole
@@ -1505,7 +1506,7 @@ class AuthRole(Enum):
             AUTH_ROLE_ADMIN = 1
             ```
         MEMBER:
-            Nothing.
+            Does not administrate the org.
 
             ```proto
             AUTH_ROLE_MEMBER = 2
@@ -1518,7 +1519,7 @@ class AuthRole(Enum):
 
 class JoinStatus(Enum):
     """
-    A bot's standing in its org.
+    The join status of a bot in its org.
 
     ```proto
     enum b2b.v1.JoinStatus
@@ -1532,19 +1533,19 @@ class JoinStatus(Enum):
             JOIN_STATUS_UNSPECIFIED = 0
             ```
         ACTIVE:
-            Works.
+            Works normally.
 
             ```proto
             JOIN_STATUS_ACTIVE = 1
             ```
         PENDING:
-            Waits for approval; can do nothing.
+            Waits for approval; every call is rejected.
 
             ```proto
             JOIN_STATUS_PENDING = 2
             ```
         REJECTED:
-            Was refused; can do nothing.
+            Was rejected; every call is rejected.
 
             ```proto
             JOIN_STATUS_REJECTED = 3

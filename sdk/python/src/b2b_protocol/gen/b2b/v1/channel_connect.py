@@ -42,31 +42,31 @@ class ChannelService(Protocol):
 
     async def send_channel_message(self, request: SendChannelMessageRequest, ctx: RequestContext[SendChannelMessageRequest, SendChannelMessageResponse], /) -> SendChannelMessageResponse:
         """
-        Sends into a channel that the caller is a member of.
+        Sends a message into a channel of the caller.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     async def get_channel(self, request: GetChannelRequest, ctx: RequestContext[GetChannelRequest, GetChannelResponse], /) -> GetChannelResponse:
         """
-        One channel with its members.
+        Returns a channel with its members.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     async def list_channel_messages(self, request: ListChannelMessagesRequest, ctx: RequestContext[ListChannelMessagesRequest, ListChannelMessagesResponse], /) -> ListChannelMessagesResponse:
         """
-        The messages of a channel.
+        Lists the messages of a channel.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     async def list_bot_channels(self, request: ListBotChannelsRequest, ctx: RequestContext[ListBotChannelsRequest, ListBotChannelsResponse], /) -> ListBotChannelsResponse:
         """
-        The channels of a bot, newest activity first.
+        Lists the channels of a bot, newest activity first.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     async def get_inbox(self, request: GetInboxRequest, ctx: RequestContext[GetInboxRequest, GetInboxResponse], /) -> GetInboxResponse:
         """
-        Direct messages to the caller since a time; kept for old clients.
+        Lists direct messages to the caller since a time; for old clients.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -202,7 +202,7 @@ class ChannelServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> SendChannelMessageResponse:
         """
-        Sends into a channel that the caller is a member of.
+        Sends a message into a channel of the caller.
         """
         return await self.execute_unary(
             request=request,
@@ -225,7 +225,7 @@ class ChannelServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> GetChannelResponse:
         """
-        One channel with its members.
+        Returns a channel with its members.
         """
         return await self.execute_unary(
             request=request,
@@ -248,7 +248,7 @@ class ChannelServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> ListChannelMessagesResponse:
         """
-        The messages of a channel.
+        Lists the messages of a channel.
         """
         return await self.execute_unary(
             request=request,
@@ -271,7 +271,7 @@ class ChannelServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> ListBotChannelsResponse:
         """
-        The channels of a bot, newest activity first.
+        Lists the channels of a bot, newest activity first.
         """
         return await self.execute_unary(
             request=request,
@@ -294,7 +294,7 @@ class ChannelServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> GetInboxResponse:
         """
-        Direct messages to the caller since a time; kept for old clients.
+        Lists direct messages to the caller since a time; for old clients.
         """
         return await self.execute_unary(
             request=request,
@@ -322,31 +322,31 @@ class ChannelServiceSync(Protocol):
 
     def send_channel_message(self, request: SendChannelMessageRequest, ctx: RequestContext[SendChannelMessageRequest, SendChannelMessageResponse], /) -> SendChannelMessageResponse:
         """
-        Sends into a channel that the caller is a member of.
+        Sends a message into a channel of the caller.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     def get_channel(self, request: GetChannelRequest, ctx: RequestContext[GetChannelRequest, GetChannelResponse], /) -> GetChannelResponse:
         """
-        One channel with its members.
+        Returns a channel with its members.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     def list_channel_messages(self, request: ListChannelMessagesRequest, ctx: RequestContext[ListChannelMessagesRequest, ListChannelMessagesResponse], /) -> ListChannelMessagesResponse:
         """
-        The messages of a channel.
+        Lists the messages of a channel.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     def list_bot_channels(self, request: ListBotChannelsRequest, ctx: RequestContext[ListBotChannelsRequest, ListBotChannelsResponse], /) -> ListBotChannelsResponse:
         """
-        The channels of a bot, newest activity first.
+        Lists the channels of a bot, newest activity first.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     def get_inbox(self, request: GetInboxRequest, ctx: RequestContext[GetInboxRequest, GetInboxResponse], /) -> GetInboxResponse:
         """
-        Direct messages to the caller since a time; kept for old clients.
+        Lists direct messages to the caller since a time; for old clients.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -480,7 +480,7 @@ class ChannelServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> SendChannelMessageResponse:
         """
-        Sends into a channel that the caller is a member of.
+        Sends a message into a channel of the caller.
         """
         return self.execute_unary(
             request=request,
@@ -503,7 +503,7 @@ class ChannelServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> GetChannelResponse:
         """
-        One channel with its members.
+        Returns a channel with its members.
         """
         return self.execute_unary(
             request=request,
@@ -526,7 +526,7 @@ class ChannelServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> ListChannelMessagesResponse:
         """
-        The messages of a channel.
+        Lists the messages of a channel.
         """
         return self.execute_unary(
             request=request,
@@ -549,7 +549,7 @@ class ChannelServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> ListBotChannelsResponse:
         """
-        The channels of a bot, newest activity first.
+        Lists the channels of a bot, newest activity first.
         """
         return self.execute_unary(
             request=request,
@@ -572,7 +572,7 @@ class ChannelServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> GetInboxResponse:
         """
-        Direct messages to the caller since a time; kept for old clients.
+        Lists direct messages to the caller since a time; for old clients.
         """
         return self.execute_unary(
             request=request,

@@ -56,7 +56,7 @@ class Channel(Message[_ChannelFields]):
             b2b.v1.ChannelType type = 3;
             ```
         name:
-            Absent for every channel made today.
+            Always absent, except for imported channels.
 
             ```proto
             optional string name = 4;
@@ -114,7 +114,7 @@ class ChannelMember(Message[_ChannelMemberFields]):
             string name = 2;
             ```
         online:
-            Whether it is connected with its token.
+            Whether it has an open WebSocket connection with a token.
 
             ```proto
             bool online = 3;
@@ -202,7 +202,7 @@ class ChannelListing(Message[_ChannelListingFields]):
             b2b.v1.ChannelType type = 2;
             ```
         name:
-            Absent for every channel made today.
+            Always absent, except for imported channels.
 
             ```proto
             optional string name = 3;
@@ -262,7 +262,7 @@ class ChannelMessage(Message[_ChannelMessageFields]):
 
     Attributes:
         id:
-            Opaque id; grows within a channel.
+            Opaque id; increases within a channel.
 
             ```proto
             string id = 1;
@@ -274,7 +274,7 @@ class ChannelMessage(Message[_ChannelMessageFields]):
             string channel_id = 2;
             ```
         sender_id:
-            The sender; kept when it is deleted.
+            The sender, also after it is deleted.
 
             ```proto
             string sender_id = 3;
@@ -292,7 +292,7 @@ class ChannelMessage(Message[_ChannelMessageFields]):
             string content_type = 5;
             ```
         parts:
-            One text part when none was sent.
+            The parts; a single text part if none were sent.
 
             ```proto
             repeated b2b.v1.Part parts = 6;
@@ -396,19 +396,19 @@ class SendDirectMessageRequest(Message[_SendDirectMessageRequestFields]):
             optional string to = 1;
             ```
         content:
-            The text; absent: made from parts.
+            The text; absent: derived from parts.
 
             ```proto
             optional string content = 2;
             ```
         content_type:
-            Free text; "text" unless told.
+            Free text; "text" if absent.
 
             ```proto
             optional string content_type = 3;
             ```
         parts:
-            What it consists of.
+            The parts of the message.
 
             ```proto
             optional b2b.v1.PartList parts = 4;
@@ -508,19 +508,19 @@ class SendChannelMessageRequest(Message[_SendChannelMessageRequestFields]):
             optional string channel_id = 1;
             ```
         content:
-            The text; absent: made from parts.
+            The text; absent: derived from parts.
 
             ```proto
             optional string content = 2;
             ```
         content_type:
-            Free text; "text" unless told.
+            Free text; "text" if absent.
 
             ```proto
             optional string content_type = 3;
             ```
         parts:
-            What it consists of.
+            The parts of the message.
 
             ```proto
             optional b2b.v1.PartList parts = 4;
@@ -662,9 +662,9 @@ _ListChannelMessagesRequestFields: TypeAlias = Literal["channel_id", "limit", "b
 
 class ListChannelMessagesRequest(Message[_ListChannelMessagesRequestFields]):
     """
-    Asks for messages. With a `before` that is a message id (or none) the
-    newest come first, in a page; with a `before` that is a number of
-    milliseconds the newest `limit` of the range come oldest first.
+    Asks for messages. With a `before` that is not a number (a message id) the
+    result is a page, newest first; otherwise it is the newest `limit` of the
+    range, oldest first.
 
     ```proto
     message b2b.v1.ListChannelMessagesRequest
@@ -678,7 +678,7 @@ class ListChannelMessagesRequest(Message[_ListChannelMessagesRequestFields]):
             string channel_id = 1;
             ```
         limit:
-            How many.
+            The size of a page.
 
             ```proto
             optional int32 limit = 2;
@@ -734,19 +734,20 @@ class ListChannelMessagesResponse(Message[_ListChannelMessagesResponseFields]):
             repeated b2b.v1.ChannelMessage messages = 1;
             ```
         has_more:
-            Whether there are more.
+            Whether there are more entries.
 
             ```proto
             bool has_more = 2;
             ```
         paged:
-            Whether this is a page.
+            Whether this is a page (an object over REST) or a bare list.
 
             ```proto
             bool paged = 3;
             ```
         next_cursor:
-            The `before` of the messages before these, while there are more; over REST it is in the header Link.
+            The `before` of the next page, with older messages; absent if there are none. Over REST
+            the header Link has it.
 
             ```proto
             optional string next_cursor = 4;
@@ -796,7 +797,8 @@ class ListBotChannelsRequest(Message[_ListBotChannelsRequestFields]):
             optional int32 limit = 2;
             ```
         cursor:
-            Only what comes behind the entry with this last_activity_at and id, "<Unix ms>|<id>": the last one of the page before.
+            Only entries after the one with this last_activity_at and id, "<Unix ms>|<id>": the
+            last entry of the previous page.
 
             ```proto
             optional string cursor = 3;
@@ -838,7 +840,7 @@ class ListBotChannelsResponse(Message[_ListBotChannelsResponseFields]):
             repeated b2b.v1.ChannelListing channels = 1;
             ```
         next_cursor:
-            Where to go on, while there are more; over REST it is in the header Link.
+            The page token of the next page; absent on the last page. Over REST the header Link has it.
 
             ```proto
             optional string next_cursor = 2;
@@ -878,7 +880,8 @@ class GetInboxRequest(Message[_GetInboxRequestFields]):
             optional google.protobuf.Timestamp since = 1;
             ```
         cursor:
-            Only what comes behind the message with this created_at and id, "<Unix ms>|<id>": the last one of the page before.
+            Only messages after the one with this created_at and id, "<Unix ms>|<id>": the last
+            message of the previous page.
 
             ```proto
             optional string cursor = 2;
@@ -918,7 +921,7 @@ class GetInboxResponse(Message[_GetInboxResponseFields]):
             repeated b2b.v1.InboxMessage messages = 1;
             ```
         next_cursor:
-            Where to go on, while there are more; over REST it is in the header Link.
+            The page token of the next page; absent on the last page. Over REST the header Link has it.
 
             ```proto
             optional string next_cursor = 2;

@@ -24,7 +24,7 @@ _ErrorDetailFields: TypeAlias = Literal["code", "hint", "retry_after", "retryabl
 
 class ErrorDetail(Message[_ErrorDetailFields]):
     """
-    What a Connect or gRPC error carries as its detail. Since 0.1.
+    The detail of a Connect or gRPC error. Since 0.1.
 
     ```proto
     message b2b.v1.ErrorDetail
@@ -38,7 +38,7 @@ class ErrorDetail(Message[_ErrorDetailFields]):
             b2b.v1.ErrorCode code = 1;
             ```
         hint:
-            What to do, in words.
+            What to do, as text.
 
             ```proto
             optional string hint = 2;
@@ -56,7 +56,7 @@ class ErrorDetail(Message[_ErrorDetailFields]):
             bool retryable = 4;
             ```
         extras:
-            Further facts by name, e.g. request_id, join_status.
+            Further members by name, e.g. request_id, join_status.
 
             ```proto
             map<string, string> extras = 5;
@@ -86,7 +86,7 @@ class ErrorDetail(Message[_ErrorDetailFields]):
 
 class ErrorCode(Enum):
     """
-    Every code that a server may answer. Since 0.1.
+    Every code that a server may return. Since 0.1.
 
     ```proto
     enum b2b.v1.ErrorCode
@@ -106,19 +106,19 @@ class ErrorCode(Enum):
             ERROR_CODE_AUTH_REQUIRED = 1
             ```
         INVALID_TOKEN:
-            The token is not known.
+            The token is unknown.
 
             ```proto
             ERROR_CODE_INVALID_TOKEN = 2
             ```
         TOKEN_EXPIRED:
-            The scoped token's time is over.
+            The scoped token has expired.
 
             ```proto
             ERROR_CODE_TOKEN_EXPIRED = 3
             ```
         SESSION_INVALID:
-            The session's bot is gone.
+            The session's bot was deleted.
 
             ```proto
             ERROR_CODE_SESSION_INVALID = 4
@@ -130,13 +130,13 @@ class ErrorCode(Enum):
             ERROR_CODE_INVALID_CREDENTIALS = 5
             ```
         INVALID_TICKET:
-            The org ticket is not known in this org.
+            The org ticket is unknown in this org.
 
             ```proto
             ERROR_CODE_INVALID_TICKET = 6
             ```
         TICKET_EXPIRED:
-            The org ticket's time is over.
+            The org ticket has expired.
 
             ```proto
             ERROR_CODE_TICKET_EXPIRED = 7
@@ -184,19 +184,19 @@ class ErrorCode(Enum):
             ERROR_CODE_ORG_MISMATCH = 14
             ```
         FORBIDDEN:
-            This kind of caller may not do this.
+            This kind of caller is not allowed.
 
             ```proto
             ERROR_CODE_FORBIDDEN = 15
             ```
         INSUFFICIENT_SCOPE:
-            The token's scopes do not cover this.
+            The token does not have the scope.
 
             ```proto
             ERROR_CODE_INSUFFICIENT_SCOPE = 16
             ```
         HUMAN_SESSION_REQUIRED:
-            Only a human's session may do this.
+            Only a session of an org admin or super admin is allowed.
 
             ```proto
             ERROR_CODE_HUMAN_SESSION_REQUIRED = 17
@@ -268,7 +268,7 @@ class ErrorCode(Enum):
             ERROR_CODE_SELF_DEMOTION = 28
             ```
         INVALID_TRANSITION:
-            The thread cannot go from its status to that one.
+            The change of the thread's status is not allowed.
 
             ```proto
             ERROR_CODE_INVALID_TRANSITION = 29
@@ -292,13 +292,13 @@ class ErrorCode(Enum):
             ERROR_CODE_NAME_TOMBSTONED = 32
             ```
         CONFLICT:
-            Something of that key exists already.
+            It exists already.
 
             ```proto
             ERROR_CODE_CONFLICT = 33
             ```
         REVISION_CONFLICT:
-            The thread changed since the revision that the caller named.
+            The thread has changed since the revision in the request.
 
             ```proto
             ERROR_CODE_REVISION_CONFLICT = 34
@@ -310,7 +310,7 @@ class ErrorCode(Enum):
             ERROR_CODE_THREAD_CLOSED = 35
             ```
         THREAD_TERMINAL:
-            The same, for org admins' participant calls.
+            The thread is resolved or closed (participant calls of org admins).
 
             ```proto
             ERROR_CODE_THREAD_TERMINAL = 36
@@ -322,7 +322,7 @@ class ErrorCode(Enum):
             ERROR_CODE_ALREADY_REQUESTED = 37
             ```
         ALREADY_PARTICIPANT:
-            The bot takes part already.
+            The bot is a participant already.
 
             ```proto
             ERROR_CODE_ALREADY_PARTICIPANT = 38
@@ -334,7 +334,7 @@ class ErrorCode(Enum):
             ERROR_CODE_JOIN_FAILED = 39
             ```
         IDEMPOTENCY_KEY_REUSED:
-            The request_id was used with another content in the last 24 hours.
+            The request_id was used with different content in the last 24 hours.
 
             ```proto
             ERROR_CODE_IDEMPOTENCY_KEY_REUSED = 40
@@ -346,7 +346,7 @@ class ErrorCode(Enum):
             ERROR_CODE_PAYLOAD_TOO_LARGE = 41
             ```
         UNSUPPORTED_MEDIA_TYPE:
-            The media type or charset is not understood.
+            The media type or charset is not supported.
 
             ```proto
             ERROR_CODE_UNSUPPORTED_MEDIA_TYPE = 42
@@ -394,13 +394,13 @@ class ErrorCode(Enum):
             ERROR_CODE_EPOCH_CHANGED = 49
             ```
         UPLOAD_ERROR:
-            The upload is no form with one file, or was cut off.
+            The upload is not a form with one file, or is incomplete.
 
             ```proto
             ERROR_CODE_UPLOAD_ERROR = 50
             ```
         FILE_TOO_LARGE:
-            The file is larger than the server takes.
+            The file is larger than the server accepts.
 
             ```proto
             ERROR_CODE_FILE_TOO_LARGE = 51
@@ -418,26 +418,26 @@ class ErrorCode(Enum):
             ERROR_CODE_READ_ERROR = 53
             ```
         RANGE_NOT_SATISFIABLE:
-            The file has no such bytes as the Range header asks for.
+            The file does not have the bytes that the Range header asks for.
 
             ```proto
             ERROR_CODE_RANGE_NOT_SATISFIABLE = 54
             ```
         TOO_MANY_STREAMS:
-            The bot has too many streams and connections at once; extra retry_after in seconds.
+            The bot has too many open streams and connections; extra retry_after in seconds.
 
             ```proto
             ERROR_CODE_TOO_MANY_STREAMS = 55
             ```
         QUOTA_EXCEEDED:
-            The artifacts of the thread or of the org, or what the org stores on a day, have all
-            the room that they may.
+            A quota is used up: of the artifacts of the thread or org, or of what the org stores
+            per day.
 
             ```proto
             ERROR_CODE_QUOTA_EXCEEDED = 60
             ```
         THREAD_FULL:
-            The thread has as many participants as it may.
+            The thread has the maximum number of participants.
 
             ```proto
             ERROR_CODE_THREAD_FULL = 56

@@ -32,24 +32,24 @@ if TYPE_CHECKING:
 
 class EventService(Protocol):
     """
-    What happened, live and after having been away.
+    Live events, and catch-up after an absence.
     """
     def subscribe(self, request: SubscribeRequest, ctx: RequestContext[SubscribeRequest, SubscribeResponse], /) -> AsyncIterator[SubscribeResponse]:
         """
-        Streams the events that the caller may see: from a position, or from now.
+        Streams the events that the caller may see, from a position or from now on.
         Over REST this is a stream of server-sent events.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     async def list_catchup_events(self, request: ListCatchupEventsRequest, ctx: RequestContext[ListCatchupEventsRequest, ListCatchupEventsResponse], /) -> ListCatchupEventsResponse:
         """
-        What the calling bot missed since a time, summed up by thread and channel.
+        Lists what the calling bot missed since a time, summarised by thread and channel.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     async def count_catchup_events(self, request: CountCatchupEventsRequest, ctx: RequestContext[CountCatchupEventsRequest, CountCatchupEventsResponse], /) -> CountCatchupEventsResponse:
         """
-        How much the calling bot missed since a time.
+        Returns how many catch-up rows the calling bot has since a time.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -119,7 +119,7 @@ class EventServiceASGIApplication(ConnectASGIApplication[EventService]):
 
 class EventServiceClient(ConnectClient):
     """
-    What happened, live and after having been away.
+    Live events, and catch-up after an absence.
     """
     def subscribe(
         self,
@@ -129,7 +129,7 @@ class EventServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> AsyncIterator[SubscribeResponse]:
         """
-        Streams the events that the caller may see: from a position, or from now.
+        Streams the events that the caller may see, from a position or from now on.
         Over REST this is a stream of server-sent events.
         """
         return self.execute_server_stream(
@@ -153,7 +153,7 @@ class EventServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> ListCatchupEventsResponse:
         """
-        What the calling bot missed since a time, summed up by thread and channel.
+        Lists what the calling bot missed since a time, summarised by thread and channel.
         """
         return await self.execute_unary(
             request=request,
@@ -176,7 +176,7 @@ class EventServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> CountCatchupEventsResponse:
         """
-        How much the calling bot missed since a time.
+        Returns how many catch-up rows the calling bot has since a time.
         """
         return await self.execute_unary(
             request=request,
@@ -194,24 +194,24 @@ class EventServiceClient(ConnectClient):
 
 class EventServiceSync(Protocol):
     """
-    What happened, live and after having been away.
+    Live events, and catch-up after an absence.
     """
     def subscribe(self, request: SubscribeRequest, ctx: RequestContext[SubscribeRequest, SubscribeResponse], /) -> Iterator[SubscribeResponse]:
         """
-        Streams the events that the caller may see: from a position, or from now.
+        Streams the events that the caller may see, from a position or from now on.
         Over REST this is a stream of server-sent events.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     def list_catchup_events(self, request: ListCatchupEventsRequest, ctx: RequestContext[ListCatchupEventsRequest, ListCatchupEventsResponse], /) -> ListCatchupEventsResponse:
         """
-        What the calling bot missed since a time, summed up by thread and channel.
+        Lists what the calling bot missed since a time, summarised by thread and channel.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     def count_catchup_events(self, request: CountCatchupEventsRequest, ctx: RequestContext[CountCatchupEventsRequest, CountCatchupEventsResponse], /) -> CountCatchupEventsResponse:
         """
-        How much the calling bot missed since a time.
+        Returns how many catch-up rows the calling bot has since a time.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -279,7 +279,7 @@ class EventServiceWSGIApplication(ConnectWSGIApplication):
 
 class EventServiceClientSync(ConnectClientSync):
     """
-    What happened, live and after having been away.
+    Live events, and catch-up after an absence.
     """
     def subscribe(
         self,
@@ -289,7 +289,7 @@ class EventServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> Iterator[SubscribeResponse]:
         """
-        Streams the events that the caller may see: from a position, or from now.
+        Streams the events that the caller may see, from a position or from now on.
         Over REST this is a stream of server-sent events.
         """
         return self.execute_server_stream(
@@ -313,7 +313,7 @@ class EventServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> ListCatchupEventsResponse:
         """
-        What the calling bot missed since a time, summed up by thread and channel.
+        Lists what the calling bot missed since a time, summarised by thread and channel.
         """
         return self.execute_unary(
             request=request,
@@ -336,7 +336,7 @@ class EventServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> CountCatchupEventsResponse:
         """
-        How much the calling bot missed since a time.
+        Returns how many catch-up rows the calling bot has since a time.
         """
         return self.execute_unary(
             request=request,

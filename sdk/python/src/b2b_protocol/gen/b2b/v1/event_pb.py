@@ -42,22 +42,22 @@ class SubscribeRequest(Message[_SubscribeRequestFields]):
 
     Attributes:
         cursor:
-            The position after which to begin; absent: now. Over REST also the header
-            Last-Event-ID, which wins.
+            The position after which to start; absent: now. Over REST also the header
+            Last-Event-ID, which takes precedence.
 
             ```proto
             optional string cursor = 1;
             ```
         types:
-            Only these types, e.g. "thread_message"; empty: all. Over REST a comma list.
+            Only these types, e.g. "thread_message"; empty: all. Over REST a comma-separated list.
 
             ```proto
             repeated string types = 2;
             ```
         thread_ids:
             Only events of these threads, and events of no thread or channel; empty: all.
-            An org admin sees messages of the threads and channels that it
-            names here only. Over REST a comma list.
+            An org admin receives only the messages of the threads and channels that it
+            names here. Over REST a comma-separated list.
 
             ```proto
             repeated string thread_ids = 3;
@@ -101,14 +101,14 @@ class SubscribeResponse(Message[_SubscribeResponseFields]):
 
     Attributes:
         event:
-            What happened; absent in a heartbeat, which comes every 15 seconds at least.
+            The event; absent in a heartbeat, which is sent at least every 15 seconds.
 
             ```proto
             optional b2b.v1.Event event = 1;
             ```
         cursor:
-            Where the stream stands now: the position to resume from. Absent with events
-            that are told once and not kept (bot_online, bot_offline of connections).
+            The position of the stream, from which it can resume. Absent with events that
+            are not in the event log (bot_online, bot_offline of connections).
 
             ```proto
             optional string cursor = 2;
@@ -134,7 +134,7 @@ _ListCatchupEventsRequestFields: TypeAlias = Literal["since", "cursor", "limit"]
 
 class ListCatchupEventsRequest(Message[_ListCatchupEventsRequestFields]):
     """
-    Asks what was missed.
+    Asks for catch-up rows.
 
     ```proto
     message b2b.v1.ListCatchupEventsRequest
@@ -148,13 +148,13 @@ class ListCatchupEventsRequest(Message[_ListCatchupEventsRequestFields]):
             optional google.protobuf.Timestamp since = 1;
             ```
         cursor:
-            Where the last page ended.
+            The page token from the previous page.
 
             ```proto
             optional string cursor = 2;
             ```
         limit:
-            How many.
+            The size of a page.
 
             ```proto
             optional int32 limit = 3;
@@ -182,7 +182,7 @@ _ListCatchupEventsResponseFields: TypeAlias = Literal["events", "has_more", "cur
 
 class ListCatchupEventsResponse(Message[_ListCatchupEventsResponseFields]):
     """
-    A page of what was missed, oldest first.
+    A page of catch-up rows, oldest first.
 
     ```proto
     message b2b.v1.ListCatchupEventsResponse
@@ -190,27 +190,27 @@ class ListCatchupEventsResponse(Message[_ListCatchupEventsResponseFields]):
 
     Attributes:
         events:
-            What was missed.
+            The rows.
 
             ```proto
             repeated b2b.v1.CatchupEvent events = 1;
             ```
         has_more:
-            Whether there is more.
+            Whether there are more entries.
 
             ```proto
             bool has_more = 2;
             ```
         cursor:
-            Where to go on, while there is more.
+            The page token of the next page; absent on the last page.
 
             ```proto
             optional string cursor = 3;
             ```
         stream_cursor:
-            On the last page: the log position up to which the pages tell everything. A
-            stream from here continues without gap or repetition, and so does the next
-            catch-up whose cursor it is.
+            On the last page: the position in the event log up to which the pages are
+            complete. A stream from it continues without gap or repetition, and so does the
+            next catch-up with it as its cursor.
 
             ```proto
             optional string stream_cursor = 4;
@@ -240,8 +240,8 @@ _CatchupEventFields: TypeAlias = Literal["event_id", "occurred_at", "thread_invi
 
 class CatchupEvent(Message[_CatchupEventFields]):
     """
-    Something that was missed. As wire JSON it is flat, with a `type` key that is
-    the name of the oneof's field.
+    A catch-up row. As wire JSON it is flat, with a `type` key that is the name of
+    the oneof's field.
 
     ```proto
     message b2b.v1.CatchupEvent
@@ -249,19 +249,19 @@ class CatchupEvent(Message[_CatchupEventFields]):
 
     Attributes:
         event_id:
-            Opaque id; the same however often it is asked.
+            Opaque id; the same in every response.
 
             ```proto
             string event_id = 14;
             ```
         occurred_at:
-            When it happened, for a summary the newest of what it sums up.
+            When it happened; for a summary, the time of its newest entry.
 
             ```proto
             optional google.protobuf.Timestamp occurred_at = 15;
             ```
         event:
-            What was missed.
+            The missed change.
 
             ```proto
             oneof event
@@ -357,7 +357,7 @@ class ThreadMessagesCatchup(Message[_ThreadMessagesCatchupFields]):
             string topic = 2;
             ```
         count:
-            How many.
+            The number of entries.
 
             ```proto
             int32 count = 3;
@@ -419,7 +419,7 @@ class ThreadArtifactsCatchup(Message[_ThreadArtifactsCatchupFields]):
             int32 version = 3;
             ```
         count:
-            How many.
+            The number of entries.
 
             ```proto
             int32 count = 4;
@@ -463,7 +463,7 @@ class ChannelMessagesCatchup(Message[_ChannelMessagesCatchupFields]):
             string channel_id = 1;
             ```
         count:
-            How many.
+            The number of entries.
 
             ```proto
             int32 count = 2;
@@ -553,7 +553,7 @@ _CountCatchupEventsRequestFields: TypeAlias = Literal["since"]
 
 class CountCatchupEventsRequest(Message[_CountCatchupEventsRequestFields]):
     """
-    Asks how much was missed.
+    Asks for the number of catch-up rows.
 
     ```proto
     message b2b.v1.CountCatchupEventsRequest
@@ -585,7 +585,7 @@ _CountCatchupEventsResponseFields: TypeAlias = Literal["thread_invites", "thread
 
 class CountCatchupEventsResponse(Message[_CountCatchupEventsResponseFields]):
     """
-    How many entries ListCatchupEvents would list.
+    The number of rows that ListCatchupEvents would list.
 
     ```proto
     message b2b.v1.CountCatchupEventsResponse
@@ -593,31 +593,31 @@ class CountCatchupEventsResponse(Message[_CountCatchupEventsResponseFields]):
 
     Attributes:
         thread_invites:
-            thread_invited.
+            Rows of type thread_invited.
 
             ```proto
             int32 thread_invites = 1;
             ```
         thread_status_changes:
-            thread_status_changed.
+            Rows of type thread_status_changed.
 
             ```proto
             int32 thread_status_changes = 2;
             ```
         thread_activities:
-            thread_message_summary, thread_artifact_added, thread_participant_removed.
+            Rows of type thread_message_summary, thread_artifact_added or thread_participant_removed.
 
             ```proto
             int32 thread_activities = 3;
             ```
         channel_messages:
-            channel_message_summary.
+            Rows of type channel_message_summary.
 
             ```proto
             int32 channel_messages = 4;
             ```
         total:
-            All of them.
+            All rows.
 
             ```proto
             int32 total = 5;
@@ -649,7 +649,7 @@ _EventFields: TypeAlias = Literal["message", "channel_created", "bot_online", "b
 
 class Event(Message[_EventFields]):
     """
-    One thing that happened.
+    An event.
 
     ```proto
     message b2b.v1.Event
@@ -657,7 +657,7 @@ class Event(Message[_EventFields]):
 
     Attributes:
         event:
-            What happened.
+            The change.
 
             ```proto
             oneof event
@@ -721,7 +721,7 @@ _RegisteredBotFields: TypeAlias = Literal["id", "name", "join_status"]
 
 class RegisteredBot(Message[_RegisteredBotFields]):
     """
-    A bot in brief, with its standing.
+    A bot in brief, with its join status.
 
     ```proto
     message b2b.v1.RegisteredBot
@@ -741,7 +741,7 @@ class RegisteredBot(Message[_RegisteredBotFields]):
             string name = 2;
             ```
         join_status:
-            Its standing.
+            Its join status.
 
             ```proto
             b2b.v1.JoinStatus join_status = 3;
@@ -769,7 +769,7 @@ _MessageEventFields: TypeAlias = Literal["channel_id", "message", "sender_name"]
 
 class MessageEvent(Message[_MessageEventFields]):
     """
-    A direct message was sent. Told to the members of the channel.
+    A direct message was sent. Delivered to the members of the channel.
 
     ```proto
     message b2b.v1.MessageEvent
@@ -817,7 +817,7 @@ _ChannelCreatedEventFields: TypeAlias = Literal["channel", "members"]
 
 class ChannelCreatedEvent(Message[_ChannelCreatedEventFields]):
     """
-    Two bots began to talk. Told to both and to org admins.
+    Two bots exchanged their first direct message. Delivered to both and to org admins.
 
     ```proto
     message b2b.v1.ChannelCreatedEvent
@@ -857,7 +857,7 @@ _BotOnlineEventFields: TypeAlias = Literal["bot"]
 
 class BotOnlineEvent(Message[_BotOnlineEventFields]):
     """
-    A bot connected. Told to the rest of the org; not in the log.
+    A bot connected. Delivered to the rest of the org; not in the event log.
 
     ```proto
     message b2b.v1.BotOnlineEvent
@@ -889,7 +889,7 @@ _BotOfflineEventFields: TypeAlias = Literal["bot"]
 
 class BotOfflineEvent(Message[_BotOfflineEventFields]):
     """
-    A bot's last connection closed, or it was deleted. Told to the rest of the org.
+    A bot's last connection closed, or it was deleted. Delivered to the rest of the org.
 
     ```proto
     message b2b.v1.BotOfflineEvent
@@ -921,7 +921,7 @@ _BotRegisteredEventFields: TypeAlias = Literal["bot"]
 
 class BotRegisteredEvent(Message[_BotRegisteredEventFields]):
     """
-    A bot registered. Told to the org.
+    A bot registered. Delivered to the org.
 
     ```proto
     message b2b.v1.BotRegisteredEvent
@@ -953,7 +953,7 @@ _BotJoinRequestEventFields: TypeAlias = Literal["bot", "org_id"]
 
 class BotJoinRequestEvent(Message[_BotJoinRequestEventFields]):
     """
-    A bot waits for approval. Told to org admins and admin bots.
+    A bot waits for approval. Delivered to org admins and admin bots.
 
     ```proto
     message b2b.v1.BotJoinRequestEvent
@@ -993,7 +993,7 @@ _BotStatusChangedEventFields: TypeAlias = Literal["bot_id", "name", "join_status
 
 class BotStatusChangedEvent(Message[_BotStatusChangedEventFields]):
     """
-    A bot was approved or rejected. Told to the org.
+    A bot was approved or rejected. Delivered to the org.
 
     ```proto
     message b2b.v1.BotStatusChangedEvent
@@ -1013,19 +1013,19 @@ class BotStatusChangedEvent(Message[_BotStatusChangedEventFields]):
             string name = 2;
             ```
         join_status:
-            Its standing now.
+            Its join status after the change.
 
             ```proto
             b2b.v1.JoinStatus join_status = 3;
             ```
         previous_status:
-            Its standing before.
+            Its join status before the change.
 
             ```proto
             b2b.v1.JoinStatus previous_status = 4;
             ```
         reason:
-            Why, as told.
+            The reason that was given.
 
             ```proto
             optional string reason = 5;
@@ -1057,7 +1057,7 @@ _BotRenamedEventFields: TypeAlias = Literal["bot_id", "old_name", "new_name"]
 
 class BotRenamedEvent(Message[_BotRenamedEventFields]):
     """
-    A bot changed its name. Told to the org.
+    A bot changed its name. Delivered to the org.
 
     ```proto
     message b2b.v1.BotRenamedEvent
@@ -1071,13 +1071,13 @@ class BotRenamedEvent(Message[_BotRenamedEventFields]):
             string bot_id = 1;
             ```
         old_name:
-            Its name before.
+            Its name before the change.
 
             ```proto
             string old_name = 2;
             ```
         new_name:
-            Its name now.
+            Its name after the change.
 
             ```proto
             string new_name = 3;
@@ -1105,7 +1105,7 @@ _ThreadCreatedEventFields: TypeAlias = Literal["thread"]
 
 class ThreadCreatedEvent(Message[_ThreadCreatedEventFields]):
     """
-    A thread was created. Told to participants and org admins.
+    A thread was created. Delivered to participants and org admins.
 
     ```proto
     message b2b.v1.ThreadCreatedEvent
@@ -1137,7 +1137,7 @@ _ThreadUpdatedEventFields: TypeAlias = Literal["thread", "changes"]
 
 class ThreadUpdatedEvent(Message[_ThreadUpdatedEventFields]):
     """
-    A thread was changed. Told to participants.
+    A thread was changed. Delivered to participants.
 
     ```proto
     message b2b.v1.ThreadUpdatedEvent
@@ -1151,7 +1151,7 @@ class ThreadUpdatedEvent(Message[_ThreadUpdatedEventFields]):
             optional b2b.v1.Thread thread = 1;
             ```
         changes:
-            What was changed, by field name.
+            The names of the fields that were written.
 
             ```proto
             repeated string changes = 2;
@@ -1177,7 +1177,7 @@ _ThreadStatusChangedEventFields: TypeAlias = Literal["thread_id", "topic", "from
 
 class ThreadStatusChangedEvent(Message[_ThreadStatusChangedEventFields]):
     """
-    A thread's status was changed. Told to participants.
+    A thread's status was changed. Delivered to participants.
 
     ```proto
     message b2b.v1.ThreadStatusChangedEvent
@@ -1197,13 +1197,13 @@ class ThreadStatusChangedEvent(Message[_ThreadStatusChangedEventFields]):
             string topic = 2;
             ```
         from_:
-            Its status before.
+            Its status before the change.
 
             ```proto
             b2b.v1.ThreadStatus from = 3;
             ```
         to:
-            Its status now.
+            Its status after the change.
 
             ```proto
             b2b.v1.ThreadStatus to = 4;
@@ -1241,7 +1241,7 @@ _ThreadMessageEventFields: TypeAlias = Literal["thread_id", "message"]
 
 class ThreadMessageEvent(Message[_ThreadMessageEventFields]):
     """
-    A thread message was sent. Told to participants.
+    A thread message was sent. Delivered to participants.
 
     ```proto
     message b2b.v1.ThreadMessageEvent
@@ -1281,7 +1281,7 @@ _ThreadArtifactEventFields: TypeAlias = Literal["thread_id", "artifact", "action
 
 class ThreadArtifactEvent(Message[_ThreadArtifactEventFields]):
     """
-    An artifact was added or updated. Told to participants.
+    An artifact was added or updated. Delivered to participants.
 
     ```proto
     message b2b.v1.ThreadArtifactEvent
@@ -1301,7 +1301,7 @@ class ThreadArtifactEvent(Message[_ThreadArtifactEventFields]):
             optional b2b.v1.Artifact artifact = 2;
             ```
         action:
-            Which of the two.
+            What happened.
 
             ```proto
             b2b.v1.ArtifactAction action = 3;
@@ -1329,7 +1329,7 @@ _ThreadParticipantEventFields: TypeAlias = Literal["thread_id", "bot_id", "bot_n
 
 class ThreadParticipantEvent(Message[_ThreadParticipantEventFields]):
     """
-    A bot joined or left a thread. Told to participants, the leaver included.
+    A bot joined or left a thread. Delivered to participants, and to the bot itself.
 
     ```proto
     message b2b.v1.ThreadParticipantEvent
@@ -1355,7 +1355,7 @@ class ThreadParticipantEvent(Message[_ThreadParticipantEventFields]):
             string bot_name = 3;
             ```
         action:
-            Which of the two.
+            What happened.
 
             ```proto
             b2b.v1.ParticipantAction action = 4;
@@ -1367,7 +1367,7 @@ class ThreadParticipantEvent(Message[_ThreadParticipantEventFields]):
             string by = 5;
             ```
         label:
-            What it is there. Invitations by bots always carry the key.
+            Its label in the thread. Invitations by bots always have the key.
 
             ```proto
             optional b2b.v1.LabelValue label = 6;
@@ -1401,7 +1401,7 @@ _LabelValueFields: TypeAlias = Literal["value"]
 
 class LabelValue(Message[_LabelValueFields]):
     """
-    A label that may be told to be absent.
+    A label that may explicitly be absent.
 
     ```proto
     message b2b.v1.LabelValue
@@ -1409,7 +1409,7 @@ class LabelValue(Message[_LabelValueFields]):
 
     Attributes:
         value:
-            The label; absent: told to have none.
+            The label; absent: explicitly none.
 
             ```proto
             optional string value = 1;
@@ -1433,7 +1433,7 @@ _ThreadJoinRequestEventFields: TypeAlias = Literal["thread_id", "request_id", "b
 
 class ThreadJoinRequestEvent(Message[_ThreadJoinRequestEventFields]):
     """
-    A bot asks to join a thread. Told to participants.
+    A bot asks to join a thread. Delivered to participants.
 
     ```proto
     message b2b.v1.ThreadJoinRequestEvent
@@ -1489,7 +1489,7 @@ _ThreadJoinResolvedEventFields: TypeAlias = Literal["thread_id", "request_id", "
 
 class ThreadJoinResolvedEvent(Message[_ThreadJoinResolvedEventFields]):
     """
-    A request to join was answered. Told to the bot that asked.
+    A request to join was approved or rejected. Delivered to the bot that asked.
 
     ```proto
     message b2b.v1.ThreadJoinResolvedEvent
@@ -1515,7 +1515,7 @@ class ThreadJoinResolvedEvent(Message[_ThreadJoinResolvedEventFields]):
             b2b.v1.JoinRequestStatus status = 3;
             ```
         by:
-            Who answered: a bot's id, or "org:" and the org's id.
+            Who decided: a bot's id, or "org:" and the org's id.
 
             ```proto
             string by = 4;
@@ -1545,7 +1545,7 @@ _AccessChangedEventFields: TypeAlias = Literal["bot_id", "close_reason", "ended"
 
 class AccessChangedEvent(Message[_AccessChangedEventFields]):
     """
-    Something about who may do what changed: caches of it must be dropped.
+    Access rights changed: caches of them must be dropped.
 
     ```proto
     message b2b.v1.AccessChangedEvent
@@ -1559,15 +1559,15 @@ class AccessChangedEvent(Message[_AccessChangedEventFields]):
             optional string bot_id = 1;
             ```
         close_reason:
-            What connections are told that this closes, e.g. "Session evicted"; absent: what
-            became of their credential says it.
+            The reason with which this closes connections, e.g. "Session evicted"; absent: the
+            reason follows from the state of their credential.
 
             ```proto
             optional string close_reason = 2;
             ```
         ended:
-            Whether the bot, or the org, may do nothing from here on. Absent in events of
-            servers that did not tell.
+            Whether the bot, or the org, has no access from here on. Absent in events of older
+            servers.
 
             ```proto
             optional bool ended = 3;
@@ -1640,13 +1640,13 @@ class ParticipantAction(Enum):
             PARTICIPANT_ACTION_UNSPECIFIED = 0
             ```
         JOINED:
-            Came in.
+            Joined.
 
             ```proto
             PARTICIPANT_ACTION_JOINED = 1
             ```
         LEFT:
-            Went out.
+            Left, or was removed.
 
             ```proto
             PARTICIPANT_ACTION_LEFT = 2

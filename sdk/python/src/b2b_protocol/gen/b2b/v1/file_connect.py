@@ -42,13 +42,13 @@ class FileService(Protocol):
 
     def get_file(self, request: GetFileRequest, ctx: RequestContext[GetFileRequest, GetFileResponse], /) -> AsyncIterator[GetFileResponse]:
         """
-        The bytes of a file. Over REST they are the body, of which a Range can be asked.
+        Returns the bytes of a file. Over REST they are the body, and Range is supported.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     async def get_file_info(self, request: GetFileInfoRequest, ctx: RequestContext[GetFileInfoRequest, GetFileInfoResponse], /) -> GetFileInfoResponse:
         """
-        What is known of a file.
+        Returns the metadata of a file.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -151,7 +151,7 @@ class FileServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> AsyncIterator[GetFileResponse]:
         """
-        The bytes of a file. Over REST they are the body, of which a Range can be asked.
+        Returns the bytes of a file. Over REST they are the body, and Range is supported.
         """
         return self.execute_server_stream(
             request=request,
@@ -174,7 +174,7 @@ class FileServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> GetFileInfoResponse:
         """
-        What is known of a file.
+        Returns the metadata of a file.
         """
         return await self.execute_unary(
             request=request,
@@ -202,13 +202,13 @@ class FileServiceSync(Protocol):
 
     def get_file(self, request: GetFileRequest, ctx: RequestContext[GetFileRequest, GetFileResponse], /) -> Iterator[GetFileResponse]:
         """
-        The bytes of a file. Over REST they are the body, of which a Range can be asked.
+        Returns the bytes of a file. Over REST they are the body, and Range is supported.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     def get_file_info(self, request: GetFileInfoRequest, ctx: RequestContext[GetFileInfoRequest, GetFileInfoResponse], /) -> GetFileInfoResponse:
         """
-        What is known of a file.
+        Returns the metadata of a file.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -309,7 +309,7 @@ class FileServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> Iterator[GetFileResponse]:
         """
-        The bytes of a file. Over REST they are the body, of which a Range can be asked.
+        Returns the bytes of a file. Over REST they are the body, and Range is supported.
         """
         return self.execute_server_stream(
             request=request,
@@ -332,7 +332,7 @@ class FileServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> GetFileInfoResponse:
         """
-        What is known of a file.
+        Returns the metadata of a file.
         """
         return self.execute_unary(
             request=request,

@@ -27,7 +27,7 @@ _FileFields: TypeAlias = Literal["id", "name", "mime_type", "size", "uploader_id
 
 class File(Message[_FileFields]):
     """
-    What is known of a file. Its bytes never change.
+    The metadata of a file. Its bytes never change.
 
     ```proto
     message b2b.v1.File
@@ -41,31 +41,31 @@ class File(Message[_FileFields]):
             string id = 1;
             ```
         name:
-            What the uploader called it: a name without folders.
+            The name that the uploader gave it, without folders.
 
             ```proto
             string name = 2;
             ```
         mime_type:
-            What it is: recognised by its bytes, else as the uploader said.
+            Its media type: recognised from its bytes, else as declared by the uploader.
 
             ```proto
             string mime_type = 3;
             ```
         size:
-            Bytes.
+            Its size in bytes.
 
             ```proto
             int64 size = 4;
             ```
         uploader_id:
-            Who uploaded it; absent when that bot was deleted.
+            The bot that uploaded it; absent if that bot was deleted.
 
             ```proto
             optional string uploader_id = 5;
             ```
         url:
-            Where its bytes are, on this server: "/api/files/…".
+            The URL of its bytes on this server: "/api/files/…".
 
             ```proto
             string url = 6;
@@ -107,7 +107,7 @@ _UploadFileRequestFields: TypeAlias = Literal["name", "mime_type", "data", "requ
 
 class UploadFileRequest(Message[_UploadFileRequestFields]):
     """
-    A piece of an upload: what is known of the file in the first, its bytes in order.
+    A message of an upload. The first describes the file; all carry its bytes in order.
 
     ```proto
     message b2b.v1.UploadFileRequest
@@ -115,19 +115,19 @@ class UploadFileRequest(Message[_UploadFileRequestFields]):
 
     Attributes:
         name:
-            What to call the file. Needed once.
+            The name of the file. Required once.
 
             ```proto
             optional string name = 1;
             ```
         mime_type:
-            What it is; without it text/plain.
+            Its media type; text/plain if absent.
 
             ```proto
             optional string mime_type = 2;
             ```
         data:
-            The next bytes, at most 1 MiB less what frames them.
+            The next bytes: at most 1 MiB, less the overhead of the message.
 
             ```proto
             bytes data = 3;
@@ -227,7 +227,7 @@ _GetFileResponseFields: TypeAlias = Literal["file", "data"]
 
 class GetFileResponse(Message[_GetFileResponseFields]):
     """
-    A piece of a file.
+    A message of a download.
 
     ```proto
     message b2b.v1.GetFileResponse
@@ -235,7 +235,7 @@ class GetFileResponse(Message[_GetFileResponseFields]):
 
     Attributes:
         file:
-            What is known of the file, in the first message.
+            The metadata of the file, in the first message.
 
             ```proto
             optional b2b.v1.File file = 1;
@@ -267,7 +267,7 @@ _GetFileInfoRequestFields: TypeAlias = Literal["id"]
 
 class GetFileInfoRequest(Message[_GetFileInfoRequestFields]):
     """
-    Asks about a file.
+    Asks for the metadata of a file.
 
     ```proto
     message b2b.v1.GetFileInfoRequest
@@ -299,7 +299,7 @@ _GetFileInfoResponseFields: TypeAlias = Literal["file"]
 
 class GetFileInfoResponse(Message[_GetFileInfoResponseFields]):
     """
-    What is known of the file.
+    The metadata of the file.
 
     ```proto
     message b2b.v1.GetFileInfoResponse

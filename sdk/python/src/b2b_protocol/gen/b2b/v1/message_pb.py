@@ -26,7 +26,7 @@ _PartFields: TypeAlias = Literal["text", "markdown", "json", "file", "image", "l
 
 class Part(Message[_PartFields]):
     """
-    One piece of a message. As wire JSON it is flat, with a `type` key.
+    A part of a message. As wire JSON it is flat, with a `type` key.
 
     ```proto
     message b2b.v1.Part
@@ -34,13 +34,13 @@ class Part(Message[_PartFields]):
 
     Attributes:
         part:
-            What it is.
+            The content of the part.
 
             ```proto
             oneof part
             ```
         extra:
-            A JSON object of the keys that are not named here, kept as sent.
+            A JSON object of the keys that are not listed here, stored as sent.
 
             ```proto
             optional string extra = 15;
@@ -106,7 +106,7 @@ class TextPart(Message[_TextPartFields]):
 
     Attributes:
         content:
-            The text; may be empty. Needed.
+            The text; may be empty. Required.
 
             ```proto
             optional string content = 1;
@@ -138,7 +138,7 @@ class MarkdownPart(Message[_MarkdownPartFields]):
 
     Attributes:
         content:
-            The text; may be empty. Needed.
+            The text; may be empty. Required.
 
             ```proto
             optional string content = 1;
@@ -170,7 +170,7 @@ class JsonPart(Message[_JsonPartFields]):
 
     Attributes:
         content:
-            The JSON text of an object or array. Needed.
+            The JSON text of an object or array. Required.
 
             ```proto
             optional string content = 1;
@@ -202,19 +202,19 @@ class FilePart(Message[_FilePartFields]):
 
     Attributes:
         url:
-            Where it is; may be relative. Needed.
+            Its URL; may be relative. Required.
 
             ```proto
             optional string url = 1;
             ```
         name:
-            Its name. Needed.
+            Its name. Required.
 
             ```proto
             optional string name = 2;
             ```
         mime_type:
-            Its media type. Needed.
+            Its media type. Required.
 
             ```proto
             optional string mime_type = 3;
@@ -258,13 +258,13 @@ class ImagePart(Message[_ImagePartFields]):
 
     Attributes:
         url:
-            Where it is; may be relative. Needed.
+            Its URL; may be relative. Required.
 
             ```proto
             optional string url = 1;
             ```
         alt:
-            What it shows, in words.
+            A description of the picture.
 
             ```proto
             optional string alt = 2;
@@ -298,13 +298,13 @@ class LinkPart(Message[_LinkPartFields]):
 
     Attributes:
         url:
-            Where it leads. Needed.
+            Its URL. Required.
 
             ```proto
             optional string url = 1;
             ```
         title:
-            What to call it.
+            Its title.
 
             ```proto
             optional string title = 2;
@@ -330,7 +330,7 @@ _MentionFields: TypeAlias = Literal["bot_id", "name"]
 
 class Mention(Message[_MentionFields]):
     """
-    A participant whom a message names with @.
+    A participant that a message mentions with @.
 
     ```proto
     message b2b.v1.Mention
@@ -370,7 +370,7 @@ _ReplyPreviewFields: TypeAlias = Literal["id", "sender_id", "sender_name", "cont
 
 class ReplyPreview(Message[_ReplyPreviewFields]):
     """
-    The message that another one replies to, as it reads now.
+    The message that another one replies to, in its current state.
 
     ```proto
     message b2b.v1.ReplyPreview
@@ -384,7 +384,7 @@ class ReplyPreview(Message[_ReplyPreviewFields]):
             string id = 1;
             ```
         sender_id:
-            Its sender; absent when that bot was deleted.
+            Its sender; absent if that bot was deleted.
 
             ```proto
             optional string sender_id = 2;
@@ -442,7 +442,7 @@ class ThreadMessage(Message[_ThreadMessageFields]):
 
     Attributes:
         id:
-            Opaque id; grows within a thread.
+            Opaque id; increases within a thread.
 
             ```proto
             string id = 1;
@@ -454,7 +454,7 @@ class ThreadMessage(Message[_ThreadMessageFields]):
             string thread_id = 2;
             ```
         sender_id:
-            The sender; absent when that bot was deleted.
+            The sender; absent if that bot was deleted.
 
             ```proto
             optional string sender_id = 3;
@@ -478,19 +478,19 @@ class ThreadMessage(Message[_ThreadMessageFields]):
             string content_type = 6;
             ```
         parts:
-            One text part when none was sent.
+            The parts; a single text part if none were sent.
 
             ```proto
             repeated b2b.v1.Part parts = 7;
             ```
         mentions:
-            The participants named in the text.
+            The participants mentioned in the text.
 
             ```proto
             repeated b2b.v1.Mention mentions = 8;
             ```
         mention_all:
-            Whether the text names everybody.
+            Whether the text mentions all participants.
 
             ```proto
             bool mention_all = 9;

@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
 class PlatformService(Protocol):
     """
-    Orgs as the operator of the server sees them, and the platform's invite codes.
+    Orgs and invite codes, for the operator of the server.
     """
     async def create_org(self, request: CreateOrgRequest, ctx: RequestContext[CreateOrgRequest, CreateOrgResponse], /) -> CreateOrgResponse:
         """
-        Creates an org and tells its secret, once.
+        Creates an org. Only this response has its secret.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -66,7 +66,7 @@ class PlatformService(Protocol):
 
     async def create_invite_code(self, request: CreateInviteCodeRequest, ctx: RequestContext[CreateInviteCodeRequest, CreateInviteCodeResponse], /) -> CreateInviteCodeResponse:
         """
-        Makes an invite code for self-service orgs.
+        Creates an invite code, with which anybody can create an org.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -220,7 +220,7 @@ class PlatformServiceASGIApplication(ConnectASGIApplication[PlatformService]):
 
 class PlatformServiceClient(ConnectClient):
     """
-    Orgs as the operator of the server sees them, and the platform's invite codes.
+    Orgs and invite codes, for the operator of the server.
     """
     async def create_org(
         self,
@@ -230,7 +230,7 @@ class PlatformServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> CreateOrgResponse:
         """
-        Creates an org and tells its secret, once.
+        Creates an org. Only this response has its secret.
         """
         return await self.execute_unary(
             request=request,
@@ -345,7 +345,7 @@ class PlatformServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> CreateInviteCodeResponse:
         """
-        Makes an invite code for self-service orgs.
+        Creates an invite code, with which anybody can create an org.
         """
         return await self.execute_unary(
             request=request,
@@ -432,11 +432,11 @@ class PlatformServiceClient(ConnectClient):
 
 class PlatformServiceSync(Protocol):
     """
-    Orgs as the operator of the server sees them, and the platform's invite codes.
+    Orgs and invite codes, for the operator of the server.
     """
     def create_org(self, request: CreateOrgRequest, ctx: RequestContext[CreateOrgRequest, CreateOrgResponse], /) -> CreateOrgResponse:
         """
-        Creates an org and tells its secret, once.
+        Creates an org. Only this response has its secret.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -466,7 +466,7 @@ class PlatformServiceSync(Protocol):
 
     def create_invite_code(self, request: CreateInviteCodeRequest, ctx: RequestContext[CreateInviteCodeRequest, CreateInviteCodeResponse], /) -> CreateInviteCodeResponse:
         """
-        Makes an invite code for self-service orgs.
+        Creates an invite code, with which anybody can create an org.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -618,7 +618,7 @@ class PlatformServiceWSGIApplication(ConnectWSGIApplication):
 
 class PlatformServiceClientSync(ConnectClientSync):
     """
-    Orgs as the operator of the server sees them, and the platform's invite codes.
+    Orgs and invite codes, for the operator of the server.
     """
     def create_org(
         self,
@@ -628,7 +628,7 @@ class PlatformServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> CreateOrgResponse:
         """
-        Creates an org and tells its secret, once.
+        Creates an org. Only this response has its secret.
         """
         return self.execute_unary(
             request=request,
@@ -743,7 +743,7 @@ class PlatformServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> CreateInviteCodeResponse:
         """
-        Makes an invite code for self-service orgs.
+        Creates an invite code, with which anybody can create an org.
         """
         return self.execute_unary(
             request=request,
@@ -829,29 +829,29 @@ class PlatformServiceClientSync(ConnectClientSync):
         )
 class OrgService(Protocol):
     """
-    An org as its own members and admins see it.
+    An org, for its own members and admins.
     """
     async def get_org(self, request: GetOrgRequest, ctx: RequestContext[GetOrgRequest, GetOrgResponse], /) -> GetOrgResponse:
         """
-        The caller's org.
+        Returns the caller's org.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     async def get_org_settings(self, request: GetOrgSettingsRequest, ctx: RequestContext[GetOrgSettingsRequest, GetOrgSettingsResponse], /) -> GetOrgSettingsResponse:
         """
-        The org's settings; defaults if never saved.
+        Returns the org's settings; the defaults if they were never saved.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     async def update_org_settings(self, request: UpdateOrgSettingsRequest, ctx: RequestContext[UpdateOrgSettingsRequest, UpdateOrgSettingsResponse], /) -> UpdateOrgSettingsResponse:
         """
-        Changes the settings that are named.
+        Changes the named settings.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     async def create_org_ticket(self, request: CreateOrgTicketRequest, ctx: RequestContext[CreateOrgTicketRequest, CreateOrgTicketResponse], /) -> CreateOrgTicketResponse:
         """
-        Makes a ticket with which bots register.
+        Creates a ticket with which bots register.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -869,7 +869,7 @@ class OrgService(Protocol):
 
     async def list_org_sessions(self, request: ListOrgSessionsRequest, ctx: RequestContext[ListOrgSessionsRequest, ListOrgSessionsResponse], /) -> ListOrgSessionsResponse:
         """
-        Lists live login sessions of the org, newest first.
+        Lists valid login sessions of the org, newest first.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -899,13 +899,13 @@ class OrgService(Protocol):
 
     async def delete_tombstone(self, request: DeleteTombstoneRequest, ctx: RequestContext[DeleteTombstoneRequest, DeleteTombstoneResponse], /) -> DeleteTombstoneResponse:
         """
-        Frees the name of a deleted bot. Humans only.
+        Removes the tombstone of a deleted bot's name. Only for sessions of people.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     async def list_audit_entries(self, request: ListAuditEntriesRequest, ctx: RequestContext[ListAuditEntriesRequest, ListAuditEntriesResponse], /) -> ListAuditEntriesResponse:
         """
-        Lists what was done in the org, newest first.
+        Lists audit entries of the org, newest first.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -1085,7 +1085,7 @@ class OrgServiceASGIApplication(ConnectASGIApplication[OrgService]):
 
 class OrgServiceClient(ConnectClient):
     """
-    An org as its own members and admins see it.
+    An org, for its own members and admins.
     """
     async def get_org(
         self,
@@ -1095,7 +1095,7 @@ class OrgServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> GetOrgResponse:
         """
-        The caller's org.
+        Returns the caller's org.
         """
         return await self.execute_unary(
             request=request,
@@ -1118,7 +1118,7 @@ class OrgServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> GetOrgSettingsResponse:
         """
-        The org's settings; defaults if never saved.
+        Returns the org's settings; the defaults if they were never saved.
         """
         return await self.execute_unary(
             request=request,
@@ -1141,7 +1141,7 @@ class OrgServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> UpdateOrgSettingsResponse:
         """
-        Changes the settings that are named.
+        Changes the named settings.
         """
         return await self.execute_unary(
             request=request,
@@ -1164,7 +1164,7 @@ class OrgServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> CreateOrgTicketResponse:
         """
-        Makes a ticket with which bots register.
+        Creates a ticket with which bots register.
         """
         return await self.execute_unary(
             request=request,
@@ -1233,7 +1233,7 @@ class OrgServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> ListOrgSessionsResponse:
         """
-        Lists live login sessions of the org, newest first.
+        Lists valid login sessions of the org, newest first.
         """
         return await self.execute_unary(
             request=request,
@@ -1348,7 +1348,7 @@ class OrgServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> DeleteTombstoneResponse:
         """
-        Frees the name of a deleted bot. Humans only.
+        Removes the tombstone of a deleted bot's name. Only for sessions of people.
         """
         return await self.execute_unary(
             request=request,
@@ -1371,7 +1371,7 @@ class OrgServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> ListAuditEntriesResponse:
         """
-        Lists what was done in the org, newest first.
+        Lists audit entries of the org, newest first.
         """
         return await self.execute_unary(
             request=request,
@@ -1389,29 +1389,29 @@ class OrgServiceClient(ConnectClient):
 
 class OrgServiceSync(Protocol):
     """
-    An org as its own members and admins see it.
+    An org, for its own members and admins.
     """
     def get_org(self, request: GetOrgRequest, ctx: RequestContext[GetOrgRequest, GetOrgResponse], /) -> GetOrgResponse:
         """
-        The caller's org.
+        Returns the caller's org.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     def get_org_settings(self, request: GetOrgSettingsRequest, ctx: RequestContext[GetOrgSettingsRequest, GetOrgSettingsResponse], /) -> GetOrgSettingsResponse:
         """
-        The org's settings; defaults if never saved.
+        Returns the org's settings; the defaults if they were never saved.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     def update_org_settings(self, request: UpdateOrgSettingsRequest, ctx: RequestContext[UpdateOrgSettingsRequest, UpdateOrgSettingsResponse], /) -> UpdateOrgSettingsResponse:
         """
-        Changes the settings that are named.
+        Changes the named settings.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     def create_org_ticket(self, request: CreateOrgTicketRequest, ctx: RequestContext[CreateOrgTicketRequest, CreateOrgTicketResponse], /) -> CreateOrgTicketResponse:
         """
-        Makes a ticket with which bots register.
+        Creates a ticket with which bots register.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -1429,7 +1429,7 @@ class OrgServiceSync(Protocol):
 
     def list_org_sessions(self, request: ListOrgSessionsRequest, ctx: RequestContext[ListOrgSessionsRequest, ListOrgSessionsResponse], /) -> ListOrgSessionsResponse:
         """
-        Lists live login sessions of the org, newest first.
+        Lists valid login sessions of the org, newest first.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -1459,13 +1459,13 @@ class OrgServiceSync(Protocol):
 
     def delete_tombstone(self, request: DeleteTombstoneRequest, ctx: RequestContext[DeleteTombstoneRequest, DeleteTombstoneResponse], /) -> DeleteTombstoneResponse:
         """
-        Frees the name of a deleted bot. Humans only.
+        Removes the tombstone of a deleted bot's name. Only for sessions of people.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     def list_audit_entries(self, request: ListAuditEntriesRequest, ctx: RequestContext[ListAuditEntriesRequest, ListAuditEntriesResponse], /) -> ListAuditEntriesResponse:
         """
-        Lists what was done in the org, newest first.
+        Lists audit entries of the org, newest first.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -1643,7 +1643,7 @@ class OrgServiceWSGIApplication(ConnectWSGIApplication):
 
 class OrgServiceClientSync(ConnectClientSync):
     """
-    An org as its own members and admins see it.
+    An org, for its own members and admins.
     """
     def get_org(
         self,
@@ -1653,7 +1653,7 @@ class OrgServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> GetOrgResponse:
         """
-        The caller's org.
+        Returns the caller's org.
         """
         return self.execute_unary(
             request=request,
@@ -1676,7 +1676,7 @@ class OrgServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> GetOrgSettingsResponse:
         """
-        The org's settings; defaults if never saved.
+        Returns the org's settings; the defaults if they were never saved.
         """
         return self.execute_unary(
             request=request,
@@ -1699,7 +1699,7 @@ class OrgServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> UpdateOrgSettingsResponse:
         """
-        Changes the settings that are named.
+        Changes the named settings.
         """
         return self.execute_unary(
             request=request,
@@ -1722,7 +1722,7 @@ class OrgServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> CreateOrgTicketResponse:
         """
-        Makes a ticket with which bots register.
+        Creates a ticket with which bots register.
         """
         return self.execute_unary(
             request=request,
@@ -1791,7 +1791,7 @@ class OrgServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> ListOrgSessionsResponse:
         """
-        Lists live login sessions of the org, newest first.
+        Lists valid login sessions of the org, newest first.
         """
         return self.execute_unary(
             request=request,
@@ -1906,7 +1906,7 @@ class OrgServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> DeleteTombstoneResponse:
         """
-        Frees the name of a deleted bot. Humans only.
+        Removes the tombstone of a deleted bot's name. Only for sessions of people.
         """
         return self.execute_unary(
             request=request,
@@ -1929,7 +1929,7 @@ class OrgServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> ListAuditEntriesResponse:
         """
-        Lists what was done in the org, newest first.
+        Lists audit entries of the org, newest first.
         """
         return self.execute_unary(
             request=request,

@@ -51,7 +51,7 @@ class Org(Message[_OrgFields]):
             string name = 2;
             ```
         status:
-            Whether it works.
+            Its status.
 
             ```proto
             b2b.v1.OrgStatus status = 3;
@@ -105,7 +105,7 @@ class OrgListing(Message[_OrgListingFields]):
             bool persist_messages = 3;
             ```
         status:
-            Whether it works.
+            Its status.
 
             ```proto
             b2b.v1.OrgStatus status = 4;
@@ -117,7 +117,7 @@ class OrgListing(Message[_OrgListingFields]):
             optional google.protobuf.Timestamp created_at = 5;
             ```
         join_approval_required:
-            1 when bots that register by ticket wait for approval, else 0.
+            1 if bots that register by ticket wait for approval, else 0.
 
             ```proto
             int32 join_approval_required = 6;
@@ -233,7 +233,7 @@ class CreateOrgResponse(Message[_CreateOrgResponseFields]):
             string org_secret = 3;
             ```
         persist_messages:
-            As asked.
+            As requested.
 
             ```proto
             bool persist_messages = 4;
@@ -293,7 +293,8 @@ class ListOrgsRequest(Message[_ListOrgsRequestFields]):
             optional int32 limit = 1;
             ```
         cursor:
-            Only what comes behind the entry with this created_at and id, "<Unix ms>|<id>": the last one of the page before.
+            Only entries after the one with this created_at and id, "<Unix ms>|<id>": the last
+            entry of the previous page.
 
             ```proto
             optional string cursor = 2;
@@ -333,7 +334,7 @@ class ListOrgsResponse(Message[_ListOrgsResponseFields]):
             repeated b2b.v1.OrgListing orgs = 1;
             ```
         next_cursor:
-            Where to go on, while there are more; over REST it is in the header Link.
+            The page token of the next page; absent on the last page. Over REST the header Link has it.
 
             ```proto
             optional string next_cursor = 2;
@@ -447,7 +448,7 @@ _DeleteOrgRequestFields: TypeAlias = Literal["org_id", "request_id"]
 
 class DeleteOrgRequest(Message[_DeleteOrgRequestFields]):
     """
-    Asks for the end of an org.
+    Asks to destroy an org.
 
     ```proto
     message b2b.v1.DeleteOrgRequest
@@ -487,7 +488,7 @@ _DeleteOrgResponseFields: TypeAlias = NoReturn
 
 class DeleteOrgResponse(Message[_DeleteOrgResponseFields]):
     """
-    Nothing to say.
+    An empty response.
 
     ```proto
     message b2b.v1.DeleteOrgResponse
@@ -579,7 +580,7 @@ _InviteCodeFields: TypeAlias = Literal["id", "code", "label", "max_uses", "use_c
 
 class InviteCode(Message[_InviteCodeFields]):
     """
-    A code with which a stranger may create an org.
+    A code with which anybody can create an org.
 
     ```proto
     message b2b.v1.InviteCode
@@ -593,7 +594,7 @@ class InviteCode(Message[_InviteCodeFields]):
             string id = 1;
             ```
         code:
-            "hxa_" and 16 hex characters; absent for codes of old servers.
+            "hxa_" and 16 hex characters; absent for codes of older servers.
 
             ```proto
             optional string code = 2;
@@ -605,7 +606,7 @@ class InviteCode(Message[_InviteCodeFields]):
             optional string label = 3;
             ```
         max_uses:
-            How many orgs it may create; 0 means any number.
+            How many orgs it can create; 0 means any number.
 
             ```proto
             int32 max_uses = 4;
@@ -617,7 +618,7 @@ class InviteCode(Message[_InviteCodeFields]):
             int32 use_count = 5;
             ```
         expires_at:
-            When it ends, Unix milliseconds; 0 means never.
+            When it expires, Unix milliseconds; 0 means never.
 
             ```proto
             int64 expires_at = 6;
@@ -629,13 +630,13 @@ class InviteCode(Message[_InviteCodeFields]):
             optional google.protobuf.Timestamp created_at = 7;
             ```
         expired:
-            Lists only: its time is over.
+            Lists only: whether it has expired.
 
             ```proto
             optional bool expired = 8;
             ```
         exhausted:
-            Lists only: its uses are used up.
+            Lists only: whether it is used up.
 
             ```proto
             optional bool exhausted = 9;
@@ -683,7 +684,7 @@ class CreateInviteCodeRequest(Message[_CreateInviteCodeRequestFields]):
 
     Attributes:
         max_uses:
-            How many orgs it may create; 0 means any number, and is the default.
+            How many orgs it can create; 0, the default, means any number.
 
             ```proto
             optional int32 max_uses = 1;
@@ -695,7 +696,7 @@ class CreateInviteCodeRequest(Message[_CreateInviteCodeRequestFields]):
             optional string label = 2;
             ```
         expires_in:
-            Seconds; 0 means never, absent or negative means 90 days.
+            Lifetime in seconds; 0 means that it never expires, absent or negative means 90 days.
 
             ```proto
             optional double expires_in = 3;
@@ -777,7 +778,8 @@ class ListInviteCodesRequest(Message[_ListInviteCodesRequestFields]):
             optional int32 limit = 1;
             ```
         cursor:
-            Only what comes behind the entry with this created_at and id, "<Unix ms>|<id>": the last one of the page before.
+            Only entries after the one with this created_at and id, "<Unix ms>|<id>": the last
+            entry of the previous page.
 
             ```proto
             optional string cursor = 2;
@@ -817,7 +819,7 @@ class ListInviteCodesResponse(Message[_ListInviteCodesResponseFields]):
             repeated b2b.v1.InviteCode invite_codes = 1;
             ```
         next_cursor:
-            Where to go on, while there are more; over REST it is in the header Link.
+            The page token of the next page; absent on the last page. Over REST the header Link has it.
 
             ```proto
             optional string next_cursor = 2;
@@ -883,7 +885,7 @@ _DeleteInviteCodeResponseFields: TypeAlias = NoReturn
 
 class DeleteInviteCodeResponse(Message[_DeleteInviteCodeResponseFields]):
     """
-    Nothing to say.
+    An empty response.
 
     ```proto
     message b2b.v1.DeleteInviteCodeResponse
@@ -1051,7 +1053,7 @@ _OrgSettingsFields: TypeAlias = Literal["org_id", "messages_per_minute_per_bot",
 
 class OrgSettings(Message[_OrgSettingsFields]):
     """
-    What an org has set.
+    The settings of an org.
 
     ```proto
     message b2b.v1.OrgSettings
@@ -1095,13 +1097,13 @@ class OrgSettings(Message[_OrgSettingsFields]):
             optional int64 thread_auto_close_days = 6;
             ```
         artifact_retention_days:
-            Days after which artifacts of ended threads are deleted; absent means never.
+            Days after which artifacts of terminal threads are deleted; absent means never.
 
             ```proto
             optional int64 artifact_retention_days = 7;
             ```
         default_thread_permission_policy:
-            The policy of threads that have none, a JSON object as it was sent.
+            The policy of threads without one, a JSON object as it was sent.
 
             ```proto
             optional string default_thread_permission_policy = 8;
@@ -1233,25 +1235,25 @@ class UpdateOrgSettingsRequest(Message[_UpdateOrgSettingsRequestFields]):
             optional int64 file_upload_mb_per_day_per_bot = 3;
             ```
         message_ttl_days:
-            Named but absent switches it off.
+            Named but absent turns it off.
 
             ```proto
             optional int64 message_ttl_days = 4;
             ```
         thread_auto_close_days:
-            Named but absent switches it off.
+            Named but absent turns it off.
 
             ```proto
             optional int64 thread_auto_close_days = 5;
             ```
         artifact_retention_days:
-            Named but absent switches it off.
+            Named but absent turns it off.
 
             ```proto
             optional int64 artifact_retention_days = 6;
             ```
         default_thread_permission_policy:
-            A JSON object as threads have; named but absent removes it.
+            A permission policy, a JSON object; named but absent removes it.
 
             ```proto
             optional string default_thread_permission_policy = 7;
@@ -1351,13 +1353,13 @@ class OrgTicket(Message[_OrgTicketFields]):
 
     Attributes:
         id:
-            Opaque id; works wherever the code does.
+            Opaque id, which works wherever the code does.
 
             ```proto
             string id = 1;
             ```
         code:
-            "tkt_" and 16 hex characters; absent for tickets of old servers.
+            "tkt_" and 16 hex characters; absent for tickets of older servers.
 
             ```proto
             optional string code = 2;
@@ -1375,19 +1377,19 @@ class OrgTicket(Message[_OrgTicketFields]):
             bool skip_approval = 4;
             ```
         expires_at:
-            When it ends, Unix milliseconds; 0 means never.
+            When it expires, Unix milliseconds; 0 means never.
 
             ```proto
             int64 expires_at = 5;
             ```
         created_by:
-            The bot that made it; absent for a human.
+            The bot that created it; absent for a person.
 
             ```proto
             optional string created_by = 6;
             ```
         created_at:
-            When it was made.
+            When it was created.
 
             ```proto
             optional google.protobuf.Timestamp created_at = 7;
@@ -1431,19 +1433,19 @@ class CreateOrgTicketRequest(Message[_CreateOrgTicketRequestFields]):
 
     Attributes:
         reusable:
-            Default false.
+            Whether it can be used more than once; default false.
 
             ```proto
             optional bool reusable = 1;
             ```
         skip_approval:
-            Default false.
+            Whether bots that use it need no approval; default false.
 
             ```proto
             optional bool skip_approval = 2;
             ```
         expires_in:
-            Seconds; 0 means never, absent or negative means 1800.
+            Lifetime in seconds; 0 means that it never expires, absent or negative means 1800.
 
             ```proto
             optional double expires_in = 3;
@@ -1493,7 +1495,7 @@ class CreateOrgTicketResponse(Message[_CreateOrgTicketResponseFields]):
             string ticket = 1;
             ```
         expires_at:
-            When it ends, Unix milliseconds; 0 means never.
+            When it expires, Unix milliseconds; 0 means never.
 
             ```proto
             int64 expires_at = 2;
@@ -1543,13 +1545,13 @@ class ListOrgTicketsRequest(Message[_ListOrgTicketsRequestFields]):
 
     Attributes:
         limit:
-            How many.
+            The size of a page.
 
             ```proto
             optional int32 limit = 1;
             ```
         cursor:
-            Where the last page ended; an unknown one gives an empty page.
+            The page token from the previous page; an unknown one gives an empty page.
 
             ```proto
             optional string cursor = 2;
@@ -1701,7 +1703,7 @@ class OrgSession(Message[_OrgSessionFields]):
             string ref = 1;
             ```
         role:
-            Whose session.
+            The role of the session.
 
             ```proto
             b2b.v1.SessionRole role = 2;
@@ -1713,19 +1715,19 @@ class OrgSession(Message[_OrgSessionFields]):
             optional string bot_id = 3;
             ```
         owner_name:
-            Who logged in, as told at login.
+            The name that was given at login.
 
             ```proto
             optional string owner_name = 4;
             ```
         created_at:
-            When it began.
+            When it was opened.
 
             ```proto
             optional google.protobuf.Timestamp created_at = 5;
             ```
         expires_at:
-            When it ends unless used.
+            When the session ends if it is not used.
 
             ```proto
             optional google.protobuf.Timestamp expires_at = 6;
@@ -1767,13 +1769,13 @@ class ListOrgSessionsRequest(Message[_ListOrgSessionsRequestFields]):
 
     Attributes:
         limit:
-            How many.
+            The size of a page.
 
             ```proto
             optional int32 limit = 1;
             ```
         offset:
-            How many to pass over; default 0.
+            How many entries to skip; default 0.
 
             ```proto
             optional int32 offset = 2;
@@ -1813,7 +1815,7 @@ class ListOrgSessionsResponse(Message[_ListOrgSessionsResponseFields]):
             repeated b2b.v1.OrgSession items = 1;
             ```
         has_more:
-            Whether there are more.
+            Whether there are more entries.
 
             ```proto
             bool has_more = 2;
@@ -2083,7 +2085,7 @@ class UpdateBotStatusRequest(Message[_UpdateBotStatusRequestFields]):
             optional b2b.v1.JoinStatus status = 2;
             ```
         reason:
-            Why.
+            The reason.
 
             ```proto
             optional string reason = 3;
@@ -2119,7 +2121,7 @@ _UpdateBotStatusResponseFields: TypeAlias = Literal["bot_id", "name", "join_stat
 
 class UpdateBotStatusResponse(Message[_UpdateBotStatusResponseFields]):
     """
-    The bot's standing after the change.
+    The bot's join status after the change.
 
     ```proto
     message b2b.v1.UpdateBotStatusResponse
@@ -2139,13 +2141,13 @@ class UpdateBotStatusResponse(Message[_UpdateBotStatusResponseFields]):
             string name = 2;
             ```
         join_status:
-            Its standing now.
+            Its join status after the change.
 
             ```proto
             b2b.v1.JoinStatus join_status = 3;
             ```
         previous_status:
-            Its standing before.
+            Its join status before the change.
 
             ```proto
             b2b.v1.JoinStatus previous_status = 4;
@@ -2163,7 +2165,7 @@ class UpdateBotStatusResponse(Message[_UpdateBotStatusResponseFields]):
             optional google.protobuf.Timestamp join_status_changed_at = 6;
             ```
         join_status_reason:
-            Why, as told.
+            The reason that was given.
 
             ```proto
             optional string join_status_reason = 7;
@@ -2199,7 +2201,7 @@ _DeleteTombstoneRequestFields: TypeAlias = Literal["org_id", "name", "request_id
 
 class DeleteTombstoneRequest(Message[_DeleteTombstoneRequestFields]):
     """
-    Asks to free a name.
+    Asks to remove a tombstone.
 
     ```proto
     message b2b.v1.DeleteTombstoneRequest
@@ -2261,7 +2263,7 @@ class DeleteTombstoneResponse(Message[_DeleteTombstoneResponseFields]):
             bool ok = 1;
             ```
         message:
-            What happened, in words.
+            What happened, as text.
 
             ```proto
             string message = 2;
@@ -2287,7 +2289,7 @@ _AuditEntryFields: TypeAlias = Literal["id", "org_id", "bot_id", "action", "targ
 
 class AuditEntry(Message[_AuditEntryFields]):
     """
-    One thing that was done.
+    An entry of the audit log.
 
     ```proto
     message b2b.v1.AuditEntry
@@ -2307,37 +2309,37 @@ class AuditEntry(Message[_AuditEntryFields]):
             string org_id = 2;
             ```
         bot_id:
-            The bot that did it or to which it was done; absent for humans.
+            The bot that acted or was affected; absent for people.
 
             ```proto
             optional string bot_id = 3;
             ```
         action:
-            What, e.g. "thread.create".
+            The action, e.g. "thread.create".
 
             ```proto
             string action = 4;
             ```
         target_type:
-            The kind of thing, e.g. "thread".
+            The kind of the target, e.g. "thread".
 
             ```proto
             string target_type = 5;
             ```
         target_id:
-            The thing.
+            The target.
 
             ```proto
             string target_id = 6;
             ```
         detail:
-            Further facts, a JSON object.
+            Details, a JSON object.
 
             ```proto
             optional string detail = 7;
             ```
         created_at:
-            When.
+            When it happened.
 
             ```proto
             optional google.protobuf.Timestamp created_at = 8;
@@ -2383,7 +2385,7 @@ class ListAuditEntriesRequest(Message[_ListAuditEntriesRequestFields]):
 
     Attributes:
         since:
-            Only newer ones; 0 means no bound. Over REST Unix milliseconds.
+            Only newer entries; 0 means no bound. Over REST Unix milliseconds.
 
             ```proto
             optional google.protobuf.Timestamp since = 1;
@@ -2395,13 +2397,13 @@ class ListAuditEntriesRequest(Message[_ListAuditEntriesRequestFields]):
             optional string action = 2;
             ```
         target_type:
-            Only this kind of thing.
+            Only this kind of target.
 
             ```proto
             optional string target_type = 3;
             ```
         target_id:
-            Only this thing.
+            Only this target.
 
             ```proto
             optional string target_id = 4;
@@ -2413,14 +2415,14 @@ class ListAuditEntriesRequest(Message[_ListAuditEntriesRequestFields]):
             optional string bot_id = 5;
             ```
         limit:
-            How many.
+            The size of a page.
 
             ```proto
             optional int32 limit = 6;
             ```
         cursor:
-            Only older entries than the one with this created_at and id, "<Unix ms>|<id>": the
-            last one of the page before.
+            Only entries older than the one with this created_at and id, "<Unix ms>|<id>": the
+            last entry of the previous page.
 
             ```proto
             optional string cursor = 7;
@@ -2470,7 +2472,7 @@ class ListAuditEntriesResponse(Message[_ListAuditEntriesResponseFields]):
             repeated b2b.v1.AuditEntry entries = 1;
             ```
         next_cursor:
-            Where to go on, while there are more; over REST it is in the header Link.
+            The page token of the next page; absent on the last page. Over REST the header Link has it.
 
             ```proto
             optional string next_cursor = 2;
@@ -2494,7 +2496,7 @@ class ListAuditEntriesResponse(Message[_ListAuditEntriesResponseFields]):
 
 class OrgStatus(Enum):
     """
-    Whether an org works.
+    The status of an org.
 
     ```proto
     enum b2b.v1.OrgStatus
@@ -2508,13 +2510,13 @@ class OrgStatus(Enum):
             ORG_STATUS_UNSPECIFIED = 0
             ```
         ACTIVE:
-            Works.
+            Works normally.
 
             ```proto
             ORG_STATUS_ACTIVE = 1
             ```
         SUSPENDED:
-            Every call of its members is refused until it is active again.
+            Every call of its members is rejected until it is active again.
 
             ```proto
             ORG_STATUS_SUSPENDED = 2
@@ -2527,7 +2529,7 @@ class OrgStatus(Enum):
 
 class SessionRole(Enum):
     """
-    Whose login session.
+    The role of a login session.
 
     ```proto
     enum b2b.v1.SessionRole
@@ -2541,7 +2543,7 @@ class SessionRole(Enum):
             SESSION_ROLE_UNSPECIFIED = 0
             ```
         BOT_OWNER:
-            The human behind a bot.
+            The owner of a bot.
 
             ```proto
             SESSION_ROLE_BOT_OWNER = 1

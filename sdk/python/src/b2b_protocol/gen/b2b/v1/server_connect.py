@@ -32,53 +32,53 @@ if TYPE_CHECKING:
 
 class ServerService(Protocol):
     """
-    Facts about the server, for anybody.
+    Information about the server, without authentication.
     """
     async def get_health(self, request: GetHealthRequest, ctx: RequestContext[GetHealthRequest, GetHealthResponse], /) -> GetHealthResponse:
         """
-        Whether the server works.
+        Returns the health of the server.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     async def get_api_health(self, request: GetApiHealthRequest, ctx: RequestContext[GetApiHealthRequest, GetApiHealthResponse], /) -> GetApiHealthResponse:
         """
-        The same for old clients.
+        Returns the health for old clients.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     async def get_system_presence(self, request: GetSystemPresenceRequest, ctx: RequestContext[GetSystemPresenceRequest, GetSystemPresenceResponse], /) -> GetSystemPresenceResponse:
         """
-        What old clients ask for who is there: nothing that they use. Ask ListBots.
+        For old clients: always an empty list. Use ListBots instead.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     async def get_config(self, request: GetConfigRequest, ctx: RequestContext[GetConfigRequest, GetConfigResponse], /) -> GetConfigResponse:
         """
-        What old clients ask for how the server is set up.
+        For old clients: the configuration of the server.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     async def get_version(self, request: GetVersionRequest, ctx: RequestContext[GetVersionRequest, GetVersionResponse], /) -> GetVersionResponse:
         """
-        What the server is.
+        Returns the version of the server.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     async def get_stats(self, request: GetStatsRequest, ctx: RequestContext[GetStatsRequest, GetStatsResponse], /) -> GetStatsResponse:
         """
-        Counts over all orgs, at most 60 seconds old.
+        Returns counts over all orgs, at most 60 seconds old.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     async def get_skill(self, request: GetSkillRequest, ctx: RequestContext[GetSkillRequest, GetSkillResponse], /) -> GetSkillResponse:
         """
-        How an agent gets started here, in Markdown.
+        Returns a guide for agents, in Markdown.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     async def get_open_api(self, request: GetOpenApiRequest, ctx: RequestContext[GetOpenApiRequest, GetOpenApiResponse], /) -> GetOpenApiResponse:
         """
-        The REST binding as an OpenAPI 3.1 document.
+        Returns an OpenAPI 3.1 document of the REST binding.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -203,7 +203,7 @@ class ServerServiceASGIApplication(ConnectASGIApplication[ServerService]):
 
 class ServerServiceClient(ConnectClient):
     """
-    Facts about the server, for anybody.
+    Information about the server, without authentication.
     """
     async def get_health(
         self,
@@ -213,7 +213,7 @@ class ServerServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> GetHealthResponse:
         """
-        Whether the server works.
+        Returns the health of the server.
         """
         return await self.execute_unary(
             request=request,
@@ -236,7 +236,7 @@ class ServerServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> GetApiHealthResponse:
         """
-        The same for old clients.
+        Returns the health for old clients.
         """
         return await self.execute_unary(
             request=request,
@@ -259,7 +259,7 @@ class ServerServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> GetSystemPresenceResponse:
         """
-        What old clients ask for who is there: nothing that they use. Ask ListBots.
+        For old clients: always an empty list. Use ListBots instead.
         """
         return await self.execute_unary(
             request=request,
@@ -282,7 +282,7 @@ class ServerServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> GetConfigResponse:
         """
-        What old clients ask for how the server is set up.
+        For old clients: the configuration of the server.
         """
         return await self.execute_unary(
             request=request,
@@ -305,7 +305,7 @@ class ServerServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> GetVersionResponse:
         """
-        What the server is.
+        Returns the version of the server.
         """
         return await self.execute_unary(
             request=request,
@@ -328,7 +328,7 @@ class ServerServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> GetStatsResponse:
         """
-        Counts over all orgs, at most 60 seconds old.
+        Returns counts over all orgs, at most 60 seconds old.
         """
         return await self.execute_unary(
             request=request,
@@ -351,7 +351,7 @@ class ServerServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> GetSkillResponse:
         """
-        How an agent gets started here, in Markdown.
+        Returns a guide for agents, in Markdown.
         """
         return await self.execute_unary(
             request=request,
@@ -374,7 +374,7 @@ class ServerServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> GetOpenApiResponse:
         """
-        The REST binding as an OpenAPI 3.1 document.
+        Returns an OpenAPI 3.1 document of the REST binding.
         """
         return await self.execute_unary(
             request=request,
@@ -392,53 +392,53 @@ class ServerServiceClient(ConnectClient):
 
 class ServerServiceSync(Protocol):
     """
-    Facts about the server, for anybody.
+    Information about the server, without authentication.
     """
     def get_health(self, request: GetHealthRequest, ctx: RequestContext[GetHealthRequest, GetHealthResponse], /) -> GetHealthResponse:
         """
-        Whether the server works.
+        Returns the health of the server.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     def get_api_health(self, request: GetApiHealthRequest, ctx: RequestContext[GetApiHealthRequest, GetApiHealthResponse], /) -> GetApiHealthResponse:
         """
-        The same for old clients.
+        Returns the health for old clients.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     def get_system_presence(self, request: GetSystemPresenceRequest, ctx: RequestContext[GetSystemPresenceRequest, GetSystemPresenceResponse], /) -> GetSystemPresenceResponse:
         """
-        What old clients ask for who is there: nothing that they use. Ask ListBots.
+        For old clients: always an empty list. Use ListBots instead.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     def get_config(self, request: GetConfigRequest, ctx: RequestContext[GetConfigRequest, GetConfigResponse], /) -> GetConfigResponse:
         """
-        What old clients ask for how the server is set up.
+        For old clients: the configuration of the server.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     def get_version(self, request: GetVersionRequest, ctx: RequestContext[GetVersionRequest, GetVersionResponse], /) -> GetVersionResponse:
         """
-        What the server is.
+        Returns the version of the server.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     def get_stats(self, request: GetStatsRequest, ctx: RequestContext[GetStatsRequest, GetStatsResponse], /) -> GetStatsResponse:
         """
-        Counts over all orgs, at most 60 seconds old.
+        Returns counts over all orgs, at most 60 seconds old.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     def get_skill(self, request: GetSkillRequest, ctx: RequestContext[GetSkillRequest, GetSkillResponse], /) -> GetSkillResponse:
         """
-        How an agent gets started here, in Markdown.
+        Returns a guide for agents, in Markdown.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     def get_open_api(self, request: GetOpenApiRequest, ctx: RequestContext[GetOpenApiRequest, GetOpenApiResponse], /) -> GetOpenApiResponse:
         """
-        The REST binding as an OpenAPI 3.1 document.
+        Returns an OpenAPI 3.1 document of the REST binding.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -561,7 +561,7 @@ class ServerServiceWSGIApplication(ConnectWSGIApplication):
 
 class ServerServiceClientSync(ConnectClientSync):
     """
-    Facts about the server, for anybody.
+    Information about the server, without authentication.
     """
     def get_health(
         self,
@@ -571,7 +571,7 @@ class ServerServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> GetHealthResponse:
         """
-        Whether the server works.
+        Returns the health of the server.
         """
         return self.execute_unary(
             request=request,
@@ -594,7 +594,7 @@ class ServerServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> GetApiHealthResponse:
         """
-        The same for old clients.
+        Returns the health for old clients.
         """
         return self.execute_unary(
             request=request,
@@ -617,7 +617,7 @@ class ServerServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> GetSystemPresenceResponse:
         """
-        What old clients ask for who is there: nothing that they use. Ask ListBots.
+        For old clients: always an empty list. Use ListBots instead.
         """
         return self.execute_unary(
             request=request,
@@ -640,7 +640,7 @@ class ServerServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> GetConfigResponse:
         """
-        What old clients ask for how the server is set up.
+        For old clients: the configuration of the server.
         """
         return self.execute_unary(
             request=request,
@@ -663,7 +663,7 @@ class ServerServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> GetVersionResponse:
         """
-        What the server is.
+        Returns the version of the server.
         """
         return self.execute_unary(
             request=request,
@@ -686,7 +686,7 @@ class ServerServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> GetStatsResponse:
         """
-        Counts over all orgs, at most 60 seconds old.
+        Returns counts over all orgs, at most 60 seconds old.
         """
         return self.execute_unary(
             request=request,
@@ -709,7 +709,7 @@ class ServerServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> GetSkillResponse:
         """
-        How an agent gets started here, in Markdown.
+        Returns a guide for agents, in Markdown.
         """
         return self.execute_unary(
             request=request,
@@ -732,7 +732,7 @@ class ServerServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> GetOpenApiResponse:
         """
-        The REST binding as an OpenAPI 3.1 document.
+        Returns an OpenAPI 3.1 document of the REST binding.
         """
         return self.execute_unary(
             request=request,

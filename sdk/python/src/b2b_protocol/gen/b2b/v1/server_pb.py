@@ -55,7 +55,7 @@ class GetHealthResponse(Message[_GetHealthResponseFields]):
 
     Attributes:
         status:
-            Whether the server works.
+            The health of the server.
 
             ```proto
             b2b.v1.HealthStatus status = 1;
@@ -79,20 +79,20 @@ class GetHealthResponse(Message[_GetHealthResponseFields]):
             int32 connected_bots = 4;
             ```
         db:
-            Whether the database answers, takes changes and is not known to be damaged.
+            Whether the database responds, accepts changes and is not known to be damaged.
 
             ```proto
             b2b.v1.DatabaseStatus db = 5;
             ```
         ws:
-            Only for the operator: with the admin secret as bearer token, unless too many from
-            the same address were wrong.
+            Only for the operator: with the admin secret as bearer token, unless too many wrong
+            ones came from the same address.
 
             ```proto
             optional b2b.v1.ConnectionStats ws = 6;
             ```
         reason:
-            Why it is degraded; only for the operator, as ws is.
+            Why it is degraded; only for the operator, as for ws.
 
             ```proto
             optional string reason = 7;
@@ -128,7 +128,7 @@ _ConnectionStatsFields: TypeAlias = Literal["by_type", "by_bot", "by_age", "not_
 
 class ConnectionStats(Message[_ConnectionStatsFields]):
     """
-    What the operator sees of the WebSocket connections of this node.
+    Statistics of the WebSocket connections of this node, for the operator.
 
     ```proto
     message b2b.v1.ConnectionStats
@@ -136,31 +136,31 @@ class ConnectionStats(Message[_ConnectionStatsFields]):
 
     Attributes:
         by_type:
-            How many of each kind.
+            Connections by credential.
 
             ```proto
             optional b2b.v1.ConnectionsByType by_type = 1;
             ```
         by_bot:
-            The bots with the most.
+            The bots with the most connections.
 
             ```proto
             repeated b2b.v1.BotConnections by_bot = 2;
             ```
         by_age:
-            How many of each age.
+            Connections by age.
 
             ```proto
             optional b2b.v1.ConnectionsByAge by_age = 3;
             ```
         not_alive:
-            How many did not answer the last ping.
+            Connections that did not reply to the last ping.
 
             ```proto
             int32 not_alive = 4;
             ```
         reconnect_rate_5m:
-            Connections per minute over the last 5 minutes of bots that had one before.
+            Reconnections per minute, over the last 5 minutes.
 
             ```proto
             double reconnect_rate_5m = 5;
@@ -254,7 +254,7 @@ class BotConnections(Message[_BotConnectionsFields]):
             string bot_id = 1;
             ```
         count:
-            How many it has.
+            The number of its connections.
 
             ```proto
             int32 count = 2;
@@ -344,7 +344,7 @@ class ConnectionMetrics(Message[_ConnectionMetricsFields]):
 
     Attributes:
         ops_total:
-            Operations asked for.
+            Operations requested.
 
             ```proto
             int64 ops_total = 1;
@@ -362,13 +362,13 @@ class ConnectionMetrics(Message[_ConnectionMetricsFields]):
             int64 errors_total = 3;
             ```
         conflicts_total:
-            Of these, by a revision conflict.
+            Operations that failed because of a revision conflict.
 
             ```proto
             int64 conflicts_total = 4;
             ```
         rate_limited_total:
-            Of these, by a limit.
+            Operations that failed because of a rate limit.
 
             ```proto
             int64 rate_limited_total = 5;
@@ -428,7 +428,7 @@ class GetSystemPresenceResponse(Message[_GetSystemPresenceResponseFields]):
 
     Attributes:
         bots:
-            Always empty: who is online is nobody's business but an org's.
+            Always empty: presence is visible only within an org.
 
             ```proto
             repeated b2b.v1.SystemPresence bots = 1;
@@ -446,7 +446,7 @@ class GetSystemPresenceResponse(Message[_GetSystemPresenceResponseFields]):
             int64 presence_ts = 3;
             ```
         note:
-            Where to look instead.
+            A note about what to use instead.
 
             ```proto
             string note = 4;
@@ -476,7 +476,7 @@ _SystemPresenceFields: TypeAlias = Literal["bot_id"]
 
 class SystemPresence(Message[_SystemPresenceFields]):
     """
-    What no answer holds. Since 0.1.
+    An entry of a list that is always empty. Since 0.1.
 
     ```proto
     message b2b.v1.SystemPresence
@@ -536,7 +536,7 @@ class GetConfigResponse(Message[_GetConfigResponseFields]):
 
     Attributes:
         server:
-            The name of the protocol's family.
+            The name of the protocol family.
 
             ```proto
             string server = 1;
@@ -618,7 +618,7 @@ class GetApiHealthResponse(Message[_GetApiHealthResponseFields]):
             bool ok = 1;
             ```
         server:
-            Which server.
+            The name of the server.
 
             ```proto
             string server = 2;
@@ -686,7 +686,7 @@ class GetVersionResponse(Message[_GetVersionResponseFields]):
             string version = 1;
             ```
         server:
-            Which server: the protocol family's name, "hxa-connect", that clients look for.
+            The name of the protocol family, "hxa-connect", which clients check.
 
             ```proto
             string server = 2;
@@ -906,7 +906,7 @@ class GetOpenApiResponse(Message[_GetOpenApiResponseFields]):
 
 class HealthStatus(Enum):
     """
-    Whether the server works.
+    The health of the server.
 
     ```proto
     enum b2b.v1.HealthStatus
@@ -920,13 +920,13 @@ class HealthStatus(Enum):
             HEALTH_STATUS_UNSPECIFIED = 0
             ```
         OK:
-            It does.
+            It works.
 
             ```proto
             HEALTH_STATUS_OK = 1
             ```
         DEGRADED:
-            It does not, or not fully.
+            It does not work, or not fully.
 
             ```proto
             HEALTH_STATUS_DEGRADED = 2
@@ -939,7 +939,7 @@ class HealthStatus(Enum):
 
 class DatabaseStatus(Enum):
     """
-    Whether the database answers.
+    The state of the database.
 
     ```proto
     enum b2b.v1.DatabaseStatus
@@ -953,13 +953,13 @@ class DatabaseStatus(Enum):
             DATABASE_STATUS_UNSPECIFIED = 0
             ```
         OK:
-            It does.
+            It works.
 
             ```proto
             DATABASE_STATUS_OK = 1
             ```
         ERROR:
-            It does not.
+            It does not work.
 
             ```proto
             DATABASE_STATUS_ERROR = 2

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 class ThreadService(Protocol):
     """
-    Threads as their participants see them.
+    Threads, for their participants.
     """
     async def create_thread(self, request: CreateThreadRequest, ctx: RequestContext[CreateThreadRequest, CreateThreadResponse], /) -> CreateThreadResponse:
         """
@@ -42,25 +42,25 @@ class ThreadService(Protocol):
 
     async def list_threads(self, request: ListThreadsRequest, ctx: RequestContext[ListThreadsRequest, ListThreadsResponse], /) -> ListThreadsResponse:
         """
-        Lists the caller's threads, or with scope=org all that it may join.
+        Lists the caller's threads, or with scope=org all public and joined threads of the org.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     async def get_thread(self, request: GetThreadRequest, ctx: RequestContext[GetThreadRequest, GetThreadResponse], /) -> GetThreadResponse:
         """
-        One thread with its participants.
+        Returns a thread with its participants.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     async def update_thread(self, request: UpdateThreadRequest, ctx: RequestContext[UpdateThreadRequest, UpdateThreadResponse], /) -> UpdateThreadResponse:
         """
-        Changes the fields that are named, all or none.
+        Changes the named fields, all or none.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     async def join_thread(self, request: JoinThreadRequest, ctx: RequestContext[JoinThreadRequest, JoinThreadResponse], /) -> JoinThreadResponse:
         """
-        Joins a thread, or asks to.
+        Joins a thread, or asks to join it.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -72,25 +72,25 @@ class ThreadService(Protocol):
 
     async def approve_join_request(self, request: ApproveJoinRequestRequest, ctx: RequestContext[ApproveJoinRequestRequest, ApproveJoinRequestResponse], /) -> ApproveJoinRequestResponse:
         """
-        Lets a bot in that asked.
+        Approves a join request.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     async def reject_join_request(self, request: RejectJoinRequestRequest, ctx: RequestContext[RejectJoinRequestRequest, RejectJoinRequestResponse], /) -> RejectJoinRequestResponse:
         """
-        Keeps a bot out that asked.
+        Rejects a join request.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     async def add_participant(self, request: AddParticipantRequest, ctx: RequestContext[AddParticipantRequest, AddParticipantResponse], /) -> AddParticipantResponse:
         """
-        Adds a participant, or labels one.
+        Adds a participant.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     async def remove_participant(self, request: RemoveParticipantRequest, ctx: RequestContext[RemoveParticipantRequest, RemoveParticipantResponse], /) -> RemoveParticipantResponse:
         """
-        Removes a participant; the caller itself leaves this way, too.
+        Removes a participant, also the caller itself.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -108,7 +108,7 @@ class ThreadService(Protocol):
 
     async def list_thread_messages(self, request: ListThreadMessagesRequest, ctx: RequestContext[ListThreadMessagesRequest, ListThreadMessagesResponse], /) -> ListThreadMessagesResponse:
         """
-        The messages of a thread.
+        Lists the messages of a thread.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -288,7 +288,7 @@ class ThreadServiceASGIApplication(ConnectASGIApplication[ThreadService]):
 
 class ThreadServiceClient(ConnectClient):
     """
-    Threads as their participants see them.
+    Threads, for their participants.
     """
     async def create_thread(
         self,
@@ -321,7 +321,7 @@ class ThreadServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> ListThreadsResponse:
         """
-        Lists the caller's threads, or with scope=org all that it may join.
+        Lists the caller's threads, or with scope=org all public and joined threads of the org.
         """
         return await self.execute_unary(
             request=request,
@@ -344,7 +344,7 @@ class ThreadServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> GetThreadResponse:
         """
-        One thread with its participants.
+        Returns a thread with its participants.
         """
         return await self.execute_unary(
             request=request,
@@ -367,7 +367,7 @@ class ThreadServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> UpdateThreadResponse:
         """
-        Changes the fields that are named, all or none.
+        Changes the named fields, all or none.
         """
         return await self.execute_unary(
             request=request,
@@ -390,7 +390,7 @@ class ThreadServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> JoinThreadResponse:
         """
-        Joins a thread, or asks to.
+        Joins a thread, or asks to join it.
         """
         return await self.execute_unary(
             request=request,
@@ -436,7 +436,7 @@ class ThreadServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> ApproveJoinRequestResponse:
         """
-        Lets a bot in that asked.
+        Approves a join request.
         """
         return await self.execute_unary(
             request=request,
@@ -459,7 +459,7 @@ class ThreadServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> RejectJoinRequestResponse:
         """
-        Keeps a bot out that asked.
+        Rejects a join request.
         """
         return await self.execute_unary(
             request=request,
@@ -482,7 +482,7 @@ class ThreadServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> AddParticipantResponse:
         """
-        Adds a participant, or labels one.
+        Adds a participant.
         """
         return await self.execute_unary(
             request=request,
@@ -505,7 +505,7 @@ class ThreadServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> RemoveParticipantResponse:
         """
-        Removes a participant; the caller itself leaves this way, too.
+        Removes a participant, also the caller itself.
         """
         return await self.execute_unary(
             request=request,
@@ -574,7 +574,7 @@ class ThreadServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> ListThreadMessagesResponse:
         """
-        The messages of a thread.
+        Lists the messages of a thread.
         """
         return await self.execute_unary(
             request=request,
@@ -592,7 +592,7 @@ class ThreadServiceClient(ConnectClient):
 
 class ThreadServiceSync(Protocol):
     """
-    Threads as their participants see them.
+    Threads, for their participants.
     """
     def create_thread(self, request: CreateThreadRequest, ctx: RequestContext[CreateThreadRequest, CreateThreadResponse], /) -> CreateThreadResponse:
         """
@@ -602,25 +602,25 @@ class ThreadServiceSync(Protocol):
 
     def list_threads(self, request: ListThreadsRequest, ctx: RequestContext[ListThreadsRequest, ListThreadsResponse], /) -> ListThreadsResponse:
         """
-        Lists the caller's threads, or with scope=org all that it may join.
+        Lists the caller's threads, or with scope=org all public and joined threads of the org.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     def get_thread(self, request: GetThreadRequest, ctx: RequestContext[GetThreadRequest, GetThreadResponse], /) -> GetThreadResponse:
         """
-        One thread with its participants.
+        Returns a thread with its participants.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     def update_thread(self, request: UpdateThreadRequest, ctx: RequestContext[UpdateThreadRequest, UpdateThreadResponse], /) -> UpdateThreadResponse:
         """
-        Changes the fields that are named, all or none.
+        Changes the named fields, all or none.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     def join_thread(self, request: JoinThreadRequest, ctx: RequestContext[JoinThreadRequest, JoinThreadResponse], /) -> JoinThreadResponse:
         """
-        Joins a thread, or asks to.
+        Joins a thread, or asks to join it.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -632,25 +632,25 @@ class ThreadServiceSync(Protocol):
 
     def approve_join_request(self, request: ApproveJoinRequestRequest, ctx: RequestContext[ApproveJoinRequestRequest, ApproveJoinRequestResponse], /) -> ApproveJoinRequestResponse:
         """
-        Lets a bot in that asked.
+        Approves a join request.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     def reject_join_request(self, request: RejectJoinRequestRequest, ctx: RequestContext[RejectJoinRequestRequest, RejectJoinRequestResponse], /) -> RejectJoinRequestResponse:
         """
-        Keeps a bot out that asked.
+        Rejects a join request.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     def add_participant(self, request: AddParticipantRequest, ctx: RequestContext[AddParticipantRequest, AddParticipantResponse], /) -> AddParticipantResponse:
         """
-        Adds a participant, or labels one.
+        Adds a participant.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     def remove_participant(self, request: RemoveParticipantRequest, ctx: RequestContext[RemoveParticipantRequest, RemoveParticipantResponse], /) -> RemoveParticipantResponse:
         """
-        Removes a participant; the caller itself leaves this way, too.
+        Removes a participant, also the caller itself.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -668,7 +668,7 @@ class ThreadServiceSync(Protocol):
 
     def list_thread_messages(self, request: ListThreadMessagesRequest, ctx: RequestContext[ListThreadMessagesRequest, ListThreadMessagesResponse], /) -> ListThreadMessagesResponse:
         """
-        The messages of a thread.
+        Lists the messages of a thread.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -846,7 +846,7 @@ class ThreadServiceWSGIApplication(ConnectWSGIApplication):
 
 class ThreadServiceClientSync(ConnectClientSync):
     """
-    Threads as their participants see them.
+    Threads, for their participants.
     """
     def create_thread(
         self,
@@ -879,7 +879,7 @@ class ThreadServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> ListThreadsResponse:
         """
-        Lists the caller's threads, or with scope=org all that it may join.
+        Lists the caller's threads, or with scope=org all public and joined threads of the org.
         """
         return self.execute_unary(
             request=request,
@@ -902,7 +902,7 @@ class ThreadServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> GetThreadResponse:
         """
-        One thread with its participants.
+        Returns a thread with its participants.
         """
         return self.execute_unary(
             request=request,
@@ -925,7 +925,7 @@ class ThreadServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> UpdateThreadResponse:
         """
-        Changes the fields that are named, all or none.
+        Changes the named fields, all or none.
         """
         return self.execute_unary(
             request=request,
@@ -948,7 +948,7 @@ class ThreadServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> JoinThreadResponse:
         """
-        Joins a thread, or asks to.
+        Joins a thread, or asks to join it.
         """
         return self.execute_unary(
             request=request,
@@ -994,7 +994,7 @@ class ThreadServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> ApproveJoinRequestResponse:
         """
-        Lets a bot in that asked.
+        Approves a join request.
         """
         return self.execute_unary(
             request=request,
@@ -1017,7 +1017,7 @@ class ThreadServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> RejectJoinRequestResponse:
         """
-        Keeps a bot out that asked.
+        Rejects a join request.
         """
         return self.execute_unary(
             request=request,
@@ -1040,7 +1040,7 @@ class ThreadServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> AddParticipantResponse:
         """
-        Adds a participant, or labels one.
+        Adds a participant.
         """
         return self.execute_unary(
             request=request,
@@ -1063,7 +1063,7 @@ class ThreadServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> RemoveParticipantResponse:
         """
-        Removes a participant; the caller itself leaves this way, too.
+        Removes a participant, also the caller itself.
         """
         return self.execute_unary(
             request=request,
@@ -1132,7 +1132,7 @@ class ThreadServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> ListThreadMessagesResponse:
         """
-        The messages of a thread.
+        Lists the messages of a thread.
         """
         return self.execute_unary(
             request=request,
@@ -1149,7 +1149,7 @@ class ThreadServiceClientSync(ConnectClientSync):
         )
 class OrgThreadService(Protocol):
     """
-    Threads as the org's admins see them: visibility and policy do not apply.
+    Threads, for the org's admins: visibility and policy do not apply.
     """
     async def list_org_threads(self, request: ListOrgThreadsRequest, ctx: RequestContext[ListOrgThreadsRequest, ListOrgThreadsResponse], /) -> ListOrgThreadsResponse:
         """
@@ -1159,13 +1159,13 @@ class OrgThreadService(Protocol):
 
     async def get_org_thread(self, request: GetOrgThreadRequest, ctx: RequestContext[GetOrgThreadRequest, GetOrgThreadResponse], /) -> GetOrgThreadResponse:
         """
-        One thread with its participants.
+        Returns a thread with its participants.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     async def list_org_thread_messages(self, request: ListOrgThreadMessagesRequest, ctx: RequestContext[ListOrgThreadMessagesRequest, ListOrgThreadMessagesResponse], /) -> ListOrgThreadMessagesResponse:
         """
-        The messages of a thread.
+        Lists the messages of a thread.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -1303,7 +1303,7 @@ class OrgThreadServiceASGIApplication(ConnectASGIApplication[OrgThreadService]):
 
 class OrgThreadServiceClient(ConnectClient):
     """
-    Threads as the org's admins see them: visibility and policy do not apply.
+    Threads, for the org's admins: visibility and policy do not apply.
     """
     async def list_org_threads(
         self,
@@ -1336,7 +1336,7 @@ class OrgThreadServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> GetOrgThreadResponse:
         """
-        One thread with its participants.
+        Returns a thread with its participants.
         """
         return await self.execute_unary(
             request=request,
@@ -1359,7 +1359,7 @@ class OrgThreadServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> ListOrgThreadMessagesResponse:
         """
-        The messages of a thread.
+        Lists the messages of a thread.
         """
         return await self.execute_unary(
             request=request,
@@ -1469,7 +1469,7 @@ class OrgThreadServiceClient(ConnectClient):
 
 class OrgThreadServiceSync(Protocol):
     """
-    Threads as the org's admins see them: visibility and policy do not apply.
+    Threads, for the org's admins: visibility and policy do not apply.
     """
     def list_org_threads(self, request: ListOrgThreadsRequest, ctx: RequestContext[ListOrgThreadsRequest, ListOrgThreadsResponse], /) -> ListOrgThreadsResponse:
         """
@@ -1479,13 +1479,13 @@ class OrgThreadServiceSync(Protocol):
 
     def get_org_thread(self, request: GetOrgThreadRequest, ctx: RequestContext[GetOrgThreadRequest, GetOrgThreadResponse], /) -> GetOrgThreadResponse:
         """
-        One thread with its participants.
+        Returns a thread with its participants.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     def list_org_thread_messages(self, request: ListOrgThreadMessagesRequest, ctx: RequestContext[ListOrgThreadMessagesRequest, ListOrgThreadMessagesResponse], /) -> ListOrgThreadMessagesResponse:
         """
-        The messages of a thread.
+        Lists the messages of a thread.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -1621,7 +1621,7 @@ class OrgThreadServiceWSGIApplication(ConnectWSGIApplication):
 
 class OrgThreadServiceClientSync(ConnectClientSync):
     """
-    Threads as the org's admins see them: visibility and policy do not apply.
+    Threads, for the org's admins: visibility and policy do not apply.
     """
     def list_org_threads(
         self,
@@ -1654,7 +1654,7 @@ class OrgThreadServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> GetOrgThreadResponse:
         """
-        One thread with its participants.
+        Returns a thread with its participants.
         """
         return self.execute_unary(
             request=request,
@@ -1677,7 +1677,7 @@ class OrgThreadServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> ListOrgThreadMessagesResponse:
         """
-        The messages of a thread.
+        Lists the messages of a thread.
         """
         return self.execute_unary(
             request=request,

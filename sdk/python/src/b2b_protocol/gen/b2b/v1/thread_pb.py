@@ -52,31 +52,31 @@ class Thread(Message[_ThreadFields]):
             string org_id = 2;
             ```
         topic:
-            What it is about.
+            Its topic.
 
             ```proto
             string topic = 3;
             ```
         tags:
-            What it can be told by.
+            Its tags.
 
             ```proto
             optional b2b.v1.StringList tags = 4;
             ```
         status:
-            Where it stands.
+            Its status.
 
             ```proto
             b2b.v1.ThreadStatus status = 5;
             ```
         initiator_id:
-            Who created it; absent when that bot was deleted.
+            The bot that created it; absent if that bot was deleted.
 
             ```proto
             optional string initiator_id = 6;
             ```
         channel_id:
-            The channel it came from.
+            The channel from which it was created.
 
             ```proto
             optional string channel_id = 7;
@@ -100,19 +100,19 @@ class Thread(Message[_ThreadFields]):
             optional string permission_policy = 10;
             ```
         visibility:
-            Who sees it.
+            Its visibility.
 
             ```proto
             b2b.v1.Visibility visibility = 11;
             ```
         join_policy:
-            How bots come in.
+            How bots join.
 
             ```proto
             b2b.v1.JoinPolicy join_policy = 12;
             ```
         revision:
-            Grows with every change of the thread itself; 1 at first.
+            Increases with every change of the thread itself; 1 at creation.
 
             ```proto
             int64 revision = 13;
@@ -130,7 +130,7 @@ class Thread(Message[_ThreadFields]):
             optional google.protobuf.Timestamp updated_at = 15;
             ```
         last_activity_at:
-            When the last message or artifact came.
+            When the last message or artifact was added.
 
             ```proto
             optional google.protobuf.Timestamp last_activity_at = 16;
@@ -142,19 +142,19 @@ class Thread(Message[_ThreadFields]):
             optional google.protobuf.Timestamp resolved_at = 17;
             ```
         participant_count:
-            Lists and details: how many take part.
+            Lists and details: the number of participants.
 
             ```proto
             optional int32 participant_count = 18;
             ```
         is_participant:
-            Lists with scope=org: whether the caller takes part.
+            Lists with scope=org: whether the caller is a participant.
 
             ```proto
             optional bool is_participant = 19;
             ```
         participants:
-            Details: who takes part, oldest first.
+            Details: the participants, oldest first.
 
             ```proto
             optional b2b.v1.ThreadParticipants participants = 20;
@@ -216,7 +216,7 @@ _ThreadParticipantsFields: TypeAlias = Literal["values"]
 
 class ThreadParticipants(Message[_ThreadParticipantsFields]):
     """
-    Who takes part in a thread.
+    The participants of a thread.
 
     ```proto
     message b2b.v1.ThreadParticipants
@@ -248,7 +248,7 @@ _ThreadParticipantFields: TypeAlias = Literal["bot_id", "name", "online", "label
 
 class ThreadParticipant(Message[_ThreadParticipantFields]):
     """
-    A bot that takes part, as a thread shows it.
+    A participant, as returned with a thread.
 
     ```proto
     message b2b.v1.ThreadParticipant
@@ -268,13 +268,13 @@ class ThreadParticipant(Message[_ThreadParticipantFields]):
             string name = 2;
             ```
         online:
-            Whether it is connected with its token.
+            Whether it has an open WebSocket connection with a token.
 
             ```proto
             bool online = 3;
             ```
         label:
-            What it is here, for the permission policy.
+            Its label, for the permission policy.
 
             ```proto
             optional string label = 4;
@@ -312,7 +312,7 @@ _ParticipantFields: TypeAlias = Literal["thread_id", "bot_id", "label", "joined_
 
 class Participant(Message[_ParticipantFields]):
     """
-    A bot that takes part, as an invitation answers it.
+    A participant, as returned by an invitation.
 
     ```proto
     message b2b.v1.Participant
@@ -332,7 +332,7 @@ class Participant(Message[_ParticipantFields]):
             string bot_id = 2;
             ```
         label:
-            What it is here, for the permission policy.
+            Its label, for the permission policy.
 
             ```proto
             optional string label = 3;
@@ -376,13 +376,13 @@ class CreateThreadRequest(Message[_CreateThreadRequestFields]):
 
     Attributes:
         topic:
-            What it is about; white space around it is dropped.
+            Its topic; white space around it is removed.
 
             ```proto
             optional string topic = 1;
             ```
         tags:
-            Trimmed, empty ones dropped.
+            Its tags; they are trimmed, and empty ones are dropped.
 
             ```proto
             optional b2b.v1.StringList tags = 2;
@@ -400,13 +400,13 @@ class CreateThreadRequest(Message[_CreateThreadRequestFields]):
             optional string channel_id = 4;
             ```
         context:
-            A text, or any JSON, kept as its text.
+            A string, or any JSON, which is stored as its text.
 
             ```proto
             optional string context = 5;
             ```
         permission_policy:
-            Who may do what: a JSON object of arrays of labels.
+            The permission policy: a JSON object of arrays of labels.
 
             ```proto
             optional string permission_policy = 6;
@@ -516,19 +516,19 @@ class ListThreadsRequest(Message[_ListThreadsRequestFields]):
             optional string q = 2;
             ```
         scope:
-            "org": all public and joined threads of the org. Anything else: joined ones.
+            "org": all public and joined threads of the org. Any other value: joined threads.
 
             ```proto
             optional string scope = 3;
             ```
         cursor:
-            Where the last page ended; an unknown one gives the first page.
+            The page token from the previous page; an unknown one gives the first page.
 
             ```proto
             optional string cursor = 4;
             ```
         limit:
-            How many.
+            The size of a page.
 
             ```proto
             optional int32 limit = 5;
@@ -560,7 +560,7 @@ _ListThreadsResponseFields: TypeAlias = Literal["items", "has_more", "next_curso
 
 class ListThreadsResponse(Message[_ListThreadsResponseFields]):
     """
-    Threads, newest activity first: a page, or the first.
+    Threads, newest activity first: a page, or the first 200.
 
     ```proto
     message b2b.v1.ListThreadsResponse
@@ -574,19 +574,19 @@ class ListThreadsResponse(Message[_ListThreadsResponseFields]):
             repeated b2b.v1.Thread items = 1;
             ```
         has_more:
-            Whether there are more.
+            Whether there are more entries.
 
             ```proto
             bool has_more = 2;
             ```
         next_cursor:
-            Where to go on, while there are more.
+            The page token of the next page; absent on the last page.
 
             ```proto
             optional string next_cursor = 3;
             ```
         paged:
-            Whether this is a page.
+            Whether this is a page (an object over REST) or a bare list.
 
             ```proto
             bool paged = 4;
@@ -700,19 +700,19 @@ class UpdateThreadRequest(Message[_UpdateThreadRequestFields]):
             optional b2b.v1.ThreadStatus status = 2;
             ```
         close_reason:
-            Why; needed with closed and with nothing else.
+            The close reason; required with closed, and forbidden otherwise.
 
             ```proto
             optional b2b.v1.CloseReason close_reason = 3;
             ```
         topic:
-            The new topic; white space around it is dropped.
+            The new topic; white space around it is removed.
 
             ```proto
             optional string topic = 4;
             ```
         context:
-            The new context: a text, or any JSON, kept as its text.
+            The new context: a string, or any JSON, which is stored as its text.
 
             ```proto
             optional string context = 5;
@@ -724,13 +724,13 @@ class UpdateThreadRequest(Message[_UpdateThreadRequestFields]):
             optional string permission_policy = 6;
             ```
         visibility:
-            Absent keeps it.
+            The new visibility; absent keeps the current one.
 
             ```proto
             optional b2b.v1.Visibility visibility = 7;
             ```
         join_policy:
-            Absent keeps it.
+            The new join policy; absent keeps the current one.
 
             ```proto
             optional b2b.v1.JoinPolicy join_policy = 8;
@@ -742,13 +742,14 @@ class UpdateThreadRequest(Message[_UpdateThreadRequestFields]):
             optional google.protobuf.FieldMask update_mask = 9;
             ```
         expected_revision:
-            The revision that the caller saw; another one now refuses the call.
+            The revision that the caller read; the call is rejected if it has changed.
 
             ```proto
             optional int64 expected_revision = 10;
             ```
         expected_revisions:
-            The revisions that the caller may have seen; another one now refuses the call. Empty: any.
+            Revisions that the caller accepts; the call is rejected if the current one is another.
+            Empty: any.
 
             ```proto
             repeated int64 expected_revisions = 11 [packed = true];
@@ -814,7 +815,7 @@ class UpdateThreadResponse(Message[_UpdateThreadResponseFields]):
             optional b2b.v1.Thread thread = 1;
             ```
         changes:
-            What was changed, by field name.
+            The names of the fields that were written.
 
             ```proto
             repeated string changes = 2;
@@ -880,7 +881,7 @@ _JoinThreadResponseFields: TypeAlias = Literal["status", "joined_at", "request_i
 
 class JoinThreadResponse(Message[_JoinThreadResponseFields]):
     """
-    What came of joining.
+    The result of joining.
 
     ```proto
     message b2b.v1.JoinThreadResponse
@@ -888,19 +889,19 @@ class JoinThreadResponse(Message[_JoinThreadResponseFields]):
 
     Attributes:
         status:
-            What came of it.
+            The result.
 
             ```proto
             b2b.v1.JoinThreadStatus status = 1;
             ```
         joined_at:
-            When the caller joined, if now.
+            When the caller joined, if it joined by this call.
 
             ```proto
             optional google.protobuf.Timestamp joined_at = 2;
             ```
         request_id:
-            The request that waits.
+            The join request that waits for approval.
 
             ```proto
             optional string request_id = 3;
@@ -928,7 +929,7 @@ _JoinRequestFields: TypeAlias = Literal["id", "thread_id", "bot_id", "status", "
 
 class JoinRequest(Message[_JoinRequestFields]):
     """
-    A bot that wants to join.
+    A request of a bot to join a thread.
 
     ```proto
     message b2b.v1.JoinRequest
@@ -954,25 +955,25 @@ class JoinRequest(Message[_JoinRequestFields]):
             string bot_id = 3;
             ```
         status:
-            Where it stands.
+            Its status.
 
             ```proto
             b2b.v1.JoinRequestStatus status = 4;
             ```
         requested_at:
-            When it asked.
+            When the bot asked.
 
             ```proto
             optional google.protobuf.Timestamp requested_at = 5;
             ```
         resolved_at:
-            When it was answered.
+            When it was decided.
 
             ```proto
             optional google.protobuf.Timestamp resolved_at = 6;
             ```
         resolved_by:
-            Who answered.
+            Who decided.
 
             ```proto
             optional string resolved_by = 7;
@@ -1080,7 +1081,7 @@ _ApproveJoinRequestRequestFields: TypeAlias = Literal["thread_id", "join_request
 
 class ApproveJoinRequestRequest(Message[_ApproveJoinRequestRequestFields]):
     """
-    Asks to let a bot in.
+    Asks to approve a join request.
 
     ```proto
     message b2b.v1.ApproveJoinRequestRequest
@@ -1168,7 +1169,7 @@ _RejectJoinRequestRequestFields: TypeAlias = Literal["thread_id", "join_request_
 
 class RejectJoinRequestRequest(Message[_RejectJoinRequestRequestFields]):
     """
-    Asks to keep a bot out.
+    Asks to reject a join request.
 
     ```proto
     message b2b.v1.RejectJoinRequestRequest
@@ -1268,7 +1269,7 @@ class AddParticipantRequest(Message[_AddParticipantRequestFields]):
             optional string bot_id = 2;
             ```
         label:
-            What it is here.
+            Its label.
 
             ```proto
             optional string label = 3;
@@ -1326,7 +1327,7 @@ class AddParticipantResponse(Message[_AddParticipantResponseFields]):
             optional b2b.v1.Participant participant = 1;
             ```
         already_joined:
-            Whether it took part before.
+            Whether the bot was a participant already.
 
             ```proto
             bool already_joined = 2;
@@ -1526,19 +1527,19 @@ class SendThreadMessageRequest(Message[_SendThreadMessageRequestFields]):
             string thread_id = 1;
             ```
         content:
-            The text; absent: made from parts.
+            The text; absent: derived from parts.
 
             ```proto
             optional string content = 2;
             ```
         content_type:
-            Free text; "text" unless told.
+            Free text; "text" if absent.
 
             ```proto
             optional string content_type = 3;
             ```
         parts:
-            What it consists of.
+            The parts of the message.
 
             ```proto
             optional b2b.v1.PartList parts = 4;
@@ -1624,8 +1625,8 @@ _ListThreadMessagesRequestFields: TypeAlias = Literal["thread_id", "cursor", "li
 
 class ListThreadMessagesRequest(Message[_ListThreadMessagesRequestFields]):
     """
-    Asks for messages. With a cursor (an empty one begins) the newest come
-    first, in a page; else the newest `limit` of the range come oldest first.
+    Asks for messages. With a cursor (empty for the first page) the result is a
+    page, newest first; otherwise the newest `limit` of the range, oldest first.
 
     ```proto
     message b2b.v1.ListThreadMessagesRequest
@@ -1639,19 +1640,19 @@ class ListThreadMessagesRequest(Message[_ListThreadMessagesRequestFields]):
             string thread_id = 1;
             ```
         cursor:
-            The id of the last message of the page before; empty begins.
+            The id of the last message of the previous page; empty for the first page.
 
             ```proto
             optional string cursor = 2;
             ```
         limit:
-            How many.
+            The size of a page.
 
             ```proto
             optional int32 limit = 3;
             ```
         before:
-            Exclusive end, Unix milliseconds as text; a text that is no number gives nothing.
+            Exclusive end, Unix milliseconds as text; a text that is not a number gives an empty list.
 
             ```proto
             optional string before = 4;
@@ -1703,19 +1704,19 @@ class ListThreadMessagesResponse(Message[_ListThreadMessagesResponseFields]):
             repeated b2b.v1.ThreadMessage items = 1;
             ```
         has_more:
-            Whether there are more.
+            Whether there are more entries.
 
             ```proto
             bool has_more = 2;
             ```
         next_cursor:
-            Where to go on, while there are more.
+            The page token of the next page; absent on the last page.
 
             ```proto
             optional string next_cursor = 3;
             ```
         paged:
-            Whether this is a page.
+            Whether this is a page (an object over REST) or a bare list.
 
             ```proto
             bool paged = 4;
@@ -1765,19 +1766,19 @@ class ListOrgThreadsRequest(Message[_ListOrgThreadsRequestFields]):
             optional string search = 2;
             ```
         cursor:
-            Where the last page ended: milliseconds, "|" and an id.
+            The page token from the previous page: milliseconds, "|" and an id.
 
             ```proto
             optional string cursor = 3;
             ```
         limit:
-            How many.
+            The size of a page.
 
             ```proto
             optional int32 limit = 4;
             ```
         offset:
-            How many to pass over, for old clients; gives a bare list.
+            How many entries to skip, for old clients; the result is a bare list.
 
             ```proto
             optional int32 offset = 5;
@@ -1823,19 +1824,19 @@ class ListOrgThreadsResponse(Message[_ListOrgThreadsResponseFields]):
             repeated b2b.v1.Thread items = 1;
             ```
         has_more:
-            Whether there are more.
+            Whether there are more entries.
 
             ```proto
             bool has_more = 2;
             ```
         next_cursor:
-            Where to go on, while there are more.
+            The page token of the next page; absent on the last page.
 
             ```proto
             optional string next_cursor = 3;
             ```
         paged:
-            Whether this is a page.
+            Whether this is a page (an object over REST) or a bare list.
 
             ```proto
             bool paged = 4;
@@ -1929,9 +1930,9 @@ _ListOrgThreadMessagesRequestFields: TypeAlias = Literal["thread_id", "limit", "
 
 class ListOrgThreadMessagesRequest(Message[_ListOrgThreadMessagesRequestFields]):
     """
-    Asks for messages. With a `before` that is a message id (or none) the
-    newest come first, in a page; with a `before` that is a number of
-    milliseconds the newest `limit` of the range come oldest first.
+    Asks for messages. With a `before` that is not a number (a message id) the
+    result is a page, newest first; otherwise it is the newest `limit` of the
+    range, oldest first.
 
     ```proto
     message b2b.v1.ListOrgThreadMessagesRequest
@@ -1945,7 +1946,7 @@ class ListOrgThreadMessagesRequest(Message[_ListOrgThreadMessagesRequestFields])
             string thread_id = 1;
             ```
         limit:
-            How many.
+            The size of a page.
 
             ```proto
             optional int32 limit = 2;
@@ -2001,19 +2002,20 @@ class ListOrgThreadMessagesResponse(Message[_ListOrgThreadMessagesResponseFields
             repeated b2b.v1.ThreadMessage messages = 1;
             ```
         has_more:
-            Whether there are more.
+            Whether there are more entries.
 
             ```proto
             bool has_more = 2;
             ```
         paged:
-            Whether this is a page.
+            Whether this is a page (an object over REST) or a bare list.
 
             ```proto
             bool paged = 3;
             ```
         next_cursor:
-            The `before` of the messages before these, while there are more; over REST it is in the header Link.
+            The `before` of the next page, with older messages; absent if there are none. Over REST
+            the header Link has it.
 
             ```proto
             optional string next_cursor = 4;
@@ -2063,19 +2065,19 @@ class UpdateOrgThreadRequest(Message[_UpdateOrgThreadRequestFields]):
             optional b2b.v1.ThreadStatus status = 2;
             ```
         close_reason:
-            Why; needed with closed and with nothing else.
+            The close reason; required with closed, and forbidden otherwise.
 
             ```proto
             optional b2b.v1.CloseReason close_reason = 3;
             ```
         visibility:
-            Absent keeps it.
+            The new visibility; absent keeps the current one.
 
             ```proto
             optional b2b.v1.Visibility visibility = 4;
             ```
         join_policy:
-            Absent keeps it.
+            The new join policy; absent keeps the current one.
 
             ```proto
             optional b2b.v1.JoinPolicy join_policy = 5;
@@ -2183,7 +2185,7 @@ class AddOrgThreadParticipantRequest(Message[_AddOrgThreadParticipantRequestFiel
             optional string bot_id = 2;
             ```
         label:
-            What it is here.
+            Its label.
 
             ```proto
             optional string label = 3;
@@ -2345,7 +2347,8 @@ class SearchOrgMessagesRequest(Message[_SearchOrgMessagesRequestFields]):
             optional string q = 1;
             ```
         cursor:
-            Only what comes behind the message with this created_at and id, "<Unix ms>|<id>": the last one of the page before.
+            Only messages after the one with this created_at and id, "<Unix ms>|<id>": the last
+            message of the previous page.
 
             ```proto
             optional string cursor = 2;
@@ -2371,7 +2374,7 @@ _FoundMessageFields: TypeAlias = Literal["message_id", "thread_id", "thread_topi
 
 class FoundMessage(Message[_FoundMessageFields]):
     """
-    A message that was found.
+    A search result.
 
     ```proto
     message b2b.v1.FoundMessage
@@ -2443,7 +2446,7 @@ _SearchOrgMessagesResponseFields: TypeAlias = Literal["messages", "next_cursor"]
 
 class SearchOrgMessagesResponse(Message[_SearchOrgMessagesResponseFields]):
     """
-    What was found, newest first.
+    The search results, newest first.
 
     ```proto
     message b2b.v1.SearchOrgMessagesResponse
@@ -2457,7 +2460,7 @@ class SearchOrgMessagesResponse(Message[_SearchOrgMessagesResponseFields]):
             repeated b2b.v1.FoundMessage messages = 1;
             ```
         next_cursor:
-            Where to go on, while there are more; over REST it is in the header Link.
+            The page token of the next page; absent on the last page. Over REST the header Link has it.
 
             ```proto
             optional string next_cursor = 2;
@@ -2481,7 +2484,7 @@ class SearchOrgMessagesResponse(Message[_SearchOrgMessagesResponseFields]):
 
 class ThreadStatus(Enum):
     """
-    Where a thread stands.
+    The status of a thread.
 
     ```proto
     enum b2b.v1.ThreadStatus
@@ -2495,19 +2498,19 @@ class ThreadStatus(Enum):
             THREAD_STATUS_UNSPECIFIED = 0
             ```
         ACTIVE:
-            Work goes on.
+            In progress.
 
             ```proto
             THREAD_STATUS_ACTIVE = 1
             ```
         BLOCKED:
-            Waits for something outside.
+            Waits for something outside the thread.
 
             ```proto
             THREAD_STATUS_BLOCKED = 2
             ```
         REVIEWING:
-            A result is to be judged.
+            A result is under review.
 
             ```proto
             THREAD_STATUS_REVIEWING = 3
@@ -2549,13 +2552,13 @@ class CloseReason(Enum):
             CLOSE_REASON_UNSPECIFIED = 0
             ```
         MANUAL:
-            Somebody closed it.
+            A participant or an org admin closed it.
 
             ```proto
             CLOSE_REASON_MANUAL = 1
             ```
         TIMEOUT:
-            Nothing happened for too long.
+            It had no activity for too long.
 
             ```proto
             CLOSE_REASON_TIMEOUT = 2
@@ -2575,7 +2578,7 @@ class CloseReason(Enum):
 
 class Visibility(Enum):
     """
-    Who sees a thread that does not take part in it.
+    Who else than its participants sees a thread.
 
     ```proto
     enum b2b.v1.Visibility
@@ -2595,13 +2598,13 @@ class Visibility(Enum):
             VISIBILITY_PUBLIC = 1
             ```
         MEMBERS:
-            Nobody; joining by id is possible.
+            Nobody. Bots that have its id can join.
 
             ```proto
             VISIBILITY_MEMBERS = 2
             ```
         PRIVATE:
-            Nobody; joining is by invitation only.
+            Nobody. Bots join only by invitation.
 
             ```proto
             VISIBILITY_PRIVATE = 3
@@ -2615,7 +2618,7 @@ class Visibility(Enum):
 
 class JoinPolicy(Enum):
     """
-    How bots come in.
+    How bots join.
 
     ```proto
     enum b2b.v1.JoinPolicy
@@ -2629,19 +2632,19 @@ class JoinPolicy(Enum):
             JOIN_POLICY_UNSPECIFIED = 0
             ```
         OPEN:
-            By themselves.
+            They join directly.
 
             ```proto
             JOIN_POLICY_OPEN = 1
             ```
         APPROVAL:
-            By asking.
+            They ask to join.
 
             ```proto
             JOIN_POLICY_APPROVAL = 2
             ```
         INVITE_ONLY:
-            By invitation.
+            They are invited.
 
             ```proto
             JOIN_POLICY_INVITE_ONLY = 3
@@ -2655,7 +2658,7 @@ class JoinPolicy(Enum):
 
 class JoinThreadStatus(Enum):
     """
-    What came of it.
+    The result of joining.
 
     ```proto
     enum b2b.v1.JoinThreadStatus
@@ -2669,19 +2672,19 @@ class JoinThreadStatus(Enum):
             JOIN_THREAD_STATUS_UNSPECIFIED = 0
             ```
         JOINED:
-            The caller takes part now.
+            The caller has joined.
 
             ```proto
             JOIN_THREAD_STATUS_JOINED = 1
             ```
         ALREADY_JOINED:
-            The caller took part before.
+            The caller was a participant already.
 
             ```proto
             JOIN_THREAD_STATUS_ALREADY_JOINED = 2
             ```
         PENDING:
-            A request waits for approval.
+            The join request waits for approval.
 
             ```proto
             JOIN_THREAD_STATUS_PENDING = 3
@@ -2695,7 +2698,7 @@ class JoinThreadStatus(Enum):
 
 class JoinRequestStatus(Enum):
     """
-    Where a join request stands.
+    The status of a join request.
 
     ```proto
     enum b2b.v1.JoinRequestStatus
@@ -2709,19 +2712,19 @@ class JoinRequestStatus(Enum):
             JOIN_REQUEST_STATUS_UNSPECIFIED = 0
             ```
         PENDING:
-            Waits.
+            Waits for approval.
 
             ```proto
             JOIN_REQUEST_STATUS_PENDING = 1
             ```
         APPROVED:
-            Was granted.
+            Was approved.
 
             ```proto
             JOIN_REQUEST_STATUS_APPROVED = 2
             ```
         REJECTED:
-            Was refused.
+            Was rejected.
 
             ```proto
             JOIN_REQUEST_STATUS_REJECTED = 3

@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
 class WebhookService(Protocol):
     """
-    What an admin of the org sees and does about deliveries to webhooks.
+    Dead letters, for admins of the org.
     """
     async def list_dead_letters(self, request: ListDeadLettersRequest, ctx: RequestContext[ListDeadLettersRequest, ListDeadLettersResponse], /) -> ListDeadLettersResponse:
         """
-        Lists the events that were given up, newest first.
+        Lists dead letters, newest first.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -101,7 +101,7 @@ class WebhookServiceASGIApplication(ConnectASGIApplication[WebhookService]):
 
 class WebhookServiceClient(ConnectClient):
     """
-    What an admin of the org sees and does about deliveries to webhooks.
+    Dead letters, for admins of the org.
     """
     async def list_dead_letters(
         self,
@@ -111,7 +111,7 @@ class WebhookServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> ListDeadLettersResponse:
         """
-        Lists the events that were given up, newest first.
+        Lists dead letters, newest first.
         """
         return await self.execute_unary(
             request=request,
@@ -152,11 +152,11 @@ class WebhookServiceClient(ConnectClient):
 
 class WebhookServiceSync(Protocol):
     """
-    What an admin of the org sees and does about deliveries to webhooks.
+    Dead letters, for admins of the org.
     """
     def list_dead_letters(self, request: ListDeadLettersRequest, ctx: RequestContext[ListDeadLettersRequest, ListDeadLettersResponse], /) -> ListDeadLettersResponse:
         """
-        Lists the events that were given up, newest first.
+        Lists dead letters, newest first.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -219,7 +219,7 @@ class WebhookServiceWSGIApplication(ConnectWSGIApplication):
 
 class WebhookServiceClientSync(ConnectClientSync):
     """
-    What an admin of the org sees and does about deliveries to webhooks.
+    Dead letters, for admins of the org.
     """
     def list_dead_letters(
         self,
@@ -229,7 +229,7 @@ class WebhookServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> ListDeadLettersResponse:
         """
-        Lists the events that were given up, newest first.
+        Lists dead letters, newest first.
         """
         return self.execute_unary(
             request=request,

@@ -41,13 +41,13 @@ class ListDeadLettersRequest(Message[_ListDeadLettersRequestFields]):
             optional string bot = 1;
             ```
         cursor:
-            Where the last page ended.
+            The page token from the previous page.
 
             ```proto
             optional string cursor = 2;
             ```
         limit:
-            How many.
+            The size of a page.
 
             ```proto
             optional int32 limit = 3;
@@ -89,13 +89,13 @@ class ListDeadLettersResponse(Message[_ListDeadLettersResponseFields]):
             repeated b2b.v1.DeadLetter items = 1;
             ```
         has_more:
-            Whether there are more.
+            Whether there are more entries.
 
             ```proto
             bool has_more = 2;
             ```
         cursor:
-            Where to go on, while there is more.
+            The page token of the next page; absent on the last page.
 
             ```proto
             optional string cursor = 3;
@@ -131,13 +131,13 @@ class DeadLetter(Message[_DeadLetterFields]):
 
     Attributes:
         delivery_id:
-            The id that every attempt carried and will carry.
+            The webhook-id of every attempt.
 
             ```proto
             string delivery_id = 1;
             ```
         bot_id:
-            Whose webhook.
+            The bot.
 
             ```proto
             string bot_id = 2;
@@ -155,19 +155,19 @@ class DeadLetter(Message[_DeadLetterFields]):
             int32 attempts = 4;
             ```
         status:
-            The HTTP status of the last answer; absent when there was none.
+            The HTTP status of the last response; absent if there was none.
 
             ```proto
             optional int32 status = 5;
             ```
         reason:
-            Why it was given up, in words.
+            Why it was given up, as text.
 
             ```proto
             string reason = 6;
             ```
         failed_at:
-            When that was.
+            When it was given up.
 
             ```proto
             optional google.protobuf.Timestamp failed_at = 7;
@@ -211,13 +211,13 @@ class RedeliverDeadLettersRequest(Message[_RedeliverDeadLettersRequestFields]):
 
     Attributes:
         bot:
-            Whose: a bot's id or name.
+            The bot's id or name.
 
             ```proto
             optional string bot = 1;
             ```
         delivery_id:
-            Only this one; absent: all of the bot.
+            Only this delivery; absent: all dead letters of the bot.
 
             ```proto
             optional string delivery_id = 2;
@@ -251,7 +251,7 @@ _RedeliverDeadLettersResponseFields: TypeAlias = Literal["redelivered"]
 
 class RedeliverDeadLettersResponse(Message[_RedeliverDeadLettersResponseFields]):
     """
-    What is delivered again.
+    The result of a redelivery.
 
     ```proto
     message b2b.v1.RedeliverDeadLettersResponse
@@ -259,7 +259,7 @@ class RedeliverDeadLettersResponse(Message[_RedeliverDeadLettersResponseFields])
 
     Attributes:
         redelivered:
-            How many dead letters are tried again now.
+            The number of dead letters for which new attempts start.
 
             ```proto
             int32 redelivered = 1;

@@ -26,7 +26,7 @@ _LimitedFields: TypeAlias = Literal["of", "in_turn", "when", "otherwise"]
 
 class Limited(Message[_LimitedFields]):
     """
-    The limit that a field keeps.
+    The limit of a field.
 
     ```proto
     message b2b.options.v1.Limited
@@ -34,20 +34,20 @@ class Limited(Message[_LimitedFields]):
 
     Attributes:
         of:
-            Which.
+            The limit.
 
             ```proto
             b2b.options.v1.Limit of = 1;
             ```
         in_turn:
-            Requests: the service checks it in its turn among others, as the specification
-            has them. Otherwise it is checked once the caller may call, before the service.
+            Requests: the service checks it at its place in the order that the specification
+            requires. Otherwise it is checked after access, before the service is called.
 
             ```proto
             bool in_turn = 2;
             ```
         when:
-            In which cases alone, or after what, in words; the service checks it.
+            The only cases in which it holds, or the check it comes after, as text; the service checks it.
 
             ```proto
             string when = 3;
@@ -89,27 +89,26 @@ class Limit(Enum):
 
     Attributes:
         UNSPECIFIED:
-            Never named.
+            Never used.
 
             ```proto
             LIMIT_UNSPECIFIED = 0
             ```
         REQUEST_ID:
-            A client's id of a request.
+            The request_id of a request.
 
             ```proto
             LIMIT_REQUEST_ID = 1
             ```
         JSON_DEPTH:
-            How deep arrays and objects may lie in one another, in a body and in each free-form
-            JSON value.
+            The nesting levels of arrays and objects, in a body and in each free-form JSON value.
 
             ```proto
             LIMIT_JSON_DEPTH = 2
             ```
         ELEMENTS:
-            The members of an object, the entries of a list, the fields and entries of a message
-            and all within it: what a request holds but for free-form JSON.
+            The members of an object, the entries of a list, or all fields and entries of a
+            message, in a request, except within free-form JSON.
 
             ```proto
             LIMIT_ELEMENTS = 3
@@ -175,7 +174,7 @@ class Limit(Enum):
             LIMIT_BOT_METADATA = 19
             ```
         WEBHOOK_URL:
-            The address of a webhook.
+            The URL of a webhook.
 
             ```proto
             LIMIT_WEBHOOK_URL = 20
@@ -199,7 +198,7 @@ class Limit(Enum):
             LIMIT_INVITE_LABEL = 31
             ```
         INVITE_USES:
-            How many orgs an invite code may create; 0 is any number.
+            How many orgs an invite code can create; 0 means any number.
 
             ```proto
             LIMIT_INVITE_USES = 32
@@ -211,13 +210,13 @@ class Limit(Enum):
             LIMIT_TOKEN_LABEL = 33
             ```
         TOKEN_SCOPES:
-            The scopes of a token, as they were asked for.
+            The scopes in a request for a token.
 
             ```proto
             LIMIT_TOKEN_SCOPES = 34
             ```
         OWNER_NAME:
-            What the owner of a login session is called.
+            The name of the owner of a login session.
 
             ```proto
             LIMIT_OWNER_NAME = 35
@@ -265,7 +264,7 @@ class Limit(Enum):
             LIMIT_MESSAGE_METADATA = 53
             ```
         MENTIONS:
-            The participants that a message mentions by name; what follows is text.
+            The participants that a message mentions; further mentions are plain text.
 
             ```proto
             LIMIT_MENTIONS = 54
@@ -289,32 +288,32 @@ class Limit(Enum):
             LIMIT_THREAD_TAGS = 61
             ```
         PARTICIPANTS:
-            Those who are in a thread at once. A thread of another server may have more: they
-            stay, and lists show the first.
+            The participants of a thread. An imported thread may have more: they stay, and lists
+            show the first.
 
             ```proto
             LIMIT_PARTICIPANTS = 62
             ```
         FIRST_PARTICIPANTS:
-            The bots that a thread is created with, besides its creator.
+            The participants named when a thread is created, without its creator.
 
             ```proto
             LIMIT_FIRST_PARTICIPANTS = 63
             ```
         LABEL:
-            What a participant is in a thread.
+            The label of a participant.
 
             ```proto
             LIMIT_LABEL = 64
             ```
         POLICY_LABELS:
-            The labels that a permission policy has for one action.
+            The labels of one action in a permission policy.
 
             ```proto
             LIMIT_POLICY_LABELS = 65
             ```
         CHANGES:
-            The fields that one change of a thread changes.
+            The fields in one change of a thread.
 
             ```proto
             LIMIT_CHANGES = 66
@@ -326,7 +325,7 @@ class Limit(Enum):
             LIMIT_ARTIFACT_KEY = 67
             ```
         SHARED_QUERY:
-            The text that a list over a whole org is searched for.
+            The search text of a list of a whole org.
 
             ```proto
             LIMIT_SHARED_QUERY = 68
@@ -350,7 +349,7 @@ class Limit(Enum):
             LIMIT_FILE_NAME = 69
             ```
         REVISIONS:
-            The revisions of a thread that a change may meet.
+            The revisions of a thread that a change accepts.
 
             ```proto
             LIMIT_REVISIONS = 70
@@ -386,13 +385,13 @@ class Limit(Enum):
             LIMIT_SHARED_PAGE = 92
             ```
         ROWS:
-            A list of bots, orgs, invite codes, channels or artifacts that is answered whole.
+            A list of bots, orgs, invite codes, channels or artifacts that is returned as a whole.
 
             ```proto
             LIMIT_ROWS = 93
             ```
         WHOLE_PAGE:
-            A page of a list that is answered whole unless somebody asks for pages (B2B-LIM-004).
+            A page of a list that is returned as a whole unless pages are requested (B2B-LIM-004).
 
             ```proto
             LIMIT_WHOLE_PAGE = 101
@@ -434,20 +433,20 @@ class Limit(Enum):
             LIMIT_CHANNEL_MEMBERS = 98
             ```
         BUSIEST_BOTS:
-            The bots with the most connections that the operator is shown.
+            The bots with the most connections, shown to the operator.
 
             ```proto
             LIMIT_BUSIEST_BOTS = 99
             ```
         PAGE_BODY:
-            The body of an answer that lists. A page ends before the entry with which it would be
-            larger, and has one entry at least (B2B-LIM-011).
+            The body of a list response. A page ends before the entry that would exceed this, and
+            has at least one entry (B2B-LIM-011).
 
             ```proto
             LIMIT_PAGE_BODY = 103
             ```
         NOTHING:
-            What is always empty.
+            A list that is always empty.
 
             ```proto
             LIMIT_NOTHING = 100
@@ -517,8 +516,7 @@ class Limit(Enum):
 
 ext_limit: Final[Extension[FieldOptions, Limited]] = Extension()
 """
-The limit of a field: in requests what is above it is refused, in answers there is
-never more.
+The limit of a field: a request above it is rejected, and a response never exceeds it.
 
 ```proto
 extend google.protobuf.FieldOptions { optional b2b.options.v1.Limited limit = 50012 [json_name = "[b2b.options.v1.limit]"] }

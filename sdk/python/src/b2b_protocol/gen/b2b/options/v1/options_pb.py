@@ -38,7 +38,7 @@ class Access(Message[_AccessFields]):
             repeated b2b.options.v1.Caller callers = 1 [packed = true];
             ```
         scope:
-            The scope that a bot caller needs besides.
+            The scope that a bot needs in addition.
 
             ```proto
             b2b.options.v1.Scope scope = 2;
@@ -72,13 +72,13 @@ class StatusWhen(Message[_StatusWhenFields]):
 
     Attributes:
         field:
-            The response field looked at (an enum or text field of the body).
+            The response field that decides (an enum or string field of the body).
 
             ```proto
             string field = 1;
             ```
         equals:
-            Its wire text for which the status applies.
+            The wire text of the field for which the status applies.
 
             ```proto
             string equals = 2;
@@ -138,7 +138,7 @@ class Rest(Message[_RestFields]):
             string etag = 3;
             ```
         media_type:
-            The media type of a body that is written as it is (google.api.HttpBody).
+            The media type of a body that is written unchanged (google.api.HttpBody).
 
             ```proto
             string media_type = 4;
@@ -182,14 +182,14 @@ class Wire(Message[_WireFields]):
             bool omit_absent = 1;
             ```
         raw_json:
-            The text is JSON and is written and read as the value itself, byte for byte.
+            The text is JSON, and is written and read as that JSON value, byte for byte.
 
             ```proto
             bool raw_json = 2;
             ```
         any_to_text:
-            Requests: any JSON is accepted; a string is taken as it is, anything else
-            as its JSON text without the white space between its tokens. Answers: plain text.
+            Requests: any JSON is accepted; a string is stored as it is, any other value
+            as its JSON text without white space between tokens. Responses: a string.
 
             ```proto
             bool any_to_text = 3;
@@ -207,7 +207,7 @@ class Wire(Message[_WireFields]):
             bool hidden = 5;
             ```
         inline:
-            The fields of this message stand flat in the message around it.
+            The fields of this message are written as fields of the message around it.
 
             ```proto
             bool inline = 6;
@@ -231,14 +231,14 @@ class Wire(Message[_WireFields]):
             string header = 9;
             ```
         needed:
-            Requests: the call is refused without it. The service sees to that; the mark
-            tells clients.
+            Requests: the call is rejected without it. The service checks this; the option
+            documents it for clients.
 
             ```proto
             bool needed = 10;
             ```
         webhook:
-            A choice of Event: it is posted to the webhooks of bots that may see it.
+            A field of Event: the event is posted to the webhooks of bots that may see it.
 
             ```proto
             bool webhook = 11;
@@ -282,7 +282,7 @@ _ToldFields: TypeAlias = Literal["scopes"]
 
 class Told(Message[_ToldFields]):
     """
-    To which connections of a bot an event is told.
+    The connections of a bot to which an event is delivered.
 
     ```proto
     message b2b.options.v1.Told
@@ -290,7 +290,7 @@ class Told(Message[_ToldFields]):
 
     Attributes:
         scopes:
-            The credential must have one of these; full is always enough. None: nobody is told.
+            The credential must have one of these, or full. None: the event is never delivered.
 
             ```proto
             repeated b2b.options.v1.Scope scopes = 1 [packed = true];
@@ -411,7 +411,7 @@ _BoundFields: TypeAlias = Literal["unit", "least", "most", "usual"]
 
 class Bound(Message[_BoundFields]):
     """
-    How much is allowed. Bounds are inclusive.
+    The bounds of a limit, inclusive.
 
     ```proto
     message b2b.options.v1.Bound
@@ -425,19 +425,19 @@ class Bound(Message[_BoundFields]):
             b2b.options.v1.Unit unit = 1;
             ```
         least:
-            Not less.
+            The minimum.
 
             ```proto
             int64 least = 2;
             ```
         most:
-            Not more; 0 with UNIT_NUMBER means any.
+            The maximum; 0 with UNIT_NUMBER means none.
 
             ```proto
             int64 most = 3;
             ```
         usual:
-            UNIT_PAGE: what who asks for nothing gets.
+            UNIT_PAGE: the default.
 
             ```proto
             int64 usual = 4;
@@ -479,13 +479,13 @@ class Caller(Enum):
             CALLER_UNSPECIFIED = 0
             ```
         NOBODY:
-            Nobody in particular: no credential is needed and none is looked at.
+            Any caller: no credential is needed, and none is checked.
 
             ```proto
             CALLER_NOBODY = 1
             ```
         BOT:
-            Any active bot: bearer token or bot-owner session.
+            Any active bot, by bearer token or bot-owner session.
 
             ```proto
             CALLER_BOT = 2
@@ -497,7 +497,7 @@ class Caller(Enum):
             CALLER_ADMIN_BOT = 3
             ```
         ORG_ADMIN:
-            A human holding the org secret: session cookie.
+            A person who logged in with the org secret: session cookie.
 
             ```proto
             CALLER_ORG_ADMIN = 4
@@ -519,8 +519,8 @@ class Caller(Enum):
 
 class Scope(Enum):
     """
-    What a bot's token must be allowed to do. The scope `full` satisfies every
-    one. Sessions of org admins and super admins pass every scope check.
+    The scope that a bot's token needs. The scope `full` satisfies every one.
+    Sessions of org admins and super admins pass every scope check.
 
     ```proto
     enum b2b.options.v1.Scope
@@ -570,7 +570,7 @@ class Scope(Enum):
             SCOPE_UPLOAD = 6
             ```
         ADMIN:
-            Satisfied by full, admin: to administrate the org, which only admin bots may.
+            Satisfied by full, admin. Only admin bots may administrate the org.
 
             ```proto
             SCOPE_ADMIN = 7
@@ -588,7 +588,7 @@ class Scope(Enum):
 
 class Unit(Enum):
     """
-    What a bound counts.
+    What a limit counts.
 
     ```proto
     enum b2b.options.v1.Unit
@@ -602,19 +602,19 @@ class Unit(Enum):
             UNIT_UNSPECIFIED = 0
             ```
         UTF16:
-            UTF-16 code units of a text: characters, as JavaScript counts them.
+            UTF-16 code units of a string: characters, as JavaScript counts them.
 
             ```proto
             UNIT_UTF16 = 1
             ```
         BYTES:
-            Bytes of a text in UTF-8.
+            Bytes of a string in UTF-8.
 
             ```proto
             UNIT_BYTES = 2
             ```
         JSON_BYTES:
-            Bytes of a value as compact JSON; of a text, its own.
+            Bytes of a value as compact JSON; for a string, its own bytes.
 
             ```proto
             UNIT_JSON_BYTES = 3
@@ -644,8 +644,8 @@ class Unit(Enum):
             UNIT_NUMBER = 7
             ```
         PAGE:
-            A number of elements that is asked for. One beyond the bounds is moved to the
-            nearer one; absent and 0 mean the usual.
+            The size of a page. A value outside the bounds is moved to the nearer bound;
+            absent and 0 mean the default.
 
             ```proto
             UNIT_PAGE = 8
@@ -664,7 +664,7 @@ class Unit(Enum):
 
 ext_access: Final[Extension[MethodOptions, Access]] = Extension()
 """
-Who may call; every RPC has it.
+Who may call the RPC. Every RPC has it.
 
 ```proto
 extend google.protobuf.MethodOptions { optional b2b.options.v1.Access access = 50001 [json_name = "[b2b.options.v1.access]"] }
@@ -691,7 +691,7 @@ extend google.protobuf.MethodOptions { optional string websocket = 50003 [json_n
 
 ext_wire: Final[Extension[FieldOptions, Wire]] = Extension()
 """
-Wire JSON marks of a field.
+The wire JSON of a field.
 
 ```proto
 extend google.protobuf.FieldOptions { optional b2b.options.v1.Wire wire = 50011 [json_name = "[b2b.options.v1.wire]"] }
@@ -700,7 +700,7 @@ extend google.protobuf.FieldOptions { optional b2b.options.v1.Wire wire = 50011 
 
 ext_told: Final[Extension[FieldOptions, Told]] = Extension()
 """
-Of a choice of Event: who is told it.
+For a field of Event: the connections to which it is delivered.
 
 ```proto
 extend google.protobuf.FieldOptions { optional b2b.options.v1.Told told = 50013 [json_name = "[b2b.options.v1.told]"] }
@@ -709,7 +709,7 @@ extend google.protobuf.FieldOptions { optional b2b.options.v1.Told told = 50013 
 
 ext_wire_message: Final[Extension[MessageOptions, WireMessage]] = Extension()
 """
-Wire JSON marks of a message.
+The wire JSON of a message.
 
 ```proto
 extend google.protobuf.MessageOptions { optional b2b.options.v1.WireMessage wire_message = 50021 [json_name = "[b2b.options.v1.wire_message]"] }
