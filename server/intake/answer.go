@@ -71,6 +71,10 @@ func (a *Answer) Take(ctx context.Context, n int64) error {
 	return err
 }
 
+// Pause gives back the turn of the call, before a client is written to that may read slowly;
+// what its answer takes stays. A second time it does nothing.
+func (a *Answer) Pause() { a.slot.End() }
+
 // End gives back all that the call has; a second time it does nothing.
 func (a *Answer) End() {
 	a.slot.End()

@@ -88,6 +88,7 @@ func (s *handler) serve(w http.ResponseWriter, r *http.Request, buf *wire.Buffer
 		hold = s.intake.Begin(info)
 		defer hold.End()
 		if err := readBody(r, info.Operation, buf, &hold); err != nil {
+			hold.Decoded()
 			return refuse(w, r, err)
 		}
 		req, malformed := m.request(r, buf.B)
@@ -109,6 +110,7 @@ func (s *handler) serve(w http.ResponseWriter, r *http.Request, buf *wire.Buffer
 		})
 	}
 	if err != nil {
+		answer.Pause() // the client may read slowly
 		return WriteError(w, r, err)
 	}
 	out := wire.GetBuffer()
@@ -116,6 +118,7 @@ func (s *handler) serve(w http.ResponseWriter, r *http.Request, buf *wire.Buffer
 	body, err := m.route.encode(out, res)
 	if err != nil {
 		s.log.ErrorContext(r.Context(), "answer not encoded", "procedure", info.Operation.Procedure, "error", err)
+		answer.Pause()
 		return WriteError(w, r, err)
 	}
 	h := m.route.header(r, res, body)

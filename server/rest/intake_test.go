@@ -13,6 +13,8 @@ import (
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/sdk/go/b2b/v1/b2bv1connect"
+	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/server/concurrency"
 	"github.com/b2b-protocol/b2b/server/intake"
 	"github.com/b2b-protocol/b2b/server/rest"
 )
@@ -157,5 +159,58 @@ func TestNoRoomForAnswers(t *testing.T) {
 	}
 	if w := do(t, h, "GET /api/threads/large"+asBot+"\n\n"); w.StatusCode != 200 {
 		t.Errorf("after it: %d", w.StatusCode)
+	}
+}
+
+// A client that does not read an error holds no turn to read or to decode (B2B-LIM-020).
+func TestUnreadErrorsHoldNoTurn(t *testing.T) {
+	limiter := concurrency.NewLimiter(concurrency.Config{Scheduler: concurrency.Scheduler{Processors: 1}})
+	h := server(t, func(c *rest.Config) {
+		c.Intake, c.Answers = intake.New(intake.Sizes{}, limiter), intake.NewAnswers(intake.Sizes{}, limiter)
+	}, map[string]service{
+		b2bv1connect.ThreadServiceGetThreadProcedure: func(_ context.Context, m proto.Message) (proto.Message, error) {
+			if m.(*b2bv1.GetThreadRequest).GetThreadId() == "none" {
+				return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_NOT_FOUND, "Thread not found")
+			}
+			return &b2bv1.GetThreadResponse{Thread: benchThread}, nil
+		},
+		b2bv1connect.ThreadServiceCreateThreadProcedure: answers(&b2bv1.CreateThreadResponse{Thread: benchThread}),
+	})
+	large := strings.Repeat("x", 100<<10)
+	for name, c := range map[string]struct {
+		method, path, body string
+		next               string
+	}{
+		"of a read":           {"GET", "/api/threads/none", "", "GET /api/threads/t" + asBot + "\n\n"},
+		"of a large body":     {"POST", "/api/threads", `{"topic":"` + large, "POST /api/threads" + asBot + "\nContent-Type: application/json\n\n{\"topic\":\"" + large + "\"}"},
+		"of a large argument": {"POST", "/api/threads", `{"topic":7,"pad":"` + large + `"}`, "POST /api/threads" + asBot + "\nContent-Type: application/json\n\n{\"topic\":\"" + large + "\"}"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			slow := unreadWriter{httptest.NewRecorder(), make(chan struct{}), make(chan struct{})}
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				r := httptest.NewRequest(c.method, c.path, strings.NewReader(c.body))
+				r.Header.Set("Authorization", "Bearer bot")
+				r.Header.Set("Content-Type", "application/json")
+				h.ServeHTTP(slow, r)
+			}()
+			<-slow.begun
+			next := make(chan int)
+			go func() { next <- do(t, h, c.next).StatusCode }()
+			select {
+			case status := <-next:
+				if status != 200 {
+					t.Errorf("the next call: %d", status)
+				}
+			case <-time.After(10 * time.Second):
+				t.Error("the next call waits for the client")
+			}
+			close(slow.release)
+			<-done
+			if slow.Code < 400 {
+				t.Errorf("the first: %d", slow.Code)
+			}
+		})
 	}
 }

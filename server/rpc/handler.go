@@ -101,16 +101,43 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		out.ContentLength = -1
 	}
 	out.Body = &q.body
-	h.services[procedure[:strings.LastIndexByte(procedure, '/')+1]].ServeHTTP(w, out)
+	q.ResponseWriter = w
+	h.services[procedure[:strings.LastIndexByte(procedure, '/')+1]].ServeHTTP(q, out)
 }
 
 // request is what the HTTP request of a call has that connect does not hand on.
 type request struct {
-	info    *call.Info
-	drained io.Reader // what is sent to be read on in when the call is refused; nil: need not be
-	body    body
-	answer  intake.Answer
+	http.ResponseWriter // see WriteHeader
+	info                *call.Info
+	drained             io.Reader // what is sent to be read on in when the call is refused; nil: need not be
+	body                body
+	answer              intake.Answer
 }
+
+// WriteHeader implements http.ResponseWriter. Whatever is written, the client may take long
+// to read it: the call has no turn to decode or to read meanwhile.
+func (q *request) WriteHeader(status int) {
+	q.body.hold.Decoded()
+	q.answer.Pause()
+	q.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (q *request) Write(p []byte) (int, error) {
+	q.body.hold.Decoded()
+	q.answer.Pause()
+	return q.ResponseWriter.Write(p)
+}
+
+// Flush implements http.Flusher, which connect asks for.
+func (q *request) Flush() {
+	if f, ok := q.ResponseWriter.(http.Flusher); ok {
+		f.Flush()
+	}
+}
+
+// Unwrap is for http.ResponseController.
+func (q *request) Unwrap() http.ResponseWriter { return q.ResponseWriter }
 
 type requestKey struct{}
 
