@@ -142,9 +142,10 @@ func Count(ctx context.Context, r Store, v Viewer, since int64) (c Counts, err e
 	return c, nil
 }
 
+// openWindow returns the window of a catch-up, from a time or from a cursor if that is not empty.
 func openWindow(ctx context.Context, r Store, v Viewer, since int64, cursor string) (w window, err error) {
 	if v.human() {
-		return w, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_FORBIDDEN, "Only bots catch up")
+		return w, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_FORBIDDEN, "Only bots can use catch-up")
 	}
 	if cursor == "" {
 		from, err := seqAt(ctx, r, v.OrgID, since)
@@ -268,6 +269,7 @@ func (w *window) readScopes(ctx context.Context, r Store, c *collector) error {
 	return nil
 }
 
+// readScope adds the events of a bot, a thread or a channel above after and up to upto.
 func (w *window) readScope(ctx context.Context, r Store, c *collector, id string, after, upto int64) error {
 	for after < upto {
 		rows, err := r.ReadScope(ctx, id, after, upto, pageSize)
@@ -314,6 +316,7 @@ type collector struct {
 	groups map[string]int // index in rows, by EventID, of rows that sum up events
 }
 
+// take adds an event to the rows, if the viewer may see it and catch-up returns its type.
 func (c *collector) take(e *store.Event) error {
 	if e.Type == typeImportedRow {
 		return c.addImported(e)
@@ -372,6 +375,7 @@ func (c *collector) one(kind string, e *store.Event, event *b2bv1.Event) {
 	c.rows = append(c.rows, row)
 }
 
+// set makes e the newest event of the row.
 func (row *CatchUpRow) set(e *store.Event) {
 	row.OccurredAt, row.LastAt, row.last, row.imported = e.At, e.At, e.Seq, false
 	if row.Type == CatchUpStatusChanged || row.Type == CatchUpArtifacts {

@@ -101,10 +101,12 @@ func fingerprint(e *store.Event) uint32 {
 	return max(crc32.Checksum(b, castagnoli), 1)
 }
 
-func errMalformed() error { return call.Invalid("cursor: this is not a position of a log") }
+func errMalformed() error {
+	return call.Invalid("cursor: this is not a cursor that the server returned")
+}
 
 func errExpired() error {
-	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_CURSOR_EXPIRED, "The log is no longer kept from this position on").
+	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_CURSOR_EXPIRED, "The events after this position were deleted").
 		WithHint("Read the current state, then subscribe from now.")
 }
 
