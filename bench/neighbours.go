@@ -29,8 +29,8 @@ const (
 	warmUp       = 2 * time.Second // of an abuse, before it counts
 )
 
-// neighbours measures the calls of an org while another one uses a shared pool as hard as
-// it can, and compares their 99th percentile with that of a quiet server in the same run.
+// neighbours measures the calls of an org while another org uses a shared resource as much as it
+// can, and compares their 99th percentile with that of an idle server in the same run.
 // Who abuses is a process of its own with the least priority: its own processor time, which
 // a client elsewhere would not take from the server, stays out of the figure.
 func neighbours(ctx context.Context, o options, folder string, r *report) error {
@@ -79,7 +79,8 @@ func neighbours(ctx context.Context, o options, folder string, r *report) error 
 	return nil
 }
 
-// neighbour measures one abuse between two quiet spells, several rounds.
+// neighbour measures one abuse for several rounds. In each, the calls are also measured before and
+// after the abuse.
 func neighbour(ctx context.Context, o options, r *report, a abuse, probes []probe) error {
 	quiet, loud := make([]latencies, len(probes)), make([]latencies, len(probes))
 	// The last probe reads a log, and takes a processor for longer than the others take
@@ -119,7 +120,7 @@ func neighbour(ctx context.Context, o options, r *report, a abuse, probes []prob
 	return nil
 }
 
-// fillHistory writes messages that take long to search and fill pages.
+// fillHistory posts long messages, which are slow to search and fill pages.
 func (w *fixture) fillHistory(ctx context.Context) error {
 	text, err := json.Marshal(map[string]string{"content": strings.Repeat("history ", historySize/8)})
 	if err != nil {
@@ -165,7 +166,7 @@ func (w *fixture) probes(hook *deliveryProbe) ([]probe, error) {
 	return slices.Insert(probes, len(probes)-1, probe{"send until delivered by webhook", 2 * probePace, hook.do}), nil
 }
 
-// runProbes repeats each probe at a pace from a client of its own.
+// runProbes repeats each probe at its own rate and from its own client.
 func runProbes(ctx context.Context, probes []probe, length time.Duration) ([]latencies, error) {
 	ctx, cancel := context.WithTimeout(ctx, length+30*time.Second)
 	defer cancel()
@@ -228,12 +229,12 @@ func (p *deliveryProbe) do(ctx context.Context, client *http.Client) error {
 
 func (p *deliveryProbe) close() { _ = p.srv.Close() }
 
-// abuse is what a process of its own does until its input ends.
+// abuse is a load that a separate process makes until its input ends.
 type abuse struct {
 	Name    string
 	Clients int
-	Targets []abuseTarget // clients take them in turn
-	Slow    bool          // send a byte of each body in a while
+	Targets []abuseTarget // requests that the clients make in turn
+	Slow    bool          // send the bodies slowly
 }
 
 type abuseTarget struct{ Method, URL, Token, Body, Kind string }
@@ -274,7 +275,7 @@ func (w *fixture) abuses(ctx context.Context) ([]abuse, error) {
 	}, nil
 }
 
-// start runs the abuse in a process; stop ends it.
+// start runs the abuse in a process, which stop ends.
 func (a abuse) start(ctx context.Context) (stop func() error, err error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -294,7 +295,7 @@ func (a abuse) start(ctx context.Context) (stop func() error, err error) {
 		return nil, fmt.Errorf("start the abuse: %w", err)
 	}
 	if _, err := in.Write(append(task, '\n')); err != nil {
-		return nil, errors.Join(fmt.Errorf("tell the abuse: %w", err), cmd.Wait())
+		return nil, errors.Join(fmt.Errorf("send the task to the abuse: %w", err), cmd.Wait())
 	}
 	time.Sleep(warmUp)
 	return func() error {
@@ -354,7 +355,7 @@ func (a abuse) once(ctx context.Context, client *http.Client, t abuseTarget) {
 	}
 }
 
-// trickle is a body that comes a little at a time, just fast enough to be let in.
+// trickle is a body that is sent slowly, but fast enough that the server accepts it.
 type trickle struct {
 	ctx  context.Context
 	text string
