@@ -161,7 +161,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	c := s.config
 	shared := c.DatabaseURL != ""
 	s.auth = auth.New(auth.Config{Store: s.store, Log: s.log, Now: c.Now, AdminSecret: c.AdminSecret, Shared: shared})
-	if err := s.auth.EndOtherSecrets(ctx); err != nil {
+	if err := s.auth.EndSessionsOfOtherSecrets(ctx); err != nil {
 		return errors.Join(err, s.auth.Close())
 	}
 	if err := s.listenToLog(shared); err != nil {
@@ -186,7 +186,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 		},
 	}
 	s.upkeep = upkeep.New(upkeep.Config{
-		Store: s.store, Orgs: service.NewUpkeep(deps), Node: uuid.NewString(), Now: time.Now, Log: s.log, Grace: 4 * pollLog,
+		Store: s.store, Orgs: service.NewRetention(deps), Node: uuid.NewString(), Now: time.Now, Log: s.log, Grace: 4 * pollLog,
 		Left: s.files.DeleteOrg, Sweep: s.sweepFiles,
 	})
 	services := service.New(deps)

@@ -11,57 +11,59 @@ import (
 )
 
 const (
-	flushEvery = time.Second
-	flushTime  = 5 * time.Second // how long Close waits for the store
+	flushEvery   = time.Second
+	flushTimeout = 5 * time.Second // how long Close waits for the store
 )
 
-// activity has the times of calls that are not in the store yet.
+// activity collects in memory which credentials were used, until [Authenticator.flush]
+// writes it to the store.
 type activity struct {
 	mu      sync.Mutex
 	pending *batch
-	writing *batch // what flush is writing; nil: nothing
+	writing *batch // taken by flush and not yet written; nil: no flush is running
 	flush   sync.Mutex
 }
 
 // batch is the activity since the last flush. Times are Unix milliseconds.
 type batch struct {
-	bots     map[string]calls
-	tokens   map[string]calls
+	bots     map[string]callTimes
+	tokens   map[string]callTimes
 	sessions map[string]extension
 }
 
-// calls are the times of the latest call and of the one before it; 0: none.
-type calls struct{ at, before int64 }
+// callTimes are the times of a bot's or token's latest call and of the call before it.
+type callTimes struct{ at, before int64 }
 
+// extension is the new expiry of a session of an org.
 type extension struct {
 	org     string
 	expires int64
 }
 
 func newBatch() *batch {
-	return &batch{bots: map[string]calls{}, tokens: map[string]calls{}, sessions: map[string]extension{}}
+	return &batch{bots: map[string]callTimes{}, tokens: map[string]callTimes{}, sessions: map[string]extension{}}
 }
 
 func (b *batch) empty() bool { return len(b.bots)+len(b.tokens)+len(b.sessions) == 0 }
 
-// touch notes that a bot called, with a scoped token unless that is empty.
+// touch records a call of a bot; token is the scoped token that was used, or empty.
 func (m *activity) touch(bot, token string, now int64) {
 	m.mu.Lock()
-	m.pending.bots[bot] = calls{at: now, before: m.pending.bots[bot].at}
+	m.pending.bots[bot] = callTimes{at: now, before: m.pending.bots[bot].at}
 	if token != "" {
-		m.pending.tokens[token] = calls{at: now, before: m.pending.tokens[token].at}
+		m.pending.tokens[token] = callTimes{at: now, before: m.pending.tokens[token].at}
 	}
 	m.mu.Unlock()
 }
 
-// extend notes that a session now ends at expires.
+// extend records that a session expires later.
 func (m *activity) extend(hash, org string, expires int64) {
 	m.mu.Lock()
 	m.pending.sessions[hash] = extension{org: org, expires: expires}
 	m.mu.Unlock()
 }
 
-// extension returns the end of a session by an extension that is not written yet, or 0.
+// extension returns the expiry of a session's extension that is not written yet, or 0.
 func (m *activity) extension(hash string) int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -72,19 +74,21 @@ func (m *activity) extension(hash string) int64 {
 	return expires
 }
 
-// LastSeen returns the time of the call before a bot's latest one, in Unix milliseconds, or 0
-// when the store has it. A bot that reads its own profile so sees its previous call and not
-// this one (B2B-AUTH-010). Others see the latest call within a second.
+// LastSeen returns the time of the call before a bot's latest call, in Unix milliseconds, or 0
+// when the store already has it. The latest call is left out so that a bot that reads its own
+// profile sees its previous call and not the current one (B2B-AUTH-010). Other callers see the
+// latest call within a second, once it is written.
 func (a *Authenticator) LastSeen(bot string) int64 {
-	return a.activity.before(bot, func(b *batch) map[string]calls { return b.bots })
+	return a.activity.before(bot, func(b *batch) map[string]callTimes { return b.bots })
 }
 
 // LastUsed is LastSeen for scoped tokens.
 func (a *Authenticator) LastUsed(token string) int64 {
-	return a.activity.before(token, func(b *batch) map[string]calls { return b.tokens })
+	return a.activity.before(token, func(b *batch) map[string]callTimes { return b.tokens })
 }
 
-func (m *activity) before(id string, of func(*batch) map[string]calls) int64 {
+// before returns the time of the call before the latest one, or 0 if it is not in memory.
+func (m *activity) before(id string, of func(*batch) map[string]callTimes) int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	latest, called := of(m.pending)[id]
@@ -98,8 +102,8 @@ func (m *activity) before(id string, of func(*batch) map[string]calls) int64 {
 	return written.before
 }
 
-// Run writes the activity once a second until ctx ends. A failed write is logged and repeated
-// with the next one, so activity is lost only when the store fails until Close.
+// Run writes the activity to the store once a second until ctx ends. It logs a failed write
+// and repeats it with the next one.
 func (a *Authenticator) Run(ctx context.Context) error {
 	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
@@ -109,27 +113,27 @@ func (a *Authenticator) Run(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 			if err := a.flush(ctx); err != nil && ctx.Err() == nil {
-				a.log.ErrorContext(ctx, "the times of calls could not be written", "error", err)
+				a.log.ErrorContext(ctx, "last-seen times were not written", "error", err)
 			}
 		}
 	}
 }
 
-// Close writes what is left and stops listening to the store.
+// Close removes the commit hook from the store and writes the remaining activity.
 func (a *Authenticator) Close() error {
 	a.unhook()
-	if a.confirm != nil {
-		a.confirm.tasks.Wait()
+	if a.tops != nil {
+		a.tops.tasks.Wait()
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), flushTime)
+	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
 	defer cancel()
 	if err := a.flush(ctx); err != nil {
-		return fmt.Errorf("write the last times of calls: %w", err)
+		return fmt.Errorf("write the remaining last-seen times: %w", err)
 	}
 	return nil
 }
 
-// flush writes what is pending. What could not be written stays pending.
+// flush writes the pending activity. What cannot be written stays pending.
 func (a *Authenticator) flush(ctx context.Context) error {
 	m := &a.activity
 	m.flush.Lock()
@@ -152,7 +156,7 @@ func (a *Authenticator) flush(ctx context.Context) error {
 	return err
 }
 
-// write writes a batch and returns what it could not write.
+// write writes a batch and returns the part that could not be written.
 func (a *Authenticator) write(ctx context.Context, b *batch) (*batch, error) {
 	failed := newBatch()
 	var errs []error
@@ -195,18 +199,18 @@ func (a *Authenticator) write(ctx context.Context, b *batch) (*batch, error) {
 	return failed, errors.Join(errs...)
 }
 
-func latest(all map[string]calls) map[string]int64 {
-	at := make(map[string]int64, len(all))
-	for id, m := range all {
+func latest(times map[string]callTimes) map[string]int64 {
+	at := make(map[string]int64, len(times))
+	for id, m := range times {
 		at[id] = m.at
 	}
 	return at
 }
 
-// restore merges what could not be written of an older batch.
+// restore merges the unwritten part of an older batch into b; newer times take precedence.
 func (b *batch) restore(older *batch) {
-	restoreCalls(b.bots, older.bots)
-	restoreCalls(b.tokens, older.tokens)
+	restoreTimes(b.bots, older.bots)
+	restoreTimes(b.tokens, older.tokens)
 	for hash, e := range older.sessions {
 		if e.expires > b.sessions[hash].expires {
 			b.sessions[hash] = e
@@ -214,14 +218,14 @@ func (b *batch) restore(older *batch) {
 	}
 }
 
-func restoreCalls(into, older map[string]calls) {
+func restoreTimes(into, older map[string]callTimes) {
 	for id, o := range older {
 		m, called := into[id]
 		switch {
 		case !called:
 			into[id] = o
 		case m.before == 0:
-			into[id] = calls{at: m.at, before: o.at}
+			into[id] = callTimes{at: m.at, before: o.at}
 		}
 	}
 }

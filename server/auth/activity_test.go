@@ -11,15 +11,15 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-func (b *bench) flush() {
+func (b *fixture) flush() {
 	b.Helper()
 	if err := b.auth.flush(b.Context()); err != nil {
 		b.Fatal(err)
 	}
 }
 
-// stored is what the store has of the bot's last call and the token's last use.
-func (b *bench) stored() (seen, used int64) {
+// stored returns the bot's last_seen_at and the token's last_used_at in the store, 0 for none.
+func (b *fixture) stored() (seen, used int64) {
 	b.Helper()
 	bot, err := b.store.Bot(b.Context(), "org", "bot")
 	if err != nil {
@@ -38,10 +38,11 @@ func (b *bench) stored() (seen, used int64) {
 	return seen, used
 }
 
-// TestActivity: LastSeen and LastUsed leave out the latest call, written or not.
-func TestActivity(t *testing.T) {
-	b := newBench(t)
-	last := func(want int64) {
+// A bot sees the time of its previous call, written or not, and not of the current one
+// (B2B-AUTH-010).
+func TestLastSeen(t *testing.T) {
+	b := newFixture(t)
+	lastSeen := func(want int64) {
 		t.Helper()
 		seen, used := b.stored()
 		seen, used = max(seen, b.auth.LastSeen("bot")), max(used, b.auth.LastUsed("token"))
@@ -50,27 +51,27 @@ func TestActivity(t *testing.T) {
 		}
 	}
 	b.accepted(bearerOf(scoped))
-	last(0)
+	lastSeen(0)
 	b.clock.Add(10)
 	b.accepted(bearerOf(scoped))
-	last(start)
+	lastSeen(start)
 	b.flush()
-	last(start + 10)
+	lastSeen(start + 10)
 	b.clock.Add(10)
 	b.accepted(bearerOf(scoped))
-	last(start + 10)
+	lastSeen(start + 10)
 	b.clock.Add(10)
 	b.accepted(bearerOf(scoped))
-	last(start + 20)
+	lastSeen(start + 20)
 	b.flush()
-	last(start + 30)
+	lastSeen(start + 30)
 	if b.auth.LastSeen("other") != 0 {
-		t.Error("a bot that never called was seen")
+		t.Error("a bot that never called has a last-seen time")
 	}
 }
 
-func TestActivityOfABrokenStoreIsKept(t *testing.T) {
-	b := newBench(t)
+func TestActivityIsKeptWhenTheStoreFails(t *testing.T) {
+	b := newFixture(t)
 	admin := b.login(store.RoleOrgAdmin)
 	b.clock.Add(5 * time.Hour.Milliseconds())
 	b.accepted(cookieOf(admin))
@@ -96,7 +97,7 @@ func TestActivityOfABrokenStoreIsKept(t *testing.T) {
 }
 
 func TestRunWritesEverySecond(t *testing.T) {
-	b := newBench(t)
+	b := newFixture(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- b.auth.Run(ctx) }()
@@ -104,7 +105,7 @@ func TestRunWritesEverySecond(t *testing.T) {
 	deadline := time.Now().Add(10 * time.Second)
 	for seen, _ := b.stored(); seen != start; seen, _ = b.stored() {
 		if time.Now().After(deadline) {
-			t.Fatal("the call was never written")
+			t.Fatal("last_seen_at was not written within 10 s")
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
@@ -115,7 +116,7 @@ func TestRunWritesEverySecond(t *testing.T) {
 }
 
 func TestCloseWritesWhatIsLeft(t *testing.T) {
-	b := newBench(t)
+	b := newFixture(t)
 	b.accepted(bearerOf(scoped))
 	if err := b.auth.Close(); err != nil {
 		t.Fatal(err)
@@ -127,8 +128,8 @@ func TestCloseWritesWhatIsLeft(t *testing.T) {
 
 // B2B-AUTH-051: a session in use is extended in the second half of its life, at most once a
 // minute, and an extension counts before it is written.
-func TestSessionSlides(t *testing.T) {
-	b := newBench(t)
+func TestSessionIsExtended(t *testing.T) {
+	b := newFixture(t)
 	id := b.login(store.RoleOrgAdmin)
 	ttl := SessionTTL(store.RoleOrgAdmin).Milliseconds()
 	expires := func(want int64) {
@@ -157,8 +158,8 @@ func TestSessionSlides(t *testing.T) {
 	b.refused(cookieOf(id), b2bv1.ErrorCode_ERROR_CODE_AUTH_REQUIRED)
 }
 
-func TestSlidingDoesNotReviveARevokedSession(t *testing.T) {
-	b := newBench(t)
+func TestExtensionDoesNotReviveARevokedSession(t *testing.T) {
+	b := newFixture(t)
 	id := b.login(store.RoleBotOwner)
 	b.accepted(cookieOf(id))
 	b.clock.Add(13 * time.Hour.Milliseconds())

@@ -1,27 +1,28 @@
 // Package auth turns credentials into callers.
 //
-// A credential is a bot's token or the cookie of a session. What it leads to (the
-// caller, or the reason why it may do nothing) is read from the store once and then
-// remembered by the credential's hash, so that a call costs one hash and one look
-// into a map. Whoever changes what a credential leads to says so in the log of the
-// org, with an access_changed event in the same transaction.
+// A credential is a bot's token or the cookie of a session. What it resolves to, a caller or
+// the reason why the caller is refused, is read from the store once and then cached under the
+// credential's hash, so that a call costs one hash and one map lookup. A change of what a
+// credential resolves to appends an access_changed event to the log of the org in the same
+// transaction.
 //
-// On one node the commit of such an event makes this package forget the org before the
-// change is answered. So no revoked credential is believed afterwards, also not by a
-// read that was under way meanwhile (see generations).
+// On one node, the commit hook of such an event drops the org's entries from the cache before
+// the change is acknowledged. A revoked credential is never accepted after that, not even by a
+// read that was running meanwhile (see generations).
 //
-// Where other nodes change the same database, no message between nodes is trusted with
-// that: it may be late or lost. What is remembered carries the place in the log at which
-// access had changed last when it was read (its version), and is good for as long as that
-// place has not moved. Changes compare it in their own transaction, which costs nothing
-// and leaves no moment between looking and writing (see call.Credentials.VersionChecked).
-// Everything else compares it before it begins, with one small query for all who ask at
-// the same time (see confirmer). Refusals are never from memory. So a revocation that
-// was answered counts on every node, also when notifications are lost. Sessions of super
-// admins have no log: several nodes ask for them every time.
+// With several nodes on one database, a notification from another node may be late or lost,
+// so the cache does not rely on it. An entry carries the auth version of its org: the position
+// of the last access change in the log when the entry was read. The entry is valid while that
+// position is still the last. Changes compare the version in their own transaction, which costs
+// no query and leaves no gap between the check and the write (see
+// [call.Credentials.VersionChecked]). All other calls compare it before they begin; calls that
+// arrive at the same time share one small query (see topReader). Refusals are never served
+// from the cache. So an acknowledged revocation holds on every node, even when the notifier
+// fails. Sessions of super admins have no log, so several nodes read them from the store on
+// every call.
 //
-// That a caller was there (last_seen_at, last_used_at, the extension of a session)
-// is noted in memory and written once a second, by [Authenticator.Run].
+// The use of a credential (last_seen_at, last_used_at, the extension of a session) is recorded
+// in memory and written once a second by [Authenticator.Run].
 package auth
 
 import (
@@ -39,7 +40,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// Config is what an Authenticator works with. Store, Log and Now are needed.
+// Config configures an Authenticator. Store, Log and Now are required.
 type Config struct {
 	Store       store.Store
 	Log         *slog.Logger
@@ -48,8 +49,8 @@ type Config struct {
 	Shared      bool // other nodes change the same database
 }
 
-// Authenticator knows who is calling. It implements call.Authenticator, and what
-// the services ask of the holder of identities (service.Access).
+// Authenticator resolves credentials to callers. It implements call.Authenticator and
+// service.Access.
 type Authenticator struct {
 	store    store.Store
 	admin    adminSecret
@@ -59,13 +60,13 @@ type Authenticator struct {
 	tokens   *cache[*bearer]
 	sessions *cache[*login]
 	activity activity
-	confirm  *confirmer // nil: no other node
+	tops     *topReader // nil: this is the only node
 	unhook   func()
 }
 
 var _ call.Authenticator = (*Authenticator)(nil)
 
-// New makes an Authenticator. It must be closed before the store.
+// New returns an Authenticator. It must be closed before the store.
 func New(c Config) *Authenticator {
 	gens := &generations{seed: maphash.MakeSeed()}
 	a := &Authenticator{
@@ -74,7 +75,7 @@ func New(c Config) *Authenticator {
 	}
 	a.activity.pending = newBatch()
 	if c.Shared {
-		a.confirm = &confirmer{log: c.Store}
+		a.tops = &topReader{log: c.Store}
 	}
 	a.unhook = c.Store.OnCommit(func(org string, events []store.Event) {
 		for i := range events {
@@ -87,18 +88,18 @@ func New(c Config) *Authenticator {
 	return a
 }
 
-// Forget drops what is remembered of an org's tokens and sessions, at once; of
-// super admins' sessions, with an empty org. It is for changes that have no log:
-// those of super admins, and the destruction of an org.
+// Forget drops the cached tokens and sessions of an org, or with an empty org the cached
+// sessions of super admins. It is for changes that append no event to a log: logins and logouts
+// of super admins, and the deletion of an org.
 func (a *Authenticator) Forget(org string) { a.gens.forget(org) }
 
-// believe tells whether what was remembered of an org with a version is still good. Who
-// looks at the version later need not know yet.
-func (a *Authenticator) believe(ctx context.Context, org string, version call.AuthVersion, later bool) (bool, error) {
-	if a.confirm == nil || later {
+// isCurrent reports whether a cache entry that an org had at a version is still valid. With
+// versionChecked the caller compares the version itself, and isCurrent asks nothing.
+func (a *Authenticator) isCurrent(ctx context.Context, org string, version call.AuthVersion, versionChecked bool) (bool, error) {
+	if a.tops == nil || versionChecked {
 		return true, nil
 	}
-	top, ok, err := a.confirm.top(ctx, org)
+	top, ok, err := a.tops.top(ctx, org)
 	return ok && versionOf(top) == version, err
 }
 
@@ -106,17 +107,18 @@ func versionOf(top store.LogTop) call.AuthVersion {
 	return call.AuthVersion{Epoch: top.Epoch, Access: top.Access}
 }
 
-// read reads what a credential leads to and the version of its org, from one snapshot.
-func read[T any](ctx context.Context, a *Authenticator, load func(store.Reader) (value T, org string, err error), version func(T, call.AuthVersion)) (value T, org string, err error) {
+// read loads what a credential resolves to and sets the auth version of its org, from one
+// snapshot. A value without an org gets no version.
+func read[T any](ctx context.Context, a *Authenticator, load func(store.Reader) (value T, org string, err error), setVersion func(T, call.AuthVersion)) (value T, org string, err error) {
 	err = a.store.View(ctx, func(r store.Reader) (err error) {
 		if value, org, err = load(r); err != nil || org == "" {
 			return err
 		}
 		top, err := r.LogTop(ctx, org)
 		if err != nil {
-			return fmt.Errorf("find the end of an org's log: %w", err)
+			return fmt.Errorf("read the top of an org's log: %w", err)
 		}
-		version(value, versionOf(top))
+		setVersion(value, versionOf(top))
 		return nil
 	})
 	return value, org, err
@@ -124,8 +126,8 @@ func read[T any](ctx context.Context, a *Authenticator, load func(store.Reader) 
 
 func (a *Authenticator) nowMS() int64 { return a.now().UnixMilli() }
 
-// Session answers the live session of a cookie, or nil. It looks at neither the org
-// nor the bot.
+// Session returns the live session of a cookie, or nil. It does not check whether the org and
+// the bot are active.
 func (a *Authenticator) Session(ctx context.Context, id string) (*call.Session, error) {
 	l, err := a.findSession(ctx, id, false)
 	if err != nil || l == nil {
@@ -134,8 +136,8 @@ func (a *Authenticator) Session(ctx context.Context, id string) (*call.Session, 
 	return l.session, nil
 }
 
-// Authenticate answers who is calling (B2B-AUTH-001, B2B-AUTH-004): a live session wins over a
-// bearer token.
+// Authenticate returns the caller of a credential (B2B-AUTH-001, B2B-AUTH-004). A live session
+// takes precedence over a bearer token.
 func (a *Authenticator) Authenticate(ctx context.Context, c call.Credentials) (*call.Caller, error) {
 	if c.VersionChecked {
 		caller, err := a.authenticate(ctx, c)
@@ -145,14 +147,14 @@ func (a *Authenticator) Authenticate(ctx context.Context, c call.Credentials) (*
 		if _, refused := call.AsError(err); !refused {
 			return nil, err
 		}
-		c.VersionChecked = false // refusals are not from memory
+		c.VersionChecked = false // a refusal is never served from the cache
 	}
 	return a.authenticate(ctx, c)
 }
 
 func (a *Authenticator) authenticate(ctx context.Context, c call.Credentials) (*call.Caller, error) {
 	if c.TokenHash != "" || c.SessionHash != "" {
-		return a.authenticateHeld(ctx, c)
+		return a.authenticateConnection(ctx, c)
 	}
 	l, err := a.findSession(ctx, c.SessionID, c.VersionChecked)
 	switch {
@@ -169,7 +171,8 @@ func (a *Authenticator) authenticate(ctx context.Context, c call.Credentials) (*
 	return a.authenticateBearer(ctx, c)
 }
 
-// bearer is what a bot's token leads to.
+// bearer is what a bot's token resolves to: its caller, and why the caller is refused (nil: it
+// is not).
 type bearer struct {
 	caller     *call.Caller
 	botRefusal *call.Error
@@ -179,13 +182,13 @@ type bearer struct {
 func (a *Authenticator) authenticateBearer(ctx context.Context, c call.Credentials) (*call.Caller, error) {
 	b, err := a.findBearer(ctx, keyOf(c.Bearer), strings.HasPrefix(c.Bearer, scopedPrefix), c.VersionChecked)
 	if err != nil {
-		if e, refused := call.AsError(err); refused && Mistyped(c.Bearer) {
-			return nil, e.WithHint("Its checksum does not fit: is it complete, and typed right?")
+		if e, refused := call.AsError(err); refused && ChecksumFails(c.Bearer) {
+			return nil, e.WithHint("The checksum of the token is wrong. Check that it is complete and typed correctly.")
 		}
 		return nil, err
 	}
 	now := a.nowMS()
-	caller, err := b.judge(c, now)
+	caller, err := b.check(c, now)
 	if err != nil {
 		return nil, err
 	}
@@ -193,8 +196,8 @@ func (a *Authenticator) authenticateBearer(ctx context.Context, c call.Credentia
 	return caller, nil
 }
 
-// judge answers the caller, or the first reason why it may do nothing.
-func (b *bearer) judge(c call.Credentials, now int64) (*call.Caller, error) {
+// check returns the caller, or the first reason to refuse it (B2B-AUTH-004).
+func (b *bearer) check(c call.Credentials, now int64) (*call.Caller, error) {
 	switch {
 	case b.caller.TokenEnds != 0 && b.caller.TokenEnds < now:
 		return nil, TokenExpired()
@@ -208,22 +211,22 @@ func (b *bearer) judge(c call.Credentials, now int64) (*call.Caller, error) {
 	return b.caller, nil
 }
 
-// findBearer answers what the token of a key leads to; scoped guesses its kind, and
-// later tells that the caller looks at the version.
-func (a *Authenticator) findBearer(ctx context.Context, k key, scoped, later bool) (*bearer, error) {
+// findBearer returns what the token of a key resolves to. scoped is the likelier kind of the
+// token, which is looked up first.
+func (a *Authenticator) findBearer(ctx context.Context, k key, scoped, versionChecked bool) (*bearer, error) {
 	if it, ok := a.tokens.get(k); ok {
-		good, err := a.believe(ctx, it.value.caller.OrgID, it.value.caller.AuthVersion, later)
+		current, err := a.isCurrent(ctx, it.value.caller.OrgID, it.value.caller.AuthVersion, versionChecked)
 		if err != nil {
 			return nil, err
 		}
-		if good {
+		if current {
 			return it.value, nil
 		}
 	}
 	return a.readBearer(ctx, k, scoped)
 }
 
-// readBearer is findBearer from the store.
+// readBearer reads what the token of a key resolves to from the store, and caches it.
 func (a *Authenticator) readBearer(ctx context.Context, k key, scoped bool) (*bearer, error) {
 	stamp := a.gens.begin()
 	b, org, err := read(ctx, a, func(r store.Reader) (*bearer, string, error) {
@@ -232,7 +235,7 @@ func (a *Authenticator) readBearer(ctx context.Context, k key, scoped bool) (*be
 			return nil, "", err
 		}
 		return b, b.caller.OrgID, nil
-	}, func(b *bearer, f call.AuthVersion) { b.caller.AuthVersion = f })
+	}, func(b *bearer, v call.AuthVersion) { b.caller.AuthVersion = v })
 	if err != nil {
 		return nil, err
 	}

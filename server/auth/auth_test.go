@@ -19,17 +19,17 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// spy counts the reads that find a credential, and can hold one up.
+// spy counts the reads that find a credential, and can delay one or make calls fail.
 type spy struct {
 	store.Store
-	reads  atomic.Int64
-	pause  atomic.Pointer[pause] // met by the next read of an org
-	broken atomic.Bool           // changes fail
-	looks  atomic.Int64          // at where logs end
-	deaf   atomic.Bool           // these fail
+	reads    atomic.Int64
+	pause    atomic.Pointer[pause] // the next read of an org waits at it
+	broken   atomic.Bool           // Update fails
+	topReads atomic.Int64          // calls of LogTops
+	topsFail atomic.Bool           // LogTops fails
 }
 
-// pause is a point at which a read waits.
+// pause lets a test stop a read: it closes reached and waits for release.
 type pause struct{ reached, release chan struct{} }
 
 func (s *spy) View(ctx context.Context, fn func(store.Reader) error) error {
@@ -51,8 +51,8 @@ func (r spyReader) Org(ctx context.Context, id string) (*store.Org, error) {
 }
 
 func (s *spy) LogTops(ctx context.Context, orgs []string) (map[string]store.LogTop, error) {
-	s.looks.Add(1)
-	if s.deaf.Load() {
+	s.topReads.Add(1)
+	if s.topsFail.Load() {
 		return nil, errBroken
 	}
 	return s.Store.LogTops(ctx, orgs)
@@ -67,8 +67,8 @@ func (s *spy) Update(ctx context.Context, org string, fn func(store.Tx) error) e
 	return s.Store.Update(ctx, org, fn)
 }
 
-// bench is an org with an admin bot of two tokens.
-type bench struct {
+// fixture is an org with an admin bot, which has a primary and a scoped token.
+type fixture struct {
 	*testing.T
 	store *spy
 	auth  *Authenticator
@@ -81,23 +81,23 @@ const (
 	scoped  = "scoped_reader"
 )
 
-func newBench(t *testing.T) *bench { return newSharedBench(t, false) }
+func newFixture(t *testing.T) *fixture { return newSharedFixture(t, false) }
 
-// newSharedBench makes a bench whose store other nodes may change: what they do, the
-// authenticator does not hear of.
-func newSharedBench(t *testing.T, shared bool) *bench {
+// newSharedFixture makes a fixture; with shared, the authenticator does not receive the commits
+// of its store, as if another node made them.
+func newSharedFixture(t *testing.T, shared bool) *fixture {
 	st, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: filepath.Join(t.TempDir(), "b2b.db")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{T: t, store: &spy{Store: st}}
+	b := &fixture{T: t, store: &spy{Store: st}}
 	b.clock.Store(start)
 	b.auth = New(Config{
 		Store: b.store, Log: slog.New(slog.DiscardHandler), AdminSecret: "s", Shared: shared,
 		Now: func() time.Time { return time.UnixMilli(b.clock.Load()) },
 	})
 	if shared {
-		b.auth.unhook() // what is done to the store is another node's doing
+		b.auth.unhook() // commits look like another node's
 	}
 	t.Cleanup(func() {
 		b.store.broken.Store(false)
@@ -123,15 +123,15 @@ func newSharedBench(t *testing.T, shared bool) *bench {
 	return b
 }
 
-func (b *bench) change(org string, fn func(context.Context, store.Tx) error) {
+func (b *fixture) change(org string, fn func(context.Context, store.Tx) error) {
 	b.Helper()
 	if err := b.store.Store.Update(b.Context(), org, func(tx store.Tx) error { return fn(b.Context(), tx) }); err != nil {
 		b.Fatal(err)
 	}
 }
 
-// changeAccess is change that says so in the log.
-func (b *bench) changeAccess(fn func(context.Context, store.Tx) error) {
+// changeAccess is change that also appends an access_changed event.
+func (b *fixture) changeAccess(fn func(context.Context, store.Tx) error) {
 	b.Helper()
 	b.change("org", func(ctx context.Context, tx store.Tx) error {
 		if err := fn(ctx, tx); err != nil {
@@ -142,22 +142,22 @@ func (b *bench) changeAccess(fn func(context.Context, store.Tx) error) {
 	})
 }
 
-func (b *bench) setStatus(status string) {
+func (b *fixture) setStatus(status string) {
 	b.Helper()
 	b.changeAccess(func(ctx context.Context, tx store.Tx) error {
 		return tx.SetBotJoinStatus(ctx, "bot", status, nil, start, nil)
 	})
 }
 
-func (b *bench) setOrg(status string) {
+func (b *fixture) setOrg(status string) {
 	b.Helper()
 	b.changeAccess(func(ctx context.Context, tx store.Tx) error {
 		return tx.UpdateOrg(ctx, &store.Org{ID: "org", Name: "o", Status: status})
 	})
 }
 
-// login opens a session as the service does and answers its cookie.
-func (b *bench) login(role string) string {
+// login opens a session as the service does and returns its cookie.
+func (b *fixture) login(role string) string {
 	b.Helper()
 	id := NewSessionID()
 	s := &store.Session{
@@ -182,8 +182,8 @@ func (b *bench) login(role string) string {
 	return id
 }
 
-// as authenticates and answers the caller, or the code of the refusal.
-func (b *bench) as(c call.Credentials) (*call.Caller, b2bv1.ErrorCode) {
+// as authenticates and returns the caller, or the code of the refusal.
+func (b *fixture) as(c call.Credentials) (*call.Caller, b2bv1.ErrorCode) {
 	b.Helper()
 	caller, err := b.auth.Authenticate(b.Context(), c)
 	var refused *call.Error
@@ -197,14 +197,14 @@ func (b *bench) as(c call.Credentials) (*call.Caller, b2bv1.ErrorCode) {
 	return nil, 0
 }
 
-func (b *bench) refused(c call.Credentials, want b2bv1.ErrorCode) {
+func (b *fixture) refused(c call.Credentials, want b2bv1.ErrorCode) {
 	b.Helper()
 	if _, code := b.as(c); code != want {
 		b.Errorf("%+v: got %v, want %v", c, code, want)
 	}
 }
 
-func (b *bench) accepted(c call.Credentials) *call.Caller {
+func (b *fixture) accepted(c call.Credentials) *call.Caller {
 	b.Helper()
 	caller, code := b.as(c)
 	if code != 0 {
@@ -217,24 +217,24 @@ func bearerOf(token string) call.Credentials { return call.Credentials{Bearer: t
 func cookieOf(id string) call.Credentials    { return call.Credentials{SessionID: id} }
 
 func TestBearer(t *testing.T) {
-	b := newBench(t)
+	b := newFixture(t)
 	c := b.accepted(bearerOf(primary))
 	if c.Kind != call.Bot || c.OrgID != "org" || c.BotID != "bot" || c.BotName != "worker" || !c.Admin ||
 		c.Scopes != call.ScopeFull || c.TokenID != "" || c.TokenHash != Hash(primary) || c.Session != nil {
-		t.Errorf("the primary token leads to %+v", c)
+		t.Errorf("the primary token resolves to %+v", c)
 	}
 	c = b.accepted(call.Credentials{Bearer: scoped, OrgID: "org"})
 	if c.Scopes != call.ScopeRead|call.ScopeProfile || c.TokenID != "token" || c.BotID != "bot" || c.TokenHash != Hash(scoped) {
-		t.Errorf("the scoped token leads to %+v", c)
+		t.Errorf("the scoped token resolves to %+v", c)
 	}
 	b.refused(call.Credentials{}, b2bv1.ErrorCode_ERROR_CODE_AUTH_REQUIRED)
 	b.refused(bearerOf("bot_other"), b2bv1.ErrorCode_ERROR_CODE_INVALID_TOKEN)
 	b.refused(bearerOf("scoped_other"), b2bv1.ErrorCode_ERROR_CODE_INVALID_TOKEN)
 }
 
-// A bearer is judged in the order: expiry, bot, X-Org-Id, org (B2B-AUTH-004).
+// A bearer is checked in the order: expiry, bot, X-Org-Id, org (B2B-AUTH-004).
 func TestBearerOrder(t *testing.T) {
-	b := newBench(t)
+	b := newFixture(t)
 	elsewhere := call.Credentials{Bearer: primary, OrgID: "other"}
 	elsewhereScoped := call.Credentials{Bearer: scoped, OrgID: "other"}
 	b.setOrg(store.OrgSuspended)
@@ -263,22 +263,22 @@ func TestBotNotActiveCarriesJoinStatus(t *testing.T) {
 }
 
 func TestSessions(t *testing.T) {
-	b := newBench(t)
+	b := newFixture(t)
 	owner, admin, super := b.login(store.RoleBotOwner), b.login(store.RoleOrgAdmin), b.login(store.RoleSuperAdmin)
 	c := b.accepted(cookieOf(owner))
 	if c.Kind != call.Bot || c.BotID != "bot" || c.Scopes != call.ScopeRead || !c.Admin || c.TokenHash != "" ||
 		c.Session.Ref != SessionRef(owner) || c.Session.Role != store.RoleBotOwner {
-		t.Errorf("a bot owner's session leads to %+v", c)
+		t.Errorf("a bot owner's session resolves to %+v", c)
 	}
-	// A live session wins over a bearer, and X-Org-Id is nothing to it.
+	// A live session takes precedence over a bearer, and ignores X-Org-Id.
 	c = b.accepted(call.Credentials{SessionID: admin, Bearer: primary, OrgID: "other"})
 	if c.Kind != call.OrgAdmin || c.OrgID != "org" || c.Session == nil {
-		t.Errorf("an org admin's session leads to %+v", c)
+		t.Errorf("an org admin's session resolves to %+v", c)
 	}
 	if c = b.accepted(cookieOf(super)); c.Kind != call.SuperAdmin || c.OrgID != "" {
-		t.Errorf("a super admin's session leads to %+v", c)
+		t.Errorf("a super admin's session resolves to %+v", c)
 	}
-	// A dead one counts as absent.
+	// An ended session counts as absent.
 	b.accepted(call.Credentials{SessionID: NewSessionID(), Bearer: primary})
 	b.refused(cookieOf(NewSessionID()), b2bv1.ErrorCode_ERROR_CODE_AUTH_REQUIRED)
 
@@ -288,7 +288,7 @@ func TestSessions(t *testing.T) {
 	b.refused(cookieOf(owner), b2bv1.ErrorCode_ERROR_CODE_ORG_SUSPENDED)
 	b.refused(cookieOf(admin), b2bv1.ErrorCode_ERROR_CODE_ORG_SUSPENDED)
 	if s, err := b.auth.Session(t.Context(), admin); s == nil || err != nil {
-		t.Errorf("the session of a suspended org is %v, %v, but lives", s, err)
+		t.Errorf("the session of a suspended org is %v, %v, want it live", s, err)
 	}
 	b.setOrg(store.OrgActive)
 	b.changeAccess(func(ctx context.Context, tx store.Tx) error {
@@ -323,8 +323,8 @@ func TestSecrets(t *testing.T) {
 			t.Errorf("%q does not match its hash alone", a)
 		}
 	}
-	// B2B-AUTH-070: a ref is made of the id alone, and is no part of what the store has.
+	// B2B-AUTH-070: a ref depends on the id alone, and is no part of the hash in the store.
 	if r := SessionRef("id"); len(r) != 16 || r != SessionRef("id") || r == SessionRef("ie") || Hash("id")[:16] == r {
-		t.Errorf("%q is no handle", r)
+		t.Errorf("SessionRef = %q, want 16 characters that depend on the id and are no part of its hash", r)
 	}
 }

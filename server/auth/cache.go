@@ -7,31 +7,30 @@ import (
 	"sync/atomic"
 )
 
-// generations counts what was forgotten, so that nothing read before is believed
-// after.
+// generations invalidates cache entries by org, in fixed space and without locks.
 //
-// A clock ticks at every forget, and each slot holds the tick at which one of its
-// orgs was last forgotten. A reader notes the clock before it asks the store; what
-// it finds is good for as long as the slot of the org it turns out to belong to
-// shows no later tick. That holds without knowing the org beforehand, and in a
-// fixed space: orgs that share a slot are forgotten together.
+// A counter is incremented by every invalidation. Each org hashes to one of a fixed number of
+// slots, which holds the counter at the last invalidation of any of its orgs. A reader takes
+// the counter before it reads the store, when it does not know the org yet. What it reads is
+// valid while the slot of its org holds no later value. Orgs that share a slot are invalidated
+// together, which costs a read and nothing else.
 type generations struct {
 	seed  maphash.Seed
-	clock atomic.Uint64
+	count atomic.Uint64
 	slots [1024]atomic.Uint64
 }
 
-// begin notes the clock before a read.
-func (g *generations) begin() uint64 { return g.clock.Load() }
+// begin returns the stamp of a read that starts now.
+func (g *generations) begin() uint64 { return g.count.Load() }
 
-// forget ends the validity of all that was read of the org so far. The change that
-// makes it necessary must be visible to readers already.
+// forget invalidates everything that was read of the org so far. The caller must have made
+// its change visible to readers before.
 func (g *generations) forget(org string) {
-	tick := g.clock.Add(1)
+	now := g.count.Add(1)
 	slot := g.slot(org)
 	for {
 		last := slot.Load()
-		if last >= tick || slot.CompareAndSwap(last, tick) {
+		if last >= now || slot.CompareAndSwap(last, now) {
 			return
 		}
 	}
@@ -41,10 +40,11 @@ func (g *generations) slot(org string) *atomic.Uint64 {
 	return &g.slots[maphash.String(g.seed, org)%uint64(len(g.slots))]
 }
 
-// key is the SHA-256 of a credential: the cache holds no secrets.
+// key is the SHA-256 of a credential, so that the cache holds no secrets.
 type key [sha256.Size]byte
 
-// keyOf hashes without allocating for credentials of the usual lengths.
+// keyOf returns the key of a credential. It does not allocate for credentials of the usual
+// lengths.
 func keyOf(secret string) key {
 	var buf [64]byte
 	if len(secret) > len(buf) {
@@ -55,11 +55,10 @@ func keyOf(secret string) key {
 
 const (
 	shardCount = 16
-	shardSize  = 2048 // entries; full shards drop some at random
+	shardSize  = 2048 // entries of a shard; a full shard drops some at random
 )
 
-// cache remembers what credentials lead to. It is bounded, and safe for concurrent
-// use.
+// cache maps credentials to what they resolve to. It is bounded and safe for concurrent use.
 type cache[V any] struct {
 	gens   *generations
 	shards [shardCount]shard[V]
@@ -72,7 +71,7 @@ type shard[V any] struct {
 
 type item[V any] struct {
 	slot  *atomic.Uint64
-	stamp uint64 // the clock before the value was read
+	stamp uint64 // from generations.begin before the value was read
 	value V
 }
 
@@ -80,7 +79,7 @@ func newCache[V any](gens *generations) *cache[V] { return &cache[V]{gens: gens}
 
 func (c *cache[V]) shard(k key) *shard[V] { return &c.shards[k[0]%shardCount] }
 
-// get answers what is remembered and still good.
+// get returns the entry of a key if it is still valid.
 func (c *cache[V]) get(k key) (item[V], bool) {
 	s := c.shard(k)
 	s.mu.RLock()
@@ -92,13 +91,13 @@ func (c *cache[V]) get(k key) (item[V], bool) {
 	return it, true
 }
 
-// put remembers a value of the org that was read after begin answered stamp. If
-// the org was forgotten since, it does nothing.
+// put adds a value of the org that was read after begin returned stamp. It does nothing if the
+// org was invalidated since.
 func (c *cache[V]) put(k key, org string, stamp uint64, value V) {
 	c.store(k, item[V]{slot: c.gens.slot(org), stamp: stamp, value: value})
 }
 
-// store puts an item, also one that get answered with its value replaced.
+// store adds an item: a new one, or one from get with another value and the old stamp.
 func (c *cache[V]) store(k key, it item[V]) {
 	if it.slot.Load() > it.stamp {
 		return
@@ -115,8 +114,8 @@ func (c *cache[V]) store(k key, it item[V]) {
 	s.items[k] = it
 }
 
-// evict makes room: what is out of date goes, and else a sixteenth of the shard, as
-// the map happens to order it.
+// evict removes the invalid entries, and if these are few also others in the map's random
+// order, until a sixteenth of the shard is free.
 func (s *shard[V]) evict() {
 	for k, it := range s.items {
 		if it.slot.Load() > it.stamp {

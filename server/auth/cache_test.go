@@ -14,7 +14,7 @@ import (
 )
 
 func TestRemembersUntilAccessChanges(t *testing.T) {
-	b := newBench(t)
+	b := newFixture(t)
 	admin := b.login(store.RoleOrgAdmin)
 	for range 5 {
 		b.accepted(bearerOf(primary))
@@ -26,7 +26,7 @@ func TestRemembersUntilAccessChanges(t *testing.T) {
 	}
 	b.changeAccess(func(ctx context.Context, tx store.Tx) error { return tx.SetBotRole(ctx, "bot", store.AuthMember) })
 	if b.accepted(bearerOf(primary)).Admin || b.accepted(bearerOf(scoped)).Admin {
-		t.Error("a demoted bot is still an admin")
+		t.Error("a bot that was made a member is still an admin")
 	}
 	b.changeAccess(func(ctx context.Context, tx store.Tx) error {
 		_, err := tx.DeleteToken(ctx, "bot", "token")
@@ -37,7 +37,7 @@ func TestRemembersUntilAccessChanges(t *testing.T) {
 }
 
 func TestForgetsADestroyedOrg(t *testing.T) {
-	b := newBench(t)
+	b := newFixture(t)
 	admin := b.login(store.RoleOrgAdmin)
 	b.accepted(bearerOf(primary))
 	b.accepted(cookieOf(admin))
@@ -47,14 +47,14 @@ func TestForgetsADestroyedOrg(t *testing.T) {
 	b.refused(cookieOf(admin), b2bv1.ErrorCode_ERROR_CODE_AUTH_REQUIRED)
 }
 
-// A read that began before a revocation must not be remembered after it.
-func TestForgetsWhatIsBeingRead(t *testing.T) {
-	for name, credential := range map[string]func(*bench) call.Credentials{
-		"bearer":  func(*bench) call.Credentials { return bearerOf(primary) },
-		"session": func(b *bench) call.Credentials { return cookieOf(b.login(store.RoleBotOwner)) },
+// A read that began before a revocation must not be cached after it.
+func TestForgetsRunningReads(t *testing.T) {
+	for name, credential := range map[string]func(*fixture) call.Credentials{
+		"bearer":  func(*fixture) call.Credentials { return bearerOf(primary) },
+		"session": func(b *fixture) call.Credentials { return cookieOf(b.login(store.RoleBotOwner)) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := newBench(t)
+			b := newFixture(t)
 			c := credential(b)
 			p := &pause{make(chan struct{}), make(chan struct{})}
 			b.store.pause.Store(p)
@@ -68,15 +68,15 @@ func TestForgetsWhatIsBeingRead(t *testing.T) {
 			close(p.release)
 			<-done
 			if b.accepted(c).Admin {
-				t.Error("what was read before the change is believed after it")
+				t.Error("a value that was read before the change is used after it")
 			}
 		})
 	}
 }
 
-// Whoever is answered that access changed sees it change, however many look on.
-func TestRevocationIsSeenAtOnce(t *testing.T) {
-	b := newBench(t)
+// A change of access holds as soon as it has committed, while other calls authenticate.
+func TestRevocationHoldsAtOnce(t *testing.T) {
+	b := newFixture(t)
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	for range 3 {
@@ -95,14 +95,14 @@ func TestRevocationIsSeenAtOnce(t *testing.T) {
 		role := [...]string{store.AuthMember, store.AuthAdmin}[i%2]
 		b.changeAccess(func(ctx context.Context, tx store.Tx) error { return tx.SetBotRole(ctx, "bot", role) })
 		if b.accepted(bearerOf(primary)).Admin != (role == store.AuthAdmin) {
-			t.Errorf("change %d is not seen", i)
+			t.Errorf("change %d has no effect", i)
 		}
 	}
 	close(stop)
 	wg.Wait()
 }
 
-func TestForgetNeverStepsBack(t *testing.T) {
+func TestForgetNeverLowersASlot(t *testing.T) {
 	g := &generations{seed: maphash.MakeSeed()}
 	var wg sync.WaitGroup
 	var last atomic.Uint64
@@ -134,22 +134,22 @@ func TestCacheIsBounded(t *testing.T) {
 		}
 		return n
 	}
-	const room = shardCount * shardSize
-	put(0, 3*room)
-	if n := size(); n > room || n < room/2 {
-		t.Errorf("%d entries are kept, want nearly %d", n, room)
+	const capacity = shardCount * shardSize
+	put(0, 3*capacity)
+	if n := size(); n > capacity || n < capacity/2 {
+		t.Errorf("%d entries are kept, want nearly %d", n, capacity)
 	}
-	if it, ok := c.get(testKey(3*room - 1)); !ok || it.value != 3*room-1 {
+	if it, ok := c.get(testKey(3*capacity - 1)); !ok || it.value != 3*capacity-1 {
 		t.Errorf("the newest entry is %v, %v", it.value, ok)
 	}
 	gens.forget("org")
-	if _, ok := c.get(testKey(3*room - 1)); ok {
+	if _, ok := c.get(testKey(3*capacity - 1)); ok {
 		t.Error("a forgotten entry is found")
 	}
-	put(3*room, 3*room+room/2)
-	for i := 3 * room; i < 3*room+room/2; i++ {
+	put(3*capacity, 3*capacity+capacity/2)
+	for i := 3 * capacity; i < 3*capacity+capacity/2; i++ {
 		if _, ok := c.get(testKey(i)); !ok {
-			t.Fatalf("entry %d had to go although others were out of date", i)
+			t.Fatalf("entry %d was evicted although others were invalid", i)
 		}
 	}
 }
@@ -161,7 +161,7 @@ func testKey(i int) (k key) {
 }
 
 func TestHitAllocatesNothing(t *testing.T) {
-	b := newBench(t)
+	b := newFixture(t)
 	ctx, admin := t.Context(), b.login(store.RoleOrgAdmin)
 	for _, c := range []call.Credentials{bearerOf(primary), bearerOf(scoped), cookieOf(admin)} {
 		b.accepted(c)

@@ -12,19 +12,20 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// Found is what a bot's token leads to.
+// Found is the bot of a token.
 type Found struct {
 	Bot   *store.Bot
 	Token *store.Token // the scoped token; nil for the primary one
 }
 
-// FindToken looks a bot's token up, primary or scoped, expired or not. A token
-// that is not known is store.ErrNotFound.
+// FindToken finds a primary or scoped token of a bot, expired or not. The error of an unknown
+// token is store.ErrNotFound.
 func FindToken(ctx context.Context, r store.Reader, token string) (*Found, error) {
 	return findHash(ctx, r, Hash(token), strings.HasPrefix(token, scopedPrefix))
 }
 
-// findHash looks a token up by its hash, among the likelier kind first.
+// findHash finds a token by its hash. scoped reports that it probably is a scoped one, which is
+// then looked up first.
 func findHash(ctx context.Context, r store.Reader, hash string, scoped bool) (*Found, error) {
 	kinds := []func(context.Context, store.Reader, string) (*Found, error){findPrimary, findScoped}
 	if scoped {
@@ -60,12 +61,12 @@ func findScoped(ctx context.Context, r store.Reader, hash string) (*Found, error
 	return &Found{Bot: bot, Token: token}, nil
 }
 
-// Expired tells whether the token's time was over at now (Unix milliseconds).
+// Expired reports whether the token had expired at now, in Unix milliseconds.
 func (f *Found) Expired(now int64) bool {
 	return f.Token != nil && f.Token.ExpiresAt != nil && *f.Token.ExpiresAt < now
 }
 
-// Scopes are the names of what the token may do.
+// Scopes returns the names of the token's scopes.
 func (f *Found) Scopes() ([]string, error) {
 	if f.Token == nil {
 		return []string{"full"}, nil
@@ -81,19 +82,19 @@ func scopeNames(text string) ([]string, error) {
 	return names, nil
 }
 
-// TokenUnknown is the error about a token that nobody has.
+// TokenUnknown is the error of a token that does not exist.
 func TokenUnknown() *call.Error {
 	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_INVALID_TOKEN, "This token is not known")
 }
 
-// TokenExpired is the error about a scoped token whose time is over.
+// TokenExpired is the error of a scoped token that has expired.
 func TokenExpired() *call.Error {
 	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_TOKEN_EXPIRED, "This token has expired").
 		WithHint("Make a new one with the bot's primary token.")
 }
 
-// BotRefusal says why a bot may do nothing, or is nil for an active bot. Clients
-// match its text.
+// BotRefusal returns the reason why a bot is refused, or nil for an active bot. Clients match
+// the text of the error.
 func BotRefusal(bot *store.Bot) *call.Error {
 	message := "This bot was rejected by an admin of its org"
 	switch bot.JoinStatus {
@@ -106,7 +107,8 @@ func BotRefusal(bot *store.Bot) *call.Error {
 		With("join_status", bot.JoinStatus).With("message", message)
 }
 
-// OrgRefusal says why nobody may do anything in an org, or is nil for an active org.
+// OrgRefusal returns the reason why all callers of an org are refused, or nil for an active
+// org.
 func OrgRefusal(org *store.Org) *call.Error {
 	if org.Status == store.OrgActive {
 		return nil

@@ -12,7 +12,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// SessionTTL is how long a session of a role lives without use (B2B-AUTH-021).
+// SessionTTL returns the idle lifetime of a session of a role (B2B-AUTH-021).
 func SessionTTL(role string) time.Duration {
 	switch role {
 	case store.RoleBotOwner:
@@ -23,7 +23,7 @@ func SessionTTL(role string) time.Duration {
 	return 4 * time.Hour
 }
 
-// SessionCap is how long a session of a role lives at most, however much it is used
+// SessionCap returns the absolute lifetime of a session of a role, however often it is extended
 // (B2B-AUTH-061).
 func SessionCap(role string) time.Duration {
 	switch role {
@@ -35,8 +35,8 @@ func SessionCap(role string) time.Duration {
 	return 24 * time.Hour
 }
 
-// MaxSessions is how many sessions of a role may live at once: for each bot, for
-// each org, in all.
+// MaxSessions returns how many sessions of a role may be live at once: per bot for bot owners,
+// per org for org admins, in all for super admins (B2B-AUTH-025).
 func MaxSessions(role string) int {
 	if role == store.RoleSuperAdmin {
 		return 3
@@ -44,42 +44,42 @@ func MaxSessions(role string) int {
 	return 5
 }
 
-// slideEvery is how often a session in use is extended at most, in milliseconds.
-const slideEvery = 60_000
+// extendEvery is the least time between two extensions of a session, in milliseconds.
+const extendEvery = 60_000
 
-// login is what a session cookie leads to.
+// login is what a session cookie resolves to.
 type login struct {
 	org         string
 	version     call.AuthVersion
 	session     *call.Session
 	created     int64        // Unix milliseconds
-	ends        int64        // whatever its use: Unix milliseconds
-	fingerprint string       // super admins: of the admin secret that opened it
+	ends        int64        // the absolute end, in Unix milliseconds
+	fingerprint string       // of the admin secret that opened the session; super admins only
 	caller      *call.Caller // nil when refused
 	refusal     *call.Error  // why the session's caller may do nothing
 }
 
-// findSession answers what a cookie leads to, or nil if no live session is.
-func (a *Authenticator) findSession(ctx context.Context, id string, later bool) (*login, error) {
+// findSession returns what a cookie resolves to, or nil when it has no live session.
+func (a *Authenticator) findSession(ctx context.Context, id string, versionChecked bool) (*login, error) {
 	if id == "" {
 		return nil, nil
 	}
 	now := a.nowMS()
 	k := keyOf(id)
-	it, err := a.sessionItem(ctx, k, now, later)
+	it, err := a.sessionItem(ctx, k, now, versionChecked)
 	if err != nil || it.value == nil {
 		return nil, err
 	}
-	return a.slide(k, it, now), nil
+	return a.extend(k, it, now), nil
 }
 
-// sessionItem answers the live session of a key, or an item without a value; later
-// tells that the caller looks at the version.
-func (a *Authenticator) sessionItem(ctx context.Context, k key, now int64, later bool) (item[*login], error) {
+// sessionItem returns the live session of a key, or an item without a value. It extends
+// nothing.
+func (a *Authenticator) sessionItem(ctx context.Context, k key, now int64, versionChecked bool) (item[*login], error) {
 	it, ok := a.sessions.get(k)
 	if ok = ok && it.value.session.ExpiresAt > now; ok {
 		var err error
-		if ok, err = a.believe(ctx, it.value.org, it.value.version, later); err != nil {
+		if ok, err = a.isCurrent(ctx, it.value.org, it.value.version, versionChecked); err != nil {
 			return item[*login]{}, err
 		}
 	}
@@ -95,7 +95,7 @@ func (a *Authenticator) sessionItem(ctx context.Context, k key, now int64, later
 	return it, nil
 }
 
-// readSession is sessionItem from the store, expired or not.
+// readSession reads the session of a key from the store, expired or not, and caches it.
 func (a *Authenticator) readSession(ctx context.Context, k key) (item[*login], error) {
 	stamp := a.gens.begin()
 	l, org, err := read(ctx, a, func(r store.Reader) (*login, string, error) {
@@ -119,19 +119,20 @@ func (a *Authenticator) readSession(ctx context.Context, k key) (item[*login], e
 	return it, nil
 }
 
-func (l *login) setVersion(f call.AuthVersion) {
-	l.version = f
+func (l *login) setVersion(v call.AuthVersion) {
+	l.version = v
 	if l.caller != nil {
-		l.caller.AuthVersion = f
+		l.caller.AuthVersion = v
 	}
 }
 
-// slide extends a session in the second half of its life (B2B-AUTH-051), up to its end.
-func (a *Authenticator) slide(k key, it item[*login], now int64) *login {
+// extend extends a session that is in the second half of its lifetime (B2B-AUTH-051), up to
+// its absolute end.
+func (a *Authenticator) extend(k key, it item[*login], now int64) *login {
 	l := it.value
 	ttl := SessionTTL(l.session.Role).Milliseconds()
 	ends := min(now+ttl, l.ends)
-	if now <= l.created+ttl/2 || ends < l.session.ExpiresAt+slideEvery {
+	if now <= l.created+ttl/2 || ends < l.session.ExpiresAt+extendEvery {
 		return l
 	}
 	session := *l.session
@@ -149,9 +150,10 @@ func (a *Authenticator) slide(k key, it item[*login], now int64) *login {
 	return &extended
 }
 
-// keep remembers a session. Those without an org have no version.
+// keep caches a session. With several nodes, sessions without an org are not cached, because
+// they have no auth version.
 func (a *Authenticator) keep(k key, it item[*login]) {
-	if a.confirm == nil || it.value.org != "" {
+	if a.tops == nil || it.value.org != "" {
 		a.sessions.store(k, it)
 	}
 }
@@ -217,10 +219,10 @@ func (a *Authenticator) loadSession(ctx context.Context, r store.Reader, hash st
 	return l, nil
 }
 
-// sessionEnds is when a session ends whatever its use: by the cap of its role, and with
-// the token that opened it. An orphan's token is gone. What opened a session of a scoped
-// token in data that is older than the column is not known: such a session is not
-// extended.
+// sessionEnds returns the absolute end of a session: the earlier of the cap of its role and
+// the expiry of the token that opened it. orphan reports that this token was deleted. Rows that
+// are older than the column token_id do not name the token; such a session of a scoped token is
+// never extended.
 func sessionEnds(ctx context.Context, r store.Reader, row *store.Session) (ends int64, orphan bool, err error) {
 	ends = row.CreatedAt + SessionCap(row.Role).Milliseconds()
 	switch {
@@ -241,11 +243,11 @@ func sessionEnds(ctx context.Context, r store.Reader, row *store.Session) (ends 
 	return ends, false, nil
 }
 
-// loadOwner adds the bot that a bot owner's session acts as.
+// loadOwner sets the caller of a bot owner's session: the bot it acts as.
 func (l *login) loadOwner(ctx context.Context, r store.Reader) error {
 	bot, err := r.Bot(ctx, l.org, l.session.BotID)
 	if errors.Is(err, store.ErrNotFound) {
-		l.refusal = call.Errorf(b2bv1.ErrorCode_ERROR_CODE_SESSION_INVALID, "The bot of this session is gone")
+		l.refusal = call.Errorf(b2bv1.ErrorCode_ERROR_CODE_SESSION_INVALID, "The bot of this session was deleted")
 		return nil
 	}
 	if err != nil {

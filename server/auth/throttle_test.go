@@ -13,15 +13,15 @@ import (
 	"github.com/b2b-protocol/b2b/server/store/storetest/sqltest"
 )
 
-// throttles are two nodes on one database, and how time goes by.
-type throttles struct {
+// throttleFixture is two nodes on one database, with a clock that the test sets.
+type throttleFixture struct {
 	*testing.T
 	now      atomic.Int64
 	one, two *Throttle
 }
 
-func newThrottles(t *testing.T, url string) *throttles {
-	w := &throttles{T: t}
+func newThrottleFixture(t *testing.T, url string) *throttleFixture {
+	w := &throttleFixture{T: t}
 	w.now.Store(start)
 	clock := func() time.Time { return time.UnixMilli(w.now.Load()) }
 	first := ticketsOn(t, url, nil).Store
@@ -33,42 +33,42 @@ func newThrottles(t *testing.T, url string) *throttles {
 	return w
 }
 
-func (w *throttles) wait(at *Throttle, a []Attempt, want time.Duration) {
+func (w *throttleFixture) wait(at *Throttle, a []Attempt, want time.Duration) {
 	w.Helper()
 	if got, err := at.Wait(w.Context(), a); err != nil || got != want {
-		w.Errorf("has to wait %v (%v), want %v", got, err, want)
+		w.Errorf("the wait is %v (%v), want %v", got, err, want)
 	}
 }
 
-// fail counts a failure that is the first to hear of no lock.
-func (w *throttles) fail(at *Throttle, a []Attempt) {
+// fail counts a failure while there is no lock.
+func (w *throttleFixture) fail(at *Throttle, a []Attempt) {
 	w.Helper()
 	w.wait(at, a, 0)
 	if wait, err := at.Failed(w.Context(), a); wait != 0 || err != nil {
-		w.Errorf("a failure has to wait %v (%v)", wait, err)
+		w.Errorf("a failure returned the wait %v (%v)", wait, err)
 	}
 }
 
-func (w *throttles) pass(at *Throttle, a []Attempt) {
+func (w *throttleFixture) pass(at *Throttle, a []Attempt) {
 	w.Helper()
 	if err := at.Passed(w.Context(), a); err != nil {
 		w.Error(err)
 	}
 }
 
-func (w *throttles) later(d time.Duration) { w.now.Add(d.Milliseconds()) }
+func (w *throttleFixture) later(d time.Duration) { w.now.Add(d.Milliseconds()) }
 
-func onBoth(t *testing.T, test func(w *throttles)) {
+func onBoth(t *testing.T, test func(w *throttleFixture)) {
 	for name, url := range map[string]func(t *testing.T) string{
 		"sqlite":   func(t *testing.T) string { return filepath.Join(t.TempDir(), "b2b.db") },
 		"postgres": func(t *testing.T) string { return pgtest.URL(t) },
 	} {
-		t.Run(name, func(t *testing.T) { test(newThrottles(t, url(t))) })
+		t.Run(name, func(t *testing.T) { test(newThrottleFixture(t, url(t))) })
 	}
 }
 
 func TestThrottle(t *testing.T) {
-	onBoth(t, func(w *throttles) {
+	onBoth(t, func(w *throttleFixture) {
 		here, other := Attempts("192.0.2.1", false, "org_admin", "a"), Attempts("192.0.2.1", false, "org_admin", "b")
 		for i := range 5 {
 			w.fail([]*Throttle{w.one, w.two}[i%2], here)
@@ -82,16 +82,16 @@ func TestThrottle(t *testing.T) {
 		w.later(10 * time.Minute)
 		w.wait(w.one, here, 5*time.Minute)
 		if wait, err := w.two.Failed(t.Context(), here); wait != 5*time.Minute || err != nil {
-			w.Errorf("a failure behind a lock has to wait %v (%v)", wait, err)
+			w.Errorf("a failure during a lock returned the wait %v (%v)", wait, err)
 		}
 		w.wait(w.one, here, 5*time.Minute)
 		w.later(5 * time.Minute)
 		w.wait(w.one, here, 0)
-		for range 4 { // the count began anew
+		for range 4 { // the count started again
 			w.fail(w.one, here)
 			w.wait(w.two, here, 0)
 		}
-		w.pass(w.two, here) // whichever node it is
+		w.pass(w.two, here) // on the other node than the failures
 		w.pass(w.two, here)
 		for range 5 {
 			w.fail(w.one, here)
@@ -106,7 +106,8 @@ func TestThrottle(t *testing.T) {
 		w.wait(w.one, Attempts("2001:db8::ffff:2", false, "super_admin", ""), 30*time.Minute)
 		w.wait(w.one, Attempts("2001:db8:0:1::1", false, "super_admin", ""), 0)
 
-		// B2B-AUTH-081: strangers behind a proxy that nobody named, and the operator beside it.
+		// B2B-AUTH-081: strangers behind a proxy that is not trusted, and the operator on its
+		// machine.
 		strangers := Attempts("127.0.0.1", true, "super_admin", "")
 		for range 3 {
 			w.fail(w.one, strangers)
@@ -127,9 +128,9 @@ func TestThrottle(t *testing.T) {
 	})
 }
 
-// Of failures that come at the same moment, those behind the lock hear of it.
+// Of concurrent failures, those after the lock return its wait and are not counted.
 func TestThrottleFlood(t *testing.T) {
-	onBoth(t, func(w *throttles) {
+	onBoth(t, func(w *throttleFixture) {
 		a := Attempts("192.0.2.1", false, "bot", "t")
 		var counted atomic.Int64
 		var all sync.WaitGroup
@@ -141,7 +142,7 @@ func TestThrottleFlood(t *testing.T) {
 				case wait == 0:
 					counted.Add(1)
 				case wait != 15*time.Minute:
-					w.Errorf("has to wait %v", wait)
+					w.Errorf("the wait is %v", wait)
 				}
 			})
 		}
@@ -152,9 +153,9 @@ func TestThrottleFlood(t *testing.T) {
 	})
 }
 
-// Who cannot count lets nobody try.
+// When the counts cannot be read or written, every method fails, so that no login is tried.
 func TestThrottleWithoutStore(t *testing.T) {
-	w := newThrottles(t, filepath.Join(t.TempDir(), "b2b.db"))
+	w := newThrottleFixture(t, filepath.Join(t.TempDir(), "b2b.db"))
 	a := Attempts("192.0.2.1", false, "bot", "t")
 	w.fail(w.one, a)
 	if err := w.one.Store.Close(); err != nil {
@@ -163,26 +164,26 @@ func TestThrottleWithoutStore(t *testing.T) {
 	_, waited := w.one.Wait(t.Context(), a)
 	_, failed := w.one.Failed(t.Context(), a)
 	if passed := w.one.Passed(t.Context(), a); waited == nil || failed == nil || passed == nil {
-		t.Errorf("a store that is closed was asked: %v", errors.Join(waited, failed, passed))
+		t.Errorf("with a closed store some methods succeeded: %v", errors.Join(waited, failed, passed))
 	}
 }
 
-// B2B-LIFE-020: a clock that is put back lengthens no lock: what would last longer than a
-// lock can is from before, and over.
+// B2B-LIFE-020: a clock that is put back does not lengthen a lock: a lock that would last longer
+// than a new one is dropped.
 func TestThrottleWhenTheClockIsPutBack(t *testing.T) {
 	for _, c := range []struct {
 		back, want time.Duration
 	}{
 		{0, 15 * time.Minute}, {5 * time.Second, 15*time.Minute + 5*time.Second}, {time.Minute, 0}, {2 * time.Hour, 0},
 	} {
-		w := newThrottles(t, filepath.Join(t.TempDir(), "b2b.db"))
+		w := newThrottleFixture(t, filepath.Join(t.TempDir(), "b2b.db"))
 		a := Attempts("192.0.2.1", false, "org_admin", "org")
 		for range 5 {
 			w.fail(w.one, a)
 		}
 		w.later(-c.back)
 		w.wait(w.one, a, c.want)
-		if c.want == 0 { // it counts anew
+		if c.want == 0 { // the count starts again
 			for range 5 {
 				w.fail(w.one, a)
 			}

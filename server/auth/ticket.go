@@ -13,29 +13,29 @@ import (
 	"github.com/b2b-protocol/b2b/server/tally"
 )
 
-// Tickets keeps the tickets that open WebSocket connections. With Redis they are
-// there, so that many bots that come back at once cost the database nothing; a ticket
-// that cannot be put there is kept in the database.
+// Tickets stores the tickets that open WebSocket connections. With Redis they are stored
+// there, so that the database has no work when many bots reconnect at once. A ticket that
+// Redis does not store is stored in the database.
 //
-// A ticket is in one of the two and never in both: one whose fate in Redis is unknown is
-// never told to anybody, and another is made. A Redis that was restarted from a snapshot,
-// or that took over from another, may hold tickets that were spent: so each carries the
-// run_id of the process that took it, and is worthless to any other. Who brings one that
-// is lost like this is refused, and asks for a new one.
+// A ticket is in one of the two and never in both: when the outcome of a write to Redis is
+// unknown, that ticket is dropped unsent and another one is made. A Redis that was restarted
+// from a snapshot, or a replica that took over, may hold tickets that were already used. So
+// each ticket carries the run_id of the Redis process that stored it, and no other process
+// accepts it. A client with such a ticket is refused and requests a new one.
 type Tickets struct {
 	Store  store.Store
 	Redis  *redis.Client // nil: none
 	Failed *tally.Log    // requests that Redis did not serve; nil without Redis
 }
 
-// ErrUnsure is the answer to a ticket that is in Redis, if anywhere, while Redis cannot
-// be asked: it may be good, and is lost.
+// ErrUnsure is the error of a ticket that is not in the database while Redis cannot be reached.
+// The ticket may be valid.
 var ErrUnsure = errors.New("auth: the ticket cannot be looked up")
 
 const ticketKey = "b2b:ticket:"
 
-// The scripts run as one. Argument of the first are the ticket and for how many
-// milliseconds it is kept.
+// Redis runs each script atomically. The arguments of putTicket are the ticket and its lifetime
+// in milliseconds.
 var (
 	putTicket = redis.NewScript(`local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
 redis.call('SET', KEYS[1], run .. ARGV[1], 'PX', ARGV[2])
@@ -46,14 +46,15 @@ if not ticket or string.sub(ticket, 1, #run) ~= run then return false end
 return string.sub(ticket, #run + 1)`)
 )
 
-// Issue makes a ticket for what t says, which gets its hash, and answers its text.
+// Issue makes a ticket for the credential in t, sets the hash of t, and returns the text of the
+// ticket.
 func (k *Tickets) Issue(ctx context.Context, t *store.WsTicket, life time.Duration) (string, error) {
 	if k.Redis != nil {
 		text := NewWsTicket()
 		t.Hash = Hash(text)
 		row, err := json.Marshal(t)
 		if err != nil {
-			return "", fmt.Errorf("write a ticket: %w", err)
+			return "", fmt.Errorf("marshal a ticket: %w", err)
 		}
 		if err = putTicket.Run(ctx, k.Redis, []string{ticketKey + t.Hash}, row, life.Milliseconds()).Err(); err == nil {
 			return text, nil
@@ -63,13 +64,13 @@ func (k *Tickets) Issue(ctx context.Context, t *store.WsTicket, life time.Durati
 	text := NewWsTicket()
 	t.Hash = Hash(text)
 	if err := k.Store.Update(ctx, t.OrgID, func(tx store.Tx) error { return tx.CreateWsTicket(ctx, t) }); err != nil {
-		return "", fmt.Errorf("keep a ticket: %w", err)
+		return "", fmt.Errorf("store a ticket: %w", err)
 	}
 	return text, nil
 }
 
-// Take spends the ticket of a text: of many who bring it one gets it. One that is
-// unknown is store.ErrNotFound, or ErrUnsure.
+// Take uses up the ticket of a text: of several concurrent calls exactly one gets it. The error
+// of an unknown ticket is store.ErrNotFound, or ErrUnsure.
 func (k *Tickets) Take(ctx context.Context, text string) (*store.WsTicket, error) {
 	hash := Hash(text)
 	unknown := store.ErrNotFound
@@ -79,7 +80,7 @@ func (k *Tickets) Take(ctx context.Context, text string) (*store.WsTicket, error
 		case err == nil:
 			t := new(store.WsTicket)
 			if err := json.Unmarshal([]byte(row), t); err != nil {
-				return nil, fmt.Errorf("read a ticket: %w", err)
+				return nil, fmt.Errorf("unmarshal a ticket: %w", err)
 			}
 			return t, nil
 		case !errors.Is(err, redis.Nil):

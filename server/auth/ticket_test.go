@@ -57,8 +57,8 @@ func (k *Tickets) issue(t *testing.T) string {
 	return text
 }
 
-// TestOneOf64: of 64 who bring a ticket at once exactly one gets it; likewise a
-// registration ticket that is good for one bot.
+// TestOneOf64: of 64 concurrent uses of a ticket exactly one succeeds; the same holds for a
+// registration ticket for one bot.
 func TestOneOf64(t *testing.T) {
 	race := func(t *testing.T, take func() bool) {
 		t.Helper()
@@ -76,7 +76,7 @@ func TestOneOf64(t *testing.T) {
 		close(start)
 		all.Wait()
 		if got.Load() != 1 {
-			t.Errorf("%d of 64 got it", got.Load())
+			t.Errorf("%d of 64 succeeded, want 1", got.Load())
 		}
 	}
 	for name, open := range map[string]func(*testing.T) *Tickets{
@@ -118,8 +118,8 @@ func TestOneOf64(t *testing.T) {
 	}
 }
 
-// TestTicketsAndRedis: a Redis that goes away costs the tickets that it has, and none
-// is spent twice, whatever it remembers when it is back.
+// TestTicketsAndRedis: a failure of Redis loses the tickets that it holds, and none can be used
+// twice, whatever Redis restores from its snapshot.
 func TestTicketsAndRedis(t *testing.T) {
 	server := redistest.Start(t)
 	c := client(t, server.URL)
@@ -127,14 +127,14 @@ func TestTicketsAndRedis(t *testing.T) {
 	take := func(text string, want error) {
 		t.Helper()
 		if _, err := k.Take(t.Context(), text); !errors.Is(err, want) {
-			t.Errorf("the ticket is answered %v, want %v", err, want)
+			t.Errorf("Take returned %v, want %v", err, want)
 		}
 	}
 	spent, unspent := k.issue(t), k.issue(t)
 	if _, err := k.Store.WsTicket(t.Context(), Hash(spent)); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("the database has a ticket of Redis: %v", err)
 	}
-	if err := c.Save(t.Context()).Err(); err != nil { // the snapshot that it wakes up with
+	if err := c.Save(t.Context()).Err(); err != nil { // the snapshot that it restarts from
 		t.Fatal(err)
 	}
 	take(spent, nil)

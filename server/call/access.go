@@ -7,13 +7,13 @@ import (
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
-// Public tells whether anybody may call an operation.
+// Public reports whether callers without a credential may call an operation.
 func Public(a *optionsv1.Access) bool {
 	return slices.Contains(a.GetCallers(), optionsv1.Caller_CALLER_NOBODY)
 }
 
-// CheckAccess decides whether the caller may call an operation with this access
-// (B2B-AUTH). The caller is authenticated; the kind is checked before the scope.
+// CheckAccess returns an error unless the authenticated caller may call an operation with this
+// access (B2B-AUTH). It checks the kind of the caller before the scope.
 func CheckAccess(a *optionsv1.Access, c *Caller) error {
 	if Public(a) {
 		return nil
@@ -28,8 +28,8 @@ func CheckAccess(a *optionsv1.Access, c *Caller) error {
 	return nil
 }
 
-// operatorOnly tells whether only a super admin may call. Such calls look at the
-// session alone and never tell what was wrong with another credential.
+// operatorOnly reports whether only super admins may call. Such calls accept a session only, and
+// their refusal does not say what is wrong with another credential.
 func operatorOnly(a *optionsv1.Access) bool {
 	return len(a.GetCallers()) == 1 && a.GetCallers()[0] == optionsv1.Caller_CALLER_SUPER_ADMIN
 }
@@ -58,9 +58,10 @@ func allows(a *optionsv1.Access, c *Caller) bool {
 	return false
 }
 
-// refusal is the error of a caller of the wrong kind. It follows from who would
-// have been allowed: operators' calls are hidden behind AUTH_REQUIRED, calls for
-// humans say so, and a super admin on an org admin's call lacks an org.
+// refusal returns the error for a caller of the wrong kind. It depends on the kinds that are
+// allowed: calls for super admins return AUTH_REQUIRED, calls for humans
+// HUMAN_SESSION_REQUIRED, and calls for org admins ORG_CONTEXT_REQUIRED to a super admin, who
+// belongs to no org.
 func refusal(a *optionsv1.Access, c *Caller) error {
 	has := func(k optionsv1.Caller) bool { return slices.Contains(a.GetCallers(), k) }
 	switch {

@@ -14,22 +14,22 @@ import (
 	"github.com/b2b-protocol/b2b/server/call"
 )
 
-// A call is authenticated once before its body, and again only when the body took long, or
-// when the change finds its caller stale (B2B-HTTP-021).
+// A call is authenticated once, before its body is read. It is authenticated again only when
+// reading the body takes long, or when the change returns ErrStale (B2B-HTTP-021).
 func TestAdmit(t *testing.T) {
 	for name, c := range map[string]struct {
-		body   time.Duration // how long it takes to come
-		stale  int           // how often the change finds its caller stale
-		refuse int           // when the caller is refused
+		body   time.Duration // the time to read it
+		stale  int           // how often the change returns ErrStale
+		refuse int           // which authentication is refused; 0: none
 		asked  int
 		runs   int
 	}{
-		"at once":             {0, 0, 0, 1, 1},
-		"within a second":     {900 * time.Millisecond, 0, 0, 1, 1},
-		"slowly":              {2 * time.Second, 0, 0, 2, 1},
-		"slowly, refused":     {2 * time.Second, 0, 2, 2, 0},
-		"stale":               {0, 1, 0, 2, 2},
-		"refused at the door": {0, 0, 1, 1, 0},
+		"at once":          {0, 0, 0, 1, 1},
+		"within a second":  {900 * time.Millisecond, 0, 0, 1, 1},
+		"slowly":           {2 * time.Second, 0, 0, 2, 1},
+		"slowly, refused":  {2 * time.Second, 0, 2, 2, 0},
+		"stale":            {0, 1, 0, 2, 2},
+		"refused by Admit": {0, 0, 1, 1, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -50,14 +50,14 @@ func TestAdmit(t *testing.T) {
 					})
 				}
 				if (err != nil) != (c.refuse > 0) || auth.asked != c.asked || runs != c.runs {
-					t.Errorf("asked %d times, run %d times, %v; want %d, %d", auth.asked, runs, err, c.asked, c.runs)
+					t.Errorf("authenticated %d times, run %d times, %v; want %d, %d", auth.asked, runs, err, c.asked, c.runs)
 				}
 			})
 		})
 	}
 }
 
-// Who has no org pays by address, of IPv6 by its block.
+// A call without an org uses the share of its address; of IPv6, of its /64 prefix.
 func TestPayer(t *testing.T) {
 	for _, c := range []struct {
 		caller   call.Caller

@@ -10,7 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// result makes a proto.Message of a typed answer, and an untyped nil of none.
+// result converts a typed response to a proto.Message; an error becomes an untyped nil.
 func result[M proto.Message](m M, err error) (proto.Message, error) {
 	if err != nil {
 		return nil, err
@@ -22,7 +22,7 @@ func add(handlers map[string]http.Handler) func(string, http.Handler) {
 	return func(path string, h http.Handler) { handlers[path] = h }
 }
 
-// typed is a received message as the service wants it.
+// typed converts a received message to the type that the service takes.
 func typed[M proto.Message](m proto.Message, err error) (M, error) {
 	if err != nil {
 		return *new(M), err
@@ -33,7 +33,7 @@ func typed[M proto.Message](m proto.Message, err error) (M, error) {
 	return *new(M), fmt.Errorf("call: received a %T, want a %T", m, *new(M))
 }
 
-// received gives the messages of a Connect stream one by one.
+// received returns a function that returns the next message of a Connect stream, or io.EOF.
 func received[M any](stream *connect.ClientStream[M]) func() (*M, error) {
 	return func() (*M, error) {
 		switch {

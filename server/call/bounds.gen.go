@@ -482,7 +482,8 @@ func checkRedeliverDeadLettersRequest(m *v1.RedeliverDeadLettersRequest) error {
 	return nil
 }
 
-// InTurn checks the limits of a request that the service checks in its turn.
+// InTurn checks the limits of a request that the schema marks with in_turn. The service calls
+// it at the place among its own checks that the specification states.
 func InTurn(m proto.Message) error {
 	switch m := m.(type) {
 	case *v1.AddArtifactRequest:

@@ -7,10 +7,10 @@ import (
 	optionsv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
 )
 
-// Kind is what a caller is.
+// Kind is a kind of caller.
 type Kind int
 
-// The kinds of callers. The zero Kind is nobody.
+// The kinds of callers. The zero Kind is an unauthenticated caller.
 const (
 	Nobody Kind = iota
 	Bot
@@ -18,8 +18,8 @@ const (
 	SuperAdmin
 )
 
-// Caller is an authenticated identity. It is read-only: authenticators share one
-// value between calls.
+// Caller is an authenticated identity. It is read-only, because authenticators share one value
+// between calls.
 type Caller struct {
 	Kind      Kind
 	OrgID     string // empty for Nobody and SuperAdmin
@@ -28,8 +28,8 @@ type Caller struct {
 	Admin     bool   // Kind Bot: auth_role is admin
 	Scopes    Scopes // Kind Bot
 	TokenID   string // the scoped token, if one was used
-	TokenHash string // SHA-256 hex of the bearer token, if one was used
-	TokenEnds int64  // of a scoped token that was used: Unix milliseconds; 0: never
+	TokenHash string // SHA-256 of the bearer token in hex, if one was used
+	TokenEnds int64  // expiry of the scoped token that was used, in Unix milliseconds; 0: never
 	Session   *Session
 	// AuthVersion is the version of the org's access data that the caller was read at;
 	// zero for callers that belong to no org.
@@ -48,23 +48,23 @@ type AuthVersion struct {
 // org changed after the caller was looked up. The pipeline authenticates again and retries.
 var ErrStale = errors.New("call: access changed after the caller was looked up")
 
-// Session is the login session that a caller used, or had beside an operation
-// that anybody may call.
+// Session is the login session that a caller used. In an operation that anybody may call, it is
+// the live session of the cookie, if any.
 type Session struct {
-	Hash          string // SHA-256 hex of the id; the id itself stays in the cookie
+	Hash          string // SHA-256 of the id in hex; the id itself is only in the cookie
 	Ref           string // public handle, 16 hex characters
 	Role          string // bot_owner, org_admin, super_admin
 	OrgID         string
 	BotID         string
 	OwnerName     *string
-	Scopes        []string // nil: everything the role may
+	Scopes        []string // nil: no restriction
 	IsScopedToken bool
-	TokenID       string // the scoped token that opened it; empty: none, or not known
+	TokenID       string // the scoped token that opened it; empty: none, or not recorded
 	ExpiresAt     int64  // Unix milliseconds
 }
 
-// Ends is when the caller's credential ends by time, in Unix milliseconds: 0 for never. A
-// session that is in use may end later than it says.
+// Ends returns the expiry of the caller's credential in Unix milliseconds; 0: never. A session
+// may be extended after that.
 func (c *Caller) Ends() int64 {
 	if c.Session != nil {
 		return c.Session.ExpiresAt
@@ -72,15 +72,15 @@ func (c *Caller) Ends() int64 {
 	return c.TokenEnds
 }
 
-// ViaSession tells whether a human acts, as a bot or otherwise.
+// ViaSession reports whether the caller is a human with a session, as a bot or otherwise.
 func (c *Caller) ViaSession() bool { return c.Session != nil }
 
-// IsAdmin tells whether the caller administrates its org: an org admin's
-// session, or a bot whose auth_role is admin.
+// IsAdmin reports whether the caller administrates its org: a session of an org admin, or a bot
+// with the auth_role admin.
 func (c *Caller) IsAdmin() bool { return c.Kind == OrgAdmin || c.Kind == Bot && c.Admin }
 
-// Actor is how events and threads name the caller: a bot's id, or "org:" and the
-// org's id.
+// Actor returns the caller's name in events and threads: the id of a bot, or "org:" and the id
+// of the org.
 func (c *Caller) Actor() string {
 	if c.Kind == Bot {
 		return c.BotID
@@ -88,8 +88,8 @@ func (c *Caller) Actor() string {
 	return "org:" + c.OrgID
 }
 
-// Key tells callers apart for idempotency: one for each bot, one for the org's
-// admins, one for super admins, one for everybody else.
+// Key returns the scope of the caller's request ids: one for each bot, one for the admins of
+// each org, one for super admins, and one for unauthenticated callers.
 func (c *Caller) Key() string {
 	switch c.Kind {
 	case Bot:
@@ -121,7 +121,7 @@ var scopeNames = [...]string{"full", "read", "thread", "message", "profile", "ad
 // ScopeNames lists the names of all scopes.
 func ScopeNames() []string { return scopeNames[:] }
 
-// ParseScopes makes a set of names; unknown names are ignored.
+// ParseScopes returns the set of the named scopes. It ignores unknown names.
 func ParseScopes(names []string) Scopes {
 	var s Scopes
 	for i, n := range scopeNames {
@@ -132,13 +132,13 @@ func ParseScopes(names []string) Scopes {
 	return s
 }
 
-// Satisfies reports whether the set covers what an operation needs.
+// Satisfies reports whether the set has a scope that satisfies need.
 func (s Scopes) Satisfies(need optionsv1.Scope) bool {
 	return need == optionsv1.Scope_SCOPE_UNSPECIFIED || s&Satisfying(need) != 0
 }
 
-// Satisfying is the scopes of which any covers one of the needs: full, and what the schema
-// says of each need.
+// Satisfying returns the scopes that satisfy at least one of the needs: full, and those that the
+// schema names for each need.
 func Satisfying(needs ...optionsv1.Scope) Scopes {
 	any := ScopeFull
 	for _, need := range needs {

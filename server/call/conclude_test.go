@@ -13,10 +13,10 @@ import (
 	"github.com/b2b-protocol/b2b/server/call"
 )
 
-// turning is an authenticator whose caller has moved on each time it is asked.
+// turning is an authenticator that returns a caller with another auth version at each call.
 type turning struct {
-	asked  int
-	refuse int // the time at which it refuses; 0: never
+	asked  int // calls of Authenticate
+	refuse int // the call that it refuses, from 1; 0: none
 }
 
 func (a *turning) Authenticate(context.Context, call.Credentials) (*call.Caller, error) {
@@ -28,11 +28,11 @@ func (a *turning) Authenticate(context.Context, call.Credentials) (*call.Caller,
 
 func (a *turning) Session(context.Context, string) (*call.Session, error) { return nil, nil }
 
-// What reads a stream is done once, whatever happens at its end; the end is done again
-// while access changes, with the caller as it then is (B2B-FILE-011).
+// A call that reads a stream runs once. The change at its end is repeated while access changes,
+// with the current caller (B2B-FILE-011).
 func TestConclude(t *testing.T) {
 	for name, c := range map[string]struct {
-		stale, refuse int // how often the change finds its caller stale; when the caller is refused
+		stale, refuse int // how often the change finds its caller stale; which authentication is refused
 		changes       int
 		code          b2bv1.ErrorCode
 	}{
@@ -53,7 +53,7 @@ func TestConclude(t *testing.T) {
 				return &b2bv1.LogoutResponse{}, call.From(ctx).Conclude(ctx, func() error {
 					changes++
 					if now := call.CallerOf(ctx).AuthVersion.Access; now != int64(changes)+1 {
-						t.Errorf("change %d is made by the caller of time %d", changes, now)
+						t.Errorf("change %d is made by the caller of authentication %d", changes, now)
 					}
 					if changes <= c.stale {
 						return call.ErrStale
@@ -62,7 +62,7 @@ func TestConclude(t *testing.T) {
 				})
 			})
 			if bodies != 1 || changes != c.changes {
-				t.Errorf("the call was done %d times, its change %d times, want 1 and %d", bodies, changes, c.changes)
+				t.Errorf("the call ran %d times, its change %d times, want 1 and %d", bodies, changes, c.changes)
 			}
 			var refused *call.Error
 			switch {

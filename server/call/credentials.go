@@ -14,16 +14,15 @@ import (
 // SessionCookie is the name of the session cookie.
 const SessionCookie = "hxa_session"
 
-// Credentials is what a request proves its caller with. A connection has proved it
-// when it was opened and holds on to the hash alone; who it is, is still asked anew
-// at every call.
+// Credentials is what a request authenticates with. A connection keeps only the hash of the
+// credential that it was opened with; it is authenticated with that hash at every call.
 type Credentials struct {
 	Bearer      string // the bearer token; empty: none
 	SessionID   string // the session cookie's value; empty: none
-	OrgID       string // header X-Org-Id: the org that the caller believes to be in
-	CrossSite   bool   // a browser sent it from another site, to change something
-	TokenHash   string // of a connection: SHA-256 hex of its bearer token
-	SessionHash string // of a connection: SHA-256 hex of its session's id
+	OrgID       string // header X-Org-Id: the org that the client expects the caller to belong to; may be empty
+	CrossSite   bool   // a browser sent a request that changes something from another site
+	TokenHash   string // of a connection: SHA-256 of its bearer token in hex
+	SessionHash string // of a connection: SHA-256 of its session id in hex
 
 	// VersionChecked reports that the call compares the caller's AuthVersion in its own
 	// transaction. The authenticator may then return a cached caller without asking the
@@ -31,24 +30,26 @@ type Credentials struct {
 	VersionChecked bool
 }
 
-// Authenticator turns credentials into callers.
+// Authenticator resolves credentials to callers.
 type Authenticator interface {
-	// Authenticate answers who is calling, or an *Error that says why nobody is.
+	// Authenticate returns the caller, or an *Error with the reason of the refusal.
 	Authenticate(ctx context.Context, c Credentials) (*Caller, error)
-	// Session answers the live session of a cookie, or nil.
+	// Session returns the live session of a cookie, or nil.
 	Session(ctx context.Context, id string) (*Session, error)
 }
 
-// Edge is what the server knows about the network before it.
+// Edge is the configuration of the network in front of the server.
 type Edge struct {
-	Proxies       forwarded.Trust   // which proxies before the server are believed
-	Distrusted    func(peer string) // hears of a peer that sent headers of a proxy and is none; may be nil
-	Domain        string            // the host that browsers use; empty: that of the request
-	BasePath      string            // a prefix that a proxy may or may not strip
+	Proxies  forwarded.Trust // the proxies that are trusted
+	Domain   string          // the host that browsers use; empty: the host of the request
+	BasePath string          // the path prefix of the server; a proxy may strip it
+	// Distrusted is called with the address of a peer that sent proxy headers and is not a
+	// trusted proxy. It may be nil.
+	Distrusted    func(peer string)
 	SecureCookies bool
 }
 
-// Info reads what a request says about its call.
+// Info makes the Info of an HTTP request that came through the binding via.
 func (e Edge) Info(r *http.Request, via string) *Info {
 	from := e.Proxies.Sender(r.RemoteAddr, r.Header)
 	if from.Ignored && e.Distrusted != nil {
@@ -84,8 +85,9 @@ func changes(method string) bool {
 	return false
 }
 
-// crossSite decides whether a browser sent the request from a page of another
-// site than host. A request with neither Origin nor fetch metadata is not a browser's.
+// crossSite reports whether a browser sent the request from a page of another site than host.
+// A request with neither Origin nor fetch metadata does not come from a browser
+// (B2B-AUTH-030).
 func crossSite(r *http.Request, host string) bool {
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "same-origin", "none":
@@ -131,7 +133,7 @@ func scheme(r *http.Request, from forwarded.Sender) string {
 	return "http"
 }
 
-// WriteCookie sets or clears the session cookie on an answer.
+// WriteCookie sets or clears the session cookie of a response.
 func (e Edge) WriteCookie(h http.Header, c *Cookie) {
 	cookie := http.Cookie{
 		Name: SessionCookie, Value: c.Value, Path: "/", MaxAge: c.MaxAge,

@@ -7,9 +7,9 @@ import (
 	"github.com/b2b-protocol/b2b/server/forwarded"
 )
 
-// TestCrossSite has the headers that browsers and other clients really send with a
-// cookie: Chrome, Firefox and Safari send fetch metadata (Safari since 16.4) and, with
-// everything that changes something, Origin.
+// TestCrossSite uses the headers that browsers and other clients send with a cookie: Chrome,
+// Firefox and Safari (since 16.4) send fetch metadata, and Origin with every method that changes
+// something (B2B-AUTH-030).
 func TestCrossSite(t *testing.T) {
 	const here, there, sister = "https://b2b.example", "https://evil.example", "https://www.b2b.example"
 	metadata := func(site, mode, dest string) []string {
@@ -75,12 +75,13 @@ func TestCrossSite(t *testing.T) {
 	}
 }
 
-// TestCrossSiteNeedsACookie: without a cookie nobody's login is used.
+// TestCrossSiteNeedsACookie: a request without a cookie uses no session, so it is never
+// cross-site.
 func TestCrossSiteNeedsACookie(t *testing.T) {
 	r := httptest.NewRequest("POST", "https://b2b.example/api/send", nil)
 	r.Header.Set("Origin", "https://evil.example")
 	r.Header.Set("Authorization", "Bearer x")
 	if (Edge{}).Info(r, "rest").Credentials.CrossSite {
-		t.Error("a call with a bearer alone is taken for a browser's")
+		t.Error("a request with a bearer alone is cross-site")
 	}
 }

@@ -1,9 +1,9 @@
-// Package call is what every binding has in common: who is calling and with
-// what, which operation, the one way through the checks, and the one error type.
+// Package call is shared by all bindings: the caller and its credentials, the operations of
+// the schema, the pipeline of checks before a service method, and the error type.
 //
-// A binding (REST, Connect, WebSocket) turns bytes into a request message and a
-// [Credentials] value, finds the [Operation], and hands both to [Pipeline.Do].
-// The pipeline authenticates, checks access as the schema declares it, and runs
-// the service method; the binding then writes the message, or the [*Error]. No
-// binding knows a rule of the protocol, and no service method knows a binding.
+// A binding (REST, Connect, WebSocket) decodes a request message and [Credentials], finds the
+// [Operation], and passes them to [Pipeline.Do]. The pipeline authenticates, checks access as
+// the schema declares it, and runs the service method. The binding then writes the response
+// message or the [*Error]. Bindings contain no rules of the protocol, and service methods do not
+// depend on a binding.
 package call

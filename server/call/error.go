@@ -15,20 +15,20 @@ import (
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
-// Error is what a caller is told when a call fails (B2B-ERR). Its text is for
-// people; its code is stable. Anything that is not an *Error is an internal
-// failure, and its text stays inside the server.
+// Error is the error of a call that the client receives (B2B-ERR). Its text is for people; its
+// code is stable. Any other error is an internal failure, and its text does not leave the
+// server.
 type Error struct {
 	Code       b2bv1.ErrorCode
 	Message    string
 	Hint       string         // what to do
-	RetryAfter int            // seconds; 0: not told
-	Extras     map[string]any // further keys of the wire error; values are texts or numbers
+	RetryAfter int            // seconds; 0: not sent
+	Extras     map[string]any // further keys of the wire error; the values are strings or numbers
 	status     int
 }
 
-// Errorf makes an Error of a code. UNAVAILABLE says to try again after a second, which the
-// caller raises where it knows better (B2B-ERR-004).
+// Errorf returns an Error with a code. UNAVAILABLE gets a RetryAfter of one second, which the
+// caller may raise (B2B-ERR-004).
 func Errorf(code b2bv1.ErrorCode, format string, args ...any) *Error {
 	e := &Error{Code: code, Message: fmt.Sprintf(format, args...)}
 	if code == b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE {
@@ -37,32 +37,32 @@ func Errorf(code b2bv1.ErrorCode, format string, args ...any) *Error {
 	return e
 }
 
-// Invalid is a VALIDATION_ERROR: what was wrong and where.
+// Invalid returns a VALIDATION_ERROR. Its text names the field and what is wrong with it.
 func Invalid(format string, args ...any) *Error {
 	return Errorf(b2bv1.ErrorCode_ERROR_CODE_VALIDATION_ERROR, format, args...)
 }
 
-// NotFound is a NOT_FOUND error about a kind of thing, e.g. "thread". It never
-// tells whether the thing exists elsewhere.
+// NotFound returns a NOT_FOUND error for a kind of object, e.g. "thread". It does not reveal
+// whether the object exists in another org.
 func NotFound(thing string) *Error {
 	return Errorf(b2bv1.ErrorCode_ERROR_CODE_NOT_FOUND, "%s not found", thing)
 }
 
-// WithStatus returns a copy with another HTTP status than the catalogue's.
+// WithStatus returns a copy with an HTTP status other than the catalogue's.
 func (e *Error) WithStatus(status int) *Error {
 	c := *e
 	c.status = status
 	return &c
 }
 
-// WithHint returns a copy that tells what to do.
+// WithHint returns a copy with a hint: what the caller can do.
 func (e *Error) WithHint(hint string) *Error {
 	c := *e
 	c.Hint = hint
 	return &c
 }
 
-// With returns a copy with a further key.
+// With returns a copy with a further key of the wire error.
 func (e *Error) With(key string, value any) *Error {
 	c := *e
 	c.Extras = maps.Clone(e.Extras)
@@ -73,16 +73,16 @@ func (e *Error) With(key string, value any) *Error {
 	return &c
 }
 
-// Error is the code and the text.
+// Error returns the code and the text.
 func (e *Error) Error() string { return CodeText(e.Code) + ": " + e.Message }
 
-// Is makes errors of one code match each other.
+// Is reports whether target is an *Error with the same code.
 func (e *Error) Is(target error) bool {
 	t, ok := target.(*Error)
 	return ok && t.Code == e.Code
 }
 
-// Status is the HTTP status.
+// Status returns the HTTP status.
 func (e *Error) Status() int {
 	if e.status != 0 {
 		return e.status
@@ -90,7 +90,7 @@ func (e *Error) Status() int {
 	return int(Spec(e.Code).GetHttpStatus())
 }
 
-// ConnectCode is the Connect and gRPC code.
+// ConnectCode returns the Connect and gRPC code.
 func (e *Error) ConnectCode() connect.Code {
 	if e.status == 400 {
 		return connect.CodeInvalidArgument
@@ -102,15 +102,15 @@ func (e *Error) ConnectCode() connect.Code {
 	return code
 }
 
-// Retryable tells whether the same call can succeed later unchanged.
+// Retryable reports whether the same call can succeed later without a change.
 func (e *Error) Retryable() bool { return Spec(e.Code).GetRetryable() }
 
-// CodeText is the stable text of a code, e.g. "THREAD_CLOSED".
+// CodeText returns the stable text of a code, e.g. "THREAD_CLOSED".
 func CodeText(code b2bv1.ErrorCode) string {
 	return strings.TrimPrefix(code.String(), "ERROR_CODE_")
 }
 
-// Spec is the entry of a code in the schema's catalogue.
+// Spec returns the entry of a code in the schema's catalogue.
 func Spec(code b2bv1.ErrorCode) *optionsv1.ErrorSpec { return catalogue()[code] }
 
 var catalogue = sync.OnceValue(func() map[b2bv1.ErrorCode]*optionsv1.ErrorSpec {
@@ -125,15 +125,15 @@ var catalogue = sync.OnceValue(func() map[b2bv1.ErrorCode]*optionsv1.ErrorSpec {
 	return specs
 })
 
-// outage is an error of something that the server needs and that cannot work now.
+// outage is the error of something that the server depends on and that is unavailable now.
 type outage interface {
 	error
-	// Outage answers what is wrong, what to do, and in how many seconds.
+	// Outage returns what is wrong, what to do, and after how many seconds to try again.
 	Outage() (message, hint string, retryAfter int)
 }
 
-// AsError finds the *Error in err, or makes one: UNAVAILABLE of an outage, else an
-// internal one that tells nothing. The second result tells whether err was one.
+// AsError returns the *Error in err and true, or else false and a new one: UNAVAILABLE for an
+// outage, and for any other error INTERNAL_ERROR without details.
 func AsError(err error) (*Error, bool) {
 	var e *Error
 	if errors.As(err, &e) {

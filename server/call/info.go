@@ -6,31 +6,33 @@ import (
 	"time"
 )
 
-// Info is about one call. The binding makes it, the pipeline fills in the caller,
-// the service reads it and may leave a cookie in it.
+// Info describes one call. The binding makes it, the pipeline sets the caller, and the service
+// reads it and may set a cookie.
 type Info struct {
 	Operation   *Operation
 	Credentials Credentials
-	Caller      *Caller // never nil once the service runs
+	Caller      *Caller // never nil in a service method
 	Via         string  // "rest", "rpc" or "ws"
 	RemoteIP    string
-	Relayed     bool // a proxy passed it on that does not say, or is not believed, for whom: RemoteIP is perhaps that of many clients
-	UserAgent   string
-	BaseURL     string // scheme, host and base path as the client sees them
-	Cookie      *Cookie
+	// Relayed reports that a proxy which is not trusted, or does not name its client, sent the
+	// request, so that many clients may share RemoteIP.
+	Relayed   bool
+	UserAgent string
+	BaseURL   string // scheme, host and base path as the client sees them
+	Cookie    *Cookie
 
-	// Push is set by bindings that share what they make of an event among its readers
-	// (see Forms): a stream of events gives its items to it instead of sending messages.
+	// Push is set by bindings that share the encodings of an event among its readers (see
+	// Encodings). A stream of events passes its items to Push instead of sending messages.
 	Push func(Pushed) error
-	// Serve is set by bindings that answer files as bytes, of which a client may ask for
-	// parts: a stream of a file gives its content to it instead of sending messages.
+	// Serve is set by bindings that send files as bytes, with support for ranges. A stream of a
+	// file passes its content to Serve instead of sending messages.
 	Serve func(*Content) error
 
-	pipeline *Pipeline // what the call came through
+	pipeline *Pipeline // the pipeline that runs the call
 	admitted time.Time // when Admit began; zero: it did not
 }
 
-// Cookie is what the binding shall do with the session cookie.
+// Cookie is a change of the session cookie that the binding writes.
 type Cookie struct {
 	Value  string // the session id; empty clears the cookie
 	MaxAge int    // seconds
@@ -43,8 +45,8 @@ func WithInfo(ctx context.Context, info *Info) context.Context {
 	return context.WithValue(ctx, infoKey{}, info)
 }
 
-// From returns the call's Info. Service methods run under a pipeline only, so it
-// is always there for them; elsewhere it is an Info of nobody.
+// From returns the Info of the call in ctx. The pipeline sets it for service methods. Outside of
+// a call, From returns the Info of an unauthenticated caller.
 func From(ctx context.Context) *Info {
 	if info, ok := ctx.Value(infoKey{}).(*Info); ok {
 		return info
@@ -52,8 +54,8 @@ func From(ctx context.Context) *Info {
 	return &Info{Caller: &Caller{}}
 }
 
-// PayerOf names the org of the call, and nobody for what is none's: the share of the
-// server's means that the call takes.
+// PayerOf returns the id of the org whose share of the server's connections and processors the
+// call uses; empty: no org's.
 func PayerOf(ctx context.Context) string {
 	if info, ok := ctx.Value(infoKey{}).(*Info); ok && info.Caller != nil {
 		return info.Caller.OrgID
@@ -61,8 +63,8 @@ func PayerOf(ctx context.Context) string {
 	return ""
 }
 
-// OnBehalf returns a context in which an org is the payer: for what the server does of
-// itself, or keeps doing behind the call that began it.
+// OnBehalf returns a context in which org is the payer. It is for work that the server starts
+// itself, and for work that outlasts the call that started it.
 func OnBehalf(ctx context.Context, org string) context.Context {
 	if PayerOf(ctx) == org {
 		return ctx
@@ -70,11 +72,11 @@ func OnBehalf(ctx context.Context, org string) context.Context {
 	return WithInfo(ctx, &Info{Caller: &Caller{OrgID: org}})
 }
 
-// CallerOf returns the caller of the call.
+// CallerOf returns the caller of the call in ctx.
 func CallerOf(ctx context.Context) *Caller { return From(ctx).Caller }
 
-// Payer names whose share of the server's memory the call takes: that of the caller's org,
-// or of its address when nobody has proven who calls. The share of an org is named by its id.
+// Payer returns the name of the share of the server's memory that the call uses: the id of the
+// caller's org, or the address block of a caller that is not authenticated (a stranger).
 func (i *Info) Payer() (share string, stranger bool) {
 	switch c := i.Caller; {
 	case c.OrgID != "":
@@ -85,8 +87,8 @@ func (i *Info) Payer() (share string, stranger bool) {
 	return "address " + AddressBlock(i.RemoteIP), true
 }
 
-// AddressBlock is the block of addresses that one client has: 64 bits of IPv6, one address
-// of IPv4. A text that is no address is a block of its own.
+// AddressBlock returns the block of addresses that counts as one client: a /64 prefix of IPv6,
+// or one IPv4 address. A text that is not an address is returned as it is.
 func AddressBlock(address string) string {
 	a, err := netip.ParseAddr(address)
 	if err != nil || a.Unmap().Is4() {

@@ -13,7 +13,7 @@ import (
 	optionsv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
 )
 
-// Operation is one RPC of the schema, bound to the service that does it.
+// Operation is one RPC of the schema, bound to the service that implements it.
 type Operation struct {
 	Procedure  string // "/b2b.v1.ThreadService/CreateThread"
 	Desc       protoreflect.MethodDescriptor
@@ -22,19 +22,20 @@ type Operation struct {
 	HTTP       []*annotations.HttpRule // the rule and its additional bindings; empty: no REST
 	WebSocket  string                  // operation name over WebSocket; empty: none
 	Changes    bool                    // its request has a request_id
-	Reads      bool                    // it answers at once and changes nothing: it is a GET over REST
-	SendsFile  bool                    // it streams the bytes of a file; one that Receives takes a file
+	Reads      bool                    // unary, a GET over REST, and changes nothing
+	SendsFile  bool                    // it streams the bytes of a file to the client
 	NewRequest func() proto.Message
-	Bounds     func(proto.Message) error // checks the limits of the schema; nil: there are none
+	Bounds     func(proto.Message) error // checks the limits of the schema; nil: it has none
 	Invoke     func(context.Context, proto.Message) (proto.Message, error)
-	Stream     func(ctx context.Context, req proto.Message, send func(proto.Message) error) error // instead of Invoke
-	// Receive, instead of Invoke, takes a stream: next gives its messages, each valid
-	// until the next one, and io.EOF at its end.
+	// Stream replaces Invoke in operations with a response stream.
+	Stream func(ctx context.Context, req proto.Message, send func(proto.Message) error) error
+	// Receive replaces Invoke in operations with a request stream, such as an upload. next
+	// returns the next message, which is valid until the following call, or io.EOF.
 	Receive func(ctx context.Context, next func() (proto.Message, error)) (proto.Message, error)
 }
 
-// CheckBounds refuses a request that is larger than the schema allows, but for what the
-// service checks in its turn ([InTurn]).
+// CheckBounds returns an error for a request that exceeds a limit of the schema. It leaves out
+// the limits that the service checks itself, between its other checks ([InTurn]).
 func (op *Operation) CheckBounds(req proto.Message) error {
 	if op.Bounds == nil {
 		return nil
@@ -42,8 +43,8 @@ func (op *Operation) CheckBounds(req proto.Message) error {
 	return limitError(op.Bounds(req))
 }
 
-// describe fills in what the schema says of the procedure. It panics on a schema
-// that breaks the house rules, which the tests meet before any user does.
+// describe adds the options of the procedure in the schema to op. It panics when the schema
+// lacks the procedure or its access option, which tests detect.
 func describe(op Operation) *Operation {
 	name := protoreflect.FullName(op.Procedure[1:])
 	for i := len(name) - 1; i >= 0; i-- {
@@ -82,8 +83,8 @@ func describe(op Operation) *Operation {
 	return &op
 }
 
-// Route is the method and the pattern of the path of an HTTP rule; empty for a rule
-// without.
+// Route returns the method and the path pattern of an HTTP rule; both are empty for a rule
+// without a pattern.
 func Route(rule *annotations.HttpRule) (method, pattern string) {
 	switch p := rule.GetPattern().(type) {
 	case *annotations.HttpRule_Get:

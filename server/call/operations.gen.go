@@ -11,7 +11,7 @@ import (
 	http "net/http"
 )
 
-// Services holds one implementation of every service of the schema.
+// Services holds an implementation of every service of the schema.
 type Services struct {
 	ArtifactService  b2bv1connect.ArtifactServiceHandler
 	ChannelService   b2bv1connect.ChannelServiceHandler
@@ -29,8 +29,9 @@ type Services struct {
 	WebhookService   b2bv1connect.WebhookServiceHandler
 }
 
-// EventService is what implements the service; a stream is a function to send with, or to
-// receive with: until io.EOF, each message until the next.
+// EventService implements the service. A response stream is a function that sends a message. A
+// request stream is a function that returns the next message, which is valid until the
+// following call, or io.EOF.
 type EventService interface {
 	Subscribe(context.Context, *v1.SubscribeRequest, func(*v1.SubscribeResponse) error) error
 	ListCatchupEvents(context.Context, *v1.ListCatchupEventsRequest) (*v1.ListCatchupEventsResponse, error)
@@ -43,8 +44,9 @@ func (c connectEventService) Subscribe(ctx context.Context, req *v1.SubscribeReq
 	return c.EventService.Subscribe(ctx, req, stream.Send)
 }
 
-// FileService is what implements the service; a stream is a function to send with, or to
-// receive with: until io.EOF, each message until the next.
+// FileService implements the service. A response stream is a function that sends a message. A
+// request stream is a function that returns the next message, which is valid until the
+// following call, or io.EOF.
 type FileService interface {
 	UploadFile(context.Context, func() (*v1.UploadFileRequest, error)) (*v1.UploadFileResponse, error)
 	GetFile(context.Context, *v1.GetFileRequest, func(*v1.GetFileResponse) error) error
@@ -61,8 +63,7 @@ func (c connectFileService) GetFile(ctx context.Context, req *v1.GetFileRequest,
 	return c.FileService.GetFile(ctx, req, stream.Send)
 }
 
-// Operations binds every RPC of the schema to its service, in the order of the
-// schema.
+// Operations returns every RPC of the schema, bound to its service, in the order of the schema.
 func (s Services) Operations() []*Operation {
 	return []*Operation{
 		describe(Operation{
@@ -732,7 +733,7 @@ func (s Services) Operations() []*Operation {
 	}
 }
 
-// Handlers makes the Connect handler of every service: path and handler.
+// Handlers returns the Connect handler of every service by its path.
 func (s Services) Handlers(opts ...connect.HandlerOption) map[string]http.Handler {
 	handlers := make(map[string]http.Handler)
 	add(handlers)(b2bv1connect.NewArtifactServiceHandler(s.ArtifactService, opts...))

@@ -16,15 +16,15 @@ import (
 	"github.com/b2b-protocol/b2b/server/call"
 )
 
-// away is an outage: calls that meet it can be sent again.
-type away struct{ kind string }
+// unavailable is an outage; calls that fail in it can be repeated.
+type unavailable struct{ kind string }
 
-func (a away) Error() string                 { return "away: " + a.kind }
-func (a away) Outage() (string, string, int) { return a.kind, "Try again.", 7 }
+func (a unavailable) Error() string                 { return "unavailable: " + a.kind }
+func (a unavailable) Outage() (string, string, int) { return a.kind, "Try again.", 7 }
 
-// A storm of calls that fail in an outage is a line of each kind in the log, and their number;
-// every caller is told, and faults of the server are logged each (B2B-LIM-014).
-func TestStormOfFailedCalls(t *testing.T) {
+// Many calls that fail in an outage are logged as one line for each kind, with their number. Every
+// caller receives an error, and each internal error is logged (B2B-LIM-014).
+func TestLogOfAnOutage(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	p := call.NewPipeline(&turning{}, slog.New(slog.NewTextHandler(&log, nil)), false)
@@ -38,23 +38,23 @@ func TestStormOfFailedCalls(t *testing.T) {
 	}
 	for range 500 {
 		for _, kind := range []string{"full", "gone"} {
-			if e := fails(away{kind}); e.Code != b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE || e.RetryAfter != 7 || e.Message != kind {
-				t.Fatalf("a caller is told %v", e)
+			if e := fails(unavailable{kind}); e.Code != b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE || e.RetryAfter != 7 || e.Message != kind {
+				t.Fatalf("a caller receives %v", e)
 			}
 		}
 	}
 	for range 3 {
-		fails(errors.New("a fault"))
+		fails(errors.New("an internal error"))
 	}
 	logged := func(when string, lines map[string]int) {
 		t.Helper()
 		for what, want := range lines {
 			if n := strings.Count(log.String(), what); n != want {
-				t.Errorf("%s, %q stands %d times in the log, want %d: %.2000s", when, what, n, want, log.String())
+				t.Errorf("%s, %q is %d times in the log, want %d: %.2000s", when, what, n, want, log.String())
 			}
 		}
 	}
-	logged("in a storm", map[string]int{"level=WARN": 2, "kind=full count=1 ": 1, "kind=gone count=1 ": 1, "level=ERROR": 3})
+	logged("during the outage", map[string]int{"level=WARN": 2, "kind=full count=1 ": 1, "kind=gone count=1 ": 1, "level=ERROR": 3})
 	ended, end := context.WithCancel(t.Context())
 	end()
 	if err := p.Run(ended); err != nil {

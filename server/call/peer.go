@@ -2,32 +2,32 @@ package call
 
 import "context"
 
-// Peer is who a request came from, as the network has it: the listener gives less time
-// and fewer connections to strangers than to those who have proved who they are.
+// Peer is the network connection that a request came over. The listener gives connections of
+// unauthenticated callers less time, and allows fewer of them.
 type Peer interface {
-	// Authenticated says that the caller has proved who it is.
+	// Authenticated marks the caller of the request as authenticated.
 	Authenticated()
-	// Endless says that the answer has no end of its own, so that no time is right for it.
+	// Endless marks the response as a stream without an end, to which no time limit applies.
 	Endless()
 }
 
 type peerKey struct{}
 
-// WithPeer returns a context of a request from p.
+// WithPeer returns a context that carries the peer of a request.
 func WithPeer(ctx context.Context, p Peer) context.Context {
 	return context.WithValue(ctx, peerKey{}, p)
 }
 
-// Authenticated tells the peer of a request that its caller has proved who it is. The
-// pipeline does so for every call; bindings that look at credentials themselves, too.
+// Authenticated marks the caller of a request as authenticated at its peer. The pipeline calls
+// it for every call, and so do bindings that check credentials themselves.
 func Authenticated(ctx context.Context) {
 	if p, ok := ctx.Value(peerKey{}).(Peer); ok {
 		p.Authenticated()
 	}
 }
 
-// Endless tells the peer of a request that its answer has no end of its own: the pace at
-// which answers must be taken is not asked of it (B2B-LIM-045).
+// Endless marks the response of a request as a stream without an end at its peer. The pace at
+// which clients must read responses does not apply to it (B2B-LIM-045).
 func Endless(ctx context.Context) {
 	if p, ok := ctx.Value(peerKey{}).(Peer); ok {
 		p.Endless()

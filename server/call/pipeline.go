@@ -14,40 +14,41 @@ import (
 	"github.com/b2b-protocol/b2b/server/tally"
 )
 
-// maxTries bounds how often one call is done when who may do what changes meanwhile.
+// maxTries bounds how often a change runs when the access of its org keeps changing meanwhile
+// (see ErrStale).
 const maxTries = 8
 
-// Pipeline is the one way to a service method.
+// Pipeline runs the checks before every service method.
 type Pipeline struct {
 	auth Authenticator
 	log  *slog.Logger
-	open bool
+	dev  bool // callers without a credential count as super admins
 
-	outages *tally.Log // calls that failed for what the server cannot reach, or has no room for
+	outages *tally.Log // calls that failed because something the server depends on is unavailable or full
 }
 
-// NewPipeline makes a pipeline. With open, anybody counts as a super admin on the
-// operator's calls: for development without an admin secret only.
-func NewPipeline(auth Authenticator, log *slog.Logger, open bool) *Pipeline {
-	return &Pipeline{auth: auth, log: log, open: open, outages: tally.New(log, "call failed")}
+// NewPipeline returns a pipeline. With dev, every caller counts as a super admin in operations
+// for super admins; this is for development without an admin secret only (B2B-ENV-011).
+func NewPipeline(auth Authenticator, log *slog.Logger, dev bool) *Pipeline {
+	return &Pipeline{auth: auth, log: log, dev: dev, outages: tally.New(log, "call failed")}
 }
 
-// Run tells in the log how many calls failed in an outage, once a minute at most
-// (B2B-LIM-014), until ctx ends. Without it the end of an outage may not be told.
+// Run logs how many calls failed in an outage, at most once a minute (B2B-LIM-014), until ctx
+// ends. Without it the last failures of an outage are not logged.
 func (p *Pipeline) Run(ctx context.Context) error { return p.outages.Run(ctx) }
 
-// fresh is how long what Admit found counts: a body that takes longer to come is worked
-// on only after its caller was looked up anew.
-const fresh = time.Second
+// admitValid is how long the result of Admit is valid. When reading the body takes longer, Do
+// authenticates the caller again.
+const admitValid = time.Second
 
-// Admit decides who calls and whether that caller may: bindings ask it before they read a
-// body (B2B-HTTP-021). A call that it admitted goes on with [Pipeline.Do], which does not
-// ask again unless reading took longer than a second. The error is always an *Error.
+// Admit authenticates the caller and checks its access. Bindings call it before they read a body
+// (B2B-HTTP-021), and then [Pipeline.Do], which repeats these checks only if reading the body
+// took longer than a second. The error is always an *Error.
 func (p *Pipeline) Admit(ctx context.Context, info *Info) (err error) {
 	start := time.Now()
 	defer func() {
 		if v := recover(); v != nil {
-			err = p.caught(ctx, info, v)
+			err = p.recovered(ctx, info, v)
 		}
 		if err != nil {
 			p.logCall(ctx, info, start, err)
@@ -56,25 +57,26 @@ func (p *Pipeline) Admit(ctx context.Context, info *Info) (err error) {
 	info.pipeline = p
 	info.Credentials.VersionChecked = info.Operation.Changes
 	if err := p.authorize(ctx, info); err != nil {
-		return p.tell(ctx, info, err)
+		return p.toError(ctx, info, err)
 	}
 	info.admitted = start
 	return nil
 }
 
-// Do runs one call: identity and access, unless Admit has just done that, then malformed
-// (what the binding found wrong with the request, or nil; told only to those who may
-// call), the limits of the schema, then next, which runs the service method with a context
-// that carries info. The error is always an *Error.
+// Do runs one call. It authenticates the caller and checks its access, unless Admit has just done
+// so; then it returns malformed, if that is not nil; then it checks the limits of the schema; then
+// it runs next, which calls the service method with a context that carries info. malformed is
+// the binding's error about the request, which only callers with access receive. The error is
+// always an *Error.
 func (p *Pipeline) Do(ctx context.Context, info *Info, req proto.Message, malformed error, next func(context.Context) (proto.Message, error)) (res proto.Message, err error) {
 	start := time.Now()
 	defer func() {
 		if v := recover(); v != nil {
-			res, err = nil, p.caught(ctx, info, v)
+			res, err = nil, p.recovered(ctx, info, v)
 		}
 		p.logCall(ctx, info, start, err)
 	}()
-	admitted := !info.admitted.IsZero() && start.Sub(info.admitted) < fresh
+	admitted := !info.admitted.IsZero() && start.Sub(info.admitted) < admitValid
 	if !admitted {
 		info.pipeline = p
 		info.Credentials.VersionChecked = info.Operation.Changes
@@ -82,11 +84,11 @@ func (p *Pipeline) Do(ctx context.Context, info *Info, req proto.Message, malfor
 	for tries := 1; ; tries++ {
 		if !admitted || tries > 1 {
 			if err := p.authorize(ctx, info); err != nil {
-				return nil, p.tell(ctx, info, err)
+				return nil, p.toError(ctx, info, err)
 			}
 		}
 		if malformed != nil {
-			return nil, p.tell(ctx, info, malformed)
+			return nil, p.toError(ctx, info, malformed)
 		}
 		if req != nil {
 			if err := info.Operation.CheckBounds(req); err != nil {
@@ -103,27 +105,28 @@ func (p *Pipeline) Do(ctx context.Context, info *Info, req proto.Message, malfor
 		case errors.Is(err, ErrStale):
 			err = errChangesTooOften()
 		}
-		return nil, p.tell(ctx, info, err)
+		return nil, p.toError(ctx, info, err)
 	}
 }
 
-// caught logs a panic and answers what the caller is told of it.
-func (p *Pipeline) caught(ctx context.Context, info *Info, v any) error {
+// recovered logs a panic and returns the error for the client.
+func (p *Pipeline) recovered(ctx context.Context, info *Info, v any) error {
 	p.log.ErrorContext(ctx, "panic in a call", "procedure", info.Operation.Procedure, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 	return Errorf(b2bv1.ErrorCode_ERROR_CODE_INTERNAL_ERROR, "Internal server error")
 }
 
-// Identify only authenticates: for requests that name no operation.
+// Identify authenticates the caller of a request that names no operation.
 func (p *Pipeline) Identify(ctx context.Context, info *Info) error {
 	caller, err := p.authenticate(ctx, info)
 	if err != nil {
-		return p.tell(ctx, info, err)
+		return p.toError(ctx, info, err)
 	}
 	info.Caller = caller
 	Authenticated(ctx)
 	return nil
 }
 
+// authorize sets the caller of the call and checks its access.
 func (p *Pipeline) authorize(ctx context.Context, info *Info) error {
 	if Public(info.Operation.Access) {
 		if info.Credentials.SessionID == "" {
@@ -140,13 +143,13 @@ func (p *Pipeline) authorize(ctx context.Context, info *Info) error {
 		Authenticated(ctx)
 		return nil
 	}
-	if p.open && operatorOnly(info.Operation.Access) {
+	if p.dev && operatorOnly(info.Operation.Access) {
 		info.Caller = &Caller{Kind: SuperAdmin}
 		return nil
 	}
 	caller, err := p.authenticate(ctx, info)
 	if err != nil {
-		if _, told := AsError(err); told && operatorOnly(info.Operation.Access) && !errors.Is(err, errCrossSite()) {
+		if _, refused := AsError(err); refused && operatorOnly(info.Operation.Access) && !errors.Is(err, errCrossSite()) {
 			return refusal(info.Operation.Access, &Caller{})
 		}
 		return err
@@ -156,7 +159,7 @@ func (p *Pipeline) authorize(ctx context.Context, info *Info) error {
 	if err := CheckAccess(info.Operation.Access, caller); err == nil || !info.Credentials.VersionChecked {
 		return err
 	}
-	info.Credentials.VersionChecked = false // refusals are not from memory
+	info.Credentials.VersionChecked = false // a refusal is never served from the cache
 	return p.authorize(ctx, info)
 }
 
@@ -172,14 +175,14 @@ func (p *Pipeline) authenticate(ctx context.Context, info *Info) (*Caller, error
 }
 
 func errChangesTooOften() error {
-	return Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "Who may do what in this org changes too often just now").WithHint("Try again.")
+	return Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "The tokens, roles or statuses of this org changed while the call ran, several times").WithHint("Try again.")
 }
 
 func errCrossSite() error {
 	return Errorf(b2bv1.ErrorCode_ERROR_CODE_CSRF_ERROR, "The session's cookie came from a page of another site")
 }
 
-// told is what a caller is told of a limit that its request does not keep.
+// limitError converts the error of an exceeded limit to a VALIDATION_ERROR; nil stays nil.
 func limitError(err error) error {
 	if err == nil {
 		return nil
@@ -187,20 +190,20 @@ func limitError(err error) error {
 	return Invalid("%s", err)
 }
 
-// tell turns any error into an *Error; what is not one is logged and hidden.
-func (p *Pipeline) tell(ctx context.Context, info *Info, err error) error {
+// toError converts any error to an *Error. It logs internal errors and hides their text.
+func (p *Pipeline) toError(ctx context.Context, info *Info, err error) error {
 	e, ok := AsError(err)
 	if ok {
 		return e
 	}
 	if ctx.Err() != nil {
-		return Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "The call was given up")
+		return Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "The call was cancelled, or took too long")
 	}
 	procedure := ""
 	if info.Operation != nil {
 		procedure = info.Operation.Procedure
 	}
-	if e.Code == b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE { // not a fault of this server, and of many calls at once
+	if e.Code == b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE { // an outage, which fails many calls at once
 		p.outages.Count(e.Message, "procedure", procedure, "error", err)
 	} else {
 		p.log.ErrorContext(ctx, "call failed", "procedure", procedure, "error", err)

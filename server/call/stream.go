@@ -11,37 +11,37 @@ import (
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
-// Pushed is an item of a stream of events. All but a heartbeat is shared by all
-// readers: nobody may change it.
+// Pushed is an item of a stream of events: an event or a heartbeat. Readers share the event, so
+// it is read-only.
 type Pushed struct {
-	Type   string       // "thread_message"; empty in a heartbeat
-	Cursor string       // the position to resume from; empty for what is told once and not kept
-	Wire   []byte       // the event as wire JSON; nil in a heartbeat
-	Event  *b2bv1.Event // nil in a heartbeat
-	Forms  *Forms       // of the event; nil in a heartbeat
+	Type      string       // "thread_message"; empty in a heartbeat
+	Cursor    string       // the position to resume from; empty for events that are not in the log
+	Wire      []byte       // the event as wire JSON; nil in a heartbeat
+	Event     *b2bv1.Event // nil in a heartbeat
+	Encodings *Encodings   // of the event; nil in a heartbeat
 }
 
-// Form is a way in which a binding sends an event.
-type Form int
+// Encoding is an encoding of an event that a binding sends.
+type Encoding int
 
-// The forms besides wire JSON.
+// The encodings besides wire JSON.
 const (
-	FormFrame   Form = iota // a WebSocket frame
-	FormMessage             // a SubscribeResponse, binary
-	FormJSON                // a SubscribeResponse, ProtoJSON
-	forms
+	EncodingFrame     Encoding = iota // a WebSocket frame
+	EncodingProto                     // a SubscribeResponse, binary
+	EncodingProtoJSON                 // a SubscribeResponse, ProtoJSON
+	encodings
 )
 
-// Forms are what bindings make of one event: each is made once, by the first who needs
-// it, for all readers.
-type Forms [forms]struct {
+// Encodings holds the encodings of one event. Each is made once, by the first reader that needs
+// it, and shared by all readers.
+type Encodings [encodings]struct {
 	mu   sync.Mutex
 	made atomic.Pointer[[]byte]
 }
 
-// Get gives a form, and makes it when it is not there yet.
-func (f *Forms) Get(form Form, make func() ([]byte, error)) ([]byte, error) {
-	x := &f[form]
+// Get returns an encoding, and calls encode if it does not exist yet.
+func (e *Encodings) Get(encoding Encoding, encode func() ([]byte, error)) ([]byte, error) {
+	x := &e[encoding]
 	if b := x.made.Load(); b != nil {
 		return *b, nil
 	}
@@ -50,44 +50,45 @@ func (f *Forms) Get(form Form, make func() ([]byte, error)) ([]byte, error) {
 	if b := x.made.Load(); b != nil {
 		return *b, nil
 	}
-	b, err := make()
+	b, err := encode()
 	if err == nil {
 		x.made.Store(&b)
 	}
 	return b, err
 }
 
-// Content is a file that is answered as it is.
+// Content is a file that a binding sends as it is.
 type Content struct {
 	io.ReadSeeker
-	Name     string    // for whoever saves it
+	Name     string    // the file name for clients that save it
 	Type     string    // media type
-	Inline   bool      // may be shown by a browser instead of saved
-	ETag     string    // with its quotes; the bytes under it never change
-	Modified time.Time // when they were written
+	Inline   bool      // a browser may show it instead of saving it
+	ETag     string    // with its quotes; the bytes of an ETag never change
+	Modified time.Time // when the file was written
 }
 
-// Recheck decides once more whether a call that goes on for long may go on: its
-// credential may have ended or may lead to less than before. It returns the caller as it
-// is by then, or the caller's own error that says why not.
+// Recheck authenticates the caller of a long call again and checks its access: the credential may
+// have been revoked or may have fewer rights since. It returns the current caller, or the *Error
+// to end the call with.
 func (i *Info) Recheck(ctx context.Context) (*Caller, error) {
 	p := i.pipeline
 	if p == nil {
 		return i.Caller, nil
 	}
-	caller, err := p.auth.Authenticate(ctx, i.held())
+	caller, err := p.auth.Authenticate(ctx, i.connectionCredentials())
 	if err != nil {
-		return nil, p.tell(ctx, i, err)
+		return nil, p.toError(ctx, i, err)
 	}
 	if caller.Kind != i.Caller.Kind || caller.OrgID != i.Caller.OrgID || caller.BotID != i.Caller.BotID {
-		return nil, Errorf(b2bv1.ErrorCode_ERROR_CODE_AUTH_REQUIRED, "The credential of this call has become another's")
+		return nil, Errorf(b2bv1.ErrorCode_ERROR_CODE_AUTH_REQUIRED, "The credential of this call belongs to another caller by now")
 	}
 	return caller, CheckAccess(i.Operation.Access, caller)
 }
 
-// Conclude makes the change that a call ends with which cannot be done again as a whole,
-// as its stream was read: the caller is looked up anew before, and once more when
-// ErrStale says that who may do what has changed again.
+// Conclude runs the change at the end of a call that reads a stream, such as an upload. The
+// pipeline cannot repeat such a call, because its stream is consumed. Conclude authenticates the
+// caller again before the change, and repeats both while the change returns ErrStale
+// (B2B-FILE-011).
 func (i *Info) Conclude(ctx context.Context, change func() error) error {
 	for range maxTries {
 		caller, err := i.Recheck(ctx)
@@ -102,8 +103,8 @@ func (i *Info) Conclude(ctx context.Context, change func() error) error {
 	return errChangesTooOften()
 }
 
-// ReasonInLog reports refusals whose reason is an event of the org's log, told to who is
-// refused: a stream ends behind that event, not before it.
+// ReasonInLog reports whether the reason of a refusal is also an event in the org's log that the
+// refused caller may see. A stream delivers that event before it ends.
 func ReasonInLog(err error) bool {
 	e, _ := AsError(err)
 	switch e.Code {
@@ -113,9 +114,9 @@ func ReasonInLog(err error) bool {
 	return false
 }
 
-// held is what proves the caller once the call is under way: its being under way is
-// no further use of the credential.
-func (i *Info) held() Credentials {
+// connectionCredentials returns the credentials to authenticate a running call with. They hold
+// hashes only, so that checking them does not count as a use of the credential.
+func (i *Info) connectionCredentials() Credentials {
 	switch c := i.Caller; {
 	case c.Session != nil:
 		return Credentials{SessionHash: c.Session.Hash}

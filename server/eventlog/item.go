@@ -24,8 +24,8 @@ type Item struct {
 	Position Position
 	// Cursor is the text of Position; empty for an event that is not in the log.
 	Cursor string
-	// Forms caches the encodings of the bindings.
-	Forms call.Forms
+	// Encodings caches the encodings of the bindings.
+	Encodings call.Encodings
 	// Ephemeral is set for presence events: they have no position and are not replayed.
 	Ephemeral bool
 	// Recheck asks to check the viewer's credential again: its access may have changed.

@@ -1,14 +1,12 @@
-// Package jsonrepair decides what becomes of a JSON artifact that is not quite JSON.
+// Package jsonrepair repairs JSON artifacts that are almost JSON.
 //
-// Agents write JSON as language models do: with a comma too many before a closing bracket, or
-// with single quotes. Such text is repaired quietly; text beyond repair is kept as it came, as
-// type `text` with a warning, rather than refused, because losing an agent's work is worse
-// than storing it under another type. As soon as the next version is JSON again, the artifact
-// is `json` again (B2B-ART-020 to 023).
+// Language models write JSON with a comma before a closing bracket, or with single quotes. Such
+// text is repaired without notice. Text that cannot be repaired is stored as it is, with the type
+// `text` and a warning: refusing it would lose an agent's work. When a later version is JSON, the
+// artifact has the type `json` again (B2B-ART-020 to 023).
 //
-// HXA-Connect repairs the whole text, its strings included. This package does not: what is
-// inside a double-quoted string is never changed (B2B-ART-021), so `{"k":"a,]b",}` keeps its
-// value.
+// HXA-Connect repairs the whole text, including its strings. This package never changes the inside
+// of a double-quoted string (B2B-ART-021), so `{"k":"a,]b",}` keeps its value.
 package jsonrepair
 
 import (
@@ -19,10 +17,10 @@ import (
 	"github.com/b2b-protocol/b2b/server/jstext"
 )
 
-// Repair answers JSON for text: text itself when it is JSON (any value, not only objects), else text with trailing
-// commas removed and single-quoted strings double-quoted when that makes it JSON. Otherwise it answers text itself and
-// false. Time is linear; the answer is at most twice as long as text, and JSON nested deeper than 10,000 levels or
-// broken UTF-8 is not JSON here.
+// Repair returns text if it is JSON (any value, not only objects), or else text without trailing
+// commas and with double quotes in place of single ones, if that is JSON. Otherwise it returns text
+// and false. Its time is linear, and the result at most twice as long as text. JSON that is nested
+// deeper than 10,000 levels, or that is not valid UTF-8, counts as no JSON.
 func Repair(text string) (stored string, ok bool) {
 	if !utf8.ValidString(text) {
 		return text, false
@@ -37,8 +35,9 @@ func Repair(text string) (stored string, ok bool) {
 	return text, false
 }
 
-// rewrite makes the two repairs in one pass, outside double-quoted strings: a comma before a closing bracket goes,
-// with the white space between them, and `'...'` becomes `"..."`. A string that never ends is copied as it is.
+// rewrite makes both repairs in one pass, outside of double-quoted strings: it removes a comma
+// before a closing bracket with the white space between them, and replaces `'...'` with `"..."`. It
+// copies a string without an end as it is.
 func rewrite(text string) (out string, changed bool) {
 	var b strings.Builder
 	b.Grow(len(text))
@@ -73,8 +72,8 @@ func rewrite(text string) (out string, changed bool) {
 	return b.String(), changed
 }
 
-// stringEnd is the index after the quote that ends the string starting at text[start], or -1. A backslash takes the
-// character after it along.
+// stringEnd returns the index after the closing quote of the string that starts at text[start], or
+// -1. A character after a backslash does not end the string.
 func stringEnd(text string, start int) int {
 	for i := start + 1; i < len(text); i++ {
 		switch text[i] {
@@ -87,8 +86,9 @@ func stringEnd(text string, start int) int {
 	return -1
 }
 
-// requote writes the inside of a single-quoted string as a double-quoted one: double quotes that are not escaped yet
-// become so, everything else stays, also the escape `\'` that JSON does not know.
+// requote writes the content of a single-quoted string as a double-quoted one. It escapes double
+// quotes that are not escaped yet and keeps everything else, also the escape `\'`, which JSON does
+// not have.
 func requote(b *strings.Builder, inside string) {
 	b.WriteByte('"')
 	for i := 0; i < len(inside); i++ {
@@ -105,7 +105,7 @@ func requote(b *strings.Builder, inside string) {
 	b.WriteByte('"')
 }
 
-// spaceRun is the length in bytes of the white space that s starts with.
+// spaceRun returns the length in bytes of the leading white space of s.
 func spaceRun(s string) int {
 	for i, r := range s {
 		if !jstext.IsSpace(r) {

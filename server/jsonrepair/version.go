@@ -1,21 +1,21 @@
 package jsonrepair
 
-// The artifact types that repair is about; the others pass through.
+// The artifact types that this package handles; others stay as they are.
 const (
 	typeJSON = "json"
 	typeText = "text"
 )
 
-// Version is how one version of an artifact is stored.
+// Version is the stored form of one version of an artifact.
 type Version struct {
 	Type          string
 	Content       *string // nil is "no content", which is never repaired
-	FormatWarning bool    // the content was to be JSON and is not
+	FormatWarning bool    // the content was sent as JSON and is not JSON
 }
 
-// Store answers how content of the effective type is stored: JSON as it is or repaired,
-// without a mark; what is beyond repair as text with FormatWarning. Other types, and no
-// content, are stored as they are (B2B-ART-020 to 022).
+// Store returns the stored form of content that has an effective type. JSON is stored as it is or
+// repaired; JSON that cannot be repaired is stored as text with FormatWarning. Other types, and
+// absent content, are stored as they are (B2B-ART-020 to 022).
 func Store(effectiveType string, content *string) Version {
 	if effectiveType != typeJSON || content == nil {
 		return Version{Type: effectiveType, Content: content}
@@ -27,9 +27,9 @@ func Store(effectiveType string, content *string) Version {
 	return Version{Type: typeJSON, Content: &stored}
 }
 
-// EffectiveType is the type that an update is to have: that of version 1, or json when version
-// 1 carries FormatWarning and so was sent as json. first is nil when version 1 is gone
-// (retention); then the type of the latest version counts (B2B-ART-023).
+// EffectiveType returns the type of a new version: the type of version 1, or json if version 1 has
+// FormatWarning and so was sent as json. If retention deleted version 1, first is nil and the type
+// of the latest version is used (B2B-ART-023).
 func EffectiveType(first *Version, latest Version) string {
 	switch {
 	case first == nil:

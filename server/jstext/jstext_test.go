@@ -121,10 +121,10 @@ func FuzzNumbers(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		value, ok := Number(s)
 		if math.IsNaN(value) {
-			t.Fatalf("Number(%q) answered NaN", s)
+			t.Fatalf("Number(%q) returned NaN", s)
 		}
 		whole, isInt := ParseInt(s)
-		// Where plain digits are a number, both readings agree.
+		// ParseInt and Number agree on texts of digits alone.
 		trimmed := Trim(s)
 		if ok && trimmed != "" && len(trimmed) < 15 && digitRun(trimmed) == len(trimmed) && (!isInt || float64(whole) != value) {
 			t.Fatalf("ParseInt(%q) = %d, %v but Number = %v", s, whole, isInt, value)

@@ -6,10 +6,9 @@ import (
 	"strings"
 )
 
-// ParseInt reads s as parseInt(s, 10) does: leading white space, an optional sign, then the
-// longest run of digits; what follows is ignored ("12abc" is 12, "5.9" is 5). It reports false
-// where JavaScript answers NaN. A value outside int64 becomes the nearest int64
-// (B2B-HTTP-015).
+// ParseInt parses s as parseInt(s, 10) does: leading white space, an optional sign, then the
+// longest run of digits; the rest is ignored ("12abc" is 12, "5.9" is 5). It returns false where
+// JavaScript returns NaN. A value outside of int64 becomes the nearest int64 (B2B-HTTP-015).
 func ParseInt(s string) (int64, bool) {
 	s = strings.TrimLeftFunc(s, IsSpace)
 	negative := false
@@ -33,10 +32,10 @@ func ParseInt(s string) (int64, bool) {
 	return int64(value), true
 }
 
-// Number reads s as the JavaScript function Number reads a string, and reports false where
-// that answers NaN: blank text is 0, decimal literals may have a fraction and an exponent, 0x,
-// 0o and 0b prefixes are known, and so is Infinity. Separators, suffixes and the words "inf"
-// and "nan" are not numbers (B2B-MSG-059).
+// Number parses s as the JavaScript function Number does, and returns false where that returns NaN.
+// Blank text is 0, decimal literals may have a fraction and an exponent, and the prefixes 0x, 0o
+// and 0b and Infinity are known. Separators, suffixes and the words "inf" and "nan" are not numbers
+// (B2B-MSG-059).
 func Number(s string) (float64, bool) {
 	s = Trim(s)
 	if s == "" {
@@ -60,8 +59,8 @@ func Number(s string) (float64, bool) {
 	if !isDecimal(body) {
 		return 0, false
 	}
-	// The grammar is checked above, so the only error left is a value out of range, for which ParseFloat answers
-	// the infinity or zero that JavaScript answers too.
+	// The syntax is checked above. The only remaining error is a value out of range, for which
+	// ParseFloat returns infinity or zero, as JavaScript does.
 	value, _ := strconv.ParseFloat(s, 64)
 	return value, true
 }
@@ -98,8 +97,8 @@ func radixNumber(digits string, base float64) (float64, bool) {
 	return value, true
 }
 
-// isDecimal reports whether s is an unsigned decimal literal: digits with at most one point and at least one digit,
-// then perhaps an exponent.
+// isDecimal reports whether s is an unsigned decimal literal: digits with at most one point and at
+// least one digit, and an optional exponent.
 func isDecimal(s string) bool {
 	whole := digitRun(s)
 	s = s[whole:]

@@ -1,12 +1,13 @@
-// Package mention finds who a thread message speaks to.
+// Package mention finds the participants that a thread message mentions.
 //
-// Mentions are computed once, when a message is sent, from its content and the participants of
-// that moment, and are stored with it; a later rename does not touch them. They are a reading
-// aid: events go to every participant with or without a mention (B2B-MSG-030 to 035).
+// Mentions are found once, when a message is sent, from its content and the current participants,
+// and are stored with the message. A later rename does not change them. They do not affect
+// delivery: all participants receive the events of a thread, mentioned or not (B2B-MSG-030 to 035).
 //
-// A mention is `@` and a name made of A-Z, a-z, 0-9, `_` and `-`, the longest run of them. The `@` must not follow
-// such a character, so an e-mail address mentions nobody, while `@@bob`, `(@bob)`, `@bob.` and `请@bob` mention bob.
-// Names are compared without regard to case. `@all` and `@所有人` speak to everybody.
+// A mention is `@` and a name, the longest run of A-Z, a-z, 0-9, `_` and `-`. The `@` must not
+// follow such a character, so an e-mail address is no mention, while `@@bob`, `(@bob)`, `@bob.` and
+// `请@bob` mention bob. Names are compared without regard to case. `@all` and `@所有人` mention
+// everybody.
 package mention
 
 import (
@@ -29,14 +30,15 @@ type Participant struct {
 	Name string
 }
 
-// Scan reads the mentions of a message: the participants it names, in the order of their first appearance and at most
-// limits.MaxMentions of them, and whether it speaks to all. Names of nobody here are ignored. mentions is never nil.
+// Scan returns the participants that a message mentions, in the order of their first appearance and
+// at most limits.MaxMentions of them, and whether it mentions all. It ignores names of bots that
+// are not participants. mentions is never nil.
 //
-// A name matches whatever its case, and each participant counts once. Where names differ only
-// in case, the one that is spelled exactly is meant, else the one listed first (B2B-MSG-031).
-// An `@all` counts wherever it stands (B2B-MSG-033).
+// Names match without regard to case, and each participant counts once. Where names differ only in
+// case, an exact match takes precedence, then the participant that is listed first (B2B-MSG-031).
+// `@all` counts anywhere in the content (B2B-MSG-033).
 //
-// It takes time linear in the content and the participants.
+// Its time is linear in the sizes of the content and the participants.
 func Scan(content string, participants []Participant) (mentions []Participant, all bool) {
 	mentions = []Participant{}
 	var names *directory
@@ -47,7 +49,7 @@ func Scan(content string, participants []Participant) (mentions []Participant, a
 		if at == 0 || !isNameByte(content[at-1]) {
 			switch {
 			case token == "":
-				all = all || speaksToAllCJK(content[next:])
+				all = all || mentionsAllCJK(content[next:])
 			case strings.EqualFold(token, everybody) && len(token) == len(everybody):
 				all = true
 			case len(mentions) < limits.MaxMentions:
@@ -68,9 +70,9 @@ func Scan(content string, participants []Participant) (mentions []Participant, a
 	return mentions, all
 }
 
-// speaksToAllCJK reports whether rest, the text after an `@`, starts with 所有人 followed by white space, a
-// punctuation character or the end.
-func speaksToAllCJK(rest string) bool {
+// mentionsAllCJK reports whether rest, the text after an `@`, starts with 所有人 followed by white
+// space, a punctuation character or the end.
+func mentionsAllCJK(rest string) bool {
 	rest, ok := strings.CutPrefix(rest, everybodyCJK)
 	if !ok || rest == "" {
 		return ok
@@ -79,7 +81,7 @@ func speaksToAllCJK(rest string) bool {
 	return jstext.IsSpace(r) || unicode.IsPunct(r)
 }
 
-// run is the length of the longest prefix of s made of name characters.
+// run returns the length of the longest prefix of s of name characters.
 func run(s string) int {
 	n := 0
 	for n < len(s) && isNameByte(s[n]) {
@@ -92,12 +94,12 @@ func isNameByte(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-'
 }
 
-// directory finds participants by name, and gives each out once.
+// directory finds participants by name, and returns each at most once.
 type directory struct {
 	exact   map[string]Participant
 	folded  map[string]Participant // the first of each name in lower case
 	taken   map[string]bool        // by id
-	longest int                    // bytes of the longest name; no longer token is worth lower-casing
+	longest int                    // bytes of the longest name; longer tokens match none
 }
 
 func newDirectory(participants []Participant) *directory {
@@ -119,6 +121,7 @@ func newDirectory(participants []Participant) *directory {
 	return d
 }
 
+// take returns the participant of a name, unless it was returned before.
 func (d *directory) take(token string) (Participant, bool) {
 	if len(token) > d.longest {
 		return Participant{}, false

@@ -115,7 +115,7 @@ func TestNamesThatDifferInCase(t *testing.T) {
 	}
 }
 
-// After 20 mentions names are no longer taken, but a later @all still counts, in either spelling.
+// After 20 mentions further names are ignored, but a later @all still counts, in either spelling.
 func TestCap(t *testing.T) {
 	var names []string
 	for i := range 25 {
@@ -132,19 +132,19 @@ func TestCap(t *testing.T) {
 			t.Errorf("after the cap, %q: %d mentions, all %v", tail, len(got), all)
 		}
 	}
-	// Unresolved names do not use the cap up.
+	// Names of bots that are not participants do not count.
 	if got, _ := Scan(strings.Repeat("@ghost ", 100)+"@bot7", here); named(got) != "bot7" {
 		t.Errorf("Scan took %q", named(got))
 	}
 }
 
-func TestNobodyHere(t *testing.T) {
+func TestNoParticipants(t *testing.T) {
 	if got, all := Scan("@bob @all", nil); len(got) != 0 || !all {
 		t.Errorf("Scan = %v, %v", got, all)
 	}
 }
 
-// The worst texts take time in proportion to their length.
+// The time of the worst inputs is linear in their length.
 func TestLinearTime(t *testing.T) {
 	here := people("bob", strings.Repeat("a", 128))
 	for _, unit := range []string{"@", "@a", "@ ", "@所有人们", "a", "@bob ", "@" + strings.Repeat("a", 129), "所@"} {
@@ -162,8 +162,7 @@ var (
 	cjkToken   = regexp.MustCompile(`@所有人`)
 )
 
-// oracle finds mentions as B2B-MSG-030 to 033 say, with regular expressions and without regard
-// to speed.
+// oracle is a slow implementation of B2B-MSG-030 to 033 with regular expressions.
 func oracle(content string, participants []Participant) (names []string, all bool) {
 	follows := func(at int) bool { return at > 0 && isNameByte(content[at-1]) }
 	seen := map[string]bool{}

@@ -35,7 +35,7 @@ func (c strictJSON) Marshal(message any) ([]byte, error) { return c.MarshalAppen
 // MarshalAppend writes a message behind dst.
 func (c strictJSON) MarshalAppend(dst []byte, message any) ([]byte, error) {
 	if p, ok := message.(*call.Pushed); ok {
-		return appendPushed(dst, p, call.FormJSON, func(m proto.Message) ([]byte, error) { return c.Marshal(m) })
+		return appendPushed(dst, p, call.EncodingProtoJSON, func(m proto.Message) ([]byte, error) { return c.Marshal(m) })
 	}
 	m, ok := message.(proto.Message)
 	if !ok {
@@ -69,7 +69,7 @@ func (c protoBinary) Marshal(message any) ([]byte, error) { return c.MarshalAppe
 func (protoBinary) MarshalAppend(dst []byte, message any) ([]byte, error) {
 	switch m := message.(type) {
 	case *call.Pushed:
-		return appendPushed(dst, m, call.FormMessage, proto.Marshal)
+		return appendPushed(dst, m, call.EncodingProto, proto.Marshal)
 	case proto.Message:
 		return proto.MarshalOptions{}.MarshalAppend(dst, m)
 	}
@@ -87,8 +87,8 @@ func (protoBinary) Unmarshal(data []byte, message any) error {
 
 // appendPushed writes an event as an item of EventService.Subscribe. It is encoded once
 // for all its readers: here it is copied, since connect uses its buffers again.
-func appendPushed(dst []byte, p *call.Pushed, form call.Form, encode func(proto.Message) ([]byte, error)) ([]byte, error) {
-	b, err := p.Forms.Get(form, func() ([]byte, error) {
+func appendPushed(dst []byte, p *call.Pushed, encoding call.Encoding, encode func(proto.Message) ([]byte, error)) ([]byte, error) {
+	b, err := p.Encodings.Get(encoding, func() ([]byte, error) {
 		res := &b2bv1.SubscribeResponse{Event: p.Event}
 		if p.Cursor != "" {
 			res.Cursor = &p.Cursor

@@ -63,7 +63,7 @@ func asCall(err error) error {
 	case connect.CodeResourceExhausted:
 		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_PAYLOAD_TOO_LARGE, "The request is larger than %d bytes", MaxMessage)
 	case connect.CodeCanceled, connect.CodeDeadlineExceeded, connect.CodeUnavailable:
-		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "The call was given up")
+		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "The call was cancelled, or took too long")
 	}
 	return call.Invalid("%s", wrong.Message())
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/thread"
 )
 
-// artifactService is the versioned documents of threads (B2B-ART-001 to 023).
+// artifactService serves the artifacts of threads: versioned documents (B2B-ART-001 to 023).
 type artifactService struct{ *core }
 
 // AddArtifact adds version 1 of an artifact.
@@ -48,11 +48,11 @@ func (s *artifactService) AddArtifact(ctx context.Context, req *b2bv1.AddArtifac
 	})
 }
 
-// UpdateArtifact adds a version: new content, and a new title if one is named (B2B-ART-007,
-// B2B-ART-008). An artifact that was sent as JSON first has the type JSON again as soon as its
-// content is JSON (B2B-ART-023).
+// UpdateArtifact adds a version with new content, and with a new title if the request names one
+// (B2B-ART-007, B2B-ART-008). If version 1 was sent as JSON, a version whose content is JSON gets
+// the type JSON again (B2B-ART-023).
 func (s *artifactService) UpdateArtifact(ctx context.Context, req *b2bv1.UpdateArtifactRequest) (*b2bv1.UpdateArtifactResponse, error) {
-	named := naming(req, req.UpdateMask)
+	named := namedFields(req, req.UpdateMask)
 	return guarded(ctx, s.core, req, func(tx store.Tx) (*b2bv1.UpdateArtifactResponse, error) {
 		t, err := s.enterToWrite(ctx, tx, req.GetThreadId())
 		if err != nil {
@@ -66,11 +66,11 @@ func (s *artifactService) UpdateArtifact(ctx context.Context, req *b2bv1.UpdateA
 		}
 		latest, err := tx.LatestArtifact(ctx, t.ID, req.GetArtifactKey())
 		if err != nil {
-			return nil, missing(err, "artifact")
+			return nil, notFound(err, "artifact")
 		}
 		oldest, err := tx.FirstArtifact(ctx, t.ID, req.GetArtifactKey())
 		if err != nil {
-			return nil, missing(err, "artifact")
+			return nil, notFound(err, "artifact")
 		}
 		a := &store.Artifact{
 			ThreadID: t.ID, Key: latest.Key, Version: latest.Version + 1,
@@ -89,7 +89,7 @@ func (s *artifactService) UpdateArtifact(ctx context.Context, req *b2bv1.UpdateA
 	})
 }
 
-// enterToWrite is enter for what needs the permission to write.
+// enterToWrite is enter for operations that need the permission to write.
 func (s *artifactService) enterToWrite(ctx context.Context, tx store.Tx, id string) (*store.Thread, error) {
 	t, p, err := s.enter(ctx, tx, id, true)
 	if err != nil {
@@ -105,7 +105,7 @@ func (s *artifactService) enterToWrite(ctx context.Context, tx store.Tx, id stri
 	return t, nil
 }
 
-// artifactType is the type as stored; absent is text.
+// artifactType returns the stored text of a type; an absent one is text.
 func artifactType(sent *b2bv1.ArtifactType) (string, error) {
 	if sent == nil {
 		return "text", nil
@@ -122,12 +122,12 @@ func storedVersion(a *store.Artifact) *jsonrepair.Version {
 }
 
 func errArtifactExists() error {
-	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_CONFLICT, "artifact_key: this thread has an artifact of this key").
+	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_CONFLICT, "artifact_key: this thread already has an artifact with this key").
 		WithHint("Add a version to it with PATCH.")
 }
 
-// write stores a version by the caller, moves the thread's activity, audits, and
-// tells the participants.
+// write stores a version by the caller, updates the thread's last activity, writes the audit
+// entry, and emits the event.
 func (s *artifactService) write(ctx context.Context, tx store.Tx, a *store.Artifact, v jsonrepair.Version) (*b2bv1.Artifact, error) {
 	caller := call.CallerOf(ctx)
 	now := s.nowMS()
@@ -140,14 +140,14 @@ func (s *artifactService) write(ctx context.Context, tx store.Tx, a *store.Artif
 		return nil, fmt.Errorf("store an artifact: %w", err)
 	}
 	if err := tx.TouchThread(ctx, a.ThreadID, now); err != nil {
-		return nil, fmt.Errorf("move the activity of a thread: %w", err)
+		return nil, fmt.Errorf("update the last activity of a thread: %w", err)
 	}
 	action, audited := b2bv1.ArtifactAction_ARTIFACT_ACTION_UPDATED, "artifact.update"
 	if a.Version == 1 {
 		action, audited = b2bv1.ArtifactAction_ARTIFACT_ACTION_ADDED, "artifact.add"
 	}
-	told := detail{"thread_id": a.ThreadID, "artifact_key": a.Key, "version": a.Version}.via(ctx)
-	if err := s.audit(ctx, tx, caller.OrgID, actorBot(ctx), audited, "artifact", a.ID, told); err != nil {
+	details := detail{"thread_id": a.ThreadID, "artifact_key": a.Key, "version": a.Version}.via(ctx)
+	if err := s.audit(ctx, tx, caller.OrgID, actorBot(ctx), audited, "artifact", a.ID, details); err != nil {
 		return nil, err
 	}
 	out := artifactOut(a)
@@ -156,7 +156,7 @@ func (s *artifactService) write(ctx context.Context, tx store.Tx, a *store.Artif
 	}})
 }
 
-// ListArtifacts answers the latest version of each key.
+// ListArtifacts returns the latest version of each key.
 func (s *artifactService) ListArtifacts(ctx context.Context, req *b2bv1.ListArtifactsRequest) (*b2bv1.ListArtifactsResponse, error) {
 	t, _, err := s.enter(ctx, s.Store, req.GetThreadId(), false)
 	if err != nil {
@@ -169,14 +169,15 @@ func (s *artifactService) ListArtifacts(ctx context.Context, req *b2bv1.ListArti
 	return &b2bv1.ListArtifactsResponse{Artifacts: entries, NextCursor: next}, nil
 }
 
-// artifacts lists the latest version of each key: by its age, or when somebody asks for
-// pages by key. A list by age goes on behind a time and a key.
+// artifacts lists the latest version of each key. The list is ordered by time of creation, or by
+// key when the request has a limit or the token of such a page. next is the token of the next page:
+// a time and a key, or a key alone.
 func (s *artifactService) artifacts(ctx context.Context, thread, from string, limit *int32, size func(*int32) int) (entries []*b2bv1.Artifact, next *string, byKey bool, err error) {
 	var rows []store.Artifact
 	n := wholePage(limit)
 	p, plain := pagetoken.ParsePlain(from)
 	switch {
-	case plain && p.ID != "": // no key has a pipe
+	case plain && p.ID != "": // keys contain no pipe
 		rows, err = s.Store.Artifacts(ctx, thread, &store.TimeCursor{At: p.At, ID: p.ID}, n+1)
 	case from == "" && limit == nil:
 		rows, err = s.Store.Artifacts(ctx, thread, nil, n+1)
@@ -188,17 +189,17 @@ func (s *artifactService) artifacts(ctx context.Context, thread, from string, li
 		return nil, nil, false, fmt.Errorf("list artifacts: %w", err)
 	}
 	rows, more := page(rows, n)
-	rows, entries, more = fitted(s.core, rows, artifactsOut(rows), more)
+	rows, entries, more = cutToSize(s.core, rows, artifactsOut(rows), more)
 	if more {
 		last := &rows[len(rows)-1]
-		if next = behindText(last.CreatedAt, last.Key); byKey {
+		if next = formatPageToken(last.CreatedAt, last.Key); byKey {
 			next = &last.Key
 		}
 	}
 	return entries, next, byKey, nil
 }
 
-// ListArtifactVersions answers all versions of a key, oldest first.
+// ListArtifactVersions returns all versions of a key, oldest first.
 func (s *artifactService) ListArtifactVersions(ctx context.Context, req *b2bv1.ListArtifactVersionsRequest) (*b2bv1.ListArtifactVersionsResponse, error) {
 	t, _, err := s.enter(ctx, s.Store, req.GetThreadId(), false)
 	if err != nil {
@@ -219,7 +220,7 @@ func (s *artifactService) ListArtifactVersions(ctx context.Context, req *b2bv1.L
 		return nil, fmt.Errorf("list the versions of an artifact: %w", err)
 	}
 	rows, more := page(rows, size)
-	rows, entries, more := fitted(s.core, rows, artifactsOut(rows), more)
+	rows, entries, more := cutToSize(s.core, rows, artifactsOut(rows), more)
 	res := &b2bv1.ListArtifactVersionsResponse{Artifacts: entries}
 	if more {
 		next := strconv.FormatInt(rows[len(rows)-1].Version, 10)
@@ -228,8 +229,8 @@ func (s *artifactService) ListArtifactVersions(ctx context.Context, req *b2bv1.L
 	return res, nil
 }
 
-// ListOrgThreadArtifacts answers the latest version of each key to the org's admins: a page by
-// key, or all (B2B-ORGTHR-009).
+// ListOrgThreadArtifacts returns the latest version of each key to the org's admins: a page
+// ordered by key, or all (B2B-ORGTHR-009).
 func (s *artifactService) ListOrgThreadArtifacts(ctx context.Context, req *b2bv1.ListOrgThreadArtifactsRequest) (*b2bv1.ListOrgThreadArtifactsResponse, error) {
 	t, err := s.find(ctx, s.Store, req.GetThreadId())
 	if err != nil {

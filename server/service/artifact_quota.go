@@ -10,20 +10,19 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// checkArtifactQuota refuses a version with which its thread or org would have more than
-// the operator allows (B2B-ART-014). What is there already counts as it is, also where it
-// is more.
+// checkArtifactQuota returns an error for a version with which its thread or org would exceed a
+// quota of the operator (B2B-ART-014). Existing artifacts stay, even above the quota.
 func (s *artifactService) checkArtifactQuota(ctx context.Context, r store.Reader, a *store.Artifact) error {
 	now := s.Now().UTC()
 	used, err := r.ArtifactUse(ctx, call.CallerOf(ctx).OrgID, a.ThreadID, now.UnixMilli())
 	if err != nil {
-		return fmt.Errorf("look up what artifacts have: %w", err)
+		return fmt.Errorf("read the storage used by artifacts: %w", err)
 	}
 	size, most := a.Bytes(), s.Config
 	over := func(used int64, mb int) bool { return used+size > int64(mb)<<20 }
-	full := func(whose, hint, format string, args ...any) error {
+	full := func(owner, hint, format string, args ...any) error {
 		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_QUOTA_EXCEEDED,
-			"The artifacts of this "+whose+" have all that they may: "+format, args...).WithHint(hint)
+			"The artifacts of this "+owner+" have reached their quota: "+format, args...).WithHint(hint)
 	}
 	switch {
 	case used.Versions >= int64(most.ArtifactsPerThread):
@@ -31,7 +30,7 @@ func (s *artifactService) checkArtifactQuota(ctx context.Context, r store.Reader
 	case over(used.ThreadBytes, most.ArtifactMBPerThread):
 		return full("thread", "Go on in another thread, or upload large contents as files.", "%d MiB", most.ArtifactMBPerThread)
 	case over(used.OrgBytes, most.ArtifactMBPerOrg):
-		return full("org", "Admins make room by artifact_retention_days; the operator may allow more.", "%d MiB", most.ArtifactMBPerOrg)
+		return full("org", "An admin can set artifact_retention_days to delete old artifacts; the operator can raise the quota.", "%d MiB", most.ArtifactMBPerOrg)
 	case over(used.DayBytes, most.ArtifactMBPerDay):
 		refusal := call.Errorf(b2bv1.ErrorCode_ERROR_CODE_RATE_LIMITED, "More than %d MiB of artifacts of one org on one day (UTC)", most.ArtifactMBPerDay)
 		refusal.RetryAfter = int(now.Truncate(24*time.Hour).Add(24*time.Hour).Sub(now)/time.Second) + 1

@@ -15,11 +15,10 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// authService is how humans log in and bots register.
+// authService implements login, logout and the registration of bots.
 type authService struct{ *core }
 
-// evictAtMost bounds how many sessions one login ends; more are there only in data
-// of other servers.
+// evictAtMost bounds how many sessions one login ends. Only imported data can have more.
 const evictAtMost = 1000
 
 func (s *authService) Login(ctx context.Context, req *b2bv1.LoginRequest) (*b2bv1.LoginResponse, error) {
@@ -50,19 +49,19 @@ func (s *authService) loginBot(ctx context.Context, req *b2bv1.LoginRequest) (*b
 	if req.GetOwnerName() == "" {
 		owner = nil
 	}
-	return s.guarded(ctx, "bot", req.GetToken(), func(whose *whose) (*b2bv1.LoginResponse, error) {
-		return s.openBot(ctx, req, owner, whose)
+	return s.throttled(ctx, "bot", req.GetToken(), func(target *loginTarget) (*b2bv1.LoginResponse, error) {
+		return s.openBot(ctx, req, owner, target)
 	})
 }
 
-func (s *authService) openBot(ctx context.Context, req *b2bv1.LoginRequest, owner *string, whose *whose) (*b2bv1.LoginResponse, error) {
-	// The org is known by the token alone; its change then looks again.
-	found, err := s.loginToken(ctx, s.Store, req.GetToken(), whose)
+func (s *authService) openBot(ctx context.Context, req *b2bv1.LoginRequest, owner *string, target *loginTarget) (*b2bv1.LoginResponse, error) {
+	// The token names the org. The change of that org then checks the token again.
+	found, err := s.loginToken(ctx, s.Store, req.GetToken(), target)
 	if err != nil {
 		return nil, err
 	}
 	return s.open(ctx, found.Bot.OrgID, func(tx store.Tx) (*store.Session, *store.Token, error) {
-		found, err := s.loginToken(ctx, tx, req.GetToken(), whose)
+		found, err := s.loginToken(ctx, tx, req.GetToken(), target)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -76,8 +75,8 @@ func (s *authService) openBot(ctx context.Context, req *b2bv1.LoginRequest, owne
 	})
 }
 
-// loginToken finds the bot of a token and refuses what cannot log in.
-func (s *authService) loginToken(ctx context.Context, r store.Reader, token string, whose *whose) (*auth.Found, error) {
+// loginToken finds the bot of a token, and returns an error if it may not log in.
+func (s *authService) loginToken(ctx context.Context, r store.Reader, token string, target *loginTarget) (*auth.Found, error) {
 	found, err := auth.FindToken(ctx, r, token)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, auth.TokenUnknown()
@@ -85,7 +84,7 @@ func (s *authService) loginToken(ctx context.Context, r store.Reader, token stri
 	if err != nil {
 		return nil, err
 	}
-	whose.org, whose.bot = found.Bot.OrgID, &found.Bot.ID
+	target.org, target.bot = found.Bot.OrgID, &found.Bot.ID
 	if found.Expired(s.nowMS()) {
 		return nil, auth.TokenExpired()
 	}
@@ -119,9 +118,9 @@ func (s *authService) loginOrgAdmin(ctx context.Context, req *b2bv1.LoginRequest
 		}
 		return org, orgInactive(org)
 	}
-	return s.guarded(ctx, "org_admin", req.GetOrgId(), func(whose *whose) (*b2bv1.LoginResponse, error) {
-		whose.org = req.GetOrgId()                // if there is one
-		if _, err := check(s.Store); err != nil { // guesses do not wait in line to write
+	return s.throttled(ctx, "org_admin", req.GetOrgId(), func(target *loginTarget) (*b2bv1.LoginResponse, error) {
+		target.org = req.GetOrgId()               // it may not exist
+		if _, err := check(s.Store); err != nil { // a wrong guess does not wait for a write transaction
 			return nil, err
 		}
 		return s.open(ctx, req.GetOrgId(), func(tx store.Tx) (*store.Session, *store.Token, error) {
@@ -134,8 +133,8 @@ func (s *authService) loginOrgAdmin(ctx context.Context, req *b2bv1.LoginRequest
 	})
 }
 
-// secretOrg finds the org that a secret belongs to. It does the same for one that is not
-// there, so that the time it takes says nothing of that (B2B-AUTH-071).
+// secretOrg finds the org with this id and secret. It does the same work for an org that does
+// not exist, so that its time does not reveal which orgs exist (B2B-AUTH-071).
 func secretOrg(ctx context.Context, r store.Reader, id, secret string) (*store.Org, error) {
 	org, err := r.Org(ctx, id)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -146,7 +145,7 @@ func secretOrg(ctx context.Context, r store.Reader, id, secret string) (*store.O
 		hash = org.SecretHash
 	}
 	if !auth.Matches(secret, hash) || err != nil {
-		return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_INVALID_CREDENTIALS, "This org does not exist or its secret is another")
+		return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_INVALID_CREDENTIALS, "org_id or org_secret is wrong")
 	}
 	return org, nil
 }
@@ -155,10 +154,10 @@ func (s *authService) loginSuperAdmin(ctx context.Context, req *b2bv1.LoginReque
 	if req.GetAdminSecret() == "" {
 		return nil, call.Invalid("admin_secret is required")
 	}
-	return s.guarded(ctx, "super_admin", "", func(*whose) (*b2bv1.LoginResponse, error) {
+	return s.throttled(ctx, "super_admin", "", func(*loginTarget) (*b2bv1.LoginResponse, error) {
 		everybody := s.Config.DevMode && s.Config.AdminSecret == "" // B2B-ENV-011
 		if !everybody && !s.isAdminSecret(req.GetAdminSecret()) {
-			return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_INVALID_CREDENTIALS, "The admin secret is another")
+			return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_INVALID_CREDENTIALS, "admin_secret is wrong")
 		}
 		fingerprint, err := s.Access.AdminFingerprint(ctx)
 		if err != nil {
@@ -170,15 +169,16 @@ func (s *authService) loginSuperAdmin(ctx context.Context, req *b2bv1.LoginReque
 	})
 }
 
-// whose is what a login turned out to be for before it was refused: "" and nil, nobody
-// knows.
-type whose struct {
+// loginTarget is what a login is for, as far as it was known when the login was refused: an
+// org, and a bot of it. org is empty and bot nil when they are not known.
+type loginTarget struct {
 	org string
 	bot *string
 }
 
-// guarded runs a login, unless too many failed before it (B2B-AUTH-048, B2B-AUTH-049).
-func (s *authService) guarded(ctx context.Context, kind, subject string, try func(*whose) (*b2bv1.LoginResponse, error)) (*b2bv1.LoginResponse, error) {
+// throttled runs a login unless too many logins failed before it, and counts its failure
+// (B2B-AUTH-048, B2B-AUTH-049).
+func (s *authService) throttled(ctx context.Context, kind, subject string, try func(*loginTarget) (*b2bv1.LoginResponse, error)) (*b2bv1.LoginResponse, error) {
 	attempts := attempts(ctx, kind, subject)
 	wait, err := s.throttle.Wait(ctx, attempts)
 	if err != nil {
@@ -187,11 +187,11 @@ func (s *authService) guarded(ctx context.Context, kind, subject string, try fun
 	if wait > 0 {
 		return nil, loginLocked(wait)
 	}
-	var of whose
+	var of loginTarget
 	res, err := try(&of)
 	if err == nil {
 		if err := s.throttle.Passed(ctx, attempts); err != nil {
-			s.Log.ErrorContext(ctx, "failed logins before this one still count", "error", err)
+			s.Log.ErrorContext(ctx, "the count of failed logins was not reset", "error", err)
 		}
 		return res, nil
 	}
@@ -214,23 +214,24 @@ func (s *authService) guarded(ctx context.Context, kind, subject string, try fun
 	return nil, err
 }
 
-// attempts are what a failure of this call counts as.
+// attempts returns the counts that a failed login of this call belongs to.
 func attempts(ctx context.Context, kind, subject string) []auth.Attempt {
 	info := call.From(ctx)
 	return auth.Attempts(info.RemoteIP, info.Relayed, kind, subject)
 }
 
 func loginLocked(wait time.Duration) *call.Error {
-	refusal := call.Errorf(b2bv1.ErrorCode_ERROR_CODE_RATE_LIMITED, "Too many logins failed")
+	refusal := call.Errorf(b2bv1.ErrorCode_ERROR_CODE_RATE_LIMITED, "Too many failed logins")
 	refusal.RetryAfter = int((wait + time.Second - 1) / time.Second)
 	return refusal
 }
 
-// auditFailure tells an org that somebody failed to log in to it (B2B-AUD-006). What is
-// locked is not told: it would let strangers fill the log. For an org that is not there a
-// row of the throttle is written instead, which counts nothing: a change that is committed
-// takes longer than one that is not, and would tell which orgs exist (B2B-AUTH-071).
-func (s *authService) auditFailure(ctx context.Context, kind string, of whose, refused *call.Error) error {
+// auditFailure writes an audit entry about a failed login to an org (B2B-AUD-006). Logins that
+// the throttle refuses get none, since strangers could fill the log with them. For an org that
+// does not exist it writes a row of the throttle that counts nothing: a transaction that commits
+// takes longer than one that does not, and the difference would reveal which orgs exist
+// (B2B-AUTH-071).
+func (s *authService) auditFailure(ctx context.Context, kind string, of loginTarget, refused *call.Error) error {
 	nobody := attempts(ctx, "nobody", "")
 	return s.Store.Update(ctx, of.org, func(tx store.Tx) error {
 		_, err := tx.Org(ctx, of.org)
@@ -241,17 +242,16 @@ func (s *authService) auditFailure(ctx context.Context, kind string, of whose, r
 		if err != nil {
 			return fmt.Errorf("find the org of a failed login: %w", err)
 		}
-		told := detail{"type": kind, "code": call.CodeText(refused.Code), "ip": call.From(ctx).RemoteIP}
+		details := detail{"type": kind, "code": call.CodeText(refused.Code), "ip": call.From(ctx).RemoteIP}
 		if of.bot != nil {
-			return s.audit(ctx, tx, of.org, of.bot, "auth.login_failed", "bot", *of.bot, told)
+			return s.audit(ctx, tx, of.org, of.bot, "auth.login_failed", "bot", *of.bot, details)
 		}
-		return s.audit(ctx, tx, of.org, nil, "auth.login_failed", "org", of.org, told)
+		return s.audit(ctx, tx, of.org, nil, "auth.login_failed", "org", of.org, details)
 	})
 }
 
-// open opens the session that who describes, with the scoped token that it is opened with
-// (nil: none), and ends the oldest sessions of its kind beyond the limit (B2B-AUTH-025,
-// B2B-AUTH-064).
+// open stores the session that who returns, with the scoped token that opens it (nil: none), and
+// ends the oldest sessions of its kind beyond the limit (B2B-AUTH-025, B2B-AUTH-064).
 func (s *authService) open(ctx context.Context, org string, who func(store.Tx) (*store.Session, *store.Token, error)) (*b2bv1.LoginResponse, error) {
 	var session *store.Session
 	var id string
@@ -260,7 +260,7 @@ func (s *authService) open(ctx context.Context, org string, who func(store.Tx) (
 		if session, token, err = who(tx); err != nil {
 			return err
 		}
-		if err := s.withinDay(ctx, tx, ending); err != nil {
+		if err := s.checkStorageQuota(ctx, tx, ending); err != nil {
 			return err
 		}
 		now := s.nowMS()
@@ -283,11 +283,11 @@ func (s *authService) open(ctx context.Context, org string, who func(store.Tx) (
 			return nil
 		}
 		info := call.From(ctx)
-		told := detail{"role": session.Role, "ip": info.RemoteIP}
+		details := detail{"role": session.Role, "ip": info.RemoteIP}
 		if info.UserAgent != "" {
-			told["user_agent"] = info.UserAgent
+			details["user_agent"] = info.UserAgent
 		}
-		if err := s.audit(ctx, tx, org, session.BotID, "auth.login", "session", session.Ref, told); err != nil {
+		if err := s.audit(ctx, tx, org, session.BotID, "auth.login", "session", session.Ref, details); err != nil {
 			return err
 		}
 		return tx.CountStored(ctx, now, true)
@@ -305,9 +305,9 @@ func (s *authService) open(ctx context.Context, org string, who func(store.Tx) (
 	}}, nil
 }
 
-// evict ends the oldest sessions of the scope of a new one, so that there is room. The
-// sessions that a scoped token opened are counted apart, so that none ends those of another
-// credential (B2B-AUTH-064).
+// evict ends the oldest sessions of the scope of a new session, so that the limit holds. The
+// sessions of each scoped token are counted separately, so that no credential can end the
+// sessions of another one (B2B-AUTH-064).
 func (s *authService) evict(ctx context.Context, tx store.Tx, session *store.Session, now int64) error {
 	scope := store.SessionScope{Role: session.Role, OrgID: deref(session.OrgID), BotID: deref(session.BotID)}
 	live, err := tx.SessionsOf(ctx, scope, now, evictAtMost)
@@ -329,12 +329,12 @@ func (s *authService) evict(ctx context.Context, tx store.Tx, session *store.Ses
 	}
 	why := "Session evicted"
 	if session.Role == store.RoleOrgAdmin {
-		why = "Credential rotated" // the reason that clients know (B2B-WS-005)
+		why = "Credential rotated" // the close reason that clients know (B2B-WS-005)
 	}
 	return s.credentialEnded(ctx, tx, deref(session.BotID), why)
 }
 
-// sessionRequired is what the calls about the cookie's session answer without one.
+// sessionRequired returns the error of calls about the session of the cookie without one.
 func sessionRequired() *call.Error {
 	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_AUTH_REQUIRED, "A live session is required").WithHint("Log in first.")
 }
@@ -356,8 +356,8 @@ func (s *authService) Logout(ctx context.Context, _ *b2bv1.LogoutRequest) (*b2bv
 		if session.OrgID == "" {
 			return nil
 		}
-		told := detail{"role": row.Role, "ip": info.RemoteIP}
-		if err := s.audit(ctx, tx, session.OrgID, row.BotID, "auth.logout", "session", row.Ref, told); err != nil {
+		details := detail{"role": row.Role, "ip": info.RemoteIP}
+		if err := s.audit(ctx, tx, session.OrgID, row.BotID, "auth.logout", "session", row.Ref, details); err != nil {
 			return err
 		}
 		return s.accessChanged(ctx, tx, session.BotID)

@@ -9,13 +9,12 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// checkedStore is a store whose changes are made only while their caller is what it was when
-// it was looked up. What is remembered of callers may be older than a revocation that
-// another node wrote; the log of the org, which a change has read anyway, knows it.
+// checkedStore is a store whose changes fail with call.ErrStale when the access of the caller's
+// org changed after the caller was looked up. A cached caller may be older than a revocation that
+// another node wrote; the top of the org's log, which every change reads anyway, shows that.
 type checkedStore struct{ store.Store }
 
-// Update is store.Store's, and fails with call.ErrStale when access has changed in the
-// caller's org since the caller was looked up.
+// Update compares the caller's auth version with the log before it runs fn.
 func (s checkedStore) Update(ctx context.Context, org string, fn func(store.Tx) error) error {
 	caller := call.CallerOf(ctx)
 	if caller.AuthVersion == (call.AuthVersion{}) || caller.OrgID != org {
@@ -25,9 +24,9 @@ func (s checkedStore) Update(ctx context.Context, org string, fn func(store.Tx) 
 		top, err := tx.LogTop(ctx, org)
 		switch {
 		case errors.Is(err, store.ErrNotFound):
-			return call.ErrStale // destroyed
+			return call.ErrStale // the org was deleted
 		case err != nil:
-			return fmt.Errorf("find the end of an org's log: %w", err)
+			return fmt.Errorf("read the top of an org's log: %w", err)
 		case caller.AuthVersion != call.AuthVersion{Epoch: top.Epoch, Access: top.Access}:
 			return call.ErrStale
 		}

@@ -12,7 +12,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// botService is how bots find each other, and the caller's own identity.
+// botService serves the bots of an org, and the profile and workspace of the calling bot.
 type botService struct{ *core }
 
 func (s *botService) ListBots(ctx context.Context, req *b2bv1.ListBotsRequest) (*b2bv1.ListBotsResponse, error) {
@@ -36,7 +36,7 @@ func (s *botService) ListBots(ctx context.Context, req *b2bv1.ListBotsRequest) (
 		return nil, fmt.Errorf("list bots: %w", err)
 	}
 	bots, more := page(bots, limits.MaxRows)
-	bots, items, more := fitted(s.core, bots, s.botsOut(bots), more)
+	bots, items, more := cutToSize(s.core, bots, s.botsOut(bots), more)
 	out := &b2bv1.ListBotsResponse{Items: items, HasMore: more}
 	if more {
 		next := byName + bots[len(bots)-1].Name
@@ -45,7 +45,8 @@ func (s *botService) ListBots(ctx context.Context, req *b2bv1.ListBotsRequest) (
 	return out, nil
 }
 
-// byName begins the cursor of a list by name. Pages are by id, and no id begins so.
+// byName is the prefix of page tokens of lists ordered by name. Tokens of lists ordered by id have
+// no such prefix.
 const byName = "name:"
 
 func (s *botService) pageBots(ctx context.Context, org, search, after string, size int) (*b2bv1.ListBotsResponse, error) {
@@ -54,7 +55,7 @@ func (s *botService) pageBots(ctx context.Context, org, search, after string, si
 		return nil, fmt.Errorf("list a page of bots: %w", err)
 	}
 	bots, more := page(rows, size)
-	bots, items, more := fitted(s.core, bots, s.botsOut(bots), more)
+	bots, items, more := cutToSize(s.core, bots, s.botsOut(bots), more)
 	out := &b2bv1.ListBotsResponse{Items: items, HasMore: more, Paged: true}
 	if more {
 		out.NextCursor = &bots[len(bots)-1].ID
@@ -62,11 +63,11 @@ func (s *botService) pageBots(ctx context.Context, org, search, after string, si
 	return out, nil
 }
 
-// visible answers a bot that the caller may see: bots that are not active show
-// themselves to admins only.
+// visible returns a bot that the caller may see. Only admins see bots that are not active. err is
+// the error of finding the bot.
 func visible(caller *call.Caller, bot *store.Bot, err error) (*store.Bot, error) {
 	if err != nil {
-		return nil, missing(err, "Bot")
+		return nil, notFound(err, "Bot")
 	}
 	if bot.JoinStatus != store.BotActive && !caller.IsAdmin() {
 		return nil, call.NotFound("Bot")
@@ -115,7 +116,7 @@ func (s *botService) GetMe(ctx context.Context, _ *b2bv1.GetMeRequest) (*b2bv1.G
 	caller := call.CallerOf(ctx)
 	bot, err := s.Store.Bot(ctx, caller.OrgID, caller.BotID)
 	if err != nil {
-		return nil, missing(err, "Bot")
+		return nil, notFound(err, "Bot")
 	}
 	return &b2bv1.GetMeResponse{Bot: s.botOut(bot)}, nil
 }
@@ -131,7 +132,7 @@ func (s *botService) ListPeers(ctx context.Context, req *b2bv1.ListPeersRequest)
 		return nil, fmt.Errorf("list peers: %w", err)
 	}
 	bots, more := page(bots, size)
-	bots, items, more := fitted(s.core, bots, s.botsOut(bots), more)
+	bots, items, more := cutToSize(s.core, bots, s.botsOut(bots), more)
 	out := &b2bv1.ListPeersResponse{Bots: items}
 	if more {
 		out.NextCursor = &bots[len(bots)-1].Name

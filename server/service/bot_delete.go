@@ -36,13 +36,13 @@ func (s *botService) DeleteMe(ctx context.Context, req *b2bv1.DeleteMeRequest) (
 	})
 }
 
-// deleteBot deletes a bot of the caller's org (B2B-BOT-013) and appends the events: the org
-// learns that it is gone, its threads that it left (B2B-THR-086, B2B-EVT-004).
+// deleteBot deletes a bot of the caller's org (B2B-BOT-013) and emits the events: to the org that
+// the bot is offline, and to its threads that it left (B2B-THR-086, B2B-EVT-004).
 func (s *botService) deleteBot(ctx context.Context, tx store.Tx, id, by string, how detail) error {
 	caller := call.CallerOf(ctx)
 	gone, err := tx.DeleteBot(ctx, caller.OrgID, id, by, s.nowMS())
 	if err != nil {
-		return missing(err, "Bot")
+		return notFound(err, "Bot")
 	}
 	bot := &gone.Bot
 	how["name"] = bot.Name
@@ -50,8 +50,8 @@ func (s *botService) deleteBot(ctx context.Context, tx store.Tx, id, by string, 
 		return err
 	}
 	for i := range gone.Threads {
-		if err := s.leftByDeletion(ctx, tx, bot, &gone.Threads[i]); err != nil {
-			return fmt.Errorf("tell thread %s: %w", gone.Threads[i].Thread.ID, err)
+		if err := s.emitLeftByDeletion(ctx, tx, bot, &gone.Threads[i]); err != nil {
+			return fmt.Errorf("emit the events of thread %s: %w", gone.Threads[i].Thread.ID, err)
 		}
 	}
 	err = s.emit(ctx, tx, toOrg(), &b2bv1.Event{Event: &b2bv1.Event_BotOffline{
@@ -63,9 +63,9 @@ func (s *botService) deleteBot(ctx context.Context, tx store.Tx, id, by string, 
 	return s.statusChanged(ctx, tx, bot.ID, true)
 }
 
-// leftByDeletion tells a thread that was not over that the bot left, and that it was
-// closed when nobody else was in it.
-func (s *botService) leftByDeletion(ctx context.Context, tx store.Tx, bot *store.Bot, left *store.LeftThread) error {
+// emitLeftByDeletion emits that a deleted bot left a live thread, and that the thread was closed
+// if the bot was its last participant.
+func (s *botService) emitLeftByDeletion(ctx context.Context, tx store.Tx, bot *store.Bot, left *store.LeftThread) error {
 	if thread.Status(left.WasStatus).Terminal() {
 		return nil
 	}

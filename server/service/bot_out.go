@@ -9,10 +9,10 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// defaultVersion is how a bot that told no version reads.
+// defaultVersion is the version of a bot that gave none.
 const defaultVersion = "1.0.0"
 
-// botOut is a bot as everybody sees it.
+// botOut returns the public profile of a bot.
 func (c *core) botOut(b *store.Bot) *b2bv1.Bot {
 	out := &b2bv1.Bot{
 		Id: b.ID, OrgId: b.OrgID, Name: b.Name,
@@ -63,7 +63,7 @@ func authRoleOf(text string) b2bv1.AuthRole {
 	return enumOf[b2bv1.AuthRole](b2bv1.AuthRole_value, "AUTH_ROLE_", text)
 }
 
-// storedList is a list of texts as JSON; nil stays nil and an empty list stays one.
+// storedList returns a list of strings as JSON to store; nil stays nil and an empty list is "[]".
 func storedList(list *b2bv1.StringList) *string {
 	if list == nil {
 		return nil
@@ -75,7 +75,7 @@ func storedList(list *b2bv1.StringList) *string {
 	return jsonText(values)
 }
 
-// jsonText is JSON that keeps <, > and &; of texts and lists of them it cannot fail.
+// jsonText returns a list of strings as JSON without escaping <, > and &.
 func jsonText(v []string) *string {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
@@ -87,7 +87,7 @@ func jsonText(v []string) *string {
 	return &s
 }
 
-// listOut reads a stored list. Imported rows that hold something else read as none.
+// listOut reads a stored list. It returns nil for imported rows that hold something else.
 func listOut(stored *string) *b2bv1.StringList {
 	if stored == nil {
 		return nil

@@ -13,19 +13,19 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// profile is what registration and a profile update have in common.
+// profile is a request with the lists of a profile: a registration or a profile update.
 type profile interface {
 	GetTags() *b2bv1.StringList
 	GetLanguages() *b2bv1.StringList
 }
 
-// profileFields are the texts of a profile, by name.
+// profileFields are the string fields of a profile in a request.
 type profileFields struct {
 	bio, role, function, team, statusText, timezone, activeHours, version, runtime, protocols *string
 }
 
-// apply writes the fields that are named to b, once their sizes are checked (B2B-BOT-010,
-// B2B-LIM-001), and checks what a caller of the RPC could get wrong in JSON.
+// apply writes the named fields to b and returns them. It checks that protocols is JSON; the sizes
+// of all fields were checked before (B2B-BOT-010, B2B-LIM-001).
 func (f profileFields) apply(b *store.Bot, lists profile, named func(string) bool) ([]store.BotField, error) {
 	var written []store.BotField
 	texts := []struct {
@@ -70,7 +70,8 @@ func (f profileFields) apply(b *store.Bot, lists profile, named func(string) boo
 	return written, nil
 }
 
-// rawJSON checks a free-form value; null is none. White space around it goes.
+// rawJSON checks a free-form JSON value and removes the white space around it. It returns nil for
+// null.
 func rawJSON(field string, text *string) (*string, error) {
 	if text == nil {
 		return nil, nil
@@ -87,7 +88,7 @@ func rawJSON(field string, text *string) (*string, error) {
 
 func (s *botService) UpdateProfile(ctx context.Context, req *b2bv1.UpdateProfileRequest) (*b2bv1.UpdateProfileResponse, error) {
 	caller := call.CallerOf(ctx)
-	named := naming(req, req.GetUpdateMask())
+	named := namedFields(req, req.GetUpdateMask())
 	fields := profileFields{
 		bio: req.Bio, role: req.Role, function: req.Function, team: req.Team, statusText: req.StatusText,
 		timezone: req.Timezone, activeHours: req.ActiveHours, version: req.Version, runtime: req.Runtime,
@@ -105,7 +106,7 @@ func (s *botService) UpdateProfile(ctx context.Context, req *b2bv1.UpdateProfile
 		update := sent
 		update.ID = caller.BotID
 		if _, err := tx.Bot(ctx, caller.OrgID, caller.BotID); err != nil {
-			return nil, missing(err, "Bot")
+			return nil, notFound(err, "Bot")
 		}
 		if err := tx.UpdateBotProfile(ctx, &update, written...); err != nil {
 			return nil, fmt.Errorf("update a profile: %w", err)
@@ -131,13 +132,13 @@ func (s *botService) RenameMe(ctx context.Context, req *b2bv1.RenameMeRequest) (
 	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.RenameMeResponse, error) {
 		bot, err := tx.Bot(ctx, caller.OrgID, caller.BotID)
 		if err != nil {
-			return nil, missing(err, "Bot")
+			return nil, notFound(err, "Bot")
 		}
 		old := bot.Name
 		if name == old {
-			return nil, call.Invalid("name is the name that the bot has")
+			return nil, call.Invalid("name is already the name of this bot")
 		}
-		if err := nameFree(ctx, tx, caller.OrgID, name); err != nil {
+		if err := checkNameFree(ctx, tx, caller.OrgID, name); err != nil {
 			return nil, err
 		}
 		if err := tx.RenameBot(ctx, bot.ID, name); err != nil {
@@ -160,9 +161,9 @@ func (s *botService) RenameMe(ctx context.Context, req *b2bv1.RenameMeRequest) (
 	})
 }
 
-// nameFree refuses a name that a deleted bot keeps, or that a bot has (B2B-BOT-011,
-// B2B-BOT-014).
-func nameFree(ctx context.Context, r store.Reader, org, name string) error {
+// checkNameFree returns an error for a name that another bot of the org has, or that a deleted bot
+// still reserves (B2B-BOT-011, B2B-BOT-014).
+func checkNameFree(ctx context.Context, r store.Reader, org, name string) error {
 	switch _, err := r.Tombstone(ctx, org, name); {
 	case err == nil:
 		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_NAME_TOMBSTONED, "This name belonged to a bot that was deleted").

@@ -15,29 +15,29 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// request is a request that changes something.
+// request is a request of an operation that changes something.
 type request interface {
 	proto.Message
 	GetRequestId() string
 }
 
-// change runs fn as one change of the org ("" is the platform) and answers its
-// result once that is durable. A request_id that was used before with the same
-// content answers the first result again, without running fn; with another
-// content it is refused (B2B-IDEM). fn must be re-runnable, as store.Update says.
+// change runs fn as one transaction of the org (empty: of the platform) and returns its result
+// once that is durable. If the request_id was used before with the same content, it returns the
+// first result without running fn; with another content it returns an error (B2B-IDEM).
+// fn may run more than once, as store.Update states.
 func change[M proto.Message](ctx context.Context, c *core, org string, req request, fn func(tx store.Tx) (M, error)) (M, error) {
-	return changeIn(ctx, c, place{org: org, under: org}, req, fn)
+	return changeIn(ctx, c, changeOptions{org: org, responseOrg: org}, req, fn)
 }
 
-// place is where and how a change is made.
-type place struct {
-	org   string
-	under string // the org that its answer is remembered under
-	as    weight // bulk: that of its request
+// changeOptions are the options of changeIn.
+type changeOptions struct {
+	org         string
+	responseOrg string     // where the response is stored: not in an org that the change deletes
+	class       quotaClass // how the change counts against the quotas; bulk: as quotaClassOf decides
 }
 
-// changeIn is change in another place than usual.
-func changeIn[M proto.Message](ctx context.Context, c *core, in place, req request, fn func(tx store.Tx) (M, error)) (M, error) {
+// changeIn is change with options.
+func changeIn[M proto.Message](ctx context.Context, c *core, in changeOptions, req request, fn func(tx store.Tx) (M, error)) (M, error) {
 	id := req.GetRequestId()
 	var key, hash string
 	if id != "" {
@@ -47,22 +47,23 @@ func changeIn[M proto.Message](ctx context.Context, c *core, in place, req reque
 		}
 	}
 	var out M
-	if in.as == bulk {
-		in.as = weightOf(req)
+	if in.class == bulk {
+		in.class = quotaClassOf(req)
 	}
-	// Who is no member yet is asked for a credential before it hears of a quota.
-	bounded := in.org != "" && call.CallerOf(ctx).OrgID == in.org
+	// The quota is checked here for members of the org only. For others, as in a registration, fn
+	// checks it after their credential.
+	member := in.org != "" && call.CallerOf(ctx).OrgID == in.org
 	err := c.Store.Update(ctx, in.org, func(tx store.Tx) error {
 		if id != "" {
-			replayed, found, err := replay[M](ctx, c, tx, in.under, key, id, hash)
+			replayed, found, err := replay[M](ctx, c, tx, in.responseOrg, key, id, hash)
 			if err != nil || found {
 				out = replayed
 				return err
 			}
 		}
 		var err error
-		if bounded {
-			if err = c.withinDay(ctx, tx, in.as); err != nil {
+		if member {
+			if err = c.checkStorageQuota(ctx, tx, in.class); err != nil {
 				return err
 			}
 		}
@@ -70,11 +71,11 @@ func changeIn[M proto.Message](ctx context.Context, c *core, in place, req reque
 			return err
 		}
 		if id != "" {
-			if err = c.remember(ctx, tx, in.under, key, id, hash, out); err != nil {
+			if err = c.remember(ctx, tx, in.responseOrg, key, id, hash, out); err != nil {
 				return err
 			}
 		}
-		return tx.CountStored(ctx, c.nowMS(), in.as != short)
+		return tx.CountStored(ctx, c.nowMS(), in.class != short)
 	})
 	if err != nil {
 		return *new(M), err
@@ -82,9 +83,9 @@ func changeIn[M proto.Message](ctx context.Context, c *core, in place, req reque
 	return out, nil
 }
 
-// idempotencyKey tells whose request it is and what its content is. Callers
-// without a credential are told apart by the content itself, so that one cannot
-// use up another's request ids.
+// idempotencyKey returns the key of the caller and the hash of the request. The key of a caller
+// without a credential includes the hash, so that such callers cannot use up each other's
+// request ids.
 func idempotencyKey(ctx context.Context, req request) (key, hash string, err error) {
 	info := call.From(ctx)
 	content, err := proto.MarshalOptions{Deterministic: true}.Marshal(req)
@@ -103,6 +104,7 @@ func idempotencyKey(ctx context.Context, req request) (key, hash string, err err
 	return key, hash, nil
 }
 
+// replay returns the stored response of a request_id, if there is one.
 func replay[M proto.Message](ctx context.Context, c *core, tx store.Tx, org, key, id, hash string) (M, bool, error) {
 	none := *new(M)
 	record, err := tx.Idempotency(ctx, org, key, id)
@@ -114,26 +116,27 @@ func replay[M proto.Message](ctx context.Context, c *core, tx store.Tx, org, key
 	}
 	if record.Hash != hash {
 		return none, false, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_IDEMPOTENCY_KEY_REUSED,
-			"This request_id was used with another content").WithHint("Use a new request_id for each new request.")
+			"This request_id was used before with another request").WithHint("Use a new request_id for each new request.")
 	}
 	plain, err := c.Keys.OpenBytes(seal.Answer(hash), record.Response)
 	if err != nil {
-		// The key is another: the answer cannot be read any more, and running
-		// the change again could double it.
+		// The seal key was replaced. The response cannot be read, and running the change again
+		// could make it twice.
 		return none, false, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_IDEMPOTENCY_KEY_REUSED,
-			"This request was done before, but its answer can no longer be read")
+			"This request was done before, but its stored response cannot be read")
 	}
 	out := none.ProtoReflect().New().Interface().(M)
 	if err := proto.Unmarshal(plain, out); err != nil {
-		return none, false, fmt.Errorf("read a remembered answer: %w", err)
+		return none, false, fmt.Errorf("unmarshal a stored response: %w", err)
 	}
 	return out, true, nil
 }
 
-func (c *core) remember(ctx context.Context, tx store.Tx, org, key, id, hash string, answer proto.Message) error {
-	plain, err := proto.Marshal(answer)
+// remember stores the response of a request_id.
+func (c *core) remember(ctx context.Context, tx store.Tx, org, key, id, hash string, response proto.Message) error {
+	plain, err := proto.Marshal(response)
 	if err != nil {
-		return fmt.Errorf("marshal the answer to remember: %w", err)
+		return fmt.Errorf("marshal the response to store: %w", err)
 	}
 	return tx.PutIdempotency(ctx, &store.IdempotencyRecord{
 		OrgID: org, Caller: key, RequestID: id, Hash: hash, CreatedAt: c.nowMS(),

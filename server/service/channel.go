@@ -16,9 +16,9 @@ import (
 // channelService serves direct messages (B2B-CH-001 to 020).
 type channelService struct{ *core }
 
-const unknownName = "unknown" // of a bot that was deleted
+const unknownName = "unknown" // the name shown for a deleted bot
 
-// GetChannel answers a channel and its members.
+// GetChannel returns a channel and its members.
 func (s *channelService) GetChannel(ctx context.Context, req *b2bv1.GetChannelRequest) (*b2bv1.GetChannelResponse, error) {
 	channel, err := s.readable(ctx, req.GetChannelId())
 	if err != nil {
@@ -31,7 +31,8 @@ func (s *channelService) GetChannel(ctx context.Context, req *b2bv1.GetChannelRe
 	return &b2bv1.GetChannelResponse{Channel: &b2bv1.ChannelWithMembers{Channel: channelOut(channel), Members: membersOut(members)}}, nil
 }
 
-// ListChannelMessages answers messages, in one of two forms (B2B-MSG-058, B2B-MSG-059).
+// ListChannelMessages returns messages, paged by time or by message id (B2B-MSG-058,
+// B2B-MSG-059).
 func (s *channelService) ListChannelMessages(ctx context.Context, req *b2bv1.ListChannelMessagesRequest) (*b2bv1.ListChannelMessagesResponse, error) {
 	channel, err := s.readable(ctx, req.GetChannelId())
 	if err != nil {
@@ -40,11 +41,11 @@ func (s *channelService) ListChannelMessages(ctx context.Context, req *b2bv1.Lis
 	limit := pageSize(req.Limit)
 	bound := pagetoken.Before(req.GetBefore())
 	if bound.Kind != pagetoken.ByID {
-		rows, err := s.Store.ChannelMessages(ctx, channel.ID, span(bound, req.Since, limit))
+		rows, err := s.Store.ChannelMessages(ctx, channel.ID, messageRange(bound, req.Since, limit))
 		if err != nil {
 			return nil, fmt.Errorf("list direct messages: %w", err)
 		}
-		rows, messages, more := fittedNewest(s.core, rows, channelMessagesOut(rows))
+		rows, messages, more := cutToSizeNewest(s.core, rows, channelMessagesOut(rows))
 		res := &b2bv1.ListChannelMessagesResponse{Messages: messages, HasMore: more}
 		if more {
 			res.NextCursor = &rows[0].ID
@@ -56,7 +57,7 @@ func (s *channelService) ListChannelMessages(ctx context.Context, req *b2bv1.Lis
 		return nil, fmt.Errorf("page direct messages: %w", err)
 	}
 	rows, more := page(rows, limit)
-	rows, messages, more := fitted(s.core, rows, channelMessagesOut(rows), more)
+	rows, messages, more := cutToSize(s.core, rows, channelMessagesOut(rows), more)
 	res := &b2bv1.ListChannelMessagesResponse{Messages: messages, HasMore: more, Paged: true}
 	if more {
 		res.NextCursor = &rows[len(rows)-1].ID
@@ -64,13 +65,13 @@ func (s *channelService) ListChannelMessages(ctx context.Context, req *b2bv1.Lis
 	return res, nil
 }
 
-// readable finds a channel that the caller may read: its members, and the org
-// admins of its org. A channel of another org is as unknown as any.
+// readable finds a channel that the caller may read: as one of its members, or as an admin of its
+// org. A channel of another org is not found.
 func (s *channelService) readable(ctx context.Context, id string) (*store.Channel, error) {
 	caller := call.CallerOf(ctx)
 	channel, err := s.Store.Channel(ctx, id)
 	if err != nil {
-		return nil, missing(err, "channel")
+		return nil, notFound(err, "channel")
 	}
 	if channel.OrgID != caller.OrgID {
 		return nil, call.NotFound("channel")
@@ -88,18 +89,18 @@ func (s *channelService) readable(ctx context.Context, id string) (*store.Channe
 	return channel, nil
 }
 
-// ListBotChannels answers the channels of a bot: its own to a bot, anybody's to an
-// org admin.
+// ListBotChannels returns the channels of a bot. A bot may list its own channels only, an org admin
+// those of any bot.
 func (s *channelService) ListBotChannels(ctx context.Context, req *b2bv1.ListBotChannelsRequest) (*b2bv1.ListBotChannelsResponse, error) {
 	caller := call.CallerOf(ctx)
 	bot, err := s.Store.ResolveBot(ctx, caller.OrgID, req.GetBot())
 	if err != nil {
-		return nil, missing(err, "bot")
+		return nil, notFound(err, "bot")
 	}
 	if caller.Kind == call.Bot && caller.BotID != bot.ID {
 		return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_FORBIDDEN, "A bot can list its own channels only")
 	}
-	before, err := behind(req.GetCursor(), "last_activity_at")
+	before, err := parsePageToken(req.GetCursor(), "last_activity_at")
 	if err != nil {
 		return nil, err
 	}
@@ -118,21 +119,22 @@ func (s *channelService) ListBotChannels(ctx context.Context, req *b2bv1.ListBot
 			Members: membersOut(row.Members),
 		}
 	}
-	rows, channels, more = fitted(s.core, rows, channels, more)
+	rows, channels, more = cutToSize(s.core, rows, channels, more)
 	res := &b2bv1.ListBotChannelsResponse{Channels: channels}
 	if more {
 		last := &rows[len(rows)-1]
-		res.NextCursor = behindText(last.LastActivityAt, last.ID)
+		res.NextCursor = formatPageToken(last.LastActivityAt, last.ID)
 	}
 	return res, nil
 }
 
-// GetInbox answers what others wrote to the calling bot (B2B-INBOX-001, B2B-INBOX-002).
+// GetInbox returns the direct messages that others sent to the calling bot (B2B-INBOX-001,
+// B2B-INBOX-002).
 func (s *channelService) GetInbox(ctx context.Context, req *b2bv1.GetInboxRequest) (*b2bv1.GetInboxResponse, error) {
 	if req.Since == nil {
 		return nil, call.Invalid("since: is required, Unix milliseconds")
 	}
-	after, err := behind(req.GetCursor(), "created_at")
+	after, err := parsePageToken(req.GetCursor(), "created_at")
 	if err != nil {
 		return nil, err
 	}
@@ -145,11 +147,11 @@ func (s *channelService) GetInbox(ctx context.Context, req *b2bv1.GetInboxReques
 	for i, message := range channelMessagesOut(rows) {
 		messages[i] = &b2bv1.InboxMessage{Message: message, ChannelName: rows[i].ChannelName}
 	}
-	rows, messages, more = fitted(s.core, rows, messages, more)
+	rows, messages, more = cutToSize(s.core, rows, messages, more)
 	res := &b2bv1.GetInboxResponse{Messages: messages}
 	if more {
 		last := &rows[len(rows)-1]
-		res.NextCursor = behindText(last.CreatedAt, last.ID)
+		res.NextCursor = formatPageToken(last.CreatedAt, last.ID)
 	}
 	return res, nil
 }
@@ -168,15 +170,15 @@ func membersOut(members []store.ChannelMember) []*b2bv1.ChannelMember {
 	return out
 }
 
-// channelMessageSlot is room for one message and what hangs on it.
+// channelMessageSlot holds a message and the objects it points to, in one allocation.
 type channelMessageSlot struct {
 	message b2bv1.ChannelMessage
 	at      timestamppb.Timestamp
 	text    textSlot
 }
 
-// fill writes the message of a row, without sender_name. shown are its parts, when
-// they are at hand.
+// fill sets the message of a row, without sender_name. shown are its parts; if nil, they are read
+// from the row.
 func (s *channelMessageSlot) fill(row *store.ChannelMessageRow, shown []*b2bv1.Part) *b2bv1.ChannelMessage {
 	m := &s.message
 	m.Id, m.ChannelId, m.SenderId = row.ID, row.ChannelID, row.SenderID
@@ -197,16 +199,16 @@ func channelMessagesOut(rows []store.ChannelMessageRow) []*b2bv1.ChannelMessage 
 	return out
 }
 
-// nameOf is a bot's name, or what stands for it when the bot is gone.
+// nameOf returns a bot's name, or unknownName when the bot was deleted.
 func nameOf(name *string) *string {
 	if name != nil {
 		return name
 	}
-	gone := unknownName
-	return &gone
+	unknown := unknownName
+	return &unknown
 }
 
-// setStamp is stamp into a Timestamp that is there.
+// setStamp sets an existing Timestamp to Unix milliseconds.
 func setStamp(t *timestamppb.Timestamp, ms int64) {
 	s := stamp(ms)
 	t.Seconds, t.Nanos = s.Seconds, s.Nanos

@@ -12,7 +12,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// SendDirectMessage sends to a bot; the first message of a pair creates their channel
+// SendDirectMessage sends a message to a bot. The first message of two bots creates their channel
 // (B2B-CH-001, B2B-CH-009).
 func (s *channelService) SendDirectMessage(ctx context.Context, req *b2bv1.SendDirectMessageRequest) (*b2bv1.SendDirectMessageResponse, error) {
 	caller := call.CallerOf(ctx)
@@ -23,12 +23,12 @@ func (s *channelService) SendDirectMessage(ctx context.Context, req *b2bv1.SendD
 	if req.GetTo() == "" {
 		return nil, call.Invalid("to: is required, a bot's id or name")
 	}
-	in := place{org: caller.OrgID, under: caller.OrgID, as: d.weight(nil)}
+	in := changeOptions{org: caller.OrgID, responseOrg: caller.OrgID, class: d.quotaClass(nil)}
 	return changeIn(ctx, s.core, in, req, func(tx store.Tx) (*b2bv1.SendDirectMessageResponse, error) {
 		target, err := tx.BotID(ctx, caller.OrgID, req.GetTo())
 		switch {
 		case err != nil:
-			return nil, missing(err, "bot")
+			return nil, notFound(err, "bot")
 		case target == caller.BotID:
 			return nil, call.Invalid("to: Cannot send to yourself")
 		case d.tooLong != nil:
@@ -54,8 +54,8 @@ func (s *channelService) SendDirectMessage(ctx context.Context, req *b2bv1.SendD
 	})
 }
 
-// SendChannelMessage sends into a channel that exists (`send` of a WebSocket, B2B-WS-021). An
-// empty content beside parts counts as absent here (B2B-WS-032).
+// SendChannelMessage sends a message to an existing channel (`send` of a WebSocket, B2B-WS-021). An
+// empty content beside parts counts as absent (B2B-WS-032).
 func (s *channelService) SendChannelMessage(ctx context.Context, req *b2bv1.SendChannelMessageRequest) (*b2bv1.SendChannelMessageResponse, error) {
 	caller := call.CallerOf(ctx)
 	content := req.Content
@@ -66,7 +66,7 @@ func (s *channelService) SendChannelMessage(ctx context.Context, req *b2bv1.Send
 	if caller.ViaSession() {
 		return nil, draftErr
 	}
-	in := place{org: caller.OrgID, under: caller.OrgID, as: d.weight(nil)}
+	in := changeOptions{org: caller.OrgID, responseOrg: caller.OrgID, class: d.quotaClass(nil)}
 	return changeIn(ctx, s.core, in, req, func(tx store.Tx) (*b2bv1.SendChannelMessageResponse, error) {
 		member, err := tx.IsChannelMember(ctx, req.GetChannelId(), caller.BotID)
 		switch {
@@ -100,8 +100,8 @@ type sending interface {
 	GetParts() *b2bv1.PartList
 }
 
-// directDraft checks a direct message as far as that needs no state. Humans read
-// the direct messages of their bot but do not write any.
+// directDraft makes the checks of a direct message that need no state. Humans can read the direct
+// messages of their bot, but cannot send any.
 func (c *core) directDraft(caller *call.Caller, req sending, content, contentType *string) (string, *draft, error) {
 	if caller.ViaSession() {
 		return "", nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_DM_SEND_BLOCKED, "A session cannot send direct messages").
@@ -118,9 +118,9 @@ func (c *core) directDraft(caller *call.Caller, req sending, content, contentTyp
 	return kind, d, err
 }
 
-// openChannel creates the channel of the caller and another bot. channel_created
-// is told to the two and to the org's admins: an event of a channel is for its
-// members, and the log's readers show this one to admins besides.
+// openChannel creates the channel of the caller and another bot and emits channel_created. Events
+// of a channel are delivered to its members; package eventlog delivers this type to the org's
+// admins as well.
 func (s *channelService) openChannel(ctx context.Context, tx store.Tx, target string) (*store.Channel, error) {
 	caller := call.CallerOf(ctx)
 	channel := &store.Channel{ID: newID(), OrgID: caller.OrgID, Type: store.ChannelDirect, CreatedAt: s.nowMS()}
@@ -141,8 +141,8 @@ func (s *channelService) countMessage(ctx context.Context, tx store.Tx) error {
 	return s.takeMessage(ctx, tx, settings)
 }
 
-// post stores a checked message of the caller and tells the channel.
-func (s *channelService) post(ctx context.Context, tx store.Tx, channel, contentType string, d *draft, told detail) (*b2bv1.ChannelMessage, error) {
+// post stores a checked message of the caller, audits it, and emits its event.
+func (s *channelService) post(ctx context.Context, tx store.Tx, channel, contentType string, d *draft, details detail) (*b2bv1.ChannelMessage, error) {
 	caller := call.CallerOf(ctx)
 	row := store.ChannelMessageRow{ChannelMessage: store.ChannelMessage{
 		ID: newID(), ChannelID: channel, SenderID: caller.BotID,
@@ -151,7 +151,7 @@ func (s *channelService) post(ctx context.Context, tx store.Tx, channel, content
 	if err := tx.InsertChannelMessage(ctx, &row.ChannelMessage); err != nil {
 		return nil, fmt.Errorf("store a direct message: %w", err)
 	}
-	if err := s.audit(ctx, tx, caller.OrgID, actorBot(ctx), "message.send", "channel_message", row.ID, told.via(ctx)); err != nil {
+	if err := s.audit(ctx, tx, caller.OrgID, actorBot(ctx), "message.send", "channel_message", row.ID, details.via(ctx)); err != nil {
 		return nil, err
 	}
 	message := new(channelMessageSlot).fill(&row, d.shown)

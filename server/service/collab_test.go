@@ -19,7 +19,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/store/storetest/sqltest"
 )
 
-// noAccess is an Access that knows nothing.
+// noAccess is an Access without any state.
 type noAccess struct{}
 
 func (noAccess) Forget(string)         {}
@@ -28,18 +28,18 @@ func (noAccess) LastUsed(string) int64 { return 0 }
 
 func (noAccess) AdminFingerprint(context.Context) (string, error) { return "", nil }
 
-// world is one org over a real store.
-type world struct {
+// orgFixture is the services on a new store with one org.
+type orgFixture struct {
 	t   *testing.T
 	org string
 	call.Services
 	store store.Store
 }
 
-func newWorld(t *testing.T) *world {
+func newOrgFixture(t *testing.T) *orgFixture {
 	t.Helper()
 	db := sqltest.SQLite(t)
-	w := &world{t: t, org: newID(), store: db}
+	w := &orgFixture{t: t, org: newID(), store: db}
 	w.Services = New(w.deps())
 	err := db.Update(t.Context(), "", func(tx store.Tx) error {
 		return tx.CreateOrg(t.Context(), &store.Org{ID: w.org, Name: "o", SecretHash: newID(), Status: store.OrgActive, CreatedAt: 1})
@@ -50,13 +50,13 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// deps is what the services of a world are made with.
-func (w *world) deps() Deps {
+// deps returns the dependencies of the services of a fixture.
+func (w *orgFixture) deps() Deps {
 	return Deps{Store: w.store, Files: openFiles(w.t), Access: noAccess{}, Log: slog.New(slog.DiscardHandler), Now: time.Now}
 }
 
-// bot adds a bot and answers a context in which it calls.
-func (w *world) bot(name string) context.Context {
+// bot adds a bot and returns the context of its calls.
+func (w *orgFixture) bot(name string) context.Context {
 	w.t.Helper()
 	b := &store.Bot{
 		ID: "id-" + name, OrgID: w.org, Name: name, TokenHash: newID(),
@@ -69,16 +69,16 @@ func (w *world) bot(name string) context.Context {
 	return w.as(&call.Caller{Kind: call.Bot, OrgID: w.org, BotID: b.ID, BotName: name, Scopes: call.ScopeFull})
 }
 
-func (w *world) as(caller *call.Caller) context.Context {
+func (w *orgFixture) as(caller *call.Caller) context.Context {
 	return call.WithInfo(w.t.Context(), &call.Info{Caller: caller, Via: "rest"})
 }
 
-func (w *world) admin() context.Context {
+func (w *orgFixture) admin() context.Context {
 	return w.as(&call.Caller{Kind: call.OrgAdmin, OrgID: w.org, Session: &call.Session{}})
 }
 
-// events are those of the log after seq, as told.
-func (w *world) events(after int64) (list []*b2bv1.Event, audiences []store.Audience) {
+// events returns the events of the log after a seq, with their audiences.
+func (w *orgFixture) events(after int64) (list []*b2bv1.Event, audiences []store.Audience) {
 	w.t.Helper()
 	rows, err := w.store.ReadLog(w.t.Context(), w.org, after, 1000)
 	if err != nil {
@@ -94,7 +94,7 @@ func (w *world) events(after int64) (list []*b2bv1.Event, audiences []store.Audi
 	return list, audiences
 }
 
-func (w *world) types(after int64) (types []string) {
+func (w *orgFixture) types(after int64) (types []string) {
 	w.t.Helper()
 	rows, err := w.store.ReadLog(w.t.Context(), w.org, after, 1000)
 	if err != nil {
@@ -106,7 +106,7 @@ func (w *world) types(after int64) (types []string) {
 	return types
 }
 
-func (w *world) top() int64 {
+func (w *orgFixture) top() int64 {
 	w.t.Helper()
 	top, err := w.store.LogTop(w.t.Context(), w.org)
 	if err != nil {
@@ -115,7 +115,7 @@ func (w *world) top() int64 {
 	return top.Seq
 }
 
-func (w *world) audits(action string) []store.AuditEntry {
+func (w *orgFixture) audits(action string) []store.AuditEntry {
 	w.t.Helper()
 	entries, err := w.store.Audit(w.t.Context(), store.AuditQuery{OrgID: w.org, Action: action, Limit: 100})
 	if err != nil {
@@ -124,8 +124,8 @@ func (w *world) audits(action string) []store.AuditEntry {
 	return entries
 }
 
-// thread creates one with participants and answers its id.
-func (w *world) thread(ctx context.Context, participants ...string) string {
+// thread creates a thread with participants and returns its id.
+func (w *orgFixture) thread(ctx context.Context, participants ...string) string {
 	w.t.Helper()
 	topic := "a topic"
 	res, err := w.ThreadService.CreateThread(ctx, &b2bv1.CreateThreadRequest{
@@ -146,7 +146,7 @@ func wantCode(t *testing.T, err error, code b2bv1.ErrorCode, status int) {
 }
 
 func TestOneChannelForConcurrentSenders(t *testing.T) {
-	w := newWorld(t)
+	w := newOrgFixture(t)
 	a, b := w.bot("atlas"), w.bot("nova")
 	before := w.top()
 	const senders = 40
@@ -180,13 +180,13 @@ func TestOneChannelForConcurrentSenders(t *testing.T) {
 	}
 }
 
-func TestOneOfConcurrentUpdatesWins(t *testing.T) {
-	w := newWorld(t)
+func TestOneOfConcurrentUpdatesSucceeds(t *testing.T) {
+	w := newOrgFixture(t)
 	a := w.bot("atlas")
 	id := w.thread(a)
 	var group sync.WaitGroup
 	var mu sync.Mutex
-	won := 0
+	succeeded := 0
 	for i := range 20 {
 		group.Go(func() {
 			res, err := w.ThreadService.UpdateThread(a, &b2bv1.UpdateThreadRequest{
@@ -198,20 +198,20 @@ func TestOneOfConcurrentUpdatesWins(t *testing.T) {
 				wantCode(t, err, b2bv1.ErrorCode_ERROR_CODE_REVISION_CONFLICT, 409)
 				return
 			}
-			won++
+			succeeded++
 			if res.Thread.Revision != 2 || !slices.Equal(res.Changes, []string{"topic"}) {
-				t.Errorf("the winner got %v", res)
+				t.Errorf("the successful update returned %v", res)
 			}
 		})
 	}
 	group.Wait()
-	if won != 1 {
-		t.Errorf("%d updates won", won)
+	if succeeded != 1 {
+		t.Errorf("%d updates succeeded, want 1", succeeded)
 	}
 }
 
 func TestRevisionsOfOneUpdate(t *testing.T) {
-	w := newWorld(t)
+	w := newOrgFixture(t)
 	a := w.bot("atlas")
 	id := w.thread(a, "atlas")
 	before := w.top()
@@ -238,8 +238,8 @@ func TestRevisionsOfOneUpdate(t *testing.T) {
 	wantCode(t, err, b2bv1.ErrorCode_ERROR_CODE_INVALID_TRANSITION, 409)
 }
 
-func TestRefusedPermissionIsOnRecord(t *testing.T) {
-	w := newWorld(t)
+func TestRefusedPermissionIsAudited(t *testing.T) {
+	w := newOrgFixture(t)
 	a, b := w.bot("atlas"), w.bot("nova")
 	id := w.thread(a, "nova")
 	_, err := w.ThreadService.UpdateThread(a, &b2bv1.UpdateThreadRequest{ThreadId: id, PermissionPolicy: new(`{"write":["initiator"]}`)})
@@ -258,8 +258,8 @@ func TestRefusedPermissionIsOnRecord(t *testing.T) {
 	}
 }
 
-func TestThreadMessageIsToldAsItReads(t *testing.T) {
-	w := newWorld(t)
+func TestThreadMessageEventEqualsTheMessage(t *testing.T) {
+	w := newOrgFixture(t)
 	a, b := w.bot("atlas"), w.bot("nova")
 	id := w.thread(a, "nova")
 	first, err := w.ThreadService.SendThreadMessage(a, &b2bv1.SendThreadMessageRequest{ThreadId: id, Parts: &b2bv1.PartList{Values: []*b2bv1.Part{textPart("look @Nova @all")}}})
@@ -285,7 +285,7 @@ func TestThreadMessageIsToldAsItReads(t *testing.T) {
 	}
 	events, audiences := w.events(before)
 	if len(events) != 1 || audiences[0] != store.AudienceThread || !proto.Equal(events[0].GetThreadMessage().GetMessage(), sent.Message) {
-		t.Errorf("told %v", events)
+		t.Errorf("events: %v", events)
 	}
 	page, err := w.ThreadService.ListThreadMessages(a, &b2bv1.ListThreadMessagesRequest{ThreadId: id, Cursor: new(""), Limit: new(int32(1))})
 	if err != nil || !page.Paged || !page.HasMore || page.GetNextCursor() != sent.Message.Id {
@@ -295,8 +295,8 @@ func TestThreadMessageIsToldAsItReads(t *testing.T) {
 	wantCode(t, err, b2bv1.ErrorCode_ERROR_CODE_NOT_FOUND, 400)
 }
 
-func TestJoinRequestIsSettledOnce(t *testing.T) {
-	w := newWorld(t)
+func TestJoinRequestIsResolvedOnce(t *testing.T) {
+	w := newOrgFixture(t)
 	a, b, c := w.bot("atlas"), w.bot("nova"), w.bot("vega")
 	id := w.thread(a)
 	update := func(p b2bv1.JoinPolicy) {
@@ -323,7 +323,7 @@ func TestJoinRequestIsSettledOnce(t *testing.T) {
 	events, audiences := w.events(before)
 	if len(events) != 2 || events[0].GetThreadParticipant().GetLabel() == nil || audiences[1] != store.AudienceBot ||
 		events[1].GetThreadJoinResolved().GetStatus() != b2bv1.JoinRequestStatus_JOIN_REQUEST_STATUS_APPROVED {
-		t.Errorf("an invitation of a bot that asked tells %v", events)
+		t.Errorf("the invitation of a bot with a pending request emits %v", events)
 	}
 	_, err = w.ThreadService.ApproveJoinRequest(a, &b2bv1.ApproveJoinRequestRequest{ThreadId: id, JoinRequestId: asked.GetRequestId()})
 	wantCode(t, err, b2bv1.ErrorCode_ERROR_CODE_NOT_FOUND, 404)
@@ -339,8 +339,8 @@ func TestJoinRequestIsSettledOnce(t *testing.T) {
 	}
 }
 
-func TestTheLastParticipantStays(t *testing.T) {
-	w := newWorld(t)
+func TestLastParticipantCannotLeave(t *testing.T) {
+	w := newOrgFixture(t)
 	a, b := w.bot("atlas"), w.bot("nova")
 	id := w.thread(a, "nova")
 	before := w.top()
@@ -349,7 +349,7 @@ func TestTheLastParticipantStays(t *testing.T) {
 	}
 	events, _ := w.events(before)
 	if p := events[0].GetThreadParticipant(); len(events) != 1 || p.GetBotId() != "id-nova" || p.GetAction() != b2bv1.ParticipantAction_PARTICIPANT_ACTION_LEFT {
-		t.Errorf("told %v", events)
+		t.Errorf("events: %v", events)
 	}
 	_, err := w.ThreadService.RemoveParticipant(a, &b2bv1.RemoveParticipantRequest{ThreadId: id, Bot: "atlas"})
 	wantCode(t, err, b2bv1.ErrorCode_ERROR_CODE_VALIDATION_ERROR, 400)
@@ -358,7 +358,7 @@ func TestTheLastParticipantStays(t *testing.T) {
 }
 
 func TestRefusedMessagesAreNotCounted(t *testing.T) {
-	w := newWorld(t)
+	w := newOrgFixture(t)
 	a := w.bot("atlas")
 	w.bot("nova")
 	settings := store.DefaultSettings(w.org)

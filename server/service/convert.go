@@ -14,7 +14,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// stamp makes a Timestamp of Unix milliseconds.
+// stamp converts Unix milliseconds to a Timestamp.
 func stamp(ms int64) *timestamppb.Timestamp {
 	return &timestamppb.Timestamp{Seconds: ms / 1000, Nanos: int32(ms%1000) * int32(time.Millisecond)}
 }
@@ -27,24 +27,23 @@ func stampOf(ms *int64) *timestamppb.Timestamp {
 	return stamp(*ms)
 }
 
-// millis is the opposite of stamp.
+// millis converts a Timestamp to Unix milliseconds.
 func millis(t *timestamppb.Timestamp) int64 {
 	return t.GetSeconds()*1000 + int64(t.GetNanos())/int64(time.Millisecond)
 }
 
-// enumOf finds the value of an enum by its stored text, e.g. "active" in
-// ThreadStatus_value with prefix "THREAD_STATUS_". Unknown text is the zero value.
+// enumOf returns the value of an enum by its stored text, e.g. "active" in ThreadStatus_value with
+// the prefix "THREAD_STATUS_". It returns the zero value for an unknown text.
 func enumOf[E ~int32](values map[string]int32, prefix, text string) E {
 	return E(values[prefix+strings.ToUpper(text)])
 }
 
-// textOf is the stored text of an enum value: its name without the prefix, in
-// lower case.
+// textOf returns the stored text of an enum value: its name in lower case, without the prefix.
 func textOf(e fmt.Stringer, prefix string) string {
 	return strings.ToLower(strings.TrimPrefix(e.String(), prefix))
 }
 
-// ruleError turns the errors of the packages of rules into what a caller is told.
+// ruleError converts an error of the packages of rules to a *call.Error.
 func ruleError(err error) error {
 	var v *limits.Violation
 	switch {
@@ -56,8 +55,8 @@ func ruleError(err error) error {
 	return err
 }
 
-// missing turns store.ErrNotFound into NOT_FOUND about a kind of thing.
-func missing(err error, thing string) error {
+// notFound converts store.ErrNotFound to a NOT_FOUND error about a kind of object.
+func notFound(err error, thing string) error {
 	if errors.Is(err, store.ErrNotFound) {
 		return call.NotFound(thing)
 	}

@@ -11,16 +11,16 @@ import (
 	"github.com/b2b-protocol/b2b/server/eventlog"
 )
 
-// Events is the log of the orgs, live (package eventlog).
+// Events subscribes to the logs of orgs (package eventlog).
 type Events interface {
 	Subscribe(ctx context.Context, v eventlog.Viewer, from *eventlog.Position, f eventlog.Filter) (*eventlog.Subscription, error)
 }
 
-// heartbeat is how often a stream says at least where it stands. Each beat also asks
-// whether the caller may still listen: tokens and sessions end with time alone.
+// heartbeat is the longest time between two items of a stream. With each heartbeat the stream also
+// checks its credential again, because tokens and sessions can expire.
 const heartbeat = 15 * time.Second
 
-// eventService serves what happened, live and after having been away.
+// eventService serves events: live streams and the catch-up after an absence.
 type eventService struct {
 	*core
 }
@@ -33,8 +33,8 @@ func viewer(c *call.Caller) eventlog.Viewer {
 	return eventlog.Viewer{OrgID: c.OrgID, BotID: c.BotID, Admin: c.Admin, Scopes: c.Scopes}
 }
 
-// Subscribe streams the events that the caller may see. The first item is a
-// heartbeat: it says that the stream is live, and from where.
+// Subscribe streams the events that the caller may see. The first item is a heartbeat with the
+// position that the stream starts from.
 func (s *eventService) Subscribe(ctx context.Context, req *b2bv1.SubscribeRequest, send func(*b2bv1.SubscribeResponse) error) error {
 	from, err := position(req.Cursor)
 	if err != nil {
@@ -59,8 +59,8 @@ func (s *eventService) Subscribe(ctx context.Context, req *b2bv1.SubscribeReques
 		push = func(p call.Pushed) error { return send(&b2bv1.SubscribeResponse{Cursor: &p.Cursor}) }
 	}
 	f := follower{sub: sub, info: info, send: send}
-	// What changes after Subscribe is told by the log; what changed before it is seen
-	// here.
+	// Changes of access after Subscribe arrive as events of the log. This check finds changes
+	// between the authentication and Subscribe.
 	if f.caller, err = info.Recheck(ctx); err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (s *eventService) Subscribe(ctx context.Context, req *b2bv1.SubscribeReques
 			return ended(eventlog.ErrClosed)
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case !over: // else an error that is final comes again
+		case !over: // if it is over, a final error is returned again by the next follow
 			return err
 		}
 		if err := f.recheck(ctx); err != nil {
@@ -86,28 +86,28 @@ func (s *eventService) Subscribe(ctx context.Context, req *b2bv1.SubscribeReques
 	}
 }
 
-// beat is how long a stream goes on before it says where it stands and asks whether its
-// caller may still listen: a heartbeat, or until the credential ends (B2B-WS-030).
+// beat returns the time until the next heartbeat and check of the credential: the configured
+// interval, or less if the credential expires before (B2B-WS-030).
 func (s *eventService) beat(c *call.Caller) time.Duration {
 	if c.Ends() == 0 {
 		return s.Heartbeat
 	}
-	const shortest = 100 * time.Millisecond // where clocks disagree
+	const shortest = 100 * time.Millisecond // against a busy loop when clocks differ
 	left := time.Duration(c.Ends()+1-s.nowMS()) * time.Millisecond
 	return min(s.Heartbeat, max(left, shortest))
 }
 
-// follower gives the items of a subscription to one caller.
+// follower sends the items of a subscription to one caller.
 type follower struct {
 	sub    *eventlog.Subscription
 	info   *call.Info
 	send   func(*b2bv1.SubscribeResponse) error
-	caller *call.Caller // as it was when it was looked at last
-	last   bool         // the item that ends the stream is on its way
+	caller *call.Caller // from the latest check
+	last   bool         // the subscription already holds the item that ends the stream
 }
 
-// recheck looks at the credential again. When the log says why it is no good any
-// more, the stream ends where the log has come to by now.
+// recheck checks the credential again. If it is refused and the log has an event about the reason,
+// the stream ends after the events that the log holds now; otherwise it ends at once.
 func (f *follower) recheck(ctx context.Context) error {
 	if f.last {
 		return nil
@@ -125,7 +125,7 @@ func (f *follower) recheck(ctx context.Context) error {
 	return nil
 }
 
-// follow gives items until ctx is done or the stream is over.
+// follow sends items until ctx is done or the stream ends.
 func (f *follower) follow(ctx context.Context) error {
 	for ctx.Err() == nil {
 		it, err := f.sub.Next(ctx)
@@ -136,7 +136,7 @@ func (f *follower) follow(ctx context.Context) error {
 		case it.Recheck:
 			err = f.recheck(ctx)
 		case it.Event != nil:
-			err = f.give(it)
+			err = f.deliver(it)
 		default:
 			err, _ = it.Local.(error)
 		}
@@ -147,9 +147,9 @@ func (f *follower) follow(ctx context.Context) error {
 	return ctx.Err()
 }
 
-func (f *follower) give(it *eventlog.Item) error {
+func (f *follower) deliver(it *eventlog.Item) error {
 	if f.info.Push != nil {
-		return f.info.Push(call.Pushed{Type: it.Type(), Cursor: it.Cursor, Wire: it.Wire, Event: it.Event, Forms: &it.Forms})
+		return f.info.Push(call.Pushed{Type: it.Type(), Cursor: it.Cursor, Wire: it.Wire, Event: it.Event, Encodings: &it.Encodings})
 	}
 	res := &b2bv1.SubscribeResponse{Event: it.Event}
 	if it.Cursor != "" {
@@ -158,23 +158,24 @@ func (f *follower) give(it *eventlog.Item) error {
 	return f.send(res)
 }
 
-// ended says why there is no stream, or none any more, in words for the caller.
+// ended converts the reason why a stream ended, or did not start, to an error for the caller.
 func ended(err error) error {
 	var slow *eventlog.SlowError
 	switch {
 	case errors.As(err, &slow):
-		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "The reader fell behind").
-			WithHint("Subscribe again from the cursor: nothing is lost.").With("cursor", slow.Resume.String())
+		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "The client reads too slowly").
+			WithHint("Subscribe again from the cursor: no event is lost.").With("cursor", slow.Resume.String())
 	case errors.Is(err, eventlog.ErrClosed):
-		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "The server stops").
-			WithHint("Subscribe again from the last cursor: nothing is lost.")
+		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "The server is stopping").
+			WithHint("Subscribe again from the last cursor: no event is lost.")
 	case errors.Is(err, eventlog.ErrAccess):
-		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_FORBIDDEN, "The caller has no access any more")
+		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_FORBIDDEN, "The caller no longer has access")
 	}
 	return err
 }
 
-// position reads a cursor. None, and the empty one, is nil: now.
+// position parses a cursor. It returns nil, which means the end of the log, for an absent or empty
+// one.
 func position(cursor *string) (*eventlog.Position, error) {
 	if cursor == nil || *cursor == "" {
 		return nil, nil
@@ -190,13 +191,13 @@ func eventFilter(req *b2bv1.SubscribeRequest) (eventlog.Filter, error) {
 	f := eventlog.Filter{Types: req.Types, Threads: req.ThreadIds, Channels: req.ChannelIds}
 	for _, t := range f.Types {
 		if !eventTypes()[t] {
-			return f, call.Invalid("types: there is no event of the type %.64q", t)
+			return f, call.Invalid("types: %.64q is not a type of event", t)
 		}
 	}
 	return f, nil
 }
 
-// eventTypes are the types of events that anybody is told.
+// eventTypes returns the types of events that clients can receive.
 var eventTypes = sync.OnceValue(func() map[string]bool {
 	choices := (&b2bv1.Event{}).ProtoReflect().Descriptor().Oneofs().Get(0).Fields()
 	types := make(map[string]bool, choices.Len())

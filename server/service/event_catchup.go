@@ -11,15 +11,15 @@ import (
 	"github.com/b2b-protocol/b2b/server/eventlog"
 )
 
-// missed lets fn read what the calling bot missed since a moment.
+// missed calls fn with the viewer of the calling bot and the time since when it was absent.
 func (s *eventService) missed(ctx context.Context, since *timestamppb.Timestamp, fn func(v eventlog.Viewer, since int64) error) error {
 	if since == nil {
-		return call.Invalid("since: is needed, Unix milliseconds")
+		return call.Invalid("since: is required, in Unix milliseconds")
 	}
 	return fn(viewer(call.CallerOf(ctx)), millis(since))
 }
 
-// ListCatchupEvents answers what the calling bot missed (B2B-CATCH-001).
+// ListCatchupEvents returns what the calling bot missed (B2B-CATCH-001).
 func (s *eventService) ListCatchupEvents(ctx context.Context, req *b2bv1.ListCatchupEventsRequest) (*b2bv1.ListCatchupEventsResponse, error) {
 	var page *eventlog.CatchUpPage
 	err := s.missed(ctx, req.Since, func(v eventlog.Viewer, since int64) (err error) {
@@ -41,7 +41,7 @@ func (s *eventService) ListCatchupEvents(ctx context.Context, req *b2bv1.ListCat
 	return res, nil
 }
 
-// CountCatchupEvents answers how much that is (B2B-CATCH-006).
+// CountCatchupEvents returns how much the calling bot missed (B2B-CATCH-006).
 func (s *eventService) CountCatchupEvents(ctx context.Context, req *b2bv1.CountCatchupEventsRequest) (*b2bv1.CountCatchupEventsResponse, error) {
 	var n eventlog.Counts
 	err := s.missed(ctx, req.Since, func(v eventlog.Viewer, since int64) (err error) {

@@ -12,9 +12,9 @@ import (
 	"github.com/b2b-protocol/b2b/server/eventlog"
 )
 
-// live is a world whose streams beat every 20 ms.
-func live(t *testing.T, c eventlog.Config) (w *world, stop context.CancelFunc) {
-	w = newWorld(t)
+// newStreamFixture returns a fixture with a hub, and streams that send a heartbeat every 20 ms.
+func newStreamFixture(t *testing.T, c eventlog.Config) (w *orgFixture, stop context.CancelFunc) {
+	w = newOrgFixture(t)
 	c.Store = w.store
 	hub := eventlog.New(c)
 	t.Cleanup(hub.Close)
@@ -25,15 +25,15 @@ func live(t *testing.T, c eventlog.Config) (w *world, stop context.CancelFunc) {
 	return w, stop
 }
 
-// TestHeartbeats: they come without events, also behind a filter that lets nothing
-// pass, and tell how far the log has got.
+// TestHeartbeats: heartbeats carry the position of the log. They are sent without events, also with
+// a filter that no event passes.
 func TestHeartbeats(t *testing.T) {
-	w, stop := live(t, eventlog.Config{})
+	w, stop := newStreamFixture(t, eventlog.Config{})
 	ann := w.bot("ann")
 	var cursors []string
 	err := w.EventService.Subscribe(ann, &b2bv1.SubscribeRequest{Types: []string{"message"}}, func(res *b2bv1.SubscribeResponse) error {
 		if res.Event != nil {
-			t.Errorf("told %v", res.Event)
+			t.Errorf("the stream delivered %v", res.Event)
 		}
 		cursors = append(cursors, res.GetCursor())
 		switch len(cursors) {
@@ -54,20 +54,20 @@ func TestHeartbeats(t *testing.T) {
 	}
 }
 
-// TestSlowReader: a reader that takes nothing is told where to resume, and loses
-// nothing there.
+// TestSlowReader: a reader that does not read gets a position to resume from, and misses no event
+// there.
 func TestSlowReader(t *testing.T) {
-	w, _ := live(t, eventlog.Config{Queue: 4, Grace: time.Millisecond})
+	w, _ := newStreamFixture(t, eventlog.Config{Queue: 4, Grace: time.Millisecond})
 	ann := w.bot("ann")
-	const events = 25 // more than is queued, less than a bot may create
-	told := map[string]bool{}
+	const events = 25 // more than the queue holds, fewer than a bot may create
+	got := map[string]bool{}
 	last, slow := "", 0
 	take := func(res *b2bv1.SubscribeResponse) error {
 		if id := res.GetEvent().GetThreadCreated().GetThread().GetId(); id != "" {
-			if told[id] {
-				t.Errorf("%s was told twice", id)
+			if got[id] {
+				t.Errorf("%s was delivered twice", id)
 			}
-			told[id] = true
+			got[id] = true
 		}
 		last = res.GetCursor()
 		return nil
@@ -85,24 +85,24 @@ func TestSlowReader(t *testing.T) {
 	})
 	e, ok := call.AsError(err)
 	resume, _ := e.Extras["cursor"].(string)
-	if !ok || e.Code != b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE || resume != last || len(told) == events {
-		t.Fatalf("ended with %v %v after %d events at %q", err, e.Extras, len(told), last)
+	if !ok || e.Code != b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE || resume != last || len(got) == events {
+		t.Fatalf("ended with %v %v after %d events at %q", err, e.Extras, len(got), last)
 	}
 	ctx, cancel := context.WithTimeout(ann, 10*time.Second)
 	defer cancel()
 	err = w.EventService.Subscribe(ctx, &b2bv1.SubscribeRequest{Cursor: &resume}, func(res *b2bv1.SubscribeResponse) error {
-		if len(told) == events {
+		if len(got) == events {
 			cancel()
 		}
 		return take(res)
 	})
-	if !errors.Is(err, context.Canceled) || len(told) != events {
-		t.Errorf("resumed up to %d events: %v", len(told), err)
+	if !errors.Is(err, context.Canceled) || len(got) != events {
+		t.Errorf("resumed up to %d events: %v", len(got), err)
 	}
 }
 
 func TestSubscribeRefuses(t *testing.T) {
-	w, _ := live(t, eventlog.Config{})
+	w, _ := newStreamFixture(t, eventlog.Config{})
 	ann := w.bot("ann")
 	nonsense := "x"
 	for name, req := range map[string]*b2bv1.SubscribeRequest{

@@ -12,9 +12,9 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// emit appends an event to the org's log. to says who may see it; the event's
-// OrgID, Seq, Type, Payload and Decoded are filled in here, and At unless it is set. Its
-// readers get e itself: nothing in it may change from here on.
+// emit appends an event to the org's log. to holds its audience; emit sets OrgID, Seq, Type,
+// Payload and Decoded, and At unless it is set. Readers share e, so the caller must not modify it
+// afterwards.
 func (c *core) emit(ctx context.Context, tx store.Tx, to store.Event, e *b2bv1.Event) error {
 	payload, err := proto.Marshal(e)
 	if err != nil {
@@ -54,27 +54,27 @@ func toBot(id string) store.Event { return store.Event{Audience: store.AudienceB
 
 func toAdmins() store.Event { return store.Event{Audience: store.AudienceAdmins} }
 
-// at gives an event the time of what it tells of, Unix milliseconds.
+// at sets the time of an event, in Unix milliseconds.
 func at(ms int64, e store.Event) store.Event {
 	e.At = ms
 	return e
 }
 
-// accessChanged tells every cache, on every node, that what is known of a bot's
-// access (or with an empty id of the whole org's) is out of date. Whether the bot or
-// the org may do anything at all has not changed.
+// accessChanged appends the event that invalidates the cached access of a bot, or of the whole
+// org with an empty id, on every node. It is for changes after which the bot or the org still
+// has access; see statusChanged.
 func (c *core) accessChanged(ctx context.Context, tx store.Tx, bot string) error {
 	return c.appendAccessChange(ctx, tx, bot, "", false)
 }
 
-// credentialEnded is accessChanged that says what connections are told whose
-// credential it ended.
+// credentialEnded is accessChanged with the close reason of the connections that lose their
+// credential by the change.
 func (c *core) credentialEnded(ctx context.Context, tx store.Tx, bot, why string) error {
 	return c.appendAccessChange(ctx, tx, bot, why, false)
 }
 
-// statusChanged is accessChanged when it has: ended says that they may do nothing
-// from here on.
+// statusChanged is accessChanged for a change of the status of a bot or an org. ended reports
+// that it has no access from here on.
 func (c *core) statusChanged(ctx context.Context, tx store.Tx, bot string, ended bool) error {
 	return c.appendAccessChange(ctx, tx, bot, "", ended)
 }
@@ -91,17 +91,17 @@ func (c *core) appendAccessChange(ctx context.Context, tx store.Tx, bot, why str
 		&b2bv1.Event{Event: &b2bv1.Event_AccessChanged{AccessChanged: e}})
 }
 
-// audit writes an audit entry about a target. botID may be nil: a human did it.
-// told may be nil; else it is written as JSON.
-func (c *core) audit(ctx context.Context, tx store.Tx, org string, botID *string, action, targetType, targetID string, told any) error {
+// audit writes an audit entry about a target. botID is nil for actions of humans. details is
+// written as JSON; nil writes none.
+func (c *core) audit(ctx context.Context, tx store.Tx, org string, botID *string, action, targetType, targetID string, details any) error {
 	entry := &store.AuditEntry{
 		ID: newID(), OrgID: org, BotID: botID, Action: action,
 		TargetType: targetType, TargetID: targetID, CreatedAt: c.nowMS(),
 	}
-	if told != nil {
-		text, err := auditText(told)
+	if details != nil {
+		text, err := auditText(details)
 		if err != nil {
-			return fmt.Errorf("write the detail of audit %s: %w", action, err)
+			return fmt.Errorf("marshal the detail of the audit entry %s: %w", action, err)
 		}
 		entry.Detail = &text
 	}
@@ -111,19 +111,19 @@ func (c *core) audit(ctx context.Context, tx store.Tx, org string, botID *string
 	return nil
 }
 
-// auditText writes what an audit entry tells as JSON. Entries about messages, of
-// which there are most, hold texts only.
-func auditText(told any) (string, error) {
-	if d, ok := told.(detail); ok {
+// auditText returns the JSON of an audit entry's detail. Entries about messages are the most
+// frequent; their details are strings only, which are written without reflection.
+func auditText(details any) (string, error) {
+	if d, ok := details.(detail); ok {
 		if text, ok := d.texts(); ok {
 			return text, nil
 		}
 	}
-	text, err := json.Marshal(told)
+	text, err := json.Marshal(details)
 	return string(text), err
 }
 
-// actorBot is the caller's bot id, or nil for a human session without a bot.
+// actorBot returns the id of the calling bot, or nil for a human without a bot.
 func actorBot(ctx context.Context) *string {
 	if c := call.CallerOf(ctx); c.Kind == call.Bot {
 		return &c.BotID

@@ -13,22 +13,22 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// fileService is files: rows in the store, bytes in package files.
+// fileService serves files. Their rows are in the store, their bytes in package files.
 type fileService struct {
 	*core
 	gate *gate
 }
 
 const (
-	uploadsAtOnce      = 64 // on this node, half of them of one org; what one holds in memory is bounded, see upload
+	uploadsAtOnce      = 64 // on this node; one org may have half of them. See upload for their memory.
 	uploadsAtOnceOfBot = 16
-	uploadsWaiting     = 256              // for a place among those of a bot, and of an org
+	uploadsWaiting     = 256              // for a place, of one bot and of one org
 	uploadWait         = 10 * time.Second // for a place
 )
 
-// UploadFile stores the bytes as they come, and the row once all is well: what is
-// refused late has left nothing but bytes that no row names, which are removed here or,
-// after a crash, swept.
+// UploadFile stores the bytes as they arrive, and the row at the end. An upload that is refused
+// late leaves bytes without a row. They are deleted here or, after a crash, by the sweep of
+// unreferenced files.
 func (s *fileService) UploadFile(ctx context.Context, next func() (*b2bv1.UploadFileRequest, error)) (*b2bv1.UploadFileResponse, error) {
 	caller := call.CallerOf(ctx)
 	leave, err := s.gate.enter(ctx, caller)
@@ -44,7 +44,7 @@ func (s *fileService) UploadFile(ctx context.Context, next func() (*b2bv1.Upload
 		return nil, err
 	}
 	key := files.Key{Org: caller.OrgID, File: newID()}
-	if err := s.keep(ctx, key, in); err != nil {
+	if err := s.storeBytes(ctx, key, in); err != nil {
 		return nil, err
 	}
 	var out *b2bv1.UploadFileResponse
@@ -54,42 +54,42 @@ func (s *fileService) UploadFile(ctx context.Context, next func() (*b2bv1.Upload
 		})
 		return err
 	})
-	if _, refused := call.AsError(err); refused && err != nil || noRoom(err) || err == nil && out.GetFile().GetId() != key.File {
-		// Refused, or done before. After any other error the row may be there.
+	if _, refused := call.AsError(err); refused && err != nil || databaseFull(err) || err == nil && out.GetFile().GetId() != key.File {
+		// The upload was refused, or is a repetition. After any other error the row may exist.
 		if err := s.Files.Delete(context.WithoutCancel(ctx), key); err != nil {
-			s.Log.WarnContext(ctx, "bytes of a refused upload stay until they are swept", "file", key.File, "error", err)
+			s.Log.WarnContext(ctx, "the bytes of a refused upload were not deleted, the sweep of unreferenced files will do it", "file", key.File, "error", err)
 		}
 	}
 	return out, err
 }
 
-// noRoom tells whether a change was not made because the database is full. The bytes of
-// an upload that is tried again and again must not take the room that is left.
-func noRoom(err error) bool {
+// databaseFull reports whether a change failed because the database has no room. A client that
+// repeats its upload must not fill the remaining room with bytes.
+func databaseFull(err error) bool {
 	var outage *store.Outage
 	return errors.As(err, &outage) && outage.Full
 }
 
-// keep stores the bytes.
-func (s *fileService) keep(ctx context.Context, key files.Key, in *upload) error {
+// storeBytes stores the bytes of an upload.
+func (s *fileService) storeBytes(ctx context.Context, key files.Key, in *upload) error {
 	_, err := s.Files.Put(ctx, key, in)
 	switch {
 	case in.err != nil:
-		return in.err // of whoever sends
+		return in.err // of the client's stream
 	case err != nil && ctx.Err() != nil:
 		return ctx.Err()
-	case isAway(err):
+	case isOutage(err):
 		return err
 	case err != nil:
 		s.Log.ErrorContext(ctx, "upload not stored", "error", err)
 		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_STORAGE_ERROR, "The file could not be stored").
-			WithHint("Nothing was kept. Try again later.")
+			WithHint("Nothing was stored. Try again later.")
 	}
 	return nil
 }
 
-// record writes the row. Reading the quota and writing are one change of the org, so
-// that no two uploads take the same room, on any node.
+// record stores the row. It checks the quota in the same transaction, so that concurrent uploads
+// cannot exceed it together, on any node.
 func (s *fileService) record(ctx context.Context, tx store.Tx, key files.Key, in *upload) (*b2bv1.UploadFileResponse, error) {
 	caller := call.CallerOf(ctx)
 	if _, err := tx.Bot(ctx, caller.OrgID, caller.BotID); errors.Is(err, store.ErrNotFound) {
@@ -114,8 +114,8 @@ func (s *fileService) record(ctx context.Context, tx store.Tx, key files.Key, in
 	return &b2bv1.UploadFileResponse{File: fileOut(f)}, nil
 }
 
-// checkQuota refuses what would be more than the org, or the calling bot, may upload on
-// one day of UTC.
+// checkQuota returns an error if size more bytes would exceed the upload quota of the org or of the
+// calling bot for this day (UTC).
 func (s *fileService) checkQuota(ctx context.Context, r store.Reader, size int64) error {
 	caller, now := call.CallerOf(ctx), s.Now().UTC()
 	today := now.Truncate(24 * time.Hour)
@@ -128,14 +128,14 @@ func (s *fileService) checkQuota(ctx context.Context, r store.Reader, size int64
 		return fmt.Errorf("add up the uploads of today: %w", err)
 	}
 	for _, q := range []struct {
-		whose       string
+		owner       string
 		used, limit int64
 	}{{"org", all, int64(s.Config.FileUploadMBPerDay)}, {"bot", own, settings.FileUploadMBPerDayPerBot}} {
 		limit := q.limit << 20
 		if q.used+size <= limit {
 			continue
 		}
-		refusal := call.Errorf(b2bv1.ErrorCode_ERROR_CODE_RATE_LIMITED, "More than %d MiB of uploads of one %s on one day (UTC)", q.limit, q.whose)
+		refusal := call.Errorf(b2bv1.ErrorCode_ERROR_CODE_RATE_LIMITED, "More than %d MiB of uploads of one %s on one day (UTC)", q.limit, q.owner)
 		if size <= limit {
 			refusal.RetryAfter = int(today.Add(24*time.Hour).Sub(now)/time.Second) + 1
 		}
@@ -144,7 +144,7 @@ func (s *fileService) checkQuota(ctx context.Context, r store.Reader, size int64
 	return nil
 }
 
-// GetFile answers the bytes: to bindings that serve them, else in pieces.
+// GetFile passes the bytes to a binding that serves files, or else sends them as messages.
 func (s *fileService) GetFile(ctx context.Context, req *b2bv1.GetFileRequest, send func(*b2bv1.GetFileResponse) error) (err error) {
 	f, bytes, err := s.open(ctx, req.GetId())
 	if err != nil {
@@ -182,21 +182,22 @@ func (s *fileService) GetFile(ctx context.Context, req *b2bv1.GetFileRequest, se
 	}
 }
 
-// pieceSize is how much of a file one message of a stream holds, in bytes.
+// pieceSize is the number of bytes of a file in one message of a stream.
 const pieceSize = 64 << 10
 
-// open finds a file of the caller's org and its bytes, all of them.
+// open finds a file of the caller's org and opens its bytes. A file with missing bytes is not
+// found.
 func (s *fileService) open(ctx context.Context, id string) (*store.File, files.Object, error) {
 	f, err := s.Store.File(ctx, call.CallerOf(ctx).OrgID, id)
 	if err != nil {
-		return nil, nil, missing(err, "File")
+		return nil, nil, notFound(err, "File")
 	}
 	bytes, err := s.Files.Open(ctx, files.Key{Org: f.OrgID, File: f.ID})
 	if err == nil && bytes.Size() != f.Size {
 		err = errors.Join(fmt.Errorf("%w: %d bytes of %d", files.ErrNotFound, bytes.Size(), f.Size), bytes.Close())
 	}
 	if errors.Is(err, files.ErrNotFound) {
-		s.Log.ErrorContext(ctx, "a file has lost its bytes", "org", f.OrgID, "file", f.ID, "store", s.Files.String(), "error", err)
+		s.Log.ErrorContext(ctx, "the bytes of a file are missing or incomplete", "org", f.OrgID, "file", f.ID, "store", s.Files.String(), "error", err)
 		return nil, nil, call.NotFound("File")
 	}
 	if err != nil {
@@ -205,26 +206,26 @@ func (s *fileService) open(ctx context.Context, id string) (*store.File, files.O
 	return f, bytes, nil
 }
 
-// isAway reports whether the place of the bytes does not answer or has no room, which callers
-// are told.
-func isAway(err error) bool {
+// isOutage reports whether the storage of the bytes is unreachable or full, which the caller's
+// error says.
+func isOutage(err error) bool {
 	var outage *files.Outage
 	return errors.As(err, &outage)
 }
 
 func (s *fileService) unreadable(ctx context.Context, f *store.File, err error) error {
-	if isAway(err) {
+	if isOutage(err) {
 		return fmt.Errorf("read file %s of org %s: %w", f.ID, f.OrgID, err)
 	}
 	s.Log.ErrorContext(ctx, "file not read", "org", f.OrgID, "file", f.ID, "error", err)
 	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_READ_ERROR, "The file could not be read")
 }
 
-// GetFileInfo answers what is known of a file, also of one that has lost its bytes.
+// GetFileInfo returns the row of a file, also when its bytes are missing.
 func (s *fileService) GetFileInfo(ctx context.Context, req *b2bv1.GetFileInfoRequest) (*b2bv1.GetFileInfoResponse, error) {
 	f, err := s.Store.File(ctx, call.CallerOf(ctx).OrgID, req.GetId())
 	if err != nil {
-		return nil, missing(err, "File")
+		return nil, notFound(err, "File")
 	}
 	return &b2bv1.GetFileInfoResponse{File: fileOut(f)}, nil
 }

@@ -15,9 +15,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/store/storetest/sqltest"
 )
 
-// A file whose bytes are lost or incomplete is not found, and no part of it is sent
-// (B2B-FILE-026).
-func TestFileThatLostItsBytes(t *testing.T) {
+// A file with missing or incomplete bytes is not found, and no part of it is sent (B2B-FILE-026).
+func TestFileWithMissingBytes(t *testing.T) {
 	st := sqltest.SQLite(t)
 	disk := openFiles(t)
 	s := &fileService{core: newCore(Deps{Store: st, Files: disk, Log: slog.New(slog.DiscardHandler), Now: time.Now})}
@@ -52,16 +51,16 @@ func TestFileThatLostItsBytes(t *testing.T) {
 	}
 }
 
-// fullStore has no room for any change.
+// fullStore is a store that is full: every change fails.
 type fullStore struct{ store.Store }
 
 func (fullStore) Update(context.Context, string, func(store.Tx) error) error {
 	return &store.Outage{Full: true, Err: errors.New("disk full")}
 }
 
-// An upload that the database has no room for leaves no bytes: a client that tries it
-// again and again would fill the disk of the files, too (B2B-FILE-010).
-func TestUploadWithoutRoomForItsRow(t *testing.T) {
+// An upload to a full database leaves no bytes, so that a client that repeats it does not fill the
+// disk of the files as well (B2B-FILE-010).
+func TestUploadToAFullDatabase(t *testing.T) {
 	st := sqltest.SQLite(t)
 	err := st.Update(t.Context(), "", func(tx store.Tx) error {
 		return tx.CreateOrg(t.Context(), &store.Org{ID: "org-1", Name: "o", SecretHash: "h", Status: store.OrgActive})

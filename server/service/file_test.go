@@ -21,7 +21,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/files"
 )
 
-// openFiles gives an empty store of bytes.
+// openFiles returns an empty store of bytes.
 func openFiles(t testing.TB) files.Store {
 	t.Helper()
 	d, err := files.OpenDisk(t.TempDir(), slog.New(slog.DiscardHandler))
@@ -36,7 +36,7 @@ func openFiles(t testing.TB) files.Store {
 	return d
 }
 
-// pieces gives messages one by one.
+// pieces returns a stream of messages.
 func pieces(all ...*b2bv1.UploadFileRequest) func() (*b2bv1.UploadFileRequest, error) {
 	return func() (*b2bv1.UploadFileRequest, error) {
 		if len(all) == 0 {
@@ -54,9 +54,8 @@ func named(name, kind string) *b2bv1.UploadFileRequest {
 
 func data(text string) *b2bv1.UploadFileRequest { return &b2bv1.UploadFileRequest{Data: []byte(text)} }
 
-// What is read of an upload is what was sent, whatever the pieces, the sizes of reads
-// and the place where the head ends.
-// It proves B2B-FILE-027.
+// B2B-FILE-027: reading an upload returns the bytes that were sent, whatever the sizes of the
+// messages and of the reads, and wherever the head ends.
 func TestUploadReads(t *testing.T) {
 	text := strings.Repeat("0123456789", 1000)
 	for _, sizes := range [][]int{{10_000}, {1, 9_999}, {0, 3071, 0, 1, 6_928}, {3072, 6_928}, {3000, 100, 0, 6_900}} {
@@ -86,7 +85,7 @@ func TestUploadRefusals(t *testing.T) {
 		"only a request id":  {pieces(&b2bv1.UploadFileRequest{RequestId: proto.String("r")}), b2bv1.ErrorCode_ERROR_CODE_VALIDATION_ERROR},
 		"long request id":    {pieces(&b2bv1.UploadFileRequest{RequestId: proto.String(strings.Repeat("r", 129))}), b2bv1.ErrorCode_ERROR_CODE_VALIDATION_ERROR},
 		"empty name":         {pieces(named("", "text/plain")), b2bv1.ErrorCode_ERROR_CODE_VALIDATION_ERROR},
-		"type not taken":     {pieces(named("a", "text/html")), b2bv1.ErrorCode_ERROR_CODE_UNSUPPORTED_MEDIA_TYPE},
+		"type not accepted":  {pieces(named("a", "text/html")), b2bv1.ErrorCode_ERROR_CODE_UNSUPPORTED_MEDIA_TYPE},
 		"bytes before name":  {pieces(data("x")), b2bv1.ErrorCode_ERROR_CODE_UPLOAD_ERROR},
 		"two files":          {pieces(named("a", ""), data("x"), named("b", "")), b2bv1.ErrorCode_ERROR_CODE_UPLOAD_ERROR},
 		"one byte too large": {pieces(named("a", ""), data("12345"), data("678901")), b2bv1.ErrorCode_ERROR_CODE_FILE_TOO_LARGE},
@@ -104,12 +103,12 @@ func TestUploadRefusals(t *testing.T) {
 	}
 	u = newUpload(pieces(named("a", ""), data("1234567890")), 10)
 	if err := u.begin(); err != nil || u.kind != "text/plain" {
-		t.Errorf("as large as it may be: %v", err)
+		t.Errorf("of the largest allowed size: %v", err)
 	}
 }
 
-// B2B-FILE-010, B2B-LIM-020: the gate never lets in more than it may, of all, of one org
-// and of one bot, and lets in everybody in the end.
+// B2B-FILE-010, B2B-LIM-020: the gate never exceeds its limits, in all, for an org and for a bot,
+// and lets every upload in eventually.
 func TestGate(t *testing.T) {
 	g := newGate()
 	var in, most, passed atomic.Int64
@@ -136,8 +135,7 @@ func TestGate(t *testing.T) {
 	}
 }
 
-// B2B-LIM-020: an org that uploads as much as it can leaves room for others, who wait for
-// none of its uploads.
+// B2B-LIM-020: uploads of another org do not wait while one org uses all places that it can get.
 func TestGateIsFair(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate()
@@ -167,17 +165,17 @@ func TestGateIsFair(t *testing.T) {
 		if passed := time.Since(begin); passed > 0 {
 			t.Errorf("another org waited %v", passed)
 		}
-		gone, cancel := context.WithCancel(t.Context())
+		disconnected, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := g.enter(gone, &call.Caller{OrgID: "other", BotID: "one"}); !errors.Is(err, context.Canceled) {
-			t.Errorf("a client that is gone: %v", err)
+		if _, err := g.enter(disconnected, &call.Caller{OrgID: "other", BotID: "one"}); !errors.Is(err, context.Canceled) {
+			t.Errorf("a client that disconnected: %v", err)
 		}
 		time.Sleep(uploadWait)
 		synctest.Wait()
 	})
 }
 
-// The same upload is known by its bytes, not only by what is said of it.
+// A repeated upload is recognised by its bytes, not only by its name and type.
 func TestUploadRequest(t *testing.T) {
 	request := func(text string) []byte {
 		u := newUpload(pieces(named("a.txt", "text/plain"), data(text)), 10)
@@ -191,6 +189,6 @@ func TestUploadRequest(t *testing.T) {
 		return b
 	}
 	if !bytes.Equal(request("same"), request("same")) || bytes.Equal(request("same"), request("other")) {
-		t.Error("uploads are told apart by other things than their bytes")
+		t.Error("requests of equal uploads differ, or those of different uploads are equal")
 	}
 }

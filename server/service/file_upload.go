@@ -15,7 +15,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/limits"
 )
 
-// upload is the file that the messages of a stream make. It holds one of them, and the
+// upload reads the file from the messages of a stream. It holds one message in memory, and the
 // first bytes of the file until these are read.
 type upload struct {
 	next func() (*b2bv1.UploadFileRequest, error)
@@ -23,21 +23,21 @@ type upload struct {
 
 	name      string
 	declared  string
-	kind      string // once begun
+	kind      string // set by begin
 	requestID *string
-	head      []byte // read before the rest
-	rest      []byte // of the message under way
+	head      []byte // the first bytes, which Read returns first
+	rest      []byte // the unread bytes of the current message
 	n         int64
 	sum       hash.Hash
 	ended     bool
-	err       error // what ended it before its time
+	err       error // of the stream or a check
 }
 
 func newUpload(next func() (*b2bv1.UploadFileRequest, error), most int64) *upload {
 	return &upload{next: next, most: most, sum: sha256.New()}
 }
 
-// begin receives what tells whether the file is taken: its name, the declared type, its
+// begin receives what decides whether the file is accepted: its name, its declared type and its
 // first bytes.
 func (u *upload) begin() error {
 	for !u.ended && len(u.head) < files.HeadSize {
@@ -48,22 +48,22 @@ func (u *upload) begin() error {
 		u.rest = nil
 	}
 	if u.name == "" {
-		return call.Invalid("file: the upload has none")
+		return call.Invalid("file: is required")
 	}
 	kind, taken := files.Kind(u.declared, u.head)
 	if !taken {
-		return notTaken()
+		return errNotAccepted()
 	}
 	u.kind = kind
 	return nil
 }
 
-func notTaken() error {
-	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UNSUPPORTED_MEDIA_TYPE, "Files of this type are not taken").
-		WithHint("Images (JPEG, PNG, GIF, WebP), PDF, plain text, CSV and JSON are.")
+func errNotAccepted() error {
+	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UNSUPPORTED_MEDIA_TYPE, "Files of this type are not accepted").
+		WithHint("Accepted are images (JPEG, PNG, GIF, WebP), PDF, plain text, CSV and JSON.")
 }
 
-// receive takes one message.
+// receive reads the next message.
 func (u *upload) receive() error {
 	m, err := u.next()
 	if errors.Is(err, io.EOF) {
@@ -86,18 +86,18 @@ func (u *upload) take(m *b2bv1.UploadFileRequest) (err error) {
 	}
 	if m.Name != nil || m.MimeType != nil {
 		if u.name != "" {
-			return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UPLOAD_ERROR, "An upload is one file")
+			return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UPLOAD_ERROR, "An upload must contain one file only")
 		}
 		taken := false
 		if u.declared, taken = files.DeclaredKind(m.GetMimeType()); !taken {
-			return notTaken()
+			return errNotAccepted()
 		}
 		if u.name, err = limits.FileName(m.GetName()); err != nil {
 			return ruleError(err)
 		}
 	}
 	if len(m.GetData()) > 0 && u.name == "" {
-		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UPLOAD_ERROR, "The name of the file comes before its bytes")
+		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UPLOAD_ERROR, "The name of the file must come before its bytes")
 	}
 	u.rest = m.GetData()
 	if u.n += int64(len(u.rest)); u.n > u.most {
@@ -107,7 +107,7 @@ func (u *upload) take(m *b2bv1.UploadFileRequest) (err error) {
 	return nil
 }
 
-// Read gives the bytes of the file, once begun.
+// Read reads the bytes of the file after begin.
 func (u *upload) Read(p []byte) (int, error) {
 	from := &u.head
 	if len(u.head) == 0 {
@@ -127,14 +127,14 @@ func (u *upload) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// request is the upload as one request, with the hash of its bytes in their place: by
-// it the same upload is known again (B2B-IDEM).
+// request returns the upload as one request, with the hash of its bytes in place of the bytes, to
+// recognise a repeated upload (B2B-IDEM).
 func (u *upload) request() *b2bv1.UploadFileRequest {
 	return &b2bv1.UploadFileRequest{Name: &u.name, MimeType: &u.declared, Data: u.sum.Sum(nil), RequestId: u.requestID}
 }
 
-// gate lets in a bounded number of uploads, fewer of one org and of one bot, so that none
-// keeps out all others (B2B-LIM-020).
+// gate limits the number of concurrent uploads, in all and for each org and bot, so that no org or
+// bot can take all places (B2B-LIM-020).
 type gate struct {
 	bots *fair.Pool
 	orgs *fair.Pool
@@ -147,7 +147,7 @@ func newGate() *gate {
 	}
 }
 
-// enter waits for a place; leave gives it back.
+// enter waits for a place. The caller calls leave to free it.
 func (g *gate) enter(ctx context.Context, c *call.Caller) (leave func(), err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, uploadWait, fair.ErrBusy)
 	defer cancel()

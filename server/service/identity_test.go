@@ -26,8 +26,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/webhookurl"
 )
 
-// desk is the services over a fresh store, with a resolver that a test controls.
-type desk struct {
+// fixture is the services on a new store, with a resolver that a test controls.
+type fixture struct {
 	*testing.T
 	call.Services
 	store  store.Store
@@ -36,17 +36,17 @@ type desk struct {
 	lookup func(host string) ([]netip.Addr, error)
 }
 
-func (d *desk) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
+func (d *fixture) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
 	return d.lookup(host)
 }
 
-func newDesk(t *testing.T) *desk {
+func newFixture(t *testing.T) *fixture {
 	st, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: filepath.Join(t.TempDir(), "b2b.db")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	d := &desk{T: t, store: st, keys: seal.New(seal.NewKey()), auth: auth.New(auth.Config{Store: st, Log: log, Now: time.Now, AdminSecret: "secret"})}
+	d := &fixture{T: t, store: st, keys: seal.New(seal.NewKey()), auth: auth.New(auth.Config{Store: st, Log: log, Now: time.Now, AdminSecret: "secret"})}
 	d.lookup = func(host string) ([]netip.Addr, error) {
 		t.Errorf("%s was looked up", host)
 		return nil, errors.New("not asked for")
@@ -63,16 +63,16 @@ func newDesk(t *testing.T) *desk {
 	return d
 }
 
-// deps is what the services of a desk are made with.
-func (d *desk) deps() Deps {
+// deps returns the dependencies of the services of a fixture.
+func (d *fixture) deps() Deps {
 	return Deps{
 		Store: d.store, Files: openFiles(d.T), Access: d.auth, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 		Webhooks: webhookurl.Policy{Resolver: d}, Config: Config{AdminSecret: "secret", MaxMessage: 65536, Version: "1.2.3"},
 	}
 }
 
-// as is a call's context as the pipeline makes it.
-func (d *desk) as(c call.Credentials) context.Context {
+// as returns the context of a call with these credentials, as the pipeline makes it.
+func (d *fixture) as(c call.Credentials) context.Context {
 	d.Helper()
 	info := &call.Info{Credentials: c, Caller: &call.Caller{}, Via: "rest", RemoteIP: "192.0.2.1"}
 	if c.Bearer != "" || c.SessionID != "" {
@@ -85,13 +85,13 @@ func (d *desk) as(c call.Credentials) context.Context {
 	return call.WithInfo(d.Context(), info)
 }
 
-func (d *desk) super() context.Context {
+func (d *fixture) super() context.Context {
 	return call.WithInfo(d.Context(), &call.Info{Caller: &call.Caller{Kind: call.SuperAdmin}})
 }
 
-func (d *desk) nobody() context.Context { return d.as(call.Credentials{}) }
+func (d *fixture) nobody() context.Context { return d.as(call.Credentials{}) }
 
-// must is for calls that cannot fail in a test.
+// must returns the result of a call that does not fail in a test.
 func must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)
@@ -99,7 +99,7 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-func (d *desk) refused(err error, want b2bv1.ErrorCode) {
+func (d *fixture) refused(err error, want b2bv1.ErrorCode) {
 	d.Helper()
 	var e *call.Error
 	if !errors.As(err, &e) || e.Code != want {
@@ -107,23 +107,23 @@ func (d *desk) refused(err error, want b2bv1.ErrorCode) {
 	}
 }
 
-func (d *desk) org() *b2bv1.CreateOrgResponse {
+func (d *fixture) org() *b2bv1.CreateOrgResponse {
 	return must(d.PlatformService.CreateOrg(d.super(), &b2bv1.CreateOrgRequest{Name: new("org")}))
 }
 
-func (d *desk) bot(org *b2bv1.CreateOrgResponse, name string) *b2bv1.RegisterBotResponse {
+func (d *fixture) bot(org *b2bv1.CreateOrgResponse, name string) *b2bv1.RegisterBotResponse {
 	return must(d.AuthService.RegisterBot(d.nobody(), &b2bv1.RegisterBotRequest{OrgId: &org.Id, OrgSecret: &org.OrgSecret, Name: &name}))
 }
 
-// login opens a session and answers its cookie.
-func (d *desk) login(req *b2bv1.LoginRequest) call.Credentials {
+// login opens a session and returns its cookie.
+func (d *fixture) login(req *b2bv1.LoginRequest) call.Credentials {
 	ctx := d.nobody()
 	must(d.AuthService.Login(ctx, req))
 	return call.Credentials{SessionID: call.From(ctx).Cookie.Value}
 }
 
-// admin is the session of an org's admin.
-func (d *desk) admin(org *b2bv1.CreateOrgResponse) call.Credentials {
+// admin opens a session of an org admin.
+func (d *fixture) admin(org *b2bv1.CreateOrgResponse) call.Credentials {
 	return d.login(orgLogin(org.Id, org.OrgSecret))
 }
 
@@ -131,16 +131,16 @@ func orgLogin(org, secret string) *b2bv1.LoginRequest {
 	return &b2bv1.LoginRequest{Type: b2bv1.LoginType_LOGIN_TYPE_ORG_ADMIN.Enum(), OrgId: &org, OrgSecret: &secret}
 }
 
-func (d *desk) live(c call.Credentials) bool {
+func (d *fixture) live(c call.Credentials) bool {
 	return must(d.auth.Session(d.Context(), c.SessionID)) != nil
 }
 
 func bearer(token string) call.Credentials { return call.Credentials{Bearer: token} }
 
-// Answers that hold a secret are the same when they are asked for again, and rest
-// sealed.
-func TestSecretsAreAnsweredAgain(t *testing.T) {
-	d := newDesk(t)
+// A repeated request returns the same response, also when it contains a secret. The stored response
+// is sealed.
+func TestRepeatedResponsesWithSecrets(t *testing.T) {
+	d := newFixture(t)
 	create := &b2bv1.CreateOrgRequest{Name: new("org"), RequestId: new("r1")}
 	org := must(d.PlatformService.CreateOrg(d.super(), create))
 	if again := must(d.PlatformService.CreateOrg(d.super(), create)); !proto.Equal(org, again) {
@@ -153,7 +153,7 @@ func TestSecretsAreAnsweredAgain(t *testing.T) {
 	ticket := must(d.OrgService.CreateOrgTicket(admin, &b2bv1.CreateOrgTicketRequest{RequestId: new("r1")}))
 	register := &b2bv1.RegisterBotRequest{OrgId: &org.Id, Ticket: &ticket.Ticket, Name: new("worker"), RequestId: new("r1")}
 	first := must(d.AuthService.RegisterBot(d.nobody(), register))
-	for range 2 { // although the ticket is spent
+	for range 2 { // although the ticket is used up
 		if again := must(d.AuthService.RegisterBot(d.nobody(), register)); !proto.Equal(first, again) {
 			t.Errorf("again: %v, first: %v", again, first)
 		}
@@ -169,7 +169,7 @@ func TestSecretsAreAnsweredAgain(t *testing.T) {
 	}
 	record := must(d.store.Idempotency(t.Context(), org.Id, key, "r1"))
 	if bytes.Contains(record.Response, []byte(first.Token)) {
-		t.Error("the token rests readable")
+		t.Error("the stored response contains the token in plain text")
 	}
 	if n := must(d.store.CountBots(t.Context(), org.Id)); n != 2 {
 		t.Errorf("%d bots, want 2", n)
@@ -177,7 +177,7 @@ func TestSecretsAreAnsweredAgain(t *testing.T) {
 }
 
 func TestSessionsEvictTheOldest(t *testing.T) {
-	d := newDesk(t)
+	d := newFixture(t)
 	org := d.org()
 	one, two := d.bot(org, "one"), d.bot(org, "two")
 	botLogin := func(b *b2bv1.RegisterBotResponse) *b2bv1.LoginRequest {
@@ -195,13 +195,13 @@ func TestSessionsEvictTheOldest(t *testing.T) {
 		var all []call.Credentials
 		for range tt.most + 2 {
 			c := d.login(tt.req)
-			d.as(c) // so that it is remembered
+			d.as(c) // so that it is cached
 			all = append(all, c)
-			time.Sleep(2 * time.Millisecond) // "oldest" is told by the millisecond
+			time.Sleep(2 * time.Millisecond) // sessions are ordered by the millisecond
 		}
 		for i, c := range all {
 			if d.live(c) != (i >= 2) {
-				t.Errorf("%s: session %d of %d lives: %v", name, i+1, len(all), d.live(c))
+				t.Errorf("%s: session %d of %d is live: %v", name, i+1, len(all), d.live(c))
 			}
 		}
 	}
@@ -210,10 +210,10 @@ func TestSessionsEvictTheOldest(t *testing.T) {
 	}
 }
 
-// The address of a webhook is looked up for those with a credential only, outside of
-// the change, and not again for an answer that is remembered.
+// The address of a webhook is looked up only for callers with a valid credential, outside of the
+// transaction, and not again for a repeated request.
 func TestWebhookLookups(t *testing.T) {
-	d := newDesk(t)
+	d := newFixture(t)
 	org := d.org()
 	req := &b2bv1.RegisterBotRequest{
 		OrgId: &org.Id, OrgSecret: new("wrong"), Name: new("hooked"), WebhookUrl: new("https://hooks.example/x"),
@@ -256,10 +256,10 @@ func TestWebhookLookups(t *testing.T) {
 	}
 }
 
-// A credential that becomes right between the look-up and the change does not let an
-// unchecked webhook in.
-func TestWebhookOfACredentialThatBecomesRight(t *testing.T) {
-	d := newDesk(t)
+// When a credential becomes valid between the look-up and the transaction, the webhook is checked
+// before it is stored.
+func TestWebhookOfACredentialThatBecomesValid(t *testing.T) {
+	d := newFixture(t)
 	org := d.org()
 	s := d.AuthService.(*authService)
 	turned := false
@@ -286,7 +286,7 @@ func TestWebhookOfACredentialThatBecomesRight(t *testing.T) {
 	}
 }
 
-// turning is a store that changes before its first change.
+// turning is a store that runs a change of the test before the first change of a service.
 type turning struct {
 	store.Store
 	turn func()
@@ -297,9 +297,9 @@ func (s *turning) Update(ctx context.Context, org string, fn func(store.Tx) erro
 	return s.Store.Update(ctx, org, fn)
 }
 
-// Deleting a bot tells the threads it was in, then the org, then the caches.
-func TestDeletionIsTold(t *testing.T) {
-	d := newDesk(t)
+// The deletion of a bot emits events to its threads, then to the org, then for the caches.
+func TestEventsOfADeletion(t *testing.T) {
+	d := newFixture(t)
 	org := d.org()
 	gone, other := d.bot(org, "gone"), d.bot(org, "other")
 	me := d.as(bearer(gone.Token))
@@ -318,16 +318,16 @@ func TestDeletionIsTold(t *testing.T) {
 		got[row.Type]++
 		if left := e.GetThreadParticipant(); left != nil &&
 			(left.Action != b2bv1.ParticipantAction_PARTICIPANT_ACTION_LEFT || left.BotName != "gone" || left.By != gone.BotId || left.Label != nil) {
-			t.Errorf("told %v", left)
+			t.Errorf("events: %v", left)
 		}
 		if closed := e.GetThreadStatusChanged(); closed != nil &&
 			(closed.ThreadId != alone.Thread.Id || closed.To != b2bv1.ThreadStatus_THREAD_STATUS_CLOSED) {
-			t.Errorf("told %v", closed)
+			t.Errorf("events: %v", closed)
 		}
 	}
 	want := map[string]int{"thread_participant": 2, "thread_status_changed": 1, "bot_offline": 1, "access_changed": 1}
 	if !maps.Equal(got, want) || rows[len(rows)-2].Type != "bot_offline" {
-		t.Errorf("told %v, want %v", got, want)
+		t.Errorf("events: %v, want %v", got, want)
 	}
 	after := must(d.store.Thread(t.Context(), org.Id, shared.Thread.Id))
 	if after.Revision != shared.Thread.Revision+1 || after.Status != "active" {
@@ -338,9 +338,9 @@ func TestDeletionIsTold(t *testing.T) {
 	d.as(bearer(other.Token))
 }
 
-// A single-use ticket lets one bot in, however many come at once.
-func TestTicketIsSpentOnce(t *testing.T) {
-	d := newDesk(t)
+// A single-use ticket registers one bot, also when several use it at once.
+func TestTicketIsUsedOnce(t *testing.T) {
+	d := newFixture(t)
 	org := d.org()
 	admin := d.as(bearer(d.bot(org, "admin").Token))
 	ticket := must(d.OrgService.CreateOrgTicket(admin, &b2bv1.CreateOrgTicketRequest{}))
@@ -360,7 +360,7 @@ func TestTicketIsSpentOnce(t *testing.T) {
 	}
 	wg.Wait()
 	if in.Load() != 1 {
-		t.Errorf("%d bots came in, want 1", in.Load())
+		t.Errorf("%d bots were registered, want 1", in.Load())
 	}
 }
 

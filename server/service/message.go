@@ -10,17 +10,17 @@ import (
 	"github.com/b2b-protocol/b2b/server/limits"
 )
 
-// draft is what a direct and a thread message have in common, checked as far as that needs no
-// state (B2B-MSG-001 to 010).
+// draft is the content of a direct or thread message after the checks that need no state
+// (B2B-MSG-001 to 010).
 type draft struct {
 	content string
 	parts   *string // as stored; nil: none were sent
 	shown   []*b2bv1.Part
-	tooLong error // content is longer than this server takes
+	tooLong error // the error of a content above the limit
 }
 
-// newDraft checks the parts and finds the content, in this order. That content is
-// too long is kept for later: direct messages tell an unknown receiver first.
+// newDraft checks the parts, then the content. It stores the error of a content that is too long
+// in the draft, because direct messages report an unknown receiver first.
 func (c *core) newDraft(content *string, list *b2bv1.PartList) (*draft, error) {
 	parts, err := checkParts(list)
 	if err != nil {
@@ -41,18 +41,18 @@ func (c *core) newDraft(content *string, list *b2bv1.PartList) (*draft, error) {
 	return d, nil
 }
 
-// weight is short for a message of up to limits.ShortMessage bytes. A draft that was
-// refused is nil, and stores nothing.
-func (d *draft) weight(metadata *string) weight {
+// quotaClass returns short for a message of up to limits.ShortMessage bytes, and for the nil draft
+// of a refused message.
+func (d *draft) quotaClass(metadata *string) quotaClass {
 	if d == nil || len(d.content)+len(deref(d.parts))+len(deref(metadata)) <= limits.ShortMessage {
 		return short
 	}
 	return bulk
 }
 
-// messageMetadata returns the metadata to store (B2B-MSG-043). What a person sends through a
-// session is marked: the object, or an empty one in the place of anything else, gets a
-// provenance (B2B-MSG-045).
+// messageMetadata returns the metadata to store (B2B-MSG-043). A message of a human's session gets
+// the key provenance in its metadata; metadata that is not an object is replaced by one
+// (B2B-MSG-045).
 func messageMetadata(sent *string, session *call.Session) (*string, error) {
 	var stored *string
 	if sent != nil {
@@ -80,8 +80,8 @@ func messageMetadata(sent *string, session *call.Session) (*string, error) {
 	return &text, err
 }
 
-// withProvenance answers the JSON object with the key provenance set; the other
-// keys keep their order and the spelling of their values.
+// withProvenance returns a JSON object with the key provenance set. The other keys keep their
+// order and the text of their values.
 func withProvenance(object json.RawMessage, owner *string) (string, error) {
 	provenance, err := json.Marshal(struct {
 		AuthoredBy string  `json:"authored_by"`
@@ -126,8 +126,8 @@ func withProvenance(object json.RawMessage, owner *string) (string, error) {
 	return out.String(), nil
 }
 
-// shownMetadata returns stored metadata as a message shows it: JSON, or nil when it is a text
-// that is not JSON (B2B-MSG-043).
+// shownMetadata returns the stored metadata as JSON, or nil when the stored text is not JSON
+// (B2B-MSG-043).
 func shownMetadata(stored *string) *string {
 	if stored == nil || !json.Valid([]byte(*stored)) {
 		return nil

@@ -14,9 +14,9 @@ import (
 	"github.com/b2b-protocol/b2b/server/wire"
 )
 
-// checkParts checks parts in the order of their index (B2B-MSG-006, B2B-MSG-007), and returns
-// what is needed to make content of them: nil when none were sent. A binding may have checked
-// the same before; what Connect clients send is checked only here.
+// checkParts checks parts in the order of their index (B2B-MSG-006, B2B-MSG-007). It returns what
+// limits.ResolveContent needs of them; nil when the message has no parts. Bindings with wire JSON
+// have checked most of this before; for Connect this is the only check.
 func checkParts(list *b2bv1.PartList) ([]limits.Part, error) {
 	if list == nil {
 		return nil, nil
@@ -32,7 +32,7 @@ func checkParts(list *b2bv1.PartList) ([]limits.Part, error) {
 	return parts, nil
 }
 
-// readPart answers a part in brief, or what is wrong with it.
+// readPart returns the type and content of a part, or what is wrong with it.
 func readPart(p *b2bv1.Part) (part limits.Part, problem string) {
 	var body proto.Message
 	switch v := p.GetPart().(type) {
@@ -63,7 +63,7 @@ func readPart(p *b2bv1.Part) (part limits.Part, problem string) {
 	return part, problem
 }
 
-// needs names the first of the fields that is absent.
+// needs returns the problem of the first of the fields that is absent, or nothing.
 func needs(m proto.Message, fields ...protoreflect.Name) string {
 	r := m.ProtoReflect()
 	known := r.Descriptor().Fields()
@@ -83,8 +83,8 @@ func jsonProblem(text string) string {
 	return ""
 }
 
-// extraProblem keeps the further keys of a part from saying again what its fields
-// say. An optional key of an unexpected type stands here, too, with its field absent.
+// extraProblem checks the extra keys of a part: none may have the name of a field that is set. An
+// optional field that the client sent with another type is an extra key, and the field is absent.
 func extraProblem(extra string, body proto.Message) string {
 	if limits.Width(extra) > limits.MaxElements {
 		return fmt.Sprintf("extra must have at most %d elements", limits.MaxElements)
@@ -103,8 +103,7 @@ func extraProblem(extra string, body proto.Message) string {
 	return ""
 }
 
-// storedParts is the text of parts that is kept: their wire JSON, nil when none
-// were sent.
+// storedParts returns the wire JSON of parts to store; nil when the message has no parts.
 func storedParts(list *b2bv1.PartList) *string {
 	if list == nil {
 		return nil
@@ -113,9 +112,8 @@ func storedParts(list *b2bv1.PartList) *string {
 	return &text
 }
 
-// readStoredParts is the opposite of storedParts. Parts that an old database holds
-// and that nobody can read any more count as not sent: the message still has its
-// content.
+// readStoredParts is the opposite of storedParts. ok is false for absent parts, and for unreadable
+// ones of an old database; the message then shows its content.
 func readStoredParts(text *string) (parts []*b2bv1.Part, ok bool) {
 	if text == nil {
 		return nil, false
@@ -127,8 +125,8 @@ func readStoredParts(text *string) (parts []*b2bv1.Part, ok bool) {
 	return list.Values, true
 }
 
-// textSlot is room for the one text part that a message without parts shows (B2B-MSG-009), in
-// a single piece.
+// textSlot holds the text part that a message without parts shows (B2B-MSG-009), in one
+// allocation.
 type textSlot struct {
 	part b2bv1.Part
 	kind b2bv1.Part_Text
@@ -136,8 +134,8 @@ type textSlot struct {
 	list [1]*b2bv1.Part
 }
 
-// parts answers what a message shows: its parts, when they are at hand or stored, or
-// its content as text.
+// parts returns the parts that a message shows: shown or the stored ones, and otherwise one text
+// part with the content.
 func (s *textSlot) parts(shown []*b2bv1.Part, stored, content *string) []*b2bv1.Part {
 	if shown != nil {
 		return shown

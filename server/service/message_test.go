@@ -39,7 +39,7 @@ func TestCheckParts(t *testing.T) {
 		{"an empty url", []*b2bv1.Part{image(s(""), nil, nil)}, ""},
 		{"further keys", []*b2bv1.Part{image(s("u"), nil, s(`{"w":1}`))}, ""},
 		{"an optional key of another type", []*b2bv1.Part{image(s("u"), nil, s(`{"alt":7}`))}, ""},
-		{"a key said twice", []*b2bv1.Part{image(s("u"), s("a"), s(`{"alt":"b"}`))}, "parts[0]: extra"},
+		{"an extra key with the name of a field", []*b2bv1.Part{image(s("u"), s("a"), s(`{"alt":"b"}`))}, "parts[0]: extra"},
 		{"another type", []*b2bv1.Part{image(s("u"), nil, s(`{"type":"text"}`))}, "parts[0]: extra"},
 		{"very many further keys", []*b2bv1.Part{image(s("u"), nil, s("{"+strings.Repeat(`"a":0,`, 10_000)+`"b":0}`))}, "parts[0]: extra must have at most 10000 elements"},
 		{"further keys that are none", []*b2bv1.Part{image(s("u"), nil, s(`[]`))}, "parts[0]: extra"},
@@ -54,7 +54,7 @@ func TestCheckParts(t *testing.T) {
 	}
 }
 
-func TestStoredPartsComeBack(t *testing.T) {
+func TestStoredPartsRoundTrip(t *testing.T) {
 	extra := `{"w":9007199254740993}`
 	list := &b2bv1.PartList{Values: []*b2bv1.Part{textPart("<a> & \u2028"), {Part: textPart("b").Part, Extra: &extra}}}
 	parts, ok := readStoredParts(storedParts(list))

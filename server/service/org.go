@@ -12,7 +12,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/thread"
 )
 
-// orgService is an org as its own members and admins see it.
+// orgService serves an org to its own members and admins.
 type orgService struct{ *core }
 
 func (s *orgService) GetOrg(ctx context.Context, _ *b2bv1.GetOrgRequest) (*b2bv1.GetOrgResponse, error) {
@@ -90,7 +90,7 @@ func (s *orgService) UpdateOrgSettings(ctx context.Context, req *b2bv1.UpdateOrg
 				return nil, fmt.Errorf("write join_approval_required: %w", err)
 			}
 		}
-		if err := s.audit(ctx, tx, id, nil, "settings.update", "org_settings", id, write.told); err != nil {
+		if err := s.audit(ctx, tx, id, nil, "settings.update", "org_settings", id, write.details); err != nil {
 			return nil, err
 		}
 		return &b2bv1.UpdateOrgSettingsResponse{Settings: settingsOut(org, settings)}, nil
@@ -101,14 +101,14 @@ func (s *orgService) UpdateOrgSettings(ctx context.Context, req *b2bv1.UpdateOrg
 type settingsWrite struct {
 	fields   []func(*store.OrgSettings)
 	approval *bool
-	told     detail // what the audit entry tells: the fields that are written
+	details  detail // for the audit entry: the fields that are written
 }
 
-// newSettingsWrite checks in this order (B2B-ORG-023): rates, days, policy, approval, and that
-// something is to be changed.
+// newSettingsWrite checks a request in this order (B2B-ORG-023): rates, days, policy, approval,
+// and that it names at least one setting.
 func newSettingsWrite(req *b2bv1.UpdateOrgSettingsRequest) (*settingsWrite, error) {
-	named := naming(req, req.GetUpdateMask())
-	w := &settingsWrite{told: detail{}}
+	named := namedFields(req, req.GetUpdateMask())
+	w := &settingsWrite{details: detail{}}
 	for _, rate := range []struct {
 		name  string
 		value *int64
@@ -125,7 +125,7 @@ func newSettingsWrite(req *b2bv1.UpdateOrgSettingsRequest) (*settingsWrite, erro
 			return nil, call.Invalid("%s must be a whole number", rate.name)
 		}
 		w.fields = append(w.fields, func(s *store.OrgSettings) { *rate.into(s) = *rate.value })
-		w.told[rate.name] = *rate.value
+		w.details[rate.name] = *rate.value
 	}
 	for _, days := range []struct {
 		name  string
@@ -140,7 +140,7 @@ func newSettingsWrite(req *b2bv1.UpdateOrgSettingsRequest) (*settingsWrite, erro
 			continue
 		}
 		w.fields = append(w.fields, func(s *store.OrgSettings) { *days.into(s) = days.value })
-		w.told[days.name] = days.value
+		w.details[days.name] = days.value
 	}
 	if named("default_thread_permission_policy") {
 		if err := w.policy(req.DefaultThreadPermissionPolicy); err != nil {
@@ -152,9 +152,9 @@ func newSettingsWrite(req *b2bv1.UpdateOrgSettingsRequest) (*settingsWrite, erro
 			return nil, call.Invalid("join_approval_required must be true or false")
 		}
 		w.approval = req.JoinApprovalRequired
-		w.told["join_approval_required"] = *w.approval
+		w.details["join_approval_required"] = *w.approval
 	}
-	if len(w.told) == 0 {
+	if len(w.details) == 0 {
 		return nil, call.Invalid("No setting to update").WithHint("Name at least one setting.")
 	}
 	return w, nil
@@ -173,9 +173,9 @@ func (w *settingsWrite) policy(text *string) error {
 		}
 	}
 	w.fields = append(w.fields, func(s *store.OrgSettings) { s.DefaultThreadPermissionPolicy = policy })
-	w.told["default_thread_permission_policy"] = nil
+	w.details["default_thread_permission_policy"] = nil
 	if policy != nil {
-		w.told["default_thread_permission_policy"] = json.RawMessage(*policy)
+		w.details["default_thread_permission_policy"] = json.RawMessage(*policy)
 	}
 	return nil
 }
@@ -192,7 +192,7 @@ func (s *orgService) RotateSecret(ctx context.Context, req *b2bv1.RotateSecretRe
 }
 
 func (s *orgService) ListAuditEntries(ctx context.Context, req *b2bv1.ListAuditEntriesRequest) (*b2bv1.ListAuditEntriesResponse, error) {
-	before, err := behind(req.GetCursor(), "created_at")
+	before, err := parsePageToken(req.GetCursor(), "created_at")
 	if err != nil {
 		return nil, err
 	}
@@ -214,10 +214,10 @@ func (s *orgService) ListAuditEntries(ctx context.Context, req *b2bv1.ListAuditE
 			Detail: e.Detail, CreatedAt: stamp(e.CreatedAt),
 		}
 	}
-	entries, out.Entries, more = fitted(s.core, entries, out.Entries, more)
+	entries, out.Entries, more = cutToSize(s.core, entries, out.Entries, more)
 	if more {
 		last := &entries[len(entries)-1]
-		out.NextCursor = behindText(last.CreatedAt, last.ID)
+		out.NextCursor = formatPageToken(last.CreatedAt, last.ID)
 	}
 	return out, nil
 }

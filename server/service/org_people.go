@@ -25,7 +25,7 @@ func (s *orgService) ListOrgSessions(ctx context.Context, req *b2bv1.ListOrgSess
 			CreatedAt: stamp(row.CreatedAt), ExpiresAt: stamp(row.ExpiresAt),
 		}
 	}
-	_, out.Items, out.HasMore = fitted(s.core, sessions, out.Items, more)
+	_, out.Items, out.HasMore = cutToSize(s.core, sessions, out.Items, more)
 	return out, nil
 }
 
@@ -33,7 +33,7 @@ func roleOf(text string) b2bv1.SessionRole {
 	return enumOf[b2bv1.SessionRole](b2bv1.SessionRole_value, "SESSION_ROLE_", text)
 }
 
-// isRef tells whether a text can be the public handle of a session.
+// isRef reports whether a text has the form of the public handle of a session.
 func isRef(text string) bool {
 	for _, c := range []byte(text) {
 		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
@@ -77,8 +77,8 @@ func (s *orgService) DeleteOrgSession(ctx context.Context, req *b2bv1.DeleteOrgS
 	})
 }
 
-// revoker is how audit entries name who took something away: a bot's id, or the role
-// of a session.
+// revoker returns the name in audit entries of a caller that revokes something: the id of a bot,
+// or the role of a session.
 func revoker(caller *call.Caller) string {
 	if caller.Kind == call.Bot {
 		return caller.BotID
@@ -88,8 +88,8 @@ func revoker(caller *call.Caller) string {
 
 func deref(text *string) string { return textOr(text, "") }
 
-// changedBy is how a change of standing names who made it: a bot that used its
-// token, or a session's handle.
+// changedBy returns the name of the caller in changes of a bot's or an org's status: the handle of
+// a session, or the id of a bot that used its token.
 func changedBy(caller *call.Caller) string {
 	switch {
 	case caller.Session != nil:
@@ -97,7 +97,7 @@ func changedBy(caller *call.Caller) string {
 	case caller.Kind == call.Bot:
 		return "bot:" + caller.BotID
 	}
-	return "operator" // in development, where nobody need be known
+	return "operator" // in development, without a credential
 }
 
 func (s *orgService) UpdateBotRole(ctx context.Context, req *b2bv1.UpdateBotRoleRequest) (*b2bv1.UpdateBotRoleResponse, error) {
@@ -111,7 +111,7 @@ func (s *orgService) UpdateBotRole(ctx context.Context, req *b2bv1.UpdateBotRole
 	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.UpdateBotRoleResponse, error) {
 		bot, err := tx.Bot(ctx, caller.OrgID, req.GetBotId())
 		if err != nil {
-			return nil, missing(err, "Bot")
+			return nil, notFound(err, "Bot")
 		}
 		if caller.BotID == bot.ID && role == store.AuthMember {
 			return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_SELF_DEMOTION, "A bot cannot make itself a member").
@@ -145,7 +145,7 @@ func (s *orgService) UpdateBotStatus(ctx context.Context, req *b2bv1.UpdateBotSt
 	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.UpdateBotStatusResponse, error) {
 		bot, err := tx.Bot(ctx, caller.OrgID, req.GetBotId())
 		if err != nil {
-			return nil, missing(err, "Bot")
+			return nil, notFound(err, "Bot")
 		}
 		was := bot.JoinStatus
 		if was != status {
@@ -163,11 +163,11 @@ func (s *orgService) UpdateBotStatus(ctx context.Context, req *b2bv1.UpdateBotSt
 	})
 }
 
-// setJoinStatus writes a bot's new standing and tells everybody.
+// setJoinStatus stores a bot's new join status, audits it, and emits its events.
 func (s *orgService) setJoinStatus(ctx context.Context, tx store.Tx, bot *store.Bot, was string) error {
 	err := tx.SetBotJoinStatus(ctx, bot.ID, bot.JoinStatus, bot.JoinStatusChangedBy, *bot.JoinStatusChangedAt, bot.JoinStatusReason)
 	if err != nil {
-		return fmt.Errorf("set a bot's standing: %w", err)
+		return fmt.Errorf("set a bot's join status: %w", err)
 	}
 	err = s.audit(ctx, tx, bot.OrgID, actorBot(ctx), "bot.join_status_changed", "bot", bot.ID, detail{
 		"old_status": was, "new_status": bot.JoinStatus, "reason": bot.JoinStatusReason, "changed_by": bot.JoinStatusChangedBy,
@@ -190,7 +190,7 @@ func (s *orgService) setJoinStatus(ctx context.Context, tx store.Tx, bot *store.
 func (s *orgService) DeleteTombstone(ctx context.Context, req *b2bv1.DeleteTombstoneRequest) (*b2bv1.DeleteTombstoneResponse, error) {
 	caller := call.CallerOf(ctx)
 	id, name := req.GetOrgId(), req.GetName()
-	if caller.Kind != call.SuperAdmin && caller.OrgID != id { // whether it exists or not
+	if caller.Kind != call.SuperAdmin && caller.OrgID != id { // the same error whether the org exists or not
 		return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_FORBIDDEN, "This is not your org")
 	}
 	return change(ctx, s.core, id, req, func(tx store.Tx) (*b2bv1.DeleteTombstoneResponse, error) {
@@ -198,7 +198,7 @@ func (s *orgService) DeleteTombstone(ctx context.Context, req *b2bv1.DeleteTombs
 			return nil, err
 		}
 		if err := tx.DeleteTombstone(ctx, id, name); err != nil {
-			return nil, missing(err, "Tombstone")
+			return nil, notFound(err, "Tombstone")
 		}
 		err := s.audit(ctx, tx, id, nil, "bot.tombstone_cleared", "bot", name, detail{
 			"cleared_by_session": caller.Session.Ref, "cleared_by_role": caller.Session.Role,

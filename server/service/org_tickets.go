@@ -67,7 +67,7 @@ func (s *orgService) ListOrgTickets(ctx context.Context, req *b2bv1.ListOrgTicke
 			CreatedBy: t.CreatedBy, CreatedAt: stamp(t.CreatedAt),
 		}
 	}
-	if tickets, out.Items, more = fitted(s.core, tickets, out.Items, more); more {
+	if tickets, out.Items, more = cutToSize(s.core, tickets, out.Items, more); more {
 		last := &tickets[len(tickets)-1]
 		next := pagetoken.Token{At: last.CreatedAt, ID: last.ID}.Opaque()
 		out.Cursor = &next
@@ -75,13 +75,13 @@ func (s *orgService) ListOrgTickets(ctx context.Context, req *b2bv1.ListOrgTicke
 	return out, nil
 }
 
-// openTicket is what people see of a ticket. When the key that it was sealed under is lost
-// (B2B-AUTH-073), that is the id of its row, which deletes it and opens nothing; the ticket
-// is as good as before.
+// openTicket returns the parts of a ticket that lists show. When the key that sealed it is lost
+// (B2B-AUTH-073), it returns only the id of the row, by which the ticket can be deleted but not
+// used. The ticket itself stays valid.
 func (s *orgService) openTicket(ctx context.Context, t *store.OrgTicket) seal.Ticket {
 	seen, err := s.Keys.OpenTicket(t.ID, deref(t.Sealed))
 	if err != nil {
-		s.Log.WarnContext(ctx, "a ticket cannot be shown", "ticket", t.ID, "error", err)
+		s.Log.WarnContext(ctx, "a ticket cannot be unsealed, its code is not shown", "ticket", t.ID, "error", err)
 		return seal.Ticket{ID: t.ID}
 	}
 	return seen
@@ -97,7 +97,7 @@ func (s *orgService) DeleteOrgTicket(ctx context.Context, req *b2bv1.DeleteOrgTi
 	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.DeleteOrgTicketResponse, error) {
 		ticket, err := tx.DeleteTicket(ctx, caller.OrgID, auth.Hash(req.GetId()), req.GetId())
 		if err != nil {
-			return nil, missing(err, "Ticket")
+			return nil, notFound(err, "Ticket")
 		}
 		err = s.audit(ctx, tx, caller.OrgID, actorBot(ctx), "auth.ticket_revoked", "org_ticket", ticket.ID,
 			detail{"revoked_by": revoker(caller)})

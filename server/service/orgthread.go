@@ -13,17 +13,17 @@ import (
 	"github.com/b2b-protocol/b2b/server/thread"
 )
 
-// orgThreadService serves threads as the org's admins see them: visibility and permission
-// policy do not apply (B2B-ORGTHR-001).
+// orgThreadService serves threads to the org's admins, to whom visibility and permission policy do
+// not apply (B2B-ORGTHR-001).
 type orgThreadService struct{ *core }
 
-// searchLeast is what a search needs, in UTF-16 code units.
+// searchLeast is the least length of a search text, in UTF-16 code units.
 const searchLeast = 2
 
-// orgActor is how changes and invitations by admins are signed, a bot's too.
+// orgActor returns the actor of changes and invitations by admins, also by admin bots.
 func orgActor(caller *call.Caller) string { return "org:" + caller.OrgID }
 
-// ListOrgThreads answers all threads of the org, with participants.
+// ListOrgThreads returns all threads of the org, with participants.
 func (s *orgThreadService) ListOrgThreads(ctx context.Context, req *b2bv1.ListOrgThreadsRequest) (*b2bv1.ListOrgThreadsResponse, error) {
 	status, err := statusFilter(req.Status)
 	if err != nil {
@@ -48,14 +48,14 @@ func (s *orgThreadService) ListOrgThreads(ctx context.Context, req *b2bv1.ListOr
 			return nil, fmt.Errorf("list threads of the org: %w", err)
 		}
 		rows, more := page(rows, size)
-		if n := crowd(rows); n < len(rows) {
+		if n := limitParticipants(rows); n < len(rows) {
 			rows, more = rows[:n], true
 		}
 		items, err := threadDetailsOut(ctx, r, rows)
 		if err != nil {
 			return nil, err
 		}
-		rows, items, more = fitted(s.core, rows, items, more)
+		rows, items, more = cutToSize(s.core, rows, items, more)
 		res := &b2bv1.ListOrgThreadsResponse{Items: items, HasMore: more, Paged: paged}
 		if more {
 			last := &rows[len(rows)-1]
@@ -66,13 +66,14 @@ func (s *orgThreadService) ListOrgThreads(ctx context.Context, req *b2bv1.ListOr
 	})
 }
 
-// crowdMost is how many participants a page of threads shows, but for those of its last
-// thread: more than have room in an answer when their names are of usual length.
-const crowdMost = 20_000
+// maxShownParticipants bounds the participants in a page of threads, except those of its last
+// thread. With names of usual length, more than these do not fit in a response.
+const maxShownParticipants = 20_000
 
-// crowd is how many of the first threads have no more participants than that, one at least.
-func crowd(rows []store.ThreadRow) int {
-	left := int64(crowdMost)
+// limitParticipants returns how many of the first threads have at most maxShownParticipants in all;
+// at least one.
+func limitParticipants(rows []store.ThreadRow) int {
+	left := int64(maxShownParticipants)
 	for i := range rows {
 		if left -= rows[i].ParticipantCount; left < 0 && i > 0 {
 			return i
@@ -81,7 +82,7 @@ func crowd(rows []store.ThreadRow) int {
 	return len(rows)
 }
 
-// threadDetailsOut reads the participants of a list of threads at once.
+// threadDetailsOut returns threads with their participants, which it reads with one query.
 func threadDetailsOut(ctx context.Context, r store.Reader, rows []store.ThreadRow) ([]*b2bv1.Thread, error) {
 	ids := make([]string, len(rows))
 	for i := range rows {
@@ -102,13 +103,13 @@ func threadDetailsOut(ctx context.Context, r store.Reader, rows []store.ThreadRo
 	return out, nil
 }
 
-// find is a thread of the caller's org.
+// find finds a thread of the caller's org.
 func (s *core) find(ctx context.Context, r store.Reader, id string) (*store.Thread, error) {
 	t, err := r.Thread(ctx, call.CallerOf(ctx).OrgID, id)
-	return t, missing(err, "thread")
+	return t, notFound(err, "thread")
 }
 
-// GetOrgThread answers a thread and its participants.
+// GetOrgThread returns a thread and its participants.
 func (s *orgThreadService) GetOrgThread(ctx context.Context, req *b2bv1.GetOrgThreadRequest) (*b2bv1.GetOrgThreadResponse, error) {
 	return view(ctx, s.core, func(r store.Reader) (*b2bv1.GetOrgThreadResponse, error) {
 		t, err := s.find(ctx, r, req.GetThreadId())
@@ -123,7 +124,7 @@ func (s *orgThreadService) GetOrgThread(ctx context.Context, req *b2bv1.GetOrgTh
 	})
 }
 
-// ListOrgThreadMessages answers messages, in one of two forms (B2B-ORGTHR-008).
+// ListOrgThreadMessages returns messages, paged by time or by message id (B2B-ORGTHR-008).
 func (s *orgThreadService) ListOrgThreadMessages(ctx context.Context, req *b2bv1.ListOrgThreadMessagesRequest) (*b2bv1.ListOrgThreadMessagesResponse, error) {
 	t, err := s.find(ctx, s.Store, req.GetThreadId())
 	if err != nil {
@@ -138,7 +139,7 @@ func (s *orgThreadService) ListOrgThreadMessages(ctx context.Context, req *b2bv1
 		}
 		return &b2bv1.ListOrgThreadMessagesResponse{Messages: items, HasMore: next != nil, NextCursor: next, Paged: true}, nil
 	}
-	items, next, err := s.newest(ctx, t.ID, span(bound, req.Since, limit))
+	items, next, err := s.newest(ctx, t.ID, messageRange(bound, req.Since, limit))
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +149,7 @@ func (s *orgThreadService) ListOrgThreadMessages(ctx context.Context, req *b2bv1
 // UpdateOrgThread changes status and settings (B2B-ORGTHR-011, B2B-ORGTHR-012).
 func (s *orgThreadService) UpdateOrgThread(ctx context.Context, req *b2bv1.UpdateOrgThreadRequest) (*b2bv1.UpdateOrgThreadResponse, error) {
 	caller := call.CallerOf(ctx)
-	named := naming(req, req.UpdateMask)
+	named := namedFields(req, req.UpdateMask)
 	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.UpdateOrgThreadResponse, error) {
 		t, err := s.find(ctx, tx, req.GetThreadId())
 		if err != nil {
@@ -167,13 +168,13 @@ func (s *orgThreadService) UpdateOrgThread(ctx context.Context, req *b2bv1.Updat
 		if err := s.writeThread(ctx, tx, w); err != nil {
 			return nil, err
 		}
-		if err := s.tellStatus(ctx, tx, w, orgActor(caller)); err != nil {
+		if err := s.emitStatusChanged(ctx, tx, w, orgActor(caller)); err != nil {
 			return nil, err
 		}
 		out := threadOut(&w.after)
 		settings := thread.Write{Policy: w.Policy, Settings: w.Settings}
 		if changes := settings.Changes(settingsOf(&w.before), settingsOf(&w.after)); len(changes) > 0 {
-			if err := s.tellUpdated(ctx, tx, out, changes); err != nil {
+			if err := s.emitUpdated(ctx, tx, out, changes); err != nil {
 				return nil, err
 			}
 		}
@@ -195,7 +196,7 @@ func (s *orgThreadService) AddOrgThreadParticipant(ctx context.Context, req *b2b
 		bot, err := tx.Bot(ctx, caller.OrgID, req.GetBotId())
 		switch {
 		case err != nil:
-			return nil, missing(err, "bot")
+			return nil, notFound(err, "bot")
 		case bot.JoinStatus != store.BotActive:
 			return nil, errBotNotActive("bot_id", bot)
 		}
@@ -204,18 +205,18 @@ func (s *orgThreadService) AddOrgThreadParticipant(ctx context.Context, req *b2b
 		case err != nil:
 			return nil, err
 		case there != nil:
-			return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_ALREADY_PARTICIPANT, "This bot is a participant already")
+			return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_ALREADY_PARTICIPANT, "bot_id: this bot is already a participant")
 		}
 		a := &admission{id: bot.ID, name: bot.Name, by: orgActor(caller), label: req.Label}
 		if req.Label != nil {
-			a.told = &b2bv1.LabelValue{Value: req.Label}
+			a.eventLabel = &b2bv1.LabelValue{Value: req.Label}
 		}
 		added, err := s.admit(ctx, tx, t, a)
 		if err != nil {
 			return nil, err
 		}
-		told := detail{"invited_bot_id": bot.ID, "invited_bot_name": bot.Name, "by": orgActor(caller)}.via(ctx)
-		err = s.audit(ctx, tx, caller.OrgID, actorBot(ctx), "thread.invite", "thread", t.ID, told)
+		details := detail{"invited_bot_id": bot.ID, "invited_bot_name": bot.Name, "by": orgActor(caller)}.via(ctx)
+		err = s.audit(ctx, tx, caller.OrgID, actorBot(ctx), "thread.invite", "thread", t.ID, details)
 		return &b2bv1.AddOrgThreadParticipantResponse{Participant: participantOut(added)}, err
 	})
 }
@@ -230,13 +231,13 @@ func (s *orgThreadService) RemoveOrgThreadParticipant(ctx context.Context, req *
 		}
 		bot, err := tx.ResolveBot(ctx, caller.OrgID, req.GetBot())
 		if err != nil {
-			return nil, missing(err, "bot")
+			return nil, notFound(err, "bot")
 		}
 		return &b2bv1.RemoveOrgThreadParticipantResponse{Ok: true}, s.remove(ctx, tx, t, bot)
 	})
 }
 
-// findLive is find for what a thread that has ended refuses.
+// findLive is find for operations that a resolved or closed thread refuses.
 func (s *orgThreadService) findLive(ctx context.Context, tx store.Tx, id string) (*store.Thread, error) {
 	t, err := s.find(ctx, tx, id)
 	if err == nil && thread.Status(t.Status).Terminal() {
@@ -245,13 +246,13 @@ func (s *orgThreadService) findLive(ctx context.Context, tx store.Tx, id string)
 	return t, err
 }
 
-// SearchOrgMessages finds thread messages of the whole org.
+// SearchOrgMessages searches the thread messages of the whole org.
 func (s *orgThreadService) SearchOrgMessages(ctx context.Context, req *b2bv1.SearchOrgMessagesRequest) (*b2bv1.SearchOrgMessagesResponse, error) {
 	q := jstext.Trim(req.GetQ())
 	if jstext.Len(q) < searchLeast {
 		return &b2bv1.SearchOrgMessagesResponse{}, nil
 	}
-	older, err := behind(req.GetCursor(), "created_at")
+	older, err := parsePageToken(req.GetCursor(), "created_at")
 	if err != nil {
 		return nil, err
 	}
@@ -267,11 +268,11 @@ func (s *orgThreadService) SearchOrgMessages(ctx context.Context, req *b2bv1.Sea
 			Content: h.Content, CreatedAt: stamp(h.CreatedAt),
 		}
 	}
-	hits, found, more = fitted(s.core, hits, found, more)
+	hits, found, more = cutToSize(s.core, hits, found, more)
 	res := &b2bv1.SearchOrgMessagesResponse{Messages: found}
 	if more {
 		last := &hits[len(hits)-1]
-		res.NextCursor = behindText(last.CreatedAt, last.MessageID)
+		res.NextCursor = formatPageToken(last.CreatedAt, last.MessageID)
 	}
 	return res, nil
 }

@@ -14,18 +14,19 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// pageSize is the size of a page of most lists.
+// pageSize returns the page size of most lists.
 func pageSize(asked *int32) int { return within(asked, limits.UsualPage, limits.MaxPage) }
 
-// smallPage is the size of a page of lists that people look at.
+// smallPage returns the page size of lists that are shown to people.
 func smallPage(asked *int32) int { return within(asked, limits.UsualSmallPage, limits.MaxSmallPage) }
 
-// wholePage is the size of a page of lists that are whole unless asked otherwise.
+// wholePage returns the page size of lists that are not paged by default (B2B-LIM-004).
 func wholePage(asked *int32) int { return within(asked, limits.UsualWholePage, limits.MaxWholePage) }
 
-// behind is the place of the entry that a page begins behind, named by its time and id
-// (B2B-LIM-004); nil begins at the start.
-func behind(text, time string) (*store.TimeCursor, error) {
+// parsePageToken reads a plain page token: the time and the id of the last entry of the previous
+// page (B2B-LIM-004). It returns nil for the empty token, which starts at the first page. time is
+// the name of the time's field, for the error.
+func parsePageToken(text, time string) (*store.TimeCursor, error) {
 	if text == "" {
 		return nil, nil
 	}
@@ -36,13 +37,13 @@ func behind(text, time string) (*store.TimeCursor, error) {
 	return &store.TimeCursor{At: p.At, ID: p.ID}, nil
 }
 
-// behindText writes a cursor that behind reads.
-func behindText(at int64, id string) *string {
+// formatPageToken writes a token that parsePageToken reads.
+func formatPageToken(at int64, id string) *string {
 	text := pagetoken.Token{At: at, ID: id}.Plain()
 	return &text
 }
 
-// within is the size of a page: absent and 0 are the usual one, the rest is moved into [1,
+// within returns a page size: usual when asked is absent or 0, otherwise asked clamped to [1,
 // most] (B2B-HTTP-015).
 func within(asked *int32, usual, most int) int {
 	if asked == nil || *asked == 0 {
@@ -51,8 +52,8 @@ func within(asked *int32, usual, most int) int {
 	return min(max(int(*asked), 1), most)
 }
 
-// page takes the first size rows; there is more when the store, which was asked
-// for one row more, gave it.
+// page returns the first size rows. The store was asked for one row more; more reports whether it
+// returned that row.
 func page[T any](rows []T, size int) (_ []T, more bool) {
 	if len(rows) > size {
 		return rows[:size], true
@@ -60,8 +61,9 @@ func page[T any](rows []T, size int) (_ []T, more bool) {
 	return rows, false
 }
 
-// after is where a list ordered by activity goes on; nil begins.
-func after(text *string) *store.TimeCursor {
+// parseOpaqueToken reads an opaque page token of a list that is ordered by activity. An absent or
+// unreadable token returns nil, which starts at the first page (B2B-THR-037).
+func parseOpaqueToken(text *string) *store.TimeCursor {
 	if text == nil {
 		return nil
 	}
@@ -72,9 +74,9 @@ func after(text *string) *store.TimeCursor {
 	return &store.TimeCursor{At: p.At, ID: p.ID}
 }
 
-// naming answers which fields a request names: those of the mask, or without one
-// those that are set.
-func naming(m proto.Message, mask *fieldmaskpb.FieldMask) func(field string) bool {
+// namedFields returns a function that reports whether a request names a field: the fields of its
+// mask, or without a mask the fields that are set.
+func namedFields(m proto.Message, mask *fieldmaskpb.FieldMask) func(field string) bool {
 	if mask != nil {
 		return func(field string) bool { return slices.Contains(mask.GetPaths(), field) }
 	}
@@ -83,9 +85,9 @@ func naming(m proto.Message, mask *fieldmaskpb.FieldMask) func(field string) boo
 	return func(field string) bool { return r.Has(fields.ByName(protoreflect.Name(field))) }
 }
 
-// span is the range of a list of messages that pages by time. Both ends are
-// exclusive; before is nil when the request bounds by nothing or by an id.
-func span(bound pagetoken.Bound, since *timestamppb.Timestamp, limit int) store.MessageRange {
+// messageRange returns the range of a list of messages that pages by time. Both ends are
+// exclusive. Before is nil when the request has no bound by time.
+func messageRange(bound pagetoken.Bound, since *timestamppb.Timestamp, limit int) store.MessageRange {
 	r := store.MessageRange{Limit: limit}
 	if bound.Kind == pagetoken.ByTime {
 		r.Before = &bound.Time
@@ -97,7 +99,7 @@ func span(bound pagetoken.Bound, since *timestamppb.Timestamp, limit int) store.
 	return r
 }
 
-// textOr is the text, or when it is absent the other one.
+// textOr returns text, or other when text is nil.
 func textOr(text *string, other string) string {
 	if text == nil {
 		return other

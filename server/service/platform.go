@@ -14,7 +14,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// platformService is orgs as the operator of the server sees them.
+// platformService serves orgs and invite codes to the operator of the server.
 type platformService struct{ *core }
 
 func checkOrgName(name string) error {
@@ -58,7 +58,7 @@ func (c *core) createOrg(ctx context.Context, tx store.Tx, name string, persist 
 }
 
 func (s *platformService) ListOrgs(ctx context.Context, req *b2bv1.ListOrgsRequest) (*b2bv1.ListOrgsResponse, error) {
-	after, err := behind(req.GetCursor(), "created_at")
+	after, err := parsePageToken(req.GetCursor(), "created_at")
 	if err != nil {
 		return nil, err
 	}
@@ -80,9 +80,9 @@ func (s *platformService) ListOrgs(ctx context.Context, req *b2bv1.ListOrgsReque
 		}
 		out.Orgs = append(out.Orgs, listing)
 	}
-	if orgs, out.Orgs, more = fitted(s.core, orgs, out.Orgs, more); more {
+	if orgs, out.Orgs, more = cutToSize(s.core, orgs, out.Orgs, more); more {
 		last := &orgs[len(orgs)-1]
-		out.NextCursor = behindText(last.CreatedAt, last.ID)
+		out.NextCursor = formatPageToken(last.CreatedAt, last.ID)
 	}
 	return out, nil
 }
@@ -95,11 +95,11 @@ func orgOut(o *store.Org) *b2bv1.Org {
 	return &b2bv1.Org{Id: o.ID, Name: o.Name, Status: orgStatusOf(o.Status)}
 }
 
-// liveOrg finds an org; one that was destroyed is not found.
+// liveOrg finds an org that was not deleted.
 func liveOrg(ctx context.Context, r store.Reader, id string) (*store.Org, error) {
 	org, err := r.Org(ctx, id)
 	if err != nil {
-		return nil, missing(err, "Org")
+		return nil, notFound(err, "Org")
 	}
 	return org, nil
 }
@@ -154,15 +154,15 @@ func (s *platformService) UpdateOrg(ctx context.Context, req *b2bv1.UpdateOrgReq
 }
 
 func (s *platformService) DeleteOrg(ctx context.Context, req *b2bv1.DeleteOrgRequest) (*b2bv1.DeleteOrgResponse, error) {
-	// The answer outlives the org.
-	out, err := changeIn(ctx, s.core, place{org: req.GetOrgId()}, req, func(tx store.Tx) (*b2bv1.DeleteOrgResponse, error) {
+	// The response is kept by the platform, because the records of the org are deleted.
+	out, err := changeIn(ctx, s.core, changeOptions{org: req.GetOrgId()}, req, func(tx store.Tx) (*b2bv1.DeleteOrgResponse, error) {
 		if _, err := liveOrg(ctx, tx, req.GetOrgId()); err != nil {
 			return nil, err
 		}
 		if err := s.statusChanged(ctx, tx, "", true); err != nil {
 			return nil, err
 		}
-		// Nobody finds it from now on; upkeep removes what is in it.
+		// The org cannot be found from here on. Retention deletes its rows.
 		if err := tx.EndOrg(ctx, req.GetOrgId()); err != nil {
 			return nil, fmt.Errorf("end an org: %w", err)
 		}
@@ -187,8 +187,8 @@ func (s *platformService) RotateOrgSecret(ctx context.Context, req *b2bv1.Rotate
 	})
 }
 
-// rotateSecret gives an org a new secret and ends what the old one opened: tickets that were
-// not used, and the sessions of org admins (B2B-ORG-007).
+// rotateSecret gives an org a new secret. It deletes the unused tickets of the org and the
+// sessions of org admins (B2B-ORG-007).
 func (c *core) rotateSecret(ctx context.Context, tx store.Tx, id string) (string, error) {
 	if _, err := liveOrg(ctx, tx, id); err != nil {
 		return "", err
@@ -210,12 +210,13 @@ func (c *core) rotateSecret(ctx context.Context, tx store.Tx, id string) (string
 	return secret, c.credentialEnded(ctx, tx, "", "Credential rotated")
 }
 
-// lastTime is the end of the year 9999, the last time that a Timestamp can say; JSON
-// numbers hold it exactly.
+// lastTime is the end of the year 9999 in Unix milliseconds, the latest time of a Timestamp. JSON
+// numbers represent it exactly.
 const lastTime = 253402300799999
 
-// expiry is when something ends that lives for some seconds from now: 0 is never, absent and
-// negative mean usual (B2B-ORG-010, B2B-ORG-030).
+// expiry returns the time, in Unix milliseconds, at which something with a lifetime in seconds
+// expires. A lifetime of 0 means never and returns 0; an absent or negative one means usual
+// (B2B-ORG-010, B2B-ORG-030).
 func expiry(now int64, seconds *float64, usual time.Duration) int64 {
 	switch {
 	case seconds == nil || *seconds < 0 || math.IsNaN(*seconds):
@@ -243,14 +244,14 @@ func (s *platformService) CreateInviteCode(ctx context.Context, req *b2bv1.Creat
 	})
 }
 
-// inviteOut shows a code unless nobody knows it: one of old versions, or one whose key is
-// lost (B2B-AUTH-073).
+// inviteOut returns an invite code. The code itself is left out when the row is of an old version
+// that stored only its hash, or when the key that sealed it is lost (B2B-AUTH-073).
 func (s *platformService) inviteOut(ctx context.Context, c *store.InviteCode) *b2bv1.InviteCode {
 	var code *string
 	if c.Sealed != nil {
 		text, err := s.Keys.Open(seal.Invite(c.ID), *c.Sealed)
 		if err != nil {
-			s.Log.WarnContext(ctx, "an invite code cannot be shown", "invite_code", c.ID, "error", err)
+			s.Log.WarnContext(ctx, "an invite code cannot be unsealed, it is not shown", "invite_code", c.ID, "error", err)
 		} else {
 			code = &text
 		}
@@ -262,7 +263,7 @@ func (s *platformService) inviteOut(ctx context.Context, c *store.InviteCode) *b
 }
 
 func (s *platformService) ListInviteCodes(ctx context.Context, req *b2bv1.ListInviteCodesRequest) (*b2bv1.ListInviteCodesResponse, error) {
-	before, err := behind(req.GetCursor(), "created_at")
+	before, err := parsePageToken(req.GetCursor(), "created_at")
 	if err != nil {
 		return nil, err
 	}
@@ -281,9 +282,9 @@ func (s *platformService) ListInviteCodes(ctx context.Context, req *b2bv1.ListIn
 		out.InviteCodes[i] = s.inviteOut(ctx, c)
 		out.InviteCodes[i].Expired, out.InviteCodes[i].Exhausted = &expired, &exhausted
 	}
-	if codes, out.InviteCodes, more = fitted(s.core, codes, out.InviteCodes, more); more {
+	if codes, out.InviteCodes, more = cutToSize(s.core, codes, out.InviteCodes, more); more {
 		last := &codes[len(codes)-1]
-		out.NextCursor = behindText(last.CreatedAt, last.ID)
+		out.NextCursor = formatPageToken(last.CreatedAt, last.ID)
 	}
 	return out, nil
 }
@@ -291,7 +292,7 @@ func (s *platformService) ListInviteCodes(ctx context.Context, req *b2bv1.ListIn
 func (s *platformService) DeleteInviteCode(ctx context.Context, req *b2bv1.DeleteInviteCodeRequest) (*b2bv1.DeleteInviteCodeResponse, error) {
 	return change(ctx, s.core, "", req, func(tx store.Tx) (*b2bv1.DeleteInviteCodeResponse, error) {
 		if err := tx.DeleteInviteCode(ctx, req.GetId()); err != nil {
-			return nil, missing(err, "Invite code")
+			return nil, notFound(err, "Invite code")
 		}
 		return &b2bv1.DeleteInviteCodeResponse{}, nil
 	})

@@ -16,22 +16,23 @@ import (
 
 const awaitingApproval = "Awaiting org admin approval"
 
-// errUnchecked says that the credentials were wrong when the webhook's address could
-// have been looked up, and are right now.
+// errUnchecked is the error of a registration whose credential became valid only in its
+// transaction, so that the address of the webhook was not looked up before. The registration is
+// repeated.
 var errUnchecked = errors.New("service: the webhook was not checked")
 
 // RegisterBot registers a bot (B2B-REG-001). It checks in the order of B2B-REG-004 and
-// B2B-REG-010, except that the host of the webhook is looked up only for callers with a valid
-// credential, and outside of the change, which must not wait for name servers.
+// B2B-REG-010, with one exception: it looks up the host of the webhook only for callers with a
+// valid credential, and before the transaction, which must not wait for name servers.
 func (s *authService) RegisterBot(ctx context.Context, req *b2bv1.RegisterBotRequest) (*b2bv1.RegisterBotResponse, error) {
 	bot, err := newBot(req)
 	if err != nil {
 		return nil, err
 	}
 	for {
-		_, refusal := s.entrance(ctx, s.Store, req)
-		if _, told := call.AsError(refusal); refusal != nil && (!told || req.GetRequestId() == "") {
-			return nil, refusal // guesses do not wait in line to write
+		_, refusal := s.checkCredential(ctx, s.Store, req)
+		if _, refused := call.AsError(refusal); refusal != nil && (!refused || req.GetRequestId() == "") {
+			return nil, refusal // a wrong guess does not wait for a write transaction
 		}
 		hook := errUnchecked
 		if req.GetWebhookUrl() == "" {
@@ -48,7 +49,7 @@ func (s *authService) RegisterBot(ctx context.Context, req *b2bv1.RegisterBotReq
 	}
 }
 
-// newBot checks what a request says of the bot itself.
+// newBot checks the fields of the bot in a request, and returns the bot.
 func newBot(req *b2bv1.RegisterBotRequest) (*store.Bot, error) {
 	switch {
 	case req.GetOrgId() == "":
@@ -93,14 +94,14 @@ func (s *authService) checkWebhook(ctx context.Context, url string) error {
 	return err
 }
 
-// entry is a way into an org that a credential opened.
+// entry is a valid credential for a registration: an org and possibly its ticket.
 type entry struct {
 	org    *store.Org
-	ticket *store.OrgTicket // nil: the org's secret
+	ticket *store.OrgTicket // nil: the secret of the org was used
 }
 
-// entrance checks the credential of a registration.
-func (s *authService) entrance(ctx context.Context, r store.Reader, req *b2bv1.RegisterBotRequest) (*entry, error) {
+// checkCredential returns the entry of the credential of a registration.
+func (s *authService) checkCredential(ctx context.Context, r store.Reader, req *b2bv1.RegisterBotRequest) (*entry, error) {
 	if req.GetOrgSecret() != "" {
 		org, err := secretOrg(ctx, r, req.GetOrgId(), req.GetOrgSecret())
 		if err != nil {
@@ -117,7 +118,7 @@ func (s *authService) entrance(ctx context.Context, r store.Reader, req *b2bv1.R
 	}
 	switch {
 	case err != nil || ticket.OrgID != req.GetOrgId():
-		return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_INVALID_TICKET, "This org has no such ticket").
+		return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_INVALID_TICKET, "ticket is unknown in this org").
 			WithHint("Ask an admin of the org for a new one.")
 	case ticket.ExpiresAt != 0 && ticket.ExpiresAt <= s.nowMS():
 		return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_TICKET_EXPIRED, "This ticket has expired").
@@ -140,19 +141,19 @@ func ticketConsumed() *call.Error {
 		WithHint("Ask an admin of the org for a new one.")
 }
 
-// register lets a bot in; bot is a copy, hook what was found out about its webhook.
+// register stores a bot. hook is the result of checkWebhook, nil for an allowed address.
 func (s *authService) register(ctx context.Context, tx store.Tx, req *b2bv1.RegisterBotRequest, bot store.Bot, hook error) (*b2bv1.RegisterBotResponse, error) {
-	in, err := s.entrance(ctx, tx, req)
+	in, err := s.checkCredential(ctx, tx, req)
 	if err != nil {
 		return nil, err
 	}
 	if hook != nil {
 		return nil, hook
 	}
-	if err := s.withinDay(ctx, tx, bulk); err != nil {
+	if err := s.checkStorageQuota(ctx, tx, bulk); err != nil {
 		return nil, err
 	}
-	if err := nameFree(ctx, tx, bot.OrgID, bot.Name); err != nil {
+	if err := checkNameFree(ctx, tx, bot.OrgID, bot.Name); err != nil {
 		return nil, err
 	}
 	via := "org_secret"
@@ -206,8 +207,8 @@ func (s *authService) register(ctx context.Context, tx store.Tx, req *b2bv1.Regi
 	return out, nil
 }
 
-// announce tells the org that a bot registered, and its admins when it waits for
-// them.
+// announce emits the events of a registration: to the org, and to its admins when the bot needs
+// their approval.
 func (s *authService) announce(ctx context.Context, tx store.Tx, bot *store.Bot) error {
 	all := toOrg()
 	all.ActorID = &bot.ID

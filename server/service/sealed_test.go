@@ -7,10 +7,10 @@ import (
 	"github.com/b2b-protocol/b2b/server/seal"
 )
 
-// TestCodesOutliveTheirKey: without the key that it was sealed under a code is not shown, and
-// opens what it opened (B2B-AUTH-073).
-func TestCodesOutliveTheirKey(t *testing.T) {
-	d := newDesk(t)
+// TestCodesWithoutTheirSealKey: when its seal key is lost, a code is not shown but still works
+// (B2B-AUTH-073).
+func TestCodesWithoutTheirSealKey(t *testing.T) {
+	d := newFixture(t)
 	org := d.org()
 	person := d.admin(org)
 	ticket := must(d.OrgService.CreateOrgTicket(d.as(person), &b2bv1.CreateOrgTicketRequest{Reusable: new(true)})).Ticket
@@ -18,7 +18,7 @@ func TestCodesOutliveTheirKey(t *testing.T) {
 	shown := must(d.OrgService.ListOrgTickets(d.as(person), &b2bv1.ListOrgTicketsRequest{})).Items[0]
 	invites := must(d.PlatformService.ListInviteCodes(d.super(), &b2bv1.ListInviteCodesRequest{})).InviteCodes
 	if shown.GetCode() != ticket || shown.Id == "" || len(invites) != 1 || invites[0].GetCode() != code {
-		t.Fatalf("with the key %v and %v are shown", shown, invites)
+		t.Fatalf("with the key the lists show %v and %v", shown, invites)
 	}
 	deps := d.deps()
 	deps.Keys = seal.New(seal.NewKey())
@@ -26,7 +26,7 @@ func TestCodesOutliveTheirKey(t *testing.T) {
 	hidden := must(d.OrgService.ListOrgTickets(d.as(person), &b2bv1.ListOrgTicketsRequest{})).Items[0]
 	invites = must(d.PlatformService.ListInviteCodes(d.super(), &b2bv1.ListInviteCodesRequest{})).InviteCodes
 	if hidden.Code != nil || hidden.Id == shown.Id || len(invites) != 1 || invites[0].Code != nil {
-		t.Errorf("without the key %v and %v are shown", hidden, invites)
+		t.Errorf("without the key the lists show %v and %v", hidden, invites)
 	}
 	for name, text := range map[string]string{"by-code": ticket, "by-id": shown.Id} {
 		must(d.AuthService.RegisterBot(d.nobody(), &b2bv1.RegisterBotRequest{OrgId: &org.Id, Ticket: &text, Name: &name}))
@@ -35,7 +35,7 @@ func TestCodesOutliveTheirKey(t *testing.T) {
 	d.refused(err, b2bv1.ErrorCode_ERROR_CODE_INVALID_TICKET)
 	must(d.PlatformService.RedeemInviteCode(d.nobody(), &b2bv1.RedeemInviteCodeRequest{InviteCode: &code, Name: new("new")}))
 	if !must(d.OrgService.DeleteOrgTicket(d.as(person), &b2bv1.DeleteOrgTicketRequest{Id: hidden.Id})).Deleted {
-		t.Error("what is shown does not delete the ticket")
+		t.Error("the id in the list does not delete the ticket")
 	}
 	_, err = d.AuthService.RegisterBot(d.nobody(), &b2bv1.RegisterBotRequest{OrgId: &org.Id, Ticket: &ticket, Name: new("late")})
 	d.refused(err, b2bv1.ErrorCode_ERROR_CODE_INVALID_TICKET)

@@ -21,35 +21,35 @@ import (
 	"github.com/b2b-protocol/b2b/server/tally"
 )
 
-// serverName is the name of the protocol's family, which clients look for.
+// serverName is the name of the protocol that existing clients check.
 const serverName = "hxa-connect"
 
 const (
-	statsLife  = time.Minute // how old the counts may be
+	statsLife  = time.Minute // how long counts are cached
 	activeSpan = 24 * time.Hour
 	pingTime   = 2 * time.Second
 )
 
-// guide is /skill.md, with {{BASE}} where the server's address belongs.
+// guide is the text of /skill.md; {{BASE}} stands for the address of the server.
 //
 //go:embed skill.md
 var guide string
 
-// serverService is what the server tells about itself.
+// serverService serves health, version, statistics and documents of the server.
 type serverService struct {
 	*core
-	openAPI []byte
-	unwell  *tally.Log
-	mu      sync.Mutex
-	stats   *b2bv1.GetStatsResponse
-	counted time.Time
+	openAPI  []byte
+	failures *tally.Log
+	mu       sync.Mutex
+	stats    *b2bv1.GetStatsResponse
+	counted  time.Time
 }
 
 func newServerService(c *core) *serverService {
-	return &serverService{core: c, openAPI: openAPI(c.Config.BasePath), unwell: tally.New(c.Log, "the database is not well")}
+	return &serverService{core: c, openAPI: openAPI(c.Config.BasePath), failures: tally.New(c.Log, "the database failed its health check")}
 }
 
-// openAPI is the document of the REST binding below a base path.
+// openAPI returns the OpenAPI document of the REST binding below a base path.
 func openAPI(basePath string) []byte {
 	if basePath == "" {
 		return api.OpenAPI()
@@ -72,7 +72,7 @@ func (s *serverService) GetHealth(ctx context.Context, _ *b2bv1.GetHealthRequest
 	defer cancel()
 	failed := s.Store.Ping(pinging)
 	if failed != nil {
-		s.unwell.Count("health", "error", failed) // as often as anybody asks
+		s.failures.Count("health", "error", failed) // a monitor may ask often
 		out.Status, out.Db = b2bv1.HealthStatus_HEALTH_STATUS_DEGRADED, b2bv1.DatabaseStatus_DATABASE_STATUS_ERROR
 	}
 	if s.Sockets != nil {
@@ -97,15 +97,15 @@ func (s *serverService) GetHealth(ctx context.Context, _ *b2bv1.GetHealthRequest
 	return out, nil
 }
 
-// operator reports whether the caller sent the admin secret as bearer token, which counts
-// here only: a super admin's session does not. A wrong one counts as a failed login of its
-// own kind, so that this answer helps to guess the secret no more than a login does, and
-// so that nobody locks the operator out of the login by asking here (B2B-SRV-010). Tokens
-// of bots are not compared: whoever sends them to every address guesses nothing.
+// operator reports whether the caller sent the admin secret as its bearer token. Only /health
+// accepts it so; a session of a super admin does not count here. A wrong secret counts as a failed
+// login of its own kind. So /health helps to guess the secret no more than the login does, and
+// nobody can lock the operator out of the login with requests to /health (B2B-SRV-010). Bots'
+// tokens are not compared, since a client that sends its token to every address guesses nothing.
 func (s *serverService) operator(ctx context.Context) bool {
 	info := call.From(ctx)
 	sent := info.Credentials.Bearer
-	if sent == "" || s.Config.AdminSecret == "" || auth.OfBot(sent) {
+	if sent == "" || s.Config.AdminSecret == "" || auth.IsBotToken(sent) {
 		return false
 	}
 	attempts := attempts(ctx, "health", "")
@@ -122,8 +122,8 @@ func (s *serverService) operator(ctx context.Context) bool {
 	return err == nil
 }
 
-// isAdminSecret compares in a time that does not depend on where the texts differ, nor on
-// their lengths.
+// isAdminSecret reports whether a text is the admin secret. Its time does not depend on where the
+// texts differ or on their lengths.
 func (c *core) isAdminSecret(text string) bool {
 	sent, want := sha256.Sum256([]byte(text)), sha256.Sum256([]byte(c.Config.AdminSecret))
 	return subtle.ConstantTimeCompare(sent[:], want[:]) == 1
@@ -134,7 +134,7 @@ func (s *serverService) GetApiHealth(context.Context, *b2bv1.GetApiHealthRequest
 }
 
 func (s *serverService) GetSystemPresence(context.Context, *b2bv1.GetSystemPresenceRequest) (*b2bv1.GetSystemPresenceResponse, error) {
-	return &b2bv1.GetSystemPresenceResponse{Online: true, PresenceTs: s.nowMS(), Note: "GET /api/bots tells the bots of your org"}, nil
+	return &b2bv1.GetSystemPresenceResponse{Online: true, PresenceTs: s.nowMS(), Note: "GET /api/bots lists the bots of your org"}, nil
 }
 
 func (s *serverService) GetConfig(context.Context, *b2bv1.GetConfigRequest) (*b2bv1.GetConfigResponse, error) {
@@ -147,7 +147,7 @@ func (s *serverService) GetVersion(context.Context, *b2bv1.GetVersionRequest) (*
 	return &b2bv1.GetVersionResponse{Version: s.Config.Version, Server: serverName}, nil
 }
 
-// GetStats counts once a minute; those who ask meanwhile wait for the count.
+// GetStats counts at most once a minute. Concurrent calls wait for the same count.
 func (s *serverService) GetStats(ctx context.Context, _ *b2bv1.GetStatsRequest) (*b2bv1.GetStatsResponse, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -157,7 +157,7 @@ func (s *serverService) GetStats(ctx context.Context, _ *b2bv1.GetStatsRequest) 
 	}
 	counts, err := s.Store.PlatformStats(ctx, now.Add(-activeSpan).UnixMilli())
 	if err != nil {
-		return nil, fmt.Errorf("count: %w", err)
+		return nil, fmt.Errorf("count orgs, bots and messages: %w", err)
 	}
 	s.counted = now
 	s.stats = &b2bv1.GetStatsResponse{

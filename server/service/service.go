@@ -1,14 +1,13 @@
-// Package service is the protocol's use cases: one file an API service, each
-// method one transaction.
+// Package service implements the operations of the protocol. Every service of the schema is a
+// type, and every operation is a method that runs in one transaction.
 //
-// A method reads who is calling from its context (package call), decides with the
-// rules that have no I/O (packages thread, mention, limits, …), and changes the
-// store in one Update. Whatever it changes it also appends to the org's log, in
-// the same transaction. It answers messages of the schema and *call.Error values;
-// it never knows which binding called it.
+// A method takes the caller from its context (package call), decides with the rules of packages
+// without I/O (thread, mention, limits, …), and changes the store in one Update. In the same
+// transaction it appends events about the changes to the org's log. It returns messages of the
+// schema and *call.Error values, and does not depend on the binding that called it.
 //
-// Checks stand in the order that the specification states, so that a caller with
-// two mistakes is always told about the same one.
+// Checks run in the order that SPEC.md states, so that a request with two mistakes always gets
+// the same error.
 package service
 
 import (
@@ -29,74 +28,74 @@ import (
 	"github.com/b2b-protocol/b2b/server/webhookurl"
 )
 
-// Config is what an operator can set.
+// Config holds the settings of the operator that services use.
 type Config struct {
 	AdminSecret        string // empty in development only
-	PersistMessages    bool   // default of new orgs' persist_messages
+	PersistMessages    bool   // persist_messages of new orgs by default
 	MaxMessage         int    // UTF-16 units of a message's content
-	MaxFileSizeMB      int    // of one file; told to sessions
-	FileUploadMBPerDay int    // of one org on one day of UTC
+	MaxFileSizeMB      int    // of one file
+	FileUploadMBPerDay int    // of one org on a day (UTC)
 	DevMode            bool
 	Version            string
-	Domain             string // the host that /skill.md names; empty: that of the request
-	BasePath           string // before every path, as the OpenAPI document names it; empty: none
-	// What artifacts may have; 0: the usual of package limits.
+	Domain             string // the host in /skill.md; empty: the host of the request
+	BasePath           string // the path prefix in the OpenAPI document; empty: none
+	// Quotas of artifacts; 0: the default of package limits.
 	ArtifactsPerThread  int // versions
 	ArtifactMBPerThread int
-	ArtifactMBPerDay    int // added by an org on a day of UTC
+	ArtifactMBPerDay    int // added by an org on a day (UTC)
 	ArtifactMBPerOrg    int
-	StoredMBPerDay      int // by the changes of an org on a day of UTC; 0: the usual
-	BulkMBPerDay        int // of it by those that are no short messages
-	PageBytes           int // of the body of a list; 0: limits.MaxPageBody, and never more
+	StoredMBPerDay      int // stored by the changes of an org on a day (UTC); 0: the default
+	BulkMBPerDay        int // the part of it for changes other than short messages
+	PageBytes           int // of the body of a list, at most limits.MaxPageBody; 0: that
 }
 
-// Access is what the services ask of the holder of identities (package auth).
+// Access is the part of package auth that services use.
 type Access interface {
-	// Forget drops what is remembered of an org's tokens and sessions, at once.
+	// Forget drops the cached tokens and sessions of an org; of super admins, with an empty org.
 	Forget(org string)
-	// LastSeen answers when a bot last called, if that is newer than what the
-	// store has: Unix milliseconds, or 0.
+	// LastSeen returns when a bot called before its latest call, in Unix milliseconds, or 0 if
+	// the store has that time.
 	LastSeen(bot string) int64
-	// LastUsed is the same for scoped tokens.
+	// LastUsed is LastSeen for scoped tokens.
 	LastUsed(token string) int64
 	// AdminFingerprint returns the fingerprint of the admin secret, which sessions of super
 	// admins carry.
 	AdminFingerprint(ctx context.Context) (string, error)
 }
 
-// Connections is what the services tell about the WebSocket connections of this node.
+// Connections returns figures about the WebSocket connections of this node.
 type Connections interface {
-	// Connections answers how many there are, and of how many bots.
+	// Connections returns the number of connections, and of the bots that they belong to.
 	Connections() (clients, bots int)
-	// Stats answers what the operator sees of them.
+	// Stats returns the figures for the operator.
 	Stats() *b2bv1.ConnectionStats
 }
 
-// Tickets makes the tickets of WebSocket connections (package auth).
+// Tickets issues the tickets of WebSocket connections (package auth).
 type Tickets interface {
 	Issue(ctx context.Context, t *store.WsTicket, life time.Duration) (text string, err error)
 }
 
-// Deps is what the services work with.
+// Deps are the dependencies of the services.
 type Deps struct {
 	Store    store.Store
 	Files    files.Store
 	Access   Access
-	Tickets  Tickets       // nil: kept in the store
-	Keys     *seal.Keyring // what secrets rest under; nil: a key of their own, which nobody keeps
+	Tickets  Tickets       // nil: stored in the store
+	Keys     *seal.Keyring // the keys that seal stored secrets; nil: a new key, which is not kept
 	Events   Events
 	Log      *slog.Logger
 	Now      func() time.Time
-	Webhooks webhookurl.Policy // where they may lead; its Resolver nil: that of the system
-	Sockets  Connections       // nil: this node takes none
-	OrgEnded func()            // called after an org was destroyed; nil: nobody waits for it
+	Webhooks webhookurl.Policy // the allowed addresses of webhooks; a nil Resolver is the system's
+	Sockets  Connections       // nil: this node accepts no WebSocket connections
+	OrgEnded func()            // called after an org was deleted; may be nil
 	Config   Config
 
-	Streams   context.Context // streams end with it; nil: never
+	Streams   context.Context // streams end when it is done; nil: never
 	Heartbeat time.Duration   // of streams; 0: 15 seconds
 }
 
-// New makes every service of the schema.
+// New returns every service of the schema.
 func New(d Deps) call.Services {
 	c := newCore(d)
 	return call.Services{
@@ -117,7 +116,7 @@ func New(d Deps) call.Services {
 	}
 }
 
-// core is what all services share.
+// core is shared by all services.
 type core struct {
 	Deps
 	throttle auth.Throttle
@@ -140,13 +139,13 @@ func newCore(d Deps) *core {
 	if d.Config.PageBytes <= 0 || d.Config.PageBytes > limits.MaxPageBody {
 		d.Config.PageBytes = limits.MaxPageBody
 	}
-	for quota, usual := range map[*int]int{
+	for quota, byDefault := range map[*int]int{
 		&d.Config.ArtifactsPerThread: limits.ArtifactsPerThread, &d.Config.ArtifactMBPerThread: limits.ArtifactMBPerThread,
 		&d.Config.ArtifactMBPerDay: limits.ArtifactMBPerDay, &d.Config.ArtifactMBPerOrg: limits.ArtifactMBPerOrg,
 		&d.Config.StoredMBPerDay: limits.StoredMBPerDay, &d.Config.BulkMBPerDay: limits.BulkMBPerDay,
 	} {
 		if *quota <= 0 {
-			*quota = usual
+			*quota = byDefault
 		}
 	}
 	if d.Keys == nil {
@@ -156,13 +155,13 @@ func newCore(d Deps) *core {
 	return &core{Deps: d, throttle: auth.Throttle{Store: d.Store, Now: d.Now}, started: d.Now()}
 }
 
-// nowMS is the time in Unix milliseconds.
+// nowMS returns the time in Unix milliseconds.
 func (c *core) nowMS() int64 { return c.Now().UnixMilli() }
 
-// newID makes an opaque id that grows with time within this process.
+// newID returns an opaque id. Ids of one process increase over time.
 func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
-// view runs fn over one snapshot and answers its result.
+// view runs fn on one snapshot of the store and returns its result.
 func view[T any](ctx context.Context, c *core, fn func(r store.Reader) (T, error)) (T, error) {
 	var out T
 	err := c.Store.View(ctx, func(r store.Reader) (err error) {

@@ -5,10 +5,10 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// threadService serves threads as their participants see them (B2B-THR, B2B-JOIN, B2B-MSG).
+// threadService serves threads to bots (B2B-THR, B2B-JOIN, B2B-MSG).
 type threadService struct{ *core }
 
-// threadOut is a thread without the fields that are derived.
+// threadOut returns a thread without its participants and their number.
 func threadOut(t *store.Thread) *b2bv1.Thread {
 	out := &b2bv1.Thread{
 		Id: t.ID, OrgId: t.OrgID, Topic: t.Topic, Tags: listOut(t.Tags),
@@ -29,7 +29,7 @@ func statusOut(text string) b2bv1.ThreadStatus {
 	return enumOf[b2bv1.ThreadStatus](b2bv1.ThreadStatus_value, "THREAD_STATUS_", text)
 }
 
-// threadRowsOut is a list of threads with participant_count.
+// threadRowsOut returns threads with participant_count.
 func threadRowsOut(rows []store.ThreadRow) []*b2bv1.Thread {
 	out := make([]*b2bv1.Thread, len(rows))
 	for i := range rows {
@@ -40,7 +40,7 @@ func threadRowsOut(rows []store.ThreadRow) []*b2bv1.Thread {
 	return out
 }
 
-// threadDetailOut is a thread with its participants and their number.
+// threadDetailOut returns a thread with its participants and their number.
 func threadDetailOut(t *store.Thread, participants []store.ParticipantRow) *b2bv1.Thread {
 	out := threadOut(t)
 	count := int32(len(participants))

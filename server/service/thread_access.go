@@ -22,7 +22,7 @@ func (c *core) enter(ctx context.Context, r store.Reader, id string, live bool) 
 	caller := call.CallerOf(ctx)
 	t, err := r.Thread(ctx, caller.OrgID, id)
 	if err != nil {
-		return nil, nil, missing(err, "thread")
+		return nil, nil, notFound(err, "thread")
 	}
 	p, err := participation(ctx, r, id, caller.BotID)
 	if err != nil {
@@ -34,7 +34,7 @@ func (c *core) enter(ctx context.Context, r store.Reader, id string, live bool) 
 	return t, p, nil
 }
 
-// participation is the bot's row in a thread, nil when it has none.
+// participation returns the bot's row in a thread, or nil when it is not a participant.
 func participation(ctx context.Context, r store.Reader, threadID, bot string) (*store.Participant, error) {
 	p, err := r.Participant(ctx, threadID, bot)
 	switch {
@@ -78,7 +78,7 @@ func (c *core) permitted(ctx context.Context, r store.Reader, t *store.Thread, p
 	return permittedBy(orgDefault, t, p, actions...), nil
 }
 
-// permittedBy is permitted with the org's default policy at hand.
+// permittedBy is permitted with the org's default policy as an argument.
 func permittedBy(orgDefault *string, t *store.Thread, p *store.Participant, actions ...thread.Action) bool {
 	who := thread.Subject{Initiator: t.InitiatorID != nil && *t.InitiatorID == p.BotID}
 	if p.Label != nil {
@@ -92,8 +92,8 @@ func permittedBy(orgDefault *string, t *store.Thread, p *store.Participant, acti
 	return false
 }
 
-// denial is a refusal that is put on record. The change it ends is undone as a
-// whole, so its audit entry is written afterwards, by guarded.
+// denial is a refusal that is audited. The transaction that it ends is rolled back, so guarded
+// writes its audit entry afterwards.
 type denial struct {
 	refusal *call.Error
 	action  string
@@ -117,15 +117,15 @@ func errForbiddenBy(actions string) *call.Error {
 	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_FORBIDDEN, "The permission policy of this thread does not let you %s", actions)
 }
 
-// guarded is change for what a permission policy can refuse: a denial that fn
-// answers is audited.
+// guarded is change for operations that a permission policy may refuse: it audits a denial that fn
+// returns.
 func guarded[M proto.Message](ctx context.Context, c *core, req request, fn func(tx store.Tx) (M, error)) (M, error) {
 	org := call.CallerOf(ctx).OrgID
-	return guardedIn(ctx, c, place{org: org, under: org}, req, fn)
+	return guardedIn(ctx, c, changeOptions{org: org, responseOrg: org}, req, fn)
 }
 
-// guardedIn is guarded in another place than usual.
-func guardedIn[M proto.Message](ctx context.Context, c *core, in place, req request, fn func(tx store.Tx) (M, error)) (M, error) {
+// guardedIn is guarded with options.
+func guardedIn[M proto.Message](ctx context.Context, c *core, in changeOptions, req request, fn func(tx store.Tx) (M, error)) (M, error) {
 	out, err := changeIn(ctx, c, in, req, fn)
 	var d *denial
 	if !errors.As(err, &d) {
@@ -143,9 +143,9 @@ func guardedIn[M proto.Message](ctx context.Context, c *core, in place, req requ
 	return out, d.refusal
 }
 
-// texts is the JSON of a detail that holds nothing but texts, keys sorted; false
-// for others.
-func (d detail) texts() (string, bool) {
+// texts returns the JSON of a detail with at most four values, all of them strings, with sorted
+// keys. ok is false for other details.
+func (d detail) texts() (text string, ok bool) {
 	var room [4]string
 	keys := room[:0]
 	for k, v := range d {
@@ -167,9 +167,10 @@ func (d detail) texts() (string, bool) {
 	return string(append(b, '}')), true
 }
 
-// detail is what an audit entry tells; over WebSocket it also says so.
+// detail is the detail of an audit entry, by key.
 type detail map[string]any
 
+// via adds the key via to the details of calls over WebSocket.
 func (d detail) via(ctx context.Context) detail {
 	if call.From(ctx).Via == "ws" {
 		d["via"] = "ws"

@@ -12,7 +12,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/thread"
 )
 
-// CreateThread creates a thread with the caller and others in it (B2B-THR-002, B2B-THR-012).
+// CreateThread creates a thread with the caller and other participants (B2B-THR-002,
+// B2B-THR-012).
 func (s *threadService) CreateThread(ctx context.Context, req *b2bv1.CreateThreadRequest) (*b2bv1.CreateThreadResponse, error) {
 	caller := call.CallerOf(ctx)
 	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.CreateThreadResponse, error) {
@@ -34,28 +35,28 @@ func (s *threadService) CreateThread(ctx context.Context, req *b2bv1.CreateThrea
 		if err := tx.CreateThread(ctx, t, participants); err != nil {
 			return nil, fmt.Errorf("create a thread: %w", err)
 		}
-		told := detail{"topic": t.Topic, "tags": tags}.via(ctx)
-		if err := s.audit(ctx, tx, caller.OrgID, actorBot(ctx), "thread.create", "thread", t.ID, told); err != nil {
+		details := detail{"topic": t.Topic, "tags": tags}.via(ctx)
+		if err := s.audit(ctx, tx, caller.OrgID, actorBot(ctx), "thread.create", "thread", t.ID, details); err != nil {
 			return nil, err
 		}
 		out := threadOut(t)
-		if err := s.tellCreated(ctx, tx, out, bots); err != nil {
+		if err := s.emitCreated(ctx, tx, out, bots); err != nil {
 			return nil, err
 		}
 		return &b2bv1.CreateThreadResponse{Thread: out}, nil
 	})
 }
 
-// tellCreated tells the participants: the thread first, then each of them, the
-// initiator before the others. Org admins are told thread_created, too, all of
-// them, as the log's readers know of that event.
-func (s *threadService) tellCreated(ctx context.Context, tx store.Tx, t *b2bv1.Thread, bots []*b2bv1.BotBrief) error {
+// emitCreated emits the events of a new thread to its participants: the thread first, then each
+// participant, the initiator before the others. Package eventlog delivers thread_created to all org
+// admins as well.
+func (s *threadService) emitCreated(ctx context.Context, tx store.Tx, t *b2bv1.Thread, bots []*b2bv1.BotBrief) error {
 	err := s.emit(ctx, tx, toThread(t.Id), &b2bv1.Event{Event: &b2bv1.Event_ThreadCreated{
 		ThreadCreated: &b2bv1.ThreadCreatedEvent{Thread: t},
 	}})
 	for _, bot := range bots {
 		if err == nil {
-			err = s.tellParticipant(ctx, tx, &b2bv1.ThreadParticipantEvent{
+			err = s.emitParticipant(ctx, tx, &b2bv1.ThreadParticipantEvent{
 				ThreadId: t.Id, BotId: bot.Id, BotName: bot.Name,
 				Action: b2bv1.ParticipantAction_PARTICIPANT_ACTION_JOINED, By: t.GetInitiatorId(),
 			})
@@ -64,7 +65,7 @@ func (s *threadService) tellCreated(ctx context.Context, tx store.Tx, t *b2bv1.T
 	return err
 }
 
-// newThread checks a request (B2B-THR-003 to 011) and makes the thread, with its tags and its
+// newThread checks a request (B2B-THR-003 to 011) and returns the thread, its tags, and its
 // participants, the initiator first.
 func (s *threadService) newThread(ctx context.Context, tx store.Tx, req *b2bv1.CreateThreadRequest) (*store.Thread, []string, []*b2bv1.BotBrief, error) {
 	caller := call.CallerOf(ctx)
@@ -102,7 +103,7 @@ func (s *threadService) newThread(ctx context.Context, tx store.Tx, req *b2bv1.C
 	return t, tags, bots, nil
 }
 
-// newTags sets the tags of a thread and answers them; null and [] stay apart.
+// newTags sets the tags of a thread and returns them. null and [] stay distinct.
 func newTags(sent *b2bv1.StringList, t *store.Thread) ([]string, error) {
 	if sent == nil {
 		return nil, nil
@@ -116,7 +117,7 @@ func newTags(sent *b2bv1.StringList, t *store.Thread) ([]string, error) {
 	return tags, nil
 }
 
-// initialParticipants finds the bots that a thread begins with, each once, the
+// initialParticipants finds the first participants of a thread, without duplicates and with the
 // caller first.
 func (s *threadService) initialParticipants(ctx context.Context, tx store.Tx, refs []string) ([]*b2bv1.BotBrief, error) {
 	caller := call.CallerOf(ctx)
@@ -140,14 +141,14 @@ func (s *threadService) initialParticipants(ctx context.Context, tx store.Tx, re
 	return bots, nil
 }
 
-// errBotNotActive refuses a bot that may not take part. It is about another bot
-// than the caller, hence 400.
+// errBotNotActive is the error about a named bot that is not active. Its status is 400, because the
+// bot is not the caller.
 func errBotNotActive(field string, bot *store.Bot) error {
 	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_BOT_NOT_ACTIVE, "%s: this bot is %s", field, bot.JoinStatus).WithStatus(400)
 }
 
-// checkOrigin checks the channel that a thread is said to come from: one of the
-// caller's.
+// checkOrigin checks the channel that a thread originates from. The caller must be a member of
+// it.
 func checkOrigin(ctx context.Context, tx store.Tx, channel *string) error {
 	if channel == nil {
 		return nil
@@ -162,7 +163,7 @@ func checkOrigin(ctx context.Context, tx store.Tx, channel *string) error {
 	return nil
 }
 
-// policyText is the text to store of a permission policy; nil is none.
+// policyText returns the text of a permission policy to store; nil: no policy.
 func policyText(raw string) (*string, error) {
 	text, err := thread.ParsePolicy([]byte(raw))
 	var refused *thread.PolicyError
@@ -172,7 +173,7 @@ func policyText(raw string) (*string, error) {
 	return text, err
 }
 
-// newSettings is what becomes of settings; an absent value keeps the current one.
+// newSettings returns settings with new values; an absent value keeps the current one.
 func newSettings(now thread.Settings, visibility *b2bv1.Visibility, policy *b2bv1.JoinPolicy) (thread.Settings, error) {
 	var v thread.Visibility
 	if visibility != nil {

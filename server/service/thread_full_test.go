@@ -11,9 +11,9 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// B2B-THR-088: a thread takes participants up to the limit, and shows them all.
+// B2B-THR-088: a thread can have participants up to the limit, and returns all of them.
 func TestThreadFull(t *testing.T) {
-	w := newWorld(t)
+	w := newOrgFixture(t)
 	ann := w.bot("ann")
 	made, err := w.ThreadService.CreateThread(ann, &b2bv1.CreateThreadRequest{Topic: new("x")})
 	if err != nil {

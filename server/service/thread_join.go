@@ -12,13 +12,14 @@ import (
 	"github.com/b2b-protocol/b2b/server/thread"
 )
 
-// JoinThread joins, or asks to (B2B-JOIN-001, B2B-JOIN-002).
+// JoinThread adds the caller to a thread, or creates a request to join (B2B-JOIN-001,
+// B2B-JOIN-002).
 func (s *threadService) JoinThread(ctx context.Context, req *b2bv1.JoinThreadRequest) (*b2bv1.JoinThreadResponse, error) {
 	caller := call.CallerOf(ctx)
 	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.JoinThreadResponse, error) {
 		t, err := tx.Thread(ctx, caller.OrgID, req.GetThreadId())
 		if err != nil {
-			return nil, missing(err, "thread")
+			return nil, notFound(err, "thread")
 		}
 		p, err := participation(ctx, tx, t.ID, caller.BotID)
 		if err != nil {
@@ -59,14 +60,14 @@ func pendingRequest(ctx context.Context, r store.Reader, threadID, bot string) (
 	return pending, nil
 }
 
-// askToJoin records a request and tells the participants.
+// askToJoin stores a request to join and emits its event to the participants.
 func (s *threadService) askToJoin(ctx context.Context, tx store.Tx, t *store.Thread) (*b2bv1.JoinThreadResponse, error) {
 	caller := call.CallerOf(ctx)
 	request := &store.JoinRequest{
 		ID: newID(), ThreadID: t.ID, BotID: caller.BotID, Status: store.JoinPending, RequestedAt: s.nowMS(),
 	}
 	if err := tx.CreateJoinRequest(ctx, request); err != nil {
-		return nil, fmt.Errorf("record a join request: %w", err)
+		return nil, fmt.Errorf("store a join request: %w", err)
 	}
 	if err := s.audit(ctx, tx, caller.OrgID, actorBot(ctx), "thread.join_requested", "thread", t.ID, nil); err != nil {
 		return nil, err
@@ -85,15 +86,15 @@ func (s *threadService) joinAtOnce(ctx context.Context, tx store.Tx, t *store.Th
 	if err != nil {
 		return nil, err
 	}
-	var told any
+	var details any
 	if d := (detail{}).via(ctx); len(d) > 0 {
-		told = d
+		details = d
 	}
-	err = s.audit(ctx, tx, caller.OrgID, actorBot(ctx), "thread.join", "thread", t.ID, told)
+	err = s.audit(ctx, tx, caller.OrgID, actorBot(ctx), "thread.join", "thread", t.ID, details)
 	return &b2bv1.JoinThreadResponse{Status: b2bv1.JoinThreadStatus_JOIN_THREAD_STATUS_JOINED, JoinedAt: stamp(p.JoinedAt)}, err
 }
 
-// ListJoinRequests answers the pending requests (B2B-JOIN-006).
+// ListJoinRequests returns the pending requests (B2B-JOIN-006).
 func (s *threadService) ListJoinRequests(ctx context.Context, req *b2bv1.ListJoinRequestsRequest) (*b2bv1.ListJoinRequestsResponse, error) {
 	t, _, err := s.enterAsHost(ctx, s.Store, req.GetThreadId(), false)
 	if err != nil {
@@ -115,7 +116,7 @@ func (s *threadService) ListJoinRequests(ctx context.Context, req *b2bv1.ListJoi
 	return &b2bv1.ListJoinRequestsResponse{JoinRequests: out}, nil
 }
 
-// enterAsHost is enter for those who may settle join requests.
+// enterAsHost is enter for participants that may resolve join requests.
 func (s *threadService) enterAsHost(ctx context.Context, r store.Reader, id string, live bool) (*store.Thread, *store.Participant, error) {
 	t, p, err := s.enter(ctx, r, id, live)
 	if err != nil {
@@ -131,11 +132,11 @@ func (s *threadService) enterAsHost(ctx context.Context, r store.Reader, id stri
 	return t, p, nil
 }
 
-// waiting finds a request of the thread that is still pending.
-func waiting(ctx context.Context, tx store.Tx, threadID, id string) (*store.JoinRequest, error) {
+// pendingByID finds a request of the thread that is still pending.
+func pendingByID(ctx context.Context, tx store.Tx, threadID, id string) (*store.JoinRequest, error) {
 	request, err := tx.JoinRequest(ctx, threadID, id)
 	if err != nil {
-		return nil, missing(err, "join request")
+		return nil, notFound(err, "join request")
 	}
 	if request.Status != store.JoinPending {
 		return nil, call.NotFound("join request")
@@ -143,8 +144,8 @@ func waiting(ctx context.Context, tx store.Tx, threadID, id string) (*store.Join
 	return request, nil
 }
 
-// ApproveJoinRequest adds a bot that asked to join (B2B-JOIN-007). The event goes to the bot
-// as well as to the participants.
+// ApproveJoinRequest adds a bot that asked to join (B2B-JOIN-007). The events go to the bot and to
+// the participants.
 func (s *threadService) ApproveJoinRequest(ctx context.Context, req *b2bv1.ApproveJoinRequestRequest) (*b2bv1.ApproveJoinRequestResponse, error) {
 	caller := call.CallerOf(ctx)
 	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.ApproveJoinRequestResponse, error) {
@@ -152,14 +153,14 @@ func (s *threadService) ApproveJoinRequest(ctx context.Context, req *b2bv1.Appro
 		if err != nil {
 			return nil, err
 		}
-		request, err := waiting(ctx, tx, t.ID, req.GetJoinRequestId())
+		request, err := pendingByID(ctx, tx, t.ID, req.GetJoinRequestId())
 		if err != nil {
 			return nil, err
 		}
 		bot, err := tx.Bot(ctx, caller.OrgID, request.BotID)
 		switch {
 		case err != nil:
-			return nil, missing(err, "join request")
+			return nil, notFound(err, "join request")
 		case bot.JoinStatus != store.BotActive:
 			return nil, errBotNotActive("join request", bot)
 		}
@@ -167,15 +168,15 @@ func (s *threadService) ApproveJoinRequest(ctx context.Context, req *b2bv1.Appro
 		if err != nil {
 			return nil, err
 		}
-		told := detail{"approved_bot": bot.ID, "request_id": request.ID}.via(ctx)
-		err = s.audit(ctx, tx, caller.OrgID, actorBot(ctx), "thread.join_approved", "thread", t.ID, told)
+		details := detail{"approved_bot": bot.ID, "request_id": request.ID}.via(ctx)
+		err = s.audit(ctx, tx, caller.OrgID, actorBot(ctx), "thread.join_approved", "thread", t.ID, details)
 		return &b2bv1.ApproveJoinRequestResponse{
 			Status: b2bv1.JoinRequestStatus_JOIN_REQUEST_STATUS_APPROVED, JoinedAt: stamp(p.JoinedAt),
 		}, err
 	})
 }
 
-// RejectJoinRequest refuses a bot that asked to join (B2B-JOIN-008); the bot gets the event.
+// RejectJoinRequest rejects a bot that asked to join (B2B-JOIN-008). The event goes to the bot.
 func (s *threadService) RejectJoinRequest(ctx context.Context, req *b2bv1.RejectJoinRequestRequest) (*b2bv1.RejectJoinRequestResponse, error) {
 	caller := call.CallerOf(ctx)
 	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.RejectJoinRequestResponse, error) {
@@ -183,24 +184,24 @@ func (s *threadService) RejectJoinRequest(ctx context.Context, req *b2bv1.Reject
 		if err != nil {
 			return nil, err
 		}
-		request, err := waiting(ctx, tx, t.ID, req.GetJoinRequestId())
+		request, err := pendingByID(ctx, tx, t.ID, req.GetJoinRequestId())
 		if err != nil {
 			return nil, err
 		}
 		if err := tx.ResolveJoinRequest(ctx, request.ID, store.JoinRejected, s.nowMS(), actorBot(ctx)); err != nil {
 			return nil, fmt.Errorf("reject a join request: %w", err)
 		}
-		told := detail{"rejected_bot": request.BotID, "request_id": request.ID}.via(ctx)
-		if err := s.audit(ctx, tx, caller.OrgID, actorBot(ctx), "thread.join_rejected", "thread", t.ID, told); err != nil {
+		details := detail{"rejected_bot": request.BotID, "request_id": request.ID}.via(ctx)
+		if err := s.audit(ctx, tx, caller.OrgID, actorBot(ctx), "thread.join_rejected", "thread", t.ID, details); err != nil {
 			return nil, err
 		}
-		err = s.tellResolved(ctx, tx, t.ID, request.ID, request.BotID, b2bv1.JoinRequestStatus_JOIN_REQUEST_STATUS_REJECTED, caller.BotID)
+		err = s.emitJoinResolved(ctx, tx, t.ID, request.ID, request.BotID, b2bv1.JoinRequestStatus_JOIN_REQUEST_STATUS_REJECTED, caller.BotID)
 		return &b2bv1.RejectJoinRequestResponse{Status: b2bv1.JoinRequestStatus_JOIN_REQUEST_STATUS_REJECTED}, err
 	})
 }
 
-// rejectPending rejects every request that waits, because the thread takes none any
-// more, and tells the bots that asked.
+// rejectPending rejects all pending requests of a thread that no longer accepts any, and emits the
+// events to the bots that asked.
 func (c *core) rejectPending(ctx context.Context, tx store.Tx, t *store.Thread, now int64) error {
 	waiting, err := tx.PendingJoinRequests(ctx, t.ID, limits.MaxRows)
 	if err != nil {
@@ -211,7 +212,7 @@ func (c *core) rejectPending(ctx context.Context, tx store.Tx, t *store.Thread, 
 	}
 	by := call.CallerOf(ctx).Actor()
 	for i := range waiting {
-		err := c.tellResolved(ctx, tx, t.ID, waiting[i].ID, waiting[i].BotID, b2bv1.JoinRequestStatus_JOIN_REQUEST_STATUS_REJECTED, by)
+		err := c.emitJoinResolved(ctx, tx, t.ID, waiting[i].ID, waiting[i].BotID, b2bv1.JoinRequestStatus_JOIN_REQUEST_STATUS_REJECTED, by)
 		if err != nil {
 			return err
 		}
@@ -219,8 +220,8 @@ func (c *core) rejectPending(ctx context.Context, tx store.Tx, t *store.Thread, 
 	return nil
 }
 
-// tellResolved tells the bot that asked, and nobody else.
-func (c *core) tellResolved(ctx context.Context, tx store.Tx, threadID, request, bot string, status b2bv1.JoinRequestStatus, by string) error {
+// emitJoinResolved emits the event about a resolved request, to the bot that asked only.
+func (c *core) emitJoinResolved(ctx context.Context, tx store.Tx, threadID, request, bot string, status b2bv1.JoinRequestStatus, by string) error {
 	return c.emit(ctx, tx, toBot(bot), &b2bv1.Event{Event: &b2bv1.Event_ThreadJoinResolved{
 		ThreadJoinResolved: &b2bv1.ThreadJoinResolvedEvent{ThreadId: threadID, RequestId: request, Status: status, By: by},
 	}})

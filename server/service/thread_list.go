@@ -13,8 +13,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/thread"
 )
 
-// ListThreads answers the caller's threads (B2B-THR-030, B2B-THR-031); with scope=org also
-// those of the org that it can see (B2B-THR-032).
+// ListThreads returns the caller's threads (B2B-THR-030, B2B-THR-031), and with scope=org also the
+// threads of the org that it can see (B2B-THR-032).
 func (s *threadService) ListThreads(ctx context.Context, req *b2bv1.ListThreadsRequest) (*b2bv1.ListThreadsResponse, error) {
 	caller := call.CallerOf(ctx)
 	status, err := statusFilter(req.Status)
@@ -37,13 +37,13 @@ func (s *threadService) ListThreads(ctx context.Context, req *b2bv1.ListThreadsR
 	case req.GetCursor() == "" && req.GetQ() == "" && req.Limit == nil:
 		size, bare = limits.MaxPage, true
 	}
-	q.Before, q.Limit = after(req.Cursor), size+1
+	q.Before, q.Limit = parseOpaqueToken(req.Cursor), size+1
 	rows, err := s.Store.Threads(ctx, q)
 	if err != nil {
 		return nil, fmt.Errorf("page threads: %w", err)
 	}
 	rows, more := page(rows, size)
-	rows, items, more := fitted(s.core, rows, threadRowsOut(rows), more)
+	rows, items, more := cutToSize(s.core, rows, threadRowsOut(rows), more)
 	res := &b2bv1.ListThreadsResponse{Items: items, HasMore: more, Paged: !bare}
 	if shared {
 		for i := range items {
@@ -56,14 +56,14 @@ func (s *threadService) ListThreads(ctx context.Context, req *b2bv1.ListThreadsR
 	return res, nil
 }
 
-// nextThread is the opaque cursor behind the last of the threads.
+// nextThread returns the opaque page token after the last of the threads.
 func nextThread(rows []store.ThreadRow) *string {
 	last := &rows[len(rows)-1]
 	text := pagetoken.Token{At: last.LastActivityAt, ID: last.ID}.Opaque()
 	return &text
 }
 
-// statusFilter is the stored text of the status that a list asks for; empty is any.
+// statusFilter returns the stored text of the status that a list is filtered by; empty: any.
 func statusFilter(status *b2bv1.ThreadStatus) (string, error) {
 	if status == nil {
 		return "", nil
@@ -79,7 +79,7 @@ func errStatus() error {
 	return call.Invalid("status: must be active, blocked, reviewing, resolved or closed")
 }
 
-// GetThread answers a thread and its participants (B2B-THR-040).
+// GetThread returns a thread and its participants (B2B-THR-040).
 func (s *threadService) GetThread(ctx context.Context, req *b2bv1.GetThreadRequest) (*b2bv1.GetThreadResponse, error) {
 	return view(ctx, s.core, func(r store.Reader) (*b2bv1.GetThreadResponse, error) {
 		t, _, err := s.enter(ctx, r, req.GetThreadId(), false)

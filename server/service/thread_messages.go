@@ -18,12 +18,12 @@ import (
 	"github.com/b2b-protocol/b2b/server/thread"
 )
 
-// SendThreadMessage sends into a thread (B2B-MSG-020, B2B-MSG-021).
+// SendThreadMessage sends a message to a thread (B2B-MSG-020, B2B-MSG-021).
 func (s *threadService) SendThreadMessage(ctx context.Context, req *b2bv1.SendThreadMessageRequest) (*b2bv1.SendThreadMessageResponse, error) {
 	caller := call.CallerOf(ctx)
 	contentType := textOr(req.ContentType, "text")
 	d, metadata, draftErr := s.threadDraft(ctx, req)
-	in := place{org: caller.OrgID, under: caller.OrgID, as: d.weight(metadata)}
+	in := changeOptions{org: caller.OrgID, responseOrg: caller.OrgID, class: d.quotaClass(metadata)}
 	return guardedIn(ctx, s.core, in, req, func(tx store.Tx) (*b2bv1.SendThreadMessageResponse, error) {
 		t, p, err := s.enter(ctx, tx, req.GetThreadId(), true)
 		if err != nil {
@@ -57,8 +57,8 @@ func (s *threadService) SendThreadMessage(ctx context.Context, req *b2bv1.SendTh
 	})
 }
 
-// threadDraft checks a thread message as far as that needs no state: the content
-// type, the parts, the content and its length, then the metadata.
+// threadDraft makes the checks of a thread message that need no state: of the content type, the
+// parts, the content and its length, then the metadata.
 func (s *threadService) threadDraft(ctx context.Context, req *b2bv1.SendThreadMessageRequest) (*draft, *string, error) {
 	if err := call.InTurn(req); err != nil {
 		return nil, nil, err
@@ -74,8 +74,8 @@ func (s *threadService) threadDraft(ctx context.Context, req *b2bv1.SendThreadMe
 	return d, metadata, err
 }
 
-// repliedMessage finds the message that reply_to names, in the same thread (B2B-MSG-040,
-// B2B-MSG-041); nil when none is named.
+// repliedMessage finds the message of the same thread that reply_to names (B2B-MSG-040,
+// B2B-MSG-041); nil when reply_to is absent.
 func repliedMessage(ctx context.Context, tx store.Tx, threadID string, id *string) (*store.RepliedMessage, error) {
 	if id == nil {
 		return nil, nil
@@ -92,14 +92,14 @@ func repliedMessage(ctx context.Context, tx store.Tx, threadID string, id *strin
 	}, nil
 }
 
-// storedMention is how a mention is kept.
+// storedMention is the stored form of a mention.
 type storedMention struct {
 	BotID string `json:"bot_id"`
 	Name  string `json:"name"`
 }
 
-// setMentions sets the participants that the message mentions, among those of this moment
-// (B2B-MSG-030 to 035).
+// setMentions sets the current participants that the content of a message mentions (B2B-MSG-030 to
+// 035).
 func setMentions(ctx context.Context, tx store.Tx, m *store.ThreadMessage) error {
 	if !strings.Contains(m.Content, "@") {
 		return nil
@@ -123,25 +123,25 @@ func setMentions(ctx context.Context, tx store.Tx, m *store.ThreadMessage) error
 	}
 	text, err := json.Marshal(kept)
 	if err != nil {
-		return fmt.Errorf("write mentions: %w", err)
+		return fmt.Errorf("marshal mentions: %w", err)
 	}
 	mentions := string(text)
 	m.Mentions = &mentions
 	return nil
 }
 
-// postToThread stores a checked message, moves the thread's activity and tells the
-// participants.
+// postToThread stores a checked message, updates the thread's last activity, writes the audit
+// entry, and emits the event.
 func (s *threadService) postToThread(ctx context.Context, tx store.Tx, row *store.ThreadMessageRow, d *draft) (*b2bv1.SendThreadMessageResponse, error) {
 	if err := tx.InsertThreadMessage(ctx, &row.ThreadMessage); err != nil {
 		return nil, fmt.Errorf("store a thread message: %w", err)
 	}
 	if err := tx.TouchThread(ctx, row.ThreadID, row.CreatedAt); err != nil {
-		return nil, fmt.Errorf("move the activity of a thread: %w", err)
+		return nil, fmt.Errorf("update the last activity of a thread: %w", err)
 	}
 	org := call.CallerOf(ctx).OrgID
-	told := detail{"thread_id": row.ThreadID}.via(ctx)
-	if err := s.audit(ctx, tx, org, actorBot(ctx), "message.send", "thread_message", row.ID, told); err != nil {
+	details := detail{"thread_id": row.ThreadID}.via(ctx)
+	if err := s.audit(ctx, tx, org, actorBot(ctx), "message.send", "thread_message", row.ID, details); err != nil {
 		return nil, err
 	}
 	message := new(threadMessageSlot).fill(row, d.shown)
@@ -151,7 +151,7 @@ func (s *threadService) postToThread(ctx context.Context, tx store.Tx, row *stor
 	return &b2bv1.SendThreadMessageResponse{Message: message}, err
 }
 
-// ListThreadMessages answers messages, in one of two forms (B2B-MSG-050, B2B-MSG-051).
+// ListThreadMessages returns messages, paged by token or by time (B2B-MSG-050, B2B-MSG-051).
 func (s *threadService) ListThreadMessages(ctx context.Context, req *b2bv1.ListThreadMessagesRequest) (*b2bv1.ListThreadMessagesResponse, error) {
 	t, _, err := s.enter(ctx, s.Store, req.GetThreadId(), false)
 	if err != nil {
@@ -166,54 +166,54 @@ func (s *threadService) ListThreadMessages(ctx context.Context, req *b2bv1.ListT
 		return &b2bv1.ListThreadMessagesResponse{Items: items, HasMore: next != nil, NextCursor: next, Paged: true}, nil
 	}
 	bound := pagetoken.Before(req.GetBefore())
-	if bound.Kind == pagetoken.ByID { // not an id here: a number that is none bounds to nothing
+	if bound.Kind == pagetoken.ByID { // before must be a number here; with anything else the list is empty
 		return &b2bv1.ListThreadMessagesResponse{}, nil
 	}
-	items, next, err := s.newest(ctx, t.ID, span(bound, req.Since, limit))
+	items, next, err := s.newest(ctx, t.ID, messageRange(bound, req.Since, limit))
 	if err != nil {
 		return nil, err
 	}
 	return &b2bv1.ListThreadMessagesResponse{Items: items, HasMore: next != nil, NextCursor: next}, nil
 }
 
-// history is a page of messages older than a message, newest first. next is the message
-// that the page behind it is older than; nil ends.
+// history returns a page of messages older than the message beforeID, newest first. next is the id
+// to continue from; nil: there are no more.
 func (c *core) history(ctx context.Context, threadID, beforeID string, limit int) (items []*b2bv1.ThreadMessage, next *string, err error) {
 	rows, err := c.Store.ThreadHistory(ctx, threadID, beforeID, limit+1)
 	if err != nil {
 		return nil, nil, fmt.Errorf("page thread messages: %w", err)
 	}
 	rows, more := page(rows, limit)
-	rows, items, more = fitted(c, rows, threadMessagesOut(rows), more)
+	rows, items, more = cutToSize(c, rows, threadMessagesOut(rows), more)
 	if more {
 		next = &rows[len(rows)-1].ID
 	}
 	return items, next, nil
 }
 
-// newest are the newest messages of a range, oldest first. next is the oldest of them
-// when an answer has no room for all that were asked for.
+// newest returns the newest messages of a range, oldest first. next is the id of the oldest
+// returned message when the response has no room for the older ones; otherwise nil.
 func (c *core) newest(ctx context.Context, threadID string, of store.MessageRange) (items []*b2bv1.ThreadMessage, next *string, err error) {
 	rows, err := c.Store.ThreadMessages(ctx, threadID, of)
 	if err != nil {
 		return nil, nil, fmt.Errorf("list thread messages: %w", err)
 	}
-	rows, items, more := fittedNewest(c, rows, threadMessagesOut(rows))
+	rows, items, more := cutToSizeNewest(c, rows, threadMessagesOut(rows))
 	if more {
 		next = &rows[0].ID
 	}
 	return items, next, nil
 }
 
-// threadMessageSlot is room for one message and what hangs on it, so that a list
-// is few pieces of memory.
+// threadMessageSlot holds a message and the objects it points to, so that a list needs few
+// allocations.
 type threadMessageSlot struct {
 	message b2bv1.ThreadMessage
 	at      timestamppb.Timestamp
 	text    textSlot
 }
 
-// fill writes the message of a row. shown are its parts, when they are at hand.
+// fill sets the message of a row. shown are its parts; if nil, they are read from the row.
 func (s *threadMessageSlot) fill(row *store.ThreadMessageRow, shown []*b2bv1.Part) *b2bv1.ThreadMessage {
 	m := &s.message
 	m.Id, m.ThreadId, m.SenderId, m.SenderName = row.ID, row.ThreadID, row.SenderID, textOr(row.SenderName, unknownName)
@@ -241,8 +241,7 @@ func threadMessagesOut(rows []store.ThreadMessageRow) []*b2bv1.ThreadMessage {
 	return out
 }
 
-// mentionsOut reads stored mentions; a text that nobody can read any more names
-// nobody.
+// mentionsOut reads stored mentions. It returns none for an unreadable text.
 func mentionsOut(stored *string) []*b2bv1.Mention {
 	if stored == nil {
 		return nil

@@ -13,10 +13,9 @@ import (
 	"github.com/b2b-protocol/b2b/server/thread"
 )
 
-// UpdateThread changes the fields that are named, all or none. The order of its checks is that
-// of B2B-THR-053.
+// UpdateThread changes the named fields, all or none. Its checks have the order of B2B-THR-053.
 func (s *threadService) UpdateThread(ctx context.Context, req *b2bv1.UpdateThreadRequest) (*b2bv1.UpdateThreadResponse, error) {
-	named := naming(req, req.UpdateMask)
+	named := namedFields(req, req.UpdateMask)
 	return guarded(ctx, s.core, req, func(tx store.Tx) (*b2bv1.UpdateThreadResponse, error) {
 		t, p, err := s.enter(ctx, tx, req.GetThreadId(), false)
 		if err != nil {
@@ -44,8 +43,8 @@ func (s *threadService) UpdateThread(ctx context.Context, req *b2bv1.UpdateThrea
 			return nil, err
 		}
 		if action, guards := w.Status.Guard(); guards {
-			told := detail{"action": string(action), "status": string(w.Status)}
-			if err := s.require(ctx, tx, t, p, action, told); err != nil {
+			details := detail{"action": string(action), "status": string(w.Status)}
+			if err := s.require(ctx, tx, t, p, action, details); err != nil {
 				return nil, err
 			}
 		}
@@ -61,20 +60,20 @@ func (s *threadService) UpdateThread(ctx context.Context, req *b2bv1.UpdateThrea
 		}
 		out := threadOut(&w.after)
 		changes := w.Changes(settingsOf(&w.before), settingsOf(&w.after))
-		if err := s.tellStatus(ctx, tx, w, call.CallerOf(ctx).Actor()); err != nil {
+		if err := s.emitStatusChanged(ctx, tx, w, call.CallerOf(ctx).Actor()); err != nil {
 			return nil, err
 		}
-		return &b2bv1.UpdateThreadResponse{Thread: out, Changes: changes}, s.tellUpdated(ctx, tx, out, changes)
+		return &b2bv1.UpdateThreadResponse{Thread: out, Changes: changes}, s.emitUpdated(ctx, tx, out, changes)
 	})
 }
 
-// require refuses with FORBIDDEN, on record, what the policy does not allow.
-func (c *core) require(ctx context.Context, tx store.Tx, t *store.Thread, p *store.Participant, action thread.Action, told detail) error {
+// require returns a FORBIDDEN error, which is audited, if the policy does not allow the action.
+func (c *core) require(ctx context.Context, tx store.Tx, t *store.Thread, p *store.Participant, action thread.Action, details detail) error {
 	ok, err := c.permitted(ctx, tx, t, p, action)
 	if err != nil || ok {
 		return err
 	}
-	return &denial{refusal: errForbiddenBy(string(action)), action: "thread.permission_denied", thread: t.ID, detail: told.via(ctx)}
+	return &denial{refusal: errForbiddenBy(string(action)), action: "thread.permission_denied", thread: t.ID, detail: details.via(ctx)}
 }
 
 func errTransition(err error) *call.Error {
@@ -82,7 +81,7 @@ func errTransition(err error) *call.Error {
 }
 
 func errRevision(now int64) error {
-	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_REVISION_CONFLICT, "The thread changed meanwhile: its revision is %d", now).
+	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_REVISION_CONFLICT, "The thread was changed since: its revision is now %d", now).
 		WithHint("Read the thread again and repeat the change with its revision.")
 }
 
@@ -95,8 +94,8 @@ func anyNamed(named func(string) bool, fields ...string) bool {
 	return false
 }
 
-// threadWrite is one change of a thread under way, of a participant or of an org
-// admin: which groups of fields are written, and what they become.
+// threadWrite is one change of a thread by a participant or an org admin: the groups of fields that
+// it writes, and their new values.
 type threadWrite struct {
 	thread.Write
 	before, after store.Thread
@@ -145,7 +144,7 @@ func (w *threadWrite) readText(named func(string) bool, topic, context *string) 
 	return nil
 }
 
-// readStatus reads status and close reason, and holds that they go together.
+// readStatus reads status and close reason, and checks that they fit together.
 func (w *threadWrite) readStatus(named func(string) bool, status *b2bv1.ThreadStatus, reason *b2bv1.CloseReason) error {
 	if named("status") {
 		var ok bool
@@ -163,7 +162,7 @@ func (w *threadWrite) readStatus(named func(string) bool, status *b2bv1.ThreadSt
 		}
 	}
 	if named("close_reason") && w.Status == "" {
-		return call.Invalid("close_reason: comes only together with the status closed")
+		return call.Invalid("close_reason: is allowed only together with the status closed")
 	}
 	if err := thread.CheckPairing(w.Status, w.reason); err != nil {
 		return call.Invalid("close_reason: %v", err)
@@ -175,9 +174,9 @@ func settingsOf(t *store.Thread) thread.Settings {
 	return thread.Settings{Visibility: thread.Visibility(t.Visibility), JoinPolicy: thread.JoinPolicy(t.JoinPolicy)}
 }
 
-// writeThread writes a change that was checked, in one piece, with one revision for each group
-// of fields (B2B-THR-054). The change is audited (B2B-THR-056); join requests that can no
-// longer be granted are rejected, and their bots get the event (B2B-THR-057).
+// writeThread stores a checked change in one step. The revision increases by one for each group of
+// fields (B2B-THR-054). It audits the change (B2B-THR-056), and rejects join requests that can no
+// longer be approved, with events to their bots (B2B-THR-057).
 func (c *core) writeThread(ctx context.Context, tx store.Tx, w *threadWrite) error {
 	now := c.nowMS()
 	w.after = w.before
@@ -232,13 +231,13 @@ func staleOr(err error, revision int64) error {
 	return fmt.Errorf("update a thread: %w", err)
 }
 
-// auditWrite records a change of status and real changes of the two settings.
+// auditWrite writes audit entries for a new status and for changes of visibility and join policy.
 func (c *core) auditWrite(ctx context.Context, tx store.Tx, w *threadWrite) error {
-	record := func(action string, told detail) error {
+	record := func(action string, details detail) error {
 		if actorBot(ctx) == nil {
-			told["by"] = call.CallerOf(ctx).Actor()
+			details["by"] = call.CallerOf(ctx).Actor()
 		}
-		return c.audit(ctx, tx, w.after.OrgID, actorBot(ctx), action, "thread", w.after.ID, told.via(ctx))
+		return c.audit(ctx, tx, w.after.OrgID, actorBot(ctx), action, "thread", w.after.ID, details.via(ctx))
 	}
 	var errs []error
 	if w.Status != "" {
@@ -255,8 +254,8 @@ func (c *core) auditWrite(ctx context.Context, tx store.Tx, w *threadWrite) erro
 	return errors.Join(errs...)
 }
 
-// tellStatus tells the participants of a change of status, whoever made it.
-func (c *core) tellStatus(ctx context.Context, tx store.Tx, w *threadWrite, by string) error {
+// emitStatusChanged emits a change of status by the bot or org in by; nothing if there is none.
+func (c *core) emitStatusChanged(ctx context.Context, tx store.Tx, w *threadWrite, by string) error {
 	if w.Status == "" {
 		return nil
 	}
@@ -267,7 +266,7 @@ func (c *core) tellStatus(ctx context.Context, tx store.Tx, w *threadWrite, by s
 	}})
 }
 
-func (c *core) tellUpdated(ctx context.Context, tx store.Tx, t *b2bv1.Thread, changes []string) error {
+func (c *core) emitUpdated(ctx context.Context, tx store.Tx, t *b2bv1.Thread, changes []string) error {
 	return c.emit(ctx, tx, toThread(t.Id), &b2bv1.Event{Event: &b2bv1.Event_ThreadUpdated{
 		ThreadUpdated: &b2bv1.ThreadUpdatedEvent{Thread: t, Changes: changes},
 	}})

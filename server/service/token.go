@@ -14,7 +14,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// tokenService is the tokens of a bot that may do less than its own.
+// tokenService manages the scoped tokens of a bot.
 type tokenService struct{ *core }
 
 func (s *tokenService) CreateToken(ctx context.Context, req *b2bv1.CreateTokenRequest) (*b2bv1.CreateTokenResponse, error) {
@@ -25,7 +25,7 @@ func (s *tokenService) CreateToken(ctx context.Context, req *b2bv1.CreateTokenRe
 	scopes := make([]string, len(req.GetScopes()))
 	for i, scope := range req.GetScopes() {
 		if _, known := b2bv1.TokenScope_name[int32(scope)]; !known || scope == b2bv1.TokenScope_TOKEN_SCOPE_UNSPECIFIED {
-			return nil, call.Invalid("scopes must be of %s", strings.Join(call.ScopeNames(), ", "))
+			return nil, call.Invalid("scopes must be any of %s", strings.Join(call.ScopeNames(), ", "))
 		}
 		scopes[i] = textOf(scope, "TOKEN_SCOPE_")
 	}
@@ -45,16 +45,16 @@ func (s *tokenService) CreateToken(ctx context.Context, req *b2bv1.CreateTokenRe
 			return nil, err
 		}
 		if _, err := tx.Bot(ctx, caller.OrgID, caller.BotID); err != nil {
-			return nil, missing(err, "Bot")
+			return nil, notFound(err, "Bot")
 		}
 		if err := tx.CreateToken(ctx, row); err != nil {
 			return nil, fmt.Errorf("create a token: %w", err)
 		}
-		told := detail{"scopes": scopes, "label": row.Label, "expires_at": row.ExpiresAt}
+		details := detail{"scopes": scopes, "label": row.Label, "expires_at": row.ExpiresAt}
 		if row.ParentID != nil {
-			told["parent_id"] = *row.ParentID
+			details["parent_id"] = *row.ParentID
 		}
-		if err := s.audit(ctx, tx, caller.OrgID, &caller.BotID, "bot.token_create", "token", row.ID, told); err != nil {
+		if err := s.audit(ctx, tx, caller.OrgID, &caller.BotID, "bot.token_create", "token", row.ID, details); err != nil {
 			return nil, err
 		}
 		out := s.tokenOut(row, req.GetScopes())
@@ -63,15 +63,15 @@ func (s *tokenService) CreateToken(ctx context.Context, req *b2bv1.CreateTokenRe
 	})
 }
 
-// inherit gives a new token the scoped token that the caller uses as its parent, also
-// through a session, and no more time than that has left (B2B-AUTH-060). Scopes need no
-// look: only full makes tokens, and nothing is beyond it.
+// inherit makes the scoped token of the caller, or of its session, the parent of a new token,
+// which must not expire later than its parent (B2B-AUTH-060). It does not check scopes: only
+// callers with the scope full may create tokens, and full includes all others.
 func (s *tokenService) inherit(ctx context.Context, tx store.Tx, row *store.Token) error {
 	caller := call.CallerOf(ctx)
 	id := caller.TokenID
 	if caller.Session != nil {
 		id = caller.Session.TokenID
-		if id == "" && caller.Session.IsScopedToken { // it is not known which
+		if id == "" && caller.Session.IsScopedToken { // imported data does not name the token
 			row.EndBy(caller.Session.ExpiresAt)
 		}
 	}
@@ -107,7 +107,7 @@ func (s *tokenService) tokenOut(row *store.Token, scopes []b2bv1.TokenScope) *b2
 }
 
 func (s *tokenService) ListTokens(ctx context.Context, req *b2bv1.ListTokensRequest) (*b2bv1.ListTokensResponse, error) {
-	before, err := behind(req.GetCursor(), "created_at")
+	before, err := parsePageToken(req.GetCursor(), "created_at")
 	if err != nil {
 		return nil, err
 	}
@@ -122,9 +122,9 @@ func (s *tokenService) ListTokens(ctx context.Context, req *b2bv1.ListTokensRequ
 		names := listOut(&rows[i].Scopes)
 		out.Tokens[i] = s.tokenOut(&rows[i], scopesOf(names.GetValues()))
 	}
-	if rows, out.Tokens, more = fitted(s.core, rows, out.Tokens, more); more {
+	if rows, out.Tokens, more = cutToSize(s.core, rows, out.Tokens, more); more {
 		last := &rows[len(rows)-1]
-		out.NextCursor = behindText(last.CreatedAt, last.ID)
+		out.NextCursor = formatPageToken(last.CreatedAt, last.ID)
 	}
 	return out, nil
 }
@@ -142,13 +142,13 @@ func (s *tokenService) DeleteToken(ctx context.Context, req *b2bv1.DeleteTokenRe
 	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.DeleteTokenResponse, error) {
 		gone, err := tx.DeleteToken(ctx, caller.BotID, req.GetId())
 		if err != nil {
-			return nil, missing(err, "Token")
+			return nil, notFound(err, "Token")
 		}
-		var told any
+		var details any
 		if gone != (store.Descendants{}) {
-			told = detail{"tokens_ended": gone.Tokens, "sessions_ended": gone.Sessions}
+			details = detail{"tokens_ended": gone.Tokens, "sessions_ended": gone.Sessions}
 		}
-		if err := s.audit(ctx, tx, caller.OrgID, &caller.BotID, "bot.token_revoke", "token", req.GetId(), told); err != nil {
+		if err := s.audit(ctx, tx, caller.OrgID, &caller.BotID, "bot.token_revoke", "token", req.GetId(), details); err != nil {
 			return nil, err
 		}
 		if err := s.accessChanged(ctx, tx, caller.BotID); err != nil {

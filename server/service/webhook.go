@@ -11,7 +11,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// webhookService is what admins see and do about deliveries that were given up.
+// webhookService lists dead letters, the deliveries that were given up, and redelivers them.
 type webhookService struct{ *core }
 
 func (s *webhookService) ListDeadLetters(ctx context.Context, req *b2bv1.ListDeadLettersRequest) (*b2bv1.ListDeadLettersResponse, error) {
@@ -20,11 +20,11 @@ func (s *webhookService) ListDeadLetters(ctx context.Context, req *b2bv1.ListDea
 	if req.GetBot() != "" {
 		var err error
 		if bot, err = s.Store.BotID(ctx, org, req.GetBot()); err != nil {
-			return nil, missing(err, "Bot")
+			return nil, notFound(err, "Bot")
 		}
 	}
 	size := pageSize(req.Limit)
-	rows, err := s.Store.DeadLetters(ctx, org, bot, after(req.Cursor), size+1)
+	rows, err := s.Store.DeadLetters(ctx, org, bot, parseOpaqueToken(req.Cursor), size+1)
 	if err != nil {
 		return nil, fmt.Errorf("list dead letters: %w", err)
 	}
@@ -41,7 +41,7 @@ func (s *webhookService) ListDeadLetters(ctx context.Context, req *b2bv1.ListDea
 			out.Items[i].Status = &status
 		}
 	}
-	dead, out.Items, out.HasMore = fitted(s.core, dead, out.Items, more)
+	dead, out.Items, out.HasMore = cutToSize(s.core, dead, out.Items, more)
 	if out.HasMore {
 		last := &dead[len(dead)-1]
 		next := pagetoken.Token{At: last.UpdatedAt, ID: last.ID}.Opaque()
@@ -50,9 +50,8 @@ func (s *webhookService) ListDeadLetters(ctx context.Context, req *b2bv1.ListDea
 	return out, nil
 }
 
-// RedeliverDeadLetters lets dead letters wait for an attempt that is due. Whoever serves
-// the webhook, on any node, is told by the log, as of any other change that concerns
-// what a bot is told.
+// RedeliverDeadLetters makes dead letters due for another attempt. An access_changed event of the
+// log wakes the node that serves the webhook.
 func (s *webhookService) RedeliverDeadLetters(ctx context.Context, req *b2bv1.RedeliverDeadLettersRequest) (*b2bv1.RedeliverDeadLettersResponse, error) {
 	caller := call.CallerOf(ctx)
 	if req.GetBot() == "" {
@@ -61,23 +60,23 @@ func (s *webhookService) RedeliverDeadLetters(ctx context.Context, req *b2bv1.Re
 	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.RedeliverDeadLettersResponse, error) {
 		bot, err := tx.BotID(ctx, caller.OrgID, req.GetBot())
 		if err != nil {
-			return nil, missing(err, "Bot")
+			return nil, notFound(err, "Bot")
 		}
 		n, err := tx.Redeliver(ctx, bot, req.GetDeliveryId(), s.nowMS())
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("redeliver dead letters: %w", err)
 		case n == 0 && req.GetDeliveryId() != "":
-			return nil, missing(store.ErrNotFound, "Dead letter")
+			return nil, notFound(store.ErrNotFound, "Dead letter")
 		case n == 0:
 			return &b2bv1.RedeliverDeadLettersResponse{}, nil
 		}
-		told := detail{"redelivered": n}
+		details := detail{"redelivered": n}
 		if req.GetDeliveryId() != "" {
-			told["delivery_id"] = req.GetDeliveryId()
+			details["delivery_id"] = req.GetDeliveryId()
 		}
 		err = errors.Join(
-			s.audit(ctx, tx, caller.OrgID, actorBot(ctx), "webhook.redeliver", "bot", bot, told),
+			s.audit(ctx, tx, caller.OrgID, actorBot(ctx), "webhook.redeliver", "bot", bot, details),
 			s.accessChanged(ctx, tx, bot),
 		)
 		if err != nil {

@@ -9,14 +9,14 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// wsTicketLife is how long a ticket can open a connection (B2B-WS-001).
+// wsTicketLife is the lifetime of a ticket (B2B-WS-001).
 const wsTicketLife = 30 * time.Second
 
-// webSocketService is how WebSocket connections begin.
+// webSocketService issues the tickets that open WebSocket connections.
 type webSocketService struct{ *core }
 
-// CreateTicket makes a ticket of the credential that the caller used. The
-// credential is looked at again when the connection opens, and while it is open.
+// CreateTicket issues a ticket for the credential of the caller. The credential is checked again
+// when the connection opens, and while it is open.
 func (s *webSocketService) CreateTicket(ctx context.Context, _ *b2bv1.CreateTicketRequest) (*b2bv1.CreateTicketResponse, error) {
 	caller := call.CallerOf(ctx)
 	ticket := &store.WsTicket{OrgID: caller.OrgID, ExpiresAt: s.nowMS() + wsTicketLife.Milliseconds()}

@@ -11,20 +11,19 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// GetWorkspace answers the calling bot, its direct messages and its threads
-// (B2B-WORKSPACE-001).
+// GetWorkspace returns the calling bot, its direct messages and its threads (B2B-WORKSPACE-001).
 func (s *botService) GetWorkspace(ctx context.Context, req *b2bv1.GetWorkspaceRequest) (*b2bv1.GetWorkspaceResponse, error) {
 	caller := call.CallerOf(ctx)
 	return view(ctx, s.core, func(r store.Reader) (*b2bv1.GetWorkspaceResponse, error) {
 		bot, err := r.Bot(ctx, caller.OrgID, caller.BotID)
 		if err != nil {
-			return nil, missing(err, "bot")
+			return nil, notFound(err, "bot")
 		}
-		dms, err := s.workspaceChannels(ctx, r, bot.ID, after(req.DmCursor), smallPage(req.DmLimit))
+		dms, err := s.workspaceChannels(ctx, r, bot.ID, parseOpaqueToken(req.DmCursor), smallPage(req.DmLimit))
 		if err != nil {
 			return nil, err
 		}
-		threads, err := s.workspaceThreads(ctx, r, bot, after(req.ThreadCursor), smallPage(req.ThreadLimit))
+		threads, err := s.workspaceThreads(ctx, r, bot, parseOpaqueToken(req.ThreadCursor), smallPage(req.ThreadLimit))
 		if err != nil {
 			return nil, err
 		}
@@ -32,8 +31,8 @@ func (s *botService) GetWorkspace(ctx context.Context, req *b2bv1.GetWorkspaceRe
 	})
 }
 
-// workspaceThreads is a page of threads. The rest of an answer has room for each of its
-// two lists to have half of it.
+// workspaceThreads returns a page of threads. Each of the two lists of the response may use half of
+// its size.
 func (s *botService) workspaceThreads(ctx context.Context, r store.Reader, bot *store.Bot, before *store.TimeCursor, size int) (*b2bv1.WorkspaceThreads, error) {
 	rows, err := r.Threads(ctx, store.ThreadQuery{
 		OrgID: bot.OrgID, BotID: bot.ID, Scope: store.ThreadsJoined, Before: before, Limit: size + 1,
@@ -43,7 +42,7 @@ func (s *botService) workspaceThreads(ctx context.Context, r store.Reader, bot *
 	}
 	rows, more := page(rows, size)
 	items := threadRowsOut(rows)
-	if n := fits(items, s.pageRoom()/2); n < len(items) {
+	if n := fits(items, s.pageBytesLeft()/2); n < len(items) {
 		rows, items, more = rows[:n], items[:n], true
 	}
 	out := &b2bv1.WorkspaceThreads{Items: items, HasMore: more}
@@ -67,7 +66,7 @@ func (s *botService) workspaceChannels(ctx context.Context, r store.Reader, bot 
 			LastMessagePreview: previewOut(row.LastMessage), LastActivityAt: stamp(row.LastActivityAt),
 		}
 	}
-	if n := fits(out.Items, s.pageRoom()/2); n < len(rows) {
+	if n := fits(out.Items, s.pageBytesLeft()/2); n < len(rows) {
 		rows, out.Items, out.HasMore = rows[:n], out.Items[:n], true
 	}
 	if out.HasMore {
@@ -78,8 +77,7 @@ func (s *botService) workspaceChannels(ctx context.Context, r store.Reader, bot 
 	return out, nil
 }
 
-// counterpartOut is the other side of a channel, or what stands for it once it is
-// deleted.
+// counterpartOut returns the other bot of a channel, or placeholders when it was deleted.
 func counterpartOut(c *store.Counterpart) *b2bv1.Counterpart {
 	if c == nil {
 		return &b2bv1.Counterpart{Id: unknownName, Name: unknownName}

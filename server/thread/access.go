@@ -1,20 +1,20 @@
 package thread
 
-// Access is the answer to a bot that names a thread.
+// Access is the result of an access check of a bot on a thread.
 type Access int
 
-// The answers, worst knowledge first (B2B-THR-020, B2B-THR-022).
+// The results, in the order in which they are checked (B2B-THR-020, B2B-THR-022).
 const (
 	Granted      Access = iota
-	NotFound            // exactly as if the thread did not exist: 404 NOT_FOUND
-	Ended               // the thread is resolved or closed and the operation needs a live one: 409 THREAD_CLOSED
-	JoinRequired        // a public thread, but the bot is not in it: 403 JOIN_REQUIRED
+	NotFound            // the same error as for an unknown thread: 404 NOT_FOUND
+	Ended               // resolved or closed, and the operation needs a live thread: 409 THREAD_CLOSED
+	JoinRequired        // a public thread without this bot: 403 JOIN_REQUIRED
 )
 
-// CheckAccess decides whether a bot of the thread's org may use it (B2B-THR-020, B2B-THR-022;
-// the caller answers NotFound for an unknown thread and for one of another org). needsLive
-// reports whether the operation is refused on a resolved or closed thread (B2B-THR-063). An
-// outsider does not learn that a hidden thread has ended.
+// CheckAccess checks whether a bot of the thread's org may use the thread (B2B-THR-020,
+// B2B-THR-022). The caller returns NotFound itself for an unknown thread, and for one of another
+// org. needsLive reports whether the operation is refused on a resolved or closed thread
+// (B2B-THR-063). A bot that cannot see the thread does not learn that it has ended.
 func CheckAccess(visibility Visibility, status Status, participant, needsLive bool) Access {
 	switch {
 	case visibility != Public && !participant:
@@ -33,22 +33,22 @@ func Listed(visibility Visibility, participant bool) bool {
 	return visibility == Public || participant
 }
 
-// Join is the answer to a bot that asks to join by id.
+// Join is the result of a request of a bot to join a thread by its id.
 type Join int
 
-// The answers, in the order in which they are checked (B2B-JOIN-002).
+// The results, in the order in which they are checked (B2B-JOIN-002).
 const (
-	JoinNotFound     Join = iota + 1 // private to others: 404 NOT_FOUND
+	JoinNotFound     Join = iota + 1 // a private thread of others: 404 NOT_FOUND
 	JoinEnded                        // resolved or closed, for participants too: 409 THREAD_CLOSED
-	AlreadyJoined                    // 200, nothing changes
+	AlreadyJoined                    // no change: 200
 	InvitationNeeded                 // 403 INVITE_ONLY
 	AlreadyRequested                 // a request is pending: 409 ALREADY_REQUESTED
-	RequestNeeded                    // record a pending request: 202
+	RequestNeeded                    // create a pending request: 202
 	JoinedAtOnce                     // add the participant: 200
 )
 
-// DecideJoin decides the answer to a bot that joins a thread by its id (B2B-JOIN-001,
-// B2B-JOIN-002, B2B-JOIN-004). pending reports whether this bot has a pending request on the
+// DecideJoin returns the result for a bot that joins a thread by its id (B2B-JOIN-001,
+// B2B-JOIN-002, B2B-JOIN-004). pending reports whether this bot has a pending request to join the
 // thread.
 func DecideJoin(s Settings, status Status, participant, pending bool) Join {
 	switch {

@@ -63,7 +63,7 @@ func TestSettingsWithExhaustively(t *testing.T) {
 	}
 	left := Settings{Public, Open}.With(Private, "").With(Public, "")
 	if left != (Settings{Public, InviteOnly}) {
-		t.Errorf("leaving private restored %v", left)
+		t.Errorf("a thread that stopped being private has the settings %v", left)
 	}
 }
 
@@ -95,8 +95,8 @@ func TestAccessExhaustively(t *testing.T) {
 }
 
 // TestJoinExhaustively checks the table of B2B-JOIN-001 for every combination. The keys are
-// visibility/join policy; the values are the answers to an outsider of a live thread, without
-// and with a pending request.
+// visibility/join policy; the values are the results for a bot that is not in a live thread,
+// without and with a pending request.
 func TestJoinExhaustively(t *testing.T) {
 	outsider := map[string][2]Join{
 		"public/open":         {JoinedAtOnce, JoinedAtOnce},
@@ -134,7 +134,7 @@ func TestJoinExhaustively(t *testing.T) {
 	}
 }
 
-// A join policy that nobody knows (a damaged row) lets nobody in.
+// An unknown join policy, in a damaged row, lets no bot join.
 func TestUnknownJoinPolicyNeedsInvitation(t *testing.T) {
 	if got := DecideJoin(Settings{Public, "whatever"}, Active, false, false); got != InvitationNeeded {
 		t.Errorf("DecideJoin = %d", got)

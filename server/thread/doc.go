@@ -1,17 +1,20 @@
-// Package thread holds the rules of a thread that need no database: its five-state lifecycle, who may see, join and
-// change it, and how far a change moves its revision.
+// Package thread holds the rules of threads that need no database: the lifecycle of five states,
+// who may see, join and change a thread, and the revisions of a change.
 //
-// A thread is *active* from its creation. It may wait (*blocked*) or be under review (*reviewing*), and it ends
-// *resolved* or *closed*; both ends can be reopened. Only the transitions of a small table exist, `closed` always
-// says why, and an ended thread refuses work until it is active again (Status, CheckTransition, Lifecycle).
+// A new thread is active. It may become blocked or reviewing, and ends as resolved or closed; both
+// can be reopened. CheckTransition holds the table of transitions. A closed thread has a close
+// reason. A resolved or closed thread refuses changes until it is active again (Status,
+// CheckTransition, Lifecycle).
 //
-// Two settings say who may come in (Visibility, JoinPolicy, Settings): visibility decides who learns that the thread
-// exists, the join policy what happens when such a bot asks to join. A private thread is always by invitation.
-// CheckAccess and DecideJoin turn them into the one answer that a caller gets.
+// Two settings control who may join. The visibility decides which bots can find the thread, and the
+// join policy what happens when such a bot asks to join. A private thread can be joined by
+// invitation only. CheckAccess and DecideJoin decide the response to a bot from both (Visibility,
+// JoinPolicy, Settings).
 //
-// Inside, a permission policy may restrict six actions to participants with certain labels (ParsePolicy, Allowed).
-// Without a policy everything is open to every participant, except `manage`, which is the initiator's.
+// A permission policy may restrict six actions to participants with certain labels (ParsePolicy,
+// Allowed). Without a policy every participant may do every action, except manage, which only the
+// initiator may do.
 //
-// The functions are pure: a service reads rows, calls them, and writes. Refusals are typed, so
-// that each binding can answer with its own status and code.
+// The functions are pure: a service reads rows, calls them, and writes rows. Refusals have types,
+// so that services can map each to its error code.
 package thread

@@ -5,20 +5,20 @@ import (
 	"encoding/json"
 )
 
-// Wildcards that a policy may list beside labels (B2B-THR-074).
+// Texts with a special meaning in a policy, beside labels (B2B-THR-074).
 const (
 	anybody   = "*"
 	initiator = "initiator"
 )
 
-// Subject is the participant whose permission is asked for.
+// Subject is the participant that a policy is evaluated for.
 type Subject struct {
 	Initiator bool
 	Label     string // as stored; empty when there is none
 }
 
-// StoredPolicy is a permission policy as the database has it, read once and asked often. The zero value is "no policy".
-// It is safe for concurrent use.
+// StoredPolicy is a permission policy of the database, parsed once and evaluated often. The zero
+// value is "no policy". It is safe for concurrent use.
 type StoredPolicy struct {
 	state policyState
 	rules map[Action][]string
@@ -32,9 +32,10 @@ const (
 	policyUnreadable
 )
 
-// ReadPolicy reads a stored policy text; nil is "no policy". It never fails: old databases hold texts that nothing
-// accepts any more, and what they mean is part of the evaluation. An array (`[]` was once accepted) is a policy that
-// has no key; a text that is neither object nor array is unreadable. Of a key given twice the last counts.
+// ReadPolicy parses a stored policy; nil is "no policy". It never fails: old databases contain
+// texts that ParsePolicy refuses, and Evaluate defines what they mean. An array (`[]` was once
+// accepted) is a policy without keys. Any other text that is not an object is unreadable. Of a
+// duplicate key the last one counts.
 func ReadPolicy(text *string) StoredPolicy {
 	if text == nil {
 		return StoredPolicy{}
@@ -43,7 +44,8 @@ func ReadPolicy(text *string) StoredPolicy {
 	if len(raw) > 0 && raw[0] == '[' && json.Valid(raw) {
 		return StoredPolicy{state: policyReadable}
 	}
-	// The shape that ParsePolicy accepts, in one pass. A null item reads as an empty label, which matches nobody.
+	// The form that ParsePolicy accepts, in one pass. A null item becomes an empty label, which
+	// matches no participant.
 	var accepted map[Action]*[]string
 	if err := json.Unmarshal(raw, &accepted); err == nil && accepted != nil {
 		rules := make(map[Action][]string, len(accepted))
@@ -67,14 +69,14 @@ func ReadPolicy(text *string) StoredPolicy {
 	return StoredPolicy{state: policyReadable, rules: rules}
 }
 
-// readLabels reads the array of one action: its strings, and nothing where there is no array. What is no string in it
-// can match nobody.
-func readLabels(raw json.RawMessage) ([]string, bool) {
+// readLabels returns the strings in the array of an action. ok is false when there is no array.
+// Items that are not strings match no participant and are left out.
+func readLabels(raw json.RawMessage) (labels []string, ok bool) {
 	items, ok := decodeArray(raw)
 	if !ok {
 		return nil, false
 	}
-	labels := make([]string, 0, len(items))
+	labels = make([]string, 0, len(items))
 	for _, item := range items {
 		var label *string
 		if json.Unmarshal(item, &label) == nil && label != nil {
@@ -84,19 +86,19 @@ func readLabels(raw json.RawMessage) ([]string, bool) {
 	return labels, true
 }
 
-// Evaluate decides whether a participant may do an action on a thread (B2B-THR-071 to 075):
+// Evaluate reports whether a participant may do an action on a thread (B2B-THR-071 to 075):
 //
-//  1. A policy of the thread is used alone, also for keys it lacks; one that cannot be read
-//     denies.
-//  2. Without one, the org default's array for this action is used; an org default that cannot
-//     be read counts as none.
-//  3. No array: manage is the initiator's, every other action is open.
+//  1. The policy of the thread takes precedence as a whole, also for keys that it lacks. An
+//     unreadable one denies.
+//  2. Without a policy of the thread, the array of the org default for this action is used. An
+//     unreadable org default counts as none.
+//  3. Without an array, manage is for the initiator, and every other action is for everybody.
 //  4. "*" allows everybody.
 //  5. "initiator" allows the initiator.
-//  6. The participant's label, exact and not empty, allows. The label "initiator" does not
-//     (B2B-THR-075); in HXA-Connect it does.
+//  6. A label allows the participants with exactly this label, unless it is empty. A participant
+//     with the label "initiator" is not allowed by it (B2B-THR-075); in HXA-Connect it is.
 //
-// So an empty array denies everybody, the initiator too.
+// So an empty array denies everybody, including the initiator.
 func Evaluate(thread, orgDefault StoredPolicy, action Action, who Subject) bool {
 	labels, restricted := []string(nil), false
 	switch thread.state {
@@ -125,7 +127,7 @@ func Evaluate(thread, orgDefault StoredPolicy, action Action, who Subject) bool 
 	return false
 }
 
-// Allowed is Evaluate on the stored texts; nil is "no policy".
+// Allowed is Evaluate for stored policies; nil is "no policy".
 func Allowed(threadPolicy, orgDefault *string, action Action, who Subject) bool {
 	return Evaluate(ReadPolicy(threadPolicy), ReadPolicy(orgDefault), action, who)
 }

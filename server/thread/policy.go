@@ -11,15 +11,15 @@ import (
 	"github.com/b2b-protocol/b2b/server/limits"
 )
 
-// Action is something that a permission policy can restrict; its text is the key in the policy object.
+// Action is an action that a permission policy can restrict. Its text is the key in the policy.
 type Action string
 
-// The six actions and what each guards (B2B-THR-076).
+// The six actions, with the operations that need them (B2B-THR-076).
 const (
 	ActionResolve Action = "resolve" // setting the status resolved
 	ActionClose   Action = "close"   // setting the status closed
 	ActionInvite  Action = "invite"  // adding participants; with manage, handling join requests
-	ActionRemove  Action = "remove"  // removing somebody else
+	ActionRemove  Action = "remove"  // removing another participant
 	ActionWrite   Action = "write"   // messages and artifacts
 	ActionManage  Action = "manage"  // visibility, join policy and the policy itself
 )
@@ -29,7 +29,8 @@ func Actions() []Action {
 	return []Action{ActionResolve, ActionClose, ActionInvite, ActionRemove, ActionWrite, ActionManage}
 }
 
-// PolicyError is a permission policy that is refused; Problem is a sentence for the caller.
+// PolicyError is the error of a permission policy that is refused. Problem is a text for the
+// caller.
 type PolicyError struct{ Problem string }
 
 func (e *PolicyError) Error() string { return "permission_policy " + e.Problem }
@@ -38,17 +39,16 @@ func refusePolicy(format string, args ...any) error {
 	return &PolicyError{Problem: fmt.Sprintf(format, args...)}
 }
 
-// ParsePolicy checks the JSON text of a permission policy and answers the text to store and to show. The same rule
-// serves threads and the org setting default_thread_permission_policy.
+// ParsePolicy checks the JSON text of a permission policy and returns the text to store. It is used
+// for threads and for the org setting default_thread_permission_policy.
 //
-// The policy is an object with any of the six actions as keys; each value is null or an array
-// of at most limits.MaxPolicyLabels strings, which are labels, "*" or "initiator" and are kept
-// as they are (B2B-THR-070). JSON null is "no policy": the answer is nil. Everything else is a
-// *PolicyError: an array in place of the object, the empty one included, and a key given twice
-// as well.
+// A policy is an object with any of the six actions as keys. Each value is null or an array of at
+// most limits.MaxPolicyLabels strings: labels, "*" or "initiator" (B2B-THR-070). JSON null is "no
+// policy", for which ParsePolicy returns nil. Anything else returns a *PolicyError, also an array
+// in place of the object, and a duplicate key.
 //
-// The stored text is the text that was sent, without the white space between its tokens: key
-// order, number and escape spellings stay (B2B-THR-009).
+// The stored text is the sent text without the white space between its tokens. The order of keys
+// and the spelling of escapes stay (B2B-THR-009).
 func ParsePolicy(raw []byte) (*string, error) {
 	if !json.Valid(raw) || !utf8.Valid(raw) {
 		return nil, refusePolicy("must be an object or null")
@@ -68,7 +68,7 @@ func ParsePolicy(raw []byte) (*string, error) {
 	}
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, raw); err != nil {
-		return nil, fmt.Errorf("compacting a valid policy: %w", err)
+		return nil, fmt.Errorf("compact a valid policy: %w", err)
 	}
 	if compact.Len() > limits.MaxPolicy {
 		return nil, refusePolicy("must be at most %d bytes of JSON", limits.MaxPolicy)
@@ -77,7 +77,7 @@ func ParsePolicy(raw []byte) (*string, error) {
 	return &text, nil
 }
 
-// checkRule answers a check of one member of a policy, which remembers the keys it has seen.
+// checkRule returns a function that checks one member of a policy, also for duplicate keys.
 func checkRule() func(key string, value json.RawMessage) error {
 	seen := make(map[Action]bool, 6)
 	return func(key string, value json.RawMessage) error {
@@ -110,7 +110,8 @@ func checkRule() func(key string, value json.RawMessage) error {
 	}
 }
 
-// eachMember calls visit for every member of a JSON object, in order, doubles included. raw is valid JSON.
+// eachMember calls visit for every member of a JSON object in order, including duplicates. raw is
+// valid JSON.
 func eachMember(raw []byte, visit func(key string, value json.RawMessage) error) error {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	if token, err := dec.Token(); err != nil || token != json.Delim('{') {
@@ -119,7 +120,7 @@ func eachMember(raw []byte, visit func(key string, value json.RawMessage) error)
 	for dec.More() {
 		token, err := dec.Token()
 		if err != nil {
-			return fmt.Errorf("reading a key of a valid policy: %w", err)
+			return fmt.Errorf("read a key of a valid policy: %w", err)
 		}
 		key, ok := token.(string)
 		if !ok {
@@ -127,19 +128,19 @@ func eachMember(raw []byte, visit func(key string, value json.RawMessage) error)
 		}
 		var value json.RawMessage
 		if err := dec.Decode(&value); err != nil {
-			return fmt.Errorf("reading a value of a valid policy: %w", err)
+			return fmt.Errorf("read a value of a valid policy: %w", err)
 		}
 		if err := visit(key, value); err != nil {
 			return err
 		}
 	}
 	if _, err := dec.Token(); err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("reading the end of a valid policy: %w", err)
+		return fmt.Errorf("read the end of a valid policy: %w", err)
 	}
 	return nil
 }
 
-// decodeArray reads a JSON array of anything.
+// decodeArray reads a JSON array of any values.
 func decodeArray(raw json.RawMessage) ([]json.RawMessage, bool) {
 	if len(raw) == 0 || raw[0] != '[' {
 		return nil, false
@@ -151,7 +152,7 @@ func decodeArray(raw json.RawMessage) ([]json.RawMessage, bool) {
 	return items, true
 }
 
-// clip keeps an error sentence short when it quotes what was sent.
+// clip shortens a text of the client for an error.
 func clip(s string) string {
 	const most = 64
 	if len(s) <= most {

@@ -57,7 +57,7 @@ func TestParsePolicyRefuses(t *testing.T) {
 	}
 }
 
-// A policy of very many labels is refused before anything is made of them (B2B-LIM-031).
+// A policy with very many labels is refused before they are decoded (B2B-LIM-031).
 func TestParsePolicyCountsFirst(t *testing.T) {
 	raw := []byte(`{"write":[` + strings.Repeat(`"",`, 300_000) + `""]}`)
 	var err error
@@ -70,7 +70,7 @@ func TestParsePolicyCountsFirst(t *testing.T) {
 
 func text(s string) *string { return &s }
 
-// TestEvaluateConsequences checks what follows from B2B-THR-071 to 075, case by case.
+// TestEvaluateConsequences checks the consequences of B2B-THR-071 to 075, case by case.
 func TestEvaluateConsequences(t *testing.T) {
 	boss, lead, plain := Subject{Initiator: true}, Subject{Label: "lead"}, Subject{}
 	for _, c := range []struct {
@@ -118,7 +118,7 @@ func TestEvaluateConsequences(t *testing.T) {
 	}
 }
 
-// oracle evaluates a policy as B2B-THR-071 to 075 say, on plain maps.
+// oracle is an independent implementation of B2B-THR-071 to 075 on maps.
 func oracle(threadPolicy, org *string, action Action, who Subject) bool {
 	var labels []string
 	found := false
@@ -196,8 +196,8 @@ func show(s *string) string {
 	return *s
 }
 
-// Whatever is accepted can be read again, is compact, and is accepted again unchanged. What is refused when parsed
-// may still be in an old database, and reading it must not fail.
+// An accepted policy is compact, can be read, and is accepted again without a change. A text that
+// ParsePolicy refuses may be in an old database, and reading it must not fail.
 func FuzzPolicy(f *testing.F) {
 	for _, raw := range []string{`{"close":["initiator"]}`, `{"write":null}`, `[]`, `null`, `{"close":[1]}`, `{"a":{}}`, `{"close":[],"close":[]}`, "{\"close\":[\"\xff\"]}"} {
 		f.Add(raw, "lead", true)

@@ -1,16 +1,16 @@
 package thread
 
-// Visibility says which bots of the org learn that a thread exists (B2B-THR-010, B2B-THR-022).
+// Visibility decides which bots of the org can see that a thread exists (B2B-THR-010, B2B-THR-022).
 type Visibility string
 
 // The visibilities. A new thread is public.
 const (
-	Public  Visibility = "public"  // listed for the whole org; outsiders are told to join
-	Members Visibility = "members" // hidden from outsiders, who may still join by id
-	Private Visibility = "private" // hidden from outsiders; in by invitation only
+	Public  Visibility = "public"  // listed for the whole org; others get JOIN_REQUIRED
+	Members Visibility = "members" // hidden from others, who may still join by id
+	Private Visibility = "private" // hidden from others; joined by invitation only
 )
 
-// ParseVisibility reads a visibility from its exact text form.
+// ParseVisibility parses the exact text of a visibility.
 func ParseVisibility(text string) (Visibility, bool) {
 	switch v := Visibility(text); v {
 	case Public, Members, Private:
@@ -19,7 +19,7 @@ func ParseVisibility(text string) (Visibility, bool) {
 	return "", false
 }
 
-// JoinPolicy says what happens when a bot asks to join by id (B2B-THR-010, B2B-JOIN-001).
+// JoinPolicy decides what happens when a bot joins by id (B2B-THR-010, B2B-JOIN-001).
 type JoinPolicy string
 
 // The join policies. A new thread is open.
@@ -29,7 +29,7 @@ const (
 	InviteOnly JoinPolicy = "invite_only" // refused
 )
 
-// ParseJoinPolicy reads a join policy from its exact text form.
+// ParseJoinPolicy parses the exact text of a join policy.
 func ParseJoinPolicy(text string) (JoinPolicy, bool) {
 	switch p := JoinPolicy(text); p {
 	case Open, Approval, InviteOnly:
@@ -38,18 +38,18 @@ func ParseJoinPolicy(text string) (JoinPolicy, bool) {
 	return "", false
 }
 
-// Settings are the two settings that decide who may come in.
+// Settings are the two settings that decide who may join.
 type Settings struct {
 	Visibility Visibility
 	JoinPolicy JoinPolicy
 }
 
-// DefaultSettings are those of a thread whose creator asked for none.
+// DefaultSettings returns the settings of a thread that is created without any.
 func DefaultSettings() Settings { return Settings{Visibility: Public, JoinPolicy: Open} }
 
-// With answers the settings after a request; an empty value keeps the current one. A private
-// thread is invite_only whatever was asked, and leaving private keeps invite_only unless the
-// request names another policy (B2B-THR-011).
+// With returns the settings after a request; an empty value keeps the current one. A private thread
+// is always invite_only. A thread that stops being private stays invite_only unless the request
+// names another policy (B2B-THR-011).
 func (s Settings) With(visibility Visibility, policy JoinPolicy) Settings {
 	if visibility != "" {
 		s.Visibility = visibility
@@ -63,7 +63,7 @@ func (s Settings) With(visibility Visibility, policy JoinPolicy) Settings {
 	return s
 }
 
-// RejectsPending reports whether going from s to next rejects the pending join requests: the
+// RejectsPending reports whether the change from s to next rejects the pending join requests: the
 // thread becomes private or invite_only and was not invite_only before (B2B-THR-057).
 func (s Settings) RejectsPending(next Settings) bool {
 	return s.JoinPolicy != InviteOnly && (next.Visibility == Private || next.JoinPolicy == InviteOnly)

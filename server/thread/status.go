@@ -1,6 +1,6 @@
 package thread
 
-// Status is a state of a thread, in the text form of the wire and of the database.
+// Status is a state of a thread, as in wire JSON and in the database.
 type Status string
 
 // The five states (B2B-THR-034, B2B-THR-065).
@@ -15,7 +15,7 @@ const (
 // Statuses lists the five states, in the order of the transition table.
 func Statuses() []Status { return []Status{Active, Blocked, Reviewing, Resolved, Closed} }
 
-// ParseStatus reads a status from its text form, which is exact: case and white space count.
+// ParseStatus parses the exact text of a status.
 func ParseStatus(text string) (Status, bool) {
 	switch s := Status(text); s {
 	case Active, Blocked, Reviewing, Resolved, Closed:
@@ -24,11 +24,11 @@ func ParseStatus(text string) (Status, bool) {
 	return "", false
 }
 
-// Terminal reports whether a thread in this state refuses work until it is reopened
+// Terminal reports whether a thread in this state refuses changes until it is reopened
 // (B2B-THR-063, B2B-THR-064).
 func (s Status) Terminal() bool { return s == Resolved || s == Closed }
 
-// Guard is the policy action that entering this state needs, if it needs one (B2B-THR-076).
+// Guard returns the policy action that is needed to set this state, if one is (B2B-THR-076).
 func (s Status) Guard() (Action, bool) {
 	switch s {
 	case Resolved:
@@ -39,10 +39,10 @@ func (s Status) Guard() (Action, bool) {
 	return "", false
 }
 
-// CloseReason says why a thread is closed. The empty text is "no reason".
+// CloseReason is the reason why a thread is closed. The empty text is "no reason".
 type CloseReason string
 
-// The reasons a closed thread may have (B2B-THR-061).
+// The close reasons (B2B-THR-061).
 const (
 	NoReason CloseReason = ""
 	Manual   CloseReason = "manual"
@@ -50,7 +50,7 @@ const (
 	Failure  CloseReason = "error"
 )
 
-// ParseCloseReason reads a close reason from its text form. The empty text is not one.
+// ParseCloseReason parses the exact text of a close reason. The empty text is not one.
 func ParseCloseReason(text string) (CloseReason, bool) {
 	switch r := CloseReason(text); r {
 	case Manual, Timeout, Failure:

@@ -52,7 +52,7 @@ func TestTerminalAndGuard(t *testing.T) {
 	}
 }
 
-// Every state, every target (and what is no state), every reason: the verdict and which fault is named first.
+// Every state, target (also an unknown one) and reason: the result, and the first error.
 func TestStatusChangeExhaustively(t *testing.T) {
 	targets := append(Statuses(), "", "paused")
 	for _, from := range append(Statuses(), "", "paused") {
@@ -77,7 +77,7 @@ func TestStatusChangeExhaustively(t *testing.T) {
 					t.Errorf("%s -> %s (%s): refusal %d, want %d", from, to, reason, got, want)
 				}
 				if err != nil && err.Error() == "" {
-					t.Errorf("%s -> %s (%s): no words", from, to, reason)
+					t.Errorf("%s -> %s (%s): the error has no text", from, to, reason)
 				}
 				if CanTransition(from, to) != (table[from][to]) || (CheckTransition(from, to) == nil) != table[from][to] {
 					t.Errorf("CanTransition(%s, %s) = %v", from, to, CanTransition(from, to))
@@ -126,12 +126,12 @@ func TestCloseReasonAloneIsRefused(t *testing.T) {
 		t.Errorf("refusal %d", got)
 	}
 	if err := CheckPairing("", NoReason); err != nil {
-		t.Errorf("nothing named: %v", err)
+		t.Errorf("without a status and a reason: %v", err)
 	}
 }
 
-// From every state, active can be reached: no thread is lost.
-func TestEveryStateLeadsBackToActive(t *testing.T) {
+// Active can be reached from every state.
+func TestActiveIsReachable(t *testing.T) {
 	for _, s := range Statuses() {
 		if s != Active && !CanTransition(s, Active) {
 			t.Errorf("%s cannot become active again", s)

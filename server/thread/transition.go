@@ -2,7 +2,7 @@ package thread
 
 import "fmt"
 
-// Refusal says why a change of status is refused.
+// Refusal is the reason why a change of status is refused.
 type Refusal int
 
 // The refusals, in the order in which they are checked (B2B-THR-053).
@@ -11,11 +11,11 @@ const (
 	UnknownReason                        // the close reason is not one of the three
 	ReasonRequired                       // closed without a close reason
 	ReasonNotAllowed                     // a close reason without the status closed
-	TransitionRefused                    // the table has no such transition
+	TransitionRefused                    // the transition is not allowed
 )
 
-// StatusError is a refused change of status. Only TransitionRefused depends on the state the thread is in; its wire
-// code is INVALID_TRANSITION, the others are faults of the request.
+// StatusError is the error of a refused change of status. Only TransitionRefused depends on the
+// state of the thread; its wire code is INVALID_TRANSITION. The others are errors of the request.
 type StatusError struct {
 	Refusal  Refusal
 	From, To Status
@@ -33,12 +33,12 @@ func (e *StatusError) Error() string {
 	case ReasonNotAllowed:
 		return "close_reason is only allowed when status is closed"
 	default:
-		return fmt.Sprintf("a thread cannot go from %s to %s", e.From, e.To)
+		return fmt.Sprintf("a thread cannot change from %s to %s", e.From, e.To)
 	}
 }
 
-// CanTransition is the table of allowed transitions (B2B-THR-060). Staying in a state is not a
-// transition.
+// CanTransition reports whether a transition is allowed (B2B-THR-060). Setting the current status
+// again is not.
 func CanTransition(from, to Status) bool {
 	switch from {
 	case Active:
@@ -51,7 +51,7 @@ func CanTransition(from, to Status) bool {
 	return false
 }
 
-// CheckTransition is CanTransition with its refusal as a *StatusError.
+// CheckTransition returns a *StatusError unless the transition is allowed.
 func CheckTransition(from, to Status) error {
 	if !CanTransition(from, to) {
 		return &StatusError{Refusal: TransitionRefused, From: from, To: to}
@@ -59,8 +59,8 @@ func CheckTransition(from, to Status) error {
 	return nil
 }
 
-// CheckPairing holds the rule that `closed` has a close reason and nothing else has one
-// (B2B-THR-061). status is empty when the request names none, so a reason alone is refused.
+// CheckPairing checks that a close reason is given with closed, and only with closed (B2B-THR-061).
+// status is empty when the request names none, so that a reason alone is refused.
 func CheckPairing(status Status, reason CloseReason) error {
 	switch {
 	case status == Closed && reason == NoReason:
@@ -71,10 +71,10 @@ func CheckPairing(status Status, reason CloseReason) error {
 	return nil
 }
 
-// ValidateStatusChange checks a whole change of status, in the order of B2B-THR-053: known
-// target, known reason, their pairing, the transition. The permission check (B2B-THR-076)
-// comes between pairing and transition, so a caller that applies policies calls CheckPairing,
-// then Status.Guard and Allowed, then CheckTransition.
+// ValidateStatusChange checks a change of status in the order of B2B-THR-053: the status, the close
+// reason, whether they fit together, and the transition. The permission check (B2B-THR-076) comes
+// before the transition, so a caller that applies policies calls CheckPairing, then Status.Guard
+// and Allowed, then CheckTransition.
 func ValidateStatusChange(from, to Status, reason CloseReason) error {
 	if _, ok := ParseStatus(string(to)); !ok {
 		return &StatusError{Refusal: UnknownStatus, From: from, To: to}
@@ -90,16 +90,16 @@ func ValidateStatusChange(from, to Status, reason CloseReason) error {
 	return CheckTransition(from, to)
 }
 
-// Lifecycle is what a thread stores of its state. Times are Unix milliseconds.
+// Lifecycle is the stored state of a thread. Times are Unix milliseconds.
 type Lifecycle struct {
 	Status      Status
 	CloseReason CloseReason
 	ResolvedAt  *int64 // nil unless the thread was resolved since it last became active
 }
 
-// Change validates a change of status and answers the lifecycle after it: entering resolved
-// sets ResolvedAt to now, entering active clears it, and every status but closed clears the
-// close reason (B2B-THR-062).
+// Change checks a change of status and returns the new lifecycle. The status resolved sets
+// ResolvedAt to now, active clears it, and every status but closed clears the close reason
+// (B2B-THR-062).
 func (l Lifecycle) Change(to Status, reason CloseReason, now int64) (Lifecycle, error) {
 	if err := ValidateStatusChange(l.Status, to, reason); err != nil {
 		return l, err

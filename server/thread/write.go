@@ -1,7 +1,7 @@
 package thread
 
-// Write says which field groups a PATCH of a thread writes. A group counts as written when the request names it, even
-// with the value it already has.
+// Write names the groups of fields that a PATCH of a thread writes. A group counts as written when
+// the request names one of its fields, even with the current value.
 type Write struct {
 	Status   Status // the new status; empty when not written
 	Context  bool
@@ -10,9 +10,8 @@ type Write struct {
 	Settings bool // visibility, join_policy or both
 }
 
-// Revisions is how far the write moves the thread's revision: one for each group, one for the
-// two settings together (B2B-THR-054). Any write but an empty one also sets updated_at; none
-// sets last_activity_at.
+// Revisions returns by how much the write increases the thread's revision: one for each group
+// (B2B-THR-054). Any write but an empty one also sets updated_at; no write sets last_activity_at.
 func (w Write) Revisions() int64 {
 	var n int64
 	if w.Status != "" {
@@ -26,9 +25,8 @@ func (w Write) Revisions() int64 {
 	return n
 }
 
-// Changes lists the names that the `changes` of a thread_updated event carries, in the order
-// of B2B-EVT-011. A setting is listed only when its value changed, so the list may be empty;
-// it is never nil.
+// Changes returns the `changes` of the thread_updated event, in the order of B2B-EVT-011. It names
+// a setting only when the value changed, so the list may be empty; it is never nil.
 func (w Write) Changes(before, after Settings) []string {
 	changes := make([]string, 0, 7)
 	if w.Status != "" {

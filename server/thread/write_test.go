@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// All 6 x 16 writes: the revision moves by one a group.
+// All 6 x 16 writes: the revision increases by one for each group.
 func TestRevisionsExhaustively(t *testing.T) {
 	for _, s := range append(Statuses(), "") {
 		for bits := range 16 {

@@ -30,7 +30,7 @@ const (
 	orgsAtOnce = 500
 )
 
-// Orgs does what the settings of orgs ask for; service.Upkeep does.
+// Orgs does what the settings of orgs ask for; service.Retention does.
 type Orgs interface {
 	// KeepOrg makes each of its changes through step, and stops with its error.
 	KeepOrg(ctx context.Context, org string, step Step) error

@@ -71,7 +71,7 @@ func (w *world) sleep(d time.Duration) { w.clock.Add(d.Milliseconds()) }
 // runner is the upkeep of one node.
 func (w *world) runner(node string) *upkeep.Runner {
 	return upkeep.New(upkeep.Config{
-		Store: w.Store, Orgs: service.NewUpkeep(w.deps), Node: node, Now: w.now, Log: slog.New(slog.NewTextHandler(w.Output(), nil)),
+		Store: w.Store, Orgs: service.NewRetention(w.deps), Node: node, Now: w.now, Log: slog.New(slog.NewTextHandler(w.Output(), nil)),
 	})
 }
 

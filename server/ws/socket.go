@@ -142,7 +142,7 @@ type bufferWriter interface {
 
 // frameOf is the frame of an event.
 func frameOf(it *eventlog.Item) []byte {
-	frame, _ := it.Forms.Get(call.FormFrame, func() ([]byte, error) { return textFrame(it.Wire), nil }) // never fails
+	frame, _ := it.Encodings.Get(call.EncodingFrame, func() ([]byte, error) { return textFrame(it.Wire), nil }) // never fails
 	return frame
 }
 

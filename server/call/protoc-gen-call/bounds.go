@@ -12,11 +12,11 @@ import (
 	optionsv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
 )
 
-// bounds writes the functions that hold requests to their limits: for each message one
-// that the pipeline calls, and one more for what the service checks in its turn.
+// bounds writes the functions that check the limits of requests: for each message one that the
+// pipeline calls, and one for the limits that the service checks itself (in_turn).
 type bounds struct {
 	g     *protogen.GeneratedFile
-	known map[protoreflect.FullName]bool // whether a message has anything to check
+	known map[protoreflect.FullName]bool // whether the pipeline checks anything of a message
 	err   error                          // the first limit that cannot be checked
 }
 
@@ -27,12 +27,12 @@ func newBounds(g *protogen.GeneratedFile) *bounds {
 func checker(m *protogen.Message) string       { return "check" + m.GoIdent.GoName }
 func inTurnChecker(m *protogen.Message) string { return "inTurn" + m.GoIdent.GoName }
 
-// has tells whether there is anything to check before the service.
+// has reports whether the pipeline checks anything of a message.
 func (b *bounds) has(m *protogen.Message) bool {
 	if has, ok := b.known[m.Desc.FullName()]; ok {
 		return has
 	}
-	b.known[m.Desc.FullName()] = false // a message within itself adds nothing
+	b.known[m.Desc.FullName()] = false // ends the recursion of a message that contains itself
 	for _, f := range m.Fields {
 		if free(f) || limited(f, false) || f.Message != nil && ours(f.Message) && b.has(f.Message) {
 			b.known[m.Desc.FullName()] = true
@@ -41,26 +41,26 @@ func (b *bounds) has(m *protogen.Message) bool {
 	return b.known[m.Desc.FullName()]
 }
 
-// ours tells a message of the schema from those of Google's.
+// ours reports whether a message is of this schema and not one of Google's.
 func ours(m *protogen.Message) bool { return m.Desc.ParentFile().Package() == "b2b.v1" }
 
-// free tells whether a field holds JSON as it was sent.
+// free reports whether a field holds free-form JSON, as the client sent it.
 func free(f *protogen.Field) bool {
 	marks := proto.GetExtension(f.Desc.Options(), optionsv1.E_Wire).(*optionsv1.Wire)
 	return marks.GetRawJson() || marks.GetExtraKeys()
 }
 
-// limited tells whether a field has a limit that can be checked knowing nothing else,
-// before the service or in its turn.
+// limited reports whether a field has a limit that depends on the field alone: with inTurn one
+// that the service checks, otherwise one that the pipeline checks.
 func limited(f *protogen.Field, inTurn bool) bool {
 	l := limitOf(f)
 	if l.GetOf() == optionsv1.Limit_LIMIT_UNSPECIFIED || l.GetWhen() != "" || l.GetInTurn() != inTurn {
 		return false
 	}
 	switch unitOf(l) {
-	case optionsv1.Unit_UNIT_PAGE: // is moved into its bounds
+	case optionsv1.Unit_UNIT_PAGE: // the service clamps it instead
 		return false
-	case optionsv1.Unit_UNIT_MEMBER_ITEMS: // belongs to what the JSON means
+	case optionsv1.Unit_UNIT_MEMBER_ITEMS: // needs the JSON decoded, which the service does
 		return false
 	}
 	return true
@@ -86,7 +86,8 @@ func (b *bounds) write(services []*protogen.Service) error {
 			b.message(m.Input, seen)
 		}
 	}
-	g.P("// InTurn checks the limits of a request that the service checks in its turn.")
+	g.P("// InTurn checks the limits of a request that the schema marks with in_turn. The service calls")
+	g.P("// it at the place among its own checks that the specification states.")
 	g.P("func InTurn(m ", protoLib.Ident("Message"), ") error {")
 	g.P("switch m := m.(type) {")
 	for _, m := range turns {
@@ -119,7 +120,7 @@ func inTurn(m *protogen.Message) bool {
 	return false
 }
 
-// message writes the function of a message and of those within it.
+// message writes the function that checks a message, and those of the messages within it.
 func (b *bounds) message(m *protogen.Message, seen map[protoreflect.FullName]bool) {
 	if seen[m.Desc.FullName()] || !b.has(m) {
 		return
@@ -148,8 +149,8 @@ func (b *bounds) message(m *protogen.Message, seen map[protoreflect.FullName]boo
 	}
 }
 
-// ordered is the fields of a message in the order in which they are checked: what names
-// the call before what it says.
+// ordered returns the fields of a message in the order in which they are checked: request_id
+// first.
 func ordered(m *protogen.Message) []*protogen.Field {
 	fields := slices.Clone(m.Fields)
 	slices.SortStableFunc(fields, func(a, b *protogen.Field) int {
@@ -165,8 +166,7 @@ func rank(f *protogen.Field) int {
 	return 1
 }
 
-// within checks the messages of a field. The list of a message that stands for its list
-// has no name of its own.
+// within writes the check of the messages in a field.
 func (b *bounds) within(m *protogen.Message, f *protogen.Field) {
 	g := b.g
 	if !f.Desc.IsList() {
@@ -184,7 +184,7 @@ func (b *bounds) within(m *protogen.Message, f *protogen.Field) {
 	g.P("}")
 }
 
-// refuse answers a fault of a message within this one.
+// refuse writes the return of an error of a message in the field that place names.
 func (b *bounds) refuse(place string, fault ...any) {
 	if place == "" {
 		b.g.P(append([]any{"return "}, fault...)...)
@@ -193,7 +193,8 @@ func (b *bounds) refuse(place string, fault ...any) {
 	b.g.P(append(append([]any{"return ", limitsPath.Ident("In"), `("`, place, `", `}, fault...), ")")...)
 }
 
-// place is what a field is called in a fault: nothing where wire JSON has no key for it.
+// place returns the name of a field in an error. It is empty for fields that have no key in wire
+// JSON: the list of a message that is written as a bare array, and the choices of a oneof.
 func place(m *protogen.Message, f *protogen.Field) string {
 	marks := proto.GetExtension(m.Desc.Options(), optionsv1.E_WireMessage).(*optionsv1.WireMessage)
 	if marks.GetList() || f.Oneof != nil && !f.Oneof.Desc.IsSynthetic() {
@@ -202,7 +203,7 @@ func place(m *protogen.Message, f *protogen.Field) string {
 	return string(f.Desc.Name())
 }
 
-// field checks one field against its limit.
+// field writes the check of a field against its limit.
 func (b *bounds) field(f *protogen.Field) {
 	l := limitOf(f)
 	bound := boundOf(l.GetOf().Descriptor().Values().ByNumber(l.GetOf().Number()))

@@ -13,7 +13,7 @@ import (
 
 const limitEnum protoreflect.FullName = "b2b.options.v1.Limit"
 
-// units is what the comments of the constants call what is counted.
+// units are the names of the units in the comments of the constants.
 var units = map[optionsv1.Unit]string{
 	optionsv1.Unit_UNIT_UTF16:        "UTF-16 code units",
 	optionsv1.Unit_UNIT_BYTES:        "bytes of UTF-8",
@@ -37,7 +37,7 @@ func writeLimits(g *protogen.GeneratedFile, e *protogen.Enum) error {
 		b := boundOf(v.Desc)
 		unit, known := units[b.GetUnit()]
 		if !known || b.GetMost() < b.GetLeast() && b.GetUnit() != optionsv1.Unit_UNIT_NUMBER {
-			return fmt.Errorf("%s has no bound that makes sense", v.Desc.Name())
+			return fmt.Errorf("%s has a bound without a known unit, or with most below least", v.Desc.Name())
 		}
 		name := goName(v.Desc.Name())
 		switch b.GetUnit() {
@@ -68,7 +68,7 @@ func limitOf(f *protogen.Field) *optionsv1.Limited {
 	return proto.GetExtension(f.Desc.Options(), optionsv1.E_Limit).(*optionsv1.Limited)
 }
 
-// goName is LIMIT_WEBHOOK_URL as WebhookURL.
+// goName returns LIMIT_WEBHOOK_URL as WebhookURL.
 func goName(name protoreflect.Name) string {
 	var b strings.Builder
 	for word := range strings.SplitSeq(strings.TrimPrefix(string(name), "LIMIT_"), "_") {

@@ -1,8 +1,7 @@
-// Command protoc-gen-call writes what the server takes from the schema: every RPC
-// bound to the handler interface that implements it (call/operations.gen.go), the
-// checks of the limits that requests keep (call/bounds.gen.go), and the limits as
-// constants (limits/limits.gen.go). So there is no second list of operations, and no
-// number stands twice.
+// Command protoc-gen-call generates the parts of the server that follow from the schema: the
+// operations, which bind every RPC to the interface of its service (call/operations.gen.go), the
+// checks of the limits of requests (call/bounds.gen.go), and the limits as constants
+// (limits/limits.gen.go).
 package main
 
 import (
@@ -49,7 +48,7 @@ func write(g *protogen.GeneratedFile, services []*protogen.Service, b *bounds) {
 	g.P()
 	g.P("package call")
 	g.P()
-	g.P("// Services holds one implementation of every service of the schema.")
+	g.P("// Services holds an implementation of every service of the schema.")
 	g.P("type Services struct {")
 	for _, s := range services {
 		if streams(s) {
@@ -65,8 +64,7 @@ func write(g *protogen.GeneratedFile, services []*protogen.Service, b *bounds) {
 			writeStreaming(g, s)
 		}
 	}
-	g.P("// Operations binds every RPC of the schema to its service, in the order of the")
-	g.P("// schema.")
+	g.P("// Operations returns every RPC of the schema, bound to its service, in the order of the schema.")
 	g.P("func (s Services) Operations() []*Operation {")
 	g.P("return []*Operation{")
 	for _, s := range services {
@@ -101,7 +99,7 @@ func write(g *protogen.GeneratedFile, services []*protogen.Service, b *bounds) {
 	g.P("}")
 	g.P("}")
 	g.P()
-	g.P("// Handlers makes the Connect handler of every service: path and handler.")
+	g.P("// Handlers returns the Connect handler of every service by its path.")
 	g.P("func (s Services) Handlers(opts ...", connectLib.Ident("HandlerOption"), ") map[string]", protogen.GoImportPath("net/http").Ident("Handler"), " {")
 	g.P("handlers := make(map[string]http.Handler)")
 	for _, s := range services {
@@ -115,7 +113,7 @@ func write(g *protogen.GeneratedFile, services []*protogen.Service, b *bounds) {
 	g.P("}")
 }
 
-// streams tells whether a service has a method that takes or answers a stream.
+// streams reports whether a service has a method with a request or response stream.
 func streams(s *protogen.Service) bool {
 	for _, m := range s.Methods {
 		if m.Desc.IsStreamingServer() || m.Desc.IsStreamingClient() {
@@ -125,11 +123,12 @@ func streams(s *protogen.Service) bool {
 	return false
 }
 
-// writeStreaming writes the interface of a service with streams, which knows no
-// binding, and what makes a Connect handler of it.
+// writeStreaming writes the interface of a service with streams, which does not depend on a
+// binding, and the adapter that makes a Connect handler of it.
 func writeStreaming(g *protogen.GeneratedFile, s *protogen.Service) {
-	g.P("// ", s.GoName, " is what implements the service; a stream is a function to send with, or to")
-	g.P("// receive with: until io.EOF, each message until the next.")
+	g.P("// ", s.GoName, " implements the service. A response stream is a function that sends a message. A")
+	g.P("// request stream is a function that returns the next message, which is valid until the")
+	g.P("// following call, or io.EOF.")
 	g.P("type ", s.GoName, " interface {")
 	for _, m := range s.Methods {
 		switch {

@@ -12,10 +12,10 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// TestAnotherNodesRevocation: nobody tells the authenticator what changed, and it
-// believes nothing that is over.
+// TestAnotherNodesRevocation: without any notification, the authenticator accepts no credential
+// that another node revoked.
 func TestAnotherNodesRevocation(t *testing.T) {
-	b := newSharedBench(t, true)
+	b := newSharedFixture(t, true)
 	owner, admin := b.login(store.RoleBotOwner), b.login(store.RoleOrgAdmin)
 	all := []call.Credentials{bearerOf(primary), bearerOf(scoped), cookieOf(owner), cookieOf(admin)}
 	for _, c := range all {
@@ -28,7 +28,7 @@ func TestAnotherNodesRevocation(t *testing.T) {
 	})
 	for _, c := range all {
 		if b.accepted(c).AuthVersion == (call.AuthVersion{}) {
-			t.Errorf("%+v leads to a caller without an auth version", c)
+			t.Errorf("%+v resolves to a caller without an auth version", c)
 		}
 	}
 	if n := b.store.reads.Load(); n != reads {
@@ -37,7 +37,7 @@ func TestAnotherNodesRevocation(t *testing.T) {
 	b.changeAccess(func(ctx context.Context, tx store.Tx) error { return tx.SetBotRole(ctx, "bot", store.AuthMember) })
 	for _, c := range all[:3] {
 		if b.accepted(c).Admin {
-			t.Errorf("%+v is still an admin's", c)
+			t.Errorf("%+v still resolves to an admin", c)
 		}
 	}
 	b.changeAccess(func(ctx context.Context, tx store.Tx) error {
@@ -56,18 +56,18 @@ func TestAnotherNodesRevocation(t *testing.T) {
 	b.refused(bearerOf(primary), b2bv1.ErrorCode_ERROR_CODE_INVALID_TOKEN)
 }
 
-// TestVersionChecked: a change may be authenticated from memory, with the auth version of what is
-// remembered; a refusal may not.
+// TestVersionChecked: a call that checks the version itself may get a cached caller, with the
+// auth version of the cache entry. A refusal never comes from the cache.
 func TestVersionChecked(t *testing.T) {
-	b := newSharedBench(t, true)
+	b := newSharedFixture(t, true)
 	old := b.accepted(bearerOf(primary)).AuthVersion
 	b.changeAccess(func(ctx context.Context, tx store.Tx) error { return tx.SetBotRole(ctx, "bot", store.AuthMember) })
-	looks := b.store.looks.Load()
+	reads := b.store.topReads.Load()
 	if c := b.accepted(call.Credentials{Bearer: primary, VersionChecked: true}); c.AuthVersion != old || !c.Admin {
-		t.Errorf("what is remembered is %+v, want the auth version %v", c, old)
+		t.Errorf("the caller is %+v, want a cached one of the version %v", c, old)
 	}
-	if n := b.store.looks.Load() - looks; n != 0 {
-		t.Errorf("a change looked %d times", n)
+	if n := b.store.topReads.Load() - reads; n != 0 {
+		t.Errorf("a call that checks the version itself read the log %d times", n)
 	}
 	b.setStatus(store.BotRejected)
 	b.refused(bearerOf(primary), b2bv1.ErrorCode_ERROR_CODE_BOT_NOT_ACTIVE)
@@ -75,19 +75,19 @@ func TestVersionChecked(t *testing.T) {
 	b.accepted(call.Credentials{Bearer: primary, VersionChecked: true})
 }
 
-// TestCannotConfirm: who cannot find out whether a credential is over believes nothing.
-func TestCannotConfirm(t *testing.T) {
-	b := newSharedBench(t, true)
+// TestTopReaderFails: while the log cannot be read, no cached credential is accepted.
+func TestTopReaderFails(t *testing.T) {
+	b := newSharedFixture(t, true)
 	b.accepted(bearerOf(primary))
-	b.store.deaf.Store(true)
+	b.store.topsFail.Store(true)
 	if _, err := b.auth.Authenticate(t.Context(), bearerOf(primary)); !errors.Is(err, errBroken) {
-		t.Errorf("without the log a token leads to %v", err)
+		t.Errorf("without the log the error is %v", err)
 	}
-	b.store.deaf.Store(false)
+	b.store.topsFail.Store(false)
 	b.accepted(bearerOf(primary))
 }
 
-// slowLog answers when told to.
+// slowLog is a log whose queries return when the test sends to reply.
 type slowLog struct {
 	store.LogReader
 	asked chan []string
@@ -104,11 +104,10 @@ func (l *slowLog) LogTops(_ context.Context, orgs []string) (map[string]store.Lo
 	return out, nil
 }
 
-// TestConfirmer: who asks while a query is under way waits for the next, with all the
-// others.
-func TestConfirmer(t *testing.T) {
+// TestTopReader: requests that arrive while a query runs wait for the next query and share it.
+func TestTopReader(t *testing.T) {
 	l := &slowLog{asked: make(chan []string), reply: make(chan store.LogTop)}
-	c := &confirmer{log: l}
+	c := &topReader{log: l}
 	var wg sync.WaitGroup
 	ask := func(org string, want int64) {
 		wg.Go(func() {
@@ -119,7 +118,7 @@ func TestConfirmer(t *testing.T) {
 	}
 	ask("a", 1)
 	if got := <-l.asked; len(got) != 1 {
-		t.Errorf("the first query is about %v", got)
+		t.Errorf("the first query asks for %v", got)
 	}
 	for _, org := range []string{"a", "b", "c", "a", "b", "c"} {
 		ask(org, 2)
@@ -131,14 +130,14 @@ func TestConfirmer(t *testing.T) {
 		}
 		c.mu.Unlock()
 	}
-	gone, leave := context.WithCancel(t.Context())
-	leave()
-	if _, _, err := c.top(gone, "a"); !errors.Is(err, context.Canceled) {
-		t.Errorf("who left is answered %v", err)
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := c.top(cancelled, "a"); !errors.Is(err, context.Canceled) {
+		t.Errorf("a request with a cancelled context returns %v", err)
 	}
 	l.reply <- store.LogTop{Access: 1}
 	if got := <-l.asked; len(got) != 3 {
-		t.Errorf("the second query is about %v", got)
+		t.Errorf("the second query asks for %v", got)
 	}
 	l.reply <- store.LogTop{Access: 2}
 	wg.Wait()

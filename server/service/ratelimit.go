@@ -10,14 +10,14 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// takeMessage counts one message of the calling bot, direct or in a thread (B2B-THR-081). It
-// is called after every check of the request, so that only what would be stored is counted
-// (B2B-THR-084).
+// takeMessage counts one message of the calling bot, direct or in a thread, against its rate
+// limit (B2B-THR-081). It is called after all checks of the request, so that refused messages do
+// not count (B2B-THR-084).
 func (c *core) takeMessage(ctx context.Context, tx store.Tx, settings *store.OrgSettings) error {
 	return c.take(ctx, tx, "message", "minute", time.Minute, settings.MessagesPerMinutePerBot)
 }
 
-// takeThread counts one created thread of the calling bot.
+// takeThread counts one created thread of the calling bot against its rate limit.
 func (c *core) takeThread(ctx context.Context, tx store.Tx, settings *store.OrgSettings) error {
 	return c.take(ctx, tx, "thread", "hour", time.Hour, settings.ThreadsPerHourPerBot)
 }

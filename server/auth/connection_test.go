@@ -9,20 +9,20 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// A connection knows the hash of its credential, and is nobody as soon as the
-// credential is worthless.
-func TestHeldCredentials(t *testing.T) {
-	b := newBench(t)
+// A connection authenticates by the hash of its token, and is refused as soon as the token is
+// revoked or its bot is not active.
+func TestConnectionByTokenHash(t *testing.T) {
+	b := newFixture(t)
 	bot := call.Credentials{TokenHash: Hash(primary), OrgID: "org"}
 	reader := call.Credentials{TokenHash: Hash(scoped), OrgID: "org"}
 	if c := b.accepted(bot); c.BotID != "bot" || c.Scopes != call.ScopeFull || !c.Admin {
-		t.Errorf("the primary token's hash leads to %+v", c)
+		t.Errorf("the primary token's hash resolves to %+v", c)
 	}
 	if c := b.accepted(reader); c.TokenID != "token" || c.Scopes != call.ScopeRead|call.ScopeProfile {
-		t.Errorf("the scoped token's hash leads to %+v", c)
+		t.Errorf("the scoped token's hash resolves to %+v", c)
 	}
 	if seen := b.auth.activity.pending.bots; len(seen) != 0 {
-		t.Errorf("a connection counted as a call of %v", seen)
+		t.Errorf("authenticating a connection changed the last-seen times of %v", seen)
 	}
 	b.refused(call.Credentials{TokenHash: Hash(primary), OrgID: "other"}, b2bv1.ErrorCode_ERROR_CODE_ORG_MISMATCH)
 	b.refused(call.Credentials{TokenHash: "no hash"}, b2bv1.ErrorCode_ERROR_CODE_INVALID_TOKEN)
@@ -37,14 +37,14 @@ func TestHeldCredentials(t *testing.T) {
 	b.refused(bot, b2bv1.ErrorCode_ERROR_CODE_BOT_NOT_ACTIVE)
 }
 
-func TestHeldSessions(t *testing.T) {
-	b := newBench(t)
+func TestConnectionBySessionHash(t *testing.T) {
+	b := newFixture(t)
 	hash := Hash(b.login(store.RoleOrgAdmin))
 	held := call.Credentials{SessionHash: hash}
 	ttl := SessionTTL(store.RoleOrgAdmin).Milliseconds()
 	b.clock.Add(ttl - 1) // in the second half of its life, where a call would extend it
 	if c := b.accepted(held); c.Kind != call.OrgAdmin || c.Session.ExpiresAt != start+ttl {
-		t.Errorf("the session's hash leads to %+v", c)
+		t.Errorf("the session's hash resolves to %+v", c)
 	}
 	b.clock.Add(1)
 	b.refused(held, b2bv1.ErrorCode_ERROR_CODE_AUTH_REQUIRED)

@@ -8,10 +8,10 @@ import (
 	"github.com/b2b-protocol/b2b/server/call"
 )
 
-// authenticateHeld answers who is calling over a connection that was opened with a credential
-// and knows its hash (B2B-WS-004, B2B-WS-005). An open connection does not count as a use of
-// the credential: it extends no session and does not change when the bot was last seen.
-func (a *Authenticator) authenticateHeld(ctx context.Context, c call.Credentials) (*call.Caller, error) {
+// authenticateConnection returns the caller of an open connection, which keeps only the hash of
+// the credential that it was opened with (B2B-WS-004, B2B-WS-005). It is no use of the
+// credential: it does not extend the session and does not change last_seen_at.
+func (a *Authenticator) authenticateConnection(ctx context.Context, c call.Credentials) (*call.Caller, error) {
 	if c.SessionHash == "" {
 		k, ok := keyOfHash(c.TokenHash)
 		if !ok {
@@ -21,29 +21,30 @@ func (a *Authenticator) authenticateHeld(ctx context.Context, c call.Credentials
 		if err != nil {
 			return nil, err
 		}
-		return b.judge(c, a.nowMS())
+		return b.check(c, a.nowMS())
 	}
 	k, ok := keyOfHash(c.SessionHash)
 	if !ok {
-		return nil, sessionOver()
+		return nil, sessionEnded()
 	}
 	it, err := a.sessionItem(ctx, k, a.nowMS(), c.VersionChecked)
 	switch {
 	case err != nil:
 		return nil, err
 	case it.value == nil:
-		return nil, sessionOver()
+		return nil, sessionEnded()
 	case it.value.refusal != nil:
 		return nil, it.value.refusal
 	}
 	return it.value.caller, nil
 }
 
-func sessionOver() error {
-	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_AUTH_REQUIRED, "The session of this connection is over")
+func sessionEnded() error {
+	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_AUTH_REQUIRED, "The session of this connection has ended")
 }
 
-// keyOfHash is the key of a credential by the hash that Hash makes of it.
+// keyOfHash returns the key of a credential from its hash (see [Hash]). ok is false when the
+// text is no such hash.
 func keyOfHash(hash string) (k key, ok bool) {
 	if len(hash) != hex.EncodedLen(len(k)) {
 		return k, false

@@ -13,21 +13,23 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// adminSecret is the operator's secret. Sessions of super admins carry its fingerprint, so
-// that each node refuses them after the secret was rotated (B2B-AUTH-062).
+// adminSecret is the operator's secret and its fingerprint. Sessions of super admins store
+// the fingerprint of the secret that opened them, so that every node ends them when the
+// secret is rotated (B2B-AUTH-062).
 type adminSecret struct {
-	text string // empty: no secret is set
+	text string // empty: there is none
 
 	mu          sync.Mutex
 	fingerprint string // empty: not computed yet
 }
 
-// fingerprintRounds are the PBKDF2 rounds of a fingerprint: the cost of one guess for an attacker
-// who has a copy of the database.
+// fingerprintRounds is the number of PBKDF2 rounds. They make it slow to guess the admin
+// secret from the fingerprints in a copy of the database.
 const fingerprintRounds = 100_000
 
-// AdminFingerprint returns the fingerprint of the admin secret of this node. It is empty when
-// no secret is set (developer mode, B2B-ENV-011). The first call takes tens of milliseconds.
+// AdminFingerprint returns the fingerprint of this node's admin secret. It is empty when there
+// is no secret, as in development, where every caller is a super admin (B2B-ENV-011). Equal
+// fingerprints mean equal secrets. The first call takes tens of milliseconds.
 func (a *Authenticator) AdminFingerprint(ctx context.Context) (string, error) {
 	s := &a.admin
 	if s.text == "" {
@@ -44,22 +46,22 @@ func (a *Authenticator) AdminFingerprint(ctx context.Context) (string, error) {
 		return err
 	})
 	if err != nil {
-		return "", fmt.Errorf("read the id of the database: %w", err)
+		return "", fmt.Errorf("read the installation id: %w", err)
 	}
 	key, err := pbkdf2.Key(sha256.New, s.text, []byte("b2b admin secret\x00"+salt), fingerprintRounds, 16)
 	if err != nil {
-		return "", fmt.Errorf("compute the fingerprint of the admin secret: %w", err)
+		return "", fmt.Errorf("derive the fingerprint of the admin secret: %w", err)
 	}
 	s.fingerprint = hex.EncodeToString(key)
 	return s.fingerprint, nil
 }
 
-// EndOtherSecrets ends the sessions of super admins that another admin secret opened. A node
-// calls it at its start.
-func (a *Authenticator) EndOtherSecrets(ctx context.Context) error {
+// EndSessionsOfOtherSecrets ends the sessions of super admins that were opened with another
+// admin secret. The server calls it once when a node starts.
+func (a *Authenticator) EndSessionsOfOtherSecrets(ctx context.Context) error {
 	live, err := a.store.SessionsOf(ctx, store.SessionScope{Role: store.RoleSuperAdmin}, a.nowMS(), 1)
 	if err != nil {
-		return fmt.Errorf("look for sessions of super admins: %w", err)
+		return fmt.Errorf("list sessions of super admins: %w", err)
 	}
 	if len(live) == 0 {
 		return nil
@@ -77,7 +79,7 @@ func (a *Authenticator) EndOtherSecrets(ctx context.Context) error {
 		return fmt.Errorf("end the sessions of another admin secret: %w", err)
 	}
 	if ended > 0 {
-		a.log.InfoContext(ctx, "the admin secret has changed: ended the sessions of super admins", "sessions", ended)
+		a.log.InfoContext(ctx, "the admin secret was changed: the sessions of super admins have ended", "sessions", ended)
 	}
 	return nil
 }

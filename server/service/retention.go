@@ -11,34 +11,34 @@ import (
 
 const (
 	day = 24 * time.Hour
-	// keepAudit is how long audit entries are kept (B2B-LIFE-004).
-	keepAudit = 90 * day
-	// upkeepRows is how many rows are looked up together, outside of a change.
-	upkeepRows = 500
-	// upkeepThreads is the same for threads that are closed, each of which is as much
-	// work as threadWork rows.
-	upkeepThreads = 50
-	threadWork    = 10
-	// system is who did what nobody asked for, in events and audit entries.
+	// auditRetention is how long audit entries are kept (B2B-LIFE-004).
+	auditRetention = 90 * day
+	// retentionRows is how many rows are found with one query, outside of a change.
+	retentionRows = 500
+	// retentionThreads is retentionRows for threads to close. Closing one counts as threadWork
+	// rows.
+	retentionThreads = 50
+	threadWork       = 10
+	// system is the actor of retention in events and audit entries.
 	system = "system"
 )
 
-// Upkeep is what is done in orgs without being asked: threads that nobody uses are
-// closed, and what is kept for a number of days goes after them (B2B-LIFE).
-type Upkeep struct{ *core }
+// Retention applies the retention settings of orgs: it closes idle threads, and deletes messages,
+// artifacts and audit entries after their number of days (B2B-LIFE).
+type Retention struct{ *core }
 
-// NewUpkeep makes the upkeep of the orgs of a store.
-func NewUpkeep(d Deps) *Upkeep { return &Upkeep{newCore(d)} }
+// NewRetention returns the retention of the orgs of a store.
+func NewRetention(d Deps) *Retention { return &Retention{newCore(d)} }
 
-// Step makes a change of the org when it is time for the next one: one of so many rows
-// at most.
+// Step runs change as one change of the org when it is time for the next one. rows is the largest
+// number of rows that the change may write.
 type Step = func(ctx context.Context, change func(tx store.Tx, rows int) error) error
 
-// KeepOrg does what the settings of an org ask for, in small changes. It makes each of
-// them through step, and stops with its error.
-func (u *Upkeep) KeepOrg(ctx context.Context, org string, step Step) error {
-	k := &keeping{Upkeep: u, org: org, step: step, now: u.nowMS(), done: detail{}}
-	for _, job := range []*keepJob{
+// KeepOrg applies the settings of an org in small changes. It makes each change through step, and
+// returns the first error of step.
+func (u *Retention) KeepOrg(ctx context.Context, org string, step Step) error {
+	k := &retentionRun{Retention: u, org: org, step: step, now: u.nowMS(), done: detail{}}
+	for _, job := range []*retentionJob{
 		{"messages_deleted", messageDays, 1, k.listed(u.Store.OldChannelMessages),
 			func(ctx context.Context, tx store.Tx, ids []string) (int64, error) {
 				return tx.DeleteChannelMessages(ctx, ids)
@@ -53,7 +53,7 @@ func (u *Upkeep) KeepOrg(ctx context.Context, org string, step Step) error {
 				return tx.DeleteArtifacts(ctx, ids)
 			}},
 	} {
-		if err := k.repeat(ctx, job); err != nil {
+		if err := k.runJob(ctx, job); err != nil {
 			return fmt.Errorf("%s of org %s: %w", job.counter, org, err)
 		}
 	}
@@ -65,43 +65,44 @@ func (u *Upkeep) KeepOrg(ctx context.Context, org string, step Step) error {
 
 func messageDays(s *store.OrgSettings) *int64 { return s.MessageTTLDays }
 
-// keeping is one run of upkeep in one org.
-type keeping struct {
-	*Upkeep
+// retentionRun is one run in one org.
+type retentionRun struct {
+	*Retention
 	org    string
 	step   Step
 	now    int64             // Unix milliseconds
-	done   detail            // what this run did so far
-	record *store.AuditEntry // that tells it; nil until there is something to tell
+	done   detail            // the counters of this run so far
+	record *store.AuditEntry // the audit entry of this run; nil until it changed something
 }
 
-// keepJob is one thing that the settings of an org may ask for.
-type keepJob struct {
-	counter string // of what was done
+// retentionJob is one kind of rows that the settings of an org limit.
+type retentionJob struct {
+	counter string // the key of the number of rows in the audit entry
 	days    func(*store.OrgSettings) *int64
-	work    int // of one id, in rows
+	work    int // the rows that one id counts as
 	find    func(ctx context.Context, before int64) (ids []string, err error)
 	remove  func(ctx context.Context, tx store.Tx, ids []string) (int64, error)
 }
 
-// cutoff is the time that many days ago, or false when the days are off, or more
-// than time has.
-func (k *keeping) cutoff(days *int64) (int64, bool) {
+// cutoff returns the time days ago, and false when the setting is off or the time is before 1970.
+func (k *retentionRun) cutoff(days *int64) (int64, bool) {
 	if days == nil || *days > k.now/day.Milliseconds() {
 		return 0, false
 	}
 	return k.now - *days*day.Milliseconds(), true
 }
 
-// listed finds up to one change's worth of rows of this org.
-func (k *keeping) listed(find func(ctx context.Context, org string, before int64, limit int) ([]string, error)) func(context.Context, int64) ([]string, error) {
-	return func(ctx context.Context, before int64) ([]string, error) { return find(ctx, k.org, before, upkeepRows) }
+// listed returns a function that finds up to retentionRows rows of this org.
+func (k *retentionRun) listed(find func(ctx context.Context, org string, before int64, limit int) ([]string, error)) func(context.Context, int64) ([]string, error) {
+	return func(ctx context.Context, before int64) ([]string, error) {
+		return find(ctx, k.org, before, retentionRows)
+	}
 }
 
-// repeat finds and removes until there is nothing to find. Finding is outside of the
-// changes, which look again at what may have become otherwise: the setting, and
-// through the store the state of a thread.
-func (k *keeping) repeat(ctx context.Context, job *keepJob) error {
+// runJob finds and removes rows until it finds none. It finds them outside of transactions. Each
+// change checks again what may have changed meanwhile: the setting, and in the store the state of a
+// thread.
+func (k *retentionRun) runJob(ctx context.Context, job *retentionJob) error {
 	for {
 		settings, err := k.Store.OrgSettings(ctx, k.org)
 		if err != nil {
@@ -117,21 +118,21 @@ func (k *keeping) repeat(ctx context.Context, job *keepJob) error {
 		}
 		found := false
 		for len(ids) > 0 {
-			n, rest, err := k.some(ctx, job, before, ids)
+			n, rest, err := k.removeSome(ctx, job, before, ids)
 			if err != nil {
 				return err
 			}
 			ids, found = rest, found || n > 0
 		}
 		if !found {
-			return nil // or it has changed: the next run looks again
+			return nil // rows that changed meanwhile are left to the next run
 		}
 	}
 }
 
-// some removes the first of the ids in one change, and gives the rest of them: none
-// when the setting has changed.
-func (k *keeping) some(ctx context.Context, job *keepJob, before int64, ids []string) (n int64, rest []string, err error) {
+// removeSome removes the first of the ids in one change, and returns the remaining ones; none when
+// the setting has changed.
+func (k *retentionRun) removeSome(ctx context.Context, job *retentionJob, before int64, ids []string) (n int64, rest []string, err error) {
 	var record *store.AuditEntry
 	err = k.step(ctx, func(tx store.Tx, rows int) error {
 		n, rest, record = 0, nil, nil
@@ -147,7 +148,7 @@ func (k *keeping) some(ctx context.Context, job *keepJob, before int64, ids []st
 		if n, err = job.remove(ctx, tx, ids[:first]); err != nil || n == 0 {
 			return err
 		}
-		record, err = k.tell(ctx, tx, job.counter, n)
+		record, err = k.recordRun(ctx, tx, job.counter, n)
 		return err
 	})
 	if err == nil && n > 0 {
@@ -157,13 +158,14 @@ func (k *keeping) some(ctx context.Context, job *keepJob, before int64, ids []st
 	return n, rest, err
 }
 
-func (k *keeping) count(d detail, counter string, n int64) {
+func (k *retentionRun) count(d detail, counter string, n int64) {
 	was, _ := d[counter].(int64)
 	d[counter] = was + n
 }
 
-// tell writes what this run has done in one audit entry, which grows with it.
-func (k *keeping) tell(ctx context.Context, tx store.Tx, counter string, n int64) (*store.AuditEntry, error) {
+// recordRun writes the counters of this run to its audit entry. The first change of a run inserts
+// the entry, later ones update it.
+func (k *retentionRun) recordRun(ctx context.Context, tx store.Tx, counter string, n int64) (*store.AuditEntry, error) {
 	done := detail{}
 	for name, n := range k.done {
 		done[name] = n
@@ -171,7 +173,7 @@ func (k *keeping) tell(ctx context.Context, tx store.Tx, counter string, n int64
 	k.count(done, counter, n)
 	text, err := auditText(done)
 	if err != nil {
-		return nil, fmt.Errorf("write what was done: %w", err)
+		return nil, fmt.Errorf("marshal the counters of a retention run: %w", err)
 	}
 	if k.record != nil {
 		e := *k.record
@@ -184,8 +186,8 @@ func (k *keeping) tell(ctx context.Context, tx store.Tx, counter string, n int64
 	return e, tx.InsertAudit(ctx, e)
 }
 
-func (k *keeping) idleThreads(ctx context.Context, before int64) ([]string, error) {
-	idle, err := k.Store.IdleThreads(ctx, k.org, before, upkeepThreads)
+func (k *retentionRun) idleThreads(ctx context.Context, before int64) ([]string, error) {
+	idle, err := k.Store.IdleThreads(ctx, k.org, before, retentionThreads)
 	ids := make([]string, len(idle))
 	for i := range idle {
 		ids[i] = idle[i].ID
@@ -193,9 +195,9 @@ func (k *keeping) idleThreads(ctx context.Context, before int64) ([]string, erro
 	return ids, err
 }
 
-// close closes threads that are still open and idle, and tells so as if somebody had
-// done it.
-func (k *keeping) close(ctx context.Context, tx store.Tx, ids []string) (closed int64, err error) {
+// close closes threads that are still live and idle, with the same events and audit entries as a
+// change by a participant.
+func (k *retentionRun) close(ctx context.Context, tx store.Tx, ids []string) (closed int64, err error) {
 	settings, err := tx.OrgSettings(ctx, k.org)
 	if err != nil {
 		return 0, err
@@ -217,7 +219,7 @@ func (k *keeping) close(ctx context.Context, tx store.Tx, ids []string) (closed 
 	return closed, nil
 }
 
-func (k *keeping) closeThread(ctx context.Context, tx store.Tx, t *store.Thread) error {
+func (k *retentionRun) closeThread(ctx context.Context, tx store.Tx, t *store.Thread) error {
 	w := &threadWrite{before: *t, after: *t}
 	w.Status = thread.Closed
 	reason := string(thread.Timeout)
@@ -226,18 +228,18 @@ func (k *keeping) closeThread(ctx context.Context, tx store.Tx, t *store.Thread)
 	if err := tx.UpdateThread(ctx, &w.after, t.Revision); err != nil {
 		return err
 	}
-	told := detail{"from": t.Status, "to": w.after.Status, "close_reason": reason, "by": system}
-	if err := k.audit(ctx, tx, k.org, nil, "thread.status_changed", "thread", t.ID, told); err != nil {
+	details := detail{"from": t.Status, "to": w.after.Status, "close_reason": reason, "by": system}
+	if err := k.audit(ctx, tx, k.org, nil, "thread.status_changed", "thread", t.ID, details); err != nil {
 		return err
 	}
-	if err := k.tellStatus(ctx, tx, w, system); err != nil {
+	if err := k.emitStatusChanged(ctx, tx, w, system); err != nil {
 		return err
 	}
-	return k.tellUpdated(ctx, tx, threadOut(&w.after), w.Changes(settingsOf(&w.before), settingsOf(&w.after)))
+	return k.emitUpdated(ctx, tx, threadOut(&w.after), w.Changes(settingsOf(&w.before), settingsOf(&w.after)))
 }
 
-func (k *keeping) pruneAudit(ctx context.Context) error {
-	before := k.now - keepAudit.Milliseconds()
+func (k *retentionRun) pruneAudit(ctx context.Context) error {
+	before := k.now - auditRetention.Milliseconds()
 	for {
 		if old, err := k.Store.OldAudit(ctx, k.org, before); err != nil || !old {
 			return err

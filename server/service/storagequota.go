@@ -11,17 +11,17 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// weight is how a change counts against the quotas of a day.
-type weight int
+// quotaClass is how a change counts against the daily storage quotas (B2B-LIM-012).
+type quotaClass int
 
 const (
-	bulk   weight = iota // any change but for these:
-	short                // a short message
-	ending               // what ends or removes something, or gets people in who do so
+	bulk   quotaClass = iota // any other change
+	short                    // a short message
+	ending                   // a change that ends or removes something, or a login
 )
 
-// weightOf is that of a request that is no message.
-func weightOf(req request) weight {
+// quotaClassOf returns the class of a request that is not a message.
+func quotaClassOf(req request) quotaClass {
 	switch req.(type) {
 	case *b2bv1.DeleteBotRequest, *b2bv1.DeleteMeRequest, *b2bv1.DeleteTokenRequest, *b2bv1.DeleteOrgTicketRequest,
 		*b2bv1.DeleteOrgSessionRequest, *b2bv1.DeleteTombstoneRequest, *b2bv1.RemoveParticipantRequest,
@@ -32,16 +32,17 @@ func weightOf(req request) weight {
 	return bulk
 }
 
-// withinDay refuses a change of an org that has stored all that it may on this day of UTC
-// (B2B-LIM-012). Changes that are no short messages have a quota of their own within it, so
-// that large ones, and those that no rate bounds, leave room to talk; what ends something has
-// twice as much, so that an org can get rid of who used it up. A change is taken whole while
-// less than the quota is used: what it stores is known when it is done.
-func (c *core) withinDay(ctx context.Context, tx store.Tx, of weight) error {
+// checkStorageQuota returns an error when an org has used up its storage quota of this day (UTC)
+// (B2B-LIM-012). Changes other than short messages have a smaller quota within it, so that large
+// changes, and changes without a rate limit, leave room for messages. Changes that end something
+// have twice the quota, so that an org can remove a bot that used it up. A change is allowed as
+// long as the quota is not used up, even if it then exceeds it, because its size is known only
+// when it is done.
+func (c *core) checkStorageQuota(ctx context.Context, tx store.Tx, of quotaClass) error {
 	now := c.Now().UTC()
 	used, err := tx.StoredOn(ctx, now.UnixMilli())
 	if err != nil {
-		return fmt.Errorf("look up what the org stored today: %w", err)
+		return fmt.Errorf("read the storage used by the org today: %w", err)
 	}
 	most, setting, what := c.Config.StoredMBPerDay, "B2B_STORED_MB_PER_DAY", ""
 	if of == ending {
@@ -52,10 +53,10 @@ func (c *core) withinDay(ctx context.Context, tx store.Tx, of weight) error {
 			return nil
 		}
 		most, setting = c.Config.BulkMBPerDay, "B2B_BULK_MB_PER_DAY"
-		what = fmt.Sprintf(" by other changes than messages of up to %d bytes", limits.ShortMessage)
+		what = fmt.Sprintf(" for changes other than messages of up to %d bytes", limits.ShortMessage)
 	}
 	left := now.Truncate(day).Add(day).Sub(now).Truncate(time.Minute) + time.Minute
-	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_QUOTA_EXCEEDED, "This org has stored the %d MiB that it may on one day (UTC)%s", most, what).
+	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_QUOTA_EXCEEDED, "This org has used up its quota of %d MiB of storage a day (UTC)%s", most, what).
 		WithHint(fmt.Sprintf("The next day begins in %d:%02d hours. The operator may allow more (%s).",
 			int(left.Hours()), int(left.Minutes())%60, setting))
 }
