@@ -126,7 +126,7 @@ func reopen(ctx context.Context, st store.Store, path string) (store.Store, erro
 	if err := st.Close(); err != nil {
 		return st, err
 	}
-	return sqlstore.Open(ctx, sqlstore.Config{URL: path, Beside: true})
+	return sqlstore.Open(ctx, sqlstore.Config{URL: path, Shared: true})
 }
 
 func destroyOrg(ctx context.Context, url, org string) error {

@@ -33,13 +33,13 @@ import (
 	"github.com/b2b-protocol/b2b/server/intake"
 	"github.com/b2b-protocol/b2b/server/presence"
 	"github.com/b2b-protocol/b2b/server/rest"
+	"github.com/b2b-protocol/b2b/server/retention"
 	"github.com/b2b-protocol/b2b/server/rpc"
 	"github.com/b2b-protocol/b2b/server/seal"
 	"github.com/b2b-protocol/b2b/server/service"
 	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/store/sqlstore"
 	"github.com/b2b-protocol/b2b/server/tally"
-	"github.com/b2b-protocol/b2b/server/upkeep"
 	"github.com/b2b-protocol/b2b/server/vault"
 	"github.com/b2b-protocol/b2b/server/webhook"
 	"github.com/b2b-protocol/b2b/server/webhookurl"
@@ -76,7 +76,7 @@ type Server struct {
 	hub      *eventlog.Hub
 	online   *presence.Tracker
 	sockets  *ws.Server
-	upkeep   *upkeep.Runner
+	retain   *retention.Runner
 	calls    *call.Pipeline
 	unserved *tally.Log // requests for tickets that Redis did not serve
 	hooks    *webhook.Dispatcher
@@ -176,7 +176,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	deps := service.Deps{
 		Store: s.store, Files: s.files, Access: s.auth, Tickets: tickets, Keys: s.keys,
 		Events: s.hub, Streams: s.streams, Log: s.log, Now: c.Now, Sockets: gauge{s}, Webhooks: targets,
-		OrgEnded: func() { s.upkeep.Wake() },
+		OrgEnded: func() { s.retain.Wake() },
 		Config: service.Config{
 			AdminSecret: c.AdminSecret, PersistMessages: c.PersistMessages, MaxMessage: c.MaxMessage,
 			ArtifactsPerThread: c.ArtifactsPerThread, ArtifactMBPerThread: c.ArtifactMBPerThread,
@@ -185,9 +185,9 @@ func (s *Server) wire(ctx context.Context) (err error) {
 			PageBytes: c.PageBytes, MaxFileSizeMB: c.MaxFileSizeMB, FileUploadMBPerDay: c.FileUploadMBPerDay, DevMode: c.DevMode, Version: Version, Domain: c.Domain, BasePath: c.BasePath,
 		},
 	}
-	s.upkeep = upkeep.New(upkeep.Config{
+	s.retain = retention.New(retention.Config{
 		Store: s.store, Orgs: service.NewRetention(deps), Node: uuid.NewString(), Now: time.Now, Log: s.log, Grace: 4 * pollLog,
-		Left: s.files.DeleteOrg, Sweep: s.sweepFiles,
+		RemoveFiles: s.files.DeleteOrg, Sweep: s.sweepFiles,
 	})
 	services := service.New(deps)
 	operations := services.Operations()
@@ -299,7 +299,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	jobs.Go(func() error { return s.calls.Run(background) })
 	jobs.Go(func() error { return s.unserved.Run(background) })
 	jobs.Go(func() error { return s.auth.Run(background) })
-	jobs.Go(func() error { return s.upkeep.Run(background) })
+	jobs.Go(func() error { return s.retain.Run(background) })
 	jobs.Go(func() error { return s.online.Run(background) })
 	jobs.Go(func() error { return s.hooks.Run(background) })
 

@@ -54,7 +54,7 @@ var Places = []Place{
 
 	{"server/rest", Bindings},
 	{"server/rpc", Bindings},
-	{"server/upkeep", Bindings},
+	{"server/retention", Bindings},
 	{"server/webhook", Bindings},
 	{"server/ws", Bindings},
 

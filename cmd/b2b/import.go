@@ -126,7 +126,7 @@ func (do *importing) openTarget(ctx context.Context, im *importer.Importer) (clo
 			return nil, err
 		}
 	}
-	st, err := sqlstore.Open(ctx, sqlstore.Config{URL: do.StorePath(), CacheMB: importCacheMB, Patient: true})
+	st, err := sqlstore.Open(ctx, sqlstore.Config{URL: do.StorePath(), CacheMB: importCacheMB, NoTimeouts: true})
 	if err != nil {
 		return nil, fmt.Errorf("open the database to import to: %w", err)
 	}

@@ -35,7 +35,7 @@ func (do *importing) rehearse(ctx context.Context, im *importer.Importer) (r *re
 			return nil, fmt.Errorf("look at the database to import to: %w", err)
 		}
 		if there {
-			st, err := sqlstore.Open(ctx, sqlstore.Config{URL: do.DatabaseURL, Patient: true})
+			st, err := sqlstore.Open(ctx, sqlstore.Config{URL: do.DatabaseURL, NoTimeouts: true})
 			if err != nil {
 				return nil, fmt.Errorf("open the database to import to: %w", err)
 			}

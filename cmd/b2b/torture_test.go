@@ -275,7 +275,7 @@ func (f *fleet) outage(p *torture.Proxy) {
 }
 
 func (f *fleet) readLog(ctx context.Context, storage, org string) []torture.Row {
-	st, err := sqlstore.Open(ctx, sqlstore.Config{URL: storage, Beside: true})
+	st, err := sqlstore.Open(ctx, sqlstore.Config{URL: storage, Shared: true})
 	if err != nil {
 		f.t.Fatalf("open the store: %v", err)
 	}

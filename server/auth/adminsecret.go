@@ -72,7 +72,7 @@ func (a *Authenticator) EndSessionsOfOtherSecrets(ctx context.Context) error {
 	}
 	var ended int64
 	err = a.store.Update(ctx, "", func(tx store.Tx) (err error) {
-		ended, err = tx.DeleteOtherSecrets(ctx, fingerprint)
+		ended, err = tx.DeleteSessionsOfOtherSecrets(ctx, fingerprint)
 		return err
 	})
 	if err != nil {

@@ -6,12 +6,12 @@ import (
 	"sync"
 )
 
-// copySize is what a copy holds in memory, in bytes.
+// copySize is the size of the buffer of a copy, in bytes.
 const copySize = 64 << 10
 
 var copyBuffers = sync.Pool{New: func() any { return new([copySize]byte) }}
 
-// Copy copies through a lent buffer until r or ctx ends.
+// Copy copies r to w, with a pooled buffer, until r or ctx ends.
 func Copy(ctx context.Context, w io.Writer, r io.Reader) (int64, error) {
 	buf := copyBuffers.Get().(*[copySize]byte)
 	defer copyBuffers.Put(buf)

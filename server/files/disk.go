@@ -18,15 +18,15 @@ import (
 // Disk is a Store in a folder. Several nodes may share one (a network file system that
 // renames atomically and keeps what was synced).
 type Disk struct {
-	root *os.Root // nothing outside can be reached through it, whatever is asked
+	root *os.Root // no path leads outside of it
 	dir  string
 }
 
-// staging is the folder of uploads under way; no organisation is called so.
+// staging is the folder of uploads in progress. It is no valid id of an org.
 const staging = "_staging"
 
-// OpenDisk opens a folder, making it if it is not there. One that is there must be empty or
-// hold the files of a server.
+// OpenDisk opens a folder, and creates it if it does not exist. An existing folder must be empty
+// or have the files of a server.
 func OpenDisk(dir string, log *slog.Logger) (*Disk, error) {
 	if err := takeFolder(dir, log); err != nil {
 		return nil, err
@@ -45,8 +45,8 @@ func OpenDisk(dir string, log *slog.Logger) (*Disk, error) {
 // Close closes the folder.
 func (d *Disk) Close() error { return d.root.Close() }
 
-// Put writes a file of its own, syncs it and moves it to its place, then syncs the
-// folder, so that a power cut leaves all or nothing.
+// Put writes a temporary file, syncs it, renames it to its path, and syncs the folder, so that
+// a power cut leaves the whole file or none.
 func (d *Disk) Put(ctx context.Context, key Key, r io.Reader) (int64, error) {
 	if err := key.Check(); err != nil {
 		return 0, err
@@ -81,9 +81,8 @@ func (d *Disk) stage(ctx context.Context, name string, r io.Reader) (n int64, er
 	return n, f.Sync()
 }
 
-// move puts a staged file in its place. Between making a folder and using it, the
-// organisation may be deleted with all its folders: then they are made again, and what
-// lies there afterwards is an orphan like any other.
+// move renames a staged file to its path. If the org is deleted with its folders meanwhile, the
+// folders are created again, and the file is an orphan that Sweep removes.
 func (d *Disk) move(name, place string) (err error) {
 	folder := path.Dir(place)
 	for range 3 {
@@ -100,7 +99,7 @@ func (d *Disk) move(name, place string) (err error) {
 	return err
 }
 
-// makeFolder makes a folder and those above it, each durable.
+// makeFolder creates a folder and its parents, and syncs each.
 func (d *Disk) makeFolder(folder string) error {
 	if folder == "." {
 		return nil
@@ -140,7 +139,7 @@ func (d *Disk) Open(_ context.Context, key Key) (Object, error) {
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is no regular file", key.Path())
+		err = fmt.Errorf("%s is not a regular file", key.Path())
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("files: open: %w", err), f.Close())
@@ -166,7 +165,7 @@ func (d *Disk) Delete(_ context.Context, key Key) error {
 	return nil
 }
 
-// DeleteOrg removes the folder of an organisation.
+// DeleteOrg removes the folder of an org.
 func (d *Disk) DeleteOrg(_ context.Context, org string) error {
 	if !IsName(org) {
 		return nil // nothing can be there
@@ -177,7 +176,7 @@ func (d *Disk) DeleteOrg(_ context.Context, org string) error {
 	return nil
 }
 
-// Walk reads the folders. What does not lie where Put would have put it is left out.
+// Walk reads the folders. It skips files at paths that Put does not use.
 func (d *Disk) Walk(ctx context.Context, fn func(org string, page []Stored) error) error {
 	orgs, err := d.list(".")
 	if err != nil {
@@ -208,7 +207,7 @@ func (d *Disk) walkShard(ctx context.Context, org, folder string, fn func(string
 	var page []Stored
 	for i, e := range entries {
 		if IsName(e.Name()) && shard(e.Name()) == folder && e.Type().IsRegular() {
-			if info, err := e.Info(); err == nil { // else it is gone already
+			if info, err := e.Info(); err == nil { // an error means that the file is deleted
 				page = append(page, Stored{e.Name(), info.ModTime()})
 			}
 		}
@@ -222,7 +221,7 @@ func (d *Disk) walkShard(ctx context.Context, org, folder string, fn func(string
 	return nil
 }
 
-// list reads a folder; one that is gone, or is none, is empty.
+// list reads a folder. A path that does not exist or is no folder has no entries.
 func (d *Disk) list(folder string) ([]fs.DirEntry, error) {
 	info, err := d.root.Lstat(folder)
 	if err == nil && info.IsDir() {
@@ -237,7 +236,7 @@ func (d *Disk) list(folder string) ([]fs.DirEntry, error) {
 	return nil, nil
 }
 
-// Tidy removes staged files that nobody has written to since before.
+// Tidy removes staged files that were last written earlier than before.
 func (d *Disk) Tidy(ctx context.Context, before time.Time) (int, error) {
 	entries, err := d.list(staging)
 	if err != nil {
@@ -266,11 +265,11 @@ func (d *Disk) Note(_ context.Context, name string) (string, error) {
 	return strings.TrimSpace(string(text)), nil
 }
 
-// SetNote writes a note, which nobody but the server's user may read.
+// SetNote writes a note that only the server's user may read.
 func (d *Disk) SetNote(ctx context.Context, name, text string) error {
 	_, err := d.put(ctx, name, strings.NewReader(text+"\n"))
 	return err
 }
 
-// String says where the bytes are.
+// String names the folder.
 func (d *Disk) String() string { return "the folder " + d.dir }

@@ -48,7 +48,7 @@ func TestDiskFull(t *testing.T) {
 	if _, err := d.Put(t.Context(), big, strings.NewReader(strings.Repeat("x", 4<<20))); !errors.Is(err, want) {
 		t.Fatalf("put: %v, want %v", err, want)
 	} else if outage := new(files.Outage); !errors.As(err, &outage) || !outage.Full {
-		t.Errorf("put: %v is not told as a place without room", err) // B2B-LIM-015
+		t.Errorf("put: %v is not a full Outage", err) // B2B-LIM-015
 	}
 	if _, err := d.Open(t.Context(), big); !errors.Is(err, files.ErrNotFound) {
 		t.Errorf("open: %v", err)

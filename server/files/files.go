@@ -1,22 +1,20 @@
-// Package files keeps the bytes of uploaded files, in a folder ([Disk]) or in a bucket
-// of an S3-compatible store (package s3files). What is known of a file (its name, type, uploader) is a
-// row of the database (store.File); the two meet in the organisation and the id.
+// Package files stores the bytes of uploaded files, in a folder ([Disk]) or in a bucket of an
+// S3-compatible store (package s3files). The name, type and uploader of a file are a row of the
+// database (store.File). Bytes and row have the same org and id.
 //
-// # In which order
+// # Order of writes
 //
-// Bytes come first: [Store.Put] returns when they are durable under their key, and
-// only then is the row committed. So a row always has its bytes, whole: there is no
-// moment at which half a file could be served. A crash between the two, or a row that
-// is refused, leaves bytes that no row names. [Sweep] removes them when they are older
-// than any upload that could still commit.
+// Bytes come first: [Store.Put] returns when they are durable, and only then the row is
+// committed. So a row always has all its bytes, and half a file is never served. After a crash
+// between the two, or when the row is refused, no row names the bytes: they are orphans. [Sweep]
+// removes orphans that are older than any upload that could still commit.
 //
-// Whoever brings files from elsewhere does the same: Put under the id that the file
-// has, then CreateFile with its row.
+// An importer does the same: Put under the id of the file, then CreateFile.
 //
-// # Whose they are
+// # Owner
 //
-// The bytes carry the id of the database that they belong to ([Claim]). A server whose
-// database has another one does not start: to its sweep, all of them would be orphans.
+// The store of the bytes has a note with the id of its database ([Claim]). A server with another
+// database does not start, because its Sweep would remove all of the files as orphans.
 package files
 
 import (
@@ -29,13 +27,13 @@ import (
 	"time"
 )
 
-// ErrNotFound says that there are no bytes under a key.
+// ErrNotFound reports that there are no bytes under a key.
 var ErrNotFound = errors.New("files: no such bytes")
 
-// Outage is the error of a place that does not answer now, not as it should, or has no
-// room. What failed with it can be tried again; nothing was stored.
+// Outage is the error of a store that does not respond, fails, or is full. Nothing was stored,
+// and the call can be repeated later.
 type Outage struct {
-	Full bool // there is no room for more; reading goes on
+	Full bool // the disk or bucket is full; reads still work
 	Err  error
 }
 
@@ -43,8 +41,8 @@ func (o *Outage) Error() string { return o.Err.Error() }
 
 func (o *Outage) Unwrap() error { return o.Err }
 
-// Outage is what a caller may be told: what is wrong, what to do, and in how many
-// seconds.
+// Outage returns the texts for clients: what is wrong, what to do, and the seconds to wait
+// before a retry.
 func (o *Outage) Outage() (message, hint string, retryAfter int) {
 	if o.Full {
 		return "The server has no room to keep this file", "Nothing was changed. The operator must make room; try again later.", 10
@@ -52,8 +50,7 @@ func (o *Outage) Outage() (message, hint string, retryAfter int) {
 	return "The place of the files does not answer at the moment", "Nothing was changed. Try again.", 2
 }
 
-// Local makes an Outage of an error of writing to a disk that has no room, or fails, and
-// leaves others as they are.
+// Local turns an error of a full or failing disk into an Outage, and returns others unchanged.
 func Local(err error) error {
 	switch {
 	case err == nil:
@@ -72,8 +69,8 @@ type Key struct {
 	File string
 }
 
-// Check refuses keys that could be read as anything but two names: ids are UUIDs, but
-// those of an imported database are whatever stood there.
+// Check refuses keys that are not safe as file names. Ids are UUIDs, but those of an imported
+// database can be any text.
 func (k Key) Check() error {
 	if !IsName(k.Org) || !IsName(k.File) {
 		return fmt.Errorf("files: %q of %q cannot name bytes: ids are 4 to 64 letters, digits and hyphens", k.File, k.Org)
@@ -81,13 +78,13 @@ func (k Key) Check() error {
 	return nil
 }
 
-// Path is where the bytes lie below the root of a store: one folder an organisation,
-// and in it 256 for its files, by the random end of their ids.
+// Path returns the path of the bytes below the root of a store: a folder for each org, with 256
+// folders for its files, by the last two characters of their ids, which are random.
 func (k Key) Path() string {
 	return k.Org + "/" + shard(k.File) + "/" + k.File
 }
 
-// ParsePath is Path the other way round; ok is false for what no key has as its path.
+// ParsePath returns the key of a path; ok is false if Path returns this path for no key.
 func ParsePath(path string) (key Key, ok bool) {
 	parts := strings.Split(path, "/")
 	if len(parts) != 3 {
@@ -99,7 +96,7 @@ func ParsePath(path string) (key Key, ok bool) {
 
 func shard(file string) string { return strings.ToLower(file[len(file)-2:]) }
 
-// IsName tells whether s can be an id in a [Key].
+// IsName reports whether s can be an id in a [Key].
 func IsName(s string) bool {
 	for _, c := range []byte(s) {
 		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '-' {
@@ -109,26 +106,26 @@ func IsName(s string) bool {
 	return len(s) >= 4 && len(s) <= 64
 }
 
-// Store keeps bytes. Its methods may be called by many goroutines, on many nodes.
+// Store stores bytes. Its methods are safe for concurrent use, also by several nodes.
 type Store interface {
-	// Put keeps all that r gives and returns its length once it is durable. Until
+	// Put stores all bytes of r and returns their number once they are durable. Until
 	// then nothing is under the key. After an error of r, or of ctx while r is read,
 	// nothing is; after any other, all may be there, as an orphan. What was there
 	// before is replaced at once, as a whole. An error of r is in the chain of Put's.
 	Put(ctx context.Context, key Key, r io.Reader) (int64, error)
-	// Open gives the bytes under a key, or ErrNotFound.
+	// Open returns the bytes under a key, or ErrNotFound.
 	Open(ctx context.Context, key Key) (Object, error)
 	// Delete removes bytes; none under the key is no error.
 	Delete(ctx context.Context, key Key) error
-	// DeleteOrg removes all bytes of an organisation.
+	// DeleteOrg removes all bytes of an org.
 	DeleteOrg(ctx context.Context, org string) error
-	// Walk calls fn with pages of what is stored, each of one organisation.
+	// Walk calls fn with pages of what is stored, each of one org.
 	Walk(ctx context.Context, fn func(org string, page []Stored) error) error
 	// Tidy removes what uploads that were cut off before the given time left behind
-	// beside whole files, and tells how much that was.
+	// beside whole files, and returns their number.
 	Tidy(ctx context.Context, before time.Time) (int, error)
 	// Note reads a short text that SetNote left under a name, empty if none. Names of
-	// notes have a dot, so that no organisation is called so.
+	// notes have a dot, so that no org is called so.
 	Note(ctx context.Context, name string) (string, error)
 	SetNote(ctx context.Context, name, text string) error
 	// Close frees what the store holds.
@@ -143,14 +140,14 @@ type Object interface {
 	Size() int64
 }
 
-// Stored is what Walk tells of the bytes of a file.
+// Stored describes the bytes of a file in Walk.
 type Stored struct {
 	File string
 	At   time.Time // when they were written
 }
 
-// PageSize is how much Walk tells at once.
+// PageSize bounds the entries of a page of Walk.
 const PageSize = 500
 
-// OwnerNote says whose the bytes are (Claim).
+// OwnerNote is the name of the note with the id of the database (Claim).
 const OwnerNote = "owner.txt"

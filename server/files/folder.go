@@ -16,29 +16,29 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// PrivateFolder makes a folder whose name is the server's own and that nobody else may enter,
-// or takes the access of others to one that is there (B2B-ENV-007). That of another owner,
-// and one that a symbolic link leads to, stay as they are.
+// PrivateFolder creates a folder that only the server's user can enter, or removes the access of
+// other users to an existing one (B2B-ENV-007). It is for folders that the server names itself.
+// A folder of another owner, or behind a symbolic link, stays as it is.
 func PrivateFolder(dir string) error {
 	if made, err := mkdir(dir); made || err != nil {
 		return err
 	}
 	info, err := os.Lstat(dir)
 	if err != nil {
-		return fmt.Errorf("files: look at the folder: %w", err)
+		return fmt.Errorf("files: examine the folder: %w", err)
 	}
 	if !info.IsDir() || info.Mode().Perm()&0o077 == 0 {
 		return nil
 	}
 	if err := os.Chmod(dir, 0o700); err != nil && !errors.Is(err, fs.ErrPermission) {
-		return fmt.Errorf("files: keep others out of the folder: %w", err)
+		return fmt.Errorf("files: remove the access of other users to the folder: %w", err)
 	}
 	return nil
 }
 
-// takeFolder makes the folder that an operator named, for nobody but the server's user. One
-// that is there is used when it is empty or holds the files of a server, and only the latter
-// is closed to others: what the server did not make keeps its mode (B2B-ENV-007).
+// takeFolder creates the folder that an operator named, for the server's user only. An existing
+// folder must be empty or have the files of a server. Only the latter loses the access of other
+// users: a folder that no server made keeps its mode (B2B-ENV-007).
 func takeFolder(dir string, log *slog.Logger) error {
 	if made, err := mkdir(dir); made || err != nil {
 		return err
@@ -54,7 +54,7 @@ func takeFolder(dir string, log *slog.Logger) error {
 	}
 	info, err := os.Stat(dir)
 	if err != nil {
-		return fmt.Errorf("files: look at the folder: %w", err)
+		return fmt.Errorf("files: examine the folder: %w", err)
 	}
 	if perm := info.Mode().Perm(); perm&0o077 != 0 {
 		log.Warn("others may look into the folder of files, which the server did not make and leaves as it is: "+
@@ -63,11 +63,11 @@ func takeFolder(dir string, log *slog.Logger) error {
 	return nil
 }
 
-// usable is look, with an error for a folder that a server may not have.
+// usable is look, with an error for a folder that a server must not use.
 func usable(dir string) (owned bool, foreign string, err error) {
 	owned, foreign, err = look(dir)
 	if err != nil {
-		return false, "", fmt.Errorf("files: look at the folder: %w", err)
+		return false, "", fmt.Errorf("files: examine the folder: %w", err)
 	}
 	if foreign != "" && !owned {
 		return false, "", fmt.Errorf("files: the folder %s holds something else (%s) and no %s of a server: "+
@@ -93,7 +93,7 @@ func CheckDisk(ctx context.Context, dir string, db store.Store) (err error) {
 	return Claim(ctx, unmarked{&Disk{root: root, dir: dir}}, db)
 }
 
-// unmarked is a folder that gets no notes; without a root it has none.
+// unmarked is a Disk that writes no notes; without a root it also has none.
 type unmarked struct{ *Disk }
 
 func (u unmarked) Note(ctx context.Context, name string) (string, error) {
@@ -105,7 +105,7 @@ func (u unmarked) Note(ctx context.Context, name string) (string, error) {
 
 func (unmarked) SetNote(context.Context, string, string) error { return nil }
 
-// mkdir makes a folder and those above it, and reports whether it did: else it was there.
+// mkdir creates a folder and its parents. made is false if it existed.
 func mkdir(dir string) (made bool, err error) {
 	dir = filepath.Clean(dir)
 	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
@@ -119,8 +119,8 @@ func mkdir(dir string) (made bool, err error) {
 	return true, nil
 }
 
-// look reports whether a folder has the owner's note of a server, and names something in it
-// that no server puts there.
+// look reports whether a folder has the owner note of a server, and returns the name of an entry
+// that no server makes, if there is one.
 func look(dir string) (owned bool, foreign string, err error) {
 	note, err := os.ReadFile(filepath.Join(dir, OwnerNote))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -148,9 +148,9 @@ func look(dir string) (owned bool, foreign string, err error) {
 	}
 }
 
-// serverName reports whether a name in a folder of files is one that a server gives:
-// uploads under way, notes, and organisations, whose ids are UUIDs but for some that were
-// imported. A file system of its own has lost+found.
+// serverName reports whether a server makes entries of this name in a folder of files: the
+// staging folder, notes, and orgs, which have UUIDs as ids unless imported. The root of a file
+// system also has lost+found.
 func serverName(name string, owned bool) bool {
 	switch {
 	case name == staging, name == "lost+found":

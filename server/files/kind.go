@@ -8,21 +8,21 @@ import (
 	"github.com/gabriel-vasile/mimetype"
 )
 
-// HeadSize is how many of the first bytes Kind looks at.
+// HeadSize is the number of leading bytes that Kind examines.
 const HeadSize = 3072
 
-// Unknown is the media type of what may be anything.
+// Unknown is the media type of unknown content.
 const Unknown = "application/octet-stream"
 
-// kinds are the media types that are taken and served as themselves. A browser runs
-// none of them; images alone it may show in place.
+// kinds are the accepted media types, which are also served as such. A browser executes none of
+// them, and shows only images inline.
 var kinds = map[string]bool{
 	"image/jpeg": true, "image/png": true, "image/gif": true, "image/webp": true,
 	"application/pdf": true, "text/plain": true, "text/csv": true, "application/json": true,
 }
 
-// DeclaredKind is the media type that an uploader gave a file: without parameters, in
-// lower case, text/plain if there is none; false if it is not taken.
+// DeclaredKind returns the media type that an uploader declared, without parameters and in lower
+// case, text/plain if it is empty. It returns false if the type is not accepted.
 func DeclaredKind(declared string) (string, bool) {
 	kind, _, _ := strings.Cut(declared, ";")
 	kind = strings.ToLower(strings.TrimSpace(kind))
@@ -32,8 +32,8 @@ func DeclaredKind(declared string) (string, bool) {
 	return kind, kinds[kind]
 }
 
-// ServedKind is the media type that a file of this type is served as: itself, or
-// Unknown for what is not taken today.
+// ServedKind returns the media type for downloads of a file of this type: the type itself, or
+// Unknown if it is not accepted.
 func ServedKind(stored string) string {
 	if kinds[stored] {
 		return stored
@@ -41,10 +41,9 @@ func ServedKind(stored string) string {
 	return Unknown
 }
 
-// Kind decides what a file is, by its first bytes (all of them, or HeadSize) and the
-// type that was declared and is taken. Bytes that are known to be something are that,
-// whatever was declared; false if that is not taken. Text is never known to be
-// anything: then the declaration holds, but for what is written in XML.
+// Kind returns the media type of a file, from its first HeadSize bytes and its declared type,
+// which is an accepted one. A type that is recognised in the bytes takes precedence; Kind
+// returns false if it is not accepted. For text the declared type holds, except for XML.
 func Kind(declared string, head []byte) (string, bool) {
 	found := mimetype.Detect(head)
 	for kind := range kinds {
@@ -64,7 +63,7 @@ func Kind(declared string, head []byte) (string, bool) {
 	return declared, true
 }
 
-// isText tells whether bytes were recognised as some form of text.
+// isText reports whether bytes were recognised as some form of text.
 func isText(m *mimetype.MIME) bool {
 	for ; m != nil; m = m.Parent() {
 		if m.Is("text/plain") {
@@ -74,8 +73,8 @@ func isText(m *mimetype.MIME) bool {
 	return false
 }
 
-// readable tells whether bytes hold nothing but text, so that the two letters that a
-// table begins with are not taken for the magic number of a program.
+// readable reports whether bytes are only text. It prevents that the first two letters of a
+// table are recognised as the magic number of a program.
 func readable(head []byte) bool {
 	for len(head) > 0 {
 		r, size := utf8.DecodeRune(head)
@@ -90,5 +89,5 @@ func readable(head []byte) bool {
 	return true
 }
 
-// Shown tells whether a browser may show files of a type in place.
+// Shown reports whether browsers may show files of a type inline.
 func Shown(kind string) bool { return strings.HasPrefix(kind, "image/") }

@@ -11,17 +11,17 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// Grace is how old bytes without a row must be to be orphans: far more than lies
+// Grace is the age at which bytes without a row are orphans. It is far longer than the time
 // between the last byte of an upload and its commit.
 const Grace = time.Hour
 
-// Swept is what a sweep has removed.
+// Swept counts what a sweep has removed.
 type Swept struct {
 	Orphans   int // bytes that no row names
 	Leftovers int // of uploads that were cut off
 }
 
-// Sweep removes what crashes, refused uploads and deleted organisations left behind.
+// Sweep removes what crashes, refused uploads and deleted orgs left behind.
 // Several sweeps at once do no harm. It holds one page of names in memory, and asks
 // between before each of them.
 func Sweep(ctx context.Context, bytes Store, rows store.FileReader, now time.Time, between func(context.Context) error) (Swept, error) {
@@ -60,9 +60,9 @@ func Sweep(ctx context.Context, bytes Store, rows store.FileReader, now time.Tim
 	return done, err
 }
 
-// Claim makes sure that the bytes are those of this database, and marks a store that
-// nobody has marked yet. It fails for one that is another database's, and for an
-// unmarked one when the database has files already: those must be somewhere else.
+// Claim checks that a store has the files of this database, and writes the owner note into a
+// store without one. It fails if the note names another database, and if there is no note but the
+// database has files: those must be in another store.
 func Claim(ctx context.Context, bytes Store, db store.Store) error {
 	var id string
 	err := db.Update(ctx, "", func(tx store.Tx) (err error) {
@@ -70,7 +70,7 @@ func Claim(ctx context.Context, bytes Store, db store.Store) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("find out which database this is: %w", err)
+		return fmt.Errorf("read the id of the database: %w", err)
 	}
 	mark, err := bytes.Note(ctx, OwnerNote)
 	switch {

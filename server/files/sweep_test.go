@@ -15,7 +15,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/store/storetest/sqltest"
 )
 
-// newDatabase opens a database with one organisation.
+// newDatabase opens a database with one org.
 func newDatabase(t *testing.T) (store.Store, string) {
 	t.Helper()
 	db := sqltest.SQLite(t)

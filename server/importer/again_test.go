@@ -14,7 +14,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// outcomes gives what became of each organisation.
+// outcomes gives what became of each org.
 func outcomes(r *importer.Report) map[string]importer.Outcome {
 	out := map[string]importer.Outcome{}
 	for _, o := range r.Orgs {
@@ -94,7 +94,7 @@ func update(t *testing.T, s store.Store, org string, fn func(store.Tx) error) {
 	}
 }
 
-// epochs tells the logs apart, and how long they are.
+// epochs returns the logs apart, and how long they are.
 func epochs(t *testing.T, to target) (all []string) {
 	t.Helper()
 	s := to.open(t)
@@ -111,7 +111,7 @@ func epochs(t *testing.T, to target) (all []string) {
 	return all
 }
 
-// An organisation of the same id that no import brought is not touched, nor is one whose
+// An org of the same id that no import brought is not touched, nor is one whose
 // rows are here under another.
 func TestForeignOrgIsRefused(t *testing.T) {
 	to := targets(t)[0]
@@ -179,7 +179,7 @@ func TestDryRun(t *testing.T) {
 	}
 }
 
-// An import that is given up leaves no part of an organisation.
+// An import that is given up leaves no part of an org.
 // It proves B2B-IMP-003.
 func TestGivenUp(t *testing.T) {
 	for _, to := range targets(t) {

@@ -136,7 +136,7 @@ func brief(v any) string {
 	return string(text)
 }
 
-// isMember tells whether somebody is a bot that is no admin.
+// isMember reports whether somebody is a bot that is no admin.
 func (s *site) isMember(who string) bool {
 	for _, b := range s.expected.Credentials.Bots {
 		if "bot:"+b.Org+"/"+b.Name == who {

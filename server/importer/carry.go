@@ -8,10 +8,10 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// batch is how many rows are written at once, and so how many are held.
+// batch is how many rows are buffered and written together.
 const batch = 500
 
-// carrier reads the rows of one organisation and writes them in one change.
+// carrier reads the rows of one org from the old database and writes them in one change.
 type carrier struct {
 	*tally
 	src   *Source
@@ -19,17 +19,17 @@ type carrier struct {
 	org   string
 	noNUL bool
 	tx    store.Tx
-	bytes map[string]string  // why those of a file did not come, by its id
+	bytes map[string]string  // by file id: why the bytes of the file were not imported
 	step  func(table string) // a row was read
 
-	rows store.ImportRows
-	held int
+	rows     store.ImportRows
+	buffered int
 
 	hooked []string // the bots that have a webhook
 }
 
-// all carries the organisation itself and everything in it. orphans of references are
-// left out, in the order in which rows point at each other.
+// all imports the org and all its rows, in an order in which each row refers only to earlier
+// ones. Rows that refer to rows that do not exist are skipped.
 func (c *carrier) all(ctx context.Context) error {
 	if err := c.organisation(ctx); err != nil {
 		return err
@@ -43,15 +43,15 @@ func (c *carrier) all(ctx context.Context) error {
 		if err := carry(ctx); err != nil {
 			return err
 		}
-		if err := c.flush(ctx); err != nil { // the next may point at these
+		if err := c.flush(ctx); err != nil { // the next table may refer to these rows
 			return err
 		}
 	}
 	return c.startWebhooks(ctx)
 }
 
-// startWebhooks lets webhooks be told what happens from now on, and nothing of what
-// the log has already.
+// startWebhooks sets the positions of the webhooks to the end of the log, so that imported
+// events are not delivered.
 func (c *carrier) startWebhooks(ctx context.Context) error {
 	for _, bot := range c.hooked {
 		if err := c.tx.StartWebhook(ctx, bot); err != nil {
@@ -61,8 +61,8 @@ func (c *carrier) startWebhooks(ctx context.Context) error {
 	return nil
 }
 
-// from reads the rows of a table of the organisation. more is added to the columns,
-// joins to the tables; fn tells what to do with each.
+// from reads the rows of a table of the org. more is added to the columns,
+// joins to the tables; fn handles each row.
 func (c *carrier) from(ctx context.Context, name, columns, more, joins, order string, fn func(*row) error) error {
 	t := named(name)
 	if c.src.columns[name] == nil {
@@ -80,17 +80,17 @@ func (c *carrier) from(ctx context.Context, name, columns, more, joins, order st
 	})
 }
 
-// took counts a row that will be written, and writes when enough are held.
+// took counts a buffered row, and writes the buffer when it is full.
 func (c *carrier) took(ctx context.Context, table string) error {
 	c.carried[table]++
-	if c.held++; c.held < batch {
+	if c.buffered++; c.buffered < batch {
 		return nil
 	}
 	return c.flush(ctx)
 }
 
 func (c *carrier) flush(ctx context.Context) error {
-	if c.held == 0 {
+	if c.buffered == 0 {
 		return nil
 	}
 	if err := c.tx.ImportRows(ctx, &c.rows); err != nil {
@@ -103,7 +103,7 @@ func (c *carrier) flush(ctx context.Context) error {
 		ChannelMessages: r.ChannelMessages[:0], Threads: r.Threads[:0], Participants: r.Participants[:0],
 		JoinRequests: r.JoinRequests[:0], ThreadMessages: r.ThreadMessages[:0], Artifacts: r.Artifacts[:0], Files: r.Files[:0], Audit: r.Audit[:0],
 	}
-	c.held = 0
+	c.buffered = 0
 	return nil
 }
 
@@ -140,8 +140,7 @@ func (c *carrier) settings(ctx context.Context) error {
 	})
 }
 
-// webhooks carries the health of deliveries: else a webhook that was given up would be
-// tried again.
+// webhooks imports the health of webhooks, so that a disabled webhook stays disabled.
 func (c *carrier) webhooks(ctx context.Context) error {
 	return c.from(ctx, "webhook_status", "bot_id last_success last_failure consecutive_failures degraded", "", "", "t.bot_id", func(r *row) error {
 		c.rows.WebhookStatuses = append(c.rows.WebhookStatuses, store.WebhookStatus{
@@ -152,7 +151,7 @@ func (c *carrier) webhooks(ctx context.Context) error {
 	})
 }
 
-// audit carries the record of who did what, without the ids of sessions.
+// audit imports the audit log, without the ids of sessions.
 func (c *carrier) audit(ctx context.Context) error {
 	return c.from(ctx, "audit_log", "id bot_id action target_type target_id detail created_at", "", "", "t.created_at, t.id", func(r *row) error {
 		e := store.AuditEntry{

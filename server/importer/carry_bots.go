@@ -54,7 +54,7 @@ func (c *carrier) tombstones(ctx context.Context) error {
 	})
 }
 
-// tokens carries scoped tokens. Scopes that cannot be read mean all of them, as there.
+// tokens imports scoped tokens. Invalid scopes mean all scopes, as in HXA-Connect.
 func (c *carrier) tokens(ctx context.Context) error {
 	return c.from(ctx, "bot_tokens", "id bot_id token scopes label expires_at created_at last_used_at", "", "", "t.id", func(r *row) error {
 		t := store.Token{
@@ -69,9 +69,9 @@ func (c *carrier) tokens(ctx context.Context) error {
 	})
 }
 
-// tickets carries what lets bots register. Codes are looked up by their hash here;
-// tickets of old versions have none and are known by id. No rule there kept two from
-// having one code: the older has it then.
+// tickets imports org tickets. This server looks codes up by their hash; tickets of old versions
+// have no code and are found by id. HXA-Connect allows two tickets with the same code: the older
+// keeps it.
 func (c *carrier) tickets(ctx context.Context) error {
 	const columns = "id code reusable skip_approval consumed expires_at created_by created_at"
 	const older = `, (SELECT count(*) FROM org_tickets d WHERE d.code = t.code AND (d.created_at < t.created_at OR (d.created_at = t.created_at AND d.id < t.id))) AS older`
@@ -105,7 +105,7 @@ func (c *carrier) tickets(ctx context.Context) error {
 	})
 }
 
-// hashOf is how secrets are kept, there and here.
+// hashOf returns the hash of a secret, in the form that HXA-Connect and this server store.
 func hashOf(secret string) string {
 	sum := sha256.Sum256([]byte(secret))
 	return hex.EncodeToString(sum[:])

@@ -6,8 +6,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// channels carries all channels. Of several of one pair, which PostgreSQL let happen,
-// the oldest is where the next message goes.
+// channels imports all channels. If a pair of bots has several, which HXA-Connect allowed on
+// PostgreSQL, later messages go to the oldest.
 func (c *carrier) channels(ctx context.Context) error {
 	const columns = "id type name created_at"
 	const more = `, (SELECT min(m.bot_id) FROM channel_members m JOIN bots b ON b.id = m.bot_id WHERE m.channel_id = t.id) AS bot_a,

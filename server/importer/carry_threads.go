@@ -44,8 +44,8 @@ func (c *carrier) participants(ctx context.Context) error {
 	})
 }
 
-// joinRequests carries requests. No rule kept a bot from asking twice where the index
-// is missing (PostgreSQL): the oldest waits on.
+// joinRequests imports join requests. On PostgreSQL, HXA-Connect has no index against two
+// pending requests of a bot for a thread: the oldest stays pending.
 func (c *carrier) joinRequests(ctx context.Context) error {
 	const joins = joinBot + " LEFT JOIN bots y ON y.id = t.resolved_by AND y.org_id = p.org_id"
 	var thread, bot string // of the last pending request

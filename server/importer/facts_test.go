@@ -10,7 +10,7 @@ import (
 )
 
 // Every fact of expected.json of every sample is told by the server over HTTP, after an
-// import into either database. Suspended organisations are asked last, woken up.
+// import into either database. Suspended orgs are asked last, woken up.
 // It proves B2B-IMP-001, 009.
 func TestFacts(t *testing.T) {
 	for _, s := range samples(t) {

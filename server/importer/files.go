@@ -15,7 +15,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// Why a row of a file came over without its bytes, or not at all.
+// Why a file was imported without its bytes, or not at all.
 const (
 	noBytes   = "its bytes are not in the folder of the files: downloads answer 404, as they did"
 	noFolder  = "no folder of files was named (--files): its bytes did not come over"
@@ -24,7 +24,7 @@ const (
 
 const fileColumns = "id name mime_type size path created_at"
 
-// files carries what is known of files. Their bytes came before (see copyFiles).
+// files imports the rows of files. copyFiles has copied their bytes before.
 func (c *carrier) files(ctx context.Context) error {
 	const joins = "LEFT JOIN bots b ON b.id = t.uploader_id AND b.org_id = t.org_id"
 	return c.from(ctx, "files", fileColumns, ", b.id AS uploader", joins, "t.created_at, t.id", func(r *row) error {
@@ -44,9 +44,9 @@ func (c *carrier) files(ctx context.Context) error {
 	})
 }
 
-// copyFiles brings the bytes of the files of an organisation: before its rows, so that no
-// row is without what it names. What is there already is left as it is. It returns, by the
-// id of the file, why bytes did not come.
+// copyFiles copies the bytes of the files of an org, before its rows are imported, so that no
+// row is without its bytes. Bytes that are already in the target stay. It returns, by file id,
+// why bytes could not be copied.
 func (im *Importer) copyFiles(ctx context.Context, org string) (lost map[string]string, err error) {
 	lost = map[string]string{}
 	root, none, err := im.openFolder()
@@ -80,8 +80,8 @@ func (im *Importer) copyFiles(ctx context.Context, org string) (lost map[string]
 	})
 }
 
-// copyBytes brings the bytes of one file, or returns why they cannot come. Its error is about
-// the disk or the target: a name that leads nowhere is no error.
+// copyBytes copies the bytes of one file, or returns why it cannot. It returns an error only for
+// failures of the disk or the target; a name without a file is a reason, not an error.
 func (im *Importer) copyBytes(ctx context.Context, root *os.Root, key files.Key, name string) (why string, err error) {
 	in, err := root.Open(name)
 	switch {
@@ -110,11 +110,11 @@ func (im *Importer) copyBytes(ctx context.Context, root *os.Root, key files.Key,
 			return "", err
 		}
 	case !errors.Is(err, files.ErrNotFound):
-		return "", fmt.Errorf("look for the bytes of file %s: %w", key.File, err)
+		return "", fmt.Errorf("check whether the bytes of file %s are in the target: %w", key.File, err)
 	}
 	n, err := im.Files.Put(ctx, key, in)
 	if err != nil {
-		return "", fmt.Errorf("keep the bytes of file %s: %w", key.File, err)
+		return "", fmt.Errorf("store the bytes of file %s: %w", key.File, err)
 	}
 	im.fileBytes += n
 	return "", nil
@@ -148,12 +148,12 @@ func (im *Importer) strayBytes(ctx context.Context, all *tally) error {
 		return ctx.Err()
 	})
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("look through the folder of the files: %w", err)
+		return fmt.Errorf("list the folder of the files: %w", err)
 	}
 	return nil
 }
 
-// onDisk is the table that strays are reported under.
+// onDisk is the table name of files without a row in the report.
 const onDisk = "(files on disk)"
 
 func contains(set map[uint64]struct{}, k uint64) bool {

@@ -13,11 +13,11 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// Importer carries a source into a store.
+// Importer imports a source into a store.
 type Importer struct {
 	Source *Source
 	Store  store.Store
-	// Files is where the bytes of uploaded files go; nil: nowhere, they are only looked at.
+	// Files receives the bytes of uploaded files; nil: they are only checked.
 	Files files.Store
 	// Keys is what secrets are sealed under.
 	Keys *seal.Keyring
@@ -26,23 +26,23 @@ type Importer struct {
 	// NoNUL says that the store cannot hold U+0000 in texts (PostgreSQL).
 	NoNUL bool
 	Now   func() time.Time
-	// Progress is told how many rows of how many were read; nil: nobody.
+	// Progress is called with the progress of the import; nil: no calls.
 	Progress func(Progress)
 
 	done, total int64
 	fileBytes   int64
-	told        time.Time
+	reported    time.Time       // when Progress was last called
 	shared      map[string]bool // see sharedPaths; nil: not read yet
 }
 
-// Progress is how far an import is.
+// Progress is the progress of an import.
 type Progress struct {
 	Doing       string // a table
 	Done, Total int64  // rows
 }
 
-// Run imports. The report is there also when a part was refused; with an error, it says
-// what was carried until then.
+// Run imports the source. It returns a report also when orgs were refused; with an error, the
+// report covers the rows up to the error.
 func (im *Importer) Run(ctx context.Context) (*Report, error) {
 	all := newTally()
 	report := &Report{Source: im.Source.Kind, Version: im.Source.Version, DryRun: im.DryRun, Orgs: []OrgReport{}}
@@ -107,7 +107,7 @@ func (im *Importer) run(ctx context.Context, report *Report, all *tally) error {
 	return im.strayBytes(ctx, all)
 }
 
-// orphans reports the rows that belong to no organisation.
+// orphans reports the rows that belong to no org.
 func (im *Importer) orphans(ctx context.Context, all *tally) error {
 	for _, t := range tables {
 		if t.org == "" || im.Source.columns[t.name] == nil || t.name == "orgs" {
@@ -139,15 +139,15 @@ func (im *Importer) steps(table string, n int64) {
 	if im.Progress == nil || n == 1 && im.done%256 != 0 && im.done != im.total {
 		return
 	}
-	if now := im.Now(); im.done == im.total || now.Sub(im.told) >= 100*time.Millisecond {
-		im.told = now
+	if now := im.Now(); im.done == im.total || now.Sub(im.reported) >= 100*time.Millisecond {
+		im.reported = now
 		im.Progress(Progress{Doing: table, Done: min(im.done, im.total), Total: im.total})
 	}
 }
 
 type oldOrg struct{ id, name, status string }
 
-// organisation imports one organisation, or finds out why not to.
+// organisation imports one org, or sets the reason why it does not.
 func (im *Importer) organisation(ctx context.Context, org oldOrg) (OrgReport, *tally, error) {
 	out := OrgReport{ID: org.id, Name: org.name}
 	source, counts, err := im.fingerprint(ctx, org.id)
@@ -200,7 +200,7 @@ func (im *Importer) organisation(ctx context.Context, org oldOrg) (OrgReport, *t
 				return fmt.Errorf("remove the last import of org %s: %w", org.id, err)
 			}
 		}
-		run := c // anew: this may run again
+		run := c // a copy, because this function may run again
 		run.tally, run.tx = t, tx
 		if err := run.all(ctx); err != nil {
 			return err
@@ -221,7 +221,7 @@ func (im *Importer) organisation(ctx context.Context, org oldOrg) (OrgReport, *t
 	return out, t, nil
 }
 
-// refusal says why the database did not take the rows of an organisation.
+// refusal returns the reason why the database refused the rows of an org.
 func refusal(err error) string {
 	var rule store.Conflict
 	errors.As(err, &rule)
@@ -236,10 +236,10 @@ func refusal(err error) string {
 
 func isMissing(err error) bool { return errors.Is(err, store.ErrNotFound) }
 
-// errLeave says that an organisation is left as it is, for the reason in the report.
+// errLeave reports that an org is not imported, for the reason in the report.
 var errLeave = errors.New("importer: leave this organisation")
 
-// decide tells what is to be done with an organisation, or errLeave.
+// decide sets the outcome for an org, or returns errLeave if it is not to be imported.
 func (im *Importer) decide(ctx context.Context, tx store.Reader, org, source string, out *OrgReport) error {
 	_, err := tx.Org(ctx, org)
 	if isMissing(err) {
@@ -276,8 +276,8 @@ func (im *Importer) decide(ctx context.Context, tx store.Reader, org, source str
 	return nil
 }
 
-// lastAudit marks the newest audit entry of an organisation: a text that sorts by age, so
-// that entries which retention removes are not taken for news.
+// lastAudit returns the time and id of the newest audit entry of an org as a text that sorts by
+// time, so that entries removed by retention do not count as a change.
 func lastAudit(ctx context.Context, r store.AuditReader, org string) (string, error) {
 	newest, err := r.Audit(ctx, store.AuditQuery{OrgID: org, Limit: 1})
 	if err != nil {
@@ -289,7 +289,7 @@ func lastAudit(ctx context.Context, r store.AuditReader, org string) (string, er
 	return fmt.Sprintf("%020d.%s", newest[0].CreatedAt, newest[0].ID), nil
 }
 
-// remember notes the import and how the organisation looks now.
+// remember writes the record of the import, with the present end of the log and audit log.
 func (im *Importer) remember(ctx context.Context, tx store.Tx, note *store.Import) error {
 	top, err := tx.LogTop(ctx, note.Scope)
 	if err != nil {
@@ -301,13 +301,13 @@ func (im *Importer) remember(ctx context.Context, tx store.Tx, note *store.Impor
 	}
 	note.ImportedAt, note.LastSeq, note.LastAudit = im.Now().UnixMilli(), top.Seq, last
 	if err := tx.PutImport(ctx, note); err != nil {
-		return fmt.Errorf("note the import of org %s: %w", note.Scope, err)
+		return fmt.Errorf("record the import of org %s: %w", note.Scope, err)
 	}
 	return nil
 }
 
-// fingerprint tells apart what the old database has of an organisation at different
-// times, and counts its rows.
+// fingerprint returns a text that differs when the rows of an org in the old database have
+// changed, and the number of its rows by table.
 func (im *Importer) fingerprint(ctx context.Context, org string) (string, map[string]int64, error) {
 	sum, counts := sha256.New(), map[string]int64{}
 	for _, t := range tables {

@@ -13,8 +13,8 @@ import (
 
 const platform = "" // the scope of what belongs to no organisation
 
-// inviteCodes carries the invite codes of the platform. One that was brought before and
-// is not here any more was deleted here and stays so; the uses of others only rise.
+// inviteCodes imports the invite codes of the platform. A code that an earlier import has
+// brought and that was deleted on this server stays deleted. The use count of others only rises.
 func (im *Importer) inviteCodes(ctx context.Context, all *tally) error {
 	const table = "platform_invite_codes"
 	if im.Source.columns[table] == nil {
@@ -88,7 +88,7 @@ func (im *Importer) putInviteCodes(ctx context.Context, tx store.Tx, codes []sto
 	return tx.PutImport(ctx, &store.Import{Scope: platform, ImportedAt: im.Now().UnixMilli(), Detail: string(ids)})
 }
 
-// broughtBefore gives the ids of the invite codes that earlier imports brought.
+// broughtBefore returns the ids of the invite codes of earlier imports.
 func (im *Importer) broughtBefore(ctx context.Context, tx store.Tx) (map[string]bool, error) {
 	brought := map[string]bool{}
 	switch before, err := tx.Import(ctx, platform); {
@@ -106,17 +106,17 @@ func (im *Importer) broughtBefore(ctx context.Context, tx store.Tx) (map[string]
 	return brought, nil
 }
 
-// codesHere gives all invite codes of the store, by id and by hash.
+// codesHere returns all invite codes of the store, by id and by hash.
 func codesHere(ctx context.Context, r store.InviteReader) (here map[string]bool, byHash map[string]string, err error) {
 	here, byHash = map[string]bool{}, map[string]string{}
-	for before := (*store.TimeCursor)(nil); ; {
+	for before := (*store.PageKey)(nil); ; {
 		page, err := r.InviteCodes(ctx, before, batch)
 		if err != nil {
 			return nil, nil, err
 		}
 		for _, c := range page {
 			here[c.ID], byHash[c.CodeHash] = true, c.ID
-			before = &store.TimeCursor{At: c.CreatedAt, ID: c.ID}
+			before = &store.PageKey{At: c.CreatedAt, ID: c.ID}
 		}
 		if len(page) < batch {
 			return here, byHash, nil

@@ -13,7 +13,7 @@ import (
 	"syscall"
 )
 
-// Why the path of a file does not lead to bytes of its organisation (B2B-IMP-010).
+// Why the bytes at the path of a file are not imported (B2B-IMP-010).
 const (
 	outside  = "its path is not one below files/ in the folder of the files: its bytes did not come over"
 	foreign  = "its path leads to the files of another organisation: its bytes did not come over"
@@ -22,8 +22,8 @@ const (
 	filesDir = "files"
 )
 
-// openFolder opens the folder below which all bytes are, as a root that no path and no
-// symbolic link leaves. Without one, none is why.
+// openFolder opens the folder of all bytes as a root that no path or symbolic link can leave.
+// If there is no folder, none is the reason.
 func (im *Importer) openFolder() (root *os.Root, none string, err error) {
 	if im.Source.Files == "" {
 		return nil, noFolder, nil
@@ -41,8 +41,8 @@ func (im *Importer) openFolder() (root *os.Root, none string, err error) {
 	return root, "", nil
 }
 
-// sharedPaths returns the paths that files of several organisations have, which the old
-// server writes for none. It reads every row, once.
+// sharedPaths returns the paths that files of several orgs have; the old server never writes
+// such rows. It reads all rows at its first call.
 func (im *Importer) sharedPaths(ctx context.Context) (map[string]bool, error) {
 	if im.shared != nil {
 		return im.shared, nil
@@ -66,7 +66,7 @@ func (im *Importer) sharedPaths(ctx context.Context) (map[string]bool, error) {
 	return shared, nil
 }
 
-// fileBelow returns the name, below the folder files/, of a file of an organisation, or why
+// fileBelow returns the name, below the folder files/, of a file of an org, or why
 // its path may not be followed. The old server writes files/<name> and files/<org>/…/<name>,
 // and no two rows with one path.
 func fileBelow(text, org string, shared map[string]bool) (name, why string) {
@@ -83,8 +83,8 @@ func fileBelow(text, org string, shared map[string]bool) (name, why string) {
 	return filepath.FromSlash(below), ""
 }
 
-// ofTheMachine reports whether a file could not be opened for a reason that is not in its
-// path, so that the import can be run again once the machine is in order.
+// ofTheMachine reports whether an error of opening a file is caused by the system and not by
+// the path, so that the import can succeed later.
 func ofTheMachine(err error) bool {
 	for _, reason := range []error{fs.ErrPermission, syscall.EIO, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EINTR} {
 		if errors.Is(err, reason) {

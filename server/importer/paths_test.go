@@ -44,7 +44,7 @@ func TestFileBelow(t *testing.T) {
 	}
 }
 
-// The reason that an organisation is refused for is the true one.
+// The reason that an org is refused for is the true one.
 func TestRefusal(t *testing.T) {
 	for rule, want := range map[store.Conflict]string{
 		store.ConflictOther: "breaks a rule", store.ConflictReference: "points at another", store.ConflictToken: "here already", store.ConflictID: "here already",

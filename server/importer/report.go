@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Report says what an import did. It holds ids and no secret.
+// Report is the result of an import. It has ids but no secrets.
 type Report struct {
 	Source  string `json:"source"`  // SQLite or PostgreSQL
 	Version string `json:"version"` // that wrote it last
@@ -25,23 +25,23 @@ type TableReport struct {
 	Rows    int64  `json:"rows"`
 	Carried int64  `json:"carried"`
 	Skipped int64  `json:"skipped"` // for the reasons in Report.Skipped
-	Present int64  `json:"present"` // brought by an earlier import
+	Present int64  `json:"present"` // imported by an earlier run
 	Refused int64  `json:"refused"` // of organisations that were refused
 }
 
-// Outcome is what became of an organisation.
+// Outcome is the result for an org.
 type Outcome string
 
 // The outcomes. In a dry run they are what would become of it in that target.
 const (
 	Imported Outcome = "imported"
-	Replaced Outcome = "replaced" // brought anew: unused here since the last import
-	Present  Outcome = "present"  // brought before, and nothing new since
+	Replaced Outcome = "replaced" // imported again: unchanged on this server since the last import
+	Present  Outcome = "present"  // imported before, and unchanged in the old database
 	Refused  Outcome = "refused"
 	Skipped  Outcome = "skipped"
 )
 
-// OrgReport says what became of one organisation.
+// OrgReport is the result for one org.
 type OrgReport struct {
 	ID      string  `json:"id"`
 	Name    string  `json:"name"`
@@ -57,15 +57,15 @@ type Note struct {
 	IDs   []string `json:"ids,omitempty"` // the first of them; none where the id is a credential
 }
 
-// mostIDs bounds the ids of a note.
+// mostIDs bounds the number of ids of a note.
 const mostIDs = 100
 
-// Failed tells whether something of the old database is not here and should be.
+// Failed reports whether an org was refused.
 func (r *Report) Failed() bool {
 	return slices.ContainsFunc(r.Orgs, func(o OrgReport) bool { return o.Outcome == Refused })
 }
 
-// tally collects what happens, of one organisation or of all.
+// tally collects what happens, of one org or of all.
 type tally struct {
 	carried, skipped, present, refused map[string]int64
 	skips, changes                     map[[2]string]*Note
@@ -95,7 +95,7 @@ func note(notes map[[2]string]*Note, table, why string, rows int64, ids ...strin
 	}
 	n.Rows += rows
 	if table == "org_tickets" || table == "sessions" {
-		return // these ids open doors
+		return // these ids are credentials
 	}
 	for _, id := range ids {
 		if id != "" && len(n.IDs) < mostIDs {
@@ -104,7 +104,7 @@ func note(notes map[[2]string]*Note, table, why string, rows int64, ids ...strin
 	}
 }
 
-// add adds what happened in one organisation.
+// add adds what happened in one org.
 func (t *tally) add(o *tally) {
 	for _, pair := range [][2]map[string]int64{{t.carried, o.carried}, {t.skipped, o.skipped}, {t.present, o.present}, {t.refused, o.refused}} {
 		for table, n := range pair[1] {

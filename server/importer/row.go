@@ -12,18 +12,18 @@ import (
 	"strings"
 )
 
-// row is one row of the old database. Its methods give columns by name, mended so that
-// they can be kept; what was mended goes to the report.
+// row is one row of the old database. Its methods return columns by name, changed where this
+// server cannot store the value, and record each change for the report.
 type row struct {
 	table   string
 	names   map[string]int
 	values  []any
 	noNUL   bool                         // the target cannot hold U+0000
-	changed func(table, id, what string) // tells the report
+	changed func(table, id, what string) // returns the report
 }
 
-// each gives the rows of a query. Columns that an older database does not have are
-// written in the query as null by [Source.list].
+// each calls fn for every row of a query. [Source.list] puts null into the query for columns
+// that an older database does not have.
 func (s *Source) each(ctx context.Context, table, q string, args []any, fn func(*row) error) (err error) {
 	rows, err := s.conn.QueryContext(ctx, s.bind(q), args...)
 	if err != nil {
@@ -101,7 +101,7 @@ func (r *row) note(column, what string) {
 	}
 }
 
-// asText gives what a database may hold in a column of text.
+// asText returns a value of a text column as a string.
 func asText(v any) (string, bool) {
 	switch v := v.(type) {
 	case string:
@@ -118,7 +118,7 @@ func asText(v any) (string, bool) {
 	return "", false
 }
 
-// maybe is a text or nil.
+// maybe returns a text or nil.
 func (r *row) maybe(name string) *string {
 	text, ok := asText(r.value(name))
 	if !ok {
@@ -135,7 +135,7 @@ func (r *row) maybe(name string) *string {
 	return &text
 }
 
-// text is a text that the old database always has.
+// text returns a text column that is never null.
 func (r *row) text(name string) string { return r.textOr(name, "") }
 
 func (r *row) textOr(name, fallback string) string {
@@ -145,7 +145,7 @@ func (r *row) textOr(name, fallback string) string {
 	return fallback
 }
 
-// oneOf is a text that must be one of a few, of which the first stands for all others.
+// oneOf returns a text that must be one of all, or fallback for any other.
 func (r *row) oneOf(name, fallback string, all ...string) string {
 	text := r.textOr(name, fallback)
 	if slices.Contains(all, text) {
@@ -155,7 +155,7 @@ func (r *row) oneOf(name, fallback string, all ...string) string {
 	return all[0]
 }
 
-// oneOrNone is a text that must be one of a few, or nil: also for all others.
+// oneOrNone returns a text that must be one of all, or nil for any other.
 func (r *row) oneOrNone(name string, all ...string) *string {
 	text := r.maybe(name)
 	if text == nil || slices.Contains(all, *text) {
@@ -165,7 +165,7 @@ func (r *row) oneOrNone(name string, all ...string) *string {
 	return nil
 }
 
-// json is a text of JSON, or nil when there is none that can be read.
+// json returns a JSON text of a kind, or nil if it is null or invalid.
 func (r *row) json(name string, k kind) *string {
 	text := r.maybe(name)
 	if text == nil || k.holds(*text) {
@@ -175,7 +175,7 @@ func (r *row) json(name string, k kind) *string {
 	return nil
 }
 
-// when is a time, or another number, or nil. Some have a fraction (SQLite).
+// when returns a time or another number, or nil. Values of SQLite may have a fraction.
 func (r *row) when(name string) *int64 {
 	switch v := r.value(name).(type) {
 	case int64:
@@ -199,7 +199,7 @@ func (r *row) when(name string) *int64 {
 	return nil
 }
 
-// written reads a number that stands as text.
+// written parses a number that is stored as text.
 func (r *row) written(name, text string) *int64 {
 	f, err := strconv.ParseFloat(text, 64)
 	if err != nil || math.IsNaN(f) || math.Abs(f) > 1<<53 {
@@ -224,8 +224,8 @@ func (r *row) flag(name string) bool {
 	return r.number(name, 0) != 0
 }
 
-// Ids of sessions are cookies. Entries keep a handle of theirs instead, which is the
-// same for the same session and of no use for guessing the id.
+// Ids of sessions are cookies. Audit entries get a hash of the id instead, which is the same for
+// the same session and does not disclose the id.
 var (
 	sessionID     = regexp.MustCompile(`^[0-9a-f]{64}$`)
 	sessionMember = regexp.MustCompile(`("[a-z_]*session[a-z_]*"\s*:\s*")([0-9a-f]{64})"`)
@@ -236,7 +236,7 @@ func handle(id string) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// redact replaces the id of a session, which may stand behind a prefix.
+// redact replaces the id of a session, which may have a prefix.
 func redact(text *string, prefix string) {
 	if text == nil {
 		return
@@ -246,7 +246,7 @@ func redact(text *string, prefix string) {
 	}
 }
 
-// redactMembers replaces the ids of sessions in an object.
+// redactMembers replaces the ids of sessions in a JSON object.
 func redactMembers(text *string) {
 	if text == nil || !strings.Contains(*text, "session") {
 		return

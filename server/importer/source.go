@@ -18,7 +18,7 @@ import (
 
 // Source is an old database, open for reading in one snapshot.
 type Source struct {
-	// Kind is "SQLite" or "PostgreSQL", Version what wrote it last, as far as it shows.
+	// Kind is "SQLite" or "PostgreSQL". Version is the version that wrote it last, if known.
 	Kind, Version string
 	// Files is the folder that the paths of uploaded files are relative to; empty: none
 	// was named.
@@ -77,11 +77,11 @@ func Open(ctx context.Context, from, files string) (_ *Source, err error) {
 	return s, s.recognise(ctx)
 }
 
-// isAddress reports whether a text that is the path of nothing may be the address of a
-// database, in any form, which may hold a password.
+// isAddress reports whether a text that is no path may be the address of a database, and so may
+// have a password.
 func isAddress(text string) bool { return strings.ContainsAny(text, ":@=") }
 
-// shownAddress is as much of an address as may be shown.
+// shownAddress returns the part of an address that has no secret.
 func shownAddress(text string) string {
 	if scheme, _, ok := strings.Cut(text, "://"); ok && !strings.ContainsAny(scheme, ":@=") {
 		return scheme + "://…"
@@ -91,9 +91,9 @@ func shownAddress(text string) string {
 
 func (s *Source) postgres() bool { return s.Kind == "PostgreSQL" }
 
-// openSQLite opens a file so that nothing of it is changed. A file with a write-ahead
-// log has its newest rows there. Reading that needs files beside it, so where it lies
-// in a folder that cannot be written both are copied.
+// openSQLite opens a file without changing it. The write-ahead log has its newest rows, and
+// reading that needs further files in the same folder: so a database in a read-only folder is
+// copied with its log.
 func (s *Source) openSQLite(from string) error {
 	info, err := os.Stat(from)
 	if err != nil && isAddress(from) {
@@ -119,7 +119,7 @@ func (s *Source) openSQLite(from string) error {
 	wal, err := os.Stat(path + "-wal")
 	switch pending := err == nil && wal.Size() > 0; {
 	case !pending && !exists(path+"-shm"):
-		v.Set("immutable", "1") // nobody has it open: not even files beside it are made
+		v.Set("immutable", "1") // no process has it open: SQLite creates no files beside it
 	case pending && !exists(path+"-shm"):
 		// Left by a crash or copied: SQLite would have to recover it in place.
 		if path, err = s.copied(path); err != nil {
@@ -238,7 +238,7 @@ func (s *Source) count(ctx context.Context, q string, args ...any) (n int64, err
 	return n, nil
 }
 
-// bind writes the arguments, ? in a query, as the database wants them.
+// bind replaces each ? in a query with the placeholder of the database.
 func (s *Source) bind(q string) string {
 	if !s.postgres() {
 		return q

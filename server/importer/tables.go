@@ -1,17 +1,17 @@
 package importer
 
-// table is one of the old database, and how its rows belong to an organisation.
+// table is a table of the old database, and how to find the org of its rows.
 type table struct {
 	name string
-	join string // from the table, t, to the rows that lead to the organisation
-	org  string // the organisation of a row; empty: of none
+	join string // from the table, t, to the rows that lead to the org
+	org  string // the org of a row; empty: of none
 	// stamps are columns whose highest values tell, beside the number of rows, whether
 	// there is something new.
 	stamps string
 	newer  bool // databases of old versions lack it
 }
 
-// tables are those that are carried, in the order in which the report names them.
+// tables are the imported tables, in the order of the report.
 var tables = []table{
 	{name: "orgs", org: "t.id"},
 	{name: "org_settings", org: "t.org_id", stamps: "updated_at"},
@@ -34,19 +34,19 @@ var tables = []table{
 	{name: "platform_invite_codes", newer: true},
 }
 
-// leftBehind are the tables that are not carried, and why.
+// leftBehind are the tables that are not imported, and why.
 var leftBehind = []struct{ name, why string }{
 	{"sessions", "people log in again"},
 	{"rate_limit_events", "the limits count anew: they are of the last hour"},
 	{"schema_versions", "bookkeeping of the old server"},
 }
 
-// of writes a query over the rows of one organisation, the one argument.
+// of returns a query for the rows of one org, which is its argument.
 func (t table) of(columns string) string {
 	return "SELECT " + columns + " FROM " + t.name + " t " + t.join + " WHERE " + t.org + " = ?"
 }
 
-// orphans writes a query over the rows that lead to no organisation.
+// orphans returns a query for the rows that belong to no org.
 func (t table) orphans(columns string) string {
 	return "SELECT " + columns + " FROM " + t.name + " t " + t.join + " LEFT JOIN orgs o ON o.id = " + t.org + " WHERE o.id IS NULL"
 }

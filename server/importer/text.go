@@ -6,9 +6,9 @@ import (
 	"unicode/utf8"
 )
 
-// validText makes text of what the old database holds, as its server read it: each
-// longest beginning of a character that does not go on becomes one U+FFFD, so that
-// half a surrogate pair, three bytes, becomes three.
+// validText returns s as valid UTF-8, decoded as HXA-Connect did: each longest incomplete
+// prefix of a character becomes one U+FFFD. So half a surrogate pair, which is three bytes,
+// becomes three.
 func validText(s string) string {
 	if utf8.ValidString(s) {
 		return s
@@ -28,8 +28,7 @@ func validText(s string) string {
 	return b.String()
 }
 
-// begun is how many bytes at the start of s, which is not a character, could have
-// become one: 1 at least.
+// begun returns the length of the incomplete character at the start of s, at least 1.
 func begun(s string) int {
 	low, high, more := byte(0x80), byte(0xBF), 0
 	switch c := s[0]; {
@@ -59,7 +58,7 @@ func begun(s string) int {
 	return n
 }
 
-// kind is what a JSON text holds.
+// kind is a type of JSON value.
 type kind int
 
 const (
@@ -71,7 +70,7 @@ const (
 	objects // an array of objects
 )
 
-// holds tells whether a text is JSON of the kind.
+// holds reports whether a text is JSON of the kind.
 func (k kind) holds(text string) bool {
 	if !json.Valid([]byte(text)) {
 		return false

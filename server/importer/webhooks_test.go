@@ -2,7 +2,7 @@ package importer_test
 
 import "testing"
 
-// A webhook is told what happens after the import, not what came over.
+// A webhook receives the events after the import, not the imported ones.
 func TestWebhooksStartBehindTheLog(t *testing.T) {
 	s := samples(t)[0]
 	for _, to := range targets(t) {
@@ -17,7 +17,7 @@ func TestWebhooksStartBehindTheLog(t *testing.T) {
 			for _, bot := range hooked {
 				top := must(db.LogTop(t.Context(), bot.OrgID))(t)
 				history = history || top.Seq > 0
-				if read := must(db.WebhookCursor(t.Context(), bot.BotID))(t); read != top.Seq {
+				if read := must(db.WebhookPosition(t.Context(), bot.BotID))(t); read != top.Seq {
 					t.Errorf("the webhook of %s starts at %d of a log that ends at %d", bot.BotID, read, top.Seq)
 				}
 			}

@@ -2,8 +2,8 @@ package limits
 
 import "strings"
 
-// FileName is the name of an uploaded file: what stands behind the last slash or
-// backslash of what the uploader called it, with U+FFFD for what is not UTF-8.
+// FileName returns the name of an uploaded file: the part of the given name after the last slash
+// or backslash, with U+FFFD for bytes that are not UTF-8.
 func FileName(given string) (string, error) {
 	name := given[strings.LastIndexAny(given, `/\`)+1:]
 	name = strings.ToValidUTF8(name, "\uFFFD")

@@ -30,8 +30,8 @@ func StoredJSON(raw []byte) (*string, error) {
 	return &text, nil
 }
 
-// CheckJSON refuses a free-form value, given as JSON text, of more than most bytes as JSONSize counts them. JSON that is
-// not valid passes if it is short enough: that is for others to say.
+// CheckJSON refuses a free-form value, given as JSON text, of more than most bytes as JSONSize
+// counts them. Invalid JSON passes if it is short enough; callers check the syntax.
 func CheckJSON(field, text string, most int) error {
 	if len(text) > most && JSONSize([]byte(text)) > most {
 		return violates(field, "must be at most %d bytes", most)
@@ -47,7 +47,7 @@ func CheckList(field string, items []string, most int) error {
 	return nil
 }
 
-// CheckDepth refuses JSON that lies deeper in itself than MaxJSONDepth.
+// CheckDepth refuses JSON with more levels of nesting than MaxJSONDepth.
 func CheckDepth(field, text string) error {
 	if Depth(text) > MaxJSONDepth {
 		return violates(field, "must be at most %d levels deep", MaxJSONDepth)
@@ -61,8 +61,8 @@ func Depth[T string | []byte](data T) int {
 	return depth
 }
 
-// Shape counts the levels of arrays and objects of JSON, and all that lies in them, from
-// above: an empty array counts as an element more. The JSON need not be valid.
+// Shape returns the levels of nesting of JSON and an upper bound of the number of its elements:
+// an empty array counts as one element. The JSON need not be valid.
 func Shape[T string | []byte](data T) (depth, elements int) {
 	level := 0
 	inString := false
@@ -86,8 +86,8 @@ func Shape[T string | []byte](data T) (depth, elements int) {
 	return depth, elements
 }
 
-// Width counts the members of the outermost object or array of JSON, from above: an empty
-// one counts as having one. The JSON need not be valid.
+// Width returns an upper bound of the members of the outermost object or array of JSON: an empty
+// one counts as one. The JSON need not be valid.
 func Width[T string | []byte](data T) int {
 	level, members := 0, 1
 	inString := false
@@ -109,7 +109,7 @@ func Width[T string | []byte](data T) int {
 	return members
 }
 
-// JSONSize is the size in bytes that a limit counts for a free-form value (B2B-REG-005,
+// JSONSize returns the size in bytes that a limit counts for a free-form value (B2B-REG-005,
 // B2B-MSG-044): a string has the bytes of its own text, anything else those of its compact
 // JSON, in which characters are not escaped without need. So a client whose encoder writes `é`
 // as `\u00e9` has the same room as one that does not. raw must be valid JSON.
@@ -143,7 +143,8 @@ func JSONSize(raw []byte) int {
 	return size
 }
 
-// escapeSize reads one escape sequence: how many bytes it takes in compact JSON, and how many it has here.
+// escapeSize reads one escape sequence: how many bytes it takes in compact JSON, and how many it
+// has here.
 func escapeSize(raw []byte) (bytes, used int) {
 	if raw[1] == '/' {
 		return 1, 2
@@ -170,7 +171,7 @@ func unicodeEscape(raw []byte) (rune, bool) {
 	return rune(code), err == nil
 }
 
-// runeSize is how many bytes a character takes inside a compact JSON string.
+// runeSize returns how many bytes a character takes in a compact JSON string.
 func runeSize(r rune) int {
 	switch {
 	case r == '"' || r == '\\' || r == '\b' || r == '\f' || r == '\n' || r == '\r' || r == '\t':
@@ -181,7 +182,7 @@ func runeSize(r rune) int {
 	return utf8.RuneLen(r)
 }
 
-// listSize is the size of an array of strings as compact JSON.
+// listSize returns the size of an array of strings as compact JSON.
 func listSize(items []string) int {
 	size := 2
 	for i, item := range items {

@@ -2,13 +2,14 @@
 // from the schema (limits.gen.go); here is how they are counted, and what bot names,
 // artifact keys, topics and the content of messages must be besides.
 //
-// Two units are in use for texts, and the difference shows outside ASCII. "Bytes" are bytes of UTF-8: names, profile
-// fields, content types, metadata. "Characters" are UTF-16 code units, as JavaScript counts them: content, topics,
-// labels. A limit is always inclusive: a value of exactly that size passes.
+// Two units are in use for texts, and the difference shows outside ASCII. "Bytes" are bytes of
+// UTF-8: names, profile fields, content types, metadata. "Characters" are UTF-16 code units, as
+// JavaScript counts them: content, topics, labels. A limit is always inclusive: a value of exactly
+// that size passes.
 //
-// A value that breaks a rule is refused with a *Violation, which on the wire is a 400 VALIDATION_ERROR; only a
-// reserved bot name is an error of its own (ErrReservedName). Functions that tidy a value (Topic, ThreadTags) answer
-// the value to store.
+// A value that breaks a rule is refused with a *Violation, which on the wire is a 400
+// VALIDATION_ERROR; only a reserved bot name is an error of its own (ErrReservedName). Functions
+// that tidy a value (Topic, ThreadTags) return the value to store.
 package limits
 
 import (
@@ -18,8 +19,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/jstext"
 )
 
-// Violation is a value that breaks a rule. Its text names the field and may be shown to the caller; it never quotes the
-// value.
+// Violation is a value that breaks a rule. Its text names the field and may be shown to the caller;
+// it never quotes the value.
 type Violation struct {
 	Field   string // as the request spells it: "parts[2].content"
 	Problem string // continues a sentence that starts with the field
@@ -31,7 +32,7 @@ func violates(field, format string, args ...any) error {
 	return &Violation{Field: field, Problem: fmt.Sprintf(format, args...)}
 }
 
-// In says of a violation within a field which field that is.
+// In puts the name of the enclosing field before that of the violation.
 func In(field string, err error) error {
 	v, ok := err.(*Violation)
 	if !ok {
@@ -46,7 +47,7 @@ func In(field string, err error) error {
 	return &Violation{Field: field, Problem: v.Problem}
 }
 
-// At says which element of a list a violation is in.
+// At puts the index of a list element before the field of the violation.
 func At(index int, err error) error { return In(fmt.Sprintf("[%d]", index), err) }
 
 // CheckCharacters refuses a text of more than most UTF-16 code units.

@@ -10,7 +10,7 @@ var ErrReservedName = errors.New("name is reserved")
 
 // BotName checks the name of a bot: letters, digits, `_` and `-` of ASCII, 1 to MaxBotName
 // bytes, and not `all` in any case (B2B-REG-003, B2B-REG-004), nor of the form of an id:
-// whoever sends to the id of a bot that is gone must not reach another one of that name
+// a message to the id of a deleted bot must not reach another bot of that name
 // (B2B-BOT-040). The checks come in the order of B2B-BOT-011: missing, characters, reserved,
 // length.
 func BotName(name string) error {
@@ -29,7 +29,8 @@ func BotName(name string) error {
 	return nil
 }
 
-// LikeID reports whether a text has the form of an id: a UUID with or without its hyphens, in any case.
+// LikeID reports whether a text has the form of an id: a UUID with or without its hyphens, in any
+// case.
 func LikeID(text string) bool {
 	if len(text) != 36 && len(text) != 32 {
 		return false

@@ -208,7 +208,7 @@ func latestExpiry(now int64) int64 { return now + 2*Lease.Milliseconds() }
 func (t *Tracker) sweep(ctx context.Context) error {
 	now := t.nowMS()
 	for after := ""; ; {
-		rows, err := t.Store.Stranded(ctx, now, latestExpiry(now), after, page)
+		rows, err := t.Store.OnlineUnleased(ctx, now, latestExpiry(now), after, page)
 		if err != nil {
 			return fmt.Errorf("list bots without a lease: %w", err)
 		}

@@ -178,7 +178,7 @@ func (s *artifactService) artifacts(ctx context.Context, thread, from string, li
 	p, plain := pagetoken.ParsePlain(from)
 	switch {
 	case plain && p.ID != "": // keys contain no pipe
-		rows, err = s.Store.Artifacts(ctx, thread, &store.TimeCursor{At: p.At, ID: p.ID}, n+1)
+		rows, err = s.Store.Artifacts(ctx, thread, &store.PageKey{At: p.At, ID: p.ID}, n+1)
 	case from == "" && limit == nil:
 		rows, err = s.Store.Artifacts(ctx, thread, nil, n+1)
 	default:

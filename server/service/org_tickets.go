@@ -45,13 +45,13 @@ func (s *orgService) CreateOrgTicket(ctx context.Context, req *b2bv1.CreateOrgTi
 
 func (s *orgService) ListOrgTickets(ctx context.Context, req *b2bv1.ListOrgTicketsRequest) (*b2bv1.ListOrgTicketsResponse, error) {
 	size := smallPage(req.Limit)
-	var before *store.TimeCursor
+	var before *store.PageKey
 	if req.GetCursor() != "" {
 		p, ok := pagetoken.ParseOpaque(req.GetCursor())
 		if !ok {
 			return &b2bv1.ListOrgTicketsResponse{}, nil
 		}
-		before = &store.TimeCursor{At: p.At, ID: p.ID}
+		before = &store.PageKey{At: p.At, ID: p.ID}
 	}
 	rows, err := s.Store.Tickets(ctx, call.CallerOf(ctx).OrgID, s.nowMS(), before, size+1)
 	if err != nil {

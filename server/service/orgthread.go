@@ -37,7 +37,7 @@ func (s *orgThreadService) ListOrgThreads(ctx context.Context, req *b2bv1.ListOr
 	paged := req.GetCursor() != "" || req.GetSearch() != "" || req.Limit != nil && req.Offset == nil
 	if paged {
 		if p, ok := pagetoken.ParsePlain(req.GetCursor()); ok {
-			q.Before = &store.TimeCursor{At: p.At, ID: p.ID}
+			q.Before = &store.PageKey{At: p.At, ID: p.ID}
 		}
 	} else {
 		q.Offset = max(int(req.GetOffset()), 0)

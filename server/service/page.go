@@ -26,7 +26,7 @@ func wholePage(asked *int32) int { return within(asked, limits.UsualWholePage, l
 // parsePageToken reads a plain page token: the time and the id of the last entry of the previous
 // page (B2B-LIM-004). It returns nil for the empty token, which starts at the first page. time is
 // the name of the time's field, for the error.
-func parsePageToken(text, time string) (*store.TimeCursor, error) {
+func parsePageToken(text, time string) (*store.PageKey, error) {
 	if text == "" {
 		return nil, nil
 	}
@@ -34,7 +34,7 @@ func parsePageToken(text, time string) (*store.TimeCursor, error) {
 	if !ok {
 		return nil, call.Invalid("cursor must be the %s and the id of an entry, as in 1767225600000|id", time)
 	}
-	return &store.TimeCursor{At: p.At, ID: p.ID}, nil
+	return &store.PageKey{At: p.At, ID: p.ID}, nil
 }
 
 // formatPageToken writes a token that parsePageToken reads.
@@ -63,7 +63,7 @@ func page[T any](rows []T, size int) (_ []T, more bool) {
 
 // parseOpaqueToken reads an opaque page token of a list that is ordered by activity. An absent or
 // unreadable token returns nil, which starts at the first page (B2B-THR-037).
-func parseOpaqueToken(text *string) *store.TimeCursor {
+func parseOpaqueToken(text *string) *store.PageKey {
 	if text == nil {
 		return nil
 	}
@@ -71,7 +71,7 @@ func parseOpaqueToken(text *string) *store.TimeCursor {
 	if !ok {
 		return nil
 	}
-	return &store.TimeCursor{At: p.At, ID: p.ID}
+	return &store.PageKey{At: p.At, ID: p.ID}
 }
 
 // namedFields returns a function that reports whether a request names a field: the fields of its

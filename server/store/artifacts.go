@@ -20,7 +20,7 @@ type Artifact struct {
 	UpdatedAt     int64   `bun:"updated_at"`
 }
 
-// Bytes is what a version counts against the quotas of artifacts.
+// Bytes returns the bytes that a version counts against the quotas of artifacts.
 func (a *Artifact) Bytes() int64 {
 	n := len(a.Key)
 	for _, text := range []*string{a.Title, a.Content, a.Language, a.URL, a.MimeType} {
@@ -31,12 +31,12 @@ func (a *Artifact) Bytes() int64 {
 	return int64(n)
 }
 
-// ArtifactUse is how much of the quotas of artifacts is used.
+// ArtifactUse is the use of the quotas of artifacts.
 type ArtifactUse struct {
 	Versions    int64 // of the thread
 	ThreadBytes int64
 	OrgBytes    int64
-	DayBytes    int64 // added by the org on a day of UTC, be it there or not
+	DayBytes    int64 // added by the org on a day of UTC, including removed versions
 }
 
 // ArtifactReader reads artifacts.
@@ -46,20 +46,19 @@ type ArtifactReader interface {
 	FirstArtifact(ctx context.Context, thread, key string) (*Artifact, error)
 	// Artifacts lists the latest version of each key, by its created_at, key, after an
 	// entry with this created_at and key (nil: from the start).
-	Artifacts(ctx context.Context, thread string, after *TimeCursor, limit int) ([]Artifact, error)
+	Artifacts(ctx context.Context, thread string, after *PageKey, limit int) ([]Artifact, error)
 	// ArtifactsPage lists the latest version of each key, by key in byte order,
 	// after afterKey (empty: from the start).
 	ArtifactsPage(ctx context.Context, thread, afterKey string, limit int) ([]Artifact, error)
-	// ArtifactUse looks up what is used by a thread and its organisation, and on the day
+	// ArtifactUse looks up what is used by a thread and its org, and on the day
 	// of a time.
 	ArtifactUse(ctx context.Context, org, thread string, at int64) (ArtifactUse, error)
 	// ArtifactVersions lists the versions of a key above afterVersion, ascending.
 	ArtifactVersions(ctx context.Context, thread, key string, afterVersion int64, limit int) ([]Artifact, error)
 }
 
-// ArtifactWriter adds versions. What is used of the quotas is counted with each version
-// that comes or goes.
+// ArtifactWriter adds versions. Each added or removed version changes the ArtifactUse.
 type ArtifactWriter interface {
-	// InsertArtifact fails with ConflictArtifactKey when this version of the key is there.
+	// InsertArtifact fails with ConflictArtifactKey when this version of the key exists.
 	InsertArtifact(ctx context.Context, a *Artifact) error
 }

@@ -2,7 +2,7 @@ package store
 
 import "context"
 
-// AuditEntry is one line of the record of who did what.
+// AuditEntry is one entry of the audit log.
 type AuditEntry struct {
 	ID         string  `bun:"id,pk"`
 	OrgID      string  `bun:"org_id"`
@@ -14,7 +14,7 @@ type AuditEntry struct {
 	CreatedAt  int64   `bun:"created_at"`
 }
 
-// AuditQuery selects entries of an organisation; empty fields select all.
+// AuditQuery selects entries of an org; empty fields select all.
 type AuditQuery struct {
 	OrgID      string
 	Since      int64 // strictly newer; 0: all
@@ -22,7 +22,7 @@ type AuditQuery struct {
 	TargetType string
 	TargetID   string
 	BotID      string
-	Before     *TimeCursor // older than this entry in the order
+	Before     *PageKey // older than this entry in the order
 	Limit      int
 }
 

@@ -12,7 +12,7 @@ const (
 	AuthMember = "member"
 )
 
-// Bot is one agent of an organisation, with its profile.
+// Bot is one agent of an org, with its profile.
 type Bot struct {
 	ID                  string  `bun:"id,pk"`
 	OrgID               string  `bun:"org_id"`
@@ -62,7 +62,7 @@ const (
 	BotRuntime     BotField = "runtime"
 )
 
-// BotQuery selects bots of an organisation; empty fields select all. Comparisons
+// BotQuery selects bots of an org; empty fields select all. Comparisons
 // ignore the case of ASCII letters.
 type BotQuery struct {
 	OrgID      string
@@ -93,7 +93,7 @@ type LeftThread struct {
 	Remaining    int64   // participants left
 }
 
-// Tombstone keeps the name of a deleted bot from being taken by another.
+// Tombstone reserves the name of a deleted bot.
 type Tombstone struct {
 	ID        string `bun:"id,pk"`
 	OrgID     string `bun:"org_id"`
@@ -104,21 +104,21 @@ type Tombstone struct {
 
 // BotReader reads bots and tombstones.
 type BotReader interface {
-	// Bot finds by id inside the organisation.
+	// Bot finds by id inside the org.
 	Bot(ctx context.Context, org, id string) (*Bot, error)
-	// BotByID finds by id in any organisation: for credentials, which name none.
+	// BotByID finds by id in any org: for credentials, which name none.
 	BotByID(ctx context.Context, id string) (*Bot, error)
 	// BotByName compares exactly, with case.
 	BotByName(ctx context.Context, org, name string) (*Bot, error)
-	// BotByTokenHash finds by primary token, in any organisation.
+	// BotByTokenHash finds by primary token, in any org.
 	BotByTokenHash(ctx context.Context, hash string) (*Bot, error)
-	// ResolveBot finds by id inside the organisation, else by exact name. A ref of the
+	// ResolveBot finds by id inside the org, else by exact name. A ref of the
 	// form of an id (limits.LikeID) is never taken as a name: it may be the id of a bot
 	// that is gone, and imported bots may have any name.
 	ResolveBot(ctx context.Context, org, ref string) (*Bot, error)
-	// BotID is ResolveBot for those who need the id only.
+	// BotID is ResolveBot for callers that need only the id.
 	BotID(ctx context.Context, org, ref string) (string, error)
-	// BotsByID returns those of the ids that are bots of the organisation, in no
+	// BotsByID returns those of the ids that are bots of the org, in no
 	// set order.
 	BotsByID(ctx context.Context, org string, ids []string) ([]Bot, error)
 	// Bots lists by name in byte order.
@@ -141,10 +141,10 @@ type BotWriter interface {
 	// SetBotJoinStatus writes join_status and the three fields that explain it.
 	SetBotJoinStatus(ctx context.Context, id, status string, by *string, at int64, reason *string) error
 	// TouchBots raises last_seen_at of each bot (id to time); unknown ids are
-	// skipped. It may span organisations, inside Update(ctx, "", …).
+	// skipped. It may span orgs, inside Update(ctx, "", …).
 	TouchBots(ctx context.Context, seen map[string]int64) error
 	SetBotOnline(ctx context.Context, id string, online bool) error
-	// ResetOnline marks every bot of every organisation offline.
+	// ResetOnline marks every bot of every org offline.
 	ResetOnline(ctx context.Context) error
 	// DeleteBot tombstones the name, gives every thread of the bot revision + 1 and
 	// updated_at = at, closes those that are not terminal and have no other

@@ -5,8 +5,8 @@ import "context"
 // ChannelDirect is the only channel type.
 const ChannelDirect = "direct"
 
-// Channel is the place of the direct messages of two bots. A deleted bot leaves it
-// with one member or none.
+// Channel has the direct messages of two bots. Deleted bots are no members, so it may have one
+// member or none.
 type Channel struct {
 	ID        string  `bun:"id,pk"`
 	OrgID     string  `bun:"org_id"`
@@ -34,13 +34,13 @@ type ChannelActivity struct {
 	Members        []ChannelMember
 }
 
-// DirectChannel is one line of a bot's workspace: a channel, the other bot (nil when
-// deleted), its newest message (nil when none).
+// DirectChannel is a channel in a bot's workspace, with the other bot (nil when deleted) and
+// the newest message (nil when none).
 type DirectChannel struct {
 	Channel
 	LastActivityAt int64
 	Counterpart    *Counterpart
-	LastMessage    *ChannelMessageRow // its content as far as a preview needs it; no parts
+	LastMessage    *ChannelMessageRow // content cut to the length of a preview, without parts
 }
 
 // Counterpart is what the workspace shows of the other bot.
@@ -54,7 +54,7 @@ type Counterpart struct {
 
 // ChannelReader reads channels.
 type ChannelReader interface {
-	// Channel finds by id in any organisation: callers compare OrgID.
+	// Channel finds by id in any org: callers compare OrgID.
 	Channel(ctx context.Context, id string) (*Channel, error)
 	// DirectChannelOf finds the channel of an unordered pair of bots.
 	DirectChannelOf(ctx context.Context, org, botA, botB string) (*Channel, error)
@@ -63,9 +63,9 @@ type ChannelReader interface {
 	IsChannelMember(ctx context.Context, channel, bot string) (bool, error)
 	// ChannelsOf lists the channels of a bot, newest activity first, then id descending,
 	// below before (nil: from the newest).
-	ChannelsOf(ctx context.Context, bot string, before *TimeCursor, limit int) ([]ChannelActivity, error)
+	ChannelsOf(ctx context.Context, bot string, before *PageKey, limit int) ([]ChannelActivity, error)
 	// DirectChannelsOf is ChannelsOf with what the workspace shows.
-	DirectChannelsOf(ctx context.Context, bot string, before *TimeCursor, limit int) ([]DirectChannel, error)
+	DirectChannelsOf(ctx context.Context, bot string, before *PageKey, limit int) ([]DirectChannel, error)
 }
 
 // ChannelWriter changes channels.
@@ -109,9 +109,9 @@ type ChannelMessageReader interface {
 	// than its message beforeID; empty, unknown or of another channel: from the
 	// newest.
 	ChannelHistory(ctx context.Context, channel, beforeID string, limit int) ([]ChannelMessageRow, error)
-	// Inbox lists what others wrote in the channels of the bot after since, oldest
-	// first, of that what comes behind after (nil: all).
-	Inbox(ctx context.Context, bot string, since int64, after *TimeCursor, limit int) ([]ChannelMessageRow, error)
+	// Inbox lists the messages of others in the channels of the bot after since, oldest first,
+	// after the given key (nil: from the oldest).
+	Inbox(ctx context.Context, bot string, since int64, after *PageKey, limit int) ([]ChannelMessageRow, error)
 }
 
 // ChannelMessageWriter adds direct messages.

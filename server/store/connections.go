@@ -2,8 +2,8 @@ package store
 
 import "context"
 
-// WsTicket opens one WebSocket connection. It is kept by the hash of its text and
-// stands for a credential, which is kept by its hash, too: a token or a session.
+// WsTicket opens one WebSocket connection. It is stored by the hash of its text.
+// It stands for a credential, a token or a session, which is also stored by its hash.
 type WsTicket struct {
 	Hash        string  `bun:"hash,pk"`
 	OrgID       string  `bun:"org_id"`
@@ -19,48 +19,48 @@ type WsTicketReader interface {
 }
 
 // WsTicketWriter changes tickets of connections, inside Update of their
-// organisation.
+// org.
 type WsTicketWriter interface {
 	CreateWsTicket(ctx context.Context, t *WsTicket) error
 	// TakeWsTicket removes a ticket and returns it, or fails with ErrNotFound: of
 	// many callers exactly one gets it.
 	TakeWsTicket(ctx context.Context, hash string) (*WsTicket, error)
-	// PurgeWsTickets removes at most limit tickets, of every organisation, that are
-	// expired at now, inside Update(ctx, "", …), and tells how many.
+	// PurgeWsTickets removes at most limit tickets, of every org, that are
+	// expired at now, inside Update(ctx, "", …), and returns how many.
 	PurgeWsTickets(ctx context.Context, now int64, limit int) (int64, error)
 }
 
-// BotRef is a bot and its organisation.
+// BotRef is a bot and its org.
 type BotRef struct {
 	OrgID string `bun:"org_id"`
 	BotID string `bun:"bot_id"`
 }
 
-// PresenceReader reads on which nodes bots are connected. A lease says that a node
-// has connections of a bot; it is dead when it has expired.
+// PresenceReader reads on which nodes bots are connected. A node that has connections of a bot
+// holds a lease for it, which is live until it expires.
 type PresenceReader interface {
-	// Leased tells whether a node has a live lease for the bot.
+	// Leased reports whether a node has a live lease for the bot.
 	Leased(ctx context.Context, bot string, now, until int64) (bool, error)
 	// LeasedBy lists the bots that a node has leases for, dead ones included, by id
 	// after afterBot (empty: from the start).
 	LeasedBy(ctx context.Context, node, afterBot string, limit int) ([]BotRef, error)
-	// Stranded lists bots that are marked online and have no live lease, by id after
+	// OnlineUnleased lists bots that are marked online and have no live lease, by id after
 	// afterBot (empty: from the start).
-	Stranded(ctx context.Context, now, until int64, afterBot string, limit int) ([]BotRef, error)
+	OnlineUnleased(ctx context.Context, now, until int64, afterBot string, limit int) ([]BotRef, error)
 }
 
 // PresenceWriter changes leases.
 type PresenceWriter interface {
-	// PutLease adds or renews the lease of a node for a bot of the organisation of
+	// PutLease adds or renews the lease of a node for a bot of the org of
 	// this Update.
 	PutLease(ctx context.Context, bot, node string, expiresAt int64) error
-	// DropLease ends the lease of a node for a bot of the organisation of this
+	// DropLease ends the lease of a node for a bot of the org of this
 	// Update; one that is not there is not an error.
 	DropLease(ctx context.Context, bot, node string) error
-	// RenewLeases moves the expiry of all leases of a node, of every organisation,
-	// inside Update(ctx, "", …), and tells how many there are.
+	// RenewLeases moves the expiry of all leases of a node, of every org,
+	// inside Update(ctx, "", …), and returns how many there are.
 	RenewLeases(ctx context.Context, node string, expiresAt int64) (int64, error)
-	// PurgeLeases removes the leases of every organisation that are expired at now,
-	// inside Update(ctx, "", …), and tells how many.
+	// PurgeLeases removes the leases of every org that are expired at now,
+	// inside Update(ctx, "", …), and returns how many.
 	PurgeLeases(ctx context.Context, now int64) (int64, error)
 }

@@ -3,24 +3,24 @@ package store
 import "errors"
 
 var (
-	// ErrNotFound says that the row asked for, or to be changed, is not there.
+	// ErrNotFound reports that the row to be read or changed does not exist.
 	ErrNotFound = errors.New("store: not found")
 	// ErrConflict is matched (errors.Is) by every Conflict.
 	ErrConflict = errors.New("store: conflict")
-	// ErrStale says that a row changed since it was read (UpdateThread).
+	// ErrStale reports that a row has changed since it was read (UpdateThread).
 	ErrStale = errors.New("store: stale revision")
-	// ErrClosed says that the store is closed or closing.
+	// ErrClosed reports that the store is closed or closing.
 	ErrClosed = errors.New("store: closed")
 	// ErrNoOrg says that an event was appended, or a member added, in an Update of
-	// the platform, or of an organisation that does not exist.
+	// the platform, or of an org that does not exist.
 	ErrNoOrg = errors.New("store: no organisation to log to")
 )
 
-// Conflict is the error of a write that met an existing row; its text names the
-// rule. Compare with errors.Is: err matches its own Conflict and ErrConflict.
+// Conflict is the error of a write that breaks a rule of the schema, mostly because a row with
+// the same key exists. Its text names the rule. errors.Is matches the Conflict and ErrConflict.
 type Conflict string
 
-// The rules that a write can meet.
+// The rules that a write can break.
 const (
 	ConflictID          Conflict = "id"           // a row with this id exists
 	ConflictName        Conflict = "bot name"     // (org, name) of a bot, case-sensitive
@@ -33,27 +33,28 @@ const (
 	ConflictJoinRequest Conflict = "join request" // pending request of (thread, bot)
 	ConflictArtifactKey Conflict = "artifact key" // (thread, key, version)
 	ConflictRequestID   Conflict = "request id"   // (org, caller, request id)
-	ConflictReference   Conflict = "reference"    // a row points at something that is not there
+	ConflictReference   Conflict = "reference"    // a row refers to a row that does not exist
 	ConflictOther       Conflict = "other rule"   // any other rule of the schema
 )
 
-// Error names the rule.
+// Error returns a text with the rule.
 func (c Conflict) Error() string { return "store: conflict: " + string(c) }
 
 // Is makes every Conflict match ErrConflict.
 func (c Conflict) Is(target error) bool { return target == ErrConflict }
 
-// Outage is the error of a database that cannot work now: it is not reached, or has
-// no room. What failed with it can be tried again.
+// Outage is the error of a database that is out of order: it cannot be reached, or its disk is
+// full. The call can be repeated later.
 type Outage struct {
-	// Unknown says that a change may or may not have been made: the database went
-	// away while it was committed.
+	// Unknown reports that a change may or may not have been made: the connection was lost
+	// during the commit.
 	Unknown bool
-	// Full says that there is no room for more; reading goes on.
+	// Full reports that the disk is full; reads still work.
 	Full bool
-	// Newer says that a newer program has changed the schema: this one does not write.
+	// Newer reports that a newer program has changed the schema; this one makes no changes.
 	Newer bool
-	// Busy says that too much is under way for who asks; for others the database works.
+	// Busy reports that the caller's org has too many calls in progress; the database works for
+	// other orgs.
 	Busy bool
 	Err  error
 }
@@ -62,8 +63,8 @@ func (o *Outage) Error() string { return "store: the database cannot work now: "
 
 func (o *Outage) Unwrap() error { return o.Err }
 
-// Outage is what a caller may be told: what is wrong, what to do, and in how many
-// seconds.
+// Outage returns the texts for clients: what is wrong, what to do, and the seconds to wait
+// before a retry.
 func (o *Outage) Outage() (message, hint string, retryAfter int) {
 	const again = "Send it again; with the request_id of the first try it is never done twice."
 	switch {

@@ -2,9 +2,9 @@ package store
 
 import "context"
 
-// InviteCode lets a stranger create an organisation. MaxUses 0 is unlimited,
+// InviteCode lets a stranger create an org. MaxUses 0 is unlimited,
 // ExpiresAt 0 is never. The code is found by its hash, and sealed (seal.Invite) for lists;
-// Sealed is nil in imported rows of old versions, whose code nobody knows.
+// Sealed is nil in imported rows of old versions, because their code is unknown.
 type InviteCode struct {
 	ID        string  `bun:"id,pk"`
 	CodeHash  string  `bun:"code_hash"`
@@ -20,7 +20,7 @@ type InviteCode struct {
 type InviteReader interface {
 	// InviteCodes lists newest first (created_at, id descending) below before (nil:
 	// from the newest).
-	InviteCodes(ctx context.Context, before *TimeCursor, limit int) ([]InviteCode, error)
+	InviteCodes(ctx context.Context, before *PageKey, limit int) ([]InviteCode, error)
 }
 
 // InviteWriter changes invite codes, inside Update(ctx, "", …).

@@ -40,6 +40,6 @@ type JoinRequestWriter interface {
 	CreateJoinRequest(ctx context.Context, r *JoinRequest) error
 	// ResolveJoinRequest settles a pending request; ErrNotFound when it is not pending.
 	ResolveJoinRequest(ctx context.Context, id, status string, at int64, by *string) error
-	// RejectJoinRequests rejects all pending requests of the thread and tells how many.
+	// RejectJoinRequests rejects all pending requests of the thread and returns how many.
 	RejectJoinRequests(ctx context.Context, thread string, at int64, by *string) (int64, error)
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// RateWriter counts what bots do.
+// RateWriter counts uses against rate limits.
 type RateWriter interface {
 	// TakeRate counts one use of bucket by the bot, if fewer than limit were counted
 	// in the window that ends at now. Otherwise ok is false, nothing is counted, and
@@ -18,7 +18,7 @@ type RateWriter interface {
 	TakeRate(ctx context.Context, bot, bucket string, window time.Duration, limit, now int64) (ok bool, retryAfter int64, err error)
 }
 
-// IdempotencyRecord remembers the answer to a request that carried a request id.
+// IdempotencyRecord is the saved response to a request with a request id.
 type IdempotencyRecord struct {
 	OrgID     string `bun:"org_id,pk"` // "" for the platform
 	Caller    string `bun:"caller,pk"`
@@ -28,16 +28,16 @@ type IdempotencyRecord struct {
 	CreatedAt int64  `bun:"created_at"`
 }
 
-// IdempotencyReader reads remembered answers.
+// IdempotencyReader reads saved responses.
 type IdempotencyReader interface {
 	Idempotency(ctx context.Context, org, caller, requestID string) (*IdempotencyRecord, error)
 }
 
-// IdempotencyWriter remembers answers.
+// IdempotencyWriter saves responses.
 type IdempotencyWriter interface {
 	// PutIdempotency fails with ConflictRequestID when the request id is there.
 	PutIdempotency(ctx context.Context, r *IdempotencyRecord) error
 	// PurgeIdempotency removes at most limit of what was created before the given
-	// time, of every organisation, inside Update(ctx, "", …), and tells how many.
+	// time, of every org, inside Update(ctx, "", …), and returns how many.
 	PurgeIdempotency(ctx context.Context, before int64, limit int) (int64, error)
 }

@@ -2,7 +2,7 @@ package store
 
 import "context"
 
-// LoginFailures is how often logins failed that are counted together.
+// LoginFailures is the number of failed logins under one key.
 type LoginFailures struct {
 	Key    string `bun:"key,pk"`
 	Failed int64  `bun:"failed"`
@@ -17,13 +17,13 @@ type LoginFailureReader interface {
 }
 
 // LoginFailureWriter changes counts of failed logins, inside Update(ctx, "", …). A row that
-// counts nothing may be put inside the Update of an organisation that is not there.
+// counts nothing may be put inside the Update of an org that is not there.
 type LoginFailureWriter interface {
 	// PutLoginFailures adds a count or replaces it.
 	PutLoginFailures(ctx context.Context, f *LoginFailures) error
 	// DeleteLoginFailures removes a count; one that is not there is not an error.
 	DeleteLoginFailures(ctx context.Context, key string) error
 	// PurgeLoginFailures removes at most limit counts that ended at or before now,
-	// and tells how many.
+	// and returns how many.
 	PurgeLoginFailures(ctx context.Context, now int64, limit int) (int64, error)
 }

@@ -2,8 +2,8 @@ package store
 
 import "context"
 
-// SealState is what a database knows of the key that its secrets are sealed under (package
-// seal), which lies elsewhere.
+// SealState names the key that the secrets of a database are sealed under (package seal). The
+// key itself is not in the database.
 type SealState struct {
 	Key   string `bun:"seal_key"`     // names the key that seals; empty: none yet
 	Under string `bun:"sealed_under"` // the id of the key that every row is sealed under; empty: not known
@@ -29,11 +29,11 @@ type SecretRow struct {
 	Sealed *string `bun:"sealed"`
 }
 
-// SecretReader reads secrets to seal them.
+// SecretReader lists secrets to be sealed.
 type SecretReader interface {
 	// SealState is zero for a database that no server has started on.
 	SealState(ctx context.Context) (SealState, error)
-	// BareSecrets lists rows of a kind that are not sealed, by organisation and id, after
+	// BareSecrets lists rows of a kind that are not sealed, by org and id, after
 	// the given row (nil: from the start).
 	BareSecrets(ctx context.Context, kind SecretKind, after *SecretRow, limit int) ([]SecretRow, error)
 	// SealedSecrets lists sealed rows of a kind in the same order, but for those whose
@@ -41,7 +41,7 @@ type SecretReader interface {
 	SealedSecrets(ctx context.Context, kind SecretKind, but string, after *SecretRow, limit int) ([]SecretRow, error)
 }
 
-// SecretWriter seals rows. A row that is gone meanwhile is not an error.
+// SecretWriter seals rows. A row that no longer exists is not an error.
 type SecretWriter interface {
 	// SetSealState replaces the state, unless it is another than it was, and answers what
 	// is there then. It is called inside Update(ctx, "", …).

@@ -26,7 +26,7 @@ type Session struct {
 }
 
 // SessionScope is a set of sessions that share one limit: those of a bot (Role
-// RoleBotOwner and BotID), the org admins of an organisation (RoleOrgAdmin and
+// RoleBotOwner and BotID), the org admins of an org (RoleOrgAdmin and
 // OrgID), or all super admins.
 type SessionScope struct {
 	Role  string
@@ -38,10 +38,10 @@ type SessionScope struct {
 type SessionReader interface {
 	// SessionByHash returns the row also when it has expired.
 	SessionByHash(ctx context.Context, hash string) (*Session, error)
-	// SessionByRef finds a session of the organisation, expired or not.
+	// SessionByRef finds a session of the org, expired or not.
 	SessionByRef(ctx context.Context, org, ref string) (*Session, error)
 	// Sessions lists the unexpired bot-owner and org-admin sessions of the
-	// organisation, newest first (created_at, hash descending).
+	// org, newest first (created_at, hash descending).
 	Sessions(ctx context.Context, org string, now int64, limit, offset int) ([]Session, error)
 	// SessionsOf lists the unexpired sessions of a scope, oldest first.
 	SessionsOf(ctx context.Context, scope SessionScope, now int64, limit int) ([]Session, error)
@@ -56,12 +56,12 @@ type SessionWriter interface {
 	DeleteSession(ctx context.Context, hash string) (*Session, error)
 	// DeleteSessionsOf removes and returns all sessions of a scope.
 	DeleteSessionsOf(ctx context.Context, scope SessionScope) ([]Session, error)
-	// DeleteOtherSecrets removes the sessions of super admins that an admin secret with
+	// DeleteSessionsOfOtherSecrets removes the sessions of super admins that an admin secret with
 	// another fingerprint opened, and returns their number.
-	DeleteOtherSecrets(ctx context.Context, fingerprint string) (int64, error)
-	// DeleteOrgSessions removes and returns all sessions of the organisation and its bots.
+	DeleteSessionsOfOtherSecrets(ctx context.Context, fingerprint string) (int64, error)
+	// DeleteOrgSessions removes and returns all sessions of the org and its bots.
 	DeleteOrgSessions(ctx context.Context, org string) ([]Session, error)
 	// PurgeSessions removes at most limit sessions expired at now, of every
-	// organisation, inside Update(ctx, "", …), and tells how many.
+	// org, inside Update(ctx, "", …), and returns how many.
 	PurgeSessions(ctx context.Context, now int64, limit int) (int64, error)
 }

@@ -9,7 +9,7 @@ const (
 	DefaultUploadMBPerDay    = 100
 )
 
-// OrgSettings are the limits of an organisation. Days that are nil are off.
+// OrgSettings are the limits of an org. Days that are nil are off.
 // JoinApprovalRequired lives in Org.
 type OrgSettings struct {
 	OrgID                         string  `bun:"org_id,pk"`
@@ -23,7 +23,7 @@ type OrgSettings struct {
 	UpdatedAt                     int64   `bun:"updated_at"`                       // 0 until first saved
 }
 
-// DefaultSettings are the settings of an organisation that never saved any.
+// DefaultSettings are the settings of an org that never saved any.
 func DefaultSettings(org string) *OrgSettings {
 	return &OrgSettings{
 		OrgID:                    org,
@@ -35,7 +35,7 @@ func DefaultSettings(org string) *OrgSettings {
 
 // SettingsReader reads settings.
 type SettingsReader interface {
-	// OrgSettings gives the saved settings or DefaultSettings; it never fails with
+	// OrgSettings returns the saved settings or DefaultSettings; it never fails with
 	// ErrNotFound.
 	OrgSettings(ctx context.Context, org string) (*OrgSettings, error)
 }

@@ -25,7 +25,7 @@ type ThreadMessageRow struct {
 	ReplyTo    *RepliedMessage
 }
 
-// RepliedMessage is what is shown of the message that another answers.
+// RepliedMessage is the part of a message that its replies show.
 type RepliedMessage struct {
 	ID         string
 	SenderID   *string
@@ -34,7 +34,7 @@ type RepliedMessage struct {
 	CreatedAt  int64
 }
 
-// MessageHit is one find of SearchMessages.
+// MessageHit is one result of SearchMessages.
 type MessageHit struct {
 	MessageID   string
 	ThreadID    string
@@ -55,10 +55,10 @@ type ThreadMessageReader interface {
 	// than its message beforeID; empty, unknown or of another thread: from the
 	// newest.
 	ThreadHistory(ctx context.Context, thread, beforeID string, limit int) ([]ThreadMessageRow, error)
-	// SearchMessages finds thread messages of the organisation whose content
+	// SearchMessages finds thread messages of the org whose content
 	// contains text, ignoring the case of ASCII letters, newest first, older than after
 	// (nil: all).
-	SearchMessages(ctx context.Context, org, text string, after *TimeCursor, limit int) ([]MessageHit, error)
+	SearchMessages(ctx context.Context, org, text string, after *PageKey, limit int) ([]MessageHit, error)
 }
 
 // ThreadMessageWriter adds thread messages.

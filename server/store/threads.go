@@ -31,14 +31,14 @@ type ThreadRow struct {
 	IsParticipant    bool  `bun:"is_participant"`
 }
 
-// ThreadScope says which threads of the organisation a list may show.
+// ThreadScope is the set of threads of the org that a list may show.
 type ThreadScope int
 
 // The scopes of a list.
 const (
 	ThreadsJoined     ThreadScope = iota // those BotID is a participant of
 	ThreadsDiscovered                    // joined or public
-	ThreadsAll                           // all of the organisation: org admins
+	ThreadsAll                           // all of the org: org admins
 )
 
 // ThreadQuery selects threads, newest activity first (last_activity_at, id
@@ -51,7 +51,7 @@ type ThreadQuery struct {
 	Search string // substring of topic, ignoring the case of ASCII letters
 	// Before selects what comes after this key in the order; an empty ID means
 	// strictly older than At.
-	Before *TimeCursor
+	Before *PageKey
 	Offset int
 	Limit  int
 }
@@ -75,7 +75,7 @@ type ParticipantRow struct {
 
 // ThreadReader reads threads.
 type ThreadReader interface {
-	// Thread finds by id inside the organisation.
+	// Thread finds by id inside the org.
 	Thread(ctx context.Context, org, id string) (*Thread, error)
 	Threads(ctx context.Context, q ThreadQuery) ([]ThreadRow, error)
 }
@@ -101,9 +101,9 @@ type ParticipantReader interface {
 	// bot id.
 	ParticipantsOf(ctx context.Context, threads []string, limit int) ([]ParticipantRow, error)
 	CountParticipants(ctx context.Context, thread string) (int64, error)
-	// Memberships lists when the bot was in which channel or thread, by seq joined.
+	// Memberships lists the memberships of a bot in channels and threads, by seq joined.
 	Memberships(ctx context.Context, bot string) ([]Membership, error)
-	// MembershipsOf lists who was when in one channel or thread, by seq joined, bot
+	// MembershipsOf lists the memberships of one channel or thread, by seq joined, bot
 	// id. Deleted bots have none.
 	MembershipsOf(ctx context.Context, kind MembershipKind, scope string) ([]Membership, error)
 }

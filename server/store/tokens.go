@@ -15,14 +15,14 @@ type Token struct {
 	LastUsedAt *int64  `bun:"last_used_at"`
 }
 
-// EndBy lets a token end at a time, Unix milliseconds, unless it ends before.
+// EndBy makes a token expire at a time, Unix milliseconds, unless it expires earlier.
 func (t *Token) EndBy(at int64) {
 	if t.ExpiresAt == nil || *t.ExpiresAt > at {
 		t.ExpiresAt = &at
 	}
 }
 
-// Descendants is how much came from a token.
+// Descendants counts what DeleteToken removed with a token.
 type Descendants struct{ Tokens, Sessions int64 }
 
 // TokenReader reads scoped tokens.
@@ -33,20 +33,20 @@ type TokenReader interface {
 	TokenByID(ctx context.Context, bot, id string) (*Token, error)
 	// Tokens lists those of a bot below before (nil: from the newest), newest first
 	// (created_at, id descending), expired ones included.
-	Tokens(ctx context.Context, bot string, before *TimeCursor, limit int) ([]Token, error)
+	Tokens(ctx context.Context, bot string, before *PageKey, limit int) ([]Token, error)
 }
 
 // TokenWriter changes scoped tokens.
 type TokenWriter interface {
 	CreateToken(ctx context.Context, t *Token) error
-	// DeleteToken removes a token of the bot with all that comes from it, at any
-	// distance: the tokens that were made with it, and the sessions opened with any of
-	// them. It tells how many went besides the token itself, or fails with ErrNotFound.
+	// DeleteToken removes a token of the bot, the tokens made with it, directly or not, and
+	// the sessions opened with any of them. It returns the counts without the token itself, or
+	// fails with ErrNotFound.
 	DeleteToken(ctx context.Context, bot, id string) (Descendants, error)
 	// TouchTokens raises last_used_at (token id to time); unknown ids are skipped.
-	// It may span organisations, inside Update(ctx, "", …).
+	// It may span orgs, inside Update(ctx, "", …).
 	TouchTokens(ctx context.Context, used map[string]int64) error
-	// PurgeTokens removes at most limit tokens expired at now, of every organisation,
-	// and tells how many.
+	// PurgeTokens removes at most limit tokens expired at now, of every org,
+	// and returns how many.
 	PurgeTokens(ctx context.Context, now int64, limit int) (int64, error)
 }

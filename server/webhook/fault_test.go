@@ -214,7 +214,7 @@ func TestFloodIsBounded(t *testing.T) {
 		t.Errorf("%d events were set aside", most)
 	}
 	fx.await("dead letters", 250*time.Millisecond, func() bool {
-		seq, err := fx.store.WebhookCursor(context.Background(), "bob")
+		seq, err := fx.store.WebhookPosition(context.Background(), "bob")
 		return err == nil && seq >= 1500 && len(fx.waiting("bob")) == 0
 	})
 	if n := len(fx.dead("bob")); n != maxDead {
@@ -272,7 +272,7 @@ func TestHangingReceiverUsesNoMemory(t *testing.T) {
 	fx.await("degraded", 250*time.Millisecond, func() bool { return fx.health("bob").Degraded })
 	check("degraded")
 	fx.await("dead letters", 250*time.Millisecond, func() bool {
-		seq, err := fx.store.WebhookCursor(context.Background(), "bob")
+		seq, err := fx.store.WebhookPosition(context.Background(), "bob")
 		return err == nil && seq >= events && len(fx.waiting("bob")) == 0
 	})
 	check("dead letters")

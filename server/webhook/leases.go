@@ -155,7 +155,7 @@ func (d *Dispatcher) renew(ctx context.Context) (err error) {
 // reconcile stops the readers that have lost their leases, and releases leases without a reader.
 // The latter remain when the result of taking or releasing a lease was lost.
 func (d *Dispatcher) reconcile(ctx context.Context, serving []string) error {
-	leased, err := d.Store.HeldWebhooks(ctx, d.Node)
+	leased, err := d.Store.LeasedWebhooks(ctx, d.Node)
 	if err != nil {
 		return fmt.Errorf("list the leases of webhooks: %w", err)
 	}

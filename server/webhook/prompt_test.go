@@ -152,10 +152,10 @@ type failing struct {
 	left int
 }
 
-func (f *failing) WebhookCursor(ctx context.Context, bot string) (int64, error) {
+func (f *failing) WebhookPosition(ctx context.Context, bot string) (int64, error) {
 	if bot == f.bot && f.left > 0 {
 		f.left--
 		return 0, errors.New("no")
 	}
-	return f.Store.WebhookCursor(ctx, bot)
+	return f.Store.WebhookPosition(ctx, bot)
 }

@@ -150,7 +150,7 @@ func (r *reader) load(ctx context.Context) error {
 		r.d.Logger.ErrorContext(ctx, "cannot decrypt the URL or the secret of a webhook, so nothing is posted to it", "bot", bot.ID, "org", bot.OrgID, "error", err)
 	}
 	r.connection = r.d.sender.connection(address, newSigner(secret))
-	if r.seq, err = r.d.Store.WebhookCursor(ctx, bot.ID); err != nil {
+	if r.seq, err = r.d.Store.WebhookPosition(ctx, bot.ID); err != nil {
 		return fmt.Errorf("read the position of a webhook: %w", err)
 	}
 	r.saved = r.seq

@@ -19,7 +19,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/files"
 )
 
-// Run runs the suite; open gives a fresh, empty store, which the suite closes.
+// Run runs the suite; open returns a fresh, empty store, which the suite closes.
 func Run(t *testing.T, open func(t testing.TB) files.Store) {
 	t.Helper()
 	for _, c := range []struct {
@@ -85,7 +85,7 @@ func missing(t testing.TB, s files.Store, key files.Key) {
 	}
 }
 
-// stored lists what Walk tells, as org/file.
+// stored lists the entries of Walk as org/file.
 func stored(t testing.TB, s files.Store) []string {
 	t.Helper()
 	var all []string

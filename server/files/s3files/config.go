@@ -12,7 +12,7 @@ import (
 	"github.com/minio/minio-go/v7/pkg/s3utils"
 )
 
-// Config says which bucket, and whose.
+// Config is the bucket and the credentials.
 type Config struct {
 	// URL is s3://bucket[/prefix]?endpoint=https://host[:port]&region=name&path_style=true.
 	// Without endpoint it is Amazon's, of the region. With one, the region is us-east-1
@@ -25,7 +25,7 @@ type Config struct {
 	Spool string
 }
 
-// place is what a URL says.
+// place is a parsed URL.
 type place struct {
 	bucket, prefix   string // a prefix ends in a slash
 	endpoint, region string // host[:port]
@@ -33,7 +33,7 @@ type place struct {
 	lookup           minio.BucketLookupType
 }
 
-// Check tells what is wrong with a configuration, without a secret in it.
+// Check returns what is wrong with a configuration, without its secrets.
 func (c Config) Check() error {
 	if c.AccessKeyID == "" || c.SecretAccessKey == "" {
 		return errors.New("no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
@@ -52,7 +52,7 @@ func parse(text string) (place, error) {
 	}
 	p := place{bucket: u.Host, endpoint: "s3.amazonaws.com", secure: true}
 	if err := s3utils.CheckValidBucketNameStrict(p.bucket); err != nil {
-		return place{}, fmt.Errorf("%q is no name of a bucket: %w", p.bucket, err)
+		return place{}, fmt.Errorf("%q is not a valid name of a bucket: %w", p.bucket, err)
 	}
 	if prefix := strings.Trim(u.Path, "/"); prefix != "" {
 		p.prefix = prefix + "/"
@@ -62,7 +62,7 @@ func parse(text string) (place, error) {
 	}
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
-		return place{}, errors.New("what stands behind ? cannot be read")
+		return place{}, errors.New("the query after ? is not valid")
 	}
 	for name, values := range query {
 		if err := p.set(name, values[len(values)-1]); err != nil {
@@ -97,7 +97,7 @@ func (p *place) set(name, value string) error {
 			p.lookup = minio.BucketLookupPath
 		}
 	default:
-		return fmt.Errorf("%q is unknown: there are endpoint, region and path_style", name)
+		return fmt.Errorf("%q is unknown: use endpoint, region or path_style", name)
 	}
 	return nil
 }

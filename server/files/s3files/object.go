@@ -12,8 +12,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/files"
 )
 
-// object reads an object from where it stands; the request for the bytes is made by
-// the first read, so that who wants to know the size alone asks for no more.
+// object reads an object from its current offset. The first read requests the bytes, so that a
+// caller that needs only the size requests none.
 type object struct {
 	ctx    context.Context // as long as it is open
 	cancel context.CancelFunc
@@ -25,10 +25,10 @@ type object struct {
 	body   io.ReadCloser // of what comes at at; nil: not asked for
 
 	taken  int64         // bytes
-	waited time.Duration // for the store: how long the caller takes is not counted
+	waited time.Duration // time spent waiting for the store, without the time of the caller
 }
 
-// Open looks for an object. It can be read for as long as ctx holds.
+// Open returns an object, which can be read until ctx ends.
 func (s *Store) Open(ctx context.Context, key files.Key) (files.Object, error) {
 	if err := key.Check(); err != nil {
 		return nil, fmt.Errorf("%w: %w", files.ErrNotFound, err)
@@ -57,7 +57,7 @@ func (s *Store) open(ctx context.Context, path string) (*object, error) {
 
 func (o *object) Size() int64 { return o.size }
 
-// Seek moves on without asking the store.
+// Seek sets the offset without a request.
 func (o *object) Seek(offset int64, whence int) (int64, error) {
 	switch whence {
 	case io.SeekCurrent:
@@ -75,9 +75,9 @@ func (o *object) Seek(offset int64, whence int) (int64, error) {
 	return o.at, o.drop()
 }
 
-// Read reads on. A connection that breaks off is taken up again where it broke, as
-// often as it brings something, and as long as the store keeps the pace of slowest on the
-// whole, after a start of one stall (B2B-LIM-047).
+// Read reads from the offset. When the connection breaks, Read continues with a new request, as
+// long as each request returns some bytes, and the whole read is faster than slowest, not
+// counting one stall (B2B-LIM-047).
 func (o *object) Read(p []byte) (n int, err error) {
 	if o.at >= o.size {
 		return 0, io.EOF
@@ -88,12 +88,12 @@ func (o *object) Read(p []byte) (n int, err error) {
 		o.waited += time.Since(began)
 	}()
 	ahead := time.Duration(o.taken/slowest)*time.Second - o.waited
-	patience := o.store.stall + min(0, ahead)
+	timeout := o.store.stall + min(0, ahead)
 	for range attempts {
 		if err = o.ask(); err != nil {
 			break // has been tried again already
 		}
-		watch := time.AfterFunc(patience, o.cancel)
+		watch := time.AfterFunc(timeout, o.cancel)
 		n, err = o.body.Read(p[:min(int64(len(p)), o.size-o.at)])
 		watch.Stop()
 		o.at += int64(n)
@@ -113,7 +113,7 @@ func (o *object) Read(p []byte) (n int, err error) {
 	return 0, o.store.failed("read "+o.path, err)
 }
 
-// ask asks for the bytes from where the object stands, of the version that was opened.
+// ask requests the bytes from the offset on, of the version that was opened.
 func (o *object) ask() error {
 	if o.body != nil {
 		return nil
@@ -141,7 +141,7 @@ func (o *object) drop() error {
 	return body.Close()
 }
 
-// Close ends the request under way.
+// Close ends the running request.
 func (o *object) Close() error {
 	err := o.drop()
 	o.cancel()

@@ -1,18 +1,15 @@
-// Package s3files keeps the bytes of files in a bucket of a store that speaks the S3
-// protocol: Amazon's, MinIO, Ceph, R2 and others.
+// Package s3files stores the bytes of files in a bucket of a store with the S3 protocol: Amazon
+// S3, MinIO, Ceph, R2 and others.
 //
-// An upload waits in a local file until it is whole and goes up as one PUT, which such
-// stores take as a whole or not at all, with its length and hash: so no half file is
-// ever there to be served, a client that sends slowly or breaks off costs the store
-// nothing, an attempt can be repeated, and an upload holds no more than a copy buffer
-// in memory however large it is. Files in parts (multipart uploads) would save the local file,
-// but hold parts in memory and leave some behind in a crash; they are not used, so
-// there is nothing to tidy up. The local file has no name from the moment it is made,
-// so it goes with the process, however that ends.
+// An upload is first spooled to a local file, then sent with one PUT, with its length and hash.
+// A PUT is atomic, so a partial file is never served. A client that sends slowly or disconnects
+// makes no requests to the store, a failed PUT can be repeated, and an upload needs only a copy
+// buffer in memory. Multipart uploads would need no local file, but would buffer parts in memory
+// and leave parts in the bucket after a crash. The local file is unlinked at once, so it
+// disappears with the process.
 //
-// The client is minio-go: what S3 needs and little else. A program with it is 8.6 MB;
-// with gocloud.dev/blob, which brings the SDK of Amazon, 31 MB and three times the
-// modules, for stores that nobody has asked for.
+// The client is minio-go. A program with it has 8.6 MB; one with gocloud.dev/blob, which uses
+// Amazon's SDK, has 31 MB and three times the modules.
 package s3files
 
 import (
@@ -37,10 +34,10 @@ const (
 	// MaxSize is the largest file in bytes: what one PUT can carry.
 	MaxSize = 5 << 30
 
-	attempts = 3                      // of a request
+	attempts = 3                      // of an upload
 	pause    = 200 * time.Millisecond // after the first, then twice as long
-	stall    = 30 * time.Second       // without an answer, or a byte of one
-	slowest  = 256 << 10              // bytes a second that the store must take and give
+	stall    = 30 * time.Second       // without a byte of a response
+	slowest  = 256 << 10              // bytes a second, the least speed of the store
 )
 
 // Store is a files.Store in a bucket.
@@ -52,8 +49,7 @@ type Store struct {
 	stall     time.Duration
 }
 
-// Open makes the spool and a store; whether the bucket can be reached shows at the
-// first request.
+// Open creates the spool folder and returns a store. It makes no request to the bucket.
 func Open(c Config) (*Store, error) {
 	if err := c.Check(); err != nil {
 		return nil, err
@@ -63,7 +59,7 @@ func Open(c Config) (*Store, error) {
 		return nil, err
 	}
 	if err := files.PrivateFolder(c.Spool); err != nil {
-		return nil, fmt.Errorf("the folder for uploads under way: %w", err)
+		return nil, fmt.Errorf("open the folder for spooled uploads: %w", err)
 	}
 	transport, err := minio.DefaultTransport(p.secure)
 	if err != nil {
@@ -95,12 +91,12 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// String says where the bytes are.
+// String names the bucket.
 func (s *Store) String() string {
 	return fmt.Sprintf("the bucket s3://%s/%s at %s", s.bucket, s.prefix, s.endpoint)
 }
 
-// failed says what could not be done, and what an operator can do about it.
+// failed wraps an error with the failed action, and a hint for the operator.
 func (s *Store) failed(what string, err error) error {
 	hint := ""
 	switch minio.ToErrorResponse(err).Code {
@@ -121,7 +117,7 @@ func (s *Store) failed(what string, err error) error {
 
 func gone(err error) bool { return minio.ToErrorResponse(err).Code == minio.NoSuchKey }
 
-// Put spools what r gives, then sends it.
+// Put spools r to a local file, then sends it.
 func (s *Store) Put(ctx context.Context, key files.Key, r io.Reader) (int64, error) {
 	if err := key.Check(); err != nil {
 		return 0, err
@@ -135,7 +131,7 @@ func (s *Store) put(ctx context.Context, path string, r io.Reader) (n int64, err
 		return 0, files.Local(fmt.Errorf("files: begin an upload: %w", err))
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	if err := os.Remove(f.Name()); err != nil { // its bytes stay until it is closed
+	if err := os.Remove(f.Name()); err != nil { // the bytes exist until the file is closed
 		return 0, fmt.Errorf("files: begin an upload: %w", err)
 	}
 	sum := sha256.New()
@@ -154,11 +150,11 @@ func (s *Store) put(ctx context.Context, path string, r io.Reader) (n int64, err
 	return n, nil
 }
 
-// send sends a file, again if it could help. The attempts are made here, each with a
-// reader of its own: the connection of the one before may still be reading.
+// send sends a file, and repeats it after temporary errors. Each attempt has a reader of its own,
+// because the connection of the previous one may still be reading.
 func (s *Store) send(ctx context.Context, path string, f *os.File, size int64, hash string) (err error) {
 	for n := range attempts {
-		// Not in chunks, and not to be wound back, for the reader has no more than Read.
+		// The reader implements only Read, so that minio-go neither splits nor rewinds it.
 		_, err = s.client.PutObject(ctx, s.bucket, s.prefix+path, struct{ io.Reader }{io.NewSectionReader(f, 0, size)}, size, "", hash,
 			minio.PutObjectOptions{ContentType: "application/octet-stream", DisableContentSha256: true})
 		if err == nil || full(err) || !passing(err) || n == attempts-1 {
@@ -173,7 +169,7 @@ func (s *Store) send(ctx context.Context, path string, f *os.File, size int64, h
 	return err
 }
 
-// full reports whether the bucket has no room: of its store, or of its quota.
+// full reports whether the store or the quota of the bucket is full.
 func full(err error) bool {
 	answer := minio.ToErrorResponse(err)
 	switch answer.Code {
@@ -183,7 +179,7 @@ func full(err error) bool {
 	return answer.StatusCode == http.StatusInsufficientStorage
 }
 
-// passing tells whether an error may be another one, or none, the next time.
+// passing reports whether an error may be temporary.
 func passing(err error) bool {
 	answer := minio.ToErrorResponse(err)
 	return answer.StatusCode == 0 || answer.StatusCode >= http.StatusInternalServerError ||
@@ -203,7 +199,7 @@ func (s *Store) Delete(ctx context.Context, key files.Key) error {
 	return nil
 }
 
-// DeleteOrg removes the objects of an organisation, a thousand a request.
+// DeleteOrg removes the objects of an org, a thousand a request.
 func (s *Store) DeleteOrg(ctx context.Context, org string) error {
 	if !files.IsName(org) {
 		return nil // nothing can be there

@@ -145,7 +145,7 @@ func TestPutThroughTrouble(t *testing.T) {
 	}
 }
 
-// A bucket without room is told as one, at once, and a spool without room, too (B2B-LIM-015).
+// A full bucket or a full spool is a full Outage at once, without retries (B2B-LIM-015).
 func TestNoRoom(t *testing.T) {
 	t.Parallel()
 	refuse := func(status int, code string) func(http.ResponseWriter, *http.Request, http.Handler) {
@@ -465,7 +465,7 @@ func TestConfig(t *testing.T) {
 		"s3:///prefix":                            "must be s3://",
 		"s3://%zz":                                "must be s3://",
 		"s3://bucket":                             "no region",
-		"s3://B_u/?region=x":                      "no name of a bucket",
+		"s3://B_u/?region=x":                      "not a valid name of a bucket",
 		"s3://k:s3cr3t@bucket?region=x":           "credentials have no place",
 		"s3://bucket/a//b?region=x":               "the prefix",
 		"s3://bucket/../b?region=x":               "the prefix",
@@ -474,7 +474,7 @@ func TestConfig(t *testing.T) {
 		"s3://bucket?endpoint=https://h/p":        "endpoint",
 		"s3://bucket?endpoint=https://u:s3cr3t@h": "endpoint",
 		"s3://bucket?regoin=x":                    "\"regoin\" is unknown",
-		"s3://bucket?a;b":                         "cannot be read",
+		"s3://bucket?a;b":                         "the query after ? is not valid",
 	} {
 		if err := with(url).Check(); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cr3t") {
 			t.Errorf("%s: %v, want %q in it", url, err, want)

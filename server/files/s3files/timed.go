@@ -7,7 +7,7 @@ import (
 
 // timed is a connection to the store that breaks off when nothing comes and nothing goes
 // for longer than a stall, whatever is asked over it: so a list that stops in its middle
-// does not hold the upkeep of a node (B2B-LIM-047). The deadlines of single requests, which
+// does not hold up the retention of a node (B2B-LIM-047). The deadlines of single requests, which
 // say more of what is wrong, come before it.
 type timed struct {
 	net.Conn

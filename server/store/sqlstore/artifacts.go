@@ -22,7 +22,7 @@ func (r reader) artifact(ctx context.Context, thread, key, order string) (*store
 // latest is the condition that a is the latest version of its key.
 const latest = `a.version = (SELECT max(v.version) FROM artifacts v WHERE v.thread_id = a.thread_id AND v.artifact_key = a.artifact_key)`
 
-func (r reader) Artifacts(ctx context.Context, thread string, after *store.TimeCursor, limit int) ([]store.Artifact, error) {
+func (r reader) Artifacts(ctx context.Context, thread string, after *store.PageKey, limit int) ([]store.Artifact, error) {
 	var w where
 	w.and("a.thread_id = ?", thread)
 	w.and(latest)
@@ -71,10 +71,10 @@ func (t *tx) InsertArtifact(ctx context.Context, a *store.Artifact) error {
 	return t.c.exec(ctx, "DELETE FROM artifact_days WHERE org_id = ? AND day < ?", t.org, a.CreatedAt/dayMS-1)
 }
 
-// ofOrg gives the organisation of a thread, and a number.
+// ofOrg selects the org of a thread, and a number that is its first argument.
 const ofOrg = "SELECT org_id, CAST(? AS BIGINT) FROM threads WHERE id = ?"
 
-// countArtifacts adds to what a thread and its organisation have.
+// countArtifacts adds to the sums of a thread and its org.
 func (t *tx) countArtifacts(ctx context.Context, thread string, versions, bytes int64) error {
 	err := t.c.exec(ctx, `INSERT INTO artifact_sums (thread_id, versions, bytes) VALUES (?, ?, ?) ON CONFLICT (thread_id) DO UPDATE
 		SET versions = artifact_sums.versions + excluded.versions, bytes = artifact_sums.bytes + excluded.bytes`, thread, versions, bytes)
@@ -85,15 +85,15 @@ func (t *tx) countArtifacts(ctx context.Context, thread string, versions, bytes 
 		" ON CONFLICT (org_id) DO UPDATE SET bytes = artifact_totals.bytes + excluded.bytes", bytes, thread)
 }
 
-// countArtifactDay adds to what the organisation of a thread added on a day. A day more is
-// kept, for clocks of nodes that differ around midnight.
+// countArtifactDay adds to the sum of the org of a thread for a day. The day before is kept,
+// because the clocks of nodes differ around midnight.
 func (t *tx) countArtifactDay(ctx context.Context, thread string, day, bytes int64) error {
 	return t.c.exec(ctx, `INSERT INTO artifact_days (org_id, day, bytes) SELECT org_id, CAST(? AS BIGINT), CAST(? AS BIGINT)
 		FROM threads WHERE id = ? ON CONFLICT (org_id, day) DO UPDATE SET bytes = artifact_days.bytes + excluded.bytes`, day, bytes, thread)
 }
 
-// countImportedArtifacts counts versions that an import brought; those of the newest day
-// of them, which may be today, as added on it.
+// countImportedArtifacts counts imported versions. Those of the newest day, which may be
+// today, also count to the sum of that day.
 func (t *tx) countImportedArtifacts(ctx context.Context, all []store.Artifact) error {
 	type sum struct{ versions, bytes, newest int64 }
 	sums := make(map[string]*sum)
@@ -132,18 +132,18 @@ func (t *tx) countImportedArtifacts(ctx context.Context, all []store.Artifact) e
 }
 
 func (r reader) ArtifactUse(ctx context.Context, org, thread string, at int64) (u store.ArtifactUse, err error) {
-	err = each(ctx, r, func(rows cursor) error { return rows.Scan(&u.Versions, &u.ThreadBytes, &u.OrgBytes, &u.DayBytes) },
+	err = each(ctx, r, func(rows rowSet) error { return rows.Scan(&u.Versions, &u.ThreadBytes, &u.OrgBytes, &u.DayBytes) },
 		`SELECT coalesce((SELECT versions FROM artifact_sums WHERE thread_id = ?), 0), coalesce((SELECT bytes FROM artifact_sums WHERE thread_id = ?), 0),
 		coalesce((SELECT bytes FROM artifact_totals WHERE org_id = ?), 0), coalesce((SELECT bytes FROM artifact_days WHERE org_id = ? AND day = ?), 0)`,
 		thread, thread, org, org, at/dayMS)
 	return u, err
 }
 
-// artifactBytes is Artifact.Bytes of a row.
+// artifactBytes is Artifact.Bytes in SQL.
 const artifactBytes = `octet_length(artifact_key) + coalesce(octet_length(title), 0) + coalesce(octet_length(content), 0) +
 	coalesce(octet_length(language), 0) + coalesce(octet_length(url), 0) + coalesce(octet_length(mime_type), 0)`
 
-// DeleteArtifacts gives the room back that the versions had.
+// DeleteArtifacts also subtracts the versions from the sums of the quotas.
 func (t *tx) DeleteArtifacts(ctx context.Context, ids []string) (int64, error) {
 	arg, err := jsonList(ids)
 	if err != nil || len(ids) == 0 {
@@ -154,7 +154,7 @@ func (t *tx) DeleteArtifacts(ctx context.Context, ids []string) (int64, error) {
 		versions, bytes int64
 	}
 	which := " FROM artifacts WHERE " + t.d.anyOf("id") + terminal("artifacts")
-	sums, err := scanner[sum](func(rows cursor, s *sum) error { return rows.Scan(&s.thread, &s.versions, &s.bytes) }).list(ctx, t.reader,
+	sums, err := scanner[sum](func(rows rowSet, s *sum) error { return rows.Scan(&s.thread, &s.versions, &s.bytes) }).list(ctx, t.reader,
 		"SELECT thread_id, count(*), CAST(sum("+artifactBytes+") AS BIGINT)"+which+" GROUP BY thread_id", arg)
 	if err != nil {
 		return 0, err

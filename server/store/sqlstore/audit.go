@@ -29,7 +29,7 @@ func (r reader) Audit(ctx context.Context, q store.AuditQuery) ([]store.AuditEnt
 	return page[store.AuditEntry](long(ctx), r, l.query(r.d), l.args(w.args)...)
 }
 
-// insertAudit writes an entry. The writer of SQLite holds it back (held).
+// insertAudit writes an entry. The writer of SQLite defers it (deferred).
 const insertAudit = `INSERT INTO audit_log (id, org_id, bot_id, action, target_type, target_id, detail, created_at)
 	VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
 

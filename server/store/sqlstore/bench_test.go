@@ -14,7 +14,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
 )
 
-// BenchmarkUpdate is the hot path of the server: 64 callers in one organisation,
+// BenchmarkUpdate is the hot path of the server: 64 callers in one org,
 // each change two point reads, then a message, an event, an audit entry and a use of
 // a rate limit, durable when it returns. Compare updates/s.
 func BenchmarkUpdate(b *testing.B) {
@@ -93,7 +93,7 @@ func benchPost(ctx context.Context, tx store.Tx, bot, channel, id, content strin
 	return err
 }
 
-// benchOrg makes an organisation with a bot and a channel for each caller.
+// benchOrg makes an org with a bot and a channel for each caller.
 func benchOrg(b *testing.B, s store.Store) (bots, channels []string) {
 	b.Helper()
 	ctx := context.Background()

@@ -17,7 +17,7 @@ func (t *tx) DeleteBot(ctx context.Context, org, id, deletedBy string, at int64)
 	if d.Threads, err = t.leaveThreads(ctx, id, at); err != nil {
 		return nil, err
 	}
-	err = each(ctx, t.reader, func(rows cursor) error {
+	err = each(ctx, t.reader, func(rows rowSet) error {
 		var channel string
 		err := rows.Scan(&channel)
 		d.Channels = append(d.Channels, channel)
@@ -43,7 +43,7 @@ func (t *tx) DeleteBot(ctx context.Context, org, id, deletedBy string, at int64)
 // leaveThreads changes the threads of a bot that is about to be deleted.
 func (t *tx) leaveThreads(ctx context.Context, bot string, at int64) ([]store.LeftThread, error) {
 	var left []store.LeftThread
-	err := each(ctx, t.reader, func(rows cursor) error {
+	err := each(ctx, t.reader, func(rows rowSet) error {
 		var l store.LeftThread
 		if err := rows.Scan(append(threadFields(&l.Thread), &l.Label, &l.Remaining)...); err != nil {
 			return err

@@ -15,7 +15,7 @@ const botColumns = `id, org_id, name, token_hash, auth_role, metadata, sealed_ur
 	tags, languages, protocols, status_text, timezone, active_hours, version, runtime, online, last_seen_at, created_at,
 	join_status, join_status_changed_by, join_status_changed_at, join_status_reason`
 
-var bots scanner[store.Bot] = func(rows cursor, b *store.Bot) error {
+var bots scanner[store.Bot] = func(rows rowSet, b *store.Bot) error {
 	return rows.Scan(&b.ID, &b.OrgID, &b.Name, &b.TokenHash, &b.AuthRole, &b.Metadata, &b.SealedURL, &b.SealedSecret,
 		&b.Bio, &b.Role, &b.Function, &b.Team, &b.Tags, &b.Languages, &b.Protocols, &b.StatusText, &b.Timezone,
 		&b.ActiveHours, &b.Version, &b.Runtime, &b.Online, &b.LastSeenAt, &b.CreatedAt, &b.JoinStatus,
@@ -72,7 +72,7 @@ func (r reader) BotsByID(ctx context.Context, org string, ids []string) ([]store
 	return bots.list(ctx, r, selectBots+" WHERE org_id = ? AND "+r.d.anyOf("id"), org, arg)
 }
 
-// Bots compares tags here rather than in SQL: they are JSON.
+// Bots compares tags in Go, because they are stored as JSON.
 func (r reader) Bots(ctx context.Context, q store.BotQuery) ([]store.Bot, error) {
 	if q.Tag != "" {
 		return r.tagged(ctx, q)
@@ -80,7 +80,8 @@ func (r reader) Bots(ctx context.Context, q store.BotQuery) ([]store.Bot, error)
 	return r.untagged(ctx, q)
 }
 
-// untagged lists bots whatever their tags are; those that have some when a tag is asked for.
+// untagged lists the bots of a query without comparing tags; with q.Tag set, only bots that
+// have tags.
 func (r reader) untagged(ctx context.Context, q store.BotQuery) ([]store.Bot, error) {
 	var w where
 	w.and("org_id = ?", q.OrgID)
@@ -115,7 +116,7 @@ func (r reader) untagged(ctx context.Context, q store.BotQuery) ([]store.Bot, er
 	return r.listBots(long(ctx), &w, "name", q.Limit)
 }
 
-// tagged reads page after page of the bots of a query and keeps those with its tag.
+// tagged reads the bots of a query page by page and returns those with its tag.
 func (r reader) tagged(ctx context.Context, q store.BotQuery) (out []store.Bot, err error) {
 	tag := fold(q.Tag)
 	for bytes := 0; ; {
@@ -139,7 +140,7 @@ func (r reader) tagged(ctx context.Context, q store.BotQuery) (out []store.Bot, 
 	}
 }
 
-// tagPage is how many bots are read at once to look at their tags.
+// tagPage is the number of bots that tagged reads with one query.
 const tagPage = 500
 
 // listBots lists bots by a column.
@@ -150,7 +151,7 @@ func (r reader) listBots(ctx context.Context, w *where, order string, limit int)
 	}, w.args...)
 }
 
-// hasTag tells whether a JSON array of texts holds the folded tag. Anything else
+// hasTag reports whether a JSON array of texts holds the folded tag. Anything else
 // than an array of texts (imported rows) holds none.
 func hasTag(tags, tag string) bool {
 	var all []string
@@ -187,7 +188,7 @@ func (t *tx) CreateBot(ctx context.Context, b *store.Bot) error {
 	return err
 }
 
-// botFields gives the value of each profile field.
+// botFields returns the value of each profile field.
 var botFields = map[store.BotField]func(*store.Bot) *string{
 	store.BotBio:         func(b *store.Bot) *string { return b.Bio },
 	store.BotRole:        func(b *store.Bot) *string { return b.Role },
@@ -203,8 +204,8 @@ var botFields = map[store.BotField]func(*store.Bot) *string{
 	store.BotRuntime:     func(b *store.Bot) *string { return b.Runtime },
 }
 
-// UpdateBotProfile writes each field with its own statement, so that there are twelve
-// statements to keep and not four thousand.
+// UpdateBotProfile writes each field with its own statement: one statement for each set of
+// fields would make 4,096 prepared statements instead of twelve.
 func (t *tx) UpdateBotProfile(ctx context.Context, b *store.Bot, fields ...store.BotField) error {
 	n, err := value[int64](ctx, t.reader, "SELECT count(*) FROM bots WHERE id = ?", b.ID)
 	if err != nil {
@@ -242,8 +243,7 @@ func (t *tx) TouchBots(ctx context.Context, seen map[string]int64) error {
 	return t.touch(ctx, "UPDATE bots SET last_seen_at = ? WHERE id = ? AND (last_seen_at IS NULL OR last_seen_at < ?)", seen)
 }
 
-// touch runs a statement for each id, in order, so that two nodes doing the same
-// do not lock each other out.
+// touch runs a statement for each id, in order, so that two nodes do not deadlock.
 func (t *tx) touch(ctx context.Context, q string, at map[string]int64) error {
 	ids := make([]string, 0, len(at))
 	for id := range at {

@@ -10,22 +10,22 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// Lists are bounded by bytes as well as by rows (store.PageBytes): a list ends with the row
-// that takes its texts past the bound. SQLite hands out rows one by one, so reading stops
-// there. The driver of PostgreSQL keeps the whole result, and both databases may have to
-// sort rows first: listing writes queries that read no long text beyond the bound.
+// Lists are bounded by bytes (store.PageBytes) as well as by rows: a list ends with the row
+// that takes its texts past the bound. SQLite returns rows one by one, so reading stops
+// there. The driver of PostgreSQL reads the whole result, and both databases may have to
+// sort rows first: so listing builds queries that read no long text beyond the bound.
 
-// tally is a cursor that counts the bytes of the texts that were scanned.
+// tally is a rowSet that counts the bytes of the scanned texts.
 type tally struct {
-	cursor
+	rowSet
 	bytes int
 }
 
-// next is Next while the bound is not passed.
+// next returns Next, or false once the bound is passed.
 func (t *tally) next() bool { return t.bytes <= store.PageBytes && t.Next() }
 
 func (t *tally) Scan(dest ...any) error {
-	if err := t.cursor.Scan(dest...); err != nil {
+	if err := t.rowSet.Scan(dest...); err != nil {
 		return err
 	}
 	for _, d := range dest {
@@ -50,10 +50,10 @@ func length(s *string) int {
 	return len(*s)
 }
 
-// page reads the rows of a query up to the bound.
+// page returns the rows of a query up to the bound.
 func (scan scanner[T]) page(ctx context.Context, r reader, q string, args ...any) (out []T, err error) {
-	err = ask(ctx, r, r.c.query, func(_ context.Context, rows cursor) error {
-		t := &tally{cursor: rows}
+	err = ask(ctx, r, r.c.query, func(_ context.Context, rows rowSet) error {
+		t := &tally{rowSet: rows}
 		for t.next() {
 			var row T
 			if err := scan(t, &row); err != nil {
@@ -69,7 +69,7 @@ func (scan scanner[T]) page(ctx context.Context, r reader, q string, args ...any
 	return out, nil
 }
 
-// page is list up to the bound.
+// page is list, up to the bound.
 func page[T any](ctx context.Context, r reader, q string, args ...any) (out []T, err error) {
 	err = ask(ctx, r, r.c.rows, func(ctx context.Context, rows *sql.Rows) error {
 		for bytes := 0; bytes <= store.PageBytes && rows.Next(); {
@@ -88,7 +88,7 @@ func page[T any](ctx context.Context, r reader, q string, args ...any) (out []T,
 	return out, nil
 }
 
-// texts adds up the bytes of the texts of a row.
+// texts returns the number of bytes of the texts of a row.
 func texts(row reflect.Value) (n int) {
 	for i := range row.NumField() {
 		switch f := row.Field(i); f.Kind() {
@@ -115,20 +115,20 @@ type listing struct {
 	limit   int    // rows
 	offset  int
 
-	// Where the order is not that of an index, SQLite would put whole rows in order. It
-	// orders keys instead, and then reads the rows by rejoin, which finds a row by k.key.
+	// SQLite sorts whole rows when no index has the order. With a key set it sorts the keys,
+	// and then reads the rows by rejoin, which finds a row by k.key.
 	key, rejoin string
 }
 
-// few is how many rows cannot have much more than the bound: a text comes in a request of
-// 1 MiB at most.
-const few = 4
+// fewRows is a number of rows that cannot exceed the bound by much, because a request, and so
+// a text, has at most 1 MiB.
+const fewRows = 4
 
-// query writes the listing; the limit and offset are its last arguments.
+// query returns the SQL of the listing; limit and offset are its last arguments.
 func (l *listing) query(d *dialect) string {
 	tail := " ORDER BY " + l.order + " LIMIT ? + 0 OFFSET ? + 0"
 	switch {
-	case d.postgres && l.limit > few:
+	case d.postgres && l.limit > fewRows:
 		size := "coalesce(octet_length(" + strings.ReplaceAll(l.long, ", ", "), 0) + coalesce(octet_length(") + "), 0)"
 		return "SELECT " + outer(l.columns) + " FROM (SELECT " + l.columns + ", " + size + " AS size_, sum(" + size +
 			" + 1) OVER (ORDER BY " + l.order + " ROWS UNBOUNDED PRECEDING) AS upto_" + l.from + tail +
@@ -139,7 +139,7 @@ func (l *listing) query(d *dialect) string {
 	return "SELECT " + l.columns + l.from + tail
 }
 
-// outer are the names of columns around the query that selects them.
+// outer returns the names of the columns as seen outside of the query that selects them.
 func outer(columns string) string {
 	var names []string
 	depth, start := 0, 0
@@ -161,10 +161,10 @@ func outer(columns string) string {
 	return strings.Join(names, ", ")
 }
 
-// args are the arguments of the query: those of columns and from, then the bounds.
+// args returns the arguments of the query: those of columns and from, then limit and offset.
 func (l *listing) args(args []any) []any { return append(args, max(l.limit, 0), max(l.offset, 0)) }
 
-// listed reads the rows of a listing up to the bound.
+// listed returns the rows of a listing up to the bound.
 func (scan scanner[T]) listed(ctx context.Context, r reader, l listing, args ...any) ([]T, error) {
 	return scan.page(ctx, r, l.query(r.d), l.args(args)...)
 }

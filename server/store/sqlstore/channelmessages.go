@@ -7,11 +7,11 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// Names are read for the senders of a page, not joined to each message: a page has
-// many messages of few senders.
+// The names of senders are read once for a page instead of joined to each message, because a
+// page has many messages of few senders.
 const channelMessageColumns = "m.id, m.sender_id, m.content, m.content_type, m.parts, m.created_at"
 
-var channelMessages scanner[store.ChannelMessageRow] = func(rows cursor, m *store.ChannelMessageRow) error {
+var channelMessages scanner[store.ChannelMessageRow] = func(rows rowSet, m *store.ChannelMessageRow) error {
 	return rows.Scan(&m.ID, &m.SenderID, &m.Content, &m.ContentType, text{&m.Parts}, &m.CreatedAt)
 }
 
@@ -50,13 +50,13 @@ func (s *idSet) add(id string) {
 	}
 }
 
-// names gives the names of those of the bots that are there.
+// names returns the names of those of the bots that exist.
 func (r reader) names(ctx context.Context, ids idSet) (map[string]*string, error) {
 	names := make(map[string]*string, len(ids))
 	if len(ids) == 0 {
 		return names, nil
 	}
-	scan := func(rows cursor) error {
+	scan := func(rows rowSet) error {
 		var id, name string
 		err := rows.Scan(&id, &name)
 		names[id] = &name
@@ -78,7 +78,7 @@ const (
 	newestFirst = " ORDER BY " + byAge + " LIMIT ? + 0"
 )
 
-// within adds the bounds of a range of messages.
+// within adds the conditions of a range of messages.
 func within(w *where, g store.MessageRange) {
 	if g.Before != nil {
 		w.and("m.created_at < ?", *g.Before)
@@ -106,13 +106,13 @@ func (r reader) ChannelHistory(ctx context.Context, channel, beforeID string, li
 	return r.channelMessagesOf(ctx, channel, &w, limit)
 }
 
-// below adds the bound of a page that comes after the message beforeID. Only a message of the same list bounds it:
-// else a page would tell whether a message exists elsewhere.
+// below adds the bound of a page after the message beforeID. A message of another channel or
+// thread is ignored: else the page would reveal whether it exists.
 func (r reader) below(ctx context.Context, w *where, messagesOf, owner, beforeID string) error {
 	if beforeID == "" {
 		return nil
 	}
-	return each(ctx, r, func(rows cursor) error {
+	return each(ctx, r, func(rows rowSet) error {
 		var at int64
 		if err := rows.Scan(&at); err != nil {
 			return err
@@ -122,7 +122,7 @@ func (r reader) below(ctx context.Context, w *where, messagesOf, owner, beforeID
 	}, "SELECT created_at FROM "+messagesOf+" AND id = ?", owner, beforeID)
 }
 
-func (r reader) Inbox(ctx context.Context, bot string, since int64, after *store.TimeCursor, limit int) ([]store.ChannelMessageRow, error) {
+func (r reader) Inbox(ctx context.Context, bot string, since int64, after *store.PageKey, limit int) ([]store.ChannelMessageRow, error) {
 	var w where
 	w.and("k.bot_id = ?", bot)
 	w.and("m.created_at > ?", since)
@@ -131,7 +131,7 @@ func (r reader) Inbox(ctx context.Context, bot string, since int64, after *store
 		w.and("(m.created_at, m.id) > (?, ?)", after.At, after.ID)
 	}
 	const rest = " JOIN channels c ON c.id = m.channel_id LEFT JOIN bots b ON b.id = m.sender_id"
-	return scanner[store.ChannelMessageRow](func(rows cursor, m *store.ChannelMessageRow) error {
+	return scanner[store.ChannelMessageRow](func(rows rowSet, m *store.ChannelMessageRow) error {
 		return rows.Scan(&m.ID, &m.ChannelID, &m.SenderID, &m.Content, &m.ContentType, &m.Parts, &m.CreatedAt, &m.SenderName, &m.ChannelName)
 	}).listed(long(ctx), r, listing{
 		columns: "m.id, m.channel_id, m.sender_id, m.content, m.content_type, m.parts, m.created_at, b.name AS sender_name, c.name AS channel_name",

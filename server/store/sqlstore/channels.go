@@ -7,11 +7,11 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-var channels scanner[store.Channel] = func(rows cursor, c *store.Channel) error {
+var channels scanner[store.Channel] = func(rows rowSet, c *store.Channel) error {
 	return rows.Scan(&c.ID, &c.OrgID, &c.Type, &c.Name, &c.CreatedAt)
 }
 
-// pair is the key of an unordered pair of bots.
+// pair returns the key of an unordered pair of bots.
 func pair(a, b string) string {
 	if a > b {
 		a, b = b, a
@@ -27,7 +27,7 @@ func (r reader) DirectChannelOf(ctx context.Context, org, botA, botB string) (*s
 	return channels.one(ctx, r, "SELECT id, org_id, type, name, created_at FROM channels WHERE org_id = ? AND pair = ?", org, pair(botA, botB))
 }
 
-var members scanner[store.ChannelMember] = func(rows cursor, m *store.ChannelMember) error {
+var members scanner[store.ChannelMember] = func(rows rowSet, m *store.ChannelMember) error {
 	return rows.Scan(&m.ChannelID, &m.BotID, &m.Name, &m.Online, &m.JoinedAt, &m.JoinedSeq)
 }
 
@@ -47,7 +47,7 @@ func (r reader) IsChannelMember(ctx context.Context, channel, bot string) (bool,
 const activity = "coalesce((SELECT max(created_at) FROM channel_messages x WHERE x.channel_id = c.id), c.created_at)"
 
 // channelPage lists the channels of a bot, newest activity first.
-func (r reader) channelPage(ctx context.Context, bot string, before *store.TimeCursor, limit int) ([]store.ChannelActivity, error) {
+func (r reader) channelPage(ctx context.Context, bot string, before *store.PageKey, limit int) ([]store.ChannelActivity, error) {
 	q := "SELECT id, org_id, type, name, created_at, at FROM (SELECT c.id, c.org_id, c.type, c.name, c.created_at, " + activity +
 		" AS at FROM channel_members m JOIN channels c ON c.id = m.channel_id WHERE m.bot_id = ?) a"
 	args := []any{bot}
@@ -55,12 +55,12 @@ func (r reader) channelPage(ctx context.Context, bot string, before *store.TimeC
 		q += " WHERE (at, id) < (?, ?)"
 		args = append(args, before.At, before.ID)
 	}
-	return scanner[store.ChannelActivity](func(rows cursor, c *store.ChannelActivity) error {
+	return scanner[store.ChannelActivity](func(rows rowSet, c *store.ChannelActivity) error {
 		return rows.Scan(&c.ID, &c.OrgID, &c.Type, &c.Name, &c.CreatedAt, &c.LastActivityAt)
 	}).page(ctx, r, q+" ORDER BY at DESC, id DESC LIMIT ? + 0", append(args, max(limit, 0))...)
 }
 
-func (r reader) ChannelsOf(ctx context.Context, bot string, before *store.TimeCursor, limit int) ([]store.ChannelActivity, error) {
+func (r reader) ChannelsOf(ctx context.Context, bot string, before *store.PageKey, limit int) ([]store.ChannelActivity, error) {
 	page, err := r.channelPage(ctx, bot, before, limit)
 	if err != nil || len(page) == 0 {
 		return nil, err
@@ -85,7 +85,7 @@ func (r reader) ChannelsOf(ctx context.Context, bot string, before *store.TimeCu
 	return page, nil
 }
 
-func (r reader) DirectChannelsOf(ctx context.Context, bot string, before *store.TimeCursor, limit int) ([]store.DirectChannel, error) {
+func (r reader) DirectChannelsOf(ctx context.Context, bot string, before *store.PageKey, limit int) ([]store.DirectChannel, error) {
 	page, err := r.channelPage(ctx, bot, before, limit)
 	if err != nil {
 		return nil, err
@@ -94,7 +94,7 @@ func (r reader) DirectChannelsOf(ctx context.Context, bot string, before *store.
 	for i, c := range page {
 		d := &out[i]
 		d.Channel, d.LastActivityAt = c.Channel, c.LastActivityAt
-		others, err := scanner[store.Counterpart](func(rows cursor, o *store.Counterpart) error {
+		others, err := scanner[store.Counterpart](func(rows rowSet, o *store.Counterpart) error {
 			return rows.Scan(&o.ID, &o.Name, &o.Online, &o.Bio, &o.Role)
 		}).list(ctx, r, `SELECT b.id, b.name, b.online, b.bio, b.role FROM channel_members m JOIN bots b ON b.id = m.bot_id
 			WHERE m.channel_id = ? AND m.bot_id <> ? ORDER BY m.joined_at, m.bot_id LIMIT 1`, c.ID, bot)
@@ -115,7 +115,7 @@ func (r reader) DirectChannelsOf(ctx context.Context, bot string, before *store.
 	return out, nil
 }
 
-// lastMessage reads as much of the newest message of a channel as a preview shows.
+// lastMessage returns the newest message of a channel, cut to the length of a preview.
 func (r reader) lastMessage(ctx context.Context, channel string) ([]store.ChannelMessageRow, error) {
 	last, err := channelMessages.list(ctx, r, "SELECT m.id, m.sender_id, substr(m.content, 1, ? + 0), m.content_type, NULL, m.created_at "+
 		"FROM channel_messages m WHERE m.channel_id = ?"+newestFirst, limits.MaxPreview+1, channel, 1)

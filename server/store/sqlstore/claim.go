@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// InUseError says that another process has an SQLite file open (B2B-ENV-006). What one
-// process keeps in memory of its own database would be wrong with two.
+// InUseError reports that another process has an SQLite file open (B2B-ENV-006). Each process
+// caches data of its database, so the caches of two would be wrong.
 type InUseError struct {
 	Path string
-	PIDs []int // the processes that have it, as far as the system says
+	PIDs []int // the processes that have it open, as far as the system reports them
 }
 
 func (e *InUseError) Error() string {
@@ -31,7 +31,7 @@ func (e *InUseError) Error() string {
 	return fmt.Sprintf("%s is in use by %s: one process at a time has a data folder. Stop that one first, or name another folder (B2B_DATA_DIR)", e.Path, who)
 }
 
-// command is the name of a process in parentheses, where the system says it.
+// command returns the name of a process in parentheses, where the system reports it.
 func command(pid int) string {
 	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 	if err != nil {
@@ -40,8 +40,8 @@ func command(pid int) string {
 	return " (" + strings.TrimSpace(string(name)) + ")"
 }
 
-// inUse makes the error. A process that has only just claimed the file shows a moment
-// later, so it is looked for again a few times.
+// inUse returns the error. The system may list a process only some milliseconds after it has
+// locked the file, so inUse tries a few times.
 func inUse(ctx context.Context, path string) *InUseError {
 	e := &InUseError{Path: path}
 	for range 10 {
@@ -57,9 +57,9 @@ func inUse(ctx context.Context, path string) *InUseError {
 	return e
 }
 
-// private takes the access of others to the files of a database away (B2B-ENV-007): SQLite
-// gives its log and its index the mode that the database has.
-func private(path string, log *slog.Logger) error {
+// restrictMode removes the access of other users to the files of a database (B2B-ENV-007).
+// SQLite gives later log and index files the mode of the database.
+func restrictMode(path string, log *slog.Logger) error {
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		info, err := os.Stat(path + suffix)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -73,7 +73,7 @@ func private(path string, log *slog.Logger) error {
 		}
 		switch err := os.Chmod(path+suffix, 0o600); {
 		case errors.Is(err, fs.ErrPermission):
-			log.Warn("others may read the database, and only its owner can change that", "file", path+suffix, "mode", info.Mode().Perm().String())
+			log.Warn("other users of this machine can read the database, and this process may not change its mode", "file", path+suffix, "mode", info.Mode().Perm().String())
 		case err != nil:
 			return err
 		}

@@ -12,23 +12,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Where locks lie in a database file. SQLite's own are the 512 bytes from its pending byte
-// on (https://sqlite.org/fileformat.html#the_lock_byte_page); all connections share the
-// bytes from the third on for as long as they have the file open with a write-ahead log.
+// The offsets of locks in a database file. SQLite locks the 512 bytes from its pending byte on
+// (https://sqlite.org/fileformat.html#the_lock_byte_page). With a write-ahead log, every
+// connection has a shared lock on the bytes from the third on while the file is open.
 const (
 	pendingByte = 0x40000000
 	sharedFirst = pendingByte + 2
 	claimedByte = pendingByte + 512
 )
 
-// claim takes an SQLite file for this process, making it if it is not there, until release
-// is called. It locks a byte of the file itself, so links and other paths lead to the same
-// lock, and the system frees it however the process ends. The lock belongs to the open
-// file (OFD), so nothing that SQLite opens and closes touches it.
+// claim locks an SQLite file for this process until release is called, and creates it if it
+// does not exist. It locks a byte of the file itself, so links and other paths lead to the
+// same lock, and the system frees it when the process ends. The lock belongs to the open file
+// description (OFD), so files that SQLite opens and closes do not affect it.
 //
-// A file that is closed takes with it the locks that SQLite has for this process. So
-// release comes after the database is closed, and a file that cannot be claimed stays
-// open: perhaps it is this very process that has it.
+// Closing any descriptor of the file frees SQLite's own locks of this process. So release is
+// called after the database is closed, and a file that cannot be locked stays open: this
+// process itself may have the database open.
 func claim(ctx context.Context, path string) (release func() error, err error) {
 	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CREAT|unix.O_CLOEXEC, 0o600)
 	if err != nil {
@@ -42,9 +42,8 @@ func claim(ctx context.Context, path string) (release func() error, err error) {
 	case errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES):
 		return nil, inUse(ctx, path)
 	}
-	// A file system without such locks: the next best is a lock file, and whether SQLite's own
-	// locks are taken.
-	unlock, err := lockBeside(path)
+	// The file system has no such locks: use a lock file, and check SQLite's own locks.
+	unlock, err := lockByFile(path)
 	if errors.Is(err, errLocked) {
 		return nil, inUse(ctx, path)
 	}
@@ -57,12 +56,11 @@ func claim(ctx context.Context, path string) (release func() error, err error) {
 	return func() error { return errors.Join(unix.Close(fd), unlock()) }, nil
 }
 
-// holders are the processes that have an SQLite file open, as the system lists locks:
+// holders returns the processes that have an SQLite file open, from the system's list of locks:
 //
 //	1: POSIX  ADVISORY  READ 4711 fd:00:2752 1073741826 1073742335
 //
-// The device is not compared, for it is another one there than a file says on some file
-// systems.
+// The device is not compared: on some file systems the list has another device than stat.
 func holders(path string) (pids []int) {
 	var info unix.Stat_t
 	if unix.Stat(path, &info) != nil {

@@ -15,18 +15,18 @@ import (
 // conn runs statements, with ? for arguments: on the pool, in the snapshot of a
 // View, or in the transaction of a writer.
 type conn interface {
-	// query may answer with what was kept of the same query before.
-	query(ctx context.Context, q string, args ...any) (cursor, error)
-	// rows asks the database.
+	// query may return cached rows.
+	query(ctx context.Context, q string, args ...any) (rowSet, error)
+	// rows always queries the database.
 	rows(ctx context.Context, q string, args ...any) (*sql.Rows, error)
-	// exec may hold the statement back until a later one (PostgreSQL).
+	// exec may defer the statement until a later one.
 	exec(ctx context.Context, q string, args ...any) error
-	// execNow runs it and tells how many rows it changed.
+	// execNow runs the statement and returns the number of changed rows.
 	execNow(ctx context.Context, q string, args ...any) (int64, error)
 }
 
 // cursor reads rows: *sql.Rows, or rows that were kept.
-type cursor interface {
+type rowSet interface {
 	Next() bool
 	Scan(dest ...any) error
 	Err() error
@@ -41,18 +41,18 @@ type reader struct {
 
 var _ store.Reader = reader{}
 
-// A LIMIT is written as "? + 0": SQLite takes a bare argument for a constant and
-// plans the statement again each time it is bound.
+// A LIMIT is written as "? + 0": SQLite treats a bare argument as a constant, and plans the
+// statement again for each value.
 
-// ask runs a query, when its organisation has its turn, and reads its rows: all, or as many
-// as read wants. run is one of the ways of a conn.
-func ask[C cursor](ctx context.Context, r reader, run func(context.Context, string, ...any) (C, error),
+// ask waits until the share of the org allows a read, then calls run, which is a method of a
+// conn, and passes the rows to read, which may stop early.
+func ask[C rowSet](ctx context.Context, r reader, run func(context.Context, string, ...any) (C, error),
 	read func(context.Context, C) error, q string, args ...any) (err error) {
-	ctx, turn, err := enter(ctx, r.c)
+	ctx, active, err := enter(ctx, r.c)
 	if err != nil {
 		return err
 	}
-	defer turn.leave(&err)
+	defer active.leave(&err)
 	rows, err := run(ctx, q, args...)
 	if err != nil {
 		return failure(q, err)
@@ -68,8 +68,8 @@ func ask[C cursor](ctx context.Context, r reader, run func(context.Context, stri
 }
 
 // each runs a query and scans every row with scan.
-func each(ctx context.Context, r reader, scan func(cursor) error, q string, args ...any) error {
-	return ask(ctx, r, r.c.query, func(_ context.Context, rows cursor) error {
+func each(ctx context.Context, r reader, scan func(rowSet) error, q string, args ...any) error {
+	return ask(ctx, r, r.c.query, func(_ context.Context, rows rowSet) error {
 		for rows.Next() {
 			if err := scan(rows); err != nil {
 				return err
@@ -79,8 +79,8 @@ func each(ctx context.Context, r reader, scan func(cursor) error, q string, args
 	}, q, args...)
 }
 
-// scanner fills a row by hand: for what is read often.
-type scanner[T any] func(cursor, *T) error
+// scanner scans a row without reflection, for frequent queries.
+type scanner[T any] func(rowSet, *T) error
 
 // text scans a nullable text; database/sql does it by reflection, ten times slower.
 type text struct{ dest **string }
@@ -104,7 +104,7 @@ func (t text) Scan(v any) error {
 // list reads all rows of a query.
 func (scan scanner[T]) list(ctx context.Context, r reader, q string, args ...any) ([]T, error) {
 	var out []T
-	err := each(ctx, r, func(rows cursor) error {
+	err := each(ctx, r, func(rows rowSet) error {
 		var row T
 		if err := scan(rows, &row); err != nil {
 			return err
@@ -118,7 +118,7 @@ func (scan scanner[T]) list(ctx context.Context, r reader, q string, args ...any
 // one reads the first row of a query.
 func (scan scanner[T]) one(ctx context.Context, r reader, q string, args ...any) (*T, error) {
 	var out *T
-	err := each(ctx, r, func(rows cursor) error {
+	err := each(ctx, r, func(rows rowSet) error {
 		out = new(T)
 		return scan(rows, out)
 	}, q, args...)
@@ -152,9 +152,9 @@ func one[T any](ctx context.Context, r reader, q string, args ...any) (*T, error
 	return &rows[0], nil
 }
 
-// value reads one value; a query without rows gives the zero value.
+// value reads one value; a query without rows returns the zero value.
 func value[T any](ctx context.Context, r reader, q string, args ...any) (v T, err error) {
-	err = each(ctx, r, func(rows cursor) error { return rows.Scan(&v) }, q, args...)
+	err = each(ctx, r, func(rows rowSet) error { return rows.Scan(&v) }, q, args...)
 	return v, err
 }
 
@@ -187,13 +187,13 @@ func columns[T any](r reader, prefix string) string {
 	return strings.Join(names, ", ")
 }
 
-// failure says which statement failed. The values it was run with stay out.
+// failure wraps an error with its statement, without the arguments.
 func failure(q string, err error) error {
 	if c, ok := conflict(err); ok {
 		return c
 	}
-	var told *statementError
-	if errors.As(err, &told) {
+	var wrapped *statementError
+	if errors.As(err, &wrapped) {
 		return err
 	}
 	q, _, _ = strings.Cut(strings.Join(strings.Fields(q), " "), " WHERE ")

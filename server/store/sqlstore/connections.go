@@ -32,7 +32,7 @@ func (r reader) LeasedBy(ctx context.Context, node, afterBot string, limit int) 
 		WHERE p.node_id = ? AND b.id > ? ORDER BY b.id LIMIT ? + 0`, node, afterBot, max(limit, 0))
 }
 
-func (r reader) Stranded(ctx context.Context, now, until int64, afterBot string, limit int) ([]store.BotRef, error) {
+func (r reader) OnlineUnleased(ctx context.Context, now, until int64, afterBot string, limit int) ([]store.BotRef, error) {
 	return list[store.BotRef](ctx, r, `SELECT org_id, id AS bot_id FROM bots WHERE online AND id > ? AND NOT EXISTS
 		(SELECT 1 FROM presence AS p WHERE p.bot_id = bots.id AND p.expires_at > ? AND p.expires_at <= ?) ORDER BY id LIMIT ? + 0`,
 		afterBot, now, until, max(limit, 0))

@@ -12,7 +12,7 @@ import (
 	"github.com/uptrace/bun/dialect/sqlitedialect"
 )
 
-// dialect is where the two databases differ.
+// dialect holds what differs between the two databases.
 type dialect struct {
 	postgres   bool
 	bun        *bun.DB // maps rows; never runs a statement
@@ -30,15 +30,15 @@ func newDialect(db *sql.DB, postgres bool) *dialect {
 	return d
 }
 
-// statement is what is known of a statement from its text.
+// statement holds the properties of a statement that follow from its text.
 type statement struct {
-	id        int64  // of this process
-	text      string // in the database's own words
+	id        int64  // unique in this process
+	text      string // with the placeholders of the database
 	tables    uint64 // see tablesOf
 	cacheable bool
 }
 
-// statement reads a statement, in which arguments are written as ?, once.
+// statement returns the properties of a statement, with ? for arguments, and keeps them.
 func (d *dialect) statement(q string) *statement {
 	if t, ok := d.statements.Load(q); ok {
 		return t.(*statement)
@@ -55,12 +55,12 @@ func (d *dialect) statement(q string) *statement {
 		b.WriteRune(r)
 	}
 	t := &statement{id: d.known.Add(1), text: b.String(), tables: tablesOf(q)}
-	t.cacheable = strings.HasPrefix(q, "SELECT") && t.tables&^tablesKept == 0
+	t.cacheable = strings.HasPrefix(q, "SELECT") && t.tables&^tablesCached == 0
 	first, _ := d.statements.LoadOrStore(q, t)
 	return first.(*statement)
 }
 
-// text gives the statement in the database's own words.
+// text returns the statement with the placeholders of the database.
 func (d *dialect) text(q string) string {
 	if !d.postgres {
 		return q
@@ -68,9 +68,9 @@ func (d *dialect) text(q string) string {
 	return d.statement(q).text
 }
 
-// contains is a condition: the column contains the one argument, which must have
-// gone through fold. Both databases lower ASCII letters only (the columns of
-// PostgreSQL collate as "C").
+// contains returns the condition that the column contains its one argument, which must be
+// folded (fold). Both databases lower-case ASCII letters only (in PostgreSQL because of
+// collation "C").
 func (d *dialect) contains(column string) string {
 	if d.postgres {
 		return "strpos(lower(" + column + "), ?) > 0"
@@ -78,8 +78,8 @@ func (d *dialect) contains(column string) string {
 	return "instr(lower(" + column + "), ?) > 0"
 }
 
-// anyOf is a condition: the column is one of the texts of the one argument, a JSON
-// array (see jsonList).
+// anyOf returns the condition that the column equals one of the texts of its one argument, a
+// JSON array (jsonList).
 func (d *dialect) anyOf(column string) string {
 	if d.postgres {
 		return column + " IN (SELECT json_array_elements_text(?::json))"
@@ -87,7 +87,7 @@ func (d *dialect) anyOf(column string) string {
 	return column + " IN (SELECT value FROM json_each(?))"
 }
 
-// fold lowers the ASCII letters.
+// fold returns s with its ASCII letters in lower case.
 func fold(s string) string {
 	return strings.Map(func(r rune) rune {
 		if 'A' <= r && r <= 'Z' {

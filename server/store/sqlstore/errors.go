@@ -17,8 +17,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/store/sqlstore/sqlstate"
 )
 
-// conflicts are the rules by the columns that SQLite names, and by the constraint
-// that PostgreSQL names.
+// conflicts maps the columns that an error of SQLite names, and the constraint that one of
+// PostgreSQL names, to the rule.
 var conflicts = map[string]store.Conflict{
 	"bots.org_id, bots.name":         store.ConflictName,
 	"bots_name":                      store.ConflictName,
@@ -44,7 +44,7 @@ var conflicts = map[string]store.Conflict{
 	"idempotency_pkey":                                               store.ConflictRequestID,
 }
 
-// conflict tells which rule an error of the database is about, if it is about one.
+// conflict returns the rule that an error of the database reports, if it reports one.
 func conflict(err error) (store.Conflict, bool) {
 	var c store.Conflict
 	if errors.As(err, &c) {
@@ -100,9 +100,8 @@ func sqliteUnique(text string) store.Conflict {
 	return store.ConflictOther
 }
 
-// outage makes a *store.Outage of an error that says that the database cannot work
-// now, and leaves others as they are. What the codes of PostgreSQL mean is for package
-// sqlstate to say.
+// outage turns an error that reports a database out of order into a *store.Outage, and
+// returns others as they are. Package sqlstate has the meaning of PostgreSQL's codes.
 func outage(err error) error {
 	if err == nil {
 		return nil
@@ -124,7 +123,7 @@ func outage(err error) error {
 	var network net.Error
 	var connect *pgconn.ConnectError
 	switch {
-	case errors.As(err, &connect): // for whatever reason it lets nobody in
+	case errors.As(err, &connect): // the server refuses connections, for any reason
 		return &store.Outage{Err: err}
 	case errors.As(err, &pg):
 		means := sqlstate.Of(pg.Code)
@@ -145,7 +144,8 @@ func outage(err error) error {
 	return err
 }
 
-// meaning is what PostgreSQL said with an error; nothing when it said nothing.
+// meaning returns the code of PostgreSQL in an error and its meaning; both are zero if the
+// error has no code.
 func meaning(err error) (code string, means sqlstate.Meaning) {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {

@@ -26,7 +26,7 @@ func TestOutage(t *testing.T) {
 		{err: pg("40001"), outage: true}, // asked to try again, too often
 		{err: fmt.Errorf("x: %w", context.DeadlineExceeded)},
 		{err: &net.OpError{Op: "dial", Err: context.Canceled}},
-		{err: pg("57P01"), outage: true}, // told to shut down
+		{err: pg("57P01"), outage: true}, // shutting down
 		{err: pg("57P03"), outage: true}, // starting
 		{err: pg("53300"), outage: true}, // too many connections
 		{err: pg("08006"), outage: true},
@@ -48,7 +48,7 @@ func TestOutage(t *testing.T) {
 			continue
 		}
 		if message, hint, after := got.Outage(); message == "" || hint == "" || after < 1 {
-			t.Errorf("%v: told %q, %q, %d", c.err, message, hint, after)
+			t.Errorf("%v: message %q, hint %q, retry after %d", c.err, message, hint, after)
 		}
 	}
 }

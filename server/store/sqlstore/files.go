@@ -13,14 +13,14 @@ func (r reader) File(ctx context.Context, org, id string) (*store.File, error) {
 const dayMS = 24 * 60 * 60 * 1000
 
 func (r reader) UploadedOn(ctx context.Context, org, uploader string, at int64) (all, own int64, err error) {
-	err = each(ctx, r, func(rows cursor) error { return rows.Scan(&all, &own) },
+	err = each(ctx, r, func(rows rowSet) error { return rows.Scan(&all, &own) },
 		`SELECT CAST(coalesce(sum(bytes), 0) AS BIGINT), CAST(coalesce(sum(CASE WHEN uploader_id = ? THEN bytes ELSE 0 END), 0) AS BIGINT)
 		FROM upload_days WHERE org_id = ? AND day = ?`, uploader, org, at/dayMS)
 	return all, own, err
 }
 
-// countUpload adds to what was uploaded on a day. A day more is kept, for clocks of nodes
-// that differ around midnight.
+// countUpload adds to the sum of uploads of a day. The day before is kept, because the clocks
+// of nodes differ around midnight.
 func (t *tx) countUpload(ctx context.Context, org string, uploader *string, at, bytes int64) error {
 	who := ""
 	if uploader != nil {
@@ -42,7 +42,7 @@ func (r reader) KnownFiles(ctx context.Context, org string, ids []string) (known
 	if err != nil {
 		return nil, err
 	}
-	err = each(ctx, r, func(rows cursor) error {
+	err = each(ctx, r, func(rows rowSet) error {
 		var id string
 		err := rows.Scan(&id)
 		known = append(known, id)

@@ -12,14 +12,14 @@ import (
 	"github.com/b2b-protocol/b2b/server/store/sqlstore/pgpipe"
 )
 
-// Changes that were undone because of another one, and for which there is no time left,
-// are told that they were not made, and never the other one's error.
+// When the deadline passes after a batch was undone because of one change, the other changes
+// fail with errLate, not with the error of that change.
 func TestGiveUp(t *testing.T) {
 	late, unknown := &store.Outage{}, errors.Join(errUnknown, io.EOF)
 	for _, c := range []struct {
-		spoiler int
-		err     error
-		want    [3]error
+		offender int
+		err      error
+		want     [3]error
 	}{
 		{1, store.ConflictName, [3]error{late, store.ConflictName, late}},
 		{-1, io.EOF, [3]error{io.EOF, io.EOF, io.EOF}},
@@ -27,23 +27,23 @@ func TestGiveUp(t *testing.T) {
 		{2, unknown, [3]error{errUnknown, errUnknown, errUnknown}},
 	} {
 		jobs := []*job{newJob("o", nil), newJob("o", nil), newJob("o", nil)}
-		giveUp(jobs, c.spoiler, c.err)
+		giveUp(jobs, c.offender, c.err)
 		for i, j := range jobs {
 			err := <-j.done
 			var o *store.Outage
 			if c.want[i] == late {
 				if !errors.As(err, &o) || o.Unknown {
-					t.Errorf("spoiler %d, %v: change %d is told %v", c.spoiler, c.err, i, err)
+					t.Errorf("offender %d, %v: change %d got %v", c.offender, c.err, i, err)
 				}
 			} else if !errors.Is(err, c.want[i]) {
-				t.Errorf("spoiler %d, %v: change %d is told %v", c.spoiler, c.err, i, err)
+				t.Errorf("offender %d, %v: change %d got %v", c.offender, c.err, i, err)
 			}
 		}
 	}
 }
 
-// When changes that failed together all fail, instead of running again without the one
-// that is to blame.
+// over decides whether the changes of a failed batch are given up, or run again without the
+// offender.
 func TestOver(t *testing.T) {
 	soon, past := time.Now().Add(time.Hour), time.Now().Add(-time.Hour)
 	for _, c := range []struct {

@@ -18,35 +18,34 @@ import (
 )
 
 const (
-	probeEvery = 5 * time.Second  // how long it counts that a change was taken
-	probeAgain = time.Second      // the same of one that was not
-	probeSlow  = 10 * time.Second // a change that takes longer counts as not taken
+	probeEvery = 5 * time.Second  // how long the result of a successful change is valid
+	probeRetry = time.Second      // how long that of a failed one is
+	probeSlow  = 10 * time.Second // a change that takes longer counts as failed
 
-	quickMost = 512 << 20        // bytes of a file that is checked when it is opened
-	quickTime = 30 * time.Second // that the check may take
-	quickWait = 2 * time.Second  // of it, before the file is used
+	checkMaxBytes = 512 << 20        // size in bytes up to which a file is checked when it is opened
+	checkTimeout  = 30 * time.Second // limit of the check
+	checkWait     = 2 * time.Second  // how long Open waits for the check
 )
 
-// health is what is known of a database beside whether it answers: whether it takes
-// changes, and whether it is damaged (B2B-SRV-030).
+// health records whether the database takes changes, and whether it is damaged (B2B-SRV-030).
 type health struct {
 	logger *slog.Logger
 
 	mu      sync.Mutex
-	damaged error // what said so first; it stays until the next start
-	full    error // of the last change that found no room
+	damaged error // the first error that reported damage; it stays until the next start
+	full    error // of the last change that failed because the disk was full
 	fullAt  time.Time
-	probe   chan struct{} // closed when the one under way is over; nil: there is none
-	begun   time.Time     // the last probe
+	probe   chan struct{} // closed when the running probe ends; nil: none runs
+	begun   time.Time     // when the last probe began
 	done    time.Time
 	failed  error // why it failed
 	running sync.WaitGroup
 }
 
-// errDamaged is what a damaged database is told by.
+// errDamaged is wrapped by every error that reports a damaged database.
 var errDamaged = errors.New("store: the database is damaged")
 
-// note remembers an error that says that the database is damaged, or has no room.
+// note records an error that reports a damaged database or a full disk.
 func (h *health) note(err error) {
 	if err == nil {
 		return
@@ -68,7 +67,7 @@ func (h *health) note(err error) {
 	}
 }
 
-// corrupt reports whether an error is about what is stored, not about the moment.
+// corrupt reports whether an error means that stored data is damaged.
 func corrupt(err error) bool {
 	if errors.Is(err, errDamaged) {
 		return true
@@ -85,8 +84,8 @@ func corrupt(err error) bool {
 	return false
 }
 
-// ask reports whether the database is well, as far as is known: a change is tried when
-// none was for a while, and waited for as long as ctx lets.
+// ask returns an error unless the database is known to be healthy. When the last result has
+// become invalid it runs a probe, and waits for it until ctx ends.
 func (h *health) ask(ctx context.Context, change func(context.Context) error) error {
 	h.mu.Lock()
 	if h.damaged != nil {
@@ -95,7 +94,7 @@ func (h *health) ask(ctx context.Context, change func(context.Context) error) er
 	}
 	every := probeEvery
 	if h.failed != nil {
-		every = probeAgain
+		every = probeRetry
 	}
 	if h.probe == nil && time.Since(h.done) >= every {
 		h.probe, h.begun = make(chan struct{}), time.Now()
@@ -118,12 +117,12 @@ func (h *health) ask(ctx context.Context, change func(context.Context) error) er
 	case h.full != nil && time.Since(h.fullAt) < failingTime:
 		return h.full
 	case h.probe != nil && time.Since(h.begun) > probeSlow:
-		return fmt.Errorf("a change is under way for %v", time.Since(h.begun).Round(time.Second))
+		return fmt.Errorf("a change has not ended after %v", time.Since(h.begun).Round(time.Second))
 	}
 	return h.failed
 }
 
-// try tries a change.
+// try runs the probe.
 func (h *health) try(change func(context.Context) error) {
 	defer h.running.Done()
 	ctx, cancel := context.WithTimeout(context.Background(), 3*probeSlow)
@@ -140,8 +139,8 @@ func (h *health) try(change func(context.Context) error) {
 	h.probe = nil
 }
 
-// tryChange writes a row that means nothing, in the way that every change goes. It tries
-// twice: the first may meet a connection that was lost while nobody used it.
+// tryChange writes a row of no meaning through Update. It tries twice, because the first
+// attempt may use a connection that was lost while idle.
 func (s *database) tryChange(ctx context.Context) error {
 	err := s.writeNothing(ctx)
 	var away *store.Outage
@@ -158,16 +157,16 @@ func (s *database) writeNothing(ctx context.Context) error {
 	})
 }
 
-// check looks for damage in an SQLite file, in a connection of its own. It waits a moment
-// for the result, as small files have it at once; larger ones are checked while they are
-// used. Files beyond quickMost are not, and the check ends after quickTime.
+// check looks for damage in an SQLite file, over a connection of its own. It waits up to
+// checkWait for the result, which is enough for small files, and then continues in the
+// background until checkTimeout. Files larger than checkMaxBytes are not checked.
 func (h *health) check(ctx context.Context, path, address string) (stop func()) {
 	info, err := os.Stat(path)
-	if err != nil || info.Size() > quickMost {
-		h.logger.Info("the database is too large to be checked for damage at the start: use PRAGMA integrity_check on a copy", "path", path)
+	if err != nil || info.Size() > checkMaxBytes {
+		h.logger.Info("the database is too large for a check for damage at the start: run PRAGMA integrity_check on a copy", "path", path)
 		return func() {}
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), quickTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTimeout)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -175,7 +174,7 @@ func (h *health) check(ctx context.Context, path, address string) (stop func()) 
 			h.note(err)
 		}
 	}()
-	wait := time.NewTimer(quickWait)
+	wait := time.NewTimer(checkWait)
 	defer wait.Stop()
 	select {
 	case <-done:

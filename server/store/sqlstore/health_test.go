@@ -15,13 +15,13 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-func calm() *health { return &health{logger: slog.New(slog.DiscardHandler)} }
+func newTestHealth() *health { return &health{logger: slog.New(slog.DiscardHandler)} }
 
 // B2B-SRV-030: a change is tried at most every few seconds, a failure shows until one
 // succeeds, and one that does not come back shows, too.
 func TestHealthTriesChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := calm()
+		h := newTestHealth()
 		tries := 0
 		var fails error
 		ask := func() error {
@@ -48,7 +48,7 @@ func TestHealthTriesChanges(t *testing.T) {
 			t.Errorf("%d changes were tried", tries)
 		}
 		fails = nil
-		time.Sleep(probeAgain)
+		time.Sleep(probeRetry)
 		if err := ask(); err != nil {
 			t.Errorf("a change succeeds again: %v", err)
 		}
@@ -64,7 +64,7 @@ func TestHealthTriesChanges(t *testing.T) {
 		}
 		time.Sleep(probeSlow)
 		if err := slow(); err == nil {
-			t.Error("a change that does not come back is well")
+			t.Error("a change that hangs counts as healthy")
 		}
 		close(hang)
 		synctest.Wait()
@@ -87,7 +87,7 @@ func TestHealthTriesChanges(t *testing.T) {
 	})
 }
 
-// B2B-SRV-030: a damaged file is found when it is opened, and by who reads it.
+// B2B-SRV-030: damage is found when the file is opened, and by reads.
 func TestDamagedFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "b2b.db")
 	open := func() *database {
@@ -155,8 +155,8 @@ func TestDamagedFile(t *testing.T) {
 	}
 }
 
-// B2B-SRV-030: a database without room is not well, until there is room.
-func TestFullIsNotWell(t *testing.T) {
+// B2B-SRV-030: a full database is unhealthy until there is room.
+func TestFullDatabaseIsUnhealthy(t *testing.T) {
 	s := openShared(t)
 	ctx := t.Context()
 	if err := s.Ping(ctx); err != nil {

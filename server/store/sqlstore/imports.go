@@ -75,8 +75,7 @@ func (t *tx) ImportRows(ctx context.Context, rows *store.ImportRows) error {
 	return nil
 }
 
-// countImported adds to what was uploaded on the newest day of the files, which may be
-// today.
+// countImported adds the files of the newest day, which may be today, to the sum of that day.
 func (t *tx) countImported(ctx context.Context, files []store.File) error {
 	newest := int64(0)
 	for _, f := range files {
@@ -96,11 +95,11 @@ func (t *tx) countImported(ctx context.Context, files []store.File) error {
 // insertAtOnce is how many rows one statement of insertAll writes. It stays below
 // the arguments that a statement may have (SQLite 32,766, PostgreSQL 65,535) with
 // the widest table.
-const insertAtOnce = 50
+const rowsPerInsert = 50
 
-// insertAll writes rows with as few statements as is good, of two texts for each
-// table: many rows, or one. On PostgreSQL the statements of many rows are waited
-// for, which bounds what is under way.
+// insertAll writes rows with few statements, and uses two texts for each table: one for
+// rowsPerInsert rows and one for a single row. On PostgreSQL it waits for each statement of
+// many rows, which bounds the deferred data.
 func insertAll[T any](ctx context.Context, t *tx, table string, rows []T) error {
 	if len(rows) == 0 {
 		return nil
@@ -112,7 +111,7 @@ func insertAll[T any](ctx context.Context, t *tx, table string, rows []T) error 
 	}
 	one := "(?" + strings.Repeat(", ?", len(names)-1) + ")"
 	insert := "INSERT INTO " + table + " (" + strings.Join(names, ", ") + ") VALUES " + one
-	args := make([]any, 0, insertAtOnce*len(fields))
+	args := make([]any, 0, rowsPerInsert*len(fields))
 	values := func(rows []T) []any {
 		args = args[:0]
 		for i := range rows {
@@ -123,10 +122,10 @@ func insertAll[T any](ctx context.Context, t *tx, table string, rows []T) error 
 		}
 		return args
 	}
-	if len(rows) >= insertAtOnce {
-		many := insert + strings.Repeat(", "+one, insertAtOnce-1)
-		for ; len(rows) >= insertAtOnce; rows = rows[insertAtOnce:] {
-			if _, err := t.c.execNow(ctx, many, values(rows[:insertAtOnce])...); err != nil {
+	if len(rows) >= rowsPerInsert {
+		many := insert + strings.Repeat(", "+one, rowsPerInsert-1)
+		for ; len(rows) >= rowsPerInsert; rows = rows[rowsPerInsert:] {
+			if _, err := t.c.execNow(ctx, many, values(rows[:rowsPerInsert])...); err != nil {
 				return err
 			}
 		}

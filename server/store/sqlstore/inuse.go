@@ -12,14 +12,14 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// InUse returns an InUseError when an SQLite file is open in any process at this moment. A
-// file that is not there is not in use.
+// InUse returns an InUseError while any process has an SQLite file open. A file that does not
+// exist is not in use.
 func InUse(ctx context.Context, path string) error {
 	if _, err := os.Stat(path); err != nil {
 		if errors.Is(err, os.ErrNotExist) {
 			return nil
 		}
-		return fmt.Errorf("look at %s: %w", path, err)
+		return fmt.Errorf("check whether %s is in use: %w", path, err)
 	}
 	err := lockAlone(ctx, path)
 	var lite *sqlite.Error
@@ -27,16 +27,15 @@ func InUse(ctx context.Context, path string) error {
 		return inUse(ctx, path)
 	}
 	if err != nil {
-		return fmt.Errorf("look at %s: %w", path, err)
+		return fmt.Errorf("check whether %s is in use: %w", path, err)
 	}
 	return nil
 }
 
-// lockAlone takes the lock of SQLite that is only to be had alone, for a moment: everybody
-// else who reads or writes with a write-ahead log holds a shared one for as long as the
-// file is open.
+// lockAlone takes SQLite's exclusive lock and releases it. It fails while another connection
+// has the file open with a write-ahead log, because that has a shared lock.
 func lockAlone(ctx context.Context, path string) (err error) {
-	// The mode has to be set before the file is first read.
+	// The locking mode must be set before the file is first read.
 	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?_pragma=locking_mode(EXCLUSIVE)&_pragma=busy_timeout(0)")
 	if err != nil {
 		return err

@@ -39,8 +39,9 @@ func TestInUse(t *testing.T) {
 	is(false, "when it is closed")
 }
 
-// B2B-ENV-006: a file is opened once, whatever it is called, and goes on working for who has it.
-func TestOpenIsAlone(t *testing.T) {
+// B2B-ENV-006: a file is opened once, whatever it is called, and stays usable for the process that
+// has it.
+func TestOpenIsExclusive(t *testing.T) {
 	dir, elsewhere := t.TempDir(), t.TempDir()
 	path := filepath.Join(dir, "b2b.db")
 	first, err := Open(t.Context(), Config{URL: path})
@@ -65,12 +66,12 @@ func TestOpenIsAlone(t *testing.T) {
 		}
 	}
 	if err := first.Update(t.Context(), "", func(store.Tx) error { return nil }); err != nil {
-		t.Errorf("who has the file cannot write any more: %v", err)
+		t.Errorf("the process that has the file cannot write: %v", err)
 	}
 	if err := InUse(t.Context(), path); err == nil {
 		t.Error("who has the file has lost its locks")
 	}
-	beside, err := Open(t.Context(), Config{URL: path, Beside: true})
+	beside, err := Open(t.Context(), Config{URL: path, Shared: true})
 	if err != nil {
 		t.Fatalf("a tool cannot look: %v", err)
 	}

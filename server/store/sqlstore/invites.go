@@ -6,7 +6,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-func (r reader) InviteCodes(ctx context.Context, before *store.TimeCursor, limit int) ([]store.InviteCode, error) {
+func (r reader) InviteCodes(ctx context.Context, before *store.PageKey, limit int) ([]store.InviteCode, error) {
 	var w where
 	if before != nil {
 		w.and("(created_at, id) < (?, ?)", before.At, before.ID)

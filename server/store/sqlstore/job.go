@@ -18,8 +18,8 @@ import (
 type job struct {
 	org   string
 	fn    func(store.Tx) error
-	since time.Time  // when it was handed over
-	done  chan error // gets the one result
+	since time.Time  // when it was submitted
+	done  chan error // receives the one result
 	state atomic.Int32
 }
 
@@ -33,19 +33,19 @@ func newJob(org string, fn func(store.Tx) error) *job {
 	return &job{org: org, fn: fn, since: time.Now(), done: make(chan error, 1)}
 }
 
-// take claims a waiting job for running; false when its caller has given up.
+// take marks a waiting job as running. It returns false when the caller has cancelled it.
 func (j *job) take() bool { return j.state.CompareAndSwap(jobWaiting, jobTaken) }
 
-// cancel gives up a waiting job; false when it is running.
+// cancel cancels a waiting job. It returns false when the job is running.
 func (j *job) cancel() bool {
 	if !j.state.CompareAndSwap(jobWaiting, jobCancelled) {
 		return false
 	}
-	j.fn = nil // with all that it holds: the job itself goes when its turn comes
+	j.fn = nil // frees what the function refers to; the job stays queued until it is skipped
 	return true
 }
 
-// taken keeps the jobs that could be claimed.
+// taken marks the jobs as running and returns those that were not cancelled.
 func taken(jobs []*job) []*job {
 	return slices.DeleteFunc(jobs, func(j *job) bool { return !j.take() })
 }
@@ -63,16 +63,16 @@ func call(fn func(store.Tx) error, t *tx) (err error) {
 	return t.failed
 }
 
-// errExit is the result of changes that ran together with one that ended its
-// goroutine (runtime.Goexit, t.Fatal in a test).
+// errExit is the result of the changes of a batch in which one called runtime.Goexit (as
+// t.Fatal does in a test).
 var errExit = errors.New("store: a change ended the goroutine that ran it")
 
-// undone counts batches that could not be committed, whose changes are then made one by one.
+// undone counts the batches that could not be committed as one.
 func undone(log *slog.Logger) *counts.Log {
 	return counts.New(log, "a batch could not be committed, running its changes alone")
 }
 
-// fail gives the jobs that have no result yet an error.
+// fail sends an error to the jobs that have no result yet.
 func fail(jobs []*job, err error) {
 	for _, j := range jobs {
 		select {
@@ -82,7 +82,7 @@ func fail(jobs []*job, err error) {
 	}
 }
 
-// hooks are the functions that hear of commits.
+// hooks are the functions registered by OnCommit.
 type hooks struct {
 	mu  sync.Mutex
 	all atomic.Pointer[[]*hook]

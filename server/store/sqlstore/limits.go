@@ -8,14 +8,14 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// slots is how many slots a window has.
+// slots is the number of slots of a window.
 const slots = 60
 
-// clockSkew is how far the clocks of nodes may be apart, in milliseconds.
+// clockSkew is how far the clocks of nodes may differ, in milliseconds.
 const clockSkew = 10_000
 
-// rateCache holds the slots of the rate limits that were used lately. Its owner
-// empties it when somebody else may have written.
+// rateCache holds the slots of recently used rate limits. Its owner empties it when another
+// process may have written.
 type rateCache map[rateKey][]rateSlot
 
 type rateKey struct{ bot, bucket string }
@@ -28,8 +28,8 @@ const rateCacheMax = 8192
 func (t *tx) TakeRate(ctx context.Context, bot, bucket string, window time.Duration, limit, now int64) (bool, int64, error) {
 	width := window.Milliseconds()
 	gone := now - width // uses at or before this time have left the window
-	// Uses that lie ahead of now were made before the clock was put back: they would count
-	// until it has come there again (B2B-LIFE-020).
+	// Uses in the future were counted before the clock was set back. They are ignored, else
+	// they would count until the clock has reached their time again (B2B-LIFE-020).
 	ahead := now + clockSkew
 	outside := func(s rateSlot) bool { return s.lastAt <= gone || s.lastAt > ahead }
 	key := rateKey{bot, bucket}
@@ -71,7 +71,7 @@ func (t *tx) TakeRate(ctx context.Context, bot, bucket string, window time.Durat
 	return true, 0, t.c.exec(ctx, countUses, bot, bucket, slot, int64(1), now)
 }
 
-// countUses adds uses to a slot. The writer of SQLite holds it back (held).
+// countUses adds uses to a slot. The writer of SQLite defers it (deferred).
 const countUses = `INSERT INTO rate_slots (bot_id, bucket, slot, uses, last_at) VALUES (?, ?, ?, ?, ?)
 	ON CONFLICT (bot_id, bucket, slot) DO UPDATE SET uses = rate_slots.uses + excluded.uses, last_at = excluded.last_at`
 
@@ -79,7 +79,7 @@ func (t *tx) rateSlots(ctx context.Context, key rateKey) ([]rateSlot, error) {
 	if all, ok := t.rates[key]; ok {
 		return all, nil
 	}
-	all, err := scanner[rateSlot](func(rows cursor, s *rateSlot) error {
+	all, err := scanner[rateSlot](func(rows rowSet, s *rateSlot) error {
 		return rows.Scan(&s.slot, &s.uses, &s.lastAt)
 	}).list(ctx, t.reader, "SELECT slot, uses, last_at FROM rate_slots WHERE bot_id = ? AND bucket = ?", key.bot, key.bucket)
 	if err != nil {
@@ -92,7 +92,7 @@ func (t *tx) rateSlots(ctx context.Context, key rateKey) ([]rateSlot, error) {
 	return all, nil
 }
 
-// undone forgets what a change that was undone counted.
+// undone removes from the cache the slots that a change counted before it was undone.
 func (t *tx) undone() {
 	for _, key := range t.taken {
 		delete(t.rates, key)
@@ -100,7 +100,7 @@ func (t *tx) undone() {
 }
 
 func (r reader) Idempotency(ctx context.Context, org, caller, requestID string) (*store.IdempotencyRecord, error) {
-	return scanner[store.IdempotencyRecord](func(rows cursor, i *store.IdempotencyRecord) error {
+	return scanner[store.IdempotencyRecord](func(rows rowSet, i *store.IdempotencyRecord) error {
 		return rows.Scan(&i.OrgID, &i.Caller, &i.RequestID, &i.Hash, &i.Response, &i.CreatedAt)
 	}).one(ctx, r, `SELECT org_id, caller, request_id, hash, response, created_at FROM idempotency
 		WHERE org_id = ? AND caller = ? AND request_id = ?`, org, caller, requestID)

@@ -10,12 +10,12 @@ import (
 	"strings"
 )
 
-// errLocked says that somebody else has a lock file, in this process or another.
+// errLocked reports that a lock file is locked, in this process or another.
 var errLocked = errors.New("sqlstore: the lock is taken")
 
-// besideOf is the lock file of a database: the same for every symbolic link to it. Locks are
-// known by the file and not by its name, so it is never removed.
-func besideOf(path string) (string, error) {
+// lockPath returns the lock file of a database, the same for every symbolic link to it. It is
+// never removed: a lock belongs to the file, so a new file of that name could be locked again.
+func lockPath(path string) (string, error) {
 	folder, name := filepath.Split(path)
 	if whole, err := filepath.EvalSymlinks(path); err == nil {
 		return whole + "-lock", nil
@@ -27,11 +27,11 @@ func besideOf(path string) (string, error) {
 	return filepath.Join(folder, name+"-lock"), nil
 }
 
-// lockBeside locks the file beside a database and writes down who has it, until release is
-// called. The system frees the lock however the process ends. Without waiting it answers
-// errLocked when another has it.
-func lockBeside(path string) (release func() error, err error) {
-	beside, err := besideOf(path)
+// lockByFile locks the lock file of a database until release is called, and writes this
+// process's id into it. The system frees the lock when the process ends. It does not wait,
+// and returns errLocked when the file is locked.
+func lockByFile(path string) (release func() error, err error) {
+	beside, err := lockPath(path)
 	if err != nil {
 		return nil, err
 	}
@@ -51,18 +51,18 @@ func lockBeside(path string) (release func() error, err error) {
 		_, err = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("write who has %s: %w", path, err), f.Close())
+		return nil, errors.Join(fmt.Errorf("write the process id into the lock file of %s: %w", path, err), f.Close())
 	}
 	return f.Close, nil
 }
 
-// mostPID bounds what is read of a lock file, in bytes.
-const mostPID = 32
+// maxPIDBytes bounds how many bytes of a lock file are read.
+const maxPIDBytes = 32
 
-// lockedBy is the process that wrote itself into the lock file of a database. It may have
-// ended since, so this is asked only when the lock is known to be taken.
+// lockedBy returns the process id in the lock file of a database. The process may have ended,
+// so callers make sure that the lock is taken.
 func lockedBy(path string) []int {
-	beside, err := besideOf(path)
+	beside, err := lockPath(path)
 	if err != nil {
 		return nil
 	}
@@ -70,7 +70,7 @@ func lockedBy(path string) []int {
 	if err != nil {
 		return nil
 	}
-	text, err := io.ReadAll(io.LimitReader(f, mostPID))
+	text, err := io.ReadAll(io.LimitReader(f, maxPIDBytes))
 	if err := errors.Join(err, f.Close()); err != nil {
 		return nil
 	}

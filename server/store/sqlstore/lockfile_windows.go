@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// lockedByte is far behind what is written into a lock file: on Windows nobody else can read
-// a byte that is locked.
+// lockedByte is far behind the end of a lock file, because on Windows other processes cannot
+// read a locked byte.
 const lockedByte = 1 << 30
 
 // tryLock takes a lock that belongs to the open file and ends with it (LockFileEx).

@@ -7,7 +7,7 @@ import (
 )
 
 func (r reader) LogTop(ctx context.Context, org string) (store.LogTop, error) {
-	t, err := scanner[store.LogTop](func(rows cursor, t *store.LogTop) error {
+	t, err := scanner[store.LogTop](func(rows rowSet, t *store.LogTop) error {
 		return rows.Scan(&t.Epoch, &t.Seq, &t.Access)
 	}).one(ctx, r, "SELECT epoch, last_seq, access_seq FROM org_logs WHERE org_id = ?", org)
 	if err != nil {
@@ -25,7 +25,7 @@ func (r reader) LogTops(ctx context.Context, orgs []string) (map[string]store.Lo
 		return nil, err
 	}
 	tops := make(map[string]store.LogTop, len(orgs))
-	err = each(ctx, r, func(rows cursor) error {
+	err = each(ctx, r, func(rows rowSet) error {
 		var org string
 		var t store.LogTop
 		if err := rows.Scan(&org, &t.Epoch, &t.Seq, &t.Access); err != nil {
@@ -62,7 +62,7 @@ func eventsListed(where string, limit int) listing {
 	}
 }
 
-var eventRows = scanner[store.Event](func(rows cursor, e *store.Event) error {
+var eventRows = scanner[store.Event](func(rows rowSet, e *store.Event) error {
 	return rows.Scan(&e.OrgID, &e.Seq, &e.At, &e.Type, &e.Audience, &e.ThreadID, &e.ChannelID, &e.BotID, &e.ActorID, &e.Payload)
 })
 
@@ -70,8 +70,8 @@ func (r reader) ReadLog(ctx context.Context, org string, afterSeq int64, limit i
 	return eventRows.listed(ctx, r, eventsListed("org_id = ? AND seq > ?", limit), org, afterSeq)
 }
 
-// ReadScope reads by event_log_by_scope, whose expressions these are. The organisation
-// is left out on purpose: with it a planner may prefer to read all of its log.
+// ReadScope uses the index event_log_by_scope, which has these expressions. The condition does
+// not name the org, because a planner could then choose to read the whole log of the org.
 func (r reader) ReadScope(ctx context.Context, scope string, afterSeq, uptoSeq int64, limit int) ([]store.Event, error) {
 	return eventRows.listed(ctx, r, eventsListed(`audience BETWEEN 2 AND 4
 		AND CASE audience WHEN 2 THEN channel_id WHEN 3 THEN thread_id ELSE bot_id END = ? AND seq > ? AND seq <= ?`, limit),
@@ -106,7 +106,7 @@ func (t *tx) PruneLog(ctx context.Context, before int64, limit int) (int64, erro
 	if err != nil || limit <= 0 {
 		return 0, err
 	}
-	// The oldest events, as many as may go, and the first of them that has to stay.
+	// The oldest events, up to the limit, and the first of them that has to stay.
 	oldest := "FROM (SELECT seq, at FROM event_log WHERE org_id = ? ORDER BY seq LIMIT ? + 0) o"
 	first, err := value[int64](ctx, t.reader, "SELECT coalesce(min(seq), 0) "+oldest, t.org, 1)
 	if err != nil || first == 0 {

@@ -49,11 +49,11 @@ func readMigrations(dialect string) ([]migration, error) {
 const createMigrations = `CREATE TABLE IF NOT EXISTS schema_migrations (
 	version BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL)`
 
-// migrationLock keeps two nodes from migrating one PostgreSQL database at once.
+// migrationLock keeps two nodes from migrating a PostgreSQL database at the same time.
 const migrationLock = "SELECT pg_advisory_xact_lock(7021620531)"
 
-// migrate brings the schema up to date in one transaction. A database of a newer
-// program is refused.
+// migrate applies the missing migrations in one transaction. It refuses a database with a
+// newer schema.
 func migrate(ctx context.Context, conn *sql.Conn, postgres bool) (err error) {
 	dialect, begin := "sqlite", []string{"BEGIN IMMEDIATE"}
 	if postgres {
@@ -77,7 +77,7 @@ func migrate(ctx context.Context, conn *sql.Conn, postgres bool) (err error) {
 			err = errors.Join(err, rollback)
 		}
 	}()
-	if postgres { // SQLite is looked at before anything of the file is set
+	if postgres { // SQLite is checked before the settings of the file change
 		if err := checkOwner(ctx, conn, ""); err != nil {
 			return err
 		}
@@ -90,7 +90,7 @@ func migrate(ctx context.Context, conn *sql.Conn, postgres bool) (err error) {
 		return fmt.Errorf("read schema version: %w", err)
 	}
 	if done > len(all) {
-		return fmt.Errorf("the database has schema version %d, this program knows %d: use a newer one", done, len(all))
+		return fmt.Errorf("the database has schema version %d, this version of b2b knows %d: use a newer version of b2b", done, len(all))
 	}
 	for _, m := range all[done:] {
 		if err := script(ctx, conn, m.text, postgres); err != nil {
@@ -108,9 +108,8 @@ func migrate(ctx context.Context, conn *sql.Conn, postgres bool) (err error) {
 	return nil
 }
 
-// Migrated reports whether a PostgreSQL database has the schema of this program, without
-// changing anything. One that has no schema yet, and could get it, has not; any other state is
-// an error.
+// Migrated reports whether a PostgreSQL database has the schema of this program, and changes
+// nothing. It returns false for a database without a schema. Any other state is an error.
 func Migrated(ctx context.Context, url string) (there bool, err error) {
 	db, err := sql.Open("pgx", url)
 	if err != nil {
@@ -131,18 +130,18 @@ func Migrated(ctx context.Context, url string) (there bool, err error) {
 	}
 	known, err := schemaVersion()
 	if err == nil && int64(done) != known {
-		err = fmt.Errorf("the database has schema version %d, and this program makes it %d: start a server of this version on it first", done, known)
+		err = fmt.Errorf("the database has schema version %d, this version of b2b needs %d: start a server of this version on it first", done, known)
 	}
 	return true, err
 }
 
-// schemaVersion is the newest version of the schema of PostgreSQL that this program knows.
+// schemaVersion returns the newest version of PostgreSQL's schema that this program knows.
 func schemaVersion() (int64, error) {
 	all, err := readMigrations("postgres")
 	return int64(len(all)), err
 }
 
-// migrated reads the version of a database that was migrated before.
+// migrated returns the schema version of a database; 0 without a schema.
 func migrated(ctx context.Context, conn *sql.Conn, postgres bool) (int, error) {
 	if postgres {
 		// Names an absent table without failing.

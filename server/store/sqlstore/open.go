@@ -1,27 +1,24 @@
 // Package sqlstore keeps the store in SQLite or PostgreSQL.
 //
-// The SQL is the same for both but for a handful of words (dialect). Rows are mapped
-// by bun; values always travel as bound arguments of prepared statements, never
-// inside the text, so that they arrive byte for byte.
+// The SQL is the same for both except for a few expressions (dialect). Values are always
+// bound arguments of prepared statements, never part of the text.
 //
 // # SQLite
 //
-// One goroutine owns the one connection that writes. It takes all changes that wait,
-// runs each under a savepoint and commits them together, so that one flush to disk
-// (synchronous=FULL) serves all of them. Reads use other connections and are never
-// in its way (WAL).
+// One goroutine owns the only connection that writes. It takes all waiting changes and commits
+// them together, so that one flush to disk (synchronous=FULL) serves all of them. Reads use
+// other connections, and neither block it nor wait for it (WAL).
 //
 // # PostgreSQL
 //
-// Each organisation that has changes waiting has a writer, which does the same in a
-// transaction that first takes the advisory lock of the organisation: so the changes
-// of one organisation are in order on all nodes, and its log has no holes. Writes are
-// held back and sent together with the next read (package pgpipe). When one of the
-// changes fails after something of it was sent, the transaction is undone and the
-// others run again without it.
+// Each org that has waiting changes has a goroutine that does the same. Its transaction first
+// takes the advisory lock of the org: so the changes of one org are in order on all nodes, and
+// its log has no gaps. Writes are deferred and sent together with the next read (package
+// pgpipe). When a change fails after some of its statements were sent, the transaction is
+// rolled back and the other changes run again without it.
 //
-// No caller waits for PostgreSQL for long (patience): every round trip is bounded, so is
-// every wait for a turn, a lock or a connection, and what waits is bounded in number.
+// Every round trip to PostgreSQL has a time limit, and so has every wait for a share, a lock
+// or a connection (timeouts). The number of waiting calls is bounded.
 package sqlstore
 
 import (
@@ -37,42 +34,42 @@ import (
 	"github.com/b2b-protocol/b2b/server/store/sqlstore/pgpipe"
 )
 
-// Config says what to open.
+// Config selects the database and its limits.
 type Config struct {
 	// URL is a PostgreSQL address (postgres://…) or the path of an SQLite file,
 	// which is created with its folder when it is not there.
 	URL string
-	// Logger hears of what no caller is told; nil is silent.
+	// Logger receives the errors that no caller gets; nil discards them.
 	Logger *slog.Logger
-	// Answer is how long PostgreSQL may leave a caller without an answer before the call
-	// fails with a store.Outage (B2B-LIFE-030); 0 is 4.5 seconds.
+	// Answer is how long a call waits for PostgreSQL before it fails with a store.Outage
+	// (B2B-LIFE-030); 0 is 4.5 seconds.
 	Answer time.Duration
-	// Patient lifts the limits on time of PostgreSQL, for imports: nobody waits for them.
-	Patient bool
+	// NoTimeouts removes the time limits for PostgreSQL, for imports, which have no callers.
+	NoTimeouts bool
 	// MaxConns bounds the connections to the database; 0 is 8 for SQLite (its
 	// readers, beside one for health) and 16 for PostgreSQL.
 	MaxConns int
-	// Payer names whose share of the connections a read takes: the organisation that the
-	// context belongs to. nil: all reads are of one.
+	// Payer returns the org that a context belongs to: the read counts against its share of
+	// the connections. nil: all reads have one share.
 	Payer func(context.Context) string
-	// CacheMB is how much the writer of SQLite keeps in memory; 0 is 4. Imports, which
-	// write all over the file in one change, want more: what does not fit goes to disk
-	// again and again.
+	// CacheMB is the size of the page cache of the writer of SQLite; 0 is 4. Imports need
+	// more, as one change of theirs writes pages all over the file: pages that do not fit are
+	// written to disk repeatedly.
 	CacheMB int
-	// Beside opens an SQLite file that a server may have, for tools which look at what it
-	// does and write nothing. Others have the file alone (B2B-ENV-006).
-	Beside bool
+	// Shared opens an SQLite file that a server may have open, for tools that only read it.
+	// Without it the file is opened exclusively (B2B-ENV-006).
+	Shared bool
 }
 
-// IsPostgres tells whether a URL names a PostgreSQL server.
+// IsPostgres reports whether a URL names a PostgreSQL server.
 func IsPostgres(url string) bool {
 	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
 }
 
-// Open connects, brings the schema up to date and starts the writer.
+// Open connects, migrates the schema and starts the writer.
 func Open(ctx context.Context, cfg Config) (store.Store, error) {
 	if cfg.URL == "" {
-		return nil, errors.New("open store: no database named")
+		return nil, errors.New("open store: no database is configured")
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -86,7 +83,7 @@ func Open(ctx context.Context, cfg Config) (store.Store, error) {
 // batchMax bounds how many changes are committed together.
 const batchMax = 128
 
-// queueMax bounds how many changes may wait; more callers wait for their turn to wait.
+// queueMax bounds how many changes are queued; further callers block until there is room.
 const queueMax = 4096
 
 // database is a store over one of the dialects.
@@ -95,16 +92,16 @@ type database struct {
 	pool     *pool
 	writer   writer
 	hooks    hooks
-	patience patience // with PostgreSQL
+	timeouts timeouts // with PostgreSQL
 	closed   func() error
 	once     sync.Once
 }
 
-// writer runs changes one after the other in each organisation.
+// writer runs changes one after the other in each org.
 type writer interface {
-	// submit hands a change over; job.done gets its result.
+	// submit queues a change; job.done receives its result.
 	submit(ctx context.Context, j *job) error
-	// close waits for what was submitted and refuses more.
+	// close waits for the submitted changes and refuses new ones.
 	close()
 }
 
@@ -122,8 +119,8 @@ func (s *database) Update(ctx context.Context, org string, fn func(store.Tx) err
 	}
 	defer func() { s.pool.health.note(failed) }()
 	var late <-chan time.Time
-	if s.patience.wait > 0 {
-		timer := time.NewTimer(s.patience.wait)
+	if s.timeouts.wait > 0 {
+		timer := time.NewTimer(s.timeouts.wait)
 		defer timer.Stop()
 		late = timer.C
 	}
@@ -146,7 +143,8 @@ func (s *database) OnCommit(fn func(org string, events []store.Event)) func() {
 	return s.hooks.add(fn)
 }
 
-// Ping asks for something, over a connection of its own (B2B-LIM-021). On PostgreSQL it fails as well while changes fail.
+// Ping runs a query over a connection of its own (B2B-LIM-021). On PostgreSQL it also fails
+// while changes fail.
 func (s *database) Ping(ctx context.Context) error {
 	q := "SELECT 1"
 	if s.pool.d.postgres {
@@ -154,7 +152,7 @@ func (s *database) Ping(ctx context.Context) error {
 	}
 	var version int64
 	err := s.pool.probe.QueryRowContext(ctx, q).Scan(&version)
-	if pgpipe.IsCrowded(err) { // there is no connection left for us beside those of the pool
+	if pgpipe.IsCrowded(err) { // the server has no connection left beside those of our pool
 		err = s.pool.db.QueryRowContext(ctx, q).Scan(&version)
 	}
 	if err != nil {

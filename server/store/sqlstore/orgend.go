@@ -18,9 +18,9 @@ func (t *tx) EndOrg(ctx context.Context, id string) error {
 	return nil
 }
 
-// EmptyOrg goes scope by scope, for a scope that is empty goes itself and is never
-// looked at again. The log goes last: other nodes read from it that the
-// organisation has ended.
+// EmptyOrg removes one scope (thread, channel, bot) after the other, with its row, so that
+// later calls do not search it again. The log is removed last, because other nodes read in it
+// that the org has ended.
 func (t *tx) EmptyOrg(ctx context.Context, id string, limit int) (int64, error) {
 	e := &emptying{t: t, left: int64(max(limit, 0))}
 	for _, scope := range []struct {
@@ -66,7 +66,7 @@ func (t *tx) EmptyOrg(ctx context.Context, id string, limit int) (int64, error) 
 	return e.gone, nil
 }
 
-// emptying is one step of EmptyOrg under way.
+// emptying is one call of EmptyOrg.
 type emptying struct {
 	t          *tx
 	left, gone int64
@@ -82,7 +82,7 @@ func (e *emptying) rows(ctx context.Context, q, scope string) error {
 	return err
 }
 
-// scopes removes what is below the rows of a table, and those rows.
+// scopes removes the rows that belong to each scope of a table, then the scope's own row.
 func (e *emptying) scopes(ctx context.Context, table, org string, below []string) error {
 	for e.left > 0 {
 		scope, err := value[string](ctx, e.t.reader, "SELECT id FROM "+table+" WHERE org_id = ? LIMIT 1", org)

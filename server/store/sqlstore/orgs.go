@@ -10,7 +10,7 @@ import (
 
 const orgColumns = "id, name, secret_hash, persist_messages, status, join_approval_required, created_at"
 
-func scanOrg(rows cursor, o *store.Org) error {
+func scanOrg(rows rowSet, o *store.Org) error {
 	return rows.Scan(&o.ID, &o.Name, &o.SecretHash, &o.PersistMessages, &o.Status, &o.JoinApprovalRequired, &o.CreatedAt)
 }
 
@@ -18,7 +18,7 @@ func (r reader) Org(ctx context.Context, id string) (*store.Org, error) {
 	return scanner[store.Org](scanOrg).one(ctx, r, "SELECT "+orgColumns+" FROM orgs WHERE id = ? AND status <> 'destroyed'", id)
 }
 
-func (r reader) Orgs(ctx context.Context, after *store.TimeCursor, limit int) ([]store.OrgSummary, error) {
+func (r reader) Orgs(ctx context.Context, after *store.PageKey, limit int) ([]store.OrgSummary, error) {
 	var w where
 	w.and("o.status <> 'destroyed'")
 	if after != nil {
@@ -31,7 +31,7 @@ func (r reader) Orgs(ctx context.Context, after *store.TimeCursor, limit int) ([
 
 func (r reader) PlatformStats(ctx context.Context, activeSince int64) (store.PlatformStats, error) {
 	var s store.PlatformStats
-	err := each(long(ctx), r, func(rows cursor) error {
+	err := each(long(ctx), r, func(rows rowSet) error {
 		return rows.Scan(&s.OrgCount, &s.BotCount, &s.OnlineBotCount, &s.ThreadCount, &s.MessageCount, &s.ActiveThreadCount)
 	}, `SELECT (SELECT count(*) FROM orgs WHERE status <> 'destroyed'),
 		(SELECT count(*) FROM bots WHERE org_id NOT IN (SELECT id FROM orgs WHERE status = 'destroyed')),
@@ -47,7 +47,7 @@ func (t *tx) CreateOrg(ctx context.Context, org *store.Org) error {
 	return err
 }
 
-// createOrg tells the epoch of the new log.
+// createOrg returns the epoch of the new log.
 func (t *tx) createOrg(ctx context.Context, org *store.Org) (epoch string, err error) {
 	if err := insert(ctx, t.reader, "orgs", org); err != nil {
 		return "", err

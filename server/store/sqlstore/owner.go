@@ -8,8 +8,9 @@ import (
 	"fmt"
 )
 
-// sqliteTables and postgresTables list the tables that say whose a database is, and how many
-// of two columns of our schema_migrations each has: other programs have a table of that name.
+// sqliteTables and postgresTables list the tables by which owner recognises the program that
+// made a database, and how many of two columns of our schema_migrations each has: other
+// programs also have a table of that name.
 const (
 	sqliteTables = `SELECT m.name, CASE m.name WHEN 'schema_migrations' THEN
 		(SELECT count(*) FROM pragma_table_info(m.name) c WHERE c.name IN ('name', 'applied_at')) ELSE 0 END
@@ -20,9 +21,8 @@ const (
 		WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p') AND c.relname IN ('schema_migrations', 'orgs', 'bots')`
 )
 
-// checkOwner refuses a database that has tables and is not of this program (B2B-ENV-053),
-// before anything in it is changed. In PostgreSQL, which has no path, other programs may have
-// tables beside ours.
+// checkOwner refuses a database that has tables of another program (B2B-ENV-053), before it is
+// changed. The path of PostgreSQL is empty; there, other programs may have tables beside ours.
 func checkOwner(ctx context.Context, conn *sql.Conn, path string) error {
 	q := sqliteTables
 	if path == "" {
@@ -47,8 +47,8 @@ func checkOwner(ctx context.Context, conn *sql.Conn, path string) error {
 	return owner(tables, path)
 }
 
-// owner says whose a database is by its tables and their columns of our schema_migrations;
-// nil: ours, or nobody's.
+// owner returns an error that names the program that made a database, or nil if it is ours or
+// empty. tables has, by name, the number of the columns of our schema_migrations.
 func owner(tables map[string]int, path string) error {
 	from := cmp.Or(path, "postgres://…")
 	columns, migrations := tables["schema_migrations"]

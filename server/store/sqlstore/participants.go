@@ -7,12 +7,12 @@ import (
 )
 
 func (r reader) Participant(ctx context.Context, thread, bot string) (*store.Participant, error) {
-	return scanner[store.Participant](func(rows cursor, p *store.Participant) error {
+	return scanner[store.Participant](func(rows rowSet, p *store.Participant) error {
 		return rows.Scan(&p.ThreadID, &p.BotID, &p.Label, &p.JoinedAt, &p.JoinedSeq)
 	}).one(ctx, r, "SELECT thread_id, bot_id, label, joined_at, joined_seq FROM thread_participants WHERE thread_id = ? AND bot_id = ?", thread, bot)
 }
 
-var participants scanner[store.ParticipantRow] = func(rows cursor, p *store.ParticipantRow) error {
+var participants scanner[store.ParticipantRow] = func(rows rowSet, p *store.ParticipantRow) error {
 	return rows.Scan(&p.ThreadID, &p.BotID, &p.Label, &p.JoinedAt, &p.JoinedSeq, &p.Name, &p.Online)
 }
 
@@ -50,7 +50,7 @@ func (r reader) Memberships(ctx context.Context, bot string) ([]store.Membership
 		ORDER BY joined_seq, kind, scope_id`, bot, bot, bot)
 }
 
-var memberships scanner[store.Membership] = func(rows cursor, m *store.Membership) error {
+var memberships scanner[store.Membership] = func(rows rowSet, m *store.Membership) error {
 	return rows.Scan(&m.Kind, &m.ScopeID, &m.BotID, &m.JoinedSeq, &m.LeftSeq)
 }
 

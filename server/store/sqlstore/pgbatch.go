@@ -16,42 +16,43 @@ import (
 	"github.com/b2b-protocol/b2b/server/store/sqlstore/sqlstate"
 )
 
-// errUnknown says that the connection was lost during the commit: the changes may or
-// may not have been made.
+// errUnknown reports that the connection was lost during the commit: the changes may or may
+// not have been made.
 var errUnknown = errors.New("store: connection lost while committing")
 
 const (
-	// attempts bounds how often one change is tried when the database asks for it.
+	// attempts bounds how often a batch is tried when the database reports that the
+	// transaction may run again.
 	attempts = 5
-	// lockWait is how long a writer waits for the lock of its organisation with a
-	// connection; then it tries again, and between two tries it has none. Other nodes
-	// hold a lock for milliseconds, unless they are frozen.
+	// lockWait is how long one attempt waits for the lock of the org. The writer returns its
+	// connection to the pool between two attempts. Other nodes hold a lock for milliseconds,
+	// unless they are frozen.
 	lockWait = 100 * time.Millisecond
-	// lockPause is between two tries.
+	// lockPause is the time between two attempts.
 	lockPause = 50 * time.Millisecond
 )
 
-// pgBatch is one transaction of several changes of one organisation.
+// pgBatch is one transaction of several changes of one org.
 type pgBatch struct {
 	*pgCommit
-	conn    *sql.Conn // nil between two tries
+	conn    *sql.Conn // nil between two attempts to lock the org
 	log     orgLog
 	wrote   bool // anything at all
 	results []error
 }
 
-// lockKey is the advisory lock of an organisation.
+// lockKey returns the key of the advisory lock of an org.
 func lockKey(org string) int64 {
 	h := fnv.New64a()
 	h.Write([]byte("b2b org " + org))
 	return int64(h.Sum64())
 }
 
-// run commits the jobs, or tells which of them spoiled the transaction (-1: none in
-// particular). What was not committed can run again: it does on another connection when
-// the first one was lost, when the database asks for it, and while another node has the
-// lock; until the deadline.
-func (b *pgBatch) run(jobs []*job) (spoiler int, err error) {
+// run commits the jobs, or returns the index of the offender: the job that made the
+// transaction fail, or -1 when no single job did. Until the deadline it tries the
+// transaction again when the connection was lost, when the database reports that it may run
+// again, and while another node holds the lock.
+func (b *pgBatch) run(jobs []*job) (offender int, err error) {
 	ctx := context.Background()
 	if !b.deadline.IsZero() {
 		var cancel context.CancelFunc
@@ -60,65 +61,66 @@ func (b *pgBatch) run(jobs []*job) (spoiler int, err error) {
 	}
 	ended := false
 	defer func() {
-		if !ended { // a change ended the goroutine
+		if !ended { // a change called runtime.Goexit
 			b.cache.reset()
 			b.undo()
 		}
-		b.rest()
+		b.release()
 	}()
-	spoiler, err = b.tries(ctx, jobs)
+	offender, err = b.tries(ctx, jobs)
 	ended = true
-	return spoiler, err
+	return offender, err
 }
 
-func (b *pgBatch) tries(ctx context.Context, jobs []*job) (spoiler int, err error) {
+func (b *pgBatch) tries(ctx context.Context, jobs []*job) (offender int, err error) {
 	of := b.w.conns
 	for n := 1; ; {
 		if err = b.connect(ctx, of); err != nil {
 			return -1, err
 		}
-		spoiler, err = b.try(jobs)
+		offender, err = b.try(jobs)
 		if err == nil {
 			return -1, nil
 		}
 		b.cache.reset()
 		if errors.Is(err, errUnknown) {
-			return spoiler, err
+			return offender, err
 		}
 		b.undo()
 		lost := !pgpipe.Alive(b.conn)
 		code, means := meaning(err)
 		switch {
 		case ctx.Err() != nil:
-			return spoiler, err
+			return offender, err
 		case code == sqlstate.LockNotAvailable:
-			b.w.stuck.look(ctx, b.conn)
-			b.rest()
+			b.w.frozen.end(ctx, b.conn)
+			b.release()
 			b.place.leave()
 			of = b.w.blocked
 			if !pause(ctx, lockPause) {
-				return spoiler, err
+				return offender, err
 			}
 		case n == attempts:
-			return spoiler, err
+			return offender, err
 		case means.Again && len(jobs) == 1, lost && code == "", lost && means.Again:
 			n++
 			if lost {
-				b.rest()
+				b.release()
 			}
 		default:
-			return spoiler, err
+			return offender, err
 		}
 	}
 }
 
-// connect makes sure of a place and a connection, and bounds what is asked over it.
+// connect takes a slot and a connection unless the batch has them, and limits the time of
+// its round trips.
 func (b *pgBatch) connect(ctx context.Context, of chan struct{}) (err error) {
 	if b.place.of == nil && !b.place.take(ctx, of) {
 		return fmt.Errorf("store: begin: %w", &store.Outage{Err: errLate})
 	}
 	if b.conn == nil {
-		if b.conn, err = patiently(ctx, func() (*sql.Conn, error) { return b.w.db.Conn(ctx) }); err != nil {
+		if b.conn, err = retryCrowded(ctx, func() (*sql.Conn, error) { return b.w.db.Conn(ctx) }); err != nil {
 			if ctx.Err() != nil {
 				err = &store.Outage{Err: errors.Join(errLate, err)}
 			}
@@ -128,23 +130,24 @@ func (b *pgBatch) connect(ctx context.Context, of chan struct{}) (err error) {
 	if b.deadline.IsZero() {
 		return nil
 	}
-	end := time.Now().Add(b.w.patience.silence)
+	end := time.Now().Add(b.w.timeouts.silence)
 	if b.deadline.Before(end) {
 		end = b.deadline
 	}
 	return pgpipe.Expire(b.conn, end, 0)
 }
 
-// grant gives what is asked next the time that is left. A change of many statements may
-// take longer than its deadline, as long as each is answered in time.
-func (b *pgBatch) grant(least time.Duration) error {
+// extend lets the next round trips last until the deadline, or for the time least if that is
+// longer. So a change of many statements may exceed its deadline while each is answered in
+// time.
+func (b *pgBatch) extend(least time.Duration) error {
 	if b.deadline.IsZero() {
 		return nil
 	}
 	return pgpipe.Expire(b.conn, b.deadline, least)
 }
 
-// undo ends the transaction.
+// undo rolls the transaction back.
 func (b *pgBatch) undo() {
 	if b.conn == nil {
 		return
@@ -154,18 +157,18 @@ func (b *pgBatch) undo() {
 	}
 }
 
-// rest gives the connection back.
-func (b *pgBatch) rest() {
+// release returns the connection to the pool.
+func (b *pgBatch) release() {
 	if b.conn == nil {
 		return
 	}
 	if err := b.conn.Close(); err != nil {
-		b.w.logger.Debug("give back a connection", "error", err)
+		b.w.logger.Debug("return a connection to the pool", "error", err)
 	}
 	b.conn = nil
 }
 
-func (b *pgBatch) try(jobs []*job) (spoiler int, err error) {
+func (b *pgBatch) try(jobs []*job) (offender int, err error) {
 	ctx := context.Background()
 	b.results = make([]error, len(jobs))
 	b.log, b.wrote = orgLog{}, false
@@ -179,7 +182,7 @@ func (b *pgBatch) try(jobs []*job) (spoiler int, err error) {
 	if err := b.load(ctx, c); err != nil {
 		return -1, fmt.Errorf("store: begin: %w", err)
 	}
-	if err := b.grant(b.w.patience.run); err != nil {
+	if err := b.extend(b.w.timeouts.run); err != nil {
 		return -1, fmt.Errorf("store: begin: %w", err)
 	}
 	for i, j := range jobs {
@@ -198,7 +201,7 @@ func (b *pgBatch) try(jobs []*job) (spoiler int, err error) {
 		if c.broken != nil || c.sent {
 			return i, err
 		}
-		// When nothing of it has left, it never was.
+		// If no statement of the change has been sent, dropping them undoes it.
 		dropped, e := pgpipe.Drop(b.conn, i)
 		if e != nil {
 			return i, errors.Join(err, e)
@@ -216,16 +219,16 @@ func (b *pgBatch) try(jobs []*job) (spoiler int, err error) {
 	return b.commit(ctx)
 }
 
-// lockOrg waits for the lock of an organisation, for lockWait.
+// lockOrg takes the lock of an org. It fails after lockWait.
 var lockOrg = fmt.Sprintf("SELECT set_config('lock_timeout', '%d', true), pg_advisory_xact_lock(?)", lockWait.Milliseconds())
 
-// loadOrg has a row also for an organisation without a log.
+// loadOrg returns a row for every org, also for one without a log.
 const loadOrg = `SELECT coalesce(l.epoch, ''), coalesce(l.last_seq, 0), coalesce(l.access_seq, 0), coalesce(l.version, -1),
 	coalesce(l.stored_day, 0), coalesce(l.stored_all, 0), coalesce(l.stored_bulk, 0), s.version
 	FROM (SELECT coalesce(max(version), 0) AS version FROM schema_migrations) s LEFT JOIN org_logs l ON l.org_id = ?`
 
-// load takes the lock and reads where the log ends, who has written last, and whether the
-// schema is still the one that this program knows.
+// load sends the statements that begin the transaction and lock the org, and reads the end of
+// its log, the version for the cache, and the version of the schema.
 func (b *pgBatch) load(ctx context.Context, c *pgConn) error {
 	rows, err := c.run(ctx, loadOrg, b.org)
 	if err != nil {
@@ -247,7 +250,7 @@ func (b *pgBatch) load(ctx context.Context, c *pgConn) error {
 	return nil
 }
 
-func (b *pgBatch) commit(ctx context.Context) (spoiler int, err error) {
+func (b *pgBatch) commit(ctx context.Context) (offender int, err error) {
 	if b.wrote && b.log.exists {
 		c := &pgConn{b: b, owner: -1}
 		l := &b.log
@@ -263,11 +266,11 @@ func (b *pgBatch) commit(ctx context.Context) (spoiler int, err error) {
 		return -1, nil
 	}
 	var pg *pgconn.PgError
-	if !errors.As(err, &pg) { // it may have been heard
+	if !errors.As(err, &pg) { // no response: the COMMIT may have been received
 		return -1, fmt.Errorf("%w: %w", errUnknown, err)
 	}
 	var late *pgpipe.DeferredError
-	if errors.As(err, &late) { // answers come in order: the commit was not reached
+	if errors.As(err, &late) { // an earlier statement failed, so the COMMIT did not run
 		return late.Owner, failure("commit", err)
 	}
 	if pg.SeverityUnlocalized != "ERROR" {
@@ -276,19 +279,19 @@ func (b *pgBatch) commit(ctx context.Context) (spoiler int, err error) {
 	return -1, fmt.Errorf("store: commit: %w", err)
 }
 
-// pgConn is the connection of a batch as one of its changes sees it.
+// pgConn implements conn for one change of a batch.
 type pgConn struct {
-	b      *pgBatch
-	owner  int
-	held   bool  // something of it waits in the connection
-	sent   bool  // something of it was sent that changes the database
-	broken error // a statement failed: the transaction is over
-	// changed are the kept results that it changed.
+	b        *pgBatch
+	owner    int
+	deferred bool  // something of it waits in the connection
+	sent     bool  // something of it was sent that changes the database
+	broken   error // a statement failed: the transaction is over
+	// changed are the keys of the cached results that it has changed.
 	changed []string
 }
 
-func (c *pgConn) query(ctx context.Context, q string, args ...any) (cursor, error) {
-	return c.b.cache.kept(q, args, func() (*sql.Rows, error) { return c.rows(ctx, q, args...) })
+func (c *pgConn) query(ctx context.Context, q string, args ...any) (rowSet, error) {
+	return c.b.cache.query(q, args, func() (*sql.Rows, error) { return c.rows(ctx, q, args...) })
 }
 
 func (c *pgConn) rows(ctx context.Context, q string, args ...any) (*sql.Rows, error) {
@@ -299,7 +302,7 @@ func (c *pgConn) rows(ctx context.Context, q string, args ...any) (*sql.Rows, er
 	return c.run(ctx, q, args...)
 }
 
-// run sends a query and what waits.
+// run sends the deferred statements and a query.
 func (c *pgConn) run(ctx context.Context, q string, args ...any) (*sql.Rows, error) {
 	c.flushing()
 	rows, err := c.b.conn.QueryContext(context.WithoutCancel(ctx), c.b.w.d.text(q), args...)
@@ -308,7 +311,7 @@ func (c *pgConn) run(ctx context.Context, q string, args ...any) (*sql.Rows, err
 
 func (c *pgConn) exec(ctx context.Context, q string, args ...any) error {
 	c.writes(q, args)
-	c.held = true
+	c.deferred = true
 	_, err := c.b.conn.ExecContext(pgpipe.Defer(context.WithoutCancel(ctx), c.owner), c.b.w.d.text(q), args...)
 	return c.note(err)
 }
@@ -318,10 +321,10 @@ func (c *pgConn) execNow(ctx context.Context, q string, args ...any) (int64, err
 	c.writes(q, args)
 	c.sent = true
 	if ctx.Value(longKey{}) != nil {
-		if err := c.b.grant(c.b.w.patience.long); err != nil {
+		if err := c.b.extend(c.b.w.timeouts.long); err != nil {
 			return 0, c.note(err)
 		}
-		defer func() { _ = c.b.grant(c.b.w.patience.run) }() // of a connection that is lost: the next call says so
+		defer func() { _ = c.b.extend(c.b.w.timeouts.run) }() // fails only if the connection is lost, which the next call reports
 	}
 	res, err := c.b.conn.ExecContext(context.WithoutCancel(ctx), c.b.w.d.text(q), args...)
 	if err != nil {
@@ -330,10 +333,10 @@ func (c *pgConn) execNow(ctx context.Context, q string, args ...any) (int64, err
 	return res.RowsAffected()
 }
 
-// writes notes a statement that changes the database.
+// writes records a statement that changes the database.
 func (c *pgConn) writes(q string, args []any) {
 	if c.owner < 0 {
-		return // of the batch itself
+		return // a statement of the batch itself
 	}
 	c.b.wrote = true
 	if key := c.b.cache.write(q, args, c.b.org); key != "" {
@@ -341,9 +344,9 @@ func (c *pgConn) writes(q string, args []any) {
 	}
 }
 
-// flushing notes that what waits is about to be sent.
+// flushing records that the deferred statements are about to be sent.
 func (c *pgConn) flushing() {
-	if c.held {
+	if c.deferred {
 		c.sent = true
 	}
 }

@@ -9,11 +9,11 @@ import (
 	"github.com/b2b-protocol/b2b/server/store/sqlstore/sqlstate"
 )
 
-// failingTime is how long a change that failed counts when none has followed.
+// failingTime is how long a failed change affects the health when no change has followed.
 const failingTime = 10 * time.Second
 
-// note remembers how a change of an organisation ended. What failed for want of the lock
-// says something of that organisation only.
+// note records the result of a batch of an org. A failure to get the lock counts for that org
+// only.
 func (w *pgWriter) note(org string, err error) {
 	var away *store.Outage
 	failed := errors.As(outage(err), &away)
@@ -37,7 +37,8 @@ func (w *pgWriter) note(org string, err error) {
 	}
 }
 
-// health is an outage while changes fail, or the schema is newer than this program.
+// health returns a store.Outage while changes fail, or when the schema is newer than this
+// program.
 func (w *pgWriter) health(schema int64) error {
 	if err := w.current(schema); err != nil {
 		return err
@@ -63,7 +64,7 @@ func (w *pgWriter) current(schema int64) error {
 		return nil
 	}
 	if !w.outdated.Swap(true) {
-		w.logger.Error("a newer program has changed the schema of the database: this one writes no more. Bring it up to date",
+		w.logger.Error("a newer version of b2b has changed the schema of the database: this server makes no more changes; update it",
 			"schema", schema, "known", w.schema)
 	}
 	return &store.Outage{Newer: true, Err: errNewerPG}

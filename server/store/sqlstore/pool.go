@@ -12,14 +12,14 @@ import (
 	"github.com/b2b-protocol/b2b/server/store/sqlstore/pgpipe"
 )
 
-// pool is the connections that read. Each statement is prepared once and kept.
+// pool is the set of connections that read. It prepares each statement once.
 type pool struct {
 	db    *sql.DB
-	probe *sql.DB // one connection that only Ping uses, so that it waits for nobody
+	probe *sql.DB // a connection for Ping alone, which never waits for reads
 	d     *dialect
-	stmts sync.Map // text to *sql.Stmt; SQLite only: pgpipe keeps its own
+	stmts sync.Map // text to *sql.Stmt; SQLite only: pgpipe has its own
 	reads *pgReads // PostgreSQL only
-	// shares is who may use how many of the connections at once.
+	// shares divides the connections between orgs.
 	shares *shares
 	health *health
 }
@@ -40,13 +40,13 @@ func (p *pool) stmt(ctx context.Context, q string) (*sql.Stmt, error) {
 	return s, nil
 }
 
-func (p *pool) query(ctx context.Context, q string, args ...any) (cursor, error) {
+func (p *pool) query(ctx context.Context, q string, args ...any) (rowSet, error) {
 	return p.rows(ctx, q, args...)
 }
 
 func (p *pool) rows(ctx context.Context, q string, args ...any) (*sql.Rows, error) {
 	if p.d.postgres {
-		return patiently(ctx, func() (*sql.Rows, error) { return p.db.QueryContext(ctx, p.d.text(q), args...) })
+		return retryCrowded(ctx, func() (*sql.Rows, error) { return p.db.QueryContext(ctx, p.d.text(q), args...) })
 	}
 	ctx, err := swift(ctx)
 	if err != nil {
@@ -74,12 +74,12 @@ func (p *pool) close() error {
 
 type longKey struct{}
 
-// long marks a statement that may take long enough to be worth cancelling, and that
-// PostgreSQL may take more time for than for others.
+// long marks a statement that may take long: it can be cancelled, and on PostgreSQL has the
+// longer time limit.
 func long(ctx context.Context) context.Context { return context.WithValue(ctx, longKey{}, true) }
 
-// swift takes the cancellation out of a context, unless it is marked as long: on
-// SQLite every cancellable query costs two goroutines, as much as a point read.
+// swift removes the cancellation from a context, unless the context is marked by long: on
+// SQLite a cancellable query starts two goroutines, which cost as much as a point read.
 func swift(ctx context.Context) (context.Context, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -95,14 +95,14 @@ type view struct {
 	pool   *pool
 	ctx    context.Context // of the whole snapshot
 	tx     *sql.Tx
-	begun  bool // something was read
+	begun  bool // a query has returned
 	dead   bool
-	missed []string // statements to prepare when its connection is free
+	missed []string // statements to prepare once the view has returned its connection
 }
 
 var errDead = errors.New("store: used after its function returned")
 
-func (v *view) query(ctx context.Context, q string, args ...any) (cursor, error) {
+func (v *view) query(ctx context.Context, q string, args ...any) (rowSet, error) {
 	return v.rows(ctx, q, args...)
 }
 
@@ -120,8 +120,8 @@ func (v *view) rows(ctx context.Context, q string, args ...any) (*sql.Rows, erro
 	if s, ok := v.pool.stmts.Load(q); ok {
 		return v.tx.StmtContext(ctx, s.(*sql.Stmt)).QueryContext(ctx, args...)
 	}
-	// To prepare it for the pool takes another connection: views that wait for one
-	// while they hold one would wait for each other.
+	// Preparing it for the pool takes a second connection. If views waited for one while they
+	// have one, they could deadlock.
 	v.missed = append(v.missed, q)
 	return v.tx.QueryContext(ctx, q, args...)
 }
@@ -130,13 +130,12 @@ func (v *view) exec(context.Context, string, ...any) error { return errReadOnly 
 
 func (v *view) execNow(context.Context, string, ...any) (int64, error) { return 0, errReadOnly }
 
-// queryPostgres reads. The snapshot is made by the first query that the database hears:
-// when that finds that its connection was gone before, the view begins again on one
-// that works.
+// queryPostgres runs a query. PostgreSQL takes the snapshot at the first query: when that
+// fails because the connection was already lost, the view begins again on another connection.
 func (v *view) queryPostgres(ctx context.Context, text string, args []any) (*sql.Rows, error) {
 	rows, err := v.tx.QueryContext(ctx, text, args...)
 	if !v.begun && errors.Is(err, driver.ErrBadConn) {
-		_ = v.tx.Rollback() // it ended with its connection
+		_ = v.tx.Rollback() // the transaction has ended with its connection
 		t, err := v.pool.begin(pgpipe.Prompt(v.ctx))
 		if err != nil {
 			return nil, err
@@ -155,7 +154,7 @@ func (p *pool) begin(ctx context.Context) (*sql.Tx, error) {
 	if p.d.postgres {
 		opts = &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
 	}
-	t, err := patiently(ctx, func() (*sql.Tx, error) { return p.db.BeginTx(ctx, opts) })
+	t, err := retryCrowded(ctx, func() (*sql.Tx, error) { return p.db.BeginTx(ctx, opts) })
 	if err != nil {
 		return nil, fmt.Errorf("store: begin reading: %w", err)
 	}
@@ -164,11 +163,11 @@ func (p *pool) begin(ctx context.Context) (*sql.Tx, error) {
 
 // view runs fn in one snapshot.
 func (p *pool) view(ctx context.Context, fn func(store.Reader) error) (err error) {
-	ctx, turn, err := enter(ctx, p)
+	ctx, active, err := enter(ctx, p)
 	if err != nil {
 		return err
 	}
-	defer turn.leave(&err)
+	defer active.leave(&err)
 	t, err := p.begin(ctx)
 	if err != nil {
 		return err

@@ -15,16 +15,16 @@ import (
 	counts "github.com/b2b-protocol/b2b/server/tally"
 )
 
-// connectionsDefault is how many connections a node has, beside the two of its notifier and
-// the one that its health is asked over.
+// connectionsDefault is the number of a node's connections, without the two of its notifier
+// and the one for its health.
 const connectionsDefault = 16
 
 func openPostgres(ctx context.Context, cfg Config) (_ store.Store, err error) {
 	if err := preparePostgres(ctx, cfg.URL); err != nil {
 		return nil, fmt.Errorf("open PostgreSQL: %w", err)
 	}
-	patience := newPatience(cfg)
-	connector, err := pgpipe.NewConnector(cfg.URL, patience.session())
+	timeouts := newTimeouts(cfg)
+	connector, err := pgpipe.NewConnector(cfg.URL, timeouts.session())
 	if err != nil {
 		return nil, err
 	}
@@ -44,21 +44,21 @@ func openPostgres(ctx context.Context, cfg Config) (_ store.Store, err error) {
 	probe := sql.OpenDB(connector)
 	probe.SetMaxOpenConns(1)
 	d := newDialect(db, true)
-	p := &pool{db: db, probe: probe, d: d, reads: &pgReads{patience: patience, connector: connector},
+	p := &pool{db: db, probe: probe, d: d, reads: &pgReads{timeouts: timeouts, connector: connector},
 		shares: newShares(cfg.Payer, max(conns*3/4, 1)), health: &health{logger: cfg.Logger}} // changes have the rest at least
-	s := &database{reader: reader{c: p, d: d}, pool: p, patience: patience}
+	s := &database{reader: reader{c: p, d: d}, pool: p, timeouts: timeouts}
 	s.writer = &pgWriter{
-		db: db, d: d, hooks: &s.hooks, logger: cfg.Logger, undone: undone(cfg.Logger), orgs: map[string]*pgOrg{}, patience: patience, connector: connector, schema: schema,
+		db: db, d: d, hooks: &s.hooks, logger: cfg.Logger, undone: undone(cfg.Logger), orgs: map[string]*pgOrg{}, timeouts: timeouts, connector: connector, schema: schema,
 		places: make(chan struct{}, queueMax), conns: make(chan struct{}, max(conns/2, 1)), blocked: make(chan struct{}, max(conns/8, 1)),
 		failing: map[string]time.Time{},
-		stuck:   stuck{after: patience.silence, d: d, logger: cfg.Logger},
+		frozen:  frozenSessions{after: timeouts.silence, d: d, logger: cfg.Logger},
 	}
 	s.closed = p.close
 	return s, nil
 }
 
-// preparePostgres makes sure that sessions can be relied on, and brings the schema up to
-// date, which may take as long as it takes.
+// preparePostgres checks that no pooler shares sessions between connections, and migrates the
+// schema, without a time limit.
 func preparePostgres(ctx context.Context, url string) error {
 	connector, err := pgpipe.NewConnector(url, pgpipe.Limits{})
 	if err != nil {
@@ -66,7 +66,7 @@ func preparePostgres(ctx context.Context, url string) error {
 	}
 	checking, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	if _, err := patiently(checking, func() (struct{}, error) { return struct{}{}, connector.CheckSessions(checking) }); err != nil {
+	if _, err := retryCrowded(checking, func() (struct{}, error) { return struct{}{}, connector.CheckSessions(checking) }); err != nil {
 		return err
 	}
 	db := sql.OpenDB(connector)
@@ -77,51 +77,51 @@ func preparePostgres(ctx context.Context, url string) error {
 	return errors.Join(migrate(ctx, conn, true), conn.Close(), db.Close())
 }
 
-// checkTime is how long it may take to find out whether connections have sessions.
+// checkTime bounds the check of sessions.
 const checkTime = 15 * time.Second
 
-// pgWriter has a writer for each organisation with changes waiting.
+// pgWriter runs a goroutine for each org that has changes waiting.
 type pgWriter struct {
 	db        *sql.DB
 	d         *dialect
 	hooks     *hooks
 	logger    *slog.Logger
 	undone    *counts.Log // batches that could not be committed as one
-	patience  patience
+	timeouts  timeouts
 	connector *pgpipe.Connector
 	schema    int64         // the version of the schema that this program knows
-	places    chan struct{} // bounds what waits
+	places    chan struct{} // bounds the waiting changes
 	conns     chan struct{} // bounds the connections that write
-	blocked   chan struct{} // bounds those that look whether a lock is free that was not
+	blocked   chan struct{} // bounds the connections that try a lock again
 
-	platform atomic.Uint64 // changes of the platform made here
-	outdated atomic.Bool   // the schema is newer
-	stuck    stuck         // sessions that hold locks and do not go on
+	platform atomic.Uint64  // counts the batches of the platform that this node committed
+	outdated atomic.Bool    // the schema is newer
+	frozen   frozenSessions // sessions that hold locks and do not go on
 
 	mu      sync.Mutex
 	orgs    map[string]*pgOrg
 	closing bool
 	running sync.WaitGroup
-	failed  time.Time            // when a change failed last, if none was made since
-	failing map[string]time.Time // the same of organisations that could not be locked
+	failed  time.Time            // of the last failed change; zero once another succeeds
+	failing map[string]time.Time // the same for orgs that could not be locked
 }
 
-// pgOrg is the queue of one organisation; its writer ends when it is empty.
+// pgOrg is the queue of one org; its writer ends when it is empty.
 type pgOrg struct {
 	waiting []*job
 	cache   cache // of the writer
 }
 
-// submit queues a change. When there is no place it is refused at once, as it is soon
-// when the database is silent (B2B-LIFE-033).
+// submit queues a change. It fails with a store.Outage when the queue is full, which is at
+// silentMax changes while the database is silent (B2B-LIFE-033).
 func (w *pgWriter) submit(ctx context.Context, j *job) error {
-	if w.patience.answer > 0 && len(w.places) >= silentMost && w.connector.Silent(quiet) {
+	if w.timeouts.answer > 0 && len(w.places) >= silentMax && w.connector.Silent(silentAfter) {
 		return &store.Outage{Err: errManyPG}
 	}
 	select {
 	case w.places <- struct{}{}:
 	default:
-		if w.patience.answer > 0 {
+		if w.timeouts.answer > 0 {
 			return &store.Outage{Err: errManyPG}
 		}
 		select {
@@ -155,7 +155,7 @@ func (w *pgWriter) close() {
 }
 
 // take removes up to batchMax waiting jobs; none means that the writer of the
-// organisation has ended.
+// org has ended.
 func (w *pgWriter) take(org string, q *pgOrg) []*job {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -174,12 +174,12 @@ func (w *pgWriter) take(org string, q *pgOrg) []*job {
 	return batch
 }
 
-// run commits what waits until nothing does.
+// run commits the waiting changes until the queue is empty.
 func (w *pgWriter) run(org string, q *pgOrg) {
 	var batch []*job
 	finished := false
 	defer func() {
-		if !finished { // a change ended this goroutine
+		if !finished { // a change called runtime.Goexit
 			fail(batch, errExit)
 			go w.run(org, q)
 			return
@@ -205,26 +205,25 @@ func (w *pgWriter) run(org string, q *pgOrg) {
 	}
 }
 
-// deadline is when changes that begin now must have an answer; zero: never.
+// deadline returns when changes that begin now must end; zero means never.
 func (w *pgWriter) deadline(jobs []*job) time.Time {
-	if w.patience.answer == 0 {
+	if w.timeouts.answer == 0 {
 		return time.Time{}
 	}
-	end := time.Now().Add(w.patience.run)
-	if first := jobs[0].since.Add(w.patience.answer); first.After(end) {
+	end := time.Now().Add(w.timeouts.run)
+	if first := jobs[0].since.Add(w.timeouts.answer); first.After(end) {
 		end = first
 	}
 	return end
 }
 
-// place is a place among those that bound the connections of writers, while its owner has
-// one.
+// place is a slot of one of the channels that bound the connections of writers, or none.
 type place struct {
 	w  *pgWriter
 	of chan struct{}
 }
 
-// take gives the owner a place; false when ctx ended.
+// take waits for a slot. It returns false when ctx has ended.
 func (p *place) take(ctx context.Context, of chan struct{}) bool {
 	select {
 	case of <- struct{}{}:
@@ -242,8 +241,7 @@ func (p *place) leave() {
 	}
 }
 
-// pgCommit is how the changes that were taken together are committed, all until one
-// deadline.
+// pgCommit commits the changes that were taken from the queue together, until one deadline.
 type pgCommit struct {
 	w        *pgWriter
 	org      string
@@ -252,14 +250,14 @@ type pgCommit struct {
 	deadline time.Time
 }
 
-// commit runs the jobs in as few transactions as it can. A job that fails after
-// something of it was sent spoils the transaction: then those before it run again
-// together, it alone, and those after it together. So each job runs at most three
-// times. When the database cannot work now, or time is up, all that are left fail.
+// commit runs the jobs in as few transactions as possible. When a job fails after some of its
+// statements were sent, the whole transaction fails: then the jobs before it run again
+// together, that job alone, and those after it together. So each job runs at most three times.
+// When the database is out of order, or the deadline has passed, the remaining jobs fail.
 func (c *pgCommit) commit(jobs []*job) {
 	for len(jobs) > 0 {
 		b := &pgBatch{pgCommit: c}
-		spoiler, err := b.run(jobs)
+		offender, err := b.run(jobs)
 		c.w.note(c.org, err)
 		switch {
 		case err == nil:
@@ -273,32 +271,32 @@ func (c *pgCommit) commit(jobs []*job) {
 			}
 			return
 		case len(jobs) == 1 || c.over(err):
-			giveUp(jobs, spoiler, err)
+			giveUp(jobs, offender, err)
 			return
-		case spoiler < 0:
+		case offender < 0:
 			c.w.undone.Count("commit", "changes", len(jobs), "error", err)
 			for _, j := range jobs {
 				c.commit([]*job{j})
 			}
 			return
 		}
-		if spoiler > 0 {
-			c.commit(jobs[:spoiler])
+		if offender > 0 {
+			c.commit(jobs[:offender])
 		}
-		c.commit(jobs[spoiler : spoiler+1])
-		jobs = jobs[spoiler+1:]
+		c.commit(jobs[offender : offender+1])
+		jobs = jobs[offender+1:]
 	}
 }
 
-// giveUp fails changes that were tried together. Who spoiled the transaction is told why;
-// the others were undone with it, and were not made.
-func giveUp(jobs []*job, spoiler int, err error) {
-	if spoiler < 0 || errors.Is(err, errUnknown) {
+// giveUp fails changes that were tried together. The offender gets its own error; the others
+// were undone with it, and get errLate.
+func giveUp(jobs []*job, offender int, err error) {
+	if offender < 0 || errors.Is(err, errUnknown) {
 		fail(jobs, err)
 		return
 	}
 	for i, j := range jobs {
-		if i == spoiler {
+		if i == offender {
 			j.done <- err
 		} else {
 			j.done <- &store.Outage{Err: errLate}
@@ -306,8 +304,8 @@ func giveUp(jobs []*job, spoiler int, err error) {
 	}
 }
 
-// over reports whether changes that failed together fail all: nobody knows what became of
-// them, time is up, or the database cannot work now and has not blamed one of them.
+// over reports whether changes that failed together are given up: their result is unknown,
+// the deadline has passed, or the database is out of order and its error names no statement.
 func (c *pgCommit) over(err error) bool {
 	if errors.Is(err, errUnknown) || !c.deadline.IsZero() && !time.Now().Before(c.deadline) {
 		return true

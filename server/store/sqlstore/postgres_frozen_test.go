@@ -21,7 +21,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
 )
 
-// lockKey is the key of the advisory lock of an organisation.
+// lockKey is the key of the advisory lock of an org.
 func lockKey(org string) int64 {
 	h := fnv.New64a()
 	h.Write([]byte("b2b org " + org))
@@ -44,7 +44,7 @@ func newWire(t *testing.T, url string) *wire {
 	if err != nil {
 		t.Fatal(err)
 	}
-	idle, long := silentMost.Milliseconds(), (8 * shortAnswer).Milliseconds()
+	idle, long := silentMax.Milliseconds(), (8 * shortAnswer).Milliseconds()
 	limits := fmt.Sprintf("SET idle_in_transaction_session_timeout = %d; SET statement_timeout = %d; SET lock_timeout = 100", idle, long)
 	if _, err := c.Exec(ctx, limits).ReadAll(); err != nil {
 		t.Fatal(err)
@@ -87,7 +87,7 @@ func (w *wire) send() {
 	w.buf = nil
 }
 
-// lock takes the lock of an organisation in a transaction, and reads the answers.
+// lock takes the lock of an org in a transaction, and reads the answers.
 func (w *wire) lock(org string) {
 	w.t.Helper()
 	w.asks(org)
@@ -123,7 +123,7 @@ func (w *wire) asks(org string) {
 
 const big = "SELECT repeat('x', 1000000) FROM generate_series(1, 50)"
 
-// B2B-LIFE-031, 036: a server that falls silent with the lock of an organisation, wherever in the
+// B2B-LIFE-031, 036: a server that falls silent with the lock of an org, wherever in the
 // protocol, holds up the others no longer than a caller waits.
 func TestPostgresSilentHolders(t *testing.T) {
 	t.Parallel()
@@ -158,7 +158,7 @@ func TestPostgresSilentHolders(t *testing.T) {
 	}
 }
 
-// free changes an organisation as soon as that is possible.
+// free changes an org as soon as that is possible.
 func free(t *testing.T, s store.Store, org string) {
 	t.Helper()
 	begun := time.Now()
@@ -192,7 +192,7 @@ func TestPostgresSilentQueue(t *testing.T) {
 	free(t, other, "org")
 }
 
-// B2B-LIFE-031: a node that is frozen in a change keeps the lock of its organisation no
+// B2B-LIFE-031: a node that is frozen in a change keeps the lock of its org no
 // longer than callers of other nodes wait, however much of the change was sent. PostgreSQL
 // ends its session: nothing is left half-sent. When it wakes it has nothing: its change is
 // made again from the start.
@@ -276,10 +276,10 @@ func (l *lines) has(part string) bool {
 	return strings.Contains(l.text.String(), part)
 }
 
-// blocked changes an organisation until that succeeds, or some limits of silence have passed.
+// blocked changes an org until that succeeds, or some limits of silence have passed.
 // It reports whether the lock was held for so long.
 func blocked(t *testing.T, s store.Store, org string) bool {
-	for begun := time.Now(); time.Since(begun) < 2*silentMost; {
+	for begun := time.Now(); time.Since(begun) < 2*silentMax; {
 		err := write(s, org, "other")
 		if err == nil {
 			return false
@@ -290,10 +290,10 @@ func blocked(t *testing.T, s store.Store, org string) bool {
 }
 
 // silentMost is how long a session may be silent that others wait for.
-const silentMost = shortAnswer * 4 / 9
+const silentMax = shortAnswer * 4 / 9
 
-// B2B-LIFE-036: a server that is slow, but goes on in its pipeline, keeps its session, however long others
-// wait.
+// B2B-LIFE-036: a server that is slow, but goes on in its pipeline, keeps its session, however long
+// others wait.
 func TestPostgresSlowHolder(t *testing.T) {
 	t.Parallel()
 	url := pgtest.URL(t)
@@ -303,7 +303,7 @@ func TestPostgresSlowHolder(t *testing.T) {
 		w.lock("org")
 		kept := make(chan bool, 1)
 		go func() { kept <- blocked(t, other, "org") }()
-		tick := time.NewTicker(silentMost / 10)
+		tick := time.NewTicker(silentMax / 10)
 		defer tick.Stop()
 		var paused time.Duration
 		for last := time.Now(); ; {
@@ -322,7 +322,7 @@ func TestPostgresSlowHolder(t *testing.T) {
 			}
 			break
 		}
-		if paused < silentMost/2 {
+		if paused < silentMax/2 {
 			t.Fatalf("a session that never paused for more than %v was ended", paused)
 		}
 		t.Logf("this process paused for %v: again", paused)

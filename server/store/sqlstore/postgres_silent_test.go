@@ -220,7 +220,7 @@ func TestPostgresSilentCommit(t *testing.T) {
 	proxy.Speak()
 }
 
-// B2B-LIFE-032: whoever holds the locks of many organisations keeps no other from writing.
+// B2B-LIFE-032: locks held on many orgs do not keep other orgs from writing.
 func TestPostgresLocksOfOthers(t *testing.T) {
 	t.Parallel()
 	url := pgtest.URL(t)
@@ -290,7 +290,7 @@ func TestPostgresReadOnly(t *testing.T) {
 	}
 }
 
-// B2B-ENV-051: a node writes no more once a newer program has changed the schema.
+// B2B-ENV-051: a node makes no changes after a newer program has changed the schema.
 func TestPostgresNewerSchema(t *testing.T) {
 	t.Parallel()
 	url := pgtest.URL(t)

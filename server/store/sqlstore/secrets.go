@@ -8,7 +8,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// secretColumns says where a kind of secret lies.
+// secretColumns are the table and columns of a kind of secret.
 type secretColumns struct {
 	table, org, bare, sealed string
 	isBare                   string // the condition of the index of what is bare
@@ -90,8 +90,8 @@ func (t *tx) SealTicket(ctx context.Context, org, id string, now *store.OrgTicke
 	return t.c.exec(ctx, "UPDATE audit_log SET target_id = ? WHERE org_id = ? AND target_type = 'org_ticket' AND target_id = ?", now.ID, org, id)
 }
 
-// overwrite lets SQLite overwrite what is removed from now on, until the process ends: a
-// page that was given back would keep the bare secret until it is used again.
+// overwrite makes SQLite overwrite deleted content, until the process ends. Else a freed page
+// would keep the plain secret until it is used again.
 func (t *tx) overwrite(ctx context.Context) error {
 	if t.d.postgres {
 		return nil

@@ -8,7 +8,7 @@ import (
 
 const sessionColumns = "hash, ref, role, org_id, bot_id, owner_name, scopes, is_scoped_token, created_at, expires_at, token_id, secret_mark"
 
-var sessions scanner[store.Session] = func(rows cursor, s *store.Session) error {
+var sessions scanner[store.Session] = func(rows rowSet, s *store.Session) error {
 	return rows.Scan(&s.Hash, &s.Ref, &s.Role, &s.OrgID, &s.BotID, &s.OwnerName, &s.Scopes, &s.IsScopedToken, &s.CreatedAt, &s.ExpiresAt, &s.TokenID, &s.SecretFingerprint)
 }
 
@@ -63,7 +63,7 @@ func (t *tx) DeleteSessionsOf(ctx context.Context, s store.SessionScope) ([]stor
 	return sessions.list(ctx, t.reader, "DELETE FROM sessions"+w.text.String()+" RETURNING "+sessionColumns, w.args...)
 }
 
-func (t *tx) DeleteOtherSecrets(ctx context.Context, fingerprint string) (int64, error) {
+func (t *tx) DeleteSessionsOfOtherSecrets(ctx context.Context, fingerprint string) (int64, error) {
 	return t.c.execNow(ctx, "DELETE FROM sessions WHERE role = 'super_admin' AND (secret_mark IS NULL OR secret_mark <> ?)", fingerprint)
 }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-func scanSettings(rows cursor, s *store.OrgSettings) error {
+func scanSettings(rows rowSet, s *store.OrgSettings) error {
 	return rows.Scan(&s.OrgID, &s.MessagesPerMinutePerBot, &s.ThreadsPerHourPerBot, &s.FileUploadMBPerDayPerBot,
 		&s.MessageTTLDays, &s.ThreadAutoCloseDays, &s.ArtifactRetentionDays, &s.DefaultThreadPermissionPolicy, &s.UpdatedAt)
 }

@@ -9,16 +9,16 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// shares divides the connections that read between organisations, so that one that reads
-// as much as it can leaves some to the others (B2B-LIM-020).
+// shares divides the connections for reads between the orgs, so that an org with many reads
+// leaves some to the others (B2B-LIM-020).
 type shares struct {
-	payer func(context.Context) string // whose share a read takes from; nil: nobody's
+	payer func(context.Context) string // returns the org of a read; nil: all reads have one share
 	conns *fair.Pool
 }
 
 const (
-	// readsWaiting is how many reads of one organisation may wait: as many as come when
-	// all its bots connect again at the same moment.
+	// readsWaiting is how many reads of one org may wait: enough for all its bots to reconnect
+	// at the same moment.
 	readsWaiting = 16384
 	readWait     = 30 * time.Second
 )
@@ -28,7 +28,8 @@ func newShares(payer func(context.Context) string, conns int) *shares {
 	return &shares{payer: payer, conns: fair.New(fair.Sizes{Places: conns, Queue: readsWaiting, Wait: readWait})}
 }
 
-// enter waits until a read may begin; the place is what the read has of its share.
+// enter waits until the share of the org allows another read. The result is the read's part
+// of the share, to be returned by Leave.
 func (s *shares) enter(ctx context.Context) (fair.Place, error) {
 	who := ""
 	if s.payer != nil {

@@ -115,7 +115,7 @@ func TestReadsAreSharedByOrgs(t *testing.T) {
 	}
 }
 
-// An org whose queue is full is told so, and can try again.
+// A read of an org with a full queue fails with a temporary error.
 func TestTooManyReads(t *testing.T) {
 	s := openShared(t)
 	s.pool.shares.conns = fair.New(fair.Sizes{Places: 2, Queue: 1, Wait: time.Millisecond})
@@ -129,7 +129,7 @@ func TestTooManyReads(t *testing.T) {
 		t.Fatalf("a read beyond the share: %v", err)
 	}
 	if message, hint, after := away.Outage(); message == "" || hint == "" || after == 0 {
-		t.Error("who is refused is not told what to do")
+		t.Error("the error has no hint")
 	}
 	if _, err := s.Org(by(t.Context(), "other"), "x"); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("another org: %v", err)

@@ -18,8 +18,8 @@ import (
 	counts "github.com/b2b-protocol/b2b/server/tally"
 )
 
-// sqliteAddress names a file with the settings of its connections, none of which changes the
-// file. Caches are small: an idle server should be, and the system caches the file anyway.
+// sqliteAddress returns the data source name of a file. Its settings do not change the file.
+// The page caches are small, so that an idle server is; the system caches the file anyway.
 func sqliteAddress(path string, cacheKB int, pragmas ...string) string {
 	v := url.Values{"_pragma": append([]string{
 		"busy_timeout(10000)", "synchronous(FULL)", "foreign_keys(1)", "wal_autocheckpoint(4000)",
@@ -34,7 +34,7 @@ func openSQLite(ctx context.Context, cfg Config) (_ store.Store, err error) {
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
 	release := func() error { return nil }
-	if !cfg.Beside {
+	if !cfg.Shared {
 		if release, err = claim(ctx, path); err != nil {
 			return nil, err
 		}
@@ -67,7 +67,7 @@ func openSQLite(ctx context.Context, cfg Config) (_ store.Store, err error) {
 	}
 	conns := cfg.MaxConns
 	if conns <= 0 {
-		conns = 8 // of one organisation half
+		conns = 8 // one org may use half of them
 	}
 	readDB.SetMaxOpenConns(conns)
 	readDB.SetMaxIdleConns(conns)
@@ -94,14 +94,14 @@ func openSQLite(ctx context.Context, cfg Config) (_ store.Store, err error) {
 	return s, nil
 }
 
-// prepareSQLite takes a file that is ours or new: closes it to others, gives it its
-// write-ahead log, and brings the schema up to date.
+// prepareSQLite checks that a file is ours or new, removes the access of other users, turns
+// the write-ahead log on, and migrates the schema.
 func prepareSQLite(ctx context.Context, conn *sql.Conn, path string, log *slog.Logger) error {
 	if err := checkOwner(ctx, conn, path); err != nil {
 		return err
 	}
-	if err := private(path, log); err != nil {
-		return fmt.Errorf("keep others out: %w", err)
+	if err := restrictMode(path, log); err != nil {
+		return fmt.Errorf("remove the access of other users: %w", err)
 	}
 	if _, err := conn.ExecContext(ctx, "PRAGMA journal_mode = WAL"); err != nil {
 		return fmt.Errorf("set the write-ahead log: %w", err)
@@ -109,14 +109,14 @@ func prepareSQLite(ctx context.Context, conn *sql.Conn, path string, log *slog.L
 	return migrate(ctx, conn, false)
 }
 
-// sqliteConn is the connection that writes, as the change that is running sees it.
+// sqliteConn implements conn for the connection that writes.
 type sqliteConn struct {
-	conn  *sql.Conn
-	stmts map[string]*sql.Stmt
-	cache cache
-	org   string // of the change that is running
-	wrote bool   // it has written
-	held  held
+	conn     *sql.Conn
+	stmts    map[string]*sql.Stmt
+	cache    cache
+	org      string // of the change that is running
+	wrote    bool   // it has written
+	deferred deferred
 }
 
 func (c *sqliteConn) stmt(q string) (*sql.Stmt, error) {
@@ -130,10 +130,10 @@ func (c *sqliteConn) stmt(q string) (*sql.Stmt, error) {
 	return s, err
 }
 
-// The contexts of callers do not reach the shared transaction.
+// query ignores ctx: the cancellation of one caller must not end the shared transaction.
 
-func (c *sqliteConn) query(ctx context.Context, q string, args ...any) (cursor, error) {
-	return c.cache.kept(q, args, func() (*sql.Rows, error) { return c.rows(ctx, q, args...) })
+func (c *sqliteConn) query(ctx context.Context, q string, args ...any) (rowSet, error) {
+	return c.cache.query(q, args, func() (*sql.Rows, error) { return c.rows(ctx, q, args...) })
 }
 
 func (c *sqliteConn) rows(_ context.Context, q string, args ...any) (*sql.Rows, error) {
@@ -156,9 +156,9 @@ func (c *sqliteConn) ask(q string, args ...any) (*sql.Rows, error) {
 }
 
 func (c *sqliteConn) exec(_ context.Context, q string, args ...any) error {
-	if c.held.add(q, args) {
+	if c.deferred.add(q, args) {
 		c.wrote = true
-		if c.held.full() {
+		if c.deferred.full() {
 			return c.flush()
 		}
 		return nil
@@ -183,17 +183,17 @@ func (c *sqliteConn) execNow(_ context.Context, q string, args ...any) (int64, e
 	return res.RowsAffected()
 }
 
-// before writes what is held back, for a statement that would see it.
+// before runs the deferred statements if q names one of their tables.
 func (c *sqliteConn) before(q string) error {
-	if tables := c.held.tables(); tables != 0 && c.cache.d.statement(q).tables&tables != 0 {
+	if tables := c.deferred.tables(); tables != 0 && c.cache.d.statement(q).tables&tables != 0 {
 		return c.flush()
 	}
 	return nil
 }
 
-// flush writes what was held back.
+// flush runs the deferred statements.
 func (c *sqliteConn) flush() error {
-	return c.held.write(func(q string, args []any) error {
+	return c.deferred.write(func(q string, args []any) error {
 		c.writes(q, args)
 		_, err := c.run(q, args)
 		return err
@@ -227,7 +227,7 @@ func (c *sqliteConn) close() error {
 	return errors.Join(append(errs, c.conn.Close())...)
 }
 
-// sqliteWriter commits what waits together.
+// sqliteWriter commits waiting changes together.
 type sqliteWriter struct {
 	conn    *sqliteConn
 	d       *dialect
@@ -235,8 +235,8 @@ type sqliteWriter struct {
 	logger  *slog.Logger
 	undone  *counts.Log // batches that could not be committed as one
 	queue   chan *job
-	turns   turns        // what waits beyond a batch
-	mu      sync.RWMutex // held for reading while a job is handed over
+	turns   fairQueue    // changes that do not fit into the batch
+	mu      sync.RWMutex // read-locked while a job is submitted
 	closing bool
 	stop    chan struct{}
 	stopped chan struct{}
@@ -264,7 +264,7 @@ func (w *sqliteWriter) close() {
 	<-w.stopped
 }
 
-// run takes all that waits, up to batchMax, without waiting for more.
+// run commits the waiting changes, up to batchMax at a time.
 func (w *sqliteWriter) run() {
 	batch := make([]*job, 0, batchMax)
 	finished := false
@@ -275,7 +275,7 @@ func (w *sqliteWriter) run() {
 		}
 		w.conn.cache.reset()
 		if err := w.conn.plain("ROLLBACK"); err != nil {
-			w.logger.Error("undo a change that ended its goroutine", "error", err)
+			w.logger.Error("roll back a change that called runtime.Goexit", "error", err)
 		}
 		fail(batch, errExit)
 		go w.run()
@@ -290,8 +290,8 @@ func (w *sqliteWriter) run() {
 			}
 			batch = append(batch, j)
 		}
-		// Whoever can run now may be about to bring another change: a commit costs as
-		// much for many as for one. Where nobody can, this costs nothing.
+		// Let other goroutines submit their changes first: a commit costs the same for many
+		// as for one. When no goroutine is ready to run, this costs nothing.
 		for waiting := -1; waiting < len(w.queue) && len(w.queue) < batchMax; {
 			waiting = len(w.queue)
 			runtime.Gosched()
@@ -303,7 +303,7 @@ func (w *sqliteWriter) run() {
 	}
 }
 
-// first waits for a change. It reports false when the writer was closed and nothing waits.
+// first waits for a change. It returns false when the writer is closed and none is left.
 func (w *sqliteWriter) first() (*job, bool) {
 	select {
 	case j := <-w.queue:
@@ -318,8 +318,7 @@ func (w *sqliteWriter) first() (*job, bool) {
 	}
 }
 
-// fill makes a batch of what waits: of all of it when that is no more than a batch, else of
-// what the organisations have in turn.
+// fill adds waiting changes to a batch: all of them if they fit, else one of each org in turn.
 func (w *sqliteWriter) fill(batch []*job) []*job {
 	if w.turns.n == 0 && len(w.queue) <= batchMax-len(batch) {
 		for len(batch) < batchMax {
@@ -335,7 +334,7 @@ func (w *sqliteWriter) fill(batch []*job) []*job {
 	for _, j := range batch {
 		w.turns.add(j)
 	}
-	for w.turns.n < turnsMax {
+	for w.turns.n < fairQueueMax {
 		select {
 		case j := <-w.queue:
 			w.turns.add(j)
@@ -347,8 +346,7 @@ func (w *sqliteWriter) fill(batch []*job) []*job {
 	return w.turns.take(batch[:0], batchMax)
 }
 
-// commit runs the jobs in one transaction; when that cannot be committed, each in
-// its own.
+// commit runs the jobs in one transaction, and if that cannot be committed, in one each.
 func (w *sqliteWriter) commit(jobs []*job) {
 	results := make([]error, len(jobs))
 	b := &sqliteBatch{w: w, logs: map[string]*orgLog{}}
@@ -376,21 +374,20 @@ func (w *sqliteWriter) commit(jobs []*job) {
 	}
 }
 
-// sqliteBatch is one transaction of several changes. Few of them fail after they
-// have written: so a batch begins without savepoints, and is undone and run again
-// with one for each change when that happens.
+// sqliteBatch is one transaction of several changes. A change rarely fails after it has
+// written, so a batch first runs without savepoints. When one does, the batch is rolled back
+// and run again with a savepoint for each change.
 type sqliteBatch struct {
 	w          *sqliteWriter
 	logs       map[string]*orgLog
-	order      []string // organisations in order of appearance
+	order      []string // orgs in order of appearance
 	savepoints bool
 }
 
-// errUndo says that a change failed after it had written, in a batch without
-// savepoints.
+// errUndo reports that a change failed after it had written, in a batch without savepoints.
 var errUndo = errors.New("store: one change of the batch must be undone")
 
-// run gives each job its result; an error means that nothing was committed.
+// run sets the result of each job. An error means that nothing was committed.
 func (b *sqliteBatch) run(jobs []*job, results []error) error {
 	c := b.w.conn
 	if err := c.plain("BEGIN IMMEDIATE"); err != nil {
@@ -407,9 +404,9 @@ func (b *sqliteBatch) run(jobs []*job, results []error) error {
 		err = fmt.Errorf("store: commit: %w", err)
 	}
 	c.cache.reset()
-	c.held = held{}
+	c.deferred = deferred{}
 	if rollback := c.plain("ROLLBACK"); rollback != nil {
-		b.w.logger.Debug("rollback", "error", rollback) // the database had done it by itself
+		b.w.logger.Debug("rollback", "error", rollback) // SQLite has already rolled back
 	}
 	return err
 }
@@ -434,7 +431,7 @@ func (b *sqliteBatch) changes(jobs []*job, results []error) error {
 				return err
 			}
 		}
-		m, held := l.mark(), c.held.mark()
+		m, held := l.mark(), c.deferred.mark()
 		results[i] = b.change(j, l)
 		switch {
 		case results[i] == nil:
@@ -442,7 +439,7 @@ func (b *sqliteBatch) changes(jobs []*job, results []error) error {
 			return errUndo
 		default:
 			l.reset(m)
-			c.held.reset(held)
+			c.deferred.reset(held)
 			if b.savepoints {
 				if err := c.plain("ROLLBACK TO change"); err != nil {
 					return err
@@ -450,7 +447,7 @@ func (b *sqliteBatch) changes(jobs []*job, results []error) error {
 			}
 		}
 		if b.savepoints {
-			if err := c.flush(); err != nil { // before a later undo could take them along
+			if err := c.flush(); err != nil { // else the rollback of a later change would discard them
 				return err
 			}
 			if err := c.plain("RELEASE change"); err != nil {
@@ -468,12 +465,12 @@ func (b *sqliteBatch) change(j *job, l *orgLog) error {
 	defer func() { t.dead = true }()
 	err := call(j.fn, t)
 	if err != nil && c.wrote {
-		c.cache.drop() // it may hold what is about to be undone
+		c.cache.drop() // it may hold rows that are about to be rolled back
 	}
 	return err
 }
 
-// begin forgets what is kept when another process has written to the file.
+// begin empties the cache if another process has written to the file.
 func (w *sqliteWriter) begin() error {
 	rows, err := w.conn.ask("PRAGMA data_version")
 	if err != nil {
@@ -490,10 +487,10 @@ func (w *sqliteWriter) begin() error {
 	return nil
 }
 
-// save writes the ends of the logs.
+// save writes the state of the logs.
 func (b *sqliteBatch) save() error {
 	if err := b.w.conn.flush(); err != nil {
-		return fmt.Errorf("store: write what was held back: %w", err)
+		return fmt.Errorf("store: run deferred statements: %w", err)
 	}
 	for _, org := range b.order {
 		if err := b.logs[org].save(context.Background(), b.w.conn, org); err != nil {

@@ -111,9 +111,9 @@ func TestOpenRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for url, want := range map[string]string{
-		newer:                          "use a newer one",
+		newer:                          "use a newer version of b2b",
 		other:                          "not a database",
-		"":                             "no database named",
+		"":                             "no database is configured",
 		"postgres://%zz":               "address",
 		"postgres://127.0.0.1:1/x":     "connect to PostgreSQL",
 		filepath.Join(other, "b2b.db"): "data folder",

@@ -7,15 +7,16 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// dayBytes is what an organisation stored on a day, beside the end of its log: so that
-// counting takes no statement of its own.
+// dayBytes is the number of bytes that an org stored on a day. It is kept in the row of its
+// log, so that counting needs no statement of its own.
 type dayBytes struct {
 	day    int64 // of UTC, since 1970
 	stored store.Stored
 }
 
-// on moves to the day of a time, and begins it with nothing. Where clocks of nodes differ
-// around midnight, the later day goes on; a clock that was put back by more has its own day.
+// on returns the count for the day of a time, which is zero on a new day. Times up to
+// clockSkew before the current day count to it, because the clocks of nodes differ; earlier
+// times begin a new count.
 func (d dayBytes) on(at int64) dayBytes {
 	if at/dayMS == d.day || at < d.day*dayMS && at+clockSkew >= d.day*dayMS {
 		return d

@@ -47,8 +47,8 @@ func TestTableNamesAreThoseOfTheSchema(t *testing.T) {
 		t.Error("tableAudit or tableRates is not the place of its name")
 	}
 	for _, name := range []string{"orgs", "org_settings", "bots", "channels", "channel_members", "threads", "thread_participants"} {
-		if tablesKept&(1<<slices.Index(tableNames, name)) == 0 {
-			t.Errorf("%s is not kept", name)
+		if tablesCached&(1<<slices.Index(tableNames, name)) == 0 {
+			t.Errorf("%s is not cached", name)
 		}
 	}
 }

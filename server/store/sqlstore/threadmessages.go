@@ -11,14 +11,14 @@ import (
 const threadMessageColumns = `m.id, m.sender_id, m.content, m.content_type, m.parts, m.metadata, m.mentions,
 	m.mention_all, m.reply_to_id, m.created_at`
 
-var threadMessages scanner[store.ThreadMessageRow] = func(rows cursor, m *store.ThreadMessageRow) error {
+var threadMessages scanner[store.ThreadMessageRow] = func(rows rowSet, m *store.ThreadMessageRow) error {
 	return rows.Scan(&m.ID, text{&m.SenderID}, &m.Content, &m.ContentType, text{&m.Parts}, text{&m.Metadata},
 		text{&m.Mentions}, &m.MentionAll, text{&m.ReplyToID}, &m.CreatedAt)
 }
 
-// threadMessagesOf reads messages of a thread, then once for all of them the messages they
-// answer and the names of the senders. What was deleted becomes null here: the
-// columns keep its ids.
+// threadMessagesOf returns messages of a thread. It reads the messages that they reply to, and
+// the names of the senders, with one query each. References to deleted bots and messages become
+// nil here; the columns keep their ids.
 func (r reader) threadMessagesOf(ctx context.Context, thread string, w *where, limit int) ([]store.ThreadMessageRow, error) {
 	page, err := threadMessages.listed(ctx, r, listing{
 		columns: threadMessageColumns, long: "m.content, m.parts, m.metadata, m.mentions",
@@ -66,7 +66,7 @@ func (r reader) threadMessagesOf(ctx context.Context, thread string, w *where, l
 	return page, nil
 }
 
-// author gives the id and name of a sender, or nothing when it is gone.
+// author returns the id and name of a sender, or nil when it is deleted.
 func author(names map[string]*string, id *string) (*string, *string) {
 	if id == nil || names[*id] == nil {
 		return nil, nil
@@ -74,8 +74,8 @@ func author(names map[string]*string, id *string) (*string, *string) {
 	return id, names[*id]
 }
 
-// replied reads the messages that others answer and adds their senders. Up to the bound
-// of lists: whole reports that it was not passed.
+// replied returns the replied messages with these ids, up to the bound of lists, and adds
+// their senders to senders. whole reports that the bound was not reached.
 func (r reader) replied(ctx context.Context, ids idSet, senders *idSet) (out map[string]store.RepliedMessage, whole bool, err error) {
 	if len(ids) == 0 {
 		return nil, true, nil
@@ -85,7 +85,7 @@ func (r reader) replied(ctx context.Context, ids idSet, senders *idSet) (out map
 		return nil, false, err
 	}
 	out = make(map[string]store.RepliedMessage, len(ids))
-	rows, err := scanner[store.RepliedMessage](func(rows cursor, p *store.RepliedMessage) error {
+	rows, err := scanner[store.RepliedMessage](func(rows rowSet, p *store.RepliedMessage) error {
 		return rows.Scan(&p.ID, &p.SenderID, &p.Content, &p.CreatedAt)
 	}).listed(ctx, r, listing{
 		columns: "m.id, m.sender_id, m.content, m.created_at", long: "m.content",
@@ -103,12 +103,12 @@ func (r reader) replied(ctx context.Context, ids idSet, senders *idSet) (out map
 	return out, bytes <= store.PageBytes-repliedRest, err
 }
 
-// repliedRest is more than the other columns of messages that are answered can have:
-// their content alone decides whether all of them were read.
+// repliedRest exceeds the bytes of all columns of the replied messages other than content, so
+// that the content alone decides whether the bound was reached.
 const repliedRest = 256 << 10
 
-// repliedInTurn reads the messages that those of a page answer one by one, where they are
-// too long together: the page ends with the message whose own takes them past the bound.
+// repliedInTurn reads the replied messages of a page one by one, for pages on which they
+// exceed the bound together. The page then ends with the message at which they exceed it.
 func (r reader) repliedInTurn(ctx context.Context, page []store.ThreadMessageRow, replied map[string]store.RepliedMessage, senders *idSet) ([]store.ThreadMessageRow, error) {
 	clear(replied)
 	bytes := 0
@@ -163,14 +163,14 @@ func (r reader) ThreadHistory(ctx context.Context, thread, beforeID string, limi
 	return r.threadMessagesOf(ctx, thread, &w, limit)
 }
 
-func (r reader) SearchMessages(ctx context.Context, org, text string, after *store.TimeCursor, limit int) ([]store.MessageHit, error) {
+func (r reader) SearchMessages(ctx context.Context, org, text string, after *store.PageKey, limit int) ([]store.MessageHit, error) {
 	var w where
 	w.and("t.org_id = ?", org)
 	w.and(r.d.contains("m.content"), fold(text))
 	if after != nil {
 		w.and("(m.created_at, m.id) < (?, ?)", after.At, after.ID)
 	}
-	return scanner[store.MessageHit](func(rows cursor, h *store.MessageHit) error {
+	return scanner[store.MessageHit](func(rows rowSet, h *store.MessageHit) error {
 		return rows.Scan(&h.MessageID, &h.ThreadID, &h.ThreadTopic, &h.SenderName, &h.Content, &h.CreatedAt)
 	}).listed(long(ctx), r, listing{
 		columns: "m.id, m.thread_id, t.topic, b.name, m.content, m.created_at", long: "m.content",

@@ -18,7 +18,7 @@ func threadFields(t *store.Thread) []any {
 		&t.PermissionPolicy, &t.Visibility, &t.JoinPolicy, &t.Revision, &t.CreatedAt, &t.UpdatedAt, &t.LastActivityAt, &t.ResolvedAt}
 }
 
-var threads scanner[store.Thread] = func(rows cursor, t *store.Thread) error { return rows.Scan(threadFields(t)...) }
+var threads scanner[store.Thread] = func(rows rowSet, t *store.Thread) error { return rows.Scan(threadFields(t)...) }
 
 var selectThread = "SELECT " + threadColumns("") + " FROM threads WHERE id = ? AND org_id = ?"
 
@@ -31,7 +31,7 @@ const touchThread = "UPDATE threads SET last_activity_at = ? WHERE id = ? AND la
 // activityColumn is the place of last_activity_at in threadColumns.
 const activityColumn = 15
 
-var threadRows scanner[store.ThreadRow] = func(rows cursor, t *store.ThreadRow) error {
+var threadRows scanner[store.ThreadRow] = func(rows rowSet, t *store.ThreadRow) error {
 	return rows.Scan(append(threadFields(&t.Thread), &t.ParticipantCount, &t.IsParticipant)...)
 }
 

@@ -12,7 +12,7 @@ func (r reader) Ticket(ctx context.Context, hash string) (*store.OrgTicket, erro
 		" FROM org_tickets WHERE id_hash = ? OR code_hash = ? ORDER BY CASE WHEN id_hash = ? THEN 0 ELSE 1 END LIMIT 1", hash, hash, hash)
 }
 
-func (r reader) Tickets(ctx context.Context, org string, now int64, before *store.TimeCursor, limit int) ([]store.OrgTicket, error) {
+func (r reader) Tickets(ctx context.Context, org string, now int64, before *store.PageKey, limit int) ([]store.OrgTicket, error) {
 	var w where
 	w.and("org_id = ?", org)
 	w.and("NOT consumed")

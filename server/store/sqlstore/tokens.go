@@ -8,7 +8,7 @@ import (
 
 const tokenColumns = "id, bot_id, token_hash, scopes, label, expires_at, created_at, last_used_at, parent_id"
 
-var tokens scanner[store.Token] = func(rows cursor, t *store.Token) error {
+var tokens scanner[store.Token] = func(rows rowSet, t *store.Token) error {
 	return rows.Scan(&t.ID, &t.BotID, &t.TokenHash, &t.Scopes, &t.Label, &t.ExpiresAt, &t.CreatedAt, &t.LastUsedAt, &t.ParentID)
 }
 
@@ -20,7 +20,7 @@ func (r reader) TokenByID(ctx context.Context, bot, id string) (*store.Token, er
 	return tokens.one(ctx, r, "SELECT "+tokenColumns+" FROM bot_tokens WHERE id = ? AND bot_id = ?", id, bot)
 }
 
-func (r reader) Tokens(ctx context.Context, bot string, before *store.TimeCursor, limit int) ([]store.Token, error) {
+func (r reader) Tokens(ctx context.Context, bot string, before *store.PageKey, limit int) ([]store.Token, error) {
 	var w where
 	w.and("bot_id = ?", bot)
 	if before != nil {
@@ -34,7 +34,7 @@ func (t *tx) CreateToken(ctx context.Context, k *store.Token) error {
 	return insert(ctx, t.reader, "bot_tokens", k)
 }
 
-// family is a token of a bot and all that come from it.
+// family selects a token of a bot and all tokens that were made with it, directly or not.
 const family = `WITH RECURSIVE family (id) AS (SELECT id FROM bot_tokens WHERE id = ? AND bot_id = ?
 	UNION SELECT t.id FROM bot_tokens t JOIN family f ON t.parent_id = f.id) `
 

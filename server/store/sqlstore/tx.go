@@ -14,7 +14,7 @@ type tx struct {
 	org    string
 	log    *orgLog
 	rates  rateCache
-	taken  []rateKey // what this change counted
+	taken  []rateKey // the rate limits that this change counted against
 	failed error     // the first failure: the change cannot be committed
 	dead   bool
 
@@ -30,7 +30,7 @@ func newTx(c conn, d *dialect, org string, log *orgLog, rates rateCache) *tx {
 	return t
 }
 
-// fail remembers what spends the transaction.
+// fail records the first error; after it the change cannot be committed.
 func (t *tx) fail(err error) error {
 	if err != nil && t.failed == nil {
 		t.failed = err
@@ -38,8 +38,7 @@ func (t *tx) fail(err error) error {
 	return err
 }
 
-// guard remembers the first failed statement of a change, and refuses what comes
-// after it.
+// guard records the first failed statement of a change, and refuses later statements.
 type guard struct {
 	t *tx
 	c conn
@@ -52,7 +51,7 @@ func (g guard) usable() error {
 	return g.t.failed
 }
 
-// guarded runs a statement.
+// guarded calls run unless an earlier statement has failed, and records its error.
 func guarded[T any](g guard, q string, run func() (T, error)) (none T, _ error) {
 	if err := g.usable(); err != nil {
 		return none, err
@@ -69,8 +68,8 @@ func (g guard) rows(ctx context.Context, q string, args ...any) (*sql.Rows, erro
 	return guarded(g, q, func() (*sql.Rows, error) { return g.c.rows(ctx, q, args...) })
 }
 
-func (g guard) query(ctx context.Context, q string, args ...any) (cursor, error) {
-	return guarded(g, q, func() (cursor, error) { return g.c.query(ctx, q, args...) })
+func (g guard) query(ctx context.Context, q string, args ...any) (rowSet, error) {
+	return guarded(g, q, func() (rowSet, error) { return g.c.query(ctx, q, args...) })
 }
 
 func (g guard) exec(ctx context.Context, q string, args ...any) error {
@@ -89,7 +88,7 @@ func (g guard) execNow(ctx context.Context, q string, args ...any) (int64, error
 	return guarded(g, q, func() (int64, error) { return g.c.execNow(ctx, q, args...) })
 }
 
-// must runs a statement that has to change a row.
+// must runs a statement, and fails with ErrNotFound when it changes no row.
 func (t *tx) must(ctx context.Context, q string, args ...any) error {
 	n, err := t.c.execNow(ctx, q, args...)
 	if err == nil && n == 0 {
@@ -98,25 +97,25 @@ func (t *tx) must(ctx context.Context, q string, args ...any) error {
 	return err
 }
 
-// orgLog is the end of the log of one organisation during a batch.
+// orgLog is the state of the log of one org during a batch.
 type orgLog struct {
 	loaded bool
 	exists bool
 	epoch  string
 	seq    int64
-	access int64 // seq of the last event that changed access
+	access int64 // seq of the last event of type access_changed
 	bytes  dayBytes
-	stored stored // what is in the table
+	stored stored // the values in the table
 	events []store.Event
 }
 
-// stored is the end of a log as the table has it.
+// stored is the part of orgLog that save compares and writes.
 type stored struct {
 	seq   int64
 	bytes dayBytes
 }
 
-// mark is a point to return to when a change is undone.
+// mark is a copy of the state, to which reset returns when a change is undone.
 type mark struct {
 	loaded, exists bool
 	seq, access    int64
@@ -130,7 +129,7 @@ func (l *orgLog) mark() mark {
 
 func (l *orgLog) reset(m mark) {
 	events := l.events[:m.events]
-	if !m.loaded { // load again: what was loaded since may be gone
+	if !m.loaded { // loaded by the change that is undone, which may have created the org
 		*l = orgLog{events: events}
 		return
 	}
@@ -139,7 +138,7 @@ func (l *orgLog) reset(m mark) {
 
 const loadLog = "SELECT epoch, last_seq, access_seq, stored_day, stored_all, stored_bulk FROM org_logs WHERE org_id = ?"
 
-// load reads the end of the log once a batch.
+// load reads the state of the log, once in a batch.
 func (l *orgLog) load(ctx context.Context, c conn, org string) error {
 	if l.loaded {
 		return nil
@@ -162,7 +161,7 @@ func (l *orgLog) load(ctx context.Context, c conn, org string) error {
 
 const storeLog = "UPDATE org_logs SET last_seq = ?, access_seq = ?, stored_day = ?, stored_all = ?, stored_bulk = ? WHERE org_id = ?"
 
-// save writes the end of the log when it has moved, or bytes were counted.
+// save writes the state of the log if events were appended or bytes counted.
 func (l *orgLog) save(ctx context.Context, c conn, org string) error {
 	if (stored{l.seq, l.bytes}) == l.stored {
 		return nil
@@ -170,7 +169,7 @@ func (l *orgLog) save(ctx context.Context, c conn, org string) error {
 	return c.exec(ctx, storeLog, l.seq, l.access, l.bytes.day, l.bytes.stored.All, l.bytes.stored.Bulk, org)
 }
 
-// nextSeq is the seq that the next event gets.
+// nextSeq returns the seq for the next event.
 func (t *tx) nextSeq(ctx context.Context) (int64, error) {
 	if err := t.log.load(ctx, t.c, t.org); err != nil {
 		return 0, t.fail(failure(loadLog, err))

@@ -22,30 +22,30 @@ func (t *tx) PutWebhookStatus(ctx context.Context, s *store.WebhookStatus) error
 		degraded = excluded.degraded`, args...)
 }
 
-func (r reader) WebhookCursor(ctx context.Context, bot string) (int64, error) {
-	type cursor struct {
+func (r reader) WebhookPosition(ctx context.Context, bot string) (int64, error) {
+	type rowSet struct {
 		Seq int64 `bun:"seq"`
 	}
-	c, err := one[cursor](ctx, r, "SELECT seq FROM webhook_cursors WHERE bot_id = ?", bot)
+	c, err := one[rowSet](ctx, r, "SELECT seq FROM webhook_cursors WHERE bot_id = ?", bot)
 	if err != nil {
 		return 0, err
 	}
 	return c.Seq, nil
 }
 
-// oldestWait is the oldest event of an organisation that somebody still has to get:
-// behind the cursor of an active bot, or waiting for another attempt. 0: none.
+// oldestWait selects the oldest event of an org that is still to be delivered: after the
+// position of an active bot, or waiting for another attempt. 0: none.
 const oldestWait = `SELECT coalesce(min(seq), 0) FROM (
 	SELECT c.seq + 1 AS seq FROM webhook_cursors c JOIN bots b ON b.id = c.bot_id
 		WHERE c.org_id = ? AND b.join_status = 'active' AND b.sealed_url IS NOT NULL
 	UNION ALL SELECT d.seq FROM webhook_deliveries d WHERE d.org_id = ? AND d.next_at IS NOT NULL) w`
 
-// servable are the bots whose webhooks are to be served.
+// servable selects the active bots with a webhook, of active orgs.
 const servable = ` FROM bots b JOIN orgs o ON o.id = b.org_id
 	WHERE b.sealed_url IS NOT NULL AND b.join_status = 'active' AND o.status = 'active'`
 
 func (r reader) WebhookShare(ctx context.Context, node string, now, until int64) (s store.WebhookShare, err error) {
-	err = each(ctx, r, func(rows cursor) error { return rows.Scan(&s.Webhooks, &s.Nodes, &s.Held) },
+	err = each(ctx, r, func(rows rowSet) error { return rows.Scan(&s.Webhooks, &s.Nodes, &s.Held) },
 		"SELECT (SELECT count(*)"+servable+"), (SELECT count(*) FROM webhook_nodes WHERE expires_at > ? AND expires_at <= ?), (SELECT count(*)"+servable+`
 			AND EXISTS (SELECT 1 FROM webhook_leases l WHERE l.bot_id = b.id AND l.node_id = ?))`, now, until, node)
 	return s, err
@@ -62,8 +62,8 @@ func (r reader) WebhookLeased(ctx context.Context, bot, node string) (bool, erro
 	return n > 0, err
 }
 
-func (r reader) HeldWebhooks(ctx context.Context, node string) (bots []string, err error) {
-	err = each(ctx, r, func(rows cursor) error {
+func (r reader) LeasedWebhooks(ctx context.Context, node string) (bots []string, err error) {
+	err = each(ctx, r, func(rows rowSet) error {
 		var bot string
 		err := rows.Scan(&bot)
 		bots = append(bots, bot)
@@ -77,7 +77,7 @@ func (r reader) WaitingDeliveries(ctx context.Context, bot string, limit int) ([
 		WHERE bot_id = ? AND next_at IS NOT NULL ORDER BY next_at, seq LIMIT ? + 0`, bot, max(limit, 0))
 }
 
-func (r reader) DeadLetters(ctx context.Context, org, bot string, after *store.TimeCursor, limit int) ([]store.WebhookDelivery, error) {
+func (r reader) DeadLetters(ctx context.Context, org, bot string, after *store.PageKey, limit int) ([]store.WebhookDelivery, error) {
 	var w where
 	w.and("org_id = ?", org)
 	w.and("next_at IS NULL")
@@ -104,8 +104,8 @@ func (t *tx) MoveWebhook(ctx context.Context, bot string, seq int64) error {
 	return t.c.exec(ctx, "UPDATE webhook_cursors SET seq = ? WHERE bot_id = ? AND seq < ?", seq, bot, seq)
 }
 
-// LeaseWebhook is one conditional upsert: of several nodes exactly one gets the lease,
-// and none waits for the organisation.
+// LeaseWebhook is one conditional upsert: exactly one of several nodes gets the lease, and
+// none waits for the lock of the org.
 func (t *tx) LeaseWebhook(ctx context.Context, bot, node string, now, until int64) (bool, error) {
 	n, err := t.c.execNow(ctx, `INSERT INTO webhook_leases (bot_id, node_id, expires_at) SELECT id, CAST(? AS TEXT), CAST(? AS BIGINT) FROM bots WHERE id = ?
 		ON CONFLICT (bot_id) DO UPDATE SET node_id = excluded.node_id, expires_at = excluded.expires_at
@@ -159,12 +159,12 @@ func (t *tx) DeleteDelivery(ctx context.Context, bot string, seq int64) error {
 func (t *tx) TrimDeadLetters(ctx context.Context, bot string, keep int) error {
 	return t.c.exec(ctx, `DELETE FROM webhook_deliveries WHERE bot_id = ? AND next_at IS NULL AND seq IN
 		(SELECT seq FROM webhook_deliveries WHERE bot_id = ? AND next_at IS NULL ORDER BY updated_at DESC, seq DESC LIMIT ? + 0 OFFSET ? + 0)`,
-		bot, bot, trimAtATime, keep)
+		bot, bot, trimMax, keep)
 }
 
-// trimAtATime bounds what one call of TrimDeadLetters forgets: more than comes in
-// between two calls.
-const trimAtATime = 10000
+// trimMax bounds the rows that one call of TrimDeadLetters removes. It is more than can be
+// added between two calls.
+const trimMax = 10000
 
 func (t *tx) Redeliver(ctx context.Context, bot, id string, at int64) (int64, error) {
 	return t.c.execNow(ctx, `UPDATE webhook_deliveries SET next_at = ?, attempts = 0 WHERE bot_id = ? AND next_at IS NULL AND (? = '' OR id = ?)`,

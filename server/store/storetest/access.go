@@ -19,7 +19,7 @@ var inviteTests = []test{
 		}
 		id := func(c store.InviteCode) string { return c.ID }
 		first := must(s.InviteCodes(s.ctx, nil, 3))(s)
-		rest := must(s.InviteCodes(s.ctx, &store.TimeCursor{At: 3, ID: first[2].ID}, 3))(s)
+		rest := must(s.InviteCodes(s.ctx, &store.PageKey{At: 3, ID: first[2].ID}, 3))(s)
 		same(s, "pages", append(keys(first, id), keys(rest, id)...), want)
 		equal(s, "label", *first[0].Label, awkward)
 		s.update("", func(tx store.Tx) error { return tx.DeleteInviteCode(s.ctx, want[0]) })
@@ -107,7 +107,7 @@ var ticketTests = []test{
 		id := func(k store.OrgTicket) string { return k.ID }
 		first := must(s.Tickets(s.ctx, org, 100, nil, 2))(s)
 		same(s, "first page", keys(first, id), []string{b.ID, a.ID})
-		rest := must(s.Tickets(s.ctx, org, 100, &store.TimeCursor{At: 4, ID: a.ID}, 2))(s)
+		rest := must(s.Tickets(s.ctx, org, 100, &store.PageKey{At: 4, ID: a.ID}, 2))(s)
 		same(s, "second page", keys(rest, id), []string{c.ID})
 	}},
 	{"delete", func(s *suite) {
@@ -254,7 +254,7 @@ var sessionTests = []test{
 				tx.CreateSession(s.ctx, &store.Session{Hash: ours + "2", Ref: "r", Role: store.RoleSuperAdmin, SecretFingerprint: ptr("then"), ExpiresAt: 100}))
 		})
 		s.update("", func(tx store.Tx) error {
-			n, err := tx.DeleteOtherSecrets(s.ctx, "now")
+			n, err := tx.DeleteSessionsOfOtherSecrets(s.ctx, "now")
 			equal(s, "ended", n, 2)
 			return err
 		})
@@ -289,7 +289,7 @@ var tokenTests = []test{
 		same(s, "list", keys(must(s.Tokens(s.ctx, a, nil, 10))(s), id), []string{"t2", "t1"})
 		same(s, "limited", keys(must(s.Tokens(s.ctx, a, nil, 1))(s), id), []string{"t2"})
 		first := must(s.Tokens(s.ctx, a, nil, 1))(s)[0]
-		same(s, "behind the first", keys(must(s.Tokens(s.ctx, a, &store.TimeCursor{At: first.CreatedAt, ID: first.ID}, 10))(s), id), []string{"t1"})
+		same(s, "behind the first", keys(must(s.Tokens(s.ctx, a, &store.PageKey{At: first.CreatedAt, ID: first.ID}, 10))(s), id), []string{"t1"})
 		s.refused(org, store.ConflictToken, func(tx store.Tx) error {
 			return tx.CreateToken(s.ctx, &store.Token{ID: "t4", BotID: a, TokenHash: "h1", Scopes: "[]"})
 		})

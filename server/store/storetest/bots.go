@@ -202,7 +202,7 @@ var botTests = []test{
 }
 
 var deletionTests = []test{
-	{"what goes, what loses the reference, what stays", func(s *suite) {
+	{"removed rows, cleared references, kept rows", func(s *suite) {
 		org := s.org()
 		a, b := s.bot(org, "a"), s.bot(org, "b")
 		ch := s.channel(org, a, b, 1)

@@ -13,7 +13,7 @@ const longText = store.PageBytes/4 + 1000
 // longRows is how many rows with such a text the lists of these tests have.
 const longRows = 7
 
-// boundTests hold that lists end by the bytes of their texts, whatever was asked for.
+// boundTests check that lists end by the bytes of their texts, whatever the limit.
 var boundTests = []test{
 	{"messages", func(s *suite) {
 		org := s.org()
@@ -31,7 +31,7 @@ var boundTests = []test{
 			return keys(must(s.ThreadHistory(s.ctx, t.ID, last, 100))(s), messageID), 0
 		})
 		s.follow("search", inThread, true, func(last string, at int64) ([]string, int64) {
-			rows := must(s.SearchMessages(s.ctx, org, "NEEDLE", cursorOf(last, at), 100))(s)
+			rows := must(s.SearchMessages(s.ctx, org, "NEEDLE", keyOf(last, at), 100))(s)
 			return keys(rows, func(h store.MessageHit) string { return h.MessageID }), rows[len(rows)-1].CreatedAt
 		})
 		id := func(m store.ChannelMessageRow) string { return m.ID }
@@ -40,13 +40,13 @@ var boundTests = []test{
 			return keys(must(s.ChannelHistory(s.ctx, ch, last, 100))(s), id), 0
 		})
 		s.follow("inbox", direct, false, func(last string, at int64) ([]string, int64) {
-			rows := must(s.Inbox(s.ctx, b, 0, cursorOf(last, at), 100))(s)
+			rows := must(s.Inbox(s.ctx, b, 0, keyOf(last, at), 100))(s)
 			return keys(rows, id), rows[len(rows)-1].CreatedAt
 		})
 		last := must(s.DirectChannelsOf(s.ctx, a, nil, 10))(s)[0].LastMessage
 		equal(s, "a preview is short", len(last.Content) > 200 && len(last.Content) < 1000, true)
 	}},
-	{"messages that answer long ones", func(s *suite) {
+	{"replies to long messages", func(s *suite) {
 		org := s.org()
 		a := s.bot(org, "a")
 		t := s.thread(org, "t", 1, a)
@@ -94,7 +94,7 @@ var boundTests = []test{
 			if last != "" {
 				last = last[3:]
 			}
-			rows := must(s.Artifacts(s.ctx, t.ID, cursorOf(last, at), 100))(s)
+			rows := must(s.Artifacts(s.ctx, t.ID, keyOf(last, at), 100))(s)
 			return keys(rows, key), rows[len(rows)-1].CreatedAt
 		})
 		name := func(a store.Artifact) string { return a.Key }
@@ -131,14 +131,14 @@ var boundTests = []test{
 		for _, scope := range []store.ThreadScope{store.ThreadsJoined, store.ThreadsDiscovered, store.ThreadsAll} {
 			s.follow(fmt.Sprint("threads of scope ", scope), ids, true, func(last string, at int64) ([]string, int64) {
 				rows := must(s.Threads(s.ctx, store.ThreadQuery{
-					OrgID: org, BotID: a, Scope: scope, Before: cursorOf(last, at), Limit: 100,
+					OrgID: org, BotID: a, Scope: scope, Before: keyOf(last, at), Limit: 100,
 				}))(s)
 				equal(s, "the computed columns", fmt.Sprint(rows[0].ParticipantCount, rows[0].IsParticipant), "1 true")
 				return keys(rows, func(t store.ThreadRow) string { return t.ID }), rows[len(rows)-1].LastActivityAt
 			})
 		}
 		s.follow("audit entries", entries, true, func(last string, at int64) ([]string, int64) {
-			rows := must(s.Audit(s.ctx, store.AuditQuery{OrgID: org, Action: "x", Before: cursorOf(last, at), Limit: 100}))(s)
+			rows := must(s.Audit(s.ctx, store.AuditQuery{OrgID: org, Action: "x", Before: keyOf(last, at), Limit: 100}))(s)
 			return keys(rows, func(e store.AuditEntry) string { return e.ID }), rows[len(rows)-1].CreatedAt
 		})
 		name := func(b store.Bot) string { return b.Name }
@@ -182,12 +182,12 @@ func long(begin string, n int64) string {
 	return begin + fmt.Sprint(n) + strings.Repeat("é", longText/2)
 }
 
-// cursorOf is behind the row with this id and time; nil when there was none.
-func cursorOf(id string, at int64) *store.TimeCursor {
+// keyOf returns the key of the row with this id and time; nil without a row.
+func keyOf(id string, at int64) *store.PageKey {
 	if id == "" {
 		return nil
 	}
-	return &store.TimeCursor{At: at, ID: id}
+	return &store.PageKey{At: at, ID: id}
 }
 
 // follow reads page after page of a list whose rows are long: four of them, since the

@@ -179,11 +179,11 @@ var logTests = []test{
 		equal(s, "of the other", len(must(s.ReadLog(s.ctx, other, 0, 9))(s)), 2)
 		s.refused("", store.ErrNoOrg, func(tx store.Tx) error { _, err := tx.PruneLog(s.ctx, 1, 1); return err })
 	}},
-	{"no holes under 64 callers, some of which fail", func(s *suite) {
+	{"no gaps under 64 callers, some of which fail", func(s *suite) {
 		org := s.org()
 		bot := s.bot(org, "taken")
 		var mu sync.Mutex
-		seen := map[int64]string{} // seq told to the caller, by its event
+		seen := map[int64]string{} // event by the seq that Append returned
 		parallel(64, func(i int) {
 			for k := range 10 {
 				name := fmt.Sprintf("%d-%d", i, k)
@@ -225,7 +225,7 @@ var logTests = []test{
 		}
 		equal(s, "top", must(s.LogTop(s.ctx, org))(s).Seq, 128)
 	}},
-	{"hooks hear what is committed, in order", func(s *suite) {
+	{"hooks receive the committed events in order", func(s *suite) {
 		one, two := s.org(), s.org()
 		var mu sync.Mutex
 		heard := map[string][]int64{}
@@ -411,7 +411,7 @@ var updateTests = []test{
 		same(s, "bots", keys(must(s.Bots(s.ctx, store.BotQuery{OrgID: org, Limit: 10}))(s), botName), []string{"first", "fourth", "second"})
 		equal(s, "events", must(s.LogTop(s.ctx, org))(s).Seq, 3)
 	}},
-	{"what an undone change wrote is not seen by those after it", func(s *suite) {
+	{"later changes do not see what an undone change wrote", func(s *suite) {
 		org := s.org()
 		a, b := s.bot(org, "a"), s.bot(org, "b")
 		t := s.thread(org, "t", 1, a)
@@ -491,7 +491,7 @@ var updateTests = []test{
 		missing(s.BotByName(s.ctx, org, "a"))(s)
 		s.bot(org, "a")
 	}},
-	{"a function that ends its goroutine ends nothing else", func(s *suite) {
+	{"a function that calls runtime.Goexit affects no other change", func(s *suite) {
 		org := s.org()
 		err := s.Update(s.ctx, org, func(tx store.Tx) error {
 			if _, err := tx.Append(s.ctx, store.Event{Type: "e"}); err != nil {
@@ -505,7 +505,7 @@ var updateTests = []test{
 		}
 		equal(s, "next seq", s.append(org, "after"), 1)
 	}},
-	{"dead after its function", func(s *suite) {
+	{"unusable after its function", func(s *suite) {
 		org := s.org()
 		var kept store.Tx
 		s.update(org, func(tx store.Tx) error { kept = tx; return nil })
@@ -603,7 +603,7 @@ var viewTests = []test{
 		}
 		equal(s, "outside", must(s.CountBots(s.ctx, org))(s), 2)
 	}},
-	{"its error comes back, the reader dies", func(s *suite) {
+	{"returns the error of fn, then the reader is unusable", func(s *suite) {
 		var kept store.Reader
 		err := s.View(s.ctx, func(r store.Reader) error { kept = r; return errRefused })
 		if err != errRefused { //nolint:errorlint // identity is the promise

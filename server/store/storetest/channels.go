@@ -42,13 +42,13 @@ var channelTests = []test{
 		equal(s, "activity without messages", all[1].LastActivityAt, 5)
 		same(s, "members", keys(all[1].Members, func(m store.ChannelMember) string { return m.Name }), []string{"a", "d"})
 		equal(s, "limited", len(must(s.ChannelsOf(s.ctx, a, nil, 1))(s)), 1)
-		behind := &store.TimeCursor{At: all[0].LastActivityAt, ID: all[0].ID}
+		behind := &store.PageKey{At: all[0].LastActivityAt, ID: all[0].ID}
 		same(s, "behind the first", must(s.ChannelsOf(s.ctx, a, behind, 10))(s), all[1:])
 
 		id := func(c store.DirectChannel) string { return c.ID }
 		first := must(s.DirectChannelsOf(s.ctx, a, nil, 2))(s)
 		same(s, "first page", keys(first, id), []string{ab, ad})
-		same(s, "second page", keys(must(s.DirectChannelsOf(s.ctx, a, &store.TimeCursor{At: first[1].LastActivityAt, ID: ad}, 2))(s), id), []string{ac})
+		same(s, "second page", keys(must(s.DirectChannelsOf(s.ctx, a, &store.PageKey{At: first[1].LastActivityAt, ID: ad}, 2))(s), id), []string{ac})
 		same(s, "counterpart", first[0].Counterpart, &store.Counterpart{ID: b, Name: "b", Online: true, Bio: ptr("bio")})
 		equal(s, "last message", first[0].LastMessage.ID, last)
 		equal(s, "its sender", *first[0].LastMessage.SenderName, "b")

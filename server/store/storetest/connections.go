@@ -88,7 +88,7 @@ var presenceTests = []test{
 		s.update(org, func(tx store.Tx) error { _, err := tx.DeleteBot(s.ctx, org, a, "session", 5); return err })
 		equal(s, "of a deleted bot", leased(a, 1), false)
 	}},
-	{"stranded bots", func(s *suite) {
+	{"online bots without a lease", func(s *suite) {
 		org := s.org()
 		var bots []string
 		for _, name := range []string{"a", "b", "c", "d"} {
@@ -97,8 +97,8 @@ var presenceTests = []test{
 		s.update(org, func(tx store.Tx) error {
 			return errorsOf(tx.PutLease(s.ctx, bots[0], "n", 10), tx.PutLease(s.ctx, bots[1], "n", 11))
 		})
-		first := must(s.Stranded(s.ctx, 10, 1010, "", 1))(s)
+		first := must(s.OnlineUnleased(s.ctx, 10, 1010, "", 1))(s)
 		same(s, "first", first, []store.BotRef{{OrgID: org, BotID: bots[0]}})
-		same(s, "rest", must(s.Stranded(s.ctx, 10, 1010, bots[0], 5))(s), []store.BotRef{{OrgID: org, BotID: bots[2]}})
+		same(s, "rest", must(s.OnlineUnleased(s.ctx, 10, 1010, bots[0], 5))(s), []store.BotRef{{OrgID: org, BotID: bots[2]}})
 	}},
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// file adds a file of a bot and gives its row.
+// file adds a file of a bot and returns its row.
 func (s *suite) file(org, uploader string, size, at int64) *store.File {
 	s.Helper()
 	f := &store.File{ID: s.id("file"), OrgID: org, UploaderID: &uploader, Name: "naïve.txt", MIMEType: "text/plain", Size: size, CreatedAt: at}
@@ -87,7 +87,7 @@ var fileTests = []test{
 		})
 		equal(s, "stored", stored.Load(), 10)
 	}},
-	{"which are known", func(s *suite) {
+	{"known files", func(s *suite) {
 		org, other := s.org(), s.org()
 		a, c := s.bot(org, "a"), s.bot(other, "c")
 		f, g, h := s.file(org, a, 1, 1), s.file(org, a, 1, 1), s.file(other, c, 1, 1)
@@ -109,7 +109,7 @@ var fileTests = []test{
 		f.UploaderID = nil
 		same(s, "file", must(s.File(s.ctx, org, f.ID))(s), f)
 	}},
-	{"the database has one id for ever", func(s *suite) {
+	{"the id of the database never changes", func(s *suite) {
 		ids := make([]string, 16)
 		parallel(len(ids), func(i int) {
 			err := s.Update(s.ctx, "", func(tx store.Tx) (err error) {

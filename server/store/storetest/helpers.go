@@ -7,7 +7,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// errorsOf gives the first error.
+// errorsOf returns the first error.
 func errorsOf(errs ...error) error {
 	for _, err := range errs {
 		if err != nil {

@@ -15,7 +15,7 @@ var importTests = []test{
 	{"adds invite codes and raises their use", importInvites},
 }
 
-// imported brings an organisation of two bots.
+// imported imports an org of two bots.
 func (s *suite) imported(org string, more func(store.Tx) error) error {
 	return s.Update(s.ctx, org, func(tx store.Tx) error {
 		if err := tx.ImportOrg(s.ctx, &store.Org{ID: org, Name: "", SecretHash: "h", Status: store.OrgSuspended, CreatedAt: 7}); err != nil {

@@ -127,7 +127,7 @@ var artifactTests = []test{
 	}},
 }
 
-// entry is an audit entry about nothing in particular.
+// entry returns an audit entry with arbitrary fields.
 func entry(org, id string, at int64) *store.AuditEntry {
 	return &store.AuditEntry{ID: id, OrgID: org, Action: "x", TargetType: "y", TargetID: "z", CreatedAt: at}
 }
@@ -208,7 +208,7 @@ var auditTests = []test{
 			{store.AuditQuery{BotID: "bot", Action: "b"}, []string{"e2"}},
 			{store.AuditQuery{Action: "A"}, []string{}},
 			{store.AuditQuery{Limit: 2}, []string{"e3", "e2"}},
-			{store.AuditQuery{Before: &store.TimeCursor{At: 5, ID: "e2"}}, []string{"e1"}},
+			{store.AuditQuery{Before: &store.PageKey{At: 5, ID: "e2"}}, []string{"e1"}},
 		} {
 			c.q.OrgID = org
 			if c.q.Limit == 0 {

@@ -46,7 +46,7 @@ var orgTests = []test{
 		s.bot(want[1], "b", func(b *store.Bot) { b.JoinStatus = store.BotRejected })
 		id := func(o store.OrgSummary) string { return o.ID }
 		var got []string
-		var after *store.TimeCursor
+		var after *store.PageKey
 		for {
 			page := must(s.Orgs(s.ctx, after, 2))(s)
 			if len(page) == 0 {
@@ -54,7 +54,7 @@ var orgTests = []test{
 			}
 			got = append(got, keys(page, id)...)
 			last := page[len(page)-1]
-			after = &store.TimeCursor{At: last.CreatedAt, ID: last.ID}
+			after = &store.PageKey{At: last.CreatedAt, ID: last.ID}
 		}
 		same(s, "orgs", got, want)
 		all := must(s.Orgs(s.ctx, nil, 100))(s)
@@ -116,7 +116,7 @@ var orgTests = []test{
 	}},
 }
 
-// fill puts one row of everything into an organisation, under ids made of its own.
+// fill adds one row of each table to an org, with ids made of the org's id.
 func (s *suite) fill(org string) {
 	s.Helper()
 	a := s.bot(org, "a", func(b *store.Bot) { b.ID = org + "-a" })
@@ -145,7 +145,7 @@ func (s *suite) fill(org string) {
 	})
 }
 
-// dump counts what fill made.
+// dump counts the rows that fill adds.
 func (s *suite) dump(org string) map[string]int {
 	s.Helper()
 	a := org + "-a"

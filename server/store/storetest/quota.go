@@ -7,7 +7,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// quotaTests hold that what is used of quotas is counted exactly.
+// quotaTests check that the use of quotas is counted exactly.
 var quotaTests = []test{
 	{"versions that come and go", func(s *suite) {
 		org, other := s.org(), s.org()

@@ -16,7 +16,7 @@ func show(v any) string {
 	return string(b)
 }
 
-// org adds an organisation and gives its id.
+// org adds an org and returns its id.
 func (s *suite) org() string {
 	s.Helper()
 	id := s.id("org")
@@ -34,7 +34,7 @@ func (s *suite) newBot(org, name string) *store.Bot {
 	}
 }
 
-// bot adds a bot, changed by edit, and gives its id.
+// bot adds a bot, changed by edit, and returns its id.
 func (s *suite) bot(org, name string, edit ...func(*store.Bot)) string {
 	s.Helper()
 	b := s.newBot(org, name)
@@ -100,7 +100,7 @@ func (s *suite) post(org, thread, sender, content string, at int64, edit ...func
 	return m.ID
 }
 
-// append adds an event to the log of an organisation.
+// append adds an event to the log of an org.
 func (s *suite) append(org, typ string) int64 {
 	s.Helper()
 	var seq int64
@@ -111,5 +111,5 @@ func (s *suite) append(org, typ string) int64 {
 	return seq
 }
 
-// awkward is text that has to come back byte for byte and be found as it is.
+// awkward is a text that must be stored byte for byte and found by search.
 const awkward = "100% of a_b\\c 'quoted' \"twice\" ?1 $1 -- ; Ünïcode 所有人 \n\t end "

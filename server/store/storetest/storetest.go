@@ -4,8 +4,8 @@
 //		storetest.Run(t, func(t testing.TB) store.Store { return open(t) })
 //	}
 //
-// Every test gets a fresh store, so that they run in parallel and in any order. Each
-// shows what must not happen beside what must.
+// Every test gets a fresh store, so that tests run in parallel and in any order. Negative checks
+// have positive ones beside them.
 package storetest
 
 import (
@@ -18,7 +18,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// Open gives a fresh, empty store; the suite closes it.
+// Open returns a fresh, empty store; the suite closes it.
 type Open func(t testing.TB) store.Store
 
 // Run runs the suite.
@@ -34,7 +34,7 @@ func Run(t *testing.T, open Open) {
 		{"ThreadMessages", threadMessageTests}, {"Artifacts", artifactTests}, {"Audit", auditTests}, {"Log", logTests},
 		{"Limits", limitTests}, {"Update", updateTests}, {"View", viewTests},
 		{"WsTickets", wsTicketTests}, {"LoginFailures", loginFailureTests}, {"Presence", presenceTests}, {"Imports", importTests},
-		{"Files", fileTests}, {"Upkeep", upkeepTests}, {"Webhooks", webhookTests}, {"Bounds", boundTests}, {"Quotas", quotaTests},
+		{"Files", fileTests}, {"Retention", retentionTests}, {"Webhooks", webhookTests}, {"Bounds", boundTests}, {"Quotas", quotaTests},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {
@@ -87,7 +87,7 @@ func (s *suite) refused(org string, want error, fn func(store.Tx) error) {
 	}
 }
 
-// must takes the value of a read that must succeed.
+// must returns the value of a read that must succeed.
 func must[T any](v T, err error) func(*suite) T {
 	return func(s *suite) T {
 		s.Helper()
@@ -116,7 +116,7 @@ func equal[T comparable](s *suite, what string, got, want T) {
 	}
 }
 
-// same compares by what is printed of them, following pointers.
+// same compares the printed forms of two values, following pointers.
 func same(s *suite, what string, got, want any) {
 	s.Helper()
 	if g, w := show(got), show(want); g != w {
@@ -126,7 +126,7 @@ func same(s *suite, what string, got, want any) {
 
 func ptr[T any](v T) *T { return &v }
 
-// keys takes one text of each row.
+// keys returns one text of each row.
 func keys[T any](rows []T, key func(T) string) []string {
 	out := make([]string, len(rows))
 	for i, r := range rows {

@@ -65,7 +65,7 @@ var threadTests = []test{
 		}{
 			{"joined", store.ThreadQuery{}, []string{hidden.ID, mine.ID}},
 			{"discovered", store.ThreadQuery{Scope: store.ThreadsDiscovered}, []string{done.ID, hidden.ID, public.ID, mine.ID}},
-			{"discovered, limited after filtering", store.ThreadQuery{Scope: store.ThreadsDiscovered, Limit: 3, Before: &store.TimeCursor{At: 14, ID: done.ID}}, []string{hidden.ID, public.ID, mine.ID}},
+			{"discovered, limited after filtering", store.ThreadQuery{Scope: store.ThreadsDiscovered, Limit: 3, Before: &store.PageKey{At: 14, ID: done.ID}}, []string{hidden.ID, public.ID, mine.ID}},
 			{"all", store.ThreadQuery{Scope: store.ThreadsAll}, []string{done.ID, hidden.ID, public.ID, secret.ID, mine.ID}},
 			{"all, offset", store.ThreadQuery{Scope: store.ThreadsAll, Offset: 1, Limit: 2}, []string{hidden.ID, public.ID}},
 			{"status", store.ThreadQuery{Scope: store.ThreadsAll, Status: "resolved"}, []string{done.ID}},
@@ -73,7 +73,7 @@ var threadTests = []test{
 			{"percent", store.ThreadQuery{Scope: store.ThreadsAll, Search: "%"}, []string{mine.ID}},
 			{"underscore", store.ThreadQuery{Scope: store.ThreadsAll, Search: "_"}, []string{}},
 			{"search and status", store.ThreadQuery{Scope: store.ThreadsDiscovered, Search: "o", Status: "active"}, []string{hidden.ID, public.ID}},
-			{"before a time", store.ThreadQuery{Scope: store.ThreadsAll, Before: &store.TimeCursor{At: 12}}, []string{secret.ID, mine.ID}},
+			{"before a time", store.ThreadQuery{Scope: store.ThreadsAll, Before: &store.PageKey{At: 12}}, []string{secret.ID, mine.ID}},
 		} {
 			c.q.OrgID, c.q.BotID = org, a
 			if c.q.Limit == 0 {
@@ -103,7 +103,7 @@ var threadTests = []test{
 				}
 				got = append(got, keys(page, threadID)...)
 				last := page[len(page)-1]
-				q.Before = &store.TimeCursor{At: last.LastActivityAt, ID: last.ID}
+				q.Before = &store.PageKey{At: last.LastActivityAt, ID: last.ID}
 			}
 			same(s, "pages", got, want)
 		}

@@ -11,23 +11,23 @@ var webhookTests = []test{
 	{"the cursor begins at the end of the log and goes forward only", func(s *suite) {
 		org := s.org()
 		a := s.bot(org, "a", hooked)
-		missing(s.WebhookCursor(s.ctx, a))(s)
+		missing(s.WebhookPosition(s.ctx, a))(s)
 		s.update(org, func(tx store.Tx) error {
 			_, err := tx.Append(s.ctx, store.Event{Type: "before"})
 			return errorsOf(err, tx.StartWebhook(s.ctx, a))
 		})
-		equal(s, "start", must(s.WebhookCursor(s.ctx, a))(s), 1)
+		equal(s, "start", must(s.WebhookPosition(s.ctx, a))(s), 1)
 		s.update(org, func(tx store.Tx) error {
 			_, err := tx.Append(s.ctx, store.Event{Type: "after"})
 			return errorsOf(err, tx.StartWebhook(s.ctx, a), tx.MoveWebhook(s.ctx, "unknown", 7))
 		})
-		equal(s, "started again", must(s.WebhookCursor(s.ctx, a))(s), 1)
+		equal(s, "started again", must(s.WebhookPosition(s.ctx, a))(s), 1)
 		for _, seq := range []int64{5, 3} {
 			s.update(org, func(tx store.Tx) error { return tx.MoveWebhook(s.ctx, a, seq) })
 		}
-		equal(s, "moved", must(s.WebhookCursor(s.ctx, a))(s), 5)
+		equal(s, "moved", must(s.WebhookPosition(s.ctx, a))(s), 5)
 	}},
-	{"whose log is to be read", func(s *suite) {
+	{"webhooks to be served", func(s *suite) {
 		org, away := s.org(), s.org()
 		a, b := s.bot(org, "a", hooked), s.bot(org, "b", hooked)
 		s.bot(org, "none")
@@ -44,7 +44,7 @@ var webhookTests = []test{
 		equal(s, "leased", s.lease(a, "n1", 1, 10), true)
 		same(s, "the other", refs(9, 9), []store.BotRef{{OrgID: org, BotID: b}})
 		equal(s, "expired", len(refs(10, 9)), 2)
-		equal(s, "started with the lease", must(s.WebhookCursor(s.ctx, a))(s), 0)
+		equal(s, "started with the lease", must(s.WebhookPosition(s.ctx, a))(s), 0)
 	}},
 	{"leases", func(s *suite) {
 		org := s.org()
@@ -85,7 +85,7 @@ var webhookTests = []test{
 		share(20, 2, 1, 2)
 		renew("n4", 21, 110, 0) // n3 is forgotten
 		share(10, 2, 2, 2)
-		same(s, "held", must(s.HeldWebhooks(s.ctx, "n2"))(s), []string{a, b})
+		same(s, "held", must(s.LeasedWebhooks(s.ctx, "n2"))(s), []string{a, b})
 		s.update("", func(tx store.Tx) error { return tx.ReleaseWebhook(s.ctx, "", "n4") })
 		share(10, 2, 1, 2)
 		equal(s, "renewed", s.lease(a, "n1", 99, 199), false)
@@ -93,7 +93,7 @@ var webhookTests = []test{
 		equal(s, "not its own", holds(a, "n2"), true)
 		s.update("", func(tx store.Tx) error { return tx.ReleaseWebhook(s.ctx, a, "n2") })
 		equal(s, "released", holds(a, "n2"), false)
-		same(s, "held", must(s.HeldWebhooks(s.ctx, "n2"))(s), []string{b})
+		same(s, "held", must(s.LeasedWebhooks(s.ctx, "n2"))(s), []string{b})
 		share(10, 2, 1, 1)
 		equal(s, "not released", holds(b, "n2"), true)
 		s.lease(a, "n2", 1, 10)
@@ -137,7 +137,7 @@ var webhookTests = []test{
 		put(late, soon, other)
 		same(s, "waiting", must(s.WaitingDeliveries(s.ctx, a, 9))(s), []store.WebhookDelivery{*soon, *late})
 		same(s, "first", must(s.WaitingDeliveries(s.ctx, a, 1))(s), []store.WebhookDelivery{*soon})
-		dead := func(bot string, after *store.TimeCursor, limit int) []store.WebhookDelivery {
+		dead := func(bot string, after *store.PageKey, limit int) []store.WebhookDelivery {
 			s.Helper()
 			return must(s.DeadLetters(s.ctx, org, bot, after, limit))(s)
 		}
@@ -149,7 +149,7 @@ var webhookTests = []test{
 		equal(s, "none waiting", len(must(s.WaitingDeliveries(s.ctx, a, 9))(s)), 0)
 		same(s, "dead", dead("", nil, 9), []store.WebhookDelivery{*other, *soon, *late})
 		same(s, "dead of a bot", dead(a, nil, 9), []store.WebhookDelivery{*soon, *late})
-		same(s, "next page", dead("", &store.TimeCursor{At: 40, ID: soon.ID}, 9), []store.WebhookDelivery{*late})
+		same(s, "next page", dead("", &store.PageKey{At: 40, ID: soon.ID}, 9), []store.WebhookDelivery{*late})
 		equal(s, "of another org", len(must(s.DeadLetters(s.ctx, s.org(), "", nil, 9))(s)), 0)
 		redeliver := func(bot, id string) (n int64) {
 			s.Helper()
@@ -232,7 +232,7 @@ var webhookTests = []test{
 		}
 		empty := func(bot string) {
 			s.Helper()
-			missing(s.WebhookCursor(s.ctx, bot))(s)
+			missing(s.WebhookPosition(s.ctx, bot))(s)
 			equal(s, "leased", must(s.WebhookLeased(s.ctx, bot, "n"))(s), false)
 			equal(s, "waiting", len(must(s.WaitingDeliveries(s.ctx, bot, 9))(s)), 0)
 			equal(s, "dead", len(must(s.DeadLetters(s.ctx, org, bot, nil, 9))(s)), 0)

@@ -27,7 +27,7 @@ const (
 	SecretKey = "not/so+secret"
 )
 
-// New starts a store with an empty bucket and gives its address, and what the URL of
+// New starts a store with an empty bucket and returns its address, and what the URL of
 // the bucket with a prefix is. Each request passes through the given handlers first.
 func New(t testing.TB, through ...func(http.Handler) http.Handler) (address string, bucket func(prefix string) string) {
 	t.Helper()
@@ -65,7 +65,7 @@ func signed(next http.Handler) http.Handler {
 	})
 }
 
-// check gives the code of the refusal.
+// check returns the error code of the refusal.
 func check(r *http.Request, body []byte) string {
 	fields := map[string]string{}
 	kind, list, _ := strings.Cut(r.Header.Get("Authorization"), " ")

@@ -11,8 +11,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// conn is one connection with its prepared statements and what waits: in the queue to
-// be sent, in flight to be answered.
+// conn is one connection with its prepared statements, the queue of statements to be sent, and
+// the statements in flight.
 type conn struct {
 	pc       *pgconn.PgConn
 	from     *Connector
@@ -22,17 +22,17 @@ type conn struct {
 	stmts    map[string]*prepared
 	queue    []op
 	inFlight []op
-	pipe     *pgconn.Pipeline // open while something is in flight
+	pipe     *pgconn.Pipeline // open while statements are in flight
 	broken   bool
 	snapshot bool // in a transaction of BeginTx that only reads
 }
 
-// prepared is a statement that the server knows by a name made of its text: whatever
-// stands between us and the server, arguments are never bound to another statement.
+// prepared is a prepared statement. Its name on the server is a hash of its text, so that
+// arguments are never bound to another statement, even behind a pooler.
 type prepared struct {
 	name  string
 	tries int  // how often a Parse was not confirmed
-	sent  bool // a Parse is under way
+	sent  bool // a Parse is in flight
 	ready bool
 }
 
@@ -48,20 +48,20 @@ type op struct {
 	synced  bool // a Sync was sent after it
 }
 
-// immediate is the owner of statements that are not held back.
+// immediate is the owner of statements that are not deferred.
 const immediate = -1
 
-// ahead is how many held statements are sent before anybody waits for them, so that
-// the server works while the next ones are made.
+// ahead is the length of the queue at which it is sent without waiting for results, so that
+// the server works while the caller makes further statements.
 const ahead = 24
 
-// binary asks for all result columns in binary.
+// binary requests all result columns in binary format.
 var binary = []int16{1}
 
-// send puts what waits in the queue in flight, without waiting. It ends with a Sync, in the
-// same write: a session whose client falls silent after a Sync is idle in its transaction,
-// which the server ends by itself, and without one it counts as at work (B2B-LIFE-031).
-// Inside a transaction a Sync commits nothing.
+// send sends the queue without waiting for results. It adds a Sync to the same write: if this
+// process freezes after a Sync, the session is idle in its transaction, and the server ends
+// it; without the Sync it would count as active (B2B-LIFE-031). Inside a transaction a Sync
+// does not commit.
 func (c *conn) send(ctx context.Context) error {
 	if c.pipe == nil {
 		c.pipe = c.pc.StartPipeline(ctx)
@@ -86,8 +86,8 @@ func (c *conn) send(ctx context.Context) error {
 	return nil
 }
 
-// run sends what waits and last, if there is one, and reads all answers. It returns
-// those of last.
+// run sends the queue and last, which may be nil, and reads all results. It returns those of
+// last.
 func (c *conn) run(ctx context.Context, last *op) (out *rows, tag pgconn.CommandTag, err error) {
 	if last != nil {
 		last.last = true
@@ -121,25 +121,26 @@ func (c *conn) run(ctx context.Context, last *op) (out *rows, tag pgconn.Command
 	return out, tag, nil
 }
 
-// synced reads the answer of a Sync.
+// synced reads the response to a Sync.
 func synced(p *pgconn.Pipeline) error {
 	res, err := p.GetResults()
 	if err != nil {
 		return err
 	}
 	if _, ok := res.(*pgconn.PipelineSync); !ok {
-		return fmt.Errorf("pgpipe: unexpected answer %T to a Sync", res)
+		return fmt.Errorf("pgpipe: unexpected response %T to a Sync", res)
 	}
 	return nil
 }
 
-// endPipe closes the pipeline and takes back the Parses that were not confirmed.
+// endPipe closes the pipeline and marks the statements without a response to Parse as not
+// prepared.
 func (c *conn) endPipe() error {
 	err := c.pipe.Close()
 	for i := range c.inFlight {
 		if stmt := c.inFlight[i].stmt; stmt.sent && !stmt.ready {
 			stmt.sent = false
-			stmt.tries++ // the name may be taken
+			stmt.tries++ // the server may have this name
 		}
 	}
 	clear(c.inFlight)
@@ -147,7 +148,7 @@ func (c *conn) endPipe() error {
 	return err
 }
 
-// abandon ends the pipeline without looking at the answers.
+// abandon ends the pipeline and discards its results.
 func (c *conn) abandon() {
 	clear(c.queue)
 	c.queue = c.queue[:0]
@@ -162,7 +163,7 @@ func (c *conn) abandon() {
 	}
 }
 
-// answer reads the result of one statement.
+// answer reads the results of one statement.
 func (c *conn) answer(p *pgconn.Pipeline, o *op) (*rows, pgconn.CommandTag, error) {
 	var tag pgconn.CommandTag
 	if o.parse {
@@ -177,7 +178,7 @@ func (c *conn) answer(p *pgconn.Pipeline, o *op) (*rows, pgconn.CommandTag, erro
 	}
 	rr, ok := res.(*pgconn.ResultReader)
 	if !ok {
-		return nil, tag, fmt.Errorf("pgpipe: unexpected answer %T", res)
+		return nil, tag, fmt.Errorf("pgpipe: unexpected response %T", res)
 	}
 	if !o.last {
 		tag, err = rr.Close()
@@ -218,17 +219,17 @@ func (c *conn) op(query string, args []driver.NamedValue, owner int) (op, error)
 	return o, nil
 }
 
-// ExecContext runs a statement, or holds it back when ctx says so.
+// ExecContext runs a statement, or queues it if ctx is of Defer.
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	owner, held := ctx.Value(deferKey{}).(int)
-	if !held {
+	owner, deferred := ctx.Value(deferKey{}).(int)
+	if !deferred {
 		owner = immediate
 	}
 	o, err := c.op(query, args, owner)
 	if err != nil {
 		return nil, err
 	}
-	if held {
+	if deferred {
 		c.queue = append(c.queue, o)
 		if len(c.queue) >= ahead {
 			c.arm(ctx)
@@ -245,10 +246,10 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 	return driver.RowsAffected(tag.RowsAffected()), nil
 }
 
-// QueryContext runs a statement and reads its rows. Outside of a transaction, and as
-// the first one of a transaction that only reads, it is taken for a read: when the
-// connection turns out to be gone, it says so with driver.ErrBadConn, and then it can
-// run again on another one. The pool does that by itself outside of transactions.
+// QueryContext runs a statement and reads its rows. Outside of a transaction, and as the first
+// statement of a read-only transaction, it returns driver.ErrBadConn when the connection is
+// lost, because it can then run again on another one. Outside of transactions database/sql
+// does so by itself.
 func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	o, err := c.op(query, args, immediate)
 	if err != nil {
@@ -273,8 +274,8 @@ func (c *conn) Script(ctx context.Context, text string) error {
 	return c.heard(ctx, err)
 }
 
-// BeginTx opens a transaction; its BEGIN travels with the first statement, unless ctx
-// says that it shall not wait. Then the pool takes another connection when one is gone.
+// BeginTx opens a transaction. Its BEGIN is sent with the first statement, unless ctx is of
+// Prompt: then it is sent at once, and database/sql takes another connection if this is lost.
 func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
 	text := "BEGIN"
 	switch sql.IsolationLevel(opts.Isolation) {
@@ -310,7 +311,7 @@ func (t transaction) end(text string) error {
 	if text == "ROLLBACK" {
 		t.c.abandon()
 	}
-	if t.c.pipe == nil && t.c.pc.TxStatus() == 'I' { // nothing was sent
+	if t.c.pipe == nil && t.c.pc.TxStatus() == 'I' { // no statement was sent
 		t.c.queue = t.c.queue[:0]
 		return nil
 	}
@@ -318,7 +319,7 @@ func (t transaction) end(text string) error {
 	return err
 }
 
-// Ping asks the server for nothing.
+// Ping sends an empty statement.
 func (c *conn) Ping(ctx context.Context) error {
 	o, err := c.op("SELECT 1", nil, immediate)
 	if err != nil {
@@ -328,13 +329,13 @@ func (c *conn) Ping(ctx context.Context) error {
 	return err
 }
 
-// IsValid keeps a connection out of the pool that is closed, in a transaction, has
-// something waiting, or was opened before others turned out to be useless.
+// IsValid returns false for a connection that is closed, is in a transaction, has statements
+// queued, or belongs to an old generation.
 func (c *conn) IsValid() bool {
 	return !c.broken && c.born == c.from.generation.Load() && !c.pc.IsClosed() && c.pc.TxStatus() == 'I' && len(c.queue) == 0 && c.pipe == nil
 }
 
-// ResetSession refuses such a connection too.
+// ResetSession fails for a connection that is not valid.
 func (c *conn) ResetSession(context.Context) error {
 	if !c.IsValid() {
 		return driver.ErrBadConn
@@ -343,8 +344,8 @@ func (c *conn) ResetSession(context.Context) error {
 	return nil
 }
 
-// Close says goodbye to the server, and waits a little for it: the caller may be somebody
-// who needs another connection.
+// Close ends the session. It waits only briefly for the server, because the caller may need
+// another connection.
 func (c *conn) Close() error {
 	c.abandon()
 	if c.pc.IsClosed() {
@@ -362,12 +363,12 @@ func (c *conn) Close() error {
 	return c.pc.Close(ctx)
 }
 
-// Begin and Prepare are the old forms that database/sql does not use here.
+// Begin and Prepare complete driver.Conn; database/sql does not call them here.
 func (c *conn) Begin() (driver.Tx, error) {
 	return c.BeginTx(context.Background(), driver.TxOptions{})
 }
 
 // Prepare is refused: statements are prepared by the text they are run with.
 func (c *conn) Prepare(string) (driver.Stmt, error) {
-	return nil, errors.New("pgpipe: run the text, it is prepared and kept")
+	return nil, errors.New("pgpipe: Prepare is not supported: run the text, the driver prepares it")
 }

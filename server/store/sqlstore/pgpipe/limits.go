@@ -20,32 +20,31 @@ import (
 	"github.com/b2b-protocol/b2b/server/store/sqlstore/sqlstate"
 )
 
-// Limits bound what a connection may take. A limit of 0 is none.
+// Limits are the time limits of connections. 0 is no limit.
 type Limits struct {
-	// Connect is how long a server may take to let somebody in; 0: ten seconds.
+	// Connect is how long a connection may take to open; 0: ten seconds.
 	Connect time.Duration
-	// RoundTrip is how long an answer may take. After it the connection is closed, and
-	// the call fails with ErrSilent.
+	// RoundTrip is how long a response may take. After it the connection is closed, and the
+	// call fails with ErrSilent.
 	RoundTrip time.Duration
-	// Statement, Lock and Idle are limits that the server keeps by itself, also while
-	// this process is frozen or cut off: for a statement, for a wait for a lock, and for
-	// the time between two statements of a transaction.
+	// Statement, Lock and Idle are enforced by the server, also while this process is frozen
+	// or cut off: for a statement, for a wait for a lock, and for the time between two
+	// statements of a transaction.
 	Statement, Lock, Idle time.Duration
 }
 
 const (
-	// connectTimeout is how long a server may take to let somebody in, unless the address
-	// or the limits say otherwise.
+	// connectTimeout is the default of Limits.Connect.
 	connectTimeout = 10 * time.Second
 	closeTimeout   = 300 * time.Millisecond
-	// suspectTimeout is closeTimeout for a server that went silent.
+	// suspectTimeout is closeTimeout for connections of an old generation.
 	suspectTimeout = 20 * time.Millisecond
-	// crowdedTime is how long nobody else asks a server that has no connection left.
+	// crowdedTime is how long no further connection is tried after the server had none left.
 	crowdedTime = 50 * time.Millisecond
 )
 
-// ErrSilent says that no answer came in time. The connection is closed; what it was
-// asked last may have been done.
+// ErrSilent reports that no response came in time. The connection is closed. The server may
+// still have run the last statements.
 var ErrSilent = errors.New("pgpipe: the server is silent")
 
 // Connector opens connections for sql.OpenDB.
@@ -54,18 +53,19 @@ type Connector struct {
 	limits   Limits
 	settings string // statements that set up a session
 	pulse    pulse
-	// generation counts the times that all sessions became useless.
+	// generation is raised when all open sessions have become useless.
 	generation atomic.Uint64
 	crowded    atomic.Pointer[refusal]
 }
 
-// refusal is that the server had no connection left.
+// refusal records that the server had no connection left.
 type refusal struct {
 	err   error
 	until time.Time
 }
 
-// settings are statements and not parameters of the connection, which poolers refuse.
+// settings returns the statements that set up a session. Poolers refuse the same settings as
+// parameters of the connection.
 func settings(given map[string]string, l Limits) string {
 	var b strings.Builder
 	set := func(name, value string) {
@@ -78,14 +78,14 @@ func settings(given map[string]string, l Limits) string {
 			set(name, strconv.FormatInt(max(d.Milliseconds(), 1), 10))
 		}
 	}
-	// An answer is sent only after the commit: whatever the server's default is.
+	// A commit must be durable before it is confirmed, whatever the server's default is.
 	delete(given, "synchronous_commit")
 	set("synchronous_commit", "on")
 	limit("statement_timeout", l.Statement)
 	limit("lock_timeout", l.Lock)
 	limit("idle_in_transaction_session_timeout", l.Idle)
 	if l.RoundTrip > 0 {
-		// The server's side of a connection whose other end is gone.
+		// Makes the server notice that a client is gone.
 		set("tcp_keepalives_idle", "10")
 		set("tcp_keepalives_interval", "3")
 		set("tcp_keepalives_count", "3")
@@ -94,8 +94,8 @@ func settings(given map[string]string, l Limits) string {
 	return b.String()
 }
 
-// dialer opens connections whose other end is asked whether it is there. What was sent
-// and is not received for so long loses the connection, where the system can do that.
+// dialer returns a dialer with TCP keep-alive. Where the system supports it, a connection is
+// closed when sent data is not acknowledged for the given time.
 func dialer(unheard time.Duration) *net.Dialer {
 	return &net.Dialer{
 		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3},
@@ -124,7 +124,7 @@ func (c *Connector) open(ctx context.Context) (_ *conn, err error) {
 	pc, err := pgconn.ConnectConfig(ctx, c.cfg.Copy())
 	c.pulse.answered(answers(err))
 	switch {
-	case err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded): // our limit, not the caller's
+	case err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded): // the limit of the connector, not the caller's
 		return nil, fmt.Errorf("connect to PostgreSQL: %w: %w", ErrSilent, err)
 	case err != nil:
 		return nil, fmt.Errorf("connect to PostgreSQL: %w", err)
@@ -136,30 +136,30 @@ func (c *Connector) open(ctx context.Context) (_ *conn, err error) {
 	return own, nil
 }
 
-// Silent reports whether the server is asked something and has answered nothing for so
-// long.
+// Silent reports whether requests are in flight and the server has not responded to any for
+// the time d.
 func (c *Connector) Silent(d time.Duration) bool { return c.pulse.silent(time.Now(), d) }
 
-// IsCrowded reports whether an error says that the server, or the role, has no connection
-// left: one of the pool may soon be free.
+// IsCrowded reports whether an error means that the server, or the role, has no connection
+// left. One of the pool may soon be free.
 func IsCrowded(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && pg.Code == sqlstate.TooManyConnections
 }
 
-// Expire bounds the round trips of a connection until it is given back to the pool: each
-// ends by then, or after least when that is later.
+// Expire limits the round trips of a connection until it returns to the pool: each fails at
+// end, or after the time least if that is later.
 func Expire(c *sql.Conn, end time.Time, least time.Duration) error {
 	return raw(c, func(c *conn) error { c.until, c.least = end, least; return nil })
 }
 
 type slowKey struct{}
 
-// Slow lets a statement take until the deadline of its context, instead of the limit of
-// the connector.
+// Slow makes the deadline of the context the limit of its statements, instead of
+// Limits.RoundTrip.
 func Slow(ctx context.Context) context.Context { return context.WithValue(ctx, slowKey{}, true) }
 
-// arm bounds the round trip that begins.
+// arm sets the deadline of the round trip that begins.
 func (c *conn) arm(ctx context.Context) {
 	end, least := c.until, c.least
 	if end.IsZero() {
@@ -173,22 +173,22 @@ func (c *conn) arm(ctx context.Context) {
 			end = soonest
 		}
 	}
-	_ = c.pc.Conn().SetDeadline(end) // of a connection that is closed: it is found out at once
+	_ = c.pc.Conn().SetDeadline(end) // fails only if the connection is closed, which the next write reports
 }
 
-// heard ends what arm has begun.
+// heard ends a round trip that arm has begun, and returns its error.
 func (c *conn) heard(ctx context.Context, err error) error {
 	c.from.pulse.answered(answers(err))
 	return c.lost(ctx, err)
 }
 
-// answers reports whether a server said something, if only that it failed.
+// answers reports whether the server has responded, possibly with an error.
 func answers(err error) bool {
 	var pg *pgconn.PgError
 	return err == nil || errors.As(err, &pg)
 }
 
-// lost gives up a connection, and those that are no better, when an error says so.
+// lost marks the connection as broken, and starts a new generation, if the error means so.
 func (c *conn) lost(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
@@ -210,16 +210,17 @@ func (c *conn) lost(ctx context.Context, err error) error {
 	return err
 }
 
-// renew makes the connections of a generation useless.
+// renew starts a new generation, so that connections of this one are not used again.
 func (c *Connector) renew(born uint64) { c.generation.CompareAndSwap(born, born+1) }
 
-// statementName names a statement by its text. It is short, as it travels with each use.
+// statementName returns the name of a statement, a hash of its text. It is short, because it
+// is sent with each use.
 func statementName(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return base64.RawURLEncoding.EncodeToString(sum[:9])
 }
 
-// wire is the name that the server is told.
+// wire returns the name of the statement on the server.
 func (p *prepared) wire() string {
 	if p.tries == 0 {
 		return p.name
@@ -227,13 +228,13 @@ func (p *prepared) wire() string {
 	return p.name + "_" + strconv.Itoa(p.tries)
 }
 
-// pulse notices that a server is silent. Times are nanoseconds since start: the clock of the
-// system may be put forward or back.
+// pulse detects that a server is silent. Times are nanoseconds since start, by the monotonic
+// clock.
 type pulse struct {
 	start  time.Time
-	asking atomic.Int64 // round trips under way
-	since  atomic.Int64 // the last answer, or the first question after a rest
-	unsaid atomic.Bool  // the last question had no answer
+	asking atomic.Int64 // round trips in flight
+	since  atomic.Int64 // time of the last response, or of the first request after idleness
+	unsaid atomic.Bool  // the last request had no response
 }
 
 func (p *pulse) asked() {
@@ -256,5 +257,5 @@ func (p *pulse) silent(now time.Time, d time.Duration) bool {
 	return p.asking.Load() > 0 && p.steady(now)-p.since.Load() >= d.Nanoseconds()
 }
 
-// steady is the time since start, which has a reading of the clock that only goes on.
+// steady returns the time since start by the monotonic clock.
 func (p *pulse) steady(now time.Time) int64 { return int64(now.Sub(p.start)) }

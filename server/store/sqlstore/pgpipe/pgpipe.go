@@ -1,17 +1,15 @@
-// Package pgpipe is a database/sql driver for PostgreSQL that can hold writes back.
+// Package pgpipe is a database/sql driver for PostgreSQL that can defer writes.
 //
-// A statement executed with a context of [Defer] is not waited for: it stays in the
-// connection until the next statement that needs an answer, or until there are some
-// dozens, and travels in one pipeline with them. So a transaction that reads twice and
-// writes ten times waits for the network three times. Statements are prepared once a connection, in the pipeline
-// that first uses them.
+// A statement executed with a context of [Defer] is queued in the connection. The queue is
+// sent in one pipeline with the next statement that needs a result, or when it has some
+// dozens of statements. So a transaction that reads twice and writes ten times waits for the
+// network three times. Each connection prepares a statement in the pipeline that first uses it.
 //
-// No round trip waits without end: a server that is silent for as long as [Limits] say
-// has lost the connection, and the others that were opened before it went silent are not
-// used again either. Sessions that errors made useless (package sqlstate) are closed, too.
+// Every round trip has a time limit. When the server sends nothing for the time in [Limits],
+// the connection is closed, and connections opened before are not used again. Sessions that an
+// error has made useless (package sqlstate) are closed, too.
 //
-// Everything else behaves as with any driver, so that rows are scanned by database/sql
-// and by bun as on SQLite.
+// In all else it behaves as other drivers do.
 package pgpipe
 
 import (
@@ -25,37 +23,36 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// DeferredError is the failure of a statement that was held back. Owner is what
-// Defer was given for it.
+// DeferredError is the failure of a deferred statement. Owner is the argument of its Defer.
 type DeferredError struct {
 	Owner int
 	Err   error
 }
 
-// Error gives the text of the cause.
+// Error returns the text of the cause.
 func (e *DeferredError) Error() string { return e.Err.Error() }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *DeferredError) Unwrap() error { return e.Err }
 
 type deferKey struct{}
 
-// Defer makes statements executed with the context wait for the next one that needs
-// an answer. They report no result. The owner names who is to blame for a failure.
+// Defer queues statements executed with the context until the next one that needs a result.
+// They return no result of their own. When one fails, the DeferredError has its owner.
 func Defer(ctx context.Context, owner int) context.Context {
 	return context.WithValue(ctx, deferKey{}, owner)
 }
 
 type promptKey struct{}
 
-// Prompt makes a transaction that is begun with the context begin at once: on a
-// connection that works for certain, one journey later.
+// Prompt makes BeginTx wait for the response to BEGIN. This costs a round trip, and ensures
+// that the connection works.
 func Prompt(ctx context.Context) context.Context {
 	return context.WithValue(ctx, promptKey{}, true)
 }
 
-// NewConnector reads a connection URL or a list of keywords and values. What it says of
-// time limits wins over the limits.
+// NewConnector parses a connection URL or a list of keywords and values. Its time limits take
+// precedence over limits.
 func NewConnector(url string, limits Limits) (*Connector, error) {
 	cfg, err := pgconn.ParseConfig(url)
 	if err != nil {
@@ -76,7 +73,7 @@ func NewConnector(url string, limits Limits) (*Connector, error) {
 	return c, nil
 }
 
-// Driver is needed by the interface; the connector is the only way in.
+// Driver implements driver.Connector. The driver cannot open connections by itself.
 func (c *Connector) Driver() driver.Driver { return noDriver{} }
 
 type noDriver struct{}
@@ -85,8 +82,8 @@ func (noDriver) Open(string) (driver.Conn, error) {
 	return nil, errors.New("pgpipe: open with sql.OpenDB(pgpipe.NewConnector(url))")
 }
 
-// Drop forgets the waiting statements of the owner, which are the last of all. It
-// tells false when some have been sent already: then only a rollback undoes them.
+// Drop removes the queued statements of the owner, which are the last in the queue. It returns
+// false when some have already been sent: then only a rollback undoes them.
 func Drop(c *sql.Conn, owner int) (dropped bool, err error) {
 	err = raw(c, func(c *conn) error {
 		if n := len(c.inFlight); n > 0 && c.inFlight[n-1].owner == owner {
@@ -104,7 +101,7 @@ func Drop(c *sql.Conn, owner int) (dropped bool, err error) {
 	return dropped, err
 }
 
-// Rollback forgets everything that waits and ends the transaction, if one is open.
+// Rollback empties the queue and ends the transaction, if one is open.
 func Rollback(ctx context.Context, c *sql.Conn) error {
 	return raw(c, func(c *conn) error {
 		c.abandon()
@@ -120,7 +117,7 @@ func Script(ctx context.Context, c *sql.Conn, text string) error {
 	return raw(c, func(c *conn) error { return c.Script(ctx, text) })
 }
 
-// Alive tells whether the connection still works.
+// Alive reports whether the connection still works.
 func Alive(c *sql.Conn) bool {
 	alive := false
 	err := raw(c, func(c *conn) error { alive = !c.broken && !c.pc.IsClosed(); return nil })

@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// ErrShared says that connections do not keep a session of their own.
+// ErrShared reports that a pooler shares sessions between connections.
 var ErrShared = errors.New("between this server and PostgreSQL is a pooler that gives a session to whoever " +
 	"has a transaction: prepared statements, advisory locks and LISTEN need a session of their own. " +
 	"Set the pooler to session pooling (pgbouncer: pool_mode = session), or connect to PostgreSQL itself")
 
-// CheckSessions reports whether each connection has a session of its own, which a pooler
-// for transactions or statements does not give (B2B-ENV-050): of two connections, each
-// must keep the process that it was served by first, whatever the other one does.
+// CheckSessions returns ErrShared unless each connection has a session of its own: a pooler in
+// transaction or statement mode gives none (B2B-ENV-050). It opens two connections, and
+// checks that each keeps its server process while the other one is used.
 func (c *Connector) CheckSessions(ctx context.Context) (err error) {
 	const connections = 2
 	var all [connections]*conn
@@ -50,8 +50,8 @@ func (c *Connector) CheckSessions(ctx context.Context) (err error) {
 	return nil
 }
 
-// steps let one connection ask outside of transactions, where a pooler takes its process
-// away, and then the other one, inside and outside.
+// steps query the process of the connections in turn. Outside of a transaction, a pooler gives
+// the process of one connection to the other.
 var steps = []struct {
 	who  int
 	text string
@@ -59,7 +59,7 @@ var steps = []struct {
 	{0, ""}, {1, "BEGIN; "}, {0, ""}, {1, "ROLLBACK; "}, {1, ""}, {0, "BEGIN; "}, {1, ""}, {0, "ROLLBACK; "}, {0, ""}, {1, ""}, {0, ""},
 }
 
-// ask runs statements and gives the one value of the last one.
+// ask runs statements and returns the one value of the last one.
 func (c *conn) ask(ctx context.Context, text string) (string, error) {
 	c.arm(ctx)
 	results, err := c.pc.Exec(ctx, text).ReadAll()

@@ -26,8 +26,8 @@ const (
 	oidVoid    = 2278
 )
 
-// encode gives an argument as text, or as bytes when bin is set. The server knows
-// the types from the statement.
+// encode returns an argument as text, or as bytes if bin is set. The server infers the types
+// from the statement.
 func encode(v driver.Value) (out []byte, bin bool, err error) {
 	switch v := v.(type) {
 	case nil:
@@ -53,7 +53,7 @@ func encode(v driver.Value) (out []byte, bin bool, err error) {
 	}
 }
 
-// decode makes a value of a binary column.
+// decode returns the value of a binary column.
 func decode(oid uint32, b []byte) (driver.Value, error) {
 	if b == nil {
 		return nil, nil
@@ -80,7 +80,7 @@ func decode(oid uint32, b []byte) (driver.Value, error) {
 	}
 }
 
-// rows are the rows of one statement, all read.
+// rows holds all rows of one statement.
 type rows struct {
 	names  []string
 	values []driver.Value

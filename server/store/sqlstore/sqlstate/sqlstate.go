@@ -1,23 +1,23 @@
-// Package sqlstate says what an error code of PostgreSQL (SQLSTATE) means for whoever ran
-// into it: whether the database cannot do it now but will later, whether the transaction
-// may run again, and whether the connection is still of use. It is the one table of that
-// (B2B-ERR-005); what it does not name is a fault of the program or of the data.
+// Package sqlstate is the table of what PostgreSQL's error codes (SQLSTATE) mean for the
+// caller (B2B-ERR-005): whether the error is temporary, whether the transaction may run again,
+// and whether the connection is still usable. A code that the table does not have is a fault
+// of the program or of the data.
 //
 // The codes are those of appendix A of PostgreSQL's manual.
 package sqlstate
 
-// Meaning is what a code says. The zero value is a fault that trying again does not cure.
+// Meaning is the meaning of a code. The zero value is a fault that a retry does not cure.
 type Meaning struct {
-	// Passing: the database cannot do it now. The same call can succeed later.
+	// Passing: the error is temporary. The same call can succeed later.
 	Passing bool
-	// Full: there is no room; reading goes on.
+	// Full: the disk or a limit is full; reads still work.
 	Full bool
-	// Again: nothing was done, and the whole transaction may run again at once; on
+	// Again: nothing was changed, and the whole transaction may run again at once; on
 	// another connection if Discard is set.
 	Again bool
-	// Discard: the session is of no more use.
+	// Discard: the session is useless.
 	Discard bool
-	// All: so are the other sessions that were opened before.
+	// All: the other open sessions are useless, too.
 	All bool
 }
 
@@ -29,13 +29,13 @@ var (
 // classes are the first two characters of codes.
 var classes = map[string]Meaning{
 	"08": {Passing: true, Discard: true}, // connection lost, or refused by a pooler
-	"28": {Passing: true, Discard: true}, // nobody is let in
+	"28": {Passing: true, Discard: true}, // the server refuses the login
 	"53": passing,                        // out of memory, of connections, of a configured limit
 	"57": passing,                        // an operator or a time limit stepped in
 	"58": {Passing: true, Discard: true}, // the system below failed, or a pooler did
 }
 
-// codes win over their classes.
+// codes take precedence over classes.
 var codes = map[string]Meaning{
 	// A plan that was kept does not fit the tables any more: they were migrated. Other
 	// uses of this code are faults, and come again on the next connection.
@@ -55,7 +55,7 @@ var codes = map[string]Meaning{
 	"53100": {Passing: true, Full: true},
 	"55006": passing, // object in use
 	"55P03": passing, // lock not available in time
-	"57P01": gone,    // told to shut down, or the session was terminated
+	"57P01": gone,    // the server shuts down, or the session was terminated
 	"57P02": gone,    // another process crashed
 	"57P03": gone,    // starting, stopping or recovering
 	"57P04": gone,    // the database was dropped
@@ -69,7 +69,7 @@ const LockNotAvailable = "55P03"
 // TooManyConnections is the code of a server, or a role, that has no connection left.
 const TooManyConnections = "53300"
 
-// Of gives the meaning of a code.
+// Of returns the meaning of a code.
 func Of(code string) Meaning {
 	if m, ok := codes[code]; ok {
 		return m

@@ -30,7 +30,7 @@ import (
 // Env names an external server.
 const Env = "B2B_TEST_POSTGRES_URL"
 
-// URL gives the address of a fresh database with the current schema, which is
+// URL returns the address of a fresh database with the current schema, which is
 // dropped at the end of the test. The server does not flush to disk.
 func URL(t testing.TB) string {
 	t.Helper()
@@ -111,7 +111,7 @@ func unavailable(t testing.TB, err error) {
 	t.Skipf("no PostgreSQL for the tests: %v", err)
 }
 
-// create makes a database and gives its name.
+// create creates a database and returns its name.
 func (s *server) create(ctx context.Context, migrated bool) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -61,7 +61,7 @@ func through(l net.Listener, cfg *pgconn.Config) string {
 	return u.String()
 }
 
-// dial gives what connects to the server of an address.
+// dial returns a function that connects to the server of an address.
 func dial(cfg *pgconn.Config) func() (net.Conn, error) {
 	network, address := pgconn.NetworkAddress(cfg.Host, cfg.Port)
 	if filepath.IsAbs(cfg.Host) {

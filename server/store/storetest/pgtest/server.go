@@ -167,7 +167,7 @@ func version(dir string) int {
 	return v
 }
 
-// owner gives the user that runs the server when we are root, which PostgreSQL refuses.
+// owner returns the user that runs the server when we are root, which PostgreSQL refuses.
 func owner() (*syscall.Credential, error) {
 	if os.Getuid() != 0 {
 		return nil, nil

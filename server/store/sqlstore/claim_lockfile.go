@@ -10,12 +10,12 @@ import (
 	"os"
 )
 
-// claim takes an SQLite file for this process, making it if it is not there, until release
-// is called. The lock is on a file beside it, because locks of the database file itself get
-// in the way of SQLite's own on some of these systems. A hard link in another folder has
-// another file beside it: there SQLite's own locks say who has the database.
+// claim locks an SQLite file for this process until release is called, and creates it if it
+// does not exist. The lock is on a file beside it, because locks of the database file itself
+// interfere with SQLite's own on some of these systems. A hard link in another folder has
+// another lock file; in that case SQLite's own locks show whether the database is in use.
 func claim(ctx context.Context, path string) (release func() error, err error) {
-	release, err = lockBeside(path)
+	release, err = lockByFile(path)
 	if errors.Is(err, errLocked) {
 		return nil, inUse(ctx, path)
 	}
@@ -30,10 +30,10 @@ func claim(ctx context.Context, path string) (release func() error, err error) {
 		err = f.Close()
 	}
 	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, errors.Join(fmt.Errorf("make %s: %w", path, err), release())
+		return nil, errors.Join(fmt.Errorf("create %s: %w", path, err), release())
 	}
 	return release, nil
 }
 
-// holders is the process that has the lock, as it wrote down itself.
+// holders returns the process that has the lock, as it wrote its id into the lock file.
 func holders(path string) []int { return lockedBy(path) }

@@ -9,9 +9,9 @@ import (
 
 type named string
 
-// What is kept is read as database/sql reads it from the database: every value into every
-// kind of variable that a row has, or not at all.
-func TestKeptRows(t *testing.T) {
+// cachedRows scans values as database/sql does, for every type of variable that rows use, or
+// returns an error.
+func TestCachedRows(t *testing.T) {
 	t.Parallel()
 	db, err := sql.Open("sqlite", ":memory:")
 	if err != nil {
@@ -39,7 +39,7 @@ func TestKeptRows(t *testing.T) {
 				t.Fatal(err)
 			}
 			want, wantErr := scanned(rows, dest)
-			got, gotErr := scanned(&keptRows{result: res}, dest)
+			got, gotErr := scanned(&cachedRows{result: res}, dest)
 			name := fmt.Sprintf("%s into %T", value, dest())
 			switch {
 			case gotErr != nil && wantErr == nil && !odd(value, dest()):
@@ -58,7 +58,7 @@ func TestKeptRows(t *testing.T) {
 	}
 }
 
-// odd tells what database/sql converts and no row of ours needs: it is refused.
+// odd reports conversions that database/sql makes and cachedRows refuses, as no row needs them.
 func odd(value string, dest any) bool {
 	kind := reflect.TypeOf(dest).Elem()
 	if kind.Kind() == reflect.Pointer {
@@ -76,7 +76,7 @@ func odd(value string, dest any) bool {
 // nullText is read with text.
 type nullText struct{ s *string }
 
-func scanned(rows cursor, dest func() any) (all []any, err error) {
+func scanned(rows rowSet, dest func() any) (all []any, err error) {
 	defer rows.Close()
 	for rows.Next() {
 		d, behind := dest(), ""
@@ -92,9 +92,9 @@ func scanned(rows cursor, dest func() any) (all []any, err error) {
 	return all, rows.Err()
 }
 
-func TestKeptRowsRefuse(t *testing.T) {
+func TestCachedRowsRefuse(t *testing.T) {
 	t.Parallel()
-	rows := &keptRows{result: &result{columns: 1, values: []any{"x"}}}
+	rows := &cachedRows{result: &result{columns: 1, values: []any{"x"}}}
 	var s, more string
 	if err := rows.Scan(&s); err == nil {
 		t.Error("a row is read before the first")

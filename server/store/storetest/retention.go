@@ -7,7 +7,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-var upkeepTests = []test{
+var retentionTests = []test{
 	{"a job has one holder", func(s *suite) {
 		take := func(job, holder string, now, until, doneBefore int64) (got bool) {
 			s.update("", func(tx store.Tx) (err error) {
@@ -253,7 +253,7 @@ var upkeepTests = []test{
 		if slices.Max(steps) > 3 || len(steps) < 6 {
 			s.Errorf("rows that went in steps of 3: %v", steps)
 		}
-		for what, n := range s.dump(gone) { // each of its kind is one for an organisation, or nobody's work
+		for what, n := range s.dump(gone) { // fill adds one of each table to an org
 			if n > 1 {
 				s.Errorf("%d %s are left for DeleteOrg", n, what)
 			}

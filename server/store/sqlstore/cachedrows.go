@@ -7,10 +7,10 @@ import (
 	"reflect"
 )
 
-// result is the rows of one query, kept to be read again.
+// result holds all rows of one query.
 type result struct {
 	columns int
-	values  []any // row after row: text, int64, bool, bytes or nil
+	values  []any // of all rows in order: string, int64, bool, []byte or nil
 }
 
 func (r *result) rows() int {
@@ -20,7 +20,7 @@ func (r *result) rows() int {
 	return len(r.values) / r.columns
 }
 
-// capture reads all rows, and closes them.
+// capture reads all rows into a result, and closes them.
 func capture(rows *sql.Rows) (_ *result, err error) {
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	names, err := rows.Columns()
@@ -42,14 +42,14 @@ func capture(rows *sql.Rows) (_ *result, err error) {
 	return r, rows.Err()
 }
 
-// keptRows reads a result: a cursor without a database. Through database/sql, whose
-// rows may be cancelled and shared, it would take ten times as long.
-type keptRows struct {
+// cachedRows is a rowSet that reads a result. It takes a tenth of the time of *sql.Rows,
+// which supports cancellation and concurrent use.
+type cachedRows struct {
 	result *result
 	next   int // of result.values
 }
 
-func (r *keptRows) Next() bool {
+func (r *cachedRows) Next() bool {
 	if r.next >= len(r.result.values) {
 		return false
 	}
@@ -57,7 +57,7 @@ func (r *keptRows) Next() bool {
 	return true
 }
 
-func (r *keptRows) Scan(dest ...any) error {
+func (r *cachedRows) Scan(dest ...any) error {
 	if r.next == 0 || len(dest) != r.result.columns {
 		return fmt.Errorf("store: %d columns, scanned into %d", r.result.columns, len(dest))
 	}
@@ -70,11 +70,11 @@ func (r *keptRows) Scan(dest ...any) error {
 	return nil
 }
 
-func (r *keptRows) Err() error   { return nil }
-func (r *keptRows) Close() error { return nil }
+func (r *cachedRows) Err() error   { return nil }
+func (r *cachedRows) Close() error { return nil }
 
-// assign gives a variable the value of a column, as Rows.Scan does: for what the rows
-// of this package are made of.
+// assign sets a variable to the value of a column, as Rows.Scan does, for the types of this
+// package's rows.
 func assign(dest, v any) error {
 	switch d := dest.(type) {
 	case *string:

@@ -7,8 +7,8 @@ import (
 )
 
 // terminal is the condition that the thread of a row of a table is resolved or closed.
-// It looks for that thread: a list of all such threads, of every organisation, would
-// be made anew for each statement.
+// It is a correlated query, because with IN each statement would list such threads of all
+// orgs.
 func terminal(table string) string {
 	return " AND EXISTS (SELECT 1 FROM threads t WHERE t.id = " + table + ".thread_id AND t.status IN ('resolved', 'closed'))"
 }
@@ -50,7 +50,7 @@ func (r reader) OldRates(ctx context.Context, before int64, afterBot string, lim
 
 // ids reads one column of texts.
 func (r reader) ids(ctx context.Context, q string, args ...any) ([]string, error) {
-	return scanner[string](func(rows cursor, id *string) error { return rows.Scan(id) }).list(ctx, r, q, args...)
+	return scanner[string](func(rows rowSet, id *string) error { return rows.Scan(id) }).list(ctx, r, q, args...)
 }
 
 func (t *tx) DeleteChannelMessages(ctx context.Context, ids []string) (int64, error) {

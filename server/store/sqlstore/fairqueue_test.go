@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestTurns(t *testing.T) {
+func TestFairQueue(t *testing.T) {
 	for _, c := range []struct{ come, want string }{
 		{"", ""},
 		{"a1 a2 a3", "a1 a2 a3"},
@@ -14,7 +14,7 @@ func TestTurns(t *testing.T) {
 		{"a1 a2 b1 c1 b2 a3", "a1 b1 c1 a2 b2 a3"},
 		{"b1 a1 b2 a2 b3", "b1 a1 b2 a2 b3"},
 	} {
-		var turns turns
+		var turns fairQueue
 		names := map[*job]string{}
 		for name := range strings.FieldsSeq(c.come) {
 			j := newJob(name[:1], nil)
@@ -28,14 +28,14 @@ func TestTurns(t *testing.T) {
 			}
 		}
 		if strings.Join(got, " ") != c.want || len(turns.jobs) > 0 || len(turns.order) > 0 {
-			t.Errorf("%s is given out as %v, want %s", c.come, got, c.want)
+			t.Errorf("%s is returned as %v, want %s", c.come, got, c.want)
 		}
 	}
 }
 
-// Who comes behind a thousand changes of another organisation is in the next batch.
-func TestTurnsOfNewcomers(t *testing.T) {
-	var turns turns
+// Changes that arrive after a thousand changes of another org are in the next batch.
+func TestFairQueueOfNewcomers(t *testing.T) {
+	var turns fairQueue
 	for range 1000 {
 		turns.add(newJob("busy", nil))
 	}

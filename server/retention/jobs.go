@@ -1,4 +1,4 @@
-package upkeep
+package retention
 
 import (
 	"context"
@@ -11,17 +11,17 @@ import (
 
 const (
 	keepEvents    = 30 * 24 * time.Hour // SPEC.md, LIM
-	keepAnswers   = 24 * time.Hour      // to request ids
-	keepRates     = time.Hour           // the longest window
-	keepExpired   = 24 * time.Hour      // so that who comes late is told what has happened
-	keepInvites   = 30 * 24 * time.Hour // operators look at the list
-	orgsEndedOnce = 100
-	botsAtOnce    = 50 // whose rate slots go together
+	keepResponses = 24 * time.Hour      // saved responses to request ids
+	keepRates     = time.Hour           // the longest window of a rate limit
+	keepExpired   = 24 * time.Hour      // late callers get "expired" instead of "not found"
+	keepInvites   = 30 * 24 * time.Hour // operators read the list
+	endedAtOnce   = 100                 // ended orgs of one run
+	botsAtOnce    = 50                  // bots that lose their rate slots in one step
 )
 
 func (r *Runner) before(d time.Duration) int64 { return r.Now().Add(-d).UnixMilli() }
 
-// removeExpired removes what expired, on the whole platform.
+// removeExpired removes the expired rows of all orgs.
 func (r *Runner) removeExpired(ctx context.Context, s *shift) error {
 	for _, remove := range []remover{
 		func(ctx context.Context, tx store.Tx, rows int) (int64, error) {
@@ -40,35 +40,36 @@ func (r *Runner) removeExpired(ctx context.Context, s *shift) error {
 			return tx.PurgeInvites(ctx, r.before(keepInvites), rows)
 		},
 		func(ctx context.Context, tx store.Tx, rows int) (int64, error) {
-			return tx.PurgeIdempotency(ctx, r.before(keepAnswers), rows)
+			return tx.PurgeIdempotency(ctx, r.before(keepResponses), rows)
 		},
 		func(ctx context.Context, tx store.Tx, rows int) (int64, error) {
 			return tx.PurgeLoginFailures(ctx, r.before(0), rows)
 		},
 	} {
 		if _, err := s.all(ctx, "", remove); err != nil {
-			return fmt.Errorf("remove what expired: %w", err)
+			return fmt.Errorf("remove expired rows: %w", err)
 		}
 	}
 	return r.removeRates(ctx, s)
 }
 
-// remover removes at most so many rows and tells how many: less when there are no more.
+// remover removes at most the given number of rows and returns how many it removed: fewer
+// when none are left.
 type remover func(ctx context.Context, tx store.Tx, rows int) (int64, error)
 
-// all removes until nothing is left, and tells how many rows went.
+// all repeats remove until no rows are left, and returns how many were removed.
 func (s *shift) all(ctx context.Context, org string, remove remover) (total int64, err error) {
 	for more := true; more; {
-		var gone int64
+		var removed int64
 		err := s.step(ctx, org, func(tx store.Tx, rows int) (err error) {
-			gone, err = remove(ctx, tx, rows)
-			more = gone >= int64(rows)
+			removed, err = remove(ctx, tx, rows)
+			more = removed >= int64(rows)
 			return err
 		})
 		if err != nil {
 			return total, err
 		}
-		total += gone
+		total += removed
 	}
 	return total, nil
 }
@@ -94,24 +95,24 @@ func (r *Runner) removeRates(ctx context.Context, s *shift) error {
 	}
 }
 
-// keepOrgs does what the settings of each org ask for, and forgets events that are
-// older than is promised. What fails in one org does not keep the others waiting.
+// keepOrgs applies the retention settings of each org, and removes events older than
+// keepEvents. A failure in one org does not stop the others.
 func (r *Runner) keepOrgs(ctx context.Context, s *shift) error {
 	var failed []error
-	for after := (*store.TimeCursor)(nil); ; {
+	for after := (*store.PageKey)(nil); ; {
 		orgs, err := r.Store.Orgs(ctx, after, orgsAtOnce)
 		if err != nil {
 			return errors.Join(append(failed, fmt.Errorf("list the orgs: %w", err))...)
 		}
 		for _, org := range orgs {
-			err := errors.Join(r.Orgs.KeepOrg(ctx, org.ID, s.of(org.ID)), r.pruneLog(ctx, s, org.ID))
+			err := errors.Join(r.Orgs.KeepOrg(ctx, org.ID, s.stepsOf(org.ID)), r.pruneLog(ctx, s, org.ID))
 			if errors.Is(err, errLost) || ctx.Err() != nil {
 				return err
 			}
 			if err != nil {
 				failed = append(failed, fmt.Errorf("org %s: %w", org.ID, err))
 			}
-			after = &store.TimeCursor{At: org.CreatedAt, ID: org.ID}
+			after = &store.PageKey{At: org.CreatedAt, ID: org.ID}
 		}
 		if len(orgs) < orgsAtOnce {
 			return errors.Join(failed...)
@@ -119,8 +120,8 @@ func (r *Runner) keepOrgs(ctx context.Context, s *shift) error {
 	}
 }
 
-// pruneLog looks before it writes: most logs have nothing to lose, and each change
-// of an org makes its other writers wait.
+// pruneLog reads the oldest event before it writes, because most logs have no old events
+// and each change of an org makes its other writers wait.
 func (r *Runner) pruneLog(ctx context.Context, s *shift, org string) error {
 	before := r.before(keepEvents)
 	oldest, err := r.Store.ReadLog(ctx, org, 0, 1)
@@ -129,7 +130,7 @@ func (r *Runner) pruneLog(ctx context.Context, s *shift, org string) error {
 	}
 	_, err = s.all(ctx, org, func(ctx context.Context, tx store.Tx, rows int) (int64, error) { return tx.PruneLog(ctx, before, rows) })
 	if err != nil {
-		return fmt.Errorf("forget old events: %w", err)
+		return fmt.Errorf("remove old events: %w", err)
 	}
 	return nil
 }
@@ -139,8 +140,8 @@ func (r *Runner) anyEnded(ctx context.Context) (bool, error) {
 	return len(ended) > 0, err
 }
 
-// removeEnded removes what orgs that were destroyed have left. It goes on where a
-// node that died has stopped.
+// removeEnded removes the rows and files of destroyed orgs. It continues where a node that
+// stopped has left off.
 func (r *Runner) removeEnded(ctx context.Context, s *shift) error {
 	grace := time.NewTimer(r.Grace)
 	defer grace.Stop()
@@ -149,9 +150,9 @@ func (r *Runner) removeEnded(ctx context.Context, s *shift) error {
 		return ctx.Err()
 	case <-grace.C:
 	}
-	ended, err := r.Store.EndedOrgs(ctx, orgsEndedOnce)
+	ended, err := r.Store.EndedOrgs(ctx, endedAtOnce)
 	if err != nil {
-		return fmt.Errorf("list the orgs that were destroyed: %w", err)
+		return fmt.Errorf("list the destroyed orgs: %w", err)
 	}
 	var failed []error
 	for _, org := range ended {
@@ -160,10 +161,10 @@ func (r *Runner) removeEnded(ctx context.Context, s *shift) error {
 			return err
 		}
 		if err != nil {
-			failed = append(failed, fmt.Errorf("remove what org %s has left: %w", org, err))
+			failed = append(failed, fmt.Errorf("remove org %s: %w", org, err))
 		}
 	}
-	if len(ended) == orgsEndedOnce {
+	if len(ended) == endedAtOnce {
 		r.Wake()
 	}
 	return errors.Join(failed...)
@@ -175,8 +176,8 @@ func (r *Runner) remove(ctx context.Context, s *shift, org string) error {
 	if err != nil {
 		return err
 	}
-	if r.Left != nil {
-		if err := r.Left(ctx, org); err != nil {
+	if r.RemoveFiles != nil {
+		if err := r.RemoveFiles(ctx, org); err != nil {
 			return err
 		}
 	}
@@ -184,6 +185,6 @@ func (r *Runner) remove(ctx context.Context, s *shift, org string) error {
 	if err != nil {
 		return err
 	}
-	r.Log.InfoContext(ctx, "a destroyed org is gone", "org", org, "rows", rows, "took", time.Since(start))
+	r.Log.InfoContext(ctx, "a destroyed org is removed", "org", org, "rows", rows, "took", time.Since(start))
 	return nil
 }
