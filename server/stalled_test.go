@@ -81,7 +81,7 @@ func stalls() []stall {
 func TestStalled(t *testing.T) {
 	count, longest := 10, 20*time.Second
 	limits := edge.Limits{
-		Headers: 500 * time.Millisecond, Body: 500 * time.Millisecond, Stranger: time.Second, Stall: time.Minute, Sweep: 50 * time.Millisecond,
+		Headers: 500 * time.Millisecond, Body: 500 * time.Millisecond, Anonymous: time.Second, Stall: time.Minute, Sweep: 50 * time.Millisecond,
 	}
 	if *stalled > 0 {
 		count, longest, limits = *stalled, 15*time.Second, edge.Limits{}

@@ -78,7 +78,7 @@ var Places = []Place{
 
 	{"server/forwarded", Rules},
 	{"server/fair", Rules},
-	{"server/growth", Rules},
+	{"server/complexitytest", Rules},
 	{"server/jsonrepair", Rules},
 	{"server/jstext", Rules},
 	{"server/limits", Rules},

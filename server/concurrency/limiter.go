@@ -1,21 +1,21 @@
-// Package concurrency decides which calls work at the same moment, so that an org that
-// asks for all it can leaves processors to the others (B2B-LIM-020).
+// Package concurrency limits the calls that run at the same time, so that an org which sends as
+// many calls as it can leaves processors to other orgs (B2B-LIM-020).
 //
 // # What it limits
 //
-// Calls that read have places, shared by [fair.Pool]: an org alone keeps every processor
-// busy, and as many places again are left. Of them, heavy calls keep a processor busy for a
-// millisecond and more: those that search or read a log, those whose last answer was large,
-// and bodies that are large, while they are decoded. While other orgs call, too, the heavy
-// calls of one org have half of the processors.
+// Calls that read need a slot of a [fair.Pool]: one org alone can keep every processor busy, and as
+// many slots stay free. Heavy work, which needs a processor for a millisecond or more, needs a slot
+// of a second, smaller pool: calls that search or read the event log, calls whose previous response
+// was large, and the decoding of large bodies. While other orgs send calls, too, the heavy work of
+// one org gets half of the processors.
 //
-// # Why the scheduler does not do that
+// # Why the scheduler does not suffice
 //
-// The Go scheduler gives a goroutine up to 10 ms, and looks for what has come from the
-// network only when a thread of it has nothing to run. A few calls that compute therefore
-// delay every other call by 10 ms and more, however little that needs. A program that serves
-// calls [Prepare]: there are more threads than processors then, one of which waits for the
-// network whatever computes, and the operating system gives it a processor at once.
+// The Go scheduler runs a goroutine for up to 10 ms, and polls the network only when one of its
+// threads has nothing to run. So a few calls that compute delay every other call by 10 ms and more,
+// however short that is. A server calls [Prepare]: then there are more threads than processors, one
+// of which is always free to poll the network, and the operating system gives it a processor at
+// once.
 package concurrency
 
 import (
@@ -31,39 +31,39 @@ import (
 )
 
 const (
-	// HeavyBytes is from what size on a body or an answer is heavy: it takes about a
+	// HeavyBytes is the size from which a body or a response is heavy, in bytes: it takes about a
 	// millisecond to decode or encode.
 	HeavyBytes = 64 << 10
 
-	waiting    = 16384 // calls of one org in each pool: as many as come when all its bots connect again
+	maxWaiting = 16384 // calls of one org per pool: enough for all its bots to reconnect at once
 	wait       = 30 * time.Second
 	retryAfter = 1 // seconds
-	largeMost  = 10_000
+	maxLarge   = 10_000
 
-	// remoteReads is how many places calls that read have at least where the database is
-	// elsewhere: they wait for it rather than for a processor.
+	// remoteReads is the least number of slots for calls that read if the database is remote: such
+	// calls wait for the database rather than for a processor.
 	remoteReads = 16
 )
 
-// Config is what a limiter works with. Its zero value is for a database in this process.
+// Config configures a limiter. The zero value is for a database in this process.
 type Config struct {
 	Scheduler Scheduler
 	Remote    bool     // the database is in another process
-	Long      []string // procedures that may take long whatever they answer
+	Long      []string // procedures that are always heavy
 }
 
 // Limiter shares processors between orgs. It is safe for concurrent use.
 type Limiter struct {
 	reads  *fair.Pool
 	heavy  *fair.Pool
-	spare  *fair.Pool // for heavy calls while no other org calls; nil: none
+	spare  *fair.Pool // additional slots for heavy work while no other org is active; nil: none
 	long   map[string]bool
-	slices bool // heavy calls get long slices
+	slices bool // heavy calls get long time slices
 	now    func() time.Time
 
 	mu    sync.Mutex
-	large map[largeCall]struct{} // whose last answer was heavy
-	// callers are the two orgs that called last, the latest first.
+	large map[largeCall]struct{} // those with a heavy last response
+	// callers are the last two orgs that called, the latest first.
 	callers [2]caller
 }
 
@@ -74,7 +74,7 @@ type caller struct {
 	last time.Time
 }
 
-// NewLimiter makes a limiter.
+// NewLimiter returns a limiter.
 func NewLimiter(c Config) *Limiter {
 	processors := c.Scheduler.Processors
 	if processors <= 0 {
@@ -85,13 +85,13 @@ func NewLimiter(c Config) *Limiter {
 		reads, heavy = max(reads, remoteReads), 2*heavy
 	}
 	pool := func(places int) *fair.Pool {
-		return fair.New(fair.Sizes{Places: places, Queue: waiting, Wait: wait})
+		return fair.New(fair.Sizes{Slots: places, Queue: maxWaiting, Wait: wait})
 	}
 	l := &Limiter{
 		reads: pool(reads), heavy: pool(heavy), long: make(map[string]bool, len(c.Long)),
 		slices: c.Scheduler.Slices, now: time.Now, large: make(map[largeCall]struct{}),
 	}
-	if spare := processors - heavy/2; spare > 0 { // of each pool one org alone gets half
+	if spare := processors - heavy/2; spare > 0 { // a pool gives a single org half of its slots
 		l.spare = pool(2 * spare)
 	}
 	for _, procedure := range c.Long {
@@ -100,20 +100,19 @@ func NewLimiter(c Config) *Limiter {
 	return l
 }
 
-// Slot is what one call has of a limiter. The zero Slot has nothing. It is for one
-// goroutine.
-type Slot struct {
+// Permit is the slots that one call has taken. The zero Permit has none. It must be used by one
+// goroutine only.
+type Permit struct {
 	limiter     *Limiter
 	info        *call.Info
-	read, heavy fair.Place
-	long        bool // its thread has a long slice
+	read, heavy fair.Slot
+	long        bool // its thread has a long time slice
 }
 
-// Begin waits until a call whose caller is known may be done. The error can be told to the
-// caller.
-func (l *Limiter) Begin(ctx context.Context, info *call.Info) (Slot, error) {
+// Begin waits until a call of a known caller may run. Its error can be sent to the caller.
+func (l *Limiter) Begin(ctx context.Context, info *call.Info) (Permit, error) {
 	if call.Public(info.Operation.Access) {
-		return Slot{}, nil
+		return Permit{}, nil
 	}
 	org := info.Caller.OrgID
 	procedure := ""
@@ -122,38 +121,38 @@ func (l *Limiter) Begin(ctx context.Context, info *call.Info) (Slot, error) {
 	}
 	alone, heavy := l.note(org, procedure)
 	if !info.Operation.Reads {
-		return Slot{}, nil
+		return Permit{}, nil
 	}
-	s := Slot{limiter: l, info: info}
+	s := Permit{limiter: l, info: info}
 	var err error
-	if heavy || l.long[procedure] { // first: who waits for it keeps none of its org's other reads waiting
+	if heavy || l.long[procedure] { // first, so that a waiting heavy call does not occupy a slot for reads
 		if s.heavy, err = l.enterHeavy(ctx, org, alone); err != nil {
-			return Slot{}, refusal(err)
+			return Permit{}, refusal(err)
 		}
 	}
 	if s.read, err = l.reads.Enter(ctx, org); err != nil {
 		s.heavy.Leave()
-		return Slot{}, refusal(err)
+		return Permit{}, refusal(err)
 	}
-	s.long = s.heavy != (fair.Place{}) && l.slices && beginLong()
+	s.long = s.heavy != (fair.Slot{}) && l.slices && beginLong()
 	return s, nil
 }
 
-// Decode waits until a body of n bytes may be decoded. The error can be told to the caller.
-// Strangers have an org of "".
-func (l *Limiter) Decode(ctx context.Context, org string, n int64) (Slot, error) {
+// Decode waits until a body of n bytes may be decoded. Its error can be sent to the caller. The org
+// of unauthenticated callers is "".
+func (l *Limiter) Decode(ctx context.Context, org string, n int64) (Permit, error) {
 	if n < HeavyBytes {
-		return Slot{}, nil
+		return Permit{}, nil
 	}
 	alone, _ := l.note(org, "")
 	place, err := l.enterHeavy(ctx, org, alone)
 	if err != nil {
-		return Slot{}, refusal(err)
+		return Permit{}, refusal(err)
 	}
-	return Slot{heavy: place, long: l.slices && beginLong()}, nil
+	return Permit{heavy: place, long: l.slices && beginLong()}, nil
 }
 
-func (l *Limiter) enterHeavy(ctx context.Context, org string, alone bool) (fair.Place, error) {
+func (l *Limiter) enterHeavy(ctx context.Context, org string, alone bool) (fair.Slot, error) {
 	if alone && l.spare != nil {
 		if place, ok := l.spare.Try(org); ok {
 			return place, nil
@@ -162,11 +161,11 @@ func (l *Limiter) enterHeavy(ctx context.Context, org string, alone bool) (fair.
 	return l.heavy.Enter(ctx, org)
 }
 
-// together is for how long an org counts as one that calls, after a call.
-const together = time.Second
+// activeSpan is how long after its last call an org counts as active.
+const activeSpan = time.Second
 
-// note notes that an org calls, and reports whether no other one has lately, and whether the
-// last answer to the procedure was heavy.
+// note records a call of an org. It reports whether no other org is active, and whether the last
+// response of the procedure to this org was heavy.
 func (l *Limiter) note(org, procedure string) (alone, heavy bool) {
 	now := l.now()
 	l.mu.Lock()
@@ -179,11 +178,11 @@ func (l *Limiter) note(org, procedure string) (alone, heavy bool) {
 	if procedure != "" && len(l.large) > 0 {
 		_, heavy = l.large[largeCall{org, procedure}]
 	}
-	return now.Sub(l.callers[1].last) > together || l.callers[1].org == org, heavy
+	return now.Sub(l.callers[1].last) > activeSpan || l.callers[1].org == org, heavy
 }
 
-// Answered notes how many bytes an encoded answer has, and ends the slot.
-func (s *Slot) Answered(n int64) {
+// Answered records the size of the encoded response in bytes, and ends the permit.
+func (s *Permit) Answered(n int64) {
 	if s.limiter != nil {
 		s.limiter.answered(s.info, n)
 	}
@@ -200,15 +199,15 @@ func (l *Limiter) answered(info *call.Info, n int64) {
 		}
 		return
 	}
-	if len(l.large) >= largeMost {
-		clear(l.large) // each is noted again with its next answer
+	if len(l.large) >= maxLarge {
+		clear(l.large) // each is recorded again with its next response
 	}
 	l.large[c] = struct{}{}
 }
 
-// End gives back the places; a second time it does nothing. It is called by the goroutine
-// that got the slot.
-func (s *Slot) End() {
+// End returns the slots. Further calls do nothing. It must be called by the goroutine that got the
+// permit.
+func (s *Permit) End() {
 	if s.long {
 		s.long = false
 		endLong()
@@ -217,7 +216,7 @@ func (s *Slot) End() {
 	s.heavy.Leave()
 }
 
-// refusal is what a caller is told who waited too long.
+// refusal is the error for a caller that waited too long.
 func refusal(err error) error {
 	if !errors.Is(err, fair.ErrBusy) {
 		return err

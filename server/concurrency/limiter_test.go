@@ -21,7 +21,7 @@ func callOf(org, procedure string, reads bool) *call.Info {
 	return &call.Info{Operation: op, Caller: &call.Caller{Kind: call.Bot, OrgID: org}}
 }
 
-// most counts how many calls of an org may work at once, and leaves them at work.
+// most returns how many calls of an org run at once, and leaves them running.
 func most(t *testing.T, l *Limiter, info *call.Info) int {
 	t.Helper()
 	for n := 0; ; n++ {
@@ -37,8 +37,8 @@ func most(t *testing.T, l *Limiter, info *call.Info) int {
 	}
 }
 
-// B2B-LIM-020: an org alone has every processor; beside another one it has half of them for
-// heavy calls, and leaves as many places to read as it takes.
+// B2B-LIM-020: an org alone uses every processor. Beside another org it uses half of them for heavy
+// calls, and leaves as many slots for reads as it takes.
 func TestPlaces(t *testing.T) {
 	for _, c := range []struct {
 		config                     Config
@@ -64,18 +64,17 @@ func TestPlaces(t *testing.T) {
 					t.Fatal(err)
 				}
 				if got := most(t, l, callOf("a", "search", true)); got != c.shared {
-					t.Errorf("beside another org it searches %d times at once, want %d", got, c.shared)
+					t.Errorf("an org beside another one searches %d times at once, want %d", got, c.shared)
 				}
 				if got := most(t, l, callOf("b", "get", true)); got < c.next {
-					t.Errorf("the other one reads %d times at once, want %d at least", got, c.next)
+					t.Errorf("the other org reads %d times at once, want at least %d", got, c.next)
 				}
 			})
 		})
 	}
 }
 
-// A call whose last answer was large waits among the heavy ones, and again does not when an
-// answer was small.
+// A call is heavy after a large response, and not after a small one.
 func TestLargeAnswersAreHeavy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := NewLimiter(Config{Scheduler: Scheduler{Processors: 2}})
@@ -89,7 +88,7 @@ func TestLargeAnswersAreHeavy(t *testing.T) {
 				t.Fatal(err)
 			}
 			slot.Answered(step.answer)
-			slot.End() // once more changes nothing
+			slot.End() // a second time has no effect
 			beside, err := l.Begin(t.Context(), other)
 			if err != nil {
 				t.Fatal(err)
@@ -99,18 +98,18 @@ func TestLargeAnswersAreHeavy(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := l.heavy.Held("a") > 0; got != step.heavy {
-				t.Errorf("after an answer of %d bytes the next call is heavy: %v, want %v", step.answer, got, step.heavy)
+			if got := l.heavy.InUse("a") > 0; got != step.heavy {
+				t.Errorf("after a response of %d bytes the next call is heavy: %v, want %v", step.answer, got, step.heavy)
 			}
 			next.End()
 		}
-		if n := l.heavy.Held("a") + l.reads.Held("a"); n != 0 {
-			t.Errorf("%d places are held by nobody", n)
+		if n := l.heavy.InUse("a") + l.reads.InUse("a"); n != 0 {
+			t.Errorf("%d slots were not returned", n)
 		}
 	})
 }
 
-// An org is alone again a while after the last call of another one.
+// An org counts as alone some time after the last call of another org.
 func TestAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := NewLimiter(Config{Scheduler: Scheduler{Processors: 2}})
@@ -120,7 +119,7 @@ func TestAlone(t *testing.T) {
 			alone bool
 		}{
 			{0, "a", true}, {0, "a", true}, {0, "b", false}, {0, "a", false},
-			{together, "a", false}, {time.Millisecond, "a", true}, {0, "c", false},
+			{activeSpan, "a", false}, {time.Millisecond, "a", true}, {0, "c", false},
 		} {
 			time.Sleep(c.after)
 			if alone, _ := l.note(c.org, ""); alone != c.alone {
@@ -130,11 +129,11 @@ func TestAlone(t *testing.T) {
 	})
 }
 
-// Large bodies are decoded in turn, small ones at once.
+// Large bodies of an org are decoded one after the other, small ones at once.
 func TestDecode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := NewLimiter(Config{Scheduler: Scheduler{Processors: 2}})
-		if _, err := l.Decode(t.Context(), "b", HeavyBytes); err != nil { // one of each org may be decoded
+		if _, err := l.Decode(t.Context(), "b", HeavyBytes); err != nil { // another org has no effect on it
 			t.Fatal(err)
 		}
 		first, err := l.Decode(t.Context(), "a", HeavyBytes)
@@ -156,7 +155,7 @@ func TestDecode(t *testing.T) {
 	})
 }
 
-// Who waits too long is told so, and can try again.
+// A call that waited too long is refused with an error that allows a retry.
 func TestBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := NewLimiter(Config{Scheduler: Scheduler{Processors: 2}})

@@ -54,7 +54,7 @@ func (c Config) Settings() []Setting {
 	add("B2B_DEV_MODE", strconv.FormatBool(c.DevMode))
 	add("B2B_DOMAIN", c.Domain)
 	add("B2B_BASE_PATH", c.BasePath)
-	add("B2B_MAX_CONNECTIONS", fmt.Sprintf("%d connections", orUsual(c.MaxConnections, edge.UsualConnections())))
+	add("B2B_MAX_CONNECTIONS", fmt.Sprintf("%d connections", orUsual(c.MaxConnections, edge.DefaultConnections())))
 	add("B2B_TRUST_PROXY", c.Proxies.String())
 	add("B2B_WEBHOOK_ALLOW", c.WebhookAllow.String())
 	return all

@@ -29,16 +29,16 @@ type Conn struct {
 	owner *Listener
 	from  netip.Prefix // for the share of an address
 
-	stranger bool // counted as one; guarded by owner.mu
+	anonymous bool // counted as one; guarded by owner.mu
 
-	phase  atomic.Int32
-	since  atomic.Int64 // when what is timed began: see enter, and Listener.now
-	http2  atomic.Bool
-	known  atomic.Bool // somebody has proved on it who they are
-	proven atomic.Bool // on HTTP/1: the caller of the request under way has
-	paced  atomic.Bool // so the answer to that request must be taken at a pace
-	stuck  atomic.Bool // something is being written
-	closed atomic.Bool
+	phase         atomic.Int32
+	since         atomic.Int64 // when what is timed began: see enter, and Listener.now
+	http2         atomic.Bool
+	authenticated atomic.Bool // somebody has proved on it who they are
+	callerKnown   atomic.Bool // on HTTP/1: the caller of the request under way has
+	paced         atomic.Bool // so the answer to that request must be taken at a pace
+	stuck         atomic.Bool // something is being written
+	closed        atomic.Bool
 
 	bodyBy  atomic.Int64 // on HTTP/1: when the body of that request must have come on; 0: there is none any more
 	writeBy atomic.Int64 // the deadline of writes that is set
@@ -48,19 +48,19 @@ type Conn struct {
 
 // Authenticated implements call.Peer.
 func (c *Conn) Authenticated() {
-	if !c.proven.Load() {
-		c.proven.Store(true)
+	if !c.callerKnown.Load() {
+		c.callerKnown.Store(true)
 		c.paced.Store(true)
 	}
-	c.know()
+	c.markAuthenticated()
 }
 
 // Endless implements call.Peer.
 func (c *Conn) Endless() { c.paced.Store(false) }
 
-func (c *Conn) know() {
-	if !c.known.Load() && c.known.CompareAndSwap(false, true) {
-		c.owner.know(c)
+func (c *Conn) markAuthenticated() {
+	if !c.authenticated.Load() && c.authenticated.CompareAndSwap(false, true) {
+		c.owner.authenticated(c)
 	}
 }
 
@@ -71,7 +71,7 @@ func (c *Conn) enter(p phase) {
 	c.paced.Store(false)
 	c.pace = pace{}
 	was := phase(c.phase.Swap(int32(p)))
-	if p == busy && was != fresh || c.known.Load() {
+	if p == busy && was != fresh || c.authenticated.Load() {
 		c.since.Store(c.owner.now())
 	}
 }
@@ -197,17 +197,17 @@ func (c *Conn) Close() error {
 func (c *Conn) overdue(now int64) (why string, over bool) {
 	l := &c.owner.limits
 	age := time.Duration(now - c.since.Load())
-	known := c.known.Load()
+	known := c.authenticated.Load()
 	switch phase(c.phase.Load()) {
 	case fresh:
-		return cutHeaders, age >= min(l.Headers, l.Stranger)
+		return cutHeaders, age >= min(l.Headers, l.Anonymous)
 	case idle:
-		return cutIdle, !known && age >= l.Stranger
+		return cutIdle, !known && age >= l.Anonymous
 	case hijacked:
-		return cutRequest, !known && age >= l.Stranger
+		return cutRequest, !known && age >= l.Anonymous
 	}
 	switch {
-	case age < l.Stranger, known && (c.http2.Load() || c.proven.Load()):
+	case age < l.Anonymous, known && (c.http2.Load() || c.callerKnown.Load()):
 		return "", false // on HTTP/2 each stream has its own deadlines
 	case c.stuck.Load():
 		return cutAnswer, true

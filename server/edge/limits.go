@@ -6,13 +6,13 @@ import "time"
 type Limits struct {
 	Connections int // open at once; default: by the number of files that may be open
 
-	Headers  time.Duration // until the first request has come; default 10 s
-	Body     time.Duration // of a stranger, until it has come whole; default 10 s
-	Stranger time.Duration // anything of a stranger, plus one Sweep; default 13 s
-	Stall    time.Duration // how long a known caller may stand still; default 30 s
-	Pace     int           // how fast it must take an answer on the whole, in bytes a second; default 4 KiB
-	Idle     time.Duration // a known caller's connection without a request; default 2 min
-	Sweep    time.Duration // how often connections are looked through; default 1 s
+	Headers   time.Duration // until the first request has come; default 10 s
+	Body      time.Duration // of a stranger, until it has come whole; default 10 s
+	Anonymous time.Duration // anything of a stranger, plus one Sweep; default 13 s
+	Stall     time.Duration // how long a known caller may stand still; default 30 s
+	Pace      int           // how fast it must take an answer on the whole, in bytes a second; default 4 KiB
+	Idle      time.Duration // a known caller's connection without a request; default 2 min
+	Sweep     time.Duration // how often connections are looked through; default 1 s
 }
 
 const (
@@ -27,17 +27,17 @@ const (
 	// 4 MiB lives for 18 minutes at most.
 	answerPace = 4 << 10
 
-	mostConnections = 1 << 16
-	mostStrangers   = 8192
+	connectionCap = 1 << 16
+	anonymousCap  = 8192
 )
 
-// UsualConnections is how many connections may be open at once unless told: by the number of
+// DefaultConnections is how many connections may be open at once unless told: by the number of
 // files that this process may have open.
-func UsualConnections() int { return min(openFiles()/4*3, mostConnections) }
+func DefaultConnections() int { return min(openFiles()/4*3, connectionCap) }
 
 func (l Limits) withDefaults() Limits {
 	if l.Connections <= 0 {
-		l.Connections = UsualConnections()
+		l.Connections = DefaultConnections()
 	}
 	if l.Pace <= 0 {
 		l.Pace = answerPace
@@ -48,7 +48,7 @@ func (l Limits) withDefaults() Limits {
 	}{
 		{&l.Headers, 10 * time.Second},
 		{&l.Body, 10 * time.Second},
-		{&l.Stranger, 13 * time.Second},
+		{&l.Anonymous, 13 * time.Second},
 		{&l.Stall, 30 * time.Second},
 		{&l.Idle, 2 * time.Minute},
 		{&l.Sweep, time.Second},
@@ -60,9 +60,9 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// strangers is how many connections strangers may have: the rest is the reserve of those
+// maxAnonymous is how many connections maxAnonymous may have: the rest is the reserve of those
 // who have proved who they are.
-func (l Limits) strangers() int { return max(1, min(l.Connections/2, mostStrangers)) }
+func (l Limits) maxAnonymous() int { return max(1, min(l.Connections/2, anonymousCap)) }
 
-// share is how many strangers may come from one address.
-func (l Limits) share() int { return max(1, l.strangers()/4) }
+// maxPerAddress is how many strangers may come from one address.
+func (l Limits) maxPerAddress() int { return max(1, l.maxAnonymous()/4) }

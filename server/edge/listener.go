@@ -39,8 +39,8 @@ type Listener struct {
 
 	mu        sync.Mutex
 	conns     map[*Conn]struct{}
-	strangers map[netip.Prefix]int
-	unknown   int // connections of strangers
+	byAddress map[netip.Prefix]int
+	anonymous int // connections of strangers
 }
 
 // Listen bounds the connections that l takes.
@@ -49,7 +49,7 @@ func Listen(l net.Listener, limits Limits, log *slog.Logger) *Listener {
 		Listener: l, limits: limits.withDefaults(), log: log, start: time.Now(),
 		cuts:   tally.New(log, "connections cut"),
 		accept: tally.New(log, "connections not accepted"),
-		done:   make(chan struct{}), conns: map[*Conn]struct{}{}, strangers: map[netip.Prefix]int{},
+		done:   make(chan struct{}), conns: map[*Conn]struct{}{}, byAddress: map[netip.Prefix]int{},
 	}
 }
 
@@ -99,8 +99,8 @@ func (l *Listener) admit(conn net.Conn) *Conn {
 	c := &Conn{Conn: conn, owner: l, from: prefixOf(conn.RemoteAddr())}
 	c.since.Store(l.now())
 	l.mu.Lock()
-	crowded := l.strangers[c.from] >= l.limits.share()
-	full := l.unknown >= l.limits.strangers() || len(l.conns) >= l.limits.Connections
+	crowded := l.byAddress[c.from] >= l.limits.maxPerAddress()
+	full := l.anonymous >= l.limits.maxAnonymous() || len(l.conns) >= l.limits.Connections
 	l.mu.Unlock()
 	switch {
 	case crowded:
@@ -117,9 +117,9 @@ func (l *Listener) admit(conn net.Conn) *Conn {
 	}
 	defer l.mu.Unlock()
 	l.conns[c] = struct{}{}
-	c.stranger = true
-	l.strangers[c.from]++
-	l.unknown++
+	c.anonymous = true
+	l.byAddress[c.from]++
+	l.anonymous++
 	return c
 }
 
@@ -137,12 +137,12 @@ func (l *Listener) makeRoom(from netip.Prefix, of int) {
 	l.mu.Lock()
 	var all []candidate
 	for c := range l.conns {
-		p, known := phase(c.phase.Load()), c.known.Load()
+		p, known := phase(c.phase.Load()), c.authenticated.Load()
 		does := p == busy || p == hijacked
 		if known && does || from.IsValid() && (known || c.from != from) {
 			continue
 		}
-		x := candidate{conn: c, crowd: l.strangers[c.from], since: c.since.Load()}
+		x := candidate{conn: c, crowd: l.byAddress[c.from], since: c.since.Load()}
 		switch {
 		case known:
 			x.worth = 2
@@ -151,7 +151,7 @@ func (l *Listener) makeRoom(from netip.Prefix, of int) {
 		}
 		all = append(all, x)
 	}
-	strangers := l.unknown
+	strangers := l.anonymous
 	l.mu.Unlock()
 	slices.SortFunc(all, func(a, b candidate) int {
 		return cmp.Or(cmp.Compare(a.worth, b.worth), cmp.Compare(b.crowd, a.crowd), cmp.Compare(a.since, b.since))
@@ -165,28 +165,28 @@ func (l *Listener) makeRoom(from netip.Prefix, of int) {
 	}
 }
 
-// know moves a connection out of those of strangers.
-func (l *Listener) know(c *Conn) {
+// authenticated moves a connection out of those of strangers.
+func (l *Listener) authenticated(c *Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.forgetStranger(c)
+	l.uncount(c)
 }
 
 func (l *Listener) leave(c *Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.conns, c)
-	l.forgetStranger(c)
+	l.uncount(c)
 }
 
-func (l *Listener) forgetStranger(c *Conn) {
-	if !c.stranger {
+func (l *Listener) uncount(c *Conn) {
+	if !c.anonymous {
 		return
 	}
-	c.stranger = false
-	l.unknown--
-	if l.strangers[c.from]--; l.strangers[c.from] <= 0 {
-		delete(l.strangers, c.from)
+	c.anonymous = false
+	l.anonymous--
+	if l.byAddress[c.from]--; l.byAddress[c.from] <= 0 {
+		delete(l.byAddress, c.from)
 	}
 }
 

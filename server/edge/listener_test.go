@@ -16,7 +16,7 @@ import (
 // patient are limits that no stranger of a test exceeds.
 func patient(connections int) edge.Limits {
 	return edge.Limits{
-		Connections: connections, Headers: time.Minute, Body: time.Minute, Stranger: time.Minute,
+		Connections: connections, Headers: time.Minute, Body: time.Minute, Anonymous: time.Minute,
 		Stall: time.Minute, Idle: time.Minute, Sweep: 20 * time.Millisecond,
 	}
 }

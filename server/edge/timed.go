@@ -50,7 +50,7 @@ func (l *Listener) stateOf(conn net.Conn, s http.ConnState) {
 	}
 	switch s {
 	case http.StateActive:
-		c.proven.Store(false)
+		c.callerKnown.Store(false)
 		c.enter(busy)
 	case http.StateIdle:
 		c.enter(idle)
@@ -69,7 +69,7 @@ func (l *Listener) timed(next http.Handler) http.Handler {
 		case r.ProtoMajor == 1:
 			if r.ContentLength != 0 {
 				// At once, for net/http reads some of a body that nobody reads.
-				c.body = body{ReadCloser: r.Body, conn: c, control: c.Conn, proven: &c.proven, start: l.now()}
+				c.body = body{ReadCloser: r.Body, conn: c, control: c.Conn, proven: &c.callerKnown, start: l.now()}
 				c.body.arm()
 				r.Body = &c.body
 			}
@@ -152,7 +152,7 @@ type stream struct {
 // Authenticated implements call.Peer.
 func (s *stream) Authenticated() {
 	s.proven.Store(true)
-	s.conn.know()
+	s.conn.markAuthenticated()
 }
 
 // Endless implements call.Peer.
@@ -173,7 +173,7 @@ func (s *stream) arm() {
 	l := s.conn.owner
 	switch {
 	case !s.proven.Load():
-		s.writeBy(s.start+int64(l.limits.Stranger), int64(l.limits.Stall))
+		s.writeBy(s.start+int64(l.limits.Anonymous), int64(l.limits.Stall))
 	case s.endless.Load():
 		s.writeBy(l.now()+int64(l.limits.Stall), int64(l.limits.Stall))
 	default:

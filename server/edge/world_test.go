@@ -23,7 +23,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // short are limits that a test can wait for. Those of known callers are longer by far.
 var short = edge.Limits{
-	Connections: 400, Headers: 200 * time.Millisecond, Body: 200 * time.Millisecond, Stranger: 400 * time.Millisecond,
+	Connections: 400, Headers: 200 * time.Millisecond, Body: 200 * time.Millisecond, Anonymous: 400 * time.Millisecond,
 	Stall: time.Minute, Idle: time.Minute, Sweep: 20 * time.Millisecond,
 }
 

@@ -107,7 +107,7 @@ func New(c Config) *Hub {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	h := &Hub{Config: c, tails: map[string]*tail{}, streams: map[string]int{}, places: fair.New(fair.Sizes{Places: c.Places})}
+	h := &Hub{Config: c, tails: map[string]*tail{}, streams: map[string]int{}, places: fair.New(fair.Sizes{Slots: c.Places})}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.unhook = c.Store.OnCommit(h.committed)
 	if c.Notifier != nil {
@@ -323,13 +323,13 @@ func locate(ctx context.Context, r store.LogReader, org string, from *Position) 
 // acquire returns the tail of the viewer's org, and starts it for the first subscription. It
 // counts the subscription against the limits of the viewer and its org. Each acquire needs one
 // release.
-func (h *Hub) acquire(v Viewer) (*tail, fair.Place, error) {
+func (h *Hub) acquire(v Viewer) (*tail, fair.Slot, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
-		return nil, fair.Place{}, ErrClosed
+		return nil, fair.Slot{}, ErrClosed
 	}
-	var place fair.Place
+	var place fair.Slot
 	if !v.Webhook {
 		if h.streams[v.reader()] >= h.Streams {
 			return nil, place, errStreams(h.Streams)
@@ -351,7 +351,7 @@ func (h *Hub) acquire(v Viewer) (*tail, fair.Place, error) {
 }
 
 // release undoes acquire. The tail ends with its last subscription.
-func (h *Hub) release(t *tail, v Viewer, place fair.Place) {
+func (h *Hub) release(t *tail, v Viewer, place fair.Slot) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	place.Leave()

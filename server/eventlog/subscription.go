@@ -24,8 +24,8 @@ import (
 type Subscription struct {
 	tail   *tail
 	filter *filter
-	owner  Viewer     // counted by the hub; unlike viewer it does not change
-	place  fair.Place // in the org's share; Close leaves it
+	owner  Viewer    // counted by the hub; unlike viewer it does not change
+	place  fair.Slot // in the org's share; Close leaves it
 
 	// guarded by tail.mu
 	viewer       Viewer

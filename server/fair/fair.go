@@ -1,22 +1,21 @@
-// Package fair shares the places of a pool between keys, such as organisations: who asks
-// for many at once leaves room for everybody else (B2B-LIM-020).
+// Package fair shares the slots of a pool between keys, such as org ids: a key that asks for many
+// slots at once leaves some for every other key (B2B-LIM-020).
 //
 // # The rule
 //
-// A key gets another place only while it has no more places than are free afterwards. So a
-// key alone has at most half of the pool, two have a third each, n have one part of n+1
-// each, and as much stays free. Whoever comes next finds a place at once, although the
-// places in use may not come back for long: a receiver of webhooks that hangs, an upload
-// that trickles. A share that could be lent as long as nobody else asks would have to be
-// waited for.
+// A key gets another slot only if it then has no more slots than are left free. So one busy key has
+// at most half of the pool, two have a third each, and n have 1/(n+1) each; the same share stays
+// free. A new key gets a slot at once, even if the slots in use are not returned for a long time,
+// for example by a slow webhook receiver or a slow upload. If a single key could use the whole
+// pool, a new key would have to wait for it.
 //
-// Who waits is served by how little it has: the key with the fewest places first, among
-// equals the one whose turn is longest ago, within a key who came first. A key whose queue
-// is full, or that waited too long, is refused ([ErrBusy]); that is its own affair and
-// refuses nobody else.
+// Waiting keys are served in the order of the slots they have, fewest first; among equals, the key
+// that was served longest ago comes first. Requests of one key are served in the order of arrival.
+// A request is refused with [ErrBusy] if the queue of its key is full or if it waited too long;
+// other keys are not affected.
 //
-// A pool has no goroutines, and knows only keys that have places or wait for some. Getting
-// a place that is free costs a lock and no memory.
+// A pool has no goroutines, and stores only keys that have slots or wait for some. Taking a free
+// slot costs one lock and no allocation.
 package fair
 
 import (
@@ -27,93 +26,95 @@ import (
 	"time"
 )
 
-// ErrBusy says that a key has as many places as it may, and its queue is full or it has
-// waited too long.
-var ErrBusy = errors.New("fair: no place")
+// ErrBusy reports that a key has as many slots as it may have, and that its queue is full or the
+// wait took too long.
+var ErrBusy = errors.New("fair: no slot")
 
-// Sizes are the bounds of a pool. All are of one node.
+// Sizes are the limits of a pool, which is local to one node.
 type Sizes struct {
-	Places int           // of the pool; 0: as many as there are keys and shares
-	Share  int           // places that one key may have at most, whatever is free; 0: by the rule alone
-	Queue  int           // how many may wait for places of one key; 0: any number
-	Wait   time.Duration // how long one waits at most; 0: until its context ends
+	Slots int           // of the pool; 0: no limit
+	Share int           // the most slots of one key, in addition to the rule; 0: no limit
+	Queue int           // the most waiting requests of one key; 0: no limit
+	Wait  time.Duration // the longest wait; 0: until the context ends
 }
 
-// Pool is a number of places. It is safe for concurrent use.
+// Pool is a set of slots. It is safe for concurrent use.
 type Pool struct {
 	sizes Sizes
 
 	mu    sync.Mutex
 	free  int
-	keys  map[string]*member // that have places or wait
-	queue []*member          // that wait: a heap, see before
+	keys  map[string]*member // those with slots or waiting requests
+	queue []*member          // those with waiting requests: a heap ordered by before
 	turns uint64
-	spare []*member // for the next keys
+	spare []*member // unused members
 }
 
-// spareMost is how many members are kept for keys that are not there yet.
-const spareMost = 64
+// maxSpare is the number of unused members that are kept for new keys.
+const maxSpare = 64
 
-// member is what a key has, and who waits for more.
+// member is the state of a key: its slots and its waiting requests.
 type member struct {
 	pool  *Pool
 	key   string
-	held  int
-	first *waiter // in order of coming
+	used  int
+	first *waiter // in the order of arrival
 	last  *waiter
 	waits int
-	turn  uint64 // when it last got a place, or began to wait
-	at    int    // place in the heap; -1: it does not wait
+	turn  uint64 // when it was last given a slot, or began to wait
+	at    int    // index in the heap; -1: it does not wait
 }
 
-// waiter is one that waits for places.
+// waiter is a request that waits for slots.
 type waiter struct {
 	n          int
 	prev, next *waiter
-	ready      chan struct{} // closed when it has them
+	ready      chan struct{} // closed when it is served
 	got        bool
 }
 
-// New makes a pool.
+// New returns a pool.
 func New(s Sizes) *Pool {
-	if s.Places <= 0 {
-		s.Places = math.MaxInt
+	if s.Slots <= 0 {
+		s.Slots = math.MaxInt
 	}
 	if s.Share <= 0 {
-		s.Share = s.Places
+		s.Share = s.Slots
 	}
-	return &Pool{sizes: s, free: s.Places, keys: make(map[string]*member)}
+	return &Pool{sizes: s, free: s.Slots, keys: make(map[string]*member)}
 }
 
-// Place is what [Pool.Enter] gives: one place or more. The zero Place is none.
-type Place struct {
+// Slot is the result of [Pool.Enter] or [Pool.EnterN]: one or more slots of a pool. The zero Slot
+// holds none.
+type Slot struct {
 	of *member
 	n  int
 }
 
-// Enter gives a key a place, as soon as it may have one. Its error is ErrBusy or the cause
+// Enter takes a slot for a key, waiting until the rule allows it. It returns ErrBusy, or the cause
 // of the end of ctx.
-func (p *Pool) Enter(ctx context.Context, key string) (Place, error) { return p.EnterN(ctx, key, 1) }
+func (p *Pool) Enter(ctx context.Context, key string) (Slot, error) { return p.EnterN(ctx, key, 1) }
 
-// EnterN gives a key n places at once. More than an empty pool would give are ErrBusy.
-func (p *Pool) EnterN(ctx context.Context, key string, n int) (Place, error) {
+// EnterN takes n slots for a key at once. It returns ErrBusy if n is more than the pool or a key
+// may ever have.
+func (p *Pool) EnterN(ctx context.Context, key string, n int) (Slot, error) {
 	if ctx.Err() != nil {
-		return Place{}, context.Cause(ctx)
+		return Slot{}, context.Cause(ctx)
 	}
-	if n > p.sizes.Places || n > p.sizes.Share {
-		return Place{}, ErrBusy
+	if n > p.sizes.Slots || n > p.sizes.Share {
+		return Slot{}, ErrBusy
 	}
 	p.mu.Lock()
 	m := p.member(key)
 	if len(p.queue) == 0 && p.fits(m, n) {
 		p.give(m, n)
 		p.mu.Unlock()
-		return Place{m, n}, nil
+		return Slot{m, n}, nil
 	}
 	if p.sizes.Queue > 0 && m.waits >= p.sizes.Queue {
 		p.forget(m)
 		p.mu.Unlock()
-		return Place{}, ErrBusy
+		return Slot{}, ErrBusy
 	}
 	w := &waiter{n: n, ready: make(chan struct{})}
 	p.enqueue(m, w)
@@ -122,21 +123,21 @@ func (p *Pool) EnterN(ctx context.Context, key string, n int) (Place, error) {
 	return p.wait(ctx, m, w)
 }
 
-// Try is Enter without waiting.
-func (p *Pool) Try(key string) (Place, bool) {
+// Try is Enter without waiting; it reports whether it took a slot.
+func (p *Pool) Try(key string) (Slot, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	m := p.member(key)
 	if m.waits > 0 || !p.fits(m, 1) {
 		p.forget(m)
-		return Place{}, false
+		return Slot{}, false
 	}
 	p.give(m, 1)
-	return Place{m, 1}, true
+	return Slot{m, 1}, true
 }
 
-// wait waits until w was served.
-func (p *Pool) wait(ctx context.Context, m *member, w *waiter) (Place, error) {
+// wait waits until w is served, its time is over or ctx ends.
+func (p *Pool) wait(ctx context.Context, m *member, w *waiter) (Slot, error) {
 	var late <-chan time.Time
 	if p.sizes.Wait > 0 {
 		timer := time.NewTimer(p.sizes.Wait)
@@ -146,25 +147,25 @@ func (p *Pool) wait(ctx context.Context, m *member, w *waiter) (Place, error) {
 	err := ErrBusy
 	select {
 	case <-w.ready:
-		return Place{m, w.n}, nil
+		return Slot{m, w.n}, nil
 	case <-ctx.Done():
 		err = context.Cause(ctx)
 	case <-late:
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if w.got { // at the same moment
+	if w.got { // served while it gave up
 		p.take(m, w.n)
 	} else {
 		p.leaveQueue(m, w)
 	}
-	p.serve() // w may have stood before others
+	p.serve() // w may have blocked those behind it
 	p.forget(m)
-	return Place{}, err
+	return Slot{}, err
 }
 
-// Leave gives the places back; a second time it does nothing.
-func (l *Place) Leave() {
+// Leave returns the slots to the pool. Further calls do nothing.
+func (l *Slot) Leave() {
 	m := l.of
 	if m == nil {
 		return
@@ -178,17 +179,17 @@ func (l *Place) Leave() {
 	p.forget(m)
 }
 
-// Held is how many places a key has.
-func (p *Pool) Held(key string) int {
+// InUse returns the number of slots that a key has.
+func (p *Pool) InUse(key string) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if m := p.keys[key]; m != nil {
-		return m.held
+		return m.used
 	}
 	return 0
 }
 
-// member finds or makes the member of a key.
+// member returns the member of a key, and makes it if needed.
 func (p *Pool) member(key string) *member {
 	m := p.keys[key]
 	if m != nil {
@@ -204,40 +205,40 @@ func (p *Pool) member(key string) *member {
 	return m
 }
 
-// forget drops a member that has nothing and waits for nothing.
+// forget drops a member without slots and waiting requests.
 func (p *Pool) forget(m *member) {
-	if m.held > 0 || m.waits > 0 || p.keys[m.key] != m {
+	if m.used > 0 || m.waits > 0 || p.keys[m.key] != m {
 		return
 	}
 	delete(p.keys, m.key)
-	if len(p.spare) < spareMost {
+	if len(p.spare) < maxSpare {
 		m.key = ""
 		p.spare = append(p.spare, m)
 	}
 }
 
-// fits is the rule.
+// fits reports whether the rule allows a key n more slots.
 func (p *Pool) fits(m *member, n int) bool {
-	return m.held+n <= p.sizes.Share && m.held+n <= p.free
+	return m.used+n <= p.sizes.Share && m.used+n <= p.free
 }
 
 func (p *Pool) give(m *member, n int) {
 	p.turns++
 	m.turn = p.turns
-	m.held += n
+	m.used += n
 	p.free -= n
 	p.fix(m)
 }
 
 func (p *Pool) take(m *member, n int) {
-	m.held -= n
+	m.used -= n
 	p.free += n
 	p.fix(m)
 }
 
-// serve gives places to those that wait, until the first in turn may not have more: then
-// none of the others may, since they have as much at least. With places asked for by
-// several at once, those behind wait for the first: else it would never find enough.
+// serve gives slots to waiting requests, in order, until the first in the queue may not have its
+// slots: those behind it have at least as many, so the rule allows them none either. If the first
+// asks for several slots at once, the others wait for it; otherwise it might never find enough.
 func (p *Pool) serve() {
 	for len(p.queue) > 0 {
 		m := p.queue[0]

@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// asked is one that asked in a goroutine of its own: done once it was served or refused.
+// asked is a request that runs in its own goroutine; done is set when it was served or refused.
 type asked struct {
-	place Place
+	place Slot
 	err   error
 	done  atomic.Bool
 }
@@ -30,43 +30,43 @@ func ask(ctx context.Context, p *Pool, key string, n int) *asked {
 	return a
 }
 
-// fill takes places for a key until it may have no more.
-func fill(p *Pool, key string) (places []Place) {
+// fill takes slots for a key until it gets no more.
+func fill(p *Pool, key string) (places []Slot) {
 	for {
 		l, ok := p.Try(key)
 		if !ok {
 			return places
 		}
-		places = append(places, l)
+		places = append(slots, l)
 	}
 }
 
-// B2B-LIM-020: what keys get that ask for as much as they can, one after the other.
+// B2B-LIM-020: keys that each take as many slots as they can, one key after the other.
 func TestShares(t *testing.T) {
 	for _, c := range []struct {
 		sizes Sizes
 		want  []int
 	}{
-		{Sizes{Places: 64}, []int{32, 16, 8, 4, 2, 1, 1, 0}},
-		{Sizes{Places: 8}, []int{4, 2, 1, 1, 0}},
-		{Sizes{Places: 2}, []int{1, 1, 0}},
-		{Sizes{Places: 1}, []int{1, 0}},
-		{Sizes{Places: 64, Share: 16}, []int{16, 16, 16, 8, 4, 2, 1, 1, 0}},
+		{Sizes{Slots: 64}, []int{32, 16, 8, 4, 2, 1, 1, 0}},
+		{Sizes{Slots: 8}, []int{4, 2, 1, 1, 0}},
+		{Sizes{Slots: 2}, []int{1, 1, 0}},
+		{Sizes{Slots: 1}, []int{1, 0}},
+		{Sizes{Slots: 64, Share: 16}, []int{16, 16, 16, 8, 4, 2, 1, 1, 0}},
 		{Sizes{Share: 3}, []int{3, 3, 3}},
 	} {
 		p := New(c.sizes)
 		for i, want := range c.want {
 			if got := len(fill(p, fmt.Sprint(i))); got != want {
-				t.Errorf("%+v: key %d got %d places, want %d", c.sizes, i, got, want)
+				t.Errorf("%+v: key %d got %d slots, want %d", c.sizes, i, got, want)
 			}
 		}
 	}
 }
 
-// Keys that wait, with places that come back, end up with equal shares.
+// Keys that always wait for slots end up with equal shares.
 func TestEqualShares(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := New(Sizes{Places: 12})
+		p := New(Sizes{Slots: 12})
 		ctx, stop := context.WithCancel(t.Context())
 		var working sync.WaitGroup
 		for _, key := range []string{"a", "b", "c"} {
@@ -87,17 +87,17 @@ func TestEqualShares(t *testing.T) {
 		for range 100 {
 			time.Sleep(777 * time.Millisecond)
 			for _, key := range []string{"a", "b", "c"} {
-				held[key] += p.Held(key)
+				held[key] += p.InUse(key)
 			}
 			late := ask(ctx, p, "late", 1)
 			if !late.done.Load() {
-				t.Fatal("with three keys that want all, a fourth one waits")
+				t.Fatal("a fourth key waits although three busy keys leave it a slot")
 			}
 			late.place.Leave()
 		}
 		for key, n := range held {
 			if n < 280 || n > 320 {
-				t.Errorf("%s has %d places of 100 times 3", key, n)
+				t.Errorf("%s had %d slots in 100 samples, want about 300", key, n)
 			}
 		}
 		stop()
@@ -107,7 +107,7 @@ func TestEqualShares(t *testing.T) {
 
 func TestWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := New(Sizes{Places: 4, Queue: 2, Wait: time.Minute})
+		p := New(Sizes{Slots: 4, Queue: 2, Wait: time.Minute})
 		ctx := t.Context()
 		a := fill(p, "a")
 		first, second := ask(ctx, p, "a", 1), ask(ctx, p, "a", 1)
@@ -122,10 +122,10 @@ func TestWaiting(t *testing.T) {
 			t.Error("a key has more than its share")
 		}
 		a[0].Leave()
-		a[0].Leave() // does nothing
+		a[0].Leave() // has no effect
 		synctest.Wait()
 		if !first.done.Load() || first.err != nil || second.done.Load() {
-			t.Error("the first that waits is not the one that is served")
+			t.Error("the first waiting request was not served first")
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
@@ -137,15 +137,15 @@ func TestWaiting(t *testing.T) {
 		cancel()
 		synctest.Wait()
 		if !errors.Is(left.err, context.Canceled) {
-			t.Errorf("given up: %v", left.err)
+			t.Errorf("canceled: %v", left.err)
 		}
 		if _, err := p.Enter(gone, "c"); !errors.Is(err, context.Canceled) {
-			t.Errorf("given up before: %v", err)
+			t.Errorf("canceled before: %v", err)
 		}
 		if _, err := p.EnterN(ctx, "c", 5); !errors.Is(err, ErrBusy) {
-			t.Errorf("more than there are: %v", err)
+			t.Errorf("more slots than the pool has: %v", err)
 		}
-		for _, l := range []*Place{&a[1], &first.place, &b.place} {
+		for _, l := range []*Slot{&a[1], &first.place, &b.place} {
 			l.Leave()
 		}
 		if len(p.keys) != 0 || p.free != 4 || len(p.queue) != 0 {
@@ -154,10 +154,10 @@ func TestWaiting(t *testing.T) {
 	})
 }
 
-// Who has less is served first, and among equals who had its turn longer ago.
+// The key with fewer slots is served first; among equals, the key that was served longer ago.
 func TestOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := New(Sizes{Places: 2})
+		p := New(Sizes{Slots: 2})
 		held := append(fill(p, "x"), fill(p, "y")...)
 		var order []string
 		var mu sync.Mutex
@@ -175,7 +175,7 @@ func TestOrder(t *testing.T) {
 			}()
 			synctest.Wait()
 		}
-		held[0].Leave() // one place: one after the other
+		held[0].Leave() // one slot: they are served one after the other
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if want := []string{"a", "b", "c", "a", "b", "a"}; !slices.Equal(order, want) {
@@ -185,21 +185,21 @@ func TestOrder(t *testing.T) {
 	})
 }
 
-// Whoever gives up in front of others lets them go on.
+// Requests behind one that gives up are served.
 func TestGivingUpServes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := New(Sizes{Places: 4})
+		p := New(Sizes{Slots: 4})
 		held := fill(p, "x") // 2
 		ctx, cancel := context.WithCancel(t.Context())
 		large := ask(ctx, p, "a", 3)
 		small := ask(t.Context(), p, "b", 1)
 		if large.done.Load() || small.done.Load() {
-			t.Error("somebody went ahead of one that wants more")
+			t.Error("a request was served before an earlier one that needs more slots")
 		}
 		cancel()
 		synctest.Wait()
 		if !small.done.Load() || small.err != nil {
-			t.Error("nobody was served when the first gave up")
+			t.Error("no request was served after the first was canceled")
 		}
 		for i := range held {
 			held[i].Leave()
@@ -207,15 +207,15 @@ func TestGivingUpServes(t *testing.T) {
 	})
 }
 
-// FuzzPool compares a pool with the rule, written down plainly, over any order of asking,
-// giving up and leaving.
+// FuzzPool compares a pool with a plain model of the rule, over any order of requests,
+// cancellations and returns.
 func FuzzPool(f *testing.F) {
 	f.Add(uint64(1), uint8(8), uint8(0), uint8(3))
 	f.Add(uint64(2), uint8(1), uint8(0), uint8(0))
 	f.Add(uint64(3), uint8(5), uint8(2), uint8(1))
-	f.Fuzz(func(t *testing.T, seed uint64, places, share, queue uint8) {
+	f.Fuzz(func(t *testing.T, seed uint64, slots, share, queue uint8) {
 		synctest.Test(t, func(t *testing.T) {
-			play(t, rand.New(rand.NewPCG(seed, 0)), Sizes{Places: int(places%16) + 1, Share: int(share % 8), Queue: int(queue % 8)})
+			play(t, rand.New(rand.NewPCG(seed, 0)), Sizes{Slots: int(places%16) + 1, Share: int(share % 8), Queue: int(queue % 8)})
 		})
 	})
 }
@@ -224,12 +224,12 @@ func TestModel(t *testing.T) {
 	for seed := range uint64(60) {
 		synctest.Test(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 7))
-			play(t, r, Sizes{Places: r.IntN(12) + 1, Share: r.IntN(8), Queue: r.IntN(8)})
+			play(t, r, Sizes{Slots: r.IntN(12) + 1, Share: r.IntN(8), Queue: r.IntN(8)})
 		})
 	}
 }
 
-// play asks, gives up and leaves at random, and looks at the pool after each.
+// play asks, cancels and returns slots at random, and checks the pool after each step.
 func play(t *testing.T, r *rand.Rand, sizes Sizes) {
 	p := New(sizes)
 	type one struct {
@@ -253,13 +253,13 @@ func play(t *testing.T, r *rand.Rand, sizes Sizes) {
 			full := sizes.Queue > 0 && waits >= sizes.Queue
 			if a.done.Load() && a.err != nil {
 				if !full || !errors.Is(a.err, ErrBusy) {
-					t.Fatalf("%v, with %d that wait", a.err, waits)
+					t.Fatalf("%v, with %d waiting requests", a.err, waits)
 				}
 				cancel()
 				continue
 			}
 			if full && !a.done.Load() {
-				t.Fatalf("%d wait for %s, and one more", waits, key)
+				t.Fatalf("%d requests wait for %s, and one more was queued", waits, key)
 			}
 			all = append(all, one{a, key, cancel})
 		case all[i].done.Load():
@@ -284,18 +284,18 @@ func play(t *testing.T, r *rand.Rand, sizes Sizes) {
 			held[o.key]++
 			total++
 		}
-		free := p.sizes.Places - total
+		free := p.sizes.Slots - total
 		if free < 0 || p.free != free {
-			t.Fatalf("%d places of %d are taken, %d are said to be free", total, p.sizes.Places, p.free)
+			t.Fatalf("%d slots of %d are used, the pool counts %d free", total, p.sizes.Slots, p.free)
 		}
 		for key := range waits {
 			if n := held[key]; n+1 <= p.sizes.Share && n+1 <= free {
-				t.Fatalf("%s waits with %d places while %d are free", key, n, free)
+				t.Fatalf("%s waits with %d slots while %d are free", key, n, free)
 			}
 		}
 		for key, n := range held {
-			if n > p.sizes.Share || p.Held(key) != n {
-				t.Fatalf("%s has %d places, said to be %d", key, n, p.Held(key))
+			if n > p.sizes.Share || p.InUse(key) != n {
+				t.Fatalf("%s has %d slots, said to be %d", key, n, p.InUse(key))
 			}
 		}
 		for i, m := range p.queue {
@@ -310,14 +310,14 @@ func play(t *testing.T, r *rand.Rand, sizes Sizes) {
 		o.place.Leave()
 	}
 	synctest.Wait()
-	if p.free != p.sizes.Places || len(p.keys) != 0 {
+	if p.free != p.sizes.Slots || len(p.keys) != 0 {
 		t.Fatalf("left behind: %d free, %d keys", p.free, len(p.keys))
 	}
 }
 
-// Many goroutines at once, some of which give up: no place is lost.
+// Many goroutines take slots at once, and some cancel: no slot is lost.
 func TestConcurrent(t *testing.T) {
-	p := New(Sizes{Places: 6, Queue: 50})
+	p := New(Sizes{Slots: 6, Queue: 50})
 	var inside atomic.Int64
 	var working sync.WaitGroup
 	for i := range 60 {
@@ -331,7 +331,7 @@ func TestConcurrent(t *testing.T) {
 				l, err := p.Enter(ctx, key)
 				if err == nil {
 					if inside.Add(1) > 6 {
-						t.Error("too many have a place")
+						t.Error("more slots are in use than the pool has")
 					}
 					inside.Add(-1)
 					l.Leave()
@@ -347,10 +347,10 @@ func TestConcurrent(t *testing.T) {
 }
 
 func TestUncontendedAllocatesNothing(t *testing.T) {
-	p := New(Sizes{Places: 8})
+	p := New(Sizes{Slots: 8})
 	keys := []string{"a", "b", "c"}
 	n := testing.AllocsPerRun(1000, func() {
-		var places [3]Place
+		var places [3]Slot
 		for i, key := range keys {
 			var err error
 			if places[i], err = p.Enter(context.Background(), key); err != nil {
@@ -367,7 +367,7 @@ func TestUncontendedAllocatesNothing(t *testing.T) {
 }
 
 func BenchmarkEnter(b *testing.B) {
-	p := New(Sizes{Places: 8})
+	p := New(Sizes{Slots: 8})
 	ctx := context.Background()
 	b.ReportAllocs()
 	for b.Loop() {
@@ -380,7 +380,7 @@ func BenchmarkEnter(b *testing.B) {
 }
 
 func BenchmarkEnterParallel(b *testing.B) {
-	p := New(Sizes{Places: 64})
+	p := New(Sizes{Slots: 64})
 	ctx := context.Background()
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {

@@ -1,15 +1,15 @@
 package fair
 
-// before is the order in which keys that wait are served: by how little they have, then by
-// how long ago their turn was.
+// before reports whether m is served before o: it has fewer slots, or as many and was served longer
+// ago.
 func (m *member) before(o *member) bool {
-	if m.held != o.held {
-		return m.held < o.held
+	if m.used != o.used {
+		return m.used < o.used
 	}
 	return m.turn < o.turn
 }
 
-// enqueue lets w wait behind those of the same key.
+// enqueue adds w to the end of the queue of its key.
 func (p *Pool) enqueue(m *member, w *waiter) {
 	w.prev = m.last
 	if m.last != nil {
@@ -27,7 +27,7 @@ func (p *Pool) enqueue(m *member, w *waiter) {
 	}
 }
 
-// leaveQueue takes w out of the queue of its key.
+// leaveQueue removes w from the queue of its key.
 func (p *Pool) leaveQueue(m *member, w *waiter) {
 	if w.prev != nil {
 		w.prev.next = w.next
@@ -52,7 +52,7 @@ func (p *Pool) leaveQueue(m *member, w *waiter) {
 	}
 }
 
-// fix moves a member whose rank has changed to its place in the heap.
+// fix moves a member to its position in the heap after its order has changed.
 func (p *Pool) fix(m *member) {
 	if m.at < 0 {
 		return

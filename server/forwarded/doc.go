@@ -1,12 +1,11 @@
-// Package forwarded finds out who sent a request that came through proxies.
+// Package forwarded finds the client address of a request that came through proxies.
 //
-// A proxy hides the address of its client and says it in X-Forwarded-For: it adds the
-// address that it saw to the end of what it was sent. The beginning of that list is
-// therefore whatever the client wrote, and only entries that proxies of the operator added
-// may be believed. [Trust] says which those are: either how many proxies there are, or
-// which addresses they have.
+// A proxy hides the address of its client and reports it in X-Forwarded-For: it appends the address
+// that it saw to the value that it received. The client can write anything into the beginning of
+// that list, so only the entries that the operator's proxies appended can be trusted. [Trust] says
+// which ones these are: either by the number of proxies or by their addresses.
 //
-// With addresses, a request of anybody else is taken as it is, whatever its headers say.
-// With a number, whoever opens a connection counts as the nearest proxy, so the port must
-// be reachable through the proxies alone.
+// With addresses, the headers of a request from any other address are ignored. With a number, any
+// peer that connects is trusted as the nearest proxy, so the port must be reachable only through
+// the proxies.
 package forwarded

@@ -16,7 +16,7 @@ func trust(t testing.TB, text string) Trust {
 	return out
 }
 
-// B2B-HTTP-040, 041: what may be said of proxies.
+// B2B-HTTP-040, 041: the configuration of trusted proxies.
 func TestParse(t *testing.T) {
 	for text, want := range map[string]string{
 		"": "0", "0": "0", "0 ": "0", "\t0\n": "0", "false": "0", "OFF": "0", "no": "0", "none": "0",
@@ -34,7 +34,7 @@ func TestParse(t *testing.T) {
 		"fe80::1%eth0", "nginx", "10.0.0.1:80", ",", "99999999999999999999",
 	} {
 		if got, err := Parse(text); err == nil || !got.None() {
-			t.Errorf("%q is taken as %v", text, got)
+			t.Errorf("%q is accepted as %v", text, got)
 		}
 	}
 }
@@ -95,8 +95,8 @@ func TestAddr(t *testing.T) {
 	}
 }
 
-// B2B-AUTH-081: whoever comes through a proxy, and is not known, counts apart from who
-// connects from its address.
+// B2B-AUTH-081: a client that came through an untrusted proxy is counted apart from a client that
+// connects from the address of the proxy.
 func TestRelayed(t *testing.T) {
 	const peer = "127.0.0.1:4711"
 	for _, c := range []struct {
@@ -128,7 +128,7 @@ func TestRelayed(t *testing.T) {
 	}
 }
 
-// B2B-HTTP-041: host and scheme are what the nearest proxy wrote.
+// B2B-HTTP-041: host and scheme are those that the nearest proxy wrote.
 func TestHostAndProto(t *testing.T) {
 	for _, c := range []struct {
 		trust         string
@@ -159,8 +159,8 @@ func TestHostAndProto(t *testing.T) {
 	}
 }
 
-// FuzzSender: a client that writes the beginning of the header decides nothing, and what
-// is found is an address whenever the connection has one.
+// FuzzSender checks that a client which writes the beginning of the header has no influence, and
+// that the result is an address if the connection has one.
 func FuzzSender(f *testing.F) {
 	for _, s := range []string{"", "1.2.3.4", "[::1]:80, x", ",,", "fe80::1%a", "unknown", "10.0.0.1, 10.0.0.2", "1.2.3.4:5\n6.7.8.9"} {
 		f.Add(s, true)

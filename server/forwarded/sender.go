@@ -9,29 +9,29 @@ import (
 	"strings"
 )
 
-// Sender is where a request came from.
+// Sender is the origin of a request.
 type Sender struct {
 	Addr  string // the client's address, without port and zone
-	Host  string // as the client named the server; "": no proxy says it
-	Proto string // "http" or "https"; "": no proxy says it
-	// Ignored says that headers of a proxy were there and are not believed.
+	Host  string // the server as the client addressed it; "": not reported by a proxy
+	Proto string // "http" or "https"; "": not reported by a proxy
+	// Ignored reports that the request has headers of a proxy that is not trusted.
 	Ignored bool
-	// Relayed says that a proxy passed the request on and the client is not known: Addr is
-	// that of the proxy, and perhaps of many clients.
+	// Relayed reports that a proxy forwarded the request and the client is not known: Addr is the
+	// address of the proxy, which may stand for many clients.
 	Relayed bool
 }
 
-// The headers, as http.Header keeps their names.
+// The headers, in the canonical form of http.Header.
 const (
 	headerFor   = "X-Forwarded-For"
 	headerHost  = "X-Forwarded-Host"
 	headerProto = "X-Forwarded-Proto"
 )
 
-// relays are further headers by which proxies say that they pass a request on.
+// relays are other headers by which proxies announce themselves.
 var relays = [...]string{"Forwarded", "Via", "X-Real-Ip", "X-Client-Ip", "True-Client-Ip", "Cf-Connecting-Ip"}
 
-// relayed reports whether a proxy says that it passed the request on.
+// relayed reports whether a proxy announces that it forwarded the request.
 func relayed(h http.Header) bool {
 	for _, name := range relays {
 		if len(h[name]) > 0 {
@@ -41,9 +41,9 @@ func relayed(h http.Header) bool {
 	return false
 }
 
-// Sender finds out who sent a request, from the address of the connection
-// (http.Request.RemoteAddr) and the headers. It never fails: what cannot be read is not
-// believed, and the nearest address that is sure is taken.
+// Sender finds the origin of a request from the address of its connection (http.Request.RemoteAddr)
+// and its headers. It never fails: it ignores entries that cannot be parsed, and returns the
+// trustworthy address that is nearest to the client.
 func (t Trust) Sender(connection string, h http.Header) Sender {
 	peer, _, err := net.SplitHostPort(connection)
 	if err != nil {
@@ -77,7 +77,7 @@ func withoutZone(addr string) string {
 	return addr
 }
 
-// known reports whether the peer of a connection is one of the proxies.
+// known reports whether the peer of a connection is a trusted proxy.
 func (t Trust) known(peer string) bool {
 	if len(t.ranges) == 0 {
 		return false
@@ -86,8 +86,8 @@ func (t Trust) known(peer string) bool {
 	return err == nil && t.contains(a.WithZone("").Unmap())
 }
 
-// counted is the n-th entry from the end, or the first of a shorter list. Where that
-// cannot be read it is the next one towards the server.
+// counted returns the n-th entry from the end, or the first of a shorter list. If that entry cannot
+// be parsed, it returns the next one towards the server.
 func counted(lines []string, n int) (found netip.Addr, ok bool) {
 	for entry := range fromEnd(lines) {
 		if a, read := address(entry); read {
@@ -100,8 +100,8 @@ func counted(lines []string, n int) (found netip.Addr, ok bool) {
 	return found, ok
 }
 
-// walk goes from the end towards the client, as long as the entries are proxies: it
-// returns the first that is none. It stops at what cannot be read.
+// walk reads the entries from the end towards the client, and returns the first that is not a
+// trusted proxy. It stops before an entry that cannot be parsed.
 func (t Trust) walk(lines []string) (found netip.Addr, ok bool) {
 	for entry := range fromEnd(lines) {
 		a, read := address(entry)
@@ -116,8 +116,8 @@ func (t Trust) walk(lines []string) (found netip.Addr, ok bool) {
 	return found, ok
 }
 
-// fromEnd yields the entries of a comma list that may have several header lines, from the
-// last to the first, without blanks around them and without empty ones.
+// fromEnd yields the entries of a comma-separated list, which may span several header lines, from
+// the last to the first. It trims blanks and skips empty entries.
 func fromEnd(lines []string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for i := len(lines) - 1; i >= 0; i-- {
@@ -134,7 +134,7 @@ func fromEnd(lines []string) iter.Seq[string] {
 	}
 }
 
-// nearest is the last entry of a list: what the nearest proxy wrote.
+// nearest returns the last entry of a list, which the nearest proxy wrote.
 func nearest(lines []string) string {
 	for entry := range fromEnd(lines) {
 		return entry
@@ -142,8 +142,8 @@ func nearest(lines []string) string {
 	return ""
 }
 
-// address reads an entry: an address with or without a port, of IPv6 with or without
-// brackets. Zones mean nothing on another machine and are left out.
+// address parses an entry: an IP address with or without a port, IPv6 with or without brackets. It
+// drops zones, which have no meaning on another machine.
 func address(entry string) (netip.Addr, bool) {
 	bare, port := entry, ""
 	inner, brackets := strings.CutPrefix(entry, "[")
@@ -171,8 +171,8 @@ func address(entry string) (netip.Addr, bool) {
 	return a.WithZone("").Unmap(), true
 }
 
-// host is a name or an address with or without a port, or "": it becomes part of
-// addresses that are told.
+// host returns text if it is a host name or address, with or without a port, else "". It becomes
+// part of URLs that are sent to clients.
 func host(text string) string {
 	name, port := text, ""
 	if strings.HasPrefix(text, "[") {
@@ -208,7 +208,7 @@ func host(text string) string {
 	return text
 }
 
-// proto is the scheme that a proxy says; some say that of a WebSocket.
+// proto returns the scheme that a proxy reported, else "". Some proxies report that of a WebSocket.
 func proto(text string) string {
 	switch strings.ToLower(text) {
 	case "http", "ws":

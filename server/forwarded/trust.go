@@ -7,28 +7,28 @@ import (
 	"strings"
 )
 
-// maxProxies bounds how many proxies a request may come through.
+// maxProxies is the largest number of proxies that can be configured.
 const maxProxies = 32
 
-// Trust says which proxies are believed (B2B-HTTP-040). The zero value believes none.
+// Trust is the set of trusted proxies (B2B-HTTP-040). The zero value trusts none.
 type Trust struct {
 	proxies int
 	ranges  []netip.Prefix
 }
 
-// Parse reads a number of proxies ("1"), or their addresses and ranges ("10.0.0.0/8, ::1"),
-// with commas or blanks between. "off", "none", "no" and "false" are no proxy, as is "".
+// Parse parses a number of proxies ("1"), or their addresses and ranges ("10.0.0.0/8, ::1"),
+// separated by commas or blanks. "off", "none", "no", "false" and "" stand for no proxy.
 func Parse(text string) (Trust, error) {
 	text = strings.TrimSpace(text)
 	switch strings.ToLower(text) {
 	case "", "off", "none", "no", "false":
 		return Trust{}, nil
 	case "on", "yes", "true", "*", "all":
-		return Trust{}, fmt.Errorf("says not which proxies: give their number or their addresses")
+		return Trust{}, fmt.Errorf("does not name the proxies: give their number or their addresses")
 	}
 	if n, err := strconv.Atoi(text); err == nil {
 		if n < 0 || n > maxProxies {
-			return Trust{}, fmt.Errorf("a number of proxies is 0 to %d", maxProxies)
+			return Trust{}, fmt.Errorf("the number of proxies must be 0 to %d", maxProxies)
 		}
 		return Trust{proxies: n}, nil
 	}
@@ -53,21 +53,21 @@ func parseRange(entry string) (netip.Prefix, error) {
 	}
 	p, err := netip.ParsePrefix(entry)
 	if err != nil {
-		return netip.Prefix{}, fmt.Errorf("%q is no number of proxies, no address and no range of addresses", entry)
+		return netip.Prefix{}, fmt.Errorf("%q is neither a number of proxies nor an address nor an address range", entry)
 	}
 	if addr := p.Addr(); addr.Is4In6() && p.Bits() >= 96 {
 		p = netip.PrefixFrom(addr.Unmap(), p.Bits()-96)
 	}
 	if p.Bits() == 0 {
-		return netip.Prefix{}, fmt.Errorf("%q is every address: anybody could say to be anybody", entry)
+		return netip.Prefix{}, fmt.Errorf("%q contains every address: any client could forge its address", entry)
 	}
 	return p.Masked(), nil
 }
 
-// None reports whether no proxy is believed.
+// None reports whether no proxy is trusted.
 func (t Trust) None() bool { return t.proxies == 0 && len(t.ranges) == 0 }
 
-// String says which proxies are believed, as Parse reads it.
+// String returns the trusted proxies in the form that Parse reads.
 func (t Trust) String() string {
 	if len(t.ranges) == 0 {
 		return strconv.Itoa(t.proxies)
@@ -81,7 +81,7 @@ func (t Trust) String() string {
 	return strings.Join(texts, ", ")
 }
 
-// Counted reports whether whoever connects is believed, because a number was given.
+// Counted reports whether any peer is trusted, because a number of proxies was given.
 func (t Trust) Counted() bool { return t.proxies > 0 }
 
 func (t Trust) contains(a netip.Addr) bool {

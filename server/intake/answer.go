@@ -7,40 +7,40 @@ import (
 	"github.com/b2b-protocol/b2b/server/concurrency"
 )
 
-// Answers bounds the memory of answers (B2B-LIM-035): how many calls of an org gather and
-// encode one at the same moment, and how many bytes wait for clients to read them. It is
-// safe for concurrent use.
+// Answers limits the memory of responses (B2B-LIM-035): how many calls of an org read and encode
+// one at the same time, and how many bytes wait for clients to read them. It is safe for concurrent
+// use.
 type Answers struct {
-	room    *Budget
+	budget  *Budget
 	limiter *concurrency.Limiter
 }
 
-// NewAnswers makes the bounds of answers. The defaults of the sizes are 128 MiB for the
-// whole, 32 MiB for an org, 8 MiB for strangers.
+// NewAnswers returns limits for responses. The default sizes are 128 MiB for all, 32 MiB for an org
+// and 8 MiB for unauthenticated callers.
 func NewAnswers(s Sizes, l *concurrency.Limiter) *Answers {
 	s.Whole = orDefault(s.Whole, 128<<20)
 	s.Share = orDefault(s.Share, 32<<20)
-	s.Strangers = orDefault(s.Strangers, 8<<20)
+	s.Anonymous = orDefault(s.Anonymous, 8<<20)
 	l = orLimiter(l)
 	b := New(s, l)
 	b.texts = texts{
-		share: "Too many large answers to this org or address are not read yet", shareHint: "Read answers faster, or ask for fewer and smaller pages at once.",
-		server: "The server holds as many large answers as it can",
+		share: "Too many large responses to this org or address are unread", shareHint: "Read responses faster, or request fewer and smaller pages at once.",
+		server: "The server has too many large responses that are unread",
 	}
-	return &Answers{room: b, limiter: l}
+	return &Answers{budget: b, limiter: l}
 }
 
-// Answer is what one call has of the bounds. The zero Answer has nothing. It is for one
-// goroutine at a time.
+// Answer is what one call has reserved. The zero Answer has reserved nothing. It must not be used
+// by several goroutines at once.
 type Answer struct {
 	of   *Answers
 	info *call.Info
-	slot concurrency.Slot
-	hold Hold
+	slot concurrency.Permit
+	hold Reservation
 }
 
-// Begin is called before a call is done; the caller must be known. A call that only reads
-// waits for its turn. The error can be told to the caller.
+// Begin is called before a call runs; its caller must be known. A call that only reads waits for
+// its turn. The error can be sent to the caller.
 func (a *Answers) Begin(ctx context.Context, info *call.Info) (Answer, error) {
 	slot, err := a.limiter.Begin(ctx, info)
 	if err != nil {
@@ -49,33 +49,33 @@ func (a *Answers) Begin(ctx context.Context, info *call.Info) (Answer, error) {
 	return Answer{of: a, info: info, slot: slot}, nil
 }
 
-// Take is called, always, with the bytes that an encoded answer has in memory until it is
-// written: the next call of the org may read. More
-// than [Small] are taken from the share of the caller. The error, when there is no room in
-// time, can be told to the caller instead of the answer. What has changed something is
-// answered in any case, after the wait.
+// Take must be called for every response, with the bytes that it occupies in memory until it is
+// written. It lets the next call of the org read. More than [Small] bytes are taken from the share
+// of the caller. If there is no room in time, a call that only reads gets an error, to be sent
+// instead of the response. The response of a call that changed something is sent in any case, after
+// the wait.
 func (a *Answer) Take(ctx context.Context, n int64) error {
 	defer a.slot.Answered(n)
 	if n <= Small || a.of == nil {
 		return nil
 	}
-	a.hold = a.of.room.Begin(a.info)
-	most := a.of.room.sizes.Share
+	a.hold = a.of.budget.Begin(a.info)
+	most := a.of.budget.sizes.Share
 	if _, stranger := a.info.Payer(); stranger {
-		most = a.of.room.sizes.Address
+		most = a.of.budget.sizes.Address
 	}
-	err := a.hold.takeLarge(ctx, min(n, most)) // one that is larger goes alone
+	err := a.hold.takeLarge(ctx, min(n, most)) // a response larger than a share takes the whole share
 	if !a.info.Operation.Reads {
 		return nil
 	}
 	return err
 }
 
-// Pause gives back the turn of the call, before a client is written to that may read slowly;
-// what its answer takes stays. A second time it does nothing.
+// Pause returns the permit of the call before the response is written to a client that may read
+// slowly. The reservation for the response stays. Further calls do nothing.
 func (a *Answer) Pause() { a.slot.End() }
 
-// End gives back all that the call has; a second time it does nothing.
+// End returns all that the call has reserved. Further calls do nothing.
 func (a *Answer) End() {
 	a.slot.End()
 	if a.hold.budget != nil {

@@ -18,7 +18,7 @@ func callOf(org string, reads bool) *call.Info {
 	return &call.Info{Operation: op, Caller: &call.Caller{Kind: call.Bot, OrgID: org}}
 }
 
-// answerOf begins an answer and takes n bytes for it.
+// answerOf begins a response and takes n bytes for it.
 func answerOf(t *testing.T, a *intake.Answers, info *call.Info, n int64) (held intake.Answer, code b2bv1.ErrorCode) {
 	t.Helper()
 	held, err := a.Begin(t.Context(), info)
@@ -35,8 +35,8 @@ func answerOf(t *testing.T, a *intake.Answers, info *call.Info, n int64) (held i
 	return held, e.Code
 }
 
-// Large answers of an org that does not read them stop its own large answers; small ones,
-// changes and other orgs go on (B2B-LIM-035).
+// Unread large responses of an org block its own large responses; small ones, those of changes and
+// those of other orgs are sent (B2B-LIM-035).
 func TestAnswers(t *testing.T) {
 	a := intake.NewAnswers(sizes, nil)
 	first, code := answerOf(t, a, callOf("a", true), 90<<10)
@@ -59,7 +59,7 @@ func TestAnswers(t *testing.T) {
 			t.Errorf("%s: %v, want %v", c.name, code, c.want)
 		}
 		held.End()
-		held.End() // once more changes nothing
+		held.End() // a second time has no effect
 	}
 	first.End()
 	again, code := answerOf(t, a, callOf("a", true), 1<<30)
@@ -72,7 +72,7 @@ func TestAnswers(t *testing.T) {
 	again.End()
 }
 
-// A call that reads works in turn until its answer is encoded (B2B-LIM-020).
+// Calls that read run one after the other until their responses are encoded (B2B-LIM-020).
 func TestReadsInTurn(t *testing.T) {
 	a := intake.NewAnswers(sizes, concurrency.NewLimiter(concurrency.Config{Scheduler: concurrency.Scheduler{Processors: 1}}))
 	first, err := a.Begin(t.Context(), callOf("a", true))
@@ -103,7 +103,7 @@ func TestReadsInTurn(t *testing.T) {
 	first.End()
 }
 
-// A small answer costs no allocation.
+// A small response costs no allocation.
 func BenchmarkAnswer(b *testing.B) {
 	a := intake.NewAnswers(intake.Sizes{}, nil)
 	for name, info := range map[string]*call.Info{"read": callOf("o", true), "change": callOf("o", false)} {

@@ -8,12 +8,12 @@ import (
 	"sync"
 )
 
-// inflaters are lent: one has 40 KB.
+// inflaters is a pool, since each takes 40 KB.
 var inflaters = sync.Pool{New: func() any { return new(gzip.Reader) }}
 
-// Inflate appends to b what packed, made by gzip, inflates to. It stops behind the limit:
-// content of more than most bytes is ErrTooLarge, however much more there is.
-func (h *Hold) Inflate(ctx context.Context, b, packed []byte, most int64) ([]byte, error) {
+// Inflate decompresses packed, in gzip format, and appends the result to b. It stops after most
+// bytes and returns ErrTooLarge if there are more.
+func (h *Reservation) Inflate(ctx context.Context, b, packed []byte, most int64) ([]byte, error) {
 	z := inflaters.Get().(*gzip.Reader)
 	defer inflaters.Put(z)
 	from := bytes.NewReader(packed)
@@ -21,6 +21,6 @@ func (h *Hold) Inflate(ctx context.Context, b, packed []byte, most int64) ([]byt
 		return b, fmt.Errorf("begin to inflate: %w", err)
 	}
 	b, err := h.Read(ctx, b, z, -1, most)
-	from.Reset(nil) // what is lent on must not keep the request
+	from.Reset(nil) // the pooled reader must not reference the request
 	return b, err
 }

@@ -1,16 +1,15 @@
-// Package intake bounds the memory of calls that are under way: of requests, what is read
-// of a body and what it is decoded to, until the call is done (B2B-LIM-032); of answers,
-// what is read of the store and encoded, until the client has it (B2B-LIM-035, [Answers]).
-// Both have a [Budget] of their own, so that clients which do not read keep nobody from
-// sending.
+// Package intake limits the memory of calls in progress. For requests, it counts what is read of a
+// body and what it is decoded to, until the call is done (B2B-LIM-032). For responses, it counts
+// what is read from the store and encoded, until the client has read it (B2B-LIM-035, [Answers]).
+// Each has its own [Budget], so that clients which do not read their responses do not block
+// requests.
 //
-// A request takes what it is about to read from a [Budget], and gives all of it back at
-// its end. Small requests, nearly all of them, only add to one counter. A larger one takes
-// its bytes from the share of its org (of its address, when nobody has proven who calls)
-// and from the whole, which is larger than a share: an org that fills its share does not
-// stop the others. Where there is no room, a request waits for a bounded time and is then
-// refused: with RATE_LIMITED when its own share is full, with UNAVAILABLE when the server
-// is.
+// A request reserves bytes of a [Budget] before it reads them, and returns all of them at its end.
+// Small requests, which are nearly all, only add to a counter. A larger one takes its bytes from
+// the share of its org (of its address, if the caller is not authenticated) and from the total. The
+// total is larger than a share: an org that fills its share does not block the others. If there is
+// no room, a request waits for a limited time and is then refused: with RATE_LIMITED if its own
+// share is full, with UNAVAILABLE if the total is.
 package intake
 
 import (
@@ -26,51 +25,51 @@ import (
 	"github.com/b2b-protocol/b2b/server/concurrency"
 )
 
-// Small is how many bytes a request may take without a share.
+// Small is how many bytes a request may take without counting against a share.
 const Small = 16 << 10
 
-// Sizes are the bounds of a budget. A field that is zero has its default.
+// Sizes are the limits of a budget. A zero field has its default.
 type Sizes struct {
-	Small     int64         // bytes of all small requests; 16 MiB. Beyond it they count as larger ones.
-	Whole     int64         // bytes of all larger requests; 32 MiB
-	Share     int64         // of those, what the requests of one org may have; 8 MiB
-	Strangers int64         // of those, what the requests of all strangers may have; as much as one org
-	Address   int64         // of those, what strangers of one address may have; 2 MiB
+	Small     int64         // bytes of all small requests; 16 MiB. Beyond that they count as large ones.
+	Whole     int64         // bytes of all large requests; 32 MiB
+	Share     int64         // of Whole, the most for one org; 8 MiB
+	Anonymous int64         // of Whole, the most for all unauthenticated callers; as Share
+	Address   int64         // of Whole, the most for unauthenticated callers of one address; 2 MiB
 	Patience  time.Duration // how long a request waits for room; 1 s
 }
 
-// Budget is the memory that requests, or answers, may take. It is safe for concurrent use.
+// Budget is the memory that requests, or responses, may take. It is safe for concurrent use.
 type Budget struct {
 	sizes     Sizes
 	texts     texts
-	limiter   *concurrency.Limiter // of what is decoded
+	limiter   *concurrency.Limiter // for decoding
 	small     atomic.Int64
 	whole     *semaphore.Weighted
-	strangers *semaphore.Weighted
+	anonymous *semaphore.Weighted
 
 	mu     sync.Mutex
-	shares map[string]*share // those in use
+	shares map[string]*share // those in use, by key
 }
 
-// share is what the requests of one caller may have together.
+// share is what all requests of one payer may take together.
 type share struct {
 	*semaphore.Weighted
-	users int // holds that have or want something of it; guarded by Budget.mu
+	users int // reservations that use it; guarded by Budget.mu
 }
 
-// New makes a budget. The limiter is of what is decoded; nil is one of its own.
+// New returns a budget. The limiter is for decoding; nil stands for a new one.
 func New(s Sizes, l *concurrency.Limiter) *Budget {
 	s.Small = orDefault(s.Small, 16<<20)
 	s.Whole = orDefault(s.Whole, 32<<20)
 	s.Share = orDefault(s.Share, 8<<20)
-	s.Strangers = orDefault(s.Strangers, s.Share)
+	s.Anonymous = orDefault(s.Anonymous, s.Share)
 	s.Address = orDefault(s.Address, 2<<20)
 	s.Patience = orDefault(s.Patience, time.Second)
 	return &Budget{
-		sizes: s, limiter: orLimiter(l), whole: semaphore.NewWeighted(s.Whole), strangers: semaphore.NewWeighted(s.Strangers),
+		sizes: s, limiter: orLimiter(l), whole: semaphore.NewWeighted(s.Whole), anonymous: semaphore.NewWeighted(s.Anonymous),
 		texts: texts{
-			share: "Too many large requests of this org or address are under way", shareHint: "Send fewer large requests at once.",
-			server: "The server reads as many large requests as it can",
+			share: "Too many large requests of this org or address are in progress", shareHint: "Send fewer large requests at once.",
+			server: "The server has too many large requests in progress",
 		},
 		shares: make(map[string]*share),
 	}
@@ -90,31 +89,32 @@ func orDefault[T int64 | time.Duration](v, usual T) T {
 	return v
 }
 
-// Payer says whose share a request takes from: a name of the share, and whether that is a
-// stranger's, who has proven nothing.
+// Payer names the share that a request counts against, and reports whether the caller is
+// unauthenticated, which makes it the share of an address.
 type Payer interface {
 	Payer() (share string, stranger bool)
 }
 
-// Hold is what one request has of a budget. It is for one goroutine at a time.
-type Hold struct {
-	budget   *Budget
-	payer    Payer
-	small    int64
-	large    int64
-	key      string
-	share    *share
-	stranger bool
-	slot     concurrency.Slot
+// Reservation is what one request has taken of a budget. It must not be used by several goroutines
+// at once.
+type Reservation struct {
+	budget    *Budget
+	payer     Payer
+	small     int64
+	large     int64
+	key       string
+	share     *share
+	anonymous bool
+	slot      concurrency.Permit
 }
 
-// Begin makes a hold that has nothing yet. The payer is asked when it first takes more than
-// Small: by then the caller must be known.
-func (b *Budget) Begin(p Payer) Hold { return Hold{budget: b, payer: p} }
+// Begin returns an empty reservation. It asks the payer for its share when it first takes more than
+// Small bytes; by then the caller must be known.
+func (b *Budget) Begin(p Payer) Reservation { return Reservation{budget: b, payer: p} }
 
-// Take adds n bytes to what the request has. The error says why it must not go on; it is
-// one that the caller can be told.
-func (h *Hold) Take(ctx context.Context, n int64) error {
+// Take adds n bytes to the reservation. If it returns an error, the request must not go on; the
+// error can be sent to the caller.
+func (h *Reservation) Take(ctx context.Context, n int64) error {
 	if n <= 0 {
 		return nil
 	}
@@ -129,17 +129,17 @@ func (h *Hold) Take(ctx context.Context, n int64) error {
 	return h.takeLarge(ctx, n)
 }
 
-// takeLarge takes from the share of the caller, then from the whole.
-func (h *Hold) takeLarge(ctx context.Context, n int64) error {
+// takeLarge takes n bytes from the share of the payer, then from the total.
+func (h *Reservation) takeLarge(ctx context.Context, n int64) error {
 	b := h.budget
 	if h.share == nil {
 		h.join()
 	}
 	most := b.sizes.Share
-	if h.stranger {
+	if h.anonymous {
 		most = b.sizes.Address
 	}
-	if h.large+n > most { // a share that is empty would not do
+	if h.large+n > most { // not even an unused share has room
 		return b.busyShare()
 	}
 	wait, cancel := ctx, context.CancelFunc(nil)
@@ -160,14 +160,14 @@ func (h *Hold) takeLarge(ctx context.Context, n int64) error {
 	if !acquire(h.share.Weighted) {
 		return b.busyShare()
 	}
-	if h.stranger && !acquire(b.strangers) {
+	if h.anonymous && !acquire(b.anonymous) {
 		h.share.Release(n)
 		return b.busyServer()
 	}
 	if !acquire(b.whole) {
 		h.share.Release(n)
-		if h.stranger {
-			b.strangers.Release(n)
+		if h.anonymous {
+			b.anonymous.Release(n)
 		}
 		return b.busyServer()
 	}
@@ -175,16 +175,16 @@ func (h *Hold) takeLarge(ctx context.Context, n int64) error {
 	return nil
 }
 
-// join finds the share of the caller.
-func (h *Hold) join() {
-	h.key, h.stranger = h.payer.Payer()
+// join finds the share of the payer, and makes it if needed.
+func (h *Reservation) join() {
+	h.key, h.anonymous = h.payer.Payer()
 	b := h.budget
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := b.shares[h.key]
 	if s == nil {
 		size := b.sizes.Share
-		if h.stranger {
+		if h.anonymous {
 			size = b.sizes.Address
 		}
 		s = &share{Weighted: semaphore.NewWeighted(size)}
@@ -194,9 +194,9 @@ func (h *Hold) join() {
 	h.share = s
 }
 
-// Decode waits until what was read may be decoded: large bodies are decoded in turn
-// (B2B-LIM-020). The error can be told to the caller.
-func (h *Hold) Decode(ctx context.Context) (err error) {
+// Decode waits until the body that was read may be decoded: large bodies of an org are decoded one
+// after the other (B2B-LIM-020). Its error can be sent to the caller.
+func (h *Reservation) Decode(ctx context.Context) (err error) {
 	if h.large < concurrency.HeavyBytes {
 		return nil
 	}
@@ -204,11 +204,11 @@ func (h *Hold) Decode(ctx context.Context) (err error) {
 	return err
 }
 
-// Decoded is called when what was read is decoded: the next one may be.
-func (h *Hold) Decoded() { h.slot.End() }
+// Decoded is called when the body is decoded; it lets the next one be decoded.
+func (h *Reservation) Decoded() { h.slot.End() }
 
-// End gives back all that the request has. It may go on to take anew.
-func (h *Hold) End() {
+// End returns all that was taken. The reservation can be used again.
+func (h *Reservation) End() {
 	h.slot.End()
 	b := h.budget
 	if h.small > 0 {
@@ -220,8 +220,8 @@ func (h *Hold) End() {
 	}
 	if h.large > 0 {
 		h.share.Release(h.large)
-		if h.stranger {
-			b.strangers.Release(h.large)
+		if h.anonymous {
+			b.anonymous.Release(h.large)
 		}
 		b.whole.Release(h.large)
 		h.large = 0
@@ -234,10 +234,10 @@ func (h *Hold) End() {
 	h.share = nil
 }
 
-// retryAfter is in seconds: what is under way is done or given up soon.
+// retryAfter is in seconds. Requests in progress end, or are canceled, soon.
 const retryAfter = 1
 
-// texts are what refusals say.
+// texts are the messages of refusals.
 type texts struct{ share, shareHint, server string }
 
 func (b *Budget) busyShare() error {

@@ -16,7 +16,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/intake"
 )
 
-// payer is somebody with a share.
+// payer has a share of a fixed name.
 type payer struct {
 	name     string
 	stranger bool
@@ -31,10 +31,10 @@ var (
 	away = payer{"address away", true}
 )
 
-// sizes let a share have 100 KiB, an address 50, and the whole 250.
+// sizes allow 100 KiB per share, 50 KiB per address and 250 KiB in total.
 var sizes = intake.Sizes{Small: 32 << 10, Whole: 250 << 10, Share: 100 << 10, Address: 50 << 10, Patience: 10 * time.Millisecond}
 
-func take(t *testing.T, b *intake.Budget, p intake.Payer, n int64) (h intake.Hold, code b2bv1.ErrorCode) {
+func take(t *testing.T, b *intake.Budget, p intake.Payer, n int64) (h intake.Reservation, code b2bv1.ErrorCode) {
 	t.Helper()
 	h = b.Begin(p)
 	err := h.Take(t.Context(), n)
@@ -53,8 +53,8 @@ const (
 	away503 = b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE
 )
 
-// A share that is full stops its org alone; the whole stops everybody; what ends makes
-// room (B2B-LIM-032).
+// A full share blocks its org alone; a full total blocks all; the end of a request makes room
+// (B2B-LIM-032).
 func TestShares(t *testing.T) {
 	b := intake.New(sizes, nil)
 	a1, code := take(t, b, orgA, 60<<10)
@@ -77,24 +77,24 @@ func TestShares(t *testing.T) {
 	}
 	s1, code := take(t, b, home, 50<<10)
 	if code != 0 {
-		t.Errorf("a stranger: %v", code)
+		t.Errorf("unauthenticated: %v", code)
 	}
 	if _, code := take(t, b, home, 20<<10); code != limited {
-		t.Errorf("a stranger of the same address: %v", code)
+		t.Errorf("unauthenticated of the same address: %v", code)
 	}
 	s2, code := take(t, b, away, 50<<10)
 	if code != 0 {
-		t.Errorf("a stranger of another address: %v", code)
+		t.Errorf("unauthenticated of another address: %v", code)
 	}
 	if _, code := take(t, b, payer{"address third", true}, 20<<10); code != away503 {
-		t.Errorf("more strangers than their share: %v", code)
+		t.Errorf("more than the share of unauthenticated callers: %v", code)
 	}
 	if _, code := take(t, b, payer{"org c", false}, 20<<10); code != away503 {
 		t.Errorf("more than the whole: %v", code)
 	}
-	for _, h := range []*intake.Hold{&a1, &b1, &small, &s1, &s2} {
+	for _, h := range []*intake.Reservation{&a1, &b1, &small, &s1, &s2} {
 		h.End()
-		h.End() // once more changes nothing
+		h.End() // a second time has no effect
 	}
 	again, code := take(t, b, orgA, 100<<10)
 	if code != 0 {
@@ -103,10 +103,10 @@ func TestShares(t *testing.T) {
 	again.End()
 }
 
-// Small requests beyond their counter count as larger ones, and go on.
+// Small requests beyond the counter count as large ones, and are still served.
 func TestManySmall(t *testing.T) {
 	b := intake.New(sizes, nil)
-	var held []intake.Hold
+	var held []intake.Reservation
 	for range 8 { // 2 of them by the counter, 6 by the share
 		h, code := take(t, b, orgA, 16<<10)
 		if code != 0 {
@@ -122,7 +122,7 @@ func TestManySmall(t *testing.T) {
 	}
 }
 
-// Who waits gets what another gives back in time.
+// A waiting request gets the room that another returns in time.
 func TestWaits(t *testing.T) {
 	b := intake.New(intake.Sizes{Share: 100 << 10, Patience: time.Minute}, nil)
 	first, _ := take(t, b, orgA, 80<<10)
@@ -136,7 +136,7 @@ func TestWaits(t *testing.T) {
 	cancel()
 	gone := b.Begin(orgA)
 	if err := gone.Take(ctx, 80<<10); err == nil {
-		t.Error("a client that is gone gets room")
+		t.Error("a canceled request gets room")
 	}
 	gone.End()
 	first.End()
@@ -176,7 +176,7 @@ func TestRead(t *testing.T) {
 	}{
 		{100 << 10, 100 << 10, 90 << 10, intake.ErrTooLarge},
 		{100 << 10, -1, 90 << 10, intake.ErrTooLarge},
-		{100, 50, 90 << 10, intake.ErrTooLarge}, // more than it said
+		{100, 50, 90 << 10, intake.ErrTooLarge}, // more than it announced
 		{20 << 10, 17 << 10, 90 << 10, intake.ErrTooLarge},
 		{10, -1, 9, intake.ErrTooLarge},
 		{10, -1, 10, nil},
@@ -187,11 +187,11 @@ func TestRead(t *testing.T) {
 		h.End()
 	}
 	if _, err := h.Read(t.Context(), nil, iotest.TimeoutReader(strings.NewReader("ab")), 5, 9); err == nil {
-		t.Error("a body that broke off is taken for whole")
+		t.Error("a truncated body is taken as complete")
 	}
 }
 
-// Who announces much and sends little takes little.
+// A body that is announced and not sent takes little room.
 func TestReadTakesWhatComes(t *testing.T) {
 	b := intake.New(sizes, nil)
 	slow, stop := io.Pipe()
@@ -207,7 +207,7 @@ func TestReadTakesWhatComes(t *testing.T) {
 	}
 	whole, code := take(t, b, orgA, 100<<10)
 	if code != 0 {
-		t.Errorf("a body that does not come holds room: %v", code)
+		t.Errorf("a body that is not sent occupies room: %v", code)
 	}
 	whole.End()
 	if err := stop.CloseWithError(io.ErrUnexpectedEOF); err != nil {
@@ -218,7 +218,7 @@ func TestReadTakesWhatComes(t *testing.T) {
 	}
 }
 
-// A bomb is inflated to the limit, and no further (B2B-LIM-033).
+// A decompression bomb is inflated to the limit and no further (B2B-LIM-033).
 func TestInflate(t *testing.T) {
 	zip := func(n int) []byte {
 		var out bytes.Buffer

@@ -7,14 +7,14 @@ import (
 	"slices"
 )
 
-// ErrTooLarge is the error of a body that has more bytes than it may.
+// ErrTooLarge is returned for a body with more bytes than allowed.
 var ErrTooLarge = errors.New("intake: the body is too large")
 
-// Read appends what r gives to b, at most most bytes, and takes room for it before it
-// allocates. size is how many bytes are to come, -1 when that is not known. Beyond the
-// first Small bytes nothing is taken before these have come: who announces a large body and
-// does not send it holds no room. Errors of r are returned as they are.
-func (h *Hold) Read(ctx context.Context, b []byte, r io.Reader, size, most int64) ([]byte, error) {
+// Read appends the content of r to b, up to most bytes, and reserves room before it allocates. size
+// is the number of bytes to read, or -1 if it is not known. More than the first Small bytes are
+// reserved only when these have arrived: a client that announces a large body and does not send it
+// occupies no room. Errors of r are returned unchanged.
+func (h *Reservation) Read(ctx context.Context, b []byte, r io.Reader, size, most int64) ([]byte, error) {
 	switch {
 	case size == 0:
 		return b, nil
@@ -43,7 +43,7 @@ func (h *Hold) Read(ctx context.Context, b []byte, r io.Reader, size, most int64
 	}
 }
 
-// nextRoom is the room for a body of which more bytes have come than there is room for.
+// nextRoom returns the room to reserve for a body that has filled the current room.
 func nextRoom(room, size, most int64) int64 {
 	switch {
 	case room == 0 && size >= 0:
@@ -56,7 +56,7 @@ func nextRoom(room, size, most int64) int64 {
 	return min(8*room, most)
 }
 
-// fill appends up to n bytes; io.EOF when r has fewer.
+// fill appends up to n bytes of r. It returns io.EOF if r has fewer.
 func fill(b []byte, r io.Reader, n int) ([]byte, error) {
 	b = slices.Grow(b, n)
 	for end := len(b) + n; len(b) < end; {

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/b2b-protocol/b2b/server/growth"
+	"github.com/b2b-protocol/b2b/server/complexitytest"
 )
 
 func TestValidStaysUntouched(t *testing.T) {
@@ -135,7 +135,7 @@ func TestVersions(t *testing.T) {
 func TestLinearTime(t *testing.T) {
 	for _, unit := range []string{",", ", ", "'", `"`, `\`, "',", "[", "[,]", "'\"'", ",\u3000", " "} {
 		for _, start := range []string{"", "'", "[1,"} {
-			if g := growth.Of(1<<10, func(size int) { Repair(start + strings.Repeat(unit, size/len(unit))) }); g > 32 {
+			if g := complexitytest.Growth(1<<10, func(size int) { Repair(start + strings.Repeat(unit, size/len(unit))) }); g > 32 {
 				t.Errorf("after %q, eight times as many %q take %.0f times as long", start, unit, g)
 			}
 		}

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"unicode"
 
-	"github.com/b2b-protocol/b2b/server/growth"
+	"github.com/b2b-protocol/b2b/server/complexitytest"
 	"github.com/b2b-protocol/b2b/server/limits"
 )
 
@@ -148,11 +148,11 @@ func TestNoParticipants(t *testing.T) {
 func TestLinearTime(t *testing.T) {
 	here := people("bob", strings.Repeat("a", 128))
 	for _, unit := range []string{"@", "@a", "@ ", "@所有人们", "a", "@bob ", "@" + strings.Repeat("a", 129), "所@"} {
-		if g := growth.Of(4<<10, func(size int) { Scan(strings.Repeat(unit, size/len(unit)), here) }); g > 32 {
+		if g := complexitytest.Growth(4<<10, func(size int) { Scan(strings.Repeat(unit, size/len(unit)), here) }); g > 32 {
 			t.Errorf("eight times as many %.10q take %.0f times as long", unit, g)
 		}
 	}
-	if g := growth.Of(4<<10, func(size int) { Scan("@"+strings.Repeat("a", size), here) }); g > 32 {
+	if g := complexitytest.Growth(4<<10, func(size int) { Scan("@"+strings.Repeat("a", size), here) }); g > 32 {
 		t.Errorf("an eight times longer token takes %.0f times as long", g)
 	}
 }

@@ -32,7 +32,7 @@ func hasBody(r *http.Request) bool {
 // readBody appends the JSON body of a request to buf and checks its form. The caller is
 // known by then, and hold counts the bytes as its own. A request without a body has an
 // empty one. How long it may take is the concern of the server's edge.
-func readBody(r *http.Request, op *call.Operation, buf *wire.Buffer, hold *intake.Hold) error {
+func readBody(r *http.Request, op *call.Operation, buf *wire.Buffer, hold *intake.Reservation) error {
 	if !hasBody(r) {
 		return nil
 	}

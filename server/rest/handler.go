@@ -76,7 +76,7 @@ func (s *handler) serve(w http.ResponseWriter, r *http.Request, buf *wire.Buffer
 	info.Operation = m.route.op
 	var (
 		res    proto.Message
-		hold   intake.Hold
+		hold   intake.Reservation
 		answer intake.Answer
 	)
 	if info.Operation.Receive != nil {

@@ -41,7 +41,7 @@ type body struct {
 	raw       io.ReadCloser
 	ctx       context.Context
 	op        *call.Operation
-	hold      intake.Hold
+	hold      intake.Reservation
 	size      int64 // of a message without an envelope; -1: not known
 	most      int64
 	enveloped bool
@@ -57,7 +57,7 @@ type body struct {
 
 // begin prepares to read a request; it reports whether the message has a coding of its own
 // that is taken off here, so that connect must not hear of it.
-func (b *body) begin(r *http.Request, op *call.Operation, hold intake.Hold) (decoded bool) {
+func (b *body) begin(r *http.Request, op *call.Operation, hold intake.Reservation) (decoded bool) {
 	b.raw, b.ctx, b.op, b.hold, b.size = r.Body, r.Context(), op, hold, r.ContentLength
 	b.most = MaxMessage
 	if call.Public(op.Access) {

@@ -175,7 +175,7 @@ func TestNoRoom(t *testing.T) {
 		threads := b2bv1connect.NewThreadServiceClient(url.Client(), url.URL, options...)
 		ctx, _ := withHeader(t, "Authorization", "Bearer bot")
 		_, err := threads.GetThread(ctx, &b2bv1.GetThreadRequest{ThreadId: strings.Repeat("x", 64<<10)})
-		wantError(t, err, connect.CodeResourceExhausted, "Too many large requests of this org or address are under way", &b2bv1.ErrorDetail{
+		wantError(t, err, connect.CodeResourceExhausted, "Too many large requests of this org or address are in progress", &b2bv1.ErrorDetail{
 			Code: b2bv1.ErrorCode_ERROR_CODE_RATE_LIMITED, Hint: ptr("Send fewer large requests at once."), RetryAfter: ptr(int32(1)), Retryable: true,
 		})
 		ctx, _ = withHeader(t, "Authorization", "Bearer bot")

@@ -130,7 +130,7 @@ func TestGate(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if passed.Load() != 300 || most.Load() > uploadsAtOnce || g.orgs.Held("org0") != 0 || g.bots.Held("bot0") != 0 {
+	if passed.Load() != 300 || most.Load() > uploadsAtOnce || g.orgs.InUse("org0") != 0 || g.bots.InUse("bot0") != 0 {
 		t.Errorf("%d passed, at most %d at once", passed.Load(), most.Load())
 	}
 }

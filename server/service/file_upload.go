@@ -143,7 +143,7 @@ type gate struct {
 func newGate() *gate {
 	return &gate{
 		bots: fair.New(fair.Sizes{Share: uploadsAtOnceOfBot, Queue: uploadsWaiting}),
-		orgs: fair.New(fair.Sizes{Places: uploadsAtOnce, Queue: uploadsWaiting}),
+		orgs: fair.New(fair.Sizes{Slots: uploadsAtOnce, Queue: uploadsWaiting}),
 	}
 }
 

@@ -1,6 +1,6 @@
-// Package tally counts what happens often and logs it seldom: each kind at once when it
-// happens first, then at most once a minute with the number of times since. So an attack
-// shows in the log, and cannot fill it.
+// Package tally counts frequent events and logs them rarely: the first event of a kind at once,
+// then at most one line a minute with the number of events since the last one. An attack is visible
+// in the log and cannot fill it.
 package tally
 
 import (
@@ -11,13 +11,14 @@ import (
 	"time"
 )
 
-// every is how often one kind is logged at most.
+// every is the shortest time between two log lines of one kind.
 const every = time.Minute
 
-// Log counts by kind. It is safe for concurrent use; the zero Log is not ready, see New.
+// Log counts events by kind. It is safe for concurrent use. Make it with [New]; the zero Log is not
+// usable.
 type Log struct {
 	log   *slog.Logger
-	text  string // the message of every line
+	text  string // the message of every log line
 	every time.Duration
 	now   func() time.Time
 
@@ -32,13 +33,13 @@ type count struct {
 	attrs   []any // of the latest
 }
 
-// New makes a Log, whose lines are warnings with the given message.
+// New returns a Log that writes warnings with the given message.
 func New(log *slog.Logger, message string) *Log {
 	return &Log{log: log, text: message, every: every, now: time.Now, kinds: map[string]*count{}}
 }
 
-// Count counts one of a kind, which comes of a small fixed set. The attributes are those
-// of the line if there is one, and must hold nothing secret.
+// Count counts one event of a kind. Kinds must come from a small fixed set. The attributes are
+// logged with the line, if one is written, and must not contain secrets.
 func (l *Log) Count(kind string, attrs ...any) {
 	l.mu.Lock()
 	c := l.kinds[kind]
@@ -54,11 +55,12 @@ func (l *Log) Count(kind string, attrs ...any) {
 	l.write(line)
 }
 
-// Flush logs what was counted and not logged for a minute. Its owner calls it now and
-// then, so that the end of a burst is told, too.
+// Flush writes the lines that are due: for kinds with events since their last line, if that line is
+// at least a minute old. The owner calls it regularly, so that the last events of a burst are
+// logged, too.
 func (l *Log) Flush() { l.flush(l.every) }
 
-// flush logs what was counted and not logged for so long.
+// flush writes the lines of kinds with new events whose last line is at least this old.
 func (l *Log) flush(after time.Duration) {
 	l.mu.Lock()
 	var lines [][]any
@@ -71,7 +73,7 @@ func (l *Log) flush(after time.Duration) {
 	}
 }
 
-// Run flushes now and then, until ctx ends; then it logs all that was counted.
+// Run flushes regularly until ctx ends. Then it logs all events that are not logged yet.
 func (l *Log) Run(ctx context.Context) error {
 	tick := time.NewTicker(l.every / 6)
 	defer tick.Stop()
@@ -86,7 +88,7 @@ func (l *Log) Run(ctx context.Context) error {
 	}
 }
 
-// Total is how often a kind was counted.
+// Total returns the number of events of a kind.
 func (l *Log) Total(kind string) int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -96,7 +98,7 @@ func (l *Log) Total(kind string) int64 {
 	return 0
 }
 
-// due is the line to write about a kind now, or nil.
+// due returns the attributes of the line to write for a kind, or nil if none is due.
 func (l *Log) due(kind string, c *count, after time.Duration) []any {
 	now := l.now()
 	if c.waiting == 0 || !c.logged.IsZero() && now.Sub(c.logged) < after {

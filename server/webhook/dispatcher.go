@@ -95,7 +95,7 @@ func New(c Config) *Dispatcher {
 	return &Dispatcher{
 		Config: c, types: types(), sender: newSender(c.Policy, c.Version, c.timeout),
 		readers: map[string]*serving{}, failed: map[string]time.Time{}, unserved: map[string]time.Time{},
-		places: fair.New(fair.Sizes{Places: parallel}), failingPlaces: fair.New(fair.Sizes{Places: parallelFailing}), wake: make(chan struct{}, 1),
+		places: fair.New(fair.Sizes{Slots: parallel}), failingPlaces: fair.New(fair.Sizes{Slots: parallelFailing}), wake: make(chan struct{}, 1),
 	}
 }
 
@@ -222,7 +222,7 @@ func (d *Dispatcher) markUncertain() {
 
 // place waits for a place for an attempt, in the share of the org (B2B-HOOK-015). The caller
 // leaves it.
-func (d *Dispatcher) place(ctx context.Context, org string, failing bool) (fair.Place, error) {
+func (d *Dispatcher) place(ctx context.Context, org string, failing bool) (fair.Slot, error) {
 	if failing {
 		return d.failingPlaces.Enter(ctx, org)
 	}

@@ -419,7 +419,7 @@ func TestFairByOrg(t *testing.T) {
 		if failing {
 			pool = d.failingPlaces
 		}
-		if n := pool.Held("org"); n != places/2 {
+		if n := pool.InUse("org"); n != places/2 {
 			t.Errorf("one org has %d places, want %d", n, places/2)
 		}
 		close(release)

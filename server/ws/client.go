@@ -133,7 +133,7 @@ func (c *client) part(err error) {
 }
 
 // work does one frame, unless the connection is about to end.
-func (c *client) work(frame []byte, hold *intake.Hold) {
+func (c *client) work(frame []byte, hold *intake.Reservation) {
 	c.working.Lock()
 	defer c.working.Unlock()
 	if !c.over && c.ctx.Err() == nil {

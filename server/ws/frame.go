@@ -32,7 +32,7 @@ const (
 )
 
 // handle handles one frame (B2B-WS-010 to 016).
-func (c *client) handle(frame []byte, hold *intake.Hold) {
+func (c *client) handle(frame []byte, hold *intake.Reservation) {
 	keys, object, err := wire.Peek(frame, "type", "ref", "content", "parts", "artifact_type", "thread_id", "channel_id")
 	switch {
 	case err != nil, !object && bytes.TrimSpace(frame)[0] == 'n': // null
@@ -80,7 +80,7 @@ func (c *client) watch(begin bool, keys [][]byte) {
 }
 
 // do calls an operation, and answers how it went.
-func (c *client) do(op *operation, frame []byte, keys [][]byte, hold *intake.Hold) {
+func (c *client) do(op *operation, frame []byte, keys [][]byte, hold *intake.Reservation) {
 	s := c.server
 	s.stats.ops.Add(1)
 	req := op.NewRequest()

@@ -25,12 +25,12 @@ const (
 
 // newShares divides conns connections.
 func newShares(payer func(context.Context) string, conns int) *shares {
-	return &shares{payer: payer, conns: fair.New(fair.Sizes{Places: conns, Queue: readsWaiting, Wait: readWait})}
+	return &shares{payer: payer, conns: fair.New(fair.Sizes{Slots: conns, Queue: readsWaiting, Wait: readWait})}
 }
 
 // enter waits until the share of the org allows another read. The result is the read's part
 // of the share, to be returned by Leave.
-func (s *shares) enter(ctx context.Context) (fair.Place, error) {
+func (s *shares) enter(ctx context.Context) (fair.Slot, error) {
 	who := ""
 	if s.payer != nil {
 		who = s.payer(ctx)

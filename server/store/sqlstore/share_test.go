@@ -99,7 +99,7 @@ func TestReadsAreSharedByOrgs(t *testing.T) {
 			}
 		})
 	}
-	for s.pool.shares.conns.Held("busy") < 3 {
+	for s.pool.shares.conns.InUse("busy") < 3 {
 		time.Sleep(time.Millisecond)
 	}
 	loaded := measure()
@@ -118,7 +118,7 @@ func TestReadsAreSharedByOrgs(t *testing.T) {
 // A read of an org with a full queue fails with a temporary error.
 func TestTooManyReads(t *testing.T) {
 	s := openShared(t)
-	s.pool.shares.conns = fair.New(fair.Sizes{Places: 2, Queue: 1, Wait: time.Millisecond})
+	s.pool.shares.conns = fair.New(fair.Sizes{Slots: 2, Queue: 1, Wait: time.Millisecond})
 	ctx := by(t.Context(), "busy")
 	err := s.View(ctx, func(store.Reader) error {
 		_, err := s.Org(ctx, "x") // waits for the place that this snapshot has
@@ -134,8 +134,8 @@ func TestTooManyReads(t *testing.T) {
 	if _, err := s.Org(by(t.Context(), "other"), "x"); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("another org: %v", err)
 	}
-	if s.pool.shares.conns.Held("busy") != 0 {
-		t.Error(fmt.Sprint("places are left: ", s.pool.shares.conns.Held("busy")))
+	if s.pool.shares.conns.InUse("busy") != 0 {
+		t.Error(fmt.Sprint("places are left: ", s.pool.shares.conns.InUse("busy")))
 	}
 }
 

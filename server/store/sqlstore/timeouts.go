@@ -75,7 +75,7 @@ type pgReads struct {
 // activeRead is a read between enter and leave.
 type activeRead struct {
 	pool  *pool // nil: the read is part of a snapshot or a change
-	place fair.Place
+	place fair.Slot
 	reads *pgReads // nil: nothing is bounded
 	ctx   context.Context
 	stop  func()

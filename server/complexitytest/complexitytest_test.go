@@ -1,14 +1,14 @@
-package growth_test
+package complexitytest_test
 
 import (
 	"testing"
 
-	"github.com/b2b-protocol/b2b/server/growth"
+	"github.com/b2b-protocol/b2b/server/complexitytest"
 )
 
-func TestOf(t *testing.T) {
+func TestGrowth(t *testing.T) {
 	sum := 0
-	linear := growth.Of(5_000, func(size int) {
+	linear := complexitytest.Growth(5_000, func(size int) {
 		for i := range size {
 			sum += i
 		}
@@ -16,7 +16,7 @@ func TestOf(t *testing.T) {
 	if linear > 32 {
 		t.Errorf("linear work grows by %.0f", linear)
 	}
-	quadratic := growth.Of(60, func(size int) {
+	quadratic := complexitytest.Growth(60, func(size int) {
 		for range size {
 			for i := range size {
 				sum += i
