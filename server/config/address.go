@@ -17,7 +17,7 @@ func (r *reader) host(fallback string, names ...string) string {
 	}
 	value := strings.ToLower(s.value)
 	if inner, ok := strings.CutPrefix(value, "["); ok && strings.HasSuffix(inner, "]") {
-		value = strings.Replace(strings.TrimSuffix(inner, "]"), "%25", "%", 1) // a zone, as URLs write it (RFC 6874)
+		value = strings.Replace(strings.TrimSuffix(inner, "]"), "%25", "%", 1) // a zone in the form of URLs (RFC 6874)
 	}
 	if a, err := netip.ParseAddr(value); err == nil {
 		return a.String()
@@ -29,7 +29,7 @@ func (r *reader) host(fallback string, names ...string) string {
 	return value
 }
 
-// domain reads the host that browsers see. Of an address the host remains.
+// domain reads the host that browsers use. A scheme and trailing slashes are removed.
 func (r *reader) domain(names ...string) string {
 	s := r.text(names...)
 	if s.value == "" {
@@ -47,7 +47,7 @@ func (r *reader) domain(names ...string) string {
 	return value
 }
 
-// basePath reads the path before every route: "" or "/path", of one or more names.
+// basePath reads the prefix of every route: "" or "/path", of one or more segments.
 func (r *reader) basePath(names ...string) string {
 	s := r.text(names...)
 	value := strings.Trim(s.value, "/")
@@ -63,7 +63,7 @@ func (r *reader) basePath(names ...string) string {
 	return "/" + value
 }
 
-// origins reads those that browsers may call from.
+// origins reads the origins that browsers may call from.
 func (r *reader) origins(names ...string) (origins []string) {
 	s := r.text(names...)
 	for item := range strings.SplitSeq(s.value, ",") {
@@ -80,8 +80,8 @@ func (r *reader) origins(names ...string) (origins []string) {
 	return origins
 }
 
-// origin writes an origin as browsers do: in small letters, without a slash at the end and
-// without the port that goes without saying.
+// origin returns an origin in the form that browsers send: in lower case, without a trailing slash
+// and without the default port.
 func origin(text string) (string, bool) {
 	if lower := strings.ToLower(text); lower == "*" || lower == "null" || lower == edge.Loopback {
 		return lower, true
@@ -103,8 +103,8 @@ func origin(text string) (string, bool) {
 	return u.Scheme + "://" + host, true
 }
 
-// hostPort reports whether a text is a host name or an address (of IPv6 in brackets), with
-// or without a port.
+// hostPort reports whether a text is a host name or an IP address (IPv6 in brackets), with or
+// without a port.
 func hostPort(text string) bool {
 	host, port := text, ""
 	at := strings.LastIndexByte(text, ':')
@@ -121,8 +121,8 @@ func hostPort(text string) bool {
 	return hostname(host)
 }
 
-// hostname reports whether a text is a name that can be looked up, or an address of IPv4.
-// What has digits and dots alone is one of four numbers, or nothing.
+// hostname reports whether a text is a valid host name or an IPv4 address. A text of digits and
+// dots must be an IPv4 address.
 func hostname(text string) bool {
 	if text == "" || len(text) > 253 {
 		return false

@@ -26,7 +26,7 @@ func vars(pairs ...string) Lookup {
 	}
 }
 
-// B2B-ENV-001: the environment of an HXA-Connect server works, and our names win.
+// B2B-ENV-001: the environment of an HXA-Connect server works, and our names take precedence.
 func TestLoad(t *testing.T) {
 	defaults := Default()
 	if defaults.Addr() != "0.0.0.0:4800" || defaults.DataDir != "./data" || !defaults.PersistMessages || defaults.MaxMessage != 65536 || defaults.FileUploadMBPerDay != 500 ||
@@ -39,8 +39,8 @@ func TestLoad(t *testing.T) {
 		ok   func(Config) bool
 	}{
 		{"old name", vars("HXA_CONNECT_PORT", "5000"), func(c Config) bool { return c.Port == 5000 }},
-		{"ours wins", vars("HXA_CONNECT_PORT", "nonsense that nobody reads", "B2B_PORT", "6000"), func(c Config) bool { return c.Port == 6000 }},
-		{"flag wins", vars("--port", "7000", "B2B_PORT", "6000"), func(c Config) bool { return c.Port == 7000 }},
+		{"our name takes precedence", vars("HXA_CONNECT_PORT", "ignored nonsense", "B2B_PORT", "6000"), func(c Config) bool { return c.Port == 6000 }},
+		{"a flag takes precedence", vars("--port", "7000", "B2B_PORT", "6000"), func(c Config) bool { return c.Port == 7000 }},
 		{"a flag set to nothing", vars("--database", "", "B2B_DATABASE_URL", "postgres://x/y"), func(c Config) bool { return c.DatabaseURL == "" }},
 		{"an empty variable", vars("B2B_PORT", "", "HXA_CONNECT_PORT", "5000"), func(c Config) bool { return c.Port == 5000 }},
 		{"blanks and quotes", vars("B2B_PORT", " \"4801\" "), func(c Config) bool { return c.Port == 4801 }},
@@ -99,7 +99,7 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// B2B-ENV-052: the size of the pool of PostgreSQL.
+// B2B-ENV-052: the size of the connection pool to PostgreSQL.
 func TestDatabaseConnections(t *testing.T) {
 	for text, want := range map[string]int{"": 16, "2": 2, "1000": 1000, "1": -1, "0": -1, "-3": -1, "1001": -1} {
 		c, err := Load(vars("B2B_DATABASE_CONNECTIONS", text))
@@ -109,7 +109,7 @@ func TestDatabaseConnections(t *testing.T) {
 	}
 }
 
-// B2B-ENV-003: what is plain is written in one form.
+// B2B-ENV-003: values are normalized.
 func TestNormal(t *testing.T) {
 	for _, test := range []struct{ name, value, want string }{
 		{"B2B_HOST", "[::1]", "::1"}, {"B2B_HOST", "LocalHost", "localhost"}, {"B2B_HOST", "::", "::"}, {"B2B_HOST", "fe80::1%eth0", "fe80::1%eth0"}, {"B2B_HOST", "[fe80::1%25lo]", "fe80::1%lo"}, {"B2B_HOST", "10.0.0.1", "10.0.0.1"}, {"B2B_HOST", "10-0-0-1.local", "10-0-0-1.local"},
@@ -142,7 +142,7 @@ func TestNormal(t *testing.T) {
 	}
 }
 
-// B2B-ENV-003: nonsense is refused by name, with the value and an example.
+// B2B-ENV-003: an invalid value is refused with its name, the value and an example.
 func TestRefused(t *testing.T) {
 	for _, test := range []struct{ name, value string }{
 		{"B2B_PORT", "abc"}, {"HXA_CONNECT_PORT", "many"}, {"B2B_PORT", "-1"}, {"B2B_PORT", "65536"}, {"B2B_PORT", "4800.5"}, {"B2B_PORT", "+4800"}, {"B2B_PORT", "0x12c0"}, {"B2B_PORT", " "}, {"--port", "x"},
@@ -179,7 +179,8 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// B2B-ENV-003: all problems are told at once, each on its line, and settings that do not go together.
+// B2B-ENV-003: all problems are reported at once, one per line, including settings that exclude
+// each other.
 func TestAllProblems(t *testing.T) {
 	_, err := Load(Env(func(name string) string {
 		return map[string]string{"B2B_PORT": "abc", "B2B_LOG_LEVEL": "loud", "DATABASE_URL": "mysql://root:hunter2@h/d"}[name]
@@ -210,7 +211,7 @@ func TestAllProblems(t *testing.T) {
 	}
 }
 
-// B2B-ENV-003, 004: no secret is told, whatever is wrong with an address.
+// B2B-ENV-003, 004: no message contains a secret, whatever is wrong with a URL.
 func TestSecretsAreMasked(t *testing.T) {
 	for address, want := range map[string]string{
 		"postgres://u:hunter2@h/d":              "postgres://u:***@h/d",
@@ -272,7 +273,7 @@ func TestSecretsAreMasked(t *testing.T) {
 	}
 }
 
-// B2B-ENV-004: what is said at the start.
+// B2B-ENV-004: what is logged at the start.
 func TestFactsAndWarnings(t *testing.T) {
 	facts := func(c Config) string {
 		var b strings.Builder
@@ -335,18 +336,18 @@ func TestWeakSecrets(t *testing.T) {
 	}
 }
 
-// B2B-ENV-003: a name that is misspelt is told.
+// B2B-ENV-003: misspelt names are reported.
 func TestUnknown(t *testing.T) {
 	got := Unknown([]string{
 		"B2B_TRUSTED_PROXY=1", "B2B_PORT=1", "B2B_TRUST_PROXY=1", "B2B_FILES_ACCESS_KEY_ID=x", "B2B_EMPTY=", "B2B_TOKEN=t", "HXA_CONNECT_X=1", "PATH=/bin",
 		"B2B_SERVICE_HOST=10.0.0.1", "B2B_PORT_4800_TCP=tcp://10.0.0.1:4800", "B2B_PORT_4800_TCP_ADDR=10.0.0.1", "B2B_SERVICE_PORT_HTTP=80", "B2B_UI_PORT=tcp://10.0.0.1:80",
 	})
-	if len(got) != 1 || !strings.HasPrefix(got[0], "B2B_TRUSTED_PROXY is no setting") {
+	if len(got) != 1 || !strings.HasPrefix(got[0], "B2B_TRUSTED_PROXY is not a setting") {
 		t.Errorf("warned of %q", got)
 	}
 }
 
-// FuzzLoad: whatever is set, nothing breaks, and what is taken is taken again in its normal form.
+// FuzzLoad checks that no value causes a panic, and that a normalized value is accepted unchanged.
 func FuzzLoad(f *testing.F) {
 	for _, s := range []string{"", "4800", "https://a/", "[::1]", "postgres://u:p@h/d", "'x'", "10.0.0.0/8", "/a/b", "\x00", "redis://"} {
 		f.Add(s)

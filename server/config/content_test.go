@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// B2B-ENV-008: the longest content that is allowed is one that can arrive.
+// B2B-ENV-008: the longest allowed content can be received.
 func TestLongestContent(t *testing.T) {
 	for _, test := range []struct {
 		name, value string

@@ -9,11 +9,11 @@ import (
 	"github.com/b2b-protocol/b2b/server/edge"
 )
 
-// Setting is one variable with the value that takes effect, for people: with its unit, its
-// path from the root, and no secret.
+// Setting is one variable with its effective value, for people: with its unit, an absolute path,
+// and without secrets.
 type Setting struct{ Name, Value string }
 
-// Settings are all of them, in the order of the operators' page (B2B-ENV-010).
+// Settings returns all settings, in the order of the page for operators (B2B-ENV-010).
 func (c Config) Settings() []Setting {
 	var all []Setting
 	add := func(name, value string) { all = append(all, Setting{name, orNone(value)}) }
@@ -23,7 +23,7 @@ func (c Config) Settings() []Setting {
 	add("B2B_ADMIN_SECRET", hidden(c.AdminSecret))
 	if c.DatabaseURL != "" {
 		add("B2B_DATABASE_URL", mask(c.DatabaseURL))
-		add("B2B_DATABASE_CONNECTIONS", fmt.Sprintf("%d connections", orUsual(c.DatabasePool, usualPool)))
+		add("B2B_DATABASE_CONNECTIONS", fmt.Sprintf("%d connections", orDefault(c.DatabasePool, usualPool)))
 	} else {
 		add("B2B_DATABASE_URL", "none: SQLite, "+absolute(c.StorePath()))
 		add("B2B_DATABASE_CONNECTIONS", "none: SQLite")
@@ -54,13 +54,13 @@ func (c Config) Settings() []Setting {
 	add("B2B_DEV_MODE", strconv.FormatBool(c.DevMode))
 	add("B2B_DOMAIN", c.Domain)
 	add("B2B_BASE_PATH", c.BasePath)
-	add("B2B_MAX_CONNECTIONS", fmt.Sprintf("%d connections", orUsual(c.MaxConnections, edge.DefaultConnections())))
+	add("B2B_MAX_CONNECTIONS", fmt.Sprintf("%d connections", orDefault(c.MaxConnections, edge.DefaultConnections())))
 	add("B2B_TRUST_PROXY", c.Proxies.String())
 	add("B2B_WEBHOOK_ALLOW", c.WebhookAllow.String())
 	return all
 }
 
-// absolute is a path from the root, whatever folder the server is started in.
+// absolute returns an absolute path.
 func absolute(path string) string {
 	if path == "" {
 		return ""
@@ -72,7 +72,7 @@ func absolute(path string) string {
 	return full
 }
 
-// hidden stands for a secret.
+// hidden returns a placeholder for a secret.
 func hidden(secret string) string {
 	if secret == "" {
 		return ""
@@ -80,7 +80,7 @@ func hidden(secret string) string {
 	return "***"
 }
 
-// keyIDs are the ids of the keys that were set, which say nothing about the keys.
+// keyIDs returns the ids of the configured keys, which do not reveal the keys.
 func (c Config) keyIDs() string {
 	ids := make([]string, len(c.SecretKeys))
 	for i, key := range c.SecretKeys {
@@ -91,7 +91,7 @@ func (c Config) keyIDs() string {
 
 func mib(n int, what string) string { return fmt.Sprintf("%d MiB %s", n, what) }
 
-func orUsual(n, usual int) int {
+func orDefault(n, usual int) int {
 	if n == 0 {
 		return usual
 	}

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// B2B-ENV-010: --check leaves no setting out, and shows none of their secrets.
+// B2B-ENV-010: --check shows every setting, and no secrets.
 func TestSettingsAreWhole(t *testing.T) {
 	key := strings.Repeat("ab", 32)
 	c, err := Load(vars(

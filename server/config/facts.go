@@ -9,8 +9,7 @@ import (
 	"strings"
 )
 
-// Facts are what an operator wants to see of a configuration when a server starts, without
-// its secrets (B2B-ENV-004).
+// Facts returns the settings that a server logs when it starts, without secrets (B2B-ENV-004).
 func (c Config) Facts() []slog.Attr {
 	database := mask(c.DatabaseURL)
 	if database == "" {
@@ -53,11 +52,11 @@ func orNone(text string) string {
 	return text
 }
 
-// shortest is the least length of an admin secret that nobody is warned of (B2B-AUTH-083).
+// shortest is the least length of an admin secret without a warning (B2B-AUTH-083).
 const shortest = 16
 
-// common are secrets that are tried first: what examples and guides have, and what is
-// written when something has to be.
+// common are secrets that attackers try first: those of examples and guides, and obvious
+// placeholders.
 var common = strings.Fields(`
 	secret secretsecret supersecret topsecret mysecret my-secret adminsecret admin-secret my-admin-secret your-admin-secret
 	your-admin-secret-here your-secret-here your-secret-key admin-secret-change-me change-me changeme change-me-please
@@ -67,31 +66,31 @@ var common = strings.Fields(`
 	12345678901234567890 0123456789abcdef 0123456789abcdef0123456789abcdef correcthorsebatterystaple correct-horse-battery-staple
 	test-admin-secret test-secret development-secret dev-admin-secret insecure-secret deadbeefdeadbeef`)
 
-// unexpanded is what a shell would have replaced: a command, or a variable.
+// unexpanded matches a command or variable that a shell would have replaced.
 var unexpanded = regexp.MustCompile("^(\\$\\(.*\\)|\\$\\{.*\\}|\\$[A-Z_][A-Z0-9_]*|`.*`)$")
 
-// weak says why an admin secret can be guessed; "": it is good enough.
+// weak returns why an admin secret can be guessed; "" if it is good enough.
 func weak(secret string) string {
 	plain := strings.ToLower(strings.TrimSpace(secret))
 	switch {
 	case secret == "":
 		return ""
 	case unexpanded.MatchString(strings.Trim(secret, " \t\r\n\"'")):
-		return "was not expanded: it is the text of a command or of a variable, for env files and unit files run no shell"
+		return "was not expanded: it is the text of a command or of a variable, since env files and unit files do not run a shell"
 	case len([]rune(secret)) < shortest:
 		return fmt.Sprintf("has fewer than %d characters", shortest)
 	case slices.Contains(common, plain), slices.Contains(common, strings.TrimRight(plain, "0123456789-_.!")):
-		return "is one of those that are tried first"
+		return "is one that attackers try first"
 	case isRun(plain):
-		return "is letters or digits in their order"
+		return "is a sequence of letters or digits"
 	case len(slices.Compact(slices.Sorted(slices.Values([]rune(plain))))) < 5:
 		return "has fewer than 5 different characters"
 	}
 	return ""
 }
 
-// isRun reports whether three quarters of the characters of a text follow the one before
-// them, up or down, as in 0123456789012345.
+// isRun reports whether three quarters of the characters of a text follow the previous one, up or
+// down, as in 0123456789012345.
 func isRun(text string) bool {
 	steps, n, last := 0, 0, rune(-1)
 	for _, c := range text {
@@ -104,23 +103,23 @@ func isRun(text string) bool {
 	return 4*steps >= 3*(n-1)
 }
 
-// Warnings are what an operator should change, or should know (B2B-ENV-004): a server says
-// them at each start, and starts.
+// Warnings returns what an operator should change or know (B2B-ENV-004). A server logs them at each
+// start, and starts nevertheless.
 func (c Config) Warnings() (out []string) {
 	if why := weak(c.AdminSecret); why != "" {
-		out = append(out, "the admin secret "+why+": whoever guesses it owns every organisation. Make a good one with openssl rand -hex 32 and set it as B2B_ADMIN_SECRET")
+		out = append(out, "the admin secret "+why+": anyone who guesses it controls every org. Make a good one with openssl rand -hex 32 and set it as B2B_ADMIN_SECRET")
 	}
 	if c.DevMode && !c.listensHereAlone() {
-		text := "development mode listens on " + c.Addr() + ", where other machines reach it: cookies go without Secure"
+		text := "development mode listens on " + c.Addr() + ", where other machines reach it: cookies are not marked Secure"
 		if c.AdminSecret == "" {
 			text += ", and everybody who reaches it is super admin"
 		}
-		out = append(out, text+". Leave B2B_HOST out to listen on this machine alone, and use it for developing only")
+		out = append(out, text+". Leave B2B_HOST out to listen on this machine alone, and use development mode only for development")
 	} else if c.DevMode && c.AdminSecret == "" {
 		out = append(out, "development mode without an admin secret: everybody who reaches "+c.Addr()+" is super admin. It listens on this machine alone, unless B2B_HOST says otherwise")
 	}
 	if c.RedisURL != "" && c.DatabaseURL == "" {
-		out = append(out, "Redis is not used: the embedded database has one node")
+		out = append(out, "Redis is not used: with the embedded database there is one node")
 	}
 	return append(out, c.notes...)
 }

@@ -16,14 +16,15 @@ import (
 )
 
 const (
-	// maxMB bounds sizes that are set in MiB, so that they can be counted in bytes.
+	// maxMB limits sizes in MiB, so that their bytes can be counted in an int64.
 	maxMB = 1 << 30
-	// leastConnections is what a server needs to serve anybody while strangers come, too.
+	// leastConnections is the least number with which callers can still connect beside anonymous
+	// connections.
 	leastConnections = 16
-	// leastPool and mostPool bound the connections that a node keeps to PostgreSQL; it keeps
-	// usualPool unless told.
+	// leastPool and mostPool limit the connections of a node to PostgreSQL; usualPool is the
+	// default.
 	leastPool, usualPool, mostPool = 2, 16, 1000
-	// loopback is where a server in development listens unless told otherwise.
+	// loopback is the default address of a server in development mode.
 	loopback = "127.0.0.1"
 )
 
@@ -34,8 +35,8 @@ func Load(lookup Lookup) (Config, error) {
 	return c, problems.err()
 }
 
-// LoadStorage reads the settings of commands that work on the data of a server without
-// being one: they need no admin secret.
+// LoadStorage reads the settings for commands that work on the data of a server. They need no admin
+// secret.
 func LoadStorage(lookup Lookup) (Config, error) {
 	c, problems := load(func(name string) (string, bool) {
 		if name == "B2B_ADMIN_SECRET" {
@@ -104,7 +105,7 @@ func load(lookup Lookup) (Config, Problems) {
 	return c, r.problems
 }
 
-// secret takes a value as it is: blanks and quotes may belong to it.
+// secret returns a value unchanged: blanks and quotes may be part of it.
 func (r *reader) secret(names ...string) string {
 	s := r.raw(names...)
 	if s.value != "" && strings.Trim(s.value, " \t\r\n\"'") != s.value {
@@ -113,7 +114,7 @@ func (r *reader) secret(names ...string) string {
 	return s.value
 }
 
-// credentials reads those of the bucket: ours, or else all of Amazon's set.
+// credentials reads the credentials of the bucket: those of this server, or all of Amazon's.
 func (r *reader) credentials(c *Config) {
 	id, secret := r.secret("B2B_FILES_ACCESS_KEY_ID"), r.secret("B2B_FILES_SECRET_ACCESS_KEY")
 	if id == "" && secret == "" {
@@ -130,9 +131,8 @@ func (r *reader) credentials(c *Config) {
 	}
 }
 
-// devMode reads whether this is for developing. Under its older name only "true" is: any
-// other text leaves the server closed, as it does at HXA-Connect, and one that is no plain no
-// is warned of.
+// devMode reads whether this is development mode. Under the name of HXA-Connect only "true" enables
+// it, as there; there is a warning about other values except clear negatives.
 func (r *reader) devMode(names ...string) bool {
 	s := r.text(names...)
 	if !s.older() || s.value == "true" {
@@ -146,11 +146,11 @@ func (r *reader) devMode(names ...string) bool {
 	return false
 }
 
-// port reads where to listen. In the older name 0 is the default.
+// port reads the port to listen on. Under the name of HXA-Connect 0 is the default.
 func (r *reader) port(names ...string) int { return r.number(4800, 0, math.MaxUint16, names...) }
 
-// messageLength reads how long the content of a message may be. Under its older name more than
-// arrives is as much as arrives, as before: a body has 1 MiB there, too.
+// messageLength reads the longest content of a message. Under the name of HXA-Connect a larger
+// value than can be received is reduced, as there, where a body has at most 1 MiB, too.
 func (r *reader) messageLength(names ...string) int {
 	n := r.number(limits.MaxContent, 1, math.MaxInt32, names...)
 	if n <= limits.MostContent {
@@ -166,7 +166,7 @@ func (r *reader) messageLength(names ...string) int {
 	return limits.MostContent
 }
 
-// level reads how much is logged.
+// level reads the log level.
 func (r *reader) level(dev bool, names ...string) slog.Level {
 	s := r.text(names...)
 	switch strings.ToLower(s.value) {
@@ -188,7 +188,7 @@ func (r *reader) level(dev bool, names ...string) slog.Level {
 	return slog.LevelInfo
 }
 
-// problems are those that no field has alone.
+// problems returns the problems that involve several fields, or a Config that was not made by Load.
 func (c Config) problems() (ps Problems) {
 	add := func(name, why string) { ps = append(ps, Problem{Name: name, Unset: true, Why: why}) }
 	if c.AdminSecret == "" && !c.DevMode {
@@ -225,5 +225,5 @@ func (c Config) problems() (ps Problems) {
 	return append(ps, c.bucketProblems()...)
 }
 
-// Validate returns what Load refuses in a configuration that was made by hand.
+// Validate checks a configuration that was not made by Load.
 func (c Config) Validate() error { return errors.Join(c.problems().err(), checkRedis(c.RedisURL)) }

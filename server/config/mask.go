@@ -6,31 +6,31 @@ import (
 )
 
 var (
-	// secretParts are parameters of addresses and connection texts that hold secrets.
+	// secretParts are parameters of URLs and connection strings that hold secrets.
 	secretParts = regexp.MustCompile(`(?i)((?:pass|pwd|secret|token|key|credential)[a-z_-]*\s*=\s*)('(?:\\.|[^'\\])*(?:'|$)|[^&\s;]+)`)
-	// userParts are what stands before the @ of an address that is quoted in a sentence.
+	// userParts are the credentials before the @ of a URL that is quoted in a sentence.
 	userParts = regexp.MustCompile(`[^\s"']+@`)
-	// filePath begins what names a file and no host.
+	// filePath matches the start of a URL that names a file and not a host.
 	filePath = regexp.MustCompile(`(?i)^(file|sqlite3?):`)
 )
 
-// mask takes the secrets out of an address, also out of one that cannot be read.
+// mask hides the secrets in a URL, even if the URL is invalid.
 func mask(address string) string {
 	scheme, rest := splitScheme(address)
 	host, tail, has := strings.Cut(rest, ":")
 	if has && !strings.Contains(rest, "@") && !strings.HasPrefix(host, "[") && !filePath.MatchString(address) && !beginsWithPort(tail) {
-		return secretParts.ReplaceAllString(scheme+host, "$1***") + ":***" // a password whose @ is missing
+		return secretParts.ReplaceAllString(scheme+host, "$1***") + ":***" // a password without an @ after it
 	}
 	return maskText(address)
 }
 
-// maskText takes the secrets out of the value of a setting that should hold none: of an
-// address that was put in the wrong place.
+// maskText hides the secrets in the value of a setting that should have none, such as a URL in the
+// wrong variable.
 func maskText(value string) string {
 	scheme, rest := splitScheme(value)
-	if at := strings.LastIndexByte(rest, '@'); at >= 0 { // passwords with an @ in them are common
+	if at := strings.LastIndexByte(rest, '@'); at >= 0 { // passwords often contain an @
 		user, password, _ := strings.Cut(rest[:at], ":")
-		if password == "" { // what stands alone may be a password as well
+		if password == "" { // the user alone may be a password
 			rest = "***" + rest[at:]
 		} else {
 			rest = user + ":***" + rest[at:]
@@ -46,15 +46,15 @@ func splitScheme(address string) (scheme, rest string) {
 	return "", address
 }
 
-// maskReason takes the secrets out of a sentence that says what is wrong with an address.
+// maskReason hides the secrets in an error message about a URL.
 func maskReason(text, password string) string {
-	if len(password) >= 4 { // a shorter one is in half of all words
+	if len(password) >= 4 { // a shorter one occurs in many words
 		text = strings.ReplaceAll(text, password, "***")
 	}
 	return secretParts.ReplaceAllString(userParts.ReplaceAllString(text, "***@"), "$1***")
 }
 
-// beginsWithPort reports whether a text begins as what stands behind the colon of a host.
+// beginsWithPort reports whether a text begins like what follows the colon of a host.
 func beginsWithPort(text string) bool {
 	digits := 0
 	for digits < len(text) && '0' <= text[digits] && text[digits] <= '9' {

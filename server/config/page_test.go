@@ -15,7 +15,7 @@ var (
 	pageText = regexp.MustCompile("^`([^`]+)`(;.*)?$")
 )
 
-// asked lists the names that are looked up, those of one setting after another.
+// asked returns the names that are looked up, setting by setting.
 func asked() (names []string) {
 	load(func(name string) (string, bool) {
 		names = append(names, name)
@@ -24,8 +24,8 @@ func asked() (names []string) {
 	return names
 }
 
-// TestSettingsPage holds the page for operators to what is read: each name, older names in
-// the row of ours, flags, and defaults.
+// TestSettingsPage compares the page for operators with the settings that are read: each name,
+// older names in the row of the new one, flags, and defaults.
 func TestSettingsPage(t *testing.T) {
 	page, err := os.ReadFile("../../docs/operate/settings.md")
 	if err != nil {
@@ -70,7 +70,7 @@ func TestSettingsPage(t *testing.T) {
 	}
 }
 
-// pageDefault compares a setting that is set to its default with one that is not set.
+// pageDefault checks that setting a variable to its documented default has no effect.
 func pageDefault(t *testing.T, name, value string) {
 	t.Helper()
 	got, problems := load(func(asked string) (string, bool) { return value, asked == name })

@@ -8,13 +8,13 @@ import (
 // Problem is one setting that cannot be used (B2B-ENV-003).
 type Problem struct {
 	Name    string // the variable or the flag
-	Value   string // without its secrets; ignored when Unset
-	Unset   bool   // the problem is that it is not set
+	Value   string // without its secrets; ignored if Unset
+	Unset   bool   // the setting is missing
 	Why     string
-	Example string // a value that would do; empty: Why says it
+	Example string // a valid value; empty: Why gives one
 }
 
-// Error is the problem on one line.
+// Error returns the problem on one line.
 func (p Problem) Error() string {
 	var b strings.Builder
 	b.WriteString(p.Name)
@@ -31,7 +31,7 @@ func (p Problem) Error() string {
 // Problems are all problems of a configuration.
 type Problems []Problem
 
-// Error lists them, one a line.
+// Error returns all problems, one per line.
 func (ps Problems) Error() string {
 	if len(ps) == 1 {
 		return ps[0].Error()
@@ -44,7 +44,7 @@ func (ps Problems) Error() string {
 	return b.String()
 }
 
-// err is nil without problems.
+// err returns nil if there are no problems.
 func (ps Problems) err() error {
 	if len(ps) == 0 {
 		return nil

@@ -7,12 +7,11 @@ import (
 	"strings"
 )
 
-// Lookup finds a value under a name: that of an environment variable, or of a flag with its
-// two dashes. A variable that is empty counts as not set; a flag that is set to nothing
-// means the default.
+// Lookup returns the value of a name: of an environment variable, or of a flag with its two dashes.
+// An empty variable counts as not set; an empty flag means the default.
 type Lookup func(name string) (value string, set bool)
 
-// Env makes a Lookup of a function such as os.Getenv.
+// Env returns a Lookup for a function such as os.Getenv.
 func Env(getenv func(string) string) Lookup {
 	return func(name string) (string, bool) {
 		if strings.HasPrefix(name, "--") {
@@ -23,18 +22,18 @@ func Env(getenv func(string) string) Lookup {
 	}
 }
 
-// setting is a value with the name that it was found under.
+// setting is a value and the name under which it was found.
 type setting struct {
 	name, value string
 }
 
-// older reports whether the name is one of HXA-Connect, whose readings are kept.
+// older reports whether the name is one of HXA-Connect, where values keep their meaning.
 func (s setting) older() bool {
 	return !strings.HasPrefix(s.name, "--") && !strings.HasPrefix(s.name, "B2B_")
 }
 
-// masked is the value as it may be shown. Only addresses of databases and buckets are searched
-// for a password whose @ is missing: a.com:abc and ::1 are shown as they are.
+// masked returns the value without secrets. Only URLs of databases and buckets are searched for a
+// password without an @: a.com:abc and ::1 are shown unchanged.
 func (s setting) masked() string {
 	if strings.HasSuffix(s.name, "_URL") || s.name == "--database" {
 		return mask(s.value)
@@ -42,24 +41,24 @@ func (s setting) masked() string {
 	return maskText(s.value)
 }
 
-// reader collects what is wrong while settings are read.
+// reader collects problems and notes while settings are read.
 type reader struct {
 	lookup   Lookup
 	problems Problems
 	notes    []string
 }
 
-// kubernetes is what Kubernetes sets as NAME_PORT for a service called NAME.
+// kubernetes matches the value that Kubernetes sets as NAME_PORT for a service named NAME.
 var kubernetes = regexp.MustCompile(`^(tcp|udp|sctp)://[^/]+:[0-9]+$`)
 
-// raw finds the first of the names that is set. "" is the default.
+// raw returns the first of the names that is set. "" is the default.
 func (r *reader) raw(names ...string) setting {
 	for _, name := range names {
 		v, set := r.lookup(name)
 		switch {
 		case !set:
 		case strings.HasSuffix(name, "_PORT") && kubernetes.MatchString(v):
-			r.note("%s=%s is what Kubernetes says of a service, and is not read as the port", name, quote(v))
+			r.note("%s=%s is set by Kubernetes for a service, and is not read as the port", name, quote(v))
 		default:
 			return setting{name, v}
 		}
@@ -67,8 +66,8 @@ func (r *reader) raw(names ...string) setting {
 	return setting{}
 }
 
-// text finds the first of the names that is set, without blanks and one pair of quotes
-// around the value, which env files leave there.
+// text returns the first of the names that is set, without blanks and one pair of quotes around the
+// value, which some env files have.
 func (r *reader) text(names ...string) setting {
 	s := r.raw(names...)
 	value := strings.TrimSpace(s.value)
@@ -90,7 +89,7 @@ func (r *reader) note(format string, args ...any) {
 	r.notes = append(r.notes, fmt.Sprintf(format, args...))
 }
 
-// number reads a number. In older names 0 is the default, as it was there.
+// number reads a number. Under the names of HXA-Connect 0 is the default, as there.
 func (r *reader) number(fallback, least, most int, names ...string) int {
 	s := r.text(names...)
 	if s.value == "" {
@@ -108,7 +107,7 @@ func (r *reader) number(fallback, least, most int, names ...string) int {
 	return n
 }
 
-// boolean reads yes or no.
+// boolean reads true or false.
 func (r *reader) boolean(fallback bool, names ...string) bool {
 	s := r.text(names...)
 	return r.truth(s, fallback)

@@ -15,11 +15,11 @@ import (
 const (
 	exampleDatabase = "postgres://user:password@host:5432/b2b"
 	exampleRedis    = "redis://:password@host:6379"
-	unreadable      = "cannot be read as an address: characters such as @ / ? # % in a password must be escaped (%40 %2F %3F %23 %25)"
+	unreadable      = "cannot be parsed as a URL: characters such as @ / ? # % in a password must be escaped (%40 %2F %3F %23 %25)"
 )
 
-// database reads the address of PostgreSQL; "" is the embedded database. What names SQLite
-// under an older name is the embedded one, as it was there.
+// database reads the URL of PostgreSQL; "" is the embedded database. Under the names of HXA-Connect
+// a value for SQLite means the embedded database, as there.
 func (r *reader) database(names ...string) string {
 	s := r.text(names...)
 	if s.value == "" {
@@ -30,10 +30,10 @@ func (r *reader) database(names ...string) string {
 	switch {
 	case scheme == "postgres" || scheme == "postgresql":
 	case s.older() && (scheme == "file" || scheme == "sqlite" || scheme == "sqlite3" || strings.HasSuffix(s.value, ".db")):
-		r.note("%s=%s names no PostgreSQL: the embedded database in the data folder is used", s.name, quote(mask(s.value)))
+		r.note("%s=%s is not a PostgreSQL URL: the embedded database in the data folder is used", s.name, quote(mask(s.value)))
 		return ""
 	default:
-		r.problem(s, "is no address of PostgreSQL; the embedded database (SQLite) needs no address, leave it out and set B2B_DATA_DIR", exampleDatabase)
+		r.problem(s, "is not a PostgreSQL URL; for the embedded database (SQLite), leave it out and set B2B_DATA_DIR", exampleDatabase)
 		return ""
 	}
 	address := scheme + ":" + rest
@@ -44,32 +44,32 @@ func (r *reader) database(names ...string) string {
 	return address
 }
 
-// checkPostgres says what is wrong with an address, without its secrets.
+// checkPostgres returns what is wrong with a URL, without its secrets.
 func checkPostgres(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
 		return unreadable
 	}
 	if !strings.HasPrefix(address, u.Scheme+"://") {
-		return "is no address of PostgreSQL: // is missing"
+		return "is not a PostgreSQL URL: // is missing"
 	}
 	if _, err := pgconn.ParseConfig(address); err != nil {
 		var inner *pgconn.ParseConfigError
 		if errors.As(err, &inner) && errors.Unwrap(inner) != nil {
 			return "cannot be used: " + withoutPassword(errors.Unwrap(inner).Error(), u)
 		}
-		return "cannot be used as an address of PostgreSQL"
+		return "cannot be used as a PostgreSQL URL"
 	}
 	return ""
 }
 
-// withoutPassword takes the password of an address out of what is told about it.
+// withoutPassword hides the password of a URL in a message about it.
 func withoutPassword(text string, u *url.URL) string {
 	password, _ := u.User.Password()
 	return maskReason(text, password)
 }
 
-// redis reads the address of Redis. host:port alone is plain enough.
+// redis reads the URL of Redis; host:port is accepted, too.
 func (r *reader) redis(names ...string) string {
 	s := r.text(names...)
 	if s.value == "" {
@@ -88,7 +88,7 @@ func (r *reader) redis(names ...string) string {
 	return address
 }
 
-// checkRedis returns what is wrong with an address, without its secrets.
+// checkRedis returns what is wrong with a URL, without its secrets.
 func checkRedis(address string) error {
 	if address == "" {
 		return nil
@@ -98,7 +98,7 @@ func checkRedis(address string) error {
 		return errors.New(unreadable)
 	}
 	if err := redisnotify.CheckURL(address); err != nil {
-		return errors.New("cannot be used as an address of Redis: " + withoutPassword(err.Error(), u))
+		return errors.New("cannot be used as a Redis URL: " + withoutPassword(err.Error(), u))
 	}
 	return nil
 }
@@ -110,7 +110,7 @@ func (r *reader) folder(fallback string, names ...string) string {
 		return fallback
 	}
 	if s.value == "~" || strings.HasPrefix(s.value, "~/") {
-		r.problem(s, "begins with a ~ that no shell has replaced: write the whole path", "/var/lib/b2b")
+		r.problem(s, "begins with a ~, which only a shell replaces: write the whole path", "/var/lib/b2b")
 		return fallback
 	}
 	if strings.Contains(s.value, "://") {
@@ -128,7 +128,7 @@ func (c Config) bucketProblems() (ps Problems) {
 		ps = append(ps, Problem{Name: "B2B_FILES_URL", Value: mask(c.FilesURL), Why: err.Error(), Example: "s3://bucket/b2b?region=eu-central-1"})
 	}
 	if c.FilesDir != "" {
-		ps = append(ps, Problem{Name: "B2B_FILES_DIR", Value: c.FilesDir, Why: "files are in one place: set this or B2B_FILES_URL"})
+		ps = append(ps, Problem{Name: "B2B_FILES_DIR", Value: c.FilesDir, Why: "cannot be set together with B2B_FILES_URL: leave one of them out"})
 	}
 	if most := s3files.MaxSize >> 20; c.MaxFileSizeMB > most {
 		ps = append(ps, Problem{Name: "B2B_MAX_FILE_SIZE_MB", Value: fmt.Sprint(c.MaxFileSizeMB), Why: fmt.Sprintf("must be at most %d with B2B_FILES_URL", most)})

@@ -14,7 +14,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/edge"
 )
 
-// answering reads the body of a known caller and answers it.
+// answering is a handler that reads the body of an authenticated request and responds.
 func answering(b *testing.B) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		call.Authenticated(r.Context())
@@ -27,15 +27,15 @@ func answering(b *testing.B) http.Handler {
 	})
 }
 
-// BenchmarkPost measures what the edge adds to a small call of a known caller over one
-// connection of HTTP/1: "plain" is net/http alone.
+// BenchmarkPost measures the cost of the edge for a small authenticated call over one HTTP/1
+// connection; "plain" is net/http alone.
 func BenchmarkPost(b *testing.B) {
 	h := answering(b)
 	run := func(b *testing.B, l net.Listener, s *http.Server) {
 		served := make(chan struct{})
 		go func() {
 			defer close(served)
-			_ = s.Serve(l) // it ends by Close
+			_ = s.Serve(l) // ended by Close
 		}()
 		conn, err := net.Dial("tcp", l.Addr().String())
 		if err != nil {
@@ -90,14 +90,14 @@ func BenchmarkPost(b *testing.B) {
 	})
 }
 
-// BenchmarkHTTP2 measures the same over one connection of HTTP/2.
+// BenchmarkHTTP2 measures the same over one HTTP/2 connection.
 func BenchmarkHTTP2(b *testing.B) {
 	h := answering(b)
 	run := func(b *testing.B, l net.Listener, s *http.Server) {
 		served := make(chan struct{})
 		go func() {
 			defer close(served)
-			_ = s.Serve(l) // it ends by Close
+			_ = s.Serve(l) // ended by Close
 		}()
 		client := &http.Transport{Protocols: new(http.Protocols)}
 		client.Protocols.SetUnencryptedHTTP2(true)

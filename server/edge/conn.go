@@ -10,40 +10,40 @@ import (
 	"time"
 )
 
-// phase is what a connection is at.
+// phase is the state of a connection.
 type phase int32
 
 const (
-	fresh    phase = iota // nothing was asked on it yet
+	fresh    phase = iota // before the first request
 	idle                  // between requests
-	busy                  // a request is under way; on HTTP/2, one at least
-	hijacked              // it has become a WebSocket connection
+	busy                  // serving a request; on HTTP/2, at least one
+	hijacked              // upgraded to a WebSocket connection
 )
 
-// Conn is a connection of a [Listener]. Its writes have deadlines of their own, which
-// nobody else sets: each piece of what is written must be taken within one Stall.
+// Conn is a connection of a [Listener]. It sets the deadlines of its writes itself: each piece must
+// be written within one Stall.
 //
-// It is the call.Peer of the requests that come over it on HTTP/1.
+// On HTTP/1 it is the call.Peer of its requests.
 type Conn struct {
 	net.Conn
 	owner *Listener
-	from  netip.Prefix // for the share of an address
+	from  netip.Prefix // its address, for Limits.maxPerAddress
 
-	anonymous bool // counted as one; guarded by owner.mu
+	anonymous bool // counted as anonymous; guarded by owner.mu
 
 	phase         atomic.Int32
-	since         atomic.Int64 // when what is timed began: see enter, and Listener.now
+	since         atomic.Int64 // start of the timed period: see enter and Listener.now
 	http2         atomic.Bool
-	authenticated atomic.Bool // somebody has proved on it who they are
-	callerKnown   atomic.Bool // on HTTP/1: the caller of the request under way has
-	paced         atomic.Bool // so the answer to that request must be taken at a pace
-	stuck         atomic.Bool // something is being written
+	authenticated atomic.Bool // a caller has authenticated on it
+	callerKnown   atomic.Bool // on HTTP/1: the caller of the current request has authenticated
+	paced         atomic.Bool // the response to that request must be read at a pace
+	stuck         atomic.Bool // a write is in progress
 	closed        atomic.Bool
 
-	bodyBy  atomic.Int64 // on HTTP/1: when the body of that request must have come on; 0: there is none any more
-	writeBy atomic.Int64 // the deadline of writes that is set
-	body    body         // of the request under way on HTTP/1
-	pace    pace         // of its answer; that of whoever writes it, while paced
+	bodyBy  atomic.Int64 // on HTTP/1: the deadline of the body of that request; 0: none
+	writeBy atomic.Int64 // the write deadline that is set
+	body    body         // of the current request on HTTP/1
+	pace    pace         // of its response; used by the writing goroutine while paced
 }
 
 // Authenticated implements call.Peer.
@@ -64,8 +64,8 @@ func (c *Conn) markAuthenticated() {
 	}
 }
 
-// enter begins a phase. The time of a stranger runs from when it came, and anew with each
-// later request: what it does not do in between is part of it.
+// enter starts a phase. The time of an anonymous connection starts when it is accepted and again
+// with each later request, so idle time counts as well.
 func (c *Conn) enter(p phase) {
 	c.bodyBy.Store(0)
 	c.paced.Store(false)
@@ -76,11 +76,11 @@ func (c *Conn) enter(p phase) {
 	}
 }
 
-// Read reads what the client sends, by the deadlines that net/http and body set.
+// Read reads what the client sends, with the deadlines that net/http and body set.
 func (c *Conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if err != nil && errors.Is(err, os.ErrDeadlineExceeded) {
-		// Deadlines that have not passed yet are how net/http ends its own reads.
+		// net/http interrupts its own reads with deadlines in the past; those do not count.
 		if by := c.bodyBy.Load(); by != 0 && c.owner.now() >= by && c.bodyBy.CompareAndSwap(by, 0) {
 			c.owner.cut(cutBody, c)
 		}
@@ -88,7 +88,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Write writes piece by piece, for each must be taken in time.
+// Write writes piece by piece, since each piece has its own deadline.
 func (c *Conn) Write(p []byte) (int, error) {
 	whole := len(p)
 	for len(p) > piece {
@@ -107,7 +107,7 @@ func (c *Conn) write(p []byte) (int, error) {
 	return n, c.wrote(int64(n), err)
 }
 
-// WriteBuffers writes several buffers with one system call where they are small.
+// WriteBuffers writes small buffers with one system call.
 func (c *Conn) WriteBuffers(b *net.Buffers) (sent int64, err error) {
 	size := 0
 	for _, p := range *b {
@@ -127,7 +127,7 @@ func (c *Conn) WriteBuffers(b *net.Buffers) (sent int64, err error) {
 	return sent, nil
 }
 
-// ReadFrom lets the kernel send a file of the disk; src is one piece of it.
+// ReadFrom lets the kernel send a file from disk. src must not be longer than one piece.
 func (c *Conn) ReadFrom(src io.Reader) (int64, error) {
 	to, ok := c.Conn.(io.ReaderFrom)
 	if !ok {
@@ -138,8 +138,8 @@ func (c *Conn) ReadFrom(src io.Reader) (int64, error) {
 	return n, c.wrote(n, err)
 }
 
-// begin says that something is being written, until wrote is called. It moves the
-// deadline of writes on when a quarter of what may be left of it has passed.
+// begin marks the start of a write, which ends with wrote. It moves the write deadline only if a
+// quarter of the allowed time has passed since it was set.
 func (c *Conn) begin() {
 	now, most := c.owner.now(), int64(c.owner.limits.Stall)
 	if c.paced.Load() {
@@ -165,14 +165,14 @@ func (c *Conn) wrote(n int64, err error) error {
 	return err
 }
 
-// SetWriteDeadline does nothing: see Conn.
+// SetWriteDeadline does nothing, since Conn sets its own deadlines.
 func (c *Conn) SetWriteDeadline(time.Time) error { return nil }
 
-// SetDeadline sets the deadline of reads alone.
+// SetDeadline sets the read deadline only.
 func (c *Conn) SetDeadline(t time.Time) error { return c.Conn.SetReadDeadline(t) }
 
-// CloseWrite tells the client that nothing more will come; net/http waits for it to have
-// read the answer then.
+// CloseWrite signals the end of data to the client. net/http calls it, then waits until the client
+// has read the response.
 func (c *Conn) CloseWrite() error {
 	half, ok := c.Conn.(interface{ CloseWrite() error })
 	if !ok {
@@ -188,12 +188,12 @@ func (c *Conn) Close() error {
 	}
 	c.owner.leave(c)
 	if phase(c.phase.Load()) == fresh && c.owner.now()-c.since.Load() >= int64(c.owner.limits.Headers) {
-		c.owner.cut(cutHeaders, c) // by Run or by net/http
+		c.owner.cut(cutHeaders, c) // closed by Run or by net/http
 	}
 	return c.Conn.Close()
 }
 
-// overdue reports whether the connection is held by a stranger for too long, and why.
+// overdue reports whether an anonymous caller has occupied the connection for too long, and why.
 func (c *Conn) overdue(now int64) (why string, over bool) {
 	l := &c.owner.limits
 	age := time.Duration(now - c.since.Load())

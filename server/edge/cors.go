@@ -6,15 +6,15 @@ import (
 	"slices"
 )
 
-// exposed are the headers of answers that scripts of other origins may read: of REST,
-// and those by which gRPC-web and Connect say how a call ended.
+// exposed are the response headers that scripts of other origins may read: those of REST, and those
+// in which gRPC-web and Connect report the end of a call.
 const exposed = "ETag,Retry-After,Location,Link,Content-Disposition,Content-Range,Accept-Ranges," +
 	"grpc-status,grpc-message,grpc-status-details-bin,grpc-encoding,Connect-Content-Encoding"
 
-// Loopback among allowed origins stands for those of the machine that the browser runs on.
+// Loopback in the allowed origins stands for pages served by the machine of the browser.
 const Loopback = "loopback"
 
-// ofLoopback reports whether an origin is a page that the browser has from its own machine.
+// ofLoopback reports whether an origin is on the machine of the browser.
 func ofLoopback(origin string) bool {
 	u, err := url.Parse(origin)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.User != nil {
@@ -27,11 +27,10 @@ func ofLoopback(origin string) bool {
 	return false
 }
 
-// cors marks answers for browsers of other origins (B2B-HTTP-016, 017, 034). Without
-// origins it does nothing and OPTIONS is a method like any other; with "*" among them
-// every origin may read; otherwise those listed, and with "loopback" among them those of
-// pages of this machine. With origins, OPTIONS on any path is
-// answered here. Credentials are never allowed: the session cookie is SameSite.
+// cors adds CORS headers to responses (B2B-HTTP-016, 017, 034). Without origins it does nothing,
+// and OPTIONS is a method like any other. With "*" any origin may read; otherwise the listed ones,
+// and with "loopback" those on the machine of the browser. With origins, it responds to OPTIONS on
+// any path. Credentials are never allowed: the session cookie is SameSite.
 func cors(origins []string, next http.Handler) http.Handler {
 	if len(origins) == 0 {
 		return next

@@ -1,23 +1,22 @@
-// Package edge is what stands before every binding (REST, Connect, gRPC, gRPC-web,
-// WebSocket, files), so that all have the same rules for whoever comes over the network.
+// Package edge is the outermost layer of the server, in front of every binding (REST, Connect,
+// gRPC, gRPC-web, WebSocket, files), so that the same network rules apply to all of them.
 //
-// [Listener] bounds connections: how many there are, how many of them belong to
-// strangers, and how many strangers come from one address. A stranger is a connection on
-// which nobody has proved who they are; when places run out, strangers that do nothing
-// go first, so that callers with a credential still get in.
+// [Listener] limits connections: their number, how many of them are anonymous, and how many
+// anonymous ones come from one address. A connection is anonymous until a caller has authenticated
+// on it. When the connections run out, anonymous ones without a request are closed first, so that
+// callers with a credential can still connect.
 //
-// Time is bounded by progress. What a stranger leaves unfinished (headers, a body, an
-// answer that is not read, a connection without a request) is cut within 15 seconds,
-// whatever it is. A caller who has proved who they are must keep the pace of Limits, both
-// with what it sends and with what it is sent; only answers without an end of their own,
-// such as streams of events, may be taken as slowly as their progress allows.
-// On HTTP/1 a request has its connection to itself and the connection is timed. On HTTP/2
-// each stream is timed, and the connection besides.
+// Progress limits time. What an anonymous caller leaves unfinished (headers, a body, a response
+// that it does not read, a connection without a request) is cut within 15 seconds. An authenticated
+// caller must keep the pace of [Limits], both when it sends and when it reads; only endless
+// responses, such as event streams, may be read at any pace, as long as there is progress. On
+// HTTP/1 a request has its connection to itself and the connection is timed. On HTTP/2 each stream
+// is timed, and the connection as well.
 //
-// No request has a goroutine or a timer of its own for this on HTTP/1: the deadlines are
-// those of the network connection, moved only when little is left of them, and one
-// goroutine looks through all connections once a second.
+// On HTTP/1 this needs no goroutine and no timer per request: it uses the deadlines of the network
+// connection, which are moved only when needed, and one goroutine that inspects all connections
+// once a second.
 //
-// [Handler] does what all paths have alike: CORS, OPTIONS, the path prefix, who takes the
-// path, and JSON errors for what nobody takes.
+// [Handler] does what is the same for all paths: CORS, OPTIONS, the path prefix, the choice of the
+// binding, and JSON errors for requests that no binding takes.
 package edge

@@ -2,6 +2,6 @@
 
 package edge
 
-// openFiles is how many files and connections the process may have open, as far as the
-// system has such a limit.
+// openFiles returns how many files and connections the process may have open. This system reports
+// no such limit.
 func openFiles() int { return 1 << 16 }

@@ -9,23 +9,23 @@ import (
 	"github.com/b2b-protocol/b2b/server/ws"
 )
 
-// Config is what a Handler leads to.
+// Config is the handlers and settings of Handler.
 type Config struct {
-	REST     http.Handler // also answers for what nobody takes
+	REST     http.Handler // also handles all paths that no binding takes
 	RPC      http.Handler // the paths below /b2b.v1.
-	Sockets  http.Handler // WebSocket connections; it is given good handshakes only
+	Sockets  http.Handler // WebSocket connections; it gets valid handshakes only
 	Origins  []string     // see cors
-	BasePath string       // a prefix that a proxy may have left; "/hub"
+	BasePath string       // a prefix that a proxy may not have removed, such as "/hub"
 }
 
-// Handler is the one before all bindings (B2B-HTTP-030).
+// Handler returns the handler in front of all bindings (B2B-HTTP-030).
 func Handler(c Config) http.Handler {
 	return cors(c.Origins, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r = below(c.BasePath, r)
 		switch {
 		case ws.IsUpgrade(r):
 			if why := badHandshake(r); why != "" {
-				// A client that is gone needs no answer.
+				// An error means that the client is gone.
 				_ = rest.WriteError(w, r, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_VALIDATION_ERROR, "%s", why))
 				return
 			}
@@ -42,7 +42,7 @@ const rpcPrefix = "/b2b.v1."
 
 func isRPC(path string) bool { return hasPrefix(path, rpcPrefix) }
 
-// below is the request without the base path, if the proxy left it (B2B-HTTP-020).
+// below returns the request without the base path, if the proxy did not remove it (B2B-HTTP-020).
 func below(base string, r *http.Request) *http.Request {
 	if base == "" {
 		return r
@@ -64,7 +64,7 @@ func below(base string, r *http.Request) *http.Request {
 	return &out
 }
 
-// cut takes a prefix off that ends where a segment ends.
+// cut removes a prefix that ends at a segment boundary.
 func cut(path, prefix string) (string, bool) {
 	if !hasPrefix(path, prefix) || len(path) == len(prefix) || path[len(prefix)] != '/' {
 		return "", false
@@ -72,7 +72,7 @@ func cut(path, prefix string) (string, bool) {
 	return path[len(prefix):], true
 }
 
-// hasPrefix compares without regard to the case of ASCII letters (B2B-HTTP-011).
+// hasPrefix compares ASCII letters without regard to case (B2B-HTTP-011).
 func hasPrefix(s, prefix string) bool {
 	return len(s) >= len(prefix) && equal(s[:len(prefix)], prefix)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/edge"
 )
 
-// named answers with the name of the binding and the path that it sees.
+// named responds with the name of the binding and the path that it receives.
 func named(name string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Took", name+" "+r.URL.EscapedPath())
@@ -24,7 +24,7 @@ func handler(origins []string, base string) http.Handler {
 	})
 }
 
-// do serves one request: "GET /path", then headers, a line each.
+// do serves one request: "GET /path", then one header per line.
 func do(t *testing.T, h http.Handler, request string) *http.Response {
 	t.Helper()
 	lines := strings.Split(request, "\n")
@@ -41,7 +41,7 @@ func do(t *testing.T, h http.Handler, request string) *http.Response {
 
 const upgrade = "\nConnection: keep-alive, Upgrade\nUpgrade: WebSocket\nSec-WebSocket-Version: 13\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
 
-// B2B-HTTP-020, 030, 031: one way to every binding.
+// B2B-HTTP-020, 030, 031: the path decides the binding.
 func TestPaths(t *testing.T) {
 	for _, c := range []struct{ base, request, want string }{
 		{"", "GET /api/me", "rest /api/me"},
@@ -70,7 +70,7 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-// B2B-HTTP-033: what is no handshake is told so as any error is.
+// B2B-HTTP-033: an invalid handshake gets an ordinary error response.
 func TestBadHandshakes(t *testing.T) {
 	for name, request := range map[string]string{
 		"elsewhere":         "GET /api/me" + upgrade,
@@ -96,7 +96,7 @@ func TestBadHandshakes(t *testing.T) {
 	}
 }
 
-// B2B-HTTP-016, 017, 034: alike for every binding.
+// B2B-HTTP-016, 017, 034: CORS is the same for every binding.
 func TestCORS(t *testing.T) {
 	const origin = "\nOrigin: https://app.example"
 	for _, c := range []struct {

@@ -2,37 +2,36 @@ package edge
 
 import "time"
 
-// Limits are the bounds of a [Listener]. A zero field has the default.
+// Limits are the limits of a [Listener]. A zero field has its default.
 type Limits struct {
-	Connections int // open at once; default: by the number of files that may be open
+	Connections int // open at once; default: DefaultConnections
 
-	Headers   time.Duration // until the first request has come; default 10 s
-	Body      time.Duration // of a stranger, until it has come whole; default 10 s
-	Anonymous time.Duration // anything of a stranger, plus one Sweep; default 13 s
-	Stall     time.Duration // how long a known caller may stand still; default 30 s
-	Pace      int           // how fast it must take an answer on the whole, in bytes a second; default 4 KiB
-	Idle      time.Duration // a known caller's connection without a request; default 2 min
-	Sweep     time.Duration // how often connections are looked through; default 1 s
+	Headers   time.Duration // until the headers of the first request arrive; default 10 s
+	Body      time.Duration // until the whole body of an anonymous request arrives; default 10 s
+	Anonymous time.Duration // any activity of an anonymous connection, plus one Sweep; default 13 s
+	Stall     time.Duration // the longest time without progress of an authenticated caller; default 30 s
+	Pace      int           // the least average speed of reading a response, in bytes a second; default 4 KiB
+	Idle      time.Duration // an authenticated connection without a request; default 2 min
+	Sweep     time.Duration // the interval at which connections are inspected; default 1 s
 }
 
 const (
-	// leastPace is how fast a known caller's body must come on the whole, in bytes a
-	// second, after a start of one Stall.
+	// leastPace is the least speed of an authenticated caller's body, in bytes a second, averaged
+	// from one Stall after its start.
 	leastPace = 32 << 10
-	// piece is how much of an answer must be taken within one Stall, in bytes.
+	// piece is how much of a response must be written within one Stall, in bytes.
 	piece = 64 << 10
-	// answerPace is the default of Limits.Pace. It is half of what mobile networks leave to
-	// a subscriber who has used up what was paid for (64 kbit/s), so that such a link gets
-	// its answers, with its overhead and while it does something else besides. A list of
-	// 4 MiB lives for 18 minutes at most.
+	// answerPace is the default of Limits.Pace. It is half of the 64 kbit/s to which mobile
+	// networks throttle a subscriber, so that such a link can read its responses beside other
+	// traffic. A list of 4 MiB may take 18 minutes.
 	answerPace = 4 << 10
 
 	connectionCap = 1 << 16
 	anonymousCap  = 8192
 )
 
-// DefaultConnections is how many connections may be open at once unless told: by the number of
-// files that this process may have open.
+// DefaultConnections returns the default of Limits.Connections, which depends on the number of
+// files that the process may open.
 func DefaultConnections() int { return min(openFiles()/4*3, connectionCap) }
 
 func (l Limits) withDefaults() Limits {
@@ -60,9 +59,9 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// maxAnonymous is how many connections maxAnonymous may have: the rest is the reserve of those
-// who have proved who they are.
+// maxAnonymous returns how many anonymous connections there may be. The rest is reserved for
+// authenticated callers.
 func (l Limits) maxAnonymous() int { return max(1, min(l.Connections/2, anonymousCap)) }
 
-// maxPerAddress is how many strangers may come from one address.
+// maxPerAddress returns how many anonymous connections may come from one address.
 func (l Limits) maxPerAddress() int { return max(1, l.maxAnonymous()/4) }

@@ -14,19 +14,19 @@ import (
 	"github.com/b2b-protocol/b2b/server/tally"
 )
 
-// Why a connection is cut, as the log names it.
+// Why a connection is cut: the kind in the log line.
 const (
-	cutHeaders = "headers"      // no request came
-	cutBody    = "body"         // it did not come to its end, or too slowly
-	cutAnswer  = "answer"       // it was not read
-	cutRequest = "request"      // a stranger's, for too long
-	cutIdle    = "idle"         // a stranger's, with nothing to do: not logged
-	cutRoom    = "room"         // a stranger's, or one without a request, to make room for others
-	refused    = "no room"      // a new one, while known callers hold all places
-	noAccept   = "not accepted" // the system could not give one
+	cutHeaders = "headers"      // no request arrived
+	cutBody    = "body"         // the body did not arrive, or too slowly
+	cutAnswer  = "answer"       // the client did not read the response
+	cutRequest = "request"      // an anonymous request took too long
+	cutIdle    = "idle"         // an anonymous connection without a request; not logged
+	cutRoom    = "room"         // closed to make room for another connection
+	refused    = "no room"      // a new connection, while authenticated callers have all
+	noAccept   = "not accepted" // the system failed to accept it
 )
 
-// Listener takes connections within Limits. Its owner runs Run beside it.
+// Listener accepts connections within [Limits]. Run must run beside it.
 type Listener struct {
 	net.Listener
 	limits Limits
@@ -40,10 +40,10 @@ type Listener struct {
 	mu        sync.Mutex
 	conns     map[*Conn]struct{}
 	byAddress map[netip.Prefix]int
-	anonymous int // connections of strangers
+	anonymous int // anonymous connections
 }
 
-// Listen bounds the connections that l takes.
+// Listen returns a listener that limits the connections of l.
 func Listen(l net.Listener, limits Limits, log *slog.Logger) *Listener {
 	return &Listener{
 		Listener: l, limits: limits.withDefaults(), log: log, start: time.Now(),
@@ -53,12 +53,12 @@ func Listen(l net.Listener, limits Limits, log *slog.Logger) *Listener {
 	}
 }
 
-// now counts nanoseconds since the listener began; at gives the time of such a number.
+// now returns the nanoseconds since the listener was made; at converts such a number to a time.
 func (l *Listener) now() int64            { return int64(time.Since(l.start)) }
 func (l *Listener) at(ns int64) time.Time { return l.start.Add(time.Duration(ns)) }
 
-// Accept waits for the next connection. A failure of the system, such as too many open
-// files, is logged and waited out: strangers make room, and connections go on to be taken.
+// Accept waits for the next connection. It logs temporary failures of the system, such as too many
+// open files, closes some anonymous connections and tries again.
 func (l *Listener) Accept() (net.Conn, error) {
 	const shortest, longest = 5 * time.Millisecond, time.Second
 	wait := shortest
@@ -76,7 +76,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		l.accept.Count(noAccept, "error", err)
-		l.makeRoom(netip.Prefix{}, 8) // the rest of the server needs some, too
+		l.makeRoom(netip.Prefix{}, 8) // some for the rest of the server, too
 		select {
 		case <-l.done:
 			return nil, net.ErrClosed
@@ -86,14 +86,14 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// Close stops taking connections.
+// Close stops accepting connections.
 func (l *Listener) Close() error {
 	l.once.Do(func() { close(l.done) })
 	return l.Listener.Close()
 }
 
-// admit takes a connection in, at the cost of strangers if need be. It closes the
-// connection and returns nil when there is no place for it.
+// admit adds a connection, closing anonymous ones if needed. If there is no room it closes conn and
+// returns nil.
 func (l *Listener) admit(conn net.Conn) *Conn {
 	keepLittleUnsent(conn)
 	c := &Conn{Conn: conn, owner: l, from: prefixOf(conn.RemoteAddr())}
@@ -112,7 +112,7 @@ func (l *Listener) admit(conn net.Conn) *Conn {
 	if len(l.conns) >= l.limits.Connections {
 		l.mu.Unlock()
 		l.accept.Count(refused, "connections", l.limits.Connections)
-		_ = conn.Close() // it was never anybody's
+		_ = conn.Close() // nothing was read from it
 		return nil
 	}
 	defer l.mu.Unlock()
@@ -123,10 +123,11 @@ func (l *Listener) admit(conn net.Conn) *Conn {
 	return c
 }
 
-// makeRoom cuts some strangers, those from one address if one is given: who does nothing
-// goes first, then who comes from the most crowded address, then who came first. Without
-// strangers, and for no one address, connections of known callers go that have no request.
-// It cuts one of so many, and one more, so that the look at all of them is seldom.
+// makeRoom closes some anonymous connections, only those from one address if from is valid.
+// Connections without a request go first, then those from the address with the most connections,
+// then the oldest. If there is no anonymous connection and from is not valid, it closes
+// authenticated connections without a request. It closes one in every of candidates, and at least
+// one, so that it is not needed for each new connection.
 func (l *Listener) makeRoom(from netip.Prefix, of int) {
 	type candidate struct {
 		conn  *Conn
@@ -151,21 +152,21 @@ func (l *Listener) makeRoom(from netip.Prefix, of int) {
 		}
 		all = append(all, x)
 	}
-	strangers := l.anonymous
+	anonymous := l.anonymous
 	l.mu.Unlock()
 	slices.SortFunc(all, func(a, b candidate) int {
 		return cmp.Or(cmp.Compare(a.worth, b.worth), cmp.Compare(b.crowd, a.crowd), cmp.Compare(a.since, b.since))
 	})
-	if strangers > 0 {
+	if anonymous > 0 {
 		all = slices.DeleteFunc(all, func(x candidate) bool { return x.worth == 2 })
 	}
 	for _, x := range all[:min(len(all), 1+len(all)/of)] {
 		l.cut(cutRoom, x.conn)
-		_ = x.conn.Close() // it may have closed itself meanwhile
+		_ = x.conn.Close() // it may be closed already
 	}
 }
 
-// authenticated moves a connection out of those of strangers.
+// authenticated removes a connection from the count of anonymous ones.
 func (l *Listener) authenticated(c *Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -194,7 +195,7 @@ func (l *Listener) cut(why string, c *Conn) {
 	l.cuts.Count(why, "peer", c.RemoteAddr().String())
 }
 
-// Run cuts what strangers hold for too long, until ctx ends.
+// Run cuts anonymous connections that are overdue, until ctx ends.
 func (l *Listener) Run(ctx context.Context) error {
 	tick := time.NewTicker(l.limits.Sweep)
 	defer tick.Stop()
@@ -225,15 +226,15 @@ func (l *Listener) sweep() {
 	}
 	l.mu.Unlock()
 	for _, x := range found {
-		if x.why != cutIdle && x.why != cutHeaders { // the latter is told by Close
+		if x.why != cutIdle && x.why != cutHeaders { // Close counts the latter
 			l.cut(x.why, x.conn)
 		}
-		_ = x.conn.Close() // it may have closed itself meanwhile
+		_ = x.conn.Close() // it may be closed already
 	}
 }
 
-// prefixOf is what counts as one address: an IPv4 address, or the /64 of an IPv6 address,
-// which one host has to itself.
+// prefixOf returns the key for connections of one address: an IPv4 address, or the /64 of an IPv6
+// address, since one host owns a whole /64.
 func prefixOf(a net.Addr) netip.Prefix {
 	tcp, ok := a.(*net.TCPAddr)
 	if !ok {

@@ -13,7 +13,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/edge"
 )
 
-// patient are limits that no stranger of a test exceeds.
+// patient are limits that no anonymous connection of a test exceeds.
 func patient(connections int) edge.Limits {
 	return edge.Limits{
 		Connections: connections, Headers: time.Minute, Body: time.Minute, Anonymous: time.Minute,
@@ -21,8 +21,8 @@ func patient(connections int) edge.Limits {
 	}
 }
 
-// knownConn opens a connection of a known caller, which stays open.
-func (w *world) knownConn(t *testing.T) (net.Conn, *bufio.Reader) {
+// knownConn opens a connection of an authenticated caller, which stays open.
+func (w *fixture) knownConn(t *testing.T) (net.Conn, *bufio.Reader) {
 	t.Helper()
 	conn := w.open(t, "GET / HTTP/1.1\r\nHost: x\r\n"+known+"\r\n")
 	from := bufio.NewReader(conn)
@@ -30,7 +30,7 @@ func (w *world) knownConn(t *testing.T) (net.Conn, *bufio.Reader) {
 	return conn, from
 }
 
-// again makes a call on a connection.
+// again makes a call on an open connection.
 func again(t *testing.T, conn net.Conn, from *bufio.Reader) {
 	t.Helper()
 	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
@@ -50,16 +50,16 @@ func gone(t *testing.T, conn net.Conn) bool {
 	return err != nil && !(ok && timeout.Timeout())
 }
 
-// B2B-LIM-043: however many strangers come and stay, callers with a credential get in, and
-// stay; those strangers go first that do nothing.
+// B2B-LIM-043: however many anonymous connections there are, callers with a credential can connect
+// and stay; anonymous connections without a request are closed first.
 func TestReserve(t *testing.T) {
 	t.Parallel()
-	w := serve(t, patient(64), nil) // 32 strangers, 8 of one address
+	w := serve(t, patient(64), nil) // 32 anonymous ones, 8 per address
 	first, from := w.knownConn(t)
 	busy := w.open(t, "POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf")
-	var strangers []net.Conn
+	var anonymous []net.Conn
 	for range 200 {
-		strangers = append(strangers, w.open(t, ""))
+		anonymous = append(anonymous, w.open(t, ""))
 	}
 	var later []func()
 	for range 40 {
@@ -68,16 +68,16 @@ func TestReserve(t *testing.T) {
 	}
 	w.waitFor(t, "kind=room")
 	left := 0
-	for _, c := range strangers {
+	for _, c := range anonymous {
 		if !gone(t, c) {
 			left++
 		}
 	}
 	if left > 8 {
-		t.Errorf("%d strangers of one address are left", left)
+		t.Errorf("%d anonymous connections of one address are left", left)
 	}
 	if gone(t, busy) {
-		t.Error("a stranger with a request under way went before those without")
+		t.Error("an anonymous connection with a request was closed before those without")
 	}
 	again(t, first, from)
 	for _, f := range later {
@@ -85,7 +85,7 @@ func TestReserve(t *testing.T) {
 	}
 }
 
-// B2B-LIM-043: known callers have all places but no more.
+// B2B-LIM-043: authenticated callers may have all connections, and no more than the limit.
 func TestConnectionsAreBounded(t *testing.T) {
 	t.Parallel()
 	w := serve(t, patient(16), nil)
@@ -104,16 +104,16 @@ func TestConnectionsAreBounded(t *testing.T) {
 	w.waitFor(t, `kind="no room" count=1`)
 	for _, conn := range conns {
 		if gone(t, conn) {
-			t.Error("a known caller's request was cut")
+			t.Error("the request of an authenticated caller was cut")
 		}
 	}
-	if err := conns[0].Close(); err != nil { // when one ends another may come
+	if err := conns[0].Close(); err != nil { // then another may connect
 		t.Fatal(err)
 	}
 	w.getIn(t)
 }
 
-// B2B-LIM-043: known callers cannot take all places with connections that they do not use.
+// B2B-LIM-043: authenticated callers cannot occupy all connections without using them.
 func TestIdleConnectionsMakeRoom(t *testing.T) {
 	t.Parallel()
 	w := serve(t, patient(16), nil)
@@ -129,12 +129,12 @@ func TestIdleConnectionsMakeRoom(t *testing.T) {
 	}
 	w.getIn(t)
 	if gone(t, used) {
-		t.Error("a known caller's request was cut")
+		t.Error("the request of an authenticated caller was cut")
 	}
 }
 
-// getIn waits until a known caller gets in.
-func (w *world) getIn(t *testing.T) {
+// getIn waits until an authenticated caller can connect.
+func (w *fixture) getIn(t *testing.T) {
 	t.Helper()
 	for end := time.Now().Add(outer); ; {
 		conn := w.open(t, "GET / HTTP/1.1\r\nHost: x\r\n"+known+"\r\n")
@@ -142,12 +142,12 @@ func (w *world) getIn(t *testing.T) {
 			return
 		}
 		if time.Now().After(end) {
-			t.Fatal("nobody gets in")
+			t.Fatal("an authenticated caller cannot connect")
 		}
 	}
 }
 
-// failing is a listener that has no descriptor for a while.
+// failing is a listener that runs out of descriptors for a while.
 type failing struct {
 	net.Listener
 	left atomic.Int32
@@ -160,8 +160,7 @@ func (f *failing) Accept() (net.Conn, error) {
 	return f.Listener.Accept()
 }
 
-// B2B-LIM-044: connections that the system cannot give are told in the log, and do not end
-// the server.
+// B2B-LIM-044: failures to accept connections are logged, and do not end the server.
 func TestAcceptFails(t *testing.T) {
 	t.Parallel()
 	w := serve(t, patient(64), func(l net.Listener) net.Listener {

@@ -5,6 +5,6 @@ import (
 	"log/slog"
 )
 
-// quiet is where net/http tells of connections that broke off and of bytes that are not
-// HTTP: everyday matters on an open port, for debugging only.
+// quiet returns the logger for net/http, which reports broken connections and bytes that are not
+// HTTP. Both are common on an open port, so they are logged at debug level.
 func quiet(l *slog.Logger) *log.Logger { return slog.NewLogLogger(l.Handler(), slog.LevelDebug) }

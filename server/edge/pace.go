@@ -2,19 +2,19 @@ package edge
 
 import "time"
 
-// pace measures how fast a known caller takes one answer (B2B-LIM-045). Only the time for
-// which a write waits counts, which is the client's: what the server needs to make an
-// answer, or to read a file, is not held against whoever asked for it.
+// pace measures how fast an authenticated caller reads one response (B2B-LIM-045). It counts only
+// the time that writes are blocked, which depends on the client, and not the time that the server
+// needs to produce the response or to read a file.
 //
-// The first write of an answer is not measured, for the system takes it at once: so a small
-// answer costs no look at the clock. Stall bounds it nevertheless.
+// The first write of a response is not measured, since the system buffers it at once: so a small
+// response needs no clock reading. Its deadline is one Stall nevertheless.
 type pace struct {
 	taken  int64 // bytes
 	waited int64 // nanoseconds
-	begun  int64 // when the write under way began; 0: it is not measured
+	begun  int64 // start of the current write; 0: it is not measured
 }
 
-// begin returns for how long the write that begins may wait, in nanoseconds.
+// begin returns how long the next write may take, in nanoseconds.
 func (p *pace) begin(now int64, l *Limits) int64 {
 	p.begun = 0
 	if p.taken > 0 {
@@ -24,7 +24,7 @@ func (p *pace) begin(now int64, l *Limits) int64 {
 	return min(stall, stall+p.ahead(l))
 }
 
-// wrote says how much the write has got rid of.
+// wrote records that n bytes were written.
 func (p *pace) wrote(n int64, l *Listener) {
 	p.taken += n
 	if p.begun != 0 {
@@ -32,7 +32,8 @@ func (p *pace) wrote(n int64, l *Listener) {
 	}
 }
 
-// ahead is how much time what was taken is worth, less the time it took, in nanoseconds.
+// ahead returns how far the client is ahead of the required pace, in nanoseconds; negative if it is
+// too slow.
 func (p *pace) ahead(l *Limits) int64 {
 	return p.taken*(int64(time.Second)/int64(l.Pace)) - p.waited
 }

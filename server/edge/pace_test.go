@@ -11,20 +11,20 @@ import (
 	"github.com/b2b-protocol/b2b/server/edge"
 )
 
-// paced has a floor of 1 MiB/s, which a client that takes 64 KiB each 200 ms is below,
-// while it is far from standing still.
+// paced returns limits with a least pace of 1 MiB/s. A client that reads 64 KiB every 200 ms is
+// slower than that without ever stalling.
 func paced() (limits edge.Limits, part int, every time.Duration) {
 	limits = short
 	limits.Stall, limits.Pace = time.Second, 1<<20
 	return limits, 64 << 10, 200 * time.Millisecond
 }
 
-// B2B-LIM-045: a known caller's answer must be taken at a pace, unless it has no end. What
-// the server needs to make it is not the caller's.
+// B2B-LIM-045: an authenticated caller must read its response at a pace, unless the response is
+// endless. The time that the server needs to produce it does not count.
 func TestPaceOfAnswers(t *testing.T) {
 	t.Parallel()
 	limits, part, every := paced()
-	slowly := func(t *testing.T, w *world, path string, most int) (got int) {
+	slowly := func(t *testing.T, w *fixture, path string, most int) (got int) {
 		conn := w.open(t, "GET "+path+" HTTP/1.1\r\nHost: x\r\n"+known+"\r\n")
 		if err := conn.(*net.TCPConn).SetReadBuffer(part); err != nil {
 			t.Fatal(err)
@@ -65,13 +65,13 @@ func TestPaceOfAnswers(t *testing.T) {
 	})
 }
 
-// B2B-LIM-045: each stream of HTTP/2 has the same floor.
+// B2B-LIM-045: each HTTP/2 stream must be read at the same pace.
 func TestPaceOfAnswersOverHTTP2(t *testing.T) {
 	t.Parallel()
 	limits, part, every := paced()
-	// take opens the window by one part after the other, and returns what had come when the
-	// stream ended, or that it stands after so many parts.
-	take := func(t *testing.T, w *world, path string, most int, every time.Duration) (got int, reset bool) {
+	// take opens the window part by part. It returns how many bytes had arrived when the stream was
+	// reset, or that it was not reset after this many parts.
+	take := func(t *testing.T, w *fixture, path string, most int, every time.Duration) (got int, reset bool) {
 		h := w.dialH2(t, uint32(part))
 		h.request(1, "GET", path, true, "authorization", "x")
 		over := make(chan struct{})

@@ -4,5 +4,5 @@ package edge
 
 import "net"
 
-// keepLittleUnsent does nothing where the system has no such option.
+// keepLittleUnsent does nothing: this system has no such option.
 func keepLittleUnsent(net.Conn) {}

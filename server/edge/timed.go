@@ -13,8 +13,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/call"
 )
 
-// NewServer makes the HTTP server of a listener, which it serves with
-// http.Server.Serve: HTTP/1.1 and HTTP/2 without TLS on one port.
+// NewServer returns the HTTP server for a listener, to be run with http.Server.Serve: HTTP/1.1 and
+// HTTP/2 without TLS on one port.
 func (l *Listener) NewServer(h http.Handler) *http.Server {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
@@ -59,7 +59,7 @@ func (l *Listener) stateOf(conn net.Conn, s http.ConnState) {
 	}
 }
 
-// timed gives requests their deadlines.
+// timed sets the deadlines of requests.
 func (l *Listener) timed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, ok := r.Context().Value(connKey{}).(*Conn)
@@ -68,7 +68,8 @@ func (l *Listener) timed(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 		case r.ProtoMajor == 1:
 			if r.ContentLength != 0 {
-				// At once, for net/http reads some of a body that nobody reads.
+				// Set at once, since net/http reads a part of a body that the handler does not
+				// read.
 				c.body = body{ReadCloser: r.Body, conn: c, control: c.Conn, proven: &c.callerKnown, start: l.now()}
 				c.body.arm()
 				r.Body = &c.body
@@ -86,18 +87,18 @@ func (l *Listener) timed(next http.Handler) http.Handler {
 	})
 }
 
-// body is that of a request, with the deadlines of its caller.
+// body is a request body with the deadlines of its caller.
 type body struct {
 	io.ReadCloser
 	conn    *Conn
 	control interface{ SetReadDeadline(time.Time) error }
-	proven  *atomic.Bool // the caller has proved who it is
+	proven  *atomic.Bool // the caller has authenticated
 	start   int64
-	by      int64 // the deadline that is set
-	n       int64 // bytes that have come
+	by      int64 // the deadline that is set now
+	n       int64 // bytes read
 }
 
-// Read waits for the next bytes, as long as the caller may take for them.
+// Read waits for the next bytes within the deadline of the caller.
 func (b *body) Read(p []byte) (int, error) {
 	b.arm()
 	n, err := b.ReadCloser.Read(p)
@@ -111,8 +112,8 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// arm sets the deadline of the next bytes: a stranger's body must have come as a whole,
-// that of a known caller must keep its pace.
+// arm sets the deadline of the next bytes. The whole body of an anonymous caller has one deadline;
+// that of an authenticated caller must keep its pace.
 func (b *body) arm() {
 	l := b.conn.owner
 	by := b.start + int64(l.limits.Body)
@@ -123,27 +124,27 @@ func (b *body) arm() {
 	if l.moves(b.by, by) {
 		if b.control.SetReadDeadline(l.at(by)) == nil {
 			b.by = by
-			b.conn.bodyBy.Store(by) // of no use on HTTP/2
+			b.conn.bodyBy.Store(by) // not used on HTTP/2
 		}
 	}
 }
 
-// moves reports whether a deadline is worth setting anew, which costs more on HTTP/2 than
-// a look at the clock: when it comes sooner, or later by some part of a Stall.
+// moves reports whether to move a deadline from set to wanted. Setting one is costly on HTTP/2, so
+// it is moved only if it is earlier, or later by more than 1/16 of a Stall.
 func (l *Listener) moves(set, wanted int64) bool {
 	return set == 0 || wanted < set || wanted-set > int64(l.limits.Stall/16)
 }
 
-// stream is the answer on a stream of HTTP/2, with the deadlines of its caller: a client
-// that opens no window for it must not hold it.
+// stream is the response on an HTTP/2 stream with the deadlines of its caller: a client that opens
+// no flow-control window must not occupy the stream.
 type stream struct {
 	http.ResponseWriter
 	conn    *Conn
 	control *http.ResponseController
 	body    body
 	start   int64
-	by      int64 // the deadline of writes that is set
-	pace    pace  // of a known caller's answer
+	by      int64 // the write deadline that is set
+	pace    pace  // of the response to an authenticated caller
 	proven  atomic.Bool
 	endless atomic.Bool
 	counted bool
@@ -163,10 +164,10 @@ func (s *stream) paced() bool { return s.proven.Load() && !s.endless.Load() }
 // Unwrap is for http.ResponseController.
 func (s *stream) Unwrap() http.ResponseWriter { return s.ResponseWriter }
 
-// SetReadDeadline is for nobody: those of the body hold.
+// SetReadDeadline is not supported: body sets read deadlines.
 func (s *stream) SetReadDeadline(time.Time) error { return http.ErrNotSupported }
 
-// SetWriteDeadline is for nobody: see stream.
+// SetWriteDeadline is not supported: stream sets write deadlines.
 func (s *stream) SetWriteDeadline(time.Time) error { return http.ErrNotSupported }
 
 func (s *stream) arm() {
@@ -183,9 +184,9 @@ func (s *stream) arm() {
 	}
 }
 
-// writeBy sets the deadline of writes, if it comes sooner or later by some part of most
-// than what is set. The stream is reset at its deadline even when nothing waits to be
-// written: the heartbeats of long streams come more often than that.
+// writeBy sets the write deadline, unless it is later than the one set by no more than 1/16 of
+// most. HTTP/2 resets the stream at its deadline even if there is nothing to write; the heartbeats
+// of event streams come more often than that.
 func (s *stream) writeBy(by, most int64) {
 	if s.by != 0 && by >= s.by && by-s.by <= most/16 {
 		return
@@ -206,19 +207,19 @@ func (s *stream) wrote(n int, err error) {
 	}
 	if s.paced() {
 		s.pace.wrote(int64(n), l)
-		if s.pace.ahead(&l.limits) < 0 { // what the server takes for the rest must not end the stream
+		if s.pace.ahead(&l.limits) < 0 { // the time that the server needs for the rest must not end the stream
 			s.writeBy(l.now()+int64(l.limits.Stall), int64(l.limits.Stall))
 		}
 	}
 }
 
-// WriteHeader begins the answer.
+// WriteHeader writes the status and headers.
 func (s *stream) WriteHeader(status int) {
 	s.arm()
 	s.ResponseWriter.WriteHeader(status)
 }
 
-// Write writes piece by piece, for each must be taken in time.
+// Write writes piece by piece, since each piece has its own deadline.
 func (s *stream) Write(p []byte) (int, error) {
 	whole := len(p)
 	for {
@@ -242,4 +243,4 @@ func (s *stream) FlushError() error {
 }
 
 // Flush implements http.Flusher.
-func (s *stream) Flush() { _ = s.FlushError() } // an http.Flusher cannot say
+func (s *stream) Flush() { _ = s.FlushError() } // http.Flusher has no error

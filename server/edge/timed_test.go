@@ -19,8 +19,8 @@ import (
 
 const known = "Authorization: Bearer x\r\n"
 
-// B2B-LIM-040: what a stranger leaves unfinished over HTTP/1 is cut, and told in the log.
-func TestStrangers(t *testing.T) {
+// B2B-LIM-040: what an anonymous caller leaves unfinished over HTTP/1 is cut and logged.
+func TestAnonymousOverHTTP1(t *testing.T) {
 	t.Parallel()
 	const post = "POST /read HTTP/1.1\r\nHost: x\r\n"
 	for _, c := range []struct{ name, send, want, kind string }{
@@ -28,8 +28,8 @@ func TestStrangers(t *testing.T) {
 		{"half of the headers", post, "", "headers"},
 		{"half of a body", post + "Content-Length: 9\r\n\r\nhalf", "HTTP/1.1 400 ", "body"},
 		{"half of a body in chunks", post + "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n", "HTTP/1.1 400 ", "body"},
-		{"half of a body that nobody reads", "POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf", "HTTP/1.1 200 ", "body"},
-		{"a call without end", "GET /wait HTTP/1.1\r\nHost: x\r\n\r\n", "", "request"},
+		{"half of a body that the handler does not read", "POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf", "HTTP/1.1 200 ", "body"},
+		{"an endless call", "GET /wait HTTP/1.1\r\nHost: x\r\n\r\n", "", "request"},
 		{"half of the next headers", "GET / HTTP/1.1\r\nHost: x\r\n\r\nGET /", "HTTP/1.1 200 ", ""},
 		{"no next request", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 ", ""},
 	} {
@@ -49,7 +49,7 @@ func TestStrangers(t *testing.T) {
 	}
 }
 
-// B2B-LIM-040: an answer that a stranger does not read.
+// B2B-LIM-040: a response that an anonymous caller does not read.
 func TestUnreadAnswer(t *testing.T) {
 	t.Parallel()
 	w := serve(t, short, nil)
@@ -60,13 +60,13 @@ func TestUnreadAnswer(t *testing.T) {
 		most = 1 << 20
 	}
 	if got := len(ended(t, conn)); got > most {
-		t.Errorf("%d bytes were kept for a client that does not read", got)
+		t.Errorf("%d bytes were buffered for a client that does not read", got)
 	}
 }
 
-// B2B-LIM-041: the same things by known callers, who have longer; and what is done in time
-// is no worse for a deadline that has passed since.
-func TestKnownCallers(t *testing.T) {
+// B2B-LIM-041: authenticated callers have longer for the same things; and a body that arrived in
+// time is not affected by its deadline passing later.
+func TestAuthenticated(t *testing.T) {
 	t.Parallel()
 	w := serve(t, short, nil)
 	slow := w.open(t, "POST /read HTTP/1.1\r\nHost: x\r\n"+known+"Content-Length: 8\r\n\r\nhalf")
@@ -76,7 +76,7 @@ func TestKnownCallers(t *testing.T) {
 	readOK(t, nextFrom)
 	late := w.open(t, "POST /late HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nhalf")
 	readOK(t, bufio.NewReader(late))
-	// A stranger that came after them has been cut: so they have been spared.
+	// An anonymous connection that began later is cut by now, so the others were spared.
 	ended(t, w.open(t, "GET /wait HTTP/1.1\r\nHost: x\r\n\r\n"))
 	if _, err := io.WriteString(slow, "half"); err != nil {
 		t.Fatal(err)
@@ -90,12 +90,12 @@ func TestKnownCallers(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := wait.Read(make([]byte, 1)); err == nil || !err.(net.Error).Timeout() {
-		t.Errorf("the call of a known caller: %v", err)
+		t.Errorf("the call of an authenticated caller: %v", err)
 	}
 }
 
-// A stranger's request on a connection that a known caller used is a stranger's.
-func TestStrangerBehindKnownCaller(t *testing.T) {
+// A request without a credential on an authenticated connection is anonymous.
+func TestAnonymousAfterAuthenticated(t *testing.T) {
 	t.Parallel()
 	w := serve(t, short, nil)
 	conn := w.open(t, "GET / HTTP/1.1\r\nHost: x\r\n"+known+"\r\n")
@@ -107,8 +107,8 @@ func TestStrangerBehindKnownCaller(t *testing.T) {
 	w.waitFor(t, "kind=request count=1")
 }
 
-// B2B-LIM-041: known callers must keep a pace, too.
-func TestKnownCallersStall(t *testing.T) {
+// B2B-LIM-041: authenticated callers must make progress, too.
+func TestAuthenticatedStall(t *testing.T) {
 	t.Parallel()
 	limits := short
 	limits.Stall = 300 * time.Millisecond
@@ -122,7 +122,7 @@ func TestKnownCallersStall(t *testing.T) {
 	ended(t, conn)
 }
 
-// B2B-LIM-041: a body that comes slowly, but comes, is taken; one of single bytes is not.
+// B2B-LIM-041: a slow body that makes progress is accepted; one of single bytes is not.
 func TestPace(t *testing.T) {
 	t.Parallel()
 	limits := short
@@ -150,7 +150,7 @@ func TestPace(t *testing.T) {
 	}
 }
 
-// h2 is a client of HTTP/2 that does what it is told, by frames.
+// h2 is an HTTP/2 client that sends and reads single frames.
 type h2 struct {
 	t      *testing.T
 	conn   net.Conn
@@ -159,8 +159,8 @@ type h2 struct {
 	enc    *hpack.Encoder
 }
 
-// dialH2 connects; streams may be sent window bytes each.
-func (w *world) dialH2(t *testing.T, window uint32) *h2 {
+// dialH2 connects with this initial window for each stream.
+func (w *fixture) dialH2(t *testing.T, window uint32) *h2 {
 	t.Helper()
 	conn := w.open(t, http2.ClientPreface)
 	h := &h2{t: t, conn: conn, framer: http2.NewFramer(conn, conn)}
@@ -176,7 +176,7 @@ func (h *h2) check(err error) {
 	}
 }
 
-// request opens a stream; end says that it has no body.
+// request opens a stream; end reports that it has no body.
 func (h *h2) request(id uint32, method, path string, end bool, headers ...string) {
 	h.t.Helper()
 	h.buf.Reset()
@@ -187,7 +187,7 @@ func (h *h2) request(id uint32, method, path string, end bool, headers ...string
 	h.check(h.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: h.buf.Bytes(), EndHeaders: true, EndStream: end}))
 }
 
-// await reads frames until one fits, and answers pings and settings.
+// await reads frames until one fits, and acknowledges settings.
 func (h *h2) await(fits func(http2.Frame) bool) http2.Frame {
 	h.t.Helper()
 	for {
@@ -212,15 +212,15 @@ func headersOf(id uint32) func(http2.Frame) bool {
 	return func(f http2.Frame) bool { return f.Header().Type == http2.FrameHeaders && f.Header().StreamID == id }
 }
 
-// B2B-LIM-040, 041: a stream of a stranger is cut while the connection is a known
-// caller's, whose own streams go on.
-func TestStrangersOverHTTP2(t *testing.T) {
+// B2B-LIM-040, 041: an anonymous stream is cut although the connection is authenticated; the other
+// streams go on.
+func TestAnonymousStreamOverHTTP2(t *testing.T) {
 	t.Parallel()
 	w := serve(t, short, nil)
 	h := w.dialH2(t, 0)
 	h.request(1, "POST", "/read", false, "authorization", "x")
 	h.request(3, "POST", "/read", false)
-	h.await(headersOf(3)) // 400, for its body did not come
+	h.await(headersOf(3)) // 400, since its body did not arrive
 	w.waitFor(t, "kind=body count=1")
 	h.request(5, "GET", "/large", true, "authorization", "x")
 	h.request(7, "GET", "/large", true)
@@ -232,8 +232,8 @@ func TestStrangersOverHTTP2(t *testing.T) {
 	h.await(func(f http2.Frame) bool { return f.Header().Type == http2.FrameData && f.Header().StreamID == 5 })
 }
 
-// B2B-LIM-040: a connection of HTTP/2 on which nobody is known, whatever it does not do.
-func TestStrangersConnectionOverHTTP2(t *testing.T) {
+// B2B-LIM-040: an HTTP/2 connection without an authenticated caller, whatever is missing.
+func TestAnonymousConnectionOverHTTP2(t *testing.T) {
 	t.Parallel()
 	for name, begin := range map[string]func(*h2){
 		"no stream":    func(*h2) {},
@@ -252,15 +252,15 @@ func TestStrangersConnectionOverHTTP2(t *testing.T) {
 	}
 }
 
-// A known caller's streams must be read, too.
-func TestKnownCallersStallOverHTTP2(t *testing.T) {
+// The streams of an authenticated caller must be read, too.
+func TestAuthenticatedStallOverHTTP2(t *testing.T) {
 	t.Parallel()
 	limits := short
 	limits.Stall = 300 * time.Millisecond
 	w := serve(t, limits, nil)
 	h := w.dialH2(t, 0)
 	h.request(1, "GET", "/large", true, "authorization", "x")
-	go func() { // the connection is alive
+	go func() { // keep the connection active
 		for range 100 {
 			time.Sleep(20 * time.Millisecond)
 			if h.framer.WritePing(false, [8]byte{}) != nil {
@@ -271,8 +271,8 @@ func TestKnownCallersStallOverHTTP2(t *testing.T) {
 	w.waitFor(t, "kind=answer count=1")
 }
 
-// Streams that are opened and reset at once, faster than their handlers end, are bounded
-// and end the connection: net/http sees to it.
+// Streams that are opened and reset faster than their handlers end are limited, and end the
+// connection: net/http does that.
 func TestResetFlood(t *testing.T) {
 	t.Parallel()
 	w := serve(t, short, nil)
@@ -299,8 +299,8 @@ func TestResetFlood(t *testing.T) {
 	}
 }
 
-// ok makes a call as a known caller.
-func ok(t *testing.T, w *world) {
+// ok makes a call as an authenticated caller.
+func ok(t *testing.T, w *fixture) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), outer)
 	defer cancel()

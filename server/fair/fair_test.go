@@ -31,13 +31,13 @@ func ask(ctx context.Context, p *Pool, key string, n int) *asked {
 }
 
 // fill takes slots for a key until it gets no more.
-func fill(p *Pool, key string) (places []Slot) {
+func fill(p *Pool, key string) (slots []Slot) {
 	for {
 		l, ok := p.Try(key)
 		if !ok {
-			return places
+			return slots
 		}
-		places = append(slots, l)
+		slots = append(slots, l)
 	}
 }
 
@@ -215,7 +215,7 @@ func FuzzPool(f *testing.F) {
 	f.Add(uint64(3), uint8(5), uint8(2), uint8(1))
 	f.Fuzz(func(t *testing.T, seed uint64, slots, share, queue uint8) {
 		synctest.Test(t, func(t *testing.T) {
-			play(t, rand.New(rand.NewPCG(seed, 0)), Sizes{Slots: int(places%16) + 1, Share: int(share % 8), Queue: int(queue % 8)})
+			play(t, rand.New(rand.NewPCG(seed, 0)), Sizes{Slots: int(slots%16) + 1, Share: int(share % 8), Queue: int(queue % 8)})
 		})
 	})
 }
@@ -350,15 +350,15 @@ func TestUncontendedAllocatesNothing(t *testing.T) {
 	p := New(Sizes{Slots: 8})
 	keys := []string{"a", "b", "c"}
 	n := testing.AllocsPerRun(1000, func() {
-		var places [3]Slot
+		var slots [3]Slot
 		for i, key := range keys {
 			var err error
-			if places[i], err = p.Enter(context.Background(), key); err != nil {
+			if slots[i], err = p.Enter(context.Background(), key); err != nil {
 				t.Fatal(err)
 			}
 		}
-		for i := range places {
-			places[i].Leave()
+		for i := range slots {
+			slots[i].Leave()
 		}
 	})
 	if n > 0 {

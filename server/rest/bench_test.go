@@ -13,8 +13,7 @@ import (
 	"github.com/b2b-protocol/b2b/sdk/go/b2b/v1/b2bv1connect"
 )
 
-// The benchmarks measure the binding and the pipeline, without a network, a
-// database or a service.
+// The benchmarks measure the binding and the pipeline, without a network, a database or a service.
 
 type discard struct{ h http.Header }
 

@@ -14,24 +14,24 @@ import (
 	"github.com/b2b-protocol/b2b/server/wire"
 )
 
-// MaxBody is the size of the largest body that is read: 1 MiB (B2B-HTTP-004).
+// MaxBody is the size of the largest JSON body: 1 MiB (B2B-HTTP-004).
 const MaxBody = 1 << 20
 
-// MaxPublicBody is the same of operations that anybody may call (B2B-LIM-030).
+// MaxPublicBody is the size of the largest body of a public operation (B2B-LIM-030).
 const MaxPublicBody = 256 << 10
 
-// drained is how much of a refused body is read all the same, so that clients which write
-// all before they read meet the answer instead of a broken connection.
+// drained is how much of a refused body is read nevertheless. A client that writes its whole
+// request before it reads then gets the response instead of a broken connection.
 const drained = 2 << 20
 
-// hasBody reports whether a body may come.
+// hasBody reports whether the request may have a body.
 func hasBody(r *http.Request) bool {
 	return r.Body != nil && r.Body != http.NoBody && r.ContentLength != 0
 }
 
-// readBody appends the JSON body of a request to buf and checks its form. The caller is
-// known by then, and hold counts the bytes as its own. A request without a body has an
-// empty one. How long it may take is the concern of the server's edge.
+// readBody appends the JSON body of a request to buf and checks that it is well formed. The caller
+// must be known; its bytes count against hold. buf stays empty if there is no body. Package edge
+// limits the time.
 func readBody(r *http.Request, op *call.Operation, buf *wire.Buffer, hold *intake.Reservation) error {
 	if !hasBody(r) {
 		return nil
@@ -53,7 +53,7 @@ func readBody(r *http.Request, op *call.Operation, buf *wire.Buffer, hold *intak
 	if err := hold.Decode(r.Context()); err != nil {
 		return err
 	}
-	buf.B = bytes.TrimPrefix(buf.B, []byte("\xef\xbb\xbf")) // some editors mark UTF-8 so
+	buf.B = bytes.TrimPrefix(buf.B, []byte("\xef\xbb\xbf")) // some editors write a byte order mark
 	if len(buf.B) == 0 {
 		return nil
 	}
@@ -63,40 +63,39 @@ func readBody(r *http.Request, op *call.Operation, buf *wire.Buffer, hold *intak
 	return nil
 }
 
-// unread says why a body was not read to its end.
+// unread returns the error for a body that was not read to its end.
 func unread(err error, most int64) error {
 	if errors.Is(err, intake.ErrTooLarge) {
 		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_PAYLOAD_TOO_LARGE, "The body is larger than %d bytes", most)
 	}
-	if _, told := call.AsError(err); told {
+	if _, ok := call.AsError(err); ok {
 		return err
 	}
 	return call.Invalid("body: could not be read to its end")
 }
 
-// refuse answers an error to a request with a body that was not read, or not to its end.
-// On HTTP/1 a bounded part of it is read first; whoever waits for leave to send it gets
-// none.
+// refuse writes an error response to a request with an unread body. On HTTP/1 it reads a limited
+// part of the body first, except if the client waits for 100 Continue.
 func refuse(w http.ResponseWriter, r *http.Request, err error) error {
 	if hasBody(r) && r.ProtoMajor == 1 && r.Header.Get("Expect") == "" {
-		_, _ = io.CopyN(io.Discard, r.Body, drained) // the refusal stands, whatever comes of it
+		_, _ = io.CopyN(io.Discard, r.Body, drained) // the request is refused in any case
 	}
 	return WriteError(w, r, err)
 }
 
-// notJSON refuses a body of another media type, unless it is empty: what it says would be
-// dropped in silence (B2B-HTTP-002).
+// notJSON returns the error for a non-empty body of another media type, which would otherwise be
+// ignored silently (B2B-HTTP-002).
 func notJSON(r *http.Request) error {
 	if r.ContentLength < 0 {
 		if n, err := io.ReadFull(r.Body, make([]byte, 1)); n == 0 && err == io.EOF {
 			return nil
 		}
 	}
-	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UNSUPPORTED_MEDIA_TYPE, "The body is not JSON by its Content-Type header, so it was not read").
+	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UNSUPPORTED_MEDIA_TYPE, "The Content-Type header does not say that the body is JSON, so it was not read").
 		WithHint("Send JSON with the header Content-Type: application/json (curl -H 'Content-Type: application/json'), or no body.")
 }
 
-// isJSON reports whether the body is JSON, which is the only media type that is read.
+// isJSON reports whether the body is JSON, the only media type that is read.
 func isJSON(h http.Header) (bool, error) {
 	contentType := h.Get("Content-Type")
 	charset := ""
@@ -125,8 +124,8 @@ func unsupported(text string) error {
 	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UNSUPPORTED_MEDIA_TYPE, "%s", text)
 }
 
-// invalid makes what the decoder found wrong into a VALIDATION_ERROR. Other errors
-// of the decoder are faults of the server and stay as they are.
+// invalid converts an error that the decoder found in the input to a VALIDATION_ERROR. Other errors
+// of the decoder are faults of the server and are returned unchanged.
 func invalid(err error) error {
 	var fault *wire.FieldError
 	if errors.As(err, &fault) {

@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// disposition reads the Content-Disposition header of a part of a form: the name of its
-// field and that of its file, which are as the user wrote them (B2B-FILE-012). isFile reports
-// whether the part is a file; the error is about a header that cannot be read.
+// disposition parses the Content-Disposition header of a part of a form. It returns the name of the
+// field and the name of the file as the user wrote them (B2B-FILE-012). isFile reports whether the
+// part is a file; the error means that the header is invalid.
 //
-// Browsers and fetch write a quote, CR and LF in a name as %22, %0D and %0A and leave other
-// percent signs alone, so these three are undone in a plain parameter, and nothing else.
+// Browsers and fetch write a quote, CR and LF in a name as %22, %0D and %0A and do not escape other
+// percent signs. So these three are decoded in a plain parameter, and nothing else.
 func disposition(header string) (field, file string, isFile bool, err error) {
 	_, params, err := mime.ParseMediaType(latin1ToUTF8(header))
 	if err != nil {
@@ -28,8 +28,8 @@ var formName = strings.NewReplacer("%22", `"`, "%0D", "\r", "%0A", "\n")
 
 const latin1 = "iso-8859-1'"
 
-// latin1ToUTF8 rewrites extended parameters in ISO-8859-1 (RFC 5987), which package mime
-// drops, in UTF-8. What it cannot read it leaves as it is.
+// latin1ToUTF8 rewrites extended parameters in ISO-8859-1 (RFC 5987), which package mime drops, to
+// UTF-8. It leaves invalid parameters unchanged.
 func latin1ToUTF8(header string) string {
 	var out strings.Builder
 	for param := range parameters(header) {
@@ -75,8 +75,8 @@ func hasParameter(header, name string) bool {
 	return false
 }
 
-// parameters yields the pieces of a header up to and with each semicolon that is not within
-// quotes. Together they are the header.
+// parameters yields the pieces of a header, each up to and including a semicolon outside quotes.
+// Concatenated they are the header.
 func parameters(header string) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
 		start, quoted := 0, false

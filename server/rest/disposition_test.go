@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// It proves B2B-FILE-012.
+// B2B-FILE-012: names of fields and files.
 func TestDisposition(t *testing.T) {
 	for header, want := range map[string]string{
 		`form-data; name="file"; filename="a.txt"`:                               "file|a.txt",
@@ -35,12 +35,12 @@ func TestDisposition(t *testing.T) {
 	}
 	for _, header := range []string{"", ";", `form-data; name="a"; name="b"`, `form-data; filename="`} {
 		if _, _, _, err := disposition(header); err == nil {
-			t.Errorf("disposition(%s) is read", header)
+			t.Errorf("disposition(%s) is accepted", header)
 		}
 	}
 }
 
-// Rewriting keeps every header that has no parameter in ISO-8859-1, and never panics.
+// Rewriting leaves every header without an ISO-8859-1 parameter unchanged, and never panics.
 func FuzzDisposition(f *testing.F) {
 	f.Add(`form-data; name="file"; filename*=ISO-8859-1''caf%E9.txt`)
 	f.Add(`form-data; name="fi\"le"; filename="a;b"`)

@@ -15,14 +15,14 @@ import (
 	"github.com/b2b-protocol/b2b/server/call"
 )
 
-// A file never changes, so it may be kept for ever by whoever was let in to get it:
-// not by caches that others share (B2B-FILE).
+// A file never changes, so a client may cache it for ever, but a shared cache must not: access to
+// it is checked (B2B-FILE).
 var (
 	forEver   = []string{"private, max-age=31536000, immutable"}
-	noContent = []string{"default-src 'none'"} // nothing in a file is run or loaded
+	noContent = []string{"default-src 'none'"} // a browser must not run or load anything in a file
 )
 
-// download answers an operation that streams a file: its bytes are the body.
+// download serves an operation that sends a file; the bytes of the file are the body.
 func (s *handler) download(w http.ResponseWriter, r *http.Request, info *call.Info, req proto.Message, malformed error) error {
 	out := &fileWriter{ResponseWriter: w, request: r}
 	info.Serve = func(c *call.Content) error { return s.serveFile(out, r, c) }
@@ -37,7 +37,7 @@ func (s *handler) download(w http.ResponseWriter, r *http.Request, info *call.In
 	return errors.Join(err, out.broken)
 }
 
-// serveFile writes a file, or the ranges of it that are asked for.
+// serveFile writes a file, or the requested ranges of it.
 func (s *handler) serveFile(w *fileWriter, r *http.Request, c *call.Content) error {
 	disposition := "attachment"
 	if c.Inline {
@@ -50,13 +50,13 @@ func (s *handler) serveFile(w *fileWriter, r *http.Request, c *call.Content) err
 	h["Content-Security-Policy"] = noContent
 	h["Cache-Control"] = forEver
 	h["Etag"] = []string{c.ETag}
-	// Conditions that a file which never changes cannot fail are not asked.
+	// Preconditions that an immutable file always meets are ignored.
 	asked := *r
 	asked.Header = r.Header.Clone()
 	asked.Header.Del("If-Match")
 	asked.Header.Del("If-Unmodified-Since")
 	if lines := asked.Header["If-None-Match"]; len(lines) > 1 {
-		asked.Header.Set("If-None-Match", strings.Join(lines, ", ")) // net/http reads one line
+		asked.Header.Set("If-None-Match", strings.Join(lines, ", ")) // net/http reads only the first line
 	}
 	if asked.Header.Get("Range") != "" {
 		size, err := c.Seek(0, io.SeekEnd)
@@ -77,7 +77,7 @@ func (s *handler) serveFile(w *fileWriter, r *http.Request, c *call.Content) err
 	return nil
 }
 
-// fileWriter says in our words what net/http refuses.
+// fileWriter replaces the errors of net/http with those of the protocol.
 type fileWriter struct {
 	http.ResponseWriter
 	request *http.Request
@@ -102,7 +102,7 @@ func (w *fileWriter) WriteHeader(status int) {
 
 func (w *fileWriter) Write(p []byte) (int, error) {
 	if w.refused {
-		return len(p), nil // the text of net/http
+		return len(p), nil // drop the text of net/http
 	}
 	w.begun = true
 	n, err := w.ResponseWriter.Write(p)
@@ -112,12 +112,11 @@ func (w *fileWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// piece is how much of a file the kernel sends at once, in bytes: the deadline of the
-// connection is that of a piece.
+// piece is how much of a file the kernel sends with one call, in bytes: the write deadline of the
+// connection is that of one piece.
 const piece = 128 << 10
 
-// ReadFrom hands a file of the disk to the connection, which has the kernel send it, a
-// piece at a time.
+// ReadFrom passes a file on disk to the connection, which lets the kernel send it, piece by piece.
 func (w *fileWriter) ReadFrom(src io.Reader) (sent int64, err error) {
 	part, file := w.sendable(src)
 	if file == nil {
@@ -131,7 +130,7 @@ func (w *fileWriter) ReadFrom(src io.Reader) (sent int64, err error) {
 		sent += n
 	}
 	if errors.Is(err, io.EOF) {
-		return sent, nil // shorter than it was: as any reader would tell it
+		return sent, nil // the file is shorter than before; other readers report that as EOF, too
 	}
 	if err != nil && w.broken == nil {
 		w.broken = err
@@ -139,8 +138,8 @@ func (w *fileWriter) ReadFrom(src io.Reader) (sent int64, err error) {
 	return sent, err
 }
 
-// sendable gives the part of a file of the disk that src reads, and the file, if src is
-// one and the connection can take it.
+// sendable returns the part of a file on disk that src reads, and the file. It returns nil if src
+// is something else or the connection cannot send files.
 func (w *fileWriter) sendable(src io.Reader) (part *io.LimitedReader, file io.Reader) {
 	if _, ok := w.ResponseWriter.(io.ReaderFrom); !ok || w.refused {
 		return nil, nil
@@ -159,7 +158,7 @@ func (w *fileWriter) sendable(src io.Reader) (part *io.LimitedReader, file io.Re
 	return part, source.ReadSeeker
 }
 
-// watched remembers why a file could not be read.
+// watched records why a file could not be read.
 type watched struct {
 	io.ReadSeeker
 	err error
@@ -173,7 +172,7 @@ func (r *watched) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// percentEncode writes a name as RFC 5987 has it, leaving what JavaScript's
+// percentEncode escapes a name as in RFC 5987. It leaves the characters unescaped that JavaScript's
 // encodeURIComponent leaves.
 func percentEncode(s string) string {
 	const hex = "0123456789ABCDEF"

@@ -15,11 +15,11 @@ import (
 	"github.com/b2b-protocol/b2b/server/call"
 )
 
-// sink is an answer that is told what to read from, as net/http's on a TCP connection is.
+// sink is a response with ReadFrom, like that of net/http on a TCP connection.
 type sink struct {
 	*httptest.ResponseRecorder
 	pieces []int64
-	files  int // of the pieces, those that the kernel could send
+	files  int // the pieces that the kernel can send
 }
 
 func (s *sink) ReadFrom(src io.Reader) (int64, error) {
@@ -31,7 +31,8 @@ func (s *sink) ReadFrom(src io.Reader) (int64, error) {
 	return io.Copy(s.Body, src)
 }
 
-// A file of the disk is sent by the kernel, whole or in part, in pieces; what is kept elsewhere, and several ranges at once, are written.
+// The kernel sends a file on disk, whole or one range, in pieces. A file that is stored elsewhere
+// and several ranges are written.
 func TestSendFile(t *testing.T) {
 	data := make([]byte, 3*piece+5)
 	for i := range data {
@@ -45,7 +46,7 @@ func TestSendFile(t *testing.T) {
 		byteRange     string
 		elsewhere     bool
 		status, files int
-		want          []byte // nil: not looked at
+		want          []byte // nil: not checked
 	}{
 		"whole":          {"", false, 200, 4, data},
 		"part":           {"bytes=7-300006", false, 206, 3, data[7:300007]},
@@ -88,7 +89,7 @@ func TestSendFile(t *testing.T) {
 	}
 }
 
-// short is an answer whose connection breaks.
+// short is a response on a connection that breaks.
 type short struct{ *sink }
 
 func (s short) ReadFrom(src io.Reader) (int64, error) {
@@ -96,7 +97,7 @@ func (s short) ReadFrom(src io.Reader) (int64, error) {
 	return n, syscall.ECONNRESET
 }
 
-// An answer that breaks off is told as such.
+// A broken connection is reported as such.
 func TestSendFileBroken(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f")
 	if err := os.WriteFile(path, make([]byte, 2*piece), 0o600); err != nil {

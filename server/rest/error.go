@@ -11,9 +11,9 @@ import (
 	"github.com/b2b-protocol/b2b/server/wire"
 )
 
-// WriteError answers {"error", "code", "retry_after"?, "hint"?, extras…}
-// (B2B-ERR). The text of what is not a *call.Error stays
-// inside. Its own error is that the client is gone.
+// WriteError writes the response {"error", "code", "retry_after"?, "hint"?, extras…} (B2B-ERR). An
+// error that is not a *call.Error is reported as an internal error without its text. WriteError
+// returns an error if the client is gone.
 func WriteError(w http.ResponseWriter, r *http.Request, err error) error {
 	e, _ := call.AsError(err)
 	buf := wire.GetBuffer()

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// matches tells whether an If-None-Match header names the tag. Tags are compared
-// weakly: "3" and W/"3" are the same.
+// matches reports whether an If-None-Match header contains the tag. Tags are compared weakly: "3"
+// and W/"3" are equal.
 func matches(lines []string, tag string) bool {
 	tag = strings.TrimPrefix(tag, "W/")
 	for _, line := range lines {
@@ -18,7 +18,7 @@ func matches(lines []string, tag string) bool {
 			rest = strings.TrimPrefix(rest, "W/")
 			after, quoted := strings.CutPrefix(rest, `"`)
 			if !quoted {
-				break // what follows cannot be read; the full answer is always right
+				break // the rest is invalid; the full response is always correct
 			}
 			end := strings.IndexByte(after, '"')
 			if end < 0 {
@@ -33,7 +33,7 @@ func matches(lines []string, tag string) bool {
 	return false
 }
 
-// wantsFresh tells whether the client refuses to be told that it has the answer.
+// wantsFresh reports whether the client refuses 304.
 func wantsFresh(h http.Header) bool {
 	for _, line := range h["Cache-Control"] {
 		for directive := range strings.SplitSeq(line, ",") {

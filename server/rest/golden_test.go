@@ -17,9 +17,9 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/routes.golden")
 
-// TestRoutes compares the whole surface with a list that people read: a changed
-// path or status breaks clients, a changed caller or scope opens or closes a door.
-// Tools that watch the schema see none of these.
+// TestRoutes compares all routes with a list for reviewers: a changed path or status breaks
+// clients, and a changed caller or scope changes who has access. Tools that check the schema do not
+// see these.
 func TestRoutes(t *testing.T) {
 	var lines []string
 	for _, op := range (call.Services{}).Operations() {
@@ -56,8 +56,7 @@ func TestRoutes(t *testing.T) {
 	t.Error("If that is meant, run: go test ./server/rest -run TestRoutes -update")
 }
 
-// describe is a line of the list: METHOD path → procedure, success statuses,
-// callers, scope.
+// describe returns a line of the list: METHOD path → procedure, success statuses, callers, scope.
 func describe(op *call.Operation, rule *annotations.HttpRule) string {
 	method, path := call.Route(rule)
 	status := fmt.Sprint(max(200, op.Rest.GetStatus()))

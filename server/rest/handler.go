@@ -15,12 +15,12 @@ import (
 	"github.com/b2b-protocol/b2b/server/wire"
 )
 
-// Config is what the REST binding is made of.
+// Config configures the REST binding.
 type Config struct {
-	Operations []*call.Operation // those without an HTTP rule are left out
+	Operations []*call.Operation // those without an HTTP rule are ignored
 	Pipeline   *call.Pipeline
-	Intake     *intake.Budget  // of the bodies; nil: one of its own
-	Answers    *intake.Answers // nil: one of its own
+	Intake     *intake.Budget  // for bodies; nil: a new one
+	Answers    *intake.Answers // nil: a new one
 	Edge       call.Edge
 	Log        *slog.Logger
 }
@@ -35,8 +35,8 @@ type handler struct {
 	log      *slog.Logger
 }
 
-// New makes the REST binding. It fails when the schema's HTTP rules cannot be
-// served: two alike, a field that does not exist, an RPC that nothing implements.
+// New returns the REST binding. It returns an error if an HTTP rule of the schema cannot be served:
+// two equal rules, an unknown field, or an RPC without an implementation.
 func New(c Config) (http.Handler, error) {
 	routes, err := newRouter(c.Operations)
 	if err != nil {
@@ -51,19 +51,19 @@ func New(c Config) (http.Handler, error) {
 	return &handler{router: routes, pipeline: c.Pipeline, intake: c.Intake, answers: c.Answers, edge: c.Edge, log: c.Log}, nil
 }
 
-// ServeHTTP answers one request, see the package's comment.
+// ServeHTTP serves one request in the stages that the package comment lists.
 func (s *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.recover(w, r)
 	buf := wire.GetBuffer()
 	defer wire.PutBuffer(buf)
 	if err := s.serve(w, r, buf); err != nil {
-		// Nothing is left to tell the client, which is most likely gone.
-		s.log.DebugContext(r.Context(), "answer not written", "method", r.Method, "error", err)
+		// The client is most likely gone, so there is no response.
+		s.log.DebugContext(r.Context(), "response not written", "method", r.Method, "error", err)
 	}
 }
 
-// serve does the stages. Its error is about writing the answer. Who calls is
-// settled before a byte of the body is read (B2B-HTTP-021).
+// serve runs the stages. It returns an error if the response cannot be written. The caller is
+// authenticated before a byte of the body is read (B2B-HTTP-021).
 func (s *handler) serve(w http.ResponseWriter, r *http.Request, buf *wire.Buffer) error {
 	m, err := s.router.find(r.Method, r.URL.EscapedPath())
 	if err != nil {
@@ -95,7 +95,7 @@ func (s *handler) serve(w http.ResponseWriter, r *http.Request, buf *wire.Buffer
 		hold.Decoded()
 		switch {
 		case info.Operation.SendsFile:
-			hold.End() // what follows takes long
+			hold.End() // a download may take long
 			return s.download(w, r, info, req, malformed)
 		case info.Operation.Stream != nil:
 			hold.End()
@@ -117,14 +117,14 @@ func (s *handler) serve(w http.ResponseWriter, r *http.Request, buf *wire.Buffer
 	defer wire.PutBuffer(out)
 	body, err := m.route.encode(out, res)
 	if err != nil {
-		s.log.ErrorContext(r.Context(), "answer not encoded", "procedure", info.Operation.Procedure, "error", err)
+		s.log.ErrorContext(r.Context(), "response not encoded", "procedure", info.Operation.Procedure, "error", err)
 		answer.Pause()
 		return WriteError(w, r, err)
 	}
 	h := m.route.header(r, res, body)
 	var kept int64
 	if len(out.B) > intake.Small && h.sends(r) {
-		// The client may take long: no more is kept than what is written.
+		// The client may read slowly, so only what is written is kept in memory.
 		kept, res, buf.B = int64(cap(out.B)), nil, nil
 	}
 	if err := answer.Take(r.Context(), kept); err != nil {
@@ -139,8 +139,8 @@ func (s *handler) serve(w http.ResponseWriter, r *http.Request, buf *wire.Buffer
 	return h.write(w, r, body)
 }
 
-// nothingHere is the error of a path or method that is not bound. It tells so only
-// to those who have proven who they are.
+// nothingHere returns the error for a path or method without an operation. Callers that are not
+// authenticated get the error of authentication instead.
 func (s *handler) nothingHere(ctx context.Context, info *call.Info) error {
 	if err := s.pipeline.Identify(ctx, info); err != nil {
 		return err
@@ -148,8 +148,7 @@ func (s *handler) nothingHere(ctx context.Context, info *call.Info) error {
 	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_NOT_FOUND, "No such path or method")
 }
 
-// recover answers for a fault in the binding itself; the pipeline has caught those
-// of services.
+// recover responds to a panic in the binding itself; the pipeline recovers those of services.
 func (s *handler) recover(w http.ResponseWriter, r *http.Request) {
 	v := recover()
 	switch v {
@@ -162,6 +161,6 @@ func (s *handler) recover(w http.ResponseWriter, r *http.Request) {
 	w.Header().Del("Etag")
 	w.Header().Del("Set-Cookie")
 	if err := WriteError(w, r, fmt.Errorf("panic: %v", v)); err != nil {
-		s.log.DebugContext(r.Context(), "answer not written", "method", r.Method, "error", err)
+		s.log.DebugContext(r.Context(), "response not written", "method", r.Method, "error", err)
 	}
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/rest"
 )
 
-// touchy notes that somebody read it.
+// touchy records whether it was read.
 type touchy struct {
 	io.Reader
 	read bool
@@ -30,9 +30,8 @@ func (r *touchy) Read(p []byte) (int, error) {
 	return r.Reader.Read(p)
 }
 
-// Of a call that is refused for its path or its caller, no byte of the body is read
-// (B2B-HTTP-021).
-func TestNothingIsReadOfStrangers(t *testing.T) {
+// No byte of the body is read if the path or the caller is refused (B2B-HTTP-021).
+func TestUnauthenticatedBodyIsNotRead(t *testing.T) {
 	h := server(t, nil, map[string]service{b2bv1connect.ThreadServiceCreateThreadProcedure: answers(&b2bv1.CreateThreadResponse{Thread: benchThread})})
 	for _, c := range []struct {
 		path, token string
@@ -51,7 +50,7 @@ func TestNothingIsReadOfStrangers(t *testing.T) {
 		body := &touchy{Reader: strings.NewReader(`{"topic":"a"}`)}
 		r := httptest.NewRequest("POST", "/", body)
 		r.URL.Path, r.URL.RawPath = c.path, c.path
-		r.ProtoMajor = 2 // what is refused over HTTP/1 is heard out
+		r.ProtoMajor = 2 // a body that is refused over HTTP/1 is read
 		r.Header.Set("Content-Type", "application/json")
 		if c.token != "" {
 			r.Header.Set("Authorization", "Bearer "+c.token)
@@ -64,7 +63,7 @@ func TestNothingIsReadOfStrangers(t *testing.T) {
 	}
 }
 
-// Bodies for which there is no room are refused, small ones go on (B2B-LIM-032).
+// Bodies without room are refused; small ones are still accepted (B2B-LIM-032).
 func TestNoRoom(t *testing.T) {
 	budget := intake.New(intake.Sizes{Share: 40 << 10, Whole: 40 << 10, Address: 40 << 10, Patience: 10 * time.Millisecond}, nil)
 	held, release := make(chan struct{}), make(chan struct{})
@@ -93,7 +92,7 @@ func TestNoRoom(t *testing.T) {
 	}
 	w := do(t, h, "POST /api/auth/login\nContent-Type: application/json\n\n{\"pad\":\""+strings.Repeat("x", 40<<10)+"\"}")
 	if w.StatusCode != 503 || w.Header.Get("Retry-After") != "1" {
-		t.Errorf("a large one of a stranger: %d", w.StatusCode)
+		t.Errorf("a large one without a credential: %d", w.StatusCode)
 	}
 	close(release)
 	if got := <-done; got != "200  false" {
@@ -104,7 +103,7 @@ func TestNoRoom(t *testing.T) {
 	}
 }
 
-// unreadWriter is a client that does not read the body of its answer until released.
+// unreadWriter is a client that does not read the response body until released.
 type unreadWriter struct {
 	*httptest.ResponseRecorder
 	begun, release chan struct{}
@@ -116,9 +115,9 @@ func (w unreadWriter) Write(p []byte) (int, error) {
 	return w.ResponseRecorder.Write(p)
 }
 
-// Large answers for which there is no room are refused where they only read; small ones,
-// and those of changes, go on (B2B-LIM-035).
-func TestNoRoomForAnswers(t *testing.T) {
+// Large responses without room are refused if the call only reads; small ones and those of changes
+// are sent (B2B-LIM-035).
+func TestNoRoomForResponses(t *testing.T) {
 	held := intake.NewAnswers(intake.Sizes{Share: 100 << 10, Patience: 10 * time.Millisecond}, nil)
 	large := &b2bv1.Thread{Id: "t", Topic: strings.Repeat("x", 80<<10)}
 	h := server(t, func(c *rest.Config) { c.Answers = held }, map[string]service{
@@ -141,7 +140,7 @@ func TestNoRoomForAnswers(t *testing.T) {
 	<-slow.begun
 	w := do(t, h, "GET /api/threads/large"+asBot+"\n\n")
 	if body := bodyOf(t, w); w.StatusCode != 429 || w.Header.Get("Retry-After") != "1" || w.Header.Get("Etag") != "" || !strings.Contains(body, `"hint"`) {
-		t.Errorf("a large answer beside one that is not read: %d %v %.200s", w.StatusCode, w.Header, body)
+		t.Errorf("a large response beside an unread one: %d %v %.200s", w.StatusCode, w.Header, body)
 	}
 	for name, c := range map[string]string{
 		"a small one":        "GET /api/threads/small" + asBot + "\n\n",

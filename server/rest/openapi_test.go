@@ -11,8 +11,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/call"
 )
 
-// TestOpenAPINamesEveryRoute holds the document and the routes together: each is there,
-// with its success statuses and callers, and no other.
+// TestOpenAPINamesEveryRoute checks that the OpenAPI document and the routes agree: the same paths,
+// success statuses and callers.
 func TestOpenAPINamesEveryRoute(t *testing.T) {
 	var document struct {
 		Paths map[string]map[string]struct {
@@ -28,7 +28,7 @@ func TestOpenAPINamesEveryRoute(t *testing.T) {
 		for method, op := range item {
 			var statuses []string
 			for status := range op.Responses {
-				if !slices.Contains([]string{"default", "304", "206"}, status) { // which any read, any download may have
+				if !slices.Contains([]string{"default", "304", "206"}, status) { // any read, or any download, may have these
 					statuses = append(statuses, status)
 				}
 			}

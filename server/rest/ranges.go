@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// askedRange makes a Range header what net/http understands as RFC 9110 means it, for a file
-// of size bytes; "" leaves the header out, and with it all is answered (B2B-FILE-024).
+// askedRange rewrites a Range header for a file of size bytes, so that net/http handles it as RFC
+// 9110 requires. "" means that the header is dropped and the whole file is sent (B2B-FILE-024).
 //
-// A unit other than bytes and what is no range are ignored. A suffix of no bytes, "-0",
-// names nothing: it becomes a range behind the end, which net/http refuses alone and leaves
-// out beside others. A last byte beyond the end is the end, however large its number. Of an
-// empty file every range is all of it.
+// Units other than bytes and invalid ranges are ignored. The empty suffix "-0" is replaced by a
+// range behind the end, which net/http refuses if it is alone and otherwise drops. A last byte
+// beyond the end is replaced by the end, however large the number is. Any range of an empty file is
+// the whole file.
 func askedRange(header string, size int64) string {
 	unit, specs, ok := strings.Cut(header, "=")
 	if !ok || !strings.EqualFold(strings.TrimSpace(unit), "bytes") || size == 0 {
@@ -36,7 +36,7 @@ func askedRange(header string, size int64) string {
 	return "bytes=" + strings.Join(kept, ",")
 }
 
-// oneRange reads "first-last", "first-" or "-length"; false is what is none of them.
+// oneRange rewrites "first-last", "first-" or "-length"; it returns false for anything else.
 func oneRange(part string, size int64) (string, bool) {
 	first, last, ok := strings.Cut(part, "-")
 	if !ok || first == "" && last == "" || !digits(first) || !digits(last) {
@@ -58,7 +58,7 @@ func oneRange(part string, size int64) (string, bool) {
 
 func digits(s string) bool { return strings.Trim(s, "0123456789") == "" }
 
-// atMost is the number that digits write, or most when it is more.
+// atMost returns the number that digits represent, but at most most.
 func atMost(digits string, most int64) int64 {
 	n, err := strconv.ParseInt(digits, 10, 64)
 	if digits == "" {
@@ -70,7 +70,7 @@ func atMost(digits string, most int64) int64 {
 	return n
 }
 
-// less compares the numbers that digits write, of any length.
+// less compares two numbers of any length in decimal digits.
 func less(a, b string) bool {
 	a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
 	if len(a) != len(b) {

@@ -2,7 +2,7 @@ package rest
 
 import "testing"
 
-// It proves B2B-FILE-024.
+// B2B-FILE-024: Range headers.
 func TestAskedRange(t *testing.T) {
 	const huge = "99999999999999999999"
 	for header, want := range map[string]string{

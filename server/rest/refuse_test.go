@@ -12,8 +12,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/rest"
 )
 
-// TestRefusals guards the order of the stages: the path only for those who are known, who
-// calls and whether they may before the body, the form of the body before its fields.
+// TestRefusals checks the order of the stages: authentication before the path, authorization before
+// the body, the form of the body before its fields.
 func TestRefusals(t *testing.T) {
 	h := server(t, nil, nil)
 	const json = "\nContent-Type: application/json"
@@ -86,7 +86,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestBodyLimit meets the limits exactly, and without a Content-Length.
+// TestBodyLimit checks the exact limits, with and without a Content-Length.
 func TestBodyLimit(t *testing.T) {
 	h := server(t, nil, map[string]service{
 		b2bv1connect.AuthServiceLoginProcedure:          answers(&b2bv1.LoginResponse{}),

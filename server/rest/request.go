@@ -11,12 +11,11 @@ import (
 	"github.com/b2b-protocol/b2b/server/wire"
 )
 
-// request makes the request message of a route: the body, then the query, then the
-// path, then headers; what comes later wins. Where the schema maps the body, the
-// query says nothing. Other calls than GET may have a body beside their query:
-// DELETE names its request_id in it.
+// request builds the request message of a route from the body, then the query, then the path, then
+// headers; later ones take precedence. If the schema maps the body, the query is ignored. Methods
+// other than GET may have a body as well as a query: DELETE has its request_id there.
 //
-// The message is usable even when the error says that something did not fit.
+// The message is usable even if the error reports invalid input.
 func (m *match) request(r *http.Request, body []byte) (proto.Message, error) {
 	req := m.route.op.NewRequest()
 	return req, m.fill(req, r, body)
@@ -51,13 +50,13 @@ func (m *match) fill(req proto.Message, r *http.Request, body []byte) error {
 	return nil
 }
 
-// maxPairs bounds a query, in keys and values: far more than any operation has.
+// maxPairs is the largest number of pairs in a query, far more than any operation needs.
 const maxPairs = 1000
 
 var emptyBody = []byte("{}")
 
-// parseQuery reads a query as lenient clients write it: a broken escape stands for
-// itself, so "?q=100%" is a question, and a semicolon is a semicolon.
+// parseQuery parses a query leniently: an invalid escape stands for itself, so "?q=100%" is valid,
+// and a semicolon is an ordinary character.
 func parseQuery(raw string) url.Values {
 	values := make(url.Values)
 	for pair := range strings.SplitSeq(raw, "&") {

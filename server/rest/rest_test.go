@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// callers is an authenticator that knows its callers by token and by cookie.
+// callers is an authenticator with callers by token and by cookie.
 type callers map[string]*call.Caller
 
 func (c callers) Authenticate(_ context.Context, given call.Credentials) (*call.Caller, error) {
@@ -54,7 +54,7 @@ var everybody = callers{
 // service is one service method.
 type service func(context.Context, proto.Message) (proto.Message, error)
 
-// server is a REST binding whose services are given by procedure.
+// server returns a REST binding with these services, by procedure.
 func server(t testing.TB, change func(*rest.Config), services map[string]service) http.Handler {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
@@ -76,17 +76,17 @@ func server(t testing.TB, change func(*rest.Config), services map[string]service
 	return h
 }
 
-// answers is a service that always answers the same.
+// answers returns a service that always returns the same response.
 func answers(m proto.Message) service {
 	return func(context.Context, proto.Message) (proto.Message, error) { return m, nil }
 }
 
-// fails is a service that always fails the same way.
+// fails returns a service that always returns the same error.
 func fails(err error) service {
 	return func(context.Context, proto.Message) (proto.Message, error) { return nil, err }
 }
 
-// do makes one request of lines: "POST /path", headers, an empty line and the body.
+// do makes one request, given as lines: "POST /path", headers, an empty line and the body.
 func do(t testing.TB, h http.Handler, request string) *http.Response {
 	t.Helper()
 	head, body, _ := strings.Cut(request, "\n\n")
@@ -132,7 +132,7 @@ func TestRequestMessage(t *testing.T) {
 			&b2bv1.ListOrgTicketsRequest{Limit: proto.Int32(2), Cursor: proto.String("100%")},
 		},
 		{
-			"the path wins over the query", b2bv1connect.ThreadServiceGetThreadProcedure,
+			"the path takes precedence over the query", b2bv1connect.ThreadServiceGetThreadProcedure,
 			"GET /api/threads/t1?thread_id=t2" + asBot,
 			&b2bv1.GetThreadRequest{ThreadId: "t1"},
 		},
@@ -196,8 +196,8 @@ func TestIfMatchAndKeysReachTheService(t *testing.T) {
 	}
 }
 
-// TestBuffersAreNotShared guards against messages that point into the buffer of
-// their body, which serves the next request.
+// TestBuffersAreNotShared checks that messages do not reference the buffer of their body, which is
+// used again for the next request.
 func TestBuffersAreNotShared(t *testing.T) {
 	var got []proto.Message
 	h := server(t, nil, map[string]service{b2bv1connect.ThreadServiceSendThreadMessageProcedure: func(_ context.Context, m proto.Message) (proto.Message, error) {
@@ -213,7 +213,7 @@ func TestBuffersAreNotShared(t *testing.T) {
 	}
 }
 
-// B2B-HTTP-019: what proxies say of the caller.
+// B2B-HTTP-019: what proxies report about the caller.
 func TestCallInfo(t *testing.T) {
 	var got *call.Info
 	proxies, err := forwarded.Parse("1")

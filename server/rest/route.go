@@ -17,20 +17,19 @@ import (
 	"github.com/b2b-protocol/b2b/server/wire"
 )
 
-// A route is one HTTP binding of an operation, with everything that the schema
-// says about it looked up.
+// A route is one HTTP binding of an operation, with everything that the schema declares about it.
 type route struct {
 	op       *call.Operation
 	hasBody  bool            // the rule maps the body to the request
-	vars     []string        // fields that the path fills, in its order
+	vars     []string        // fields set by path variables, in the order of the path
 	skip     map[string]bool // the same fields
 	status   int
 	statuses []statusWhen
-	etag     []protoreflect.FieldDescriptor // the way to the revision; empty: none
-	body     string                         // the response's field that is written; empty: all of it
-	next     protoreflect.FieldDescriptor   // the response's field that says where a list goes on; nil: none
-	nextBy   string                         // the parameter of the query that takes it
-	raw      protoreflect.FieldDescriptor   // that field, if it is a google.api.HttpBody and written as it is
+	etag     []protoreflect.FieldDescriptor // the path to the revision; empty: none
+	body     string                         // the field of the response that is the body; "": the whole response
+	next     protoreflect.FieldDescriptor   // the field of the response with the next page token; nil: none
+	nextBy   string                         // the query parameter that takes it
+	raw      protoreflect.FieldDescriptor   // the body field, if it is a google.api.HttpBody that is written as it is
 }
 
 // statusWhen is a success status that depends on the response.
@@ -41,12 +40,11 @@ type statusWhen struct {
 	status int
 }
 
-// httpBody is the message that carries bytes and their media type.
+// httpBody is the message type for bytes with a media type.
 const httpBody = "google.api.HttpBody"
 
-// newRouter binds every HTTP rule of the operations, and fails when a rule says
-// what this package cannot do, two rules cannot be told apart, or the schema has a
-// rule that no operation brought.
+// newRouter binds every HTTP rule of the operations. It returns an error if a rule is not
+// supported, if two rules are ambiguous, or if the schema has a rule without an operation.
 func newRouter(operations []*call.Operation) (*router, error) {
 	var (
 		r     router
@@ -78,7 +76,7 @@ func bind(r *router, op *call.Operation, rule *annotations.HttpRule) error {
 	for _, name := range rt.vars {
 		f := op.Desc.Input().Fields().ByName(protoreflect.Name(name))
 		if f == nil || f.IsList() || f.Message() != nil {
-			return fmt.Errorf("%s %s of %s: {%s} is no single field of the request", method, pattern, op.Procedure, name)
+			return fmt.Errorf("%s %s of %s: {%s} is not a singular field of the request", method, pattern, op.Procedure, name)
 		}
 		rt.skip[name] = true
 	}
@@ -92,18 +90,18 @@ func newRoute(op *call.Operation, rule *annotations.HttpRule) (*route, error) {
 	case method == "" || method == http.MethodHead || method == http.MethodOptions || method != strings.ToUpper(method):
 		return nil, fmt.Errorf("the method %q cannot be bound", method)
 	case rule.GetBody() != "" && !rt.hasBody:
-		return nil, fmt.Errorf("body %q: only * is known", rule.GetBody())
+		return nil, fmt.Errorf("body %q: only * is supported", rule.GetBody())
 	case rt.hasBody && method == http.MethodGet:
 		return nil, errors.New("GET has no body")
 	}
 	if upload := (*b2bv1.UploadFileRequest)(nil).ProtoReflect().Descriptor(); op.Receive != nil && op.Desc.Input() != upload {
 		return nil, fmt.Errorf("a stream of requests is read from a form, as %s", upload.FullName())
 	}
-	return rt, rt.describeAnswer()
+	return rt, rt.describeResponse()
 }
 
-// describeAnswer looks up what the schema says about the response.
-func (rt *route) describeAnswer() (err error) {
+// describeResponse reads what the schema declares about the response.
+func (rt *route) describeResponse() (err error) {
 	output := rt.op.Desc.Output()
 	if f := output.Fields().ByName(protoreflect.Name(rt.body)); f != nil && f.Message() != nil && f.Message().FullName() == httpBody && !f.IsList() {
 		rt.raw = f
@@ -115,7 +113,7 @@ func (rt *route) describeAnswer() (err error) {
 			rt.nextBy = "before"
 		}
 		if f.Kind() != protoreflect.StringKind || rt.op.Desc.Input().Fields().ByName(protoreflect.Name(rt.nextBy)) == nil {
-			return errors.New("next_cursor is no text that a request takes")
+			return errors.New("next_cursor is not a string that the request takes")
 		}
 		rt.next = f
 	}
@@ -123,7 +121,7 @@ func (rt *route) describeAnswer() (err error) {
 		rt.status = status
 	}
 	if rt.status < 200 || rt.status > 299 {
-		return fmt.Errorf("status %d is no success", rt.status)
+		return fmt.Errorf("status %d is not a success status", rt.status)
 	}
 	for _, when := range rt.op.Rest.GetStatusWhen() {
 		w := statusWhen{text: when.GetEquals(), status: int(when.GetStatus())}
@@ -131,7 +129,7 @@ func (rt *route) describeAnswer() (err error) {
 			return fmt.Errorf("status_when: %w", err)
 		}
 		if w.status < 200 || w.status > 599 {
-			return fmt.Errorf("status_when: %d is no status", w.status)
+			return fmt.Errorf("status_when: %d is not an HTTP status", w.status)
 		}
 		switch last := w.path[len(w.path)-1]; last.Kind() {
 		case protoreflect.EnumKind:
@@ -142,7 +140,7 @@ func (rt *route) describeAnswer() (err error) {
 			w.enum = v.Number()
 		case protoreflect.StringKind:
 		default:
-			return fmt.Errorf("status_when: %s is neither enum nor text", last.FullName())
+			return fmt.Errorf("status_when: %s is neither an enum nor a string", last.FullName())
 		}
 		rt.statuses = append(rt.statuses, w)
 	}
@@ -153,13 +151,13 @@ func (rt *route) describeAnswer() (err error) {
 		switch last := rt.etag[len(rt.etag)-1]; last.Kind() {
 		case protoreflect.Int32Kind, protoreflect.Int64Kind:
 		default:
-			return fmt.Errorf("etag: %s is no integer", last.FullName())
+			return fmt.Errorf("etag: %s is not an integer", last.FullName())
 		}
 	}
 	return nil
 }
 
-// encodes tells whether the field of a message can be written as wire JSON.
+// encodes reports as an error that a field of a message cannot be written as wire JSON.
 func encodes(d protoreflect.MessageDescriptor, field string) error {
 	t, err := protoregistry.GlobalTypes.FindMessageByName(d.FullName())
 	if err != nil {
@@ -169,16 +167,16 @@ func encodes(d protoreflect.MessageDescriptor, field string) error {
 	return err
 }
 
-// fieldPath resolves a dotted path of single fields.
+// fieldPath resolves a dotted path of singular fields.
 func fieldPath(d protoreflect.MessageDescriptor, dotted string) ([]protoreflect.FieldDescriptor, error) {
 	var path []protoreflect.FieldDescriptor
 	for name := range strings.SplitSeq(dotted, ".") {
 		if d == nil {
-			return nil, fmt.Errorf("%q goes below a value", dotted)
+			return nil, fmt.Errorf("%q leads through a field that is not a message", dotted)
 		}
 		f := d.Fields().ByName(protoreflect.Name(name))
 		if f == nil || f.IsList() || f.IsMap() {
-			return nil, fmt.Errorf("%s has no single field %q", d.FullName(), name)
+			return nil, fmt.Errorf("%s has no singular field %q", d.FullName(), name)
 		}
 		path = append(path, f)
 		d = f.Message()
@@ -186,8 +184,8 @@ func fieldPath(d protoreflect.MessageDescriptor, dotted string) ([]protoreflect.
 	return path, nil
 }
 
-// follow reads the value at the end of a path of fields. Absent messages on the
-// way read as empty ones.
+// follow returns the value at the end of a path of fields. Absent messages on the path count as
+// empty.
 func follow(m proto.Message, path []protoreflect.FieldDescriptor) protoreflect.Value {
 	at := m.ProtoReflect()
 	for _, f := range path[:len(path)-1] {
@@ -196,8 +194,8 @@ func follow(m proto.Message, path []protoreflect.FieldDescriptor) protoreflect.V
 	return at.Get(path[len(path)-1])
 }
 
-// enumValue finds the value that wire JSON writes as text: JOIN_STATUS_ACTIVE of
-// JoinStatus is "active".
+// enumValue finds the value of an enum by its text in wire JSON: JOIN_STATUS_ACTIVE of JoinStatus
+// is "active".
 func enumValue(d protoreflect.EnumDescriptor, text string) protoreflect.EnumValueDescriptor {
 	var name strings.Builder
 	for i, c := range string(d.Name()) {
@@ -211,8 +209,8 @@ func enumValue(d protoreflect.EnumDescriptor, text string) protoreflect.EnumValu
 	return d.Values().ByName(protoreflect.Name(strings.ToUpper(name.String())))
 }
 
-// unbound finds RPCs with an HTTP rule that no operation brought, in the packages
-// that operations come from.
+// unbound returns an error for each RPC with an HTTP rule but without an operation, in the packages
+// of the operations.
 func unbound(operations []*call.Operation, bound map[protoreflect.FullName]bool) (errs []error) {
 	var packages []protoreflect.FullName
 	for _, op := range operations {
@@ -228,7 +226,7 @@ func unbound(operations []*call.Operation, bound map[protoreflect.FullName]bool)
 					d := methods.Get(j)
 					rule, _ := proto.GetExtension(d.Options(), annotations.E_Http).(*annotations.HttpRule)
 					if rule.GetPattern() != nil && !bound[d.FullName()] {
-						errs = append(errs, fmt.Errorf("%s has an HTTP rule and no operation", d.FullName()))
+						errs = append(errs, fmt.Errorf("%s has an HTTP rule but no operation", d.FullName()))
 					}
 				}
 			}

@@ -8,9 +8,8 @@ import (
 	"strings"
 )
 
-// router finds the route of a method and a path. Literal segments are compared
-// without regard to the case of ASCII letters and win over variables; one
-// trailing slash is tolerated.
+// router finds the route of a method and a path. Literal segments are compared without regard to
+// the case of ASCII letters and take precedence over variables. One trailing slash is ignored.
 type router struct {
 	root node
 }
@@ -22,20 +21,20 @@ type node struct {
 }
 
 const (
-	maxSegments  = 16 // paths with more name nothing
+	maxSegments  = 16 // longer paths have no route
 	maxVariables = 4
 )
 
-// add puts a route under its pattern, e.g. "/api/threads/{thread_id}/join", and
-// tells the route its variables. It fails when the pattern has other parts than
-// texts and variables of one segment, and when it cannot be told from another one.
+// add adds a route under its pattern, such as "/api/threads/{thread_id}/join", and sets the
+// variables of the route. It returns an error if a segment is neither a text nor a single variable,
+// or if the pattern and method are bound already.
 func (r *router) add(method, pattern string, rt *route) error {
 	bad := func(why string) error {
 		return fmt.Errorf("%s %s of %s: %s", method, pattern, rt.op.Procedure, why)
 	}
 	path, ok := strings.CutPrefix(pattern, "/")
 	if !ok || path == "" || strings.HasSuffix(path, "/") {
-		return bad("a pattern begins with a slash and does not end with one")
+		return bad("a pattern must begin with a slash and must not end with one")
 	}
 	segments := strings.Split(path, "/")
 	if len(segments) > maxSegments {
@@ -78,22 +77,22 @@ func (r *router) add(method, pattern string, rt *route) error {
 		n.routes = make(map[string]*route)
 	}
 	if other := n.routes[method]; other != nil {
-		return bad("bound to " + other.op.Procedure + " already")
+		return bad("is bound to " + other.op.Procedure + " already")
 	}
 	rt.vars = vars
 	n.routes[method] = rt
 	return nil
 }
 
-// match is the result of looking a path up: the route and the decoded values of
-// its variables, in the order of the pattern.
+// match is the result of a lookup: the route and the decoded values of its variables, in the order
+// of the pattern.
 type match struct {
 	route  *route
 	values [maxVariables]string
 }
 
-// find looks up a path as it was sent, still escaped. A nil route means that
-// nothing is there; the error is about a bad escape.
+// find looks up an escaped path. A nil route means that there is none; the error means that an
+// escape is invalid.
 func (r *router) find(method, escaped string) (m match, err error) {
 	if method == http.MethodHead {
 		method = http.MethodGet
@@ -121,7 +120,7 @@ func (r *router) find(method, escaped string) (m match, err error) {
 	return m, nil
 }
 
-// find looks below n; filled counts the values that the way to n has.
+// find looks below n; filled is the number of variables on the path to n.
 func (n *node) find(method string, segments []string, values *[maxVariables]string, filled int) *route {
 	if len(segments) == 0 {
 		return n.routes[method]
@@ -152,8 +151,7 @@ func (n *node) child(segment string) *node {
 	return nil
 }
 
-// lower folds the ASCII letters of s alone: to strings.ToLower, the Kelvin sign is
-// a k.
+// lower lowers ASCII letters only: strings.ToLower turns the Kelvin sign into a k.
 func lower(s string) string {
 	return strings.Map(func(r rune) rune {
 		if 'A' <= r && r <= 'Z' {

@@ -12,7 +12,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/call"
 )
 
-// routerOf binds patterns written "GET /a/{b}"; the procedure of each is its text.
+// routerOf binds patterns such as "GET /a/{b}"; the procedure of each is its text.
 func routerOf(t testing.TB, patterns ...string) *router {
 	t.Helper()
 	var r router
@@ -39,7 +39,7 @@ func TestRouter(t *testing.T) {
 		{"POST", "/api/bots/online", "POST /api/bots/{bot}", "online"},
 		{"GET", "/api/bots/a%2Fb/Profile", "GET /api/bots/{name}/profile", "a/b"},
 		{"GET", "/api/bots/x/y", "GET /api/bots/x/y", ""},
-		{"GET", "/api/bots/x/z", "GET /api/{a}/x/{b}", "bots z"}, // literals are tried first, but not last
+		{"GET", "/api/bots/x/z", "GET /api/{a}/x/{b}", "bots z"}, // literals are tried first, then variables
 		{"GET", "/api/bots/..", "GET /api/bots/{id}", ".."},
 		{"GET", "/api/bots/%2F", "GET /api/bots/{id}", "/"},
 		{"GET", "/api/b%6Fts/x", "GET /api/bots/{id}", "x"},
@@ -71,7 +71,7 @@ func TestRouter(t *testing.T) {
 	}
 	for _, bad := range []string{"/api/%zz", "/%", "/api/me/%2", "/nowhere/at/all/%g0", "/" + strings.Repeat("x/", 40) + "%"} {
 		if _, err := r.find("GET", bad); err == nil {
-			t.Errorf("%s: a broken escape is taken", bad)
+			t.Errorf("%s: an invalid escape is accepted", bad)
 		}
 	}
 }
@@ -93,7 +93,7 @@ func TestRouterRefusesPatterns(t *testing.T) {
 	} {
 		r := routerOf(t, "GET /api/bots/{id}")
 		if err := r.add("GET", pattern, &route{op: &call.Operation{Procedure: "p"}}); err == nil {
-			t.Errorf("%q is taken", pattern)
+			t.Errorf("%q is accepted", pattern)
 		}
 	}
 }

@@ -13,13 +13,13 @@ import (
 	"github.com/b2b-protocol/b2b/server/wire"
 )
 
-// reconnect is how long a client waits before it comes back, in milliseconds.
+// reconnect is how long a client waits before it reconnects, in milliseconds.
 const reconnect = "2000"
 
 var eventStream = []string{"text/event-stream; charset=utf-8"}
 
-// stream answers an operation that streams, as server-sent events. What is refused
-// before the first event is answered like any other call.
+// stream serves a streaming operation as server-sent events. An error before the first event gets
+// an ordinary error response.
 func (s *handler) stream(w http.ResponseWriter, r *http.Request, info *call.Info, req proto.Message, malformed error) error {
 	out := &events{w: w, control: http.NewResponseController(w)}
 	info.Push = out.push
@@ -44,8 +44,8 @@ func (s *handler) stream(w http.ResponseWriter, r *http.Request, info *call.Info
 	return nil
 }
 
-// events writes server-sent events: each is written and flushed before the next, or
-// the stream is broken.
+// events writes server-sent events. It writes and flushes each before the next; after a failure it
+// writes nothing more.
 type events struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
@@ -54,7 +54,7 @@ type events struct {
 	broken  error // the first failure to write
 }
 
-// begin writes the headers and how long to wait before reconnecting.
+// begin writes the headers and the delay before a reconnection.
 func (e *events) begin() error {
 	e.headers()
 	e.buf = append(e.buf[:0], "retry: "+reconnect+"\n\n"...)
@@ -66,13 +66,13 @@ func (e *events) headers() {
 	h["Content-Type"] = eventStream
 	h["Cache-Control"] = noStore
 	h["X-Content-Type-Options"] = noSniff
-	h.Set("X-Accel-Buffering", "no") // proxies that collect answers must not
+	h.Set("X-Accel-Buffering", "no") // proxies must not buffer the response
 	e.w.WriteHeader(http.StatusOK)
 	e.begun = true
 }
 
-// push writes an event with its position as the id, which browsers and other clients
-// send back as Last-Event-ID. A heartbeat is a comment, and moves that id on.
+// push writes an event with its position as the id, which clients send back as Last-Event-ID. A
+// heartbeat is a comment that updates the id.
 func (e *events) push(p call.Pushed) error {
 	return e.write(func(b []byte) []byte {
 		if p.Wire == nil {
@@ -89,8 +89,8 @@ func (e *events) push(p call.Pushed) error {
 	})
 }
 
-// pushNothing answers HEAD: the first item of a stream says that GET would be answered 200,
-// and ends it (B2B-HTTP-012).
+// pushNothing serves HEAD: the first item of a stream means that GET would get 200, and ends the
+// stream (B2B-HTTP-012).
 func (e *events) pushNothing(call.Pushed) error {
 	if !e.begun {
 		e.headers()
@@ -98,7 +98,7 @@ func (e *events) pushNothing(call.Pushed) error {
 	return errNotRead()
 }
 
-// message writes an item of a stream that is not one of events.
+// message writes an item of a stream that is not an event stream.
 func (e *events) message(m proto.Message) error {
 	data, err := wire.Append(nil, m)
 	if err != nil {
@@ -107,16 +107,16 @@ func (e *events) message(m proto.Message) error {
 	return e.write(func(b []byte) []byte { return append(append(append(b, "data: "...), data...), '\n') })
 }
 
-// end says why there will be no more: "resume" when the client may come back at once
-// and go on from its last id, "error" otherwise. The data is the error's JSON.
+// end writes the last event: "resume" if the client may reconnect at once from its last id, else
+// "error". The data is the JSON of the error.
 func (e *events) end(err error) error {
-	told, _ := call.AsError(err)
-	data, err := appendError(nil, told)
+	callErr, _ := call.AsError(err)
+	data, err := appendError(nil, callErr)
 	if err != nil {
 		return err
 	}
 	kind := "error"
-	if told.Retryable() {
+	if callErr.Retryable() {
 		kind = "resume"
 	}
 	err = e.write(func(b []byte) []byte {
@@ -129,8 +129,8 @@ func (e *events) end(err error) error {
 	return nil
 }
 
-// write appends one event and sends it. Its error is for the stream, which ends: a
-// client that is gone, or that does not read, is no fault of the server.
+// write appends one event and sends it. Its error ends the stream. A client that is gone or does
+// not read is not a fault of the server.
 func (e *events) write(add func(b []byte) []byte) error {
 	if !e.begun {
 		if err := e.begin(); err != nil {
@@ -159,7 +159,7 @@ func (e *events) flush() error {
 	return nil
 }
 
-// keptBuffer is what an idle stream keeps to write with, in bytes.
+// keptBuffer is the largest write buffer that an idle stream keeps, in bytes.
 const keptBuffer = 4 << 10
 
 func errNotRead() error {

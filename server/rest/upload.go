@@ -19,7 +19,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/limits"
 )
 
-// upload answers an operation whose request is a form with a file (B2B-FILE).
+// upload serves an operation whose request is a form with a file (B2B-FILE).
 func (s *handler) upload(r *http.Request, info *call.Info) (proto.Message, error) {
 	return s.pipeline.Do(r.Context(), info, nil, nil, func(ctx context.Context) (proto.Message, error) {
 		f, err := newForm(r)
@@ -38,23 +38,23 @@ const (
 	fileField    = "file"
 	maxText      = 1 << 20  // bytes of a text part
 	maxTexts     = 100      // text parts
-	maxPartHead  = 64 << 10 // bytes between two parts: the boundary and the headers
-	uploadBuffer = 64 << 10 // what is read, and passed on, at once
-	drainedForm  = 16 << 20 // as drained, of a refused upload
+	maxPartHead  = 64 << 10 // bytes of a boundary and the headers of a part
+	uploadBuffer = 64 << 10 // bytes that are read and passed on at a time
+	drainedForm  = 16 << 20 // as drained, for a refused upload
 )
 
-// form reads multipart/form-data as messages: what the parts say of the file, and its
-// bytes as they come.
+// form reads multipart/form-data as messages: the metadata of the file, then its bytes as they
+// arrive.
 type form struct {
 	parts *multipart.Reader
 	head  *allowance
-	file  *multipart.Part // whose bytes come
+	file  *multipart.Part // the part with the file, while it is read
 	seen  bool
 	texts int
 	buf   []byte
 }
 
-// newForm looks at the headers of the request.
+// newForm checks the headers of the request.
 func newForm(r *http.Request) (*form, error) {
 	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
 		return nil, unsupported("Bodies must be sent without a Content-Encoding")
@@ -75,7 +75,7 @@ func uploadError(format string, args ...any) error {
 	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UPLOAD_ERROR, format, args...)
 }
 
-// next gives the next message, valid until the one after it.
+// next returns the next message, which is valid until the following call.
 func (f *form) next() (proto.Message, error) {
 	for {
 		if f.file != nil {
@@ -94,7 +94,7 @@ func (f *form) next() (proto.Message, error) {
 	}
 }
 
-// bytes reads on in the file; nil at its end.
+// bytes reads the next bytes of the file; it returns nil at the end.
 func (f *form) bytes() (proto.Message, error) {
 	if f.buf == nil {
 		f.buf = make([]byte, uploadBuffer)
@@ -117,7 +117,7 @@ func (f *form) bytes() (proto.Message, error) {
 	return &b2bv1.UploadFileRequest{Data: f.buf[:n]}, nil
 }
 
-// part reads the head of the next part, and what is in it if that is text.
+// part reads the headers of the next part, and its content if that is text.
 func (f *form) part() (proto.Message, error) {
 	f.head.begin(maxPartHead)
 	part, err := f.parts.NextRawPart()
@@ -145,7 +145,7 @@ func (f *form) part() (proto.Message, error) {
 	return &b2bv1.UploadFileRequest{Name: &name, MimeType: &kind}, nil
 }
 
-// text reads a text part; the only one that says something is request_id.
+// text reads a text part. Only request_id is used.
 func (f *form) text(part *multipart.Part, field string) (proto.Message, error) {
 	if f.texts++; f.texts > maxTexts {
 		return nil, uploadError("A form has at most %d texts", maxTexts)
@@ -173,14 +173,14 @@ func (f *form) text(part *multipart.Part, field string) (proto.Message, error) {
 	return m, nil
 }
 
-// drain reads on in what a refused client still sends, a bounded amount.
+// drain reads a limited amount of what a refused client still sends.
 func (f *form) drain(r *http.Request) {
 	if r.Header.Get("Expect") == "" {
-		_, _ = io.CopyN(io.Discard, f.head.r, drainedForm) // the refusal stands, whatever comes of it
+		_, _ = io.CopyN(io.Discard, f.head.r, drainedForm) // the upload is refused in any case
 	}
 }
 
-// cutOff tells why a form could not be read on.
+// cutOff returns the error for a form that could not be read to its end.
 func cutOff(err error) error {
 	switch {
 	case errors.Is(err, errAllowance):
@@ -191,15 +191,15 @@ func cutOff(err error) error {
 	return uploadError("The form is malformed, or was cut off")
 }
 
-// formBody tells the end of a form from that of a body which was cut off: in the headers
-// of a part, multipart.Reader takes the one for the other.
+// formBody tells a form with its final boundary from a body that was cut off: multipart.Reader
+// confuses the two in the headers of a part.
 type formBody struct {
 	r    io.Reader
-	last []byte // the boundary that ends the form
-	tail []byte // what has come last
+	last []byte // the final boundary
+	tail []byte // the last bytes read
 }
 
-// endSpace is how many spaces may stand between the end of a form and that of the body.
+// endSpace is how many spaces may follow the final boundary.
 const endSpace = 64
 
 func (b *formBody) Read(p []byte) (int, error) {
@@ -213,7 +213,7 @@ func (b *formBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// allowance bounds what may be read between begin and end.
+// allowance limits how many bytes may be read between begin and end.
 type allowance struct {
 	r     io.Reader
 	on    bool

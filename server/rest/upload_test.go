@@ -14,7 +14,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/call"
 )
 
-// received is what a form said.
+// received is what was read from a form.
 type received struct {
 	name, kind, requestID *string
 	data                  []byte
@@ -32,7 +32,7 @@ func (r received) String() string {
 	return fmt.Sprintf("name %s, type %s, request id %s, %d bytes, %s", text(r.name), text(r.kind), text(r.requestID), len(r.data), r.code)
 }
 
-// receive reads a form to its end, or to what is wrong with it.
+// receive reads a form to its end or to its first error.
 func receive(t testing.TB, contentType string, body io.Reader) (got received) {
 	t.Helper()
 	r := httptest.NewRequest(http.MethodPost, "/api/files/upload", body)
@@ -77,10 +77,10 @@ const (
 	formType = "multipart/form-data; boundary=" + edge
 )
 
-// forms are seeds: whole ones, and what is wrong with others.
+// forms are seeds for the fuzz test: valid ones, and invalid ones with their errors.
 var forms = map[string]struct {
 	body string
-	code b2bv1.ErrorCode // unspecified: it is taken
+	code b2bv1.ErrorCode // unspecified: it is accepted
 }{
 	"a file": {"--edge\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\nContent-Type: text/plain\r\n\r\nhello\r\n--edge--\r\n", 0},
 	"a file and texts": {"--edge\r\nContent-Disposition: form-data; name=\"request_id\"\r\n\r\nr-1\r\n" +
@@ -122,7 +122,7 @@ func TestForms(t *testing.T) {
 	}
 }
 
-// A form that is cut off is refused, wherever that is: half a file is none (B2B-FILE-002).
+// A form that is cut off anywhere is refused: half a file is not stored (B2B-FILE-002).
 func TestFormsCutOff(t *testing.T) {
 	for _, what := range []string{"a file", "a file and texts"} {
 		whole := forms[what].body
@@ -134,9 +134,8 @@ func TestFormsCutOff(t *testing.T) {
 	}
 }
 
-// FuzzForm: whatever is sent as a form, it is refused in words for clients, or it has an
-// end and what is taken of it are bytes that were sent; in what pieces they came does
-// not matter.
+// FuzzForm checks that any input is either refused with an error for clients, or ends and yields
+// only bytes that were sent, however it is split into reads.
 func FuzzForm(f *testing.F) {
 	for _, c := range forms {
 		f.Add(formType, []byte(c.body))
@@ -152,14 +151,14 @@ func FuzzForm(f *testing.F) {
 				t.Errorf("%d bytes that were not sent", len(whole.data))
 			}
 			if !bytes.Contains(body, []byte("--")) {
-				t.Error("a form without an end was taken")
+				t.Error("a form without a final boundary was accepted")
 			}
 		case b2bv1.ErrorCode_ERROR_CODE_UPLOAD_ERROR, b2bv1.ErrorCode_ERROR_CODE_VALIDATION_ERROR, b2bv1.ErrorCode_ERROR_CODE_UNSUPPORTED_MEDIA_TYPE:
 		default:
 			t.Errorf("refused with %s", whole.code)
 		}
 		if contentType == formType && whole.code == 0 && !bytes.Contains(body, []byte("--"+edge+"--")) {
-			t.Errorf("a form without an end was taken: %s", whole)
+			t.Errorf("a form without a final boundary was accepted: %s", whole)
 		}
 		if whole.name == nil && len(whole.data) > 0 {
 			t.Error("bytes without a name")

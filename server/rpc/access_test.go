@@ -23,7 +23,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/rest"
 )
 
-// oneCaller authenticates everybody as one caller; nil is nobody.
+// oneCaller authenticates every request as this caller; nil means unauthenticated.
 type oneCaller struct{ caller *call.Caller }
 
 func (o *oneCaller) Authenticate(context.Context, call.Credentials) (*call.Caller, error) {
@@ -35,7 +35,7 @@ func (o *oneCaller) Authenticate(context.Context, call.Credentials) (*call.Calle
 
 func (o *oneCaller) Session(context.Context, string) (*call.Session, error) { return nil, nil }
 
-// recorder stands in for every service: it only notes that one was reached.
+// recorder replaces every service, and records that one was called.
 type recorder struct {
 	reached    atomic.Int32
 	operations []*call.Operation
@@ -64,9 +64,9 @@ func (r *recorder) WrapStreamingHandler(connect.StreamingHandlerFunc) connect.St
 	}
 }
 
-// TestAccess calls every operation as every kind of caller with every set of
-// scopes, over REST and over Connect. Who gets through is told apart here from the
-// schema's words alone, not by the code that the server decides with.
+// TestAccess calls every operation as every kind of caller with every set of scopes, over REST and
+// over Connect. The test decides from the schema alone which calls are permitted, without the code
+// of the server.
 func TestAccess(t *testing.T) {
 	services := call.Services{
 		ArtifactService: b2bv1connect.UnimplementedArtifactServiceHandler{}, ChannelService: b2bv1connect.UnimplementedChannelServiceHandler{},
@@ -140,7 +140,7 @@ func TestAccess(t *testing.T) {
 	t.Logf("%d operations, %d kinds of callers, %d calls", len(operations), len(everyCaller()), calls)
 }
 
-// who is a caller and what the words of the schema say it is.
+// who is a caller and how the schema classifies it.
 type who struct {
 	name   string
 	caller *call.Caller
@@ -148,7 +148,7 @@ type who struct {
 	scopes []string // nil: scopes do not apply
 }
 
-// scopeSets is written down again here, so that a slip in the server shows.
+// scopeSets repeats the rules of the server, so that a mistake there is found.
 var scopeSets = map[optionsv1.Scope][]string{
 	optionsv1.Scope_SCOPE_READ:    {"full", "read"},
 	optionsv1.Scope_SCOPE_MESSAGE: {"full", "message"},
@@ -167,7 +167,7 @@ func (w who) may(a *optionsv1.Access) bool {
 	return slices.ContainsFunc(w.scopes, func(s string) bool { return slices.Contains(scopeSets[a.GetScope()], s) })
 }
 
-// everyCaller is nobody, both kinds of admins, and members and admins among bots
+// everyCaller returns an unauthenticated caller, both kinds of admins, and member and admin bots
 // with each of the 64 sets of scopes.
 func everyCaller() []who {
 	const nobody = optionsv1.Caller_CALLER_NOBODY
@@ -196,8 +196,8 @@ func everyCaller() []who {
 	return all
 }
 
-// requests makes one request for each door of an operation: its REST paths, by
-// method and path, and "connect".
+// requests returns one request for each binding of an operation: its REST paths, by method and
+// path, and "connect".
 func requests(op *call.Operation) map[string]*http.Request {
 	all := make(map[string]*http.Request)
 	for _, rule := range op.HTTP {
@@ -231,7 +231,7 @@ func requests(op *call.Operation) map[string]*http.Request {
 	return all
 }
 
-// responseOf is an empty answer of an operation.
+// responseOf returns an empty response of an operation.
 func responseOf(t *testing.T, op *call.Operation) proto.Message {
 	m, err := protoregistry.GlobalTypes.FindMessageByName(op.Desc.Output().FullName())
 	if err != nil {

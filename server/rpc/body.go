@@ -14,35 +14,34 @@ import (
 	"github.com/b2b-protocol/b2b/server/wire"
 )
 
-// MaxMessage is the size of the largest request that is read, before and after
-// decompression: 1 MiB.
+// MaxMessage is the size of the largest request message, before and after decompression: 1 MiB.
 const MaxMessage = 1 << 20
 
-// MaxPublicMessage is the same of operations that anybody may call (B2B-LIM-030).
+// MaxPublicMessage is the size of the largest request message of a public operation (B2B-LIM-030).
 const MaxPublicMessage = 256 << 10
 
 // overhead is how much larger than its content a compressed message may be, in bytes.
 const overhead = 1 << 10
 
-// An element that is decoded has about so many bytes in memory besides its content. Few of
-// them are not counted.
+// A decoded element takes about elementSize bytes of memory in addition to its content. Up to
+// fewElements are not counted.
 const (
 	elementSize = 96
 	fewElements = 256
 )
 
-// body hands a request to connect one message at a time: read whole, inflated no further
-// than the limit, its elements counted, all of that counted as the caller's. connect would
-// read on beyond a limit to learn the size of what it refuses, and decodes whatever came.
+// body passes a request to connect one message at a time. It reads a whole message, decompresses it
+// up to the limit, counts its elements and counts all of that for the caller. connect itself would
+// read beyond a limit to report the size of what it refuses, and would decode any message.
 //
-// Nothing is read before connect asks for it, which it does once the gate has let the
-// caller in.
+// Nothing is read before connect asks for it, which it does only after the gate has let the caller
+// in.
 type body struct {
 	raw       io.ReadCloser
 	ctx       context.Context
 	op        *call.Operation
 	hold      intake.Reservation
-	size      int64 // of a message without an envelope; -1: not known
+	size      int64 // of a message without an envelope; -1: unknown
 	most      int64
 	enveloped bool
 	gzip      bool
@@ -50,13 +49,13 @@ type body struct {
 
 	head    [envelope]byte
 	buf     *wire.Buffer
-	rest    []byte // of buf, not handed out yet
-	done    bool   // no more comes
+	rest    []byte // of buf, not passed on yet
+	done    bool   // there are no more messages
 	refusal error  // ends the call
 }
 
-// begin prepares to read a request; it reports whether the message has a coding of its own
-// that is taken off here, so that connect must not hear of it.
+// begin prepares to read a request. It reports whether the Content-Encoding is decoded here, so
+// that connect must not see that header.
 func (b *body) begin(r *http.Request, op *call.Operation, hold intake.Reservation) (decoded bool) {
 	b.raw, b.ctx, b.op, b.hold, b.size = r.Body, r.Context(), op, hold, r.ContentLength
 	b.most = MaxMessage
@@ -77,7 +76,7 @@ func (b *body) begin(r *http.Request, op *call.Operation, hold intake.Reservatio
 	return b.gzip && !b.enveloped
 }
 
-// end gives back what the request has taken.
+// end returns what the request has reserved.
 func (b *body) end() {
 	if b.raw == nil {
 		return
@@ -92,7 +91,8 @@ func (b *body) end() {
 // Close implements io.Closer.
 func (b *body) Close() error { return b.raw.Close() }
 
-// Read implements io.Reader. A refusal is an error of connect, which answers it as it is.
+// Read implements io.Reader. A refusal is returned as an error of connect, which sends it
+// unchanged.
 func (b *body) Read(p []byte) (int, error) {
 	if len(b.rest) == 0 {
 		if b.done {
@@ -115,10 +115,10 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// next reads one message; io.EOF when there is none.
+// next reads one message; it returns io.EOF if there is none.
 func (b *body) next() error {
 	if b.op.Stream != nil || b.op.Receive != nil {
-		b.hold.End() // the message before is decoded, and a stream takes long
+		b.hold.End() // the previous message is decoded, and a stream may take long
 	}
 	if b.buf == nil {
 		b.buf = wire.GetBuffer()
@@ -153,7 +153,7 @@ const (
 	compressedFlag = 1
 )
 
-// message reads one message behind what is in the buffer, and looks at it.
+// message reads one message, appends it to the buffer and checks it.
 func (b *body) message(from io.Reader, size int64, inflate bool) error {
 	start := len(b.buf.B)
 	var err error
@@ -175,8 +175,8 @@ func (b *body) message(from io.Reader, size int64, inflate bool) error {
 	return b.count(b.buf.B[start:])
 }
 
-// inflate reads a compressed message: first as it comes, then from memory, so that a
-// client which sends slowly holds no decompressor.
+// inflate reads a compressed message completely before it decompresses it, so that a slow client
+// does not occupy a decompressor.
 func (b *body) inflate(from io.Reader, size int64) error {
 	packed := wire.GetBuffer()
 	defer wire.PutBuffer(packed)
@@ -188,13 +188,13 @@ func (b *body) inflate(from io.Reader, size int64) error {
 	if err == nil || errors.Is(err, intake.ErrTooLarge) {
 		return err
 	}
-	if _, told := call.AsError(err); told {
+	if _, ok := call.AsError(err); ok {
 		return err
 	}
-	return call.Invalid("body: is not what gzip makes")
+	return call.Invalid("body: is not valid gzip data")
 }
 
-// count looks at a message before it is decoded, and counts what it becomes.
+// count checks a message before it is decoded, and counts the memory of its elements.
 func (b *body) count(message []byte) error {
 	var elements int
 	var err error
@@ -212,9 +212,10 @@ func (b *body) count(message []byte) error {
 	return nil
 }
 
-// cutOff says that a request did not come to its end, unless err says more.
+// cutOff returns the error for a request that was not read to its end; it returns call errors
+// unchanged.
 func cutOff(err error) error {
-	if _, told := call.AsError(err); told {
+	if _, ok := call.AsError(err); ok {
 		return err
 	}
 	return call.Invalid("body: could not be read to its end")

@@ -40,7 +40,7 @@ var sendings = map[string]struct {
 	"grpc-web, gzip":    {headers: []string{"Content-Type", "application/grpc-web+proto", "Grpc-Encoding", "gzip"}, enveloped: true, gzip: true},
 }
 
-// touchy notes that somebody read it.
+// touchy records whether it was read.
 type touchy struct {
 	io.Reader
 	read bool
@@ -51,14 +51,14 @@ func (r *touchy) Read(p []byte) (int, error) {
 	return r.Reader.Read(p)
 }
 
-// binding is the binding of these tests, without a network.
+// binding returns the binding for these tests, without a network.
 func binding(budget *intake.Budget) http.Handler {
 	known := callers{"bot": {Kind: call.Bot, OrgID: "o1", BotID: "b1", Scopes: call.ScopeFull}}
 	s := services()
 	return rpc.New(s, s.Operations(), call.NewPipeline(known, slog.New(slog.DiscardHandler), false), call.Edge{}, budget, nil, elsewhere)
 }
 
-// post sends one message, and answers "ok" or the code of the ErrorDetail.
+// post sends one message. It returns "ok" or the code of the ErrorDetail.
 func post(t *testing.T, h http.Handler, procedure, kind, token string, message []byte) (got string, read bool) {
 	t.Helper()
 	k := sendings[kind]
@@ -105,9 +105,8 @@ func post(t *testing.T, h http.Handler, procedure, kind, token string, message [
 	return fmt.Sprint(w.Code, whole), body.read
 }
 
-// Nothing is read of who may not call (B2B-HTTP-021); for who may, a message is counted
-// before it is decoded (B2B-LIM-031) and inflated to the limit (B2B-LIM-033), in every
-// protocol.
+// In every protocol: nothing is read from a caller who is refused (B2B-HTTP-021); other messages
+// are counted before they are decoded (B2B-LIM-031) and inflated to the limit (B2B-LIM-033).
 func TestBodies(t *testing.T) {
 	h := binding(nil)
 	zeros := make([]byte, 3*rpc.MaxMessage)
@@ -123,13 +122,13 @@ func TestBodies(t *testing.T) {
 			want                   string
 			read                   bool
 		}{
-			{"a stranger", b2bv1connect.ThreadServiceGetThreadProcedure, "", message, "unauthenticated", false},
+			{"no credential", b2bv1connect.ThreadServiceGetThreadProcedure, "", message, "unauthenticated", false},
 			{"a bad token", b2bv1connect.ThreadServiceGetThreadProcedure, "who", message, "unauthenticated", false},
 			{"a bot", b2bv1connect.ThreadServiceGetThreadProcedure, "bot", message, "ok", true},
 			{"many elements", b2bv1connect.ThreadServiceGetThreadProcedure, "bot", many, "invalid_argument", true},
 			{"too large", b2bv1connect.ThreadServiceGetThreadProcedure, "bot", zeros, "resource_exhausted", true},
-			{"too large of a stranger", b2bv1connect.ThreadServiceGetThreadProcedure, "", zeros, "unauthenticated", false},
-			{"too large for anybody", b2bv1connect.AuthServiceLoginProcedure, "", zeros[:rpc.MaxPublicMessage+1], "resource_exhausted", true},
+			{"too large without a credential", b2bv1connect.ThreadServiceGetThreadProcedure, "", zeros, "unauthenticated", false},
+			{"too large for a public call", b2bv1connect.AuthServiceLoginProcedure, "", zeros[:rpc.MaxPublicMessage+1], "resource_exhausted", true},
 		} {
 			got, read := post(t, h, c.procedure, kind, c.token, c.message)
 			if got != c.want || read != c.read && c.want != "resource_exhausted" {
@@ -139,7 +138,7 @@ func TestBodies(t *testing.T) {
 	}
 }
 
-// What is no gzip, or no whole message, is the client's fault.
+// Invalid gzip data and truncated messages are errors of the client.
 func TestBrokenBodies(t *testing.T) {
 	h := binding(nil)
 	for _, c := range []struct{ kind, coding, body string }{
@@ -166,7 +165,7 @@ func TestBrokenBodies(t *testing.T) {
 	}
 }
 
-// A message for which there is no room is refused with when to come back (B2B-LIM-032).
+// A message without room is refused with a retry delay (B2B-LIM-032).
 func TestNoRoom(t *testing.T) {
 	h := binding(intake.New(intake.Sizes{Share: 32 << 10, Patience: time.Millisecond}, nil))
 	url := httptest.NewServer(h)

@@ -12,7 +12,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/call"
 )
 
-// codecs replaces connect's codecs, JSON under both of its names.
+// codecs replaces connect's codecs, for JSON under both of its names.
 func codecs() connect.HandlerOption {
 	return connect.WithHandlerOptions(
 		connect.WithCodec(protoBinary{}),
@@ -21,51 +21,50 @@ func codecs() connect.HandlerOption {
 	)
 }
 
-// strictJSON reads Connect's JSON and refuses what the schema does not have.
-// connect's own codec drops unknown fields, and with them unknown enum texts: a
-// misspelt filter would be answered as if there were none.
+// strictJSON is the codec for Connect's JSON, and rejects what is not in the schema. connect's own
+// codec drops unknown fields and unknown enum values: a misspelt filter would have no effect.
 type strictJSON struct{ name string }
 
-// Name is the subtype of the media type.
+// Name returns the subtype of the media type.
 func (c strictJSON) Name() string { return c.name }
 
-// Marshal writes a message.
+// Marshal encodes a message.
 func (c strictJSON) Marshal(message any) ([]byte, error) { return c.MarshalAppend(nil, message) }
 
-// MarshalAppend writes a message behind dst.
+// MarshalAppend encodes a message and appends it to dst.
 func (c strictJSON) MarshalAppend(dst []byte, message any) ([]byte, error) {
 	if p, ok := message.(*call.Pushed); ok {
 		return appendPushed(dst, p, call.EncodingProtoJSON, func(m proto.Message) ([]byte, error) { return c.Marshal(m) })
 	}
 	m, ok := message.(proto.Message)
 	if !ok {
-		return nil, fmt.Errorf("%T is no message", message)
+		return nil, fmt.Errorf("%T is not a message", message)
 	}
 	return protojson.MarshalOptions{}.MarshalAppend(dst, m)
 }
 
-// Unmarshal reads a message.
+// Unmarshal decodes a message.
 func (c strictJSON) Unmarshal(data []byte, message any) error {
 	m, ok := message.(proto.Message)
 	if !ok {
-		return fmt.Errorf("%T is no message", message)
+		return fmt.Errorf("%T is not a message", message)
 	}
 	if len(data) == 0 {
-		return errors.New("an empty body is no JSON object")
+		return errors.New("an empty body is not a JSON object")
 	}
 	return protojson.UnmarshalOptions{}.Unmarshal(data, m)
 }
 
-// protoBinary reads and writes the binary encoding, which is that of gRPC, too.
+// protoBinary is the codec for the binary encoding, which gRPC uses, too.
 type protoBinary struct{}
 
-// Name is the subtype of the media type.
+// Name returns the subtype of the media type.
 func (protoBinary) Name() string { return "proto" }
 
-// Marshal writes a message.
+// Marshal encodes a message.
 func (c protoBinary) Marshal(message any) ([]byte, error) { return c.MarshalAppend(nil, message) }
 
-// MarshalAppend writes a message behind dst.
+// MarshalAppend encodes a message and appends it to dst.
 func (protoBinary) MarshalAppend(dst []byte, message any) ([]byte, error) {
 	switch m := message.(type) {
 	case *call.Pushed:
@@ -73,20 +72,20 @@ func (protoBinary) MarshalAppend(dst []byte, message any) ([]byte, error) {
 	case proto.Message:
 		return proto.MarshalOptions{}.MarshalAppend(dst, m)
 	}
-	return nil, fmt.Errorf("%T is no message", message)
+	return nil, fmt.Errorf("%T is not a message", message)
 }
 
-// Unmarshal reads a message.
+// Unmarshal decodes a message.
 func (protoBinary) Unmarshal(data []byte, message any) error {
 	m, ok := message.(proto.Message)
 	if !ok {
-		return fmt.Errorf("%T is no message", message)
+		return fmt.Errorf("%T is not a message", message)
 	}
 	return proto.Unmarshal(data, m)
 }
 
-// appendPushed writes an event as an item of EventService.Subscribe. It is encoded once
-// for all its readers: here it is copied, since connect uses its buffers again.
+// appendPushed appends an event as an item of EventService.Subscribe. The encoding is made once for
+// all readers, and copied here because connect reuses its buffers.
 func appendPushed(dst []byte, p *call.Pushed, encoding call.Encoding, encode func(proto.Message) ([]byte, error)) ([]byte, error) {
 	b, err := p.Encodings.Get(encoding, func() ([]byte, error) {
 		res := &b2bv1.SubscribeResponse{Event: p.Event}

@@ -8,12 +8,12 @@ import (
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
-// connect's own codec would take each of these for an empty request.
+// connect's own codec accepts each of these as an empty request.
 func TestStrictJSON(t *testing.T) {
 	codec := strictJSON{"json"}
 	for _, text := range []string{``, `{"nova":1}`, `{"status":"nova"}`, `{"status":"active"}`} {
 		if err := codec.Unmarshal([]byte(text), new(b2bv1.ListThreadsRequest)); err == nil {
-			t.Errorf("%q was read", text)
+			t.Errorf("%q was accepted", text)
 		}
 	}
 	want := &b2bv1.ListThreadsRequest{Status: b2bv1.ThreadStatus_THREAD_STATUS_ACTIVE.Enum(), Q: proto.String("x")}
@@ -26,6 +26,6 @@ func TestStrictJSON(t *testing.T) {
 		t.Errorf("%s: %v, %v", data, got, err)
 	}
 	if codec.Unmarshal(data, "") == nil {
-		t.Error("a string was taken for a message")
+		t.Error("a string was accepted as a message")
 	}
 }

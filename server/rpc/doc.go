@@ -1,9 +1,8 @@
-// Package rpc is the binding for typed clients: the Connect, gRPC and gRPC-web
-// protocols, all three on one path for each RPC ("/b2b.v1.ThreadService/GetThread").
-// connect does the bytes; what is here leads each call through the same pipeline
-// that the other bindings use, and says an error in connect's words.
+// Package rpc is the binding for the Connect, gRPC and gRPC-web protocols, with one path for each
+// RPC ("/b2b.v1.ThreadService/GetThread"). connect implements the protocols; this package passes
+// each call through the pipeline that all bindings share, and converts errors to those of connect.
 //
-// Credentials travel as over REST: the Authorization and X-Org-Id headers, or the
-// session cookie, which is also set on answers. An error carries a
-// [b2bv1.ErrorDetail], whose code is what clients should look at.
+// Credentials are the same as over REST: the Authorization and X-Org-Id headers, or the session
+// cookie, which is also set on responses. An error has a [b2bv1.ErrorDetail] with the code that
+// clients should check.
 package rpc

@@ -13,8 +13,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/call"
 )
 
-// toConnect says an error in connect's words (B2B-ERR): the code of the catalogue,
-// the text, and an ErrorDetail.
+// toConnect converts an error to one of connect (B2B-ERR), with the code of the catalogue, the text
+// and an ErrorDetail.
 func toConnect(err error) error {
 	e, _ := call.AsError(err)
 	out := connect.NewError(e.ConnectCode(), errors.New(e.Message))

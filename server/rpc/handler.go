@@ -12,14 +12,14 @@ import (
 	"github.com/b2b-protocol/b2b/server/intake"
 )
 
-// compressed is the size from which answers are compressed for those who can read
-// that: smaller ones gain nothing.
+// compressed is the size from which responses are compressed, if the client accepts that. Smaller
+// ones gain nothing.
 const compressed = 4 << 10
 
 // handler serves every service of the schema.
 type handler struct {
 	services   map[string]http.Handler    // by "/b2b.v1.ThreadService/"
-	paths      map[string]string          // procedures by their paths, as they are and in lower case
+	paths      map[string]string          // procedures by path, in the case of the schema and in lower case
 	streams    map[string]bool            // procedures that stream
 	operations map[string]*call.Operation // by procedure
 	edge       call.Edge
@@ -29,20 +29,19 @@ type handler struct {
 	errors     *connect.ErrorWriter
 }
 
-// Elsewhere answers what is no call of this binding, in the words of REST.
+// Elsewhere handles requests that are not calls of this binding, in the manner of REST.
 type Elsewhere struct {
 	Next   http.Handler                                          // paths and methods that are not bound
 	Refuse func(http.ResponseWriter, *http.Request, error) error // writes an error
 }
 
-// New makes the binding; its paths begin with "/b2b.v1.". The operations are those
-// of the services. What is read counts against the budget, what is answered against
-// answers; nil is one of its own.
+// New returns the binding. Its paths begin with "/b2b.v1."; operations are those of the services.
+// Requests count against budget, responses against answers; nil stands for a new one.
 func New(services call.Services, operations []*call.Operation, pipeline *call.Pipeline, edge call.Edge, budget *intake.Budget, answers *intake.Answers, elsewhere Elsewhere) http.Handler {
 	return newHandler(services, operations, pipeline, edge, budget, answers, elsewhere)
 }
 
-// newHandler lets tests stand between the pipeline and the services.
+// newHandler is New with interceptors between the pipeline and the services, for tests.
 func newHandler(services call.Services, operations []*call.Operation, pipeline *call.Pipeline, edge call.Edge, budget *intake.Budget, answers *intake.Answers, elsewhere Elsewhere, inner ...connect.Interceptor) http.Handler {
 	if budget == nil {
 		budget = intake.New(intake.Sizes{}, nil)
@@ -105,17 +104,17 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.services[procedure[:strings.LastIndexByte(procedure, '/')+1]].ServeHTTP(q, out)
 }
 
-// request is what the HTTP request of a call has that connect does not hand on.
+// request is the state of an HTTP request that connect does not pass on.
 type request struct {
 	http.ResponseWriter // see WriteHeader
 	info                *call.Info
-	drained             io.Reader // what is sent to be read on in when the call is refused; nil: need not be
+	drained             io.Reader // the rest of the body, to be read if the call is refused; nil: not needed
 	body                body
 	answer              intake.Answer
 }
 
-// WriteHeader implements http.ResponseWriter. Whatever is written, the client may take long
-// to read it: the call has no turn to decode or to read meanwhile.
+// WriteHeader implements http.ResponseWriter. The client may read slowly, so the call returns its
+// permits to decode and to read first.
 func (q *request) WriteHeader(status int) {
 	q.body.hold.Decoded()
 	q.answer.Pause()
@@ -129,7 +128,7 @@ func (q *request) Write(p []byte) (int, error) {
 	return q.ResponseWriter.Write(p)
 }
 
-// Flush implements http.Flusher, which connect asks for.
+// Flush implements http.Flusher, which connect uses.
 func (q *request) Flush() {
 	if f, ok := q.ResponseWriter.(http.Flusher); ok {
 		f.Flush()
@@ -141,13 +140,13 @@ func (q *request) Unwrap() http.ResponseWriter { return q.ResponseWriter }
 
 type requestKey struct{}
 
-// requestOf finds the request of a call; nil when it did not come through the handler.
+// requestOf returns the request of a call, or nil if the call did not come through the handler.
 func requestOf(ctx context.Context) *request {
 	q, _ := ctx.Value(requestKey{}).(*request)
 	return q
 }
 
-// refused is why the body of a call was refused, if connect has met that; else err.
+// refused returns why the body was refused, if it was, else err.
 func (q *request) refused(err error) error {
 	if q.body.refusal != nil {
 		return q.body.refusal

@@ -14,8 +14,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/wire"
 )
 
-// interceptor leads calls through the pipeline. It is the outermost one, so all
-// others run for those only who may call.
+// interceptor passes calls through the pipeline. It is the outermost interceptor, so that the
+// others run only for permitted callers.
 type interceptor struct {
 	pipeline   *call.Pipeline
 	answers    *intake.Answers
@@ -23,9 +23,9 @@ type interceptor struct {
 	operations map[string]*call.Operation // by procedure
 }
 
-// gate decides who calls and whether they may, before a byte of the request is read
-// (B2B-HTTP-021). Over HTTP/1 a client that is refused is heard out, within bounds, so that
-// it meets the answer.
+// gate authenticates and authorizes the caller before a byte of the request is read (B2B-HTTP-021).
+// Over HTTP/1 it then reads a limited part of a refused request, so that the client gets the
+// response.
 func (i *interceptor) gate(ctx context.Context, spec connect.Spec, _ connect.Peer, _ http.Header) (context.Context, error) {
 	info, err := i.begin(ctx, spec.Procedure)
 	if err != nil {
@@ -38,11 +38,11 @@ func (i *interceptor) gate(ctx context.Context, spec connect.Spec, _ connect.Pee
 	return nil, nil
 }
 
-// copies is how often an answer is in memory while it is written: connect keeps the message
-// and what it is encoded to.
+// copies is how many copies of a response are in memory while it is written: connect keeps the
+// message and its encoding.
 const copies = 2
 
-// WrapUnary leads one request and its answer.
+// WrapUnary handles one request and its response.
 func (i *interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
 		info, err := i.begin(ctx, req.Spec().Procedure)
@@ -79,7 +79,7 @@ func (i *interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 	}
 }
 
-// malformed is what is wrong with a request although protobuf could read it.
+// malformed returns what is invalid in a request that protobuf could decode.
 func malformed(msg proto.Message) error {
 	var fault *wire.FieldError
 	if errors.As(wire.CheckTexts(msg), &fault) {
@@ -88,8 +88,8 @@ func malformed(msg proto.Message) error {
 	return nil
 }
 
-// WrapStreamingHandler leads a stream: who may open it is decided first, what is
-// asked is looked at when it is read.
+// WrapStreamingHandler handles a stream. The caller is authorized first; the request is checked
+// when it is read.
 func (i *interceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
 	return func(ctx context.Context, conn connect.StreamingHandlerConn) error {
 		info, err := i.begin(ctx, conn.Spec().Procedure)
@@ -113,19 +113,19 @@ func (i *interceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) co
 	}
 }
 
-// WrapStreamingClient does nothing: the server calls nobody.
+// WrapStreamingClient does nothing: the server makes no calls.
 func (i *interceptor) WrapStreamingClient(next connect.StreamingClientFunc) connect.StreamingClientFunc {
 	return next
 }
 
-// begin finds what the call is about.
+// begin returns the call with its operation.
 func (i *interceptor) begin(ctx context.Context, procedure string) (*call.Info, error) {
 	q := requestOf(ctx)
 	if q == nil {
 		return nil, connect.NewError(connect.CodeInternal, fmt.Errorf("%s was not called through the handler", procedure))
 	}
 	if q.info.Operation = i.operations[procedure]; q.info.Operation == nil {
-		return nil, connect.NewError(connect.CodeUnimplemented, fmt.Errorf("%s is no operation", procedure))
+		return nil, connect.NewError(connect.CodeUnimplemented, fmt.Errorf("%s is not an operation", procedure))
 	}
 	return q.info, nil
 }

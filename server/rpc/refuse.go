@@ -12,8 +12,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/call"
 )
 
-// procedure is the one that a path names: without regard to the case of letters, and
-// with one trailing slash or none (B2B-HTTP-030).
+// procedure returns the procedure of a path. The case of letters and one trailing slash do not
+// matter (B2B-HTTP-030).
 func (h *handler) procedure(path string) (string, bool) {
 	if p, ok := h.paths[path]; ok {
 		return p, true
@@ -22,7 +22,7 @@ func (h *handler) procedure(path string) (string, bool) {
 	return p, ok
 }
 
-// lower folds the ASCII letters of s alone.
+// lower lowers ASCII letters only.
 func lower(s string) string {
 	return strings.Map(func(r rune) rune {
 		if 'A' <= r && r <= 'Z' {
@@ -32,7 +32,7 @@ func lower(s string) string {
 	}, s)
 }
 
-// at is the request with the path as the generated code knows it.
+// at returns the request with the path that the generated code expects.
 func at(procedure string, r *http.Request) *http.Request {
 	u := *r.URL
 	u.Path, u.RawPath = procedure, ""
@@ -41,8 +41,8 @@ func at(procedure string, r *http.Request) *http.Request {
 	return &out
 }
 
-// nothingHere answers what names no call: gRPC in its own words, the rest like any path
-// that nothing is at (B2B-HTTP-032).
+// nothingHere responds to a path that is not a call: to gRPC clients with a gRPC error, to others
+// like any path without an operation (B2B-HTTP-032).
 func (h *handler) nothingHere(w http.ResponseWriter, r *http.Request) {
 	if !isGRPC(r) {
 		h.elsewhere.Next.ServeHTTP(w, r)
@@ -55,38 +55,38 @@ func (h *handler) nothingHere(w http.ResponseWriter, r *http.Request) {
 	} else {
 		err = toConnect(err)
 	}
-	_ = h.errors.Write(w, r, err) // a client that is gone needs no answer
+	_ = h.errors.Write(w, r, err) // an error means that the client is gone
 }
 
-// recode gives an error the code by which clients know that there is no such method.
+// recode replaces the code of an error.
 func recode(err error, code connect.Code) error {
-	var told *connect.Error
-	if !errors.As(err, &told) {
+	var from *connect.Error
+	if !errors.As(err, &from) {
 		return err
 	}
-	out := connect.NewError(code, errors.New(told.Message()))
-	for _, d := range told.Details() {
+	out := connect.NewError(code, errors.New(from.Message()))
+	for _, d := range from.Details() {
 		out.AddDetail(d)
 	}
 	return out
 }
 
-// unsupported refuses a body of a media type that the call does not take.
+// unsupported refuses a body of a media type that the call does not accept.
 func (h *handler) unsupported(w http.ResponseWriter, r *http.Request) {
 	err := h.pipeline.Identify(r.Context(), h.edge.Info(r, "rpc"))
 	if err == nil {
 		err = call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UNSUPPORTED_MEDIA_TYPE, "The call does not take a body of this media type").
 			WithHint("Send Content-Type: application/json or application/proto; application/connect+json or application/connect+proto to a call that streams; or use gRPC or gRPC-web.")
 	}
-	_ = h.elsewhere.Refuse(w, r, err) // a client that is gone needs no answer
+	_ = h.elsewhere.Refuse(w, r, err) // an error means that the client is gone
 }
 
 func isGRPC(r *http.Request) bool {
 	return r.Method == http.MethodPost && strings.HasPrefix(strings.ToLower(r.Header.Get("Content-Type")), "application/grpc")
 }
 
-// accepts reports whether a call takes a body of the request's media type. Parameters
-// that change nothing are taken off.
+// accepts reports whether a call accepts the media type of the request. It removes a charset
+// parameter, which has no effect.
 func accepts(h http.Header, streams bool) bool {
 	kind := h.Get("Content-Type")
 	if ok, known := kinds[kind]; known {
@@ -104,7 +104,7 @@ func accepts(h http.Header, streams bool) bool {
 	return true
 }
 
-// kindOf is which calls a media type is for.
+// kindOf is the kind of calls that use a media type.
 type kindOf int
 
 const (

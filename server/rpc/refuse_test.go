@@ -10,8 +10,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/rpc"
 )
 
-// B2B-HTTP-030, 032: which requests are calls, and what the others are answered.
-func TestWhatIsNoCall(t *testing.T) {
+// B2B-HTTP-030, 032: which requests are calls, and the responses to the others.
+func TestRequestsThatAreNotCalls(t *testing.T) {
 	known := callers{"bot": {Kind: call.Bot, OrgID: "o1", BotID: "b1", Scopes: call.ScopeFull}}
 	s := services()
 	h := rpc.New(s, s.Operations(), call.NewPipeline(known, slog.New(slog.DiscardHandler), false), call.Edge{}, nil, nil, elsewhere)
@@ -26,7 +26,7 @@ func TestWhatIsNoCall(t *testing.T) {
 		{"GET", getMe, "", "bot", 404, "GET " + getMe},
 		{"OPTIONS", getMe, "", "bot", 404, "OPTIONS " + getMe},
 		{"POST", "/b2b.v1.BotService/GetMe/x", "application/json", "bot", 404, "POST /b2b.v1.BotService/GetMe/x"},
-		{"POST", "/b2b.v1.To\u212aenService/ListTokens", "application/json", "bot", 404, "ListTokens"}, // a Kelvin sign is no k
+		{"POST", "/b2b.v1.To\u212aenService/ListTokens", "application/json", "bot", 404, "ListTokens"}, // a Kelvin sign is not a k
 		{"POST", "/b2b.v1.BotService/Nothing", "application/grpc", "bot", 200, "Grpc-Status: 12"},
 		{"POST", "/b2b.v1.BotService/Nothing", "application/grpc-web+proto", "bot", 200, "Grpc-Status: 12"},
 		{"POST", "/b2b.v1.BotService/Nothing", "application/grpc", "", 200, "Grpc-Status: 16"},
@@ -37,7 +37,7 @@ func TestWhatIsNoCall(t *testing.T) {
 		{"POST", getMe, "application/connect+json", "bot", 415, "UNSUPPORTED_MEDIA_TYPE"}, // it does not stream
 		{"POST", "/b2b.v1.EventService/Subscribe", "application/json", "bot", 415, "UNSUPPORTED_MEDIA_TYPE"},
 		{"POST", getMe, "text/plain", "", 401, "AUTH_REQUIRED"},
-		// What is a call is answered by connect.
+		// connect responds to calls.
 		{"POST", getMe, "application/json", "", 401, `"unauthenticated"`},
 		{"POST", getMe + "/", "application/json", "", 401, `"unauthenticated"`},
 		{"POST", "/B2B.v1.BOTSERVICE/getMe", "application/json", "", 401, `"unauthenticated"`},

@@ -20,7 +20,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/rpc"
 )
 
-// elsewhere marks what the binding does not take.
+// elsewhere marks requests that the binding does not handle.
 var elsewhere = rpc.Elsewhere{
 	Next: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Elsewhere", r.Method+" "+r.URL.Path)
@@ -36,7 +36,7 @@ var elsewhere = rpc.Elsewhere{
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// callers is an authenticator that knows its callers by token and by cookie.
+// callers is an authenticator with callers by token and by cookie.
 type callers map[string]*call.Caller
 
 func (c callers) Authenticate(_ context.Context, given call.Credentials) (*call.Caller, error) {
@@ -113,8 +113,8 @@ func services() call.Services {
 	}
 }
 
-// serve starts a server that speaks HTTP/1.1 and HTTP/2 without TLS, and a client
-// for each protocol.
+// serve starts a server for HTTP/1.1 and HTTP/2 without TLS, and returns a client for each
+// protocol.
 func serve(t *testing.T) (url string, clients map[string]*http.Client, options map[string][]connect.ClientOption) {
 	t.Helper()
 	known := callers{
@@ -143,7 +143,7 @@ func serve(t *testing.T) (url string, clients map[string]*http.Client, options m
 	return ts.URL, clients, options
 }
 
-// withHeader is a context whose calls carry headers, given as pairs.
+// withHeader returns a context with request headers, given as pairs.
 func withHeader(t *testing.T, pairs ...string) (context.Context, connect.CallInfo) {
 	t.Helper()
 	ctx, info := connect.NewClientContext(t.Context())

@@ -12,8 +12,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/call"
 )
 
-// stream checks what comes in. How long what comes and goes may take is the concern of
-// the server's edge.
+// stream checks the messages that it receives. Package edge limits the time.
 type stream struct {
 	connect.StreamingHandlerConn
 	request *request
@@ -21,7 +20,7 @@ type stream struct {
 	bounds  func(proto.Message) error
 }
 
-// push sends an event, whose encoding all readers share, or a heartbeat.
+// push sends an event, whose encoding is shared by all readers, or a heartbeat.
 func (s *stream) push(p call.Pushed) error {
 	if p.Event == nil {
 		return s.Send(&b2bv1.SubscribeResponse{Cursor: &p.Cursor})
@@ -30,7 +29,7 @@ func (s *stream) push(p call.Pushed) error {
 	return s.Send(&s.pushed)
 }
 
-// Receive reads a request. The end is io.EOF.
+// Receive reads a request; it returns io.EOF at the end.
 func (s *stream) Receive(msg any) error {
 	if err := s.StreamingHandlerConn.Receive(msg); err != nil {
 		return s.request.refused(err)
@@ -45,7 +44,7 @@ func (s *stream) Receive(msg any) error {
 	return s.bounds(m)
 }
 
-// Send writes one message. A client that is gone is no fault of the server.
+// Send writes one message. A client that is gone is not a fault of the server.
 func (s *stream) Send(msg any) error {
 	if err := s.StreamingHandlerConn.Send(msg); err != nil {
 		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "The stream was not read")
@@ -53,7 +52,7 @@ func (s *stream) Send(msg any) error {
 	return nil
 }
 
-// asCall says in our words what connect finds wrong with a request.
+// asCall converts an error of connect about a request to a call error.
 func asCall(err error) error {
 	var wrong *connect.Error
 	if !errors.As(err, &wrong) {
@@ -68,17 +67,17 @@ func asCall(err error) error {
 	return call.Invalid("%s", wrong.Message())
 }
 
-// drained is how much more is read of an upload that was refused, in bytes: clients that
-// send all before they read meet the answer instead of a broken connection.
+// drained is how many bytes of a refused upload are read nevertheless: a client that sends
+// everything before it reads then gets the response instead of a broken connection.
 const drained = 16 << 20
 
-// drainedMessage is the same of a call that its caller may not make.
+// drainedMessage is the same for a call that its caller may not make.
 const drainedMessage = 2 << 20
 
-// drain reads on in what a refused client still sends, at most so many bytes. On HTTP/2 a
-// client is told when nobody listens to it any more, and need not be heard out.
+// drain reads at most this many bytes that a refused client still sends. On HTTP/2 this is not
+// needed: the stream is reset.
 func (q *request) drain(most int64) {
 	if q.drained != nil {
-		_, _ = io.CopyN(io.Discard, q.drained, most) // the refusal stands, whatever comes of it
+		_, _ = io.CopyN(io.Discard, q.drained, most) // the call is refused in any case
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/call"
 )
 
-// fakeStream is a stream of one procedure; no message passes it.
+// fakeStream is a stream of one procedure without messages.
 type fakeStream struct {
 	connect.StreamingHandlerConn
 	procedure string
@@ -21,12 +21,12 @@ type fakeStream struct {
 
 func (s fakeStream) Spec() connect.Spec { return connect.Spec{Procedure: s.procedure} }
 
-// of is the context of a call that came through the handler.
+// of returns the context of a call that came through the handler.
 func of(t *testing.T, info *call.Info) context.Context {
 	return context.WithValue(t.Context(), requestKey{}, &request{info: info})
 }
 
-// TestStreams leads streams through the pipeline before the schema has any.
+// TestStreams passes streams through the pipeline without a server.
 func TestStreams(t *testing.T) {
 	auth := &oneCaller{}
 	operations := call.Services{}.Operations()

@@ -11,8 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
-// Marshal returns m as wire JSON. It fails only for messages that are not of the
-// schema.
+// Marshal returns m as wire JSON. It returns an error only if m is not a message of the schema.
 func Marshal(m proto.Message) ([]byte, error) {
 	return Append(nil, m)
 }
@@ -22,12 +21,12 @@ func errUnknown(m proto.Message) error {
 }
 
 func errNoField(m proto.Message, field string) error {
-	return fmt.Errorf("wire: %q is no response body of %T", field, m)
+	return fmt.Errorf("wire: %q is not a response body of %T", field, m)
 }
 
-// The generated code writes every member and element with a comma behind it; the
-// last comma becomes the closing bracket. No state says whether a member is the
-// first, so left-out, inlined and extra members need no care.
+// The generated code writes every member and element with a comma after it; the last comma is
+// replaced by the closing bracket. So no state has to record whether a member is the first one, and
+// members can be left out or inlined.
 
 func closeObject(b []byte) []byte {
 	if last := len(b) - 1; b[last] == ',' {
@@ -55,7 +54,7 @@ func appendOptional[T any](b []byte, v *T, each func([]byte, T) []byte) []byte {
 	return each(b, *v)
 }
 
-// orZero reads an optional field for which absent and zero are written alike.
+// orZero returns the value of an optional field; absent and zero are written the same.
 func orZero[T any](v *T) (zero T) {
 	if v == nil {
 		return zero
@@ -67,8 +66,7 @@ func appendInt32(b []byte, v int32) []byte { return strconv.AppendInt(b, int64(v
 
 func appendInt64(b []byte, v int64) []byte { return strconv.AppendInt(b, v, 10) }
 
-// appendDouble writes a number the way JavaScript does, and null for what JSON
-// cannot say.
+// appendDouble writes a number as JavaScript does, and null for values that JSON does not have.
 func appendDouble(b []byte, v float64) []byte {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return append(b, "null"...)
@@ -93,7 +91,7 @@ func appendTime(b []byte, t *timestamppb.Timestamp) []byte {
 	return strconv.AppendInt(b, t.Seconds*1000+int64(t.Nanos)/1e6, 10)
 }
 
-// appendText writes a text that needs no escapes, null for an empty one.
+// appendText writes a text that needs no escapes; null if it is empty.
 func appendText(b []byte, text string) []byte {
 	if text == "" {
 		return append(b, "null"...)
@@ -103,7 +101,7 @@ func appendText(b []byte, text string) []byte {
 	return append(b, '"')
 }
 
-// appendRaw writes text that is JSON, null for an empty one.
+// appendRaw writes text that is JSON; null if it is empty.
 func appendRaw(b []byte, text string) []byte {
 	if text == "" {
 		return append(b, "null"...)
@@ -111,7 +109,7 @@ func appendRaw(b []byte, text string) []byte {
 	return append(b, text...)
 }
 
-// appendExtra writes the members of the JSON object that object is the text of.
+// appendExtra writes the members of a JSON object, given as text.
 func appendExtra(b []byte, object string) []byte {
 	object = trimJSON(object)
 	if len(object) < 2 || object[0] != '{' {
@@ -156,9 +154,8 @@ func appendStringMap(b []byte, m map[string]string) []byte {
 
 const hex = "0123456789abcdef"
 
-// AppendString appends s as a JSON string. Bytes that are not UTF-8 become U+FFFD;
-// U+2028 and U+2029 are escaped, since old JavaScript takes them for line ends;
-// <, > and & are not.
+// AppendString appends s as a JSON string. Bytes that are not UTF-8 become U+FFFD. U+2028 and
+// U+2029 are escaped, since old versions of JavaScript treat them as line ends; <, > and & are not.
 func AppendString(b []byte, s string) []byte {
 	b = append(b, '"')
 	start := 0
@@ -196,9 +193,9 @@ func AppendString(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-// plainRun answers how many bytes at the start of s can be copied as they are, in
-// steps of eight: bytes from ' ' to '~' but for quotes and backslashes. It may
-// stop early; what it counts is right.
+// plainRun returns how many bytes at the start of s can be copied without escapes: ' ' to '~'
+// except quotes and backslashes. It checks eight bytes at a time, so it may return less than there
+// are.
 func plainRun(s string) int {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	n := 0
@@ -206,8 +203,8 @@ func plainRun(s string) int {
 		w := uint64(s[n]) | uint64(s[n+1])<<8 | uint64(s[n+2])<<16 | uint64(s[n+3])<<24 |
 			uint64(s[n+4])<<32 | uint64(s[n+5])<<40 | uint64(s[n+6])<<48 | uint64(s[n+7])<<56
 		quote, backslash := w^(ones*'"'), w^(ones*'\\')
-		// A byte of each term has its high bit set where w has one below ' ', a
-		// quote, a backslash, or one of 0x80 and above.
+		// In each term the high bit of a byte is set if w has, at this place, a byte below ' ', a
+		// quote, a backslash, or a byte from 0x80 on.
 		if ((w-ones*' ')|(quote-ones)|(backslash-ones)|w)&highs != 0 {
 			break
 		}

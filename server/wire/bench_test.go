@@ -61,7 +61,7 @@ func BenchmarkAppendProtoJSON(b *testing.B) {
 	}
 }
 
-// plain is a thread message as encoding/json would have it.
+// plain is a thread message for encoding/json.
 type plain struct {
 	ID          string           `json:"id"`
 	ThreadID    string           `json:"thread_id"`

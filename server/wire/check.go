@@ -8,10 +8,10 @@ import (
 	"github.com/b2b-protocol/b2b/server/limits"
 )
 
-// CheckBody reports whether data can be the JSON body of a request: UTF-8, valid
-// JSON, an object or an array, not deeper than the schema allows, and no key twice and not
-// too many keys in the outermost object. Its error is a *[FieldError]. A body can thus be refused before
-// it is known which message it is; [Decode] makes the same checks by itself.
+// CheckBody reports whether data can be the JSON body of a request: UTF-8; valid JSON; an object or
+// an array; not nested deeper than allowed; in the outermost object no key twice and not too many
+// keys. Its error is a *[FieldError]. So a body can be refused before its message type is known;
+// [Decode] makes the same checks itself.
 func CheckBody(data []byte) error {
 	if err := check(data); err != nil {
 		return err
@@ -32,7 +32,7 @@ func CheckBody(data []byte) error {
 	return nil
 }
 
-// check accepts what the scanner of this package may be let loose on.
+// check reports whether the scanner of this package can read data.
 func check(data []byte) error {
 	switch {
 	case !utf8.Valid(data):
@@ -45,14 +45,15 @@ func check(data []byte) error {
 	return nil
 }
 
-// A keySet holds the keys of one object; nearly all are small.
+// A keySet is the set of keys of one object; nearly all are small.
 type keySet struct {
 	few  [16]string
 	n    int // of few
 	many map[string]struct{}
 }
 
-// add refuses a key that is there already, and one key more than an object may have.
+// add adds a key; it returns an error if the key is in the set already, or if there are too many
+// keys.
 func (s *keySet) add(key string) *FieldError {
 	if slices.Contains(s.few[:s.n], key) {
 		return twice(key)
@@ -75,5 +76,5 @@ func (s *keySet) add(key string) *FieldError {
 	return nil
 }
 
-// tooMany refuses what has more elements than a request may have.
+// tooMany returns the error for more elements than a request may have.
 func tooMany() *FieldError { return wants("must have at most %d elements", limits.MaxElements) }

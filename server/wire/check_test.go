@@ -85,7 +85,7 @@ func FuzzCheckBody(f *testing.F) {
 	})
 }
 
-// acceptable says by the standard library's tokens what CheckBody must say.
+// acceptable decides with the standard library what CheckBody must accept.
 func acceptable(data []byte) bool {
 	if !utf8.Valid(data) || !json.Valid(data) {
 		return false
@@ -111,7 +111,7 @@ func acceptable(data []byte) bool {
 		case isDelim:
 			level--
 			isObject = isObject[:level]
-			isKey = true // behind a value of the level below
+			isKey = true // after a nested value
 		case level == 1 && isObject[0] && isKey:
 			if top[token.(string)] {
 				return false

@@ -8,37 +8,35 @@ import (
 
 // Decode reads the JSON body of a request into m, which must be empty.
 //
-//   - Keys that the schema does not name are ignored, and so are those of hidden
-//     fields, header fields and masks. An array for a body counts as an empty object.
-//   - null is an absent value, unless the field is marked not_null or cannot be absent.
-//   - Types are strict: "1" is no number and 1 is no string. 1.0 and 1e3 are integers.
-//   - A mask marked body_keys is always set. It holds the named fields of m in the order of
-//     the body, but only what a change can be about: fields that can be absent, and of those
-//     neither request_id nor one that REST reads from a header.
-//   - In a part, what an optional key holds of another type, null included, is kept with the
-//     keys that the schema does not name.
-//   - Texts do not hold the character U+0000. Below raw_json it is an escape like others.
-//   - A key must not be named twice in an object that the schema describes. JSON below
-//     raw_json is left as it is.
-//   - An object or list that the schema describes has at most limits.MaxElements elements.
+//   - Keys that are not in the schema are ignored, and so are those of hidden fields, header
+//     fields and masks. A body that is an array counts as an empty object.
+//   - null is an absent value, unless the field has the option not_null or cannot be absent.
+//   - Types are strict: "1" is not a number and 1 is not a string. 1.0 and 1e3 are integers.
+//   - A mask with the option body_keys is always set. It holds the fields of m that are in the
+//     body, in that order, but only those that a change can be about: fields that can be
+//     absent, except request_id and those that REST reads from a header.
+//   - In a part, an optional key with a value of another type, or null, is kept with the keys
+//     that are not in the schema.
+//   - Texts must not contain the character U+0000. In raw_json it is an escape like others.
+//   - A key must not occur twice in an object of the schema. JSON in raw_json is not changed.
+//   - An object or list of the schema has at most limits.MaxElements elements.
 //
-// What is wrong with data is a *[FieldError]; another error means that m is not a
-// message of the schema. m is then filled in part.
+// An error in data is a *[FieldError]; any other error means that m is not a message of the schema.
+// After an error m is partly filled.
 func Decode(data []byte, m proto.Message) error {
 	return DecodeOptions{}.Decode(data, m)
 }
 
-// DecodeOptions are what a binding knows beside the body.
+// DecodeOptions are what a binding adds to the rules of [Decode].
 type DecodeOptions struct {
-	// Skip names keys that mean something else here, as fields that the path sets: they are
-	// ignored like unknown ones.
+	// Skip are keys to ignore like unknown ones, for example of fields that the path sets.
 	Skip map[string]bool
-	// Rename gives keys that are called otherwise here the names of their fields.
+	// Rename maps keys of the binding to the names of their fields.
 	Rename map[string]string
-	// HeaderKeys reads fields marked header from keys of their names, for bindings
+	// HeaderKeys reads fields with the option header from keys of the same name, for bindings
 	// without headers.
 	HeaderKeys bool
-	// Checked says that data has passed CheckBody, which then is not done again.
+	// Checked means that data has passed CheckBody, so the check is not repeated.
 	Checked bool
 }
 
@@ -63,7 +61,7 @@ func (o DecodeOptions) Decode(data []byte, m proto.Message) error {
 	return nil
 }
 
-// read reads one value into m. The options are those of the outermost object.
+// read reads one value into m. The options apply to the outermost object only.
 func (p *plan) read(m protoreflect.Message, raw []byte, o DecodeOptions) *FieldError {
 	switch {
 	case p.shape == scalar:
@@ -118,7 +116,7 @@ func (p *plan) readObject(m protoreflect.Message, raw []byte, o DecodeOptions) *
 	return nil
 }
 
-// find returns the field that a key names, or nil, and the key's text.
+// find returns the field of a key, or nil, and the text of the key.
 func (p *plan) find(rawKey []byte) (*field, string) {
 	if f := p.fields[string(rawKey[1:len(rawKey)-1])]; f != nil {
 		return f, f.name // the usual case, without a copy of the key
@@ -127,8 +125,8 @@ func (p *plan) find(rawKey []byte) (*field, string) {
 	return p.fields[key], key
 }
 
-// meant returns the field that a key stands for under the options; f is the one of its
-// name, if there is one.
+// meant returns the field that a key stands for with these options; f is the field of that name, or
+// nil.
 func (o DecodeOptions) meant(p *plan, f *field, key string) *field {
 	if o.Skip[key] {
 		return nil

@@ -13,7 +13,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/wire"
 )
 
-// A decodeCase is a body and either what it means, as prototext, or its fault.
+// A decodeCase is a body and its message as prototext, or its error.
 type decodeCase struct{ body, want, fault string }
 
 func runDecode(t *testing.T, empty proto.Message, cases []decodeCase) {

@@ -7,11 +7,11 @@ import (
 	"github.com/b2b-protocol/b2b/server/limits"
 )
 
-// CheckBinary counts the elements of a message in protobuf's binary encoding before it is
-// decoded: its fields, known or not, the entries of its lists, and those within. An empty
-// one has two bytes here and a hundred in memory. More than limits.MaxElements, or messages
-// deeper in one another than limits.MaxJSONDepth, are a *[FieldError] (B2B-LIM-031). What
-// is no message otherwise is for the decoder to say.
+// CheckBinary counts the elements of a message in protobuf's binary encoding before it is decoded:
+// its fields, known or unknown, the entries of its lists, and those of nested messages. An empty
+// message takes two bytes when encoded and about a hundred in memory. More than limits.MaxElements
+// elements, or nesting deeper than limits.MaxJSONDepth, is a *[FieldError] (B2B-LIM-031). Invalid
+// data is left to the decoder.
 func CheckBinary(d protoreflect.MessageDescriptor, data []byte) (elements int, err error) {
 	c := counter{}
 	if fault := c.count(d, data, 1); fault != nil {
@@ -20,8 +20,8 @@ func CheckBinary(d protoreflect.MessageDescriptor, data []byte) (elements int, e
 	return c.elements, nil
 }
 
-// CheckJSON counts the elements of Connect's JSON as CheckBinary does. Free-form JSON is
-// text there, so all that is counted becomes something of its own in memory.
+// CheckJSON counts the elements of Connect's JSON as CheckBinary does. Free-form JSON is a string
+// there, so every element that is counted takes memory of its own.
 func CheckJSON(data []byte) (elements int, err error) {
 	depth, elements := limits.Shape(data)
 	switch {
@@ -83,7 +83,7 @@ func (c *counter) count(d protoreflect.MessageDescriptor, data []byte, depth int
 	return nil
 }
 
-// packed is how many numbers a packed list has.
+// packed returns the number of entries in a packed list.
 func packed(kind protoreflect.Kind, data []byte) int {
 	switch kind {
 	case protoreflect.Fixed32Kind, protoreflect.Sfixed32Kind, protoreflect.FloatKind:

@@ -18,7 +18,7 @@ func field(number int, content []byte) []byte {
 	return append(binary.AppendUvarint([]byte{byte(number<<3 | 2)}, uint64(len(content))), content...)
 }
 
-// B2B-LIM-031, of messages in binary.
+// B2B-LIM-031, for messages in binary.
 func TestCheckBinary(t *testing.T) {
 	thread := (&b2bv1.CreateThreadRequest{}).ProtoReflect().Descriptor()
 	token := (&b2bv1.CreateTokenRequest{}).ProtoReflect().Descriptor()
@@ -41,13 +41,13 @@ func TestCheckBinary(t *testing.T) {
 		{"one more", thread, field(3, bytes.Repeat([]byte{10, 0}, limits.MaxElements)), -1},
 		{"in several lists", thread, bytes.Repeat(field(3, bytes.Repeat([]byte{10, 0}, 999)), 11), -1},
 		{"empty parts", send, field(int(parts), bytes.Repeat([]byte{10, 0}, limits.MaxElements)), -1},
-		{"fields that nobody knows", thread, bytes.Repeat([]byte{15 << 3, 0}, limits.MaxElements+1), -1},
-		{"groups that nobody knows", thread, bytes.Repeat([]byte{15<<3 | 3, 15<<3 | 4}, limits.MaxElements+1), -1},
+		{"unknown fields", thread, bytes.Repeat([]byte{15 << 3, 0}, limits.MaxElements+1), -1},
+		{"unknown groups", thread, bytes.Repeat([]byte{15<<3 | 3, 15<<3 | 4}, limits.MaxElements+1), -1},
 		{"a packed list", token, field(int(scopes), bytes.Repeat([]byte{1}, limits.MaxElements-1)), limits.MaxElements},
 		{"a packed list of one more", token, field(int(scopes), bytes.Repeat([]byte{1}, limits.MaxElements)), -1},
 		{"a long text", thread, field(1, bytes.Repeat([]byte{10, 0}, limits.MaxElements)), 1},
 		{"cut off", thread, whole[:len(whole)-1], 2},
-		{"no message", thread, []byte{0xff}, 0},
+		{"invalid data", thread, []byte{0xff}, 0},
 	} {
 		got, err := wire.CheckBinary(x.of, x.data)
 		if (err != nil) != (x.elements < 0) || err == nil && got != x.elements {
@@ -56,7 +56,7 @@ func TestCheckBinary(t *testing.T) {
 	}
 }
 
-// B2B-LIM-031, of Connect's JSON.
+// B2B-LIM-031, for Connect's JSON.
 func TestCheckJSON(t *testing.T) {
 	list := func(n int) string { return `{"a":[` + strings.Repeat(`"",`, n-1) + `""]}` }
 	for text, fine := range map[string]bool{
@@ -70,7 +70,7 @@ func TestCheckJSON(t *testing.T) {
 	}
 }
 
-// B2B-LIM-031, of REST's JSON: before anything is made of it.
+// B2B-LIM-031, for the JSON of REST: elements are counted before anything is allocated for them.
 func TestElements(t *testing.T) {
 	for text, fine := range map[string]bool{
 		`{"topic":"a","participants":[` + strings.Repeat(`"",`, limits.MaxElements-1) + `""]}`:                true,

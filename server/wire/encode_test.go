@@ -17,7 +17,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/wire"
 )
 
-// Every message of the schema has an encoder, and it writes what the marks say.
+// Every message of the schema has an encoder, which follows the options.
 func TestEncodersAgreeWithReference(t *testing.T) {
 	for _, mt := range messageTypes(t) {
 		r := rand.New(rand.NewPCG(1, uint64(len(mt.Descriptor().FullName()))))
@@ -54,7 +54,7 @@ func TestAppendKeepsWhatIsThere(t *testing.T) {
 	}
 }
 
-// The response bodies of google.api.http are all there, but for whole HTTP bodies.
+// Every response_body of google.api.http has an encoder, except whole HTTP bodies.
 func TestAppendFieldCoversResponseBodies(t *testing.T) {
 	seen := 0
 	protoregistry.GlobalFiles.RangeFilesByPackage("b2b.v1", func(file protoreflect.FileDescriptor) bool {

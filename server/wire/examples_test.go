@@ -16,7 +16,7 @@ const thread = `{ "id": "t-1", "org_id": "o-1", "topic": "Release notes", "tags"
   "permission_policy": "{\"close\":[\"initiator\"]}", "visibility": "public", "join_policy": "approval", "revision": 1,
   "created_at": 1767225601000, "updated_at": 1767225601000, "last_activity_at": 1767225601000, "resolved_at": null }`
 
-// TestWorkedExamples reads examples of what existing clients send and get, and writes them
+// TestWorkedExamples reads examples of what existing clients send and receive, and writes them
 // again: no key is lost or added (B2B-DEV-001).
 func TestWorkedExamples(t *testing.T) {
 	for _, c := range []struct {
@@ -93,8 +93,8 @@ func TestWorkedExamples(t *testing.T) {
 	}
 }
 
-// TestWebhookExample checks the body of a delivery byte for byte: an event with one key before
-// it (B2B-HOOK-002).
+// TestWebhookExample checks the body of a delivery byte for byte: an event with one key before it
+// (B2B-HOOK-002).
 func TestWebhookExample(t *testing.T) {
 	const want = `{"webhook_version":"1","type":"message","channel_id":"5b0c7f0e-6f0d-4b0e-9a51-0c6b2f3f8a11","message":{"id":"e1f4b1d2-3c55-4c1f-8a7a-7f2f9d0b6c01","channel_id":"5b0c7f0e-6f0d-4b0e-9a51-0c6b2f3f8a11","sender_id":"aaaaaaaa-0000-4000-8000-000000000001","content":"ping","content_type":"text","parts":[{"type":"text","content":"ping"}],"created_at":1767225600000},"sender_name":"atlas"}`
 	var m b2bv1.Event

@@ -5,18 +5,17 @@ import (
 	"strings"
 )
 
-// A FieldError says what is wrong with the first thing in a request that is wrong.
-// Its text is made for the client: it holds names of the schema and of keys that
-// the client sent, and nothing of the server.
+// A FieldError is the first error in a request. Its text is meant for the client: it contains names
+// of the schema and keys that the client sent, and nothing about the server.
 type FieldError struct {
-	// Path leads to the value from the top: "parts[2].url". It is empty when the
-	// whole body is meant.
+	// Path leads from the outermost object to the value: "parts[2].url". It is empty for the whole
+	// body.
 	Path string
 	// Want is the rule that the value breaks: "must be a string".
 	Want string
 }
 
-// Error returns "path: rule", e.g. "content: must be a string".
+// Error returns "path: rule", such as "content: must be a string".
 func (e *FieldError) Error() string {
 	if e.Path == "" {
 		return "body: " + e.Want
@@ -28,7 +27,7 @@ func wants(format string, args ...any) *FieldError {
 	return &FieldError{Want: fmt.Sprintf(format, args...)}
 }
 
-// in puts step, a key or an index in brackets, before the path of e.
+// in prepends a step, a key or an index in brackets, to the path of e.
 func (e *FieldError) in(step string) *FieldError {
 	switch {
 	case e.Path == "":
@@ -43,8 +42,8 @@ func (e *FieldError) in(step string) *FieldError {
 
 func (e *FieldError) at(index int) *FieldError { return e.in(fmt.Sprintf("[%d]", index)) }
 
-// twice is the error of a key that an object names two times. Readers of JSON
-// disagree which of the two counts, so neither does.
+// twice returns the error for a key that occurs twice in an object. JSON readers disagree about
+// which one counts, so it is refused.
 func twice(key string) *FieldError {
 	const most = 64
 	if len(key) > most {

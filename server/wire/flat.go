@@ -14,8 +14,8 @@ type member struct {
 	taken         bool
 }
 
-// readFlat reads a message that is about a oneof: "type" says which, and the fields of
-// the chosen message stand beside it, with those that every choice has.
+// readFlat reads a message that consists of a oneof: "type" selects the choice, and the fields of
+// the choice are in the same object as the fields that all choices have.
 func (p *plan) readFlat(m protoreflect.Message, raw []byte) *FieldError {
 	var keys keySet
 	var all []member
@@ -58,7 +58,7 @@ func (p *plan) readFlat(m protoreflect.Message, raw []byte) *FieldError {
 	return nil
 }
 
-// readMembers reads the members that are fields and passes over the others.
+// readMembers reads the members that are fields and skips the others.
 func (p *plan) readMembers(m protoreflect.Message, all []member) *FieldError {
 	for _, one := range all {
 		f := p.fields[one.key]
@@ -72,9 +72,9 @@ func (p *plan) readMembers(m protoreflect.Message, all []member) *FieldError {
 	return nil
 }
 
-// readKnown reads the fields in the order of the schema. Those marked not_null must be
-// there and right; another one is taken only if it is right, else left with the extra
-// keys, so that what a client sent comes back as it was.
+// readKnown reads the fields in the order of the schema. Fields with the option not_null must be
+// present and valid; any other field is read only if it is valid, and otherwise kept with the extra
+// keys, so that it is returned as the client sent it.
 func (p *plan) readKnown(m protoreflect.Message, all []member) *FieldError {
 	for _, f := range p.order {
 		one := find(all, f.name)
@@ -102,7 +102,7 @@ func find(all []member, key string) *member {
 	return nil
 }
 
-// extraOf returns the JSON object of the members that nothing took, or an empty text.
+// extraOf returns a JSON object of the members that are not taken, or "".
 func extraOf(all []member) string {
 	var b strings.Builder
 	for _, one := range all {

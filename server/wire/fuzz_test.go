@@ -11,8 +11,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/wire"
 )
 
-// No body makes the decoder panic, what it accepts is a proper message, and what it
-// refuses it refuses in words that a client may read.
+// No body makes the decoder panic; an accepted body gives a valid message; an error has a text for
+// clients.
 func FuzzDecode(f *testing.F) {
 	types := messageTypes(f)
 	for i, mt := range types {

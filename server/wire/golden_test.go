@@ -15,16 +15,16 @@ import (
 	"github.com/b2b-protocol/b2b/server/wire"
 )
 
-var update = flag.Bool("update", false, "write testdata from what the encoders say")
+var update = flag.Bool("update", false, "write testdata from the output of the encoders")
 
-// sample fills a message with values that tell their fields apart: full with everything,
-// or only with what can never be absent.
+// sample fills a message with a distinct value for each field: all fields if full, else only those
+// that cannot be absent.
 func sample(m protoreflect.Message, full bool) {
 	for i := range m.Descriptor().Fields().Len() {
 		f := m.Descriptor().Fields().Get(i)
 		oneof := f.ContainingOneof()
-		needed := !f.HasPresence() || wireMarks(f).GetNotNull() || wireMarks(f).GetInline() || f.Name() == "created_at" ||
-			strings.HasSuffix(string(m.Descriptor().Name()), "Event") && f.Message() != nil && !wireMarks(f).GetOmitAbsent()
+		needed := !f.HasPresence() || wireOptions(f).GetNotNull() || wireOptions(f).GetInline() || f.Name() == "created_at" ||
+			strings.HasSuffix(string(m.Descriptor().Name()), "Event") && f.Message() != nil && !wireOptions(f).GetOmitAbsent()
 		switch {
 		case oneof != nil && !oneof.IsSynthetic(), outside(f), !full && !needed:
 		case f.IsList() && !full: // empty
@@ -54,11 +54,11 @@ func sampleMessage(m protoreflect.Message, full bool) {
 
 func sampleValue(f protoreflect.FieldDescriptor) protoreflect.Value {
 	switch f.Kind() {
-	case protoreflect.BytesKind: // never on the wire
+	case protoreflect.BytesKind: // never in wire JSON
 		return protoreflect.ValueOfBytes([]byte("bytes"))
 	case protoreflect.StringKind:
-		switch marks := wireMarks(f); {
-		case marks.GetRawJson(), marks.GetExtraKeys():
+		switch opts := wireOptions(f); {
+		case opts.GetRawJson(), opts.GetExtraKeys():
 			return protoreflect.ValueOfString(`{"n":9007199254740993,"b":1.0,"a":[true,null]}`)
 		}
 		return protoreflect.ValueOfString("the " + strings.ReplaceAll(string(f.Name()), "_", " "))
@@ -76,9 +76,9 @@ func sampleValue(f protoreflect.FieldDescriptor) protoreflect.Value {
 	return protoreflect.ValueOfMessage((&timestamppb.Timestamp{Seconds: 1767225600, Nanos: int32(f.Number()) * 1e6}).ProtoReflect())
 }
 
-// TestGolden checks every resource, every response with a form of its own, every event and
-// every part, filled and bare, byte for byte. The files of testdata are what existing clients
-// rely on (B2B-DEV-001): what changes there changes what clients see.
+// TestGolden checks the bytes of every resource, every response with its own form, every event and
+// every part, with all fields and with few. Existing clients depend on the files in testdata
+// (B2B-DEV-001).
 func TestGolden(t *testing.T) {
 	written := map[string]bool{}
 	for _, mt := range messageTypes(t) {
@@ -111,13 +111,13 @@ func TestGolden(t *testing.T) {
 	}
 	for _, file := range files {
 		if !written[file] {
-			t.Errorf("%s is of no message: remove it", file)
+			t.Errorf("%s belongs to no message: remove it", file)
 		}
 	}
 }
 
-// coveredElsewhere reports whether a message only wraps one other field, or stands flat in
-// an event or part.
+// coveredElsewhere reports whether a message only wraps one other field, or is inlined in an event
+// or part.
 func coveredElsewhere(d protoreflect.MessageDescriptor) bool {
 	name := string(d.Name())
 	switch {
@@ -128,7 +128,7 @@ func coveredElsewhere(d protoreflect.MessageDescriptor) bool {
 	}
 	shown := 0
 	for i := range d.Fields().Len() {
-		if d.Fields().Get(i).Name() != "next_cursor" { // of a bare array, it stands in a header
+		if d.Fields().Get(i).Name() != "next_cursor" { // the page token of a bare array is in a header
 			shown++
 		}
 	}

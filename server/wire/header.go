@@ -10,13 +10,13 @@ import (
 	"github.com/b2b-protocol/b2b/server/jstext"
 )
 
-// SetHeader reads the fields of m that are marked to come from a header. A header that is
-// absent leaves its field as it is.
+// SetHeader sets the fields of m with the option header. An absent header leaves its field
+// unchanged.
 //
-// A text is the value of the header as it was sent; an empty one counts as absent, and two
-// lines that differ are a *[FieldError]. A number is an entity tag: W/, quotes and what
-// follows the digits are dropped. One tag sets the field that is a single number; several,
-// on one line or more, set the field that is a list; a "*" among them sets neither.
+// A text field gets the value of the header; an empty value counts as absent, and two different
+// values are a *[FieldError]. A number field gets an entity tag without W/, quotes and what follows
+// the digits. One tag sets the field that is a single number; several, on one line or more, set the
+// field that is a list; with "*" among them neither is set.
 func SetHeader(m proto.Message, header http.Header) error {
 	p, err := planFor(m)
 	if err != nil {
@@ -65,7 +65,7 @@ func (f *field) setTags(m protoreflect.Message, lines []string) error {
 			return nil
 		}
 		if tag == "" && len(tags) > 1 {
-			continue // an empty member of a list counts for nothing
+			continue // empty members of a list are ignored
 		}
 		if len(tag) >= 2 && tag[0] == '"' && tag[len(tag)-1] == '"' {
 			tag = tag[1 : len(tag)-1]

@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// integer reads a JSON number exactly: whole says whether it is an integer, also in
-// forms like 1.0, 1e3 and 12.5e1, and fits whether it is one of that many bits.
+// integer parses a JSON number exactly. whole reports whether it is an integer, also in forms like
+// 1.0, 1e3 and 12.5e1; fits reports whether it fits into this many bits.
 func integer(raw []byte, bits int) (n int64, whole, fits bool) {
 	n, err := strconv.ParseInt(string(raw), 10, bits)
 	if err == nil {
@@ -30,8 +30,8 @@ func integer(raw []byte, bits int) (n int64, whole, fits bool) {
 	return n, true, err == nil
 }
 
-// decimal returns the digits of a JSON number without zeros at either end, and the
-// power of ten that makes the number of them; none for zero.
+// decimal returns the digits of a JSON number without zeros at either end, and the power of ten to
+// multiply them by; no digits for zero.
 func decimal(raw []byte) (digits []byte, exponent int) {
 	const huge = 1 << 20 // more than any number of digits in a body of 1 MiB
 	mantissa, power, _ := bytes.Cut(bytes.ToLower(raw), []byte("e"))

@@ -7,7 +7,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// plainText refuses the character U+0000, which not every database can hold.
+// plainText refuses the character U+0000, which PostgreSQL cannot store.
 func plainText(text string) *FieldError {
 	if strings.IndexByte(text, 0) < 0 {
 		return nil
@@ -20,10 +20,9 @@ func textValue(raw []byte) (protoreflect.Value, *FieldError) {
 	return protoreflect.ValueOfString(text), plainText(text)
 }
 
-// CheckTexts does for messages that bindings other than wire JSON have read what the
-// decoder does for its own: it refuses the character U+0000 in every text, also within
-// lists and messages. Its error is a *[FieldError] whose path has the names of the
-// schema.
+// CheckTexts refuses the character U+0000 in every text of a message, including lists and nested
+// messages, for bindings that do not use wire JSON; Decode makes the same check. Its error is a
+// *[FieldError] with the names of the schema in its path.
 func CheckTexts(m proto.Message) error {
 	if fault := checkTexts(m.ProtoReflect()); fault != nil {
 		return fault

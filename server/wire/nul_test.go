@@ -10,8 +10,7 @@ import (
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
-// The character U+0000 is refused in texts, from wherever they come; below raw JSON
-// it is an escape among others.
+// The character U+0000 is refused in texts of any source; in raw JSON it is an escape like others.
 func TestNUL(t *testing.T) {
 	const want = "must not hold the character U+0000"
 	refused := func(path string, err error) {

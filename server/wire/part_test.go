@@ -11,8 +11,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/wire"
 )
 
-// A part comes back as it was sent, but for the order of its keys and the space between them
-// (B2B-MSG-008, B2B-MSG-009).
+// A part is returned as it was sent, except for the order of its keys and white space (B2B-MSG-008,
+// B2B-MSG-009).
 func TestPartsComeBack(t *testing.T) {
 	for sent, want := range map[string]string{
 		`{"type":"text","content":""}`:                                               ``,
@@ -86,7 +86,7 @@ func TestPartFaults(t *testing.T) {
 	}
 }
 
-// Whatever keys a client sends, each comes back with the value that it had.
+// Every key that a client sends is returned with the same value.
 func FuzzPartRoundTrip(f *testing.F) {
 	for _, s := range []string{
 		`{"type":"text","content":"a","x":{"b":1,"a":9007199254740993}}`, `{"type":"file","url":"","name":"","mime_type":"","size":-0}`,
@@ -116,7 +116,7 @@ func FuzzPartRoundTrip(f *testing.F) {
 	})
 }
 
-// rawMembers are the values of an object: strings by meaning, others by their bytes.
+// rawMembers returns the values of an object: strings decoded, others as bytes.
 func rawMembers(t *testing.T, object []byte) map[string]any {
 	var raw map[string]json.RawMessage
 	if err := json.Unmarshal(object, &raw); err != nil {

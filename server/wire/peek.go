@@ -2,10 +2,10 @@ package wire
 
 import "bytes"
 
-// Peek looks at a frame before it is known which message it is. It returns the raw
-// values of the named keys, nil for a key that is not there; of a key that stands
-// there twice the last. object is false for JSON that is no object. What is no JSON,
-// no UTF-8 or more than 64 levels deep is a *[FieldError].
+// Peek reads some keys of a frame before its message type is known. It returns their raw values,
+// nil for an absent key; for a key that occurs twice, the last value. object is false for JSON that
+// is not an object. Data that is not JSON or not UTF-8, or that is nested more than 64 levels deep,
+// is a *[FieldError].
 func Peek(data []byte, keys ...string) (values [][]byte, object bool, err error) {
 	if err := check(data); err != nil {
 		return nil, false, err

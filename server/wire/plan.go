@@ -14,16 +14,15 @@ import (
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
-// What the marks cannot say, by the names of the schema.
+// A rule without an option, by the name in the schema.
 const (
 	jsonPart = "b2b.v1.JsonPart" // its content is an object or array
 )
 
-// requestID is a field that belongs to the call, not to what it changes: it is left
-// out of the mask of named keys.
+// requestID is a field of the call and not of what it changes, so it is left out of masks.
 const requestID = "request_id"
 
-// A shape is how a message stands in wire JSON.
+// A shape is the form of a message in wire JSON.
 type shape int
 
 const (
@@ -34,7 +33,7 @@ const (
 	arrayish       // the bare array of its first list, or an object with a flag set
 )
 
-// A plan is how one message is read; plans are made once from the schema.
+// A plan describes how one message is read. Plans are made once from the schema.
 type plan struct {
 	name   protoreflect.FullName
 	shape  shape
@@ -52,7 +51,7 @@ type plan struct {
 	headers []*field
 }
 
-// plans holds the plan of every message of the schema.
+// plans are the plans of all messages of the schema.
 var plans = sync.OnceValue(func() map[protoreflect.FullName]*plan {
 	all := make(map[protoreflect.FullName]*plan)
 	for _, file := range []protoreflect.FileDescriptor{
@@ -70,7 +69,7 @@ var plans = sync.OnceValue(func() map[protoreflect.FullName]*plan {
 	return all
 })
 
-// planFor finds the plan of m.
+// planFor returns the plan of m.
 func planFor(m proto.Message) (*plan, error) {
 	p, ok := plans()[m.ProtoReflect().Descriptor().FullName()]
 	if !ok {
@@ -85,27 +84,27 @@ func planOf(all map[protoreflect.FullName]*plan, d protoreflect.MessageDescripto
 	}
 	p := &plan{name: d.FullName(), fields: make(map[string]*field)}
 	all[d.FullName()] = p
-	marks := proto.GetExtension(d.Options(), optionsv1.E_WireMessage).(*optionsv1.WireMessage)
+	opts := proto.GetExtension(d.Options(), optionsv1.E_WireMessage).(*optionsv1.WireMessage)
 	for i := range d.Fields().Len() {
 		p.add(all, d.Fields().Get(i))
 	}
 	switch {
-	case marks.GetList():
+	case opts.GetList():
 		p.shape, p.only = array, p.order[0]
 		p.most = mostOf(p.only.desc)
-	case marks.GetScalar():
+	case opts.GetScalar():
 		p.shape, p.only = scalar, p.order[0]
-	case marks.GetBareUnless() != "":
+	case opts.GetBareUnless() != "":
 		p.shape = arrayish
 		p.only = p.order[slices.IndexFunc(p.order, func(f *field) bool { return f.desc.IsList() })]
-		p.flag = d.Fields().ByName(protoreflect.Name(marks.GetBareUnless()))
+		p.flag = d.Fields().ByName(protoreflect.Name(opts.GetBareUnless()))
 	case p.types != nil:
 		p.shape = flat
 	}
 	return p
 }
 
-// mostOf is how many elements a list may have, 0 when it has no limit of its own.
+// mostOf returns how many elements a list may have; 0 if it has no limit of its own.
 func mostOf(d protoreflect.FieldDescriptor) int {
 	limit := proto.GetExtension(d.Options(), optionsv1.E_Limit).(*optionsv1.Limited).GetOf()
 	if limit == optionsv1.Limit_LIMIT_UNSPECIFIED {
@@ -116,14 +115,14 @@ func mostOf(d protoreflect.FieldDescriptor) int {
 }
 
 func (p *plan) add(all map[protoreflect.FullName]*plan, d protoreflect.FieldDescriptor) {
-	marks := proto.GetExtension(d.Options(), optionsv1.E_Wire).(*optionsv1.Wire)
+	opts := proto.GetExtension(d.Options(), optionsv1.E_Wire).(*optionsv1.Wire)
 	switch oneof := d.ContainingOneof(); {
-	case marks.GetBodyKeys():
+	case opts.GetBodyKeys():
 		p.mask = d
 		return
-	case marks.GetHidden():
+	case opts.GetHidden():
 		return
-	case marks.GetExtraKeys():
+	case opts.GetExtraKeys():
 		p.extra = d
 		return
 	case oneof != nil && !oneof.IsSynthetic():
@@ -134,15 +133,15 @@ func (p *plan) add(all map[protoreflect.FullName]*plan, d protoreflect.FieldDesc
 			p.choices += ", "
 		}
 		p.choices += string(d.Name())
-		p.types[string(d.Name())] = newField(all, d, marks)
+		p.types[string(d.Name())] = newField(all, d, opts)
 		return
 	}
-	f := newField(all, d, marks)
+	f := newField(all, d, opts)
 	switch {
 	case f == nil:
-	case marks.GetHeader() != "":
+	case opts.GetHeader() != "":
 		p.headers = append(p.headers, f)
-	case marks.GetInline():
+	case opts.GetInline():
 		for _, inner := range f.message.order {
 			inlined := *inner
 			inlined.inside = append([]protoreflect.FieldDescriptor{d}, inner.inside...)
@@ -175,7 +174,7 @@ const (
 	message
 )
 
-// A field is how one key is read.
+// A field describes how one key is read.
 type field struct {
 	desc   protoreflect.FieldDescriptor
 	name   string
@@ -193,24 +192,24 @@ type field struct {
 	message *plan
 }
 
-// newField plans a field; it returns nil for one that has no form as wire JSON.
-func newField(all map[protoreflect.FullName]*plan, d protoreflect.FieldDescriptor, marks *optionsv1.Wire) *field {
+// newField returns the plan of a field; nil if the field is not part of wire JSON.
+func newField(all map[protoreflect.FullName]*plan, d protoreflect.FieldDescriptor, opts *optionsv1.Wire) *field {
 	f := &field{
-		desc: d, name: string(d.Name()), header: marks.GetHeader(), omit: marks.GetOmitAbsent(),
-		notNull:   marks.GetNotNull() || !d.HasPresence(),
-		changes:   d.HasPresence() && d.Name() != requestID && marks.GetHeader() == "",
+		desc: d, name: string(d.Name()), header: opts.GetHeader(), omit: opts.GetOmitAbsent(),
+		notNull:   opts.GetNotNull() || !d.HasPresence(),
+		changes:   d.HasPresence() && d.Name() != requestID && opts.GetHeader() == "",
 		container: d.ContainingMessage().FullName() == jsonPart,
 	}
 	switch d.Kind() {
 	case protoreflect.StringKind:
 		f.kind, f.want = text, "must be a string"
-		if marks.GetRawJson() {
+		if opts.GetRawJson() {
 			f.kind, f.want = rawJSON, "must not be null"
 		}
 		if f.container {
 			f.want = "must be an object or array"
 		}
-		if marks.GetAnyToText() {
+		if opts.GetAnyToText() {
 			f.kind = anyToText
 		}
 	case protoreflect.BoolKind:
@@ -242,7 +241,7 @@ func newField(all map[protoreflect.FullName]*plan, d protoreflect.FieldDescripto
 	return f
 }
 
-// want is the rule that JSON of another type breaks.
+// want returns the rule that JSON of another type breaks.
 func (p *plan) want() string {
 	switch p.shape {
 	case array:
@@ -256,8 +255,8 @@ func (p *plan) want() string {
 	return "must be an object"
 }
 
-// enumTexts returns the values of an enum by their texts in wire JSON, and the rule
-// that other texts break.
+// enumTexts returns the values of an enum by their texts in wire JSON, and the rule that other
+// texts break.
 func enumTexts(d protoreflect.EnumDescriptor) (map[string]protoreflect.EnumNumber, string) {
 	values := d.Values()
 	prefix := strings.TrimSuffix(string(values.Get(0).Name()), "UNSPECIFIED")

@@ -14,7 +14,7 @@ import (
 	_ "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
-// messageTypes lists every message of the schema.
+// messageTypes returns every message of the schema.
 func messageTypes(t testing.TB) []protoreflect.MessageType {
 	t.Helper()
 	var all []protoreflect.MessageType
@@ -34,8 +34,8 @@ func messageTypes(t testing.TB) []protoreflect.MessageType {
 	return all
 }
 
-// A maker fills messages at random. A canonical one makes only what a peer would send,
-// so that decoding gives the same message back.
+// A maker fills messages at random. A canonical maker makes only messages that a peer would send,
+// so that decoding returns the same message.
 type maker struct {
 	*rand.Rand
 	canonical bool
@@ -45,8 +45,8 @@ func pick[T any](m maker, of ...T) T { return of[m.IntN(len(of))] }
 
 func (m maker) fill(msg protoreflect.Message) {
 	d := msg.Descriptor()
-	marks := proto.GetExtension(d.Options(), optionsv1.E_WireMessage).(*optionsv1.WireMessage)
-	flag := protoreflect.Name(marks.GetBareUnless())
+	opts := proto.GetExtension(d.Options(), optionsv1.E_WireMessage).(*optionsv1.WireMessage)
+	flag := protoreflect.Name(opts.GetBareUnless())
 	bare := flag != "" && m.canonical && m.IntN(2) == 0
 	for i := range d.Oneofs().Len() {
 		if o := d.Oneofs().Get(i); !o.IsSynthetic() && (m.canonical || m.IntN(4) > 0) {
@@ -65,9 +65,9 @@ func (m maker) fill(msg protoreflect.Message) {
 		case flag != "" && f.Name() == flag && m.canonical:
 			msg.Set(f, protoreflect.ValueOfBool(true))
 			continue
-		case wireMarks(f).GetHidden() && m.canonical, wireMarks(f).GetHeader() != "" && m.canonical:
+		case wireOptions(f).GetHidden() && m.canonical, wireOptions(f).GetHeader() != "" && m.canonical:
 			continue
-		case m.IntN(3) == 0 && (!m.canonical || f.HasPresence() && !wireMarks(f).GetNotNull()):
+		case m.IntN(3) == 0 && (!m.canonical || f.HasPresence() && !wireOptions(f).GetNotNull()):
 			continue
 		}
 		m.set(msg, f)
@@ -99,16 +99,16 @@ func (m maker) set(msg protoreflect.Message, f protoreflect.FieldDescriptor) {
 func (m maker) value(f protoreflect.FieldDescriptor) protoreflect.Value {
 	switch f.Kind() {
 	case protoreflect.StringKind:
-		switch marks := wireMarks(f); {
-		case marks.GetRawJson() && marks.GetNotNull():
+		switch opts := wireOptions(f); {
+		case opts.GetRawJson() && opts.GetNotNull():
 			return protoreflect.ValueOfString(pick(m, `{}`, `[]`, `{"b":1,"a":9007199254740993}`, `[ null , {"x":"\u00e9"} ]`))
-		case marks.GetRawJson():
+		case opts.GetRawJson():
 			return protoreflect.ValueOfString(pick(m, `{"b":1,"a":[1.50,1e400]}`, `false`, `"text"`, `0`, ` [] `[1:3]))
-		case marks.GetExtraKeys():
+		case opts.GetExtraKeys():
 			return protoreflect.ValueOfString(pick(m, `{"x-1":12345678901234567890}`, `{"x":{"b":1,"a":2},"\u0079":null}`))
 		}
 		return protoreflect.ValueOfString(m.text())
-	case protoreflect.BytesKind: // never on the wire
+	case protoreflect.BytesKind: // never in wire JSON
 		return protoreflect.ValueOfBytes([]byte{0, 0xff})
 	case protoreflect.BoolKind:
 		return protoreflect.ValueOfBool(m.IntN(2) == 0)

@@ -16,15 +16,15 @@ import (
 	optionsv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
 )
 
-// reference writes wire JSON the slow way, by the marks and by reflection: what the
-// generated encoders must agree with. It shares no code with them.
+// reference writes wire JSON by the options and by reflection, to compare with the generated
+// encoders. It shares no code with them.
 func reference(m protoreflect.Message) string {
-	marks := proto.GetExtension(m.Descriptor().Options(), optionsv1.E_WireMessage).(*optionsv1.WireMessage)
+	opts := proto.GetExtension(m.Descriptor().Options(), optionsv1.E_WireMessage).(*optionsv1.WireMessage)
 	fields := m.Descriptor().Fields()
-	if marks.GetList() || marks.GetScalar() {
+	if opts.GetList() || opts.GetScalar() {
 		return refField(m, fields.Get(0))
 	}
-	if flag := marks.GetBareUnless(); flag != "" && !m.Get(fields.ByName(protoreflect.Name(flag))).Bool() {
+	if flag := opts.GetBareUnless(); flag != "" && !m.Get(fields.ByName(protoreflect.Name(flag))).Bool() {
 		for i := range fields.Len() {
 			if fields.Get(i).IsList() {
 				return refField(m, fields.Get(i))
@@ -39,24 +39,24 @@ func refMembers(m protoreflect.Message) (all []string) {
 	fields := m.Descriptor().Fields()
 	for i := range fields.Len() {
 		f := fields.Get(i)
-		marks := wireMarks(f)
+		opts := wireOptions(f)
 		oneof := f.ContainingOneof()
 		switch {
-		case marks.GetHidden(), marks.GetBodyKeys(), marks.GetHeader() != "", outside(f):
+		case opts.GetHidden(), opts.GetBodyKeys(), opts.GetHeader() != "", outside(f):
 		case oneof != nil && !oneof.IsSynthetic():
 			if m.Has(f) {
 				all = append(all, refString("type")+":"+refString(string(f.Name())))
 				all = append(all, refMembers(m.Get(f).Message())...)
 			}
-		case marks.GetExtraKeys():
+		case opts.GetExtraKeys():
 			if text := strings.TrimSpace(m.Get(f).String()); len(text) > 2 {
 				last = append(last, text[1:len(text)-1])
 			}
-		case marks.GetInline():
+		case opts.GetInline():
 			if m.Has(f) {
 				all = append(all, refMembers(m.Get(f).Message())...)
 			}
-		case marks.GetOmitAbsent() && f.HasPresence() && !m.Has(f):
+		case opts.GetOmitAbsent() && f.HasPresence() && !m.Has(f):
 		default:
 			all = append(all, refString(string(f.Name()))+":"+refField(m, f))
 		}
@@ -64,7 +64,7 @@ func refMembers(m protoreflect.Message) (all []string) {
 	return append(all, last...)
 }
 
-func wireMarks(f protoreflect.FieldDescriptor) *optionsv1.Wire {
+func wireOptions(f protoreflect.FieldDescriptor) *optionsv1.Wire {
 	return proto.GetExtension(f.Options(), optionsv1.E_Wire).(*optionsv1.Wire)
 }
 
@@ -109,7 +109,7 @@ func refMap(texts protoreflect.Map) string {
 func refValue(f protoreflect.FieldDescriptor, v protoreflect.Value) string {
 	switch f.Kind() {
 	case protoreflect.StringKind:
-		if wireMarks(f).GetRawJson() {
+		if wireOptions(f).GetRawJson() {
 			if v.String() == "" {
 				return "null"
 			}
@@ -164,7 +164,7 @@ func refString(s string) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-func TestReferenceKnowsTheMarks(t *testing.T) {
+func TestReferenceFollowsTheOptions(t *testing.T) {
 	if got := upperSnake("JoinThreadStatus"); got != "JOIN_THREAD_STATUS" {
 		t.Error(got)
 	}

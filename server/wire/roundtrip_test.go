@@ -10,7 +10,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/wire"
 )
 
-// What a peer can send comes back the same: the decoder reads what the encoders write.
+// The decoder reads what the encoders write, and returns the same message.
 func TestRoundTrip(t *testing.T) {
 	for _, mt := range messageTypes(t) {
 		r := rand.New(rand.NewPCG(3, uint64(len(mt.Descriptor().FullName()))))
@@ -26,7 +26,7 @@ func TestRoundTrip(t *testing.T) {
 				t.Fatalf("%s: %v of %s", mt.Descriptor().FullName(), err, text)
 			}
 			for i := range mt.Descriptor().Fields().Len() {
-				if f := mt.Descriptor().Fields().Get(i); wireMarks(f).GetBodyKeys() {
+				if f := mt.Descriptor().Fields().Get(i); wireOptions(f).GetBodyKeys() {
 					back.Clear(f)
 				}
 			}

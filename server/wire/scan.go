@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// The scanner cuts JSON into pieces without copying. It relies on check having
-// accepted the whole: it looks for ends, not for faults.
+// The scanner splits JSON into pieces without copying. It relies on check having accepted the whole
+// text: it looks for ends, not for errors.
 
 func trimSpace(raw []byte) []byte {
 	for len(raw) > 0 && isSpace(raw[0]) {
@@ -21,8 +21,8 @@ func trimSpace(raw []byte) []byte {
 
 func isNull(raw []byte) bool { return raw[0] == 'n' }
 
-// members yields the keys of an object, with their quotes, and the values, without
-// the space around them.
+// members yields the keys of an object, with their quotes, and the values, without the white space
+// around them.
 func members(object []byte) iter.Seq2[[]byte, []byte] {
 	return func(yield func(rawKey, value []byte) bool) {
 		pos := next(object, 1)
@@ -58,7 +58,7 @@ func elements(array []byte) iter.Seq2[int, []byte] {
 	}
 }
 
-// next returns the position of the first byte from pos on that is not space.
+// next returns the position of the first byte at or after pos that is not white space.
 func next(data []byte, pos int) int {
 	for isSpace(data[pos]) {
 		pos++
@@ -66,7 +66,7 @@ func next(data []byte, pos int) int {
 	return pos
 }
 
-// valueEnd returns the position behind the value that begins at pos.
+// valueEnd returns the position after the value that begins at pos.
 func valueEnd(data []byte, pos int) int {
 	switch data[pos] {
 	case '"':
@@ -111,8 +111,8 @@ func nestedEnd(data []byte, pos int) int {
 	}
 }
 
-// unquote returns the text of a JSON string. Half of a surrogate pair becomes
-// U+FFFD, since Go and the database hold UTF-8.
+// unquote returns the text of a JSON string. Half of a surrogate pair becomes U+FFFD, since Go and
+// the database use UTF-8.
 func unquote(raw []byte) string {
 	body := raw[1 : len(raw)-1]
 	i := 0
@@ -164,7 +164,7 @@ func unescape(c byte) byte {
 	return c
 }
 
-// codeUnit reads the \uXXXX that text begins with, or returns -1.
+// codeUnit reads the \uXXXX at the start of text, or returns -1.
 func codeUnit(text []byte) rune {
 	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
 		return -1

@@ -8,8 +8,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// SizeAtMost bounds the size of a message as JSON, be it wire JSON or ProtoJSON, in bytes:
-// it is never smaller, and larger by little. It costs less than encoding.
+// SizeAtMost returns an upper bound of the size of a message as wire JSON or ProtoJSON, in bytes,
+// which is close to the size. It costs less than encoding.
 func SizeAtMost(m proto.Message) int { return messageSize(m.ProtoReflect()) }
 
 const (
@@ -18,8 +18,7 @@ const (
 	sizeOfKey    = 8  // quotes, colon, null and comma
 )
 
-// keys is how large a message of a type is when it has nothing in it, with the name of
-// each field and null, by descriptor.
+// keys caches, by descriptor, the size of an empty message: the name of each field and null.
 var keys sync.Map
 
 func keysSize(d protoreflect.MessageDescriptor) int {
@@ -31,7 +30,7 @@ func keysSize(d protoreflect.MessageDescriptor) int {
 		name := d.Fields().Get(i).Name()
 		n += len(name) + sizeOfKey
 	}
-	for i := range d.Oneofs().Len() { // wire JSON names the choice: "type":"text"
+	for i := range d.Oneofs().Len() { // wire JSON adds the choice: "type":"text"
 		if o := d.Oneofs().Get(i); !o.IsSynthetic() {
 			n += 64
 		}
@@ -85,7 +84,7 @@ func valueSize(f protoreflect.FieldDescriptor, v protoreflect.Value) int {
 	}
 }
 
-// textSize is the size of a text in JSON, escaped as either encoder may escape it.
+// textSize returns the size of a text in JSON, as either encoder may escape it.
 func textSize(s string) int {
 	n := len(s) + 2
 	for i := 0; i < len(s); {

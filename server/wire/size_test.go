@@ -12,7 +12,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/wire"
 )
 
-// sizes are those of a message in both kinds of JSON.
+// sizes returns the larger size of a message in both kinds of JSON.
 func sizes(t testing.TB, m proto.Message) (largest int) {
 	t.Helper()
 	b, err := wire.Marshal(m)
@@ -23,11 +23,11 @@ func sizes(t testing.TB, m proto.Message) (largest int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// protojson adds blanks at random, so that nobody relies on its bytes.
+	// protojson adds blanks at random.
 	return max(len(b), len(p)-strings.Count(string(p), ", ")-strings.Count(string(p), ": "))
 }
 
-// TestSizeAtMost: no message of the schema is larger than the bound says.
+// TestSizeAtMost checks that no message of the schema is larger than the bound.
 func TestSizeAtMost(t *testing.T) {
 	t.Parallel()
 	m := maker{Rand: rand.New(rand.NewPCG(1, 2)), canonical: true}
@@ -42,8 +42,8 @@ func TestSizeAtMost(t *testing.T) {
 	}
 }
 
-// TestSizeAtMostIsNear: a long text makes the bound larger by what it is as JSON, in the
-// encoding in which it is larger.
+// TestSizeAtMostIsNear checks that a long text adds to the bound no more than its larger size in
+// either encoding.
 func TestSizeAtMostIsNear(t *testing.T) {
 	t.Parallel()
 	for _, s := range []string{"plain", "é…語", "\"\\", "\x01\x1f", "\n\t", "\u2028\u2029", "\x7f", "<>&"} {

@@ -15,8 +15,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/jstext"
 )
 
-// SetText sets the field of m that a variable of the path names. A text that cannot be
-// its value is a *[FieldError]; a field that m does not have is another error.
+// SetText sets the field of a path variable. A text that is not a valid value is a *[FieldError]; a
+// field that m does not have is another error.
 func SetText(m proto.Message, name, value string) error {
 	p, err := planFor(m)
 	if err != nil {
@@ -29,20 +29,20 @@ func SetText(m proto.Message, name, value string) error {
 	return f.setText(m.ProtoReflect(), value)
 }
 
-// DecodeQuery reads query parameters into the fields of m, but for those named in skip.
-// Parameters that are no field, or one that text cannot say (messages, JSON), are
-// ignored. A field that is marked to come from a header can also be a parameter.
+// DecodeQuery reads query parameters into the fields of m, except those in skip. Unknown
+// parameters, and those of fields that text cannot express (messages, JSON), are ignored. A field
+// with the option header can also be a parameter.
 //
-//   - The first value of a parameter counts.
-//   - Lists of texts are their elements with commas between, in one parameter or in
-//     several, without the spaces around them; empty elements are passed over.
-//   - Texts are taken as they are, also empty ones.
-//   - Integers are read as parseInt does: "12abc" is 12, and a text that begins with no
+//   - Of several values of a parameter the first one counts.
+//   - Lists of texts are elements separated by commas, in one parameter or several, without
+//     the spaces around them; empty elements are skipped.
+//   - Texts are not changed and may be empty.
+//   - Integers are read as by parseInt: "12abc" is 12, and a text that does not begin with a
 //     number is 0, but present. An empty text is absent.
-//   - Times are whole Unix milliseconds and nothing else, the empty text included.
-//   - Enums are their wire text; the empty text is absent.
+//   - Times are whole Unix milliseconds; an empty text is invalid.
+//   - Enums are their text in wire JSON; an empty text is absent.
 //
-// What is wrong is a *[FieldError], the first one in the order of the schema.
+// The error is a *[FieldError], the first one in the order of the schema.
 func DecodeQuery(values url.Values, m proto.Message, skip ...string) error {
 	p, err := planFor(m)
 	if err != nil {
@@ -69,7 +69,7 @@ func DecodeQuery(values url.Values, m proto.Message, skip ...string) error {
 // texts reports whether the field is a list of texts.
 func (f *field) texts() bool { return f.kind == text && f.desc.IsList() && len(f.inside) == 0 }
 
-// setTexts sets a list to what stands between the commas of all values.
+// setTexts sets a list to the comma-separated elements of all values.
 func (f *field) setTexts(m protoreflect.Message, values []string) error {
 	list := m.Mutable(f.desc).List()
 	for _, value := range values {
@@ -88,7 +88,7 @@ func (f *field) setTexts(m protoreflect.Message, values []string) error {
 	return nil
 }
 
-// textual reports whether a plain text can say a value of the field.
+// textual reports whether a plain text can express a value of the field.
 func (f *field) textual() bool {
 	switch f.kind {
 	case text, integer32, integer64, milliseconds, enumText:
@@ -135,8 +135,8 @@ func (f *field) setText(m protoreflect.Message, value string) error {
 	return nil
 }
 
-// wholeMilliseconds reads a time as JavaScript's Number does, but only integers; what
-// lies beyond int64 is as far away as int64 goes.
+// wholeMilliseconds parses a time as JavaScript's Number does, but only integers; values beyond
+// int64 are clamped.
 func wholeMilliseconds(value string) (int64, bool) {
 	if n, err := strconv.ParseInt(value, 10, 64); err == nil {
 		return n, true

@@ -18,7 +18,7 @@ func (f *field) read(m protoreflect.Message, raw []byte) *FieldError {
 	}
 	switch {
 	case isNull(raw) && f.kind == message && f.message.shape == scalar && f.omit:
-		m.Mutable(f.desc) // the key is there: so is the message, without a value
+		m.Mutable(f.desc) // the key is present, so set an empty message
 		return nil
 	case isNull(raw) && f.notNull:
 		return wants("%s", f.wantAll())
@@ -38,7 +38,7 @@ func (f *field) read(m protoreflect.Message, raw []byte) *FieldError {
 	return fault
 }
 
-// wantAll is the rule for the field as a whole, a list included.
+// wantAll returns the rule for the whole field, which may be a list.
 func (f *field) wantAll() string {
 	switch {
 	case !f.desc.IsList():

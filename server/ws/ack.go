@@ -10,7 +10,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/wire"
 )
 
-// acks write the members of the ack of each operation besides `operation` (B2B-WS-021).
+// acks append the members of the ack of each operation other than `operation` (B2B-WS-021).
 var acks = map[string]func(r *result, req, res proto.Message){
 	"send": func(r *result, _, res proto.Message) {
 		m := res.(*b2bv1.SendChannelMessageResponse)
@@ -67,7 +67,7 @@ var acks = map[string]func(r *result, req, res proto.Message){
 	},
 }
 
-// result is the result of an ack under way. Its methods append one member each.
+// result builds the result of an ack. Each method appends members.
 type result struct {
 	b   []byte
 	now int64 // Unix milliseconds

@@ -16,8 +16,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/wire"
 )
 
-// client is one connection. There may be many thousands: while nothing happens it has
-// one goroutine, which reads, and no buffer to write with.
+// client is one connection. There may be many thousands; an idle one has one goroutine, which
+// reads, and no write buffer.
 type client struct {
 	server  *Server
 	conn    *websocket.Conn
@@ -25,7 +25,7 @@ type client struct {
 	sub     *eventlog.Subscription
 	creds   call.Credentials
 	org     string
-	bot     string // empty: an org admin's session
+	bot     string // "": a session of an org admin
 	session bool
 	ip      string
 	agent   string
@@ -33,26 +33,26 @@ type client struct {
 	opened  time.Time
 	slot    int
 
-	writer  func() // write, as a task of the server; wake starts it
+	writer  func() // c.write; wake starts it as a task of the server
 	wake    func()
 	ctx     context.Context // ends with the connection
 	cancel  context.CancelFunc
-	answers chan struct{} // one token for each answer that waits
-	behind  atomic.Int32  // of these, those behind events
+	answers chan struct{} // one element for each waiting reply
+	behind  atomic.Int32  // the number of these that are queued behind events
 	closing sync.Once
-	leaving atomic.Bool  // what ends the connection is on its way
-	alive   atomic.Bool  // something came since the last ping
-	mute    atomic.Bool  // the last ping was not answered
-	ends    atomic.Int64 // when the credential is looked at because of its time, in Unix milliseconds; 0: it has none
-	pace    pace         // of the message under way
-	working sync.Mutex   // held while a frame is worked on
-	over    bool         // no more frames: guarded by working
+	leaving atomic.Bool  // the close frame is queued
+	alive   atomic.Bool  // something arrived since the last ping
+	mute    atomic.Bool  // no pong to the last ping yet
+	ends    atomic.Int64 // when the credential expires or must be checked again, in Unix milliseconds; 0: never
+	pace    pace         // of the current message
+	working sync.Mutex   // locked while a frame is handled
+	over    bool         // handle no more frames; guarded by working
 }
 
-// present tells whether the connection makes its bot be online.
+// present reports whether the connection makes its bot online.
 func (c *client) present() bool { return c.bot != "" && !c.session }
 
-// release undoes what admit did.
+// release undoes admit.
 func (c *client) release() {
 	c.cancel()
 	c.sub.Close()
@@ -61,23 +61,22 @@ func (c *client) release() {
 	}
 }
 
-// read takes the frames of the client, one after the other, until the connection
-// ends.
+// read handles the frames of the client, one after the other, until the connection ends.
 func (c *client) read() {
 	defer c.server.tasks.Done()
 	defer c.server.remove(c)
 	defer c.release()
 	for {
 		if err := c.next(); err != nil {
-			c.part(err)
+			c.finish(err)
 			return
 		}
 	}
 }
 
-// next takes one frame. Its bytes count as those of the org until it is done with
-// (B2B-LIM-032); a frame for which there is no room is passed over and answered with why.
-// While nothing comes no buffer is held.
+// next handles one frame. Its bytes count for the org until it is done (B2B-LIM-032). A frame
+// without room is skipped and gets an error as its reply. No buffer is held while waiting for a
+// frame.
 func (c *client) next() error {
 	_, from, err := c.conn.Reader(context.Background())
 	if err != nil {
@@ -89,7 +88,7 @@ func (c *client) next() error {
 	defer hold.End()
 	defer c.pace.end()
 	from = c.pace.begin(from)
-	// The library ends what is larger, and needs to see a byte more for that.
+	// One byte more than the limit, so that the library closes the connection for a larger frame.
 	buf.B, err = hold.Read(c.ctx, buf.B, from, -1, MaxFrame+1)
 	var refusal *call.Error
 	switch {
@@ -106,10 +105,10 @@ func (c *client) next() error {
 	}
 	c.alive.Store(true)
 	if err := hold.Decode(c.ctx); err != nil {
-		if e, told := call.AsError(err); told {
+		if e, ok := call.AsError(err); ok {
 			c.answer(appendError(nil, nil, e))
 		}
-		return nil // or the connection ends, which the next frame says
+		return nil // the connection ends, so reading the next frame fails
 	}
 	c.work(buf.B, &hold)
 	return nil
@@ -118,21 +117,21 @@ func (c *client) next() error {
 // Payer implements [intake.Payer].
 func (c *client) Payer() (share string, stranger bool) { return c.org, false }
 
-// part takes leave of a client that closed the connection, or broke the protocol: it
-// has been told so, and gets the time to read it.
-func (c *client) part(err error) {
+// finish closes a connection that the client has closed or on which it broke the protocol. The
+// client has some time to read the close frame.
+func (c *client) finish(err error) {
 	c.cancel()
 	if websocket.CloseStatus(err) == -1 {
 		kill := time.AfterFunc(closeWait, c.cut)
 		defer kill.Stop()
 		if err := c.conn.Close(websocket.StatusProtocolError, ""); err != nil {
-			c.server.Log.Debug("a connection broke off", "error", err)
+			c.server.Log.Debug("connection broken", "error", err)
 		}
 	}
 	c.cut()
 }
 
-// work does one frame, unless the connection is about to end.
+// work handles one frame, unless the connection is ending.
 func (c *client) work(frame []byte, hold *intake.Reservation) {
 	c.working.Lock()
 	defer c.working.Unlock()
@@ -141,15 +140,15 @@ func (c *client) work(frame []byte, hold *intake.Reservation) {
 	}
 }
 
-// write sends what the subscription has, and ends when it has no more: a connection
-// to which nothing happens has no goroutine that writes. It is woken when there is
-// something again, so there is one at a time.
+// write sends what the subscription has, and returns when there is no more, so that an idle
+// connection has no writing goroutine. The subscription calls wake when there is something again;
+// at most one write runs at a time.
 func (c *client) write() {
 	defer c.server.tasks.Done()
 	var out batch
 	for c.ctx.Err() == nil {
 		it, err := c.sub.Poll(c.ctx, c.wake)
-		if it == nil && err == nil { // from here on another may write
+		if it == nil && err == nil { // from here on wake may start another write
 			return
 		}
 		if frame, kind := c.frame(it); frame != nil {
@@ -175,7 +174,7 @@ func (c *client) write() {
 	}
 }
 
-// frame is what is sent for an item, if anything, and which kind of answer it is.
+// frame returns the frame to send for an item, or nil, and its kind.
 func (c *client) frame(it *eventlog.Item) ([]byte, kind) {
 	switch {
 	case it == nil:
@@ -185,14 +184,14 @@ func (c *client) frame(it *eventlog.Item) ([]byte, kind) {
 	}
 	switch v := it.Local.(type) {
 	case []byte:
-		return textFrame(v), answerBehind
+		return textFrame(v), replyBehind
 	case prompt:
 		return textFrame(v), answerSoon
 	}
 	return nil, 0
 }
 
-// send writes frames. It waits for as long as the client answers pings.
+// send writes frames. It waits as long as the client responds to pings.
 func (c *client) send(b *batch) {
 	if b.first == nil {
 		return
@@ -208,7 +207,7 @@ func (c *client) send(b *batch) {
 	}
 }
 
-// answer puts a frame behind all events that were committed before.
+// answer queues a reply behind all events that were committed before.
 func (c *client) answer(frame []byte) {
 	select {
 	case c.answers <- struct{}{}:
@@ -218,11 +217,11 @@ func (c *client) answer(frame []byte) {
 	}
 }
 
-// prompt is an answer that has nothing to do with events.
+// prompt is a reply that does not depend on events.
 type prompt []byte
 
-// answerSoon puts a frame before all events that wait, many of which there may be
-// while the connection is behind; but not before an answer (B2B-WS-015).
+// answerSoon queues a reply before all waiting events, of which there may be many, but not before
+// an earlier reply (B2B-WS-015).
 func (c *client) answerSoon(frame []byte) {
 	select {
 	case c.answers <- struct{}{}:
@@ -237,8 +236,8 @@ func (c *client) answerSoon(frame []byte) {
 	c.sub.After(frame)
 }
 
-// recheck looks at the credential after a change of access; why is what a session is
-// told that has ended.
+// recheck authenticates again after a change of access. why is the close reason if the session has
+// ended.
 func (c *client) recheck(why string) {
 	if why == "" {
 		why = sessionRevoked
@@ -249,14 +248,14 @@ func (c *client) recheck(why string) {
 	}
 	e := refusedLater(err, why)
 	if e == nil {
-		c.server.Log.Error("the credential of a connection cannot be looked at, it is closed", "error", err)
+		c.server.Log.Error("credential of a connection cannot be checked, closing it", "error", err)
 		e = endInternal
 	}
 	c.endFor(err, e)
 }
 
-// endFor ends the connection because its credential was refused; where the log says
-// why, behind what the log has by now (B2B-WS-006).
+// endFor ends the connection because its credential was refused. If the log reports the refusal,
+// the close frame follows the events up to now (B2B-WS-006).
 func (c *client) endFor(refusal error, e *ending) {
 	switch {
 	case !call.ReasonInLog(refusal):
@@ -266,7 +265,7 @@ func (c *client) endFor(refusal error, e *ending) {
 	}
 }
 
-// check looks at the credential because time has passed.
+// check authenticates again because time has passed.
 func (c *client) check(ctx context.Context) {
 	caller, err := c.server.Access.Authenticate(ctx, c.creds)
 	if err == nil {
@@ -280,18 +279,18 @@ func (c *client) check(ctx context.Context) {
 		c.endFor(err, e)
 		return
 	}
-	c.server.Log.Error("the credential of a connection cannot be looked at", "error", err)
+	c.server.Log.Error("credential of a connection cannot be checked", "error", err)
 	c.ends.Store(time.Now().Add(tryAgain).UnixMilli())
 }
 
-// overdue reports whether the time of the credential has come. It does so once, until
-// check has looked.
+// overdue reports whether the credential may have expired. It returns true once; check sets the
+// next time.
 func (c *client) overdue(now int64) bool {
 	ends := c.ends.Load()
 	return ends != 0 && ends < now && c.ends.CompareAndSwap(ends, 0)
 }
 
-// ping sends a ping, or ends a connection that has not answered the last one.
+// ping sends a ping, or cuts a connection that has not responded to the last one.
 func (c *client) ping() {
 	if !c.alive.Swap(false) && c.mute.Load() {
 		c.cut()
@@ -299,8 +298,8 @@ func (c *client) ping() {
 	}
 	c.mute.Store(true)
 	c.server.tasks.Go(func() {
-		// Not of c.ctx: the library breaks the connection off when the context of a
-		// write ends, and a client that is told why it must go would not hear it.
+		// Not c.ctx: the library breaks the connection when the context of a write ends, and the
+		// client would not get the close frame.
 		ctx, cancel := context.WithTimeout(context.Background(), closeWait)
 		defer cancel()
 		if err := c.conn.Ping(ctx); err == nil {
@@ -309,8 +308,8 @@ func (c *client) ping() {
 	})
 }
 
-// end closes the connection with a close frame. It does not wait for it. It reports
-// whether the connection was not closing already.
+// end starts to close the connection with a close frame, and does not wait. It reports whether this
+// call was the first.
 func (c *client) end(e *ending) (first bool) {
 	c.closing.Do(func() {
 		first = true
@@ -319,14 +318,14 @@ func (c *client) end(e *ending) (first bool) {
 			kill := time.AfterFunc(closeWait, c.cut)
 			defer kill.Stop()
 			if err := c.conn.Close(e.code, e.reason); err != nil {
-				c.server.Log.Debug("a connection that is closed is gone", "error", err)
+				c.server.Log.Debug("close frame not sent, the client is gone", "error", err)
 			}
 		})
 	})
 	return first
 }
 
-// drain ends the connection behind the frame that it is at and the answer to it.
+// drain ends the connection after the current frame and its reply.
 func (c *client) drain(e *ending) {
 	c.working.Lock()
 	defer c.working.Unlock()
@@ -336,7 +335,7 @@ func (c *client) drain(e *ending) {
 	}
 }
 
-// cut ends the connection without a word.
+// cut ends the connection without a close frame.
 func (c *client) cut() {
 	c.cancel()
 	_ = c.socket.Close() // it may be closed already

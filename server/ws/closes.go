@@ -34,7 +34,7 @@ var (
 	endDestroyed = &ending{4101, "Organization destroyed"}
 	endRejected  = &ending{4403, "bot_rejected"}
 	endPending   = &ending{4403, "bot_pending_approval"}
-	endUnsure    = &ending{websocket.StatusTryAgainLater, "The ticket cannot be looked up. Try again with another."}
+	endUnsure    = &ending{websocket.StatusTryAgainLater, "The ticket cannot be checked now. Try again with another ticket."}
 	endInternal  = &ending{websocket.StatusInternalError, "Internal error"}
 )
 
@@ -43,8 +43,8 @@ const (
 	sessionExpired = "Session expired"
 )
 
-// refusedAtOpen returns how a connection is closed when its credential is refused at opening
-// (B2B-WS-004); nil for errors that say nothing about the credential.
+// refusedAtOpen returns the close frame for an error of authentication when a connection opens
+// (B2B-WS-004); nil if the error is not about the credential.
 func refusedAtOpen(err error) *ending {
 	var e *call.Error
 	if !errors.As(err, &e) {
@@ -72,9 +72,9 @@ func inactiveBot(e *call.Error) *ending {
 	return endRejected
 }
 
-// refusedLater is what the client of an open connection is told whose credential has
-// become worthless; session is the reason when its session is gone. It is nil for
-// errors that say nothing about the credential.
+// refusedLater returns the close frame for an open connection with a credential that is no longer
+// accepted. session is the reason if its session has ended. It returns nil if the error is not
+// about the credential.
 func refusedLater(err error, session string) *ending {
 	var e *call.Error
 	if !errors.As(err, &e) {
@@ -97,8 +97,8 @@ func refusedLater(err error, session string) *ending {
 	return &ending{4002, session}
 }
 
-// endedBy is what the end of a subscription means for its connection; nil when the
-// connection has ended before.
+// endedBy returns the close frame for the end of a subscription; nil if the connection has ended
+// before.
 func (c *client) endedBy(ctx context.Context, err error) *ending {
 	var slow *eventlog.SlowError
 	switch {
@@ -114,11 +114,11 @@ func (c *client) endedBy(ctx context.Context, err error) *ending {
 	if e := badPosition(err); e != nil {
 		return e
 	}
-	c.server.Log.ErrorContext(ctx, "a connection cannot be told what happens", "error", err)
+	c.server.Log.ErrorContext(ctx, "subscription of a connection failed", "error", err)
 	return endInternal
 }
 
-// lost finds out why nobody of the viewer's bot or org has access any more.
+// lost finds out why the bot or org of the connection has lost access.
 func (c *client) lost(ctx context.Context) *ending {
 	org, err := c.server.Store.Org(ctx, c.org)
 	switch {
@@ -127,7 +127,7 @@ func (c *client) lost(ctx context.Context) *ending {
 	case err == nil && org.Status != store.OrgActive:
 		return endSuspended
 	case err == nil && c.bot == "":
-		return endSlow // suspended and active again: nothing is wrong, what was missed is in the log
+		return endSlow // suspended and active again: the client can resume from the log
 	}
 	if err == nil {
 		var bot *store.Bot
@@ -141,14 +141,14 @@ func (c *client) lost(ctx context.Context) *ending {
 			return endRejected
 		}
 	}
-	if ctx.Err() == nil { // the connection stands
-		c.server.Log.ErrorContext(ctx, "it cannot be found out why a connection lost its access", "error", err)
+	if ctx.Err() == nil { // the connection is still open
+		c.server.Log.ErrorContext(ctx, "reason why a connection lost access not found", "error", err)
 	}
 	return endInternal
 }
 
-// badPosition is the end of those who resume from where the log cannot be read, or
-// have too many connections; nil for other errors.
+// badPosition returns the close frame for a subscription that cannot start: the position is not
+// valid, or there are too many subscriptions. It returns nil for other errors.
 func badPosition(err error) *ending {
 	var e *call.Error
 	if !errors.As(err, &e) {

@@ -14,10 +14,10 @@ import (
 	"github.com/b2b-protocol/b2b/server/ws"
 )
 
-// What ends a credential closes its connections with the code of the table, and no others
+// Revoking a credential closes its connections with the code of the table, and no others
 // (B2B-WS-005).
-func TestClosedByOthers(t *testing.T) {
-	w := newWorld(t)
+func TestClosedByRevocation(t *testing.T) {
+	w := newFixture(t)
 	ann, admin := w.open(w.ann.token), w.open(w.people)
 
 	out := w.owner(w.bob)
@@ -65,10 +65,10 @@ func TestClosedByOthers(t *testing.T) {
 	admin.closed(4101, "Organization destroyed")
 }
 
-// B2B-WS-030: what ends by itself is found out by looking again.
-func TestClosedByTime(t *testing.T) {
-	// Long enough that a busy machine answers a ping in time.
-	w := newWorld(t, func(c *ws.Config) { c.Heartbeat = 1500 * time.Millisecond })
+// B2B-WS-030: credentials that expire are found by checking them again.
+func TestClosedByExpiry(t *testing.T) {
+	// Long enough for a busy machine to respond to a ping in time.
+	w := newFixture(t, func(c *ws.Config) { c.Heartbeat = 1500 * time.Millisecond })
 	var made struct{ Token string }
 	w.into(&made, w.call("POST", "/api/me/tokens", w.bob.token, `{"scopes":["read"],"expires_in":3600000}`))
 	bob, session, scoped := w.open(w.bob.token), w.open(w.owner(w.bob)), w.open(made.Token)
@@ -88,11 +88,11 @@ func TestClosedByTime(t *testing.T) {
 	}
 }
 
-// B2B-WS-030: a token's time is looked at when it has come, not at the next look at all.
-func TestClosedAtItsTime(t *testing.T) {
+// B2B-WS-030: a token is checked when it expires, not only at the next regular check.
+func TestClosedAtExpiry(t *testing.T) {
 	t.Parallel()
 	const life = 1500 * time.Millisecond
-	w := newWorld(t, func(c *ws.Config) { c.Heartbeat = time.Minute })
+	w := newFixture(t, func(c *ws.Config) { c.Heartbeat = time.Minute })
 	var others []*socket // each is looked at 2 s after the one before
 	for range 8 {
 		others = append(others, w.open(w.bob.token))
@@ -111,9 +111,9 @@ func TestClosedAtItsTime(t *testing.T) {
 	}
 }
 
-// B2B-WS-008: a client that does not answer pings is cut off; one that does stays.
+// B2B-WS-008: a client that does not respond to pings is cut; one that does stays.
 func TestHeartbeat(t *testing.T) {
-	w := newWorld(t, func(c *ws.Config) { c.Heartbeat = 60 * time.Millisecond })
+	w := newFixture(t, func(c *ws.Config) { c.Heartbeat = 60 * time.Millisecond })
 	alive := w.open(w.ann.token)
 	go func() { // reading answers pings
 		for {
@@ -142,15 +142,15 @@ func TestHeartbeat(t *testing.T) {
 	alive.hang()
 }
 
-// dead opens a connection that answers nothing.
-func (w *world) dead() (net.Conn, *bufio.Reader) {
+// dead opens a connection that responds to nothing.
+func (w *fixture) dead() (net.Conn, *bufio.Reader) {
 	w.Helper()
 	host := strings.TrimPrefix(w.http.URL, "http://")
 	conn, err := net.Dial("tcp", host)
 	if err != nil {
 		w.Fatal(err)
 	}
-	w.Cleanup(func() { _ = conn.Close() }) // it may be over already
+	w.Cleanup(func() { _ = conn.Close() }) // it may be closed already
 	_, err = fmt.Fprintf(conn, "GET /ws?ticket=%s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", w.ticket(w.bob.token), host)
 	if err != nil {
@@ -164,10 +164,10 @@ func (w *world) dead() (net.Conn, *bufio.Reader) {
 	return conn, r
 }
 
-// A client that does not read is told to resume when it reads again, and slows nobody.
+// A client that does not read is told to resume when it reads again, and does not delay others.
 func TestSlowClient(t *testing.T) {
-	// It does not answer pings either, and a busy machine may need minutes.
-	w := newWorld(t, func(c *ws.Config) { c.Heartbeat = time.Hour })
+	// The client does not respond to pings either, and a busy machine may need minutes.
+	w := newFixture(t, func(c *ws.Config) { c.Heartbeat = time.Hour })
 	w.call("PATCH", "/api/org/settings", w.people, `{"messages_per_minute_per_bot":10000}`)
 	thread := w.thread(w.ann.token, "bob")
 	quick, slow := w.open(w.ann.token), w.open(w.bob.token)
@@ -191,9 +191,9 @@ func TestSlowClient(t *testing.T) {
 	}
 }
 
-// A server that stops finishes what it is at, then says so.
+// A server that stops finishes current operations, then sends close frames.
 func TestShutdown(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	thread := w.thread(w.ann.token)
 	s, oa := w.open(w.ann.token), w.open(w.people)
 	s.send(`{"type":"send_thread_message","thread_id":"` + thread + `","content":"last","ref":1}`)

@@ -16,11 +16,11 @@ import (
 
 var (
 	pong = []byte(`{"type":"pong"}`)
-	// badFrame answers what is no frame. It has no ref: nobody can tell whose it is.
+	// badFrame is the reply to invalid JSON. It has no ref, since that cannot be read.
 	badFrame = []byte(`{"type":"error","message":"Invalid message format","code":"VALIDATION_ERROR"}`)
 )
 
-// The keys that are looked at before it is known which operation a frame is for.
+// The keys that are read before the operation of a frame is known.
 const (
 	keyType = iota
 	keyRef
@@ -79,7 +79,7 @@ func (c *client) watch(begin bool, keys [][]byte) {
 	}
 }
 
-// do calls an operation, and answers how it went.
+// do calls an operation and sends an ack or an error.
 func (c *client) do(op *operation, frame []byte, keys [][]byte, hold *intake.Reservation) {
 	s := c.server
 	s.stats.ops.Add(1)
@@ -119,7 +119,7 @@ func (c *client) do(op *operation, frame []byte, keys [][]byte, hold *intake.Res
 	c.answer(append(r.b, "}}"...))
 }
 
-// truthy reports whether a ref counts as one: its truth in JavaScript (B2B-WS-012).
+// truthy reports whether a ref is true in JavaScript (B2B-WS-012).
 func truthy(ref []byte) bool {
 	if len(ref) == 0 {
 		return false
@@ -133,10 +133,10 @@ func truthy(ref []byte) bool {
 		return true
 	}
 	n, err := strconv.ParseFloat(string(ref), 64)
-	return err != nil || n != 0 // beyond the range of numbers is Infinity
+	return err != nil || n != 0 // a number out of range is Infinity, which is true
 }
 
-// appendError writes an error frame; a ref that is nil is left out.
+// appendError appends an error frame. A nil ref is left out.
 func appendError(b, ref []byte, e *call.Error) []byte {
 	b = append(b, `{"type":"error","message":`...)
 	b = wire.AppendString(b, e.Message)

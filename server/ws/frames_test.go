@@ -22,10 +22,9 @@ var (
 	cursors = regexp.MustCompile(`"cursor":"[^"]*"`)
 )
 
-// Each file of testdata is a conversation: a line that begins with > is sent, one with
-// < must come back, in this order. Ids are named by $ and a number in the order in
-// which they appear, $ann, $bob and $thread exist before. The frame of an event is
-// given by its type alone.
+// Each file of testdata is a conversation: a line that begins with > is sent, one with < must be
+// received, in this order. Ids are named by $ and a number in the order in which they appear; $ann,
+// $bob and $thread exist before. The frame of an event is given by its type alone.
 func TestTranscripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -43,7 +42,7 @@ func TestTranscripts(t *testing.T) {
 }
 
 func play(t *testing.T, script string) {
-	w := newWorld(t)
+	w := newFixture(t)
 	ids := map[string]string{w.ann.id: "$ann", w.bob.id: "$bob", w.org: "$org"}
 	ids[w.thread(w.ann.token, "bob")] = "$thread"
 	s := w.open(w.ann.token)
@@ -81,9 +80,9 @@ func play(t *testing.T, script string) {
 	s.ping()
 }
 
-// 50 frames in one write are 50 answers in order, each behind the event of its frame.
+// 50 frames in one write get 50 replies in order, each after the event of its frame.
 func TestPipeline(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	thread := w.thread(w.ann.token)
 	s := w.open(w.ann.token)
 	for i := range 50 {
@@ -102,14 +101,14 @@ func TestPipeline(t *testing.T) {
 			}
 		}
 		if f := s.wants(kind)[0]; string(f.Ref) != fmt.Sprint(i+1) {
-			t.Fatalf("answer %d is %s", i, f.raw)
+			t.Fatalf("reply %d is %s", i, f.raw)
 		}
 	}
 }
 
-// A client that sends more than it reads is not read any more, and nothing is lost.
+// A client that sends more than it reads is not read further, and nothing is lost.
 func TestBackpressure(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	s := w.open(w.ann.token)
 	const frames = 3000
 	sent := make(chan error, 1)
@@ -132,7 +131,7 @@ func TestBackpressure(t *testing.T) {
 }
 
 func TestLargeFrames(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	s := w.open(w.ann.token)
 	s.send(`{"type":"bogus","x":"` + strings.Repeat("x", ws.MaxFrame-100) + `"}`)
 	s.ping()
@@ -150,19 +149,19 @@ func TestLargeFrames(t *testing.T) {
 }
 
 func TestWatch(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	thread := w.thread(w.ann.token)
 	oa := w.open(w.people)
-	w.say(w.ann.token, thread, "not heard")
+	w.say(w.ann.token, thread, "not delivered")
 	w.thread(w.ann.token)
-	oa.wants("thread_created") // so what was said before is over
+	oa.wants("thread_created") // so the earlier events are processed
 	oa.send(`{"type":"subscribe","thread_id":"`+thread+`","ref":"x"}`, `{"type":"send_dm","to":"bob","content":"x","ref":"x"}`)
 	oa.ping()
 	w.say(w.ann.token, thread, "heard")
 	oa.wants("thread_message")
 	oa.send(`{"type":"unsubscribe","thread_id":"` + thread + `"}`)
 	oa.ping()
-	w.say(w.ann.token, thread, "not heard")
+	w.say(w.ann.token, thread, "not delivered")
 	oa.ping()
 	for i := range 100 {
 		oa.send(fmt.Sprintf(`{"type":"subscribe","channel_id":"c%d"}`, i))
@@ -173,10 +172,9 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-// Every operation of the schema with a WebSocket name can be called and acknowledged:
-// New panics otherwise.
+// Every operation with a WebSocket name can be called and acknowledged; New panics otherwise.
 func TestOperationsAreKnown(t *testing.T) {
-	w := newWorld(t, func(c *ws.Config) {
+	w := newFixture(t, func(c *ws.Config) {
 		n := 0
 		for _, op := range c.Operations {
 			if op.WebSocket != "" {
@@ -191,10 +189,9 @@ func TestOperationsAreKnown(t *testing.T) {
 	w.open(w.ann.token).ping()
 }
 
-// A frame for which there is no room is passed over and answered; the connection goes on
-// (B2B-LIM-032).
+// A frame without room is skipped and gets an error; the connection stays open (B2B-LIM-032).
 func TestNoRoomForFrame(t *testing.T) {
-	w := newWorld(t, func(c *ws.Config) {
+	w := newFixture(t, func(c *ws.Config) {
 		c.Intake = intake.New(intake.Sizes{Share: 128 << 10, Patience: time.Millisecond}, nil)
 	})
 	s := w.open(w.ann.token)

@@ -14,8 +14,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// admit judges a handshake (B2B-WS-003): the ticket, then who it stands for, then the cursor.
-// It answers a client whose subscription has begun, or why there is none.
+// admit checks a handshake (B2B-WS-003): the ticket, its caller, then the cursor. It returns a
+// client with a subscription, or the close frame for the refusal.
 func (s *Server) admit(r *http.Request) (*client, *ending) {
 	query := r.URL.Query()
 	text := query.Get("ticket")
@@ -28,7 +28,7 @@ func (s *Server) admit(r *http.Request) (*client, *ending) {
 	}
 	switch {
 	case err != nil:
-		if r.Context().Err() == nil { // else the client is gone
+		if r.Context().Err() == nil { // otherwise the client is gone
 			s.failed.Count("connection", "error", err)
 		}
 		return nil, endInternal
@@ -38,7 +38,7 @@ func (s *Server) admit(r *http.Request) (*client, *ending) {
 	return c, nil
 }
 
-// identify takes the ticket and finds out who it stands for.
+// identify spends the ticket and authenticates its caller.
 func (s *Server) identify(r *http.Request, text string) (*client, *ending, error) {
 	ctx := r.Context()
 	ticket, err := s.Tickets.Take(ctx, text)
@@ -76,7 +76,7 @@ func (s *Server) identify(r *http.Request, text string) (*client, *ending, error
 	c := &client{
 		server: s, creds: creds, org: caller.OrgID, bot: caller.BotID, opened: now,
 		session: caller.Session != nil, ip: info.RemoteIP, base: info.BaseURL,
-		agent: strings.Clone(info.UserAgent), // not the whole header with it
+		agent: strings.Clone(info.UserAgent), // a copy, so that the whole header can be freed
 
 		answers: make(chan struct{}, maxAnswer),
 	}
@@ -86,8 +86,8 @@ func (s *Server) identify(r *http.Request, text string) (*client, *ending, error
 	return c, nil, nil
 }
 
-// subscribe begins to read the log for a client, from the cursor or from now, and
-// lets its bot be online.
+// subscribe starts to read the log for a client, from the cursor or from its end, and marks its bot
+// online.
 func (s *Server) subscribe(ctx context.Context, c *client, cursor string) (*ending, error) {
 	var from *eventlog.Position
 	if cursor != "" {
@@ -114,8 +114,8 @@ func (s *Server) subscribe(ctx context.Context, c *client, cursor string) (*endi
 		}
 		return nil, fmt.Errorf("subscribe: %w", err)
 	}
-	// What changes from here on comes through the subscription; what changed before
-	// is seen by looking again.
+	// The subscription reports changes of access from here on. Authenticate once more, for changes
+	// between the first check and here.
 	if caller, err = s.Access.Authenticate(ctx, c.creds); err != nil {
 		c.sub.Close()
 		return refusedOr(err)
@@ -127,7 +127,7 @@ func (s *Server) subscribe(ctx context.Context, c *client, cursor string) (*endi
 	return nil, nil
 }
 
-// refusedOr tells a refusal of a credential from a failure.
+// refusedOr tells a refused credential from a failure to check it.
 func refusedOr(err error) (*ending, error) {
 	if refusal := refusedAtOpen(err); refusal != nil {
 		return refusal, nil

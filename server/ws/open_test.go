@@ -12,9 +12,9 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// A connection that is refused opens, and is closed at once (B2B-WS-003).
+// A refused connection is opened and closed at once (B2B-WS-003).
 func TestRefusedAtOpen(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	w.dial("").closed(4001, "Missing ticket. Use POST /api/ws-ticket to obtain a one-time ticket.")
 	w.dial("?ticket=").closed(4001, "Missing ticket. Use POST /api/ws-ticket to obtain a one-time ticket.")
 	w.dial("?ticket=x").closed(4001, "Invalid or expired ticket")
@@ -47,7 +47,7 @@ func TestRefusedAtOpen(t *testing.T) {
 }
 
 func TestCursor(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	thread := w.thread(w.ann.token, "bob")
 	s := w.open(w.bob.token)
 	w.say(w.ann.token, thread, "one")
@@ -61,9 +61,9 @@ func TestCursor(t *testing.T) {
 	w.dial("?ticket="+w.ticket(w.bob.token)+"&cursor=1.0.0.other").closed(4009, "EPOCH_CHANGED")
 }
 
-// Of many who bring one ticket, one gets in.
+// Of many connections with the same ticket, one is accepted.
 func TestTicketIsSpentOnce(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	ticket := w.ticket(w.ann.token)
 	var in atomic.Int32
 	var all sync.WaitGroup
@@ -80,12 +80,12 @@ func TestTicketIsSpentOnce(t *testing.T) {
 	}
 	all.Wait()
 	if in.Load() != 1 {
-		t.Errorf("%d got in", in.Load())
+		t.Errorf("%d were accepted", in.Load())
 	}
 }
 
 func TestNoUpgrade(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	req, err := http.NewRequestWithContext(t.Context(), "GET", w.http.URL+"/ws?ticket="+w.ticket(w.ann.token), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -102,7 +102,7 @@ func TestNoUpgrade(t *testing.T) {
 }
 
 func TestStats(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	a, b, oa := w.open(w.ann.token), w.open(w.ann.token), w.open(w.people)
 	a.send(`{"type":"send_dm","to":"bob","content":"x","ref":1}`, `{"type":"send_dm","ref":2}`,
 		`{"type":"thread_create","topic":"x","ref":3}`)
@@ -120,7 +120,7 @@ func TestStats(t *testing.T) {
 	}
 }
 
-// settle reads whatever comes until the pong.
+// settle reads all frames up to the pong.
 func (s *socket) settle() {
 	s.Helper()
 	s.send(`{"type":"ping"}`)

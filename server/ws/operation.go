@@ -13,27 +13,26 @@ import (
 	"github.com/b2b-protocol/b2b/server/wire"
 )
 
-// operation is an operation of the schema that has a WebSocket name, with what differs from
-// REST: how frames name the fields, and what an ack holds (B2B-WS-020, B2B-WS-021).
+// operation is an operation with a WebSocket name, and how it differs from REST: the names of
+// fields in its frames, and the members of its ack (B2B-WS-020, B2B-WS-021).
 type operation struct {
 	*call.Operation
 	frame
 	ack func(r *result, req, res proto.Message)
 }
 
-// frame is how the frames of an operation are read.
+// frame describes how the frames of an operation are decoded.
 type frame struct {
 	skip      []string          // keys that are ignored
-	rename    map[string]string // keys of the frame, by their name in the request
-	coerce    bool              // an object as content becomes text (B2B-WS-031)
+	rename    map[string]string // keys in the frame, by the name in the request
+	coerce    bool              // content that is an object becomes text (B2B-WS-031)
 	anyParts  bool              // parts that are not an array are ignored (B2B-WS-032)
-	onThread  bool              // thread_id is needed
+	onThread  bool              // thread_id is required
 	needs     func(req proto.Message) error
 	kindNamed bool // artifact_type must not be null
 }
 
-// frames are those operations whose frames differ from the body of REST by more than
-// the type.
+// frames are the operations with a WebSocket name.
 var frames = map[string]frame{
 	"send":                      {anyParts: true},
 	"send_dm":                   {coerce: true},
@@ -56,14 +55,14 @@ func newOperations(all []*call.Operation) map[string]*operation {
 		}
 		f, known := frames[op.WebSocket]
 		if !known || acks[op.WebSocket] == nil {
-			panic(fmt.Sprintf("ws: it is not said how %s is called and acknowledged", op.WebSocket))
+			panic(fmt.Sprintf("ws: %s has no entry in frames or acks", op.WebSocket))
 		}
 		ops[op.WebSocket] = &operation{Operation: op, frame: f, ack: acks[op.WebSocket]}
 	}
 	return ops
 }
 
-// decode reads a frame into a request, and answers what is wrong with it.
+// decode decodes a frame into a request, and returns what is wrong with it.
 func (op *operation) decode(req proto.Message, data []byte, keys [][]byte) error {
 	o := wire.DecodeOptions{Skip: map[string]bool{"type": true, "ref": true}, Rename: op.rename, HeaderKeys: true}
 	for _, key := range op.skip {
@@ -101,9 +100,8 @@ func (op *operation) decode(req proto.Message, data []byte, keys [][]byte) error
 	return nil
 }
 
-// setContent sets the content of a message that is sent as an object or array: the object's
-// text, if it has one, else its JSON without the white space between its tokens
-// (B2B-WS-031). raw is valid JSON.
+// setContent sets the content of a message that was sent as an object or array: its "text" if it
+// has one, else its JSON without white space between tokens (B2B-WS-031). raw must be valid JSON.
 func setContent(req proto.Message, raw []byte) error {
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, raw); err != nil {

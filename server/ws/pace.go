@@ -9,29 +9,29 @@ import (
 )
 
 const (
-	// stall is how long a message that is under way may stand still.
+	// stall is the longest time without progress while a message is being received.
 	stall = 30 * time.Second
-	// leastPace is how fast it must come on the whole, in bytes a second, after a start of
-	// one stall.
+	// leastPace is the least speed of a message, in bytes a second, averaged from one stall after
+	// its start.
 	leastPace = 32 << 10
 )
 
 var endSlowMessage = &ending{websocket.StatusPolicyViolation, "The message came too slowly"}
 
-// pace watches how the message comes that is under way (B2B-LIM-042). The goroutine that
-// reads it says what has come; Server.beat looks at it, so that no message has a timer.
-// Times are those since the connection was opened.
+// pace measures how fast the current message arrives (B2B-LIM-042). The reading goroutine updates
+// it and Server.beat checks it, so no message needs a timer. Times are nanoseconds since the
+// connection was opened.
 type pace struct {
 	from  io.Reader
 	epoch time.Time
-	begun atomic.Int64 // 0: no message is under way
-	last  atomic.Int64 // when bytes came last
-	n     atomic.Int64 // how many have come
+	begun atomic.Int64 // start of the message; 0: there is none
+	last  atomic.Int64 // when bytes arrived last
+	n     atomic.Int64 // bytes received
 }
 
 func (p *pace) now() int64 { return int64(max(1, time.Since(p.epoch))) }
 
-// begin says that a message has begun. It is read from what begin returns, until end.
+// begin marks the start of a message, which must be read from the returned reader until end.
 func (p *pace) begin(from io.Reader) io.Reader {
 	now := p.now()
 	p.from = from
@@ -56,7 +56,7 @@ func (p *pace) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// slow reports whether the message that is under way comes too slowly.
+// slow reports whether the current message arrives too slowly.
 func (p *pace) slow(stall time.Duration) bool {
 	begun := p.begun.Load()
 	if begun == 0 {

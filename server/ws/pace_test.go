@@ -13,7 +13,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/ws"
 )
 
-// warnings keeps what is logged.
+// warnings is a log for tests.
 type warnings struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -31,11 +31,11 @@ func (w *warnings) String() string {
 	return w.buf.String()
 }
 
-// B2B-LIM-042: a message that has begun must go on; between messages there is no hurry.
+// B2B-LIM-042: a message must make progress once it has begun; between messages there is no limit.
 func TestUnfinishedMessage(t *testing.T) {
 	t.Parallel()
 	var log warnings
-	w := newWorld(t, func(c *ws.Config) {
+	w := newFixture(t, func(c *ws.Config) {
 		c.Heartbeat, c.Stall = 600*time.Millisecond, 500*time.Millisecond
 		c.Log = slog.New(slog.NewTextHandler(&log, nil))
 	})
@@ -54,13 +54,13 @@ func TestUnfinishedMessage(t *testing.T) {
 			t.Fatalf("the log: %s", log.String())
 		}
 	}
-	quiet.ping() // it had as much time
+	quiet.ping() // it was idle for as long
 }
 
-// A message that comes slowly, but comes, is taken: 256 KiB in 1.5 s.
+// A slow message that makes progress is accepted: 256 KiB in 1.5 s.
 func TestSlowMessage(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(c *ws.Config) { c.Heartbeat, c.Stall = 10*time.Second, time.Second })
+	w := newFixture(t, func(c *ws.Config) { c.Heartbeat, c.Stall = 10*time.Second, time.Second })
 	s := w.open(w.ann.token)
 	whole, err := s.conn.Writer(t.Context(), websocket.MessageText)
 	if err != nil {

@@ -17,32 +17,33 @@ import (
 	"github.com/b2b-protocol/b2b/server/tally"
 )
 
-// MaxFrame is how large a frame may be, in bytes: room for the largest content that
-// REST takes, with parts. A larger one closes the connection with 1009.
+// MaxFrame is the largest frame, in bytes: enough for the largest content of a REST request, with
+// parts. A larger frame closes the connection with 1009.
 const MaxFrame = 4 << 20
 
 const (
 	heartbeat = 30 * time.Second
-	slices30  = 30 // a heartbeat is spread over as many ticks
+	slices30  = 30 // ticks per heartbeat; each handles a part of the connections
 	closeWait = 5 * time.Second
-	maxAnswer = 64 // answers that may wait for the client
-	// tryAgain is when a credential is looked at again that could not be looked at.
+	maxAnswer = 64 // replies that may wait for the client
+	// tryAgain is the delay before a credential is checked again after a failure.
 	tryAgain = 5 * time.Second
 )
 
-// Access is what the binding asks of the holder of identities (package auth).
+// Access authenticates callers (package auth).
 type Access interface {
 	Authenticate(ctx context.Context, c call.Credentials) (*call.Caller, error)
 	Forget(org string)
 }
 
-// Presence hears of the connections of bots that used their token (package presence).
+// Presence is called for connections of bots that authenticated with their token (package
+// presence).
 type Presence interface {
 	Join(ctx context.Context, org, bot string)
 	Leave(org, bot string)
 }
 
-// Store is what the binding asks of the store: a store.Store.
+// Store is the part of store.Store that the binding uses.
 type Store interface {
 	Org(ctx context.Context, id string) (*store.Org, error)
 	Bot(ctx context.Context, org, id string) (*store.Bot, error)
@@ -53,7 +54,7 @@ type Tickets interface {
 	Take(ctx context.Context, text string) (*store.WsTicket, error)
 }
 
-// Config is what a Server works with. All is needed but Intake, Heartbeat and Stall.
+// Config configures a Server. Everything but Intake, Heartbeat and Stall is required.
 type Config struct {
 	Operations []*call.Operation
 	Pipeline   *call.Pipeline
@@ -63,13 +64,13 @@ type Config struct {
 	Store      Store
 	Tickets    Tickets
 	Edge       call.Edge
-	Intake     *intake.Budget // of frames; nil: one of its own
+	Intake     *intake.Budget // for frames; nil: a new one
 	Log        *slog.Logger
-	Heartbeat  time.Duration // between two pings of a connection; 0 is 30 s. Credentials are looked at every other time.
-	Stall      time.Duration // how long a message under way may stand still; 0 is 30 s
+	Heartbeat  time.Duration // interval of pings; 0 is 30 s. Credentials are checked at every second one.
+	Stall      time.Duration // the longest time without progress of a message; 0 is 30 s
 }
 
-// Server takes WebSocket connections. Close ends it.
+// Server serves WebSocket connections until Close.
 type Server struct {
 	Config
 	ops    map[string]*operation
@@ -78,17 +79,17 @@ type Server struct {
 	tasks  sync.WaitGroup
 	stats  stats
 	cuts   *tally.Log
-	failed *tally.Log // what the server could not do
+	failed *tally.Log // connections that failed to open
 
 	mu        sync.Mutex
 	clients   map[*client]struct{}
 	next      int // slot of the next client
 	closed    *ending
-	forgotten map[string]*eventlog.Item // by org: the last change of access that was dealt with
+	forgotten map[string]*eventlog.Item // the last change of access that was handled, by org
 }
 
-// New makes a server. It panics on operations that the binding does not know how to
-// acknowledge, which the tests meet before any user does.
+// New returns a server. It panics if an operation with a WebSocket name has no entry in frames or
+// acks; a test finds that.
 func New(c Config) *Server {
 	if c.Heartbeat <= 0 {
 		c.Heartbeat = heartbeat
@@ -106,13 +107,13 @@ func New(c Config) *Server {
 	return s
 }
 
-// IsUpgrade tells whether a request asks for a WebSocket connection.
+// IsUpgrade reports whether a request asks for a WebSocket connection.
 func IsUpgrade(r *http.Request) bool {
 	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
 }
 
-// ServeHTTP takes a connection: the path is /ws. It returns as soon as the connection
-// stands on its own.
+// ServeHTTP opens a connection at the path /ws. It returns when the goroutines of the connection
+// run.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c, refusal := s.admit(r)
 	up := &upgrade{ResponseWriter: w}
@@ -121,34 +122,34 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		opts.OnPongReceived = func(context.Context, []byte) { c.alive.Store(true) }
 	}
 	conn, err := websocket.Accept(up, r, opts)
-	if err != nil { // the answer is written
+	if err != nil { // Accept has written the response
 		if c != nil {
 			c.release()
 		}
 		return
 	}
 	if c == nil {
-		s.turnAway(conn, up, refusal)
+		s.refuse(conn, up, refusal)
 		return
 	}
 	conn.SetReadLimit(MaxFrame)
 	c.conn, c.socket = conn, up.socket
 	if refusal := s.add(c); refusal != nil {
 		c.release()
-		s.turnAway(conn, up, refusal)
+		s.refuse(conn, up, refusal)
 	}
 }
 
-// turnAway closes a connection that has not begun.
-func (s *Server) turnAway(conn *websocket.Conn, up *upgrade, e *ending) {
-	kill := time.AfterFunc(closeWait, func() { _ = up.socket.Close() }) // a client that does not answer the close frame
+// refuse closes a connection that was refused.
+func (s *Server) refuse(conn *websocket.Conn, up *upgrade, e *ending) {
+	kill := time.AfterFunc(closeWait, func() { _ = up.socket.Close() }) // the client may not respond to the close frame
 	defer kill.Stop()
 	if err := conn.Close(e.code, e.reason); err != nil {
-		s.Log.Debug("a connection that was refused is gone", "error", err)
+		s.Log.Debug("close frame not sent, the refused client is gone", "error", err)
 	}
 }
 
-// add lets a client begin, or tells why it must not.
+// add starts a client, or returns the close frame if the server is closing.
 func (s *Server) add(c *client) *ending {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -186,9 +187,9 @@ func (s *Server) all() []*client {
 	return out
 }
 
-// Close ends every connection with a close frame of the code and reason, after the
-// operation that it is at and its answer. Those that are not done when ctx ends are
-// cut off. New ones are refused with the same frame.
+// Close ends every connection with a close frame, after its current operation and the reply.
+// Connections that are still open when ctx ends are cut. New connections are refused with the same
+// close frame.
 func (s *Server) Close(ctx context.Context, code int, reason string) {
 	e := &ending{websocket.StatusCode(code), reason}
 	s.mu.Lock()
@@ -215,10 +216,9 @@ func (s *Server) Close(ctx context.Context, code int, reason string) {
 	<-done
 }
 
-// beat pings every connection once in a heartbeat and looks at its credential once in
-// two, a few connections at a time. A credential with a time of its own is looked at, too,
-// at the first tick behind it, which is within a second (B2B-WS-030): so no connection has
-// a timer.
+// beat pings every connection once per heartbeat and checks its credential every second heartbeat,
+// a few connections per tick. A credential that expires is also checked at the first tick after
+// that, which is within a second (B2B-WS-030), so no connection needs a timer.
 func (s *Server) beat() {
 	tick := time.NewTicker(max(s.Heartbeat/slices30, time.Millisecond))
 	defer tick.Stop()
@@ -253,9 +253,8 @@ func (s *Server) beat() {
 	}
 }
 
-// forget makes the identities of an org be read anew, once for each change of access.
-// On the node of the change that has happened already; on the others it is the log
-// that tells.
+// forget drops the cached identities of an org, once for each change of access. The node that made
+// the change has dropped them already; the other nodes do it when the log reports the change.
 func (s *Server) forget(org string, change *eventlog.Item) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -10,20 +10,20 @@ import (
 	"github.com/b2b-protocol/b2b/server/eventlog"
 )
 
-// socket is the network connection of a client, with two who write to it: the library
-// of WebSockets writes control frames, and we write the frames of events and answers.
-// Those are the same for all readers of an event, so they are made once, and what
-// waits is written together: a system call is most of what a delivery costs.
+// socket is the network connection of a client, with two writers: the WebSocket library writes
+// control frames, and this package writes the frames of events and replies. The frame of an event
+// is the same for all its readers, so it is encoded once; waiting frames are written together,
+// because a system call is most of the cost of a delivery.
 //
-// A control frame never waits for a frame of ours that is under way, which on a slow
-// network may take long: it is put behind it. Nothing is written behind a close frame.
+// A control frame does not wait for a write in progress, which can take long on a slow network: it
+// is queued and written after it. Nothing is written after a close frame.
 type socket struct {
 	net.Conn
 
 	mu      sync.Mutex
-	busy    bool   // frames of ours are being written
+	busy    bool   // a write by send is in progress
 	closed  bool   // a close frame was written, or will be next
-	waiting []byte // control frames, to be written when it is not busy any more
+	waiting []byte // control frames to write after the current write
 }
 
 const (
@@ -34,12 +34,12 @@ const (
 
 	maxHeader  = 10  // bytes before the payload of a frame that is not masked
 	maxControl = 127 // a control frame that is not masked
-	// mostWaiting bounds the control frames that wait. A pong beyond it is dropped: of
-	// many pings the last is answered at least.
+	// mostWaiting limits the control frames that wait, in bytes. Further pongs are dropped; a
+	// client that sends many pings gets at least one pong.
 	mostWaiting = 4 * maxControl
 )
 
-// Write takes one control frame of the library.
+// Write writes or queues one control frame of the library.
 func (s *socket) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -57,7 +57,7 @@ func (s *socket) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// send writes frames. It waits for as long as the connection stands.
+// send writes frames. It waits as long as the connection is open.
 func (s *socket) send(b *batch) error {
 	s.mu.Lock()
 	if s.closed {
@@ -77,26 +77,26 @@ func (s *socket) send(b *batch) error {
 	return err
 }
 
-// batch is frames that are written together. Most often it is one.
+// batch is frames that are written together; usually there is one.
 type batch struct {
 	first   []byte
 	more    [][]byte
 	size    int // bytes
-	answers int // how many of them are answers
-	behind  int // how many of these were put behind events
+	answers int // the number of replies
+	behind  int // the number of replies queued behind events
 }
 
-// kind is what a frame is.
+// kind is the kind of a frame.
 type kind int
 
 const (
 	event kind = iota
-	answerBehind
+	replyBehind
 	answerSoon
 )
 
-// What is written together at most: enough to save system calls, and little enough
-// that a control frame does not wait for long.
+// The limits of a batch: enough to save system calls, and small enough that a control frame does
+// not wait long.
 const (
 	batchFrames = 64
 	batchBytes  = 64 << 10
@@ -109,7 +109,7 @@ func (b *batch) add(frame []byte, k kind) {
 	if k != event {
 		b.answers++
 	}
-	if k == answerBehind {
+	if k == replyBehind {
 		b.behind++
 	}
 	if b.first == nil {
@@ -134,20 +134,19 @@ func (b *batch) writeTo(conn net.Conn) error {
 	return err
 }
 
-// bufferWriter is a connection of the server's edge: it passes several buffers on as one
-// system call, which net.Buffers does by itself for connections of package net alone.
+// bufferWriter is a connection of package edge. It writes several buffers with one system call;
+// net.Buffers does that only for connections of package net.
 type bufferWriter interface {
 	WriteBuffers(*net.Buffers) (int64, error)
 }
 
-// frameOf is the frame of an event.
+// frameOf returns the frame of an event.
 func frameOf(it *eventlog.Item) []byte {
 	frame, _ := it.Encodings.Get(call.EncodingFrame, func() ([]byte, error) { return textFrame(it.Wire), nil }) // never fails
 	return frame
 }
 
-// textFrame is a frame with a text, as servers send it: whole and not masked
-// (RFC 6455, section 5.2).
+// textFrame returns a text frame as servers send it: whole and not masked (RFC 6455, section 5.2).
 func textFrame(text []byte) []byte {
 	b := append(make([]byte, 0, maxHeader+len(text)), fin|opText)
 	switch n := len(text); {

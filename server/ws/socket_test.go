@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// readFrames reads frames that are not masked: the opcode and the size of each.
+// readFrames reads unmasked frames; it returns the opcode and the size of each.
 func readFrames(t *testing.T, r io.Reader) (ops []byte, sizes []int) {
 	t.Helper()
 	data, err := io.ReadAll(r)
@@ -62,8 +62,8 @@ const (
 	shut = "\x88\x02\x0f\xa8"
 )
 
-// Control frames do not wait for a frame that is under way: they follow it. Nothing
-// follows a close frame.
+// Control frames do not wait for a write in progress: they follow it. Nothing follows a close
+// frame.
 func TestControlFrames(t *testing.T) {
 	here, there := net.Pipe()
 	s := &socket{Conn: here}
@@ -77,7 +77,7 @@ func TestControlFrames(t *testing.T) {
 		busy = s.busy
 		s.mu.Unlock()
 	}
-	for range 1000 { // more than are kept
+	for range 1000 { // more than are queued
 		if _, err := s.Write([]byte(ping)); err != nil {
 			t.Fatal(err)
 		}
@@ -111,8 +111,8 @@ func TestControlFrames(t *testing.T) {
 	}
 }
 
-// Without a frame under way control frames go out at once, and a connection that
-// broke says so.
+// Without a write in progress control frames are written at once, and a broken connection returns
+// an error.
 func TestControlFramesAlone(t *testing.T) {
 	here, there := net.Pipe()
 	s := &socket{Conn: here}

@@ -12,14 +12,14 @@ import (
 const (
 	rateSpan = 5 * time.Minute
 	topBots  = 10
-	maxSeen  = 100_000 // bots that are remembered to tell a reconnection from a first one
+	maxSeen  = 100_000 // bots that are remembered to recognize a reconnection
 )
 
-// stats counts what happens. The fields below the atomics are guarded by Server.mu.
+// stats counts events of connections. The fields below the atomics are guarded by Server.mu.
 type stats struct {
 	ops, acks, errors, conflicts, limited atomic.Int64
 
-	seen    map[string]struct{} // bots that had a connection
+	seen    map[string]struct{} // bots that have been connected
 	returns []time.Time         // reconnections of the last five minutes
 }
 
@@ -49,7 +49,7 @@ func (s *stats) connected(c *client) {
 	s.seen[c.bot] = struct{}{}
 }
 
-// recent forgets the reconnections that are too old to count.
+// recent drops the reconnections that are older than rateSpan.
 func (s *stats) recent(now time.Time) {
 	old := 0
 	for old < len(s.returns) && now.Sub(s.returns[old]) > rateSpan {
@@ -58,14 +58,14 @@ func (s *stats) recent(now time.Time) {
 	s.returns = slices.Delete(s.returns, 0, old)
 }
 
-// Connections answers how many connections there are, and of how many bots.
+// Connections returns the number of connections, and of connected bots.
 func (s *Server) Connections() (clients, bots int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.clients), len(s.perBot())
 }
 
-// perBot counts the connections of each bot; mu is held.
+// perBot counts the connections of each bot; mu must be locked.
 func (s *Server) perBot() map[string]int32 {
 	n := map[string]int32{}
 	for c := range s.clients {
@@ -76,7 +76,7 @@ func (s *Server) perBot() map[string]int32 {
 	return n
 }
 
-// Stats answers what the operator sees of the connections of this node.
+// Stats returns the statistics of the connections of this node.
 func (s *Server) Stats() *b2bv1.ConnectionStats {
 	s.mu.Lock()
 	defer s.mu.Unlock()

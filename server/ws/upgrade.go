@@ -6,15 +6,15 @@ import (
 	"net/http"
 )
 
-// What a connection buffers. A frame that is larger is read in pieces; what is written
-// through a buffer are control frames alone. Idle connections are many.
+// The buffers of a connection. A larger frame is read in pieces; only control frames are written
+// through the buffer. They are small because there are many idle connections.
 const (
 	readBuffer  = 512
 	writeBuffer = maxControl
 )
 
-// upgrade gives away the network connection of a request with small buffers, and
-// keeps it, so that it can be cut and written to.
+// upgrade takes over the network connection of a request with small buffers, and keeps a reference
+// to it for writing and cutting.
 type upgrade struct {
 	http.ResponseWriter
 	socket *socket
@@ -31,7 +31,7 @@ func (u *upgrade) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	u.socket = &socket{Conn: conn}
 	r := rw.Reader
-	if r.Buffered() == 0 { // else the client did not wait for the answer
+	if r.Buffered() == 0 { // otherwise the client did not wait for the response
 		r = bufio.NewReaderSize(conn, readBuffer)
 	}
 	return u.socket, bufio.NewReadWriter(r, bufio.NewWriterSize(u.socket, writeBuffer)), nil

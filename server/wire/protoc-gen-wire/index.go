@@ -22,8 +22,8 @@ func writeIndex(p *protogen.Plugin, files []*protogen.File) error {
 
 func writeAppend(e *emitter, files []*protogen.File) {
 	e.P()
-	e.P("// Append appends m as wire JSON. It fails only for messages that are not of the")
-	e.P("// schema; b is then returned as it was.")
+	e.P("// Append appends m as wire JSON. It returns an error, and b unchanged, only if m is not")
+	e.P("// a message of the schema.")
 	e.P("func Append(b []byte, m ", protoLib.Ident("Message"), ") ([]byte, error) {")
 	e.P("switch m := m.(type) {")
 	for _, f := range files {
@@ -37,12 +37,12 @@ func writeAppend(e *emitter, files []*protogen.File) {
 	e.P("}")
 }
 
-// writeAppendField covers the response bodies that google.api.http names.
+// writeAppendField covers the fields that are a response_body of google.api.http.
 func writeAppendField(e *emitter, files []*protogen.File) error {
 	e.P()
-	e.P("// AppendField appends what REST answers of the response m: the field that the")
-	e.P("// response_body of its google.api.http names, or all of m if field is empty. It")
-	e.P("// fails for any other field; b is then returned as it was.")
+	e.P("// AppendField appends the REST body of the response m: the field that is the")
+	e.P("// response_body of its google.api.http, or all of m if field is empty. It returns")
+	e.P("// an error and b unchanged for any other field.")
 	e.P("func AppendField(b []byte, m ", protoLib.Ident("Message"), ", field string) ([]byte, error) {")
 	e.P("if field == \"\" {")
 	e.P("return Append(b, m)")

@@ -1,9 +1,9 @@
-// Command protoc-gen-wire writes the encoders of server/wire: for every message
-// of the schema straight-line code that appends it as wire JSON, by the marks of
-// api/b2b/options/v1, so that no reflection is left for run time.
+// Command protoc-gen-wire generates the encoders of server/wire: for every message of the schema
+// straight-line code that appends it as wire JSON, following the options of api/b2b/options/v1, so
+// that nothing needs reflection at run time.
 //
-// It writes one file for each schema file and encode.gen.go, which finds the
-// encoder of a message that is known only as a proto.Message.
+// It writes one file for each schema file, and encode.gen.go, which finds the encoder of a
+// proto.Message.
 package main
 
 import (
@@ -65,8 +65,8 @@ func writeFile(p *protogen.Plugin, f *protogen.File) error {
 	return nil
 }
 
-// An emitter is a generated file whose fixed JSON text is gathered, so that text
-// of neighbouring fields is appended at once.
+// An emitter writes a generated file. It collects fixed JSON text, so that the text of adjacent
+// fields is appended at once.
 type emitter struct {
 	*protogen.GeneratedFile
 	pending strings.Builder
@@ -75,7 +75,7 @@ type emitter struct {
 // text adds fixed JSON text.
 func (e *emitter) text(s string) { e.pending.WriteString(s) }
 
-// code writes a line of Go that runs after the text so far was appended.
+// code writes a line of Go that runs after the collected text was appended.
 func (e *emitter) code(v ...any) {
 	e.flush()
 	e.P(v...)

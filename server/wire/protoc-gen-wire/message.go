@@ -26,14 +26,14 @@ func writeEnum(e *emitter, enum *protogen.Enum) {
 }
 
 func writeMessage(e *emitter, m *protogen.Message) error {
-	name, marks := m.GoIdent.GoName, messageMarks(m)
+	name, opts := m.GoIdent.GoName, messageOptions(m)
 	e.P()
 	e.P("// Append", name, " appends m as wire JSON, null for nil.")
 	e.P("func Append", name, "(b []byte, m *", m.GoIdent, ") []byte {")
 	e.P("if m == nil {")
 	e.P("return append(b, \"null\"...)")
 	e.P("}")
-	if marks.GetList() || marks.GetScalar() {
+	if opts.GetList() || opts.GetScalar() {
 		value, err := appended(e, m.Fields[0], "m."+m.Fields[0].GoName)
 		if err != nil {
 			return err
@@ -42,8 +42,8 @@ func writeMessage(e *emitter, m *protogen.Message) error {
 		e.P("}")
 		return nil
 	}
-	if marks.GetBareUnless() != "" {
-		if err := writeBare(e, m, marks.GetBareUnless()); err != nil {
+	if opts.GetBareUnless() != "" {
+		if err := writeBare(e, m, opts.GetBareUnless()); err != nil {
 			return err
 		}
 	}
@@ -52,8 +52,8 @@ func writeMessage(e *emitter, m *protogen.Message) error {
 	return writeMembers(e, m)
 }
 
-// writeBare writes the early return of a message that is a bare array while the
-// field named flag is false.
+// writeBare writes the early return for a message that is a bare array while the field named flag
+// is false.
 func writeBare(e *emitter, m *protogen.Message, flag string) error {
 	var list, unless *protogen.Field
 	for _, f := range m.Fields {
@@ -77,8 +77,8 @@ func writeBare(e *emitter, m *protogen.Message, flag string) error {
 	return nil
 }
 
-// writeMembers writes the function that appends what stands between the braces:
-// each member with a comma behind it, in the order of the schema.
+// writeMembers writes the function that appends the members of a message, each followed by a comma,
+// in the order of the schema.
 func writeMembers(e *emitter, m *protogen.Message) error {
 	e.P()
 	e.P("func members", m.GoIdent.GoName, "(b []byte, m *", m.GoIdent, ") []byte {")
@@ -95,7 +95,7 @@ func writeMembers(e *emitter, m *protogen.Message) error {
 		if oneof != nil && f == oneof.Fields[0] {
 			writeOneof(e, oneof)
 		}
-		if f.Oneof != nil && f.Oneof == oneof || unwritten(f) || fieldMarks(f).GetExtraKeys() {
+		if f.Oneof != nil && f.Oneof == oneof || unwritten(f) || fieldOptions(f).GetExtraKeys() {
 			continue
 		}
 		if err := writeMember(e, f); err != nil {
@@ -103,7 +103,7 @@ func writeMembers(e *emitter, m *protogen.Message) error {
 		}
 	}
 	for _, f := range m.Fields {
-		if fieldMarks(f).GetExtraKeys() {
+		if fieldOptions(f).GetExtraKeys() {
 			e.code("b = appendExtra(b, m.Get", f.GoName, "())")
 		}
 	}
@@ -123,8 +123,8 @@ func writeOneof(e *emitter, oneof *protogen.Oneof) {
 }
 
 func writeMember(e *emitter, f *protogen.Field) error {
-	field, marks := "m."+f.GoName, fieldMarks(f)
-	if marks.GetInline() {
+	field, opts := "m."+f.GoName, fieldOptions(f)
+	if opts.GetInline() {
 		e.code("b = members", f.Message.GoIdent.GoName, "(b, ", field, ")")
 		return nil
 	}
@@ -132,7 +132,7 @@ func writeMember(e *emitter, f *protogen.Field) error {
 	if err != nil {
 		return err
 	}
-	omitted := marks.GetOmitAbsent() && f.Desc.HasPresence()
+	omitted := opts.GetOmitAbsent() && f.Desc.HasPresence()
 	if omitted {
 		e.code("if ", field, " != nil {")
 	}
@@ -145,8 +145,8 @@ func writeMember(e *emitter, f *protogen.Field) error {
 	return nil
 }
 
-// appended returns the Go expression that appends to b the field that the Go
-// expression value holds; an absent one is appended as null.
+// appended returns a Go expression that appends the field in the expression value to b; an absent
+// field is appended as null.
 func appended(e *emitter, f *protogen.Field, value string) (string, error) {
 	switch {
 	case f.Desc.IsMap():
@@ -164,7 +164,7 @@ func appended(e *emitter, f *protogen.Field, value string) (string, error) {
 		return each + "(b, " + value + ")", err
 	}
 	optional := f.Desc.HasPresence()
-	raw := fieldMarks(f).GetRawJson()
+	raw := fieldOptions(f).GetRawJson()
 	switch kind := f.Desc.Kind(); {
 	case kind == protoreflect.StringKind && raw && optional:
 		return "appendRaw(b, orZero(" + value + "))", nil
@@ -192,8 +192,7 @@ func appended(e *emitter, f *protogen.Field, value string) (string, error) {
 	return "", fmt.Errorf("%s: %v has no form as wire JSON", f.Desc.FullName(), f.Desc.Kind())
 }
 
-// element returns the name of the function that appends one value of a message,
-// enum or text field.
+// element returns the name of the function that appends one value of a message, enum or text field.
 func element(f *protogen.Field) (string, error) {
 	switch {
 	case is(f, timestamp):

@@ -14,7 +14,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/wire"
 )
 
-// Values of headers that never change, shared by all answers.
+// Header values that never change, shared by all responses.
 var (
 	jsonType   = []string{"application/json; charset=utf-8"}
 	noSniff    = []string{"nosniff"}
@@ -22,13 +22,13 @@ var (
 	revalidate = []string{"private, no-cache"}
 )
 
-// content is a body and its Content-Type header; none for an empty answer.
+// content is a body and its Content-Type header; both are empty for a response without a body.
 type content struct {
 	mediaType []string
 	data      []byte
 }
 
-// encode writes the body of a response into buf, or finds it in the message.
+// encode returns the body of a response: JSON written into buf, or the bytes in the message.
 func (rt *route) encode(buf *wire.Buffer, res proto.Message) (content, error) {
 	switch {
 	case rt.status == http.StatusNoContent:
@@ -36,7 +36,7 @@ func (rt *route) encode(buf *wire.Buffer, res proto.Message) (content, error) {
 	case rt.raw != nil:
 		raw, ok := res.ProtoReflect().Get(rt.raw).Message().Interface().(*httpbody.HttpBody)
 		if !ok {
-			return content{}, fmt.Errorf("%s is no %s", rt.raw.FullName(), httpBody)
+			return content{}, fmt.Errorf("%s is not a %s", rt.raw.FullName(), httpBody)
 		}
 		return content{[]string{raw.GetContentType()}, raw.GetData()}, nil
 	}
@@ -45,15 +45,15 @@ func (rt *route) encode(buf *wire.Buffer, res proto.Message) (content, error) {
 	return content{jsonType, buf.B}, err
 }
 
-// header is what an answer says before its body.
+// header is the status and headers of a response that depend on its body.
 type header struct {
 	status int
-	tag    string // its ETag; empty: none
-	link   string // where a list goes on; empty: nowhere
+	tag    string // its ETag; "": none
+	link   string // the next page of a list; "": none
 }
 
-// header is the answer as the route says: its status, its ETag. A GET whose ETag the client
-// has is answered 304 without the body.
+// header returns the status and headers that the route declares. A GET with a current ETag in
+// If-None-Match gets 304 without a body.
 func (rt *route) header(r *http.Request, res proto.Message, body content) header {
 	h := header{status: rt.statusOf(res), link: rt.link(r, res)}
 	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
@@ -75,7 +75,7 @@ func (h header) sends(r *http.Request) bool {
 	return h.status != http.StatusNotModified && r.Method != http.MethodHead
 }
 
-// write writes the answer.
+// write writes the response.
 func (h header) write(w http.ResponseWriter, r *http.Request, body content) error {
 	to := w.Header()
 	if h.link != "" {
@@ -93,8 +93,8 @@ func (h header) write(w http.ResponseWriter, r *http.Request, body content) erro
 	return write(w, r, h.status, body)
 }
 
-// link is where a list that is not answered to its end goes on (B2B-LIM-011), as RFC 8288
-// has it: the query of the same path.
+// link returns the Link header (RFC 8288) for the next page of a list, which is the same path with
+// another query (B2B-LIM-011); "" if there is none.
 func (rt *route) link(r *http.Request, res proto.Message) string {
 	if rt.next == nil || !res.ProtoReflect().Has(rt.next) {
 		return ""
@@ -121,7 +121,7 @@ func (rt *route) statusOf(res proto.Message) int {
 	return rt.status
 }
 
-// write writes a whole answer. HEAD gets the headers of GET and no body.
+// write writes a whole response. HEAD gets the headers of GET and no body.
 func write(w http.ResponseWriter, r *http.Request, status int, body content) error {
 	h := w.Header()
 	h["X-Content-Type-Options"] = noSniff
@@ -137,7 +137,7 @@ func write(w http.ResponseWriter, r *http.Request, status int, body content) err
 	return err
 }
 
-// strongTag is the ETag of a revision: "3".
+// strongTag returns the ETag of a revision, such as "3".
 func strongTag(revision int64) string {
 	b := make([]byte, 0, 24)
 	b = append(b, '"')
@@ -145,7 +145,7 @@ func strongTag(revision int64) string {
 	return string(append(b, '"'))
 }
 
-// weakTag is the ETag of bytes that have no revision.
+// weakTag returns the ETag of a body without a revision.
 func weakTag(body []byte) string {
 	sum := sha256.Sum256(body)
 	b := make([]byte, 0, 40)

@@ -33,13 +33,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const patience = 10 * time.Second
 
-// world is a node with an org: ann is its admin bot, bob another bot.
-type world struct {
+// fixture is a node with an org: ann is its admin bot, bob another bot.
+type fixture struct {
 	testing.TB
 	store         store.Store
 	sockets       *ws.Server
 	http          *httptest.Server
-	skew          atomic.Int64 // milliseconds that the identities' clock is ahead
+	skew          atomic.Int64 // milliseconds by which the clock of package auth is ahead
 	org, secret   string
 	super, people string // cookies
 	ann, bob      bot
@@ -47,13 +47,13 @@ type world struct {
 
 type bot struct{ id, token string }
 
-func newWorld(t testing.TB, edit ...func(*ws.Config)) *world {
+func newFixture(t testing.TB, edit ...func(*ws.Config)) *fixture {
 	t.Helper()
 	st, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: filepath.Join(t.TempDir(), "b2b.db")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{TB: t, store: st}
+	w := &fixture{TB: t, store: st}
 	log := slog.New(slog.DiscardHandler)
 	now := func() time.Time { return time.Now().Add(time.Duration(w.skew.Load()) * time.Millisecond) }
 	access := auth.New(auth.Config{Store: st, Log: log, Now: now, AdminSecret: "s"})
@@ -99,7 +99,7 @@ func newWorld(t testing.TB, edit ...func(*ws.Config)) *world {
 	return w
 }
 
-func (w *world) login(body string) string {
+func (w *fixture) login(body string) string {
 	w.Helper()
 	res, err := http.Post(w.http.URL+"/api/auth/login", "application/json", strings.NewReader(body))
 	if err != nil {
@@ -113,13 +113,13 @@ func (w *world) login(body string) string {
 	return ""
 }
 
-func (w *world) admin() string {
+func (w *fixture) admin() string {
 	return w.login(`{"type":"org_admin","org_id":"` + w.org + `","org_secret":"` + w.secret + `"}`)
 }
 
-func (w *world) owner(b bot) string { return w.login(`{"type":"bot","token":"` + b.token + `"}`) }
+func (w *fixture) owner(b bot) string { return w.login(`{"type":"bot","token":"` + b.token + `"}`) }
 
-func (w *world) register(name string) bot {
+func (w *fixture) register(name string) bot {
 	w.Helper()
 	var b struct{ Bot_ID, Token string }
 	w.into(&b, w.call("POST", "/api/auth/register", "", `{"org_id":"`+w.org+`","org_secret":"`+w.secret+`","name":"`+name+`"}`))
@@ -129,8 +129,8 @@ func (w *world) register(name string) bot {
 	return bot{b.Bot_ID, b.Token}
 }
 
-// call calls REST with a cookie or a token, and must succeed.
-func (w *world) call(method, path, as, body string) []byte {
+// call makes a REST call with a cookie or a token, which must succeed.
+func (w *fixture) call(method, path, as, body string) []byte {
 	w.Helper()
 	req, err := http.NewRequestWithContext(w.Context(), method, w.http.URL+path, strings.NewReader(body))
 	if err != nil {
@@ -154,21 +154,21 @@ func (w *world) call(method, path, as, body string) []byte {
 	return b
 }
 
-func (w *world) into(v any, b []byte) {
+func (w *fixture) into(v any, b []byte) {
 	w.Helper()
 	if err := json.Unmarshal(b, v); err != nil {
 		w.Fatalf("%s: %v", b, err)
 	}
 }
 
-func (w *world) ticket(as string) string {
+func (w *fixture) ticket(as string) string {
 	w.Helper()
 	var t struct{ Ticket string }
 	w.into(&t, w.call("POST", "/api/ws-ticket", as, ""))
 	return t.Ticket
 }
 
-func (w *world) thread(as string, participants ...string) string {
+func (w *fixture) thread(as string, participants ...string) string {
 	w.Helper()
 	list, err := json.Marshal(append([]string{}, participants...))
 	if err != nil {
@@ -179,30 +179,30 @@ func (w *world) thread(as string, participants ...string) string {
 	return t.ID
 }
 
-func (w *world) say(as, thread, text string) {
+func (w *fixture) say(as, thread, text string) {
 	w.Helper()
 	w.call("POST", "/api/threads/"+thread+"/messages", as, `{"content":"`+text+`"}`)
 }
 
 // socket is the client's end of a connection.
 type socket struct {
-	*world
+	*fixture
 	conn *websocket.Conn
 }
 
 // dial opens a connection with a query.
-func (w *world) dial(query string) *socket {
+func (w *fixture) dial(query string) *socket {
 	w.Helper()
 	conn, _, err := websocket.Dial(w.Context(), "ws"+strings.TrimPrefix(w.http.URL, "http")+"/ws"+query, nil)
 	if err != nil {
 		w.Fatal(err)
 	}
 	conn.SetReadLimit(-1)
-	w.Cleanup(func() { _ = conn.CloseNow() }) // it may be over already
+	w.Cleanup(func() { _ = conn.CloseNow() }) // it may be closed already
 	return &socket{w, conn}
 }
 
-func (w *world) open(as string) *socket { return w.dial("?ticket=" + w.ticket(as)) }
+func (w *fixture) open(as string) *socket { return w.dial("?ticket=" + w.ticket(as)) }
 
 func (s *socket) send(frames ...string) {
 	s.Helper()
@@ -220,7 +220,7 @@ func (s *socket) read() ([]byte, error) {
 	return b, err
 }
 
-// frame is what a test looks at of a frame.
+// frame is the part of a frame that tests check.
 type frame struct {
 	Type, Code, Cursor string
 	Ref                json.RawMessage
@@ -229,7 +229,7 @@ type frame struct {
 	raw                string
 }
 
-// next is the next frame that is not about presence.
+// next returns the next frame that is not about presence.
 func (s *socket) next() frame {
 	s.Helper()
 	for {
@@ -258,15 +258,14 @@ func (s *socket) wants(types ...string) (got []frame) {
 	return got
 }
 
-// ping makes sure that everything before was done.
+// ping waits for a pong, so that all earlier frames are handled.
 func (s *socket) ping() {
 	s.Helper()
 	s.send(`{"type":"ping"}`)
 	s.wants("pong")
 }
 
-// closed reads until the connection is closed, with this code and reason. It answers
-// the last frame.
+// closed reads until the connection is closed with this code and reason. It returns the last frame.
 func (s *socket) closed(code int, reason string) (last frame) {
 	s.Helper()
 	for {

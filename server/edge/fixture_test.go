@@ -21,25 +21,25 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// short are limits that a test can wait for. Those of known callers are longer by far.
+// short are limits that a test can wait for. Those of authenticated callers are much longer.
 var short = edge.Limits{
 	Connections: 400, Headers: 200 * time.Millisecond, Body: 200 * time.Millisecond, Anonymous: 400 * time.Millisecond,
 	Stall: time.Minute, Idle: time.Minute, Sweep: 20 * time.Millisecond,
 }
 
-// outer is how long a test waits at most for what limits of under a second bring about.
+// outer is the longest wait of a test for limits of under a second.
 const outer = 20 * time.Second
 
-// world is a listener with a handler: a request with any Authorization is a known
-// caller's, paths say what is done.
-type world struct {
+// fixture is a listener with a handler. A request with any Authorization header is authenticated;
+// its path selects what the handler does.
+type fixture struct {
 	addr string
 	log  *lines
-	now  atomic.Int64 // requests of /busy
-	most atomic.Int64 // of these at once
+	now  atomic.Int64 // current requests of /busy
+	most atomic.Int64 // the most of these at once
 
 	waiting atomic.Int64 // requests of /wait
-	made    atomic.Int64 // pieces of /slow
+	made    atomic.Int64 // pieces written by /slow
 }
 
 // lines is a log for tests.
@@ -60,13 +60,13 @@ func (l *lines) String() string {
 	return l.text.String()
 }
 
-func serve(t *testing.T, limits edge.Limits, wrap func(net.Listener) net.Listener) *world {
+func serve(t *testing.T, limits edge.Limits, wrap func(net.Listener) net.Listener) *fixture {
 	t.Helper()
 	inner, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{addr: inner.Addr().String(), log: &lines{}}
+	w := &fixture{addr: inner.Addr().String(), log: &lines{}}
 	if wrap != nil {
 		inner = wrap(inner)
 	}
@@ -94,7 +94,7 @@ func serve(t *testing.T, limits edge.Limits, wrap func(net.Listener) net.Listene
 	return w
 }
 
-func (x *world) act(w http.ResponseWriter, r *http.Request) {
+func (x *fixture) act(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Authorization") != "" {
 		call.Authenticated(r.Context())
 	}
@@ -117,14 +117,14 @@ func (x *world) act(w http.ResponseWriter, r *http.Request) {
 				return
 			}
 		}
-	case "/slow": // to make, 640 KiB in 2 s
+	case "/slow": // takes 2 s to write 640 KiB
 		for text := make([]byte, 64<<10); ; {
 			if _, err := w.Write(text); err != nil || x.made.Add(1) == 10 {
 				return
 			}
 			time.Sleep(200 * time.Millisecond)
 		}
-	case "/busy": // whatever becomes of its request
+	case "/busy": // runs on after its request has ended
 		n := x.now.Add(1)
 		for most := x.most.Load(); n > most && !x.most.CompareAndSwap(most, n); most = x.most.Load() {
 		}
@@ -146,14 +146,14 @@ func (x *world) act(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// open connects and writes.
-func (w *world) open(t *testing.T, text string) net.Conn {
+// open connects and writes text.
+func (w *fixture) open(t *testing.T, text string) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", w.addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = conn.Close() }) // the server may have done so
+	t.Cleanup(func() { _ = conn.Close() }) // the server may have closed it
 	if err := conn.SetDeadline(time.Now().Add(outer)); err != nil {
 		t.Fatal(err)
 	}
@@ -168,13 +168,13 @@ func ended(t *testing.T, conn net.Conn) string {
 	t.Helper()
 	text, err := io.ReadAll(conn)
 	if timeout, ok := err.(net.Error); ok && timeout.Timeout() {
-		t.Fatalf("the connection stands; it was told %q", text)
+		t.Fatalf("the connection is still open after %q", text)
 	}
 	return string(text)
 }
 
-// waitFor waits for a line of the log.
-func (w *world) waitFor(t *testing.T, part string) {
+// waitFor waits until the log contains part.
+func (w *fixture) waitFor(t *testing.T, part string) {
 	t.Helper()
 	for end := time.Now().Add(outer); !strings.Contains(w.log.String(), part); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {

@@ -12,25 +12,25 @@ import (
 
 const timestamp = "google.protobuf.Timestamp"
 
-// fieldMarks returns the wire-JSON marks of a field; unset ones are zero.
-func fieldMarks(f *protogen.Field) *optionsv1.Wire {
+// fieldOptions returns the wire-JSON options of a field; unset ones are zero.
+func fieldOptions(f *protogen.Field) *optionsv1.Wire {
 	return proto.GetExtension(f.Desc.Options(), optionsv1.E_Wire).(*optionsv1.Wire)
 }
 
-// messageMarks returns the wire-JSON marks of a message; unset ones are zero.
-func messageMarks(m *protogen.Message) *optionsv1.WireMessage {
+// messageOptions returns the wire-JSON options of a message; unset ones are zero.
+func messageOptions(m *protogen.Message) *optionsv1.WireMessage {
 	return proto.GetExtension(m.Desc.Options(), optionsv1.E_WireMessage).(*optionsv1.WireMessage)
 }
 
-// unwritten reports whether a field never stands in wire JSON: it is hidden, or
-// comes from elsewhere than the body, or is written by the binding as it is.
+// unwritten reports whether a field is not part of wire JSON: it is hidden, not from the body, or
+// written by the binding.
 func unwritten(f *protogen.Field) bool {
-	marks := fieldMarks(f)
-	return marks.GetHidden() || marks.GetBodyKeys() || marks.GetHeader() != "" || foreign(f)
+	opts := fieldOptions(f)
+	return opts.GetHidden() || opts.GetBodyKeys() || opts.GetHeader() != "" || foreign(f)
 }
 
-// foreign reports whether a field holds a message of another schema that has no
-// form as wire JSON: field masks and whole HTTP bodies.
+// foreign reports whether a field holds a message of another schema without a wire-JSON form: a
+// field mask or a whole HTTP body.
 func foreign(f *protogen.Field) bool {
 	return f.Message != nil && !f.Desc.IsMap() && f.Message.Desc.ParentFile().Package() != schema && !is(f, timestamp)
 }
@@ -39,7 +39,7 @@ func is(f *protogen.Field, name protoreflect.FullName) bool {
 	return f.Message != nil && f.Message.Desc.FullName() == name
 }
 
-// flatOneof returns the oneof that a message is all about, or nil.
+// flatOneof returns the oneof of a message that consists of it, or nil.
 func flatOneof(m *protogen.Message) *protogen.Oneof {
 	for _, o := range m.Oneofs {
 		if !o.Desc.IsSynthetic() {
@@ -49,8 +49,8 @@ func flatOneof(m *protogen.Message) *protogen.Oneof {
 	return nil
 }
 
-// enumText returns the text of an enum value: its name without the enum's
-// prefix, in lower case but for error codes; empty for the unspecified value.
+// enumText returns the text of an enum value: its name without the prefix of the enum, in lower
+// case except for error codes; "" for the unspecified value.
 func enumText(enum *protogen.Enum, v *protogen.EnumValue) string {
 	prefix := strings.TrimSuffix(string(enum.Values[0].Desc.Name()), "UNSPECIFIED")
 	if v.Desc.Number() == 0 {
