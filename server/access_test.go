@@ -10,11 +10,10 @@ import (
 	"github.com/b2b-protocol/b2b/server/limits"
 )
 
-// TestAccess makes one harmless call of every RPC as every kind of caller with every
-// scope, over REST and over Connect: who may not call is refused with the declared
-// status and code, who may call is answered by the call itself. Calls that change
-// something carry a request_id that is too long, which is looked at after access
-// and before anything is changed.
+// TestAccess makes one harmless call of every RPC as every kind of caller with every scope, over
+// REST and over Connect. A caller without access must get the declared status and code, and a
+// caller with access a response of the call itself. Calls that change something have a request_id
+// that is too long, which is checked after access and before anything is changed.
 func TestAccess(t *testing.T) {
 	n := newNode(t)
 	o := n.newOrg(t, "own")
@@ -58,7 +57,7 @@ func harmless(t *testing.T, op *call.Operation, o *org) map[string]any {
 	return values
 }
 
-// judge compares an answer, in short "status CODE", with what the schema says.
+// judge compares a response, in short "status CODE", with the schema.
 func judge(t *testing.T, op *call.Operation, c caller, via string, a answer, got string) {
 	t.Helper()
 	want := refused(op, c)
@@ -73,14 +72,14 @@ func judge(t *testing.T, op *call.Operation, c caller, via string, a answer, got
 		reached = got == "400 VALIDATION_ERROR" && strings.Contains(a.body, "request_id")
 	}
 	if isPublic(op) {
-		reached = reached || got == "400 VALIDATION_ERROR" || got == "401 AUTH_REQUIRED" // no session to tell about or to end
+		reached = reached || got == "400 VALIDATION_ERROR" || got == "401 AUTH_REQUIRED" // there is no session to return or to end
 	}
 	if !reached {
 		t.Errorf("%s by %s over %s did not reach the service: %v", method(op), c.name, via, a)
 	}
 }
 
-// connectCode is the protocol's code in a Connect error.
+// connectCode returns the protocol's code in a Connect error.
 func connectCode(a answer) string {
 	var e struct {
 		Details []struct {
@@ -95,8 +94,8 @@ func connectCode(a answer) string {
 	return strings.TrimPrefix(e.Details[0].Debug.Code, "ERROR_CODE_")
 }
 
-// restStatus is the status that REST has for the code of a Connect error, for some
-// Connect codes stand for several.
+// restStatus returns the REST status for the code of a Connect error, since some Connect codes
+// stand for several.
 func restStatus(a answer) int {
 	switch connectCode(a) {
 	case "":

@@ -14,10 +14,10 @@ import (
 	"github.com/b2b-protocol/b2b/server/limits"
 )
 
-// TestAccessOverWebSocket sends one harmless frame of every operation that has a
-// WebSocket name, as every kind of caller with every scope: who may not call is refused
-// with the declared code, whom the schema lets pass gets as far as the request_id, which
-// is too long. Who may open no connection gets no ticket.
+// TestAccessOverWebSocket sends one harmless frame of every operation with a WebSocket name, as
+// every kind of caller with every scope. A caller without access must get the declared code; a
+// caller with access gets the error about the request_id, which is too long. A caller that may not
+// connect gets no ticket.
 func TestAccessOverWebSocket(t *testing.T) {
 	n := newLiveNode(t, func(*server.Config) {})
 	o := n.newOrg(t, "own")
@@ -27,7 +27,7 @@ func TestAccessOverWebSocket(t *testing.T) {
 		switch c.kind {
 		case "nobody":
 			if a.status != 401 {
-				t.Errorf("nobody gets a ticket: %v", a)
+				t.Errorf("an unauthenticated caller gets a ticket: %v", a)
 			}
 			continue
 		case "super admin", "":
@@ -74,8 +74,8 @@ func TestAccessOverWebSocket(t *testing.T) {
 	t.Logf("%d cells", cells)
 }
 
-// wsCode sends the frame of an operation and a ping, and answers the code of the error
-// with its ref, or "pong" when there is none.
+// wsCode sends the frame of an operation and a ping, and returns the code of the error with its
+// ref, or "pong" if there is none.
 func wsCode(t *testing.T, conn *websocket.Conn, op *call.Operation, ref string) string {
 	t.Helper()
 	frame := encode(t, map[string]any{

@@ -14,12 +14,11 @@ import (
 	"github.com/b2b-protocol/b2b/server/call"
 )
 
-// tooMuch is what a refusal for a limit says.
+// tooMuch are the texts of refusals because of a limit.
 var tooMuch = []string{"must be at most", "must have at most", "too long", "list at most", "a whole number of"}
 
-// TestBounds walks the fields of all requests. What has a limit in the schema is sent at
-// the limit, which is not refused for it, and one above it, which is, over REST and
-// over Connect.
+// TestBounds checks the fields of all requests. A value at a limit of the schema is accepted, and
+// one above it is refused, over REST and over Connect.
 func TestBounds(t *testing.T) {
 	n := newNode(t)
 	o := n.newOrg(t, "own")
@@ -74,8 +73,7 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// TestListsHaveLimits: every list of a request and every list of an answer or event says
-// how long it can be.
+// TestListsHaveLimits checks that every list of a request, response or event declares its limit.
 func TestListsHaveLimits(t *testing.T) {
 	seen := make(map[protoreflect.FullName]bool)
 	var walk func(m protoreflect.MessageDescriptor)
@@ -110,8 +108,7 @@ func limitOf(f protoreflect.FieldDescriptor) *optionsv1.Limited {
 	return proto.GetExtension(f.Options(), optionsv1.E_Limit).(*optionsv1.Limited)
 }
 
-// headerOf is the header that a field comes from over REST; empty: from the path, the query
-// or the body.
+// headerOf returns the header of a field over REST; "" if it is in the path, the query or the body.
 func headerOf(f protoreflect.FieldDescriptor) string {
 	return proto.GetExtension(f.Options(), optionsv1.E_Wire).(*optionsv1.Wire).GetHeader()
 }
@@ -126,7 +123,7 @@ type rawJSON string
 
 func (r rawJSON) MarshalJSON() ([]byte, error) { return []byte(r), nil }
 
-// samples makes a value at the bound and one above it; of numbers, one below.
+// samples returns a value at the bound and one above it; for numbers, also one below.
 func samples(t *testing.T, f protoreflect.FieldDescriptor, b *optionsv1.Bound) (fits, above any) {
 	t.Helper()
 	make := func(n int) any {
@@ -165,8 +162,8 @@ func samples(t *testing.T, f protoreflect.FieldDescriptor, b *optionsv1.Bound) (
 	return make(int(b.GetMost())), make(int(b.GetMost()) + 1)
 }
 
-// limitedCall is a call in which everything else is right as far as the limit is looked
-// at: the things that it names are there.
+// limitedCall returns the values of a call in which everything but the tested field is valid, as
+// far as it is checked before the limit.
 func limitedCall(t *testing.T, op *call.Operation, o *org, f protoreflect.FieldDescriptor, value any) map[string]any {
 	t.Helper()
 	values := usual(op, idFieldsOf(t, op), o)
@@ -193,7 +190,7 @@ func limitedCall(t *testing.T, op *call.Operation, o *org, f protoreflect.FieldD
 	return values
 }
 
-// boundsCaller is one who may call.
+// boundsCaller returns a caller with access.
 func boundsCaller(op *call.Operation, o *org) caller {
 	for _, c := range []caller{o.member, o.admin, o.human, o.callers[4], nobody} {
 		if allowed(op, c) && !(isPublic(op) && c.kind != "nobody") {
@@ -203,7 +200,7 @@ func boundsCaller(op *call.Operation, o *org) caller {
 	return nobody
 }
 
-// boundsBody makes a Connect body of values, some of which are as REST has them.
+// boundsBody returns a Connect body of values, some of which are in the form of REST.
 func boundsBody(t *testing.T, op *call.Operation, values map[string]any) []byte {
 	t.Helper()
 	out := make(map[string]any, len(values))

@@ -19,7 +19,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/call"
 )
 
-// operations is every RPC of the schema. The services behind them are never called.
+// operations returns every RPC of the schema. Their services are never called.
 func operations() []*call.Operation {
 	return call.Services{
 		ArtifactService:  b2bv1connect.UnimplementedArtifactServiceHandler{},
@@ -37,9 +37,9 @@ func operations() []*call.Operation {
 	}.Operations()
 }
 
-// idFields says which kinds of things the text fields of requests name, by field or
-// by message and field; the first kind is what fills the field when another one is
-// tried. A text field of a request is here or in prose.
+// idFields are the kinds of things that the text fields of requests identify, by field or by
+// message and field. The first kind is the default value of the field. A text field of a request
+// must be here or in prose.
 var idFields = map[string][]string{
 	"artifact_key":                 {"artifact key"},
 	"before":                       {"channel message", "thread message"},
@@ -76,15 +76,15 @@ var idFields = map[string][]string{
 	"GetFileInfo.id":               {"file"},
 }
 
-// prose is the text fields that name nothing which exists.
+// prose matches the text fields that identify nothing.
 var prose = regexp.MustCompile(`^(request_id|name|content|content_type|context|topic|q|search|scope|label|action|target_type|reason|title|language|url|mime_type|` +
 	`owner_name|admin_secret|webhook_url|webhook_secret|metadata|permission_policy|default_thread_permission_policy|protocols|` +
 	`bio|role|function|team|tag|tags|languages|status|status_text|timezone|active_hours|version|runtime|types)$`)
 
-// optional is the id fields that are left out unless they are tried.
+// optional matches the id fields that are omitted unless they are tested.
 var optional = regexp.MustCompile(`^(before|channel_ids?|thread_ids|.*cursor|participants|reply_to|target_id|delivery_id|Login\.token)$`)
 
-// fillers are values for the other fields without which a call is refused.
+// fillers are values for the other required fields.
 var fillers = map[string]any{
 	"AddArtifact.content":       "text",
 	"UpdateArtifact.content":    "text",
@@ -113,7 +113,7 @@ func lookup[V any](m map[string]V, op *call.Operation, field string) (V, bool) {
 	return v, ok
 }
 
-// idFieldsOf lists the fields of an operation's request that name things.
+// idFieldsOf returns the fields of an operation's request that identify things.
 func idFieldsOf(t testing.TB, op *call.Operation) (fields []string) {
 	t.Helper()
 	all := op.Desc.Input().Fields()
@@ -137,7 +137,7 @@ func idFieldsOf(t testing.TB, op *call.Operation) (fields []string) {
 	return fields
 }
 
-// usual is the values of a call of the op about the org's own things.
+// usual returns the values of a valid call about the org's own things.
 func usual(op *call.Operation, fields []string, o *org) map[string]any {
 	values := make(map[string]any)
 	all := op.Desc.Input().Fields()
@@ -161,7 +161,7 @@ func usual(op *call.Operation, fields []string, o *org) map[string]any {
 	return values
 }
 
-// with is values with one field set to an id.
+// with returns values with one field set to an id.
 func with(op *call.Operation, values map[string]any, field, id string) map[string]any {
 	out := make(map[string]any, len(values)+1)
 	for k, v := range values {
@@ -180,7 +180,7 @@ func with(op *call.Operation, values map[string]any, field, id string) map[strin
 	return out
 }
 
-// needed tells whether an id that is else optional cannot be left out.
+// needed reports whether an id that is optional elsewhere is required here.
 func needed(op *call.Operation, field string) bool {
 	return slices.Contains(pathFields(op), field) || method(op) == "SendChannelMessage"
 }
@@ -198,8 +198,8 @@ func pathFields(op *call.Operation) (fields []string) {
 	return fields
 }
 
-// rest makes the REST request of a call: what the path does not take goes into the
-// query of a GET and the body of the others.
+// rest returns the REST request of a call: values that are not in the path go into the query of a
+// GET, else into the body.
 func rest(t testing.TB, op *call.Operation, values map[string]any) (method, target string, body []byte) {
 	t.Helper()
 	method, pattern := call.Route(op.HTTP[0])
@@ -239,10 +239,10 @@ func rest(t testing.TB, op *call.Operation, values map[string]any) (method, targ
 	return method, target, body
 }
 
-// formMark begins the bodies that send knows as forms.
+// formMark is the start of a body that send recognizes as a form.
 const formMark = "--b2b-form"
 
-// form makes an upload, with values as texts before the file.
+// form returns an upload, with values as texts before the file.
 func form(values map[string]any, kind, data string) []byte {
 	var b strings.Builder
 	for k, v := range values {
@@ -252,7 +252,7 @@ func form(values map[string]any, kind, data string) []byte {
 	return []byte(b.String())
 }
 
-// connectBody makes the Connect JSON body of a call.
+// connectBody returns the Connect JSON body of a call.
 func connectBody(t testing.TB, op *call.Operation, values map[string]any) []byte {
 	t.Helper()
 	out := make(map[string]any, len(values))
@@ -277,7 +277,7 @@ func connectBody(t testing.TB, op *call.Operation, values map[string]any) []byte
 	return encode(t, out)
 }
 
-// call makes the call over REST where it has a path there, else over Connect.
+// call makes the call over REST if it has a path there, else over Connect.
 func (n *node) call(t testing.TB, c caller, op *call.Operation, values map[string]any) answer {
 	t.Helper()
 	if len(op.HTTP) == 0 {
@@ -292,8 +292,8 @@ func (n *node) connect(t testing.TB, c caller, op *call.Operation, values map[st
 	return n.connectJSON(c, op, connectBody(t, op, values))
 }
 
-// connectJSON sends a Connect JSON body. Of a stream, the answer is its first message
-// or, when there is none, the error as a unary call would be answered.
+// connectJSON sends a Connect JSON body. For a stream, it returns its first message or, if there is
+// none, the error in the form of a unary call.
 func (n *node) connectJSON(c caller, op *call.Operation, body []byte) answer {
 	if op.Stream == nil && op.Receive == nil {
 		return n.send(c, http.MethodPost, op.Procedure, body, "Connect-Protocol-Version", "1")
@@ -349,7 +349,7 @@ func refused(op *call.Operation, c caller) string {
 	case c.kind == "org admin" && humans, c.kind == "super admin" && operators:
 		return ""
 	case operators && !humans:
-		return "401 AUTH_REQUIRED" // operators' calls tell nobody that they exist
+		return "401 AUTH_REQUIRED" // calls of operators are hidden from others
 	case operators:
 		return "403 HUMAN_SESSION_REQUIRED"
 	case c.kind == "super admin" && admins:

@@ -8,7 +8,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/limits"
 )
 
-// TestLongestContentArrives: content of the greatest length that can be set is taken over
+// TestLongestContentArrives checks that content of the longest configurable length is accepted over
 // every binding, and one unit more is not (B2B-ENV-008).
 func TestLongestContentArrives(t *testing.T) {
 	t.Parallel()

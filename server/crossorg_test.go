@@ -16,14 +16,13 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// foreignMark is in every name and text of the org that nobody else may learn of.
+// foreignMark is in every name and text of the other org, which no response may contain.
 const foreignMark = "zebra"
 
-// TestCrossOrg calls every RPC with every id of another org in every field that
-// takes an id, as every kind of caller: the answer must be, byte for byte, the one
-// to an id of nothing. It never holds anything of the other org, which stays as it
-// was, its log included. (Operators are left out where the schema lets them in:
-// to them no org is foreign.)
+// TestCrossOrg calls every RPC with every id of another org in every id field, as every kind of
+// caller. The response must be, byte for byte, that for an unknown id. It never contains anything
+// of the other org, which is not changed, and neither is its log. (Super admins are left out where
+// the schema gives them access, since no org is foreign to them.)
 func TestCrossOrg(t *testing.T) {
 	n := newNode(t)
 	foreign := n.newOrg(t, foreignMark)
@@ -35,7 +34,7 @@ func TestCrossOrg(t *testing.T) {
 		t.Fatal(err)
 	}
 	var cells, viaConnect, proven atomic.Int64
-	// All children are waited for inside this one.
+	// Wait for all parallel subtests.
 	t.Run("operations", func(t *testing.T) {
 		for _, op := range operations() {
 			fields := idFieldsOf(t, op)
@@ -62,7 +61,7 @@ func TestCrossOrg(t *testing.T) {
 	t.Logf("%d cells, %d of them over Connect; %d fields proven with own ids; %d requests", cells.Load(), viaConnect.Load(), proven.Load(), n.requests.Load())
 }
 
-// A crossing is the cells of one operation.
+// A crossing is the test cases of one operation.
 type crossing struct {
 	n            *node
 	op           *call.Operation
@@ -91,7 +90,7 @@ func (x *crossing) run(t *testing.T) {
 				tried := make(map[string]bool)
 				for _, it := range x.foreign.things {
 					if tried[it.kind] && (thinned || !allowed(x.op, c)) {
-						continue // who may not call at all is told the same of each id
+						continue // a caller without access gets the same response for each id
 					}
 					tried[it.kind] = true
 					x.compare(t, c, do, []thing{it}, with(x.op, base, f, it.id), with(x.op, base, f, it.unknown))
@@ -107,13 +106,13 @@ func (x *crossing) run(t *testing.T) {
 	}
 }
 
-// isPublic tells whether the ids of an op come with their own credential: with both
-// an org and its secret, no org is foreign.
+// isPublic reports whether the ids of an op are sent with their own credential: with an org and its
+// secret, no org is foreign.
 func isPublic(op *call.Operation) bool {
 	return slices.Contains(op.Access.GetCallers(), optionsv1.Caller_CALLER_NOBODY)
 }
 
-// compareAll puts foreign ids that belong together into all fields at once.
+// compareAll sets all fields at once to foreign ids that belong together.
 func (x *crossing) compareAll(t *testing.T, c caller, do func(testing.TB, caller, *call.Operation, map[string]any) answer, base map[string]any) {
 	theirs, none := base, base
 	var its []thing
@@ -143,11 +142,11 @@ func (x *crossing) compare(t *testing.T, c caller, do func(testing.TB, caller, *
 	}
 	for _, it := range x.foreign.things {
 		if strings.Contains(body, it.id) {
-			t.Errorf("%s by %s with %v tells the %s %s of another org: %v", method(x.op), c.name, theirs, it.kind, it.id, got)
+			t.Errorf("%s by %s with %v reveals the %s %s of another org: %v", method(x.op), c.name, theirs, it.kind, it.id, got)
 		}
 	}
 	if strings.Contains(body, foreignMark) {
-		t.Errorf("%s by %s with %v tells texts of another org: %v", method(x.op), c.name, theirs, got)
+		t.Errorf("%s by %s with %v reveals texts of another org: %v", method(x.op), c.name, theirs, got)
 	}
 	if want := refused(x.op, c); want != "" && len(x.op.HTTP) > 0 {
 		if have := fmt.Sprintf("%d %s", got.status, got.code()); have != want {
@@ -165,8 +164,8 @@ var (
 	newSecret = regexp.MustCompile(`\b[0-9a-f]{48}\b`)
 )
 
-// masked is what of an answer must not depend on which of two ids was sent. What a
-// success made anew (ids, times, secrets) is masked; refusals are compared whole.
+// masked returns a response without what may depend on the id. New values of a success (ids, times,
+// secrets) are masked; refusals are compared whole.
 func masked(a answer, its []thing) string {
 	var b strings.Builder
 	fmt.Fprintln(&b, a.status)
@@ -197,8 +196,8 @@ func masked(a answer, its []thing) string {
 	return text
 }
 
-// control proves that the matrix would see a difference: with own ids, an allowed
-// caller is answered otherwise than with unknown ones.
+// control checks that the test would see a difference: for an own id, a caller with access gets
+// another response than for an unknown one.
 func (x *crossing) control(t *testing.T) {
 	c, ok := x.permitted()
 	if !ok {
@@ -222,11 +221,9 @@ func (x *crossing) control(t *testing.T) {
 	}
 }
 
-// uncontrolled is the fields in which an own id is not told from an unknown one: a
-// new artifact's key names what is made; cursors that are places in an order, and
-// before of a bot's thread messages, which is a time; positions of the log; filters of
-// streams, which name and do not look up; and Login's token, where ids of tokens are no
-// tokens.
+// uncontrolled are the fields in which an own id has the same effect as an unknown one: the key of
+// a new artifact; page tokens; before of a bot's thread messages, which is a time; positions in the
+// log; filters of streams; and the token of Login, for which token ids are not tokens.
 var uncontrolled = regexp.MustCompile(`^(AddArtifact\.artifact_key|ListBots\.cursor|ListThreads\.cursor|ListOrgThreads\.cursor|ListOrgTickets\.cursor|` +
 	`ListOrgThreadArtifacts\.cursor|ListDeadLetters\.cursor|ListAuditEntries\.cursor|ListOrgs\.cursor|SearchOrgMessages\.cursor|GetInbox\.cursor|ListInviteCodes\.cursor|ListPeers\.cursor|ListBotChannels\.cursor|ListTokens\.cursor|ListArtifacts\.cursor|ListArtifactVersions\.cursor|GetWorkspace\..*cursor|ListCatchupEvents\.cursor|Subscribe\..*|ListThreadMessages\.before|Login\.token)$`)
 
@@ -267,8 +264,8 @@ func (x *crossing) differs(t *testing.T, c caller, own *org, field string) bool 
 
 var seen = regexp.MustCompile(`"(last_seen_at|last_used_at)":\d+`)
 
-// dump is everything that the members of an org can read of it: each GET about its
-// own things, by each of three callers, and its audit log.
+// dump returns everything that the members of an org can read of it: each GET about its own things,
+// by three callers, and its audit log.
 func (n *node) dump(t *testing.T, o *org) string {
 	t.Helper()
 	var b strings.Builder
@@ -291,7 +288,7 @@ func (n *node) dump(t *testing.T, o *org) string {
 			fmt.Fprintf(&b, "%s by %s: %d %s\n", method(op), c.name, a.status, seen.ReplaceAllString(a.body, `"$1":0`))
 		}
 	}
-	// That strangers failed to log in is told (B2B-AUD-006).
+	// Failed logins by other callers are audited (B2B-AUD-006).
 	entries, err := n.server.Store().Audit(t.Context(), store.AuditQuery{OrgID: o.id, Limit: 10_000})
 	if err != nil {
 		t.Fatal(err)
@@ -308,7 +305,7 @@ func (n *node) dump(t *testing.T, o *org) string {
 	return b.String()
 }
 
-// firstDifference is the first line of a that is not in b.
+// firstDifference returns the first line of a that is not in b.
 func firstDifference(a, b string) string {
 	other := strings.Split(b, "\n")
 	for i, line := range strings.Split(a, "\n") {

@@ -20,8 +20,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// A door is one way to listen.
-type door struct {
+// A transport is one way to subscribe.
+type transport struct {
 	name   string
 	target string
 	method string
@@ -29,7 +29,7 @@ type door struct {
 	body   []byte
 }
 
-var doors = []door{
+var transports = []transport{
 	{"ws", "/ws?ticket=", "GET", http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="}}, nil},
 	{"sse", "/api/events", "GET", http.Header{}, nil},
 	{"connect", "/b2b.v1.EventService/Subscribe", "POST", http.Header{"Content-Type": {"application/connect+proto"}}, make([]byte, 5)},
@@ -37,16 +37,16 @@ var doors = []door{
 	{"grpc", "/b2b.v1.EventService/Subscribe", "POST", http.Header{"Content-Type": {"application/grpc"}, "Te": {"trailers"}}, make([]byte, 5)},
 }
 
-// patience bounds every wait for what must come.
+// patience limits every wait.
 const patience = 30 * time.Second
 
-// What events tell: told is counted, begun shows that a reader listens.
+// Names in events: countedName is counted, startName shows that a subscription has started.
 const (
-	told  = "the new name of a bot"
-	begun = "the name before"
+	countedName = "the new name of a bot"
+	startName   = "the name before"
 )
 
-// sink is a client that counts the events it is sent, as an answer or as a connection.
+// sink is a client that counts the events that it is sent, as a response or as a connection.
 type sink struct {
 	net.Conn // nil
 	header   http.Header
@@ -64,8 +64,8 @@ func (s *sink) SetWriteDeadline(time.Time) error { return nil }
 func (s *sink) Close() error                     { s.once.Do(func() { close(s.closed) }); return nil }
 
 func (s *sink) Write(p []byte) (int, error) {
-	s.got.Add(int64(bytes.Count(p, []byte(told))))
-	if !s.begun.Load() && bytes.Contains(p, []byte(begun)) {
+	s.got.Add(int64(bytes.Count(p, []byte(countedName))))
+	if !s.begun.Load() && bytes.Contains(p, []byte(startName)) {
 		s.begun.Store(true)
 	}
 	return len(p), nil
@@ -80,9 +80,9 @@ func (s *sink) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return s, bufio.NewReadWriter(bufio.NewReaderSize(s, 16), bufio.NewWriterSize(s, 16)), nil
 }
 
-// listen lets a caller of an org listen through a door until leave is called. It
-// returns when the caller is told what happens.
-func (n *node) listen(t testing.TB, org string, c caller, d door, got *atomic.Int64) (leave func()) {
+// listen subscribes a caller of an org over a transport until leave is called. It returns when the
+// subscription has started.
+func (n *node) listen(t testing.TB, org string, c caller, d transport, got *atomic.Int64) (leave func()) {
 	t.Helper()
 	target := d.target
 	if d.name == "ws" {
@@ -103,9 +103,9 @@ func (n *node) listen(t testing.TB, org string, c caller, d door, got *atomic.In
 	}()
 	for deadline := time.Now().Add(patience); !s.begun.Load(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: nothing is told", d.name)
+			t.Fatalf("%s: no event arrives", d.name)
 		}
-		n.tell(t, org, begun)
+		n.publish(t, org, startName)
 	}
 	return func() {
 		cancel()
@@ -114,8 +114,8 @@ func (n *node) listen(t testing.TB, org string, c caller, d door, got *atomic.In
 	}
 }
 
-// tell commits one event that the whole org is told, without a call.
-func (n *node) tell(t testing.TB, org, name string) {
+// publish commits one event that the whole org receives, without a call.
+func (n *node) publish(t testing.TB, org, name string) {
 	t.Helper()
 	e := &b2bv1.Event{Event: &b2bv1.Event_BotRenamed{BotRenamed: &b2bv1.BotRenamedEvent{BotId: "b", OldName: "old", NewName: name}}}
 	payload, err := proto.Marshal(e)
@@ -131,7 +131,7 @@ func (n *node) tell(t testing.TB, org, name string) {
 	}
 }
 
-// mallocs is how many allocations do makes, n times.
+// mallocs returns how many allocations do makes, n times.
 func mallocs(n int, do func()) float64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -142,14 +142,14 @@ func mallocs(n int, do func()) float64 {
 	return float64(after.Mallocs - before.Mallocs)
 }
 
-// deliveries tells events to readers of one door, and answers how many allocations a
-// delivery costs, without those of the commit.
-func deliveries(t testing.TB, d door, readers, events int) float64 {
+// deliveries sends events to subscribers of one transport, and returns the allocations per
+// delivery, without those of the commit.
+func deliveries(t testing.TB, d transport, readers, events int) float64 {
 	t.Helper()
 	n := newNode(t)
 	o := n.newOrg(t, "deliveries")
 	const warm = 50
-	alone := func() { n.tell(t, o.id, told) }
+	alone := func() { n.publish(t, o.id, countedName) }
 	_ = mallocs(warm, alone)
 	commit := mallocs(warm, alone) / warm
 	var got atomic.Int64
@@ -158,7 +158,7 @@ func deliveries(t testing.TB, d door, readers, events int) float64 {
 	}
 	want := int64(0)
 	round := func() {
-		n.tell(t, o.id, told)
+		n.publish(t, o.id, countedName)
 		want += int64(readers)
 		for deadline := time.Now().Add(patience); got.Load() < want; runtime.Gosched() {
 			if time.Now().After(deadline) {
@@ -168,7 +168,7 @@ func deliveries(t testing.TB, d door, readers, events int) float64 {
 	}
 	for begin := time.Now(); got.Load() < int64(readers); time.Sleep(time.Millisecond) { // until all listen
 		got.Store(0)
-		n.tell(t, o.id, told)
+		n.publish(t, o.id, countedName)
 		time.Sleep(10 * time.Millisecond)
 		if time.Since(begin) > 20*time.Second {
 			t.Fatalf("%s: not all listen", d.name)
@@ -179,10 +179,10 @@ func deliveries(t testing.TB, d door, readers, events int) float64 {
 	return (mallocs(events, round) - commit*float64(events)) / float64(readers*events)
 }
 
-// An event is encoded once, however many are told it: a delivery allocates next to
-// nothing, through any door.
+// An event is encoded once for all its subscribers: a delivery allocates almost nothing, over any
+// transport.
 func TestDeliveryAllocates(t *testing.T) {
-	for _, d := range doors {
+	for _, d := range transports {
 		t.Run(d.name, func(t *testing.T) {
 			per := deliveries(t, d, 20, 100)
 			t.Logf("%.2f allocations a delivery", per)
@@ -193,10 +193,10 @@ func TestDeliveryAllocates(t *testing.T) {
 	}
 }
 
-// BenchmarkDelivery shows what a delivery costs through each door, up to the write to
-// the network: time, and allocs/delivery.
+// BenchmarkDelivery measures a delivery over each transport, up to the write to the network: time,
+// and allocs/delivery.
 func BenchmarkDelivery(b *testing.B) {
-	for _, d := range doors {
+	for _, d := range transports {
 		b.Run(d.name, func(b *testing.B) {
 			const readers = 60 // of one bot
 			begin := time.Now()

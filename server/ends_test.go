@@ -13,8 +13,8 @@ import (
 	"github.com/b2b-protocol/b2b/server"
 )
 
-// B2B-WS-030, B2B-EVT-037: streams of Connect and gRPC end when the time of their token has
-// come, and say so; those of a token without a time go on.
+// B2B-WS-030, B2B-EVT-037: streams over Connect and gRPC end when their token expires, with that
+// error; those of a token that does not expire go on.
 func TestStreamsEndInTime(t *testing.T) {
 	t.Parallel()
 	const life, late = 2 * time.Second, 5 * time.Second // a heartbeat comes after 15 s
@@ -54,7 +54,7 @@ func TestStreamsEndInTime(t *testing.T) {
 			if code := connect.CodeOf(ends.Err()); code != connect.CodeUnauthenticated {
 				t.Errorf("ended with %v", ends.Err())
 			}
-			n.tell(t, o.id, name)
+			n.publish(t, o.id, name)
 			if !stays.Receive() {
 				t.Errorf("the stream of a token without a time: %v", stays.Err())
 			}

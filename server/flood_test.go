@@ -18,14 +18,13 @@ import (
 	"time"
 )
 
-// A flood is many requests at once, each of which is cheap to send and made to be costly
-// to read.
+// A flood is many simultaneous requests that are cheap to send and expensive to read.
 type flood struct {
 	name    string
 	path    string
 	headers []string
 	body    []byte
-	anybody bool // may call this
+	anybody bool // is a public call
 }
 
 const (
@@ -34,8 +33,7 @@ const (
 	floodTime  = 5 * time.Second // within which each request of it is answered
 )
 
-// zipped compresses data; n times in a row it is a body of n members, which gunzip
-// reads as one.
+// zipped compresses data. Repeated n times it is a body of n members, which gunzip reads as one.
 func zipped(t testing.TB, data []byte, n int) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -52,17 +50,17 @@ func zipped(t testing.TB, data []byte, n int) []byte {
 	return bytes.Repeat(b.Bytes(), n)
 }
 
-// enveloped is a message of a stream: its flags, its length, its bytes.
+// enveloped returns a message of a stream: its flags, its length, its bytes.
 func enveloped(flags byte, data []byte) []byte {
 	b := binary.BigEndian.AppendUint32([]byte{flags}, uint32(len(data)))
 	return append(b, data...)
 }
 
-// floods are the requests: lists of empty members in each encoding, objects of many keys,
-// and bodies that inflate to a gigabyte.
+// floods returns the requests: lists of empty members in each encoding, objects with many keys, and
+// bodies that inflate to a gigabyte.
 func floods(t testing.TB) []flood {
 	const size = 1 << 20
-	// CreateThreadRequest.participants (field 3), a StringList whose values (field 1) are empty.
+	// CreateThreadRequest.participants (field 3) is a StringList with empty values (field 1).
 	list := bytes.Repeat([]byte{1<<3 | 2, 0}, (size-16)/2)
 	members := append(binary.AppendUvarint([]byte{3<<3 | 2}, uint64(len(list))), list...)
 	texts := strings.Repeat(`"",`, (size-64)/3) + `""`
@@ -103,8 +101,7 @@ func floods(t testing.TB) []flood {
 	}
 }
 
-// peak watches how much memory the process has from the system until stop, and answers
-// the most that was more than at its beginning.
+// peak measures the memory of the process until stop, which returns the largest increase.
 func peak(t testing.TB) (stop func() int64) {
 	t.Helper()
 	debug.FreeOSMemory()
@@ -137,7 +134,7 @@ func peak(t testing.TB) (stop func() int64) {
 	}
 }
 
-// listen runs a node behind a port.
+// listen runs a node with a port.
 func listen(t *testing.T) (*node, string) {
 	t.Helper()
 	n := newNode(t)
@@ -160,9 +157,9 @@ func listen(t *testing.T) (*node, string) {
 	return n, "http://" + l.Addr().String()
 }
 
-// Sixty requests at once that are made to be costly to read, over one connection and over
-// many, by strangers and by a bot: the memory that they take is bounded, and strangers are
-// answered soon (B2B-HTTP-021, B2B-LIM-032).
+// Sixty simultaneous expensive requests, over one connection and over many, unauthenticated and by
+// a bot: their memory is bounded, and unauthenticated ones get a response soon (B2B-HTTP-021,
+// B2B-LIM-032).
 func TestFlood(t *testing.T) {
 	n, url := listen(t)
 	o := n.newOrg(t, "own")
@@ -172,15 +169,15 @@ func TestFlood(t *testing.T) {
 	many := &http.Transport{MaxIdleConnsPerHost: floodSize}
 	defer one.CloseIdleConnections()
 	defer many.CloseIdleConnections()
-	// A bot keeps its own connection busy for as long as it likes.
+	// A bot may keep its own connection busy for long.
 	for _, from := range []struct {
 		name      string
 		by        caller
 		transport *http.Transport
 		wait      time.Duration
 	}{
-		{"a stranger, one connection", nobody, one, floodTime},
-		{"a stranger, many connections", nobody, many, floodTime},
+		{"no credential, one connection", nobody, one, floodTime},
+		{"no credential, many connections", nobody, many, floodTime},
 		{"a bot, many connections", o.member, many, time.Minute},
 	} {
 		for _, f := range floods(t) {
@@ -218,7 +215,7 @@ func TestFlood(t *testing.T) {
 	n.must(t, o.member, "POST", "/api/threads", map[string]any{"topic": "the server goes on"})
 }
 
-// throw sends one request and answers its status and code.
+// throw sends one request and returns its status and code.
 func throw(t *testing.T, transport *http.Transport, url string, f flood, by caller) string {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()

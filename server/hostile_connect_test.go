@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Connect's JSON has rules of its own.
+// Connect's JSON has its own rules.
 func TestHostileConnect(t *testing.T) { onBoth(t, hostileConnect) }
 
 func hostileConnect(t *testing.T, b *bench) {

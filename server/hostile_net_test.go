@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Bodies as the network brings them: in chunks, cut off, announced first. Each case
-// is the bytes of a request, and the status and code of the answer.
+// Bodies as they arrive from the network: in chunks, cut off, announced first. Each case is the
+// bytes of a request, and the status and code of the response.
 func TestHostileNetwork(t *testing.T) {
 	n := newNode(t)
 	o := n.newOrg(t, "own")
@@ -67,8 +67,8 @@ func TestHostileNetwork(t *testing.T) {
 	}
 }
 
-// exchange writes a request and reads the last answer to it; cut says that nothing
-// more will come.
+// exchange writes a request and returns the last response; cut means that the client sends nothing
+// more.
 func exchange(t *testing.T, addr, request string, cut bool) answer {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)
@@ -82,7 +82,7 @@ func exchange(t *testing.T, addr, request string, cut bool) answer {
 	wrote := make(chan error, 1)
 	go func() {
 		_, err := io.WriteString(conn, request)
-		if err == nil && cut { // else net/http takes the client for gone
+		if err == nil && cut { // otherwise net/http treats the client as gone
 			err = conn.(*net.TCPConn).CloseWrite()
 		}
 		wrote <- err

@@ -18,8 +18,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
 )
 
-// sane checks what every answer must be, whatever was asked: no 5xx, and a refusal is
-// JSON with a text and a code.
+// sane checks what holds for every response: no 5xx, and a refusal is JSON with a text and a code.
 func sane(t testing.TB, what string, a answer) {
 	t.Helper()
 	if len(what) > 300 {
@@ -41,7 +40,7 @@ func sane(t testing.TB, what string, a answer) {
 	}
 }
 
-// A bench is a node, an org, and who may make each call.
+// A bench is a node, an org, and the callers of each call.
 type bench struct {
 	*node
 	own, spare *org // the spare one loses its admin's session
@@ -61,15 +60,14 @@ func newBench(t testing.TB, database ...string) *bench {
 	return b
 }
 
-// onBoth runs a test on either database: what one takes, the other may refuse.
+// onBoth runs a test on both databases, since one may refuse what the other accepts.
 func onBoth(t *testing.T, test func(t *testing.T, b *bench)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) { test(t, newBench(t)) })
 	t.Run("postgres", func(t *testing.T) { test(t, newBench(t, pgtest.URL(t))) })
 }
 
-// may finds a caller that the schema allows. Calls that end a caller get one of
-// their own, should they succeed.
+// may returns a caller with access. A call that could delete its caller gets a new one.
 func (b *bench) may(t testing.TB, op *call.Operation) caller {
 	t.Helper()
 	switch method(op) {
@@ -94,8 +92,8 @@ func (b *bench) register(t testing.TB, o *org) caller {
 	return bearer("victim", "bot", "full", b.must(t, nobody, "POST", "/api/auth/register", body)["token"].(string))
 }
 
-// path makes the operation's path with values that name nothing, so that nothing
-// that is refused too late would be changed.
+// path returns the path of an operation with values that identify nothing, so that a late refusal
+// changes nothing.
 func (b *bench) path(op *call.Operation) (verbOf, target string) {
 	verbOf, pattern := call.Route(op.HTTP[0])
 	return verbOf, variable.ReplaceAllString(pattern, "none")
@@ -106,7 +104,7 @@ var jsonTypes = map[string]string{
 	"null": `null`, "boolean": `true`, "number": `7`, "fraction": `1.5`, "string": `"a text"`, "array": `[{}]`, "object": `{"a":1}`,
 }
 
-// accepts lists the JSON types that a field takes, by the schema.
+// accepts returns the JSON types that the schema accepts for a field.
 func accepts(f protoreflect.FieldDescriptor) []string {
 	marks, _ := proto.GetExtension(f.Options(), optionsv1.E_Wire).(*optionsv1.Wire)
 	var types []string
@@ -138,7 +136,7 @@ func accepts(f protoreflect.FieldDescriptor) []string {
 	return append(types, "number")
 }
 
-// bodyFields are the fields of a request that its body sets.
+// bodyFields returns the fields of a request that its body sets.
 func bodyFields(op *call.Operation) (fields []protoreflect.FieldDescriptor) {
 	if verb, _ := call.Route(op.HTTP[0]); verb == "GET" {
 		return nil
@@ -155,8 +153,8 @@ func bodyFields(op *call.Operation) (fields []protoreflect.FieldDescriptor) {
 	return fields
 }
 
-// Every field of every request is sent as every JSON type: a type that the schema
-// does not have for it is refused with an error that names the field.
+// Every field of every request is sent as every JSON type: a wrong type is refused with an error
+// that names the field.
 func TestHostileTypes(t *testing.T) { onBoth(t, hostileTypes) }
 
 func hostileTypes(t *testing.T, b *bench) {
@@ -183,7 +181,7 @@ func hostileTypes(t *testing.T, b *bench) {
 	t.Logf("%d wrong types refused; %d requests", refusals, b.requests.Load())
 }
 
-// Texts that are no texts: each text field of each body.
+// Invalid texts in each text field of each body.
 func TestHostileTexts(t *testing.T) { onBoth(t, hostileTexts) }
 
 func hostileTexts(t *testing.T, b *bench) {
@@ -226,7 +224,7 @@ func hostileTexts(t *testing.T, b *bench) {
 	t.Logf("%d requests", b.requests.Load())
 }
 
-// Numbers at the edges, in every field that takes one.
+// Extreme numbers in every number field.
 func TestHostileNumbers(t *testing.T) { onBoth(t, hostileNumbers) }
 
 func hostileNumbers(t *testing.T, b *bench) {
@@ -299,7 +297,7 @@ func hostileNumbers(t *testing.T, b *bench) {
 	t.Logf("%d requests", b.requests.Load())
 }
 
-// Bodies as a whole: their size, depth, form and headers, on every call that has one.
+// Whole bodies: their size, depth, form and headers, on every call that has one.
 func TestHostileBodies(t *testing.T) { onBoth(t, hostileBodies) }
 
 func hostileBodies(t *testing.T, b *bench) {
@@ -384,7 +382,7 @@ func keys(n int) string {
 	return b.String()
 }
 
-// Ids in paths and parameters of queries: nothing in them is more than an id.
+// Ids in paths and query parameters: they are only ids, whatever they contain.
 func TestHostilePaths(t *testing.T) { onBoth(t, hostilePaths) }
 
 func hostilePaths(t *testing.T, b *bench) {
@@ -441,7 +439,8 @@ func hostilePaths(t *testing.T, b *bench) {
 	t.Logf("%d requests", b.requests.Load())
 }
 
-// Unknown texts of enums are refused by name; known ones are no type errors.
+// Unknown enum texts are refused with the name of the field; known ones are accepted as valid
+// types.
 func TestHostileEnums(t *testing.T) { onBoth(t, hostileEnums) }
 
 func hostileEnums(t *testing.T, b *bench) {

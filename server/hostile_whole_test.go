@@ -11,8 +11,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/call"
 )
 
-// Complete calls about things that exist, with one hostile text in each field: these
-// come as far as the database.
+// Complete calls about existing things, with one hostile text in each field: these reach the
+// database.
 func TestHostileCalls(t *testing.T) { onBoth(t, hostileCalls) }
 
 func hostileCalls(t *testing.T, b *bench) {
@@ -61,7 +61,7 @@ func hostileCalls(t *testing.T, b *bench) {
 		t.Errorf("only %d of %d calls were done: the others came to nothing", done, calls)
 	}
 	t.Logf("%d calls, %d of them done", calls, done)
-	// What was taken can be read again.
+	// What was accepted can be read.
 	for _, c := range []caller{b.spare.member, b.spare.admin} {
 		for _, op := range b.ops {
 			if verb, _ := call.Route(op.HTTP[0]); verb == "GET" && allowed(op, c) {

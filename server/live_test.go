@@ -75,7 +75,7 @@ type sse struct {
 
 type sseEvent struct{ id, kind, data string }
 
-// events opens a stream and waits until it is live.
+// events opens a stream and waits until it has started.
 func (n *liveNode) events(t *testing.T, c caller, query string, header ...string) *sse {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -139,7 +139,7 @@ func (s *sse) block() (e sseEvent) {
 	return e
 }
 
-// next reads the next event, past heartbeats.
+// next reads the next event, and skips heartbeats.
 func (s *sse) next() sseEvent {
 	s.t.Helper()
 	for {
@@ -149,7 +149,7 @@ func (s *sse) next() sseEvent {
 	}
 }
 
-// said reads events up to the next message and answers its content.
+// said reads events up to the next message and returns its content.
 func (s *sse) said() string {
 	s.t.Helper()
 	e := s.next()
@@ -194,7 +194,7 @@ func TestEventsOverREST(t *testing.T) {
 	for i := range 3 {
 		n.say(t, o.member, thread, fmt.Sprint("live ", i))
 		if got := s.said(); got != fmt.Sprint("live ", i) {
-			t.Errorf("heard %q", got)
+			t.Errorf("received %q", got)
 		}
 	}
 	at := s.last
@@ -222,7 +222,7 @@ func TestEventsOverREST(t *testing.T) {
 	n.say(t, o.member, other, "not watched")
 	n.say(t, o.member, thread, "watched")
 	if got := human.said(); got != "watched" {
-		t.Errorf("the admin heard %q", got)
+		t.Errorf("the admin received %q", got)
 	}
 
 	for target, want := range map[string]string{
@@ -265,7 +265,7 @@ func TestStreamsEndWithAccess(t *testing.T) {
 	n.must(t, o.other, "DELETE", "/api/me/tokens/"+token["id"].(string), nil)
 	n.say(t, o.member, o.at["thread"], "after")
 	if got := scoped.said(); got != "before" {
-		t.Errorf("heard %q", got)
+		t.Errorf("received %q", got)
 	}
 	if e := scoped.next(); e.kind != "error" || !strings.Contains(e.data, `"INVALID_TOKEN"`) {
 		t.Errorf("the stream of a deleted token ends with %+v", e)
@@ -344,7 +344,7 @@ func TestEventsOverConnect(t *testing.T) {
 				for s.Receive() && s.Msg().Event == nil {
 				}
 				if got := s.Msg().GetEvent().GetThreadMessage().GetMessage().GetContent(); got != "one" || s.Msg().GetCursor() == "" {
-					t.Errorf("heard %v, %v", s.Msg(), s.Err())
+					t.Errorf("received %v, %v", s.Msg(), s.Err())
 				}
 				if err := s.Close(); err != nil {
 					t.Error(err)
@@ -374,8 +374,8 @@ func TestEventsOverConnect(t *testing.T) {
 	}
 }
 
-// TestTwoNodes: of two nodes on one PostgreSQL, each streams the events of the other, at once
-// with a notifier and within about a second without.
+// TestTwoNodes checks that each of two nodes on one PostgreSQL streams the events of the other, at
+// once with a notifier and within about a second without.
 func TestTwoNodes(t *testing.T) {
 	for name, redis := range map[string]string{
 		"notifier":    "",
@@ -400,7 +400,7 @@ func TestTwoNodes(t *testing.T) {
 				start := time.Now()
 				a.say(t, o.member, thread, fmt.Sprint(i))
 				if got := s.said(); got != fmt.Sprint(i) {
-					t.Errorf("heard %q", got)
+					t.Errorf("received %q", got)
 				}
 				slowest = max(slowest, time.Since(start))
 			}

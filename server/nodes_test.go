@@ -22,8 +22,8 @@ func unnotifiedNodes(t *testing.T) (one, two *liveNode) {
 	return newLiveNode(t, config), newLiveNode(t, config)
 }
 
-// TestRevocationCountsOnEveryNode: a change that one node has acknowledged is in force on the
-// other, without a notification.
+// TestRevocationCountsOnEveryNode checks that a change which one node has acknowledged takes effect
+// on the other, without a notification.
 func TestRevocationCountsOnEveryNode(t *testing.T) {
 	one, two := unnotifiedNodes(t)
 	o := one.newOrg(t, "own")
@@ -93,8 +93,8 @@ func TestRevocationCountsOnEveryNode(t *testing.T) {
 	call(o.member, 401, "a destroyed org")
 }
 
-// TestNothingIsWrittenAfterARevocation looks into the log itself: behind the event that
-// rejects a bot there is nothing that it did on the other node, though it never stops.
+// TestNothingIsWrittenAfterARevocation reads the event log: after the event that rejects a bot
+// there is nothing that the bot did on the other node, although it never stops.
 func TestNothingIsWrittenAfterARevocation(t *testing.T) {
 	one, two := unnotifiedNodes(t)
 	o := one.newOrg(t, "own")
@@ -161,8 +161,8 @@ func TestNothingIsWrittenAfterARevocation(t *testing.T) {
 	t.Logf("%d messages around 20 changes", wrote)
 }
 
-// TestParentsOnEveryNode: what came from a scoped token ends with it on the other node,
-// too, and a token that is made there meanwhile is not left over (B2B-AUTH-060).
+// TestParentsOnEveryNode checks that what was made with a scoped token ends with it on the other
+// node, too, including tokens that are made there at the same time (B2B-AUTH-060).
 func TestParentsOnEveryNode(t *testing.T) {
 	one, two := unnotifiedNodes(t)
 	o := one.newOrg(t, "own")
@@ -202,7 +202,7 @@ func TestParentsOnEveryNode(t *testing.T) {
 	for _, c := range over {
 		for _, n := range []*liveNode{one, two} {
 			if a := n.send(c, "GET", "/api/me", nil); a.status != 401 {
-				t.Errorf("%s outlives its parent: %v", c.name, a)
+				t.Errorf("%s is valid after its parent has ended: %v", c.name, a)
 			}
 		}
 	}
@@ -214,14 +214,14 @@ func TestParentsOnEveryNode(t *testing.T) {
 	t.Logf("%d tokens were made meanwhile", len(over)-3)
 }
 
-// ownerOf is the id of a caller's bot.
+// ownerOf returns the id of a caller's bot.
 func ownerOf(t *testing.T, n *liveNode, c caller) string {
 	t.Helper()
 	return n.must(t, c, "GET", "/api/me", nil)["id"].(string)
 }
 
-// TestAdminSecretRotates: a node that starts with another admin secret lets no session of
-// the earlier one in (B2B-AUTH-062), and org admins notice nothing.
+// TestAdminSecretRotates checks that a node which starts with another admin secret rejects all
+// sessions of the earlier one (B2B-AUTH-062), and that sessions of org admins are not affected.
 func TestAdminSecretRotates(t *testing.T) {
 	dir := t.TempDir()
 	start := func(secret string) *node {

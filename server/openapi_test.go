@@ -10,8 +10,8 @@ import (
 	"github.com/b2b-protocol/b2b/server"
 )
 
-// TestOpenAPIKnowsItsServer reads the document as clients of a server at the root of
-// its address do, and of one below a base path.
+// TestOpenAPIKnowsItsServer reads the document as clients of a server at the root of its host do,
+// and of one below a base path.
 func TestOpenAPIKnowsItsServer(t *testing.T) {
 	for base, want := range map[string]string{"": "/", "/hub": "/hub"} {
 		c := testConfig(t)

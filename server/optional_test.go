@@ -11,7 +11,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/forwarded"
 )
 
-// B2B-SRV-006: what old clients ask is answered, to anybody.
+// B2B-SRV-006: the paths of old clients respond to any caller.
 func TestOldPaths(t *testing.T) {
 	n := newNode(t)
 	health := n.must(t, nobody, "GET", "/api/health", nil)
@@ -29,8 +29,8 @@ func TestOldPaths(t *testing.T) {
 	}
 }
 
-// B2B-SRV-009, B2B-HTTP-040, 042: the guide names the server as the caller does, through a
-// proxy that is believed. One that is not is told to the operator, once.
+// B2B-SRV-009, B2B-HTTP-040, 042: the guide names the server as the caller does, through a trusted
+// proxy. An untrusted proxy is logged once.
 func TestGuideNamesTheServer(t *testing.T) {
 	var logged bytes.Buffer
 	guide := func(proxies string) func(header, value string) string {
@@ -58,11 +58,11 @@ func TestGuideNamesTheServer(t *testing.T) {
 			return a.body
 		}
 	}
-	stranger := guide("192.0.2.0/24")
+	untrusted := guide("192.0.2.0/24")
 	for range 2 {
 		for _, header := range []string{"X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-For"} {
-			if body := stranger(header, "https"); !strings.Contains(body, "http://b2b.test/api/auth/register") {
-				t.Errorf("a stranger's %s is believed", header)
+			if body := untrusted(header, "https"); !strings.Contains(body, "http://b2b.test/api/auth/register") {
+				t.Errorf("an untrusted %s is used", header)
 			}
 		}
 	}
@@ -101,8 +101,7 @@ func TestOldRegistration(t *testing.T) {
 	}
 }
 
-// B2B-AUD-004: what is done to an org is audited too, and people stand there by the
-// ref of their session, never by its id.
+// B2B-AUD-004: changes to an org are audited, too; sessions appear by their ref, never by their id.
 func TestFurtherAudit(t *testing.T) {
 	n := newNode(t)
 	org := n.must(t, n.operator, "POST", "/api/orgs", map[string]any{"name": "o"})
@@ -138,7 +137,7 @@ func TestFurtherAudit(t *testing.T) {
 		}
 		for _, c := range []caller{human, n.operator} {
 			if _, cookie, _ := strings.Cut(c.header.Get("Cookie"), "="); strings.Contains(a.body, cookie) {
-				t.Errorf("%s tells the id of a session", action)
+				t.Errorf("%s contains the id of a session", action)
 			}
 		}
 	}

@@ -18,7 +18,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/edge"
 )
 
-// paceTest is a call with an answer of about 4 MB.
+// paceTest is a call with a response of about 4 MB.
 type paceTest struct {
 	name, path, kind string
 	body             []byte // with one it is a POST
@@ -34,9 +34,8 @@ func grpcBody(t *testing.T, prefixed proto.Message) []byte {
 	return append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(m))), m...)
 }
 
-// B2B-LIM-045: on every binding, a caller who takes an answer more slowly than the floor is
-// cut off, while one who is fast gets all of it. What is asked for here is 1 MiB/s, and
-// 320 KiB/s are taken.
+// B2B-LIM-045: on every binding, a caller that reads a response more slowly than required is cut
+// off, while a fast caller gets all of it. The test requires 1 MiB/s and reads 320 KiB/s.
 func TestPaceOfAnswers(t *testing.T) {
 	t.Parallel()
 	const size = 3_900_000
@@ -73,7 +72,7 @@ func TestPaceOfAnswers(t *testing.T) {
 	}
 }
 
-// paceOf makes the call twice: once it takes the answer at once, once slowly.
+// paceOf makes the call twice: it reads the response at once, then slowly.
 func (n *liveNode) paceOf(t *testing.T, by caller, c paceTest, size int64, http2 bool) {
 	t.Helper()
 	const part = 64 << 10

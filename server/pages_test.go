@@ -16,11 +16,11 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// pageBody is how large the body of a list may be on the node of these tests: a page of
-// it has few entries.
+// pageBody is the largest body of a list on the node of these tests, so that a page has few
+// entries.
 const pageBody = 6 << 10
 
-// listCase is how a list is read. Its entries are told apart by the text of key.
+// listCase is how a list is read. key is the field that identifies an entry.
 type listCase struct {
 	list   string         // the field of the answer; "" over REST when it is a bare array
 	key    string         // of an entry, dotted
@@ -29,7 +29,7 @@ type listCase struct {
 	next   string         // the field of the request that goes on where the answer says
 }
 
-// longLists are the lists whose pages end by their bytes, by procedure and field.
+// longLists are the lists with pages limited by bytes, by procedure and field.
 var longLists = map[string]listCase{
 	"ListArtifacts.artifacts":        {key: "artifact_key", as: "bot", next: "cursor"},
 	"ListArtifactVersions.artifacts": {key: "version", as: "bot", next: "cursor"},
@@ -55,7 +55,7 @@ var longLists = map[string]listCase{
 	"GetWorkspace.threads":           {list: "threads.items", key: "id", as: "bot", next: "thread_cursor"},
 }
 
-// pagedLists are the same lists in the pages that their parameters make.
+// pagedLists are the same lists with pages limited by their parameters.
 var pagedLists = map[string]map[string]any{
 	"ListArtifacts.artifacts":        {"limit": 100},
 	"ListOrgThreadArtifacts.items":   {"limit": 100},
@@ -73,9 +73,8 @@ var shortLists = map[string]string{
 	"GetSystemPresence.bots":         "none",
 }
 
-// TestPagesEndByBytes walks every list of the schema, over REST and Connect: no body is
-// larger than the bound unless it has one entry, and where it says to go on leads to every
-// entry once.
+// TestPagesEndByBytes reads every list of the schema, over REST and Connect: no body is larger than
+// the bound unless it has one entry, and following the page tokens returns every entry once.
 func TestPagesEndByBytes(t *testing.T) {
 	t.Parallel()
 	n := newNodeWith(t, func(c *server.Config) { c.PageBytes = pageBody })
@@ -118,8 +117,8 @@ func TestPagesEndByBytes(t *testing.T) {
 	}
 }
 
-// listsOf names the lists of a response: its repeated messages, and the messages that are
-// pages themselves.
+// listsOf returns the lists of a response: its repeated messages, and the messages that are pages
+// themselves.
 func listsOf(m protoreflect.MessageDescriptor) (names []string) {
 	for i := range m.Fields().Len() {
 		f := m.Fields().Get(i)
@@ -135,7 +134,7 @@ func listsOf(m protoreflect.MessageDescriptor) (names []string) {
 	return names
 }
 
-// walk reads a list to its end and gives the keys of its entries.
+// walk reads a list to its end and returns the keys of its entries.
 func walk(t *testing.T, name string, c listCase, values map[string]any, wire bool, call func(map[string]any) answer) (got []string) {
 	t.Helper()
 	values, pages, offset := clone(values), 0, 0
@@ -189,7 +188,7 @@ func walk(t *testing.T, name string, c listCase, values map[string]any, wire boo
 	return got
 }
 
-// linked reads the parameter of the query that a Link header names as the next.
+// linked returns the query parameter in the next link of a Link header.
 func linked(t *testing.T, link, parameter string) string {
 	t.Helper()
 	target, rel, _ := strings.Cut(strings.TrimPrefix(link, "<?"), ">; ")
@@ -200,7 +199,7 @@ func linked(t *testing.T, link, parameter string) string {
 	return query.Get(parameter)
 }
 
-// entriesOf finds a list in an answer, and the object in which it is.
+// entriesOf returns a list in a response, and the object that contains it.
 func entriesOf(body any, list string, wire bool) (entries []any, around map[string]any) {
 	if bare, ok := body.([]any); ok {
 		return bare, nil
@@ -256,7 +255,7 @@ func clone(m map[string]any) map[string]any {
 	return out
 }
 
-// crowd fills the lists of an org, so that none of them has room in three answers.
+// crowd fills the lists of an org, so that none of them fits into three responses.
 func crowd(t *testing.T, n *node, o *org) {
 	t.Helper()
 	const entries = 12
@@ -290,7 +289,7 @@ func crowd(t *testing.T, n *node, o *org) {
 	}
 }
 
-// TestListsAreKnown: the tables of this file name lists of the schema and no others.
+// TestListsAreKnown checks that the tables of this file name lists of the schema and no others.
 func TestListsAreKnown(t *testing.T) {
 	t.Parallel()
 	all := make(map[string]bool)

@@ -10,9 +10,8 @@ import (
 	"github.com/b2b-protocol/b2b/server"
 )
 
-// TestArtifactQuotas: a version beyond the quotas of its thread, its org or the day is
-// refused, over every binding alike, and changes nothing; what is below is taken
-// (B2B-ART-014).
+// TestArtifactQuotas checks that a version beyond the quotas of its thread, its org or the day is
+// refused over every binding, without an effect; one below is accepted (B2B-ART-014).
 func TestArtifactQuotas(t *testing.T) {
 	t.Parallel()
 	var late atomic.Int64 // days that have gone by

@@ -11,12 +11,12 @@ import (
 )
 
 const (
-	redisTime = time.Second // how long Redis may take
-	redisRest = time.Second // how long it is left alone after it has failed
+	redisTime = time.Second // timeout of a command
+	redisRest = time.Second // how long no command is sent after a failure
 )
 
-// newRedis makes a client for what nodes keep in Redis. Everything that is kept there
-// does without it, so nobody waits for it for long.
+// newRedis returns a client for what nodes keep in Redis. Nothing there is required, so no call
+// waits for it long.
 func newRedis(url string) (*redis.Client, error) {
 	options, err := redis.ParseURL(url)
 	if err != nil {
@@ -28,15 +28,15 @@ func newRedis(url string) (*redis.Client, error) {
 	return redis.NewClient(options), nil
 }
 
-var errResting = errors.New("a moment ago Redis failed")
+var errResting = errors.New("Redis failed a moment ago")
 
-// breaker spares the callers a Redis that has just failed. It implements redis.Limiter.
+// breaker refuses commands for a while after Redis has failed. It implements redis.Limiter.
 type breaker struct {
-	start time.Time    // what until counts from: the clock of the system may be put back
+	start time.Time    // until counts from here, since the system clock may be set back
 	until atomic.Int64 // nanoseconds
 }
 
-// Allow refuses a command while Redis is left alone.
+// Allow refuses a command for a while after a failure.
 func (b *breaker) Allow() error {
 	if int64(time.Since(b.start)) < b.until.Load() {
 		return errResting
@@ -44,7 +44,7 @@ func (b *breaker) Allow() error {
 	return nil
 }
 
-// ReportResult hears what became of a command.
+// ReportResult records the result of a command.
 func (b *breaker) ReportResult(err error) {
 	var answered redis.Error
 	if err != nil && !errors.As(err, &answered) && !errors.Is(err, context.Canceled) {

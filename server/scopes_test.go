@@ -19,9 +19,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/eventlog"
 )
 
-// callScopes is the scope that a bot needs for each call, written down again here, so that
-// none is declared by a slip (B2B-AUTH-063). Calls that are not for bots, and those that
-// need none, stand under "".
+// callScopes is the scope that a bot needs for each call, repeated here to find mistakes in the
+// schema (B2B-AUTH-063). Calls that are not for bots, and those that need no scope, are under "".
 var callScopes = map[string]string{
 	"read": `ListArtifacts ListArtifactVersions ListBots GetBot GetBotProfile GetWebhookHealth GetMe ListPeers GetWorkspace
 		GetChannel ListChannelMessages ListBotChannels GetInbox Subscribe ListCatchupEvents CountCatchupEvents
@@ -63,8 +62,8 @@ func scopeName(s optionsv1.Scope) string {
 	return strings.ToLower(strings.TrimPrefix(s.String(), "SCOPE_"))
 }
 
-// eventScopes says of each type of event which scopes are told it besides full, and which
-// calls show the same. Who may read is told everything.
+// eventScopes is, for each type of event, the scopes that receive it besides full, and the calls
+// that return the same. The scope read receives all types.
 var eventScopes = map[string]struct{ scopes, calls string }{
 	"message":               {"read", "ListChannelMessages GetInbox"},
 	"channel_created":       {"read", "GetChannel"},
@@ -84,8 +83,8 @@ var eventScopes = map[string]struct{ scopes, calls string }{
 	"thread_join_resolved":  {"read thread", "Subscribe JoinThread"},
 }
 
-// toldTo lists the types that a credential with some scopes is told.
-func toldTo(scopes []string) (types []string) {
+// receivedBy returns the types that a credential with these scopes receives.
+func receivedBy(scopes []string) (types []string) {
 	for kind, e := range eventScopes {
 		if slices.ContainsFunc(scopes, func(s string) bool { return s == "full" || slices.Contains(strings.Fields(e.scopes), s) }) {
 			types = append(types, kind)
@@ -95,8 +94,8 @@ func toldTo(scopes []string) (types []string) {
 	return types
 }
 
-// TestScopesOfEventTypes: each type declares which scopes are told it, and a scope is told
-// what some call with this scope shows.
+// TestScopesOfEventTypes checks that each type declares which scopes receive it, and that a scope
+// receives what some call with this scope returns.
 func TestScopesOfEventTypes(t *testing.T) {
 	needs := map[string]string{}
 	for _, op := range operations() {
@@ -116,12 +115,12 @@ func TestScopesOfEventTypes(t *testing.T) {
 			}
 		}
 		if want := strings.Fields(eventScopes[kind].scopes); !slices.Equal(got, want) || !slices.Equal(got, shown) {
-			t.Errorf("%s is told %v, want %v, which calls need %v", kind, got, want, shown)
+			t.Errorf("%s is received by %v, want %v, which calls need %v", kind, got, want, shown)
 		}
 	}
 }
 
-// watcher is a token and what its connection is told.
+// watcher is a token and a connection with it.
 type watcher struct {
 	scopes []string
 	caller caller
@@ -144,8 +143,8 @@ func (n *liveNode) dial(t *testing.T, c caller, query string) *websocket.Conn {
 	return conn
 }
 
-// types reads what was told so far: up to the refusal of a frame that no bot may send,
-// which comes behind the events before it.
+// types returns the types received so far: up to the refusal of a frame that no bot may send, which
+// is sent after all earlier events.
 func types(t *testing.T, conn *websocket.Conn) (kinds []string) {
 	t.Helper()
 	if err := conn.Write(t.Context(), websocket.MessageText, []byte(`{"type":"subscribe"}`)); err != nil {
@@ -168,9 +167,9 @@ func types(t *testing.T, conn *websocket.Conn) (kinds []string) {
 	}
 }
 
-// TestEventsByScope lets everything happen that an admin bot can be told, and compares
-// what tokens of different scopes are told, live and when they resume, over every binding,
-// with what is written down here (B2B-EVT-040).
+// TestEventsByScope causes every event that an admin bot can receive, and compares what tokens of
+// different scopes receive, live and after resuming, over every binding, with the table of this
+// file (B2B-EVT-040).
 func TestEventsByScope(t *testing.T) {
 	n := newLiveNode(t, func(*server.Config) {})
 	o := n.newOrg(t, "own")
@@ -188,8 +187,8 @@ func TestEventsByScope(t *testing.T) {
 
 	last := n.everything(t, o)
 	for _, w := range watchers {
-		if got, want := types(t, w.conn), toldTo(w.scopes); !slices.Equal(got, want) {
-			t.Errorf("%v: told %v live, want %v", w.scopes, got, want)
+		if got, want := types(t, w.conn), receivedBy(w.scopes); !slices.Equal(got, want) {
+			t.Errorf("%v: received %v live, want %v", w.scopes, got, want)
 		}
 	}
 	top, err := n.server.Store().LogTop(t.Context(), o.id)
@@ -198,9 +197,9 @@ func TestEventsByScope(t *testing.T) {
 	}
 	start := eventlog.Position{Epoch: top.Epoch}.String()
 	for _, w := range watchers {
-		want := slices.DeleteFunc(toldTo(w.scopes), func(kind string) bool { return kind == "bot_online" }) // which is told once
+		want := slices.DeleteFunc(receivedBy(w.scopes), func(kind string) bool { return kind == "bot_online" }) // which is delivered once
 		if got := types(t, n.dial(t, w.caller, "&cursor="+start)); !slices.Equal(got, want) {
-			t.Errorf("%v: told %v by a replay, want %v", w.scopes, got, want)
+			t.Errorf("%v: received %v by a replay, want %v", w.scopes, got, want)
 		}
 		if !slices.ContainsFunc(w.scopes, func(s string) bool { return s == "full" || s == "read" }) {
 			if a := n.send(w.caller, "GET", "/api/events", nil); a.status != 403 {
@@ -217,16 +216,16 @@ func TestEventsByScope(t *testing.T) {
 			}
 		}
 		if slices.Sort(sent); !slices.Equal(slices.Compact(sent), want) {
-			t.Errorf("%v: told %v by server-sent events, want %v", w.scopes, slices.Compact(sent), want)
+			t.Errorf("%v: received %v by server-sent events, want %v", w.scopes, slices.Compact(sent), want)
 		}
 		if got := n.connectTypes(t, w.caller, start, last); !slices.Equal(got, want) {
-			t.Errorf("%v: told %v over Connect, want %v", w.scopes, got, want)
+			t.Errorf("%v: received %v over Connect, want %v", w.scopes, got, want)
 		}
 	}
 }
 
-// everything does what tells an org's admin bot every type of event, and answers the id of
-// the bot whose deletion is the last.
+// everything causes every type of event that an admin bot of an org can receive, and returns the id
+// of the bot that is deleted last.
 func (n *liveNode) everything(t *testing.T, o *org) string {
 	t.Helper()
 	self := n.must(t, o.admin, "GET", "/api/me", nil)["id"].(string)
@@ -252,8 +251,8 @@ func (n *liveNode) everything(t *testing.T, o *org) string {
 	return id
 }
 
-// connectTypes is the types of events that Connect streams from a position up to the
-// deletion of a bot.
+// connectTypes returns the types of events that Connect streams from a position up to the deletion
+// of a bot.
 func (n *liveNode) connectTypes(t *testing.T, c caller, from, last string) (kinds []string) {
 	t.Helper()
 	over := &http.Transport{}

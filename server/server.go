@@ -1,8 +1,8 @@
-// Package server is the B2B server as a library: New opens and wires everything,
-// Run serves until its context ends. It only wires; the rooms below hold the code:
-// bindings (rest, rpc, ws), the pipeline (call), use cases (service), identities
-// (auth), the readers of the log (eventlog), who is online (presence), persistence
-// (store). All that comes in passes the edge (edge) first. Webhooks (webhook) are the binding that goes out.
+// Package server is the B2B server as a library: New opens and connects all parts, and Run serves
+// until its context ends. The packages below implement the parts: bindings (rest, rpc, ws), the
+// call pipeline (call), use cases (service), authentication (auth), subscriptions to the event log
+// (eventlog), presence (presence), persistence (store). All requests pass package edge first.
+// Package webhook delivers events to other servers.
 package server
 
 import (
@@ -46,24 +46,24 @@ import (
 	"github.com/b2b-protocol/b2b/server/ws"
 )
 
-// Version is the version of this server, as /api/version tells it.
+// Version is the version of this server, as in /api/version.
 const Version = "0.2.0"
 
 const (
-	// How long a stopping server waits for the calls under way, and for the clients
-	// of connections.
+	// How long a stopping server waits for calls in progress and for the clients of WebSocket
+	// connections.
 	drainTime = 5 * time.Second
-	// After so long a server that was told to stop is gone, whatever hangs (B2B-LIFE-035).
+	// How long a stop takes at most, even if something hangs (B2B-LIFE-035).
 	stopTime = 8 * time.Second
-	// How often a node looks at the log of an org for what other nodes wrote: what a
-	// lost notification costs at most (B2B-HOOK-016).
+	// How often a node checks the log of an org for events of other nodes, and thus the longest
+	// delay after a lost notification (B2B-HOOK-016).
 	pollLog = 500 * time.Millisecond
 )
 
-// Config is what New needs. Package config reads it.
+// Config configures New. Package config reads it.
 type Config = config.Config
 
-// Server is one node. New makes it; it must be closed.
+// Server is one node. It must be closed.
 type Server struct {
 	config   Config
 	log      *slog.Logger
@@ -71,8 +71,8 @@ type Server struct {
 	files    files.Store
 	keys     *seal.Keyring
 	auth     *auth.Authenticator
-	notifier notifier      // nil: there is one node
-	redis    *redis.Client // nil: not configured, or there is one node
+	notifier notifier      // nil: there is only one node
+	redis    *redis.Client // nil: not configured, or there is only one node
 	hub      *eventlog.Hub
 	online   *presence.Tracker
 	sockets  *ws.Server
@@ -80,12 +80,12 @@ type Server struct {
 	calls    *call.Pipeline
 	unserved *tally.Log // requests for tickets that Redis did not serve
 	hooks    *webhook.Dispatcher
-	streams  context.Context // of the streams over REST and Connect
+	streams  context.Context // for the streams over REST and Connect
 	stop     context.CancelFunc
 	handler  http.Handler
 }
 
-// New opens the store and wires a node.
+// New opens the store and connects the parts of a node.
 func New(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -120,7 +120,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
 		Store: st, Node: uuid.NewString(), Alone: c.DatabaseURL == "", Now: c.Now, Log: log,
 	})
 	if err := s.online.Start(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("find out who is online: %w", err), bytes.Close(), st.Close())
+		return nil, errors.Join(fmt.Errorf("restore presence: %w", err), bytes.Close(), st.Close())
 	}
 	if err := s.wire(ctx); err != nil {
 		return nil, errors.Join(err, bytes.Close(), st.Close())
@@ -128,8 +128,8 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
 	return s, nil
 }
 
-// OpenFiles opens the store of the bytes of files, and makes sure that they are those of
-// the database. Commands that bring files in work beside the server with it.
+// OpenFiles opens the store of file content, and checks that it belongs to the database. Commands
+// that add files without a server use it.
 func OpenFiles(ctx context.Context, c Config, db store.Store, log *slog.Logger) (files.Store, error) {
 	var bytes files.Store
 	var err error
@@ -147,8 +147,8 @@ func OpenFiles(ctx context.Context, c Config, db store.Store, log *slog.Logger) 
 	return bytes, nil
 }
 
-// openKeys finds what the secrets of the database are sealed under, and seals those that are
-// not.
+// openKeys returns the keys that encrypt the secrets of the database, and encrypts those that are
+// not encrypted yet.
 func openKeys(ctx context.Context, c config.Config, db store.Store, bytes files.Store, log *slog.Logger) (*seal.Keyring, error) {
 	v := vault.Config{Store: db, Files: bytes, Keys: c.SecretKeys, Log: log}
 	if c.DatabaseURL != "" {
@@ -222,21 +222,21 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	return nil
 }
 
-// distrusted makes what logs once that a proxy is there which nobody has named
-// (B2B-HTTP-042).
+// distrusted returns a function that logs once that requests came through a proxy which is not
+// configured (B2B-HTTP-042).
 func (s *Server) distrusted() func(peer string) {
 	var once sync.Once
 	return func(peer string) {
 		once.Do(func() {
 			s.log.Warn("headers of a proxy are ignored: the address of its clients is not known, and they share one. "+
-				"If the proxy is yours, set B2B_TRUST_PROXY to its address; if not, a stranger made them up",
+				"If the proxy is yours, set B2B_TRUST_PROXY to its address; if not, a client forged them",
 				"headers", "X-Forwarded-For, X-Forwarded-Host, X-Forwarded-Proto", "peer", peer, "setting", "B2B_TRUST_PROXY="+peer,
 				"trusted_proxies", s.config.Proxies.String())
 		})
 	}
 }
 
-// sweepFiles removes bytes that belong to no file.
+// sweepFiles removes content that belongs to no file.
 func (s *Server) sweepFiles(ctx context.Context, between func(context.Context) error) error {
 	swept, err := files.Sweep(ctx, s.files, s.store, time.Now(), between)
 	if swept != (files.Swept{}) {
@@ -245,20 +245,20 @@ func (s *Server) sweepFiles(ctx context.Context, between func(context.Context) e
 	return err
 }
 
-// gauge tells the services of connections that do not exist yet when these are made.
+// gauge reports connections to the services, which are made before s.sockets.
 type gauge struct{ s *Server }
 
 func (g gauge) Connections() (clients, bots int) { return g.s.sockets.Connections() }
 
 func (g gauge) Stats() *b2bv1.ConnectionStats { return g.s.sockets.Stats() }
 
-// Handler serves all bindings, for tests that need no port.
+// Handler returns the handler of all bindings, for tests without a port.
 func (s *Server) Handler() http.Handler { return s.handler }
 
-// Store is the node's store, for commands that work beside the server.
+// Store returns the store of the node, for commands that work beside the server.
 func (s *Server) Store() store.Store { return s.store }
 
-// Listen takes the configured address.
+// Listen listens on the configured address.
 func (s *Server) Listen(ctx context.Context) (net.Listener, error) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", s.config.Addr())
@@ -277,14 +277,14 @@ func (s *Server) Run(ctx context.Context) error {
 	return s.Serve(ctx, l)
 }
 
-// ErrRestart as the cause of the end of a context says that the server will be back
-// at once; the clients of connections are told so.
+// ErrRestart, as the cause of the end of a context, means that the server will restart at once.
+// Connected clients are told so.
 var ErrRestart = errors.New("server: restart")
 
-// Serve serves on l until ctx ends. Then it takes no new connections, waits at
-// most 5 seconds for the calls under way and the clients of WebSocket connections, and
-// closes the node; it returns within 8 seconds, with ErrHung when something that the node
-// works with does not let go. It speaks HTTP/1.1 and HTTP/2 without TLS on one port.
+// Serve serves on l until ctx ends. Then it accepts no new connections, waits at most 5 seconds for
+// calls in progress and the clients of WebSocket connections, and closes the node. It returns
+// within 8 seconds, with ErrHung if the database, Redis or the files do not respond. It serves
+// HTTP/1.1 and HTTP/2 without TLS on one port.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	limits := s.config.Limits
 	limits.Connections = s.config.MaxConnections
@@ -303,7 +303,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	jobs.Go(func() error { return s.online.Run(background) })
 	jobs.Go(func() error { return s.hooks.Run(background) })
 
-	late := make(chan struct{}) // closed when it is time to be gone
+	late := make(chan struct{}) // closed when the time for the stop is over
 	served := make(chan error, 1)
 	go func() { served <- h.Serve(bounded) }()
 	var failed error
@@ -312,7 +312,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	case <-ctx.Done():
 		s.log.InfoContext(ctx, "stopping")
 		defer time.AfterFunc(stopTime, func() { close(late) }).Stop()
-		s.stop() // clients of streams go to another node
+		s.stop() // clients of streams reconnect to another node
 		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 		defer cancel()
 		code, reason := 1001, "Server shutting down"
@@ -324,7 +324,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			return nil
 		})
 		if err := h.Shutdown(drain); err != nil {
-			s.log.WarnContext(ctx, "calls were cut off", "error", err)
+			s.log.WarnContext(ctx, "calls cut off", "error", err)
 			failed = h.Close()
 		}
 		<-served
@@ -340,11 +340,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	}
 }
 
-// ErrHung is the result of a stop that could not wait for what hangs: the database, Redis,
-// the files. What was acknowledged is safe; leases of this node end by themselves.
-var ErrHung = fmt.Errorf("server: stopped after %v without taking leave: the database, Redis or the files hang", stopTime)
+// ErrHung is returned by a stop that could not wait for the database, Redis or the files.
+// Acknowledged changes are safe; leases of this node expire.
+var ErrHung = fmt.Errorf("server: stop not finished after %v: the database, Redis or the files do not respond", stopTime)
 
-// Close frees the node. Serve does it itself.
+// Close closes the node. Serve calls it.
 func (s *Server) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()

@@ -23,13 +23,13 @@ import (
 	"github.com/b2b-protocol/b2b/server/edge"
 )
 
-// stalled is how many connections of each sort TestStalled holds. With a number of one's
-// own it has the limits of a real server, and takes minutes:
+// stalled is how many connections of each sort TestStalled opens. If it is set, the test uses the
+// limits of a real server and takes minutes:
 //
 //	go test ./server -run TestStalled -v -stalled 1000
 var stalled = flag.Int("stalled", 0, "stalled connections of each sort")
 
-// A sort of connection is what is written to it, and whether its answer is read.
+// A stall is what is written to a connection, and whether its response is read.
 type stall struct {
 	name string
 	text string
@@ -38,13 +38,13 @@ type stall struct {
 
 const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
-// frame is one of HTTP/2.
+// h2Frame returns an HTTP/2 frame.
 func h2Frame(kind, flags byte, stream byte, payload string) string {
 	return string([]byte{byte(len(payload) >> 16), byte(len(payload) >> 8), byte(len(payload)), kind, flags, 0, 0, 0, stream}) + payload
 }
 
-// h2Get is a request on a stream, with fields of the static table and a path; flags: 4 the
-// headers are all, 1 there is no body.
+// h2Get returns a request on a stream, with fields of the static table and a path. In flags, 4
+// means that the headers are complete, 1 that there is no body.
 func h2Get(method byte, path string, flags byte) string {
 	return h2Frame(1, flags, 1, string([]byte{0x80 | method, 0x86, 0x04, byte(len(path))})+path+"\x41\x01x")
 }
@@ -76,8 +76,8 @@ func stalls() []stall {
 	}
 }
 
-// B2B-LIM-040: however many connections of strangers stand still, a bot's message is
-// taken, and each of them is closed in time.
+// B2B-LIM-040: however many anonymous connections are stalled, messages of a bot are accepted, and
+// each stalled connection is closed in time.
 func TestStalled(t *testing.T) {
 	count, longest := 10, 20*time.Second
 	limits := edge.Limits{
@@ -108,7 +108,7 @@ func TestStalled(t *testing.T) {
 	waiting.Wait()
 }
 
-// hold opens connections that stand still, and says when each was opened.
+// hold opens stalled connections, and returns when each was opened.
 func (n *liveNode) hold(t *testing.T, s stall, count int) (held []net.Conn, opened []time.Time) {
 	t.Helper()
 	dialer := net.Dialer{Timeout: 10 * time.Second}
@@ -131,8 +131,8 @@ func (n *liveNode) hold(t *testing.T, s stall, count int) (held []net.Conn, open
 	return held, opened
 }
 
-// untilClosed waits for the server to close them all, and returns how long one was held at
-// most. What is not read is looked at by sending: a closed connection refuses.
+// untilClosed waits until the server has closed them all, and returns the longest time that one was
+// open. Connections that are not read are checked by sending: a closed connection returns an error.
 func untilClosed(t *testing.T, s stall, held []net.Conn, opened []time.Time) time.Duration {
 	t.Helper()
 	var mu sync.Mutex
@@ -154,7 +154,7 @@ func untilClosed(t *testing.T, s stall, held []net.Conn, opened []time.Time) tim
 			}
 			took := time.Since(opened[i])
 			if errors.Is(err, os.ErrDeadlineExceeded) {
-				t.Errorf("%s: it stands", s.name)
+				t.Errorf("%s: still open", s.name)
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -165,8 +165,8 @@ func untilClosed(t *testing.T, s stall, held []net.Conn, opened []time.Time) tim
 	return longest
 }
 
-// messages has a bot send some, each over a connection of its own, and returns how long
-// each took.
+// messages sends some messages of a bot, each over a new connection, and returns how long each
+// took.
 func (n *liveNode) messages(t *testing.T, o *org) (took []time.Duration) {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 20 * time.Second}
@@ -206,7 +206,7 @@ func (n *liveNode) report(t *testing.T, name string, took []time.Duration) {
 	}
 }
 
-// B2B-LIM-042: messages of WebSocket connections that are not finished, of bots.
+// B2B-LIM-042: unfinished messages of bots on WebSocket connections.
 func TestStalledMessages(t *testing.T) {
 	count := 20
 	limits := edge.Limits{Stall: time.Second, Sweep: 50 * time.Millisecond}

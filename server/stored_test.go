@@ -14,14 +14,14 @@ import (
 	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
 )
 
-// storer sends what an org may store so much of.
+// storer sends messages to use up the storage quota of an org.
 type storer struct {
 	*testing.T
 	o    *org
 	sent int
 }
 
-// parts is a message of so many bytes in a JSON part.
+// parts returns a message with this many bytes in a JSON part.
 func (s *storer) parts(bytes int) map[string]any {
 	s.sent++
 	return map[string]any{
@@ -34,7 +34,7 @@ func (s *storer) send(n *node, body map[string]any) answer {
 	return n.send(s.o.member, "POST", "/api/send", encode(s.T, body))
 }
 
-// fill sends until one is refused, and answers the size of what was taken.
+// fill sends until a message is refused, and returns the size of those accepted.
 func (s *storer) fill(bytes int, nodes ...*node) (taken int) {
 	s.Helper()
 	for i := range 400 {
@@ -60,9 +60,10 @@ func (s *storer) want(what string, a answer, full bool) {
 	}
 }
 
-// TestStoredQuotas: an org that has stored what it may on a day is refused more, over every
-// binding and with every call that stores, also by a server that was started anew, until the
-// day ends; another org is not, and what ends something goes on (B2B-LIM-012, B2B-LIM-013).
+// TestStoredQuotas checks that an org that has used its storage quota of a day is refused more
+// until the day ends, over every binding and with every call that stores, also after a restart.
+// Another org is not affected, and calls that delete or end something work (B2B-LIM-012,
+// B2B-LIM-013).
 func TestStoredQuotas(t *testing.T) {
 	t.Parallel()
 	var late atomic.Int64 // hours that have gone by
@@ -148,7 +149,7 @@ func TestStoredQuotas(t *testing.T) {
 	s.want("a large message on the next day", s.send(n.node, s.parts(9000)), false)
 }
 
-// frame sends a frame and answers the code of its refusal.
+// frame sends a frame and returns the code of its refusal.
 func (s *storer) frame(conn *websocket.Conn, frame map[string]any) (code string) {
 	s.Helper()
 	if err := conn.Write(s.Context(), websocket.MessageText, encode(s.T, frame)); err != nil {
@@ -169,7 +170,7 @@ func (s *storer) frame(conn *websocket.Conn, frame map[string]any) (code string)
 	}
 }
 
-// TestStoredQuotaOfTwoNodes: two nodes of one database count together (B2B-LIM-012).
+// TestStoredQuotaOfTwoNodes checks that two nodes of one database count together (B2B-LIM-012).
 func TestStoredQuotaOfTwoNodes(t *testing.T) {
 	t.Parallel()
 	url := pgtest.URL(t)

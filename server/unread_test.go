@@ -17,8 +17,8 @@ import (
 	"github.com/b2b-protocol/b2b/server"
 )
 
-// B2B-LIM-035: what a client asks for and does not read takes a bounded part of memory, and
-// leaves the others' calls alone. Each answer here has 4 MB.
+// B2B-LIM-035: responses that a client requests and does not read occupy a limited part of memory,
+// and do not affect calls of others. Each response here has 4 MB.
 func TestUnreadAnswers(t *testing.T) {
 	const (
 		calls = 250       // as many streams as a connection of HTTP/2 has
@@ -77,7 +77,7 @@ func TestUnreadAnswers(t *testing.T) {
 	}
 }
 
-// live is how many bytes of the heap a collection finds in use.
+// live returns how many bytes of the heap are in use after a collection.
 func live() uint64 {
 	runtime.GC()
 	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
@@ -85,10 +85,10 @@ func live() uint64 {
 	return sample[0].Value.Uint64()
 }
 
-// unread is a call whose answer is not read; with a body it is a POST.
+// unread is a call with a response that is not read; with a body it is a POST.
 type unread struct{ path, body string }
 
-// unreadCalls is a connection of HTTP/2 whose window is never updated.
+// unreadCalls is an HTTP/2 connection with a window that is never updated.
 type unreadCalls struct {
 	conn net.Conn
 	over chan struct{}

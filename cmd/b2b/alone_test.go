@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// B2B-ENV-006: a data folder has one server, by whatever path, and the second is told which.
-func TestServeIsAlone(t *testing.T) {
+// B2B-ENV-006: a data folder has one server, by any path to it, and a second one reports the first.
+func TestOneServerPerDataFolder(t *testing.T) {
 	data, elsewhere := t.TempDir(), t.TempDir()
 	n := serve(t, data)
 	_, bots := n.team("keeper")
@@ -46,8 +46,8 @@ func TestServeIsAlone(t *testing.T) {
 	serve(t, data)
 }
 
-// B2B-ENV-053: a server beside a database of HXA-Connect says how to bring it over, and does
-// not take it for its own.
+// B2B-ENV-053: a server beside an HXA-Connect database reports how to import it, and does not use
+// it as its own.
 func TestBesideHXAConnect(t *testing.T) {
 	dir := oldDatabase(t)
 	old := filepath.Join(dir, "hxa-connect.db")

@@ -12,8 +12,8 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // reads beside the server
 )
 
-// checkDatabase looks for the secrets that passed in what a database keeps: the files of
-// SQLite, the rows of PostgreSQL (B2B-AUTH-072, B2B-AUTH-074). database is its setting;
+// checkDatabase looks in the stored data for the secrets that passed through the relay: in the
+// files of SQLite or the rows of PostgreSQL (B2B-AUTH-072, B2B-AUTH-074). database is its setting;
 // empty: SQLite.
 func (r *relay) checkDatabase(data string, database []string) {
 	r.t.Helper()
@@ -112,7 +112,7 @@ func (r *relay) eachRow(db *sql.DB, query string, fn func(row []any)) {
 	}
 }
 
-// within finds which of many texts of at least 8 bytes occur, in one pass.
+// within returns which of many texts of at least 8 bytes occur, in one pass.
 func within[V any](all []byte, texts map[string]V) map[string]struct{} {
 	heads := map[uint64][]string{}
 	for text := range texts {

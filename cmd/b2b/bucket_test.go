@@ -10,10 +10,10 @@ import (
 	"github.com/b2b-protocol/b2b/server/files/s3files/s3test"
 )
 
-// TestBucket keeps files in a store that speaks S3: they come back whole and in ranges,
-// also after a restart; while the store fails, or is not there, callers are told when to
-// come back, all else goes on, and nothing has to be restarted afterwards; the files of
-// an org that is destroyed go with it (B2B-FILE-010, 020, 024, B2B-ORG).
+// TestBucket keeps files in an S3 store: they can be read, whole and in ranges, also after a
+// restart. While the store fails or does not respond, callers get a retry delay and everything else
+// works; nothing has to be restarted afterwards. The files of a destroyed org are deleted
+// (B2B-FILE-010, 020, 024, B2B-ORG).
 func TestBucket(t *testing.T) {
 	var away atomic.Value // how the store fails: a status, or 0 for no answer; nil: not
 	_, bucket := s3test.New(t, func(next http.Handler) http.Handler {

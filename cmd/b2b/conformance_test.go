@@ -11,7 +11,7 @@ import (
 	"github.com/b2b-protocol/b2b/server/store/storetest/redistest"
 )
 
-// backend is a database that the binary is tested on.
+// backend is a database that the binary is tested with.
 type backend struct {
 	name  string
 	nodes int                         // of the conformance run
@@ -32,14 +32,14 @@ var (
 	}
 )
 
-// runTime bounds a run of the suite, which takes a tenth of it on an idle machine.
+// runTime limits a run of the suite, which takes a tenth of it on an idle machine.
 const runTime = 5 * time.Minute
 
 func postgres(t *testing.T) []string { return []string{"B2B_DATABASE_URL=" + pgtest.URL(t)} }
 
-// TestConformance runs the black-box suite, as a third party would, against the
-// built server on each database, and against two nodes whose proxy sends every request
-// and connection to the other. Everything is logged, and no secret is.
+// TestConformance runs the black-box suite against the built server on each database, and against
+// two nodes behind a proxy that alternates between them with every request and connection. The logs
+// must not contain a secret.
 func TestConformance(t *testing.T) {
 	for _, backend := range append(backends, together...) {
 		t.Run(backend.name, func(t *testing.T) {

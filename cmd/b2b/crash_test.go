@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TestKillLosesNothingAcknowledged kills the server with SIGKILL while clients
-// post, several times, and then looks for every message whose post was answered.
+// TestKillLosesNothingAcknowledged kills the server with SIGKILL several times while clients post,
+// and then looks for every acknowledged message.
 func TestKillLosesNothingAcknowledged(t *testing.T) {
 	for _, backend := range backends {
 		t.Run(backend.name, func(t *testing.T) {

@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// TestCurlLines runs the published curl lines as they are, except for the host and the
-// secrets: a cookie jar is all that the login needs. Developing without an admin secret they
-// work as well (B2B-ENV-011).
+// TestCurlLines runs the published curl commands unchanged, except for the host and the secrets.
+// The login needs only a cookie jar. In development mode without an admin secret they work as well
+// (B2B-ENV-011).
 func TestCurlLines(t *testing.T) {
 	for name, env := range map[string][]string{"admin secret": nil, "developing": {"B2B_ADMIN_SECRET=", "B2B_DEV_MODE=true"}} {
 		t.Run(name, func(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"unsafe"
 )
 
-// descriptors bounds how many files and connections the server may have open.
+// descriptors limits how many files and connections the server may have open.
 func (n *node) descriptors(most uint64) {
 	n.t.Helper()
 	limit := syscall.Rlimit{Cur: most, Max: most}
@@ -22,18 +22,18 @@ func (n *node) descriptors(most uint64) {
 	}
 }
 
-// TestDescriptorsRunOut has more connections of strangers come than the server can have
-// descriptors: bots still get in, each with a new connection, and the log says so once
-// (B2B-LIM-043, 044).
+// TestDescriptorsRunOut opens more anonymous connections than the server can have descriptors: bots
+// can still connect, each message over a new connection, and the log reports it once (B2B-LIM-043,
+// 044).
 func TestDescriptorsRunOut(t *testing.T) {
 	n := serve(t, t.TempDir())
 	_, bots := n.team("writer", "reader")
 	const most = 80
 	n.descriptors(most)
-	var strangers []net.Conn
+	var anonymous []net.Conn
 	defer func() {
-		for _, c := range strangers {
-			_ = c.Close() // the server may have done so
+		for _, c := range anonymous {
+			_ = c.Close() // the server may have closed it
 		}
 	}()
 	for range 4 * most {
@@ -41,7 +41,7 @@ func TestDescriptorsRunOut(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		strangers = append(strangers, conn)
+		anonymous = append(anonymous, conn)
 	}
 	eventually(t, "no connection is refused by the system", func() bool { return strings.Contains(n.logs.String(), "connections not accepted") })
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 20 * time.Second}

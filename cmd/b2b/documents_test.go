@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestReadmeSteps runs the steps by hand of the README against the built server, as they
-// stand: what an answer gives takes the place of the dots in the lines that follow.
+// TestReadmeSteps runs the manual steps of the README against the built server, unchanged: values
+// of a response replace the dots in the following commands.
 func TestReadmeSteps(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../README.md")
@@ -43,7 +43,7 @@ func TestReadmeSteps(t *testing.T) {
 		}
 		return answer
 	}
-	// lines are the commands of a step; a backslash goes on on the next line.
+	// lines are the commands of a step; a backslash continues a command on the next line.
 	lines := func(step int) []string {
 		return strings.Split(strings.TrimSpace(strings.ReplaceAll(blocks[step-1][1], "\\\n", " ")), "\n")
 	}

@@ -12,12 +12,12 @@ import (
 	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
 )
 
-// inTime is the 5 seconds of a promise, and what a busy machine needs beside.
+// inTime is the 5 seconds of the requirement, and more for a busy machine.
 const inTime = 10 * time.Second
 
-// TestFrozenNode freezes one of two nodes again and again while both write for one org.
-// The other one goes on, deletes a bot, and is never held up for long (B2B-LIFE-031); the
-// frozen one wakes and goes on, too; nothing acknowledged is lost or doubled.
+// TestFrozenNode freezes one of two nodes several times while both write for one org. The other
+// node goes on, deletes a bot, and is never blocked for long (B2B-LIFE-031). The frozen node
+// resumes and goes on, too. Nothing acknowledged is lost or duplicated.
 func TestFrozenNode(t *testing.T) {
 	t.Parallel()
 	env := "B2B_DATABASE_URL=" + pgtest.URL(t)
@@ -115,9 +115,9 @@ func TestFrozenNode(t *testing.T) {
 	t.Logf("%d acknowledged, %d kept", len(acknowledged), len(contents))
 }
 
-// TestSilentDatabase lets the database fall silent, with its connections open, while many
-// send. All are answered in time, in bounded memory, health says so, and the server stops
-// when it is told to (B2B-LIFE-030, 033, 035).
+// TestSilentDatabase makes the database stop responding, with its connections open, while many
+// clients send. All get a response in time, memory stays bounded, health reports it, and the server
+// stops when told to (B2B-LIFE-030, 033, 035).
 func TestSilentDatabase(t *testing.T) {
 	t.Parallel()
 	proxy := pgtest.NewProxy(t, pgtest.URL(t))

@@ -11,8 +11,7 @@ import (
 	"unsafe"
 )
 
-// room bounds how far into a file the server can write, in bytes: for it the disk is
-// full beyond.
+// room limits how far into a file the server can write, in bytes: beyond that the disk is full.
 func (n *node) room(size uint64) {
 	n.t.Helper()
 	limit := syscall.Rlimit{Cur: size, Max: noLimit}
@@ -24,11 +23,10 @@ func (n *node) room(size uint64) {
 
 const noLimit = ^uint64(0)
 
-// TestFullDisk fills the disk of a server up, for an upload that is larger than the room
-// that is left, for the row of one whose bytes found room, and for everything. Whoever
-// writes is told with a stable code, what was acknowledged can be read all the time,
-// nothing is kept of what was refused, the server goes on by itself when there is room
-// again, and a request_id is not spent by a refusal (B2B-FILE-010, B2B-ERR-003).
+// TestFullDisk fills the disk: for an upload that is larger than the remaining space, for the row
+// of an upload with room for its bytes, and for everything. Writers get a stable code, acknowledged
+// data can be read all the time, nothing refused is kept, the server recovers by itself when there
+// is space, and a refused call does not use up its request_id (B2B-FILE-010, B2B-ERR-003).
 func TestFullDisk(t *testing.T) {
 	const quota = 40 << 20
 	data := t.TempDir()

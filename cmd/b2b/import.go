@@ -21,33 +21,33 @@ import (
 	"github.com/b2b-protocol/b2b/server/vault"
 )
 
-// importCacheMB is the memory that the embedded database may use while it imports.
+// importCacheMB is the memory that the embedded database may use during an import, in MiB.
 const importCacheMB = 256
 
-// importing is what one run of `b2b import` was asked to do.
+// importing holds the arguments of one run of `b2b import`.
 type importing struct {
 	config.Config
 	from, files  string
 	dryRun, json bool
-	out, told    io.Writer // the report, and how far it is
+	out, log     io.Writer // the report; progress and warnings
 }
 
 func importCommand() *cobra.Command {
 	var do importing
 	cmd := &cobra.Command{
 		Use:   "import --from <hxa-connect.db | data folder | postgres URL>",
-		Short: "Bring an HXA-Connect database over",
-		Long: "Bring everything of an HXA-Connect 1.x database over, under the ids it has: tokens, secrets,\n" +
-			"tickets and invite codes go on working. The old database is only read. An organisation\n" +
-			"comes over whole or not at all; run it again after an interruption, or for what is new.\n\n" +
+		Short: "Import an HXA-Connect database",
+		Long: "Import everything of an HXA-Connect 1.x database, with the same ids: tokens, secrets,\n" +
+			"tickets and invite codes keep working. The old database is only read. An org is\n" +
+			"imported whole or not at all. Run it again after an interruption, or to import new data.\n\n" +
 			"The target is named as for serve: --data, or --database for PostgreSQL.\n\n" +
-			"Exit status: 0 everything is here; 1 it failed, and the organisations reported as imported\n" +
-			"are here; 2 organisations were refused, the report says why.",
+			"Exit status: 0 everything is here; 1 it failed, and the orgs reported as imported\n" +
+			"are here; 2 orgs were refused, the report says why.",
 		Example: "  b2b import --from ./data --dry-run\n" +
 			"  b2b import --from postgres://localhost/hxa --files ./data --database postgres://localhost/b2b",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			do.out, do.told = cmd.OutOrStdout(), cmd.ErrOrStderr()
+			do.out, do.log = cmd.OutOrStdout(), cmd.ErrOrStderr()
 			var err error
 			if do.Config, err = config.LoadStorage(settings(cmd.Flags())); err != nil {
 				return err
@@ -77,7 +77,7 @@ func (do *importing) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, src.Close()) }()
-	bar := &progress{out: do.told, terminal: isTerminal(do.told)}
+	bar := &progress{out: do.log, terminal: isTerminal(do.log)}
 	im := &importer.Importer{Source: src, NoNUL: do.DatabaseURL != "", Now: time.Now, Progress: bar.show}
 	var dry *rehearsal
 	if do.dryRun {
@@ -114,14 +114,14 @@ func (do *importing) run(ctx context.Context) (err error) {
 	return nil
 }
 
-// openTarget opens what is imported to, which must be nobody else's.
+// openTarget opens the database and files to import to. No server may be using them.
 func (do *importing) openTarget(ctx context.Context, im *importer.Importer) (closeAll func() error, err error) {
 	if err := os.MkdirAll(do.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
 	if do.DatabaseURL == "" {
-		// An import holds the embedded database for as long as an organisation takes, which
-		// nobody can wait for, readers included.
+		// The import of an org locks the embedded database until it is done, for longer than any
+		// writer or reader of a server could wait.
 		if err := sqlstore.InUse(ctx, do.StorePath()); err != nil {
 			return nil, err
 		}
@@ -130,7 +130,7 @@ func (do *importing) openTarget(ctx context.Context, im *importer.Importer) (clo
 	if err != nil {
 		return nil, fmt.Errorf("open the database to import to: %w", err)
 	}
-	log := slog.New(slog.NewTextHandler(do.told, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	log := slog.New(slog.NewTextHandler(do.log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	bytes, err := server.OpenFiles(ctx, do.Config, st, log)
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
@@ -143,7 +143,7 @@ func (do *importing) openTarget(ctx context.Context, im *importer.Importer) (clo
 	return func() error { return errors.Join(bytes.Close(), st.Close()) }, nil
 }
 
-// sameDatabase tells whether two PostgreSQL URLs name one database.
+// sameDatabase reports whether two PostgreSQL URLs are of the same database.
 func sameDatabase(from, to string) bool {
 	if !sqlstore.IsPostgres(from) || !sqlstore.IsPostgres(to) {
 		return false
@@ -153,8 +153,8 @@ func sameDatabase(from, to string) bool {
 	return errA == nil && errB == nil && a.Host == b.Host && a.Port == b.Port && a.Database == b.Database
 }
 
-// errRefused says that the report names organisations that were refused.
-var errRefused = fmt.Errorf("organisations were refused: %w", errFailed)
+// errRefused means that orgs were refused, as the report shows.
+var errRefused = fmt.Errorf("orgs were refused: %w", errFailed)
 
 func (do *importing) report(r *importer.Report) error {
 	if do.json {
@@ -166,7 +166,7 @@ func (do *importing) report(r *importer.Report) error {
 	return err
 }
 
-// reportText is the report for people.
+// reportText returns the report for people.
 func reportText(r *importer.Report) string {
 	var b strings.Builder
 	verb := "carried"
@@ -177,7 +177,7 @@ func reportText(r *importer.Report) string {
 	for _, t := range r.Tables {
 		fmt.Fprintf(&b, "%-22s %10d %12d %10d %10d %10d\n", t.Table, t.Rows, t.Carried, t.Skipped, t.Present, t.Refused)
 	}
-	b.WriteString("\norganisations\n")
+	b.WriteString("\norgs\n")
 	for _, o := range r.Orgs {
 		outcome := string(o.Outcome)
 		if r.DryRun && (o.Outcome == importer.Imported || o.Outcome == importer.Replaced) {
@@ -204,7 +204,7 @@ func reportText(r *importer.Report) string {
 	return b.String()
 }
 
-// someIDs writes the first ids of a note; --json has more.
+// someIDs returns the first ids of a note; --json has more.
 func someIDs(ids []string) string {
 	const most = 5
 	if len(ids) == 0 {

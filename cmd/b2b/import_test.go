@@ -63,14 +63,14 @@ func oldDatabase(t *testing.T) string {
 func runImport(t *testing.T, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
 	cmd := importCmd(t, args...)
-	var out, told bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &told
+	var out, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &stderr
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
-	return cmd.ProcessState.ExitCode(), out.String(), told.String()
+	return cmd.ProcessState.ExitCode(), out.String(), stderr.String()
 }
 
 func importCmd(t *testing.T, args ...string) *exec.Cmd {
@@ -80,22 +80,22 @@ func importCmd(t *testing.T, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// The old token of the sample's bot "scribe".
+// The old token of the bot "scribe" in the sample.
 const oldToken = "bot_a084a2ae6e245ebb3903fc86f6478ddee1da7d428a665562"
 
 func TestImportCommand(t *testing.T) {
 	old, data := oldDatabase(t), t.TempDir()
-	status, out, told := runImport(t, "--from", old, "--data", data, "--dry-run")
-	if status != 0 || !strings.Contains(out, "Northwind Lab") || !strings.Contains(told, "100 %") {
-		t.Fatalf("dry run: %d\n%s%s", status, out, told)
+	status, out, stderr := runImport(t, "--from", old, "--data", data, "--dry-run")
+	if status != 0 || !strings.Contains(out, "Northwind Lab") || !strings.Contains(stderr, "100 %") {
+		t.Fatalf("dry run: %d\n%s%s", status, out, stderr)
 	}
 	if left, err := os.ReadDir(data); err != nil || len(left) > 0 {
 		t.Errorf("a dry run wrote %v, %v", left, err)
 	}
-	status, out, told = runImport(t, "--from", old, "--data", data, "--json")
+	status, out, stderr = runImport(t, "--from", old, "--data", data, "--json")
 	var report importer.Report
 	if err := json.Unmarshal([]byte(out), &report); status != 0 || err != nil || len(report.Orgs) != 4 || report.Failed() {
-		t.Fatalf("import: %d, %v\n%s%s", status, err, out, told)
+		t.Fatalf("import: %d, %v\n%s%s", status, err, out, stderr)
 	}
 
 	n := serve(t, data)
@@ -104,18 +104,18 @@ func TestImportCommand(t *testing.T) {
 		t.Errorf("the old token is that of %v", me["name"])
 	}
 	for _, dry := range []string{"--dry-run", "--dry-run=false"} {
-		status, _, told = runImport(t, "--from", old, "--data", data, dry)
-		if status != 1 || !strings.Contains(told, "is in use by process "+strconv.Itoa(n.cmd.Process.Pid)) {
-			t.Errorf("%s beside a running server: %d %s", dry, status, told)
+		status, _, stderr = runImport(t, "--from", old, "--data", data, dry)
+		if status != 1 || !strings.Contains(stderr, "is in use by process "+strconv.Itoa(n.cmd.Process.Pid)) {
+			t.Errorf("%s beside a running server: %d %s", dry, status, stderr)
 		}
 	}
 	(&client{t: t, url: n.URL, token: oldToken}).must("POST", "/api/send", map[string]any{"to": "conductor", "content": "new here"})
 	n.kill()
 
 	for _, dry := range []string{"--dry-run", "--dry-run=false"} {
-		status, out, told = runImport(t, "--from", old, "--data", data, dry)
+		status, out, stderr = runImport(t, "--from", old, "--data", data, dry)
 		if status != 0 || !strings.Contains(out, "Northwind Lab\": present") {
-			t.Errorf("%s again: %d\n%s%s", dry, status, out, told)
+			t.Errorf("%s again: %d\n%s%s", dry, status, out, stderr)
 		}
 	}
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(old, "hxa-connect.db"))
@@ -127,16 +127,16 @@ func TestImportCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := contents(t, data)
-	status, out, told = runImport(t, "--from", old, "--data", data, "--dry-run")
+	status, out, stderr = runImport(t, "--from", old, "--data", data, "--dry-run")
 	if status != 2 || !strings.Contains(out, "Northwind Lab\": refused, there is news") || !strings.Contains(out, "Vineyard\": would be replaced") {
-		t.Errorf("a dry run with news on both sides: %d\n%s%s", status, out, told)
+		t.Errorf("a dry run with news on both sides: %d\n%s%s", status, out, stderr)
 	}
 	if after := contents(t, data); !maps.Equal(before, after) {
 		t.Errorf("a dry run changed the target from %v to %v", before, after)
 	}
-	status, out, told = runImport(t, "--from", old, "--data", data)
+	status, out, stderr = runImport(t, "--from", old, "--data", data)
 	if status != 2 || !strings.Contains(out, "Northwind Lab\": refused, there is news") || !strings.Contains(out, "Vineyard\": replaced") {
-		t.Errorf("with news on both sides: %d\n%s%s", status, out, told)
+		t.Errorf("with news on both sides: %d\n%s%s", status, out, stderr)
 	}
 }
 
@@ -158,7 +158,7 @@ func contents(t *testing.T, folder string) map[string][32]byte {
 	return all
 }
 
-// B2B-IMP-031 on PostgreSQL: the same verdicts as those of the import, and nothing is changed.
+// B2B-IMP-031 on PostgreSQL: a dry run has the same results as the import, and changes nothing.
 func TestDryRunOnPostgres(t *testing.T) {
 	old, data := oldDatabase(t), t.TempDir()
 	to := []string{"--from", old, "--data", data, "--database", pgtest.EmptyURL(t)}
@@ -168,8 +168,8 @@ func TestDryRunOnPostgres(t *testing.T) {
 		{"--dry-run=false", "Northwind Lab\": imported"},
 		{"--dry-run", "Northwind Lab\": present"},
 	} {
-		if status, out, told := runImport(t, append(to, step.args)...); status != 0 || !strings.Contains(out, step.want) {
-			t.Errorf("%s: %d\n%s%s", step.args, status, out, told)
+		if status, out, stderr := runImport(t, append(to, step.args)...); status != 0 || !strings.Contains(out, step.want) {
+			t.Errorf("%s: %d\n%s%s", step.args, status, out, stderr)
 		}
 	}
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(old, "hxa-connect.db"))
@@ -185,13 +185,13 @@ func TestDryRunOnPostgres(t *testing.T) {
 		{"--dry-run=false", "Northwind Lab\": replaced"},
 		{"--dry-run", "Northwind Lab\": present"},
 	} {
-		if status, out, told := runImport(t, append(to, step.args)...); status != 0 || !strings.Contains(out, step.want) {
-			t.Errorf("with news, %s: %d\n%s%s", step.args, status, out, told)
+		if status, out, stderr := runImport(t, append(to, step.args)...); status != 0 || !strings.Contains(out, step.want) {
+			t.Errorf("with news, %s: %d\n%s%s", step.args, status, out, stderr)
 		}
 	}
 }
 
-// A folder without room refuses what does not fit, and takes what does.
+// A folder without room is refused for what does not fit, and accepted for what does.
 func TestRoomIn(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "not", "there")
 	if err := roomIn(folder, 1); err != nil {
@@ -212,18 +212,17 @@ func TestImportCommandRefuses(t *testing.T) {
 		{"the same database", []string{"--from", "postgres://a@localhost/hxa", "--database", "postgresql://b:secret@localhost:5432/hxa"}},
 		{"open the old database", []string{"--from", "postgres://a:my-password@local host/%zz"}},
 	} {
-		status, out, told := runImport(t, append(c.args, "--data", t.TempDir())...)
-		if status != 1 || !strings.Contains(told, c.want) || out != "" {
-			t.Errorf("%v: %d %q %q, want %q", c.args, status, out, told, c.want)
+		status, out, stderr := runImport(t, append(c.args, "--data", t.TempDir())...)
+		if status != 1 || !strings.Contains(stderr, c.want) || out != "" {
+			t.Errorf("%v: %d %q %q, want %q", c.args, status, out, stderr, c.want)
 		}
-		if strings.Contains(told, "secret") || strings.Contains(told, "my-password") {
-			t.Errorf("%v: the answer has the password: %q", c.args, told)
+		if strings.Contains(stderr, "secret") || strings.Contains(stderr, "my-password") {
+			t.Errorf("%v: the answer has the password: %q", c.args, stderr)
 		}
 	}
 }
 
-// An import that is killed leaves whole organisations or none of them, and goes on when
-// it is run again.
+// An import that is killed leaves every org whole or absent, and continues when it is run again.
 func TestImportKilled(t *testing.T) {
 	for _, backend := range backends {
 		t.Run(backend.name, func(t *testing.T) {
@@ -256,10 +255,10 @@ func TestImportKilled(t *testing.T) {
 			if killed == 0 {
 				t.Fatal("none was killed")
 			}
-			status, out, told := runImport(t, append(args, "--json")...)
+			status, out, stderr := runImport(t, append(args, "--json")...)
 			var report importer.Report
 			if err := json.Unmarshal([]byte(out), &report); status != 0 || err != nil || report.Failed() {
-				t.Fatalf("after %d kills: %d, %v\n%s%s", killed, status, err, out, told)
+				t.Fatalf("after %d kills: %d, %v\n%s%s", killed, status, err, out, stderr)
 			}
 			for _, table := range report.Tables {
 				if table.Rows != table.Carried+table.Skipped+table.Present {
@@ -278,7 +277,7 @@ func TestImportKilled(t *testing.T) {
 
 const grown = 20_000
 
-// grow adds messages to one organisation.
+// grow adds messages to one org.
 func grow(t *testing.T, file string) {
 	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+file)

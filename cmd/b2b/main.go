@@ -1,4 +1,4 @@
-// Command b2b is the server of the B2B protocol, and what one needs around it.
+// Command b2b is the server of the B2B protocol, with its tools.
 package main
 
 import (
@@ -14,8 +14,7 @@ import (
 
 func main() { os.Exit(run()) }
 
-// run does everything and answers the exit status: 0 done, 1 failed, 2 an import left
-// organisations out.
+// run runs the command and returns the exit status: 0 done, 1 failed, 2 an import refused orgs.
 func run() int {
 	ctx, stop := untilSignal(context.Background())
 	defer stop()
@@ -32,8 +31,8 @@ func run() int {
 	return 1
 }
 
-// untilSignal answers a context that ends when somebody wants the program to end.
-// SIGQUIT says that it will be started again at once, which clients are told.
+// untilSignal returns a context that ends at a signal to stop. SIGQUIT means that the server will
+// be restarted at once, which clients are told.
 func untilSignal(parent context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 1)
@@ -54,5 +53,5 @@ func untilSignal(parent context.Context) (context.Context, func()) {
 	}
 }
 
-// errFailed says that the command has told already what went wrong.
+// errFailed means that the command has already reported what went wrong.
 var errFailed = errors.New("failed")

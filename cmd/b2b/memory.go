@@ -8,13 +8,12 @@ import (
 	"time"
 )
 
-// How much garbage may pile up before it is collected. What lives in a node that does
-// little is a few megabytes: collecting that each time it doubles cost a tenth of the
-// processor under load. What lives in a node with many thousand connections is much,
-// and garbage of several times that would be most of its memory. So the room for
-// garbage is a number of bytes rather than a share: a small node has up to three times
-// what lives, a large one the same bytes, though never less than half of what lives,
-// so that collecting costs a bounded share of the work in either.
+// The garbage that may accumulate before a collection. A mostly idle node has a few megabytes of
+// live objects; collecting each time they double would take a tenth of the processor under load. A
+// node with many thousand connections has many live objects; several times their size in garbage
+// would be most of its memory. So the limit for garbage is a number of bytes rather than a
+// percentage: three times the live bytes on a small node, and down to half of them on a large one,
+// so that collections take a limited share of the work on either.
 const (
 	garbageRoom = 32 << 20 // bytes
 	mostPercent = 300
@@ -22,46 +21,46 @@ const (
 	percentStep = 10 // a smaller change of the percent is not worth stopping the world
 )
 
-// gcPercent is the room for garbage in percent of what lives, which a collection has
-// to look at: objects, stacks and global variables, in bytes.
+// gcPercent returns garbageRoom as a percentage of the live bytes: objects, stacks and global
+// variables.
 func gcPercent(live uint64) int {
 	return int(min(max(garbageRoom*100/max(live, 1), minPercent), mostPercent))
 }
 
-// When a node that was busy is quiet, it gives back the memory that it needed for that:
-// the runtime alone would do so after minutes, and keep a part.
+// A node that was busy and is idle again returns memory to the system. The runtime alone would do
+// so only after minutes, and keep a part.
 const (
-	busyBytes  = 32 << 20 // allocated since memory was given back: worth the work
-	quietBytes = 1 << 20  // allocated in a tick at most
-	quietTicks = 5
+	busyBytes = 32 << 20 // allocated since memory was last returned: makes returning worthwhile
+	idleBytes = 1 << 20  // the most that an idle node allocates in a tick
+	idleTicks = 5
 )
 
-// rest finds out when a node that was busy is quiet.
-type rest struct {
-	last  uint64 // allocated until the last tick
-	given uint64 // allocated until memory was given back
-	ticks int    // quiet ones, one after another
+// idleDetector finds out when a node that was busy is idle.
+type idleDetector struct {
+	last     uint64 // bytes allocated at the last tick
+	returned uint64 // bytes allocated when memory was last returned
+	ticks    int    // consecutive idle ticks
 }
 
-// tick tells to give back memory; allocated is how many bytes were allocated since the
-// process began.
-func (r *rest) tick(allocated uint64) bool {
-	if allocated-r.last > quietBytes {
+// tick reports whether to return memory. allocated is the number of bytes allocated since the
+// process started.
+func (r *idleDetector) tick(allocated uint64) bool {
+	if allocated-r.last > idleBytes {
 		r.ticks = 0
 	} else {
 		r.ticks++
 	}
 	r.last = allocated
-	if r.ticks < quietTicks || allocated-r.given < busyBytes {
+	if r.ticks < idleTicks || allocated-r.returned < busyBytes {
 		return false
 	}
-	r.given = allocated
+	r.returned = allocated
 	return true
 }
 
-// keepMemory sets how the runtime collects garbage, until ctx ends. GOGC in the
-// environment wins, and nothing is done.
-func keepMemory(ctx context.Context) {
+// tuneMemory adjusts the garbage collector until ctx ends. It does nothing if GOGC is set in the
+// environment.
+func tuneMemory(ctx context.Context) {
 	if os.Getenv("GOGC") != "" {
 		return
 	}
@@ -72,7 +71,7 @@ func keepMemory(ctx context.Context) {
 	sample := []metrics.Sample{
 		{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"},
 	}
-	var r rest
+	var r idleDetector
 	for {
 		select {
 		case <-ctx.Done():

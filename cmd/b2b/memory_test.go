@@ -27,8 +27,8 @@ func TestGCPercent(t *testing.T) {
 	}
 }
 
-func TestRest(t *testing.T) {
-	var r rest
+func TestIdleDetector(t *testing.T) {
+	var r idleDetector
 	total := uint64(0)
 	given := func(bytes uint64, ticks int) (n int) {
 		for range ticks {
@@ -44,12 +44,12 @@ func TestRest(t *testing.T) {
 		ticks int
 		want  int
 	}{
-		{"little from the beginning", quietBytes / 8, 20, 0},
+		{"little from the beginning", idleBytes / 8, 20, 0},
 		{"busy", 50 << 20, 100, 0},
-		{"not quiet for long", 0, quietTicks - 1, 0},
-		{"busy again", quietBytes + 1, 1, 0},
+		{"not quiet for long", 0, idleTicks - 1, 0},
+		{"busy again", idleBytes + 1, 1, 0},
 		{"quiet, once", 0, 50, 1},
-		{"a trickle piles up", quietBytes, busyBytes / quietBytes, 1},
+		{"a trickle piles up", idleBytes, busyBytes / idleBytes, 1},
 		{"nothing new", 0, 50, 0},
 	} {
 		if got := given(c.bytes, c.ticks); got != c.want {
@@ -58,18 +58,18 @@ func TestRest(t *testing.T) {
 	}
 }
 
-func TestKeepMemory(t *testing.T) {
+func TestTuneMemory(t *testing.T) {
 	was := debug.SetGCPercent(100)
 	t.Cleanup(func() { debug.SetGCPercent(was) })
 	t.Setenv("GOGC", "70")
-	keepMemory(t.Context()) // returns: the environment wins
+	tuneMemory(t.Context()) // returns, since GOGC takes precedence
 	if got := debug.SetGCPercent(100); got != 100 {
 		t.Errorf("GOGC was set, and the percent became %d", got)
 	}
 	t.Setenv("GOGC", "")
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	keepMemory(ctx)
+	tuneMemory(ctx)
 	if got := debug.SetGCPercent(100); got != mostPercent {
 		t.Errorf("the percent is %d, want %d", got, mostPercent)
 	}

@@ -18,9 +18,9 @@ import (
 	"testing"
 )
 
-// relay is a proxy before nodes. It sends each request, and each connection, to the
-// next of them, so that nothing sticks; and it notes the secrets and the texts that pass
-// it, none of which a node may write to its log.
+// relay is a proxy in front of nodes. It sends each request and connection to the next node in
+// turn, so that nothing depends on one node. It records the secrets and texts that pass through it,
+// which no node may log.
 type relay struct {
 	URL   string
 	t     *testing.T
@@ -53,11 +53,11 @@ func newRelay(t *testing.T, nodes ...*node) *relay {
 	}
 	proxy := httptest.NewUnstartedServer(&httputil.ReverseProxy{
 		Transport:     transport,
-		FlushInterval: -1, // streams are told at once
+		FlushInterval: -1, // flush events at once
 		Rewrite: func(p *httputil.ProxyRequest) {
 			p.SetURL(urls[r.turn.Add(1)%uint64(len(urls))])
 			p.Out.Host = p.In.Host
-			// The suite stands for many addresses: what it says of them goes through.
+			// The suite simulates many client addresses: its header is passed on.
 			p.Out.Header["X-Forwarded-For"] = p.In.Header["X-Forwarded-For"]
 			r.sent(p.In.URL.Path, p.Out)
 		},
@@ -70,11 +70,11 @@ func newRelay(t *testing.T, nodes ...*node) *relay {
 	return r
 }
 
-// relayBuffer is how much a relay takes in ahead of who reads, in bytes and on each of
-// its sides. Left to itself the kernel may take in all that a slow reader is sent.
+// relayBuffer is how many bytes a relay buffers in each direction for a slow reader. By default the
+// kernel may buffer everything that such a reader is sent.
 const relayBuffer = 64 << 10
 
-// narrow is a listener whose connections have a relayBuffer.
+// narrow is a listener with connections that have small buffers.
 type narrow struct{ net.Listener }
 
 func (n narrow) Accept() (net.Conn, error) {
@@ -85,7 +85,7 @@ func (n narrow) Accept() (net.Conn, error) {
 	return conn, conn.(*net.TCPConn).SetWriteBuffer(relayBuffer)
 }
 
-// sent notes the content of messages, and what leads to and signs for a webhook.
+// sent records the content of messages, and the URL and secret of a webhook.
 func (r *relay) sent(path string, req *http.Request) {
 	if req.Method != http.MethodPost || req.Body == nil {
 		return
@@ -96,7 +96,7 @@ func (r *relay) sent(path string, req *http.Request) {
 	}
 	body, err := io.ReadAll(req.Body)
 	if err != nil {
-		return // the server is told by the length
+		return // the server sees the length
 	}
 	req.Body = io.NopCloser(bytes.NewReader(body))
 	var m map[string]any
@@ -123,10 +123,10 @@ func (r *relay) sent(path string, req *http.Request) {
 	}
 }
 
-// webhookURL is where the secret parts of the addresses of webhooks are seen.
+// webhookURL is the source of the secret parts of webhook URLs.
 const webhookURL = "the address of a webhook"
 
-// answered notes the secrets in an answer.
+// answered records the secrets in a response.
 func (r *relay) answered(res *http.Response) error {
 	for _, c := range res.Cookies() {
 		if c.Value != "" {
@@ -164,7 +164,7 @@ func (r *relay) note(secret, where string) {
 	}
 }
 
-// checkLogs looks for errors in the logs of the nodes, and for what they must not tell.
+// checkLogs looks for errors in the logs of the nodes, and for secrets and texts.
 func (r *relay) checkLogs() {
 	r.t.Helper()
 	r.mu.Lock()

@@ -14,10 +14,10 @@ import (
 	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
 )
 
-// TestDatabaseRestart restarts PostgreSQL while clients post, several times: one of
-// its processes is killed, which makes it throw all of them out and recover. Clients
-// are told 503 and when to come back (B2B-ERR-003), send again with the same
-// request_id, and in the end everything that was acknowledged is there once.
+// TestDatabaseRestart restarts PostgreSQL several times while clients post: it kills one of its
+// processes, after which PostgreSQL closes all connections and recovers. Clients get 503 and a
+// retry delay (B2B-ERR-003), and send again with the same request_id. In the end every acknowledged
+// message is stored once.
 func TestDatabaseRestart(t *testing.T) {
 	database := pgtest.DurableURL(t)
 	n := serve(t, t.TempDir(), "B2B_DATABASE_URL="+database)
@@ -114,9 +114,8 @@ func TestDatabaseRestart(t *testing.T) {
 	t.Logf("%d acknowledged, %d kept, %d restarts, refused: %v", len(acknowledged), len(found), restarts, refused)
 }
 
-// TestReadOnlyDatabase makes the database read-only for a while, as a primary is that was
-// demoted. Writes are 503 meanwhile and reads go on, health says so, and the first write
-// afterwards succeeds (B2B-ERR-005).
+// TestReadOnlyDatabase makes the database read-only for a while, like a demoted primary. Writes get
+// 503 and reads work, health reports it, and the first write afterwards succeeds (B2B-ERR-005).
 func TestReadOnlyDatabase(t *testing.T) {
 	t.Parallel()
 	database := pgtest.URL(t)
@@ -163,8 +162,8 @@ func TestReadOnlyDatabase(t *testing.T) {
 	}
 }
 
-// crashDatabase makes a process of the database kill itself, as the kernel would that
-// is out of memory. The database throws out everybody and recovers.
+// crashDatabase makes a process of the database kill itself, as the kernel does when memory runs
+// out. The database closes all connections and recovers.
 func crashDatabase(t *testing.T, url string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

@@ -9,7 +9,7 @@ import (
 	"github.com/b2b-protocol/b2b/quickstart"
 )
 
-// play makes the team if there is none, plays the scene and says what to try.
+// play makes the team if there is none, plays the scene and prints what to try next.
 func play(ctx context.Context, out io.Writer, team *quickstart.Team, url string, pause time.Duration) error {
 	say := func(format string, args ...any) error {
 		_, err := fmt.Fprintf(out, format, args...)

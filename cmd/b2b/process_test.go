@@ -96,8 +96,8 @@ func freePort(t testing.TB) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// serve starts the server on a free port and waits until it is healthy. env adds
-// to the environment; the data folder decides what it remembers.
+// serve starts the server on a free port and waits until it is healthy. env is added to the
+// environment; data is the data folder, which keeps the state.
 func serve(t testing.TB, data string, env ...string) *node {
 	t.Helper()
 	port := freePort(t)
@@ -128,8 +128,7 @@ func serve(t testing.TB, data string, env ...string) *node {
 	return n
 }
 
-// resident is the memory of the process in kB; 0 where the system does not tell as
-// Linux does.
+// resident returns the memory of the process in kB; 0 on systems other than Linux.
 func (n *node) resident() int {
 	n.t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", n.cmd.Process.Pid))
@@ -160,14 +159,14 @@ func (n *node) healthy(ctx context.Context) bool {
 	return res.StatusCode == http.StatusOK
 }
 
-// kill ends the process at once, as a power cut would.
+// kill ends the process at once, like a power failure.
 func (n *node) kill() {
 	if n.cmd.Process.Kill() == nil {
 		<-n.done
 	}
 }
 
-// stop asks the process to end and answers how it did.
+// stop asks the process to end and returns its result.
 func (n *node) stop() error {
 	if err := n.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		return err
@@ -180,8 +179,8 @@ func (n *node) stop() error {
 	}
 }
 
-// containsError tells whether structured logs hold an error: something that went
-// wrong inside, which no request may cause.
+// containsError reports whether structured logs have an error: an internal failure, which no
+// request may cause.
 func containsError(logs string) bool { return strings.Contains(logs, `"level":"ERROR"`) }
 
 func lastLine(out []byte) string {

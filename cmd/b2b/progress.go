@@ -10,8 +10,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/importer"
 )
 
-// progress shows how far an import is: as a bar that moves on a terminal, else as a
-// line every few seconds.
+// progress shows the progress of an import: as a bar on a terminal, else as a line every few
+// seconds.
 type progress struct {
 	out      io.Writer
 	terminal bool
@@ -42,14 +42,14 @@ func (p *progress) show(at importer.Progress) {
 	p.shown = true
 }
 
-// end leaves the line of the bar.
+// end moves to the line after the bar.
 func (p *progress) end() {
 	if p.shown {
 		fmt.Fprintln(p.out)
 	}
 }
 
-// isTerminal tells whether a writer is a terminal, which rewrites a line.
+// isTerminal reports whether a writer is a terminal that can rewrite a line.
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	if !ok {

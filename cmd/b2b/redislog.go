@@ -6,9 +6,9 @@ import (
 	"log/slog"
 )
 
-// redisLog lets the Redis client, which has one logger for the whole process, write
-// where the server writes. What it tells are failures that it tries to mend; what
-// becomes of them the server says itself.
+// redisLog passes the messages of the Redis client, which has one logger per process, to the logger
+// of the server. They are about failures that the client retries; the server itself logs the
+// outcome.
 type redisLog struct{ log *slog.Logger }
 
 // Printf implements the logger of go-redis.

@@ -16,23 +16,23 @@ import (
 	"github.com/b2b-protocol/b2b/server/store/sqlstore"
 )
 
-// rehearsal is where a dry run imports to (B2B-IMP-031): a copy of an SQLite target, or one of
-// PostgreSQL in which each change is taken back.
+// rehearsal is the target of a dry run (B2B-IMP-031): a copy of an SQLite target, or a PostgreSQL
+// target in which each change is rolled back.
 type rehearsal struct {
-	folder string // of the copy; "": there is none
+	folder string // of the copy; "": none
 	before int64  // bytes of the copied database
-	empty  bool   // the target is not there yet
+	empty  bool   // the target does not exist yet
 	close  func() error
 }
 
-// rehearse opens it. A target that nobody could import to is an error, as it would be for the
-// import.
+// rehearse opens the target of a dry run. It returns the same error as an import if nothing can be
+// imported to the target.
 func (do *importing) rehearse(ctx context.Context, im *importer.Importer) (r *rehearsal, err error) {
 	im.DryRun, im.Keys = true, seal.New(seal.NewKey())
 	if do.DatabaseURL != "" {
 		there, err := sqlstore.Migrated(ctx, do.DatabaseURL)
 		if err != nil {
-			return nil, fmt.Errorf("look at the database to import to: %w", err)
+			return nil, fmt.Errorf("check the database to import to: %w", err)
 		}
 		if there {
 			st, err := sqlstore.Open(ctx, sqlstore.Config{URL: do.DatabaseURL, NoTimeouts: true})
@@ -70,8 +70,7 @@ func (do *importing) rehearse(ctx context.Context, im *importer.Importer) (r *re
 	return r, nil
 }
 
-// checkFiles looks whether the folder of the target's files can be used; a bucket is not
-// looked at.
+// checkFiles checks that the folder of the target's files can be used. It does not check a bucket.
 func (do *importing) checkFiles(ctx context.Context, db store.Store) error {
 	if do.FilesURL != "" {
 		return nil
@@ -81,7 +80,7 @@ func (do *importing) checkFiles(ctx context.Context, db store.Store) error {
 
 func (r *rehearsal) database() string { return filepath.Join(r.folder, "b2b.db") }
 
-// copy copies an SQLite database that nobody has open, with the changes that its log holds.
+// copy copies an SQLite database that is not open, with the changes in its log.
 func (r *rehearsal) copy(path string) error {
 	for _, suffix := range []string{"", "-wal"} {
 		in, err := os.Open(path + suffix)
@@ -104,11 +103,10 @@ func (r *rehearsal) copy(path string) error {
 	return nil
 }
 
-// grown is how many bytes the database of the copy has more than the target: in the file, or
-// in the log that goes into it.
+// grown returns by how many bytes the copy is larger than the target, including its log.
 func (r *rehearsal) grown() (int64, error) {
 	if r.folder == "" || r.empty {
-		return 0, nil // the disk of PostgreSQL is not seen from here
+		return 0, nil // the disk of PostgreSQL is not accessible
 	}
 	var now int64
 	for _, suffix := range []string{"", "-wal"} {
@@ -117,14 +115,14 @@ func (r *rehearsal) grown() (int64, error) {
 			continue
 		}
 		if err != nil {
-			return 0, fmt.Errorf("see how large the copy is: %w", err)
+			return 0, fmt.Errorf("get the size of the copy: %w", err)
 		}
 		now += info.Size()
 	}
 	return max(0, now-r.before), nil
 }
 
-// room returns an error when the folders of the target have no room for what an import writes.
+// room returns an error if the folders of the target have no room for the import.
 func (do *importing) room(database, uploaded int64) error {
 	if do.FilesURL != "" {
 		uploaded = 0
@@ -135,7 +133,7 @@ func (do *importing) room(database, uploaded int64) error {
 	return errors.Join(roomIn(do.DataDir, database), roomIn(do.FilesDir, uploaded))
 }
 
-// roomIn looks at the disk of a folder, or of the one that it would be made in.
+// roomIn checks the disk of a folder, or of its nearest existing parent.
 func roomIn(folder string, need int64) error {
 	path, err := filepath.Abs(folder)
 	if err != nil {
@@ -148,13 +146,13 @@ func roomIn(folder string, need int64) error {
 		}
 		parent := filepath.Dir(path)
 		if !errors.Is(err, fs.ErrNotExist) || parent == path {
-			return fmt.Errorf("look at the folder %s: %w", folder, err)
+			return fmt.Errorf("check the folder %s: %w", folder, err)
 		}
 		path = parent
 	}
 	free, err := freeBytes(path)
 	if err != nil {
-		return fmt.Errorf("see how much room %s has: %w", path, err)
+		return fmt.Errorf("get the free space of %s: %w", path, err)
 	}
 	if need > free {
 		return fmt.Errorf("%s has room for %d MiB, and the import needs %d MiB there", path, free>>20, need>>20+1)

@@ -16,7 +16,7 @@ type client struct {
 	cookie string
 }
 
-// try makes a call and answers its status and body; status 0 means no answer.
+// try makes a call and returns its status and body; status 0 means no response.
 func (c *client) try(method, path string, body any) (int, map[string]any, http.Header) {
 	c.t.Helper()
 	var text []byte
@@ -79,7 +79,7 @@ func (n *node) operator() *client {
 	return operator
 }
 
-// team makes an org with a bot for each name and limits that do not limit.
+// team makes an org with a bot for each name, and raises its limits.
 func (n *node) team(names ...string) (org map[string]any, bots map[string]*client) {
 	n.t.Helper()
 	operator := n.operator()

@@ -18,8 +18,8 @@ import (
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
-// TestFilesThroughTheGoClient uploads and downloads over Connect, gRPC and gRPC-web, and
-// compares every byte with what went in, and with what REST gives (B2B-FILE-027).
+// TestFilesThroughTheGoClient uploads and downloads over Connect, gRPC and gRPC-web, and compares
+// every byte with the original and with REST (B2B-FILE-027).
 func TestFilesThroughTheGoClient(t *testing.T) {
 	n := serve(t, t.TempDir())
 	_, bots := n.team("worker")
@@ -68,7 +68,7 @@ func TestFilesThroughTheGoClient(t *testing.T) {
 	}
 }
 
-// refusals looks at what goes wrong on the way.
+// refusals checks the errors of uploads and downloads.
 func refusals(t *testing.T, c *b2b.Client) {
 	ctx := t.Context()
 	named := func(id string) *b2bv1.UploadFileRequest {
@@ -137,8 +137,7 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-// TestStreamsCarryTheToken opens the two streams that only read: without the token there
-// would be none.
+// TestStreamsCarryTheToken opens the two streams that only read, which need the token.
 func TestStreamsCarryTheToken(t *testing.T) {
 	n := serve(t, t.TempDir())
 	_, bots := n.team("a", "b")
@@ -173,8 +172,8 @@ func TestStreamsCarryTheToken(t *testing.T) {
 	}
 }
 
-// TestBombInAMessage sends messages that are small until they are decompressed. They are
-// refused, and hold no memory (B2B-FILE-027).
+// TestBombInAMessage sends messages that are small until they are decompressed. They are refused,
+// and occupy no memory (B2B-FILE-027).
 func TestBombInAMessage(t *testing.T) {
 	n := serve(t, t.TempDir())
 	_, bots := n.team("worker")
@@ -191,7 +190,7 @@ func TestBombInAMessage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// One message: the time that compressing it takes is not that of the upload.
+		// One message for all tries, so that compressing it does not count as upload time.
 		if err := out.Send(&b2bv1.UploadFileRequest{Name: proto.String("a"), Data: zeros}); err != nil && !errors.Is(err, io.EOF) {
 			t.Fatal(err)
 		}

@@ -25,11 +25,11 @@ func serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the server",
-		Long: "Run the server until it is told to stop (Ctrl-C or SIGTERM).\n\n" +
+		Long: "Run the server until it is stopped (Ctrl-C or SIGTERM).\n\n" +
 			"Every setting can be given as an environment variable (B2B_PORT, B2B_ADMIN_SECRET,\n" +
-			"B2B_DATABASE_URL, …; the HXA_CONNECT_* names work, too) or as a flag; the flag wins.\n" +
+			"B2B_DATABASE_URL, …; the HXA_CONNECT_* names work, too) or as a flag, which takes precedence.\n" +
 			"The admin secret has no flag, so that it does not show in process lists.\n" +
-			"A setting that makes no sense ends the start; --check reads them all and starts nothing.",
+			"An invalid setting is an error at the start; --check only checks all settings.",
 		Example: "  B2B_ADMIN_SECRET=$(openssl rand -hex 32) b2b serve --data ./data\n" +
 			"  b2b serve --check",
 		Args: cobra.NoArgs,
@@ -52,11 +52,11 @@ func serveCommand() *cobra.Command {
 	f.String("database", "", "`URL` of PostgreSQL; empty uses the embedded database")
 	f.Bool("dev", false, "development: no admin secret needed, cookies without TLS, on this machine alone")
 	f.String("log-level", "", "debug, info, warn or error (default info; with --dev debug)")
-	f.BoolVar(&check, "check", false, "read all settings, print what they come to, and exit with 0, or 1 if one cannot be used")
+	f.BoolVar(&check, "check", false, "print the effective settings, and exit with 0, or 1 if one cannot be used")
 	return cmd
 }
 
-// settings looks settings up among the flags and in the environment.
+// settings returns a lookup in the flags and the environment.
 func settings(flags *pflag.FlagSet) config.Lookup {
 	env := config.Env(os.Getenv)
 	return func(name string) (string, bool) {
@@ -71,7 +71,7 @@ func settings(flags *pflag.FlagSet) config.Lookup {
 	}
 }
 
-// printSettings writes what settings come to, for people (B2B-ENV-010).
+// printSettings writes the effective settings, for people (B2B-ENV-010).
 func printSettings(w io.Writer, cfg config.Config, warnings []string) error {
 	var b strings.Builder
 	for _, s := range cfg.Settings() {
@@ -106,16 +106,16 @@ func runServer(cmd *cobra.Command, cfg config.Config, warnings []string) error {
 		return err
 	}
 	memory, stop := context.WithCancel(context.WithoutCancel(cmd.Context()))
-	var keeper sync.WaitGroup
-	keeper.Go(func() { keepMemory(memory) })
+	var tuner sync.WaitGroup
+	tuner.Go(func() { tuneMemory(memory) })
 	err = s.Run(cmd.Context())
 	stop()
-	keeper.Wait()
+	tuner.Wait()
 	return err
 }
 
-// notImported is the database of HXA-Connect in the data folder of a server that has none of
-// its own there yet; "": there is none (B2B-ENV-053).
+// notImported returns the HXA-Connect database in the data folder of a server that has no database
+// of its own yet; "" if there is none (B2B-ENV-053).
 func notImported(cfg config.Config) string {
 	if cfg.DatabaseURL != "" {
 		return ""
@@ -130,8 +130,7 @@ func notImported(cfg config.Config) string {
 	return old
 }
 
-// newLogger writes structured lines: one JSON object a line, as log collectors
-// want them.
+// newLogger returns a logger that writes one JSON object per line.
 func newLogger(w io.Writer, level slog.Level) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
 }

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// B2B-ENV-002: no server stands open by mistake.
+// B2B-ENV-002: a server without an admin secret does not start.
 func TestServeNeedsAnAdminSecret(t *testing.T) {
 	cmd := exec.Command(build(t), "serve", "--port", "0", "--data", t.TempDir())
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
@@ -73,7 +73,7 @@ func TestServeInDevelopmentNeedsNoSecret(t *testing.T) {
 		}
 		res.Body.Close()
 		if got := res.Header.Get("Access-Control-Allow-Origin"); (got == origin) != allowed || !allowed && got != "" {
-			t.Errorf("in development a page of %s is told it may read for %q", origin, got)
+			t.Errorf("in development a page of %s is allowed to read for %q", origin, got)
 		}
 	}
 }
@@ -85,7 +85,7 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// TestQuickstart plays the scenario twice: the second run finds the team again.
+// TestQuickstart plays the scenario twice: the second run finds the team of the first.
 func TestQuickstart(t *testing.T) {
 	data := t.TempDir()
 	for run := range 2 {

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// command runs the built command in a folder of its own, with nothing but env.
+// command runs the built command in its own folder, with env as its environment.
 func command(t *testing.T, env []string, args ...string) (folder, output string, status int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -27,8 +27,8 @@ func command(t *testing.T, env []string, args ...string) (folder, output string,
 	return cmd.Dir, string(out), cmd.ProcessState.ExitCode()
 }
 
-// B2B-ENV-003, 004, 005: what settings come to is shown, what makes no sense ends the start,
-// and nothing is opened.
+// B2B-ENV-003, 004, 005: the effective settings are shown, an invalid one is an error, and nothing
+// is opened.
 func TestCheckSettings(t *testing.T) {
 	good := []string{"B2B_ADMIN_SECRET=9f86d081884c7d659a2feaa0", "DATABASE_URL= \"Postgres://b2b:hunter2@db/b2b\"", "B2B_HOST=[::1]", "B2B_TRUST_PROXY=10.0.0.0/8"}
 	folder, out, status := command(t, good, "serve", "--check", "--port", "4801")
@@ -59,12 +59,12 @@ func TestCheckSettings(t *testing.T) {
 		}
 	}
 	if _, out, status := command(t, []string{"B2B_DATABASE_URL=postgres://b2b:hunter2@db/b2b"}, "serve", "--help"); status != 0 || strings.Contains(out, "hunter2") {
-		t.Errorf("--help has status %d and tells:\n%s", status, out)
+		t.Errorf("--help has status %d and shows:\n%s", status, out)
 	}
 }
 
-// B2B-ENV-002, 004, B2B-AUTH-083: what a start says.
-func TestStartIsTold(t *testing.T) {
+// B2B-ENV-002, 004, B2B-AUTH-083: what is logged at the start.
+func TestStartIsLogged(t *testing.T) {
 	lines := func(n *node, level string) (out []map[string]any) {
 		s := bufio.NewScanner(strings.NewReader(n.logs.String()))
 		for s.Scan() {
@@ -83,7 +83,7 @@ func TestStartIsTold(t *testing.T) {
 	start := lines(strong, "INFO")[0]
 	if start["msg"] != "starting" || start["listen"] != strings.TrimPrefix(strings.Replace(strong.URL, "localhost", "127.0.0.1", 1), "http://") ||
 		start["database"] != "SQLite "+filepath.Join(data, "b2b.db") || start["trusted_proxies"] != "0" {
-		t.Errorf("the start is told as %v", start)
+		t.Errorf("the start is logged as %v", start)
 	}
 	if w := lines(strong, "WARN"); len(w) != 0 {
 		t.Errorf("warnings without a reason: %v", w)
@@ -95,7 +95,7 @@ func TestStartIsTold(t *testing.T) {
 		n := serve(t, data, "B2B_ADMIN_SECRET=secret")
 		w := lines(n, "WARN")
 		if len(w) != 1 || !strings.Contains(w[0]["msg"].(string), "the admin secret has fewer than 16 characters") || !strings.Contains(w[0]["msg"].(string), "openssl rand -hex 32") {
-			t.Errorf("of a weak admin secret is told %v", w)
+			t.Errorf("a weak admin secret is logged as %v", w)
 		}
 		if err := n.stop(); err != nil {
 			t.Fatal(err)
@@ -106,6 +106,6 @@ func TestStartIsTold(t *testing.T) {
 		t.Errorf("development listens on %s", got)
 	}
 	if w := lines(dev, "WARN"); len(w) != 1 || !strings.Contains(w[0]["msg"].(string), "everybody who reaches 127.0.0.1:") {
-		t.Errorf("of development without a secret is told %v", w)
+		t.Errorf("development without a secret is logged as %v", w)
 	}
 }

@@ -11,9 +11,8 @@ import (
 	"testing"
 )
 
-// TestSkill does what an agent does that has read nothing but /skill.md: it runs the
-// curl lines in their order, as they stand there, with the secrets and ids that the
-// answers before gave.
+// TestSkill acts like an agent that has read only /skill.md: it runs the curl commands in order,
+// unchanged, with the secrets and ids of earlier responses.
 func TestSkill(t *testing.T) {
 	n := serve(t, t.TempDir())
 	_, bots := n.team("builder") // in another org: the names of one org are its own
@@ -47,7 +46,7 @@ func TestSkill(t *testing.T) {
 			}
 			lines++
 			if strings.Contains(line, "/api/auth/register") && ticket == "" {
-				// The reader's own org: its secret lets the first bot in, which is an admin.
+				// The reader's own org: its secret registers the first bot, which is an admin.
 				line = strings.Replace(line, `"ticket":"tkt_..."`, `"org_secret":"org_secret_..."`, 1)
 			}
 			line = strings.NewReplacer(known...).Replace(line)
@@ -59,7 +58,7 @@ func TestSkill(t *testing.T) {
 					t.Errorf("%s\n%v: %s", line, err, out)
 				}
 				if streams == 2 && !strings.Contains(string(out), "event: thread_created") {
-					t.Errorf("what was missed is not told: %s", out)
+					t.Errorf("missed events are not listed: %s", out)
 				}
 				continue
 			}
@@ -93,12 +92,12 @@ func TestSkill(t *testing.T) {
 	}
 }
 
-// position is where a bot's log ends now.
+// position returns the end of the event log of a bot.
 func (n *node) position(token string) string {
 	return (&client{t: n.t, url: n.URL, token: token}).must("GET", "/api/me/catchup?since=0", nil)["stream_cursor"].(string)
 }
 
-// orgOf finds the id of the org among what was learned.
+// orgOf finds the id of the org in earlier responses.
 func (n *node) orgOf(known []string) string {
 	for i := 0; i+1 < len(known); i += 2 {
 		if known[i] == `"org_id":"..."` {

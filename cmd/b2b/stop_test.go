@@ -11,9 +11,9 @@ import (
 	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
 )
 
-// TestStopWhileOthersHang tells a server to stop while Redis takes connections and never
-// answers, and while the store of files takes a file and never says so (B2B-LIFE-035). The
-// silent database is TestSilentDatabase's.
+// TestStopWhileOthersHang stops a server while Redis accepts connections and does not respond, and
+// while the file store accepts a file and does not respond (B2B-LIFE-035). TestSilentDatabase does
+// the same with the database.
 func TestStopWhileOthersHang(t *testing.T) {
 	t.Parallel()
 	t.Run("redis", func(t *testing.T) {
@@ -59,7 +59,7 @@ func stopsSoon(t *testing.T, n *node) {
 	}
 }
 
-// tarPit is an address that takes connections and never answers.
+// tarPit returns an address that accepts connections and never responds.
 func tarPit(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -22,9 +22,9 @@ import (
 	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
 )
 
-// The size of a torture: whichever ends first. B2B_TORTURE_CHANGES says how many
-// changes there shall be, each an event or more, however long they take;
-// B2B_TORTURE_SEED repeats the chances of a run that told its seed.
+// The size of a run, which ends at the first limit. B2B_TORTURE_CHANGES is the number of changes,
+// each at least one event, without a limit of time; B2B_TORTURE_SEED repeats the random choices of
+// an earlier run.
 const (
 	tortureChanges = 1200
 	tortureLoad    = 12 * time.Second
@@ -32,13 +32,12 @@ const (
 	tortureOutage  = 5 * time.Second // of PostgreSQL, once, for all nodes
 )
 
-// outageMemory is how much larger a node may become while it has no database: clients
-// are refused, not kept.
+// outageMemory is by how much a node may grow while it has no database: clients are refused, not
+// queued.
 const outageMemory = 96 << 10 // kB
 
-// TestTorture shows that whoever subscribes is told exactly the events that it may
-// see, in order, while servers are killed, connections break and notifications are
-// lost (package torture).
+// TestTorture checks that every subscriber receives exactly the events that it may see, in order,
+// while servers are killed, connections break and notifications are lost (package torture).
 func TestTorture(t *testing.T) {
 	t.Run("sqlite", func(t *testing.T) {
 		f := newFleet(t, 1)
@@ -106,10 +105,10 @@ func newFleet(t *testing.T, size int) *fleet {
 	return f
 }
 
-// Pick draws a node, whether it is up or not.
+// Pick returns a random node, running or not.
 func (f *fleet) Pick(r *rand.Rand) (name, url string) { return f.at(r.IntN(len(f.nodes))) }
 
-// First is the node that is not killed while there are others.
+// First returns the node that is not killed while there are others.
 func (f *fleet) First() (name, url string) { return f.at(0) }
 
 func (f *fleet) at(i int) (name, url string) {
@@ -125,8 +124,7 @@ func (f *fleet) start(i int) {
 	f.nodes[i] = n
 }
 
-// killOne kills a node as a power cut would, and starts it again a little later, on
-// another port.
+// killOne kills a node, like a power failure, and restarts it a little later on another port.
 func (f *fleet) killOne(r *rand.Rand) {
 	i := 0
 	if len(f.nodes) > 1 {
@@ -137,7 +135,7 @@ func (f *fleet) killOne(r *rand.Rand) {
 	f.start(i)
 }
 
-// play runs the torture. trouble makes some, now and then.
+// play runs the test. trouble is called now and then to cause another failure.
 func (f *fleet) play(storage string, trouble func()) {
 	t := f.t
 	plan := torture.Plan{
@@ -151,7 +149,7 @@ func (f *fleet) play(storage string, trouble func()) {
 	ctx, cancel := context.WithTimeout(t.Context(), tortureMost)
 	defer cancel()
 	began := time.Now()
-	w, err := torture.Found(ctx, plan, f)
+	w, err := torture.Setup(ctx, plan, f)
 	if err != nil {
 		t.Fatalf("found the org: %v", err)
 	}
@@ -171,7 +169,7 @@ func (f *fleet) play(storage string, trouble func()) {
 		defer close(written)
 		w.Write(ctx, writing.Done())
 	})
-	f.plague(written, w, trouble)
+	f.disrupt(written, w, trouble)
 	writers.Wait()
 	load := time.Since(loaded)
 	if err := w.End(ctx); err != nil {
@@ -206,9 +204,8 @@ func (f *fleet) play(storage string, trouble func()) {
 	}
 }
 
-// plague kills nodes, evenly over the load, and makes other trouble until all is
-// written.
-func (f *fleet) plague(written <-chan struct{}, w *torture.World, trouble func()) {
+// disrupt kills nodes, evenly over the load, and causes other failures until all is written.
+func (f *fleet) disrupt(written <-chan struct{}, w *torture.Scenario, trouble func()) {
 	r := rand.New(rand.NewPCG(f.seed, 7))
 	began := time.Now()
 	for killed := 0; ; {
@@ -231,8 +228,7 @@ func (f *fleet) plague(written <-chan struct{}, w *torture.World, trouble func()
 	}
 }
 
-// outage takes the database away from all nodes for a while. They say so, and stay as
-// large as they are.
+// outage disconnects all nodes from the database for a while. They report it, and do not grow.
 func (f *fleet) outage(p *torture.Proxy) {
 	healthy := func(want bool) {
 		f.t.Helper()
@@ -342,7 +338,7 @@ func (f *fleet) redis(database string) *torture.Proxy {
 	return nil
 }
 
-// guard closes a proxy behind the nodes, and checks that notifications went through it.
+// guard closes a proxy after the nodes, and checks that notifications passed through it.
 func (f *fleet) guard(p *torture.Proxy) {
 	f.t.Cleanup(func() {
 		p.Close()

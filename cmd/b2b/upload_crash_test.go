@@ -18,10 +18,10 @@ import (
 	_ "modernc.org/sqlite"
 )
 
-// TestKillInMidUpload kills a server with SIGKILL while files come in, some of which
-// stand still half way. What was acknowledged is there, what was not can be sent again,
-// no half file is anywhere but where uploads wait, the quota is spent by what was
-// acknowledged alone, and two hours later nothing else is left (B2B-FILE-001, 007, 009).
+// TestKillInMidUpload kills a server with SIGKILL during uploads, some of which are stalled.
+// Acknowledged files are complete; others can be sent again; partial files exist only in the
+// staging folder; only acknowledged files count against the quota; two hours later nothing else is
+// left (B2B-FILE-001, 007, 009).
 func TestKillInMidUpload(t *testing.T) {
 	for _, backend := range backends {
 		t.Run(backend.name, func(t *testing.T) {
@@ -143,8 +143,7 @@ func killInMidUpload(t *testing.T, env []string) {
 	}
 }
 
-// plantOrphan leaves bytes in the place of a file that was never recorded, as a crash
-// between the two does.
+// plantOrphan leaves a file without a record, as a crash between the two steps does.
 func plantOrphan(t *testing.T, data string) string {
 	t.Helper()
 	whole, _ := filesIn(t, data)
@@ -160,8 +159,7 @@ func plantOrphan(t *testing.T, data string) string {
 	return ""
 }
 
-// twoHoursLater ages what a server that is stopped left: its files, and when it has
-// looked for those that belong to nothing.
+// twoHoursLater ages the files of a stopped server, and the time of its last sweep.
 func twoHoursLater(t *testing.T, data string, env []string) {
 	t.Helper()
 	then := time.Now().Add(-2 * time.Hour)

@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// read gives the answer that comes on a connection.
+// read returns the response on a connection.
 func read(t testing.TB, conn net.Conn) (status int, code string) {
 	t.Helper()
 	if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
@@ -35,9 +35,8 @@ func read(t testing.TB, conn net.Conn) (status int, code string) {
 	return res.StatusCode, answer.Code
 }
 
-// TestUploadsThatBreakOff lets clients go away in mid-upload, and say another length
-// than their body has. Nothing is kept of it, on the disk and of the quota
-// (B2B-FILE-002, 006, 007).
+// TestUploadsThatBreakOff disconnects during uploads, and announces wrong lengths. Nothing is kept,
+// on disk or of the quota (B2B-FILE-002, 006, 007).
 func TestUploadsThatBreakOff(t *testing.T) {
 	const quota = 4 << 20
 	data := t.TempDir()
@@ -90,8 +89,8 @@ func TestUploadsThatBreakOff(t *testing.T) {
 		return len(whole) == 1 && len(staged) == 0
 	})
 
-	// The form is whole and more was announced: what comes behind the form is no part
-	// of it, so the file is whole, too.
+	// The form is complete, but more bytes were announced: those after the form are not part of it,
+	// so the file is complete, too.
 	kind, body := form(t, "f", kept, "")
 	conn := writer.begin(len(body)+10, kind, append(body, "0123456789"...))
 	if status, code := read(t, conn); status != http.StatusOK {
@@ -105,9 +104,9 @@ func TestUploadsThatBreakOff(t *testing.T) {
 	}
 }
 
-// TestSlowUploads lets many clients send a byte now and then. What they hold is little
-// memory and no lock: other uploads, of their own bots too, and messages go on. In the
-// end their files are whole (B2B-FILE-010).
+// TestSlowUploads lets many clients send single bytes. They occupy little memory and no lock: other
+// uploads, also of the same bots, and messages work. In the end their files are complete
+// (B2B-FILE-010).
 func TestSlowUploads(t *testing.T) {
 	const (
 		of, each   = 4, 10 // two orgs of 20 uploads at once (B2B-LIM-020)
@@ -189,7 +188,7 @@ func TestSlowUploads(t *testing.T) {
 	}
 }
 
-// rss is what the process holds of memory, in bytes.
+// rss returns the memory of the process, in bytes.
 func (n *node) rss() int {
 	n.t.Helper()
 	text, err := os.ReadFile(filepath.Join("/proc", fmt.Sprint(n.cmd.Process.Pid), "status"))

@@ -21,7 +21,7 @@ import (
 
 const uploadPath = "/api/files/upload"
 
-// someBytes are bytes that are no known type of file, always others.
+// someBytes returns random bytes, which are no known file type.
 func someBytes(n int) []byte {
 	b := make([]byte, n)
 	_, _ = rand.Read(b) // it never fails
@@ -29,7 +29,7 @@ func someBytes(n int) []byte {
 	return b
 }
 
-// form is an upload of one file.
+// form returns an upload of one file.
 func form(t testing.TB, name string, data []byte, requestID string) (contentType string, body []byte) {
 	t.Helper()
 	var buf bytes.Buffer
@@ -54,7 +54,7 @@ func form(t testing.TB, name string, data []byte, requestID string) (contentType
 	return w.FormDataContentType(), buf.Bytes()
 }
 
-// upload sends a file; status 0 means no answer.
+// upload sends a file; status 0 means no response.
 func (c *client) upload(name string, data []byte, requestID string) (int, map[string]any, http.Header) {
 	c.t.Helper()
 	kind, body := form(c.t, name, data, requestID)
@@ -76,7 +76,7 @@ func (c *client) upload(name string, data []byte, requestID string) (int, map[st
 	return res.StatusCode, answer, res.Header
 }
 
-// mustUpload sends a file that has to be taken, and gives its url.
+// mustUpload sends a file that must be accepted, and returns its url.
 func (c *client) mustUpload(data []byte) string {
 	c.t.Helper()
 	status, answer, _ := c.upload("f", data, "")
@@ -86,7 +86,7 @@ func (c *client) mustUpload(data []byte) string {
 	return answer["url"].(string)
 }
 
-// download gets a file, or the range of it.
+// download gets a file, or a range of it.
 func (c *client) download(path, byteRange string) (int, []byte) {
 	c.t.Helper()
 	req, err := http.NewRequest(http.MethodGet, c.url+path, nil)
@@ -109,7 +109,7 @@ func (c *client) download(path, byteRange string) (int, []byte) {
 	return res.StatusCode, body
 }
 
-// has checks that a file is there, all of it.
+// has checks that a file exists completely.
 func (c *client) has(path string, want []byte) {
 	c.t.Helper()
 	if status, got := c.download(path, ""); status != http.StatusOK || !bytes.Equal(got, want) {
@@ -117,7 +117,7 @@ func (c *client) has(path string, want []byte) {
 	}
 }
 
-// quota lets each bot of the org upload so many MiB a day. c is an admin.
+// quota sets the daily upload quota of each bot of the org, in MiB. c is an admin.
 func (c *client) quota(mib int) {
 	c.t.Helper()
 	c.must("PATCH", "/api/org/settings", map[string]any{"file_upload_mb_per_day_per_bot": mib})
@@ -134,7 +134,7 @@ func (c *client) spent(used, quota int) {
 	}
 }
 
-// dial opens a connection of its own.
+// dial opens a new connection.
 func (c *client) dial() net.Conn {
 	c.t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(c.url, "http://"))
@@ -145,7 +145,7 @@ func (c *client) dial() net.Conn {
 	return conn
 }
 
-// begin sends the head of an upload and the first bytes of its body.
+// begin sends the headers of an upload and the first bytes of its body.
 func (c *client) begin(length int, contentType string, body []byte) net.Conn {
 	c.t.Helper()
 	conn := c.dial()
@@ -157,15 +157,15 @@ func (c *client) begin(length int, contentType string, body []byte) net.Conn {
 	return conn
 }
 
-// halfUpload is an upload of which half has come.
+// halfUpload starts an upload and sends half of it.
 func (c *client) halfUpload(size int) (conn net.Conn, rest []byte) {
 	c.t.Helper()
 	kind, body := form(c.t, "half", someBytes(size), "")
 	return c.begin(len(body), kind, body[:len(body)/2]), body[len(body)/2:]
 }
 
-// filesIn lists what a server keeps in its folder of files: whole ones with the hash of
-// their bytes, by their path, and the sizes of those that are on their way.
+// filesIn lists the folder of files of a server: complete files with their hash, by path, and the
+// sizes of staged ones.
 func filesIn(t testing.TB, data string) (whole map[string][sha256.Size]byte, staged []int64) {
 	t.Helper()
 	root := filepath.Join(data, "b2b-files")
@@ -192,7 +192,7 @@ func filesIn(t testing.TB, data string) (whole map[string][sha256.Size]byte, sta
 	return whole, staged
 }
 
-// eventually waits until ok holds.
+// eventually waits until ok returns true.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(10 * time.Millisecond) {

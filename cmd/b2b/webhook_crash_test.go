@@ -13,11 +13,10 @@ import (
 	"github.com/coder/websocket"
 )
 
-// TestKillInMidDelivery kills a server with SIGKILL while it posts to a webhook. A
-// server that comes back on SQLite, and another node on PostgreSQL, goes on: nothing is
-// lost, and what is repeated has the id that it had (B2B-HOOK-003, 013). Another node
-// goes on within 15 seconds (B2B-HOOK-060), and shows the bots of the first one offline
-// (B2B-PRES-007).
+// TestKillInMidDelivery kills a server with SIGKILL while it delivers to a webhook. A restarted
+// server on SQLite, or another node on PostgreSQL, continues: nothing is lost, and a repeated
+// delivery has the same id (B2B-HOOK-003, 013). The other node continues within 15 seconds
+// (B2B-HOOK-060), and shows the bots of the killed node offline (B2B-PRES-007).
 func TestKillInMidDelivery(t *testing.T) {
 	for _, backend := range backends {
 		t.Run(backend.name, func(t *testing.T) {
@@ -71,10 +70,10 @@ func TestKillInMidDelivery(t *testing.T) {
 	}
 }
 
-// lateMost is the 15 seconds of the promise, and what a busy machine needs to look.
+// lateMost is the 15 seconds of the requirement, and more for a busy machine.
 const lateMost = 20 * time.Second
 
-// openSocket opens a WebSocket of a bot, which ends with the test or the node.
+// openSocket opens a WebSocket for a bot, which ends with the test or the node.
 func openSocket(t *testing.T, n *node, token string) {
 	t.Helper()
 	own := &client{t: t, url: n.URL, token: token}
@@ -91,7 +90,7 @@ func openSocket(t *testing.T, n *node, token string) {
 	}
 }
 
-// hookReceiver is where a webhook leads.
+// hookReceiver is the receiver of a webhook.
 type hookReceiver struct {
 	*httptest.Server
 	mu      sync.Mutex
@@ -142,7 +141,7 @@ func (r *hookReceiver) release() {
 	r.hung = nil
 }
 
-// wait waits until n different messages have come.
+// wait waits until n different messages have arrived.
 func (r *hookReceiver) wait(t *testing.T, n int, most time.Duration) {
 	t.Helper()
 	for end := time.Now().Add(most); ; time.Sleep(10 * time.Millisecond) {

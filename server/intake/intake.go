@@ -92,7 +92,7 @@ func orDefault[T int64 | time.Duration](v, usual T) T {
 // Payer names the share that a request counts against, and reports whether the caller is
 // unauthenticated, which makes it the share of an address.
 type Payer interface {
-	Payer() (share string, stranger bool)
+	Payer() (share string, anonymous bool)
 }
 
 // Reservation is what one request has taken of a budget. It must not be used by several goroutines

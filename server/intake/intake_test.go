@@ -18,11 +18,11 @@ import (
 
 // payer has a share of a fixed name.
 type payer struct {
-	name     string
-	stranger bool
+	name      string
+	anonymous bool
 }
 
-func (p payer) Payer() (share string, stranger bool) { return p.name, p.stranger }
+func (p payer) Payer() (share string, anonymous bool) { return p.name, p.anonymous }
 
 var (
 	orgA = payer{"org a", false}

@@ -61,7 +61,7 @@ func (a *Answer) Take(ctx context.Context, n int64) error {
 	}
 	a.hold = a.of.budget.Begin(a.info)
 	most := a.of.budget.sizes.Share
-	if _, stranger := a.info.Payer(); stranger {
+	if _, anonymous := a.info.Payer(); anonymous {
 		most = a.of.budget.sizes.Address
 	}
 	err := a.hold.takeLarge(ctx, min(n, most)) // a response larger than a share takes the whole share

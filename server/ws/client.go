@@ -115,7 +115,7 @@ func (c *client) next() error {
 }
 
 // Payer implements [intake.Payer].
-func (c *client) Payer() (share string, stranger bool) { return c.org, false }
+func (c *client) Payer() (share string, anonymous bool) { return c.org, false }
 
 // finish closes a connection that the client has closed or on which it broke the protocol. The
 // client has some time to read the close frame.

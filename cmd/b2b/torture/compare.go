@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// Entry is one thing that a subscriber took in: an event, or a catch-up that stands
-// for all events above From and up to Seq.
+// Entry is one thing that a subscriber received: an event, or a catch-up for all events after From
+// and up to Seq.
 type Entry struct {
 	Seq  int64
 	Text string // of an event: the frame, without its cursor
@@ -16,8 +16,8 @@ type Entry struct {
 	Via  string           // over which connection it came
 }
 
-// compare tells the first difference between what a viewer had to be told and what it
-// took in, and nil when there is none.
+// compare returns the first difference between the events that a viewer must receive and the
+// entries that it received; nil if there is none.
 func compare(v Viewer, want []*Row, got []Entry) error {
 	next := 0
 	for i, g := range got {
@@ -62,7 +62,7 @@ func clip(text string) string {
 	return text
 }
 
-// difference is what of a is not the same in b.
+// difference returns the entries of a that differ in b.
 func difference(a, b map[string]int64) string {
 	text := ""
 	for _, k := range slices.Sorted(maps.Keys(a)) {

@@ -12,8 +12,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// story makes a log: a is in a thread from the beginning, b from its fourth event to
-// its last but one, and c sees what concerns all.
+// story makes a log: a is in a thread from the beginning, b from its fourth event to its last but
+// one, and c sees what everyone sees.
 func story(t *testing.T) []Row {
 	participant := func(bot, by string, action b2bv1.ParticipantAction, label *b2bv1.LabelValue) *b2bv1.Event {
 		return &b2bv1.Event{Event: &b2bv1.Event_ThreadParticipant{ThreadParticipant: &b2bv1.ThreadParticipantEvent{
@@ -51,8 +51,8 @@ func story(t *testing.T) []Row {
 	return log
 }
 
-func told(t *testing.T, v Viewer) []*Row {
-	rows, err := v.Told(story(t))
+func expectedBy(t *testing.T, v Viewer) []*Row {
+	rows, err := v.Expected(story(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func transcript(rows []*Row) []Entry {
 	return out
 }
 
-func TestTold(t *testing.T) {
+func TestExpected(t *testing.T) {
 	for _, c := range []struct {
 		v    Viewer
 		want string
@@ -79,20 +79,20 @@ func TestTold(t *testing.T) {
 		{Viewer{Names: map[string]bool{"t": true}}, "1 2 3 4 5 6 7 8 9"},
 	} {
 		text := ""
-		for _, r := range told(t, c.v) {
+		for _, r := range expectedBy(t, c.v) {
 			text += fmt.Sprint(" ", r.Seq)
 		}
 		if text != " "+c.want {
-			t.Errorf("%+v is told%s, want %s", c.v, text, c.want)
+			t.Errorf("%+v must receive%s, want %s", c.v, text, c.want)
 		}
 	}
 }
 
-// TestCompareFindsFaults changes a transcript in every way in which a server could
-// fail, at every place: each must be found.
+// TestCompareFindsFaults changes a transcript in every way in which a server could fail, at every
+// place: compare must find each change.
 func TestCompareFindsFaults(t *testing.T) {
 	b := Viewer{Bot: "b"}
-	want := told(t, b)
+	want := expectedBy(t, b)
 	good := transcript(want)
 	if err := compare(b, want, good); err != nil {
 		t.Fatalf("a good transcript: %v", err)
@@ -124,10 +124,10 @@ func TestCompareFindsFaults(t *testing.T) {
 	}
 }
 
-// TestCompareFindsFaultsOfCatchUps lets a catch-up stand for any part of a transcript.
+// TestCompareFindsFaultsOfCatchUps replaces any part of a transcript by a catch-up.
 func TestCompareFindsFaultsOfCatchUps(t *testing.T) {
 	b := Viewer{Bot: "b"}
-	want := told(t, b)
+	want := expectedBy(t, b)
 	good := transcript(want)
 	for from := range good {
 		for to := from; to <= len(good); to++ {

@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// network is what requests go over.
+// network is the HTTP clients of all requests.
 type network struct {
 	pooled *http.Client // makes calls
-	single *http.Client // makes requests that hold their connection for long
+	single *http.Client // makes requests that use their connection for long
 }
 
 func newNetwork() *network {
@@ -52,8 +52,8 @@ func request(ctx context.Context, o opening, method, path string, body any) (*ht
 	return r, nil
 }
 
-// call makes a call and decodes its answer into out. Its error is that there was no
-// whole answer.
+// call makes a call and decodes its response into out. Its error means that there was no complete
+// response.
 func call(ctx context.Context, o opening, method, path string, body, out any) (*http.Response, error) {
 	r, err := request(ctx, o, method, path, body)
 	if err != nil {
@@ -76,7 +76,7 @@ func call(ctx context.Context, o opening, method, path string, body, out any) (*
 	return res, nil
 }
 
-// send is call for answers that are objects.
+// send is call for responses that are objects.
 func send(ctx context.Context, o opening, method, path string, body any) (status int, answer map[string]any, err error) {
 	res, err := call(ctx, o, method, path, body, &answer)
 	if err != nil {
@@ -85,7 +85,7 @@ func send(ctx context.Context, o opening, method, path string, body any) (status
 	return res.StatusCode, answer, nil
 }
 
-// statusError is a refusal, or for 5xx something that passes.
+// statusError returns the error for a status: a refusal, or a temporary failure for 5xx.
 func statusError(what string, status int, answer any) error {
 	if status >= 500 {
 		return fmt.Errorf("%s: %d %v", what, status, answer)

@@ -9,9 +9,8 @@ import (
 	"strings"
 )
 
-// Judge compares everything with the log, and tells the first difference of each
-// subscriber.
-func (w *World) Judge(log []Row) error {
+// Judge compares everything with the log, and returns the first difference of each subscriber.
+func (w *Scenario) Judge(log []Row) error {
 	start, err := w.seqOf(w.started)
 	if err != nil {
 		return err
@@ -22,13 +21,13 @@ func (w *World) Judge(log []Row) error {
 	}
 	var faults []error
 	for _, s := range w.Subscribers {
-		told, err := s.Viewer.Told(log[:end+1])
+		expected, err := s.Viewer.Expected(log[:end+1])
 		if err != nil {
 			return err
 		}
-		told = slices.DeleteFunc(told, func(r *Row) bool { return r.Seq <= start })
-		if err := errors.Join(s.Failed, compare(s.Viewer, told, s.Entries)); err != nil {
-			faults = append(faults, fmt.Errorf("%s, after %d lives: %w", s.Name, s.Lives, err))
+		expected = slices.DeleteFunc(expected, func(r *Row) bool { return r.Seq <= start })
+		if err := errors.Join(s.Failed, compare(s.Viewer, expected, s.Entries)); err != nil {
+			faults = append(faults, fmt.Errorf("%s, after %d connections: %w", s.Name, s.Connections, err))
 		}
 	}
 	faults = append(faults, w.judgeWrites(log)...)
@@ -40,7 +39,7 @@ func (w *World) Judge(log []Row) error {
 }
 
 // judgeWrites looks for every text that was sent.
-func (w *World) judgeWrites(log []Row) (faults []error) {
+func (w *Scenario) judgeWrites(log []Row) (faults []error) {
 	found := map[string][]string{} // the ids that have a text
 	for i := range log {
 		if id, text := content(&log[i]); id != "" {
@@ -57,7 +56,7 @@ func (w *World) judgeWrites(log []Row) (faults []error) {
 	return faults
 }
 
-// judge looks at the ids under which a text was found.
+// judge checks the ids under which a text was found.
 func (s *sent) judge(ids []string) error {
 	switch {
 	case s.fate == acknowledged && !slices.Equal(ids, []string{s.id}):
@@ -70,7 +69,7 @@ func (s *sent) judge(ids []string) error {
 	return nil
 }
 
-// content is the id and text of a message or artifact.
+// content returns the id and text of a message or artifact.
 func content(r *Row) (id, text string) {
 	switch m, t, a := r.Event.GetMessage().GetMessage(), r.Event.GetThreadMessage().GetMessage(), r.Event.GetThreadArtifact().GetArtifact(); {
 	case m != nil:
@@ -83,12 +82,11 @@ func content(r *Row) (id, text string) {
 	return "", ""
 }
 
-// History is the messages of threads and channels as REST lists them, oldest first:
-// ids by path.
+// History is the messages of threads and channels as REST lists them, oldest first: ids by path.
 type History map[string][]string
 
 // ReadHistory reads the messages of all threads and channels of a log.
-func (w *World) ReadHistory(ctx context.Context, log []Row) (History, error) {
+func (w *Scenario) ReadHistory(ctx context.Context, log []Row) (History, error) {
 	h := History{}
 	for path := range histories(log) {
 		o := w.human
@@ -121,7 +119,7 @@ func (w *World) ReadHistory(ctx context.Context, log []Row) (History, error) {
 	return h, nil
 }
 
-// histories is what REST has to list, by the log.
+// histories returns what REST must list, according to the log.
 func histories(log []Row) History {
 	h := History{}
 	for i := range log {

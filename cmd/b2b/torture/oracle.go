@@ -20,10 +20,10 @@ type Row struct {
 
 	audience store.Audience
 	bot      string
-	initial  []string // who a thread begins with
+	initial  []string // the first members of a thread
 }
 
-// ReadLog reads the whole log of an org. It fails where seqs are not 1, 2, 3…
+// ReadLog reads the whole log of an org. It returns an error if the seqs are not 1, 2, 3…
 func ReadLog(ctx context.Context, r store.LogReader, org string) ([]Row, error) {
 	var rows []Row
 	for {
@@ -60,8 +60,8 @@ func newRow(e *store.Event) (Row, error) {
 	return row, nil
 }
 
-// findInitial finds out who threads began with: those whose joining follows at once,
-// done by the initiator. An invitation, which would look the same, has a label.
+// findInitial finds the first members of threads: those that join right after its creation, by the
+// initiator. An invitation would look the same but has a label.
 func findInitial(rows []Row) {
 	for i := range rows {
 		t := rows[i].Event.GetThreadCreated().GetThread()
@@ -78,16 +78,16 @@ func findInitial(rows []Row) {
 	}
 }
 
-// Viewer is somebody who is told events.
+// Viewer is a recipient of events.
 type Viewer struct {
-	Bot   string          // empty: a human who is org admin
+	Bot   string          // "": a human org admin
 	Admin bool            // the bot is an admin
-	Names map[string]bool // threads and channels that a human's stream names
+	Names map[string]bool // the threads and channels that a human subscribes to
 }
 
-// Told is what a viewer must be told of a log.
-func (v Viewer) Told(log []Row) ([]*Row, error) {
-	var told []*Row
+// Expected returns the events that a viewer must receive.
+func (v Viewer) Expected(log []Row) ([]*Row, error) {
+	var expected []*Row
 	in := map[string]bool{} // threads and channels that the bot is in
 	for i := range log {
 		row := &log[i]
@@ -99,13 +99,13 @@ func (v Viewer) Told(log []Row) ([]*Row, error) {
 			return nil, err
 		}
 		if sees {
-			told = append(told, row)
+			expected = append(expected, row)
 		}
 	}
-	return told, nil
+	return expected, nil
 }
 
-// sees decides by what the event says, and enters into in what it changes.
+// sees reports whether the viewer must receive an event, and updates in.
 func (v Viewer) sees(row *Row, in map[string]bool) (bool, error) {
 	switch e := row.Event.Event.(type) {
 	case *b2bv1.Event_BotRegistered, *b2bv1.Event_BotStatusChanged, *b2bv1.Event_BotRenamed:
@@ -140,7 +140,7 @@ func (v Viewer) sees(row *Row, in map[string]bool) (bool, error) {
 	case *b2bv1.Event_ThreadJoinResolved:
 		return v.Bot != "" && v.Bot == row.bot, nil
 	}
-	return false, fmt.Errorf("event %d: who must be told of %T is not known here", row.Seq, row.Event.Event)
+	return false, fmt.Errorf("event %d: the recipients of %T are not defined here", row.Seq, row.Event.Event)
 }
 
 func (v Viewer) within(id string, in map[string]bool) bool {
@@ -150,11 +150,11 @@ func (v Viewer) within(id string, in map[string]bool) bool {
 	return in[id]
 }
 
-// Missed is what a catch-up must list of events that a bot would have been told: how
-// often each thing happened, by what it is and where.
-func (v Viewer) Missed(told []*Row) map[string]int64 {
+// Missed returns what a catch-up must list of events that a bot would have received: how often each
+// thing happened, by kind and place.
+func (v Viewer) Missed(expected []*Row) map[string]int64 {
 	rows := map[string]int64{}
-	for _, row := range told {
+	for _, row := range expected {
 		switch e := row.Event.Event.(type) {
 		case *b2bv1.Event_Message:
 			if e.Message.GetMessage().GetSenderId() != v.Bot {

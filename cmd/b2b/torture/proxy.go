@@ -12,8 +12,8 @@ import (
 	"sync"
 )
 
-// Proxy stands between nodes and what they share, a PostgreSQL or a Redis. It
-// drops some of the notifications, and cuts connections when told to.
+// Proxy is between nodes and what they share, a PostgreSQL or a Redis. It drops some of the
+// notifications, and cuts connections when told to.
 type Proxy struct {
 	listener net.Listener
 	network  string
@@ -30,7 +30,7 @@ type Proxy struct {
 	dropped int        // of those
 }
 
-// filter copies what the server says, message by message, and asks drop about notifications.
+// filter copies the messages of the server, and asks drop for each notification.
 type filter func(to io.Writer, from *bufio.Reader, drop func() bool) error
 
 // NewPostgresProxy drops some notifications of the PostgreSQL server at an address.
@@ -53,7 +53,7 @@ func newProxy(seed uint64, network, address string, pass filter) (*Proxy, error)
 	return p, nil
 }
 
-// Addr is where nodes connect to.
+// Addr returns the address for nodes to connect to.
 func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 
 // Close ends all connections.
@@ -68,7 +68,7 @@ func (p *Proxy) Close() {
 	p.tasks.Wait()
 }
 
-// Cut cuts one connection, drawn at random.
+// Cut cuts one connection, chosen at random.
 func (p *Proxy) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -77,7 +77,7 @@ func (p *Proxy) Cut() {
 	}
 }
 
-// Down cuts every connection and lets nobody in, until it is told that it is over.
+// Down cuts every connection and accepts none, until it is called with false.
 func (p *Proxy) Down(down bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -142,7 +142,7 @@ func (p *Proxy) remove(c net.Conn) {
 	}
 }
 
-// serve joins two connections until one of them ends.
+// serve connects two connections until one of them ends.
 func (p *Proxy) serve(node net.Conn) {
 	defer p.remove(node)
 	defer node.Close()
@@ -167,9 +167,8 @@ func (p *Proxy) serve(node net.Conn) {
 	}
 }
 
-// passPostgres copies one message: a type, the length of the rest, the rest. 'A' is a
-// notification. The one byte that answers a request for TLS does not come: nodes
-// connect without.
+// passPostgres copies one message: a type, the length of the rest, the rest. 'A' is a notification.
+// The one-byte reply to a request for TLS does not occur, since nodes connect without TLS.
 func passPostgres(to io.Writer, from *bufio.Reader, drop func() bool) error {
 	head, err := from.Peek(5)
 	if err != nil {
@@ -183,8 +182,7 @@ func passPostgres(to io.Writer, from *bufio.Reader, drop func() bool) error {
 	return err
 }
 
-// passRedis copies one reply. A push or array that begins with "message" is a
-// notification.
+// passRedis copies one reply. A push or array that begins with "message" is a notification.
 func passRedis(to io.Writer, from *bufio.Reader, drop func() bool) error {
 	var reply strings.Builder
 	first := ""
@@ -198,8 +196,7 @@ func passRedis(to io.Writer, from *bufio.Reader, drop func() bool) error {
 	return err
 }
 
-// readReply reads a reply of the protocols 2 and 3 of Redis. first is the first text
-// in it.
+// readReply reads a reply of protocol 2 or 3 of Redis. first is the first text in it.
 func readReply(into *strings.Builder, from *bufio.Reader, first *string) error {
 	line, err := from.ReadString('\n')
 	if err != nil {

@@ -18,30 +18,29 @@ import (
 	"github.com/b2b-protocol/b2b/server/wire"
 )
 
-// item is what a stream gives: an event, or with an empty text how far it got.
+// item is what a stream returns: an event, or with an empty text only a position.
 type item struct {
 	text   string // the frame, without its cursor
-	cursor string // empty: told once and not kept
+	cursor string // "": delivered once, not in the log
 }
 
-// stream is one connection that tells events.
+// stream is one connection that delivers events.
 type stream interface {
-	// next waits for the next item. Its errors are those of a broken connection, to
-	// be opened again, or *refusedError.
+	// next waits for the next item. Its errors are those of a broken connection, which is to be
+	// opened again, or *refusedError.
 	next(ctx context.Context) (item, error)
 	close()
 }
 
-// refusedError is what a server says that must not be said to a subscriber that does
-// everything right.
+// refusedError is a response that a correct subscriber must not get.
 type refusedError struct{ what string }
 
 func (e *refusedError) Error() string { return e.what }
 
-// errResume is the end of a stream that says to come back.
-var errResume = errors.New("told to resume")
+// errResume is the end of a stream with a request to resume.
+var errResume = errors.New("the server asks to resume")
 
-// opening is what a stream is opened with.
+// opening is the arguments to open a stream.
 type opening struct {
 	net                *network
 	url, token, cookie string
@@ -49,12 +48,12 @@ type opening struct {
 	query              url.Values
 }
 
-// bindings are the ways to listen.
+// bindings are the ways to subscribe.
 var bindings = map[string]func(ctx context.Context, o opening) (stream, error){
 	"ws": openSocket, "sse": openEvents, "connect": openConnect, "grpc": openGRPC,
 }
 
-// limit of a line or frame, in bytes.
+// The limit of a line or frame, in bytes.
 const maxItem = 4 << 20
 
 type socket struct{ conn *websocket.Conn }
@@ -94,24 +93,24 @@ func (s *socket) next(ctx context.Context) (item, error) {
 
 func (s *socket) close() { _ = s.conn.CloseNow() } // it may be closed already
 
-// cut takes the cursor off a frame of wire JSON.
+// cut removes the cursor from a frame of wire JSON.
 func cut(frame string) (item, error) {
 	const key = `,"cursor":"`
 	at := strings.LastIndex(frame, key)
-	var told struct {
+	var position struct {
 		Type   string `json:"type"`
 		Cursor string `json:"cursor"`
 	}
-	if err := json.Unmarshal([]byte(frame), &told); err != nil {
+	if err := json.Unmarshal([]byte(frame), &position); err != nil {
 		return item{}, &refusedError{"a frame that is not JSON: " + frame}
 	}
-	if told.Cursor == "" {
+	if position.Cursor == "" {
 		return item{text: frame}, nil
 	}
-	if at < 0 || frame[at:] != key+told.Cursor+`"}` {
+	if at < 0 || frame[at:] != key+position.Cursor+`"}` {
 		return item{}, &refusedError{"a frame whose cursor is not at its end: " + frame}
 	}
-	return item{text: frame[:at] + "}", cursor: told.Cursor}, nil
+	return item{text: frame[:at] + "}", cursor: position.Cursor}, nil
 }
 
 type events struct {
@@ -226,7 +225,7 @@ func (s *calls) close() {
 	s.transport.CloseIdleConnections()
 }
 
-// callError tells what the server said from what happened on the way.
+// callError tells an error that the server sent from a failure of the connection.
 func callError(err error) error {
 	var said *connect.Error
 	if errors.As(err, &said) && connect.IsWireError(err) && len(said.Details()) > 0 {

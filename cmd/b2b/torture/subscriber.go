@@ -15,32 +15,32 @@ import (
 	"github.com/b2b-protocol/b2b/server/eventlog"
 )
 
-// Subscriber takes in what it is told, over one connection after the other.
+// Subscriber receives events over one connection after the other.
 type Subscriber struct {
-	Name    string
-	Viewer  Viewer
-	Entries []Entry
-	Lives   int
-	Steady  bool // never breaks off, and stays with the first server
-	Failed  error
+	Name        string
+	Viewer      Viewer
+	Entries     []Entry
+	Connections int
+	Steady      bool // never disconnects, and uses the first server
+	Failed      error
 
-	world  *World
-	rng    *rand.Rand
-	who    opening // its credential
-	cursor string
-	over   bool // it met the end
+	scenario *Scenario
+	rng      *rand.Rand
+	who      opening // its credential
+	cursor   string
+	over     bool // it received the final event
 }
 
-// pause is between two attempts, in which a server may come back.
+// pause is the delay between two attempts, in which a server may restart.
 const pause = 20 * time.Millisecond
 
-// roam listens until it meets the end, is refused, or ctx is done.
-func (s *Subscriber) roam(ctx context.Context) {
+// run subscribes until it receives the final event, is refused, or ctx ends.
+func (s *Subscriber) run(ctx context.Context) {
 	for !s.over && ctx.Err() == nil {
-		err := s.live(ctx)
+		err := s.connect(ctx)
 		var refused *refusedError
 		if errors.As(err, &refused) {
-			s.Failed = fmt.Errorf("life %d: %w", s.Lives, err)
+			s.Failed = fmt.Errorf("connection %d: %w", s.Connections, err)
 			return
 		}
 		if err != nil {
@@ -48,18 +48,18 @@ func (s *Subscriber) roam(ctx context.Context) {
 		}
 	}
 	if !s.over {
-		s.Failed = errors.New("it did not meet the end in time")
+		s.Failed = errors.New("it did not receive the final event in time")
 	}
 }
 
-// live is one connection, or one catch-up.
-func (s *Subscriber) live(ctx context.Context) error {
-	if n, end := len(s.Entries), s.world.last.Load(); n > 0 && s.Entries[n-1].Rows != nil && end > 0 && s.Entries[n-1].Seq >= end {
-		s.over = true // a catch-up had the end: no stream will tell it
+// connect uses one connection, or one catch-up.
+func (s *Subscriber) connect(ctx context.Context) error {
+	if n, end := len(s.Entries), s.scenario.last.Load(); n > 0 && s.Entries[n-1].Rows != nil && end > 0 && s.Entries[n-1].Seq >= end {
+		s.over = true // the catch-up had the final event: no stream will deliver it
 		return nil
 	}
-	s.Lives++
-	name, base := s.world.servers.Pick(s.rng)
+	s.Connections++
+	name, base := s.scenario.servers.Pick(s.rng)
 	kinds := slices.Sorted(maps.Keys(bindings))
 	kind := kinds[s.rng.IntN(len(kinds))]
 	quota, most := s.rng.IntN(200)+1, time.Duration(20+s.rng.IntN(3000))*time.Millisecond
@@ -67,14 +67,14 @@ func (s *Subscriber) live(ctx context.Context) error {
 		quota = s.rng.IntN(4)
 	}
 	if s.Steady {
-		name, base = s.world.servers.First()
+		name, base = s.scenario.servers.First()
 		kind, quota, most = "sse", 1<<60, time.Hour
 	}
 	o := s.who
 	o.url, o.cursor = base, s.cursor
-	via := fmt.Sprintf("life %d, %s on %s", s.Lives, kind, name)
+	via := fmt.Sprintf("connection %d, %s on %s", s.Connections, kind, name)
 	if !s.Steady && s.rng.IntN(12) == 0 {
-		return s.catchUp(ctx, o, fmt.Sprintf("life %d, catch-up on %s", s.Lives, name))
+		return s.catchUp(ctx, o, fmt.Sprintf("connection %d, catch-up on %s", s.Connections, name))
 	}
 	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
@@ -98,12 +98,12 @@ func (s *Subscriber) live(ctx context.Context) error {
 	return nil
 }
 
-// take takes in an item. What has no position is told once, to who is there.
+// take records an item. An item without a position is delivered once, to those connected.
 func (s *Subscriber) take(it item, via string) error {
 	if it.cursor == "" {
 		return nil
 	}
-	seq, err := s.world.seqOf(it.cursor)
+	seq, err := s.scenario.seqOf(it.cursor)
 	if err != nil {
 		return err
 	}
@@ -112,16 +112,16 @@ func (s *Subscriber) take(it item, via string) error {
 		return nil
 	}
 	s.Entries = append(s.Entries, Entry{Seq: seq, Text: it.text, Via: via})
-	s.over = strings.Contains(it.text, s.world.end)
+	s.over = strings.Contains(it.text, s.scenario.end)
 	return nil
 }
 
-// catchUp lists what was missed, in small pages, and goes on where they end.
+// catchUp lists what was missed, in small pages, and continues from the end of the list.
 func (s *Subscriber) catchUp(ctx context.Context, o opening, via string) error {
 	if s.cursor == "" {
 		return nil
 	}
-	from, err := s.world.seqOf(s.cursor)
+	from, err := s.scenario.seqOf(s.cursor)
 	if err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func (s *Subscriber) catchUp(ctx context.Context, o opening, via string) error {
 	limit := 1 + s.rng.IntN(20)
 	for cursor := s.cursor; ; {
 		if entry.Via == via && s.rng.IntN(2) == 0 { // another page from another server
-			_, o.url = s.world.servers.Pick(s.rng)
+			_, o.url = s.scenario.servers.Pick(s.rng)
 		}
 		ctx, cancel := context.WithTimeout(ctx, answerTime)
 		var page struct {
@@ -158,7 +158,7 @@ func (s *Subscriber) catchUp(ctx context.Context, o opening, via string) error {
 		if cursor = page.Cursor; page.More {
 			continue
 		}
-		if entry.Seq, err = s.world.seqOf(page.Stream); err != nil {
+		if entry.Seq, err = s.scenario.seqOf(page.Stream); err != nil {
 			return err
 		}
 		s.cursor = page.Stream
@@ -167,8 +167,8 @@ func (s *Subscriber) catchUp(ctx context.Context, o opening, via string) error {
 	}
 }
 
-// seqOf reads the seq of a cursor, and sees that each seq has one cursor only.
-func (w *World) seqOf(cursor string) (int64, error) {
+// seqOf returns the seq of a cursor, and checks that each seq has only one cursor.
+func (w *Scenario) seqOf(cursor string) (int64, error) {
 	p, err := eventlog.ParsePosition(cursor)
 	if err != nil {
 		return 0, &refusedError{fmt.Sprintf("a cursor that is none: %q", cursor)}

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// change is one thing that a writer does.
+// change is one change that a writer makes.
 type change struct {
 	who    opening
 	method string
@@ -19,9 +19,9 @@ type change struct {
 	done   func(answer map[string]any) // takes in that it was acknowledged
 }
 
-// The fates of a change.
+// The outcomes of a change.
 const (
-	unknown = iota // given up without an answer: at most once in the log
+	unknown = iota // given up without a response: at most once in the log
 	acknowledged
 	refused
 )
@@ -33,9 +33,9 @@ type sent struct {
 	fate int
 }
 
-// Write lets writers make changes until enough are acknowledged or enough is closed;
-// those under way are brought to their end. It stops at once when ctx is done.
-func (w *World) Write(ctx context.Context, enough <-chan struct{}) {
+// Write lets writers make changes until enough are acknowledged or enough is closed, and finishes
+// those in progress. It stops at once if ctx ends.
+func (w *Scenario) Write(ctx context.Context, enough <-chan struct{}) {
 	var all sync.WaitGroup
 	for i := range w.Writers {
 		all.Go(func() {
@@ -53,10 +53,9 @@ func (w *World) Write(ctx context.Context, enough <-chan struct{}) {
 	all.Wait()
 }
 
-// make makes a change: with one request_id, on whichever node, until there is an
-// answer. Some answers are not waited for, and then the change is mostly repeated and
-// sometimes given up.
-func (w *World) make(ctx context.Context, r *rand.Rand, c *change, id string) {
+// make makes a change: with one request_id, on any node, until there is a response. It ignores some
+// responses; such a change is mostly repeated and sometimes given up.
+func (w *Scenario) make(ctx context.Context, r *rand.Rand, c *change, id string) {
 	c.body["request_id"] = id
 	record := &sent{text: c.text}
 	if c.text != "" {
@@ -100,7 +99,7 @@ func (w *World) make(ctx context.Context, r *rand.Rand, c *change, id string) {
 	}
 }
 
-// idOf is the id of the message or version that an answer tells.
+// idOf returns the id of the message or version in a response.
 func idOf(answer map[string]any) string {
 	if m, ok := answer["message"].(map[string]any); ok {
 		answer = m
@@ -109,8 +108,8 @@ func idOf(answer map[string]any) string {
 	return id
 }
 
-// draw draws a change.
-func (w *World) draw(r *rand.Rand) *change {
+// draw returns a random change.
+func (w *Scenario) draw(r *rand.Rand) *change {
 	switch n := r.IntN(100); {
 	case n < 38:
 		return w.directMessage(r)
@@ -134,7 +133,7 @@ func (w *World) draw(r *rand.Rand) *change {
 	return w.makeToken(r)
 }
 
-func (w *World) directMessage(r *rand.Rand) *change {
+func (w *Scenario) directMessage(r *rand.Rand) *change {
 	w.mu.Lock()
 	pair := w.pairs[r.IntN(len(w.pairs))]
 	w.mu.Unlock()
@@ -150,7 +149,7 @@ func (w *World) directMessage(r *rand.Rand) *change {
 		body: map[string]any{"to": w.bots[to].id, "content": text}}
 }
 
-func (w *World) threadMessage(r *rand.Rand) *change {
+func (w *Scenario) threadMessage(r *rand.Rand) *change {
 	t, member := w.seat(r)
 	text := w.text("thread")
 	return &change{who: w.bots[member].who, method: http.MethodPost, path: "/api/threads/" + t.id + "/messages", text: text,
@@ -158,7 +157,7 @@ func (w *World) threadMessage(r *rand.Rand) *change {
 }
 
 // artifact writes the next version of one of a few artifacts, or the first.
-func (w *World) artifact(r *rand.Rand) *change {
+func (w *Scenario) artifact(r *rand.Rand) *change {
 	t, member := w.seat(r)
 	text := w.text("artifact")
 	c := &change{who: w.bots[member].who, method: http.MethodPost, path: "/api/threads/" + t.id + "/artifacts", text: text,
@@ -169,22 +168,22 @@ func (w *World) artifact(r *rand.Rand) *change {
 	return c
 }
 
-func (w *World) invite(r *rand.Rand) *change {
+func (w *Scenario) invite(r *rand.Rand) *change {
 	t, member := w.seat(r)
 	guest := r.IntN(len(w.bots))
 	return &change{who: w.bots[member].who, method: http.MethodPost, path: "/api/threads/" + t.id + "/participants",
 		body: map[string]any{"bot_id": w.bots[guest].id}, done: func(map[string]any) { w.seated(t, guest, true) }}
 }
 
-func (w *World) join(r *rand.Rand) *change {
+func (w *Scenario) join(r *rand.Rand) *change {
 	t, _ := w.seat(r)
 	guest := r.IntN(len(w.bots))
 	return &change{who: w.bots[guest].who, method: http.MethodPost, path: "/api/threads/" + t.id + "/join",
 		body: map[string]any{}, done: func(map[string]any) { w.seated(t, guest, true) }}
 }
 
-// leave lets a bot leave, or be removed by another.
-func (w *World) leave(r *rand.Rand) *change {
+// leave makes a bot leave, or be removed by another.
+func (w *Scenario) leave(r *rand.Rand) *change {
 	t, goes := w.seat(r)
 	by := goes
 	if r.IntN(2) == 0 {
@@ -194,7 +193,7 @@ func (w *World) leave(r *rand.Rand) *change {
 		body: map[string]any{}, done: func(map[string]any) { w.seated(t, goes, false) }}
 }
 
-func (w *World) createThread(r *rand.Rand) *change {
+func (w *Scenario) createThread(r *rand.Rand) *change {
 	members := r.Perm(len(w.bots))[:2+r.IntN(6)]
 	var ids []string
 	for _, m := range members[1:] {
@@ -213,37 +212,37 @@ func (w *World) createThread(r *rand.Rand) *change {
 		}}
 }
 
-func (w *World) setStatus(r *rand.Rand) *change {
+func (w *Scenario) setStatus(r *rand.Rand) *change {
 	t, member := w.seat(r)
 	status := []string{"active", "blocked", "reviewing"}[r.IntN(3)]
 	return &change{who: w.bots[member].who, method: http.MethodPatch, path: "/api/threads/" + t.id, body: map[string]any{"status": status}}
 }
 
-func (w *World) rename(r *rand.Rand) *change {
+func (w *Scenario) rename(r *rand.Rand) *change {
 	b := w.bots[1+r.IntN(len(w.bots)-1)]
 	return &change{who: b.who, method: http.MethodPatch, path: "/api/me/name", body: map[string]any{"name": w.text("name")}}
 }
 
-// makeToken changes what is known of a bot's access, on all nodes.
-func (w *World) makeToken(r *rand.Rand) *change {
+// makeToken changes the access of a bot, on all nodes.
+func (w *Scenario) makeToken(r *rand.Rand) *change {
 	b := w.bots[r.IntN(len(w.bots))]
 	return &change{who: b.who, method: http.MethodPost, path: "/api/me/tokens", body: map[string]any{"scopes": []string{"read"}, "expires_in": 3_600_000}}
 }
 
-// text is a text that nothing else has.
-func (w *World) text(kind string) string {
+// text returns a unique text.
+func (w *Scenario) text(kind string) string {
 	return fmt.Sprintf("%s-%06d", kind, w.texts.Add(1))
 }
 
-// seat draws a thread and one who is believed to be in it.
-func (w *World) seat(r *rand.Rand) (*thread, int) {
+// seat returns a random thread and a bot that is believed to be in it.
+func (w *Scenario) seat(r *rand.Rand) (*thread, int) {
 	w.mu.Lock()
 	t := w.threads[r.IntN(len(w.threads))]
 	w.mu.Unlock()
 	return t, w.memberOf(r, t)
 }
 
-func (w *World) memberOf(r *rand.Rand, t *thread) int {
+func (w *Scenario) memberOf(r *rand.Rand, t *thread) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for try := r.IntN(len(w.bots)); ; try = (try + 1) % len(w.bots) {
@@ -253,8 +252,8 @@ func (w *World) memberOf(r *rand.Rand, t *thread) int {
 	}
 }
 
-// seated notes who came to a thread, or went.
-func (w *World) seated(t *thread, member int, in bool) {
+// seated records that a bot has joined or left a thread.
+func (w *Scenario) seated(t *thread, member int, in bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if in {

@@ -9,8 +9,8 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// B2B-SRV-030, B2B-SRV-031: a database without room degrades the health; why is told to
-// those who have the admin secret.
+// B2B-SRV-030, B2B-SRV-031: a full database degrades the health; the reason is shown to callers
+// with the admin secret only.
 func TestUnwell(t *testing.T) {
 	n := newNode(t)
 	ask := func(c caller, want int) map[string]any {
@@ -33,13 +33,13 @@ func TestUnwell(t *testing.T) {
 		t.Fatal("the change is made")
 	}
 	if h := ask(nobody, 503); h["status"] != "degraded" || h["db"] != "error" || h["reason"] != nil {
-		t.Errorf("a stranger is told %v", h)
+		t.Errorf("an unauthenticated caller gets %v", h)
 	}
 	reason, _ := ask(operator, 503)["reason"].(string)
 	if !strings.Contains(reason, "no space") {
-		t.Errorf("the operator is told %q", reason)
+		t.Errorf("the operator gets %q", reason)
 	}
 	if h := ask(bearer("a guess", "", "", "not-the-secret"), 503); h["reason"] != nil {
-		t.Errorf("who guesses is told %v", h)
+		t.Errorf("a caller with a wrong secret gets %v", h)
 	}
 }

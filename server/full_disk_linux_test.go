@@ -14,8 +14,8 @@ import (
 	"github.com/b2b-protocol/b2b/server"
 )
 
-// TestUploadsWithoutRoom: uploads to a disk that is full are told when to come back, over
-// every binding; what was there is read, and what fits is taken (B2B-LIM-015).
+// TestUploadsWithoutRoom checks that uploads to a full disk get a retry delay, over every binding;
+// existing files can be read, and a file that fits is accepted (B2B-LIM-015).
 func TestUploadsWithoutRoom(t *testing.T) {
 	t.Parallel()
 	small := t.TempDir()
@@ -67,7 +67,7 @@ func TestUploadsWithoutRoom(t *testing.T) {
 	}
 }
 
-// comesBack reports whether an error says when to come back.
+// comesBack reports whether an error has a retry delay.
 func comesBack(err *connect.Error) bool {
 	for _, d := range err.Details() {
 		if v, err := d.Value(); err == nil {

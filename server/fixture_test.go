@@ -22,14 +22,14 @@ import (
 
 const adminSecret = "the operator's secret of these tests"
 
-// A node is a whole server on a database of its own, called without a network.
+// A node is a whole server with its own database, called without a network.
 type node struct {
 	server   *server.Server
 	requests atomic.Int64
 	operator caller // a super admin's session
 }
 
-// testConfig is what an environment with nothing but a data folder and a secret gives.
+// testConfig returns the configuration of an environment with only a data folder and a secret.
 func testConfig(t testing.TB) server.Config {
 	t.Helper()
 	c := config.Default()
@@ -63,7 +63,7 @@ func newNodeWith(t testing.TB, set func(*server.Config)) *node {
 	return n
 }
 
-// A caller is one way to prove who is calling.
+// A caller is a credential.
 type caller struct {
 	name   string // "admin bot, read"
 	kind   string // "nobody", "bot", "admin bot", "org admin", "super admin"
@@ -77,7 +77,7 @@ func bearer(name, kind, scope, token string) caller {
 
 var nobody = caller{name: "nobody", kind: "nobody"}
 
-// An answer is what a client sees of a response.
+// An answer is a response as a client sees it.
 type answer struct {
 	status int
 	header http.Header
@@ -102,8 +102,8 @@ func (a answer) String() string {
 	return fmt.Sprintf("%d %s", a.status, body)
 }
 
-// send calls the server; body may be nil. Each request comes from an address of its
-// own, for failed logins are counted by address.
+// send calls the server; body may be nil. Each request has its own client address, since failed
+// logins are counted by address.
 func (n *node) send(c caller, method, target string, body []byte, header ...string) answer {
 	r := httptest.NewRequest(method, "http://b2b.test/", bytes.NewReader(body))
 	if u, err := r.URL.Parse(target); err == nil {
@@ -137,7 +137,7 @@ func (n *node) send(c caller, method, target string, body []byte, header ...stri
 	return answer{w.Code, w.Header(), w.Body.String()}
 }
 
-// listener is a client that goes away as soon as a stream is live.
+// listener is a client that disconnects as soon as a stream has started.
 type listener struct {
 	*httptest.ResponseRecorder
 	leave func()
@@ -151,7 +151,7 @@ func (l *listener) Write(p []byte) (int, error) {
 	return l.ResponseRecorder.Write(p)
 }
 
-// must calls the server and reads the answer, which must be a success.
+// must calls the server and decodes the response, which must be a success.
 func (n *node) must(t testing.TB, c caller, method, target string, body any) map[string]any {
 	t.Helper()
 	var data []byte
@@ -188,7 +188,7 @@ func (n *node) login(t testing.TB, name string, body map[string]any) caller {
 	return caller{name: name, scope: "full", header: http.Header{"Cookie": {cookie}}}
 }
 
-// An org is an org with something of everything in it, and every kind of caller.
+// An org is an org with something of every kind, and every kind of caller.
 type org struct {
 	id      string
 	callers []caller
@@ -201,8 +201,8 @@ type org struct {
 	at     map[string]string // the first thing of each kind
 }
 
-// A thing is something with an id; unknown is an id of the same shape, and in the
-// same place of every order, that nothing has.
+// A thing is something with an id; unknown is an id of the same form, at the same place in every
+// order, that does not exist.
 type thing struct{ kind, id, unknown string }
 
 func (o *org) add(kind, id string) {
@@ -230,7 +230,7 @@ func neighbour(id string) string {
 	return id[:len(id)-1] + string(last)
 }
 
-// newOrg makes an org whose names and texts all hold the mark.
+// newOrg makes an org with the mark in all its names and texts.
 func (n *node) newOrg(t testing.TB, mark string) *org {
 	t.Helper()
 	made := n.must(t, n.operator, "POST", "/api/orgs", map[string]any{"name": mark + " org"})
@@ -257,16 +257,16 @@ func (n *node) newOrg(t testing.TB, mark string) *org {
 	code := ticket(true)
 	memberID, memberToken := register("-bot8", map[string]any{"ticket": code})
 	otherID, otherToken := register("-bot2", map[string]any{"ticket": code})
-	strangerID, strangerToken := register("-bot6", map[string]any{"ticket": code})
+	outsiderID, outsiderToken := register("-bot6", map[string]any{"ticket": code})
 	ghostID, _ := register("-ghost2", map[string]any{"ticket": code})
 	n.must(t, o.human, "PATCH", "/api/org/settings", map[string]any{"join_approval_required": true})
 	pendingID, _ := register("-bot4", map[string]any{"ticket": ticket(false)})
 	o.member, o.other = bearer("bot", "bot", "full", memberToken), bearer("bot", "bot", "full", otherToken)
 	o.admin = bearer("admin bot", "admin bot", "full", adminToken)
-	stranger := bearer("stranger", "bot", "full", strangerToken)
+	outsider := bearer("outsider", "bot", "full", outsiderToken)
 	n.must(t, o.human, "DELETE", "/api/bots/"+ghostID, nil)
 	o.add("bot", otherID)
-	for _, id := range []string{memberID, adminID, strangerID, pendingID, ghostID} {
+	for _, id := range []string{memberID, adminID, outsiderID, pendingID, ghostID} {
 		o.add("bot", id)
 	}
 	o.add("bot name", mark+"-bot2")
@@ -300,7 +300,7 @@ func (n *node) newOrg(t testing.TB, mark string) *org {
 		}
 	}
 	o.add("artifact key", mark+"-plan2")
-	wants := n.must(t, stranger, "POST", "/api/threads/"+public+"/join", map[string]any{})
+	wants := n.must(t, outsider, "POST", "/api/threads/"+public+"/join", map[string]any{})
 	o.add("join request", wants["request_id"].(string))
 	for range 3 {
 		sent := n.must(t, o.member, "POST", "/api/send", map[string]any{"to": otherID, "content": mark + " wrote"})

@@ -15,13 +15,13 @@ import (
 
 // Servers are the nodes of one installation. Any may be down.
 type Servers interface {
-	// Pick draws a node: its name and the URL that it has, or had.
+	// Pick returns a random node: its name and its current or last URL.
 	Pick(r *rand.Rand) (name, url string)
-	// First is a node that is killed only when it is the only one.
+	// First returns a node that is killed only if it is the only one.
 	First() (name, url string)
 }
 
-// Plan is how large a World is.
+// Plan is the size of a Scenario.
 type Plan struct {
 	Seed        uint64
 	AdminSecret string
@@ -30,14 +30,14 @@ type Plan struct {
 	Pairs       int // of bots that talk, to begin with, at most 40
 	Writers     int
 	Changes     int  // acknowledged ones; each makes an event or more
-	Steady      bool // one subscriber never breaks off; for servers of which one stays
+	Steady      bool // one subscriber never disconnects; needs a server that is not killed
 }
 
 // answerTime is how long a call may take before it counts as lost.
 const answerTime = 10 * time.Second
 
-// World is an org and what happens in it.
-type World struct {
+// Scenario is an org and what happens in it.
+type Scenario struct {
 	Plan
 	Org         string
 	Subscribers []*Subscriber
@@ -46,7 +46,7 @@ type World struct {
 	net     *network
 	bots    []*bot
 	human   opening // the session of an org admin
-	end     string  // a name that tells that all is over
+	end     string  // the bot name in the final event
 	secret  string
 	started string // a cursor before everything that writers do
 
@@ -66,15 +66,15 @@ type bot struct {
 	name string
 }
 
-// thread is a thread as writers know it; its members are what they believe.
+// thread is a thread from the point of view of writers; members is what they believe.
 type thread struct {
 	id      string
 	members map[int]bool
 }
 
-// Found makes the org, its bots, threads and channels.
-func Found(ctx context.Context, plan Plan, servers Servers) (*World, error) {
-	w := &World{Plan: plan, servers: servers, net: newNetwork(), cursors: map[int64]string{}, end: fmt.Sprintf("the-end-%x", plan.Seed)}
+// Setup makes the org, its bots, threads and channels.
+func Setup(ctx context.Context, plan Plan, servers Servers) (*Scenario, error) {
+	w := &Scenario{Plan: plan, servers: servers, net: newNetwork(), cursors: map[int64]string{}, end: fmt.Sprintf("the-end-%x", plan.Seed)}
 	operator, err := w.login(ctx, map[string]any{"type": "super_admin", "admin_secret": plan.AdminSecret})
 	if err != nil {
 		return nil, err
@@ -84,20 +84,20 @@ func Found(ctx context.Context, plan Plan, servers Servers) (*World, error) {
 		return nil, err
 	}
 	w.Org, w.secret = org["id"].(string), org["org_secret"].(string)
-	if err := w.enlist(ctx); err != nil {
+	if err := w.registerBots(ctx); err != nil {
 		return nil, err
 	}
 	if w.human, err = w.login(ctx, map[string]any{"type": "org_admin", "org_id": w.Org, "org_secret": w.secret}); err != nil {
 		return nil, err
 	}
-	if err := w.furnish(ctx); err != nil {
+	if err := w.createThreads(ctx); err != nil {
 		return nil, err
 	}
 	return w, w.begin(ctx)
 }
 
-// enlist registers the bots, the first of which is an admin, and lifts the limits.
-func (w *World) enlist(ctx context.Context) error {
+// registerBots registers the bots, the first of which is an admin, and raises the limits.
+func (w *Scenario) registerBots(ctx context.Context) error {
 	for i := range w.Bots {
 		who := opening{net: w.net}
 		name := fmt.Sprintf("bot-%d", i)
@@ -114,8 +114,8 @@ func (w *World) enlist(ctx context.Context) error {
 	return err
 }
 
-// furnish makes the threads and channels that there are from the beginning.
-func (w *World) furnish(ctx context.Context) error {
+// createThreads makes the initial threads and channels.
+func (w *Scenario) createThreads(ctx context.Context) error {
 	r := w.rand(0)
 	for range w.Threads {
 		c := w.createThread(r)
@@ -138,8 +138,8 @@ func (w *World) furnish(ctx context.Context) error {
 	return nil
 }
 
-// begin finds the position from which everybody listens.
-func (w *World) begin(ctx context.Context) error {
+// begin finds the position from which all subscribe.
+func (w *Scenario) begin(ctx context.Context) error {
 	var err error
 	if w.started, err = w.now(ctx); err != nil {
 		return err
@@ -174,8 +174,8 @@ func (w *World) begin(ctx context.Context) error {
 	return nil
 }
 
-// now is the position at the end of the log.
-func (w *World) now(ctx context.Context) (string, error) {
+// now returns the position at the end of the log.
+func (w *Scenario) now(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	o := w.human
@@ -193,14 +193,14 @@ func (w *World) now(ctx context.Context) (string, error) {
 	}
 }
 
-func (w *World) subscriber(name string, v Viewer, who opening) *Subscriber {
-	s := &Subscriber{Name: name, Viewer: v, who: who, world: w, cursor: w.started, rng: w.rand(1000 + uint64(len(w.Subscribers)))}
+func (w *Scenario) subscriber(name string, v Viewer, who opening) *Subscriber {
+	s := &Subscriber{Name: name, Viewer: v, who: who, scenario: w, cursor: w.started, rng: w.rand(1000 + uint64(len(w.Subscribers)))}
 	w.Subscribers = append(w.Subscribers, s)
 	return s
 }
 
-// channels are those that the bots talk in so far.
-func (w *World) channels(ctx context.Context) ([]string, error) {
+// channels returns the ids of the channels that the bots use.
+func (w *Scenario) channels(ctx context.Context) ([]string, error) {
 	var ids []string
 	for _, pair := range w.pairs {
 		var list []struct{ ID string }
@@ -227,11 +227,11 @@ func unique(ids []string) (out []string) {
 	return out
 }
 
-// rand is the stream of chances of one actor.
-func (w *World) rand(actor uint64) *rand.Rand { return rand.New(rand.NewPCG(w.Seed, actor)) }
+// rand returns the random numbers of one actor.
+func (w *Scenario) rand(actor uint64) *rand.Rand { return rand.New(rand.NewPCG(w.Seed, actor)) }
 
-// Listen runs the subscribers until all have met the end or failed, or ctx is done.
-func (w *World) Listen(ctx context.Context) {
+// Listen runs the subscribers until all have received the final event or failed, or ctx ends.
+func (w *Scenario) Listen(ctx context.Context) {
 	var all sync.WaitGroup
 	for _, s := range w.Subscribers {
 		all.Go(func() { s.roam(ctx) })
@@ -239,11 +239,11 @@ func (w *World) Listen(ctx context.Context) {
 	all.Wait()
 }
 
-// Done is how many changes were acknowledged so far.
-func (w *World) Done() int { return int(w.done.Load()) }
+// Done returns the number of acknowledged changes.
+func (w *Scenario) Done() int { return int(w.done.Load()) }
 
-// End tells everybody that nothing more will come.
-func (w *World) End(ctx context.Context) error {
+// End makes the final event.
+func (w *Scenario) End(ctx context.Context) error {
 	err := outlast(ctx, func() error {
 		_, err := w.must(ctx, w.bots[0].who, http.MethodPatch, "/api/me/name", map[string]any{"name": w.end, "request_id": "end"})
 		return err
@@ -264,8 +264,8 @@ func (w *World) End(ctx context.Context) error {
 	return err
 }
 
-// outlast does something again until it is done or refused, or ctx ends: servers may
-// still meet connections that were cut.
+// outlast repeats do until it succeeds or is refused, or ctx ends: servers may still use
+// connections that were cut.
 func outlast(ctx context.Context, do func() error) error {
 	for {
 		err := do()
@@ -277,11 +277,11 @@ func outlast(ctx context.Context, do func() error) error {
 	}
 }
 
-// Close gives back what the World holds.
-func (w *World) Close() { w.net.close() }
+// Close closes the connections.
+func (w *Scenario) Close() { w.net.close() }
 
-// must makes a call that has to succeed, on the node that stays.
-func (w *World) must(ctx context.Context, o opening, method, path string, body any) (map[string]any, error) {
+// must makes a call that has to succeed, on the first node.
+func (w *Scenario) must(ctx context.Context, o opening, method, path string, body any) (map[string]any, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	_, o.url = w.servers.First()
@@ -292,7 +292,7 @@ func (w *World) must(ctx context.Context, o opening, method, path string, body a
 	return answer, err
 }
 
-func (w *World) login(ctx context.Context, body map[string]any) (opening, error) {
+func (w *Scenario) login(ctx context.Context, body map[string]any) (opening, error) {
 	o := opening{net: w.net}
 	_, o.url = w.servers.First()
 	var answer map[string]any
