@@ -190,7 +190,7 @@ func (f *fleet) play(storage string, trouble func()) {
 	}
 	lives, entries := 0, 0
 	for _, s := range w.Subscribers {
-		lives, entries = lives+s.Lives, entries+len(s.Entries)
+		lives, entries = lives+s.Connections, entries+len(s.Entries)
 	}
 	t.Logf("%d changes in %d events; %d subscribers took in %d entries over %d connections; founded in %s, loaded in %s, settled in %s",
 		w.Done(), len(log), len(w.Subscribers), entries, lives, loaded.Sub(began).Round(time.Millisecond), load.Round(time.Millisecond), settled.Round(time.Millisecond))

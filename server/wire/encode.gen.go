@@ -8,8 +8,8 @@ import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Append appends m as wire JSON. It fails only for messages that are not of the
-// schema; b is then returned as it was.
+// Append appends m as wire JSON. It returns an error, and b unchanged, only if m is not
+// a message of the schema.
 func Append(b []byte, m proto.Message) ([]byte, error) {
 	switch m := m.(type) {
 	case *v1.Artifact:
@@ -524,9 +524,9 @@ func Append(b []byte, m proto.Message) ([]byte, error) {
 	return b, errUnknown(m)
 }
 
-// AppendField appends what REST answers of the response m: the field that the
-// response_body of its google.api.http names, or all of m if field is empty. It
-// fails for any other field; b is then returned as it was.
+// AppendField appends the REST body of the response m: the field that is the
+// response_body of its google.api.http, or all of m if field is empty. It returns
+// an error and b unchanged for any other field.
 func AppendField(b []byte, m proto.Message, field string) ([]byte, error) {
 	if field == "" {
 		return Append(b, m)

@@ -234,7 +234,7 @@ func (w *Scenario) rand(actor uint64) *rand.Rand { return rand.New(rand.NewPCG(w
 func (w *Scenario) Listen(ctx context.Context) {
 	var all sync.WaitGroup
 	for _, s := range w.Subscribers {
-		all.Go(func() { s.roam(ctx) })
+		all.Go(func() { s.run(ctx) })
 	}
 	all.Wait()
 }
