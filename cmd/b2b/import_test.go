@@ -63,14 +63,14 @@ func oldDatabase(t *testing.T) string {
 func runImport(t *testing.T, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
 	cmd := importCmd(t, args...)
-	var out, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &stderr
+	var out, errOut bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errOut
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
-	return cmd.ProcessState.ExitCode(), out.String(), stderr.String()
+	return cmd.ProcessState.ExitCode(), out.String(), errOut.String()
 }
 
 func importCmd(t *testing.T, args ...string) *exec.Cmd {
