@@ -195,7 +195,7 @@ func TestParentsOnEveryNode(t *testing.T) {
 			}
 		})
 	}
-	time.Sleep(50 * time.Millisecond) // so that some are under way
+	time.Sleep(50 * time.Millisecond) // so that some calls are in progress
 	one.must(t, o.member, "DELETE", "/api/me/tokens/"+id, nil)
 	minters.Wait()
 	over = append(over, slices.Concat(made...)...)

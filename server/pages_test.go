@@ -26,7 +26,7 @@ type listCase struct {
 	key    string         // of an entry, dotted
 	as     string         // "bot", "admin", "human" or "operator"
 	values map[string]any // of the request
-	next   string         // the field of the request that goes on where the answer says
+	next   string         // the field of the request for the next page token
 }
 
 // longLists are the lists with pages limited by bytes, by procedure and field.

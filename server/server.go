@@ -278,7 +278,7 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 // ErrRestart, as the cause of the end of a context, means that the server will restart at once.
-// Connected clients are told so.
+// Connected clients get close code 1012.
 var ErrRestart = errors.New("server: restart")
 
 // Serve serves on l until ctx ends. Then it accepts no new connections, waits at most 5 seconds for

@@ -27,9 +27,9 @@ func killUnderLoad(t *testing.T, env []string) {
 	path := "/api/threads/" + thread["id"].(string) + "/messages"
 	token, readerToken := bots["writer"].token, bots["reader"].token
 
-	const clients, lives = 8, 3
+	const clients, runs = 8, 3
 	acknowledged := make(map[string]string) // content by message id
-	for life := range lives {
+	for run := range runs {
 		var mu sync.Mutex
 		var wg sync.WaitGroup
 		before := len(acknowledged)
@@ -37,7 +37,7 @@ func killUnderLoad(t *testing.T, env []string) {
 			wg.Go(func() {
 				poster := &client{t: t, url: n.URL, token: token}
 				for i := 0; ; i++ {
-					content := fmt.Sprintf("%d-%d-%d", life, c, i)
+					content := fmt.Sprintf("%d-%d-%d", run, c, i)
 					status, answer, _ := poster.try("POST", path, map[string]any{"content": content})
 					if status != http.StatusOK {
 						return
@@ -82,5 +82,5 @@ func killUnderLoad(t *testing.T, env []string) {
 	if lost > 0 {
 		t.Errorf("%d of %d acknowledged messages are lost", lost, len(acknowledged))
 	}
-	t.Logf("%d acknowledged, %d kept, %d kills", len(acknowledged), len(found), lives)
+	t.Logf("%d acknowledged, %d kept, %d kills", len(acknowledged), len(found), runs)
 }

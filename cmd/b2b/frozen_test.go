@@ -117,7 +117,7 @@ func TestFrozenNode(t *testing.T) {
 
 // TestSilentDatabase makes the database stop responding, with its connections open, while many
 // clients send. All get a response in time, memory stays bounded, health reports it, and the server
-// stops when told to (B2B-LIFE-030, 033, 035).
+// stops in time (B2B-LIFE-030, 033, 035).
 func TestSilentDatabase(t *testing.T) {
 	t.Parallel()
 	proxy := pgtest.NewProxy(t, pgtest.URL(t))
@@ -159,7 +159,7 @@ func TestSilentDatabase(t *testing.T) {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	t.Logf("health says so %v after the silence began", time.Since(begun))
+	t.Logf("health reports it %v after the silence began", time.Since(begun))
 	all.Wait()
 	grown := n.resident() - before
 	t.Logf("answered after %v at most: %v; %d kB more", time.Since(begun), answers, grown)
@@ -178,7 +178,7 @@ func TestSilentDatabase(t *testing.T) {
 	all.Go(func() { send() })
 	time.Sleep(100 * time.Millisecond)
 	begun = time.Now()
-	err := n.stop() // whatever its status: it cannot take leave
+	err := n.stop() // any status: it cannot stop gracefully
 	t.Logf("stopped after %v: %v", time.Since(begun), err)
 	if took := time.Since(begun); took > inTime {
 		t.Errorf("stopped after %v", took)

@@ -53,7 +53,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	thread := writer.must("POST", "/api/threads", map[string]any{"topic": "full", "participants": []string{"reader"}})
 	messages := "/api/threads/" + thread["id"].(string) + "/messages"
-	sent := 0 // each says which it is
+	sent := 0 // each message contains its number
 	send := func(status int) {
 		t.Helper()
 		got, answer, header := writer.try("POST", messages, map[string]any{

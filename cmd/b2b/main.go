@@ -32,7 +32,7 @@ func run() int {
 }
 
 // untilSignal returns a context that ends at a signal to stop. SIGQUIT means that the server will
-// be restarted at once, which clients are told.
+// be restarted at once; clients get close code 1012.
 func untilSignal(parent context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 1)

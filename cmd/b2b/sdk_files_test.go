@@ -148,14 +148,14 @@ func TestStreamsCarryTheToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !events.Receive() { // the first message says where the stream is
+	if !events.Receive() { // the first message has the position of the stream
 		t.Fatalf("no event stream: %v", events.Err())
 	}
 	bots["a"].must("POST", "/api/send", map[string]any{"to": "b", "content": "hello"})
 	for events.Receive() {
 		if m := events.Msg().GetEvent().GetMessage(); m != nil {
 			if text := fmt.Sprint(m); !strings.Contains(text, "hello") {
-				t.Errorf("told: %s", text)
+				t.Errorf("received: %s", text)
 			}
 			break
 		}

@@ -32,7 +32,7 @@ func TestServeStopsGracefully(t *testing.T) {
 	}
 	for _, secret := range []string{adminSecret, bots["keeper"].token, org["org_secret"].(string)} {
 		if strings.Contains(n.logs.String(), secret) {
-			t.Errorf("the log tells the secret %s…", secret[:8])
+			t.Errorf("the log contains the secret %s…", secret[:8])
 		}
 	}
 	again := serve(t, data)
@@ -48,12 +48,12 @@ func TestServeStopsGracefully(t *testing.T) {
 
 func TestServeInDevelopmentNeedsNoSecret(t *testing.T) {
 	n := serve(t, t.TempDir(), "B2B_ADMIN_SECRET=", "B2B_DEV_MODE=true")
-	anybody := &client{t: t, url: n.URL}
-	org := anybody.must("POST", "/api/orgs", map[string]any{"name": "dev"})
+	unauthenticated := &client{t: t, url: n.URL}
+	org := unauthenticated.must("POST", "/api/orgs", map[string]any{"name": "dev"})
 	if org["org_secret"] == nil {
 		t.Errorf("org: %v", org)
 	}
-	_, _, header := anybody.try("POST", "/api/auth/login", map[string]any{"type": "org_admin", "org_id": org["id"], "org_secret": org["org_secret"]})
+	_, _, header := unauthenticated.try("POST", "/api/auth/login", map[string]any{"type": "org_admin", "org_id": org["id"], "org_secret": org["org_secret"]})
 	cookie, err := http.ParseSetCookie(header.Get("Set-Cookie"))
 	if err != nil || cookie.Secure || !cookie.HttpOnly || cookie.SameSite != http.SameSiteStrictMode || header.Get("Access-Control-Allow-Origin") != "" {
 		t.Errorf("a login in development: %v %v", err, header)

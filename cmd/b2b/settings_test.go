@@ -105,7 +105,7 @@ func TestStartIsLogged(t *testing.T) {
 	if got := lines(dev, "INFO")[0]["listen"].(string); !strings.HasPrefix(got, "127.0.0.1:") {
 		t.Errorf("development listens on %s", got)
 	}
-	if w := lines(dev, "WARN"); len(w) != 1 || !strings.Contains(w[0]["msg"].(string), "everybody who reaches 127.0.0.1:") {
+	if w := lines(dev, "WARN"); len(w) != 1 || !strings.Contains(w[0]["msg"].(string), "anyone who reaches 127.0.0.1:") {
 		t.Errorf("development without a secret is logged as %v", w)
 	}
 }

@@ -51,7 +51,7 @@ func TestStopWhileOthersHang(t *testing.T) {
 func stopsSoon(t *testing.T, n *node) {
 	t.Helper()
 	begun := time.Now()
-	err := n.stop() // whatever its status
+	err := n.stop() // any status
 	took := time.Since(begun)
 	t.Logf("stopped after %v: %v", took, err)
 	if took > inTime {

@@ -188,12 +188,12 @@ func (f *fleet) play(storage string, trouble func()) {
 	if err := errors.Join(w.Judge(log), history.Judge(log)); err != nil {
 		t.Errorf("%v", err)
 	}
-	lives, entries := 0, 0
+	connections, entries := 0, 0
 	for _, s := range w.Subscribers {
-		lives, entries = lives+s.Connections, entries+len(s.Entries)
+		connections, entries = connections+s.Connections, entries+len(s.Entries)
 	}
 	t.Logf("%d changes in %d events; %d subscribers took in %d entries over %d connections; founded in %s, loaded in %s, settled in %s",
-		w.Done(), len(log), len(w.Subscribers), entries, lives, loaded.Sub(began).Round(time.Millisecond), load.Round(time.Millisecond), settled.Round(time.Millisecond))
+		w.Done(), len(log), len(w.Subscribers), entries, connections, loaded.Sub(began).Round(time.Millisecond), load.Round(time.Millisecond), settled.Round(time.Millisecond))
 	for i, n := range f.nodes {
 		if err := n.stop(); err != nil {
 			t.Errorf("node %d: stop: %v", i, err)

@@ -150,7 +150,7 @@ func plantOrphan(t *testing.T, data string) string {
 	for path := range whole {
 		id := uuid.NewString()
 		orphan := filepath.Join(filepath.Dir(filepath.Dir(path)), id[len(id)-2:], id)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(orphan), 0o700), os.WriteFile(orphan, []byte("nobody's"), 0o600)); err != nil {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(orphan), 0o700), os.WriteFile(orphan, []byte("orphan"), 0o600)); err != nil {
 			t.Fatal(err)
 		}
 		return orphan

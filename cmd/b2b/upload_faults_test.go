@@ -144,7 +144,7 @@ func TestSlowUploads(t *testing.T) {
 			s.rest = s.rest[1:]
 		}
 	}
-	eventually(t, "all slow uploads are under way", func() bool {
+	eventually(t, "all slow uploads are in progress", func() bool {
 		trickle() // else the server would give them up
 		_, staged := filesIn(t, data)
 		return len(staged) == of*each
@@ -204,6 +204,6 @@ func (n *node) rss() int {
 			return kb << 10
 		}
 	}
-	n.t.Fatal("the process says nothing of its memory")
+	n.t.Fatal("the memory of the process is unknown")
 	return 0
 }

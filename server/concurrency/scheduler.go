@@ -7,27 +7,27 @@ import (
 )
 
 // Scheduler describes how the threads of this process share its processors. The zero value
-// is that of a process that was not prepared.
+// describes a process that did not call [Prepare].
 type Scheduler struct {
 	Processors int  // for the calls of all orgs; 0: GOMAXPROCS
-	Slices     bool // threads have short slices, so heavy calls get long ones
+	Slices     bool // threads have short time slices, and heavy calls get long ones
 }
 
-// The kernel lets a thread run for a slice before another one that is ready gets its
-// processor, and lets a thread that wakes up interrupt one with a longer slice. A call that
-// needs little therefore waits for no heavy call.
+// The kernel lets a thread run for one time slice before it gives the processor to another runnable
+// thread, and lets a thread that wakes up preempt one with a longer slice. So a short call does not
+// wait for a heavy one.
 const (
 	shortSlice = 200 * time.Microsecond
 	longSlice  = 4 * time.Millisecond
 )
 
-// errNoSlices says that this system has no slices that a process can set.
+// errNoSlices means that a process cannot set time slices on this system.
 var errNoSlices = errors.New("concurrency: the system has no slices of threads")
 
-// Prepare prepares this process to serve: it raises GOMAXPROCS, and where the kernel has
-// them (Linux from 6.12 on; older ones ignore it), gives all threads short slices. It is
-// called by main, before anything computes. The error says why the slices are as they were;
-// the scheduler is good in any case.
+// Prepare prepares this process to serve. It raises GOMAXPROCS and gives all threads short time
+// slices, if the kernel supports that (Linux from 6.12 on; older ones ignore it). The program must
+// call it first. The error says why the slices were not changed; the returned Scheduler can be used
+// in any case.
 func Prepare() (Scheduler, error) {
 	s := Scheduler{Processors: runtime.GOMAXPROCS(0)}
 	runtime.GOMAXPROCS(threads(s.Processors))
@@ -39,6 +39,6 @@ func Prepare() (Scheduler, error) {
 	return s, err
 }
 
-// threads is the GOMAXPROCS for a server on so many processors: more than its limiter lets
-// one org keep busy.
+// threads returns the GOMAXPROCS for a server with this number of processors: more than its limiter
+// lets one org keep busy.
 func threads(processors int) int { return processors + 2 }

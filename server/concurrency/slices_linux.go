@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// shortenSlices gives all threads of this process short slices. Threads that the runtime
-// starts later have the slice of an unlocked one.
+// shortenSlices gives all threads of this process short time slices. Threads that the runtime
+// starts later inherit the slice of a thread that is not locked.
 func shortenSlices() error {
 	entries, err := os.ReadDir("/proc/self/task")
 	if err != nil {
@@ -29,7 +29,7 @@ func shortenSlices() error {
 	return nil
 }
 
-// beginLong gives this goroutine a thread with a long slice, until endLong.
+// beginLong runs this goroutine on a thread with a long time slice, until endLong.
 func beginLong() bool {
 	runtime.LockOSThread()
 	if err := setSlice(0, longSlice); err != nil {
@@ -39,23 +39,23 @@ func beginLong() bool {
 	return true
 }
 
-// endLong is called by the goroutine for which beginLong returned true. A thread that keeps
-// its long slice stays with the goroutine, and ends with it.
+// endLong must be called by the goroutine for which beginLong returned true. If the slice cannot be
+// reset, the thread stays locked to the goroutine, and ends with it.
 func endLong() {
 	if setSlice(0, shortSlice) == nil {
 		runtime.UnlockOSThread()
 	}
 }
 
-// setSlice sets the slice of a thread, 0 being the calling one, and leaves its policy and
-// its nice value as they are.
+// setSlice sets the time slice of a thread (0: the calling one) without changing its policy and
+// nice value.
 func setSlice(thread int, slice time.Duration) error {
 	attr, err := unix.SchedGetAttr(thread, 0)
 	if err != nil {
 		return fmt.Errorf("read the slice of a thread: %w", err)
 	}
 	if attr.Policy != unix.SCHED_NORMAL && attr.Policy != unix.SCHED_BATCH {
-		return errNoSlices // the operator has chosen a policy without
+		return errNoSlices // the operator has chosen a policy without slices
 	}
 	attr.Runtime = uint64(slice)
 	if err := unix.SchedSetAttr(thread, attr, 0); err != nil {

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// slice is that of the calling thread; 0: the kernel has none.
+// slice returns the time slice of the calling thread; 0 if the kernel has none.
 func slice(t *testing.T) time.Duration {
 	t.Helper()
 	attr, err := unix.SchedGetAttr(0, 0)
@@ -19,9 +19,9 @@ func slice(t *testing.T) time.Duration {
 	return time.Duration(attr.Runtime)
 }
 
-// A heavy call runs on a thread with a long slice, and leaves it as it was.
+// A heavy call runs on a thread with a long time slice, and resets it afterwards.
 func TestHeavyCallsHaveLongSlices(t *testing.T) {
-	runtime.LockOSThread() // the thread ends with the test, whatever it has become
+	runtime.LockOSThread() // the thread ends with the test
 	switch err := setSlice(0, shortSlice); {
 	case errors.Is(err, errNoSlices):
 		t.Log("this process has a policy without slices")
@@ -30,7 +30,7 @@ func TestHeavyCallsHaveLongSlices(t *testing.T) {
 		t.Fatal(err)
 	}
 	short, long := slice(t), longSlice
-	if short == 0 { // the kernel ignores slices, and the calls must be done all the same
+	if short == 0 { // the kernel ignores slices; calls must work nevertheless
 		long = 0
 	}
 	l := NewLimiter(Config{Scheduler: Scheduler{Processors: 2, Slices: true}, Long: []string{"search"}})

@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-const goodSecret = "3f9c1be0a7d24c55a1e2" // nobody's
+const goodSecret = "3f9c1be0a7d24c55a1e2" // not in use
 
-const goodKey = "3f9c1be0a7d24c55a1e23f9c1be0a7d24c55a1e23f9c1be0a7d24c55a1e20011" // nobody's, too
+const goodKey = "3f9c1be0a7d24c55a1e23f9c1be0a7d24c55a1e23f9c1be0a7d24c55a1e20011" // not in use
 
 // vars is an environment with an admin secret.
 func vars(pairs ...string) Lookup {
@@ -69,7 +69,7 @@ func TestLoad(t *testing.T) {
 		}},
 		{"dev on another address", vars("--dev", "true", "B2B_HOST", "0.0.0.0"), func(c Config) bool { return c.DevMode && c.Host == "0.0.0.0" }},
 		{"dev was a literal", vars("DEV_MODE", "1"), func(c Config) bool { return !c.DevMode && c.Host == "0.0.0.0" && len(c.Warnings()) == 1 }},
-		{"dev was a literal, whatever else it says", vars("DEV_MODE", "production"), func(c Config) bool {
+		{"dev was a literal, any other value", vars("DEV_MODE", "production"), func(c Config) bool {
 			return !c.DevMode && slices.Equal(c.Warnings(), []string{`DEV_MODE="production" is not development mode, as before: that is B2B_DEV_MODE=true`})
 		}},
 		{"dev is off", vars("DEV_MODE", "Off"), func(c Config) bool { return !c.DevMode && len(c.Warnings()) == 0 }},
@@ -267,7 +267,7 @@ func TestSecretsAreMasked(t *testing.T) {
 				text = append(text, err.Error())
 			}
 			if s := strings.Join(text, "\n"); strings.Contains(strings.ReplaceAll(s, "hunter2x", ""), "hunter2") {
-				t.Errorf("%s=%s tells its secret:\n%s", name, address, s)
+				t.Errorf("%s=%s shows its secret:\n%s", name, address, s)
 			}
 		}
 	}
@@ -314,7 +314,7 @@ func TestFactsAndWarnings(t *testing.T) {
 	}
 	open := Default()
 	open.DevMode, open.Host = true, "127.0.0.1"
-	if w := strings.Join(open.Warnings(), "\n"); !strings.Contains(w, "everybody who reaches 127.0.0.1:4800 is super admin") {
+	if w := strings.Join(open.Warnings(), "\n"); !strings.Contains(w, "anyone who reaches 127.0.0.1:4800 is super admin") {
 		t.Errorf("development without a secret: %q", w)
 	}
 }

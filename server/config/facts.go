@@ -112,11 +112,11 @@ func (c Config) Warnings() (out []string) {
 	if c.DevMode && !c.listensHereAlone() {
 		text := "development mode listens on " + c.Addr() + ", where other machines reach it: cookies are not marked Secure"
 		if c.AdminSecret == "" {
-			text += ", and everybody who reaches it is super admin"
+			text += ", and anyone who reaches it is super admin"
 		}
 		out = append(out, text+". Leave B2B_HOST out to listen on this machine alone, and use development mode only for development")
 	} else if c.DevMode && c.AdminSecret == "" {
-		out = append(out, "development mode without an admin secret: everybody who reaches "+c.Addr()+" is super admin. It listens on this machine alone, unless B2B_HOST says otherwise")
+		out = append(out, "development mode without an admin secret: anyone who reaches "+c.Addr()+" is super admin. It listens on this machine alone, unless B2B_HOST says otherwise")
 	}
 	if c.RedisURL != "" && c.DatabaseURL == "" {
 		out = append(out, "Redis is not used: with the embedded database there is one node")

@@ -73,15 +73,15 @@ func TestAddr(t *testing.T) {
 		{"a port that is too large", "1", peer, []string{"192.0.2.7:65536"}, "10.0.0.9", false},
 		{"more behind the bracket", "1", peer, []string{"[2001:db8::7]x"}, "10.0.0.9", false},
 
-		{"nobody is believed", "0", peer, []string{"192.0.2.7"}, "10.0.0.9", true},
-		{"nobody is believed, IPv6", "0", "[2001:db8::9%eth0]:1", []string{"192.0.2.7"}, "2001:db8::9", true},
+		{"no proxy is trusted", "0", peer, []string{"192.0.2.7"}, "10.0.0.9", true},
+		{"no proxy is trusted, IPv6", "0", "[2001:db8::9%eth0]:1", []string{"192.0.2.7"}, "2001:db8::9", true},
 		{"another peer", "10.0.0.1, 10.1.0.0/16", peer, []string{"192.0.2.7"}, "10.0.0.9", true},
 		{"a known peer", "10.0.0.9", peer, []string{"6.6.6.6, 192.0.2.7"}, "192.0.2.7", false},
 		{"a known range", "10.0.0.0/8", peer, []string{"6.6.6.6, 192.0.2.7, 10.0.0.2:80"}, "192.0.2.7", false},
 		{"proxies alone", "10.0.0.0/8", peer, []string{"10.0.0.3, 10.0.0.2"}, "10.0.0.3", false},
 		{"a known peer over IPv6", "10.0.0.0/8", "[::ffff:10.0.0.9]:1", []string{"192.0.2.7"}, "192.0.2.7", false},
 		{"junk behind a known proxy", "10.0.0.0/8", peer, []string{"192.0.2.7, unknown, 10.0.0.2"}, "10.0.0.2", false},
-		{"a known proxy says nothing", "10.0.0.9", peer, []string{" , "}, "10.0.0.9", false},
+		{"a known proxy adds no entry", "10.0.0.9", peer, []string{" , "}, "10.0.0.9", false},
 		{"no port of the connection", "10.0.0.9", "10.0.0.9", []string{"192.0.2.7"}, "192.0.2.7", false},
 		{"no address of the connection", "10.0.0.9", "@", []string{"192.0.2.7"}, "@", true},
 	} {

@@ -33,10 +33,10 @@ func NewAnswers(s Sizes, l *concurrency.Limiter) *Answers {
 // Answer is what one call has reserved. The zero Answer has reserved nothing. It must not be used
 // by several goroutines at once.
 type Answer struct {
-	of   *Answers
-	info *call.Info
-	slot concurrency.Permit
-	hold Reservation
+	of          *Answers
+	info        *call.Info
+	slot        concurrency.Permit
+	reservation Reservation
 }
 
 // Begin is called before a call runs; its caller must be known. A call that only reads waits for
@@ -59,12 +59,12 @@ func (a *Answer) Take(ctx context.Context, n int64) error {
 	if n <= Small || a.of == nil {
 		return nil
 	}
-	a.hold = a.of.budget.Begin(a.info)
+	a.reservation = a.of.budget.Begin(a.info)
 	most := a.of.budget.sizes.Share
 	if _, anonymous := a.info.Payer(); anonymous {
 		most = a.of.budget.sizes.Address
 	}
-	err := a.hold.takeLarge(ctx, min(n, most)) // a response larger than a share takes the whole share
+	err := a.reservation.takeLarge(ctx, min(n, most)) // a response larger than a share takes the whole share
 	if !a.info.Operation.Reads {
 		return nil
 	}
@@ -78,7 +78,7 @@ func (a *Answer) Pause() { a.slot.End() }
 // End returns all that the call has reserved. Further calls do nothing.
 func (a *Answer) End() {
 	a.slot.End()
-	if a.hold.budget != nil {
-		a.hold.End()
+	if a.reservation.budget != nil {
+		a.reservation.End()
 	}
 }

@@ -30,9 +30,9 @@ func hasBody(r *http.Request) bool {
 }
 
 // readBody appends the JSON body of a request to buf and checks that it is well formed. The caller
-// must be known; its bytes count against hold. buf stays empty if there is no body. Package edge
+// must be known; its bytes count against reservation. buf stays empty if there is no body. Package edge
 // limits the time.
-func readBody(r *http.Request, op *call.Operation, buf *wire.Buffer, hold *intake.Reservation) error {
+func readBody(r *http.Request, op *call.Operation, buf *wire.Buffer, reservation *intake.Reservation) error {
 	if !hasBody(r) {
 		return nil
 	}
@@ -47,10 +47,10 @@ func readBody(r *http.Request, op *call.Operation, buf *wire.Buffer, hold *intak
 	if call.Public(op.Access) {
 		most = MaxPublicBody
 	}
-	if buf.B, err = hold.Read(r.Context(), buf.B, r.Body, r.ContentLength, most); err != nil {
+	if buf.B, err = reservation.Read(r.Context(), buf.B, r.Body, r.ContentLength, most); err != nil {
 		return unread(err, most)
 	}
-	if err := hold.Decode(r.Context()); err != nil {
+	if err := reservation.Decode(r.Context()); err != nil {
 		return err
 	}
 	buf.B = bytes.TrimPrefix(buf.B, []byte("\xef\xbb\xbf")) // some editors write a byte order mark

@@ -75,9 +75,9 @@ func (s *handler) serve(w http.ResponseWriter, r *http.Request, buf *wire.Buffer
 	}
 	info.Operation = m.route.op
 	var (
-		res    proto.Message
-		hold   intake.Reservation
-		answer intake.Answer
+		res         proto.Message
+		reservation intake.Reservation
+		answer      intake.Answer
 	)
 	if info.Operation.Receive != nil {
 		res, err = s.upload(r, info)
@@ -85,20 +85,20 @@ func (s *handler) serve(w http.ResponseWriter, r *http.Request, buf *wire.Buffer
 		if err := s.pipeline.Admit(r.Context(), info); err != nil {
 			return refuse(w, r, err)
 		}
-		hold = s.intake.Begin(info)
-		defer hold.End()
-		if err := readBody(r, info.Operation, buf, &hold); err != nil {
-			hold.Decoded()
+		reservation = s.intake.Begin(info)
+		defer reservation.End()
+		if err := readBody(r, info.Operation, buf, &reservation); err != nil {
+			reservation.Decoded()
 			return refuse(w, r, err)
 		}
 		req, malformed := m.request(r, buf.B)
-		hold.Decoded()
+		reservation.Decoded()
 		switch {
 		case info.Operation.SendsFile:
-			hold.End() // a download may take long
+			reservation.End() // a download may take long
 			return s.download(w, r, info, req, malformed)
 		case info.Operation.Stream != nil:
-			hold.End()
+			reservation.End()
 			return s.stream(w, r, info, req, malformed)
 		}
 		if answer, err = s.answers.Begin(r.Context(), info); err != nil {
@@ -131,7 +131,7 @@ func (s *handler) serve(w http.ResponseWriter, r *http.Request, buf *wire.Buffer
 		return WriteError(w, r, err)
 	}
 	if kept > 0 && info.Operation.Receive == nil {
-		hold.End()
+		reservation.End()
 	}
 	if info.Cookie != nil {
 		s.edge.WriteCookie(w.Header(), info.Cookie)

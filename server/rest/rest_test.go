@@ -45,7 +45,7 @@ func (c callers) Session(_ context.Context, id string) (*call.Session, error) {
 	return nil, nil
 }
 
-var everybody = callers{
+var knownCallers = callers{
 	"bot":     {Kind: call.Bot, OrgID: "o1", BotID: "b1", Scopes: call.ScopeFull},
 	"reader":  {Kind: call.Bot, OrgID: "o1", BotID: "b1", Scopes: call.ScopeRead},
 	"session": {Kind: call.OrgAdmin, OrgID: "o1", Session: &call.Session{OrgID: "o1"}},
@@ -60,7 +60,7 @@ func server(t testing.TB, change func(*rest.Config), services map[string]service
 	log := slog.New(slog.DiscardHandler)
 	c := rest.Config{
 		Operations: call.Services{}.Operations(),
-		Pipeline:   call.NewPipeline(everybody, log, false),
+		Pipeline:   call.NewPipeline(knownCallers, log, false),
 		Log:        log,
 	}
 	for _, op := range c.Operations {

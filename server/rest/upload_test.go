@@ -38,8 +38,8 @@ func receive(t testing.TB, contentType string, body io.Reader) (got received) {
 	r := httptest.NewRequest(http.MethodPost, "/api/files/upload", body)
 	r.Header.Set("Content-Type", contentType)
 	refused := func(err error) received {
-		e, told := call.AsError(err)
-		if !told {
+		e, ok := call.AsError(err)
+		if !ok {
 			t.Errorf("not an error for clients: %v", err)
 		}
 		got.code = e.Code

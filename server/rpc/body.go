@@ -37,15 +37,15 @@ const (
 // Nothing is read before connect asks for it, which it does only after the gate has let the caller
 // in.
 type body struct {
-	raw       io.ReadCloser
-	ctx       context.Context
-	op        *call.Operation
-	hold      intake.Reservation
-	size      int64 // of a message without an envelope; -1: unknown
-	most      int64
-	enveloped bool
-	gzip      bool
-	json      bool
+	raw         io.ReadCloser
+	ctx         context.Context
+	op          *call.Operation
+	reservation intake.Reservation
+	size        int64 // of a message without an envelope; -1: unknown
+	most        int64
+	enveloped   bool
+	gzip        bool
+	json        bool
 
 	head    [envelope]byte
 	buf     *wire.Buffer
@@ -56,8 +56,8 @@ type body struct {
 
 // begin prepares to read a request. It reports whether the Content-Encoding is decoded here, so
 // that connect must not see that header.
-func (b *body) begin(r *http.Request, op *call.Operation, hold intake.Reservation) (decoded bool) {
-	b.raw, b.ctx, b.op, b.hold, b.size = r.Body, r.Context(), op, hold, r.ContentLength
+func (b *body) begin(r *http.Request, op *call.Operation, reservation intake.Reservation) (decoded bool) {
+	b.raw, b.ctx, b.op, b.reservation, b.size = r.Body, r.Context(), op, reservation, r.ContentLength
 	b.most = MaxMessage
 	if call.Public(op.Access) {
 		b.most = MaxPublicMessage
@@ -81,7 +81,7 @@ func (b *body) end() {
 	if b.raw == nil {
 		return
 	}
-	b.hold.End()
+	b.reservation.End()
 	if b.buf != nil {
 		wire.PutBuffer(b.buf)
 		b.buf, b.rest = nil, nil
@@ -118,7 +118,7 @@ func (b *body) Read(p []byte) (int, error) {
 // next reads one message; it returns io.EOF if there is none.
 func (b *body) next() error {
 	if b.op.Stream != nil || b.op.Receive != nil {
-		b.hold.End() // the previous message is decoded, and a stream may take long
+		b.reservation.End() // the previous message is decoded, and a stream may take long
 	}
 	if b.buf == nil {
 		b.buf = wire.GetBuffer()
@@ -160,7 +160,7 @@ func (b *body) message(from io.Reader, size int64, inflate bool) error {
 	if inflate {
 		err = b.inflate(from, size)
 	} else {
-		b.buf.B, err = b.hold.Read(b.ctx, b.buf.B, from, size, b.most)
+		b.buf.B, err = b.reservation.Read(b.ctx, b.buf.B, from, size, b.most)
 	}
 	switch {
 	case errors.Is(err, intake.ErrTooLarge):
@@ -168,7 +168,7 @@ func (b *body) message(from io.Reader, size int64, inflate bool) error {
 	case err != nil:
 		return cutOff(err)
 	}
-	if err := b.hold.Decode(b.ctx); err != nil {
+	if err := b.reservation.Decode(b.ctx); err != nil {
 		return err
 	}
 	b.rest = b.buf.B
@@ -181,10 +181,10 @@ func (b *body) inflate(from io.Reader, size int64) error {
 	packed := wire.GetBuffer()
 	defer wire.PutBuffer(packed)
 	var err error
-	if packed.B, err = b.hold.Read(b.ctx, packed.B, from, size, b.most+overhead); err != nil || len(packed.B) == 0 {
+	if packed.B, err = b.reservation.Read(b.ctx, packed.B, from, size, b.most+overhead); err != nil || len(packed.B) == 0 {
 		return err
 	}
-	b.buf.B, err = b.hold.Inflate(b.ctx, b.buf.B, packed.B, b.most)
+	b.buf.B, err = b.reservation.Inflate(b.ctx, b.buf.B, packed.B, b.most)
 	if err == nil || errors.Is(err, intake.ErrTooLarge) {
 		return err
 	}
@@ -207,7 +207,7 @@ func (b *body) count(message []byte) error {
 		return call.Invalid("%s", err)
 	}
 	if elements > fewElements {
-		return b.hold.Take(b.ctx, int64(elements)*elementSize)
+		return b.reservation.Take(b.ctx, int64(elements)*elementSize)
 	}
 	return nil
 }

@@ -116,14 +116,14 @@ type request struct {
 // WriteHeader implements http.ResponseWriter. The client may read slowly, so the call returns its
 // permits to decode and to read first.
 func (q *request) WriteHeader(status int) {
-	q.body.hold.Decoded()
+	q.body.reservation.Decoded()
 	q.answer.Pause()
 	q.ResponseWriter.WriteHeader(status)
 }
 
 // Write implements http.ResponseWriter.
 func (q *request) Write(p []byte) (int, error) {
-	q.body.hold.Decoded()
+	q.body.reservation.Decoded()
 	q.answer.Pause()
 	return q.ResponseWriter.Write(p)
 }

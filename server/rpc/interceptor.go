@@ -53,7 +53,7 @@ func (i *interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 		if !ok {
 			return nil, connect.NewError(connect.CodeInternal, fmt.Errorf("the request is a %T", req.Any()))
 		}
-		requestOf(ctx).body.hold.Decoded()
+		requestOf(ctx).body.reservation.Decoded()
 		held := &requestOf(ctx).answer // until ServeHTTP returns
 		if *held, err = i.answers.Begin(ctx, info); err != nil {
 			return nil, toConnect(err)

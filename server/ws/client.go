@@ -84,16 +84,16 @@ func (c *client) next() error {
 	}
 	buf := wire.GetBuffer()
 	defer wire.PutBuffer(buf)
-	hold := c.server.Intake.Begin(c)
-	defer hold.End()
+	reservation := c.server.Intake.Begin(c)
+	defer reservation.End()
 	defer c.pace.end()
 	from = c.pace.begin(from)
 	// One byte more than the limit, so that the library closes the connection for a larger frame.
-	buf.B, err = hold.Read(c.ctx, buf.B, from, -1, MaxFrame+1)
+	buf.B, err = reservation.Read(c.ctx, buf.B, from, -1, MaxFrame+1)
 	var refusal *call.Error
 	switch {
 	case errors.As(err, &refusal):
-		hold.End()
+		reservation.End()
 		if _, err := io.Copy(io.Discard, from); err != nil {
 			return err
 		}
@@ -104,13 +104,13 @@ func (c *client) next() error {
 		return err
 	}
 	c.alive.Store(true)
-	if err := hold.Decode(c.ctx); err != nil {
+	if err := reservation.Decode(c.ctx); err != nil {
 		if e, ok := call.AsError(err); ok {
 			c.answer(appendError(nil, nil, e))
 		}
 		return nil // the connection ends, so reading the next frame fails
 	}
-	c.work(buf.B, &hold)
+	c.work(buf.B, &reservation)
 	return nil
 }
 
@@ -132,11 +132,11 @@ func (c *client) finish(err error) {
 }
 
 // work handles one frame, unless the connection is ending.
-func (c *client) work(frame []byte, hold *intake.Reservation) {
+func (c *client) work(frame []byte, reservation *intake.Reservation) {
 	c.working.Lock()
 	defer c.working.Unlock()
 	if !c.over && c.ctx.Err() == nil {
-		c.handle(frame, hold)
+		c.handle(frame, reservation)
 	}
 }
 
@@ -159,7 +159,7 @@ func (c *client) write() {
 		c.send(&out)
 		switch {
 		case err != nil:
-			if e := c.endedBy(c.ctx, err); e != nil {
+			if e := c.closeFrameFor(c.ctx, err); e != nil {
 				c.end(e)
 			}
 			return
@@ -167,7 +167,7 @@ func (c *client) write() {
 			c.server.forget(c.org, it)
 			c.recheck(it.Why)
 		case it.Local != nil:
-			if e, ok := it.Local.(*ending); ok {
+			if e, ok := it.Local.(*closeFrame); ok {
 				c.end(e)
 			}
 		}
@@ -256,7 +256,7 @@ func (c *client) recheck(why string) {
 
 // endFor ends the connection because its credential was refused. If the log reports the refusal,
 // the close frame follows the events up to now (B2B-WS-006).
-func (c *client) endFor(refusal error, e *ending) {
+func (c *client) endFor(refusal error, e *closeFrame) {
 	switch {
 	case !call.ReasonInLog(refusal):
 		c.end(e)
@@ -310,7 +310,7 @@ func (c *client) ping() {
 
 // end starts to close the connection with a close frame, and does not wait. It reports whether this
 // call was the first.
-func (c *client) end(e *ending) (first bool) {
+func (c *client) end(e *closeFrame) (first bool) {
 	c.closing.Do(func() {
 		first = true
 		c.cancel()
@@ -326,7 +326,7 @@ func (c *client) end(e *ending) (first bool) {
 }
 
 // drain ends the connection after the current frame and its reply.
-func (c *client) drain(e *ending) {
+func (c *client) drain(e *closeFrame) {
 	c.working.Lock()
 	defer c.working.Unlock()
 	if !c.over {

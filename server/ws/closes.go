@@ -12,30 +12,30 @@ import (
 	"github.com/b2b-protocol/b2b/server/store"
 )
 
-// ending is the code and reason of a close frame.
-type ending struct {
+// closeFrame is the code and reason of a close frame.
+type closeFrame struct {
 	code   websocket.StatusCode
 	reason string
 }
 
 var (
-	endMissing   = &ending{4001, "Missing ticket. Use POST /api/ws-ticket to obtain a one-time ticket."}
-	endTicket    = &ending{4001, "Invalid or expired ticket"}
-	endExpired   = &ending{4001, "Token expired"}
-	endToken     = &ending{4001, "Invalid token"}
-	endIdentity  = &ending{4001, "Invalid ticket"}
-	endRevoked   = &ending{4002, "Token revoked"}
-	endDeleted   = &ending{4002, "Token regenerated"}
-	endOtherOrg  = &ending{4003, "Bot does not belong to ticket org"}
-	endSlow      = &ending{4008, "slow consumer, resume from your cursor"}
-	endStreams   = &ending{4010, "TOO_MANY_STREAMS"}
-	endInactive  = &ending{4100, "Organization is not active"}
-	endSuspended = &ending{4100, "Organization suspended"}
-	endDestroyed = &ending{4101, "Organization destroyed"}
-	endRejected  = &ending{4403, "bot_rejected"}
-	endPending   = &ending{4403, "bot_pending_approval"}
-	endUnsure    = &ending{websocket.StatusTryAgainLater, "The ticket cannot be checked now. Try again with another ticket."}
-	endInternal  = &ending{websocket.StatusInternalError, "Internal error"}
+	endMissing   = &closeFrame{4001, "Missing ticket. Use POST /api/ws-ticket to obtain a one-time ticket."}
+	endTicket    = &closeFrame{4001, "Invalid or expired ticket"}
+	endExpired   = &closeFrame{4001, "Token expired"}
+	endToken     = &closeFrame{4001, "Invalid token"}
+	endIdentity  = &closeFrame{4001, "Invalid ticket"}
+	endRevoked   = &closeFrame{4002, "Token revoked"}
+	endDeleted   = &closeFrame{4002, "Token regenerated"}
+	endOtherOrg  = &closeFrame{4003, "Bot does not belong to ticket org"}
+	endSlow      = &closeFrame{4008, "slow consumer, resume from your cursor"}
+	endStreams   = &closeFrame{4010, "TOO_MANY_STREAMS"}
+	endInactive  = &closeFrame{4100, "Organization is not active"}
+	endSuspended = &closeFrame{4100, "Organization suspended"}
+	endDestroyed = &closeFrame{4101, "Organization destroyed"}
+	endRejected  = &closeFrame{4403, "bot_rejected"}
+	endPending   = &closeFrame{4403, "bot_pending_approval"}
+	endUnsure    = &closeFrame{websocket.StatusTryAgainLater, "The ticket cannot be checked now. Try again with another ticket."}
+	endInternal  = &closeFrame{websocket.StatusInternalError, "Internal error"}
 )
 
 const (
@@ -45,7 +45,7 @@ const (
 
 // refusedAtOpen returns the close frame for an error of authentication when a connection opens
 // (B2B-WS-004); nil if the error is not about the credential.
-func refusedAtOpen(err error) *ending {
+func refusedAtOpen(err error) *closeFrame {
 	var e *call.Error
 	if !errors.As(err, &e) {
 		return nil
@@ -65,7 +65,7 @@ func refusedAtOpen(err error) *ending {
 	return endIdentity
 }
 
-func inactiveBot(e *call.Error) *ending {
+func inactiveBot(e *call.Error) *closeFrame {
 	if e.Extras["join_status"] == store.BotPending {
 		return endPending
 	}
@@ -75,7 +75,7 @@ func inactiveBot(e *call.Error) *ending {
 // refusedLater returns the close frame for an open connection with a credential that is no longer
 // accepted. session is the reason if its session has ended. It returns nil if the error is not
 // about the credential.
-func refusedLater(err error, session string) *ending {
+func refusedLater(err error, session string) *closeFrame {
 	var e *call.Error
 	if !errors.As(err, &e) {
 		return nil
@@ -94,12 +94,12 @@ func refusedLater(err error, session string) *ending {
 	case b2bv1.ErrorCode_ERROR_CODE_ORG_SUSPENDED:
 		return endSuspended
 	}
-	return &ending{4002, session}
+	return &closeFrame{4002, session}
 }
 
-// endedBy returns the close frame for the end of a subscription; nil if the connection has ended
+// closeFrameFor returns the close frame for the end of a subscription; nil if the connection has ended
 // before.
-func (c *client) endedBy(ctx context.Context, err error) *ending {
+func (c *client) closeFrameFor(ctx context.Context, err error) *closeFrame {
 	var slow *eventlog.SlowError
 	switch {
 	case ctx.Err() != nil:
@@ -109,7 +109,7 @@ func (c *client) endedBy(ctx context.Context, err error) *ending {
 	case errors.Is(err, eventlog.ErrAccess):
 		return c.lost(ctx)
 	case errors.Is(err, eventlog.ErrClosed):
-		return &ending{websocket.StatusGoingAway, "Server shutting down"}
+		return &closeFrame{websocket.StatusGoingAway, "Server shutting down"}
 	}
 	if e := badPosition(err); e != nil {
 		return e
@@ -119,7 +119,7 @@ func (c *client) endedBy(ctx context.Context, err error) *ending {
 }
 
 // lost finds out why the bot or org of the connection has lost access.
-func (c *client) lost(ctx context.Context) *ending {
+func (c *client) lost(ctx context.Context) *closeFrame {
 	org, err := c.server.Store.Org(ctx, c.org)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
@@ -149,7 +149,7 @@ func (c *client) lost(ctx context.Context) *ending {
 
 // badPosition returns the close frame for a subscription that cannot start: the position is not
 // valid, or there are too many subscriptions. It returns nil for other errors.
-func badPosition(err error) *ending {
+func badPosition(err error) *closeFrame {
 	var e *call.Error
 	if !errors.As(err, &e) {
 		return nil
@@ -157,5 +157,5 @@ func badPosition(err error) *ending {
 	if e.Code == b2bv1.ErrorCode_ERROR_CODE_TOO_MANY_STREAMS {
 		return endStreams
 	}
-	return &ending{4009, call.CodeText(e.Code)}
+	return &closeFrame{4009, call.CodeText(e.Code)}
 }

@@ -164,7 +164,7 @@ func (w *fixture) dead() (net.Conn, *bufio.Reader) {
 	return conn, r
 }
 
-// A client that does not read is told to resume when it reads again, and does not delay others.
+// A client that does not read gets 4008 when it reads again, and does not delay others.
 func TestSlowClient(t *testing.T) {
 	// The client does not respond to pings either, and a busy machine may need minutes.
 	w := newFixture(t, func(c *ws.Config) { c.Heartbeat = time.Hour })

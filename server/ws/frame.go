@@ -32,7 +32,7 @@ const (
 )
 
 // handle handles one frame (B2B-WS-010 to 016).
-func (c *client) handle(frame []byte, hold *intake.Reservation) {
+func (c *client) handle(frame []byte, reservation *intake.Reservation) {
 	keys, object, err := wire.Peek(frame, "type", "ref", "content", "parts", "artifact_type", "thread_id", "channel_id")
 	switch {
 	case err != nil, !object && bytes.TrimSpace(frame)[0] == 'n': // null
@@ -54,7 +54,7 @@ func (c *client) handle(frame []byte, hold *intake.Reservation) {
 	if op == nil || c.bot == "" {
 		return
 	}
-	c.do(op, frame, keys, hold)
+	c.do(op, frame, keys, reservation)
 }
 
 // watch handles subscribe and unsubscribe (B2B-WS-018).
@@ -80,7 +80,7 @@ func (c *client) watch(begin bool, keys [][]byte) {
 }
 
 // do calls an operation and sends an ack or an error.
-func (c *client) do(op *operation, frame []byte, keys [][]byte, hold *intake.Reservation) {
+func (c *client) do(op *operation, frame []byte, keys [][]byte, reservation *intake.Reservation) {
 	s := c.server
 	s.stats.ops.Add(1)
 	req := op.NewRequest()
@@ -92,7 +92,7 @@ func (c *client) do(op *operation, frame []byte, keys [][]byte, hold *intake.Res
 	err := s.Pipeline.Admit(c.ctx, info)
 	if err == nil {
 		malformed := op.decode(req, frame, keys)
-		hold.Decoded()
+		reservation.Decoded()
 		res, err = s.Pipeline.Do(c.ctx, info, req, malformed, func(ctx context.Context) (proto.Message, error) {
 			return op.Invoke(ctx, req)
 		})

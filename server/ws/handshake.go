@@ -16,7 +16,7 @@ import (
 
 // admit checks a handshake (B2B-WS-003): the ticket, its caller, then the cursor. It returns a
 // client with a subscription, or the close frame for the refusal.
-func (s *Server) admit(r *http.Request) (*client, *ending) {
+func (s *Server) admit(r *http.Request) (*client, *closeFrame) {
 	query := r.URL.Query()
 	text := query.Get("ticket")
 	if text == "" {
@@ -39,7 +39,7 @@ func (s *Server) admit(r *http.Request) (*client, *ending) {
 }
 
 // identify spends the ticket and authenticates its caller.
-func (s *Server) identify(r *http.Request, text string) (*client, *ending, error) {
+func (s *Server) identify(r *http.Request, text string) (*client, *closeFrame, error) {
 	ctx := r.Context()
 	ticket, err := s.Tickets.Take(ctx, text)
 	if errors.Is(err, store.ErrNotFound) {
@@ -88,7 +88,7 @@ func (s *Server) identify(r *http.Request, text string) (*client, *ending, error
 
 // subscribe starts to read the log for a client, from the cursor or from its end, and marks its bot
 // online.
-func (s *Server) subscribe(ctx context.Context, c *client, cursor string) (*ending, error) {
+func (s *Server) subscribe(ctx context.Context, c *client, cursor string) (*closeFrame, error) {
 	var from *eventlog.Position
 	if cursor != "" {
 		p, err := eventlog.ParsePosition(cursor)
@@ -107,7 +107,7 @@ func (s *Server) subscribe(ctx context.Context, c *client, cursor string) (*endi
 	case errors.Is(err, eventlog.ErrAccess):
 		return endInactive, nil
 	case errors.Is(err, eventlog.ErrClosed):
-		return &ending{1001, "Server shutting down"}, nil
+		return &closeFrame{1001, "Server shutting down"}, nil
 	case err != nil:
 		if refusal := badPosition(err); refusal != nil {
 			return refusal, nil
@@ -128,7 +128,7 @@ func (s *Server) subscribe(ctx context.Context, c *client, cursor string) (*endi
 }
 
 // refusedOr tells a refused credential from a failure to check it.
-func refusedOr(err error) (*ending, error) {
+func refusedOr(err error) (*closeFrame, error) {
 	if refusal := refusedAtOpen(err); refusal != nil {
 		return refusal, nil
 	}

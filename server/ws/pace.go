@@ -16,7 +16,7 @@ const (
 	leastPace = 32 << 10
 )
 
-var endSlowMessage = &ending{websocket.StatusPolicyViolation, "The message came too slowly"}
+var endSlowMessage = &closeFrame{websocket.StatusPolicyViolation, "The message came too slowly"}
 
 // pace measures how fast the current message arrives (B2B-LIM-042). The reading goroutine updates
 // it and Server.beat checks it, so no message needs a timer. Times are nanoseconds since the

@@ -84,7 +84,7 @@ type Server struct {
 	mu        sync.Mutex
 	clients   map[*client]struct{}
 	next      int // slot of the next client
-	closed    *ending
+	closed    *closeFrame
 	forgotten map[string]*eventlog.Item // the last change of access that was handled, by org
 }
 
@@ -141,7 +141,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // refuse closes a connection that was refused.
-func (s *Server) refuse(conn *websocket.Conn, up *upgrade, e *ending) {
+func (s *Server) refuse(conn *websocket.Conn, up *upgrade, e *closeFrame) {
 	kill := time.AfterFunc(closeWait, func() { _ = up.socket.Close() }) // the client may not respond to the close frame
 	defer kill.Stop()
 	if err := conn.Close(e.code, e.reason); err != nil {
@@ -150,7 +150,7 @@ func (s *Server) refuse(conn *websocket.Conn, up *upgrade, e *ending) {
 }
 
 // add starts a client, or returns the close frame if the server is closing.
-func (s *Server) add(c *client) *ending {
+func (s *Server) add(c *client) *closeFrame {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed != nil {
@@ -191,7 +191,7 @@ func (s *Server) all() []*client {
 // Connections that are still open when ctx ends are cut. New connections are refused with the same
 // close frame.
 func (s *Server) Close(ctx context.Context, code int, reason string) {
-	e := &ending{websocket.StatusCode(code), reason}
+	e := &closeFrame{websocket.StatusCode(code), reason}
 	s.mu.Lock()
 	s.closed = e
 	s.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 )
 
 // Proxy is between nodes and what they share, a PostgreSQL or a Redis. It drops some of the
-// notifications, and cuts connections when told to.
+// notifications, and cuts connections on request.
 type Proxy struct {
 	listener net.Listener
 	network  string
@@ -155,7 +155,7 @@ func (p *Proxy) serve(node net.Conn) {
 	defer up.Wait()
 	up.Go(func() {
 		defer server.Close()
-		_, _ = io.Copy(server, node) // its end is the connection's, whatever it was
+		_, _ = io.Copy(server, node) // any error ends the connection
 	})
 	defer node.Close()
 	out := bufio.NewWriterSize(node, 64<<10)

@@ -258,7 +258,7 @@ func (w *Scenario) seated(t *thread, member int, in bool) {
 	defer w.mu.Unlock()
 	if in {
 		t.members[member] = true
-	} else if len(t.members) > 2 { // or nobody could write there
+	} else if len(t.members) > 2 { // keep members who can write
 		delete(t.members, member)
 	}
 }
