@@ -37,7 +37,7 @@ type Conn struct {
 	authenticated atomic.Bool // a caller has authenticated on it
 	callerKnown   atomic.Bool // on HTTP/1: the caller of the current request has authenticated
 	paced         atomic.Bool // the response to that request must be read at a pace
-	stuck         atomic.Bool // a write is in progress
+	writing       atomic.Bool // a write is in progress
 	closed        atomic.Bool
 
 	bodyBy  atomic.Int64 // on HTTP/1: the deadline of the body of that request; 0: none
@@ -151,11 +151,11 @@ func (c *Conn) begin() {
 			c.writeBy.Store(by)
 		}
 	}
-	c.stuck.Store(true)
+	c.writing.Store(true)
 }
 
 func (c *Conn) wrote(n int64, err error) error {
-	c.stuck.Store(false)
+	c.writing.Store(false)
 	if c.paced.Load() {
 		c.pace.wrote(n, c.owner)
 	}
@@ -209,7 +209,7 @@ func (c *Conn) overdue(now int64) (why string, over bool) {
 	switch {
 	case age < l.Anonymous, known && (c.http2.Load() || c.callerKnown.Load()):
 		return "", false // on HTTP/2 each stream has its own deadlines
-	case c.stuck.Load():
+	case c.writing.Load():
 		return cutAnswer, true
 	case c.bodyBy.Load() != 0:
 		return cutBody, true

@@ -54,8 +54,8 @@ func (i *interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 			return nil, connect.NewError(connect.CodeInternal, fmt.Errorf("the request is a %T", req.Any()))
 		}
 		requestOf(ctx).body.reservation.Decoded()
-		held := &requestOf(ctx).answer // until ServeHTTP returns
-		if *held, err = i.answers.Begin(ctx, info); err != nil {
+		out := &requestOf(ctx).answer // until ServeHTTP returns
+		if *out, err = i.answers.Begin(ctx, info); err != nil {
 			return nil, toConnect(err)
 		}
 		var answer connect.AnyResponse
@@ -68,7 +68,7 @@ func (i *interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 			return nil, toConnect(err)
 		}
 		if sent, ok := answer.Any().(proto.Message); ok {
-			if err := held.Take(ctx, copies*int64(proto.Size(sent))); err != nil {
+			if err := out.Take(ctx, copies*int64(proto.Size(sent))); err != nil {
 				return nil, toConnect(err)
 			}
 		}

@@ -33,20 +33,20 @@ type client struct {
 	opened  time.Time
 	slot    int
 
-	writer  func() // c.write; wake starts it as a task of the server
-	wake    func()
-	ctx     context.Context // ends with the connection
-	cancel  context.CancelFunc
-	answers chan struct{} // one element for each waiting reply
-	behind  atomic.Int32  // the number of these that are queued behind events
-	closing sync.Once
-	leaving atomic.Bool  // the close frame is queued
-	alive   atomic.Bool  // something arrived since the last ping
-	mute    atomic.Bool  // no pong to the last ping yet
-	ends    atomic.Int64 // when the credential expires or must be checked again, in Unix milliseconds; 0: never
-	pace    pace         // of the current message
-	working sync.Mutex   // locked while a frame is handled
-	over    bool         // handle no more frames; guarded by working
+	writer      func() // c.write; wake starts it as a task of the server
+	wake        func()
+	ctx         context.Context // ends with the connection
+	cancel      context.CancelFunc
+	answers     chan struct{} // one element for each waiting reply
+	behind      atomic.Int32  // the number of these that are queued behind events
+	closing     sync.Once
+	closeQueued atomic.Bool  // the close frame is queued
+	active      atomic.Bool  // something arrived since the last ping
+	awaitsPong  atomic.Bool  // no pong to the last ping yet
+	checkAt     atomic.Int64 // when the credential expires or must be checked again, in Unix milliseconds; 0: never
+	pace        pace         // of the current message
+	handling    sync.Mutex   // locked while a frame is handled
+	stopped     bool         // handle no more frames; guarded by handling
 }
 
 // present reports whether the connection makes its bot online.
@@ -97,13 +97,13 @@ func (c *client) next() error {
 		if _, err := io.Copy(io.Discard, from); err != nil {
 			return err
 		}
-		c.alive.Store(true)
+		c.active.Store(true)
 		c.answer(appendError(nil, nil, refusal))
 		return nil
 	case err != nil:
 		return err
 	}
-	c.alive.Store(true)
+	c.active.Store(true)
 	if err := reservation.Decode(c.ctx); err != nil {
 		if e, ok := call.AsError(err); ok {
 			c.answer(appendError(nil, nil, e))
@@ -133,9 +133,9 @@ func (c *client) finish(err error) {
 
 // work handles one frame, unless the connection is ending.
 func (c *client) work(frame []byte, reservation *intake.Reservation) {
-	c.working.Lock()
-	defer c.working.Unlock()
-	if !c.over && c.ctx.Err() == nil {
+	c.handling.Lock()
+	defer c.handling.Unlock()
+	if !c.stopped && c.ctx.Err() == nil {
 		c.handle(frame, reservation)
 	}
 }
@@ -260,7 +260,7 @@ func (c *client) endFor(refusal error, e *closeFrame) {
 	switch {
 	case !call.ReasonInLog(refusal):
 		c.end(e)
-	case !c.leaving.Swap(true):
+	case !c.closeQueued.Swap(true):
 		c.sub.Last(e)
 	}
 }
@@ -269,7 +269,7 @@ func (c *client) endFor(refusal error, e *closeFrame) {
 func (c *client) check(ctx context.Context) {
 	caller, err := c.server.Access.Authenticate(ctx, c.creds)
 	if err == nil {
-		c.ends.Store(caller.Ends())
+		c.checkAt.Store(caller.Ends())
 		return
 	}
 	if ctx.Err() != nil {
@@ -280,30 +280,30 @@ func (c *client) check(ctx context.Context) {
 		return
 	}
 	c.server.Log.Error("credential of a connection cannot be checked", "error", err)
-	c.ends.Store(time.Now().Add(tryAgain).UnixMilli())
+	c.checkAt.Store(time.Now().Add(tryAgain).UnixMilli())
 }
 
 // overdue reports whether the credential may have expired. It returns true once; check sets the
 // next time.
 func (c *client) overdue(now int64) bool {
-	ends := c.ends.Load()
-	return ends != 0 && ends < now && c.ends.CompareAndSwap(ends, 0)
+	at := c.checkAt.Load()
+	return at != 0 && at < now && c.checkAt.CompareAndSwap(at, 0)
 }
 
 // ping sends a ping, or cuts a connection that has not responded to the last one.
 func (c *client) ping() {
-	if !c.alive.Swap(false) && c.mute.Load() {
+	if !c.active.Swap(false) && c.awaitsPong.Load() {
 		c.cut()
 		return
 	}
-	c.mute.Store(true)
+	c.awaitsPong.Store(true)
 	c.server.tasks.Go(func() {
 		// Not c.ctx: the library breaks the connection when the context of a write ends, and the
 		// client would not get the close frame.
 		ctx, cancel := context.WithTimeout(context.Background(), closeWait)
 		defer cancel()
 		if err := c.conn.Ping(ctx); err == nil {
-			c.mute.Store(false)
+			c.awaitsPong.Store(false)
 		}
 	})
 }
@@ -327,10 +327,10 @@ func (c *client) end(e *closeFrame) (first bool) {
 
 // drain ends the connection after the current frame and its reply.
 func (c *client) drain(e *closeFrame) {
-	c.working.Lock()
-	defer c.working.Unlock()
-	if !c.over {
-		c.over = true
+	c.handling.Lock()
+	defer c.handling.Unlock()
+	if !c.stopped {
+		c.stopped = true
 		c.sub.After(e)
 	}
 }

@@ -78,9 +78,9 @@ func (s *Server) identify(r *http.Request, text string) (*client, *closeFrame, e
 		session: caller.Session != nil, ip: info.RemoteIP, base: info.BaseURL,
 		agent: strings.Clone(info.UserAgent), // a copy, so that the whole header can be freed
 
-		answers: make(chan struct{}, maxAnswer),
+		answers: make(chan struct{}, maxReplies),
 	}
-	c.alive.Store(true)
+	c.active.Store(true)
 	c.pace.epoch = now
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c, nil, nil
@@ -120,7 +120,7 @@ func (s *Server) subscribe(ctx context.Context, c *client, cursor string) (*clos
 		c.sub.Close()
 		return refusedOr(err)
 	}
-	c.ends.Store(caller.Ends())
+	c.checkAt.Store(caller.Ends())
 	if c.present() {
 		s.Presence.Join(ctx, c.org, c.bot)
 	}

@@ -22,10 +22,10 @@ import (
 const MaxFrame = 4 << 20
 
 const (
-	heartbeat = 30 * time.Second
-	slices30  = 30 // ticks per heartbeat; each handles a part of the connections
-	closeWait = 5 * time.Second
-	maxAnswer = 64 // replies that may wait for the client
+	heartbeat         = 30 * time.Second
+	ticksPerHeartbeat = 30 // ticks per heartbeat; each handles a part of the connections
+	closeWait         = 5 * time.Second
+	maxReplies        = 64 // replies that may wait for the client
 	// tryAgain is the delay before a credential is checked again after a failure.
 	tryAgain = 5 * time.Second
 )
@@ -85,7 +85,7 @@ type Server struct {
 	clients   map[*client]struct{}
 	next      int // slot of the next client
 	closed    *closeFrame
-	forgotten map[string]*eventlog.Item // the last change of access that was handled, by org
+	forgotten map[string]*eventlog.Item // by org, the last change of access that was handled
 }
 
 // New returns a server. It panics if an operation with a WebSocket name has no entry in frames or
@@ -119,7 +119,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	up := &upgrade{ResponseWriter: w}
 	opts := &websocket.AcceptOptions{InsecureSkipVerify: true} // the ticket is the credential, not a cookie
 	if c != nil {
-		opts.OnPongReceived = func(context.Context, []byte) { c.alive.Store(true) }
+		opts.OnPongReceived = func(context.Context, []byte) { c.active.Store(true) }
 	}
 	conn, err := websocket.Accept(up, r, opts)
 	if err != nil { // Accept has written the response
@@ -220,7 +220,7 @@ func (s *Server) Close(ctx context.Context, code int, reason string) {
 // a few connections per tick. A credential that expires is also checked at the first tick after
 // that, which is within a second (B2B-WS-030), so no connection needs a timer.
 func (s *Server) beat() {
-	tick := time.NewTicker(max(s.Heartbeat/slices30, time.Millisecond))
+	tick := time.NewTicker(max(s.Heartbeat/ticksPerHeartbeat, time.Millisecond))
 	defer tick.Stop()
 	for n := 0; ; n++ {
 		select {
@@ -234,10 +234,10 @@ func (s *Server) beat() {
 			if c.pace.slow(s.Stall) && c.end(endSlowMessage) {
 				s.cuts.Count("message", "peer", c.ip)
 			}
-			if c.slot%slices30 == n%slices30 {
+			if c.slot%ticksPerHeartbeat == n%ticksPerHeartbeat {
 				c.ping()
 			}
-			if c.overdue(now) || c.slot%(2*slices30) == n%(2*slices30) {
+			if c.overdue(now) || c.slot%(2*ticksPerHeartbeat) == n%(2*ticksPerHeartbeat) {
 				check = append(check, c)
 			}
 		}

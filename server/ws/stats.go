@@ -94,7 +94,7 @@ func (s *Server) Stats() *b2bv1.ConnectionStats {
 		} else {
 			out.ByType.BotToken++
 		}
-		if c.mute.Load() {
+		if c.awaitsPong.Load() {
 			out.NotAlive++
 		}
 		switch age := now.Sub(c.opened); {
