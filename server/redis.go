@@ -28,7 +28,7 @@ func newRedis(url string) (*redis.Client, error) {
 	return redis.NewClient(options), nil
 }
 
-var errResting = errors.New("Redis failed a moment ago")
+var errResting = errors.New("server: Redis failed a moment ago")
 
 // breaker refuses commands for a while after Redis has failed. It implements redis.Limiter.
 type breaker struct {
