@@ -7,7 +7,7 @@
 //
 // A check has the ids of its requirements, a sentence, and a function that uses a [T]:
 //
-//	{[]string{"B2B-ORG-003"}, "an org needs a name", func(t *T) {
+//	{[]string{"B2B-ORG-002"}, "an org needs a name", func(t *T) {
 //		t.Do("POST", "/api/orgs", t.Super(), J{"name": ""}).Refused(400, "VALIDATION_ERROR")
 //		t.Do("POST", "/api/orgs", t.Super(), J{"name": "orchard"}).Status(200)
 //	}}

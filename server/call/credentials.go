@@ -24,8 +24,8 @@ type Credentials struct {
 	TokenHash   string // of a connection: SHA-256 of its bearer token in hex
 	SessionHash string // of a connection: SHA-256 of its session id in hex
 
-	// VersionChecked reports that the call compares the caller's AuthVersion in its own
-	// transaction. The authenticator may then return a cached caller without asking the
+	// VersionChecked promises that the call will compare the caller's AuthVersion in its own
+	// transaction. The authenticator may therefore return a cached caller without asking the
 	// database whether it is still current.
 	VersionChecked bool
 }

@@ -91,7 +91,9 @@ func NewLimiter(c Config) *Limiter {
 		reads: pool(reads), heavy: pool(heavy), long: make(map[string]bool, len(c.Long)),
 		slices: c.Scheduler.Slices, now: time.Now, large: make(map[largeCall]struct{}),
 	}
-	if spare := processors - heavy/2; spare > 0 { // a pool gives a single org half of its slots
+	// A pool gives a single org half of its slots, so a single org has heavy/2 heavy calls at
+	// once. spare is what it lacks to use every processor while no other org calls.
+	if spare := processors - heavy/2; spare > 0 {
 		l.spare = pool(2 * spare)
 	}
 	for _, procedure := range c.Long {

@@ -377,8 +377,8 @@ func (t *tail) readAccess(ctx context.Context, st *accessState) error {
 
 // applyAccess applies the access after the event with this seq. mu is held.
 //
-// A subscription that began after the event (seq <= s.since) was admitted after it, and goes on
-// if the bot or org is active. If it is not, a node admitted it from an outdated cache.
+// A subscription that began after the event (seq <= s.since) goes on if the bot and its org are
+// active now. If one of them is not, a node has admitted the subscription from an outdated cache.
 func (t *tail) applyAccess(st *accessState, seq int64) {
 	recheck := &Item{Recheck: true, Why: st.why}
 	for s := range t.all {

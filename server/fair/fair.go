@@ -3,11 +3,11 @@
 //
 // # The rule
 //
-// A key gets another slot only if it then has no more slots than are left free. So one busy key has
-// at most half of the pool, two have a third each, and n have 1/(n+1) each; the same share stays
-// free. A new key gets a slot at once, even if the slots in use are not returned for a long time,
-// for example by a slow webhook receiver or a slow upload. If a single key could use the whole
-// pool, a new key would have to wait for it.
+// A key gets another slot only if it then has no more slots than were free before. So one busy key
+// has at most half of the pool, rounded up, two have a third each, and n have 1/(n+1) each; the
+// same share stays free. A new key gets a slot at once, even if the slots in use are not returned
+// for a long time, for example by a slow webhook receiver or a slow upload. If a single key could
+// use the whole pool, a new key would have to wait for it.
 //
 // Waiting keys are served in the order of the slots they have, fewest first; among equals, the key
 // that was served longest ago comes first. Requests of one key are served in the order of arrival.

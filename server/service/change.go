@@ -33,7 +33,7 @@ func change[M proto.Message](ctx context.Context, c *core, org string, req reque
 type changeOptions struct {
 	org         string
 	responseOrg string     // where the response is stored: not in an org that the change deletes
-	class       quotaClass // how the change counts against the quotas; bulk: as quotaClassOf decides
+	class       quotaClass // how the change counts against the quotas; the zero value, bulk: quotaClassOf decides by the request
 }
 
 // changeIn is change with options.

@@ -15,7 +15,7 @@ import (
 type quotaClass int
 
 const (
-	bulk   quotaClass = iota // any other change
+	bulk   quotaClass = iota // any other change; counts against the bulk quota, as ending does
 	short                    // a short message
 	ending                   // a change that ends or removes something, or a login
 )

@@ -24,7 +24,7 @@ func (q *fairQueue) add(j *job) {
 	q.n++
 }
 
-// take appends at most most-len(batch) jobs to the batch and removes them.
+// take moves jobs to the batch, until that has the given number.
 func (q *fairQueue) take(batch []*job, most int) []*job {
 	for len(batch) < most && q.n > 0 {
 		org := q.order[0]

@@ -28,7 +28,8 @@ func (r reader) Thread(ctx context.Context, org, id string) (*store.Thread, erro
 
 const touchThread = "UPDATE threads SET last_activity_at = ? WHERE id = ? AND last_activity_at < ?"
 
-// activityColumn is the place of last_activity_at in threadColumns.
+// activityColumn is the place of last_activity_at in threadColumns. A column that is inserted
+// before it moves it.
 const activityColumn = 15
 
 var threadRows scanner[store.ThreadRow] = func(rows rowSet, t *store.ThreadRow) error {
