@@ -104,7 +104,7 @@ func TestFullDisk(t *testing.T) {
 
 	n.room(16 << 20)
 	large := someBytes(20 << 20)
-	upload(large, "large", http.StatusInternalServerError, "STORAGE_ERROR")
+	upload(large, "large", http.StatusServiceUnavailable, "UNAVAILABLE")
 	send(http.StatusOK)
 	intact()
 
@@ -115,7 +115,7 @@ func TestFullDisk(t *testing.T) {
 
 	n.room(0)
 	for range 3 {
-		upload(b, "b", http.StatusInternalServerError, "STORAGE_ERROR")
+		upload(b, "b", http.StatusServiceUnavailable, "UNAVAILABLE")
 		send(http.StatusServiceUnavailable)
 	}
 	intact()
