@@ -82,6 +82,7 @@ var Places = []Place{
 	{"server/jsonrepair", Rules},
 	{"server/jstext", Rules},
 	{"server/limits", Rules},
+	{"server/logtest", Rules},
 	{"server/mention", Rules},
 	{"server/pagetoken", Rules},
 	{"server/seal", Rules},

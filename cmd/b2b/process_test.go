@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/b2b-protocol/b2b/server/logtest"
 )
 
 // binary is the built command, made once for all tests of this package.
@@ -64,26 +65,8 @@ type node struct {
 	cmd  *exec.Cmd
 	URL  string
 	port int
-	logs *lockedBuffer
+	logs *logtest.Buffer
 	done chan error
-}
-
-// lockedBuffer keeps what a process writes.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
 
 func freePort(t testing.TB) int {
@@ -101,7 +84,7 @@ func freePort(t testing.TB) int {
 func serve(t testing.TB, data string, env ...string) *node {
 	t.Helper()
 	port := freePort(t)
-	n := &node{t: t, port: port, URL: "http://localhost:" + strconv.Itoa(port), logs: &lockedBuffer{}, done: make(chan error, 1)}
+	n := &node{t: t, port: port, URL: "http://localhost:" + strconv.Itoa(port), logs: &logtest.Buffer{}, done: make(chan error, 1)}
 	n.cmd = exec.Command(build(t), "serve")
 	n.cmd.Env = append([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "B2B_DATA_DIR=" + data, "B2B_PORT=" + strconv.Itoa(port),

@@ -17,6 +17,7 @@ import (
 
 	"github.com/b2b-protocol/b2b/server/call"
 	"github.com/b2b-protocol/b2b/server/edge"
+	"github.com/b2b-protocol/b2b/server/logtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -34,30 +35,12 @@ const outer = 20 * time.Second
 // its path selects what the handler does.
 type fixture struct {
 	addr string
-	log  *lines
+	log  *logtest.Buffer
 	now  atomic.Int64 // current requests of /busy
 	most atomic.Int64 // the most of these at once
 
 	waiting atomic.Int64 // requests of /wait
 	made    atomic.Int64 // pieces written by /slow
-}
-
-// lines is a log for tests.
-type lines struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }
 
 func serve(t *testing.T, limits edge.Limits, wrap func(net.Listener) net.Listener) *fixture {
@@ -66,7 +49,7 @@ func serve(t *testing.T, limits edge.Limits, wrap func(net.Listener) net.Listene
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &fixture{addr: inner.Addr().String(), log: &lines{}}
+	w := &fixture{addr: inner.Addr().String(), log: &logtest.Buffer{}}
 	if wrap != nil {
 		inner = wrap(inner)
 	}

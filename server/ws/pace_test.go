@@ -1,40 +1,21 @@
 package ws_test
 
 import (
-	"bytes"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/coder/websocket"
 
+	"github.com/b2b-protocol/b2b/server/logtest"
 	"github.com/b2b-protocol/b2b/server/ws"
 )
-
-// warnings is a log for tests.
-type warnings struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (w *warnings) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.buf.Write(p)
-}
-
-func (w *warnings) String() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.buf.String()
-}
 
 // B2B-LIM-042: a message must make progress once it has begun; between messages there is no limit.
 func TestUnfinishedMessage(t *testing.T) {
 	t.Parallel()
-	var log warnings
+	var log logtest.Buffer
 	w := newFixture(t, func(c *ws.Config) {
 		c.Heartbeat, c.Stall = 600*time.Millisecond, 500*time.Millisecond
 		c.Log = slog.New(slog.NewTextHandler(&log, nil))

@@ -9,13 +9,13 @@ import (
 	"log/slog"
 	"net"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"github.com/b2b-protocol/b2b/server/logtest"
 	"github.com/b2b-protocol/b2b/server/store"
 	"github.com/b2b-protocol/b2b/server/store/sqlstore"
 	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
@@ -209,7 +209,7 @@ func TestPostgresFrozenHolder(t *testing.T) {
 func testFrozenHolder(t *testing.T, sent int) {
 	url := pgtest.URL(t)
 	frozen := hasty(t, url, "org")
-	var log lines
+	var log logtest.Buffer
 	other := opened(t, sqlstore.Config{URL: url, Answer: shortAnswer, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	ctx := context.Background()
 	entered, wake := make(chan struct{}, 10), make(chan struct{})
@@ -232,7 +232,7 @@ func testFrozenHolder(t *testing.T, sent int) {
 	}()
 	<-entered
 	free(t, other, "org")
-	if log.has(endedStuck) {
+	if strings.Contains(log.String(), endedStuck) {
 		t.Error("its session was in the middle of a request")
 	}
 	close(wake)
@@ -257,24 +257,6 @@ func testFrozenHolder(t *testing.T, sent int) {
 
 // endedStuck is in the line that a store logs when it has ended a session of another one.
 const endedStuck = "ended a session"
-
-// lines are what a store logs.
-type lines struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *lines) has(part string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Contains(l.text.String(), part)
-}
 
 // blocked changes an org until that succeeds, or some limits of silence have passed.
 // It reports whether the lock was held for so long.
