@@ -10,27 +10,11 @@ import (
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
 
+	"github.com/b2b-protocol/b2b/server/eventlog/notification/notificationtest"
 	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// notice is one call of the function given to Listen.
-type notice struct {
-	org string
-	seq int64
-}
-
-// listen returns what a notifier receives, and a channel with the error that ended it.
-func listen(t *testing.T, b *Notifier) (received chan notice, ended chan error, stop context.CancelFunc) {
-	ctx, stop := context.WithCancel(t.Context())
-	received, ended = make(chan notice, 100), make(chan error, 1)
-	go func() { ended <- b.Listen(ctx, func(org string, seq int64) { received <- notice{org, seq} }) }()
-	if got := <-received; got != (notice{}) {
-		t.Fatalf("Listen began with %v", got)
-	}
-	return received, ended, stop
-}
 
 func TestNotifier(t *testing.T) {
 	url := pgtest.EmptyURL(t)
@@ -48,13 +32,13 @@ func TestNotifier(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	byA, endedA, stopA := listen(t, a)
-	byB, endedB, stopB := listen(t, b)
+	byA, endedA, stopA := notificationtest.Listen(t, a)
+	byB, endedB, stopB := notificationtest.Listen(t, b)
 	defer stopB()
 	start := time.Now()
 	a.Notify("org", 7)
-	for _, received := range []chan notice{byA, byB} {
-		if got := <-received; got != (notice{"org", 7}) {
+	for _, received := range []chan notificationtest.Notice{byA, byB} {
+		if got := <-received; got != (notificationtest.Notice{Org: "org", Seq: 7}) {
 			t.Errorf("received %v", got)
 		}
 	}
@@ -76,17 +60,17 @@ func TestNotifier(t *testing.T) {
 	select {
 	case err := <-endedB:
 		if err == nil {
-			t.Error("Listen returnedout an error")
+			t.Error("Listen returned without an error")
 		}
 	case <-time.After(10 * time.Second):
 		t.Fatal("Listen did not return on a lost connection")
 	}
-	byB, endedB, stop := listen(t, b)
+	byB, endedB, stop := notificationtest.Listen(t, b)
 	a.Notify("org", 8) // is lost with the old connection
 	time.Sleep(50 * time.Millisecond)
 	a.Notify("org", 9)
 	for {
-		if got := <-byB; got == (notice{"org", 9}) {
+		if got := <-byB; got == (notificationtest.Notice{Org: "org", Seq: 9}) {
 			break
 		}
 	}
@@ -126,7 +110,7 @@ func TestSilentConnection(t *testing.T) {
 		}
 	}()
 	b.quiet = 20 * time.Millisecond
-	_, ended, stop := listen(t, b)
+	_, ended, stop := notificationtest.Listen(t, b)
 	defer stop()
 	select {
 	case err := <-ended:

@@ -9,31 +9,11 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/b2b-protocol/b2b/server/eventlog/notification/notificationtest"
 	"github.com/b2b-protocol/b2b/server/store/storetest/redistest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// notice is one call of the function given to Listen.
-type notice struct {
-	org string
-	seq int64
-}
-
-func listen(t *testing.T, b *Notifier) (received chan notice, ended chan error, stop context.CancelFunc) {
-	ctx, stop := context.WithCancel(t.Context())
-	received, ended = make(chan notice, 100), make(chan error, 1)
-	go func() { ended <- b.Listen(ctx, func(org string, seq int64) { received <- notice{org, seq} }) }()
-	select {
-	case got := <-received:
-		if got != (notice{}) {
-			t.Fatalf("Listen began with %v", got)
-		}
-	case err := <-ended:
-		t.Fatalf("Listen returned %v", err)
-	}
-	return received, ended, stop
-}
 
 func TestNotifier(t *testing.T) {
 	server := redistest.Start(t)
@@ -46,13 +26,13 @@ func TestNotifier(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	byA, endedA, stopA := listen(t, a)
-	byB, endedB, stopB := listen(t, b)
+	byA, endedA, stopA := notificationtest.Listen(t, a)
+	byB, endedB, stopB := notificationtest.Listen(t, b)
 	defer stopB()
 	began := time.Now()
 	a.Notify("org", 7)
-	for _, received := range []chan notice{byA, byB} {
-		if got := <-received; got != (notice{"org", 7}) {
+	for _, received := range []chan notificationtest.Notice{byA, byB} {
+		if got := <-received; got != (notificationtest.Notice{Org: "org", Seq: 7}) {
 			t.Errorf("received %v", got)
 		}
 	}
@@ -65,16 +45,16 @@ func TestNotifier(t *testing.T) {
 	select {
 	case err := <-endedB:
 		if err == nil {
-			t.Error("Listen returnedout an error")
+			t.Error("Listen returned without an error")
 		}
 	case <-time.After(10 * time.Second):
 		t.Fatal("Listen did not return on a lost connection")
 	}
 	server.Start()
-	byB, endedB, again := listen(t, b)
+	byB, endedB, again := notificationtest.Listen(t, b)
 	a.Notify("org", 9)
 	for got := range byB {
-		if got == (notice{"org", 9}) {
+		if got == (notificationtest.Notice{Org: "org", Seq: 9}) {
 			break
 		}
 	}
