@@ -84,8 +84,8 @@ func NewLimiter(c Config) *Limiter {
 	if c.Remote {
 		reads, heavy = max(reads, remoteReads), 2*heavy
 	}
-	pool := func(places int) *fair.Pool {
-		return fair.New(fair.Sizes{Slots: places, Queue: maxWaiting, Wait: wait})
+	pool := func(slots int) *fair.Pool {
+		return fair.New(fair.Sizes{Slots: slots, Queue: maxWaiting, Wait: wait})
 	}
 	l := &Limiter{
 		reads: pool(reads), heavy: pool(heavy), long: make(map[string]bool, len(c.Long)),
@@ -147,17 +147,17 @@ func (l *Limiter) Decode(ctx context.Context, org string, n int64) (Permit, erro
 		return Permit{}, nil
 	}
 	alone, _ := l.note(org, "")
-	place, err := l.enterHeavy(ctx, org, alone)
+	slot, err := l.enterHeavy(ctx, org, alone)
 	if err != nil {
 		return Permit{}, refusal(err)
 	}
-	return Permit{heavy: place, long: l.slices && beginLong()}, nil
+	return Permit{heavy: slot, long: l.slices && beginLong()}, nil
 }
 
 func (l *Limiter) enterHeavy(ctx context.Context, org string, alone bool) (fair.Slot, error) {
 	if alone && l.spare != nil {
-		if place, ok := l.spare.Try(org); ok {
-			return place, nil
+		if slot, ok := l.spare.Try(org); ok {
+			return slot, nil
 		}
 	}
 	return l.heavy.Enter(ctx, org)

@@ -105,7 +105,7 @@ type Reservation struct {
 	key       string
 	share     *share
 	anonymous bool
-	slot      concurrency.Permit
+	permit    concurrency.Permit
 }
 
 // Begin returns an empty reservation. It asks the payer for its share when it first takes more than
@@ -200,16 +200,16 @@ func (h *Reservation) Decode(ctx context.Context) (err error) {
 	if h.large < concurrency.HeavyBytes {
 		return nil
 	}
-	h.slot, err = h.budget.limiter.Decode(ctx, h.key, h.large)
+	h.permit, err = h.budget.limiter.Decode(ctx, h.key, h.large)
 	return err
 }
 
 // Decoded is called when the body is decoded; it lets the next one be decoded.
-func (h *Reservation) Decoded() { h.slot.End() }
+func (h *Reservation) Decoded() { h.permit.End() }
 
 // End returns all that was taken. The reservation can be used again.
 func (h *Reservation) End() {
-	h.slot.End()
+	h.permit.End()
 	b := h.budget
 	if h.small > 0 {
 		b.small.Add(-h.small)

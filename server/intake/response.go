@@ -11,8 +11,7 @@ import (
 // one at the same time, and how many bytes wait for clients to read them. It is safe for concurrent
 // use.
 type Answers struct {
-	budget  *Budget
-	limiter *concurrency.Limiter
+	budget *Budget
 }
 
 // NewAnswers returns limits for responses. The default sizes are 128 MiB for all, 32 MiB for an org
@@ -21,13 +20,12 @@ func NewAnswers(s Sizes, l *concurrency.Limiter) *Answers {
 	s.Whole = orDefault(s.Whole, 128<<20)
 	s.Share = orDefault(s.Share, 32<<20)
 	s.Anonymous = orDefault(s.Anonymous, 8<<20)
-	l = orLimiter(l)
 	b := New(s, l)
 	b.texts = texts{
 		share: "Too many large responses to this org or address are unread", shareHint: "Read responses faster, or request fewer and smaller pages at once.",
 		server: "The server has too many large responses that are unread",
 	}
-	return &Answers{budget: b, limiter: l}
+	return &Answers{budget: b}
 }
 
 // Answer is what one call has reserved. The zero Answer has reserved nothing. It must not be used
@@ -35,18 +33,18 @@ func NewAnswers(s Sizes, l *concurrency.Limiter) *Answers {
 type Answer struct {
 	of          *Answers
 	info        *call.Info
-	slot        concurrency.Permit
+	permit      concurrency.Permit
 	reservation Reservation
 }
 
 // Begin is called before a call runs; its caller must be known. A call that only reads waits for
 // its turn. The error can be sent to the caller.
 func (a *Answers) Begin(ctx context.Context, info *call.Info) (Answer, error) {
-	slot, err := a.limiter.Begin(ctx, info)
+	permit, err := a.budget.limiter.Begin(ctx, info)
 	if err != nil {
 		return Answer{}, err
 	}
-	return Answer{of: a, info: info, slot: slot}, nil
+	return Answer{of: a, info: info, permit: permit}, nil
 }
 
 // Take must be called for every response, with the bytes that it occupies in memory until it is
@@ -55,7 +53,7 @@ func (a *Answers) Begin(ctx context.Context, info *call.Info) (Answer, error) {
 // instead of the response. The response of a call that changed something is sent in any case, after
 // the wait.
 func (a *Answer) Take(ctx context.Context, n int64) error {
-	defer a.slot.Answered(n)
+	defer a.permit.Answered(n)
 	if n <= Small || a.of == nil {
 		return nil
 	}
@@ -73,11 +71,11 @@ func (a *Answer) Take(ctx context.Context, n int64) error {
 
 // Pause returns the permit of the call before the response is written to a client that may read
 // slowly. The reservation for the response stays. Further calls do nothing.
-func (a *Answer) Pause() { a.slot.End() }
+func (a *Answer) Pause() { a.permit.End() }
 
 // End returns all that the call has reserved. Further calls do nothing.
 func (a *Answer) End() {
-	a.slot.End()
+	a.permit.End()
 	if a.reservation.budget != nil {
 		a.reservation.End()
 	}
