@@ -5,7 +5,7 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 
 # The generated files. `make test` fails when they are stale.
-GENERATED := api/openapi.json sdk/go/b2b sdk/typescript/src/gen sdk/python/src/b2b_protocol/gen 'server/*.gen.go'
+GENERATED := api/openapi.json sdk/go/b2b sdk/typescript/src/gen sdk/python/src/b2b_protocol/gen 'internal/*.gen.go'
 
 # The code generators of this repository import the Go types of the options, so those are
 # generated first.
@@ -96,11 +96,11 @@ test-sdk: $(NODE_TOOLS) $(PYTHON_TOOLS) ## run the tests of the TypeScript and P
 	$(call heading,sdk: tests against the built server)
 	@build/sdktest.sh
 
-test-go: ## run the Go tests without the race detector (PKG=./server/...)
+test-go: ## run the Go tests without the race detector (PKG=./internal/...)
 	$(call heading,go test)
 	@RACE=0 build/gotest.sh $(PKG)
 
-test-race: ## run the Go tests with the race detector (PKG=./server/...)
+test-race: ## run the Go tests with the race detector (PKG=./internal/...)
 	$(call heading,go test -race)
 	@build/gotest.sh $(PKG)
 

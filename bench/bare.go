@@ -15,8 +15,8 @@ import (
 // cuts are the statements that disable audit and limits. Each is inserted at the beginning of a
 // function of the service.
 var cuts = []struct{ file, function, statement string }{
-	{"server/service/events.go", "audit", `if action == "message.send" { return nil };`},
-	{"server/service/rate.go", "take", `if limit > 0 { return nil };`},
+	{"internal/service/events.go", "audit", `if action == "message.send" { return nil };`},
+	{"internal/service/rate.go", "take", `if limit > 0 { return nil };`},
 }
 
 // buildBare builds the server with the cuts, without audit and limits.

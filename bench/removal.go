@@ -11,8 +11,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/b2b-protocol/b2b/server/store"
-	"github.com/b2b-protocol/b2b/server/store/sqlstore"
+	"github.com/b2b-protocol/b2b/internal/store"
+	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
 )
 
 const (

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/b2b-protocol/b2b/server/call"
-	"github.com/b2b-protocol/b2b/server/limits"
+	"github.com/b2b-protocol/b2b/internal/call"
+	"github.com/b2b-protocol/b2b/internal/limits"
 )
 
 // TestAccess makes one harmless call of every RPC as every kind of caller with every scope, over

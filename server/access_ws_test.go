@@ -9,9 +9,9 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/b2b-protocol/b2b/internal/call"
+	"github.com/b2b-protocol/b2b/internal/limits"
 	"github.com/b2b-protocol/b2b/server"
-	"github.com/b2b-protocol/b2b/server/call"
-	"github.com/b2b-protocol/b2b/server/limits"
 )
 
 // TestAccessOverWebSocket sends one harmless frame of every operation with a WebSocket name, as

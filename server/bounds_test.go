@@ -10,8 +10,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
 
+	"github.com/b2b-protocol/b2b/internal/call"
 	optionsv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
-	"github.com/b2b-protocol/b2b/server/call"
 )
 
 // tooMuch are the texts of refusals because of a limit.

@@ -14,9 +14,9 @@ import (
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/b2b-protocol/b2b/internal/call"
 	optionsv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
 	"github.com/b2b-protocol/b2b/sdk/go/b2b/v1/b2bv1connect"
-	"github.com/b2b-protocol/b2b/server/call"
 )
 
 // operations returns every RPC of the schema. Their services are never called.

@@ -4,8 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/b2b-protocol/b2b/internal/limits"
 	"github.com/b2b-protocol/b2b/server"
-	"github.com/b2b-protocol/b2b/server/limits"
 )
 
 // TestLongestContentArrives checks that content of the longest configurable length is accepted over

@@ -11,9 +11,9 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/b2b-protocol/b2b/internal/call"
+	"github.com/b2b-protocol/b2b/internal/store"
 	optionsv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
-	"github.com/b2b-protocol/b2b/server/call"
-	"github.com/b2b-protocol/b2b/server/store"
 )
 
 // foreignMark is in every name and text of the other org, which no response may contain.

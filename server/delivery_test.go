@@ -16,8 +16,8 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/b2b-protocol/b2b/internal/store"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
-	"github.com/b2b-protocol/b2b/server/store"
 )
 
 // A transport is one way to subscribe.

@@ -15,9 +15,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/b2b-protocol/b2b/internal/store"
 	"github.com/b2b-protocol/b2b/server"
 	"github.com/b2b-protocol/b2b/server/config"
-	"github.com/b2b-protocol/b2b/server/store"
 )
 
 const adminSecret = "the operator's secret of these tests"

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/b2b-protocol/b2b/server/store"
+	"github.com/b2b-protocol/b2b/internal/store"
 )
 
 // B2B-SRV-030, B2B-SRV-031: a full database degrades the health; the reason is shown to callers

@@ -13,9 +13,9 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/b2b-protocol/b2b/internal/call"
+	"github.com/b2b-protocol/b2b/internal/store/storetest/pgtest"
 	optionsv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
-	"github.com/b2b-protocol/b2b/server/call"
-	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
 )
 
 // sane checks what holds for every response: no 5xx, and a refusal is JSON with a text and a code.

@@ -8,7 +8,7 @@ import (
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
-	"github.com/b2b-protocol/b2b/server/call"
+	"github.com/b2b-protocol/b2b/internal/call"
 )
 
 // Complete calls about existing things, with one hostile text in each field: these reach the

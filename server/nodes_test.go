@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/b2b-protocol/b2b/internal/store/storetest/pgtest"
 	"github.com/b2b-protocol/b2b/server"
-	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
 )
 
 // unnotifiedNodes returns two nodes of one database that never receive a notification: there is

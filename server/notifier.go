@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/b2b-protocol/b2b/server/eventlog"
-	"github.com/b2b-protocol/b2b/server/eventlog/pgnotify"
-	"github.com/b2b-protocol/b2b/server/eventlog/redisnotify"
+	"github.com/b2b-protocol/b2b/internal/eventlog"
+	"github.com/b2b-protocol/b2b/internal/eventlog/pgnotify"
+	"github.com/b2b-protocol/b2b/internal/eventlog/redisnotify"
 )
 
 // notifier notifies the other nodes of commits.

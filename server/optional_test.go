@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/b2b-protocol/b2b/internal/forwarded"
 	"github.com/b2b-protocol/b2b/server"
-	"github.com/b2b-protocol/b2b/server/forwarded"
 )
 
 // B2B-SRV-006: the paths of old clients respond to any caller.

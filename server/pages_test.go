@@ -11,9 +11,9 @@ import (
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/b2b-protocol/b2b/internal/store"
 	optionsv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
 	"github.com/b2b-protocol/b2b/server"
-	"github.com/b2b-protocol/b2b/server/store"
 )
 
 // pageBody is the largest body of a list on the node of these tests, so that a page has few

@@ -12,11 +12,11 @@ import (
 	"github.com/coder/websocket"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/b2b-protocol/b2b/internal/eventlog"
 	optionsv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/sdk/go/b2b/v1/b2bv1connect"
 	"github.com/b2b-protocol/b2b/server"
-	"github.com/b2b-protocol/b2b/server/eventlog"
 )
 
 // callScopes is the scope that a bot needs for each call, repeated here to find mistakes in the

@@ -1,8 +1,8 @@
 // Package server is the B2B server as a library: New opens and connects all parts, and Run serves
-// until its context ends. The packages below implement the parts: bindings (rest, rpc, ws), the
-// call pipeline (call), use cases (service), authentication (auth), subscriptions to the event log
-// (eventlog), presence (presence), persistence (store). All requests pass package edge first.
-// Package webhook delivers events to other servers.
+// until its context ends. The packages below internal/ implement the parts: bindings (rest, rpc,
+// ws), the call pipeline (call), use cases (service), authentication (auth), subscriptions to the
+// event log (eventlog), presence (presence), persistence (store). All requests pass package edge
+// first. Package webhook delivers events to other servers.
 package server
 
 import (
@@ -20,30 +20,30 @@ import (
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/b2b-protocol/b2b/internal/auth"
+	"github.com/b2b-protocol/b2b/internal/call"
+	"github.com/b2b-protocol/b2b/internal/concurrency"
+	"github.com/b2b-protocol/b2b/internal/edge"
+	"github.com/b2b-protocol/b2b/internal/eventlog"
+	"github.com/b2b-protocol/b2b/internal/files"
+	"github.com/b2b-protocol/b2b/internal/files/s3files"
+	"github.com/b2b-protocol/b2b/internal/intake"
+	"github.com/b2b-protocol/b2b/internal/presence"
+	"github.com/b2b-protocol/b2b/internal/rest"
+	"github.com/b2b-protocol/b2b/internal/retention"
+	"github.com/b2b-protocol/b2b/internal/rpc"
+	"github.com/b2b-protocol/b2b/internal/seal"
+	"github.com/b2b-protocol/b2b/internal/service"
+	"github.com/b2b-protocol/b2b/internal/store"
+	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
+	"github.com/b2b-protocol/b2b/internal/tally"
+	"github.com/b2b-protocol/b2b/internal/vault"
+	"github.com/b2b-protocol/b2b/internal/webhook"
+	"github.com/b2b-protocol/b2b/internal/webhookurl"
+	"github.com/b2b-protocol/b2b/internal/ws"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/sdk/go/b2b/v1/b2bv1connect"
-	"github.com/b2b-protocol/b2b/server/auth"
-	"github.com/b2b-protocol/b2b/server/call"
-	"github.com/b2b-protocol/b2b/server/concurrency"
 	"github.com/b2b-protocol/b2b/server/config"
-	"github.com/b2b-protocol/b2b/server/edge"
-	"github.com/b2b-protocol/b2b/server/eventlog"
-	"github.com/b2b-protocol/b2b/server/files"
-	"github.com/b2b-protocol/b2b/server/files/s3files"
-	"github.com/b2b-protocol/b2b/server/intake"
-	"github.com/b2b-protocol/b2b/server/presence"
-	"github.com/b2b-protocol/b2b/server/rest"
-	"github.com/b2b-protocol/b2b/server/retention"
-	"github.com/b2b-protocol/b2b/server/rpc"
-	"github.com/b2b-protocol/b2b/server/seal"
-	"github.com/b2b-protocol/b2b/server/service"
-	"github.com/b2b-protocol/b2b/server/store"
-	"github.com/b2b-protocol/b2b/server/store/sqlstore"
-	"github.com/b2b-protocol/b2b/server/tally"
-	"github.com/b2b-protocol/b2b/server/vault"
-	"github.com/b2b-protocol/b2b/server/webhook"
-	"github.com/b2b-protocol/b2b/server/webhookurl"
-	"github.com/b2b-protocol/b2b/server/ws"
 )
 
 // Version is the version of this server, as in /api/version.

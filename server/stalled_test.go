@@ -19,8 +19,8 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/b2b-protocol/b2b/internal/edge"
 	"github.com/b2b-protocol/b2b/server"
-	"github.com/b2b-protocol/b2b/server/edge"
 )
 
 // stalled is how many connections of each sort TestStalled opens. If it is set, the test uses the

@@ -10,8 +10,8 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/b2b-protocol/b2b/internal/store/storetest/pgtest"
 	"github.com/b2b-protocol/b2b/server"
-	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
 )
 
 // storer sends messages to use up the storage quota of an org.

@@ -50,45 +50,45 @@ var Places = []Place{
 	{"server", Server},
 	{"server/config", Server},
 
-	{"server/edge", Edge},
+	{"internal/edge", Edge},
 
-	{"server/rest", Bindings},
-	{"server/rpc", Bindings},
-	{"server/retention", Bindings},
-	{"server/webhook", Bindings},
-	{"server/ws", Bindings},
+	{"internal/rest", Bindings},
+	{"internal/rpc", Bindings},
+	{"internal/retention", Bindings},
+	{"internal/webhook", Bindings},
+	{"internal/ws", Bindings},
 
-	{"server/service", Services},
-	{"server/importer", Services},
-	{"server/vault", Services},
+	{"internal/service", Services},
+	{"internal/importer", Services},
+	{"internal/vault", Services},
 
-	{"server/auth", Resources},
-	{"server/eventlog/...", Resources},
-	{"server/files/...", Resources},
-	{"server/intake", Resources},
-	{"server/presence", Resources},
-	{"server/store/sqlstore/...", Resources},
-	{"server/store/storetest/...", Resources},
+	{"internal/auth", Resources},
+	{"internal/eventlog/...", Resources},
+	{"internal/files/...", Resources},
+	{"internal/intake", Resources},
+	{"internal/presence", Resources},
+	{"internal/store/sqlstore/...", Resources},
+	{"internal/store/storetest/...", Resources},
 
-	{"server/store", Persistence},
+	{"internal/store", Persistence},
 
-	{"server/call", Common},
-	{"server/concurrency", Common},
-	{"server/wire", Common},
+	{"internal/call", Common},
+	{"internal/concurrency", Common},
+	{"internal/wire", Common},
 
-	{"server/forwarded", Rules},
-	{"server/fair", Rules},
-	{"server/complexitytest", Rules},
-	{"server/jsonrepair", Rules},
-	{"server/jstext", Rules},
-	{"server/limits", Rules},
-	{"server/logtest", Rules},
-	{"server/mention", Rules},
-	{"server/pagetoken", Rules},
-	{"server/seal", Rules},
-	{"server/tally", Rules},
-	{"server/thread", Rules},
-	{"server/webhookurl", Rules},
+	{"internal/forwarded", Rules},
+	{"internal/fair", Rules},
+	{"internal/complexitytest", Rules},
+	{"internal/jsonrepair", Rules},
+	{"internal/jstext", Rules},
+	{"internal/limits", Rules},
+	{"internal/logtest", Rules},
+	{"internal/mention", Rules},
+	{"internal/pagetoken", Rules},
+	{"internal/seal", Rules},
+	{"internal/tally", Rules},
+	{"internal/thread", Rules},
+	{"internal/webhookurl", Rules},
 
 	{"sdk/go/...", Generated},
 	{"api", Generated},
@@ -96,26 +96,27 @@ var Places = []Place{
 	// These do not depend on the server. Check enforces that for the conformance suite; the
 	// generators are programs, which no package can import.
 	{"conformance/...", Generated},
-	{"quickstart", Common},
+	{"internal/quickstart", Common},
 	{"build/layers", Generated},
 	{"build/repository", Generated},
-	{"server/call/protoc-gen-call/...", Common},
-	{"server/wire/protoc-gen-wire/...", Common},
+	{"internal/call/protoc-gen-call/...", Common},
+	{"internal/wire/protoc-gen-wire/...", Common},
 	{"build/openapi", Common},
 }
 
 // SameLayer lists the imports that are allowed between two packages of one layer.
 var SameLayer = map[string][]string{
-	"server":                         {"server/config"},
-	"server/concurrency":             {"server/call"},
-	"server/wire":                    {"server/call"},
-	"server/store/storetest/pgtest":  {"server/store/sqlstore"}, // migrates a template for tests
-	"server/store/storetest/sqltest": {"server/store/sqlstore"}, // opens databases for tests
+	"server":                           {"server/config"},
+	"internal/concurrency":             {"internal/call"},
+	"internal/wire":                    {"internal/call"},
+	"internal/store/storetest/pgtest":  {"internal/store/sqlstore"}, // migrates a template for tests
+	"internal/store/storetest/sqltest": {"internal/store/sqlstore"}, // opens databases for tests
 }
 
 // A Package is a package with its imports.
 type Package struct {
 	Path        string   // below the module; "" is the root of the module
+	Program     bool     // package main, which nothing can import
 	Imports     []string // of the code that is built into programs
 	TestImports []string // of its tests, external test package included
 }
@@ -177,13 +178,13 @@ func refusal(from, to string) string {
 		return "that package has no layer"
 	case place.Pattern == source.Pattern:
 		return "" // within one subtree
-	case within(target, "server/store/storetest/..."):
+	case within(target, "internal/store/storetest/..."):
 		return "only tests import the test suite of the stores"
 	case target == "server" && source.Layer != Commands:
 		return "only commands import the server"
 	case slices.Contains(SameLayer[from], target):
 		return ""
-	case within(target, "server/store/sqlstore/...") && source.Layer != Server && source.Layer != Commands:
+	case within(target, "internal/store/sqlstore/...") && source.Layer != Server && source.Layer != Commands:
 		return "only the server and commands choose the store implementation"
 	case source.Layer == Rules && place.Layer == Rules:
 		return ""
@@ -198,13 +199,13 @@ func refusal(from, to string) string {
 // outsideRefusal is the part of [refusal] that applies to tests too.
 func outsideRefusal(from, to string) string {
 	target, ours := strings.CutPrefix(to, Module+"/")
-	inServer := ours && within(target, "server/...")
+	inServer := ours && (within(target, "server/...") || within(target, "internal/..."))
 	switch {
 	case within(from, "conformance/...") && ours && !within(target, "conformance/..."):
 		return "the conformance suite imports no other package of this repository"
 	case within(from, "sdk/...") && inServer:
 		return "an SDK does not depend on the server"
-	case within(from, "quickstart") && inServer:
+	case from == "internal/quickstart" && inServer:
 		return "the quickstart uses the server through the SDK only"
 	}
 	return ""

@@ -28,6 +28,22 @@ func TestImportsRunDownward(t *testing.T) {
 	}
 }
 
+// TestPublicPackages lists what other modules can import. A package that is not meant for them
+// lies below internal/.
+func TestPublicPackages(t *testing.T) {
+	want := []string{"api", "conformance", "conformance/openapi", "server", "server/config"}
+	var public []string
+	for _, p := range readPackages(t) {
+		parts := strings.Split(p.Path, "/")
+		if !p.Program && parts[0] != "build" && parts[0] != "sdk" && !slices.Contains(parts, "internal") {
+			public = append(public, p.Path)
+		}
+	}
+	if !slices.Equal(public, want) {
+		t.Errorf("other modules can import %q, want %q: move the others below internal/", public, want)
+	}
+}
+
 // TestCheck has one package per case, with imports that break or keep one rule.
 func TestCheck(t *testing.T) {
 	const m = layers.Module + "/"
@@ -38,32 +54,33 @@ func TestCheck(t *testing.T) {
 		testImports []string
 		want        string // part of the one fault; empty for no fault
 	}{
-		{name: "down one layer", from: "server/rest", imports: []string{m + "server/service"}},
-		{name: "down several layers", from: "cmd/b2b", imports: []string{m + "server", m + "conformance", m + "server/call"}},
-		{name: "a common package from a higher layer", from: "server/store", imports: []string{m + "server/call", m + "sdk/go/b2b/v1"}},
-		{name: "server/wire imports server/call", from: "server/wire", imports: []string{m + "server/call"}},
-		{name: "a rule imports a rule", from: "server/jsonrepair", imports: []string{"strings", m + "server/jstext"}},
+		{name: "down one layer", from: "internal/rest", imports: []string{m + "internal/service"}},
+		{name: "down several layers", from: "cmd/b2b", imports: []string{m + "server", m + "conformance", m + "internal/call"}},
+		{name: "a common package from a higher layer", from: "internal/store", imports: []string{m + "internal/call", m + "sdk/go/b2b/v1"}},
+		{name: "internal/wire imports internal/call", from: "internal/wire", imports: []string{m + "internal/call"}},
+		{name: "a rule imports a rule", from: "internal/jsonrepair", imports: []string{"strings", m + "internal/jstext"}},
 		{name: "within generated code", from: "sdk/go/b2b/v1/b2bv1connect", imports: []string{m + "sdk/go/b2b/v1", "connectrpc.com/connect"}},
-		{name: "tests import any layer", from: "server/store/sqlstore", testImports: []string{m + "server/store/storetest", m + "server"}},
-		{name: "the server imports the store implementation", from: "server", imports: []string{m + "server/store/sqlstore"}},
+		{name: "tests import any layer", from: "internal/store/sqlstore", testImports: []string{m + "internal/store/storetest", m + "server"}},
+		{name: "the server imports the store implementation", from: "server", imports: []string{m + "internal/store/sqlstore"}},
 
 		{name: "no layer", from: "server/utils", want: "has no layer"},
-		{name: "a pattern without /... matches no subpackage", from: "server/rest/deep", want: "has no layer"},
-		{name: "import of a package without a layer", from: "server/rest", imports: []string{m + "server/utils"}, want: "has no layer"},
-		{name: "up", from: "server/service", imports: []string{m + "server/rest"}, want: "downward"},
-		{name: "the edge imports a binding", from: "server/edge", imports: []string{m + "server/rest"}},
-		{name: "a binding imports the edge", from: "server/rest", imports: []string{m + "server/edge"}, want: "downward"},
-		{name: "one binding imports another", from: "server/rest", imports: []string{m + "server/rpc"}, want: "downward"},
-		{name: "server/call imports server/wire", from: "server/call", imports: []string{m + "server/wire"}, want: "downward"},
-		{name: "a rule imports a library", from: "server/thread", imports: []string{"github.com/google/uuid"}, want: "standard library"},
-		{name: "a rule imports the schema", from: "server/thread", imports: []string{m + "sdk/go/b2b/v1"}, want: "standard library"},
-		{name: "a rule imports the store", from: "server/mention", imports: []string{m + "server/store"}, want: "standard library"},
-		{name: "a binding imports the server", from: "server/rest", imports: []string{m + "server"}, want: "only commands"},
-		{name: "a service imports a store implementation", from: "server/service", imports: []string{m + "server/store/sqlstore"}, want: "store implementation"},
-		{name: "the server imports the test suite of the stores", from: "server", imports: []string{m + "server/store/storetest"}, want: "only tests"},
+		{name: "a pattern without /... matches no subpackage", from: "internal/rest/deep", want: "has no layer"},
+		{name: "import of a package without a layer", from: "internal/rest", imports: []string{m + "server/utils"}, want: "has no layer"},
+		{name: "up", from: "internal/service", imports: []string{m + "internal/rest"}, want: "downward"},
+		{name: "the edge imports a binding", from: "internal/edge", imports: []string{m + "internal/rest"}},
+		{name: "a binding imports the edge", from: "internal/rest", imports: []string{m + "internal/edge"}, want: "downward"},
+		{name: "one binding imports another", from: "internal/rest", imports: []string{m + "internal/rpc"}, want: "downward"},
+		{name: "internal/call imports internal/wire", from: "internal/call", imports: []string{m + "internal/wire"}, want: "downward"},
+		{name: "a rule imports a library", from: "internal/thread", imports: []string{"github.com/google/uuid"}, want: "standard library"},
+		{name: "a rule imports the schema", from: "internal/thread", imports: []string{m + "sdk/go/b2b/v1"}, want: "standard library"},
+		{name: "a rule imports the store", from: "internal/mention", imports: []string{m + "internal/store"}, want: "standard library"},
+		{name: "a binding imports the server", from: "internal/rest", imports: []string{m + "server"}, want: "only commands"},
+		{name: "a service imports a store implementation", from: "internal/service", imports: []string{m + "internal/store/sqlstore"}, want: "store implementation"},
+		{name: "the server imports the test suite of the stores", from: "server", imports: []string{m + "internal/store/storetest"}, want: "only tests"},
 		{name: "conformance imports the SDK", from: "conformance", imports: []string{m + "sdk/go/b2b/v1"}, want: "no other package"},
 		{name: "the tests of conformance import the server", from: "conformance", testImports: []string{m + "server"}, want: "no other package"},
-		{name: "an SDK imports the server", from: "sdk/go/b2b/v1", imports: []string{m + "server/wire"}, want: "SDK"},
+		{name: "the quickstart imports a package of the server", from: "internal/quickstart", imports: []string{m + "internal/call"}, want: "through the SDK"},
+		{name: "an SDK imports the server", from: "sdk/go/b2b/v1", imports: []string{m + "internal/wire"}, want: "SDK"},
 		{name: "the tests of an SDK import the server", from: "sdk/go/b2b/v1", testImports: []string{m + "server"}, want: "SDK"},
 	}
 	for _, tt := range tests {
@@ -111,7 +128,7 @@ func readPackages(t *testing.T) []layers.Package {
 		}
 		p := found[dir]
 		if p == nil {
-			p = &layers.Package{Path: dir}
+			p = &layers.Package{Path: dir, Program: parsed.Name.Name == "main"}
 			found[dir] = p
 		}
 		for _, spec := range parsed.Imports {

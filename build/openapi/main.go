@@ -6,7 +6,7 @@
 // introduction (intro.md) is written by hand.
 //
 // Other generators describe ProtoJSON, which writes times and int64 as strings and leaves out
-// absent values. Wire JSON has other rules (see package server/wire); [schemas] translates them
+// absent values. Wire JSON has other rules (see package internal/wire); [schemas] translates them
 // to JSON Schema.
 //
 // The conformance suite validates every response of a server against the document, and every

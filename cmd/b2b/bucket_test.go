@@ -5,9 +5,9 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/b2b-protocol/b2b/server/files"
-	"github.com/b2b-protocol/b2b/server/files/s3files"
-	"github.com/b2b-protocol/b2b/server/files/s3files/s3test"
+	"github.com/b2b-protocol/b2b/internal/files"
+	"github.com/b2b-protocol/b2b/internal/files/s3files"
+	"github.com/b2b-protocol/b2b/internal/files/s3files/s3test"
 )
 
 // TestBucket keeps files in an S3 store: they can be read, whole and in ranges, also after a

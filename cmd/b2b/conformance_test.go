@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
-	"github.com/b2b-protocol/b2b/server/store/storetest/redistest"
+	"github.com/b2b-protocol/b2b/internal/store/storetest/pgtest"
+	"github.com/b2b-protocol/b2b/internal/store/storetest/redistest"
 )
 
 // backend is a database that the binary is tested with.

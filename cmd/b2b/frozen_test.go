@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
+	"github.com/b2b-protocol/b2b/internal/store/storetest/pgtest"
 )
 
 // inTime is the 5 seconds of the requirement, and more for a busy machine.

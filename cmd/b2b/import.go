@@ -14,11 +14,11 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/spf13/cobra"
 
+	"github.com/b2b-protocol/b2b/internal/importer"
+	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
+	"github.com/b2b-protocol/b2b/internal/vault"
 	"github.com/b2b-protocol/b2b/server"
 	"github.com/b2b-protocol/b2b/server/config"
-	"github.com/b2b-protocol/b2b/server/importer"
-	"github.com/b2b-protocol/b2b/server/store/sqlstore"
-	"github.com/b2b-protocol/b2b/server/vault"
 )
 
 // importCacheMB is the memory that the embedded database may use during an import, in MiB.

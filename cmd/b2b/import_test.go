@@ -21,14 +21,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/b2b-protocol/b2b/server/importer"
-	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
+	"github.com/b2b-protocol/b2b/internal/importer"
+	"github.com/b2b-protocol/b2b/internal/store/storetest/pgtest"
 )
 
 // oldDatabase unpacks the data folder of an HXA-Connect server.
 func oldDatabase(t *testing.T) string {
 	t.Helper()
-	packed, err := os.Open("../../server/importer/testdata/hxa-connect-sample.tar.gz")
+	packed, err := os.Open("../../internal/importer/testdata/hxa-connect-sample.tar.gz")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
+	"github.com/b2b-protocol/b2b/internal/store/storetest/pgtest"
 )
 
 // TestDatabaseRestart restarts PostgreSQL several times while clients post: it kills one of its

@@ -6,7 +6,7 @@ import (
 	"io"
 	"time"
 
-	"github.com/b2b-protocol/b2b/quickstart"
+	"github.com/b2b-protocol/b2b/internal/quickstart"
 )
 
 // play makes the team if there is none, plays the scene and prints what to try next.

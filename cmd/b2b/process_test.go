@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/b2b-protocol/b2b/server/logtest"
+	"github.com/b2b-protocol/b2b/internal/logtest"
 )
 
 // binary is the built command, made once for all tests of this package.

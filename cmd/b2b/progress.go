@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/b2b-protocol/b2b/server/importer"
+	"github.com/b2b-protocol/b2b/internal/importer"
 )
 
 // progress shows the progress of an import: as a bar on a terminal, else as a line every few

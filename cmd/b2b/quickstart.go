@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/b2b-protocol/b2b/quickstart"
+	"github.com/b2b-protocol/b2b/internal/quickstart"
 	"github.com/b2b-protocol/b2b/server"
 	"github.com/b2b-protocol/b2b/server/config"
 )

@@ -9,11 +9,11 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/b2b-protocol/b2b/server/files"
-	"github.com/b2b-protocol/b2b/server/importer"
-	"github.com/b2b-protocol/b2b/server/seal"
-	"github.com/b2b-protocol/b2b/server/store"
-	"github.com/b2b-protocol/b2b/server/store/sqlstore"
+	"github.com/b2b-protocol/b2b/internal/files"
+	"github.com/b2b-protocol/b2b/internal/importer"
+	"github.com/b2b-protocol/b2b/internal/seal"
+	"github.com/b2b-protocol/b2b/internal/store"
+	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
 )
 
 // rehearsal is the target of a dry run (B2B-IMP-031): a copy of an SQLite target, or a PostgreSQL

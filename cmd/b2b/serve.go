@@ -14,10 +14,10 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/b2b-protocol/b2b/internal/concurrency"
+	"github.com/b2b-protocol/b2b/internal/importer"
 	"github.com/b2b-protocol/b2b/server"
-	"github.com/b2b-protocol/b2b/server/concurrency"
 	"github.com/b2b-protocol/b2b/server/config"
-	"github.com/b2b-protocol/b2b/server/importer"
 )
 
 func serveCommand() *cobra.Command {

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/b2b-protocol/b2b/server/files/s3files/s3test"
-	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
+	"github.com/b2b-protocol/b2b/internal/files/s3files/s3test"
+	"github.com/b2b-protocol/b2b/internal/store/storetest/pgtest"
 )
 
 // TestStopWhileOthersHang stops a server while Redis accepts connections and does not respond, and

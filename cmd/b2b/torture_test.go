@@ -17,9 +17,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/b2b-protocol/b2b/cmd/b2b/torture"
-	"github.com/b2b-protocol/b2b/server/store/sqlstore"
-	"github.com/b2b-protocol/b2b/server/store/storetest/pgtest"
+	"github.com/b2b-protocol/b2b/cmd/b2b/internal/torture"
+	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
+	"github.com/b2b-protocol/b2b/internal/store/storetest/pgtest"
 )
 
 // The size of a run, which ends at the first limit. B2B_TORTURE_CHANGES is the number of changes,

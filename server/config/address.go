@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/b2b-protocol/b2b/server/edge"
+	"github.com/b2b-protocol/b2b/internal/edge"
 )
 
 // host reads the address to listen on.

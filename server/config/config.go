@@ -16,12 +16,12 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/b2b-protocol/b2b/server/concurrency"
-	"github.com/b2b-protocol/b2b/server/edge"
-	"github.com/b2b-protocol/b2b/server/files/s3files"
-	"github.com/b2b-protocol/b2b/server/forwarded"
-	"github.com/b2b-protocol/b2b/server/seal"
-	"github.com/b2b-protocol/b2b/server/webhookurl"
+	"github.com/b2b-protocol/b2b/internal/concurrency"
+	"github.com/b2b-protocol/b2b/internal/edge"
+	"github.com/b2b-protocol/b2b/internal/files/s3files"
+	"github.com/b2b-protocol/b2b/internal/forwarded"
+	"github.com/b2b-protocol/b2b/internal/seal"
+	"github.com/b2b-protocol/b2b/internal/webhookurl"
 )
 
 // Config is all settings of an operator. The zero value is not useful: start with Load or Default.

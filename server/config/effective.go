@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/b2b-protocol/b2b/server/edge"
+	"github.com/b2b-protocol/b2b/internal/edge"
 )
 
 // Setting is one variable with its effective value, for people: with its unit, an absolute path,

@@ -8,11 +8,11 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/b2b-protocol/b2b/server/edge"
-	"github.com/b2b-protocol/b2b/server/forwarded"
-	"github.com/b2b-protocol/b2b/server/limits"
-	"github.com/b2b-protocol/b2b/server/seal"
-	"github.com/b2b-protocol/b2b/server/webhookurl"
+	"github.com/b2b-protocol/b2b/internal/edge"
+	"github.com/b2b-protocol/b2b/internal/forwarded"
+	"github.com/b2b-protocol/b2b/internal/limits"
+	"github.com/b2b-protocol/b2b/internal/seal"
+	"github.com/b2b-protocol/b2b/internal/webhookurl"
 )
 
 const (

@@ -8,8 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/b2b-protocol/b2b/server/eventlog/redisnotify"
-	"github.com/b2b-protocol/b2b/server/files/s3files"
+	"github.com/b2b-protocol/b2b/internal/eventlog/redisnotify"
+	"github.com/b2b-protocol/b2b/internal/files/s3files"
 )
 
 const (

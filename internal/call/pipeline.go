@@ -1,0 +1,224 @@
+package call
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/b2b-protocol/b2b/internal/tally"
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+)
+
+// maxTries bounds how often a change runs when the access of its org keeps changing meanwhile
+// (see ErrStale).
+const maxTries = 8
+
+// Pipeline runs the checks before every service method.
+type Pipeline struct {
+	auth Authenticator
+	log  *slog.Logger
+	dev  bool // callers without a credential count as super admins
+
+	outages *tally.Log // calls that failed because something the server depends on is unavailable or full
+}
+
+// NewPipeline returns a pipeline. With dev, every caller counts as a super admin in operations
+// for super admins; this is for development without an admin secret only (B2B-ENV-011).
+func NewPipeline(auth Authenticator, log *slog.Logger, dev bool) *Pipeline {
+	return &Pipeline{auth: auth, log: log, dev: dev, outages: tally.New(log, "call failed")}
+}
+
+// Run logs how many calls failed in an outage, at most once a minute (B2B-LIM-014), until ctx
+// ends. Without it the last failures of an outage are not logged.
+func (p *Pipeline) Run(ctx context.Context) error { return p.outages.Run(ctx) }
+
+// admitValid is how long the result of Admit is valid. When reading the body takes longer, Do
+// authenticates the caller again.
+const admitValid = time.Second
+
+// Admit authenticates the caller and checks its access. Bindings call it before they read a body
+// (B2B-HTTP-021), and then [Pipeline.Do], which repeats these checks only if reading the body
+// took longer than a second. The error is always an *Error.
+func (p *Pipeline) Admit(ctx context.Context, info *Info) (err error) {
+	start := time.Now()
+	defer func() {
+		if v := recover(); v != nil {
+			err = p.recovered(ctx, info, v)
+		}
+		if err != nil {
+			p.logCall(ctx, info, start, err)
+		}
+	}()
+	info.pipeline = p
+	info.Credentials.VersionChecked = info.Operation.Changes
+	if err := p.authorize(ctx, info); err != nil {
+		return p.toError(ctx, info, err)
+	}
+	info.admitted = start
+	return nil
+}
+
+// Do runs one call. It authenticates the caller and checks its access, unless Admit has just done
+// so; then it returns malformed, if that is not nil; then it checks the limits of the schema; then
+// it runs next, which calls the service method with a context that carries info. malformed is
+// the binding's error about the request, which only callers with access receive. The error is
+// always an *Error.
+func (p *Pipeline) Do(ctx context.Context, info *Info, req proto.Message, malformed error, next func(context.Context) (proto.Message, error)) (res proto.Message, err error) {
+	start := time.Now()
+	defer func() {
+		if v := recover(); v != nil {
+			res, err = nil, p.recovered(ctx, info, v)
+		}
+		p.logCall(ctx, info, start, err)
+	}()
+	admitted := !info.admitted.IsZero() && start.Sub(info.admitted) < admitValid
+	if !admitted {
+		info.pipeline = p
+		info.Credentials.VersionChecked = info.Operation.Changes
+	}
+	for tries := 1; ; tries++ {
+		if !admitted || tries > 1 {
+			if err := p.authorize(ctx, info); err != nil {
+				return nil, p.toError(ctx, info, err)
+			}
+		}
+		if malformed != nil {
+			return nil, p.toError(ctx, info, malformed)
+		}
+		if req != nil {
+			if err := info.Operation.CheckBounds(req); err != nil {
+				return nil, err
+			}
+		}
+		res, err = next(WithInfo(ctx, info))
+		switch {
+		case err == nil:
+			return res, nil
+		case errors.Is(err, ErrStale) && tries < maxTries:
+			info.Credentials.VersionChecked = false
+			continue
+		case errors.Is(err, ErrStale):
+			err = errChangesTooOften()
+		}
+		return nil, p.toError(ctx, info, err)
+	}
+}
+
+// recovered logs a panic and returns the error for the client.
+func (p *Pipeline) recovered(ctx context.Context, info *Info, v any) error {
+	p.log.ErrorContext(ctx, "panic in a call", "procedure", info.Operation.Procedure, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+	return Errorf(b2bv1.ErrorCode_ERROR_CODE_INTERNAL_ERROR, "Internal server error")
+}
+
+// Identify authenticates the caller of a request that names no operation.
+func (p *Pipeline) Identify(ctx context.Context, info *Info) error {
+	caller, err := p.authenticate(ctx, info)
+	if err != nil {
+		return p.toError(ctx, info, err)
+	}
+	info.Caller = caller
+	Authenticated(ctx)
+	return nil
+}
+
+// authorize sets the caller of the call and checks its access.
+func (p *Pipeline) authorize(ctx context.Context, info *Info) error {
+	if Public(info.Operation.Access) {
+		if info.Credentials.SessionID == "" {
+			return nil
+		}
+		session, err := p.auth.Session(ctx, info.Credentials.SessionID)
+		if err != nil || session == nil {
+			return err
+		}
+		if info.Credentials.CrossSite {
+			return errCrossSite()
+		}
+		info.Caller = &Caller{Session: session}
+		Authenticated(ctx)
+		return nil
+	}
+	if p.dev && operatorOnly(info.Operation.Access) {
+		info.Caller = &Caller{Kind: SuperAdmin}
+		return nil
+	}
+	caller, err := p.authenticate(ctx, info)
+	if err != nil {
+		if _, refused := AsError(err); refused && operatorOnly(info.Operation.Access) && !errors.Is(err, errCrossSite()) {
+			return refusal(info.Operation.Access, &Caller{})
+		}
+		return err
+	}
+	info.Caller = caller
+	Authenticated(ctx)
+	if err := CheckAccess(info.Operation.Access, caller); err == nil || !info.Credentials.VersionChecked {
+		return err
+	}
+	info.Credentials.VersionChecked = false // a refusal is never served from the cache
+	return p.authorize(ctx, info)
+}
+
+func (p *Pipeline) authenticate(ctx context.Context, info *Info) (*Caller, error) {
+	caller, err := p.auth.Authenticate(ctx, info.Credentials)
+	if err != nil {
+		return nil, err
+	}
+	if caller.Session != nil && info.Credentials.CrossSite {
+		return nil, errCrossSite()
+	}
+	return caller, nil
+}
+
+func errChangesTooOften() error {
+	return Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "The tokens, roles or statuses of this org changed while the call ran, several times").WithHint("Try again.")
+}
+
+func errCrossSite() error {
+	return Errorf(b2bv1.ErrorCode_ERROR_CODE_CSRF_ERROR, "The session's cookie came from a page of another site")
+}
+
+// limitError converts the error of an exceeded limit to a VALIDATION_ERROR; nil stays nil.
+func limitError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return Invalid("%s", err)
+}
+
+// toError converts any error to an *Error. It logs internal errors and hides their text.
+func (p *Pipeline) toError(ctx context.Context, info *Info, err error) error {
+	e, ok := AsError(err)
+	if ok {
+		return e
+	}
+	if ctx.Err() != nil {
+		return Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "The call was cancelled, or took too long")
+	}
+	procedure := ""
+	if info.Operation != nil {
+		procedure = info.Operation.Procedure
+	}
+	if e.Code == b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE { // an outage, which fails many calls at once
+		p.outages.Count(e.Message, "procedure", procedure, "error", err)
+	} else {
+		p.log.ErrorContext(ctx, "call failed", "procedure", procedure, "error", err)
+	}
+	return e
+}
+
+func (p *Pipeline) logCall(ctx context.Context, info *Info, start time.Time, err error) {
+	if !p.log.Enabled(ctx, slog.LevelDebug) {
+		return
+	}
+	code := "ok"
+	if err != nil {
+		e, _ := AsError(err)
+		code = CodeText(e.Code)
+	}
+	p.log.DebugContext(ctx, "call", "procedure", info.Operation.Procedure, "via", info.Via, "caller", info.Caller.Key(), "code", code, "took", time.Since(start))
+}

@@ -1,0 +1,230 @@
+// Package concurrency limits the calls that run at the same time, so that an org which sends as
+// many calls as it can leaves processors to other orgs (B2B-LIM-020).
+//
+// # What it limits
+//
+// Calls that read need a slot of a [fair.Pool]: one org alone can keep every processor busy, and as
+// many slots stay free. Heavy work, which needs a processor for a millisecond or more, needs a slot
+// of a second, smaller pool: calls that search or read the event log, calls whose previous response
+// was large, and the decoding of large bodies. While other orgs send calls, too, the heavy work of
+// one org gets half of the processors.
+//
+// # Why the scheduler does not suffice
+//
+// The Go scheduler runs a goroutine for up to 10 ms, and polls the network only when one of its
+// threads has nothing to run. So a few calls that compute delay every other call by 10 ms and more,
+// however short that is. A server calls [Prepare]: then there are more threads than processors, one
+// of which is always free to poll the network, and the operating system gives it a processor at
+// once.
+package concurrency
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/b2b-protocol/b2b/internal/call"
+	"github.com/b2b-protocol/b2b/internal/fair"
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+)
+
+const (
+	// HeavyBytes is the size from which a body or a response is heavy, in bytes: it takes about a
+	// millisecond to decode or encode.
+	HeavyBytes = 64 << 10
+
+	maxWaiting = 16384 // calls of one org per pool: enough for all its bots to reconnect at once
+	wait       = 30 * time.Second
+	retryAfter = 1 // seconds
+	maxLarge   = 10_000
+
+	// remoteReads is the least number of slots for calls that read if the database is remote: such
+	// calls wait for the database rather than for a processor.
+	remoteReads = 16
+)
+
+// Config configures a limiter. The zero value is for a database in this process.
+type Config struct {
+	Scheduler Scheduler
+	Remote    bool     // the database is in another process
+	Long      []string // procedures that are always heavy
+}
+
+// Limiter shares processors between orgs. It is safe for concurrent use.
+type Limiter struct {
+	reads  *fair.Pool
+	heavy  *fair.Pool
+	spare  *fair.Pool // additional slots for heavy work while no other org is active; nil: none
+	long   map[string]bool
+	slices bool // heavy calls get long time slices
+	now    func() time.Time
+
+	mu    sync.Mutex
+	large map[largeCall]struct{} // those with a heavy last response
+	// callers are the last two orgs that called, the latest first.
+	callers [2]caller
+}
+
+type largeCall struct{ org, procedure string }
+
+type caller struct {
+	org  string
+	last time.Time
+}
+
+// NewLimiter returns a limiter.
+func NewLimiter(c Config) *Limiter {
+	processors := c.Scheduler.Processors
+	if processors <= 0 {
+		processors = runtime.GOMAXPROCS(0)
+	}
+	reads, heavy := 2*processors, max(processors, 2)
+	if c.Remote {
+		reads, heavy = max(reads, remoteReads), 2*heavy
+	}
+	pool := func(slots int) *fair.Pool {
+		return fair.New(fair.Sizes{Slots: slots, Queue: maxWaiting, Wait: wait})
+	}
+	l := &Limiter{
+		reads: pool(reads), heavy: pool(heavy), long: make(map[string]bool, len(c.Long)),
+		slices: c.Scheduler.Slices, now: time.Now, large: make(map[largeCall]struct{}),
+	}
+	// A pool gives a single org half of its slots, so a single org has heavy/2 heavy calls at
+	// once. spare is what it lacks to use every processor while no other org calls.
+	if spare := processors - heavy/2; spare > 0 {
+		l.spare = pool(2 * spare)
+	}
+	for _, procedure := range c.Long {
+		l.long[procedure] = true
+	}
+	return l
+}
+
+// Permit is the slots that one call has taken. The zero Permit has none. It must be used by one
+// goroutine only.
+type Permit struct {
+	limiter     *Limiter
+	info        *call.Info
+	read, heavy fair.Slot
+	long        bool // its thread has a long time slice
+}
+
+// Begin waits until a call of a known caller may run. Its error can be sent to the caller.
+func (l *Limiter) Begin(ctx context.Context, info *call.Info) (Permit, error) {
+	if call.Public(info.Operation.Access) {
+		return Permit{}, nil
+	}
+	org := info.Caller.OrgID
+	procedure := ""
+	if info.Operation.Reads {
+		procedure = info.Operation.Procedure
+	}
+	alone, heavy := l.note(org, procedure)
+	if !info.Operation.Reads {
+		return Permit{}, nil
+	}
+	s := Permit{limiter: l, info: info}
+	var err error
+	if heavy || l.long[procedure] { // first, so that a waiting heavy call does not occupy a slot for reads
+		if s.heavy, err = l.enterHeavy(ctx, org, alone); err != nil {
+			return Permit{}, refusal(err)
+		}
+	}
+	if s.read, err = l.reads.Enter(ctx, org); err != nil {
+		s.heavy.Leave()
+		return Permit{}, refusal(err)
+	}
+	s.long = s.heavy != (fair.Slot{}) && l.slices && beginLong()
+	return s, nil
+}
+
+// Decode waits until a body of n bytes may be decoded. Its error can be sent to the caller. The org
+// of unauthenticated callers is "".
+func (l *Limiter) Decode(ctx context.Context, org string, n int64) (Permit, error) {
+	if n < HeavyBytes {
+		return Permit{}, nil
+	}
+	alone, _ := l.note(org, "")
+	slot, err := l.enterHeavy(ctx, org, alone)
+	if err != nil {
+		return Permit{}, refusal(err)
+	}
+	return Permit{heavy: slot, long: l.slices && beginLong()}, nil
+}
+
+func (l *Limiter) enterHeavy(ctx context.Context, org string, alone bool) (fair.Slot, error) {
+	if alone && l.spare != nil {
+		if slot, ok := l.spare.Try(org); ok {
+			return slot, nil
+		}
+	}
+	return l.heavy.Enter(ctx, org)
+}
+
+// activeSpan is how long after its last call an org counts as active.
+const activeSpan = time.Second
+
+// note records a call of an org. It reports whether no other org is active, and whether the last
+// response of the procedure to this org was heavy.
+func (l *Limiter) note(org, procedure string) (alone, heavy bool) {
+	now := l.now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.callers[0].org != org {
+		l.callers[1] = l.callers[0]
+		l.callers[0].org = org
+	}
+	l.callers[0].last = now
+	if procedure != "" && len(l.large) > 0 {
+		_, heavy = l.large[largeCall{org, procedure}]
+	}
+	return now.Sub(l.callers[1].last) > activeSpan || l.callers[1].org == org, heavy
+}
+
+// Answered records the size of the encoded response in bytes, and ends the permit.
+func (s *Permit) Answered(n int64) {
+	if s.limiter != nil {
+		s.limiter.answered(s.info, n)
+	}
+	s.End()
+}
+
+func (l *Limiter) answered(info *call.Info, n int64) {
+	c := largeCall{info.Caller.OrgID, info.Operation.Procedure}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if n < HeavyBytes {
+		if len(l.large) > 0 {
+			delete(l.large, c)
+		}
+		return
+	}
+	if len(l.large) >= maxLarge {
+		clear(l.large) // each is recorded again with its next response
+	}
+	l.large[c] = struct{}{}
+}
+
+// End returns the slots. Further calls do nothing. It must be called by the goroutine that got the
+// permit.
+func (s *Permit) End() {
+	if s.long {
+		s.long = false
+		endLong()
+	}
+	s.read.Leave()
+	s.heavy.Leave()
+}
+
+// refusal is the error for a caller that waited too long.
+func refusal(err error) error {
+	if !errors.Is(err, fair.ErrBusy) {
+		return err
+	}
+	e := call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "Too many calls of this org at once").
+		WithHint("Send fewer at once, or try again.")
+	e.RetryAfter = retryAfter
+	return e
+}

@@ -1,0 +1,175 @@
+package eventlog
+
+import (
+	"context"
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/b2b-protocol/b2b/internal/call"
+	"github.com/b2b-protocol/b2b/internal/store"
+	"github.com/b2b-protocol/b2b/internal/wire"
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+)
+
+// Item is one delivery of a subscription. Subscriptions share items, so they must not be
+// changed.
+type Item struct {
+	// Event is nil when the item is a Recheck or a Local.
+	Event *b2bv1.Event
+	// Wire is the event as wire JSON, encoded once for all readers. An event of the log has
+	// its position as the last key, `cursor`.
+	Wire []byte
+	// Position is the position after the event; zero for an event that is not in the log.
+	Position Position
+	// Cursor is the text of Position; empty for an event that is not in the log.
+	Cursor string
+	// Encodings caches the encodings of the bindings.
+	Encodings call.Encodings
+	// Ephemeral is set for presence events: they have no position and are not replayed.
+	Ephemeral bool
+	// Recheck asks to check the viewer's credential again: its access may have changed.
+	Recheck bool
+	// Why is the reason to send when a Recheck closes the connection; it may be empty.
+	Why string
+	// Local is the argument of After, Last or Soon.
+	Local any
+
+	row *store.Event
+}
+
+// size estimates the memory of an item, in bytes.
+func (i *Item) size() int {
+	if i.row == nil {
+		return 0
+	}
+	return len(i.Wire) + len(i.row.Payload)
+}
+
+// Type returns the type of the event, such as "thread_message"; empty for a Recheck or a Local.
+func (i *Item) Type() string {
+	if i.row == nil {
+		return ""
+	}
+	return i.row.Type
+}
+
+// Read returns one event of a log as an item. It does not check visibility: the caller must
+// have received the event before. The error is store.ErrNotFound when the log does not have
+// the event, or when its type is unknown to this version.
+func Read(ctx context.Context, r store.LogReader, org string, seq int64) (*Item, error) {
+	top, err := r.LogTop(ctx, org)
+	if err != nil {
+		return nil, fmt.Errorf("find the end of the log: %w", err)
+	}
+	rows, err := r.ReadLog(ctx, org, seq-1, 1)
+	if err != nil {
+		return nil, fmt.Errorf("read the log: %w", err)
+	}
+	if len(rows) == 0 || rows[0].Seq != seq {
+		return nil, store.ErrNotFound
+	}
+	it, err := newItem(positionOf(top.Epoch, &rows[0]), &rows[0])
+	if err == nil && it == nil {
+		err = store.ErrNotFound
+	}
+	return it, err
+}
+
+// newItem decodes and encodes the event of the log before a position. It returns nil for a type
+// that this version does not know (of a newer node), and for an imported catch-up row.
+func newItem(after Position, e *store.Event) (*Item, error) {
+	if e.Type == typeImportedRow {
+		return nil, nil
+	}
+	event, err := decode(e)
+	if err != nil || event.Event == nil {
+		return nil, err
+	}
+	it := &Item{Event: event, Position: after, row: e}
+	b := wire.AppendEvent(make([]byte, 0, 2*len(e.Payload)+192), event)
+	it.Cursor = it.Position.String()
+	b = append(b[:len(b)-1], `,"cursor":"`...)
+	b = append(b, it.Cursor...)
+	it.Wire = append(b, `"}`...)
+	return it, nil
+}
+
+// newEphemeral returns an item for an event of the org that is not in the log.
+func newEphemeral(org string, event *b2bv1.Event) (*Item, error) {
+	if event.GetEvent() == nil {
+		return nil, fmt.Errorf("publish to org %s: the event is empty", org)
+	}
+	payload, err := proto.Marshal(event)
+	if err != nil {
+		return nil, fmt.Errorf("publish to org %s: %w", org, err)
+	}
+	m := event.ProtoReflect()
+	kind := string(m.WhichOneof(m.Descriptor().Oneofs().Get(0)).Name())
+	return &Item{
+		Event: event, Wire: wire.AppendEvent(nil, event), Ephemeral: true,
+		row: &store.Event{OrgID: org, Type: kind, Audience: store.AudienceOrg, Payload: payload},
+	}, nil
+}
+
+// Filter narrows what a viewer receives. An empty list does not narrow. Threads and Channels
+// select among the events of threads and channels; events of the org pass unless Types
+// excludes them.
+type Filter struct {
+	Types    []string
+	Threads  []string
+	Channels []string
+	// WatchThreads and WatchChannels are what a human watches from the start (see
+	// Subscription.Watch), in addition to Threads and Channels. A human that resumes names
+	// them here to miss none of their events.
+	WatchThreads  []string
+	WatchChannels []string
+}
+
+// filter is a Filter with sets for its lists; nil lets every event pass.
+type filter struct {
+	types  map[string]struct{}
+	scopes map[scope]struct{}
+}
+
+func newFilter(f Filter) *filter {
+	if len(f.Types)+len(f.Threads)+len(f.Channels) == 0 {
+		return nil
+	}
+	out := &filter{}
+	if len(f.Types) > 0 {
+		out.types = make(map[string]struct{}, len(f.Types))
+		for _, t := range f.Types {
+			out.types[t] = struct{}{}
+		}
+	}
+	if len(f.Threads)+len(f.Channels) > 0 {
+		out.scopes = make(map[scope]struct{})
+		for _, id := range f.Threads {
+			out.scopes[scope{store.MemberOfThread, id}] = struct{}{}
+		}
+		for _, id := range f.Channels {
+			out.scopes[scope{store.MemberOfChannel, id}] = struct{}{}
+		}
+	}
+	return out
+}
+
+func (f *filter) passes(e *store.Event) bool {
+	if f == nil {
+		return true
+	}
+	if f.types != nil {
+		if _, ok := f.types[e.Type]; !ok {
+			return false
+		}
+	}
+	if f.scopes != nil {
+		if s, scoped := scopeOf(e); scoped {
+			if _, ok := f.scopes[s]; !ok {
+				return false
+			}
+		}
+	}
+	return true
+}

@@ -1,0 +1,138 @@
+// Package mention finds the participants that a thread message mentions.
+//
+// Mentions are found once, when a message is sent, from its content and the current participants,
+// and are stored with the message. A later rename does not change them. They do not affect
+// delivery: all participants receive the events of a thread, mentioned or not (B2B-MSG-030 to 035).
+//
+// A mention is `@` and a name, the longest run of A-Z, a-z, 0-9, `_` and `-`. The `@` must not
+// follow such a character, so an e-mail address is no mention, while `@@bob`, `(@bob)`, `@bob.` and
+// `请@bob` mention bob. Names are compared without regard to case. `@all` and `@所有人` mention
+// everybody.
+package mention
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/b2b-protocol/b2b/internal/jstext"
+	"github.com/b2b-protocol/b2b/internal/limits"
+)
+
+const (
+	everybody    = "all"
+	everybodyCJK = "所有人"
+)
+
+// Participant is a bot that can be mentioned. Name is its current, canonical name.
+type Participant struct {
+	ID   string
+	Name string
+}
+
+// Scan returns the participants that a message mentions, in the order of their first appearance and
+// at most limits.MaxMentions of them, and whether it mentions all. It ignores names of bots that
+// are not participants. mentions is never nil.
+//
+// Names match without regard to case, and each participant counts once. Where names differ only in
+// case, an exact match takes precedence, then the participant that is listed first (B2B-MSG-031).
+// `@all` counts anywhere in the content (B2B-MSG-033).
+//
+// Its time is linear in the sizes of the content and the participants.
+func Scan(content string, participants []Participant) (mentions []Participant, all bool) {
+	mentions = []Participant{}
+	var names *directory
+	for at := strings.IndexByte(content, '@'); at >= 0; {
+		token := content[at+1:]
+		token = token[:run(token)]
+		next := at + 1 + len(token)
+		if at == 0 || !isNameByte(content[at-1]) {
+			switch {
+			case token == "":
+				all = all || mentionsAllCJK(content[next:])
+			case strings.EqualFold(token, everybody) && len(token) == len(everybody):
+				all = true
+			case len(mentions) < limits.MaxMentions:
+				if names == nil {
+					names = newDirectory(participants)
+				}
+				if p, ok := names.take(token); ok {
+					mentions = append(mentions, p)
+				}
+			}
+		}
+		step := strings.IndexByte(content[next:], '@')
+		if step < 0 {
+			break
+		}
+		at = next + step
+	}
+	return mentions, all
+}
+
+// mentionsAllCJK reports whether rest, the text after an `@`, starts with 所有人 followed by white
+// space, a punctuation character or the end.
+func mentionsAllCJK(rest string) bool {
+	rest, ok := strings.CutPrefix(rest, everybodyCJK)
+	if !ok || rest == "" {
+		return ok
+	}
+	r, _ := utf8.DecodeRuneInString(rest)
+	return jstext.IsSpace(r) || unicode.IsPunct(r)
+}
+
+// run returns the length of the longest prefix of s of name characters.
+func run(s string) int {
+	n := 0
+	for n < len(s) && isNameByte(s[n]) {
+		n++
+	}
+	return n
+}
+
+func isNameByte(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-'
+}
+
+// directory finds participants by name, and returns each at most once.
+type directory struct {
+	exact   map[string]Participant
+	folded  map[string]Participant // the first of each name in lower case
+	taken   map[string]bool        // by id
+	longest int                    // bytes of the longest name; longer tokens match none
+}
+
+func newDirectory(participants []Participant) *directory {
+	d := &directory{
+		exact:  make(map[string]Participant, len(participants)),
+		folded: make(map[string]Participant, len(participants)),
+		taken:  make(map[string]bool, min(len(participants), limits.MaxMentions)),
+	}
+	for _, p := range participants {
+		key := strings.ToLower(p.Name)
+		if _, taken := d.folded[key]; !taken {
+			d.folded[key] = p
+		}
+		if _, taken := d.exact[p.Name]; !taken {
+			d.exact[p.Name] = p
+		}
+		d.longest = max(d.longest, len(key))
+	}
+	return d
+}
+
+// take returns the participant of a name, unless it was returned before.
+func (d *directory) take(token string) (Participant, bool) {
+	if len(token) > d.longest {
+		return Participant{}, false
+	}
+	p, ok := d.exact[token]
+	if !ok {
+		p, ok = d.folded[strings.ToLower(token)]
+	}
+	if !ok || d.taken[p.ID] {
+		return Participant{}, false
+	}
+	d.taken[p.ID] = true
+	return p, true
+}

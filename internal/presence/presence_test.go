@@ -1,0 +1,260 @@
+package presence_test
+
+import (
+	"context"
+	"log/slog"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/b2b-protocol/b2b/internal/presence"
+	"github.com/b2b-protocol/b2b/internal/store"
+	"github.com/b2b-protocol/b2b/internal/store/storetest/sqltest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// fixture is a database with two bots that several nodes share.
+type fixture struct {
+	*testing.T
+	store store.Store
+	clock atomic.Int64
+}
+
+func newFixture(t *testing.T) *fixture {
+	st := sqltest.SQLite(t)
+	fx := &fixture{T: t, store: st}
+	fx.clock.Store(1_700_000_000_000)
+	fx.change("", func(ctx context.Context, tx store.Tx) error {
+		return tx.CreateOrg(ctx, &store.Org{ID: "org", Name: "o", SecretHash: "h", Status: store.OrgActive})
+	})
+	for _, id := range []string{"ann", "bob"} {
+		fx.change("org", func(ctx context.Context, tx store.Tx) error {
+			return tx.CreateBot(ctx, &store.Bot{ID: id, OrgID: "org", Name: id, TokenHash: id, AuthRole: store.AuthMember, JoinStatus: store.BotActive})
+		})
+	}
+	return fx
+}
+
+func (fx *fixture) change(org string, fn func(context.Context, store.Tx) error) {
+	fx.Helper()
+	if err := fx.store.Update(fx.Context(), org, func(tx store.Tx) error { return fn(fx.Context(), tx) }); err != nil {
+		fx.Fatal(err)
+	}
+}
+
+func (fx *fixture) node(name string, alone bool) *presence.Tracker {
+	fx.Helper()
+	t := presence.New(presence.Config{
+		Store: fx.store, Node: name, Alone: alone, Log: slog.New(slog.DiscardHandler),
+		Now: func() time.Time { return time.UnixMilli(fx.clock.Load()) },
+	})
+	if err := t.Start(fx.Context()); err != nil {
+		fx.Fatal(err)
+	}
+	return t
+}
+
+// advance moves the clock, then lets the nodes tick.
+func (fx *fixture) advance(d time.Duration, nodes ...*presence.Tracker) {
+	fx.Helper()
+	fx.clock.Add(d.Milliseconds())
+	for _, n := range nodes {
+		if err := n.Tick(fx.Context()); err != nil {
+			fx.Fatal(err)
+		}
+	}
+}
+
+// wantEvents checks all events of the log, and that the rows of the bots agree with them.
+func (fx *fixture) wantEvents(want ...string) {
+	fx.Helper()
+	rows, err := fx.store.ReadLog(fx.Context(), "org", 0, 1000)
+	if err != nil {
+		fx.Fatal(err)
+	}
+	var got []string
+	online := map[string]bool{}
+	for _, row := range rows {
+		if row.Audience == store.AudienceInternal {
+			got = append(got, row.Type)
+			continue
+		}
+		if row.Audience != store.AudiencePresence {
+			fx.Errorf("%s is for %d", row.Type, row.Audience)
+		}
+		got = append(got, *row.BotID+" "+row.Type[len("bot_"):])
+		online[*row.BotID] = row.Type == "bot_online"
+	}
+	if !slices.Equal(got, want) {
+		fx.Fatalf("events %v, want %v", got, want)
+	}
+	for _, id := range []string{"ann", "bob"} {
+		bot, err := fx.store.Bot(fx.Context(), "org", id)
+		if err != nil || bot.Online != online[id] {
+			fx.Fatalf("%s is online: %v, %v", id, bot, err)
+		}
+	}
+}
+
+func TestFirstAndLast(t *testing.T) {
+	fx := newFixture(t)
+	a, b := fx.node("a", false), fx.node("b", false)
+	a.Join(t.Context(), "org", "ann")
+	fx.wantEvents("ann online")
+	a.Join(t.Context(), "org", "ann")
+	b.Join(t.Context(), "org", "ann")
+	a.Leave("org", "ann")
+	a.Leave("org", "ann")
+	fx.wantEvents("ann online")
+	b.Leave("org", "ann")
+	fx.wantEvents("ann online", "ann offline")
+	bot, err := fx.store.Bot(t.Context(), "org", "ann")
+	if err != nil || bot.LastSeenAt == nil || *bot.LastSeenAt != fx.clock.Load() {
+		t.Errorf("last seen: %+v, %v", bot, err)
+	}
+	a.Join(t.Context(), "org", "ann")
+	fx.wantEvents("ann online", "ann offline", "ann online")
+}
+
+// B2B-PRES-007: the bots of a crashed node go offline when its leases end, with one event each.
+func TestDeadNode(t *testing.T) {
+	fx := newFixture(t)
+	dead, b, c := fx.node("dead", false), fx.node("b", false), fx.node("c", false)
+	dead.Join(t.Context(), "org", "ann")
+	dead.Join(t.Context(), "org", "bob")
+	b.Join(t.Context(), "org", "bob")
+	var gone time.Duration
+	for gone = 0; gone < 7500*time.Millisecond; gone += 2500 * time.Millisecond {
+		fx.advance(2500*time.Millisecond, b, c)
+	}
+	fx.wantEvents("ann online", "bob online")
+	fx.advance(2500*time.Millisecond, b, c)
+	if gone += 2500 * time.Millisecond; gone > 15*time.Second {
+		t.Fatalf("%v passed", gone)
+	}
+	fx.wantEvents("ann online", "bob online", "ann offline")
+	// The node had only paused: the bots that are still connected to it are online again.
+	fx.advance(time.Second, dead)
+	fx.wantEvents("ann online", "bob online", "ann offline", "ann online")
+	fx.advance(2500*time.Millisecond, b, c, dead)
+	fx.wantEvents("ann online", "bob online", "ann offline", "ann online")
+}
+
+// B2B-PRES-008: after an outage of the database that kept all nodes from renewing, the first node
+// to renew does not set the bots of the others offline. It does so a lease later.
+func TestOutage(t *testing.T) {
+	fx := newFixture(t)
+	a, b := fx.node("a", false), fx.node("b", false)
+	a.Join(t.Context(), "org", "ann")
+	b.Join(t.Context(), "org", "bob")
+	fx.advance(2500*time.Millisecond, a, b)
+	fx.advance(time.Minute, b) // an outage of a minute
+	fx.wantEvents("ann online", "bob online")
+	fx.advance(time.Second, a)
+	for range 8 {
+		fx.advance(2500*time.Millisecond, a, b)
+	}
+	fx.wantEvents("ann online", "bob online")
+	fx.advance(time.Minute, b) // a crashes
+	for range 3 {
+		fx.advance(2500*time.Millisecond, b)
+	}
+	fx.wantEvents("ann online", "bob online")
+	fx.advance(2500*time.Millisecond, b)
+	fx.wantEvents("ann online", "bob online", "ann offline")
+}
+
+// TestRestart: a node that uses the database alone sets all bots offline when it starts.
+func TestRestart(t *testing.T) {
+	fx := newFixture(t)
+	fx.node("one", true).Join(t.Context(), "org", "ann")
+	two := fx.node("two", true)
+	fx.wantEvents("ann online", "ann offline")
+	two.Join(t.Context(), "org", "ann")
+	fx.node("other", false)
+	fx.wantEvents("ann online", "ann offline", "ann online")
+	if err := two.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	two.Leave("org", "ann")
+	fx.wantEvents("ann online", "ann offline", "ann online", "ann offline")
+}
+
+// TestLostLease: a missing lease is taken again.
+func TestLostLease(t *testing.T) {
+	fx := newFixture(t)
+	a := fx.node("a", false)
+	a.Join(t.Context(), "org", "ann")
+	a.Join(t.Context(), "org", "bob")
+	fx.change("org", func(ctx context.Context, tx store.Tx) error { return tx.DropLease(ctx, "ann", "a") })
+	fx.advance(10*time.Second, a)
+	fx.wantEvents("ann online", "bob online")
+	if leased, err := fx.store.Leased(t.Context(), "ann", fx.clock.Load(), math.MaxInt64); !leased || err != nil {
+		t.Error("the lease is missing", err)
+	}
+}
+
+// TestDeletedBot: a deleted bot causes no events.
+func TestDeletedBot(t *testing.T) {
+	fx := newFixture(t)
+	a := fx.node("a", false)
+	a.Join(t.Context(), "org", "ann")
+	fx.change("org", func(ctx context.Context, tx store.Tx) error {
+		_, err := tx.DeleteBot(ctx, "org", "ann", "session", 1)
+		return err
+	})
+	fx.advance(10*time.Second, a)
+	a.Leave("org", "ann")
+	a.Join(t.Context(), "org", "ann")
+	a.Leave("org", "ann")
+	rows, err := fx.store.ReadLog(t.Context(), "org", 0, 10)
+	if err != nil || len(rows) != 1 {
+		t.Errorf("events %v, %v", rows, err)
+	}
+}
+
+func TestConnectingResetsWebhook(t *testing.T) {
+	fx := newFixture(t)
+	a := fx.node("a", false)
+	for range 2 { // by the first connection, and by another one
+		fx.change("org", func(ctx context.Context, tx store.Tx) error {
+			return tx.PutWebhookStatus(ctx, &store.WebhookStatus{BotID: "ann", Degraded: true, ConsecutiveFailures: 10})
+		})
+		a.Join(t.Context(), "org", "ann")
+		status, err := fx.store.WebhookStatus(t.Context(), "ann")
+		if err != nil || status.Degraded || status.ConsecutiveFailures != 0 {
+			t.Errorf("%+v, %v", status, err)
+		}
+	}
+	fx.wantEvents("access_changed", "ann online", "access_changed") // for the node that serves the webhook
+}
+
+// TestConcurrentChanges: online and offline events alternate.
+func TestConcurrentChanges(t *testing.T) {
+	fx := newFixture(t)
+	nodes := []*presence.Tracker{fx.node("a", false), fx.node("b", false)}
+	var all sync.WaitGroup
+	for i := range 32 {
+		all.Go(func() {
+			n := nodes[i%2]
+			n.Join(t.Context(), "org", "ann")
+			n.Leave("org", "ann")
+		})
+	}
+	all.Wait()
+	rows, err := fx.store.ReadLog(t.Context(), "org", 0, 1000)
+	if err != nil || len(rows) == 0 || len(rows)%2 != 0 {
+		t.Fatalf("%d events, %v", len(rows), err)
+	}
+	for i, row := range rows {
+		if want := []string{"bot_online", "bot_offline"}[i%2]; row.Type != want {
+			t.Fatalf("event %d is %s, want %s", i, row.Type, want)
+		}
+	}
+}

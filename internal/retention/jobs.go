@@ -1,0 +1,190 @@
+package retention
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/b2b-protocol/b2b/internal/store"
+)
+
+const (
+	keepEvents    = 30 * 24 * time.Hour // SPEC.md, LIM
+	keepResponses = 24 * time.Hour      // saved responses to request ids
+	keepRates     = time.Hour           // the longest window of a rate limit
+	keepExpired   = 24 * time.Hour      // late callers get "expired" instead of "not found"
+	keepInvites   = 30 * 24 * time.Hour // operators read the list
+	endedAtOnce   = 100                 // ended orgs of one run
+	botsAtOnce    = 50                  // bots that lose their rate slots in one step
+)
+
+func (r *Runner) before(d time.Duration) int64 { return r.Now().Add(-d).UnixMilli() }
+
+// removeExpired removes the expired rows of all orgs.
+func (r *Runner) removeExpired(ctx context.Context, s *shift) error {
+	for _, remove := range []remover{
+		func(ctx context.Context, tx store.Tx, rows int) (int64, error) {
+			return tx.PurgeSessions(ctx, r.before(0), rows)
+		},
+		func(ctx context.Context, tx store.Tx, rows int) (int64, error) {
+			return tx.PurgeWsTickets(ctx, r.before(0), rows)
+		},
+		func(ctx context.Context, tx store.Tx, rows int) (int64, error) {
+			return tx.PurgeTokens(ctx, r.before(keepExpired), rows)
+		},
+		func(ctx context.Context, tx store.Tx, rows int) (int64, error) {
+			return tx.PurgeTickets(ctx, r.before(keepExpired), rows)
+		},
+		func(ctx context.Context, tx store.Tx, rows int) (int64, error) {
+			return tx.PurgeInvites(ctx, r.before(keepInvites), rows)
+		},
+		func(ctx context.Context, tx store.Tx, rows int) (int64, error) {
+			return tx.PurgeIdempotency(ctx, r.before(keepResponses), rows)
+		},
+		func(ctx context.Context, tx store.Tx, rows int) (int64, error) {
+			return tx.PurgeLoginFailures(ctx, r.before(0), rows)
+		},
+	} {
+		if _, err := s.all(ctx, "", remove); err != nil {
+			return fmt.Errorf("remove expired rows: %w", err)
+		}
+	}
+	return r.removeRates(ctx, s)
+}
+
+// remover removes at most the given number of rows and returns how many it removed: fewer
+// when none are left.
+type remover func(ctx context.Context, tx store.Tx, rows int) (int64, error)
+
+// all repeats remove until no rows are left, and returns how many were removed.
+func (s *shift) all(ctx context.Context, org string, remove remover) (total int64, err error) {
+	for more := true; more; {
+		var removed int64
+		err := s.step(ctx, org, func(tx store.Tx, rows int) (err error) {
+			removed, err = remove(ctx, tx, rows)
+			more = removed >= int64(rows)
+			return err
+		})
+		if err != nil {
+			return total, err
+		}
+		total += removed
+	}
+	return total, nil
+}
+
+func (r *Runner) removeRates(ctx context.Context, s *shift) error {
+	before := r.before(keepRates)
+	for after := ""; ; {
+		bots, err := r.Store.OldRates(ctx, before, after, botsAtOnce)
+		if err != nil {
+			return fmt.Errorf("list unused rate slots: %w", err)
+		}
+		if len(bots) == 0 {
+			return nil
+		}
+		err = s.step(ctx, "", func(tx store.Tx, _ int) error {
+			_, err := tx.PurgeRates(ctx, bots, before)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("remove unused rate slots: %w", err)
+		}
+		after = bots[len(bots)-1]
+	}
+}
+
+// keepOrgs applies the retention settings of each org, and removes events older than
+// keepEvents. A failure in one org does not stop the others.
+func (r *Runner) keepOrgs(ctx context.Context, s *shift) error {
+	var failed []error
+	for after := (*store.PageKey)(nil); ; {
+		orgs, err := r.Store.Orgs(ctx, after, orgsAtOnce)
+		if err != nil {
+			return errors.Join(append(failed, fmt.Errorf("list the orgs: %w", err))...)
+		}
+		for _, org := range orgs {
+			err := errors.Join(r.Orgs.KeepOrg(ctx, org.ID, s.stepsOf(org.ID)), r.pruneLog(ctx, s, org.ID))
+			if errors.Is(err, errLost) || ctx.Err() != nil {
+				return err
+			}
+			if err != nil {
+				failed = append(failed, fmt.Errorf("org %s: %w", org.ID, err))
+			}
+			after = &store.PageKey{At: org.CreatedAt, ID: org.ID}
+		}
+		if len(orgs) < orgsAtOnce {
+			return errors.Join(failed...)
+		}
+	}
+}
+
+// pruneLog reads the oldest event before it writes, because most logs have no old events
+// and each change of an org makes its other writers wait.
+func (r *Runner) pruneLog(ctx context.Context, s *shift, org string) error {
+	before := r.before(keepEvents)
+	oldest, err := r.Store.ReadLog(ctx, org, 0, 1)
+	if err != nil || len(oldest) == 0 || oldest[0].At >= before {
+		return err
+	}
+	_, err = s.all(ctx, org, func(ctx context.Context, tx store.Tx, rows int) (int64, error) { return tx.PruneLog(ctx, before, rows) })
+	if err != nil {
+		return fmt.Errorf("remove old events: %w", err)
+	}
+	return nil
+}
+
+func (r *Runner) anyEnded(ctx context.Context) (bool, error) {
+	ended, err := r.Store.EndedOrgs(ctx, 1)
+	return len(ended) > 0, err
+}
+
+// removeEnded removes the rows and files of destroyed orgs. It continues where a node that
+// stopped has left off.
+func (r *Runner) removeEnded(ctx context.Context, s *shift) error {
+	grace := time.NewTimer(r.Grace)
+	defer grace.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-grace.C:
+	}
+	ended, err := r.Store.EndedOrgs(ctx, endedAtOnce)
+	if err != nil {
+		return fmt.Errorf("list the destroyed orgs: %w", err)
+	}
+	var failed []error
+	for _, org := range ended {
+		err := r.remove(ctx, s, org)
+		if errors.Is(err, errLost) || ctx.Err() != nil {
+			return err
+		}
+		if err != nil {
+			failed = append(failed, fmt.Errorf("remove org %s: %w", org, err))
+		}
+	}
+	if len(ended) == endedAtOnce {
+		r.Wake()
+	}
+	return errors.Join(failed...)
+}
+
+func (r *Runner) remove(ctx context.Context, s *shift, org string) error {
+	start := time.Now()
+	rows, err := s.all(ctx, org, func(ctx context.Context, tx store.Tx, rows int) (int64, error) { return tx.EmptyOrg(ctx, org, rows) })
+	if err != nil {
+		return err
+	}
+	if r.RemoveFiles != nil {
+		if err := r.RemoveFiles(ctx, org); err != nil {
+			return err
+		}
+	}
+	err = s.step(ctx, org, func(tx store.Tx, _ int) error { return tx.DeleteOrg(ctx, org) })
+	if err != nil {
+		return err
+	}
+	r.Log.InfoContext(ctx, "a destroyed org is removed", "org", org, "rows", rows, "took", time.Since(start))
+	return nil
+}

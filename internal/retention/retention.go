@@ -1,0 +1,259 @@
+// Package retention removes data in the background: expired sessions, tickets and saved
+// responses, events past their retention, the old data that the settings of an org name
+// (package service), and the rows and files of destroyed orgs.
+//
+// One node at a time runs a job. It takes a lease in the store and renews it while it
+// works. When a node stops, its leases expire within a minute. Clock differences between
+// nodes do no harm: each step is a change of its own that any node may make, and repeat.
+//
+// Steps are small, because other changes of the org wait for a step (on SQLite those of
+// all orgs): a step removes as many rows as takes some milliseconds. After each step the
+// runner pauses for several times as long.
+package retention
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/b2b-protocol/b2b/internal/store"
+)
+
+const (
+	// leaseTime is how long a lease lasts, and so how long a job of a stopped node waits.
+	leaseTime = time.Minute
+	// orgsAtOnce is the length of a page of orgs.
+	orgsAtOnce = 500
+)
+
+// Orgs applies the retention settings of orgs; service.Retention implements it.
+type Orgs interface {
+	// KeepOrg makes each of its changes through step, and returns the first error of step.
+	KeepOrg(ctx context.Context, org string, step Step) error
+}
+
+// Step waits until the next step may begin, then calls change in a change of the org. The
+// change writes at most rows rows, or does as much other work.
+type Step = func(ctx context.Context, change func(tx store.Tx, rows int) error) error
+
+// Config holds the dependencies and settings of a Runner.
+type Config struct {
+	Store store.Store
+	Orgs  Orgs
+	Node  string // unique to this run of this process
+	Now   func() time.Time
+	Log   *slog.Logger
+	// RemoveFiles removes the files of a destroyed org. It is called before the last rows of
+	// the org are removed, and repeated until it succeeds. Nil: there are no files.
+	RemoveFiles func(ctx context.Context, org string) error
+	// Sweep removes files that no row of the store names. It calls between before each of
+	// its steps, and returns the first error of between. Nil: there are no files.
+	Sweep func(ctx context.Context, between func(context.Context) error) error
+	// Grace is the time between the destruction of an org and the removal of its rows. It is
+	// longer than nodes take to poll the log, so that every node reads that the org has ended.
+	Grace time.Duration
+}
+
+// Runner runs the retention jobs of one node.
+type Runner struct {
+	Config
+	wake chan struct{}
+	jobs []*job
+}
+
+// New returns a Runner; Run starts its jobs.
+func New(c Config) *Runner {
+	r := &Runner{Config: c, wake: make(chan struct{}, 1)}
+	r.jobs = []*job{
+		{name: "ended", every: time.Minute, do: r.removeEnded, due: r.anyEnded},
+		{name: "expired", every: 15 * time.Minute, do: r.removeExpired},
+		{name: "lifecycle", first: 30 * time.Second, every: 6 * time.Hour, do: r.keepOrgs},
+	}
+	if c.Sweep != nil {
+		sweep := func(ctx context.Context, s *shift) error { return c.Sweep(ctx, s.next) }
+		r.jobs = append(r.jobs, &job{name: "sweep", every: time.Hour, do: sweep})
+	}
+	return r
+}
+
+// Wake makes Run look for destroyed orgs at once.
+func (r *Runner) Wake() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// job is run by one node at a time, once in each period.
+type job struct {
+	name  string
+	first time.Duration // between the start of Run and the first run of the job
+	every time.Duration // the period
+	do    func(ctx context.Context, s *shift) error
+	due   func(ctx context.Context) (bool, error) // replaces the period; nil: the period decides
+	next  time.Time                               // of the next attempt by this node
+}
+
+// Run runs the jobs until ctx ends. A failure is logged, and the job runs again at its next time.
+func (r *Runner) Run(ctx context.Context) error {
+	for _, j := range r.jobs {
+		j.next = r.Now().Add(j.first)
+	}
+	for {
+		next := r.Now().Add(time.Hour)
+		for _, j := range r.jobs {
+			if !r.Now().Before(j.next) {
+				r.try(ctx, j)
+				j.next = r.Now().Add(min(j.every, time.Hour)) // the node that runs it may stop half way
+			}
+			if j.next.Before(next) {
+				next = j.next
+			}
+		}
+		timer := time.NewTimer(next.Sub(r.Now()))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-r.wake:
+			timer.Stop()
+			r.jobs[0].next = r.Now()
+		case <-timer.C:
+		}
+	}
+}
+
+func (r *Runner) try(ctx context.Context, j *job) {
+	start := r.Now()
+	did, err := r.Do(ctx, j.name)
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		r.Log.ErrorContext(ctx, "a retention job failed and will be retried", "job", j.name, "error", err)
+	case did:
+		r.Log.DebugContext(ctx, "a retention job is done", "job", j.name, "took", r.Now().Sub(start))
+	}
+}
+
+// errLost reports that the lease of this node expired and another node took the job.
+var errLost = errors.New("retention: another node holds the lease for the job")
+
+// Do runs a job, if it is due and no other node holds its lease. The result did reports
+// whether the job ran to its end.
+func (r *Runner) Do(ctx context.Context, name string) (did bool, err error) {
+	var j *job
+	for _, candidate := range r.jobs {
+		if candidate.name == name {
+			j = candidate
+		}
+	}
+	if j == nil {
+		return false, fmt.Errorf("retention: there is no job %q", name)
+	}
+	if j.due != nil {
+		if due, err := j.due(ctx); err != nil || !due {
+			return false, err
+		}
+	}
+	s := &shift{runner: r, job: j, size: leastSize, doneBefore: r.Now().Add(-j.every)}
+	if j.due != nil {
+		s.doneBefore = r.Now().Add(leaseTime) // due decides, not the time of the last run
+	}
+	if err := s.take(ctx); err != nil {
+		if errors.Is(err, errLost) {
+			return false, nil
+		}
+		return false, err
+	}
+	s.stepped = time.Now()
+	done := j.do(ctx, s)
+	if done == nil {
+		err = r.Store.Update(ctx, "", func(tx store.Tx) error {
+			return tx.FinishJob(ctx, j.name, r.Node, r.Now().UnixMilli())
+		})
+	}
+	return done == nil, errors.Join(done, err)
+}
+
+// shift is one run of a job, under the lease of this node.
+type shift struct {
+	runner     *Runner
+	job        *job
+	doneBefore time.Time
+	size       size          // of the next step
+	taken      time.Time     // when the lease was taken or renewed
+	stepped    time.Time     // when the last step began, by time.Now: Runner.Now may be a test's
+	blocked    time.Duration // how long the last step made other changes wait
+}
+
+// take takes or renews the lease.
+func (s *shift) take(ctx context.Context) error {
+	now := s.runner.Now()
+	err := s.runner.Store.Update(ctx, "", func(tx store.Tx) error {
+		ok, err := tx.TakeJob(ctx, s.job.name, s.runner.Node, now.UnixMilli(), now.Add(leaseTime).UnixMilli(), s.doneBefore.UnixMilli())
+		if err == nil && !ok {
+			err = errLost
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("take job %s: %w", s.job.name, err)
+	}
+	s.taken = now
+	return nil
+}
+
+// step pauses, then makes a change of an org.
+func (s *shift) step(ctx context.Context, org string, change func(tx store.Tx, rows int) error) error {
+	if err := s.next(ctx); err != nil {
+		return err
+	}
+	begin := time.Now() // set again when the change begins
+	err := s.runner.Store.Update(ctx, org, func(tx store.Tx) error {
+		begin = time.Now()
+		return change(tx, int(s.size))
+	})
+	s.blocked = time.Since(begin) // includes the commit, which is most of it on SQLite
+	s.size = s.size.after(s.blocked)
+	return err
+}
+
+// stepsOf returns step for one org.
+func (s *shift) stepsOf(org string) Step {
+	return func(ctx context.Context, change func(tx store.Tx, rows int) error) error {
+		return s.step(ctx, org, change)
+	}
+}
+
+const (
+	// pauseFactor is the length of a pause in times of the step before it: steps take one
+	// twentieth of the time, so one in twenty of other changes meets a step.
+	pauseFactor  = 19
+	longestPause = time.Second
+)
+
+// pause returns how long to wait after a step: as long as the step took, and pauseFactor
+// times as long as it made others wait.
+func (s *shift) pause() time.Duration {
+	return min(max(time.Since(s.stepped), pauseFactor*s.blocked), longestPause)
+}
+
+// next pauses after a step, and renews the lease when a quarter of its time is over.
+func (s *shift) next(ctx context.Context) error {
+	pause := time.NewTimer(s.pause())
+	defer pause.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-pause.C:
+	}
+	if s.runner.Now().Sub(s.taken) > leaseTime/4 {
+		if err := s.take(ctx); err != nil {
+			return err
+		}
+	}
+	s.stepped = time.Now()
+	return nil
+}

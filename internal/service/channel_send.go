@@ -1,0 +1,161 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/b2b-protocol/b2b/internal/call"
+	"github.com/b2b-protocol/b2b/internal/store"
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+)
+
+// SendDirectMessage sends a message to a bot. The first message of two bots creates their channel
+// (B2B-CH-001, B2B-CH-009).
+func (s *channelService) SendDirectMessage(ctx context.Context, req *b2bv1.SendDirectMessageRequest) (*b2bv1.SendDirectMessageResponse, error) {
+	caller := call.CallerOf(ctx)
+	contentType, d, err := s.directDraft(caller, req, req.Content, req.ContentType)
+	if err != nil {
+		return nil, err
+	}
+	if req.GetTo() == "" {
+		return nil, call.Invalid("to: is required, a bot's id or name")
+	}
+	in := changeOptions{org: caller.OrgID, responseOrg: caller.OrgID, class: d.quotaClass(nil)}
+	return changeIn(ctx, s.core, in, req, func(tx store.Tx) (*b2bv1.SendDirectMessageResponse, error) {
+		target, err := tx.BotID(ctx, caller.OrgID, req.GetTo())
+		switch {
+		case err != nil:
+			return nil, notFound(err, "bot")
+		case target == caller.BotID:
+			return nil, call.Invalid("to: Cannot send to yourself")
+		case d.tooLong != nil:
+			return nil, d.tooLong
+		}
+		if err := s.countMessage(ctx, tx); err != nil {
+			return nil, err
+		}
+		channel, err := tx.DirectChannelOf(ctx, caller.OrgID, caller.BotID, target)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return nil, fmt.Errorf("look up the channel of two bots: %w", err)
+		}
+		if channel == nil {
+			if channel, err = s.openChannel(ctx, tx, target); err != nil {
+				return nil, err
+			}
+		}
+		message, err := s.post(ctx, tx, channel.ID, contentType, d, detail{"channel_id": channel.ID, "to": target})
+		if err != nil {
+			return nil, err
+		}
+		return &b2bv1.SendDirectMessageResponse{ChannelId: channel.ID, Message: message, Ts: millis(message.CreatedAt)}, nil
+	})
+}
+
+// SendChannelMessage sends a message to an existing channel (`send` of a WebSocket, B2B-WS-021). An
+// empty content beside parts counts as absent (B2B-WS-032).
+func (s *channelService) SendChannelMessage(ctx context.Context, req *b2bv1.SendChannelMessageRequest) (*b2bv1.SendChannelMessageResponse, error) {
+	caller := call.CallerOf(ctx)
+	content := req.Content
+	if req.GetContent() == "" && req.Parts != nil {
+		content = nil
+	}
+	contentType, d, draftErr := s.directDraft(caller, req, content, req.ContentType)
+	if caller.ViaSession() {
+		return nil, draftErr
+	}
+	in := changeOptions{org: caller.OrgID, responseOrg: caller.OrgID, class: d.quotaClass(nil)}
+	return changeIn(ctx, s.core, in, req, func(tx store.Tx) (*b2bv1.SendChannelMessageResponse, error) {
+		member, err := tx.IsChannelMember(ctx, req.GetChannelId(), caller.BotID)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("look up a channel's member: %w", err)
+		case !member:
+			return nil, errNotMember()
+		case draftErr != nil:
+			return nil, draftErr
+		case d.tooLong != nil:
+			return nil, d.tooLong
+		}
+		if err := s.countMessage(ctx, tx); err != nil {
+			return nil, err
+		}
+		message, err := s.post(ctx, tx, req.GetChannelId(), contentType, d, detail{"channel_id": req.GetChannelId()})
+		if err != nil {
+			return nil, err
+		}
+		return &b2bv1.SendChannelMessageResponse{ChannelId: message.ChannelId, Message: message}, nil
+	})
+}
+
+func errNotMember() error {
+	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_FORBIDDEN, "Not a member of this channel")
+}
+
+// sending is a request to send a direct message.
+type sending interface {
+	proto.Message
+	GetParts() *b2bv1.PartList
+}
+
+// directDraft makes the checks of a direct message that need no state. Humans can read the direct
+// messages of their bot, but cannot send any.
+func (c *core) directDraft(caller *call.Caller, req sending, content, contentType *string) (string, *draft, error) {
+	if caller.ViaSession() {
+		return "", nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_DM_SEND_BLOCKED, "A session cannot send direct messages").
+			WithHint("Use the bot's token.")
+	}
+	kind := textOr(contentType, "")
+	if kind == "" {
+		kind = "text"
+	}
+	if err := call.InTurn(req); err != nil {
+		return "", nil, err
+	}
+	d, err := c.newDraft(content, req.GetParts())
+	return kind, d, err
+}
+
+// openChannel creates the channel of the caller and another bot and emits channel_created. Events
+// of a channel are delivered to its members; package eventlog delivers this type to the org's
+// admins as well.
+func (s *channelService) openChannel(ctx context.Context, tx store.Tx, target string) (*store.Channel, error) {
+	caller := call.CallerOf(ctx)
+	channel := &store.Channel{ID: newID(), OrgID: caller.OrgID, Type: store.ChannelDirect, CreatedAt: s.nowMS()}
+	if err := tx.CreateChannel(ctx, channel, caller.BotID, target); err != nil {
+		return nil, fmt.Errorf("create the channel of two bots: %w", err)
+	}
+	return channel, s.emit(ctx, tx, toChannel(channel.ID), &b2bv1.Event{Event: &b2bv1.Event_ChannelCreated{
+		ChannelCreated: &b2bv1.ChannelCreatedEvent{Channel: channelOut(channel), Members: []string{caller.BotID, target}},
+	}})
+}
+
+// countMessage counts a direct message against the caller's limit.
+func (s *channelService) countMessage(ctx context.Context, tx store.Tx) error {
+	settings, err := tx.OrgSettings(ctx, call.CallerOf(ctx).OrgID)
+	if err != nil {
+		return fmt.Errorf("read the org's settings: %w", err)
+	}
+	return s.takeMessage(ctx, tx, settings)
+}
+
+// post stores a checked message of the caller, audits it, and emits its event.
+func (s *channelService) post(ctx context.Context, tx store.Tx, channel, contentType string, d *draft, details detail) (*b2bv1.ChannelMessage, error) {
+	caller := call.CallerOf(ctx)
+	row := store.ChannelMessageRow{ChannelMessage: store.ChannelMessage{
+		ID: newID(), ChannelID: channel, SenderID: caller.BotID,
+		Content: d.content, ContentType: contentType, Parts: d.parts, CreatedAt: s.nowMS(),
+	}}
+	if err := tx.InsertChannelMessage(ctx, &row.ChannelMessage); err != nil {
+		return nil, fmt.Errorf("store a direct message: %w", err)
+	}
+	if err := s.audit(ctx, tx, caller.OrgID, actorBot(ctx), "message.send", "channel_message", row.ID, details.via(ctx)); err != nil {
+		return nil, err
+	}
+	message := new(channelMessageSlot).fill(&row, d.shown)
+	return message, s.emit(ctx, tx, at(row.CreatedAt, toChannel(channel)), &b2bv1.Event{Event: &b2bv1.Event_Message{
+		Message: &b2bv1.MessageEvent{ChannelId: channel, Message: message, SenderName: caller.BotName},
+	}})
+}

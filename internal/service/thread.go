@@ -1,0 +1,60 @@
+package service
+
+import (
+	"github.com/b2b-protocol/b2b/internal/store"
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+)
+
+// threadService serves threads to bots (B2B-THR, B2B-JOIN, B2B-MSG).
+type threadService struct{ *core }
+
+// threadOut returns a thread without its participants and their number.
+func threadOut(t *store.Thread) *b2bv1.Thread {
+	out := &b2bv1.Thread{
+		Id: t.ID, OrgId: t.OrgID, Topic: t.Topic, Tags: listOut(t.Tags),
+		Status:      statusOut(t.Status),
+		InitiatorId: t.InitiatorID, ChannelId: t.ChannelID, Context: t.Context, PermissionPolicy: t.PermissionPolicy,
+		Visibility: enumOf[b2bv1.Visibility](b2bv1.Visibility_value, "VISIBILITY_", t.Visibility),
+		JoinPolicy: enumOf[b2bv1.JoinPolicy](b2bv1.JoinPolicy_value, "JOIN_POLICY_", t.JoinPolicy),
+		Revision:   t.Revision, CreatedAt: stamp(t.CreatedAt), UpdatedAt: stamp(t.UpdatedAt),
+		LastActivityAt: stamp(t.LastActivityAt), ResolvedAt: stampOf(t.ResolvedAt),
+	}
+	if t.CloseReason != nil {
+		out.CloseReason = enumOf[b2bv1.CloseReason](b2bv1.CloseReason_value, "CLOSE_REASON_", *t.CloseReason).Enum()
+	}
+	return out
+}
+
+func statusOut(text string) b2bv1.ThreadStatus {
+	return enumOf[b2bv1.ThreadStatus](b2bv1.ThreadStatus_value, "THREAD_STATUS_", text)
+}
+
+// threadRowsOut returns threads with participant_count.
+func threadRowsOut(rows []store.ThreadRow) []*b2bv1.Thread {
+	out := make([]*b2bv1.Thread, len(rows))
+	for i := range rows {
+		out[i] = threadOut(&rows[i].Thread)
+		count := int32(rows[i].ParticipantCount)
+		out[i].ParticipantCount = &count
+	}
+	return out
+}
+
+// threadDetailOut returns a thread with its participants and their number.
+func threadDetailOut(t *store.Thread, participants []store.ParticipantRow) *b2bv1.Thread {
+	out := threadOut(t)
+	count := int32(len(participants))
+	out.ParticipantCount = &count
+	list := make([]*b2bv1.ThreadParticipant, len(participants))
+	for i, p := range participants {
+		list[i] = &b2bv1.ThreadParticipant{
+			BotId: p.BotID, Name: p.Name, Online: p.Online, Label: p.Label, JoinedAt: stamp(p.JoinedAt),
+		}
+	}
+	out.Participants = &b2bv1.ThreadParticipants{Values: list}
+	return out
+}
+
+func participantOut(p *store.Participant) *b2bv1.Participant {
+	return &b2bv1.Participant{ThreadId: p.ThreadID, BotId: p.BotID, Label: p.Label, JoinedAt: stamp(p.JoinedAt)}
+}

@@ -1,0 +1,168 @@
+package sqlstore
+
+import (
+	"context"
+
+	"github.com/b2b-protocol/b2b/internal/store"
+)
+
+func (r reader) LatestArtifact(ctx context.Context, thread, key string) (*store.Artifact, error) {
+	return r.artifact(ctx, thread, key, "DESC")
+}
+
+func (r reader) FirstArtifact(ctx context.Context, thread, key string) (*store.Artifact, error) {
+	return r.artifact(ctx, thread, key, "ASC")
+}
+
+func (r reader) artifact(ctx context.Context, thread, key, order string) (*store.Artifact, error) {
+	return one[store.Artifact](ctx, r, "SELECT "+columns[store.Artifact](r, "")+
+		" FROM artifacts WHERE thread_id = ? AND artifact_key = ? ORDER BY version "+order+" LIMIT 1", thread, key)
+}
+
+// latest is the condition that a is the latest version of its key.
+const latest = `a.version = (SELECT max(v.version) FROM artifacts v WHERE v.thread_id = a.thread_id AND v.artifact_key = a.artifact_key)`
+
+func (r reader) Artifacts(ctx context.Context, thread string, after *store.PageKey, limit int) ([]store.Artifact, error) {
+	var w where
+	w.and("a.thread_id = ?", thread)
+	w.and(latest)
+	if after != nil {
+		w.and("(a.created_at, a.artifact_key) > (?, ?)", after.At, after.ID)
+	}
+	return r.artifacts(ctx, &w, "a.created_at, a.artifact_key", limit)
+}
+
+func (r reader) ArtifactsPage(ctx context.Context, thread, afterKey string, limit int) ([]store.Artifact, error) {
+	var w where
+	w.and("a.thread_id = ?", thread)
+	w.and("a.artifact_key > ?", afterKey)
+	w.and(latest)
+	return r.artifacts(ctx, &w, "a.artifact_key", limit)
+}
+
+func (r reader) ArtifactVersions(ctx context.Context, thread, key string, afterVersion int64, limit int) ([]store.Artifact, error) {
+	var w where
+	w.and("a.thread_id = ?", thread)
+	w.and("a.artifact_key = ?", key)
+	w.and("a.version > ?", afterVersion)
+	return r.artifacts(ctx, &w, "a.version", limit)
+}
+
+func (r reader) artifacts(ctx context.Context, w *where, order string, limit int) ([]store.Artifact, error) {
+	l := listing{
+		columns: columns[store.Artifact](r, "a."), long: "a.title, a.content, a.language, a.url, a.mime_type",
+		from: " FROM artifacts a" + w.text.String(), order: order, limit: limit,
+		key: "a.id", rejoin: "artifacts a ON a.id = k.key",
+	}
+	return page[store.Artifact](ctx, r, l.query(r.d), l.args(w.args)...)
+}
+
+func (t *tx) InsertArtifact(ctx context.Context, a *store.Artifact) error {
+	q, args := insertion(t.reader, "artifacts", a)
+	if _, err := t.c.execNow(ctx, q, args...); err != nil {
+		return err
+	}
+	if err := t.countArtifacts(ctx, a.ThreadID, 1, a.Bytes()); err != nil {
+		return err
+	}
+	if err := t.countArtifactDay(ctx, a.ThreadID, a.CreatedAt/dayMS, a.Bytes()); err != nil {
+		return err
+	}
+	return t.c.exec(ctx, "DELETE FROM artifact_days WHERE org_id = ? AND day < ?", t.org, a.CreatedAt/dayMS-1)
+}
+
+// ofOrg selects the org of a thread, and a number that is its first argument.
+const ofOrg = "SELECT org_id, CAST(? AS BIGINT) FROM threads WHERE id = ?"
+
+// countArtifacts adds to the sums of a thread and its org.
+func (t *tx) countArtifacts(ctx context.Context, thread string, versions, bytes int64) error {
+	err := t.c.exec(ctx, `INSERT INTO artifact_sums (thread_id, versions, bytes) VALUES (?, ?, ?) ON CONFLICT (thread_id) DO UPDATE
+		SET versions = artifact_sums.versions + excluded.versions, bytes = artifact_sums.bytes + excluded.bytes`, thread, versions, bytes)
+	if err != nil {
+		return err
+	}
+	return t.c.exec(ctx, "INSERT INTO artifact_totals (org_id, bytes) "+ofOrg+
+		" ON CONFLICT (org_id) DO UPDATE SET bytes = artifact_totals.bytes + excluded.bytes", bytes, thread)
+}
+
+// countArtifactDay adds to the sum of the org of a thread for a day. The day before is kept,
+// because the clocks of nodes differ around midnight.
+func (t *tx) countArtifactDay(ctx context.Context, thread string, day, bytes int64) error {
+	return t.c.exec(ctx, `INSERT INTO artifact_days (org_id, day, bytes) SELECT org_id, CAST(? AS BIGINT), CAST(? AS BIGINT)
+		FROM threads WHERE id = ? ON CONFLICT (org_id, day) DO UPDATE SET bytes = artifact_days.bytes + excluded.bytes`, day, bytes, thread)
+}
+
+// countImportedArtifacts counts imported versions. Those of the newest day, which may be
+// today, also count to the sum of that day.
+func (t *tx) countImportedArtifacts(ctx context.Context, all []store.Artifact) error {
+	type sum struct{ versions, bytes, newest int64 }
+	sums := make(map[string]*sum)
+	day := int64(0)
+	for i := range all {
+		day = max(day, all[i].CreatedAt/dayMS)
+	}
+	var threads []string
+	for i := range all {
+		a := &all[i]
+		s := sums[a.ThreadID]
+		if s == nil {
+			s = new(sum)
+			sums[a.ThreadID] = s
+			threads = append(threads, a.ThreadID)
+		}
+		s.versions++
+		s.bytes += a.Bytes()
+		if a.CreatedAt/dayMS == day {
+			s.newest += a.Bytes()
+		}
+	}
+	for _, thread := range threads {
+		s := sums[thread]
+		if err := t.countArtifacts(ctx, thread, s.versions, s.bytes); err != nil {
+			return err
+		}
+		if s.newest == 0 {
+			continue
+		}
+		if err := t.countArtifactDay(ctx, thread, day, s.newest); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r reader) ArtifactUse(ctx context.Context, org, thread string, at int64) (u store.ArtifactUse, err error) {
+	err = each(ctx, r, func(rows rowSet) error { return rows.Scan(&u.Versions, &u.ThreadBytes, &u.OrgBytes, &u.DayBytes) },
+		`SELECT coalesce((SELECT versions FROM artifact_sums WHERE thread_id = ?), 0), coalesce((SELECT bytes FROM artifact_sums WHERE thread_id = ?), 0),
+		coalesce((SELECT bytes FROM artifact_totals WHERE org_id = ?), 0), coalesce((SELECT bytes FROM artifact_days WHERE org_id = ? AND day = ?), 0)`,
+		thread, thread, org, org, at/dayMS)
+	return u, err
+}
+
+// artifactBytes is Artifact.Bytes in SQL.
+const artifactBytes = `octet_length(artifact_key) + coalesce(octet_length(title), 0) + coalesce(octet_length(content), 0) +
+	coalesce(octet_length(language), 0) + coalesce(octet_length(url), 0) + coalesce(octet_length(mime_type), 0)`
+
+// DeleteArtifacts also subtracts the versions from the sums of the quotas.
+func (t *tx) DeleteArtifacts(ctx context.Context, ids []string) (int64, error) {
+	arg, err := jsonList(ids)
+	if err != nil || len(ids) == 0 {
+		return 0, err
+	}
+	type sum struct {
+		thread          string
+		versions, bytes int64
+	}
+	which := " FROM artifacts WHERE " + t.d.anyOf("id") + terminal("artifacts")
+	sums, err := scanner[sum](func(rows rowSet, s *sum) error { return rows.Scan(&s.thread, &s.versions, &s.bytes) }).list(ctx, t.reader,
+		"SELECT thread_id, count(*), CAST(sum("+artifactBytes+") AS BIGINT)"+which+" GROUP BY thread_id", arg)
+	if err != nil {
+		return 0, err
+	}
+	for _, s := range sums {
+		if err := t.countArtifacts(ctx, s.thread, -s.versions, -s.bytes); err != nil {
+			return 0, err
+		}
+	}
+	return t.c.execNow(ctx, "DELETE"+which, arg)
+}

@@ -1,0 +1,276 @@
+package sqlstore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"reflect"
+	"slices"
+
+	"github.com/b2b-protocol/b2b/internal/limits"
+	"github.com/b2b-protocol/b2b/internal/store"
+)
+
+const botColumns = `id, org_id, name, token_hash, auth_role, metadata, sealed_url, sealed_secret, bio, role, function, team,
+	tags, languages, protocols, status_text, timezone, active_hours, version, runtime, online, last_seen_at, created_at,
+	join_status, join_status_changed_by, join_status_changed_at, join_status_reason`
+
+var bots scanner[store.Bot] = func(rows rowSet, b *store.Bot) error {
+	return rows.Scan(&b.ID, &b.OrgID, &b.Name, &b.TokenHash, &b.AuthRole, &b.Metadata, &b.SealedURL, &b.SealedSecret,
+		&b.Bio, &b.Role, &b.Function, &b.Team, &b.Tags, &b.Languages, &b.Protocols, &b.StatusText, &b.Timezone,
+		&b.ActiveHours, &b.Version, &b.Runtime, &b.Online, &b.LastSeenAt, &b.CreatedAt, &b.JoinStatus,
+		&b.JoinStatusChangedBy, &b.JoinStatusChangedAt, &b.JoinStatusReason)
+}
+
+const selectBots = "SELECT " + botColumns + " FROM bots"
+
+func (r reader) Bot(ctx context.Context, org, id string) (*store.Bot, error) {
+	return bots.one(ctx, r, selectBots+" WHERE id = ? AND org_id = ?", id, org)
+}
+
+func (r reader) BotByID(ctx context.Context, id string) (*store.Bot, error) {
+	return bots.one(ctx, r, selectBots+" WHERE id = ?", id)
+}
+
+func (r reader) BotByName(ctx context.Context, org, name string) (*store.Bot, error) {
+	return bots.one(ctx, r, selectBots+" WHERE org_id = ? AND name = ?", org, name)
+}
+
+func (r reader) BotByTokenHash(ctx context.Context, hash string) (*store.Bot, error) {
+	return bots.one(ctx, r, selectBots+" WHERE token_hash = ?", hash)
+}
+
+func (r reader) BotID(ctx context.Context, org, ref string) (id string, err error) {
+	if limits.LikeID(ref) {
+		id, err = value[string](ctx, r, "SELECT id FROM bots WHERE id = ? AND org_id = ?", ref, org)
+	} else {
+		id, err = value[string](ctx, r, "SELECT id FROM bots WHERE org_id = ? AND (id = ? OR name = ?) ORDER BY CASE id WHEN ? THEN 0 ELSE 1 END LIMIT 1",
+			org, ref, ref, ref)
+	}
+	if err == nil && id == "" {
+		err = store.ErrNotFound
+	}
+	return id, err
+}
+
+func (r reader) ResolveBot(ctx context.Context, org, ref string) (*store.Bot, error) {
+	b, err := r.Bot(ctx, org, ref)
+	if errors.Is(err, store.ErrNotFound) && !limits.LikeID(ref) {
+		return r.BotByName(ctx, org, ref)
+	}
+	return b, err
+}
+
+func (r reader) BotsByID(ctx context.Context, org string, ids []string) ([]store.Bot, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	arg, err := jsonList(ids)
+	if err != nil {
+		return nil, err
+	}
+	return bots.list(ctx, r, selectBots+" WHERE org_id = ? AND "+r.d.anyOf("id"), org, arg)
+}
+
+// Bots compares tags in Go, because they are stored as JSON.
+func (r reader) Bots(ctx context.Context, q store.BotQuery) ([]store.Bot, error) {
+	if q.Tag != "" {
+		return r.tagged(ctx, q)
+	}
+	return r.untagged(ctx, q)
+}
+
+// untagged lists the bots of a query without comparing tags; with q.Tag set, only bots that
+// have tags.
+func (r reader) untagged(ctx context.Context, q store.BotQuery) ([]store.Bot, error) {
+	var w where
+	w.and("org_id = ?", q.OrgID)
+	if q.ActiveOnly {
+		w.and("join_status = 'active'")
+	}
+	if q.ExceptID != "" {
+		w.and("id <> ?", q.ExceptID)
+	}
+	if q.Role != "" {
+		w.and("lower(role) = ?", fold(q.Role))
+	}
+	switch status := fold(q.Status); status {
+	case "":
+	case "online":
+		w.and("online")
+	case "offline":
+		w.and("NOT online")
+	default:
+		w.and("lower(status_text) = ?", status)
+	}
+	if q.Text != "" {
+		text := fold(q.Text)
+		w.and("("+r.d.contains("bio")+" OR "+r.d.contains("role")+" OR "+r.d.contains("function")+")", text, text, text)
+	}
+	if q.AfterName != "" {
+		w.and("name > ?", q.AfterName)
+	}
+	if q.Tag != "" {
+		w.and("tags IS NOT NULL")
+	}
+	return r.listBots(long(ctx), &w, "name", q.Limit)
+}
+
+// tagged reads the bots of a query page by page and returns those with its tag.
+func (r reader) tagged(ctx context.Context, q store.BotQuery) (out []store.Bot, err error) {
+	tag := fold(q.Tag)
+	for bytes := 0; ; {
+		next := q
+		next.Limit = tagPage
+		rows, err := r.untagged(ctx, next)
+		if err != nil || len(rows) == 0 {
+			return out, err
+		}
+		for i := range rows {
+			if !hasTag(*rows[i].Tags, tag) {
+				continue
+			}
+			if len(out) >= q.Limit || bytes > store.PageBytes {
+				return out, nil
+			}
+			out = append(out, rows[i])
+			bytes += texts(reflect.ValueOf(rows[i]))
+		}
+		q.AfterName = rows[len(rows)-1].Name
+	}
+}
+
+// tagPage is the number of bots that tagged reads with one query.
+const tagPage = 500
+
+// listBots lists bots by a column.
+func (r reader) listBots(ctx context.Context, w *where, order string, limit int) ([]store.Bot, error) {
+	return bots.listed(ctx, r, listing{
+		columns: botColumns, long: "metadata, sealed_url, bio, tags, languages, protocols, status_text",
+		from: " FROM bots" + w.text.String(), order: order, limit: limit,
+	}, w.args...)
+}
+
+// hasTag reports whether a JSON array of texts holds the folded tag. Anything else
+// than an array of texts (imported rows) holds none.
+func hasTag(tags, tag string) bool {
+	var all []string
+	if err := json.Unmarshal([]byte(tags), &all); err != nil {
+		return false
+	}
+	return slices.ContainsFunc(all, func(t string) bool { return fold(t) == tag })
+}
+
+func (r reader) BotsPage(ctx context.Context, org, search, afterID string, limit int) ([]store.Bot, error) {
+	var w where
+	w.and("org_id = ?", org)
+	if search != "" {
+		w.and(r.d.contains("name"), fold(search))
+	}
+	if afterID != "" {
+		w.and("id > ?", afterID)
+	}
+	return r.listBots(ctx, &w, "id", limit)
+}
+
+func (r reader) CountBots(ctx context.Context, org string) (int64, error) {
+	return value[int64](ctx, r, "SELECT count(*) FROM bots WHERE org_id = ?", org)
+}
+
+func (r reader) Tombstone(ctx context.Context, org, name string) (*store.Tombstone, error) {
+	return one[store.Tombstone](ctx, r, "SELECT "+columns[store.Tombstone](r, "")+
+		" FROM tombstones WHERE org_id = ? AND name = ?", org, name)
+}
+
+func (t *tx) CreateBot(ctx context.Context, b *store.Bot) error {
+	q, args := insertion(t.reader, "bots", b)
+	_, err := t.c.execNow(ctx, q, args...)
+	return err
+}
+
+// botFields returns the value of each profile field.
+var botFields = map[store.BotField]func(*store.Bot) *string{
+	store.BotBio:         func(b *store.Bot) *string { return b.Bio },
+	store.BotRole:        func(b *store.Bot) *string { return b.Role },
+	store.BotFunction:    func(b *store.Bot) *string { return b.Function },
+	store.BotTeam:        func(b *store.Bot) *string { return b.Team },
+	store.BotTags:        func(b *store.Bot) *string { return b.Tags },
+	store.BotLanguages:   func(b *store.Bot) *string { return b.Languages },
+	store.BotProtocols:   func(b *store.Bot) *string { return b.Protocols },
+	store.BotStatusText:  func(b *store.Bot) *string { return b.StatusText },
+	store.BotTimezone:    func(b *store.Bot) *string { return b.Timezone },
+	store.BotActiveHours: func(b *store.Bot) *string { return b.ActiveHours },
+	store.BotVersion:     func(b *store.Bot) *string { return b.Version },
+	store.BotRuntime:     func(b *store.Bot) *string { return b.Runtime },
+}
+
+// UpdateBotProfile writes each field with its own statement: one statement for each set of
+// fields would make 4,096 prepared statements instead of twelve.
+func (t *tx) UpdateBotProfile(ctx context.Context, b *store.Bot, fields ...store.BotField) error {
+	n, err := value[int64](ctx, t.reader, "SELECT count(*) FROM bots WHERE id = ?", b.ID)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return store.ErrNotFound
+	}
+	for _, f := range fields {
+		get, ok := botFields[f]
+		if !ok {
+			return t.fail(errors.New("store: no profile field " + string(f)))
+		}
+		if err := t.c.exec(ctx, "UPDATE bots SET "+string(f)+" = ? WHERE id = ?", get(b), b.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tx) RenameBot(ctx context.Context, id, name string) error {
+	return t.must(ctx, "UPDATE bots SET name = ? WHERE id = ?", name, id)
+}
+
+func (t *tx) SetBotRole(ctx context.Context, id, authRole string) error {
+	return t.must(ctx, "UPDATE bots SET auth_role = ? WHERE id = ?", authRole, id)
+}
+
+func (t *tx) SetBotJoinStatus(ctx context.Context, id, status string, by *string, at int64, reason *string) error {
+	return t.must(ctx, `UPDATE bots SET join_status = ?, join_status_changed_by = ?, join_status_changed_at = ?,
+		join_status_reason = ? WHERE id = ?`, status, by, at, reason, id)
+}
+
+func (t *tx) TouchBots(ctx context.Context, seen map[string]int64) error {
+	return t.touch(ctx, "UPDATE bots SET last_seen_at = ? WHERE id = ? AND (last_seen_at IS NULL OR last_seen_at < ?)", seen)
+}
+
+// touch runs a statement for each id, in order, so that two nodes do not deadlock.
+func (t *tx) touch(ctx context.Context, q string, at map[string]int64) error {
+	ids := make([]string, 0, len(at))
+	for id := range at {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	for _, id := range ids {
+		if err := t.c.exec(ctx, q, at[id], id, at[id]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tx) SetBotOnline(ctx context.Context, id string, online bool) error {
+	return t.must(ctx, "UPDATE bots SET online = ? WHERE id = ?", online, id)
+}
+
+func (t *tx) ResetOnline(ctx context.Context) error {
+	return t.c.exec(ctx, "UPDATE bots SET online = FALSE WHERE online")
+}
+
+func (t *tx) PutTombstone(ctx context.Context, s *store.Tombstone) error {
+	q, args := insertion(t.reader, "tombstones", s)
+	return t.c.exec(ctx, q+" ON CONFLICT (org_id, name) DO UPDATE SET deleted_at = excluded.deleted_at, deleted_by = excluded.deleted_by", args...)
+}
+
+func (t *tx) DeleteTombstone(ctx context.Context, org, name string) error {
+	return t.must(ctx, "DELETE FROM tombstones WHERE org_id = ? AND name = ?", org, name)
+}

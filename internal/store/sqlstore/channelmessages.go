@@ -1,0 +1,148 @@
+package sqlstore
+
+import (
+	"context"
+	"slices"
+
+	"github.com/b2b-protocol/b2b/internal/store"
+)
+
+// The names of senders are read once for a page instead of joined to each message, because a
+// page has many messages of few senders.
+const channelMessageColumns = "m.id, m.sender_id, m.content, m.content_type, m.parts, m.created_at"
+
+var channelMessages scanner[store.ChannelMessageRow] = func(rows rowSet, m *store.ChannelMessageRow) error {
+	return rows.Scan(&m.ID, &m.SenderID, &m.Content, &m.ContentType, text{&m.Parts}, &m.CreatedAt)
+}
+
+// channelMessagesOf reads messages of a channel and names their senders.
+func (r reader) channelMessagesOf(ctx context.Context, channel string, w *where, limit int) ([]store.ChannelMessageRow, error) {
+	page, err := channelMessages.listed(ctx, r, listing{
+		columns: channelMessageColumns, long: "m.content, m.parts", from: " FROM channel_messages m" + w.text.String(),
+		order: byAge, limit: limit,
+	}, w.args...)
+	if err != nil || len(page) == 0 {
+		return nil, err
+	}
+	return page, r.nameSenders(ctx, channel, page)
+}
+
+// nameSenders completes the messages of one channel.
+func (r reader) nameSenders(ctx context.Context, channel string, page []store.ChannelMessageRow) error {
+	var ids idSet
+	for i := range page {
+		ids.add(page[i].SenderID)
+	}
+	names, err := r.names(ctx, ids)
+	for i := range page {
+		page[i].ChannelID = channel
+		page[i].SenderName = names[page[i].SenderID]
+	}
+	return err
+}
+
+// idSet collects different ids in order of appearance.
+type idSet []string
+
+func (s *idSet) add(id string) {
+	if !slices.Contains(*s, id) {
+		*s = append(*s, id)
+	}
+}
+
+// names returns the names of those of the bots that exist.
+func (r reader) names(ctx context.Context, ids idSet) (map[string]*string, error) {
+	names := make(map[string]*string, len(ids))
+	if len(ids) == 0 {
+		return names, nil
+	}
+	scan := func(rows rowSet) error {
+		var id, name string
+		err := rows.Scan(&id, &name)
+		names[id] = &name
+		return err
+	}
+	if len(ids) == 1 {
+		return names, each(ctx, r, scan, "SELECT id, name FROM bots WHERE id = ?", ids[0])
+	}
+	arg, err := jsonList(ids)
+	if err != nil {
+		return nil, err
+	}
+	return names, each(ctx, r, scan, "SELECT id, name FROM bots WHERE "+r.d.anyOf("id"), arg)
+}
+
+// byAge orders messages, the newest first.
+const (
+	byAge       = "m.created_at DESC, m.id DESC"
+	newestFirst = " ORDER BY " + byAge + " LIMIT ? + 0"
+)
+
+// within adds the conditions of a range of messages.
+func within(w *where, g store.MessageRange) {
+	if g.Before != nil {
+		w.and("m.created_at < ?", *g.Before)
+	}
+	if g.Since != nil {
+		w.and("m.created_at > ?", *g.Since)
+	}
+}
+
+func (r reader) ChannelMessages(ctx context.Context, channel string, g store.MessageRange) ([]store.ChannelMessageRow, error) {
+	var w where
+	w.and("m.channel_id = ?", channel)
+	within(&w, g)
+	out, err := r.channelMessagesOf(ctx, channel, &w, g.Limit)
+	slices.Reverse(out)
+	return out, err
+}
+
+func (r reader) ChannelHistory(ctx context.Context, channel, beforeID string, limit int) ([]store.ChannelMessageRow, error) {
+	var w where
+	w.and("m.channel_id = ?", channel)
+	if err := r.below(ctx, &w, "channel_messages WHERE channel_id = ?", channel, beforeID); err != nil {
+		return nil, err
+	}
+	return r.channelMessagesOf(ctx, channel, &w, limit)
+}
+
+// below adds the bound of a page after the message beforeID. A message of another channel or
+// thread is ignored: else the page would reveal whether it exists.
+func (r reader) below(ctx context.Context, w *where, messagesOf, owner, beforeID string) error {
+	if beforeID == "" {
+		return nil
+	}
+	return each(ctx, r, func(rows rowSet) error {
+		var at int64
+		if err := rows.Scan(&at); err != nil {
+			return err
+		}
+		w.and("(m.created_at, m.id) < (?, ?)", at, beforeID)
+		return nil
+	}, "SELECT created_at FROM "+messagesOf+" AND id = ?", owner, beforeID)
+}
+
+func (r reader) Inbox(ctx context.Context, bot string, since int64, after *store.PageKey, limit int) ([]store.ChannelMessageRow, error) {
+	var w where
+	w.and("k.bot_id = ?", bot)
+	w.and("m.created_at > ?", since)
+	w.and("m.sender_id <> ?", bot)
+	if after != nil {
+		w.and("(m.created_at, m.id) > (?, ?)", after.At, after.ID)
+	}
+	const rest = " JOIN channels c ON c.id = m.channel_id LEFT JOIN bots b ON b.id = m.sender_id"
+	return scanner[store.ChannelMessageRow](func(rows rowSet, m *store.ChannelMessageRow) error {
+		return rows.Scan(&m.ID, &m.ChannelID, &m.SenderID, &m.Content, &m.ContentType, &m.Parts, &m.CreatedAt, &m.SenderName, &m.ChannelName)
+	}).listed(long(ctx), r, listing{
+		columns: "m.id, m.channel_id, m.sender_id, m.content, m.content_type, m.parts, m.created_at, b.name AS sender_name, c.name AS channel_name",
+		long:    "m.content, m.parts",
+		from:    " FROM channel_members k JOIN channel_messages m ON m.channel_id = k.channel_id" + rest + w.text.String(),
+		order:   "m.created_at, m.id", limit: limit,
+		key: "m.id", rejoin: "channel_messages m ON m.id = k.key" + rest,
+	}, w.args...)
+}
+
+func (t *tx) InsertChannelMessage(ctx context.Context, m *store.ChannelMessage) error {
+	return t.c.exec(ctx, `INSERT INTO channel_messages (id, channel_id, sender_id, content, content_type, parts, created_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?)`, m.ID, m.ChannelID, m.SenderID, m.Content, m.ContentType, m.Parts, m.CreatedAt)
+}

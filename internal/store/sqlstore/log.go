@@ -1,0 +1,139 @@
+package sqlstore
+
+import (
+	"context"
+
+	"github.com/b2b-protocol/b2b/internal/store"
+)
+
+func (r reader) LogTop(ctx context.Context, org string) (store.LogTop, error) {
+	t, err := scanner[store.LogTop](func(rows rowSet, t *store.LogTop) error {
+		return rows.Scan(&t.Epoch, &t.Seq, &t.Access)
+	}).one(ctx, r, "SELECT epoch, last_seq, access_seq FROM org_logs WHERE org_id = ?", org)
+	if err != nil {
+		return store.LogTop{}, err
+	}
+	return *t, nil
+}
+
+func (r reader) LogTops(ctx context.Context, orgs []string) (map[string]store.LogTop, error) {
+	if len(orgs) == 0 {
+		return nil, nil
+	}
+	ids, err := jsonList(orgs)
+	if err != nil {
+		return nil, err
+	}
+	tops := make(map[string]store.LogTop, len(orgs))
+	err = each(ctx, r, func(rows rowSet) error {
+		var org string
+		var t store.LogTop
+		if err := rows.Scan(&org, &t.Epoch, &t.Seq, &t.Access); err != nil {
+			return err
+		}
+		tops[org] = t
+		return nil
+	}, "SELECT org_id, epoch, last_seq, access_seq FROM org_logs WHERE "+r.d.anyOf("org_id"), ids)
+	if err != nil {
+		return nil, err
+	}
+	return tops, nil
+}
+
+// LogTop counts what this batch has appended.
+func (t *tx) LogTop(ctx context.Context, org string) (store.LogTop, error) {
+	if org != t.org {
+		return t.reader.LogTop(ctx, org)
+	}
+	if err := t.log.load(ctx, t.c, org); err != nil {
+		return store.LogTop{}, t.fail(failure(loadLog, err))
+	}
+	if !t.log.exists {
+		return store.LogTop{}, store.ErrNotFound
+	}
+	return store.LogTop{Epoch: t.log.epoch, Seq: t.log.seq, Access: t.log.access}, nil
+}
+
+// eventsListed lists events by seq.
+func eventsListed(where string, limit int) listing {
+	return listing{
+		columns: "org_id, seq, at, type, audience, thread_id, channel_id, bot_id, actor_id, payload", long: "payload",
+		from: " FROM event_log WHERE " + where, order: "seq", limit: limit,
+	}
+}
+
+var eventRows = scanner[store.Event](func(rows rowSet, e *store.Event) error {
+	return rows.Scan(&e.OrgID, &e.Seq, &e.At, &e.Type, &e.Audience, &e.ThreadID, &e.ChannelID, &e.BotID, &e.ActorID, &e.Payload)
+})
+
+func (r reader) ReadLog(ctx context.Context, org string, afterSeq int64, limit int) ([]store.Event, error) {
+	return eventRows.listed(ctx, r, eventsListed("org_id = ? AND seq > ?", limit), org, afterSeq)
+}
+
+// ReadScope uses the index event_log_by_scope, which has these expressions. The condition does
+// not name the org, because a planner could then choose to read the whole log of the org.
+func (r reader) ReadScope(ctx context.Context, scope string, afterSeq, uptoSeq int64, limit int) ([]store.Event, error) {
+	return eventRows.listed(ctx, r, eventsListed(`audience BETWEEN 2 AND 4
+		AND CASE audience WHEN 2 THEN channel_id WHEN 3 THEN thread_id ELSE bot_id END = ? AND seq > ? AND seq <= ?`, limit),
+		scope, afterSeq, uptoSeq)
+}
+
+func (t *tx) Append(ctx context.Context, e store.Event) (int64, error) {
+	seq, err := t.nextSeq(ctx)
+	if err != nil {
+		return 0, err
+	}
+	e.OrgID, e.Seq = t.org, seq
+	if e.Payload == nil {
+		e.Payload = []byte{}
+	}
+	err = t.c.exec(ctx, `INSERT INTO event_log (org_id, seq, at, type, audience, thread_id, channel_id, bot_id, actor_id, payload)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		e.OrgID, e.Seq, e.At, e.Type, int64(e.Audience), e.ThreadID, e.ChannelID, e.BotID, e.ActorID, e.Payload)
+	if err != nil {
+		return 0, err
+	}
+	t.log.seq = seq
+	if e.Type == store.TypeAccessChanged {
+		t.log.access = seq
+	}
+	t.log.events = append(t.log.events, e)
+	return seq, nil
+}
+
+func (t *tx) PruneLog(ctx context.Context, before int64, limit int) (int64, error) {
+	top, err := t.nextSeq(ctx)
+	if err != nil || limit <= 0 {
+		return 0, err
+	}
+	// The oldest events, up to the limit, and the first of them that has to stay.
+	oldest := "FROM (SELECT seq, at FROM event_log WHERE org_id = ? ORDER BY seq LIMIT ? + 0) o"
+	first, err := value[int64](ctx, t.reader, "SELECT coalesce(min(seq), 0) "+oldest, t.org, 1)
+	if err != nil || first == 0 {
+		return 0, err
+	}
+	floor, err := value[int64](ctx, t.reader, "SELECT coalesce(min(seq), 0) "+oldest+" WHERE at >= ?", t.org, limit, before)
+	if err != nil {
+		return 0, err
+	}
+	if floor == 0 {
+		floor = min(first+int64(limit), top)
+	}
+	waits, err := value[int64](ctx, t.reader, oldestWait, t.org, t.org)
+	if err != nil {
+		return 0, err
+	}
+	if waits != 0 {
+		floor = min(floor, waits)
+	}
+	if floor <= first {
+		return 0, nil
+	}
+	if err := t.c.exec(ctx, "DELETE FROM event_log WHERE org_id = ? AND seq < ?", t.org, floor); err != nil {
+		return 0, err
+	}
+	if err := t.c.exec(ctx, "DELETE FROM webhook_deliveries WHERE org_id = ? AND seq < ?", t.org, floor); err != nil {
+		return 0, err
+	}
+	return floor - first, t.c.exec(ctx, "DELETE FROM membership_history WHERE left_seq < ? AND bot_id IN (SELECT id FROM bots WHERE org_id = ?)", floor, t.org)
+}

@@ -1,0 +1,29 @@
+package sqlstore
+
+import (
+	"context"
+
+	"github.com/b2b-protocol/b2b/internal/store"
+)
+
+func (r reader) LoginFailures(ctx context.Context, keys []string) ([]store.LoginFailures, error) {
+	arg, err := jsonList(keys)
+	if err != nil || len(keys) == 0 {
+		return nil, err
+	}
+	return list[store.LoginFailures](ctx, r, "SELECT "+columns[store.LoginFailures](r, "")+" FROM login_failures WHERE "+r.d.anyOf("key"), arg)
+}
+
+func (t *tx) PutLoginFailures(ctx context.Context, f *store.LoginFailures) error {
+	return t.c.exec(ctx, `INSERT INTO login_failures (key, failed, ends_at) VALUES (?, ?, ?)
+		ON CONFLICT (key) DO UPDATE SET failed = excluded.failed, ends_at = excluded.ends_at`, f.Key, f.Failed, f.EndsAt)
+}
+
+func (t *tx) DeleteLoginFailures(ctx context.Context, key string) error {
+	return t.c.exec(ctx, "DELETE FROM login_failures WHERE key = ?", key)
+}
+
+func (t *tx) PurgeLoginFailures(ctx context.Context, now int64, limit int) (int64, error) {
+	return t.c.execNow(ctx, `DELETE FROM login_failures WHERE key IN
+		(SELECT key FROM login_failures WHERE ends_at <= ? ORDER BY ends_at LIMIT ? + 0)`, now, max(limit, 0))
+}

@@ -1,0 +1,94 @@
+package sqlstore
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"github.com/b2b-protocol/b2b/internal/store"
+)
+
+const orgColumns = "id, name, secret_hash, persist_messages, status, join_approval_required, created_at"
+
+func scanOrg(rows rowSet, o *store.Org) error {
+	return rows.Scan(&o.ID, &o.Name, &o.SecretHash, &o.PersistMessages, &o.Status, &o.JoinApprovalRequired, &o.CreatedAt)
+}
+
+func (r reader) Org(ctx context.Context, id string) (*store.Org, error) {
+	return scanner[store.Org](scanOrg).one(ctx, r, "SELECT "+orgColumns+" FROM orgs WHERE id = ? AND status <> 'destroyed'", id)
+}
+
+func (r reader) Orgs(ctx context.Context, after *store.PageKey, limit int) ([]store.OrgSummary, error) {
+	var w where
+	w.and("o.status <> 'destroyed'")
+	if after != nil {
+		w.and("(o.created_at, o.id) > (?, ?)", after.At, after.ID)
+	}
+	return page[store.OrgSummary](ctx, r, "SELECT "+columns[store.Org](r, "o.")+
+		", (SELECT count(*) FROM bots b WHERE b.org_id = o.id) AS bot_count FROM orgs o"+
+		w.text.String()+" ORDER BY o.created_at, o.id LIMIT ? + 0", append(w.args, max(limit, 0))...)
+}
+
+func (r reader) PlatformStats(ctx context.Context, activeSince int64) (store.PlatformStats, error) {
+	var s store.PlatformStats
+	err := each(long(ctx), r, func(rows rowSet) error {
+		return rows.Scan(&s.OrgCount, &s.BotCount, &s.OnlineBotCount, &s.ThreadCount, &s.MessageCount, &s.ActiveThreadCount)
+	}, `SELECT (SELECT count(*) FROM orgs WHERE status <> 'destroyed'),
+		(SELECT count(*) FROM bots WHERE org_id NOT IN (SELECT id FROM orgs WHERE status = 'destroyed')),
+		(SELECT count(*) FROM bots WHERE online AND org_id NOT IN (SELECT id FROM orgs WHERE status = 'destroyed')),
+		(SELECT count(*) FROM threads),
+		(SELECT count(*) FROM channel_messages) + (SELECT count(*) FROM thread_messages),
+		(SELECT count(*) FROM threads WHERE last_activity_at >= ?)`, activeSince)
+	return s, err
+}
+
+func (t *tx) CreateOrg(ctx context.Context, org *store.Org) error {
+	_, err := t.createOrg(ctx, org)
+	return err
+}
+
+// createOrg returns the epoch of the new log.
+func (t *tx) createOrg(ctx context.Context, org *store.Org) (epoch string, err error) {
+	if err := insert(ctx, t.reader, "orgs", org); err != nil {
+		return "", err
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return "", t.fail(err)
+	}
+	epoch = id.String()
+	return epoch, t.c.exec(ctx, "INSERT INTO org_logs (org_id, epoch, last_seq) VALUES (?, ?, 0)", org.ID, epoch)
+}
+
+func (t *tx) UpdateOrg(ctx context.Context, o *store.Org) error {
+	return t.must(ctx, "UPDATE orgs SET name = ?, status = ?, join_approval_required = ?, persist_messages = ? WHERE id = ?",
+		o.Name, o.Status, o.JoinApprovalRequired, o.PersistMessages, o.ID)
+}
+
+func (t *tx) SetOrgSecret(ctx context.Context, id, secretHash string) error {
+	return t.must(ctx, "UPDATE orgs SET secret_hash = ? WHERE id = ?", secretHash, id)
+}
+
+// DeleteOrg empties the tables without a foreign key first; the rest cascades.
+func (t *tx) DeleteOrg(ctx context.Context, id string) error {
+	for _, q := range []string{
+		"DELETE FROM rate_slots WHERE bot_id IN (SELECT id FROM bots WHERE org_id = ?)",
+		"DELETE FROM sessions WHERE bot_id IN (SELECT id FROM bots WHERE org_id = ?)",
+		"DELETE FROM sessions WHERE org_id = ?",
+		"DELETE FROM audit_log WHERE org_id = ?",
+		"DELETE FROM idempotency WHERE org_id = ?",
+		"DELETE FROM event_log WHERE org_id = ?",
+		"DELETE FROM imports WHERE scope = ?",
+	} {
+		if err := t.c.exec(ctx, q, id); err != nil {
+			return err
+		}
+	}
+	if err := t.must(ctx, "DELETE FROM orgs WHERE id = ?", id); err != nil {
+		return err
+	}
+	if id == t.org {
+		t.log.loaded, t.log.exists = true, false
+	}
+	return nil
+}

@@ -1,0 +1,103 @@
+package sqlstore
+
+import (
+	"context"
+
+	"github.com/b2b-protocol/b2b/internal/store"
+)
+
+// terminal is the condition that the thread of a row of a table is resolved or closed.
+// It is a correlated query, because with IN each statement would list such threads of all
+// orgs.
+func terminal(table string) string {
+	return " AND EXISTS (SELECT 1 FROM threads t WHERE t.id = " + table + ".thread_id AND t.status IN ('resolved', 'closed'))"
+}
+
+func (r reader) EndedOrgs(ctx context.Context, limit int) ([]string, error) {
+	return r.ids(ctx, "SELECT id FROM orgs WHERE status = 'destroyed' ORDER BY id LIMIT ? + 0", max(limit, 0))
+}
+
+func (r reader) IdleThreads(ctx context.Context, org string, before int64, limit int) ([]store.Thread, error) {
+	return threads.list(long(ctx), r, "SELECT "+threadColumns("")+` FROM threads
+		WHERE org_id = ? AND last_activity_at < ? AND status IN ('active', 'blocked', 'reviewing')
+		ORDER BY last_activity_at, id LIMIT ? + 0`, org, before, max(limit, 0))
+}
+
+func (r reader) OldChannelMessages(ctx context.Context, org string, before int64, limit int) ([]string, error) {
+	return r.ids(long(ctx), `SELECT m.id FROM channels c JOIN channel_messages m ON m.channel_id = c.id
+		WHERE c.org_id = ? AND m.created_at < ? LIMIT ? + 0`, org, before, max(limit, 0))
+}
+
+func (r reader) OldThreadMessages(ctx context.Context, org string, before int64, limit int) ([]string, error) {
+	return r.ids(long(ctx), `SELECT m.id FROM threads t JOIN thread_messages m ON m.thread_id = t.id
+		WHERE t.org_id = ? AND t.status IN ('resolved', 'closed') AND m.created_at < ? LIMIT ? + 0`, org, before, max(limit, 0))
+}
+
+func (r reader) OldArtifacts(ctx context.Context, org string, before int64, limit int) ([]string, error) {
+	return r.ids(long(ctx), `SELECT a.id FROM threads t JOIN artifacts a ON a.thread_id = t.id
+		WHERE t.org_id = ? AND t.status IN ('resolved', 'closed') AND a.created_at < ? LIMIT ? + 0`, org, before, max(limit, 0))
+}
+
+func (r reader) OldAudit(ctx context.Context, org string, before int64) (bool, error) {
+	id, err := value[string](ctx, r, "SELECT id FROM audit_log WHERE org_id = ? AND created_at < ? ORDER BY created_at, id LIMIT 1", org, before)
+	return id != "", err
+}
+
+func (r reader) OldRates(ctx context.Context, before int64, afterBot string, limit int) ([]string, error) {
+	return r.ids(long(ctx), "SELECT DISTINCT bot_id FROM rate_slots WHERE bot_id > ? AND last_at < ? ORDER BY bot_id LIMIT ? + 0",
+		afterBot, before, max(limit, 0))
+}
+
+// ids reads one column of texts.
+func (r reader) ids(ctx context.Context, q string, args ...any) ([]string, error) {
+	return scanner[string](func(rows rowSet, id *string) error { return rows.Scan(id) }).list(ctx, r, q, args...)
+}
+
+func (t *tx) DeleteChannelMessages(ctx context.Context, ids []string) (int64, error) {
+	return t.deleteListed(ctx, "DELETE FROM channel_messages WHERE "+t.d.anyOf("id"), ids)
+}
+
+func (t *tx) DeleteThreadMessages(ctx context.Context, ids []string) (int64, error) {
+	return t.deleteListed(ctx, "DELETE FROM thread_messages WHERE "+t.d.anyOf("id")+terminal("thread_messages"), ids)
+}
+
+// deleteListed runs a statement whose first argument is a list of ids.
+func (t *tx) deleteListed(ctx context.Context, q string, ids []string, args ...any) (int64, error) {
+	arg, err := jsonList(ids)
+	if err != nil || len(ids) == 0 {
+		return 0, err
+	}
+	return t.c.execNow(ctx, q, append([]any{arg}, args...)...)
+}
+
+func (t *tx) PruneAudit(ctx context.Context, org string, before int64, limit int) (int64, error) {
+	return t.c.execNow(ctx, `DELETE FROM audit_log WHERE org_id = ? AND (created_at, id) IN (SELECT created_at, id FROM audit_log
+		WHERE org_id = ? AND created_at < ? ORDER BY created_at, id LIMIT ? + 0)`, org, org, before, max(limit, 0))
+}
+
+func (t *tx) PurgeRates(ctx context.Context, bots []string, before int64) (int64, error) {
+	return t.deleteListed(ctx, "DELETE FROM rate_slots WHERE "+t.d.anyOf("bot_id")+" AND last_at < ?", bots, before)
+}
+
+func (t *tx) PurgeTickets(ctx context.Context, before int64, limit int) (int64, error) {
+	return t.c.execNow(ctx, `DELETE FROM org_tickets WHERE id IN
+		(SELECT id FROM org_tickets WHERE expires_at > 0 AND expires_at < ? LIMIT ? + 0)`, before, max(limit, 0))
+}
+
+func (t *tx) PurgeInvites(ctx context.Context, before int64, limit int) (int64, error) {
+	return t.c.execNow(ctx, `DELETE FROM invite_codes WHERE id IN
+		(SELECT id FROM invite_codes WHERE expires_at > 0 AND expires_at < ? LIMIT ? + 0)`, before, max(limit, 0))
+}
+
+func (t *tx) TakeJob(ctx context.Context, job, holder string, now, until, doneBefore int64) (bool, error) {
+	n, err := t.c.execNow(ctx, `INSERT INTO upkeep_jobs (name, holder, until, done_at) VALUES (?, ?, ?, 0)
+		ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until
+		WHERE (upkeep_jobs.until <= ? OR upkeep_jobs.until > ? OR upkeep_jobs.holder = excluded.holder)
+			AND (upkeep_jobs.done_at <= ? OR upkeep_jobs.done_at > ?)`,
+		job, holder, until, now, 2*until-now, doneBefore, until)
+	return n == 1, err
+}
+
+func (t *tx) FinishJob(ctx context.Context, job, holder string, now int64) error {
+	return t.c.exec(ctx, "UPDATE upkeep_jobs SET until = 0, done_at = ? WHERE name = ? AND holder = ?", now, job, holder)
+}

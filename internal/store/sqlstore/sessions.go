@@ -1,0 +1,76 @@
+package sqlstore
+
+import (
+	"context"
+
+	"github.com/b2b-protocol/b2b/internal/store"
+)
+
+const sessionColumns = "hash, ref, role, org_id, bot_id, owner_name, scopes, is_scoped_token, created_at, expires_at, token_id, secret_mark"
+
+var sessions scanner[store.Session] = func(rows rowSet, s *store.Session) error {
+	return rows.Scan(&s.Hash, &s.Ref, &s.Role, &s.OrgID, &s.BotID, &s.OwnerName, &s.Scopes, &s.IsScopedToken, &s.CreatedAt, &s.ExpiresAt, &s.TokenID, &s.SecretFingerprint)
+}
+
+func (r reader) SessionByHash(ctx context.Context, hash string) (*store.Session, error) {
+	return sessions.one(ctx, r, "SELECT "+sessionColumns+" FROM sessions WHERE hash = ?", hash)
+}
+
+func (r reader) SessionByRef(ctx context.Context, org, ref string) (*store.Session, error) {
+	return sessions.one(ctx, r, "SELECT "+sessionColumns+" FROM sessions WHERE org_id = ? AND ref = ?", org, ref)
+}
+
+func (r reader) Sessions(ctx context.Context, org string, now int64, limit, offset int) ([]store.Session, error) {
+	return sessions.list(ctx, r, "SELECT "+sessionColumns+` FROM sessions
+		WHERE org_id = ? AND expires_at > ? AND role IN ('bot_owner', 'org_admin')
+		ORDER BY created_at DESC, hash DESC LIMIT ? + 0 OFFSET ? + 0`, org, now, max(limit, 0), max(offset, 0))
+}
+
+// scope is the condition of a store.SessionScope.
+func scope(s store.SessionScope) *where {
+	var w where
+	w.and("role = ?", s.Role)
+	switch s.Role {
+	case store.RoleBotOwner:
+		w.and("bot_id = ?", s.BotID)
+	case store.RoleOrgAdmin:
+		w.and("org_id = ?", s.OrgID)
+	}
+	return &w
+}
+
+func (r reader) SessionsOf(ctx context.Context, s store.SessionScope, now int64, limit int) ([]store.Session, error) {
+	w := scope(s)
+	w.and("expires_at > ?", now)
+	return sessions.list(ctx, r, "SELECT "+sessionColumns+" FROM sessions"+w.text.String()+
+		" ORDER BY created_at, hash LIMIT ? + 0", append(w.args, max(limit, 0))...)
+}
+
+func (t *tx) CreateSession(ctx context.Context, s *store.Session) error {
+	return insert(ctx, t.reader, "sessions", s)
+}
+
+func (t *tx) ExtendSession(ctx context.Context, hash string, expiresAt int64) error {
+	return t.c.exec(ctx, "UPDATE sessions SET expires_at = ? WHERE hash = ?", expiresAt, hash)
+}
+
+func (t *tx) DeleteSession(ctx context.Context, hash string) (*store.Session, error) {
+	return sessions.one(ctx, t.reader, "DELETE FROM sessions WHERE hash = ? RETURNING "+sessionColumns, hash)
+}
+
+func (t *tx) DeleteSessionsOf(ctx context.Context, s store.SessionScope) ([]store.Session, error) {
+	w := scope(s)
+	return sessions.list(ctx, t.reader, "DELETE FROM sessions"+w.text.String()+" RETURNING "+sessionColumns, w.args...)
+}
+
+func (t *tx) DeleteSessionsOfOtherSecrets(ctx context.Context, fingerprint string) (int64, error) {
+	return t.c.execNow(ctx, "DELETE FROM sessions WHERE role = 'super_admin' AND (secret_mark IS NULL OR secret_mark <> ?)", fingerprint)
+}
+
+func (t *tx) DeleteOrgSessions(ctx context.Context, org string) ([]store.Session, error) {
+	return sessions.list(ctx, t.reader, "DELETE FROM sessions WHERE org_id = ? RETURNING "+sessionColumns, org)
+}
+
+func (t *tx) PurgeSessions(ctx context.Context, now int64, limit int) (int64, error) {
+	return t.c.execNow(ctx, "DELETE FROM sessions WHERE hash IN (SELECT hash FROM sessions WHERE expires_at <= ? LIMIT ? + 0)", now, max(limit, 0))
+}

@@ -1,0 +1,52 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+
+	"github.com/b2b-protocol/b2b/internal/store"
+)
+
+func (r reader) Ticket(ctx context.Context, hash string) (*store.OrgTicket, error) {
+	return one[store.OrgTicket](ctx, r, "SELECT "+columns[store.OrgTicket](r, "")+
+		" FROM org_tickets WHERE id_hash = ? OR code_hash = ? ORDER BY CASE WHEN id_hash = ? THEN 0 ELSE 1 END LIMIT 1", hash, hash, hash)
+}
+
+func (r reader) Tickets(ctx context.Context, org string, now int64, before *store.PageKey, limit int) ([]store.OrgTicket, error) {
+	var w where
+	w.and("org_id = ?", org)
+	w.and("NOT consumed")
+	w.and("(expires_at = 0 OR expires_at > ?)", now)
+	if before != nil {
+		w.and("(created_at, id) < (?, ?)", before.At, before.ID)
+	}
+	return list[store.OrgTicket](ctx, r, "SELECT "+columns[store.OrgTicket](r, "")+" FROM org_tickets"+
+		w.text.String()+" ORDER BY created_at DESC, id DESC LIMIT ? + 0", append(w.args, max(limit, 0))...)
+}
+
+func (t *tx) CreateTicket(ctx context.Context, k *store.OrgTicket) error {
+	return insert(ctx, t.reader, "org_tickets", k)
+}
+
+func (t *tx) ConsumeTicket(ctx context.Context, id string) (bool, error) {
+	n, err := t.c.execNow(ctx, "UPDATE org_tickets SET consumed = TRUE WHERE id = ? AND NOT consumed AND NOT reusable", id)
+	return n == 1, err
+}
+
+func (t *tx) DeleteTicket(ctx context.Context, org, hash, row string) (*store.OrgTicket, error) {
+	k, err := t.Ticket(ctx, hash)
+	if errors.Is(err, store.ErrNotFound) {
+		k, err = one[store.OrgTicket](ctx, t.reader, "SELECT "+columns[store.OrgTicket](t.reader, "")+" FROM org_tickets WHERE id = ?", row)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if k.OrgID != org {
+		return nil, store.ErrNotFound
+	}
+	return k, t.must(ctx, "DELETE FROM org_tickets WHERE id = ?", k.ID)
+}
+
+func (t *tx) DeleteUnconsumedTickets(ctx context.Context, org string) (int64, error) {
+	return t.c.execNow(ctx, "DELETE FROM org_tickets WHERE org_id = ? AND NOT consumed", org)
+}

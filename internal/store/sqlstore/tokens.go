@@ -1,0 +1,60 @@
+package sqlstore
+
+import (
+	"context"
+
+	"github.com/b2b-protocol/b2b/internal/store"
+)
+
+const tokenColumns = "id, bot_id, token_hash, scopes, label, expires_at, created_at, last_used_at, parent_id"
+
+var tokens scanner[store.Token] = func(rows rowSet, t *store.Token) error {
+	return rows.Scan(&t.ID, &t.BotID, &t.TokenHash, &t.Scopes, &t.Label, &t.ExpiresAt, &t.CreatedAt, &t.LastUsedAt, &t.ParentID)
+}
+
+func (r reader) TokenByHash(ctx context.Context, hash string) (*store.Token, error) {
+	return tokens.one(ctx, r, "SELECT "+tokenColumns+" FROM bot_tokens WHERE token_hash = ?", hash)
+}
+
+func (r reader) TokenByID(ctx context.Context, bot, id string) (*store.Token, error) {
+	return tokens.one(ctx, r, "SELECT "+tokenColumns+" FROM bot_tokens WHERE id = ? AND bot_id = ?", id, bot)
+}
+
+func (r reader) Tokens(ctx context.Context, bot string, before *store.PageKey, limit int) ([]store.Token, error) {
+	var w where
+	w.and("bot_id = ?", bot)
+	if before != nil {
+		w.and("(created_at, id) < (?, ?)", before.At, before.ID)
+	}
+	return tokens.page(ctx, r, "SELECT "+tokenColumns+" FROM bot_tokens"+w.text.String()+" ORDER BY created_at DESC, id DESC LIMIT ? + 0",
+		append(w.args, max(limit, 0))...)
+}
+
+func (t *tx) CreateToken(ctx context.Context, k *store.Token) error {
+	return insert(ctx, t.reader, "bot_tokens", k)
+}
+
+// family selects a token of a bot and all tokens that were made with it, directly or not.
+const family = `WITH RECURSIVE family (id) AS (SELECT id FROM bot_tokens WHERE id = ? AND bot_id = ?
+	UNION SELECT t.id FROM bot_tokens t JOIN family f ON t.parent_id = f.id) `
+
+func (t *tx) DeleteToken(ctx context.Context, bot, id string) (gone store.Descendants, err error) {
+	gone.Sessions, err = t.c.execNow(ctx, family+"DELETE FROM sessions WHERE token_id IN (SELECT id FROM family)", id, bot)
+	if err != nil {
+		return gone, err
+	}
+	n, err := t.c.execNow(ctx, family+"DELETE FROM bot_tokens WHERE id IN (SELECT id FROM family)", id, bot)
+	if err == nil && n == 0 {
+		err = store.ErrNotFound
+	}
+	gone.Tokens = n - 1
+	return gone, err
+}
+
+func (t *tx) TouchTokens(ctx context.Context, used map[string]int64) error {
+	return t.touch(ctx, "UPDATE bot_tokens SET last_used_at = ? WHERE id = ? AND (last_used_at IS NULL OR last_used_at < ?)", used)
+}
+
+func (t *tx) PurgeTokens(ctx context.Context, now int64, limit int) (int64, error) {
+	return t.c.execNow(ctx, "DELETE FROM bot_tokens WHERE id IN (SELECT id FROM bot_tokens WHERE expires_at <= ? LIMIT ? + 0)", now, max(limit, 0))
+}

@@ -1,0 +1,172 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+
+	"github.com/b2b-protocol/b2b/internal/store"
+)
+
+func (r reader) WebhookStatus(ctx context.Context, bot string) (*store.WebhookStatus, error) {
+	s, err := one[store.WebhookStatus](ctx, r, "SELECT "+columns[store.WebhookStatus](r, "")+" FROM webhook_status WHERE bot_id = ?", bot)
+	if errors.Is(err, store.ErrNotFound) {
+		return &store.WebhookStatus{BotID: bot}, nil
+	}
+	return s, err
+}
+
+func (t *tx) PutWebhookStatus(ctx context.Context, s *store.WebhookStatus) error {
+	q, args := insertion(t.reader, "webhook_status", s)
+	return t.c.exec(ctx, q+` ON CONFLICT (bot_id) DO UPDATE SET last_success = excluded.last_success,
+		last_failure = excluded.last_failure, consecutive_failures = excluded.consecutive_failures,
+		degraded = excluded.degraded`, args...)
+}
+
+func (r reader) WebhookPosition(ctx context.Context, bot string) (int64, error) {
+	type rowSet struct {
+		Seq int64 `bun:"seq"`
+	}
+	c, err := one[rowSet](ctx, r, "SELECT seq FROM webhook_cursors WHERE bot_id = ?", bot)
+	if err != nil {
+		return 0, err
+	}
+	return c.Seq, nil
+}
+
+// oldestWait selects the oldest event of an org that is still to be delivered: after the
+// position of an active bot, or waiting for another attempt. 0: none.
+const oldestWait = `SELECT coalesce(min(seq), 0) FROM (
+	SELECT c.seq + 1 AS seq FROM webhook_cursors c JOIN bots b ON b.id = c.bot_id
+		WHERE c.org_id = ? AND b.join_status = 'active' AND b.sealed_url IS NOT NULL
+	UNION ALL SELECT d.seq FROM webhook_deliveries d WHERE d.org_id = ? AND d.next_at IS NOT NULL) w`
+
+// servable selects the active bots with a webhook, of active orgs.
+const servable = ` FROM bots b JOIN orgs o ON o.id = b.org_id
+	WHERE b.sealed_url IS NOT NULL AND b.join_status = 'active' AND o.status = 'active'`
+
+func (r reader) WebhookShare(ctx context.Context, node string, now, until int64) (s store.WebhookShare, err error) {
+	err = each(ctx, r, func(rows rowSet) error { return rows.Scan(&s.Webhooks, &s.Nodes, &s.Held) },
+		"SELECT (SELECT count(*)"+servable+"), (SELECT count(*) FROM webhook_nodes WHERE expires_at > ? AND expires_at <= ?), (SELECT count(*)"+servable+`
+			AND EXISTS (SELECT 1 FROM webhook_leases l WHERE l.bot_id = b.id AND l.node_id = ?))`, now, until, node)
+	return s, err
+}
+
+func (r reader) UnleasedWebhooks(ctx context.Context, now, until int64, limit int) ([]store.BotRef, error) {
+	return list[store.BotRef](ctx, r, "SELECT b.org_id, b.id AS bot_id"+servable+`
+		AND NOT EXISTS (SELECT 1 FROM webhook_leases l WHERE l.bot_id = b.id AND l.expires_at > ? AND l.expires_at <= ?)
+		ORDER BY b.id LIMIT ? + 0`, now, until, max(limit, 0))
+}
+
+func (r reader) WebhookLeased(ctx context.Context, bot, node string) (bool, error) {
+	n, err := value[int64](ctx, r, "SELECT count(*) FROM webhook_leases WHERE bot_id = ? AND node_id = ?", bot, node)
+	return n > 0, err
+}
+
+func (r reader) LeasedWebhooks(ctx context.Context, node string) (bots []string, err error) {
+	err = each(ctx, r, func(rows rowSet) error {
+		var bot string
+		err := rows.Scan(&bot)
+		bots = append(bots, bot)
+		return err
+	}, "SELECT bot_id FROM webhook_leases WHERE node_id = ? ORDER BY bot_id", node)
+	return bots, err
+}
+
+func (r reader) WaitingDeliveries(ctx context.Context, bot string, limit int) ([]store.WebhookDelivery, error) {
+	return list[store.WebhookDelivery](ctx, r, "SELECT "+columns[store.WebhookDelivery](r, "")+` FROM webhook_deliveries
+		WHERE bot_id = ? AND next_at IS NOT NULL ORDER BY next_at, seq LIMIT ? + 0`, bot, max(limit, 0))
+}
+
+func (r reader) DeadLetters(ctx context.Context, org, bot string, after *store.PageKey, limit int) ([]store.WebhookDelivery, error) {
+	var w where
+	w.and("org_id = ?", org)
+	w.and("next_at IS NULL")
+	if bot != "" {
+		w.and("bot_id = ?", bot)
+	}
+	if after != nil {
+		w.and("(updated_at < ? OR updated_at = ? AND id < ?)", after.At, after.At, after.ID)
+	}
+	return page[store.WebhookDelivery](ctx, r, "SELECT "+columns[store.WebhookDelivery](r, "")+" FROM webhook_deliveries"+
+		w.text.String()+" ORDER BY updated_at DESC, id DESC LIMIT ? + 0", append(w.args, max(limit, 0))...)
+}
+
+func (t *tx) StartWebhook(ctx context.Context, bot string) error {
+	top, err := t.LogTop(ctx, t.org)
+	if err != nil {
+		return err
+	}
+	return t.c.exec(ctx, "INSERT INTO webhook_cursors (bot_id, org_id, seq) VALUES (?, ?, ?) ON CONFLICT (bot_id) DO NOTHING",
+		bot, t.org, top.Seq)
+}
+
+func (t *tx) MoveWebhook(ctx context.Context, bot string, seq int64) error {
+	return t.c.exec(ctx, "UPDATE webhook_cursors SET seq = ? WHERE bot_id = ? AND seq < ?", seq, bot, seq)
+}
+
+// LeaseWebhook is one conditional upsert: exactly one of several nodes gets the lease, and
+// none waits for the lock of the org.
+func (t *tx) LeaseWebhook(ctx context.Context, bot, node string, now, until int64) (bool, error) {
+	n, err := t.c.execNow(ctx, `INSERT INTO webhook_leases (bot_id, node_id, expires_at) SELECT id, CAST(? AS TEXT), CAST(? AS BIGINT) FROM bots WHERE id = ?
+		ON CONFLICT (bot_id) DO UPDATE SET node_id = excluded.node_id, expires_at = excluded.expires_at
+		WHERE webhook_leases.expires_at <= ? OR webhook_leases.expires_at > ? OR webhook_leases.node_id = excluded.node_id`,
+		node, until, bot, now, 2*until-now)
+	if err != nil || n == 0 {
+		return false, err
+	}
+	return true, t.c.exec(ctx, `INSERT INTO webhook_cursors (bot_id, org_id, seq)
+		SELECT b.id, b.org_id, l.last_seq FROM bots b JOIN org_logs l ON l.org_id = b.org_id WHERE b.id = ?
+		ON CONFLICT (bot_id) DO NOTHING`, bot)
+}
+
+func (t *tx) RenewWebhooks(ctx context.Context, node string, now, until int64) (int64, error) {
+	err := t.c.exec(ctx, "INSERT INTO webhook_nodes (node_id, expires_at) VALUES (?, ?) ON CONFLICT (node_id) DO UPDATE SET expires_at = excluded.expires_at", node, until)
+	if err == nil {
+		err = t.c.exec(ctx, "DELETE FROM webhook_nodes WHERE expires_at < ?", now)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return t.c.execNow(ctx, "UPDATE webhook_leases SET expires_at = ? WHERE node_id = ?", until, node)
+}
+
+func (t *tx) ReleaseWebhook(ctx context.Context, bot, node string) error {
+	if bot == "" {
+		if err := t.c.exec(ctx, "DELETE FROM webhook_nodes WHERE node_id = ?", node); err != nil {
+			return err
+		}
+	}
+	return t.c.exec(ctx, "DELETE FROM webhook_leases WHERE node_id = ? AND (? = '' OR bot_id = ?)", node, bot, bot)
+}
+
+func (t *tx) ResetWebhooks(ctx context.Context) error {
+	if err := t.c.exec(ctx, "DELETE FROM webhook_nodes"); err != nil {
+		return err
+	}
+	return t.c.exec(ctx, "DELETE FROM webhook_leases")
+}
+
+func (t *tx) PutDelivery(ctx context.Context, d *store.WebhookDelivery) error {
+	q, args := insertion(t.reader, "webhook_deliveries", d)
+	return t.c.exec(ctx, q+` ON CONFLICT (bot_id, seq) DO UPDATE SET attempts = excluded.attempts, next_at = excluded.next_at,
+		updated_at = excluded.updated_at, status = excluded.status, reason = excluded.reason`, args...)
+}
+
+func (t *tx) DeleteDelivery(ctx context.Context, bot string, seq int64) error {
+	return t.c.exec(ctx, "DELETE FROM webhook_deliveries WHERE bot_id = ? AND seq = ?", bot, seq)
+}
+
+func (t *tx) TrimDeadLetters(ctx context.Context, bot string, keep int) error {
+	return t.c.exec(ctx, `DELETE FROM webhook_deliveries WHERE bot_id = ? AND next_at IS NULL AND seq IN
+		(SELECT seq FROM webhook_deliveries WHERE bot_id = ? AND next_at IS NULL ORDER BY updated_at DESC, seq DESC LIMIT ? + 0 OFFSET ? + 0)`,
+		bot, bot, trimMax, keep)
+}
+
+// trimMax bounds the rows that one call of TrimDeadLetters removes. It is more than can be
+// added between two calls.
+const trimMax = 10000
+
+func (t *tx) Redeliver(ctx context.Context, bot, id string, at int64) (int64, error) {
+	return t.c.execNow(ctx, `UPDATE webhook_deliveries SET next_at = ?, attempts = 0 WHERE bot_id = ? AND next_at IS NULL AND (? = '' OR id = ?)`,
+		at, bot, id, id)
+}

@@ -1,0 +1,32 @@
+// Package sqltest opens databases for tests.
+package sqltest
+
+import (
+	"errors"
+	"path/filepath"
+	"testing"
+
+	"github.com/b2b-protocol/b2b/internal/store"
+	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
+)
+
+// Open opens a database that is closed with the test, unless the test has closed it.
+func Open(t testing.TB, url string) store.Store {
+	t.Helper()
+	st, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := st.Close(); err != nil && !errors.Is(err, store.ErrClosed) {
+			t.Error(err)
+		}
+	})
+	return st
+}
+
+// SQLite opens a fresh SQLite database, as Open does.
+func SQLite(t testing.TB) store.Store {
+	t.Helper()
+	return Open(t, filepath.Join(t.TempDir(), "b2b.db"))
+}

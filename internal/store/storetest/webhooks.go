@@ -1,0 +1,267 @@
+package storetest
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"github.com/b2b-protocol/b2b/internal/store"
+)
+
+var webhookTests = []test{
+	{"the cursor begins at the end of the log and goes forward only", func(s *suite) {
+		org := s.org()
+		a := s.bot(org, "a", hooked)
+		missing(s.WebhookPosition(s.ctx, a))(s)
+		s.update(org, func(tx store.Tx) error {
+			_, err := tx.Append(s.ctx, store.Event{Type: "before"})
+			return errorsOf(err, tx.StartWebhook(s.ctx, a))
+		})
+		equal(s, "start", must(s.WebhookPosition(s.ctx, a))(s), 1)
+		s.update(org, func(tx store.Tx) error {
+			_, err := tx.Append(s.ctx, store.Event{Type: "after"})
+			return errorsOf(err, tx.StartWebhook(s.ctx, a), tx.MoveWebhook(s.ctx, "unknown", 7))
+		})
+		equal(s, "started again", must(s.WebhookPosition(s.ctx, a))(s), 1)
+		for _, seq := range []int64{5, 3} {
+			s.update(org, func(tx store.Tx) error { return tx.MoveWebhook(s.ctx, a, seq) })
+		}
+		equal(s, "moved", must(s.WebhookPosition(s.ctx, a))(s), 5)
+	}},
+	{"webhooks to be served", func(s *suite) {
+		org, away := s.org(), s.org()
+		a, b := s.bot(org, "a", hooked), s.bot(org, "b", hooked)
+		s.bot(org, "none")
+		s.bot(org, "pending", hooked, func(b *store.Bot) { b.JoinStatus = store.BotPending })
+		s.bot(away, "suspended", hooked)
+		s.update(away, func(tx store.Tx) error {
+			return tx.UpdateOrg(s.ctx, &store.Org{ID: away, Name: "away", Status: store.OrgSuspended})
+		})
+		refs := func(now int64, limit int) []store.BotRef {
+			return must(s.UnleasedWebhooks(s.ctx, now, now+1000, limit))(s)
+		}
+		same(s, "all", refs(1, 9), []store.BotRef{{OrgID: org, BotID: a}, {OrgID: org, BotID: b}})
+		same(s, "first", refs(1, 1), []store.BotRef{{OrgID: org, BotID: a}})
+		equal(s, "leased", s.lease(a, "n1", 1, 10), true)
+		same(s, "the other", refs(9, 9), []store.BotRef{{OrgID: org, BotID: b}})
+		equal(s, "expired", len(refs(10, 9)), 2)
+		equal(s, "started with the lease", must(s.WebhookPosition(s.ctx, a))(s), 0)
+	}},
+	{"leases", func(s *suite) {
+		org := s.org()
+		a, b := s.bot(org, "a", hooked), s.bot(org, "b", hooked)
+		holds := func(bot, node string) bool { s.Helper(); return must(s.WebhookLeased(s.ctx, bot, node))(s) }
+		equal(s, "unknown bot", s.lease("nobody", "n1", 1, 10), false)
+		equal(s, "free", s.lease(a, "n1", 1, 10), true)
+		equal(s, "for long", s.lease(b, "n0", 1_700_000_000_000, 1_700_000_030_000), true)
+		s.update("", func(tx store.Tx) error { return tx.ReleaseWebhook(s.ctx, b, "n0") })
+		equal(s, "taken", s.lease(a, "n2", 9, 19), false)
+		equal(s, "own", s.lease(a, "n1", 9, 12), true)
+		equal(s, "before the end", s.lease(a, "n2", 11, 19), false)
+		equal(s, "at the end", s.lease(a, "n2", 12, 19), true)
+		equal(s, "lost", holds(a, "n1"), false)
+		equal(s, "holds", holds(a, "n2"), true)
+		equal(s, "second", s.lease(b, "n2", 1, 10), true)
+		back := int64(-7_200_000) // the clock is put back by two hours: B2B-LIFE-020
+		equal(s, "a lease from before is not believed", len(must(s.UnleasedWebhooks(s.ctx, back, back+1000, 10))(s)) >= 2, true)
+		equal(s, "nor does it keep one from another", s.lease(b, "n3", back, back+10), true)
+		equal(s, "back again", s.lease(b, "n2", 1, 10), true)
+		share := func(now, webhooks, nodes, held int64) {
+			s.Helper()
+			got, err := s.WebhookShare(s.ctx, "n2", now, now+1000)
+			same(s, fmt.Sprint("share at ", now), []any{got, err}, []any{store.WebhookShare{Webhooks: webhooks, Nodes: nodes, Held: held}, nil})
+		}
+		renew := func(node string, now, until, leases int64) {
+			s.Helper()
+			s.update("", func(tx store.Tx) error {
+				n, err := tx.RenewWebhooks(s.ctx, node, now, until)
+				equal(s, "renewed", n, leases)
+				return err
+			})
+		}
+		share(10, 2, 0, 2)
+		renew("n3", 10, 20, 0)
+		renew("n2", 10, 100, 2)
+		share(19, 2, 2, 2)
+		share(20, 2, 1, 2)
+		renew("n4", 21, 110, 0) // n3 is forgotten
+		share(10, 2, 2, 2)
+		same(s, "held", must(s.LeasedWebhooks(s.ctx, "n2"))(s), []string{a, b})
+		s.update("", func(tx store.Tx) error { return tx.ReleaseWebhook(s.ctx, "", "n4") })
+		share(10, 2, 1, 2)
+		equal(s, "renewed", s.lease(a, "n1", 99, 199), false)
+		s.update("", func(tx store.Tx) error { return tx.ReleaseWebhook(s.ctx, a, "n1") })
+		equal(s, "not its own", holds(a, "n2"), true)
+		s.update("", func(tx store.Tx) error { return tx.ReleaseWebhook(s.ctx, a, "n2") })
+		equal(s, "released", holds(a, "n2"), false)
+		same(s, "held", must(s.LeasedWebhooks(s.ctx, "n2"))(s), []string{b})
+		share(10, 2, 1, 1)
+		equal(s, "not released", holds(b, "n2"), true)
+		s.lease(a, "n2", 1, 10)
+		s.update("", func(tx store.Tx) error { return tx.ReleaseWebhook(s.ctx, "", "n2") })
+		equal(s, "all released", holds(a, "n2") || holds(b, "n2"), false)
+		s.lease(a, "n2", 1, 10)
+		s.update("", func(tx store.Tx) error { return tx.ResetWebhooks(s.ctx) })
+		equal(s, "reset", holds(a, "n2"), false)
+		share(10, 2, 0, 0)
+		s.lease(a, "n2", 1, 10)
+		s.update(org, func(tx store.Tx) error {
+			return tx.UpdateOrg(s.ctx, &store.Org{ID: org, Name: "away", Status: store.OrgSuspended})
+		})
+		share(10, 0, 0, 0)
+	}},
+	{"one of 16 nodes gets the lease", func(s *suite) {
+		a := s.bot(s.org(), "a", hooked)
+		var won atomic.Int64
+		parallel(16, func(i int) {
+			if s.lease(a, fmt.Sprint("node", i), 5, 10) {
+				won.Add(1)
+			}
+		})
+		equal(s, "winners", won.Load(), 1)
+	}},
+	{"deliveries wait, die and are redelivered", func(s *suite) {
+		org := s.org()
+		a, b := s.bot(org, "a", hooked), s.bot(org, "b", hooked)
+		put := func(d ...*store.WebhookDelivery) {
+			s.Helper()
+			s.update(org, func(tx store.Tx) error {
+				for _, d := range d {
+					if err := tx.PutDelivery(s.ctx, d); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}
+		late, soon, other := delivery(org, a, 1, 30), delivery(org, a, 2, 20), delivery(org, b, 1, 10)
+		put(late, soon, other)
+		same(s, "waiting", must(s.WaitingDeliveries(s.ctx, a, 9))(s), []store.WebhookDelivery{*soon, *late})
+		same(s, "first", must(s.WaitingDeliveries(s.ctx, a, 1))(s), []store.WebhookDelivery{*soon})
+		dead := func(bot string, after *store.PageKey, limit int) []store.WebhookDelivery {
+			s.Helper()
+			return must(s.DeadLetters(s.ctx, org, bot, after, limit))(s)
+		}
+		equal(s, "none dead", len(dead("", nil, 9)), 0)
+		for i, d := range []*store.WebhookDelivery{soon, late, other} {
+			d.NextAt, d.Attempts, d.UpdatedAt, d.Status, d.Reason = nil, 4, int64(40+i/2), ptr(int64(500)), "answered 500"
+		}
+		put(soon, late, other)
+		equal(s, "none waiting", len(must(s.WaitingDeliveries(s.ctx, a, 9))(s)), 0)
+		same(s, "dead", dead("", nil, 9), []store.WebhookDelivery{*other, *soon, *late})
+		same(s, "dead of a bot", dead(a, nil, 9), []store.WebhookDelivery{*soon, *late})
+		same(s, "next page", dead("", &store.PageKey{At: 40, ID: soon.ID}, 9), []store.WebhookDelivery{*late})
+		equal(s, "of another org", len(must(s.DeadLetters(s.ctx, s.org(), "", nil, 9))(s)), 0)
+		redeliver := func(bot, id string) (n int64) {
+			s.Helper()
+			s.update(org, func(tx store.Tx) (err error) { n, err = tx.Redeliver(s.ctx, bot, id, 50); return err })
+			return n
+		}
+		equal(s, "of another bot", redeliver(a, other.ID), 0)
+		equal(s, "one", redeliver(a, late.ID), 1)
+		equal(s, "again", redeliver(a, late.ID), 0)
+		late.NextAt, late.Attempts = ptr(int64(50)), 0
+		same(s, "waits again", must(s.WaitingDeliveries(s.ctx, a, 9))(s), []store.WebhookDelivery{*late})
+		equal(s, "all", redeliver(a, ""), 1)
+		s.update(org, func(tx store.Tx) error {
+			return errorsOf(tx.DeleteDelivery(s.ctx, a, 1), tx.DeleteDelivery(s.ctx, a, 1))
+		})
+		equal(s, "left", len(must(s.WaitingDeliveries(s.ctx, a, 9))(s)), 1)
+	}},
+	{"dead letters are bounded", func(s *suite) {
+		org := s.org()
+		a, b := s.bot(org, "a", hooked), s.bot(org, "b", hooked)
+		s.update(org, func(tx store.Tx) error {
+			for seq := range int64(5) {
+				d, e := delivery(org, a, seq, 0), delivery(org, b, seq, 0)
+				d.NextAt, d.UpdatedAt, e.NextAt = nil, 100-seq, nil
+				if err := errorsOf(tx.PutDelivery(s.ctx, d), tx.PutDelivery(s.ctx, e)); err != nil {
+					return err
+				}
+			}
+			return errorsOf(tx.PutDelivery(s.ctx, delivery(org, a, 9, 1)), tx.TrimDeadLetters(s.ctx, a, 3))
+		})
+		same(s, "newest", keys(must(s.DeadLetters(s.ctx, org, a, nil, 9))(s), func(d store.WebhookDelivery) string { return fmt.Sprint(d.Seq) }), []string{"0", "1", "2"})
+		equal(s, "of the other", len(must(s.DeadLetters(s.ctx, org, b, nil, 9))(s)), 5)
+		equal(s, "waiting", len(must(s.WaitingDeliveries(s.ctx, a, 9))(s)), 1)
+	}},
+	{"the log keeps what webhooks wait for", func(s *suite) {
+		org := s.org()
+		a, p := s.bot(org, "a", hooked), s.bot(org, "p", hooked, func(b *store.Bot) { b.JoinStatus = store.BotPending })
+		s.update(org, func(tx store.Tx) error {
+			if err := errorsOf(tx.StartWebhook(s.ctx, a), tx.StartWebhook(s.ctx, p)); err != nil {
+				return err
+			}
+			for range 6 {
+				if _, err := tx.Append(s.ctx, store.Event{Type: "e", At: 1}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		prune := func(want int64) {
+			s.Helper()
+			s.update(org, func(tx store.Tx) error {
+				n, err := tx.PruneLog(s.ctx, 10, 100)
+				equal(s, "pruned", n, want)
+				return err
+			})
+		}
+		prune(0)
+		dead := delivery(org, a, 1, 0)
+		dead.NextAt = nil
+		s.update(org, func(tx store.Tx) error {
+			return errorsOf(tx.MoveWebhook(s.ctx, a, 5), tx.PutDelivery(s.ctx, dead), tx.PutDelivery(s.ctx, delivery(org, a, 3, 99)))
+		})
+		prune(2)
+		equal(s, "dead letters of what went", len(must(s.DeadLetters(s.ctx, org, "", nil, 9))(s)), 0)
+		s.update(org, func(tx store.Tx) error { return tx.DeleteDelivery(s.ctx, a, 3) })
+		prune(3)
+		s.update(org, func(tx store.Tx) error { _, err := tx.DeleteBot(s.ctx, org, a, "session", 5); return err })
+		prune(1)
+	}},
+	{"a bot and an org take everything along", func(s *suite) {
+		org := s.org()
+		a, b := s.bot(org, "a", hooked), s.bot(org, "b", hooked)
+		fill := func(bot string) {
+			s.update(org, func(tx store.Tx) error {
+				dead := delivery(org, bot, 2, 0)
+				dead.NextAt = nil
+				return errorsOf(tx.StartWebhook(s.ctx, bot), tx.PutDelivery(s.ctx, delivery(org, bot, 1, 9)), tx.PutDelivery(s.ctx, dead))
+			})
+			s.lease(bot, "n", 1, 10)
+		}
+		empty := func(bot string) {
+			s.Helper()
+			missing(s.WebhookPosition(s.ctx, bot))(s)
+			equal(s, "leased", must(s.WebhookLeased(s.ctx, bot, "n"))(s), false)
+			equal(s, "waiting", len(must(s.WaitingDeliveries(s.ctx, bot, 9))(s)), 0)
+			equal(s, "dead", len(must(s.DeadLetters(s.ctx, org, bot, nil, 9))(s)), 0)
+		}
+		fill(a)
+		fill(b)
+		s.update(org, func(tx store.Tx) error { _, err := tx.DeleteBot(s.ctx, org, a, "session", 5); return err })
+		empty(a)
+		equal(s, "the other's", len(must(s.WaitingDeliveries(s.ctx, b, 9))(s)), 1)
+		s.update(org, func(tx store.Tx) error { return tx.DeleteOrg(s.ctx, org) })
+		empty(b)
+	}},
+}
+
+func hooked(b *store.Bot) { b.SealedURL = ptr("sealed") }
+
+func delivery(org, bot string, seq, next int64) *store.WebhookDelivery {
+	return &store.WebhookDelivery{
+		ID: fmt.Sprintf("%s-%d", bot, seq), OrgID: org, BotID: bot, Seq: seq, EventType: "message", Attempts: 1,
+		NextAt: &next, UpdatedAt: 7, Reason: "timed out",
+	}
+}
+
+// lease tries to get the lease for a bot.
+func (s *suite) lease(bot, node string, now, until int64) (got bool) {
+	s.Helper()
+	s.update("", func(tx store.Tx) (err error) {
+		got, err = tx.LeaseWebhook(s.ctx, bot, node, now, until)
+		return err
+	})
+	return got
+}

@@ -1,0 +1,230 @@
+package webhook
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/b2b-protocol/b2b/internal/call"
+	"github.com/b2b-protocol/b2b/internal/eventlog"
+	"github.com/b2b-protocol/b2b/internal/fair"
+	"github.com/b2b-protocol/b2b/internal/seal"
+	"github.com/b2b-protocol/b2b/internal/store"
+	"github.com/b2b-protocol/b2b/internal/webhookurl"
+)
+
+const (
+	// Lease is how long the webhooks of a crashed node wait for another node (B2B-HOOK-060).
+	Lease = 10 * time.Second
+
+	// pollEvery is how often a node looks for webhooks without a lease, and how long one may stay
+	// so for equal shares. Twice this and the start of a reader take less than a second
+	// (B2B-HOOK-016).
+	pollEvery = 300 * time.Millisecond
+	failPause = time.Second // before this node serves a webhook again after an error
+
+	maxClaim = 256 // leases taken in one transaction
+	parallel = 64  // concurrent attempts to receivers that respond; one org gets at most half
+	// parallelFailing bounds the concurrent attempts to receivers with a failed last attempt. They
+	// have places of their own, so that receivers that hang do not delay the others.
+	parallelFailing = 32
+	stopTime        = 5 * time.Second // to save and to release leases when the node stops
+)
+
+// Log is the source of events: the hub of the node (package eventlog).
+type Log interface {
+	Subscribe(ctx context.Context, v eventlog.Viewer, from *eventlog.Position, f eventlog.Filter) (*eventlog.Subscription, error)
+}
+
+// Config configures a Dispatcher.
+type Config struct {
+	Store   store.Store
+	Keys    *seal.Keyring // that URLs and secrets of webhooks are encrypted with
+	Log     Log
+	Node    string // unique for each run of a process
+	Alone   bool   // no other node uses the store, so leases of others have ended
+	Policy  webhookurl.Policy
+	Version string // of the server, for the User-Agent header
+	Logger  *slog.Logger
+	Lease   time.Duration // 0: Lease
+	Clock   Clock         // nil: the system clock
+
+	timeout time.Duration // how long an attempt may take; 0: attemptTime
+}
+
+// Dispatcher serves the webhooks that this node has leases for.
+type Dispatcher struct {
+	Config
+	types         []string // of events to post
+	sender        *sender
+	places        *fair.Pool    // of attempts to receivers that responded last time
+	failingPlaces *fair.Pool    // of attempts to the others
+	wake          chan struct{} // holds one token when a webhook may have been added
+
+	done      sync.WaitGroup
+	mu        sync.Mutex
+	readers   map[string]*serving  // by bot id
+	failed    map[string]time.Time // by bot id: when its webhook may be served again after an error
+	uncertain bool                 // the result of a change of leases is not known
+
+	// Used by Run alone.
+	renewed      time.Time
+	registered   bool                 // this node is in the store
+	unserved     map[string]time.Time // by bot id: when its webhook was first seen without a lease
+	surplusUntil time.Time            // until then this node keeps more than its share
+}
+
+// serving is a running reader.
+type serving struct {
+	cancel   context.CancelFunc
+	stopping bool
+}
+
+// New returns a dispatcher. Run serves its webhooks.
+func New(c Config) *Dispatcher {
+	if c.Lease <= 0 {
+		c.Lease = Lease
+	}
+	if c.Clock == nil {
+		c.Clock = systemClock{}
+	}
+	if c.timeout <= 0 {
+		c.timeout = attemptTime
+	}
+	return &Dispatcher{
+		Config: c, types: types(), sender: newSender(c.Policy, c.Version, c.timeout),
+		readers: map[string]*serving{}, failed: map[string]time.Time{}, unserved: map[string]time.Time{},
+		places: fair.New(fair.Sizes{Slots: parallel}), failingPlaces: fair.New(fair.Sizes{Slots: parallelFailing}), wake: make(chan struct{}, 1),
+	}
+}
+
+// Run serves webhooks until ctx ends. Deliveries that a crash or a failing store prevents are made
+// later, here or on another node.
+func (d *Dispatcher) Run(ctx context.Context) error {
+	defer d.Store.OnCommit(d.committed)()
+	if d.Alone {
+		err := d.Store.Update(ctx, "", func(tx store.Tx) error { return tx.ResetWebhooks(ctx) })
+		if err != nil && ctx.Err() == nil {
+			d.Logger.ErrorContext(ctx, "cannot end the webhook leases of the previous run", "error", err)
+		}
+	}
+	d.renewed = d.Clock.Now()
+	for ctx.Err() == nil {
+		if err := d.round(ctx); err != nil && ctx.Err() == nil {
+			d.Logger.ErrorContext(ctx, "cannot update the webhook leases", "error", err)
+		}
+		d.wait(ctx)
+	}
+	d.done.Wait()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+	defer cancel()
+	return d.release(ctx, "")
+}
+
+// wait waits until a commit of this node may have added a webhook, and at most for pollEvery, as
+// another node may have added one.
+func (d *Dispatcher) wait(ctx context.Context) {
+	next := make(chan struct{})
+	defer d.Clock.AfterFunc(min(pollEvery, d.Lease/6), func() { close(next) })()
+	select {
+	case <-ctx.Done():
+	case <-next:
+	case <-d.wake:
+	}
+}
+
+// committed receives every commit of this node.
+func (d *Dispatcher) committed(_ string, events []store.Event) {
+	for i := range events {
+		switch events[i].Type {
+		case "bot_registered", "access_changed":
+			select {
+			case d.wake <- struct{}{}:
+			default:
+			}
+			return
+		}
+	}
+}
+
+// serving returns the bots with readers that are not stopping.
+func (d *Dispatcher) serving() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	bots := make([]string, 0, len(d.readers))
+	for bot, s := range d.readers {
+		if !s.stopping {
+			bots = append(bots, bot)
+		}
+	}
+	return bots
+}
+
+// stopping returns the number of readers that were stopped and still run.
+func (d *Dispatcher) stopping() (n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, s := range d.readers {
+		if s.stopping {
+			n++
+		}
+	}
+	return n
+}
+
+// stop stops the readers of bots, without waiting.
+func (d *Dispatcher) stop(bots ...string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, bot := range bots {
+		if s := d.readers[bot]; s != nil {
+			s.stopping = true
+			s.cancel()
+		}
+	}
+}
+
+// start starts a reader, which releases its lease when it ends.
+func (d *Dispatcher) start(ctx context.Context, ref store.BotRef) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	own, cancel := context.WithCancel(call.OnBehalf(ctx, ref.OrgID))
+	d.readers[ref.BotID] = &serving{cancel: cancel}
+	d.done.Go(func() {
+		defer cancel()
+		r := &reader{d: d, ref: ref, changed: map[int64]*store.WebhookDelivery{}}
+		err := r.run(own)
+		if err != nil && own.Err() == nil {
+			d.Logger.ErrorContext(ctx, "serving a webhook failed, trying again soon", "bot", ref.BotID, "org", ref.OrgID, "error", err)
+		}
+		if ctx.Err() == nil {
+			if err := d.release(ctx, ref.BotID); err != nil && ctx.Err() == nil {
+				d.markUncertain()
+				d.Logger.WarnContext(ctx, "cannot release the lease of a webhook, trying again soon", "bot", ref.BotID, "error", err)
+			}
+		}
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		delete(d.readers, ref.BotID)
+		if err != nil {
+			d.failed[ref.BotID] = d.Clock.Now().Add(failPause)
+		}
+	})
+}
+
+// markUncertain makes the next round read which leases this node has.
+func (d *Dispatcher) markUncertain() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.uncertain = true
+}
+
+// place waits for a place for an attempt, in the share of the org (B2B-HOOK-015). The caller
+// leaves it.
+func (d *Dispatcher) place(ctx context.Context, org string, failing bool) (fair.Slot, error) {
+	if failing {
+		return d.failingPlaces.Enter(ctx, org)
+	}
+	return d.places.Enter(ctx, org)
+}

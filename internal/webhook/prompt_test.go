@@ -1,0 +1,161 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/b2b-protocol/b2b/internal/eventlog"
+	"github.com/b2b-protocol/b2b/internal/store"
+	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
+	"github.com/b2b-protocol/b2b/internal/store/storetest/pgtest"
+)
+
+// silentStore is a store that does not report its commits.
+type silentStore struct{ store.Store }
+
+func (silentStore) OnCommit(func(string, []store.Event)) func() { return func() {} }
+
+// B2B-HOOK-016: a webhook receives the commits of any node within a second, served by any node,
+// also when some or all notifications are lost.
+func TestLostNotifications(t *testing.T) {
+	for _, c := range []struct {
+		lost              string
+		toReader, toNodes bool // commits of this node: to the hub, to the dispatcher
+	}{
+		{"nothing but the notifications of other nodes", false, false},
+		{"what wakes the dispatcher", false, true},
+		{"what wakes the readers", true, false},
+		{"everything", true, true},
+	} {
+		t.Run(c.lost, func(t *testing.T) {
+			t.Parallel()
+			url := pgtest.URL(t)
+			var nodes []*fixture
+			for i := range 2 {
+				st, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: url, Logger: slog.New(slog.DiscardHandler)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				fx := &fixture{T: t, store: st, clock: newClock(), org: "org", ann: "ann"}
+				t.Cleanup(func() {
+					if err := st.Close(); err != nil {
+						t.Error(err)
+					}
+				})
+				if i == 0 {
+					fx.createOrg("org", "ann")
+				}
+				var forHub, forDispatcher store.Store = st, st
+				if c.toReader {
+					forHub = silentStore{st}
+				}
+				if c.toNodes {
+					forDispatcher = silentStore{st}
+				}
+				hub := eventlog.New(eventlog.Config{Store: forHub, Poll: 500 * time.Millisecond})
+				fx.node(fmt.Sprint("n", i), func(c *Config) {
+					c.Store, c.Clock, c.Lease = forDispatcher, systemClock{}, Lease
+					c.Log.(*eventlog.Hub).Close()
+					c.Log = hub
+				})
+				t.Cleanup(hub.Close)
+				nodes = append(nodes, fx)
+			}
+			var took []time.Duration
+			for i := range 4 {
+				fx, r := nodes[i%2], newReceiver(t)
+				id := fmt.Sprint("bot", i)
+				fx.bot(id, r.URL, "")
+				for n := range 2 { // the first also waits for a reader
+					begun := time.Now()
+					nodes[(i+n)%2].say("ann", id, 1)
+					fx.receives(r, n+1)
+					took = append(took, time.Since(begun))
+				}
+			}
+			slices.Sort(took)
+			t.Logf("delivered within %v", took)
+			if median := took[len(took)/2]; median > 900*time.Millisecond {
+				t.Errorf("half of the events took %v or more", median)
+			}
+			if slowest := took[len(took)-1]; slowest > 4*time.Second { // on a busy machine
+				t.Errorf("one event took %v", slowest)
+			}
+		})
+	}
+}
+
+// TestCrashedNodeHasCapacity: a crashed node with a free share delays a webhook by one poll.
+func TestCrashedNodeHasCapacity(t *testing.T) {
+	fx, r := newSharedFixture(t), newReceiver(t)
+	for i := range 3 {
+		fx.bot(fmt.Sprint("idle", i), r.URL, "")
+	}
+	fx.change("", func(ctx context.Context, tx store.Tx) error {
+		_, err := tx.RenewWebhooks(ctx, "dead", fx.clock.Now().UnixMilli(), fx.clock.Now().Add(time.Hour).UnixMilli())
+		return err
+	})
+	d, _ := fx.node("n1")
+	begun := fx.clock.Now()
+	fx.await("all served", 10*time.Millisecond, func() bool { return len(d.serving()) == 3 })
+	fx.bot("late", r.URL, "")
+	fx.await("one more", 10*time.Millisecond, func() bool { return len(d.serving()) == 4 })
+	fx.say("ann", "late", 1)
+	fx.receives(r, 1)
+	if passed := fx.clock.Now().Sub(begun); passed > 2*time.Second { // the clock moves while the node works
+		t.Errorf("served after %v", passed)
+	}
+}
+
+// TestLostResult: a lease that was taken despite an error is found by the next round.
+func TestLostResult(t *testing.T) {
+	for _, alone := range []bool{true, false} {
+		fx, r := newFixture(t), newReceiver(t)
+		fx.bot("bob", r.URL, "")
+		fx.say("ann", "bob", 1)
+		begun := fx.clock.Now()
+		fx.node("n1", func(c *Config) { c.Store, c.Alone = &lossy{Store: c.Store}, alone })
+		fx.await("all of it", 10*time.Millisecond, func() bool { return len(r.got()) > 0 })
+		if passed := fx.clock.Now().Sub(begun); passed > 5*time.Second {
+			t.Errorf("alone %v: served after %v", alone, passed)
+		}
+	}
+}
+
+// TestFailedReader: after an error of its reader a webhook is not served for failPause. Others are.
+func TestFailedReader(t *testing.T) {
+	fx, good, bad := newFixture(t), newReceiver(t), newReceiver(t)
+	fx.bot("bad", bad.URL, "")
+	fx.bot("good", good.URL, "")
+	st := &failing{Store: fx.store, bot: "bad", left: 2}
+	fx.node("n1", func(c *Config) { c.Store = st })
+	fx.say("ann", "good", 1)
+	fx.say("ann", "bad", 1)
+	fx.receives(good, 1)
+	begun := fx.clock.Now()
+	fx.await("the other", 10*time.Millisecond, func() bool { return len(bad.got()) > 0 })
+	if passed := fx.clock.Now().Sub(begun); passed < failPause {
+		t.Errorf("served again after %v", passed)
+	}
+}
+
+// failing is a store that fails to read the position of a bot's webhook left times. One goroutine
+// at a time reads it.
+type failing struct {
+	store.Store
+	bot  string
+	left int
+}
+
+func (f *failing) WebhookPosition(ctx context.Context, bot string) (int64, error) {
+	if bot == f.bot && f.left > 0 {
+		f.left--
+		return 0, errors.New("no")
+	}
+	return f.Store.WebhookPosition(ctx, bot)
+}
