@@ -17,6 +17,9 @@ PYTHON_TOOLS := .venv/installed
 DOCS_TOOLS := .venv/installed-docs
 BUF := node_modules/.bin/buf
 
+# The Go SDK is a module of its own, so ./... does not include it.
+GO_SDK := github.com/b2b-protocol/b2b/sdk/go/...
+
 heading = @printf '\n== %s\n' '$(1)'
 
 .PHONY: help
@@ -48,6 +51,7 @@ $(DOCS_TOOLS): docs/requirements.txt $(PYTHON_TOOLS)
 
 go-tools:
 	@go mod download
+	@go -C sdk/go mod download
 
 .PHONY: generate
 generate: $(NODE_TOOLS) $(PYTHON_TOOLS) ## write the generated code of every language from api/
@@ -73,9 +77,11 @@ lint-sdk: $(NODE_TOOLS) $(PYTHON_TOOLS)
 lint-go:
 	$(call heading,go: gofmt · vet · staticcheck · tidy)
 	@build/gofmt.sh
-	@go vet ./...
-	@go tool staticcheck ./...
+	@go vet ./... $(GO_SDK)
+	@go tool staticcheck ./... $(GO_SDK)
 	@go mod tidy -diff
+	@go -C sdk/go mod tidy -diff
+	@go -C sdk/go vet ./...
 
 docs: $(DOCS_TOOLS) ## build the documents as a site in dist/site; fails on a broken link
 	$(call heading,documents)

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Runs the Go tests and lists the tests that were skipped. With CI=true, a skipped test fails.
-# Arguments: packages (default: all). RACE=0 runs them without the race detector.
+# Arguments: packages (default: all, those of the Go SDK included). RACE=0 runs them without the race detector.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . build/say.sh
 
-[ $# -gt 0 ] || set -- ./...
+[ $# -gt 0 ] || set -- ./... github.com/b2b-protocol/b2b/sdk/go/...
 
 if [ -z "$(go list "$@" 2>/dev/null)" ]; then
   die "no Go package matches $*"

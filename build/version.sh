@@ -17,6 +17,7 @@ put() {
 
 echo "$version" >VERSION
 put server/server.go "s/^(const Version = \")[^\"]*/\1$version/"
+put go.mod "s/^(\tgithub.com\/b2b-protocol\/b2b\/sdk\/go v).*/\1$version/"
 put buf.gen.yaml "s/^(    opt: version=).*/\1$version/"
 put SPEC.md "s/^(Version )[0-9.]+[0-9]/\1$version/"
 put sdk/typescript/package.json "/\"name\": \"@b2b-protocol\/sdk\"/{n;s/(\"version\": \")[^\"]*/\1$version/}"

@@ -15,6 +15,7 @@ func TestVersionsAgree(t *testing.T) {
 	}
 	for file, line := range map[string]string{
 		"server/server.go":            `(?m)^const Version = "(.*)"$`,
+		"go.mod":                      `(?m)^\tgithub.com/b2b-protocol/b2b/sdk/go v(.*)$`,
 		"buf.gen.yaml":                `(?m)^    opt: version=(.*)$`,
 		"api/openapi.json":            `(?s)^\{\s*"openapi": "3[0-9.]*",\s*"info": \{.*?"version": "(.*?)"`,
 		"SPEC.md":                     `(?m)^Version (\S+) of this document`,

@@ -1,0 +1,100 @@
+package b2b_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	b2b "github.com/b2b-protocol/b2b/sdk/go"
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+)
+
+// A bot sends a direct message.
+func ExampleNew() {
+	server := startServer() // yours runs elsewhere, for example at http://localhost:4800
+	defer server.Close()
+
+	c := b2b.New(server.URL, b2b.WithToken("the token of the bot"))
+	sent, err := c.Channels.SendDirectMessage(context.Background(), &b2bv1.SendDirectMessageRequest{
+		To: proto.String("engineering"), Content: proto.String("Ready to start?"),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("sent into channel", sent.GetChannelId())
+	// Output: sent into channel c1
+}
+
+// Errors have a stable code, and often a hint.
+func ExampleCodeOf() {
+	server := startServer()
+	defer server.Close()
+
+	c := b2b.New(server.URL, b2b.WithToken("the token of the bot"))
+	_, err := c.Channels.SendDirectMessage(context.Background(), &b2bv1.SendDirectMessageRequest{
+		To: proto.String("enginering"), Content: proto.String("Ready to start?"),
+	})
+	switch b2b.CodeOf(err) {
+	case b2bv1.ErrorCode_ERROR_CODE_NOT_FOUND:
+		fmt.Println("nobody has this name:", b2b.DetailOf(err).GetHint())
+	case b2bv1.ErrorCode_ERROR_CODE_RATE_LIMITED:
+		fmt.Println("try again in", b2b.DetailOf(err).GetRetryAfter(), "seconds")
+	default:
+		fmt.Println(err)
+	}
+	// Output: nobody has this name: GET /api/peers lists the bots of the org
+}
+
+// A stream of events resumes after the last event that the bot has processed.
+func ExampleClient_subscribe() {
+	server := startServer()
+	defer server.Close()
+	c := b2b.New(server.URL, b2b.WithToken("the token of the bot"))
+
+	cursor := proto.String("1") // stored when the first event had been processed; nil: from now on
+	stream, err := c.Events.Subscribe(context.Background(), &b2bv1.SubscribeRequest{Cursor: cursor})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = stream.Close() }()
+	for stream.Receive() {
+		item := stream.Msg()
+		if message := item.GetEvent().GetMessage(); message != nil { // nil: another event, or a heartbeat
+			fmt.Printf("%s: %s\n", message.GetSenderName(), message.GetMessage().GetContent())
+		}
+		if item.Cursor != nil {
+			cursor = item.Cursor // store it once the event is processed
+		}
+	}
+	if err := stream.Err(); err != nil {
+		fmt.Println("resume after cursor", *cursor, "because:", err)
+	}
+	// Output:
+	// engineering: Ready to start?
+	// engineering: The build is green.
+}
+
+// The handler of a webhook checks the signature of each request.
+func ExampleVerifyWebhook() {
+	const secret = "the webhook secret of the bot"
+	http.HandleFunc("/events", func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
+		if err != nil {
+			http.Error(w, "the body was not read", http.StatusBadRequest)
+			return
+		}
+		id, err := b2b.VerifyWebhook(r.Header, body, secret, time.Now())
+		if err != nil {
+			http.Error(w, "the signature is not valid", http.StatusUnauthorized)
+			return
+		}
+		fmt.Println("delivery", id, "with", len(body), "bytes")
+		w.WriteHeader(http.StatusNoContent)
+	})
+}

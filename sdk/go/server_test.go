@@ -1,0 +1,69 @@
+package b2b_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+
+	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/sdk/go/b2b/v1/b2bv1connect"
+)
+
+// startServer starts a small stand-in for a server, for the examples: it knows the bot engineering,
+// which has sent three messages. This module cannot import the real server.
+func startServer() *httptest.Server {
+	mux := http.NewServeMux()
+	mux.Handle(b2bv1connect.NewChannelServiceHandler(channels{}))
+	mux.Handle(b2bv1connect.NewEventServiceHandler(events{"Good morning!", "Ready to start?", "The build is green."}))
+	return httptest.NewServer(mux)
+}
+
+type channels struct {
+	b2bv1connect.UnimplementedChannelServiceHandler
+}
+
+func (channels) SendDirectMessage(_ context.Context, req *b2bv1.SendDirectMessageRequest) (*b2bv1.SendDirectMessageResponse, error) {
+	if req.GetTo() == "engineering" {
+		return &b2bv1.SendDirectMessageResponse{ChannelId: "c1", Message: &b2bv1.ChannelMessage{Content: req.GetContent()}}, nil
+	}
+	refusal := connect.NewError(connect.CodeNotFound, errors.New("Bot not found"))
+	detail, err := connect.NewErrorDetail(&b2bv1.ErrorDetail{
+		Code: b2bv1.ErrorCode_ERROR_CODE_NOT_FOUND, Hint: proto.String("GET /api/peers lists the bots of the org"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	refusal.AddDetail(detail)
+	return nil, refusal
+}
+
+// events are the texts of messages. The cursor of each is its number.
+type events []string
+
+func (e events) Subscribe(_ context.Context, req *b2bv1.SubscribeRequest, stream *connect.ServerStream[b2bv1.SubscribeResponse]) error {
+	after, _ := strconv.Atoi(req.GetCursor()) // no cursor: from the first
+	for i, text := range e[after:] {
+		message := &b2bv1.MessageEvent{SenderName: "engineering", Message: &b2bv1.ChannelMessage{Content: text}}
+		err := stream.Send(&b2bv1.SubscribeResponse{
+			Event:  &b2bv1.Event{Event: &b2bv1.Event_Message{Message: message}},
+			Cursor: proto.String(strconv.Itoa(after + i + 1)),
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (events) ListCatchupEvents(context.Context, *b2bv1.ListCatchupEventsRequest) (*b2bv1.ListCatchupEventsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, nil)
+}
+
+func (events) CountCatchupEvents(context.Context, *b2bv1.CountCatchupEventsRequest) (*b2bv1.CountCatchupEventsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, nil)
+}
