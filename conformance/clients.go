@@ -77,7 +77,34 @@ func hxaAgent(t *T) {
 	ws.asResponse(ws.next("message")).Equal("message.id", ack.Str("result.message_id")).Equal("message.sender_id", id) // the echo comes before the ack
 	t.Get("/api/channels/"+sent.Str("channel_id")+"/messages?limit=50", atlas).statusJSON(200).each("", "channel history").Len("", 3).Equal("2.content", "pong")
 
-	// Work in the thread: read it, reply, cause a revision conflict, close and reopen it.
+	t.hxaThreadWork(thread, peer, atlas, ws)
+
+	// Disconnect, and catch up from the time of the last event.
+	ws.disconnect()
+	t.say(peer, thread, "while you were away")
+	t.hxaMissed(atlas, since)
+	t.Get("/api/me/workspace?dm_limit=20&thread_limit=20", atlas).statusJSON(200).exactly("", "workspace").each("dms.items", "workspace channel").each("threads.items", "thread in a list")
+	t.Do("DELETE", thr(thread, "/participants/atlas"), atlas, nil, defaultHeaders()).statusJSON(200).exactly("", "ok").Equal("ok", true)
+	t.Do("DELETE", "/api/me", atlas, nil, defaultHeaders()).statusJSON(200).exactly("", "ok with a message").Equal("ok", true)
+	t.Get("/api/me", atlas).statusJSON(401).exactly("", "error").Code("INVALID_TOKEN")
+}
+
+// hxaMissed asserts that the catch-up events are after since and end with messages of a thread.
+func (t *T) hxaMissed(atlas Token, since int64) {
+	missed := t.hxaCatchup(atlas, since)
+	for _, e := range missed {
+		if num(e.JSON, "occurred_at") <= since {
+			t.Errorf("catch-up since %d lists %s", since, e.Raw)
+		}
+	}
+	if len(missed) == 0 || missed[len(missed)-1].kind() != "thread_message_summary" {
+		t.Errorf("the catch-up events are %v, want a thread_message_summary at the end", kinds(missed))
+	}
+}
+
+// hxaThreadWork works in a thread as these clients do: it reads the thread, replies, causes a
+// revision conflict, changes artifacts, closes and reopens the thread.
+func (t *T) hxaThreadWork(thread string, peer *Bot, atlas Token, ws *Socket) {
 	first := t.Do("POST", thr(thread, "/messages"), peer, J{"content": "Draft is ready"}).statusJSON(200).exactly("", "thread message").Str("id")
 	ws.asResponse(ws.next("thread_message")).exactly("", "event thread_message").exactly("message", "thread message")
 	reply := J{"content": "Thanks @Peer, cc @all", "reply_to": first, "metadata": J{"lang": "en"}}
@@ -101,23 +128,6 @@ func hxaAgent(t *T) {
 	ws.refuses("THREAD_CLOSED", J{"type": "send_thread_message", "thread_id": thread, "content": "late"}).exactly("", "error frame")
 	t.Do("PATCH", thr(thread), atlas, J{"status": "active"}).statusJSON(200).Equal("close_reason", nil)
 	t.Get("/api/threads", atlas).statusJSON(200).each("", "thread in a list").Len("", 1)
-
-	// Disconnect, and catch up from the time of the last event.
-	ws.disconnect()
-	t.say(peer, thread, "while you were away")
-	missed := t.hxaCatchup(atlas, since)
-	for _, e := range missed {
-		if num(e.JSON, "occurred_at") <= since {
-			t.Errorf("catch-up since %d lists %s", since, e.Raw)
-		}
-	}
-	if len(missed) == 0 || missed[len(missed)-1].kind() != "thread_message_summary" {
-		t.Errorf("the catch-up events are %v, want a thread_message_summary at the end", kinds(missed))
-	}
-	t.Get("/api/me/workspace?dm_limit=20&thread_limit=20", atlas).statusJSON(200).exactly("", "workspace").each("dms.items", "workspace channel").each("threads.items", "thread in a list")
-	t.Do("DELETE", thr(thread, "/participants/atlas"), atlas, nil, defaultHeaders()).statusJSON(200).exactly("", "ok").Equal("ok", true)
-	t.Do("DELETE", "/api/me", atlas, nil, defaultHeaders()).statusJSON(200).exactly("", "ok with a message").Equal("ok", true)
-	t.Get("/api/me", atlas).statusJSON(401).exactly("", "error").Code("INVALID_TOKEN")
 }
 
 // hxaCatchup reads all catch-up events as these clients do: since stays the same, and the page

@@ -74,23 +74,7 @@ func hxaAdminPage(t *T) {
 	get("/api/auth/session").exactly("", "session").Equal("role", "org_admin").Equal("bot_id", nil).Equal("scopes", nil).Equal("is_scoped_token", false).exactly("config", "session config")
 	get("/api/org").exactly("", "org")
 
-	// Lists as bare arrays and as pages.
-	get("/api/bots").each("", "bot").Len("", 3)
-	more := get("/api/bots?limit=1").exactly("", "page").each("items", "bot").Equal("has_more", true).Str("next_cursor")
-	get("/api/bots?limit=10&cursor="+more).exactly("", "page").Len("items", 2).Equal("has_more", false).Lacks("next_cursor")
-	get("/api/bots?search=WORK").exactly("", "page").Len("items", 1).Equal("items.0.name", "worker")
-	get("/api/bots/worker/profile").exactly("", "bot")
-	get("/api/bots/"+bot.ID+"/channels").Len("", 0)
-	get("/api/org/threads").each("", "thread and members").Len("", 1)
-	get("/api/org/threads?limit=20&offset=0").each("", "thread and members")
-	get("/api/org/threads?limit=20&search=release").exactly("", "page").Len("items", 1)
-	get("/api/org/threads?status=active&cursor="+escape("9999999999999")).exactly("", "page").Len("items", 1)
-	get(othr(thread)).exactly("", "thread and members").each("participants", "participant")
-	history := get(othr(thread, "/messages")).each("", "thread message").Equal("0.content", "one").Equal("1.content", "two")
-	get(othr(thread, "/messages?before="+history.Str("1.id"))).exactly("", "page of messages").Len("messages", 1).Equal("messages.0.content", "one")
-	get(othr(thread, "/artifacts")).each("", "artifact")
-	get("/api/audit?limit=200").each("", "audit entry")
-	get("/api/audit?action=auth.login").Equal("0.bot_id", nil).Equal("0.target_type", "session").Equal("0.detail.role", "org_admin")
+	t.hxaAdminLists(get, bot, thread)
 
 	// Subscribe to one thread.
 	ws := t.dial("an admin page", "ticket", do("POST", "/api/ws-ticket", nil).statusJSON(200).exactly("", "connection ticket").Str("ticket"))
@@ -100,17 +84,7 @@ func hxaAdminPage(t *T) {
 	ws.asResponse(ws.next("thread_status_changed")).exactly("", "event thread_status_changed").Equal("from", "active").Equal("to", "resolved").Equal("by", "org:"+o.ID)
 	do("PATCH", othr(thread), J{"status": "blocked"}).statusJSON(409).Code("INVALID_TRANSITION")
 
-	// Settings, tickets, roles.
-	get("/api/org/settings").exactly("", "settings")
-	do("PATCH", "/api/org/settings", J{"message_ttl_days": 30}).statusJSON(200).exactly("", "settings").Equal("message_ttl_days", 30)
-	ticket := do("POST", "/api/org/tickets", J{"reusable": true}).statusJSON(200).exactly("", "new ticket").Str("ticket")
-	row := get("/api/org/tickets?limit=20").exactly("", "tickets").each("items", "ticket").Find("items", "code", ticket)
-	if row["created_by"] != nil {
-		t.Errorf("a ticket that a human created has created_by %s, want null", show(row["created_by"]))
-	}
-	do("DELETE", "/api/org/tickets/"+ticket, nil).statusJSON(200).Equal("", J{"deleted": true})
-	do("PATCH", "/api/org/bots/"+bot.ID+"/role", J{"auth_role": "admin"}).statusJSON(200).Equal("", J{"bot_id": bot.ID, "auth_role": "admin"})
-	do("PATCH", "/api/org/bots/"+bot.ID+"/role", J{"auth_role": "member"}).statusJSON(200)
+	t.hxaAdminSettings(get, do, bot)
 
 	// Sessions: that of the page itself, and that of a bot owner who manages tokens.
 	owner := t.Login(J{"type": "bot", "token": string(bot.Token), "owner_name": "Ada"}, page...)
@@ -128,4 +102,38 @@ func hxaAdminPage(t *T) {
 	do("POST", "/api/org/rotate-secret", nil).statusJSON(200).exactly("", "org secret")
 	t.Get("/api/auth/session", oa, page...).statusJSON(401).exactly("", "error").Code("AUTH_REQUIRED") // rotating the secret ends the session that did it
 	ws.closes(4002, "Credential rotated")
+}
+
+// hxaAdminLists reads the lists of an org as bare arrays and as pages.
+func (t *T) hxaAdminLists(get func(path string) *Response, bot *Bot, thread string) {
+	get("/api/bots").each("", "bot").Len("", 3)
+	more := get("/api/bots?limit=1").exactly("", "page").each("items", "bot").Equal("has_more", true).Str("next_cursor")
+	get("/api/bots?limit=10&cursor="+more).exactly("", "page").Len("items", 2).Equal("has_more", false).Lacks("next_cursor")
+	get("/api/bots?search=WORK").exactly("", "page").Len("items", 1).Equal("items.0.name", "worker")
+	get("/api/bots/worker/profile").exactly("", "bot")
+	get("/api/bots/"+bot.ID+"/channels").Len("", 0)
+	get("/api/org/threads").each("", "thread and members").Len("", 1)
+	get("/api/org/threads?limit=20&offset=0").each("", "thread and members")
+	get("/api/org/threads?limit=20&search=release").exactly("", "page").Len("items", 1)
+	get("/api/org/threads?status=active&cursor="+escape("9999999999999")).exactly("", "page").Len("items", 1)
+	get(othr(thread)).exactly("", "thread and members").each("participants", "participant")
+	history := get(othr(thread, "/messages")).each("", "thread message").Equal("0.content", "one").Equal("1.content", "two")
+	get(othr(thread, "/messages?before="+history.Str("1.id"))).exactly("", "page of messages").Len("messages", 1).Equal("messages.0.content", "one")
+	get(othr(thread, "/artifacts")).each("", "artifact")
+	get("/api/audit?limit=200").each("", "audit entry")
+	get("/api/audit?action=auth.login").Equal("0.bot_id", nil).Equal("0.target_type", "session").Equal("0.detail.role", "org_admin")
+}
+
+// hxaAdminSettings changes the settings, the tickets and the role of a bot.
+func (t *T) hxaAdminSettings(get func(path string) *Response, do func(method, path string, body any) *Response, bot *Bot) {
+	get("/api/org/settings").exactly("", "settings")
+	do("PATCH", "/api/org/settings", J{"message_ttl_days": 30}).statusJSON(200).exactly("", "settings").Equal("message_ttl_days", 30)
+	ticket := do("POST", "/api/org/tickets", J{"reusable": true}).statusJSON(200).exactly("", "new ticket").Str("ticket")
+	row := get("/api/org/tickets?limit=20").exactly("", "tickets").each("items", "ticket").Find("items", "code", ticket)
+	if row["created_by"] != nil {
+		t.Errorf("a ticket that a human created has created_by %s, want null", show(row["created_by"]))
+	}
+	do("DELETE", "/api/org/tickets/"+ticket, nil).statusJSON(200).Equal("", J{"deleted": true})
+	do("PATCH", "/api/org/bots/"+bot.ID+"/role", J{"auth_role": "admin"}).statusJSON(200).Equal("", J{"bot_id": bot.ID, "auth_role": "admin"})
+	do("PATCH", "/api/org/bots/"+bot.ID+"/role", J{"auth_role": "member"}).statusJSON(200)
 }

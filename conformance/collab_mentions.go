@@ -9,53 +9,9 @@ import (
 func mentionChecks() []Check {
 	return []Check{
 		{[]string{"B2B-MSG-030", "B2B-MSG-031", "B2B-MSG-032"}, "mentions are recognized in the content", mentionRule},
-		{[]string{"B2B-MSG-033"}, "at most twenty mentions are listed, and a later @all is recognized", func(t *T) {
-			h := newFixture(t)
-			names := make([]string, 22)
-			for i := range names {
-				names[i] = fmt.Sprintf("m%02d", i)
-				h.Bot(names[i])
-			}
-			id := h.thread(J{"participants": names})
-			all := "@" + strings.Join(names, " @")
-			t.say(h.Ann, id, all).Equal("mention_all", false).Len("mentions", 20)
-			for _, tail := range []string{" @all", " @所有人"} {
-				r := t.say(h.Ann, id, all+tail).Equal("mention_all", true)
-				if got := r.Pluck("mentions", "name"); !slices.Equal(got, names[:20]) {
-					r.errorf("mentions %v, want the first twenty", got)
-				}
-			}
-		}},
-		{[]string{"B2B-MSG-034"}, "mentions do not change after the message was sent", func(t *T) {
-			h := newFixture(t)
-			id := h.thread(nil)
-			m := t.say(h.Ann, id, "@bob and @cyd")
-			m.Equal("mentions", []J{{"bot_id": h.Bob.ID, "name": "bob"}})
-			t.Do("PATCH", "/api/me/name", h.Bob, J{"name": "rob"}).OK()
-			h.addParticipant(id, h.Cyd, nil)
-			t.Get(thr(id, "/messages"), h.Ann).OK().Equal("0.mentions", []J{{"bot_id": h.Bob.ID, "name": "bob"}})
-			t.tick()
-			r := t.say(h.Ann, id, "@bob @rob @cyd")
-			if got := r.Pluck("mentions", "name"); !slices.Equal(got, []string{"rob", "cyd"}) {
-				r.errorf("mentions %v, want rob and cyd", got)
-			}
-		}},
-		{[]string{"B2B-MSG-031"}, "names that differ only in case are distinguished by their spelling", func(t *T) {
-			h := newFixture(t)
-			h.Bot("Bob")
-			id := h.thread(J{"participants": []string{"bob", "Bob"}})
-			for content, want := range map[string][]string{
-				"@bob @Bob": {"bob", "Bob"}, "@Bob @bob": {"Bob", "bob"}, "@Bob": {"Bob"}, "@bob @bob": {"bob"},
-			} {
-				r := t.say(h.Ann, id, content)
-				if got := r.Pluck("mentions", "name"); !slices.Equal(got, want) {
-					r.errorf("%s mentions %v, want %v", content, got, want)
-				}
-			}
-			if got := t.say(h.Ann, id, "@BOB").List("mentions"); len(got) != 1 {
-				t.Errorf("@BOB mentions %v, want one of the two", got)
-			}
-		}},
+		{[]string{"B2B-MSG-033"}, "at most twenty mentions are listed, and a later @all is recognized", mentionLimit},
+		{[]string{"B2B-MSG-034"}, "mentions do not change after the message was sent", mentionsStay},
+		{[]string{"B2B-MSG-031"}, "names that differ only in case are distinguished by their spelling", mentionSpelling},
 		{[]string{"B2B-MSG-035"}, "mentions are taken from the resolved content", func(t *T) {
 			h := newFixture(t)
 			path := thr(h.thread(nil), "/messages")
@@ -65,6 +21,56 @@ func mentionChecks() []Check {
 			t.Do("POST", path, h.Ann, J{"content": "@ann", "parts": []J{{"type": "text", "content": "@all @bob"}}}).OK().
 				Equal("mentions", []J{{"bot_id": h.Ann.ID, "name": "ann"}}).Equal("mention_all", false)
 		}},
+	}
+}
+
+func mentionLimit(t *T) {
+	h := newFixture(t)
+	names := make([]string, 22)
+	for i := range names {
+		names[i] = fmt.Sprintf("m%02d", i)
+		h.Bot(names[i])
+	}
+	id := h.thread(J{"participants": names})
+	all := "@" + strings.Join(names, " @")
+	t.say(h.Ann, id, all).Equal("mention_all", false).Len("mentions", 20)
+	for _, tail := range []string{" @all", " @所有人"} {
+		r := t.say(h.Ann, id, all+tail).Equal("mention_all", true)
+		if got := r.Pluck("mentions", "name"); !slices.Equal(got, names[:20]) {
+			r.errorf("mentions %v, want the first twenty", got)
+		}
+	}
+}
+
+func mentionsStay(t *T) {
+	h := newFixture(t)
+	id := h.thread(nil)
+	m := t.say(h.Ann, id, "@bob and @cyd")
+	m.Equal("mentions", []J{{"bot_id": h.Bob.ID, "name": "bob"}})
+	t.Do("PATCH", "/api/me/name", h.Bob, J{"name": "rob"}).OK()
+	h.addParticipant(id, h.Cyd, nil)
+	t.Get(thr(id, "/messages"), h.Ann).OK().Equal("0.mentions", []J{{"bot_id": h.Bob.ID, "name": "bob"}})
+	t.tick()
+	r := t.say(h.Ann, id, "@bob @rob @cyd")
+	if got := r.Pluck("mentions", "name"); !slices.Equal(got, []string{"rob", "cyd"}) {
+		r.errorf("mentions %v, want rob and cyd", got)
+	}
+}
+
+func mentionSpelling(t *T) {
+	h := newFixture(t)
+	h.Bot("Bob")
+	id := h.thread(J{"participants": []string{"bob", "Bob"}})
+	for content, want := range map[string][]string{
+		"@bob @Bob": {"bob", "Bob"}, "@Bob @bob": {"Bob", "bob"}, "@Bob": {"Bob"}, "@bob @bob": {"bob"},
+	} {
+		r := t.say(h.Ann, id, content)
+		if got := r.Pluck("mentions", "name"); !slices.Equal(got, want) {
+			r.errorf("%s mentions %v, want %v", content, got, want)
+		}
+	}
+	if got := t.say(h.Ann, id, "@BOB").List("mentions"); len(got) != 1 {
+		t.Errorf("@BOB mentions %v, want one of the two", got)
 	}
 }
 

@@ -6,24 +6,7 @@ const messageShape = "id:s thread_id:s sender_id:s sender_name:s content:s conte
 
 func messageChecks() []Check {
 	return []Check{
-		{[]string{"B2B-MSG-020", "B2B-MSG-024"}, "a thread message has the same keys in the response and in lists", func(t *T) {
-			h := newFixture(t)
-			id := h.thread(nil)
-			r := t.say(h.Ann, id, "hello")
-			r.Shape("", messageShape+" !reply_to_message").Equal("thread_id", id).Equal("sender_id", h.Ann.ID).Equal("sender_name", "ann")
-			r.Equal("content", "hello").Equal("mentions", []any{}).Equal("mention_all", false).Equal("reply_to_id", nil).Equal("metadata", nil)
-			for _, path := range []string{"/messages", "/messages?cursor="} {
-				list, at := t.Get(thr(id, path), h.Bob.Scoped("read")).OK(), ""
-				if path != "/messages" {
-					at = "items"
-				}
-				list.Len(at, 1)
-				t.Shape("listed message", list.List(at)[0], messageShape+" !reply_to_message")
-				if m := list.Find(at, "id", r.Str("id")); m["content"] != "hello" || m["sender_name"] != "ann" {
-					list.errorf("the listed message differs from the response")
-				}
-			}
-		}},
+		{[]string{"B2B-MSG-020", "B2B-MSG-024"}, "a thread message has the same keys in the response and in lists", messageKeys},
 		{[]string{"B2B-MSG-021"}, "a thread message is validated in the specified order", messageOrder},
 		{[]string{"B2B-MSG-022"}, "accepted and denied thread messages are audited", func(t *T) {
 			h := newFixture(t)
@@ -49,65 +32,92 @@ func messageChecks() []Check {
 				after.errorf("created_at of the message is not after last_activity_at of the thread")
 			}
 		}},
-		{[]string{"B2B-MSG-025", "B2B-MSG-042", "B2B-ART-013"}, "messages and artifacts of a deleted bot have no author", func(t *T) {
-			h := newFixture(t)
-			id := h.thread(nil)
-			parent := t.say(h.Bob, id, "by bob")
-			t.tick()
-			reply := t.Do("POST", thr(id, "/messages"), h.Ann, J{"content": "re", "reply_to": parent.Str("id")}).OK()
-			reply.Equal("reply_to_message.sender_id", h.Bob.ID).Equal("reply_to_message.sender_name", "bob")
-			t.Do("POST", thr(id, "/artifacts"), h.Bob, J{"artifact_key": "k", "content": "c"}).OK().Equal("contributor_id", h.Bob.ID)
-			t.Do("DELETE", "/api/bots/"+h.Bob.ID, h.Admin, nil).OK()
-			list := t.Get(thr(id, "/messages"), h.Ann).OK().Len("", 2)
-			list.Equal("0.sender_id", nil).Equal("0.sender_name", "unknown").Equal("0.content", "by bob").Equal("1.sender_name", "ann")
-			list.Equal("1.reply_to_message.sender_id", nil).Equal("1.reply_to_message.sender_name", "unknown").Equal("1.reply_to_message.content", "by bob")
-			t.Get(thr(id, "/artifacts"), h.Ann).OK().Len("", 1).Equal("0.contributor_id", nil)
-			t.Get(thr(id, "/artifacts/k/versions"), h.Ann).OK().Equal("0.contributor_id", nil).Equal("0.content", "c")
-		}},
+		{[]string{"B2B-MSG-025", "B2B-MSG-042", "B2B-ART-013"}, "messages and artifacts of a deleted bot have no author", messagesOfDeletedBots},
 		{[]string{"B2B-MSG-040", "B2B-MSG-041", "B2B-MSG-042"}, "a reply includes its parent message, but not the parent of that", replies},
-		{[]string{"B2B-MSG-043"}, "metadata is returned as it was sent", func(t *T) {
-			h := newFixture(t)
-			id := h.thread(nil)
-			for _, c := range []struct{ sent, read any }{
-				{J{"a": J{"b": []any{1, 2.5, "x", nil, true}}}, J{"a": J{"b": []any{1, 2.5, "x", nil, true}}}},
-				{[]any{1, "two"}, []any{1, "two"}}, {J{}, J{}}, {[]any{}, []any{}}, {7, 7}, {0, 0}, {true, true}, {false, false}, {nil, nil},
-				{`{"a": 1}`, J{"a": 1}}, {`[1]`, []any{1}}, {`"text"`, "text"}, {"no json", nil}, {"", nil},
-			} {
-				r := t.Do("POST", thr(id, "/messages"), h.Ann, J{"content": "x", "metadata": c.sent}).OK().Equal("metadata", c.read)
-				found := t.Get(thr(id, "/messages?limit=200"), h.Bob).OK().Find("", "id", r.Str("id"))
-				if show(found["metadata"]) != show(normal(c.read)) {
-					t.Errorf("metadata %s is %s in the list, want %s", show(c.sent), show(found["metadata"]), show(c.read))
-				}
-			}
-			t.say(h.Ann, id, "none").Equal("metadata", nil)
-		}},
-		{[]string{"B2B-MSG-044"}, "metadata can have at most 16384 bytes", func(t *T) {
-			h := newFixture(t)
-			path := thr(h.thread(nil), "/messages")
-			send := func(metadata any) *Response {
-				return t.Do("POST", path, h.Ann, J{"content": "x", "metadata": metadata})
-			}
-			send(J{"k": strings.Repeat("m", 16384-8)}).OK()
-			send(J{"k": strings.Repeat("m", 16384-7)}).Refused(400, "VALIDATION_ERROR")
-			send(J{"k": strings.Repeat("é", (16384-8)/2)}).OK()
-			send(J{"k": strings.Repeat("é", (16384-8)/2+1)}).Refused(400, "VALIDATION_ERROR")
-			send(strings.Repeat("m", 16384)).OK()
-			send(strings.Repeat("m", 16385)).Refused(400, "VALIDATION_ERROR")
-		}},
-		{[]string{"B2B-MSG-045"}, "messages of an owner session have the provenance human", func(t *T) {
-			h := newFixture(t)
-			path := thr(h.thread(nil), "/messages")
-			named := t.Login(J{"type": "bot", "token": string(h.Ann.Token), "owner_name": "Olga"})
-			for _, metadata := range []any{J{"lang": "en"}, J{"lang": "en", "provenance": "forged"}, J{"lang": "en", "provenance": J{"authored_by": "bot"}}} {
-				r := t.Do("POST", path, named, J{"content": "x", "metadata": metadata}).OK().Equal("metadata.lang", "en").Equal("sender_id", h.Ann.ID)
-				r.Equal("metadata.provenance.authored_by", "human").Equal("metadata.provenance.owner_name", "Olga").Equal("metadata.provenance.auth_mode", "web_ui")
-			}
-			for _, metadata := range []any{nil, "text", 5, []any{1}} {
-				t.Do("POST", path, h.Ann.Login(), J{"content": "x", "metadata": metadata}).OK().Equal("metadata.provenance.authored_by", "human").Equal("metadata.provenance.owner_name", nil)
-			}
-			t.Do("POST", path, h.Ann, J{"content": "x", "metadata": J{"lang": "en"}}).OK().Equal("metadata", J{"lang": "en"})
-		}},
+		{[]string{"B2B-MSG-043"}, "metadata is returned as it was sent", messageMetadata},
+		{[]string{"B2B-MSG-044"}, "metadata can have at most 16384 bytes", messageMetadataLimit},
+		{[]string{"B2B-MSG-045"}, "messages of an owner session have the provenance human", messageProvenance},
 	}
+}
+
+func messageKeys(t *T) {
+	h := newFixture(t)
+	id := h.thread(nil)
+	r := t.say(h.Ann, id, "hello")
+	r.Shape("", messageShape+" !reply_to_message").Equal("thread_id", id).Equal("sender_id", h.Ann.ID).Equal("sender_name", "ann")
+	r.Equal("content", "hello").Equal("mentions", []any{}).Equal("mention_all", false).Equal("reply_to_id", nil).Equal("metadata", nil)
+	for _, path := range []string{"/messages", "/messages?cursor="} {
+		list, at := t.Get(thr(id, path), h.Bob.Scoped("read")).OK(), ""
+		if path != "/messages" {
+			at = "items"
+		}
+		list.Len(at, 1)
+		t.Shape("listed message", list.List(at)[0], messageShape+" !reply_to_message")
+		if m := list.Find(at, "id", r.Str("id")); m["content"] != "hello" || m["sender_name"] != "ann" {
+			list.errorf("the listed message differs from the response")
+		}
+	}
+}
+
+func messagesOfDeletedBots(t *T) {
+	h := newFixture(t)
+	id := h.thread(nil)
+	parent := t.say(h.Bob, id, "by bob")
+	t.tick()
+	reply := t.Do("POST", thr(id, "/messages"), h.Ann, J{"content": "re", "reply_to": parent.Str("id")}).OK()
+	reply.Equal("reply_to_message.sender_id", h.Bob.ID).Equal("reply_to_message.sender_name", "bob")
+	t.Do("POST", thr(id, "/artifacts"), h.Bob, J{"artifact_key": "k", "content": "c"}).OK().Equal("contributor_id", h.Bob.ID)
+	t.Do("DELETE", "/api/bots/"+h.Bob.ID, h.Admin, nil).OK()
+	list := t.Get(thr(id, "/messages"), h.Ann).OK().Len("", 2)
+	list.Equal("0.sender_id", nil).Equal("0.sender_name", "unknown").Equal("0.content", "by bob").Equal("1.sender_name", "ann")
+	list.Equal("1.reply_to_message.sender_id", nil).Equal("1.reply_to_message.sender_name", "unknown").Equal("1.reply_to_message.content", "by bob")
+	t.Get(thr(id, "/artifacts"), h.Ann).OK().Len("", 1).Equal("0.contributor_id", nil)
+	t.Get(thr(id, "/artifacts/k/versions"), h.Ann).OK().Equal("0.contributor_id", nil).Equal("0.content", "c")
+}
+
+func messageMetadata(t *T) {
+	h := newFixture(t)
+	id := h.thread(nil)
+	for _, c := range []struct{ sent, read any }{
+		{J{"a": J{"b": []any{1, 2.5, "x", nil, true}}}, J{"a": J{"b": []any{1, 2.5, "x", nil, true}}}},
+		{[]any{1, "two"}, []any{1, "two"}}, {J{}, J{}}, {[]any{}, []any{}}, {7, 7}, {0, 0}, {true, true}, {false, false}, {nil, nil},
+		{`{"a": 1}`, J{"a": 1}}, {`[1]`, []any{1}}, {`"text"`, "text"}, {"no json", nil}, {"", nil},
+	} {
+		r := t.Do("POST", thr(id, "/messages"), h.Ann, J{"content": "x", "metadata": c.sent}).OK().Equal("metadata", c.read)
+		found := t.Get(thr(id, "/messages?limit=200"), h.Bob).OK().Find("", "id", r.Str("id"))
+		if show(found["metadata"]) != show(normal(c.read)) {
+			t.Errorf("metadata %s is %s in the list, want %s", show(c.sent), show(found["metadata"]), show(c.read))
+		}
+	}
+	t.say(h.Ann, id, "none").Equal("metadata", nil)
+}
+
+func messageMetadataLimit(t *T) {
+	h := newFixture(t)
+	path := thr(h.thread(nil), "/messages")
+	send := func(metadata any) *Response {
+		return t.Do("POST", path, h.Ann, J{"content": "x", "metadata": metadata})
+	}
+	send(J{"k": strings.Repeat("m", 16384-8)}).OK()
+	send(J{"k": strings.Repeat("m", 16384-7)}).Refused(400, "VALIDATION_ERROR")
+	send(J{"k": strings.Repeat("é", (16384-8)/2)}).OK()
+	send(J{"k": strings.Repeat("é", (16384-8)/2+1)}).Refused(400, "VALIDATION_ERROR")
+	send(strings.Repeat("m", 16384)).OK()
+	send(strings.Repeat("m", 16385)).Refused(400, "VALIDATION_ERROR")
+}
+
+func messageProvenance(t *T) {
+	h := newFixture(t)
+	path := thr(h.thread(nil), "/messages")
+	named := t.Login(J{"type": "bot", "token": string(h.Ann.Token), "owner_name": "Olga"})
+	for _, metadata := range []any{J{"lang": "en"}, J{"lang": "en", "provenance": "forged"}, J{"lang": "en", "provenance": J{"authored_by": "bot"}}} {
+		r := t.Do("POST", path, named, J{"content": "x", "metadata": metadata}).OK().Equal("metadata.lang", "en").Equal("sender_id", h.Ann.ID)
+		r.Equal("metadata.provenance.authored_by", "human").Equal("metadata.provenance.owner_name", "Olga").Equal("metadata.provenance.auth_mode", "web_ui")
+	}
+	for _, metadata := range []any{nil, "text", 5, []any{1}} {
+		t.Do("POST", path, h.Ann.Login(), J{"content": "x", "metadata": metadata}).OK().Equal("metadata.provenance.authored_by", "human").Equal("metadata.provenance.owner_name", nil)
+	}
+	t.Do("POST", path, h.Ann, J{"content": "x", "metadata": J{"lang": "en"}}).OK().Equal("metadata", J{"lang": "en"})
 }
 
 func messageOrder(t *T) {

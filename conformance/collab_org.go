@@ -35,76 +35,84 @@ func orgThreadChecks() []Check {
 		}},
 		{[]string{"B2B-ORGTHR-009"}, "org admins can list artifacts as a bare array and in pages", orgArtifacts},
 		{[]string{"B2B-ORGTHR-010"}, "org admins can search thread messages", orgSearch},
-		{[]string{"B2B-ORGTHR-011"}, "a PATCH by an org admin changes five fields", func(t *T) {
-			h := newFixture(t)
-			id := h.thread(J{"permission_policy": everyAction([]string{}), "visibility": "private"})
-			patch := func(body J, opts ...Option) *Response { return t.Do("PATCH", othr(id), h.Human(), body, opts...) }
-			for _, none := range []J{{}, {"topic": "x"}, {"context": "x"}, {"topic": "x", "context": "y", "bogus": 1}, {"close_reason": "manual"}, {"close_reason": "manual", "topic": "x"}} {
-				patch(none).Refused(400, "VALIDATION_ERROR")
-			}
-			r := patch(J{"status": "closed", "close_reason": "error", "topic": "x", "context": "y"}).OK().Shape("", threadShape+" !participants")
-			r.Equal("status", "closed").Equal("close_reason", "error").Equal("topic", "work").Equal("context", nil).Equal("revision", 2)
-			if got := r.Header.Get("ETag"); got == `"2"` {
-				r.errorf("the response has the ETag %s", got)
-			}
-			patch(J{"status": "active"}, Header("If-Match", `"99"`)).OK().Equal("status", "active").Equal("revision", 3)
-			patch(J{"visibility": "public", "join_policy": "open", "permission_policy": nil}).OK().Equal("visibility", "public").Equal("permission_policy", nil)
-		}},
-		{[]string{"B2B-ORGTHR-012", "B2B-ORGTHR-013"}, "a rejected PATCH by an org admin changes nothing, and settings of resolved threads can be changed", func(t *T) {
-			h := newFixture(t)
-			id := h.thread(nil)
-			before := h.adminView(id)
-			for _, c := range []struct {
-				body   J
-				status int
-				code   string
-			}{
-				{J{"visibility": "private", "status": "active"}, 409, "INVALID_TRANSITION"}, {J{"permission_policy": J{}, "status": "closed"}, 400, "VALIDATION_ERROR"},
-				{J{"visibility": "private", "permission_policy": J{"bogus": nil}}, 400, "VALIDATION_ERROR"}, {J{"visibility": "members", "join_policy": "never"}, 400, "VALIDATION_ERROR"},
-				{J{"status": "resolved", "close_reason": "manual", "visibility": "members"}, 400, "VALIDATION_ERROR"}, {J{"status": "active", "close_reason": "manual"}, 400, "VALIDATION_ERROR"},
-			} {
-				t.Do("PATCH", othr(id), h.Admin, c.body).Refused(c.status, c.code)
-				h.adminView(id).sameThread(before)
-			}
-			h.setStatus(id, "resolved")
-			r := t.Do("PATCH", othr(id), h.Admin, J{"visibility": "members", "join_policy": "approval", "permission_policy": J{}}).OK()
-			r.Equal("visibility", "members").Equal("join_policy", "approval").Equal("status", "resolved").Equal("revision", 4)
-		}},
-		{[]string{"B2B-ORGTHR-014"}, "changes by org admins are audited and reject pending join requests", func(t *T) {
-			h := newFixture(t)
-			rejectsPending(h, func(id string, body J) { t.Do("PATCH", othr(id), h.Admin, body).OK() })
-			id := h.thread(nil)
-			t.Do("PATCH", othr(id), h.Human(), J{"status": "closed", "close_reason": "timeout", "visibility": "private"}).OK()
-			for action, want := range map[string]J{
-				"thread.status_changed": {"from": "active", "to": "closed", "close_reason": "timeout"}, "thread.visibility_changed": {"from": "public", "to": "private"},
-				"thread.join_policy_changed": {"from": "open", "to": "invite_only"},
-			} {
-				e := h.audited(action, id)
-				h.auditedAs(action, id, e["bot_id"], want)
-			}
-		}},
+		{[]string{"B2B-ORGTHR-011"}, "a PATCH by an org admin changes five fields", adminThreadPatch},
+		{[]string{"B2B-ORGTHR-012", "B2B-ORGTHR-013"}, "a rejected PATCH by an org admin changes nothing, and settings of resolved threads can be changed", adminThreadPatchRejected},
+		{[]string{"B2B-ORGTHR-014"}, "changes by org admins are audited and reject pending join requests", adminThreadPatchAudited},
 		{[]string{"B2B-ORGTHR-015"}, "org admins can add participants", orgInvites},
-		{[]string{"B2B-ORGTHR-016"}, "org admins can remove participants", func(t *T) {
-			h := newFixture(t)
-			id := h.thread(J{"participants": []string{"bob", "cyd"}, "permission_policy": everyAction([]string{}), "visibility": "private"})
-			remove := func(c Caller, thread, ref string) *Response {
-				return t.Do("DELETE", othr(thread, "/participants/", ref), c, nil)
-			}
-			for _, ref := range []string{"nobody", unusedID, "admin", "Bob"} {
-				remove(h.Admin, id, ref).Refused(404, "NOT_FOUND")
-			}
-			h.revisionGrows(id, 1, "a removal by an org admin", func() { remove(h.Human(), id, h.Bob.ID).OK().Equal("ok", true) })
-			h.revisionGrows(id, 1, "a removal by an org admin", func() { remove(h.Admin, id, "cyd").OK().Equal("ok", true) })
-			h.audited("thread.remove_participant", id)
-			remove(h.Admin, id, "cyd").Refused(404, "NOT_FOUND")
-			remove(h.Admin, id, "ann").Refused(400, "VALIDATION_ERROR").errorContains("last participant")
-			t.Get(thr(id), h.Bob).Refused(404, "NOT_FOUND")
-			dead := h.thread(nil)
-			h.setStatus(dead, "closed")
-			for _, ref := range []string{"bob", "nobody", "cyd"} {
-				remove(h.Admin, dead, ref).Refused(409, "THREAD_TERMINAL")
-			}
-		}},
+		{[]string{"B2B-ORGTHR-016"}, "org admins can remove participants", adminRemovesParticipants},
+	}
+}
+
+func adminThreadPatch(t *T) {
+	h := newFixture(t)
+	id := h.thread(J{"permission_policy": everyAction([]string{}), "visibility": "private"})
+	patch := func(body J, opts ...Option) *Response { return t.Do("PATCH", othr(id), h.Human(), body, opts...) }
+	for _, none := range []J{{}, {"topic": "x"}, {"context": "x"}, {"topic": "x", "context": "y", "bogus": 1}, {"close_reason": "manual"}, {"close_reason": "manual", "topic": "x"}} {
+		patch(none).Refused(400, "VALIDATION_ERROR")
+	}
+	r := patch(J{"status": "closed", "close_reason": "error", "topic": "x", "context": "y"}).OK().Shape("", threadShape+" !participants")
+	r.Equal("status", "closed").Equal("close_reason", "error").Equal("topic", "work").Equal("context", nil).Equal("revision", 2)
+	if got := r.Header.Get("ETag"); got == `"2"` {
+		r.errorf("the response has the ETag %s", got)
+	}
+	patch(J{"status": "active"}, Header("If-Match", `"99"`)).OK().Equal("status", "active").Equal("revision", 3)
+	patch(J{"visibility": "public", "join_policy": "open", "permission_policy": nil}).OK().Equal("visibility", "public").Equal("permission_policy", nil)
+}
+
+func adminThreadPatchRejected(t *T) {
+	h := newFixture(t)
+	id := h.thread(nil)
+	before := h.adminView(id)
+	for _, c := range []struct {
+		body   J
+		status int
+		code   string
+	}{
+		{J{"visibility": "private", "status": "active"}, 409, "INVALID_TRANSITION"}, {J{"permission_policy": J{}, "status": "closed"}, 400, "VALIDATION_ERROR"},
+		{J{"visibility": "private", "permission_policy": J{"bogus": nil}}, 400, "VALIDATION_ERROR"}, {J{"visibility": "members", "join_policy": "never"}, 400, "VALIDATION_ERROR"},
+		{J{"status": "resolved", "close_reason": "manual", "visibility": "members"}, 400, "VALIDATION_ERROR"}, {J{"status": "active", "close_reason": "manual"}, 400, "VALIDATION_ERROR"},
+	} {
+		t.Do("PATCH", othr(id), h.Admin, c.body).Refused(c.status, c.code)
+		h.adminView(id).sameThread(before)
+	}
+	h.setStatus(id, "resolved")
+	r := t.Do("PATCH", othr(id), h.Admin, J{"visibility": "members", "join_policy": "approval", "permission_policy": J{}}).OK()
+	r.Equal("visibility", "members").Equal("join_policy", "approval").Equal("status", "resolved").Equal("revision", 4)
+}
+
+func adminThreadPatchAudited(t *T) {
+	h := newFixture(t)
+	rejectsPending(h, func(id string, body J) { t.Do("PATCH", othr(id), h.Admin, body).OK() })
+	id := h.thread(nil)
+	t.Do("PATCH", othr(id), h.Human(), J{"status": "closed", "close_reason": "timeout", "visibility": "private"}).OK()
+	for action, want := range map[string]J{
+		"thread.status_changed": {"from": "active", "to": "closed", "close_reason": "timeout"}, "thread.visibility_changed": {"from": "public", "to": "private"},
+		"thread.join_policy_changed": {"from": "open", "to": "invite_only"},
+	} {
+		e := h.audited(action, id)
+		h.auditedAs(action, id, e["bot_id"], want)
+	}
+}
+
+func adminRemovesParticipants(t *T) {
+	h := newFixture(t)
+	id := h.thread(J{"participants": []string{"bob", "cyd"}, "permission_policy": everyAction([]string{}), "visibility": "private"})
+	remove := func(c Caller, thread, ref string) *Response {
+		return t.Do("DELETE", othr(thread, "/participants/", ref), c, nil)
+	}
+	for _, ref := range []string{"nobody", unusedID, "admin", "Bob"} {
+		remove(h.Admin, id, ref).Refused(404, "NOT_FOUND")
+	}
+	h.revisionGrows(id, 1, "a removal by an org admin", func() { remove(h.Human(), id, h.Bob.ID).OK().Equal("ok", true) })
+	h.revisionGrows(id, 1, "a removal by an org admin", func() { remove(h.Admin, id, "cyd").OK().Equal("ok", true) })
+	h.audited("thread.remove_participant", id)
+	remove(h.Admin, id, "cyd").Refused(404, "NOT_FOUND")
+	remove(h.Admin, id, "ann").Refused(400, "VALIDATION_ERROR").errorContains("last participant")
+	t.Get(thr(id), h.Bob).Refused(404, "NOT_FOUND")
+	dead := h.thread(nil)
+	h.setStatus(dead, "closed")
+	for _, ref := range []string{"bob", "nobody", "cyd"} {
+		remove(h.Admin, dead, ref).Refused(409, "THREAD_TERMINAL")
 	}
 }
 

@@ -9,36 +9,8 @@ import (
 func pagingChecks() []Check {
 	return []Check{
 		{[]string{"B2B-MSG-050", "B2B-MSG-051", "B2B-MSG-052", "B2B-MSG-055", "B2B-MSG-057"}, "thread messages can be paged by time and by page token", threadHistory},
-		{[]string{"B2B-MSG-058", "B2B-MSG-059", "B2B-MSG-057"}, "channel messages can be paged by time and by id", func(t *T) {
-			h := newFixture(t)
-			ch := t.dm(h.Ann, "bob", "m0").Str("channel_id")
-			for i := 1; i < 7; i++ {
-				t.tick()
-				t.dm([]*Bot{h.Ann, h.Bob}[i%2], []string{"bob", "ann"}[i%2], fmt.Sprint("m", i))
-			}
-			t.pagesByID("/api/channels/"+ch+"/messages", h.Bob, 7)
-			t.pagesByID("/api/channels/"+ch+"/messages", h.Human(), 7)
-			for before, n := range map[string]int{"9e15": 7, "+9000000000000000": 7, "Infinity": 7, "0x10": 0, " ": 0, "-1": 0} {
-				t.Get(query("/api/channels/"+ch+"/messages", "before", before), h.Bob).OK().Len("", n)
-			}
-			for _, before := range []string{"9abc", "1_000", "inf"} { // ids that no message has
-				t.Get(query("/api/channels/"+ch+"/messages", "before", before), h.Bob).OK().Len("messages", 7)
-			}
-		}},
-		{[]string{"B2B-MSG-057"}, "a message id of another thread or channel is not a page token", func(t *T) {
-			h := newFixture(t)
-			id, other := h.thread(nil), h.thread(nil)
-			old := t.say(h.Ann, other, "first, elsewhere").Str("id")
-			dm := t.dm(h.Ann, "bob", "first, in a channel").Str("message.id")
-			t.tick()
-			t.say(h.Ann, id, "second")
-			for _, foreign := range []string{old, dm} {
-				t.Get(query(thr(id, "/messages"), "cursor", foreign), h.Ann).OK().Len("items", 1)
-				t.Get(query(othr(id, "/messages"), "before", foreign), h.Admin).OK().Len("messages", 1)
-			}
-			ch := t.dm(h.Ann, "bob", "third").Str("channel_id")
-			t.Get(query("/api/channels/"+ch+"/messages", "before", old), h.Bob).OK().Len("messages", 2)
-		}},
+		{[]string{"B2B-MSG-058", "B2B-MSG-059", "B2B-MSG-057"}, "channel messages can be paged by time and by id", channelPages},
+		{[]string{"B2B-MSG-057"}, "a message id of another thread or channel is not a page token", foreignPageTokens},
 		{[]string{"B2B-ORGTHR-008"}, "org admins can page thread messages by time and by id", func(t *T) {
 			h := newFixture(t)
 			id := h.thread(nil)
@@ -50,30 +22,64 @@ func pagingChecks() []Check {
 			list := t.Get(othr(id, "/messages"), h.Human()).OK().Len("", 7)
 			t.Shape("org row", list.List("")[0], messageShape)
 		}},
-		{[]string{"B2B-MSG-053", "B2B-MSG-054", "B2B-MSG-056", "B2B-ORGTHR-008"}, "invalid page sizes and times get default values", func(t *T) {
-			h := newFixture(t)
-			id := h.thread(nil)
-			ch := t.dm(h.Ann, "bob", "m0").Str("channel_id")
-			t.say(h.Ann, id, "m0")
-			t.many(204, func(i int) { t.dm(h.Ann, "bob", fmt.Sprint("m", i)) })
-			t.many(204, func(i int) { t.say(h.Ann, id, fmt.Sprint("m", i)) })
-			for path, c := range map[string]Caller{thr(id, "/messages"): h.Bob, "/api/channels/" + ch + "/messages": h.Bob, othr(id, "/messages"): h.Admin} {
-				t.readsLeniently(path, c)
+		{[]string{"B2B-MSG-053", "B2B-MSG-054", "B2B-MSG-056", "B2B-ORGTHR-008"}, "invalid page sizes and times get default values", invalidPageQueries},
+	}
+}
+
+func channelPages(t *T) {
+	h := newFixture(t)
+	ch := t.dm(h.Ann, "bob", "m0").Str("channel_id")
+	for i := 1; i < 7; i++ {
+		t.tick()
+		t.dm([]*Bot{h.Ann, h.Bob}[i%2], []string{"bob", "ann"}[i%2], fmt.Sprint("m", i))
+	}
+	t.pagesByID("/api/channels/"+ch+"/messages", h.Bob, 7)
+	t.pagesByID("/api/channels/"+ch+"/messages", h.Human(), 7)
+	for before, n := range map[string]int{"9e15": 7, "+9000000000000000": 7, "Infinity": 7, "0x10": 0, " ": 0, "-1": 0} {
+		t.Get(query("/api/channels/"+ch+"/messages", "before", before), h.Bob).OK().Len("", n)
+	}
+	for _, before := range []string{"9abc", "1_000", "inf"} { // ids that no message has
+		t.Get(query("/api/channels/"+ch+"/messages", "before", before), h.Bob).OK().Len("messages", 7)
+	}
+}
+
+func foreignPageTokens(t *T) {
+	h := newFixture(t)
+	id, other := h.thread(nil), h.thread(nil)
+	old := t.say(h.Ann, other, "first, elsewhere").Str("id")
+	dm := t.dm(h.Ann, "bob", "first, in a channel").Str("message.id")
+	t.tick()
+	t.say(h.Ann, id, "second")
+	for _, foreign := range []string{old, dm} {
+		t.Get(query(thr(id, "/messages"), "cursor", foreign), h.Ann).OK().Len("items", 1)
+		t.Get(query(othr(id, "/messages"), "before", foreign), h.Admin).OK().Len("messages", 1)
+	}
+	ch := t.dm(h.Ann, "bob", "third").Str("channel_id")
+	t.Get(query("/api/channels/"+ch+"/messages", "before", old), h.Bob).OK().Len("messages", 2)
+}
+
+func invalidPageQueries(t *T) {
+	h := newFixture(t)
+	id := h.thread(nil)
+	ch := t.dm(h.Ann, "bob", "m0").Str("channel_id")
+	t.say(h.Ann, id, "m0")
+	t.many(204, func(i int) { t.dm(h.Ann, "bob", fmt.Sprint("m", i)) })
+	t.many(204, func(i int) { t.say(h.Ann, id, fmt.Sprint("m", i)) })
+	for path, c := range map[string]Caller{thr(id, "/messages"): h.Bob, "/api/channels/" + ch + "/messages": h.Bob, othr(id, "/messages"): h.Admin} {
+		t.readsLeniently(path, c)
+	}
+	t.cursorSizes(thr(id, "/messages"), h.Bob)
+	for path, c := range map[string]Caller{"/api/channels/" + ch + "/messages": h.Bob, othr(id, "/messages"): h.Admin} {
+		newest := rows(t.Get(query(path, "before", unusedID, "limit", "1"), c).OK(), "messages", "created_at")
+		for _, s := range []struct {
+			limit string
+			want  int
+		}{{"", 50}, {"0", 50}, {"abc", 50}, {"500", 200}, {"-3", 1}, {"2abc", 2}} {
+			r := t.Get(query(path, "before", newest[0].id, "limit", s.limit), c).OK().Len("messages", s.want).Equal("has_more", true)
+			if list := rows(r, "messages", "created_at"); !slices.IsSortedFunc(list, newestFirst) || slices.Contains(list, newest[0]) {
+				r.errorf("the messages are not those before %s, newest first", newest[0].id)
 			}
-			t.cursorSizes(thr(id, "/messages"), h.Bob)
-			for path, c := range map[string]Caller{"/api/channels/" + ch + "/messages": h.Bob, othr(id, "/messages"): h.Admin} {
-				newest := rows(t.Get(query(path, "before", unusedID, "limit", "1"), c).OK(), "messages", "created_at")
-				for _, s := range []struct {
-					limit string
-					want  int
-				}{{"", 50}, {"0", 50}, {"abc", 50}, {"500", 200}, {"-3", 1}, {"2abc", 2}} {
-					r := t.Get(query(path, "before", newest[0].id, "limit", s.limit), c).OK().Len("messages", s.want).Equal("has_more", true)
-					if list := rows(r, "messages", "created_at"); !slices.IsSortedFunc(list, newestFirst) || slices.Contains(list, newest[0]) {
-						r.errorf("the messages are not those before %s, newest first", newest[0].id)
-					}
-				}
-			}
-		}},
+		}
 	}
 }
 

@@ -35,57 +35,63 @@ func policyChecks() []Check {
 			})
 		}},
 		{[]string{"B2B-THR-071", "B2B-THR-072"}, "the policy of a thread replaces the default of the org", policyPrecedence},
-		{[]string{"B2B-THR-073", "B2B-THR-076"}, "without a policy only the initiator can manage, and all participants can do the rest", func(t *T) {
-			h := newFixture(t)
-			dan := h.Bot("dan")
-			id := h.threadWithDraft(nil)
-			t.Do("PATCH", thr(id), h.Bob, J{"visibility": "members"}).Refused(403, "FORBIDDEN")
-			t.Do("PATCH", thr(id), h.Bob, J{"join_policy": "approval"}).Refused(403, "FORBIDDEN")
-			t.Do("PATCH", thr(id), h.Bob, J{"permission_policy": nil}).Refused(403, "FORBIDDEN")
-			t.patch(h.Ann, id, J{"visibility": "members", "join_policy": "approval", "permission_policy": nil})
-			t.say(h.Bob, id, "written")
-			t.Do("PATCH", thr(id, "/artifacts/draft"), h.Bob, J{"content": "v2"}).OK()
-			t.Do("POST", thr(id, "/participants"), h.Bob, J{"bot_id": "dan"}).OK()
-			t.Do("DELETE", thr(id, "/participants/dan"), h.Bob, nil).OK()
-			request := t.Do("POST", thr(id, "/join"), dan, nil).Status(202).Str("request_id")
-			t.Do("POST", thr(id, "/join-requests/", request, "/approve"), h.Bob, nil).OK()
-			t.patch(dan, id, J{"status": "resolved"})
-			t.patch(dan, id, J{"status": "active"})
-			t.patch(h.Bob, id, J{"status": "closed", "close_reason": "manual"})
-			t.patch(h.Bob, id, J{"status": "active", "topic": "anybody's", "context": "too"})
-		}},
-		{[]string{"B2B-THR-074", "B2B-THR-076"}, "a rule of a policy applies to its own action only", func(t *T) {
-			h := newFixture(t)
-			h.Bot("dan")
-			for _, guarded := range actions() {
-				id := h.thread(J{"permission_policy": J{guarded: []string{}}})
-				h.setStatus(id, "blocked")
-				for _, a := range actions() {
-					h.probe(id, h.Ann, a, a != guarded)
-				}
-				t.patch(h.Bob, id, J{"status": "active", "topic": "free"})
-				t.patch(h.Bob, id, J{"status": "reviewing"})
-				if guarded == "write" {
-					t.Do("POST", thr(id, "/artifacts"), h.Ann, J{"artifact_key": "k"}).Refused(403, "WRITE_PERMISSION_DENIED")
-				}
-			}
-		}},
-		{[]string{"B2B-THR-077"}, "denied changes of status and settings are audited", func(t *T) {
-			h := newFixture(t)
-			id := h.thread(J{"permission_policy": J{"resolve": []string{"initiator"}, "close": []string{"initiator"}}})
-			t.Do("PATCH", thr(id), h.Bob, J{"status": "resolved"}).Refused(403, "FORBIDDEN")
-			h.auditedAs("thread.permission_denied", id, h.Bob.ID, J{"action": "resolve", "status": "resolved"})
-			t.tick()
-			t.Do("PATCH", thr(id), h.Bob, J{"status": "closed", "close_reason": "manual"}).Refused(403, "FORBIDDEN")
-			h.auditedAs("thread.permission_denied", id, h.Bob.ID, J{"action": "close", "status": "closed"})
-			t.tick()
-			t.Do("PATCH", thr(id), h.Bob, J{"visibility": "private"}).Refused(403, "FORBIDDEN")
-			h.auditedAs("thread.permission_denied", id, h.Bob.ID, J{"action": "manage"})
-			other := h.thread(nil)
-			t.patch(h.Ann, other, J{"status": "resolved"})
-			h.notAudited("thread.permission_denied", other)
-		}},
+		{[]string{"B2B-THR-073", "B2B-THR-076"}, "without a policy only the initiator can manage, and all participants can do the rest", noPolicy},
+		{[]string{"B2B-THR-074", "B2B-THR-076"}, "a rule of a policy applies to its own action only", policyPerAction},
+		{[]string{"B2B-THR-077"}, "denied changes of status and settings are audited", deniedChangesAudited},
 	}
+}
+
+func noPolicy(t *T) {
+	h := newFixture(t)
+	dan := h.Bot("dan")
+	id := h.threadWithDraft(nil)
+	t.Do("PATCH", thr(id), h.Bob, J{"visibility": "members"}).Refused(403, "FORBIDDEN")
+	t.Do("PATCH", thr(id), h.Bob, J{"join_policy": "approval"}).Refused(403, "FORBIDDEN")
+	t.Do("PATCH", thr(id), h.Bob, J{"permission_policy": nil}).Refused(403, "FORBIDDEN")
+	t.patch(h.Ann, id, J{"visibility": "members", "join_policy": "approval", "permission_policy": nil})
+	t.say(h.Bob, id, "written")
+	t.Do("PATCH", thr(id, "/artifacts/draft"), h.Bob, J{"content": "v2"}).OK()
+	t.Do("POST", thr(id, "/participants"), h.Bob, J{"bot_id": "dan"}).OK()
+	t.Do("DELETE", thr(id, "/participants/dan"), h.Bob, nil).OK()
+	request := t.Do("POST", thr(id, "/join"), dan, nil).Status(202).Str("request_id")
+	t.Do("POST", thr(id, "/join-requests/", request, "/approve"), h.Bob, nil).OK()
+	t.patch(dan, id, J{"status": "resolved"})
+	t.patch(dan, id, J{"status": "active"})
+	t.patch(h.Bob, id, J{"status": "closed", "close_reason": "manual"})
+	t.patch(h.Bob, id, J{"status": "active", "topic": "anybody's", "context": "too"})
+}
+
+func policyPerAction(t *T) {
+	h := newFixture(t)
+	h.Bot("dan")
+	for _, guarded := range actions() {
+		id := h.thread(J{"permission_policy": J{guarded: []string{}}})
+		h.setStatus(id, "blocked")
+		for _, a := range actions() {
+			h.probe(id, h.Ann, a, a != guarded)
+		}
+		t.patch(h.Bob, id, J{"status": "active", "topic": "free"})
+		t.patch(h.Bob, id, J{"status": "reviewing"})
+		if guarded == "write" {
+			t.Do("POST", thr(id, "/artifacts"), h.Ann, J{"artifact_key": "k"}).Refused(403, "WRITE_PERMISSION_DENIED")
+		}
+	}
+}
+
+func deniedChangesAudited(t *T) {
+	h := newFixture(t)
+	id := h.thread(J{"permission_policy": J{"resolve": []string{"initiator"}, "close": []string{"initiator"}}})
+	t.Do("PATCH", thr(id), h.Bob, J{"status": "resolved"}).Refused(403, "FORBIDDEN")
+	h.auditedAs("thread.permission_denied", id, h.Bob.ID, J{"action": "resolve", "status": "resolved"})
+	t.tick()
+	t.Do("PATCH", thr(id), h.Bob, J{"status": "closed", "close_reason": "manual"}).Refused(403, "FORBIDDEN")
+	h.auditedAs("thread.permission_denied", id, h.Bob.ID, J{"action": "close", "status": "closed"})
+	t.tick()
+	t.Do("PATCH", thr(id), h.Bob, J{"visibility": "private"}).Refused(403, "FORBIDDEN")
+	h.auditedAs("thread.permission_denied", id, h.Bob.ID, J{"action": "manage"})
+	other := h.thread(nil)
+	t.patch(h.Ann, other, J{"status": "resolved"})
+	h.notAudited("thread.permission_denied", other)
 }
 
 // policyThread creates a blocked thread of Ann (the initiator), Bob (label reviewer), Cyd (no

@@ -49,20 +49,7 @@ func threadChecks() []Check {
 			}
 			t.Do("POST", "/api/threads", h.Ann, J{}).Refused(400, "VALIDATION_ERROR")
 		}},
-		{[]string{"B2B-THR-004"}, "tags are trimmed, and at most ten are allowed", func(t *T) {
-			h := newFixture(t)
-			ten := strings.Fields("a b c d e f g h i j")
-			for _, c := range []struct{ sent, read any }{
-				{nil, nil}, {[]string{}, []string{}}, {[]string{" docs ", ""}, []string{"docs"}}, {[]string{"", " "}, []string{}}, {ten, ten}, {[]string{"a", "a"}, []string{"a", "a"}},
-			} {
-				r := h.create(J{"tags": c.sent}).OK().Equal("tags", c.read)
-				t.Get(thr(r.Str("id")), h.Ann).OK().Equal("tags", c.read)
-			}
-			h.create(nil).OK().Equal("tags", nil)
-			for _, tags := range []any{"docs", 5, J{}, []any{5}, []any{nil}, append(ten, "k"), append(ten, "")} {
-				h.create(J{"tags": tags}).Refused(400, "VALIDATION_ERROR")
-			}
-		}},
+		{[]string{"B2B-THR-004"}, "tags are trimmed, and at most ten are allowed", threadTags},
 		{[]string{"B2B-THR-005", "B2B-THR-006"}, "participants of a new thread can be given by id or name", threadParticipants},
 		{[]string{"B2B-THR-007"}, "channel_id must be a channel of the caller", func(t *T) {
 			h, other := newFixture(t), newFixture(t)
@@ -74,22 +61,7 @@ func threadChecks() []Check {
 				h.create(J{"channel_id": id}).Refused(400, "VALIDATION_ERROR")
 			}
 		}},
-		{[]string{"B2B-THR-008"}, "context is returned as a string", func(t *T) {
-			h := newFixture(t)
-			for _, c := range []struct{ sent, read any }{
-				{"plain text", "plain text"}, {"", ""}, {`{"a": 1}`, `{"a": 1}`}, {J{"ticket": 42}, `{"ticket":42}`}, {[]any{1, "x"}, `[1,"x"]`}, {5, "5"}, {true, "true"}, {nil, nil},
-			} {
-				id := h.create(J{"context": c.sent}).OK().Equal("context", c.read).Str("id")
-				t.Get(thr(id), h.Bob).OK().Equal("context", c.read)
-				t.patch(h.Ann, id, J{"context": "other"}).Equal("context", "other")
-				t.patch(h.Ann, id, J{"context": c.sent}).Equal("context", c.read)
-			}
-			h.create(nil).OK().Equal("context", nil)
-			sent, read := `{ "z": [ 1.0, 1e2 ],  "a" : "a b" }`, `{"z":[1.0,1e2],"a":"a b"}`
-			body := Raw(`{"topic": "x", "context": ` + sent + `, "permission_policy": { "write": [ "b", "a" ], "close": null }}`)
-			t.Do("POST", "/api/threads", h.Ann, body, Header("Content-Type", "application/json")).OK().
-				Equal("context", read).Equal("permission_policy", `{"write":["b","a"],"close":null}`)
-		}},
+		{[]string{"B2B-THR-008"}, "context is returned as a string", threadContext},
 		{[]string{"B2B-LIM-005", "B2B-THR-003", "B2B-THR-004"}, "topics and tags are trimmed like ECMAScript trim()", func(t *T) {
 			h := newFixture(t)
 			const space = "\t\v\f\n\r \u00a0\u1680\u2003\u202f\u205f\u3000\u2028\u2029\ufeff"
@@ -97,25 +69,59 @@ func threadChecks() []Check {
 			h.create(J{"topic": "\u0085a\u200b", "tags": []string{"\u0085"}}).OK().Equal("topic", "\u0085a\u200b").Equal("tags", []string{"\u0085"})
 			h.create(J{"topic": space}).Refused(400, "VALIDATION_ERROR")
 		}},
-		{[]string{"B2B-THR-009", "B2B-THR-070"}, "a permission policy is validated and stored", func(t *T) {
-			h := newFixture(t)
-			id, plain := h.thread(nil), h.create(J{"permission_policy": nil}).OK().Equal("permission_policy", nil)
-			for _, p := range goodPolicies() {
-				r := h.create(J{"permission_policy": p}).OK().policyText(p)
-				t.Get(thr(r.Str("id")), h.Bob).OK().policyText(p)
-				t.Do("PATCH", othr(id), h.Admin, J{"permission_policy": p}).OK().policyText(p)
-			}
-			for _, p := range badPolicies() {
-				h.create(J{"permission_policy": p}).Refused(400, "VALIDATION_ERROR")
-				t.Do("PATCH", thr(plain.Str("id")), h.Ann, J{"permission_policy": p}).Refused(400, "VALIDATION_ERROR")
-				t.Do("PATCH", othr(id), h.Admin, J{"permission_policy": p}).Refused(400, "VALIDATION_ERROR")
-			}
-			t.Do("PATCH", othr(id), h.Admin, J{"permission_policy": nil}).OK().Equal("permission_policy", nil)
-			t.patch(h.Ann, id, J{"permission_policy": J{"write": nil}}).policyText(J{"write": nil})
-			t.patch(h.Ann, id, J{"permission_policy": nil}).Equal("permission_policy", nil)
-		}},
+		{[]string{"B2B-THR-009", "B2B-THR-070"}, "a permission policy is validated and stored", threadPolicy},
 		{[]string{"B2B-THR-010", "B2B-THR-011"}, "visibility and join policy have the specified values, and private implies invite_only", visibilityCells},
 	}
+}
+
+func threadTags(t *T) {
+	h := newFixture(t)
+	ten := strings.Fields("a b c d e f g h i j")
+	for _, c := range []struct{ sent, read any }{
+		{nil, nil}, {[]string{}, []string{}}, {[]string{" docs ", ""}, []string{"docs"}}, {[]string{"", " "}, []string{}}, {ten, ten}, {[]string{"a", "a"}, []string{"a", "a"}},
+	} {
+		r := h.create(J{"tags": c.sent}).OK().Equal("tags", c.read)
+		t.Get(thr(r.Str("id")), h.Ann).OK().Equal("tags", c.read)
+	}
+	h.create(nil).OK().Equal("tags", nil)
+	for _, tags := range []any{"docs", 5, J{}, []any{5}, []any{nil}, append(ten, "k"), append(ten, "")} {
+		h.create(J{"tags": tags}).Refused(400, "VALIDATION_ERROR")
+	}
+}
+
+func threadContext(t *T) {
+	h := newFixture(t)
+	for _, c := range []struct{ sent, read any }{
+		{"plain text", "plain text"}, {"", ""}, {`{"a": 1}`, `{"a": 1}`}, {J{"ticket": 42}, `{"ticket":42}`}, {[]any{1, "x"}, `[1,"x"]`}, {5, "5"}, {true, "true"}, {nil, nil},
+	} {
+		id := h.create(J{"context": c.sent}).OK().Equal("context", c.read).Str("id")
+		t.Get(thr(id), h.Bob).OK().Equal("context", c.read)
+		t.patch(h.Ann, id, J{"context": "other"}).Equal("context", "other")
+		t.patch(h.Ann, id, J{"context": c.sent}).Equal("context", c.read)
+	}
+	h.create(nil).OK().Equal("context", nil)
+	sent, read := `{ "z": [ 1.0, 1e2 ],  "a" : "a b" }`, `{"z":[1.0,1e2],"a":"a b"}`
+	body := Raw(`{"topic": "x", "context": ` + sent + `, "permission_policy": { "write": [ "b", "a" ], "close": null }}`)
+	t.Do("POST", "/api/threads", h.Ann, body, Header("Content-Type", "application/json")).OK().
+		Equal("context", read).Equal("permission_policy", `{"write":["b","a"],"close":null}`)
+}
+
+func threadPolicy(t *T) {
+	h := newFixture(t)
+	id, plain := h.thread(nil), h.create(J{"permission_policy": nil}).OK().Equal("permission_policy", nil)
+	for _, p := range goodPolicies() {
+		r := h.create(J{"permission_policy": p}).OK().policyText(p)
+		t.Get(thr(r.Str("id")), h.Bob).OK().policyText(p)
+		t.Do("PATCH", othr(id), h.Admin, J{"permission_policy": p}).OK().policyText(p)
+	}
+	for _, p := range badPolicies() {
+		h.create(J{"permission_policy": p}).Refused(400, "VALIDATION_ERROR")
+		t.Do("PATCH", thr(plain.Str("id")), h.Ann, J{"permission_policy": p}).Refused(400, "VALIDATION_ERROR")
+		t.Do("PATCH", othr(id), h.Admin, J{"permission_policy": p}).Refused(400, "VALIDATION_ERROR")
+	}
+	t.Do("PATCH", othr(id), h.Admin, J{"permission_policy": nil}).OK().Equal("permission_policy", nil)
+	t.patch(h.Ann, id, J{"permission_policy": J{"write": nil}}).policyText(J{"write": nil})
+	t.patch(h.Ann, id, J{"permission_policy": nil}).Equal("permission_policy", nil)
 }
 
 func newThreadDefaults(t *T) {

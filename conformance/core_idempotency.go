@@ -8,46 +8,7 @@ import (
 // idempotencyChecks returns the checks of request_id.
 func idempotencyChecks() []Check {
 	return []Check{
-		{[]string{"B2B-IDEM-001"}, "a repeated request has the same response and takes effect once", func(t *T) {
-			o := t.Org()
-			bot := o.Bot("worker")
-			gone := o.Bot("gone")
-			for i, c := range []struct {
-				by     Caller
-				route  route
-				status int
-			}{
-				{o.Admin, route{"POST", "/api/org/tickets", J{"reusable": true, "request_id": "r"}}, 200},
-				{o.Human(), route{"POST", "/api/org/tickets", J{"request_id": "r"}}, 200},
-				{bot, route{"PATCH", "/api/me/name", J{"name": "renamed", "request_id": "rename"}}, 200},
-				{bot, route{"PATCH", "/api/me/profile", J{"bio": "x", "request_id": "profile"}}, 200},
-				{bot, route{"POST", "/api/me/tokens", J{"scopes": []string{"read"}, "request_id": "token"}}, 200},
-				{o.Admin, route{"PATCH", "/api/org/settings", J{"threads_per_hour_per_bot": 8, "request_id": "settings"}}, 200},
-				{o.Admin, route{"PATCH", "/api/org/bots/" + bot.ID + "/role", J{"auth_role": "admin", "request_id": "role"}}, 200},
-				{o.Admin, route{"PATCH", "/api/org/bots/" + bot.ID + "/status", J{"status": "rejected", "request_id": "status"}}, 200},
-				{o.Admin, route{"DELETE", "/api/bots/" + gone.ID, J{"request_id": "delete"}}, 200},
-				{t.Super(), route{"POST", "/api/orgs", J{"name": "twice", "request_id": "org-" + o.ID}}, 200},
-				{t.Super(), route{"POST", "/api/platform/invite-codes", J{"request_id": "invite-" + o.ID}}, 201},
-			} {
-				first := t.Do(c.route.method, c.route.path, c.by, c.route.body).Status(c.status)
-				switch i {
-				case 9:
-					t.adopt(first.Str("id"), "", first.Str("org_secret"))
-				case 10:
-					t.Cleanup(func() { t.Do("DELETE", "/api/platform/invite-codes/"+first.Str("id"), t.Super(), nil) })
-				}
-				again := t.Do(c.route.method, c.route.path, c.by, c.route.body).Status(c.status)
-				if show(first.JSON) != show(again.JSON) {
-					t.Errorf("%s: the repeated request has the response %s", first, again)
-				}
-			}
-			t.Get("/api/org/tickets", o.Admin).OK().Len("items", 3)
-			o.Audit("bot.profile_update").Len("", 1)
-			o.Audit("bot.role_change").Len("", 1)
-			o.Audit("bot.token_create").Len("", 1)
-			t.Do("POST", "/api/org/tickets", o.Admin, J{"reusable": true}).Status(200)
-			t.Get("/api/org/tickets", o.Admin).OK().Len("items", 4)
-		}},
+		{[]string{"B2B-IDEM-001"}, "a repeated request has the same response and takes effect once", repeatedRequests},
 		{[]string{"B2B-IDEM-002"}, "a request_id cannot be used with other content", func(t *T) {
 			o := t.Org()
 			t.Do("POST", "/api/org/tickets", o.Admin, J{"request_id": "r"}).Status(200)
@@ -74,23 +35,7 @@ func idempotencyChecks() []Check {
 			t.Do("PATCH", "/api/me/name", bot, J{"request_id": "r", "name": "free"}).Status(200).Equal("name", "free")
 			t.Do("PATCH", "/api/me/name", bot, J{"request_id": "r", "name": "taken"}).Refused(409, "IDEMPOTENCY_KEY_REUSED")
 		}},
-		{[]string{"B2B-IDEM-005"}, "concurrent equal requests take effect once", func(t *T) {
-			o := t.Org()
-			var mu sync.Mutex
-			var bodies [][]byte
-			t.Concurrently(8, func(int) {
-				r := t.Do("POST", "/api/org/tickets", o.Admin, J{"request_id": "rush", "reusable": true}).Status(200)
-				mu.Lock()
-				defer mu.Unlock()
-				bodies = append(bodies, r.Body)
-			})
-			for _, a := range bodies {
-				if !bytes.Equal(a, bodies[0]) {
-					t.Errorf("equal requests have the responses %s and %s", bodies[0], a)
-				}
-			}
-			t.Get("/api/org/tickets", o.Admin).OK().Len("items", 1)
-		}},
+		{[]string{"B2B-IDEM-005"}, "concurrent equal requests take effect once", concurrentRepeats},
 		{[]string{"B2B-IDEM-006"}, "a request_id must be a string", func(t *T) {
 			o := t.Org()
 			for _, id := range []any{5, true, J{}, []string{"r"}} {
@@ -100,6 +45,65 @@ func idempotencyChecks() []Check {
 			t.Do("POST", "/api/org/tickets", o.Admin, J{"request_id": nil}).Status(200)
 		}},
 	}
+}
+
+func repeatedRequests(t *T) {
+	o := t.Org()
+	bot := o.Bot("worker")
+	gone := o.Bot("gone")
+	for i, c := range []struct {
+		by     Caller
+		route  route
+		status int
+	}{
+		{o.Admin, route{"POST", "/api/org/tickets", J{"reusable": true, "request_id": "r"}}, 200},
+		{o.Human(), route{"POST", "/api/org/tickets", J{"request_id": "r"}}, 200},
+		{bot, route{"PATCH", "/api/me/name", J{"name": "renamed", "request_id": "rename"}}, 200},
+		{bot, route{"PATCH", "/api/me/profile", J{"bio": "x", "request_id": "profile"}}, 200},
+		{bot, route{"POST", "/api/me/tokens", J{"scopes": []string{"read"}, "request_id": "token"}}, 200},
+		{o.Admin, route{"PATCH", "/api/org/settings", J{"threads_per_hour_per_bot": 8, "request_id": "settings"}}, 200},
+		{o.Admin, route{"PATCH", "/api/org/bots/" + bot.ID + "/role", J{"auth_role": "admin", "request_id": "role"}}, 200},
+		{o.Admin, route{"PATCH", "/api/org/bots/" + bot.ID + "/status", J{"status": "rejected", "request_id": "status"}}, 200},
+		{o.Admin, route{"DELETE", "/api/bots/" + gone.ID, J{"request_id": "delete"}}, 200},
+		{t.Super(), route{"POST", "/api/orgs", J{"name": "twice", "request_id": "org-" + o.ID}}, 200},
+		{t.Super(), route{"POST", "/api/platform/invite-codes", J{"request_id": "invite-" + o.ID}}, 201},
+	} {
+		first := t.Do(c.route.method, c.route.path, c.by, c.route.body).Status(c.status)
+		switch i {
+		case 9:
+			t.adopt(first.Str("id"), "", first.Str("org_secret"))
+		case 10:
+			t.Cleanup(func() { t.Do("DELETE", "/api/platform/invite-codes/"+first.Str("id"), t.Super(), nil) })
+		}
+		again := t.Do(c.route.method, c.route.path, c.by, c.route.body).Status(c.status)
+		if show(first.JSON) != show(again.JSON) {
+			t.Errorf("%s: the repeated request has the response %s", first, again)
+		}
+	}
+	t.Get("/api/org/tickets", o.Admin).OK().Len("items", 3)
+	o.Audit("bot.profile_update").Len("", 1)
+	o.Audit("bot.role_change").Len("", 1)
+	o.Audit("bot.token_create").Len("", 1)
+	t.Do("POST", "/api/org/tickets", o.Admin, J{"reusable": true}).Status(200)
+	t.Get("/api/org/tickets", o.Admin).OK().Len("items", 4)
+}
+
+func concurrentRepeats(t *T) {
+	o := t.Org()
+	var mu sync.Mutex
+	var bodies [][]byte
+	t.Concurrently(8, func(int) {
+		r := t.Do("POST", "/api/org/tickets", o.Admin, J{"request_id": "rush", "reusable": true}).Status(200)
+		mu.Lock()
+		defer mu.Unlock()
+		bodies = append(bodies, r.Body)
+	})
+	for _, a := range bodies {
+		if !bytes.Equal(a, bodies[0]) {
+			t.Errorf("equal requests have the responses %s and %s", bodies[0], a)
+		}
+	}
+	t.Get("/api/org/tickets", o.Admin).OK().Len("items", 1)
 }
 
 // errorChecks returns the checks of the format of errors.

@@ -17,73 +17,77 @@ const script = "<script>alert(document.domain)</script>"
 // another type, and of compressed files.
 func polyglotChecks() []Check {
 	return []Check{
-		{[]string{"B2B-FILE-028", "B2B-FILE-004", "B2B-FILE-021"}, "a file that is valid as several types is served with one safe type", func(t *T) {
-			o := t.Org()
-			for _, c := range []struct{ what, name, kind, data, want string }{
-				{"an image that is a script", "a.js", "text/plain", "GIF89a/*\x01\x00\x01\x00*/=1;alert(document.domain)//", "image/gif"},
-				{"an image followed by a page", "a.html", "image/png", tinyPNG + script, "image/png"},
-				{"an image with a page in its comment", "a.html", "text/plain", "\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00\xff\xfe\x00\x40" + script, "image/jpeg"},
-				{"an image followed by an archive", "a.jar", "image/gif", "GIF89a\x01\x00\x01\x00\x80\x00\x00" + zipped("x.class", 100), "image/gif"},
-				{"a PDF that is also a page", "a.html", "text/csv", "%PDF-1.4\n" + script + "\n%%EOF", "application/pdf"},
-				{"a page that is also a PDF", "a.pdf", "text/plain", "<html>" + script + "%PDF-1.4\n%%EOF", "application/pdf"},
-				{"a page", "a.html", "application/json", "<!DOCTYPE html>" + script, "application/json"},
-				{"a page that is declared as an image", "a.png", "image/png", "<html onload=alert(1)>" + script, "image/png"},
-				{"an SVG image after a comment", "a.svg", "text/plain", "<!-- --><svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>", "text/plain"},
-				{"a script", "a.js", "text/plain", "alert(document.domain)", "text/plain"},
-				{"a module for a worker", "sw.js", "application/json", "self.onfetch=e=>{}", "application/json"},
-			} {
-				r := upload(t, o.Admin, c.name, c.kind, c.data).Equal("mime_type", c.want).Equal("size", len(c.data))
-				t.inert(r.Str("url"), o.Admin, c.want, c.data)
-			}
-			for _, c := range []struct{ kind, data string }{ // with the dangerous type declared
-				{"text/html", script}, {"image/svg+xml", "<svg onload='alert(1)'/>"}, {"application/xhtml+xml", script}, {"text/javascript", "alert(1)"},
-				{"image/png", "<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>"}, {"text/plain", "\xef\xbb\xbf\n<?xml version='1.0'?><html xmlns='http://www.w3.org/1999/xhtml'/>"},
-			} {
-				form{}.file("file", "f", c.kind, c.data).send(t, o.Admin).Refused(415, "UNSUPPORTED_MEDIA_TYPE")
-			}
-		}},
-		{[]string{"B2B-FILE-028", "B2B-FILE-002"}, "the server does not decompress or decode files", func(t *T) {
-			o := t.Org()
-			const unpacked = 64 << 20
-			bomb, archive := gzipped(unpacked), zipped("zeros", unpacked)
-			for _, packed := range []string{bomb, archive} {
-				if len(packed) > 128<<10 {
-					t.Fatalf("the compressed file has %d bytes, want at most 128 KiB", len(packed))
-				}
-				form{}.file("file", "f.txt", "text/plain", packed).send(t, o.Admin).Refused(415, "UNSUPPORTED_MEDIA_TYPE")
-			}
-			whole := form{}.file("file", "f.txt", "text/plain", "text").String()
-			var body bytes.Buffer
-			zw := gzip.NewWriter(&body)
-			if _, err := io.WriteString(zw, whole); err != nil {
-				t.Fatalf("%v", err)
-			}
-			if err := zw.Close(); err != nil {
-				t.Fatalf("%v", err)
-			}
-			for _, coding := range []string{"gzip", "deflate", "br", "zstd", "gzip, identity"} {
-				sendForm(t, o.Admin, body.String(), Header("Content-Encoding", coding)).Refused(415, "UNSUPPORTED_MEDIA_TYPE")
-			}
-			sendForm(t, o.Admin, whole, Header("Content-Encoding", "identity")).Status(200)
+		{[]string{"B2B-FILE-028", "B2B-FILE-004", "B2B-FILE-021"}, "a file that is valid as several types is served with one safe type", polyglotTypes},
+		{[]string{"B2B-FILE-028", "B2B-FILE-002"}, "the server does not decompress or decode files", noDecoding},
+	}
+}
 
-			combined := tinyPNG + bomb // an image followed by a decompression bomb
-			coded := func(header, value, data string) form {
-				return form{fmt.Sprintf("Content-Disposition: form-data; name=\"file\"; filename=\"f\"\r\nContent-Type: text/plain\r\n%s: %s\r\n\r\n%s", header, value, data)}
-			}
-			text := base64.StdEncoding.EncodeToString([]byte(script))
-			for _, c := range []struct {
-				f          form
-				data, want string
-			}{
-				{form{}.file("file", "f", "image/png", combined), combined, "image/png"},
-				{coded("Content-Encoding", "deflate", deflated(unpacked)), deflated(unpacked), "text/plain"},
-				{coded("Content-Transfer-Encoding", "base64", text), text, "text/plain"},
-				{coded("Content-Transfer-Encoding", "quoted-printable", "=3Cscript=3E"), "=3Cscript=3E", "text/plain"},
-			} {
-				r := c.f.send(t, o.Admin).OK().Equal("size", len(c.data)).Equal("mime_type", c.want)
-				t.inert(r.Str("url"), o.Admin, c.want, c.data)
-			}
-		}},
+func polyglotTypes(t *T) {
+	o := t.Org()
+	for _, c := range []struct{ what, name, kind, data, want string }{
+		{"an image that is a script", "a.js", "text/plain", "GIF89a/*\x01\x00\x01\x00*/=1;alert(document.domain)//", "image/gif"},
+		{"an image followed by a page", "a.html", "image/png", tinyPNG + script, "image/png"},
+		{"an image with a page in its comment", "a.html", "text/plain", "\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00\xff\xfe\x00\x40" + script, "image/jpeg"},
+		{"an image followed by an archive", "a.jar", "image/gif", "GIF89a\x01\x00\x01\x00\x80\x00\x00" + zipped("x.class", 100), "image/gif"},
+		{"a PDF that is also a page", "a.html", "text/csv", "%PDF-1.4\n" + script + "\n%%EOF", "application/pdf"},
+		{"a page that is also a PDF", "a.pdf", "text/plain", "<html>" + script + "%PDF-1.4\n%%EOF", "application/pdf"},
+		{"a page", "a.html", "application/json", "<!DOCTYPE html>" + script, "application/json"},
+		{"a page that is declared as an image", "a.png", "image/png", "<html onload=alert(1)>" + script, "image/png"},
+		{"an SVG image after a comment", "a.svg", "text/plain", "<!-- --><svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>", "text/plain"},
+		{"a script", "a.js", "text/plain", "alert(document.domain)", "text/plain"},
+		{"a module for a worker", "sw.js", "application/json", "self.onfetch=e=>{}", "application/json"},
+	} {
+		r := upload(t, o.Admin, c.name, c.kind, c.data).Equal("mime_type", c.want).Equal("size", len(c.data))
+		t.inert(r.Str("url"), o.Admin, c.want, c.data)
+	}
+	for _, c := range []struct{ kind, data string }{ // with the dangerous type declared
+		{"text/html", script}, {"image/svg+xml", "<svg onload='alert(1)'/>"}, {"application/xhtml+xml", script}, {"text/javascript", "alert(1)"},
+		{"image/png", "<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>"}, {"text/plain", "\xef\xbb\xbf\n<?xml version='1.0'?><html xmlns='http://www.w3.org/1999/xhtml'/>"},
+	} {
+		form{}.file("file", "f", c.kind, c.data).send(t, o.Admin).Refused(415, "UNSUPPORTED_MEDIA_TYPE")
+	}
+}
+
+func noDecoding(t *T) {
+	o := t.Org()
+	const unpacked = 64 << 20
+	bomb, archive := gzipped(unpacked), zipped("zeros", unpacked)
+	for _, packed := range []string{bomb, archive} {
+		if len(packed) > 128<<10 {
+			t.Fatalf("the compressed file has %d bytes, want at most 128 KiB", len(packed))
+		}
+		form{}.file("file", "f.txt", "text/plain", packed).send(t, o.Admin).Refused(415, "UNSUPPORTED_MEDIA_TYPE")
+	}
+	whole := form{}.file("file", "f.txt", "text/plain", "text").String()
+	var body bytes.Buffer
+	zw := gzip.NewWriter(&body)
+	if _, err := io.WriteString(zw, whole); err != nil {
+		t.Fatalf("%v", err)
+	}
+	if err := zw.Close(); err != nil {
+		t.Fatalf("%v", err)
+	}
+	for _, coding := range []string{"gzip", "deflate", "br", "zstd", "gzip, identity"} {
+		sendForm(t, o.Admin, body.String(), Header("Content-Encoding", coding)).Refused(415, "UNSUPPORTED_MEDIA_TYPE")
+	}
+	sendForm(t, o.Admin, whole, Header("Content-Encoding", "identity")).Status(200)
+
+	combined := tinyPNG + bomb // an image followed by a decompression bomb
+	coded := func(header, value, data string) form {
+		return form{fmt.Sprintf("Content-Disposition: form-data; name=\"file\"; filename=\"f\"\r\nContent-Type: text/plain\r\n%s: %s\r\n\r\n%s", header, value, data)}
+	}
+	text := base64.StdEncoding.EncodeToString([]byte(script))
+	for _, c := range []struct {
+		f          form
+		data, want string
+	}{
+		{form{}.file("file", "f", "image/png", combined), combined, "image/png"},
+		{coded("Content-Encoding", "deflate", deflated(unpacked)), deflated(unpacked), "text/plain"},
+		{coded("Content-Transfer-Encoding", "base64", text), text, "text/plain"},
+		{coded("Content-Transfer-Encoding", "quoted-printable", "=3Cscript=3E"), "=3Cscript=3E", "text/plain"},
+	} {
+		r := c.f.send(t, o.Admin).OK().Equal("size", len(c.data)).Equal("mime_type", c.want)
+		t.inert(r.Str("url"), o.Admin, c.want, c.data)
 	}
 }
 

@@ -124,74 +124,82 @@ func tombstoneChecks() []Check {
 	}
 }
 
+// changeJoinStatus asks for another join status of a bot.
+func changeJoinStatus(t *T, by Caller, id string, body any) *Response {
+	return t.Do("PATCH", "/api/org/bots/"+id+"/status", by, body)
+}
+
 // joinStatusChecks returns the checks of approving and rejecting bots.
 func joinStatusChecks() []Check {
-	status := func(t *T, c Caller, id string, body any) *Response {
-		return t.Do("PATCH", "/api/org/bots/"+id+"/status", c, body)
-	}
 	return []Check{
-		{[]string{"B2B-BOT-020", "B2B-BOT-022"}, "org admins can approve and reject bots", func(t *T) {
-			o := t.Org()
-			bot := o.PendingBot("newbie")
-			human := o.Human()
-			owner := o.Admin.Login()
-			refs := map[string]string{}
-			for _, item := range t.Get("/api/org/sessions", o.Admin).OK().List("items") {
-				s := item.(map[string]any)
-				refs[s["role"].(string)] = s["ref"].(string)
-			}
-			for _, c := range []struct {
-				by           Caller
-				body         J
-				before       string
-				mark, reason any
-			}{
-				{o.Admin, J{"status": "rejected", "reason": "who?"}, "pending", "bot:" + o.Admin.ID, "who?"},
-				{human, J{"status": "active"}, "rejected", "session:" + refs["org_admin"], nil},
-				{o.Admin.Scoped("admin"), J{"status": "rejected"}, "active", "bot:" + o.Admin.ID, nil},
-				{o.Admin, J{"status": "active", "reason": ""}, "rejected", "bot:" + o.Admin.ID, nil},
-				{owner, J{"status": "rejected", "reason": "no"}, "active", "session:" + refs["bot_owner"], "no"},
-			} {
-				r := status(t, c.by, bot.ID, c.body).OK().Shape("", "join_status_changed_by:s join_status_changed_at:i")
-				t.has(r, J{
-					"bot_id": bot.ID, "name": "newbie", "join_status": c.body["status"], "previous_status": c.before, "join_status_changed_by": c.mark,
-				})
-				if c.body["reason"] != "" {
-					r.Equal("join_status_reason", c.reason)
-				}
-				t.Get("/api/bots/"+bot.ID, o.Admin).OK().Equal("join_status", c.body["status"])
-			}
-			direct := o.PendingBot("direct")
-			status(t, o.Admin, direct.ID, J{"status": "active"}).OK().Equal("previous_status", "pending")
-			status(t, o.Admin, o.Admin.ID, J{"status": "rejected"}).OK().Equal("join_status_changed_by", "bot:"+o.Admin.ID)
-			t.Get("/api/me", o.Admin).Refused(403, "BOT_NOT_ACTIVE")
-		}},
-		{[]string{"B2B-BOT-021"}, "a change of join status is validated in order: status, reason, bot", func(t *T) {
-			o := t.Org()
-			bot := o.Bot("worker")
-			for _, body := range []any{
-				J{}, nil, J{"status": "pending"}, J{"status": nil}, J{"status": 1}, J{"status": "ACTIVE"}, J{"status": "gone", "reason": "x"},
-				J{"status": "rejected", "reason": nil}, J{"status": "rejected", "reason": 5}, J{"status": "rejected", "reason": strings.Repeat("x", 501)},
-			} {
-				status(t, o.Admin, bot.ID, body).Refused(400, "VALIDATION_ERROR")
-				status(t, o.Admin, unusedID, body).Refused(400, "VALIDATION_ERROR")
-			}
-			status(t, o.Admin, unusedID, J{"status": "rejected"}).Refused(404, "NOT_FOUND")
-			status(t, o.Admin, "worker", J{"status": "rejected"}).Refused(404, "NOT_FOUND")
-			t.Get("/api/me", bot).Status(200)
-		}},
-		{[]string{"B2B-BOT-023"}, "setting the current join status changes nothing", func(t *T) {
-			o := t.Org()
-			bot := o.Bot("worker")
-			t.has(status(t, o.Admin, bot.ID, J{"status": "active", "reason": "ignored"}).OK(), J{
-				"join_status": "active", "previous_status": "active", "join_status_changed_by": nil, "join_status_changed_at": nil, "join_status_reason": nil,
-			})
-			done := status(t, o.Admin, bot.ID, J{"status": "rejected", "reason": "first"}).OK()
-			t.has(status(t, o.Human(), bot.ID, J{"status": "rejected", "reason": "second"}).OK(), J{
-				"join_status": "rejected", "previous_status": "rejected", "join_status_changed_by": done.Value("join_status_changed_by"),
-				"join_status_changed_at": done.Value("join_status_changed_at"), "join_status_reason": "first",
-			})
-			o.Audit("bot.join_status_changed").Len("", 1)
-		}},
+		{[]string{"B2B-BOT-020", "B2B-BOT-022"}, "org admins can approve and reject bots", joinStatusChange},
+		{[]string{"B2B-BOT-021"}, "a change of join status is validated in order: status, reason, bot", joinStatusOrder},
+		{[]string{"B2B-BOT-023"}, "setting the current join status changes nothing", joinStatusUnchanged},
 	}
+}
+
+func joinStatusChange(t *T) {
+	o := t.Org()
+	bot := o.PendingBot("newbie")
+	human := o.Human()
+	owner := o.Admin.Login()
+	refs := map[string]string{}
+	for _, item := range t.Get("/api/org/sessions", o.Admin).OK().List("items") {
+		s := item.(map[string]any)
+		refs[s["role"].(string)] = s["ref"].(string)
+	}
+	for _, c := range []struct {
+		by           Caller
+		body         J
+		before       string
+		mark, reason any
+	}{
+		{o.Admin, J{"status": "rejected", "reason": "who?"}, "pending", "bot:" + o.Admin.ID, "who?"},
+		{human, J{"status": "active"}, "rejected", "session:" + refs["org_admin"], nil},
+		{o.Admin.Scoped("admin"), J{"status": "rejected"}, "active", "bot:" + o.Admin.ID, nil},
+		{o.Admin, J{"status": "active", "reason": ""}, "rejected", "bot:" + o.Admin.ID, nil},
+		{owner, J{"status": "rejected", "reason": "no"}, "active", "session:" + refs["bot_owner"], "no"},
+	} {
+		r := changeJoinStatus(t, c.by, bot.ID, c.body).OK().Shape("", "join_status_changed_by:s join_status_changed_at:i")
+		t.has(r, J{
+			"bot_id": bot.ID, "name": "newbie", "join_status": c.body["status"], "previous_status": c.before, "join_status_changed_by": c.mark,
+		})
+		if c.body["reason"] != "" {
+			r.Equal("join_status_reason", c.reason)
+		}
+		t.Get("/api/bots/"+bot.ID, o.Admin).OK().Equal("join_status", c.body["status"])
+	}
+	direct := o.PendingBot("direct")
+	changeJoinStatus(t, o.Admin, direct.ID, J{"status": "active"}).OK().Equal("previous_status", "pending")
+	changeJoinStatus(t, o.Admin, o.Admin.ID, J{"status": "rejected"}).OK().Equal("join_status_changed_by", "bot:"+o.Admin.ID)
+	t.Get("/api/me", o.Admin).Refused(403, "BOT_NOT_ACTIVE")
+}
+
+func joinStatusOrder(t *T) {
+	o := t.Org()
+	bot := o.Bot("worker")
+	for _, body := range []any{
+		J{}, nil, J{"status": "pending"}, J{"status": nil}, J{"status": 1}, J{"status": "ACTIVE"}, J{"status": "gone", "reason": "x"},
+		J{"status": "rejected", "reason": nil}, J{"status": "rejected", "reason": 5}, J{"status": "rejected", "reason": strings.Repeat("x", 501)},
+	} {
+		changeJoinStatus(t, o.Admin, bot.ID, body).Refused(400, "VALIDATION_ERROR")
+		changeJoinStatus(t, o.Admin, unusedID, body).Refused(400, "VALIDATION_ERROR")
+	}
+	changeJoinStatus(t, o.Admin, unusedID, J{"status": "rejected"}).Refused(404, "NOT_FOUND")
+	changeJoinStatus(t, o.Admin, "worker", J{"status": "rejected"}).Refused(404, "NOT_FOUND")
+	t.Get("/api/me", bot).Status(200)
+}
+
+func joinStatusUnchanged(t *T) {
+	o := t.Org()
+	bot := o.Bot("worker")
+	t.has(changeJoinStatus(t, o.Admin, bot.ID, J{"status": "active", "reason": "ignored"}).OK(), J{
+		"join_status": "active", "previous_status": "active", "join_status_changed_by": nil, "join_status_changed_at": nil, "join_status_reason": nil,
+	})
+	done := changeJoinStatus(t, o.Admin, bot.ID, J{"status": "rejected", "reason": "first"}).OK()
+	t.has(changeJoinStatus(t, o.Human(), bot.ID, J{"status": "rejected", "reason": "second"}).OK(), J{
+		"join_status": "rejected", "previous_status": "rejected", "join_status_changed_by": done.Value("join_status_changed_by"),
+		"join_status_changed_at": done.Value("join_status_changed_at"), "join_status_reason": "first",
+	})
+	o.Audit("bot.join_status_changed").Len("", 1)
 }

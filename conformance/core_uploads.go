@@ -52,76 +52,80 @@ func duringUpload(t *T, c Caller, meanwhile func()) *Response {
 // fairChecks returns the checks that a busy org does not delay others.
 func fairChecks() []Check {
 	return []Check{
-		{[]string{"B2B-LIM-020", "B2B-FILE-010"}, "stalled uploads of one org do not delay an upload of another org", func(t *T) {
-			busy, quiet := t.Org(), t.Org()
-			var bots []*Bot
-			for i := range 5 {
-				bots = append(bots, busy.Bot(fmt.Sprint("busy", i)))
-			}
-			other := quiet.Bot("quiet")
-			whole := form{}.file("file", "a.txt", "text/plain", strings.Repeat("text ", 2_000)).String()
-			const slow = 80
-			under := make(chan struct{}, slow)
-			release := make(chan struct{})
-			t.Concurrently(slow+1, func(i int) {
-				if i < slow {
-					p := Paused{whole[:len(whole)/2], whole[len(whole)/2:], make(chan struct{}), release}
-					go func() {
-						select {
-						case <-p.Reached:
-							under <- struct{}{}
-						case <-t.ctx.Done():
-						}
-					}()
-					t.Do("POST", "/api/files/upload", bots[i%len(bots)], p, Header("Content-Type", "multipart/form-data; boundary="+formEdge))
-					return
-				}
-				defer close(release)
-				for range slow {
-					select {
-					case <-under:
-					case <-t.ctx.Done():
-						return
-					}
-				}
-				begun := time.Now()
-				t.Do("POST", "/api/files/upload", other, Raw(whole), Header("Content-Type", "multipart/form-data; boundary="+formEdge)).OK()
-				if took := time.Since(begun); took > 8*time.Second {
-					t.Errorf("an upload of another org took %v", took)
-				}
-			})
-		}},
-		{[]string{"B2B-LIM-020", "B2B-LIM-021"}, "many searches of one org do not delay reads and changes of another org, or GET /health", func(t *T) {
-			busy, quiet := t.Org(), t.Org()
-			bot, peer := quiet.Bot("bot"), quiet.Bot("peer")
-			busy.Bot("worker")
-			stop := make(chan struct{})
-			t.Concurrently(17, func(i int) {
-				if i < 16 {
-					for {
-						select {
-						case <-stop:
-							return
-						case <-t.ctx.Done():
-							return
-						default:
-							t.Get("/api/org/search?q=anything", busy.Admin).OK()
-						}
-					}
-				}
-				defer close(stop)
-				for range 20 {
-					begun := time.Now()
-					t.Get("/api/me", bot).OK()
-					t.Get("/health", nil).OK()
-					t.Do("POST", "/api/send", bot, J{"to": peer.ID, "content": "hello"}).OK()
-					if took := time.Since(begun); took > 5*time.Second {
-						t.Errorf("a read, a change and GET /health of another org took %v", took)
-					}
-				}
-			})
-		}},
+		{[]string{"B2B-LIM-020", "B2B-FILE-010"}, "stalled uploads of one org do not delay an upload of another org", fairUploads},
+		{[]string{"B2B-LIM-020", "B2B-LIM-021"}, "many searches of one org do not delay reads and changes of another org, or GET /health", fairSearches},
 	}
+}
+
+func fairUploads(t *T) {
+	busy, quiet := t.Org(), t.Org()
+	var bots []*Bot
+	for i := range 5 {
+		bots = append(bots, busy.Bot(fmt.Sprint("busy", i)))
+	}
+	other := quiet.Bot("quiet")
+	whole := form{}.file("file", "a.txt", "text/plain", strings.Repeat("text ", 2_000)).String()
+	const slow = 80
+	under := make(chan struct{}, slow)
+	release := make(chan struct{})
+	t.Concurrently(slow+1, func(i int) {
+		if i < slow {
+			p := Paused{whole[:len(whole)/2], whole[len(whole)/2:], make(chan struct{}), release}
+			go func() {
+				select {
+				case <-p.Reached:
+					under <- struct{}{}
+				case <-t.ctx.Done():
+				}
+			}()
+			t.Do("POST", "/api/files/upload", bots[i%len(bots)], p, Header("Content-Type", "multipart/form-data; boundary="+formEdge))
+			return
+		}
+		defer close(release)
+		for range slow {
+			select {
+			case <-under:
+			case <-t.ctx.Done():
+				return
+			}
+		}
+		begun := time.Now()
+		t.Do("POST", "/api/files/upload", other, Raw(whole), Header("Content-Type", "multipart/form-data; boundary="+formEdge)).OK()
+		if took := time.Since(begun); took > 8*time.Second {
+			t.Errorf("an upload of another org took %v", took)
+		}
+	})
+}
+
+func fairSearches(t *T) {
+	busy, quiet := t.Org(), t.Org()
+	bot, peer := quiet.Bot("bot"), quiet.Bot("peer")
+	busy.Bot("worker")
+	stop := make(chan struct{})
+	t.Concurrently(17, func(i int) {
+		if i < 16 {
+			for {
+				select {
+				case <-stop:
+					return
+				case <-t.ctx.Done():
+					return
+				default:
+					t.Get("/api/org/search?q=anything", busy.Admin).OK()
+				}
+			}
+		}
+		defer close(stop)
+		for range 20 {
+			begun := time.Now()
+			t.Get("/api/me", bot).OK()
+			t.Get("/health", nil).OK()
+			t.Do("POST", "/api/send", bot, J{"to": peer.ID, "content": "hello"}).OK()
+			if took := time.Since(begun); took > 5*time.Second {
+				t.Errorf("a read, a change and GET /health of another org took %v", took)
+			}
+		}
+	})
 }
 
 // uploadChecks returns the checks of slow uploads.

@@ -126,34 +126,13 @@ func exactEvents(t *T) {
 	s := newLiveFixture(t)
 	sub := s.addSockets()
 	seen := map[string]bool{}
-	look := func(received receivedFrames, also map[string]string) {
-		for _, frames := range received {
-			for _, fr := range frames {
-				r := sub.asResponse(fr).exactly("", "event "+fr.kind())
-				for path, name := range also {
-					if _, there := r.find(path); there {
-						r.exactly(path, name)
-					}
-				}
-				seen[fr.kind()] = true
-			}
-		}
-	}
-	watch := func(do func()) receivedFrames {
-		do()
-		mark := s.mark()
-		out := receivedFrames{}
-		for name, f := range s.feeds {
-			out[name] = f.upTo(mark)
-		}
-		return out
-	}
-	look(watch(func() { t.dm(s.Ann, "bob", "x") }), map[string]string{"message": "channel message", "channel": "channel"})
+	look := func(do func(), also map[string]string) { s.exactFrames(sub, seen, do, also) }
+	look(func() { t.dm(s.Ann, "bob", "x") }, map[string]string{"message": "channel message", "channel": "channel"})
 	var id string
-	look(watch(func() { id = s.thread(J{"join_policy": "approval"}) }), map[string]string{"thread": "thread"})
+	look(func() { id = s.thread(J{"join_policy": "approval"}) }, map[string]string{"thread": "thread"})
 	sub.subscribe(J{"thread_id": id})
 	thread := map[string]string{"thread": "thread", "message": "thread message", "artifact": "artifact"}
-	look(watch(func() {
+	look(func() {
 		t.say(s.Bob, id, "x @ann")
 		t.Do("POST", thr(id, "/artifacts"), s.Ann, J{"artifact_key": "k"}).OK()
 		t.Do("PATCH", thr(id, "/artifacts/k"), s.Ann, J{"content": "x"}).OK()
@@ -163,13 +142,13 @@ func exactEvents(t *T) {
 		t.Do("DELETE", thr(id, "/participants/cyd"), s.Ann, nil).OK()
 		asked := t.Do("POST", thr(id, "/join"), s.Cyd, nil).Status(202).Str("request_id")
 		t.Do("POST", thr(id, "/join-requests/"+asked+"/reject"), s.Ann, nil).OK()
-	}), thread)
-	look(watch(func() {
+	}, thread)
+	look(func() {
 		newbie := s.PendingBot("newbie")
 		newbie.SetStatus("active")
 		t.Do("PATCH", "/api/me/name", newbie, J{"name": "newbie2"}).OK()
 		t.Do("DELETE", "/api/me", newbie, nil).OK()
-	}), map[string]string{"bot": "bot of an event"})
+	}, map[string]string{"bot": "bot of an event"})
 	for _, kind := range []string{
 		"message", "channel_created", "bot_registered", "bot_join_request", "bot_status_changed", "bot_renamed", "bot_offline", "thread_created", "thread_updated",
 		"thread_status_changed", "thread_message", "thread_artifact", "thread_participant", "thread_join_request", "thread_join_resolved",
@@ -184,4 +163,22 @@ func exactEvents(t *T) {
 	t.open("passerby", passerby)
 	_, online := s.feeds["ann"].seek("bot_online of passerby", func(fr Frame) bool { return fr.kind() == "bot_online" && fr.str("bot.id") == passerby.ID })
 	sub.asResponse(online).exactly("", "event bot_online").exactly("bot", "bot of an event").Lacks("cursor")
+}
+
+// exactFrames asserts that the frames of all feeds that do causes have exactly the keys of their
+// events. also names the exact objects at paths of the frames. It adds the kinds of events to seen.
+func (s *liveFixture) exactFrames(sub *Socket, seen map[string]bool, do func(), also map[string]string) {
+	do()
+	mark := s.mark()
+	for _, f := range s.feeds {
+		for _, fr := range f.upTo(mark) {
+			r := sub.asResponse(fr).exactly("", "event "+fr.kind())
+			for path, name := range also {
+				if _, there := r.find(path); there {
+					r.exactly(path, name)
+				}
+			}
+			seen[fr.kind()] = true
+		}
+	}
 }

@@ -91,74 +91,87 @@ func catchupChecks() []Check {
 	}
 }
 
-func catchupEntries(t *T) {
-	s := newLiveFixture(t)
-	before := time.Now().UnixMilli() - 3_600_000 // clocks can differ; the org is younger than an hour
-	id := s.thread(nil)
-	find := func(b *Bot, kind, scope string) *Response {
-		entries, _ := t.missed(b, before, 50)
-		for _, e := range entries {
-			if e.kind() == kind && (e.str("thread_id") == scope || e.str("channel_id") == scope) {
-				return &Response{t: t, request: "catch-up of " + b.Name, Body: []byte(e.Raw), JSON: e.JSON, isJSON: true}
-			}
+// catchupFixture reads the catch-up events since a time before the org existed.
+type catchupFixture struct {
+	*liveFixture
+	before int64 // ms
+}
+
+// find returns the catch-up event of the kind that concerns the thread or channel.
+func (s *catchupFixture) find(b *Bot, kind, scope string) *Response {
+	entries, _ := s.t.missed(b, s.before, 50)
+	for _, e := range entries {
+		if e.kind() == kind && (e.str("thread_id") == scope || e.str("channel_id") == scope) {
+			return &Response{t: s.t, request: "catch-up of " + b.Name, Body: []byte(e.Raw), JSON: e.JSON, isJSON: true}
 		}
-		t.Fatalf("the catch-up of %s has no %s of %s: %v", b.Name, kind, scope, raws(entries))
-		return nil
 	}
-	counts := func(b *Bot, invites, statuses, activities, channels int) {
-		t.Get(query("/api/me/catchup/count", "since", fmt.Sprint(before)), b).OK().
-			Equal("", J{"thread_invites": invites, "thread_status_changes": statuses, "thread_activities": activities, "channel_messages": channels, "total": invites + statuses + activities + channels})
-	}
-	counts(s.Ann, 0, 0, 0, 0)
-	counts(s.Bob, 1, 0, 0, 0)
-	find(s.Bob, "thread_invited", id).Equal("topic", "work").Equal("inviter", s.Ann.ID)
+	s.t.Fatalf("the catch-up of %s has no %s of %s: %v", b.Name, kind, scope, raws(entries))
+	return nil
+}
+
+// counts asserts how many catch-up events of each kind the bot has.
+func (s *catchupFixture) counts(b *Bot, invites, statuses, activities, channels int) {
+	s.t.Get(query("/api/me/catchup/count", "since", fmt.Sprint(s.before)), b).OK().
+		Equal("", J{"thread_invites": invites, "thread_status_changes": statuses, "thread_activities": activities, "channel_messages": channels, "total": invites + statuses + activities + channels})
+}
+
+func catchupEntries(t *T) {
+	s := &catchupFixture{newLiveFixture(t), time.Now().UnixMilli() - 3_600_000} // clocks can differ; the org is younger than an hour
+	id := s.thread(nil)
+	s.counts(s.Ann, 0, 0, 0, 0)
+	s.counts(s.Bob, 1, 0, 0, 0)
+	s.find(s.Bob, "thread_invited", id).Equal("topic", "work").Equal("inviter", s.Ann.ID)
 	for range 3 {
 		t.say(s.Ann, id, "x")
 	}
 	last := t.say(s.Ann, id, "x")
 	t.say(s.Bob, id, "own messages are not missed")
-	find(s.Bob, "thread_message_summary", id).Equal("topic", "work").Equal("count", 4).Equal("last_at", last.Value("created_at"))
-	find(s.Ann, "thread_message_summary", id).Equal("count", 1)
-	counts(s.Bob, 1, 0, 1, 0)
+	s.find(s.Bob, "thread_message_summary", id).Equal("topic", "work").Equal("count", 4).Equal("last_at", last.Value("created_at"))
+	s.find(s.Ann, "thread_message_summary", id).Equal("count", 1)
+	s.counts(s.Bob, 1, 0, 1, 0)
 	t.Do("POST", thr(id, "/artifacts"), s.Ann, J{"artifact_key": "one", "content": "x"}).OK()
 	t.Do("PATCH", thr(id, "/artifacts/one"), s.Ann, J{"content": "y"}).OK()
-	find(s.Bob, "thread_artifact_added", id).Equal("artifact_key", "one").Equal("version", 2).Equal("count", 2)
+	s.find(s.Bob, "thread_artifact_added", id).Equal("artifact_key", "one").Equal("version", 2).Equal("count", 2)
 	t.Do("POST", thr(id, "/artifacts"), s.Bob, J{"artifact_key": "own", "content": "x"}).OK()
-	find(s.Bob, "thread_artifact_added", id).Equal("artifact_key", "one").Equal("count", 2)
-	counts(s.Bob, 1, 0, 2, 0)
+	s.find(s.Bob, "thread_artifact_added", id).Equal("artifact_key", "one").Equal("count", 2)
+	s.counts(s.Bob, 1, 0, 2, 0)
 	t.patch(s.Ann, id, J{"status": "blocked", "topic": "renamed"})
 	t.Do("PATCH", othr(id), s.Admin, J{"status": "active"}).OK()
-	find(s.Ann, "thread_status_changed", id).Equal("from", "active").Equal("to", "blocked").Equal("by", s.Ann.ID).Equal("topic", "renamed")
-	counts(s.Bob, 1, 2, 2, 0)
+	s.find(s.Ann, "thread_status_changed", id).Equal("from", "active").Equal("to", "blocked").Equal("by", s.Ann.ID).Equal("topic", "renamed")
+	s.counts(s.Bob, 1, 2, 2, 0)
 	var channel string
 	for range 2 {
 		channel = t.dm(s.Ann, "bob", "x").Str("channel_id")
 	}
 	t.dm(s.Bob, "ann", "x")
-	find(s.Bob, "channel_message_summary", channel).Equal("count", 2)
-	find(s.Ann, "channel_message_summary", channel).Equal("count", 1)
-	counts(s.Bob, 1, 2, 2, 1)
+	s.find(s.Bob, "channel_message_summary", channel).Equal("count", 2)
+	s.find(s.Ann, "channel_message_summary", channel).Equal("count", 1)
+	s.counts(s.Bob, 1, 2, 2, 1)
+	catchupOfParticipant(t, s, id)
+}
 
+// catchupOfParticipant asserts the catch-up events of a bot that is invited, removed, joins and leaves.
+func catchupOfParticipant(t *T, s *catchupFixture, id string) {
 	t.Do("POST", thr(id, "/participants"), s.Ann, J{"bot_id": "cyd"}).OK()
-	find(s.Cyd, "thread_invited", id).Equal("topic", "renamed").Equal("inviter", s.Ann.ID)
-	counts(s.Cyd, 1, 0, 0, 0) // no events from before the invite
+	s.find(s.Cyd, "thread_invited", id).Equal("topic", "renamed").Equal("inviter", s.Ann.ID)
+	s.counts(s.Cyd, 1, 0, 0, 0) // no events from before the invite
 	t.Do("DELETE", thr(id, "/participants/cyd"), s.Bob, nil).OK()
 	t.say(s.Ann, id, "cyd is gone")
-	find(s.Cyd, "thread_participant_removed", id).Equal("removed_by", s.Bob.ID).Equal("topic", "renamed")
-	counts(s.Cyd, 1, 0, 1, 0)
+	s.find(s.Cyd, "thread_participant_removed", id).Equal("removed_by", s.Bob.ID).Equal("topic", "renamed")
+	s.counts(s.Cyd, 1, 0, 1, 0)
 	t.Do("POST", thr(id, "/join"), s.Cyd, nil).OK()
-	counts(s.Cyd, 1, 0, 1, 0) // a bot does not miss its own join
+	s.counts(s.Cyd, 1, 0, 1, 0) // a bot does not miss its own join
 	t.Do("DELETE", thr(id, "/participants/cyd"), s.Cyd, nil).OK()
-	counts(s.Cyd, 1, 0, 2, 0)
+	s.counts(s.Cyd, 1, 0, 2, 0)
 	t.Do("POST", othr(id, "/participants"), s.Human(), J{"bot_id": s.Cyd.ID}).OK()
-	counts(s.Cyd, 2, 0, 2, 0)
+	s.counts(s.Cyd, 2, 0, 2, 0)
 	asks := s.thread(J{"join_policy": "approval"})
 	request := t.Do("POST", thr(asks, "/join"), s.Cyd, nil).Status(202).Str("request_id")
 	t.Do("POST", thr(asks, "/join-requests/", request, "/approve"), s.Bob, nil).OK()
-	find(s.Cyd, "thread_invited", asks).Equal("inviter", s.Bob.ID)
-	counts(s.Cyd, 3, 0, 2, 0)
+	s.find(s.Cyd, "thread_invited", asks).Equal("inviter", s.Bob.ID)
+	s.counts(s.Cyd, 3, 0, 2, 0)
 	t.patch(s.Ann, asks, J{"topic": "changes of settings are not listed", "visibility": "members"})
-	counts(s.Cyd, 3, 0, 2, 0)
+	s.counts(s.Cyd, 3, 0, 2, 0)
 }
 
 func catchupSince(t *T) {

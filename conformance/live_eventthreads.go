@@ -32,16 +32,16 @@ func eventThreadChecks() []Check {
 	}
 }
 
+// sameForAll performs a change of a thread, and returns the frames that each participant and the
+// subscriber received, which must be of the types and equal, and the response to the change.
+func (s *liveFixture) sameForAll(what, types string, do func() *Response) (frames []Frame, r *Response) {
+	received := s.step(what, map[string]string{"ann": types, "bob": types, "sub": types}, func() { r = do() })
+	return s.sameFrames(what, received, "ann", "bob", "sub"), r
+}
+
 func threadEvents(t *T) {
 	s := newLiveFixture(t)
 	sub := s.addSockets()
-	all := func(types string) map[string]string {
-		return map[string]string{"ann": types, "bob": types, "sub": types}
-	}
-	one := func(what, types string, do func() *Response) (frames []Frame, r *Response) {
-		received := s.step(what, all(types), func() { r = do() })
-		return s.sameFrames(what, received, "ann", "bob", "sub"), r
-	}
 	f := s.feeds["bob"]
 
 	var r *Response
@@ -56,48 +56,61 @@ func threadEvents(t *T) {
 	}
 	sub.subscribe(J{"thread_id": id})
 
-	got, r = one("a message", "thread_message", func() *Response {
+	threadContentEvents(t, s, id)
+	threadChangeEvents(t, s, id)
+	threadAdminEvents(t, s, id)
+	s.step("a PATCH by an admin without a change", nil, func() { t.Do("PATCH", othr(id), s.Admin, J{"visibility": "members"}).OK() })
+	sub.unsubscribe(J{"thread_id": id})
+	s.step("after the end of the subscription", map[string]string{"ann": "thread_message", "bob": "thread_message"}, func() { t.say(s.Ann, id, "x") })
+}
+
+func threadContentEvents(t *T, s *liveFixture, id string) {
+	f := s.feeds["bob"]
+	got, r := s.sameForAll("a message", "thread_message", func() *Response {
 		return t.Do("POST", thr(id, "/messages"), s.Bob, J{"content": "Thanks @ANN", "metadata": J{"lang": "en"}}).OK()
 	})
 	f.is(got[0], J{"type": "thread_message", "thread_id": id, "message": r.JSON}).Equal("message.sender_name", "bob")
 	parent := r.Str("id")
-	got, r = one("a reply", "thread_message", func() *Response {
+	got, r = s.sameForAll("a reply", "thread_message", func() *Response {
 		return t.Do("POST", thr(id, "/messages"), s.Ann, J{"content": "yes", "reply_to": parent}).OK()
 	})
 	f.is(got[0], J{"message": r.JSON}).Equal("message.reply_to_message.content", "Thanks @ANN")
 
-	got, r = one("an artifact", "thread_artifact", func() *Response {
+	got, r = s.sameForAll("an artifact", "thread_artifact", func() *Response {
 		return t.Do("POST", thr(id, "/artifacts"), s.Ann, J{"artifact_key": "k", "type": "json", "content": "{'a': 1,}"}).OK()
 	})
 	f.is(got[0], J{"type": "thread_artifact", "thread_id": id, "artifact": r.JSON, "action": "added"})
-	got, r = one("its next version", "thread_artifact", func() *Response {
+	got, r = s.sameForAll("its next version", "thread_artifact", func() *Response {
 		return t.Do("PATCH", thr(id, "/artifacts/k"), s.Bob, J{"content": "no json"}).OK()
 	})
 	f.is(got[0], J{"artifact": r.JSON, "action": "updated"}).Equal("artifact.version", 2)
+}
 
-	got, r = one("a change of topic and context", "thread_updated", func() *Response { return t.patch(s.Bob, id, J{"topic": "new", "context": nil}) })
+func threadChangeEvents(t *T, s *liveFixture, id string) {
+	f := s.feeds["bob"]
+	got, r := s.sameForAll("a change of topic and context", "thread_updated", func() *Response { return t.patch(s.Bob, id, J{"topic": "new", "context": nil}) })
 	f.is(got[0], J{"type": "thread_updated", "thread": r.JSON, "changes": []string{"context", "topic"}})
-	got, r = one("a change of status", "thread_status_changed thread_updated", func() *Response { return t.patch(s.Bob, id, J{"status": "resolved"}) })
+	got, r = s.sameForAll("a change of status", "thread_status_changed thread_updated", func() *Response { return t.patch(s.Bob, id, J{"status": "resolved"}) })
 	f.is(got[0], J{"type": "thread_status_changed", "thread_id": id, "topic": "new", "from": "active", "to": "resolved", "by": s.Bob.ID})
 	f.is(got[1], J{"thread": r.JSON, "changes": []string{"status", "resolved_at"}})
-	got, _ = one("reopening with changes of settings", "thread_status_changed thread_updated", func() *Response {
+	got, _ = s.sameForAll("reopening with changes of settings", "thread_status_changed thread_updated", func() *Response {
 		return t.patch(s.Ann, id, J{"status": "active", "permission_policy": J{"close": []string{"*"}}, "visibility": "public", "join_policy": "invite_only"})
 	})
 	f.is(got[1], J{"changes": []string{"status", "permission_policy", "visibility"}})
-	got, _ = one("a PATCH without a change", "thread_updated", func() *Response { return t.patch(s.Ann, id, J{"visibility": "public"}) })
+	got, _ = s.sameForAll("a PATCH without a change", "thread_updated", func() *Response { return t.patch(s.Ann, id, J{"visibility": "public"}) })
 	f.is(got[0], J{"changes": []string{}})
+}
 
+func threadAdminEvents(t *T, s *liveFixture, id string) {
+	f := s.feeds["bob"]
 	admin := func(body J) func() *Response {
 		return func() *Response { return t.Do("PATCH", othr(id), s.Admin, body).OK() }
 	}
-	got, _ = one("a change of status by an admin", "thread_status_changed", admin(J{"status": "closed", "close_reason": "timeout"}))
+	got, _ := s.sameForAll("a change of status by an admin", "thread_status_changed", admin(J{"status": "closed", "close_reason": "timeout"}))
 	f.is(got[0], J{"from": "active", "to": "closed", "by": "org:" + s.ID})
-	got, r = one("a change of status and settings by an admin", "thread_status_changed thread_updated", admin(J{"status": "active", "visibility": "members", "join_policy": "open", "permission_policy": nil}))
+	got, r := s.sameForAll("a change of status and settings by an admin", "thread_status_changed thread_updated", admin(J{"status": "active", "visibility": "members", "join_policy": "open", "permission_policy": nil}))
 	f.is(got[0], J{"from": "closed", "to": "active", "by": "org:" + s.ID})
 	f.is(got[1], J{"thread": r.JSON, "changes": []string{"permission_policy", "visibility", "join_policy"}})
-	s.step("a PATCH by an admin without a change", nil, func() { admin(J{"visibility": "members"})() })
-	sub.unsubscribe(J{"thread_id": id})
-	s.step("after the end of the subscription", map[string]string{"ann": "thread_message", "bob": "thread_message"}, func() { t.say(s.Ann, id, "x") })
 }
 
 func participantEvents(t *T) {

@@ -117,25 +117,9 @@ func randomReconnects(t *T) {
 		t.Do("PATCH", "/api/me/name", s.bot, J{"name": "the-end"}).OK()
 	})
 	for _, n := range reconnectors {
-		f := t.stream(n.name+" reading all at once", n.who, []string{"cursor", start})
-		f.seek("end", isMarker("the-end"))
-		history := slices.DeleteFunc(f.all(), func(fr Frame) bool { return fr.cursor() == "" })
-		if !slices.Equal(raws(n.got), raws(history)) {
-			at := 0
-			for at < min(len(n.got), len(history)) && n.got[at].Raw == history[at].Raw {
-				at++
-			}
-			t.Errorf("%s received %d events, the history has %d; the first difference is at %d", n.name, len(n.got), len(history), at)
-		}
-		in := map[string]bool{}
-		for _, fr := range n.got {
-			id := fr.str("thread_id")
-			switch {
-			case fr.kind() == "thread_participant" && fr.str("bot_id") == s.Cyd.ID:
-				in[id] = fr.str("action") == "joined"
-			case n.who == s.Cyd && id != "" && !in[id]:
-				t.Errorf("%s received %s of a thread in which it did not participate", n.name, fr.kind())
-			}
+		n.receivedHistory(t, start)
+		if n.who == s.Cyd {
+			n.receivedOnlyOwnThreads(t)
 		}
 	}
 	for _, n := range reconnectors[:3] { // those that participated in all threads all the time
@@ -147,6 +131,35 @@ func randomReconnects(t *T) {
 			if times[id] != 1 {
 				t.Errorf("%s received message %s %d times", n.name, id, times[id])
 			}
+		}
+	}
+}
+
+// receivedHistory asserts that n received, over all its connections, what a stream from the same
+// position receives at once.
+func (n *reconnector) receivedHistory(t *T, start string) {
+	f := t.stream(n.name+" reading all at once", n.who, []string{"cursor", start})
+	f.seek("end", isMarker("the-end"))
+	history := slices.DeleteFunc(f.all(), func(fr Frame) bool { return fr.cursor() == "" })
+	if !slices.Equal(raws(n.got), raws(history)) {
+		at := 0
+		for at < min(len(n.got), len(history)) && n.got[at].Raw == history[at].Raw {
+			at++
+		}
+		t.Errorf("%s received %d events, the history has %d; the first difference is at %d", n.name, len(n.got), len(history), at)
+	}
+}
+
+// receivedOnlyOwnThreads asserts that n received no event of a thread while it was not a participant.
+func (n *reconnector) receivedOnlyOwnThreads(t *T) {
+	in := map[string]bool{}
+	for _, fr := range n.got {
+		id := fr.str("thread_id")
+		switch {
+		case fr.kind() == "thread_participant" && fr.str("bot_id") == n.who.ID:
+			in[id] = fr.str("action") == "joined"
+		case id != "" && !in[id]:
+			t.Errorf("%s received %s of a thread in which it did not participate", n.name, fr.kind())
 		}
 	}
 }

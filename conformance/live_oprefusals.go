@@ -1,87 +1,96 @@
 package conformance
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 func opRefusalChecks() []Check {
 	return []Check{
 		{[]string{"B2B-WS-024", "B2B-WS-016"}, "invalid operations get the specified error codes", opMatrix},
 		{[]string{"B2B-WS-024"}, "operations are validated in the specified order", opOrder},
-		{[]string{"B2B-WS-025"}, "every operation has the same error for a hidden thread and an unknown one", func(t *T) {
-			s := newLiveFixture(t)
-			cyd := t.open("cyd", s.Cyd)
-			other := newFixture(t)
-			strangers := []*Socket{cyd, t.open("a stranger", other.Ann)}
-			private, members := s.thread(J{"visibility": "private"}), s.thread(J{"visibility": "members"})
-			closed, public := s.thread(J{"visibility": "members"}), s.thread(nil)
-			s.setStatus(closed, "closed")
-			for _, op := range threadOperations() {
-				unknown := cyd.refuses("NOT_FOUND", with(op, J{"thread_id": unusedID})).Str("message")
-				for _, id := range []string{private, members, closed} {
-					for i, k := range strangers {
-						if op["type"] == "thread_join" && id != private && i == 0 {
-							continue // only private threads are hidden from a bot that wants to join
-						}
-						k.refuses("NOT_FOUND", with(op, J{"thread_id": id})).Equal("message", unknown)
-					}
-				}
-				strangers[1].refuses("NOT_FOUND", with(op, J{"thread_id": public})).Equal("message", unknown)
-			}
-		}},
-		{[]string{"B2B-WS-026"}, "the scopes of a token apply to operations over WebSocket", func(t *T) {
-			s := newLiveFixture(t)
-			id := s.thread(nil)
-			channel := t.dm(s.Ann, "bob", "x").Str("channel_id")
-			can := map[string]*Socket{}
-			for _, scope := range []string{"read", "profile", "message", "thread", "full"} {
-				can[scope] = t.open("ann with the scope "+scope, s.Ann.Scoped(scope))
-			}
-			can["owner"] = t.open("an owner with the scope read", t.Login(J{"type": "bot", "token": string(s.Ann.Scoped("read"))}))
-			refused := func(op J, scopes ...string) {
-				for _, scope := range scopes {
-					can[scope].refuses("INSUFFICIENT_SCOPE", op)
-				}
-			}
-			for _, op := range []J{{"type": "send_dm", "to": "bob", "content": "x"}, {"type": "send", "channel_id": channel, "content": "x"}} {
-				refused(op, "read", "profile", "thread")
-				refused(J{"type": op["type"]}, "read", "profile", "thread")
-				can["message"].do(op)
-				can["full"].do(op)
-			}
-			for _, op := range threadOperations() {
-				refused(with(op, J{"thread_id": id}), "read", "profile", "message", "owner")
-				refused(J{"type": op["type"]}, "read", "profile", "message", "owner")
-			}
-			refused(J{"type": "thread_create", "topic": "x"}, "read", "profile", "message", "owner")
-			can["thread"].do(J{"type": "send_thread_message", "thread_id": id, "content": "x"})
-			can["full"].do(J{"type": "thread_create", "topic": "x"})
-			for scope, k := range can {
-				if k.ping(); !k.open() {
-					k.errorf("with the scope %s the connection was closed", scope)
-				}
-			}
-		}},
-		{[]string{"B2B-WS-027"}, "the limits of messages and threads are the same over WebSocket and REST", func(t *T) {
-			s := newLiveFixture(t)
-			id := s.thread(nil)
-			ann := t.open("ann", s.Ann)
-			s.Settings(J{"messages_per_minute_per_bot": 3, "threads_per_hour_per_bot": 2})
-			t.say(s.Ann, id, "x")
-			ann.refuses("VALIDATION_ERROR", J{"type": "send_thread_message", "thread_id": id, "content": ""})
-			ann.do(J{"type": "send_thread_message", "thread_id": id, "content": "x"})
-			channel := ann.do(J{"type": "send_dm", "to": "bob", "content": "x"}).Str("result.channel_id")
-			limited := func(op J) {
-				if wait := ann.refuses("RATE_LIMITED", op).Num("retry_after"); wait < 1 || wait > 3600 || wait != float64(int(wait)) {
-					ann.errorf("retry_after is %v", wait)
-				}
-			}
-			limited(J{"type": "send_thread_message", "thread_id": id, "content": "x"})
-			limited(J{"type": "send_dm", "to": "bob", "content": "x"})
-			limited(J{"type": "send", "channel_id": channel, "content": "x"})
-			t.Do("POST", thr(id, "/messages"), s.Ann, J{"content": "x"}).Refused(429, "RATE_LIMITED")
-			ann.do(J{"type": "thread_create", "topic": "x"})
-			limited(J{"type": "thread_create", "topic": "x"})
-		}},
+		{[]string{"B2B-WS-025"}, "every operation has the same error for a hidden thread and an unknown one", opHiddenThreads},
+		{[]string{"B2B-WS-026"}, "the scopes of a token apply to operations over WebSocket", opScopes},
+		{[]string{"B2B-WS-027"}, "the limits of messages and threads are the same over WebSocket and REST", opLimits},
 	}
+}
+
+func opHiddenThreads(t *T) {
+	s := newLiveFixture(t)
+	cyd := t.open("cyd", s.Cyd)
+	other := newFixture(t)
+	strangers := []*Socket{cyd, t.open("a stranger", other.Ann)}
+	private, members := s.thread(J{"visibility": "private"}), s.thread(J{"visibility": "members"})
+	closed, public := s.thread(J{"visibility": "members"}), s.thread(nil)
+	s.setStatus(closed, "closed")
+	for _, op := range threadOperations() {
+		unknown := cyd.refuses("NOT_FOUND", with(op, J{"thread_id": unusedID})).Str("message")
+		for _, id := range []string{private, members, closed} {
+			for i, k := range strangers {
+				if op["type"] == "thread_join" && id != private && i == 0 {
+					continue // only private threads are hidden from a bot that wants to join
+				}
+				k.refuses("NOT_FOUND", with(op, J{"thread_id": id})).Equal("message", unknown)
+			}
+		}
+		strangers[1].refuses("NOT_FOUND", with(op, J{"thread_id": public})).Equal("message", unknown)
+	}
+}
+
+func opScopes(t *T) {
+	s := newLiveFixture(t)
+	id := s.thread(nil)
+	channel := t.dm(s.Ann, "bob", "x").Str("channel_id")
+	can := map[string]*Socket{}
+	for _, scope := range []string{"read", "profile", "message", "thread", "full"} {
+		can[scope] = t.open("ann with the scope "+scope, s.Ann.Scoped(scope))
+	}
+	can["owner"] = t.open("an owner with the scope read", t.Login(J{"type": "bot", "token": string(s.Ann.Scoped("read"))}))
+	refused := func(op J, scopes ...string) {
+		for _, scope := range scopes {
+			can[scope].refuses("INSUFFICIENT_SCOPE", op)
+		}
+	}
+	for _, op := range []J{{"type": "send_dm", "to": "bob", "content": "x"}, {"type": "send", "channel_id": channel, "content": "x"}} {
+		refused(op, "read", "profile", "thread")
+		refused(J{"type": op["type"]}, "read", "profile", "thread")
+		can["message"].do(op)
+		can["full"].do(op)
+	}
+	for _, op := range threadOperations() {
+		refused(with(op, J{"thread_id": id}), "read", "profile", "message", "owner")
+		refused(J{"type": op["type"]}, "read", "profile", "message", "owner")
+	}
+	refused(J{"type": "thread_create", "topic": "x"}, "read", "profile", "message", "owner")
+	can["thread"].do(J{"type": "send_thread_message", "thread_id": id, "content": "x"})
+	can["full"].do(J{"type": "thread_create", "topic": "x"})
+	for scope, k := range can {
+		if k.ping(); !k.open() {
+			k.errorf("with the scope %s the connection was closed", scope)
+		}
+	}
+}
+
+func opLimits(t *T) {
+	s := newLiveFixture(t)
+	id := s.thread(nil)
+	ann := t.open("ann", s.Ann)
+	s.Settings(J{"messages_per_minute_per_bot": 3, "threads_per_hour_per_bot": 2})
+	t.say(s.Ann, id, "x")
+	ann.refuses("VALIDATION_ERROR", J{"type": "send_thread_message", "thread_id": id, "content": ""})
+	ann.do(J{"type": "send_thread_message", "thread_id": id, "content": "x"})
+	channel := ann.do(J{"type": "send_dm", "to": "bob", "content": "x"}).Str("result.channel_id")
+	limited := func(op J) {
+		if wait := ann.refuses("RATE_LIMITED", op).Num("retry_after"); wait < 1 || wait > 3600 || wait != float64(int(wait)) {
+			ann.errorf("retry_after is %v", wait)
+		}
+	}
+	limited(J{"type": "send_thread_message", "thread_id": id, "content": "x"})
+	limited(J{"type": "send_dm", "to": "bob", "content": "x"})
+	limited(J{"type": "send", "channel_id": channel, "content": "x"})
+	t.Do("POST", thr(id, "/messages"), s.Ann, J{"content": "x"}).Refused(429, "RATE_LIMITED")
+	ann.do(J{"type": "thread_create", "topic": "x"})
+	limited(J{"type": "thread_create", "topic": "x"})
 }
 
 // threadOperations returns one valid frame of each operation on a thread, without thread_id.
@@ -98,88 +107,121 @@ func threadOperations() []J {
 	}
 }
 
-func opMatrix(t *T) {
+// opFixture is what the invalid operations name: threads in several states, bots and sockets.
+type opFixture struct {
+	*liveFixture
+	ann, cyd          *Socket
+	late              *Bot   // still pending
+	id, over, mute    string // threads: active, resolved, one in which nobody may do anything
+	invited, lone     string // threads: one that only invited bots can join, one with a single participant
+	channel, longText string
+}
+
+func newOpFixture(t *T) *opFixture {
 	s := newLiveFixture(t)
-	ann, cyd := t.open("ann", s.Ann), t.open("cyd", s.Cyd)
-	late := s.PendingBot("late")
-	id, over, mute := s.thread(nil), s.thread(nil), s.thread(J{"permission_policy": J{"write": []string{}, "invite": []string{}, "remove": []string{}, "resolve": []string{}}})
-	s.setStatus(over, "resolved")
-	invited, lone := s.thread(J{"join_policy": "invite_only"}), s.thread(J{"participants": []string{}})
-	t.Do("POST", thr(id, "/artifacts"), s.Ann, J{"artifact_key": "taken", "content": "x"}).OK()
-	channel := t.dm(s.Ann, "bob", "x").Str("channel_id")
-	long := strings.Repeat("x", 65537)
+	f := &opFixture{
+		liveFixture: s, ann: t.open("ann", s.Ann), cyd: t.open("cyd", s.Cyd), late: s.PendingBot("late"), id: s.thread(nil), over: s.thread(nil),
+		mute:    s.thread(J{"permission_policy": J{"write": []string{}, "invite": []string{}, "remove": []string{}, "resolve": []string{}}}),
+		invited: s.thread(J{"join_policy": "invite_only"}), lone: s.thread(J{"participants": []string{}}),
+		channel: t.dm(s.Ann, "bob", "x").Str("channel_id"), longText: strings.Repeat("x", 65537),
+	}
+	s.setStatus(f.over, "resolved")
+	t.Do("POST", thr(f.id, "/artifacts"), s.Ann, J{"artifact_key": "taken", "content": "x"}).OK()
+	return f
+}
 
-	for _, c := range []struct {
-		k    *Socket
-		code string
-		text string // must be in message
-		op   J
-	}{
-		{cyd, "FORBIDDEN", "Not a member", J{"type": "send", "channel_id": channel, "content": "x"}},
-		{ann, "FORBIDDEN", "Not a member", J{"type": "send", "channel_id": unusedID, "content": "x"}},
-		{ann, "VALIDATION_ERROR", "", J{"type": "send", "channel_id": channel, "parts": []any{J{"type": "bogus"}}}},
-		{ann, "VALIDATION_ERROR", "content or parts is required", J{"type": "send", "channel_id": channel}},
-		{ann, "VALIDATION_ERROR", "", J{"type": "send", "channel_id": channel, "content": long}},
-		{ann, "VALIDATION_ERROR", "", J{"type": "send_dm", "content": "x"}},
-		{ann, "VALIDATION_ERROR", "content or parts is required", J{"type": "send_dm", "to": "bob"}},
-		{ann, "VALIDATION_ERROR", "", J{"type": "send_dm", "to": "bob", "content": "x", "content_type": strings.Repeat("x", 129)}},
-		{ann, "VALIDATION_ERROR", "", J{"type": "send_dm", "to": "bob", "content": "x", "parts": "x"}},
-		{ann, "NOT_FOUND", "", J{"type": "send_dm", "to": "nobody", "content": "x"}},
-		{ann, "VALIDATION_ERROR", "Cannot send to yourself", J{"type": "send_dm", "to": "ann", "content": "x"}},
-		{ann, "VALIDATION_ERROR", "", J{"type": "send_dm", "to": "bob", "content": long}},
+// invalidOp is an operation that k must refuse with the code.
+type invalidOp struct {
+	k    *Socket
+	code string
+	text string // must be in message
+	op   J
+}
 
-		{ann, "WRITE_PERMISSION_DENIED", "", J{"type": "send_thread_message", "thread_id": mute, "content": "x"}},
-		{ann, "VALIDATION_ERROR", "content or parts is required", J{"type": "send_thread_message", "thread_id": id}},
-		{ann, "VALIDATION_ERROR", "", J{"type": "send_thread_message", "thread_id": id, "content": long}},
-		{ann, "VALIDATION_ERROR", "", J{"type": "send_thread_message", "thread_id": id, "content": "x", "metadata": strings.Repeat("x", 16385)}},
-		{ann, "VALIDATION_ERROR", "", J{"type": "send_thread_message", "thread_id": id, "content": "x", "reply_to": 5}},
-		{ann, "NOT_FOUND", "", J{"type": "send_thread_message", "thread_id": id, "content": "x", "reply_to": unusedID}},
+// messageOps returns invalid operations that send messages.
+func (f *opFixture) messageOps() []invalidOp {
+	return []invalidOp{
+		{f.cyd, "FORBIDDEN", "Not a member", J{"type": "send", "channel_id": f.channel, "content": "x"}},
+		{f.ann, "FORBIDDEN", "Not a member", J{"type": "send", "channel_id": unusedID, "content": "x"}},
+		{f.ann, "VALIDATION_ERROR", "", J{"type": "send", "channel_id": f.channel, "parts": []any{J{"type": "bogus"}}}},
+		{f.ann, "VALIDATION_ERROR", "content or parts is required", J{"type": "send", "channel_id": f.channel}},
+		{f.ann, "VALIDATION_ERROR", "", J{"type": "send", "channel_id": f.channel, "content": f.longText}},
+		{f.ann, "VALIDATION_ERROR", "", J{"type": "send_dm", "content": "x"}},
+		{f.ann, "VALIDATION_ERROR", "content or parts is required", J{"type": "send_dm", "to": "bob"}},
+		{f.ann, "VALIDATION_ERROR", "", J{"type": "send_dm", "to": "bob", "content": "x", "content_type": strings.Repeat("x", 129)}},
+		{f.ann, "VALIDATION_ERROR", "", J{"type": "send_dm", "to": "bob", "content": "x", "parts": "x"}},
+		{f.ann, "NOT_FOUND", "", J{"type": "send_dm", "to": "nobody", "content": "x"}},
+		{f.ann, "VALIDATION_ERROR", "Cannot send to yourself", J{"type": "send_dm", "to": "ann", "content": "x"}},
+		{f.ann, "VALIDATION_ERROR", "", J{"type": "send_dm", "to": "bob", "content": f.longText}},
+		{f.ann, "WRITE_PERMISSION_DENIED", "", J{"type": "send_thread_message", "thread_id": f.mute, "content": "x"}},
+		{f.ann, "VALIDATION_ERROR", "content or parts is required", J{"type": "send_thread_message", "thread_id": f.id}},
+		{f.ann, "VALIDATION_ERROR", "", J{"type": "send_thread_message", "thread_id": f.id, "content": f.longText}},
+		{f.ann, "VALIDATION_ERROR", "", J{"type": "send_thread_message", "thread_id": f.id, "content": "x", "metadata": strings.Repeat("x", 16385)}},
+		{f.ann, "VALIDATION_ERROR", "", J{"type": "send_thread_message", "thread_id": f.id, "content": "x", "reply_to": 5}},
+		{f.ann, "NOT_FOUND", "", J{"type": "send_thread_message", "thread_id": f.id, "content": "x", "reply_to": unusedID}},
+	}
+}
 
-		{ann, "VALIDATION_ERROR", "", J{"type": "thread_create"}},
-		{ann, "VALIDATION_ERROR", "", J{"type": "thread_create", "topic": " "}},
-		{ann, "VALIDATION_ERROR", "", J{"type": "thread_create", "topic": "x", "tags": "x"}},
-		{ann, "VALIDATION_ERROR", "", J{"type": "thread_create", "topic": "x", "participants": []string{"nobody"}}},
-		{ann, "BOT_NOT_ACTIVE", "", J{"type": "thread_create", "topic": "x", "participants": []string{late.ID}}},
-		{ann, "VALIDATION_ERROR", "", J{"type": "thread_create", "topic": "x", "channel_id": unusedID}},
+// threadOps returns invalid operations that create and change threads.
+func (f *opFixture) threadOps() []invalidOp {
+	return []invalidOp{
+		{f.ann, "VALIDATION_ERROR", "", J{"type": "thread_create"}},
+		{f.ann, "VALIDATION_ERROR", "", J{"type": "thread_create", "topic": " "}},
+		{f.ann, "VALIDATION_ERROR", "", J{"type": "thread_create", "topic": "x", "tags": "x"}},
+		{f.ann, "VALIDATION_ERROR", "", J{"type": "thread_create", "topic": "x", "participants": []string{"nobody"}}},
+		{f.ann, "BOT_NOT_ACTIVE", "", J{"type": "thread_create", "topic": "x", "participants": []string{f.late.ID}}},
+		{f.ann, "VALIDATION_ERROR", "", J{"type": "thread_create", "topic": "x", "channel_id": unusedID}},
+		{f.ann, "VALIDATION_ERROR", "", J{"type": "thread_update", "thread_id": f.id}},
+		{f.ann, "VALIDATION_ERROR", "", J{"type": "thread_update", "thread_id": f.id, "visibility": "private"}},
+		{f.ann, "VALIDATION_ERROR", "", J{"type": "thread_update", "thread_id": f.id, "topic": "x", "expected_revision": "1"}},
+		{f.ann, "VALIDATION_ERROR", "", J{"type": "thread_update", "thread_id": f.id, "topic": ""}},
+		{f.ann, "VALIDATION_ERROR", "", J{"type": "thread_update", "thread_id": f.id, "status": "bogus"}},
+		{f.ann, "VALIDATION_ERROR", "", J{"type": "thread_update", "thread_id": f.id, "status": "closed"}},
+		{f.ann, "VALIDATION_ERROR", "", J{"type": "thread_update", "thread_id": f.id, "status": "blocked", "close_reason": "error"}},
+		{f.ann, "INVALID_TRANSITION", "", J{"type": "thread_update", "thread_id": f.id, "status": "active"}},
+		{f.ann, "FORBIDDEN", "", J{"type": "thread_update", "thread_id": f.mute, "status": "resolved"}},
+		{f.ann, "REVISION_CONFLICT", "", J{"type": "thread_update", "thread_id": f.id, "topic": "x", "expected_revision": 99}},
+	}
+}
 
-		{ann, "VALIDATION_ERROR", "", J{"type": "thread_update", "thread_id": id}},
-		{ann, "VALIDATION_ERROR", "", J{"type": "thread_update", "thread_id": id, "visibility": "private"}},
-		{ann, "VALIDATION_ERROR", "", J{"type": "thread_update", "thread_id": id, "topic": "x", "expected_revision": "1"}},
-		{ann, "VALIDATION_ERROR", "", J{"type": "thread_update", "thread_id": id, "topic": ""}},
-		{ann, "VALIDATION_ERROR", "", J{"type": "thread_update", "thread_id": id, "status": "bogus"}},
-		{ann, "VALIDATION_ERROR", "", J{"type": "thread_update", "thread_id": id, "status": "closed"}},
-		{ann, "VALIDATION_ERROR", "", J{"type": "thread_update", "thread_id": id, "status": "blocked", "close_reason": "error"}},
-		{ann, "INVALID_TRANSITION", "", J{"type": "thread_update", "thread_id": id, "status": "active"}},
-		{ann, "FORBIDDEN", "", J{"type": "thread_update", "thread_id": mute, "status": "resolved"}},
-		{ann, "REVISION_CONFLICT", "", J{"type": "thread_update", "thread_id": id, "topic": "x", "expected_revision": 99}},
+// participantOps returns invalid operations on the participants of threads.
+func (f *opFixture) participantOps() []invalidOp {
+	return []invalidOp{
+		{f.ann, "VALIDATION_ERROR", "", J{"type": "thread_invite", "thread_id": f.id}},
+		{f.ann, "VALIDATION_ERROR", "", J{"type": "thread_invite", "thread_id": f.id, "bot_id": "cyd", "label": 5}},
+		{f.ann, "FORBIDDEN", "", J{"type": "thread_invite", "thread_id": f.mute, "bot_id": "cyd"}},
+		{f.ann, "NOT_FOUND", "", J{"type": "thread_invite", "thread_id": f.id, "bot_id": "nobody"}},
+		{f.ann, "BOT_NOT_ACTIVE", "", J{"type": "thread_invite", "thread_id": f.id, "bot_id": f.late.ID}},
+		{f.ann, "CONFLICT", "", J{"type": "thread_invite", "thread_id": f.id, "bot_id": "bob", "label": nil}},
+		{f.cyd, "INVITE_ONLY", "", J{"type": "thread_join", "thread_id": f.invited}},
+		{f.cyd, "THREAD_CLOSED", "", J{"type": "thread_join", "thread_id": f.over}},
+		{f.ann, "VALIDATION_ERROR", "last participant", J{"type": "thread_leave", "thread_id": f.lone}},
+		{f.ann, "VALIDATION_ERROR", "", J{"type": "thread_remove_participant", "thread_id": f.id}},
+		{f.ann, "NOT_FOUND", "", J{"type": "thread_remove_participant", "thread_id": f.id, "bot_id": "nobody"}},
+		{f.ann, "NOT_FOUND", "", J{"type": "thread_remove_participant", "thread_id": f.id, "bot_id": "cyd"}},
+		{f.ann, "FORBIDDEN", "", J{"type": "thread_remove_participant", "thread_id": f.mute, "bot_id": "bob"}},
+		{f.ann, "VALIDATION_ERROR", "last participant", J{"type": "thread_remove_participant", "thread_id": f.lone, "bot_id": "ann"}},
+	}
+}
 
-		{ann, "VALIDATION_ERROR", "", J{"type": "thread_invite", "thread_id": id}},
-		{ann, "VALIDATION_ERROR", "", J{"type": "thread_invite", "thread_id": id, "bot_id": "cyd", "label": 5}},
-		{ann, "FORBIDDEN", "", J{"type": "thread_invite", "thread_id": mute, "bot_id": "cyd"}},
-		{ann, "NOT_FOUND", "", J{"type": "thread_invite", "thread_id": id, "bot_id": "nobody"}},
-		{ann, "BOT_NOT_ACTIVE", "", J{"type": "thread_invite", "thread_id": id, "bot_id": late.ID}},
-		{ann, "CONFLICT", "", J{"type": "thread_invite", "thread_id": id, "bot_id": "bob", "label": nil}},
+// artifactOps returns invalid operations on artifacts.
+func (f *opFixture) artifactOps() []invalidOp {
+	return []invalidOp{
+		{f.ann, "VALIDATION_ERROR", "artifact_key", J{"type": "artifact_add", "thread_id": f.id}},
+		{f.ann, "VALIDATION_ERROR", "artifact_key", J{"type": "artifact_add", "thread_id": f.id, "artifact_key": "a b", "content": "x"}},
+		{f.ann, "VALIDATION_ERROR", "", J{"type": "artifact_add", "thread_id": f.id, "artifact_key": "k", "artifact_type": "bogus"}},
+		{f.ann, "VALIDATION_ERROR", "", J{"type": "artifact_add", "thread_id": f.id, "artifact_key": "k", "title": 5}},
+		{f.ann, "WRITE_PERMISSION_DENIED", "", J{"type": "artifact_add", "thread_id": f.mute, "artifact_key": "k", "content": "x"}},
+		{f.ann, "CONFLICT", "", J{"type": "artifact_add", "thread_id": f.id, "artifact_key": "taken", "content": "x"}},
+		{f.ann, "VALIDATION_ERROR", "content is required", J{"type": "artifact_update", "thread_id": f.id, "artifact_key": "taken"}},
+		{f.ann, "WRITE_PERMISSION_DENIED", "", J{"type": "artifact_update", "thread_id": f.mute, "artifact_key": "k", "content": "x"}},
+		{f.ann, "NOT_FOUND", "", J{"type": "artifact_update", "thread_id": f.id, "artifact_key": "none", "content": "x"}},
+	}
+}
 
-		{cyd, "INVITE_ONLY", "", J{"type": "thread_join", "thread_id": invited}},
-		{cyd, "THREAD_CLOSED", "", J{"type": "thread_join", "thread_id": over}},
-		{ann, "VALIDATION_ERROR", "last participant", J{"type": "thread_leave", "thread_id": lone}},
-
-		{ann, "VALIDATION_ERROR", "", J{"type": "thread_remove_participant", "thread_id": id}},
-		{ann, "NOT_FOUND", "", J{"type": "thread_remove_participant", "thread_id": id, "bot_id": "nobody"}},
-		{ann, "NOT_FOUND", "", J{"type": "thread_remove_participant", "thread_id": id, "bot_id": "cyd"}},
-		{ann, "FORBIDDEN", "", J{"type": "thread_remove_participant", "thread_id": mute, "bot_id": "bob"}},
-		{ann, "VALIDATION_ERROR", "last participant", J{"type": "thread_remove_participant", "thread_id": lone, "bot_id": "ann"}},
-
-		{ann, "VALIDATION_ERROR", "artifact_key", J{"type": "artifact_add", "thread_id": id}},
-		{ann, "VALIDATION_ERROR", "artifact_key", J{"type": "artifact_add", "thread_id": id, "artifact_key": "a b", "content": "x"}},
-		{ann, "VALIDATION_ERROR", "", J{"type": "artifact_add", "thread_id": id, "artifact_key": "k", "artifact_type": "bogus"}},
-		{ann, "VALIDATION_ERROR", "", J{"type": "artifact_add", "thread_id": id, "artifact_key": "k", "title": 5}},
-		{ann, "WRITE_PERMISSION_DENIED", "", J{"type": "artifact_add", "thread_id": mute, "artifact_key": "k", "content": "x"}},
-		{ann, "CONFLICT", "", J{"type": "artifact_add", "thread_id": id, "artifact_key": "taken", "content": "x"}},
-		{ann, "VALIDATION_ERROR", "content is required", J{"type": "artifact_update", "thread_id": id, "artifact_key": "taken"}},
-		{ann, "WRITE_PERMISSION_DENIED", "", J{"type": "artifact_update", "thread_id": mute, "artifact_key": "k", "content": "x"}},
-		{ann, "NOT_FOUND", "", J{"type": "artifact_update", "thread_id": id, "artifact_key": "none", "content": "x"}},
-	} {
+func opMatrix(t *T) {
+	f := newOpFixture(t)
+	for _, c := range slices.Concat(f.messageOps(), f.threadOps(), f.participantOps(), f.artifactOps()) {
 		r := c.k.refuses(c.code, c.op)
 		if text, _ := r.find("message"); c.text != "" && !strings.Contains(show(text), c.text) {
 			r.errorf("message does not contain %q", c.text)
@@ -190,19 +232,19 @@ func opMatrix(t *T) {
 	}
 	for _, op := range threadOperations() {
 		for _, bad := range []any{nil, 5, J{}, []any{}, true} {
-			ann.refuses("VALIDATION_ERROR", with(op, J{"thread_id": bad}))
+			f.ann.refuses("VALIDATION_ERROR", with(op, J{"thread_id": bad}))
 		}
-		ann.refuses("VALIDATION_ERROR", op)
-		ann.refuses("NOT_FOUND", with(op, J{"thread_id": unusedID}))
+		f.ann.refuses("VALIDATION_ERROR", op)
+		f.ann.refuses("NOT_FOUND", with(op, J{"thread_id": unusedID}))
 		if op["type"] != "thread_join" {
-			cyd.refuses("JOIN_REQUIRED", with(op, J{"thread_id": id}))
+			f.cyd.refuses("JOIN_REQUIRED", with(op, J{"thread_id": f.id}))
 		}
-		ann.refuses("THREAD_CLOSED", with(op, J{"thread_id": over}))
+		f.ann.refuses("THREAD_CLOSED", with(op, J{"thread_id": f.over}))
 	}
-	s.auditedAs("thread.write_denied", mute, s.Ann.ID, nil)
-	s.auditedAs("thread.permission_denied", mute, s.Ann.ID, J{"action": "resolve", "status": "resolved", "via": "ws"})
-	ann.do(J{"type": "thread_update", "thread_id": id, "topic": "all of this changed nothing", "expected_revision": 1})
-	t.Get(thr(id, "/messages"), s.Ann).OK().Len("", 0)
+	f.auditedAs("thread.write_denied", f.mute, f.Ann.ID, nil)
+	f.auditedAs("thread.permission_denied", f.mute, f.Ann.ID, J{"action": "resolve", "status": "resolved", "via": "ws"})
+	f.ann.do(J{"type": "thread_update", "thread_id": f.id, "topic": "all of this changed nothing", "expected_revision": 1})
+	t.Get(thr(f.id, "/messages"), f.Ann).OK().Len("", 0)
 }
 
 func opOrder(t *T) {

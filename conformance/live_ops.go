@@ -4,31 +4,7 @@ import "fmt"
 
 func opChecks() []Check {
 	return []Check{
-		{[]string{"B2B-WS-020", "B2B-WS-021"}, "direct messages can be sent over WebSocket", func(t *T) {
-			s := newLiveFixture(t)
-			ann, bob := s.addSocket("ann", s.Ann), s.addSocket("bob", s.Bob)
-			var r *Response
-			received := s.step("send_dm", map[string]string{"ann": "channel_created message", "bob": "channel_created message"}, func() {
-				r = ann.do(J{"type": "send_dm", "to": "bob", "content": "ping", "content_type": "note"})
-			})
-			fr := s.sameFrames("send_dm", received, "ann", "bob")[1]
-			bob.is(fr, J{"sender_name": "ann"}).Equal("message.content", "ping").Equal("message.content_type", "note")
-			acked := func(r *Response, fr Frame) {
-				r.acked(J{"resource_id": fr.str("message.id"), "message_id": fr.str("message.id"), "channel_id": fr.str("channel_id"), "timestamp": fr.JSON["message"].(map[string]any)["created_at"]})
-			}
-			acked(r, fr)
-			received = s.step("send", map[string]string{"ann": "message", "bob": "message"}, func() {
-				r = bob.do(J{"type": "send", "channel_id": fr.str("channel_id"), "parts": []any{J{"type": "markdown", "content": "*pong*"}}})
-			})
-			fr = s.sameFrames("send", received, "ann", "bob")[0]
-			ann.is(fr, J{"sender_name": "bob"}).Equal("message.content", "*pong*")
-			acked(r, fr)
-			received = s.step("send with content and no parts", map[string]string{"ann": "message", "bob": "message"}, func() {
-				bob.do(J{"type": "send", "channel_id": fr.str("channel_id"), "content": "after", "parts": []any{}})
-			})
-			ann.is(received["ann"][0], J{}).Equal("message.content", "after")
-			s.auditedAs("message.send", fr.str("message.id"), s.Bob.ID, J{"channel_id": fr.str("channel_id"), "via": "ws"})
-		}},
+		{[]string{"B2B-WS-020", "B2B-WS-021"}, "direct messages can be sent over WebSocket", directMessageOps},
 		{[]string{"B2B-WS-020", "B2B-WS-021"}, "threads, messages and artifacts can be created and changed over WebSocket", threadOps},
 		{[]string{"B2B-WS-020", "B2B-WS-021"}, "participants can be invited and removed, join and leave over WebSocket", participantOps},
 		{[]string{"B2B-WS-022"}, "an owner socket acts as the bot, adds provenance and cannot send direct messages", func(t *T) {
@@ -43,25 +19,7 @@ func opChecks() []Check {
 				Equal("message.metadata", J{"lang": "en", "provenance": J{"authored_by": "human", "owner_name": "Olga", "auth_mode": "web_ui"}})
 		}},
 		{[]string{"B2B-WS-031"}, "an object or array as content is converted to text", contentOfObjects},
-		{[]string{"B2B-WS-032"}, "send takes its content from parts, and ignores parts that are not an array", func(t *T) {
-			s := newLiveFixture(t)
-			ann, id := t.open("ann", s.Ann), s.thread(nil)
-			channel := t.dm(s.Ann, "bob", "x").Str("channel_id")
-			parts := []any{J{"type": "text", "content": "of the part"}}
-			sent := func(want string, members J) {
-				ann.do(with(J{"type": "send", "channel_id": channel}, members))
-				ann.asResponse(ann.next("message")).Equal("message.content", want)
-			}
-			ann.next("message")
-			sent("of the part", J{"content": "", "parts": parts})
-			sent("itself", J{"content": "itself", "parts": "not an array"})
-			ann.refuses("VALIDATION_ERROR", J{"type": "send", "channel_id": channel, "content": ""})
-			ann.refuses("VALIDATION_ERROR", J{"type": "send", "channel_id": channel, "parts": "not an array"})
-			for _, op := range []J{{"type": "send_dm", "to": "bob"}, {"type": "send_thread_message", "thread_id": id}} {
-				ann.refuses("VALIDATION_ERROR", with(op, J{"content": "", "parts": parts}))
-				ann.refuses("VALIDATION_ERROR", with(op, J{"content": "itself", "parts": "not an array"}))
-			}
-		}},
+		{[]string{"B2B-WS-032"}, "send takes its content from parts, and ignores parts that are not an array", messageParts},
 		{[]string{"B2B-WS-023"}, "operations with the same request_id take effect once", func(t *T) {
 			s := newLiveFixture(t)
 			ann := s.addSocket("ann", s.Ann)
@@ -73,6 +31,52 @@ func opChecks() []Check {
 			t.Do("POST", thr(id, "/messages"), s.Ann, J{"content": "once", "request_id": op["request_id"]}).OK().Equal("id", first.(map[string]any)["message_id"])
 			t.Get(thr(id, "/messages"), s.Ann).OK().Len("", 1)
 		}},
+	}
+}
+
+func directMessageOps(t *T) {
+	s := newLiveFixture(t)
+	ann, bob := s.addSocket("ann", s.Ann), s.addSocket("bob", s.Bob)
+	var r *Response
+	received := s.step("send_dm", map[string]string{"ann": "channel_created message", "bob": "channel_created message"}, func() {
+		r = ann.do(J{"type": "send_dm", "to": "bob", "content": "ping", "content_type": "note"})
+	})
+	fr := s.sameFrames("send_dm", received, "ann", "bob")[1]
+	bob.is(fr, J{"sender_name": "ann"}).Equal("message.content", "ping").Equal("message.content_type", "note")
+	acked := func(r *Response, fr Frame) {
+		r.acked(J{"resource_id": fr.str("message.id"), "message_id": fr.str("message.id"), "channel_id": fr.str("channel_id"), "timestamp": fr.JSON["message"].(map[string]any)["created_at"]})
+	}
+	acked(r, fr)
+	received = s.step("send", map[string]string{"ann": "message", "bob": "message"}, func() {
+		r = bob.do(J{"type": "send", "channel_id": fr.str("channel_id"), "parts": []any{J{"type": "markdown", "content": "*pong*"}}})
+	})
+	fr = s.sameFrames("send", received, "ann", "bob")[0]
+	ann.is(fr, J{"sender_name": "bob"}).Equal("message.content", "*pong*")
+	acked(r, fr)
+	received = s.step("send with content and no parts", map[string]string{"ann": "message", "bob": "message"}, func() {
+		bob.do(J{"type": "send", "channel_id": fr.str("channel_id"), "content": "after", "parts": []any{}})
+	})
+	ann.is(received["ann"][0], J{}).Equal("message.content", "after")
+	s.auditedAs("message.send", fr.str("message.id"), s.Bob.ID, J{"channel_id": fr.str("channel_id"), "via": "ws"})
+}
+
+func messageParts(t *T) {
+	s := newLiveFixture(t)
+	ann, id := t.open("ann", s.Ann), s.thread(nil)
+	channel := t.dm(s.Ann, "bob", "x").Str("channel_id")
+	parts := []any{J{"type": "text", "content": "of the part"}}
+	sent := func(want string, members J) {
+		ann.do(with(J{"type": "send", "channel_id": channel}, members))
+		ann.asResponse(ann.next("message")).Equal("message.content", want)
+	}
+	ann.next("message")
+	sent("of the part", J{"content": "", "parts": parts})
+	sent("itself", J{"content": "itself", "parts": "not an array"})
+	ann.refuses("VALIDATION_ERROR", J{"type": "send", "channel_id": channel, "content": ""})
+	ann.refuses("VALIDATION_ERROR", J{"type": "send", "channel_id": channel, "parts": "not an array"})
+	for _, op := range []J{{"type": "send_dm", "to": "bob"}, {"type": "send_thread_message", "thread_id": id}} {
+		ann.refuses("VALIDATION_ERROR", with(op, J{"content": "", "parts": parts}))
+		ann.refuses("VALIDATION_ERROR", with(op, J{"content": "itself", "parts": "not an array"}))
 	}
 }
 

@@ -5,74 +5,80 @@ import "slices"
 func presenceChecks() []Check {
 	return []Check{
 		{[]string{"B2B-PRES-001", "B2B-PRES-002", "B2B-PRES-004"}, "a bot is online from its first connection until its last one ends", connections},
-		{[]string{"B2B-PRES-003"}, "owner sockets and streams do not make a bot online", func(t *T) {
-			s := newLiveFixture(t)
-			ann := t.open("ann", s.Ann)
-			owner, stream := t.open("bob's owner", s.Bob.Login()), t.stream("bob", s.Bob, nil)
-			s.online(s.Bob, false)
-			bob := t.open("bob", s.Bob)
-			ann.announces(ann.next("bot_online"), s.Bob)
-			bob.disconnect()
-			ann.announces(ann.next("bot_offline"), s.Bob) // although the owner is still connected
-			s.online(s.Bob, false)
-			owner.disconnect()
-			stream.disconnect()
-			ann.upTo(s.mark())
-			if n := countKind(ann.all(), "bot_online") + countKind(ann.all(), "bot_offline"); n != 2 {
-				ann.errorf("received %d presence events, want 2", n)
-			}
-		}},
-		{[]string{"B2B-PRES-005"}, "deleting a bot gives one bot_offline", func(t *T) {
-			s := newLiveFixture(t)
-			ann, gone := t.open("ann", s.Ann), t.open("bob", s.Bob)
-			ann.next("bot_online")
-			t.Do("DELETE", "/api/me", s.Bob, nil).OK()
-			gone.closes(4002)
-			s.Bot("settles")
-			ann.next("bot_registered")
-			ann.upTo(s.mark())
-			if n := countKind(ann.all(), "bot_offline"); n != 1 {
-				ann.errorf("received %d bot_offline events, want 1", n)
-			}
-		}},
-		{[]string{"B2B-PRES-006"}, "profiles, members and participants show whether a bot is online", func(t *T) {
-			s := newLiveFixture(t)
-			id := s.thread(nil)
-			channel := t.dm(s.Ann, "bob", "x").Str("channel_id")
-			shows := func(is bool) {
-				s.online(s.Bob, is)
-				for path, at := range map[string]string{thr(id): "participants", "/api/channels/" + channel: "members", "/api/bots/ann/channels": "0.members", "/api/peers": "", "/api/bots": ""} {
-					r := t.Get(path, s.Ann).OK()
-					found := false
-					for _, e := range r.List(at) {
-						if o, _ := e.(map[string]any); o["name"] == "bob" {
-							found = true
-							if o["online"] != is {
-								r.errorf("online of bob is %v, want %v", o["online"], is)
-							}
-						}
-					}
-					if !found {
-						r.errorf("bob is not in %q", at)
+		{[]string{"B2B-PRES-003"}, "owner sockets and streams do not make a bot online", offlineOwners},
+		{[]string{"B2B-PRES-005"}, "deleting a bot gives one bot_offline", deletedBotOffline},
+		{[]string{"B2B-PRES-006"}, "profiles, members and participants show whether a bot is online", onlineFields},
+	}
+}
+
+func offlineOwners(t *T) {
+	s := newLiveFixture(t)
+	ann := t.open("ann", s.Ann)
+	owner, stream := t.open("bob's owner", s.Bob.Login()), t.stream("bob", s.Bob, nil)
+	s.online(s.Bob, false)
+	bob := t.open("bob", s.Bob)
+	ann.announces(ann.next("bot_online"), s.Bob)
+	bob.disconnect()
+	ann.announces(ann.next("bot_offline"), s.Bob) // although the owner is still connected
+	s.online(s.Bob, false)
+	owner.disconnect()
+	stream.disconnect()
+	ann.upTo(s.mark())
+	if n := countKind(ann.all(), "bot_online") + countKind(ann.all(), "bot_offline"); n != 2 {
+		ann.errorf("received %d presence events, want 2", n)
+	}
+}
+
+func deletedBotOffline(t *T) {
+	s := newLiveFixture(t)
+	ann, gone := t.open("ann", s.Ann), t.open("bob", s.Bob)
+	ann.next("bot_online")
+	t.Do("DELETE", "/api/me", s.Bob, nil).OK()
+	gone.closes(4002)
+	s.Bot("settles")
+	ann.next("bot_registered")
+	ann.upTo(s.mark())
+	if n := countKind(ann.all(), "bot_offline"); n != 1 {
+		ann.errorf("received %d bot_offline events, want 1", n)
+	}
+}
+
+func onlineFields(t *T) {
+	s := newLiveFixture(t)
+	id := s.thread(nil)
+	channel := t.dm(s.Ann, "bob", "x").Str("channel_id")
+	shows := func(is bool) {
+		s.online(s.Bob, is)
+		for path, at := range map[string]string{thr(id): "participants", "/api/channels/" + channel: "members", "/api/bots/ann/channels": "0.members", "/api/peers": "", "/api/bots": ""} {
+			r := t.Get(path, s.Ann).OK()
+			found := false
+			for _, e := range r.List(at) {
+				if o, _ := e.(map[string]any); o["name"] == "bob" {
+					found = true
+					if o["online"] != is {
+						r.errorf("online of bob is %v, want %v", o["online"], is)
 					}
 				}
-				r := t.Get("/api/bots?status=online", s.Ann).OK()
-				if slices.Contains(r.Pluck("", "name"), "bob") != is {
-					r.errorf("the list of online bots is wrong, want bob in it: %v", is)
-				}
 			}
-			shows(false)
-			bob := t.open("bob", s.Bob)
-			shows(true)
-			before := t.Get("/api/bots/"+s.Bob.ID, s.Ann).OK().Num("last_seen_at")
-			t.tick()
-			bob.disconnect()
-			t.eventually(patience, "bob is not offline", func() bool { return !t.Get("/api/bots/"+s.Bob.ID, s.Ann).OK().Bool("online") })
-			shows(false)
-			if after := t.Get("/api/bots/"+s.Bob.ID, s.Ann).OK(); after.Num("last_seen_at") <= before {
-				after.errorf("last_seen_at did not change when the last connection ended")
+			if !found {
+				r.errorf("bob is not in %q", at)
 			}
-		}},
+		}
+		r := t.Get("/api/bots?status=online", s.Ann).OK()
+		if slices.Contains(r.Pluck("", "name"), "bob") != is {
+			r.errorf("the list of online bots is wrong, want bob in it: %v", is)
+		}
+	}
+	shows(false)
+	bob := t.open("bob", s.Bob)
+	shows(true)
+	before := t.Get("/api/bots/"+s.Bob.ID, s.Ann).OK().Num("last_seen_at")
+	t.tick()
+	bob.disconnect()
+	t.eventually(patience, "bob is not offline", func() bool { return !t.Get("/api/bots/"+s.Bob.ID, s.Ann).OK().Bool("online") })
+	shows(false)
+	if after := t.Get("/api/bots/"+s.Bob.ID, s.Ann).OK(); after.Num("last_seen_at") <= before {
+		after.errorf("last_seen_at did not change when the last connection ended")
 	}
 }
 
@@ -121,19 +127,7 @@ func connections(t *T) {
 	again.disconnect()
 	t.eventually(patience, "bob is not offline", func() bool { return !t.Get("/api/bots/"+s.Bob.ID, s.Ann).OK().Bool("online") })
 	for _, f := range []*Feed{ann.Feed, oa.Feed, stream.Feed} {
-		ofBob := func() []string {
-			return kinds(slices.DeleteFunc(slices.Clone(f.frames), func(fr Frame) bool { return !fr.isPresence() || fr.str("bot.id") != s.Bob.ID }))
-		}
-		f.await(func() bool { k := ofBob(); return len(k) > 0 && k[len(k)-1] == "bot_offline" && len(k)%2 == 0 })
-		f.mu.Lock()
-		k := ofBob()
-		f.mu.Unlock()
-		for i, kind := range k {
-			if kind != []string{"bot_online", "bot_offline"}[i%2] {
-				f.errorf("received %v for bob, want bot_online and bot_offline in turn", k)
-				break
-			}
-		}
+		f.alternates(s.Bob)
 	}
 	for _, k := range []*Socket{first, second, third, again} {
 		for _, fr := range k.all() {
@@ -151,5 +145,22 @@ func connections(t *T) {
 	later.upTo(s.mark())
 	if slices.ContainsFunc(later.all(), func(fr Frame) bool { return fr.str("bot.id") == s.Bob.ID }) {
 		later.errorf("a past presence event was replayed")
+	}
+}
+
+// alternates asserts that the feed received bot_online and bot_offline of the bot in turn.
+func (f *Feed) alternates(b *Bot) {
+	ofBot := func() []string {
+		return kinds(slices.DeleteFunc(slices.Clone(f.frames), func(fr Frame) bool { return !fr.isPresence() || fr.str("bot.id") != b.ID }))
+	}
+	f.await(func() bool { k := ofBot(); return len(k) > 0 && k[len(k)-1] == "bot_offline" && len(k)%2 == 0 })
+	f.mu.Lock()
+	k := ofBot()
+	f.mu.Unlock()
+	for i, kind := range k {
+		if kind != []string{"bot_online", "bot_offline"}[i%2] {
+			f.errorf("received %v for a bot, want bot_online and bot_offline in turn", k)
+			break
+		}
 	}
 }

@@ -119,38 +119,9 @@ func (tg *target) origin() string { return tg.base.Scheme + "://" + tg.base.Host
 func (tg *target) send(ctx context.Context, method, path string, c Caller, body any, opts ...Option) (*Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	var payload []byte
-	var paused io.Reader
-	switch b := body.(type) {
-	case nil:
-	case Paused:
-		payload, paused = []byte(b.Head+b.Tail), b.reader()
-	case Raw:
-		payload = []byte(b)
-	default:
-		var err error
-		if payload, err = json.Marshal(b); err != nil {
-			return nil, fmt.Errorf("encoding the body of %s %s: %w", method, path, err)
-		}
-	}
-	req, err := http.NewRequestWithContext(ctx, method, tg.url, bytes.NewReader(payload))
+	req, payload, err := tg.request(ctx, method, path, c, body, opts...)
 	if err != nil {
-		return nil, fmt.Errorf("making %s %s: %w", method, path, err)
-	}
-	if paused != nil {
-		req.Body, req.GetBody = io.NopCloser(paused), nil
-	}
-	req.URL.Opaque = tg.base.EscapedPath() + path
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	} else {
-		req.Body, req.ContentLength = http.NoBody, 0
-	}
-	if c != nil {
-		c.authorize(req.Header)
-	}
-	for _, o := range opts {
-		o(req.Header)
+		return nil, err
 	}
 	res, err := tg.client.Do(req)
 	if err != nil {
@@ -176,6 +147,44 @@ func (tg *target) send(ctx context.Context, method, path string, c Caller, body 
 	}
 	tg.recorder.exchange(req, path, payload, r)
 	return r, nil
+}
+
+// request prepares a request for send and returns the bytes of its body too.
+func (tg *target) request(ctx context.Context, method, path string, c Caller, body any, opts ...Option) (*http.Request, []byte, error) {
+	var payload []byte
+	var paused io.Reader
+	switch b := body.(type) {
+	case nil:
+	case Paused:
+		payload, paused = []byte(b.Head+b.Tail), b.reader()
+	case Raw:
+		payload = []byte(b)
+	default:
+		var err error
+		if payload, err = json.Marshal(b); err != nil {
+			return nil, nil, fmt.Errorf("encoding the body of %s %s: %w", method, path, err)
+		}
+	}
+	req, err := http.NewRequestWithContext(ctx, method, tg.url, bytes.NewReader(payload))
+	if err != nil {
+		return nil, nil, fmt.Errorf("making %s %s: %w", method, path, err)
+	}
+	if paused != nil {
+		req.Body, req.GetBody = io.NopCloser(paused), nil
+	}
+	req.URL.Opaque = tg.base.EscapedPath() + path
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	} else {
+		req.Body, req.ContentLength = http.NoBody, 0
+	}
+	if c != nil {
+		c.authorize(req.Header)
+	}
+	for _, o := range opts {
+		o(req.Header)
+	}
+	return req, payload, nil
 }
 
 // Do makes one request and returns the response of any status. The path includes the query and is

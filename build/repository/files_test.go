@@ -20,6 +20,7 @@ const root = "../.."
 const (
 	maxFileBytes = 512 << 10 // of any committed file: a larger one is data, not source
 	maxGoBytes   = 24 << 10  // of a hand-written Go file
+	maxCheck     = 60        // lines of a function of the conformance suite
 )
 
 // A generator writes files with a known ending, a comment that marks them as generated, and
@@ -58,6 +59,35 @@ func TestFilesAreSmall(t *testing.T) {
 		if path.Ext(file) == ".go" && info.Size() > maxGoBytes && !isGenerated(t, file) {
 			t.Errorf("%s has %d KiB: the limit for a Go file is %d, split it", file, info.Size()>>10, maxGoBytes>>10)
 		}
+	}
+}
+
+// TestConformanceFunctionsAreShort: a reader of a failed check sees all of it on one screen.
+func TestConformanceFunctionsAreShort(t *testing.T) {
+	t.Parallel()
+	seen := 0
+	for _, file := range committed(t) {
+		if !strings.HasPrefix(file, "conformance/") || path.Ext(file) != ".go" || strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		positions := token.NewFileSet()
+		parsed, err := parser.ParseFile(positions, filepath.Join(root, file), nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range parsed.Decls {
+			f, ok := d.(*ast.FuncDecl)
+			if !ok {
+				continue
+			}
+			seen++
+			if lines := positions.Position(f.End()).Line - positions.Position(f.Pos()).Line + 1; lines > maxCheck {
+				t.Errorf("%s: %s has %d lines: the limit is %d, split it", file, f.Name.Name, lines, maxCheck)
+			}
+		}
+	}
+	if seen == 0 {
+		t.Error("no function of the conformance suite was found")
 	}
 }
 
