@@ -162,12 +162,15 @@ func (fx *fixture) createThread(id string, bots []string) {
 	})
 }
 
-// readAtRandom reads until the seq in end, which is 0 until it is known.
+// readAtRandom reads until the seq in end, which is 0 until it is known. It fails when no event
+// comes for a minute, however long all of them take.
 func (fx *fixture) readAtRandom(hubs []*eventlog.Hub, v eventlog.Viewer, watched []string, from *eventlog.Position, end *atomic.Int64, seed uint64) (got []int64) {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	at := *from
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	silence := time.AfterFunc(time.Minute, cancel)
+	defer silence.Stop()
 	for {
 		s, err := hubs[rng.IntN(len(hubs))].Subscribe(ctx, v, &at, eventlog.Filter{WatchThreads: watched})
 		if err != nil {
@@ -193,6 +196,7 @@ func (fx *fixture) readAtRandom(hubs []*eventlog.Hub, v eventlog.Viewer, watched
 				break
 			}
 			got = append(got, it.Position.Seq)
+			silence.Reset(time.Minute)
 			at = cursorOf(fx, it)
 			if rng.IntN(30) == 0 {
 				time.Sleep(time.Millisecond)
