@@ -335,12 +335,15 @@ func (m *mass) gone(ctx context.Context, r store.Reader, destroyed bool) (bool, 
 
 // resetRetention makes the retention job due, although another server has just run it.
 func (m *mass) resetRetention(ctx context.Context) error {
-	const job, holder = "lifecycle", "bench"
+	const job, node = "lifecycle", "bench"
 	now := time.Now().UnixMilli()
 	return m.store.Update(ctx, "", func(tx store.Tx) error {
-		if ours, err := tx.TakeJob(ctx, job, holder, now, now, now); err != nil || !ours {
+		if err := tx.RenewNode(ctx, node, now+1); err != nil {
+			return err
+		}
+		if ours, err := tx.TakeJob(ctx, job, node, store.Live{Now: now, Latest: now + 1}, now); err != nil || !ours {
 			return errors.Join(err, fmt.Errorf("take job %s: %v", job, ours))
 		}
-		return tx.FinishJob(ctx, job, holder, 0)
+		return errors.Join(tx.FinishJob(ctx, job, node, 0), tx.EndNode(ctx, node))
 	})
 }

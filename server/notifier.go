@@ -17,9 +17,9 @@ type notifier interface {
 
 // listenToLog makes the hub of the node's streams. Nodes that share a database notify each
 // other by the database, or by Redis where that is configured.
-func (s *Server) listenToLog(shared bool) error {
+func (s *Server) listenToLog() error {
 	c := eventlog.Config{Store: s.store, Logger: s.log}
-	if shared {
+	if !s.node.Single {
 		var err error
 		if s.config.RedisURL != "" {
 			if s.redis, err = newRedis(s.config.RedisURL); err != nil {

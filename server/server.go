@@ -16,7 +16,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 
@@ -28,6 +27,7 @@ import (
 	"github.com/b2b-protocol/b2b/internal/files"
 	"github.com/b2b-protocol/b2b/internal/files/s3files"
 	"github.com/b2b-protocol/b2b/internal/intake"
+	"github.com/b2b-protocol/b2b/internal/node"
 	"github.com/b2b-protocol/b2b/internal/presence"
 	"github.com/b2b-protocol/b2b/internal/rest"
 	"github.com/b2b-protocol/b2b/internal/retention"
@@ -70,9 +70,10 @@ type Server struct {
 	store    store.Store
 	files    files.Store
 	keys     *seal.Keyring
+	node     *node.Node
 	auth     *auth.Authenticator
-	notifier notifier      // nil: there is only one node
-	redis    *redis.Client // nil: not configured, or there is only one node
+	notifier notifier      // nil: this is the only node
+	redis    *redis.Client // nil: not configured, or this is the only node
 	hub      *eventlog.Hub
 	online   *presence.Tracker
 	sockets  *ws.Server
@@ -93,13 +94,13 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	if c.DatabaseURL == "" {
+	if c.Embedded() {
 		if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
 			return nil, fmt.Errorf("make the data folder: %w", err)
 		}
 	}
 	opening := sqlstore.Config{URL: c.StorePath(), Logger: log, Payer: call.PayerOf}
-	if c.DatabaseURL != "" {
+	if !c.Embedded() {
 		opening.MaxConns = c.DatabasePool
 	}
 	st, err := sqlstore.Open(ctx, opening)
@@ -110,15 +111,17 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
-	keys, err := openKeys(ctx, c, st, bytes, log)
+	self := node.New(node.Config{Store: st, Single: c.SingleNode(), Log: log})
+	keys, err := openKeys(ctx, c, self, st, bytes, log)
 	if err != nil {
 		return nil, errors.Join(err, bytes.Close(), st.Close())
 	}
-	s := &Server{config: c, log: log, store: st, files: bytes, keys: keys}
+	s := &Server{config: c, log: log, store: st, files: bytes, keys: keys, node: self}
 	s.streams, s.stop = context.WithCancel(context.Background())
-	s.online = presence.New(presence.Config{
-		Store: st, Node: uuid.NewString(), Alone: c.DatabaseURL == "", Now: c.Now, Log: log,
-	})
+	if err := s.node.Start(ctx); err != nil {
+		return nil, errors.Join(err, bytes.Close(), st.Close())
+	}
+	s.online = presence.New(presence.Config{Store: st, Node: s.node, Now: c.Now, Log: log})
 	if err := s.online.Start(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("restore presence: %w", err), bytes.Close(), st.Close())
 	}
@@ -149,9 +152,9 @@ func OpenFiles(ctx context.Context, c Config, db store.Store, log *slog.Logger) 
 
 // openKeys returns the keys that encrypt the secrets of the database, and encrypts those that are
 // not encrypted yet.
-func openKeys(ctx context.Context, c config.Config, db store.Store, bytes files.Store, log *slog.Logger) (*seal.Keyring, error) {
+func openKeys(ctx context.Context, c config.Config, self *node.Node, db store.Store, bytes files.Store, log *slog.Logger) (*seal.Keyring, error) {
 	v := vault.Config{Store: db, Files: bytes, Keys: c.SecretKeys, Log: log}
-	if c.DatabaseURL != "" {
+	if !self.Single {
 		v.Derive = c.AdminSecret
 	}
 	return vault.Open(ctx, v)
@@ -159,17 +162,16 @@ func openKeys(ctx context.Context, c config.Config, db store.Store, bytes files.
 
 func (s *Server) wire(ctx context.Context) (err error) {
 	c := s.config
-	shared := c.DatabaseURL != ""
-	s.auth = auth.New(auth.Config{Store: s.store, Log: s.log, Now: c.Now, AdminSecret: c.AdminSecret, Shared: shared})
+	s.auth = auth.New(auth.Config{Store: s.store, Log: s.log, Now: c.Now, AdminSecret: c.AdminSecret, Single: s.node.Single})
 	if err := s.auth.EndSessionsOfOtherSecrets(ctx); err != nil {
 		return errors.Join(err, s.auth.Close())
 	}
-	if err := s.listenToLog(shared); err != nil {
+	if err := s.listenToLog(); err != nil {
 		return errors.Join(err, s.auth.Close())
 	}
 	targets := webhookurl.Policy{Resolver: net.DefaultResolver, Plain: c.DevMode, Allow: c.WebhookAllow}
 	s.hooks = webhook.New(webhook.Config{
-		Store: s.store, Keys: s.keys, Log: s.hub, Node: uuid.NewString(), Alone: !shared, Policy: targets, Version: Version, Logger: s.log,
+		Store: s.store, Keys: s.keys, Log: s.hub, Node: s.node, Policy: targets, Version: Version, Logger: s.log,
 	})
 	s.unserved = tally.New(s.log, "Redis does not serve tickets of WebSockets, so the database does")
 	tickets := &auth.Tickets{Store: s.store, Redis: s.redis, Failed: s.unserved}
@@ -186,7 +188,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 		},
 	}
 	s.retain = retention.New(retention.Config{
-		Store: s.store, Orgs: service.NewRetention(deps), Node: uuid.NewString(), Now: time.Now, Log: s.log, Grace: 4 * pollLog,
+		Store: s.store, Orgs: service.NewRetention(deps), Node: s.node, Now: time.Now, Log: s.log, Grace: 4 * pollLog,
 		RemoveFiles: s.files.DeleteOrg, Sweep: s.sweepFiles,
 	})
 	services := service.New(deps)
@@ -197,7 +199,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 		Proxies: c.Proxies, Distrusted: s.distrusted(), Domain: c.Domain, BasePath: c.BasePath, SecureCookies: !c.DevMode,
 	}
 	limiter := concurrency.NewLimiter(concurrency.Config{
-		Scheduler: c.Scheduler, Remote: c.DatabaseURL != "",
+		Scheduler: c.Scheduler, Remote: !c.Embedded(),
 		Long: []string{
 			b2bv1connect.EventServiceListCatchupEventsProcedure, b2bv1connect.EventServiceCountCatchupEventsProcedure,
 			b2bv1connect.OrgThreadServiceSearchOrgMessagesProcedure, b2bv1connect.OrgServiceListAuditEntriesProcedure,
@@ -299,6 +301,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	jobs.Go(func() error { return s.calls.Run(background) })
 	jobs.Go(func() error { return s.unserved.Run(background) })
 	jobs.Go(func() error { return s.auth.Run(background) })
+	jobs.Go(func() error { return s.node.Run(background) })
 	jobs.Go(func() error { return s.retain.Run(background) })
 	jobs.Go(func() error { return s.online.Run(background) })
 	jobs.Go(func() error { return s.hooks.Run(background) })
@@ -341,7 +344,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 }
 
 // ErrHung is returned by a stop that could not wait for the database, Redis or the files.
-// Acknowledged changes are safe; leases of this node expire.
+// Acknowledged changes are safe; the lease of this node ends by itself.
 var ErrHung = fmt.Errorf("server: stop not finished after %v: the database, Redis or the files do not respond", stopTime)
 
 // Close closes the node. Serve calls it.
@@ -350,5 +353,5 @@ func (s *Server) Close() error {
 	defer cancel()
 	s.stop()
 	s.sockets.Close(ctx, 1001, "Server shutting down")
-	return errors.Join(s.online.Close(ctx), s.leaveLog(), s.auth.Close(), s.files.Close(), s.store.Close())
+	return errors.Join(s.online.Close(ctx), s.node.End(ctx), s.leaveLog(), s.auth.Close(), s.files.Close(), s.store.Close())
 }

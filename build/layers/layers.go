@@ -66,6 +66,7 @@ var Places = []Place{
 	{"internal/eventlog/...", Resources},
 	{"internal/files/...", Resources},
 	{"internal/intake", Resources},
+	{"internal/node", Resources},
 	{"internal/presence", Resources},
 	{"internal/store/sqlstore/...", Resources},
 	{"internal/store/storetest/...", Resources},
@@ -108,6 +109,7 @@ var Places = []Place{
 var SameLayer = map[string][]string{
 	"server":                           {"server/config"},
 	"internal/concurrency":             {"internal/call"},
+	"internal/presence":                {"internal/node"},
 	"internal/wire":                    {"internal/call"},
 	"internal/store/storetest/pgtest":  {"internal/store/sqlstore"}, // migrates a template for tests
 	"internal/store/storetest/sqltest": {"internal/store/sqlstore"}, // opens databases for tests

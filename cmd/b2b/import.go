@@ -78,7 +78,7 @@ func (do *importing) run(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, src.Close()) }()
 	bar := &progress{out: do.log, terminal: isTerminal(do.log)}
-	im := &importer.Importer{Source: src, NoNUL: do.DatabaseURL != "", Now: time.Now, Progress: bar.show}
+	im := &importer.Importer{Source: src, NoNUL: !do.Embedded(), Now: time.Now, Progress: bar.show}
 	var dry *rehearsal
 	if do.dryRun {
 		if dry, err = do.rehearse(ctx, im); err != nil {
@@ -119,7 +119,7 @@ func (do *importing) openTarget(ctx context.Context, im *importer.Importer) (clo
 	if err := os.MkdirAll(do.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
-	if do.DatabaseURL == "" {
+	if do.Embedded() {
 		// The import of an org locks the embedded database until it is done, for longer than any
 		// writer or reader of a server could wait.
 		if err := sqlstore.InUse(ctx, do.StorePath()); err != nil {

@@ -29,7 +29,7 @@ type rehearsal struct {
 // imported to the target.
 func (do *importing) rehearse(ctx context.Context, im *importer.Importer) (r *rehearsal, err error) {
 	im.DryRun, im.Keys = true, seal.New(seal.NewKey())
-	if do.DatabaseURL != "" {
+	if !do.Embedded() {
 		there, err := sqlstore.Migrated(ctx, do.DatabaseURL)
 		if err != nil {
 			return nil, fmt.Errorf("check the database to import to: %w", err)
@@ -53,7 +53,7 @@ func (do *importing) rehearse(ctx context.Context, im *importer.Importer) (r *re
 		return nil, fmt.Errorf("make a folder for the copy of the target: %w", err)
 	}
 	r.close = func() error { return os.RemoveAll(r.folder) }
-	if r.empty = do.DatabaseURL != ""; !r.empty {
+	if r.empty = !do.Embedded(); !r.empty {
 		if err := r.copy(do.StorePath()); err != nil {
 			return nil, errors.Join(fmt.Errorf("copy the database to import to: %w", err), r.close())
 		}

@@ -117,7 +117,7 @@ func runServer(cmd *cobra.Command, cfg config.Config, warnings []string) error {
 // notImported returns the HXA-Connect database in the data folder of a server that has no database
 // of its own yet; "" if there is none (B2B-ENV-053).
 func notImported(cfg config.Config) string {
-	if cfg.DatabaseURL != "" {
+	if !cfg.Embedded() {
 		return ""
 	}
 	if _, err := os.Stat(cfg.StorePath()); err == nil {

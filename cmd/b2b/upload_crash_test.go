@@ -182,7 +182,7 @@ func twoHoursLater(t *testing.T, data string, env []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = db.Exec("UPDATE upkeep_jobs SET done_at = 0, until = 0 WHERE name = 'sweep'")
+	_, err = db.Exec("UPDATE upkeep_jobs SET done_at = 0, holder = '' WHERE name = 'sweep'")
 	if err := errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
 	}

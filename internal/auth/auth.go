@@ -46,7 +46,7 @@ type Config struct {
 	Log         *slog.Logger
 	Now         func() time.Time
 	AdminSecret string
-	Shared      bool // other nodes change the same database
+	Single      bool // no other process changes the database
 }
 
 // Authenticator resolves credentials to callers. It implements call.Authenticator and
@@ -74,7 +74,7 @@ func New(c Config) *Authenticator {
 		gens: gens, tokens: newCache[*bearer](gens), sessions: newCache[*login](gens),
 	}
 	a.activity.pending = newBatch()
-	if c.Shared {
+	if !c.Single {
 		a.tops = &topReader{log: c.Store}
 	}
 	a.unhook = c.Store.OnCommit(func(org string, events []store.Event) {

@@ -93,7 +93,7 @@ func newSharedFixture(t *testing.T, shared bool) *fixture {
 	b := &fixture{T: t, store: &spy{Store: st}}
 	b.clock.Store(start)
 	b.auth = New(Config{
-		Store: b.store, Log: slog.New(slog.DiscardHandler), AdminSecret: "s", Shared: shared,
+		Store: b.store, Log: slog.New(slog.DiscardHandler), AdminSecret: "s", Single: !shared,
 		Now: func() time.Time { return time.UnixMilli(b.clock.Load()) },
 	})
 	if shared {

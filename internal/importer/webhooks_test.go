@@ -1,6 +1,10 @@
 package importer_test
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/b2b-protocol/b2b/internal/store"
+)
 
 // A webhook receives the events after the import, not the imported ones.
 func TestWebhooksStartBehindTheLog(t *testing.T) {
@@ -9,7 +13,7 @@ func TestWebhooksStartBehindTheLog(t *testing.T) {
 		t.Run("into "+to.name, func(t *testing.T) {
 			importInto(t, s.from, s.dir, to)
 			db := to.open(t)
-			hooked := must(db.UnleasedWebhooks(t.Context(), 0, 1, 100))(t)
+			hooked := must(db.FreeWebhooks(t.Context(), store.Live{}, 100))(t)
 			if len(hooked) == 0 {
 				t.Error("no bot has a webhook")
 			}

@@ -1,36 +1,32 @@
 // Package presence tracks which bots are online: those with a connection to any node
 // (B2B-PRES-001).
 //
-// Each node has a lease in the store for every bot that is connected to it, and renews all of
-// them together every two and a half seconds. A lease lasts ten seconds, so that the bots of a
-// node that crashed are offline within 15 (B2B-PRES-007); any node may set them offline. A node
-// that renewed late itself leaves the bots of others online for the time of a lease, because the
-// cause of the delay may have delayed them as well (B2B-PRES-008).
+// A bot with a connection to a node is present on it while the lease of the node is live (package
+// node). So the bots of a node that crashed are offline within 15 seconds (B2B-PRES-007); any node
+// may set them offline. A node that renewed its lease late leaves the bots of others online for the
+// time of a lease, because the cause of the delay may have delayed them as well (B2B-PRES-008).
 //
-// A change of the bot's org decides whether the bot goes online or offline: the first lease sets
+// A change of the bot's org decides whether the bot goes online or offline: its first presence sets
 // it online, the end of the last one offline. The same change appends the event about it, which
 // is delivered once and not kept as history (store.AudiencePresence).
-//
-// The clocks of the nodes must agree within a few seconds.
 package presence
 
 import (
 	"context"
 	"fmt"
 	"log/slog"
-	"math"
 	"sync"
 	"time"
 
+	"github.com/b2b-protocol/b2b/internal/node"
 	"github.com/b2b-protocol/b2b/internal/store"
 	"github.com/b2b-protocol/b2b/internal/tally"
 )
 
 const (
-	// Lease is how long a bot stays online after its node crashed.
-	Lease = 10 * time.Second
-	// renewEvery allows three attempts before a lease ends.
-	renewEvery = Lease / 4
+	// tickEvery is how long a bot waits at most for a change that the store refused, and for being
+	// set offline after the lease of its node has ended.
+	tickEvery = 2500 * time.Millisecond
 	// page is the number of bots read at once.
 	page = 500
 	// leaveTime bounds the change of the store when a connection ends.
@@ -40,8 +36,7 @@ const (
 // Config configures a Tracker.
 type Config struct {
 	Store store.Store
-	Node  string // unique for each run of a process
-	Alone bool   // no other node uses the store, so leases of others have ended
+	Node  *node.Node
 	Now   func() time.Time
 	Log   *slog.Logger
 }
@@ -49,14 +44,11 @@ type Config struct {
 // Tracker counts the connections of the bots of this node.
 type Tracker struct {
 	Config
-	failed  *tally.Log
-	mu      sync.Mutex
-	bots    map[string]*connections // by bot id
-	closed  bool
-	renewed time.Time // when the leases were renewed last; used by Run alone
-	// sweepFrom is when this node may set the bots of other nodes offline again (B2B-PRES-008);
-	// used by Run alone.
-	sweepFrom time.Time
+	failed *tally.Log
+	mu     sync.Mutex
+	bots   map[string]*connections // by bot id
+	closed bool
+	lapses int // of the lease of the node, when Tick stored its bots last; used by Tick alone
 }
 
 // connections counts the connections of a bot to this node. mu orders the changes of the bot in
@@ -65,9 +57,13 @@ type connections struct {
 	org   string
 	users int // calls between acquire and release; guarded by Tracker.mu
 
+	// failed reports that the last change of the store failed, so that its result is not known.
+	// Until Tick has repeated it, it counts as one of users. Written with both mutexes locked.
+	failed bool
+
 	mu     sync.Mutex
 	count  int // connections
-	leased bool
+	stored bool
 }
 
 // New returns a tracker without connections.
@@ -94,6 +90,11 @@ func (t *Tracker) acquire(org, bot string) *connections {
 func (t *Tracker) release(bot string, c *connections) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.releaseLocked(bot, c)
+}
+
+// releaseLocked is release for a caller that has locked t.mu.
+func (t *Tracker) releaseLocked(bot string, c *connections) {
 	if c.users--; c.users == 0 {
 		delete(t.bots, bot)
 	}
@@ -111,20 +112,47 @@ func (t *Tracker) Join(ctx context.Context, org, bot string) {
 	}
 }
 
-// ensureOnline takes the lease unless the node has it, and resets the health of a degraded webhook
-// of the bot (B2B-HOOK-021).
+// ensureOnline stores the presence of the bot unless the store has it, and resets the health of a
+// degraded webhook of the bot (B2B-HOOK-021).
 func (t *Tracker) ensureOnline(ctx context.Context, c *connections, bot string) error {
-	if c.leased {
+	if c.stored && !c.failed {
 		status, err := t.Store.WebhookStatus(ctx, bot)
 		if err != nil || !status.Degraded {
 			return err
 		}
 	}
-	if err := t.setOnline(ctx, c.org, bot); err != nil {
+	if err := t.Node.Ensure(ctx); err != nil {
+		t.setFailed(c, bot, true)
 		return err
 	}
-	c.leased = true
-	return nil
+	return t.update(ctx, c, bot)
+}
+
+// update stores whether a bot is present on this node. The caller has locked c.mu.
+func (t *Tracker) update(ctx context.Context, c *connections, bot string) (err error) {
+	if c.count > 0 {
+		err = t.setOnline(ctx, c.org, bot)
+	} else {
+		err = t.setOffline(ctx, c.org, []string{bot})
+	}
+	c.stored = c.count > 0
+	t.setFailed(c, bot, err != nil)
+	return err
+}
+
+// setFailed records whether the last change of the store failed. The caller has locked c.mu, and is
+// one of the users of c.
+func (t *Tracker) setFailed(c *connections, bot string, failed bool) {
+	if c.failed == failed {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if c.failed = failed; failed {
+		c.users++
+	} else {
+		t.releaseLocked(bot, c)
+	}
 }
 
 // Leave ends a Join. The bot goes offline with its last connection.
@@ -137,10 +165,9 @@ func (t *Tracker) Leave(org, bot string) {
 	if c.count--; c.count > 0 || t.closing() {
 		return
 	}
-	c.leased = false
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
 	defer cancel()
-	if err := t.setOffline(ctx, c.org, []string{bot}); err != nil {
+	if err := t.update(ctx, c, bot); err != nil {
 		t.failed.Count("offline", "bot", bot, "error", err)
 	}
 }
@@ -153,23 +180,12 @@ func (t *Tracker) closing() bool {
 }
 
 // Start sets offline the bots of nodes that crashed.
-func (t *Tracker) Start(ctx context.Context) error {
-	if t.Alone {
-		err := t.Store.Update(ctx, "", func(tx store.Tx) error {
-			_, err := tx.PurgeLeases(ctx, math.MaxInt64)
-			return err
-		})
-		if err != nil {
-			return fmt.Errorf("end the leases of the previous run: %w", err)
-		}
-	}
-	t.renewed = t.Now()
-	return t.sweep(ctx)
-}
+func (t *Tracker) Start(ctx context.Context) error { return t.sweep(ctx) }
 
-// Run renews the leases of this node and ends those of crashed nodes, until ctx ends.
+// Run repeats changes that the store refused, and sets offline the bots of crashed nodes, until ctx
+// ends.
 func (t *Tracker) Run(ctx context.Context) error {
-	tick := time.NewTicker(renewEvery)
+	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
 	for {
 		select {
@@ -178,7 +194,7 @@ func (t *Tracker) Run(ctx context.Context) error {
 		case <-tick.C:
 		}
 		if err := t.Tick(ctx); err != nil && ctx.Err() == nil {
-			t.failed.Count("renewed", "error", err)
+			t.failed.Count("updated", "error", err)
 		}
 		t.failed.Flush()
 	}
@@ -186,10 +202,13 @@ func (t *Tracker) Run(ctx context.Context) error {
 
 // Tick is one iteration of Run.
 func (t *Tracker) Tick(ctx context.Context) error {
-	if err := t.renew(ctx); err != nil {
+	if !t.Node.Held() {
+		return nil // until its lease is renewed, a change of this node has no effect
+	}
+	if err := t.repeat(ctx); err != nil {
 		return err
 	}
-	if t.Now().Before(t.sweepFrom) {
+	if !t.Node.Steady() {
 		return nil
 	}
 	return t.sweep(ctx)

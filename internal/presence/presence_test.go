@@ -2,8 +2,8 @@ package presence_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
-	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/b2b-protocol/b2b/internal/node"
 	"github.com/b2b-protocol/b2b/internal/presence"
 	"github.com/b2b-protocol/b2b/internal/store"
 	"github.com/b2b-protocol/b2b/internal/store/storetest/sqltest"
@@ -48,24 +49,34 @@ func (fx *fixture) change(org string, fn func(context.Context, store.Tx) error) 
 	}
 }
 
-func (fx *fixture) node(name string, alone bool) *presence.Tracker {
-	fx.Helper()
-	t := presence.New(presence.Config{
-		Store: fx.store, Node: name, Alone: alone, Log: slog.New(slog.DiscardHandler),
-		Now: func() time.Time { return time.UnixMilli(fx.clock.Load()) },
-	})
-	if err := t.Start(fx.Context()); err != nil {
-		fx.Fatal(err)
-	}
-	return t
+// tracker is the tracker of a node.
+type tracker struct {
+	*presence.Tracker
+	node *node.Node
 }
 
-// advance moves the clock, then lets the nodes tick.
-func (fx *fixture) advance(d time.Duration, nodes ...*presence.Tracker) {
+func (fx *fixture) node(name string, single bool) *tracker {
+	fx.Helper()
+	return fx.nodeOn(fx.store, name, single)
+}
+
+func (fx *fixture) nodeOn(st store.Store, name string, single bool) *tracker {
+	fx.Helper()
+	now := func() time.Time { return time.UnixMilli(fx.clock.Load()) }
+	n := node.New(node.Config{Store: st, ID: name, Single: single, Now: now, Log: slog.New(slog.DiscardHandler)})
+	t := presence.New(presence.Config{Store: st, Node: n, Now: now, Log: slog.New(slog.DiscardHandler)})
+	if err := errors.Join(n.Start(fx.Context()), t.Start(fx.Context())); err != nil {
+		fx.Fatal(err)
+	}
+	return &tracker{t, n}
+}
+
+// advance moves the clock, then lets the nodes renew their leases and tick.
+func (fx *fixture) advance(d time.Duration, nodes ...*tracker) {
 	fx.Helper()
 	fx.clock.Add(d.Milliseconds())
 	for _, n := range nodes {
-		if err := n.Tick(fx.Context()); err != nil {
+		if err := errors.Join(n.node.Renew(fx.Context()), n.Tick(fx.Context())); err != nil {
 			fx.Fatal(err)
 		}
 	}
@@ -122,7 +133,7 @@ func TestFirstAndLast(t *testing.T) {
 	fx.wantEvents("ann online", "ann offline", "ann online")
 }
 
-// B2B-PRES-007: the bots of a crashed node go offline when its leases end, with one event each.
+// B2B-PRES-007: the bots of a crashed node go offline when its lease ends, with one event each.
 func TestDeadNode(t *testing.T) {
 	fx := newFixture(t)
 	dead, b, c := fx.node("dead", false), fx.node("b", false), fx.node("c", false)
@@ -170,7 +181,7 @@ func TestOutage(t *testing.T) {
 	fx.wantEvents("ann online", "bob online", "ann offline")
 }
 
-// TestRestart: a node that uses the database alone sets all bots offline when it starts.
+// TestRestart: a single node sets all bots offline when it starts.
 func TestRestart(t *testing.T) {
 	fx := newFixture(t)
 	fx.node("one", true).Join(t.Context(), "org", "ann")
@@ -186,17 +197,65 @@ func TestRestart(t *testing.T) {
 	fx.wantEvents("ann online", "ann offline", "ann online", "ann offline")
 }
 
-// TestLostLease: a missing lease is taken again.
-func TestLostLease(t *testing.T) {
+// TestLostPresence: after the lease of the node had ended, its bots are made present again.
+func TestLostPresence(t *testing.T) {
 	fx := newFixture(t)
 	a := fx.node("a", false)
 	a.Join(t.Context(), "org", "ann")
 	a.Join(t.Context(), "org", "bob")
-	fx.change("org", func(ctx context.Context, tx store.Tx) error { return tx.DropLease(ctx, "ann", "a") })
+	fx.change("org", func(ctx context.Context, tx store.Tx) error { return tx.RemovePresence(ctx, "ann", "a") })
 	fx.advance(10*time.Second, a)
 	fx.wantEvents("ann online", "bob online")
-	if leased, err := fx.store.Leased(t.Context(), "ann", fx.clock.Load(), math.MaxInt64); !leased || err != nil {
-		t.Error("the lease is missing", err)
+	if present, err := fx.store.Present(t.Context(), "ann", a.node.Live()); !present || err != nil {
+		t.Error("the presence is missing", err)
+	}
+}
+
+// failing is a store that refuses changes of orgs while down is set.
+type failing struct {
+	store.Store
+	down atomic.Bool
+}
+
+func (f *failing) Update(ctx context.Context, org string, fn func(store.Tx) error) error {
+	if org != "" && f.down.Load() {
+		return errors.New("the store is down")
+	}
+	return f.Store.Update(ctx, org, fn)
+}
+
+// TestRefusedChanges: a bot that connected or disconnected while the store refused changes is online
+// or offline after the next tick.
+func TestRefusedChanges(t *testing.T) {
+	fx := newFixture(t)
+	st := &failing{Store: fx.store}
+	a := fx.nodeOn(st, "a", false)
+	a.Join(t.Context(), "org", "bob")
+	st.down.Store(true)
+	a.Join(t.Context(), "org", "ann")
+	a.Leave("org", "bob")
+	fx.wantEvents("bob online")
+	st.down.Store(false)
+	fx.advance(2500*time.Millisecond, a)
+	rows, err := fx.store.ReadLog(t.Context(), "org", 0, 10)
+	if err != nil || len(rows) != 3 {
+		t.Fatalf("%d events, %v", len(rows), err)
+	}
+	for id, want := range map[string]bool{"ann": true, "bob": false} {
+		bot, err := fx.store.Bot(t.Context(), "org", id)
+		if err != nil || bot.Online != want {
+			t.Errorf("%s is online: %+v, %v", id, bot, err)
+		}
+	}
+	st.down.Store(true)
+	a.Leave("org", "ann")
+	a.Join(t.Context(), "org", "ann") // before the change is repeated
+	st.down.Store(false)
+	fx.advance(2500*time.Millisecond, a)
+	a.Leave("org", "ann")
+	fx.advance(2500*time.Millisecond, a)
+	if rows, err = fx.store.ReadLog(t.Context(), "org", 0, 10); err != nil || len(rows) != 4 || rows[3].Type != "bot_offline" {
+		t.Errorf("%d events, %v", len(rows), err)
 	}
 }
 
@@ -238,7 +297,7 @@ func TestConnectingResetsWebhook(t *testing.T) {
 // TestConcurrentChanges: online and offline events alternate.
 func TestConcurrentChanges(t *testing.T) {
 	fx := newFixture(t)
-	nodes := []*presence.Tracker{fx.node("a", false), fx.node("b", false)}
+	nodes := []*tracker{fx.node("a", false), fx.node("b", false)}
 	var all sync.WaitGroup
 	for i := range 32 {
 		all.Go(func() {

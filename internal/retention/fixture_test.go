@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/b2b-protocol/b2b/internal/call"
+	"github.com/b2b-protocol/b2b/internal/node"
 	"github.com/b2b-protocol/b2b/internal/retention"
 	"github.com/b2b-protocol/b2b/internal/service"
 	"github.com/b2b-protocol/b2b/internal/store"
@@ -69,10 +70,20 @@ func (f *fixture) now() time.Time { return time.UnixMilli(f.clock.Load()) }
 // advance moves the clock forward.
 func (f *fixture) advance(d time.Duration) { f.clock.Add(d.Milliseconds()) }
 
+// node returns a node with a lease.
+func (f *fixture) node(id string) *node.Node {
+	f.Helper()
+	n := node.New(node.Config{Store: f.Store, ID: id, Now: f.now, Log: slog.New(slog.DiscardHandler)})
+	if err := n.Start(f.ctx); err != nil {
+		f.Fatal(err)
+	}
+	return n
+}
+
 // runner returns the runner of one node.
-func (f *fixture) runner(node string) *retention.Runner {
+func (f *fixture) runner(name string) *retention.Runner {
 	return retention.New(retention.Config{
-		Store: f.Store, Orgs: service.NewRetention(f.deps), Node: node, Now: f.now, Log: slog.New(slog.NewTextHandler(f.Output(), nil)),
+		Store: f.Store, Orgs: service.NewRetention(f.deps), Node: f.node(name), Now: f.now, Log: slog.New(slog.NewTextHandler(f.Output(), nil)),
 	})
 }
 

@@ -2,9 +2,9 @@
 // responses, events past their retention, the old data that the settings of an org name
 // (package service), and the rows and files of destroyed orgs.
 //
-// One node at a time runs a job. It takes a lease in the store and renews it while it
-// works. When a node stops, its leases expire within a minute. Clock differences between
-// nodes do no harm: each step is a change of its own that any node may make, and repeat.
+// One node at a time runs a job: it holds the job in the store while its lease is live (package
+// node). Clock differences between nodes do no harm: each step is a change of its own that any node
+// may make, and repeat.
 //
 // Steps are small, because other changes of the org wait for a step (on SQLite those of
 // all orgs): a step removes as many rows as takes some milliseconds. After each step the
@@ -18,12 +18,13 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/b2b-protocol/b2b/internal/node"
 	"github.com/b2b-protocol/b2b/internal/store"
 )
 
 const (
-	// leaseTime is how long a lease lasts, and so how long a job of a stopped node waits.
-	leaseTime = time.Minute
+	// recheck is how often a node that works reads whether it still holds the job.
+	recheck = 15 * time.Second
 	// orgsAtOnce is the length of a page of orgs.
 	orgsAtOnce = 500
 )
@@ -42,7 +43,7 @@ type Step = func(ctx context.Context, change func(tx store.Tx, rows int) error) 
 type Config struct {
 	Store store.Store
 	Orgs  Orgs
-	Node  string // unique to this run of this process
+	Node  *node.Node
 	Now   func() time.Time
 	Log   *slog.Logger
 	// RemoveFiles removes the files of a destroyed org. It is called before the last rows of
@@ -137,11 +138,11 @@ func (r *Runner) try(ctx context.Context, j *job) {
 	}
 }
 
-// errLost reports that the lease of this node expired and another node took the job.
-var errLost = errors.New("retention: another node holds the lease for the job")
+// errLost reports that another node has the job, or may have it since the lease of this node ended.
+var errLost = errors.New("retention: this node does not hold the job")
 
-// Do runs a job, if it is due and no other node holds its lease. The result did reports
-// whether the job ran to its end.
+// Do runs a job, if it is due and no other live node holds it. The result did reports whether the
+// job ran to its end.
 func (r *Runner) Do(ctx context.Context, name string) (did bool, err error) {
 	var j *job
 	for _, candidate := range r.jobs {
@@ -159,7 +160,7 @@ func (r *Runner) Do(ctx context.Context, name string) (did bool, err error) {
 	}
 	s := &shift{runner: r, job: j, size: leastSize, doneBefore: r.Now().Add(-j.every)}
 	if j.due != nil {
-		s.doneBefore = r.Now().Add(leaseTime) // due decides, not the time of the last run
+		s.doneBefore = r.Now().Add(j.every) // due decides, not the time of the last run
 	}
 	if err := s.take(ctx); err != nil {
 		if errors.Is(err, errLost) {
@@ -169,30 +170,31 @@ func (r *Runner) Do(ctx context.Context, name string) (did bool, err error) {
 	}
 	s.stepped = time.Now()
 	done := j.do(ctx, s)
-	if done == nil {
-		err = r.Store.Update(ctx, "", func(tx store.Tx) error {
-			return tx.FinishJob(ctx, j.name, r.Node, r.Now().UnixMilli())
-		})
-	}
+	err = r.Store.Update(ctx, "", func(tx store.Tx) error {
+		if done != nil {
+			return tx.ReleaseJob(ctx, j.name, r.Node.ID)
+		}
+		return tx.FinishJob(ctx, j.name, r.Node.ID, r.Now().UnixMilli())
+	})
 	return done == nil, errors.Join(done, err)
 }
 
-// shift is one run of a job, under the lease of this node.
+// shift is one run of a job.
 type shift struct {
 	runner     *Runner
 	job        *job
 	doneBefore time.Time
 	size       size          // of the next step
-	taken      time.Time     // when the lease was taken or renewed
+	taken      time.Time     // when the job was taken, or found to be held
 	stepped    time.Time     // when the last step began, by time.Now: Runner.Now may be a test's
 	blocked    time.Duration // how long the last step made other changes wait
 }
 
-// take takes or renews the lease.
+// take takes the job, or checks that this node holds it.
 func (s *shift) take(ctx context.Context) error {
 	now := s.runner.Now()
 	err := s.runner.Store.Update(ctx, "", func(tx store.Tx) error {
-		ok, err := tx.TakeJob(ctx, s.job.name, s.runner.Node, now.UnixMilli(), now.Add(leaseTime).UnixMilli(), s.doneBefore.UnixMilli())
+		ok, err := tx.TakeJob(ctx, s.job.name, s.runner.Node.ID, s.runner.Node.Live(), s.doneBefore.UnixMilli())
 		if err == nil && !ok {
 			err = errLost
 		}
@@ -240,7 +242,7 @@ func (s *shift) pause() time.Duration {
 	return min(max(time.Since(s.stepped), pauseFactor*s.blocked), longestPause)
 }
 
-// next pauses after a step, and renews the lease when a quarter of its time is over.
+// next pauses after a step, and from time to time checks that this node holds the job.
 func (s *shift) next(ctx context.Context) error {
 	pause := time.NewTimer(s.pause())
 	defer pause.Stop()
@@ -249,7 +251,7 @@ func (s *shift) next(ctx context.Context) error {
 		return ctx.Err()
 	case <-pause.C:
 	}
-	if s.runner.Now().Sub(s.taken) > leaseTime/4 {
+	if s.runner.Now().Sub(s.taken) > recheck {
 		if err := s.take(ctx); err != nil {
 			return err
 		}

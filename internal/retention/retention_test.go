@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/b2b-protocol/b2b/internal/call"
+	"github.com/b2b-protocol/b2b/internal/node"
 	"github.com/b2b-protocol/b2b/internal/retention"
 	"github.com/b2b-protocol/b2b/internal/service"
 	"github.com/b2b-protocol/b2b/internal/store"
@@ -215,9 +216,10 @@ func TestOneNodeRunsAJob(t *testing.T) {
 		f.org("o")
 		f.org("p")
 		started, release := make(chan string), make(chan error)
-		node := func(name string) *retention.Runner {
+		runner := func(n *node.Node) *retention.Runner {
+			name := n.ID
 			return retention.New(retention.Config{
-				Store: f.Store, Node: name, Now: f.now, Log: slog.New(slog.DiscardHandler),
+				Store: f.Store, Node: n, Now: f.now, Log: slog.New(slog.DiscardHandler),
 				Orgs: orgsFunc(func(ctx context.Context, org string, step retention.Step) error {
 					started <- name + " " + org
 					if err := <-release; err != nil {
@@ -227,7 +229,8 @@ func TestOneNodeRunsAJob(t *testing.T) {
 				}),
 			})
 		}
-		one, two := node("one"), node("two")
+		second := f.node("two")
+		one, two := runner(f.node("one")), runner(second)
 		results := make(chan error)
 		go func() {
 			_, err := one.Do(f.ctx, "lifecycle")
@@ -236,7 +239,10 @@ func TestOneNodeRunsAJob(t *testing.T) {
 		f.want("first", <-started, "one o")
 		did, err := two.Do(f.ctx, "lifecycle")
 		f.want("while one works", fmt.Sprint(did, err), "false <nil>")
-		f.advance(time.Minute) // the lease of node one expires
+		f.advance(time.Minute) // the lease of node one ends
+		if err := second.Renew(f.ctx); err != nil {
+			f.Fatal(err)
+		}
 		go func() {
 			_, err := two.Do(f.ctx, "lifecycle")
 			results <- err
@@ -307,7 +313,7 @@ func TestDestroyedOrgsAreRemoved(t *testing.T) {
 		failing := errors.New("the files cannot be removed")
 		removals := 0
 		runner := retention.New(retention.Config{
-			Store: f.Store, Node: "n", Now: f.now, Log: slog.New(slog.DiscardHandler),
+			Store: f.Store, Node: f.node("n"), Now: f.now, Log: slog.New(slog.DiscardHandler),
 			RemoveFiles: func(_ context.Context, org string) error {
 				if removals++; removals == 1 {
 					return failing
@@ -365,7 +371,7 @@ func TestKilledWhileRemoving(t *testing.T) {
 		f.update("o", func(tx store.Tx) error { return tx.EndOrg(f.ctx, "o") })
 		killed := retention.New(retention.Config{
 			// Three changes: one takes the lease, two are steps.
-			Store: &failingStore{f.Store, 3}, Node: "killed", Now: f.now, Log: slog.New(slog.DiscardHandler),
+			Store: &failingStore{f.Store, 3}, Node: f.node("killed"), Now: f.now, Log: slog.New(slog.DiscardHandler),
 		})
 		_, err := killed.Do(f.ctx, "ended")
 		f.want("killed", errors.Is(err, errKilled), true)

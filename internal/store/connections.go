@@ -36,31 +36,21 @@ type BotRef struct {
 	BotID string `bun:"bot_id"`
 }
 
-// PresenceReader reads on which nodes bots are connected. A node that has connections of a bot
-// holds a lease for it, which is live until it expires.
+// PresenceReader reads on which nodes bots are connected. A bot is present on a node that has
+// connections of it, while the lease of the node is live.
 type PresenceReader interface {
-	// Leased reports whether a node has a live lease for the bot.
-	Leased(ctx context.Context, bot string, now, until int64) (bool, error)
-	// LeasedBy lists the bots that a node has leases for, dead ones included, by id
-	// after afterBot (empty: from the start).
-	LeasedBy(ctx context.Context, node, afterBot string, limit int) ([]BotRef, error)
-	// OnlineUnleased lists bots that are marked online and have no live lease, by id after
-	// afterBot (empty: from the start).
-	OnlineUnleased(ctx context.Context, now, until int64, afterBot string, limit int) ([]BotRef, error)
+	// Present reports whether a bot is present on a node with a live lease.
+	Present(ctx context.Context, bot string, live Live) (bool, error)
+	// OnlineAbsent lists bots that are marked online and present on no node with a live lease, by
+	// id after afterBot (empty: from the start).
+	OnlineAbsent(ctx context.Context, live Live, afterBot string, limit int) ([]BotRef, error)
 }
 
-// PresenceWriter changes leases.
+// PresenceWriter changes on which nodes bots are present.
 type PresenceWriter interface {
-	// PutLease adds or renews the lease of a node for a bot of the org of
-	// this Update.
-	PutLease(ctx context.Context, bot, node string, expiresAt int64) error
-	// DropLease ends the lease of a node for a bot of the org of this
-	// Update; one that is not there is not an error.
-	DropLease(ctx context.Context, bot, node string) error
-	// RenewLeases moves the expiry of all leases of a node, of every org,
-	// inside Update(ctx, "", …), and returns how many there are.
-	RenewLeases(ctx context.Context, node string, expiresAt int64) (int64, error)
-	// PurgeLeases removes the leases of every org that are expired at now,
-	// inside Update(ctx, "", …), and returns how many.
-	PurgeLeases(ctx context.Context, now int64) (int64, error)
+	// AddPresence makes a bot of the org of this Update present on a node.
+	AddPresence(ctx context.Context, bot, node string) error
+	// RemovePresence ends the presence of a bot of the org of this Update on a node. One that does
+	// not exist is not an error.
+	RemovePresence(ctx context.Context, bot, node string) error
 }

@@ -52,10 +52,11 @@ type RetentionWriter interface {
 	// PurgeInvites removes at most limit invite codes that expired before a time.
 	PurgeInvites(ctx context.Context, before int64, limit int) (int64, error)
 
-	// TakeJob takes the lease for a job until a time, or renews the lease of the holder. It
-	// returns false while the lease of another holder lasts beyond now, and when the job was
-	// finished after doneBefore.
-	TakeJob(ctx context.Context, job, holder string, now, until, doneBefore int64) (bool, error)
-	// FinishJob ends the lease of the holder, and records now as the time of the last run.
-	FinishJob(ctx context.Context, job, holder string, now int64) error
+	// TakeJob makes a node hold a job. It returns false if another node with a live lease holds it,
+	// the lease of this node is not live, or the job was finished after doneBefore.
+	TakeJob(ctx context.Context, job, node string, live Live, doneBefore int64) (bool, error)
+	// FinishJob releases a job that the node holds, and records now as the time of the last run.
+	FinishJob(ctx context.Context, job, node string, now int64) error
+	// ReleaseJob releases a job that the node holds and did not finish.
+	ReleaseJob(ctx context.Context, job, node string) error
 }

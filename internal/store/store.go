@@ -136,6 +136,7 @@ type Tx interface {
 	StoredWriter
 	IdempotencyWriter
 	WsTicketWriter
+	NodeWriter
 	PresenceWriter
 	ImportWriter
 	FileWriter

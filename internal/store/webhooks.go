@@ -29,32 +29,30 @@ type WebhookDelivery struct {
 // WebhookShare is the input for dividing the webhooks evenly between the nodes.
 type WebhookShare struct {
 	Webhooks int64 // webhooks to be served, with or without a lease
-	Nodes    int64 // those that called RenewWebhooks, without those that have left or expired
-	Held     int64 // of Webhooks, those leased by this node
+	Nodes    int64 // with a live lease
+	Held     int64 // of Webhooks, those that this node holds
 }
 
 // WebhookReader reads the state of the deliveries to webhooks.
 //
 // The queue of a webhook is the log: its position is the seq up to which events were delivered
-// or became a WebhookDelivery. A node reads the log for a webhook while it holds its lease.
+// or became a WebhookDelivery. One node at a time holds a webhook, and reads the log for it.
 type WebhookReader interface {
 	// WebhookStatus returns a zero status when nothing was recorded; it never fails
 	// with ErrNotFound.
 	WebhookStatus(ctx context.Context, bot string) (*WebhookStatus, error)
 	// WebhookPosition returns the seq up to which the log was read for a bot.
 	WebhookPosition(ctx context.Context, bot string) (int64, error)
-	// UnleasedWebhooks lists, by id, the active bots of active orgs that have a webhook without a
-	// live lease. A lease is live if it ends after now and not after until: a later end was set
-	// by a node with a wrong clock.
-	UnleasedWebhooks(ctx context.Context, now, until int64, limit int) ([]BotRef, error)
-	// WebhookLeased reports whether a node holds the lease for a bot.
-	WebhookLeased(ctx context.Context, bot, node string) (bool, error)
-	// LeasedWebhooks lists the bots that a node holds leases for, by id. The list has no limit,
-	// because a node takes a limited number of leases.
-	LeasedWebhooks(ctx context.Context, node string) ([]string, error)
-	// WebhookShare counts the webhooks to be served, the nodes that serve webhooks, and the leases
-	// of one node; now and until are as in UnleasedWebhooks.
-	WebhookShare(ctx context.Context, node string, now, until int64) (WebhookShare, error)
+	// FreeWebhooks lists, by id, the active bots of active orgs with a webhook that no node with a
+	// live lease holds.
+	FreeWebhooks(ctx context.Context, live Live, limit int) ([]BotRef, error)
+	// WebhookHeld reports whether a node holds the webhook of a bot.
+	WebhookHeld(ctx context.Context, bot, node string) (bool, error)
+	// HeldWebhooks lists the bots with a webhook that a node holds, by id. The list has no limit,
+	// because a node takes a limited number of webhooks.
+	HeldWebhooks(ctx context.Context, node string) ([]string, error)
+	// WebhookShare counts the webhooks to be served, the nodes, and the webhooks of one node.
+	WebhookShare(ctx context.Context, node string, live Live) (WebhookShare, error)
 	// WaitingDeliveries lists the deliveries of a bot that wait for another attempt, by next_at and
 	// seq.
 	WaitingDeliveries(ctx context.Context, bot string, limit int) ([]WebhookDelivery, error)
@@ -71,20 +69,13 @@ type WebhookWriter interface {
 	StartWebhook(ctx context.Context, bot string) error
 	// MoveWebhook moves the position of a bot forward, never back.
 	MoveWebhook(ctx context.Context, bot string, seq int64) error
-	// LeaseWebhook takes the lease for a bot, inside Update(ctx, "", …), and starts its webhook. It
-	// returns false if another node holds a live lease or the bot is deleted. A lease that ends
-	// more than twice as far from now as until is not live: it was set by a wrong clock.
-	LeaseWebhook(ctx context.Context, bot, node string, now, until int64) (bool, error)
-	// RenewWebhooks registers a node until a time, extends all its leases to that time and returns
-	// their number, inside Update(ctx, "", …). It removes nodes with a time before now.
-	RenewWebhooks(ctx context.Context, node string, now, until int64) (int64, error)
-	// ReleaseWebhook ends the lease of a node for a bot, inside Update(ctx, "", …); with
-	// an empty bot the node leaves, and all its leases end. One that is not there is
-	// not an error.
+	// TakeWebhook makes a node hold the webhook of a bot, inside Update(ctx, "", …), and starts
+	// the webhook. It returns false if another node with a live lease holds it, the lease of this
+	// node is not live, or the bot is deleted.
+	TakeWebhook(ctx context.Context, bot, node string, live Live) (bool, error)
+	// ReleaseWebhook makes a node hold the webhook of a bot no longer, inside Update(ctx, "", …);
+	// with an empty bot, those of all bots. One that the node does not hold is not an error.
 	ReleaseWebhook(ctx context.Context, bot, node string) error
-	// ResetWebhooks ends every lease of every node and forgets the nodes, inside Update(ctx, "",
-	// …).
-	ResetWebhooks(ctx context.Context) error
 	// PutDelivery adds or replaces the delivery of an event to a bot.
 	PutDelivery(ctx context.Context, d *WebhookDelivery) error
 	// DeleteDelivery removes a delivery, if it exists.

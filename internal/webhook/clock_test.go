@@ -26,25 +26,35 @@ func TestDue(t *testing.T) {
 	}
 }
 
+// crashed adds a node that does not run, with a lease for some time.
+func (fx *fixture) crashed(id string, lease time.Duration) {
+	fx.Helper()
+	fx.change("", func(ctx context.Context, tx store.Tx) error {
+		return tx.RenewNode(ctx, id, fx.clock.Now().Add(lease).UnixMilli())
+	})
+}
+
 // TestClockSetBack: after the clock was set back by two hours a retry is made, and the lease of a
 // crashed node ends.
 func TestClockSetBack(t *testing.T) {
 	fx, r := newFixture(t), newReceiver(t)
 	fx.bot("bob", r.URL, "")
 	r.respond(status(503))
-	_, stop := fx.node("n1", func(c *Config) { c.Lease = 10 * time.Second })
+	_, stop := fx.node("n1", func(c *setup) { c.lease = 10 * time.Second })
 	want := fx.say("ann", "bob", 1)
 	fx.await("it waits", time.Millisecond, func() bool { return len(fx.waiting("bob")) == 1 })
 	stop()
+	fx.crashed("dead", 10*time.Second)
 	fx.change("", func(ctx context.Context, tx store.Tx) error {
-		_, err := tx.LeaseWebhook(ctx, "bob", "dead", fx.clock.Now().UnixMilli(), fx.clock.Now().Add(10*time.Second).UnixMilli())
+		now, end := fx.clock.Now().UnixMilli(), fx.clock.Now().Add(10*time.Second).UnixMilli()
+		_, err := tx.TakeWebhook(ctx, "bob", "dead", store.Live{Now: now, Latest: end})
 		return err
 	})
 	r.respond(nil)
 	before := len(r.got())
 	fx.clock.advance(-2 * time.Hour)
 	begun := fx.clock.Now()
-	fx.node("n2", func(c *Config) { c.Lease = 10 * time.Second })
+	fx.node("n2", func(c *setup) { c.lease = 10 * time.Second })
 	fx.await("the next attempt", 10*time.Millisecond, func() bool { return len(r.got()) > before })
 	fx.wantSameIDs(r.got(), want)
 	if took := fx.clock.Now().Sub(begun); took > 5*time.Second {

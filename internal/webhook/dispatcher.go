@@ -9,27 +9,25 @@ import (
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/eventlog"
 	"github.com/b2b-protocol/b2b/internal/fair"
+	"github.com/b2b-protocol/b2b/internal/node"
 	"github.com/b2b-protocol/b2b/internal/seal"
 	"github.com/b2b-protocol/b2b/internal/store"
 	"github.com/b2b-protocol/b2b/internal/webhookurl"
 )
 
 const (
-	// Lease is how long the webhooks of a crashed node wait for another node (B2B-HOOK-060).
-	Lease = 10 * time.Second
-
-	// pollEvery is how often a node looks for webhooks without a lease, and how long one may stay
+	// pollEvery is how often a node looks for webhooks without a node, and how long one may stay
 	// so for equal shares. Twice this and the start of a reader take less than a second
 	// (B2B-HOOK-016).
 	pollEvery = 300 * time.Millisecond
 	failPause = time.Second // before this node serves a webhook again after an error
 
-	maxClaim = 256 // leases taken in one transaction
+	maxClaim = 256 // webhooks taken in one transaction
 	parallel = 64  // concurrent attempts to receivers that respond; one org gets at most half
 	// parallelFailing bounds the concurrent attempts to receivers with a failed last attempt. They
 	// have places of their own, so that receivers that hang do not delay the others.
 	parallelFailing = 32
-	stopTime        = 5 * time.Second // to save and to release leases when the node stops
+	stopTime        = 5 * time.Second // to save and to release webhooks when the node stops
 )
 
 // Log is the source of events: the hub of the node (package eventlog).
@@ -42,18 +40,16 @@ type Config struct {
 	Store   store.Store
 	Keys    *seal.Keyring // that URLs and secrets of webhooks are encrypted with
 	Log     Log
-	Node    string // unique for each run of a process
-	Alone   bool   // no other node uses the store, so leases of others have ended
+	Node    *node.Node
 	Policy  webhookurl.Policy
 	Version string // of the server, for the User-Agent header
 	Logger  *slog.Logger
-	Lease   time.Duration // 0: Lease
-	Clock   Clock         // nil: the system clock
+	Clock   Clock // nil: the system clock
 
 	timeout time.Duration // how long an attempt may take; 0: attemptTime
 }
 
-// Dispatcher serves the webhooks that this node has leases for.
+// Dispatcher serves the webhooks that this node holds.
 type Dispatcher struct {
 	Config
 	types         []string // of events to post
@@ -66,12 +62,12 @@ type Dispatcher struct {
 	mu        sync.Mutex
 	readers   map[string]*serving  // by bot id
 	failed    map[string]time.Time // by bot id: when its webhook may be served again after an error
-	uncertain bool                 // the result of a change of leases is not known
+	uncertain bool                 // which webhooks this node holds is not known after an error
 
 	// Used by Run alone.
-	renewed      time.Time
-	registered   bool                 // this node is in the store
-	unserved     map[string]time.Time // by bot id: when its webhook was first seen without a lease
+	checked      time.Time            // when the store was last read for what this node holds
+	lapses       int                  // of the lease of the node, at the last round
+	unserved     map[string]time.Time // by bot id: when its webhook was first seen without a node
 	surplusUntil time.Time            // until then this node keeps more than its share
 }
 
@@ -83,9 +79,6 @@ type serving struct {
 
 // New returns a dispatcher. Run serves its webhooks.
 func New(c Config) *Dispatcher {
-	if c.Lease <= 0 {
-		c.Lease = Lease
-	}
 	if c.Clock == nil {
 		c.Clock = systemClock{}
 	}
@@ -103,16 +96,9 @@ func New(c Config) *Dispatcher {
 // later, here or on another node.
 func (d *Dispatcher) Run(ctx context.Context) error {
 	defer d.Store.OnCommit(d.committed)()
-	if d.Alone {
-		err := d.Store.Update(ctx, "", func(tx store.Tx) error { return tx.ResetWebhooks(ctx) })
-		if err != nil && ctx.Err() == nil {
-			d.Logger.ErrorContext(ctx, "cannot end the webhook leases of the previous run", "error", err)
-		}
-	}
-	d.renewed = d.Clock.Now()
 	for ctx.Err() == nil {
 		if err := d.round(ctx); err != nil && ctx.Err() == nil {
-			d.Logger.ErrorContext(ctx, "cannot update the webhook leases", "error", err)
+			d.Logger.ErrorContext(ctx, "cannot update which webhooks this node serves", "error", err)
 		}
 		d.wait(ctx)
 	}
@@ -126,7 +112,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 // another node may have added one.
 func (d *Dispatcher) wait(ctx context.Context) {
 	next := make(chan struct{})
-	defer d.Clock.AfterFunc(min(pollEvery, d.Lease/6), func() { close(next) })()
+	defer d.Clock.AfterFunc(min(pollEvery, d.checkEvery()), func() { close(next) })()
 	select {
 	case <-ctx.Done():
 	case <-next:
@@ -185,7 +171,7 @@ func (d *Dispatcher) stop(bots ...string) {
 	}
 }
 
-// start starts a reader, which releases its lease when it ends.
+// start starts a reader, which releases its webhook when it ends.
 func (d *Dispatcher) start(ctx context.Context, ref store.BotRef) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -201,7 +187,7 @@ func (d *Dispatcher) start(ctx context.Context, ref store.BotRef) {
 		if ctx.Err() == nil {
 			if err := d.release(ctx, ref.BotID); err != nil && ctx.Err() == nil {
 				d.markUncertain()
-				d.Logger.WarnContext(ctx, "cannot release the lease of a webhook, trying again soon", "bot", ref.BotID, "error", err)
+				d.Logger.WarnContext(ctx, "cannot release a webhook, trying again soon", "bot", ref.BotID, "error", err)
 			}
 		}
 		d.mu.Lock()
@@ -213,7 +199,7 @@ func (d *Dispatcher) start(ctx context.Context, ref store.BotRef) {
 	})
 }
 
-// markUncertain makes the next round read which leases this node has.
+// markUncertain makes the next round read which webhooks this node holds.
 func (d *Dispatcher) markUncertain() {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -36,12 +36,12 @@
 //
 // # Several nodes
 //
-// A node serves a webhook while it has the lease for it. The nodes keep the leases in the store;
-// each renews its own together. The leases of a node that crashed expire, and another node
-// continues from the stored position. All nodes have an equal share, rounded up. A node with
-// more, because another one joined, releases the surplus within a sixth of a lease.
+// A node serves the webhooks that it holds in the store. It holds them while its lease is live
+// (package node): when a node has crashed, another one continues from the stored position. All
+// nodes have an equal share, rounded up. A node with more, because another one joined, releases the
+// surplus within a sixth of a lease.
 //
-// Every node polls several times a second for webhooks without a lease. So a webhook is served
+// Every node polls several times a second for webhooks that no live node holds. So a webhook is served
 // within a second of its registration, also when notifications are lost. A node leaves webhooks
 // beyond its share to other nodes for one poll and then takes them, because the node with free
 // capacity may have crashed.

@@ -165,7 +165,7 @@ func TestReceiverFaults(t *testing.T) {
 			bad.respond(c.response(hang))
 			fx.bot("bob", bad.URL, "")
 			fx.bot("eve", good.URL, "")
-			_, stop := fx.node("n", func(c *Config) { c.timeout = 300 * time.Millisecond })
+			_, stop := fx.node("n", func(c *setup) { c.timeout = 300 * time.Millisecond })
 			first := fx.say("ann", "bob", 1)
 			fx.receives(bad, 1)
 			others := fx.say("ann", "eve", 20)
@@ -266,7 +266,7 @@ func TestHangingReceiverUsesNoMemory(t *testing.T) {
 			t.Errorf("%s: %d bytes of heap and %d goroutines more, beside %d of the receiver", when, h-heap, g-goroutines-hanging, hanging)
 		}
 	}
-	fx.node("n", func(c *Config) { c.timeout = 20 * time.Millisecond })
+	fx.node("n", func(c *setup) { c.timeout = 20 * time.Millisecond })
 	fx.await("many are set aside", 10*time.Millisecond, func() bool { return len(fx.waiting("bob")) >= maxSetAside/2 })
 	check("set aside")
 	fx.await("degraded", 250*time.Millisecond, func() bool { return fx.health("bob").Degraded })
@@ -287,7 +287,7 @@ func TestRestart(t *testing.T) {
 	fx, r := newFixture(t), newReceiver(t)
 	fx.bot("bob", r.URL, "")
 	want := fx.say("ann", "bob", 700) // no node serves it yet
-	_, stop := fx.node("n1", func(c *Config) { c.Alone = true })
+	_, stop := fx.node("n1", func(c *setup) { c.single = true })
 	fx.receives(r, 300)
 	stop()
 	fx.change("org", func(ctx context.Context, tx store.Tx) error {
@@ -296,7 +296,7 @@ func TestRestart(t *testing.T) {
 	})
 	before := len(r.got())
 	want = append(want, fx.say("ann", "bob", 100)...)
-	fx.node("n2", func(c *Config) { c.Alone = true })
+	fx.node("n2", func(c *setup) { c.single = true })
 	fx.await("the rest", 100*time.Millisecond, func() bool { return slices.Contains(texts(r.got()), "800") })
 	fx.wantSameIDs(r.got(), want)
 	if n := len(r.got()); n > 801 {
@@ -352,7 +352,7 @@ func TestFairness(t *testing.T) {
 		fx.bot(fmt.Sprint("bad", i), bad.URL, "")
 	}
 	fx.bot("eve", good.URL, "")
-	fx.node("n", func(c *Config) { c.timeout = 200 * time.Millisecond })
+	fx.node("n", func(c *setup) { c.timeout = 200 * time.Millisecond })
 	for i := range parallelFailing + 8 {
 		fx.say("ann", fmt.Sprint("bad", i), 3)
 	}
@@ -385,7 +385,7 @@ func TestFairByOrg(t *testing.T) {
 			fx.bot(fmt.Sprint("slow", i), slow.URL, "")
 		}
 		other.bot("eve", good.URL, "")
-		d, stop := fx.node("n", func(c *Config) { c.timeout = time.Hour })
+		d, stop := fx.node("n", func(c *setup) { c.timeout = time.Hour })
 		places := parallel
 		if failing {
 			places = parallelFailing

@@ -20,6 +20,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/b2b-protocol/b2b/internal/eventlog"
+	"github.com/b2b-protocol/b2b/internal/node"
 	"github.com/b2b-protocol/b2b/internal/seal"
 	"github.com/b2b-protocol/b2b/internal/store"
 	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
@@ -260,29 +261,56 @@ func (fx *fixture) say(sender, bot string, n int) (texts []string) {
 	return texts
 }
 
+// setup is what a test may change of a node.
+type setup struct {
+	Config
+	lease  time.Duration
+	single bool
+}
+
 // node runs a dispatcher until stop is called, or the test ends.
-func (fx *fixture) node(name string, edit ...func(*Config)) (d *Dispatcher, stop func()) {
+func (fx *fixture) node(name string, edit ...func(*setup)) (d *Dispatcher, stop func()) {
 	fx.Helper()
 	hub := eventlog.New(eventlog.Config{Store: fx.store, Logger: slog.New(slog.DiscardHandler)})
-	c := Config{
-		Store: fx.store, Keys: keys, Log: hub, Node: name, Version: "test", Clock: fx.clock, Logger: slog.New(slog.DiscardHandler),
-		Policy: webhookurl.Policy{Resolver: noNames{}, Allow: here(fx)}, Lease: time.Hour, // the clock moves in large steps
-	}
+	c := setup{lease: time.Hour, Config: Config{ // the clock moves in large steps
+		Store: fx.store, Keys: keys, Log: hub, Version: "test", Clock: fx.clock, Logger: slog.New(slog.DiscardHandler),
+		Policy: webhookurl.Policy{Resolver: noNames{}, Allow: here(fx)},
+	}}
 	for _, e := range edit {
 		e(&c)
 	}
-	d = New(c)
+	c.Node = node.New(node.Config{Store: fx.store, ID: name, Single: c.single, Lease: c.lease, Now: c.Clock.Now, Log: c.Logger})
+	if err := c.Node.Start(context.Background()); err != nil {
+		fx.Fatal(err)
+	}
+	d = New(c.Config)
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
+	var running sync.WaitGroup
+	running.Go(func() {
 		if err := d.Run(ctx); err != nil {
 			fx.Errorf("run: %v", err)
 		}
-	}()
+	})
+	running.Go(func() {
+		for ctx.Err() == nil {
+			if err := c.Node.Renew(ctx); err != nil && ctx.Err() == nil {
+				fx.Errorf("renew: %v", err)
+			}
+			next := make(chan struct{})
+			stop := c.Clock.AfterFunc(c.lease/6, func() { close(next) })
+			select {
+			case <-next:
+			case <-ctx.Done():
+			}
+			stop()
+		}
+	})
 	stop = sync.OnceFunc(func() {
 		cancel()
-		<-done
+		running.Wait()
+		if err := c.Node.End(context.Background()); err != nil {
+			fx.Errorf("end: %v", err)
+		}
 		hub.Close()
 	})
 	fx.Cleanup(stop)

@@ -11,10 +11,17 @@ import (
 	"github.com/b2b-protocol/b2b/internal/store"
 )
 
-// round renews the leases of this node, releases its surplus, and takes free leases.
+// checkEvery is how often a node reads which webhooks it holds, and releases its surplus.
+func (d *Dispatcher) checkEvery() time.Duration { return d.Node.Lease / 6 }
+
+// round stops the readers of webhooks that this node has lost, releases its surplus, and takes free
+// webhooks.
 func (d *Dispatcher) round(ctx context.Context) error {
-	if err := d.renew(ctx); err != nil {
+	if err := d.check(ctx); err != nil {
 		return err
+	}
+	if !d.Node.Held() {
+		return nil // a node without a lease can take nothing
 	}
 	for {
 		free, more, err := d.free(ctx)
@@ -28,7 +35,7 @@ func (d *Dispatcher) round(ctx context.Context) error {
 		taken, err := d.take(ctx, free, capacity)
 		if err != nil {
 			d.markUncertain()
-			return fmt.Errorf("take the leases of webhooks: %w", err)
+			return fmt.Errorf("take webhooks: %w", err)
 		}
 		for _, ref := range taken {
 			d.start(ctx, ref)
@@ -39,7 +46,7 @@ func (d *Dispatcher) round(ctx context.Context) error {
 	}
 }
 
-// free returns webhooks without a lease, except those that this node is still stopping to serve or
+// free returns webhooks that no live node holds, except those that this node is still stopping to serve or
 // has just failed to serve. more reports whether there may be others.
 func (d *Dispatcher) free(ctx context.Context) (refs []store.BotRef, more bool, err error) {
 	now := d.Clock.Now()
@@ -47,9 +54,9 @@ func (d *Dispatcher) free(ctx context.Context) (refs []store.BotRef, more bool, 
 	maps.DeleteFunc(d.failed, func(_ string, until time.Time) bool { return !now.Before(until) })
 	limit := maxClaim + len(d.failed) + len(d.readers)
 	d.mu.Unlock()
-	refs, err = d.Store.UnleasedWebhooks(ctx, now.UnixMilli(), d.latestExpiry(now), limit)
+	refs, err = d.Store.FreeWebhooks(ctx, d.Node.Live(), limit)
 	if err != nil {
-		return nil, false, fmt.Errorf("list webhooks without a lease: %w", err)
+		return nil, false, fmt.Errorf("list webhooks without a node: %w", err)
 	}
 	more = len(refs) == limit
 	d.mu.Lock()
@@ -73,14 +80,13 @@ func (d *Dispatcher) free(ctx context.Context) (refs []store.BotRef, more bool, 
 // capacity returns how many more webhooks this node may serve; a negative number is its surplus.
 // Its share is the number of webhooks divided by that of nodes, rounded up.
 //
-// It counts the leases of webhooks that must be served, not readers: the reader of a removed bot
+// It counts the webhooks that it holds and must serve, not readers: the reader of a removed bot
 // may be waiting for a receiver that hangs.
 func (d *Dispatcher) capacity(ctx context.Context) (int, error) {
-	if d.Alone {
+	if d.Node.Single {
 		return maxClaim, nil
 	}
-	now := d.Clock.Now()
-	s, err := d.Store.WebhookShare(ctx, d.Node, now.UnixMilli(), d.latestExpiry(now))
+	s, err := d.Store.WebhookShare(ctx, d.Node.ID, d.Node.Live())
 	if err != nil {
 		return 0, fmt.Errorf("count webhooks and nodes: %w", err)
 	}
@@ -88,32 +94,27 @@ func (d *Dispatcher) capacity(ctx context.Context) (int, error) {
 	return int((s.Webhooks+nodes-1)/nodes - s.Held), nil
 }
 
-// latestExpiry returns the latest end of a valid lease, in Unix milliseconds. It allows for a clock
-// that is a lease ahead. A lease that ends later was taken before the clock was set back, and
-// counts as ended (B2B-LIFE-020).
-func (d *Dispatcher) latestExpiry(now time.Time) int64 { return now.Add(2 * d.Lease).UnixMilli() }
-
 // releaseSurplus stops readers beyond the share of this node, unless it has just taken webhooks
 // that no other node took.
 func (d *Dispatcher) releaseSurplus(ctx context.Context) error {
-	if d.Alone || d.Clock.Now().Before(d.surplusUntil) {
+	if d.Node.Single || d.Clock.Now().Before(d.surplusUntil) {
 		return nil
 	}
-	stopping := d.stopping() // before capacity counts the leases that they still have
+	stopping := d.stopping() // before capacity counts what they still hold
 	capacity, err := d.capacity(ctx)
 	if err != nil {
 		return err
 	}
 	if surplus := -capacity - stopping; surplus > 0 {
 		serving := d.serving()
-		d.stop(serving[:min(surplus, len(serving))]...) // each releases its lease when it has ended
+		d.stop(serving[:min(surplus, len(serving))]...) // each releases its webhook when it has ended
 	}
 	return nil
 }
 
-// renew extends the leases of this node and its own entry among the nodes. If it is late by a
-// lease, other nodes may serve its webhooks, so it stops its readers.
-func (d *Dispatcher) renew(ctx context.Context) (err error) {
+// check stops the readers of webhooks that this node holds no longer. While the lease of the node is
+// not live, or after it had ended, other nodes may serve them all, so it stops every reader.
+func (d *Dispatcher) check(ctx context.Context) (err error) {
 	d.mu.Lock()
 	uncertain := d.uncertain
 	d.uncertain = false
@@ -125,51 +126,38 @@ func (d *Dispatcher) renew(ctx context.Context) (err error) {
 	}()
 	serving := d.serving()
 	now := d.Clock.Now()
-	if len(serving) == 0 && d.Alone && !uncertain {
-		d.renewed = now
-		return nil
-	}
-	if d.registered && !uncertain && now.Sub(d.renewed) < d.Lease/6 {
-		return nil
-	}
-	var kept int64
-	err = d.Store.Update(ctx, "", func(tx store.Tx) (err error) {
-		kept, err = tx.RenewWebhooks(ctx, d.Node, now.UnixMilli(), now.Add(d.Lease).UnixMilli())
-		return err
-	})
-	if now.Sub(d.renewed) >= d.Lease {
+	if lapses := d.Node.Lapses(); lapses != d.lapses || !d.Node.Held() {
+		d.lapses = lapses
 		d.stop(serving...)
 	}
-	if err != nil {
-		return fmt.Errorf("renew the leases of webhooks: %w", err)
+	if !uncertain && (len(serving) == 0 && d.Node.Single || now.Sub(d.checked) < d.checkEvery()) {
+		return nil
 	}
-	d.renewed, d.registered = now, true
-	if kept != int64(len(serving)) {
-		if err := d.reconcile(ctx, serving); err != nil {
-			return err
-		}
+	if err := d.reconcile(ctx, serving); err != nil {
+		return err
 	}
+	d.checked = now
 	return d.releaseSurplus(ctx)
 }
 
-// reconcile stops the readers that have lost their leases, and releases leases without a reader.
-// The latter remain when the result of taking or releasing a lease was lost.
+// reconcile stops the readers of webhooks that this node has lost, and releases webhooks without a
+// reader. The latter remain when the result of taking or releasing a webhook was lost.
 func (d *Dispatcher) reconcile(ctx context.Context, serving []string) error {
-	leased, err := d.Store.LeasedWebhooks(ctx, d.Node)
+	held, err := d.Store.HeldWebhooks(ctx, d.Node.ID)
 	if err != nil {
-		return fmt.Errorf("list the leases of webhooks: %w", err)
+		return fmt.Errorf("list the webhooks of this node: %w", err)
 	}
-	has := make(map[string]bool, len(leased))
-	for _, bot := range leased {
-		has[bot] = true
+	holds := make(map[string]bool, len(held))
+	for _, bot := range held {
+		holds[bot] = true
 	}
-	d.stop(slices.DeleteFunc(serving, func(bot string) bool { return has[bot] })...)
-	for _, bot := range leased {
+	d.stop(slices.DeleteFunc(serving, func(bot string) bool { return holds[bot] })...)
+	for _, bot := range held {
 		d.mu.Lock()
 		running := d.readers[bot] != nil
 		d.mu.Unlock()
 		if running {
-			continue // a stopping reader releases its lease itself
+			continue // a stopping reader releases its webhook itself
 		}
 		if err := d.release(ctx, bot); err != nil {
 			return err
@@ -178,7 +166,7 @@ func (d *Dispatcher) reconcile(ctx context.Context, serving []string) error {
 	return nil
 }
 
-// take takes leases that are still free, up to the capacity of this node. Beyond it, it takes only
+// take takes webhooks that are still free, up to the capacity of this node. Beyond it, it takes only
 // webhooks that were free for pollEvery: the node with free capacity may have crashed.
 func (d *Dispatcher) take(ctx context.Context, free []store.BotRef, capacity int) (taken []store.BotRef, err error) {
 	now := d.Clock.Now()
@@ -186,13 +174,14 @@ func (d *Dispatcher) take(ctx context.Context, free []store.BotRef, capacity int
 	if capacity <= 0 && !slices.ContainsFunc(free, overdue) {
 		return nil, nil
 	}
+	live := d.Node.Live()
 	err = d.Store.Update(ctx, "", func(tx store.Tx) error {
 		taken = nil
 		for _, ref := range free {
 			if len(taken) >= capacity && !overdue(ref) {
 				continue
 			}
-			got, err := tx.LeaseWebhook(ctx, ref.BotID, d.Node, now.UnixMilli(), now.Add(d.Lease).UnixMilli())
+			got, err := tx.TakeWebhook(ctx, ref.BotID, d.Node.ID, live)
 			if err != nil {
 				return err
 			}
@@ -206,16 +195,16 @@ func (d *Dispatcher) take(ctx context.Context, free []store.BotRef, capacity int
 		return nil
 	})
 	if len(taken) > max(capacity, 0) {
-		d.surplusUntil = now.Add(d.Lease)
+		d.surplusUntil = now.Add(d.Node.Lease)
 	}
 	return taken, err
 }
 
-// release releases the lease of a bot, or with an empty bot all leases of this node.
+// release releases the webhook of a bot, or with an empty bot all webhooks of this node.
 func (d *Dispatcher) release(ctx context.Context, bot string) error {
-	err := d.Store.Update(ctx, "", func(tx store.Tx) error { return tx.ReleaseWebhook(ctx, bot, d.Node) })
+	err := d.Store.Update(ctx, "", func(tx store.Tx) error { return tx.ReleaseWebhook(ctx, bot, d.Node.ID) })
 	if err != nil && !errors.Is(err, store.ErrClosed) {
-		return fmt.Errorf("release the leases of webhooks: %w", err)
+		return fmt.Errorf("release webhooks: %w", err)
 	}
 	return nil
 }

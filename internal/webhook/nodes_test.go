@@ -104,7 +104,7 @@ func TestRemovedBotWithHangingReceiver(t *testing.T) {
 	hung.respond(func(http.ResponseWriter, *http.Request) { <-free })
 	fx.bot("hung", hung.URL, "")
 	fx.bot("other", other.URL, "")
-	d, _ := fx.node("n1", func(c *Config) { c.timeout = time.Hour })
+	d, _ := fx.node("n1", func(c *setup) { c.timeout = time.Hour })
 	fx.say("ann", "hung", 1)
 	fx.say("ann", "other", 1)
 	fx.receives(hung, 1)
@@ -125,7 +125,7 @@ func TestRemovedBotWithHangingReceiver(t *testing.T) {
 	}
 }
 
-// lossy is a store that once takes leases and reports an error.
+// lossy is a store that once takes webhooks and reports an error.
 type lossy struct {
 	store.Store
 	lost atomic.Bool
@@ -133,12 +133,12 @@ type lossy struct {
 
 type lossyTx struct {
 	store.Tx
-	leased bool
+	took bool
 }
 
-func (tx *lossyTx) LeaseWebhook(ctx context.Context, bot, node string, now, until int64) (bool, error) {
-	tx.leased = true
-	return tx.Tx.LeaseWebhook(ctx, bot, node, now, until)
+func (tx *lossyTx) TakeWebhook(ctx context.Context, bot, node string, live store.Live) (bool, error) {
+	tx.took = true
+	return tx.Tx.TakeWebhook(ctx, bot, node, live)
 }
 
 func (l *lossy) Update(ctx context.Context, org string, fn func(store.Tx) error) error {
@@ -147,20 +147,19 @@ func (l *lossy) Update(ctx context.Context, org string, fn func(store.Tx) error)
 		own = &lossyTx{Tx: tx}
 		return fn(own)
 	})
-	if err == nil && own.leased && l.lost.CompareAndSwap(false, true) {
+	if err == nil && own.took && l.lost.CompareAndSwap(false, true) {
 		return errors.New("the connection was lost")
 	}
 	return err
 }
 
-// TestUnknownLeases: leases that were taken despite an error are released, and their webhooks are
-// served.
-func TestUnknownLeases(t *testing.T) {
+// TestUnknownWebhooks: webhooks that were taken despite an error are released and served.
+func TestUnknownWebhooks(t *testing.T) {
 	fx := newSharedFixture(t)
 	r := newReceiver(t)
 	fx.bot("bob", r.URL, "")
 	want := fx.say("ann", "bob", 3)
-	fx.node("n1", func(c *Config) { c.Store = &lossy{Store: c.Store} })
+	fx.node("n1", func(c *setup) { c.Store = &lossy{Store: c.Store} })
 	fx.await("all of it", time.Minute, func() bool { return len(r.got()) >= 3 })
 	fx.wantSameIDs(r.got(), want)
 }
@@ -180,11 +179,11 @@ func TestTakeOver(t *testing.T) {
 			_, _ = io.WriteString(rw, "late")
 		}
 	})
-	fx.node("n1", func(c *Config) { c.Clock, c.Lease = newClock(), 10*time.Second }) // its clock does not move
+	fx.node("n1", func(c *setup) { c.Clock, c.lease = newClock(), 10*time.Second }) // its clock does not move
 	want := fx.say("ann", "bob", 30)
 	fx.receives(r, 11)
 	fx.clock.advance(9 * time.Second)
-	fx.node("n2", func(c *Config) { c.Lease = 10 * time.Second })
+	fx.node("n2", func(c *setup) { c.lease = 10 * time.Second })
 	time.Sleep(50 * time.Millisecond)
 	if n := len(r.got()); n != 11 {
 		t.Errorf("%d requests before the lease ended", n)

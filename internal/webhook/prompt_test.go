@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/b2b-protocol/b2b/internal/eventlog"
+	"github.com/b2b-protocol/b2b/internal/node"
 	"github.com/b2b-protocol/b2b/internal/store"
 	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
 	"github.com/b2b-protocol/b2b/internal/store/storetest/pgtest"
@@ -58,8 +59,8 @@ func TestLostNotifications(t *testing.T) {
 					forDispatcher = silentStore{st}
 				}
 				hub := eventlog.New(eventlog.Config{Store: forHub, Poll: 500 * time.Millisecond})
-				fx.node(fmt.Sprint("n", i), func(c *Config) {
-					c.Store, c.Clock, c.Lease = forDispatcher, systemClock{}, Lease
+				fx.node(fmt.Sprint("n", i), func(c *setup) {
+					c.Store, c.Clock, c.lease = forDispatcher, systemClock{}, node.Lease
 					c.Log.(*eventlog.Hub).Close()
 					c.Log = hub
 				})
@@ -96,10 +97,7 @@ func TestCrashedNodeHasCapacity(t *testing.T) {
 	for i := range 3 {
 		fx.bot(fmt.Sprint("idle", i), r.URL, "")
 	}
-	fx.change("", func(ctx context.Context, tx store.Tx) error {
-		_, err := tx.RenewWebhooks(ctx, "dead", fx.clock.Now().UnixMilli(), fx.clock.Now().Add(time.Hour).UnixMilli())
-		return err
-	})
+	fx.crashed("dead", time.Hour)
 	d, _ := fx.node("n1")
 	begun := fx.clock.Now()
 	fx.await("all served", 10*time.Millisecond, func() bool { return len(d.serving()) == 3 })
@@ -114,15 +112,15 @@ func TestCrashedNodeHasCapacity(t *testing.T) {
 
 // TestLostResult: a lease that was taken despite an error is found by the next round.
 func TestLostResult(t *testing.T) {
-	for _, alone := range []bool{true, false} {
+	for _, single := range []bool{true, false} {
 		fx, r := newFixture(t), newReceiver(t)
 		fx.bot("bob", r.URL, "")
 		fx.say("ann", "bob", 1)
 		begun := fx.clock.Now()
-		fx.node("n1", func(c *Config) { c.Store, c.Alone = &lossy{Store: c.Store}, alone })
+		fx.node("n1", func(c *setup) { c.Store, c.single = &lossy{Store: c.Store}, single })
 		fx.await("all of it", 10*time.Millisecond, func() bool { return len(r.got()) > 0 })
 		if passed := fx.clock.Now().Sub(begun); passed > 5*time.Second {
-			t.Errorf("alone %v: served after %v", alone, passed)
+			t.Errorf("single %v: served after %v", single, passed)
 		}
 	}
 }
@@ -133,7 +131,7 @@ func TestFailedReader(t *testing.T) {
 	fx.bot("bad", bad.URL, "")
 	fx.bot("good", good.URL, "")
 	st := &failing{Store: fx.store, bot: "bad", left: 2}
-	fx.node("n1", func(c *Config) { c.Store = st })
+	fx.node("n1", func(c *setup) { c.Store = st })
 	fx.say("ann", "good", 1)
 	fx.say("ann", "bad", 1)
 	fx.receives(good, 1)

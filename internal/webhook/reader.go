@@ -97,11 +97,11 @@ type outcome struct {
 	delivered bool
 }
 
-// errLost reports that this node may not serve the webhook: it lost the lease, or the webhook was
+// errLost reports that this node may not serve the webhook: it does not hold it, or the webhook was
 // removed.
-var errLost = errors.New("webhook: the lease is lost")
+var errLost = errors.New("webhook: this node does not hold the webhook")
 
-// run serves the webhook until ctx ends, the lease is lost or the bot loses access.
+// run serves the webhook until ctx ends, another node holds it or the bot loses access.
 func (r *reader) run(ctx context.Context) error {
 	if err := r.load(ctx); err != nil {
 		return err

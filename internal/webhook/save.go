@@ -18,9 +18,9 @@ func (r *reader) save(ctx context.Context) error {
 	}
 	var degraded bool
 	err := r.d.Store.Update(ctx, r.ref.OrgID, func(tx store.Tx) error {
-		if leased, err := tx.WebhookLeased(ctx, r.ref.BotID, r.d.Node); err != nil {
+		if held, err := tx.WebhookHeld(ctx, r.ref.BotID, r.d.Node.ID); err != nil {
 			return err
-		} else if !leased {
+		} else if !held {
 			return errLost
 		}
 		var err error

@@ -16,7 +16,7 @@ func TestLostKey(t *testing.T) {
 	r, open := newReceiver(t), newReceiver(t)
 	fx.bot("bob", r.URL, "hush")
 	fx.bot("cyd", open.URL, "")
-	_, stop := fx.node("without", func(c *Config) { c.Keys = seal.New(seal.NewKey()) })
+	_, stop := fx.node("without", func(c *setup) { c.Keys = seal.New(seal.NewKey()) })
 	for _, bot := range []string{"bob", "cyd"} {
 		fx.say("ann", bot, 1)
 		fx.await("a dead letter of "+bot, time.Second, func() bool { return len(fx.dead(bot)) == 1 })

@@ -21,6 +21,7 @@ import (
 	"github.com/b2b-protocol/b2b/internal/auth"
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/eventlog"
+	"github.com/b2b-protocol/b2b/internal/node"
 	"github.com/b2b-protocol/b2b/internal/presence"
 	"github.com/b2b-protocol/b2b/internal/rest"
 	"github.com/b2b-protocol/b2b/internal/service"
@@ -56,12 +57,13 @@ func newFixture(t testing.TB, edit ...func(*ws.Config)) *fixture {
 	w := &fixture{TB: t, store: st}
 	log := slog.New(slog.DiscardHandler)
 	now := func() time.Time { return time.Now().Add(time.Duration(w.skew.Load()) * time.Millisecond) }
-	access := auth.New(auth.Config{Store: st, Log: log, Now: now, AdminSecret: "s"})
+	access := auth.New(auth.Config{Store: st, Log: log, Now: now, AdminSecret: "s", Single: true})
 	services := service.New(service.Deps{Store: st, Access: access, Log: log, Now: time.Now, Config: service.Config{AdminSecret: "s"}})
 	operations := services.Operations()
 	pipeline := call.NewPipeline(access, log, false)
 	hub := eventlog.New(eventlog.Config{Store: st})
-	online := presence.New(presence.Config{Store: st, Node: "n", Alone: true, Now: time.Now, Log: log})
+	self := node.New(node.Config{Store: st, Single: true, Log: log})
+	online := presence.New(presence.Config{Store: st, Node: self, Now: time.Now, Log: log})
 	c := ws.Config{Operations: operations, Pipeline: pipeline, Hub: hub, Access: access, Presence: online, Store: st, Tickets: &auth.Tickets{Store: st}, Log: log}
 	for _, e := range edit {
 		e(&c)

@@ -80,9 +80,16 @@ func Default() Config {
 // Addr returns the address to listen on.
 func (c Config) Addr() string { return net.JoinHostPort(c.Host, strconv.Itoa(c.Port)) }
 
+// Embedded reports whether the database is SQLite in DataDir, and not PostgreSQL.
+func (c Config) Embedded() bool { return c.DatabaseURL == "" }
+
+// SingleNode reports whether this process is the only node. One process at a time opens an embedded
+// database; any number of nodes may share one of PostgreSQL.
+func (c Config) SingleNode() bool { return c.Embedded() }
+
 // StorePath returns what to open the store with: a PostgreSQL URL or a file.
 func (c Config) StorePath() string {
-	if c.DatabaseURL != "" {
+	if !c.Embedded() {
 		return c.DatabaseURL
 	}
 	return filepath.Join(c.DataDir, "b2b.db")

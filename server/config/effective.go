@@ -21,7 +21,7 @@ func (c Config) Settings() []Setting {
 	add("B2B_HOST", c.Host)
 	add("B2B_DATA_DIR", absolute(c.DataDir))
 	add("B2B_ADMIN_SECRET", hidden(c.AdminSecret))
-	if c.DatabaseURL != "" {
+	if !c.Embedded() {
 		add("B2B_DATABASE_URL", mask(c.DatabaseURL))
 		add("B2B_DATABASE_CONNECTIONS", fmt.Sprintf("%d connections", orDefault(c.DatabasePool, usualPool)))
 	} else {

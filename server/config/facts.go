@@ -118,7 +118,7 @@ func (c Config) Warnings() (out []string) {
 	} else if c.DevMode && c.AdminSecret == "" {
 		out = append(out, "development mode without an admin secret: anyone who reaches "+c.Addr()+" is super admin. It listens on this machine alone, unless B2B_HOST says otherwise")
 	}
-	if c.RedisURL != "" && c.DatabaseURL == "" {
+	if c.RedisURL != "" && c.SingleNode() {
 		out = append(out, "Redis is not used: with the embedded database there is one node")
 	}
 	return append(out, c.notes...)

@@ -197,7 +197,7 @@ func (c Config) problems() (ps Problems) {
 	if c.Port < 0 || c.Port > math.MaxUint16 {
 		add("B2B_PORT", "must be a number from 0 to 65535")
 	}
-	if c.DataDir == "" && (c.DatabaseURL == "" || c.FilesDir == "" || c.FilesURL != "") {
+	if c.DataDir == "" && (c.Embedded() || c.FilesDir == "" || c.FilesURL != "") {
 		add("B2B_DATA_DIR", "is missing: there must be a data folder")
 	}
 	if c.DatabasePool != 0 && (c.DatabasePool < leastPool || c.DatabasePool > mostPool) {

@@ -181,7 +181,7 @@ var tableNames = []string{
 	"webhook_status", "channels", "channel_members", "channel_messages", "threads", "thread_participants", "membership_history",
 	"thread_join_requests", "thread_messages", "artifacts", "audit_log", "rate_slots", "idempotency",
 	"ws_tickets", "presence", "imports", "files", "installation", "(activity of threads)", "upkeep_jobs",
-	"webhook_cursors", "webhook_leases", "webhook_deliveries", "login_failures", "webhook_nodes", "upload_days",
+	"webhook_cursors", "webhook_leases", "webhook_deliveries", "login_failures", "nodes", "upload_days",
 	"artifact_sums", "artifact_totals", "artifact_days",
 }
 

@@ -152,7 +152,7 @@ func (s *database) tryChange(ctx context.Context) error {
 
 func (s *database) writeNothing(ctx context.Context) error {
 	return s.Update(ctx, "", func(t store.Tx) error {
-		return t.(*tx).c.exec(ctx, `INSERT INTO upkeep_jobs (name, holder, until, done_at) VALUES ('health', '', 0, ?)
+		return t.(*tx).c.exec(ctx, `INSERT INTO upkeep_jobs (name, holder, done_at) VALUES ('health', '', ?)
 			ON CONFLICT (name) DO UPDATE SET done_at = excluded.done_at`, time.Now().UnixMilli())
 	})
 }

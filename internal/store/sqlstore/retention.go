@@ -89,15 +89,20 @@ func (t *tx) PurgeInvites(ctx context.Context, before int64, limit int) (int64, 
 		(SELECT id FROM invite_codes WHERE expires_at > 0 AND expires_at < ? LIMIT ? + 0)`, before, max(limit, 0))
 }
 
-func (t *tx) TakeJob(ctx context.Context, job, holder string, now, until, doneBefore int64) (bool, error) {
-	n, err := t.c.execNow(ctx, `INSERT INTO upkeep_jobs (name, holder, until, done_at) VALUES (?, ?, ?, 0)
-		ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until
-		WHERE (upkeep_jobs.until <= ? OR upkeep_jobs.until > ? OR upkeep_jobs.holder = excluded.holder)
+func (t *tx) TakeJob(ctx context.Context, job, node string, live store.Live, doneBefore int64) (bool, error) {
+	n, err := t.c.execNow(ctx, `INSERT INTO upkeep_jobs (name, holder, done_at)
+		SELECT CAST(? AS TEXT), o.node_id, 0 FROM nodes o WHERE o.node_id = ? AND `+onLiveNode("o.node_id")+`
+		ON CONFLICT (name) DO UPDATE SET holder = excluded.holder
+		WHERE (upkeep_jobs.holder = excluded.holder OR NOT `+onLiveNode("upkeep_jobs.holder")+`)
 			AND (upkeep_jobs.done_at <= ? OR upkeep_jobs.done_at > ?)`,
-		job, holder, until, now, 2*until-now, doneBefore, until)
+		job, node, live.Now, live.Latest, live.Now, live.Latest, doneBefore, live.Latest)
 	return n == 1, err
 }
 
-func (t *tx) FinishJob(ctx context.Context, job, holder string, now int64) error {
-	return t.c.exec(ctx, "UPDATE upkeep_jobs SET until = 0, done_at = ? WHERE name = ? AND holder = ?", now, job, holder)
+func (t *tx) FinishJob(ctx context.Context, job, node string, now int64) error {
+	return t.c.exec(ctx, "UPDATE upkeep_jobs SET holder = '', done_at = ? WHERE name = ? AND holder = ?", now, job, node)
+}
+
+func (t *tx) ReleaseJob(ctx context.Context, job, node string) error {
+	return t.c.exec(ctx, "UPDATE upkeep_jobs SET holder = '' WHERE name = ? AND holder = ?", job, node)
 }

@@ -44,32 +44,26 @@ const oldestWait = `SELECT coalesce(min(seq), 0) FROM (
 const servable = ` FROM bots b JOIN orgs o ON o.id = b.org_id
 	WHERE b.sealed_url IS NOT NULL AND b.join_status = 'active' AND o.status = 'active'`
 
-func (r reader) WebhookShare(ctx context.Context, node string, now, until int64) (s store.WebhookShare, err error) {
+func (r reader) WebhookShare(ctx context.Context, node string, live store.Live) (s store.WebhookShare, err error) {
 	err = each(ctx, r, func(rows rowSet) error { return rows.Scan(&s.Webhooks, &s.Nodes, &s.Held) },
-		"SELECT (SELECT count(*)"+servable+"), (SELECT count(*) FROM webhook_nodes WHERE expires_at > ? AND expires_at <= ?), (SELECT count(*)"+servable+`
-			AND EXISTS (SELECT 1 FROM webhook_leases l WHERE l.bot_id = b.id AND l.node_id = ?))`, now, until, node)
+		"SELECT (SELECT count(*)"+servable+"), (SELECT count(*) FROM nodes WHERE expires_at > ? AND expires_at <= ?), (SELECT count(*)"+servable+`
+			AND EXISTS (SELECT 1 FROM webhook_leases l WHERE l.bot_id = b.id AND l.node_id = ?))`, live.Now, live.Latest, node)
 	return s, err
 }
 
-func (r reader) UnleasedWebhooks(ctx context.Context, now, until int64, limit int) ([]store.BotRef, error) {
+func (r reader) FreeWebhooks(ctx context.Context, live store.Live, limit int) ([]store.BotRef, error) {
 	return list[store.BotRef](ctx, r, "SELECT b.org_id, b.id AS bot_id"+servable+`
-		AND NOT EXISTS (SELECT 1 FROM webhook_leases l WHERE l.bot_id = b.id AND l.expires_at > ? AND l.expires_at <= ?)
-		ORDER BY b.id LIMIT ? + 0`, now, until, max(limit, 0))
+		AND NOT EXISTS (SELECT 1 FROM webhook_leases l WHERE l.bot_id = b.id AND `+onLiveNode("l.node_id")+`)
+		ORDER BY b.id LIMIT ? + 0`, live.Now, live.Latest, max(limit, 0))
 }
 
-func (r reader) WebhookLeased(ctx context.Context, bot, node string) (bool, error) {
+func (r reader) WebhookHeld(ctx context.Context, bot, node string) (bool, error) {
 	n, err := value[int64](ctx, r, "SELECT count(*) FROM webhook_leases WHERE bot_id = ? AND node_id = ?", bot, node)
 	return n > 0, err
 }
 
-func (r reader) LeasedWebhooks(ctx context.Context, node string) (bots []string, err error) {
-	err = each(ctx, r, func(rows rowSet) error {
-		var bot string
-		err := rows.Scan(&bot)
-		bots = append(bots, bot)
-		return err
-	}, "SELECT bot_id FROM webhook_leases WHERE node_id = ? ORDER BY bot_id", node)
-	return bots, err
+func (r reader) HeldWebhooks(ctx context.Context, node string) ([]string, error) {
+	return r.ids(ctx, "SELECT bot_id FROM webhook_leases WHERE node_id = ? ORDER BY bot_id", node)
 }
 
 func (r reader) WaitingDeliveries(ctx context.Context, bot string, limit int) ([]store.WebhookDelivery, error) {
@@ -104,13 +98,14 @@ func (t *tx) MoveWebhook(ctx context.Context, bot string, seq int64) error {
 	return t.c.exec(ctx, "UPDATE webhook_cursors SET seq = ? WHERE bot_id = ? AND seq < ?", seq, bot, seq)
 }
 
-// LeaseWebhook is one conditional upsert: exactly one of several nodes gets the lease, and
+// TakeWebhook is one conditional upsert: exactly one of several nodes gets the webhook, and
 // none waits for the lock of the org.
-func (t *tx) LeaseWebhook(ctx context.Context, bot, node string, now, until int64) (bool, error) {
-	n, err := t.c.execNow(ctx, `INSERT INTO webhook_leases (bot_id, node_id, expires_at) SELECT id, CAST(? AS TEXT), CAST(? AS BIGINT) FROM bots WHERE id = ?
-		ON CONFLICT (bot_id) DO UPDATE SET node_id = excluded.node_id, expires_at = excluded.expires_at
-		WHERE webhook_leases.expires_at <= ? OR webhook_leases.expires_at > ? OR webhook_leases.node_id = excluded.node_id`,
-		node, until, bot, now, 2*until-now)
+func (t *tx) TakeWebhook(ctx context.Context, bot, node string, live store.Live) (bool, error) {
+	n, err := t.c.execNow(ctx, `INSERT INTO webhook_leases (bot_id, node_id)
+		SELECT b.id, o.node_id FROM bots b, nodes o WHERE b.id = ? AND o.node_id = ? AND `+onLiveNode("o.node_id")+`
+		ON CONFLICT (bot_id) DO UPDATE SET node_id = excluded.node_id
+		WHERE webhook_leases.node_id = excluded.node_id OR NOT `+onLiveNode("webhook_leases.node_id"),
+		bot, node, live.Now, live.Latest, live.Now, live.Latest)
 	if err != nil || n == 0 {
 		return false, err
 	}
@@ -119,31 +114,8 @@ func (t *tx) LeaseWebhook(ctx context.Context, bot, node string, now, until int6
 		ON CONFLICT (bot_id) DO NOTHING`, bot)
 }
 
-func (t *tx) RenewWebhooks(ctx context.Context, node string, now, until int64) (int64, error) {
-	err := t.c.exec(ctx, "INSERT INTO webhook_nodes (node_id, expires_at) VALUES (?, ?) ON CONFLICT (node_id) DO UPDATE SET expires_at = excluded.expires_at", node, until)
-	if err == nil {
-		err = t.c.exec(ctx, "DELETE FROM webhook_nodes WHERE expires_at < ?", now)
-	}
-	if err != nil {
-		return 0, err
-	}
-	return t.c.execNow(ctx, "UPDATE webhook_leases SET expires_at = ? WHERE node_id = ?", until, node)
-}
-
 func (t *tx) ReleaseWebhook(ctx context.Context, bot, node string) error {
-	if bot == "" {
-		if err := t.c.exec(ctx, "DELETE FROM webhook_nodes WHERE node_id = ?", node); err != nil {
-			return err
-		}
-	}
 	return t.c.exec(ctx, "DELETE FROM webhook_leases WHERE node_id = ? AND (? = '' OR bot_id = ?)", node, bot, bot)
-}
-
-func (t *tx) ResetWebhooks(ctx context.Context) error {
-	if err := t.c.exec(ctx, "DELETE FROM webhook_nodes"); err != nil {
-		return err
-	}
-	return t.c.exec(ctx, "DELETE FROM webhook_leases")
 }
 
 func (t *tx) PutDelivery(ctx context.Context, d *store.WebhookDelivery) error {

@@ -56,49 +56,61 @@ var wsTicketTests = []test{
 }
 
 var presenceTests = []test{
-	{"leases of several nodes", func(s *suite) {
+	{"presence on several nodes", func(s *suite) {
 		org := s.org()
 		a, b := s.bot(org, "a"), s.bot(org, "b")
 		s.update(org, func(tx store.Tx) error {
-			return errorsOf(tx.PutLease(s.ctx, a, "n1", 10), tx.PutLease(s.ctx, a, "n1", 20), tx.PutLease(s.ctx, a, "n2", 30), tx.PutLease(s.ctx, b, "n1", 20))
+			return errorsOf(tx.AddPresence(s.ctx, a, "n1"), tx.AddPresence(s.ctx, a, "n1"), tx.AddPresence(s.ctx, a, "n2"), tx.AddPresence(s.ctx, b, "n1"))
 		})
-		leased := func(bot string, now int64) bool { s.Helper(); return must(s.Leased(s.ctx, bot, now, now+1000))(s) }
-		equal(s, "before the end", leased(b, 19), true)
-		equal(s, "from before the clock was put back", leased(b, -5000), false)
-		equal(s, "at the end", leased(b, 20), false)
-		equal(s, "by the other node", leased(a, 29), true)
-		first := must(s.LeasedBy(s.ctx, "n1", "", 1))(s)
-		same(s, "of a node", append(first, must(s.LeasedBy(s.ctx, "n1", first[0].BotID, 5))(s)...), []store.BotRef{{OrgID: org, BotID: a}, {OrgID: org, BotID: b}})
-		s.update("", func(tx store.Tx) error {
-			n, err := tx.RenewLeases(s.ctx, "n1", 40)
-			equal(s, "renewed", n, 2)
-			return err
-		})
-		equal(s, "renewed", leased(b, 39), true)
+		present := func(bot string, now int64) bool { s.Helper(); return must(s.Present(s.ctx, bot, liveAt(now)))(s) }
+		equal(s, "on nodes without a lease", present(a, 1), false)
+		s.renew("n1", 10)
+		s.renew("n1", 20)
+		s.renew("n2", 30)
+		equal(s, "before the end", present(b, 19), true)
+		equal(s, "from before the clock was put back", present(b, -5000), false)
+		equal(s, "at the end", present(b, 20), false)
+		equal(s, "on the other node", present(a, 29), true)
+		s.renew("n1", 40)
+		equal(s, "renewed", present(b, 39), true)
 		s.update(org, func(tx store.Tx) error {
-			return errorsOf(tx.DropLease(s.ctx, b, "n1"), tx.DropLease(s.ctx, b, "n1"), tx.DropLease(s.ctx, b, "unknown"))
+			return errorsOf(tx.RemovePresence(s.ctx, b, "n1"), tx.RemovePresence(s.ctx, b, "n1"), tx.RemovePresence(s.ctx, b, "unknown"))
 		})
-		equal(s, "dropped", leased(b, 1), false)
-		s.update("", func(tx store.Tx) error {
-			n, err := tx.PurgeLeases(s.ctx, 30)
-			equal(s, "purged", n, 1)
-			return err
-		})
-		equal(s, "kept", leased(a, 39), true)
-		s.update(org, func(tx store.Tx) error { _, err := tx.DeleteBot(s.ctx, org, a, "session", 5); return err })
-		equal(s, "of a deleted bot", leased(a, 1), false)
+		equal(s, "removed", present(b, 1), false)
+		s.update("", func(tx store.Tx) error { return tx.EndNodes(s.ctx, 30) })
+		equal(s, "kept", present(a, 39), true)
+		s.renew("n2", 60)
+		equal(s, "ended with its node", present(a, 50), false)
+		s.update(org, func(tx store.Tx) error { return tx.AddPresence(s.ctx, b, "n2") })
+		s.update("", func(tx store.Tx) error { return errorsOf(tx.EndNode(s.ctx, "n1"), tx.EndNode(s.ctx, "unknown")) })
+		s.renew("n1", 60)
+		equal(s, "ended with n1", present(a, 50), false)
+		equal(s, "on n2", present(b, 50), true)
+		s.update(org, func(tx store.Tx) error { _, err := tx.DeleteBot(s.ctx, org, b, "session", 5); return err })
+		equal(s, "of a deleted bot", present(b, 50), false)
 	}},
-	{"online bots without a lease", func(s *suite) {
+	{"online bots that are present nowhere", func(s *suite) {
 		org := s.org()
 		var bots []string
 		for _, name := range []string{"a", "b", "c", "d"} {
 			bots = append(bots, s.bot(org, name, func(b *store.Bot) { b.Online = name != "d" }))
 		}
 		s.update(org, func(tx store.Tx) error {
-			return errorsOf(tx.PutLease(s.ctx, bots[0], "n", 10), tx.PutLease(s.ctx, bots[1], "n", 11))
+			return errorsOf(tx.AddPresence(s.ctx, bots[0], "ended"), tx.AddPresence(s.ctx, bots[1], "live"))
 		})
-		first := must(s.OnlineUnleased(s.ctx, 10, 1010, "", 1))(s)
+		s.renew("ended", 10)
+		s.renew("live", 11)
+		first := must(s.OnlineAbsent(s.ctx, liveAt(10), "", 1))(s)
 		same(s, "first", first, []store.BotRef{{OrgID: org, BotID: bots[0]}})
-		same(s, "rest", must(s.OnlineUnleased(s.ctx, 10, 1010, bots[0], 5))(s), []store.BotRef{{OrgID: org, BotID: bots[2]}})
+		same(s, "rest", must(s.OnlineAbsent(s.ctx, liveAt(10), bots[0], 5))(s), []store.BotRef{{OrgID: org, BotID: bots[2]}})
 	}},
+}
+
+// liveAt returns the condition that a lease is live at a time.
+func liveAt(now int64) store.Live { return store.Live{Now: now, Latest: now + 1000} }
+
+// renew extends the lease of a node to a time.
+func (s *suite) renew(node string, until int64) {
+	s.Helper()
+	s.update("", func(tx store.Tx) error { return tx.RenewNode(s.ctx, node, until) })
 }

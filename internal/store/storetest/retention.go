@@ -9,33 +9,44 @@ import (
 
 var retentionTests = []test{
 	{"a job has one holder", func(s *suite) {
-		take := func(job, holder string, now, until, doneBefore int64) (got bool) {
+		take := func(job, node string, now, doneBefore int64) (got bool) {
 			s.update("", func(tx store.Tx) (err error) {
-				got, err = tx.TakeJob(s.ctx, job, holder, now, until, doneBefore)
+				got, err = tx.TakeJob(s.ctx, job, node, liveAt(now), doneBefore)
 				return err
 			})
 			return got
 		}
-		finish := func(job, holder string, now int64) {
-			s.update("", func(tx store.Tx) error { return tx.FinishJob(s.ctx, job, holder, now) })
+		finish := func(job, node string, now int64) {
+			s.update("", func(tx store.Tx) error { return tx.FinishJob(s.ctx, job, node, now) })
 		}
-		equal(s, "nobody has it", take("j", "a", 10, 20, 0), true)
-		equal(s, "a has it", take("j", "b", 19, 40, 0), false)
-		equal(s, "a renews", take("j", "a", 15, 30, 0), true)
-		equal(s, "a still has it", take("j", "b", 29, 40, 0), false)
-		equal(s, "another job", take("k", "b", 29, 40, 0), true)
-		equal(s, "a has died", take("j", "b", 30, 40, 0), true)
+		equal(s, "without a lease", take("j", "a", 10, 0), false)
+		s.renew("a", 20)
+		s.renew("b", 40)
+		equal(s, "nobody has it", take("j", "a", 10, 0), true)
+		equal(s, "a has it", take("j", "b", 19, 0), false)
+		s.renew("a", 30)
+		equal(s, "a still has it", take("j", "b", 29, 0), false)
+		equal(s, "another job", take("k", "b", 29, 0), true)
+		equal(s, "the lease of a has ended", take("j", "b", 30, 0), true)
 		finish("j", "a", 31) // too late: it is b's
-		equal(s, "b has it", take("j", "a", 32, 50, 32), false)
+		s.renew("a", 50)
+		equal(s, "b has it", take("j", "a", 32, 32), false)
 		finish("j", "b", 33)
-		equal(s, "done just now", take("j", "a", 34, 50, 32), false)
-		equal(s, "due again", take("j", "a", 35, 50, 33), true)
+		equal(s, "done just now", take("j", "a", 34, 32), false)
+		equal(s, "due again", take("j", "a", 35, 33), true)
+		s.update("", func(tx store.Tx) error { return tx.ReleaseJob(s.ctx, "j", "b") }) // it is a's
+		equal(s, "a has it", take("j", "b", 36, 40), false)
+		s.update("", func(tx store.Tx) error { return tx.ReleaseJob(s.ctx, "j", "a") })
+		equal(s, "released, and not done since", take("j", "b", 36, 33), true)
 		const back = 7_200_000 // the clock is put back by two hours: B2B-LIFE-020
-		equal(s, "taken later", take("l", "a", back+10, back+20, 0), true)
-		equal(s, "held by who lives", take("l", "b", back+11, back+21, 0), false)
-		equal(s, "held from later", take("l", "b", 10, 20, 0), true)
+		s.renew("c", back+20)
+		s.renew("d", back+21)
+		equal(s, "taken later", take("l", "c", back+10, 0), true)
+		equal(s, "held by a live node", take("l", "d", back+11, 0), false)
+		s.renew("b", 20)
+		equal(s, "held from later", take("l", "b", 10, 0), true)
 		finish("l", "b", back+12)
-		equal(s, "done later", take("l", "a", 13, 23, 5), true)
+		equal(s, "done later", take("l", "b", 13, 5), true)
 	}},
 	{"idle threads", func(s *suite) {
 		org, other := s.org(), s.org()

@@ -37,83 +37,84 @@ var webhookTests = []test{
 			return tx.UpdateOrg(s.ctx, &store.Org{ID: away, Name: "away", Status: store.OrgSuspended})
 		})
 		refs := func(now int64, limit int) []store.BotRef {
-			return must(s.UnleasedWebhooks(s.ctx, now, now+1000, limit))(s)
+			return must(s.FreeWebhooks(s.ctx, liveAt(now), limit))(s)
 		}
+		s.renew("n1", 10)
 		same(s, "all", refs(1, 9), []store.BotRef{{OrgID: org, BotID: a}, {OrgID: org, BotID: b}})
 		same(s, "first", refs(1, 1), []store.BotRef{{OrgID: org, BotID: a}})
-		equal(s, "leased", s.lease(a, "n1", 1, 10), true)
+		equal(s, "taken", s.take(a, "n1", 1), true)
 		same(s, "the other", refs(9, 9), []store.BotRef{{OrgID: org, BotID: b}})
 		equal(s, "expired", len(refs(10, 9)), 2)
-		equal(s, "started with the lease", must(s.WebhookPosition(s.ctx, a))(s), 0)
+		equal(s, "started when it was taken", must(s.WebhookPosition(s.ctx, a))(s), 0)
 	}},
-	{"leases", func(s *suite) {
+	{"one node holds a webhook", func(s *suite) {
 		org := s.org()
 		a, b := s.bot(org, "a", hooked), s.bot(org, "b", hooked)
-		holds := func(bot, node string) bool { s.Helper(); return must(s.WebhookLeased(s.ctx, bot, node))(s) }
-		equal(s, "unknown bot", s.lease("nobody", "n1", 1, 10), false)
-		equal(s, "free", s.lease(a, "n1", 1, 10), true)
-		equal(s, "for long", s.lease(b, "n0", 1_700_000_000_000, 1_700_000_030_000), true)
-		s.update("", func(tx store.Tx) error { return tx.ReleaseWebhook(s.ctx, b, "n0") })
-		equal(s, "taken", s.lease(a, "n2", 9, 19), false)
-		equal(s, "own", s.lease(a, "n1", 9, 12), true)
-		equal(s, "before the end", s.lease(a, "n2", 11, 19), false)
-		equal(s, "at the end", s.lease(a, "n2", 12, 19), true)
+		holds := func(bot, node string) bool { s.Helper(); return must(s.WebhookHeld(s.ctx, bot, node))(s) }
+		equal(s, "without a lease", s.take(a, "n1", 1), false)
+		s.renew("n1", 10)
+		s.renew("n2", 19)
+		equal(s, "unknown bot", s.take("nobody", "n1", 1), false)
+		equal(s, "after the lease", s.take(a, "n1", 10), false)
+		equal(s, "free", s.take(a, "n1", 1), true)
+		equal(s, "taken", s.take(a, "n2", 9), false)
+		equal(s, "own", s.take(a, "n1", 9), true)
+		s.renew("n1", 12)
+		equal(s, "before the end", s.take(a, "n2", 11), false)
+		equal(s, "at the end", s.take(a, "n2", 12), true)
 		equal(s, "lost", holds(a, "n1"), false)
 		equal(s, "holds", holds(a, "n2"), true)
-		equal(s, "second", s.lease(b, "n2", 1, 10), true)
+		equal(s, "second", s.take(b, "n2", 1), true)
 		back := int64(-7_200_000) // the clock is put back by two hours: B2B-LIFE-020
-		equal(s, "a lease from before is not believed", len(must(s.UnleasedWebhooks(s.ctx, back, back+1000, 10))(s)) >= 2, true)
-		equal(s, "nor does it keep one from another", s.lease(b, "n3", back, back+10), true)
-		equal(s, "back again", s.lease(b, "n2", 1, 10), true)
+		s.renew("n3", back+10)
+		equal(s, "a lease from before is not believed", len(must(s.FreeWebhooks(s.ctx, liveAt(back), 10))(s)) >= 2, true)
+		equal(s, "nor does it keep a webhook from another", s.take(b, "n3", back), true)
+		equal(s, "nor is it of use", s.take(b, "n2", back), false)
+		equal(s, "back again", s.take(b, "n2", 1), true)
 		share := func(now, webhooks, nodes, held int64) {
 			s.Helper()
-			got, err := s.WebhookShare(s.ctx, "n2", now, now+1000)
+			got, err := s.WebhookShare(s.ctx, "n2", liveAt(now))
 			same(s, fmt.Sprint("share at ", now), []any{got, err}, []any{store.WebhookShare{Webhooks: webhooks, Nodes: nodes, Held: held}, nil})
 		}
-		renew := func(node string, now, until, leases int64) {
-			s.Helper()
-			s.update("", func(tx store.Tx) error {
-				n, err := tx.RenewWebhooks(s.ctx, node, now, until)
-				equal(s, "renewed", n, leases)
-				return err
-			})
-		}
-		share(10, 2, 0, 2)
-		renew("n3", 10, 20, 0)
-		renew("n2", 10, 100, 2)
+		s.update("", func(tx store.Tx) error { return tx.EndNodes(s.ctx, 12) })
+		share(10, 2, 1, 2)
+		s.renew("n3", 20)
+		s.renew("n2", 100)
 		share(19, 2, 2, 2)
 		share(20, 2, 1, 2)
-		renew("n4", 21, 110, 0) // n3 is forgotten
-		share(10, 2, 2, 2)
-		same(s, "held", must(s.LeasedWebhooks(s.ctx, "n2"))(s), []string{a, b})
-		s.update("", func(tx store.Tx) error { return tx.ReleaseWebhook(s.ctx, "", "n4") })
+		same(s, "held", must(s.HeldWebhooks(s.ctx, "n2"))(s), []string{a, b})
+		s.update("", func(tx store.Tx) error { return tx.EndNode(s.ctx, "n3") })
 		share(10, 2, 1, 2)
-		equal(s, "renewed", s.lease(a, "n1", 99, 199), false)
 		s.update("", func(tx store.Tx) error { return tx.ReleaseWebhook(s.ctx, a, "n1") })
 		equal(s, "not its own", holds(a, "n2"), true)
 		s.update("", func(tx store.Tx) error { return tx.ReleaseWebhook(s.ctx, a, "n2") })
 		equal(s, "released", holds(a, "n2"), false)
-		same(s, "held", must(s.LeasedWebhooks(s.ctx, "n2"))(s), []string{b})
+		same(s, "held", must(s.HeldWebhooks(s.ctx, "n2"))(s), []string{b})
 		share(10, 2, 1, 1)
 		equal(s, "not released", holds(b, "n2"), true)
-		s.lease(a, "n2", 1, 10)
+		s.take(a, "n2", 1)
 		s.update("", func(tx store.Tx) error { return tx.ReleaseWebhook(s.ctx, "", "n2") })
 		equal(s, "all released", holds(a, "n2") || holds(b, "n2"), false)
-		s.lease(a, "n2", 1, 10)
-		s.update("", func(tx store.Tx) error { return tx.ResetWebhooks(s.ctx) })
-		equal(s, "reset", holds(a, "n2"), false)
-		share(10, 2, 0, 0)
-		s.lease(a, "n2", 1, 10)
+		s.take(a, "n2", 1)
+		s.renew("n4", 200)
+		s.take(b, "n4", 1)
+		s.update("", func(tx store.Tx) error { return tx.EndNodes(s.ctx, 100) })
+		equal(s, "ended with its node", holds(a, "n2"), false)
+		equal(s, "of another node", holds(b, "n4"), true)
+		share(10, 2, 1, 0)
 		s.update(org, func(tx store.Tx) error {
 			return tx.UpdateOrg(s.ctx, &store.Org{ID: org, Name: "away", Status: store.OrgSuspended})
 		})
-		share(10, 0, 0, 0)
+		share(10, 0, 1, 0)
 	}},
-	{"one of 16 nodes gets the lease", func(s *suite) {
+	{"one of 16 nodes gets a webhook", func(s *suite) {
 		a := s.bot(s.org(), "a", hooked)
 		var won atomic.Int64
+		for i := range 16 {
+			s.renew(fmt.Sprint("node", i), 10)
+		}
 		parallel(16, func(i int) {
-			if s.lease(a, fmt.Sprint("node", i), 5, 10) {
+			if s.take(a, fmt.Sprint("node", i), 5) {
 				won.Add(1)
 			}
 		})
@@ -228,12 +229,13 @@ var webhookTests = []test{
 				dead.NextAt = nil
 				return errorsOf(tx.StartWebhook(s.ctx, bot), tx.PutDelivery(s.ctx, delivery(org, bot, 1, 9)), tx.PutDelivery(s.ctx, dead))
 			})
-			s.lease(bot, "n", 1, 10)
+			s.renew("n", 10)
+			s.take(bot, "n", 1)
 		}
 		empty := func(bot string) {
 			s.Helper()
 			missing(s.WebhookPosition(s.ctx, bot))(s)
-			equal(s, "leased", must(s.WebhookLeased(s.ctx, bot, "n"))(s), false)
+			equal(s, "held", must(s.WebhookHeld(s.ctx, bot, "n"))(s), false)
 			equal(s, "waiting", len(must(s.WaitingDeliveries(s.ctx, bot, 9))(s)), 0)
 			equal(s, "dead", len(must(s.DeadLetters(s.ctx, org, bot, nil, 9))(s)), 0)
 		}
@@ -256,11 +258,11 @@ func delivery(org, bot string, seq, next int64) *store.WebhookDelivery {
 	}
 }
 
-// lease tries to get the lease for a bot.
-func (s *suite) lease(bot, node string, now, until int64) (got bool) {
+// take tries to take the webhook of a bot.
+func (s *suite) take(bot, node string, now int64) (got bool) {
 	s.Helper()
 	s.update("", func(tx store.Tx) (err error) {
-		got, err = tx.LeaseWebhook(s.ctx, bot, node, now, until)
+		got, err = tx.TakeWebhook(s.ctx, bot, node, liveAt(now))
 		return err
 	})
 	return got

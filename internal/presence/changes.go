@@ -11,7 +11,7 @@ import (
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
-// setOnline gives this node a lease for a bot. The first lease of all nodes sets the bot online
+// setOnline makes a bot present on this node. Its first presence on any node sets the bot online
 // and appends the event. A deleted bot is ignored.
 func (t *Tracker) setOnline(ctx context.Context, org, id string) error {
 	return t.Store.Update(ctx, org, func(tx store.Tx) error {
@@ -22,7 +22,7 @@ func (t *Tracker) setOnline(ctx context.Context, org, id string) error {
 		if err != nil {
 			return err
 		}
-		if err := tx.PutLease(ctx, id, t.Node, t.nowMS()+Lease.Milliseconds()); err != nil {
+		if err := tx.AddPresence(ctx, id, t.Node.ID); err != nil {
 			return err
 		}
 		status, err := tx.WebhookStatus(ctx, id)
@@ -48,16 +48,15 @@ func (t *Tracker) setOnline(ctx context.Context, org, id string) error {
 	})
 }
 
-// setOffline ends the leases of this node for bots of an org, and sets offline those that have
-// no other lease.
+// setOffline ends the presence of bots of an org on this node, and sets offline those that are
+// present on no other.
 func (t *Tracker) setOffline(ctx context.Context, org string, bots []string) error {
 	return t.Store.Update(ctx, org, func(tx store.Tx) error {
-		now := t.nowMS()
 		for _, id := range bots {
-			if err := tx.DropLease(ctx, id, t.Node); err != nil {
+			if err := tx.RemovePresence(ctx, id, t.Node.ID); err != nil {
 				return err
 			}
-			if err := t.setOfflineIfUnleased(ctx, tx, org, id, now); err != nil {
+			if err := t.setOfflineIfAbsent(ctx, tx, org, id); err != nil {
 				return err
 			}
 		}
@@ -65,8 +64,9 @@ func (t *Tracker) setOffline(ctx context.Context, org string, bots []string) err
 	})
 }
 
-// setOfflineIfUnleased sets a bot offline that the store has online and that has no live lease.
-func (t *Tracker) setOfflineIfUnleased(ctx context.Context, tx store.Tx, org, id string, now int64) error {
+// setOfflineIfAbsent sets a bot offline that the store has online and that is present on no live
+// node.
+func (t *Tracker) setOfflineIfAbsent(ctx context.Context, tx store.Tx, org, id string) error {
 	bot, err := tx.Bot(ctx, org, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
@@ -74,14 +74,14 @@ func (t *Tracker) setOfflineIfUnleased(ctx context.Context, tx store.Tx, org, id
 	if err != nil || !bot.Online {
 		return err
 	}
-	leased, err := tx.Leased(ctx, id, now, latestExpiry(now))
-	if err != nil || leased {
+	present, err := tx.Present(ctx, id, t.Node.Live())
+	if err != nil || present {
 		return err
 	}
 	if err := tx.SetBotOnline(ctx, id, false); err != nil {
 		return err
 	}
-	if err := tx.TouchBots(ctx, map[string]int64{id: now}); err != nil {
+	if err := tx.TouchBots(ctx, map[string]int64{id: t.nowMS()}); err != nil {
 		return err
 	}
 	return t.appendPresence(ctx, tx, bot, false)
@@ -115,102 +115,42 @@ func (t *Tracker) appendReset(ctx context.Context, tx store.Tx, bot string) erro
 	return err
 }
 
-// renew extends the leases of this node and removes those that ended long ago. It takes missing
-// leases again: the store failed when a bot connected, or was unavailable for so long that other
-// nodes ended them.
-func (t *Tracker) renew(ctx context.Context) error {
-	at := t.Now()
-	now := at.UnixMilli()
-	var renewed int64
-	err := t.Store.Update(ctx, "", func(tx store.Tx) (err error) {
-		if renewed, err = tx.RenewLeases(ctx, t.Node, now+Lease.Milliseconds()); err != nil {
-			return err
-		}
-		_, err = tx.PurgeLeases(ctx, now-2*Lease.Milliseconds())
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("renew leases: %w", err)
-	}
-	since := at.Sub(t.renewed)
-	late := since >= Lease
-	if since >= Lease/2 {
-		t.sweepFrom = at.Add(Lease)
-	}
-	t.renewed = at
+// repeat repeats the changes that failed. After the lease of the node had ended it stores the
+// presence of all its bots again, because other nodes may have ended it.
+func (t *Tracker) repeat(ctx context.Context) error {
+	lapses := t.Node.Lapses()
+	all := lapses != t.lapses
 	t.mu.Lock()
-	connected := int64(len(t.bots))
-	t.mu.Unlock()
-	if !late && renewed >= connected {
-		return nil
-	}
-	leased := map[string]bool{}
-	if !late {
-		if leased, err = t.leasedBots(ctx); err != nil {
-			return err
-		}
-	}
-	return t.restoreLeases(ctx, leased)
-}
-
-// leasedBots returns the bots that this node has leases for.
-func (t *Tracker) leasedBots(ctx context.Context) (map[string]bool, error) {
-	there := map[string]bool{}
-	for after := ""; ; {
-		rows, err := t.Store.LeasedBy(ctx, t.Node, after, page)
-		if err != nil {
-			return nil, fmt.Errorf("list leases: %w", err)
-		}
-		for _, row := range rows {
-			there[row.BotID] = true
-			after = row.BotID
-		}
-		if len(rows) < page {
-			return there, nil
-		}
-	}
-}
-
-// restoreLeases sets online the bots that are connected here and have no lease.
-func (t *Tracker) restoreLeases(ctx context.Context, leased map[string]bool) error {
-	t.mu.Lock()
-	missing := map[string]string{} // bot to org
+	due := map[string]*connections{}
 	for bot, c := range t.bots {
-		if !leased[bot] {
-			missing[bot] = c.org
+		if all || c.failed {
+			c.users++
+			due[bot] = c
 		}
 	}
 	t.mu.Unlock()
-	for bot, org := range missing {
-		c := t.acquire(org, bot)
+	var failed error
+	for bot, c := range due {
 		c.mu.Lock()
-		var err error
-		if c.count > 0 {
-			if err = t.setOnline(ctx, org, bot); err == nil {
-				c.leased = true
-			}
+		if failed == nil && (c.count > 0 || c.failed) {
+			failed = t.update(ctx, c, bot)
 		}
 		c.mu.Unlock()
 		t.release(bot, c)
-		if err != nil {
-			return fmt.Errorf("set a bot online again: %w", err)
-		}
 	}
+	if failed != nil {
+		return fmt.Errorf("store the presence of a bot again: %w", failed)
+	}
+	t.lapses = lapses
 	return nil
 }
 
-// latestExpiry returns the latest end of a valid lease, in Unix milliseconds. It allows for a
-// clock that is a lease ahead. A lease that ends later was taken before the clock was set back,
-// and counts as ended (B2B-LIFE-020).
-func latestExpiry(now int64) int64 { return now + 2*Lease.Milliseconds() }
-
-// sweep sets offline the bots with no live lease.
+// sweep sets offline the bots that are present on no live node.
 func (t *Tracker) sweep(ctx context.Context) error {
-	now := t.nowMS()
 	for after := ""; ; {
-		rows, err := t.Store.OnlineUnleased(ctx, now, latestExpiry(now), after, page)
+		rows, err := t.Store.OnlineAbsent(ctx, t.Node.Live(), after, page)
 		if err != nil {
-			return fmt.Errorf("list bots without a lease: %w", err)
+			return fmt.Errorf("list bots of crashed nodes: %w", err)
 		}
 		orgs := map[string][]string{}
 		for _, row := range rows {
@@ -220,7 +160,7 @@ func (t *Tracker) sweep(ctx context.Context) error {
 		for org, bots := range orgs {
 			err := t.Store.Update(ctx, org, func(tx store.Tx) error {
 				for _, id := range bots {
-					if err := t.setOfflineIfUnleased(ctx, tx, org, id, now); err != nil {
+					if err := t.setOfflineIfAbsent(ctx, tx, org, id); err != nil {
 						return err
 					}
 				}

@@ -1,0 +1,35 @@
+package sqlstore
+
+import "context"
+
+func (t *tx) RenewNode(ctx context.Context, node string, until int64) error {
+	return t.c.exec(ctx, `INSERT INTO nodes (node_id, expires_at) VALUES (?, ?)
+		ON CONFLICT (node_id) DO UPDATE SET expires_at = excluded.expires_at`, node, until)
+}
+
+func (t *tx) EndNodes(ctx context.Context, before int64) error {
+	ended, err := t.c.execNow(ctx, "DELETE FROM nodes WHERE expires_at <= ?", before)
+	if err != nil || ended == 0 {
+		return err
+	}
+	return t.releaseOfEnded(ctx)
+}
+
+func (t *tx) EndNode(ctx context.Context, node string) error {
+	if err := t.c.exec(ctx, "DELETE FROM nodes WHERE node_id = ?", node); err != nil {
+		return err
+	}
+	return t.releaseOfEnded(ctx)
+}
+
+// releaseOfEnded removes what nodes without a lease hold. A node that paused may add a row after
+// its lease was removed: it has no effect until the node renews its lease, and is removed with the
+// next node that ends. Jobs are left: TakeJob takes those of a node without a lease.
+func (t *tx) releaseOfEnded(ctx context.Context) error {
+	for _, held := range []string{"presence", "webhook_leases"} {
+		if err := t.c.exec(ctx, "DELETE FROM "+held+" WHERE NOT EXISTS (SELECT 1 FROM nodes n WHERE n.node_id = "+held+".node_id)"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
