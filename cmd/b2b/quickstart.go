@@ -70,7 +70,12 @@ func runQuickstart(cmd *cobra.Command, data string, port int, pause time.Duratio
 		return s.Serve(ctx, l)
 	})
 	g.Go(func() error {
-		if err := play(ctx, out, team, url, pause); err != nil {
+		err := play(ctx, out, team, url, pause)
+		if err != nil && cmd.Context().Err() != nil { // Ctrl-C
+			_, err = fmt.Fprintln(out, "\nStopped before the end of the scene. Run it again to see all of it; the team is kept.")
+			return err
+		}
+		if err != nil {
 			stop()
 			return err
 		}

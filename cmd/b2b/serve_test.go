@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"net/http"
 	"os"
 	"os/exec"
@@ -101,5 +102,37 @@ func TestQuickstart(t *testing.T) {
 		if made := strings.Contains(string(out), "Making an org"); made != (run == 0) {
 			t.Errorf("run %d: made a team: %v", run, made)
 		}
+	}
+}
+
+// TestQuickstartInterrupted: Ctrl-C in the middle of the scene is no error, and the output says
+// what to do.
+func TestQuickstartInterrupted(t *testing.T) {
+	t.Parallel()
+	cmd := exec.Command(build(t), "quickstart", "--pause", "1h", "--port", "0", "--data", t.TempDir())
+	var failed strings.Builder
+	cmd.Stderr = &failed
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(stdout)
+	var out strings.Builder
+	for lines.Scan() {
+		out.WriteString(lines.Text() + "\n")
+		if strings.Contains(lines.Text(), "Who can help?") { // the scene has begun
+			if err := cmd.Process.Signal(os.Interrupt); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := cmd.Wait(); err != nil || failed.Len() > 0 {
+		t.Errorf("%v: %s", err, failed.String())
+	}
+	if !strings.Contains(out.String(), "Run it again") {
+		t.Errorf("the output does not say what to do:\n%s", out.String())
 	}
 }
