@@ -122,7 +122,7 @@ func removal(ctx context.Context, o options, r *report, name, path string, env [
 }
 
 // reopen opens a database again, to read it while a server uses it.
-func reopen(ctx context.Context, st store.Store, path string) (store.Store, error) {
+func reopen(ctx context.Context, st *sqlstore.Store, path string) (*sqlstore.Store, error) {
 	if err := st.Close(); err != nil {
 		return st, err
 	}
@@ -193,7 +193,7 @@ func (l latencies) String() string {
 // mass is an org with a large amount of data: messages, half of them direct, each with an event and
 // an audit entry, and threads, artifact versions and files.
 type mass struct {
-	store    store.Store
+	store    *sqlstore.Store
 	org      string
 	messages int
 	at       int64 // creation time of all data
@@ -201,7 +201,7 @@ type mass struct {
 	payload  []byte
 }
 
-func newMass(st store.Store, messages int, org string) *mass {
+func newMass(st *sqlstore.Store, messages int, org string) *mass {
 	return &mass{
 		store: st, org: "mass-" + org, messages: messages, at: time.Now().Add(-10 * 24 * time.Hour).UnixMilli(),
 		content: strings.Repeat("x", content), payload: []byte(strings.Repeat("p", 400)),

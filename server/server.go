@@ -34,7 +34,6 @@ import (
 	"github.com/b2b-protocol/b2b/internal/rpc"
 	"github.com/b2b-protocol/b2b/internal/seal"
 	"github.com/b2b-protocol/b2b/internal/service"
-	"github.com/b2b-protocol/b2b/internal/store"
 	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
 	"github.com/b2b-protocol/b2b/internal/tally"
 	"github.com/b2b-protocol/b2b/internal/vault"
@@ -67,7 +66,7 @@ type Config = config.Config
 type Server struct {
 	config   Config
 	log      *slog.Logger
-	store    store.Store
+	store    *sqlstore.Store
 	files    files.Store
 	keys     *seal.Keyring
 	node     *node.Node
@@ -133,7 +132,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
 
 // OpenFiles opens the store of file content, and checks that it belongs to the database. Commands
 // that add files without a server use it.
-func OpenFiles(ctx context.Context, c Config, db store.Store, log *slog.Logger) (files.Store, error) {
+func OpenFiles(ctx context.Context, c Config, db *sqlstore.Store, log *slog.Logger) (files.Store, error) {
 	var bytes files.Store
 	var err error
 	if c.FilesURL != "" {
@@ -152,7 +151,7 @@ func OpenFiles(ctx context.Context, c Config, db store.Store, log *slog.Logger) 
 
 // openKeys returns the keys that encrypt the secrets of the database, and encrypts those that are
 // not encrypted yet.
-func openKeys(ctx context.Context, c config.Config, self *node.Node, db store.Store, bytes files.Store, log *slog.Logger) (*seal.Keyring, error) {
+func openKeys(ctx context.Context, c config.Config, self *node.Node, db *sqlstore.Store, bytes files.Store, log *slog.Logger) (*seal.Keyring, error) {
 	v := vault.Config{Store: db, Files: bytes, Keys: c.SecretKeys, Log: log}
 	if !self.Single {
 		v.Derive = c.AdminSecret
@@ -258,7 +257,7 @@ func (g gauge) Stats() *b2bv1.ConnectionStats { return g.s.sockets.Stats() }
 func (s *Server) Handler() http.Handler { return s.handler }
 
 // Store returns the store of the node, for commands that work beside the server.
-func (s *Server) Store() store.Store { return s.store }
+func (s *Server) Store() *sqlstore.Store { return s.store }
 
 // Listen listens on the configured address.
 func (s *Server) Listen(ctx context.Context) (net.Listener, error) {

@@ -111,6 +111,7 @@ var SameLayer = map[string][]string{
 	"internal/concurrency":             {"internal/call"},
 	"internal/presence":                {"internal/node"},
 	"internal/wire":                    {"internal/call"},
+	"internal/store/storetest":         {"internal/store/sqlstore"}, // tests its Store on each database
 	"internal/store/storetest/pgtest":  {"internal/store/sqlstore"}, // migrates a template for tests
 	"internal/store/storetest/sqltest": {"internal/store/sqlstore"}, // opens databases for tests
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/b2b-protocol/b2b/internal/files"
 	"github.com/b2b-protocol/b2b/internal/importer"
 	"github.com/b2b-protocol/b2b/internal/seal"
-	"github.com/b2b-protocol/b2b/internal/store"
 	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
 )
 
@@ -40,7 +39,7 @@ func (do *importing) rehearse(ctx context.Context, im *importer.Importer) (r *re
 				return nil, fmt.Errorf("open the database to import to: %w", err)
 			}
 			im.Store = importer.Rehearsal{Store: st}
-			if err := do.checkFiles(ctx, im.Store); err != nil {
+			if err := do.checkFiles(ctx, st); err != nil {
 				return nil, errors.Join(err, st.Close())
 			}
 			return &rehearsal{close: st.Close}, nil
@@ -71,7 +70,7 @@ func (do *importing) rehearse(ctx context.Context, im *importer.Importer) (r *re
 }
 
 // checkFiles checks that the folder of the target's files can be used. It does not check a bucket.
-func (do *importing) checkFiles(ctx context.Context, db store.Store) error {
+func (do *importing) checkFiles(ctx context.Context, db *sqlstore.Store) error {
 	if do.FilesURL != "" {
 		return nil
 	}

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // spy counts the reads that find a credential, and can delay one or make calls fail.
 type spy struct {
-	store.Store
+	*sqlstore.Store
 	reads    atomic.Int64
 	pause    atomic.Pointer[pause] // the next read of an org waits at it
 	broken   atomic.Bool           // Update fails
@@ -125,7 +125,7 @@ func newSharedFixture(t *testing.T, shared bool) *fixture {
 
 func (b *fixture) change(org string, fn func(context.Context, store.Tx) error) {
 	b.Helper()
-	if err := b.store.Store.Update(b.Context(), org, func(tx store.Tx) error { return fn(b.Context(), tx) }); err != nil {
+	if err := b.store.Update(b.Context(), org, func(tx store.Tx) error { return fn(b.Context(), tx) }); err != nil {
 		b.Fatal(err)
 	}
 }

@@ -11,12 +11,13 @@ import (
 
 	"github.com/b2b-protocol/b2b/internal/eventlog"
 	"github.com/b2b-protocol/b2b/internal/store"
+	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
 	"github.com/b2b-protocol/b2b/internal/store/storetest/pgtest"
 )
 
 // source is a store with commits that a benchmark makes up. Its reads are real.
 type source struct {
-	store.Store
+	*sqlstore.Store
 	hook func(string, []store.Event)
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/eventlog"
 	"github.com/b2b-protocol/b2b/internal/store"
+	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
 	"github.com/b2b-protocol/b2b/internal/store/storetest/pgtest"
 	"github.com/b2b-protocol/b2b/internal/store/storetest/sqltest"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
@@ -25,7 +26,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // fixture is a store with one org. Its methods append the events that the services append.
 type fixture struct {
 	testing.TB
-	store store.Store
+	store *sqlstore.Store
 	org   string
 	clock atomic.Int64
 	names atomic.Int64

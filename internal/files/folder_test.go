@@ -14,10 +14,11 @@ import (
 
 	"github.com/b2b-protocol/b2b/internal/files"
 	"github.com/b2b-protocol/b2b/internal/store"
+	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
 )
 
 // otherDatabase is one that has no files, and is none that a folder names.
-type otherDatabase struct{ store.Store }
+type otherDatabase struct{ *sqlstore.Store }
 
 func (otherDatabase) Update(context.Context, string, func(store.Tx) error) error { return nil }
 

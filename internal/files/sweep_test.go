@@ -12,11 +12,12 @@ import (
 
 	"github.com/b2b-protocol/b2b/internal/files"
 	"github.com/b2b-protocol/b2b/internal/store"
+	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
 	"github.com/b2b-protocol/b2b/internal/store/storetest/sqltest"
 )
 
 // newDatabase opens a database with one org.
-func newDatabase(t *testing.T) (store.Store, string) {
+func newDatabase(t *testing.T) (*sqlstore.Store, string) {
 	t.Helper()
 	db := sqltest.SQLite(t)
 	org := uuid.NewString()

@@ -12,6 +12,7 @@ import (
 	"github.com/b2b-protocol/b2b/internal/importer"
 	"github.com/b2b-protocol/b2b/internal/seal"
 	"github.com/b2b-protocol/b2b/internal/store"
+	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
 )
 
 // outcomes gives what became of each org.
@@ -87,7 +88,7 @@ func TestAgain(t *testing.T) {
 	}
 }
 
-func update(t *testing.T, s store.Store, org string, fn func(store.Tx) error) {
+func update(t *testing.T, s *sqlstore.Store, org string, fn func(store.Tx) error) {
 	t.Helper()
 	if err := s.Update(t.Context(), org, fn); err != nil {
 		t.Fatal(err)

@@ -17,7 +17,6 @@ import (
 
 	"github.com/b2b-protocol/b2b/internal/files"
 	"github.com/b2b-protocol/b2b/internal/importer"
-	"github.com/b2b-protocol/b2b/internal/store"
 	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
 	"github.com/b2b-protocol/b2b/internal/store/storetest/pgtest"
 	"github.com/b2b-protocol/b2b/internal/vault"
@@ -131,7 +130,7 @@ func targets(t testing.TB) []target {
 	return []target{{name: "sqlite", dir: t.TempDir()}, {name: "postgres", dir: t.TempDir(), url: pgtest.URL(t)}}
 }
 
-func (to target) open(t testing.TB) store.Store {
+func (to target) open(t testing.TB) *sqlstore.Store {
 	t.Helper()
 	url := to.url
 	if url == "" {

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/b2b-protocol/b2b/internal/seal"
-	"github.com/b2b-protocol/b2b/internal/store"
+	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
 	"github.com/b2b-protocol/b2b/internal/vault"
 	"github.com/b2b-protocol/b2b/server"
 )
@@ -20,7 +20,7 @@ import (
 type site struct {
 	testing.TB
 	url      string
-	store    store.Store
+	store    *sqlstore.Store
 	keys     *seal.Keyring
 	expected *expected
 	cookies  map[string]string // of logins, by who

@@ -15,6 +15,7 @@ import (
 
 	"github.com/b2b-protocol/b2b/internal/importer"
 	"github.com/b2b-protocol/b2b/internal/store"
+	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
 )
 
 // change runs statements on an old database, without its foreign keys and checks.
@@ -60,7 +61,7 @@ var traps = []struct {
 	statements []string
 	// noted are parts of notes that the report must have: "table: why".
 	skipped, changed []string
-	check            func(t *testing.T, s store.Store)
+	check            func(t *testing.T, s *sqlstore.Store)
 }{
 	{
 		name: "rows that belong to nothing",
@@ -75,7 +76,7 @@ var traps = []struct {
 		},
 		skipped: []string{"messages: what it belongs to", "bots: what it belongs to", "bot_tokens: what it belongs to",
 			"thread_participants: its bot", "channel_members: its bot", "thread_join_requests: its bot"},
-		check: func(t *testing.T, s store.Store) {
+		check: func(t *testing.T, s *sqlstore.Store) {
 			if _, err := s.BotByTokenHash(t.Context(), "lost-hash"); !errors.Is(err, store.ErrNotFound) {
 				t.Errorf("the bot of no org: %v", err)
 			}
@@ -88,7 +89,7 @@ var traps = []struct {
 		name:       "an org left behind by a crash while it was destroyed",
 		statements: []string{"UPDATE orgs SET status = 'destroyed' WHERE id = '" + vineyard + "'"},
 		skipped:    []string{"orgs: its organisation was destroyed", "bots: its organisation was destroyed", "threads: its organisation was destroyed"},
-		check: func(t *testing.T, s store.Store) {
+		check: func(t *testing.T, s *sqlstore.Store) {
 			if _, err := s.Org(t.Context(), vineyard); !errors.Is(err, store.ErrNotFound) {
 				t.Errorf("the destroyed org: %v", err)
 			}
@@ -102,7 +103,7 @@ var traps = []struct {
 			"UPDATE bots SET bio = CAST(X'EDA0BD' AS TEXT), team = 42 WHERE id = '" + scribe + "'",
 		},
 		changed: []string{"messages: content: bytes that are not UTF-8", "bots: bio: bytes that are not UTF-8"},
-		check: func(t *testing.T, s store.Store) {
+		check: func(t *testing.T, s *sqlstore.Store) {
 			rows := must(s.ChannelMessages(t.Context(), talk, store.MessageRange{Limit: 1}))(t)
 			if got := strings.ReplaceAll(rows[0].Content, "\x00", "\uFFFD"); got != "h\uFFFD\uFFFDx" {
 				t.Errorf("content %q", got)
@@ -124,7 +125,7 @@ var traps = []struct {
 		},
 		changed: []string{"messages: parts:", "thread_messages: mentions:", "bots: metadata:", "bots: tags:", "bots: protocols:",
 			"bot_tokens: scopes:", "audit_log: detail:", "threads: permission_policy:"},
-		check: func(t *testing.T, s store.Store) {
+		check: func(t *testing.T, s *sqlstore.Store) {
 			b := must(s.BotByID(t.Context(), scribe))(t)
 			if b.Metadata != nil || b.Tags != nil || b.Protocols != nil {
 				t.Errorf("the bot has %v %v %v", b.Metadata, b.Tags, b.Protocols)
@@ -151,7 +152,7 @@ var traps = []struct {
 			"UPDATE platform_invite_codes SET expires_at = 0, max_uses = 0, code = NULL",
 		},
 		changed: []string{"bot_tokens: expires_at: a fraction"},
-		check: func(t *testing.T, s store.Store) {
+		check: func(t *testing.T, s *sqlstore.Store) {
 			for _, k := range must(s.Tokens(t.Context(), scribe, nil, 100))(t) {
 				if *k.ExpiresAt != 2110700555740 {
 					t.Errorf("expires at %d", *k.ExpiresAt)
@@ -180,7 +181,7 @@ var traps = []struct {
 			"UPDATE orgs SET name = '' WHERE id = '" + vineyard + "'",
 			"UPDATE thread_participants SET label = '' WHERE thread_id = '" + vines + "'",
 		},
-		check: func(t *testing.T, s store.Store) {
+		check: func(t *testing.T, s *sqlstore.Store) {
 			if b := must(s.BotByName(t.Context(), vineyard, "all"))(t); b.ID != vintner || b.SealedURL == nil || b.SealedSecret == nil {
 				t.Errorf("the bot %+v", b)
 			}
@@ -199,7 +200,7 @@ var traps = []struct {
 		name:       "a bot named like the id of another",
 		statements: []string{"UPDATE bots SET name = '" + scribe + "' WHERE id = '" + conductor + "'", "DELETE FROM bots WHERE id = '" + scribe + "'"},
 		changed:    []string{"bots: name: has the form of an id"},
-		check: func(t *testing.T, s store.Store) {
+		check: func(t *testing.T, s *sqlstore.Store) {
 			if b := must(s.Bot(t.Context(), northwind, conductor))(t); b.Name != scribe {
 				t.Errorf("its name is %q", b.Name)
 			}
@@ -221,7 +222,7 @@ var traps = []struct {
 		},
 		skipped: []string{"platform_invite_codes: another invite code"},
 		changed: []string{"org_tickets: code: an older ticket"},
-		check: func(t *testing.T, s store.Store) {
+		check: func(t *testing.T, s *sqlstore.Store) {
 			if c := must(s.DirectChannelOf(t.Context(), northwind, scribe, conductor))(t); c.ID != talk {
 				t.Errorf("the next message goes to %s", c.ID)
 			}
@@ -244,7 +245,7 @@ var traps = []struct {
 			"ALTER TABLE bots DROP COLUMN join_status_changed_at", "ALTER TABLE bots DROP COLUMN join_status_reason",
 			"ALTER TABLE org_tickets DROP COLUMN skip_approval", "ALTER TABLE threads DROP COLUMN visibility", "ALTER TABLE threads DROP COLUMN join_policy",
 		},
-		check: func(t *testing.T, s store.Store) {
+		check: func(t *testing.T, s *sqlstore.Store) {
 			if b := must(s.BotByID(t.Context(), scribe))(t); b.JoinStatus != store.BotActive {
 				t.Errorf("the bot %+v", b)
 			}
@@ -259,7 +260,7 @@ var traps = []struct {
 			"UPDATE files SET path = '../../../../etc/passwd' WHERE org_id = '" + harbor + "'",
 		},
 		changed: []string{"files: its path is not one below files/"},
-		check:   func(*testing.T, store.Store) {},
+		check:   func(*testing.T, *sqlstore.Store) {},
 	},
 	{
 		name: "values that nobody knows",
@@ -278,7 +279,7 @@ var traps = []struct {
 			"threads: status: an unknown value became closed", "threads: close_reason: an unknown value was left out",
 			"threads: visibility: an unknown value became private", "threads: join_policy: an unknown value became invite_only",
 			"thread_join_requests: status: an unknown value became rejected", "artifacts: type: an unknown value became text"},
-		check: func(t *testing.T, s store.Store) {
+		check: func(t *testing.T, s *sqlstore.Store) {
 			got := must(s.Thread(t.Context(), northwind, release))(t)
 			if got.Status != "closed" || got.CloseReason != nil || got.Visibility != "private" || got.JoinPolicy != "invite_only" {
 				t.Errorf("the thread %+v", got)

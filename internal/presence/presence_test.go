@@ -15,6 +15,7 @@ import (
 	"github.com/b2b-protocol/b2b/internal/node"
 	"github.com/b2b-protocol/b2b/internal/presence"
 	"github.com/b2b-protocol/b2b/internal/store"
+	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
 	"github.com/b2b-protocol/b2b/internal/store/storetest/sqltest"
 )
 
@@ -23,7 +24,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // fixture is a database with two bots that several nodes share.
 type fixture struct {
 	*testing.T
-	store store.Store
+	store *sqlstore.Store
 	clock atomic.Int64
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/b2b-protocol/b2b/internal/retention"
 	"github.com/b2b-protocol/b2b/internal/service"
 	"github.com/b2b-protocol/b2b/internal/store"
+	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
 	"github.com/b2b-protocol/b2b/internal/store/storetest/pgtest"
 	"github.com/b2b-protocol/b2b/internal/store/storetest/sqltest"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
@@ -40,7 +41,7 @@ func onEach(t *testing.T, run func(*fixture)) {
 type fixture struct {
 	*testing.T
 	call.Services
-	store.Store
+	*sqlstore.Store
 	ctx   context.Context
 	clock atomic.Int64 // Unix milliseconds
 	deps  service.Deps

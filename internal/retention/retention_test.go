@@ -15,6 +15,7 @@ import (
 	"github.com/b2b-protocol/b2b/internal/retention"
 	"github.com/b2b-protocol/b2b/internal/service"
 	"github.com/b2b-protocol/b2b/internal/store"
+	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
@@ -343,7 +344,7 @@ func TestDestroyedOrgsAreRemoved(t *testing.T) {
 
 // failingStore fails after a number of changes, like the store of a node that is killed.
 type failingStore struct {
-	store.Store
+	*sqlstore.Store
 	changes int // that still succeed
 }
 

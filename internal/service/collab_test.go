@@ -15,6 +15,7 @@ import (
 
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/store"
+	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
 	"github.com/b2b-protocol/b2b/internal/store/storetest/sqltest"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
@@ -33,7 +34,7 @@ type orgFixture struct {
 	t   *testing.T
 	org string
 	call.Services
-	store store.Store
+	store *sqlstore.Store
 }
 
 func newOrgFixture(t *testing.T) *orgFixture {

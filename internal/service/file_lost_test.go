@@ -11,6 +11,7 @@ import (
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/files"
 	"github.com/b2b-protocol/b2b/internal/store"
+	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
 	"github.com/b2b-protocol/b2b/internal/store/storetest/sqltest"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
@@ -52,7 +53,7 @@ func TestFileWithMissingBytes(t *testing.T) {
 }
 
 // fullStore is a store that is full: every change fails.
-type fullStore struct{ store.Store }
+type fullStore struct{ *sqlstore.Store }
 
 func (fullStore) Update(context.Context, string, func(store.Tx) error) error {
 	return &store.Outage{Full: true, Err: errors.New("disk full")}

@@ -30,7 +30,7 @@ import (
 type fixture struct {
 	*testing.T
 	call.Services
-	store  store.Store
+	store  *sqlstore.Store
 	auth   *auth.Authenticator
 	keys   *seal.Keyring
 	lookup func(host string) ([]netip.Addr, error)
@@ -288,7 +288,7 @@ func TestWebhookOfACredentialThatBecomesValid(t *testing.T) {
 
 // turning is a store that runs a change of the test before the first change of a service.
 type turning struct {
-	store.Store
+	*sqlstore.Store
 	turn func()
 }
 

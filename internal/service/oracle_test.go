@@ -11,12 +11,13 @@ import (
 	"github.com/b2b-protocol/b2b/internal/auth"
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/store"
+	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
 // traced is a store that records its use: the reads by name, and the writes of each transaction.
 type traced struct {
-	store.Store
+	*sqlstore.Store
 	did []string
 }
 

@@ -42,7 +42,7 @@ func places(t *testing.T, run func(t *testing.T, p *place)) {
 }
 
 // start opens both as a server does, calls a function, and closes them. It returns the log.
-func (p *place) start(set string, do func(s store.Store, keys *seal.Keyring)) (string, error) {
+func (p *place) start(set string, do func(s *sqlstore.Store, keys *seal.Keyring)) (string, error) {
 	p.Helper()
 	ctx, said := p.Context(), &bytes.Buffer{}
 	s, err := sqlstore.Open(ctx, sqlstore.Config{URL: p.url})
@@ -101,7 +101,7 @@ func (p *place) bare(statements ...string) {
 // them: more than one batch of each.
 func (p *place) fill() {
 	p.Helper()
-	p.must(p.start("", func(s store.Store, _ *seal.Keyring) {
+	p.must(p.start("", func(s *sqlstore.Store, _ *seal.Keyring) {
 		for _, org := range []string{"one", "two"} {
 			p.update(s, "", func(ctx context.Context, tx store.Tx) error {
 				return tx.CreateOrg(ctx, &store.Org{ID: org, Name: org, SecretHash: "h", Status: store.OrgActive})
@@ -142,7 +142,7 @@ func (p *place) fill() {
 	)
 }
 
-func (p *place) update(s store.Store, org string, fn func(context.Context, store.Tx) error) {
+func (p *place) update(s *sqlstore.Store, org string, fn func(context.Context, store.Tx) error) {
 	p.Helper()
 	if err := s.Update(p.Context(), org, func(tx store.Tx) error { return fn(p.Context(), tx) }); err != nil {
 		p.Fatal(err)
@@ -150,7 +150,7 @@ func (p *place) update(s store.Store, org string, fn func(context.Context, store
 }
 
 // sealed checks the data of fill, and that keys can open it, or if lost is set that they cannot.
-func (p *place) sealed(s store.Store, keys *seal.Keyring, lost bool) {
+func (p *place) sealed(s *sqlstore.Store, keys *seal.Keyring, lost bool) {
 	p.Helper()
 	ctx := p.Context()
 	want := func(what, got, want string, err error) {
@@ -234,11 +234,11 @@ func TestRest(t *testing.T) {
 		if p.driver == "sqlite" && !p.holds("hush-one-015") {
 			t.Fatal("control: the database has no secret in plain text")
 		}
-		said := p.must(p.start("", func(s store.Store, keys *seal.Keyring) { p.sealed(s, keys, false) }))
+		said := p.must(p.start("", func(s *sqlstore.Store, keys *seal.Keyring) { p.sealed(s, keys, false) }))
 		if !strings.Contains(said, "rows=1320") { // 60 and 60 secrets, 60 addresses, 600 tickets, 540 codes
 			t.Errorf("sealed: %s", said)
 		}
-		if said := p.must(p.start("", func(s store.Store, keys *seal.Keyring) { p.sealed(s, keys, false) })); said != "" {
+		if said := p.must(p.start("", func(s *sqlstore.Store, keys *seal.Keyring) { p.sealed(s, keys, false) })); said != "" {
 			t.Errorf("again: %s", said)
 		}
 		for _, secret := range []string{"hush-one-015", "hush-two-295", "hooks.example/one-017", "hooks.example/two-297", "tkt_one-000", "tkt_two-298", "door-one-000", "hxa_i000", "hxa_i598"} {
@@ -311,7 +311,7 @@ func TestKeys(t *testing.T) {
 			if p.driver == "pgx" {
 				want = "cannot be read"
 			}
-			said := p.must(p.start("", func(s store.Store, keys *seal.Keyring) { p.sealed(s, keys, true) }))
+			said := p.must(p.start("", func(s *sqlstore.Store, keys *seal.Keyring) { p.sealed(s, keys, true) }))
 			if !strings.Contains(said, want) || !strings.Contains(said, "webhooks=120 webhook_urls=60 tickets=600 invite_codes=540") {
 				t.Errorf("the log says %s", said)
 			}
@@ -321,7 +321,7 @@ func TestKeys(t *testing.T) {
 		}
 		readable := func(set string) {
 			t.Helper()
-			if said := p.must(p.start(set, func(s store.Store, keys *seal.Keyring) { p.sealed(s, keys, false) })); said != "" {
+			if said := p.must(p.start(set, func(s *sqlstore.Store, keys *seal.Keyring) { p.sealed(s, keys, false) })); said != "" {
 				t.Errorf("the log says %s", said)
 			}
 		}
@@ -333,7 +333,7 @@ func TestKeys(t *testing.T) {
 		if _, err := p.start("", nil); err == nil || !strings.Contains(err.Error(), "B2B_SECRET_KEY") {
 			t.Errorf("without the setting: %v", err)
 		}
-		said := p.must(p.start(first, func(s store.Store, keys *seal.Keyring) { p.sealed(s, keys, true) }))
+		said := p.must(p.start(first, func(s *sqlstore.Store, keys *seal.Keyring) { p.sealed(s, keys, true) }))
 		if strings.Contains(said, first) || !strings.Contains(said, "webhooks=120") {
 			t.Errorf("the log says %s", said)
 		}
@@ -349,7 +349,7 @@ func TestStartsAtOnce(t *testing.T) {
 	for range 4 {
 		go func() {
 			first, p := "", &place{t, p.url, t.TempDir(), p.driver, p.admin}
-			if _, err := p.start("", func(_ store.Store, keys *seal.Keyring) { first = keys.First() }); err != nil {
+			if _, err := p.start("", func(_ *sqlstore.Store, keys *seal.Keyring) { first = keys.First() }); err != nil {
 				t.Error(err)
 			}
 			firsts <- first
@@ -365,7 +365,7 @@ func TestStartsAtOnce(t *testing.T) {
 	p.must(p.start("", nil))
 	p.admin = "rotated"
 	for range 2 {
-		said := p.must(p.start("", func(s store.Store, keys *seal.Keyring) {
+		said := p.must(p.start("", func(s *sqlstore.Store, keys *seal.Keyring) {
 			if keys.First() == one {
 				t.Error("the key does not depend on the admin secret")
 			}

@@ -147,7 +147,7 @@ var keys = seal.New(seal.NewKey())
 // fixture is an org with a bot ann, which sends, and bots with webhooks.
 type fixture struct {
 	*testing.T
-	store store.Store
+	store *sqlstore.Store
 	clock *clock
 	org   string
 	ann   string // id
@@ -162,7 +162,7 @@ func newFixture(t *testing.T) *fixture {
 	return newFixtureOn(t, st)
 }
 
-func newFixtureOn(t *testing.T, st store.Store) *fixture {
+func newFixtureOn(t *testing.T, st *sqlstore.Store) *fixture {
 	t.Cleanup(func() {
 		if err := st.Close(); err != nil {
 			t.Error(err)

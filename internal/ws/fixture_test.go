@@ -25,7 +25,6 @@ import (
 	"github.com/b2b-protocol/b2b/internal/presence"
 	"github.com/b2b-protocol/b2b/internal/rest"
 	"github.com/b2b-protocol/b2b/internal/service"
-	"github.com/b2b-protocol/b2b/internal/store"
 	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
 	"github.com/b2b-protocol/b2b/internal/ws"
 )
@@ -37,7 +36,7 @@ const patience = 10 * time.Second
 // fixture is a node with an org: ann is its admin bot, bob another bot.
 type fixture struct {
 	testing.TB
-	store         store.Store
+	store         *sqlstore.Store
 	sockets       *ws.Server
 	http          *httptest.Server
 	skew          atomic.Int64 // milliseconds by which the clock of package auth is ahead

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/b2b-protocol/b2b/internal/store"
+	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
 	"github.com/b2b-protocol/b2b/internal/store/storetest/pgtest"
 )
 
@@ -28,7 +29,7 @@ func BenchmarkUpdate(b *testing.B) {
 
 const benchCallers = 64
 
-func benchmarkUpdate(b *testing.B, s store.Store) {
+func benchmarkUpdate(b *testing.B, s *sqlstore.Store) {
 	ctx := context.Background()
 	defer func() {
 		if err := s.Close(); err != nil {
@@ -94,7 +95,7 @@ func benchPost(ctx context.Context, tx store.Tx, bot, channel, id, content strin
 }
 
 // benchOrg makes an org with a bot and a channel for each caller.
-func benchOrg(b *testing.B, s store.Store) (bots, channels []string) {
+func benchOrg(b *testing.B, s *sqlstore.Store) (bots, channels []string) {
 	b.Helper()
 	ctx := context.Background()
 	err := s.Update(ctx, "", func(tx store.Tx) error {
@@ -139,7 +140,7 @@ func BenchmarkThreadMessages(b *testing.B) {
 	})
 }
 
-func benchmarkRead(b *testing.B, s store.Store) {
+func benchmarkRead(b *testing.B, s *sqlstore.Store) {
 	ctx := context.Background()
 	defer func() {
 		if err := s.Close(); err != nil {

@@ -30,7 +30,7 @@ func TestNoRoom(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	conn := s.(*database).writer.(*sqliteWriter).conn
+	conn := s.writer.(*sqliteWriter).conn
 	room := func(pages int) { // while nothing is written
 		rows, err := conn.ask(fmt.Sprintf("PRAGMA max_page_count = %d", pages))
 		if err == nil {

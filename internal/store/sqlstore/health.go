@@ -141,7 +141,7 @@ func (h *health) try(change func(context.Context) error) {
 
 // tryChange writes a row of no meaning through Update. It tries twice, because the first
 // attempt may use a connection that was lost while idle.
-func (s *database) tryChange(ctx context.Context) error {
+func (s *Store) tryChange(ctx context.Context) error {
 	err := s.writeNothing(ctx)
 	var away *store.Outage
 	if errors.As(err, &away) && !away.Full && !away.Newer {
@@ -150,7 +150,7 @@ func (s *database) tryChange(ctx context.Context) error {
 	return err
 }
 
-func (s *database) writeNothing(ctx context.Context) error {
+func (s *Store) writeNothing(ctx context.Context) error {
 	return s.Update(ctx, "", func(t store.Tx) error {
 		return t.(*tx).c.exec(ctx, `INSERT INTO upkeep_jobs (name, holder, done_at) VALUES ('health', '', ?)
 			ON CONFLICT (name) DO UPDATE SET done_at = excluded.done_at`, time.Now().UnixMilli())

@@ -90,14 +90,14 @@ func TestHealthTriesChanges(t *testing.T) {
 // B2B-SRV-030: damage is found when the file is opened, and by reads.
 func TestDamagedFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "b2b.db")
-	open := func() *database {
+	open := func() *Store {
 		s, err := Open(t.Context(), Config{URL: path})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return s.(*database)
+		return s
 	}
-	end := func(s *database) {
+	end := func(s *Store) {
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}

@@ -67,7 +67,7 @@ func IsPostgres(url string) bool {
 }
 
 // Open connects, migrates the schema and starts the writer.
-func Open(ctx context.Context, cfg Config) (store.Store, error) {
+func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if cfg.URL == "" {
 		return nil, errors.New("open store: no database is configured")
 	}
@@ -86,8 +86,8 @@ const batchMax = 128
 // queueMax bounds how many changes are queued; further callers block until there is room.
 const queueMax = 4096
 
-// database is a store over one of the dialects.
-type database struct {
+// Store is an open database in SQLite or PostgreSQL. Its methods may be called by many goroutines.
+type Store struct {
 	reader
 	pool     *pool
 	writer   writer
@@ -105,11 +105,11 @@ type writer interface {
 	close()
 }
 
-func (s *database) View(ctx context.Context, fn func(store.Reader) error) error {
+func (s *Store) View(ctx context.Context, fn func(store.Reader) error) error {
 	return outage(s.pool.view(ctx, fn))
 }
 
-func (s *database) Update(ctx context.Context, org string, fn func(store.Tx) error) (failed error) {
+func (s *Store) Update(ctx context.Context, org string, fn func(store.Tx) error) (failed error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -139,13 +139,13 @@ func (s *database) Update(ctx context.Context, org string, fn func(store.Tx) err
 	return outage(<-j.done)
 }
 
-func (s *database) OnCommit(fn func(org string, events []store.Event)) func() {
+func (s *Store) OnCommit(fn func(org string, events []store.Event)) func() {
 	return s.hooks.add(fn)
 }
 
 // Ping runs a query over a connection of its own (B2B-LIM-021). On PostgreSQL it also fails
 // while changes fail.
-func (s *database) Ping(ctx context.Context) error {
+func (s *Store) Ping(ctx context.Context) error {
 	q := "SELECT 1"
 	if s.pool.d.postgres {
 		q = "SELECT coalesce(max(version), 0) FROM schema_migrations"
@@ -166,7 +166,7 @@ func (s *database) Ping(ctx context.Context) error {
 	return s.pool.health.ask(ctx, s.tryChange)
 }
 
-func (s *database) Close() error {
+func (s *Store) Close() error {
 	var err error
 	s.once.Do(func() {
 		s.writer.close()

@@ -23,7 +23,7 @@ func TestPageOfIntegrity(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	rows, err := s.(*database).pool.db.QueryContext(t.Context(), `SELECT l.name FROM pragma_table_list l WHERE l.wr AND EXISTS (
+	rows, err := s.pool.db.QueryContext(t.Context(), `SELECT l.name FROM pragma_table_list l WHERE l.wr AND EXISTS (
 		SELECT 1 FROM pragma_table_info(l.name) key JOIN pragma_table_info(l.name) other ON other.cid < key.cid AND other.pk = 0 AND other."notnull"
 		WHERE key.pk > 0) ORDER BY l.name`)
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 // and the one for its health.
 const connectionsDefault = 16
 
-func openPostgres(ctx context.Context, cfg Config) (_ store.Store, err error) {
+func openPostgres(ctx context.Context, cfg Config) (_ *Store, err error) {
 	if err := preparePostgres(ctx, cfg.URL); err != nil {
 		return nil, fmt.Errorf("open PostgreSQL: %w", err)
 	}
@@ -46,7 +46,7 @@ func openPostgres(ctx context.Context, cfg Config) (_ store.Store, err error) {
 	d := newDialect(db, true)
 	p := &pool{db: db, probe: probe, d: d, reads: &pgReads{timeouts: timeouts, connector: connector},
 		shares: newShares(cfg.Payer, max(conns*3/4, 1)), health: &health{logger: cfg.Logger}} // changes have the rest at least
-	s := &database{reader: reader{c: p, d: d}, pool: p, timeouts: timeouts}
+	s := &Store{reader: reader{c: p, d: d}, pool: p, timeouts: timeouts}
 	s.writer = &pgWriter{
 		db: db, d: d, hooks: &s.hooks, logger: cfg.Logger, undone: undone(cfg.Logger), orgs: map[string]*pgOrg{}, timeouts: timeouts, connector: connector, schema: schema,
 		places: make(chan struct{}, queueMax), conns: make(chan struct{}, max(conns/2, 1)), blocked: make(chan struct{}, max(conns/8, 1)),

@@ -159,7 +159,7 @@ func TestPostgresSilentHolders(t *testing.T) {
 }
 
 // free changes an org as soon as that is possible.
-func free(t *testing.T, s store.Store, org string) {
+func free(t *testing.T, s *sqlstore.Store, org string) {
 	t.Helper()
 	begun := time.Now()
 	for {
@@ -260,7 +260,7 @@ const endedStuck = "ended a session"
 
 // blocked changes an org until that succeeds, or some limits of silence have passed.
 // It reports whether the lock was held for so long.
-func blocked(t *testing.T, s store.Store, org string) bool {
+func blocked(t *testing.T, s *sqlstore.Store, org string) bool {
 	for begun := time.Now(); time.Since(begun) < 2*silentMax; {
 		err := write(s, org, "other")
 		if err == nil {

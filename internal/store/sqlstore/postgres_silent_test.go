@@ -26,13 +26,13 @@ const shortAnswer = 1500 * time.Millisecond
 const soon = 10 * time.Second
 
 // hasty opens a store that answers within shortAnswer, until the test ends, and adds orgs.
-func hasty(t *testing.T, url string, orgs ...string) store.Store {
+func hasty(t *testing.T, url string, orgs ...string) *sqlstore.Store {
 	t.Helper()
 	return opened(t, sqlstore.Config{URL: url, Answer: shortAnswer}, orgs...)
 }
 
 // opened is a store until the test ends, with these orgs.
-func opened(t *testing.T, cfg sqlstore.Config, orgs ...string) store.Store {
+func opened(t *testing.T, cfg sqlstore.Config, orgs ...string) *sqlstore.Store {
 	t.Helper()
 	s, err := sqlstore.Open(t.Context(), cfg)
 	if err != nil {
@@ -45,7 +45,7 @@ func opened(t *testing.T, cfg sqlstore.Config, orgs ...string) store.Store {
 	return s
 }
 
-func write(s store.Store, org, name string) error {
+func write(s *sqlstore.Store, org, name string) error {
 	ctx := context.Background()
 	return s.Update(ctx, org, func(tx store.Tx) error {
 		_, err := tx.Append(ctx, store.Event{Type: name})
@@ -63,7 +63,7 @@ func away(t *testing.T, what string, err error) {
 }
 
 // times counts the events of a log by type.
-func times(t *testing.T, s store.Store, org string) map[string]int {
+func times(t *testing.T, s *sqlstore.Store, org string) map[string]int {
 	t.Helper()
 	events, err := s.ReadLog(t.Context(), org, 0, 1_000_000)
 	if err != nil {

@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"github.com/b2b-protocol/b2b/internal/store"
+	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
 	"github.com/b2b-protocol/b2b/internal/store/storetest"
 	"github.com/b2b-protocol/b2b/internal/store/storetest/pgtest"
 )
 
 func TestPostgres(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(t testing.TB) store.Store { return open(t, pgtest.URL(t)) })
+	storetest.Run(t, func(t testing.TB) *sqlstore.Store { return open(t, pgtest.URL(t)) })
 }
 
 // Two nodes change one thread as fast as they can. Each change depends on what it
@@ -24,7 +25,7 @@ func TestPostgresNodesSeeEachOther(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	url := pgtest.URL(t)
-	nodes := []store.Store{open(t, url), open(t, url)}
+	nodes := []*sqlstore.Store{open(t, url), open(t, url)}
 	defer func() {
 		for _, s := range nodes {
 			if err := s.Close(); err != nil {

@@ -21,7 +21,7 @@ func by(ctx context.Context, org string) context.Context {
 	return context.WithValue(ctx, payerKey{}, org)
 }
 
-func openShared(t testing.TB) *database {
+func openShared(t testing.TB) *Store {
 	t.Helper()
 	st, err := Open(t.Context(), Config{
 		URL: filepath.Join(t.TempDir(), "b2b.db"), Logger: slog.New(slog.DiscardHandler),
@@ -35,7 +35,7 @@ func openShared(t testing.TB) *database {
 			t.Error(err)
 		}
 	})
-	return st.(*database)
+	return st
 }
 
 // count is a read that keeps a processor busy for a while.

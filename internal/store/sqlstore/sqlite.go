@@ -28,7 +28,7 @@ func sqliteAddress(path string, cacheKB int, pragmas ...string) string {
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + v.Encode()
 }
 
-func openSQLite(ctx context.Context, cfg Config) (_ store.Store, err error) {
+func openSQLite(ctx context.Context, cfg Config) (_ *Store, err error) {
 	path := cfg.URL
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("make the data folder: %w", err)
@@ -79,7 +79,7 @@ func openSQLite(ctx context.Context, cfg Config) (_ store.Store, err error) {
 
 	d := newDialect(readDB, false)
 	p := &pool{db: readDB, probe: probe, d: d, shares: newShares(cfg.Payer, conns), health: &health{logger: cfg.Logger}}
-	s := &database{reader: reader{c: p, d: d}, pool: p}
+	s := &Store{reader: reader{c: p, d: d}, pool: p}
 	w := &sqliteWriter{
 		conn: &sqliteConn{conn: conn, stmts: map[string]*sql.Stmt{}, cache: cache{d: d}}, d: d, hooks: &s.hooks, logger: cfg.Logger, undone: undone(cfg.Logger),
 		queue: make(chan *job, queueMax), stop: make(chan struct{}), stopped: make(chan struct{}),

@@ -22,12 +22,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestSQLite(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(t testing.TB) store.Store {
+	storetest.Run(t, func(t testing.TB) *sqlstore.Store {
 		return open(t, filepath.Join(t.TempDir(), "data", "b2b ?%.db"))
 	})
 }
 
-func open(t testing.TB, url string) store.Store {
+func open(t testing.TB, url string) *sqlstore.Store {
 	t.Helper()
 	s, err := sqlstore.Open(context.Background(), sqlstore.Config{URL: url})
 	if err != nil {
@@ -73,7 +73,7 @@ func TestReopen(t *testing.T) {
 	}
 }
 
-func add(t *testing.T, s store.Store, id string) {
+func add(t *testing.T, s *sqlstore.Store, id string) {
 	t.Helper()
 	ctx := context.Background()
 	err := s.Update(ctx, "", func(tx store.Tx) error {
@@ -84,7 +84,7 @@ func add(t *testing.T, s store.Store, id string) {
 	}
 }
 
-func closing(t *testing.T, s store.Store) {
+func closing(t *testing.T, s *sqlstore.Store) {
 	t.Helper()
 	if err := s.Close(); err != nil {
 		t.Error(err)

@@ -21,7 +21,7 @@ func TestTableNamesAreThoseOfTheSchema(t *testing.T) {
 		}
 	}()
 	want := slices.DeleteFunc(slices.Sorted(slices.Values(tableNames)), func(name string) bool { return name == tableNames[tableActivity] })
-	rows, err := s.(*database).pool.db.QueryContext(ctx,
+	rows, err := s.pool.db.QueryContext(ctx,
 		"SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> 'schema_migrations' ORDER BY name")
 	if err != nil {
 		t.Fatal(err)

@@ -1,7 +1,7 @@
-// Package storetest is the suite that every implementation of store.Store must pass.
+// Package storetest is the suite that the store must pass on each of its databases.
 //
 //	func TestStore(t *testing.T) {
-//		storetest.Run(t, func(t testing.TB) store.Store { return open(t) })
+//		storetest.Run(t, func(t testing.TB) *sqlstore.Store { return open(t) })
 //	}
 //
 // Every test gets a fresh store, so that tests run in parallel and in any order. Negative checks
@@ -16,10 +16,11 @@ import (
 	"testing"
 
 	"github.com/b2b-protocol/b2b/internal/store"
+	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
 )
 
 // Open returns a fresh, empty store; the suite closes it.
-type Open func(t testing.TB) store.Store
+type Open func(t testing.TB) *sqlstore.Store
 
 // Run runs the suite.
 func Run(t *testing.T, open Open) {
@@ -63,7 +64,7 @@ type test struct {
 // suite is one test with its store and makers of rows.
 type suite struct {
 	*testing.T
-	store.Store
+	*sqlstore.Store
 	ctx context.Context
 	ids atomic.Int64
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // Open opens a database that is closed with the test, unless the test has closed it.
-func Open(t testing.TB, url string) store.Store {
+func Open(t testing.TB, url string) *sqlstore.Store {
 	t.Helper()
 	st, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: url})
 	if err != nil {
@@ -26,7 +26,7 @@ func Open(t testing.TB, url string) store.Store {
 }
 
 // SQLite opens a fresh SQLite database, as Open does.
-func SQLite(t testing.TB) store.Store {
+func SQLite(t testing.TB) *sqlstore.Store {
 	t.Helper()
 	return Open(t, filepath.Join(t.TempDir(), "b2b.db"))
 }
