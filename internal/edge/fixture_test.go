@@ -36,8 +36,8 @@ const outer = 20 * time.Second
 type fixture struct {
 	addr string
 	log  *logtest.Buffer
-	now  atomic.Int64 // current requests of /busy
-	most atomic.Int64 // the most of these at once
+	busy atomic.Int64  // current requests of /busy
+	idle chan struct{} // closed when they may end
 
 	waiting atomic.Int64 // requests of /wait
 	made    atomic.Int64 // pieces written by /slow
@@ -49,7 +49,7 @@ func serve(t *testing.T, limits edge.Limits, wrap func(net.Listener) net.Listene
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &fixture{addr: inner.Addr().String(), log: &logtest.Buffer{}}
+	w := &fixture{addr: inner.Addr().String(), log: &logtest.Buffer{}, idle: make(chan struct{})}
 	if wrap != nil {
 		inner = wrap(inner)
 	}
@@ -108,11 +108,9 @@ func (x *fixture) act(w http.ResponseWriter, r *http.Request) {
 			time.Sleep(200 * time.Millisecond)
 		}
 	case "/busy": // runs on after its request has ended
-		n := x.now.Add(1)
-		for most := x.most.Load(); n > most && !x.most.CompareAndSwap(most, n); most = x.most.Load() {
-		}
-		time.Sleep(100 * time.Millisecond)
-		x.now.Add(-1)
+		x.busy.Add(1)
+		<-x.idle
+		x.busy.Add(-1)
 	case "/wait":
 		x.waiting.Add(1)
 		<-r.Context().Done()

@@ -271,11 +271,13 @@ func TestAuthenticatedStallOverHTTP2(t *testing.T) {
 	w.waitFor(t, "kind=answer count=1")
 }
 
-// Streams that are opened and reset faster than their handlers end are limited, and end the
-// connection: net/http does that.
+// Streams that are opened and reset while their handlers run on are limited, and end the
+// connection: net/http does that. None of the handlers ends during the flood, since net/http
+// forgets the waiting streams that were reset whenever one does.
 func TestResetFlood(t *testing.T) {
 	t.Parallel()
 	w := serve(t, short, nil)
+	defer close(w.idle)
 	h := w.dialH2(t, 1<<16)
 	go func() { _, _ = io.Copy(io.Discard, h.conn) }()
 	var err error
@@ -294,7 +296,7 @@ func TestResetFlood(t *testing.T) {
 		t.Errorf("%d streams were opened and reset", sent)
 	}
 	ok(t, w)
-	if n := w.most.Load(); n < 100 || n > 251 {
+	if n := w.busy.Load(); n < 100 || n > 251 {
 		t.Errorf("%d handlers at once", n)
 	}
 }
