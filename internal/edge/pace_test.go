@@ -15,7 +15,7 @@ import (
 // slower than that without ever stalling.
 func paced() (limits edge.Limits, part int, every time.Duration) {
 	limits = short
-	limits.Stall, limits.Pace = time.Second, 1<<20
+	limits.Stall, limits.Pace = 2*time.Second, 1<<20
 	return limits, 64 << 10, 200 * time.Millisecond
 }
 
