@@ -91,12 +91,14 @@ fresh: generate ## fail when generated files are stale
 	$(call heading,generated files are fresh)
 	@build/fresh.sh $(GENERATED)
 
-.PHONY: test test-sdk test-go test-race
+.PHONY: test checks test-sdk test-go test-race
 test: tools ## run every check and every test
 	@$(MAKE) fresh
-	@$(MAKE) lint
-	@$(MAKE) test-sdk
-	@$(MAKE) test-race
+	@$(MAKE) -j2 test-race checks
+
+# The output of each check is printed when it ends, since the Go tests run beside them.
+checks:
+	@$(MAKE) --output-sync=target lint test-sdk
 
 test-sdk: $(NODE_TOOLS) $(PYTHON_TOOLS) ## run the tests of the TypeScript and Python SDKs against the built server
 	$(call heading,sdk: tests against the built server)
