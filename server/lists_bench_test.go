@@ -1,0 +1,105 @@
+package server_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/b2b-protocol/b2b/server"
+)
+
+// counted is a client that counts the bytes of a response.
+type counted struct {
+	header http.Header
+	status int
+	bytes  int64
+}
+
+func (c *counted) Header() http.Header    { return c.header }
+func (c *counted) WriteHeader(status int) { c.status = status }
+func (c *counted) Flush()                 {}
+func (c *counted) Write(p []byte) (int, error) {
+	c.bytes += int64(len(p))
+	return len(p), nil
+}
+
+// largeLists fills a thread with lists of more than a page, and returns requests for pages of
+// them in each binding.
+func largeLists(t testing.TB) (n *node, by caller, requests []listRequest) {
+	n = newNodeWith(t, func(c *server.Config) { c.MaxMessage = 100_000 })
+	o := n.newOrg(t, "own")
+	by = o.member
+	thread := func() string {
+		return n.must(t, by, "POST", "/api/threads", map[string]any{"topic": "large"})["id"].(string)
+	}
+	messages, parts, small := thread(), thread(), thread()
+	for i := range 80 {
+		text := strings.Repeat(fmt.Sprintf("message %d. ", i), 5000)
+		n.must(t, by, "POST", "/api/threads/"+messages+"/messages", map[string]any{"content": text})
+		n.must(t, by, "POST", "/api/threads/"+parts+"/messages", map[string]any{
+			"parts": []any{map[string]any{"type": "markdown", "content": text}, map[string]any{"type": "json", "content": map[string]any{"text": text}}},
+		})
+		n.must(t, by, "POST", "/api/send", map[string]any{"to": "own-bot2", "content": text})
+	}
+	for range 100 {
+		n.must(t, by, "POST", "/api/threads/"+small+"/messages", map[string]any{"content": strings.Repeat("x", 220)})
+	}
+	for i := range 10 {
+		n.must(t, by, "POST", "/api/threads/"+messages+"/artifacts", map[string]any{
+			"artifact_key": fmt.Sprintf("large-%d", i), "type": "markdown", "content": strings.Repeat(fmt.Sprintf("line %d\n", i), 100_000),
+		})
+	}
+	for _, l := range []struct{ name, path, procedure, body string }{
+		{"messages", "/api/threads/" + messages + "/messages?limit=100", "ThreadService/ListThreadMessages", `{"threadId":"` + messages + `","limit":100}`},
+		{"parts", "/api/threads/" + parts + "/messages?limit=100", "ThreadService/ListThreadMessages", `{"threadId":"` + parts + `","limit":100}`},
+		{"artifacts", "/api/threads/" + messages + "/artifacts", "ArtifactService/ListArtifacts", `{"threadId":"` + messages + `"}`},
+		{"channel", "/api/channels/" + o.at["channel"] + "/messages?limit=100", "ChannelService/ListChannelMessages", `{"channelId":"` + o.at["channel"] + `","limit":100}`},
+		{"small messages", "/api/threads/" + small + "/messages?limit=100", "ThreadService/ListThreadMessages", `{"threadId":"` + small + `","limit":100}`},
+	} {
+		requests = append(requests,
+			listRequest{l.name + "/rest", "GET", l.path, "", ""},
+			listRequest{l.name + "/connect", "POST", "/b2b.v1." + l.procedure, "application/json", l.body},
+		)
+	}
+	return n, by, requests
+}
+
+type listRequest struct{ name, method, path, kind, body string }
+
+func (l listRequest) send(n *node, by caller) *counted {
+	r := httptest.NewRequest(l.method, l.path, strings.NewReader(l.body))
+	r.Header["Authorization"] = by.header["Authorization"]
+	if l.kind != "" {
+		r.Header.Set("Content-Type", l.kind)
+	}
+	w := &counted{header: http.Header{}}
+	n.server.Handler().ServeHTTP(w, r)
+	return w
+}
+
+// BenchmarkLargeLists measures the memory that pages of lists allocate, in bytes for each byte of
+// the response.
+func BenchmarkLargeLists(b *testing.B) {
+	n, by, requests := largeLists(b)
+	for _, l := range requests {
+		b.Run(l.name, func(b *testing.B) {
+			b.ReportAllocs()
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			sent := int64(0)
+			for b.Loop() {
+				w := l.send(n, by)
+				if w.status != 0 && w.status != http.StatusOK {
+					b.Fatal(w.status)
+				}
+				sent += w.bytes
+			}
+			runtime.ReadMemStats(&after)
+			b.SetBytes(sent / int64(b.N))
+			b.ReportMetric(float64(after.TotalAlloc-before.TotalAlloc)/float64(sent), "B/sent-B")
+		})
+	}
+}
