@@ -16,6 +16,7 @@
 //	go run ./bench -only destroy,retention  posts of an org while data of another org is removed
 //	go run ./bench -only uploads      files, relative to a baseline that only stores them
 //	go run ./bench -only neighbours   calls of an org while another org sends as many as it can
+//	go run ./bench -only neighbours -abuse uploads   only the abuses with this word in their name
 //	go run ./bench -rounds 5 -time 10s
 //	go run ./bench -postgres URL    also the server on PostgreSQL
 package main
