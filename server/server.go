@@ -110,7 +110,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
-	self := node.New(node.Config{Store: st, Single: c.SingleNode(), Log: log})
+	self := node.New(node.Config{Store: nodeStore(st), Single: c.SingleNode(), Log: log})
 	keys, err := openKeys(ctx, c, self, st, bytes, log)
 	if err != nil {
 		return nil, errors.Join(err, bytes.Close(), st.Close())
@@ -120,7 +120,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
 	if err := s.node.Start(ctx); err != nil {
 		return nil, errors.Join(err, bytes.Close(), st.Close())
 	}
-	s.online = presence.New(presence.Config{Store: st, Node: s.node, Now: c.Now, Log: log})
+	s.online = presence.New(presence.Config{Store: presenceStore(st), Node: s.node, Now: c.Now, Log: log})
 	if err := s.online.Start(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("restore presence: %w", err), bytes.Close(), st.Close())
 	}
@@ -143,7 +143,7 @@ func OpenFiles(ctx context.Context, c Config, db *sqlstore.Store, log *slog.Logg
 	if err != nil {
 		return nil, err
 	}
-	if err := files.Claim(ctx, bytes, db); err != nil {
+	if err := files.Claim(ctx, bytes, filesStore(db)); err != nil {
 		return nil, errors.Join(err, bytes.Close())
 	}
 	return bytes, nil
@@ -152,7 +152,7 @@ func OpenFiles(ctx context.Context, c Config, db *sqlstore.Store, log *slog.Logg
 // openKeys returns the keys that encrypt the secrets of the database, and encrypts those that are
 // not encrypted yet.
 func openKeys(ctx context.Context, c config.Config, self *node.Node, db *sqlstore.Store, bytes files.Store, log *slog.Logger) (*seal.Keyring, error) {
-	v := vault.Config{Store: db, Files: bytes, Keys: c.SecretKeys, Log: log}
+	v := vault.Config{Store: vaultStore(db), Files: bytes, Keys: c.SecretKeys, Log: log}
 	if !self.Single {
 		v.Derive = c.AdminSecret
 	}
@@ -161,7 +161,7 @@ func openKeys(ctx context.Context, c config.Config, self *node.Node, db *sqlstor
 
 func (s *Server) wire(ctx context.Context) (err error) {
 	c := s.config
-	s.auth = auth.New(auth.Config{Store: s.store, Log: s.log, Now: c.Now, AdminSecret: c.AdminSecret, Single: s.node.Single})
+	s.auth = auth.New(auth.Config{Store: authStore(s.store), Log: s.log, Now: c.Now, AdminSecret: c.AdminSecret, Single: s.node.Single})
 	if err := s.auth.EndSessionsOfOtherSecrets(ctx); err != nil {
 		return errors.Join(err, s.auth.Close())
 	}
@@ -170,10 +170,10 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	}
 	targets := webhookurl.Policy{Resolver: net.DefaultResolver, Plain: c.DevMode, Allow: c.WebhookAllow}
 	s.hooks = webhook.New(webhook.Config{
-		Store: s.store, Keys: s.keys, Log: s.hub, Node: s.node, Policy: targets, Version: Version, Logger: s.log,
+		Store: webhookStore(s.store), Keys: s.keys, Log: s.hub, Node: s.node, Policy: targets, Version: Version, Logger: s.log,
 	})
 	s.unserved = tally.New(s.log, "Redis does not serve tickets of WebSockets, so the database does")
-	tickets := &auth.Tickets{Store: s.store, Redis: s.redis, Failed: s.unserved}
+	tickets := &auth.Tickets{Store: ticketStore(s.store), Redis: s.redis, Failed: s.unserved}
 	deps := service.Deps{
 		Store: s.store, Files: s.files, Access: s.auth, Tickets: tickets, Keys: s.keys,
 		Events: s.hub, Streams: s.streams, Log: s.log, Now: c.Now, Sockets: gauge{s}, Webhooks: targets,
@@ -187,7 +187,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 		},
 	}
 	s.retain = retention.New(retention.Config{
-		Store: s.store, Orgs: service.NewRetention(deps), Node: s.node, Now: time.Now, Log: s.log, Grace: 4 * pollLog,
+		Store: retentionStore(s.store), Orgs: service.NewRetention(deps), Node: s.node, Now: time.Now, Log: s.log, Grace: 4 * pollLog,
 		RemoveFiles: s.files.DeleteOrg, Sweep: s.sweepFiles,
 	})
 	services := service.New(deps)

@@ -135,11 +135,11 @@ func (do *importing) openTarget(ctx context.Context, im *importer.Importer) (clo
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
-	keys, err := vault.Open(ctx, vault.Config{Store: st, Files: bytes, Keys: do.SecretKeys, Log: log})
+	keys, err := vault.Open(ctx, vault.Config{Store: vaultStore(st), Files: bytes, Keys: do.SecretKeys, Log: log})
 	if err != nil {
 		return nil, errors.Join(err, bytes.Close(), st.Close())
 	}
-	im.Store, im.Files, im.Keys = st, bytes, keys
+	im.Store, im.Files, im.Keys = importerStore(st), bytes, keys
 	return func() error { return errors.Join(bytes.Close(), st.Close()) }, nil
 }
 

@@ -38,7 +38,7 @@ func (do *importing) rehearse(ctx context.Context, im *importer.Importer) (r *re
 			if err != nil {
 				return nil, fmt.Errorf("open the database to import to: %w", err)
 			}
-			im.Store = importer.Rehearsal{Store: st}
+			im.Store = importer.Rehearsal{Store: importerStore(st)}
 			if err := do.checkFiles(ctx, st); err != nil {
 				return nil, errors.Join(err, st.Close())
 			}
@@ -61,7 +61,7 @@ func (do *importing) rehearse(ctx context.Context, im *importer.Importer) (r *re
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open a copy of %s: %w", do.StorePath(), err), r.close())
 	}
-	im.Store = st
+	im.Store = importerStore(st)
 	r.close = func() error { return errors.Join(st.Close(), os.RemoveAll(r.folder)) }
 	if err := do.checkFiles(ctx, st); err != nil {
 		return nil, errors.Join(err, r.close())
@@ -74,7 +74,7 @@ func (do *importing) checkFiles(ctx context.Context, db *sqlstore.Store) error {
 	if do.FilesURL != "" {
 		return nil
 	}
-	return files.CheckDisk(ctx, do.FilesPath(), db)
+	return files.CheckDisk(ctx, do.FilesPath(), filesStore(db))
 }
 
 func (r *rehearsal) database() string { return filepath.Join(r.folder, "b2b.db") }

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"sync"
 	"time"
-
-	"github.com/b2b-protocol/b2b/internal/store"
 )
 
 const (
@@ -162,7 +160,7 @@ func (a *Authenticator) write(ctx context.Context, b *batch) (*batch, error) {
 	var errs []error
 	if len(b.bots) > 0 {
 		bots, tokens := latest(b.bots), latest(b.tokens)
-		err := a.store.Update(ctx, "", func(tx store.Tx) error {
+		err := a.store.Update(ctx, "", func(tx Tx) error {
 			if err := tx.TouchBots(ctx, bots); err != nil {
 				return err
 			}
@@ -181,7 +179,7 @@ func (a *Authenticator) write(ctx context.Context, b *batch) (*batch, error) {
 		orgs[e.org][hash] = e.expires
 	}
 	for org, sessions := range orgs {
-		err := a.store.Update(ctx, org, func(tx store.Tx) error {
+		err := a.store.Update(ctx, org, func(tx Tx) error {
 			for hash, expires := range sessions {
 				if err := tx.ExtendSession(ctx, hash, expires); err != nil {
 					return err

@@ -41,7 +41,7 @@ func (a *Authenticator) AdminFingerprint(ctx context.Context) (string, error) {
 		return s.fingerprint, nil
 	}
 	var salt string
-	err := a.store.Update(ctx, "", func(tx store.Tx) (err error) {
+	err := a.store.Update(ctx, "", func(tx Tx) (err error) {
 		salt, err = tx.Installation(ctx, uuid.NewString())
 		return err
 	})
@@ -71,7 +71,7 @@ func (a *Authenticator) EndSessionsOfOtherSecrets(ctx context.Context) error {
 		return err
 	}
 	var ended int64
-	err = a.store.Update(ctx, "", func(tx store.Tx) (err error) {
+	err = a.store.Update(ctx, "", func(tx Tx) (err error) {
 		ended, err = tx.DeleteSessionsOfOtherSecrets(ctx, fingerprint)
 		return err
 	})

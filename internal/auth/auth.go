@@ -42,7 +42,7 @@ import (
 
 // Config configures an Authenticator. Store, Log and Now are required.
 type Config struct {
-	Store       store.Store
+	Store       Store
 	Log         *slog.Logger
 	Now         func() time.Time
 	AdminSecret string
@@ -52,7 +52,7 @@ type Config struct {
 // Authenticator resolves credentials to callers. It implements call.Authenticator and
 // service.Access.
 type Authenticator struct {
-	store    store.Store
+	store    Store
 	admin    adminSecret
 	log      *slog.Logger
 	now      func() time.Time
@@ -109,8 +109,8 @@ func versionOf(top store.LogTop) call.AuthVersion {
 
 // read loads what a credential resolves to and sets the auth version of its org, from one
 // snapshot. A value without an org gets no version.
-func read[T any](ctx context.Context, a *Authenticator, load func(store.Reader) (value T, org string, err error), setVersion func(T, call.AuthVersion)) (value T, org string, err error) {
-	err = a.store.View(ctx, func(r store.Reader) (err error) {
+func read[T any](ctx context.Context, a *Authenticator, load func(Reader) (value T, org string, err error), setVersion func(T, call.AuthVersion)) (value T, org string, err error) {
+	err = a.store.View(ctx, func(r Reader) (err error) {
 		if value, org, err = load(r); err != nil || org == "" {
 			return err
 		}
@@ -229,7 +229,7 @@ func (a *Authenticator) findBearer(ctx context.Context, k key, scoped, versionCh
 // readBearer reads what the token of a key resolves to from the store, and caches it.
 func (a *Authenticator) readBearer(ctx context.Context, k key, scoped bool) (*bearer, error) {
 	stamp := a.gens.begin()
-	b, org, err := read(ctx, a, func(r store.Reader) (*bearer, string, error) {
+	b, org, err := read(ctx, a, func(r Reader) (*bearer, string, error) {
 		b, err := loadBearer(ctx, r, hex.EncodeToString(k[:]), scoped)
 		if err != nil {
 			return nil, "", err
@@ -243,7 +243,7 @@ func (a *Authenticator) readBearer(ctx context.Context, k key, scoped bool) (*be
 	return b, nil
 }
 
-func loadBearer(ctx context.Context, r store.Reader, hash string, scoped bool) (*bearer, error) {
+func loadBearer(ctx context.Context, r Reader, hash string, scoped bool) (*bearer, error) {
 	found, err := findHash(ctx, r, hash, scoped)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, TokenUnknown()

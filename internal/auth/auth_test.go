@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // spy counts the reads that find a credential, and can delay one or make calls fail.
 type spy struct {
-	*sqlstore.Store
+	store.Store
 	reads    atomic.Int64
 	pause    atomic.Pointer[pause] // the next read of an org waits at it
 	broken   atomic.Bool           // Update fails
@@ -93,7 +93,7 @@ func newSharedFixture(t *testing.T, shared bool) *fixture {
 	b := &fixture{T: t, store: &spy{Store: st}}
 	b.clock.Store(start)
 	b.auth = New(Config{
-		Store: b.store, Log: slog.New(slog.DiscardHandler), AdminSecret: "s", Single: !shared,
+		Store: store.NarrowViews(b.store, func(r store.Reader) Reader { return r }, func(tx store.Tx) Tx { return tx }), Log: slog.New(slog.DiscardHandler), AdminSecret: "s", Single: !shared,
 		Now: func() time.Time { return time.UnixMilli(b.clock.Load()) },
 	})
 	if shared {

@@ -20,14 +20,14 @@ type Found struct {
 
 // FindToken finds a primary or scoped token of a bot, expired or not. The error of an unknown
 // token is store.ErrNotFound.
-func FindToken(ctx context.Context, r store.Reader, token string) (*Found, error) {
+func FindToken(ctx context.Context, r TokenReader, token string) (*Found, error) {
 	return findHash(ctx, r, Hash(token), strings.HasPrefix(token, scopedPrefix))
 }
 
 // findHash finds a token by its hash. scoped reports that it probably is a scoped one, which is
 // then looked up first.
-func findHash(ctx context.Context, r store.Reader, hash string, scoped bool) (*Found, error) {
-	kinds := []func(context.Context, store.Reader, string) (*Found, error){findPrimary, findScoped}
+func findHash(ctx context.Context, r TokenReader, hash string, scoped bool) (*Found, error) {
+	kinds := []func(context.Context, TokenReader, string) (*Found, error){findPrimary, findScoped}
 	if scoped {
 		kinds[0], kinds[1] = kinds[1], kinds[0]
 	}
@@ -41,7 +41,7 @@ func findHash(ctx context.Context, r store.Reader, hash string, scoped bool) (*F
 	return found, err
 }
 
-func findPrimary(ctx context.Context, r store.Reader, hash string) (*Found, error) {
+func findPrimary(ctx context.Context, r TokenReader, hash string) (*Found, error) {
 	bot, err := r.BotByTokenHash(ctx, hash)
 	if err != nil {
 		return nil, err
@@ -49,7 +49,7 @@ func findPrimary(ctx context.Context, r store.Reader, hash string) (*Found, erro
 	return &Found{Bot: bot}, nil
 }
 
-func findScoped(ctx context.Context, r store.Reader, hash string) (*Found, error) {
+func findScoped(ctx context.Context, r TokenReader, hash string) (*Found, error) {
 	token, err := r.TokenByHash(ctx, hash)
 	if err != nil {
 		return nil, err

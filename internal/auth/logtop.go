@@ -15,7 +15,7 @@ const topTimeout = 5 * time.Second // of one query
 // the next query: the running one may have read the log before they were made, so its result
 // could miss a revocation that was acknowledged before.
 type topReader struct {
-	log   store.LogReader
+	log   logTops
 	tasks sync.WaitGroup
 
 	mu   sync.Mutex

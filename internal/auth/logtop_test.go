@@ -89,7 +89,6 @@ func TestTopReaderFails(t *testing.T) {
 
 // slowLog is a log whose queries return when the test sends to reply.
 type slowLog struct {
-	store.LogReader
 	asked chan []string
 	reply chan store.LogTop
 }

@@ -98,7 +98,7 @@ func (a *Authenticator) sessionItem(ctx context.Context, k key, now int64, versi
 // readSession reads the session of a key from the store, expired or not, and caches it.
 func (a *Authenticator) readSession(ctx context.Context, k key) (item[*login], error) {
 	stamp := a.gens.begin()
-	l, org, err := read(ctx, a, func(r store.Reader) (*login, string, error) {
+	l, org, err := read(ctx, a, func(r Reader) (*login, string, error) {
 		l, err := a.loadSession(ctx, r, hex.EncodeToString(k[:]))
 		if err != nil || l == nil {
 			return nil, "", err
@@ -158,7 +158,7 @@ func (a *Authenticator) keep(k key, it item[*login]) {
 	}
 }
 
-func (a *Authenticator) loadSession(ctx context.Context, r store.Reader, hash string) (*login, error) {
+func (a *Authenticator) loadSession(ctx context.Context, r Reader, hash string) (*login, error) {
 	row, err := r.SessionByHash(ctx, hash)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
@@ -223,7 +223,7 @@ func (a *Authenticator) loadSession(ctx context.Context, r store.Reader, hash st
 // the expiry of the token that opened it. orphan reports that this token was deleted. Rows that
 // are older than the column token_id do not name the token; such a session of a scoped token is
 // never extended.
-func sessionEnds(ctx context.Context, r store.Reader, row *store.Session) (ends int64, orphan bool, err error) {
+func sessionEnds(ctx context.Context, r Reader, row *store.Session) (ends int64, orphan bool, err error) {
 	ends = row.CreatedAt + SessionCap(row.Role).Milliseconds()
 	switch {
 	case row.TokenID != nil && row.BotID != nil:
@@ -244,7 +244,7 @@ func sessionEnds(ctx context.Context, r store.Reader, row *store.Session) (ends 
 }
 
 // loadOwner sets the caller of a bot owner's session: the bot it acts as.
-func (l *login) loadOwner(ctx context.Context, r store.Reader) error {
+func (l *login) loadOwner(ctx context.Context, r Reader) error {
 	bot, err := r.Bot(ctx, l.org, l.session.BotID)
 	if errors.Is(err, store.ErrNotFound) {
 		l.refusal = call.Errorf(b2bv1.ErrorCode_ERROR_CODE_SESSION_INVALID, "The bot of this session was deleted")

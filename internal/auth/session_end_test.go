@@ -100,7 +100,7 @@ func TestAdminSecretRotates(t *testing.T) {
 	b := newFixture(t)
 	id, human := b.login(store.RoleSuperAdmin), b.login(store.RoleOrgAdmin)
 	node := func(secret string) *Authenticator {
-		a := New(Config{Store: b.store, Log: slog.New(slog.DiscardHandler), AdminSecret: secret, Now: b.auth.now})
+		a := New(Config{Store: store.NarrowViews(b.store, func(r store.Reader) Reader { return r }, func(tx store.Tx) Tx { return tx }), Log: slog.New(slog.DiscardHandler), AdminSecret: secret, Now: b.auth.now})
 		t.Cleanup(func() {
 			if err := a.Close(); err != nil {
 				t.Error(err)

@@ -15,7 +15,7 @@ import (
 //
 // The counts are rows of the store, so that all nodes share them and a restart keeps them.
 type Throttle struct {
-	Store store.Store
+	Store ThrottleStore
 	Now   func() time.Time
 }
 
@@ -54,7 +54,7 @@ func (t *Throttle) Wait(ctx context.Context, attempts []Attempt) (time.Duration,
 // Failed counts a failed login. If concurrent failures have started a lock meanwhile, it counts
 // nothing and returns the time left of the lock, as Wait does.
 func (t *Throttle) Failed(ctx context.Context, attempts []Attempt) (wait time.Duration, err error) {
-	err = t.Store.Update(ctx, "", func(tx store.Tx) error {
+	err = t.Store.Update(ctx, "", func(tx ThrottleTx) error {
 		counts, err := failures(ctx, tx, attempts)
 		if err != nil {
 			return err
@@ -88,14 +88,14 @@ func (t *Throttle) Passed(ctx context.Context, attempts []Attempt) error {
 	if err != nil || len(counts) == 0 {
 		return err
 	}
-	err = t.Store.Update(ctx, "", func(tx store.Tx) error { return tx.DeleteLoginFailures(ctx, own.Key) })
+	err = t.Store.Update(ctx, "", func(tx ThrottleTx) error { return tx.DeleteLoginFailures(ctx, own.Key) })
 	if err != nil {
 		return fmt.Errorf("delete the count of failed logins: %w", err)
 	}
 	return nil
 }
 
-func failures(ctx context.Context, r store.LoginFailureReader, attempts []Attempt) (map[string]store.LoginFailures, error) {
+func failures(ctx context.Context, r failureReader, attempts []Attempt) (map[string]store.LoginFailures, error) {
 	keys := make([]string, len(attempts))
 	for i, a := range attempts {
 		keys[i] = a.Key

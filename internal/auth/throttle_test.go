@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/b2b-protocol/b2b/internal/store"
+	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
 	"github.com/b2b-protocol/b2b/internal/store/storetest/pgtest"
 	"github.com/b2b-protocol/b2b/internal/store/storetest/sqltest"
 )
@@ -17,6 +19,7 @@ import (
 type throttleFixture struct {
 	*testing.T
 	now      atomic.Int64
+	store    *sqlstore.Store // of one
 	one, two *Throttle
 }
 
@@ -24,12 +27,15 @@ func newThrottleFixture(t *testing.T, url string) *throttleFixture {
 	w := &throttleFixture{T: t}
 	w.now.Store(start)
 	clock := func() time.Time { return time.UnixMilli(w.now.Load()) }
-	first := ticketsOn(t, url, nil).Store
+	first := newStore(t, url)
 	second := first
 	if url[0] != '/' { // SQLite has one node
 		second = sqltest.Open(t, url)
 	}
-	w.one, w.two = &Throttle{Store: first, Now: clock}, &Throttle{Store: second, Now: clock}
+	on := func(s store.Store) *Throttle {
+		return &Throttle{Store: store.Narrow(s, func(tx store.Tx) ThrottleTx { return tx }), Now: clock}
+	}
+	w.store, w.one, w.two = first, on(first), on(second)
 	return w
 }
 
@@ -158,7 +164,7 @@ func TestThrottleWithoutStore(t *testing.T) {
 	w := newThrottleFixture(t, filepath.Join(t.TempDir(), "b2b.db"))
 	a := Attempts("192.0.2.1", false, "bot", "t")
 	w.fail(w.one, a)
-	if err := w.one.Store.Close(); err != nil {
+	if err := w.store.Close(); err != nil {
 		t.Fatal(err)
 	}
 	_, waited := w.one.Wait(t.Context(), a)

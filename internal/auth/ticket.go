@@ -23,7 +23,7 @@ import (
 // each ticket carries the run_id of the Redis process that stored it, and no other process
 // accepts it. A client with such a ticket is refused and requests a new one.
 type Tickets struct {
-	Store  store.Store
+	Store  TicketStore
 	Redis  *redis.Client // nil: none
 	Failed *tally.Log    // requests that Redis did not serve; nil without Redis
 }
@@ -63,7 +63,7 @@ func (k *Tickets) Issue(ctx context.Context, t *store.WsTicket, life time.Durati
 	}
 	text := NewWsTicket()
 	t.Hash = Hash(text)
-	if err := k.Store.Update(ctx, t.OrgID, func(tx store.Tx) error { return tx.CreateWsTicket(ctx, t) }); err != nil {
+	if err := k.Store.Update(ctx, t.OrgID, func(tx TicketTx) error { return tx.CreateWsTicket(ctx, t) }); err != nil {
 		return "", fmt.Errorf("store a ticket: %w", err)
 	}
 	return text, nil
@@ -95,7 +95,7 @@ func (k *Tickets) Take(ctx context.Context, text string) (*store.WsTicket, error
 	if err != nil {
 		return nil, err
 	}
-	err = k.Store.Update(ctx, t.OrgID, func(tx store.Tx) error {
+	err = k.Store.Update(ctx, t.OrgID, func(tx TicketTx) error {
 		_, err := tx.TakeWsTicket(ctx, hash)
 		return err
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/b2b-protocol/b2b/internal/store"
+	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
 	"github.com/b2b-protocol/b2b/internal/store/storetest/pgtest"
 	"github.com/b2b-protocol/b2b/internal/store/storetest/redistest"
 	"github.com/b2b-protocol/b2b/internal/store/storetest/sqltest"
@@ -37,6 +38,15 @@ func client(t *testing.T, url string) *redis.Client {
 
 func ticketsOn(t *testing.T, url string, c *redis.Client) *Tickets {
 	t.Helper()
+	return &Tickets{
+		Store: store.Narrow(newStore(t, url), func(tx store.Tx) TicketTx { return tx }),
+		Redis: c, Failed: tally.New(slog.New(slog.DiscardHandler), ""),
+	}
+}
+
+// newStore returns a store with an org.
+func newStore(t *testing.T, url string) *sqlstore.Store {
+	t.Helper()
 	st := sqltest.Open(t, url)
 	err := st.Update(t.Context(), "", func(tx store.Tx) error {
 		return tx.CreateOrg(context.Background(), &store.Org{ID: "org", Name: "o", SecretHash: "h", Status: store.OrgActive})
@@ -44,7 +54,7 @@ func ticketsOn(t *testing.T, url string, c *redis.Client) *Tickets {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Tickets{Store: st, Redis: c, Failed: tally.New(slog.New(slog.DiscardHandler), "")}
+	return st
 }
 
 func (k *Tickets) issue(t *testing.T) string {
@@ -98,14 +108,15 @@ func TestOneOf64(t *testing.T) {
 					return err == nil && ticket.OrgID == "org" && *ticket.TokenHash == Hash(primary)
 				})
 			}
-			err := k.Store.Update(t.Context(), "org", func(tx store.Tx) error {
+			whole := k.Store.(store.Narrowed[TicketTx]).Store
+			err := whole.Update(t.Context(), "org", func(tx store.Tx) error {
 				return tx.CreateTicket(context.Background(), &store.OrgTicket{ID: "t", OrgID: "org"})
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
 			race(t, func() (won bool) {
-				err := k.Store.Update(t.Context(), "org", func(tx store.Tx) (err error) {
+				err := whole.Update(t.Context(), "org", func(tx store.Tx) (err error) {
 					won, err = tx.ConsumeTicket(context.Background(), "t")
 					return err
 				})

@@ -25,15 +25,23 @@ var (
 	ErrAccess = errors.New("eventlog: the viewer has lost access")
 )
 
-// Store is what the hub and catch-up read: a store.Store.
+// Store is what the hub and catch-up read.
 type Store interface {
-	store.LogReader
+	Reader
+	LogTops(ctx context.Context, orgs []string) (map[string]store.LogTop, error)
+	ReadScope(ctx context.Context, scope string, afterSeq, uptoSeq int64, limit int) ([]store.Event, error)
 	Memberships(ctx context.Context, bot string) ([]store.Membership, error)
 	MembershipsOf(ctx context.Context, kind store.MembershipKind, scope string) ([]store.Membership, error)
 	Bot(ctx context.Context, org, id string) (*store.Bot, error)
 	Org(ctx context.Context, id string) (*store.Org, error)
 	Thread(ctx context.Context, org, id string) (*store.Thread, error)
 	OnCommit(fn func(org string, events []store.Event)) (remove func())
+}
+
+// Reader is what Read needs.
+type Reader interface {
+	LogTop(ctx context.Context, org string) (store.LogTop, error)
+	ReadLog(ctx context.Context, org string, afterSeq int64, limit int) ([]store.Event, error)
 }
 
 // Notifier notifies other nodes that the log of an org has grown. A notification has no
@@ -286,7 +294,7 @@ func (h *Hub) begin(ctx context.Context, t *tail, v Viewer, from *Position, f Fi
 
 // locate checks a position (nil: the end) against the log. It returns the position and the
 // end of the log.
-func locate(ctx context.Context, r store.LogReader, org string, from *Position) (at Position, top store.LogTop, err error) {
+func locate(ctx context.Context, r Reader, org string, from *Position) (at Position, top store.LogTop, err error) {
 	if top, err = r.LogTop(ctx, org); err != nil {
 		if errors.Is(err, store.ErrNotFound) {
 			err = ErrAccess

@@ -57,7 +57,7 @@ func (i *Item) Type() string {
 // Read returns one event of a log as an item. It does not check visibility: the caller must
 // have received the event before. The error is store.ErrNotFound when the log does not have
 // the event, or when its type is unknown to this version.
-func Read(ctx context.Context, r store.LogReader, org string, seq int64) (*Item, error) {
+func Read(ctx context.Context, r Reader, org string, seq int64) (*Item, error) {
 	top, err := r.LogTop(ctx, org)
 	if err != nil {
 		return nil, fmt.Errorf("find the end of the log: %w", err)

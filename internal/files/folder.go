@@ -12,8 +12,6 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
-
-	"github.com/b2b-protocol/b2b/internal/store"
 )
 
 // PrivateFolder creates a folder that only the server's user can enter, or removes the access of
@@ -78,7 +76,7 @@ func usable(dir string) (owned bool, foreign string, err error) {
 
 // CheckDisk returns why OpenDisk or Claim would refuse a folder for a database, and changes
 // nothing of the folder (B2B-IMP-031).
-func CheckDisk(ctx context.Context, dir string, db store.Store) (err error) {
+func CheckDisk(ctx context.Context, dir string, db Database) (err error) {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return Claim(ctx, unmarked{&Disk{dir: dir}}, db)
 	}

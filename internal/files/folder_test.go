@@ -13,14 +13,12 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/b2b-protocol/b2b/internal/files"
-	"github.com/b2b-protocol/b2b/internal/store"
-	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
 )
 
 // otherDatabase is one that has no files, and is none that a folder names.
-type otherDatabase struct{ *sqlstore.Store }
+type otherDatabase struct{}
 
-func (otherDatabase) Update(context.Context, string, func(store.Tx) error) error { return nil }
+func (otherDatabase) Update(context.Context, string, func(files.Tx) error) error { return nil }
 
 func (otherDatabase) AnyFile(context.Context) (bool, error) { return false, nil }
 

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
-	"github.com/b2b-protocol/b2b/internal/store"
 )
 
 // Grace is the age at which bytes without a row are orphans. It is far longer than the time
@@ -24,7 +22,7 @@ type Swept struct {
 // Sweep removes what crashes, refused uploads and deleted orgs left behind.
 // Several sweeps at once do no harm. It holds one page of names in memory, and asks
 // between before each of them.
-func Sweep(ctx context.Context, bytes Store, rows store.FileReader, now time.Time, between func(context.Context) error) (Swept, error) {
+func Sweep(ctx context.Context, bytes Store, rows Rows, now time.Time, between func(context.Context) error) (Swept, error) {
 	var done Swept
 	before := now.Add(-Grace)
 	left, err := bytes.Tidy(ctx, before)
@@ -63,9 +61,9 @@ func Sweep(ctx context.Context, bytes Store, rows store.FileReader, now time.Tim
 // Claim checks that a store has the files of this database, and writes the owner note into a
 // store without one. It fails if the note names another database, and if there is no note but the
 // database has files: those must be in another store.
-func Claim(ctx context.Context, bytes Store, db store.Store) error {
+func Claim(ctx context.Context, bytes Store, db Database) error {
 	var id string
-	err := db.Update(ctx, "", func(tx store.Tx) (err error) {
+	err := db.Update(ctx, "", func(tx Tx) (err error) {
 		id, err = tx.Installation(ctx, uuid.NewString())
 		return err
 	})

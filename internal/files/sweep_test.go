@@ -16,6 +16,11 @@ import (
 	"github.com/b2b-protocol/b2b/internal/store/storetest/sqltest"
 )
 
+// claim is files.Claim for a whole store.
+func claim(ctx context.Context, bytes files.Store, db *sqlstore.Store) error {
+	return files.Claim(ctx, bytes, store.Narrow(db, func(tx store.Tx) files.Tx { return tx }))
+}
+
 // newDatabase opens a database with one org.
 func newDatabase(t *testing.T) (*sqlstore.Store, string) {
 	t.Helper()
@@ -97,14 +102,14 @@ func TestClaim(t *testing.T) {
 	dir := t.TempDir()
 	mine, elsewhere := open(dir), open(t.TempDir())
 	for range 2 {
-		if err := files.Claim(ctx, mine, db); err != nil {
+		if err := claim(ctx, mine, db); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := files.Claim(ctx, mine, other); err == nil || !strings.Contains(err.Error(), "another database") {
+	if err := claim(ctx, mine, other); err == nil || !strings.Contains(err.Error(), "another database") {
 		t.Errorf("the claim of another database: %v", err)
 	}
-	if err := files.Claim(ctx, elsewhere, db); err != nil {
+	if err := claim(ctx, elsewhere, db); err != nil {
 		t.Errorf("a second place while there are no files: %v", err)
 	}
 	empty := open(t.TempDir())
@@ -114,7 +119,7 @@ func TestClaim(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = files.Claim(ctx, empty, db)
+	err = claim(ctx, empty, db)
 	if err == nil || !strings.Contains(err.Error(), "all nodes must share one place") {
 		t.Fatalf("an empty place: %v", err)
 	}
@@ -125,7 +130,7 @@ func TestClaim(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(lost, "owner.txt"), []byte(id+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := files.Claim(ctx, open(lost), db); err != nil {
+	if err := claim(ctx, open(lost), db); err != nil {
 		t.Error(err)
 	}
 }

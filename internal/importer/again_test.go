@@ -157,7 +157,7 @@ func TestDryRun(t *testing.T) {
 		src := must(importer.Open(t.Context(), s.from, s.dir))(t)
 		var last importer.Progress
 		target := targets(t)[0].open(t)
-		im := &importer.Importer{Source: src, Store: importer.Rehearsal{Store: target}, Keys: seal.New(seal.NewKey()), DryRun: true, Now: time.Now, Progress: func(p importer.Progress) {
+		im := &importer.Importer{Source: src, Store: importer.Rehearsal{Store: narrowed(target)}, Keys: seal.New(seal.NewKey()), DryRun: true, Now: time.Now, Progress: func(p importer.Progress) {
 			if p.Done < last.Done || p.Total == 0 {
 				t.Errorf("progress from %v to %v", last, p)
 			}
@@ -188,7 +188,7 @@ func TestGivenUp(t *testing.T) {
 		src := must(importer.Open(t.Context(), dir, ""))(t)
 		s := to.open(t)
 		ctx, cancel := context.WithCancel(t.Context())
-		im := &importer.Importer{Source: src, Store: s, Keys: seal.New(seal.NewKey()), NoNUL: true, Now: time.Now, Progress: func(p importer.Progress) {
+		im := &importer.Importer{Source: src, Store: narrowed(s), Keys: seal.New(seal.NewKey()), NoNUL: true, Now: time.Now, Progress: func(p importer.Progress) {
 			if p.Done > 200 {
 				cancel()
 			}

@@ -18,7 +18,7 @@ type carrier struct {
 	keys  *seal.Keyring
 	org   string
 	noNUL bool
-	tx    store.Tx
+	tx    Tx
 	bytes map[string]string  // by file id: why the bytes of the file were not imported
 	step  func(table string) // a row was read
 

@@ -16,7 +16,7 @@ import (
 // Importer imports a source into a store.
 type Importer struct {
 	Source *Source
-	Store  store.Store
+	Store  Store
 	// Files receives the bytes of uploaded files; nil: they are only checked.
 	Files files.Store
 	// Keys is what secrets are sealed under.
@@ -188,7 +188,7 @@ func (im *Importer) organisation(ctx context.Context, org oldOrg) (OrgReport, *t
 	}
 	c := carrier{src: im.Source, keys: im.Keys, org: org.id, noNUL: im.NoNUL, bytes: lost, step: im.step}
 	begun := im.done
-	err = im.Store.Update(ctx, org.id, func(tx store.Tx) error {
+	err = im.Store.Update(ctx, org.id, func(tx Tx) error {
 		im.done = begun
 		*t = *newTally()
 		out.Outcome = Imported
@@ -240,15 +240,15 @@ func isMissing(err error) bool { return errors.Is(err, store.ErrNotFound) }
 var errLeave = errors.New("importer: leave this organisation")
 
 // decide sets the outcome for an org, or returns errLeave if it is not to be imported.
-func (im *Importer) decide(ctx context.Context, tx store.Reader, org, source string, out *OrgReport) error {
-	_, err := tx.Org(ctx, org)
+func (im *Importer) decide(ctx context.Context, r reader, org, source string, out *OrgReport) error {
+	_, err := r.Org(ctx, org)
 	if isMissing(err) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("look for org %s: %w", org, err)
 	}
-	before, err := tx.Import(ctx, org)
+	before, err := r.Import(ctx, org)
 	if isMissing(err) {
 		out.Outcome, out.Why = Refused, "an organisation with this id is here that no import brought"
 		return errLeave
@@ -260,11 +260,11 @@ func (im *Importer) decide(ctx context.Context, tx store.Reader, org, source str
 		out.Outcome = Present
 		return errLeave
 	}
-	top, err := tx.LogTop(ctx, org)
+	top, err := r.LogTop(ctx, org)
 	if err != nil {
 		return fmt.Errorf("find the end of the log of org %s: %w", org, err)
 	}
-	last, err := lastAudit(ctx, tx, org)
+	last, err := lastAudit(ctx, r, org)
 	if err != nil {
 		return err
 	}
@@ -278,7 +278,7 @@ func (im *Importer) decide(ctx context.Context, tx store.Reader, org, source str
 
 // lastAudit returns the time and id of the newest audit entry of an org as a text that sorts by
 // time, so that entries removed by retention do not count as a change.
-func lastAudit(ctx context.Context, r store.AuditReader, org string) (string, error) {
+func lastAudit(ctx context.Context, r reader, org string) (string, error) {
 	newest, err := r.Audit(ctx, store.AuditQuery{OrgID: org, Limit: 1})
 	if err != nil {
 		return "", fmt.Errorf("read the newest audit entry of org %s: %w", org, err)
@@ -290,7 +290,7 @@ func lastAudit(ctx context.Context, r store.AuditReader, org string) (string, er
 }
 
 // remember writes the record of the import, with the present end of the log and audit log.
-func (im *Importer) remember(ctx context.Context, tx store.Tx, note *store.Import) error {
+func (im *Importer) remember(ctx context.Context, tx Tx, note *store.Import) error {
 	top, err := tx.LogTop(ctx, note.Scope)
 	if err != nil {
 		return fmt.Errorf("find the end of the log of org %s: %w", note.Scope, err)

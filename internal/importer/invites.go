@@ -41,7 +41,7 @@ func (im *Importer) inviteCodes(ctx context.Context, all *tally) error {
 		return err
 	}
 	var t *tally
-	err = im.Store.Update(ctx, platform, func(tx store.Tx) error {
+	err = im.Store.Update(ctx, platform, func(tx Tx) error {
 		t = newTally()
 		return im.putInviteCodes(ctx, tx, codes, t)
 	})
@@ -52,7 +52,7 @@ func (im *Importer) inviteCodes(ctx context.Context, all *tally) error {
 	return nil
 }
 
-func (im *Importer) putInviteCodes(ctx context.Context, tx store.Tx, codes []store.InviteCode, t *tally) error {
+func (im *Importer) putInviteCodes(ctx context.Context, tx Tx, codes []store.InviteCode, t *tally) error {
 	const table = "platform_invite_codes"
 	brought, err := im.broughtBefore(ctx, tx)
 	if err != nil {
@@ -89,7 +89,7 @@ func (im *Importer) putInviteCodes(ctx context.Context, tx store.Tx, codes []sto
 }
 
 // broughtBefore returns the ids of the invite codes of earlier imports.
-func (im *Importer) broughtBefore(ctx context.Context, tx store.Tx) (map[string]bool, error) {
+func (im *Importer) broughtBefore(ctx context.Context, tx Tx) (map[string]bool, error) {
 	brought := map[string]bool{}
 	switch before, err := tx.Import(ctx, platform); {
 	case err == nil:
@@ -107,7 +107,7 @@ func (im *Importer) broughtBefore(ctx context.Context, tx store.Tx) (map[string]
 }
 
 // codesHere returns all invite codes of the store, by id and by hash.
-func codesHere(ctx context.Context, r store.InviteReader) (here map[string]bool, byHash map[string]string, err error) {
+func codesHere(ctx context.Context, r Tx) (here map[string]bool, byHash map[string]string, err error) {
 	here, byHash = map[string]bool{}, map[string]string{}
 	for before := (*store.PageKey)(nil); ; {
 		page, err := r.InviteCodes(ctx, before, batch)

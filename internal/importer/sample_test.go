@@ -17,6 +17,7 @@ import (
 
 	"github.com/b2b-protocol/b2b/internal/files"
 	"github.com/b2b-protocol/b2b/internal/importer"
+	"github.com/b2b-protocol/b2b/internal/store"
 	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
 	"github.com/b2b-protocol/b2b/internal/store/storetest/pgtest"
 	"github.com/b2b-protocol/b2b/internal/vault"
@@ -130,6 +131,11 @@ func targets(t testing.TB) []target {
 	return []target{{name: "sqlite", dir: t.TempDir()}, {name: "postgres", dir: t.TempDir(), url: pgtest.URL(t)}}
 }
 
+// narrowed returns the part of a store that an importer needs.
+func narrowed(s store.Store) importer.Store {
+	return store.Narrow(s, func(tx store.Tx) importer.Tx { return tx })
+}
+
 func (to target) open(t testing.TB) *sqlstore.Store {
 	t.Helper()
 	url := to.url
@@ -158,14 +164,14 @@ func importInto(t testing.TB, from, folder string, to target) *importer.Report {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := files.Claim(t.Context(), disk, s); err != nil {
+	if err := files.Claim(t.Context(), disk, store.Narrow(s, func(tx store.Tx) files.Tx { return tx })); err != nil {
 		t.Fatal(err)
 	}
-	keys, err := vault.Open(t.Context(), vault.Config{Store: s, Files: disk, Log: slog.New(slog.DiscardHandler)})
+	keys, err := vault.Open(t.Context(), vault.Config{Store: store.Narrow(s, func(tx store.Tx) vault.Tx { return tx }), Files: disk, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	im := &importer.Importer{Source: src, Store: s, Files: disk, Keys: keys, NoNUL: to.url != "", Now: time.Now}
+	im := &importer.Importer{Source: src, Store: narrowed(s), Files: disk, Keys: keys, NoNUL: to.url != "", Now: time.Now}
 	report, err := im.Run(t.Context())
 	if err := errors.Join(err, src.Close(), s.Close(), disk.Close()); err != nil {
 		t.Fatalf("import %s: %v", from, err)

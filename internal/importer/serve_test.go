@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/b2b-protocol/b2b/internal/seal"
+	"github.com/b2b-protocol/b2b/internal/store"
 	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
 	"github.com/b2b-protocol/b2b/internal/vault"
 	"github.com/b2b-protocol/b2b/server"
@@ -39,7 +40,7 @@ func serve(t testing.TB, to target, e *expected) *site {
 		t.Fatal(err)
 	}
 	disk := must(server.OpenFiles(t.Context(), c, s.Store(), slog.New(slog.DiscardHandler)))(t)
-	keys := must(vault.Open(t.Context(), vault.Config{Store: s.Store(), Files: disk, Log: log}))(t)
+	keys := must(vault.Open(t.Context(), vault.Config{Store: store.Narrow(s.Store(), func(tx store.Tx) vault.Tx { return tx }), Files: disk, Log: log}))(t)
 	if err := disk.Close(); err != nil {
 		t.Error(err)
 	}

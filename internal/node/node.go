@@ -38,7 +38,7 @@ const (
 
 // Config configures a Node.
 type Config struct {
-	Store store.Store
+	Store Store
 	// Single reports that no other process uses the database while this one runs.
 	Single bool
 	Log    *slog.Logger
@@ -54,7 +54,7 @@ type Node struct {
 	Single bool   // no other process uses the database
 	Lease  time.Duration
 
-	store  store.Store
+	store  Store
 	now    func() time.Time
 	failed *tally.Log
 
@@ -87,7 +87,7 @@ func New(c Config) *Node {
 // Start takes the lease. A single node ends those of earlier runs, so that nobody waits for them.
 func (n *Node) Start(ctx context.Context) error {
 	if n.Single {
-		err := n.store.Update(ctx, "", func(tx store.Tx) error { return tx.EndNodes(ctx, math.MaxInt64) })
+		err := n.store.Update(ctx, "", func(tx Tx) error { return tx.EndNodes(ctx, math.MaxInt64) })
 		if err != nil {
 			return fmt.Errorf("end the leases of the previous run: %w", err)
 		}
@@ -134,7 +134,7 @@ func (n *Node) Ensure(ctx context.Context) error {
 
 func (n *Node) renew(ctx context.Context) error {
 	now := n.now()
-	err := n.store.Update(ctx, "", func(tx store.Tx) error {
+	err := n.store.Update(ctx, "", func(tx Tx) error {
 		if err := tx.RenewNode(ctx, n.ID, now.Add(n.Lease).UnixMilli()); err != nil {
 			return err
 		}
@@ -197,7 +197,7 @@ func (n *Node) Live() store.Live {
 func (n *Node) End(ctx context.Context) error {
 	n.renewing.Lock()
 	defer n.renewing.Unlock()
-	err := n.store.Update(ctx, "", func(tx store.Tx) error { return tx.EndNode(ctx, n.ID) })
+	err := n.store.Update(ctx, "", func(tx Tx) error { return tx.EndNode(ctx, n.ID) })
 	n.mu.Lock()
 	n.renewed = time.Time{}
 	n.mu.Unlock()

@@ -17,7 +17,7 @@ type clock struct{ at time.Time }
 func (c *clock) now() time.Time { return c.at }
 
 func newNode(db store.Store, id string, single bool, c *clock) *node.Node {
-	return node.New(node.Config{Store: db, ID: id, Single: single, Now: c.now, Log: slog.New(slog.DiscardHandler)})
+	return node.New(node.Config{Store: store.Narrow(db, func(tx store.Tx) node.Tx { return tx }), ID: id, Single: single, Now: c.now, Log: slog.New(slog.DiscardHandler)})
 }
 
 // TestLease renews a lease at several times, and says what holds a while later.
@@ -147,7 +147,7 @@ func TestLive(t *testing.T) {
 // TestRun renews the lease until its context ends.
 func TestRun(t *testing.T) {
 	t.Parallel()
-	n := node.New(node.Config{Store: sqltest.SQLite(t), Lease: 100 * time.Millisecond, Log: slog.New(slog.DiscardHandler)})
+	n := node.New(node.Config{Store: store.Narrow(sqltest.SQLite(t), func(tx store.Tx) node.Tx { return tx }), Lease: 100 * time.Millisecond, Log: slog.New(slog.DiscardHandler)})
 	if n.ID == "" {
 		t.Error("a node has no id")
 	}

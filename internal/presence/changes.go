@@ -14,7 +14,7 @@ import (
 // setOnline makes a bot present on this node. Its first presence on any node sets the bot online
 // and appends the event. A deleted bot is ignored.
 func (t *Tracker) setOnline(ctx context.Context, org, id string) error {
-	return t.Store.Update(ctx, org, func(tx store.Tx) error {
+	return t.Store.Update(ctx, org, func(tx Tx) error {
 		bot, err := tx.Bot(ctx, org, id)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
@@ -51,7 +51,7 @@ func (t *Tracker) setOnline(ctx context.Context, org, id string) error {
 // setOffline ends the presence of bots of an org on this node, and sets offline those that are
 // present on no other.
 func (t *Tracker) setOffline(ctx context.Context, org string, bots []string) error {
-	return t.Store.Update(ctx, org, func(tx store.Tx) error {
+	return t.Store.Update(ctx, org, func(tx Tx) error {
 		for _, id := range bots {
 			if err := tx.RemovePresence(ctx, id, t.Node.ID); err != nil {
 				return err
@@ -66,7 +66,7 @@ func (t *Tracker) setOffline(ctx context.Context, org string, bots []string) err
 
 // setOfflineIfAbsent sets a bot offline that the store has online and that is present on no live
 // node.
-func (t *Tracker) setOfflineIfAbsent(ctx context.Context, tx store.Tx, org, id string) error {
+func (t *Tracker) setOfflineIfAbsent(ctx context.Context, tx Tx, org, id string) error {
 	bot, err := tx.Bot(ctx, org, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
@@ -88,7 +88,7 @@ func (t *Tracker) setOfflineIfAbsent(ctx context.Context, tx store.Tx, org, id s
 }
 
 // appendPresence appends the event that a bot went online or offline.
-func (t *Tracker) appendPresence(ctx context.Context, tx store.Tx, bot *store.Bot, online bool) error {
+func (t *Tracker) appendPresence(ctx context.Context, tx Tx, bot *store.Bot, online bool) error {
 	brief := &b2bv1.BotBrief{Id: bot.ID, Name: bot.Name}
 	row := store.Event{Audience: store.AudiencePresence, Type: "bot_offline", At: t.nowMS(), BotID: &bot.ID, ActorID: &bot.ID}
 	event := &b2bv1.Event{Event: &b2bv1.Event_BotOffline{BotOffline: &b2bv1.BotOfflineEvent{Bot: brief}}}
@@ -106,7 +106,7 @@ func (t *Tracker) appendPresence(ctx context.Context, tx store.Tx, bot *store.Bo
 
 // appendReset appends the internal event by which the node that serves the webhook of a bot
 // learns that its health was reset.
-func (t *Tracker) appendReset(ctx context.Context, tx store.Tx, bot string) error {
+func (t *Tracker) appendReset(ctx context.Context, tx Tx, bot string) error {
 	payload, err := proto.Marshal(&b2bv1.Event{Event: &b2bv1.Event_AccessChanged{AccessChanged: &b2bv1.AccessChangedEvent{BotId: &bot}}})
 	if err != nil {
 		return fmt.Errorf("marshal access_changed: %w", err)
@@ -158,7 +158,7 @@ func (t *Tracker) sweep(ctx context.Context) error {
 			after = row.BotID
 		}
 		for org, bots := range orgs {
-			err := t.Store.Update(ctx, org, func(tx store.Tx) error {
+			err := t.Store.Update(ctx, org, func(tx Tx) error {
 				for _, id := range bots {
 					if err := t.setOfflineIfAbsent(ctx, tx, org, id); err != nil {
 						return err

@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"github.com/b2b-protocol/b2b/internal/node"
-	"github.com/b2b-protocol/b2b/internal/store"
 	"github.com/b2b-protocol/b2b/internal/tally"
 )
 
@@ -35,7 +34,7 @@ const (
 
 // Config configures a Tracker.
 type Config struct {
-	Store store.Store
+	Store Store
 	Node  *node.Node
 	Now   func() time.Time
 	Log   *slog.Logger

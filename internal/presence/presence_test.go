@@ -64,8 +64,8 @@ func (fx *fixture) node(name string, single bool) *tracker {
 func (fx *fixture) nodeOn(st store.Store, name string, single bool) *tracker {
 	fx.Helper()
 	now := func() time.Time { return time.UnixMilli(fx.clock.Load()) }
-	n := node.New(node.Config{Store: st, ID: name, Single: single, Now: now, Log: slog.New(slog.DiscardHandler)})
-	t := presence.New(presence.Config{Store: st, Node: n, Now: now, Log: slog.New(slog.DiscardHandler)})
+	n := node.New(node.Config{Store: store.Narrow(st, func(tx store.Tx) node.Tx { return tx }), ID: name, Single: single, Now: now, Log: slog.New(slog.DiscardHandler)})
+	t := presence.New(presence.Config{Store: store.Narrow(st, func(tx store.Tx) presence.Tx { return tx }), Node: n, Now: now, Log: slog.New(slog.DiscardHandler)})
 	if err := errors.Join(n.Start(fx.Context()), t.Start(fx.Context())); err != nil {
 		fx.Fatal(err)
 	}

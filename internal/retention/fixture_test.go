@@ -74,7 +74,7 @@ func (f *fixture) advance(d time.Duration) { f.clock.Add(d.Milliseconds()) }
 // node returns a node with a lease.
 func (f *fixture) node(id string) *node.Node {
 	f.Helper()
-	n := node.New(node.Config{Store: f.Store, ID: id, Now: f.now, Log: slog.New(slog.DiscardHandler)})
+	n := node.New(node.Config{Store: store.Narrow(f.Store, func(tx store.Tx) node.Tx { return tx }), ID: id, Now: f.now, Log: slog.New(slog.DiscardHandler)})
 	if err := n.Start(f.ctx); err != nil {
 		f.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func (f *fixture) node(id string) *node.Node {
 // runner returns the runner of one node.
 func (f *fixture) runner(name string) *retention.Runner {
 	return retention.New(retention.Config{
-		Store: f.Store, Orgs: service.NewRetention(f.deps), Node: f.node(name), Now: f.now, Log: slog.New(slog.NewTextHandler(f.Output(), nil)),
+		Store: store.Narrow(f.Store, func(tx store.Tx) retention.Tx { return tx }), Orgs: service.NewRetention(f.deps), Node: f.node(name), Now: f.now, Log: slog.New(slog.NewTextHandler(f.Output(), nil)),
 	})
 }
 

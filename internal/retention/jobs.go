@@ -24,25 +24,25 @@ func (r *Runner) before(d time.Duration) int64 { return r.Now().Add(-d).UnixMill
 // removeExpired removes the expired rows of all orgs.
 func (r *Runner) removeExpired(ctx context.Context, s *shift) error {
 	for _, remove := range []remover{
-		func(ctx context.Context, tx store.Tx, rows int) (int64, error) {
+		func(ctx context.Context, tx Tx, rows int) (int64, error) {
 			return tx.PurgeSessions(ctx, r.before(0), rows)
 		},
-		func(ctx context.Context, tx store.Tx, rows int) (int64, error) {
+		func(ctx context.Context, tx Tx, rows int) (int64, error) {
 			return tx.PurgeWsTickets(ctx, r.before(0), rows)
 		},
-		func(ctx context.Context, tx store.Tx, rows int) (int64, error) {
+		func(ctx context.Context, tx Tx, rows int) (int64, error) {
 			return tx.PurgeTokens(ctx, r.before(keepExpired), rows)
 		},
-		func(ctx context.Context, tx store.Tx, rows int) (int64, error) {
+		func(ctx context.Context, tx Tx, rows int) (int64, error) {
 			return tx.PurgeTickets(ctx, r.before(keepExpired), rows)
 		},
-		func(ctx context.Context, tx store.Tx, rows int) (int64, error) {
+		func(ctx context.Context, tx Tx, rows int) (int64, error) {
 			return tx.PurgeInvites(ctx, r.before(keepInvites), rows)
 		},
-		func(ctx context.Context, tx store.Tx, rows int) (int64, error) {
+		func(ctx context.Context, tx Tx, rows int) (int64, error) {
 			return tx.PurgeIdempotency(ctx, r.before(keepResponses), rows)
 		},
-		func(ctx context.Context, tx store.Tx, rows int) (int64, error) {
+		func(ctx context.Context, tx Tx, rows int) (int64, error) {
 			return tx.PurgeLoginFailures(ctx, r.before(0), rows)
 		},
 	} {
@@ -55,13 +55,13 @@ func (r *Runner) removeExpired(ctx context.Context, s *shift) error {
 
 // remover removes at most the given number of rows and returns how many it removed: fewer
 // when none are left.
-type remover func(ctx context.Context, tx store.Tx, rows int) (int64, error)
+type remover func(ctx context.Context, tx Tx, rows int) (int64, error)
 
 // all repeats remove until no rows are left, and returns how many were removed.
 func (s *shift) all(ctx context.Context, org string, remove remover) (total int64, err error) {
 	for more := true; more; {
 		var removed int64
-		err := s.step(ctx, org, func(tx store.Tx, rows int) (err error) {
+		err := s.change(ctx, org, func(tx Tx, rows int) (err error) {
 			removed, err = remove(ctx, tx, rows)
 			more = removed >= int64(rows)
 			return err
@@ -84,7 +84,7 @@ func (r *Runner) removeRates(ctx context.Context, s *shift) error {
 		if len(bots) == 0 {
 			return nil
 		}
-		err = s.step(ctx, "", func(tx store.Tx, _ int) error {
+		err = s.change(ctx, "", func(tx Tx, _ int) error {
 			_, err := tx.PurgeRates(ctx, bots, before)
 			return err
 		})
@@ -105,7 +105,7 @@ func (r *Runner) keepOrgs(ctx context.Context, s *shift) error {
 			return errors.Join(append(failed, fmt.Errorf("list the orgs: %w", err))...)
 		}
 		for _, org := range orgs {
-			err := errors.Join(r.Orgs.KeepOrg(ctx, org.ID, s.stepsOf(org.ID)), r.pruneLog(ctx, s, org.ID))
+			err := errors.Join(r.Orgs.KeepOrg(ctx, org.ID, s.step), r.pruneLog(ctx, s, org.ID))
 			if errors.Is(err, errLost) || ctx.Err() != nil {
 				return err
 			}
@@ -128,7 +128,7 @@ func (r *Runner) pruneLog(ctx context.Context, s *shift, org string) error {
 	if err != nil || len(oldest) == 0 || oldest[0].At >= before {
 		return err
 	}
-	_, err = s.all(ctx, org, func(ctx context.Context, tx store.Tx, rows int) (int64, error) { return tx.PruneLog(ctx, before, rows) })
+	_, err = s.all(ctx, org, func(ctx context.Context, tx Tx, rows int) (int64, error) { return tx.PruneLog(ctx, before, rows) })
 	if err != nil {
 		return fmt.Errorf("remove old events: %w", err)
 	}
@@ -172,7 +172,7 @@ func (r *Runner) removeEnded(ctx context.Context, s *shift) error {
 
 func (r *Runner) remove(ctx context.Context, s *shift, org string) error {
 	start := time.Now()
-	rows, err := s.all(ctx, org, func(ctx context.Context, tx store.Tx, rows int) (int64, error) { return tx.EmptyOrg(ctx, org, rows) })
+	rows, err := s.all(ctx, org, func(ctx context.Context, tx Tx, rows int) (int64, error) { return tx.EmptyOrg(ctx, org, rows) })
 	if err != nil {
 		return err
 	}
@@ -181,7 +181,7 @@ func (r *Runner) remove(ctx context.Context, s *shift, org string) error {
 			return err
 		}
 	}
-	err = s.step(ctx, org, func(tx store.Tx, _ int) error { return tx.DeleteOrg(ctx, org) })
+	err = s.change(ctx, org, func(tx Tx, _ int) error { return tx.DeleteOrg(ctx, org) })
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"github.com/b2b-protocol/b2b/internal/node"
-	"github.com/b2b-protocol/b2b/internal/store"
 )
 
 const (
@@ -35,13 +34,14 @@ type Orgs interface {
 	KeepOrg(ctx context.Context, org string, step Step) error
 }
 
-// Step waits until the next step may begin, then calls change in a change of the org. The
-// change writes at most rows rows, or does as much other work.
-type Step = func(ctx context.Context, change func(tx store.Tx, rows int) error) error
+// Step waits until the next step may begin, then calls change, which makes one change of the org
+// that writes at most rows rows, or does as much other work. change calls begun as the first act
+// of its transaction: the wait for the transaction is not part of the step's work.
+type Step = func(ctx context.Context, change func(rows int, begun func()) error) error
 
 // Config holds the dependencies and settings of a Runner.
 type Config struct {
-	Store store.Store
+	Store Store
 	Orgs  Orgs
 	Node  *node.Node
 	Now   func() time.Time
@@ -170,7 +170,7 @@ func (r *Runner) Do(ctx context.Context, name string) (did bool, err error) {
 	}
 	s.stepped = time.Now()
 	done := j.do(ctx, s)
-	err = r.Store.Update(ctx, "", func(tx store.Tx) error {
+	err = r.Store.Update(ctx, "", func(tx Tx) error {
 		if done != nil {
 			return tx.ReleaseJob(ctx, j.name, r.Node.ID)
 		}
@@ -193,7 +193,7 @@ type shift struct {
 // take takes the job, or checks that this node holds it.
 func (s *shift) take(ctx context.Context) error {
 	now := s.runner.Now()
-	err := s.runner.Store.Update(ctx, "", func(tx store.Tx) error {
+	err := s.runner.Store.Update(ctx, "", func(tx Tx) error {
 		ok, err := tx.TakeJob(ctx, s.job.name, s.runner.Node.ID, s.runner.Node.Live(), s.doneBefore.UnixMilli())
 		if err == nil && !ok {
 			err = errLost
@@ -207,26 +207,26 @@ func (s *shift) take(ctx context.Context) error {
 	return nil
 }
 
-// step pauses, then makes a change of an org.
-func (s *shift) step(ctx context.Context, org string, change func(tx store.Tx, rows int) error) error {
+// step is a Step.
+func (s *shift) step(ctx context.Context, change func(rows int, begun func()) error) error {
 	if err := s.next(ctx); err != nil {
 		return err
 	}
-	begin := time.Now() // set again when the change begins
-	err := s.runner.Store.Update(ctx, org, func(tx store.Tx) error {
-		begin = time.Now()
-		return change(tx, int(s.size))
-	})
+	begin := time.Now() // set again when the transaction begins
+	err := change(int(s.size), func() { begin = time.Now() })
 	s.blocked = time.Since(begin) // includes the commit, which is most of it on SQLite
 	s.size = s.size.after(s.blocked)
 	return err
 }
 
-// stepsOf returns step for one org.
-func (s *shift) stepsOf(org string) Step {
-	return func(ctx context.Context, change func(tx store.Tx, rows int) error) error {
-		return s.step(ctx, org, change)
-	}
+// change pauses, then makes a change of an org.
+func (s *shift) change(ctx context.Context, org string, fn func(tx Tx, rows int) error) error {
+	return s.step(ctx, func(rows int, begun func()) error {
+		return s.runner.Store.Update(ctx, org, func(tx Tx) error {
+			begun()
+			return fn(tx, rows)
+		})
+	})
 }
 
 const (

@@ -220,13 +220,13 @@ func TestOneNodeRunsAJob(t *testing.T) {
 		runner := func(n *node.Node) *retention.Runner {
 			name := n.ID
 			return retention.New(retention.Config{
-				Store: f.Store, Node: n, Now: f.now, Log: slog.New(slog.DiscardHandler),
+				Store: store.Narrow(f.Store, func(tx store.Tx) retention.Tx { return tx }), Node: n, Now: f.now, Log: slog.New(slog.DiscardHandler),
 				Orgs: orgsFunc(func(ctx context.Context, org string, step retention.Step) error {
 					started <- name + " " + org
 					if err := <-release; err != nil {
 						return err
 					}
-					return step(ctx, func(store.Tx, int) error { return nil })
+					return step(ctx, func(int, func()) error { return nil })
 				}),
 			})
 		}
@@ -314,7 +314,7 @@ func TestDestroyedOrgsAreRemoved(t *testing.T) {
 		failing := errors.New("the files cannot be removed")
 		removals := 0
 		runner := retention.New(retention.Config{
-			Store: f.Store, Node: f.node("n"), Now: f.now, Log: slog.New(slog.DiscardHandler),
+			Store: store.Narrow(f.Store, func(tx store.Tx) retention.Tx { return tx }), Node: f.node("n"), Now: f.now, Log: slog.New(slog.DiscardHandler),
 			RemoveFiles: func(_ context.Context, org string) error {
 				if removals++; removals == 1 {
 					return failing
@@ -372,7 +372,7 @@ func TestKilledWhileRemoving(t *testing.T) {
 		f.update("o", func(tx store.Tx) error { return tx.EndOrg(f.ctx, "o") })
 		killed := retention.New(retention.Config{
 			// Three changes: one takes the lease, two are steps.
-			Store: &failingStore{f.Store, 3}, Node: f.node("killed"), Now: f.now, Log: slog.New(slog.DiscardHandler),
+			Store: store.Narrow(&failingStore{f.Store, 3}, func(tx store.Tx) retention.Tx { return tx }), Node: f.node("killed"), Now: f.now, Log: slog.New(slog.DiscardHandler),
 		})
 		_, err := killed.Do(f.ctx, "ended")
 		f.want("killed", errors.Is(err, errKilled), true)

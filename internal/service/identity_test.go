@@ -46,7 +46,7 @@ func newFixture(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	d := &fixture{T: t, store: st, keys: seal.New(seal.NewKey()), auth: auth.New(auth.Config{Store: st, Log: log, Now: time.Now, AdminSecret: "secret"})}
+	d := &fixture{T: t, store: st, keys: seal.New(seal.NewKey()), auth: auth.New(auth.Config{Store: store.NarrowViews(st, func(r store.Reader) auth.Reader { return r }, func(tx store.Tx) auth.Tx { return tx }), Log: log, Now: time.Now, AdminSecret: "secret"})}
 	d.lookup = func(host string) ([]netip.Addr, error) {
 		t.Errorf("%s was looked up", host)
 		return nil, errors.New("not asked for")

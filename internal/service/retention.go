@@ -30,9 +30,9 @@ type Retention struct{ *core }
 // NewRetention returns the retention of the orgs of a store.
 func NewRetention(d Deps) *Retention { return &Retention{newCore(d)} }
 
-// Step runs change as one change of the org when it is time for the next one. rows is the largest
-// number of rows that the change may write.
-type Step = func(ctx context.Context, change func(tx store.Tx, rows int) error) error
+// Step calls change when it is time for the next one (package retention). change makes one change
+// of the org that writes at most rows rows, and calls begun when its transaction begins.
+type Step = func(ctx context.Context, change func(rows int, begun func()) error) error
 
 // KeepOrg applies the settings of an org in small changes. It makes each change through step, and
 // returns the first error of step.
@@ -73,6 +73,16 @@ type retentionRun struct {
 	now    int64             // Unix milliseconds
 	done   detail            // the counters of this run so far
 	record *store.AuditEntry // the audit entry of this run; nil until it changed something
+}
+
+// change makes a change of the org when it is time for the next one.
+func (k *retentionRun) change(ctx context.Context, fn func(tx store.Tx, rows int) error) error {
+	return k.step(ctx, func(rows int, begun func()) error {
+		return k.Store.Update(ctx, k.org, func(tx store.Tx) error {
+			begun()
+			return fn(tx, rows)
+		})
+	})
 }
 
 // retentionJob is one kind of rows that the settings of an org limit.
@@ -134,7 +144,7 @@ func (k *retentionRun) runJob(ctx context.Context, job *retentionJob) error {
 // the setting has changed.
 func (k *retentionRun) removeSome(ctx context.Context, job *retentionJob, before int64, ids []string) (n int64, rest []string, err error) {
 	var record *store.AuditEntry
-	err = k.step(ctx, func(tx store.Tx, rows int) error {
+	err = k.change(ctx, func(tx store.Tx, rows int) error {
 		n, rest, record = 0, nil, nil
 		settings, err := tx.OrgSettings(ctx, k.org)
 		if err != nil {
@@ -244,7 +254,7 @@ func (k *retentionRun) pruneAudit(ctx context.Context) error {
 		if old, err := k.Store.OldAudit(ctx, k.org, before); err != nil || !old {
 			return err
 		}
-		err := k.step(ctx, func(tx store.Tx, rows int) error {
+		err := k.change(ctx, func(tx store.Tx, rows int) error {
 			_, err := tx.PruneAudit(ctx, k.org, before, rows)
 			return err
 		})

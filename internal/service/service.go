@@ -128,7 +128,7 @@ func newCore(d Deps) *core {
 		d.Webhooks.Resolver = net.DefaultResolver
 	}
 	if d.Tickets == nil {
-		d.Tickets = &auth.Tickets{Store: d.Store}
+		d.Tickets = &auth.Tickets{Store: store.Narrow(d.Store, func(tx store.Tx) auth.TicketTx { return tx })}
 	}
 	if d.Streams == nil {
 		d.Streams = context.Background()
@@ -152,7 +152,7 @@ func newCore(d Deps) *core {
 		d.Keys = seal.New(seal.NewKey())
 	}
 	d.Store = checkedStore{d.Store}
-	return &core{Deps: d, throttle: auth.Throttle{Store: d.Store, Now: d.Now}, started: d.Now()}
+	return &core{Deps: d, throttle: auth.Throttle{Store: store.Narrow(d.Store, func(tx store.Tx) auth.ThrottleTx { return tx }), Now: d.Now}, started: d.Now()}
 }
 
 // nowMS returns the time in Unix milliseconds.

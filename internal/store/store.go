@@ -4,7 +4,7 @@
 //
 // # Reading
 //
-// Every read is a method of [Reader]. A [Store] is a Reader itself: each call sees the newest
+// Every read is a method of [Reader]. A [store.Store] is a Reader itself: each call sees the newest
 // committed state. The calls of the Reader of [Store.View] all see one snapshot. Inside
 // [Store.Update] the [Tx] is a Reader that also sees its own writes.
 //

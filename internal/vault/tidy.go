@@ -23,7 +23,7 @@ func (c Config) tidy(ctx context.Context, keyring *seal.Keyring, state store.Sea
 			sealed += len(rows)
 			return rows, err
 		}
-		err := c.each(ctx, read, func(tx store.Tx, row *store.SecretRow) error { return sealBare(ctx, tx, keyring, kind, row) })
+		err := c.each(ctx, read, func(tx Tx, row *store.SecretRow) error { return sealBare(ctx, tx, keyring, kind, row) })
 		if err != nil {
 			return fmt.Errorf("seal secrets: %w", err)
 		}
@@ -40,7 +40,7 @@ func (c Config) tidy(ctx context.Context, keyring *seal.Keyring, state store.Sea
 			return c.Store.SealedSecrets(ctx, kind, keyring.First(), after, batch)
 		}
 		unread := map[string]struct{}{} // a change may run again
-		err := c.each(ctx, read, func(tx store.Tx, row *store.SecretRow) error {
+		err := c.each(ctx, read, func(tx Tx, row *store.SecretRow) error {
 			plain, err := keyring.Open(place(kind, row.ID), *row.Sealed)
 			if err != nil {
 				unread[row.ID] = struct{}{}
@@ -67,7 +67,7 @@ func (c Config) tidy(ctx context.Context, keyring *seal.Keyring, state store.Sea
 
 // each changes the rows that read gives page by page, those of one organisation at a time.
 func (c Config) each(ctx context.Context, read func(after *store.SecretRow) ([]store.SecretRow, error),
-	change func(store.Tx, *store.SecretRow) error) error {
+	change func(Tx, *store.SecretRow) error) error {
 	for after := (*store.SecretRow)(nil); ; {
 		rows, err := read(after)
 		if err != nil || len(rows) == 0 {
@@ -79,7 +79,7 @@ func (c Config) each(ctx context.Context, read func(after *store.SecretRow) ([]s
 			for end < len(rows) && rows[end].OrgID == rows[start].OrgID {
 				end++
 			}
-			err := c.Store.Update(ctx, rows[start].OrgID, func(tx store.Tx) error {
+			err := c.Store.Update(ctx, rows[start].OrgID, func(tx Tx) error {
 				for i := start; i < end; i++ {
 					if err := change(tx, &rows[i]); err != nil {
 						return err
@@ -96,7 +96,7 @@ func (c Config) each(ctx context.Context, read func(after *store.SecretRow) ([]s
 }
 
 // sealBare seals a secret in plain text.
-func sealBare(ctx context.Context, tx store.Tx, keyring *seal.Keyring, kind store.SecretKind, row *store.SecretRow) error {
+func sealBare(ctx context.Context, tx Tx, keyring *seal.Keyring, kind store.SecretKind, row *store.SecretRow) error {
 	switch kind {
 	case store.TicketSecrets:
 		hash := auth.Hash(row.ID) // the row gets it as its id

@@ -42,7 +42,7 @@ import (
 
 // Config configures Open.
 type Config struct {
-	Store store.Store
+	Store Store
 	Files files.Store
 	// Keys are the operator's setting. The first one seals; the others open older secrets. If
 	// there are none the key is derived or generated.
@@ -129,7 +129,7 @@ func (c Config) first(ctx context.Context, state store.SealState) (k seal.Key, n
 // derived returns the key that nodes with the same admin secret derive.
 func (c Config) derived(ctx context.Context) (k seal.Key, err error) {
 	var database string
-	err = c.Store.Update(ctx, "", func(tx store.Tx) (err error) {
+	err = c.Store.Update(ctx, "", func(tx Tx) (err error) {
 		database, err = tx.Installation(ctx, uuid.NewString())
 		return err
 	})
@@ -199,7 +199,7 @@ func (c Config) put(ctx context.Context, was, now store.SealState) (got store.Se
 	if was == now {
 		return was, nil
 	}
-	err = c.Store.Update(ctx, "", func(tx store.Tx) (err error) {
+	err = c.Store.Update(ctx, "", func(tx Tx) (err error) {
 		got, err = tx.SetSealState(ctx, was, now)
 		return err
 	})

@@ -58,14 +58,14 @@ func (p *place) start(set string, do func(s *sqlstore.Store, keys *seal.Keyring)
 			p.Error(err)
 		}
 	}()
-	if err := files.Claim(ctx, disk, s); err != nil {
+	if err := files.Claim(ctx, disk, store.Narrow(s, func(tx store.Tx) files.Tx { return tx })); err != nil {
 		p.Fatal(err)
 	}
 	parsed, err := seal.ParseKeys(set)
 	if err != nil {
 		p.Fatal(err)
 	}
-	keys, err := vault.Open(ctx, vault.Config{Store: s, Files: disk, Keys: parsed, Log: slog.New(slog.NewTextHandler(said, nil)), Derive: p.admin})
+	keys, err := vault.Open(ctx, vault.Config{Store: store.Narrow(s, func(tx store.Tx) vault.Tx { return tx }), Files: disk, Keys: parsed, Log: slog.New(slog.NewTextHandler(said, nil)), Derive: p.admin})
 	if err == nil && do != nil {
 		do(s, keys)
 	}

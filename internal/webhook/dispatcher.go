@@ -37,7 +37,7 @@ type Log interface {
 
 // Config configures a Dispatcher.
 type Config struct {
-	Store   store.Store
+	Store   Store
 	Keys    *seal.Keyring // that URLs and secrets of webhooks are encrypted with
 	Log     Log
 	Node    *node.Node

@@ -268,18 +268,23 @@ type setup struct {
 	single bool
 }
 
+// narrowed returns the part of a store that a dispatcher needs.
+func narrowed(s store.Store) Store {
+	return store.Narrow(s, func(tx store.Tx) Tx { return tx })
+}
+
 // node runs a dispatcher until stop is called, or the test ends.
 func (fx *fixture) node(name string, edit ...func(*setup)) (d *Dispatcher, stop func()) {
 	fx.Helper()
 	hub := eventlog.New(eventlog.Config{Store: fx.store, Logger: slog.New(slog.DiscardHandler)})
 	c := setup{lease: time.Hour, Config: Config{ // the clock moves in large steps
-		Store: fx.store, Keys: keys, Log: hub, Version: "test", Clock: fx.clock, Logger: slog.New(slog.DiscardHandler),
+		Store: narrowed(fx.store), Keys: keys, Log: hub, Version: "test", Clock: fx.clock, Logger: slog.New(slog.DiscardHandler),
 		Policy: webhookurl.Policy{Resolver: noNames{}, Allow: here(fx)},
 	}}
 	for _, e := range edit {
 		e(&c)
 	}
-	c.Node = node.New(node.Config{Store: fx.store, ID: name, Single: c.single, Lease: c.lease, Now: c.Clock.Now, Log: c.Logger})
+	c.Node = node.New(node.Config{Store: store.Narrow(fx.store, func(tx store.Tx) node.Tx { return tx }), ID: name, Single: c.single, Lease: c.lease, Now: c.Clock.Now, Log: c.Logger})
 	if err := c.Node.Start(context.Background()); err != nil {
 		fx.Fatal(err)
 	}

@@ -175,7 +175,7 @@ func (d *Dispatcher) take(ctx context.Context, free []store.BotRef, capacity int
 		return nil, nil
 	}
 	live := d.Node.Live()
-	err = d.Store.Update(ctx, "", func(tx store.Tx) error {
+	err = d.Store.Update(ctx, "", func(tx Tx) error {
 		taken = nil
 		for _, ref := range free {
 			if len(taken) >= capacity && !overdue(ref) {
@@ -202,7 +202,7 @@ func (d *Dispatcher) take(ctx context.Context, free []store.BotRef, capacity int
 
 // release releases the webhook of a bot, or with an empty bot all webhooks of this node.
 func (d *Dispatcher) release(ctx context.Context, bot string) error {
-	err := d.Store.Update(ctx, "", func(tx store.Tx) error { return tx.ReleaseWebhook(ctx, bot, d.Node.ID) })
+	err := d.Store.Update(ctx, "", func(tx Tx) error { return tx.ReleaseWebhook(ctx, bot, d.Node.ID) })
 	if err != nil && !errors.Is(err, store.ErrClosed) {
 		return fmt.Errorf("release webhooks: %w", err)
 	}

@@ -127,12 +127,12 @@ func TestRemovedBotWithHangingReceiver(t *testing.T) {
 
 // lossy is a store that once takes webhooks and reports an error.
 type lossy struct {
-	store.Store
+	Store
 	lost atomic.Bool
 }
 
 type lossyTx struct {
-	store.Tx
+	Tx
 	took bool
 }
 
@@ -141,9 +141,9 @@ func (tx *lossyTx) TakeWebhook(ctx context.Context, bot, node string, live store
 	return tx.Tx.TakeWebhook(ctx, bot, node, live)
 }
 
-func (l *lossy) Update(ctx context.Context, org string, fn func(store.Tx) error) error {
+func (l *lossy) Update(ctx context.Context, org string, fn func(Tx) error) error {
 	var own *lossyTx
-	err := l.Store.Update(ctx, org, func(tx store.Tx) error {
+	err := l.Store.Update(ctx, org, func(tx Tx) error {
 		own = &lossyTx{Tx: tx}
 		return fn(own)
 	})

@@ -60,7 +60,7 @@ func TestLostNotifications(t *testing.T) {
 				}
 				hub := eventlog.New(eventlog.Config{Store: forHub, Poll: 500 * time.Millisecond})
 				fx.node(fmt.Sprint("n", i), func(c *setup) {
-					c.Store, c.Clock, c.lease = forDispatcher, systemClock{}, node.Lease
+					c.Store, c.Clock, c.lease = narrowed(forDispatcher), systemClock{}, node.Lease
 					c.Log.(*eventlog.Hub).Close()
 					c.Log = hub
 				})
@@ -130,7 +130,7 @@ func TestFailedReader(t *testing.T) {
 	fx, good, bad := newFixture(t), newReceiver(t), newReceiver(t)
 	fx.bot("bad", bad.URL, "")
 	fx.bot("good", good.URL, "")
-	st := &failing{Store: fx.store, bot: "bad", left: 2}
+	st := &failing{Store: narrowed(fx.store), bot: "bad", left: 2}
 	fx.node("n1", func(c *setup) { c.Store = st })
 	fx.say("ann", "good", 1)
 	fx.say("ann", "bad", 1)
@@ -145,7 +145,7 @@ func TestFailedReader(t *testing.T) {
 // failing is a store that fails to read the position of a bot's webhook left times. One goroutine
 // at a time reads it.
 type failing struct {
-	store.Store
+	Store
 	bot  string
 	left int
 }

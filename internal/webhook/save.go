@@ -17,7 +17,7 @@ func (r *reader) save(ctx context.Context) error {
 		return nil
 	}
 	var degraded bool
-	err := r.d.Store.Update(ctx, r.ref.OrgID, func(tx store.Tx) error {
+	err := r.d.Store.Update(ctx, r.ref.OrgID, func(tx Tx) error {
 		if held, err := tx.WebhookHeld(ctx, r.ref.BotID, r.d.Node.ID); err != nil {
 			return err
 		} else if !held {
@@ -50,7 +50,7 @@ func (r *reader) save(ctx context.Context) error {
 
 // saveStatus adds the outcomes to the stored health of the webhook, and reports whether it is
 // degraded.
-func (r *reader) saveStatus(ctx context.Context, tx store.Tx) (degraded bool, err error) {
+func (r *reader) saveStatus(ctx context.Context, tx Tx) (degraded bool, err error) {
 	status, err := tx.WebhookStatus(ctx, r.ref.BotID)
 	if err != nil || len(r.outcomes) == 0 {
 		return err == nil && status.Degraded, err
@@ -74,7 +74,7 @@ func count(s *store.WebhookStatus, o outcome) {
 	}
 }
 
-func (r *reader) saveDeliveries(ctx context.Context, tx store.Tx) error {
+func (r *reader) saveDeliveries(ctx context.Context, tx Tx) error {
 	dead := false
 	for _, seq := range slices.Sorted(maps.Keys(r.changed)) {
 		d := r.changed[seq]

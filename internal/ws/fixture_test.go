@@ -25,6 +25,7 @@ import (
 	"github.com/b2b-protocol/b2b/internal/presence"
 	"github.com/b2b-protocol/b2b/internal/rest"
 	"github.com/b2b-protocol/b2b/internal/service"
+	"github.com/b2b-protocol/b2b/internal/store"
 	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
 	"github.com/b2b-protocol/b2b/internal/ws"
 )
@@ -56,14 +57,14 @@ func newFixture(t testing.TB, edit ...func(*ws.Config)) *fixture {
 	w := &fixture{TB: t, store: st}
 	log := slog.New(slog.DiscardHandler)
 	now := func() time.Time { return time.Now().Add(time.Duration(w.skew.Load()) * time.Millisecond) }
-	access := auth.New(auth.Config{Store: st, Log: log, Now: now, AdminSecret: "s", Single: true})
+	access := auth.New(auth.Config{Store: store.NarrowViews(st, func(r store.Reader) auth.Reader { return r }, func(tx store.Tx) auth.Tx { return tx }), Log: log, Now: now, AdminSecret: "s", Single: true})
 	services := service.New(service.Deps{Store: st, Access: access, Log: log, Now: time.Now, Config: service.Config{AdminSecret: "s"}})
 	operations := services.Operations()
 	pipeline := call.NewPipeline(access, log, false)
 	hub := eventlog.New(eventlog.Config{Store: st})
-	self := node.New(node.Config{Store: st, Single: true, Log: log})
-	online := presence.New(presence.Config{Store: st, Node: self, Now: time.Now, Log: log})
-	c := ws.Config{Operations: operations, Pipeline: pipeline, Hub: hub, Access: access, Presence: online, Store: st, Tickets: &auth.Tickets{Store: st}, Log: log}
+	self := node.New(node.Config{Store: store.Narrow(st, func(tx store.Tx) node.Tx { return tx }), Single: true, Log: log})
+	online := presence.New(presence.Config{Store: store.Narrow(st, func(tx store.Tx) presence.Tx { return tx }), Node: self, Now: time.Now, Log: log})
+	c := ws.Config{Operations: operations, Pipeline: pipeline, Hub: hub, Access: access, Presence: online, Store: st, Tickets: &auth.Tickets{Store: store.Narrow(st, func(tx store.Tx) auth.TicketTx { return tx })}, Log: log}
 	for _, e := range edit {
 		e(&c)
 	}
