@@ -116,7 +116,7 @@ test-race: ## run the Go tests with the race detector (PKG=./internal/...)
 torture: ## kill servers under load and check what each subscriber received (CHANGES=10000 SEED=… RUN=postgres)
 	$(call heading,torture)
 	@B2B_TORTURE_CHANGES=$(or $(CHANGES),10000) B2B_TORTURE_SEED=$(SEED) \
-	go test ./cmd/b2b -run 'TestTorture/$(RUN)' -count=1 -timeout 90m -v
+	go test ./cmd/b2b -run 'TestTorture/$(RUN)' -parallel 1 -count=1 -timeout 90m -v
 
 .PHONY: bench
 bench: ## measure the server against a minimal baseline (BENCH="-rounds 5 -time 10s")

@@ -11,6 +11,7 @@ import (
 
 // B2B-ENV-006: a data folder has one server, by any path to it, and a second one reports the first.
 func TestOneServerPerDataFolder(t *testing.T) {
+	t.Parallel()
 	data, elsewhere := t.TempDir(), t.TempDir()
 	n := serve(t, data)
 	_, bots := n.team("keeper")
@@ -49,6 +50,7 @@ func TestOneServerPerDataFolder(t *testing.T) {
 // B2B-ENV-053: a server beside an HXA-Connect database reports how to import it, and does not use
 // it as its own.
 func TestBesideHXAConnect(t *testing.T) {
+	t.Parallel()
 	dir := oldDatabase(t)
 	old := filepath.Join(dir, "hxa-connect.db")
 	for _, warned := range []bool{true, false} { // the second time it has its own

@@ -131,6 +131,7 @@ func within[V any](all []byte, texts map[string]V) map[string]struct{} {
 }
 
 func TestWithin(t *testing.T) {
+	t.Parallel()
 	texts := map[string]int{"12345678": 0, "12345678x": 0, "87654321": 0, "the very end": 0}
 	got := within([]byte("…12345678 and 1234567, 8765432 and the very end"), texts)
 	if _, ok := got["12345678"]; !ok || len(got) != 2 {

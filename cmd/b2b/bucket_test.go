@@ -15,6 +15,7 @@ import (
 // works; nothing has to be restarted afterwards. The files of a destroyed org are deleted
 // (B2B-FILE-010, 020, 024, B2B-ORG).
 func TestBucket(t *testing.T) {
+	t.Parallel()
 	var away atomic.Value // how the store fails: a status, or 0 for no answer; nil: not
 	_, bucket := s3test.New(t, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -41,6 +41,7 @@ func postgres(t *testing.T) []string { return []string{"B2B_DATABASE_URL=" + pgt
 // two nodes behind a proxy that alternates between them with every request and connection. The logs
 // must not contain a secret.
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	for _, backend := range append(backends, together...) {
 		t.Run(backend.name, func(t *testing.T) {
 			t.Parallel()

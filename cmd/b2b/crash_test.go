@@ -11,6 +11,7 @@ import (
 // TestKillLosesNothingAcknowledged kills the server with SIGKILL several times while clients post,
 // and then looks for every acknowledged message.
 func TestKillLosesNothingAcknowledged(t *testing.T) {
+	t.Parallel()
 	for _, backend := range backends {
 		t.Run(backend.name, func(t *testing.T) {
 			t.Parallel()

@@ -12,6 +12,7 @@ import (
 // The login needs only a cookie jar. In development mode without an admin secret they work as well
 // (B2B-ENV-011).
 func TestCurlLines(t *testing.T) {
+	t.Parallel()
 	for name, env := range map[string][]string{"admin secret": nil, "developing": {"B2B_ADMIN_SECRET=", "B2B_DEV_MODE=true"}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

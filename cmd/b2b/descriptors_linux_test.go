@@ -26,6 +26,7 @@ func (n *node) descriptors(most uint64) {
 // can still connect, each message over a new connection, and the log reports it once (B2B-LIM-043,
 // 044).
 func TestDescriptorsRunOut(t *testing.T) {
+	t.Parallel()
 	n := serve(t, t.TempDir())
 	_, bots := n.team("writer", "reader")
 	const most = 80

@@ -28,6 +28,7 @@ const noLimit = ^uint64(0)
 // data can be read all the time, nothing refused is kept, the server recovers by itself when there
 // is space, and a refused call does not use up its request_id (B2B-FILE-010, B2B-ERR-003).
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	const quota = 40 << 20
 	data := t.TempDir()
 	n := serve(t, data)

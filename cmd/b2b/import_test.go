@@ -84,6 +84,7 @@ func importCmd(t *testing.T, args ...string) *exec.Cmd {
 const oldToken = "bot_a084a2ae6e245ebb3903fc86f6478ddee1da7d428a665562"
 
 func TestImportCommand(t *testing.T) {
+	t.Parallel()
 	old, data := oldDatabase(t), t.TempDir()
 	status, out, stderr := runImport(t, "--from", old, "--data", data, "--dry-run")
 	if status != 0 || !strings.Contains(out, "Northwind Lab") || !strings.Contains(stderr, "100 %") {
@@ -160,6 +161,7 @@ func contents(t *testing.T, folder string) map[string][32]byte {
 
 // B2B-IMP-031 on PostgreSQL: a dry run has the same results as the import, and changes nothing.
 func TestDryRunOnPostgres(t *testing.T) {
+	t.Parallel()
 	old, data := oldDatabase(t), t.TempDir()
 	to := []string{"--from", old, "--data", data, "--database", pgtest.EmptyURL(t)}
 	for _, step := range []struct{ args, want string }{
@@ -193,6 +195,7 @@ func TestDryRunOnPostgres(t *testing.T) {
 
 // A folder without room is refused for what does not fit, and accepted for what does.
 func TestRoomIn(t *testing.T) {
+	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "not", "there")
 	if err := roomIn(folder, 1); err != nil {
 		t.Errorf("for a byte: %v", err)
@@ -203,6 +206,7 @@ func TestRoomIn(t *testing.T) {
 }
 
 func TestImportCommandRefuses(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		want string
 		args []string
@@ -224,6 +228,7 @@ func TestImportCommandRefuses(t *testing.T) {
 
 // An import that is killed leaves every org whole or absent, and continues when it is run again.
 func TestImportKilled(t *testing.T) {
+	t.Parallel()
 	for _, backend := range backends {
 		t.Run(backend.name, func(t *testing.T) {
 			t.Parallel()

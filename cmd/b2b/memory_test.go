@@ -8,6 +8,7 @@ import (
 )
 
 func TestGCPercent(t *testing.T) {
+	t.Parallel()
 	last := mostPercent
 	for live := uint64(0); live < 1<<34; live = live*5/4 + 1<<10 {
 		percent := gcPercent(live)
@@ -28,6 +29,7 @@ func TestGCPercent(t *testing.T) {
 }
 
 func TestIdleDetector(t *testing.T) {
+	t.Parallel()
 	var r idleDetector
 	total := uint64(0)
 	given := func(bytes uint64, ticks int) (n int) {

@@ -19,6 +19,7 @@ import (
 // retry delay (B2B-ERR-003), and send again with the same request_id. In the end every acknowledged
 // message is stored once.
 func TestDatabaseRestart(t *testing.T) {
+	t.Parallel()
 	database := pgtest.DurableURL(t)
 	n := serve(t, t.TempDir(), "B2B_DATABASE_URL="+database)
 	_, bots := n.team("writer", "reader")

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -64,30 +64,18 @@ type node struct {
 	t    testing.TB
 	cmd  *exec.Cmd
 	URL  string
-	port int
 	logs *logtest.Buffer
 	done chan error
-}
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // serve starts the server on a free port and waits until it is healthy. env is added to the
 // environment; data is the data folder, which keeps the state.
 func serve(t testing.TB, data string, env ...string) *node {
 	t.Helper()
-	port := freePort(t)
-	n := &node{t: t, port: port, URL: "http://localhost:" + strconv.Itoa(port), logs: &logtest.Buffer{}, done: make(chan error, 1)}
+	n := &node{t: t, logs: &logtest.Buffer{}, done: make(chan error, 1)}
 	n.cmd = exec.Command(build(t), "serve")
 	n.cmd.Env = append([]string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "B2B_DATA_DIR=" + data, "B2B_PORT=" + strconv.Itoa(port),
+		"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "B2B_DATA_DIR=" + data, "B2B_PORT=0",
 		"B2B_HOST=127.0.0.1", "B2B_ADMIN_SECRET=" + adminSecret, "B2B_LOG_LEVEL=debug",
 	}, env...)
 	n.cmd.Stdout, n.cmd.Stderr = n.logs, n.logs
@@ -96,9 +84,9 @@ func serve(t testing.TB, data string, env ...string) *node {
 	}
 	go func() { n.done <- n.cmd.Wait() }()
 	t.Cleanup(n.kill)
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), startTime)
 	defer cancel()
-	for !n.healthy(ctx) {
+	for !n.listening() || !n.healthy(ctx) {
 		select {
 		case err := <-n.done:
 			n.done <- err
@@ -109,6 +97,20 @@ func serve(t testing.TB, data string, env ...string) *node {
 		}
 	}
 	return n
+}
+
+// startTime limits the start of a server, which takes a hundredth of it on an idle machine.
+const startTime = time.Minute
+
+var listening = regexp.MustCompile(`"msg":"listening","addr":"127\.0\.0\.1:(\d+)"`)
+
+// listening reports whether the server has logged its port, and sets the URL.
+func (n *node) listening() bool {
+	m := listening.FindStringSubmatch(n.logs.String())
+	if m != nil {
+		n.URL = "http://localhost:" + m[1]
+	}
+	return m != nil
 }
 
 // resident returns the memory of the process in kB; 0 on systems other than Linux.

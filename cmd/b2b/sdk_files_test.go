@@ -21,6 +21,7 @@ import (
 // TestFilesThroughTheGoClient uploads and downloads over Connect, gRPC and gRPC-web, and compares
 // every byte with the original and with REST (B2B-FILE-027).
 func TestFilesThroughTheGoClient(t *testing.T) {
+	t.Parallel()
 	n := serve(t, t.TempDir())
 	_, bots := n.team("worker")
 	worker := bots["worker"]
@@ -139,6 +140,7 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // TestStreamsCarryTheToken opens the two streams that only read, which need the token.
 func TestStreamsCarryTheToken(t *testing.T) {
+	t.Parallel()
 	n := serve(t, t.TempDir())
 	_, bots := n.team("a", "b")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -175,6 +177,7 @@ func TestStreamsCarryTheToken(t *testing.T) {
 // TestBombInAMessage sends messages that are small until they are decompressed. They are refused,
 // and occupy no memory (B2B-FILE-027).
 func TestBombInAMessage(t *testing.T) {
+	t.Parallel()
 	n := serve(t, t.TempDir())
 	_, bots := n.team("worker")
 	h2 := &http.Transport{Protocols: new(http.Protocols)}

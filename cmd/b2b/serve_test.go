@@ -12,6 +12,7 @@ import (
 
 // B2B-ENV-002: a server without an admin secret does not start.
 func TestServeNeedsAnAdminSecret(t *testing.T) {
+	t.Parallel()
 	cmd := exec.Command(build(t), "serve", "--port", "0", "--data", t.TempDir())
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
 	out, err := cmd.CombinedOutput()
@@ -21,6 +22,7 @@ func TestServeNeedsAnAdminSecret(t *testing.T) {
 }
 
 func TestServeStopsGracefully(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	n := serve(t, data)
 	org, bots := n.team("keeper")
@@ -48,6 +50,7 @@ func TestServeStopsGracefully(t *testing.T) {
 }
 
 func TestServeInDevelopmentNeedsNoSecret(t *testing.T) {
+	t.Parallel()
 	n := serve(t, t.TempDir(), "B2B_ADMIN_SECRET=", "B2B_DEV_MODE=true")
 	unauthenticated := &client{t: t, url: n.URL}
 	org := unauthenticated.must("POST", "/api/orgs", map[string]any{"name": "dev"})
@@ -80,6 +83,7 @@ func TestServeInDevelopmentNeedsNoSecret(t *testing.T) {
 }
 
 func TestVersion(t *testing.T) {
+	t.Parallel()
 	out, err := exec.Command(build(t), "version").Output()
 	if err != nil || !strings.HasPrefix(string(out), "b2b ") {
 		t.Errorf("%v: %s", err, out)
@@ -88,6 +92,7 @@ func TestVersion(t *testing.T) {
 
 // TestQuickstart plays the scenario twice: the second run finds the team of the first.
 func TestQuickstart(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	for run := range 2 {
 		out, err := exec.Command(build(t), "quickstart", "--once", "--pause", "0", "--port", "0", "--data", data).CombinedOutput()

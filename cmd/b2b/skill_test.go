@@ -14,6 +14,7 @@ import (
 // TestSkill acts like an agent that has read only /skill.md: it runs the curl commands in order,
 // unchanged, with the secrets and ids of earlier responses.
 func TestSkill(t *testing.T) {
+	t.Parallel()
 	n := serve(t, t.TempDir())
 	_, bots := n.team("builder") // in another org: the names of one org are its own
 	operator := &client{t: t, url: n.URL}

@@ -8,9 +8,9 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -20,6 +20,7 @@ import (
 	"github.com/b2b-protocol/b2b/cmd/b2b/internal/torture"
 	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
 	"github.com/b2b-protocol/b2b/internal/store/storetest/pgtest"
+	"github.com/b2b-protocol/b2b/internal/store/storetest/redistest"
 )
 
 // The size of a run, which ends at the first limit. B2B_TORTURE_CHANGES is the number of changes,
@@ -39,11 +40,14 @@ const outageMemory = 96 << 10 // kB
 // TestTorture checks that every subscriber receives exactly the events that it may see, in order,
 // while servers are killed, connections break and notifications are lost (package torture).
 func TestTorture(t *testing.T) {
+	t.Parallel()
 	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
 		f := newFleet(t, 1)
 		f.play(filepath.Join(f.data[0], "b2b.db"), nil)
 	})
 	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
 		f := newFleet(t, 3)
 		f.load += tortureOutage
 		address := pgtest.URL(t)
@@ -59,6 +63,7 @@ func TestTorture(t *testing.T) {
 		})
 	})
 	t.Run("redis", func(t *testing.T) {
+		t.Parallel()
 		f := newFleet(t, 3)
 		address := pgtest.URL(t)
 		proxy := f.redis(address)
@@ -304,38 +309,14 @@ func (f *fleet) postgres(address string) *torture.Proxy {
 
 // redis gives the nodes a Redis as their notifier, behind a proxy.
 func (f *fleet) redis(database string) *torture.Proxy {
-	program, err := exec.LookPath("redis-server")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			f.t.Fatal(err)
-		}
-		f.t.Skipf("no Redis to test with (Debian: redis-server): %v", err)
-	}
-	port := freePort(f.t)
-	c := exec.Command(program, "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", f.t.TempDir())
-	if err := c.Start(); err != nil {
-		f.t.Fatal(err)
-	}
-	f.t.Cleanup(func() {
-		_ = c.Process.Kill() // it runs until here
-		_ = c.Wait()         // it was killed
-	})
-	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	p, err := torture.NewRedisProxy(f.seed, "tcp", address)
+	socket := strings.TrimPrefix(redistest.Start(f.t).URL, "unix://")
+	p, err := torture.NewRedisProxy(f.seed, "unix", socket)
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	f.guard(p)
 	f.env = append(f.env, "B2B_DATABASE_URL="+database, "B2B_REDIS_URL=redis://"+p.Addr())
-	for range 500 {
-		if conn, err := net.Dial("tcp", address); err == nil {
-			_ = conn.Close() // nothing was written to it
-			return p
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	f.t.Fatal("Redis does not start")
-	return nil
+	return p
 }
 
 // guard closes a proxy after the nodes, and checks that notifications passed through it.

@@ -23,6 +23,7 @@ import (
 // staging folder; only acknowledged files count against the quota; two hours later nothing else is
 // left (B2B-FILE-001, 007, 009).
 func TestKillInMidUpload(t *testing.T) {
+	t.Parallel()
 	for _, backend := range backends {
 		t.Run(backend.name, func(t *testing.T) {
 			t.Parallel()

@@ -38,6 +38,7 @@ func read(t testing.TB, conn net.Conn) (status int, code string) {
 // TestUploadsThatBreakOff disconnects during uploads, and announces wrong lengths. Nothing is kept,
 // on disk or of the quota (B2B-FILE-002, 006, 007).
 func TestUploadsThatBreakOff(t *testing.T) {
+	t.Parallel()
 	const quota = 4 << 20
 	data := t.TempDir()
 	n := serve(t, data)
@@ -108,6 +109,7 @@ func TestUploadsThatBreakOff(t *testing.T) {
 // uploads, also of the same bots, and messages work. In the end their files are complete
 // (B2B-FILE-010).
 func TestSlowUploads(t *testing.T) {
+	t.Parallel()
 	const (
 		of, each   = 4, 10 // two orgs of 20 uploads at once (B2B-LIM-020)
 		size, come = 2_000_000, 1_900_000

@@ -18,6 +18,7 @@ import (
 // delivery has the same id (B2B-HOOK-003, 013). The other node continues within 15 seconds
 // (B2B-HOOK-060), and shows the bots of the killed node offline (B2B-PRES-007).
 func TestKillInMidDelivery(t *testing.T) {
+	t.Parallel()
 	for _, backend := range backends {
 		t.Run(backend.name, func(t *testing.T) {
 			t.Parallel()
