@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/b2b-protocol/b2b/internal/eventtype"
 	"github.com/b2b-protocol/b2b/internal/store"
 	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
 )
@@ -285,7 +286,7 @@ func (m *mass) furnish(ctx context.Context, tx store.Tx, old bool) error {
 // file.
 func (m *mass) message(ctx context.Context, tx store.Tx, n int) error {
 	id, bot := m.id("message", n), m.id("bot", n%massBots)
-	e := store.Event{Type: "message", At: m.at, Audience: store.AudienceChannel, ActorID: &bot, Payload: m.payload}
+	e := store.Event{Type: eventtype.Message, At: m.at, Audience: store.AudienceChannel, ActorID: &bot, Payload: m.payload}
 	if n%2 == 0 {
 		channel := m.id("channel", n/2%massChannels)
 		e.ChannelID = &channel
@@ -295,7 +296,7 @@ func (m *mass) message(ctx context.Context, tx store.Tx, n int) error {
 		}
 	} else {
 		thread := m.id("thread", n/2%massThreads)
-		e.Type, e.Audience, e.ThreadID = "thread_message", store.AudienceThread, &thread
+		e.Type, e.Audience, e.ThreadID = eventtype.ThreadMessage, store.AudienceThread, &thread
 		err := tx.InsertThreadMessage(ctx, &store.ThreadMessage{ID: id, ThreadID: thread, SenderID: &bot, Content: m.content, ContentType: "text", CreatedAt: m.at + int64(n)})
 		if err != nil {
 			return err

@@ -77,6 +77,7 @@ var Places = []Place{
 	{"internal/concurrency", Common},
 	{"internal/wire", Common},
 
+	{"internal/eventtype", Rules},
 	{"internal/forwarded", Rules},
 	{"internal/fair", Rules},
 	{"internal/complexitytest", Rules},

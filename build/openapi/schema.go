@@ -5,7 +5,10 @@ import (
 	"slices"
 
 	"google.golang.org/protobuf/compiler/protogen"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	optionsv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
 )
 
 const (
@@ -107,6 +110,9 @@ func (s *schemas) flat(m *protogen.Message, oneof *protogen.Oneof, to direction)
 	var choices []*object
 	mapping := obj()
 	for _, f := range oneof.Fields {
+		if m.Desc.Name() == "Event" && !delivered(f) {
+			continue
+		}
 		kind := string(f.Desc.Name())
 		name := pascal(kind) + string(m.Desc.Name())
 		if s.claim(name, f.Desc) {
@@ -135,6 +141,12 @@ func (s *schemas) flat(m *protogen.Message, oneof *protogen.Oneof, to direction)
 		mapping.set(kind, ref.values["$ref"])
 	}
 	return obj("oneOf", choices, "discriminator", obj("propertyName", "type", "mapping", mapping))
+}
+
+// delivered reports whether clients receive an event, a choice of Event.
+func delivered(f *protogen.Field) bool {
+	told, _ := proto.GetExtension(f.Desc.Options(), optionsv1.E_Told).(*optionsv1.Told)
+	return len(told.GetScopes()) > 0
 }
 
 // properties are the members of an object, collected from a message and the messages that are

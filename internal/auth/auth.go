@@ -36,6 +36,7 @@ import (
 	"time"
 
 	"github.com/b2b-protocol/b2b/internal/call"
+	"github.com/b2b-protocol/b2b/internal/eventtype"
 	"github.com/b2b-protocol/b2b/internal/store"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
@@ -79,7 +80,7 @@ func New(c Config) *Authenticator {
 	}
 	a.unhook = c.Store.OnCommit(func(org string, events []store.Event) {
 		for i := range events {
-			if events[i].Type == store.TypeAccessChanged {
+			if events[i].Type == eventtype.AccessChanged {
 				gens.forget(org)
 				return
 			}

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/b2b-protocol/b2b/internal/call"
+	"github.com/b2b-protocol/b2b/internal/eventtype"
 	"github.com/b2b-protocol/b2b/internal/store"
 	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
@@ -137,7 +138,7 @@ func (b *fixture) changeAccess(fn func(context.Context, store.Tx) error) {
 		if err := fn(ctx, tx); err != nil {
 			return err
 		}
-		_, err := tx.Append(ctx, store.Event{Type: store.TypeAccessChanged, At: start, Payload: []byte{}})
+		_, err := tx.Append(ctx, store.Event{Type: eventtype.AccessChanged, At: start, Payload: []byte{}})
 		return err
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/b2b-protocol/b2b/internal/eventlog"
+	"github.com/b2b-protocol/b2b/internal/eventtype"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
@@ -105,7 +106,7 @@ func TestCatchUpOfLongArtifacts(t *testing.T) {
 		}
 		n := 0
 		for _, row := range page.Rows {
-			if row.Type == eventlog.CatchUpArtifacts {
+			if row.Type == eventtype.CatchUpThreadArtifactAdded {
 				if n++; row.Key != fmt.Sprint("key", n-1) || row.Version != int64(n) {
 					t.Errorf("row %d is of %s, version %d", n, row.Key, row.Version)
 				}

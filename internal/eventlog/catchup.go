@@ -13,18 +13,9 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/b2b-protocol/b2b/internal/call"
+	"github.com/b2b-protocol/b2b/internal/eventtype"
 	"github.com/b2b-protocol/b2b/internal/store"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
-)
-
-// The types of the rows of a catch-up (B2B-CATCH-002).
-const (
-	CatchUpInvited        = "thread_invited"
-	CatchUpStatusChanged  = "thread_status_changed"
-	CatchUpThreadMessages = "thread_message_summary"
-	CatchUpArtifacts      = "thread_artifact_added"
-	CatchUpChannel        = "channel_message_summary"
-	CatchUpRemoved        = "thread_participant_removed"
 )
 
 // CatchUpRow is one row of a catch-up: one event, or all events of a type in one thread or
@@ -128,11 +119,11 @@ func Count(ctx context.Context, r Store, v Viewer, since int64) (c Counts, err e
 	}
 	for i := range rows {
 		switch rows[i].Type {
-		case CatchUpInvited:
+		case eventtype.CatchUpThreadInvited:
 			c.ThreadInvites++
-		case CatchUpStatusChanged:
+		case eventtype.CatchUpThreadStatusChanged:
 			c.ThreadStatusChanges++
-		case CatchUpChannel:
+		case eventtype.CatchUpChannelMessageSummary:
 			c.ChannelMessages++
 		default:
 			c.ThreadActivities++
@@ -318,7 +309,7 @@ type collector struct {
 
 // take adds an event to the rows, if the viewer may see it and catch-up returns its type.
 func (c *collector) take(e *store.Event) error {
-	if e.Type == typeImportedRow {
+	if e.Type == eventtype.ImportedRow {
 		return c.addImported(e)
 	}
 	k, ok := scopeOf(e)
@@ -327,15 +318,15 @@ func (c *collector) take(e *store.Event) error {
 	}
 	mine := e.ActorID != nil && *e.ActorID == c.viewer.BotID
 	switch e.Type {
-	case typeMessage:
-		c.add(CatchUpChannel, k, e, mine)
-	case typeThreadMessage:
-		c.add(CatchUpThreadMessages, k, e, mine)
-	case typeThreadArtifact:
-		c.add(CatchUpArtifacts, k, e, mine)
-	case typeThreadStatus:
-		c.one(CatchUpStatusChanged, e, nil)
-	case typeThreadParticipant:
+	case eventtype.Message:
+		c.add(eventtype.CatchUpChannelMessageSummary, k, e, mine)
+	case eventtype.ThreadMessage:
+		c.add(eventtype.CatchUpThreadMessageSummary, k, e, mine)
+	case eventtype.ThreadArtifact:
+		c.add(eventtype.CatchUpThreadArtifactAdded, k, e, mine)
+	case eventtype.ThreadStatusChanged:
+		c.one(eventtype.CatchUpThreadStatusChanged, e, nil)
+	case eventtype.ThreadParticipant:
 		event, err := decode(e)
 		if err != nil {
 			return err
@@ -344,9 +335,9 @@ func (c *collector) take(e *store.Event) error {
 		switch {
 		case p.GetBotId() != c.viewer.BotID:
 		case p.Action == b2bv1.ParticipantAction_PARTICIPANT_ACTION_LEFT:
-			c.one(CatchUpRemoved, e, event)
+			c.one(eventtype.CatchUpThreadParticipantRemoved, e, event)
 		case p.By != c.viewer.BotID:
-			c.one(CatchUpInvited, e, event)
+			c.one(eventtype.CatchUpThreadInvited, e, event)
 		}
 	}
 	return nil
@@ -378,7 +369,7 @@ func (c *collector) one(kind string, e *store.Event, event *b2bv1.Event) {
 // set makes e the newest event of the row.
 func (row *CatchUpRow) set(e *store.Event) {
 	row.OccurredAt, row.LastAt, row.last, row.imported = e.At, e.At, e.Seq, false
-	if row.Type == CatchUpStatusChanged || row.Type == CatchUpArtifacts {
+	if row.Type == eventtype.CatchUpThreadStatusChanged || row.Type == eventtype.CatchUpThreadArtifactAdded {
 		row.newest = nil // a long payload is read again for the page: many threads may have one
 		if len(e.Payload) <= keptPayload {
 			kept := *e // does not keep its page in memory
@@ -429,7 +420,7 @@ func (row *CatchUpRow) finish(ctx context.Context, r Store, org string) (err err
 		return nil
 	}
 	switch row.Type {
-	case CatchUpStatusChanged, CatchUpArtifacts:
+	case eventtype.CatchUpThreadStatusChanged, eventtype.CatchUpThreadArtifactAdded:
 		newest, err := row.payload(ctx, r, org)
 		if err != nil {
 			return err
@@ -439,17 +430,17 @@ func (row *CatchUpRow) finish(ctx context.Context, r Store, org string) (err err
 		}
 	}
 	switch row.Type {
-	case CatchUpStatusChanged:
+	case eventtype.CatchUpThreadStatusChanged:
 		s := row.decoded.GetThreadStatusChanged()
 		row.Topic, row.From, row.To, row.By = s.GetTopic(), s.GetFrom(), s.GetTo(), s.GetBy()
 		return nil
-	case CatchUpArtifacts:
+	case eventtype.CatchUpThreadArtifactAdded:
 		a := row.decoded.GetThreadArtifact().GetArtifact()
 		row.Key, row.Version = a.GetArtifactKey(), int64(a.GetVersion())
 		return nil
-	case CatchUpChannel:
+	case eventtype.CatchUpChannelMessageSummary:
 		return nil
-	case CatchUpInvited, CatchUpRemoved:
+	case eventtype.CatchUpThreadInvited, eventtype.CatchUpThreadParticipantRemoved:
 		row.By = row.decoded.GetThreadParticipant().GetBy()
 	}
 	t, err := r.Thread(ctx, org, row.ThreadID)

@@ -60,6 +60,10 @@
 // credential again. That check reads the current state, which may be newer than the
 // subscription; [Subscription.Last] delivers what is in the log up to then.
 //
+// The state of a webhook was changed in the store, by a redelivery of dead letters or because the
+// bot connected. A webhook_changed record of the log, which no client receives, informs the
+// subscription of the webhook, on whichever node it is, with an item ([Item.WebhookChanged]).
+//
 // The log does not have the position, because older events were deleted: CURSOR_EXPIRED. The
 // same error ends a replay that finds a gap.
 //

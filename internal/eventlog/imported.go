@@ -5,6 +5,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/b2b-protocol/b2b/internal/eventtype"
 	"github.com/b2b-protocol/b2b/internal/store"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
@@ -20,7 +21,7 @@ func ImportedRow(bot string, e *b2bv1.CatchupEvent) (store.Event, error) {
 		return store.Event{}, fmt.Errorf("encode a catch-up row: %w", err)
 	}
 	return store.Event{
-		At: e.GetOccurredAt().AsTime().UnixMilli(), Type: typeImportedRow,
+		At: e.GetOccurredAt().AsTime().UnixMilli(), Type: eventtype.ImportedRow,
 		Audience: store.AudienceBot, BotID: &bot, Payload: payload,
 	}, nil
 }
@@ -39,24 +40,24 @@ func (c *collector) addImported(e *store.Event) error {
 	group := ""
 	switch o := old.Event.(type) {
 	case *b2bv1.CatchupEvent_ThreadInvited:
-		row.Type, row.ThreadID, row.Topic, row.By = CatchUpInvited, o.ThreadInvited.ThreadId, o.ThreadInvited.Topic, o.ThreadInvited.Inviter
+		row.Type, row.ThreadID, row.Topic, row.By = eventtype.CatchUpThreadInvited, o.ThreadInvited.ThreadId, o.ThreadInvited.Topic, o.ThreadInvited.Inviter
 	case *b2bv1.CatchupEvent_ThreadStatusChanged:
 		s := o.ThreadStatusChanged
-		row.Type, row.ThreadID, row.Topic, row.By, row.From, row.To = CatchUpStatusChanged, s.ThreadId, s.Topic, s.By, s.From, s.To
+		row.Type, row.ThreadID, row.Topic, row.By, row.From, row.To = eventtype.CatchUpThreadStatusChanged, s.ThreadId, s.Topic, s.By, s.From, s.To
 	case *b2bv1.CatchupEvent_ThreadParticipantRemoved:
 		r := o.ThreadParticipantRemoved
-		row.Type, row.ThreadID, row.Topic, row.By = CatchUpRemoved, r.ThreadId, r.Topic, r.RemovedBy
+		row.Type, row.ThreadID, row.Topic, row.By = eventtype.CatchUpThreadParticipantRemoved, r.ThreadId, r.Topic, r.RemovedBy
 	case *b2bv1.CatchupEvent_ThreadMessageSummary:
 		m := o.ThreadMessageSummary
-		row.Type, row.ThreadID, row.Topic, row.Count = CatchUpThreadMessages, m.ThreadId, m.Topic, int64(m.Count)
+		row.Type, row.ThreadID, row.Topic, row.Count = eventtype.CatchUpThreadMessageSummary, m.ThreadId, m.Topic, int64(m.Count)
 		row.LastAt, group = m.LastAt.AsTime().UnixMilli(), m.ThreadId
 	case *b2bv1.CatchupEvent_ThreadArtifactAdded:
 		a := o.ThreadArtifactAdded
-		row.Type, row.ThreadID, row.Key, row.Version, row.Count = CatchUpArtifacts, a.ThreadId, a.ArtifactKey, int64(a.Version), int64(a.Count)
+		row.Type, row.ThreadID, row.Key, row.Version, row.Count = eventtype.CatchUpThreadArtifactAdded, a.ThreadId, a.ArtifactKey, int64(a.Version), int64(a.Count)
 		group = a.ThreadId
 	case *b2bv1.CatchupEvent_ChannelMessageSummary:
 		m := o.ChannelMessageSummary
-		row.Type, row.ChannelID, row.ChannelName, row.Count = CatchUpChannel, m.ChannelId, m.ChannelName, int64(m.Count)
+		row.Type, row.ChannelID, row.ChannelName, row.Count = eventtype.CatchUpChannelMessageSummary, m.ChannelId, m.ChannelName, int64(m.Count)
 		row.LastAt, group = m.LastAt.AsTime().UnixMilli(), m.ChannelId
 	default:
 		return nil // a type of a newer node

@@ -11,6 +11,7 @@ import (
 
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/eventlog"
+	"github.com/b2b-protocol/b2b/internal/eventtype"
 	"github.com/b2b-protocol/b2b/internal/store"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
@@ -59,7 +60,7 @@ func TestImportedRows(t *testing.T) {
 		if !slices.Equal(ids, []string{"e1", "e2", "e4", "e5"}) {
 			t.Fatalf("got %v", ids)
 		}
-		if r := rows[0]; r.Type != eventlog.CatchUpInvited || r.Topic != "Gone" || r.By != "ghost" || r.OccurredAt != 100 {
+		if r := rows[0]; r.Type != eventtype.CatchUpThreadInvited || r.Topic != "Gone" || r.By != "ghost" || r.OccurredAt != 100 {
 			t.Errorf("the invitation: %+v", r)
 		}
 		if r := rows[1]; r.ChannelName == nil || *r.ChannelName != name || r.Count != 7 || r.LastAt != 199 || r.OccurredAt != 200 {

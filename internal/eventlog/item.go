@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/b2b-protocol/b2b/internal/call"
+	"github.com/b2b-protocol/b2b/internal/eventtype"
 	"github.com/b2b-protocol/b2b/internal/store"
 	"github.com/b2b-protocol/b2b/internal/wire"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
@@ -15,7 +16,7 @@ import (
 // Item is one delivery of a subscription. Subscriptions share items, so they must not be
 // changed.
 type Item struct {
-	// Event is nil when the item is a Recheck or a Local.
+	// Event is nil when the item is a Recheck, a WebhookChanged or a Local.
 	Event *b2bv1.Event
 	// Wire is the event as wire JSON, encoded once for all readers. An event of the log has
 	// its position as the last key, `cursor`.
@@ -32,6 +33,9 @@ type Item struct {
 	Recheck bool
 	// Why is the reason to send when a Recheck closes the connection; it may be empty.
 	Why string
+	// WebhookChanged informs a Viewer with Webhook that the state of its webhook in the store was
+	// changed.
+	WebhookChanged bool
 	// Local is the argument of After, Last or Soon.
 	Local any
 
@@ -46,7 +50,7 @@ func (i *Item) size() int {
 	return len(i.Wire) + len(i.row.Payload)
 }
 
-// Type returns the type of the event, such as "thread_message"; empty for a Recheck or a Local.
+// Type returns the type of the event, such as "thread_message"; empty when there is no event.
 func (i *Item) Type() string {
 	if i.row == nil {
 		return ""
@@ -79,7 +83,7 @@ func Read(ctx context.Context, r Reader, org string, seq int64) (*Item, error) {
 // newItem decodes and encodes the event of the log before a position. It returns nil for a type
 // that this version does not know (of a newer node), and for an imported catch-up row.
 func newItem(after Position, e *store.Event) (*Item, error) {
-	if e.Type == typeImportedRow {
+	if e.Type == eventtype.ImportedRow {
 		return nil, nil
 	}
 	event, err := decode(e)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/b2b-protocol/b2b/internal/call"
+	"github.com/b2b-protocol/b2b/internal/eventtype"
 	"github.com/b2b-protocol/b2b/internal/fair"
 	"github.com/b2b-protocol/b2b/internal/limits"
 	"github.com/b2b-protocol/b2b/internal/store"
@@ -204,7 +205,7 @@ func (s *Subscription) replay(ctx context.Context) error {
 	var page []*Item
 	imported := false
 	last, err := t.pages.read(ctx, s.at, limit, func(e *store.Event, item func() (*Item, error)) {
-		imported = imported || e.Type == typeImportedRow
+		imported = imported || e.Type == eventtype.ImportedRow
 		k, _ := scopeOf(e)
 		_, watches := watched[k]
 		if !visible(e, v, spans[k], watches) || !s.filter.passes(e) {

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/b2b-protocol/b2b/internal/call"
+	"github.com/b2b-protocol/b2b/internal/eventtype"
 	"github.com/b2b-protocol/b2b/internal/store"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
@@ -230,7 +231,7 @@ func (t *tail) handle(e *store.Event) error {
 	var members []store.Membership
 	var state *accessState
 	switch e.Type {
-	case typeThreadCreated, typeThreadParticipant, typeChannelCreated:
+	case eventtype.ThreadCreated, eventtype.ThreadParticipant, eventtype.ChannelCreated:
 		if k, ok := scopeOf(e); ok {
 			changed = &k
 			if t.membersOf == k && e.Seq <= t.membersAt {
@@ -246,7 +247,7 @@ func (t *tail) handle(e *store.Event) error {
 				members = []store.Membership{}
 			}
 		}
-	case typeAccessChanged:
+	case eventtype.AccessChanged:
 		var err error
 		if state, err = t.accessAfter(e); err != nil {
 			return err
@@ -263,10 +264,23 @@ func (t *tail) handle(e *store.Event) error {
 	after := positionOf(t.end.Epoch, e)
 	t.dispatch(after, e)
 	t.end = after
-	if state != nil {
+	switch {
+	case state != nil:
 		t.applyAccess(state, e.Seq)
+	case e.Type == eventtype.WebhookChanged && e.BotID != nil:
+		t.webhookChanged(*e.BotID)
 	}
 	return nil
+}
+
+// webhookChanged informs the reader of the webhook of a bot. mu is held.
+func (t *tail) webhookChanged(bot string) {
+	for s := range t.all {
+		if s.viewer.Webhook && s.viewer.BotID == bot {
+			t.push(s, &Item{WebhookChanged: true})
+		}
+	}
+	t.index.sweep()
 }
 
 // broadcast delivers an item that is not in the log to all subscriptions that may see it.

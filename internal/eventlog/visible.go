@@ -6,6 +6,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/b2b-protocol/b2b/internal/call"
+	"github.com/b2b-protocol/b2b/internal/eventtype"
 	"github.com/b2b-protocol/b2b/internal/store"
 	optionsv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
@@ -31,21 +32,6 @@ func (v Viewer) reader() string {
 	}
 	return v.BotID
 }
-
-// The event types that this package treats specially.
-const (
-	typeBotOnline         = "bot_online"
-	typeBotOffline        = "bot_offline"
-	typeChannelCreated    = "channel_created"
-	typeMessage           = "message"
-	typeThreadCreated     = "thread_created"
-	typeThreadParticipant = "thread_participant"
-	typeThreadMessage     = "thread_message"
-	typeThreadArtifact    = "thread_artifact"
-	typeThreadStatus      = "thread_status_changed"
-	typeAccessChanged     = "access_changed"
-	typeImportedRow       = "catchup_carried" // the payload is no Event, see ImportedRow
-)
 
 // scope is a channel or a thread.
 type scope struct {
@@ -126,7 +112,7 @@ func inScope(kind string, have call.Scopes) bool {
 var scopesOf = sync.OnceValue(func() map[string]call.Scopes {
 	choices := (&b2bv1.Event{}).ProtoReflect().Descriptor().Oneofs().Get(0).Fields()
 	needed := make(map[string]call.Scopes, choices.Len()+1)
-	needed[typeImportedRow] = call.Satisfying(optionsv1.Scope_SCOPE_READ) // the scope of catch-up
+	needed[eventtype.ImportedRow] = call.Satisfying(optionsv1.Scope_SCOPE_READ) // the scope of catch-up
 	for i := range choices.Len() {
 		choice := choices.Get(i)
 		option, _ := proto.GetExtension(choice.Options(), optionsv1.E_Told).(*optionsv1.Told)
@@ -138,12 +124,12 @@ var scopesOf = sync.OnceValue(func() map[string]call.Scopes {
 // shownToAdmins reports whether every human org admin sees an event of a channel or thread, also
 // one who does not watch it.
 func shownToAdmins(e *store.Event) bool {
-	return e.Type == typeThreadCreated || e.Type == typeChannelCreated
+	return e.Type == eventtype.ThreadCreated || e.Type == eventtype.ChannelCreated
 }
 
 // presenceOf returns the bot of a presence event, and for other events "".
 func presenceOf(e *store.Event) string {
-	if e.Type != typeBotOnline && e.Type != typeBotOffline {
+	if e.Type != eventtype.BotOnline && e.Type != eventtype.BotOffline {
 		return ""
 	}
 	if e.BotID != nil {

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/b2b-protocol/b2b/internal/call"
+	"github.com/b2b-protocol/b2b/internal/eventtype"
 	"github.com/b2b-protocol/b2b/internal/store"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
@@ -27,7 +28,7 @@ func TestVisible(t *testing.T) {
 		human, admin := who == "human", who != "bot"
 		for where, s := range spans {
 			for _, watched := range []bool{false, true} {
-				for _, kind := range []string{"thread_message", typeThreadCreated, typeChannelCreated} {
+				for _, kind := range []string{"thread_message", eventtype.ThreadCreated, eventtype.ChannelCreated} {
 					check := func(e store.Event, want bool) {
 						t.Helper()
 						e.OrgID, e.Seq, e.Type = org, 5, kind
@@ -61,8 +62,8 @@ func TestVisible(t *testing.T) {
 		for bot, want := range map[string]bool{me: human, other: true} {
 			brief := &b2bv1.BotBrief{Id: bot}
 			for kind, e := range map[string]*b2bv1.Event{
-				typeBotOnline:  {Event: &b2bv1.Event_BotOnline{BotOnline: &b2bv1.BotOnlineEvent{Bot: brief}}},
-				typeBotOffline: {Event: &b2bv1.Event_BotOffline{BotOffline: &b2bv1.BotOfflineEvent{Bot: brief}}},
+				eventtype.BotOnline:  {Event: &b2bv1.Event_BotOnline{BotOnline: &b2bv1.BotOnlineEvent{Bot: brief}}},
+				eventtype.BotOffline: {Event: &b2bv1.Event_BotOffline{BotOffline: &b2bv1.BotOfflineEvent{Bot: brief}}},
 			} {
 				payload, err := proto.Marshal(e)
 				if err != nil {
@@ -83,9 +84,9 @@ func TestVisible(t *testing.T) {
 // no type of the schema.
 func TestScopesOfTypes(t *testing.T) {
 	for kind, want := range map[string]call.Scopes{
-		typeMessage: call.ScopeRead, typeThreadMessage: call.ScopeRead, typeBotOnline: call.ScopeRead, typeImportedRow: call.ScopeRead,
+		eventtype.Message: call.ScopeRead, eventtype.ThreadMessage: call.ScopeRead, eventtype.BotOnline: call.ScopeRead, eventtype.ImportedRow: call.ScopeRead,
 		"thread_join_request": call.ScopeRead | call.ScopeThread, "bot_join_request": call.ScopeRead | call.ScopeAdmin,
-		typeAccessChanged: 0, "of_a_newer_server": 0,
+		eventtype.AccessChanged: 0, "of_a_newer_server": 0,
 	} {
 		for _, s := range []call.Scopes{call.ScopeRead, call.ScopeThread, call.ScopeMessage, call.ScopeProfile, call.ScopeAdmin, 0} {
 			if got := inScope(kind, s); got != (s&want != 0) {

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/b2b-protocol/b2b/internal/eventlog"
+	"github.com/b2b-protocol/b2b/internal/eventtype"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
@@ -71,27 +72,27 @@ func (p *oldCatchUpRow) event(kind string, at int64) *b2bv1.CatchupEvent {
 		last = stamp(at)
 	}
 	switch kind {
-	case eventlog.CatchUpInvited:
+	case eventtype.CatchUpThreadInvited:
 		return &b2bv1.CatchupEvent{Event: &b2bv1.CatchupEvent_ThreadInvited{ThreadInvited: &b2bv1.ThreadInvitedCatchup{
 			ThreadId: p.ThreadID, Topic: p.Topic, Inviter: p.Inviter,
 		}}}
-	case eventlog.CatchUpStatusChanged:
+	case eventtype.CatchUpThreadStatusChanged:
 		return &b2bv1.CatchupEvent{Event: &b2bv1.CatchupEvent_ThreadStatusChanged{ThreadStatusChanged: &b2bv1.ThreadStatusChangedEvent{
 			ThreadId: p.ThreadID, Topic: p.Topic, From: status(p.From), To: status(p.To), By: p.By,
 		}}}
-	case eventlog.CatchUpRemoved:
+	case eventtype.CatchUpThreadParticipantRemoved:
 		return &b2bv1.CatchupEvent{Event: &b2bv1.CatchupEvent_ThreadParticipantRemoved{ThreadParticipantRemoved: &b2bv1.ThreadRemovedCatchup{
 			ThreadId: p.ThreadID, Topic: p.Topic, RemovedBy: p.RemovedBy,
 		}}}
-	case eventlog.CatchUpThreadMessages:
+	case eventtype.CatchUpThreadMessageSummary:
 		return &b2bv1.CatchupEvent{Event: &b2bv1.CatchupEvent_ThreadMessageSummary{ThreadMessageSummary: &b2bv1.ThreadMessagesCatchup{
 			ThreadId: p.ThreadID, Topic: p.Topic, Count: p.count(0), LastAt: last,
 		}}}
-	case eventlog.CatchUpArtifacts: // the old count lacks the first change
+	case eventtype.CatchUpThreadArtifactAdded: // the old count lacks the first change
 		return &b2bv1.CatchupEvent{Event: &b2bv1.CatchupEvent_ThreadArtifactAdded{ThreadArtifactAdded: &b2bv1.ThreadArtifactsCatchup{
 			ThreadId: p.ThreadID, ArtifactKey: p.ArtifactKey, Version: p.Version, Count: p.count(1),
 		}}}
-	case eventlog.CatchUpChannel:
+	case eventtype.CatchUpChannelMessageSummary:
 		return &b2bv1.CatchupEvent{Event: &b2bv1.CatchupEvent_ChannelMessageSummary{ChannelMessageSummary: &b2bv1.ChannelMessagesCatchup{
 			ChannelId: p.ChannelID, ChannelName: p.ChannelName, Count: p.count(0), LastAt: last,
 		}}}

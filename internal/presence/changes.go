@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/b2b-protocol/b2b/internal/eventtype"
 	"github.com/b2b-protocol/b2b/internal/store"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
@@ -34,8 +35,8 @@ func (t *Tracker) setOnline(ctx context.Context, org, id string) error {
 			if err := tx.PutWebhookStatus(ctx, status); err != nil {
 				return err
 			}
-			if err := t.appendReset(ctx, tx, id); err != nil {
-				return err
+			if _, err := tx.Append(ctx, store.WebhookChanged(id, t.nowMS())); err != nil {
+				return fmt.Errorf("append the change of a webhook: %w", err)
 			}
 		}
 		if bot.Online {
@@ -90,10 +91,10 @@ func (t *Tracker) setOfflineIfAbsent(ctx context.Context, tx Tx, org, id string)
 // appendPresence appends the event that a bot went online or offline.
 func (t *Tracker) appendPresence(ctx context.Context, tx Tx, bot *store.Bot, online bool) error {
 	brief := &b2bv1.BotBrief{Id: bot.ID, Name: bot.Name}
-	row := store.Event{Audience: store.AudiencePresence, Type: "bot_offline", At: t.nowMS(), BotID: &bot.ID, ActorID: &bot.ID}
+	row := store.Event{Audience: store.AudiencePresence, Type: eventtype.BotOffline, At: t.nowMS(), BotID: &bot.ID, ActorID: &bot.ID}
 	event := &b2bv1.Event{Event: &b2bv1.Event_BotOffline{BotOffline: &b2bv1.BotOfflineEvent{Bot: brief}}}
 	if online {
-		row.Type = "bot_online"
+		row.Type = eventtype.BotOnline
 		event = &b2bv1.Event{Event: &b2bv1.Event_BotOnline{BotOnline: &b2bv1.BotOnlineEvent{Bot: brief}}}
 	}
 	var err error
@@ -101,17 +102,6 @@ func (t *Tracker) appendPresence(ctx context.Context, tx Tx, bot *store.Bot, onl
 		return fmt.Errorf("marshal %s: %w", row.Type, err)
 	}
 	_, err = tx.Append(ctx, row)
-	return err
-}
-
-// appendReset appends the internal event by which the node that serves the webhook of a bot
-// learns that its health was reset.
-func (t *Tracker) appendReset(ctx context.Context, tx Tx, bot string) error {
-	payload, err := proto.Marshal(&b2bv1.Event{Event: &b2bv1.Event_AccessChanged{AccessChanged: &b2bv1.AccessChangedEvent{BotId: &bot}}})
-	if err != nil {
-		return fmt.Errorf("marshal access_changed: %w", err)
-	}
-	_, err = tx.Append(ctx, store.Event{Audience: store.AudienceInternal, Type: "access_changed", At: t.nowMS(), Payload: payload})
 	return err
 }
 

@@ -292,7 +292,7 @@ func TestConnectingResetsWebhook(t *testing.T) {
 			t.Errorf("%+v, %v", status, err)
 		}
 	}
-	fx.wantEvents("access_changed", "ann online", "access_changed") // for the node that serves the webhook
+	fx.wantEvents("webhook_changed", "ann online", "webhook_changed") // for the node that serves the webhook
 }
 
 // TestConcurrentChanges: online and offline events alternate.

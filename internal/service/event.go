@@ -3,11 +3,11 @@ package service
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/eventlog"
+	"github.com/b2b-protocol/b2b/internal/eventtype"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
@@ -190,20 +190,9 @@ func position(cursor *string) (*eventlog.Position, error) {
 func eventFilter(req *b2bv1.SubscribeRequest) (eventlog.Filter, error) {
 	f := eventlog.Filter{Types: req.Types, Threads: req.ThreadIds, Channels: req.ChannelIds}
 	for _, t := range f.Types {
-		if !eventTypes()[t] {
+		if !eventtype.IsDelivered(t) {
 			return f, call.Invalid("types: %.64q is not a type of event", t)
 		}
 	}
 	return f, nil
 }
-
-// eventTypes returns the types of events that clients can receive.
-var eventTypes = sync.OnceValue(func() map[string]bool {
-	choices := (&b2bv1.Event{}).ProtoReflect().Descriptor().Oneofs().Get(0).Fields()
-	types := make(map[string]bool, choices.Len())
-	for i := range choices.Len() {
-		types[string(choices.Get(i).Name())] = true
-	}
-	delete(types, "access_changed")
-	return types
-})

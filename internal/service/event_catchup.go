@@ -8,6 +8,7 @@ import (
 
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/eventlog"
+	"github.com/b2b-protocol/b2b/internal/eventtype"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
@@ -60,27 +61,27 @@ func (s *eventService) CountCatchupEvents(ctx context.Context, req *b2bv1.CountC
 func catchupEvent(row *eventlog.CatchUpRow) *b2bv1.CatchupEvent {
 	out := &b2bv1.CatchupEvent{EventId: row.EventID, OccurredAt: stamp(row.OccurredAt)}
 	switch row.Type {
-	case eventlog.CatchUpInvited:
+	case eventtype.CatchUpThreadInvited:
 		out.Event = &b2bv1.CatchupEvent_ThreadInvited{ThreadInvited: &b2bv1.ThreadInvitedCatchup{
 			ThreadId: row.ThreadID, Topic: row.Topic, Inviter: row.By,
 		}}
-	case eventlog.CatchUpStatusChanged:
+	case eventtype.CatchUpThreadStatusChanged:
 		out.Event = &b2bv1.CatchupEvent_ThreadStatusChanged{ThreadStatusChanged: &b2bv1.ThreadStatusChangedEvent{
 			ThreadId: row.ThreadID, Topic: row.Topic, From: row.From, To: row.To, By: row.By,
 		}}
-	case eventlog.CatchUpThreadMessages:
+	case eventtype.CatchUpThreadMessageSummary:
 		out.Event = &b2bv1.CatchupEvent_ThreadMessageSummary{ThreadMessageSummary: &b2bv1.ThreadMessagesCatchup{
 			ThreadId: row.ThreadID, Topic: row.Topic, Count: int32(row.Count), LastAt: stamp(row.LastAt),
 		}}
-	case eventlog.CatchUpArtifacts:
+	case eventtype.CatchUpThreadArtifactAdded:
 		out.Event = &b2bv1.CatchupEvent_ThreadArtifactAdded{ThreadArtifactAdded: &b2bv1.ThreadArtifactsCatchup{
 			ThreadId: row.ThreadID, ArtifactKey: row.Key, Version: int32(row.Version), Count: int32(row.Count),
 		}}
-	case eventlog.CatchUpChannel:
+	case eventtype.CatchUpChannelMessageSummary:
 		out.Event = &b2bv1.CatchupEvent_ChannelMessageSummary{ChannelMessageSummary: &b2bv1.ChannelMessagesCatchup{
 			ChannelId: row.ChannelID, ChannelName: row.ChannelName, Count: int32(row.Count), LastAt: stamp(row.LastAt),
 		}}
-	case eventlog.CatchUpRemoved:
+	case eventtype.CatchUpThreadParticipantRemoved:
 		out.Event = &b2bv1.CatchupEvent_ThreadParticipantRemoved{ThreadParticipantRemoved: &b2bv1.ThreadRemovedCatchup{
 			ThreadId: row.ThreadID, Topic: row.Topic, RemovedBy: row.By,
 		}}

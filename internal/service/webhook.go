@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/b2b-protocol/b2b/internal/call"
@@ -50,8 +49,8 @@ func (s *webhookService) ListDeadLetters(ctx context.Context, req *b2bv1.ListDea
 	return out, nil
 }
 
-// RedeliverDeadLetters makes dead letters due for another attempt. An access_changed event of the
-// log wakes the node that serves the webhook.
+// RedeliverDeadLetters makes dead letters due for another attempt. A record in the log informs the
+// node that serves the webhook.
 func (s *webhookService) RedeliverDeadLetters(ctx context.Context, req *b2bv1.RedeliverDeadLettersRequest) (*b2bv1.RedeliverDeadLettersResponse, error) {
 	caller := call.CallerOf(ctx)
 	if req.GetBot() == "" {
@@ -75,12 +74,11 @@ func (s *webhookService) RedeliverDeadLetters(ctx context.Context, req *b2bv1.Re
 		if req.GetDeliveryId() != "" {
 			details["delivery_id"] = req.GetDeliveryId()
 		}
-		err = errors.Join(
-			s.audit(ctx, tx, caller.OrgID, actorBot(ctx), "webhook.redeliver", "bot", bot, details),
-			s.accessChanged(ctx, tx, bot),
-		)
-		if err != nil {
+		if err := s.audit(ctx, tx, caller.OrgID, actorBot(ctx), "webhook.redeliver", "bot", bot, details); err != nil {
 			return nil, err
+		}
+		if _, err := tx.Append(ctx, store.WebhookChanged(bot, s.nowMS())); err != nil {
+			return nil, fmt.Errorf("append the change of a webhook: %w", err)
 		}
 		return &b2bv1.RedeliverDeadLettersResponse{Redelivered: int32(n)}, nil
 	})

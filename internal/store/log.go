@@ -33,12 +33,9 @@ type Event struct {
 	Decoded any `bun:"-"`
 }
 
-// TypeAccessChanged is the type of events that invalidate cached access rights. LogTop has the
-// seq of the newest.
-const TypeAccessChanged = "access_changed"
-
 // LogTop is the end of the log of an org: the epoch of its positions, the last seq (0: the log
-// is empty), and the seq of the last event of TypeAccessChanged (0: none).
+// is empty), and the seq of the last event of type eventtype.AccessChanged, which invalidates
+// cached access rights (0: none).
 type LogTop struct {
 	Epoch  string
 	Seq    int64

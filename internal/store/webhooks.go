@@ -1,6 +1,10 @@
 package store
 
-import "context"
+import (
+	"context"
+
+	"github.com/b2b-protocol/b2b/internal/eventtype"
+)
 
 // WebhookStatus is the health of the deliveries to the webhook of a bot.
 type WebhookStatus struct {
@@ -85,4 +89,11 @@ type WebhookWriter interface {
 	// Redeliver lets dead letters of a bot, or with an id that one, wait for an
 	// attempt at a time, as if there had been none, and returns how many.
 	Redeliver(ctx context.Context, bot, id string, at int64) (int64, error)
+}
+
+// WebhookChanged returns the record to append to the log with a change that the node that serves
+// the webhook of a bot must read: dead letters are due again, or the degraded state has ended. No
+// client receives it, and cached access rights stay valid.
+func WebhookChanged(bot string, at int64) Event {
+	return Event{Audience: AudienceInternal, Type: eventtype.WebhookChanged, At: at, BotID: &bot}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/eventlog"
+	"github.com/b2b-protocol/b2b/internal/eventtype"
 	"github.com/b2b-protocol/b2b/internal/fair"
 	"github.com/b2b-protocol/b2b/internal/node"
 	"github.com/b2b-protocol/b2b/internal/seal"
@@ -52,7 +53,6 @@ type Config struct {
 // Dispatcher serves the webhooks that this node holds.
 type Dispatcher struct {
 	Config
-	types         []string // of events to post
 	sender        *sender
 	places        *fair.Pool    // of attempts to receivers that responded last time
 	failingPlaces *fair.Pool    // of attempts to the others
@@ -86,7 +86,7 @@ func New(c Config) *Dispatcher {
 		c.timeout = attemptTime
 	}
 	return &Dispatcher{
-		Config: c, types: types(), sender: newSender(c.Policy, c.Version, c.timeout),
+		Config: c, sender: newSender(c.Policy, c.Version, c.timeout),
 		readers: map[string]*serving{}, failed: map[string]time.Time{}, unserved: map[string]time.Time{},
 		places: fair.New(fair.Sizes{Slots: parallel}), failingPlaces: fair.New(fair.Sizes{Slots: parallelFailing}), wake: make(chan struct{}, 1),
 	}
@@ -124,7 +124,7 @@ func (d *Dispatcher) wait(ctx context.Context) {
 func (d *Dispatcher) committed(_ string, events []store.Event) {
 	for i := range events {
 		switch events[i].Type {
-		case "bot_registered", "access_changed":
+		case eventtype.BotRegistered, eventtype.AccessChanged: // a bot or an org may have become active
 			select {
 			case d.wake <- struct{}{}:
 			default:

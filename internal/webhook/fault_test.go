@@ -40,12 +40,13 @@ func TestDegraded(t *testing.T) {
 	if n := len(r.got()); n != 40 {
 		t.Errorf("%d attempts: some to a degraded webhook", n)
 	}
-	// The bot connects: its health is reset, with an event for the node that serves the webhook.
+	// The bot connects: its health is reset, with a record for the node that serves the webhook.
 	fx.change("org", func(ctx context.Context, tx store.Tx) error {
 		if err := tx.PutWebhookStatus(ctx, &store.WebhookStatus{BotID: "bob"}); err != nil {
 			return err
 		}
-		return fx.append(ctx, tx, store.Event{Audience: store.AudienceInternal}, changed("bob"))
+		_, err := tx.Append(ctx, store.WebhookChanged("bob", fx.clock.Now().UnixMilli()))
+		return err
 	})
 	want = append(want, fx.say("ann", "bob", 1)...)
 	fx.receives(r, 41)
@@ -89,7 +90,8 @@ func (fx *fixture) redeliver(bot, id string, n int64) {
 		if got != n {
 			fx.Errorf("%d dead letters are redelivered, want %d", got, n)
 		}
-		return fx.append(ctx, tx, store.Event{Audience: store.AudienceInternal}, changed(bot))
+		_, err = tx.Append(ctx, store.WebhookChanged(bot, fx.clock.Now().UnixMilli()))
+		return err
 	})
 }
 

@@ -7,13 +7,11 @@ import (
 	"slices"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/eventlog"
+	"github.com/b2b-protocol/b2b/internal/eventtype"
 	"github.com/b2b-protocol/b2b/internal/seal"
 	"github.com/b2b-protocol/b2b/internal/store"
-	optionsv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
@@ -40,19 +38,6 @@ const clockSkew = 10 * time.Second
 
 // degradeAt is the number of events in a row that must fail to degrade a webhook.
 const degradeAt = 10
-
-// types returns the event types that webhooks get (B2B-HOOK-001): the choices of Event with the
-// option webhook in the schema.
-func types() (names []string) {
-	choices := (*b2bv1.Event)(nil).ProtoReflect().Descriptor().Oneofs().ByName("event").Fields()
-	for i := range choices.Len() {
-		f := choices.Get(i)
-		if proto.GetExtension(f.Options(), optionsv1.E_Wire).(*optionsv1.Wire).GetWebhook() {
-			names = append(names, string(f.Name()))
-		}
-	}
-	return names
-}
 
 // isOwn reports whether the bot itself sent the message or artifact of an event. Webhooks leave
 // these out; streams do not.
@@ -195,7 +180,7 @@ func (r *reader) subscribe(ctx context.Context) error {
 		}
 		from := eventlog.Position{Epoch: top.Epoch, Seq: min(r.seq, top.Seq)}
 		viewer := eventlog.Viewer{OrgID: r.ref.OrgID, BotID: r.ref.BotID, Scopes: call.ScopeFull, Webhook: true}
-		sub, err := r.d.Log.Subscribe(ctx, viewer, &from, eventlog.Filter{Types: r.d.types})
+		sub, err := r.d.Log.Subscribe(ctx, viewer, &from, eventlog.Filter{Types: eventtype.Posted()})
 		if err == nil {
 			r.sub = sub
 			return nil
@@ -258,7 +243,7 @@ func (r *reader) step(ctx context.Context) error {
 		return nil
 	case err != nil:
 		return r.resubscribe(ctx, err)
-	case it.Recheck:
+	case it.WebhookChanged:
 		if err := r.save(ctx); err != nil {
 			return err
 		}

@@ -1,11 +1,12 @@
 // Command protoc-gen-call generates the parts of the server that follow from the schema: the
 // operations, which bind every RPC to the interface of its service (call/operations.gen.go), the
-// checks of the limits of requests (call/bounds.gen.go), and the limits as constants
-// (limits/limits.gen.go).
+// checks of the limits of requests (call/bounds.gen.go), the limits as constants
+// (limits/limits.gen.go), and the types of events (eventtype/eventtype.gen.go).
 package main
 
 import (
 	"google.golang.org/protobuf/compiler/protogen"
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/pluginpb"
 )
 
@@ -16,16 +17,24 @@ const (
 	contextLib  = protogen.GoImportPath("context")
 	callPath    = protogen.GoImportPath("github.com/b2b-protocol/b2b/internal/call")
 	limitsPath  = protogen.GoImportPath("github.com/b2b-protocol/b2b/internal/limits")
+	eventsPath  = protogen.GoImportPath("github.com/b2b-protocol/b2b/internal/eventtype")
 )
 
 func main() {
 	protogen.Options{}.Run(func(p *protogen.Plugin) error {
 		p.SupportedFeatures = uint64(pluginpb.CodeGeneratorResponse_FEATURE_PROTO3_OPTIONAL)
 		var services []*protogen.Service
+		messages := map[protoreflect.FullName]*protogen.Message{}
 		for _, f := range p.Files {
 			if f.Generate {
 				services = append(services, f.Services...)
+				for _, m := range f.Messages {
+					messages[m.Desc.FullName()] = m
+				}
 			}
+		}
+		if event, catchUp := messages[eventMessage], messages[catchUpMessage]; event != nil && catchUp != nil {
+			writeEventTypes(p.NewGeneratedFile("eventtype/eventtype.gen.go", eventsPath), event, catchUp)
 		}
 		if len(services) > 0 {
 			b := newBounds(p.NewGeneratedFile("call/bounds.gen.go", callPath))

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 
+	"github.com/b2b-protocol/b2b/internal/eventtype"
 	"github.com/b2b-protocol/b2b/internal/store"
 )
 
@@ -94,7 +95,7 @@ func (t *tx) Append(ctx context.Context, e store.Event) (int64, error) {
 		return 0, err
 	}
 	t.log.seq = seq
-	if e.Type == store.TypeAccessChanged {
+	if e.Type == eventtype.AccessChanged {
 		t.log.access = seq
 	}
 	t.log.events = append(t.log.events, e)

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/b2b-protocol/b2b/internal/eventtype"
 	"github.com/b2b-protocol/b2b/internal/store"
 )
 
@@ -99,17 +100,17 @@ var logTests = []test{
 		org, other := s.org(), s.org()
 		s.append(org, "x")
 		equal(s, "before", must(s.LogTop(s.ctx, org))(s).Access, 0)
-		s.append(org, store.TypeAccessChanged)
+		s.append(org, eventtype.AccessChanged)
 		s.append(org, "x")
 		s.append(other, "x")
 		s.update(org, func(tx store.Tx) error {
 			equal(s, "in a change", must(tx.LogTop(s.ctx, org))(s).Access, 2)
-			_, err := tx.Append(s.ctx, store.Event{Type: store.TypeAccessChanged})
+			_, err := tx.Append(s.ctx, store.Event{Type: eventtype.AccessChanged})
 			equal(s, "after it in the change", must(tx.LogTop(s.ctx, org))(s).Access, 4)
 			return err
 		})
 		err := s.Update(s.ctx, org, func(tx store.Tx) error {
-			if _, err := tx.Append(s.ctx, store.Event{Type: store.TypeAccessChanged}); err != nil {
+			if _, err := tx.Append(s.ctx, store.Event{Type: eventtype.AccessChanged}); err != nil {
 				return err
 			}
 			return errRefused
