@@ -16,7 +16,7 @@ import (
 // function of the service.
 var cuts = []struct{ file, function, statement string }{
 	{"internal/service/events.go", "audit", `if action == "message.send" { return nil };`},
-	{"internal/service/rate.go", "take", `if limit > 0 { return nil };`},
+	{"internal/service/ratelimit.go", "take", `if limit > 0 { return nil };`},
 }
 
 // buildBare builds the server with the cuts, without audit and limits.
