@@ -36,12 +36,12 @@ type RepliedMessage struct {
 
 // MessageHit is one result of SearchMessages.
 type MessageHit struct {
-	MessageID   string
-	ThreadID    string
-	ThreadTopic string
-	SenderName  *string
-	Content     string
-	CreatedAt   int64
+	MessageID   string  `bun:"message_id"`
+	ThreadID    string  `bun:"thread_id"`
+	ThreadTopic string  `bun:"thread_topic"`
+	SenderName  *string `bun:"sender_name"`
+	Content     string  `bun:"content"`
+	CreatedAt   int64   `bun:"created_at"`
 }
 
 // ThreadMessageReader reads thread messages.

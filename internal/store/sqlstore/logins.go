@@ -15,8 +15,8 @@ func (r reader) LoginFailures(ctx context.Context, keys []string) ([]store.Login
 }
 
 func (t *tx) PutLoginFailures(ctx context.Context, f *store.LoginFailures) error {
-	return t.c.exec(ctx, `INSERT INTO login_failures (key, failed, ends_at) VALUES (?, ?, ?)
-		ON CONFLICT (key) DO UPDATE SET failed = excluded.failed, ends_at = excluded.ends_at`, f.Key, f.Failed, f.EndsAt)
+	q, args := insertion(t.reader, "login_failures", f)
+	return t.c.exec(ctx, q+" ON CONFLICT (key) DO UPDATE SET failed = excluded.failed, ends_at = excluded.ends_at", args...)
 }
 
 func (t *tx) DeleteLoginFailures(ctx context.Context, key string) error {

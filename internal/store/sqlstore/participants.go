@@ -42,16 +42,16 @@ func (r reader) CountParticipants(ctx context.Context, thread string) (int64, er
 	return value[int64](ctx, r, "SELECT count(*) FROM thread_participants WHERE thread_id = ?", thread)
 }
 
+var memberships scanner[store.Membership] = func(rows rowSet, m *store.Membership) error {
+	return rows.Scan(&m.Kind, &m.ScopeID, &m.BotID, &m.JoinedSeq, &m.LeftSeq)
+}
+
 func (r reader) Memberships(ctx context.Context, bot string) ([]store.Membership, error) {
-	return list[store.Membership](ctx, r, `SELECT kind, scope_id, bot_id, joined_seq, left_seq FROM (
+	return memberships.list(ctx, r, `SELECT kind, scope_id, bot_id, joined_seq, left_seq FROM (
 			SELECT 'channel' AS kind, channel_id AS scope_id, bot_id, joined_seq, CAST(NULL AS BIGINT) AS left_seq FROM channel_members WHERE bot_id = ?
 			UNION ALL SELECT 'thread', thread_id, bot_id, joined_seq, CAST(NULL AS BIGINT) FROM thread_participants WHERE bot_id = ?
 			UNION ALL SELECT kind, scope_id, bot_id, joined_seq, left_seq FROM membership_history WHERE bot_id = ?) m
 		ORDER BY joined_seq, kind, scope_id`, bot, bot, bot)
-}
-
-var memberships scanner[store.Membership] = func(rows rowSet, m *store.Membership) error {
-	return rows.Scan(&m.Kind, &m.ScopeID, &m.BotID, &m.JoinedSeq, &m.LeftSeq)
 }
 
 func (r reader) MembershipsOf(ctx context.Context, kind store.MembershipKind, scope string) ([]store.Membership, error) {
@@ -70,8 +70,8 @@ func (t *tx) AddParticipant(ctx context.Context, p *store.Participant) error {
 		return err
 	}
 	p.JoinedSeq = seq
-	_, err = t.c.execNow(ctx, "INSERT INTO thread_participants (thread_id, bot_id, label, joined_at, joined_seq) VALUES (?, ?, ?, ?, ?)",
-		p.ThreadID, p.BotID, p.Label, p.JoinedAt, seq)
+	q, args := insertion(t.reader, "thread_participants", p)
+	_, err = t.c.execNow(ctx, q, args...)
 	return err
 }
 

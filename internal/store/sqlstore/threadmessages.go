@@ -170,13 +170,12 @@ func (r reader) SearchMessages(ctx context.Context, org, text string, after *sto
 	if after != nil {
 		w.and("(m.created_at, m.id) < (?, ?)", after.At, after.ID)
 	}
-	return scanner[store.MessageHit](func(rows rowSet, h *store.MessageHit) error {
-		return rows.Scan(&h.MessageID, &h.ThreadID, &h.ThreadTopic, &h.SenderName, &h.Content, &h.CreatedAt)
-	}).listed(long(ctx), r, listing{
-		columns: "m.id, m.thread_id, t.topic, b.name, m.content, m.created_at", long: "m.content",
+	l := listing{
+		columns: "m.id AS message_id, m.thread_id, t.topic AS thread_topic, b.name AS sender_name, m.content, m.created_at", long: "m.content",
 		from:  " FROM threads t JOIN thread_messages m ON m.thread_id = t.id LEFT JOIN bots b ON b.id = m.sender_id" + w.text.String(),
 		order: byAge, limit: limit,
-	}, w.args...)
+	}
+	return page[store.MessageHit](long(ctx), r, l.query(r.d), l.args(w.args)...)
 }
 
 func (t *tx) InsertThreadMessage(ctx context.Context, m *store.ThreadMessage) error {

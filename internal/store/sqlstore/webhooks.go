@@ -23,14 +23,12 @@ func (t *tx) PutWebhookStatus(ctx context.Context, s *store.WebhookStatus) error
 }
 
 func (r reader) WebhookPosition(ctx context.Context, bot string) (int64, error) {
-	type rowSet struct {
-		Seq int64 `bun:"seq"`
-	}
-	c, err := one[rowSet](ctx, r, "SELECT seq FROM webhook_cursors WHERE bot_id = ?", bot)
+	seq, err := scanner[int64](func(rows rowSet, seq *int64) error { return rows.Scan(seq) }).one(ctx, r,
+		"SELECT seq FROM webhook_cursors WHERE bot_id = ?", bot)
 	if err != nil {
 		return 0, err
 	}
-	return c.Seq, nil
+	return *seq, nil
 }
 
 // oldestWait selects the oldest event of an org that is still to be delivered: after the
