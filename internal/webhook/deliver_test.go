@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"net/textproto"
 	"slices"
 	"strings"
@@ -251,19 +250,5 @@ func BenchmarkSign(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		text = s.appendTo(text[:0], "id", time.UnixMilli(1767225600123), body)
-	}
-}
-
-// BenchmarkSend measures one delivery, including the receiver.
-func BenchmarkSend(b *testing.B) {
-	r := httptest.NewServer(status(http.StatusNoContent))
-	defer r.Close()
-	conn, body := connectionTo(b, r, time.Minute), make([]byte, 700)
-	defer conn.close() // before the receiver
-	b.ReportAllocs()
-	for b.Loop() {
-		if res := conn.send(b.Context(), "id", body, time.Now()); res.reason != "" {
-			b.Fatal(res.reason)
-		}
 	}
 }
