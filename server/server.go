@@ -174,8 +174,9 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	})
 	s.unserved = tally.New(s.log, "Redis does not serve tickets of WebSockets, so the database does")
 	tickets := &auth.Tickets{Store: ticketStore(s.store), Redis: s.redis, Failed: s.unserved}
+	throttle := &auth.Throttle{Store: throttleStore(s.store), Now: c.Now}
 	deps := service.Deps{
-		Store: s.store, Files: s.files, Access: s.auth, Tickets: tickets, Keys: s.keys,
+		Store: serviceStore(s.store), Files: s.files, Access: s.auth, Tickets: tickets, Throttle: throttle, Keys: s.keys,
 		Events: s.hub, Streams: s.streams, Log: s.log, Now: c.Now, Sockets: gauge{s}, Webhooks: targets,
 		OrgEnded: func() { s.retain.Wake() },
 		Config: service.Config{

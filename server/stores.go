@@ -6,6 +6,7 @@ import (
 	"github.com/b2b-protocol/b2b/internal/node"
 	"github.com/b2b-protocol/b2b/internal/presence"
 	"github.com/b2b-protocol/b2b/internal/retention"
+	"github.com/b2b-protocol/b2b/internal/service"
 	"github.com/b2b-protocol/b2b/internal/store"
 	"github.com/b2b-protocol/b2b/internal/vault"
 	"github.com/b2b-protocol/b2b/internal/webhook"
@@ -15,6 +16,10 @@ import (
 
 func authStore(s store.Store) auth.Store {
 	return store.NarrowViews(s, func(r store.Reader) auth.Reader { return r }, func(tx store.Tx) auth.Tx { return tx })
+}
+
+func throttleStore(s store.Store) auth.ThrottleStore {
+	return store.Narrow(s, func(tx store.Tx) auth.ThrottleTx { return tx })
 }
 
 func ticketStore(s store.Store) auth.TicketStore {
@@ -35,6 +40,10 @@ func presenceStore(s store.Store) presence.Store {
 
 func retentionStore(s store.Store) retention.Store {
 	return store.Narrow(s, func(tx store.Tx) retention.Tx { return tx })
+}
+
+func serviceStore(s store.Store) service.Store {
+	return store.NarrowViews(s, func(r store.Reader) service.Reader { return r }, func(tx store.Tx) service.Tx { return tx })
 }
 
 func vaultStore(s store.Store) vault.Store {

@@ -13,8 +13,8 @@ import (
 )
 
 // wholeStore are the packages, with those below them, that may name the whole store: they
-// implement it, give other packages their parts of it, or need most of it (internal/service).
-var wholeStore = []string{"internal/store", "internal/service", "server", "cmd", "bench"}
+// implement it, or give other packages their parts of it.
+var wholeStore = []string{"internal/store", "server", "cmd", "bench"}
 
 // TestPartsOfTheStore: a package states the methods of the store that it calls, in interfaces of
 // its own. It does not name the interfaces of package store, and declares no method of them

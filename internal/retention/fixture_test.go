@@ -60,7 +60,7 @@ func newFixture(t *testing.T, url string) *fixture {
 	f := &fixture{T: t, Store: st, ctx: t.Context()}
 	f.clock.Store(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli())
 	f.deps = service.Deps{
-		Store: st, Access: noAccess{}, Log: slog.New(slog.DiscardHandler), Now: f.now, Config: service.Config{MaxMessage: 65536},
+		Store: store.NarrowViews(st, func(r store.Reader) service.Reader { return r }, func(tx store.Tx) service.Tx { return tx }), Access: noAccess{}, Log: slog.New(slog.DiscardHandler), Now: f.now, Config: service.Config{MaxMessage: 65536},
 	}
 	f.Services = service.New(f.deps)
 	return f

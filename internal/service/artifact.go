@@ -16,11 +16,35 @@ import (
 )
 
 // artifactService serves the artifacts of threads: versioned documents (B2B-ART-001 to 023).
-type artifactService struct{ *core }
+type artifactService struct {
+	*core
+	reads artifactReads
+}
+
+// artifactReads is what artifactService reads of the store.
+type artifactReads interface {
+	entryReader
+	Artifacts(ctx context.Context, thread string, after *store.PageKey, limit int) ([]store.Artifact, error)
+	ArtifactsPage(ctx context.Context, thread, afterKey string, limit int) ([]store.Artifact, error)
+	ArtifactVersions(ctx context.Context, thread, key string, afterVersion int64, limit int) ([]store.Artifact, error)
+}
+
+// artifactTx is what its changes need.
+type artifactTx interface {
+	eventTx
+	auditTx
+	entryReader
+	settingsReader
+	LatestArtifact(ctx context.Context, thread, key string) (*store.Artifact, error)
+	FirstArtifact(ctx context.Context, thread, key string) (*store.Artifact, error)
+	ArtifactUse(ctx context.Context, org, thread string, at int64) (store.ArtifactUse, error)
+	InsertArtifact(ctx context.Context, a *store.Artifact) error
+	TouchThread(ctx context.Context, id string, at int64) error
+}
 
 // AddArtifact adds version 1 of an artifact.
 func (s *artifactService) AddArtifact(ctx context.Context, req *b2bv1.AddArtifactRequest) (*b2bv1.AddArtifactResponse, error) {
-	return guarded(ctx, s.core, req, func(tx store.Tx) (*b2bv1.AddArtifactResponse, error) {
+	return guarded(ctx, s.core, req, func(tx artifactTx) (*b2bv1.AddArtifactResponse, error) {
 		t, err := s.enterToWrite(ctx, tx, req.GetThreadId())
 		if err != nil {
 			return nil, err
@@ -53,7 +77,7 @@ func (s *artifactService) AddArtifact(ctx context.Context, req *b2bv1.AddArtifac
 // the type JSON again (B2B-ART-023).
 func (s *artifactService) UpdateArtifact(ctx context.Context, req *b2bv1.UpdateArtifactRequest) (*b2bv1.UpdateArtifactResponse, error) {
 	named := namedFields(req, req.UpdateMask)
-	return guarded(ctx, s.core, req, func(tx store.Tx) (*b2bv1.UpdateArtifactResponse, error) {
+	return guarded(ctx, s.core, req, func(tx artifactTx) (*b2bv1.UpdateArtifactResponse, error) {
 		t, err := s.enterToWrite(ctx, tx, req.GetThreadId())
 		if err != nil {
 			return nil, err
@@ -90,7 +114,7 @@ func (s *artifactService) UpdateArtifact(ctx context.Context, req *b2bv1.UpdateA
 }
 
 // enterToWrite is enter for operations that need the permission to write.
-func (s *artifactService) enterToWrite(ctx context.Context, tx store.Tx, id string) (*store.Thread, error) {
+func (s *artifactService) enterToWrite(ctx context.Context, tx artifactTx, id string) (*store.Thread, error) {
 	t, p, err := s.enter(ctx, tx, id, true)
 	if err != nil {
 		return nil, err
@@ -128,7 +152,7 @@ func errArtifactExists() error {
 
 // write stores a version by the caller, updates the thread's last activity, writes the audit
 // entry, and emits the event.
-func (s *artifactService) write(ctx context.Context, tx store.Tx, a *store.Artifact, v jsonrepair.Version) (*b2bv1.Artifact, error) {
+func (s *artifactService) write(ctx context.Context, tx artifactTx, a *store.Artifact, v jsonrepair.Version) (*b2bv1.Artifact, error) {
 	caller := call.CallerOf(ctx)
 	now := s.nowMS()
 	a.ID, a.ContributorID, a.CreatedAt, a.UpdatedAt = newID(), &caller.BotID, now, now
@@ -158,7 +182,7 @@ func (s *artifactService) write(ctx context.Context, tx store.Tx, a *store.Artif
 
 // ListArtifacts returns the latest version of each key.
 func (s *artifactService) ListArtifacts(ctx context.Context, req *b2bv1.ListArtifactsRequest) (*b2bv1.ListArtifactsResponse, error) {
-	t, _, err := s.enter(ctx, s.Store, req.GetThreadId(), false)
+	t, _, err := s.enter(ctx, s.reads, req.GetThreadId(), false)
 	if err != nil {
 		return nil, err
 	}
@@ -178,12 +202,12 @@ func (s *artifactService) artifacts(ctx context.Context, thread, from string, li
 	p, plain := pagetoken.ParsePlain(from)
 	switch {
 	case plain && p.ID != "": // keys contain no pipe
-		rows, err = s.Store.Artifacts(ctx, thread, &store.PageKey{At: p.At, ID: p.ID}, n+1)
+		rows, err = s.reads.Artifacts(ctx, thread, &store.PageKey{At: p.At, ID: p.ID}, n+1)
 	case from == "" && limit == nil:
-		rows, err = s.Store.Artifacts(ctx, thread, nil, n+1)
+		rows, err = s.reads.Artifacts(ctx, thread, nil, n+1)
 	default:
 		n, byKey = size(limit), true
-		rows, err = s.Store.ArtifactsPage(ctx, thread, from, n+1)
+		rows, err = s.reads.ArtifactsPage(ctx, thread, from, n+1)
 	}
 	if err != nil {
 		return nil, nil, false, fmt.Errorf("list artifacts: %w", err)
@@ -201,7 +225,7 @@ func (s *artifactService) artifacts(ctx context.Context, thread, from string, li
 
 // ListArtifactVersions returns all versions of a key, oldest first.
 func (s *artifactService) ListArtifactVersions(ctx context.Context, req *b2bv1.ListArtifactVersionsRequest) (*b2bv1.ListArtifactVersionsResponse, error) {
-	t, _, err := s.enter(ctx, s.Store, req.GetThreadId(), false)
+	t, _, err := s.enter(ctx, s.reads, req.GetThreadId(), false)
 	if err != nil {
 		return nil, err
 	}
@@ -215,7 +239,7 @@ func (s *artifactService) ListArtifactVersions(ctx context.Context, req *b2bv1.L
 		}
 	}
 	size := wholePage(req.Limit)
-	rows, err := s.Store.ArtifactVersions(ctx, t.ID, req.GetArtifactKey(), after, size+1)
+	rows, err := s.reads.ArtifactVersions(ctx, t.ID, req.GetArtifactKey(), after, size+1)
 	if err != nil {
 		return nil, fmt.Errorf("list the versions of an artifact: %w", err)
 	}
@@ -232,7 +256,7 @@ func (s *artifactService) ListArtifactVersions(ctx context.Context, req *b2bv1.L
 // ListOrgThreadArtifacts returns the latest version of each key to the org's admins: a page
 // ordered by key, or all (B2B-ORGTHR-009).
 func (s *artifactService) ListOrgThreadArtifacts(ctx context.Context, req *b2bv1.ListOrgThreadArtifactsRequest) (*b2bv1.ListOrgThreadArtifactsResponse, error) {
-	t, err := s.find(ctx, s.Store, req.GetThreadId())
+	t, err := s.find(ctx, s.reads, req.GetThreadId())
 	if err != nil {
 		return nil, err
 	}

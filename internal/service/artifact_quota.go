@@ -12,7 +12,7 @@ import (
 
 // checkArtifactQuota returns an error for a version with which its thread or org would exceed a
 // quota of the operator (B2B-ART-014). Existing artifacts stay, even above the quota.
-func (s *artifactService) checkArtifactQuota(ctx context.Context, r store.Reader, a *store.Artifact) error {
+func (s *artifactService) checkArtifactQuota(ctx context.Context, r artifactTx, a *store.Artifact) error {
 	now := s.Now().UTC()
 	used, err := r.ArtifactUse(ctx, call.CallerOf(ctx).OrgID, a.ThreadID, now.UnixMilli())
 	if err != nil {

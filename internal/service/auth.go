@@ -16,7 +16,39 @@ import (
 )
 
 // authService implements login, logout and the registration of bots.
-type authService struct{ *core }
+type authService struct {
+	*core
+	reads authReads
+}
+
+// authReads is what authService reads of the store.
+type authReads interface {
+	authReader
+}
+
+// authTx is what its changes need.
+type authTx interface {
+	authReader
+	nameReader
+	eventTx
+	auditTx
+	quotaTx
+	CreateBot(ctx context.Context, b *store.Bot) error
+	PutLoginFailures(ctx context.Context, f *store.LoginFailures) error
+	SessionsOf(ctx context.Context, scope store.SessionScope, now int64, limit int) ([]store.Session, error)
+	CreateSession(ctx context.Context, s *store.Session) error
+	DeleteSession(ctx context.Context, hash string) (*store.Session, error)
+	CountStored(ctx context.Context, at int64, bulk bool) error
+	ConsumeTicket(ctx context.Context, id string) (bool, error)
+	StartWebhook(ctx context.Context, bot string) error
+}
+
+// authReader is what a login or registration reads before its change and in it.
+type authReader interface {
+	auth.TokenReader
+	orgReader
+	Ticket(ctx context.Context, hash string) (*store.OrgTicket, error)
+}
 
 // evictAtMost bounds how many sessions one login ends. Only imported data can have more.
 const evictAtMost = 1000
@@ -56,11 +88,11 @@ func (s *authService) loginBot(ctx context.Context, req *b2bv1.LoginRequest) (*b
 
 func (s *authService) openBot(ctx context.Context, req *b2bv1.LoginRequest, owner *string, target *loginTarget) (*b2bv1.LoginResponse, error) {
 	// The token names the org. The change of that org then checks the token again.
-	found, err := s.loginToken(ctx, s.Store, req.GetToken(), target)
+	found, err := s.loginToken(ctx, s.reads, req.GetToken(), target)
 	if err != nil {
 		return nil, err
 	}
-	return s.open(ctx, found.Bot.OrgID, func(tx store.Tx) (*store.Session, *store.Token, error) {
+	return s.open(ctx, found.Bot.OrgID, func(tx authTx) (*store.Session, *store.Token, error) {
 		found, err := s.loginToken(ctx, tx, req.GetToken(), target)
 		if err != nil {
 			return nil, nil, err
@@ -76,7 +108,7 @@ func (s *authService) openBot(ctx context.Context, req *b2bv1.LoginRequest, owne
 }
 
 // loginToken finds the bot of a token, and returns an error if it may not log in.
-func (s *authService) loginToken(ctx context.Context, r store.Reader, token string, target *loginTarget) (*auth.Found, error) {
+func (s *authService) loginToken(ctx context.Context, r authReader, token string, target *loginTarget) (*auth.Found, error) {
 	found, err := auth.FindToken(ctx, r, token)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, auth.TokenUnknown()
@@ -111,7 +143,7 @@ func (s *authService) loginOrgAdmin(ctx context.Context, req *b2bv1.LoginRequest
 	if req.GetOrgSecret() == "" {
 		return nil, call.Invalid("org_secret is required")
 	}
-	check := func(r store.Reader) (*store.Org, error) {
+	check := func(r authReader) (*store.Org, error) {
 		org, err := secretOrg(ctx, r, req.GetOrgId(), req.GetOrgSecret())
 		if err != nil {
 			return nil, err
@@ -120,10 +152,10 @@ func (s *authService) loginOrgAdmin(ctx context.Context, req *b2bv1.LoginRequest
 	}
 	return s.throttled(ctx, "org_admin", req.GetOrgId(), func(target *loginTarget) (*b2bv1.LoginResponse, error) {
 		target.org = req.GetOrgId()               // it may not exist
-		if _, err := check(s.Store); err != nil { // a wrong guess does not wait for a write transaction
+		if _, err := check(s.reads); err != nil { // a wrong guess does not wait for a write transaction
 			return nil, err
 		}
-		return s.open(ctx, req.GetOrgId(), func(tx store.Tx) (*store.Session, *store.Token, error) {
+		return s.open(ctx, req.GetOrgId(), func(tx authTx) (*store.Session, *store.Token, error) {
 			org, err := check(tx)
 			if err != nil {
 				return nil, nil, err
@@ -135,7 +167,7 @@ func (s *authService) loginOrgAdmin(ctx context.Context, req *b2bv1.LoginRequest
 
 // secretOrg finds the org with this id and secret. It does the same work for an org that does
 // not exist, so that its time does not reveal which orgs exist (B2B-AUTH-071).
-func secretOrg(ctx context.Context, r store.Reader, id, secret string) (*store.Org, error) {
+func secretOrg(ctx context.Context, r orgReader, id, secret string) (*store.Org, error) {
 	org, err := r.Org(ctx, id)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, fmt.Errorf("find an org: %w", err)
@@ -163,7 +195,7 @@ func (s *authService) loginSuperAdmin(ctx context.Context, req *b2bv1.LoginReque
 		if err != nil {
 			return nil, err
 		}
-		return s.open(ctx, "", func(store.Tx) (*store.Session, *store.Token, error) {
+		return s.open(ctx, "", func(authTx) (*store.Session, *store.Token, error) {
 			return &store.Session{Role: store.RoleSuperAdmin, SecretFingerprint: &fingerprint}, nil, nil
 		})
 	})
@@ -180,7 +212,7 @@ type loginTarget struct {
 // (B2B-AUTH-048, B2B-AUTH-049).
 func (s *authService) throttled(ctx context.Context, kind, subject string, try func(*loginTarget) (*b2bv1.LoginResponse, error)) (*b2bv1.LoginResponse, error) {
 	attempts := attempts(ctx, kind, subject)
-	wait, err := s.throttle.Wait(ctx, attempts)
+	wait, err := s.Throttle.Wait(ctx, attempts)
 	if err != nil {
 		return nil, err
 	}
@@ -190,7 +222,7 @@ func (s *authService) throttled(ctx context.Context, kind, subject string, try f
 	var of loginTarget
 	res, err := try(&of)
 	if err == nil {
-		if err := s.throttle.Passed(ctx, attempts); err != nil {
+		if err := s.Throttle.Passed(ctx, attempts); err != nil {
 			s.Log.ErrorContext(ctx, "the count of failed logins was not reset", "error", err)
 		}
 		return res, nil
@@ -199,7 +231,7 @@ func (s *authService) throttled(ctx context.Context, kind, subject string, try f
 	if !errors.As(err, &refused) || refused.Status() != http.StatusUnauthorized {
 		return nil, err
 	}
-	switch wait, failure := s.throttle.Failed(ctx, attempts); {
+	switch wait, failure := s.Throttle.Failed(ctx, attempts); {
 	case failure != nil:
 		return nil, failure
 	case wait > 0:
@@ -233,7 +265,7 @@ func loginLocked(wait time.Duration) *call.Error {
 // (B2B-AUTH-071).
 func (s *authService) auditFailure(ctx context.Context, kind string, of loginTarget, refused *call.Error) error {
 	nobody := attempts(ctx, "nobody", "")
-	return s.Store.Update(ctx, of.org, func(tx store.Tx) error {
+	return update(ctx, s.core, of.org, func(tx authTx) error {
 		_, err := tx.Org(ctx, of.org)
 		if errors.Is(err, store.ErrNotFound) {
 			own := nobody[len(nobody)-1]
@@ -252,10 +284,10 @@ func (s *authService) auditFailure(ctx context.Context, kind string, of loginTar
 
 // open stores the session that who returns, with the scoped token that opens it (nil: none), and
 // ends the oldest sessions of its kind beyond the limit (B2B-AUTH-025, B2B-AUTH-064).
-func (s *authService) open(ctx context.Context, org string, who func(store.Tx) (*store.Session, *store.Token, error)) (*b2bv1.LoginResponse, error) {
+func (s *authService) open(ctx context.Context, org string, who func(authTx) (*store.Session, *store.Token, error)) (*b2bv1.LoginResponse, error) {
 	var session *store.Session
 	var id string
-	err := s.Store.Update(ctx, org, func(tx store.Tx) (err error) {
+	err := update(ctx, s.core, org, func(tx authTx) (err error) {
 		var token *store.Token
 		if session, token, err = who(tx); err != nil {
 			return err
@@ -308,7 +340,7 @@ func (s *authService) open(ctx context.Context, org string, who func(store.Tx) (
 // evict ends the oldest sessions of the scope of a new session, so that the limit holds. The
 // sessions of each scoped token are counted separately, so that no credential can end the
 // sessions of another one (B2B-AUTH-064).
-func (s *authService) evict(ctx context.Context, tx store.Tx, session *store.Session, now int64) error {
+func (s *authService) evict(ctx context.Context, tx authTx, session *store.Session, now int64) error {
 	scope := store.SessionScope{Role: session.Role, OrgID: deref(session.OrgID), BotID: deref(session.BotID)}
 	live, err := tx.SessionsOf(ctx, scope, now, evictAtMost)
 	if err != nil {
@@ -345,7 +377,7 @@ func (s *authService) Logout(ctx context.Context, _ *b2bv1.LogoutRequest) (*b2bv
 	if session == nil {
 		return nil, sessionRequired()
 	}
-	err := s.Store.Update(ctx, session.OrgID, func(tx store.Tx) error {
+	err := update(ctx, s.core, session.OrgID, func(tx authTx) error {
 		row, err := tx.DeleteSession(ctx, session.Hash)
 		if errors.Is(err, store.ErrNotFound) {
 			return sessionRequired()

@@ -9,18 +9,18 @@ import (
 	"github.com/b2b-protocol/b2b/internal/store"
 )
 
-// checkedStore is a store whose changes fail with call.ErrStale when the access of the caller's
+// checkedStore is a database whose changes fail with call.ErrStale when the access of the caller's
 // org changed after the caller was looked up. A cached caller may be older than a revocation that
 // another node wrote; the top of the org's log, which every change reads anyway, shows that.
-type checkedStore struct{ store.Store }
+type checkedStore struct{ database }
 
 // Update compares the caller's auth version with the log before it runs fn.
-func (s checkedStore) Update(ctx context.Context, org string, fn func(store.Tx) error) error {
+func (s checkedStore) Update(ctx context.Context, org string, fn func(Tx) error) error {
 	caller := call.CallerOf(ctx)
 	if caller.AuthVersion == (call.AuthVersion{}) || caller.OrgID != org {
-		return s.Store.Update(ctx, org, fn)
+		return s.database.Update(ctx, org, fn)
 	}
-	return s.Store.Update(ctx, org, func(tx store.Tx) error {
+	return s.database.Update(ctx, org, func(tx Tx) error {
 		top, err := tx.LogTop(ctx, org)
 		switch {
 		case errors.Is(err, store.ErrNotFound):

@@ -13,7 +13,37 @@ import (
 )
 
 // botService serves the bots of an org, and the profile and workspace of the calling bot.
-type botService struct{ *core }
+type botService struct {
+	*core
+	reads botReads
+}
+
+// botReads is what botService reads of the store.
+type botReads interface {
+	Bot(ctx context.Context, org, id string) (*store.Bot, error)
+	BotByName(ctx context.Context, org, name string) (*store.Bot, error)
+	Bots(ctx context.Context, q store.BotQuery) ([]store.Bot, error)
+	BotsPage(ctx context.Context, org, search, afterID string, limit int) ([]store.Bot, error)
+	WebhookStatus(ctx context.Context, bot string) (*store.WebhookStatus, error)
+}
+
+// botView is what it reads on one snapshot.
+type botView interface {
+	Bot(ctx context.Context, org, id string) (*store.Bot, error)
+	DirectChannelsOf(ctx context.Context, bot string, before *store.PageKey, limit int) ([]store.DirectChannel, error)
+	Threads(ctx context.Context, q store.ThreadQuery) ([]store.ThreadRow, error)
+}
+
+// botTx is what its changes need.
+type botTx interface {
+	eventTx
+	auditTx
+	nameReader
+	Bot(ctx context.Context, org, id string) (*store.Bot, error)
+	UpdateBotProfile(ctx context.Context, b *store.Bot, fields ...store.BotField) error
+	RenameBot(ctx context.Context, id, name string) error
+	DeleteBot(ctx context.Context, org, id, deletedBy string, at int64) (*store.BotDeletion, error)
+}
 
 func (s *botService) ListBots(ctx context.Context, req *b2bv1.ListBotsRequest) (*b2bv1.ListBotsResponse, error) {
 	caller := call.CallerOf(ctx)
@@ -31,7 +61,7 @@ func (s *botService) ListBots(ctx context.Context, req *b2bv1.ListBotsRequest) (
 	if caller.Kind == call.Bot {
 		q.Role, q.Tag, q.Status, q.Text = req.GetRole(), req.GetTag(), req.GetStatus(), req.GetQ()
 	}
-	bots, err := s.Store.Bots(ctx, q)
+	bots, err := s.reads.Bots(ctx, q)
 	if err != nil {
 		return nil, fmt.Errorf("list bots: %w", err)
 	}
@@ -50,7 +80,7 @@ func (s *botService) ListBots(ctx context.Context, req *b2bv1.ListBotsRequest) (
 const byName = "name:"
 
 func (s *botService) pageBots(ctx context.Context, org, search, after string, size int) (*b2bv1.ListBotsResponse, error) {
-	rows, err := s.Store.BotsPage(ctx, org, search, after, size+1)
+	rows, err := s.reads.BotsPage(ctx, org, search, after, size+1)
 	if err != nil {
 		return nil, fmt.Errorf("list a page of bots: %w", err)
 	}
@@ -77,7 +107,7 @@ func visible(caller *call.Caller, bot *store.Bot, err error) (*store.Bot, error)
 
 func (s *botService) GetBot(ctx context.Context, req *b2bv1.GetBotRequest) (*b2bv1.GetBotResponse, error) {
 	caller := call.CallerOf(ctx)
-	bot, err := s.Store.Bot(ctx, caller.OrgID, req.GetId())
+	bot, err := s.reads.Bot(ctx, caller.OrgID, req.GetId())
 	if bot, err = visible(caller, bot, err); err != nil {
 		return nil, err
 	}
@@ -86,7 +116,7 @@ func (s *botService) GetBot(ctx context.Context, req *b2bv1.GetBotRequest) (*b2b
 
 func (s *botService) GetBotProfile(ctx context.Context, req *b2bv1.GetBotProfileRequest) (*b2bv1.GetBotProfileResponse, error) {
 	caller := call.CallerOf(ctx)
-	bot, err := s.Store.BotByName(ctx, caller.OrgID, req.GetName())
+	bot, err := s.reads.BotByName(ctx, caller.OrgID, req.GetName())
 	if bot, err = visible(caller, bot, err); err != nil {
 		return nil, err
 	}
@@ -95,11 +125,11 @@ func (s *botService) GetBotProfile(ctx context.Context, req *b2bv1.GetBotProfile
 
 func (s *botService) GetWebhookHealth(ctx context.Context, req *b2bv1.GetWebhookHealthRequest) (*b2bv1.GetWebhookHealthResponse, error) {
 	caller := call.CallerOf(ctx)
-	bot, err := s.Store.BotByName(ctx, caller.OrgID, req.GetName())
+	bot, err := s.reads.BotByName(ctx, caller.OrgID, req.GetName())
 	if bot, err = visible(caller, bot, err); err != nil {
 		return nil, err
 	}
-	status, err := s.Store.WebhookStatus(ctx, bot.ID)
+	status, err := s.reads.WebhookStatus(ctx, bot.ID)
 	if err != nil {
 		return nil, fmt.Errorf("read a webhook's health: %w", err)
 	}
@@ -114,7 +144,7 @@ func (s *botService) GetWebhookHealth(ctx context.Context, req *b2bv1.GetWebhook
 
 func (s *botService) GetMe(ctx context.Context, _ *b2bv1.GetMeRequest) (*b2bv1.GetMeResponse, error) {
 	caller := call.CallerOf(ctx)
-	bot, err := s.Store.Bot(ctx, caller.OrgID, caller.BotID)
+	bot, err := s.reads.Bot(ctx, caller.OrgID, caller.BotID)
 	if err != nil {
 		return nil, notFound(err, "Bot")
 	}
@@ -124,7 +154,7 @@ func (s *botService) GetMe(ctx context.Context, _ *b2bv1.GetMeRequest) (*b2bv1.G
 func (s *botService) ListPeers(ctx context.Context, req *b2bv1.ListPeersRequest) (*b2bv1.ListPeersResponse, error) {
 	caller := call.CallerOf(ctx)
 	size := wholePage(req.Limit)
-	bots, err := s.Store.Bots(ctx, store.BotQuery{
+	bots, err := s.reads.Bots(ctx, store.BotQuery{
 		OrgID: caller.OrgID, ExceptID: caller.BotID, ActiveOnly: !caller.IsAdmin(),
 		AfterName: req.GetCursor(), Limit: size + 1,
 	})

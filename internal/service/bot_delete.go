@@ -18,7 +18,7 @@ func (s *botService) DeleteBot(ctx context.Context, req *b2bv1.DeleteBotRequest)
 	if caller.Kind == call.Bot {
 		by = caller.BotID
 	}
-	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.DeleteBotResponse, error) {
+	return change(ctx, s.core, caller.OrgID, req, func(tx botTx) (*b2bv1.DeleteBotResponse, error) {
 		if err := s.deleteBot(ctx, tx, req.GetId(), by, detail{"deleted_by": by}); err != nil {
 			return nil, err
 		}
@@ -28,7 +28,7 @@ func (s *botService) DeleteBot(ctx context.Context, req *b2bv1.DeleteBotRequest)
 
 func (s *botService) DeleteMe(ctx context.Context, req *b2bv1.DeleteMeRequest) (*b2bv1.DeleteMeResponse, error) {
 	caller := call.CallerOf(ctx)
-	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.DeleteMeResponse, error) {
+	return change(ctx, s.core, caller.OrgID, req, func(tx botTx) (*b2bv1.DeleteMeResponse, error) {
 		if err := s.deleteBot(ctx, tx, caller.BotID, caller.BotID, detail{"self": true}); err != nil {
 			return nil, err
 		}
@@ -38,7 +38,7 @@ func (s *botService) DeleteMe(ctx context.Context, req *b2bv1.DeleteMeRequest) (
 
 // deleteBot deletes a bot of the caller's org (B2B-BOT-013) and emits the events: to the org that
 // the bot is offline, and to its threads that it left (B2B-THR-086, B2B-EVT-004).
-func (s *botService) deleteBot(ctx context.Context, tx store.Tx, id, by string, how detail) error {
+func (s *botService) deleteBot(ctx context.Context, tx botTx, id, by string, how detail) error {
 	caller := call.CallerOf(ctx)
 	gone, err := tx.DeleteBot(ctx, caller.OrgID, id, by, s.nowMS())
 	if err != nil {
@@ -65,7 +65,7 @@ func (s *botService) deleteBot(ctx context.Context, tx store.Tx, id, by string, 
 
 // emitLeftByDeletion emits that a deleted bot left a live thread, and that the thread was closed
 // if the bot was its last participant.
-func (s *botService) emitLeftByDeletion(ctx context.Context, tx store.Tx, bot *store.Bot, left *store.LeftThread) error {
+func (s *botService) emitLeftByDeletion(ctx context.Context, tx botTx, bot *store.Bot, left *store.LeftThread) error {
 	if thread.Status(left.WasStatus).Terminal() {
 		return nil
 	}

@@ -102,7 +102,7 @@ func (s *botService) UpdateProfile(ctx context.Context, req *b2bv1.UpdateProfile
 	if len(written) == 0 {
 		return nil, call.Invalid("No profile field to update").WithHint("Name at least one of the profile's fields.")
 	}
-	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.UpdateProfileResponse, error) {
+	return change(ctx, s.core, caller.OrgID, req, func(tx botTx) (*b2bv1.UpdateProfileResponse, error) {
 		update := sent
 		update.ID = caller.BotID
 		if _, err := tx.Bot(ctx, caller.OrgID, caller.BotID); err != nil {
@@ -129,7 +129,7 @@ func (s *botService) RenameMe(ctx context.Context, req *b2bv1.RenameMeRequest) (
 	if err := limits.BotName(name); err != nil {
 		return nil, ruleError(err)
 	}
-	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.RenameMeResponse, error) {
+	return change(ctx, s.core, caller.OrgID, req, func(tx botTx) (*b2bv1.RenameMeResponse, error) {
 		bot, err := tx.Bot(ctx, caller.OrgID, caller.BotID)
 		if err != nil {
 			return nil, notFound(err, "Bot")
@@ -163,7 +163,7 @@ func (s *botService) RenameMe(ctx context.Context, req *b2bv1.RenameMeRequest) (
 
 // checkNameFree returns an error for a name that another bot of the org has, or that a deleted bot
 // still reserves (B2B-BOT-011, B2B-BOT-014).
-func checkNameFree(ctx context.Context, r store.Reader, org, name string) error {
+func checkNameFree(ctx context.Context, r nameReader, org, name string) error {
 	switch _, err := r.Tombstone(ctx, org, name); {
 	case err == nil:
 		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_NAME_TOMBSTONED, "This name belonged to a bot that was deleted").

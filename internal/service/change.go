@@ -24,8 +24,8 @@ type request interface {
 // change runs fn as one transaction of the org (empty: of the platform) and returns its result
 // once that is durable. If the request_id was used before with the same content, it returns the
 // first result without running fn; with another content it returns an error (B2B-IDEM).
-// fn may run more than once, as store.Update states.
-func change[M proto.Message](ctx context.Context, c *core, org string, req request, fn func(tx store.Tx) (M, error)) (M, error) {
+// fn may run more than once, as store.Update states. T is the part of Tx that the service states.
+func change[M proto.Message, T any](ctx context.Context, c *core, org string, req request, fn func(tx T) (M, error)) (M, error) {
 	return changeIn(ctx, c, changeOptions{org: org, responseOrg: org}, req, fn)
 }
 
@@ -37,7 +37,7 @@ type changeOptions struct {
 }
 
 // changeIn is change with options.
-func changeIn[M proto.Message](ctx context.Context, c *core, in changeOptions, req request, fn func(tx store.Tx) (M, error)) (M, error) {
+func changeIn[M proto.Message, T any](ctx context.Context, c *core, in changeOptions, req request, fn func(tx T) (M, error)) (M, error) {
 	id := req.GetRequestId()
 	var key, hash string
 	if id != "" {
@@ -53,7 +53,7 @@ func changeIn[M proto.Message](ctx context.Context, c *core, in changeOptions, r
 	// The quota is checked here for members of the org only. For others, as in a registration, fn
 	// checks it after their credential.
 	member := in.org != "" && call.CallerOf(ctx).OrgID == in.org
-	err := c.Store.Update(ctx, in.org, func(tx store.Tx) error {
+	err := c.db.Update(ctx, in.org, func(tx Tx) error {
 		if id != "" {
 			replayed, found, err := replay[M](ctx, c, tx, in.responseOrg, key, id, hash)
 			if err != nil || found {
@@ -67,7 +67,7 @@ func changeIn[M proto.Message](ctx context.Context, c *core, in changeOptions, r
 				return err
 			}
 		}
-		if out, err = fn(tx); err != nil {
+		if out, err = fn(any(tx).(T)); err != nil {
 			return err
 		}
 		if id != "" {
@@ -105,7 +105,7 @@ func idempotencyKey(ctx context.Context, req request) (key, hash string, err err
 }
 
 // replay returns the stored response of a request_id, if there is one.
-func replay[M proto.Message](ctx context.Context, c *core, tx store.Tx, org, key, id, hash string) (M, bool, error) {
+func replay[M proto.Message](ctx context.Context, c *core, tx changeTx, org, key, id, hash string) (M, bool, error) {
 	none := *new(M)
 	record, err := tx.Idempotency(ctx, org, key, id)
 	if errors.Is(err, store.ErrNotFound) {
@@ -133,7 +133,7 @@ func replay[M proto.Message](ctx context.Context, c *core, tx store.Tx, org, key
 }
 
 // remember stores the response of a request_id.
-func (c *core) remember(ctx context.Context, tx store.Tx, org, key, id, hash string, response proto.Message) error {
+func (c *core) remember(ctx context.Context, tx changeTx, org, key, id, hash string, response proto.Message) error {
 	plain, err := proto.Marshal(response)
 	if err != nil {
 		return fmt.Errorf("marshal the response to store: %w", err)

@@ -14,7 +14,35 @@ import (
 )
 
 // channelService serves direct messages (B2B-CH-001 to 020).
-type channelService struct{ *core }
+type channelService struct {
+	*core
+	reads channelReads
+}
+
+// channelReads is what channelService reads of the store.
+type channelReads interface {
+	ResolveBot(ctx context.Context, org, ref string) (*store.Bot, error)
+	Channel(ctx context.Context, id string) (*store.Channel, error)
+	ChannelMembers(ctx context.Context, channel string) ([]store.ChannelMember, error)
+	IsChannelMember(ctx context.Context, channel, bot string) (bool, error)
+	ChannelsOf(ctx context.Context, bot string, before *store.PageKey, limit int) ([]store.ChannelActivity, error)
+	ChannelMessages(ctx context.Context, channel string, r store.MessageRange) ([]store.ChannelMessageRow, error)
+	ChannelHistory(ctx context.Context, channel, beforeID string, limit int) ([]store.ChannelMessageRow, error)
+	Inbox(ctx context.Context, bot string, since int64, after *store.PageKey, limit int) ([]store.ChannelMessageRow, error)
+}
+
+// channelTx is what its changes need.
+type channelTx interface {
+	eventTx
+	auditTx
+	settingsReader
+	rateTx
+	BotID(ctx context.Context, org, ref string) (string, error)
+	DirectChannelOf(ctx context.Context, org, botA, botB string) (*store.Channel, error)
+	IsChannelMember(ctx context.Context, channel, bot string) (bool, error)
+	CreateChannel(ctx context.Context, c *store.Channel, botA, botB string) error
+	InsertChannelMessage(ctx context.Context, m *store.ChannelMessage) error
+}
 
 const unknownName = "unknown" // the name shown for a deleted bot
 
@@ -24,7 +52,7 @@ func (s *channelService) GetChannel(ctx context.Context, req *b2bv1.GetChannelRe
 	if err != nil {
 		return nil, err
 	}
-	members, err := s.Store.ChannelMembers(ctx, channel.ID)
+	members, err := s.reads.ChannelMembers(ctx, channel.ID)
 	if err != nil {
 		return nil, fmt.Errorf("list a channel's members: %w", err)
 	}
@@ -41,7 +69,7 @@ func (s *channelService) ListChannelMessages(ctx context.Context, req *b2bv1.Lis
 	limit := pageSize(req.Limit)
 	bound := pagetoken.Before(req.GetBefore())
 	if bound.Kind != pagetoken.ByID {
-		rows, err := s.Store.ChannelMessages(ctx, channel.ID, messageRange(bound, req.Since, limit))
+		rows, err := s.reads.ChannelMessages(ctx, channel.ID, messageRange(bound, req.Since, limit))
 		if err != nil {
 			return nil, fmt.Errorf("list direct messages: %w", err)
 		}
@@ -52,7 +80,7 @@ func (s *channelService) ListChannelMessages(ctx context.Context, req *b2bv1.Lis
 		}
 		return res, nil
 	}
-	rows, err := s.Store.ChannelHistory(ctx, channel.ID, bound.ID, limit+1)
+	rows, err := s.reads.ChannelHistory(ctx, channel.ID, bound.ID, limit+1)
 	if err != nil {
 		return nil, fmt.Errorf("page direct messages: %w", err)
 	}
@@ -69,7 +97,7 @@ func (s *channelService) ListChannelMessages(ctx context.Context, req *b2bv1.Lis
 // org. A channel of another org is not found.
 func (s *channelService) readable(ctx context.Context, id string) (*store.Channel, error) {
 	caller := call.CallerOf(ctx)
-	channel, err := s.Store.Channel(ctx, id)
+	channel, err := s.reads.Channel(ctx, id)
 	if err != nil {
 		return nil, notFound(err, "channel")
 	}
@@ -79,7 +107,7 @@ func (s *channelService) readable(ctx context.Context, id string) (*store.Channe
 	if caller.Kind != call.Bot {
 		return channel, nil
 	}
-	member, err := s.Store.IsChannelMember(ctx, id, caller.BotID)
+	member, err := s.reads.IsChannelMember(ctx, id, caller.BotID)
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("look up a channel's member: %w", err)
@@ -93,7 +121,7 @@ func (s *channelService) readable(ctx context.Context, id string) (*store.Channe
 // those of any bot.
 func (s *channelService) ListBotChannels(ctx context.Context, req *b2bv1.ListBotChannelsRequest) (*b2bv1.ListBotChannelsResponse, error) {
 	caller := call.CallerOf(ctx)
-	bot, err := s.Store.ResolveBot(ctx, caller.OrgID, req.GetBot())
+	bot, err := s.reads.ResolveBot(ctx, caller.OrgID, req.GetBot())
 	if err != nil {
 		return nil, notFound(err, "bot")
 	}
@@ -105,7 +133,7 @@ func (s *channelService) ListBotChannels(ctx context.Context, req *b2bv1.ListBot
 		return nil, err
 	}
 	size := wholePage(req.Limit)
-	rows, err := s.Store.ChannelsOf(ctx, bot.ID, before, size+1)
+	rows, err := s.reads.ChannelsOf(ctx, bot.ID, before, size+1)
 	if err != nil {
 		return nil, fmt.Errorf("list a bot's channels: %w", err)
 	}
@@ -138,7 +166,7 @@ func (s *channelService) GetInbox(ctx context.Context, req *b2bv1.GetInboxReques
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.Store.Inbox(ctx, call.CallerOf(ctx).BotID, millis(req.Since), after, limits.MaxInbox+1)
+	rows, err := s.reads.Inbox(ctx, call.CallerOf(ctx).BotID, millis(req.Since), after, limits.MaxInbox+1)
 	if err != nil {
 		return nil, fmt.Errorf("read the inbox: %w", err)
 	}

@@ -24,7 +24,7 @@ func (s *channelService) SendDirectMessage(ctx context.Context, req *b2bv1.SendD
 		return nil, call.Invalid("to: is required, a bot's id or name")
 	}
 	in := changeOptions{org: caller.OrgID, responseOrg: caller.OrgID, class: d.quotaClass(nil)}
-	return changeIn(ctx, s.core, in, req, func(tx store.Tx) (*b2bv1.SendDirectMessageResponse, error) {
+	return changeIn(ctx, s.core, in, req, func(tx channelTx) (*b2bv1.SendDirectMessageResponse, error) {
 		target, err := tx.BotID(ctx, caller.OrgID, req.GetTo())
 		switch {
 		case err != nil:
@@ -67,7 +67,7 @@ func (s *channelService) SendChannelMessage(ctx context.Context, req *b2bv1.Send
 		return nil, draftErr
 	}
 	in := changeOptions{org: caller.OrgID, responseOrg: caller.OrgID, class: d.quotaClass(nil)}
-	return changeIn(ctx, s.core, in, req, func(tx store.Tx) (*b2bv1.SendChannelMessageResponse, error) {
+	return changeIn(ctx, s.core, in, req, func(tx channelTx) (*b2bv1.SendChannelMessageResponse, error) {
 		member, err := tx.IsChannelMember(ctx, req.GetChannelId(), caller.BotID)
 		switch {
 		case err != nil:
@@ -121,7 +121,7 @@ func (c *core) directDraft(caller *call.Caller, req sending, content, contentTyp
 // openChannel creates the channel of the caller and another bot and emits channel_created. Events
 // of a channel are delivered to its members; package eventlog delivers this type to the org's
 // admins as well.
-func (s *channelService) openChannel(ctx context.Context, tx store.Tx, target string) (*store.Channel, error) {
+func (s *channelService) openChannel(ctx context.Context, tx channelTx, target string) (*store.Channel, error) {
 	caller := call.CallerOf(ctx)
 	channel := &store.Channel{ID: newID(), OrgID: caller.OrgID, Type: store.ChannelDirect, CreatedAt: s.nowMS()}
 	if err := tx.CreateChannel(ctx, channel, caller.BotID, target); err != nil {
@@ -133,7 +133,7 @@ func (s *channelService) openChannel(ctx context.Context, tx store.Tx, target st
 }
 
 // countMessage counts a direct message against the caller's limit.
-func (s *channelService) countMessage(ctx context.Context, tx store.Tx) error {
+func (s *channelService) countMessage(ctx context.Context, tx channelTx) error {
 	settings, err := tx.OrgSettings(ctx, call.CallerOf(ctx).OrgID)
 	if err != nil {
 		return fmt.Errorf("read the org's settings: %w", err)
@@ -142,7 +142,7 @@ func (s *channelService) countMessage(ctx context.Context, tx store.Tx) error {
 }
 
 // post stores a checked message of the caller, audits it, and emits its event.
-func (s *channelService) post(ctx context.Context, tx store.Tx, channel, contentType string, d *draft, details detail) (*b2bv1.ChannelMessage, error) {
+func (s *channelService) post(ctx context.Context, tx channelTx, channel, contentType string, d *draft, details detail) (*b2bv1.ChannelMessage, error) {
 	caller := call.CallerOf(ctx)
 	row := store.ChannelMessageRow{ChannelMessage: store.ChannelMessage{
 		ID: newID(), ChannelID: channel, SenderID: caller.BotID,

@@ -51,9 +51,14 @@ func newOrgFixture(t *testing.T) *orgFixture {
 	return w
 }
 
+// narrowed returns the part of a store that the services need.
+func narrowed(s store.Store) Store {
+	return store.NarrowViews(s, func(r store.Reader) Reader { return r }, func(tx store.Tx) Tx { return tx })
+}
+
 // deps returns the dependencies of the services of a fixture.
 func (w *orgFixture) deps() Deps {
-	return Deps{Store: w.store, Files: openFiles(w.t), Access: noAccess{}, Log: slog.New(slog.DiscardHandler), Now: time.Now}
+	return Deps{Store: narrowed(w.store), Files: openFiles(w.t), Access: noAccess{}, Log: slog.New(slog.DiscardHandler), Now: time.Now}
 }
 
 // bot adds a bot and returns the context of its calls.

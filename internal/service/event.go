@@ -23,10 +23,16 @@ const heartbeat = 15 * time.Second
 // eventService serves events: live streams and the catch-up after an absence.
 type eventService struct {
 	*core
+	reads eventReads
 }
 
-func newEventService(c *core) *eventService {
-	return &eventService{core: c}
+// eventReads is what eventService reads of the store.
+type eventReads interface {
+	eventlog.Store
+}
+
+func newEventService(c *core, reads eventReads) *eventService {
+	return &eventService{core: c, reads: reads}
 }
 
 func viewer(c *call.Caller) eventlog.Viewer {

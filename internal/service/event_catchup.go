@@ -24,7 +24,7 @@ func (s *eventService) missed(ctx context.Context, since *timestamppb.Timestamp,
 func (s *eventService) ListCatchupEvents(ctx context.Context, req *b2bv1.ListCatchupEventsRequest) (*b2bv1.ListCatchupEventsResponse, error) {
 	var page *eventlog.CatchUpPage
 	err := s.missed(ctx, req.Since, func(v eventlog.Viewer, since int64) (err error) {
-		page, err = eventlog.CatchUp(ctx, s.Store, v, since, req.GetCursor(), pageSize(req.Limit))
+		page, err = eventlog.CatchUp(ctx, s.reads, v, since, req.GetCursor(), pageSize(req.Limit))
 		return err
 	})
 	if err != nil {
@@ -46,7 +46,7 @@ func (s *eventService) ListCatchupEvents(ctx context.Context, req *b2bv1.ListCat
 func (s *eventService) CountCatchupEvents(ctx context.Context, req *b2bv1.CountCatchupEventsRequest) (*b2bv1.CountCatchupEventsResponse, error) {
 	var n eventlog.Counts
 	err := s.missed(ctx, req.Since, func(v eventlog.Viewer, since int64) (err error) {
-		n, err = eventlog.Count(ctx, s.Store, v, since)
+		n, err = eventlog.Count(ctx, s.reads, v, since)
 		return err
 	})
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 // emit appends an event to the org's log. to holds its audience; emit sets OrgID, Seq, Type,
 // Payload and Decoded, and At unless it is set. Readers share e, so the caller must not modify it
 // afterwards.
-func (c *core) emit(ctx context.Context, tx store.Tx, to store.Event, e *b2bv1.Event) error {
+func (c *core) emit(ctx context.Context, tx eventTx, to store.Event, e *b2bv1.Event) error {
 	payload, err := proto.Marshal(e)
 	if err != nil {
 		return fmt.Errorf("marshal an event: %w", err)
@@ -63,23 +63,23 @@ func at(ms int64, e store.Event) store.Event {
 // accessChanged appends the event that invalidates the cached access of a bot, or of the whole
 // org with an empty id, on every node. It is for changes after which the bot or the org still
 // has access; see statusChanged.
-func (c *core) accessChanged(ctx context.Context, tx store.Tx, bot string) error {
+func (c *core) accessChanged(ctx context.Context, tx eventTx, bot string) error {
 	return c.appendAccessChange(ctx, tx, bot, "", false)
 }
 
 // credentialEnded is accessChanged with the close reason of the connections that lose their
 // credential by the change.
-func (c *core) credentialEnded(ctx context.Context, tx store.Tx, bot, why string) error {
+func (c *core) credentialEnded(ctx context.Context, tx eventTx, bot, why string) error {
 	return c.appendAccessChange(ctx, tx, bot, why, false)
 }
 
 // statusChanged is accessChanged for a change of the status of a bot or an org. ended reports
 // that it has no access from here on.
-func (c *core) statusChanged(ctx context.Context, tx store.Tx, bot string, ended bool) error {
+func (c *core) statusChanged(ctx context.Context, tx eventTx, bot string, ended bool) error {
 	return c.appendAccessChange(ctx, tx, bot, "", ended)
 }
 
-func (c *core) appendAccessChange(ctx context.Context, tx store.Tx, bot, why string, ended bool) error {
+func (c *core) appendAccessChange(ctx context.Context, tx eventTx, bot, why string, ended bool) error {
 	e := &b2bv1.AccessChangedEvent{Ended: &ended}
 	if bot != "" {
 		e.BotId = &bot
@@ -93,7 +93,7 @@ func (c *core) appendAccessChange(ctx context.Context, tx store.Tx, bot, why str
 
 // audit writes an audit entry about a target. botID is nil for actions of humans. details is
 // written as JSON; nil writes none.
-func (c *core) audit(ctx context.Context, tx store.Tx, org string, botID *string, action, targetType, targetID string, details any) error {
+func (c *core) audit(ctx context.Context, tx auditTx, org string, botID *string, action, targetType, targetID string, details any) error {
 	entry := &store.AuditEntry{
 		ID: newID(), OrgID: org, BotID: botID, Action: action,
 		TargetType: targetType, TargetID: targetID, CreatedAt: c.nowMS(),

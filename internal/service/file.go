@@ -16,7 +16,28 @@ import (
 // fileService serves files. Their rows are in the store, their bytes in package files.
 type fileService struct {
 	*core
-	gate *gate
+	reads fileReads
+	gate  *gate
+}
+
+// fileReads is what fileService reads of the store.
+type fileReads interface {
+	uploadReader
+	File(ctx context.Context, org, id string) (*store.File, error)
+}
+
+// fileTx is what its changes need.
+type fileTx interface {
+	auditTx
+	uploadReader
+	Bot(ctx context.Context, org, id string) (*store.Bot, error)
+	CreateFile(ctx context.Context, f *store.File) error
+}
+
+// uploadReader is what an upload reads before its change and in it.
+type uploadReader interface {
+	settingsReader
+	UploadedOn(ctx context.Context, org, uploader string, at int64) (all, own int64, err error)
 }
 
 const (
@@ -40,7 +61,7 @@ func (s *fileService) UploadFile(ctx context.Context, next func() (*b2bv1.Upload
 	if err := in.begin(); err != nil {
 		return nil, err
 	}
-	if err := s.checkQuota(ctx, s.Store, int64(len(in.head))); err != nil {
+	if err := s.checkQuota(ctx, s.reads, int64(len(in.head))); err != nil {
 		return nil, err
 	}
 	key := files.Key{Org: caller.OrgID, File: newID()}
@@ -49,7 +70,7 @@ func (s *fileService) UploadFile(ctx context.Context, next func() (*b2bv1.Upload
 	}
 	var out *b2bv1.UploadFileResponse
 	err = call.From(ctx).Conclude(ctx, func() (err error) {
-		out, err = change(ctx, s.core, caller.OrgID, in.request(), func(tx store.Tx) (*b2bv1.UploadFileResponse, error) {
+		out, err = change(ctx, s.core, caller.OrgID, in.request(), func(tx fileTx) (*b2bv1.UploadFileResponse, error) {
 			return s.record(ctx, tx, key, in)
 		})
 		return err
@@ -90,7 +111,7 @@ func (s *fileService) storeBytes(ctx context.Context, key files.Key, in *upload)
 
 // record stores the row. It checks the quota in the same transaction, so that concurrent uploads
 // cannot exceed it together, on any node.
-func (s *fileService) record(ctx context.Context, tx store.Tx, key files.Key, in *upload) (*b2bv1.UploadFileResponse, error) {
+func (s *fileService) record(ctx context.Context, tx fileTx, key files.Key, in *upload) (*b2bv1.UploadFileResponse, error) {
 	caller := call.CallerOf(ctx)
 	if _, err := tx.Bot(ctx, caller.OrgID, caller.BotID); errors.Is(err, store.ErrNotFound) {
 		return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_INVALID_TOKEN, "The bot was deleted")
@@ -116,7 +137,7 @@ func (s *fileService) record(ctx context.Context, tx store.Tx, key files.Key, in
 
 // checkQuota returns an error if size more bytes would exceed the upload quota of the org or of the
 // calling bot for this day (UTC).
-func (s *fileService) checkQuota(ctx context.Context, r store.Reader, size int64) error {
+func (s *fileService) checkQuota(ctx context.Context, r uploadReader, size int64) error {
 	caller, now := call.CallerOf(ctx), s.Now().UTC()
 	today := now.Truncate(24 * time.Hour)
 	settings, err := r.OrgSettings(ctx, caller.OrgID)
@@ -188,7 +209,7 @@ const pieceSize = 64 << 10
 // open finds a file of the caller's org and opens its bytes. A file with missing bytes is not
 // found.
 func (s *fileService) open(ctx context.Context, id string) (*store.File, files.Object, error) {
-	f, err := s.Store.File(ctx, call.CallerOf(ctx).OrgID, id)
+	f, err := s.reads.File(ctx, call.CallerOf(ctx).OrgID, id)
 	if err != nil {
 		return nil, nil, notFound(err, "File")
 	}
@@ -223,7 +244,7 @@ func (s *fileService) unreadable(ctx context.Context, f *store.File, err error) 
 
 // GetFileInfo returns the row of a file, also when its bytes are missing.
 func (s *fileService) GetFileInfo(ctx context.Context, req *b2bv1.GetFileInfoRequest) (*b2bv1.GetFileInfoResponse, error) {
-	f, err := s.Store.File(ctx, call.CallerOf(ctx).OrgID, req.GetId())
+	f, err := s.reads.File(ctx, call.CallerOf(ctx).OrgID, req.GetId())
 	if err != nil {
 		return nil, notFound(err, "File")
 	}

@@ -20,7 +20,8 @@ import (
 func TestFileWithMissingBytes(t *testing.T) {
 	st := sqltest.SQLite(t)
 	disk := openFiles(t)
-	s := &fileService{core: newCore(Deps{Store: st, Files: disk, Log: slog.New(slog.DiscardHandler), Now: time.Now})}
+	db := narrowed(st)
+	s := &fileService{reads: db, core: newCore(Deps{Store: db, Files: disk, Log: slog.New(slog.DiscardHandler), Now: time.Now})}
 	err := st.Update(t.Context(), "", func(tx store.Tx) error {
 		return tx.CreateOrg(t.Context(), &store.Org{ID: "org-1", Name: "o", SecretHash: "h", Status: store.OrgActive})
 	})
@@ -70,8 +71,9 @@ func TestUploadToAFullDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	disk := openFiles(t)
-	s := &fileService{gate: newGate(), core: newCore(Deps{
-		Store: fullStore{st}, Files: disk, Log: slog.New(slog.DiscardHandler), Now: time.Now, Config: Config{MaxFileSizeMB: 1, FileUploadMBPerDay: 1},
+	full := narrowed(fullStore{st})
+	s := &fileService{gate: newGate(), reads: full, core: newCore(Deps{
+		Store: full, Files: disk, Log: slog.New(slog.DiscardHandler), Now: time.Now, Config: Config{MaxFileSizeMB: 1, FileUploadMBPerDay: 1},
 	})}
 	ctx := call.WithInfo(t.Context(), &call.Info{Caller: &call.Caller{Kind: call.Bot, OrgID: "org-1", BotID: "bot-1"}})
 	_, err = s.UploadFile(ctx, pieces(named("a", ""), data("text")))

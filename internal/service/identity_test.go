@@ -52,7 +52,7 @@ func newFixture(t *testing.T) *fixture {
 		return nil, errors.New("not asked for")
 	}
 	d.Services = New(Deps{
-		Store: st, Files: openFiles(t), Access: d.auth, Log: log, Now: time.Now, Keys: d.keys, Webhooks: webhookurl.Policy{Resolver: d},
+		Store: narrowed(st), Throttle: throttle(st), Files: openFiles(t), Access: d.auth, Log: log, Now: time.Now, Keys: d.keys, Webhooks: webhookurl.Policy{Resolver: d},
 		Config: Config{AdminSecret: "secret", MaxMessage: 65536, Version: "1.2.3"},
 	})
 	t.Cleanup(func() {
@@ -63,10 +63,14 @@ func newFixture(t *testing.T) *fixture {
 	return d
 }
 
+func throttle(s store.Store) *auth.Throttle {
+	return &auth.Throttle{Store: store.Narrow(s, func(tx store.Tx) auth.ThrottleTx { return tx }), Now: time.Now}
+}
+
 // deps returns the dependencies of the services of a fixture.
 func (d *fixture) deps() Deps {
 	return Deps{
-		Store: d.store, Files: openFiles(d.T), Access: d.auth, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Store: narrowed(d.store), Throttle: throttle(d.store), Files: openFiles(d.T), Access: d.auth, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 		Webhooks: webhookurl.Policy{Resolver: d}, Config: Config{AdminSecret: "secret", MaxMessage: 65536, Version: "1.2.3"},
 	}
 }
@@ -263,15 +267,15 @@ func TestWebhookOfACredentialThatBecomesValid(t *testing.T) {
 	org := d.org()
 	s := d.AuthService.(*authService)
 	turned := false
-	s.core = &core{Deps: s.Deps, throttle: s.throttle, started: s.started}
-	s.Store = &turning{Store: d.store, turn: func() {
+	turn := narrowed(&turning{Store: d.store, turn: func() {
 		if !turned {
 			turned = true
 			must(struct{}{}, d.store.Update(t.Context(), org.Id, func(tx store.Tx) error {
 				return tx.SetOrgSecret(t.Context(), org.Id, auth.Hash("new"))
 			}))
 		}
-	}}
+	}})
+	s.core = &core{Deps: s.Deps, db: turn, started: s.started}
 	lookups := 0
 	d.lookup = func(string) ([]netip.Addr, error) {
 		lookups++

@@ -161,7 +161,7 @@ func TestRefusalsDoTheSameWork(t *testing.T) {
 		for n, try := range c.tries {
 			s := &traced{Store: d.store}
 			deps := d.deps()
-			deps.Store = s
+			deps.Store, deps.Throttle = narrowed(s), throttle(s)
 			ctx := call.WithInfo(t.Context(), &call.Info{Caller: &call.Caller{}, Via: "rest", RemoteIP: fmt.Sprintf("192.0.%d.%d", i, n)})
 			err := try(New(deps), ctx)
 			if _, refused := call.AsError(err); !refused {

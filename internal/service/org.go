@@ -13,10 +13,43 @@ import (
 )
 
 // orgService serves an org to its own members and admins.
-type orgService struct{ *core }
+type orgService struct {
+	*core
+	reads orgReads
+}
+
+// orgReads is what orgService reads of the store.
+type orgReads interface {
+	orgReader
+	Audit(ctx context.Context, q store.AuditQuery) ([]store.AuditEntry, error)
+	Sessions(ctx context.Context, org string, now int64, limit, offset int) ([]store.Session, error)
+	Tickets(ctx context.Context, org string, now int64, before *store.PageKey, limit int) ([]store.OrgTicket, error)
+}
+
+// orgView is what it reads on one snapshot.
+type orgView interface {
+	orgReader
+	settingsReader
+}
+
+// orgTx is what its changes need.
+type orgTx interface {
+	secretTx
+	settingsReader
+	Bot(ctx context.Context, org, id string) (*store.Bot, error)
+	SetBotRole(ctx context.Context, id, authRole string) error
+	SetBotJoinStatus(ctx context.Context, id, status string, by *string, at int64, reason *string) error
+	DeleteTombstone(ctx context.Context, org, name string) error
+	UpdateOrg(ctx context.Context, org *store.Org) error
+	SessionByRef(ctx context.Context, org, ref string) (*store.Session, error)
+	DeleteSession(ctx context.Context, hash string) (*store.Session, error)
+	PutOrgSettings(ctx context.Context, s *store.OrgSettings) error
+	CreateTicket(ctx context.Context, t *store.OrgTicket) error
+	DeleteTicket(ctx context.Context, org, hash, row string) (*store.OrgTicket, error)
+}
 
 func (s *orgService) GetOrg(ctx context.Context, _ *b2bv1.GetOrgRequest) (*b2bv1.GetOrgResponse, error) {
-	org, err := liveOrg(ctx, s.Store, call.CallerOf(ctx).OrgID)
+	org, err := liveOrg(ctx, s.reads, call.CallerOf(ctx).OrgID)
 	if err != nil {
 		return nil, err
 	}
@@ -24,7 +57,7 @@ func (s *orgService) GetOrg(ctx context.Context, _ *b2bv1.GetOrgRequest) (*b2bv1
 }
 
 func (s *orgService) GetOrgSettings(ctx context.Context, _ *b2bv1.GetOrgSettingsRequest) (*b2bv1.GetOrgSettingsResponse, error) {
-	settings, err := view(ctx, s.core, func(r store.Reader) (*b2bv1.OrgSettings, error) {
+	settings, err := view(ctx, s.core, func(r orgView) (*b2bv1.OrgSettings, error) {
 		return readSettings(ctx, r, call.CallerOf(ctx).OrgID)
 	})
 	if err != nil {
@@ -33,7 +66,7 @@ func (s *orgService) GetOrgSettings(ctx context.Context, _ *b2bv1.GetOrgSettings
 	return &b2bv1.GetOrgSettingsResponse{Settings: settings}, nil
 }
 
-func readSettings(ctx context.Context, r store.Reader, id string) (*b2bv1.OrgSettings, error) {
+func readSettings(ctx context.Context, r orgView, id string) (*b2bv1.OrgSettings, error) {
 	org, err := liveOrg(ctx, r, id)
 	if err != nil {
 		return nil, err
@@ -66,7 +99,7 @@ func (s *orgService) UpdateOrgSettings(ctx context.Context, req *b2bv1.UpdateOrg
 		return nil, err
 	}
 	id := call.CallerOf(ctx).OrgID
-	return change(ctx, s.core, id, req, func(tx store.Tx) (*b2bv1.UpdateOrgSettingsResponse, error) {
+	return change(ctx, s.core, id, req, func(tx orgTx) (*b2bv1.UpdateOrgSettingsResponse, error) {
 		org, err := liveOrg(ctx, tx, id)
 		if err != nil {
 			return nil, err
@@ -182,7 +215,7 @@ func (w *settingsWrite) policy(text *string) error {
 
 func (s *orgService) RotateSecret(ctx context.Context, req *b2bv1.RotateSecretRequest) (*b2bv1.RotateSecretResponse, error) {
 	id := call.CallerOf(ctx).OrgID
-	return change(ctx, s.core, id, req, func(tx store.Tx) (*b2bv1.RotateSecretResponse, error) {
+	return change(ctx, s.core, id, req, func(tx orgTx) (*b2bv1.RotateSecretResponse, error) {
 		secret, err := s.rotateSecret(ctx, tx, id)
 		if err != nil {
 			return nil, err
@@ -197,7 +230,7 @@ func (s *orgService) ListAuditEntries(ctx context.Context, req *b2bv1.ListAuditE
 		return nil, err
 	}
 	size := pageSize(req.Limit)
-	entries, err := s.Store.Audit(ctx, store.AuditQuery{
+	entries, err := s.reads.Audit(ctx, store.AuditQuery{
 		Before: before,
 		OrgID:  call.CallerOf(ctx).OrgID, Since: millis(req.GetSince()), Action: req.GetAction(),
 		TargetType: req.GetTargetType(), TargetID: req.GetTargetId(), BotID: req.GetBotId(), Limit: size + 1,

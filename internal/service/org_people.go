@@ -12,7 +12,7 @@ import (
 
 func (s *orgService) ListOrgSessions(ctx context.Context, req *b2bv1.ListOrgSessionsRequest) (*b2bv1.ListOrgSessionsResponse, error) {
 	size := smallPage(req.Limit)
-	rows, err := s.Store.Sessions(ctx, call.CallerOf(ctx).OrgID, s.nowMS(), size+1, max(int(req.GetOffset()), 0))
+	rows, err := s.reads.Sessions(ctx, call.CallerOf(ctx).OrgID, s.nowMS(), size+1, max(int(req.GetOffset()), 0))
 	if err != nil {
 		return nil, fmt.Errorf("list sessions: %w", err)
 	}
@@ -49,7 +49,7 @@ func (s *orgService) DeleteOrgSession(ctx context.Context, req *b2bv1.DeleteOrgS
 	if !isRef(ref) {
 		return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_INVALID_REF, "ref must be 16 lower-case hex characters")
 	}
-	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.DeleteOrgSessionResponse, error) {
+	return change(ctx, s.core, caller.OrgID, req, func(tx orgTx) (*b2bv1.DeleteOrgSessionResponse, error) {
 		session, err := tx.SessionByRef(ctx, caller.OrgID, ref)
 		if errors.Is(err, store.ErrNotFound) || err == nil && session.ExpiresAt <= s.nowMS() {
 			return nil, call.NotFound("Session")
@@ -108,7 +108,7 @@ func (s *orgService) UpdateBotRole(ctx context.Context, req *b2bv1.UpdateBotRole
 		return nil, call.Invalid("auth_role must be admin or member")
 	}
 	role := textOf(req.GetAuthRole(), "AUTH_ROLE_")
-	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.UpdateBotRoleResponse, error) {
+	return change(ctx, s.core, caller.OrgID, req, func(tx orgTx) (*b2bv1.UpdateBotRoleResponse, error) {
 		bot, err := tx.Bot(ctx, caller.OrgID, req.GetBotId())
 		if err != nil {
 			return nil, notFound(err, "Bot")
@@ -142,7 +142,7 @@ func (s *orgService) UpdateBotStatus(ctx context.Context, req *b2bv1.UpdateBotSt
 		return nil, call.Invalid("status must be active or rejected")
 	}
 	status := textOf(req.GetStatus(), "JOIN_STATUS_")
-	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.UpdateBotStatusResponse, error) {
+	return change(ctx, s.core, caller.OrgID, req, func(tx orgTx) (*b2bv1.UpdateBotStatusResponse, error) {
 		bot, err := tx.Bot(ctx, caller.OrgID, req.GetBotId())
 		if err != nil {
 			return nil, notFound(err, "Bot")
@@ -164,7 +164,7 @@ func (s *orgService) UpdateBotStatus(ctx context.Context, req *b2bv1.UpdateBotSt
 }
 
 // setJoinStatus stores a bot's new join status, audits it, and emits its events.
-func (s *orgService) setJoinStatus(ctx context.Context, tx store.Tx, bot *store.Bot, was string) error {
+func (s *orgService) setJoinStatus(ctx context.Context, tx orgTx, bot *store.Bot, was string) error {
 	err := tx.SetBotJoinStatus(ctx, bot.ID, bot.JoinStatus, bot.JoinStatusChangedBy, *bot.JoinStatusChangedAt, bot.JoinStatusReason)
 	if err != nil {
 		return fmt.Errorf("set a bot's join status: %w", err)
@@ -193,7 +193,7 @@ func (s *orgService) DeleteTombstone(ctx context.Context, req *b2bv1.DeleteTombs
 	if caller.Kind != call.SuperAdmin && caller.OrgID != id { // the same error whether the org exists or not
 		return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_FORBIDDEN, "This is not your org")
 	}
-	return change(ctx, s.core, id, req, func(tx store.Tx) (*b2bv1.DeleteTombstoneResponse, error) {
+	return change(ctx, s.core, id, req, func(tx orgTx) (*b2bv1.DeleteTombstoneResponse, error) {
 		if _, err := liveOrg(ctx, tx, id); err != nil {
 			return nil, err
 		}

@@ -17,7 +17,7 @@ const ticketLife = 1800 * time.Second
 
 func (s *orgService) CreateOrgTicket(ctx context.Context, req *b2bv1.CreateOrgTicketRequest) (*b2bv1.CreateOrgTicketResponse, error) {
 	id := call.CallerOf(ctx).OrgID
-	return change(ctx, s.core, id, req, func(tx store.Tx) (*b2bv1.CreateOrgTicketResponse, error) {
+	return change(ctx, s.core, id, req, func(tx orgTx) (*b2bv1.CreateOrgTicketResponse, error) {
 		code, seen, now := auth.NewTicketCode(), newID(), s.nowMS()
 		ticket := &store.OrgTicket{
 			ID: newID(), OrgID: id, IDHash: hashed(seen), CodeHash: hashed(code), Reusable: req.GetReusable(), SkipApproval: req.GetSkipApproval(),
@@ -53,7 +53,7 @@ func (s *orgService) ListOrgTickets(ctx context.Context, req *b2bv1.ListOrgTicke
 		}
 		before = &store.PageKey{At: p.At, ID: p.ID}
 	}
-	rows, err := s.Store.Tickets(ctx, call.CallerOf(ctx).OrgID, s.nowMS(), before, size+1)
+	rows, err := s.reads.Tickets(ctx, call.CallerOf(ctx).OrgID, s.nowMS(), before, size+1)
 	if err != nil {
 		return nil, fmt.Errorf("list tickets: %w", err)
 	}
@@ -94,7 +94,7 @@ func hashed(secret string) *string {
 
 func (s *orgService) DeleteOrgTicket(ctx context.Context, req *b2bv1.DeleteOrgTicketRequest) (*b2bv1.DeleteOrgTicketResponse, error) {
 	caller := call.CallerOf(ctx)
-	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.DeleteOrgTicketResponse, error) {
+	return change(ctx, s.core, caller.OrgID, req, func(tx orgTx) (*b2bv1.DeleteOrgTicketResponse, error) {
 		ticket, err := tx.DeleteTicket(ctx, caller.OrgID, auth.Hash(req.GetId()), req.GetId())
 		if err != nil {
 			return nil, notFound(err, "Ticket")

@@ -15,7 +15,35 @@ import (
 
 // orgThreadService serves threads to the org's admins, to whom visibility and permission policy do
 // not apply (B2B-ORGTHR-001).
-type orgThreadService struct{ *core }
+type orgThreadService struct {
+	*core
+	reads orgThreadReads
+}
+
+// orgThreadReads is what orgThreadService reads of the store.
+type orgThreadReads interface {
+	threadReader
+	historyReader
+	SearchMessages(ctx context.Context, org, text string, after *store.PageKey, limit int) ([]store.MessageHit, error)
+}
+
+// orgThreadView is what it reads on one snapshot.
+type orgThreadView interface {
+	threadReader
+	Threads(ctx context.Context, q store.ThreadQuery) ([]store.ThreadRow, error)
+	Participants(ctx context.Context, thread string, limit int) ([]store.ParticipantRow, error)
+	ParticipantsOf(ctx context.Context, threads []string, limit int) ([]store.ParticipantRow, error)
+}
+
+// orgThreadTx is what its changes need.
+type orgThreadTx interface {
+	admitTx
+	removeTx
+	threadWriteTx
+	threadReader
+	Bot(ctx context.Context, org, id string) (*store.Bot, error)
+	ResolveBot(ctx context.Context, org, ref string) (*store.Bot, error)
+}
 
 // searchLeast is the least length of a search text, in UTF-16 code units.
 const searchLeast = 2
@@ -42,7 +70,7 @@ func (s *orgThreadService) ListOrgThreads(ctx context.Context, req *b2bv1.ListOr
 	} else {
 		q.Offset = max(int(req.GetOffset()), 0)
 	}
-	return view(ctx, s.core, func(r store.Reader) (*b2bv1.ListOrgThreadsResponse, error) {
+	return view(ctx, s.core, func(r orgThreadView) (*b2bv1.ListOrgThreadsResponse, error) {
 		rows, err := r.Threads(ctx, q)
 		if err != nil {
 			return nil, fmt.Errorf("list threads of the org: %w", err)
@@ -83,7 +111,7 @@ func limitParticipants(rows []store.ThreadRow) int {
 }
 
 // threadDetailsOut returns threads with their participants, which it reads with one query.
-func threadDetailsOut(ctx context.Context, r store.Reader, rows []store.ThreadRow) ([]*b2bv1.Thread, error) {
+func threadDetailsOut(ctx context.Context, r orgThreadView, rows []store.ThreadRow) ([]*b2bv1.Thread, error) {
 	ids := make([]string, len(rows))
 	for i := range rows {
 		ids[i] = rows[i].ID
@@ -104,14 +132,14 @@ func threadDetailsOut(ctx context.Context, r store.Reader, rows []store.ThreadRo
 }
 
 // find finds a thread of the caller's org.
-func (s *core) find(ctx context.Context, r store.Reader, id string) (*store.Thread, error) {
+func (s *core) find(ctx context.Context, r threadReader, id string) (*store.Thread, error) {
 	t, err := r.Thread(ctx, call.CallerOf(ctx).OrgID, id)
 	return t, notFound(err, "thread")
 }
 
 // GetOrgThread returns a thread and its participants.
 func (s *orgThreadService) GetOrgThread(ctx context.Context, req *b2bv1.GetOrgThreadRequest) (*b2bv1.GetOrgThreadResponse, error) {
-	return view(ctx, s.core, func(r store.Reader) (*b2bv1.GetOrgThreadResponse, error) {
+	return view(ctx, s.core, func(r orgThreadView) (*b2bv1.GetOrgThreadResponse, error) {
 		t, err := s.find(ctx, r, req.GetThreadId())
 		if err != nil {
 			return nil, err
@@ -126,20 +154,20 @@ func (s *orgThreadService) GetOrgThread(ctx context.Context, req *b2bv1.GetOrgTh
 
 // ListOrgThreadMessages returns messages, paged by time or by message id (B2B-ORGTHR-008).
 func (s *orgThreadService) ListOrgThreadMessages(ctx context.Context, req *b2bv1.ListOrgThreadMessagesRequest) (*b2bv1.ListOrgThreadMessagesResponse, error) {
-	t, err := s.find(ctx, s.Store, req.GetThreadId())
+	t, err := s.find(ctx, s.reads, req.GetThreadId())
 	if err != nil {
 		return nil, err
 	}
 	limit := pageSize(req.Limit)
 	bound := pagetoken.Before(req.GetBefore())
 	if bound.Kind == pagetoken.ByID {
-		items, next, err := s.history(ctx, t.ID, bound.ID, limit)
+		items, next, err := s.history(ctx, s.reads, t.ID, bound.ID, limit)
 		if err != nil {
 			return nil, err
 		}
 		return &b2bv1.ListOrgThreadMessagesResponse{Messages: items, HasMore: next != nil, NextCursor: next, Paged: true}, nil
 	}
-	items, next, err := s.newest(ctx, t.ID, messageRange(bound, req.Since, limit))
+	items, next, err := s.newest(ctx, s.reads, t.ID, messageRange(bound, req.Since, limit))
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +178,7 @@ func (s *orgThreadService) ListOrgThreadMessages(ctx context.Context, req *b2bv1
 func (s *orgThreadService) UpdateOrgThread(ctx context.Context, req *b2bv1.UpdateOrgThreadRequest) (*b2bv1.UpdateOrgThreadResponse, error) {
 	caller := call.CallerOf(ctx)
 	named := namedFields(req, req.UpdateMask)
-	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.UpdateOrgThreadResponse, error) {
+	return change(ctx, s.core, caller.OrgID, req, func(tx orgThreadTx) (*b2bv1.UpdateOrgThreadResponse, error) {
 		t, err := s.find(ctx, tx, req.GetThreadId())
 		if err != nil {
 			return nil, err
@@ -185,7 +213,7 @@ func (s *orgThreadService) UpdateOrgThread(ctx context.Context, req *b2bv1.Updat
 // AddOrgThreadParticipant adds a bot, by id (B2B-ORGTHR-015).
 func (s *orgThreadService) AddOrgThreadParticipant(ctx context.Context, req *b2bv1.AddOrgThreadParticipantRequest) (*b2bv1.AddOrgThreadParticipantResponse, error) {
 	caller := call.CallerOf(ctx)
-	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.AddOrgThreadParticipantResponse, error) {
+	return change(ctx, s.core, caller.OrgID, req, func(tx orgThreadTx) (*b2bv1.AddOrgThreadParticipantResponse, error) {
 		t, err := s.findLive(ctx, tx, req.GetThreadId())
 		if err != nil {
 			return nil, err
@@ -224,7 +252,7 @@ func (s *orgThreadService) AddOrgThreadParticipant(ctx context.Context, req *b2b
 // RemoveOrgThreadParticipant removes a bot (B2B-ORGTHR-016).
 func (s *orgThreadService) RemoveOrgThreadParticipant(ctx context.Context, req *b2bv1.RemoveOrgThreadParticipantRequest) (*b2bv1.RemoveOrgThreadParticipantResponse, error) {
 	caller := call.CallerOf(ctx)
-	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.RemoveOrgThreadParticipantResponse, error) {
+	return change(ctx, s.core, caller.OrgID, req, func(tx orgThreadTx) (*b2bv1.RemoveOrgThreadParticipantResponse, error) {
 		t, err := s.findLive(ctx, tx, req.GetThreadId())
 		if err != nil {
 			return nil, err
@@ -238,7 +266,7 @@ func (s *orgThreadService) RemoveOrgThreadParticipant(ctx context.Context, req *
 }
 
 // findLive is find for operations that a resolved or closed thread refuses.
-func (s *orgThreadService) findLive(ctx context.Context, tx store.Tx, id string) (*store.Thread, error) {
+func (s *orgThreadService) findLive(ctx context.Context, tx orgThreadTx, id string) (*store.Thread, error) {
 	t, err := s.find(ctx, tx, id)
 	if err == nil && thread.Status(t.Status).Terminal() {
 		err = call.Errorf(b2bv1.ErrorCode_ERROR_CODE_THREAD_TERMINAL, "This thread is %s", t.Status)
@@ -256,7 +284,7 @@ func (s *orgThreadService) SearchOrgMessages(ctx context.Context, req *b2bv1.Sea
 	if err != nil {
 		return nil, err
 	}
-	hits, err := s.Store.SearchMessages(ctx, call.CallerOf(ctx).OrgID, q, older, limits.MaxFound+1)
+	hits, err := s.reads.SearchMessages(ctx, call.CallerOf(ctx).OrgID, q, older, limits.MaxFound+1)
 	if err != nil {
 		return nil, fmt.Errorf("search messages: %w", err)
 	}

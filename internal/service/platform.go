@@ -15,7 +15,27 @@ import (
 )
 
 // platformService serves orgs and invite codes to the operator of the server.
-type platformService struct{ *core }
+type platformService struct {
+	*core
+	reads platformReads
+}
+
+// platformReads is what platformService reads of the store.
+type platformReads interface {
+	InviteCodes(ctx context.Context, before *store.PageKey, limit int) ([]store.InviteCode, error)
+	Orgs(ctx context.Context, after *store.PageKey, limit int) ([]store.OrgSummary, error)
+}
+
+// platformTx is what its changes need.
+type platformTx interface {
+	secretTx
+	CreateInviteCode(ctx context.Context, c *store.InviteCode) error
+	DeleteInviteCode(ctx context.Context, id string) error
+	RedeemInviteCode(ctx context.Context, codeHash string, now int64) (*store.InviteCode, error)
+	CreateOrg(ctx context.Context, org *store.Org) error
+	UpdateOrg(ctx context.Context, org *store.Org) error
+	EndOrg(ctx context.Context, id string) error
+}
 
 func checkOrgName(name string) error {
 	if name == "" {
@@ -32,7 +52,7 @@ func (s *platformService) CreateOrg(ctx context.Context, req *b2bv1.CreateOrgReq
 	if req.PersistMessages != nil {
 		persist = req.GetPersistMessages()
 	}
-	return change(ctx, s.core, "", req, func(tx store.Tx) (*b2bv1.CreateOrgResponse, error) {
+	return change(ctx, s.core, "", req, func(tx platformTx) (*b2bv1.CreateOrgResponse, error) {
 		org, secret, err := s.createOrg(ctx, tx, req.GetName(), persist, changedBy(call.CallerOf(ctx)))
 		if err != nil {
 			return nil, err
@@ -44,7 +64,7 @@ func (s *platformService) CreateOrg(ctx context.Context, req *b2bv1.CreateOrgReq
 	})
 }
 
-func (c *core) createOrg(ctx context.Context, tx store.Tx, name string, persist bool, by string) (_ *store.Org, secret string, _ error) {
+func (c *core) createOrg(ctx context.Context, tx platformTx, name string, persist bool, by string) (_ *store.Org, secret string, _ error) {
 	secret = auth.NewOrgSecret()
 	org := &store.Org{
 		ID: newID(), Name: name, SecretHash: auth.Hash(secret), PersistMessages: persist,
@@ -63,7 +83,7 @@ func (s *platformService) ListOrgs(ctx context.Context, req *b2bv1.ListOrgsReque
 		return nil, err
 	}
 	size := wholePage(req.Limit)
-	orgs, err := s.Store.Orgs(ctx, after, size+1)
+	orgs, err := s.reads.Orgs(ctx, after, size+1)
 	if err != nil {
 		return nil, fmt.Errorf("list orgs: %w", err)
 	}
@@ -96,7 +116,7 @@ func orgOut(o *store.Org) *b2bv1.Org {
 }
 
 // liveOrg finds an org that was not deleted.
-func liveOrg(ctx context.Context, r store.Reader, id string) (*store.Org, error) {
+func liveOrg(ctx context.Context, r orgReader, id string) (*store.Org, error) {
 	org, err := r.Org(ctx, id)
 	if err != nil {
 		return nil, notFound(err, "Org")
@@ -105,7 +125,7 @@ func liveOrg(ctx context.Context, r store.Reader, id string) (*store.Org, error)
 }
 
 func (s *platformService) UpdateOrg(ctx context.Context, req *b2bv1.UpdateOrgRequest) (*b2bv1.UpdateOrgResponse, error) {
-	return change(ctx, s.core, req.GetOrgId(), req, func(tx store.Tx) (*b2bv1.UpdateOrgResponse, error) {
+	return change(ctx, s.core, req.GetOrgId(), req, func(tx platformTx) (*b2bv1.UpdateOrgResponse, error) {
 		org, err := liveOrg(ctx, tx, req.GetOrgId())
 		if err != nil {
 			return nil, err
@@ -155,7 +175,7 @@ func (s *platformService) UpdateOrg(ctx context.Context, req *b2bv1.UpdateOrgReq
 
 func (s *platformService) DeleteOrg(ctx context.Context, req *b2bv1.DeleteOrgRequest) (*b2bv1.DeleteOrgResponse, error) {
 	// The response is kept by the platform, because the records of the org are deleted.
-	out, err := changeIn(ctx, s.core, changeOptions{org: req.GetOrgId()}, req, func(tx store.Tx) (*b2bv1.DeleteOrgResponse, error) {
+	out, err := changeIn(ctx, s.core, changeOptions{org: req.GetOrgId()}, req, func(tx platformTx) (*b2bv1.DeleteOrgResponse, error) {
 		if _, err := liveOrg(ctx, tx, req.GetOrgId()); err != nil {
 			return nil, err
 		}
@@ -178,7 +198,7 @@ func (s *platformService) DeleteOrg(ctx context.Context, req *b2bv1.DeleteOrgReq
 }
 
 func (s *platformService) RotateOrgSecret(ctx context.Context, req *b2bv1.RotateOrgSecretRequest) (*b2bv1.RotateOrgSecretResponse, error) {
-	return change(ctx, s.core, req.GetOrgId(), req, func(tx store.Tx) (*b2bv1.RotateOrgSecretResponse, error) {
+	return change(ctx, s.core, req.GetOrgId(), req, func(tx platformTx) (*b2bv1.RotateOrgSecretResponse, error) {
 		secret, err := s.rotateSecret(ctx, tx, req.GetOrgId())
 		if err != nil {
 			return nil, err
@@ -189,7 +209,7 @@ func (s *platformService) RotateOrgSecret(ctx context.Context, req *b2bv1.Rotate
 
 // rotateSecret gives an org a new secret. It deletes the unused tickets of the org and the
 // sessions of org admins (B2B-ORG-007).
-func (c *core) rotateSecret(ctx context.Context, tx store.Tx, id string) (string, error) {
+func (c *core) rotateSecret(ctx context.Context, tx secretTx, id string) (string, error) {
 	if _, err := liveOrg(ctx, tx, id); err != nil {
 		return "", err
 	}
@@ -230,7 +250,7 @@ func expiry(now int64, seconds *float64, usual time.Duration) int64 {
 const inviteLife = 90 * 24 * time.Hour
 
 func (s *platformService) CreateInviteCode(ctx context.Context, req *b2bv1.CreateInviteCodeRequest) (*b2bv1.CreateInviteCodeResponse, error) {
-	return change(ctx, s.core, "", req, func(tx store.Tx) (*b2bv1.CreateInviteCodeResponse, error) {
+	return change(ctx, s.core, "", req, func(tx platformTx) (*b2bv1.CreateInviteCodeResponse, error) {
 		code, id, now := auth.NewInviteCode(), newID(), s.nowMS()
 		sealed := s.Keys.Seal(seal.Invite(id), code)
 		row := &store.InviteCode{
@@ -268,7 +288,7 @@ func (s *platformService) ListInviteCodes(ctx context.Context, req *b2bv1.ListIn
 		return nil, err
 	}
 	size := wholePage(req.Limit)
-	codes, err := s.Store.InviteCodes(ctx, before, size+1)
+	codes, err := s.reads.InviteCodes(ctx, before, size+1)
 	if err != nil {
 		return nil, fmt.Errorf("list invite codes: %w", err)
 	}
@@ -290,7 +310,7 @@ func (s *platformService) ListInviteCodes(ctx context.Context, req *b2bv1.ListIn
 }
 
 func (s *platformService) DeleteInviteCode(ctx context.Context, req *b2bv1.DeleteInviteCodeRequest) (*b2bv1.DeleteInviteCodeResponse, error) {
-	return change(ctx, s.core, "", req, func(tx store.Tx) (*b2bv1.DeleteInviteCodeResponse, error) {
+	return change(ctx, s.core, "", req, func(tx platformTx) (*b2bv1.DeleteInviteCodeResponse, error) {
 		if err := tx.DeleteInviteCode(ctx, req.GetId()); err != nil {
 			return nil, notFound(err, "Invite code")
 		}
@@ -305,7 +325,7 @@ func (s *platformService) RedeemInviteCode(ctx context.Context, req *b2bv1.Redee
 	if err := checkOrgName(req.GetName()); err != nil {
 		return nil, err
 	}
-	return change(ctx, s.core, "", req, func(tx store.Tx) (*b2bv1.RedeemInviteCodeResponse, error) {
+	return change(ctx, s.core, "", req, func(tx platformTx) (*b2bv1.RedeemInviteCodeResponse, error) {
 		code, err := tx.RedeemInviteCode(ctx, auth.Hash(req.GetInviteCode()), s.nowMS())
 		if errors.Is(err, store.ErrNotFound) {
 			return nil, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_INVALID_INVITE_CODE, "This invite code is unknown, expired, used up or revoked")

@@ -13,16 +13,16 @@ import (
 // takeMessage counts one message of the calling bot, direct or in a thread, against its rate
 // limit (B2B-THR-081). It is called after all checks of the request, so that refused messages do
 // not count (B2B-THR-084).
-func (c *core) takeMessage(ctx context.Context, tx store.Tx, settings *store.OrgSettings) error {
+func (c *core) takeMessage(ctx context.Context, tx rateTx, settings *store.OrgSettings) error {
 	return c.take(ctx, tx, "message", "minute", time.Minute, settings.MessagesPerMinutePerBot)
 }
 
 // takeThread counts one created thread of the calling bot against its rate limit.
-func (c *core) takeThread(ctx context.Context, tx store.Tx, settings *store.OrgSettings) error {
+func (c *core) takeThread(ctx context.Context, tx rateTx, settings *store.OrgSettings) error {
 	return c.take(ctx, tx, "thread", "hour", time.Hour, settings.ThreadsPerHourPerBot)
 }
 
-func (c *core) take(ctx context.Context, tx store.Tx, bucket, per string, window time.Duration, limit int64) error {
+func (c *core) take(ctx context.Context, tx rateTx, bucket, per string, window time.Duration, limit int64) error {
 	ok, wait, err := tx.TakeRate(ctx, call.CallerOf(ctx).BotID, bucket, window, limit, c.nowMS())
 	if err != nil {
 		return fmt.Errorf("count against the %s limit: %w", bucket, err)

@@ -30,7 +30,7 @@ func (s *authService) RegisterBot(ctx context.Context, req *b2bv1.RegisterBotReq
 		return nil, err
 	}
 	for {
-		_, refusal := s.checkCredential(ctx, s.Store, req)
+		_, refusal := s.checkCredential(ctx, s.reads, req)
 		if _, refused := call.AsError(refusal); refusal != nil && (!refused || req.GetRequestId() == "") {
 			return nil, refusal // a wrong guess does not wait for a write transaction
 		}
@@ -40,7 +40,7 @@ func (s *authService) RegisterBot(ctx context.Context, req *b2bv1.RegisterBotReq
 		} else if refusal == nil {
 			hook = s.checkWebhook(ctx, req.GetWebhookUrl())
 		}
-		out, err := change(ctx, s.core, req.GetOrgId(), req, func(tx store.Tx) (*b2bv1.RegisterBotResponse, error) {
+		out, err := change(ctx, s.core, req.GetOrgId(), req, func(tx authTx) (*b2bv1.RegisterBotResponse, error) {
 			return s.register(ctx, tx, req, *bot, hook)
 		})
 		if !errors.Is(err, errUnchecked) {
@@ -101,7 +101,7 @@ type entry struct {
 }
 
 // checkCredential returns the entry of the credential of a registration.
-func (s *authService) checkCredential(ctx context.Context, r store.Reader, req *b2bv1.RegisterBotRequest) (*entry, error) {
+func (s *authService) checkCredential(ctx context.Context, r authReader, req *b2bv1.RegisterBotRequest) (*entry, error) {
 	if req.GetOrgSecret() != "" {
 		org, err := secretOrg(ctx, r, req.GetOrgId(), req.GetOrgSecret())
 		if err != nil {
@@ -142,7 +142,7 @@ func ticketConsumed() *call.Error {
 }
 
 // register stores a bot. hook is the result of checkWebhook, nil for an allowed address.
-func (s *authService) register(ctx context.Context, tx store.Tx, req *b2bv1.RegisterBotRequest, bot store.Bot, hook error) (*b2bv1.RegisterBotResponse, error) {
+func (s *authService) register(ctx context.Context, tx authTx, req *b2bv1.RegisterBotRequest, bot store.Bot, hook error) (*b2bv1.RegisterBotResponse, error) {
 	in, err := s.checkCredential(ctx, tx, req)
 	if err != nil {
 		return nil, err
@@ -209,7 +209,7 @@ func (s *authService) register(ctx context.Context, tx store.Tx, req *b2bv1.Regi
 
 // announce emits the events of a registration: to the org, and to its admins when the bot needs
 // their approval.
-func (s *authService) announce(ctx context.Context, tx store.Tx, bot *store.Bot) error {
+func (s *authService) announce(ctx context.Context, tx authTx, bot *store.Bot) error {
 	all := toOrg()
 	all.ActorID = &bot.ID
 	err := s.emit(ctx, tx, all, &b2bv1.Event{Event: &b2bv1.Event_BotRegistered{

@@ -25,10 +25,37 @@ const (
 
 // Retention applies the retention settings of orgs: it closes idle threads, and deletes messages,
 // artifacts and audit entries after their number of days (B2B-LIFE).
-type Retention struct{ *core }
+type Retention struct {
+	*core
+	reads retentionReads
+}
+
+// retentionReads is what Retention reads of the store.
+type retentionReads interface {
+	settingsReader
+	IdleThreads(ctx context.Context, org string, before int64, limit int) ([]store.Thread, error)
+	OldChannelMessages(ctx context.Context, org string, before int64, limit int) ([]string, error)
+	OldThreadMessages(ctx context.Context, org string, before int64, limit int) ([]string, error)
+	OldArtifacts(ctx context.Context, org string, before int64, limit int) ([]string, error)
+	OldAudit(ctx context.Context, org string, before int64) (bool, error)
+}
+
+// retentionTx is what its changes need.
+type retentionTx interface {
+	eventTx
+	auditTx
+	revisionTx
+	settingsReader
+	threadReader
+	SetAuditDetail(ctx context.Context, e *store.AuditEntry) error
+	DeleteChannelMessages(ctx context.Context, ids []string) (int64, error)
+	DeleteThreadMessages(ctx context.Context, ids []string) (int64, error)
+	DeleteArtifacts(ctx context.Context, ids []string) (int64, error)
+	PruneAudit(ctx context.Context, org string, before int64, limit int) (int64, error)
+}
 
 // NewRetention returns the retention of the orgs of a store.
-func NewRetention(d Deps) *Retention { return &Retention{newCore(d)} }
+func NewRetention(d Deps) *Retention { return &Retention{newCore(d), d.Store} }
 
 // Step calls change when it is time for the next one (package retention). change makes one change
 // of the org that writes at most rows rows, and calls begun when its transaction begins.
@@ -39,17 +66,17 @@ type Step = func(ctx context.Context, change func(rows int, begun func()) error)
 func (u *Retention) KeepOrg(ctx context.Context, org string, step Step) error {
 	k := &retentionRun{Retention: u, org: org, step: step, now: u.nowMS(), done: detail{}}
 	for _, job := range []*retentionJob{
-		{"messages_deleted", messageDays, 1, k.listed(u.Store.OldChannelMessages),
-			func(ctx context.Context, tx store.Tx, ids []string) (int64, error) {
+		{"messages_deleted", messageDays, 1, k.listed(u.reads.OldChannelMessages),
+			func(ctx context.Context, tx retentionTx, ids []string) (int64, error) {
 				return tx.DeleteChannelMessages(ctx, ids)
 			}},
-		{"messages_deleted", messageDays, 1, k.listed(u.Store.OldThreadMessages),
-			func(ctx context.Context, tx store.Tx, ids []string) (int64, error) {
+		{"messages_deleted", messageDays, 1, k.listed(u.reads.OldThreadMessages),
+			func(ctx context.Context, tx retentionTx, ids []string) (int64, error) {
 				return tx.DeleteThreadMessages(ctx, ids)
 			}},
 		{"threads_closed", func(s *store.OrgSettings) *int64 { return s.ThreadAutoCloseDays }, threadWork, k.idleThreads, k.close},
-		{"artifacts_deleted", func(s *store.OrgSettings) *int64 { return s.ArtifactRetentionDays }, 1, k.listed(u.Store.OldArtifacts),
-			func(ctx context.Context, tx store.Tx, ids []string) (int64, error) {
+		{"artifacts_deleted", func(s *store.OrgSettings) *int64 { return s.ArtifactRetentionDays }, 1, k.listed(u.reads.OldArtifacts),
+			func(ctx context.Context, tx retentionTx, ids []string) (int64, error) {
 				return tx.DeleteArtifacts(ctx, ids)
 			}},
 	} {
@@ -76,9 +103,9 @@ type retentionRun struct {
 }
 
 // change makes a change of the org when it is time for the next one.
-func (k *retentionRun) change(ctx context.Context, fn func(tx store.Tx, rows int) error) error {
+func (k *retentionRun) change(ctx context.Context, fn func(tx retentionTx, rows int) error) error {
 	return k.step(ctx, func(rows int, begun func()) error {
-		return k.Store.Update(ctx, k.org, func(tx store.Tx) error {
+		return update(ctx, k.core, k.org, func(tx retentionTx) error {
 			begun()
 			return fn(tx, rows)
 		})
@@ -91,7 +118,7 @@ type retentionJob struct {
 	days    func(*store.OrgSettings) *int64
 	work    int // the rows that one id counts as
 	find    func(ctx context.Context, before int64) (ids []string, err error)
-	remove  func(ctx context.Context, tx store.Tx, ids []string) (int64, error)
+	remove  func(ctx context.Context, tx retentionTx, ids []string) (int64, error)
 }
 
 // cutoff returns the time days ago, and false when the setting is off or the time is before 1970.
@@ -114,7 +141,7 @@ func (k *retentionRun) listed(find func(ctx context.Context, org string, before 
 // thread.
 func (k *retentionRun) runJob(ctx context.Context, job *retentionJob) error {
 	for {
-		settings, err := k.Store.OrgSettings(ctx, k.org)
+		settings, err := k.reads.OrgSettings(ctx, k.org)
 		if err != nil {
 			return err
 		}
@@ -144,7 +171,7 @@ func (k *retentionRun) runJob(ctx context.Context, job *retentionJob) error {
 // the setting has changed.
 func (k *retentionRun) removeSome(ctx context.Context, job *retentionJob, before int64, ids []string) (n int64, rest []string, err error) {
 	var record *store.AuditEntry
-	err = k.change(ctx, func(tx store.Tx, rows int) error {
+	err = k.change(ctx, func(tx retentionTx, rows int) error {
 		n, rest, record = 0, nil, nil
 		settings, err := tx.OrgSettings(ctx, k.org)
 		if err != nil {
@@ -175,7 +202,7 @@ func (k *retentionRun) count(d detail, counter string, n int64) {
 
 // recordRun writes the counters of this run to its audit entry. The first change of a run inserts
 // the entry, later ones update it.
-func (k *retentionRun) recordRun(ctx context.Context, tx store.Tx, counter string, n int64) (*store.AuditEntry, error) {
+func (k *retentionRun) recordRun(ctx context.Context, tx retentionTx, counter string, n int64) (*store.AuditEntry, error) {
 	done := detail{}
 	for name, n := range k.done {
 		done[name] = n
@@ -197,7 +224,7 @@ func (k *retentionRun) recordRun(ctx context.Context, tx store.Tx, counter strin
 }
 
 func (k *retentionRun) idleThreads(ctx context.Context, before int64) ([]string, error) {
-	idle, err := k.Store.IdleThreads(ctx, k.org, before, retentionThreads)
+	idle, err := k.reads.IdleThreads(ctx, k.org, before, retentionThreads)
 	ids := make([]string, len(idle))
 	for i := range idle {
 		ids[i] = idle[i].ID
@@ -207,7 +234,7 @@ func (k *retentionRun) idleThreads(ctx context.Context, before int64) ([]string,
 
 // close closes threads that are still live and idle, with the same events and audit entries as a
 // change by a participant.
-func (k *retentionRun) close(ctx context.Context, tx store.Tx, ids []string) (closed int64, err error) {
+func (k *retentionRun) close(ctx context.Context, tx retentionTx, ids []string) (closed int64, err error) {
 	settings, err := tx.OrgSettings(ctx, k.org)
 	if err != nil {
 		return 0, err
@@ -229,7 +256,7 @@ func (k *retentionRun) close(ctx context.Context, tx store.Tx, ids []string) (cl
 	return closed, nil
 }
 
-func (k *retentionRun) closeThread(ctx context.Context, tx store.Tx, t *store.Thread) error {
+func (k *retentionRun) closeThread(ctx context.Context, tx retentionTx, t *store.Thread) error {
 	w := &threadWrite{before: *t, after: *t}
 	w.Status = thread.Closed
 	reason := string(thread.Timeout)
@@ -251,10 +278,10 @@ func (k *retentionRun) closeThread(ctx context.Context, tx store.Tx, t *store.Th
 func (k *retentionRun) pruneAudit(ctx context.Context) error {
 	before := k.now - auditRetention.Milliseconds()
 	for {
-		if old, err := k.Store.OldAudit(ctx, k.org, before); err != nil || !old {
+		if old, err := k.reads.OldAudit(ctx, k.org, before); err != nil || !old {
 			return err
 		}
-		err := k.change(ctx, func(tx store.Tx, rows int) error {
+		err := k.change(ctx, func(tx retentionTx, rows int) error {
 			_, err := tx.PruneAudit(ctx, k.org, before, rows)
 			return err
 		})

@@ -17,6 +17,7 @@ import (
 	"github.com/b2b-protocol/b2b/api"
 	"github.com/b2b-protocol/b2b/internal/auth"
 	"github.com/b2b-protocol/b2b/internal/call"
+	"github.com/b2b-protocol/b2b/internal/store"
 	"github.com/b2b-protocol/b2b/internal/tally"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
@@ -38,6 +39,7 @@ var guide string
 // serverService serves health, version, statistics and documents of the server.
 type serverService struct {
 	*core
+	reads    serverReads
 	openAPI  []byte
 	failures *tally.Log
 	mu       sync.Mutex
@@ -45,8 +47,14 @@ type serverService struct {
 	counted  time.Time
 }
 
-func newServerService(c *core) *serverService {
-	return &serverService{core: c, openAPI: openAPI(c.Config.BasePath), failures: tally.New(c.Log, "the database failed its health check")}
+// serverReads is what serverService reads of the store.
+type serverReads interface {
+	PlatformStats(ctx context.Context, activeSince int64) (store.PlatformStats, error)
+	Ping(ctx context.Context) error
+}
+
+func newServerService(c *core, reads serverReads) *serverService {
+	return &serverService{core: c, reads: reads, openAPI: openAPI(c.Config.BasePath), failures: tally.New(c.Log, "the database failed its health check")}
 }
 
 // openAPI returns the OpenAPI document of the REST binding below a base path.
@@ -70,7 +78,7 @@ func (s *serverService) GetHealth(ctx context.Context, _ *b2bv1.GetHealthRequest
 	}
 	pinging, cancel := context.WithTimeout(ctx, pingTime)
 	defer cancel()
-	failed := s.Store.Ping(pinging)
+	failed := s.reads.Ping(pinging)
 	if failed != nil {
 		s.failures.Count("health", "error", failed) // a monitor may ask often
 		out.Status, out.Db = b2bv1.HealthStatus_HEALTH_STATUS_DEGRADED, b2bv1.DatabaseStatus_DATABASE_STATUS_ERROR
@@ -109,13 +117,13 @@ func (s *serverService) operator(ctx context.Context) bool {
 		return false
 	}
 	attempts := attempts(ctx, "health", "")
-	wait, err := s.throttle.Wait(ctx, attempts)
+	wait, err := s.Throttle.Wait(ctx, attempts)
 	if err != nil || wait > 0 {
 		return false
 	}
 	if s.isAdminSecret(sent) {
-		err = s.throttle.Passed(ctx, attempts)
-	} else if _, err = s.throttle.Failed(ctx, attempts); err == nil {
+		err = s.Throttle.Passed(ctx, attempts)
+	} else if _, err = s.Throttle.Failed(ctx, attempts); err == nil {
 		s.Log.WarnContext(ctx, "wrong admin secret", "at", "health", "address", info.RemoteIP)
 		return false
 	}
@@ -155,7 +163,7 @@ func (s *serverService) GetStats(ctx context.Context, _ *b2bv1.GetStatsRequest) 
 	if s.stats != nil && now.Sub(s.counted) < statsLife {
 		return s.stats, nil
 	}
-	counts, err := s.Store.PlatformStats(ctx, now.Add(-activeSpan).UnixMilli())
+	counts, err := s.reads.PlatformStats(ctx, now.Add(-activeSpan).UnixMilli())
 	if err != nil {
 		return nil, fmt.Errorf("count orgs, bots and messages: %w", err)
 	}

@@ -78,11 +78,12 @@ type Tickets interface {
 
 // Deps are the dependencies of the services.
 type Deps struct {
-	Store    store.Store
+	Store    Store
 	Files    files.Store
 	Access   Access
-	Tickets  Tickets       // nil: stored in the store
-	Keys     *seal.Keyring // the keys that seal stored secrets; nil: a new key, which is not kept
+	Tickets  Tickets
+	Throttle *auth.Throttle // of logins
+	Keys     *seal.Keyring  // the keys that seal stored secrets; nil: a new key, which is not kept
 	Events   Events
 	Log      *slog.Logger
 	Now      func() time.Time
@@ -99,36 +100,33 @@ type Deps struct {
 func New(d Deps) call.Services {
 	c := newCore(d)
 	return call.Services{
-		ArtifactService:  &artifactService{c},
-		AuthService:      &authService{c},
-		BotService:       &botService{c},
-		ChannelService:   &channelService{c},
-		EventService:     newEventService(c),
-		FileService:      &fileService{c, newGate()},
-		OrgService:       &orgService{c},
-		OrgThreadService: &orgThreadService{c},
-		PlatformService:  &platformService{c},
-		ServerService:    newServerService(c),
-		ThreadService:    &threadService{c},
-		TokenService:     &tokenService{c},
+		ArtifactService:  &artifactService{c, d.Store},
+		AuthService:      &authService{c, d.Store},
+		BotService:       &botService{c, d.Store},
+		ChannelService:   &channelService{c, d.Store},
+		EventService:     newEventService(c, d.Store),
+		FileService:      &fileService{c, d.Store, newGate()},
+		OrgService:       &orgService{c, d.Store},
+		OrgThreadService: &orgThreadService{c, d.Store},
+		PlatformService:  &platformService{c, d.Store},
+		ServerService:    newServerService(c, d.Store),
+		ThreadService:    &threadService{c, d.Store},
+		TokenService:     &tokenService{c, d.Store},
 		WebSocketService: &webSocketService{c},
-		WebhookService:   &webhookService{c},
+		WebhookService:   &webhookService{c, d.Store},
 	}
 }
 
 // core is shared by all services.
 type core struct {
 	Deps
-	throttle auth.Throttle
-	started  time.Time
+	db      database
+	started time.Time
 }
 
 func newCore(d Deps) *core {
 	if d.Webhooks.Resolver == nil {
 		d.Webhooks.Resolver = net.DefaultResolver
-	}
-	if d.Tickets == nil {
-		d.Tickets = &auth.Tickets{Store: store.Narrow(d.Store, func(tx store.Tx) auth.TicketTx { return tx })}
 	}
 	if d.Streams == nil {
 		d.Streams = context.Background()
@@ -151,8 +149,9 @@ func newCore(d Deps) *core {
 	if d.Keys == nil {
 		d.Keys = seal.New(seal.NewKey())
 	}
-	d.Store = checkedStore{d.Store}
-	return &core{Deps: d, throttle: auth.Throttle{Store: store.Narrow(d.Store, func(tx store.Tx) auth.ThrottleTx { return tx }), Now: d.Now}, started: d.Now()}
+	db := checkedStore{d.Store}
+	d.Store = nil // services read through the parts that they state
+	return &core{Deps: d, db: db, started: d.Now()}
 }
 
 // nowMS returns the time in Unix milliseconds.
@@ -160,17 +159,3 @@ func (c *core) nowMS() int64 { return c.Now().UnixMilli() }
 
 // newID returns an opaque id. Ids of one process increase over time.
 func newID() string { return uuid.Must(uuid.NewV7()).String() }
-
-// view runs fn on one snapshot of the store and returns its result.
-func view[T any](ctx context.Context, c *core, fn func(r store.Reader) (T, error)) (T, error) {
-	var out T
-	err := c.Store.View(ctx, func(r store.Reader) (err error) {
-		out, err = fn(r)
-		return err
-	})
-	if err != nil {
-		var none T
-		return none, err
-	}
-	return out, nil
-}

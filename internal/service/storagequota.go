@@ -7,7 +7,6 @@ import (
 
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/limits"
-	"github.com/b2b-protocol/b2b/internal/store"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
@@ -38,7 +37,7 @@ func quotaClassOf(req request) quotaClass {
 // have twice the quota, so that an org can remove a bot that used it up. A change is allowed as
 // long as the quota is not used up, even if it then exceeds it, because its size is known only
 // when it is done.
-func (c *core) checkStorageQuota(ctx context.Context, tx store.Tx, of quotaClass) error {
+func (c *core) checkStorageQuota(ctx context.Context, tx quotaTx, of quotaClass) error {
 	now := c.Now().UTC()
 	used, err := tx.StoredOn(ctx, now.UnixMilli())
 	if err != nil {

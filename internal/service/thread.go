@@ -1,12 +1,52 @@
 package service
 
 import (
+	"context"
+
 	"github.com/b2b-protocol/b2b/internal/store"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
 // threadService serves threads to bots (B2B-THR, B2B-JOIN, B2B-MSG).
-type threadService struct{ *core }
+type threadService struct {
+	*core
+	reads threadReads
+}
+
+// threadReads is what threadService reads of the store.
+type threadReads interface {
+	entryReader
+	historyReader
+	settingsReader
+	PendingJoinRequests(ctx context.Context, thread string, limit int) ([]store.JoinRequestRow, error)
+	Threads(ctx context.Context, q store.ThreadQuery) ([]store.ThreadRow, error)
+}
+
+// threadView is what it reads on one snapshot.
+type threadView interface {
+	entryReader
+	Participants(ctx context.Context, thread string, limit int) ([]store.ParticipantRow, error)
+}
+
+// threadTx is what its changes need.
+type threadTx interface {
+	admitTx
+	removeTx
+	threadWriteTx
+	entryReader
+	settingsReader
+	rateTx
+	Bot(ctx context.Context, org, id string) (*store.Bot, error)
+	ResolveBot(ctx context.Context, org, ref string) (*store.Bot, error)
+	IsChannelMember(ctx context.Context, channel, bot string) (bool, error)
+	JoinRequest(ctx context.Context, thread, id string) (*store.JoinRequest, error)
+	CreateJoinRequest(ctx context.Context, r *store.JoinRequest) error
+	ThreadMessage(ctx context.Context, thread, id string) (*store.ThreadMessageRow, error)
+	InsertThreadMessage(ctx context.Context, m *store.ThreadMessage) error
+	CreateThread(ctx context.Context, t *store.Thread, participants []store.Participant) error
+	TouchThread(ctx context.Context, id string, at int64) error
+	Participants(ctx context.Context, thread string, limit int) ([]store.ParticipantRow, error)
+}
 
 // threadOut returns a thread without its participants and their number.
 func threadOut(t *store.Thread) *b2bv1.Thread {

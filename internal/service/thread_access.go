@@ -18,7 +18,7 @@ import (
 // enter finds a thread for the calling bot and returns it with the bot's own participation, or
 // the error of B2B-THR-020. live reports that the operation is refused on a resolved or closed
 // thread (B2B-THR-063).
-func (c *core) enter(ctx context.Context, r store.Reader, id string, live bool) (*store.Thread, *store.Participant, error) {
+func (c *core) enter(ctx context.Context, r entryReader, id string, live bool) (*store.Thread, *store.Participant, error) {
 	caller := call.CallerOf(ctx)
 	t, err := r.Thread(ctx, caller.OrgID, id)
 	if err != nil {
@@ -35,7 +35,7 @@ func (c *core) enter(ctx context.Context, r store.Reader, id string, live bool) 
 }
 
 // participation returns the bot's row in a thread, or nil when it is not a participant.
-func participation(ctx context.Context, r store.Reader, threadID, bot string) (*store.Participant, error) {
+func participation(ctx context.Context, r participantReader, threadID, bot string) (*store.Participant, error) {
 	p, err := r.Participant(ctx, threadID, bot)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
@@ -66,7 +66,7 @@ func errThreadClosed(t *store.Thread) error {
 
 // permitted reports whether a participant may do any of the actions (B2B-THR-071 to 076). The
 // org's default policy is read only when the thread has none.
-func (c *core) permitted(ctx context.Context, r store.Reader, t *store.Thread, p *store.Participant, actions ...thread.Action) (bool, error) {
+func (c *core) permitted(ctx context.Context, r settingsReader, t *store.Thread, p *store.Participant, actions ...thread.Action) (bool, error) {
 	var orgDefault *string
 	if t.PermissionPolicy == nil {
 		settings, err := r.OrgSettings(ctx, t.OrgID)
@@ -119,19 +119,19 @@ func errForbiddenBy(actions string) *call.Error {
 
 // guarded is change for operations that a permission policy may refuse: it audits a denial that fn
 // returns.
-func guarded[M proto.Message](ctx context.Context, c *core, req request, fn func(tx store.Tx) (M, error)) (M, error) {
+func guarded[M proto.Message, T any](ctx context.Context, c *core, req request, fn func(tx T) (M, error)) (M, error) {
 	org := call.CallerOf(ctx).OrgID
 	return guardedIn(ctx, c, changeOptions{org: org, responseOrg: org}, req, fn)
 }
 
 // guardedIn is guarded with options.
-func guardedIn[M proto.Message](ctx context.Context, c *core, in changeOptions, req request, fn func(tx store.Tx) (M, error)) (M, error) {
+func guardedIn[M proto.Message, T any](ctx context.Context, c *core, in changeOptions, req request, fn func(tx T) (M, error)) (M, error) {
 	out, err := changeIn(ctx, c, in, req, fn)
 	var d *denial
 	if !errors.As(err, &d) {
 		return out, err
 	}
-	err = c.Store.Update(ctx, in.org, func(tx store.Tx) error {
+	err = update(ctx, c, in.org, func(tx deniedTx) error {
 		if err := c.audit(ctx, tx, in.org, actorBot(ctx), d.action, "thread", d.thread, d.detail); err != nil {
 			return err
 		}

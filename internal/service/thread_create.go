@@ -16,7 +16,7 @@ import (
 // B2B-THR-012).
 func (s *threadService) CreateThread(ctx context.Context, req *b2bv1.CreateThreadRequest) (*b2bv1.CreateThreadResponse, error) {
 	caller := call.CallerOf(ctx)
-	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.CreateThreadResponse, error) {
+	return change(ctx, s.core, caller.OrgID, req, func(tx threadTx) (*b2bv1.CreateThreadResponse, error) {
 		t, tags, bots, err := s.newThread(ctx, tx, req)
 		if err != nil {
 			return nil, err
@@ -50,7 +50,7 @@ func (s *threadService) CreateThread(ctx context.Context, req *b2bv1.CreateThrea
 // emitCreated emits the events of a new thread to its participants: the thread first, then each
 // participant, the initiator before the others. Package eventlog delivers thread_created to all org
 // admins as well.
-func (s *threadService) emitCreated(ctx context.Context, tx store.Tx, t *b2bv1.Thread, bots []*b2bv1.BotBrief) error {
+func (s *threadService) emitCreated(ctx context.Context, tx threadTx, t *b2bv1.Thread, bots []*b2bv1.BotBrief) error {
 	err := s.emit(ctx, tx, toThread(t.Id), &b2bv1.Event{Event: &b2bv1.Event_ThreadCreated{
 		ThreadCreated: &b2bv1.ThreadCreatedEvent{Thread: t},
 	}})
@@ -67,7 +67,7 @@ func (s *threadService) emitCreated(ctx context.Context, tx store.Tx, t *b2bv1.T
 
 // newThread checks a request (B2B-THR-003 to 011) and returns the thread, its tags, and its
 // participants, the initiator first.
-func (s *threadService) newThread(ctx context.Context, tx store.Tx, req *b2bv1.CreateThreadRequest) (*store.Thread, []string, []*b2bv1.BotBrief, error) {
+func (s *threadService) newThread(ctx context.Context, tx threadTx, req *b2bv1.CreateThreadRequest) (*store.Thread, []string, []*b2bv1.BotBrief, error) {
 	caller := call.CallerOf(ctx)
 	now := s.nowMS()
 	t := &store.Thread{
@@ -119,7 +119,7 @@ func newTags(sent *b2bv1.StringList, t *store.Thread) ([]string, error) {
 
 // initialParticipants finds the first participants of a thread, without duplicates and with the
 // caller first.
-func (s *threadService) initialParticipants(ctx context.Context, tx store.Tx, refs []string) ([]*b2bv1.BotBrief, error) {
+func (s *threadService) initialParticipants(ctx context.Context, tx threadTx, refs []string) ([]*b2bv1.BotBrief, error) {
 	caller := call.CallerOf(ctx)
 	bots := []*b2bv1.BotBrief{{Id: caller.BotID, Name: caller.BotName}}
 	known := map[string]bool{caller.BotID: true}
@@ -149,7 +149,7 @@ func errBotNotActive(field string, bot *store.Bot) error {
 
 // checkOrigin checks the channel that a thread originates from. The caller must be a member of
 // it.
-func checkOrigin(ctx context.Context, tx store.Tx, channel *string) error {
+func checkOrigin(ctx context.Context, tx threadTx, channel *string) error {
 	if channel == nil {
 		return nil
 	}

@@ -16,7 +16,7 @@ import (
 // B2B-JOIN-002).
 func (s *threadService) JoinThread(ctx context.Context, req *b2bv1.JoinThreadRequest) (*b2bv1.JoinThreadResponse, error) {
 	caller := call.CallerOf(ctx)
-	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.JoinThreadResponse, error) {
+	return change(ctx, s.core, caller.OrgID, req, func(tx threadTx) (*b2bv1.JoinThreadResponse, error) {
 		t, err := tx.Thread(ctx, caller.OrgID, req.GetThreadId())
 		if err != nil {
 			return nil, notFound(err, "thread")
@@ -49,7 +49,7 @@ func (s *threadService) JoinThread(ctx context.Context, req *b2bv1.JoinThreadReq
 	})
 }
 
-func pendingRequest(ctx context.Context, r store.Reader, threadID, bot string) (*store.JoinRequest, error) {
+func pendingRequest(ctx context.Context, r joinRequestReader, threadID, bot string) (*store.JoinRequest, error) {
 	pending, err := r.PendingJoinRequest(ctx, threadID, bot)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
@@ -61,7 +61,7 @@ func pendingRequest(ctx context.Context, r store.Reader, threadID, bot string) (
 }
 
 // askToJoin stores a request to join and emits its event to the participants.
-func (s *threadService) askToJoin(ctx context.Context, tx store.Tx, t *store.Thread) (*b2bv1.JoinThreadResponse, error) {
+func (s *threadService) askToJoin(ctx context.Context, tx threadTx, t *store.Thread) (*b2bv1.JoinThreadResponse, error) {
 	caller := call.CallerOf(ctx)
 	request := &store.JoinRequest{
 		ID: newID(), ThreadID: t.ID, BotID: caller.BotID, Status: store.JoinPending, RequestedAt: s.nowMS(),
@@ -80,7 +80,7 @@ func (s *threadService) askToJoin(ctx context.Context, tx store.Tx, t *store.Thr
 	return &b2bv1.JoinThreadResponse{Status: b2bv1.JoinThreadStatus_JOIN_THREAD_STATUS_PENDING, RequestId: &request.ID}, err
 }
 
-func (s *threadService) joinAtOnce(ctx context.Context, tx store.Tx, t *store.Thread) (*b2bv1.JoinThreadResponse, error) {
+func (s *threadService) joinAtOnce(ctx context.Context, tx threadTx, t *store.Thread) (*b2bv1.JoinThreadResponse, error) {
 	caller := call.CallerOf(ctx)
 	p, err := s.admit(ctx, tx, t, &admission{id: caller.BotID, name: caller.BotName, by: caller.BotID})
 	if err != nil {
@@ -96,11 +96,11 @@ func (s *threadService) joinAtOnce(ctx context.Context, tx store.Tx, t *store.Th
 
 // ListJoinRequests returns the pending requests (B2B-JOIN-006).
 func (s *threadService) ListJoinRequests(ctx context.Context, req *b2bv1.ListJoinRequestsRequest) (*b2bv1.ListJoinRequestsResponse, error) {
-	t, _, err := s.enterAsHost(ctx, s.Store, req.GetThreadId(), false)
+	t, _, err := s.enterAsHost(ctx, s.reads, req.GetThreadId(), false)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.Store.PendingJoinRequests(ctx, t.ID, limits.MaxJoinRequests)
+	rows, err := s.reads.PendingJoinRequests(ctx, t.ID, limits.MaxJoinRequests)
 	if err != nil {
 		return nil, fmt.Errorf("list join requests: %w", err)
 	}
@@ -117,7 +117,7 @@ func (s *threadService) ListJoinRequests(ctx context.Context, req *b2bv1.ListJoi
 }
 
 // enterAsHost is enter for participants that may resolve join requests.
-func (s *threadService) enterAsHost(ctx context.Context, r store.Reader, id string, live bool) (*store.Thread, *store.Participant, error) {
+func (s *threadService) enterAsHost(ctx context.Context, r hostReader, id string, live bool) (*store.Thread, *store.Participant, error) {
 	t, p, err := s.enter(ctx, r, id, live)
 	if err != nil {
 		return nil, nil, err
@@ -133,7 +133,7 @@ func (s *threadService) enterAsHost(ctx context.Context, r store.Reader, id stri
 }
 
 // pendingByID finds a request of the thread that is still pending.
-func pendingByID(ctx context.Context, tx store.Tx, threadID, id string) (*store.JoinRequest, error) {
+func pendingByID(ctx context.Context, tx threadTx, threadID, id string) (*store.JoinRequest, error) {
 	request, err := tx.JoinRequest(ctx, threadID, id)
 	if err != nil {
 		return nil, notFound(err, "join request")
@@ -148,7 +148,7 @@ func pendingByID(ctx context.Context, tx store.Tx, threadID, id string) (*store.
 // the participants.
 func (s *threadService) ApproveJoinRequest(ctx context.Context, req *b2bv1.ApproveJoinRequestRequest) (*b2bv1.ApproveJoinRequestResponse, error) {
 	caller := call.CallerOf(ctx)
-	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.ApproveJoinRequestResponse, error) {
+	return change(ctx, s.core, caller.OrgID, req, func(tx threadTx) (*b2bv1.ApproveJoinRequestResponse, error) {
 		t, _, err := s.enterAsHost(ctx, tx, req.GetThreadId(), true)
 		if err != nil {
 			return nil, err
@@ -179,7 +179,7 @@ func (s *threadService) ApproveJoinRequest(ctx context.Context, req *b2bv1.Appro
 // RejectJoinRequest rejects a bot that asked to join (B2B-JOIN-008). The event goes to the bot.
 func (s *threadService) RejectJoinRequest(ctx context.Context, req *b2bv1.RejectJoinRequestRequest) (*b2bv1.RejectJoinRequestResponse, error) {
 	caller := call.CallerOf(ctx)
-	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.RejectJoinRequestResponse, error) {
+	return change(ctx, s.core, caller.OrgID, req, func(tx threadTx) (*b2bv1.RejectJoinRequestResponse, error) {
 		t, _, err := s.enterAsHost(ctx, tx, req.GetThreadId(), false)
 		if err != nil {
 			return nil, err
@@ -202,7 +202,7 @@ func (s *threadService) RejectJoinRequest(ctx context.Context, req *b2bv1.Reject
 
 // rejectPending rejects all pending requests of a thread that no longer accepts any, and emits the
 // events to the bots that asked.
-func (c *core) rejectPending(ctx context.Context, tx store.Tx, t *store.Thread, now int64) error {
+func (c *core) rejectPending(ctx context.Context, tx pendingTx, t *store.Thread, now int64) error {
 	waiting, err := tx.PendingJoinRequests(ctx, t.ID, limits.MaxRows)
 	if err != nil {
 		return fmt.Errorf("list join requests: %w", err)
@@ -221,7 +221,7 @@ func (c *core) rejectPending(ctx context.Context, tx store.Tx, t *store.Thread, 
 }
 
 // emitJoinResolved emits the event about a resolved request, to the bot that asked only.
-func (c *core) emitJoinResolved(ctx context.Context, tx store.Tx, threadID, request, bot string, status b2bv1.JoinRequestStatus, by string) error {
+func (c *core) emitJoinResolved(ctx context.Context, tx eventTx, threadID, request, bot string, status b2bv1.JoinRequestStatus, by string) error {
 	return c.emit(ctx, tx, toBot(bot), &b2bv1.Event{Event: &b2bv1.Event_ThreadJoinResolved{
 		ThreadJoinResolved: &b2bv1.ThreadJoinResolvedEvent{ThreadId: threadID, RequestId: request, Status: status, By: by},
 	}})

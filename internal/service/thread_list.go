@@ -38,7 +38,7 @@ func (s *threadService) ListThreads(ctx context.Context, req *b2bv1.ListThreadsR
 		size, bare = limits.MaxPage, true
 	}
 	q.Before, q.Limit = parseOpaqueToken(req.Cursor), size+1
-	rows, err := s.Store.Threads(ctx, q)
+	rows, err := s.reads.Threads(ctx, q)
 	if err != nil {
 		return nil, fmt.Errorf("page threads: %w", err)
 	}
@@ -81,7 +81,7 @@ func errStatus() error {
 
 // GetThread returns a thread and its participants (B2B-THR-040).
 func (s *threadService) GetThread(ctx context.Context, req *b2bv1.GetThreadRequest) (*b2bv1.GetThreadResponse, error) {
-	return view(ctx, s.core, func(r store.Reader) (*b2bv1.GetThreadResponse, error) {
+	return view(ctx, s.core, func(r threadView) (*b2bv1.GetThreadResponse, error) {
 		t, _, err := s.enter(ctx, r, req.GetThreadId(), false)
 		if err != nil {
 			return nil, err

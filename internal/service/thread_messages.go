@@ -24,7 +24,7 @@ func (s *threadService) SendThreadMessage(ctx context.Context, req *b2bv1.SendTh
 	contentType := textOr(req.ContentType, "text")
 	d, metadata, draftErr := s.threadDraft(ctx, req)
 	in := changeOptions{org: caller.OrgID, responseOrg: caller.OrgID, class: d.quotaClass(metadata)}
-	return guardedIn(ctx, s.core, in, req, func(tx store.Tx) (*b2bv1.SendThreadMessageResponse, error) {
+	return guardedIn(ctx, s.core, in, req, func(tx threadTx) (*b2bv1.SendThreadMessageResponse, error) {
 		t, p, err := s.enter(ctx, tx, req.GetThreadId(), true)
 		if err != nil {
 			return nil, err
@@ -76,7 +76,7 @@ func (s *threadService) threadDraft(ctx context.Context, req *b2bv1.SendThreadMe
 
 // repliedMessage finds the message of the same thread that reply_to names (B2B-MSG-040,
 // B2B-MSG-041); nil when reply_to is absent.
-func repliedMessage(ctx context.Context, tx store.Tx, threadID string, id *string) (*store.RepliedMessage, error) {
+func repliedMessage(ctx context.Context, tx threadTx, threadID string, id *string) (*store.RepliedMessage, error) {
 	if id == nil {
 		return nil, nil
 	}
@@ -100,7 +100,7 @@ type storedMention struct {
 
 // setMentions sets the current participants that the content of a message mentions (B2B-MSG-030 to
 // 035).
-func setMentions(ctx context.Context, tx store.Tx, m *store.ThreadMessage) error {
+func setMentions(ctx context.Context, tx threadTx, m *store.ThreadMessage) error {
 	if !strings.Contains(m.Content, "@") {
 		return nil
 	}
@@ -132,7 +132,7 @@ func setMentions(ctx context.Context, tx store.Tx, m *store.ThreadMessage) error
 
 // postToThread stores a checked message, updates the thread's last activity, writes the audit
 // entry, and emits the event.
-func (s *threadService) postToThread(ctx context.Context, tx store.Tx, row *store.ThreadMessageRow, d *draft) (*b2bv1.SendThreadMessageResponse, error) {
+func (s *threadService) postToThread(ctx context.Context, tx threadTx, row *store.ThreadMessageRow, d *draft) (*b2bv1.SendThreadMessageResponse, error) {
 	if err := tx.InsertThreadMessage(ctx, &row.ThreadMessage); err != nil {
 		return nil, fmt.Errorf("store a thread message: %w", err)
 	}
@@ -153,13 +153,13 @@ func (s *threadService) postToThread(ctx context.Context, tx store.Tx, row *stor
 
 // ListThreadMessages returns messages, paged by token or by time (B2B-MSG-050, B2B-MSG-051).
 func (s *threadService) ListThreadMessages(ctx context.Context, req *b2bv1.ListThreadMessagesRequest) (*b2bv1.ListThreadMessagesResponse, error) {
-	t, _, err := s.enter(ctx, s.Store, req.GetThreadId(), false)
+	t, _, err := s.enter(ctx, s.reads, req.GetThreadId(), false)
 	if err != nil {
 		return nil, err
 	}
 	limit := pageSize(req.Limit)
 	if req.Cursor != nil {
-		items, next, err := s.history(ctx, t.ID, req.GetCursor(), limit)
+		items, next, err := s.history(ctx, s.reads, t.ID, req.GetCursor(), limit)
 		if err != nil {
 			return nil, err
 		}
@@ -169,7 +169,7 @@ func (s *threadService) ListThreadMessages(ctx context.Context, req *b2bv1.ListT
 	if bound.Kind == pagetoken.ByID { // before must be a number here; with anything else the list is empty
 		return &b2bv1.ListThreadMessagesResponse{}, nil
 	}
-	items, next, err := s.newest(ctx, t.ID, messageRange(bound, req.Since, limit))
+	items, next, err := s.newest(ctx, s.reads, t.ID, messageRange(bound, req.Since, limit))
 	if err != nil {
 		return nil, err
 	}
@@ -178,8 +178,8 @@ func (s *threadService) ListThreadMessages(ctx context.Context, req *b2bv1.ListT
 
 // history returns a page of messages older than the message beforeID, newest first. next is the id
 // to continue from; nil: there are no more.
-func (c *core) history(ctx context.Context, threadID, beforeID string, limit int) (items []*b2bv1.ThreadMessage, next *string, err error) {
-	rows, err := c.Store.ThreadHistory(ctx, threadID, beforeID, limit+1)
+func (c *core) history(ctx context.Context, r historyReader, threadID, beforeID string, limit int) (items []*b2bv1.ThreadMessage, next *string, err error) {
+	rows, err := r.ThreadHistory(ctx, threadID, beforeID, limit+1)
 	if err != nil {
 		return nil, nil, fmt.Errorf("page thread messages: %w", err)
 	}
@@ -193,8 +193,8 @@ func (c *core) history(ctx context.Context, threadID, beforeID string, limit int
 
 // newest returns the newest messages of a range, oldest first. next is the id of the oldest
 // returned message when the response has no room for the older ones; otherwise nil.
-func (c *core) newest(ctx context.Context, threadID string, of store.MessageRange) (items []*b2bv1.ThreadMessage, next *string, err error) {
-	rows, err := c.Store.ThreadMessages(ctx, threadID, of)
+func (c *core) newest(ctx context.Context, r historyReader, threadID string, of store.MessageRange) (items []*b2bv1.ThreadMessage, next *string, err error) {
+	rows, err := r.ThreadMessages(ctx, threadID, of)
 	if err != nil {
 		return nil, nil, fmt.Errorf("list thread messages: %w", err)
 	}

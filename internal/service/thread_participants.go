@@ -17,7 +17,7 @@ import (
 func (s *threadService) AddParticipant(ctx context.Context, req *b2bv1.AddParticipantRequest) (*b2bv1.AddParticipantResponse, error) {
 	caller := call.CallerOf(ctx)
 	named := namedFields(req, req.FieldMask)
-	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.AddParticipantResponse, error) {
+	return change(ctx, s.core, caller.OrgID, req, func(tx threadTx) (*b2bv1.AddParticipantResponse, error) {
 		t, p, err := s.enter(ctx, tx, req.GetThreadId(), true)
 		if err != nil {
 			return nil, err
@@ -76,7 +76,7 @@ func checkInvitation(req invitation) error {
 // RemoveParticipant removes a bot; a bot may remove itself (B2B-JOIN-014, B2B-JOIN-015).
 func (s *threadService) RemoveParticipant(ctx context.Context, req *b2bv1.RemoveParticipantRequest) (*b2bv1.RemoveParticipantResponse, error) {
 	caller := call.CallerOf(ctx)
-	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.RemoveParticipantResponse, error) {
+	return change(ctx, s.core, caller.OrgID, req, func(tx threadTx) (*b2bv1.RemoveParticipantResponse, error) {
 		t, p, err := s.enter(ctx, tx, req.GetThreadId(), true)
 		if err != nil {
 			return nil, err
@@ -101,7 +101,7 @@ func (s *threadService) RemoveParticipant(ctx context.Context, req *b2bv1.Remove
 // LeaveThread removes the caller from a thread (`thread_leave` of a WebSocket, B2B-WS-021).
 func (s *threadService) LeaveThread(ctx context.Context, req *b2bv1.LeaveThreadRequest) (*b2bv1.LeaveThreadResponse, error) {
 	caller := call.CallerOf(ctx)
-	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.LeaveThreadResponse, error) {
+	return change(ctx, s.core, caller.OrgID, req, func(tx threadTx) (*b2bv1.LeaveThreadResponse, error) {
 		t, _, err := s.enter(ctx, tx, req.GetThreadId(), true)
 		if err != nil {
 			return nil, err
@@ -115,7 +115,7 @@ func (s *threadService) LeaveThread(ctx context.Context, req *b2bv1.LeaveThreadR
 }
 
 // remove removes a bot from a thread for a caller of any kind, and audits it.
-func (c *core) remove(ctx context.Context, tx store.Tx, t *store.Thread, bot *store.Bot) error {
+func (c *core) remove(ctx context.Context, tx removeTx, t *store.Thread, bot *store.Bot) error {
 	by := call.CallerOf(ctx).Actor()
 	there, err := participation(ctx, tx, t.ID, bot.ID)
 	switch {
@@ -142,7 +142,7 @@ type admission struct {
 // admit adds a participant and emits the event to the participants, the new one included. A pending
 // join request of the bot is approved by that, with its event. The revision of the thread increases
 // by one.
-func (c *core) admit(ctx context.Context, tx store.Tx, t *store.Thread, a *admission) (*store.Participant, error) {
+func (c *core) admit(ctx context.Context, tx admitTx, t *store.Thread, a *admission) (*store.Participant, error) {
 	switch count, err := tx.CountParticipants(ctx, t.ID); {
 	case err != nil:
 		return nil, fmt.Errorf("count participants: %w", err)
@@ -177,7 +177,7 @@ func (c *core) admit(ctx context.Context, tx store.Tx, t *store.Thread, a *admis
 
 // dismiss emits that a participant leaves, to the participants including it, and removes it. The
 // last participant cannot be removed. The revision of the thread increases by one.
-func (c *core) dismiss(ctx context.Context, tx store.Tx, t *store.Thread, id, name, by string) error {
+func (c *core) dismiss(ctx context.Context, tx dismissTx, t *store.Thread, id, name, by string) error {
 	count, err := tx.CountParticipants(ctx, t.ID)
 	switch {
 	case err != nil:
@@ -199,7 +199,7 @@ func (c *core) dismiss(ctx context.Context, tx store.Tx, t *store.Thread, id, na
 }
 
 // bumpRevision increases the revision of a thread by one.
-func (c *core) bumpRevision(ctx context.Context, tx store.Tx, t *store.Thread, now int64) error {
+func (c *core) bumpRevision(ctx context.Context, tx revisionTx, t *store.Thread, now int64) error {
 	was := t.Revision
 	t.Revision++
 	t.UpdatedAt = now
@@ -209,6 +209,6 @@ func (c *core) bumpRevision(ctx context.Context, tx store.Tx, t *store.Thread, n
 	return nil
 }
 
-func (c *core) emitParticipant(ctx context.Context, tx store.Tx, e *b2bv1.ThreadParticipantEvent) error {
+func (c *core) emitParticipant(ctx context.Context, tx eventTx, e *b2bv1.ThreadParticipantEvent) error {
 	return c.emit(ctx, tx, toThread(e.ThreadId), &b2bv1.Event{Event: &b2bv1.Event_ThreadParticipant{ThreadParticipant: e}})
 }

@@ -16,7 +16,7 @@ import (
 // UpdateThread changes the named fields, all or none. Its checks have the order of B2B-THR-053.
 func (s *threadService) UpdateThread(ctx context.Context, req *b2bv1.UpdateThreadRequest) (*b2bv1.UpdateThreadResponse, error) {
 	named := namedFields(req, req.UpdateMask)
-	return guarded(ctx, s.core, req, func(tx store.Tx) (*b2bv1.UpdateThreadResponse, error) {
+	return guarded(ctx, s.core, req, func(tx threadTx) (*b2bv1.UpdateThreadResponse, error) {
 		t, p, err := s.enter(ctx, tx, req.GetThreadId(), false)
 		if err != nil {
 			return nil, err
@@ -68,7 +68,7 @@ func (s *threadService) UpdateThread(ctx context.Context, req *b2bv1.UpdateThrea
 }
 
 // require returns a FORBIDDEN error, which is audited, if the policy does not allow the action.
-func (c *core) require(ctx context.Context, tx store.Tx, t *store.Thread, p *store.Participant, action thread.Action, details detail) error {
+func (c *core) require(ctx context.Context, tx settingsReader, t *store.Thread, p *store.Participant, action thread.Action, details detail) error {
 	ok, err := c.permitted(ctx, tx, t, p, action)
 	if err != nil || ok {
 		return err
@@ -177,7 +177,7 @@ func settingsOf(t *store.Thread) thread.Settings {
 // writeThread stores a checked change in one step. The revision increases by one for each group of
 // fields (B2B-THR-054). It audits the change (B2B-THR-056), and rejects join requests that can no
 // longer be approved, with events to their bots (B2B-THR-057).
-func (c *core) writeThread(ctx context.Context, tx store.Tx, w *threadWrite) error {
+func (c *core) writeThread(ctx context.Context, tx threadWriteTx, w *threadWrite) error {
 	now := c.nowMS()
 	w.after = w.before
 	t := &w.after
@@ -232,7 +232,7 @@ func staleOr(err error, revision int64) error {
 }
 
 // auditWrite writes audit entries for a new status and for changes of visibility and join policy.
-func (c *core) auditWrite(ctx context.Context, tx store.Tx, w *threadWrite) error {
+func (c *core) auditWrite(ctx context.Context, tx auditTx, w *threadWrite) error {
 	record := func(action string, details detail) error {
 		if actorBot(ctx) == nil {
 			details["by"] = call.CallerOf(ctx).Actor()
@@ -255,7 +255,7 @@ func (c *core) auditWrite(ctx context.Context, tx store.Tx, w *threadWrite) erro
 }
 
 // emitStatusChanged emits a change of status by the bot or org in by; nothing if there is none.
-func (c *core) emitStatusChanged(ctx context.Context, tx store.Tx, w *threadWrite, by string) error {
+func (c *core) emitStatusChanged(ctx context.Context, tx eventTx, w *threadWrite, by string) error {
 	if w.Status == "" {
 		return nil
 	}
@@ -266,7 +266,7 @@ func (c *core) emitStatusChanged(ctx context.Context, tx store.Tx, w *threadWrit
 	}})
 }
 
-func (c *core) emitUpdated(ctx context.Context, tx store.Tx, t *b2bv1.Thread, changes []string) error {
+func (c *core) emitUpdated(ctx context.Context, tx eventTx, t *b2bv1.Thread, changes []string) error {
 	return c.emit(ctx, tx, toThread(t.Id), &b2bv1.Event{Event: &b2bv1.Event_ThreadUpdated{
 		ThreadUpdated: &b2bv1.ThreadUpdatedEvent{Thread: t, Changes: changes},
 	}})

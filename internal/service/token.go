@@ -15,7 +15,25 @@ import (
 )
 
 // tokenService manages the scoped tokens of a bot.
-type tokenService struct{ *core }
+type tokenService struct {
+	*core
+	reads tokenReads
+}
+
+// tokenReads is what tokenService reads of the store.
+type tokenReads interface {
+	Tokens(ctx context.Context, bot string, before *store.PageKey, limit int) ([]store.Token, error)
+}
+
+// tokenTx is what its changes need.
+type tokenTx interface {
+	eventTx
+	auditTx
+	Bot(ctx context.Context, org, id string) (*store.Bot, error)
+	TokenByID(ctx context.Context, bot, id string) (*store.Token, error)
+	CreateToken(ctx context.Context, t *store.Token) error
+	DeleteToken(ctx context.Context, bot, id string) (store.Descendants, error)
+}
 
 func (s *tokenService) CreateToken(ctx context.Context, req *b2bv1.CreateTokenRequest) (*b2bv1.CreateTokenResponse, error) {
 	caller := call.CallerOf(ctx)
@@ -32,7 +50,7 @@ func (s *tokenService) CreateToken(ctx context.Context, req *b2bv1.CreateTokenRe
 	if in := req.ExpiresIn; in != nil && !(*in > 0) {
 		return nil, call.Invalid("expires_in must be a number of milliseconds above 0")
 	}
-	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.CreateTokenResponse, error) {
+	return change(ctx, s.core, caller.OrgID, req, func(tx tokenTx) (*b2bv1.CreateTokenResponse, error) {
 		token, now := auth.NewScopedToken(), s.nowMS()
 		row := &store.Token{
 			ID: newID(), BotID: caller.BotID, TokenHash: auth.Hash(token), Scopes: *jsonText(scopes), Label: req.Label, CreatedAt: now,
@@ -66,7 +84,7 @@ func (s *tokenService) CreateToken(ctx context.Context, req *b2bv1.CreateTokenRe
 // inherit makes the scoped token of the caller, or of its session, the parent of a new token,
 // which must not expire later than its parent (B2B-AUTH-060). It does not check scopes: only
 // callers with the scope full may create tokens, and full includes all others.
-func (s *tokenService) inherit(ctx context.Context, tx store.Tx, row *store.Token) error {
+func (s *tokenService) inherit(ctx context.Context, tx tokenTx, row *store.Token) error {
 	caller := call.CallerOf(ctx)
 	id := caller.TokenID
 	if caller.Session != nil {
@@ -112,7 +130,7 @@ func (s *tokenService) ListTokens(ctx context.Context, req *b2bv1.ListTokensRequ
 		return nil, err
 	}
 	size := within(req.Limit, limits.UsualTokensPage, limits.MaxTokensPage)
-	rows, err := s.Store.Tokens(ctx, call.CallerOf(ctx).BotID, before, size+1)
+	rows, err := s.reads.Tokens(ctx, call.CallerOf(ctx).BotID, before, size+1)
 	if err != nil {
 		return nil, fmt.Errorf("list tokens: %w", err)
 	}
@@ -139,7 +157,7 @@ func scopesOf(names []string) []b2bv1.TokenScope {
 
 func (s *tokenService) DeleteToken(ctx context.Context, req *b2bv1.DeleteTokenRequest) (*b2bv1.DeleteTokenResponse, error) {
 	caller := call.CallerOf(ctx)
-	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.DeleteTokenResponse, error) {
+	return change(ctx, s.core, caller.OrgID, req, func(tx tokenTx) (*b2bv1.DeleteTokenResponse, error) {
 		gone, err := tx.DeleteToken(ctx, caller.BotID, req.GetId())
 		if err != nil {
 			return nil, notFound(err, "Token")

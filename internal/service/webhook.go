@@ -11,19 +11,36 @@ import (
 )
 
 // webhookService lists dead letters, the deliveries that were given up, and redelivers them.
-type webhookService struct{ *core }
+type webhookService struct {
+	*core
+	reads webhookReads
+}
+
+// webhookReads is what webhookService reads of the store.
+type webhookReads interface {
+	BotID(ctx context.Context, org, ref string) (string, error)
+	DeadLetters(ctx context.Context, org, bot string, after *store.PageKey, limit int) ([]store.WebhookDelivery, error)
+}
+
+// webhookTx is what its changes need.
+type webhookTx interface {
+	eventTx
+	auditTx
+	BotID(ctx context.Context, org, ref string) (string, error)
+	Redeliver(ctx context.Context, bot, id string, at int64) (int64, error)
+}
 
 func (s *webhookService) ListDeadLetters(ctx context.Context, req *b2bv1.ListDeadLettersRequest) (*b2bv1.ListDeadLettersResponse, error) {
 	org := call.CallerOf(ctx).OrgID
 	bot := ""
 	if req.GetBot() != "" {
 		var err error
-		if bot, err = s.Store.BotID(ctx, org, req.GetBot()); err != nil {
+		if bot, err = s.reads.BotID(ctx, org, req.GetBot()); err != nil {
 			return nil, notFound(err, "Bot")
 		}
 	}
 	size := pageSize(req.Limit)
-	rows, err := s.Store.DeadLetters(ctx, org, bot, parseOpaqueToken(req.Cursor), size+1)
+	rows, err := s.reads.DeadLetters(ctx, org, bot, parseOpaqueToken(req.Cursor), size+1)
 	if err != nil {
 		return nil, fmt.Errorf("list dead letters: %w", err)
 	}
@@ -56,7 +73,7 @@ func (s *webhookService) RedeliverDeadLetters(ctx context.Context, req *b2bv1.Re
 	if req.GetBot() == "" {
 		return nil, call.Invalid("bot: is required, a bot's id or name")
 	}
-	return change(ctx, s.core, caller.OrgID, req, func(tx store.Tx) (*b2bv1.RedeliverDeadLettersResponse, error) {
+	return change(ctx, s.core, caller.OrgID, req, func(tx webhookTx) (*b2bv1.RedeliverDeadLettersResponse, error) {
 		bot, err := tx.BotID(ctx, caller.OrgID, req.GetBot())
 		if err != nil {
 			return nil, notFound(err, "Bot")

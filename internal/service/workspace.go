@@ -14,7 +14,7 @@ import (
 // GetWorkspace returns the calling bot, its direct messages and its threads (B2B-WORKSPACE-001).
 func (s *botService) GetWorkspace(ctx context.Context, req *b2bv1.GetWorkspaceRequest) (*b2bv1.GetWorkspaceResponse, error) {
 	caller := call.CallerOf(ctx)
-	return view(ctx, s.core, func(r store.Reader) (*b2bv1.GetWorkspaceResponse, error) {
+	return view(ctx, s.core, func(r botView) (*b2bv1.GetWorkspaceResponse, error) {
 		bot, err := r.Bot(ctx, caller.OrgID, caller.BotID)
 		if err != nil {
 			return nil, notFound(err, "bot")
@@ -33,7 +33,7 @@ func (s *botService) GetWorkspace(ctx context.Context, req *b2bv1.GetWorkspaceRe
 
 // workspaceThreads returns a page of threads. Each of the two lists of the response may use half of
 // its size.
-func (s *botService) workspaceThreads(ctx context.Context, r store.Reader, bot *store.Bot, before *store.PageKey, size int) (*b2bv1.WorkspaceThreads, error) {
+func (s *botService) workspaceThreads(ctx context.Context, r botView, bot *store.Bot, before *store.PageKey, size int) (*b2bv1.WorkspaceThreads, error) {
 	rows, err := r.Threads(ctx, store.ThreadQuery{
 		OrgID: bot.OrgID, BotID: bot.ID, Scope: store.ThreadsJoined, Before: before, Limit: size + 1,
 	})
@@ -52,7 +52,7 @@ func (s *botService) workspaceThreads(ctx context.Context, r store.Reader, bot *
 	return out, nil
 }
 
-func (s *botService) workspaceChannels(ctx context.Context, r store.Reader, bot string, before *store.PageKey, size int) (*b2bv1.WorkspaceDirectMessages, error) {
+func (s *botService) workspaceChannels(ctx context.Context, r botView, bot string, before *store.PageKey, size int) (*b2bv1.WorkspaceDirectMessages, error) {
 	rows, err := r.DirectChannelsOf(ctx, bot, before, size+1)
 	if err != nil {
 		return nil, fmt.Errorf("page direct messages: %w", err)

@@ -1,10 +1,11 @@
 // Package store defines the interface of the database: the rows, how they are read, and how
 // they are changed. It has no SQL. Package sqlstore implements it for SQLite and PostgreSQL, and
-// package storetest is the test suite for implementations.
+// package storetest is the test suite for implementations. Packages that use the store do not name
+// its interfaces, but state the methods that they call ([Narrow]).
 //
 // # Reading
 //
-// Every read is a method of [Reader]. A [store.Store] is a Reader itself: each call sees the newest
+// Every read is a method of [Reader]. A [Store] is a Reader itself: each call sees the newest
 // committed state. The calls of the Reader of [Store.View] all see one snapshot. Inside
 // [Store.Update] the [Tx] is a Reader that also sees its own writes.
 //

@@ -58,13 +58,17 @@ func newFixture(t testing.TB, edit ...func(*ws.Config)) *fixture {
 	log := slog.New(slog.DiscardHandler)
 	now := func() time.Time { return time.Now().Add(time.Duration(w.skew.Load()) * time.Millisecond) }
 	access := auth.New(auth.Config{Store: store.NarrowViews(st, func(r store.Reader) auth.Reader { return r }, func(tx store.Tx) auth.Tx { return tx }), Log: log, Now: now, AdminSecret: "s", Single: true})
-	services := service.New(service.Deps{Store: st, Access: access, Log: log, Now: time.Now, Config: service.Config{AdminSecret: "s"}})
+	tickets := &auth.Tickets{Store: store.Narrow(st, func(tx store.Tx) auth.TicketTx { return tx })}
+	services := service.New(service.Deps{
+		Tickets: tickets, Throttle: &auth.Throttle{Store: store.Narrow(st, func(tx store.Tx) auth.ThrottleTx { return tx }), Now: time.Now},
+		Store: store.NarrowViews(st, func(r store.Reader) service.Reader { return r }, func(tx store.Tx) service.Tx { return tx }), Access: access, Log: log, Now: time.Now, Config: service.Config{AdminSecret: "s"},
+	})
 	operations := services.Operations()
 	pipeline := call.NewPipeline(access, log, false)
 	hub := eventlog.New(eventlog.Config{Store: st})
 	self := node.New(node.Config{Store: store.Narrow(st, func(tx store.Tx) node.Tx { return tx }), Single: true, Log: log})
 	online := presence.New(presence.Config{Store: store.Narrow(st, func(tx store.Tx) presence.Tx { return tx }), Node: self, Now: time.Now, Log: log})
-	c := ws.Config{Operations: operations, Pipeline: pipeline, Hub: hub, Access: access, Presence: online, Store: st, Tickets: &auth.Tickets{Store: store.Narrow(st, func(tx store.Tx) auth.TicketTx { return tx })}, Log: log}
+	c := ws.Config{Operations: operations, Pipeline: pipeline, Hub: hub, Access: access, Presence: online, Store: st, Tickets: tickets, Log: log}
 	for _, e := range edit {
 		e(&c)
 	}
