@@ -103,3 +103,29 @@ func BenchmarkLargeLists(b *testing.B) {
 		})
 	}
 }
+
+// Pages of lists allocate what is read and decoded of them, once: the memory to encode them in is
+// reused. Buffers that grow with each page would take more than twice the bytes of this bound.
+func TestLargeListsAllocateLittle(t *testing.T) {
+	const rounds, most = 8, 2.5 // bytes allocated for each byte of the response
+	n, by, requests := largeLists(t)
+	for _, l := range requests {
+		if l.name != "messages/rest" && l.name != "channel/rest" {
+			continue
+		}
+		l.send(n, by) // the size of a response is known after the first
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		sent := int64(0)
+		for range rounds {
+			sent += l.send(n, by).bytes
+		}
+		runtime.ReadMemStats(&after)
+		if sent < rounds<<20 {
+			t.Fatalf("%s: %d bytes in %d responses are no large lists", l.name, sent, rounds)
+		}
+		if got := float64(after.TotalAlloc-before.TotalAlloc) / float64(sent); got > most {
+			t.Errorf("%s: %.1f bytes allocated for each byte of the response, want at most %.1f", l.name, got, most)
+		}
+	}
+}

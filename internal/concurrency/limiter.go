@@ -62,7 +62,7 @@ type Limiter struct {
 	now    func() time.Time
 
 	mu    sync.Mutex
-	large map[largeCall]struct{} // those with a heavy last response
+	large map[largeCall]int64 // those with a heavy last response: its size in bytes
 	// callers are the last two orgs that called, the latest first.
 	callers [2]caller
 }
@@ -89,7 +89,7 @@ func NewLimiter(c Config) *Limiter {
 	}
 	l := &Limiter{
 		reads: pool(reads), heavy: pool(heavy), long: make(map[string]bool, len(c.Long)),
-		slices: c.Scheduler.Slices, now: time.Now, large: make(map[largeCall]struct{}),
+		slices: c.Scheduler.Slices, now: time.Now, large: make(map[largeCall]int64),
 	}
 	// A pool gives a single org half of its slots, so a single org has heavy/2 heavy calls at
 	// once. spare is what it lacks to use every processor while no other org calls.
@@ -108,7 +108,8 @@ type Permit struct {
 	limiter     *Limiter
 	info        *call.Info
 	read, heavy fair.Slot
-	long        bool // its thread has a long time slice
+	long        bool  // its thread has a long time slice
+	last        int64 // bytes of the last response of the procedure to the org, if that was heavy
 }
 
 // Begin waits until a call of a known caller may run. Its error can be sent to the caller.
@@ -121,13 +122,13 @@ func (l *Limiter) Begin(ctx context.Context, info *call.Info) (Permit, error) {
 	if info.Operation.Reads {
 		procedure = info.Operation.Procedure
 	}
-	alone, heavy := l.note(org, procedure)
+	alone, last := l.note(org, procedure)
 	if !info.Operation.Reads {
 		return Permit{}, nil
 	}
-	s := Permit{limiter: l, info: info}
+	s := Permit{limiter: l, info: info, last: last}
 	var err error
-	if heavy || l.long[procedure] { // first, so that a waiting heavy call does not occupy a slot for reads
+	if last > 0 || l.long[procedure] { // first, so that a waiting heavy call does not occupy a slot for reads
 		if s.heavy, err = l.enterHeavy(ctx, org, alone); err != nil {
 			return Permit{}, refusal(err)
 		}
@@ -166,9 +167,9 @@ func (l *Limiter) enterHeavy(ctx context.Context, org string, alone bool) (fair.
 // activeSpan is how long after its last call an org counts as active.
 const activeSpan = time.Second
 
-// note records a call of an org. It reports whether no other org is active, and whether the last
-// response of the procedure to this org was heavy.
-func (l *Limiter) note(org, procedure string) (alone, heavy bool) {
+// note records a call of an org. It reports whether no other org is active, and returns the bytes
+// of the last response of the procedure to this org if that was heavy.
+func (l *Limiter) note(org, procedure string) (alone bool, last int64) {
 	now := l.now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -178,10 +179,14 @@ func (l *Limiter) note(org, procedure string) (alone, heavy bool) {
 	}
 	l.callers[0].last = now
 	if procedure != "" && len(l.large) > 0 {
-		_, heavy = l.large[largeCall{org, procedure}]
+		last = l.large[largeCall{org, procedure}]
 	}
-	return now.Sub(l.callers[1].last) > activeSpan || l.callers[1].org == org, heavy
+	return now.Sub(l.callers[1].last) > activeSpan || l.callers[1].org == org, last
 }
+
+// Expected returns how many bytes the response probably has: those of the last one, if that was
+// heavy, and 0 if not. The number of calls that expect a heavy response at the same time is limited.
+func (s *Permit) Expected() int64 { return s.last }
 
 // Answered records the size of the encoded response in bytes, and ends the permit.
 func (s *Permit) Answered(n int64) {
@@ -204,7 +209,7 @@ func (l *Limiter) answered(info *call.Info, n int64) {
 	if len(l.large) >= maxLarge {
 		clear(l.large) // each is recorded again with its next response
 	}
-	l.large[c] = struct{}{}
+	l.large[c] = n
 }
 
 // End returns the slots. Further calls do nothing. It must be called by the goroutine that got the

@@ -47,6 +47,10 @@ func (a *Answers) Begin(ctx context.Context, info *call.Info) (Answer, error) {
 	return Answer{of: a, info: info, permit: permit}, nil
 }
 
+// Expected returns how many bytes the response probably has, if it is a heavy one; 0 if not
+// ([concurrency.Permit.Expected]).
+func (a *Answer) Expected() int64 { return a.permit.Expected() }
+
 // Take must be called for every response, with the bytes that it occupies in memory until it is
 // written. It lets the next call of the org read. More than [Small] bytes are taken from the share
 // of the caller. If there is no room in time, a call that only reads gets an error, to be sent

@@ -113,7 +113,7 @@ func (s *handler) serve(w http.ResponseWriter, r *http.Request, buf *wire.Buffer
 		answer.Pause() // the client may read slowly
 		return WriteError(w, r, err)
 	}
-	out := wire.GetBuffer()
+	out := wire.GetBufferFor(answer.Expected())
 	defer wire.PutBuffer(out)
 	body, err := m.route.encode(out, res)
 	if err != nil {
@@ -125,7 +125,10 @@ func (s *handler) serve(w http.ResponseWriter, r *http.Request, buf *wire.Buffer
 	var kept int64
 	if len(out.B) > intake.Small && h.sends(r) {
 		// The client may read slowly, so only what is written is kept in memory.
-		kept, res, buf.B = int64(cap(out.B)), nil, nil
+		kept, res = int64(cap(out.B)), nil
+		if cap(buf.B) > intake.Small {
+			buf.B = nil
+		}
 	}
 	if err := answer.Take(r.Context(), kept); err != nil {
 		return WriteError(w, r, err)

@@ -42,6 +42,7 @@ func (rt *route) encode(buf *wire.Buffer, res proto.Message) (content, error) {
 	}
 	var err error
 	buf.B, err = wire.AppendField(buf.B, res, rt.body)
+	buf.Shrink() // it counts for the caller until the client has read it
 	return content{jsonType, buf.B}, err
 }
 

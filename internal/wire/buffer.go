@@ -3,11 +3,15 @@ package wire
 import "sync"
 
 const (
-	bufferSize = 4 << 10   // the size of a new buffer: enough for most responses
-	bufferKept = 256 << 10 // larger buffers are not pooled
+	bufferSize  = 4 << 10   // the size of a new buffer: enough for most responses
+	bufferKept  = 256 << 10 // larger buffers are only for what is expected to need them
+	bufferLarge = 8 << 20   // larger buffers are not pooled
 )
 
-var buffers = sync.Pool{New: func() any { return &Buffer{B: make([]byte, 0, bufferSize)} }}
+var (
+	buffers = sync.Pool{New: func() any { return &Buffer{B: make([]byte, 0, bufferSize)} }}
+	large   = sync.Pool{New: func() any { return new(Buffer) }} // of more than bufferKept bytes
+)
 
 // A Buffer is pooled memory to append to: buf.B, err = wire.Append(buf.B, m).
 type Buffer struct {
@@ -21,10 +25,41 @@ func GetBuffer() *Buffer {
 	return buf
 }
 
-// PutBuffer returns a buffer to the pool; its bytes must not be used afterwards. A buffer larger
-// than 256 KiB is dropped, so that one large response does not stay in memory.
-func PutBuffer(buf *Buffer) {
-	if cap(buf.B) <= bufferKept {
-		buffers.Put(buf)
+// GetBufferFor returns an empty buffer for about size bytes, so that it need not grow while they
+// are appended. Only a caller that limits how many large buffers are in use may ask for more than
+// 256 KiB, and calls [Buffer.Shrink] before it keeps one for long.
+func GetBufferFor(size int64) *Buffer {
+	if size <= bufferKept {
+		return GetBuffer()
 	}
+	buf := large.Get().(*Buffer)
+	buf.B = buf.B[:0]
+	if size = min(size, bufferLarge); int64(cap(buf.B)) < size {
+		buf.B = make([]byte, 0, size)
+	}
+	return buf
+}
+
+// PutBuffer returns a buffer to the pool; its bytes must not be used afterwards. A buffer larger
+// than 256 KiB is given only to those that expect a large response, and one larger than 8 MiB is
+// dropped, so that a large response does not stay in memory.
+func PutBuffer(buf *Buffer) {
+	switch size := cap(buf.B); {
+	case size < bufferSize || size > bufferLarge:
+	case size <= bufferKept:
+		buffers.Put(buf)
+	default:
+		large.Put(buf)
+	}
+}
+
+// Shrink moves the bytes of a large buffer that they fill by less than half to memory of their
+// size, and returns the larger memory to the pool.
+func (b *Buffer) Shrink() {
+	if cap(b.B) <= bufferKept || len(b.B) > cap(b.B)/2 {
+		return
+	}
+	bytes := append(make([]byte, 0, max(len(b.B), bufferSize)), b.B...)
+	PutBuffer(&Buffer{B: b.B})
+	b.B = bytes
 }
