@@ -17,6 +17,7 @@
 //	go run ./bench -only uploads      files, relative to a baseline that only stores them
 //	go run ./bench -only neighbours   calls of an org while another org sends as many as it can
 //	go run ./bench -only neighbours -abuse uploads   only the abuses with this word in their name
+//	go run ./bench -only memory       ways to limit the memory of the server; only when named
 //	go run ./bench -rounds 5 -time 10s
 //	go run ./bench -postgres URL    also the server on PostgreSQL
 package main
@@ -54,7 +55,7 @@ func main() {
 	flag.IntVar(&o.clients, "clients", 32, "concurrent clients")
 	flag.DurationVar(&o.time, "time", 5*time.Second, "length of each round")
 	flag.BoolVar(&o.strict, "strict", false, "exit with status 1 if a target is missed")
-	flag.StringVar(&o.only, "only", "", "measure only these: a comma-separated list of start, post, fanout, idle, resume, features, uploads, retention, destroy, neighbours")
+	flag.StringVar(&o.only, "only", "", "measure only these: a comma-separated list of start, post, fanout, idle, resume, features, uploads, retention, destroy, neighbours, memory")
 	flag.IntVar(&o.participants, "participants", 200, "listeners of the thread of fanout")
 	flag.IntVar(&o.idle, "idle", 5000, "connections of idle")
 	flag.IntVar(&o.mass, "mass", 200_000, "messages of the org that retention and destroy remove")

@@ -48,6 +48,11 @@ func run(ctx context.Context, o options, out io.Writer) (bool, error) {
 			return false, fmt.Errorf("neighbours: %w", err)
 		}
 	}
+	if o.only != "" && o.wants("memory") {
+		if err := memory(ctx, o, folder, r); err != nil {
+			return false, fmt.Errorf("memory: %w", err)
+		}
+	}
 	if err := removals(ctx, o, folder, r); err != nil {
 		return false, err
 	}

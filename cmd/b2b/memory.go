@@ -13,7 +13,8 @@ import (
 // node with many thousand connections has many live objects; several times their size in garbage
 // would be most of its memory. So the limit for garbage is a number of bytes rather than a
 // percentage: three times the live bytes on a small node, and down to half of them on a large one,
-// so that collections take a limited share of the work on either.
+// so that collections take a limited share of the work on either. Decision 0027 compares this with
+// settings of the Go runtime.
 const (
 	garbageRoom = 32 << 20 // bytes
 	mostPercent = 300
