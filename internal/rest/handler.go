@@ -127,6 +127,7 @@ func (s *handler) serve(w http.ResponseWriter, r *http.Request, buf *wire.Buffer
 		// The client may read slowly, so only what is written is kept in memory.
 		kept, res = int64(cap(out.B)), nil
 		if cap(buf.B) > intake.Small {
+			wire.PutBuffer(&wire.Buffer{B: buf.B}) // nothing decoded refers to it
 			buf.B = nil
 		}
 	}

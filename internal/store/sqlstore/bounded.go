@@ -15,7 +15,7 @@ import (
 // there. The driver of PostgreSQL reads the whole result, and both databases may have to
 // sort rows first: so listing builds queries that read no long text beyond the bound.
 
-// tally is a rowSet that counts the bytes of the scanned texts.
+// tally is a rowSet that counts the bytes of the scanned texts, as often as a list shows them.
 type tally struct {
 	rowSet
 	bytes int
@@ -28,6 +28,7 @@ func (t *tally) Scan(dest ...any) error {
 	if err := t.rowSet.Scan(dest...); err != nil {
 		return err
 	}
+	body, alone := 0, false // bytes of the content of a message, and whether it has no parts
 	for _, d := range dest {
 		switch d := d.(type) {
 		case *string:
@@ -36,9 +37,18 @@ func (t *tally) Scan(dest ...any) error {
 			t.bytes += length(*d)
 		case text:
 			t.bytes += length(*d.dest)
+		case content:
+			body = len(*d.dest)
+			t.bytes += body
+		case parts:
+			t.bytes += length(*d.dest)
+			alone = *d.dest == nil
 		case *[]byte:
 			t.bytes += len(*d)
 		}
+	}
+	if alone {
+		t.bytes += body
 	}
 	return nil
 }
@@ -110,6 +120,7 @@ func texts(row reflect.Value) (n int) {
 type listing struct {
 	columns string // of a row; those that are computed have names
 	long    string // columns of texts that may be long, separated by commas
+	message bool   // rows of m with its content and parts: see [parts]
 	from    string // the tables and conditions, from " FROM" on
 	order   string // total
 	limit   int    // rows
@@ -130,6 +141,9 @@ func (l *listing) query(d *dialect) string {
 	switch {
 	case d.postgres && l.limit > fewRows:
 		size := "coalesce(octet_length(" + strings.ReplaceAll(l.long, ", ", "), 0) + coalesce(octet_length(") + "), 0)"
+		if l.message {
+			size += " + CASE WHEN m.parts IS NULL THEN octet_length(m.content) ELSE 0 END"
+		}
 		return "SELECT " + outer(l.columns) + " FROM (SELECT " + l.columns + ", " + size + " AS size_, sum(" + size +
 			" + 1) OVER (ORDER BY " + l.order + " ROWS UNBOUNDED PRECEDING) AS upto_" + l.from + tail +
 			") p WHERE upto_ - size_ <= " + strconv.Itoa(store.PageBytes) + " ORDER BY upto_"

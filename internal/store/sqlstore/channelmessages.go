@@ -12,13 +12,13 @@ import (
 const channelMessageColumns = "m.id, m.sender_id, m.content, m.content_type, m.parts, m.created_at"
 
 var channelMessages scanner[store.ChannelMessageRow] = func(rows rowSet, m *store.ChannelMessageRow) error {
-	return rows.Scan(&m.ID, &m.SenderID, &m.Content, &m.ContentType, text{&m.Parts}, &m.CreatedAt)
+	return rows.Scan(&m.ID, &m.SenderID, content{&m.Content}, &m.ContentType, parts{text{&m.Parts}}, &m.CreatedAt)
 }
 
 // channelMessagesOf reads messages of a channel and names their senders.
 func (r reader) channelMessagesOf(ctx context.Context, channel string, w *where, limit int) ([]store.ChannelMessageRow, error) {
 	page, err := channelMessages.listed(ctx, r, listing{
-		columns: channelMessageColumns, long: "m.content, m.parts", from: " FROM channel_messages m" + w.text.String(),
+		columns: channelMessageColumns, long: "m.content, m.parts", message: true, from: " FROM channel_messages m" + w.text.String(),
 		order: byAge, limit: limit,
 	}, w.args...)
 	if err != nil || len(page) == 0 {
@@ -132,12 +132,12 @@ func (r reader) Inbox(ctx context.Context, bot string, since int64, after *store
 	}
 	const rest = " JOIN channels c ON c.id = m.channel_id LEFT JOIN bots b ON b.id = m.sender_id"
 	return scanner[store.ChannelMessageRow](func(rows rowSet, m *store.ChannelMessageRow) error {
-		return rows.Scan(&m.ID, &m.ChannelID, &m.SenderID, &m.Content, &m.ContentType, &m.Parts, &m.CreatedAt, &m.SenderName, &m.ChannelName)
+		return rows.Scan(&m.ID, &m.ChannelID, &m.SenderID, content{&m.Content}, &m.ContentType, parts{text{&m.Parts}}, &m.CreatedAt, &m.SenderName, &m.ChannelName)
 	}).listed(long(ctx), r, listing{
 		columns: "m.id, m.channel_id, m.sender_id, m.content, m.content_type, m.parts, m.created_at, b.name AS sender_name, c.name AS channel_name",
-		long:    "m.content, m.parts",
-		from:    " FROM channel_members k JOIN channel_messages m ON m.channel_id = k.channel_id" + rest + w.text.String(),
-		order:   "m.created_at, m.id", limit: limit,
+		long:    "m.content, m.parts", message: true,
+		from:  " FROM channel_members k JOIN channel_messages m ON m.channel_id = k.channel_id" + rest + w.text.String(),
+		order: "m.created_at, m.id", limit: limit,
 		key: "m.id", rejoin: "channel_messages m ON m.id = k.key" + rest,
 	}, w.args...)
 }

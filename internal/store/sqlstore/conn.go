@@ -101,6 +101,26 @@ func (t text) Scan(v any) error {
 	return nil
 }
 
+// parts scans the parts of a message. A message without parts is shown with its content in a text
+// part, too (B2B-MSG-009).
+type parts struct{ text }
+
+// content scans the content of a message.
+type content struct{ dest *string }
+
+// Scan implements sql.Scanner.
+func (c content) Scan(v any) error {
+	switch v := v.(type) {
+	case string:
+		*c.dest = v
+	case []byte:
+		*c.dest = string(v)
+	default:
+		return fmt.Errorf("store: content column holds %T", v)
+	}
+	return nil
+}
+
 // list reads all rows of a query.
 func (scan scanner[T]) list(ctx context.Context, r reader, q string, args ...any) ([]T, error) {
 	var out []T

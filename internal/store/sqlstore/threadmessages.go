@@ -12,7 +12,7 @@ const threadMessageColumns = `m.id, m.sender_id, m.content, m.content_type, m.pa
 	m.mention_all, m.reply_to_id, m.created_at`
 
 var threadMessages scanner[store.ThreadMessageRow] = func(rows rowSet, m *store.ThreadMessageRow) error {
-	return rows.Scan(&m.ID, text{&m.SenderID}, &m.Content, &m.ContentType, text{&m.Parts}, text{&m.Metadata},
+	return rows.Scan(&m.ID, text{&m.SenderID}, content{&m.Content}, &m.ContentType, parts{text{&m.Parts}}, text{&m.Metadata},
 		text{&m.Mentions}, &m.MentionAll, text{&m.ReplyToID}, &m.CreatedAt)
 }
 
@@ -21,7 +21,7 @@ var threadMessages scanner[store.ThreadMessageRow] = func(rows rowSet, m *store.
 // nil here; the columns keep their ids.
 func (r reader) threadMessagesOf(ctx context.Context, thread string, w *where, limit int) ([]store.ThreadMessageRow, error) {
 	page, err := threadMessages.listed(ctx, r, listing{
-		columns: threadMessageColumns, long: "m.content, m.parts, m.metadata, m.mentions",
+		columns: threadMessageColumns, long: "m.content, m.parts, m.metadata, m.mentions", message: true,
 		from: " FROM thread_messages m" + w.text.String(), order: byAge, limit: limit,
 	}, w.args...)
 	if err != nil || len(page) == 0 {

@@ -21,8 +21,8 @@ var boundTests = []test{
 		t, ch := s.thread(org, "t", 1, a), s.channel(org, a, b, 1)
 		var inThread, direct []string
 		for i := range int64(longRows) {
-			inThread = append(inThread, s.post(org, t.ID, a, long("needle", i), 10+i/2))
-			direct = append(direct, s.say(org, ch, a, long("x", i), 10+i/2))
+			inThread = append(inThread, s.post(org, t.ID, a, long("needle", i), 10+i/2, func(m *store.ThreadMessage) { m.Parts = ptr("[]") }))
+			direct = append(direct, s.say(org, ch, a, long("x", i), 10+i/2, func(m *store.ChannelMessage) { m.Parts = ptr("[]") }))
 		}
 		newest := func(n int) []string { return inThread[longRows-n:] }
 		same(s, "range", keys(must(s.ThreadMessages(s.ctx, t.ID, store.MessageRange{Limit: 100}))(s), messageID), newest(4))
@@ -45,6 +45,22 @@ var boundTests = []test{
 		})
 		last := must(s.DirectChannelsOf(s.ctx, a, nil, 10))(s)[0].LastMessage
 		equal(s, "a preview is short", len(last.Content) > 200 && len(last.Content) < 1000, true)
+	}},
+	{"messages without parts show their content twice", func(s *suite) {
+		org := s.org()
+		a, b := s.bot(org, "a"), s.bot(org, "b")
+		t, ch := s.thread(org, "t", 1, a), s.channel(org, a, b, 1)
+		var inThread, direct []string
+		for i := range int64(longRows) {
+			inThread = append(inThread, s.post(org, t.ID, a, long("x", i), 10+i))
+			direct = append(direct, s.say(org, ch, a, long("x", i), 10+i))
+		}
+		id := func(m store.ChannelMessageRow) string { return m.ID }
+		same(s, "range", keys(must(s.ThreadMessages(s.ctx, t.ID, store.MessageRange{Limit: 100}))(s), messageID), inThread[longRows-2:])
+		same(s, "direct range", keys(must(s.ChannelMessages(s.ctx, ch, store.MessageRange{Limit: 100}))(s), id), direct[longRows-2:])
+		equal(s, "history", len(must(s.ThreadHistory(s.ctx, t.ID, inThread[longRows-1], 100))(s)), 2)
+		equal(s, "direct history", len(must(s.ChannelHistory(s.ctx, ch, direct[longRows-1], 100))(s)), 2)
+		same(s, "inbox", keys(must(s.Inbox(s.ctx, b, 0, nil, 100))(s), id), direct[:2])
 	}},
 	{"replies to long messages", func(s *suite) {
 		org := s.org()

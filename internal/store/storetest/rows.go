@@ -56,14 +56,14 @@ func (s *suite) channel(org, a, b string, at int64) string {
 }
 
 // say adds a direct message.
-func (s *suite) say(org, channel, sender, content string, at int64) string {
+func (s *suite) say(org, channel, sender, content string, at int64, edit ...func(*store.ChannelMessage)) string {
 	s.Helper()
 	id := s.id("dm")
-	s.update(org, func(tx store.Tx) error {
-		return tx.InsertChannelMessage(s.ctx, &store.ChannelMessage{
-			ID: id, ChannelID: channel, SenderID: sender, Content: content, ContentType: "text", CreatedAt: at,
-		})
-	})
+	m := &store.ChannelMessage{ID: id, ChannelID: channel, SenderID: sender, Content: content, ContentType: "text", CreatedAt: at}
+	for _, e := range edit {
+		e(m)
+	}
+	s.update(org, func(tx store.Tx) error { return tx.InsertChannelMessage(s.ctx, m) })
 	return id
 }
 
