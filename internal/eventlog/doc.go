@@ -58,7 +58,9 @@
 // receives, ends the subscriptions of a bot that is not active ([ErrAccess]) after the visible
 // events before it. The other subscriptions concerned get an item that asks to check the
 // credential again. That check reads the current state, which may be newer than the
-// subscription; [Subscription.Last] delivers what is in the log up to then.
+// subscription; [Subscription.Last] delivers what is in the log up to then. A subscription that
+// has more than a page to replay does not replay it first: it ends at once, and is asked at once
+// to check its credential. Otherwise a revoked token could read the rest of the log.
 //
 // The state of a webhook was changed in the store, by a redelivery of dead letters or because the
 // bot connected. A webhook_changed record of the log, which no client receives, informs the

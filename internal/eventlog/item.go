@@ -39,7 +39,8 @@ type Item struct {
 	// Local is the argument of After, Last or Soon.
 	Local any
 
-	row *store.Event
+	row  *store.Event
+	last bool // by Last
 }
 
 // size estimates the memory of an item, in bytes.

@@ -48,7 +48,7 @@ type Subscription struct {
 	queue   []*Item
 	head    int       // of queue
 	bytes   int       // of the items in queue
-	soon    []*Item   // taken before page and queue
+	soon    []*Item   // taken before page and queue: by Soon, and by pushSoon during a replay
 	reached Position  // after the last item taken, and after later events that are not visible
 	taken   time.Time // when the reader last asked, or the first item of queue came
 	reading bool      // the reader reads the store, so it is not slow
@@ -267,12 +267,19 @@ func (s *Subscription) push(it *Item) bool {
 	if it.logged() && (!s.joined || it.Position.Seq <= s.target) {
 		return s.joined // replay delivers it
 	}
+	if it.endsReplay() && !s.joined {
+		s.pushSoon(it)
+		return true
+	}
 	keep := true
 	if !s.live && s.full() { // drop the queue and continue to replay
 		s.joined, keep = false, false
 		kept := make([]*Item, 0, smallQueue)
 		for _, q := range s.queue[s.head:] {
-			if !q.logged() {
+			switch {
+			case q.endsReplay():
+				s.pushSoon(q)
+			case !q.logged():
 				kept = append(kept, q)
 			}
 		}
@@ -280,7 +287,11 @@ func (s *Subscription) push(it *Item) bool {
 		for _, k := range kept {
 			s.bytes += k.size()
 		}
-		if it.logged() {
+		switch {
+		case it.endsReplay():
+			s.pushSoon(it)
+			return false
+		case it.logged():
 			return false
 		}
 	}
@@ -304,12 +315,36 @@ func (s *Subscription) push(it *Item) bool {
 	return keep
 }
 
+// endsReplay reports whether the item can end a replay: the reader must take it before the older
+// events, of which there may be many.
+func (i *Item) endsReplay() bool { return i.Recheck || i.last }
+
+// pushSoon makes an item that can end a replay the next to take. Of requests to check the
+// credential with the same reason, one waits. mu is held.
+func (s *Subscription) pushSoon(it *Item) {
+	for _, waiting := range s.soon {
+		if it.Recheck && waiting.Recheck && waiting.Why == it.Why {
+			return
+		}
+	}
+	s.soon = append(s.soon, it)
+	s.signal()
+}
+
 // endAfter ends the subscription after the event with this seq, which the tail is handling.
-// Visible events up to it are delivered first, including those still to be replayed.
+// Visible events up to it are delivered first, including those still to be replayed. If the
+// subscription has more than a page of the log to replay it ends at once (B2B-WS-006): a bot
+// without access must not read on.
 func (s *Subscription) endAfter(seq int64, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil || s.ending != nil {
+		return
+	}
+	if !s.joined && seq-s.reached.Seq > pageSize {
+		s.err = err
+		s.drop()
+		s.signal()
 		return
 	}
 	s.ending = err
@@ -358,10 +393,10 @@ func (s *Subscription) After(v any) {
 
 // Last delivers an item with v as its Local after everything that is in the log now, from any
 // node. A caller that learns otherwise that access has ended uses it, so that the events before
-// the end are delivered first.
+// the end are delivered first. While more than a page is left to replay, it comes before the rest.
 func (s *Subscription) Last(v any) {
 	s.tail.inbox.notify(0)
-	s.After(v)
+	s.tail.inbox.add(entry{item: &Item{Local: v, last: true}, to: s})
 }
 
 // Soon delivers an item with v as its Local before all items that wait. The caller must bound
