@@ -118,8 +118,11 @@ func readStoredParts(text *string) (parts []*b2bv1.Part, ok bool) {
 	if text == nil {
 		return nil, false
 	}
+	buf := wire.GetBuffer()
+	defer wire.PutBuffer(buf)
+	buf.B = append(buf.B, *text...)
 	var list b2bv1.PartList
-	if err := wire.Decode([]byte(*text), &list); err != nil {
+	if err := wire.Decode(buf.B, &list); err != nil {
 		return nil, false
 	}
 	return list.Values, true
