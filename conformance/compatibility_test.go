@@ -55,6 +55,7 @@ func parseCompatibility(text string) (tables compatibility, faults []string) {
 // TestCompatibilityIsRequired checks that each requirement in the tables is in SPEC.md and is
 // named by a check or a test, and that no call, operation or event is missing (B2B-DEV-001).
 func TestCompatibilityIsRequired(t *testing.T) {
+	t.Parallel()
 	read := func(path string) string {
 		text, err := os.ReadFile(path)
 		if err != nil {
@@ -149,6 +150,7 @@ func firstColumn(spec, chapter string) (all []string) {
 }
 
 func TestParseCompatibility(t *testing.T) {
+	t.Parallel()
 	const head = "| Call | Requirements |\n|---|---|\n"
 	for name, c := range map[string]struct {
 		text   string

@@ -12,6 +12,7 @@ import (
 // TestDeviationsAreRequirements checks that every row of the table of deviations links to the
 // requirements that state it, and that these are checked.
 func TestDeviationsAreRequirements(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("../SPEC.md")
 	if err != nil {
 		t.Fatal(err)
@@ -62,6 +63,7 @@ func TestDeviationsAreRequirements(t *testing.T) {
 // this server name those that a client cannot observe: MAY, and SHOULD that takes days or needs a
 // broken database.
 func TestEveryRequirementIsNamed(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("../SPEC.md")
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 // TestAddedKeysAreDeviations checks that SPEC.md lists exactly the keys that exactShapes marks with
 // +.
 func TestAddedKeysAreDeviations(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("../SPEC.md")
 	if err != nil {
 		t.Fatal(err)
@@ -44,6 +45,7 @@ func TestAddedKeysAreDeviations(t *testing.T) {
 }
 
 func TestExactlyFindsFaults(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		object J
 		faults int

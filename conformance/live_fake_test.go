@@ -83,6 +83,7 @@ func scriptedReplies(frame string) []string {
 }
 
 func TestSocket(t *testing.T) {
+	t.Parallel()
 	failures := tryLive(t, liveFake{script: scriptedReplies}, func(t *T) {
 		s := t.open("a bot", Token("x"))
 		s.wire.delayWrites()
@@ -109,6 +110,7 @@ func TestSocket(t *testing.T) {
 }
 
 func TestSocketReportsFailures(t *testing.T) {
+	t.Parallel()
 	for name, run := range map[string]func(t *T){
 		"code":   func(t *T) { t.open("a bot", nil).refuses("NOT_FOUND", J{"type": "bad"}) },
 		"ack":    func(t *T) { t.open("a bot", nil).do(J{"type": "bad"}) },
@@ -123,6 +125,7 @@ func TestSocketReportsFailures(t *testing.T) {
 }
 
 func TestStream(t *testing.T) {
+	t.Parallel()
 	body := ": hello\n\nid: 1\nevent: message\ndata: {\"type\":\"message\",\ndata: \"cursor\":\"1\"}\n\ndata:{\"type\":\"bot_online\"}\r\n\r\n: beat\n\nevent: bot_renamed\ndata: {\"type\":\"bot_renamed\",\"new_name\":\"flag-1\",\"cursor\":\"2\"}\n\nid: 9\n\n"
 	failures := tryLive(t, liveFake{stream: body}, func(t *T) {
 		s := t.stream("a bot", Token("x"), []string{"types", "message"})
@@ -145,6 +148,7 @@ func TestStream(t *testing.T) {
 }
 
 func TestEventsExcludeRepliesAndPresence(t *testing.T) {
+	t.Parallel()
 	var frames []Frame
 	for _, raw := range []string{`{"type":"ack"}`, `{"type":"message","cursor":"1"}`, `{"type":"bot_online"}`, `{"type":"bot_offline","cursor":"2"}`, `{"type":"pong"}`, `[1]`, `no`} {
 		frames = append(frames, newFrame(raw))

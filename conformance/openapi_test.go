@@ -9,6 +9,7 @@ import (
 // TestRunIsValidatedAgainstOpenAPI runs against servers with a document that matches their
 // responses, and with documents that do not.
 func TestRunIsValidatedAgainstOpenAPI(t *testing.T) {
+	t.Parallel()
 	const others = `,"n":{},"null":{},"list":{},"auth":{}`
 	describing := func(kind, others string) string {
 		return `{"openapi":"3.1.0","paths":{"/thing":{"get":{"operationId":"Thing","responses":{"200":{"content":{"*/*":{}, "application/json":{"schema":{"properties":{"id":{"type":"` + kind + `"}` + others + `}}}}}}}},
@@ -39,6 +40,7 @@ func TestRunIsValidatedAgainstOpenAPI(t *testing.T) {
 
 // TestRunWithoutOpenAPI runs against servers without a valid document.
 func TestRunWithoutOpenAPI(t *testing.T) {
+	t.Parallel()
 	for _, document := range []string{"", "{}", "nonsense"} {
 		f := newFake(t)
 		f.openAPI = document

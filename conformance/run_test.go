@@ -76,6 +76,7 @@ func passing(t *T) { t.Get("/thing", nil).Status(200) }
 func failing(t *T) { t.Get("/thing", nil).Status(418) }
 
 func TestRunReportsPassesAndFailures(t *testing.T) {
+	t.Parallel()
 	rep, out := try(t, Options{Checks: []Check{
 		{[]string{"B2B-ORG-001"}, "good", passing},
 		{[]string{"B2B-ORG-002", "B2B-HTTP-001"}, "bad", failing},
@@ -104,6 +105,7 @@ func TestRunReportsPassesAndFailures(t *testing.T) {
 }
 
 func TestKnownFailures(t *testing.T) {
+	t.Parallel()
 	checks := []Check{{[]string{"B2B-ORG-001"}, "good", passing}, {[]string{"B2B-ORG-002"}, "bad", failing}}
 	rep, _ := try(t, Options{Checks: checks, KnownFailures: []string{"B2B-ORG-002"}})
 	if !rep.OK() || rep.Requirements[1].Outcome != KnownFailure {
@@ -123,6 +125,7 @@ func TestKnownFailures(t *testing.T) {
 }
 
 func TestFilter(t *testing.T) {
+	t.Parallel()
 	checks := []Check{{[]string{"B2B-ORG-001"}, "makes orgs", passing}, {[]string{"B2B-BOT-001"}, "lists bots", passing}}
 	for filter, want := range map[string]int{"": 2, "b2b-org": 1, "B2B-BOT-001": 1, "lists": 1, "b2b-org, lists": 2} {
 		if rep, _ := try(t, Options{Checks: checks, Filter: filter}); len(rep.Checks) != want {
@@ -135,6 +138,7 @@ func TestFilter(t *testing.T) {
 }
 
 func TestRunErrors(t *testing.T) {
+	t.Parallel()
 	checks := []Check{{[]string{"B2B-ORG-001"}, "good", passing}}
 	f := newFake(t)
 	gone := httptest.NewServer(http.NotFoundHandler())
@@ -156,6 +160,7 @@ func TestRunErrors(t *testing.T) {
 }
 
 func TestOneLoginPerRunAndOneOrgPerCheck(t *testing.T) {
+	t.Parallel()
 	f := newFake(t)
 	var checks []Check
 	for i := range 20 {
@@ -171,6 +176,7 @@ func TestOneLoginPerRunAndOneOrgPerCheck(t *testing.T) {
 }
 
 func TestAssertions(t *testing.T) {
+	t.Parallel()
 	wrong := map[string]func(r *Response){
 		"code":     func(r *Response) { r.Code("X") },
 		"refused":  func(r *Response) { r.Refused(200, "X") },

@@ -28,6 +28,7 @@ func overlong(text string) (lines []int) {
 // TestSpecIsWrapped checks that the prose of SPEC.md wraps. A requirement goes on in the lines
 // after the one with its id, up to the next empty line or to the end of a list.
 func TestSpecIsWrapped(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("../SPEC.md")
 	if err != nil {
 		t.Fatal(err)
@@ -38,6 +39,7 @@ func TestSpecIsWrapped(t *testing.T) {
 }
 
 func TestOverlong(t *testing.T) {
+	t.Parallel()
 	wide := strings.Repeat("é", columns)
 	for name, c := range map[string]struct {
 		text string

@@ -38,6 +38,7 @@ func parseSpec(text string) (reqs map[string]requirement, faults []string) {
 
 // TestSpecAndChecksAgree compares the requirements of SPEC.md with the checks.
 func TestSpecAndChecksAgree(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("../SPEC.md")
 	if err != nil {
 		t.Fatal(err)
@@ -80,6 +81,7 @@ func disagreements(reqs map[string]requirement, checks []Check) []string {
 }
 
 func TestParseSpecFindsFaults(t *testing.T) {
+	t.Parallel()
 	good := `<a id="b2b-org-001"></a>**B2B-ORG-001** (MUST) An org has a name.`
 	for name, c := range map[string]struct {
 		text   string
@@ -99,6 +101,7 @@ func TestParseSpecFindsFaults(t *testing.T) {
 }
 
 func TestDisagreements(t *testing.T) {
+	t.Parallel()
 	reqs, _ := parseSpec(`<a id="b2b-org-001"></a>**B2B-ORG-001** (MUST) a
 <a id="b2b-org-002"></a>**B2B-ORG-002** (SHOULD) b`)
 	one := Check{Requirements: []string{"B2B-ORG-001"}, Name: "one"}

@@ -15,6 +15,7 @@ import (
 // caller with access a response of the call itself. Calls that change something have a request_id
 // that is too long, which is checked after access and before anything is changed.
 func TestAccess(t *testing.T) {
+	t.Parallel()
 	n := newNode(t)
 	o := n.newOrg(t, "own")
 	cells := 0

@@ -19,6 +19,7 @@ import (
 // caller with access gets the error about the request_id, which is too long. A caller that may not
 // connect gets no ticket.
 func TestAccessOverWebSocket(t *testing.T) {
+	t.Parallel()
 	n := newLiveNode(t, func(*server.Config) {})
 	o := n.newOrg(t, "own")
 	cells := 0

@@ -20,6 +20,7 @@ var tooMuch = []string{"must be at most", "must have at most", "too long", "list
 // TestBounds checks the fields of all requests. A value at a limit of the schema is accepted, and
 // one above it is refused, over REST and over Connect.
 func TestBounds(t *testing.T) {
+	t.Parallel()
 	n := newNode(t)
 	o := n.newOrg(t, "own")
 	checked := 0
@@ -75,6 +76,7 @@ func TestBounds(t *testing.T) {
 
 // TestListsHaveLimits checks that every list of a request, response or event declares its limit.
 func TestListsHaveLimits(t *testing.T) {
+	t.Parallel()
 	seen := make(map[protoreflect.FullName]bool)
 	var walk func(m protoreflect.MessageDescriptor)
 	walk = func(m protoreflect.MessageDescriptor) {

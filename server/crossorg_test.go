@@ -24,6 +24,7 @@ const foreignMark = "zebra"
 // of the other org, which is not changed, and neither is its log. (Super admins are left out where
 // the schema gives them access, since no org is foreign to them.)
 func TestCrossOrg(t *testing.T) {
+	t.Parallel()
 	n := newNode(t)
 	foreign := n.newOrg(t, foreignMark)
 	invite := n.must(t, n.operator, "POST", "/api/platform/invite-codes", map[string]any{"label": foreignMark})

@@ -182,6 +182,7 @@ func deliveries(t testing.TB, d transport, readers, events int) float64 {
 // An event is encoded once for all its subscribers: a delivery allocates almost nothing, over any
 // transport.
 func TestDeliveryAllocates(t *testing.T) {
+	// Not parallel: it counts the allocations of the whole process.
 	for _, d := range transports {
 		t.Run(d.name, func(t *testing.T) {
 			per := deliveries(t, d, 20, 100)

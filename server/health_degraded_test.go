@@ -12,6 +12,7 @@ import (
 // B2B-SRV-030, B2B-SRV-031: a full database degrades the health; the reason is shown to callers
 // with the admin secret only.
 func TestUnwell(t *testing.T) {
+	t.Parallel()
 	n := newNode(t)
 	ask := func(c caller, want int) map[string]any {
 		t.Helper()

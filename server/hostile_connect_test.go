@@ -7,7 +7,10 @@ import (
 )
 
 // Connect's JSON has its own rules.
-func TestHostileConnect(t *testing.T) { onBoth(t, hostileConnect) }
+func TestHostileConnect(t *testing.T) {
+	t.Parallel()
+	onBoth(t, hostileConnect)
+}
 
 func hostileConnect(t *testing.T, b *bench) {
 	thread := b.own.at["thread"]

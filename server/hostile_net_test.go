@@ -15,6 +15,7 @@ import (
 // Bodies as they arrive from the network: in chunks, cut off, announced first. Each case is the
 // bytes of a request, and the status and code of the response.
 func TestHostileNetwork(t *testing.T) {
+	t.Parallel()
 	n := newNode(t)
 	o := n.newOrg(t, "own")
 	web := httptest.NewServer(n.server.Handler())

@@ -155,7 +155,10 @@ func bodyFields(op *call.Operation) (fields []protoreflect.FieldDescriptor) {
 
 // Every field of every request is sent as every JSON type: a wrong type is refused with an error
 // that names the field.
-func TestHostileTypes(t *testing.T) { onBoth(t, hostileTypes) }
+func TestHostileTypes(t *testing.T) {
+	t.Parallel()
+	onBoth(t, hostileTypes)
+}
 
 func hostileTypes(t *testing.T, b *bench) {
 	refusals := 0
@@ -182,7 +185,10 @@ func hostileTypes(t *testing.T, b *bench) {
 }
 
 // Invalid texts in each text field of each body.
-func TestHostileTexts(t *testing.T) { onBoth(t, hostileTexts) }
+func TestHostileTexts(t *testing.T) {
+	t.Parallel()
+	onBoth(t, hostileTexts)
+}
 
 func hostileTexts(t *testing.T, b *bench) {
 	for _, op := range b.ops {
@@ -225,7 +231,10 @@ func hostileTexts(t *testing.T, b *bench) {
 }
 
 // Extreme numbers in every number field.
-func TestHostileNumbers(t *testing.T) { onBoth(t, hostileNumbers) }
+func TestHostileNumbers(t *testing.T) {
+	t.Parallel()
+	onBoth(t, hostileNumbers)
+}
 
 func hostileNumbers(t *testing.T, b *bench) {
 	numbers := []string{
@@ -298,7 +307,10 @@ func hostileNumbers(t *testing.T, b *bench) {
 }
 
 // Whole bodies: their size, depth, form and headers, on every call that has one.
-func TestHostileBodies(t *testing.T) { onBoth(t, hostileBodies) }
+func TestHostileBodies(t *testing.T) {
+	t.Parallel()
+	onBoth(t, hostileBodies)
+}
 
 func hostileBodies(t *testing.T, b *bench) {
 	pad := func(n int) []byte {
@@ -383,7 +395,10 @@ func keys(n int) string {
 }
 
 // Ids in paths and query parameters: they are only ids, whatever they contain.
-func TestHostilePaths(t *testing.T) { onBoth(t, hostilePaths) }
+func TestHostilePaths(t *testing.T) {
+	t.Parallel()
+	onBoth(t, hostilePaths)
+}
 
 func hostilePaths(t *testing.T, b *bench) {
 	values := []string{
@@ -441,7 +456,10 @@ func hostilePaths(t *testing.T, b *bench) {
 
 // Unknown enum texts are refused with the name of the field; known ones are accepted as valid
 // types.
-func TestHostileEnums(t *testing.T) { onBoth(t, hostileEnums) }
+func TestHostileEnums(t *testing.T) {
+	t.Parallel()
+	onBoth(t, hostileEnums)
+}
 
 func hostileEnums(t *testing.T, b *bench) {
 	tried := 0

@@ -13,7 +13,10 @@ import (
 
 // Complete calls about existing things, with one hostile text in each field: these reach the
 // database.
-func TestHostileCalls(t *testing.T) { onBoth(t, hostileCalls) }
+func TestHostileCalls(t *testing.T) {
+	t.Parallel()
+	onBoth(t, hostileCalls)
+}
 
 func hostileCalls(t *testing.T, b *bench) {
 	texts := []any{

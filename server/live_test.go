@@ -175,6 +175,7 @@ func (n *liveNode) say(t testing.TB, c caller, thread, content string) {
 }
 
 func TestEventsOverREST(t *testing.T) {
+	t.Parallel()
 	n := newLiveNode(t, func(*server.Config) {})
 	o := n.newOrg(t, "acme")
 	thread, other := o.at["thread"], o.things[len(o.things)-1].id
@@ -257,6 +258,7 @@ func TestEventsOverREST(t *testing.T) {
 }
 
 func TestStreamsEndWithAccess(t *testing.T) {
+	t.Parallel()
 	n := newLiveNode(t, func(*server.Config) {})
 	o := n.newOrg(t, "acme")
 	token := n.must(t, o.other, "POST", "/api/me/tokens", map[string]any{"scopes": []string{"read"}, "label": "x"})
@@ -278,6 +280,7 @@ func TestStreamsEndWithAccess(t *testing.T) {
 }
 
 func TestCatchupOverREST(t *testing.T) {
+	t.Parallel()
 	n := newLiveNode(t, func(*server.Config) {})
 	o := n.newOrg(t, "acme")
 	first := n.must(t, o.other, "GET", "/api/me/catchup?since=0&limit=2", nil)
@@ -308,6 +311,7 @@ func TestCatchupOverREST(t *testing.T) {
 }
 
 func TestEventsOverConnect(t *testing.T) {
+	t.Parallel()
 	n := newLiveNode(t, func(*server.Config) {})
 	o := n.newOrg(t, "acme")
 	h2 := &http.Transport{Protocols: new(http.Protocols)}
@@ -377,6 +381,7 @@ func TestEventsOverConnect(t *testing.T) {
 // TestTwoNodes checks that each of two nodes on one PostgreSQL streams the events of the other, at
 // once with a notifier and within about a second without.
 func TestTwoNodes(t *testing.T) {
+	t.Parallel()
 	for name, redis := range map[string]string{
 		"notifier":    "",
 		"no notifier": "redis://127.0.0.1:1", // there is no server

@@ -25,6 +25,7 @@ func unnotifiedNodes(t *testing.T) (one, two *liveNode) {
 // TestRevocationCountsOnEveryNode checks that a change which one node has acknowledged takes effect
 // on the other, without a notification.
 func TestRevocationCountsOnEveryNode(t *testing.T) {
+	t.Parallel()
 	one, two := unnotifiedNodes(t)
 	o := one.newOrg(t, "own")
 	call := func(c caller, want int, what string) {
@@ -96,6 +97,7 @@ func TestRevocationCountsOnEveryNode(t *testing.T) {
 // TestNothingIsWrittenAfterARevocation reads the event log: after the event that rejects a bot
 // there is nothing that the bot did on the other node, although it never stops.
 func TestNothingIsWrittenAfterARevocation(t *testing.T) {
+	t.Parallel()
 	one, two := unnotifiedNodes(t)
 	o := one.newOrg(t, "own")
 	var bot string
@@ -164,6 +166,7 @@ func TestNothingIsWrittenAfterARevocation(t *testing.T) {
 // TestParentsOnEveryNode checks that what was made with a scoped token ends with it on the other
 // node, too, including tokens that are made there at the same time (B2B-AUTH-060).
 func TestParentsOnEveryNode(t *testing.T) {
+	t.Parallel()
 	one, two := unnotifiedNodes(t)
 	o := one.newOrg(t, "own")
 	mint := func(n *liveNode, c caller) (id string, token caller) {
@@ -223,6 +226,7 @@ func ownerOf(t *testing.T, n *liveNode, c caller) string {
 // TestAdminSecretRotates checks that a node which starts with another admin secret rejects all
 // sessions of the earlier one (B2B-AUTH-062), and that sessions of org admins are not affected.
 func TestAdminSecretRotates(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	start := func(secret string) *node {
 		t.Helper()

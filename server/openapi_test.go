@@ -13,6 +13,7 @@ import (
 // TestOpenAPIKnowsItsServer reads the document as clients of a server at the root of its host do,
 // and of one below a base path.
 func TestOpenAPIKnowsItsServer(t *testing.T) {
+	t.Parallel()
 	for base, want := range map[string]string{"": "/", "/hub": "/hub"} {
 		c := testConfig(t)
 		c.BasePath = base

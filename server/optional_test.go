@@ -13,6 +13,7 @@ import (
 
 // B2B-SRV-006: the paths of old clients respond to any caller.
 func TestOldPaths(t *testing.T) {
+	t.Parallel()
 	n := newNode(t)
 	health := n.must(t, nobody, "GET", "/api/health", nil)
 	if health["ok"] != true || health["server"] == "" || health["version"] == "" {
@@ -32,6 +33,7 @@ func TestOldPaths(t *testing.T) {
 // B2B-SRV-009, B2B-HTTP-040, 042: the guide names the server as the caller does, through a trusted
 // proxy. An untrusted proxy is logged once.
 func TestGuideNamesTheServer(t *testing.T) {
+	t.Parallel()
 	var logged bytes.Buffer
 	guide := func(proxies string) func(header, value string) string {
 		trust, err := forwarded.Parse(proxies)
@@ -89,6 +91,7 @@ func TestGuideNamesTheServer(t *testing.T) {
 
 // B2B-REG-014: the old path of registration is the same route.
 func TestOldRegistration(t *testing.T) {
+	t.Parallel()
 	n := newNode(t)
 	org := n.must(t, n.operator, "POST", "/api/orgs", map[string]any{"name": "o"})
 	bot := n.must(t, nobody, "POST", "/api/register", map[string]any{"org_id": org["id"], "org_secret": org["org_secret"], "name": "ann"})
@@ -103,6 +106,7 @@ func TestOldRegistration(t *testing.T) {
 
 // B2B-AUD-004: changes to an org are audited, too; sessions appear by their ref, never by their id.
 func TestFurtherAudit(t *testing.T) {
+	t.Parallel()
 	n := newNode(t)
 	org := n.must(t, n.operator, "POST", "/api/orgs", map[string]any{"name": "o"})
 	id := org["id"].(string)

@@ -40,6 +40,7 @@ var callScopes = map[string]string{
 }
 
 func TestScopesOfCalls(t *testing.T) {
+	t.Parallel()
 	want := map[string]string{}
 	for scope, calls := range callScopes {
 		for _, name := range strings.Fields(calls) {
@@ -97,6 +98,7 @@ func receivedBy(scopes []string) (types []string) {
 // TestScopesOfEventTypes checks that each type declares which scopes receive it, and that a scope
 // receives what some call with this scope returns.
 func TestScopesOfEventTypes(t *testing.T) {
+	t.Parallel()
 	needs := map[string]string{}
 	for _, op := range operations() {
 		needs[method(op)] = scopeName(op.Access.GetScope())
@@ -171,6 +173,7 @@ func types(t *testing.T, conn *websocket.Conn) (kinds []string) {
 // different scopes receive, live and after resuming, over every binding, with the table of this
 // file (B2B-EVT-040).
 func TestEventsByScope(t *testing.T) {
+	t.Parallel()
 	n := newLiveNode(t, func(*server.Config) {})
 	o := n.newOrg(t, "own")
 	var watchers []*watcher

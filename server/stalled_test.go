@@ -79,6 +79,7 @@ func stalls() []stall {
 // B2B-LIM-040: however many anonymous connections are stalled, messages of a bot are accepted, and
 // each stalled connection is closed in time.
 func TestStalled(t *testing.T) {
+	t.Parallel()
 	count, longest := 10, 20*time.Second
 	limits := edge.Limits{
 		Headers: 500 * time.Millisecond, Body: 500 * time.Millisecond, Anonymous: time.Second, Stall: time.Minute, Sweep: 50 * time.Millisecond,
@@ -208,6 +209,7 @@ func (n *liveNode) report(t *testing.T, name string, took []time.Duration) {
 
 // B2B-LIM-042: unfinished messages of bots on WebSocket connections.
 func TestStalledMessages(t *testing.T) {
+	t.Parallel()
 	count := 20
 	limits := edge.Limits{Stall: time.Second, Sweep: 50 * time.Millisecond}
 	if *stalled > 0 {

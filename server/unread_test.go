@@ -20,6 +20,7 @@ import (
 // B2B-LIM-035: responses that a client requests and does not read occupy a limited part of memory,
 // and do not affect calls of others. Each response here has 4 MB.
 func TestUnreadAnswers(t *testing.T) {
+	// Not parallel: it fills the memory budget, and measures what is used.
 	const (
 		calls = 250       // as many streams as a connection of HTTP/2 has
 		most  = 150 << 20 // bytes of heap

@@ -19,6 +19,7 @@ import (
 const root = "../.."
 
 func TestImportsRunDownward(t *testing.T) {
+	t.Parallel()
 	packages := readPackages(t)
 	if len(packages) < 2 {
 		t.Fatalf("found %d packages: the graph was not read", len(packages))
@@ -31,6 +32,7 @@ func TestImportsRunDownward(t *testing.T) {
 // TestPublicPackages lists what other modules can import. A package that is not meant for them
 // lies below internal/.
 func TestPublicPackages(t *testing.T) {
+	t.Parallel()
 	want := []string{"api", "conformance", "conformance/openapi", "server", "server/config"}
 	var public []string
 	for _, p := range readPackages(t) {
@@ -46,6 +48,7 @@ func TestPublicPackages(t *testing.T) {
 
 // TestCheck has one package per case, with imports that break or keep one rule.
 func TestCheck(t *testing.T) {
+	t.Parallel()
 	const m = layers.Module + "/"
 	tests := []struct {
 		name        string

@@ -20,6 +20,7 @@ var wholeStore = []string{"internal/store", "server", "cmd", "bench"}
 // its own. It does not name the interfaces of package store, and declares no method of them
 // that it does not call.
 func TestPartsOfTheStore(t *testing.T) {
+	t.Parallel()
 	methods := map[string]bool{"View": true, "Update": true}
 	whole := map[string]bool{}
 	for _, f := range parseFolder(t, "internal/store") {

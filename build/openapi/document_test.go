@@ -28,6 +28,7 @@ func read(t *testing.T, name string) any {
 // (testdata, Apache 2.0), and the schemas in it against JSON Schema, which the former does not
 // check.
 func TestDocumentIsOpenAPI(t *testing.T) {
+	t.Parallel()
 	c := jsonschema.NewCompiler()
 	if err := c.AddResource("openapi", read(t, "testdata/openapi-3.1.schema.json")); err != nil {
 		t.Fatal(err)
@@ -56,6 +57,7 @@ func TestDocumentIsOpenAPI(t *testing.T) {
 }
 
 func TestTexts(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]string{
 		"Sends a message.": "Sends a message",
 		"Sends a message; the first makes a channel.":  "Sends a message",
@@ -76,6 +78,7 @@ func TestTexts(t *testing.T) {
 }
 
 func TestObject(t *testing.T) {
+	t.Parallel()
 	o := obj("b", 1, "a", "<&>").set("b", []string{"x"}).setIf("none", "")
 	o.child("c").set("d", nil)
 	text, err := json.Marshal(o)

@@ -74,6 +74,7 @@ func streamed(name string, kind descriptorpb.FieldDescriptorProto_Type) *descrip
 }
 
 func TestStreams(t *testing.T) {
+	t.Parallel()
 	bytes, event := streamed("data", descriptorpb.FieldDescriptorProto_TYPE_BYTES), streamed("event", descriptorpb.FieldDescriptorProto_TYPE_MESSAGE)
 	id := streamed("request_id", descriptorpb.FieldDescriptorProto_TYPE_STRING)
 	for _, c := range []struct {

@@ -14,6 +14,7 @@ import (
 const maxReadmeBytes = 6000
 
 func TestReadmeIsShort(t *testing.T) {
+	t.Parallel()
 	if n := len(read(t, "README.md")); n > maxReadmeBytes {
 		t.Errorf("README.md has %d bytes, the limit is %d: move details to docs/", n, maxReadmeBytes)
 	}
@@ -22,6 +23,7 @@ func TestReadmeIsShort(t *testing.T) {
 // TestDocumentsAreInTheSite checks that the navigation of mkdocs.yml has an entry for each page
 // and no entry without a page. `make docs` checks the links.
 func TestDocumentsAreInTheSite(t *testing.T) {
+	t.Parallel()
 	entries := map[string]bool{}
 	for _, entry := range regexp.MustCompile(`(?m)^ +- (?:.+: )?(\S+\.md)$`).FindAllSubmatch(read(t, "mkdocs.yml"), -1) {
 		entries[string(entry[1])] = false
@@ -43,6 +45,7 @@ func TestDocumentsAreInTheSite(t *testing.T) {
 // TestUnitIsHardened checks that the systemd unit runs as a dedicated user that can write only
 // its data folder, and that it contains no secret.
 func TestUnitIsHardened(t *testing.T) {
+	t.Parallel()
 	unit := string(read(t, "deploy/b2b.service"))
 	for _, line := range []string{
 		"User=b2b", "StateDirectory=b2b", "StateDirectoryMode=0700", "EnvironmentFile=/etc/b2b/env",
@@ -62,6 +65,7 @@ func TestUnitIsHardened(t *testing.T) {
 // TestDocumentsNameExistingFiles checks that the files and folders of the repository that
 // documents name exist.
 func TestDocumentsNameExistingFiles(t *testing.T) {
+	t.Parallel()
 	names := regexp.MustCompile("`((?:api|bench|build|cmd|conformance|deploy|sdk|server)(?:/[a-z0-9_./]*)?)`")
 	for _, file := range committed(t) {
 		if path.Ext(file) != ".md" || file == "SPEC.md" {
@@ -78,6 +82,7 @@ func TestDocumentsNameExistingFiles(t *testing.T) {
 // TestDecisionsAreWellFormed checks that the decision pages are numbered without a gap, have the
 // three required parts and are listed in the index.
 func TestDecisionsAreWellFormed(t *testing.T) {
+	t.Parallel()
 	index := string(read(t, "docs/decisions/index.md"))
 	number := 0
 	for _, file := range committed(t) { // in the order of their names

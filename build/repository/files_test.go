@@ -48,6 +48,7 @@ var generators = []generator{
 }
 
 func TestFilesAreSmall(t *testing.T) {
+	t.Parallel()
 	for _, file := range committed(t) {
 		info, err := os.Stat(filepath.Join(root, file))
 		if err != nil {
@@ -92,6 +93,7 @@ func TestConformanceFunctionsAreShort(t *testing.T) {
 }
 
 func TestGeneratedFilesAreMarked(t *testing.T) {
+	t.Parallel()
 	for _, file := range committed(t) {
 		for _, g := range generators {
 			if !strings.HasSuffix(file, g.ending) {

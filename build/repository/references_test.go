@@ -21,6 +21,7 @@ var (
 // a clone has every document its texts refer to. Comments name requirements of SPEC.md, such
 // as B2B-THR-014.
 func TestReferencesExist(t *testing.T) {
+	t.Parallel()
 	files := committed(t)
 	for _, file := range files {
 		if path.Base(file) == "references_test.go" || strings.HasSuffix(file, "-lock.json") || strings.HasSuffix(file, ".sum") {
@@ -51,6 +52,7 @@ func missing(text string, files []string) (faults []string) {
 }
 
 func TestMissing(t *testing.T) {
+	t.Parallel()
 	files := []string{"SPEC.md", "docs/hardening.md"}
 	for text, faults := range map[string]int{
 		"// It is so (B2B-THR-014), see SPEC.md.":       0,

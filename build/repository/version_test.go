@@ -9,6 +9,7 @@ import (
 // TestVersionsAgree checks that every place that names the version has that of the file VERSION,
 // from which build/version.sh writes them.
 func TestVersionsAgree(t *testing.T) {
+	t.Parallel()
 	version := strings.TrimSpace(string(read(t, "VERSION")))
 	if !regexp.MustCompile(`^\d+\.\d+\.\d+$`).MatchString(version) {
 		t.Fatalf("VERSION has %q: want three numbers such as 0.3.0", version)

@@ -48,6 +48,7 @@ var exchanges = []Exchange{
 }
 
 func TestValidExchanges(t *testing.T) {
+	t.Parallel()
 	c := parsed(t, published(t))
 	for _, x := range exchanges {
 		if faults := c.Check(x); len(faults) > 0 {
@@ -64,6 +65,7 @@ func TestValidExchanges(t *testing.T) {
 // TestInvalidExchanges changes the exchanges one at a time. Each change gives a fault that names
 // its place and has no value.
 func TestInvalidExchanges(t *testing.T) {
+	t.Parallel()
 	c := parsed(t, published(t))
 	for _, b := range []struct {
 		of     int
@@ -126,6 +128,7 @@ func TestInvalidExchanges(t *testing.T) {
 
 // TestBadDocuments changes the document so that it is invalid.
 func TestBadDocuments(t *testing.T) {
+	t.Parallel()
 	for name, change := range map[string][2]string{
 		"3.1":                            {`"openapi": "3.1.0"`, `"openapi": "3.0.3"`},
 		"which does not exist":           {`"#/components/schemas/Thread"`, `"#/components/schemas/Tread"`},
@@ -150,6 +153,7 @@ func TestBadDocuments(t *testing.T) {
 // TestChangedDocument changes the document instead of the exchanges: a response that does not match
 // the document of its server has faults.
 func TestChangedDocument(t *testing.T) {
+	t.Parallel()
 	document := bytes.ReplaceAll(published(t), []byte(`"format": "int64"`), []byte(`"minimum": 6`))
 	if faults := parsed(t, document).Check(exchanges[1]); len(faults) == 0 || !strings.Contains(faults[0], "violates minimum: exceeds the limit 6") {
 		t.Errorf("%q", faults)
@@ -161,6 +165,7 @@ func TestChangedDocument(t *testing.T) {
 }
 
 func TestWebhooks(t *testing.T) {
+	t.Parallel()
 	c := parsed(t, published(t))
 	const good = `{"webhook_version":"1","type":"thread_join_request","thread_id":"t","request_id":"r","bot_id":"b","bot_name":"n","cursor":"c"}`
 	for _, w := range []struct{ old, new, want string }{
@@ -183,6 +188,7 @@ func TestWebhooks(t *testing.T) {
 }
 
 func TestBodyRequired(t *testing.T) {
+	t.Parallel()
 	all := parsed(t, published(t)).BodyRequired()
 	if !slices.ContainsFunc(all, func(n BodyRequired) bool {
 		return n.Path == "/api/orgs" && slices.Equal(n.Callers, []string{"super_admin"})
@@ -198,6 +204,7 @@ func TestBodyRequired(t *testing.T) {
 // the schemas of the document, valid and changed at random, and on a table of keywords that the
 // document does not use.
 func TestValidatorAgreesWithLibrary(t *testing.T) {
+	t.Parallel()
 	document := published(t)
 	c := parsed(t, document)
 	other := jsonschema.NewCompiler()

@@ -41,6 +41,7 @@ func (b *fixture) stored() (seen, used int64) {
 // A bot sees the time of its previous call, written or not, and not of the current one
 // (B2B-AUTH-010).
 func TestLastSeen(t *testing.T) {
+	t.Parallel()
 	b := newFixture(t)
 	lastSeen := func(want int64) {
 		t.Helper()
@@ -71,6 +72,7 @@ func TestLastSeen(t *testing.T) {
 }
 
 func TestActivityIsKeptWhenTheStoreFails(t *testing.T) {
+	t.Parallel()
 	b := newFixture(t)
 	admin := b.login(store.RoleOrgAdmin)
 	b.clock.Add(5 * time.Hour.Milliseconds())
@@ -97,6 +99,7 @@ func TestActivityIsKeptWhenTheStoreFails(t *testing.T) {
 }
 
 func TestRunWritesEverySecond(t *testing.T) {
+	t.Parallel()
 	b := newFixture(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
@@ -116,6 +119,7 @@ func TestRunWritesEverySecond(t *testing.T) {
 }
 
 func TestCloseWritesWhatIsLeft(t *testing.T) {
+	t.Parallel()
 	b := newFixture(t)
 	b.accepted(bearerOf(scoped))
 	if err := b.auth.Close(); err != nil {
@@ -129,6 +133,7 @@ func TestCloseWritesWhatIsLeft(t *testing.T) {
 // B2B-AUTH-051: a session in use is extended in the second half of its life, at most once a
 // minute, and an extension counts before it is written.
 func TestSessionIsExtended(t *testing.T) {
+	t.Parallel()
 	b := newFixture(t)
 	id := b.login(store.RoleOrgAdmin)
 	ttl := SessionTTL(store.RoleOrgAdmin).Milliseconds()
@@ -159,6 +164,7 @@ func TestSessionIsExtended(t *testing.T) {
 }
 
 func TestExtensionDoesNotReviveARevokedSession(t *testing.T) {
+	t.Parallel()
 	b := newFixture(t)
 	id := b.login(store.RoleBotOwner)
 	b.accepted(cookieOf(id))

@@ -218,6 +218,7 @@ func bearerOf(token string) call.Credentials { return call.Credentials{Bearer: t
 func cookieOf(id string) call.Credentials    { return call.Credentials{SessionID: id} }
 
 func TestBearer(t *testing.T) {
+	t.Parallel()
 	b := newFixture(t)
 	c := b.accepted(bearerOf(primary))
 	if c.Kind != call.Bot || c.OrgID != "org" || c.BotID != "bot" || c.BotName != "worker" || !c.Admin ||
@@ -235,6 +236,7 @@ func TestBearer(t *testing.T) {
 
 // A bearer is checked in the order: expiry, bot, X-Org-Id, org (B2B-AUTH-004).
 func TestBearerOrder(t *testing.T) {
+	t.Parallel()
 	b := newFixture(t)
 	elsewhere := call.Credentials{Bearer: primary, OrgID: "other"}
 	elsewhereScoped := call.Credentials{Bearer: scoped, OrgID: "other"}
@@ -252,6 +254,7 @@ func TestBearerOrder(t *testing.T) {
 }
 
 func TestBotNotActiveCarriesJoinStatus(t *testing.T) {
+	t.Parallel()
 	for _, status := range []string{store.BotPending, store.BotRejected} {
 		e := BotRefusal(&store.Bot{JoinStatus: status})
 		if e.Message != "bot_not_active" || e.Extras["join_status"] != status || e.Extras["message"] == "" || e.Status() != 403 {
@@ -264,6 +267,7 @@ func TestBotNotActiveCarriesJoinStatus(t *testing.T) {
 }
 
 func TestSessions(t *testing.T) {
+	t.Parallel()
 	b := newFixture(t)
 	owner, admin, super := b.login(store.RoleBotOwner), b.login(store.RoleOrgAdmin), b.login(store.RoleSuperAdmin)
 	c := b.accepted(cookieOf(owner))
@@ -308,6 +312,7 @@ func TestSessions(t *testing.T) {
 }
 
 func TestSecrets(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		make   func() string
 		prefix string

@@ -14,6 +14,7 @@ import (
 )
 
 func TestRemembersUntilAccessChanges(t *testing.T) {
+	t.Parallel()
 	b := newFixture(t)
 	admin := b.login(store.RoleOrgAdmin)
 	for range 5 {
@@ -37,6 +38,7 @@ func TestRemembersUntilAccessChanges(t *testing.T) {
 }
 
 func TestForgetsADestroyedOrg(t *testing.T) {
+	t.Parallel()
 	b := newFixture(t)
 	admin := b.login(store.RoleOrgAdmin)
 	b.accepted(bearerOf(primary))
@@ -49,6 +51,7 @@ func TestForgetsADestroyedOrg(t *testing.T) {
 
 // A read that began before a revocation must not be cached after it.
 func TestForgetsRunningReads(t *testing.T) {
+	t.Parallel()
 	for name, credential := range map[string]func(*fixture) call.Credentials{
 		"bearer":  func(*fixture) call.Credentials { return bearerOf(primary) },
 		"session": func(b *fixture) call.Credentials { return cookieOf(b.login(store.RoleBotOwner)) },
@@ -76,6 +79,7 @@ func TestForgetsRunningReads(t *testing.T) {
 
 // A change of access holds as soon as it has committed, while other calls authenticate.
 func TestRevocationHoldsAtOnce(t *testing.T) {
+	t.Parallel()
 	b := newFixture(t)
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
@@ -103,6 +107,7 @@ func TestRevocationHoldsAtOnce(t *testing.T) {
 }
 
 func TestForgetNeverLowersASlot(t *testing.T) {
+	t.Parallel()
 	g := &generations{seed: maphash.MakeSeed()}
 	var wg sync.WaitGroup
 	var last atomic.Uint64
@@ -121,6 +126,7 @@ func TestForgetNeverLowersASlot(t *testing.T) {
 }
 
 func TestCacheIsBounded(t *testing.T) {
+	t.Parallel()
 	gens := &generations{seed: maphash.MakeSeed()}
 	c := newCache[int](gens)
 	put := func(from, to int) {
@@ -161,6 +167,7 @@ func testKey(i int) (k key) {
 }
 
 func TestHitAllocatesNothing(t *testing.T) {
+	// Not parallel: it counts the allocations of the whole process.
 	b := newFixture(t)
 	ctx, admin := t.Context(), b.login(store.RoleOrgAdmin)
 	for _, c := range []call.Credentials{bearerOf(primary), bearerOf(scoped), cookieOf(admin)} {

@@ -12,6 +12,7 @@ import (
 // A connection authenticates by the hash of its token, and is refused as soon as the token is
 // revoked or its bot is not active.
 func TestConnectionByTokenHash(t *testing.T) {
+	t.Parallel()
 	b := newFixture(t)
 	bot := call.Credentials{TokenHash: Hash(primary), OrgID: "org"}
 	reader := call.Credentials{TokenHash: Hash(scoped), OrgID: "org"}
@@ -38,6 +39,7 @@ func TestConnectionByTokenHash(t *testing.T) {
 }
 
 func TestConnectionBySessionHash(t *testing.T) {
+	t.Parallel()
 	b := newFixture(t)
 	hash := Hash(b.login(store.RoleOrgAdmin))
 	held := call.Credentials{SessionHash: hash}

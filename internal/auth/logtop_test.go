@@ -15,6 +15,7 @@ import (
 // TestAnotherNodesRevocation: without any notification, the authenticator accepts no credential
 // that another node revoked.
 func TestAnotherNodesRevocation(t *testing.T) {
+	t.Parallel()
 	b := newSharedFixture(t, true)
 	owner, admin := b.login(store.RoleBotOwner), b.login(store.RoleOrgAdmin)
 	all := []call.Credentials{bearerOf(primary), bearerOf(scoped), cookieOf(owner), cookieOf(admin)}
@@ -59,6 +60,7 @@ func TestAnotherNodesRevocation(t *testing.T) {
 // TestVersionChecked: a call that checks the version itself may get a cached caller, with the
 // auth version of the cache entry. A refusal never comes from the cache.
 func TestVersionChecked(t *testing.T) {
+	t.Parallel()
 	b := newSharedFixture(t, true)
 	old := b.accepted(bearerOf(primary)).AuthVersion
 	b.changeAccess(func(ctx context.Context, tx store.Tx) error { return tx.SetBotRole(ctx, "bot", store.AuthMember) })
@@ -77,6 +79,7 @@ func TestVersionChecked(t *testing.T) {
 
 // TestTopReaderFails: while the log cannot be read, no cached credential is accepted.
 func TestTopReaderFails(t *testing.T) {
+	t.Parallel()
 	b := newSharedFixture(t, true)
 	b.accepted(bearerOf(primary))
 	b.store.topsFail.Store(true)
@@ -105,6 +108,7 @@ func (l *slowLog) LogTops(_ context.Context, orgs []string) (map[string]store.Lo
 
 // TestTopReader: requests that arrive while a query runs wait for the next query and share it.
 func TestTopReader(t *testing.T) {
+	t.Parallel()
 	l := &slowLog{asked: make(chan []string), reply: make(chan store.LogTop)}
 	c := &topReader{log: l}
 	var wg sync.WaitGroup

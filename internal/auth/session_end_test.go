@@ -29,6 +29,7 @@ func (b *fixture) open(token string, expires int64) string {
 
 // B2B-AUTH-061: a session ends at the cap of its role, even when it is used all the time.
 func TestSessionCap(t *testing.T) {
+	t.Parallel()
 	for _, role := range []string{store.RoleBotOwner, store.RoleOrgAdmin, store.RoleSuperAdmin} {
 		t.Run(role, func(t *testing.T) {
 			b := newFixture(t)
@@ -52,6 +53,7 @@ func TestSessionCap(t *testing.T) {
 // B2B-AUTH-060: a session ends with the scoped token that opened it, by expiry or deletion of
 // the token; use does not extend it further.
 func TestSessionEndsWithItsToken(t *testing.T) {
+	t.Parallel()
 	b := newFixture(t)
 	ends := start + 60*time.Hour.Milliseconds()
 	b.change("org", func(ctx context.Context, tx store.Tx) error {
@@ -83,6 +85,7 @@ func TestSessionEndsWithItsToken(t *testing.T) {
 
 // A session whose scoped token is not recorded, in imported data, is not extended.
 func TestSessionOfAnUnknownToken(t *testing.T) {
+	t.Parallel()
 	b := newFixture(t)
 	day := 24 * time.Hour.Milliseconds()
 	id := b.open("", start+day)
@@ -97,6 +100,7 @@ func TestSessionOfAnUnknownToken(t *testing.T) {
 // B2B-AUTH-062: a session of a super admin is valid only on nodes with the admin secret that
 // opened it. A node that starts with another secret deletes it.
 func TestAdminSecretRotates(t *testing.T) {
+	t.Parallel()
 	b := newFixture(t)
 	id, human := b.login(store.RoleSuperAdmin), b.login(store.RoleOrgAdmin)
 	node := func(secret string) *Authenticator {

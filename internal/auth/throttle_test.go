@@ -74,6 +74,7 @@ func onBoth(t *testing.T, test func(w *throttleFixture)) {
 }
 
 func TestThrottle(t *testing.T) {
+	t.Parallel()
 	onBoth(t, func(w *throttleFixture) {
 		here, other := Attempts("192.0.2.1", false, "org_admin", "a"), Attempts("192.0.2.1", false, "org_admin", "b")
 		for i := range 5 {
@@ -136,6 +137,7 @@ func TestThrottle(t *testing.T) {
 
 // Of concurrent failures, those after the lock return its wait and are not counted.
 func TestThrottleFlood(t *testing.T) {
+	t.Parallel()
 	onBoth(t, func(w *throttleFixture) {
 		a := Attempts("192.0.2.1", false, "bot", "t")
 		var counted atomic.Int64
@@ -161,6 +163,7 @@ func TestThrottleFlood(t *testing.T) {
 
 // When the counts cannot be read or written, every method fails, so that no login is tried.
 func TestThrottleWithoutStore(t *testing.T) {
+	t.Parallel()
 	w := newThrottleFixture(t, filepath.Join(t.TempDir(), "b2b.db"))
 	a := Attempts("192.0.2.1", false, "bot", "t")
 	w.fail(w.one, a)
@@ -177,6 +180,7 @@ func TestThrottleWithoutStore(t *testing.T) {
 // B2B-LIFE-020: a clock that is put back does not lengthen a lock: a lock that would last longer
 // than a new one is dropped.
 func TestThrottleWhenTheClockIsPutBack(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		back, want time.Duration
 	}{

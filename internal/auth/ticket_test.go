@@ -70,6 +70,7 @@ func (k *Tickets) issue(t *testing.T) string {
 // TestOneOf64: of 64 concurrent uses of a ticket exactly one succeeds; the same holds for a
 // registration ticket for one bot.
 func TestOneOf64(t *testing.T) {
+	t.Parallel()
 	race := func(t *testing.T, take func() bool) {
 		t.Helper()
 		var got atomic.Int32
@@ -132,6 +133,7 @@ func TestOneOf64(t *testing.T) {
 // TestTicketsAndRedis: a failure of Redis loses the tickets that it holds, and none can be used
 // twice, whatever Redis restores from its snapshot.
 func TestTicketsAndRedis(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	c := client(t, server.URL)
 	k := ticketsOn(t, filepath.Join(t.TempDir(), "b2b.db"), c)

@@ -17,6 +17,7 @@ import (
 // A call is authenticated once, before its body is read. It is authenticated again only when
 // reading the body takes long, or when the change returns ErrStale (B2B-HTTP-021).
 func TestAdmit(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		body   time.Duration // the time to read it
 		stale  int           // how often the change returns ErrStale
@@ -59,6 +60,7 @@ func TestAdmit(t *testing.T) {
 
 // A call without an org uses the share of its address; of IPv6, of its /64 prefix.
 func TestPayer(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		caller   call.Caller
 		address  string

@@ -31,6 +31,7 @@ func (a *turning) Session(context.Context, string) (*call.Session, error) { retu
 // A call that reads a stream runs once. The change at its end is repeated while access changes,
 // with the current caller (B2B-FILE-011).
 func TestConclude(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		stale, refuse int // how often the change finds its caller stale; which authentication is refused
 		changes       int

@@ -11,6 +11,7 @@ import (
 // Firefox and Safari (since 16.4) send fetch metadata, and Origin with every method that changes
 // something (B2B-AUTH-030).
 func TestCrossSite(t *testing.T) {
+	t.Parallel()
 	const here, there, sister = "https://b2b.example", "https://evil.example", "https://www.b2b.example"
 	metadata := func(site, mode, dest string) []string {
 		return []string{"Sec-Fetch-Site", site, "Sec-Fetch-Mode", mode, "Sec-Fetch-Dest", dest}
@@ -78,6 +79,7 @@ func TestCrossSite(t *testing.T) {
 // TestCrossSiteNeedsACookie: a request without a cookie uses no session, so it is never
 // cross-site.
 func TestCrossSiteNeedsACookie(t *testing.T) {
+	t.Parallel()
 	r := httptest.NewRequest("POST", "https://b2b.example/api/send", nil)
 	r.Header.Set("Origin", "https://evil.example")
 	r.Header.Set("Authorization", "Bearer x")

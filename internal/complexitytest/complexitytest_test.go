@@ -7,6 +7,7 @@ import (
 )
 
 func TestGrowth(t *testing.T) {
+	// Not parallel: it measures time.
 	sum := 0
 	linear := complexitytest.Growth(5_000, func(size int) {
 		for i := range size {

@@ -40,6 +40,7 @@ func most(t *testing.T, l *Limiter, info *call.Info) int {
 // B2B-LIM-020: an org alone uses every processor. Beside another org it uses half of them for heavy
 // calls, and leaves as many slots for reads as it takes.
 func TestPlaces(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		config                     Config
 		reads, alone, shared, next int
@@ -76,6 +77,7 @@ func TestPlaces(t *testing.T) {
 
 // A call is heavy after a large response, and not after a small one.
 func TestLargeAnswersAreHeavy(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := NewLimiter(Config{Scheduler: Scheduler{Processors: 2}})
 		list, other := callOf("a", "list", true), callOf("b", "get", true)
@@ -111,6 +113,7 @@ func TestLargeAnswersAreHeavy(t *testing.T) {
 
 // An org counts as alone some time after the last call of another org.
 func TestAlone(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := NewLimiter(Config{Scheduler: Scheduler{Processors: 2}})
 		for _, c := range []struct {
@@ -131,6 +134,7 @@ func TestAlone(t *testing.T) {
 
 // Large bodies of an org are decoded one after the other, small ones at once.
 func TestDecode(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := NewLimiter(Config{Scheduler: Scheduler{Processors: 2}})
 		if _, err := l.Decode(t.Context(), "b", HeavyBytes); err != nil { // another org has no effect on it
@@ -157,6 +161,7 @@ func TestDecode(t *testing.T) {
 
 // A call that waited too long is refused with an error that allows a retry.
 func TestBusy(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := NewLimiter(Config{Scheduler: Scheduler{Processors: 2}})
 		info := callOf("a", "get", true)

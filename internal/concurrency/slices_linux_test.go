@@ -21,6 +21,7 @@ func slice(t *testing.T) time.Duration {
 
 // A heavy call runs on a thread with a long time slice, and resets it afterwards.
 func TestHeavyCallsHaveLongSlices(t *testing.T) {
+	t.Parallel()
 	runtime.LockOSThread() // the thread ends with the test
 	switch err := setSlice(0, shortSlice); {
 	case errors.Is(err, errNoSlices):

@@ -43,6 +43,7 @@ const upgrade = "\nConnection: keep-alive, Upgrade\nUpgrade: WebSocket\nSec-WebS
 
 // B2B-HTTP-020, 030, 031: the path decides the binding.
 func TestPaths(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ base, request, want string }{
 		{"", "GET /api/me", "rest /api/me"},
 		{"", "GET /", "rest /"},
@@ -72,6 +73,7 @@ func TestPaths(t *testing.T) {
 
 // B2B-HTTP-033: an invalid handshake gets an ordinary error response.
 func TestBadHandshakes(t *testing.T) {
+	t.Parallel()
 	for name, request := range map[string]string{
 		"elsewhere":         "GET /api/me" + upgrade,
 		"below":             "GET /ws/x" + upgrade,
@@ -98,6 +100,7 @@ func TestBadHandshakes(t *testing.T) {
 
 // B2B-HTTP-016, 017, 034: CORS is the same for every binding.
 func TestCORS(t *testing.T) {
+	t.Parallel()
 	const origin = "\nOrigin: https://app.example"
 	for _, c := range []struct {
 		name    string

@@ -20,6 +20,7 @@ func accessChanged(bot string) *b2bv1.Event {
 }
 
 func TestAccessChanges(t *testing.T) {
+	t.Parallel()
 	fx := newFixture(t)
 	h := fx.hub(eventlog.Config{})
 	b := fx.bots(3)
@@ -70,6 +71,7 @@ func TestAccessChanges(t *testing.T) {
 }
 
 func TestDeletedBot(t *testing.T) {
+	t.Parallel()
 	fx := newFixture(t)
 	h := fx.hub(eventlog.Config{})
 	b := fx.bots(2)
@@ -97,6 +99,7 @@ func presence(bot string, online bool) *b2bv1.Event {
 }
 
 func TestPresence(t *testing.T) {
+	t.Parallel()
 	fx := newFixture(t)
 	h := fx.hub(eventlog.Config{})
 	b := fx.bots(2)

@@ -57,6 +57,7 @@ func (fx *fixture) catchUp(v eventlog.Viewer, since int64, cursor string, limit 
 }
 
 func TestCatchUp(t *testing.T) {
+	t.Parallel()
 	backends(t, func(t *testing.T, fx *fixture) {
 		b := fx.bots(3)
 		me := fx.bot(b[0])
@@ -120,6 +121,7 @@ func TestCatchUp(t *testing.T) {
 // TestCatchUpPages: the pages together are the whole, also when events are appended between them,
 // and a subscription from the cursor of a page misses nothing.
 func TestCatchUpPages(t *testing.T) {
+	t.Parallel()
 	fx := newFixture(t)
 	h := fx.hub(eventlog.Config{})
 	rng := rand.New(rand.NewPCG(3, 3))
@@ -191,6 +193,7 @@ func TestCatchUpPages(t *testing.T) {
 }
 
 func TestCatchUpAfterPruning(t *testing.T) {
+	t.Parallel()
 	fx := newFixture(t)
 	b := fx.bots(2)
 	thread := fx.thread(b...)

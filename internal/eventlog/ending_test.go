@@ -40,6 +40,7 @@ func (fx *fixture) reject(bot string) int64 {
 // TestEndsAfterLastVisibleEvent: a subscription ends at the place in the log where access ended.
 // It does not end at an earlier change that the tail handles later, nor during a short replay.
 func TestEndsAfterLastVisibleEvent(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name   string
 		missed int
@@ -79,6 +80,7 @@ func TestEndsAfterLastVisibleEvent(t *testing.T) {
 // TestReactivatedBot: a rejection that the tail handles late does not end a subscription that
 // began after the bot was active again.
 func TestReactivatedBot(t *testing.T) {
+	t.Parallel()
 	fx := newFixture(t)
 	h := fx.hub(eventlog.Config{})
 	bots := fx.bots(2)
@@ -101,6 +103,7 @@ func TestReactivatedBot(t *testing.T) {
 
 // TestLast: Last comes after the events of other nodes, too, without a notification.
 func TestLast(t *testing.T) {
+	t.Parallel()
 	url := pgtest.URL(t)
 	fx := newFixtureOn(t, url)
 	other := &fixture{TB: t, store: sqltest.Open(t, url), org: fx.org}

@@ -7,6 +7,7 @@ import (
 )
 
 func TestFilter(t *testing.T) {
+	t.Parallel()
 	thread, other, channel := "t", "u", "c"
 	inThread := store.Event{Type: "thread_message", Audience: store.AudienceThread, ThreadID: &thread}
 	inOther := store.Event{Type: "thread_message", Audience: store.AudienceThread, ThreadID: &other}

@@ -35,6 +35,7 @@ func wantSeqs(t *testing.T, what string, got []int64, want ...int64) {
 }
 
 func TestVisibleEvents(t *testing.T) {
+	t.Parallel()
 	backends(t, func(t *testing.T, fx *fixture) {
 		h := fx.hub(eventlog.Config{})
 		b := fx.bots(4)
@@ -74,6 +75,7 @@ func TestVisibleEvents(t *testing.T) {
 }
 
 func TestReadersShareBytes(t *testing.T) {
+	t.Parallel()
 	fx := newFixture(t)
 	h := fx.hub(eventlog.Config{})
 	b := fx.bots(2)
@@ -88,6 +90,7 @@ func TestReadersShareBytes(t *testing.T) {
 }
 
 func TestInvalidPositions(t *testing.T) {
+	t.Parallel()
 	backends(t, func(t *testing.T, fx *fixture) {
 		h := fx.hub(eventlog.Config{})
 		bot := fx.bots(1)[0]
@@ -142,6 +145,7 @@ func TestInvalidPositions(t *testing.T) {
 }
 
 func TestExpiresDuringReplay(t *testing.T) {
+	t.Parallel()
 	fx := newFixture(t)
 	h := fx.hub(eventlog.Config{})
 	bot := fx.bots(1)[0]
@@ -160,6 +164,7 @@ func TestExpiresDuringReplay(t *testing.T) {
 }
 
 func TestSlowReader(t *testing.T) {
+	t.Parallel()
 	fx := newFixture(t)
 	h := fx.hub(eventlog.Config{Queue: 8, Grace: 1})
 	b := fx.bots(2)
@@ -184,6 +189,7 @@ func TestSlowReader(t *testing.T) {
 
 // TestBurst: a reader is not slow because many events are committed at once.
 func TestBurst(t *testing.T) {
+	t.Parallel()
 	fx := newFixture(t)
 	h := fx.hub(eventlog.Config{Queue: 8, Grace: 200 * time.Millisecond})
 	s := fx.subscribe(h, fx.bot(fx.bots(1)[0]), nil)
@@ -209,6 +215,7 @@ func span(from, to int64) (seqs []int64) {
 // TestSlowReplay: a reader that is far behind loses its queue, but neither its position nor the
 // items of After.
 func TestSlowReplay(t *testing.T) {
+	t.Parallel()
 	fx := newFixture(t)
 	h := fx.hub(eventlog.Config{Queue: 8, Grace: 1})
 	bot := fx.bots(1)[0]
@@ -235,6 +242,7 @@ func TestSlowReplay(t *testing.T) {
 }
 
 func TestAfter(t *testing.T) {
+	t.Parallel()
 	fx := newFixture(t)
 	h := fx.hub(eventlog.Config{})
 	b := fx.bots(2)
@@ -255,6 +263,7 @@ func TestAfter(t *testing.T) {
 }
 
 func TestFilter(t *testing.T) {
+	t.Parallel()
 	backends(t, func(t *testing.T, fx *fixture) {
 		h := fx.hub(eventlog.Config{})
 		b := fx.bots(2)
@@ -293,6 +302,7 @@ func waitForTail(fx *fixture, s *eventlog.Subscription) {
 }
 
 func TestWatching(t *testing.T) {
+	t.Parallel()
 	fx := newFixture(t)
 	h := fx.hub(eventlog.Config{})
 	b := fx.bots(2)
@@ -326,6 +336,7 @@ func TestWatching(t *testing.T) {
 
 // TestPosition: the position of a reader without visible events advances with the log.
 func TestPosition(t *testing.T) {
+	t.Parallel()
 	fx := newFixture(t)
 	h := fx.hub(eventlog.Config{})
 	b := fx.bots(3)
@@ -352,6 +363,7 @@ func TestPosition(t *testing.T) {
 // TestNodes: events of another node arrive at once with a notifier, soon with polling, and
 // with neither of them when this node commits.
 func TestNodes(t *testing.T) {
+	t.Parallel()
 	url := pgtest.URL(t)
 	one := newFixtureOn(t, url)
 	two := &fixture{TB: t, store: sqltest.Open(t, url), org: one.org}
@@ -427,6 +439,7 @@ func (r *restored) LogTops(ctx context.Context, orgs []string) (map[string]store
 }
 
 func TestLogReplacedUnderATail(t *testing.T) {
+	t.Parallel()
 	for name, damage := range map[string]func(*restored){
 		"shorter": func(r *restored) { r.lost.Store(1) },
 		"another": func(r *restored) { r.next.Store("other") },
@@ -464,6 +477,7 @@ func (f *flaky) MembershipsOf(ctx context.Context, kind store.MembershipKind, id
 }
 
 func TestStoreFails(t *testing.T) {
+	t.Parallel()
 	fx := newFixture(t)
 	h := fx.hub(eventlog.Config{Store: &flaky{Store: fx.store}})
 	b := fx.bots(2)
@@ -474,6 +488,7 @@ func TestStoreFails(t *testing.T) {
 }
 
 func TestCloseEndsAll(t *testing.T) {
+	t.Parallel()
 	fx := newFixture(t)
 	h := eventlog.New(eventlog.Config{Store: fx.store, Notifier: newLossyNotifier(0), Poll: time.Millisecond})
 	b := fx.bots(4)
@@ -495,6 +510,7 @@ func TestCloseEndsAll(t *testing.T) {
 }
 
 func TestCloseOfOne(t *testing.T) {
+	t.Parallel()
 	fx := newFixture(t)
 	h := fx.hub(eventlog.Config{})
 	b := fx.bots(2)
@@ -529,6 +545,7 @@ func (g *gated) Memberships(ctx context.Context, bot string) ([]store.Membership
 // TestJoinsWhileConnecting: memberships that were read before an event changed them are read
 // again when a subscription joins the tail.
 func TestJoinsWhileConnecting(t *testing.T) {
+	t.Parallel()
 	fx := newFixture(t)
 	b := fx.bots(2)
 	thread := fx.thread(b[0])
@@ -546,6 +563,7 @@ func TestJoinsWhileConnecting(t *testing.T) {
 
 // TestSoon: items of Soon come before a replay and before the queue.
 func TestSoon(t *testing.T) {
+	t.Parallel()
 	fx := newFixture(t)
 	h := fx.hub(eventlog.Config{})
 	bots := fx.bots(1)
@@ -581,6 +599,7 @@ func TestSoon(t *testing.T) {
 // TestStreams: a bot, and the humans of an org together, have at most Streams subscriptions.
 // Closing one admits another.
 func TestStreams(t *testing.T) {
+	t.Parallel()
 	fx := newFixture(t)
 	h := fx.hub(eventlog.Config{Streams: 3})
 	bots := fx.bots(2)
@@ -614,6 +633,7 @@ func TestStreams(t *testing.T) {
 // B2B-LIM-020: one org has at most half of the subscriptions of a node. Webhooks are not
 // counted.
 func TestStreamsAreSharedByOrgs(t *testing.T) {
+	t.Parallel()
 	fx := newFixture(t)
 	h := fx.hub(eventlog.Config{Places: 8})
 	fx.update("", func(tx store.Tx) error {
@@ -640,6 +660,7 @@ func TestStreamsAreSharedByOrgs(t *testing.T) {
 // events wait after the replay. When hundreds of bots reconnect at once, each receives the
 // presence of all others.
 func TestStormOfPresence(t *testing.T) {
+	t.Parallel()
 	fx := newFixture(t)
 	const grace = 400 * time.Millisecond // far more than a step takes on a busy machine
 	h := fx.hub(eventlog.Config{Queue: 4, Grace: grace})

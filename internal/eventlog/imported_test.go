@@ -37,6 +37,7 @@ func messagesOf(thread string, count int32, at int64) *b2bv1.CatchupEvent {
 }
 
 func TestImportedRows(t *testing.T) {
+	t.Parallel()
 	backends(t, func(t *testing.T, fx *fixture) {
 		b := fx.bots(2)
 		me := fx.bot(b[0])
@@ -98,6 +99,7 @@ func TestImportedRows(t *testing.T) {
 // TestNoStreamOverImportedRows: a stream from a position before an imported row is refused, since
 // the log does not have the events that the row sums up.
 func TestNoStreamOverImportedRows(t *testing.T) {
+	t.Parallel()
 	backends(t, func(t *testing.T, fx *fixture) {
 		b := fx.bots(2)
 		fx.importRow(b[0], "e1", 100, messagesOf("t", 5, 100))

@@ -25,6 +25,7 @@ import (
 // write. Each must get exactly the events that a simpler model lets it see, in order. The model
 // keeps sets of members and no intervals.
 func TestRandomReaders(t *testing.T) {
+	t.Parallel()
 	t.Run("sqlite", func(t *testing.T) {
 		fx := newFixture(t)
 		play(t, []*fixture{fx}, []*eventlog.Hub{fx.hub(eventlog.Config{})})

@@ -64,6 +64,7 @@ func (p *polled) last() int64 {
 
 // TestPoll: a reader that polls gets the same as one that waits: replay, live events and the end.
 func TestPoll(t *testing.T) {
+	t.Parallel()
 	fx := newFixture(t)
 	bots := fx.bots(1)
 	thread := fx.thread(bots...)

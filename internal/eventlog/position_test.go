@@ -13,6 +13,7 @@ import (
 )
 
 func TestPositionText(t *testing.T) {
+	t.Parallel()
 	const epoch = "0192b3c4-d5e6-7f80-9123-456789abcdef"
 	for _, p := range []Position{
 		{epoch, 0, 0}, {epoch, 1, 7}, {epoch, math.MaxInt64, math.MaxUint32}, {"e", 5, 1}, {strings.Repeat("x", maxEpoch), math.MaxInt64, math.MaxUint32},
@@ -56,6 +57,7 @@ func FuzzParsePosition(f *testing.F) {
 }
 
 func TestFingerprint(t *testing.T) {
+	t.Parallel()
 	a, b := "a", "b"
 	seen := map[uint32]int{}
 	for i, e := range []store.Event{

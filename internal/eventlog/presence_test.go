@@ -12,6 +12,7 @@ import (
 // TestLoggedPresence: presence in the log is delivered live, to all but the bot itself, without a
 // position. It is not replayed.
 func TestLoggedPresence(t *testing.T) {
+	t.Parallel()
 	fx := newFixture(t)
 	h := fx.hub(eventlog.Config{})
 	b := fx.bots(2)
@@ -33,6 +34,7 @@ func TestLoggedPresence(t *testing.T) {
 }
 
 func TestRecheckHasReason(t *testing.T) {
+	t.Parallel()
 	fx := newFixture(t)
 	h := fx.hub(eventlog.Config{})
 	s := fx.subscribe(h, fx.bot(fx.bots(1)[0]), nil)

@@ -13,6 +13,7 @@ import (
 // B2B-EVT-027: a subscription uses the stored role. Its viewer was looked up before it began,
 // and it gets no event for a change in between.
 func TestRoleChangesBeforeSubscribe(t *testing.T) {
+	t.Parallel()
 	backends(t, func(t *testing.T, fx *fixture) {
 		for _, followed := range []bool{false, true} { // whether the log has a tail
 			h := fx.hub(eventlog.Config{})
@@ -39,6 +40,7 @@ func TestRoleChangesBeforeSubscribe(t *testing.T) {
 
 // TestAccessEndsBeforeSubscribe: a bot that was rejected after its look-up is refused.
 func TestAccessEndsBeforeSubscribe(t *testing.T) {
+	t.Parallel()
 	fx := newFixture(t)
 	h := fx.hub(eventlog.Config{})
 	b := fx.bots(2)

@@ -15,6 +15,7 @@ import (
 
 // TestVisible checks every audience with every kind of viewer and place of an event.
 func TestVisible(t *testing.T) {
+	t.Parallel()
 	const org, me, other = "o", "me", "other"
 	id := "x"
 	viewers := map[string]Viewer{
@@ -83,6 +84,7 @@ func TestVisible(t *testing.T) {
 // TestScopesOfTypes: which events a credential without the scope read receives. Imported rows are
 // no type of the schema.
 func TestScopesOfTypes(t *testing.T) {
+	t.Parallel()
 	for kind, want := range map[string]call.Scopes{
 		eventtype.Message: call.ScopeRead, eventtype.ThreadMessage: call.ScopeRead, eventtype.BotOnline: call.ScopeRead, eventtype.ImportedRow: call.ScopeRead,
 		"thread_join_request": call.ScopeRead | call.ScopeThread, "bot_join_request": call.ScopeRead | call.ScopeAdmin,
@@ -101,6 +103,7 @@ func TestScopesOfTypes(t *testing.T) {
 
 // TestVisibleAgainstSets compares intervals with sets of members that each event updates.
 func TestVisibleAgainstSets(t *testing.T) {
+	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 2))
 	for round := range 300 {
 		const bots = 4

@@ -43,6 +43,7 @@ func fill(p *Pool, key string) (slots []Slot) {
 
 // B2B-LIM-020: keys that each take as many slots as they can, one key after the other.
 func TestShares(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		sizes Sizes
 		want  []int
@@ -65,6 +66,7 @@ func TestShares(t *testing.T) {
 
 // Keys that always wait for slots end up with equal shares.
 func TestEqualShares(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := New(Sizes{Slots: 12})
 		ctx, stop := context.WithCancel(t.Context())
@@ -106,6 +108,7 @@ func TestEqualShares(t *testing.T) {
 }
 
 func TestWaiting(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := New(Sizes{Slots: 4, Queue: 2, Wait: time.Minute})
 		ctx := t.Context()
@@ -156,6 +159,7 @@ func TestWaiting(t *testing.T) {
 
 // The key with fewer slots is served first; among equals, the key that was served longer ago.
 func TestOrder(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := New(Sizes{Slots: 2})
 		held := append(fill(p, "x"), fill(p, "y")...)
@@ -187,6 +191,7 @@ func TestOrder(t *testing.T) {
 
 // Requests behind one that gives up are served.
 func TestGivingUpServes(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := New(Sizes{Slots: 4})
 		held := fill(p, "x") // 2
@@ -221,6 +226,7 @@ func FuzzPool(f *testing.F) {
 }
 
 func TestModel(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(60) {
 		synctest.Test(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 7))
@@ -317,6 +323,7 @@ func play(t *testing.T, r *rand.Rand, sizes Sizes) {
 
 // Many goroutines take slots at once, and some cancel: no slot is lost.
 func TestConcurrent(t *testing.T) {
+	t.Parallel()
 	p := New(Sizes{Slots: 6, Queue: 50})
 	var inside atomic.Int64
 	var working sync.WaitGroup
@@ -347,6 +354,7 @@ func TestConcurrent(t *testing.T) {
 }
 
 func TestUncontendedAllocatesNothing(t *testing.T) {
+	// Not parallel: it counts the allocations of the whole process.
 	p := New(Sizes{Slots: 8})
 	keys := []string{"a", "b", "c"}
 	n := testing.AllocsPerRun(1000, func() {

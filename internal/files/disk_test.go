@@ -31,12 +31,14 @@ func openDisk(t testing.TB, dir string) *files.Disk {
 }
 
 func TestDisk(t *testing.T) {
+	t.Parallel()
 	filestest.Run(t, func(t testing.TB) files.Store { return openDisk(t, filepath.Join(t.TempDir(), "new", "folder")) })
 }
 
 // A disk that is full in the middle of an upload: the upload fails, nothing of it is
 // left, and there is room for the next one.
 func TestDiskFull(t *testing.T) {
+	t.Parallel()
 	dir, want := smallDisk(t)
 	d := openDisk(t, dir)
 	defer func() {
@@ -89,6 +91,7 @@ func smallDisk(t *testing.T) (dir string, want error) {
 
 // What an upload that was cut off left behind goes once nobody writes to it any more.
 func TestDiskTidiesUp(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	d := openDisk(t, dir)
 	defer func() {
@@ -116,6 +119,7 @@ func TestDiskTidiesUp(t *testing.T) {
 // What is not where Put would have put it is not the store's: it is neither walked
 // over, and so swept, nor followed out of the folder.
 func TestDiskLeavesStrangersAlone(t *testing.T) {
+	t.Parallel()
 	outside, dir := t.TempDir(), t.TempDir()
 	d := openDisk(t, dir)
 	defer func() {

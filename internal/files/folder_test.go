@@ -25,6 +25,7 @@ func (otherDatabase) AnyFile(context.Context) (bool, error) { return false, nil 
 // B2B-ENV-007: a folder that the server made is for it alone; one that it did not make is
 // used when nothing else is in it, and keeps its mode.
 func TestFolderIsPrivate(t *testing.T) {
+	t.Parallel()
 	owner, org := uuid.NewString()+"\n", uuid.NewString()
 	for _, test := range []struct {
 		name    string
@@ -97,6 +98,7 @@ func TestFolderIsPrivate(t *testing.T) {
 // B2B-ENV-007: a folder with a name of the server's own is closed to others; where a link
 // leads is the operator's.
 func TestPrivateFolder(t *testing.T) {
+	t.Parallel()
 	there, target := t.TempDir(), t.TempDir()
 	link := filepath.Join(t.TempDir(), "link")
 	if err := os.Symlink(target, link); err != nil {

@@ -17,6 +17,7 @@ const (
 
 // TestKind lists what a file is kept as, by its bytes and its declared type.
 func TestKind(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		what, declared, head, want string // want empty: refused
 	}{
@@ -58,6 +59,7 @@ func TestKind(t *testing.T) {
 }
 
 func TestDeclaredKind(t *testing.T) {
+	t.Parallel()
 	for declared, want := range map[string]string{
 		"": "text/plain", "IMAGE/PNG": "image/png", "text/csv; charset=utf-8": "text/csv", " application/json ;x": "application/json",
 		"text/html": "", "image/svg+xml": "", "application/xml": "", "application/octet-stream": "", "text": "", ";": "text/plain",

@@ -36,6 +36,7 @@ func newDatabase(t *testing.T) (*sqlstore.Store, string) {
 }
 
 func TestSweep(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	db, org := newDatabase(t)
 	dir := t.TempDir()
@@ -87,6 +88,7 @@ func TestSweep(t *testing.T) {
 // A server never takes the files of another database for its own orphans, and notices
 // when its own are not where it looks.
 func TestClaim(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	db, org := newDatabase(t)
 	other, _ := newDatabase(t)

@@ -18,6 +18,7 @@ func trust(t testing.TB, text string) Trust {
 
 // B2B-HTTP-040, 041: the configuration of trusted proxies.
 func TestParse(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]string{
 		"": "0", "0": "0", "0 ": "0", "\t0\n": "0", "false": "0", "OFF": "0", "no": "0", "none": "0",
 		"1": "1", " 2 ": "2", "032": "32", "1.2.3.4": "1.2.3.4", "10.1.2.3/8": "10.0.0.0/8", "::1": "::1", "[::1]": "::1",
@@ -41,6 +42,7 @@ func TestParse(t *testing.T) {
 
 // B2B-HTTP-040: the address of a client.
 func TestAddr(t *testing.T) {
+	t.Parallel()
 	const peer = "10.0.0.9:4711"
 	for _, c := range []struct {
 		name, trust, peer string
@@ -98,6 +100,7 @@ func TestAddr(t *testing.T) {
 // B2B-AUTH-081: a client that came through an untrusted proxy is counted apart from a client that
 // connects from the address of the proxy.
 func TestRelayed(t *testing.T) {
+	t.Parallel()
 	const peer = "127.0.0.1:4711"
 	for _, c := range []struct {
 		trust, header, value string
@@ -130,6 +133,7 @@ func TestRelayed(t *testing.T) {
 
 // B2B-HTTP-041: host and scheme are those that the nearest proxy wrote.
 func TestHostAndProto(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		trust         string
 		hosts, protos []string

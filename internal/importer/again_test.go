@@ -28,6 +28,7 @@ func outcomes(r *importer.Report) map[string]importer.Outcome {
 // since, and is refused where something has; what was deleted here stays so.
 // It proves B2B-IMP-004.
 func TestAgain(t *testing.T) {
+	t.Parallel()
 	for _, to := range targets(t) {
 		t.Run(to.name, func(t *testing.T) {
 			dir := unpack(t)
@@ -115,6 +116,7 @@ func epochs(t *testing.T, to target) (all []string) {
 // An org of the same id that no import brought is not touched, nor is one whose
 // rows are here under another.
 func TestForeignOrgIsRefused(t *testing.T) {
+	t.Parallel()
 	to := targets(t)[0]
 	s := to.open(t)
 	update(t, s, "", func(tx store.Tx) error {
@@ -153,6 +155,7 @@ func TestForeignOrgIsRefused(t *testing.T) {
 
 // B2B-IMP-031: a dry run reports the same, and what it does is taken back.
 func TestDryRun(t *testing.T) {
+	t.Parallel()
 	for _, s := range samples(t) {
 		src := must(importer.Open(t.Context(), s.from, s.dir))(t)
 		var last importer.Progress
@@ -183,6 +186,7 @@ func TestDryRun(t *testing.T) {
 // An import that is given up leaves no part of an org.
 // It proves B2B-IMP-003.
 func TestGivenUp(t *testing.T) {
+	t.Parallel()
 	for _, to := range targets(t) {
 		dir := unpack(t)
 		src := must(importer.Open(t.Context(), dir, ""))(t)

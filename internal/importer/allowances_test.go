@@ -101,6 +101,7 @@ var allowances = []allowance{
 
 // A difference that the specification does not make is none that may be allowed.
 func TestAllowancesAreSpecified(t *testing.T) {
+	t.Parallel()
 	spec, err := os.ReadFile("../../SPEC.md")
 	if err != nil {
 		t.Fatal(err)

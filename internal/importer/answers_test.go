@@ -22,6 +22,7 @@ type recorded struct {
 // this protocol does otherwise.
 // It proves B2B-IMP-002.
 func TestAnswersAreThoseOfTheOldServer(t *testing.T) {
+	t.Parallel()
 	s := samples(t)[0]
 	for _, to := range targets(t) {
 		t.Run(to.name, func(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 // A path that leads nowhere, or elsewhere, costs its own file its bytes and nothing else.
 // It proves B2B-IMP-010.
 func TestBadPathsCostTheirOwnBytes(t *testing.T) {
+	t.Parallel()
 	const (
 		outside = "its path is not one below files/"
 		foreign = "its path leads to the files of another"

@@ -15,6 +15,7 @@ import (
 // Every file comes over with its bytes, from both layouts on disk; one whose bytes were
 // lost there is without them here.
 func TestFilesComeOver(t *testing.T) {
+	t.Parallel()
 	for _, s := range samples(t) {
 		for _, to := range targets(t) {
 			t.Run(s.name+" into "+to.name, func(t *testing.T) {

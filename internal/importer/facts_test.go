@@ -13,6 +13,7 @@ import (
 // import into either database. Suspended orgs are asked last, woken up.
 // It proves B2B-IMP-001, 009.
 func TestFacts(t *testing.T) {
+	t.Parallel()
 	for _, s := range samples(t) {
 		for _, to := range targets(t) {
 			t.Run(s.name+" into "+to.name, func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 
 // It proves B2B-IMP-010.
 func TestFileBelow(t *testing.T) {
+	t.Parallel()
 	shared := map[string]bool{"files/a.txt": true}
 	for path, want := range map[string][2]string{
 		"files/b.txt":                 {"b.txt", ""},
@@ -46,6 +47,7 @@ func TestFileBelow(t *testing.T) {
 
 // The reason that an org is refused for is the true one.
 func TestRefusal(t *testing.T) {
+	t.Parallel()
 	for rule, want := range map[store.Conflict]string{
 		store.ConflictOther: "breaks a rule", store.ConflictReference: "points at another", store.ConflictToken: "here already", store.ConflictID: "here already",
 	} {

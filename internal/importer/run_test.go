@@ -9,6 +9,7 @@ import (
 // Every row of every sample is accounted for, into both databases.
 // It proves B2B-IMP-007.
 func TestEveryRowIsAccountedFor(t *testing.T) {
+	t.Parallel()
 	for _, s := range samples(t) {
 		for _, to := range targets(t) {
 			t.Run(s.name+" into "+to.name, func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 // B2B-IMP-005: what is no database of HXA-Connect is named without its password, and told
 // from a file that is missing.
 func TestSourceIsNoDatabase(t *testing.T) {
+	t.Parallel()
 	odd := filepath.Join(t.TempDir(), "a@b:c=d")
 	if err := os.Mkdir(odd, 0o700); err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package importer
 import "testing"
 
 func TestValidText(t *testing.T) {
+	t.Parallel()
 	for in, want := range map[string]string{
 		"":                          "",
 		"plain ünï 表 \x00":          "plain ünï 表 \x00",
@@ -25,6 +26,7 @@ func TestValidText(t *testing.T) {
 }
 
 func TestJSONKinds(t *testing.T) {
+	t.Parallel()
 	for text, holds := range map[string][]kind{
 		`{"a":1}`:           {anyJSON, object, objectOrArray},
 		`[]`:                {anyJSON, array, objectOrArray, texts, objects},
@@ -52,6 +54,7 @@ func TestJSONKinds(t *testing.T) {
 }
 
 func TestRedact(t *testing.T) {
+	t.Parallel()
 	id := "14f72671258d0c37b4d2d76f14abe22fddc751bde460eb14313fe94961b66d46"
 	for _, c := range []struct{ in, prefix, want string }{
 		{id, "", handle(id)},

@@ -300,6 +300,7 @@ func must[T any](v T, err error) func(testing.TB) T {
 }
 
 func TestTraps(t *testing.T) {
+	t.Parallel()
 	for _, trap := range traps {
 		t.Run(trap.name, func(t *testing.T) {
 			dir := unpack(t)
@@ -334,6 +335,7 @@ func checkNotes(t *testing.T, kind string, want []string, got []importer.Note) {
 
 // The ids of sessions are cookies: none of them comes over, in whatever place it stood.
 func TestNoSessionComesOver(t *testing.T) {
+	t.Parallel()
 	s := samples(t)[0]
 	db := must(sql.Open("sqlite", "file:"+filepath.Join(s.dir, "hxa-connect.db")))(t)
 	rows := must(db.QueryContext(t.Context(), "SELECT id FROM sessions UNION SELECT target_id FROM audit_log WHERE target_type = 'session' AND length(target_id) = 64"))(t)
@@ -364,6 +366,7 @@ func TestNoSessionComesOver(t *testing.T) {
 // The newest rows may lie beside the file of the database, and nothing there is changed.
 // It proves B2B-IMP-005.
 func TestWriteAheadLog(t *testing.T) {
+	t.Parallel()
 	for _, with := range []string{"running", "crashed", "copied without its index"} {
 		t.Run(with, func(t *testing.T) {
 			dir := unpack(t)
@@ -428,6 +431,7 @@ func sum(t *testing.T, file string) [32]byte {
 
 // What is no database of HXA-Connect is refused, with what to do.
 func TestOpenRefuses(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	write := func(name string, statements ...string) string {
 		file := filepath.Join(dir, name)

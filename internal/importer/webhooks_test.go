@@ -8,6 +8,7 @@ import (
 
 // A webhook receives the events after the import, not the imported ones.
 func TestWebhooksStartBehindTheLog(t *testing.T) {
+	t.Parallel()
 	s := samples(t)[0]
 	for _, to := range targets(t) {
 		t.Run("into "+to.name, func(t *testing.T) {

@@ -56,6 +56,7 @@ const (
 // A full share blocks its org alone; a full total blocks all; the end of a request makes room
 // (B2B-LIM-032).
 func TestShares(t *testing.T) {
+	t.Parallel()
 	b := intake.New(sizes, nil)
 	a1, code := take(t, b, orgA, 60<<10)
 	if code != 0 {
@@ -105,6 +106,7 @@ func TestShares(t *testing.T) {
 
 // Small requests beyond the counter count as large ones, and are still served.
 func TestManySmall(t *testing.T) {
+	t.Parallel()
 	b := intake.New(sizes, nil)
 	var held []intake.Reservation
 	for range 8 { // 2 of them by the counter, 6 by the share
@@ -124,6 +126,7 @@ func TestManySmall(t *testing.T) {
 
 // A waiting request gets the room that another returns in time.
 func TestWaits(t *testing.T) {
+	t.Parallel()
 	b := intake.New(intake.Sizes{Share: 100 << 10, Patience: time.Minute}, nil)
 	first, _ := take(t, b, orgA, 80<<10)
 	got := make(chan error)
@@ -146,6 +149,7 @@ func TestWaits(t *testing.T) {
 }
 
 func TestRead(t *testing.T) {
+	t.Parallel()
 	for _, size := range []int{0, 1, 8 << 10, 8<<10 + 1, 16 << 10, 16<<10 + 1, 64 << 10, 64<<10 + 1, 90 << 10} {
 		text := strings.Repeat("x", size)
 		for name, from := range map[string]io.Reader{
@@ -193,6 +197,7 @@ func TestRead(t *testing.T) {
 
 // A body that is announced and not sent takes little room.
 func TestReadTakesWhatComes(t *testing.T) {
+	t.Parallel()
 	b := intake.New(sizes, nil)
 	slow, stop := io.Pipe()
 	done := make(chan error)
@@ -220,6 +225,7 @@ func TestReadTakesWhatComes(t *testing.T) {
 
 // A decompression bomb is inflated to the limit and no further (B2B-LIM-033).
 func TestInflate(t *testing.T) {
+	t.Parallel()
 	zip := func(n int) []byte {
 		var out bytes.Buffer
 		z := gzip.NewWriter(&out)

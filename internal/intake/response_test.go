@@ -38,6 +38,7 @@ func answerOf(t *testing.T, a *intake.Answers, info *call.Info, n int64) (held i
 // Unread large responses of an org block its own large responses; small ones, those of changes and
 // those of other orgs are sent (B2B-LIM-035).
 func TestAnswers(t *testing.T) {
+	t.Parallel()
 	a := intake.NewAnswers(sizes, nil)
 	first, code := answerOf(t, a, callOf("a", true), 90<<10)
 	if code != 0 {
@@ -74,6 +75,7 @@ func TestAnswers(t *testing.T) {
 
 // Calls that read run one after the other until their responses are encoded (B2B-LIM-020).
 func TestReadsInTurn(t *testing.T) {
+	t.Parallel()
 	a := intake.NewAnswers(sizes, concurrency.NewLimiter(concurrency.Config{Scheduler: concurrency.Scheduler{Processors: 1}}))
 	first, err := a.Begin(t.Context(), callOf("a", true))
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 )
 
 func TestValidStaysUntouched(t *testing.T) {
+	t.Parallel()
 	for _, text := range []string{
 		`{}`, `[]`, `null`, `0`, `"x"`, ` { "a" : 1 } `, `{"b":1,"a":9007199254740993}`, `{"k":"a,]b"}`, `"it's, ]"`,
 		"[1,\n2]\n", `{"a":1,"a":2}`, `"\u00e9\/"`,
@@ -21,6 +22,7 @@ func TestValidStaysUntouched(t *testing.T) {
 }
 
 func TestRepaired(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]string{
 		// The inputs of the table of B2B-ART-021.
 		`{'a': 'b'}`:          `{"a": "b"}`,
@@ -52,6 +54,7 @@ func TestRepaired(t *testing.T) {
 }
 
 func TestBeyondRepair(t *testing.T) {
+	t.Parallel()
 	for _, text := range []string{
 		// The inputs of the table of B2B-ART-021.
 		`{'a': 'it\'s'}`, `{a:1}`, `{"a":1} // note`, `/* note */ {"a":1}`, ``,
@@ -67,6 +70,7 @@ func TestBeyondRepair(t *testing.T) {
 }
 
 func TestStoreAndEffectiveType(t *testing.T) {
+	t.Parallel()
 	content := func(s string) *string { return &s }
 	for _, c := range []struct {
 		kind    string
@@ -113,6 +117,7 @@ func TestStoreAndEffectiveType(t *testing.T) {
 // TestVersions checks three versions of one artifact: repaired, stored as text, JSON again
 // (B2B-ART-021 to 023).
 func TestVersions(t *testing.T) {
+	t.Parallel()
 	text := func(s string) *string { return &s }
 	v1 := Store("json", text("{'steps': [1, 2,],}"))
 	v2 := Store(EffectiveType(&v1, v1), text("{steps: 3"))
@@ -133,6 +138,7 @@ func TestVersions(t *testing.T) {
 
 // The worst texts take time in proportion to their length.
 func TestLinearTime(t *testing.T) {
+	// Not parallel: it measures time.
 	for _, unit := range []string{",", ", ", "'", `"`, `\`, "',", "[", "[,]", "'\"'", ",\u3000", " "} {
 		for _, start := range []string{"", "'", "[1,"} {
 			if g := complexitytest.Growth(1<<10, func(size int) { Repair(start + strings.Repeat(unit, size/len(unit))) }); g > 32 {

@@ -9,6 +9,7 @@ import (
 )
 
 func TestIsSpaceAgreesWithECMAScript(t *testing.T) {
+	t.Parallel()
 	spaces := map[rune]bool{}
 	for _, r := range "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff" {
 		spaces[r] = true
@@ -21,6 +22,7 @@ func TestIsSpaceAgreesWithECMAScript(t *testing.T) {
 }
 
 func TestTrim(t *testing.T) {
+	t.Parallel()
 	for in, want := range map[string]string{
 		"": "", " ": "", "\ufeff a b\u3000\n": "a b", "\u0085x\u0085": "\u0085x\u0085", "x": "x",
 	} {
@@ -31,6 +33,7 @@ func TestTrim(t *testing.T) {
 }
 
 func TestLen(t *testing.T) {
+	t.Parallel()
 	for in, want := range map[string]int{"": 0, "abc": 3, "é": 1, "所有人": 3, "👍": 2, "a👍b": 4, "\xff\xfe": 2, "\ufffd": 1} {
 		if got := Len(in); got != want {
 			t.Errorf("Len(%q) = %d, want %d", in, got, want)
@@ -39,6 +42,7 @@ func TestLen(t *testing.T) {
 }
 
 func TestCut(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		in    string
 		units int
@@ -57,6 +61,7 @@ func TestCut(t *testing.T) {
 }
 
 func TestParseInt(t *testing.T) {
+	t.Parallel()
 	for in, want := range map[string]int64{
 		"0": 0, "12": 12, "12abc": 12, "5.9": 5, "-3": -3, "+7": 7, " \u00a08": 8, "0x1f": 0, "-0": 0, "007": 7, "1e3": 1,
 		"9223372036854775807": math.MaxInt64, "9223372036854775808": math.MaxInt64,
@@ -75,6 +80,7 @@ func TestParseInt(t *testing.T) {
 }
 
 func TestNumber(t *testing.T) {
+	t.Parallel()
 	for in, want := range map[string]float64{
 		"": 0, " \n": 0, "0": 0, "12": 12, " 12 ": 12, "-3.5": -3.5, "+.5": 0.5, "5.": 5, "1e3": 1000, "1E-2": 0.01, "2e+1": 20,
 		"0x1F": 31, "0X10": 16, "0o17": 15, "0b101": 5, "Infinity": math.Inf(1), "-Infinity": math.Inf(-1), "1e999": math.Inf(1),

@@ -6,6 +6,7 @@ import (
 )
 
 func TestFileName(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ given, want string }{
 		{"report.csv", "report.csv"},
 		{"/etc/passwd", "passwd"},

@@ -9,6 +9,7 @@ import (
 )
 
 func TestStoredJSON(t *testing.T) {
+	t.Parallel()
 	for raw, want := range map[string]string{
 		`{ "ticket": 42 }`:           `{"ticket":42}`,
 		` "as { it } is" `:           `as { it } is`,
@@ -36,6 +37,7 @@ func TestStoredJSON(t *testing.T) {
 }
 
 func TestJSONSize(t *testing.T) {
+	t.Parallel()
 	for raw, want := range map[string]int{
 		`{}`:                       2,
 		` { "a" : [ 1 , 2 ] } `:    len(`{"a":[1,2]}`),
@@ -63,6 +65,7 @@ func TestJSONSize(t *testing.T) {
 
 // A client whose encoder escapes has the same room as one that does not.
 func TestCheckJSONCountsWhatEscapesMean(t *testing.T) {
+	t.Parallel()
 	escaped := `["` + strings.Repeat(`\u6240`, 20) + `"]`
 	if err := CheckJSON("x", escaped, 64); err != nil {
 		t.Error(err)

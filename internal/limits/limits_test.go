@@ -17,6 +17,7 @@ func refused(err error, field string) bool {
 }
 
 func TestBotName(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"a", "Z", "0", "-", "_", "-x", "9lives", "ALLan", "al", "all-", "_all", strings.Repeat("x", 128)} {
 		if err := BotName(name); err != nil {
 			t.Errorf("BotName(%q): %v", name, err)
@@ -42,6 +43,7 @@ func TestBotName(t *testing.T) {
 }
 
 func TestLikeID(t *testing.T) {
+	t.Parallel()
 	const id = "0198c1de-7a3b-7c11-9f00-5d1e0a6b2c3f"
 	bare := strings.ReplaceAll(id, "-", "")
 	for _, text := range []string{id, strings.ToUpper(id), bare, strings.ToUpper(bare), strings.Repeat("0", 32), "AbCdEfAb-0000-0000-0000-000000000000"} {
@@ -65,6 +67,7 @@ func TestLikeID(t *testing.T) {
 }
 
 func TestArtifactKey(t *testing.T) {
+	t.Parallel()
 	for _, key := range []string{"plan.v1", "~", "a_b-c.d~e", "...", ".a", "a..", strings.Repeat("k", 256)} {
 		if err := errors.Join(ArtifactKey(key), NewArtifactKey(key)); err != nil {
 			t.Errorf("ArtifactKey(%q): %v", key, err)
@@ -94,6 +97,7 @@ func TestArtifactKey(t *testing.T) {
 
 // Each unit at its bound and one above.
 func TestChecks(t *testing.T) {
+	t.Parallel()
 	const most = 64
 	for name, c := range map[string]struct {
 		check       func(string) error
@@ -121,6 +125,7 @@ func TestChecks(t *testing.T) {
 }
 
 func TestPlaceOfAViolation(t *testing.T) {
+	t.Parallel()
 	inner := CheckBytes("content", "xx", 1)
 	for want, err := range map[string]error{
 		"parts[2].content must be at most 1 bytes": In("parts", At(2, inner)),
@@ -136,6 +141,7 @@ func TestPlaceOfAViolation(t *testing.T) {
 }
 
 func TestTopic(t *testing.T) {
+	t.Parallel()
 	for sent, want := range map[string]string{
 		"x": "x", "  Release notes\n": "Release notes", "\ufeff所\u3000": "所", strings.Repeat("👍", 256): strings.Repeat("👍", 256),
 		" " + strings.Repeat("x", 512) + " ": strings.Repeat("x", 512),
@@ -152,6 +158,7 @@ func TestTopic(t *testing.T) {
 }
 
 func TestThreadTags(t *testing.T) {
+	t.Parallel()
 	ten := strings.Split("a b c d e f g h i j", " ")
 	for _, c := range []struct{ sent, want []string }{
 		{nil, nil},
@@ -173,6 +180,7 @@ func TestThreadTags(t *testing.T) {
 }
 
 func TestResolveContent(t *testing.T) {
+	t.Parallel()
 	content := func(s string) *string { return &s }
 	text, markdown := Part{"text", "words"}, Part{"markdown", "# words"}
 	image, link, jsonPart := Part{Type: "image"}, Part{Type: "link"}, Part{Type: "json"}
@@ -205,6 +213,7 @@ func TestResolveContent(t *testing.T) {
 }
 
 func TestSharedQuery(t *testing.T) {
+	t.Parallel()
 	if err := SharedQuery(strings.Repeat("所", 200)); err != nil {
 		t.Errorf("q of 200: %v", err)
 	}
@@ -214,6 +223,7 @@ func TestSharedQuery(t *testing.T) {
 }
 
 func TestPreview(t *testing.T) {
+	t.Parallel()
 	for content, want := range map[string]string{
 		"":                               "",
 		"short":                          "short",
@@ -250,6 +260,7 @@ func FuzzText(f *testing.F) {
 }
 
 func TestShapeAndWidth(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string][3]int{
 		`{}`: {1, 1, 1}, `[1,2,3]`: {1, 3, 3}, `{"a":[1,2],"b":{"c":"[,]"}}`: {2, 5, 2},
 		`"a,b"`: {0, 0, 1}, `["\",",[],[[]]]`: {3, 6, 3}, `[`: {1, 1, 1}, ``: {0, 0, 1},

@@ -32,6 +32,7 @@ func named(mentions []Participant) string {
 }
 
 func TestScan(t *testing.T) {
+	t.Parallel()
 	here := people("bob", "Nova", "a-b_c", "9", "-x", "allan", "al")
 	for _, c := range []struct {
 		content string
@@ -106,6 +107,7 @@ func TestScan(t *testing.T) {
 }
 
 func TestNamesThatDifferInCase(t *testing.T) {
+	t.Parallel()
 	here := people("bot", "Bot", "BOT")
 	for content, want := range map[string]string{"@Bot": "Bot", "@BOT @bot": "BOT bot", "@bOT": "bot", "@bot": "bot",
 		"@bot @Bot @BOT": "bot Bot BOT", "@bot @bOT": "bot", "@bOT @Bot @bot": "bot Bot"} {
@@ -117,6 +119,7 @@ func TestNamesThatDifferInCase(t *testing.T) {
 
 // After 20 mentions further names are ignored, but a later @all still counts, in either spelling.
 func TestCap(t *testing.T) {
+	t.Parallel()
 	var names []string
 	for i := range 25 {
 		names = append(names, fmt.Sprintf("bot%d", i))
@@ -139,6 +142,7 @@ func TestCap(t *testing.T) {
 }
 
 func TestNoParticipants(t *testing.T) {
+	t.Parallel()
 	if got, all := Scan("@bob @all", nil); len(got) != 0 || !all {
 		t.Errorf("Scan = %v, %v", got, all)
 	}
@@ -146,6 +150,7 @@ func TestNoParticipants(t *testing.T) {
 
 // The time of the worst inputs is linear in their length.
 func TestLinearTime(t *testing.T) {
+	// Not parallel: it measures time.
 	here := people("bob", strings.Repeat("a", 128))
 	for _, unit := range []string{"@", "@a", "@ ", "@所有人们", "a", "@bob ", "@" + strings.Repeat("a", 129), "所@"} {
 		if g := complexitytest.Growth(4<<10, func(size int) { Scan(strings.Repeat(unit, size/len(unit)), here) }); g > 32 {

@@ -9,6 +9,7 @@ import (
 )
 
 func TestOpaqueForm(t *testing.T) {
+	t.Parallel()
 	p := Token{At: 1767225600000, ID: "t-1"}
 	text := p.Opaque()
 	raw, err := base64.RawURLEncoding.DecodeString(text)
@@ -23,6 +24,7 @@ func TestOpaqueForm(t *testing.T) {
 }
 
 func TestOpaqueUnreadable(t *testing.T) {
+	t.Parallel()
 	encode := base64.RawURLEncoding.EncodeToString
 	for _, text := range []string{
 		"", "=", "!", "abc", "t-1", "eyJ0Ijox", strings.Repeat("A", 5000),
@@ -38,6 +40,7 @@ func TestOpaqueUnreadable(t *testing.T) {
 }
 
 func TestPlain(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]Token{
 		"1767225600000|t-1": {1767225600000, "t-1"},
 		"1767225600000":     {1767225600000, ""},
@@ -63,6 +66,7 @@ func TestPlain(t *testing.T) {
 }
 
 func TestLimitAndOffset(t *testing.T) {
+	t.Parallel()
 	for raw, want := range map[string]int{
 		"": 50, "0": 50, "abc": 50, "-0": 50, "0x10": 50, "0.9": 50, "1": 1, "12abc": 12, "5.9": 5, "-3": 1, "200": 200, "201": 200,
 		"500": 200, "99999999999999999999999": 200, "-99999999999999999999": 1, " 7": 7, "+7": 7,
@@ -85,6 +89,7 @@ func TestLimitAndOffset(t *testing.T) {
 }
 
 func TestBefore(t *testing.T) {
+	t.Parallel()
 	for raw, want := range map[string]Bound{
 		"":                {},
 		"1767225600000":   {Kind: ByTime, Time: 1767225600000},

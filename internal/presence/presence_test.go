@@ -115,6 +115,7 @@ func (fx *fixture) wantEvents(want ...string) {
 }
 
 func TestFirstAndLast(t *testing.T) {
+	t.Parallel()
 	fx := newFixture(t)
 	a, b := fx.node("a", false), fx.node("b", false)
 	a.Join(t.Context(), "org", "ann")
@@ -136,6 +137,7 @@ func TestFirstAndLast(t *testing.T) {
 
 // B2B-PRES-007: the bots of a crashed node go offline when its lease ends, with one event each.
 func TestDeadNode(t *testing.T) {
+	t.Parallel()
 	fx := newFixture(t)
 	dead, b, c := fx.node("dead", false), fx.node("b", false), fx.node("c", false)
 	dead.Join(t.Context(), "org", "ann")
@@ -161,6 +163,7 @@ func TestDeadNode(t *testing.T) {
 // B2B-PRES-008: after an outage of the database that kept all nodes from renewing, the first node
 // to renew does not set the bots of the others offline. It does so a lease later.
 func TestOutage(t *testing.T) {
+	t.Parallel()
 	fx := newFixture(t)
 	a, b := fx.node("a", false), fx.node("b", false)
 	a.Join(t.Context(), "org", "ann")
@@ -184,6 +187,7 @@ func TestOutage(t *testing.T) {
 
 // TestRestart: a single node sets all bots offline when it starts.
 func TestRestart(t *testing.T) {
+	t.Parallel()
 	fx := newFixture(t)
 	fx.node("one", true).Join(t.Context(), "org", "ann")
 	two := fx.node("two", true)
@@ -200,6 +204,7 @@ func TestRestart(t *testing.T) {
 
 // TestLostPresence: after the lease of the node had ended, its bots are made present again.
 func TestLostPresence(t *testing.T) {
+	t.Parallel()
 	fx := newFixture(t)
 	a := fx.node("a", false)
 	a.Join(t.Context(), "org", "ann")
@@ -228,6 +233,7 @@ func (f *failing) Update(ctx context.Context, org string, fn func(store.Tx) erro
 // TestRefusedChanges: a bot that connected or disconnected while the store refused changes is online
 // or offline after the next tick.
 func TestRefusedChanges(t *testing.T) {
+	t.Parallel()
 	fx := newFixture(t)
 	st := &failing{Store: fx.store}
 	a := fx.nodeOn(st, "a", false)
@@ -262,6 +268,7 @@ func TestRefusedChanges(t *testing.T) {
 
 // TestDeletedBot: a deleted bot causes no events.
 func TestDeletedBot(t *testing.T) {
+	t.Parallel()
 	fx := newFixture(t)
 	a := fx.node("a", false)
 	a.Join(t.Context(), "org", "ann")
@@ -280,6 +287,7 @@ func TestDeletedBot(t *testing.T) {
 }
 
 func TestConnectingResetsWebhook(t *testing.T) {
+	t.Parallel()
 	fx := newFixture(t)
 	a := fx.node("a", false)
 	for range 2 { // by the first connection, and by another one
@@ -297,6 +305,7 @@ func TestConnectingResetsWebhook(t *testing.T) {
 
 // TestConcurrentChanges: online and offline events alternate.
 func TestConcurrentChanges(t *testing.T) {
+	t.Parallel()
 	fx := newFixture(t)
 	nodes := []*tracker{fx.node("a", false), fx.node("b", false)}
 	var all sync.WaitGroup

@@ -7,6 +7,7 @@ import (
 
 // B2B-FILE-012: names of fields and files.
 func TestDisposition(t *testing.T) {
+	t.Parallel()
 	for header, want := range map[string]string{
 		`form-data; name="file"; filename="a.txt"`:                               "file|a.txt",
 		`form-data; name="file"; filename="a%22b%0D%0Ac.txt"`:                    "file|a\"b\r\nc.txt",

@@ -34,6 +34,7 @@ func (s *sink) ReadFrom(src io.Reader) (int64, error) {
 // The kernel sends a file on disk, whole or one range, in pieces. A file that is stored elsewhere
 // and several ranges are written.
 func TestSendFile(t *testing.T) {
+	t.Parallel()
 	data := make([]byte, 3*piece+5)
 	for i := range data {
 		data[i] = byte(rand.Int())
@@ -99,6 +100,7 @@ func (s short) ReadFrom(src io.Reader) (int64, error) {
 
 // A broken connection is reported as such.
 func TestSendFileBroken(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "f")
 	if err := os.WriteFile(path, make([]byte, 2*piece), 0o600); err != nil {
 		t.Fatal(err)

@@ -21,6 +21,7 @@ var update = flag.Bool("update", false, "write testdata/routes.golden")
 // clients, and a changed caller or scope changes who has access. Tools that check the schema do not
 // see these.
 func TestRoutes(t *testing.T) {
+	t.Parallel()
 	var lines []string
 	for _, op := range (call.Services{}).Operations() {
 		for _, rule := range op.HTTP {

@@ -32,6 +32,7 @@ func (r *touchy) Read(p []byte) (int, error) {
 
 // No byte of the body is read if the path or the caller is refused (B2B-HTTP-021).
 func TestUnauthenticatedBodyIsNotRead(t *testing.T) {
+	t.Parallel()
 	h := server(t, nil, map[string]service{b2bv1connect.ThreadServiceCreateThreadProcedure: answers(&b2bv1.CreateThreadResponse{Thread: benchThread})})
 	for _, c := range []struct {
 		path, token string
@@ -65,6 +66,7 @@ func TestUnauthenticatedBodyIsNotRead(t *testing.T) {
 
 // Bodies without room are refused; small ones are still accepted (B2B-LIM-032).
 func TestNoRoom(t *testing.T) {
+	t.Parallel()
 	budget := intake.New(intake.Sizes{Share: 40 << 10, Whole: 40 << 10, Address: 40 << 10, Patience: 10 * time.Millisecond}, nil)
 	held, release := make(chan struct{}), make(chan struct{})
 	h := server(t, func(c *rest.Config) { c.Intake = budget }, map[string]service{
@@ -118,6 +120,7 @@ func (w unreadWriter) Write(p []byte) (int, error) {
 // Large responses without room are refused if the call only reads; small ones and those of changes
 // are sent (B2B-LIM-035).
 func TestNoRoomForResponses(t *testing.T) {
+	t.Parallel()
 	held := intake.NewAnswers(intake.Sizes{Share: 100 << 10, Patience: 10 * time.Millisecond}, nil)
 	large := &b2bv1.Thread{Id: "t", Topic: strings.Repeat("x", 80<<10)}
 	h := server(t, func(c *rest.Config) { c.Answers = held }, map[string]service{
@@ -163,6 +166,7 @@ func TestNoRoomForResponses(t *testing.T) {
 
 // A client that does not read an error holds no turn to read or to decode (B2B-LIM-020).
 func TestUnreadErrorsHoldNoTurn(t *testing.T) {
+	t.Parallel()
 	limiter := concurrency.NewLimiter(concurrency.Config{Scheduler: concurrency.Scheduler{Processors: 1}})
 	h := server(t, func(c *rest.Config) {
 		c.Intake, c.Answers = intake.New(intake.Sizes{}, limiter), intake.NewAnswers(intake.Sizes{}, limiter)

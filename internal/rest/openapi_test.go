@@ -14,6 +14,7 @@ import (
 // TestOpenAPINamesEveryRoute checks that the OpenAPI document and the routes agree: the same paths,
 // success statuses and callers.
 func TestOpenAPINamesEveryRoute(t *testing.T) {
+	t.Parallel()
 	var document struct {
 		Paths map[string]map[string]struct {
 			Responses map[string]any

@@ -15,6 +15,7 @@ import (
 // TestRefusals checks the order of the stages: authentication before the path, authorization before
 // the body, the form of the body before its fields.
 func TestRefusals(t *testing.T) {
+	t.Parallel()
 	h := server(t, nil, nil)
 	const json = "\nContent-Type: application/json"
 	const broken = json + "\n\n{\"a\":"
@@ -88,6 +89,7 @@ func TestRefusals(t *testing.T) {
 
 // TestBodyLimit checks the exact limits, with and without a Content-Length.
 func TestBodyLimit(t *testing.T) {
+	t.Parallel()
 	h := server(t, nil, map[string]service{
 		b2bv1connect.AuthServiceLoginProcedure:          answers(&b2bv1.LoginResponse{}),
 		b2bv1connect.ThreadServiceCreateThreadProcedure: answers(&b2bv1.CreateThreadResponse{Thread: benchThread}),

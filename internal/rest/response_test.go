@@ -16,6 +16,7 @@ import (
 )
 
 func TestAnswers(t *testing.T) {
+	t.Parallel()
 	h := server(t, nil, map[string]service{
 		b2bv1connect.ServerServiceGetVersionProcedure: answers(&b2bv1.GetVersionResponse{Version: "1", Server: "s"}),
 		b2bv1connect.ServerServiceGetHealthProcedure:  answers(&b2bv1.GetHealthResponse{Status: b2bv1.HealthStatus_HEALTH_STATUS_DEGRADED, Db: b2bv1.DatabaseStatus_DATABASE_STATUS_ERROR}),
@@ -54,6 +55,7 @@ func TestAnswers(t *testing.T) {
 }
 
 func TestErrorBodies(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		err    error
 		status int
@@ -88,6 +90,7 @@ func TestErrorBodies(t *testing.T) {
 }
 
 func TestSessionCookie(t *testing.T) {
+	t.Parallel()
 	cookie := &call.Cookie{Value: "abc", MaxAge: 3600}
 	var failure error
 	h := server(t, nil, map[string]service{b2bv1connect.AuthServiceLoginProcedure: func(ctx context.Context, _ proto.Message) (proto.Message, error) {
@@ -109,6 +112,7 @@ func TestSessionCookie(t *testing.T) {
 }
 
 func TestNoContent(t *testing.T) {
+	t.Parallel()
 	knownCallers["super"] = &call.Caller{Kind: call.SuperAdmin, Session: &call.Session{}}
 	defer delete(knownCallers, "super")
 	h := server(t, nil, map[string]service{
@@ -125,6 +129,7 @@ func TestNoContent(t *testing.T) {
 }
 
 func TestETag(t *testing.T) {
+	t.Parallel()
 	h := server(t, nil, map[string]service{
 		b2bv1connect.ThreadServiceGetThreadProcedure:    answers(&b2bv1.GetThreadResponse{Thread: &b2bv1.Thread{Id: "t", Revision: 3}}),
 		b2bv1connect.ThreadServiceCreateThreadProcedure: answers(&b2bv1.CreateThreadResponse{Thread: &b2bv1.Thread{Id: "t", Revision: 3}}),
@@ -161,6 +166,7 @@ func TestETag(t *testing.T) {
 }
 
 func TestWeakETag(t *testing.T) {
+	t.Parallel()
 	version := &b2bv1.GetVersionResponse{Version: "1"}
 	h := server(t, nil, map[string]service{b2bv1connect.ServerServiceGetVersionProcedure: answers(version)})
 	tag := do(t, h, "GET /api/version").Header.Get("ETag")

@@ -117,6 +117,7 @@ func bodyOf(t testing.TB, res *http.Response) string {
 const asBot = "\nAuthorization: Bearer bot"
 
 func TestRequestMessage(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name, procedure, request string
 		want                     proto.Message
@@ -182,6 +183,7 @@ func TestRequestMessage(t *testing.T) {
 }
 
 func TestIfMatchAndKeysReachTheService(t *testing.T) {
+	t.Parallel()
 	var got *b2bv1.UpdateThreadRequest
 	h := server(t, nil, map[string]service{b2bv1connect.ThreadServiceUpdateThreadProcedure: func(_ context.Context, m proto.Message) (proto.Message, error) {
 		got = m.(*b2bv1.UpdateThreadRequest)
@@ -199,6 +201,7 @@ func TestIfMatchAndKeysReachTheService(t *testing.T) {
 // TestBuffersAreNotShared checks that messages do not reference the buffer of their body, which is
 // used again for the next request.
 func TestBuffersAreNotShared(t *testing.T) {
+	t.Parallel()
 	var got []proto.Message
 	h := server(t, nil, map[string]service{b2bv1connect.ThreadServiceSendThreadMessageProcedure: func(_ context.Context, m proto.Message) (proto.Message, error) {
 		got = append(got, m)
@@ -215,6 +218,7 @@ func TestBuffersAreNotShared(t *testing.T) {
 
 // B2B-HTTP-019: what proxies report about the caller.
 func TestCallInfo(t *testing.T) {
+	t.Parallel()
 	var got *call.Info
 	proxies, err := forwarded.Parse("1")
 	if err != nil {

@@ -26,6 +26,7 @@ func routerOf(t testing.TB, patterns ...string) *router {
 }
 
 func TestRouter(t *testing.T) {
+	t.Parallel()
 	r := routerOf(t,
 		"GET /api/me", "GET /api/bots/{id}", "GET /api/bots/{name}/profile", "GET /api/bots/online", "POST /api/bots/{bot}",
 		"GET /api/{a}/x/{b}", "GET /api/bots/x/y",
@@ -77,6 +78,7 @@ func TestRouter(t *testing.T) {
 }
 
 func TestRouterFoldsOnlyASCII(t *testing.T) {
+	t.Parallel()
 	r := routerOf(t, "GET /api/k")
 	for path, want := range map[string]bool{"/api/K": true, "/api/%E2%84%AA": false, "/api/%E2%84%AAK": false} { // the Kelvin sign
 		if m, err := r.find("GET", path); err != nil || (m.route != nil) != want {
@@ -86,6 +88,7 @@ func TestRouterFoldsOnlyASCII(t *testing.T) {
 }
 
 func TestRouterRefusesPatterns(t *testing.T) {
+	t.Parallel()
 	for _, pattern := range []string{
 		"", "/", "api/me", "/api/", "/api//me", "/api/{id", "/api/id}", "/api/{}", "/api/{a=*}", "/api/*", "/api/{a}:verb", "/api/x:verb",
 		"/{a}/{a}", "/{a}/{b}/{c}/{d}/{e}", strings.Repeat("/x", maxSegments+1), "/a%20b",
@@ -100,6 +103,7 @@ func TestRouterRefusesPatterns(t *testing.T) {
 
 // TestStartRefusesBadRules breaks one operation at a time.
 func TestStartRefusesBadRules(t *testing.T) {
+	t.Parallel()
 	get := func(path string) *annotations.HttpRule {
 		return &annotations.HttpRule{Pattern: &annotations.HttpRule_Get{Get: path}}
 	}

@@ -27,6 +27,7 @@ func streams(s streamer) func(*rest.Config) {
 }
 
 func TestServerSentEvents(t *testing.T) {
+	t.Parallel()
 	const get = "GET /api/events\nAuthorization: Bearer bot"
 	head := strings.Replace(get, "GET", "HEAD", 1)
 	events := func(ctx context.Context, _ proto.Message, send func(proto.Message) error) error {
@@ -84,6 +85,7 @@ func TestServerSentEvents(t *testing.T) {
 }
 
 func TestStreamRequest(t *testing.T) {
+	t.Parallel()
 	var got *b2bv1.SubscribeRequest
 	h := server(t, streams(func(_ context.Context, m proto.Message, _ func(proto.Message) error) error {
 		got = m.(*b2bv1.SubscribeRequest)

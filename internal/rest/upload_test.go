@@ -108,6 +108,7 @@ var forms = map[string]struct {
 }
 
 func TestForms(t *testing.T) {
+	t.Parallel()
 	for what, c := range forms {
 		if got := receive(t, formType, strings.NewReader(c.body)); got.code != c.code {
 			t.Errorf("%s: %s, want %s", what, got, c.code)
@@ -124,6 +125,7 @@ func TestForms(t *testing.T) {
 
 // A form that is cut off anywhere is refused: half a file is not stored (B2B-FILE-002).
 func TestFormsCutOff(t *testing.T) {
+	t.Parallel()
 	for _, what := range []string{"a file", "a file and texts"} {
 		whole := forms[what].body
 		for n := range len(whole) - len("\r\n") {

@@ -23,6 +23,7 @@ const day = 24 * time.Hour
 
 // B2B-LIFE-001, 005: idle threads are closed, with events and an audit entry.
 func TestIdleThreadsAreClosed(t *testing.T) {
+	t.Parallel()
 	onEach(t, func(f *fixture) {
 		f.org("o")
 		a, b := f.bot("o", "ann"), f.bot("o", "bob")
@@ -94,6 +95,7 @@ func TestIdleThreadsAreClosed(t *testing.T) {
 // B2B-LIFE-002, 003, 005: messages and artifact versions are removed after the days of the
 // settings, in many steps with one audit entry. Those of open threads and of other orgs stay.
 func TestOldMessagesAndArtifactsAreRemoved(t *testing.T) {
+	t.Parallel()
 	onEach(t, func(f *fixture) {
 		const many = 603
 		for _, org := range []string{"o", "p"} {
@@ -165,6 +167,7 @@ func TestOldMessagesAndArtifactsAreRemoved(t *testing.T) {
 
 // B2B-LIFE-004, 006: audit entries stay for 90 days, events for 30, saved responses for one.
 func TestRetentionPeriods(t *testing.T) {
+	t.Parallel()
 	onEach(t, func(f *fixture) {
 		f.org("o")
 		a := f.bot("o", "ann")
@@ -213,6 +216,7 @@ func TestRetentionPeriods(t *testing.T) {
 
 // B2B-LIFE-007: one node at a time runs a job, and another one after its lease has expired.
 func TestOneNodeRunsAJob(t *testing.T) {
+	t.Parallel()
 	onEach(t, func(f *fixture) {
 		f.org("o")
 		f.org("p")
@@ -282,6 +286,7 @@ func (f orgsFunc) KeepOrg(ctx context.Context, org string, step retention.Step) 
 // B2B-ORG-006: no call finds a destroyed org, any node removes its rows and files, and a
 // removal that failed half way is repeated.
 func TestDestroyedOrgsAreRemoved(t *testing.T) {
+	t.Parallel()
 	onEach(t, func(f *fixture) {
 		const many = 350
 		for _, org := range []string{"gone", "kept"} {
@@ -360,6 +365,7 @@ func (s *failingStore) Update(ctx context.Context, org string, fn func(store.Tx)
 // B2B-LIFE-006, 007: when a node is killed while it removes an org, another node removes
 // the rest after the lease has expired.
 func TestKilledWhileRemoving(t *testing.T) {
+	t.Parallel()
 	onEach(t, func(f *fixture) {
 		f.org("o")
 		f.settings("o", func(*b2bv1.UpdateOrgSettingsRequest) {})
@@ -393,6 +399,7 @@ func TestKilledWhileRemoving(t *testing.T) {
 
 // Run runs the due jobs at the start and after Wake, and ends with its context.
 func TestRun(t *testing.T) {
+	t.Parallel()
 	onEach(t, func(f *fixture) {
 		f.org("o")
 		r := f.runner("n")

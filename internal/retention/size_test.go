@@ -6,6 +6,7 @@ import (
 )
 
 func TestSize(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		size size
 		took time.Duration
@@ -32,6 +33,7 @@ func TestSize(t *testing.T) {
 // For any cost of a row, the time of a step converges to between stepTime/4 and stepTime,
 // unless the size is at one of its bounds.
 func TestSizeConverges(t *testing.T) {
+	t.Parallel()
 	for row := time.Duration(1); row < time.Second; row *= 3 {
 		s := leastSize
 		for range 50 {

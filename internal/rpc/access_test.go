@@ -68,6 +68,7 @@ func (r *recorder) WrapStreamingHandler(connect.StreamingHandlerFunc) connect.St
 // over Connect. The test decides from the schema alone which calls are permitted, without the code
 // of the server.
 func TestAccess(t *testing.T) {
+	t.Parallel()
 	services := call.Services{
 		ArtifactService: b2bv1connect.UnimplementedArtifactServiceHandler{}, ChannelService: b2bv1connect.UnimplementedChannelServiceHandler{},
 		ThreadService: b2bv1connect.UnimplementedThreadServiceHandler{}, OrgThreadService: b2bv1connect.UnimplementedOrgThreadServiceHandler{},

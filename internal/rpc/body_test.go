@@ -108,6 +108,7 @@ func post(t *testing.T, h http.Handler, procedure, kind, token string, message [
 // In every protocol: nothing is read from a caller who is refused (B2B-HTTP-021); other messages
 // are counted before they are decoded (B2B-LIM-031) and inflated to the limit (B2B-LIM-033).
 func TestBodies(t *testing.T) {
+	t.Parallel()
 	h := binding(nil)
 	zeros := make([]byte, 3*rpc.MaxMessage)
 	for kind := range sendings {
@@ -140,6 +141,7 @@ func TestBodies(t *testing.T) {
 
 // Invalid gzip data and truncated messages are errors of the client.
 func TestBrokenBodies(t *testing.T) {
+	t.Parallel()
 	h := binding(nil)
 	for _, c := range []struct{ kind, coding, body string }{
 		{"application/proto", "Content-Encoding", "hello"},
@@ -167,6 +169,7 @@ func TestBrokenBodies(t *testing.T) {
 
 // A message without room is refused with a retry delay (B2B-LIM-032).
 func TestNoRoom(t *testing.T) {
+	t.Parallel()
 	h := binding(intake.New(intake.Sizes{Share: 32 << 10, Patience: time.Millisecond}, nil))
 	url := httptest.NewServer(h)
 	defer url.Close()

@@ -10,6 +10,7 @@ import (
 
 // connect's own codec accepts each of these as an empty request.
 func TestStrictJSON(t *testing.T) {
+	t.Parallel()
 	codec := strictJSON{"json"}
 	for _, text := range []string{``, `{"nova":1}`, `{"status":"nova"}`, `{"status":"active"}`} {
 		if err := codec.Unmarshal([]byte(text), new(b2bv1.ListThreadsRequest)); err == nil {

@@ -12,6 +12,7 @@ import (
 
 // B2B-HTTP-030, 032: which requests are calls, and the responses to the others.
 func TestRequestsThatAreNotCalls(t *testing.T) {
+	t.Parallel()
 	known := callers{"bot": {Kind: call.Bot, OrgID: "o1", BotID: "b1", Scopes: call.ScopeFull}}
 	s := services()
 	h := rpc.New(s, s.Operations(), call.NewPipeline(known, slog.New(slog.DiscardHandler), false), call.Edge{}, nil, nil, elsewhere)

@@ -154,6 +154,7 @@ func withHeader(t *testing.T, pairs ...string) (context.Context, connect.CallInf
 }
 
 func TestProtocols(t *testing.T) {
+	t.Parallel()
 	url, clients, options := serve(t)
 	for name, client := range clients {
 		t.Run(name, func(t *testing.T) {
@@ -205,6 +206,7 @@ func TestProtocols(t *testing.T) {
 }
 
 func TestCookieAndCSRF(t *testing.T) {
+	t.Parallel()
 	url, clients, _ := serve(t)
 	threads := b2bv1connect.NewThreadServiceClient(clients["connect"], url)
 	for _, c := range []struct {
@@ -230,6 +232,7 @@ func TestCookieAndCSRF(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
+	t.Parallel()
 	url, clients, options := serve(t)
 	big := &b2bv1.GetThreadRequest{ThreadId: strings.Repeat("x", rpc.MaxMessage+1)}
 	for name, client := range clients {
@@ -250,6 +253,7 @@ func TestLimits(t *testing.T) {
 }
 
 func TestUnknownPaths(t *testing.T) {
+	t.Parallel()
 	s := services()
 	h := rpc.New(s, s.Operations(), call.NewPipeline(callers{}, slog.New(slog.DiscardHandler), false), call.Edge{}, nil, nil, elsewhere)
 	for _, path := range []string{"/", "/b2b.v1.Nothing/X", "/b2b.v1.ThreadService/Nothing", "/b2b.v1.ThreadService/GetThread/x", "/b2b.v1.ThreadService"} {

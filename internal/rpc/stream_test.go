@@ -28,6 +28,7 @@ func of(t *testing.T, info *call.Info) context.Context {
 
 // TestStreams passes streams through the pipeline without a server.
 func TestStreams(t *testing.T) {
+	t.Parallel()
 	auth := &oneCaller{}
 	operations := call.Services{}.Operations()
 	i := &interceptor{

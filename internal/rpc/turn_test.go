@@ -31,6 +31,7 @@ func (w unreadWriter) Write(p []byte) (int, error) {
 
 // A client that does not read an error holds no turn to read or to decode (B2B-LIM-020).
 func TestUnreadErrorsHoldNoTurn(t *testing.T) {
+	t.Parallel()
 	limiter := concurrency.NewLimiter(concurrency.Config{Scheduler: concurrency.Scheduler{Processors: 1}})
 	s := services()
 	known := callers{"bot": {Kind: call.Bot, OrgID: "o1", BotID: "b1", Scopes: call.ScopeFull}}

@@ -8,6 +8,7 @@ import (
 )
 
 func TestKeyring(t *testing.T) {
+	t.Parallel()
 	old, young, other := NewKey(), NewKey(), NewKey()
 	before := New(old).Seal(Webhook("b"), "hush")
 	keys := New(young, old)
@@ -46,6 +47,7 @@ func TestKeyring(t *testing.T) {
 }
 
 func TestTickets(t *testing.T) {
+	t.Parallel()
 	keys, code := New(NewKey()), "tkt_1"
 	for _, want := range []Ticket{{ID: "i"}, {ID: "i", Code: &code}} {
 		sealed, err := keys.SealTicket("row", want)
@@ -63,6 +65,7 @@ func TestTickets(t *testing.T) {
 }
 
 func TestKeys(t *testing.T) {
+	t.Parallel()
 	a, b := NewKey(), NewKey()
 	keys, err := ParseKeys(" " + a.Text() + ", " + strings.ToUpper(b.Text()) + ",")
 	if err != nil || len(keys) != 2 || keys[0] != a || keys[1] != b || a == b || a.ID() == b.ID() || len(a.ID()) != 12 {

@@ -152,6 +152,7 @@ func wantCode(t *testing.T, err error, code b2bv1.ErrorCode, status int) {
 }
 
 func TestOneChannelForConcurrentSenders(t *testing.T) {
+	t.Parallel()
 	w := newOrgFixture(t)
 	a, b := w.bot("atlas"), w.bot("nova")
 	before := w.top()
@@ -187,6 +188,7 @@ func TestOneChannelForConcurrentSenders(t *testing.T) {
 }
 
 func TestOneOfConcurrentUpdatesSucceeds(t *testing.T) {
+	t.Parallel()
 	w := newOrgFixture(t)
 	a := w.bot("atlas")
 	id := w.thread(a)
@@ -217,6 +219,7 @@ func TestOneOfConcurrentUpdatesSucceeds(t *testing.T) {
 }
 
 func TestRevisionsOfOneUpdate(t *testing.T) {
+	t.Parallel()
 	w := newOrgFixture(t)
 	a := w.bot("atlas")
 	id := w.thread(a, "atlas")
@@ -245,6 +248,7 @@ func TestRevisionsOfOneUpdate(t *testing.T) {
 }
 
 func TestRefusedPermissionIsAudited(t *testing.T) {
+	t.Parallel()
 	w := newOrgFixture(t)
 	a, b := w.bot("atlas"), w.bot("nova")
 	id := w.thread(a, "nova")
@@ -265,6 +269,7 @@ func TestRefusedPermissionIsAudited(t *testing.T) {
 }
 
 func TestThreadMessageEventEqualsTheMessage(t *testing.T) {
+	t.Parallel()
 	w := newOrgFixture(t)
 	a, b := w.bot("atlas"), w.bot("nova")
 	id := w.thread(a, "nova")
@@ -302,6 +307,7 @@ func TestThreadMessageEventEqualsTheMessage(t *testing.T) {
 }
 
 func TestJoinRequestIsResolvedOnce(t *testing.T) {
+	t.Parallel()
 	w := newOrgFixture(t)
 	a, b, c := w.bot("atlas"), w.bot("nova"), w.bot("vega")
 	id := w.thread(a)
@@ -346,6 +352,7 @@ func TestJoinRequestIsResolvedOnce(t *testing.T) {
 }
 
 func TestLastParticipantCannotLeave(t *testing.T) {
+	t.Parallel()
 	w := newOrgFixture(t)
 	a, b := w.bot("atlas"), w.bot("nova")
 	id := w.thread(a, "nova")
@@ -364,6 +371,7 @@ func TestLastParticipantCannotLeave(t *testing.T) {
 }
 
 func TestRefusedMessagesAreNotCounted(t *testing.T) {
+	t.Parallel()
 	w := newOrgFixture(t)
 	a := w.bot("atlas")
 	w.bot("nova")

@@ -6,6 +6,7 @@ import (
 )
 
 func TestAuditText(t *testing.T) {
+	t.Parallel()
 	for _, d := range []detail{
 		{}, {"thread_id": "t"}, {"to": "b", "channel_id": "c", "via": "ws"}, {"quote": "\"\\\n<é\u2028"},
 		{"a": "1", "b": "2", "c": "3", "d": "4", "e": "5"}, {"count": 3, "name": nil},

@@ -28,6 +28,7 @@ func newStreamFixture(t *testing.T, c eventlog.Config) (w *orgFixture, stop cont
 // TestHeartbeats: heartbeats carry the position of the log. They are sent without events, also with
 // a filter that no event passes.
 func TestHeartbeats(t *testing.T) {
+	t.Parallel()
 	w, stop := newStreamFixture(t, eventlog.Config{})
 	ann := w.bot("ann")
 	var cursors []string
@@ -57,6 +58,7 @@ func TestHeartbeats(t *testing.T) {
 // TestSlowReader: a reader that does not read gets a position to resume from, and misses no event
 // there.
 func TestSlowReader(t *testing.T) {
+	t.Parallel()
 	w, _ := newStreamFixture(t, eventlog.Config{Queue: 4, Grace: time.Millisecond})
 	ann := w.bot("ann")
 	const events = 25 // more than the queue holds, fewer than a bot may create
@@ -102,6 +104,7 @@ func TestSlowReader(t *testing.T) {
 }
 
 func TestSubscribeRefuses(t *testing.T) {
+	t.Parallel()
 	w, _ := newStreamFixture(t, eventlog.Config{})
 	ann := w.bot("ann")
 	nonsense := "x"

@@ -18,6 +18,7 @@ import (
 
 // A file with missing or incomplete bytes is not found, and no part of it is sent (B2B-FILE-026).
 func TestFileWithMissingBytes(t *testing.T) {
+	t.Parallel()
 	st := sqltest.SQLite(t)
 	disk := openFiles(t)
 	db := narrowed(st)
@@ -63,6 +64,7 @@ func (fullStore) Update(context.Context, string, func(store.Tx) error) error {
 // An upload to a full database leaves no bytes, so that a client that repeats it does not fill the
 // disk of the files as well (B2B-FILE-010).
 func TestUploadToAFullDatabase(t *testing.T) {
+	t.Parallel()
 	st := sqltest.SQLite(t)
 	err := st.Update(t.Context(), "", func(tx store.Tx) error {
 		return tx.CreateOrg(t.Context(), &store.Org{ID: "org-1", Name: "o", SecretHash: "h", Status: store.OrgActive})

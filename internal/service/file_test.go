@@ -57,6 +57,7 @@ func data(text string) *b2bv1.UploadFileRequest { return &b2bv1.UploadFileReques
 // B2B-FILE-027: reading an upload returns the bytes that were sent, whatever the sizes of the
 // messages and of the reads, and wherever the head ends.
 func TestUploadReads(t *testing.T) {
+	t.Parallel()
 	text := strings.Repeat("0123456789", 1000)
 	for _, sizes := range [][]int{{10_000}, {1, 9_999}, {0, 3071, 0, 1, 6_928}, {3072, 6_928}, {3000, 100, 0, 6_900}} {
 		all, at := []*b2bv1.UploadFileRequest{named("a.txt", "text/plain")}, 0
@@ -76,6 +77,7 @@ func TestUploadReads(t *testing.T) {
 }
 
 func TestUploadRefusals(t *testing.T) {
+	t.Parallel()
 	broken := errors.New("broken")
 	for name, c := range map[string]struct {
 		next func() (*b2bv1.UploadFileRequest, error)
@@ -110,6 +112,7 @@ func TestUploadRefusals(t *testing.T) {
 // B2B-FILE-010, B2B-LIM-020: the gate never exceeds its limits, in all, for an org and for a bot,
 // and lets every upload in eventually.
 func TestGate(t *testing.T) {
+	t.Parallel()
 	g := newGate()
 	var in, most, passed atomic.Int64
 	var wg sync.WaitGroup
@@ -137,6 +140,7 @@ func TestGate(t *testing.T) {
 
 // B2B-LIM-020: uploads of another org do not wait while one org uses all places that it can get.
 func TestGateIsFair(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate()
 		begin := time.Now()
@@ -177,6 +181,7 @@ func TestGateIsFair(t *testing.T) {
 
 // A repeated upload is recognised by its bytes, not only by its name and type.
 func TestUploadRequest(t *testing.T) {
+	t.Parallel()
 	request := func(text string) []byte {
 		u := newUpload(pieces(named("a.txt", "text/plain"), data(text)), 10)
 		if err := u.begin(); err != nil {

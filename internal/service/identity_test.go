@@ -144,6 +144,7 @@ func bearer(token string) call.Credentials { return call.Credentials{Bearer: tok
 // A repeated request returns the same response, also when it contains a secret. The stored response
 // is sealed.
 func TestRepeatedResponsesWithSecrets(t *testing.T) {
+	t.Parallel()
 	d := newFixture(t)
 	create := &b2bv1.CreateOrgRequest{Name: new("org"), RequestId: new("r1")}
 	org := must(d.PlatformService.CreateOrg(d.super(), create))
@@ -181,6 +182,7 @@ func TestRepeatedResponsesWithSecrets(t *testing.T) {
 }
 
 func TestSessionsEvictTheOldest(t *testing.T) {
+	t.Parallel()
 	d := newFixture(t)
 	org := d.org()
 	one, two := d.bot(org, "one"), d.bot(org, "two")
@@ -217,6 +219,7 @@ func TestSessionsEvictTheOldest(t *testing.T) {
 // The address of a webhook is looked up only for callers with a valid credential, outside of the
 // transaction, and not again for a repeated request.
 func TestWebhookLookups(t *testing.T) {
+	t.Parallel()
 	d := newFixture(t)
 	org := d.org()
 	req := &b2bv1.RegisterBotRequest{
@@ -263,6 +266,7 @@ func TestWebhookLookups(t *testing.T) {
 // When a credential becomes valid between the look-up and the transaction, the webhook is checked
 // before it is stored.
 func TestWebhookOfACredentialThatBecomesValid(t *testing.T) {
+	t.Parallel()
 	d := newFixture(t)
 	org := d.org()
 	s := d.AuthService.(*authService)
@@ -303,6 +307,7 @@ func (s *turning) Update(ctx context.Context, org string, fn func(store.Tx) erro
 
 // The deletion of a bot emits events to its threads, then to the org, then for the caches.
 func TestEventsOfADeletion(t *testing.T) {
+	t.Parallel()
 	d := newFixture(t)
 	org := d.org()
 	gone, other := d.bot(org, "gone"), d.bot(org, "other")
@@ -344,6 +349,7 @@ func TestEventsOfADeletion(t *testing.T) {
 
 // A single-use ticket registers one bot, also when several use it at once.
 func TestTicketIsUsedOnce(t *testing.T) {
+	t.Parallel()
 	d := newFixture(t)
 	org := d.org()
 	admin := d.as(bearer(d.bot(org, "admin").Token))
@@ -369,6 +375,7 @@ func TestTicketIsUsedOnce(t *testing.T) {
 }
 
 func TestExpiry(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		seconds *float64
 		want    int64

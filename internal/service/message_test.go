@@ -15,6 +15,7 @@ func textPart(content string) *b2bv1.Part {
 }
 
 func TestCheckParts(t *testing.T) {
+	t.Parallel()
 	json := func(text string) *b2bv1.Part {
 		return &b2bv1.Part{Part: &b2bv1.Part_Json{Json: &b2bv1.JsonPart{Content: &text}}}
 	}
@@ -55,6 +56,7 @@ func TestCheckParts(t *testing.T) {
 }
 
 func TestStoredPartsRoundTrip(t *testing.T) {
+	t.Parallel()
 	extra := `{"w":9007199254740993}`
 	list := &b2bv1.PartList{Values: []*b2bv1.Part{textPart("<a> & \u2028"), {Part: textPart("b").Part, Extra: &extra}}}
 	parts, ok := readStoredParts(storedParts(list))
@@ -72,6 +74,7 @@ func TestStoredPartsRoundTrip(t *testing.T) {
 }
 
 func TestMessageMetadata(t *testing.T) {
+	t.Parallel()
 	owner := "Ada"
 	human := `"provenance":{"authored_by":"human","owner_name":"Ada","auth_mode":"web_ui"}}`
 	session := &call.Session{OwnerName: &owner}

@@ -104,6 +104,7 @@ func (t *tracedTx) RedeemInviteCode(ctx context.Context, hash string, now int64)
 // TestRefusalsDoTheSameWork: requests with the same refusal make the same reads, and the same
 // transactions with as many rows, so that their time does not reveal the reason (B2B-AUTH-071).
 func TestRefusalsDoTheSameWork(t *testing.T) {
+	t.Parallel()
 	d := newFixture(t)
 	here, other := d.org(), d.org()
 	d.bot(here, "ann")
@@ -181,6 +182,7 @@ func TestRefusalsDoTheSameWork(t *testing.T) {
 // TestSecretsAreHashedWithoutAnOrg: a secret is hashed also for an org that does not exist
 // (B2B-AUTH-071). The test measures the time with a secret that takes milliseconds to hash.
 func TestSecretsAreHashedWithoutAnOrg(t *testing.T) {
+	t.Parallel()
 	d := newFixture(t)
 	org, long := d.org(), strings.Repeat("x", 8<<20)
 	least := func(id string) time.Duration {

@@ -12,6 +12,7 @@ import (
 // TestPartsAreSummed: Tx embeds every part that a service states for its changes, and Reader every
 // part for a snapshot. Otherwise change, update and view could not convert to it.
 func TestPartsAreSummed(t *testing.T) {
+	t.Parallel()
 	paths, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 // TestCodesWithoutTheirSealKey: when its seal key is lost, a code is not shown but still works
 // (B2B-AUTH-073).
 func TestCodesWithoutTheirSealKey(t *testing.T) {
+	t.Parallel()
 	d := newFixture(t)
 	org := d.org()
 	person := d.admin(org)

@@ -13,6 +13,7 @@ import (
 
 // B2B-THR-088: a thread can have participants up to the limit, and returns all of them.
 func TestThreadFull(t *testing.T) {
+	t.Parallel()
 	w := newOrgFixture(t)
 	ann := w.bot("ann")
 	made, err := w.ThreadService.CreateThread(ann, &b2bv1.CreateThreadRequest{Topic: new("x")})

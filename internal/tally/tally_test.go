@@ -9,6 +9,7 @@ import (
 )
 
 func TestLogsOnceAMinute(t *testing.T) {
+	t.Parallel()
 	var out bytes.Buffer
 	now := time.Unix(1000, 0)
 	l := New(slog.New(slog.NewTextHandler(&out, nil)), "connections cut")

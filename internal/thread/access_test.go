@@ -9,6 +9,7 @@ func visibilities() []Visibility { return []Visibility{Public, Members, Private}
 func joinPolicies() []JoinPolicy { return []JoinPolicy{Open, Approval, InviteOnly} }
 
 func TestParseSettings(t *testing.T) {
+	t.Parallel()
 	for _, v := range visibilities() {
 		if got, ok := ParseVisibility(string(v)); !ok || got != v {
 			t.Errorf("ParseVisibility(%q) = %q, %v", v, got, ok)
@@ -31,6 +32,7 @@ func TestParseSettings(t *testing.T) {
 
 // Every pair of settings, every request (also an empty one).
 func TestSettingsWithExhaustively(t *testing.T) {
+	t.Parallel()
 	for _, v := range visibilities() {
 		for _, p := range joinPolicies() {
 			for _, askV := range append(visibilities(), "") {
@@ -70,6 +72,7 @@ func TestSettingsWithExhaustively(t *testing.T) {
 // TestAccessExhaustively checks the table of B2B-THR-020 for every visibility, state,
 // participation, and for operations that need a live thread and that do not.
 func TestAccessExhaustively(t *testing.T) {
+	t.Parallel()
 	outside := map[Visibility]map[bool]Access{ // by "ended and needs a live thread"
 		Public:  {false: JoinRequired, true: Ended},
 		Members: {false: NotFound, true: NotFound},
@@ -98,6 +101,7 @@ func TestAccessExhaustively(t *testing.T) {
 // visibility/join policy; the values are the results for a bot that is not in a live thread,
 // without and with a pending request.
 func TestJoinExhaustively(t *testing.T) {
+	t.Parallel()
 	outsider := map[string][2]Join{
 		"public/open":         {JoinedAtOnce, JoinedAtOnce},
 		"public/approval":     {RequestNeeded, AlreadyRequested},
@@ -136,6 +140,7 @@ func TestJoinExhaustively(t *testing.T) {
 
 // An unknown join policy, in a damaged row, lets no bot join.
 func TestUnknownJoinPolicyNeedsInvitation(t *testing.T) {
+	t.Parallel()
 	if got := DecideJoin(Settings{Public, "whatever"}, Active, false, false); got != InvitationNeeded {
 		t.Errorf("DecideJoin = %d", got)
 	}

@@ -10,6 +10,7 @@ import (
 )
 
 func TestParsePolicyAccepts(t *testing.T) {
+	t.Parallel()
 	for raw, want := range map[string]string{
 		`{}`:                                              `{}`,
 		` { "close": ["initiator"] } `:                    `{"close":["initiator"]}`,
@@ -35,6 +36,7 @@ func TestParsePolicyAccepts(t *testing.T) {
 }
 
 func TestParsePolicyRefuses(t *testing.T) {
+	t.Parallel()
 	for _, raw := range []string{
 		``, ` `, `{`, `{}{}`, `[]`, `[1]`, `"{}"`, `0`, `1`, `true`, `false`, `nul`,
 		`{"Close":[]}`, `{"":[]}`, `{"close ":null}`, `{"status":["*"]}`, `{"__proto__":null}`,
@@ -59,6 +61,7 @@ func TestParsePolicyRefuses(t *testing.T) {
 
 // A policy with very many labels is refused before they are decoded (B2B-LIM-031).
 func TestParsePolicyCountsFirst(t *testing.T) {
+	// Not parallel: it counts the allocations of the whole process.
 	raw := []byte(`{"write":[` + strings.Repeat(`"",`, 300_000) + `""]}`)
 	var err error
 	allocations := testing.AllocsPerRun(1, func() { _, err = ParsePolicy(raw) })
@@ -72,6 +75,7 @@ func text(s string) *string { return &s }
 
 // TestEvaluateConsequences checks the consequences of B2B-THR-071 to 075, case by case.
 func TestEvaluateConsequences(t *testing.T) {
+	t.Parallel()
 	boss, lead, plain := Subject{Initiator: true}, Subject{Label: "lead"}, Subject{}
 	for _, c := range []struct {
 		name        string
@@ -157,6 +161,7 @@ func oracle(threadPolicy, org *string, action Action, who Subject) bool {
 
 // Every kind of thread policy x every kind of org default x every action x every kind of caller.
 func TestEvaluateExhaustively(t *testing.T) {
+	t.Parallel()
 	lists := []string{`null`, `[]`, `["*"]`, `["initiator"]`, `["lead"]`, `["initiator","lead"]`, `["lead","*"]`, `["other"]`, `[""]`}
 	callers := []Subject{}
 	for _, label := range []string{"", "lead", "other", "Lead", "initiator", "*"} {

@@ -17,6 +17,7 @@ var table = map[Status]map[Status]bool{
 func reasons() []CloseReason { return []CloseReason{NoReason, Manual, Timeout, Failure, "bored"} }
 
 func TestParse(t *testing.T) {
+	t.Parallel()
 	for _, s := range Statuses() {
 		if got, ok := ParseStatus(string(s)); !ok || got != s {
 			t.Errorf("ParseStatus(%q) = %q, %v", s, got, ok)
@@ -40,6 +41,7 @@ func TestParse(t *testing.T) {
 }
 
 func TestTerminalAndGuard(t *testing.T) {
+	t.Parallel()
 	guards := map[Status]Action{Resolved: ActionResolve, Closed: ActionClose}
 	for _, s := range Statuses() {
 		action, guarded := s.Guard()
@@ -54,6 +56,7 @@ func TestTerminalAndGuard(t *testing.T) {
 
 // Every state, target (also an unknown one) and reason: the result, and the first error.
 func TestStatusChangeExhaustively(t *testing.T) {
+	t.Parallel()
 	targets := append(Statuses(), "", "paused")
 	for _, from := range append(Statuses(), "", "paused") {
 		for _, to := range targets {
@@ -122,6 +125,7 @@ func checkLifecycle(t *testing.T, from, to Status, reason CloseReason, allowed b
 }
 
 func TestCloseReasonAloneIsRefused(t *testing.T) {
+	t.Parallel()
 	if got := refusalOf(CheckPairing("", Manual)); got != ReasonNotAllowed {
 		t.Errorf("refusal %d", got)
 	}
@@ -132,6 +136,7 @@ func TestCloseReasonAloneIsRefused(t *testing.T) {
 
 // Active can be reached from every state.
 func TestActiveIsReachable(t *testing.T) {
+	t.Parallel()
 	for _, s := range Statuses() {
 		if s != Active && !CanTransition(s, Active) {
 			t.Errorf("%s cannot become active again", s)

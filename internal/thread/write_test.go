@@ -7,6 +7,7 @@ import (
 
 // All 6 x 16 writes: the revision increases by one for each group.
 func TestRevisionsExhaustively(t *testing.T) {
+	t.Parallel()
 	for _, s := range append(Statuses(), "") {
 		for bits := range 16 {
 			w := Write{Status: s, Context: bits&1 != 0, Topic: bits&2 != 0, Policy: bits&4 != 0, Settings: bits&8 != 0}
@@ -22,6 +23,7 @@ func TestRevisionsExhaustively(t *testing.T) {
 }
 
 func TestChanges(t *testing.T) {
+	t.Parallel()
 	open, hidden := Settings{Public, Open}, Settings{Private, InviteOnly}
 	for _, c := range []struct {
 		name          string

@@ -229,6 +229,7 @@ func (p *place) sealed(s *sqlstore.Store, keys *seal.Keyring, lost bool) {
 // TestRest: a start seals secrets in plain text, once. No file of the database has them afterwards
 // (B2B-AUTH-072, B2B-AUTH-074, B2B-LIFE-008).
 func TestRest(t *testing.T) {
+	t.Parallel()
 	places(t, func(t *testing.T, p *place) {
 		p.fill()
 		if p.driver == "sqlite" && !p.holds("hush-one-015") {
@@ -297,6 +298,7 @@ func (p *place) keyIsPrivate() {
 // TestKeys: without its key a secret cannot be read, and with the key it can again. A start reseals
 // with a new key (B2B-AUTH-073).
 func TestKeys(t *testing.T) {
+	t.Parallel()
 	places(t, func(t *testing.T, p *place) {
 		p.fill()
 		p.must(p.start("", nil))
@@ -344,6 +346,7 @@ func TestKeys(t *testing.T) {
 // TestStartsAtOnce: nodes that start at once use one key, also without a shared disk. With the next
 // admin secret, secrets sealed with the last one can be read.
 func TestStartsAtOnce(t *testing.T) {
+	t.Parallel()
 	p := &place{t, pgtest.URL(t), filepath.Join(t.TempDir(), "files"), "pgx", "secret"}
 	firsts := make(chan string, 4)
 	for range 4 {

@@ -11,6 +11,7 @@ import (
 // B2B-LIFE-020: no event waits longer than the longest delay for a retry, also when the clock is
 // set back.
 func TestDue(t *testing.T) {
+	t.Parallel()
 	now := time.UnixMilli(1_767_225_600_000)
 	for _, c := range []struct {
 		next time.Duration // from now
@@ -37,6 +38,7 @@ func (fx *fixture) crashed(id string, lease time.Duration) {
 // TestClockSetBack: after the clock was set back by two hours a retry is made, and the lease of a
 // crashed node ends.
 func TestClockSetBack(t *testing.T) {
+	t.Parallel()
 	fx, r := newFixture(t), newReceiver(t)
 	fx.bot("bob", r.URL, "")
 	r.respond(status(503))

@@ -56,6 +56,7 @@ func (c *connection) posts(t testing.TB, body string) result {
 // TestConnectionIsKept: events use one connection while both ends keep it. A connection that the
 // receiver closed is replaced before a request is sent on it.
 func TestConnectionIsKept(t *testing.T) {
+	t.Parallel()
 	for name, start := range map[string]func(*httptest.Server){"http": (*httptest.Server).Start, "https": (*httptest.Server).StartTLS} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -92,6 +93,7 @@ func TestConnectionIsKept(t *testing.T) {
 
 // TestKeptConnectionsAreBounded: beyond maxKept, connections are closed after each event.
 func TestKeptConnectionsAreBounded(t *testing.T) {
+	t.Parallel()
 	r := newCounted(t, (*httptest.Server).Start, status(http.StatusNoContent))
 	conn := connectionTo(t, r.Server, 10*time.Second)
 	for others, want := range map[int64]int64{maxKept - 1: 1, maxKept: 3} {
@@ -113,6 +115,7 @@ func TestKeptConnectionsAreBounded(t *testing.T) {
 
 // TestIdleConnectionIsClosed: an idle connection is closed after keepTime, and not before.
 func TestIdleConnectionIsClosed(t *testing.T) {
+	t.Parallel()
 	fx := newFixture(t)
 	r := newCounted(t, (*httptest.Server).Start, status(http.StatusNoContent))
 	fx.bot("bob", r.URL, "")
@@ -155,6 +158,7 @@ func raw(t *testing.T, response string) *httptest.Server {
 // TestInterimResponses: up to maxInterim 1xx responses are skipped. 101 is a final response, and a
 // failure.
 func TestInterimResponses(t *testing.T) {
+	t.Parallel()
 	const early, fine = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", "HTTP/1.1 204 No Content\r\n\r\n"
 	for name, c := range map[string]struct {
 		response string
@@ -176,6 +180,7 @@ func TestInterimResponses(t *testing.T) {
 
 // TestEarlyResponse: a response counts also when the receiver does not read the whole request.
 func TestEarlyResponse(t *testing.T) {
+	t.Parallel()
 	large := strings.Repeat("x", 16<<20) // more than the socket buffers
 	for name, c := range map[string]struct {
 		body     string
@@ -200,6 +205,7 @@ func TestEarlyResponse(t *testing.T) {
 
 // TestSurplusBytes: a connection with bytes after the response is not used again.
 func TestSurplusBytes(t *testing.T) {
+	t.Parallel()
 	for name, response := range map[string]string{
 		"at once":   "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n\r\n",
 		"to close":  "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",

@@ -20,6 +20,7 @@ import (
 // TestSignature checks the headers of one delivery against known values
 // (B2B-HOOK-004, B2B-HOOK-005).
 func TestSignature(t *testing.T) {
+	t.Parallel()
 	body := `{"webhook_version":"1","type":"message","channel_id":"5b0c7f0e-6f0d-4b0e-9a51-0c6b2f3f8a11","message":{"id":"e1f4b1d2-3c55-4c1f-8a7a-7f2f9d0b6c01","channel_id":"5b0c7f0e-6f0d-4b0e-9a51-0c6b2f3f8a11","sender_id":"aaaaaaaa-0000-4000-8000-000000000001","content":"ping","content_type":"text","parts":[{"type":"text","content":"ping"}],"created_at":1767225600000},"sender_name":"atlas"}`
 	h := headers(t, "whsec-example", "id", time.UnixMilli(1767225600123), body)
 	for name, want := range map[string]string{
@@ -60,6 +61,7 @@ func headers(t *testing.T, secret, id string, now time.Time, body string) http.H
 }
 
 func TestDeliveryID(t *testing.T) {
+	t.Parallel()
 	p := eventlog.Position{Epoch: "e", Seq: 1, Check: 7}
 	first := deliveryID("bot", p.String())
 	if first != deliveryID("bot", p.String()) || first != "0f049789-e1b8-8792-8249-427bbdd048e5" {
@@ -75,6 +77,7 @@ func TestDeliveryID(t *testing.T) {
 }
 
 func TestRequest(t *testing.T) {
+	t.Parallel()
 	fx, r := newFixture(t), newReceiver(t)
 	fx.bot("bob", r.URL+"/hooks/inbox?x=1", "hush")
 	fx.node("n")
@@ -103,6 +106,7 @@ func TestRequest(t *testing.T) {
 
 // TestRecipients checks which webhooks get which events (B2B-HOOK-001).
 func TestRecipients(t *testing.T) {
+	t.Parallel()
 	fx := newFixture(t)
 	receivers := map[string]*receiver{}
 	for _, id := range []string{"bob", "eve", "sue"} {
@@ -159,6 +163,7 @@ func TestRecipients(t *testing.T) {
 
 // TestSchedule checks that attempts are made at the times of B2B-HOOK-011, and no others.
 func TestSchedule(t *testing.T) {
+	t.Parallel()
 	fx, r := newFixture(t), newReceiver(t)
 	fx.bot("bob", r.URL, "hush")
 	r.respond(status(500))
@@ -219,6 +224,7 @@ func (c *clock) waits(at time.Time) bool {
 
 // TestOrder: an event that fails does not delay later ones, and is retried under its id.
 func TestOrder(t *testing.T) {
+	t.Parallel()
 	fx, r := newFixture(t), newReceiver(t)
 	fx.bot("bob", r.URL, "")
 	fail := true

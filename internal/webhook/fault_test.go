@@ -19,6 +19,7 @@ import (
 // TestDegraded: ten failed events in a row degrade a webhook. It then gets no first attempts until
 // the bot connects or a retry succeeds.
 func TestDegraded(t *testing.T) {
+	t.Parallel()
 	fx, r := newFixture(t), newReceiver(t)
 	fx.bot("bob", r.URL, "")
 	r.respond(status(500))
@@ -60,6 +61,7 @@ func TestDegraded(t *testing.T) {
 // TestRedeliveryEndsDegradation: a degraded webhook gets redeliveries, and a success ends its
 // degradation.
 func TestRedeliveryEndsDegradation(t *testing.T) {
+	t.Parallel()
 	fx, r := newFixture(t), newReceiver(t)
 	fx.bot("bob", r.URL, "")
 	fx.change("org", func(ctx context.Context, tx store.Tx) error {
@@ -129,6 +131,7 @@ func send(c net.Conn, text string) bool {
 // TestReceiverFaults: with any fault of a receiver no event is lost, no event has two ids, and
 // other webhooks are not delayed.
 func TestReceiverFaults(t *testing.T) {
+	t.Parallel()
 	endless := strings.Repeat("x", 32<<10)
 	for name, c := range map[string]struct {
 		response  func(hang chan struct{}) http.HandlerFunc
@@ -202,6 +205,7 @@ func TestReceiverFaults(t *testing.T) {
 // TestFloodIsBounded: for a receiver that always fails, at most maxSetAside events are set aside
 // and maxDead dead letters are kept. The other events stay in the log.
 func TestFloodIsBounded(t *testing.T) {
+	t.Parallel()
 	fx, r := newFixture(t), newReceiver(t)
 	fx.bot("bob", r.URL, "")
 	r.respond(status(500))
@@ -230,6 +234,7 @@ func TestFloodIsBounded(t *testing.T) {
 // TestHangingReceiverUsesNoMemory: ten thousand events for a receiver that hangs stay in the log,
 // not in memory, before and after the webhook is degraded.
 func TestHangingReceiverUsesNoMemory(t *testing.T) {
+	// Not parallel: it measures the memory of the whole process.
 	// size is bytes of a text, most bytes of the heap. A page in memory takes 4 MB each as rows,
 	// events and JSON; all events would take 160 MB.
 	const events, size, most = 10_000, 4 << 10, 32 << 20
@@ -286,6 +291,7 @@ func TestHangingReceiverUsesNoMemory(t *testing.T) {
 // TestRestart: after a restart a webhook misses nothing, because the log is not pruned beyond its
 // position.
 func TestRestart(t *testing.T) {
+	t.Parallel()
 	fx, r := newFixture(t), newReceiver(t)
 	fx.bot("bob", r.URL, "")
 	want := fx.say("ann", "bob", 700) // no node serves it yet
@@ -309,6 +315,7 @@ func TestRestart(t *testing.T) {
 // TestAccess: a webhook gets nothing while its bot is rejected, and continues where it stopped when
 // the bot is active again. The webhook of a deleted bot ends.
 func TestAccess(t *testing.T) {
+	t.Parallel()
 	fx, r := newFixture(t), newReceiver(t)
 	fx.bot("bob", r.URL, "")
 	d, _ := fx.node("n")
@@ -345,6 +352,7 @@ func TestAccess(t *testing.T) {
 
 // TestFairness: receivers that hang do not delay those that respond.
 func TestFairness(t *testing.T) {
+	t.Parallel()
 	fx, good := newFixture(t), newReceiver(t)
 	hang := make(chan struct{})
 	defer close(hang)
@@ -370,6 +378,7 @@ func TestFairness(t *testing.T) {
 // B2B-HOOK-015: slow receivers of one org, more than there are places, do not delay another org,
 // whether their last attempts succeeded or failed.
 func TestFairByOrg(t *testing.T) {
+	t.Parallel()
 	for _, failing := range []bool{false, true} {
 		fx := newFixture(t)
 		other, good, slow := fx.addOrg("other", "otto"), newReceiver(t), newReceiver(t)

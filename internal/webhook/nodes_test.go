@@ -27,6 +27,7 @@ func newSharedFixture(t *testing.T) *fixture {
 
 // TestTwoNodes: of two nodes, exactly one makes each delivery.
 func TestTwoNodes(t *testing.T) {
+	t.Parallel()
 	fx := newSharedFixture(t)
 	var receivers []*receiver
 	for i := range 8 {
@@ -55,6 +56,7 @@ func TestTwoNodes(t *testing.T) {
 // B2B-HOOK-014: a node that joins gets its share and one that stops releases it, without lost or
 // repeated deliveries.
 func TestSharing(t *testing.T) {
+	t.Parallel()
 	fx := newSharedFixture(t)
 	const bots = 9
 	var receivers []*receiver
@@ -97,6 +99,7 @@ func TestSharing(t *testing.T) {
 // TestRemovedBotWithHangingReceiver: the reader of a removed bot that waits for its receiver takes
 // no share from other webhooks, new ones included.
 func TestRemovedBotWithHangingReceiver(t *testing.T) {
+	t.Parallel()
 	fx := newSharedFixture(t)
 	hung, other, late := newReceiver(t), newReceiver(t), newReceiver(t)
 	free := make(chan struct{})
@@ -155,6 +158,7 @@ func (l *lossy) Update(ctx context.Context, org string, fn func(Tx) error) error
 
 // TestUnknownWebhooks: webhooks that were taken despite an error are released and served.
 func TestUnknownWebhooks(t *testing.T) {
+	t.Parallel()
 	fx := newSharedFixture(t)
 	r := newReceiver(t)
 	fx.bot("bob", r.URL, "")
@@ -168,6 +172,7 @@ func TestUnknownWebhooks(t *testing.T) {
 // not before, and delivers under the same ids. The late results of the first node have no
 // effect.
 func TestTakeOver(t *testing.T) {
+	t.Parallel()
 	fx, r := newSharedFixture(t), newReceiver(t)
 	fx.bot("bob", r.URL, "")
 	frozen := make(chan struct{})

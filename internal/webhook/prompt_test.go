@@ -24,6 +24,7 @@ func (silentStore) OnCommit(func(string, []store.Event)) func() { return func() 
 // B2B-HOOK-016: a webhook receives the commits of any node within a second, served by any node,
 // also when some or all notifications are lost.
 func TestLostNotifications(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		lost              string
 		toReader, toNodes bool // commits of this node: to the hub, to the dispatcher
@@ -93,6 +94,7 @@ func TestLostNotifications(t *testing.T) {
 
 // TestCrashedNodeHasCapacity: a crashed node with a free share delays a webhook by one poll.
 func TestCrashedNodeHasCapacity(t *testing.T) {
+	t.Parallel()
 	fx, r := newSharedFixture(t), newReceiver(t)
 	for i := range 3 {
 		fx.bot(fmt.Sprint("idle", i), r.URL, "")
@@ -112,6 +114,7 @@ func TestCrashedNodeHasCapacity(t *testing.T) {
 
 // TestLostResult: a lease that was taken despite an error is found by the next round.
 func TestLostResult(t *testing.T) {
+	t.Parallel()
 	for _, single := range []bool{true, false} {
 		fx, r := newFixture(t), newReceiver(t)
 		fx.bot("bob", r.URL, "")
@@ -127,6 +130,7 @@ func TestLostResult(t *testing.T) {
 
 // TestFailedReader: after an error of its reader a webhook is not served for failPause. Others are.
 func TestFailedReader(t *testing.T) {
+	t.Parallel()
 	fx, good, bad := newFixture(t), newReceiver(t), newReceiver(t)
 	fx.bot("bad", bad.URL, "")
 	fx.bot("good", good.URL, "")

@@ -12,6 +12,7 @@ import (
 // TestLostKey: a webhook with a URL or secret that cannot be decrypted gets nothing. Its events
 // become dead letters and do not count in its health (B2B-AUTH-073, B2B-AUTH-074).
 func TestLostKey(t *testing.T) {
+	t.Parallel()
 	fx := newFixture(t)
 	r, open := newReceiver(t), newReceiver(t)
 	fx.bot("bob", r.URL, "hush")

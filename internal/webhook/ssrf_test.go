@@ -125,6 +125,7 @@ func post(t *testing.T, p webhookurl.Policy, target string) result {
 // TestNothingInsideIsReached: every URL of inside is refused at registration and at the connection.
 // As a control, an operator can allow some of them, which are then reached.
 func TestNothingInsideIsReached(t *testing.T) {
+	t.Parallel()
 	port, reached := secretServer(t)
 	targets := 0
 	for text := range strings.FieldsSeq(inside) {
@@ -188,6 +189,7 @@ func TestNothingInsideIsReached(t *testing.T) {
 // B2B-HOOK-031: a name that was public at registration and resolves to an address inside later is
 // refused at the connection.
 func TestRebinding(t *testing.T) {
+	t.Parallel()
 	port, reached := secretServer(t)
 	for _, name := range []string{"rebind.example", "rebind6.example", "rebindmix.example", "rebindmapped.example"} {
 		for _, scheme := range []string{"http", "https"} {
@@ -217,6 +219,7 @@ func TestRebinding(t *testing.T) {
 
 // TestPermitAtTheSocket: Permit decides about any address, also one that no look-up returned.
 func TestPermitAtTheSocket(t *testing.T) {
+	t.Parallel()
 	allow, err := webhookurl.ParseAllow("hooks.internal, 10.0.0.0/8")
 	if err != nil {
 		t.Fatal(err)

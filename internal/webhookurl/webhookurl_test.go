@@ -24,6 +24,7 @@ func (n names) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, err
 }
 
 func TestCheck(t *testing.T) {
+	t.Parallel()
 	dns := names{
 		"hooks.example":  {"93.184.216.34"},
 		"both.example":   {"93.184.216.34", "2606:2800:220:1::1"},
@@ -78,6 +79,7 @@ func TestCheck(t *testing.T) {
 }
 
 func TestAllow(t *testing.T) {
+	t.Parallel()
 	dns := names{
 		"hooks.internal":  {"10.9.9.9"},
 		"HOOKS.internal.": {"10.9.9.9"},
@@ -120,6 +122,7 @@ func TestAllow(t *testing.T) {
 }
 
 func TestCheckReturnsContextError(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := (Policy{Resolver: names{}}).Check(ctx, "https://nowhere.example"); !errors.Is(err, context.Canceled) {
@@ -128,6 +131,7 @@ func TestCheckReturnsContextError(t *testing.T) {
 }
 
 func TestPublic(t *testing.T) {
+	t.Parallel()
 	const refused = `0.0.0.0 0.1.2.3 10.255.255.255 100.64.0.1 100.127.255.255 127.0.0.1 127.255.255.255 169.254.169.254
 		172.16.0.1 172.31.255.255 192.0.0.8 192.0.2.1 192.168.0.1 198.18.0.1 198.19.255.255 198.51.100.7 203.0.113.9
 		224.0.0.1 239.255.255.255 240.0.0.1 255.255.255.255

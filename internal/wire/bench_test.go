@@ -30,6 +30,7 @@ func hundred() *b2bv1.ListThreadMessagesResponse {
 }
 
 func TestAppendDoesNotAllocate(t *testing.T) {
+	// Not parallel: it counts the allocations of the whole process.
 	page := hundred()
 	event := &b2bv1.Event{Event: &b2bv1.Event_ThreadMessage{ThreadMessage: &b2bv1.ThreadMessageEvent{Message: page.Items[0]}}}
 	buf := make([]byte, 0, 256<<10)

@@ -13,6 +13,7 @@ import (
 )
 
 func TestCheckBody(t *testing.T) {
+	t.Parallel()
 	deep := func(n int) string { return strings.Repeat(`{"a":`, n-1) + "[]" + strings.Repeat("}", n-1) }
 	for body, want := range map[string]string{
 		`{}`:                               "",

@@ -38,6 +38,7 @@ func runDecode(t *testing.T, empty proto.Message, cases []decodeCase) {
 }
 
 func TestDecodeThread(t *testing.T) {
+	t.Parallel()
 	runDecode(t, &b2bv1.CreateThreadRequest{}, []decodeCase{
 		{body: `{}`},
 		{body: `[{"topic":"x"}]`},
@@ -74,6 +75,7 @@ func TestDecodeThread(t *testing.T) {
 }
 
 func TestDecodeMask(t *testing.T) {
+	t.Parallel()
 	runDecode(t, &b2bv1.UpdateThreadRequest{}, []decodeCase{
 		{body: `{}`, want: `update_mask:{}`},
 		{body: `[]`, want: `update_mask:{}`},
@@ -91,6 +93,7 @@ func TestDecodeMask(t *testing.T) {
 }
 
 func TestDecodeNumbers(t *testing.T) {
+	t.Parallel()
 	runDecode(t, &b2bv1.UpdateOrgSettingsRequest{}, []decodeCase{
 		{body: `{"message_ttl_days":null}`, want: `update_mask:{paths:"message_ttl_days"}`},
 		{body: `{"message_ttl_days":1.50e1}`, want: `message_ttl_days:15 update_mask:{paths:"message_ttl_days"}`},
@@ -119,6 +122,7 @@ func TestDecodeNumbers(t *testing.T) {
 }
 
 func TestDecodeOptions(t *testing.T) {
+	t.Parallel()
 	var m b2bv1.UpdateThreadRequest
 	body := `{"type":"thread_update","thread_id":"t-1","expected_revision":3,"topic":"x","ref":7}`
 	if err := (wire.DecodeOptions{HeaderKeys: true}).Decode([]byte(body), &m); err != nil {

@@ -20,6 +20,7 @@ func field(number int, content []byte) []byte {
 
 // B2B-LIM-031, for messages in binary.
 func TestCheckBinary(t *testing.T) {
+	t.Parallel()
 	thread := (&b2bv1.CreateThreadRequest{}).ProtoReflect().Descriptor()
 	token := (&b2bv1.CreateTokenRequest{}).ProtoReflect().Descriptor()
 	send := (&b2bv1.SendThreadMessageRequest{}).ProtoReflect().Descriptor()
@@ -58,6 +59,7 @@ func TestCheckBinary(t *testing.T) {
 
 // B2B-LIM-031, for Connect's JSON.
 func TestCheckJSON(t *testing.T) {
+	t.Parallel()
 	list := func(n int) string { return `{"a":[` + strings.Repeat(`"",`, n-1) + `""]}` }
 	for text, fine := range map[string]bool{
 		`{}`: true, `{"a":"` + strings.Repeat("[,", 50_000) + `"}`: true,
@@ -72,6 +74,7 @@ func TestCheckJSON(t *testing.T) {
 
 // B2B-LIM-031, for the JSON of REST: elements are counted before anything is allocated for them.
 func TestElements(t *testing.T) {
+	t.Parallel()
 	for text, fine := range map[string]bool{
 		`{"topic":"a","participants":[` + strings.Repeat(`"",`, limits.MaxElements-1) + `""]}`:                true,
 		`{"topic":"a","participants":[` + strings.Repeat(`"",`, limits.MaxElements) + `""]}`:                  false,

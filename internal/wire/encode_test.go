@@ -19,6 +19,7 @@ import (
 
 // Every message of the schema has an encoder, which follows the options.
 func TestEncodersAgreeWithReference(t *testing.T) {
+	t.Parallel()
 	for _, mt := range messageTypes(t) {
 		r := rand.New(rand.NewPCG(1, uint64(len(mt.Descriptor().FullName()))))
 		for i := range 100 {
@@ -41,6 +42,7 @@ func TestEncodersAgreeWithReference(t *testing.T) {
 }
 
 func TestAppendKeepsWhatIsThere(t *testing.T) {
+	t.Parallel()
 	b, err := wire.Append([]byte("x,"), &b2bv1.DeleteOrgResponse{})
 	if err != nil || string(b) != "x,{}" {
 		t.Errorf("%s, %v", b, err)
@@ -56,6 +58,7 @@ func TestAppendKeepsWhatIsThere(t *testing.T) {
 
 // Every response_body of google.api.http has an encoder, except whole HTTP bodies.
 func TestAppendFieldCoversResponseBodies(t *testing.T) {
+	t.Parallel()
 	seen := 0
 	protoregistry.GlobalFiles.RangeFilesByPackage("b2b.v1", func(file protoreflect.FileDescriptor) bool {
 		for i := range file.Services().Len() {
@@ -104,6 +107,7 @@ func checkResponseBody(t *testing.T, d protoreflect.MethodDescriptor) int {
 }
 
 func TestEnumText(t *testing.T) {
+	t.Parallel()
 	for want, v := range map[string]protoreflect.Enum{
 		"active":         b2bv1.ThreadStatus_THREAD_STATUS_ACTIVE,
 		"already_joined": b2bv1.JoinThreadStatus_JOIN_THREAD_STATUS_ALREADY_JOINED,
@@ -120,6 +124,7 @@ func TestEnumText(t *testing.T) {
 }
 
 func TestExtraMembersStandBehindTheKnown(t *testing.T) {
+	t.Parallel()
 	for extra, want := range map[string]string{
 		``:                     `{"type":"link","url":"u"}`,
 		`{}`:                   `{"type":"link","url":"u"}`,
@@ -135,6 +140,7 @@ func TestExtraMembersStandBehindTheKnown(t *testing.T) {
 }
 
 func TestBufferIsNotKeptWhenHuge(t *testing.T) {
+	t.Parallel()
 	for range 100 {
 		buf := wire.GetBuffer()
 		if len(buf.B) != 0 || cap(buf.B) > 256<<10 {

@@ -19,6 +19,7 @@ const thread = `{ "id": "t-1", "org_id": "o-1", "topic": "Release notes", "tags"
 // TestWorkedExamples reads examples of what existing clients send and receive, and writes them
 // again: no key is lost or added (B2B-DEV-001).
 func TestWorkedExamples(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		m    proto.Message
 		text string
@@ -96,6 +97,7 @@ func TestWorkedExamples(t *testing.T) {
 // TestWebhookExample checks the body of a delivery byte for byte: an event with one key before it
 // (B2B-HOOK-002).
 func TestWebhookExample(t *testing.T) {
+	t.Parallel()
 	const want = `{"webhook_version":"1","type":"message","channel_id":"5b0c7f0e-6f0d-4b0e-9a51-0c6b2f3f8a11","message":{"id":"e1f4b1d2-3c55-4c1f-8a7a-7f2f9d0b6c01","channel_id":"5b0c7f0e-6f0d-4b0e-9a51-0c6b2f3f8a11","sender_id":"aaaaaaaa-0000-4000-8000-000000000001","content":"ping","content_type":"text","parts":[{"type":"text","content":"ping"}],"created_at":1767225600000},"sender_name":"atlas"}`
 	var m b2bv1.Event
 	if err := wire.Decode([]byte(want), &m); err != nil {

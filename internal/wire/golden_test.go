@@ -80,6 +80,7 @@ func sampleValue(f protoreflect.FieldDescriptor) protoreflect.Value {
 // every part, with all fields and with few. Existing clients depend on the files in testdata
 // (B2B-DEV-001).
 func TestGolden(t *testing.T) {
+	t.Parallel()
 	written := map[string]bool{}
 	for _, mt := range messageTypes(t) {
 		name := string(mt.Descriptor().Name())

@@ -11,6 +11,7 @@ import (
 )
 
 func TestEntityTags(t *testing.T) {
+	t.Parallel()
 	const fault = "If-Match: must be a number in quotes, or a list of them"
 	for value, want := range map[string]any{
 		`"3"`: []int64{3}, `3`: []int64{3}, `W/"3"`: []int64{3}, ` "3" `: []int64{3}, `"3abc"`: []int64{3}, `"-1"`: []int64{-1}, `"0"`: []int64{0},
@@ -43,6 +44,7 @@ func TestEntityTags(t *testing.T) {
 
 // A header that is a text is opaque: it is neither an entity tag nor a list.
 func TestHeaderText(t *testing.T) {
+	t.Parallel()
 	const before = "from the query"
 	for value, want := range map[string]string{
 		"1.a.b.c": "1.a.b.c", "*": "*", `"1.a.b.c"`: `"1.a.b.c"`, `W/"1.a.b.c"`: `W/"1.a.b.c"`, "a, b": "a, b",

@@ -12,6 +12,7 @@ import (
 
 // The character U+0000 is refused in texts of any source; in raw JSON it is an escape like others.
 func TestNUL(t *testing.T) {
+	t.Parallel()
 	const want = "must not hold the character U+0000"
 	refused := func(path string, err error) {
 		t.Helper()

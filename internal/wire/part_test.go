@@ -14,6 +14,7 @@ import (
 // A part is returned as it was sent, except for the order of its keys and white space (B2B-MSG-008,
 // B2B-MSG-009).
 func TestPartsComeBack(t *testing.T) {
+	t.Parallel()
 	for sent, want := range map[string]string{
 		`{"type":"text","content":""}`:                                               ``,
 		`{"content":"a","type":"markdown"}`:                                          `{"type":"markdown","content":"a"}`,
@@ -45,6 +46,7 @@ func TestPartsComeBack(t *testing.T) {
 }
 
 func TestPartFaults(t *testing.T) {
+	t.Parallel()
 	parts := func(one string) string { return `{"parts":[{"type":"text","content":""},` + one + `]}` }
 	many := func(n int) string {
 		return `{"parts":[` + strings.TrimSuffix(strings.Repeat(`{"type":"text","content":""},`, n), ",") + `]}`

@@ -3,6 +3,7 @@ package wire
 import "testing"
 
 func TestPeek(t *testing.T) {
+	t.Parallel()
 	values, object, err := Peek([]byte(` {"type" : "\u0061b", "x":{"type":1},"ref":[1, {}] ,"ref":0} `), "type", "ref", "none")
 	if err != nil || !object {
 		t.Fatal(object, err)

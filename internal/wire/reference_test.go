@@ -165,6 +165,7 @@ func refString(s string) string {
 }
 
 func TestReferenceFollowsTheOptions(t *testing.T) {
+	t.Parallel()
 	if got := upperSnake("JoinThreadStatus"); got != "JOIN_THREAD_STATUS" {
 		t.Error(got)
 	}

@@ -12,6 +12,7 @@ import (
 
 // The decoder reads what the encoders write, and returns the same message.
 func TestRoundTrip(t *testing.T) {
+	t.Parallel()
 	for _, mt := range messageTypes(t) {
 		r := rand.New(rand.NewPCG(3, uint64(len(mt.Descriptor().FullName()))))
 		for range 100 {

@@ -48,6 +48,7 @@ func FuzzInteger(f *testing.F) {
 }
 
 func TestIntegerOfHugeExponents(t *testing.T) {
+	t.Parallel()
 	zeros := strings.Repeat("0", 1000)
 	for s, want := range map[string][2]bool{
 		"1e99999999999999999999": {true, false}, "1e-99999999999999999999": {false, false}, "0e99999999999999999999": {true, true},

@@ -15,6 +15,7 @@ import (
 )
 
 func TestDecodeQuery(t *testing.T) {
+	t.Parallel()
 	const time = "since: must be an integer, Unix milliseconds"
 	for _, c := range []struct {
 		query       string
@@ -64,6 +65,7 @@ func TestDecodeQuery(t *testing.T) {
 }
 
 func TestDecodeQueryFarTimes(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]int64{"99999999999999999999": math.MaxInt64 / 1000, "-99999999999999999999": math.MinInt64/1000 - 1} {
 		var m b2bv1.GetInboxRequest
 		if err := wire.DecodeQuery(url.Values{"since": {text}}, &m); err != nil || m.Since.Seconds != want {
@@ -73,6 +75,7 @@ func TestDecodeQueryFarTimes(t *testing.T) {
 }
 
 func TestSetText(t *testing.T) {
+	t.Parallel()
 	var m b2bv1.UpdateArtifactRequest
 	if err := wire.SetText(&m, "artifact_key", "a/b é"); err != nil || m.ArtifactKey != "a/b é" {
 		t.Errorf("%v, %v", &m, err)

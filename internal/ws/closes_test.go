@@ -17,6 +17,7 @@ import (
 // Revoking a credential closes its connections with the code of the table, and no others
 // (B2B-WS-005).
 func TestClosedByRevocation(t *testing.T) {
+	t.Parallel()
 	w := newFixture(t)
 	ann, admin := w.open(w.ann.token), w.open(w.people)
 
@@ -67,6 +68,7 @@ func TestClosedByRevocation(t *testing.T) {
 
 // B2B-WS-030: credentials that expire are found by checking them again.
 func TestClosedByExpiry(t *testing.T) {
+	t.Parallel()
 	// Long enough for a busy machine to respond to a ping in time.
 	w := newFixture(t, func(c *ws.Config) { c.Heartbeat = 1500 * time.Millisecond })
 	var made struct{ Token string }
@@ -113,6 +115,7 @@ func TestClosedAtExpiry(t *testing.T) {
 
 // B2B-WS-008: a client that does not respond to pings is cut; one that does stays.
 func TestHeartbeat(t *testing.T) {
+	t.Parallel()
 	w := newFixture(t, func(c *ws.Config) { c.Heartbeat = 60 * time.Millisecond })
 	alive := w.open(w.ann.token)
 	go func() { // reading answers pings
@@ -166,6 +169,7 @@ func (w *fixture) dead() (net.Conn, *bufio.Reader) {
 
 // A client that does not read gets 4008 when it reads again, and does not delay others.
 func TestSlowClient(t *testing.T) {
+	t.Parallel()
 	// The client does not respond to pings either, and a busy machine may need minutes.
 	w := newFixture(t, func(c *ws.Config) { c.Heartbeat = time.Hour })
 	w.call("PATCH", "/api/org/settings", w.people, `{"messages_per_minute_per_bot":10000}`)
@@ -193,6 +197,7 @@ func TestSlowClient(t *testing.T) {
 
 // A server that stops finishes current operations, then sends close frames.
 func TestShutdown(t *testing.T) {
+	t.Parallel()
 	w := newFixture(t)
 	thread := w.thread(w.ann.token)
 	s, oa := w.open(w.ann.token), w.open(w.people)

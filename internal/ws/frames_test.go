@@ -26,6 +26,7 @@ var (
 // received, in this order. Ids are named by $ and a number in the order in which they appear; $ann,
 // $bob and $thread exist before. The frame of an event is given by its type alone.
 func TestTranscripts(t *testing.T) {
+	t.Parallel()
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
 		t.Fatal(files, err)
@@ -82,6 +83,7 @@ func play(t *testing.T, script string) {
 
 // 50 frames in one write get 50 replies in order, each after the event of its frame.
 func TestPipeline(t *testing.T) {
+	t.Parallel()
 	w := newFixture(t)
 	thread := w.thread(w.ann.token)
 	s := w.open(w.ann.token)
@@ -108,6 +110,7 @@ func TestPipeline(t *testing.T) {
 
 // A client that sends more than it reads is not read further, and nothing is lost.
 func TestBackpressure(t *testing.T) {
+	t.Parallel()
 	w := newFixture(t)
 	s := w.open(w.ann.token)
 	const frames = 3000
@@ -131,6 +134,7 @@ func TestBackpressure(t *testing.T) {
 }
 
 func TestLargeFrames(t *testing.T) {
+	t.Parallel()
 	w := newFixture(t)
 	s := w.open(w.ann.token)
 	s.send(`{"type":"bogus","x":"` + strings.Repeat("x", ws.MaxFrame-100) + `"}`)
@@ -149,6 +153,7 @@ func TestLargeFrames(t *testing.T) {
 }
 
 func TestWatch(t *testing.T) {
+	t.Parallel()
 	w := newFixture(t)
 	thread := w.thread(w.ann.token)
 	oa := w.open(w.people)
@@ -174,6 +179,7 @@ func TestWatch(t *testing.T) {
 
 // Every operation with a WebSocket name can be called and acknowledged; New panics otherwise.
 func TestOperationsAreKnown(t *testing.T) {
+	t.Parallel()
 	w := newFixture(t, func(c *ws.Config) {
 		n := 0
 		for _, op := range c.Operations {
@@ -191,6 +197,7 @@ func TestOperationsAreKnown(t *testing.T) {
 
 // A frame without room is skipped and gets an error; the connection stays open (B2B-LIM-032).
 func TestNoRoomForFrame(t *testing.T) {
+	t.Parallel()
 	w := newFixture(t, func(c *ws.Config) {
 		c.Intake = intake.New(intake.Sizes{Share: 128 << 10, Patience: time.Millisecond}, nil)
 	})

@@ -14,6 +14,7 @@ import (
 
 // A refused connection is opened and closed at once (B2B-WS-003).
 func TestRefusedAtOpen(t *testing.T) {
+	t.Parallel()
 	w := newFixture(t)
 	w.dial("").closed(4001, "Missing ticket. Use POST /api/ws-ticket to obtain a one-time ticket.")
 	w.dial("?ticket=").closed(4001, "Missing ticket. Use POST /api/ws-ticket to obtain a one-time ticket.")
@@ -47,6 +48,7 @@ func TestRefusedAtOpen(t *testing.T) {
 }
 
 func TestCursor(t *testing.T) {
+	t.Parallel()
 	w := newFixture(t)
 	thread := w.thread(w.ann.token, "bob")
 	s := w.open(w.bob.token)
@@ -63,6 +65,7 @@ func TestCursor(t *testing.T) {
 
 // Of many connections with the same ticket, one is accepted.
 func TestTicketIsSpentOnce(t *testing.T) {
+	t.Parallel()
 	w := newFixture(t)
 	ticket := w.ticket(w.ann.token)
 	var in atomic.Int32
@@ -85,6 +88,7 @@ func TestTicketIsSpentOnce(t *testing.T) {
 }
 
 func TestNoUpgrade(t *testing.T) {
+	t.Parallel()
 	w := newFixture(t)
 	req, err := http.NewRequestWithContext(t.Context(), "GET", w.http.URL+"/ws?ticket="+w.ticket(w.ann.token), nil)
 	if err != nil {
@@ -102,6 +106,7 @@ func TestNoUpgrade(t *testing.T) {
 }
 
 func TestStats(t *testing.T) {
+	t.Parallel()
 	w := newFixture(t)
 	a, b, oa := w.open(w.ann.token), w.open(w.ann.token), w.open(w.people)
 	a.send(`{"type":"send_dm","to":"bob","content":"x","ref":1}`, `{"type":"send_dm","ref":2}`,

@@ -35,6 +35,7 @@ func readFrames(t *testing.T, r io.Reader) (ops []byte, sizes []int) {
 }
 
 func TestTextFrame(t *testing.T) {
+	t.Parallel()
 	for _, n := range []int{0, 1, 125, 126, 127, 65535, 65536, 1 << 20} {
 		ops, sizes := readFrames(t, bytes.NewReader(textFrame([]byte(strings.Repeat("x", n)))))
 		if len(ops) != 1 || ops[0] != opText || sizes[0] != n {
@@ -44,6 +45,7 @@ func TestTextFrame(t *testing.T) {
 }
 
 func TestBatch(t *testing.T) {
+	t.Parallel()
 	var b batch
 	for n := 1; !b.full(); n++ {
 		b.add(textFrame([]byte("text")), kind(n%4)%3)
@@ -65,6 +67,7 @@ const (
 // Control frames do not wait for a write in progress: they follow it. Nothing follows a close
 // frame.
 func TestControlFrames(t *testing.T) {
+	t.Parallel()
 	here, there := net.Pipe()
 	s := &socket{Conn: here}
 	var b batch
@@ -114,6 +117,7 @@ func TestControlFrames(t *testing.T) {
 // Without a write in progress control frames are written at once, and a broken connection returns
 // an error.
 func TestControlFramesAlone(t *testing.T) {
+	t.Parallel()
 	here, there := net.Pipe()
 	s := &socket{Conn: here}
 	go func() {

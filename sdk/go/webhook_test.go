@@ -12,6 +12,7 @@ import (
 
 // The SDKs share these test vectors.
 func TestVerifyWebhook(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("../testdata/webhooks.json")
 	if err != nil {
 		t.Fatal(err)

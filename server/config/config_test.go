@@ -28,6 +28,7 @@ func vars(pairs ...string) Lookup {
 
 // B2B-ENV-001: the environment of an HXA-Connect server works, and our names take precedence.
 func TestLoad(t *testing.T) {
+	t.Parallel()
 	defaults := Default()
 	if defaults.Addr() != "0.0.0.0:4800" || defaults.DataDir != "./data" || !defaults.PersistMessages || defaults.MaxMessage != 65536 || defaults.FileUploadMBPerDay != 500 ||
 		defaults.MaxFileSizeMB != 50 || defaults.LogLevel != slog.LevelInfo || !defaults.Proxies.None() || defaults.CORSOrigins != nil || defaults.StorePath() != "data/b2b.db" {
@@ -101,6 +102,7 @@ func TestLoad(t *testing.T) {
 
 // B2B-ENV-052: the size of the connection pool to PostgreSQL.
 func TestDatabaseConnections(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]int{"": 16, "2": 2, "1000": 1000, "1": -1, "0": -1, "-3": -1, "1001": -1} {
 		c, err := Load(vars("B2B_DATABASE_CONNECTIONS", text))
 		if err == nil && c.DatabasePool != want || err != nil && (want != -1 || !strings.Contains(err.Error(), "B2B_DATABASE_CONNECTIONS")) {
@@ -111,6 +113,7 @@ func TestDatabaseConnections(t *testing.T) {
 
 // B2B-ENV-003: values are normalized.
 func TestNormal(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct{ name, value, want string }{
 		{"B2B_HOST", "[::1]", "::1"}, {"B2B_HOST", "LocalHost", "localhost"}, {"B2B_HOST", "::", "::"}, {"B2B_HOST", "fe80::1%eth0", "fe80::1%eth0"}, {"B2B_HOST", "[fe80::1%25lo]", "fe80::1%lo"}, {"B2B_HOST", "10.0.0.1", "10.0.0.1"}, {"B2B_HOST", "10-0-0-1.local", "10-0-0-1.local"},
 		{"B2B_BASE_PATH", "b2b", "/b2b"}, {"B2B_BASE_PATH", "/hub/", "/hub"}, {"B2B_BASE_PATH", "/", ""}, {"BASE_PATH", "a/b", "/a/b"},
@@ -144,6 +147,7 @@ func TestNormal(t *testing.T) {
 
 // B2B-ENV-003: an invalid value is refused with its name, the value and an example.
 func TestRefused(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct{ name, value string }{
 		{"B2B_PORT", "abc"}, {"HXA_CONNECT_PORT", "many"}, {"B2B_PORT", "-1"}, {"B2B_PORT", "65536"}, {"B2B_PORT", "4800.5"}, {"B2B_PORT", "+4800"}, {"B2B_PORT", "0x12c0"}, {"B2B_PORT", " "}, {"--port", "x"},
 		{"B2B_MAX_MSG_LEN", "0"}, {"B2B_MAX_MSG_LEN", "64k"}, {"B2B_MAX_FILE_SIZE_MB", "-5"}, {"B2B_MAX_FILE_SIZE_MB", "50MB"}, {"HXA_CONNECT_MAX_FILE_SIZE_MB", "99999999999"}, {"B2B_FILE_UPLOAD_MB_PER_DAY", "0"}, {"B2B_STORED_MB_PER_DAY", "0"}, {"B2B_BULK_MB_PER_DAY", "2G"}, {"B2B_MAX_CONNECTIONS", "15"}, {"B2B_MAX_CONNECTIONS", "all"},
@@ -182,6 +186,7 @@ func TestRefused(t *testing.T) {
 // B2B-ENV-003: all problems are reported at once, one per line, including settings that exclude
 // each other.
 func TestAllProblems(t *testing.T) {
+	t.Parallel()
 	_, err := Load(Env(func(name string) string {
 		return map[string]string{"B2B_PORT": "abc", "B2B_LOG_LEVEL": "loud", "DATABASE_URL": "mysql://root:hunter2@h/d"}[name]
 	}))
@@ -213,6 +218,7 @@ func TestAllProblems(t *testing.T) {
 
 // B2B-ENV-003, 004: no message contains a secret, whatever is wrong with a URL.
 func TestSecretsAreMasked(t *testing.T) {
+	t.Parallel()
 	for address, want := range map[string]string{
 		"postgres://u:hunter2@h/d":              "postgres://u:***@h/d",
 		"postgres://u:hun@ter2/x@h/d":           "postgres://u:***@h/d",
@@ -275,6 +281,7 @@ func TestSecretsAreMasked(t *testing.T) {
 
 // B2B-ENV-004: what is logged at the start.
 func TestFactsAndWarnings(t *testing.T) {
+	t.Parallel()
 	facts := func(c Config) string {
 		var b strings.Builder
 		for _, f := range c.Facts() {
@@ -321,6 +328,7 @@ func TestFactsAndWarnings(t *testing.T) {
 
 // B2B-AUTH-083: which admin secrets are weak.
 func TestWeakSecrets(t *testing.T) {
+	t.Parallel()
 	for secret, isWeak := range map[string]bool{
 		"": false, "secret": true, "my-admin-secret": true, "123456789012345": true, "Your-Admin-Secret-Here": true, "changemechangeme": true, "aaaaaaaaaaaaaaaaaaaaaaaa": true,
 		"1234567890123456": true, "ünïcödeünïcödeü": true, "$(openssl rand -hex 32)": true, "${B2B_ADMIN_SECRET}": true, "`openssl rand -hex 16`": true, "\"$(cat /run/secrets/b2b)\"": true, "$B2B_ADMIN_SECRET": true,
@@ -338,6 +346,7 @@ func TestWeakSecrets(t *testing.T) {
 
 // B2B-ENV-003: misspelt names are reported.
 func TestUnknown(t *testing.T) {
+	t.Parallel()
 	got := Unknown([]string{
 		"B2B_TRUSTED_PROXY=1", "B2B_PORT=1", "B2B_TRUST_PROXY=1", "B2B_FILES_ACCESS_KEY_ID=x", "B2B_EMPTY=", "B2B_TOKEN=t", "HXA_CONNECT_X=1", "PATH=/bin",
 		"B2B_SERVICE_HOST=10.0.0.1", "B2B_PORT_4800_TCP=tcp://10.0.0.1:4800", "B2B_PORT_4800_TCP_ADDR=10.0.0.1", "B2B_SERVICE_PORT_HTTP=80", "B2B_UI_PORT=tcp://10.0.0.1:80",

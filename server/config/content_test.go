@@ -7,6 +7,7 @@ import (
 
 // B2B-ENV-008: the longest allowed content can be received.
 func TestLongestContent(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name, value string
 		want        int // 0: refused

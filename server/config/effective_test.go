@@ -8,6 +8,7 @@ import (
 
 // B2B-ENV-010: --check shows every setting, and no secrets.
 func TestSettingsAreWhole(t *testing.T) {
+	t.Parallel()
 	key := strings.Repeat("ab", 32)
 	c, err := Load(vars(
 		"B2B_ADMIN_SECRET", "hunter2-admin", "B2B_DATABASE_URL", "postgres://u:hunter2@h/d", "B2B_REDIS_URL", "redis://:hunter2@r", "B2B_SECRET_KEY", key,

@@ -27,6 +27,7 @@ func asked() (names []string) {
 // TestSettingsPage compares the page for operators with the settings that are read: each name,
 // older names in the row of the new one, flags, and defaults.
 func TestSettingsPage(t *testing.T) {
+	t.Parallel()
 	page, err := os.ReadFile("../../docs/operate/settings.md")
 	if err != nil {
 		t.Fatal(err)

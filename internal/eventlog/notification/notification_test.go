@@ -18,6 +18,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // TestQueue: notifications that come while a message is sent are merged, with the highest
 // seq of each org, into messages of at most MaxMessage bytes.
 func TestQueue(t *testing.T) {
+	t.Parallel()
 	sent, release := make(chan string), make(chan error)
 	q := New(func(_ context.Context, message string) error {
 		sent <- message
@@ -56,6 +57,7 @@ func TestQueue(t *testing.T) {
 }
 
 func TestCloseWaits(t *testing.T) {
+	t.Parallel()
 	var busy atomic.Bool
 	begun := make(chan struct{})
 	q := New(func(ctx context.Context, _ string) error {
@@ -74,6 +76,7 @@ func TestCloseWaits(t *testing.T) {
 }
 
 func TestReadMalformed(t *testing.T) {
+	t.Parallel()
 	for _, message := range []string{"", "x", "1", "1 ", "x org", "1 org\nx"} {
 		all := false
 		if err := Read(message, func(org string, seq int64) { all = all || org == "" && seq == 0 }); err == nil || !all {

@@ -17,6 +17,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestNotifier(t *testing.T) {
+	t.Parallel()
 	url := pgtest.EmptyURL(t)
 	log := slog.New(slog.DiscardHandler)
 	a, err := New(url, log)
@@ -79,6 +80,7 @@ func TestNotifier(t *testing.T) {
 }
 
 func TestNoServer(t *testing.T) {
+	t.Parallel()
 	if _, err := New("postgres://%zz", slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("a malformed URL was accepted")
 	}

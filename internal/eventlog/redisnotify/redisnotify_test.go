@@ -16,6 +16,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestNotifier(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	log := slog.New(slog.DiscardHandler)
 	a, err := New(server.URL, log)

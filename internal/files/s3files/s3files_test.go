@@ -44,6 +44,7 @@ func open(t testing.TB, url string) *Store {
 }
 
 func TestStore(t *testing.T) {
+	t.Parallel()
 	for name, prefix := range map[string]string{"in a bucket": "", "below a prefix": "of/mine"} {
 		t.Run(name, func(t *testing.T) {
 			filestest.Run(t, func(t testing.TB) files.Store {
@@ -56,6 +57,7 @@ func TestStore(t *testing.T) {
 
 // Two databases may share a bucket below two prefixes, even if one begins like the other.
 func TestPrefixesDoNotMeet(t *testing.T) {
+	t.Parallel()
 	_, url := s3test.New(t)
 	one, other := open(t, url("b2b")), open(t, url("b2b2"))
 	key := files.Key{Org: uuid.NewString(), File: uuid.NewString()}
@@ -108,6 +110,7 @@ func cutInBody(_ http.ResponseWriter, r *http.Request, _ http.Handler) {
 }
 
 func TestPutThroughTrouble(t *testing.T) {
+	t.Parallel()
 	for name, do := range map[string]func(http.ResponseWriter, *http.Request, http.Handler){
 		"503":     unavailable,
 		"cut off": cutInBody,
@@ -209,6 +212,7 @@ func read(t *testing.T, s *Store, key files.Key) string {
 
 // A download goes on where its connection broke, and fails rather than end early.
 func TestReadThroughTrouble(t *testing.T) {
+	t.Parallel()
 	data := strings.Repeat("0123456789", 50_000)
 	half := func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		next.ServeHTTP(&short{ResponseWriter: w, left: 100_000}, r)
@@ -256,6 +260,7 @@ func (s *short) Write(p []byte) (int, error) {
 
 // A store that takes or gives nothing does not hold uploads and downloads for ever.
 func TestStall(t *testing.T) {
+	t.Parallel()
 	over := make(chan struct{})
 	wait := func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		if r.Method == http.MethodGet {
@@ -388,6 +393,7 @@ func TestListStops(t *testing.T) {
 
 // What an operator did wrong is said in the error of the first request.
 func TestWrongSetUp(t *testing.T) {
+	t.Parallel()
 	_, url := s3test.New(t)
 	good := Config{URL: url(""), AccessKeyID: s3test.KeyID, SecretAccessKey: s3test.SecretKey, Spool: t.TempDir()}
 	for want, change := range map[string]func(*Config){
@@ -421,6 +427,7 @@ func TestWrongSetUp(t *testing.T) {
 
 // What an upload holds in memory does not grow with the file.
 func TestMemory(t *testing.T) {
+	// Not parallel: it counts the allocations of the whole process.
 	sink := func(http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if _, err := io.Copy(io.Discard, r.Body); err != nil {
@@ -450,6 +457,7 @@ type zeros struct{}
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 func TestConfig(t *testing.T) {
+	t.Parallel()
 	with := func(url string) Config { return Config{URL: url, AccessKeyID: "a", SecretAccessKey: "s3cr3t"} }
 	for _, url := range []string{
 		"s3://bucket?region=eu-central-1", "s3://bucket/a/b/?region=eu-central-1",
@@ -489,6 +497,7 @@ func TestConfig(t *testing.T) {
 
 // An upload that is broken off has not been sent at all.
 func TestBrokenOffIsNotSent(t *testing.T) {
+	t.Parallel()
 	var sent atomic.Int32
 	_, url := s3test.New(t, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { sent.Add(1); next.ServeHTTP(w, r) })

@@ -14,6 +14,7 @@ import (
 )
 
 func TestOutage(t *testing.T) {
+	t.Parallel()
 	pg := func(code string) error { return fmt.Errorf("store: x: %w", &pgconn.PgError{Code: code}) }
 	for _, c := range []struct {
 		err                   error

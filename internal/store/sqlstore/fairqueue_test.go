@@ -7,6 +7,7 @@ import (
 )
 
 func TestFairQueue(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ come, want string }{
 		{"", ""},
 		{"a1 a2 a3", "a1 a2 a3"},
@@ -35,6 +36,7 @@ func TestFairQueue(t *testing.T) {
 
 // Changes that arrive after a thousand changes of another org are in the next batch.
 func TestFairQueueOfNewcomers(t *testing.T) {
+	t.Parallel()
 	var turns fairQueue
 	for range 1000 {
 		turns.add(newJob("busy", nil))

@@ -15,6 +15,7 @@ import (
 // refused as an outage, what was acknowledged stays and can be read, and all goes on
 // when there is room again.
 func TestNoRoom(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	s, err := Open(ctx, Config{URL: filepath.Join(t.TempDir(), "b2b.db")})
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 // When the deadline passes after a batch was undone because of one change, the other changes
 // fail with errLate, not with the error of that change.
 func TestGiveUp(t *testing.T) {
+	t.Parallel()
 	late, unknown := &store.Outage{}, errors.Join(errUnknown, io.EOF)
 	for _, c := range []struct {
 		offender int
@@ -45,6 +46,7 @@ func TestGiveUp(t *testing.T) {
 // over decides whether the changes of a failed batch are given up, or run again without the
 // offender.
 func TestOver(t *testing.T) {
+	t.Parallel()
 	soon, past := time.Now().Add(time.Hour), time.Now().Add(-time.Hour)
 	for _, c := range []struct {
 		err      error

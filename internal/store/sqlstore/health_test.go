@@ -20,6 +20,7 @@ func newTestHealth() *health { return &health{logger: slog.New(slog.DiscardHandl
 // B2B-SRV-030: a change is tried at most every few seconds, a failure shows until one
 // succeeds, and one that does not come back shows, too.
 func TestHealthTriesChanges(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newTestHealth()
 		tries := 0
@@ -89,6 +90,7 @@ func TestHealthTriesChanges(t *testing.T) {
 
 // B2B-SRV-030: damage is found when the file is opened, and by reads.
 func TestDamagedFile(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "b2b.db")
 	open := func() *Store {
 		s, err := Open(t.Context(), Config{URL: path})
@@ -157,6 +159,7 @@ func TestDamagedFile(t *testing.T) {
 
 // B2B-SRV-030: a full database is unhealthy until there is room.
 func TestFullDatabaseIsUnhealthy(t *testing.T) {
+	t.Parallel()
 	s := openShared(t)
 	ctx := t.Context()
 	if err := s.Ping(ctx); err != nil {

@@ -10,6 +10,7 @@ import (
 // TestPageOfIntegrity: the page for operators names the tables that SQLite 3.40 reports in
 // error: those without a row id that store their columns in another order than declared.
 func TestPageOfIntegrity(t *testing.T) {
+	t.Parallel()
 	page, err := os.ReadFile("../../../docs/operate/backup.md")
 	if err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 
 // TestPageOfPostgres: with the SQL of the page for operators a server starts.
 func TestPageOfPostgres(t *testing.T) {
+	t.Parallel()
 	page, err := os.ReadFile("../../../docs/operate/postgresql.md")
 	if err != nil {
 		t.Fatal(err)

@@ -47,6 +47,7 @@ func count(ctx context.Context, r reader, n int) error {
 // B2B-LIM-020: one org that searches as much as it can does not hold up reads of another,
 // nor changes, nor health.
 func TestReadsAreSharedByOrgs(t *testing.T) {
+	t.Parallel()
 	s := openShared(t)
 	ctx := t.Context()
 	if err := s.Update(ctx, "", func(tx store.Tx) error {
@@ -117,6 +118,7 @@ func TestReadsAreSharedByOrgs(t *testing.T) {
 
 // A read of an org with a full queue fails with a temporary error.
 func TestTooManyReads(t *testing.T) {
+	t.Parallel()
 	s := openShared(t)
 	s.pool.shares.conns = fair.New(fair.Sizes{Slots: 2, Queue: 1, Wait: time.Millisecond})
 	ctx := by(t.Context(), "busy")

@@ -10,6 +10,7 @@ import (
 // The cache of the PostgreSQL writer knows a write by the names of the tables in it:
 // a table it does not know would be kept for ever.
 func TestTableNamesAreThoseOfTheSchema(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	s, err := openSQLite(ctx, Config{URL: filepath.Join(t.TempDir(), "b2b.db")})
 	if err != nil {

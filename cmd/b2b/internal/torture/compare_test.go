@@ -68,6 +68,7 @@ func transcript(rows []*Row) []Entry {
 }
 
 func TestExpected(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		v    Viewer
 		want string
@@ -91,6 +92,7 @@ func TestExpected(t *testing.T) {
 // TestCompareFindsFaults changes a transcript in every way in which a server could fail, at every
 // place: compare must find each change.
 func TestCompareFindsFaults(t *testing.T) {
+	t.Parallel()
 	b := Viewer{Bot: "b"}
 	want := expectedBy(t, b)
 	good := transcript(want)
@@ -126,6 +128,7 @@ func TestCompareFindsFaults(t *testing.T) {
 
 // TestCompareFindsFaultsOfCatchUps replaces any part of a transcript by a catch-up.
 func TestCompareFindsFaultsOfCatchUps(t *testing.T) {
+	t.Parallel()
 	b := Viewer{Bot: "b"}
 	want := expectedBy(t, b)
 	good := transcript(want)
@@ -170,6 +173,7 @@ func TestCompareFindsFaultsOfCatchUps(t *testing.T) {
 }
 
 func TestJudgeOfWrites(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		fate int
 		ids  []string
@@ -187,6 +191,7 @@ func TestJudgeOfWrites(t *testing.T) {
 }
 
 func TestJudgeOfHistory(t *testing.T) {
+	t.Parallel()
 	log := story(t)
 	const path = "/api/org/threads/t/messages"
 	for _, c := range []struct {

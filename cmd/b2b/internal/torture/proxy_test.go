@@ -8,6 +8,7 @@ import (
 )
 
 func TestFilters(t *testing.T) {
+	t.Parallel()
 	postgres := "Z\x00\x00\x00\x05I" + "A\x00\x00\x00\x0a123456" + "D\x00\x00\x00\x06ab" + "A\x00\x00\x00\x04"
 	redis := "+OK\r\n" + ">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$3\r\na\nb\r\n" + "*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n" +
 		"%1\r\n+server\r\n$5\r\nredis\r\n" + "$-1\r\n" + "_\r\n" + "*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$0\r\n\r\n" + "*0\r\n"

@@ -14,6 +14,7 @@ import (
 // B2B-ENV-050: a statement has its name from its text alone, on every connection, and no
 // other statement has it.
 func TestStatementNames(t *testing.T) {
+	t.Parallel()
 	a, b := &conn{stmts: map[string]*prepared{}}, &conn{stmts: map[string]*prepared{}}
 	names := map[string]string{}
 	for i := range 2000 {
@@ -41,6 +42,7 @@ func TestStatementNames(t *testing.T) {
 
 // What an error does to its connection, and to those that were opened before.
 func TestLostConnections(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		err         error
 		broken, all bool
@@ -70,6 +72,7 @@ func TestLostConnections(t *testing.T) {
 }
 
 func TestPulse(t *testing.T) {
+	t.Parallel()
 	p := pulse{start: time.Now()}
 	later := func(d time.Duration) bool { return p.silent(time.Now().Add(d), time.Second) }
 	if later(time.Hour) {
@@ -98,6 +101,7 @@ func TestPulse(t *testing.T) {
 // The URL wins over what a connection is set up with, and a server may forbid nothing that
 // a pooler would refuse at the connection.
 func TestSettings(t *testing.T) {
+	t.Parallel()
 	c, err := NewConnector("postgres://localhost/x?statement_timeout=5&synchronous_commit=off", Limits{Statement: time.Second, Lock: 1500 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)

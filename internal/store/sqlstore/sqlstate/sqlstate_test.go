@@ -42,6 +42,7 @@ func (m Meaning) letters() string {
 
 // TestEveryCode compares the table with every code that PostgreSQL has.
 func TestEveryCode(t *testing.T) {
+	t.Parallel()
 	seen := map[string]bool{}
 	for lines := bufio.NewScanner(strings.NewReader(all)); lines.Scan(); {
 		code, name, _ := strings.Cut(lines.Text(), " ")

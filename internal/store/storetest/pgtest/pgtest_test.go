@@ -14,6 +14,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestEachTestHasItsOwnDatabase(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	for _, url := range []string{pgtest.URL(t), pgtest.URL(t), pgtest.EmptyURL(t)} {
 		s, err := sqlstore.Open(ctx, sqlstore.Config{URL: url})
