@@ -17,7 +17,7 @@ func TestUnfinishedMessage(t *testing.T) {
 	t.Parallel()
 	var log logtest.Buffer
 	w := newFixture(t, func(c *ws.Config) {
-		c.Heartbeat, c.Stall = 600*time.Millisecond, 500*time.Millisecond
+		c.Heartbeat, c.Stall = time.Minute, 500*time.Millisecond
 		c.Log = slog.New(slog.NewTextHandler(&log, nil))
 	})
 	quiet, slow := w.open(w.bob.token), w.open(w.ann.token)

@@ -38,7 +38,11 @@ func claim(ctx context.Context, path string) (release func() error, err error) {
 	err = unix.FcntlFlock(uintptr(fd), unix.F_OFD_SETLK, &lock)
 	switch {
 	case err == nil:
-		return func() error { return unix.Close(fd) }, nil
+		return func() error {
+			// A process that is being started may have inherited the descriptor, and the lock with it.
+			lock.Type = unix.F_UNLCK
+			return errors.Join(unix.FcntlFlock(uintptr(fd), unix.F_OFD_SETLK, &lock), unix.Close(fd))
+		}, nil
 	case errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES):
 		return nil, inUse(ctx, path)
 	}

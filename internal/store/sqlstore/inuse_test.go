@@ -12,7 +12,7 @@ import (
 )
 
 func TestInUse(t *testing.T) {
-	// Not parallel: the processes that other tests start inherit its locks for a moment.
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "b2b.db")
 	is := func(want bool, when string) {
 		t.Helper()
@@ -43,7 +43,7 @@ func TestInUse(t *testing.T) {
 // B2B-ENV-006: a file is opened once, whatever it is called, and stays usable for the process that
 // has it.
 func TestOpenIsExclusive(t *testing.T) {
-	// Not parallel: the processes that other tests start inherit its locks for a moment.
+	t.Parallel()
 	dir, elsewhere := t.TempDir(), t.TempDir()
 	path := filepath.Join(dir, "b2b.db")
 	first, err := Open(t.Context(), Config{URL: path})
@@ -100,7 +100,7 @@ func TestOpenIsExclusive(t *testing.T) {
 
 // B2B-ENV-007: only the owner reads the database, new or old.
 func TestFilesArePrivate(t *testing.T) {
-	// Not parallel: the processes that other tests start inherit its locks for a moment.
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "b2b.db")
 	for _, when := range []string{"new", "old"} {
 		if when == "old" {

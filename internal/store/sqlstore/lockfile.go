@@ -53,7 +53,7 @@ func lockByFile(path string) (release func() error, err error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("write the process id into the lock file of %s: %w", path, err), f.Close())
 	}
-	return f.Close, nil
+	return func() error { return errors.Join(unlock(f), f.Close()) }, nil
 }
 
 // maxPIDBytes bounds how many bytes of a lock file are read.

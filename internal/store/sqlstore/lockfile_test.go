@@ -11,7 +11,7 @@ import (
 // B2B-ENV-006, where a lock file says who has a database (macOS, BSD, Windows): it is locked
 // once, by whatever symbolic link, also within one process, and is free when it is released.
 func TestLockByFile(t *testing.T) {
-	// Not parallel: the processes that other tests start inherit its locks for a moment.
+	t.Parallel()
 	dir, elsewhere := t.TempDir(), t.TempDir()
 	path, folder, link := filepath.Join(dir, "b2b.db"), filepath.Join(elsewhere, "folder"), filepath.Join(elsewhere, "link.db")
 	if err := os.Symlink(dir, folder); err != nil {

@@ -17,3 +17,7 @@ func tryLock(f *os.File) (taken bool, err error) {
 	}
 	return err == nil, err
 }
+
+// unlock frees the lock. Closing the file is not enough: a process that is being started may have
+// inherited it, and the lock with it.
+func unlock(f *os.File) error { return unix.Flock(int(f.Fd()), unix.LOCK_UN) }

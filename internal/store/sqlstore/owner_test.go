@@ -26,7 +26,7 @@ var others = []struct{ name, tables, sqlite, postgres string }{
 
 // B2B-ENV-053: a file of HXA-Connect or of another program is refused, and left as it was.
 func TestSQLiteOfOthers(t *testing.T) {
-	// Not parallel: the processes that other tests start inherit its locks for a moment.
+	t.Parallel()
 	for _, test := range others {
 		path := filepath.Join(t.TempDir(), "b2b.db")
 		fill(t, "sqlite", path, test.tables)
