@@ -107,7 +107,7 @@ func BenchmarkLargeLists(b *testing.B) {
 // Pages of lists allocate what is read and decoded of them, once: the memory to encode them in is
 // reused. Buffers that grow with each page would take more than twice the bytes of this bound.
 func TestLargeListsAllocateLittle(t *testing.T) {
-	t.Parallel()
+	// Not parallel: it counts the allocations of the whole process.
 	const rounds, most = 8, 2.5 // bytes allocated for each byte of the response
 	n, by, requests := largeLists(t)
 	for _, l := range requests {

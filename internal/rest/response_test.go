@@ -113,8 +113,6 @@ func TestSessionCookie(t *testing.T) {
 
 func TestNoContent(t *testing.T) {
 	t.Parallel()
-	knownCallers["super"] = &call.Caller{Kind: call.SuperAdmin, Session: &call.Session{}}
-	defer delete(knownCallers, "super")
 	h := server(t, nil, map[string]service{
 		b2bv1connect.PlatformServiceDeleteOrgProcedure:        answers(&b2bv1.DeleteOrgResponse{}),
 		b2bv1connect.PlatformServiceCreateInviteCodeProcedure: answers(&b2bv1.CreateInviteCodeResponse{}),

@@ -49,6 +49,7 @@ var knownCallers = callers{
 	"bot":     {Kind: call.Bot, OrgID: "o1", BotID: "b1", Scopes: call.ScopeFull},
 	"reader":  {Kind: call.Bot, OrgID: "o1", BotID: "b1", Scopes: call.ScopeRead},
 	"session": {Kind: call.OrgAdmin, OrgID: "o1", Session: &call.Session{OrgID: "o1"}},
+	"super":   {Kind: call.SuperAdmin, Session: &call.Session{}},
 }
 
 // service is one service method.

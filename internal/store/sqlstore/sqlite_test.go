@@ -27,9 +27,10 @@ func TestSQLite(t *testing.T) {
 	})
 }
 
+// open opens a store. Its limit for PostgreSQL is one that a busy machine does not reach.
 func open(t testing.TB, url string) *sqlstore.Store {
 	t.Helper()
-	s, err := sqlstore.Open(context.Background(), sqlstore.Config{URL: url})
+	s, err := sqlstore.Open(context.Background(), sqlstore.Config{URL: url, Answer: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
