@@ -14,7 +14,7 @@ fi
 
 # Many tests wait for a server, a database or a time limit, so more of them run at once than there
 # are cores: -p packages, and in each of them -parallel tests.
-flags=(-timeout 20m -p $(($(getconf _NPROCESSORS_ONLN) + 1)) -parallel 4)
+flags=(-timeout 40m -p $(($(getconf _NPROCESSORS_ONLN) + 1)) -parallel 4)
 export CGO_ENABLED=0
 if [ "${RACE:-1}" = 1 ] && command -v "$(go env CC)" >/dev/null; then
   export CGO_ENABLED=1

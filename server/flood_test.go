@@ -161,7 +161,7 @@ func listen(t *testing.T) (*node, string) {
 // a bot: their memory is bounded, and unauthenticated ones get a response soon (B2B-HTTP-021,
 // B2B-LIM-032).
 func TestFlood(t *testing.T) {
-	t.Parallel()
+	// Not parallel: it measures the memory of the whole process.
 	n, url := listen(t)
 	o := n.newOrg(t, "own")
 	var protocols http.Protocols

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -198,10 +197,8 @@ func (n *liveNode) messages(t *testing.T, o *org) (took []time.Duration) {
 func (n *liveNode) report(t *testing.T, name string, took []time.Duration) {
 	t.Helper()
 	slices.Sort(took)
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	t.Logf("%-28s messages took %v, at most %v; %d goroutines, %d MiB", name, took[len(took)/2].Round(10*time.Microsecond),
-		took[len(took)-1].Round(10*time.Microsecond), runtime.NumGoroutine(), (m.HeapInuse+m.StackInuse)>>20)
+	t.Logf("%-28s messages took %v, at most %v", name, took[len(took)/2].Round(10*time.Microsecond),
+		took[len(took)-1].Round(10*time.Microsecond))
 	if most := 100 * time.Millisecond; *stalled > 0 && took[len(took)-1] > most {
 		t.Errorf("%s: a message took %v, more than %v", name, took[len(took)-1], most)
 	}
