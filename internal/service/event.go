@@ -64,7 +64,7 @@ func (s *eventService) Subscribe(ctx context.Context, req *b2bv1.SubscribeReques
 	if push == nil {
 		push = func(p call.Pushed) error { return send(&b2bv1.SubscribeResponse{Cursor: &p.Cursor}) }
 	}
-	f := follower{sub: sub, info: info, send: send}
+	f := follower{sub: sub, info: info, send: send, nowMS: s.nowMS}
 	// Changes of access after Subscribe arrive as events of the log. This check finds changes
 	// between the authentication and Subscribe.
 	if f.caller, err = info.Recheck(ctx); err != nil {
@@ -110,24 +110,49 @@ type follower struct {
 	send   func(*b2bv1.SubscribeResponse) error
 	caller *call.Caller // from the latest check
 	last   bool         // the subscription already holds the item that ends the stream
+	nowMS  func() int64
 }
 
-// recheck checks the credential again. If it is refused and the log has an event about the reason,
-// the stream ends after the events that the log holds now; otherwise it ends at once.
+// recheck checks the credential again because time has passed. If it is refused and the log has a
+// record of the reason, the stream ends after the events that the log holds now; otherwise it ends
+// at once.
 func (f *follower) recheck(ctx context.Context) error {
 	if f.last {
 		return nil
 	}
 	caller, err := f.info.Recheck(ctx)
-	if err == nil {
+	switch {
+	case err == nil:
 		f.caller = caller
 		return nil
-	}
-	if !call.ReasonInLog(err) {
+	case f.caller.Expired(f.nowMS()) || !call.ReasonInLog(err):
 		return err
 	}
-	f.last = true
-	f.sub.Last(err)
+	return f.endLast(err)
+}
+
+// changed checks the credential again because the log has a change of access. If it is refused, the
+// stream ends at once, because the caller may not see the later events, unless the log itself ends
+// the subscription.
+func (f *follower) changed(ctx context.Context) error {
+	caller, err := f.info.Recheck(ctx)
+	switch {
+	case err == nil:
+		f.caller = caller
+		return nil
+	case !call.AccessEnded(err):
+		return err
+	}
+	return f.endLast(err)
+}
+
+// endLast ends the stream with err after the events that the log holds now, unless the log ends it
+// before.
+func (f *follower) endLast(err error) error {
+	if !f.last {
+		f.last = true
+		f.sub.Last(err)
+	}
 	return nil
 }
 
@@ -140,7 +165,7 @@ func (f *follower) follow(ctx context.Context) error {
 		}
 		switch {
 		case it.Recheck:
-			err = f.recheck(ctx)
+			err = f.changed(ctx)
 		case it.Event != nil:
 			err = f.deliver(it)
 		default:

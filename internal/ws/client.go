@@ -13,6 +13,7 @@ import (
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/eventlog"
 	"github.com/b2b-protocol/b2b/internal/intake"
+	"github.com/b2b-protocol/b2b/internal/store"
 	"github.com/b2b-protocol/b2b/internal/wire"
 )
 
@@ -43,6 +44,7 @@ type client struct {
 	closeQueued atomic.Bool  // the close frame is queued
 	active      atomic.Bool  // something arrived since the last ping
 	awaitsPong  atomic.Bool  // no pong to the last ping yet
+	ends        atomic.Int64 // when the credential expires, in Unix milliseconds; 0: never
 	checkAt     atomic.Int64 // when the credential expires or must be checked again, in Unix milliseconds; 0: never
 	pace        pace         // of the current message
 	handling    sync.Mutex   // locked while a frame is handled
@@ -236,51 +238,79 @@ func (c *client) answerSoon(frame []byte) {
 	c.sub.After(frame)
 }
 
-// recheck authenticates again after a change of access. why is the close reason if the session has
-// ended.
+// recheck authenticates again because the log has a change of access. why is the close reason if
+// that change ended the session. A connection with a refused credential ends at once, because it
+// may not get the later events, unless the log itself ends the subscription.
 func (c *client) recheck(why string) {
 	if why == "" {
 		why = sessionRevoked
 	}
-	_, err := c.server.Access.Authenticate(c.ctx, c.creds)
-	if err == nil || c.ctx.Err() != nil {
+	caller, err := c.server.Access.Authenticate(c.ctx, c.creds)
+	if err == nil {
+		c.accepted(caller)
+		return
+	}
+	if c.ctx.Err() != nil {
 		return
 	}
 	e := refusedLater(err, why)
-	if e == nil {
+	switch {
+	case e == nil:
 		c.server.Log.Error("credential of a connection cannot be checked, closing it", "error", err)
-		e = endInternal
+		c.end(endInternal)
+	case call.AccessEnded(err) || c.removed(c.ctx):
+		c.endLast(e)
+	default:
+		c.end(e)
 	}
-	c.endFor(err, e)
 }
 
-// endFor ends the connection because its credential was refused. If the log reports the refusal,
-// the close frame follows the events up to now (B2B-WS-006).
-func (c *client) endFor(refusal error, e *closeFrame) {
-	switch {
-	case !call.ReasonInLog(refusal):
-		c.end(e)
-	case !c.closeQueued.Swap(true):
+// removed reports whether the bot or org of the connection was deleted.
+func (c *client) removed(ctx context.Context) bool {
+	var err error
+	if c.bot == "" {
+		_, err = c.server.Store.Org(ctx, c.org)
+	} else {
+		_, err = c.server.Store.Bot(ctx, c.org, c.bot)
+	}
+	return errors.Is(err, store.ErrNotFound)
+}
+
+// endLast ends the connection with a close frame after the events up to now (B2B-WS-006), unless
+// the log ends it before.
+func (c *client) endLast(e *closeFrame) {
+	if !c.closeQueued.Swap(true) {
 		c.sub.Last(e)
 	}
 }
 
-// check authenticates again because time has passed.
+// check authenticates again because time has passed. The log has a record of what ended a
+// credential, except of one that has expired; the connection then ends at once (B2B-WS-030).
 func (c *client) check(ctx context.Context) {
 	caller, err := c.server.Access.Authenticate(ctx, c.creds)
 	if err == nil {
-		c.checkAt.Store(caller.Ends())
+		c.accepted(caller)
 		return
 	}
 	if ctx.Err() != nil {
 		return
 	}
-	if e := refusedLater(err, sessionExpired); e != nil {
-		c.endFor(err, e)
-		return
+	e, ends, now := refusedLater(err, sessionExpired), c.ends.Load(), time.Now()
+	switch {
+	case e == nil:
+		c.server.Log.Error("credential of a connection cannot be checked", "error", err)
+		c.checkAt.Store(now.Add(tryAgain).UnixMilli())
+	case ends != 0 && ends <= now.UnixMilli() || !call.ReasonInLog(err):
+		c.end(e)
+	default:
+		c.endLast(e)
 	}
-	c.server.Log.Error("credential of a connection cannot be checked", "error", err)
-	c.checkAt.Store(time.Now().Add(tryAgain).UnixMilli())
+}
+
+// accepted records when a credential that was accepted expires.
+func (c *client) accepted(caller *call.Caller) {
+	c.ends.Store(caller.Ends())
+	c.checkAt.Store(caller.Ends())
 }
 
 // overdue reports whether the credential may have expired. It returns true once; check sets the

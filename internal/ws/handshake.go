@@ -120,7 +120,7 @@ func (s *Server) subscribe(ctx context.Context, c *client, cursor string) (*clos
 		c.sub.Close()
 		return refusedOr(err)
 	}
-	c.checkAt.Store(caller.Ends())
+	c.accepted(caller)
 	if c.present() {
 		s.Presence.Join(ctx, c.org, c.bot)
 	}
