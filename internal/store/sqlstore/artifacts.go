@@ -15,8 +15,8 @@ func (r reader) FirstArtifact(ctx context.Context, thread, key string) (*store.A
 }
 
 func (r reader) artifact(ctx context.Context, thread, key, order string) (*store.Artifact, error) {
-	return one[store.Artifact](ctx, r, "SELECT "+columns[store.Artifact](r, "")+
-		" FROM artifacts WHERE thread_id = ? AND artifact_key = ? ORDER BY version "+order+" LIMIT 1", thread, key)
+	return one[store.Artifact](ctx, r, r.d.composed("SELECT "+columns[store.Artifact](r, "")+
+		" FROM artifacts WHERE thread_id = ? AND artifact_key = ? ORDER BY version "+order+" LIMIT 1"), thread, key)
 }
 
 // latest is the condition that a is the latest version of its key.
@@ -54,12 +54,14 @@ func (r reader) artifacts(ctx context.Context, w *where, order string, limit int
 		from: " FROM artifacts a" + w.text.String(), order: order, limit: limit,
 		key: "a.id", rejoin: "artifacts a ON a.id = k.key",
 	}
-	return page[store.Artifact](ctx, r, l.query(r.d), l.args(w.args)...)
+	return page[store.Artifact](ctx, r, r.d.composed(l.query(r.d)), l.args(w.args)...)
 }
+
+var forgetArtifactDays = remove(onArtifactDays, "DELETE FROM artifact_days WHERE org_id = ? AND day < ?")
 
 func (t *tx) InsertArtifact(ctx context.Context, a *store.Artifact) error {
 	q, args := insertion(t.reader, "artifacts", a)
-	if _, err := t.c.execNow(ctx, q, args...); err != nil {
+	if _, err := t.c.execNow(ctx, t.d.composed(q), args...); err != nil {
 		return err
 	}
 	if err := t.countArtifacts(ctx, a.ThreadID, 1, a.Bytes()); err != nil {
@@ -68,28 +70,34 @@ func (t *tx) InsertArtifact(ctx context.Context, a *store.Artifact) error {
 	if err := t.countArtifactDay(ctx, a.ThreadID, a.CreatedAt/dayMS, a.Bytes()); err != nil {
 		return err
 	}
-	return t.c.exec(ctx, "DELETE FROM artifact_days WHERE org_id = ? AND day < ?", t.org, a.CreatedAt/dayMS-1)
+	return t.c.exec(ctx, forgetArtifactDays, t.org, a.CreatedAt/dayMS-1)
 }
 
 // ofOrg selects the org of a thread, and a number that is its first argument.
 const ofOrg = "SELECT org_id, CAST(? AS BIGINT) FROM threads WHERE id = ?"
 
+var countArtifactsOfThread = insert(onArtifactSums, `INSERT INTO artifact_sums (thread_id, versions, bytes) VALUES (?, ?, ?) ON CONFLICT (thread_id) DO UPDATE
+		SET versions = artifact_sums.versions + excluded.versions, bytes = artifact_sums.bytes + excluded.bytes`)
+
+var countArtifactsOfOrg = insert(onThreads|onArtifactTotals, "INSERT INTO artifact_totals (org_id, bytes) "+ofOrg+
+	" ON CONFLICT (org_id) DO UPDATE SET bytes = artifact_totals.bytes + excluded.bytes")
+
 // countArtifacts adds to the sums of a thread and its org.
 func (t *tx) countArtifacts(ctx context.Context, thread string, versions, bytes int64) error {
-	err := t.c.exec(ctx, `INSERT INTO artifact_sums (thread_id, versions, bytes) VALUES (?, ?, ?) ON CONFLICT (thread_id) DO UPDATE
-		SET versions = artifact_sums.versions + excluded.versions, bytes = artifact_sums.bytes + excluded.bytes`, thread, versions, bytes)
+	err := t.c.exec(ctx, countArtifactsOfThread, thread, versions, bytes)
 	if err != nil {
 		return err
 	}
-	return t.c.exec(ctx, "INSERT INTO artifact_totals (org_id, bytes) "+ofOrg+
-		" ON CONFLICT (org_id) DO UPDATE SET bytes = artifact_totals.bytes + excluded.bytes", bytes, thread)
+	return t.c.exec(ctx, countArtifactsOfOrg, bytes, thread)
 }
+
+var countArtifactDay = insert(onThreads|onArtifactDays, `INSERT INTO artifact_days (org_id, day, bytes) SELECT org_id, CAST(? AS BIGINT), CAST(? AS BIGINT)
+		FROM threads WHERE id = ? ON CONFLICT (org_id, day) DO UPDATE SET bytes = artifact_days.bytes + excluded.bytes`)
 
 // countArtifactDay adds to the sum of the org of a thread for a day. The day before is kept,
 // because the clocks of nodes differ around midnight.
 func (t *tx) countArtifactDay(ctx context.Context, thread string, day, bytes int64) error {
-	return t.c.exec(ctx, `INSERT INTO artifact_days (org_id, day, bytes) SELECT org_id, CAST(? AS BIGINT), CAST(? AS BIGINT)
-		FROM threads WHERE id = ? ON CONFLICT (org_id, day) DO UPDATE SET bytes = artifact_days.bytes + excluded.bytes`, day, bytes, thread)
+	return t.c.exec(ctx, countArtifactDay, day, bytes, thread)
 }
 
 // countImportedArtifacts counts imported versions. Those of the newest day, which may be
@@ -131,10 +139,12 @@ func (t *tx) countImportedArtifacts(ctx context.Context, all []store.Artifact) e
 	return nil
 }
 
+var selectArtifactUse = read(onArtifactSums|onArtifactTotals|onArtifactDays, `SELECT coalesce((SELECT versions FROM artifact_sums WHERE thread_id = ?), 0), coalesce((SELECT bytes FROM artifact_sums WHERE thread_id = ?), 0),
+		coalesce((SELECT bytes FROM artifact_totals WHERE org_id = ?), 0), coalesce((SELECT bytes FROM artifact_days WHERE org_id = ? AND day = ?), 0)`)
+
 func (r reader) ArtifactUse(ctx context.Context, org, thread string, at int64) (u store.ArtifactUse, err error) {
 	err = each(ctx, r, func(rows rowSet) error { return rows.Scan(&u.Versions, &u.ThreadBytes, &u.OrgBytes, &u.DayBytes) },
-		`SELECT coalesce((SELECT versions FROM artifact_sums WHERE thread_id = ?), 0), coalesce((SELECT bytes FROM artifact_sums WHERE thread_id = ?), 0),
-		coalesce((SELECT bytes FROM artifact_totals WHERE org_id = ?), 0), coalesce((SELECT bytes FROM artifact_days WHERE org_id = ? AND day = ?), 0)`,
+		selectArtifactUse,
 		thread, thread, org, org, at/dayMS)
 	return u, err
 }
@@ -155,7 +165,7 @@ func (t *tx) DeleteArtifacts(ctx context.Context, ids []string) (int64, error) {
 	}
 	which := " FROM artifacts WHERE " + t.d.anyOf("id") + terminal("artifacts")
 	sums, err := scanner[sum](func(rows rowSet, s *sum) error { return rows.Scan(&s.thread, &s.versions, &s.bytes) }).list(ctx, t.reader,
-		"SELECT thread_id, count(*), CAST(sum("+artifactBytes+") AS BIGINT)"+which+" GROUP BY thread_id", arg)
+		t.d.composed("SELECT thread_id, count(*), CAST(sum("+artifactBytes+") AS BIGINT)"+which+" GROUP BY thread_id"), arg)
 	if err != nil {
 		return 0, err
 	}
@@ -164,5 +174,5 @@ func (t *tx) DeleteArtifacts(ctx context.Context, ids []string) (int64, error) {
 			return 0, err
 		}
 	}
-	return t.c.execNow(ctx, "DELETE"+which, arg)
+	return t.c.execNow(ctx, t.d.composed("DELETE"+which), arg)
 }

@@ -8,6 +8,12 @@ import (
 	"github.com/b2b-protocol/b2b/internal/store"
 )
 
+var selectChannelsOfBot = read(onChannelMembers, "SELECT channel_id FROM channel_members WHERE bot_id = ? ORDER BY channel_id")
+
+var deleteRatesOfBot = remove(onRateSlots, "DELETE FROM rate_slots WHERE bot_id = ?")
+
+var deleteBot = remove(onAll, "DELETE FROM bots WHERE id = ?")
+
 func (t *tx) DeleteBot(ctx context.Context, org, id, deletedBy string, at int64) (*store.BotDeletion, error) {
 	b, err := t.Bot(ctx, org, id)
 	if err != nil {
@@ -22,7 +28,7 @@ func (t *tx) DeleteBot(ctx context.Context, org, id, deletedBy string, at int64)
 		err := rows.Scan(&channel)
 		d.Channels = append(d.Channels, channel)
 		return err
-	}, "SELECT channel_id FROM channel_members WHERE bot_id = ? ORDER BY channel_id", id)
+	}, selectChannelsOfBot, id)
 	if err != nil {
 		return nil, err
 	}
@@ -34,11 +40,15 @@ func (t *tx) DeleteBot(ctx context.Context, org, id, deletedBy string, at int64)
 	if err != nil {
 		return nil, err
 	}
-	if err := t.c.exec(ctx, "DELETE FROM rate_slots WHERE bot_id = ?", id); err != nil {
+	if err := t.c.exec(ctx, deleteRatesOfBot, id); err != nil {
 		return nil, err
 	}
-	return d, t.must(long(ctx), "DELETE FROM bots WHERE id = ?", id)
+	return d, t.must(long(ctx), deleteBot, id)
 }
+
+var selectThreadsOfBot = read(onThreads|onThreadParticipants, "SELECT "+threadColumns("t.")+`, p.label,
+		(SELECT count(*) FROM thread_participants o WHERE o.thread_id = t.id AND o.bot_id <> p.bot_id)
+		FROM thread_participants p JOIN threads t ON t.id = p.thread_id WHERE p.bot_id = ? ORDER BY t.id`)
 
 // leaveThreads changes the threads of a bot that is about to be deleted.
 func (t *tx) leaveThreads(ctx context.Context, bot string, at int64) ([]store.LeftThread, error) {
@@ -50,9 +60,7 @@ func (t *tx) leaveThreads(ctx context.Context, bot string, at int64) ([]store.Le
 		}
 		left = append(left, l)
 		return nil
-	}, "SELECT "+threadColumns("t.")+`, p.label,
-		(SELECT count(*) FROM thread_participants o WHERE o.thread_id = t.id AND o.bot_id <> p.bot_id)
-		FROM thread_participants p JOIN threads t ON t.id = p.thread_id WHERE p.bot_id = ? ORDER BY t.id`, bot)
+	}, selectThreadsOfBot, bot)
 	if err != nil {
 		return nil, err
 	}

@@ -24,27 +24,39 @@ var bots scanner[store.Bot] = func(rows rowSet, b *store.Bot) error {
 
 const selectBots = "SELECT " + botColumns + " FROM bots"
 
+var selectBot = read(onBots, selectBots+" WHERE id = ? AND org_id = ?")
+
 func (r reader) Bot(ctx context.Context, org, id string) (*store.Bot, error) {
-	return bots.one(ctx, r, selectBots+" WHERE id = ? AND org_id = ?", id, org)
+	return bots.one(ctx, r, selectBot, id, org)
 }
+
+var selectBotByID = read(onBots, selectBots+" WHERE id = ?")
 
 func (r reader) BotByID(ctx context.Context, id string) (*store.Bot, error) {
-	return bots.one(ctx, r, selectBots+" WHERE id = ?", id)
+	return bots.one(ctx, r, selectBotByID, id)
 }
+
+var selectBotByName = read(onBots, selectBots+" WHERE org_id = ? AND name = ?")
 
 func (r reader) BotByName(ctx context.Context, org, name string) (*store.Bot, error) {
-	return bots.one(ctx, r, selectBots+" WHERE org_id = ? AND name = ?", org, name)
+	return bots.one(ctx, r, selectBotByName, org, name)
 }
 
+var selectBotByTokenHash = read(onBots, selectBots+" WHERE token_hash = ?")
+
 func (r reader) BotByTokenHash(ctx context.Context, hash string) (*store.Bot, error) {
-	return bots.one(ctx, r, selectBots+" WHERE token_hash = ?", hash)
+	return bots.one(ctx, r, selectBotByTokenHash, hash)
 }
+
+var selectBotIDByID = read(onBots, "SELECT id FROM bots WHERE id = ? AND org_id = ?")
+
+var selectBotIDByRef = read(onBots, "SELECT id FROM bots WHERE org_id = ? AND (id = ? OR name = ?) ORDER BY CASE id WHEN ? THEN 0 ELSE 1 END LIMIT 1")
 
 func (r reader) BotID(ctx context.Context, org, ref string) (id string, err error) {
 	if limits.LikeID(ref) {
-		id, err = value[string](ctx, r, "SELECT id FROM bots WHERE id = ? AND org_id = ?", ref, org)
+		id, err = value[string](ctx, r, selectBotIDByID, ref, org)
 	} else {
-		id, err = value[string](ctx, r, "SELECT id FROM bots WHERE org_id = ? AND (id = ? OR name = ?) ORDER BY CASE id WHEN ? THEN 0 ELSE 1 END LIMIT 1",
+		id, err = value[string](ctx, r, selectBotIDByRef,
 			org, ref, ref, ref)
 	}
 	if err == nil && id == "" {
@@ -69,7 +81,7 @@ func (r reader) BotsByID(ctx context.Context, org string, ids []string) ([]store
 	if err != nil {
 		return nil, err
 	}
-	return bots.list(ctx, r, selectBots+" WHERE org_id = ? AND "+r.d.anyOf("id"), org, arg)
+	return bots.list(ctx, r, r.d.composed(selectBots+" WHERE org_id = ? AND "+r.d.anyOf("id")), org, arg)
 }
 
 // Bots compares tags in Go, because they are stored as JSON.
@@ -173,18 +185,20 @@ func (r reader) BotsPage(ctx context.Context, org, search, afterID string, limit
 	return r.listBots(ctx, &w, "id", limit)
 }
 
+var selectBotCount = read(onBots, "SELECT count(*) FROM bots WHERE org_id = ?")
+
 func (r reader) CountBots(ctx context.Context, org string) (int64, error) {
-	return value[int64](ctx, r, "SELECT count(*) FROM bots WHERE org_id = ?", org)
+	return value[int64](ctx, r, selectBotCount, org)
 }
 
 func (r reader) Tombstone(ctx context.Context, org, name string) (*store.Tombstone, error) {
-	return one[store.Tombstone](ctx, r, "SELECT "+columns[store.Tombstone](r, "")+
-		" FROM tombstones WHERE org_id = ? AND name = ?", org, name)
+	return one[store.Tombstone](ctx, r, r.d.composed("SELECT "+columns[store.Tombstone](r, "")+
+		" FROM tombstones WHERE org_id = ? AND name = ?"), org, name)
 }
 
 func (t *tx) CreateBot(ctx context.Context, b *store.Bot) error {
 	q, args := insertion(t.reader, "bots", b)
-	_, err := t.c.execNow(ctx, q, args...)
+	_, err := t.c.execNow(ctx, t.d.composed(q), args...)
 	return err
 }
 
@@ -204,10 +218,12 @@ var botFields = map[store.BotField]func(*store.Bot) *string{
 	store.BotRuntime:     func(b *store.Bot) *string { return b.Runtime },
 }
 
+var selectBotExists = read(onBots, "SELECT count(*) FROM bots WHERE id = ?")
+
 // UpdateBotProfile writes each field with its own statement: one statement for each set of
 // fields would make 4,096 prepared statements instead of twelve.
 func (t *tx) UpdateBotProfile(ctx context.Context, b *store.Bot, fields ...store.BotField) error {
-	n, err := value[int64](ctx, t.reader, "SELECT count(*) FROM bots WHERE id = ?", b.ID)
+	n, err := value[int64](ctx, t.reader, selectBotExists, b.ID)
 	if err != nil {
 		return err
 	}
@@ -219,32 +235,40 @@ func (t *tx) UpdateBotProfile(ctx context.Context, b *store.Bot, fields ...store
 		if !ok {
 			return t.fail(errors.New("store: no profile field " + string(f)))
 		}
-		if err := t.c.exec(ctx, "UPDATE bots SET "+string(f)+" = ? WHERE id = ?", get(b), b.ID); err != nil {
+		if err := t.c.exec(ctx, t.d.composed("UPDATE bots SET "+string(f)+" = ? WHERE id = ?"), get(b), b.ID); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+var renameBot = update(onBots, "UPDATE bots SET name = ? WHERE id = ?")
+
 func (t *tx) RenameBot(ctx context.Context, id, name string) error {
-	return t.must(ctx, "UPDATE bots SET name = ? WHERE id = ?", name, id)
+	return t.must(ctx, renameBot, name, id)
 }
+
+var setBotRole = update(onBots, "UPDATE bots SET auth_role = ? WHERE id = ?")
 
 func (t *tx) SetBotRole(ctx context.Context, id, authRole string) error {
-	return t.must(ctx, "UPDATE bots SET auth_role = ? WHERE id = ?", authRole, id)
+	return t.must(ctx, setBotRole, authRole, id)
 }
+
+var setBotJoinStatus = update(onBots, `UPDATE bots SET join_status = ?, join_status_changed_by = ?, join_status_changed_at = ?,
+		join_status_reason = ? WHERE id = ?`)
 
 func (t *tx) SetBotJoinStatus(ctx context.Context, id, status string, by *string, at int64, reason *string) error {
-	return t.must(ctx, `UPDATE bots SET join_status = ?, join_status_changed_by = ?, join_status_changed_at = ?,
-		join_status_reason = ? WHERE id = ?`, status, by, at, reason, id)
+	return t.must(ctx, setBotJoinStatus, status, by, at, reason, id)
 }
 
+var touchBots = update(onBots, "UPDATE bots SET last_seen_at = ? WHERE id = ? AND (last_seen_at IS NULL OR last_seen_at < ?)")
+
 func (t *tx) TouchBots(ctx context.Context, seen map[string]int64) error {
-	return t.touch(ctx, "UPDATE bots SET last_seen_at = ? WHERE id = ? AND (last_seen_at IS NULL OR last_seen_at < ?)", seen)
+	return t.touch(ctx, touchBots, seen)
 }
 
 // touch runs a statement for each id, in order, so that two nodes do not deadlock.
-func (t *tx) touch(ctx context.Context, q string, at map[string]int64) error {
+func (t *tx) touch(ctx context.Context, q *statement, at map[string]int64) error {
 	ids := make([]string, 0, len(at))
 	for id := range at {
 		ids = append(ids, id)
@@ -258,19 +282,25 @@ func (t *tx) touch(ctx context.Context, q string, at map[string]int64) error {
 	return nil
 }
 
+var setBotOnline = update(onBots, "UPDATE bots SET online = ? WHERE id = ?")
+
 func (t *tx) SetBotOnline(ctx context.Context, id string, online bool) error {
-	return t.must(ctx, "UPDATE bots SET online = ? WHERE id = ?", online, id)
+	return t.must(ctx, setBotOnline, online, id)
 }
 
+var resetOnline = update(onBots, "UPDATE bots SET online = FALSE WHERE online")
+
 func (t *tx) ResetOnline(ctx context.Context) error {
-	return t.c.exec(ctx, "UPDATE bots SET online = FALSE WHERE online")
+	return t.c.exec(ctx, resetOnline)
 }
 
 func (t *tx) PutTombstone(ctx context.Context, s *store.Tombstone) error {
 	q, args := insertion(t.reader, "tombstones", s)
-	return t.c.exec(ctx, q+" ON CONFLICT (org_id, name) DO UPDATE SET deleted_at = excluded.deleted_at, deleted_by = excluded.deleted_by", args...)
+	return t.c.exec(ctx, t.d.composed(q+" ON CONFLICT (org_id, name) DO UPDATE SET deleted_at = excluded.deleted_at, deleted_by = excluded.deleted_by"), args...)
 }
 
+var deleteTombstone = remove(onTombstones, "DELETE FROM tombstones WHERE org_id = ? AND name = ?")
+
 func (t *tx) DeleteTombstone(ctx context.Context, org, name string) error {
-	return t.must(ctx, "DELETE FROM tombstones WHERE org_id = ? AND name = ?", org, name)
+	return t.must(ctx, deleteTombstone, org, name)
 }

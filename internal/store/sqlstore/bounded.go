@@ -61,7 +61,7 @@ func length(s *string) int {
 }
 
 // page returns the rows of a query up to the bound.
-func (scan scanner[T]) page(ctx context.Context, r reader, q string, args ...any) (out []T, err error) {
+func (scan scanner[T]) page(ctx context.Context, r reader, q *statement, args ...any) (out []T, err error) {
 	err = ask(ctx, r, r.c.query, func(_ context.Context, rows rowSet) error {
 		t := &tally{rowSet: rows}
 		for t.next() {
@@ -80,7 +80,7 @@ func (scan scanner[T]) page(ctx context.Context, r reader, q string, args ...any
 }
 
 // page is list, up to the bound.
-func page[T any](ctx context.Context, r reader, q string, args ...any) (out []T, err error) {
+func page[T any](ctx context.Context, r reader, q *statement, args ...any) (out []T, err error) {
 	err = ask(ctx, r, r.c.rows, func(ctx context.Context, rows *sql.Rows) error {
 		for bytes := 0; bytes <= store.PageBytes && rows.Next(); {
 			var row T
@@ -180,5 +180,5 @@ func (l *listing) args(args []any) []any { return append(args, max(l.limit, 0), 
 
 // listed returns the rows of a listing up to the bound.
 func (scan scanner[T]) listed(ctx context.Context, r reader, l listing, args ...any) ([]T, error) {
-	return scan.page(ctx, r, l.query(r.d), l.args(args)...)
+	return scan.page(ctx, r, r.d.composed(l.query(r.d)), l.args(args)...)
 }

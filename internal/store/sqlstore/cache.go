@@ -4,7 +4,6 @@ import (
 	"database/sql"
 	"math/bits"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -21,19 +20,24 @@ import (
 // the node that makes them drops the cache at once, other nodes after cacheMaxLife. On SQLite
 // there is one cache, and the version is the file's.
 type cache struct {
-	d       *dialect
 	version int64
 	others  uint64 // pgWriter.platform when the cache was filled
 	born    time.Time
 	clock   uint64
 	written [64]uint64 // clock of the last write of each table
-	results map[string]cacheEntry
-	key     []byte // buffer for the key of the next query
+	results map[resultKey]cacheEntry
+	args    []byte // buffer for the arguments of the next query
 	rates   rateCache
 }
 
+// resultKey is a statement and its arguments, as cacheArgs writes them.
+type resultKey struct {
+	of   *statement
+	args string
+}
+
 type cacheEntry struct {
-	tables uint64
+	tables tables
 	stamp  uint64
 	result *result
 }
@@ -46,7 +50,7 @@ const (
 
 // reset empties the cache.
 func (c *cache) reset() {
-	*c = cache{d: c.d, key: c.key, version: noVersion, born: time.Now(), results: map[string]cacheEntry{}, rates: rateCache{}}
+	*c = cache{args: c.args, version: noVersion, born: time.Now(), results: map[resultKey]cacheEntry{}, rates: rateCache{}}
 }
 
 // drop empties the cache in the middle of a batch.
@@ -68,16 +72,15 @@ func (c *cache) begin(version int64, others uint64) {
 }
 
 // query returns the rows of a query from the cache, or reads and caches them.
-func (c *cache) query(q string, args []any, read func() (*sql.Rows, error)) (rowSet, error) {
-	st := c.d.statement(q)
-	ok := st.cacheable
+func (c *cache) query(q *statement, args []any, read func() (*sql.Rows, error)) (rowSet, error) {
+	ok := q.cacheable()
 	if ok {
-		c.key, ok = cacheKey(c.key[:0], st, args)
+		c.args, ok = cacheArgs(c.args[:0], args)
 	}
 	if !ok {
 		return read()
 	}
-	if res := c.get(c.key); res != nil {
+	if res := c.get(q, c.args); res != nil {
 		return &cachedRows{result: res}, nil
 	}
 	rows, err := read()
@@ -88,14 +91,13 @@ func (c *cache) query(q string, args []any, read func() (*sql.Rows, error)) (row
 	if err != nil {
 		return nil, err
 	}
-	c.put(string(c.key), st.tables, res)
+	c.put(q, string(c.args), res)
 	return &cachedRows{result: res}, nil
 }
 
-// cacheKey appends the id of a query and its arguments. It returns false when an argument is
-// neither text nor an integer: such a query is not cached.
-func cacheKey(b []byte, st *statement, args []any) ([]byte, bool) {
-	b = strconv.AppendInt(b, st.id, 36)
+// cacheArgs appends the arguments of a query. It returns false when one is neither text nor an
+// integer: such a query is not cached.
+func cacheArgs(b []byte, args []any) ([]byte, bool) {
 	for _, a := range args {
 		b = append(b, 0)
 		switch a := a.(type) {
@@ -117,54 +119,52 @@ func cacheKey(b []byte, st *statement, args []any) ([]byte, bool) {
 	return b, true
 }
 
-func (c *cache) get(key []byte) *result {
-	e, ok := c.results[string(key)]
+func (c *cache) get(q *statement, args []byte) *result {
+	e, ok := c.results[resultKey{q, string(args)}]
 	if !ok {
 		return nil
 	}
 	for t := e.tables; t != 0; t &= t - 1 {
-		if c.written[bits.TrailingZeros64(t)] > e.stamp {
-			delete(c.results, string(key))
+		if c.written[bits.TrailingZeros64(uint64(t))] > e.stamp {
+			delete(c.results, resultKey{q, string(args)})
 			return nil
 		}
 	}
 	return e.result
 }
 
-func (c *cache) put(key string, tables uint64, r *result) {
+func (c *cache) put(q *statement, args string, r *result) {
 	if r.rows() > cacheRows {
 		return
 	}
 	if len(c.results) >= cacheMax {
 		clear(c.results)
 	}
-	c.results[key] = cacheEntry{tables, c.clock, r}
+	c.results[resultKey{q, args}] = cacheEntry{q.tables, c.clock, r}
 }
 
-// write drops the results of the tables that a statement names. If it has changed a result
-// instead, it returns the key.
-func (c *cache) write(q string, args []any, org string) (changed string) {
+// write drops the results of the tables that a statement changes. If it has changed a result
+// instead, it returns the key, else the zero key.
+func (c *cache) write(q *statement, args []any, org string) (changed resultKey) {
 	c.clock++
-	names := c.d.statement(q).tables
 	if q == touchThread {
-		names = 1 << tableActivity
 		changed = c.touch(args, org)
 	}
-	for t := names; t != 0; t &= t - 1 {
-		c.written[bits.TrailingZeros64(t)] = c.clock
+	for t := q.tables; t != 0; t &= t - 1 {
+		c.written[bits.TrailingZeros64(uint64(t))] = c.clock
 	}
 	return changed
 }
 
 // touch sets the last activity of a cached thread. Otherwise every message would drop the
 // thread, which the next message reads.
-func (c *cache) touch(args []any, org string) (changed string) {
+func (c *cache) touch(args []any, org string) (changed resultKey) {
 	at, ok := args[0].(int64)
-	b, named := cacheKey(nil, c.d.statement(selectThread), []any{args[1], org})
-	key := string(b)
+	b, named := cacheArgs(nil, []any{args[1], org})
+	key := resultKey{selectThread, string(b)}
 	e, found := c.results[key]
 	if !ok || !named || !found || e.result.rows() != 1 {
-		return ""
+		return resultKey{}
 	}
 	if old, ok := e.result.values[activityColumn].(int64); ok && old < at {
 		e.result.values[activityColumn] = at
@@ -173,46 +173,4 @@ func (c *cache) touch(args []any, org string) (changed string) {
 }
 
 // forget drops one result.
-func (c *cache) forget(key string) { delete(c.results, key) }
-
-// tableNames are the tables of the schema, and what TouchThread changes of threads.
-var tableNames = []string{
-	"orgs", "org_settings", "org_logs", "event_log", "invite_codes", "org_tickets", "sessions", "bots", "tombstones", "bot_tokens",
-	"webhook_status", "channels", "channel_members", "channel_messages", "threads", "thread_participants", "membership_history",
-	"thread_join_requests", "thread_messages", "artifacts", "audit_log", "rate_slots", "idempotency",
-	"ws_tickets", "presence", "imports", "files", "installation", "(activity of threads)", "upkeep_jobs",
-	"webhook_cursors", "webhook_leases", "webhook_deliveries", "login_failures", "nodes", "upload_days",
-	"artifact_sums", "artifact_totals", "artifact_days",
-}
-
-const (
-	tableThreads  = 14
-	tableAudit    = 20
-	tableRates    = 21
-	tableActivity = 28
-	tablesAll     = ^uint64(0)
-	// tablesCached are the tables with rows that are worth caching and belong to one
-	// org: orgs, org_settings, bots, channels, channel_members, threads,
-	// thread_participants.
-	tablesCached = 1<<0 | 1<<1 | 1<<7 | 1<<11 | 1<<12 | 1<<tableThreads | 1<<15 | 1<<tableActivity
-)
-
-// tablesOf returns the tables whose names occur in a statement: possibly too many, never
-// too few. Deleting a parent deletes everywhere.
-func tablesOf(q string) uint64 {
-	for _, parent := range []string{"orgs", "bots", "channels", "threads"} {
-		if strings.HasPrefix(q, "DELETE FROM "+parent+" ") {
-			return tablesAll
-		}
-	}
-	var t uint64
-	for i, name := range tableNames {
-		if strings.Contains(q, name) {
-			t |= 1 << i
-		}
-	}
-	if t&(1<<tableThreads) != 0 && q != selectThread {
-		t |= 1 << tableActivity
-	}
-	return t
-}
+func (c *cache) forget(key resultKey) { delete(c.results, key) }

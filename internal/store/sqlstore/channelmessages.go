@@ -50,6 +50,8 @@ func (s *idSet) add(id string) {
 	}
 }
 
+var selectBotName = read(onBots, "SELECT id, name FROM bots WHERE id = ?")
+
 // names returns the names of those of the bots that exist.
 func (r reader) names(ctx context.Context, ids idSet) (map[string]*string, error) {
 	names := make(map[string]*string, len(ids))
@@ -63,13 +65,13 @@ func (r reader) names(ctx context.Context, ids idSet) (map[string]*string, error
 		return err
 	}
 	if len(ids) == 1 {
-		return names, each(ctx, r, scan, "SELECT id, name FROM bots WHERE id = ?", ids[0])
+		return names, each(ctx, r, scan, selectBotName, ids[0])
 	}
 	arg, err := jsonList(ids)
 	if err != nil {
 		return nil, err
 	}
-	return names, each(ctx, r, scan, "SELECT id, name FROM bots WHERE "+r.d.anyOf("id"), arg)
+	return names, each(ctx, r, scan, r.d.composed("SELECT id, name FROM bots WHERE "+r.d.anyOf("id")), arg)
 }
 
 // byAge orders messages, the newest first.
@@ -119,7 +121,7 @@ func (r reader) below(ctx context.Context, w *where, messagesOf, owner, beforeID
 		}
 		w.and("(m.created_at, m.id) < (?, ?)", at, beforeID)
 		return nil
-	}, "SELECT created_at FROM "+messagesOf+" AND id = ?", owner, beforeID)
+	}, r.d.composed("SELECT created_at FROM "+messagesOf+" AND id = ?"), owner, beforeID)
 }
 
 func (r reader) Inbox(ctx context.Context, bot string, since int64, after *store.PageKey, limit int) ([]store.ChannelMessageRow, error) {
@@ -142,7 +144,9 @@ func (r reader) Inbox(ctx context.Context, bot string, since int64, after *store
 	}, w.args...)
 }
 
+var insertChannelMessage = insert(onChannelMessages, `INSERT INTO channel_messages (id, channel_id, sender_id, content, content_type, parts, created_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?)`)
+
 func (t *tx) InsertChannelMessage(ctx context.Context, m *store.ChannelMessage) error {
-	return t.c.exec(ctx, `INSERT INTO channel_messages (id, channel_id, sender_id, content, content_type, parts, created_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?)`, m.ID, m.ChannelID, m.SenderID, m.Content, m.ContentType, m.Parts, m.CreatedAt)
+	return t.c.exec(ctx, insertChannelMessage, m.ID, m.ChannelID, m.SenderID, m.Content, m.ContentType, m.Parts, m.CreatedAt)
 }

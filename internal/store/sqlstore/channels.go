@@ -19,12 +19,16 @@ func pair(a, b string) string {
 	return a + "|" + b
 }
 
+var selectChannel = read(onChannels, "SELECT id, org_id, type, name, created_at FROM channels WHERE id = ?")
+
 func (r reader) Channel(ctx context.Context, id string) (*store.Channel, error) {
-	return channels.one(ctx, r, "SELECT id, org_id, type, name, created_at FROM channels WHERE id = ?", id)
+	return channels.one(ctx, r, selectChannel, id)
 }
 
+var selectDirectChannel = read(onChannels, "SELECT id, org_id, type, name, created_at FROM channels WHERE org_id = ? AND pair = ?")
+
 func (r reader) DirectChannelOf(ctx context.Context, org, botA, botB string) (*store.Channel, error) {
-	return channels.one(ctx, r, "SELECT id, org_id, type, name, created_at FROM channels WHERE org_id = ? AND pair = ?", org, pair(botA, botB))
+	return channels.one(ctx, r, selectDirectChannel, org, pair(botA, botB))
 }
 
 var members scanner[store.ChannelMember] = func(rows rowSet, m *store.ChannelMember) error {
@@ -34,12 +38,16 @@ var members scanner[store.ChannelMember] = func(rows rowSet, m *store.ChannelMem
 const selectMembers = `SELECT m.channel_id, m.bot_id, b.name, b.online, m.joined_at, m.joined_seq
 	FROM channel_members m JOIN bots b ON b.id = m.bot_id`
 
+var selectChannelMembers = read(onBots|onChannelMembers, selectMembers+" WHERE m.channel_id = ? ORDER BY m.joined_at, m.bot_id")
+
 func (r reader) ChannelMembers(ctx context.Context, channel string) ([]store.ChannelMember, error) {
-	return members.list(ctx, r, selectMembers+" WHERE m.channel_id = ? ORDER BY m.joined_at, m.bot_id", channel)
+	return members.list(ctx, r, selectChannelMembers, channel)
 }
 
+var selectChannelMember = read(onChannelMembers, "SELECT 1 FROM channel_members WHERE channel_id = ? AND bot_id = ?")
+
 func (r reader) IsChannelMember(ctx context.Context, channel, bot string) (bool, error) {
-	n, err := value[int64](ctx, r, "SELECT 1 FROM channel_members WHERE channel_id = ? AND bot_id = ?", channel, bot)
+	n, err := value[int64](ctx, r, selectChannelMember, channel, bot)
 	return n == 1, err
 }
 
@@ -57,7 +65,7 @@ func (r reader) channelPage(ctx context.Context, bot string, before *store.PageK
 	}
 	return scanner[store.ChannelActivity](func(rows rowSet, c *store.ChannelActivity) error {
 		return rows.Scan(&c.ID, &c.OrgID, &c.Type, &c.Name, &c.CreatedAt, &c.LastActivityAt)
-	}).page(ctx, r, q+" ORDER BY at DESC, id DESC LIMIT ? + 0", append(args, max(limit, 0))...)
+	}).page(ctx, r, r.d.composed(q+" ORDER BY at DESC, id DESC LIMIT ? + 0"), append(args, max(limit, 0))...)
 }
 
 func (r reader) ChannelsOf(ctx context.Context, bot string, before *store.PageKey, limit int) ([]store.ChannelActivity, error) {
@@ -74,7 +82,7 @@ func (r reader) ChannelsOf(ctx context.Context, bot string, before *store.PageKe
 	if err != nil {
 		return nil, err
 	}
-	all, err := members.list(ctx, r, selectMembers+" WHERE "+r.d.anyOf("m.channel_id")+" ORDER BY m.joined_at, m.bot_id", arg)
+	all, err := members.list(ctx, r, r.d.composed(selectMembers+" WHERE "+r.d.anyOf("m.channel_id")+" ORDER BY m.joined_at, m.bot_id"), arg)
 	if err != nil {
 		return nil, err
 	}
@@ -84,6 +92,9 @@ func (r reader) ChannelsOf(ctx context.Context, bot string, before *store.PageKe
 	}
 	return page, nil
 }
+
+var selectCounterpart = read(onBots|onChannelMembers, `SELECT b.id, b.name, b.online, b.bio, b.role FROM channel_members m JOIN bots b ON b.id = m.bot_id
+			WHERE m.channel_id = ? AND m.bot_id <> ? ORDER BY m.joined_at, m.bot_id LIMIT 1`)
 
 func (r reader) DirectChannelsOf(ctx context.Context, bot string, before *store.PageKey, limit int) ([]store.DirectChannel, error) {
 	page, err := r.channelPage(ctx, bot, before, limit)
@@ -96,8 +107,7 @@ func (r reader) DirectChannelsOf(ctx context.Context, bot string, before *store.
 		d.Channel, d.LastActivityAt = c.Channel, c.LastActivityAt
 		others, err := scanner[store.Counterpart](func(rows rowSet, o *store.Counterpart) error {
 			return rows.Scan(&o.ID, &o.Name, &o.Online, &o.Bio, &o.Role)
-		}).list(ctx, r, `SELECT b.id, b.name, b.online, b.bio, b.role FROM channel_members m JOIN bots b ON b.id = m.bot_id
-			WHERE m.channel_id = ? AND m.bot_id <> ? ORDER BY m.joined_at, m.bot_id LIMIT 1`, c.ID, bot)
+		}).list(ctx, r, selectCounterpart, c.ID, bot)
 		if err != nil {
 			return nil, err
 		}
@@ -115,28 +125,34 @@ func (r reader) DirectChannelsOf(ctx context.Context, bot string, before *store.
 	return out, nil
 }
 
+var selectLastMessage = read(onChannelMessages, "SELECT m.id, m.sender_id, substr(m.content, 1, ? + 0), m.content_type, NULL, m.created_at "+
+	"FROM channel_messages m WHERE m.channel_id = ?"+newestFirst)
+
 // lastMessage returns the newest message of a channel, cut to the length of a preview.
 func (r reader) lastMessage(ctx context.Context, channel string) ([]store.ChannelMessageRow, error) {
-	last, err := channelMessages.list(ctx, r, "SELECT m.id, m.sender_id, substr(m.content, 1, ? + 0), m.content_type, NULL, m.created_at "+
-		"FROM channel_messages m WHERE m.channel_id = ?"+newestFirst, limits.MaxPreview+1, channel, 1)
+	last, err := channelMessages.list(ctx, r, selectLastMessage, limits.MaxPreview+1, channel, 1)
 	if err != nil {
 		return nil, err
 	}
 	return last, r.nameSenders(ctx, channel, last)
 }
 
+var createChannel = insert(onChannels, "INSERT INTO channels (id, org_id, type, name, pair, created_at) VALUES (?, ?, ?, ?, ?, ?)")
+
+var createChannelMember = insert(onChannelMembers, "INSERT INTO channel_members (channel_id, bot_id, joined_at, joined_seq) VALUES (?, ?, ?, ?)")
+
 func (t *tx) CreateChannel(ctx context.Context, c *store.Channel, botA, botB string) error {
 	seq, err := t.nextSeq(ctx)
 	if err != nil {
 		return err
 	}
-	_, err = t.c.execNow(ctx, "INSERT INTO channels (id, org_id, type, name, pair, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+	_, err = t.c.execNow(ctx, createChannel,
 		c.ID, c.OrgID, c.Type, c.Name, pair(botA, botB), c.CreatedAt)
 	if err != nil {
 		return err
 	}
 	for _, bot := range []string{botA, botB} {
-		err := t.c.exec(ctx, "INSERT INTO channel_members (channel_id, bot_id, joined_at, joined_seq) VALUES (?, ?, ?, ?)",
+		err := t.c.exec(ctx, createChannelMember,
 			c.ID, bot, c.CreatedAt, seq)
 		if err != nil {
 			return err

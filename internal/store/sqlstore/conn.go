@@ -12,20 +12,20 @@ import (
 	"github.com/b2b-protocol/b2b/internal/store"
 )
 
-// conn runs statements, with ? for arguments: on the pool, in the snapshot of a
-// View, or in the transaction of a writer.
+// conn runs statements: on the pool, in the snapshot of a View, or in the transaction of a
+// writer.
 type conn interface {
 	// query may return cached rows.
-	query(ctx context.Context, q string, args ...any) (rowSet, error)
+	query(ctx context.Context, q *statement, args ...any) (rowSet, error)
 	// rows always queries the database.
-	rows(ctx context.Context, q string, args ...any) (*sql.Rows, error)
+	rows(ctx context.Context, q *statement, args ...any) (*sql.Rows, error)
 	// exec may defer the statement until a later one.
-	exec(ctx context.Context, q string, args ...any) error
+	exec(ctx context.Context, q *statement, args ...any) error
 	// execNow runs the statement and returns the number of changed rows.
-	execNow(ctx context.Context, q string, args ...any) (int64, error)
+	execNow(ctx context.Context, q *statement, args ...any) (int64, error)
 }
 
-// cursor reads rows: *sql.Rows, or rows that were kept.
+// rowSet reads rows: *sql.Rows, or rows that were kept.
 type rowSet interface {
 	Next() bool
 	Scan(dest ...any) error
@@ -46,8 +46,8 @@ var _ store.Reader = reader{}
 
 // ask waits until the share of the org allows a read, then calls run, which is a method of a
 // conn, and passes the rows to read, which may stop early.
-func ask[C rowSet](ctx context.Context, r reader, run func(context.Context, string, ...any) (C, error),
-	read func(context.Context, C) error, q string, args ...any) (err error) {
+func ask[C rowSet](ctx context.Context, r reader, run func(context.Context, *statement, ...any) (C, error),
+	read func(context.Context, C) error, q *statement, args ...any) (err error) {
 	ctx, active, err := enter(ctx, r.c)
 	if err != nil {
 		return err
@@ -55,20 +55,20 @@ func ask[C rowSet](ctx context.Context, r reader, run func(context.Context, stri
 	defer active.leave(&err)
 	rows, err := run(ctx, q, args...)
 	if err != nil {
-		return failure(q, err)
+		return failure(q.text, err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	if err := read(ctx, rows); err != nil {
-		return failure(q, err)
+		return failure(q.text, err)
 	}
 	if err := rows.Err(); err != nil {
-		return failure(q, err)
+		return failure(q.text, err)
 	}
 	return nil
 }
 
 // each runs a query and scans every row with scan.
-func each(ctx context.Context, r reader, scan func(rowSet) error, q string, args ...any) error {
+func each(ctx context.Context, r reader, scan func(rowSet) error, q *statement, args ...any) error {
 	return ask(ctx, r, r.c.query, func(_ context.Context, rows rowSet) error {
 		for rows.Next() {
 			if err := scan(rows); err != nil {
@@ -122,7 +122,7 @@ func (c content) Scan(v any) error {
 }
 
 // list reads all rows of a query.
-func (scan scanner[T]) list(ctx context.Context, r reader, q string, args ...any) ([]T, error) {
+func (scan scanner[T]) list(ctx context.Context, r reader, q *statement, args ...any) ([]T, error) {
 	var out []T
 	err := each(ctx, r, func(rows rowSet) error {
 		var row T
@@ -136,7 +136,7 @@ func (scan scanner[T]) list(ctx context.Context, r reader, q string, args ...any
 }
 
 // one reads the first row of a query.
-func (scan scanner[T]) one(ctx context.Context, r reader, q string, args ...any) (*T, error) {
+func (scan scanner[T]) one(ctx context.Context, r reader, q *statement, args ...any) (*T, error) {
 	var out *T
 	err := each(ctx, r, func(rows rowSet) error {
 		out = new(T)
@@ -152,7 +152,7 @@ func (scan scanner[T]) one(ctx context.Context, r reader, q string, args ...any)
 }
 
 // list reads all rows of a query, mapped by bun.
-func list[T any](ctx context.Context, r reader, q string, args ...any) (out []T, err error) {
+func list[T any](ctx context.Context, r reader, q *statement, args ...any) (out []T, err error) {
 	err = ask(ctx, r, r.c.rows, func(ctx context.Context, rows *sql.Rows) error { return r.d.bun.ScanRows(ctx, rows, &out) }, q, args...)
 	if err != nil {
 		return nil, err
@@ -161,7 +161,7 @@ func list[T any](ctx context.Context, r reader, q string, args ...any) (out []T,
 }
 
 // one reads the only row of a query, mapped by bun.
-func one[T any](ctx context.Context, r reader, q string, args ...any) (*T, error) {
+func one[T any](ctx context.Context, r reader, q *statement, args ...any) (*T, error) {
 	rows, err := list[T](ctx, r, q, args...)
 	if err != nil {
 		return nil, err
@@ -173,15 +173,15 @@ func one[T any](ctx context.Context, r reader, q string, args ...any) (*T, error
 }
 
 // value reads one value; a query without rows returns the zero value.
-func value[T any](ctx context.Context, r reader, q string, args ...any) (v T, err error) {
+func value[T any](ctx context.Context, r reader, q *statement, args ...any) (v T, err error) {
 	err = each(ctx, r, func(rows rowSet) error { return rows.Scan(&v) }, q, args...)
 	return v, err
 }
 
-// insert writes all columns of a row that bun knows.
-func insert[T any](ctx context.Context, r reader, table string, row *T) error {
+// put writes all columns of a row that bun knows.
+func put[T any](ctx context.Context, r reader, table string, row *T) error {
 	q, args := insertion(r, table, row)
-	return r.c.exec(ctx, q, args...)
+	return r.c.exec(ctx, r.d.composed(q), args...)
 }
 
 func insertion[T any](r reader, table string, row *T) (string, []any) {

@@ -19,16 +19,16 @@ const (
 	deferredMax     = 512 // deferred statements of each kind
 )
 
-// auditInserts insert 1 to auditsAtOnce entries.
-var auditInserts = func() (out [auditsPerInsert]string) {
-	_, row, _ := strings.Cut(insertAudit, "VALUES ")
+// auditInserts insert 1 to auditsPerInsert entries.
+var auditInserts = func() (out [auditsPerInsert]*statement) {
+	_, row, _ := strings.Cut(insertAudit.text, "VALUES ")
 	for i := range out {
-		out[i] = insertAudit + strings.Repeat(", "+row, i)
+		out[i] = insert(insertAudit.tables, insertAudit.text+strings.Repeat(", "+row, i))
 	}
 	return out
 }()
 
-func (d *deferred) add(q string, args []any) bool {
+func (d *deferred) add(q *statement, args []any) bool {
 	switch q {
 	case countUses:
 		d.uses = append(d.uses, args)
@@ -43,12 +43,12 @@ func (d *deferred) add(q string, args []any) bool {
 func (d *deferred) full() bool { return max(len(d.uses), len(d.audits)) >= deferredMax }
 
 // tables returns the set of tables that the deferred statements write.
-func (d *deferred) tables() (t uint64) {
+func (d *deferred) tables() (t tables) {
 	if len(d.uses) > 0 {
-		t |= 1 << tableRates
+		t |= onRateSlots
 	}
 	if len(d.audits) > 0 {
-		t |= 1 << tableAudit
+		t |= onAuditLog
 	}
 	return t
 }
@@ -65,7 +65,7 @@ func (d *deferred) reset(m [2]int) {
 // write passes the merged statements to run and discards them. run must not keep the
 // arguments. The uses of a bot in one batch nearly always fall into the same slot, and are
 // then written by one statement.
-func (d *deferred) write(run func(q string, args []any) error) error {
+func (d *deferred) write(run func(q *statement, args []any) error) error {
 	for i := 0; i < len(d.uses); {
 		use, n := d.uses[i], int64(1)
 		for i++; i < len(d.uses) && slices.Equal(d.uses[i][:3], use[:3]); i++ {

@@ -2,10 +2,8 @@ package sqlstore
 
 import (
 	"database/sql"
-	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/pgdialect"
@@ -15,9 +13,8 @@ import (
 // dialect holds what differs between the two databases.
 type dialect struct {
 	postgres   bool
-	bun        *bun.DB // maps rows; never runs a statement
-	statements sync.Map
-	known      atomic.Int64 // statements
+	bun        *bun.DB  // maps rows; never runs a statement
+	statements sync.Map // text to *statement: those that are composed
 }
 
 func newDialect(db *sql.DB, postgres bool) *dialect {
@@ -28,44 +25,6 @@ func newDialect(db *sql.DB, postgres bool) *dialect {
 		d.bun = bun.NewDB(db, sqlitedialect.New())
 	}
 	return d
-}
-
-// statement holds the properties of a statement that follow from its text.
-type statement struct {
-	id        int64  // unique in this process
-	text      string // with the placeholders of the database
-	tables    uint64 // see tablesOf
-	cacheable bool
-}
-
-// statement returns the properties of a statement, with ? for arguments, and keeps them.
-func (d *dialect) statement(q string) *statement {
-	if t, ok := d.statements.Load(q); ok {
-		return t.(*statement)
-	}
-	var b strings.Builder
-	n := 0
-	for _, r := range q {
-		if r == '?' {
-			n++
-			b.WriteByte('$')
-			b.WriteString(strconv.Itoa(n))
-			continue
-		}
-		b.WriteRune(r)
-	}
-	t := &statement{id: d.known.Add(1), text: b.String(), tables: tablesOf(q)}
-	t.cacheable = strings.HasPrefix(q, "SELECT") && t.tables&^tablesCached == 0
-	first, _ := d.statements.LoadOrStore(q, t)
-	return first.(*statement)
-}
-
-// text returns the statement with the placeholders of the database.
-func (d *dialect) text(q string) string {
-	if !d.postgres {
-		return q
-	}
-	return d.statement(q).text
 }
 
 // contains returns the condition that the column contains its one argument, which must be

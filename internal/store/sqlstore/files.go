@@ -7,17 +7,24 @@ import (
 )
 
 func (r reader) File(ctx context.Context, org, id string) (*store.File, error) {
-	return one[store.File](ctx, r, "SELECT "+columns[store.File](r, "")+" FROM files WHERE id = ? AND org_id = ?", id, org)
+	return one[store.File](ctx, r, r.d.composed("SELECT "+columns[store.File](r, "")+" FROM files WHERE id = ? AND org_id = ?"), id, org)
 }
 
 const dayMS = 24 * 60 * 60 * 1000
 
+var selectUploadedOn = read(onUploadDays, `SELECT CAST(coalesce(sum(bytes), 0) AS BIGINT), CAST(coalesce(sum(CASE WHEN uploader_id = ? THEN bytes ELSE 0 END), 0) AS BIGINT)
+		FROM upload_days WHERE org_id = ? AND day = ?`)
+
 func (r reader) UploadedOn(ctx context.Context, org, uploader string, at int64) (all, own int64, err error) {
 	err = each(ctx, r, func(rows rowSet) error { return rows.Scan(&all, &own) },
-		`SELECT CAST(coalesce(sum(bytes), 0) AS BIGINT), CAST(coalesce(sum(CASE WHEN uploader_id = ? THEN bytes ELSE 0 END), 0) AS BIGINT)
-		FROM upload_days WHERE org_id = ? AND day = ?`, uploader, org, at/dayMS)
+		selectUploadedOn, uploader, org, at/dayMS)
 	return all, own, err
 }
+
+var countUpload = insert(onUploadDays, `INSERT INTO upload_days (org_id, day, uploader_id, bytes) VALUES (?, ?, ?, ?)
+		ON CONFLICT (org_id, day, uploader_id) DO UPDATE SET bytes = upload_days.bytes + excluded.bytes`)
+
+var forgetUploads = remove(onUploadDays, "DELETE FROM upload_days WHERE org_id = ? AND day < ?")
 
 // countUpload adds to the sum of uploads of a day. The day before is kept, because the clocks
 // of nodes differ around midnight.
@@ -26,12 +33,11 @@ func (t *tx) countUpload(ctx context.Context, org string, uploader *string, at, 
 	if uploader != nil {
 		who = *uploader
 	}
-	err := t.c.exec(ctx, `INSERT INTO upload_days (org_id, day, uploader_id, bytes) VALUES (?, ?, ?, ?)
-		ON CONFLICT (org_id, day, uploader_id) DO UPDATE SET bytes = upload_days.bytes + excluded.bytes`, org, at/dayMS, who, bytes)
+	err := t.c.exec(ctx, countUpload, org, at/dayMS, who, bytes)
 	if err != nil {
 		return err
 	}
-	return t.c.exec(ctx, "DELETE FROM upload_days WHERE org_id = ? AND day < ?", org, at/dayMS-1)
+	return t.c.exec(ctx, forgetUploads, org, at/dayMS-1)
 }
 
 func (r reader) KnownFiles(ctx context.Context, org string, ids []string) (known []string, err error) {
@@ -47,27 +53,33 @@ func (r reader) KnownFiles(ctx context.Context, org string, ids []string) (known
 		err := rows.Scan(&id)
 		known = append(known, id)
 		return err
-	}, "SELECT id FROM files WHERE org_id = ? AND "+r.d.anyOf("id")+" ORDER BY id", org, wanted)
+	}, r.d.composed("SELECT id FROM files WHERE org_id = ? AND "+r.d.anyOf("id")+" ORDER BY id"), org, wanted)
 	return known, err
 }
 
+var selectAnyFile = read(onFiles, "SELECT count(*) FROM (SELECT 1 FROM files LIMIT 1) AS f")
+
 func (r reader) AnyFile(ctx context.Context) (bool, error) {
-	n, err := value[int64](ctx, r, "SELECT count(*) FROM (SELECT 1 FROM files LIMIT 1) AS f")
+	n, err := value[int64](ctx, r, selectAnyFile)
 	return n > 0, err
 }
 
 func (t *tx) CreateFile(ctx context.Context, f *store.File) error {
 	q, args := insertion(t.reader, "files", f)
-	if _, err := t.c.execNow(ctx, q, args...); err != nil {
+	if _, err := t.c.execNow(ctx, t.d.composed(q), args...); err != nil {
 		return err
 	}
 	return t.countUpload(ctx, f.OrgID, f.UploaderID, f.CreatedAt, f.Size)
 }
 
+var putInstallation = insert(onInstallation, "INSERT INTO installation (place, id) VALUES (1, ?) ON CONFLICT (place) DO NOTHING")
+
+var selectInstallation = read(onInstallation, "SELECT id FROM installation WHERE place = 1")
+
 func (t *tx) Installation(ctx context.Context, proposed string) (string, error) {
-	err := t.c.exec(ctx, "INSERT INTO installation (place, id) VALUES (1, ?) ON CONFLICT (place) DO NOTHING", proposed)
+	err := t.c.exec(ctx, putInstallation, proposed)
 	if err != nil {
 		return "", err
 	}
-	return value[string](ctx, t.reader, "SELECT id FROM installation WHERE place = 1")
+	return value[string](ctx, t.reader, selectInstallation)
 }

@@ -33,7 +33,7 @@ func TestNoRoom(t *testing.T) {
 	}
 	conn := s.writer.(*sqliteWriter).conn
 	room := func(pages int) { // while nothing is written
-		rows, err := conn.ask(fmt.Sprintf("PRAGMA max_page_count = %d", pages))
+		rows, err := conn.ask(control(fmt.Sprintf("PRAGMA max_page_count = %d", pages)))
 		if err == nil {
 			rows.Next()
 			err = errors.Join(rows.Err(), rows.Close())

@@ -150,10 +150,12 @@ func (s *Store) tryChange(ctx context.Context) error {
 	return err
 }
 
+var writeHealth = insert(onUpkeepJobs, `INSERT INTO upkeep_jobs (name, holder, done_at) VALUES ('health', '', ?)
+			ON CONFLICT (name) DO UPDATE SET done_at = excluded.done_at`)
+
 func (s *Store) writeNothing(ctx context.Context) error {
 	return s.Update(ctx, "", func(t store.Tx) error {
-		return t.(*tx).c.exec(ctx, `INSERT INTO upkeep_jobs (name, holder, done_at) VALUES ('health', '', ?)
-			ON CONFLICT (name) DO UPDATE SET done_at = excluded.done_at`, time.Now().UnixMilli())
+		return t.(*tx).c.exec(ctx, writeHealth, time.Now().UnixMilli())
 	})
 }
 

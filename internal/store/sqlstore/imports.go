@@ -9,19 +9,19 @@ import (
 )
 
 func (r reader) Import(ctx context.Context, scope string) (*store.Import, error) {
-	return one[store.Import](ctx, r, "SELECT "+columns[store.Import](r, "")+" FROM imports WHERE scope = ?", scope)
+	return one[store.Import](ctx, r, r.d.composed("SELECT "+columns[store.Import](r, "")+" FROM imports WHERE scope = ?"), scope)
 }
 
 func (t *tx) PutImport(ctx context.Context, i *store.Import) error {
 	q, args := insertion(t.reader, "imports", i)
-	return t.c.exec(ctx, q+` ON CONFLICT (scope) DO UPDATE SET source = excluded.source, imported_at = excluded.imported_at,
-		last_seq = excluded.last_seq, last_audit = excluded.last_audit, detail = excluded.detail`, args...)
+	return t.c.exec(ctx, t.d.composed(q+` ON CONFLICT (scope) DO UPDATE SET source = excluded.source, imported_at = excluded.imported_at,
+		last_seq = excluded.last_seq, last_audit = excluded.last_audit, detail = excluded.detail`), args...)
 }
 
 func (t *tx) ImportInviteCode(ctx context.Context, c *store.InviteCode) error {
 	q, args := insertion(t.reader, "invite_codes", c)
-	return t.c.exec(ctx, q+` ON CONFLICT (id) DO UPDATE SET use_count = excluded.use_count
-		WHERE invite_codes.use_count < excluded.use_count`, args...)
+	return t.c.exec(ctx, t.d.composed(q+` ON CONFLICT (id) DO UPDATE SET use_count = excluded.use_count
+		WHERE invite_codes.use_count < excluded.use_count`), args...)
 }
 
 func (t *tx) ImportOrg(ctx context.Context, org *store.Org) error {
@@ -125,13 +125,13 @@ func insertAll[T any](ctx context.Context, t *tx, table string, rows []T) error 
 	if len(rows) >= rowsPerInsert {
 		many := insert + strings.Repeat(", "+one, rowsPerInsert-1)
 		for ; len(rows) >= rowsPerInsert; rows = rows[rowsPerInsert:] {
-			if _, err := t.c.execNow(ctx, many, values(rows[:rowsPerInsert])...); err != nil {
+			if _, err := t.c.execNow(ctx, t.d.composed(many), values(rows[:rowsPerInsert])...); err != nil {
 				return err
 			}
 		}
 	}
 	for i := range rows {
-		if err := t.c.exec(ctx, insert, values(rows[i:i+1])...); err != nil {
+		if err := t.c.exec(ctx, t.d.composed(insert), values(rows[i:i+1])...); err != nil {
 			return err
 		}
 	}

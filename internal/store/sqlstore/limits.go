@@ -25,6 +25,8 @@ type rateSlot struct{ slot, uses, lastAt int64 }
 // rateCacheMax bounds the bots in a rateCache.
 const rateCacheMax = 8192
 
+var forgetUses = remove(onRateSlots, "DELETE FROM rate_slots WHERE bot_id = ? AND bucket = ? AND (last_at <= ? OR last_at > ?)")
+
 func (t *tx) TakeRate(ctx context.Context, bot, bucket string, window time.Duration, limit, now int64) (bool, int64, error) {
 	width := window.Milliseconds()
 	gone := now - width // uses at or before this time have left the window
@@ -54,7 +56,7 @@ func (t *tx) TakeRate(ctx context.Context, bot, bucket string, window time.Durat
 	}
 	t.taken = append(t.taken, key)
 	if expired {
-		err := t.c.exec(ctx, "DELETE FROM rate_slots WHERE bot_id = ? AND bucket = ? AND (last_at <= ? OR last_at > ?)", bot, bucket, gone, ahead)
+		err := t.c.exec(ctx, forgetUses, bot, bucket, gone, ahead)
 		if err != nil {
 			return false, 0, err
 		}
@@ -72,8 +74,10 @@ func (t *tx) TakeRate(ctx context.Context, bot, bucket string, window time.Durat
 }
 
 // countUses adds uses to a slot. The writer of SQLite defers it (deferred).
-const countUses = `INSERT INTO rate_slots (bot_id, bucket, slot, uses, last_at) VALUES (?, ?, ?, ?, ?)
-	ON CONFLICT (bot_id, bucket, slot) DO UPDATE SET uses = rate_slots.uses + excluded.uses, last_at = excluded.last_at`
+var countUses = insert(onRateSlots, `INSERT INTO rate_slots (bot_id, bucket, slot, uses, last_at) VALUES (?, ?, ?, ?, ?)
+	ON CONFLICT (bot_id, bucket, slot) DO UPDATE SET uses = rate_slots.uses + excluded.uses, last_at = excluded.last_at`)
+
+var selectRateSlots = read(onRateSlots, "SELECT slot, uses, last_at FROM rate_slots WHERE bot_id = ? AND bucket = ?")
 
 func (t *tx) rateSlots(ctx context.Context, key rateKey) ([]rateSlot, error) {
 	if all, ok := t.rates[key]; ok {
@@ -81,7 +85,7 @@ func (t *tx) rateSlots(ctx context.Context, key rateKey) ([]rateSlot, error) {
 	}
 	all, err := scanner[rateSlot](func(rows rowSet, s *rateSlot) error {
 		return rows.Scan(&s.slot, &s.uses, &s.lastAt)
-	}).list(ctx, t.reader, "SELECT slot, uses, last_at FROM rate_slots WHERE bot_id = ? AND bucket = ?", key.bot, key.bucket)
+	}).list(ctx, t.reader, selectRateSlots, key.bot, key.bucket)
 	if err != nil {
 		return nil, err
 	}
@@ -99,23 +103,29 @@ func (t *tx) undone() {
 	}
 }
 
+var selectIdempotency = read(onIdempotency, `SELECT org_id, caller, request_id, hash, response, created_at FROM idempotency
+		WHERE org_id = ? AND caller = ? AND request_id = ?`)
+
 func (r reader) Idempotency(ctx context.Context, org, caller, requestID string) (*store.IdempotencyRecord, error) {
 	return scanner[store.IdempotencyRecord](func(rows rowSet, i *store.IdempotencyRecord) error {
 		return rows.Scan(&i.OrgID, &i.Caller, &i.RequestID, &i.Hash, &i.Response, &i.CreatedAt)
-	}).one(ctx, r, `SELECT org_id, caller, request_id, hash, response, created_at FROM idempotency
-		WHERE org_id = ? AND caller = ? AND request_id = ?`, org, caller, requestID)
+	}).one(ctx, r, selectIdempotency, org, caller, requestID)
 }
+
+var putIdempotency = insert(onIdempotency, "INSERT INTO idempotency (org_id, caller, request_id, hash, response, created_at) VALUES (?, ?, ?, ?, ?, ?)")
 
 func (t *tx) PutIdempotency(ctx context.Context, i *store.IdempotencyRecord) error {
 	response := i.Response
 	if response == nil {
 		response = []byte{}
 	}
-	return t.c.exec(ctx, "INSERT INTO idempotency (org_id, caller, request_id, hash, response, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+	return t.c.exec(ctx, putIdempotency,
 		i.OrgID, i.Caller, i.RequestID, i.Hash, response, i.CreatedAt)
 }
 
+var purgeIdempotency = remove(onIdempotency, `DELETE FROM idempotency WHERE (org_id, caller, request_id) IN
+		(SELECT org_id, caller, request_id FROM idempotency WHERE created_at < ? ORDER BY created_at LIMIT ? + 0)`)
+
 func (t *tx) PurgeIdempotency(ctx context.Context, before int64, limit int) (int64, error) {
-	return t.c.execNow(ctx, `DELETE FROM idempotency WHERE (org_id, caller, request_id) IN
-		(SELECT org_id, caller, request_id FROM idempotency WHERE created_at < ? ORDER BY created_at LIMIT ? + 0)`, before, max(limit, 0))
+	return t.c.execNow(ctx, purgeIdempotency, before, max(limit, 0))
 }

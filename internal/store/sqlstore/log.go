@@ -7,10 +7,12 @@ import (
 	"github.com/b2b-protocol/b2b/internal/store"
 )
 
+var selectLogTop = read(onOrgLogs, "SELECT epoch, last_seq, access_seq FROM org_logs WHERE org_id = ?")
+
 func (r reader) LogTop(ctx context.Context, org string) (store.LogTop, error) {
 	t, err := scanner[store.LogTop](func(rows rowSet, t *store.LogTop) error {
 		return rows.Scan(&t.Epoch, &t.Seq, &t.Access)
-	}).one(ctx, r, "SELECT epoch, last_seq, access_seq FROM org_logs WHERE org_id = ?", org)
+	}).one(ctx, r, selectLogTop, org)
 	if err != nil {
 		return store.LogTop{}, err
 	}
@@ -34,7 +36,7 @@ func (r reader) LogTops(ctx context.Context, orgs []string) (map[string]store.Lo
 		}
 		tops[org] = t
 		return nil
-	}, "SELECT org_id, epoch, last_seq, access_seq FROM org_logs WHERE "+r.d.anyOf("org_id"), ids)
+	}, r.d.composed("SELECT org_id, epoch, last_seq, access_seq FROM org_logs WHERE "+r.d.anyOf("org_id")), ids)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +49,7 @@ func (t *tx) LogTop(ctx context.Context, org string) (store.LogTop, error) {
 		return t.reader.LogTop(ctx, org)
 	}
 	if err := t.log.load(ctx, t.c, org); err != nil {
-		return store.LogTop{}, t.fail(failure(loadLog, err))
+		return store.LogTop{}, t.fail(failure(loadLog.text, err))
 	}
 	if !t.log.exists {
 		return store.LogTop{}, store.ErrNotFound
@@ -79,6 +81,9 @@ func (r reader) ReadScope(ctx context.Context, scope string, afterSeq, uptoSeq i
 		scope, afterSeq, uptoSeq)
 }
 
+var appendEvent = insert(onEventLog, `INSERT INTO event_log (org_id, seq, at, type, audience, thread_id, channel_id, bot_id, actor_id, payload)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+
 func (t *tx) Append(ctx context.Context, e store.Event) (int64, error) {
 	seq, err := t.nextSeq(ctx)
 	if err != nil {
@@ -88,8 +93,7 @@ func (t *tx) Append(ctx context.Context, e store.Event) (int64, error) {
 	if e.Payload == nil {
 		e.Payload = []byte{}
 	}
-	err = t.c.exec(ctx, `INSERT INTO event_log (org_id, seq, at, type, audience, thread_id, channel_id, bot_id, actor_id, payload)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+	err = t.c.exec(ctx, appendEvent,
 		e.OrgID, e.Seq, e.At, e.Type, int64(e.Audience), e.ThreadID, e.ChannelID, e.BotID, e.ActorID, e.Payload)
 	if err != nil {
 		return 0, err
@@ -102,6 +106,12 @@ func (t *tx) Append(ctx context.Context, e store.Event) (int64, error) {
 	return seq, nil
 }
 
+var pruneLog = remove(onEventLog, "DELETE FROM event_log WHERE org_id = ? AND seq < ?")
+
+var pruneLogDeliveries = remove(onWebhookDeliveries, "DELETE FROM webhook_deliveries WHERE org_id = ? AND seq < ?")
+
+var pruneLogMemberships = remove(onBots|onMembershipHistory, "DELETE FROM membership_history WHERE left_seq < ? AND bot_id IN (SELECT id FROM bots WHERE org_id = ?)")
+
 func (t *tx) PruneLog(ctx context.Context, before int64, limit int) (int64, error) {
 	top, err := t.nextSeq(ctx)
 	if err != nil || limit <= 0 {
@@ -109,11 +119,11 @@ func (t *tx) PruneLog(ctx context.Context, before int64, limit int) (int64, erro
 	}
 	// The oldest events, up to the limit, and the first of them that has to stay.
 	oldest := "FROM (SELECT seq, at FROM event_log WHERE org_id = ? ORDER BY seq LIMIT ? + 0) o"
-	first, err := value[int64](ctx, t.reader, "SELECT coalesce(min(seq), 0) "+oldest, t.org, 1)
+	first, err := value[int64](ctx, t.reader, t.d.composed("SELECT coalesce(min(seq), 0) "+oldest), t.org, 1)
 	if err != nil || first == 0 {
 		return 0, err
 	}
-	floor, err := value[int64](ctx, t.reader, "SELECT coalesce(min(seq), 0) "+oldest+" WHERE at >= ?", t.org, limit, before)
+	floor, err := value[int64](ctx, t.reader, t.d.composed("SELECT coalesce(min(seq), 0) "+oldest+" WHERE at >= ?"), t.org, limit, before)
 	if err != nil {
 		return 0, err
 	}
@@ -130,11 +140,11 @@ func (t *tx) PruneLog(ctx context.Context, before int64, limit int) (int64, erro
 	if floor <= first {
 		return 0, nil
 	}
-	if err := t.c.exec(ctx, "DELETE FROM event_log WHERE org_id = ? AND seq < ?", t.org, floor); err != nil {
+	if err := t.c.exec(ctx, pruneLog, t.org, floor); err != nil {
 		return 0, err
 	}
-	if err := t.c.exec(ctx, "DELETE FROM webhook_deliveries WHERE org_id = ? AND seq < ?", t.org, floor); err != nil {
+	if err := t.c.exec(ctx, pruneLogDeliveries, t.org, floor); err != nil {
 		return 0, err
 	}
-	return floor - first, t.c.exec(ctx, "DELETE FROM membership_history WHERE left_seq < ? AND bot_id IN (SELECT id FROM bots WHERE org_id = ?)", floor, t.org)
+	return floor - first, t.c.exec(ctx, pruneLogMemberships, floor, t.org)
 }

@@ -11,19 +11,23 @@ func (r reader) LoginFailures(ctx context.Context, keys []string) ([]store.Login
 	if err != nil || len(keys) == 0 {
 		return nil, err
 	}
-	return list[store.LoginFailures](ctx, r, "SELECT "+columns[store.LoginFailures](r, "")+" FROM login_failures WHERE "+r.d.anyOf("key"), arg)
+	return list[store.LoginFailures](ctx, r, r.d.composed("SELECT "+columns[store.LoginFailures](r, "")+" FROM login_failures WHERE "+r.d.anyOf("key")), arg)
 }
 
 func (t *tx) PutLoginFailures(ctx context.Context, f *store.LoginFailures) error {
 	q, args := insertion(t.reader, "login_failures", f)
-	return t.c.exec(ctx, q+" ON CONFLICT (key) DO UPDATE SET failed = excluded.failed, ends_at = excluded.ends_at", args...)
+	return t.c.exec(ctx, t.d.composed(q+" ON CONFLICT (key) DO UPDATE SET failed = excluded.failed, ends_at = excluded.ends_at"), args...)
 }
+
+var deleteLoginFailures = remove(onLoginFailures, "DELETE FROM login_failures WHERE key = ?")
 
 func (t *tx) DeleteLoginFailures(ctx context.Context, key string) error {
-	return t.c.exec(ctx, "DELETE FROM login_failures WHERE key = ?", key)
+	return t.c.exec(ctx, deleteLoginFailures, key)
 }
 
+var purgeLoginFailures = remove(onLoginFailures, `DELETE FROM login_failures WHERE key IN
+		(SELECT key FROM login_failures WHERE ends_at <= ? ORDER BY ends_at LIMIT ? + 0)`)
+
 func (t *tx) PurgeLoginFailures(ctx context.Context, now int64, limit int) (int64, error) {
-	return t.c.execNow(ctx, `DELETE FROM login_failures WHERE key IN
-		(SELECT key FROM login_failures WHERE ends_at <= ? ORDER BY ends_at LIMIT ? + 0)`, now, max(limit, 0))
+	return t.c.execNow(ctx, purgeLoginFailures, now, max(limit, 0))
 }

@@ -2,21 +2,27 @@ package sqlstore
 
 import "context"
 
+var renewNode = insert(onNodes, `INSERT INTO nodes (node_id, expires_at) VALUES (?, ?)
+		ON CONFLICT (node_id) DO UPDATE SET expires_at = excluded.expires_at`)
+
 func (t *tx) RenewNode(ctx context.Context, node string, until int64) error {
-	return t.c.exec(ctx, `INSERT INTO nodes (node_id, expires_at) VALUES (?, ?)
-		ON CONFLICT (node_id) DO UPDATE SET expires_at = excluded.expires_at`, node, until)
+	return t.c.exec(ctx, renewNode, node, until)
 }
 
+var endNodes = remove(onNodes, "DELETE FROM nodes WHERE expires_at <= ?")
+
 func (t *tx) EndNodes(ctx context.Context, before int64) error {
-	ended, err := t.c.execNow(ctx, "DELETE FROM nodes WHERE expires_at <= ?", before)
+	ended, err := t.c.execNow(ctx, endNodes, before)
 	if err != nil || ended == 0 {
 		return err
 	}
 	return t.releaseOfEnded(ctx)
 }
 
+var endNode = remove(onNodes, "DELETE FROM nodes WHERE node_id = ?")
+
 func (t *tx) EndNode(ctx context.Context, node string) error {
-	if err := t.c.exec(ctx, "DELETE FROM nodes WHERE node_id = ?", node); err != nil {
+	if err := t.c.exec(ctx, endNode, node); err != nil {
 		return err
 	}
 	return t.releaseOfEnded(ctx)
@@ -27,7 +33,7 @@ func (t *tx) EndNode(ctx context.Context, node string) error {
 // next node that ends. Jobs are left: TakeJob takes those of a node without a lease.
 func (t *tx) releaseOfEnded(ctx context.Context) error {
 	for _, held := range []string{"presence", "webhook_leases"} {
-		if err := t.c.exec(ctx, "DELETE FROM "+held+" WHERE NOT EXISTS (SELECT 1 FROM nodes n WHERE n.node_id = "+held+".node_id)"); err != nil {
+		if err := t.c.exec(ctx, t.d.composed("DELETE FROM "+held+" WHERE NOT EXISTS (SELECT 1 FROM nodes n WHERE n.node_id = "+held+".node_id)")); err != nil {
 			return err
 		}
 	}

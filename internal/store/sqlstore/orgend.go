@@ -2,8 +2,10 @@ package sqlstore
 
 import "context"
 
+var endOrg = update(onOrgs, "UPDATE orgs SET status = 'destroyed' WHERE id = ? AND status <> 'destroyed'")
+
 func (t *tx) EndOrg(ctx context.Context, id string) error {
-	if err := t.must(ctx, "UPDATE orgs SET status = 'destroyed' WHERE id = ? AND status <> 'destroyed'", id); err != nil {
+	if err := t.must(ctx, endOrg, id); err != nil {
 		return err
 	}
 	for _, q := range []string{
@@ -11,7 +13,7 @@ func (t *tx) EndOrg(ctx context.Context, id string) error {
 		"DELETE FROM ws_tickets WHERE org_id = ?",
 		"DELETE FROM org_tickets WHERE org_id = ?",
 	} {
-		if err := t.c.exec(ctx, q, id); err != nil {
+		if err := t.c.exec(ctx, t.d.composed(q), id); err != nil {
 			return err
 		}
 	}
@@ -76,7 +78,7 @@ func (e *emptying) rows(ctx context.Context, q, scope string) error {
 	if e.left <= 0 {
 		return nil
 	}
-	n, err := e.t.c.execNow(ctx, q, scope, e.left)
+	n, err := e.t.c.execNow(ctx, e.t.d.composed(q), scope, e.left)
 	e.left -= n
 	e.gone += n
 	return err
@@ -85,7 +87,7 @@ func (e *emptying) rows(ctx context.Context, q, scope string) error {
 // scopes removes the rows that belong to each scope of a table, then the scope's own row.
 func (e *emptying) scopes(ctx context.Context, table, org string, below []string) error {
 	for e.left > 0 {
-		scope, err := value[string](ctx, e.t.reader, "SELECT id FROM "+table+" WHERE org_id = ? LIMIT 1", org)
+		scope, err := value[string](ctx, e.t.reader, e.t.d.composed("SELECT id FROM "+table+" WHERE org_id = ? LIMIT 1"), org)
 		if err != nil || scope == "" {
 			return err
 		}

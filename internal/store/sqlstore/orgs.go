@@ -14,8 +14,10 @@ func scanOrg(rows rowSet, o *store.Org) error {
 	return rows.Scan(&o.ID, &o.Name, &o.SecretHash, &o.PersistMessages, &o.Status, &o.JoinApprovalRequired, &o.CreatedAt)
 }
 
+var selectOrg = read(onOrgs, "SELECT "+orgColumns+" FROM orgs WHERE id = ? AND status <> 'destroyed'")
+
 func (r reader) Org(ctx context.Context, id string) (*store.Org, error) {
-	return scanner[store.Org](scanOrg).one(ctx, r, "SELECT "+orgColumns+" FROM orgs WHERE id = ? AND status <> 'destroyed'", id)
+	return scanner[store.Org](scanOrg).one(ctx, r, selectOrg, id)
 }
 
 func (r reader) Orgs(ctx context.Context, after *store.PageKey, limit int) ([]store.OrgSummary, error) {
@@ -24,21 +26,23 @@ func (r reader) Orgs(ctx context.Context, after *store.PageKey, limit int) ([]st
 	if after != nil {
 		w.and("(o.created_at, o.id) > (?, ?)", after.At, after.ID)
 	}
-	return page[store.OrgSummary](ctx, r, "SELECT "+columns[store.Org](r, "o.")+
+	return page[store.OrgSummary](ctx, r, r.d.composed("SELECT "+columns[store.Org](r, "o.")+
 		", (SELECT count(*) FROM bots b WHERE b.org_id = o.id) AS bot_count FROM orgs o"+
-		w.text.String()+" ORDER BY o.created_at, o.id LIMIT ? + 0", append(w.args, max(limit, 0))...)
+		w.text.String()+" ORDER BY o.created_at, o.id LIMIT ? + 0"), append(w.args, max(limit, 0))...)
 }
+
+var selectPlatformStats = read(onOrgs|onBots|onChannelMessages|onThreads|onThreadMessages, `SELECT (SELECT count(*) FROM orgs WHERE status <> 'destroyed'),
+		(SELECT count(*) FROM bots WHERE org_id NOT IN (SELECT id FROM orgs WHERE status = 'destroyed')),
+		(SELECT count(*) FROM bots WHERE online AND org_id NOT IN (SELECT id FROM orgs WHERE status = 'destroyed')),
+		(SELECT count(*) FROM threads),
+		(SELECT count(*) FROM channel_messages) + (SELECT count(*) FROM thread_messages),
+		(SELECT count(*) FROM threads WHERE last_activity_at >= ?)`)
 
 func (r reader) PlatformStats(ctx context.Context, activeSince int64) (store.PlatformStats, error) {
 	var s store.PlatformStats
 	err := each(long(ctx), r, func(rows rowSet) error {
 		return rows.Scan(&s.OrgCount, &s.BotCount, &s.OnlineBotCount, &s.ThreadCount, &s.MessageCount, &s.ActiveThreadCount)
-	}, `SELECT (SELECT count(*) FROM orgs WHERE status <> 'destroyed'),
-		(SELECT count(*) FROM bots WHERE org_id NOT IN (SELECT id FROM orgs WHERE status = 'destroyed')),
-		(SELECT count(*) FROM bots WHERE online AND org_id NOT IN (SELECT id FROM orgs WHERE status = 'destroyed')),
-		(SELECT count(*) FROM threads),
-		(SELECT count(*) FROM channel_messages) + (SELECT count(*) FROM thread_messages),
-		(SELECT count(*) FROM threads WHERE last_activity_at >= ?)`, activeSince)
+	}, selectPlatformStats, activeSince)
 	return s, err
 }
 
@@ -47,9 +51,11 @@ func (t *tx) CreateOrg(ctx context.Context, org *store.Org) error {
 	return err
 }
 
+var createLog = insert(onOrgLogs, "INSERT INTO org_logs (org_id, epoch, last_seq) VALUES (?, ?, 0)")
+
 // createOrg returns the epoch of the new log.
 func (t *tx) createOrg(ctx context.Context, org *store.Org) (epoch string, err error) {
-	if err := insert(ctx, t.reader, "orgs", org); err != nil {
+	if err := put(ctx, t.reader, "orgs", org); err != nil {
 		return "", err
 	}
 	id, err := uuid.NewV7()
@@ -57,17 +63,23 @@ func (t *tx) createOrg(ctx context.Context, org *store.Org) (epoch string, err e
 		return "", t.fail(err)
 	}
 	epoch = id.String()
-	return epoch, t.c.exec(ctx, "INSERT INTO org_logs (org_id, epoch, last_seq) VALUES (?, ?, 0)", org.ID, epoch)
+	return epoch, t.c.exec(ctx, createLog, org.ID, epoch)
 }
 
+var updateOrg = update(onOrgs, "UPDATE orgs SET name = ?, status = ?, join_approval_required = ?, persist_messages = ? WHERE id = ?")
+
 func (t *tx) UpdateOrg(ctx context.Context, o *store.Org) error {
-	return t.must(ctx, "UPDATE orgs SET name = ?, status = ?, join_approval_required = ?, persist_messages = ? WHERE id = ?",
+	return t.must(ctx, updateOrg,
 		o.Name, o.Status, o.JoinApprovalRequired, o.PersistMessages, o.ID)
 }
 
+var setOrgSecret = update(onOrgs, "UPDATE orgs SET secret_hash = ? WHERE id = ?")
+
 func (t *tx) SetOrgSecret(ctx context.Context, id, secretHash string) error {
-	return t.must(ctx, "UPDATE orgs SET secret_hash = ? WHERE id = ?", secretHash, id)
+	return t.must(ctx, setOrgSecret, secretHash, id)
 }
+
+var deleteOrg = remove(onAll, "DELETE FROM orgs WHERE id = ?")
 
 // DeleteOrg empties the tables without a foreign key first; the rest cascades.
 func (t *tx) DeleteOrg(ctx context.Context, id string) error {
@@ -80,11 +92,11 @@ func (t *tx) DeleteOrg(ctx context.Context, id string) error {
 		"DELETE FROM event_log WHERE org_id = ?",
 		"DELETE FROM imports WHERE scope = ?",
 	} {
-		if err := t.c.exec(ctx, q, id); err != nil {
+		if err := t.c.exec(ctx, t.d.composed(q), id); err != nil {
 			return err
 		}
 	}
-	if err := t.must(ctx, "DELETE FROM orgs WHERE id = ?", id); err != nil {
+	if err := t.must(ctx, deleteOrg, id); err != nil {
 		return err
 	}
 	if id == t.org {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -173,7 +172,7 @@ func (b *pgBatch) try(jobs []*job) (offender int, err error) {
 	b.results = make([]error, len(jobs))
 	b.log, b.wrote = orgLog{}, false
 	c := &pgConn{b: b, owner: -1}
-	if err := c.exec(ctx, "BEGIN"); err != nil {
+	if err := c.exec(ctx, beginPG); err != nil {
 		return -1, fmt.Errorf("store: begin: %w", err)
 	}
 	if err := c.exec(ctx, lockOrg, lockKey(b.org)); err != nil {
@@ -219,13 +218,19 @@ func (b *pgBatch) try(jobs []*job) (offender int, err error) {
 	return b.commit(ctx)
 }
 
+var beginPG = control("BEGIN")
+
+// storeLogPG is storeLog, and raises the version of the org (cache).
+var storeLogPG = update(onOrgLogs, `UPDATE org_logs SET last_seq = ?, access_seq = ?, stored_day = ?, stored_all = ?, stored_bulk = ?,
+	version = version + 1 WHERE org_id = ?`)
+
 // lockOrg takes the lock of an org. It fails after lockWait.
-var lockOrg = fmt.Sprintf("SELECT set_config('lock_timeout', '%d', true), pg_advisory_xact_lock(?)", lockWait.Milliseconds())
+var lockOrg = control(fmt.Sprintf("SELECT set_config('lock_timeout', '%d', true), pg_advisory_xact_lock(?)", lockWait.Milliseconds()))
 
 // loadOrg returns a row for every org, also for one without a log.
-const loadOrg = `SELECT coalesce(l.epoch, ''), coalesce(l.last_seq, 0), coalesce(l.access_seq, 0), coalesce(l.version, -1),
+var loadOrg = read(onOrgLogs, `SELECT coalesce(l.epoch, ''), coalesce(l.last_seq, 0), coalesce(l.access_seq, 0), coalesce(l.version, -1),
 	coalesce(l.stored_day, 0), coalesce(l.stored_all, 0), coalesce(l.stored_bulk, 0), s.version
-	FROM (SELECT coalesce(max(version), 0) AS version FROM schema_migrations) s LEFT JOIN org_logs l ON l.org_id = ?`
+	FROM (SELECT coalesce(max(version), 0) AS version FROM schema_migrations) s LEFT JOIN org_logs l ON l.org_id = ?`)
 
 // load sends the statements that begin the transaction and lock the org, and reads the end of
 // its log, the version for the cache, and the version of the schema.
@@ -254,8 +259,7 @@ func (b *pgBatch) commit(ctx context.Context) (offender int, err error) {
 	if b.wrote && b.log.exists {
 		c := &pgConn{b: b, owner: -1}
 		l := &b.log
-		err := c.exec(ctx, `UPDATE org_logs SET last_seq = ?, access_seq = ?, stored_day = ?, stored_all = ?, stored_bulk = ?, version = version + 1
-			WHERE org_id = ?`, l.seq, l.access, l.bytes.day, l.bytes.stored.All, l.bytes.stored.Bulk, b.org)
+		err := c.exec(ctx, storeLogPG, l.seq, l.access, l.bytes.day, l.bytes.stored.All, l.bytes.stored.Bulk, b.org)
 		if err != nil {
 			return -1, fmt.Errorf("store: end of log: %w", err)
 		}
@@ -287,15 +291,15 @@ type pgConn struct {
 	sent     bool  // something of it was sent that changes the database
 	broken   error // a statement failed: the transaction is over
 	// changed are the keys of the cached results that it has changed.
-	changed []string
+	changed []resultKey
 }
 
-func (c *pgConn) query(ctx context.Context, q string, args ...any) (rowSet, error) {
+func (c *pgConn) query(ctx context.Context, q *statement, args ...any) (rowSet, error) {
 	return c.b.cache.query(q, args, func() (*sql.Rows, error) { return c.rows(ctx, q, args...) })
 }
 
-func (c *pgConn) rows(ctx context.Context, q string, args ...any) (*sql.Rows, error) {
-	if !strings.HasPrefix(q, "SELECT") { // … RETURNING
+func (c *pgConn) rows(ctx context.Context, q *statement, args ...any) (*sql.Rows, error) {
+	if q.writes() { // … RETURNING
 		c.writes(q, args)
 		c.sent = true
 	}
@@ -303,20 +307,20 @@ func (c *pgConn) rows(ctx context.Context, q string, args ...any) (*sql.Rows, er
 }
 
 // run sends the deferred statements and a query.
-func (c *pgConn) run(ctx context.Context, q string, args ...any) (*sql.Rows, error) {
+func (c *pgConn) run(ctx context.Context, q *statement, args ...any) (*sql.Rows, error) {
 	c.flushing()
-	rows, err := c.b.conn.QueryContext(context.WithoutCancel(ctx), c.b.w.d.text(q), args...)
+	rows, err := c.b.conn.QueryContext(context.WithoutCancel(ctx), q.numbered, args...)
 	return rows, c.note(err)
 }
 
-func (c *pgConn) exec(ctx context.Context, q string, args ...any) error {
+func (c *pgConn) exec(ctx context.Context, q *statement, args ...any) error {
 	c.writes(q, args)
 	c.deferred = true
-	_, err := c.b.conn.ExecContext(pgpipe.Defer(context.WithoutCancel(ctx), c.owner), c.b.w.d.text(q), args...)
+	_, err := c.b.conn.ExecContext(pgpipe.Defer(context.WithoutCancel(ctx), c.owner), q.numbered, args...)
 	return c.note(err)
 }
 
-func (c *pgConn) execNow(ctx context.Context, q string, args ...any) (int64, error) {
+func (c *pgConn) execNow(ctx context.Context, q *statement, args ...any) (int64, error) {
 	c.flushing()
 	c.writes(q, args)
 	c.sent = true
@@ -326,7 +330,7 @@ func (c *pgConn) execNow(ctx context.Context, q string, args ...any) (int64, err
 		}
 		defer func() { _ = c.b.extend(c.b.w.timeouts.run) }() // fails only if the connection is lost, which the next call reports
 	}
-	res, err := c.b.conn.ExecContext(context.WithoutCancel(ctx), c.b.w.d.text(q), args...)
+	res, err := c.b.conn.ExecContext(context.WithoutCancel(ctx), q.numbered, args...)
 	if err != nil {
 		return 0, c.note(err)
 	}
@@ -334,12 +338,12 @@ func (c *pgConn) execNow(ctx context.Context, q string, args ...any) (int64, err
 }
 
 // writes records a statement that changes the database.
-func (c *pgConn) writes(q string, args []any) {
+func (c *pgConn) writes(q *statement, args []any) {
 	if c.owner < 0 {
 		return // a statement of the batch itself
 	}
 	c.b.wrote = true
-	if key := c.b.cache.write(q, args, c.b.org); key != "" {
+	if key := c.b.cache.write(q, args, c.b.org); key != (resultKey{}) {
 		c.changed = append(c.changed, key)
 	}
 }

@@ -22,7 +22,6 @@ import (
 // So nodes that wait for a lock look for it.
 type frozenSessions struct {
 	after  time.Duration // of silence; 0: nothing is ended
-	d      *dialect
 	logger *slog.Logger
 
 	mu     sync.Mutex
@@ -47,7 +46,7 @@ const (
 
 	findWaiting = "SELECT a.pid::bigint, " + waitState + waitingSessions + " ORDER BY a.state_change LIMIT 100"
 	// endWaiting compares the state again, because the session may have continued.
-	endWaiting = "SELECT pg_terminate_backend(a.pid)" + waitingSessions + " AND a.pid = ? AND " + waitState + " = ?"
+	endWaiting = "SELECT pg_terminate_backend(a.pid)" + waitingSessions + " AND a.pid = $1 AND " + waitState + " = $2"
 )
 
 // end ends the sessions that have waited for their client in the same message for too long.
@@ -77,7 +76,7 @@ func (s *frozenSessions) end(ctx context.Context, conn *sql.Conn) {
 			continue
 		}
 		var ended bool
-		err := conn.QueryRowContext(ctx, s.d.text(endWaiting), pid, g.at).Scan(&ended)
+		err := conn.QueryRowContext(ctx, endWaiting, pid, g.at).Scan(&ended)
 		switch {
 		case errors.Is(err, sql.ErrNoRows): // the session has continued
 		case err != nil || !ended:
@@ -91,7 +90,7 @@ func (s *frozenSessions) end(ctx context.Context, conn *sql.Conn) {
 
 // find records the sessions that wait for their client, and removes those that continued.
 func (s *frozenSessions) find(ctx context.Context, conn *sql.Conn, now time.Time) (err error) {
-	rows, err := conn.QueryContext(ctx, s.d.text(findWaiting))
+	rows, err := conn.QueryContext(ctx, findWaiting)
 	if err != nil {
 		return fmt.Errorf("list waiting sessions: %w", err)
 	}

@@ -17,7 +17,7 @@ type pool struct {
 	db    *sql.DB
 	probe *sql.DB // a connection for Ping alone, which never waits for reads
 	d     *dialect
-	stmts sync.Map // text to *sql.Stmt; SQLite only: pgpipe has its own
+	stmts sync.Map // *statement to *sql.Stmt; SQLite only: pgpipe has its own
 	reads *pgReads // PostgreSQL only
 	// shares divides the connections between orgs.
 	shares *shares
@@ -26,11 +26,11 @@ type pool struct {
 
 var errReadOnly = errors.New("store: write outside of Update")
 
-func (p *pool) stmt(ctx context.Context, q string) (*sql.Stmt, error) {
+func (p *pool) stmt(ctx context.Context, q *statement) (*sql.Stmt, error) {
 	if s, ok := p.stmts.Load(q); ok {
 		return s.(*sql.Stmt), nil
 	}
-	s, err := p.db.PrepareContext(ctx, q)
+	s, err := p.db.PrepareContext(ctx, q.text)
 	if err != nil {
 		return nil, err
 	}
@@ -40,13 +40,13 @@ func (p *pool) stmt(ctx context.Context, q string) (*sql.Stmt, error) {
 	return s, nil
 }
 
-func (p *pool) query(ctx context.Context, q string, args ...any) (rowSet, error) {
+func (p *pool) query(ctx context.Context, q *statement, args ...any) (rowSet, error) {
 	return p.rows(ctx, q, args...)
 }
 
-func (p *pool) rows(ctx context.Context, q string, args ...any) (*sql.Rows, error) {
+func (p *pool) rows(ctx context.Context, q *statement, args ...any) (*sql.Rows, error) {
 	if p.d.postgres {
-		return retryCrowded(ctx, func() (*sql.Rows, error) { return p.db.QueryContext(ctx, p.d.text(q), args...) })
+		return retryCrowded(ctx, func() (*sql.Rows, error) { return p.db.QueryContext(ctx, q.numbered, args...) })
 	}
 	ctx, err := swift(ctx)
 	if err != nil {
@@ -59,9 +59,9 @@ func (p *pool) rows(ctx context.Context, q string, args ...any) (*sql.Rows, erro
 	return s.QueryContext(ctx, args...)
 }
 
-func (p *pool) exec(context.Context, string, ...any) error { return errReadOnly }
+func (p *pool) exec(context.Context, *statement, ...any) error { return errReadOnly }
 
-func (p *pool) execNow(context.Context, string, ...any) (int64, error) { return 0, errReadOnly }
+func (p *pool) execNow(context.Context, *statement, ...any) (int64, error) { return 0, errReadOnly }
 
 func (p *pool) close() error {
 	var errs []error
@@ -97,16 +97,16 @@ type view struct {
 	tx     *sql.Tx
 	begun  bool // a query has returned
 	dead   bool
-	missed []string // statements to prepare once the view has returned its connection
+	missed []*statement // statements to prepare once the view has returned its connection
 }
 
 var errDead = errors.New("store: used after its function returned")
 
-func (v *view) query(ctx context.Context, q string, args ...any) (rowSet, error) {
+func (v *view) query(ctx context.Context, q *statement, args ...any) (rowSet, error) {
 	return v.rows(ctx, q, args...)
 }
 
-func (v *view) rows(ctx context.Context, q string, args ...any) (*sql.Rows, error) {
+func (v *view) rows(ctx context.Context, q *statement, args ...any) (*sql.Rows, error) {
 	if v.dead {
 		return nil, errDead
 	}
@@ -115,7 +115,7 @@ func (v *view) rows(ctx context.Context, q string, args ...any) (*sql.Rows, erro
 		return nil, err
 	}
 	if v.pool.d.postgres {
-		return v.queryPostgres(ctx, v.pool.d.text(q), args)
+		return v.queryPostgres(ctx, q.numbered, args)
 	}
 	if s, ok := v.pool.stmts.Load(q); ok {
 		return v.tx.StmtContext(ctx, s.(*sql.Stmt)).QueryContext(ctx, args...)
@@ -123,12 +123,12 @@ func (v *view) rows(ctx context.Context, q string, args ...any) (*sql.Rows, erro
 	// Preparing it for the pool takes a second connection. If views waited for one while they
 	// have one, they could deadlock.
 	v.missed = append(v.missed, q)
-	return v.tx.QueryContext(ctx, q, args...)
+	return v.tx.QueryContext(ctx, q.text, args...)
 }
 
-func (v *view) exec(context.Context, string, ...any) error { return errReadOnly }
+func (v *view) exec(context.Context, *statement, ...any) error { return errReadOnly }
 
-func (v *view) execNow(context.Context, string, ...any) (int64, error) { return 0, errReadOnly }
+func (v *view) execNow(context.Context, *statement, ...any) (int64, error) { return 0, errReadOnly }
 
 // queryPostgres runs a query. PostgreSQL takes the snapshot at the first query: when that
 // fails because the connection was already lost, the view begins again on another connection.

@@ -51,7 +51,7 @@ func openPostgres(ctx context.Context, cfg Config) (_ *Store, err error) {
 		db: db, d: d, hooks: &s.hooks, logger: cfg.Logger, undone: undone(cfg.Logger), orgs: map[string]*pgOrg{}, timeouts: timeouts, connector: connector, schema: schema,
 		places: make(chan struct{}, queueMax), conns: make(chan struct{}, max(conns/2, 1)), blocked: make(chan struct{}, max(conns/8, 1)),
 		failing: map[string]time.Time{},
-		frozen:  frozenSessions{after: timeouts.silence, d: d, logger: cfg.Logger},
+		frozen:  frozenSessions{after: timeouts.silence, logger: cfg.Logger},
 	}
 	s.closed = p.close
 	return s, nil
@@ -138,7 +138,7 @@ func (w *pgWriter) submit(ctx context.Context, j *job) error {
 	}
 	q := w.orgs[j.org]
 	if q == nil {
-		q = &pgOrg{cache: cache{d: w.d}}
+		q = &pgOrg{}
 		w.orgs[j.org] = q
 		w.running.Add(1)
 		go w.run(j.org, q)

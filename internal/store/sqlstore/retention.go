@@ -13,56 +13,70 @@ func terminal(table string) string {
 	return " AND EXISTS (SELECT 1 FROM threads t WHERE t.id = " + table + ".thread_id AND t.status IN ('resolved', 'closed'))"
 }
 
+var selectEndedOrgs = read(onOrgs, "SELECT id FROM orgs WHERE status = 'destroyed' ORDER BY id LIMIT ? + 0")
+
 func (r reader) EndedOrgs(ctx context.Context, limit int) ([]string, error) {
-	return r.ids(ctx, "SELECT id FROM orgs WHERE status = 'destroyed' ORDER BY id LIMIT ? + 0", max(limit, 0))
+	return r.ids(ctx, selectEndedOrgs, max(limit, 0))
 }
+
+var selectIdleThreads = read(onThreads, "SELECT "+threadColumns("")+` FROM threads
+		WHERE org_id = ? AND last_activity_at < ? AND status IN ('active', 'blocked', 'reviewing')
+		ORDER BY last_activity_at, id LIMIT ? + 0`)
 
 func (r reader) IdleThreads(ctx context.Context, org string, before int64, limit int) ([]store.Thread, error) {
-	return threads.list(long(ctx), r, "SELECT "+threadColumns("")+` FROM threads
-		WHERE org_id = ? AND last_activity_at < ? AND status IN ('active', 'blocked', 'reviewing')
-		ORDER BY last_activity_at, id LIMIT ? + 0`, org, before, max(limit, 0))
+	return threads.list(long(ctx), r, selectIdleThreads, org, before, max(limit, 0))
 }
+
+var selectOldChannelMessages = read(onChannels|onChannelMessages, `SELECT m.id FROM channels c JOIN channel_messages m ON m.channel_id = c.id
+		WHERE c.org_id = ? AND m.created_at < ? LIMIT ? + 0`)
 
 func (r reader) OldChannelMessages(ctx context.Context, org string, before int64, limit int) ([]string, error) {
-	return r.ids(long(ctx), `SELECT m.id FROM channels c JOIN channel_messages m ON m.channel_id = c.id
-		WHERE c.org_id = ? AND m.created_at < ? LIMIT ? + 0`, org, before, max(limit, 0))
+	return r.ids(long(ctx), selectOldChannelMessages, org, before, max(limit, 0))
 }
+
+var selectOldThreadMessages = read(onThreads|onThreadMessages, `SELECT m.id FROM threads t JOIN thread_messages m ON m.thread_id = t.id
+		WHERE t.org_id = ? AND t.status IN ('resolved', 'closed') AND m.created_at < ? LIMIT ? + 0`)
 
 func (r reader) OldThreadMessages(ctx context.Context, org string, before int64, limit int) ([]string, error) {
-	return r.ids(long(ctx), `SELECT m.id FROM threads t JOIN thread_messages m ON m.thread_id = t.id
-		WHERE t.org_id = ? AND t.status IN ('resolved', 'closed') AND m.created_at < ? LIMIT ? + 0`, org, before, max(limit, 0))
+	return r.ids(long(ctx), selectOldThreadMessages, org, before, max(limit, 0))
 }
+
+var selectOldArtifacts = read(onThreads|onArtifacts, `SELECT a.id FROM threads t JOIN artifacts a ON a.thread_id = t.id
+		WHERE t.org_id = ? AND t.status IN ('resolved', 'closed') AND a.created_at < ? LIMIT ? + 0`)
 
 func (r reader) OldArtifacts(ctx context.Context, org string, before int64, limit int) ([]string, error) {
-	return r.ids(long(ctx), `SELECT a.id FROM threads t JOIN artifacts a ON a.thread_id = t.id
-		WHERE t.org_id = ? AND t.status IN ('resolved', 'closed') AND a.created_at < ? LIMIT ? + 0`, org, before, max(limit, 0))
+	return r.ids(long(ctx), selectOldArtifacts, org, before, max(limit, 0))
 }
 
+var selectOldAudit = read(onAuditLog, "SELECT id FROM audit_log WHERE org_id = ? AND created_at < ? ORDER BY created_at, id LIMIT 1")
+
 func (r reader) OldAudit(ctx context.Context, org string, before int64) (bool, error) {
-	id, err := value[string](ctx, r, "SELECT id FROM audit_log WHERE org_id = ? AND created_at < ? ORDER BY created_at, id LIMIT 1", org, before)
+	id, err := value[string](ctx, r, selectOldAudit, org, before)
 	return id != "", err
 }
 
+var selectOldRates = read(onRateSlots, "SELECT DISTINCT bot_id FROM rate_slots WHERE bot_id > ? AND last_at < ? ORDER BY bot_id LIMIT ? + 0")
+
 func (r reader) OldRates(ctx context.Context, before int64, afterBot string, limit int) ([]string, error) {
-	return r.ids(long(ctx), "SELECT DISTINCT bot_id FROM rate_slots WHERE bot_id > ? AND last_at < ? ORDER BY bot_id LIMIT ? + 0",
+	return r.ids(long(ctx), selectOldRates,
 		afterBot, before, max(limit, 0))
 }
 
 // ids reads one column of texts.
-func (r reader) ids(ctx context.Context, q string, args ...any) ([]string, error) {
+func (r reader) ids(ctx context.Context, q *statement, args ...any) ([]string, error) {
 	return scanner[string](func(rows rowSet, id *string) error { return rows.Scan(id) }).list(ctx, r, q, args...)
 }
 
 func (t *tx) DeleteChannelMessages(ctx context.Context, ids []string) (int64, error) {
-	return t.deleteListed(ctx, "DELETE FROM channel_messages WHERE "+t.d.anyOf("id"), ids)
+	return t.deleteListed(ctx, t.d.composed("DELETE FROM channel_messages WHERE "+t.d.anyOf("id")), ids)
 }
 
 func (t *tx) DeleteThreadMessages(ctx context.Context, ids []string) (int64, error) {
-	return t.deleteListed(ctx, "DELETE FROM thread_messages WHERE "+t.d.anyOf("id")+terminal("thread_messages"), ids)
+	return t.deleteListed(ctx, t.d.composed("DELETE FROM thread_messages WHERE "+t.d.anyOf("id")+terminal("thread_messages")), ids)
 }
 
 // deleteListed runs a statement whose first argument is a list of ids.
-func (t *tx) deleteListed(ctx context.Context, q string, ids []string, args ...any) (int64, error) {
+func (t *tx) deleteListed(ctx context.Context, q *statement, ids []string, args ...any) (int64, error) {
 	arg, err := jsonList(ids)
 	if err != nil || len(ids) == 0 {
 		return 0, err
@@ -70,39 +84,51 @@ func (t *tx) deleteListed(ctx context.Context, q string, ids []string, args ...a
 	return t.c.execNow(ctx, q, append([]any{arg}, args...)...)
 }
 
+var pruneAudit = remove(onAuditLog, `DELETE FROM audit_log WHERE org_id = ? AND (created_at, id) IN (SELECT created_at, id FROM audit_log
+		WHERE org_id = ? AND created_at < ? ORDER BY created_at, id LIMIT ? + 0)`)
+
 func (t *tx) PruneAudit(ctx context.Context, org string, before int64, limit int) (int64, error) {
-	return t.c.execNow(ctx, `DELETE FROM audit_log WHERE org_id = ? AND (created_at, id) IN (SELECT created_at, id FROM audit_log
-		WHERE org_id = ? AND created_at < ? ORDER BY created_at, id LIMIT ? + 0)`, org, org, before, max(limit, 0))
+	return t.c.execNow(ctx, pruneAudit, org, org, before, max(limit, 0))
 }
 
 func (t *tx) PurgeRates(ctx context.Context, bots []string, before int64) (int64, error) {
-	return t.deleteListed(ctx, "DELETE FROM rate_slots WHERE "+t.d.anyOf("bot_id")+" AND last_at < ?", bots, before)
+	return t.deleteListed(ctx, t.d.composed("DELETE FROM rate_slots WHERE "+t.d.anyOf("bot_id")+" AND last_at < ?"), bots, before)
 }
+
+var purgeTickets = remove(onOrgTickets, `DELETE FROM org_tickets WHERE id IN
+		(SELECT id FROM org_tickets WHERE expires_at > 0 AND expires_at < ? LIMIT ? + 0)`)
 
 func (t *tx) PurgeTickets(ctx context.Context, before int64, limit int) (int64, error) {
-	return t.c.execNow(ctx, `DELETE FROM org_tickets WHERE id IN
-		(SELECT id FROM org_tickets WHERE expires_at > 0 AND expires_at < ? LIMIT ? + 0)`, before, max(limit, 0))
+	return t.c.execNow(ctx, purgeTickets, before, max(limit, 0))
 }
+
+var purgeInvites = remove(onInviteCodes, `DELETE FROM invite_codes WHERE id IN
+		(SELECT id FROM invite_codes WHERE expires_at > 0 AND expires_at < ? LIMIT ? + 0)`)
 
 func (t *tx) PurgeInvites(ctx context.Context, before int64, limit int) (int64, error) {
-	return t.c.execNow(ctx, `DELETE FROM invite_codes WHERE id IN
-		(SELECT id FROM invite_codes WHERE expires_at > 0 AND expires_at < ? LIMIT ? + 0)`, before, max(limit, 0))
+	return t.c.execNow(ctx, purgeInvites, before, max(limit, 0))
 }
 
-func (t *tx) TakeJob(ctx context.Context, job, node string, live store.Live, doneBefore int64) (bool, error) {
-	n, err := t.c.execNow(ctx, `INSERT INTO upkeep_jobs (name, holder, done_at)
+var takeJob = insert(onUpkeepJobs|onNodes, `INSERT INTO upkeep_jobs (name, holder, done_at)
 		SELECT CAST(? AS TEXT), o.node_id, 0 FROM nodes o WHERE o.node_id = ? AND `+onLiveNode("o.node_id")+`
 		ON CONFLICT (name) DO UPDATE SET holder = excluded.holder
 		WHERE (upkeep_jobs.holder = excluded.holder OR NOT `+onLiveNode("upkeep_jobs.holder")+`)
-			AND (upkeep_jobs.done_at <= ? OR upkeep_jobs.done_at > ?)`,
+			AND (upkeep_jobs.done_at <= ? OR upkeep_jobs.done_at > ?)`)
+
+func (t *tx) TakeJob(ctx context.Context, job, node string, live store.Live, doneBefore int64) (bool, error) {
+	n, err := t.c.execNow(ctx, takeJob,
 		job, node, live.Now, live.Latest, live.Now, live.Latest, doneBefore, live.Latest)
 	return n == 1, err
 }
 
+var finishJob = update(onUpkeepJobs, "UPDATE upkeep_jobs SET holder = '', done_at = ? WHERE name = ? AND holder = ?")
+
 func (t *tx) FinishJob(ctx context.Context, job, node string, now int64) error {
-	return t.c.exec(ctx, "UPDATE upkeep_jobs SET holder = '', done_at = ? WHERE name = ? AND holder = ?", now, job, node)
+	return t.c.exec(ctx, finishJob, now, job, node)
 }
 
+var releaseJob = update(onUpkeepJobs, "UPDATE upkeep_jobs SET holder = '' WHERE name = ? AND holder = ?")
+
 func (t *tx) ReleaseJob(ctx context.Context, job, node string) error {
-	return t.c.exec(ctx, "UPDATE upkeep_jobs SET holder = '' WHERE name = ? AND holder = ?", job, node)
+	return t.c.exec(ctx, releaseJob, job, node)
 }

@@ -22,7 +22,7 @@ var secrets = map[store.SecretKind]secretColumns{
 }
 
 func (r reader) SealState(ctx context.Context) (store.SealState, error) {
-	s, err := one[store.SealState](ctx, r, "SELECT "+columns[store.SealState](r, "")+" FROM installation WHERE place = 1")
+	s, err := one[store.SealState](ctx, r, r.d.composed("SELECT "+columns[store.SealState](r, "")+" FROM installation WHERE place = 1"))
 	if errors.Is(err, store.ErrNotFound) {
 		return store.SealState{}, nil
 	}
@@ -58,12 +58,14 @@ func (r reader) secrets(ctx context.Context, kind store.SecretKind, w *where, af
 	default:
 		w.and("(org_id, id) > (?, ?)", after.OrgID, after.ID)
 	}
-	return list[store.SecretRow](long(ctx), r, "SELECT "+c.org+" AS org_id, id, "+c.bare+" AS bare, "+c.sealed+" AS sealed FROM "+c.table+
-		w.text.String()+" ORDER BY "+order+" LIMIT ? + 0", append(w.args, max(limit, 0))...)
+	return list[store.SecretRow](long(ctx), r, r.d.composed("SELECT "+c.org+" AS org_id, id, "+c.bare+" AS bare, "+c.sealed+" AS sealed FROM "+c.table+
+		w.text.String()+" ORDER BY "+order+" LIMIT ? + 0"), append(w.args, max(limit, 0))...)
 }
 
+var setSealState = update(onInstallation, "UPDATE installation SET seal_key = ?, sealed_under = ? WHERE place = 1 AND seal_key = ? AND sealed_under = ?")
+
 func (t *tx) SetSealState(ctx context.Context, was, now store.SealState) (store.SealState, error) {
-	err := t.c.exec(ctx, "UPDATE installation SET seal_key = ?, sealed_under = ? WHERE place = 1 AND seal_key = ? AND sealed_under = ?",
+	err := t.c.exec(ctx, setSealState,
 		now.Key, now.Under, was.Key, was.Under)
 	if err != nil {
 		return store.SealState{}, err
@@ -76,19 +78,25 @@ func (t *tx) PutSealed(ctx context.Context, kind store.SecretKind, id, sealed st
 		return err
 	}
 	c := secrets[kind]
-	return t.c.exec(ctx, "UPDATE "+c.table+" SET "+c.sealed+" = ?, "+c.bare+" = NULL WHERE id = ?", sealed, id)
+	return t.c.exec(ctx, t.d.composed("UPDATE "+c.table+" SET "+c.sealed+" = ?, "+c.bare+" = NULL WHERE id = ?"), sealed, id)
 }
+
+var sealTicket = update(onOrgTickets, "UPDATE org_tickets SET id = ?, id_hash = ?, sealed = ?, code = NULL WHERE id = ?")
+
+var sealTicketInAudit = update(onAuditLog, "UPDATE audit_log SET target_id = ? WHERE org_id = ? AND target_type = 'org_ticket' AND target_id = ?")
 
 func (t *tx) SealTicket(ctx context.Context, org, id string, now *store.OrgTicket) error {
 	if err := t.overwrite(ctx); err != nil {
 		return err
 	}
-	err := t.c.exec(ctx, "UPDATE org_tickets SET id = ?, id_hash = ?, sealed = ?, code = NULL WHERE id = ?", now.ID, now.IDHash, now.Sealed, id)
+	err := t.c.exec(ctx, sealTicket, now.ID, now.IDHash, now.Sealed, id)
 	if err != nil {
 		return err
 	}
-	return t.c.exec(ctx, "UPDATE audit_log SET target_id = ? WHERE org_id = ? AND target_type = 'org_ticket' AND target_id = ?", now.ID, org, id)
+	return t.c.exec(ctx, sealTicketInAudit, now.ID, org, id)
 }
+
+var overwriteDeleted = control("PRAGMA secure_delete = ON")
 
 // overwrite makes SQLite overwrite deleted content, until the process ends. Else a freed page
 // would keep the plain secret until it is used again.
@@ -96,6 +104,6 @@ func (t *tx) overwrite(ctx context.Context) error {
 	if t.d.postgres {
 		return nil
 	}
-	_, err := value[int64](ctx, t.reader, "PRAGMA secure_delete = ON")
+	_, err := value[int64](ctx, t.reader, overwriteDeleted)
 	return err
 }

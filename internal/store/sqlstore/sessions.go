@@ -12,18 +12,24 @@ var sessions scanner[store.Session] = func(rows rowSet, s *store.Session) error 
 	return rows.Scan(&s.Hash, &s.Ref, &s.Role, &s.OrgID, &s.BotID, &s.OwnerName, &s.Scopes, &s.IsScopedToken, &s.CreatedAt, &s.ExpiresAt, &s.TokenID, &s.SecretFingerprint)
 }
 
+var selectSessionByHash = read(onSessions, "SELECT "+sessionColumns+" FROM sessions WHERE hash = ?")
+
 func (r reader) SessionByHash(ctx context.Context, hash string) (*store.Session, error) {
-	return sessions.one(ctx, r, "SELECT "+sessionColumns+" FROM sessions WHERE hash = ?", hash)
+	return sessions.one(ctx, r, selectSessionByHash, hash)
 }
+
+var selectSessionByRef = read(onSessions, "SELECT "+sessionColumns+" FROM sessions WHERE org_id = ? AND ref = ?")
 
 func (r reader) SessionByRef(ctx context.Context, org, ref string) (*store.Session, error) {
-	return sessions.one(ctx, r, "SELECT "+sessionColumns+" FROM sessions WHERE org_id = ? AND ref = ?", org, ref)
+	return sessions.one(ctx, r, selectSessionByRef, org, ref)
 }
 
-func (r reader) Sessions(ctx context.Context, org string, now int64, limit, offset int) ([]store.Session, error) {
-	return sessions.list(ctx, r, "SELECT "+sessionColumns+` FROM sessions
+var selectSessions = read(onSessions, "SELECT "+sessionColumns+` FROM sessions
 		WHERE org_id = ? AND expires_at > ? AND role IN ('bot_owner', 'org_admin')
-		ORDER BY created_at DESC, hash DESC LIMIT ? + 0 OFFSET ? + 0`, org, now, max(limit, 0), max(offset, 0))
+		ORDER BY created_at DESC, hash DESC LIMIT ? + 0 OFFSET ? + 0`)
+
+func (r reader) Sessions(ctx context.Context, org string, now int64, limit, offset int) ([]store.Session, error) {
+	return sessions.list(ctx, r, selectSessions, org, now, max(limit, 0), max(offset, 0))
 }
 
 // scope is the condition of a store.SessionScope.
@@ -42,35 +48,45 @@ func scope(s store.SessionScope) *where {
 func (r reader) SessionsOf(ctx context.Context, s store.SessionScope, now int64, limit int) ([]store.Session, error) {
 	w := scope(s)
 	w.and("expires_at > ?", now)
-	return sessions.list(ctx, r, "SELECT "+sessionColumns+" FROM sessions"+w.text.String()+
-		" ORDER BY created_at, hash LIMIT ? + 0", append(w.args, max(limit, 0))...)
+	return sessions.list(ctx, r, r.d.composed("SELECT "+sessionColumns+" FROM sessions"+w.text.String()+
+		" ORDER BY created_at, hash LIMIT ? + 0"), append(w.args, max(limit, 0))...)
 }
 
 func (t *tx) CreateSession(ctx context.Context, s *store.Session) error {
-	return insert(ctx, t.reader, "sessions", s)
+	return put(ctx, t.reader, "sessions", s)
 }
+
+var extendSession = update(onSessions, "UPDATE sessions SET expires_at = ? WHERE hash = ?")
 
 func (t *tx) ExtendSession(ctx context.Context, hash string, expiresAt int64) error {
-	return t.c.exec(ctx, "UPDATE sessions SET expires_at = ? WHERE hash = ?", expiresAt, hash)
+	return t.c.exec(ctx, extendSession, expiresAt, hash)
 }
 
+var deleteSession = remove(onSessions, "DELETE FROM sessions WHERE hash = ? RETURNING "+sessionColumns)
+
 func (t *tx) DeleteSession(ctx context.Context, hash string) (*store.Session, error) {
-	return sessions.one(ctx, t.reader, "DELETE FROM sessions WHERE hash = ? RETURNING "+sessionColumns, hash)
+	return sessions.one(ctx, t.reader, deleteSession, hash)
 }
 
 func (t *tx) DeleteSessionsOf(ctx context.Context, s store.SessionScope) ([]store.Session, error) {
 	w := scope(s)
-	return sessions.list(ctx, t.reader, "DELETE FROM sessions"+w.text.String()+" RETURNING "+sessionColumns, w.args...)
+	return sessions.list(ctx, t.reader, t.d.composed("DELETE FROM sessions"+w.text.String()+" RETURNING "+sessionColumns), w.args...)
 }
+
+var deleteSessionsOfOtherSecrets = remove(onSessions, "DELETE FROM sessions WHERE role = 'super_admin' AND (secret_mark IS NULL OR secret_mark <> ?)")
 
 func (t *tx) DeleteSessionsOfOtherSecrets(ctx context.Context, fingerprint string) (int64, error) {
-	return t.c.execNow(ctx, "DELETE FROM sessions WHERE role = 'super_admin' AND (secret_mark IS NULL OR secret_mark <> ?)", fingerprint)
+	return t.c.execNow(ctx, deleteSessionsOfOtherSecrets, fingerprint)
 }
+
+var deleteOrgSessions = remove(onSessions, "DELETE FROM sessions WHERE org_id = ? RETURNING "+sessionColumns)
 
 func (t *tx) DeleteOrgSessions(ctx context.Context, org string) ([]store.Session, error) {
-	return sessions.list(ctx, t.reader, "DELETE FROM sessions WHERE org_id = ? RETURNING "+sessionColumns, org)
+	return sessions.list(ctx, t.reader, deleteOrgSessions, org)
 }
 
+var purgeSessions = remove(onSessions, "DELETE FROM sessions WHERE hash IN (SELECT hash FROM sessions WHERE expires_at <= ? LIMIT ? + 0)")
+
 func (t *tx) PurgeSessions(ctx context.Context, now int64, limit int) (int64, error) {
-	return t.c.execNow(ctx, "DELETE FROM sessions WHERE hash IN (SELECT hash FROM sessions WHERE expires_at <= ? LIMIT ? + 0)", now, max(limit, 0))
+	return t.c.execNow(ctx, purgeSessions, now, max(limit, 0))
 }

@@ -38,9 +38,11 @@ func openShared(t testing.TB) *Store {
 	return st
 }
 
+var selectCount = read(0, "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < ?) SELECT count(*) FROM c")
+
 // count is a read that keeps a processor busy for a while.
 func count(ctx context.Context, r reader, n int) error {
-	_, err := value[int64](ctx, r, "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < ?) SELECT count(*) FROM c", n)
+	_, err := value[int64](ctx, r, selectCount, n)
 	return err
 }
 

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"sync"
 
 	"github.com/b2b-protocol/b2b/internal/store"
@@ -81,7 +80,7 @@ func openSQLite(ctx context.Context, cfg Config) (_ *Store, err error) {
 	p := &pool{db: readDB, probe: probe, d: d, shares: newShares(cfg.Payer, conns), health: &health{logger: cfg.Logger}}
 	s := &Store{reader: reader{c: p, d: d}, pool: p}
 	w := &sqliteWriter{
-		conn: &sqliteConn{conn: conn, stmts: map[string]*sql.Stmt{}, cache: cache{d: d}}, d: d, hooks: &s.hooks, logger: cfg.Logger, undone: undone(cfg.Logger),
+		conn: &sqliteConn{conn: conn, stmts: map[*statement]*sql.Stmt{}}, d: d, hooks: &s.hooks, logger: cfg.Logger, undone: undone(cfg.Logger),
 		queue: make(chan *job, queueMax), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	s.writer = w
@@ -109,21 +108,32 @@ func prepareSQLite(ctx context.Context, conn *sql.Conn, path string, log *slog.L
 	return migrate(ctx, conn, false)
 }
 
+// The commands of a batch.
+var (
+	beginBatch    = control("BEGIN IMMEDIATE")
+	commitBatch   = control("COMMIT")
+	rollbackBatch = control("ROLLBACK")
+	saveChange    = control("SAVEPOINT change")
+	undoChange    = control("ROLLBACK TO change")
+	releaseChange = control("RELEASE change")
+	selectVersion = control("PRAGMA data_version")
+)
+
 // sqliteConn implements conn for the connection that writes.
 type sqliteConn struct {
 	conn     *sql.Conn
-	stmts    map[string]*sql.Stmt
+	stmts    map[*statement]*sql.Stmt
 	cache    cache
 	org      string // of the change that is running
 	wrote    bool   // it has written
 	deferred deferred
 }
 
-func (c *sqliteConn) stmt(q string) (*sql.Stmt, error) {
+func (c *sqliteConn) stmt(q *statement) (*sql.Stmt, error) {
 	if s := c.stmts[q]; s != nil {
 		return s, nil
 	}
-	s, err := c.conn.PrepareContext(context.Background(), q)
+	s, err := c.conn.PrepareContext(context.Background(), q.text)
 	if err == nil {
 		c.stmts[q] = s
 	}
@@ -132,22 +142,22 @@ func (c *sqliteConn) stmt(q string) (*sql.Stmt, error) {
 
 // query ignores ctx: the cancellation of one caller must not end the shared transaction.
 
-func (c *sqliteConn) query(ctx context.Context, q string, args ...any) (rowSet, error) {
+func (c *sqliteConn) query(ctx context.Context, q *statement, args ...any) (rowSet, error) {
 	return c.cache.query(q, args, func() (*sql.Rows, error) { return c.rows(ctx, q, args...) })
 }
 
-func (c *sqliteConn) rows(_ context.Context, q string, args ...any) (*sql.Rows, error) {
+func (c *sqliteConn) rows(_ context.Context, q *statement, args ...any) (*sql.Rows, error) {
 	if err := c.before(q); err != nil {
 		return nil, err
 	}
-	if !strings.HasPrefix(q, "SELECT") { // … RETURNING
+	if q.writes() { // … RETURNING
 		c.writes(q, args)
 	}
 	return c.ask(q, args...)
 }
 
 // ask runs a query of the batch itself.
-func (c *sqliteConn) ask(q string, args ...any) (*sql.Rows, error) {
+func (c *sqliteConn) ask(q *statement, args ...any) (*sql.Rows, error) {
 	s, err := c.stmt(q)
 	if err != nil {
 		return nil, err
@@ -155,7 +165,7 @@ func (c *sqliteConn) ask(q string, args ...any) (*sql.Rows, error) {
 	return s.QueryContext(context.Background(), args...)
 }
 
-func (c *sqliteConn) exec(_ context.Context, q string, args ...any) error {
+func (c *sqliteConn) exec(_ context.Context, q *statement, args ...any) error {
 	if c.deferred.add(q, args) {
 		c.wrote = true
 		if c.deferred.full() {
@@ -171,7 +181,7 @@ func (c *sqliteConn) exec(_ context.Context, q string, args ...any) error {
 	return err
 }
 
-func (c *sqliteConn) execNow(_ context.Context, q string, args ...any) (int64, error) {
+func (c *sqliteConn) execNow(_ context.Context, q *statement, args ...any) (int64, error) {
 	if err := c.before(q); err != nil {
 		return 0, err
 	}
@@ -184,8 +194,8 @@ func (c *sqliteConn) execNow(_ context.Context, q string, args ...any) (int64, e
 }
 
 // before runs the deferred statements if q names one of their tables.
-func (c *sqliteConn) before(q string) error {
-	if tables := c.deferred.tables(); tables != 0 && c.cache.d.statement(q).tables&tables != 0 {
+func (c *sqliteConn) before(q *statement) error {
+	if tables := c.deferred.tables(); tables != 0 && q.tables&tables != 0 {
 		return c.flush()
 	}
 	return nil
@@ -193,19 +203,19 @@ func (c *sqliteConn) before(q string) error {
 
 // flush runs the deferred statements.
 func (c *sqliteConn) flush() error {
-	return c.deferred.write(func(q string, args []any) error {
+	return c.deferred.write(func(q *statement, args []any) error {
 		c.writes(q, args)
 		_, err := c.run(q, args)
 		return err
 	})
 }
 
-func (c *sqliteConn) writes(q string, args []any) {
+func (c *sqliteConn) writes(q *statement, args []any) {
 	c.wrote = true
 	c.cache.write(q, args, c.org)
 }
 
-func (c *sqliteConn) run(q string, args []any) (sql.Result, error) {
+func (c *sqliteConn) run(q *statement, args []any) (sql.Result, error) {
 	s, err := c.stmt(q)
 	if err != nil {
 		return nil, err
@@ -214,7 +224,7 @@ func (c *sqliteConn) run(q string, args []any) (sql.Result, error) {
 }
 
 // plain runs a statement without arguments.
-func (c *sqliteConn) plain(q string) error {
+func (c *sqliteConn) plain(q *statement) error {
 	_, err := c.run(q, nil)
 	return err
 }
@@ -274,7 +284,7 @@ func (w *sqliteWriter) run() {
 			return
 		}
 		w.conn.cache.reset()
-		if err := w.conn.plain("ROLLBACK"); err != nil {
+		if err := w.conn.plain(rollbackBatch); err != nil {
 			w.logger.Error("roll back a change that called runtime.Goexit", "error", err)
 		}
 		fail(batch, errExit)
@@ -390,7 +400,7 @@ var errUndo = errors.New("store: one change of the batch must be undone")
 // run sets the result of each job. An error means that nothing was committed.
 func (b *sqliteBatch) run(jobs []*job, results []error) error {
 	c := b.w.conn
-	if err := c.plain("BEGIN IMMEDIATE"); err != nil {
+	if err := c.plain(beginBatch); err != nil {
 		return fmt.Errorf("store: begin: %w", err)
 	}
 	err := b.w.begin()
@@ -398,15 +408,15 @@ func (b *sqliteBatch) run(jobs []*job, results []error) error {
 		err = b.changes(jobs, results)
 	}
 	if err == nil {
-		if err = c.plain("COMMIT"); err == nil {
+		if err = c.plain(commitBatch); err == nil {
 			return nil
 		}
 		err = fmt.Errorf("store: commit: %w", err)
 	}
 	c.cache.reset()
 	c.deferred = deferred{}
-	if rollback := c.plain("ROLLBACK"); rollback != nil {
-		b.w.logger.Debug("rollback", "error", rollback) // SQLite has already rolled back
+	if failed := c.plain(rollbackBatch); failed != nil {
+		b.w.logger.Debug("rollback", "error", failed) // SQLite has already rolled back
 	}
 	return err
 }
@@ -427,7 +437,7 @@ func (b *sqliteBatch) changes(jobs []*job, results []error) error {
 			return b.save()
 		}
 		if b.savepoints {
-			if err := c.plain("SAVEPOINT change"); err != nil {
+			if err := c.plain(saveChange); err != nil {
 				return err
 			}
 		}
@@ -441,7 +451,7 @@ func (b *sqliteBatch) changes(jobs []*job, results []error) error {
 			l.reset(m)
 			c.deferred.reset(held)
 			if b.savepoints {
-				if err := c.plain("ROLLBACK TO change"); err != nil {
+				if err := c.plain(undoChange); err != nil {
 					return err
 				}
 			}
@@ -450,7 +460,7 @@ func (b *sqliteBatch) changes(jobs []*job, results []error) error {
 			if err := c.flush(); err != nil { // else the rollback of a later change would discard them
 				return err
 			}
-			if err := c.plain("RELEASE change"); err != nil {
+			if err := c.plain(releaseChange); err != nil {
 				return err
 			}
 		}
@@ -472,7 +482,7 @@ func (b *sqliteBatch) change(j *job, l *orgLog) error {
 
 // begin empties the cache if another process has written to the file.
 func (w *sqliteWriter) begin() error {
-	rows, err := w.conn.ask("PRAGMA data_version")
+	rows, err := w.conn.ask(selectVersion)
 	if err != nil {
 		return fmt.Errorf("store: data version: %w", err)
 	}

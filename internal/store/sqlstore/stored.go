@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"strings"
 
 	"github.com/b2b-protocol/b2b/internal/store"
 )
@@ -26,14 +25,14 @@ func (d dayBytes) on(at int64) dayBytes {
 
 func (t *tx) StoredOn(ctx context.Context, at int64) (store.Stored, error) {
 	if err := t.log.load(ctx, t.c, t.org); err != nil {
-		return store.Stored{}, t.fail(failure(loadLog, err))
+		return store.Stored{}, t.fail(failure(loadLog.text, err))
 	}
 	return t.log.bytes.on(at).stored, nil
 }
 
 func (t *tx) CountStored(ctx context.Context, at int64, bulk bool) error {
 	if err := t.log.load(ctx, t.c, t.org); err != nil {
-		return t.fail(failure(loadLog, err))
+		return t.fail(failure(loadLog.text, err))
 	}
 	if !t.log.exists {
 		return nil
@@ -48,8 +47,8 @@ func (t *tx) CountStored(ctx context.Context, at int64, bulk bool) error {
 }
 
 // writes counts the texts and blobs that a statement stores.
-func (t *tx) writes(q string, args []any) {
-	if !strings.HasPrefix(q, "INSERT") && !strings.HasPrefix(q, "UPDATE") {
+func (t *tx) writes(q *statement, args []any) {
+	if q.kind != inserts && q.kind != updates {
 		return
 	}
 	for _, a := range args {

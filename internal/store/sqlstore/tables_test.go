@@ -21,7 +21,7 @@ func TestTableNamesAreThoseOfTheSchema(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	want := slices.DeleteFunc(slices.Sorted(slices.Values(tableNames)), func(name string) bool { return name == tableNames[tableActivity] })
+	want := slices.DeleteFunc(slices.Sorted(slices.Values(tableNames)), func(name string) bool { return name == activityName })
 	rows, err := s.pool.db.QueryContext(ctx,
 		"SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> 'schema_migrations' ORDER BY name")
 	if err != nil {
@@ -41,15 +41,13 @@ func TestTableNamesAreThoseOfTheSchema(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("tables:\ngot  %v\nwant %v", got, want)
 	}
-	if tableNames[tableThreads] != "threads" || tableNames[tableActivity] != "(activity of threads)" {
-		t.Error("tableThreads or tableActivity is not the place of its name")
-	}
-	if tableNames[tableAudit] != "audit_log" || tableNames[tableRates] != "rate_slots" {
-		t.Error("tableAudit or tableRates is not the place of its name")
-	}
-	for _, name := range []string{"orgs", "org_settings", "bots", "channels", "channel_members", "threads", "thread_participants"} {
-		if tablesCached&(1<<slices.Index(tableNames, name)) == 0 {
-			t.Errorf("%s is not cached", name)
+	for name, table := range map[string]tables{
+		"orgs": onOrgs, "threads": onThreadRows, activityName: onActivity, "audit_log": onAuditLog, "rate_slots": onRateSlots, "artifact_days": onArtifactDays,
+	} {
+		if i := slices.Index(tableNames, name); table != 1<<i {
+			t.Errorf("%s is table %b, in the list at %d", name, table, i)
 		}
 	}
 }
+
+const activityName = "(activity of threads)"

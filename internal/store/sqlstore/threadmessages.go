@@ -175,11 +175,13 @@ func (r reader) SearchMessages(ctx context.Context, org, text string, after *sto
 		from:  " FROM threads t JOIN thread_messages m ON m.thread_id = t.id LEFT JOIN bots b ON b.id = m.sender_id" + w.text.String(),
 		order: byAge, limit: limit,
 	}
-	return page[store.MessageHit](long(ctx), r, l.query(r.d), l.args(w.args)...)
+	return page[store.MessageHit](long(ctx), r, r.d.composed(l.query(r.d)), l.args(w.args)...)
 }
 
+var insertThreadMessage = insert(onThreadMessages, `INSERT INTO thread_messages (id, thread_id, sender_id, content, content_type, parts, metadata, mentions,
+		mention_all, reply_to_id, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+
 func (t *tx) InsertThreadMessage(ctx context.Context, m *store.ThreadMessage) error {
-	return t.c.exec(ctx, `INSERT INTO thread_messages (id, thread_id, sender_id, content, content_type, parts, metadata, mentions,
-		mention_all, reply_to_id, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+	return t.c.exec(ctx, insertThreadMessage,
 		m.ID, m.ThreadID, m.SenderID, m.Content, m.ContentType, m.Parts, m.Metadata, m.Mentions, m.MentionAll, m.ReplyToID, m.CreatedAt)
 }

@@ -20,13 +20,15 @@ func threadFields(t *store.Thread) []any {
 
 var threads scanner[store.Thread] = func(rows rowSet, t *store.Thread) error { return rows.Scan(threadFields(t)...) }
 
-var selectThread = "SELECT " + threadColumns("") + " FROM threads WHERE id = ? AND org_id = ?"
+// selectThread names no activity, although it reads it: cache.touch sets it in the kept result.
+var selectThread = read(onThreadRows, "SELECT "+threadColumns("")+" FROM threads WHERE id = ? AND org_id = ?")
 
 func (r reader) Thread(ctx context.Context, org, id string) (*store.Thread, error) {
 	return threads.one(ctx, r, selectThread, id, org)
 }
 
-const touchThread = "UPDATE threads SET last_activity_at = ? WHERE id = ? AND last_activity_at < ?"
+// touchThread changes nothing of a thread but its last activity.
+var touchThread = update(onActivity, "UPDATE threads SET last_activity_at = ? WHERE id = ? AND last_activity_at < ?")
 
 // activityColumn is the place of last_activity_at in threadColumns. A column that is inserted
 // before it moves it.
@@ -69,7 +71,7 @@ func (r reader) Threads(ctx context.Context, q store.ThreadQuery) ([]store.Threa
 }
 
 func (t *tx) CreateThread(ctx context.Context, th *store.Thread, participants []store.Participant) error {
-	if err := insert(ctx, t.reader, "threads", th); err != nil {
+	if err := put(ctx, t.reader, "threads", th); err != nil {
 		return err
 	}
 	for i := range participants {
@@ -83,10 +85,12 @@ func (t *tx) CreateThread(ctx context.Context, th *store.Thread, participants []
 	return nil
 }
 
-func (t *tx) UpdateThread(ctx context.Context, th *store.Thread, was int64) error {
-	n, err := t.c.execNow(ctx, `UPDATE threads SET topic = ?, status = ?, context = ?, close_reason = ?, permission_policy = ?,
+var updateThread = update(onThreads, `UPDATE threads SET topic = ?, status = ?, context = ?, close_reason = ?, permission_policy = ?,
 		visibility = ?, join_policy = ?, revision = ?, updated_at = ?, last_activity_at = ?, resolved_at = ?
-		WHERE id = ? AND revision = ?`,
+		WHERE id = ? AND revision = ?`)
+
+func (t *tx) UpdateThread(ctx context.Context, th *store.Thread, was int64) error {
+	n, err := t.c.execNow(ctx, updateThread,
 		th.Topic, th.Status, th.Context, th.CloseReason, th.PermissionPolicy, th.Visibility, th.JoinPolicy, th.Revision,
 		th.UpdatedAt, th.LastActivityAt, th.ResolvedAt, th.ID, was)
 	if err == nil && n == 0 {

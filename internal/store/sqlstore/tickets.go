@@ -8,8 +8,8 @@ import (
 )
 
 func (r reader) Ticket(ctx context.Context, hash string) (*store.OrgTicket, error) {
-	return one[store.OrgTicket](ctx, r, "SELECT "+columns[store.OrgTicket](r, "")+
-		" FROM org_tickets WHERE id_hash = ? OR code_hash = ? ORDER BY CASE WHEN id_hash = ? THEN 0 ELSE 1 END LIMIT 1", hash, hash, hash)
+	return one[store.OrgTicket](ctx, r, r.d.composed("SELECT "+columns[store.OrgTicket](r, "")+
+		" FROM org_tickets WHERE id_hash = ? OR code_hash = ? ORDER BY CASE WHEN id_hash = ? THEN 0 ELSE 1 END LIMIT 1"), hash, hash, hash)
 }
 
 func (r reader) Tickets(ctx context.Context, org string, now int64, before *store.PageKey, limit int) ([]store.OrgTicket, error) {
@@ -20,23 +20,27 @@ func (r reader) Tickets(ctx context.Context, org string, now int64, before *stor
 	if before != nil {
 		w.and("(created_at, id) < (?, ?)", before.At, before.ID)
 	}
-	return list[store.OrgTicket](ctx, r, "SELECT "+columns[store.OrgTicket](r, "")+" FROM org_tickets"+
-		w.text.String()+" ORDER BY created_at DESC, id DESC LIMIT ? + 0", append(w.args, max(limit, 0))...)
+	return list[store.OrgTicket](ctx, r, r.d.composed("SELECT "+columns[store.OrgTicket](r, "")+" FROM org_tickets"+
+		w.text.String()+" ORDER BY created_at DESC, id DESC LIMIT ? + 0"), append(w.args, max(limit, 0))...)
 }
 
 func (t *tx) CreateTicket(ctx context.Context, k *store.OrgTicket) error {
-	return insert(ctx, t.reader, "org_tickets", k)
+	return put(ctx, t.reader, "org_tickets", k)
 }
 
+var consumeTicket = update(onOrgTickets, "UPDATE org_tickets SET consumed = TRUE WHERE id = ? AND NOT consumed AND NOT reusable")
+
 func (t *tx) ConsumeTicket(ctx context.Context, id string) (bool, error) {
-	n, err := t.c.execNow(ctx, "UPDATE org_tickets SET consumed = TRUE WHERE id = ? AND NOT consumed AND NOT reusable", id)
+	n, err := t.c.execNow(ctx, consumeTicket, id)
 	return n == 1, err
 }
+
+var deleteTicket = remove(onOrgTickets, "DELETE FROM org_tickets WHERE id = ?")
 
 func (t *tx) DeleteTicket(ctx context.Context, org, hash, row string) (*store.OrgTicket, error) {
 	k, err := t.Ticket(ctx, hash)
 	if errors.Is(err, store.ErrNotFound) {
-		k, err = one[store.OrgTicket](ctx, t.reader, "SELECT "+columns[store.OrgTicket](t.reader, "")+" FROM org_tickets WHERE id = ?", row)
+		k, err = one[store.OrgTicket](ctx, t.reader, t.d.composed("SELECT "+columns[store.OrgTicket](t.reader, "")+" FROM org_tickets WHERE id = ?"), row)
 	}
 	if err != nil {
 		return nil, err
@@ -44,9 +48,11 @@ func (t *tx) DeleteTicket(ctx context.Context, org, hash, row string) (*store.Or
 	if k.OrgID != org {
 		return nil, store.ErrNotFound
 	}
-	return k, t.must(ctx, "DELETE FROM org_tickets WHERE id = ?", k.ID)
+	return k, t.must(ctx, deleteTicket, k.ID)
 }
 
+var deleteUnconsumedTickets = remove(onOrgTickets, "DELETE FROM org_tickets WHERE org_id = ? AND NOT consumed")
+
 func (t *tx) DeleteUnconsumedTickets(ctx context.Context, org string) (int64, error) {
-	return t.c.execNow(ctx, "DELETE FROM org_tickets WHERE org_id = ? AND NOT consumed", org)
+	return t.c.execNow(ctx, deleteUnconsumedTickets, org)
 }

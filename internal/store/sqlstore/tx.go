@@ -52,44 +52,44 @@ func (g guard) usable() error {
 }
 
 // guarded calls run unless an earlier statement has failed, and records its error.
-func guarded[T any](g guard, q string, run func() (T, error)) (none T, _ error) {
+func guarded[T any](g guard, q *statement, run func() (T, error)) (none T, _ error) {
 	if err := g.usable(); err != nil {
 		return none, err
 	}
 	out, err := run()
 	if err != nil {
-		return none, g.t.fail(failure(q, err))
+		return none, g.t.fail(failure(q.text, err))
 	}
 	return out, nil
 }
 
-func (g guard) rows(ctx context.Context, q string, args ...any) (*sql.Rows, error) {
+func (g guard) rows(ctx context.Context, q *statement, args ...any) (*sql.Rows, error) {
 	g.t.writes(q, args)
 	return guarded(g, q, func() (*sql.Rows, error) { return g.c.rows(ctx, q, args...) })
 }
 
-func (g guard) query(ctx context.Context, q string, args ...any) (rowSet, error) {
+func (g guard) query(ctx context.Context, q *statement, args ...any) (rowSet, error) {
 	return guarded(g, q, func() (rowSet, error) { return g.c.query(ctx, q, args...) })
 }
 
-func (g guard) exec(ctx context.Context, q string, args ...any) error {
+func (g guard) exec(ctx context.Context, q *statement, args ...any) error {
 	if err := g.usable(); err != nil {
 		return err
 	}
 	g.t.writes(q, args)
 	if err := g.c.exec(ctx, q, args...); err != nil {
-		return g.t.fail(failure(q, err))
+		return g.t.fail(failure(q.text, err))
 	}
 	return nil
 }
 
-func (g guard) execNow(ctx context.Context, q string, args ...any) (int64, error) {
+func (g guard) execNow(ctx context.Context, q *statement, args ...any) (int64, error) {
 	g.t.writes(q, args)
 	return guarded(g, q, func() (int64, error) { return g.c.execNow(ctx, q, args...) })
 }
 
 // must runs a statement, and fails with ErrNotFound when it changes no row.
-func (t *tx) must(ctx context.Context, q string, args ...any) error {
+func (t *tx) must(ctx context.Context, q *statement, args ...any) error {
 	n, err := t.c.execNow(ctx, q, args...)
 	if err == nil && n == 0 {
 		return store.ErrNotFound
@@ -136,7 +136,7 @@ func (l *orgLog) reset(m mark) {
 	l.exists, l.seq, l.access, l.bytes, l.events = m.exists, m.seq, m.access, m.bytes, events
 }
 
-const loadLog = "SELECT epoch, last_seq, access_seq, stored_day, stored_all, stored_bulk FROM org_logs WHERE org_id = ?"
+var loadLog = read(onOrgLogs, "SELECT epoch, last_seq, access_seq, stored_day, stored_all, stored_bulk FROM org_logs WHERE org_id = ?")
 
 // load reads the state of the log, once in a batch.
 func (l *orgLog) load(ctx context.Context, c conn, org string) error {
@@ -159,7 +159,8 @@ func (l *orgLog) load(ctx context.Context, c conn, org string) error {
 	return nil
 }
 
-const storeLog = "UPDATE org_logs SET last_seq = ?, access_seq = ?, stored_day = ?, stored_all = ?, stored_bulk = ? WHERE org_id = ?"
+var storeLog = update(onOrgLogs,
+	"UPDATE org_logs SET last_seq = ?, access_seq = ?, stored_day = ?, stored_all = ?, stored_bulk = ? WHERE org_id = ?")
 
 // save writes the state of the log if events were appended or bytes counted.
 func (l *orgLog) save(ctx context.Context, c conn, org string) error {
@@ -172,7 +173,7 @@ func (l *orgLog) save(ctx context.Context, c conn, org string) error {
 // nextSeq returns the seq for the next event.
 func (t *tx) nextSeq(ctx context.Context) (int64, error) {
 	if err := t.log.load(ctx, t.c, t.org); err != nil {
-		return 0, t.fail(failure(loadLog, err))
+		return 0, t.fail(failure(loadLog.text, err))
 	}
 	if !t.log.exists {
 		return 0, t.fail(store.ErrNoOrg)

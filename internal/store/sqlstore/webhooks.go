@@ -8,7 +8,7 @@ import (
 )
 
 func (r reader) WebhookStatus(ctx context.Context, bot string) (*store.WebhookStatus, error) {
-	s, err := one[store.WebhookStatus](ctx, r, "SELECT "+columns[store.WebhookStatus](r, "")+" FROM webhook_status WHERE bot_id = ?", bot)
+	s, err := one[store.WebhookStatus](ctx, r, r.d.composed("SELECT "+columns[store.WebhookStatus](r, "")+" FROM webhook_status WHERE bot_id = ?"), bot)
 	if errors.Is(err, store.ErrNotFound) {
 		return &store.WebhookStatus{BotID: bot}, nil
 	}
@@ -17,14 +17,16 @@ func (r reader) WebhookStatus(ctx context.Context, bot string) (*store.WebhookSt
 
 func (t *tx) PutWebhookStatus(ctx context.Context, s *store.WebhookStatus) error {
 	q, args := insertion(t.reader, "webhook_status", s)
-	return t.c.exec(ctx, q+` ON CONFLICT (bot_id) DO UPDATE SET last_success = excluded.last_success,
+	return t.c.exec(ctx, t.d.composed(q+` ON CONFLICT (bot_id) DO UPDATE SET last_success = excluded.last_success,
 		last_failure = excluded.last_failure, consecutive_failures = excluded.consecutive_failures,
-		degraded = excluded.degraded`, args...)
+		degraded = excluded.degraded`), args...)
 }
+
+var selectWebhookPosition = read(onWebhookCursors, "SELECT seq FROM webhook_cursors WHERE bot_id = ?")
 
 func (r reader) WebhookPosition(ctx context.Context, bot string) (int64, error) {
 	seq, err := scanner[int64](func(rows rowSet, seq *int64) error { return rows.Scan(seq) }).one(ctx, r,
-		"SELECT seq FROM webhook_cursors WHERE bot_id = ?", bot)
+		selectWebhookPosition, bot)
 	if err != nil {
 		return 0, err
 	}
@@ -33,40 +35,48 @@ func (r reader) WebhookPosition(ctx context.Context, bot string) (int64, error) 
 
 // oldestWait selects the oldest event of an org that is still to be delivered: after the
 // position of an active bot, or waiting for another attempt. 0: none.
-const oldestWait = `SELECT coalesce(min(seq), 0) FROM (
+var oldestWait = read(onBots|onWebhookCursors|onWebhookDeliveries, `SELECT coalesce(min(seq), 0) FROM (
 	SELECT c.seq + 1 AS seq FROM webhook_cursors c JOIN bots b ON b.id = c.bot_id
 		WHERE c.org_id = ? AND b.join_status = 'active' AND b.sealed_url IS NOT NULL
-	UNION ALL SELECT d.seq FROM webhook_deliveries d WHERE d.org_id = ? AND d.next_at IS NOT NULL) w`
+	UNION ALL SELECT d.seq FROM webhook_deliveries d WHERE d.org_id = ? AND d.next_at IS NOT NULL) w`)
 
 // servable selects the active bots with a webhook, of active orgs.
 const servable = ` FROM bots b JOIN orgs o ON o.id = b.org_id
 	WHERE b.sealed_url IS NOT NULL AND b.join_status = 'active' AND o.status = 'active'`
 
+var selectWebhookShare = read(onOrgs|onBots|onWebhookLeases|onNodes, "SELECT (SELECT count(*)"+servable+"), (SELECT count(*) FROM nodes WHERE expires_at > ? AND expires_at <= ?), (SELECT count(*)"+servable+`
+			AND EXISTS (SELECT 1 FROM webhook_leases l WHERE l.bot_id = b.id AND l.node_id = ?))`)
+
 func (r reader) WebhookShare(ctx context.Context, node string, live store.Live) (s store.WebhookShare, err error) {
 	err = each(ctx, r, func(rows rowSet) error { return rows.Scan(&s.Webhooks, &s.Nodes, &s.Held) },
-		"SELECT (SELECT count(*)"+servable+"), (SELECT count(*) FROM nodes WHERE expires_at > ? AND expires_at <= ?), (SELECT count(*)"+servable+`
-			AND EXISTS (SELECT 1 FROM webhook_leases l WHERE l.bot_id = b.id AND l.node_id = ?))`, live.Now, live.Latest, node)
+		selectWebhookShare, live.Now, live.Latest, node)
 	return s, err
 }
 
-func (r reader) FreeWebhooks(ctx context.Context, live store.Live, limit int) ([]store.BotRef, error) {
-	return list[store.BotRef](ctx, r, "SELECT b.org_id, b.id AS bot_id"+servable+`
+var selectFreeWebhooks = read(onOrgs|onBots|onWebhookLeases|onNodes, "SELECT b.org_id, b.id AS bot_id"+servable+`
 		AND NOT EXISTS (SELECT 1 FROM webhook_leases l WHERE l.bot_id = b.id AND `+onLiveNode("l.node_id")+`)
-		ORDER BY b.id LIMIT ? + 0`, live.Now, live.Latest, max(limit, 0))
+		ORDER BY b.id LIMIT ? + 0`)
+
+func (r reader) FreeWebhooks(ctx context.Context, live store.Live, limit int) ([]store.BotRef, error) {
+	return list[store.BotRef](ctx, r, selectFreeWebhooks, live.Now, live.Latest, max(limit, 0))
 }
 
+var selectWebhookLease = read(onWebhookLeases, "SELECT count(*) FROM webhook_leases WHERE bot_id = ? AND node_id = ?")
+
 func (r reader) WebhookHeld(ctx context.Context, bot, node string) (bool, error) {
-	n, err := value[int64](ctx, r, "SELECT count(*) FROM webhook_leases WHERE bot_id = ? AND node_id = ?", bot, node)
+	n, err := value[int64](ctx, r, selectWebhookLease, bot, node)
 	return n > 0, err
 }
 
+var selectHeldWebhooks = read(onWebhookLeases, "SELECT bot_id FROM webhook_leases WHERE node_id = ? ORDER BY bot_id")
+
 func (r reader) HeldWebhooks(ctx context.Context, node string) ([]string, error) {
-	return r.ids(ctx, "SELECT bot_id FROM webhook_leases WHERE node_id = ? ORDER BY bot_id", node)
+	return r.ids(ctx, selectHeldWebhooks, node)
 }
 
 func (r reader) WaitingDeliveries(ctx context.Context, bot string, limit int) ([]store.WebhookDelivery, error) {
-	return list[store.WebhookDelivery](ctx, r, "SELECT "+columns[store.WebhookDelivery](r, "")+` FROM webhook_deliveries
-		WHERE bot_id = ? AND next_at IS NOT NULL ORDER BY next_at, seq LIMIT ? + 0`, bot, max(limit, 0))
+	return list[store.WebhookDelivery](ctx, r, r.d.composed("SELECT "+columns[store.WebhookDelivery](r, "")+` FROM webhook_deliveries
+		WHERE bot_id = ? AND next_at IS NOT NULL ORDER BY next_at, seq LIMIT ? + 0`), bot, max(limit, 0))
 }
 
 func (r reader) DeadLetters(ctx context.Context, org, bot string, after *store.PageKey, limit int) ([]store.WebhookDelivery, error) {
@@ -79,56 +89,70 @@ func (r reader) DeadLetters(ctx context.Context, org, bot string, after *store.P
 	if after != nil {
 		w.and("(updated_at < ? OR updated_at = ? AND id < ?)", after.At, after.At, after.ID)
 	}
-	return page[store.WebhookDelivery](ctx, r, "SELECT "+columns[store.WebhookDelivery](r, "")+" FROM webhook_deliveries"+
-		w.text.String()+" ORDER BY updated_at DESC, id DESC LIMIT ? + 0", append(w.args, max(limit, 0))...)
+	return page[store.WebhookDelivery](ctx, r, r.d.composed("SELECT "+columns[store.WebhookDelivery](r, "")+" FROM webhook_deliveries"+
+		w.text.String()+" ORDER BY updated_at DESC, id DESC LIMIT ? + 0"), append(w.args, max(limit, 0))...)
 }
+
+var startWebhook = insert(onWebhookCursors, "INSERT INTO webhook_cursors (bot_id, org_id, seq) VALUES (?, ?, ?) ON CONFLICT (bot_id) DO NOTHING")
 
 func (t *tx) StartWebhook(ctx context.Context, bot string) error {
 	top, err := t.LogTop(ctx, t.org)
 	if err != nil {
 		return err
 	}
-	return t.c.exec(ctx, "INSERT INTO webhook_cursors (bot_id, org_id, seq) VALUES (?, ?, ?) ON CONFLICT (bot_id) DO NOTHING",
+	return t.c.exec(ctx, startWebhook,
 		bot, t.org, top.Seq)
 }
 
+var moveWebhook = update(onWebhookCursors, "UPDATE webhook_cursors SET seq = ? WHERE bot_id = ? AND seq < ?")
+
 func (t *tx) MoveWebhook(ctx context.Context, bot string, seq int64) error {
-	return t.c.exec(ctx, "UPDATE webhook_cursors SET seq = ? WHERE bot_id = ? AND seq < ?", seq, bot, seq)
+	return t.c.exec(ctx, moveWebhook, seq, bot, seq)
 }
+
+var takeWebhookLease = insert(onBots|onWebhookLeases|onNodes, `INSERT INTO webhook_leases (bot_id, node_id)
+		SELECT b.id, o.node_id FROM bots b, nodes o WHERE b.id = ? AND o.node_id = ? AND `+onLiveNode("o.node_id")+`
+		ON CONFLICT (bot_id) DO UPDATE SET node_id = excluded.node_id
+		WHERE webhook_leases.node_id = excluded.node_id OR NOT `+onLiveNode("webhook_leases.node_id"))
+
+var takeWebhookPosition = insert(onOrgLogs|onBots|onWebhookCursors, `INSERT INTO webhook_cursors (bot_id, org_id, seq)
+		SELECT b.id, b.org_id, l.last_seq FROM bots b JOIN org_logs l ON l.org_id = b.org_id WHERE b.id = ?
+		ON CONFLICT (bot_id) DO NOTHING`)
 
 // TakeWebhook is one conditional upsert: exactly one of several nodes gets the webhook, and
 // none waits for the lock of the org.
 func (t *tx) TakeWebhook(ctx context.Context, bot, node string, live store.Live) (bool, error) {
-	n, err := t.c.execNow(ctx, `INSERT INTO webhook_leases (bot_id, node_id)
-		SELECT b.id, o.node_id FROM bots b, nodes o WHERE b.id = ? AND o.node_id = ? AND `+onLiveNode("o.node_id")+`
-		ON CONFLICT (bot_id) DO UPDATE SET node_id = excluded.node_id
-		WHERE webhook_leases.node_id = excluded.node_id OR NOT `+onLiveNode("webhook_leases.node_id"),
+	n, err := t.c.execNow(ctx, takeWebhookLease,
 		bot, node, live.Now, live.Latest, live.Now, live.Latest)
 	if err != nil || n == 0 {
 		return false, err
 	}
-	return true, t.c.exec(ctx, `INSERT INTO webhook_cursors (bot_id, org_id, seq)
-		SELECT b.id, b.org_id, l.last_seq FROM bots b JOIN org_logs l ON l.org_id = b.org_id WHERE b.id = ?
-		ON CONFLICT (bot_id) DO NOTHING`, bot)
+	return true, t.c.exec(ctx, takeWebhookPosition, bot)
 }
 
+var releaseWebhook = remove(onWebhookLeases, "DELETE FROM webhook_leases WHERE node_id = ? AND (? = '' OR bot_id = ?)")
+
 func (t *tx) ReleaseWebhook(ctx context.Context, bot, node string) error {
-	return t.c.exec(ctx, "DELETE FROM webhook_leases WHERE node_id = ? AND (? = '' OR bot_id = ?)", node, bot, bot)
+	return t.c.exec(ctx, releaseWebhook, node, bot, bot)
 }
 
 func (t *tx) PutDelivery(ctx context.Context, d *store.WebhookDelivery) error {
 	q, args := insertion(t.reader, "webhook_deliveries", d)
-	return t.c.exec(ctx, q+` ON CONFLICT (bot_id, seq) DO UPDATE SET attempts = excluded.attempts, next_at = excluded.next_at,
-		updated_at = excluded.updated_at, status = excluded.status, reason = excluded.reason`, args...)
+	return t.c.exec(ctx, t.d.composed(q+` ON CONFLICT (bot_id, seq) DO UPDATE SET attempts = excluded.attempts, next_at = excluded.next_at,
+		updated_at = excluded.updated_at, status = excluded.status, reason = excluded.reason`), args...)
 }
+
+var deleteDelivery = remove(onWebhookDeliveries, "DELETE FROM webhook_deliveries WHERE bot_id = ? AND seq = ?")
 
 func (t *tx) DeleteDelivery(ctx context.Context, bot string, seq int64) error {
-	return t.c.exec(ctx, "DELETE FROM webhook_deliveries WHERE bot_id = ? AND seq = ?", bot, seq)
+	return t.c.exec(ctx, deleteDelivery, bot, seq)
 }
 
+var trimDeadLetters = remove(onWebhookDeliveries, `DELETE FROM webhook_deliveries WHERE bot_id = ? AND next_at IS NULL AND seq IN
+		(SELECT seq FROM webhook_deliveries WHERE bot_id = ? AND next_at IS NULL ORDER BY updated_at DESC, seq DESC LIMIT ? + 0 OFFSET ? + 0)`)
+
 func (t *tx) TrimDeadLetters(ctx context.Context, bot string, keep int) error {
-	return t.c.exec(ctx, `DELETE FROM webhook_deliveries WHERE bot_id = ? AND next_at IS NULL AND seq IN
-		(SELECT seq FROM webhook_deliveries WHERE bot_id = ? AND next_at IS NULL ORDER BY updated_at DESC, seq DESC LIMIT ? + 0 OFFSET ? + 0)`,
+	return t.c.exec(ctx, trimDeadLetters,
 		bot, bot, trimMax, keep)
 }
 
@@ -136,7 +160,9 @@ func (t *tx) TrimDeadLetters(ctx context.Context, bot string, keep int) error {
 // added between two calls.
 const trimMax = 10000
 
+var redeliver = update(onWebhookDeliveries, `UPDATE webhook_deliveries SET next_at = ?, attempts = 0 WHERE bot_id = ? AND next_at IS NULL AND (? = '' OR id = ?)`)
+
 func (t *tx) Redeliver(ctx context.Context, bot, id string, at int64) (int64, error) {
-	return t.c.execNow(ctx, `UPDATE webhook_deliveries SET next_at = ?, attempts = 0 WHERE bot_id = ? AND next_at IS NULL AND (? = '' OR id = ?)`,
+	return t.c.execNow(ctx, redeliver,
 		at, bot, id, id)
 }

@@ -1,0 +1,85 @@
+package sqlstore
+
+import "strings"
+
+// tables is a set of tables of the schema.
+type tables uint64
+
+// The tables of the schema, in the order of tableNames. The last activity of threads counts as
+// a table of its own, because every message changes it.
+const (
+	onOrgs tables = 1 << iota
+	onOrgSettings
+	onOrgLogs
+	onEventLog
+	onInviteCodes
+	onOrgTickets
+	onSessions
+	onBots
+	onTombstones
+	onBotTokens
+	onWebhookStatus
+	onChannels
+	onChannelMembers
+	onChannelMessages
+	onThreadRows // without their last activity
+	onThreadParticipants
+	onMembershipHistory
+	onThreadJoinRequests
+	onThreadMessages
+	onArtifacts
+	onAuditLog
+	onRateSlots
+	onIdempotency
+	onWsTickets
+	onPresence
+	onImports
+	onFiles
+	onInstallation
+	onActivity
+	onUpkeepJobs
+	onWebhookCursors
+	onWebhookLeases
+	onWebhookDeliveries
+	onLoginFailures
+	onNodes
+	onUploadDays
+	onArtifactSums
+	onArtifactTotals
+	onArtifactDays
+
+	onThreads = onThreadRows | onActivity
+	onAll     = ^tables(0)
+	// onCached are the tables with rows that are worth caching and belong to one org.
+	onCached = onOrgs | onOrgSettings | onBots | onChannels | onChannelMembers | onThreads | onThreadParticipants
+)
+
+// tableNames are the tables of the schema, and the last activity of threads.
+var tableNames = []string{
+	"orgs", "org_settings", "org_logs", "event_log", "invite_codes", "org_tickets", "sessions", "bots", "tombstones", "bot_tokens",
+	"webhook_status", "channels", "channel_members", "channel_messages", "threads", "thread_participants", "membership_history",
+	"thread_join_requests", "thread_messages", "artifacts", "audit_log", "rate_slots", "idempotency",
+	"ws_tickets", "presence", "imports", "files", "installation", "(activity of threads)", "upkeep_jobs",
+	"webhook_cursors", "webhook_leases", "webhook_deliveries", "login_failures", "nodes", "upload_days",
+	"artifact_sums", "artifact_totals", "artifact_days",
+}
+
+// tablesOf returns the tables whose names occur in a composed statement: possibly too many, never
+// too few. Deleting a parent deletes everywhere.
+func tablesOf(q string) tables {
+	for _, parent := range []string{"orgs", "bots", "channels", "threads"} {
+		if strings.HasPrefix(q, "DELETE FROM "+parent+" ") {
+			return onAll
+		}
+	}
+	var t tables
+	for i, name := range tableNames {
+		if strings.Contains(q, name) {
+			t |= 1 << i
+		}
+	}
+	if t&onThreadRows != 0 {
+		t |= onActivity
+	}
+	return t
+}
