@@ -85,11 +85,13 @@ var Places = []Place{
 	{"internal/jstext", Rules},
 	{"internal/limits", Rules},
 	{"internal/logtest", Rules},
+	{"internal/nettest", Rules},
 	{"internal/mention", Rules},
 	{"internal/pagetoken", Rules},
 	{"internal/seal", Rules},
 	{"internal/tally", Rules},
 	{"internal/thread", Rules},
+	{"internal/waittest", Rules},
 	{"internal/webhookurl", Rules},
 
 	{"sdk/go/...", Generated},

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -18,6 +19,8 @@ import (
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/edge"
 	"github.com/b2b-protocol/b2b/internal/logtest"
+	"github.com/b2b-protocol/b2b/internal/nettest"
+	"github.com/b2b-protocol/b2b/internal/waittest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -34,7 +37,7 @@ const outer = 20 * time.Second
 // fixture is a listener with a handler. A request with any Authorization header is authenticated;
 // its path selects what the handler does.
 type fixture struct {
-	addr string
+	dial func(context.Context) (net.Conn, error)
 	log  *logtest.Buffer
 	busy atomic.Int64  // current requests of /busy
 	idle chan struct{} // closed when they may end
@@ -43,16 +46,32 @@ type fixture struct {
 	made    atomic.Int64 // pieces written by /slow
 }
 
+// serve returns a fixture in memory. The caller runs in a bubble, so its waits take no time.
 func serve(t *testing.T, limits edge.Limits, wrap func(net.Listener) net.Listener) *fixture {
 	t.Helper()
-	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	var network nettest.Network
+	l := network.Listen()
+	inner := net.Listener(l)
+	if wrap != nil {
+		inner = wrap(l)
+	}
+	return serveOn(t, inner, l.Dial, limits)
+}
+
+// serveTCP returns a fixture with sockets, for what the system does.
+func serveTCP(t *testing.T, limits edge.Limits) *fixture {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &fixture{addr: inner.Addr().String(), log: &logtest.Buffer{}, idle: make(chan struct{})}
-	if wrap != nil {
-		inner = wrap(inner)
-	}
+	var d net.Dialer
+	return serveOn(t, l, func(ctx context.Context) (net.Conn, error) { return d.DialContext(ctx, "tcp", l.Addr().String()) }, limits)
+}
+
+func serveOn(t *testing.T, inner net.Listener, dial func(context.Context) (net.Conn, error), limits edge.Limits) *fixture {
+	t.Helper()
+	w := &fixture{dial: dial, log: &logtest.Buffer{}, idle: make(chan struct{})}
 	l := edge.Listen(inner, limits, slog.New(slog.NewTextHandler(w.log, nil)))
 	s := l.NewServer(http.HandlerFunc(w.act))
 	ctx, stop := context.WithCancel(context.Background())
@@ -105,7 +124,7 @@ func (x *fixture) act(w http.ResponseWriter, r *http.Request) {
 			if _, err := w.Write(text); err != nil || x.made.Add(1) == 10 {
 				return
 			}
-			time.Sleep(200 * time.Millisecond)
+			time.Sleep(200 * time.Millisecond) // Sleeps: in a bubble.
 		}
 	case "/busy": // runs on after its request has ended
 		x.busy.Add(1)
@@ -130,7 +149,7 @@ func (x *fixture) act(w http.ResponseWriter, r *http.Request) {
 // open connects and writes text.
 func (w *fixture) open(t *testing.T, text string) net.Conn {
 	t.Helper()
-	conn, err := net.Dial("tcp", w.addr)
+	conn, err := w.dial(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +157,7 @@ func (w *fixture) open(t *testing.T, text string) net.Conn {
 	if err := conn.SetDeadline(time.Now().Add(outer)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.WriteString(conn, text); err != nil {
+	if _, err := io.WriteString(conn, text); err != nil && !errors.Is(err, syscall.EPIPE) { // closed at once: no room
 		t.Fatal(err)
 	}
 	return conn
@@ -157,9 +176,5 @@ func ended(t *testing.T, conn net.Conn) string {
 // waitFor waits until the log contains part.
 func (w *fixture) waitFor(t *testing.T, part string) {
 	t.Helper()
-	for end := time.Now().Add(outer); !strings.Contains(w.log.String(), part); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("the log has no %q: %s", part, w.log.String())
-		}
-	}
+	waittest.Until(t, "the log has "+part, func() bool { return strings.Contains(w.log.String(), part) })
 }

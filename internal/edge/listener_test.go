@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/b2b-protocol/b2b/internal/edge"
@@ -54,83 +55,89 @@ func gone(t *testing.T, conn net.Conn) bool {
 // and stay; anonymous connections without a request are closed first.
 func TestReserve(t *testing.T) {
 	t.Parallel()
-	w := serve(t, patient(64), nil) // 32 anonymous ones, 8 per address
-	first, from := w.knownConn(t)
-	busy := w.open(t, "POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf")
-	var anonymous []net.Conn
-	for range 200 {
-		anonymous = append(anonymous, w.open(t, ""))
-	}
-	var later []func()
-	for range 40 {
-		conn, from := w.knownConn(t)
-		later = append(later, func() { again(t, conn, from) })
-	}
-	w.waitFor(t, "kind=room")
-	left := 0
-	for _, c := range anonymous {
-		if !gone(t, c) {
-			left++
+	synctest.Test(t, func(t *testing.T) {
+		w := serve(t, patient(64), nil) // 32 anonymous ones, 8 per address
+		first, from := w.knownConn(t)
+		busy := w.open(t, "POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf")
+		synctest.Wait() // its request has begun
+		var anonymous []net.Conn
+		for range 200 {
+			anonymous = append(anonymous, w.open(t, ""))
 		}
-	}
-	if left > 8 {
-		t.Errorf("%d anonymous connections of one address are left", left)
-	}
-	if gone(t, busy) {
-		t.Error("an anonymous connection with a request was closed before those without")
-	}
-	again(t, first, from)
-	for _, f := range later {
-		f()
-	}
+		var later []func()
+		for range 40 {
+			conn, from := w.knownConn(t)
+			later = append(later, func() { again(t, conn, from) })
+		}
+		w.waitFor(t, "kind=room")
+		left := 0
+		for _, c := range anonymous {
+			if !gone(t, c) {
+				left++
+			}
+		}
+		if left > 8 {
+			t.Errorf("%d anonymous connections of one address are left", left)
+		}
+		if gone(t, busy) {
+			t.Error("an anonymous connection with a request was closed before those without")
+		}
+		again(t, first, from)
+		for _, f := range later {
+			f()
+		}
+	})
 }
 
 // B2B-LIM-043: authenticated callers may have all connections, and no more than the limit.
 func TestConnectionsAreBounded(t *testing.T) {
 	t.Parallel()
-	w := serve(t, patient(16), nil)
-	var conns []net.Conn
-	for range 16 {
-		conn, _ := w.knownConn(t)
-		if _, err := io.WriteString(conn, "GET /wait HTTP/1.1\r\nHost: x\r\n"+known+"\r\n"); err != nil {
+	synctest.Test(t, func(t *testing.T) {
+		w := serve(t, patient(16), nil)
+		var conns []net.Conn
+		for range 16 {
+			conn, _ := w.knownConn(t)
+			if _, err := io.WriteString(conn, "GET /wait HTTP/1.1\r\nHost: x\r\n"+known+"\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			conns = append(conns, conn)
+		}
+		synctest.Wait()
+		if n := w.waiting.Load(); n != 16 {
+			t.Fatalf("%d requests are in progress", n)
+		}
+		ended(t, w.open(t, ""))
+		w.waitFor(t, `kind="no room" count=1`)
+		for _, conn := range conns {
+			if gone(t, conn) {
+				t.Error("the request of an authenticated caller was cut")
+			}
+		}
+		if err := conns[0].Close(); err != nil { // then another may connect
 			t.Fatal(err)
 		}
-		conns = append(conns, conn)
-	}
-	for w.waiting.Load() < 16 {
-		time.Sleep(time.Millisecond)
-	}
-	ended(t, w.open(t, ""))
-	w.waitFor(t, `kind="no room" count=1`)
-	for _, conn := range conns {
-		if gone(t, conn) {
-			t.Error("the request of an authenticated caller was cut")
-		}
-	}
-	if err := conns[0].Close(); err != nil { // then another may connect
-		t.Fatal(err)
-	}
-	w.getIn(t)
+		w.getIn(t)
+	})
 }
 
 // B2B-LIM-043: authenticated callers cannot occupy all connections without using them.
 func TestIdleConnectionsMakeRoom(t *testing.T) {
 	t.Parallel()
-	w := serve(t, patient(16), nil)
-	used, _ := w.knownConn(t)
-	if _, err := io.WriteString(used, "GET /wait HTTP/1.1\r\nHost: x\r\n"+known+"\r\n"); err != nil {
-		t.Fatal(err)
-	}
-	for w.waiting.Load() < 1 {
-		time.Sleep(time.Millisecond)
-	}
-	for range 40 {
-		w.knownConn(t)
-	}
-	w.getIn(t)
-	if gone(t, used) {
-		t.Error("the request of an authenticated caller was cut")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		w := serve(t, patient(16), nil)
+		used, _ := w.knownConn(t)
+		if _, err := io.WriteString(used, "GET /wait HTTP/1.1\r\nHost: x\r\n"+known+"\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		for range 40 {
+			w.knownConn(t)
+		}
+		w.getIn(t)
+		if gone(t, used) {
+			t.Error("the request of an authenticated caller was cut")
+		}
+	})
 }
 
 // getIn waits until an authenticated caller can connect.
@@ -163,15 +170,17 @@ func (f *failing) Accept() (net.Conn, error) {
 // B2B-LIM-044: failures to accept connections are logged, and do not end the server.
 func TestAcceptFails(t *testing.T) {
 	t.Parallel()
-	w := serve(t, patient(64), func(l net.Listener) net.Listener {
-		f := &failing{Listener: l}
-		f.left.Store(5)
-		return f
+	synctest.Test(t, func(t *testing.T) {
+		w := serve(t, patient(64), func(l net.Listener) net.Listener {
+			f := &failing{Listener: l}
+			f.left.Store(5)
+			return f
+		})
+		ok(t, w)
+		text := w.log.String()
+		if n := strings.Count(text, "connections not accepted"); n != 1 || !strings.Contains(text, "level=WARN") ||
+			!strings.Contains(text, `kind="not accepted" count=1 error="accept: too many open files"`) {
+			t.Errorf("the log: %s", text)
+		}
 	})
-	ok(t, w)
-	text := w.log.String()
-	if n := strings.Count(text, "connections not accepted"); n != 1 || !strings.Contains(text, "level=WARN") ||
-		!strings.Contains(text, `kind="not accepted" count=1 error="accept: too many open files"`) {
-		t.Errorf("the log: %s", text)
-	}
 }

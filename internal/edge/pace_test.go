@@ -2,8 +2,8 @@ package edge_test
 
 import (
 	"io"
-	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/net/http2"
@@ -26,9 +26,6 @@ func TestPaceOfAnswers(t *testing.T) {
 	limits, part, every := paced()
 	slowly := func(t *testing.T, w *fixture, path string, most int) (got int) {
 		conn := w.open(t, "GET "+path+" HTTP/1.1\r\nHost: x\r\n"+known+"\r\n")
-		if err := conn.(*net.TCPConn).SetReadBuffer(part); err != nil {
-			t.Fatal(err)
-		}
 		for buf := make([]byte, part); got < most; time.Sleep(every) {
 			n, err := io.ReadFull(conn, buf)
 			if got += n; err != nil {
@@ -39,29 +36,35 @@ func TestPaceOfAnswers(t *testing.T) {
 	}
 	t.Run("too slow", func(t *testing.T) {
 		t.Parallel()
-		w := serve(t, limits, nil)
-		cutAt := slowly(t, w, "/large", 64<<20)
-		if cutAt >= 8<<20 {
-			t.Errorf("%d bytes were taken at 320 KiB/s", cutAt)
-		}
-		w.waitFor(t, "kind=answer count=1")
-		if got := slowly(t, w, "/endless", cutAt*3/2); got < cutAt*3/2 {
-			t.Errorf("an answer without an end was cut after %d bytes", got)
-		}
+		synctest.Test(t, func(t *testing.T) {
+			w := serve(t, limits, nil)
+			cutAt := slowly(t, w, "/large", 64<<20)
+			if cutAt >= 8<<20 {
+				t.Errorf("%d bytes were taken at 320 KiB/s", cutAt)
+			}
+			w.waitFor(t, "kind=answer count=1")
+			if got := slowly(t, w, "/endless", cutAt*3/2); got < cutAt*3/2 {
+				t.Errorf("an answer without an end was cut after %d bytes", got)
+			}
+		})
 	})
 	t.Run("fast", func(t *testing.T) {
 		t.Parallel()
-		w := serve(t, limits, nil)
-		if got := len(ended(t, w.open(t, "GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"+known+"\r\n"))); got < 64<<20 {
-			t.Errorf("%d bytes", got)
-		}
+		synctest.Test(t, func(t *testing.T) {
+			w := serve(t, limits, nil)
+			if got := len(ended(t, w.open(t, "GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"+known+"\r\n"))); got < 64<<20 {
+				t.Errorf("%d bytes", got)
+			}
+		})
 	})
 	t.Run("slow server", func(t *testing.T) {
 		t.Parallel()
-		w := serve(t, limits, nil)
-		if got := len(ended(t, w.open(t, "GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"+known+"\r\n"))); got < 640<<10 {
-			t.Errorf("%d bytes", got)
-		}
+		synctest.Test(t, func(t *testing.T) {
+			w := serve(t, limits, nil)
+			if got := len(ended(t, w.open(t, "GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"+known+"\r\n"))); got < 640<<10 {
+				t.Errorf("%d bytes", got)
+			}
+		})
 	})
 }
 
@@ -108,28 +111,34 @@ func TestPaceOfAnswersOverHTTP2(t *testing.T) {
 	}
 	t.Run("too slow", func(t *testing.T) {
 		t.Parallel()
-		w := serve(t, limits, nil)
-		got, reset := take(t, w, "/large", 1000, every)
-		if !reset || got >= 8<<20 {
-			t.Errorf("%d bytes were taken at 320 KiB/s, reset: %v", got, reset)
-		}
-		w.waitFor(t, "kind=answer count=1")
-		if _, reset := take(t, w, "/endless", got*3/2/part, every); reset {
-			t.Error("an answer without an end was cut")
-		}
+		synctest.Test(t, func(t *testing.T) {
+			w := serve(t, limits, nil)
+			got, reset := take(t, w, "/large", 1000, every)
+			if !reset || got >= 8<<20 {
+				t.Errorf("%d bytes were taken at 320 KiB/s, reset: %v", got, reset)
+			}
+			w.waitFor(t, "kind=answer count=1")
+			if _, reset := take(t, w, "/endless", got*3/2/part, every); reset {
+				t.Error("an answer without an end was cut")
+			}
+		})
 	})
 	t.Run("fast", func(t *testing.T) {
 		t.Parallel()
-		w := serve(t, limits, nil)
-		if got, reset := take(t, w, "/large", 64<<20, 10*time.Microsecond); reset || got != 64<<20 {
-			t.Errorf("%d bytes, reset: %v", got, reset)
-		}
+		synctest.Test(t, func(t *testing.T) {
+			w := serve(t, limits, nil)
+			if got, reset := take(t, w, "/large", 64<<20, 10*time.Microsecond); reset || got != 64<<20 {
+				t.Errorf("%d bytes, reset: %v", got, reset)
+			}
+		})
 	})
 	t.Run("slow server", func(t *testing.T) {
 		t.Parallel()
-		w := serve(t, limits, nil)
-		if got, reset := take(t, w, "/slow", 1000, 50*time.Millisecond); reset || got != 640<<10 {
-			t.Errorf("%d bytes, reset: %v", got, reset)
-		}
+		synctest.Test(t, func(t *testing.T) {
+			w := serve(t, limits, nil)
+			if got, reset := take(t, w, "/slow", 1000, 50*time.Millisecond); reset || got != 640<<10 {
+				t.Errorf("%d bytes, reset: %v", got, reset)
+			}
+		})
 	})
 }

@@ -10,7 +10,9 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/net/http2"
@@ -35,16 +37,18 @@ func TestAnonymousOverHTTP1(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			w := serve(t, short, nil)
-			got := ended(t, w.open(t, c.send))
-			if !strings.HasPrefix(got, c.want) || c.want == "" && got != "" {
-				t.Errorf("answered %q, want %q", got, c.want)
-			}
-			if c.kind != "" {
-				w.waitFor(t, "kind="+c.kind+" count=1")
-			} else if w.log.String() != "" {
-				t.Errorf("logged: %s", w.log)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				w := serve(t, short, nil)
+				got := ended(t, w.open(t, c.send))
+				if !strings.HasPrefix(got, c.want) || c.want == "" && got != "" {
+					t.Errorf("answered %q, want %q", got, c.want)
+				}
+				if c.kind != "" {
+					w.waitFor(t, "kind="+c.kind+" count=1")
+				} else if w.log.String() != "" {
+					t.Errorf("logged: %s", w.log)
+				}
+			})
 		})
 	}
 }
@@ -52,7 +56,7 @@ func TestAnonymousOverHTTP1(t *testing.T) {
 // B2B-LIM-040: a response that an anonymous caller does not read.
 func TestUnreadAnswer(t *testing.T) {
 	t.Parallel()
-	w := serve(t, short, nil)
+	w := serveTCP(t, short)
 	conn := w.open(t, "GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
 	w.waitFor(t, "kind=answer count=1")
 	most := 64<<20 - 1
@@ -68,86 +72,94 @@ func TestUnreadAnswer(t *testing.T) {
 // time is not affected by its deadline passing later.
 func TestAuthenticated(t *testing.T) {
 	t.Parallel()
-	w := serve(t, short, nil)
-	slow := w.open(t, "POST /read HTTP/1.1\r\nHost: x\r\n"+known+"Content-Length: 8\r\n\r\nhalf")
-	wait := w.open(t, "GET /wait HTTP/1.1\r\nHost: x\r\n"+known+"\r\n")
-	next := w.open(t, "GET / HTTP/1.1\r\nHost: x\r\n"+known+"\r\n")
-	nextFrom := bufio.NewReader(next)
-	readOK(t, nextFrom)
-	late := w.open(t, "POST /late HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nhalf")
-	readOK(t, bufio.NewReader(late))
-	// An anonymous connection that began later is cut by now, so the others were spared.
-	ended(t, w.open(t, "GET /wait HTTP/1.1\r\nHost: x\r\n\r\n"))
-	if _, err := io.WriteString(slow, "half"); err != nil {
-		t.Fatal(err)
-	}
-	readOK(t, bufio.NewReader(slow))
-	if _, err := io.WriteString(next, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
-		t.Fatal(err)
-	}
-	readOK(t, nextFrom)
-	if err := wait.SetReadDeadline(time.Now().Add(10 * time.Millisecond)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := wait.Read(make([]byte, 1)); err == nil || !err.(net.Error).Timeout() {
-		t.Errorf("the call of an authenticated caller: %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		w := serve(t, short, nil)
+		slow := w.open(t, "POST /read HTTP/1.1\r\nHost: x\r\n"+known+"Content-Length: 8\r\n\r\nhalf")
+		wait := w.open(t, "GET /wait HTTP/1.1\r\nHost: x\r\n"+known+"\r\n")
+		next := w.open(t, "GET / HTTP/1.1\r\nHost: x\r\n"+known+"\r\n")
+		nextFrom := bufio.NewReader(next)
+		readOK(t, nextFrom)
+		late := w.open(t, "POST /late HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nhalf")
+		readOK(t, bufio.NewReader(late))
+		// An anonymous connection that began later is cut by now, so the others were spared.
+		ended(t, w.open(t, "GET /wait HTTP/1.1\r\nHost: x\r\n\r\n"))
+		if _, err := io.WriteString(slow, "half"); err != nil {
+			t.Fatal(err)
+		}
+		readOK(t, bufio.NewReader(slow))
+		if _, err := io.WriteString(next, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		readOK(t, nextFrom)
+		if err := wait.SetReadDeadline(time.Now().Add(10 * time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := wait.Read(make([]byte, 1)); err == nil || !err.(net.Error).Timeout() {
+			t.Errorf("the call of an authenticated caller: %v", err)
+		}
+	})
 }
 
 // A request without a credential on an authenticated connection is anonymous.
 func TestAnonymousAfterAuthenticated(t *testing.T) {
 	t.Parallel()
-	w := serve(t, short, nil)
-	conn := w.open(t, "GET / HTTP/1.1\r\nHost: x\r\n"+known+"\r\n")
-	readOK(t, bufio.NewReader(conn))
-	if _, err := io.WriteString(conn, "GET /wait HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
-		t.Fatal(err)
-	}
-	ended(t, conn)
-	w.waitFor(t, "kind=request count=1")
+	synctest.Test(t, func(t *testing.T) {
+		w := serve(t, short, nil)
+		conn := w.open(t, "GET / HTTP/1.1\r\nHost: x\r\n"+known+"\r\n")
+		readOK(t, bufio.NewReader(conn))
+		if _, err := io.WriteString(conn, "GET /wait HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		ended(t, conn)
+		w.waitFor(t, "kind=request count=1")
+	})
 }
 
 // B2B-LIM-041: authenticated callers must make progress, too.
 func TestAuthenticatedStall(t *testing.T) {
 	t.Parallel()
-	limits := short
-	limits.Stall = 300 * time.Millisecond
-	w := serve(t, limits, nil)
-	got := ended(t, w.open(t, "POST /read HTTP/1.1\r\nHost: x\r\n"+known+"Content-Length: 9\r\n\r\nhalf"))
-	if !strings.HasPrefix(got, "HTTP/1.1 400 ") {
-		t.Errorf("half of a body: %q", got)
-	}
-	conn := w.open(t, "GET /large HTTP/1.1\r\nHost: x\r\n"+known+"\r\n")
-	w.waitFor(t, "kind=answer count=1")
-	ended(t, conn)
+	synctest.Test(t, func(t *testing.T) {
+		limits := short
+		limits.Stall = 300 * time.Millisecond
+		w := serve(t, limits, nil)
+		got := ended(t, w.open(t, "POST /read HTTP/1.1\r\nHost: x\r\n"+known+"Content-Length: 9\r\n\r\nhalf"))
+		if !strings.HasPrefix(got, "HTTP/1.1 400 ") {
+			t.Errorf("half of a body: %q", got)
+		}
+		conn := w.open(t, "GET /large HTTP/1.1\r\nHost: x\r\n"+known+"\r\n")
+		w.waitFor(t, "kind=answer count=1")
+		ended(t, conn)
+	})
 }
 
 // B2B-LIM-041: a slow body that makes progress is accepted; one of single bytes is not.
 func TestPace(t *testing.T) {
 	t.Parallel()
-	limits := short
-	limits.Stall = time.Second
-	w := serve(t, limits, nil)
-	send := func(size int, pieces int, every time.Duration) string {
-		conn := w.open(t, fmt.Sprintf("POST /read HTTP/1.1\r\nHost: x\r\n"+known+"Content-Length: %d\r\n\r\n", size*pieces))
-		for range pieces {
-			if _, err := conn.Write(make([]byte, size)); err != nil {
-				break
+	synctest.Test(t, func(t *testing.T) {
+		limits := short
+		limits.Stall = time.Second
+		w := serve(t, limits, nil)
+		send := func(size int, pieces int, every time.Duration) string {
+			conn := w.open(t, fmt.Sprintf("POST /read HTTP/1.1\r\nHost: x\r\n"+known+"Content-Length: %d\r\n\r\n", size*pieces))
+			for range pieces {
+				if _, err := conn.Write(make([]byte, size)); err != nil {
+					break
+				}
+				time.Sleep(every)
 			}
-			time.Sleep(every)
+			line, err := bufio.NewReader(conn).ReadString('\n')
+			if err != nil {
+				return err.Error()
+			}
+			return line
 		}
-		line, err := bufio.NewReader(conn).ReadString('\n')
-		if err != nil {
-			return err.Error()
+		if got := send(64<<10, 15, 100*time.Millisecond); !strings.HasPrefix(got, "HTTP/1.1 200 ") { // 1.5 s
+			t.Errorf("640 KiB a second: %q", got)
 		}
-		return line
-	}
-	if got := send(64<<10, 15, 100*time.Millisecond); !strings.HasPrefix(got, "HTTP/1.1 200 ") { // 1.5 s
-		t.Errorf("640 KiB a second: %q", got)
-	}
-	if got := send(1, 25, 100*time.Millisecond); !strings.HasPrefix(got, "HTTP/1.1 400 ") {
-		t.Errorf("10 bytes a second: %q", got)
-	}
+		if got := send(1, 25, 100*time.Millisecond); !strings.HasPrefix(got, "HTTP/1.1 400 ") {
+			t.Errorf("10 bytes a second: %q", got)
+		}
+	})
 }
 
 // h2 is an HTTP/2 client that sends and reads single frames.
@@ -216,20 +228,22 @@ func headersOf(id uint32) func(http2.Frame) bool {
 // streams go on.
 func TestAnonymousStreamOverHTTP2(t *testing.T) {
 	t.Parallel()
-	w := serve(t, short, nil)
-	h := w.dialH2(t, 0)
-	h.request(1, "POST", "/read", false, "authorization", "x")
-	h.request(3, "POST", "/read", false)
-	h.await(headersOf(3)) // 400, since its body did not arrive
-	w.waitFor(t, "kind=body count=1")
-	h.request(5, "GET", "/large", true, "authorization", "x")
-	h.request(7, "GET", "/large", true)
-	h.await(reset(7))
-	w.waitFor(t, "kind=answer count=1")
-	h.check(h.framer.WriteData(1, true, []byte("body")))
-	h.await(headersOf(1))
-	h.check(h.framer.WriteWindowUpdate(5, 1000))
-	h.await(func(f http2.Frame) bool { return f.Header().Type == http2.FrameData && f.Header().StreamID == 5 })
+	synctest.Test(t, func(t *testing.T) {
+		w := serve(t, short, nil)
+		h := w.dialH2(t, 0)
+		h.request(1, "POST", "/read", false, "authorization", "x")
+		h.request(3, "POST", "/read", false)
+		h.await(headersOf(3)) // 400, since its body did not arrive
+		w.waitFor(t, "kind=body count=1")
+		h.request(5, "GET", "/large", true, "authorization", "x")
+		h.request(7, "GET", "/large", true)
+		h.await(reset(7))
+		w.waitFor(t, "kind=answer count=1")
+		h.check(h.framer.WriteData(1, true, []byte("body")))
+		h.await(headersOf(1))
+		h.check(h.framer.WriteWindowUpdate(5, 1000))
+		h.await(func(f http2.Frame) bool { return f.Header().Type == http2.FrameData && f.Header().StreamID == 5 })
+	})
 }
 
 // B2B-LIM-040: an HTTP/2 connection without an authenticated caller, whatever is missing.
@@ -244,10 +258,12 @@ func TestAnonymousConnectionOverHTTP2(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := serve(t, short, nil)
-			h := w.dialH2(t, 0)
-			begin(h)
-			ended(t, h.conn)
+			synctest.Test(t, func(t *testing.T) {
+				w := serve(t, short, nil)
+				h := w.dialH2(t, 0)
+				begin(h)
+				ended(t, h.conn)
+			})
 		})
 	}
 }
@@ -255,20 +271,22 @@ func TestAnonymousConnectionOverHTTP2(t *testing.T) {
 // The streams of an authenticated caller must be read, too.
 func TestAuthenticatedStallOverHTTP2(t *testing.T) {
 	t.Parallel()
-	limits := short
-	limits.Stall = 300 * time.Millisecond
-	w := serve(t, limits, nil)
-	h := w.dialH2(t, 0)
-	h.request(1, "GET", "/large", true, "authorization", "x")
-	go func() { // keep the connection active
-		for range 100 {
-			time.Sleep(20 * time.Millisecond)
-			if h.framer.WritePing(false, [8]byte{}) != nil {
-				return
+	synctest.Test(t, func(t *testing.T) {
+		limits := short
+		limits.Stall = 300 * time.Millisecond
+		w := serve(t, limits, nil)
+		h := w.dialH2(t, 0)
+		h.request(1, "GET", "/large", true, "authorization", "x")
+		var pings sync.WaitGroup
+		pings.Go(func() { // keep the connection active
+			for h.framer.WritePing(false, [8]byte{}) == nil {
+				time.Sleep(20 * time.Millisecond)
 			}
-		}
-	}()
-	w.waitFor(t, "kind=answer count=1")
+		})
+		w.waitFor(t, "kind=answer count=1")
+		h.check(h.conn.Close())
+		pings.Wait()
+	})
 }
 
 // Streams that are opened and reset while their handlers run on are limited, and end the
@@ -276,29 +294,34 @@ func TestAuthenticatedStallOverHTTP2(t *testing.T) {
 // forgets the waiting streams that were reset whenever one does.
 func TestResetFlood(t *testing.T) {
 	t.Parallel()
-	w := serve(t, short, nil)
-	defer close(w.idle)
-	h := w.dialH2(t, 1<<16)
-	go func() { _, _ = io.Copy(io.Discard, h.conn) }()
-	var err error
-	sent := 0
-	for ; err == nil && sent < 200_000; sent++ {
-		h.buf.Reset()
-		for _, f := range []hpack.HeaderField{{Name: ":method", Value: "GET"}, {Name: ":scheme", Value: "http"}, {Name: ":path", Value: "/busy"}, {Name: ":authority", Value: "x"}} {
-			h.check(h.enc.WriteField(f))
+	synctest.Test(t, func(t *testing.T) {
+		w := serve(t, short, nil)
+		defer close(w.idle)
+		h := w.dialH2(t, 1<<16)
+		go func() { _, _ = io.Copy(io.Discard, h.conn) }()
+		var err error
+		sent := 0
+		for ; err == nil && sent < 20_000; sent++ {
+			h.buf.Reset()
+			for _, f := range []hpack.HeaderField{{Name: ":method", Value: "GET"}, {Name: ":scheme", Value: "http"}, {Name: ":path", Value: "/busy"}, {Name: ":authority", Value: "x"}} {
+				h.check(h.enc.WriteField(f))
+			}
+			id := uint32(2*sent + 1)
+			if err = h.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: h.buf.Bytes(), EndHeaders: true, EndStream: true}); err == nil {
+				err = h.framer.WriteRSTStream(id, http2.ErrCodeCancel)
+			}
+			if sent%1000 == 999 {
+				time.Sleep(5 * time.Second) // more than net/http lets a client read why it is cut
+			}
 		}
-		id := uint32(2*sent + 1)
-		if err = h.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: h.buf.Bytes(), EndHeaders: true, EndStream: true}); err == nil {
-			err = h.framer.WriteRSTStream(id, http2.ErrCodeCancel)
+		if err == nil {
+			t.Errorf("%d streams were opened and reset", sent)
 		}
-	}
-	if err == nil {
-		t.Errorf("%d streams were opened and reset", sent)
-	}
-	ok(t, w)
-	if n := w.busy.Load(); n < 100 || n > 251 {
-		t.Errorf("%d handlers at once", n)
-	}
+		ok(t, w)
+		if n := w.busy.Load(); n < 100 || n > 251 {
+			t.Errorf("%d handlers at once", n)
+		}
+	})
 }
 
 // ok makes a call as an authenticated caller.
@@ -306,12 +329,12 @@ func ok(t *testing.T, w *fixture) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), outer)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, "GET", "http://"+w.addr+"/", nil)
+	r, err := http.NewRequestWithContext(ctx, "GET", "http://x/", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.Header.Set("Authorization", "Bearer x")
-	transport := &http.Transport{DisableKeepAlives: true}
+	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return w.dial(ctx) }}
 	res, err := transport.RoundTrip(r)
 	if err != nil {
 		t.Fatal(err)
