@@ -35,11 +35,12 @@ func grpcBody(t *testing.T, prefixed proto.Message) []byte {
 }
 
 // B2B-LIM-045: on every binding, a caller that reads a response more slowly than required is cut
-// off, while a fast caller gets all of it. The test requires 1 MiB/s and reads 320 KiB/s.
+// off, while a fast caller gets all of it, also on a busy machine. The test requires 128 KiB/s and
+// reads 64 KiB/s.
 func TestPaceOfAnswers(t *testing.T) {
 	t.Parallel()
 	const size = 3_900_000
-	n := newLiveNode(t, func(c *server.Config) { c.Limits = edge.Limits{Stall: time.Second, Pace: 1 << 20} })
+	n := newLiveNode(t, func(c *server.Config) { c.Limits = edge.Limits{Stall: time.Second, Pace: 128 << 10} })
 	o := n.newOrg(t, "own")
 	thread := o.at["thread"]
 	large := []byte(`{"parts":[{"type":"json","content":["` + strings.Repeat("x", 1_000_000) + `"]}]}`)
@@ -112,7 +113,7 @@ func (n *liveNode) paceOf(t *testing.T, by caller, c paceTest, size int64, http2
 		for err = error(nil); err == nil; {
 			var took int64
 			if took, err = io.CopyN(io.Discard, res.Body, part); slowly {
-				time.Sleep(200 * time.Millisecond)
+				time.Sleep(time.Second)
 			}
 			got += took
 		}

@@ -33,7 +33,7 @@ var (
 )
 
 // runTime limits a run of the suite, which takes a tenth of it on an idle machine.
-const runTime = 5 * time.Minute
+const runTime = 30 * time.Minute
 
 func postgres(t *testing.T) []string { return []string{"B2B_DATABASE_URL=" + pgtest.URL(t)} }
 
