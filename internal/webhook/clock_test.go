@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/b2b-protocol/b2b/internal/store"
@@ -39,27 +40,30 @@ func (fx *fixture) crashed(id string, lease time.Duration) {
 // crashed node ends.
 func TestClockSetBack(t *testing.T) {
 	t.Parallel()
-	fx, r := newFixture(t), newReceiver(t)
-	fx.bot("bob", r.URL, "")
-	r.respond(status(503))
-	_, stop := fx.node("n1", func(c *setup) { c.lease = 10 * time.Second })
-	want := fx.say("ann", "bob", 1)
-	fx.await("it waits", time.Millisecond, func() bool { return len(fx.waiting("bob")) == 1 })
-	stop()
-	fx.crashed("dead", 10*time.Second)
-	fx.change("", func(ctx context.Context, tx store.Tx) error {
-		now, end := fx.clock.Now().UnixMilli(), fx.clock.Now().Add(10*time.Second).UnixMilli()
-		_, err := tx.TakeWebhook(ctx, "bob", "dead", store.Live{Now: now, Latest: end})
-		return err
+	synctest.Test(t, func(t *testing.T) {
+		fx := newFixture(t)
+		r := fx.receiver()
+		fx.bot("bob", r.URL, "")
+		r.respond(status(503))
+		_, stop := fx.node("n1", func(c *setup) { c.lease = 10 * time.Second })
+		want := fx.say("ann", "bob", 1)
+		fx.await("it waits", time.Millisecond, func() bool { return len(fx.waiting("bob")) == 1 })
+		stop()
+		fx.crashed("dead", 10*time.Second)
+		fx.change("", func(ctx context.Context, tx store.Tx) error {
+			now, end := fx.clock.Now().UnixMilli(), fx.clock.Now().Add(10*time.Second).UnixMilli()
+			_, err := tx.TakeWebhook(ctx, "bob", "dead", store.Live{Now: now, Latest: end})
+			return err
+		})
+		r.respond(nil)
+		before := len(r.got())
+		fx.clock.advance(-2 * time.Hour)
+		begun := fx.clock.Now()
+		fx.node("n2", func(c *setup) { c.lease = 10 * time.Second })
+		fx.await("the next attempt", 10*time.Millisecond, func() bool { return len(r.got()) > before })
+		fx.wantSameIDs(r.got(), want)
+		if took := fx.clock.Now().Sub(begun); took > 5*time.Second {
+			t.Errorf("it took %v", took)
+		}
 	})
-	r.respond(nil)
-	before := len(r.got())
-	fx.clock.advance(-2 * time.Hour)
-	begun := fx.clock.Now()
-	fx.node("n2", func(c *setup) { c.lease = 10 * time.Second })
-	fx.await("the next attempt", 10*time.Millisecond, func() bool { return len(r.got()) > before })
-	fx.wantSameIDs(r.got(), want)
-	if took := fx.clock.Now().Sub(begun); took > 5*time.Second {
-		t.Errorf("it took %v", took)
-	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/b2b-protocol/b2b/internal/webhookurl"
@@ -21,7 +22,11 @@ type counted struct {
 }
 
 func newCounted(t *testing.T, start func(*httptest.Server), handler http.HandlerFunc) *counted {
-	c := &counted{Server: httptest.NewUnstartedServer(handler)}
+	return countedOn(t, httptest.NewUnstartedServer(handler), start)
+}
+
+func countedOn(t *testing.T, s *httptest.Server, start func(*httptest.Server)) *counted {
+	c := &counted{Server: s}
 	c.Config.ConnState = func(_ net.Conn, s http.ConnState) {
 		switch s {
 		case http.StateNew:
@@ -116,20 +121,22 @@ func TestKeptConnectionsAreBounded(t *testing.T) {
 // TestIdleConnectionIsClosed: an idle connection is closed after keepTime, and not before.
 func TestIdleConnectionIsClosed(t *testing.T) {
 	t.Parallel()
-	fx := newFixture(t)
-	r := newCounted(t, (*httptest.Server).Start, status(http.StatusNoContent))
-	fx.bot("bob", r.URL, "")
-	fx.node("n")
-	fx.say("ann", "bob", 1)
-	fx.await("a delivery", time.Millisecond, func() bool { return fx.health("bob").LastSuccess != nil })
-	fx.clock.advance(keepTime - time.Second)
-	time.Sleep(20 * time.Millisecond)
-	if r.closed.Load() != 0 {
-		t.Error("the connection was closed too early")
-	}
-	fx.await("the end of the connection", 100*time.Millisecond, func() bool { return r.closed.Load() == 1 })
-	fx.say("ann", "bob", 1)
-	fx.await("another", 0, func() bool { return r.opened.Load() == 2 })
+	synctest.Test(t, func(t *testing.T) {
+		fx := newFixture(t)
+		r := countedOn(t, fx.network.NewUnstartedServer(status(http.StatusNoContent)), (*httptest.Server).Start)
+		fx.bot("bob", r.URL, "")
+		fx.node("n")
+		fx.say("ann", "bob", 1)
+		fx.await("a delivery", time.Millisecond, func() bool { return fx.health("bob").LastSuccess != nil })
+		fx.clock.advance(keepTime - time.Second)
+		synctest.Wait()
+		if r.closed.Load() != 0 {
+			t.Error("the connection was closed too early")
+		}
+		fx.await("the end of the connection", 100*time.Millisecond, func() bool { return r.closed.Load() == 1 })
+		fx.say("ann", "bob", 1)
+		fx.await("another", 0, func() bool { return r.opened.Load() == 2 })
+	})
 }
 
 // raw returns a receiver that reads the head of each request and responds with some bytes. It does

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/b2b-protocol/b2b/internal/eventlog"
@@ -78,136 +79,144 @@ func TestDeliveryID(t *testing.T) {
 
 func TestRequest(t *testing.T) {
 	t.Parallel()
-	fx, r := newFixture(t), newReceiver(t)
-	fx.bot("bob", r.URL+"/hooks/inbox?x=1", "hush")
-	fx.node("n")
-	fx.say("ann", "bob", 1)
-	g := fx.receives(r, 1)[0]
-	if !strings.HasPrefix(string(g.body), `{"webhook_version":"1","type":"message","channel_id":"channel-bob","message":{`) || !json.Valid(g.body) {
-		t.Errorf("the body is %s", g.body)
-	}
-	var body struct{ Cursor string }
-	if err := json.Unmarshal(g.body, &body); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := eventlog.ParsePosition(body.Cursor); err != nil || g.id != deliveryID("bob", body.Cursor) {
-		t.Errorf("the cursor %q does not name the event of delivery %s: %v", body.Cursor, g.id, err)
-	}
-	want := headers(t, "hush", g.id, fx.clock.Now(), string(g.body))
-	for name := range want {
-		if g.header.Get(name) != want.Get(name) {
-			t.Errorf("%s: %q, want %q", name, g.header.Get(name), want.Get(name))
+	synctest.Test(t, func(t *testing.T) {
+		fx := newFixture(t)
+		r := fx.receiver()
+		fx.bot("bob", r.URL+"/hooks/inbox?x=1", "hush")
+		fx.node("n")
+		fx.say("ann", "bob", 1)
+		g := fx.receives(r, 1)[0]
+		if !strings.HasPrefix(string(g.body), `{"webhook_version":"1","type":"message","channel_id":"channel-bob","message":{`) || !json.Valid(g.body) {
+			t.Errorf("the body is %s", g.body)
 		}
-	}
-	if g.header.Get("Content-Type") != "application/json" || g.header.Get("User-Agent") != "b2b-webhook/test" {
-		t.Errorf("headers %v", g.header)
-	}
+		var body struct{ Cursor string }
+		if err := json.Unmarshal(g.body, &body); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := eventlog.ParsePosition(body.Cursor); err != nil || g.id != deliveryID("bob", body.Cursor) {
+			t.Errorf("the cursor %q does not name the event of delivery %s: %v", body.Cursor, g.id, err)
+		}
+		want := headers(t, "hush", g.id, fx.clock.Now(), string(g.body))
+		for name := range want {
+			if g.header.Get(name) != want.Get(name) {
+				t.Errorf("%s: %q, want %q", name, g.header.Get(name), want.Get(name))
+			}
+		}
+		if g.header.Get("Content-Type") != "application/json" || g.header.Get("User-Agent") != "b2b-webhook/test" {
+			t.Errorf("headers %v", g.header)
+		}
+	})
 }
 
 // TestRecipients checks which webhooks get which events (B2B-HOOK-001).
 func TestRecipients(t *testing.T) {
 	t.Parallel()
-	fx := newFixture(t)
-	receivers := map[string]*receiver{}
-	for _, id := range []string{"bob", "eve", "sue"} {
-		receivers[id] = newReceiver(t)
-		fx.bot(id, receivers[id].URL, "")
-	}
-	fx.change("org", func(ctx context.Context, tx store.Tx) error {
-		bob := "bob"
-		err := tx.CreateThread(ctx, &store.Thread{ID: "t", OrgID: "org", InitiatorID: &bob, Status: "active", Visibility: "public", JoinPolicy: "open"},
-			[]store.Participant{{ThreadID: "t", BotID: "bob", JoinedAt: 1}, {ThreadID: "t", BotID: "eve", JoinedAt: 1}})
-		if err != nil {
-			return err
+	synctest.Test(t, func(t *testing.T) {
+		fx := newFixture(t)
+		receivers := map[string]*receiver{}
+		for _, id := range []string{"bob", "eve", "sue"} {
+			receivers[id] = fx.receiver()
+			fx.bot(id, receivers[id].URL, "")
 		}
-		return tx.SetBotRole(ctx, "sue", store.AuthAdmin)
-	})
-	fx.node("n")
-	thread, bob := "t", "bob"
-	inThread := store.Event{Audience: store.AudienceThread, ThreadID: &thread, ActorID: &bob}
-	for _, e := range []*b2bv1.Event{
-		{Event: &b2bv1.Event_ThreadCreated{ThreadCreated: &b2bv1.ThreadCreatedEvent{Thread: &b2bv1.Thread{Id: "t"}}}},
-		{Event: &b2bv1.Event_ThreadUpdated{ThreadUpdated: &b2bv1.ThreadUpdatedEvent{Thread: &b2bv1.Thread{Id: "t"}}}},
-		{Event: &b2bv1.Event_ThreadStatusChanged{ThreadStatusChanged: &b2bv1.ThreadStatusChangedEvent{ThreadId: "t"}}},
-		{Event: &b2bv1.Event_ThreadParticipant{ThreadParticipant: &b2bv1.ThreadParticipantEvent{ThreadId: "t", BotId: "eve"}}},
-		{Event: &b2bv1.Event_ThreadJoinRequest{ThreadJoinRequest: &b2bv1.ThreadJoinRequestEvent{ThreadId: "t"}}},
-		{Event: &b2bv1.Event_ThreadMessage{ThreadMessage: &b2bv1.ThreadMessageEvent{ThreadId: "t", Message: &b2bv1.ThreadMessage{SenderId: &bob}}}},
-		{Event: &b2bv1.Event_ThreadArtifact{ThreadArtifact: &b2bv1.ThreadArtifactEvent{ThreadId: "t", Artifact: &b2bv1.Artifact{ContributorId: &bob}}}},
-	} {
-		fx.emit(inThread, e)
-	}
-	fx.emit(store.Event{Audience: store.AudienceOrg}, &b2bv1.Event{Event: &b2bv1.Event_BotRenamed{BotRenamed: &b2bv1.BotRenamedEvent{BotId: "bob"}}})
-	fx.emit(store.Event{Audience: store.AudienceBot, BotID: &bob}, &b2bv1.Event{Event: &b2bv1.Event_ThreadJoinResolved{ThreadJoinResolved: &b2bv1.ThreadJoinResolvedEvent{ThreadId: "t"}}})
-	fx.emit(store.Event{Audience: store.AudienceAdmins}, &b2bv1.Event{Event: &b2bv1.Event_BotJoinRequest{BotJoinRequest: &b2bv1.BotJoinRequestEvent{OrgId: "org"}}})
-	fx.say("bob", "bob", 1) // its own
-	for id := range receivers {
-		fx.say("ann", id, 1) // the last of all
-	}
-	all := "thread_created thread_updated thread_status_changed thread_participant thread_join_request"
-	for id, want := range map[string]string{
-		"bob": all + " message", "eve": all + " thread_message thread_artifact message", "sue": "bot_join_request message",
-	} {
-		var types []string
-		for _, g := range fx.receives(receivers[id], len(strings.Fields(want))) {
-			var e struct{ Type string }
-			if err := json.Unmarshal(g.body, &e); err != nil {
-				t.Fatal(err)
+		fx.change("org", func(ctx context.Context, tx store.Tx) error {
+			bob := "bob"
+			err := tx.CreateThread(ctx, &store.Thread{ID: "t", OrgID: "org", InitiatorID: &bob, Status: "active", Visibility: "public", JoinPolicy: "open"},
+				[]store.Participant{{ThreadID: "t", BotID: "bob", JoinedAt: 1}, {ThreadID: "t", BotID: "eve", JoinedAt: 1}})
+			if err != nil {
+				return err
 			}
-			types = append(types, e.Type)
+			return tx.SetBotRole(ctx, "sue", store.AuthAdmin)
+		})
+		fx.node("n")
+		thread, bob := "t", "bob"
+		inThread := store.Event{Audience: store.AudienceThread, ThreadID: &thread, ActorID: &bob}
+		for _, e := range []*b2bv1.Event{
+			{Event: &b2bv1.Event_ThreadCreated{ThreadCreated: &b2bv1.ThreadCreatedEvent{Thread: &b2bv1.Thread{Id: "t"}}}},
+			{Event: &b2bv1.Event_ThreadUpdated{ThreadUpdated: &b2bv1.ThreadUpdatedEvent{Thread: &b2bv1.Thread{Id: "t"}}}},
+			{Event: &b2bv1.Event_ThreadStatusChanged{ThreadStatusChanged: &b2bv1.ThreadStatusChangedEvent{ThreadId: "t"}}},
+			{Event: &b2bv1.Event_ThreadParticipant{ThreadParticipant: &b2bv1.ThreadParticipantEvent{ThreadId: "t", BotId: "eve"}}},
+			{Event: &b2bv1.Event_ThreadJoinRequest{ThreadJoinRequest: &b2bv1.ThreadJoinRequestEvent{ThreadId: "t"}}},
+			{Event: &b2bv1.Event_ThreadMessage{ThreadMessage: &b2bv1.ThreadMessageEvent{ThreadId: "t", Message: &b2bv1.ThreadMessage{SenderId: &bob}}}},
+			{Event: &b2bv1.Event_ThreadArtifact{ThreadArtifact: &b2bv1.ThreadArtifactEvent{ThreadId: "t", Artifact: &b2bv1.Artifact{ContributorId: &bob}}}},
+		} {
+			fx.emit(inThread, e)
 		}
-		if got := strings.Join(types, " "); got != want {
-			t.Errorf("%s receives %s, want %s", id, got, want)
+		fx.emit(store.Event{Audience: store.AudienceOrg}, &b2bv1.Event{Event: &b2bv1.Event_BotRenamed{BotRenamed: &b2bv1.BotRenamedEvent{BotId: "bob"}}})
+		fx.emit(store.Event{Audience: store.AudienceBot, BotID: &bob}, &b2bv1.Event{Event: &b2bv1.Event_ThreadJoinResolved{ThreadJoinResolved: &b2bv1.ThreadJoinResolvedEvent{ThreadId: "t"}}})
+		fx.emit(store.Event{Audience: store.AudienceAdmins}, &b2bv1.Event{Event: &b2bv1.Event_BotJoinRequest{BotJoinRequest: &b2bv1.BotJoinRequestEvent{OrgId: "org"}}})
+		fx.say("bob", "bob", 1) // its own
+		for id := range receivers {
+			fx.say("ann", id, 1) // the last of all
 		}
-	}
+		all := "thread_created thread_updated thread_status_changed thread_participant thread_join_request"
+		for id, want := range map[string]string{
+			"bob": all + " message", "eve": all + " thread_message thread_artifact message", "sue": "bot_join_request message",
+		} {
+			var types []string
+			for _, g := range fx.receives(receivers[id], len(strings.Fields(want))) {
+				var e struct{ Type string }
+				if err := json.Unmarshal(g.body, &e); err != nil {
+					t.Fatal(err)
+				}
+				types = append(types, e.Type)
+			}
+			if got := strings.Join(types, " "); got != want {
+				t.Errorf("%s receives %s, want %s", id, got, want)
+			}
+		}
+	})
 }
 
 // TestSchedule checks that attempts are made at the times of B2B-HOOK-011, and no others.
 func TestSchedule(t *testing.T) {
 	t.Parallel()
-	fx, r := newFixture(t), newReceiver(t)
-	fx.bot("bob", r.URL, "hush")
-	r.respond(status(500))
-	fx.node("n")
-	fx.say("ann", "bob", 1)
-	for i, delay := range delays {
-		fx.receives(r, i+1)
-		// The reader has handled the response when it waits for the next attempt.
-		fx.await("the event is set aside", 0, func() bool { return fx.clock.waits(fx.clock.Now().Add(min(delay, saveAfter))) })
-		fx.clock.advance(saveAfter)
-		fx.await("it is saved", 0, func() bool { return len(fx.waiting("bob")) == 1 && fx.waiting("bob")[0].Attempts == int64(i+1) })
-		fx.clock.advance(delay - saveAfter - time.Millisecond)
-		time.Sleep(20 * time.Millisecond)
-		if n := len(r.got()); n != i+1 {
-			t.Fatalf("%d attempts %v after the last", n, delay-time.Millisecond)
+	synctest.Test(t, func(t *testing.T) {
+		fx := newFixture(t)
+		r := fx.receiver()
+		fx.bot("bob", r.URL, "hush")
+		r.respond(status(500))
+		fx.node("n")
+		fx.say("ann", "bob", 1)
+		for i, delay := range delays {
+			fx.receives(r, i+1)
+			// The reader has handled the response when it waits for the next attempt.
+			fx.await("the event is set aside", 0, func() bool { return fx.clock.waits(fx.clock.Now().Add(min(delay, saveAfter))) })
+			fx.clock.advance(saveAfter)
+			fx.await("it is saved", 0, func() bool { return len(fx.waiting("bob")) == 1 && fx.waiting("bob")[0].Attempts == int64(i+1) })
+			fx.clock.advance(delay - saveAfter - time.Millisecond)
+			synctest.Wait()
+			if n := len(r.got()); n != i+1 {
+				t.Fatalf("%d attempts %v after the last", n, delay-time.Millisecond)
+			}
+			if h := fx.health("bob"); h.ConsecutiveFailures != 0 {
+				t.Errorf("%+v before the last attempt", h)
+			}
+			fx.clock.advance(time.Millisecond)
 		}
-		if h := fx.health("bob"); h.ConsecutiveFailures != 0 {
-			t.Errorf("%+v before the last attempt", h)
+		fx.receives(r, 4)
+		fx.await("a dead letter", 100*time.Millisecond, func() bool { return len(fx.dead("bob")) == 1 })
+		d, h := fx.dead("bob")[0], fx.health("bob")
+		if d.ID != r.got()[0].id || d.Attempts != 4 || d.Status == nil || *d.Status != 500 || d.Reason != "responded 500" || d.EventType != "message" {
+			t.Errorf("the dead letter is %+v", d)
 		}
-		fx.clock.advance(time.Millisecond)
-	}
-	fx.receives(r, 4)
-	fx.await("a dead letter", 100*time.Millisecond, func() bool { return len(fx.dead("bob")) == 1 })
-	d, h := fx.dead("bob")[0], fx.health("bob")
-	if d.ID != r.got()[0].id || d.Attempts != 4 || d.Status == nil || *d.Status != 500 || d.Reason != "responded 500" || d.EventType != "message" {
-		t.Errorf("the dead letter is %+v", d)
-	}
-	if h.ConsecutiveFailures != 1 || h.LastFailure == nil || h.LastSuccess != nil || h.Degraded {
-		t.Errorf("the health is %+v", h)
-	}
-	fx.clock.advance(time.Hour)
-	time.Sleep(50 * time.Millisecond)
-	if n := len(r.got()); n != 4 {
-		t.Errorf("%d attempts in all", n)
-	}
-	fx.wantSameIDs(r.got(), []string{"1"})
-	var stamps []string
-	for _, g := range r.got() {
-		stamps = append(stamps, g.header.Get("X-Hub-Timestamp"))
-	}
-	slices.Sort(stamps)
-	if len(slices.Compact(stamps)) != 4 {
-		t.Errorf("two attempts have the same timestamp: %v", stamps)
-	}
+		if h.ConsecutiveFailures != 1 || h.LastFailure == nil || h.LastSuccess != nil || h.Degraded {
+			t.Errorf("the health is %+v", h)
+		}
+		fx.clock.advance(time.Hour)
+		synctest.Wait()
+		if n := len(r.got()); n != 4 {
+			t.Errorf("%d attempts in all", n)
+		}
+		fx.wantSameIDs(r.got(), []string{"1"})
+		var stamps []string
+		for _, g := range r.got() {
+			stamps = append(stamps, g.header.Get("X-Hub-Timestamp"))
+		}
+		slices.Sort(stamps)
+		if len(slices.Compact(stamps)) != 4 {
+			t.Errorf("two attempts have the same timestamp: %v", stamps)
+		}
+	})
 }
 
 // waits reports whether a timer is set for this time.
@@ -225,29 +234,32 @@ func (c *clock) waits(at time.Time) bool {
 // TestOrder: an event that fails does not delay later ones, and is retried under its id.
 func TestOrder(t *testing.T) {
 	t.Parallel()
-	fx, r := newFixture(t), newReceiver(t)
-	fx.bot("bob", r.URL, "")
-	fail := true
-	r.respond(func(rw http.ResponseWriter, _ *http.Request) {
-		if n := len(r.got()); fail && n == 3 {
-			fail = false
-			rw.WriteHeader(503)
+	synctest.Test(t, func(t *testing.T) {
+		fx := newFixture(t)
+		r := fx.receiver()
+		fx.bot("bob", r.URL, "")
+		fail := true
+		r.respond(func(rw http.ResponseWriter, _ *http.Request) {
+			if n := len(r.got()); fail && n == 3 {
+				fail = false
+				rw.WriteHeader(503)
+			}
+		})
+		fx.node("n")
+		want := fx.say("ann", "bob", 6)
+		if got := texts(fx.receives(r, 6)); !slices.Equal(got, want) {
+			t.Errorf("first attempts: %v", got)
+		}
+		fx.await("the third again", 50*time.Millisecond, func() bool { return len(r.got()) == 7 })
+		all := r.got()
+		if all[6].text != "3" || all[6].id != all[2].id {
+			t.Errorf("the seventh is %s %s", all[6].text, all[6].id)
+		}
+		fx.await("health", 50*time.Millisecond, func() bool { return fx.health("bob").LastSuccess != nil && len(fx.waiting("bob")) == 0 })
+		if h := fx.health("bob"); h.LastFailure != nil || h.ConsecutiveFailures != 0 {
+			t.Errorf("an event that was delivered counts as failed: %+v", h)
 		}
 	})
-	fx.node("n")
-	want := fx.say("ann", "bob", 6)
-	if got := texts(fx.receives(r, 6)); !slices.Equal(got, want) {
-		t.Errorf("first attempts: %v", got)
-	}
-	fx.await("the third again", 50*time.Millisecond, func() bool { return len(r.got()) == 7 })
-	all := r.got()
-	if all[6].text != "3" || all[6].id != all[2].id {
-		t.Errorf("the seventh is %s %s", all[6].text, all[6].id)
-	}
-	fx.await("health", 50*time.Millisecond, func() bool { return fx.health("bob").LastSuccess != nil && len(fx.waiting("bob")) == 0 })
-	if h := fx.health("bob"); h.LastFailure != nil || h.ConsecutiveFailures != 0 {
-		t.Errorf("an event that was delivered counts as failed: %+v", h)
-	}
 }
 
 // BenchmarkSign measures the signatures of one delivery. Compare B/op and allocs/op.

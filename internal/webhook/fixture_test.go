@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -20,10 +22,12 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/b2b-protocol/b2b/internal/eventlog"
+	"github.com/b2b-protocol/b2b/internal/nettest"
 	"github.com/b2b-protocol/b2b/internal/node"
 	"github.com/b2b-protocol/b2b/internal/seal"
 	"github.com/b2b-protocol/b2b/internal/store"
 	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
+	"github.com/b2b-protocol/b2b/internal/waittest"
 	"github.com/b2b-protocol/b2b/internal/webhookurl"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
@@ -101,9 +105,10 @@ type receiver struct {
 	handler http.HandlerFunc
 }
 
-func newReceiver(t testing.TB) *receiver {
+// receiver starts a receiver, which a node of the fixture reaches in memory.
+func (fx *fixture) receiver() *receiver {
 	r := &receiver{}
-	r.Server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
+	r.Server = fx.network.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
 		body, err := io.ReadAll(req.Body)
 		if err != nil {
 			return
@@ -121,7 +126,7 @@ func newReceiver(t testing.TB) *receiver {
 		}
 	}))
 	r.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
-	t.Cleanup(r.Close)
+	fx.Cleanup(r.Close)
 	return r
 }
 
@@ -147,11 +152,12 @@ var keys = seal.New(seal.NewKey())
 // fixture is an org with a bot ann, which sends, and bots with webhooks.
 type fixture struct {
 	*testing.T
-	store *sqlstore.Store
-	clock *clock
-	org   string
-	ann   string // id
-	texts int
+	store   *sqlstore.Store
+	clock   *clock
+	network *nettest.Network // of the receivers
+	org     string
+	ann     string // id
+	texts   int
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -168,13 +174,13 @@ func newFixtureOn(t *testing.T, st *sqlstore.Store) *fixture {
 			t.Error(err)
 		}
 	})
-	fx := &fixture{T: t, store: st, clock: newClock()}
+	fx := &fixture{T: t, store: st, clock: newClock(), network: &nettest.Network{}}
 	return fx.createOrg("org", "ann")
 }
 
 // addOrg returns a fixture of another org in the same store.
 func (fx *fixture) addOrg(org, ann string) *fixture {
-	n := &fixture{T: fx.T, store: fx.store, clock: fx.clock}
+	n := &fixture{T: fx.T, store: fx.store, clock: fx.clock, network: fx.network}
 	return n.createOrg(org, ann)
 }
 
@@ -289,6 +295,9 @@ func (fx *fixture) node(name string, edit ...func(*setup)) (d *Dispatcher, stop 
 		fx.Fatal(err)
 	}
 	d = New(c.Config)
+	d.sender.dialers["http"] = func(ctx context.Context, to *url.URL) (net.Conn, error) {
+		return fx.network.DialContext(ctx, "tcp", to.Host)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -339,17 +348,18 @@ func (noNames) LookupNetIP(context.Context, string, string) ([]netip.Addr, error
 	return nil, errors.New("no such host")
 }
 
-// await waits until a condition holds. It advances the clock by step at each check.
+// await waits until a condition holds. It advances the clock by step after each check.
 func (fx *fixture) await(what string, step time.Duration, holds func() bool) {
 	fx.Helper()
-	for end := time.Now().Add(60 * time.Second); !holds(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(end) {
-			fx.Fatalf("timed out: %s", what)
+	waittest.Until(fx, what, func() bool {
+		if holds() {
+			return true
 		}
 		if step > 0 {
 			fx.clock.advance(step)
 		}
-	}
+		return false
+	})
 }
 
 // receives waits until a receiver has got n requests.

@@ -31,11 +31,11 @@ func TestTwoNodes(t *testing.T) {
 	fx := newSharedFixture(t)
 	var receivers []*receiver
 	for i := range 8 {
-		receivers = append(receivers, newReceiver(t))
+		receivers = append(receivers, fx.receiver())
 		fx.bot(fmt.Sprint("bot", i), receivers[i].URL, "")
 	}
-	fx.node("n1")
-	fx.node("n2")
+	_, stopOne := fx.node("n1")
+	_, stopTwo := fx.node("n2")
 	for range 5 {
 		for i := range receivers {
 			fx.say("ann", fmt.Sprint("bot", i), 10)
@@ -45,9 +45,14 @@ func TestTwoNodes(t *testing.T) {
 		fx.receives(r, 50)
 	}
 	fx.clock.advance(time.Second)
-	time.Sleep(50 * time.Millisecond)
 	for i, r := range receivers {
-		if n := len(r.got()); n != 50 {
+		fx.say("ann", fmt.Sprint("bot", i), 1)
+		fx.receives(r, 51)
+	}
+	stopOne()
+	stopTwo()
+	for i, r := range receivers {
+		if n := len(r.got()); n != 51 {
 			t.Errorf("bot %d got %d requests", i, n)
 		}
 	}
@@ -62,7 +67,7 @@ func TestSharing(t *testing.T) {
 	var receivers []*receiver
 	want := make([][]string, bots)
 	for i := range bots {
-		receivers = append(receivers, newReceiver(t))
+		receivers = append(receivers, fx.receiver())
 		fx.bot(fmt.Sprint("bot", i), receivers[i].URL, "")
 	}
 	say := func() {
@@ -101,7 +106,7 @@ func TestSharing(t *testing.T) {
 func TestRemovedBotWithHangingReceiver(t *testing.T) {
 	t.Parallel()
 	fx := newSharedFixture(t)
-	hung, other, late := newReceiver(t), newReceiver(t), newReceiver(t)
+	hung, other, late := fx.receiver(), fx.receiver(), fx.receiver()
 	free := make(chan struct{})
 	defer close(free)
 	hung.respond(func(http.ResponseWriter, *http.Request) { <-free })
@@ -160,7 +165,7 @@ func (l *lossy) Update(ctx context.Context, org string, fn func(Tx) error) error
 func TestUnknownWebhooks(t *testing.T) {
 	t.Parallel()
 	fx := newSharedFixture(t)
-	r := newReceiver(t)
+	r := fx.receiver()
 	fx.bot("bob", r.URL, "")
 	want := fx.say("ann", "bob", 3)
 	fx.node("n1", func(c *setup) { c.Store = &lossy{Store: c.Store} })
@@ -173,7 +178,8 @@ func TestUnknownWebhooks(t *testing.T) {
 // effect.
 func TestTakeOver(t *testing.T) {
 	t.Parallel()
-	fx, r := newSharedFixture(t), newReceiver(t)
+	fx := newSharedFixture(t)
+	r := fx.receiver()
 	fx.bot("bob", r.URL, "")
 	frozen := make(chan struct{})
 	first := true
@@ -189,7 +195,7 @@ func TestTakeOver(t *testing.T) {
 	fx.receives(r, 11)
 	fx.clock.advance(9 * time.Second)
 	fx.node("n2", func(c *setup) { c.lease = 10 * time.Second })
-	time.Sleep(50 * time.Millisecond)
+	time.Sleep(50 * time.Millisecond) // Sleeps: nothing shows that the second node waits for the lease.
 	if n := len(r.got()); n != 11 {
 		t.Errorf("%d requests before the lease ended", n)
 	}

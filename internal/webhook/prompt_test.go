@@ -7,9 +7,11 @@ import (
 	"log/slog"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/b2b-protocol/b2b/internal/eventlog"
+	"github.com/b2b-protocol/b2b/internal/nettest"
 	"github.com/b2b-protocol/b2b/internal/node"
 	"github.com/b2b-protocol/b2b/internal/store"
 	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
@@ -43,7 +45,7 @@ func TestLostNotifications(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				fx := &fixture{T: t, store: st, clock: newClock(), org: "org", ann: "ann"}
+				fx := &fixture{T: t, store: st, clock: newClock(), network: &nettest.Network{}, org: "org", ann: "ann"}
 				t.Cleanup(func() {
 					if err := st.Close(); err != nil {
 						t.Error(err)
@@ -51,6 +53,9 @@ func TestLostNotifications(t *testing.T) {
 				})
 				if i == 0 {
 					fx.createOrg("org", "ann")
+				}
+				if i > 0 {
+					fx.network = nodes[0].network
 				}
 				var forHub, forDispatcher store.Store = st, st
 				if c.toReader {
@@ -70,7 +75,8 @@ func TestLostNotifications(t *testing.T) {
 			}
 			var took []time.Duration
 			for i := range 4 {
-				fx, r := nodes[i%2], newReceiver(t)
+				fx := nodes[i%2]
+				r := fx.receiver()
 				id := fmt.Sprint("bot", i)
 				fx.bot(id, r.URL, "")
 				for n := range 2 { // the first also waits for a reader
@@ -95,7 +101,8 @@ func TestLostNotifications(t *testing.T) {
 // TestCrashedNodeHasCapacity: a crashed node with a free share delays a webhook by one poll.
 func TestCrashedNodeHasCapacity(t *testing.T) {
 	t.Parallel()
-	fx, r := newSharedFixture(t), newReceiver(t)
+	fx := newSharedFixture(t)
+	r := fx.receiver()
 	for i := range 3 {
 		fx.bot(fmt.Sprint("idle", i), r.URL, "")
 	}
@@ -115,35 +122,41 @@ func TestCrashedNodeHasCapacity(t *testing.T) {
 // TestLostResult: a lease that was taken despite an error is found by the next round.
 func TestLostResult(t *testing.T) {
 	t.Parallel()
-	for _, single := range []bool{true, false} {
-		fx, r := newFixture(t), newReceiver(t)
-		fx.bot("bob", r.URL, "")
-		fx.say("ann", "bob", 1)
-		begun := fx.clock.Now()
-		fx.node("n1", func(c *setup) { c.Store, c.single = &lossy{Store: c.Store}, single })
-		fx.await("all of it", 10*time.Millisecond, func() bool { return len(r.got()) > 0 })
-		if passed := fx.clock.Now().Sub(begun); passed > 5*time.Second {
-			t.Errorf("single %v: served after %v", single, passed)
+	synctest.Test(t, func(t *testing.T) {
+		for _, single := range []bool{true, false} {
+			fx := newFixture(t)
+			r := fx.receiver()
+			fx.bot("bob", r.URL, "")
+			fx.say("ann", "bob", 1)
+			begun := fx.clock.Now()
+			fx.node("n1", func(c *setup) { c.Store, c.single = &lossy{Store: c.Store}, single })
+			fx.await("all of it", 10*time.Millisecond, func() bool { return len(r.got()) > 0 })
+			if passed := fx.clock.Now().Sub(begun); passed > 5*time.Second {
+				t.Errorf("single %v: served after %v", single, passed)
+			}
 		}
-	}
+	})
 }
 
 // TestFailedReader: after an error of its reader a webhook is not served for failPause. Others are.
 func TestFailedReader(t *testing.T) {
 	t.Parallel()
-	fx, good, bad := newFixture(t), newReceiver(t), newReceiver(t)
-	fx.bot("bad", bad.URL, "")
-	fx.bot("good", good.URL, "")
-	st := &failing{Store: narrowed(fx.store), bot: "bad", left: 2}
-	fx.node("n1", func(c *setup) { c.Store = st })
-	fx.say("ann", "good", 1)
-	fx.say("ann", "bad", 1)
-	fx.receives(good, 1)
-	begun := fx.clock.Now()
-	fx.await("the other", 10*time.Millisecond, func() bool { return len(bad.got()) > 0 })
-	if passed := fx.clock.Now().Sub(begun); passed < failPause {
-		t.Errorf("served again after %v", passed)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		fx := newFixture(t)
+		good, bad := fx.receiver(), fx.receiver()
+		fx.bot("bad", bad.URL, "")
+		fx.bot("good", good.URL, "")
+		st := &failing{Store: narrowed(fx.store), bot: "bad", left: 2}
+		fx.node("n1", func(c *setup) { c.Store = st })
+		fx.say("ann", "good", 1)
+		fx.say("ann", "bad", 1)
+		fx.receives(good, 1)
+		begun := fx.clock.Now()
+		fx.await("the other", 10*time.Millisecond, func() bool { return len(bad.got()) > 0 })
+		if passed := fx.clock.Now().Sub(begun); passed < failPause {
+			t.Errorf("served again after %v", passed)
+		}
+	})
 }
 
 // failing is a store that fails to read the position of a bot's webhook left times. One goroutine
