@@ -5,7 +5,7 @@ import (
 	"errors"
 	"sync"
 	"testing"
-	"time"
+	"testing/synctest"
 
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/store"
@@ -109,40 +109,36 @@ func (l *slowLog) LogTops(_ context.Context, orgs []string) (map[string]store.Lo
 // TestTopReader: requests that arrive while a query runs wait for the next query and share it.
 func TestTopReader(t *testing.T) {
 	t.Parallel()
-	l := &slowLog{asked: make(chan []string), reply: make(chan store.LogTop)}
-	c := &topReader{log: l}
-	var wg sync.WaitGroup
-	ask := func(org string, want int64) {
-		wg.Go(func() {
-			if top, ok, err := c.top(t.Context(), org); err != nil || !ok || top.Access != want {
-				t.Errorf("%s is at %v, %v, %v, want %d", org, top, ok, err, want)
-			}
-		})
-	}
-	ask("a", 1)
-	if got := <-l.asked; len(got) != 1 {
-		t.Errorf("the first query asks for %v", got)
-	}
-	for _, org := range []string{"a", "b", "c", "a", "b", "c"} {
-		ask(org, 2)
-	}
-	for waiting := 0; waiting < 3; time.Sleep(time.Millisecond) {
-		c.mu.Lock()
-		if c.next != nil {
-			waiting = len(c.next.orgs)
+	synctest.Test(t, func(t *testing.T) {
+		l := &slowLog{asked: make(chan []string), reply: make(chan store.LogTop)}
+		c := &topReader{log: l}
+		var wg sync.WaitGroup
+		ask := func(org string, want int64) {
+			wg.Go(func() {
+				if top, ok, err := c.top(t.Context(), org); err != nil || !ok || top.Access != want {
+					t.Errorf("%s is at %v, %v, %v, want %d", org, top, ok, err, want)
+				}
+			})
 		}
-		c.mu.Unlock()
-	}
-	cancelled, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, _, err := c.top(cancelled, "a"); !errors.Is(err, context.Canceled) {
-		t.Errorf("a request with a cancelled context returns %v", err)
-	}
-	l.reply <- store.LogTop{Access: 1}
-	if got := <-l.asked; len(got) != 3 {
-		t.Errorf("the second query asks for %v", got)
-	}
-	l.reply <- store.LogTop{Access: 2}
-	wg.Wait()
-	c.tasks.Wait()
+		ask("a", 1)
+		if got := <-l.asked; len(got) != 1 {
+			t.Errorf("the first query asks for %v", got)
+		}
+		for _, org := range []string{"a", "b", "c", "a", "b", "c"} {
+			ask(org, 2)
+		}
+		synctest.Wait() // they wait for the next query
+		cancelled, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, _, err := c.top(cancelled, "a"); !errors.Is(err, context.Canceled) {
+			t.Errorf("a request with a cancelled context returns %v", err)
+		}
+		l.reply <- store.LogTop{Access: 1}
+		if got := <-l.asked; len(got) != 3 {
+			t.Errorf("the second query asks for %v", got)
+		}
+		l.reply <- store.LogTop{Access: 2}
+		wg.Wait()
+		c.tasks.Wait()
+	})
 }

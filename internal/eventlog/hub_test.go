@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/b2b-protocol/b2b/internal/call"
@@ -190,19 +191,21 @@ func TestSlowReader(t *testing.T) {
 // TestBurst: a reader is not slow because many events are committed at once.
 func TestBurst(t *testing.T) {
 	t.Parallel()
-	fx := newFixture(t)
-	h := fx.hub(eventlog.Config{Queue: 8, Grace: 200 * time.Millisecond})
-	s := fx.subscribe(h, fx.bot(fx.bots(1)[0]), nil)
-	time.Sleep(250 * time.Millisecond) // a reader that waits for events is not slow
-	fx.manyNews(100)
-	wantSeqs(t, "got", fx.seqs(s), span(1, 100)...)
-	fx.manyNews(8*16 + 1)
-	other := fx.subscribe(h, fx.human(), nil) // after them
-	fx.news()
-	fx.next(other)
-	if _, err := s.Next(t.Context()); !errors.As(err, new(*eventlog.SlowError)) {
-		t.Errorf("more than a burst: %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		fx := newFixture(t)
+		h := fx.hub(eventlog.Config{Queue: 8, Grace: 200 * time.Millisecond})
+		s := fx.subscribe(h, fx.bot(fx.bots(1)[0]), nil)
+		time.Sleep(250 * time.Millisecond) // a reader that waits for events is not slow
+		fx.manyNews(100)
+		wantSeqs(t, "got", fx.seqs(s), span(1, 100)...)
+		fx.manyNews(8*16 + 1)
+		other := fx.subscribe(h, fx.human(), nil) // after them
+		fx.news()
+		fx.next(other)
+		if _, err := s.Next(t.Context()); !errors.As(err, new(*eventlog.SlowError)) {
+			t.Errorf("more than a burst: %v", err)
+		}
+	})
 }
 
 func span(from, to int64) (seqs []int64) {
@@ -661,27 +664,29 @@ func TestStreamsAreSharedByOrgs(t *testing.T) {
 // presence of all others.
 func TestStormOfPresence(t *testing.T) {
 	t.Parallel()
-	fx := newFixture(t)
-	const grace = 400 * time.Millisecond // far more than a step takes on a busy machine
-	h := fx.hub(eventlog.Config{Queue: 4, Grace: grace})
-	b := fx.bots(2)
-	fx.manyNews(40)
-	s := fx.subscribe(h, fx.bot(b[0]), fx.start())
-	other := fx.subscribe(h, fx.bot(b[0]), nil)
-	const coming = 30 // more than Queue, fewer than what waits at most
-	for range coming {
-		if err := h.Publish(fx.org, presence(b[1], true)); err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		fx := newFixture(t)
+		const grace = 400 * time.Millisecond // far more than a step takes on a busy machine
+		h := fx.hub(eventlog.Config{Queue: 4, Grace: grace})
+		b := fx.bots(2)
+		fx.manyNews(40)
+		s := fx.subscribe(h, fx.bot(b[0]), fx.start())
+		other := fx.subscribe(h, fx.bot(b[0]), nil)
+		const coming = 30 // more than Queue, fewer than what waits at most
+		for range coming {
+			if err := h.Publish(fx.org, presence(b[1], true)); err != nil {
+				t.Fatal(err)
+			}
+			fx.next(other) // the tail has handled it
+			fx.next(s)
+			time.Sleep(grace / 20) // all of it takes longer than grace
 		}
-		fx.next(other) // the tail has handled it
-		fx.next(s)
-		time.Sleep(grace / 20) // all of it takes longer than grace
-	}
-	for logged, ephemeral := coming, 0; logged < 40 || ephemeral < coming; {
-		if fx.next(s).Ephemeral {
-			ephemeral++
-		} else {
-			logged++
+		for logged, ephemeral := coming, 0; logged < 40 || ephemeral < coming; {
+			if fx.next(s).Ephemeral {
+				ephemeral++
+			} else {
+				logged++
+			}
 		}
-	}
+	})
 }

@@ -200,7 +200,7 @@ func (fx *fixture) readAtRandom(hubs []*eventlog.Hub, v eventlog.Viewer, watched
 			silence.Reset(time.Minute)
 			at = cursorOf(fx, it)
 			if rng.IntN(30) == 0 {
-				time.Sleep(time.Millisecond)
+				time.Sleep(time.Millisecond) // Sleeps: some readers are slow.
 			}
 		}
 		s.Close()

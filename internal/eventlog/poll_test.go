@@ -3,13 +3,14 @@ package eventlog_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/b2b-protocol/b2b/internal/eventlog"
+	"github.com/b2b-protocol/b2b/internal/waittest"
 )
 
 // polled reads a subscription with a goroutine that runs only while there is something to read.
@@ -53,6 +54,12 @@ func (p *polled) read() {
 	}
 }
 
+// await waits until p has read the event at seq.
+func (p *polled) await(seq int64) {
+	p.t.Helper()
+	waittest.Until(p.t, fmt.Sprint("event ", seq, " is read"), func() bool { return p.last() >= seq })
+}
+
 func (p *polled) last() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -78,13 +85,11 @@ func TestPoll(t *testing.T) {
 	for i := range 200 {
 		fx.post(thread, bots[0], strconv.Itoa(i))
 		if i%50 == 0 {
-			time.Sleep(5 * time.Millisecond) // sometimes there is nothing to read
+			p.await(fx.top()) // sometimes there is nothing to read
 		}
 	}
 	top := fx.top()
-	for deadline := time.Now().Add(20 * time.Second); p.last() < top && time.Now().Before(deadline); {
-		time.Sleep(time.Millisecond)
-	}
+	p.await(top)
 	p.sub.Close()
 	p.tasks.Wait()
 	want := make([]int64, 0, top-from.Seq)

@@ -16,6 +16,7 @@ import (
 	"github.com/b2b-protocol/b2b/internal/service"
 	"github.com/b2b-protocol/b2b/internal/store"
 	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
+	"github.com/b2b-protocol/b2b/internal/waittest"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
@@ -408,15 +409,11 @@ func TestRun(t *testing.T) {
 		go func() { done <- r.Run(ctx) }()
 		f.update("o", func(tx store.Tx) error { return tx.EndOrg(f.ctx, "o") })
 		r.Wake()
-		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-			if ended, err := f.EndedOrgs(f.ctx, 1); err != nil || len(ended) == 0 {
-				f.want("ended", err, nil)
-				break
-			}
-			if time.Now().After(deadline) {
-				f.Fatal("the org is not removed")
-			}
-		}
+		waittest.Until(f, "the org is removed", func() bool {
+			ended, err := f.EndedOrgs(f.ctx, 1)
+			f.want("ended", err, nil)
+			return len(ended) == 0
+		})
 		cancel()
 		f.want("result of Run", <-done, nil)
 	})

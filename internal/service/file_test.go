@@ -113,29 +113,31 @@ func TestUploadRefusals(t *testing.T) {
 // and lets every upload in eventually.
 func TestGate(t *testing.T) {
 	t.Parallel()
-	g := newGate()
-	var in, most, passed atomic.Int64
-	var wg sync.WaitGroup
-	for i := range 300 {
-		wg.Go(func() {
-			leave, err := g.enter(t.Context(), &call.Caller{OrgID: fmt.Sprint("org", i%2), BotID: fmt.Sprint("bot", i%6)})
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			n := in.Add(1)
-			for was := most.Load(); n > was && !most.CompareAndSwap(was, n); was = most.Load() {
-			}
-			time.Sleep(time.Millisecond)
-			in.Add(-1)
-			passed.Add(1)
-			leave()
-		})
-	}
-	wg.Wait()
-	if passed.Load() != 300 || most.Load() > uploadsAtOnce || g.orgs.InUse("org0") != 0 || g.bots.InUse("bot0") != 0 {
-		t.Errorf("%d passed, at most %d at once", passed.Load(), most.Load())
-	}
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		var in, most, passed atomic.Int64
+		var wg sync.WaitGroup
+		for i := range 300 {
+			wg.Go(func() {
+				leave, err := g.enter(t.Context(), &call.Caller{OrgID: fmt.Sprint("org", i%2), BotID: fmt.Sprint("bot", i%6)})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				n := in.Add(1)
+				for was := most.Load(); n > was && !most.CompareAndSwap(was, n); was = most.Load() {
+				}
+				time.Sleep(time.Millisecond)
+				in.Add(-1)
+				passed.Add(1)
+				leave()
+			})
+		}
+		wg.Wait()
+		if passed.Load() != 300 || most.Load() > uploadsAtOnce || g.orgs.InUse("org0") != 0 || g.bots.InUse("bot0") != 0 {
+			t.Errorf("%d passed, at most %d at once", passed.Load(), most.Load())
+		}
+	})
 }
 
 // B2B-LIM-020: uploads of another org do not wait while one org uses all places that it can get.

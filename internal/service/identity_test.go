@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -183,37 +184,39 @@ func TestRepeatedResponsesWithSecrets(t *testing.T) {
 
 func TestSessionsEvictTheOldest(t *testing.T) {
 	t.Parallel()
-	d := newFixture(t)
-	org := d.org()
-	one, two := d.bot(org, "one"), d.bot(org, "two")
-	botLogin := func(b *b2bv1.RegisterBotResponse) *b2bv1.LoginRequest {
-		return &b2bv1.LoginRequest{Type: b2bv1.LoginType_LOGIN_TYPE_BOT.Enum(), Token: &b.Token}
-	}
-	neighbour := d.login(botLogin(two))
-	for name, tt := range map[string]struct {
-		req  *b2bv1.LoginRequest
-		most int
-	}{
-		"bot owner":   {botLogin(one), 5},
-		"org admin":   {orgLogin(org.Id, org.OrgSecret), 5},
-		"super admin": {&b2bv1.LoginRequest{Type: b2bv1.LoginType_LOGIN_TYPE_SUPER_ADMIN.Enum(), AdminSecret: new("secret")}, 3},
-	} {
-		var all []call.Credentials
-		for range tt.most + 2 {
-			c := d.login(tt.req)
-			d.as(c) // so that it is cached
-			all = append(all, c)
-			time.Sleep(2 * time.Millisecond) // sessions are ordered by the millisecond
+	synctest.Test(t, func(t *testing.T) {
+		d := newFixture(t)
+		org := d.org()
+		one, two := d.bot(org, "one"), d.bot(org, "two")
+		botLogin := func(b *b2bv1.RegisterBotResponse) *b2bv1.LoginRequest {
+			return &b2bv1.LoginRequest{Type: b2bv1.LoginType_LOGIN_TYPE_BOT.Enum(), Token: &b.Token}
 		}
-		for i, c := range all {
-			if d.live(c) != (i >= 2) {
-				t.Errorf("%s: session %d of %d is live: %v", name, i+1, len(all), d.live(c))
+		neighbour := d.login(botLogin(two))
+		for name, tt := range map[string]struct {
+			req  *b2bv1.LoginRequest
+			most int
+		}{
+			"bot owner":   {botLogin(one), 5},
+			"org admin":   {orgLogin(org.Id, org.OrgSecret), 5},
+			"super admin": {&b2bv1.LoginRequest{Type: b2bv1.LoginType_LOGIN_TYPE_SUPER_ADMIN.Enum(), AdminSecret: new("secret")}, 3},
+		} {
+			var all []call.Credentials
+			for range tt.most + 2 {
+				c := d.login(tt.req)
+				d.as(c) // so that it is cached
+				all = append(all, c)
+				time.Sleep(2 * time.Millisecond) // sessions are ordered by the millisecond
+			}
+			for i, c := range all {
+				if d.live(c) != (i >= 2) {
+					t.Errorf("%s: session %d of %d is live: %v", name, i+1, len(all), d.live(c))
+				}
 			}
 		}
-	}
-	if !d.live(neighbour) {
-		t.Error("another bot's session was ended")
-	}
+		if !d.live(neighbour) {
+			t.Error("another bot's session was ended")
+		}
+	})
 }
 
 // The address of a webhook is looked up only for callers with a valid credential, outside of the

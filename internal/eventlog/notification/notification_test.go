@@ -8,6 +8,7 @@ import (
 	"maps"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -58,21 +59,23 @@ func TestQueue(t *testing.T) {
 
 func TestCloseWaits(t *testing.T) {
 	t.Parallel()
-	var busy atomic.Bool
-	begun := make(chan struct{})
-	q := New(func(ctx context.Context, _ string) error {
-		busy.Store(true)
-		close(begun)
-		<-ctx.Done()
-		time.Sleep(10 * time.Millisecond)
-		busy.Store(false)
-		return ctx.Err()
-	}, slog.New(slog.DiscardHandler))
-	q.Notify("org", 1)
-	<-begun
-	if q.Close(); busy.Load() {
-		t.Error("Close returned while a message was being sent")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		var busy atomic.Bool
+		begun := make(chan struct{})
+		q := New(func(ctx context.Context, _ string) error {
+			busy.Store(true)
+			close(begun)
+			<-ctx.Done()
+			time.Sleep(time.Minute)
+			busy.Store(false)
+			return ctx.Err()
+		}, slog.New(slog.DiscardHandler))
+		q.Notify("org", 1)
+		<-begun
+		if q.Close(); busy.Load() {
+			t.Error("Close returned while a message was being sent")
+		}
+	})
 }
 
 func TestReadMalformed(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/b2b-protocol/b2b/internal/eventlog/notification/notificationtest"
 	"github.com/b2b-protocol/b2b/internal/store/storetest/pgtest"
+	"github.com/b2b-protocol/b2b/internal/waittest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -67,14 +68,16 @@ func TestNotifier(t *testing.T) {
 		t.Fatal("Listen did not return on a lost connection")
 	}
 	byB, endedB, stop := notificationtest.Listen(t, b)
-	a.Notify("org", 8) // is lost with the old connection
-	time.Sleep(50 * time.Millisecond)
-	a.Notify("org", 9)
-	for {
-		if got := <-byB; got == (notificationtest.Notice{Org: "org", Seq: 9}) {
-			break
+	// The first ones may be lost with the old connection.
+	waittest.Until(t, "a notification arrives over a new connection", func() bool {
+		a.Notify("org", 9)
+		select {
+		case got := <-byB:
+			return got == notificationtest.Notice{Org: "org", Seq: 9}
+		default:
+			return false
 		}
-	}
+	})
 	stop()
 	<-endedB
 }

@@ -329,10 +329,11 @@ func TestSlowStore(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for buf := make([]byte, size/20); err == nil; time.Sleep(pause) {
+		for buf := make([]byte, size/20); err == nil; {
 			var n int
 			n, err = o.Read(buf)
 			got += n
+			time.Sleep(pause) // Sleeps: the reader takes its time.
 		}
 		if closed := o.Close(); closed != nil {
 			t.Error(closed)
