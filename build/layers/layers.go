@@ -106,6 +106,8 @@ var Places = []Place{
 	{"internal/call/protoc-gen-call/...", Common},
 	{"internal/wire/protoc-gen-wire/...", Common},
 	{"build/openapi", Common},
+	{"build/restclient", Common},
+	{"build/wireschema", Rules},
 }
 
 // SameLayer lists the imports that are allowed between two packages of one layer.

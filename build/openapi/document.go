@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/compiler/protogen"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/b2b-protocol/b2b/build/wireschema"
 	optionsv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
 )
 
@@ -35,13 +36,13 @@ func describe(p *protogen.Plugin, version string) (*object, error) {
 		for _, e := range file.Enums {
 			if e.Desc.FullName() == "b2b.options.v1.Scope" {
 				for _, v := range e.Values[1:] {
-					d.scopes[optionsv1.Scope(v.Desc.Number())] = commentText(v.Comments)
+					d.scopes[optionsv1.Scope(v.Desc.Number())] = wireschema.Comment(v.Comments)
 				}
 			}
 		}
 	}
 	for _, file := range p.Files {
-		if file.Desc.Package() != schema {
+		if file.Desc.Package() != wireschema.Package {
 			continue
 		}
 		for _, service := range file.Services {
@@ -54,7 +55,7 @@ func describe(p *protogen.Plugin, version string) (*object, error) {
 				bound = bound || some
 			}
 			if bound {
-				tags = append(tags, obj("name", tagOf(service), "description", commentText(service.Comments)))
+				tags = append(tags, obj("name", tagOf(service), "description", wireschema.Comment(service.Comments)))
 			}
 		}
 	}
@@ -85,12 +86,12 @@ func describe(p *protogen.Plugin, version string) (*object, error) {
 func (d *describer) roots(files []*protogen.File) (webhooks *object, err error) {
 	wanted := map[string]bool{"Event": true, "ErrorCode": true}
 	for _, file := range files {
-		if file.Desc.Package() != schema {
+		if file.Desc.Package() != wireschema.Package {
 			continue
 		}
 		for _, m := range file.Messages {
 			if wanted[string(m.Desc.Name())] {
-				d.schemas.message(m, responses)
+				d.schemas.message(m, wireschema.Responses)
 				delete(wanted, string(m.Desc.Name()))
 				webhooks = d.webhooks(m)
 			}
@@ -120,7 +121,7 @@ func (d *describer) method(service *protogen.Service, m *protogen.Method) (bool,
 	}
 	d.ids[id] = true
 	for i, one := range append([]*annotations.HttpRule{rule}, rule.GetAdditionalBindings()...) {
-		b, err := newBinding(one, m)
+		b, err := wireschema.NewBinding(one, m)
 		if err != nil {
 			return false, err
 		}
@@ -138,18 +139,18 @@ func (d *describer) method(service *protogen.Service, m *protogen.Method) (bool,
 }
 
 // addPath adds an operation at its path. OpenAPI forbids two paths that differ only in the names
-// of their variables.
-func (d *describer) addPath(b binding, op *object) error {
-	shape := variables.ReplaceAllString(b.path, "{}")
-	if other, ok := d.shapes[shape]; ok && other != b.path {
-		return fmt.Errorf("the path %s differs from %s only in the names of variables: use the same names", b.path, other)
+// of their wireschema.Variables.
+func (d *describer) addPath(b wireschema.Binding, op *object) error {
+	shape := wireschema.Variables.ReplaceAllString(b.Path, "{}")
+	if other, ok := d.shapes[shape]; ok && other != b.Path {
+		return fmt.Errorf("the path %s differs from %s only in the names of variables: use the same names", b.Path, other)
 	}
-	d.shapes[shape] = b.path
-	item := d.paths.child(b.path)
-	if item.has(b.method) {
-		return fmt.Errorf("two RPCs have the HTTP rule %s %s", b.method, b.path)
+	d.shapes[shape] = b.Path
+	item := d.paths.child(b.Path)
+	if item.has(b.Method) {
+		return fmt.Errorf("two RPCs have the HTTP rule %s %s", b.Method, b.Path)
 	}
-	item.set(b.method, op)
+	item.set(b.Method, op)
 	return nil
 }
 

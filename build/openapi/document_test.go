@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/b2b-protocol/b2b/build/wireschema"
 )
 
 // read returns the content of a JSON file.
@@ -65,14 +67,14 @@ func TestTexts(t *testing.T) {
 		"One":                                          "One",
 		"Opens a session; its id is in \"a.b\". More.": "Opens a session",
 	} {
-		if got := summary(text); got != want {
+		if got := wireschema.Summary(text); got != want {
 			t.Errorf("the summary of %q is %q, want %q", text, got, want)
 		}
 	}
-	if got := pascal("thread_status_changed"); got != "ThreadStatusChanged" {
+	if got := wireschema.Pascal("thread_status_changed"); got != "ThreadStatusChanged" {
 		t.Error(got)
 	}
-	if got := paragraphs("a", "", "b"); got != "a\n\nb" {
+	if got := wireschema.Paragraphs("a", "", "b"); got != "a\n\nb" {
 		t.Error(got)
 	}
 }

@@ -23,10 +23,7 @@ import (
 	"google.golang.org/protobuf/types/pluginpb"
 )
 
-const (
-	schema   = "b2b.v1"
-	document = "openapi.json"
-)
+const document = "openapi.json"
 
 func main() {
 	var flags flag.FlagSet

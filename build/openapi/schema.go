@@ -5,24 +5,9 @@ import (
 	"slices"
 
 	"google.golang.org/protobuf/compiler/protogen"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
-	optionsv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
-)
-
-const (
-	timestamp = "google.protobuf.Timestamp"
-	httpBody  = "google.api.HttpBody"
-)
-
-// A direction says whether a server writes or reads the JSON: absent values and free-form JSON
-// have different rules in responses and requests.
-type direction int
-
-const (
-	responses direction = iota
-	requests
+	"github.com/b2b-protocol/b2b/build/wireschema"
 )
 
 // schemas collects the JSON Schemas that operations refer to: one for each message and direction,
@@ -59,8 +44,8 @@ func (s *schemas) claim(name string, d protoreflect.Descriptor) bool {
 
 // message returns a reference to the schema of a message, or the schema itself if the message is
 // written as a bare list or value.
-func (s *schemas) message(m *protogen.Message, to direction) *object {
-	options := messageOptions(m)
+func (s *schemas) message(m *protogen.Message, to wireschema.Direction) *object {
+	options := wireschema.MessageOptions(m)
 	switch {
 	case options.GetList():
 		return bounded(s.list(m.Fields[0], to), m.Fields[0], to)
@@ -68,7 +53,7 @@ func (s *schemas) message(m *protogen.Message, to direction) *object {
 		return nullable(s.one(m.Fields[0], to))
 	}
 	name := string(m.Desc.Name())
-	if to == requests && !keepsExtra(m) {
+	if to == wireschema.Requests && !wireschema.KeepsExtra(m) {
 		name += "Input"
 	}
 	if s.claim(name, m.Desc) {
@@ -83,20 +68,20 @@ func (s *schemas) body(m *protogen.Message, pathVars []string) *object {
 	name := string(m.Desc.Name())
 	if s.claim(name, m.Desc) {
 		var p properties
-		s.members(&p, m, requests, pathVars)
-		s.all.set(name, p.schema(requestText(m)))
+		s.members(&p, m, wireschema.Requests, pathVars)
+		s.all.set(name, p.schema(wireschema.RequestText(m)))
 	}
 	return refTo("schemas", name)
 }
 
-func (s *schemas) define(m *protogen.Message, to direction) *object {
-	text := commentText(m.Comments)
-	if oneof := flatOneof(m); oneof != nil {
+func (s *schemas) define(m *protogen.Message, to wireschema.Direction) *object {
+	text := wireschema.Comment(m.Comments)
+	if oneof := wireschema.FlatOneof(m); oneof != nil {
 		return s.flat(m, oneof, to).set("description", text)
 	}
 	var p properties
 	s.members(&p, m, to, nil)
-	if messageOptions(m).GetBareUnless() == "" {
+	if wireschema.MessageOptions(m).GetBareUnless() == "" {
 		return p.schema(text)
 	}
 	i := slices.IndexFunc(m.Fields, func(f *protogen.Field) bool { return f.Desc.IsList() })
@@ -106,20 +91,20 @@ func (s *schemas) define(m *protogen.Message, to direction) *object {
 
 // flat returns the schema of a message with a oneof: one object for each choice, distinguished by
 // its member type.
-func (s *schemas) flat(m *protogen.Message, oneof *protogen.Oneof, to direction) *object {
+func (s *schemas) flat(m *protogen.Message, oneof *protogen.Oneof, to wireschema.Direction) *object {
 	var choices []*object
 	mapping := obj()
 	for _, f := range oneof.Fields {
-		if m.Desc.Name() == "Event" && !delivered(f) {
+		if m.Desc.Name() == "Event" && !wireschema.Delivered(f) {
 			continue
 		}
 		kind := string(f.Desc.Name())
-		name := pascal(kind) + string(m.Desc.Name())
+		name := wireschema.Pascal(kind) + string(m.Desc.Name())
 		if s.claim(name, f.Desc) {
 			var p properties
 			p.add("type", obj("type", "string", "const", kind), true)
 			s.members(&p, m, to, nil)
-			if keepsExtra(m) {
+			if wireschema.KeepsExtra(m) {
 				s.kept(&p, f.Message)
 			} else {
 				s.members(&p, f.Message, to, nil)
@@ -127,13 +112,13 @@ func (s *schemas) flat(m *protogen.Message, oneof *protogen.Oneof, to direction)
 			if m.Desc.Name() == "Event" { // bindings add the position in the stream
 				p.add("cursor", obj("type", "string", "description", "The position after this event, from which a client can resume. Absent for events that are not stored."), false)
 			}
-			schema := p.schema(commentText(f.Comments))
-			if keepsExtra(m) {
+			schema := p.schema(wireschema.Comment(f.Comments))
+			if wireschema.KeepsExtra(m) {
 				schema.set("additionalProperties", true)
 			}
 			s.all.set(name, schema)
-			if wireOptions(f).GetWebhook() {
-				s.posted(f, p, commentText(f.Comments))
+			if wireschema.WireOptions(f).GetWebhook() {
+				s.posted(f, p, wireschema.Comment(f.Comments))
 			}
 		}
 		ref := refTo("schemas", name)
@@ -141,12 +126,6 @@ func (s *schemas) flat(m *protogen.Message, oneof *protogen.Oneof, to direction)
 		mapping.set(kind, ref.values["$ref"])
 	}
 	return obj("oneOf", choices, "discriminator", obj("propertyName", "type", "mapping", mapping))
-}
-
-// delivered reports whether clients receive an event, a choice of Event.
-func delivered(f *protogen.Field) bool {
-	told, _ := proto.GetExtension(f.Desc.Options(), optionsv1.E_Told).(*optionsv1.Told)
-	return len(told.GetScopes()) > 0
 }
 
 // properties are the members of an object, collected from a message and the messages that are
@@ -172,16 +151,16 @@ func (p *properties) schema(description string) *object {
 }
 
 // members adds the fields of a message, except those of its oneof.
-func (s *schemas) members(p *properties, m *protogen.Message, to direction, skip []string) {
-	oneof := flatOneof(m)
+func (s *schemas) members(p *properties, m *protogen.Message, to wireschema.Direction, skip []string) {
+	oneof := wireschema.FlatOneof(m)
 	for _, f := range m.Fields {
-		options := wireOptions(f)
+		options := wireschema.WireOptions(f)
 		name := string(f.Desc.Name())
 		switch {
-		case f.Oneof != nil && f.Oneof == oneof, unwritten(f), options.GetExtraKeys(), slices.Contains(skip, name):
+		case f.Oneof != nil && f.Oneof == oneof, wireschema.Unwritten(f), options.GetExtraKeys(), slices.Contains(skip, name):
 		case options.GetInline():
 			s.members(p, f.Message, to, nil)
-		case to == requests:
+		case to == wireschema.Requests:
 			p.add(name, s.field(f, to), options.GetNeeded())
 		default:
 			p.add(name, s.field(f, to), !options.GetOmitAbsent() || !f.Desc.HasPresence())
@@ -194,16 +173,16 @@ func (s *schemas) members(p *properties, m *protogen.Message, to direction, skip
 func (s *schemas) kept(p *properties, m *protogen.Message) {
 	for _, f := range m.Fields {
 		name := string(f.Desc.Name())
-		if wireOptions(f).GetNotNull() {
-			p.add(name, s.described(s.one(f, requests), f), true)
+		if wireschema.WireOptions(f).GetNotNull() {
+			p.add(name, s.described(s.one(f, wireschema.Requests), f), true)
 			continue
 		}
-		p.add(name, obj("description", commentText(f.Comments)+" Stored as it was sent, with any type."), false)
+		p.add(name, obj("description", wireschema.Comment(f.Comments)+" Stored as it was sent, with any type."), false)
 	}
 }
 
 // field returns the schema of a field with its description, nullable if the field may be null.
-func (s *schemas) field(f *protogen.Field, to direction) *object {
+func (s *schemas) field(f *protogen.Field, to wireschema.Direction) *object {
 	var out *object
 	switch {
 	case f.Desc.IsMap():
@@ -214,47 +193,36 @@ func (s *schemas) field(f *protogen.Field, to direction) *object {
 		out = s.one(f, to)
 	}
 	out = bounded(out, f, to)
-	if mayBeNull(f, to) {
+	if wireschema.MayBeNull(f, to) {
 		out = nullable(out)
 	}
 	return s.described(out, f)
 }
 
-// mayBeNull reports whether an absent value is written, or accepted, as null. In responses, only
-// message fields with the keyword optional can be absent, although proto3 itself gives every
-// message field presence.
-func mayBeNull(f *protogen.Field, to direction) bool {
-	options := wireOptions(f)
-	if to == requests {
-		return f.Desc.HasPresence() && !options.GetNotNull() && !options.GetNeeded()
-	}
-	return f.Desc.HasOptionalKeyword() && !options.GetOmitAbsent()
-}
-
 func (s *schemas) described(schema *object, f *protogen.Field) *object {
-	text := commentText(f.Comments)
-	if more := limitText(f); more != "" {
+	text := wireschema.Comment(f.Comments)
+	if more := wireschema.LimitText(f); more != "" {
 		text += " " + more
 	}
-	if is(f, timestamp) {
-		text = paragraphs(text, "Unix milliseconds.")
+	if wireschema.Is(f, wireschema.Timestamp) {
+		text = wireschema.Paragraphs(text, "Unix milliseconds.")
 	}
 	return schema.setIf("description", text)
 }
 
-func (s *schemas) list(f *protogen.Field, to direction) *object {
+func (s *schemas) list(f *protogen.Field, to wireschema.Direction) *object {
 	return obj("type", "array", "items", s.one(f, to))
 }
 
 // one returns the schema of one value of a field.
-func (s *schemas) one(f *protogen.Field, to direction) *object {
-	options := wireOptions(f)
+func (s *schemas) one(f *protogen.Field, to wireschema.Direction) *object {
+	options := wireschema.WireOptions(f)
 	switch f.Desc.Kind() {
 	case protoreflect.StringKind:
 		switch {
 		case options.GetRawJson() && f.Parent.Desc.Name() == "JsonPart":
 			return obj("type", []string{"object", "array"})
-		case options.GetRawJson(), options.GetAnyToText() && to == requests:
+		case options.GetRawJson(), options.GetAnyToText() && to == wireschema.Requests:
 			return obj() // any JSON
 		}
 		return obj("type", "string")
@@ -269,7 +237,7 @@ func (s *schemas) one(f *protogen.Field, to direction) *object {
 	case protoreflect.EnumKind:
 		return s.enum(f.Enum)
 	case protoreflect.MessageKind:
-		if is(f, timestamp) {
+		if wireschema.Is(f, wireschema.Timestamp) {
 			return obj("type", "integer", "format", "int64")
 		}
 		return s.message(f.Message, to)
@@ -285,10 +253,10 @@ func (s *schemas) enum(e *protogen.Enum) *object {
 		var texts []string
 		meaning := ""
 		for _, v := range e.Values[1:] {
-			texts = append(texts, enumText(e, v))
-			meaning += "- `" + enumText(e, v) + "`: " + commentText(v.Comments) + "\n"
+			texts = append(texts, wireschema.EnumText(e, v))
+			meaning += "- `" + wireschema.EnumText(e, v) + "`: " + wireschema.Comment(v.Comments) + "\n"
 		}
-		s.all.set(name, obj("type", "string", "description", paragraphs(commentText(e.Comments), meaning), "enum", texts))
+		s.all.set(name, obj("type", "string", "description", wireschema.Paragraphs(wireschema.Comment(e.Comments), meaning), "enum", texts))
 	}
 	return refTo("schemas", name)
 }
@@ -304,33 +272,4 @@ func nullable(schema *object) *object {
 		}
 	}
 	return obj("anyOf", []*object{schema, obj("type", "null")})
-}
-
-// flatOneof returns the oneof of a message, or nil.
-func flatOneof(m *protogen.Message) *protogen.Oneof {
-	for _, o := range m.Oneofs {
-		if !o.Desc.IsSynthetic() {
-			return o
-		}
-	}
-	return nil
-}
-
-func keepsExtra(m *protogen.Message) bool {
-	return slices.ContainsFunc(m.Fields, func(f *protogen.Field) bool { return wireOptions(f).GetExtraKeys() })
-}
-
-// unwritten reports whether a field never appears in wire JSON.
-func unwritten(f *protogen.Field) bool {
-	options := wireOptions(f)
-	return options.GetHidden() || options.GetBodyKeys() || options.GetHeader() != "" || foreign(f)
-}
-
-// foreign reports whether a field holds a message that has no form as wire JSON.
-func foreign(f *protogen.Field) bool {
-	return f.Message != nil && !f.Desc.IsMap() && f.Message.Desc.ParentFile().Package() != schema && !is(f, timestamp)
-}
-
-func is(f *protogen.Field, name protoreflect.FullName) bool {
-	return f.Message != nil && f.Message.Desc.FullName() == name
 }

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/pluginpb"
 
+	"github.com/b2b-protocol/b2b/build/wireschema"
 	optionsv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
 )
 
@@ -34,7 +35,7 @@ func describeStreaming(t *testing.T, client bool, fields ...*descriptorpb.FieldD
 		in, out = message("In", fields...), message("Out")
 	}
 	file := &descriptorpb.FileDescriptorProto{
-		Name: proto.String("b2b/v1/test.proto"), Package: proto.String(schema), Syntax: proto.String("proto3"),
+		Name: proto.String("b2b/v1/test.proto"), Package: proto.String(wireschema.Package), Syntax: proto.String("proto3"),
 		Options:     &descriptorpb.FileOptions{GoPackage: proto.String("example.com/test")},
 		MessageType: []*descriptorpb.DescriptorProto{in, out, message("Event")},
 		EnumType: []*descriptorpb.EnumDescriptorProto{{

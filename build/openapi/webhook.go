@@ -2,23 +2,25 @@ package main
 
 import (
 	"google.golang.org/protobuf/compiler/protogen"
+
+	"github.com/b2b-protocol/b2b/build/wireschema"
 )
 
 // webhooks returns the events that a server posts to the webhooks of bots, by their type: the
 // choices of Event that have the option webhook.
 func (d *describer) webhooks(event *protogen.Message) *object {
 	out := obj()
-	choices := flatOneof(event)
+	choices := wireschema.FlatOneof(event)
 	if choices == nil {
 		return out
 	}
 	for _, f := range choices.Fields {
-		if !wireOptions(f).GetWebhook() {
+		if !wireschema.WireOptions(f).GetWebhook() {
 			continue
 		}
-		kind, text := string(f.Desc.Name()), commentText(f.Comments)
+		kind, text := string(f.Desc.Name()), wireschema.Comment(f.Comments)
 		out.set(kind, obj("post", obj(
-			"summary", summary(text), "description", text, "operationId", "Post"+webhookName(f),
+			"summary", wireschema.Summary(text), "description", text, "operationId", "Post"+webhookName(f),
 			"parameters", webhookHeaders(),
 			"requestBody", obj("required", true, "content", obj("application/json", obj("schema", refTo("schemas", webhookName(f))))),
 			"responses", obj(
@@ -30,7 +32,9 @@ func (d *describer) webhooks(event *protogen.Message) *object {
 	return out
 }
 
-func webhookName(f *protogen.Field) string { return pascal(string(f.Desc.Name())) + "Webhook" }
+func webhookName(f *protogen.Field) string {
+	return wireschema.Pascal(string(f.Desc.Name())) + "Webhook"
+}
 
 // webhookHeaders returns the headers of a delivery (SPEC.md, HOOK), except Authorization, which
 // OpenAPI does not allow as a parameter.
