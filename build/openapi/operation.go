@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"google.golang.org/protobuf/compiler/protogen"
 
@@ -195,18 +194,12 @@ func (d *describer) accessExtension(a *optionsv1.Access) *object {
 	return out
 }
 
-// callers returns a sentence that names the callers of an operation and the scope they need.
+// callers returns a sentence that names the callers of an operation and the scope they need, with
+// the description of the scope.
 func (d *describer) callers(a *optionsv1.Access) string {
-	if wireschema.Public(a) {
-		return "Anyone may call this, without a credential."
-	}
-	var kinds []string
-	for _, c := range a.GetCallers() {
-		kinds = append(kinds, strings.ReplaceAll(wireschema.CallerText(c), "_", " ")+"s")
-	}
-	text := "Callers: " + strings.Join(kinds, ", ") + "."
-	if a.GetScope() != optionsv1.Scope_SCOPE_UNSPECIFIED {
-		text += fmt.Sprintf(" Scope of a bot's token: `%s`. %s", wireschema.ScopeText(a.GetScope()), d.scopes[a.GetScope()])
+	text := wireschema.CallersText(a)
+	if !wireschema.Public(a) && a.GetScope() != optionsv1.Scope_SCOPE_UNSPECIFIED {
+		text += " " + d.scopes[a.GetScope()]
 	}
 	return text
 }

@@ -200,14 +200,7 @@ func (s *schemas) field(f *protogen.Field, to wireschema.Direction) *object {
 }
 
 func (s *schemas) described(schema *object, f *protogen.Field) *object {
-	text := wireschema.Comment(f.Comments)
-	if more := wireschema.LimitText(f); more != "" {
-		text += " " + more
-	}
-	if wireschema.Is(f, wireschema.Timestamp) {
-		text = wireschema.Paragraphs(text, "Unix milliseconds.")
-	}
-	return schema.setIf("description", text)
+	return schema.setIf("description", wireschema.FieldText(f))
 }
 
 func (s *schemas) list(f *protogen.Field, to wireschema.Direction) *object {

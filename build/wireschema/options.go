@@ -1,6 +1,7 @@
 package wireschema
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -48,4 +49,20 @@ func CallerText(c optionsv1.Caller) string {
 // ScopeText returns the name of a scope as in the wire JSON of tokens.
 func ScopeText(s optionsv1.Scope) string {
 	return strings.ToLower(strings.TrimPrefix(s.String(), "SCOPE_"))
+}
+
+// CallersText returns a sentence that names the callers of a method and the scope they need.
+func CallersText(a *optionsv1.Access) string {
+	if Public(a) {
+		return "Anyone may call this, without a credential."
+	}
+	var kinds []string
+	for _, c := range a.GetCallers() {
+		kinds = append(kinds, strings.ReplaceAll(CallerText(c), "_", " ")+"s")
+	}
+	text := "Callers: " + strings.Join(kinds, ", ") + "."
+	if a.GetScope() != optionsv1.Scope_SCOPE_UNSPECIFIED {
+		text += fmt.Sprintf(" Scope of a bot's token: `%s`.", ScopeText(a.GetScope()))
+	}
+	return text
 }

@@ -34,6 +34,18 @@ func RequestText(m *protogen.Message) string {
 	return rest
 }
 
+// FieldText returns the comment of a field with its limit, and the unit of a time.
+func FieldText(f *protogen.Field) string {
+	text := Comment(f.Comments)
+	if more := LimitText(f); more != "" {
+		text += " " + more
+	}
+	if Is(f, Timestamp) {
+		text = Paragraphs(text, "Unix milliseconds.")
+	}
+	return text
+}
+
 // Paragraphs joins the texts that are not empty, with a blank line between them.
 func Paragraphs(texts ...string) string {
 	var kept []string
