@@ -75,8 +75,11 @@ func (r *reader) operation(m *protogen.Method) error {
 		return err
 	}
 	o := operation{name: string(m.Desc.Name()), method: strings.ToUpper(b.Method), path: b.Path}
-	o.doc = wireschema.Paragraphs(
-		wireschema.Comment(m.Comments), wireschema.RequestText(m.Input),
+	about := wireschema.RequestText(m.Input)
+	if m.Desc.IsStreamingClient() {
+		about = "" // of one message of the stream, which REST does not have
+	}
+	o.doc = wireschema.Paragraphs(wireschema.Comment(m.Comments), about,
 		"`"+o.method+" "+o.path+"`. "+wireschema.CallersText(wireschema.Access(m)))
 	for _, name := range b.Vars {
 		f := wireschema.Field(m.Input, name)
@@ -112,7 +115,10 @@ func (r *reader) operation(m *protogen.Method) error {
 
 // fields adds the type of the fields that a caller gives by name.
 func (r *reader) fields(m *protogen.Message, b wireschema.Binding, in place) (*definition, error) {
-	d := &definition{name: string(m.Desc.Name()), doc: wireschema.RequestText(m), request: true}
+	d := &definition{name: string(m.Desc.Name()), request: true}
+	if in != inForm {
+		d.doc = wireschema.RequestText(m)
+	}
 	members, err := r.members(m, wireschema.Requests, b.Vars)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,3 @@
+package main
+
+func python(a *api) map[string]string { return nil }
