@@ -68,11 +68,12 @@ lint-schema: $(NODE_TOOLS)
 	@build/breaking.sh
 
 lint-sdk: $(NODE_TOOLS) $(PYTHON_TOOLS)
-	$(call heading,sdk: TypeScript types · Python imports)
+	$(call heading,sdk: TypeScript types and sizes · Python imports)
 	@.venv/bin/python sdk/python/check_imports.py
 	@.venv/bin/python sdk/python/check_webhook.py
 	@out=$$(mktemp -d -p node_modules); trap 'rm -rf "$$out"' EXIT; \
-	node_modules/@b2b-protocol/sdk/node_modules/.bin/tsc --project sdk/typescript --outDir "$$out" && node sdk/typescript/check_webhook.mjs "$$PWD/$$out"
+	node_modules/@b2b-protocol/sdk/node_modules/.bin/tsc --project sdk/typescript --outDir "$$out" && node sdk/typescript/check_webhook.mjs "$$PWD/$$out" && \
+	node sdk/typescript/check_size.mjs "$$PWD/$$out"
 
 lint-go:
 	$(call heading,go: gofmt · vet · staticcheck · tidy)

@@ -107,12 +107,14 @@ var Places = []Place{
 	{"internal/wire/protoc-gen-wire/...", Common},
 	{"build/openapi", Common},
 	{"build/restclient", Common},
-	{"build/wireschema", Rules},
+	{"build/wireschema", Common},
 }
 
 // SameLayer lists the imports that are allowed between two packages of one layer.
 var SameLayer = map[string][]string{
 	"server":                           {"server/config"},
+	"build/openapi":                    {"build/wireschema"},
+	"build/restclient":                 {"build/wireschema"},
 	"internal/concurrency":             {"internal/call"},
 	"internal/presence":                {"internal/node"},
 	"internal/wire":                    {"internal/call"},

@@ -1,3 +1,0 @@
-package main
-
-func python(a *api) map[string]string { return nil }

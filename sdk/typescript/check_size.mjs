@@ -1,0 +1,17 @@
+// Bundles what programs import of the compiled SDK, for browsers, and fails when it is larger after
+// gzip than its limit, or needs a package or a module of Node. Argument: the folder of the SDK.
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
+
+const limits = [
+  ["everything in the root entry", `export * from "./index.js"`, 15_000],
+  ["every operation as a function", `export * from "./operations.js"`, 4_500],
+  ["one operation", `export { getThread } from "./operations.js"; export { httpTransport } from "./index.js"`, 2_600],
+];
+for (const [what, contents, limit] of limits) {
+  const options = { stdin: { contents, resolveDir: process.argv[2] }, bundle: true, minify: true, format: "esm", platform: "browser", write: false };
+  const { outputFiles } = await build({ ...options, logLevel: "error" });
+  const size = gzipSync(outputFiles[0].contents, { level: 9 }).length;
+  console.log(`typescript: ${what}: ${size} bytes after gzip`);
+  if (size > limit) throw new Error(`${what} has ${size} bytes after gzip: the limit is ${limit}`);
+}

@@ -1,0 +1,232 @@
+// Calls every operation of the REST client as ../../testdata/rest.json says, against the server at
+// B2B_URL, and checks with the compiler that requests, responses and events have their types.
+// B2B_SDK is the folder of the compiled SDK.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { test } from "node:test";
+import { pathToFileURL } from "node:url";
+
+const { B2B_URL: url, B2B_TOKEN: token, B2B_ADMIN_SECRET: secret, B2B_SDK: sdk } = process.env;
+const load = (name) => import(pathToFileURL(join(sdk, name)));
+const { Rest, httpTransport, B2BError, ...root } = await load("index.js");
+const operations = await load("operations.js");
+const steps = JSON.parse(readFileSync(new URL("../../testdata/rest.json", import.meta.url), "utf8"));
+const methodOf = (call) => call[0].toLowerCase() + call.slice(1);
+
+// Runs the steps, and returns the source of a module that uses their values with their types.
+async function run() {
+  const clients = { anyone: { rest: new Rest(httpTransport({ url })) } };
+  const values = { secret };
+  const fill = (v) =>
+    typeof v === "string" && v.startsWith("$") ? values[v.slice(1)]
+    : Array.isArray(v) ? v.map(fill)
+    : v && typeof v === "object" ? Object.fromEntries(Object.entries(v).map(([k, inner]) => [k, fill(inner)]))
+    : v;
+  const called = new Set(), streams = [], source = [];
+  for (const [number, step] of steps.entries()) {
+    const name = methodOf(step.call), { rest, headers } = clients[step.as ?? "anyone"];
+    const where = `step ${number}: ${step.call}`;
+    const fields = fill(step.fields), path = fill(step.with ?? []);
+    let response;
+    const options = { headers: { ...headers, ...step.headers }, onResponse: (r) => (response = r) };
+    const upload = step.upload === undefined ? [] : [new Blob([step.upload], { type: "application/json" })];
+    const call = rest[name](...path, ...upload, fields, options);
+    called.add(step.call);
+    if (step.error !== undefined) {
+      const error = await call.then(() => assert.fail(`${where}: no error`), (error) => error);
+      assert.ok(error instanceof B2BError, `${where}: ${error.stack}`);
+      assert.equal(error.code, step.error, where);
+      const Class = root[step.error.toLowerCase().replace(/(?:^|_)(.)/g, (_, c) => c.toUpperCase())];
+      assert.equal(error.constructor, Class, where);
+      assert.ok(error.status >= 400 && error.message !== "" && error.body.error === error.message, where);
+      continue;
+    }
+    const result = await call.catch((error) => assert.fail(`${where}: ${error.stack}`));
+    assert.equal(response.status, step.status ?? 200, where);
+    if (name === "subscribe") {
+      streams.push(result);
+      continue;
+    }
+    if (step.bytes !== undefined) {
+      assert.equal(await result.text(), step.bytes, where);
+      continue;
+    }
+    if (step.contains !== undefined) {
+      assert.ok(result.includes(step.contains), where);
+      continue;
+    }
+    if (step.status === 204) {
+      assert.equal(result, undefined, where);
+      continue;
+    }
+    const type = `typeof operations.${name}`;
+    source.push(`{ // ${where}`);
+    if (fields !== undefined) {
+      source.push(`  const fields: NonNullable<Parameters<${type}>[${1 + path.length + upload.length}]> = ${JSON.stringify(fields)};`, "  void fields;");
+    }
+    source.push(`  const result: Awaited<ReturnType<${type}>> = ${JSON.stringify(result)};`, "  void result;", "}");
+    for (const [key, at] of Object.entries(step.save ?? {})) {
+      values[key] = at.split(".").reduce((v, k) => v[k], result);
+      assert.notEqual(values[key], undefined, `${where}: ${at}`);
+    }
+    for (const [key, at] of Object.entries(step.token ?? {})) {
+      clients[key] = { rest: new Rest(httpTransport({ url, token: result[at] })) };
+    }
+    if (step.cookie !== undefined) {
+      const [cookie] = response.headers.getSetCookie().map((line) => line.split(";")[0]);
+      clients[step.cookie] = { rest: clients.anyone.rest, headers: { Cookie: cookie } };
+    }
+  }
+  return { called, source, events: await eventsOf(streams) };
+}
+
+// Reads events until each type was received that the steps cause. Only the type bot_online needs a
+// WebSocket connection.
+async function eventsOf(streams) {
+  const types = readFileSync(join(sdk, "gen/rest/types.d.ts"), "utf8").match(/^export type Event = (.*);$/m)[1].split(" | ");
+  const missing = new Set(types.map((t) => t.replace(/Event$/, "").replace(/(?<!^)[A-Z]/g, "_$&").toLowerCase()));
+  assert.ok(missing.delete("bot_online"));
+  const events = [];
+  const readers = streams.map((response) => response.body.pipeThrough(new TextDecoderStream()).getReader());
+  const read = async (reader) => {
+    for (let text = "", piece; !(piece = await reader.read()).done; ) {
+      text += piece.value;
+      for (let end; (end = text.indexOf("\n\n")) >= 0; text = text.slice(end + 2)) {
+        const data = text.slice(0, end).split("\n").filter((line) => line.startsWith("data:"));
+        if (data.length > 0) {
+          events.push(JSON.parse(data.map((line) => line.slice(5)).join("\n")));
+          missing.delete(events.at(-1).type);
+        }
+      }
+      if (missing.size === 0) await Promise.all(readers.map((reader) => reader.cancel()));
+    }
+  };
+  const timer = setTimeout(() => readers.map((reader) => reader.cancel()), 30_000);
+  await Promise.all(readers.map(read));
+  clearTimeout(timer);
+  assert.deepEqual([...missing], [], "types of events that did not arrive");
+  return events;
+}
+
+// Checks modules that use the compiled SDK with the compiler.
+function compile(modules) {
+  const folder = mkdtempSync(join(sdk, "check-"));
+  const files = Object.entries(modules).map(([name, text]) => (writeFileSync(join(folder, `${name}.mts`), text), `${name}.mts`));
+  const paths = { "@b2b-protocol/sdk": [join(sdk, "index.d.ts")], "@b2b-protocol/sdk/*": [join(sdk, "*.d.ts")] };
+  const options = { noEmit: true, strict: true, exactOptionalPropertyTypes: true, module: "nodenext", target: "es2022", lib: ["es2022", "dom"], types: [], paths };
+  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions: options, files }));
+  const tsc = createRequire(new URL("../package.json", import.meta.url)).resolve("typescript/bin/tsc");
+  execFileSync(process.execPath, [tsc, "--project", folder], { stdio: "pipe" });
+}
+
+test("every operation responds with its type", async () => {
+  const { called, source, events } = await run();
+  const all = Object.keys(operations).filter((name) => typeof operations[name] === "function");
+  const uncalled = all.filter((name) => ![...called].some((call) => methodOf(call) === name));
+  assert.deepEqual(uncalled, [], "operations that no step calls");
+  assert.deepEqual(Object.keys(new Rest(() => {})).length, 0, "methods are not enumerable");
+  source.push(...events.map((event) => `{ const event: Event = ${JSON.stringify(event)}; void event; }`));
+  const imports = ['import type * as operations from "@b2b-protocol/sdk/operations";', 'import type { Event } from "@b2b-protocol/sdk";'];
+  const wrong = ['const e: Event = { type: "bot_renamed", bot_id: "a", old_name: "b", new_name: null };', "void e;"];
+  try {
+    compile({ responses: [...imports, ...source].join("\n") });
+  } catch (error) {
+    assert.fail(error.stdout.toString());
+  }
+  assert.throws(() => compile({ wrong: [...imports, ...wrong].join("\n") }), (error) => /'null' is not assignable/.test(error.stdout.toString()));
+});
+
+test("a path value cannot name another path", async () => {
+  const paths = [];
+  const rest = new Rest(async (request) => (paths.push(request.path), Response.json({})));
+  await rest.getBot("a/b?c#d %é..");
+  assert.deepEqual(paths, ["/api/bots/a%2Fb%3Fc%23d%20%25%C3%A9.."]);
+  for (const value of ["", ".", ".."]) {
+    await assert.rejects(rest.getBot(value), TypeError);
+  }
+});
+
+test("a request has the fields where the server reads them", async () => {
+  const requests = [];
+  const rest = new Rest(async (request) => (requests.push(request), Response.json({})));
+  await rest.updateThread("t", { topic: "x", context: null, close_reason: undefined, expected_revision: 0, expected_revisions: [3, 4] });
+  assert.equal(requests[0].headers["If-Match"], '"0", "3", "4"');
+  assert.equal(requests[0].body, '{"topic":"x","context":null}');
+  await rest.updateThread("t", { topic: "x" }, { timeout: 7, headers: { A: "b" } });
+  assert.deepEqual(requests[1], { method: "PATCH", path: "/api/threads/t", headers: { "Content-Type": "application/json", A: "b" }, body: '{"topic":"x"}', timeout: 7 });
+  await rest.subscribe({ types: ["message", "bot_online"], cursor: "5", thread_ids: undefined });
+  assert.deepEqual(requests[2], { method: "GET", path: "/api/events?types=message%2Cbot_online", headers: { "Last-Event-ID": "5" }, stream: true });
+  await assert.rejects(rest.uploadFile(new Blob(["x"])), TypeError);
+});
+
+test("an error response is an error of the catalogue, or a B2BError", async () => {
+  const respond = (body, init) => new Rest(async () => new Response(body, init));
+  const caught = (rest) => rest.getMe().then(() => assert.fail("no error"), (error) => error);
+  const limited = await caught(respond('{"error":"slow down","code":"RATE_LIMITED","hint":"wait","retry_after":3,"more":1}', { status: 429 }));
+  assert.ok(limited instanceof root.RateLimited && limited instanceof Error);
+  assert.deepEqual({ ...limited }, { status: 429, code: "RATE_LIMITED", hint: "wait", retryAfter: 3, retryable: true, body: { error: "slow down", code: "RATE_LIMITED", hint: "wait", retry_after: 3, more: 1 }, name: "RateLimited" });
+  assert.equal(String(limited), "RateLimited: slow down");
+  const proxy = await caught(respond("<h1>Bad gateway</h1>", { status: 502, headers: { "Retry-After": "9" } }));
+  assert.equal(proxy.constructor, B2BError);
+  assert.deepEqual([proxy.name, proxy.code, proxy.status, proxy.retryAfter, proxy.retryable, proxy.body], ["B2BError", "", 502, 9, true, "<h1>Bad gateway</h1>"]);
+  const newer = await caught(respond('{"error":"x","code":"toString"}', { status: 400 }));
+  assert.deepEqual([newer.constructor, newer.code, newer.retryable], [B2BError, "toString", false]);
+  assert.equal((await caught(respond("<h1>Log in</h1>"))).message, "the response is not JSON");
+  const degraded = respond('{"status":"degraded"}', { status: 503 });
+  assert.deepEqual(await degraded.getHealth(), { status: "degraded" });
+  await assert.rejects(respond('{"error":"busy","code":"UNAVAILABLE"}', { status: 503 }).getHealth(), root.Unavailable);
+});
+
+test("the transport ends a call in time, or when it is cancelled", async () => {
+  const server = createServer((request, response) => {
+    response.writeHead(200, { "Content-Type": "text/event-stream" });
+    response.write("data: {}"); // and never ends
+  });
+  await new Promise((done) => server.listen(0, "127.0.0.1", done));
+  const at = `http://127.0.0.1:${server.address().port}`;
+  const rest = new Rest(httpTransport({ url: at, timeout: 100 }));
+  await assert.rejects(rest.getMe(), { name: "TimeoutError" });
+  await assert.rejects(rest.getMe({}, { signal: AbortSignal.abort(new Error("enough")) }), { message: "enough" });
+  const controller = new AbortController();
+  const stream = await rest.subscribe({}, { signal: controller.signal });
+  await new Promise((done) => setTimeout(done, 200)); // longer than the timeout
+  const reader = stream.body.getReader();
+  assert.ok((await reader.read()).value.length > 0);
+  const rest2 = reader.read();
+  controller.abort(new Error("enough"));
+  await assert.rejects(rest2, { message: "enough" });
+  server.closeAllConnections();
+  server.close();
+  for (const wrong of ["", "localhost:4800", "ftp://localhost"]) {
+    assert.throws(() => httpTransport({ url: wrong }), TypeError);
+  }
+});
+
+test("a transport sends its token, org and base path", async () => {
+  const seen = [];
+  const rest = new Rest(httpTransport({ url: "http://h/hub//", token, orgId: "o", fetch: async (...args) => (seen.push(args), Response.json({})) }));
+  await rest.getMe();
+  assert.equal(seen[0][0], "http://h/hub/api/me");
+  assert.deepEqual(seen[0][1].headers, { Authorization: `Bearer ${token}`, "X-Org-Id": "o" });
+});
+
+test("the examples of the documentation compile", () => {
+  const modules = {};
+  for (const page of ["../../../docs/use/sdks.md", "../README.md"]) {
+    for (const [, code] of readFileSync(new URL(page, import.meta.url), "utf8").matchAll(/```ts\n(.*?)```/gs)) {
+      if (!code.includes("@connectrpc/")) { // which is not installed here
+        modules[`example${Object.keys(modules).length}`] = `${code}\ndeclare const process: { env: Record<string, string>; argv: string[] };`;
+      }
+    }
+  }
+  assert.ok(Object.keys(modules).length >= 3);
+  try {
+    compile(modules);
+  } catch (error) {
+    assert.fail(error.stdout?.toString() ?? error);
+  }
+});
