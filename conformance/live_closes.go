@@ -133,9 +133,8 @@ func tokenRevocationCloses(t *T) {
 	t.Do("DELETE", "/api/me/tokens/"+root.Str("id"), h.Ann, nil).OK()
 	closed(t, 4002, "Token revoked", []*Socket{byToken}, stay...)
 	closed(t, 4002, "Session revoked", []*Socket{byOwner}, stay...)
-	for _, f := range streams {
-		f.ends()
-	}
+	streams[0].endsWith("INVALID_TOKEN")
+	streams[1].endsWith("AUTH_REQUIRED")
 	for _, ticket := range tickets {
 		t.dial("with a ticket from before", "ticket", ticket).closes(4001)
 	}
@@ -179,9 +178,8 @@ func endsByTime(t *T) {
 
 	byToken.closes(4001, "Token expired")
 	byOwner.closes(4002, "Session expired")
-	for _, f := range streams {
-		f.ends()
-	}
+	streams[0].endsWith("TOKEN_EXPIRED")
+	streams[1].endsWith("AUTH_REQUIRED")
 	if took := time.Since(made); took < lifetime || took > lifetime+late {
 		t.Errorf("a token of %v ended its sockets and streams after %v", lifetime, took)
 	}

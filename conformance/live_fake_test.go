@@ -147,6 +147,23 @@ func TestStream(t *testing.T) {
 	}
 }
 
+// TestStreamEndsWith: the check of how a stream ends accepts the right code alone.
+func TestStreamEndsWith(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]int{
+		": hello\n\nevent: error\ndata: {\"code\":\"FORBIDDEN\"}\n\n":   0,
+		": hello\n\nevent: resume\ndata: {\"code\":\"FORBIDDEN\"}\n\n":  0,
+		": hello\n\nevent: error\ndata: {\"code\":\"NOT_FOUND\"}\n\n":   1,
+		": hello\n\nevent: message\ndata: {\"code\":\"FORBIDDEN\"}\n\n": 1,
+		": hello\n\n": 1,
+	} {
+		failures := tryLive(t, liveFake{stream: body}, func(t *T) { t.stream("a bot", nil, nil).endsWith("FORBIDDEN") })
+		if len(failures) != want {
+			t.Errorf("%q: %v", body, failures)
+		}
+	}
+}
+
 func TestEventsExcludeRepliesAndPresence(t *testing.T) {
 	t.Parallel()
 	var frames []Frame

@@ -76,6 +76,17 @@ func (t *T) tryStream(name string, c Caller, keyValues []string, opts ...Option)
 	return s, ""
 }
 
+// endsWith waits until the stream ends and asserts the code of the error that it ends with.
+func (s *Stream) endsWith(code string) {
+	s.ends()
+	all := s.all()
+	if len(all) == 0 || all[len(all)-1].Event != "error" && all[len(all)-1].Event != "resume" {
+		s.errorf("ended without an event error or resume, want %s", code)
+	} else if last := all[len(all)-1]; last.str("code") != code {
+		s.errorf("ended with %s, want the code %s", last.Raw, code)
+	}
+}
+
 // parse reads server-sent events to the end of the stream and adds them to the feed.
 func (s *Stream) parse(r io.Reader) error {
 	lines := bufio.NewReader(r)

@@ -154,8 +154,11 @@ func streamEnds(t *T) {
 	h.Bob.SetStatus("rejected")
 	t.Do("DELETE", "/api/me", h.Cyd, nil).OK()
 	t.Do("DELETE", "/api/orgs/"+gone.ID, t.Super(), nil).Status(204)
-	for _, f := range over {
-		f.ends()
+	for name, code := range map[string]string{
+		"revoked": "INVALID_TOKEN", "out": "AUTH_REQUIRED", "human": "AUTH_REQUIRED",
+		"rejected": "FORBIDDEN", "deleted": "FORBIDDEN", "destroyed": "FORBIDDEN",
+	} {
+		over[name].endsWith(code)
 	}
 	received := slices.DeleteFunc(kinds(events(over["rejected"].all())), func(kind string) bool { return kind == "" }) // frames that say why the stream ends
 	if len(received) == 0 || received[len(received)-1] != "bot_status_changed" {
@@ -164,7 +167,7 @@ func streamEnds(t *T) {
 	h.Bot("new")
 	stay.next("bot_registered")
 	h.SetStatus("suspended")
-	stay.ends()
+	stay.endsWith("FORBIDDEN")
 	h.SetStatus("active")
 	t.stream("ann again", h.Ann, nil)
 }

@@ -35,6 +35,7 @@ import (
 	"github.com/b2b-protocol/b2b/internal/seal"
 	"github.com/b2b-protocol/b2b/internal/service"
 	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
+	"github.com/b2b-protocol/b2b/internal/subscription"
 	"github.com/b2b-protocol/b2b/internal/tally"
 	"github.com/b2b-protocol/b2b/internal/vault"
 	"github.com/b2b-protocol/b2b/internal/webhook"
@@ -318,12 +319,12 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		s.stop() // clients of streams reconnect to another node
 		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 		defer cancel()
-		code, reason := 1001, "Server shutting down"
+		reason := subscription.ServerStopping
 		if errors.Is(context.Cause(ctx), ErrRestart) {
-			code, reason = 1012, "Service restart"
+			reason = subscription.ServerRestarting
 		}
 		jobs.Go(func() error {
-			s.sockets.Close(drain, code, reason)
+			s.sockets.Close(drain, reason)
 			return nil
 		})
 		if err := h.Shutdown(drain); err != nil {
@@ -352,6 +353,6 @@ func (s *Server) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	s.stop()
-	s.sockets.Close(ctx, 1001, "Server shutting down")
+	s.sockets.Close(ctx, subscription.ServerStopping)
 	return errors.Join(s.online.Close(ctx), s.node.End(ctx), s.leaveLog(), s.auth.Close(), s.files.Close(), s.store.Close())
 }

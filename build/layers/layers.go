@@ -70,6 +70,7 @@ var Places = []Place{
 	{"internal/presence", Resources},
 	{"internal/store/sqlstore/...", Resources},
 	{"internal/store/storetest/...", Resources},
+	{"internal/subscription", Resources},
 
 	{"internal/store", Persistence},
 
@@ -117,6 +118,7 @@ var SameLayer = map[string][]string{
 	"build/restclient":                 {"build/wireschema"},
 	"internal/concurrency":             {"internal/call"},
 	"internal/presence":                {"internal/node"},
+	"internal/subscription":            {"internal/eventlog"},
 	"internal/wire":                    {"internal/call"},
 	"internal/store/storetest":         {"internal/store/sqlstore"}, // tests its Store on each database
 	"internal/store/storetest/pgtest":  {"internal/store/sqlstore"}, // migrates a template for tests

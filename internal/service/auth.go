@@ -12,6 +12,7 @@ import (
 	"github.com/b2b-protocol/b2b/internal/auth"
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/store"
+	"github.com/b2b-protocol/b2b/internal/subscription"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
@@ -359,9 +360,9 @@ func (s *authService) evict(ctx context.Context, tx authTx, session *store.Sessi
 	if session.OrgID == nil {
 		return nil
 	}
-	why := "Session evicted"
+	why := subscription.SessionEvicted
 	if session.Role == store.RoleOrgAdmin {
-		why = "Credential rotated" // the close reason that clients know (B2B-WS-005)
+		why = subscription.CredentialRotated // the close reason that clients know (B2B-WS-005)
 	}
 	return s.credentialEnded(ctx, tx, deref(session.BotID), why)
 }

@@ -2,12 +2,12 @@ package service
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/eventlog"
 	"github.com/b2b-protocol/b2b/internal/eventtype"
+	"github.com/b2b-protocol/b2b/internal/subscription"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
@@ -53,7 +53,7 @@ func (s *eventService) Subscribe(ctx context.Context, req *b2bv1.SubscribeReques
 	info := call.From(ctx)
 	sub, err := s.Events.Subscribe(ctx, viewer(info.Caller), from, filter)
 	if err != nil {
-		return ended(err)
+		return subscription.Of(err)
 	}
 	defer sub.Close()
 	call.Endless(ctx)
@@ -80,7 +80,7 @@ func (s *eventService) Subscribe(ctx context.Context, req *b2bv1.SubscribeReques
 		stop()
 		switch {
 		case s.Streams.Err() != nil:
-			return ended(eventlog.ErrClosed)
+			return subscription.For(subscription.ServerStopping)
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case !over: // if it is over, a final error is returned again by the next follow
@@ -161,7 +161,7 @@ func (f *follower) follow(ctx context.Context) error {
 	for ctx.Err() == nil {
 		it, err := f.sub.Next(ctx)
 		if err != nil {
-			return ended(err)
+			return subscription.Of(err)
 		}
 		switch {
 		case it.Recheck:
@@ -187,22 +187,6 @@ func (f *follower) deliver(it *eventlog.Item) error {
 		res.Cursor = &it.Cursor
 	}
 	return f.send(res)
-}
-
-// ended converts the reason why a stream ended, or did not start, to an error for the caller.
-func ended(err error) error {
-	var slow *eventlog.SlowError
-	switch {
-	case errors.As(err, &slow):
-		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "The client reads too slowly").
-			WithHint("Subscribe again from the cursor: no event is lost.").With("cursor", slow.Resume.String())
-	case errors.Is(err, eventlog.ErrClosed):
-		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "The server is stopping").
-			WithHint("Subscribe again from the last cursor: no event is lost.")
-	case errors.Is(err, eventlog.ErrAccess):
-		return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_FORBIDDEN, "The caller no longer has access")
-	}
-	return err
 }
 
 // position parses a cursor. It returns nil, which means the end of the log, for an absent or empty

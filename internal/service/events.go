@@ -9,6 +9,7 @@ import (
 
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/store"
+	"github.com/b2b-protocol/b2b/internal/subscription"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
@@ -69,8 +70,8 @@ func (c *core) accessChanged(ctx context.Context, tx eventTx, bot string) error 
 
 // credentialEnded is accessChanged with the close reason of the connections that lose their
 // credential by the change.
-func (c *core) credentialEnded(ctx context.Context, tx eventTx, bot, why string) error {
-	return c.appendAccessChange(ctx, tx, bot, why, false)
+func (c *core) credentialEnded(ctx context.Context, tx eventTx, bot string, why subscription.Reason) error {
+	return c.appendAccessChange(ctx, tx, bot, why.String(), false)
 }
 
 // statusChanged is accessChanged for a change of the status of a bot or an org. ended reports

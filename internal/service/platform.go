@@ -11,6 +11,7 @@ import (
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/seal"
 	"github.com/b2b-protocol/b2b/internal/store"
+	"github.com/b2b-protocol/b2b/internal/subscription"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
@@ -227,7 +228,7 @@ func (c *core) rotateSecret(ctx context.Context, tx secretTx, id string) (string
 	if err != nil {
 		return "", err
 	}
-	return secret, c.credentialEnded(ctx, tx, "", "Credential rotated")
+	return secret, c.credentialEnded(ctx, tx, "", subscription.CredentialRotated)
 }
 
 // lastTime is the end of the year 9999 in Unix milliseconds, the latest time of a Timestamp. JSON

@@ -12,6 +12,7 @@ import (
 	"github.com/b2b-protocol/b2b/internal/eventtype"
 	"github.com/b2b-protocol/b2b/internal/seal"
 	"github.com/b2b-protocol/b2b/internal/store"
+	"github.com/b2b-protocol/b2b/internal/subscription"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
@@ -114,9 +115,15 @@ func (r *reader) run(ctx context.Context) error {
 // another node, or by none.
 func ignoreExpected(err error) error {
 	switch {
-	case errors.Is(err, errLost), errors.Is(err, eventlog.ErrAccess), errors.Is(err, eventlog.ErrClosed),
-		errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrNoOrg), errors.Is(err, store.ErrClosed), errors.Is(err, context.Canceled):
+	case errors.Is(err, errLost), errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrNoOrg), errors.Is(err, store.ErrClosed), errors.Is(err, context.Canceled):
 		return nil
+	}
+	var end *subscription.End
+	if errors.As(err, &end) {
+		switch end.Reason.Webhook() {
+		case subscription.WebhookStops, subscription.WebhookEnds, subscription.WebhookMoves:
+			return nil
+		}
 	}
 	return err
 }
@@ -186,7 +193,7 @@ func (r *reader) subscribe(ctx context.Context) error {
 			return nil
 		}
 		if !hasCode(err, b2bv1.ErrorCode_ERROR_CODE_CURSOR_EXPIRED) {
-			return fmt.Errorf("follow the log: %w", err)
+			return fmt.Errorf("follow the log: %w", subscription.Of(err))
 		}
 		rows, err := r.d.Store.ReadLog(ctx, r.ref.OrgID, r.seq, 1)
 		if err != nil {
@@ -293,16 +300,16 @@ func (r *reader) until(ctx context.Context, d time.Duration) (context.Context, f
 
 // resubscribe subscribes again after an error that does not end the webhook.
 func (r *reader) resubscribe(ctx context.Context, err error) error {
-	var slow *eventlog.SlowError
-	switch {
-	case errors.As(err, &slow): // the receiver is slower than the log
-	case hasCode(err, b2bv1.ErrorCode_ERROR_CODE_EPOCH_CHANGED, b2bv1.ErrorCode_ERROR_CODE_CURSOR_AHEAD, b2bv1.ErrorCode_ERROR_CODE_CURSOR_EXPIRED):
+	end := subscription.Of(err)
+	switch end.Reason.Webhook() {
+	case subscription.WebhookResumes: // the receiver is slower than the log
+	case subscription.WebhookReplays:
 		r.d.Logger.WarnContext(ctx, "the log of a webhook was replaced", "bot", r.ref.BotID, "org", r.ref.OrgID, "error", err)
 		wait, stop := r.until(ctx, pause)
 		<-wait.Done()
 		stop()
 	default:
-		return fmt.Errorf("follow the log: %w", err)
+		return fmt.Errorf("follow the log: %w", end)
 	}
 	r.sub.Close()
 	return r.subscribe(ctx)

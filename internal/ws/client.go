@@ -13,7 +13,7 @@ import (
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/eventlog"
 	"github.com/b2b-protocol/b2b/internal/intake"
-	"github.com/b2b-protocol/b2b/internal/store"
+	"github.com/b2b-protocol/b2b/internal/subscription"
 	"github.com/b2b-protocol/b2b/internal/wire"
 )
 
@@ -161,7 +161,7 @@ func (c *client) write() {
 		c.send(&out)
 		switch {
 		case err != nil:
-			if e := c.closeFrameFor(c.ctx, err); e != nil {
+			if e := c.endOf(c.ctx, err); e != nil {
 				c.end(e)
 			}
 			return
@@ -169,7 +169,7 @@ func (c *client) write() {
 			c.server.forget(c.org, it)
 			c.recheck(it.Why)
 		case it.Local != nil:
-			if e, ok := it.Local.(*closeFrame); ok {
+			if e, ok := it.Local.(*subscription.End); ok {
 				c.end(e)
 			}
 		}
@@ -243,7 +243,7 @@ func (c *client) answerSoon(frame []byte) {
 // may not get the later events, unless the log itself ends the subscription.
 func (c *client) recheck(why string) {
 	if why == "" {
-		why = sessionRevoked
+		why = subscription.SessionRevoked.String()
 	}
 	caller, err := c.server.Access.Authenticate(c.ctx, c.creds)
 	if err == nil {
@@ -253,11 +253,11 @@ func (c *client) recheck(why string) {
 	if c.ctx.Err() != nil {
 		return
 	}
-	e := refusedLater(err, why)
+	e := subscription.RefusedLater(err, why)
 	switch {
 	case e == nil:
 		c.server.Log.Error("credential of a connection cannot be checked, closing it", "error", err)
-		c.end(endInternal)
+		c.end(subscription.For(subscription.Internal))
 	case call.AccessEnded(err) || c.removed(c.ctx):
 		c.endLast(e)
 	default:
@@ -267,18 +267,13 @@ func (c *client) recheck(why string) {
 
 // removed reports whether the bot or org of the connection was deleted.
 func (c *client) removed(ctx context.Context) bool {
-	var err error
-	if c.bot == "" {
-		_, err = c.server.Store.Org(ctx, c.org)
-	} else {
-		_, err = c.server.Store.Bot(ctx, c.org, c.bot)
-	}
-	return errors.Is(err, store.ErrNotFound)
+	why, err := subscription.Lost(ctx, c.server.Store, c.org, c.bot)
+	return err == nil && (why == subscription.BotDeleted || why == subscription.OrgDestroyed)
 }
 
 // endLast ends the connection with a close frame after the events up to now (B2B-WS-006), unless
 // the log ends it before.
-func (c *client) endLast(e *closeFrame) {
+func (c *client) endLast(e *subscription.End) {
 	if !c.closeQueued.Swap(true) {
 		c.sub.Last(e)
 	}
@@ -295,7 +290,7 @@ func (c *client) check(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
-	e, ends, now := refusedLater(err, sessionExpired), c.ends.Load(), time.Now()
+	e, ends, now := subscription.RefusedLater(err, subscription.SessionExpired.String()), c.ends.Load(), time.Now()
 	switch {
 	case e == nil:
 		c.server.Log.Error("credential of a connection cannot be checked", "error", err)
@@ -340,14 +335,15 @@ func (c *client) ping() {
 
 // end starts to close the connection with a close frame, and does not wait. It reports whether this
 // call was the first.
-func (c *client) end(e *closeFrame) (first bool) {
+func (c *client) end(e *subscription.End) (first bool) {
 	c.closing.Do(func() {
 		first = true
 		c.cancel()
 		c.server.tasks.Go(func() {
 			kill := time.AfterFunc(closeWait, c.cut)
 			defer kill.Stop()
-			if err := c.conn.Close(e.code, e.reason); err != nil {
+			code, reason := e.Close()
+			if err := c.conn.Close(websocket.StatusCode(code), reason); err != nil {
 				c.server.Log.Debug("close frame not sent, the client is gone", "error", err)
 			}
 		})
@@ -356,7 +352,7 @@ func (c *client) end(e *closeFrame) (first bool) {
 }
 
 // drain ends the connection after the current frame and its reply.
-func (c *client) drain(e *closeFrame) {
+func (c *client) drain(e *subscription.End) {
 	c.handling.Lock()
 	defer c.handling.Unlock()
 	if !c.stopped {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/b2b-protocol/b2b/internal/subscription"
 	"github.com/b2b-protocol/b2b/internal/ws"
 )
 
@@ -209,7 +210,7 @@ func TestShutdown(t *testing.T) {
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
-		w.sockets.Close(ctx, 1012, "Service restart")
+		w.sockets.Close(ctx, subscription.ServerRestarting)
 	}()
 	s.closed(1012, "Service restart")
 	oa.closed(1012, "Service restart")

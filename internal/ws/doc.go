@@ -23,16 +23,5 @@
 // reason. Since the log reports the change, this works on every node. A client that reads too
 // slowly is closed with 4008 and can resume from the cursor of the last frame that it read. A
 // connection that does not respond to pings for half a minute is cut without a close frame.
-//
-//	4001   the ticket is not valid, or its token has expired
-//	4002   the session or token of the connection has ended, or its bot was deleted
-//	4003   the bot belongs to another org
-//	4008   slow consumer, resume from your cursor
-//	4009   the cursor is not valid; the reason is the code of the error
-//	4010   the bot has too many streams and connections
-//	4100   the org is not active
-//	4101   the org was destroyed
-//	4403   the bot is not active
-//	1001   the server stops
-//	1011   the server failed
+// The table of package subscription lists the codes and reasons.
 package ws

@@ -27,6 +27,7 @@ import (
 	"github.com/b2b-protocol/b2b/internal/service"
 	"github.com/b2b-protocol/b2b/internal/store"
 	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
+	"github.com/b2b-protocol/b2b/internal/subscription"
 	"github.com/b2b-protocol/b2b/internal/ws"
 )
 
@@ -87,7 +88,7 @@ func newFixture(t testing.TB, edit ...func(*ws.Config)) *fixture {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		w.sockets.Close(ctx, 1001, "the test is over")
+		w.sockets.Close(ctx, subscription.ServerStopping)
 		w.http.Close()
 		err := online.Close(context.Background())
 		hub.Close()

@@ -12,15 +12,16 @@ import (
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/eventlog"
 	"github.com/b2b-protocol/b2b/internal/store"
+	"github.com/b2b-protocol/b2b/internal/subscription"
 )
 
 // admit checks a handshake (B2B-WS-003): the ticket, its caller, then the cursor. It returns a
-// client with a subscription, or the close frame for the refusal.
-func (s *Server) admit(r *http.Request) (*client, *closeFrame) {
+// client with a subscription, or the end for the refusal.
+func (s *Server) admit(r *http.Request) (*client, *subscription.End) {
 	query := r.URL.Query()
 	text := query.Get("ticket")
 	if text == "" {
-		return nil, endMissing
+		return nil, subscription.For(subscription.TicketMissing)
 	}
 	c, refusal, err := s.identify(r, text)
 	if err == nil && refusal == nil {
@@ -31,7 +32,7 @@ func (s *Server) admit(r *http.Request) (*client, *closeFrame) {
 		if r.Context().Err() == nil { // otherwise the client is gone
 			s.failed.Count("connection", "error", err)
 		}
-		return nil, endInternal
+		return nil, subscription.For(subscription.Internal)
 	case refusal != nil:
 		return nil, refusal
 	}
@@ -39,21 +40,21 @@ func (s *Server) admit(r *http.Request) (*client, *closeFrame) {
 }
 
 // identify spends the ticket and authenticates its caller.
-func (s *Server) identify(r *http.Request, text string) (*client, *closeFrame, error) {
+func (s *Server) identify(r *http.Request, text string) (*client, *subscription.End, error) {
 	ctx := r.Context()
 	ticket, err := s.Tickets.Take(ctx, text)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, endTicket, nil
+		return nil, subscription.For(subscription.TicketInvalid), nil
 	}
 	if errors.Is(err, auth.ErrUnsure) {
-		return nil, endUnsure, nil
+		return nil, subscription.For(subscription.TicketUnchecked), nil
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("take a ticket: %w", err)
 	}
 	now := time.Now()
 	if ticket.ExpiresAt <= now.UnixMilli() {
-		return nil, endTicket, nil
+		return nil, subscription.For(subscription.TicketInvalid), nil
 	}
 	creds := call.Credentials{OrgID: ticket.OrgID}
 	if ticket.SessionHash != nil {
@@ -63,13 +64,13 @@ func (s *Server) identify(r *http.Request, text string) (*client, *closeFrame, e
 	}
 	caller, err := s.Access.Authenticate(ctx, creds)
 	if err != nil {
-		if refusal := refusedAtOpen(err); refusal != nil {
+		if refusal := subscription.RefusedAtOpening(err); refusal != nil {
 			return nil, refusal, nil
 		}
 		return nil, nil, fmt.Errorf("authenticate: %w", err)
 	}
 	if caller.Kind != call.Bot && caller.Kind != call.OrgAdmin {
-		return nil, endIdentity, nil
+		return nil, subscription.For(subscription.IdentityInvalid), nil
 	}
 	call.Authenticated(ctx)
 	info := s.Edge.Info(r, "ws")
@@ -88,12 +89,12 @@ func (s *Server) identify(r *http.Request, text string) (*client, *closeFrame, e
 
 // subscribe starts to read the log for a client, from the cursor or from its end, and marks its bot
 // online.
-func (s *Server) subscribe(ctx context.Context, c *client, cursor string) (*closeFrame, error) {
+func (s *Server) subscribe(ctx context.Context, c *client, cursor string) (*subscription.End, error) {
 	var from *eventlog.Position
 	if cursor != "" {
 		p, err := eventlog.ParsePosition(cursor)
 		if err != nil {
-			return badPosition(err), nil
+			return subscription.Of(err), nil
 		}
 		from = &p
 	}
@@ -103,13 +104,11 @@ func (s *Server) subscribe(ctx context.Context, c *client, cursor string) (*clos
 	}
 	viewer := eventlog.Viewer{OrgID: c.org, BotID: c.bot, Admin: caller.Admin, Scopes: caller.Scopes}
 	c.sub, err = s.Hub.Subscribe(ctx, viewer, from, eventlog.Filter{})
-	switch {
-	case errors.Is(err, eventlog.ErrAccess):
-		return endInactive, nil
-	case errors.Is(err, eventlog.ErrClosed):
-		return &closeFrame{1001, "Server shutting down"}, nil
-	case err != nil:
-		if refusal := badPosition(err); refusal != nil {
+	if errors.Is(err, eventlog.ErrAccess) {
+		return subscription.For(subscription.OrgInactive), nil
+	}
+	if err != nil {
+		if refusal := subscription.Of(err); refusal.Reason != subscription.Internal {
 			return refusal, nil
 		}
 		return nil, fmt.Errorf("subscribe: %w", err)
@@ -128,8 +127,8 @@ func (s *Server) subscribe(ctx context.Context, c *client, cursor string) (*clos
 }
 
 // refusedOr tells a refused credential from a failure to check it.
-func refusedOr(err error) (*closeFrame, error) {
-	if refusal := refusedAtOpen(err); refusal != nil {
+func refusedOr(err error) (*subscription.End, error) {
+	if refusal := subscription.RefusedAtOpening(err); refusal != nil {
 		return refusal, nil
 	}
 	return nil, fmt.Errorf("authenticate: %w", err)

@@ -4,8 +4,6 @@ import (
 	"io"
 	"sync/atomic"
 	"time"
-
-	"github.com/coder/websocket"
 )
 
 const (
@@ -15,8 +13,6 @@ const (
 	// its start.
 	leastPace = 32 << 10
 )
-
-var endSlowMessage = &closeFrame{websocket.StatusPolicyViolation, "The message came too slowly"}
 
 // pace measures how fast the current message arrives (B2B-LIM-042). The reading goroutine updates
 // it and Server.beat checks it, so no message needs a timer. Times are nanoseconds since the

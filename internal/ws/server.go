@@ -14,6 +14,7 @@ import (
 	"github.com/b2b-protocol/b2b/internal/eventlog"
 	"github.com/b2b-protocol/b2b/internal/intake"
 	"github.com/b2b-protocol/b2b/internal/store"
+	"github.com/b2b-protocol/b2b/internal/subscription"
 	"github.com/b2b-protocol/b2b/internal/tally"
 )
 
@@ -84,7 +85,7 @@ type Server struct {
 	mu        sync.Mutex
 	clients   map[*client]struct{}
 	next      int // slot of the next client
-	closed    *closeFrame
+	closed    *subscription.End
 	forgotten map[string]*eventlog.Item // by org, the last change of access that was handled
 }
 
@@ -141,16 +142,17 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // refuse closes a connection that was refused.
-func (s *Server) refuse(conn *websocket.Conn, up *upgrade, e *closeFrame) {
+func (s *Server) refuse(conn *websocket.Conn, up *upgrade, e *subscription.End) {
 	kill := time.AfterFunc(closeWait, func() { _ = up.socket.Close() }) // the client may not respond to the close frame
 	defer kill.Stop()
-	if err := conn.Close(e.code, e.reason); err != nil {
+	code, reason := e.Close()
+	if err := conn.Close(websocket.StatusCode(code), reason); err != nil {
 		s.Log.Debug("close frame not sent, the refused client is gone", "error", err)
 	}
 }
 
-// add starts a client, or returns the close frame if the server is closing.
-func (s *Server) add(c *client) *closeFrame {
+// add starts a client, or returns the end if the server is closing.
+func (s *Server) add(c *client) *subscription.End {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed != nil {
@@ -187,11 +189,11 @@ func (s *Server) all() []*client {
 	return out
 }
 
-// Close ends every connection with a close frame, after its current operation and the reply.
-// Connections that are still open when ctx ends are cut. New connections are refused with the same
-// close frame.
-func (s *Server) Close(ctx context.Context, code int, reason string) {
-	e := &closeFrame{websocket.StatusCode(code), reason}
+// Close ends every connection for a reason (ServerStopping or ServerRestarting), after its current operation and the reply.
+// Connections that are still open when ctx ends are cut. New connections are refused for the
+// same reason.
+func (s *Server) Close(ctx context.Context, reason subscription.Reason) {
+	e := subscription.For(reason)
 	s.mu.Lock()
 	s.closed = e
 	s.mu.Unlock()
@@ -231,7 +233,7 @@ func (s *Server) beat() {
 		var check []*client
 		now := time.Now().UnixMilli()
 		for _, c := range s.all() {
-			if c.pace.slow(s.Stall) && c.end(endSlowMessage) {
+			if c.pace.slow(s.Stall) && c.end(subscription.For(subscription.MessageSlow)) {
 				s.cuts.Count("message", "peer", c.ip)
 			}
 			if c.slot%ticksPerHeartbeat == n%ticksPerHeartbeat {
