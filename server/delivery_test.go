@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/b2b-protocol/b2b/internal/store"
+	"github.com/b2b-protocol/b2b/internal/waittest"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
@@ -101,12 +102,10 @@ func (n *node) listen(t testing.TB, org string, c caller, d transport, got *atom
 		defer close(done)
 		n.server.Handler().ServeHTTP(s, r)
 	}()
-	for deadline := time.Now().Add(patience); !s.begun.Load(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: no event arrives", d.name)
-		}
+	waittest.Until(t, d.name+": an event arrives", func() bool {
 		n.publish(t, org, startName)
-	}
+		return s.begun.Load()
+	})
 	return func() {
 		cancel()
 		_ = s.Close() // never fails
@@ -166,15 +165,7 @@ func deliveries(t testing.TB, d transport, readers, events int) float64 {
 			}
 		}
 	}
-	for begin := time.Now(); got.Load() < int64(readers); time.Sleep(time.Millisecond) { // until all listen
-		got.Store(0)
-		n.publish(t, o.id, countedName)
-		time.Sleep(10 * time.Millisecond)
-		if time.Since(begin) > 20*time.Second {
-			t.Fatalf("%s: not all listen", d.name)
-		}
-	}
-	want = got.Load()
+	round() // listen has returned, so all listen
 	_ = mallocs(warm, round)
 	return (mallocs(events, round) - commit*float64(events)) / float64(readers*events)
 }

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/b2b-protocol/b2b/internal/store/storetest/pgtest"
+	"github.com/b2b-protocol/b2b/internal/waittest"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/sdk/go/b2b/v1/b2bv1connect"
 	"github.com/b2b-protocol/b2b/server"
@@ -427,11 +428,8 @@ func TestTwoNodes(t *testing.T) {
 				}
 				act()
 				start := time.Now()
-				for b.send(c, "GET", "/api/me/workspace", nil).status != 401 {
-					if time.Since(start) > patience {
-						t.Fatalf("%s was believed for %v", what, patience)
-					}
-					time.Sleep(time.Millisecond)
+				if !waittest.Within(patience, func() bool { return b.send(c, "GET", "/api/me/workspace", nil).status == 401 }) {
+					t.Fatalf("%s was believed for %v", what, patience)
 				}
 				t.Logf("%s was believed for %v", what, time.Since(start))
 			}

@@ -112,7 +112,7 @@ func TestNothingIsWrittenAfterARevocation(t *testing.T) {
 		t.Fatal(a)
 	}
 	var writers sync.WaitGroup
-	stop := make(chan struct{})
+	stop, answered := make(chan struct{}), make(chan struct{}, 8)
 	for range 8 {
 		writers.Go(func() {
 			for {
@@ -123,14 +123,19 @@ func TestNothingIsWrittenAfterARevocation(t *testing.T) {
 				}
 				if a := two.send(o.other, "POST", "/api/send", body); a.status != 200 && a.status != 403 {
 					t.Errorf("while its status changes: %v", a)
-					return
+				}
+				select {
+				case answered <- struct{}{}:
+				default:
 				}
 			}
 		})
 	}
 	for range 10 {
 		for _, status := range []string{"rejected", "active"} {
-			time.Sleep(30 * time.Millisecond)
+			for range 2 * cap(answered) { // those from before, and some of this status
+				<-answered
+			}
 			one.must(t, o.human, "PATCH", "/api/org/bots/"+bot+"/status", map[string]any{"status": status})
 		}
 	}
@@ -186,19 +191,29 @@ func TestParentsOnEveryNode(t *testing.T) {
 	}
 	var minters sync.WaitGroup
 	made := make([][]caller, 4)
+	var minting sync.WaitGroup
+	minting.Add(len(made))
 	for i := range made {
 		minters.Go(func() {
+			defer func() {
+				if len(made[i]) < 2 {
+					t.Error("a token cannot be made")
+					minting.Done()
+				}
+			}()
 			for {
 				a := two.send(child, "POST", "/api/me/tokens", encode(t, map[string]any{"scopes": []string{"read"}}))
 				var token struct{ Token string }
 				if a.status != 200 || json.Unmarshal([]byte(a.body), &token) != nil {
 					return
 				}
-				made[i] = append(made[i], bearer("late", "bot", "read", token.Token))
+				if made[i] = append(made[i], bearer("late", "bot", "read", token.Token)); len(made[i]) == 2 {
+					minting.Done()
+				}
 			}
 		})
 	}
-	time.Sleep(50 * time.Millisecond) // so that some calls are in progress
+	minting.Wait() // calls are in progress
 	one.must(t, o.member, "DELETE", "/api/me/tokens/"+id, nil)
 	minters.Wait()
 	over = append(over, slices.Concat(made...)...)

@@ -113,7 +113,7 @@ func (n *liveNode) paceOf(t *testing.T, by caller, c paceTest, size int64, http2
 		for err = error(nil); err == nil; {
 			var took int64
 			if took, err = io.CopyN(io.Discard, res.Body, part); slowly {
-				time.Sleep(time.Second)
+				time.Sleep(time.Second) // Sleeps: the client reads slowly.
 			}
 			got += took
 		}

@@ -19,6 +19,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/b2b-protocol/b2b/internal/edge"
+	"github.com/b2b-protocol/b2b/internal/waittest"
 	"github.com/b2b-protocol/b2b/server"
 )
 
@@ -147,9 +148,12 @@ func untilClosed(t *testing.T, s stall, held []net.Conn, opened []time.Time) tim
 			if s.read {
 				_, err = io.Copy(io.Discard, conn)
 			} else {
-				for err == nil {
-					time.Sleep(20 * time.Millisecond)
+				waittest.Within(waittest.Most, func() bool {
 					_, err = conn.Write([]byte("\r\n"))
+					return err != nil
+				})
+				if err == nil {
+					err = os.ErrDeadlineExceeded
 				}
 			}
 			took := time.Since(opened[i])

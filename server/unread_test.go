@@ -14,6 +14,7 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
+	"github.com/b2b-protocol/b2b/internal/waittest"
 	"github.com/b2b-protocol/b2b/server"
 )
 
@@ -64,16 +65,10 @@ func TestUnreadAnswers(t *testing.T) {
 				t.Error("no answer has begun")
 			}
 			asked.close()
-			for tries := 0; ; tries++ { // the calls that are gone leave
+			waittest.Until(t, "the calls of the client that is gone end", func() bool {
 				a := n.send(own.member, "GET", list, nil)
-				if a.status == 200 && len(a.body) > 3_900_000 {
-					break
-				}
-				if tries > 100 {
-					t.Fatalf("after the client is gone: %d", a.status)
-				}
-				time.Sleep(50 * time.Millisecond)
-			}
+				return a.status == 200 && len(a.body) > 3_900_000
+			})
 		})
 	}
 }

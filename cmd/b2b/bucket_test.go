@@ -8,6 +8,7 @@ import (
 	"github.com/b2b-protocol/b2b/internal/files"
 	"github.com/b2b-protocol/b2b/internal/files/s3files"
 	"github.com/b2b-protocol/b2b/internal/files/s3files/s3test"
+	"github.com/b2b-protocol/b2b/internal/waittest"
 )
 
 // TestBucket keeps files in an S3 store: they can be read, whole and in ranges, also after a
@@ -111,7 +112,7 @@ func TestBucket(t *testing.T) {
 	}
 	operator := n.operator()
 	operator.must("DELETE", "/api/orgs/"+org["id"].(string), nil)
-	eventually(t, "the files of the org are gone", func() bool { return stored() == 0 })
+	waittest.Until(t, "the files of the org are gone", func() bool { return stored() == 0 })
 	if status, _ := reader.download(second, ""); status != http.StatusUnauthorized {
 		t.Errorf("a download in an org that is gone: %d", status)
 	}

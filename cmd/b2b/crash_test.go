@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/b2b-protocol/b2b/internal/waittest"
 )
 
 // TestKillLosesNothingAcknowledged kills the server with SIGKILL several times while clients post,
@@ -28,12 +30,12 @@ func killUnderLoad(t *testing.T, env []string) {
 	path := "/api/threads/" + thread["id"].(string) + "/messages"
 	token, readerToken := bots["writer"].token, bots["reader"].token
 
-	const clients, runs = 8, 3
+	const clients, runs, load = 8, 3, 100   // load is how many are acknowledged before a kill
 	acknowledged := make(map[string]string) // content by message id
 	for run := range runs {
 		var mu sync.Mutex
 		var wg sync.WaitGroup
-		before := len(acknowledged)
+		before, loaded := len(acknowledged), make(chan struct{})
 		for c := range clients {
 			wg.Go(func() {
 				poster := &client{t: t, url: n.URL, token: token}
@@ -45,16 +47,20 @@ func killUnderLoad(t *testing.T, env []string) {
 					}
 					mu.Lock()
 					acknowledged[answer["id"].(string)] = content
+					if len(acknowledged) == before+load {
+						close(loaded)
+					}
 					mu.Unlock()
 				}
 			})
 		}
-		time.Sleep(400 * time.Millisecond)
+		select {
+		case <-loaded:
+		case <-time.After(waittest.Most):
+			t.Error("too little was acknowledged")
+		}
 		n.kill()
 		wg.Wait()
-		if len(acknowledged) == before {
-			t.Fatal("nothing was acknowledged before the kill")
-		}
 		n = serve(t, data, env...)
 	}
 

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 	"unsafe"
+
+	"github.com/b2b-protocol/b2b/internal/waittest"
 )
 
 // descriptors limits how many files and connections the server may have open.
@@ -44,7 +46,7 @@ func TestDescriptorsRunOut(t *testing.T) {
 		}
 		anonymous = append(anonymous, conn)
 	}
-	eventually(t, "no connection is refused by the system", func() bool { return strings.Contains(n.logs.String(), "connections not accepted") })
+	waittest.Until(t, "no connection is refused by the system", func() bool { return strings.Contains(n.logs.String(), "connections not accepted") })
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 20 * time.Second}
 	for i := range 10 {
 		r, err := http.NewRequestWithContext(t.Context(), "POST", n.URL+"/api/send", strings.NewReader(fmt.Sprintf(`{"to":"reader","content":"m%d"}`, i)))

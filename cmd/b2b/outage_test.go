@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/b2b-protocol/b2b/internal/store/storetest/pgtest"
+	"github.com/b2b-protocol/b2b/internal/waittest"
 )
 
 // TestDatabaseRestart restarts PostgreSQL several times while clients post: it kills one of its
@@ -42,24 +43,24 @@ func TestDatabaseRestart(t *testing.T) {
 				default:
 				}
 				content := fmt.Sprintf("%d-%d", c, i)
-				for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+				posted := waittest.Within(time.Minute, func() bool {
 					status, answer, header := poster.try("POST", path, map[string]any{"content": content, "request_id": content})
 					mu.Lock()
+					defer mu.Unlock()
 					if status == http.StatusOK {
 						acknowledged[answer["id"].(string)] = content
-						mu.Unlock()
-						break
+						return true
 					}
 					refused[fmt.Sprint(status, " ", answer["code"])]++
 					after, err := strconv.Atoi(header.Get("Retry-After"))
 					if status != http.StatusServiceUnavailable || answer["code"] != "UNAVAILABLE" || err != nil || after < 1 || answer["hint"] == nil {
 						t.Errorf("while the database restarts: %d %v, Retry-After %q", status, answer, header.Get("Retry-After"))
 					}
-					mu.Unlock()
-					if time.Now().After(deadline) {
-						t.Errorf("%s is refused for a minute", content)
-						return
-					}
+					return false
+				})
+				if !posted {
+					t.Errorf("%s is refused for a minute", content)
+					return
 				}
 			}
 		})
@@ -70,15 +71,17 @@ func TestDatabaseRestart(t *testing.T) {
 		return len(acknowledged)
 	}
 	for range restarts {
-		before := total()
-		time.Sleep(300 * time.Millisecond)
-		crashed := time.Now()
-		crashDatabase(t, database)
-		for deadline := time.Now().Add(time.Minute); total() < before+5*clients; time.Sleep(20 * time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("the server does not recover\n%s", n.logs)
+		posts := func() {
+			t.Helper()
+			before := total()
+			if !waittest.Within(time.Minute, func() bool { return total() >= before+5*clients }) {
+				t.Fatalf("the server does not serve\n%s", n.logs)
 			}
 		}
+		posts()
+		crashed := time.Now()
+		crashDatabase(t, database)
+		posts()
 		t.Logf("posts go on %v after the crash", time.Since(crashed).Round(time.Millisecond))
 	}
 	close(stop)
@@ -167,20 +170,17 @@ func TestReadOnlyDatabase(t *testing.T) {
 // out. The database closes all connections and recovers.
 func crashDatabase(t *testing.T, url string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*waittest.Most)
 	defer cancel()
-	for {
+	waittest.Until(t, "the database can be reached, to crash it", func() bool {
 		c, err := pgconn.Connect(ctx, url)
-		if err == nil {
-			_, err = c.Exec(ctx, "CREATE TEMP TABLE t (x text); COPY t FROM PROGRAM 'kill -9 $PPID'").ReadAll()
-			if closed := c.Close(ctx); err == nil {
-				t.Fatalf("the database survived (close: %v)", closed)
-			}
-			return
+		if err != nil {
+			return false
 		}
-		if ctx.Err() != nil {
-			t.Fatalf("reach the database to crash it: %v", err)
+		_, err = c.Exec(ctx, "CREATE TEMP TABLE t (x text); COPY t FROM PROGRAM 'kill -9 $PPID'").ReadAll()
+		if closed := c.Close(ctx); err == nil {
+			t.Fatalf("the database survived (close: %v)", closed)
 		}
-		time.Sleep(20 * time.Millisecond)
-	}
+		return true
+	})
 }

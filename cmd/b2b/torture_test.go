@@ -21,6 +21,7 @@ import (
 	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
 	"github.com/b2b-protocol/b2b/internal/store/storetest/pgtest"
 	"github.com/b2b-protocol/b2b/internal/store/storetest/redistest"
+	"github.com/b2b-protocol/b2b/internal/waittest"
 )
 
 // The size of a run, which ends at the first limit. B2B_TORTURE_CHANGES is the number of changes,
@@ -136,7 +137,7 @@ func (f *fleet) killOne(r *rand.Rand) {
 		i = 1 + r.IntN(len(f.nodes)-1)
 	}
 	f.nodes[i].kill()
-	time.Sleep(time.Duration(r.IntN(700)) * time.Millisecond)
+	time.Sleep(time.Duration(r.IntN(700)) * time.Millisecond) // Sleeps: the node is down for a while.
 	f.start(i)
 }
 
@@ -238,11 +239,9 @@ func (f *fleet) outage(p *torture.Proxy) {
 	healthy := func(want bool) {
 		f.t.Helper()
 		for i, n := range f.nodes {
-			for deadline := time.Now().Add(time.Minute); n.healthy(f.t.Context()) != want; time.Sleep(20 * time.Millisecond) {
-				if time.Now().After(deadline) {
-					f.t.Errorf("node %d: healthy is not %v", i, want)
-					return
-				}
+			if !waittest.Within(time.Minute, func() bool { return n.healthy(f.t.Context()) == want }) {
+				f.t.Errorf("node %d: healthy is not %v", i, want)
+				return
 			}
 		}
 	}
@@ -254,23 +253,25 @@ func (f *fleet) outage(p *torture.Proxy) {
 	p.Down(true)
 	over := time.After(tortureOutage)
 	healthy(false)
-	for most := make([]int, len(f.nodes)); ; time.Sleep(100 * time.Millisecond) {
+	most := make([]int, len(f.nodes))
+	sample := time.NewTicker(100 * time.Millisecond)
+	defer sample.Stop()
+	for down := true; down; {
+		select {
+		case <-over:
+			down = false
+		case <-sample.C:
+		}
 		for i, n := range f.nodes {
 			most[i] = max(most[i], n.resident()-before[i])
 		}
-		select {
-		case <-over:
-		default:
-			continue
-		}
-		for i, kB := range most {
-			if kB > outageMemory {
-				f.t.Errorf("node %d grew by %d kB without a database", i, kB)
-			}
-		}
-		f.t.Logf("nodes grew by %v kB without a database", most)
-		break
 	}
+	for i, kB := range most {
+		if kB > outageMemory {
+			f.t.Errorf("node %d grew by %d kB without a database", i, kB)
+		}
+	}
+	f.t.Logf("nodes grew by %v kB without a database", most)
 	p.Down(false)
 	healthy(true)
 }

@@ -16,6 +16,8 @@ import (
 	"github.com/google/uuid"
 	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite"
+
+	"github.com/b2b-protocol/b2b/internal/waittest"
 )
 
 // TestKillInMidUpload kills a server with SIGKILL during uploads, some of which are stalled.
@@ -45,7 +47,7 @@ func killInMidUpload(t *testing.T, env []string) {
 	for range halves {
 		writer.halfUpload(1 << 20)
 	}
-	eventually(t, "half uploads are on the disk", func() bool {
+	waittest.Until(t, "half uploads are on the disk", func() bool {
 		_, staged := filesIn(t, data)
 		large := 0
 		for _, size := range staged {
@@ -131,7 +133,7 @@ func killInMidUpload(t *testing.T, env []string) {
 	twoHoursLater(t, data, env)
 	n = serve(t, data, env...)
 	writer.url = n.URL
-	eventually(t, "the files that belong to nothing are swept", func() bool {
+	waittest.Until(t, "the files that belong to nothing are swept", func() bool {
 		whole, staged := filesIn(t, data)
 		_, there := whole[orphan]
 		return len(staged) == 0 && !there && len(whole) == len(sent)+1 // and the rest of the quota

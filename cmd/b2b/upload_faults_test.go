@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/b2b-protocol/b2b/internal/waittest"
 )
 
 // read returns the response on a connection.
@@ -85,7 +87,7 @@ func TestUploadsThatBreakOff(t *testing.T) {
 		}
 		closed(conn, nil)
 	}
-	eventually(t, "nothing of it is on the disk", func() bool {
+	waittest.Until(t, "nothing of it is on the disk", func() bool {
 		whole, staged := filesIn(t, data)
 		return len(whole) == 1 && len(staged) == 0
 	})
@@ -146,7 +148,7 @@ func TestSlowUploads(t *testing.T) {
 			s.rest = s.rest[1:]
 		}
 	}
-	eventually(t, "all slow uploads are in progress", func() bool {
+	waittest.Until(t, "all slow uploads are in progress", func() bool {
 		trickle() // else the server would give them up
 		_, staged := filesIn(t, data)
 		return len(staged) == of*each

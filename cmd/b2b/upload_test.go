@@ -16,7 +16,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 const uploadPath = "/api/files/upload"
@@ -190,14 +189,4 @@ func filesIn(t testing.TB, data string) (whole map[string][sha256.Size]byte, sta
 		t.Fatal(err)
 	}
 	return whole, staged
-}
-
-// eventually waits until ok returns true.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not within a minute: %s", what)
-		}
-	}
 }

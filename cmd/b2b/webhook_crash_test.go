@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/b2b-protocol/b2b/internal/waittest"
 )
 
 // TestKillInMidDelivery kills a server with SIGKILL while it delivers to a webhook. A restarted
@@ -43,7 +45,7 @@ func TestKillInMidDelivery(t *testing.T) {
 				openSocket(t, first, writer.token)
 			}
 			send(100)
-			r.wait(t, 30, time.Minute)
+			r.wait(t, 30)
 			r.hang()
 			send(20)
 			first.kill()
@@ -55,15 +57,13 @@ func TestKillInMidDelivery(t *testing.T) {
 			}
 			writer.url = second.URL
 			send(20)
-			r.wait(t, acknowledged, time.Minute) // a lease has to run out
+			r.wait(t, acknowledged) // a lease has to run out
 			if rest := time.Since(killed); taken && rest > lateMost {
 				t.Errorf("webhooks rested for %v after a node was killed", rest)
 			}
-			for taken && writer.must("GET", "/api/me", nil)["online"] != false {
-				if time.Since(killed) > lateMost {
-					t.Fatalf("a bot is online %v after its node was killed", time.Since(killed))
-				}
-				time.Sleep(50 * time.Millisecond)
+			offline := func() bool { return writer.must("GET", "/api/me", nil)["online"] == false }
+			if taken && !waittest.Within(lateMost-time.Since(killed), offline) {
+				t.Fatalf("a bot is online %v after its node was killed", time.Since(killed))
 			}
 			t.Logf("all is well %v after the kill", time.Since(killed))
 			r.judge(t, acknowledged)
@@ -84,11 +84,7 @@ func openSocket(t *testing.T, n *node, token string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.CloseNow() }) // its node may be gone
-	for end := time.Now().Add(10 * time.Second); own.must("GET", "/api/me", nil)["online"] != true; time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("a bot with a connection is not online")
-		}
-	}
+	waittest.Until(t, "a bot with a connection is online", func() bool { return own.must("GET", "/api/me", nil)["online"] == true })
 }
 
 // hookReceiver is the receiver of a webhook.
@@ -143,19 +139,13 @@ func (r *hookReceiver) release() {
 }
 
 // wait waits until n different messages have arrived.
-func (r *hookReceiver) wait(t *testing.T, n int, most time.Duration) {
+func (r *hookReceiver) wait(t *testing.T, n int) {
 	t.Helper()
-	for end := time.Now().Add(most); ; time.Sleep(10 * time.Millisecond) {
+	waittest.Until(t, fmt.Sprint(n, " messages have arrived"), func() bool {
 		r.mu.Lock()
-		got := len(r.ids)
-		r.mu.Unlock()
-		if got >= n {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatalf("%d of %d messages came within %v", got, n, most)
-		}
-	}
+		defer r.mu.Unlock()
+		return len(r.ids) >= n
+	})
 }
 
 func (r *hookReceiver) judge(t *testing.T, n int) {

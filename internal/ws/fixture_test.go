@@ -21,6 +21,7 @@ import (
 	"github.com/b2b-protocol/b2b/internal/auth"
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/eventlog"
+	"github.com/b2b-protocol/b2b/internal/nettest"
 	"github.com/b2b-protocol/b2b/internal/node"
 	"github.com/b2b-protocol/b2b/internal/presence"
 	"github.com/b2b-protocol/b2b/internal/rest"
@@ -35,11 +36,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const patience = 10 * time.Second
 
-// fixture is a node with an org: ann is its admin bot, bob another bot.
+// fixture is a node with an org: ann is its admin bot, bob another bot. It has no sockets, so it
+// works in a bubble, where its waits take no time.
 type fixture struct {
 	testing.TB
 	store         *sqlstore.Store
 	sockets       *ws.Server
+	network       nettest.Network
 	http          *httptest.Server
 	skew          atomic.Int64 // milliseconds by which the clock of package auth is ahead
 	org, secret   string
@@ -78,7 +81,7 @@ func newFixture(t testing.TB, edit ...func(*ws.Config)) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.http = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+	w.http = w.network.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if ws.IsUpgrade(r) {
 			w.sockets.ServeHTTP(rw, r)
 			return
@@ -108,7 +111,7 @@ func newFixture(t testing.TB, edit ...func(*ws.Config)) *fixture {
 
 func (w *fixture) login(body string) string {
 	w.Helper()
-	res, err := http.Post(w.http.URL+"/api/auth/login", "application/json", strings.NewReader(body))
+	res, err := w.http.Client().Post(w.http.URL+"/api/auth/login", "application/json", strings.NewReader(body))
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -149,7 +152,7 @@ func (w *fixture) call(method, path, as, body string) []byte {
 	} else if as != "" {
 		req.Header.Set("Authorization", "Bearer "+as)
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := w.http.Client().Do(req)
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -200,7 +203,7 @@ type socket struct {
 // dial opens a connection with a query.
 func (w *fixture) dial(query string) *socket {
 	w.Helper()
-	conn, _, err := websocket.Dial(w.Context(), "ws"+strings.TrimPrefix(w.http.URL, "http")+"/ws"+query, nil)
+	conn, _, err := websocket.Dial(w.Context(), "ws"+strings.TrimPrefix(w.http.URL, "http")+"/ws"+query, &websocket.DialOptions{HTTPClient: w.http.Client()})
 	if err != nil {
 		w.Fatal(err)
 	}

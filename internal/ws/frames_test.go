@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/coder/websocket"
@@ -33,6 +34,7 @@ func TestTranscripts(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			t.Parallel()
 			text, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)
@@ -84,97 +86,105 @@ func play(t *testing.T, script string) {
 // 50 frames in one write get 50 replies in order, each after the event of its frame.
 func TestPipeline(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	thread := w.thread(w.ann.token)
-	s := w.open(w.ann.token)
-	for i := range 50 {
-		if i%10 == 9 {
-			s.send(fmt.Sprintf(`{"type":"send_thread_message","thread_id":%q,"content":"","ref":%d}`, thread, i+1))
-			continue
+	synctest.Test(t, func(t *testing.T) {
+		w := newFixture(t)
+		thread := w.thread(w.ann.token)
+		s := w.open(w.ann.token)
+		for i := range 50 {
+			if i%10 == 9 {
+				s.send(fmt.Sprintf(`{"type":"send_thread_message","thread_id":%q,"content":"","ref":%d}`, thread, i+1))
+				continue
+			}
+			s.send(fmt.Sprintf(`{"type":"send_thread_message","thread_id":%q,"content":"message %d","ref":%d}`, thread, i, i+1))
 		}
-		s.send(fmt.Sprintf(`{"type":"send_thread_message","thread_id":%q,"content":"message %d","ref":%d}`, thread, i, i+1))
-	}
-	for i := range 50 {
-		kind := "error"
-		if i%10 != 9 {
-			kind = "ack"
-			if f := s.wants("thread_message")[0]; !strings.Contains(f.raw, fmt.Sprintf(`"content":"message %d"`, i)) {
-				t.Fatalf("event %d is %s", i, f.raw)
+		for i := range 50 {
+			kind := "error"
+			if i%10 != 9 {
+				kind = "ack"
+				if f := s.wants("thread_message")[0]; !strings.Contains(f.raw, fmt.Sprintf(`"content":"message %d"`, i)) {
+					t.Fatalf("event %d is %s", i, f.raw)
+				}
+			}
+			if f := s.wants(kind)[0]; string(f.Ref) != fmt.Sprint(i+1) {
+				t.Fatalf("reply %d is %s", i, f.raw)
 			}
 		}
-		if f := s.wants(kind)[0]; string(f.Ref) != fmt.Sprint(i+1) {
-			t.Fatalf("reply %d is %s", i, f.raw)
-		}
-	}
+	})
 }
 
 // A client that sends more than it reads is not read further, and nothing is lost.
 func TestBackpressure(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	s := w.open(w.ann.token)
-	const frames = 3000
-	sent := make(chan error, 1)
-	go func() {
-		for range frames {
-			if err := s.conn.Write(t.Context(), websocket.MessageText, []byte(`{"type":"ping"}`)); err != nil {
-				sent <- err
-				return
+	synctest.Test(t, func(t *testing.T) {
+		w := newFixture(t)
+		s := w.open(w.ann.token)
+		const frames = 3000
+		sent := make(chan error, 1)
+		go func() {
+			for range frames {
+				if err := s.conn.Write(t.Context(), websocket.MessageText, []byte(`{"type":"ping"}`)); err != nil {
+					sent <- err
+					return
+				}
 			}
+			sent <- nil
+		}()
+		synctest.Wait() // the server sends no more, and so reads no more
+		for range frames {
+			s.wants("pong")
 		}
-		sent <- nil
-	}()
-	time.Sleep(50 * time.Millisecond)
-	for range frames {
-		s.wants("pong")
-	}
-	if err := <-sent; err != nil {
-		t.Error(err)
-	}
+		if err := <-sent; err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestLargeFrames(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	s := w.open(w.ann.token)
-	s.send(`{"type":"bogus","x":"` + strings.Repeat("x", ws.MaxFrame-100) + `"}`)
-	s.ping()
-	s.send(`{"type":"bogus","x":"` + strings.Repeat("x", ws.MaxFrame) + `"}`)
-	for {
-		_, err := s.read()
-		if err == nil {
-			continue
+	synctest.Test(t, func(t *testing.T) {
+		w := newFixture(t)
+		s := w.open(w.ann.token)
+		s.send(`{"type":"bogus","x":"` + strings.Repeat("x", ws.MaxFrame-100) + `"}`)
+		s.ping()
+		s.send(`{"type":"bogus","x":"` + strings.Repeat("x", ws.MaxFrame) + `"}`)
+		for {
+			_, err := s.read()
+			if err == nil {
+				continue
+			}
+			if websocket.CloseStatus(err) != websocket.StatusMessageTooBig {
+				t.Errorf("ended with %v", err)
+			}
+			return
 		}
-		if websocket.CloseStatus(err) != websocket.StatusMessageTooBig {
-			t.Errorf("ended with %v", err)
-		}
-		return
-	}
+	})
 }
 
 func TestWatch(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	thread := w.thread(w.ann.token)
-	oa := w.open(w.people)
-	w.say(w.ann.token, thread, "not delivered")
-	w.thread(w.ann.token)
-	oa.wants("thread_created") // so the earlier events are processed
-	oa.send(`{"type":"subscribe","thread_id":"`+thread+`","ref":"x"}`, `{"type":"send_dm","to":"bob","content":"x","ref":"x"}`)
-	oa.ping()
-	w.say(w.ann.token, thread, "heard")
-	oa.wants("thread_message")
-	oa.send(`{"type":"unsubscribe","thread_id":"` + thread + `"}`)
-	oa.ping()
-	w.say(w.ann.token, thread, "not delivered")
-	oa.ping()
-	for i := range 100 {
-		oa.send(fmt.Sprintf(`{"type":"subscribe","channel_id":"c%d"}`, i))
-	}
-	oa.send(`{"type":"subscribe","channel_id":"c1","ref":"x"}`)
-	if f := oa.wants("error")[0]; f.Ref != nil || f.Code != "VALIDATION_ERROR" {
-		t.Errorf("the 101st: %s", f.raw)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newFixture(t)
+		thread := w.thread(w.ann.token)
+		oa := w.open(w.people)
+		w.say(w.ann.token, thread, "not delivered")
+		w.thread(w.ann.token)
+		oa.wants("thread_created") // so the earlier events are processed
+		oa.send(`{"type":"subscribe","thread_id":"`+thread+`","ref":"x"}`, `{"type":"send_dm","to":"bob","content":"x","ref":"x"}`)
+		oa.ping()
+		w.say(w.ann.token, thread, "heard")
+		oa.wants("thread_message")
+		oa.send(`{"type":"unsubscribe","thread_id":"` + thread + `"}`)
+		oa.ping()
+		w.say(w.ann.token, thread, "not delivered")
+		oa.ping()
+		for i := range 100 {
+			oa.send(fmt.Sprintf(`{"type":"subscribe","channel_id":"c%d"}`, i))
+		}
+		oa.send(`{"type":"subscribe","channel_id":"c1","ref":"x"}`)
+		if f := oa.wants("error")[0]; f.Ref != nil || f.Code != "VALIDATION_ERROR" {
+			t.Errorf("the 101st: %s", f.raw)
+		}
+	})
 }
 
 // Every operation with a WebSocket name can be called and acknowledged; New panics otherwise.
@@ -198,17 +208,19 @@ func TestOperationsAreKnown(t *testing.T) {
 // A frame without room is skipped and gets an error; the connection stays open (B2B-LIM-032).
 func TestNoRoomForFrame(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t, func(c *ws.Config) {
-		c.Intake = intake.New(intake.Sizes{Share: 128 << 10, Patience: time.Millisecond}, nil)
+	synctest.Test(t, func(t *testing.T) {
+		w := newFixture(t, func(c *ws.Config) {
+			c.Intake = intake.New(intake.Sizes{Share: 128 << 10, Patience: time.Millisecond}, nil)
+		})
+		s := w.open(w.ann.token)
+		s.send(`{"type":"thread_create","topic":"a","ref":1,"pad":"` + strings.Repeat("x", 60<<10) + `"}`)
+		if f := s.wants("thread_created", "thread_participant", "ack")[2]; string(f.Ref) != "1" {
+			t.Errorf("a frame that has room: %s", f.raw)
+		}
+		s.send(`{"type":"thread_create","topic":"a","ref":2,"pad":"` + strings.Repeat("x", 200<<10) + `"}`)
+		if f := s.wants("error")[0]; f.Code != "RATE_LIMITED" || f.Ref != nil || !strings.Contains(string(f.raw), `"retry_after":1`) {
+			t.Errorf("a frame that has none: %s", f.raw)
+		}
+		s.ping()
 	})
-	s := w.open(w.ann.token)
-	s.send(`{"type":"thread_create","topic":"a","ref":1,"pad":"` + strings.Repeat("x", 60<<10) + `"}`)
-	if f := s.wants("thread_created", "thread_participant", "ack")[2]; string(f.Ref) != "1" {
-		t.Errorf("a frame that has room: %s", f.raw)
-	}
-	s.send(`{"type":"thread_create","topic":"a","ref":2,"pad":"` + strings.Repeat("x", 200<<10) + `"}`)
-	if f := s.wants("error")[0]; f.Code != "RATE_LIMITED" || f.Ref != nil || !strings.Contains(string(f.raw), `"retry_after":1`) {
-		t.Errorf("a frame that has none: %s", f.raw)
-	}
-	s.ping()
 }

@@ -7,7 +7,7 @@ import (
 	"net"
 	"strings"
 	"testing"
-	"time"
+	"testing/synctest"
 )
 
 // readFrames reads unmasked frames; it returns the opcode and the size of each.
@@ -68,50 +68,48 @@ const (
 // frame.
 func TestControlFrames(t *testing.T) {
 	t.Parallel()
-	here, there := net.Pipe()
-	s := &socket{Conn: here}
-	var b batch
-	b.add(textFrame([]byte("first")), event)
-	b.add(textFrame([]byte("second")), event)
-	sent := make(chan error, 1)
-	go func() { sent <- s.send(&b) }()
-	for busy := false; !busy; time.Sleep(time.Millisecond) {
-		s.mu.Lock()
-		busy = s.busy
-		s.mu.Unlock()
-	}
-	for range 1000 { // more than are queued
-		if _, err := s.Write([]byte(ping)); err != nil {
+	synctest.Test(t, func(t *testing.T) {
+		here, there := net.Pipe()
+		s := &socket{Conn: here}
+		var b batch
+		b.add(textFrame([]byte("first")), event)
+		b.add(textFrame([]byte("second")), event)
+		sent := make(chan error, 1)
+		go func() { sent <- s.send(&b) }()
+		synctest.Wait()  // it writes
+		for range 1000 { // more than are queued
+			if _, err := s.Write([]byte(ping)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := s.Write([]byte(shut)); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if _, err := s.Write([]byte(shut)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.Write([]byte(ping)); err != nil { // too late
-		t.Fatal(err)
-	}
-	if n := len(s.waiting); n > mostWaiting+len(shut) {
-		t.Errorf("%d bytes wait", n)
-	}
-	var late batch
-	late.add(textFrame([]byte("late")), event)
-	if err := s.send(&late); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("sent behind a close frame: %v", err)
-	}
-	done := make(chan []byte, 1)
-	go func() {
-		data, _ := io.ReadAll(there) // ends with the close below
-		done <- data
-	}()
-	if err := <-sent; err != nil {
-		t.Fatal(err)
-	}
-	_ = here.Close() // a pipe
-	ops, _ := readFrames(t, bytes.NewReader(<-done))
-	if string(ops[:3]) != "\x01\x01\x09" || ops[len(ops)-1] != opClose {
-		t.Errorf("the order is % x", ops)
-	}
+		if _, err := s.Write([]byte(ping)); err != nil { // too late
+			t.Fatal(err)
+		}
+		if n := len(s.waiting); n > mostWaiting+len(shut) {
+			t.Errorf("%d bytes wait", n)
+		}
+		var late batch
+		late.add(textFrame([]byte("late")), event)
+		if err := s.send(&late); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("sent behind a close frame: %v", err)
+		}
+		done := make(chan []byte, 1)
+		go func() {
+			data, _ := io.ReadAll(there) // ends with the close below
+			done <- data
+		}()
+		if err := <-sent; err != nil {
+			t.Fatal(err)
+		}
+		_ = here.Close() // a pipe
+		ops, _ := readFrames(t, bytes.NewReader(<-done))
+		if string(ops[:3]) != "\x01\x01\x09" || ops[len(ops)-1] != opClose {
+			t.Errorf("the order is % x", ops)
+		}
+	})
 }
 
 // Without a write in progress control frames are written at once, and a broken connection returns

@@ -13,6 +13,7 @@ import (
 
 	"github.com/b2b-protocol/b2b/internal/fair"
 	"github.com/b2b-protocol/b2b/internal/store"
+	"github.com/b2b-protocol/b2b/internal/waittest"
 )
 
 type payerKey struct{}
@@ -102,9 +103,7 @@ func TestReadsAreSharedByOrgs(t *testing.T) {
 			}
 		})
 	}
-	for s.pool.shares.conns.InUse("busy") < 3 {
-		time.Sleep(time.Millisecond)
-	}
+	waittest.Until(t, "an org is busy", func() bool { return s.pool.shares.conns.InUse("busy") >= 3 })
 	loaded := measure()
 	stop()
 	busy.Wait()
