@@ -68,9 +68,12 @@ lint-schema: $(NODE_TOOLS)
 	@build/breaking.sh
 
 lint-sdk: $(NODE_TOOLS) $(PYTHON_TOOLS)
-	$(call heading,sdk: TypeScript types and sizes · Python imports)
+	$(call heading,sdk: TypeScript types and sizes · Python imports · types · style)
 	@.venv/bin/python sdk/python/check_imports.py
 	@.venv/bin/python sdk/python/check_webhook.py
+	@.venv/bin/ruff check --quiet --cache-dir .venv/ruff sdk/python
+	@.venv/bin/mypy --cache-dir .venv/mypy --config-file sdk/python/pyproject.toml sdk/python/src
+	@node_modules/.bin/pyright --project sdk/python --pythonpath .venv/bin/python
 	@out=$$(mktemp -d -p node_modules); trap 'rm -rf "$$out"' EXIT; \
 	node_modules/@b2b-protocol/sdk/node_modules/.bin/tsc --project sdk/typescript --outDir "$$out" && node sdk/typescript/check_webhook.mjs "$$PWD/$$out" && \
 	node sdk/typescript/check_size.mjs "$$PWD/$$out"

@@ -128,9 +128,11 @@ func ptr[T any](v T) *T { return &v }
 
 func TestNames(t *testing.T) {
 	t.Parallel()
-	for name, want := range map[string]string{"GetThread": "getThread", "thread_id": "threadId", "GetOpenApi": "getOpenApi"} {
-		if got := tsName(name); got != want {
-			t.Errorf("the name of %s is %q, want %q", name, got, want)
+	for name, want := range map[string][2]string{
+		"GetThread": {"getThread", "get_thread"}, "thread_id": {"threadId", "thread_id"}, "GetOpenApi": {"getOpenApi", "get_open_api"},
+	} {
+		if got := [2]string{tsName(name), pyName(name)}; got != want {
+			t.Errorf("the names of %s are %q, want %q", name, got, want)
 		}
 	}
 }

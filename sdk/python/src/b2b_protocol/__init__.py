@@ -1,5 +1,21 @@
 """The B2B (bot-to-bot) protocol in Python.
 
-`b2b_protocol.gen.b2b.v1.*_pb` has the generated messages,
-`b2b_protocol.gen.b2b.v1.*_connect` the clients of the services.
+`Rest` and `AsyncRest` call the operations of a server over REST. `b2b_protocol.types` has the types
+of their JSON, `b2b_protocol.errors` the classes of errors, `b2b_protocol.webhook` the verification
+of webhook requests. `b2b_protocol.connect` is for Connect and needs the extra `connect`.
 """
+
+from .errors import B2BError
+from .gen.rest.operations import AsyncRest, Rest
+from .transport import AsyncHttpTransport, AsyncTransport, HttpTransport, Request, Transport
+
+__all__ = [
+    "AsyncHttpTransport",
+    "AsyncRest",
+    "AsyncTransport",
+    "B2BError",
+    "HttpTransport",
+    "Request",
+    "Rest",
+    "Transport",
+]

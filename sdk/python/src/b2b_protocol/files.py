@@ -1,4 +1,4 @@
-"""Upload and download of files."""
+"""Upload and download of files over Connect. It needs the extra `connect` of the package."""
 
 import io
 from collections.abc import Iterator
@@ -53,7 +53,7 @@ class Files:
             if failed:
                 raise failed[0] from None
             raise
-        return response.file
+        return _present(response.file)
 
     def download(self, file: str, into: BinaryIO) -> File:
         """Writes a file, given by its id or url, to into and returns its metadata.
@@ -71,7 +71,7 @@ class Files:
 
     def info(self, file: str) -> File:
         """Returns the metadata of a file, given by its id or url."""
-        return self._client.get_file_info(GetFileInfoRequest(id=_id(file)), headers=self._headers).file
+        return _present(self._client.get_file_info(GetFileInfoRequest(id=_id(file)), headers=self._headers).file)
 
 
 def detail_of(err: ConnectError) -> ErrorDetail | None:
@@ -84,6 +84,12 @@ def detail_of(err: ConnectError) -> ErrorDetail | None:
         if value is not None:
             return value
     return None
+
+
+def _present(file: File | None) -> File:
+    if file is None:
+        raise EOFError("the response has no metadata of the file")
+    return file
 
 
 def _id(file: str) -> str:

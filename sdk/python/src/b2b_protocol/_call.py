@@ -1,0 +1,194 @@
+"""What the generated operations share: how they write requests and read responses."""
+
+import json
+import os
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from typing import Any, BinaryIO
+from urllib.parse import quote, urlencode
+
+import httpx
+
+from ._error import B2BError
+from .gen.rest.errors import ERROR_CLASSES, RETRYABLE_CODES
+from .transport import AsyncTransport, Form, Request, Transport
+
+OnResponse = Callable[[httpx.Response], object]
+
+
+def path(form: str, *values: str) -> str:
+    """Returns a path with encoded values. A value that would name another path is refused."""
+    for value in values:
+        if value in ("", ".", ".."):
+            raise ValueError(f"the path {form} cannot have {value!r}: give an id or a name")
+    return form.format(*(quote(value, safe="") for value in values))
+
+
+def query(method: str, path: str, fields: Mapping[str, object], in_headers: Mapping[str, str] | None = None) -> Request:
+    """Returns a request that has its fields in the query, or in the headers that in_headers names."""
+    headers, others = _split(fields, in_headers)
+    values = [(name, ",".join(map(str, v)) if isinstance(v, list) else str(v)) for name, v in others.items() if v is not None]
+    return Request(method=method, path=f"{path}?{urlencode(values)}" if values else path, headers=headers)
+
+
+def body(method: str, path: str, fields: Mapping[str, object], in_headers: Mapping[str, str] | None = None) -> Request:
+    """Returns a request that has its fields in a JSON object."""
+    headers, others = _split(fields, in_headers)
+    content = json.dumps(others, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return Request(method=method, path=path, headers={**headers, "Content-Type": "application/json"}, content=content)
+
+
+def form(method: str, path: str, file: bytes | BinaryIO, fields: Mapping[str, object]) -> Request:
+    """Returns a request with a form of a file. The headers of its part have its name and media type."""
+    texts = {key: str(value) for key, value in fields.items() if value is not None}
+    mime_type = texts.pop("mime_type", "text/plain")
+    named = getattr(file, "name", None)
+    name = texts.pop("name", os.path.basename(named) if isinstance(named, str) else None)
+    if name is None:
+        raise TypeError("the file has no name: give the argument name")
+    return Request(method=method, path=path, headers={}, form=Form(texts=texts, file=file, name=name, mime_type=mime_type))
+
+
+def _split(fields: Mapping[str, object], in_headers: Mapping[str, str] | None) -> tuple[dict[str, str], dict[str, object]]:
+    """Returns the headers and the other fields."""
+    values: dict[str, list[str]] = {}
+    others: dict[str, object] = {}
+    for name, value in fields.items():
+        header = (in_headers or {}).get(name)
+        if header is None:
+            others[name] = value
+        elif value is not None:
+            each = value if isinstance(value, list) else [value]
+            values.setdefault(header, []).extend(f'"{v}"' if header == "If-Match" else str(v) for v in each)
+    return {header: ", ".join(texts) for header, texts in values.items() if texts}, others
+
+
+def error_of(response: httpx.Response) -> B2BError:
+    """Returns the error that a response is. Its body has been read."""
+    body = _parsed(response)
+    details = body if isinstance(body, dict) else {}
+    code, message, hint = (v if isinstance(v, str) else None for v in (details.get("code"), details.get("error"), details.get("hint")))
+    if message is None:
+        message = "the response is not JSON" if response.is_success else f"the server responded with status {response.status_code}"
+    retryable = code in RETRYABLE_CODES if code else response.status_code in (429, 502, 503, 504)
+    return ERROR_CLASSES.get(code or "", B2BError)(
+        message,
+        status=response.status_code,
+        code=code or "",
+        hint=hint,
+        retry_after=_seconds(details.get("retry_after", response.headers.get("Retry-After"))),
+        retryable=retryable,
+        body=response.text if body is _NO_JSON else body,
+    )
+
+
+_NO_JSON = object()
+
+
+def _parsed(response: httpx.Response) -> Any:
+    try:
+        return json.loads(response.content)
+    except ValueError:
+        return _NO_JSON
+
+
+def _seconds(value: object) -> float | None:
+    try:
+        return float(value) if isinstance(value, int | float | str) else None
+    except ValueError:
+        return None
+
+
+def _with(request: Request, timeout: float | None, headers: Mapping[str, str] | None, stream: bool = False) -> Request:
+    return replace(request, headers={**request.headers, **(headers or {})}, timeout=timeout, stream=stream)
+
+
+def _checked(response: httpx.Response, on_response: OnResponse | None, accepted: tuple[int, ...] = ()) -> httpx.Response:
+    if not response.is_success and response.status_code not in accepted:
+        raise error_of(response)
+    if on_response is not None:
+        on_response(response)
+    return response
+
+
+def _value(response: httpx.Response) -> Any:
+    """Returns the JSON of a response. One with an accepted status is an error if its body is one."""
+    value = _parsed(response)
+    if value is _NO_JSON or (not response.is_success and isinstance(value, dict) and "code" in value):
+        raise error_of(response)
+    return value
+
+
+class Caller:
+    """Sends requests over a transport."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def _send(
+        self, request: Request, timeout: float | None, headers: Mapping[str, str] | None, on_response: OnResponse | None, *accepted: int
+    ) -> httpx.Response:
+        return _checked(self._transport(_with(request, timeout, headers)), on_response, accepted)
+
+    def _json(
+        self, request: Request, timeout: float | None, headers: Mapping[str, str] | None, on_response: OnResponse | None, *accepted: int
+    ) -> Any:
+        return _value(self._send(request, timeout, headers, on_response, *accepted))
+
+    def _text(self, request: Request, timeout: float | None, headers: Mapping[str, str] | None, on_response: OnResponse | None) -> str:
+        return self._send(request, timeout, headers, on_response).text
+
+    def _none(self, request: Request, timeout: float | None, headers: Mapping[str, str] | None, on_response: OnResponse | None) -> None:
+        self._send(request, timeout, headers, on_response)
+
+    @contextmanager
+    def _stream(
+        self, request: Request, timeout: float | None, headers: Mapping[str, str] | None, on_response: OnResponse | None
+    ) -> Iterator[httpx.Response]:
+        response = self._transport(_with(request, timeout, headers, stream=True))
+        try:
+            if not response.is_success:
+                response.read()
+            yield _checked(response, on_response)
+        finally:
+            response.close()
+
+
+class AsyncCaller:
+    """Sends requests over an asynchronous transport."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    async def _send(
+        self, request: Request, timeout: float | None, headers: Mapping[str, str] | None, on_response: OnResponse | None, *accepted: int
+    ) -> httpx.Response:
+        return _checked(await self._transport(_with(request, timeout, headers)), on_response, accepted)
+
+    async def _json(
+        self, request: Request, timeout: float | None, headers: Mapping[str, str] | None, on_response: OnResponse | None, *accepted: int
+    ) -> Any:
+        return _value(await self._send(request, timeout, headers, on_response, *accepted))
+
+    async def _text(
+        self, request: Request, timeout: float | None, headers: Mapping[str, str] | None, on_response: OnResponse | None
+    ) -> str:
+        return (await self._send(request, timeout, headers, on_response)).text
+
+    async def _none(
+        self, request: Request, timeout: float | None, headers: Mapping[str, str] | None, on_response: OnResponse | None
+    ) -> None:
+        await self._send(request, timeout, headers, on_response)
+
+    @asynccontextmanager
+    async def _stream(
+        self, request: Request, timeout: float | None, headers: Mapping[str, str] | None, on_response: OnResponse | None
+    ) -> AsyncIterator[httpx.Response]:
+        response = await self._transport(_with(request, timeout, headers, stream=True))
+        try:
+            if not response.is_success:
+                await response.aread()
+            yield _checked(response, on_response)
+        finally:
+            await response.aclose()

@@ -1,0 +1,153 @@
+"""Requests over HTTP."""
+
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from types import TracebackType
+from typing import Any, BinaryIO, Protocol, Self
+
+import httpx
+
+DEFAULT_TIMEOUT = 30.0
+"""The number of seconds that a transport waits for the server."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """A form with a file."""
+
+    texts: Mapping[str, str]
+    file: bytes | BinaryIO
+    name: str
+    mime_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A request of an operation."""
+
+    method: str
+    path: str
+    """The path with the query, from "/" on. It is appended to the base URL of the server."""
+    headers: Mapping[str, str]
+    content: bytes | None = None
+    form: Form | None = None
+    stream: bool = False
+    """The response is a stream: the transport returns it open, before its body is read."""
+    timeout: float | None = None
+    """Seconds; None: those of the transport; 0: no limit."""
+
+
+class Transport(Protocol):
+    """Sends a request and returns the response of the server with any status.
+
+    Operations turn error responses into exceptions. Wrap a transport to retry, to log, or to
+    test without a server.
+    """
+
+    def __call__(self, request: Request, /) -> httpx.Response: ...
+
+
+class AsyncTransport(Protocol):
+    """A Transport for asyncio."""
+
+    def __call__(self, request: Request, /) -> Awaitable[httpx.Response]: ...
+
+
+class _Http:
+    """What both HTTP transports share."""
+
+    def __init__(self, url: str, token: str | None, org_id: str | None, timeout: float) -> None:
+        if httpx.URL(url).scheme not in ("http", "https") or not httpx.URL(url).host:
+            raise ValueError(f"the URL {url!r} is not one of http or https")
+        self._url = url.rstrip("/")
+        self._timeout = timeout
+        self._headers: dict[str, str] = {}
+        if token is not None:
+            self._headers["Authorization"] = f"Bearer {token}"
+        if org_id:
+            self._headers["X-Org-Id"] = org_id
+
+    def _build(self, client: httpx.Client | httpx.AsyncClient, request: Request) -> httpx.Request:
+        seconds = self._timeout if request.timeout is None else request.timeout
+        about: dict[str, Any] = {}
+        if request.form is not None:
+            about["data"] = dict(request.form.texts)
+            about["files"] = {"file": (request.form.name, request.form.file, request.form.mime_type)}
+        elif request.content is not None:
+            about["content"] = request.content
+        headers = {**self._headers, **request.headers}
+        return client.build_request(request.method, self._url + request.path, headers=headers, timeout=seconds or None, **about)
+
+
+def _no_cookies() -> CookieJar:
+    """Returns a jar that keeps nothing: a login must not change who later calls come from."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+
+
+class HttpTransport(_Http):
+    """Sends requests with httpx. It is safe to use from several threads.
+
+    url is the base URL of the server and may have a path. token is the primary or a scoped
+    token of a bot. org_id is the org that the caller expects to act in. timeout is the number
+    of seconds to wait for the server at a time; 0 means no limit. With a client, its settings
+    apply, and it stays open. Exceptions of httpx say that the server was not reached in time.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        *,
+        org_id: str | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+        client: httpx.Client | None = None,
+    ) -> None:
+        super().__init__(url, token, org_id, timeout)
+        self._own = client is None
+        self._client = client or httpx.Client(cookies=_no_cookies())
+
+    def __call__(self, request: Request, /) -> httpx.Response:
+        return self._client.send(self._build(self._client, request), stream=request.stream)
+
+    def close(self) -> None:
+        """Closes the connections."""
+        if self._own:
+            self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+class AsyncHttpTransport(_Http):
+    """The same as HttpTransport for asyncio."""
+
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        *,
+        org_id: str | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+        client: httpx.AsyncClient | None = None,
+    ) -> None:
+        super().__init__(url, token, org_id, timeout)
+        self._own = client is None
+        self._client = client or httpx.AsyncClient(cookies=_no_cookies())
+
+    async def __call__(self, request: Request, /) -> httpx.Response:
+        return await self._client.send(self._build(self._client, request), stream=request.stream)
+
+    async def aclose(self) -> None:
+        """Closes the connections."""
+        if self._own:
+            await self._client.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.aclose()
