@@ -26,11 +26,12 @@ func TestPaceOfAnswers(t *testing.T) {
 	limits, part, every := paced()
 	slowly := func(t *testing.T, w *fixture, path string, most int) (got int) {
 		conn := w.open(t, "GET "+path+" HTTP/1.1\r\nHost: x\r\n"+known+"\r\n")
-		for buf := make([]byte, part); got < most; time.Sleep(every) {
+		for buf := make([]byte, part); got < most; {
 			n, err := io.ReadFull(conn, buf)
 			if got += n; err != nil {
 				break
 			}
+			time.Sleep(every) // Sleeps: in a bubble.
 		}
 		return got
 	}

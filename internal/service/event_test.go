@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/b2b-protocol/b2b/internal/call"
@@ -59,48 +60,50 @@ func TestHeartbeats(t *testing.T) {
 // there.
 func TestSlowReader(t *testing.T) {
 	t.Parallel()
-	w, _ := newStreamFixture(t, eventlog.Config{Queue: 4, Grace: time.Millisecond})
-	ann := w.bot("ann")
-	const events = 25 // more than the queue holds, fewer than a bot may create
-	got := map[string]bool{}
-	last, slow := "", 0
-	take := func(res *b2bv1.SubscribeResponse) error {
-		if id := res.GetEvent().GetThreadCreated().GetThread().GetId(); id != "" {
-			if got[id] {
-				t.Errorf("%s was delivered twice", id)
+	synctest.Test(t, func(t *testing.T) {
+		w, _ := newStreamFixture(t, eventlog.Config{Queue: 4, Grace: time.Millisecond})
+		ann := w.bot("ann")
+		const events = 25 // more than the queue holds, fewer than a bot may create
+		got := map[string]bool{}
+		last, slow := "", 0
+		take := func(res *b2bv1.SubscribeResponse) error {
+			if id := res.GetEvent().GetThreadCreated().GetThread().GetId(); id != "" {
+				if got[id] {
+					t.Errorf("%s was delivered twice", id)
+				}
+				got[id] = true
 			}
-			got[id] = true
+			last = res.GetCursor()
+			return nil
 		}
-		last = res.GetCursor()
-		return nil
-	}
-	err := w.EventService.Subscribe(ann, &b2bv1.SubscribeRequest{}, func(res *b2bv1.SubscribeResponse) error {
-		if slow++; slow == 1 {
-			for range events {
-				if _, err := w.ThreadService.CreateThread(ann, &b2bv1.CreateThreadRequest{Topic: new("x")}); err != nil {
-					t.Fatal(err)
+		err := w.EventService.Subscribe(ann, &b2bv1.SubscribeRequest{}, func(res *b2bv1.SubscribeResponse) error {
+			if slow++; slow == 1 {
+				for range events {
+					time.Sleep(2 * time.Millisecond) // longer than Grace
+					if _, err := w.ThreadService.CreateThread(ann, &b2bv1.CreateThreadRequest{Topic: new("x")}); err != nil {
+						t.Fatal(err)
+					}
 				}
 			}
-			time.Sleep(50 * time.Millisecond)
+			return take(res)
+		})
+		e, ok := call.AsError(err)
+		resume, _ := e.Extras["cursor"].(string)
+		if !ok || e.Code != b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE || resume != last || len(got) == events {
+			t.Fatalf("ended with %v %v after %d events at %q", err, e.Extras, len(got), last)
 		}
-		return take(res)
-	})
-	e, ok := call.AsError(err)
-	resume, _ := e.Extras["cursor"].(string)
-	if !ok || e.Code != b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE || resume != last || len(got) == events {
-		t.Fatalf("ended with %v %v after %d events at %q", err, e.Extras, len(got), last)
-	}
-	ctx, cancel := context.WithTimeout(ann, 10*time.Second)
-	defer cancel()
-	err = w.EventService.Subscribe(ctx, &b2bv1.SubscribeRequest{Cursor: &resume}, func(res *b2bv1.SubscribeResponse) error {
-		if len(got) == events {
-			cancel()
+		ctx, cancel := context.WithTimeout(ann, 10*time.Second)
+		defer cancel()
+		err = w.EventService.Subscribe(ctx, &b2bv1.SubscribeRequest{Cursor: &resume}, func(res *b2bv1.SubscribeResponse) error {
+			if len(got) == events {
+				cancel()
+			}
+			return take(res)
+		})
+		if !errors.Is(err, context.Canceled) || len(got) != events {
+			t.Errorf("resumed up to %d events: %v", len(got), err)
 		}
-		return take(res)
 	})
-	if !errors.Is(err, context.Canceled) || len(got) != events {
-		t.Errorf("resumed up to %d events: %v", len(got), err)
-	}
 }
 
 func TestSubscribeRefuses(t *testing.T) {
