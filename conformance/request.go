@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	requestTimeout = 15 * time.Second // one request, its body included
+	requestTimeout = 30 * time.Second // one request, its body included
 	maxResponse    = 8 << 20          // bytes of a response body that are read
 )
 

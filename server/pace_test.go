@@ -40,7 +40,7 @@ func grpcBody(t *testing.T, prefixed proto.Message) []byte {
 func TestPaceOfAnswers(t *testing.T) {
 	t.Parallel()
 	const size = 3_900_000
-	n := newLiveNode(t, func(c *server.Config) { c.Limits = edge.Limits{Stall: time.Second, Pace: 128 << 10} })
+	n := newLiveNode(t, func(c *server.Config) { c.Limits = edge.Limits{Stall: 2 * time.Second, Pace: 128 << 10} })
 	o := n.newOrg(t, "own")
 	thread := o.at["thread"]
 	large := []byte(`{"parts":[{"type":"json","content":["` + strings.Repeat("x", 1_000_000) + `"]}]}`)
@@ -66,9 +66,15 @@ func TestPaceOfAnswers(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			if c.http1 {
-				n.paceOf(t, o.member, c, size, false)
+				t.Run("HTTP/1", func(t *testing.T) {
+					t.Parallel()
+					n.paceOf(t, o.member, c, size, false)
+				})
 			}
-			n.paceOf(t, o.member, c, size, true)
+			t.Run("HTTP/2", func(t *testing.T) {
+				t.Parallel()
+				n.paceOf(t, o.member, c, size, true)
+			})
 		})
 	}
 }
@@ -122,11 +128,11 @@ func (n *liveNode) paceOf(t *testing.T, by caller, c paceTest, size int64, http2
 		}
 		switch {
 		case res.StatusCode != http.StatusOK:
-			t.Errorf("HTTP/2 %v: status %d", http2, res.StatusCode)
+			t.Errorf("status %d", res.StatusCode)
 		case !slowly && (err != io.EOF || got < size):
-			t.Errorf("HTTP/2 %v: %d bytes came at once, then %v", http2, got, err)
+			t.Errorf("%d bytes came at once, then %v", got, err)
 		case slowly && (err == io.EOF || got > size/2):
-			t.Errorf("HTTP/2 %v: %d bytes could be taken slowly, then %v", http2, got, err)
+			t.Errorf("%d bytes could be taken slowly, then %v", got, err)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -185,21 +186,24 @@ func TestSecretsAreHashedWithoutAnOrg(t *testing.T) {
 	t.Parallel()
 	d := newFixture(t)
 	org, long := d.org(), strings.Repeat("x", 8<<20)
-	least := func(id string) time.Duration {
-		took := make([]time.Duration, 5)
-		for i := range took {
-			start := time.Now()
+	check := func(id string) func() {
+		return func() {
 			if _, err := secretOrg(t.Context(), d.store, id, long); err == nil {
 				t.Fatal("a wrong secret was accepted")
 			}
-			took[i] = time.Since(start)
 		}
-		return slices.Min(took)
 	}
-	start := time.Now()
-	auth.Hash(long)
-	t.Logf("one hash takes %v", time.Since(start))
-	if there, nobody := least(org.Id), least("unknown"); nobody < there/3 {
-		t.Errorf("a wrong secret of an org takes %v, of an unknown one %v", there, nobody)
+	steps := []func(){func() { auth.Hash(long) }, check(org.Id), check("unknown")}
+	least := []time.Duration{math.MaxInt64, math.MaxInt64, math.MaxInt64}
+	for range 10 { // in turn, so that a busy machine slows all of them
+		for i, step := range steps {
+			start := time.Now()
+			step()
+			least[i] = min(least[i], time.Since(start))
+		}
+	}
+	hash, there, nobody := least[0], least[1], least[2]
+	if there < hash/3 || nobody < hash/3 {
+		t.Errorf("a wrong secret of an org takes %v, of an unknown one %v, and one hash %v", there, nobody, hash)
 	}
 }

@@ -110,8 +110,8 @@ func TestReadsAreSharedByOrgs(t *testing.T) {
 	for name := range steps {
 		t.Logf("%s: the slowest of 50 took %v, and %v beside an org that reads all it can", name, quiet[name], loaded[name])
 		// A search takes a tenth of a second and more, and 32 wait: who waits for them
-		// waits for seconds.
-		if loaded[name] > 600*time.Millisecond {
+		// waits for seconds. On a busy machine everything takes longer.
+		if loaded[name] > 600*time.Millisecond+3*quiet[name] {
 			t.Errorf("%s took %v", name, loaded[name])
 		}
 	}

@@ -5,15 +5,19 @@ import (
 	"errors"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/b2b-protocol/b2b/internal/store"
 	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
 )
 
+// answer is how long a database may need to respond: on a busy machine nothing comes near it.
+const answer = time.Minute
+
 // Open opens a database that is closed with the test, unless the test has closed it.
 func Open(t testing.TB, url string) *sqlstore.Store {
 	t.Helper()
-	st, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: url})
+	st, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: url, Answer: answer})
 	if err != nil {
 		t.Fatal(err)
 	}
