@@ -77,6 +77,7 @@ lint-sdk: $(NODE_TOOLS) $(PYTHON_TOOLS)
 	@out=$$(mktemp -d -p node_modules); trap 'rm -rf "$$out"' EXIT; \
 	node_modules/@b2b-protocol/sdk/node_modules/.bin/tsc --project sdk/typescript --outDir "$$out" && node sdk/typescript/check_webhook.mjs "$$PWD/$$out" && \
 	node sdk/typescript/check_size.mjs "$$PWD/$$out"
+	@build/restclient/check_golden.sh
 
 lint-go:
 	$(call heading,go: gofmt · vet · staticcheck · tidy)

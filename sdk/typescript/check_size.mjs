@@ -9,8 +9,10 @@ const limits = [
   ["one operation", `export { getThread } from "./operations.js"; export { httpTransport } from "./index.js"`, 2_600],
 ];
 for (const [what, contents, limit] of limits) {
-  const options = { stdin: { contents, resolveDir: process.argv[2] }, bundle: true, minify: true, format: "esm", platform: "browser", write: false };
-  const { outputFiles } = await build({ ...options, logLevel: "error" });
+  const options = { stdin: { contents, resolveDir: process.argv[2] }, bundle: true, minify: true, format: "esm", platform: "browser", write: false, packages: "external", metafile: true };
+  const { outputFiles, metafile } = await build({ ...options, logLevel: "error" });
+  const needed = Object.values(metafile.outputs).flatMap(({ imports }) => imports.map(({ path }) => path));
+  if (needed.length > 0) throw new Error(`${what} imports ${needed}`);
   const size = gzipSync(outputFiles[0].contents, { level: 9 }).length;
   console.log(`typescript: ${what}: ${size} bytes after gzip`);
   if (size > limit) throw new Error(`${what} has ${size} bytes after gzip: the limit is ${limit}`);

@@ -3,7 +3,7 @@
 // B2B_SDK is the folder of the compiled SDK.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -138,6 +138,16 @@ test("every operation responds with its type", async () => {
     assert.fail(error.stdout.toString());
   }
   assert.throws(() => compile({ wrong: [...imports, ...wrong].join("\n") }), (error) => /'null' is not assignable/.test(error.stdout.toString()));
+});
+
+test("the entry for Connect has every message and service", async () => {
+  const connect = await load("gen/connect.js");
+  for (const file of readdirSync(join(sdk, "gen/b2b/v1")).filter((name) => name.endsWith("_pb.js"))) {
+    for (const name of Object.keys(await load(`gen/b2b/v1/${file}`))) {
+      assert.ok(name in connect, name);
+    }
+  }
+  assert.equal(connect.ThreadService.typeName, "b2b.v1.ThreadService");
 });
 
 test("a path value cannot name another path", async () => {

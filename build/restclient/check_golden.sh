@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Checks the clients of the small schema in testdata with the compilers: that they are valid, and
+# that they accept and refuse what use.ts and use.py say.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+tests=build/restclient/testdata
+
+# The folder is inside node_modules so that the compiler finds its modules.
+folder=$(mktemp -d -p "$PWD/node_modules")
+trap 'rm -rf "$folder"' EXIT
+
+mkdir -p "$folder/src/gen" "$folder/b2b_protocol/gen"
+echo '{"type": "module"}' >"$folder/package.json"
+cp sdk/typescript/tsconfig.json "$folder"
+cp sdk/typescript/src/{call,error,index,rest,transport}.ts "$folder/src"
+cp -r $tests/typescript/rest "$folder/src/gen"
+cp $tests/use.ts "$folder/src"
+node_modules/@b2b-protocol/sdk/node_modules/.bin/tsc --project "$folder" --noEmit
+
+cp sdk/python/src/b2b_protocol/{__init__,_call,_error,errors,transport,types}.py sdk/python/src/b2b_protocol/py.typed "$folder/b2b_protocol"
+cp -r $tests/python/rest "$folder/b2b_protocol/gen"
+touch "$folder/b2b_protocol/gen/__init__.py"
+cp $tests/use.py "$folder"
+cd "$folder"
+../../.venv/bin/mypy --strict --cache-dir ../../.venv/mypy-golden use.py
