@@ -6,62 +6,54 @@ import (
 	"github.com/b2b-protocol/b2b/internal/store"
 )
 
+var (
+	selectLatestArtifact = read(onArtifacts, artifactOf+" ORDER BY version DESC LIMIT 1")
+	selectFirstArtifact  = read(onArtifacts, artifactOf+" ORDER BY version ASC LIMIT 1")
+	artifactOf           = "SELECT " + columns[store.Artifact]("") + " FROM artifacts WHERE thread_id = ? AND artifact_key = ?"
+)
+
 func (r reader) LatestArtifact(ctx context.Context, thread, key string) (*store.Artifact, error) {
-	return r.artifact(ctx, thread, key, "DESC")
+	return one[store.Artifact](ctx, r, selectLatestArtifact, thread, key)
 }
 
 func (r reader) FirstArtifact(ctx context.Context, thread, key string) (*store.Artifact, error) {
-	return r.artifact(ctx, thread, key, "ASC")
-}
-
-func (r reader) artifact(ctx context.Context, thread, key, order string) (*store.Artifact, error) {
-	return one[store.Artifact](ctx, r, r.d.composed("SELECT "+columns[store.Artifact](r, "")+
-		" FROM artifacts WHERE thread_id = ? AND artifact_key = ? ORDER BY version "+order+" LIMIT 1"), thread, key)
+	return one[store.Artifact](ctx, r, selectFirstArtifact, thread, key)
 }
 
 // latest is the condition that a is the latest version of its key.
 const latest = `a.version = (SELECT max(v.version) FROM artifacts v WHERE v.thread_id = a.thread_id AND v.artifact_key = a.artifact_key)`
 
-func (r reader) Artifacts(ctx context.Context, thread string, after *store.PageKey, limit int) ([]store.Artifact, error) {
-	var w where
-	w.and("a.thread_id = ?", thread)
-	w.and(latest)
-	if after != nil {
-		w.and("(a.created_at, a.artifact_key) > (?, ?)", after.At, after.ID)
+// artifactsBy lists artifacts a.
+func artifactsBy(order string) listing {
+	return listing{
+		columns: columns[store.Artifact]("a."), long: "a.title, a.content, a.language, a.url, a.mime_type",
+		from: " FROM artifacts a", order: order, key: "a.id", rejoin: "artifacts a ON a.id = k.key",
 	}
-	return r.artifacts(ctx, &w, "a.created_at, a.artifact_key", limit)
+}
+
+var (
+	artifactsByAge = artifactsBy("a.created_at, a.artifact_key").of(onArtifacts, "a.thread_id = ? AND "+latest,
+		"(a.created_at, a.artifact_key) > (?, ?)")
+	artifactsByKey   = artifactsBy("a.artifact_key").of(onArtifacts, "a.thread_id = ? AND a.artifact_key > ? AND "+latest)
+	artifactVersions = artifactsBy("a.version").of(onArtifacts, "a.thread_id = ? AND a.artifact_key = ? AND a.version > ?")
+)
+
+func (r reader) Artifacts(ctx context.Context, thread string, after *store.PageKey, limit int) ([]store.Artifact, error) {
+	return listed[store.Artifact](ctx, r, artifactsByAge.choose(thread).page(after), limit)
 }
 
 func (r reader) ArtifactsPage(ctx context.Context, thread, afterKey string, limit int) ([]store.Artifact, error) {
-	var w where
-	w.and("a.thread_id = ?", thread)
-	w.and("a.artifact_key > ?", afterKey)
-	w.and(latest)
-	return r.artifacts(ctx, &w, "a.artifact_key", limit)
+	return listed[store.Artifact](ctx, r, artifactsByKey.choose(thread, afterKey), limit)
 }
 
 func (r reader) ArtifactVersions(ctx context.Context, thread, key string, afterVersion int64, limit int) ([]store.Artifact, error) {
-	var w where
-	w.and("a.thread_id = ?", thread)
-	w.and("a.artifact_key = ?", key)
-	w.and("a.version > ?", afterVersion)
-	return r.artifacts(ctx, &w, "a.version", limit)
-}
-
-func (r reader) artifacts(ctx context.Context, w *where, order string, limit int) ([]store.Artifact, error) {
-	l := listing{
-		columns: columns[store.Artifact](r, "a."), long: "a.title, a.content, a.language, a.url, a.mime_type",
-		from: " FROM artifacts a" + w.text.String(), order: order, limit: limit,
-		key: "a.id", rejoin: "artifacts a ON a.id = k.key",
-	}
-	return page[store.Artifact](ctx, r, r.d.composed(l.query(r.d)), l.args(w.args)...)
+	return listed[store.Artifact](ctx, r, artifactVersions.choose(thread, key, afterVersion), limit)
 }
 
 var forgetArtifactDays = remove(onArtifactDays, "DELETE FROM artifact_days WHERE org_id = ? AND day < ?")
 
 func (t *tx) InsertArtifact(ctx context.Context, a *store.Artifact) error {
-	q, args := insertion(t.reader, "artifacts", a)
-	if _, err := t.c.execNow(ctx, t.d.composed(q), args...); err != nil {
+	if err := putNow(ctx, t, insertArtifacts.one, a); err != nil {
 		return err
 	}
 	if err := t.countArtifacts(ctx, a.ThreadID, 1, a.Bytes()); err != nil {
@@ -79,8 +71,8 @@ const ofOrg = "SELECT org_id, CAST(? AS BIGINT) FROM threads WHERE id = ?"
 var countArtifactsOfThread = insert(onArtifactSums, `INSERT INTO artifact_sums (thread_id, versions, bytes) VALUES (?, ?, ?) ON CONFLICT (thread_id) DO UPDATE
 		SET versions = artifact_sums.versions + excluded.versions, bytes = artifact_sums.bytes + excluded.bytes`)
 
-var countArtifactsOfOrg = insert(onThreads|onArtifactTotals, "INSERT INTO artifact_totals (org_id, bytes) "+ofOrg+
-	" ON CONFLICT (org_id) DO UPDATE SET bytes = artifact_totals.bytes + excluded.bytes")
+var countArtifactsOfOrg = insert(onArtifactTotals, "INSERT INTO artifact_totals (org_id, bytes) "+ofOrg+
+	" ON CONFLICT (org_id) DO UPDATE SET bytes = artifact_totals.bytes + excluded.bytes").reading(onThreads)
 
 // countArtifacts adds to the sums of a thread and its org.
 func (t *tx) countArtifacts(ctx context.Context, thread string, versions, bytes int64) error {
@@ -91,8 +83,8 @@ func (t *tx) countArtifacts(ctx context.Context, thread string, versions, bytes 
 	return t.c.exec(ctx, countArtifactsOfOrg, bytes, thread)
 }
 
-var countArtifactDay = insert(onThreads|onArtifactDays, `INSERT INTO artifact_days (org_id, day, bytes) SELECT org_id, CAST(? AS BIGINT), CAST(? AS BIGINT)
-		FROM threads WHERE id = ? ON CONFLICT (org_id, day) DO UPDATE SET bytes = artifact_days.bytes + excluded.bytes`)
+var countArtifactDay = insert(onArtifactDays, `INSERT INTO artifact_days (org_id, day, bytes) SELECT org_id, CAST(? AS BIGINT), CAST(? AS BIGINT)
+		FROM threads WHERE id = ? ON CONFLICT (org_id, day) DO UPDATE SET bytes = artifact_days.bytes + excluded.bytes`).reading(onThreads)
 
 // countArtifactDay adds to the sum of the org of a thread for a day. The day before is kept,
 // because the clocks of nodes differ around midnight.
@@ -153,6 +145,13 @@ func (r reader) ArtifactUse(ctx context.Context, org, thread string, at int64) (
 const artifactBytes = `octet_length(artifact_key) + coalesce(octet_length(title), 0) + coalesce(octet_length(content), 0) +
 	coalesce(octet_length(language), 0) + coalesce(octet_length(url), 0) + coalesce(octet_length(mime_type), 0)`
 
+var (
+	whichArtifacts     = " FROM artifacts WHERE " + anyOf("id") + terminal("artifacts")
+	selectArtifactSums = read(onArtifacts|onThreads,
+		"SELECT thread_id, count(*), CAST(sum("+artifactBytes+") AS BIGINT)"+whichArtifacts+" GROUP BY thread_id")
+	deleteArtifacts = remove(onArtifacts, "DELETE"+whichArtifacts).reading(onThreads)
+)
+
 // DeleteArtifacts also subtracts the versions from the sums of the quotas.
 func (t *tx) DeleteArtifacts(ctx context.Context, ids []string) (int64, error) {
 	arg, err := jsonList(ids)
@@ -163,9 +162,8 @@ func (t *tx) DeleteArtifacts(ctx context.Context, ids []string) (int64, error) {
 		thread          string
 		versions, bytes int64
 	}
-	which := " FROM artifacts WHERE " + t.d.anyOf("id") + terminal("artifacts")
 	sums, err := scanner[sum](func(rows rowSet, s *sum) error { return rows.Scan(&s.thread, &s.versions, &s.bytes) }).list(ctx, t.reader,
-		t.d.composed("SELECT thread_id, count(*), CAST(sum("+artifactBytes+") AS BIGINT)"+which+" GROUP BY thread_id"), arg)
+		selectArtifactSums, arg)
 	if err != nil {
 		return 0, err
 	}
@@ -174,5 +172,5 @@ func (t *tx) DeleteArtifacts(ctx context.Context, ids []string) (int64, error) {
 			return 0, err
 		}
 	}
-	return t.c.execNow(ctx, t.d.composed("DELETE"+which), arg)
+	return t.c.execNow(ctx, deleteArtifacts, arg)
 }

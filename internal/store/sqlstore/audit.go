@@ -6,32 +6,53 @@ import (
 	"github.com/b2b-protocol/b2b/internal/store"
 )
 
+var auditEntries = listing{
+	columns: columns[store.AuditEntry](""), long: "detail", from: " FROM audit_log", order: "created_at DESC, id DESC",
+}.of(onAuditLog, "org_id = ?", []string{
+	auditSince:      "created_at > ?",
+	auditAction:     "action = ?",
+	auditTargetType: "target_type = ?",
+	auditTargetID:   "target_id = ?",
+	auditBot:        "bot_id = ?",
+	auditBefore:     "(created_at, id) < (?, ?)",
+}...)
+
+// The conditions of auditEntries.
+const (
+	auditSince = iota
+	auditAction
+	auditTargetType
+	auditTargetID
+	auditBot
+	auditBefore
+)
+
 func (r reader) Audit(ctx context.Context, q store.AuditQuery) ([]store.AuditEntry, error) {
-	var w where
-	w.and("org_id = ?", q.OrgID)
+	c := auditEntries.choose(q.OrgID)
 	if q.Since != 0 {
-		w.and("created_at > ?", q.Since)
+		c.and(auditSince, q.Since)
 	}
-	for _, f := range []struct{ column, value string }{
-		{"action", q.Action}, {"target_type", q.TargetType}, {"target_id", q.TargetID}, {"bot_id", q.BotID},
-	} {
+	for _, f := range []struct {
+		condition int
+		value     string
+	}{{auditAction, q.Action}, {auditTargetType, q.TargetType}, {auditTargetID, q.TargetID}, {auditBot, q.BotID}} {
 		if f.value != "" {
-			w.and(f.column+" = ?", f.value)
+			c.and(f.condition, f.value)
 		}
 	}
 	if q.Before != nil {
-		w.and("(created_at, id) < (?, ?)", q.Before.At, q.Before.ID)
+		c.and(auditBefore, q.Before.At, q.Before.ID)
 	}
-	l := listing{
-		columns: columns[store.AuditEntry](r, ""), long: "detail", from: " FROM audit_log" + w.text.String(),
-		order: "created_at DESC, id DESC", limit: q.Limit,
-	}
-	return page[store.AuditEntry](long(ctx), r, r.d.composed(l.query(r.d)), l.args(w.args)...)
+	return listed[store.AuditEntry](long(ctx), r, c, q.Limit)
 }
 
 // insertAudit writes an entry. The writer of SQLite defers it (deferred).
-var insertAudit = insert(onAuditLog, `INSERT INTO audit_log (id, org_id, bot_id, action, target_type, target_id, detail, created_at)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?)`)
+var insertAudit = insert(onAuditLog, auditColumns+auditValues)
+
+const (
+	auditColumns = "INSERT INTO audit_log (id, org_id, bot_id, action, target_type, target_id, detail, created_at) VALUES "
+	auditValues  = "(?, ?, ?, ?, ?, ?, ?, ?)"
+)
 
 func (t *tx) InsertAudit(ctx context.Context, e *store.AuditEntry) error {
 	return t.c.exec(ctx, insertAudit, e.ID, e.OrgID, e.BotID, e.Action, e.TargetType, e.TargetID, e.Detail, e.CreatedAt)

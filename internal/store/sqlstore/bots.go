@@ -73,6 +73,8 @@ func (r reader) ResolveBot(ctx context.Context, org, ref string) (*store.Bot, er
 	return b, err
 }
 
+var selectBotsByID = read(onBots, selectBots+" WHERE org_id = ? AND "+anyOf("id"))
+
 func (r reader) BotsByID(ctx context.Context, org string, ids []string) ([]store.Bot, error) {
 	if len(ids) == 0 {
 		return nil, nil
@@ -81,7 +83,7 @@ func (r reader) BotsByID(ctx context.Context, org string, ids []string) ([]store
 	if err != nil {
 		return nil, err
 	}
-	return bots.list(ctx, r, r.d.composed(selectBots+" WHERE org_id = ? AND "+r.d.anyOf("id")), org, arg)
+	return bots.list(ctx, r, selectBotsByID, org, arg)
 }
 
 // Bots compares tags in Go, because they are stored as JSON.
@@ -92,40 +94,73 @@ func (r reader) Bots(ctx context.Context, q store.BotQuery) ([]store.Bot, error)
 	return r.untagged(ctx, q)
 }
 
+// botsBy lists bots by a column.
+func botsBy(order string) listing {
+	return listing{
+		columns: botColumns, long: "metadata, sealed_url, bio, tags, languages, protocols, status_text",
+		from: " FROM bots", order: order,
+	}
+}
+
+// botsByName lists the bots of an org.
+var botsByName = botsBy("name").of(onBots, "org_id = ?", []string{
+	botsActive:  "join_status = 'active'",
+	botsExcept:  "id <> ?",
+	botsRole:    "lower(role) = ?",
+	botsOnline:  "online",
+	botsOffline: "NOT online",
+	botsStatus:  "lower(status_text) = ?",
+	botsText:    "(" + contains("bio") + " OR " + contains("role") + " OR " + contains("function") + ")",
+	botsAfter:   "name > ?",
+	botsTagged:  "tags IS NOT NULL",
+}...).only(botsOnline, botsOffline, botsStatus)
+
+// The conditions of botsByName.
+const (
+	botsActive = iota
+	botsExcept
+	botsRole
+	botsOnline
+	botsOffline
+	botsStatus
+	botsText
+	botsAfter
+	botsTagged
+)
+
 // untagged lists the bots of a query without comparing tags; with q.Tag set, only bots that
 // have tags.
 func (r reader) untagged(ctx context.Context, q store.BotQuery) ([]store.Bot, error) {
-	var w where
-	w.and("org_id = ?", q.OrgID)
+	c := botsByName.choose(q.OrgID)
 	if q.ActiveOnly {
-		w.and("join_status = 'active'")
+		c.and(botsActive)
 	}
 	if q.ExceptID != "" {
-		w.and("id <> ?", q.ExceptID)
+		c.and(botsExcept, q.ExceptID)
 	}
 	if q.Role != "" {
-		w.and("lower(role) = ?", fold(q.Role))
+		c.and(botsRole, fold(q.Role))
 	}
 	switch status := fold(q.Status); status {
 	case "":
 	case "online":
-		w.and("online")
+		c.and(botsOnline)
 	case "offline":
-		w.and("NOT online")
+		c.and(botsOffline)
 	default:
-		w.and("lower(status_text) = ?", status)
+		c.and(botsStatus, status)
 	}
 	if q.Text != "" {
 		text := fold(q.Text)
-		w.and("("+r.d.contains("bio")+" OR "+r.d.contains("role")+" OR "+r.d.contains("function")+")", text, text, text)
+		c.and(botsText, text, text, text)
 	}
 	if q.AfterName != "" {
-		w.and("name > ?", q.AfterName)
+		c.and(botsAfter, q.AfterName)
 	}
 	if q.Tag != "" {
-		w.and("tags IS NOT NULL")
+		c.and(botsTagged)
 	}
-	return r.listBots(long(ctx), &w, "name", q.Limit)
+	return bots.listed(long(ctx), r, c, q.Limit, 0)
 }
 
 // tagged reads the bots of a query page by page and returns those with its tag.
@@ -155,14 +190,6 @@ func (r reader) tagged(ctx context.Context, q store.BotQuery) (out []store.Bot, 
 // tagPage is the number of bots that tagged reads with one query.
 const tagPage = 500
 
-// listBots lists bots by a column.
-func (r reader) listBots(ctx context.Context, w *where, order string, limit int) ([]store.Bot, error) {
-	return bots.listed(ctx, r, listing{
-		columns: botColumns, long: "metadata, sealed_url, bio, tags, languages, protocols, status_text",
-		from: " FROM bots" + w.text.String(), order: order, limit: limit,
-	}, w.args...)
-}
-
 // hasTag reports whether a JSON array of texts holds the folded tag. Anything else
 // than an array of texts (imported rows) holds none.
 func hasTag(tags, tag string) bool {
@@ -173,16 +200,27 @@ func hasTag(tags, tag string) bool {
 	return slices.ContainsFunc(all, func(t string) bool { return fold(t) == tag })
 }
 
+// botsByID lists the bots of an org.
+var botsByID = botsBy("id").of(onBots, "org_id = ?", []string{
+	botsNamed:   contains("name"),
+	botsAfterID: "id > ?",
+}...)
+
+// The conditions of botsByID.
+const (
+	botsNamed = iota
+	botsAfterID
+)
+
 func (r reader) BotsPage(ctx context.Context, org, search, afterID string, limit int) ([]store.Bot, error) {
-	var w where
-	w.and("org_id = ?", org)
+	c := botsByID.choose(org)
 	if search != "" {
-		w.and(r.d.contains("name"), fold(search))
+		c.and(botsNamed, fold(search))
 	}
 	if afterID != "" {
-		w.and("id > ?", afterID)
+		c.and(botsAfterID, afterID)
 	}
-	return r.listBots(ctx, &w, "id", limit)
+	return bots.listed(ctx, r, c, limit, 0)
 }
 
 var selectBotCount = read(onBots, "SELECT count(*) FROM bots WHERE org_id = ?")
@@ -191,31 +229,39 @@ func (r reader) CountBots(ctx context.Context, org string) (int64, error) {
 	return value[int64](ctx, r, selectBotCount, org)
 }
 
+var selectTombstone = read(onTombstones, "SELECT "+columns[store.Tombstone]("")+" FROM tombstones WHERE org_id = ? AND name = ?")
+
 func (r reader) Tombstone(ctx context.Context, org, name string) (*store.Tombstone, error) {
-	return one[store.Tombstone](ctx, r, r.d.composed("SELECT "+columns[store.Tombstone](r, "")+
-		" FROM tombstones WHERE org_id = ? AND name = ?"), org, name)
+	return one[store.Tombstone](ctx, r, selectTombstone, org, name)
 }
 
 func (t *tx) CreateBot(ctx context.Context, b *store.Bot) error {
-	q, args := insertion(t.reader, "bots", b)
-	_, err := t.c.execNow(ctx, t.d.composed(q), args...)
-	return err
+	return putNow(ctx, t, insertBots.one, b)
 }
 
-// botFields returns the value of each profile field.
-var botFields = map[store.BotField]func(*store.Bot) *string{
-	store.BotBio:         func(b *store.Bot) *string { return b.Bio },
-	store.BotRole:        func(b *store.Bot) *string { return b.Role },
-	store.BotFunction:    func(b *store.Bot) *string { return b.Function },
-	store.BotTeam:        func(b *store.Bot) *string { return b.Team },
-	store.BotTags:        func(b *store.Bot) *string { return b.Tags },
-	store.BotLanguages:   func(b *store.Bot) *string { return b.Languages },
-	store.BotProtocols:   func(b *store.Bot) *string { return b.Protocols },
-	store.BotStatusText:  func(b *store.Bot) *string { return b.StatusText },
-	store.BotTimezone:    func(b *store.Bot) *string { return b.Timezone },
-	store.BotActiveHours: func(b *store.Bot) *string { return b.ActiveHours },
-	store.BotVersion:     func(b *store.Bot) *string { return b.Version },
-	store.BotRuntime:     func(b *store.Bot) *string { return b.Runtime },
+// botField is a field of the profile: its value, and the statement that writes it.
+type botField struct {
+	value  func(*store.Bot) *string
+	update *statement
+}
+
+func profileField(f store.BotField, value func(*store.Bot) *string) botField {
+	return botField{value, update(onBots, "UPDATE bots SET "+string(f)+" = ? WHERE id = ?")}
+}
+
+var botFields = map[store.BotField]botField{
+	store.BotBio:         profileField(store.BotBio, func(b *store.Bot) *string { return b.Bio }),
+	store.BotRole:        profileField(store.BotRole, func(b *store.Bot) *string { return b.Role }),
+	store.BotFunction:    profileField(store.BotFunction, func(b *store.Bot) *string { return b.Function }),
+	store.BotTeam:        profileField(store.BotTeam, func(b *store.Bot) *string { return b.Team }),
+	store.BotTags:        profileField(store.BotTags, func(b *store.Bot) *string { return b.Tags }),
+	store.BotLanguages:   profileField(store.BotLanguages, func(b *store.Bot) *string { return b.Languages }),
+	store.BotProtocols:   profileField(store.BotProtocols, func(b *store.Bot) *string { return b.Protocols }),
+	store.BotStatusText:  profileField(store.BotStatusText, func(b *store.Bot) *string { return b.StatusText }),
+	store.BotTimezone:    profileField(store.BotTimezone, func(b *store.Bot) *string { return b.Timezone }),
+	store.BotActiveHours: profileField(store.BotActiveHours, func(b *store.Bot) *string { return b.ActiveHours }),
+	store.BotVersion:     profileField(store.BotVersion, func(b *store.Bot) *string { return b.Version }),
+	store.BotRuntime:     profileField(store.BotRuntime, func(b *store.Bot) *string { return b.Runtime }),
 }
 
 var selectBotExists = read(onBots, "SELECT count(*) FROM bots WHERE id = ?")
@@ -231,11 +277,11 @@ func (t *tx) UpdateBotProfile(ctx context.Context, b *store.Bot, fields ...store
 		return store.ErrNotFound
 	}
 	for _, f := range fields {
-		get, ok := botFields[f]
+		field, ok := botFields[f]
 		if !ok {
 			return t.fail(errors.New("store: no profile field " + string(f)))
 		}
-		if err := t.c.exec(ctx, t.d.composed("UPDATE bots SET "+string(f)+" = ? WHERE id = ?"), get(b), b.ID); err != nil {
+		if err := t.c.exec(ctx, field.update, field.value(b), b.ID); err != nil {
 			return err
 		}
 	}
@@ -294,9 +340,11 @@ func (t *tx) ResetOnline(ctx context.Context) error {
 	return t.c.exec(ctx, resetOnline)
 }
 
+var putTombstone = insertRow[store.Tombstone](onTombstones,
+	" ON CONFLICT (org_id, name) DO UPDATE SET deleted_at = excluded.deleted_at, deleted_by = excluded.deleted_by")
+
 func (t *tx) PutTombstone(ctx context.Context, s *store.Tombstone) error {
-	q, args := insertion(t.reader, "tombstones", s)
-	return t.c.exec(ctx, t.d.composed(q+" ON CONFLICT (org_id, name) DO UPDATE SET deleted_at = excluded.deleted_at, deleted_by = excluded.deleted_by"), args...)
+	return put(ctx, t, putTombstone, s)
 }
 
 var deleteTombstone = remove(onTombstones, "DELETE FROM tombstones WHERE org_id = ? AND name = ?")

@@ -116,15 +116,13 @@ func texts(row reflect.Value) (n int) {
 	return n
 }
 
-// listing is a query that lists rows with long texts.
+// listing is a family of queries that list rows with long texts.
 type listing struct {
 	columns string // of a row; those that are computed have names
 	long    string // columns of texts that may be long, separated by commas
 	message bool   // rows of m with its content and parts: see [parts]
-	from    string // the tables and conditions, from " FROM" on
+	from    string // the tables, from " FROM" on
 	order   string // total
-	limit   int    // rows
-	offset  int
 
 	// SQLite sorts whole rows when no index has the order. With a key set it sorts the keys,
 	// and then reads the rows by rejoin, which finds a row by k.key.
@@ -135,11 +133,15 @@ type listing struct {
 // a text, has at most 1 MiB.
 const fewRows = 4
 
-// query returns the SQL of the listing; limit and offset are its last arguments.
-func (l *listing) query(d *dialect) string {
-	tail := " ORDER BY " + l.order + " LIMIT ? + 0 OFFSET ? + 0"
+// of declares the queries. Their last arguments are limit and offset.
+func (l listing) of(t tables, given string, may ...string) *family {
+	return &family{kind: selects, reads: t, query: l.query, lists: true, given: given, may: may}
+}
+
+func (l listing) query(d database, where string, few bool) string {
+	tail := where + " ORDER BY " + l.order + " LIMIT ? + 0 OFFSET ? + 0"
 	switch {
-	case d.postgres && l.limit > fewRows:
+	case d == forPostgres && !few:
 		size := "coalesce(octet_length(" + strings.ReplaceAll(l.long, ", ", "), 0) + coalesce(octet_length(") + "), 0)"
 		if l.message {
 			size += " + CASE WHEN m.parts IS NULL THEN octet_length(m.content) ELSE 0 END"
@@ -147,7 +149,7 @@ func (l *listing) query(d *dialect) string {
 		return "SELECT " + outer(l.columns) + " FROM (SELECT " + l.columns + ", " + size + " AS size_, sum(" + size +
 			" + 1) OVER (ORDER BY " + l.order + " ROWS UNBOUNDED PRECEDING) AS upto_" + l.from + tail +
 			") p WHERE upto_ - size_ <= " + strconv.Itoa(store.PageBytes) + " ORDER BY upto_"
-	case !d.postgres && l.key != "":
+	case d == forSQLite && l.key != "":
 		return "SELECT " + l.columns + " FROM (SELECT " + l.key + " AS key" + l.from + tail + ") k CROSS JOIN " + l.rejoin
 	}
 	return "SELECT " + l.columns + l.from + tail
@@ -175,10 +177,23 @@ func outer(columns string) string {
 	return strings.Join(names, ", ")
 }
 
-// args returns the arguments of the query: those of columns and from, then limit and offset.
-func (l *listing) args(args []any) []any { return append(args, max(l.limit, 0), max(l.offset, 0)) }
+// paged returns the rows of a query up to the bound of bytes, and up to limit rows, which is its
+// last argument.
+func (scan scanner[T]) paged(ctx context.Context, r reader, c *choice, limit int) ([]T, error) {
+	return scan.page(ctx, r, c.statement(r.d, limit), c.all(max(limit, 0))...)
+}
 
-// listed returns the rows of a listing up to the bound.
-func (scan scanner[T]) listed(ctx context.Context, r reader, l listing, args ...any) ([]T, error) {
-	return scan.page(ctx, r, r.d.composed(l.query(r.d)), l.args(args)...)
+// paged is page with a limit.
+func paged[T any](ctx context.Context, r reader, c *choice, limit int) ([]T, error) {
+	return page[T](ctx, r, c.statement(r.d, limit), c.all(max(limit, 0))...)
+}
+
+// listed returns the rows of a listing up to the bound of bytes, and up to limit rows.
+func (scan scanner[T]) listed(ctx context.Context, r reader, c *choice, limit, offset int) ([]T, error) {
+	return scan.page(ctx, r, c.statement(r.d, limit), c.all(max(limit, 0), max(offset, 0))...)
+}
+
+// listed is page for a listing.
+func listed[T any](ctx context.Context, r reader, c *choice, limit int) ([]T, error) {
+	return page[T](ctx, r, c.statement(r.d, limit), c.all(max(limit, 0), 0)...)
 }

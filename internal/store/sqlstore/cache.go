@@ -11,7 +11,7 @@ import (
 // a network round trip on PostgreSQL, and a tenth of the time of a change on SQLite.
 //
 // Cached results equal what the database would return, because no other process writes while
-// a batch runs, and each write of the writer drops the results of the tables that it names.
+// a batch runs, and each write of the writer drops the results of the tables that it changes.
 // At its begin a batch compares a version number; when another process has written since,
 // the whole cache is dropped.
 //
@@ -37,7 +37,6 @@ type resultKey struct {
 }
 
 type cacheEntry struct {
-	tables tables
 	stamp  uint64
 	result *result
 }
@@ -72,18 +71,18 @@ func (c *cache) begin(version int64, others uint64) {
 }
 
 // query returns the rows of a query from the cache, or reads and caches them.
-func (c *cache) query(q *statement, args []any, read func() (*sql.Rows, error)) (rowSet, error) {
+func (c *cache) query(q *statement, args []any, fetch func() (*sql.Rows, error)) (rowSet, error) {
 	ok := q.cacheable()
 	if ok {
 		c.args, ok = cacheArgs(c.args[:0], args)
 	}
 	if !ok {
-		return read()
+		return fetch()
 	}
 	if res := c.get(q, c.args); res != nil {
 		return &cachedRows{result: res}, nil
 	}
-	rows, err := read()
+	rows, err := fetch()
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +123,7 @@ func (c *cache) get(q *statement, args []byte) *result {
 	if !ok {
 		return nil
 	}
-	for t := e.tables; t != 0; t &= t - 1 {
+	for t := q.reads; t != 0; t &= t - 1 {
 		if c.written[bits.TrailingZeros64(uint64(t))] > e.stamp {
 			delete(c.results, resultKey{q, string(args)})
 			return nil
@@ -140,7 +139,7 @@ func (c *cache) put(q *statement, args string, r *result) {
 	if len(c.results) >= cacheMax {
 		clear(c.results)
 	}
-	c.results[resultKey{q, args}] = cacheEntry{q.tables, c.clock, r}
+	c.results[resultKey{q, args}] = cacheEntry{c.clock, r}
 }
 
 // write drops the results of the tables that a statement changes. If it has changed a result
@@ -150,7 +149,7 @@ func (c *cache) write(q *statement, args []any, org string) (changed resultKey) 
 	if q == touchThread {
 		changed = c.touch(args, org)
 	}
-	for t := q.tables; t != 0; t &= t - 1 {
+	for t := q.writes; t != 0; t &= t - 1 {
 		c.written[bits.TrailingZeros64(uint64(t))] = c.clock
 	}
 	return changed

@@ -15,12 +15,14 @@ var channelMessages scanner[store.ChannelMessageRow] = func(rows rowSet, m *stor
 	return rows.Scan(&m.ID, &m.SenderID, content{&m.Content}, &m.ContentType, parts{text{&m.Parts}}, &m.CreatedAt)
 }
 
+// messagesOfChannel lists messages of a channel, the newest first.
+var messagesOfChannel = listing{
+	columns: channelMessageColumns, long: "m.content, m.parts", message: true, from: " FROM channel_messages m", order: byAge,
+}.of(onChannelMessages, "m.channel_id = ?", ranges...)
+
 // channelMessagesOf reads messages of a channel and names their senders.
-func (r reader) channelMessagesOf(ctx context.Context, channel string, w *where, limit int) ([]store.ChannelMessageRow, error) {
-	page, err := channelMessages.listed(ctx, r, listing{
-		columns: channelMessageColumns, long: "m.content, m.parts", message: true, from: " FROM channel_messages m" + w.text.String(),
-		order: byAge, limit: limit,
-	}, w.args...)
+func (r reader) channelMessagesOf(ctx context.Context, channel string, c *choice, limit int) ([]store.ChannelMessageRow, error) {
+	page, err := channelMessages.listed(ctx, r, c, limit, 0)
 	if err != nil || len(page) == 0 {
 		return nil, err
 	}
@@ -50,7 +52,10 @@ func (s *idSet) add(id string) {
 	}
 }
 
-var selectBotName = read(onBots, "SELECT id, name FROM bots WHERE id = ?")
+var (
+	selectBotName  = read(onBots, "SELECT id, name FROM bots WHERE id = ?")
+	selectBotNames = read(onBots, "SELECT id, name FROM bots WHERE "+anyOf("id"))
+)
 
 // names returns the names of those of the bots that exist.
 func (r reader) names(ctx context.Context, ids idSet) (map[string]*string, error) {
@@ -71,7 +76,7 @@ func (r reader) names(ctx context.Context, ids idSet) (map[string]*string, error
 	if err != nil {
 		return nil, err
 	}
-	return names, each(ctx, r, scan, r.d.composed("SELECT id, name FROM bots WHERE "+r.d.anyOf("id")), arg)
+	return names, each(ctx, r, scan, selectBotNames, arg)
 }
 
 // byAge orders messages, the newest first.
@@ -80,37 +85,50 @@ const (
 	newestFirst = " ORDER BY " + byAge + " LIMIT ? + 0"
 )
 
+// ranges are the conditions of ranges of messages.
+var ranges = []string{
+	rangeBefore: "m.created_at < ?",
+	rangeSince:  "m.created_at > ?",
+	rangeBelow:  "(m.created_at, m.id) < (?, ?)",
+}
+
+// The conditions of ranges.
+const (
+	rangeBefore = iota
+	rangeSince
+	rangeBelow
+)
+
 // within adds the conditions of a range of messages.
-func within(w *where, g store.MessageRange) {
+func (c *choice) within(g store.MessageRange) *choice {
 	if g.Before != nil {
-		w.and("m.created_at < ?", *g.Before)
+		c.and(rangeBefore, *g.Before)
 	}
 	if g.Since != nil {
-		w.and("m.created_at > ?", *g.Since)
+		c.and(rangeSince, *g.Since)
 	}
+	return c
 }
 
 func (r reader) ChannelMessages(ctx context.Context, channel string, g store.MessageRange) ([]store.ChannelMessageRow, error) {
-	var w where
-	w.and("m.channel_id = ?", channel)
-	within(&w, g)
-	out, err := r.channelMessagesOf(ctx, channel, &w, g.Limit)
+	out, err := r.channelMessagesOf(ctx, channel, messagesOfChannel.choose(channel).within(g), g.Limit)
 	slices.Reverse(out)
 	return out, err
 }
 
+var selectChannelMessageTime = read(onChannelMessages, "SELECT created_at FROM channel_messages WHERE channel_id = ? AND id = ?")
+
 func (r reader) ChannelHistory(ctx context.Context, channel, beforeID string, limit int) ([]store.ChannelMessageRow, error) {
-	var w where
-	w.and("m.channel_id = ?", channel)
-	if err := r.below(ctx, &w, "channel_messages WHERE channel_id = ?", channel, beforeID); err != nil {
+	c := messagesOfChannel.choose(channel)
+	if err := r.below(ctx, c, selectChannelMessageTime, channel, beforeID); err != nil {
 		return nil, err
 	}
-	return r.channelMessagesOf(ctx, channel, &w, limit)
+	return r.channelMessagesOf(ctx, channel, c, limit)
 }
 
 // below adds the bound of a page after the message beforeID. A message of another channel or
 // thread is ignored: else the page would reveal whether it exists.
-func (r reader) below(ctx context.Context, w *where, messagesOf, owner, beforeID string) error {
+func (r reader) below(ctx context.Context, c *choice, selectTime *statement, owner, beforeID string) error {
 	if beforeID == "" {
 		return nil
 	}
@@ -119,29 +137,28 @@ func (r reader) below(ctx context.Context, w *where, messagesOf, owner, beforeID
 		if err := rows.Scan(&at); err != nil {
 			return err
 		}
-		w.and("(m.created_at, m.id) < (?, ?)", at, beforeID)
+		c.and(rangeBelow, at, beforeID)
 		return nil
-	}, r.d.composed("SELECT created_at FROM "+messagesOf+" AND id = ?"), owner, beforeID)
+	}, selectTime, owner, beforeID)
 }
 
+var inboxRows scanner[store.ChannelMessageRow] = func(rows rowSet, m *store.ChannelMessageRow) error {
+	return rows.Scan(&m.ID, &m.ChannelID, &m.SenderID, content{&m.Content}, &m.ContentType, parts{text{&m.Parts}}, &m.CreatedAt, &m.SenderName, &m.ChannelName)
+}
+
+const inboxNames = " JOIN channels c ON c.id = m.channel_id LEFT JOIN bots b ON b.id = m.sender_id"
+
+var inbox = listing{
+	columns: "m.id, m.channel_id, m.sender_id, m.content, m.content_type, m.parts, m.created_at, b.name AS sender_name, c.name AS channel_name",
+	long:    "m.content, m.parts", message: true,
+	from:  " FROM channel_members k JOIN channel_messages m ON m.channel_id = k.channel_id" + inboxNames,
+	order: "m.created_at, m.id",
+	key:   "m.id", rejoin: "channel_messages m ON m.id = k.key" + inboxNames,
+}.of(onBots|onChannels|onChannelMembers|onChannelMessages, "k.bot_id = ? AND m.created_at > ? AND m.sender_id <> ?",
+	"(m.created_at, m.id) > (?, ?)")
+
 func (r reader) Inbox(ctx context.Context, bot string, since int64, after *store.PageKey, limit int) ([]store.ChannelMessageRow, error) {
-	var w where
-	w.and("k.bot_id = ?", bot)
-	w.and("m.created_at > ?", since)
-	w.and("m.sender_id <> ?", bot)
-	if after != nil {
-		w.and("(m.created_at, m.id) > (?, ?)", after.At, after.ID)
-	}
-	const rest = " JOIN channels c ON c.id = m.channel_id LEFT JOIN bots b ON b.id = m.sender_id"
-	return scanner[store.ChannelMessageRow](func(rows rowSet, m *store.ChannelMessageRow) error {
-		return rows.Scan(&m.ID, &m.ChannelID, &m.SenderID, content{&m.Content}, &m.ContentType, parts{text{&m.Parts}}, &m.CreatedAt, &m.SenderName, &m.ChannelName)
-	}).listed(long(ctx), r, listing{
-		columns: "m.id, m.channel_id, m.sender_id, m.content, m.content_type, m.parts, m.created_at, b.name AS sender_name, c.name AS channel_name",
-		long:    "m.content, m.parts", message: true,
-		from:  " FROM channel_members k JOIN channel_messages m ON m.channel_id = k.channel_id" + rest + w.text.String(),
-		order: "m.created_at, m.id", limit: limit,
-		key: "m.id", rejoin: "channel_messages m ON m.id = k.key" + rest,
-	}, w.args...)
+	return inboxRows.listed(long(ctx), r, inbox.choose(bot, since, bot).page(after), limit, 0)
 }
 
 var insertChannelMessage = insert(onChannelMessages, `INSERT INTO channel_messages (id, channel_id, sender_id, content, content_type, parts, created_at)

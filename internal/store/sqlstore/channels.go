@@ -54,19 +54,21 @@ func (r reader) IsChannelMember(ctx context.Context, channel, bot string) (bool,
 // activity is the time of the newest message of channel c, or of its creation.
 const activity = "coalesce((SELECT max(created_at) FROM channel_messages x WHERE x.channel_id = c.id), c.created_at)"
 
-// channelPage lists the channels of a bot, newest activity first.
-func (r reader) channelPage(ctx context.Context, bot string, before *store.PageKey, limit int) ([]store.ChannelActivity, error) {
-	q := "SELECT id, org_id, type, name, created_at, at FROM (SELECT c.id, c.org_id, c.type, c.name, c.created_at, " + activity +
-		" AS at FROM channel_members m JOIN channels c ON c.id = m.channel_id WHERE m.bot_id = ?) a"
-	args := []any{bot}
-	if before != nil {
-		q += " WHERE (at, id) < (?, ?)"
-		args = append(args, before.At, before.ID)
-	}
-	return scanner[store.ChannelActivity](func(rows rowSet, c *store.ChannelActivity) error {
-		return rows.Scan(&c.ID, &c.OrgID, &c.Type, &c.Name, &c.CreatedAt, &c.LastActivityAt)
-	}).page(ctx, r, r.d.composed(q+" ORDER BY at DESC, id DESC LIMIT ? + 0"), append(args, max(limit, 0))...)
+// channelsOf lists the channels of a bot, newest activity first.
+var channelsOf = readBetween(onChannels|onChannelMembers|onChannelMessages,
+	"SELECT id, org_id, type, name, created_at, at FROM (SELECT c.id, c.org_id, c.type, c.name, c.created_at, "+activity+
+		" AS at FROM channel_members m JOIN channels c ON c.id = m.channel_id WHERE m.bot_id = ?) a",
+	" ORDER BY at DESC, id DESC LIMIT ? + 0", "", "(at, id) < (?, ?)")
+
+var channelActivities scanner[store.ChannelActivity] = func(rows rowSet, c *store.ChannelActivity) error {
+	return rows.Scan(&c.ID, &c.OrgID, &c.Type, &c.Name, &c.CreatedAt, &c.LastActivityAt)
 }
+
+func (r reader) channelPage(ctx context.Context, bot string, before *store.PageKey, limit int) ([]store.ChannelActivity, error) {
+	return channelActivities.paged(ctx, r, channelsOf.choose(bot).page(before), limit)
+}
+
+var selectMembersOfChannels = read(onBots|onChannelMembers, selectMembers+" WHERE "+anyOf("m.channel_id")+" ORDER BY m.joined_at, m.bot_id")
 
 func (r reader) ChannelsOf(ctx context.Context, bot string, before *store.PageKey, limit int) ([]store.ChannelActivity, error) {
 	page, err := r.channelPage(ctx, bot, before, limit)
@@ -82,7 +84,7 @@ func (r reader) ChannelsOf(ctx context.Context, bot string, before *store.PageKe
 	if err != nil {
 		return nil, err
 	}
-	all, err := members.list(ctx, r, r.d.composed(selectMembers+" WHERE "+r.d.anyOf("m.channel_id")+" ORDER BY m.joined_at, m.bot_id"), arg)
+	all, err := members.list(ctx, r, selectMembersOfChannels, arg)
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"reflect"
 	"strings"
 
 	"github.com/b2b-protocol/b2b/internal/store"
@@ -45,9 +44,9 @@ var _ store.Reader = reader{}
 // statement again for each value.
 
 // ask waits until the share of the org allows a read, then calls run, which is a method of a
-// conn, and passes the rows to read, which may stop early.
+// conn, and passes the rows to scan, which may stop early.
 func ask[C rowSet](ctx context.Context, r reader, run func(context.Context, *statement, ...any) (C, error),
-	read func(context.Context, C) error, q *statement, args ...any) (err error) {
+	scan func(context.Context, C) error, q *statement, args ...any) (err error) {
 	ctx, active, err := enter(ctx, r.c)
 	if err != nil {
 		return err
@@ -55,14 +54,14 @@ func ask[C rowSet](ctx context.Context, r reader, run func(context.Context, *sta
 	defer active.leave(&err)
 	rows, err := run(ctx, q, args...)
 	if err != nil {
-		return failure(q.text, err)
+		return failure(q, err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
-	if err := read(ctx, rows); err != nil {
-		return failure(q.text, err)
+	if err := scan(ctx, rows); err != nil {
+		return failure(q, err)
 	}
 	if err := rows.Err(); err != nil {
-		return failure(q.text, err)
+		return failure(q, err)
 	}
 	return nil
 }
@@ -178,37 +177,8 @@ func value[T any](ctx context.Context, r reader, q *statement, args ...any) (v T
 	return v, err
 }
 
-// put writes all columns of a row that bun knows.
-func put[T any](ctx context.Context, r reader, table string, row *T) error {
-	q, args := insertion(r, table, row)
-	return r.c.exec(ctx, r.d.composed(q), args...)
-}
-
-func insertion[T any](r reader, table string, row *T) (string, []any) {
-	fields := r.d.bun.Table(reflect.TypeFor[T]()).Fields
-	names := make([]string, len(fields))
-	args := make([]any, len(fields))
-	v := reflect.ValueOf(row).Elem()
-	for i, f := range fields {
-		names[i] = f.Name
-		args[i] = f.Value(v).Interface()
-	}
-	return "INSERT INTO " + table + " (" + strings.Join(names, ", ") + ") VALUES (?" +
-		strings.Repeat(", ?", len(names)-1) + ")", args
-}
-
-// columns lists the columns of a row that bun knows, each with the prefix.
-func columns[T any](r reader, prefix string) string {
-	fields := r.d.bun.Table(reflect.TypeFor[T]()).Fields
-	names := make([]string, len(fields))
-	for i, f := range fields {
-		names[i] = prefix + f.Name
-	}
-	return strings.Join(names, ", ")
-}
-
 // failure wraps an error with its statement, without the arguments.
-func failure(q string, err error) error {
+func failure(s *statement, err error) error {
 	if c, ok := conflict(err); ok {
 		return c
 	}
@@ -216,7 +186,7 @@ func failure(q string, err error) error {
 	if errors.As(err, &wrapped) {
 		return err
 	}
-	q, _, _ = strings.Cut(strings.Join(strings.Fields(q), " "), " WHERE ")
+	q, _, _ := strings.Cut(strings.Join(strings.Fields(s.text[forSQLite]), " "), " WHERE ")
 	if len(q) > 80 {
 		q = q[:80] + "…"
 	}
@@ -232,27 +202,11 @@ func (e *statementError) Error() string { return "store: " + e.text + ": " + e.e
 
 func (e *statementError) Unwrap() error { return e.err }
 
-// jsonList is the argument of dialect.anyOf.
+// jsonList is the argument of anyOf.
 func jsonList(ids []string) (string, error) {
 	b, err := json.Marshal(ids)
 	if err != nil {
 		return "", fmt.Errorf("store: list of ids: %w", err)
 	}
 	return string(b), nil
-}
-
-// where collects the conditions of a query and their arguments.
-type where struct {
-	text strings.Builder
-	args []any
-}
-
-func (w *where) and(cond string, args ...any) {
-	if w.text.Len() == 0 {
-		w.text.WriteString(" WHERE ")
-	} else {
-		w.text.WriteString(" AND ")
-	}
-	w.text.WriteString(cond)
-	w.args = append(w.args, args...)
 }

@@ -6,16 +6,22 @@ import (
 	"github.com/b2b-protocol/b2b/internal/store"
 )
 
+var (
+	selectWsTicket = read(onWsTickets, "SELECT "+columns[store.WsTicket]("")+" FROM ws_tickets WHERE hash = ?")
+	insertWsTicket = insertRow[store.WsTicket](onWsTickets, "")
+	takeWsTicket   = remove(onWsTickets, "DELETE FROM ws_tickets WHERE hash = ? RETURNING "+columns[store.WsTicket](""))
+)
+
 func (r reader) WsTicket(ctx context.Context, hash string) (*store.WsTicket, error) {
-	return one[store.WsTicket](ctx, r, r.d.composed("SELECT "+columns[store.WsTicket](r, "")+" FROM ws_tickets WHERE hash = ?"), hash)
+	return one[store.WsTicket](ctx, r, selectWsTicket, hash)
 }
 
 func (t *tx) CreateWsTicket(ctx context.Context, k *store.WsTicket) error {
-	return put(ctx, t.reader, "ws_tickets", k)
+	return put(ctx, t, insertWsTicket, k)
 }
 
 func (t *tx) TakeWsTicket(ctx context.Context, hash string) (*store.WsTicket, error) {
-	return one[store.WsTicket](ctx, t.reader, t.d.composed("DELETE FROM ws_tickets WHERE hash = ? RETURNING "+columns[store.WsTicket](t.reader, "")), hash)
+	return one[store.WsTicket](ctx, t.reader, takeWsTicket, hash)
 }
 
 var purgeWsTickets = remove(onWsTickets, "DELETE FROM ws_tickets WHERE hash IN (SELECT hash FROM ws_tickets WHERE expires_at <= ? LIMIT ? + 0)")

@@ -21,9 +21,8 @@ const (
 
 // auditInserts insert 1 to auditsPerInsert entries.
 var auditInserts = func() (out [auditsPerInsert]*statement) {
-	_, row, _ := strings.Cut(insertAudit.text, "VALUES ")
 	for i := range out {
-		out[i] = insert(insertAudit.tables, insertAudit.text+strings.Repeat(", "+row, i))
+		out[i] = insert(onAuditLog, auditColumns+auditValues+strings.Repeat(", "+auditValues, i))
 	}
 	return out
 }()

@@ -6,8 +6,10 @@ import (
 	"github.com/b2b-protocol/b2b/internal/store"
 )
 
+var selectFile = read(onFiles, "SELECT "+columns[store.File]("")+" FROM files WHERE id = ? AND org_id = ?")
+
 func (r reader) File(ctx context.Context, org, id string) (*store.File, error) {
-	return one[store.File](ctx, r, r.d.composed("SELECT "+columns[store.File](r, "")+" FROM files WHERE id = ? AND org_id = ?"), id, org)
+	return one[store.File](ctx, r, selectFile, id, org)
 }
 
 const dayMS = 24 * 60 * 60 * 1000
@@ -40,6 +42,8 @@ func (t *tx) countUpload(ctx context.Context, org string, uploader *string, at, 
 	return t.c.exec(ctx, forgetUploads, org, at/dayMS-1)
 }
 
+var selectKnownFiles = read(onFiles, "SELECT id FROM files WHERE org_id = ? AND "+anyOf("id")+" ORDER BY id")
+
 func (r reader) KnownFiles(ctx context.Context, org string, ids []string) (known []string, err error) {
 	if len(ids) == 0 {
 		return nil, nil
@@ -53,7 +57,7 @@ func (r reader) KnownFiles(ctx context.Context, org string, ids []string) (known
 		err := rows.Scan(&id)
 		known = append(known, id)
 		return err
-	}, r.d.composed("SELECT id FROM files WHERE org_id = ? AND "+r.d.anyOf("id")+" ORDER BY id"), org, wanted)
+	}, selectKnownFiles, org, wanted)
 	return known, err
 }
 
@@ -65,8 +69,7 @@ func (r reader) AnyFile(ctx context.Context) (bool, error) {
 }
 
 func (t *tx) CreateFile(ctx context.Context, f *store.File) error {
-	q, args := insertion(t.reader, "files", f)
-	if _, err := t.c.execNow(ctx, t.d.composed(q), args...); err != nil {
+	if err := putNow(ctx, t, insertFiles.one, f); err != nil {
 		return err
 	}
 	return t.countUpload(ctx, f.OrgID, f.UploaderID, f.CreatedAt, f.Size)

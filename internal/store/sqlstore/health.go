@@ -188,6 +188,9 @@ func (h *health) check(ctx context.Context, path, address string) (stop func()) 
 	}
 }
 
+// quickCheckOne returns the first damage of a file.
+var quickCheckOne = controlOf(forSQLite, "PRAGMA quick_check(1)")
+
 func quickCheck(ctx context.Context, address string) (err error) {
 	db, err := sql.Open("sqlite", address)
 	if err != nil {
@@ -195,7 +198,7 @@ func quickCheck(ctx context.Context, address string) (err error) {
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	var found string
-	if err := db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&found); err != nil {
+	if err := db.QueryRowContext(ctx, quickCheckOne.text[forSQLite]).Scan(&found); err != nil {
 		return fmt.Errorf("check the database: %w", err)
 	}
 	if found != "ok" {

@@ -32,6 +32,9 @@ func InUse(ctx context.Context, path string) error {
 	return nil
 }
 
+// countSchema reads the file.
+var countSchema = controlOf(forSQLite, "SELECT count(*) FROM sqlite_master")
+
 // lockAlone takes SQLite's exclusive lock and releases it. It fails while another connection
 // has the file open with a write-ahead log, because that has a shared lock.
 func lockAlone(ctx context.Context, path string) (err error) {
@@ -43,5 +46,5 @@ func lockAlone(ctx context.Context, path string) (err error) {
 	defer func() { err = errors.Join(err, db.Close()) }()
 	db.SetMaxOpenConns(1)
 	var n int
-	return db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_master").Scan(&n)
+	return db.QueryRowContext(ctx, countSchema.text[forSQLite]).Scan(&n)
 }

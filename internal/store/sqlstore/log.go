@@ -19,6 +19,8 @@ func (r reader) LogTop(ctx context.Context, org string) (store.LogTop, error) {
 	return *t, nil
 }
 
+var selectLogTops = read(onOrgLogs, "SELECT org_id, epoch, last_seq, access_seq FROM org_logs WHERE "+anyOf("org_id"))
+
 func (r reader) LogTops(ctx context.Context, orgs []string) (map[string]store.LogTop, error) {
 	if len(orgs) == 0 {
 		return nil, nil
@@ -36,7 +38,7 @@ func (r reader) LogTops(ctx context.Context, orgs []string) (map[string]store.Lo
 		}
 		tops[org] = t
 		return nil
-	}, r.d.composed("SELECT org_id, epoch, last_seq, access_seq FROM org_logs WHERE "+r.d.anyOf("org_id")), ids)
+	}, selectLogTops, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +51,7 @@ func (t *tx) LogTop(ctx context.Context, org string) (store.LogTop, error) {
 		return t.reader.LogTop(ctx, org)
 	}
 	if err := t.log.load(ctx, t.c, org); err != nil {
-		return store.LogTop{}, t.fail(failure(loadLog.text, err))
+		return store.LogTop{}, t.fail(failure(loadLog, err))
 	}
 	if !t.log.exists {
 		return store.LogTop{}, store.ErrNotFound
@@ -57,28 +59,29 @@ func (t *tx) LogTop(ctx context.Context, org string) (store.LogTop, error) {
 	return store.LogTop{Epoch: t.log.epoch, Seq: t.log.seq, Access: t.log.access}, nil
 }
 
-// eventsListed lists events by seq.
-func eventsListed(where string, limit int) listing {
-	return listing{
-		columns: "org_id, seq, at, type, audience, thread_id, channel_id, bot_id, actor_id, payload", long: "payload",
-		from: " FROM event_log WHERE " + where, order: "seq", limit: limit,
-	}
+// events lists events by seq.
+var events = listing{
+	columns: "org_id, seq, at, type, audience, thread_id, channel_id, bot_id, actor_id, payload", long: "payload",
+	from: " FROM event_log", order: "seq",
 }
 
 var eventRows = scanner[store.Event](func(rows rowSet, e *store.Event) error {
 	return rows.Scan(&e.OrgID, &e.Seq, &e.At, &e.Type, &e.Audience, &e.ThreadID, &e.ChannelID, &e.BotID, &e.ActorID, &e.Payload)
 })
 
+var eventsOfLog = events.of(onEventLog, "org_id = ? AND seq > ?")
+
 func (r reader) ReadLog(ctx context.Context, org string, afterSeq int64, limit int) ([]store.Event, error) {
-	return eventRows.listed(ctx, r, eventsListed("org_id = ? AND seq > ?", limit), org, afterSeq)
+	return eventRows.listed(ctx, r, eventsOfLog.choose(org, afterSeq), limit, 0)
 }
 
-// ReadScope uses the index event_log_by_scope, which has these expressions. The condition does
+// eventsOfScope uses the index event_log_by_scope, which has these expressions. The condition does
 // not name the org, because a planner could then choose to read the whole log of the org.
+var eventsOfScope = events.of(onEventLog, `audience BETWEEN 2 AND 4
+	AND CASE audience WHEN 2 THEN channel_id WHEN 3 THEN thread_id ELSE bot_id END = ? AND seq > ? AND seq <= ?`)
+
 func (r reader) ReadScope(ctx context.Context, scope string, afterSeq, uptoSeq int64, limit int) ([]store.Event, error) {
-	return eventRows.listed(ctx, r, eventsListed(`audience BETWEEN 2 AND 4
-		AND CASE audience WHEN 2 THEN channel_id WHEN 3 THEN thread_id ELSE bot_id END = ? AND seq > ? AND seq <= ?`, limit),
-		scope, afterSeq, uptoSeq)
+	return eventRows.listed(ctx, r, eventsOfScope.choose(scope, afterSeq, uptoSeq), limit, 0)
 }
 
 var appendEvent = insert(onEventLog, `INSERT INTO event_log (org_id, seq, at, type, audience, thread_id, channel_id, bot_id, actor_id, payload)
@@ -110,20 +113,27 @@ var pruneLog = remove(onEventLog, "DELETE FROM event_log WHERE org_id = ? AND se
 
 var pruneLogDeliveries = remove(onWebhookDeliveries, "DELETE FROM webhook_deliveries WHERE org_id = ? AND seq < ?")
 
-var pruneLogMemberships = remove(onBots|onMembershipHistory, "DELETE FROM membership_history WHERE left_seq < ? AND bot_id IN (SELECT id FROM bots WHERE org_id = ?)")
+var pruneLogMemberships = remove(onMembershipHistory,
+	"DELETE FROM membership_history WHERE left_seq < ? AND bot_id IN (SELECT id FROM bots WHERE org_id = ?)").reading(onBots)
+
+// The first of the oldest events, up to a limit, and the first of them that has to stay.
+const oldestEvents = "SELECT coalesce(min(seq), 0) FROM (SELECT seq, at FROM event_log WHERE org_id = ? ORDER BY seq LIMIT ? + 0) o"
+
+var (
+	selectOldestEvent  = read(onEventLog, oldestEvents)
+	selectOldestToKeep = read(onEventLog, oldestEvents+" WHERE at >= ?")
+)
 
 func (t *tx) PruneLog(ctx context.Context, before int64, limit int) (int64, error) {
 	top, err := t.nextSeq(ctx)
 	if err != nil || limit <= 0 {
 		return 0, err
 	}
-	// The oldest events, up to the limit, and the first of them that has to stay.
-	oldest := "FROM (SELECT seq, at FROM event_log WHERE org_id = ? ORDER BY seq LIMIT ? + 0) o"
-	first, err := value[int64](ctx, t.reader, t.d.composed("SELECT coalesce(min(seq), 0) "+oldest), t.org, 1)
+	first, err := value[int64](ctx, t.reader, selectOldestEvent, t.org, 1)
 	if err != nil || first == 0 {
 		return 0, err
 	}
-	floor, err := value[int64](ctx, t.reader, t.d.composed("SELECT coalesce(min(seq), 0) "+oldest+" WHERE at >= ?"), t.org, limit, before)
+	floor, err := value[int64](ctx, t.reader, selectOldestToKeep, t.org, limit, before)
 	if err != nil {
 		return 0, err
 	}

@@ -6,17 +6,22 @@ import (
 	"github.com/b2b-protocol/b2b/internal/store"
 )
 
+var (
+	selectLoginFailures = read(onLoginFailures, "SELECT "+columns[store.LoginFailures]("")+" FROM login_failures WHERE "+anyOf("key"))
+	putLoginFailures    = insertRow[store.LoginFailures](onLoginFailures,
+		" ON CONFLICT (key) DO UPDATE SET failed = excluded.failed, ends_at = excluded.ends_at")
+)
+
 func (r reader) LoginFailures(ctx context.Context, keys []string) ([]store.LoginFailures, error) {
 	arg, err := jsonList(keys)
 	if err != nil || len(keys) == 0 {
 		return nil, err
 	}
-	return list[store.LoginFailures](ctx, r, r.d.composed("SELECT "+columns[store.LoginFailures](r, "")+" FROM login_failures WHERE "+r.d.anyOf("key")), arg)
+	return list[store.LoginFailures](ctx, r, selectLoginFailures, arg)
 }
 
 func (t *tx) PutLoginFailures(ctx context.Context, f *store.LoginFailures) error {
-	q, args := insertion(t.reader, "login_failures", f)
-	return t.c.exec(ctx, t.d.composed(q+" ON CONFLICT (key) DO UPDATE SET failed = excluded.failed, ends_at = excluded.ends_at"), args...)
+	return put(ctx, t, putLoginFailures, f)
 }
 
 var deleteLoginFailures = remove(onLoginFailures, "DELETE FROM login_failures WHERE key = ?")

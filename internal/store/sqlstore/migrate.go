@@ -46,63 +46,70 @@ func readMigrations(dialect string) ([]migration, error) {
 	return out, nil
 }
 
-const createMigrations = `CREATE TABLE IF NOT EXISTS schema_migrations (
-	version BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL)`
-
-// migrationLock keeps two nodes from migrating a PostgreSQL database at the same time.
-const migrationLock = "SELECT pg_advisory_xact_lock(7021620531)"
+var (
+	createMigrations = control(`CREATE TABLE IF NOT EXISTS schema_migrations (
+	version BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL)`)
+	// lockMigrations keeps two nodes from migrating a PostgreSQL database at the same time.
+	lockMigrations  = controlOf(forPostgres, "SELECT pg_advisory_xact_lock(7021620531)")
+	selectSchema    = control("SELECT coalesce(max(version), 0) FROM schema_migrations")
+	insertMigration = control("INSERT INTO schema_migrations (version, name, applied_at) VALUES (?, ?, ?)")
+	// selectMigrated fails if schema_migrations is another program's, which has no such column.
+	selectMigrated = control("SELECT max(version) FROM schema_migrations WHERE applied_at IS NOT NULL")
+	// selectIsMigrated returns whether there is a schema_migrations. It names an absent table without failing.
+	selectIsMigrated  = controlOf(forPostgres, "SELECT CASE WHEN to_regclass('schema_migrations') IS NULL THEN 0 ELSE 1 END")
+	commitMigrations  = control("COMMIT")
+	restoreMigrations = control("ROLLBACK")
+)
 
 // migrate applies the missing migrations in one transaction. It refuses a database with a
 // newer schema.
-func migrate(ctx context.Context, conn *sql.Conn, postgres bool) (err error) {
-	dialect, begin := "sqlite", []string{"BEGIN IMMEDIATE"}
-	if postgres {
-		dialect, begin = "postgres", []string{"BEGIN", migrationLock}
+func migrate(ctx context.Context, conn *sql.Conn, d database) (err error) {
+	dialect, begin := "sqlite", []*statement{beginBatch}
+	if d == forPostgres {
+		dialect, begin = "postgres", []*statement{beginPG, lockMigrations}
 	}
 	all, err := readMigrations(dialect)
 	if err != nil {
 		return err
 	}
-	if done, err := migrated(ctx, conn, postgres); err == nil && done == len(all) {
+	if done, err := migrated(ctx, conn, d); err == nil && done == len(all) {
 		return nil
 	}
 	for _, q := range begin {
-		if _, err := conn.ExecContext(ctx, q); err != nil {
+		if _, err := conn.ExecContext(ctx, q.text[d]); err != nil {
 			return fmt.Errorf("begin migration: %w", err)
 		}
 	}
 	defer func() {
 		if err != nil {
-			_, rollback := conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+			_, rollback := conn.ExecContext(context.WithoutCancel(ctx), restoreMigrations.text[d])
 			err = errors.Join(err, rollback)
 		}
 	}()
-	if postgres { // SQLite is checked before the settings of the file change
+	if d == forPostgres { // SQLite is checked before the settings of the file change
 		if err := checkOwner(ctx, conn, ""); err != nil {
 			return err
 		}
 	}
-	if _, err := conn.ExecContext(ctx, createMigrations); err != nil {
+	if _, err := conn.ExecContext(ctx, createMigrations.text[d]); err != nil {
 		return fmt.Errorf("begin migration: %w", err)
 	}
 	var done int
-	if err := conn.QueryRowContext(ctx, "SELECT coalesce(max(version), 0) FROM schema_migrations").Scan(&done); err != nil {
+	if err := conn.QueryRowContext(ctx, selectSchema.text[d]).Scan(&done); err != nil {
 		return fmt.Errorf("read schema version: %w", err)
 	}
 	if done > len(all) {
 		return fmt.Errorf("the database has schema version %d, this version of b2b knows %d: use a newer version of b2b", done, len(all))
 	}
 	for _, m := range all[done:] {
-		if err := script(ctx, conn, m.text, postgres); err != nil {
+		if err := script(ctx, conn, m.text, d); err != nil {
 			return fmt.Errorf("migration %s: %w", m.name, err)
 		}
-		_, err := conn.ExecContext(ctx, fmt.Sprintf("INSERT INTO schema_migrations (version, name, applied_at) VALUES (%d, '%s', %d)",
-			m.version, m.name, time.Now().UnixMilli()))
-		if err != nil {
+		if _, err := conn.ExecContext(ctx, insertMigration.text[d], m.version, m.name, time.Now().UnixMilli()); err != nil {
 			return fmt.Errorf("record migration %s: %w", m.name, err)
 		}
 	}
-	if _, err := conn.ExecContext(ctx, "COMMIT"); err != nil {
+	if _, err := conn.ExecContext(ctx, commitMigrations.text[d]); err != nil {
 		return fmt.Errorf("commit migration: %w", err)
 	}
 	return nil
@@ -121,7 +128,7 @@ func Migrated(ctx context.Context, url string) (there bool, err error) {
 		return false, fmt.Errorf("connect: %w", err)
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
-	done, err := migrated(ctx, conn, true)
+	done, err := migrated(ctx, conn, forPostgres)
 	if err != nil {
 		return false, fmt.Errorf("read schema version: %w", err)
 	}
@@ -142,23 +149,21 @@ func schemaVersion() (int64, error) {
 }
 
 // migrated returns the schema version of a database; 0 without a schema.
-func migrated(ctx context.Context, conn *sql.Conn, postgres bool) (int, error) {
-	if postgres {
-		// Names an absent table without failing.
-		q := "SELECT CASE WHEN to_regclass('schema_migrations') IS NULL THEN 0 ELSE 1 END"
+func migrated(ctx context.Context, conn *sql.Conn, d database) (int, error) {
+	if d == forPostgres {
 		var there int
-		if err := conn.QueryRowContext(ctx, q).Scan(&there); err != nil || there == 0 {
+		if err := conn.QueryRowContext(ctx, selectIsMigrated.text[d]).Scan(&there); err != nil || there == 0 {
 			return 0, err
 		}
 	}
-	// Another program's table of that name has no such column.
 	var done int
-	err := conn.QueryRowContext(ctx, "SELECT max(version) FROM schema_migrations WHERE applied_at IS NOT NULL").Scan(&done)
+	err := conn.QueryRowContext(ctx, selectMigrated.text[d]).Scan(&done)
 	return done, err
 }
 
-func script(ctx context.Context, conn *sql.Conn, text string, postgres bool) error {
-	if postgres {
+// script runs the text of a migration.
+func script(ctx context.Context, conn *sql.Conn, text string, d database) error {
+	if d == forPostgres {
 		return pgpipe.Script(ctx, conn, text)
 	}
 	_, err := conn.ExecContext(ctx, text)

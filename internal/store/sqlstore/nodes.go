@@ -28,12 +28,19 @@ func (t *tx) EndNode(ctx context.Context, node string) error {
 	return t.releaseOfEnded(ctx)
 }
 
+// releaseOfNodes remove what nodes without a lease hold.
+var releaseOfNodes = []*statement{releaseOf(onPresence), releaseOf(onWebhookLeases)}
+
+func releaseOf(held tables) *statement {
+	return remove(held, "DELETE FROM "+held.name()+" WHERE NOT EXISTS (SELECT 1 FROM nodes n WHERE n.node_id = "+held.name()+".node_id)").reading(onNodes)
+}
+
 // releaseOfEnded removes what nodes without a lease hold. A node that paused may add a row after
 // its lease was removed: it has no effect until the node renews its lease, and is removed with the
 // next node that ends. Jobs are left: TakeJob takes those of a node without a lease.
 func (t *tx) releaseOfEnded(ctx context.Context) error {
-	for _, held := range []string{"presence", "webhook_leases"} {
-		if err := t.c.exec(ctx, t.d.composed("DELETE FROM "+held+" WHERE NOT EXISTS (SELECT 1 FROM nodes n WHERE n.node_id = "+held+".node_id)")); err != nil {
+	for _, q := range releaseOfNodes {
+		if err := t.c.exec(ctx, q); err != nil {
 			return err
 		}
 	}

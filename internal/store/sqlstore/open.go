@@ -1,6 +1,7 @@
 // Package sqlstore keeps the store in SQLite or PostgreSQL.
 //
-// The SQL is the same for both except for a few expressions (dialect). Values are always
+// Statements are values that declare their kind and tables (statement, family), the same for both
+// databases except for a few expressions. Values that callers give are always
 // bound arguments of prepared statements, never part of the text.
 //
 // # SQLite
@@ -143,17 +144,20 @@ func (s *Store) OnCommit(fn func(org string, events []store.Event)) func() {
 	return s.hooks.add(fn)
 }
 
+// selectOne only shows that the database responds.
+var selectOne = control("SELECT 1")
+
 // Ping runs a query over a connection of its own (B2B-LIM-021). On PostgreSQL it also fails
 // while changes fail.
 func (s *Store) Ping(ctx context.Context) error {
-	q := "SELECT 1"
-	if s.pool.d.postgres {
-		q = "SELECT coalesce(max(version), 0) FROM schema_migrations"
+	ping, d := selectOne, s.pool.d.database
+	if d == forPostgres {
+		ping = selectSchema
 	}
 	var version int64
-	err := s.pool.probe.QueryRowContext(ctx, q).Scan(&version)
+	err := s.pool.probe.QueryRowContext(ctx, ping.text[d]).Scan(&version)
 	if pgpipe.IsCrowded(err) { // the server has no connection left beside those of our pool
-		err = s.pool.db.QueryRowContext(ctx, q).Scan(&version)
+		err = s.pool.db.QueryRowContext(ctx, ping.text[d]).Scan(&version)
 	}
 	if err != nil {
 		return fmt.Errorf("ping database: %w", err)

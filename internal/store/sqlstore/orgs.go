@@ -20,15 +20,12 @@ func (r reader) Org(ctx context.Context, id string) (*store.Org, error) {
 	return scanner[store.Org](scanOrg).one(ctx, r, selectOrg, id)
 }
 
+var orgSummaries = readBetween(onOrgs|onBots, "SELECT "+columns[store.Org]("o.")+
+	", (SELECT count(*) FROM bots b WHERE b.org_id = o.id) AS bot_count FROM orgs o", " ORDER BY o.created_at, o.id LIMIT ? + 0",
+	"o.status <> 'destroyed'", "(o.created_at, o.id) > (?, ?)")
+
 func (r reader) Orgs(ctx context.Context, after *store.PageKey, limit int) ([]store.OrgSummary, error) {
-	var w where
-	w.and("o.status <> 'destroyed'")
-	if after != nil {
-		w.and("(o.created_at, o.id) > (?, ?)", after.At, after.ID)
-	}
-	return page[store.OrgSummary](ctx, r, r.d.composed("SELECT "+columns[store.Org](r, "o.")+
-		", (SELECT count(*) FROM bots b WHERE b.org_id = o.id) AS bot_count FROM orgs o"+
-		w.text.String()+" ORDER BY o.created_at, o.id LIMIT ? + 0"), append(w.args, max(limit, 0))...)
+	return paged[store.OrgSummary](ctx, r, orgSummaries.choose().page(after), limit)
 }
 
 var selectPlatformStats = read(onOrgs|onBots|onChannelMessages|onThreads|onThreadMessages, `SELECT (SELECT count(*) FROM orgs WHERE status <> 'destroyed'),
@@ -51,11 +48,13 @@ func (t *tx) CreateOrg(ctx context.Context, org *store.Org) error {
 	return err
 }
 
+var insertOrg = insertRow[store.Org](onOrgs, "")
+
 var createLog = insert(onOrgLogs, "INSERT INTO org_logs (org_id, epoch, last_seq) VALUES (?, ?, 0)")
 
 // createOrg returns the epoch of the new log.
 func (t *tx) createOrg(ctx context.Context, org *store.Org) (epoch string, err error) {
-	if err := put(ctx, t.reader, "orgs", org); err != nil {
+	if err := put(ctx, t, insertOrg, org); err != nil {
 		return "", err
 	}
 	id, err := uuid.NewV7()
@@ -79,20 +78,23 @@ func (t *tx) SetOrgSecret(ctx context.Context, id, secretHash string) error {
 	return t.must(ctx, setOrgSecret, secretHash, id)
 }
 
-var deleteOrg = remove(onAll, "DELETE FROM orgs WHERE id = ?")
+// emptyOrg remove what belongs to an org without a foreign key.
+var emptyOrg = []*statement{
+	remove(onRateSlots, "DELETE FROM rate_slots WHERE bot_id IN (SELECT id FROM bots WHERE org_id = ?)").reading(onBots),
+	remove(onSessions, "DELETE FROM sessions WHERE bot_id IN (SELECT id FROM bots WHERE org_id = ?)").reading(onBots),
+	remove(onSessions, "DELETE FROM sessions WHERE org_id = ?"),
+	remove(onAuditLog, "DELETE FROM audit_log WHERE org_id = ?"),
+	remove(onIdempotency, "DELETE FROM idempotency WHERE org_id = ?"),
+	remove(onEventLog, "DELETE FROM event_log WHERE org_id = ?"),
+	remove(onImports, "DELETE FROM imports WHERE scope = ?"),
+}
+
+var deleteOrg = remove(withOrgs, "DELETE FROM orgs WHERE id = ?")
 
 // DeleteOrg empties the tables without a foreign key first; the rest cascades.
 func (t *tx) DeleteOrg(ctx context.Context, id string) error {
-	for _, q := range []string{
-		"DELETE FROM rate_slots WHERE bot_id IN (SELECT id FROM bots WHERE org_id = ?)",
-		"DELETE FROM sessions WHERE bot_id IN (SELECT id FROM bots WHERE org_id = ?)",
-		"DELETE FROM sessions WHERE org_id = ?",
-		"DELETE FROM audit_log WHERE org_id = ?",
-		"DELETE FROM idempotency WHERE org_id = ?",
-		"DELETE FROM event_log WHERE org_id = ?",
-		"DELETE FROM imports WHERE scope = ?",
-	} {
-		if err := t.c.exec(ctx, t.d.composed(q), id); err != nil {
+	for _, q := range emptyOrg {
+		if err := t.c.exec(ctx, q, id); err != nil {
 			return err
 		}
 	}

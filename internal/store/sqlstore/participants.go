@@ -27,6 +27,12 @@ func (r reader) Participants(ctx context.Context, thread string, limit int) ([]s
 	return participants.list(ctx, r, selectParticipantsOfThread, thread, max(limit, 0))
 }
 
+var selectParticipantsOfThreads = read(onBots|onThreadParticipants, `SELECT thread_id, bot_id, label, joined_at, joined_seq, name, online FROM (
+	SELECT p.thread_id, p.bot_id, p.label, p.joined_at, p.joined_seq, b.name, b.online,
+		ROW_NUMBER() OVER (PARTITION BY p.thread_id ORDER BY p.joined_at, p.bot_id) AS place
+	FROM thread_participants p JOIN bots b ON b.id = p.bot_id WHERE `+anyOf("p.thread_id")+`) m
+	WHERE place <= ? + 0 ORDER BY thread_id, joined_at, bot_id`)
+
 func (r reader) ParticipantsOf(ctx context.Context, threads []string, limit int) ([]store.ParticipantRow, error) {
 	if len(threads) == 0 {
 		return nil, nil
@@ -35,11 +41,7 @@ func (r reader) ParticipantsOf(ctx context.Context, threads []string, limit int)
 	if err != nil {
 		return nil, err
 	}
-	return participants.list(ctx, r, r.d.composed(`SELECT thread_id, bot_id, label, joined_at, joined_seq, name, online FROM (
-		SELECT p.thread_id, p.bot_id, p.label, p.joined_at, p.joined_seq, b.name, b.online,
-			ROW_NUMBER() OVER (PARTITION BY p.thread_id ORDER BY p.joined_at, p.bot_id) AS place
-		FROM thread_participants p JOIN bots b ON b.id = p.bot_id WHERE `+r.d.anyOf("p.thread_id")+`) m
-		WHERE place <= ? + 0 ORDER BY thread_id, joined_at, bot_id`), arg, max(limit, 0))
+	return participants.list(ctx, r, selectParticipantsOfThreads, arg, max(limit, 0))
 }
 
 var selectParticipantCount = read(onThreadParticipants, "SELECT count(*) FROM thread_participants WHERE thread_id = ?")
@@ -62,14 +64,24 @@ func (r reader) Memberships(ctx context.Context, bot string) ([]store.Membership
 	return memberships.list(ctx, r, selectMemberships, bot, bot, bot)
 }
 
-func (r reader) MembershipsOf(ctx context.Context, kind store.MembershipKind, scope string) ([]store.Membership, error) {
-	present := "SELECT 'thread', thread_id, bot_id, joined_seq, CAST(NULL AS BIGINT) FROM thread_participants WHERE thread_id = ?"
-	if kind == store.MemberOfChannel {
-		present = "SELECT 'channel', channel_id, bot_id, joined_seq, CAST(NULL AS BIGINT) FROM channel_members WHERE channel_id = ?"
-	}
-	return memberships.list(ctx, r, r.d.composed(present+` UNION ALL
+var (
+	selectMembershipsOfChannel = membershipsOf(onChannelMembers, "SELECT 'channel', channel_id, bot_id, joined_seq, CAST(NULL AS BIGINT) FROM channel_members WHERE channel_id = ?")
+	selectMembershipsOfThread  = membershipsOf(onThreadParticipants, "SELECT 'thread', thread_id, bot_id, joined_seq, CAST(NULL AS BIGINT) FROM thread_participants WHERE thread_id = ?")
+)
+
+// membershipsOf declares a query of the present and former members of a scope.
+func membershipsOf(present tables, q string) *statement {
+	return read(present|onMembershipHistory, q+` UNION ALL
 		SELECT kind, scope_id, bot_id, joined_seq, left_seq FROM membership_history WHERE scope_id = ? AND kind = ?
-		ORDER BY 4, 3`), scope, scope, string(kind))
+		ORDER BY 4, 3`)
+}
+
+func (r reader) MembershipsOf(ctx context.Context, kind store.MembershipKind, scope string) ([]store.Membership, error) {
+	q := selectMembershipsOfThread
+	if kind == store.MemberOfChannel {
+		q = selectMembershipsOfChannel
+	}
+	return memberships.list(ctx, r, q, scope, scope, string(kind))
 }
 
 func (t *tx) AddParticipant(ctx context.Context, p *store.Participant) error {
@@ -78,9 +90,7 @@ func (t *tx) AddParticipant(ctx context.Context, p *store.Participant) error {
 		return err
 	}
 	p.JoinedSeq = seq
-	q, args := insertion(t.reader, "thread_participants", p)
-	_, err = t.c.execNow(ctx, t.d.composed(q), args...)
-	return err
+	return putNow(ctx, t, insertThreadParticipants.one, p)
 }
 
 var setParticipantLabel = update(onThreadParticipants, "UPDATE thread_participants SET label = ? WHERE thread_id = ? AND bot_id = ?")

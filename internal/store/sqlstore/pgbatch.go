@@ -218,14 +218,17 @@ func (b *pgBatch) try(jobs []*job) (offender int, err error) {
 	return b.commit(ctx)
 }
 
-var beginPG = control("BEGIN")
+var (
+	beginPG  = controlOf(forPostgres, "BEGIN")
+	commitPG = controlOf(forPostgres, "COMMIT")
+)
 
 // storeLogPG is storeLog, and raises the version of the org (cache).
 var storeLogPG = update(onOrgLogs, `UPDATE org_logs SET last_seq = ?, access_seq = ?, stored_day = ?, stored_all = ?, stored_bulk = ?,
 	version = version + 1 WHERE org_id = ?`)
 
 // lockOrg takes the lock of an org. It fails after lockWait.
-var lockOrg = control(fmt.Sprintf("SELECT set_config('lock_timeout', '%d', true), pg_advisory_xact_lock(?)", lockWait.Milliseconds()))
+var lockOrg = controlOf(forPostgres, fmt.Sprintf("SELECT set_config('lock_timeout', '%d', true), pg_advisory_xact_lock(?)", lockWait.Milliseconds()))
 
 // loadOrg returns a row for every org, also for one without a log.
 var loadOrg = read(onOrgLogs, `SELECT coalesce(l.epoch, ''), coalesce(l.last_seq, 0), coalesce(l.access_seq, 0), coalesce(l.version, -1),
@@ -265,7 +268,7 @@ func (b *pgBatch) commit(ctx context.Context) (offender int, err error) {
 		}
 		b.cache.version++
 	}
-	_, err = b.conn.ExecContext(ctx, "COMMIT")
+	_, err = b.conn.ExecContext(ctx, commitPG.text[forPostgres])
 	if err == nil {
 		return -1, nil
 	}
@@ -275,7 +278,7 @@ func (b *pgBatch) commit(ctx context.Context) (offender int, err error) {
 	}
 	var late *pgpipe.DeferredError
 	if errors.As(err, &late) { // an earlier statement failed, so the COMMIT did not run
-		return late.Owner, failure("commit", err)
+		return late.Owner, failure(commitPG, err)
 	}
 	if pg.SeverityUnlocalized != "ERROR" {
 		return -1, fmt.Errorf("%w: %w", errUnknown, err)
@@ -299,7 +302,7 @@ func (c *pgConn) query(ctx context.Context, q *statement, args ...any) (rowSet, 
 }
 
 func (c *pgConn) rows(ctx context.Context, q *statement, args ...any) (*sql.Rows, error) {
-	if q.writes() { // … RETURNING
+	if q.changes() { // … RETURNING
 		c.writes(q, args)
 		c.sent = true
 	}
@@ -309,14 +312,14 @@ func (c *pgConn) rows(ctx context.Context, q *statement, args ...any) (*sql.Rows
 // run sends the deferred statements and a query.
 func (c *pgConn) run(ctx context.Context, q *statement, args ...any) (*sql.Rows, error) {
 	c.flushing()
-	rows, err := c.b.conn.QueryContext(context.WithoutCancel(ctx), q.numbered, args...)
+	rows, err := c.b.conn.QueryContext(context.WithoutCancel(ctx), q.text[forPostgres], args...)
 	return rows, c.note(err)
 }
 
 func (c *pgConn) exec(ctx context.Context, q *statement, args ...any) error {
 	c.writes(q, args)
 	c.deferred = true
-	_, err := c.b.conn.ExecContext(pgpipe.Defer(context.WithoutCancel(ctx), c.owner), q.numbered, args...)
+	_, err := c.b.conn.ExecContext(pgpipe.Defer(context.WithoutCancel(ctx), c.owner), q.text[forPostgres], args...)
 	return c.note(err)
 }
 
@@ -330,7 +333,7 @@ func (c *pgConn) execNow(ctx context.Context, q *statement, args ...any) (int64,
 		}
 		defer func() { _ = c.b.extend(c.b.w.timeouts.run) }() // fails only if the connection is lost, which the next call reports
 	}
-	res, err := c.b.conn.ExecContext(context.WithoutCancel(ctx), q.numbered, args...)
+	res, err := c.b.conn.ExecContext(context.WithoutCancel(ctx), q.text[forPostgres], args...)
 	if err != nil {
 		return 0, c.note(err)
 	}

@@ -43,10 +43,12 @@ const (
 	// under the advisory lock of an org.
 	waitingSessions = ` FROM pg_stat_activity a WHERE a.datname = current_database() AND a.usename = session_user AND a.state = 'active'
 		AND a.wait_event_type = 'Client' AND EXISTS (SELECT 1 FROM pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory' AND l.granted)`
+)
 
-	findWaiting = "SELECT a.pid::bigint, " + waitState + waitingSessions + " ORDER BY a.state_change LIMIT 100"
+var (
+	findWaiting = controlOf(forPostgres, "SELECT a.pid::bigint, "+waitState+waitingSessions+" ORDER BY a.state_change LIMIT 100")
 	// endWaiting compares the state again, because the session may have continued.
-	endWaiting = "SELECT pg_terminate_backend(a.pid)" + waitingSessions + " AND a.pid = $1 AND " + waitState + " = $2"
+	endWaiting = controlOf(forPostgres, "SELECT pg_terminate_backend(a.pid)"+waitingSessions+" AND a.pid = ? AND "+waitState+" = ?")
 )
 
 // end ends the sessions that have waited for their client in the same message for too long.
@@ -76,7 +78,7 @@ func (s *frozenSessions) end(ctx context.Context, conn *sql.Conn) {
 			continue
 		}
 		var ended bool
-		err := conn.QueryRowContext(ctx, endWaiting, pid, g.at).Scan(&ended)
+		err := conn.QueryRowContext(ctx, endWaiting.text[forPostgres], pid, g.at).Scan(&ended)
 		switch {
 		case errors.Is(err, sql.ErrNoRows): // the session has continued
 		case err != nil || !ended:
@@ -90,7 +92,7 @@ func (s *frozenSessions) end(ctx context.Context, conn *sql.Conn) {
 
 // find records the sessions that wait for their client, and removes those that continued.
 func (s *frozenSessions) find(ctx context.Context, conn *sql.Conn, now time.Time) (err error) {
-	rows, err := conn.QueryContext(ctx, findWaiting)
+	rows, err := conn.QueryContext(ctx, findWaiting.text[forPostgres])
 	if err != nil {
 		return fmt.Errorf("list waiting sessions: %w", err)
 	}

@@ -30,7 +30,7 @@ func (p *pool) stmt(ctx context.Context, q *statement) (*sql.Stmt, error) {
 	if s, ok := p.stmts.Load(q); ok {
 		return s.(*sql.Stmt), nil
 	}
-	s, err := p.db.PrepareContext(ctx, q.text)
+	s, err := p.db.PrepareContext(ctx, q.text[forSQLite])
 	if err != nil {
 		return nil, err
 	}
@@ -45,8 +45,8 @@ func (p *pool) query(ctx context.Context, q *statement, args ...any) (rowSet, er
 }
 
 func (p *pool) rows(ctx context.Context, q *statement, args ...any) (*sql.Rows, error) {
-	if p.d.postgres {
-		return retryCrowded(ctx, func() (*sql.Rows, error) { return p.db.QueryContext(ctx, q.numbered, args...) })
+	if p.d.database == forPostgres {
+		return retryCrowded(ctx, func() (*sql.Rows, error) { return p.db.QueryContext(ctx, q.text[forPostgres], args...) })
 	}
 	ctx, err := swift(ctx)
 	if err != nil {
@@ -114,8 +114,8 @@ func (v *view) rows(ctx context.Context, q *statement, args ...any) (*sql.Rows, 
 	if err != nil {
 		return nil, err
 	}
-	if v.pool.d.postgres {
-		return v.queryPostgres(ctx, q.numbered, args)
+	if v.pool.d.database == forPostgres {
+		return v.queryPostgres(ctx, q, args)
 	}
 	if s, ok := v.pool.stmts.Load(q); ok {
 		return v.tx.StmtContext(ctx, s.(*sql.Stmt)).QueryContext(ctx, args...)
@@ -123,7 +123,7 @@ func (v *view) rows(ctx context.Context, q *statement, args ...any) (*sql.Rows, 
 	// Preparing it for the pool takes a second connection. If views waited for one while they
 	// have one, they could deadlock.
 	v.missed = append(v.missed, q)
-	return v.tx.QueryContext(ctx, q.text, args...)
+	return v.tx.QueryContext(ctx, q.text[forSQLite], args...)
 }
 
 func (v *view) exec(context.Context, *statement, ...any) error { return errReadOnly }
@@ -132,8 +132,8 @@ func (v *view) execNow(context.Context, *statement, ...any) (int64, error) { ret
 
 // queryPostgres runs a query. PostgreSQL takes the snapshot at the first query: when that
 // fails because the connection was already lost, the view begins again on another connection.
-func (v *view) queryPostgres(ctx context.Context, text string, args []any) (*sql.Rows, error) {
-	rows, err := v.tx.QueryContext(ctx, text, args...)
+func (v *view) queryPostgres(ctx context.Context, q *statement, args []any) (*sql.Rows, error) {
+	rows, err := v.tx.QueryContext(ctx, q.text[forPostgres], args...)
 	if !v.begun && errors.Is(err, driver.ErrBadConn) {
 		_ = v.tx.Rollback() // the transaction has ended with its connection
 		t, err := v.pool.begin(pgpipe.Prompt(v.ctx))
@@ -141,7 +141,7 @@ func (v *view) queryPostgres(ctx context.Context, text string, args []any) (*sql
 			return nil, err
 		}
 		v.tx = t
-		rows, err = v.tx.QueryContext(ctx, text, args...)
+		rows, err = v.tx.QueryContext(ctx, q.text[forPostgres], args...)
 		v.begun = true
 		return rows, err
 	}
@@ -151,7 +151,7 @@ func (v *view) queryPostgres(ctx context.Context, text string, args []any) (*sql
 
 func (p *pool) begin(ctx context.Context) (*sql.Tx, error) {
 	opts := &sql.TxOptions{}
-	if p.d.postgres {
+	if p.d.database == forPostgres {
 		opts = &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
 	}
 	t, err := retryCrowded(ctx, func() (*sql.Tx, error) { return p.db.BeginTx(ctx, opts) })

@@ -43,7 +43,7 @@ func openPostgres(ctx context.Context, cfg Config) (_ *Store, err error) {
 	db.SetConnMaxIdleTime(5 * time.Minute)
 	probe := sql.OpenDB(connector)
 	probe.SetMaxOpenConns(1)
-	d := newDialect(db, true)
+	d := newDialect(db, forPostgres)
 	p := &pool{db: db, probe: probe, d: d, reads: &pgReads{timeouts: timeouts, connector: connector},
 		shares: newShares(cfg.Payer, max(conns*3/4, 1)), health: &health{logger: cfg.Logger}} // changes have the rest at least
 	s := &Store{reader: reader{c: p, d: d}, pool: p, timeouts: timeouts}
@@ -74,7 +74,7 @@ func preparePostgres(ctx context.Context, url string) error {
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}
-	return errors.Join(migrate(ctx, conn, true), conn.Close(), db.Close())
+	return errors.Join(migrate(ctx, conn, forPostgres), conn.Close(), db.Close())
 }
 
 // checkTime bounds the check of sessions.

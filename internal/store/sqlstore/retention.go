@@ -67,12 +67,18 @@ func (r reader) ids(ctx context.Context, q *statement, args ...any) ([]string, e
 	return scanner[string](func(rows rowSet, id *string) error { return rows.Scan(id) }).list(ctx, r, q, args...)
 }
 
+var (
+	deleteChannelMessages = remove(onChannelMessages, "DELETE FROM channel_messages WHERE "+anyOf("id"))
+	deleteThreadMessages  = remove(onThreadMessages, "DELETE FROM thread_messages WHERE "+anyOf("id")+terminal("thread_messages")).reading(onThreads)
+	purgeRates            = remove(onRateSlots, "DELETE FROM rate_slots WHERE "+anyOf("bot_id")+" AND last_at < ?")
+)
+
 func (t *tx) DeleteChannelMessages(ctx context.Context, ids []string) (int64, error) {
-	return t.deleteListed(ctx, t.d.composed("DELETE FROM channel_messages WHERE "+t.d.anyOf("id")), ids)
+	return t.deleteListed(ctx, deleteChannelMessages, ids)
 }
 
 func (t *tx) DeleteThreadMessages(ctx context.Context, ids []string) (int64, error) {
-	return t.deleteListed(ctx, t.d.composed("DELETE FROM thread_messages WHERE "+t.d.anyOf("id")+terminal("thread_messages")), ids)
+	return t.deleteListed(ctx, deleteThreadMessages, ids)
 }
 
 // deleteListed runs a statement whose first argument is a list of ids.
@@ -92,7 +98,7 @@ func (t *tx) PruneAudit(ctx context.Context, org string, before int64, limit int
 }
 
 func (t *tx) PurgeRates(ctx context.Context, bots []string, before int64) (int64, error) {
-	return t.deleteListed(ctx, t.d.composed("DELETE FROM rate_slots WHERE "+t.d.anyOf("bot_id")+" AND last_at < ?"), bots, before)
+	return t.deleteListed(ctx, purgeRates, bots, before)
 }
 
 var purgeTickets = remove(onOrgTickets, `DELETE FROM org_tickets WHERE id IN
@@ -109,11 +115,11 @@ func (t *tx) PurgeInvites(ctx context.Context, before int64, limit int) (int64, 
 	return t.c.execNow(ctx, purgeInvites, before, max(limit, 0))
 }
 
-var takeJob = insert(onUpkeepJobs|onNodes, `INSERT INTO upkeep_jobs (name, holder, done_at)
+var takeJob = insert(onUpkeepJobs, `INSERT INTO upkeep_jobs (name, holder, done_at)
 		SELECT CAST(? AS TEXT), o.node_id, 0 FROM nodes o WHERE o.node_id = ? AND `+onLiveNode("o.node_id")+`
 		ON CONFLICT (name) DO UPDATE SET holder = excluded.holder
 		WHERE (upkeep_jobs.holder = excluded.holder OR NOT `+onLiveNode("upkeep_jobs.holder")+`)
-			AND (upkeep_jobs.done_at <= ? OR upkeep_jobs.done_at > ?)`)
+			AND (upkeep_jobs.done_at <= ? OR upkeep_jobs.done_at > ?)`).reading(onNodes)
 
 func (t *tx) TakeJob(ctx context.Context, job, node string, live store.Live, doneBefore int64) (bool, error) {
 	n, err := t.c.execNow(ctx, takeJob,

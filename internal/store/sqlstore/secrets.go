@@ -3,26 +3,46 @@ package sqlstore
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/b2b-protocol/b2b/internal/store"
 )
 
-// secretColumns are the table and columns of a kind of secret.
-type secretColumns struct {
-	table, org, bare, sealed string
-	isBare                   string // the condition of the index of what is bare
+// secretStatements are the statements for a kind of secret.
+type secretStatements struct {
+	bare   *family    // lists those that are not sealed
+	sealed *family    // lists those that are sealed with another key
+	put    *statement // stores one that has been sealed
 }
 
-var secrets = map[store.SecretKind]secretColumns{
-	store.WebhookSecrets: {"bots", "org_id", "webhook_secret", "sealed_secret", "webhook_secret IS NOT NULL"},
-	store.WebhookURLs:    {"bots", "org_id", "webhook_url", "sealed_url", "webhook_url IS NOT NULL"},
-	store.TicketSecrets:  {"org_tickets", "org_id", "code", "sealed", "id_hash IS NULL"},
-	store.InviteSecrets:  {"invite_codes", "''", "code", "sealed", "code IS NOT NULL"},
+var secrets = map[store.SecretKind]secretStatements{
+	store.WebhookSecrets: secretsIn(onBots, "org_id", "webhook_secret", "sealed_secret", "webhook_secret IS NOT NULL"),
+	store.WebhookURLs:    secretsIn(onBots, "org_id", "webhook_url", "sealed_url", "webhook_url IS NOT NULL"),
+	store.TicketSecrets:  secretsIn(onOrgTickets, "org_id", "code", "sealed", "id_hash IS NULL"),
+	store.InviteSecrets:  secretsIn(onInviteCodes, "''", "code", "sealed", "code IS NOT NULL"),
 }
+
+// secretsIn declares the statements for secrets in two columns of a table: bare, and sealed.
+// isBare is the condition of the index of what is bare.
+func secretsIn(t tables, org, bare, sealed, isBare string) secretStatements {
+	before := "SELECT " + org + " AS org_id, id, " + bare + " AS bare, " + sealed + " AS sealed FROM " + t.name()
+	order, after := "org_id, id", "(org_id, id) > (?, ?)"
+	if t == onInviteCodes {
+		order, after = "id", "id > ?"
+	}
+	list := func(given string) *family {
+		return readBetween(t, before, " ORDER BY "+order+" LIMIT ? + 0", given, after)
+	}
+	return secretStatements{
+		bare:   list(isBare),
+		sealed: list(sealed + " IS NOT NULL AND substr(" + sealed + ", 1, ? + 0) <> ?"),
+		put:    update(t, "UPDATE "+t.name()+" SET "+sealed+" = ?, "+bare+" = NULL WHERE id = ?"),
+	}
+}
+
+var selectSealState = read(onInstallation, "SELECT "+columns[store.SealState]("")+" FROM installation WHERE place = 1")
 
 func (r reader) SealState(ctx context.Context) (store.SealState, error) {
-	s, err := one[store.SealState](ctx, r, r.d.composed("SELECT "+columns[store.SealState](r, "")+" FROM installation WHERE place = 1"))
+	s, err := one[store.SealState](ctx, r, selectSealState)
 	if errors.Is(err, store.ErrNotFound) {
 		return store.SealState{}, nil
 	}
@@ -33,33 +53,22 @@ func (r reader) SealState(ctx context.Context) (store.SealState, error) {
 }
 
 func (r reader) BareSecrets(ctx context.Context, kind store.SecretKind, after *store.SecretRow, limit int) ([]store.SecretRow, error) {
-	var w where
-	w.and(secrets[kind].isBare)
-	return r.secrets(ctx, kind, &w, after, limit)
+	return r.secrets(ctx, kind, secrets[kind].bare.choose(), after, limit)
 }
 
 func (r reader) SealedSecrets(ctx context.Context, kind store.SecretKind, but string, after *store.SecretRow, limit int) ([]store.SecretRow, error) {
-	var w where
-	w.and(secrets[kind].sealed + " IS NOT NULL")
-	w.and(fmt.Sprintf("substr(%s, 1, %d) <> ?", secrets[kind].sealed, len(but)), but)
-	return r.secrets(ctx, kind, &w, after, limit)
+	return r.secrets(ctx, kind, secrets[kind].sealed.choose(len(but), but), after, limit)
 }
 
-func (r reader) secrets(ctx context.Context, kind store.SecretKind, w *where, after *store.SecretRow, limit int) ([]store.SecretRow, error) {
-	c := secrets[kind]
-	order := "org_id, id"
-	if kind == store.InviteSecrets {
-		order = "id"
-	}
+func (r reader) secrets(ctx context.Context, kind store.SecretKind, c *choice, after *store.SecretRow, limit int) ([]store.SecretRow, error) {
 	switch {
 	case after == nil:
 	case kind == store.InviteSecrets:
-		w.and("id > ?", after.ID)
+		c.and(0, after.ID)
 	default:
-		w.and("(org_id, id) > (?, ?)", after.OrgID, after.ID)
+		c.and(0, after.OrgID, after.ID)
 	}
-	return list[store.SecretRow](long(ctx), r, r.d.composed("SELECT "+c.org+" AS org_id, id, "+c.bare+" AS bare, "+c.sealed+" AS sealed FROM "+c.table+
-		w.text.String()+" ORDER BY "+order+" LIMIT ? + 0"), append(w.args, max(limit, 0))...)
+	return list[store.SecretRow](long(ctx), r, c.statement(r.d, limit), c.all(max(limit, 0))...)
 }
 
 var setSealState = update(onInstallation, "UPDATE installation SET seal_key = ?, sealed_under = ? WHERE place = 1 AND seal_key = ? AND sealed_under = ?")
@@ -77,8 +86,7 @@ func (t *tx) PutSealed(ctx context.Context, kind store.SecretKind, id, sealed st
 	if err := t.overwrite(ctx); err != nil {
 		return err
 	}
-	c := secrets[kind]
-	return t.c.exec(ctx, t.d.composed("UPDATE "+c.table+" SET "+c.sealed+" = ?, "+c.bare+" = NULL WHERE id = ?"), sealed, id)
+	return t.c.exec(ctx, secrets[kind].put, sealed, id)
 }
 
 var sealTicket = update(onOrgTickets, "UPDATE org_tickets SET id = ?, id_hash = ?, sealed = ?, code = NULL WHERE id = ?")
@@ -96,12 +104,12 @@ func (t *tx) SealTicket(ctx context.Context, org, id string, now *store.OrgTicke
 	return t.c.exec(ctx, sealTicketInAudit, now.ID, org, id)
 }
 
-var overwriteDeleted = control("PRAGMA secure_delete = ON")
+var overwriteDeleted = controlOf(forSQLite, "PRAGMA secure_delete = ON")
 
 // overwrite makes SQLite overwrite deleted content, until the process ends. Else a freed page
 // would keep the plain secret until it is used again.
 func (t *tx) overwrite(ctx context.Context) error {
-	if t.d.postgres {
+	if t.d.database == forPostgres {
 		return nil
 	}
 	_, err := value[int64](ctx, t.reader, overwriteDeleted)

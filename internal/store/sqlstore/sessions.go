@@ -32,28 +32,42 @@ func (r reader) Sessions(ctx context.Context, org string, now int64, limit, offs
 	return sessions.list(ctx, r, selectSessions, org, now, max(limit, 0), max(offset, 0))
 }
 
-// scope is the condition of a store.SessionScope.
-func scope(s store.SessionScope) *where {
-	var w where
-	w.and("role = ?", s.Role)
+// sessionScope are the conditions of a store.SessionScope.
+var sessionScope = []string{sessionsOfBot: "bot_id = ?", sessionsOfOrg: "org_id = ?"}
+
+const (
+	sessionsOfBot = iota
+	sessionsOfOrg
+)
+
+var (
+	sessionsOf = readBetween(onSessions, "SELECT "+sessionColumns+" FROM sessions", " ORDER BY created_at, hash LIMIT ? + 0",
+		"role = ? AND expires_at > ?", sessionScope...).only(sessionsOfBot, sessionsOfOrg)
+	deleteSessionsOf = (&family{
+		kind: deletes, writes: onSessions, query: between("DELETE FROM sessions", " RETURNING "+sessionColumns),
+		given: "role = ?", may: sessionScope,
+	}).only(sessionsOfBot, sessionsOfOrg)
+	insertSession = insertRow[store.Session](onSessions, "")
+)
+
+// inScope adds the condition of a store.SessionScope.
+func (c *choice) inScope(s store.SessionScope) *choice {
 	switch s.Role {
 	case store.RoleBotOwner:
-		w.and("bot_id = ?", s.BotID)
+		c.and(sessionsOfBot, s.BotID)
 	case store.RoleOrgAdmin:
-		w.and("org_id = ?", s.OrgID)
+		c.and(sessionsOfOrg, s.OrgID)
 	}
-	return &w
+	return c
 }
 
 func (r reader) SessionsOf(ctx context.Context, s store.SessionScope, now int64, limit int) ([]store.Session, error) {
-	w := scope(s)
-	w.and("expires_at > ?", now)
-	return sessions.list(ctx, r, r.d.composed("SELECT "+sessionColumns+" FROM sessions"+w.text.String()+
-		" ORDER BY created_at, hash LIMIT ? + 0"), append(w.args, max(limit, 0))...)
+	c := sessionsOf.choose(s.Role, now).inScope(s)
+	return sessions.list(ctx, r, c.statement(r.d, limit), c.all(max(limit, 0))...)
 }
 
 func (t *tx) CreateSession(ctx context.Context, s *store.Session) error {
-	return put(ctx, t.reader, "sessions", s)
+	return put(ctx, t, insertSession, s)
 }
 
 var extendSession = update(onSessions, "UPDATE sessions SET expires_at = ? WHERE hash = ?")
@@ -69,8 +83,8 @@ func (t *tx) DeleteSession(ctx context.Context, hash string) (*store.Session, er
 }
 
 func (t *tx) DeleteSessionsOf(ctx context.Context, s store.SessionScope) ([]store.Session, error) {
-	w := scope(s)
-	return sessions.list(ctx, t.reader, t.d.composed("DELETE FROM sessions"+w.text.String()+" RETURNING "+sessionColumns), w.args...)
+	c := deleteSessionsOf.choose(s.Role).inScope(s)
+	return sessions.list(ctx, t.reader, c.statement(t.d, 0), c.all()...)
 }
 
 var deleteSessionsOfOtherSecrets = remove(onSessions, "DELETE FROM sessions WHERE role = 'super_admin' AND (secret_mark IS NULL OR secret_mark <> ?)")

@@ -12,7 +12,7 @@ func scanSettings(rows rowSet, s *store.OrgSettings) error {
 		&s.MessageTTLDays, &s.ThreadAutoCloseDays, &s.ArtifactRetentionDays, &s.DefaultThreadPermissionPolicy, &s.UpdatedAt)
 }
 
-var selectOrgSettings = read(onOrgSettings|onThreads, `SELECT org_id, messages_per_minute_per_bot,
+var selectOrgSettings = read(onOrgSettings, `SELECT org_id, messages_per_minute_per_bot,
 		threads_per_hour_per_bot, file_upload_mb_per_day_per_bot, message_ttl_days, thread_auto_close_days,
 		artifact_retention_days, default_thread_permission_policy, updated_at FROM org_settings WHERE org_id = ?`)
 
@@ -24,15 +24,16 @@ func (r reader) OrgSettings(ctx context.Context, org string) (*store.OrgSettings
 	return s, err
 }
 
+var putSettings = insertRow[store.OrgSettings](onOrgSettings, ` ON CONFLICT (org_id) DO UPDATE SET
+	messages_per_minute_per_bot = excluded.messages_per_minute_per_bot,
+	threads_per_hour_per_bot = excluded.threads_per_hour_per_bot,
+	file_upload_mb_per_day_per_bot = excluded.file_upload_mb_per_day_per_bot,
+	message_ttl_days = excluded.message_ttl_days,
+	thread_auto_close_days = excluded.thread_auto_close_days,
+	artifact_retention_days = excluded.artifact_retention_days,
+	default_thread_permission_policy = excluded.default_thread_permission_policy,
+	updated_at = excluded.updated_at`)
+
 func (t *tx) PutOrgSettings(ctx context.Context, s *store.OrgSettings) error {
-	q, args := insertion(t.reader, "org_settings", s)
-	return t.c.exec(ctx, t.d.composed(q+` ON CONFLICT (org_id) DO UPDATE SET
-		messages_per_minute_per_bot = excluded.messages_per_minute_per_bot,
-		threads_per_hour_per_bot = excluded.threads_per_hour_per_bot,
-		file_upload_mb_per_day_per_bot = excluded.file_upload_mb_per_day_per_bot,
-		message_ttl_days = excluded.message_ttl_days,
-		thread_auto_close_days = excluded.thread_auto_close_days,
-		artifact_retention_days = excluded.artifact_retention_days,
-		default_thread_permission_policy = excluded.default_thread_permission_policy,
-		updated_at = excluded.updated_at`), args...)
+	return put(ctx, t, putSettings, s)
 }

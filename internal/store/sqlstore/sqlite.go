@@ -76,7 +76,7 @@ func openSQLite(ctx context.Context, cfg Config) (_ *Store, err error) {
 	}
 	probe.SetMaxOpenConns(1)
 
-	d := newDialect(readDB, false)
+	d := newDialect(readDB, forSQLite)
 	p := &pool{db: readDB, probe: probe, d: d, shares: newShares(cfg.Payer, conns), health: &health{logger: cfg.Logger}}
 	s := &Store{reader: reader{c: p, d: d}, pool: p}
 	w := &sqliteWriter{
@@ -93,6 +93,9 @@ func openSQLite(ctx context.Context, cfg Config) (_ *Store, err error) {
 	return s, nil
 }
 
+// journal turns the write-ahead log on.
+var journal = controlOf(forSQLite, "PRAGMA journal_mode = WAL")
+
 // prepareSQLite checks that a file is ours or new, removes the access of other users, turns
 // the write-ahead log on, and migrates the schema.
 func prepareSQLite(ctx context.Context, conn *sql.Conn, path string, log *slog.Logger) error {
@@ -102,21 +105,21 @@ func prepareSQLite(ctx context.Context, conn *sql.Conn, path string, log *slog.L
 	if err := restrictMode(path, log); err != nil {
 		return fmt.Errorf("remove the access of other users: %w", err)
 	}
-	if _, err := conn.ExecContext(ctx, "PRAGMA journal_mode = WAL"); err != nil {
+	if _, err := conn.ExecContext(ctx, journal.text[forSQLite]); err != nil {
 		return fmt.Errorf("set the write-ahead log: %w", err)
 	}
-	return migrate(ctx, conn, false)
+	return migrate(ctx, conn, forSQLite)
 }
 
 // The commands of a batch.
 var (
-	beginBatch    = control("BEGIN IMMEDIATE")
-	commitBatch   = control("COMMIT")
-	rollbackBatch = control("ROLLBACK")
-	saveChange    = control("SAVEPOINT change")
-	undoChange    = control("ROLLBACK TO change")
-	releaseChange = control("RELEASE change")
-	selectVersion = control("PRAGMA data_version")
+	beginBatch    = controlOf(forSQLite, "BEGIN IMMEDIATE")
+	commitBatch   = controlOf(forSQLite, "COMMIT")
+	rollbackBatch = controlOf(forSQLite, "ROLLBACK")
+	saveChange    = controlOf(forSQLite, "SAVEPOINT change")
+	undoChange    = controlOf(forSQLite, "ROLLBACK TO change")
+	releaseChange = controlOf(forSQLite, "RELEASE change")
+	selectVersion = controlOf(forSQLite, "PRAGMA data_version")
 )
 
 // sqliteConn implements conn for the connection that writes.
@@ -133,7 +136,7 @@ func (c *sqliteConn) stmt(q *statement) (*sql.Stmt, error) {
 	if s := c.stmts[q]; s != nil {
 		return s, nil
 	}
-	s, err := c.conn.PrepareContext(context.Background(), q.text)
+	s, err := c.conn.PrepareContext(context.Background(), q.text[forSQLite])
 	if err == nil {
 		c.stmts[q] = s
 	}
@@ -150,7 +153,7 @@ func (c *sqliteConn) rows(_ context.Context, q *statement, args ...any) (*sql.Ro
 	if err := c.before(q); err != nil {
 		return nil, err
 	}
-	if q.writes() { // … RETURNING
+	if q.changes() { // … RETURNING
 		c.writes(q, args)
 	}
 	return c.ask(q, args...)
@@ -193,9 +196,9 @@ func (c *sqliteConn) execNow(_ context.Context, q *statement, args ...any) (int6
 	return res.RowsAffected()
 }
 
-// before runs the deferred statements if q names one of their tables.
+// before runs the deferred statements if q reads or changes one of their tables.
 func (c *sqliteConn) before(q *statement) error {
-	if tables := c.deferred.tables(); tables != 0 && q.tables&tables != 0 {
+	if tables := c.deferred.tables(); tables != 0 && (q.reads|q.writes)&tables != 0 {
 		return c.flush()
 	}
 	return nil

@@ -5,85 +5,106 @@ import (
 	"strings"
 )
 
-// statement is an SQL statement with what its users must know of it. A statement whose text
-// never changes is a variable of the package, declared by read, insert, update or remove;
-// TestStatements compares the declarations with the texts. Other statements are composed
-// ([dialect.composed]).
-//
-// Its address is its identity: the key of prepared statements and of cached results.
+// statement is an SQL statement with what its users must know of it. Each is a variable of the
+// package, declared by read, insert, update, remove or control, or a member of a family; so their
+// number is bounded. Its address is its identity: the key of prepared statements and of cached
+// results. TestStatements compares the declarations with what the databases report.
 type statement struct {
-	text     string // with ? for arguments
-	numbered string // with $1, $2, … for arguments, as PostgreSQL has them
-	kind     kind
-	tables   tables // that it reads or changes
+	text   [2]string // for each database; empty for one that does not run it
+	kind   kind
+	reads  tables // that it selects from, without those that it changes
+	writes tables // that it changes, also by foreign keys
 }
+
+// database is an index of statement.text.
+type database int
+
+const (
+	forSQLite   database = iota // with ? for arguments
+	forPostgres                 // with $1, $2, …
+)
 
 // kind is what a statement does with its tables.
 type kind int
 
 const (
-	reads   kind = iota // it changes nothing
+	selects kind = iota // it changes nothing
 	inserts             // it stores texts and blobs that are counted (tx.CountStored)
 	updates             // as inserts
-	removes
+	deletes
 	controls // of the database itself, such as PRAGMA
 )
 
-func read(t tables, q string) *statement   { return newStatement(reads, t, q) }
-func insert(t tables, q string) *statement { return newStatement(inserts, t, q) }
-func update(t tables, q string) *statement { return newStatement(updates, t, q) }
-func remove(t tables, q string) *statement { return newStatement(removes, t, q) }
+// The functions below declare statements. In their texts a ? stands for an argument, and anyOf and
+// contains for what the databases write differently.
 
-// control declares a statement that names no table.
-func control(q string) *statement { return newStatement(controls, 0, q) }
+func read(t tables, q string) *statement   { return newStatement(selects, t, 0, q) }
+func insert(t tables, q string) *statement { return newStatement(inserts, 0, t, q) }
+func update(t tables, q string) *statement { return newStatement(updates, 0, t, q) }
+func remove(t tables, q string) *statement { return newStatement(deletes, 0, t, q) }
 
-func newStatement(k kind, t tables, q string) *statement {
-	return &statement{text: q, numbered: numbered(q), kind: k, tables: t}
+// control declares a statement that names no table of the schema.
+func control(q string) *statement { return newStatement(controls, 0, 0, q) }
+
+// controlOf declares a statement that only one database runs.
+func controlOf(d database, q string) *statement {
+	s := control(q)
+	s.text[1-d] = ""
+	return s
+}
+
+func newStatement(k kind, reads, writes tables, q string) *statement {
+	return &statement{text: [2]string{forSQLite: sqliteText(q), forPostgres: postgresText(q)}, kind: k, reads: reads, writes: writes}
+}
+
+// reading also declares tables that a change selects from.
+func (s *statement) reading(t tables) *statement {
+	s.reads = t
+	return s
+}
+
+// changes reports whether the statement changes anything.
+func (s *statement) changes() bool { return s.kind != selects }
+
+// cacheable reports whether the writer may keep results of the statement (cache).
+func (s *statement) cacheable() bool { return s.kind == selects && s.reads&^onCached == 0 }
+
+// What the databases write differently.
+const (
+	elements = "{elements}" // the elements of a JSON array of texts
+	find     = "{find}"     // the function that returns the place of a text in another, or 0
+)
+
+// anyOf returns the condition that the column equals one of the texts of its one argument, a
+// JSON array (jsonList).
+func anyOf(column string) string { return column + " IN (SELECT " + elements + ")" }
+
+// contains returns the condition that the column contains its one argument, which must be
+// folded (fold). Both databases lower-case ASCII letters only (in PostgreSQL because of
+// collation "C").
+func contains(column string) string { return find + "(lower(" + column + "), ?) > 0" }
+
+func sqliteText(q string) string {
+	return strings.NewReplacer(elements, "value FROM json_each(?)", find, "instr").Replace(q)
+}
+
+func postgresText(q string) string {
+	return numbered(strings.NewReplacer(elements, "json_array_elements_text(?::json)", find, "strpos").Replace(q))
 }
 
 // numbered replaces each ? by $1, $2, …
 func numbered(q string) string {
 	var b strings.Builder
 	n := 0
-	for _, r := range q {
-		if r == '?' {
-			n++
-			b.WriteByte('$')
-			b.WriteString(strconv.Itoa(n))
-			continue
+	for {
+		before, after, found := strings.Cut(q, "?")
+		b.WriteString(before)
+		if !found {
+			return b.String()
 		}
-		b.WriteRune(r)
+		n++
+		b.WriteByte('$')
+		b.WriteString(strconv.Itoa(n))
+		q = after
 	}
-	return b.String()
-}
-
-// writes reports whether the statement changes its tables.
-func (s *statement) writes() bool { return s.kind != reads }
-
-// cacheable reports whether the writer may keep results of the statement (cache).
-func (s *statement) cacheable() bool { return s.kind == reads && s.tables&^onCached == 0 }
-
-// composed returns the statement of a text that the caller has composed, and keeps it.
-func (d *dialect) composed(q string) *statement {
-	if s, ok := d.statements.Load(q); ok {
-		return s.(*statement)
-	}
-	first, _ := d.statements.LoadOrStore(q, newStatement(kindOf(q), tablesOf(q), q))
-	return first.(*statement)
-}
-
-// kindOf returns the kind of a composed statement.
-func kindOf(q string) kind {
-	first, _, _ := strings.Cut(q, " ")
-	switch first {
-	case "SELECT":
-		return reads
-	case "INSERT":
-		return inserts
-	case "UPDATE":
-		return updates
-	case "DELETE", "WITH":
-		return removes
-	}
-	return controls
 }

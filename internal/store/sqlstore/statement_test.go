@@ -1,236 +1,290 @@
 package sqlstore
 
 import (
+	"context"
+	"database/sql"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
-	"io/fs"
-	"os"
 	"path/filepath"
-	"strconv"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// declared is a statement as the source declares it.
-type declared struct {
-	name   string
-	kind   kind
-	tables tables
-	text   string
+// Opened is what a database reports of a statement, or what the statement declares.
+type Opened struct {
+	Kind          string   // SELECT, INSERT, UPDATE or DELETE
+	Reads, Writes []string // tables, sorted
 }
 
-// wrong returns what the declaration of a statement misses, or "". A set of tables that lacks
-// one leaves old rows in the cache; a read that writes leaves all of them.
-func (d declared) wrong() string {
-	if want := kindOf(d.text); d.kind != want {
-		return fmt.Sprintf("is of kind %d, and its text of kind %d", d.kind, want)
-	}
-	want := tablesOf(d.text)
-	switch d.name {
-	case "selectThread": // touch keeps the result right
-		want &^= onActivity
-	case "touchThread": // changes nothing else
-		want = onActivity
-	}
-	if d.tables != want {
-		return fmt.Sprintf("declares the tables %b, and its text names %b", d.tables, want)
-	}
-	return ""
+// Named is a statement with the name of its declaration.
+type Named struct {
+	Name string
+	s    *statement
 }
 
-// TestStatements compares each declared statement with its text, and lets SQLite prepare it.
-func TestStatements(t *testing.T) {
-	t.Parallel()
-	all := declarations(t)
-	ctx := t.Context()
-	lite, err := openSQLite(ctx, Config{URL: filepath.Join(t.TempDir(), "b2b.db")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := lite.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	for _, d := range all {
-		if w := d.wrong(); w != "" {
-			t.Errorf("%s %s", d.name, w)
-		}
-		if s, err := lite.pool.db.PrepareContext(ctx, d.text); err != nil {
-			t.Errorf("%s on SQLite: %v", d.name, err)
-		} else if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	}
+// SQL returns the text for PostgreSQL, or "".
+func (n Named) SQL() string { return n.s.text[forPostgres] }
+
+// Control reports whether the statement names no table of the schema.
+func (n Named) Control() bool { return n.s.kind == controls }
+
+// Declared returns the kind and the tables that the statement declares. The last activity of a
+// thread is not a table: the database reports the table threads for it.
+func (n Named) Declared() Opened {
+	return Opened{[]string{"SELECT", "INSERT", "UPDATE", "DELETE", ""}[n.s.kind], n.s.reads.names(), n.s.writes.names()}
 }
 
-// A wrong declaration is found.
-func TestStatementsControl(t *testing.T) {
-	t.Parallel()
-	right := declared{"x", updates, onBots, "UPDATE bots SET name = ? WHERE id = ?"}
-	if w := right.wrong(); w != "" {
-		t.Errorf("control: %s", w)
+func (t tables) names() []string {
+	if t&onActivity != 0 {
+		t = t&^onActivity | onThreadRows
 	}
-	for _, d := range []declared{
-		{"fewer", reads, onBots, "SELECT b.id FROM bots b JOIN orgs o ON o.id = b.org_id"},
-		{"other", updates, onChannels, right.text},
-		{"parent", removes, onBots, "DELETE FROM bots WHERE id = ?"},
-		{"kind", reads, onBots, right.text},
-		{"activity", updates, onThreadRows, "UPDATE threads SET topic = ? WHERE id = ?"},
-	} {
-		if d.wrong() == "" {
-			t.Errorf("the declaration %q is taken", d.name)
+	names := []string{}
+	for i, name := range tableNames {
+		if t&(1<<i) != 0 {
+			names = append(names, name)
 		}
 	}
+	slices.Sort(names)
+	return names
 }
 
-// source evaluates the constant expressions of this package's source.
-type source map[string]ast.Expr
-
-// declarations returns the statements that variables of this package declare.
-func declarations(t testing.TB) (all []declared) {
-	t.Helper()
-	files, err := fs.Glob(os.DirFS("."), "*.go")
-	if err != nil {
-		t.Fatal(err)
+// Statements returns all statements that the source declares, with the members of all families.
+func Statements() []Named {
+	var all []Named
+	for name, v := range declared {
+		all = appendStatements(all, name, reflect.ValueOf(v))
 	}
-	src, vars := source{}, map[string]*ast.CallExpr{}
-	for _, name := range files {
-		if strings.HasSuffix(name, "_test.go") {
-			continue
+	slices.SortFunc(all, func(a, b Named) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}
+
+func appendStatements(all []Named, name string, v reflect.Value) []Named {
+	switch v.Type() {
+	case reflect.TypeFor[*statement]():
+		return append(all, Named{name, (*statement)(v.UnsafePointer())})
+	case reflect.TypeFor[*family]():
+		f := (*family)(v.UnsafePointer())
+		for _, number := range f.numbers() {
+			all = append(all, Named{fmt.Sprintf("%s %b", name, number), f.member(number)})
 		}
-		f, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
-		if err != nil {
-			t.Fatal(err)
+		return all
+	}
+	switch v.Kind() {
+	case reflect.Slice, reflect.Array:
+		for i := range v.Len() {
+			all = appendStatements(all, fmt.Sprintf("%s[%d]", name, i), v.Index(i))
 		}
-		for _, d := range f.Decls {
-			g, ok := d.(*ast.GenDecl)
-			if !ok {
-				continue
-			}
-			for _, spec := range g.Specs {
-				v, ok := spec.(*ast.ValueSpec)
-				if !ok || len(v.Names) != len(v.Values) {
-					continue
-				}
-				for i, n := range v.Names {
-					src[n.Name] = v.Values[i]
-					if call, ok := v.Values[i].(*ast.CallExpr); ok {
-						vars[n.Name] = call
-					}
-				}
+	case reflect.Map:
+		for _, k := range v.MapKeys() {
+			all = appendStatements(all, fmt.Sprintf("%s[%v]", name, k), v.MapIndex(k))
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).Name != "fields" {
+				all = appendStatements(all, name+"."+v.Type().Field(i).Name, v.Field(i))
 			}
 		}
-	}
-	kinds := map[string]kind{"read": reads, "insert": inserts, "update": updates, "remove": removes}
-	for name, call := range vars {
-		fn, ok := call.Fun.(*ast.Ident)
-		if !ok {
-			continue
-		}
-		k, ok := kinds[fn.Name]
-		if !ok {
-			continue
-		}
-		of, err := src.tables(call.Args[0])
-		if err != nil {
-			t.Fatalf("the tables of %s: %v", name, err)
-		}
-		text, err := src.text(call.Args[1])
-		if err != nil {
-			t.Fatalf("the text of %s: %v", name, err)
-		}
-		all = append(all, declared{name, k, of, text})
-	}
-	if len(all) < 120 {
-		t.Fatalf("only %d statements are found", len(all))
+	default:
 	}
 	return all
 }
 
-// DeclaredForPostgres returns the texts of the declared statements by name, as PostgreSQL has them.
-func DeclaredForPostgres(t testing.TB) map[string]string {
-	texts := map[string]string{}
-	for _, d := range declarations(t) {
-		texts[d.name] = numbered(d.text)
+// numbers returns the numbers of all members.
+func (f *family) numbers() []uint {
+	var all []uint
+	end := f.few()
+	if f.lists {
+		end *= 2
 	}
-	return texts
+	for n := range end {
+		if apart := n & f.apart; apart&(apart-1) == 0 {
+			all = append(all, n)
+		}
+	}
+	return all
 }
 
-// text returns the value of a text that is put together from literals, constants and the
-// functions below.
-func (s source) text(e ast.Expr) (string, error) {
-	switch e := e.(type) {
-	case *ast.BasicLit:
-		return strconv.Unquote(e.Value)
-	case *ast.BinaryExpr:
-		a, err := s.text(e.X)
-		if err != nil {
-			return "", err
-		}
-		b, err := s.text(e.Y)
-		return a + b, err
-	case *ast.Ident:
-		if v, ok := s[e.Name]; ok {
-			return s.text(v)
-		}
-	case *ast.CallExpr:
-		fn, ok := e.Fun.(*ast.Ident)
-		if !ok || len(e.Args) != 1 {
-			break
-		}
-		of := map[string]func(string) string{"threadColumns": threadColumns, "onLiveNode": onLiveNode, "terminal": terminal}[fn.Name]
-		if of == nil {
-			break
-		}
-		arg, err := s.text(e.Args[0])
-		return of(arg), err
+// mostStatements bounds how many statements there are, each of which a connection may prepare.
+const mostStatements = 1200
+
+// TestStatements compares what each statement declares with what SQLite opens for it.
+func TestStatements(t *testing.T) {
+	t.Parallel()
+	all := Statements()
+	if n := len(all); n < 600 || n > mostStatements {
+		t.Errorf("there are %d statements", n)
 	}
-	return "", fmt.Errorf("%T is not understood", e)
+	conn := explainedSQLite(t)
+	for _, n := range all {
+		if n.s.text[forSQLite] == "" {
+			continue
+		}
+		if err := checkSQLite(t.Context(), conn, n.s); err != nil {
+			t.Errorf("%s: %v", n.Name, err)
+		}
+	}
 }
 
-// tables returns the value of a set of tables, written as names with | between them.
-func (s source) tables(e ast.Expr) (tables, error) {
-	switch e := e.(type) {
-	case *ast.BasicLit:
-		n, err := strconv.ParseUint(e.Value, 0, 64)
-		return tables(n), err
-	case *ast.BinaryExpr:
-		a, err := s.tables(e.X)
-		if err != nil {
-			return 0, err
+// Declarations that differ from the text are found.
+func TestStatementsControl(t *testing.T) {
+	t.Parallel()
+	conn := explainedSQLite(t)
+	rename := "UPDATE bots SET name = ? WHERE id = ?"
+	for name, right := range map[string]*statement{
+		"read":    read(onBots|onOrgs, "SELECT b.id FROM bots b JOIN orgs o ON o.id = b.org_id WHERE o.name = ?"),
+		"change":  update(onBots, rename),
+		"control": control("PRAGMA user_version"),
+		"sub":     remove(onSessions, "DELETE FROM sessions WHERE bot_id IN (SELECT id FROM bots WHERE org_id = ?)").reading(onBots),
+		"cascade": remove(withChannels, "DELETE FROM channels WHERE id = ?"),
+	} {
+		if err := checkSQLite(t.Context(), conn, right); err != nil {
+			t.Errorf("control: %s: %v", name, err)
 		}
-		b, err := s.tables(e.Y)
-		return a | b, err
-	case *ast.Ident:
-		for i, name := range tableNames {
-			if e.Name == constant(name) {
-				return 1 << i, nil
+	}
+	for name, wrong := range map[string]*statement{
+		"fewer reads":      read(onBots, "SELECT b.id FROM bots b JOIN orgs o ON o.id = b.org_id WHERE o.name = ?"),
+		"more reads":       read(onBots|onOrgs, "SELECT id FROM bots"),
+		"other table":      update(onChannels, rename),
+		"more writes":      update(onBots|onChannels, rename),
+		"no write":         read(onBots, rename),
+		"other kind":       remove(onBots, rename),
+		"no cascade":       remove(onChannels, "DELETE FROM channels WHERE id = ?"),
+		"read in a change": remove(onSessions, "DELETE FROM sessions WHERE bot_id IN (SELECT id FROM bots WHERE org_id = ?)"),
+		"no activity":      read(onThreadRows, "SELECT topic FROM threads"),
+		"control":          control(rename),
+		"syntax":           read(onBots, "SELECT none FROM bots"),
+	} {
+		if checkSQLite(t.Context(), conn, wrong) == nil {
+			t.Errorf("%s: the declaration is accepted", name)
+		}
+	}
+}
+
+// explainedSQLite returns a connection to a new database.
+func explainedSQLite(t testing.TB) *sql.Conn {
+	path := filepath.Join(t.TempDir(), "b2b.db")
+	s, err := openSQLite(t.Context(), Config{URL: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := conn.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return conn
+}
+
+// checkSQLite compares a statement with the tables that its program opens.
+func checkSQLite(ctx context.Context, conn *sql.Conn, s *statement) error {
+	text := s.text[forSQLite]
+	if s.kind == controls {
+		opens, err := opened(ctx, conn, text)
+		if err == nil && opens != [2]tables{} && s != quickCheckOne { // which reads all
+			err = fmt.Errorf("it is a control, and opens the tables %v", (opens[0] | opens[1]).names())
+		}
+		return err
+	}
+	first, _, _ := strings.Cut(text, " ")
+	if first == "WITH" { // of a deletion: see tokenFamily
+		first = "DELETE"
+	}
+	if want := (Named{s: s}).Declared().Kind; first != want {
+		return fmt.Errorf("it is declared as %s", want)
+	}
+	// Without foreign keys, the program opens the tables that the text names; with them, also
+	// those that it changes by them.
+	if _, err := conn.ExecContext(ctx, "PRAGMA foreign_keys = OFF"); err != nil {
+		return err
+	}
+	named, err := opened(ctx, conn, text)
+	if err != nil {
+		return err
+	}
+	if _, err := conn.ExecContext(ctx, "PRAGMA foreign_keys = ON"); err != nil {
+		return err
+	}
+	all, err := opened(ctx, conn, text)
+	if err != nil {
+		return err
+	}
+	reads, writes := named[0]&^all[1], all[1]
+	switch s {
+	case selectThread: // cache.touch keeps its result right
+		reads &^= onActivity
+	case touchThread: // it changes nothing else
+		writes = onActivity
+	}
+	if s.reads != reads || s.writes != writes {
+		return fmt.Errorf("it declares that it reads %v and writes %v, and SQLite reads %v and writes %v",
+			s.reads.names(), s.writes.names(), reads.names(), writes.names())
+	}
+	return nil
+}
+
+// opened returns the tables that the program of a statement opens to read and to write.
+func opened(ctx context.Context, conn *sql.Conn, text string) (opens [2]tables, err error) {
+	pages := map[int64]tables{}
+	err = eachRow(ctx, conn, "SELECT rootpage, tbl_name FROM sqlite_master WHERE rootpage > 0", func(rows *sql.Rows) error {
+		var page int64
+		var table string
+		err := rows.Scan(&page, &table)
+		if i := slices.Index(tableNames, table); i >= 0 {
+			pages[page] = 1 << i
+			if table == "threads" {
+				pages[page] = onThreads
 			}
 		}
-		switch e.Name {
-		case "onThreads":
-			return onThreads, nil
-		case "onAll":
-			return onAll, nil
-		}
+		return err
+	})
+	if err != nil {
+		return opens, err
 	}
-	return 0, fmt.Errorf("%T is not understood", e)
+	err = eachRow(ctx, conn, "EXPLAIN "+text, func(rows *sql.Rows) error {
+		var addr, p1, p2, p3, p5 int64
+		var opcode string
+		var p4, comment any
+		if err := rows.Scan(&addr, &opcode, &p1, &p2, &p3, &p4, &p5, &comment); err != nil {
+			return err
+		}
+		switch opcode {
+		case "OpenRead", "ReopenIdx":
+			opens[0] |= pages[p2]
+		case "OpenWrite":
+			opens[1] |= pages[p2]
+		case "Clear":
+			opens[1] |= pages[p1]
+		}
+		return nil
+	}, make([]any, strings.Count(text, "?"))...)
+	return opens, err
 }
 
-// constant returns the name of the constant of a table.
-func constant(table string) string {
-	switch table {
-	case "threads":
-		return "onThreadRows"
-	case activityName:
-		return "onActivity"
+func eachRow(ctx context.Context, conn *sql.Conn, q string, scan func(*sql.Rows) error, args ...any) error {
+	rows, err := conn.QueryContext(ctx, q, args...)
+	if err != nil {
+		return err
 	}
-	name := "on"
-	for part := range strings.SplitSeq(table, "_") {
-		name += strings.ToUpper(part[:1]) + part[1:]
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
 	}
-	return name
+	return rows.Err()
 }

@@ -25,14 +25,14 @@ func (d dayBytes) on(at int64) dayBytes {
 
 func (t *tx) StoredOn(ctx context.Context, at int64) (store.Stored, error) {
 	if err := t.log.load(ctx, t.c, t.org); err != nil {
-		return store.Stored{}, t.fail(failure(loadLog.text, err))
+		return store.Stored{}, t.fail(failure(loadLog, err))
 	}
 	return t.log.bytes.on(at).stored, nil
 }
 
 func (t *tx) CountStored(ctx context.Context, at int64, bulk bool) error {
 	if err := t.log.load(ctx, t.c, t.org); err != nil {
-		return t.fail(failure(loadLog.text, err))
+		return t.fail(failure(loadLog, err))
 	}
 	if !t.log.exists {
 		return nil

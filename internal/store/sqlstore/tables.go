@@ -1,6 +1,6 @@
 package sqlstore
 
-import "strings"
+import "math/bits"
 
 // tables is a set of tables of the schema.
 type tables uint64
@@ -49,7 +49,16 @@ const (
 	onArtifactDays
 
 	onThreads = onThreadRows | onActivity
-	onAll     = ^tables(0)
+
+	// What the deletion of a row changes, also by foreign keys.
+	withChannels = onChannels | onChannelMembers | onChannelMessages | onThreads
+	withThreads  = onThreads | onThreadParticipants | onThreadJoinRequests | onThreadMessages | onArtifacts | onArtifactSums
+	withBots     = onBots | onBotTokens | onChannelMembers | onThreads | onThreadParticipants | onThreadJoinRequests |
+		onMembershipHistory | onArtifacts | onFiles | onPresence |
+		onWebhookStatus | onWebhookCursors | onWebhookLeases | onWebhookDeliveries
+	withOrgs = onOrgs | onOrgSettings | onOrgLogs | onOrgTickets | onTombstones | onUploadDays | onArtifactTotals | onArtifactDays |
+		withChannels | withThreads | withBots
+
 	// onCached are the tables with rows that are worth caching and belong to one org.
 	onCached = onOrgs | onOrgSettings | onBots | onChannels | onChannelMembers | onThreads | onThreadParticipants
 )
@@ -64,22 +73,5 @@ var tableNames = []string{
 	"artifact_sums", "artifact_totals", "artifact_days",
 }
 
-// tablesOf returns the tables whose names occur in a composed statement: possibly too many, never
-// too few. Deleting a parent deletes everywhere.
-func tablesOf(q string) tables {
-	for _, parent := range []string{"orgs", "bots", "channels", "threads"} {
-		if strings.HasPrefix(q, "DELETE FROM "+parent+" ") {
-			return onAll
-		}
-	}
-	var t tables
-	for i, name := range tableNames {
-		if strings.Contains(q, name) {
-			t |= 1 << i
-		}
-	}
-	if t&onThreadRows != 0 {
-		t |= onActivity
-	}
-	return t
-}
+// name returns the name of the one table of a set.
+func (t tables) name() string { return tableNames[bits.TrailingZeros64(uint64(t))] }

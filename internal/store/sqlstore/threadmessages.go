@@ -16,14 +16,21 @@ var threadMessages scanner[store.ThreadMessageRow] = func(rows rowSet, m *store.
 		text{&m.Mentions}, &m.MentionAll, text{&m.ReplyToID}, &m.CreatedAt)
 }
 
+// messagesOfThread lists messages of a thread, the newest first.
+var messagesOfThread = threadMessagesBy("m.thread_id = ?", ranges...)
+
+func threadMessagesBy(given string, may ...string) *family {
+	return listing{
+		columns: threadMessageColumns, long: "m.content, m.parts, m.metadata, m.mentions", message: true,
+		from: " FROM thread_messages m", order: byAge,
+	}.of(onThreadMessages, given, may...)
+}
+
 // threadMessagesOf returns messages of a thread. It reads the messages that they reply to, and
 // the names of the senders, with one query each. References to deleted bots and messages become
 // nil here; the columns keep their ids.
-func (r reader) threadMessagesOf(ctx context.Context, thread string, w *where, limit int) ([]store.ThreadMessageRow, error) {
-	page, err := threadMessages.listed(ctx, r, listing{
-		columns: threadMessageColumns, long: "m.content, m.parts, m.metadata, m.mentions", message: true,
-		from: " FROM thread_messages m" + w.text.String(), order: byAge, limit: limit,
-	}, w.args...)
+func (r reader) threadMessagesOf(ctx context.Context, thread string, c *choice, limit int) ([]store.ThreadMessageRow, error) {
+	page, err := threadMessages.listed(ctx, r, c, limit, 0)
 	if err != nil || len(page) == 0 {
 		return nil, err
 	}
@@ -74,6 +81,15 @@ func author(names map[string]*string, id *string) (*string, *string) {
 	return id, names[*id]
 }
 
+var repliedMessages scanner[store.RepliedMessage] = func(rows rowSet, p *store.RepliedMessage) error {
+	return rows.Scan(&p.ID, &p.SenderID, &p.Content, &p.CreatedAt)
+}
+
+var messagesByID = listing{
+	columns: "m.id, m.sender_id, m.content, m.created_at", long: "m.content", from: " FROM thread_messages m", order: "m.id",
+	key: "m.id", rejoin: "thread_messages m ON m.id = k.key",
+}.of(onThreadMessages, anyOf("m.id"))
+
 // replied returns the replied messages with these ids, up to the bound of lists, and adds
 // their senders to senders. whole reports that the bound was not reached.
 func (r reader) replied(ctx context.Context, ids idSet, senders *idSet) (out map[string]store.RepliedMessage, whole bool, err error) {
@@ -85,13 +101,7 @@ func (r reader) replied(ctx context.Context, ids idSet, senders *idSet) (out map
 		return nil, false, err
 	}
 	out = make(map[string]store.RepliedMessage, len(ids))
-	rows, err := scanner[store.RepliedMessage](func(rows rowSet, p *store.RepliedMessage) error {
-		return rows.Scan(&p.ID, &p.SenderID, &p.Content, &p.CreatedAt)
-	}).listed(ctx, r, listing{
-		columns: "m.id, m.sender_id, m.content, m.created_at", long: "m.content",
-		from: " FROM thread_messages m WHERE " + r.d.anyOf("m.id"), order: "m.id", limit: len(ids),
-		key: "m.id", rejoin: "thread_messages m ON m.id = k.key",
-	}, arg)
+	rows, err := repliedMessages.listed(ctx, r, messagesByID.choose(arg), len(ids), 0)
 	bytes := 0
 	for _, p := range rows {
 		if p.SenderID != nil {
@@ -131,11 +141,10 @@ func (r reader) repliedInTurn(ctx context.Context, page []store.ThreadMessageRow
 	return page, nil
 }
 
+var messageOfThread = threadMessagesBy("m.id = ? AND m.thread_id = ?")
+
 func (r reader) ThreadMessage(ctx context.Context, thread, id string) (*store.ThreadMessageRow, error) {
-	var w where
-	w.and("m.id = ?", id)
-	w.and("m.thread_id = ?", thread)
-	rows, err := r.threadMessagesOf(ctx, thread, &w, 1)
+	rows, err := r.threadMessagesOf(ctx, thread, messageOfThread.choose(id, thread), 1)
 	if err != nil {
 		return nil, err
 	}
@@ -146,36 +155,29 @@ func (r reader) ThreadMessage(ctx context.Context, thread, id string) (*store.Th
 }
 
 func (r reader) ThreadMessages(ctx context.Context, thread string, g store.MessageRange) ([]store.ThreadMessageRow, error) {
-	var w where
-	w.and("m.thread_id = ?", thread)
-	within(&w, g)
-	out, err := r.threadMessagesOf(ctx, thread, &w, g.Limit)
+	out, err := r.threadMessagesOf(ctx, thread, messagesOfThread.choose(thread).within(g), g.Limit)
 	slices.Reverse(out)
 	return out, err
 }
 
+var selectThreadMessageTime = read(onThreadMessages, "SELECT created_at FROM thread_messages WHERE thread_id = ? AND id = ?")
+
 func (r reader) ThreadHistory(ctx context.Context, thread, beforeID string, limit int) ([]store.ThreadMessageRow, error) {
-	var w where
-	w.and("m.thread_id = ?", thread)
-	if err := r.below(ctx, &w, "thread_messages WHERE thread_id = ?", thread, beforeID); err != nil {
+	c := messagesOfThread.choose(thread)
+	if err := r.below(ctx, c, selectThreadMessageTime, thread, beforeID); err != nil {
 		return nil, err
 	}
-	return r.threadMessagesOf(ctx, thread, &w, limit)
+	return r.threadMessagesOf(ctx, thread, c, limit)
 }
 
+var foundMessages = listing{
+	columns: "m.id AS message_id, m.thread_id, t.topic AS thread_topic, b.name AS sender_name, m.content, m.created_at", long: "m.content",
+	from:  " FROM threads t JOIN thread_messages m ON m.thread_id = t.id LEFT JOIN bots b ON b.id = m.sender_id",
+	order: byAge,
+}.of(onBots|onThreads|onThreadMessages, "t.org_id = ? AND "+contains("m.content"), "(m.created_at, m.id) < (?, ?)")
+
 func (r reader) SearchMessages(ctx context.Context, org, text string, after *store.PageKey, limit int) ([]store.MessageHit, error) {
-	var w where
-	w.and("t.org_id = ?", org)
-	w.and(r.d.contains("m.content"), fold(text))
-	if after != nil {
-		w.and("(m.created_at, m.id) < (?, ?)", after.At, after.ID)
-	}
-	l := listing{
-		columns: "m.id AS message_id, m.thread_id, t.topic AS thread_topic, b.name AS sender_name, m.content, m.created_at", long: "m.content",
-		from:  " FROM threads t JOIN thread_messages m ON m.thread_id = t.id LEFT JOIN bots b ON b.id = m.sender_id" + w.text.String(),
-		order: byAge, limit: limit,
-	}
-	return page[store.MessageHit](long(ctx), r, r.d.composed(l.query(r.d)), l.args(w.args)...)
+	return listed[store.MessageHit](long(ctx), r, foundMessages.choose(org, fold(text)).page(after), limit)
 }
 
 var insertThreadMessage = insert(onThreadMessages, `INSERT INTO thread_messages (id, thread_id, sender_id, content, content_type, parts, metadata, mentions,

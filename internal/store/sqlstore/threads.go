@@ -38,40 +38,61 @@ var threadRows scanner[store.ThreadRow] = func(rows rowSet, t *store.ThreadRow) 
 	return rows.Scan(append(threadFields(&t.Thread), &t.ParticipantCount, &t.IsParticipant)...)
 }
 
+// isParticipant is the condition that a bot participates in thread t.
+const isParticipant = "EXISTS (SELECT 1 FROM thread_participants p WHERE p.thread_id = t.id AND p.bot_id = ?)"
+
+// threadsFrom lists the threads of an org, the latest activity first. The first argument is the bot
+// of is_participant.
+func threadsFrom(from, given string) *family {
+	return listing{
+		columns: threadColumns("t.") + ", (SELECT count(*) FROM thread_participants n WHERE n.thread_id = t.id) AS participants, " +
+			isParticipant + " AS joined",
+		long: "t.context, t.permission_policy, t.tags", from: from,
+		order: "t.last_activity_at DESC, t.id DESC",
+		key:   "t.id", rejoin: "threads t ON t.id = k.key",
+	}.of(onThreads|onThreadParticipants, given, []string{
+		threadsOfStatus: "t.status = ?",
+		threadsNamed:    contains("t.topic"),
+		threadsBefore:   "(t.last_activity_at, t.id) < (?, ?)",
+	}...)
+}
+
+// The conditions of threadsFrom.
+const (
+	threadsOfStatus = iota
+	threadsNamed
+	threadsBefore
+)
+
+var (
+	threadsAll        = threadsFrom(" FROM threads t", "t.org_id = ?")
+	threadsJoined     = threadsFrom(" FROM thread_participants k JOIN threads t ON t.id = k.thread_id", "k.bot_id = ? AND t.org_id = ?")
+	threadsDiscovered = threadsFrom(" FROM threads t", "(t.visibility = 'public' OR "+isParticipant+") AND t.org_id = ?")
+)
+
 func (r reader) Threads(ctx context.Context, q store.ThreadQuery) ([]store.ThreadRow, error) {
-	const joined = "EXISTS (SELECT 1 FROM thread_participants p WHERE p.thread_id = t.id AND p.bot_id = ?)"
-	from := " FROM threads t"
-	var w where
-	w.args = append(w.args, q.BotID) // of is_participant
+	c := threadsAll.choose(q.BotID, q.OrgID)
 	switch q.Scope {
 	case store.ThreadsJoined:
-		from = " FROM thread_participants k JOIN threads t ON t.id = k.thread_id"
-		w.and("k.bot_id = ?", q.BotID)
+		c = threadsJoined.choose(q.BotID, q.BotID, q.OrgID)
 	case store.ThreadsDiscovered:
-		w.and("(t.visibility = 'public' OR "+joined+")", q.BotID)
+		c = threadsDiscovered.choose(q.BotID, q.BotID, q.OrgID)
 	case store.ThreadsAll:
 	}
-	w.and("t.org_id = ?", q.OrgID)
 	if q.Status != "" {
-		w.and("t.status = ?", q.Status)
+		c.and(threadsOfStatus, q.Status)
 	}
 	if q.Search != "" {
-		w.and(r.d.contains("t.topic"), fold(q.Search))
+		c.and(threadsNamed, fold(q.Search))
 	}
 	if q.Before != nil {
-		w.and("(t.last_activity_at, t.id) < (?, ?)", q.Before.At, q.Before.ID)
+		c.and(threadsBefore, q.Before.At, q.Before.ID)
 	}
-	return threadRows.listed(long(ctx), r, listing{
-		columns: threadColumns("t.") + ", (SELECT count(*) FROM thread_participants n WHERE n.thread_id = t.id) AS participants, " +
-			joined + " AS joined",
-		long: "t.context, t.permission_policy, t.tags", from: from + w.text.String(),
-		order: "t.last_activity_at DESC, t.id DESC", limit: q.Limit, offset: q.Offset,
-		key: "t.id", rejoin: "threads t ON t.id = k.key",
-	}, w.args...)
+	return threadRows.listed(long(ctx), r, c, q.Limit, q.Offset)
 }
 
 func (t *tx) CreateThread(ctx context.Context, th *store.Thread, participants []store.Participant) error {
-	if err := put(ctx, t.reader, "threads", th); err != nil {
+	if err := put(ctx, t, insertThreads.one, th); err != nil {
 		return err
 	}
 	for i := range participants {

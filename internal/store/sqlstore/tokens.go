@@ -24,27 +24,24 @@ func (r reader) TokenByID(ctx context.Context, bot, id string) (*store.Token, er
 	return tokens.one(ctx, r, selectTokenByID, id, bot)
 }
 
+var tokensOf = readBetween(onBotTokens, "SELECT "+tokenColumns+" FROM bot_tokens", " ORDER BY created_at DESC, id DESC LIMIT ? + 0",
+	"bot_id = ?", "(created_at, id) < (?, ?)")
+
 func (r reader) Tokens(ctx context.Context, bot string, before *store.PageKey, limit int) ([]store.Token, error) {
-	var w where
-	w.and("bot_id = ?", bot)
-	if before != nil {
-		w.and("(created_at, id) < (?, ?)", before.At, before.ID)
-	}
-	return tokens.page(ctx, r, r.d.composed("SELECT "+tokenColumns+" FROM bot_tokens"+w.text.String()+" ORDER BY created_at DESC, id DESC LIMIT ? + 0"),
-		append(w.args, max(limit, 0))...)
+	return tokens.paged(ctx, r, tokensOf.choose(bot).page(before), limit)
 }
 
 func (t *tx) CreateToken(ctx context.Context, k *store.Token) error {
-	return put(ctx, t.reader, "bot_tokens", k)
+	return put(ctx, t, insertBotTokens.one, k)
 }
 
-// family selects a token of a bot and all tokens that were made with it, directly or not.
-const family = `WITH RECURSIVE family (id) AS (SELECT id FROM bot_tokens WHERE id = ? AND bot_id = ?
+// tokenFamily selects a token of a bot and all tokens that were made with it, directly or not.
+const tokenFamily = `WITH RECURSIVE family (id) AS (SELECT id FROM bot_tokens WHERE id = ? AND bot_id = ?
 	UNION SELECT t.id FROM bot_tokens t JOIN family f ON t.parent_id = f.id) `
 
-var deleteTokenSessions = remove(onSessions|onBotTokens, family+"DELETE FROM sessions WHERE token_id IN (SELECT id FROM family)")
+var deleteTokenSessions = remove(onSessions, tokenFamily+"DELETE FROM sessions WHERE token_id IN (SELECT id FROM family)").reading(onBotTokens)
 
-var deleteTokens = remove(onBotTokens, family+"DELETE FROM bot_tokens WHERE id IN (SELECT id FROM family)")
+var deleteTokens = remove(onBotTokens, tokenFamily+"DELETE FROM bot_tokens WHERE id IN (SELECT id FROM family)")
 
 func (t *tx) DeleteToken(ctx context.Context, bot, id string) (gone store.Descendants, err error) {
 	gone.Sessions, err = t.c.execNow(ctx, deleteTokenSessions, id, bot)

@@ -58,7 +58,7 @@ func guarded[T any](g guard, q *statement, run func() (T, error)) (none T, _ err
 	}
 	out, err := run()
 	if err != nil {
-		return none, g.t.fail(failure(q.text, err))
+		return none, g.t.fail(failure(q, err))
 	}
 	return out, nil
 }
@@ -78,7 +78,7 @@ func (g guard) exec(ctx context.Context, q *statement, args ...any) error {
 	}
 	g.t.writes(q, args)
 	if err := g.c.exec(ctx, q, args...); err != nil {
-		return g.t.fail(failure(q.text, err))
+		return g.t.fail(failure(q, err))
 	}
 	return nil
 }
@@ -173,7 +173,7 @@ func (l *orgLog) save(ctx context.Context, c conn, org string) error {
 // nextSeq returns the seq for the next event.
 func (t *tx) nextSeq(ctx context.Context) (int64, error) {
 	if err := t.log.load(ctx, t.c, t.org); err != nil {
-		return 0, t.fail(failure(loadLog.text, err))
+		return 0, t.fail(failure(loadLog, err))
 	}
 	if !t.log.exists {
 		return 0, t.fail(store.ErrNoOrg)

@@ -7,8 +7,14 @@ import (
 	"github.com/b2b-protocol/b2b/internal/store"
 )
 
+var (
+	selectWebhookStatus = read(onWebhookStatus, "SELECT "+columns[store.WebhookStatus]("")+" FROM webhook_status WHERE bot_id = ?")
+	putWebhookStatus    = insertRow[store.WebhookStatus](onWebhookStatus, ` ON CONFLICT (bot_id) DO UPDATE SET last_success = excluded.last_success,
+		last_failure = excluded.last_failure, consecutive_failures = excluded.consecutive_failures, degraded = excluded.degraded`)
+)
+
 func (r reader) WebhookStatus(ctx context.Context, bot string) (*store.WebhookStatus, error) {
-	s, err := one[store.WebhookStatus](ctx, r, r.d.composed("SELECT "+columns[store.WebhookStatus](r, "")+" FROM webhook_status WHERE bot_id = ?"), bot)
+	s, err := one[store.WebhookStatus](ctx, r, selectWebhookStatus, bot)
 	if errors.Is(err, store.ErrNotFound) {
 		return &store.WebhookStatus{BotID: bot}, nil
 	}
@@ -16,10 +22,7 @@ func (r reader) WebhookStatus(ctx context.Context, bot string) (*store.WebhookSt
 }
 
 func (t *tx) PutWebhookStatus(ctx context.Context, s *store.WebhookStatus) error {
-	q, args := insertion(t.reader, "webhook_status", s)
-	return t.c.exec(ctx, t.d.composed(q+` ON CONFLICT (bot_id) DO UPDATE SET last_success = excluded.last_success,
-		last_failure = excluded.last_failure, consecutive_failures = excluded.consecutive_failures,
-		degraded = excluded.degraded`), args...)
+	return put(ctx, t, putWebhookStatus, s)
 }
 
 var selectWebhookPosition = read(onWebhookCursors, "SELECT seq FROM webhook_cursors WHERE bot_id = ?")
@@ -74,23 +77,34 @@ func (r reader) HeldWebhooks(ctx context.Context, node string) ([]string, error)
 	return r.ids(ctx, selectHeldWebhooks, node)
 }
 
+var selectWaitingDeliveries = read(onWebhookDeliveries, "SELECT "+columns[store.WebhookDelivery]("")+` FROM webhook_deliveries
+	WHERE bot_id = ? AND next_at IS NOT NULL ORDER BY next_at, seq LIMIT ? + 0`)
+
 func (r reader) WaitingDeliveries(ctx context.Context, bot string, limit int) ([]store.WebhookDelivery, error) {
-	return list[store.WebhookDelivery](ctx, r, r.d.composed("SELECT "+columns[store.WebhookDelivery](r, "")+` FROM webhook_deliveries
-		WHERE bot_id = ? AND next_at IS NOT NULL ORDER BY next_at, seq LIMIT ? + 0`), bot, max(limit, 0))
+	return list[store.WebhookDelivery](ctx, r, selectWaitingDeliveries, bot, max(limit, 0))
 }
 
+var deadLetters = readBetween(onWebhookDeliveries, "SELECT "+columns[store.WebhookDelivery]("")+" FROM webhook_deliveries",
+	" ORDER BY updated_at DESC, id DESC LIMIT ? + 0", "org_id = ? AND next_at IS NULL", []string{
+		deadLettersOfBot: "bot_id = ?",
+		deadLettersAfter: "(updated_at < ? OR updated_at = ? AND id < ?)",
+	}...)
+
+// The conditions of deadLetters.
+const (
+	deadLettersOfBot = iota
+	deadLettersAfter
+)
+
 func (r reader) DeadLetters(ctx context.Context, org, bot string, after *store.PageKey, limit int) ([]store.WebhookDelivery, error) {
-	var w where
-	w.and("org_id = ?", org)
-	w.and("next_at IS NULL")
+	c := deadLetters.choose(org)
 	if bot != "" {
-		w.and("bot_id = ?", bot)
+		c.and(deadLettersOfBot, bot)
 	}
 	if after != nil {
-		w.and("(updated_at < ? OR updated_at = ? AND id < ?)", after.At, after.At, after.ID)
+		c.and(deadLettersAfter, after.At, after.At, after.ID)
 	}
-	return page[store.WebhookDelivery](ctx, r, r.d.composed("SELECT "+columns[store.WebhookDelivery](r, "")+" FROM webhook_deliveries"+
-		w.text.String()+" ORDER BY updated_at DESC, id DESC LIMIT ? + 0"), append(w.args, max(limit, 0))...)
+	return paged[store.WebhookDelivery](ctx, r, c, limit)
 }
 
 var startWebhook = insert(onWebhookCursors, "INSERT INTO webhook_cursors (bot_id, org_id, seq) VALUES (?, ?, ?) ON CONFLICT (bot_id) DO NOTHING")
@@ -110,14 +124,14 @@ func (t *tx) MoveWebhook(ctx context.Context, bot string, seq int64) error {
 	return t.c.exec(ctx, moveWebhook, seq, bot, seq)
 }
 
-var takeWebhookLease = insert(onBots|onWebhookLeases|onNodes, `INSERT INTO webhook_leases (bot_id, node_id)
+var takeWebhookLease = insert(onWebhookLeases, `INSERT INTO webhook_leases (bot_id, node_id)
 		SELECT b.id, o.node_id FROM bots b, nodes o WHERE b.id = ? AND o.node_id = ? AND `+onLiveNode("o.node_id")+`
 		ON CONFLICT (bot_id) DO UPDATE SET node_id = excluded.node_id
-		WHERE webhook_leases.node_id = excluded.node_id OR NOT `+onLiveNode("webhook_leases.node_id"))
+		WHERE webhook_leases.node_id = excluded.node_id OR NOT `+onLiveNode("webhook_leases.node_id")).reading(onBots | onNodes)
 
-var takeWebhookPosition = insert(onOrgLogs|onBots|onWebhookCursors, `INSERT INTO webhook_cursors (bot_id, org_id, seq)
+var takeWebhookPosition = insert(onWebhookCursors, `INSERT INTO webhook_cursors (bot_id, org_id, seq)
 		SELECT b.id, b.org_id, l.last_seq FROM bots b JOIN org_logs l ON l.org_id = b.org_id WHERE b.id = ?
-		ON CONFLICT (bot_id) DO NOTHING`)
+		ON CONFLICT (bot_id) DO NOTHING`).reading(onOrgLogs | onBots)
 
 // TakeWebhook is one conditional upsert: exactly one of several nodes gets the webhook, and
 // none waits for the lock of the org.
@@ -136,10 +150,11 @@ func (t *tx) ReleaseWebhook(ctx context.Context, bot, node string) error {
 	return t.c.exec(ctx, releaseWebhook, node, bot, bot)
 }
 
+var putDelivery = insertRow[store.WebhookDelivery](onWebhookDeliveries, ` ON CONFLICT (bot_id, seq) DO UPDATE SET
+	attempts = excluded.attempts, next_at = excluded.next_at, updated_at = excluded.updated_at, status = excluded.status, reason = excluded.reason`)
+
 func (t *tx) PutDelivery(ctx context.Context, d *store.WebhookDelivery) error {
-	q, args := insertion(t.reader, "webhook_deliveries", d)
-	return t.c.exec(ctx, t.d.composed(q+` ON CONFLICT (bot_id, seq) DO UPDATE SET attempts = excluded.attempts, next_at = excluded.next_at,
-		updated_at = excluded.updated_at, status = excluded.status, reason = excluded.reason`), args...)
+	return put(ctx, t, putDelivery, d)
 }
 
 var deleteDelivery = remove(onWebhookDeliveries, "DELETE FROM webhook_deliveries WHERE bot_id = ? AND seq = ?")
