@@ -56,17 +56,15 @@ var (
 	// selectMigrated fails if schema_migrations is another program's, which has no such column.
 	selectMigrated = control("SELECT max(version) FROM schema_migrations WHERE applied_at IS NOT NULL")
 	// selectIsMigrated returns whether there is a schema_migrations. It names an absent table without failing.
-	selectIsMigrated  = controlOf(forPostgres, "SELECT CASE WHEN to_regclass('schema_migrations') IS NULL THEN 0 ELSE 1 END")
-	commitMigrations  = control("COMMIT")
-	restoreMigrations = control("ROLLBACK")
+	selectIsMigrated = controlOf(forPostgres, "SELECT CASE WHEN to_regclass('schema_migrations') IS NULL THEN 0 ELSE 1 END")
 )
 
 // migrate applies the missing migrations in one transaction. It refuses a database with a
 // newer schema.
 func migrate(ctx context.Context, conn *sql.Conn, d database) (err error) {
-	dialect, begin := "sqlite", []*statement{beginBatch}
+	dialect, first := "sqlite", []*statement{begin}
 	if d == forPostgres {
-		dialect, begin = "postgres", []*statement{beginPG, lockMigrations}
+		dialect, first = "postgres", []*statement{begin, lockMigrations}
 	}
 	all, err := readMigrations(dialect)
 	if err != nil {
@@ -75,15 +73,15 @@ func migrate(ctx context.Context, conn *sql.Conn, d database) (err error) {
 	if done, err := migrated(ctx, conn, d); err == nil && done == len(all) {
 		return nil
 	}
-	for _, q := range begin {
+	for _, q := range first {
 		if _, err := conn.ExecContext(ctx, q.text[d]); err != nil {
 			return fmt.Errorf("begin migration: %w", err)
 		}
 	}
 	defer func() {
 		if err != nil {
-			_, rollback := conn.ExecContext(context.WithoutCancel(ctx), restoreMigrations.text[d])
-			err = errors.Join(err, rollback)
+			_, failed := conn.ExecContext(context.WithoutCancel(ctx), rollback.text[d])
+			err = errors.Join(err, failed)
 		}
 	}()
 	if d == forPostgres { // SQLite is checked before the settings of the file change
@@ -109,7 +107,7 @@ func migrate(ctx context.Context, conn *sql.Conn, d database) (err error) {
 			return fmt.Errorf("record migration %s: %w", m.name, err)
 		}
 	}
-	if _, err := conn.ExecContext(ctx, commitMigrations.text[d]); err != nil {
+	if _, err := conn.ExecContext(ctx, commit.text[d]); err != nil {
 		return fmt.Errorf("commit migration: %w", err)
 	}
 	return nil

@@ -144,20 +144,16 @@ func (s *Store) OnCommit(fn func(org string, events []store.Event)) func() {
 	return s.hooks.add(fn)
 }
 
-// selectOne only shows that the database responds.
-var selectOne = control("SELECT 1")
+// ping shows that the database responds. PostgreSQL returns the version of the schema.
+var ping = control("SELECT 1").inPostgres("SELECT coalesce(max(version), 0) FROM schema_migrations")
 
 // Ping runs a query over a connection of its own (B2B-LIM-021). On PostgreSQL it also fails
 // while changes fail.
 func (s *Store) Ping(ctx context.Context) error {
-	ping, d := selectOne, s.pool.d.database
-	if d == forPostgres {
-		ping = selectSchema
-	}
 	var version int64
-	err := s.pool.probe.QueryRowContext(ctx, ping.text[d]).Scan(&version)
+	err := s.pool.probe.QueryRowContext(ctx, ping.text[s.pool.d.database]).Scan(&version)
 	if pgpipe.IsCrowded(err) { // the server has no connection left beside those of our pool
-		err = s.pool.db.QueryRowContext(ctx, ping.text[d]).Scan(&version)
+		err = s.pool.db.QueryRowContext(ctx, ping.text[s.pool.d.database]).Scan(&version)
 	}
 	if err != nil {
 		return fmt.Errorf("ping database: %w", err)

@@ -8,27 +8,24 @@ import (
 	"fmt"
 )
 
-// tablesInSQLite and tablesInPostgres list the tables by which owner recognises the program that
+// listTables lists the tables by which owner recognises the program that
 // made a database, and how many of two columns of our schema_migrations each has: other
 // programs also have a table of that name.
-var (
-	tablesInSQLite = controlOf(forSQLite, `SELECT m.name, CASE m.name WHEN 'schema_migrations' THEN
+var listTables = control(`SELECT m.name, CASE m.name WHEN 'schema_migrations' THEN
 		(SELECT count(*) FROM pragma_table_info(m.name) c WHERE c.name IN ('name', 'applied_at')) ELSE 0 END
-		FROM sqlite_master m WHERE m.type = 'table' AND substr(m.name, 1, 7) <> 'sqlite_'`)
-	tablesInPostgres = controlOf(forPostgres, `SELECT c.relname::text, (SELECT count(*) FROM pg_catalog.pg_attribute a
+		FROM sqlite_master m WHERE m.type = 'table' AND substr(m.name, 1, 7) <> 'sqlite_'`).inPostgres(`SELECT c.relname::text, (SELECT count(*) FROM pg_catalog.pg_attribute a
 			WHERE a.attrelid = c.oid AND NOT a.attisdropped AND a.attname IN ('name', 'applied_at'))
 		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 		WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p') AND c.relname IN ('schema_migrations', 'orgs', 'bots')`)
-)
 
 // checkOwner refuses a database that has tables of another program (B2B-ENV-053), before it is
 // changed. The path of PostgreSQL is empty; there, other programs may have tables beside ours.
 func checkOwner(ctx context.Context, conn *sql.Conn, path string) error {
-	q, d := tablesInSQLite, forSQLite
+	d := forSQLite
 	if path == "" {
-		q, d = tablesInPostgres, forPostgres
+		d = forPostgres
 	}
-	rows, err := conn.QueryContext(ctx, q.text[d])
+	rows, err := conn.QueryContext(ctx, listTables.text[d])
 	if err != nil {
 		return fmt.Errorf("list the tables: %w", err)
 	}

@@ -172,7 +172,7 @@ func (b *pgBatch) try(jobs []*job) (offender int, err error) {
 	b.results = make([]error, len(jobs))
 	b.log, b.wrote = orgLog{}, false
 	c := &pgConn{b: b, owner: -1}
-	if err := c.exec(ctx, beginPG); err != nil {
+	if err := c.exec(ctx, begin); err != nil {
 		return -1, fmt.Errorf("store: begin: %w", err)
 	}
 	if err := c.exec(ctx, lockOrg, lockKey(b.org)); err != nil {
@@ -217,11 +217,6 @@ func (b *pgBatch) try(jobs []*job) (offender int, err error) {
 	}
 	return b.commit(ctx)
 }
-
-var (
-	beginPG  = controlOf(forPostgres, "BEGIN")
-	commitPG = controlOf(forPostgres, "COMMIT")
-)
 
 // storeLogPG is storeLog, and raises the version of the org (cache).
 var storeLogPG = update(onOrgLogs, `UPDATE org_logs SET last_seq = ?, access_seq = ?, stored_day = ?, stored_all = ?, stored_bulk = ?,
@@ -268,7 +263,7 @@ func (b *pgBatch) commit(ctx context.Context) (offender int, err error) {
 		}
 		b.cache.version++
 	}
-	_, err = b.conn.ExecContext(ctx, commitPG.text[forPostgres])
+	_, err = b.conn.ExecContext(ctx, commit.text[forPostgres])
 	if err == nil {
 		return -1, nil
 	}
@@ -278,7 +273,7 @@ func (b *pgBatch) commit(ctx context.Context) (offender int, err error) {
 	}
 	var late *pgpipe.DeferredError
 	if errors.As(err, &late) { // an earlier statement failed, so the COMMIT did not run
-		return late.Owner, failure(commitPG, err)
+		return late.Owner, failure(commit, err)
 	}
 	if pg.SeverityUnlocalized != "ERROR" {
 		return -1, fmt.Errorf("%w: %w", errUnknown, err)

@@ -4,22 +4,31 @@ import (
 	"context"
 	"reflect"
 	"strings"
-
-	"github.com/uptrace/bun/dialect/sqlitedialect"
-	"github.com/uptrace/bun/schema"
 )
 
-// fields returns the columns that bun knows of a row; they are the same on both databases.
-func fields[T any]() []*schema.Field {
-	return sqlitedialect.New().Tables().Get(reflect.TypeFor[T]()).Fields
+// column is a column of a table, and the field of its row.
+type column struct {
+	name  string
+	field []int // see reflect.Value.FieldByIndex
+}
+
+// columnsOf returns the columns of a row, in the order of its fields. Their tags are those of bun.
+func columnsOf[T any]() (all []column) {
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[T]()) {
+		if name, _, _ := strings.Cut(f.Tag.Get("bun"), ","); name != "" && name != "-" {
+			all = append(all, column{name, f.Index})
+		}
+	}
+	return all
 }
 
 // columns lists the columns of a row, each with the prefix.
-func columns[T any](prefix string) string {
-	all := fields[T]()
+func columns[T any](prefix string) string { return columnList(columnsOf[T](), prefix) }
+
+func columnList(all []column, prefix string) string {
 	names := make([]string, len(all))
-	for i, f := range all {
-		names[i] = prefix + f.Name
+	for i, c := range all {
+		names[i] = prefix + c.name
 	}
 	return strings.Join(names, ", ")
 }
@@ -27,36 +36,38 @@ func columns[T any](prefix string) string {
 // rowInsert inserts rows with all their columns.
 type rowInsert[T any] struct {
 	*statement // of one row
-	fields     []*schema.Field
+	columns    []column
 }
 
 // insertRow declares the insertion of a row; rest follows the values.
 func insertRow[T any](t tables, rest string) rowInsert[T] {
-	return rowInsert[T]{insert(t, insertion[T](t, 1)+rest), fields[T]()}
+	all := columnsOf[T]()
+	return rowInsert[T]{insert(t, insertion(t, all, 1)+rest), all}
 }
 
-func insertion[T any](t tables, rows int) string {
-	row := "(?" + strings.Repeat(", ?", len(fields[T]())-1) + ")"
-	return "INSERT INTO " + t.name() + " (" + columns[T]("") + ") VALUES " + row + strings.Repeat(", "+row, rows-1)
+// insertion returns the insertion of a number of rows.
+func insertion(t tables, all []column, rows int) string {
+	row := "(?" + strings.Repeat(", ?", len(all)-1) + ")"
+	return "INSERT INTO " + t.name() + " (" + columnList(all, "") + ") VALUES " + row + strings.Repeat(", "+row, rows-1)
 }
 
 // values appends the arguments for a row.
 func (i rowInsert[T]) values(args []any, row *T) []any {
 	v := reflect.ValueOf(row).Elem()
-	for _, f := range i.fields {
-		args = append(args, f.Value(v).Interface())
+	for _, c := range i.columns {
+		args = append(args, v.FieldByIndex(c.field).Interface())
 	}
 	return args
 }
 
 // put inserts a row; the statement may be deferred.
 func put[T any](ctx context.Context, t *tx, q rowInsert[T], row *T) error {
-	return t.c.exec(ctx, q.statement, q.values(make([]any, 0, len(q.fields)), row)...)
+	return t.c.exec(ctx, q.statement, q.values(make([]any, 0, len(q.columns)), row)...)
 }
 
 // putNow inserts a row, and returns its error at once.
 func putNow[T any](ctx context.Context, t *tx, q rowInsert[T], row *T) error {
-	_, err := t.c.execNow(ctx, q.statement, q.values(make([]any, 0, len(q.fields)), row)...)
+	_, err := t.c.execNow(ctx, q.statement, q.values(make([]any, 0, len(q.columns)), row)...)
 	return err
 }
 
@@ -68,11 +79,13 @@ const rowsPerInsert = 50
 // single row.
 type rowsInsert[T any] struct {
 	one  rowInsert[T]
-	many *statement
+	many *family // of one statement, which is long, and used by imports alone
 }
 
 func insertRows[T any](t tables) rowsInsert[T] {
-	return rowsInsert[T]{insertRow[T](t, ""), insert(t, insertion[T](t, rowsPerInsert))}
+	one := insertRow[T](t, "")
+	many := func(database, string, bool) string { return insertion(t, one.columns, rowsPerInsert) }
+	return rowsInsert[T]{one, &family{kind: inserts, writes: t, query: many}}
 }
 
 // insertAll writes rows. On PostgreSQL it waits for each statement of many rows, which bounds the
@@ -84,7 +97,7 @@ func insertAll[T any](ctx context.Context, t *tx, q rowsInsert[T], rows []T) err
 		for i := range rowsPerInsert {
 			args = q.one.values(args, &rows[i])
 		}
-		if _, err := t.c.execNow(ctx, q.many, args...); err != nil {
+		if _, err := t.c.execNow(ctx, t.d.kept(q.many, 0), args...); err != nil {
 			return err
 		}
 	}

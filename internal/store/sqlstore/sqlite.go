@@ -113,9 +113,9 @@ func prepareSQLite(ctx context.Context, conn *sql.Conn, path string, log *slog.L
 
 // The commands of a batch.
 var (
-	beginBatch    = controlOf(forSQLite, "BEGIN IMMEDIATE")
-	commitBatch   = controlOf(forSQLite, "COMMIT")
-	rollbackBatch = controlOf(forSQLite, "ROLLBACK")
+	begin         = control("BEGIN IMMEDIATE").inPostgres("BEGIN")
+	commit        = control("COMMIT")
+	rollback      = control("ROLLBACK")
 	saveChange    = controlOf(forSQLite, "SAVEPOINT change")
 	undoChange    = controlOf(forSQLite, "ROLLBACK TO change")
 	releaseChange = controlOf(forSQLite, "RELEASE change")
@@ -287,7 +287,7 @@ func (w *sqliteWriter) run() {
 			return
 		}
 		w.conn.cache.reset()
-		if err := w.conn.plain(rollbackBatch); err != nil {
+		if err := w.conn.plain(rollback); err != nil {
 			w.logger.Error("roll back a change that called runtime.Goexit", "error", err)
 		}
 		fail(batch, errExit)
@@ -403,7 +403,7 @@ var errUndo = errors.New("store: one change of the batch must be undone")
 // run sets the result of each job. An error means that nothing was committed.
 func (b *sqliteBatch) run(jobs []*job, results []error) error {
 	c := b.w.conn
-	if err := c.plain(beginBatch); err != nil {
+	if err := c.plain(begin); err != nil {
 		return fmt.Errorf("store: begin: %w", err)
 	}
 	err := b.w.begin()
@@ -411,14 +411,14 @@ func (b *sqliteBatch) run(jobs []*job, results []error) error {
 		err = b.changes(jobs, results)
 	}
 	if err == nil {
-		if err = c.plain(commitBatch); err == nil {
+		if err = c.plain(commit); err == nil {
 			return nil
 		}
 		err = fmt.Errorf("store: commit: %w", err)
 	}
 	c.cache.reset()
 	c.deferred = deferred{}
-	if failed := c.plain(rollbackBatch); failed != nil {
+	if failed := c.plain(rollback); failed != nil {
 		b.w.logger.Debug("rollback", "error", failed) // SQLite has already rolled back
 	}
 	return err

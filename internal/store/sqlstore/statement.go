@@ -57,6 +57,12 @@ func newStatement(k kind, reads, writes tables, q string) *statement {
 	return &statement{text: [2]string{forSQLite: sqliteText(q), forPostgres: postgresText(q)}, kind: k, reads: reads, writes: writes}
 }
 
+// inPostgres declares the text for PostgreSQL where it is another.
+func (s *statement) inPostgres(q string) *statement {
+	s.text[forPostgres] = postgresText(q)
+	return s
+}
+
 // reading also declares tables that a change selects from.
 func (s *statement) reading(t tables) *statement {
 	s.reads = t
@@ -85,26 +91,27 @@ func anyOf(column string) string { return column + " IN (SELECT " + elements + "
 func contains(column string) string { return find + "(lower(" + column + "), ?) > 0" }
 
 func sqliteText(q string) string {
-	return strings.NewReplacer(elements, "value FROM json_each(?)", find, "instr").Replace(q)
+	return strings.ReplaceAll(strings.ReplaceAll(q, elements, "value FROM json_each(?)"), find, "instr")
 }
 
 func postgresText(q string) string {
-	return numbered(strings.NewReplacer(elements, "json_array_elements_text(?::json)", find, "strpos").Replace(q))
+	return numbered(strings.ReplaceAll(strings.ReplaceAll(q, elements, "json_array_elements_text(?::json)"), find, "strpos"))
 }
 
 // numbered replaces each ? by $1, $2, …
 func numbered(q string) string {
-	var b strings.Builder
-	n := 0
-	for {
+	args := strings.Count(q, "?")
+	if args == 0 {
+		return q
+	}
+	b := make([]byte, 0, len(q)+3*args)
+	for n := int64(1); ; n++ {
 		before, after, found := strings.Cut(q, "?")
-		b.WriteString(before)
+		b = append(b, before...)
 		if !found {
-			return b.String()
+			return string(b)
 		}
-		n++
-		b.WriteByte('$')
-		b.WriteString(strconv.Itoa(n))
+		b = strconv.AppendInt(append(b, '$'), n, 10)
 		q = after
 	}
 }

@@ -70,7 +70,7 @@ func funcName(fn *ast.FuncDecl) string {
 	return fn.Name.Name
 }
 
-// makes reports whether code makes a statement: by a literal, or by a call of a maker.
+// makes reports whether code makes or alters a statement: by a literal, or by a call.
 func makes(n ast.Node, makers map[string]*ast.FuncDecl) (found bool) {
 	ast.Inspect(n, func(n ast.Node) bool {
 		switch n := n.(type) {
@@ -78,7 +78,7 @@ func makes(n ast.Node, makers map[string]*ast.FuncDecl) (found bool) {
 			of, ok := n.Type.(*ast.Ident)
 			found = found || ok && (of.Name == "statement" || of.Name == "family")
 		case *ast.CallExpr:
-			found = found || makers[called(n)] != nil
+			found = found || makers[called(n)] != nil || called(n) == ".reading" || called(n) == ".inPostgres"
 		}
 		return !found
 	})
@@ -146,7 +146,7 @@ func TestStatementsAreDeclared(t *testing.T) {
 	names := src.declares()
 	if *writeDeclared {
 		var b bytes.Buffer
-		fmt.Fprintf(&b, "package sqlstore\n\n// declared are the variables that declare statements. go test -run TestStatementsAreDeclared -update writes this file.\n")
+		fmt.Fprintf(&b, "package sqlstore\n\n// declared are the variables that declare statements. Remove those that\n// are gone; go test -run TestStatementsAreDeclared -update adds the others.\n")
 		fmt.Fprintf(&b, "var declared = map[string]any{\n")
 		for _, name := range names {
 			fmt.Fprintf(&b, "%q: %s,\n", name, name)
@@ -245,6 +245,7 @@ func TestStatementsAreDeclaredControl(t *testing.T) {
 		`func (t *tx) X() { put(t, insertRow[store.Bot](onBots, rest)) }`,
 		`func (r reader) X() { listed(r, listing{}.of(onBots, "").choose()) }`,
 		`func (r reader) X() { f := family{}; f.member(1) }`,
+		`func (r reader) X() { value(r, selectBot.inPostgres("SELECT "+name)) }`,
 	} {
 		if len(parse(body).late()) == 0 {
 			t.Errorf("no violation is found in %s", body)

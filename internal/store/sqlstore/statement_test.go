@@ -81,9 +81,7 @@ func appendStatements(all []Named, name string, v reflect.Value) []Named {
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if v.Type().Field(i).Name != "fields" {
-				all = appendStatements(all, name+"."+v.Type().Field(i).Name, v.Field(i))
-			}
+			all = appendStatements(all, name+"."+v.Type().Field(i).Name, v.Field(i))
 		}
 	default:
 	}
@@ -114,6 +112,11 @@ func TestStatements(t *testing.T) {
 	all := Statements()
 	if n := len(all); n < 600 || n > mostStatements {
 		t.Errorf("there are %d statements", n)
+	}
+	for name, v := range declared {
+		if f, ok := v.(*family); ok && len(f.may) > maxConditions {
+			t.Errorf("%s has %d conditions, more than maxConditions", name, len(f.may))
+		}
 	}
 	conn := explainedSQLite(t)
 	for _, n := range all {
@@ -200,13 +203,6 @@ func checkSQLite(ctx context.Context, conn *sql.Conn, s *statement) error {
 		}
 		return err
 	}
-	first, _, _ := strings.Cut(text, " ")
-	if first == "WITH" { // of a deletion: see tokenFamily
-		first = "DELETE"
-	}
-	if want := (Named{s: s}).Declared().Kind; first != want {
-		return fmt.Errorf("it is declared as %s", want)
-	}
 	// Without foreign keys, the program opens the tables that the text names; with them, also
 	// those that it changes by them.
 	if _, err := conn.ExecContext(ctx, "PRAGMA foreign_keys = OFF"); err != nil {
@@ -222,6 +218,13 @@ func checkSQLite(ctx context.Context, conn *sql.Conn, s *statement) error {
 	all, err := opened(ctx, conn, text)
 	if err != nil {
 		return err
+	}
+	first, _, _ := strings.Cut(text, " ")
+	if first == "WITH" {
+		first = map[bool]string{true: "SELECT", false: "DELETE"}[all[1] == 0] // see tokenFamily
+	}
+	if want := (Named{s: s}).Declared().Kind; first != want {
+		return fmt.Errorf("it is a %s, and declared as %s", first, want)
 	}
 	reads, writes := named[0]&^all[1], all[1]
 	switch s {

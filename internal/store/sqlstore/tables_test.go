@@ -3,12 +3,18 @@ package sqlstore
 import (
 	"context"
 	"path/filepath"
+	"reflect"
 	"slices"
+	"strings"
 	"testing"
+
+	"github.com/uptrace/bun/dialect/sqlitedialect"
+
+	"github.com/b2b-protocol/b2b/internal/store"
 )
 
-// The cache of the PostgreSQL writer knows a write by the names of the tables in it:
-// a table it does not know would be kept for ever.
+// Statements name tables of this list alone: the rows of one that is missing would be cached for
+// ever.
 func TestTableNamesAreThoseOfTheSchema(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -51,3 +57,25 @@ func TestTableNamesAreThoseOfTheSchema(t *testing.T) {
 }
 
 const activityName = "(activity of threads)"
+
+// The columns that statements name are those that bun scans.
+func TestColumnsAreThoseOfBun(t *testing.T) {
+	t.Parallel()
+	compareColumns[store.Artifact](t)
+	compareColumns[store.Bot](t)
+	compareColumns[store.OrgSummary](t)
+	compareColumns[store.JoinRequestRow](t)
+	compareColumns[store.WebhookDelivery](t)
+	compareColumns[importChannel](t)
+}
+
+func compareColumns[T any](t *testing.T) {
+	t.Helper()
+	var want []string
+	for _, f := range sqlitedialect.New().Tables().Get(reflect.TypeFor[T]()).Fields {
+		want = append(want, f.Name)
+	}
+	if got := columns[T](""); got != strings.Join(want, ", ") {
+		t.Errorf("the columns of %v are %s, and bun has %v", reflect.TypeFor[T](), got, want)
+	}
+}
