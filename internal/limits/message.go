@@ -17,12 +17,10 @@ type Part struct {
 	Content string // of a text or markdown part; others leave it empty
 }
 
-// ResolveContent answers the content of a message (B2B-MSG-001 to 003). Content that was sent
-// is used as it is, with or without parts. Without it, the first text or markdown part gives
-// it, and where there is none a placeholder lists the types: `[image, link]`, for an empty
-// list `[]`. parts is nil when the request had none.
-//
-// Content that is empty in the end is refused as missing, wherever it came from.
+// ResolveContent returns the content of a message (B2B-MSG-001 to 003): that of the request if it
+// has one, else that of the first text or markdown part, else a placeholder with the types of the
+// parts, such as `[image, link]`, or `[]` for an empty list. parts is nil if the request has none.
+// It returns an error if the content is empty.
 func ResolveContent(content *string, parts []Part) (string, error) {
 	resolved := ""
 	switch {

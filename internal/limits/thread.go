@@ -2,7 +2,7 @@ package limits
 
 import "github.com/b2b-protocol/b2b/internal/jstext"
 
-// Topic answers the topic to store: trimmed, not blank, at most MaxTopic characters.
+// Topic returns the topic to store: trimmed, not blank, at most MaxTopic characters.
 // HXA-Connect accepts blank and untrimmed topics at creation; here one rule holds for creation
 // and PATCH (B2B-THR-003, B2B-THR-051).
 func Topic(sent string) (string, error) {
@@ -16,7 +16,7 @@ func Topic(sent string) (string, error) {
 	return topic, nil
 }
 
-// ThreadTags answers the tags to store: each trimmed, empty ones dropped. nil stays nil and an
+// ThreadTags returns the tags to store: each trimmed, empty ones dropped. nil stays nil and an
 // empty list stays an empty list, also when every tag was dropped: the wire keeps null and []
 // apart (B2B-THR-004).
 func ThreadTags(sent []string) []string {
