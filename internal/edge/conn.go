@@ -39,6 +39,7 @@ type Conn struct {
 	paced         atomic.Bool // the response to that request must be read at a pace
 	writing       atomic.Bool // a write is in progress
 	closed        atomic.Bool
+	bodyCut       atomic.Bool // on HTTP/1: a body did not arrive in time
 
 	bodyBy  atomic.Int64 // on HTTP/1: the deadline of the body of that request; 0: none
 	writeBy atomic.Int64 // the write deadline that is set
@@ -76,12 +77,17 @@ func (c *Conn) enter(p phase) {
 	}
 }
 
-// Read reads what the client sends, with the deadlines that net/http and body set.
+// Read reads what the client sends, with the deadlines that net/http and body set. It returns
+// nothing after a body that did not arrive in time: its rest must not be read as the next request.
 func (c *Conn) Read(p []byte) (int, error) {
+	if c.bodyCut.Load() {
+		return 0, os.ErrDeadlineExceeded
+	}
 	n, err := c.Conn.Read(p)
 	if err != nil && errors.Is(err, os.ErrDeadlineExceeded) {
 		// net/http interrupts its own reads with deadlines in the past; those do not count.
 		if by := c.bodyBy.Load(); by != 0 && c.owner.now() >= by && c.bodyBy.CompareAndSwap(by, 0) {
+			c.bodyCut.Store(true)
 			c.owner.cut(cutBody, c)
 		}
 	}

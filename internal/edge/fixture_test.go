@@ -105,6 +105,10 @@ func (x *fixture) act(w http.ResponseWriter, r *http.Request) {
 		if _, err := io.Copy(io.Discard, r.Body); err != nil {
 			http.Error(w, "cut", http.StatusBadRequest)
 		}
+	case "/duplex": // responds before it has read the body
+		if err := http.NewResponseController(w).EnableFullDuplex(); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+		}
 	case "/large":
 		text := make([]byte, 1<<20)
 		for range 64 {

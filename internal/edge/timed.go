@@ -72,7 +72,11 @@ func (l *Listener) timed(next http.Handler) http.Handler {
 				// read.
 				c.body = body{ReadCloser: r.Body, conn: c, control: c.Conn, proven: &c.callerKnown, start: l.now()}
 				c.body.arm()
-				r.Body = &c.body
+				// In a copy, since net/http must find its own body in r: it closes the connection if
+				// too much of that is left. Otherwise the rest would be read as the next request.
+				own := *r
+				own.Body = &c.body
+				r = &own
 			}
 			next.ServeHTTP(w, r)
 		default:

@@ -100,6 +100,49 @@ func TestAuthenticated(t *testing.T) {
 	})
 }
 
+// The rest of a body that a handler did not read is never taken for a request: the connection ends.
+func TestUnreadBodyIsNoRequest(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"/nowhere", "/duplex"} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := serve(t, patient(16), nil)
+				const size = 1 << 20 // more than net/http reads of it
+				conn := w.open(t, fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\n"+known+"Content-Length: %d\r\n\r\n", path, size))
+				var sending sync.WaitGroup
+				sending.Go(func() { // an error means that the server has closed the connection
+					_, _ = io.WriteString(conn, strings.Repeat("GET /wait HTTP/1.1\r\nHost: x\r\n"+known+"\r\n", size/50))
+				})
+				if got := ended(t, conn); strings.Count(got, "HTTP/1.1 ") != 1 {
+					t.Errorf("responses: %q", got)
+				}
+				sending.Wait()
+				if n := w.waiting.Load(); n != 0 {
+					t.Errorf("%d requests were read from a body", n)
+				}
+			})
+		})
+	}
+}
+
+// The same when the body does not arrive in time.
+func TestLateBodyIsNoRequest(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"/nowhere", "/duplex"} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := serve(t, short, nil)
+				got := ended(t, w.open(t, "POST "+path+" HTTP/1.1\r\nHost: x\r\n"+known+"Content-Length: 100\r\n\r\nhalf"))
+				if strings.Count(got, "HTTP/1.1 ") != 1 {
+					t.Errorf("responses: %q", got)
+				}
+			})
+		})
+	}
+}
+
 // A request without a credential on an authenticated connection is anonymous.
 func TestAnonymousAfterAuthenticated(t *testing.T) {
 	t.Parallel()
