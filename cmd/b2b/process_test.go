@@ -116,6 +116,13 @@ func (n *node) listening() bool {
 // resident returns the memory of the process in kB; 0 on systems other than Linux.
 func (n *node) resident() int {
 	n.t.Helper()
+	return n.memory("VmRSS:")
+}
+
+// memory returns a figure of the kernel about the memory of the process, in kB; 0 on systems other
+// than Linux.
+func (n *node) memory(figure string) int {
+	n.t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", n.cmd.Process.Pid))
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0
@@ -123,7 +130,7 @@ func (n *node) resident() int {
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	_, rest, _ := strings.Cut(string(text), "VmRSS:")
+	_, rest, _ := strings.Cut(string(text), figure)
 	kB, err := strconv.Atoi(strings.Fields(rest + " ?")[0])
 	if err != nil {
 		n.t.Fatal(err)
