@@ -3,6 +3,8 @@ import { B2BError } from "./error.js";
 import { errorClasses, retryableCodes } from "./gen/rest/errors.js";
 import type { CallOptions, Transport, TransportRequest } from "./transport.js";
 
+/** A request without what the options of a call add. */
+type Draft = Omit<TransportRequest, "signal">;
 type Fields = object | undefined;
 type Headers = Record<string, string | undefined>;
 
@@ -18,7 +20,7 @@ export function path(texts: TemplateStringsArray, ...values: string[]): string {
 }
 
 /** Returns a request that has its fields in the query. */
-export function query(method: string, path: string, fields: Fields, headers?: Headers): TransportRequest {
+export function query(method: string, path: string, fields: Fields, headers?: Headers): Draft {
   const values = new URLSearchParams();
   for (const [name, value] of Object.entries(fields ?? {})) {
     if (value != null) {
@@ -29,12 +31,12 @@ export function query(method: string, path: string, fields: Fields, headers?: He
 }
 
 /** Returns a request that has its fields in a JSON object. */
-export function body(method: string, path: string, fields: Fields, headers?: Headers): TransportRequest {
+export function body(method: string, path: string, fields: Fields, headers?: Headers): Draft {
   return { ...request(method, path, { ...headers, "Content-Type": "application/json" }), body: JSON.stringify(fields ?? {}) };
 }
 
 /** Returns a request with a form of a file. The headers of its part have its name and media type. */
-export function form(method: string, path: string, file: Blob, fields: Fields): TransportRequest {
+export function form(method: string, path: string, file: Blob, fields: Fields): Draft {
   const { name = (file as Partial<File>).name, mime_type, ...others } = (fields ?? {}) as Record<string, string>;
   if (name === undefined) {
     throw new TypeError("the file has no name: set the field name");
@@ -55,7 +57,7 @@ export function etags(one?: number, all?: number[]): string | undefined {
   return [...(one === undefined ? [] : [one]), ...(all ?? [])].map((revision) => `"${revision}"`).join(", ") || undefined;
 }
 
-function request(method: string, path: string, headers: Headers = {}): TransportRequest {
+function request(method: string, path: string, headers: Headers = {}): Draft {
   const kept = Object.entries(headers).filter((pair): pair is [string, string] => pair[1] !== undefined);
   return { method, path, headers: Object.fromEntries(kept) };
 }
@@ -64,44 +66,95 @@ function request(method: string, path: string, headers: Headers = {}): Transport
  * Sends a request and returns its JSON. A response with an accepted status is an error only if its
  * body is one.
  */
-export async function json<T>(transport: Transport, request: TransportRequest, options?: CallOptions, ...accepted: number[]): Promise<T> {
-  const response = await send(transport, request, options, accepted);
-  const text = await response.text();
-  const body = parse(text);
-  if (body === undefined || (!response.ok && codeOf(body))) {
-    throw errorOf(response, text);
-  }
-  return body as T;
+export function json<T>(transport: Transport, request: Draft, options?: CallOptions, ...accepted: number[]): Promise<T> {
+  const read = async (response: Response) => {
+    const text = await response.text();
+    const body = parse(text);
+    if (body === undefined || (!response.ok && codeOf(body))) {
+      throw errorOf(response, text);
+    }
+    return body as T;
+  };
+  return send(transport, request, options, read, accepted);
 }
 
 /** Sends a request and returns the text of the response. */
-export async function text(transport: Transport, request: TransportRequest, options?: CallOptions): Promise<string> {
-  return (await send(transport, request, options)).text();
+export function text(transport: Transport, request: Draft, options?: CallOptions): Promise<string> {
+  return send(transport, request, options, (response) => response.text());
 }
 
 /** Sends a request whose response has no body. */
-export async function none(transport: Transport, request: TransportRequest, options?: CallOptions): Promise<void> {
-  await send(transport, request, options);
+export function none(transport: Transport, request: Draft, options?: CallOptions): Promise<void> {
+  return send(transport, request, options, () => undefined);
 }
 
 /** Sends a request and returns the response for the caller to read. */
-export function stream(transport: Transport, request: TransportRequest, options?: CallOptions): Promise<Response> {
-  return send(transport, { ...request, stream: true }, options);
+export function stream(transport: Transport, request: Draft, options?: CallOptions): Promise<Response> {
+  return send(transport, { ...request, stream: true }, options, (response, ended) => new Response(response.body && ending(response.body, ended), response));
 }
 
-async function send(transport: Transport, request: TransportRequest, options: CallOptions = {}, accepted: number[] = []): Promise<Response> {
-  const { timeout, signal, headers, onResponse } = options;
-  const response = await transport({
-    ...request,
-    headers: { ...request.headers, ...headers },
-    ...(timeout !== undefined && { timeout }),
-    ...(signal && { signal }),
-  });
-  if (!response.ok && !accepted.includes(response.status)) {
-    throw errorOf(response, await response.text());
+/**
+ * Sends a request and reads its response within the timeout. What reads a stream calls ended when
+ * the caller has read it.
+ */
+async function send<T>(
+  transport: Transport,
+  request: Draft,
+  options: CallOptions = {},
+  read: (response: Response, ended: () => void) => T | Promise<T>,
+  accepted: number[] = [],
+): Promise<T> {
+  const { timeout = transport.timeout ?? 30_000, signal, headers, onResponse } = options;
+  signal?.throwIfAborted();
+  const controller = new AbortController();
+  const cancel = () => controller.abort(signal?.reason);
+  signal?.addEventListener("abort", cancel);
+  const ended = () => signal?.removeEventListener("abort", cancel);
+  const late = () => controller.abort(new DOMException(`no response within ${timeout} ms`, "TimeoutError"));
+  const timer = timeout > 0 ? setTimeout(late, timeout) : undefined;
+  let streams = false;
+  try {
+    const response = await transport({ ...request, headers: { ...request.headers, ...headers }, signal: controller.signal });
+    if (!response.ok && !accepted.includes(response.status)) {
+      throw errorOf(response, await response.text());
+    }
+    onResponse?.(response);
+    const result = await read(response, ended);
+    streams = request.stream === true && response.body !== null;
+    return result;
+  } finally {
+    clearTimeout(timer);
+    if (!streams) {
+      ended();
+    }
   }
-  onResponse?.(response);
-  return response;
+}
+
+/** Returns a stream of the same bytes, which calls ended when it ends, fails or is cancelled. */
+function ending(body: ReadableStream<Uint8Array>, ended: () => void): ReadableStream<Uint8Array> {
+  const reader = body.getReader();
+  return new ReadableStream(
+    {
+      async pull(controller) {
+        try {
+          const { done, value } = await reader.read();
+          if (!done) {
+            return controller.enqueue(value);
+          }
+        } catch (error) {
+          ended();
+          throw error;
+        }
+        ended();
+        controller.close();
+      },
+      cancel(reason) {
+        ended();
+        return reader.cancel(reason);
+      },
+    },
+    { highWaterMark: 0 },
+  );
 }
 
 /** Returns the error that a response with this body is. */

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { getEventListeners } from "node:events";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -167,9 +168,11 @@ test("a request has the fields where the server reads them", async () => {
   assert.equal(requests[0].headers["If-Match"], '"0", "3", "4"');
   assert.equal(requests[0].body, '{"topic":"x","context":null}');
   await rest.updateThread("t", { topic: "x" }, { timeout: 7, headers: { A: "b" } });
-  assert.deepEqual(requests[1], { method: "PATCH", path: "/api/threads/t", headers: { "Content-Type": "application/json", A: "b" }, body: '{"topic":"x"}', timeout: 7 });
+  const { signal, ...request } = requests[1];
+  assert.deepEqual(request, { method: "PATCH", path: "/api/threads/t", headers: { "Content-Type": "application/json", A: "b" }, body: '{"topic":"x"}' });
+  assert.ok(signal instanceof AbortSignal);
   await rest.subscribe({ types: ["message", "bot_online"], cursor: "5", thread_ids: undefined });
-  assert.deepEqual(requests[2], { method: "GET", path: "/api/events?types=message%2Cbot_online", headers: { "Last-Event-ID": "5" }, stream: true });
+  assert.deepEqual({ ...requests[2], signal }, { method: "GET", path: "/api/events?types=message%2Cbot_online", headers: { "Last-Event-ID": "5" }, stream: true, signal });
   await assert.rejects(rest.uploadFile(new Blob(["x"])), TypeError);
 });
 
@@ -191,7 +194,7 @@ test("an error response is an error of the catalogue, or a B2BError", async () =
   await assert.rejects(respond('{"error":"busy","code":"UNAVAILABLE"}', { status: 503 }).getHealth(), root.Unavailable);
 });
 
-test("the transport ends a call in time, or when it is cancelled", async () => {
+test("a call ends in time, or when it is cancelled", async () => {
   const server = createServer((request, response) => {
     response.writeHead(200, { "Content-Type": "text/event-stream" });
     response.write("data: {}"); // and never ends
@@ -200,6 +203,7 @@ test("the transport ends a call in time, or when it is cancelled", async () => {
   const at = `http://127.0.0.1:${server.address().port}`;
   const rest = new Rest(httpTransport({ url: at, timeout: 100 }));
   await assert.rejects(rest.getMe(), { name: "TimeoutError" });
+  await assert.rejects(new Rest(httpTransport({ url: at })).getMe({}, { timeout: 1 }), { name: "TimeoutError" });
   await assert.rejects(rest.getMe({}, { signal: AbortSignal.abort(new Error("enough")) }), { message: "enough" });
   const controller = new AbortController();
   const stream = await rest.subscribe({}, { signal: controller.signal });
@@ -209,6 +213,12 @@ test("the transport ends a call in time, or when it is cancelled", async () => {
   const rest2 = reader.read();
   controller.abort(new Error("enough"));
   await assert.rejects(rest2, { message: "enough" });
+  assert.equal(getEventListeners(controller.signal, "abort").length, 0);
+  const long = new AbortController(); // one signal for many streams
+  const cancelled = await rest.subscribe({}, { signal: long.signal });
+  assert.equal(getEventListeners(long.signal, "abort").length, 1);
+  await cancelled.body.cancel();
+  assert.equal(getEventListeners(long.signal, "abort").length, 0);
   server.closeAllConnections();
   server.close();
   for (const wrong of ["", "localhost:4800", "ftp://localhost"]) {
