@@ -196,7 +196,7 @@ class RestTest(unittest.TestCase):
     def check(self, kind: type, transport: type) -> None:
         run = Run(self, kind, transport)
         seen = asyncio.run(run.all())
-        self.assertEqual(operations(kind) - run.called, set(), "operations that no step calls")
+        self.assertEqual(operations(kind) - run.called, set(), "operations that no step of rest.json calls")
         all_types = {typing.get_args(typing.get_type_hints(one)["type"])[0] for one in typing.get_args(types.Event)}
         # Only bot_online needs a WebSocket connection.
         self.assertEqual(all_types - seen, {"bot_online"}, "types of events that did not arrive")

@@ -128,7 +128,7 @@ test("every operation responds with its type", async () => {
   const { called, source, events } = await run();
   const all = Object.keys(operations).filter((name) => typeof operations[name] === "function");
   const uncalled = all.filter((name) => ![...called].some((call) => methodOf(call) === name));
-  assert.deepEqual(uncalled, [], "operations that no step calls");
+  assert.deepEqual(uncalled, [], "operations that no step of rest.json calls");
   assert.deepEqual(Object.keys(new Rest(() => {})).length, 0, "methods are not enumerable");
   source.push(...events.map((event) => `{ const event: Event = ${JSON.stringify(event)}; void event; }`));
   const imports = ['import type * as operations from "@b2b-protocol/sdk/operations";', 'import type { Event } from "@b2b-protocol/sdk";'];
