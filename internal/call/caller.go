@@ -72,10 +72,6 @@ func (c *Caller) Ends() int64 {
 	return c.TokenEnds
 }
 
-// Expired reports whether the caller's credential has expired at a time in Unix milliseconds,
-// unless it was extended since.
-func (c *Caller) Expired(nowMS int64) bool { return c.Ends() != 0 && c.Ends() <= nowMS }
-
 // ViaSession reports whether the caller is a human with a session, as a bot or otherwise.
 func (c *Caller) ViaSession() bool { return c.Session != nil }
 

@@ -103,7 +103,7 @@ func (p *Pipeline) Do(ctx context.Context, info *Info, req proto.Message, malfor
 			info.Credentials.VersionChecked = false
 			continue
 		case errors.Is(err, ErrStale):
-			err = errChangesTooOften()
+			err = ErrChangesTooOften()
 		}
 		return nil, p.toError(ctx, info, err)
 	}
@@ -174,7 +174,9 @@ func (p *Pipeline) authenticate(ctx context.Context, info *Info) (*Caller, error
 	return caller, nil
 }
 
-func errChangesTooOften() error {
+// ErrChangesTooOften returns the error of a call that found its caller out of date at every try (see
+// ErrStale).
+func ErrChangesTooOften() error {
 	return Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "The tokens, roles or statuses of this org changed while the call ran, several times").WithHint("Try again.")
 }
 

@@ -100,33 +100,7 @@ func (i *Info) Conclude(ctx context.Context, change func() error) error {
 			return err
 		}
 	}
-	return errChangesTooOften()
-}
-
-// ReasonInLog reports whether the log of the org has a record of the change that a refusal
-// comes from. A stream delivers the events up to that record before it ends (B2B-WS-006). A
-// credential that has expired has no record.
-func ReasonInLog(err error) bool {
-	if AccessEnded(err) {
-		return true
-	}
-	e, _ := AsError(err)
-	switch e.Code {
-	case b2bv1.ErrorCode_ERROR_CODE_INVALID_TOKEN, b2bv1.ErrorCode_ERROR_CODE_AUTH_REQUIRED, b2bv1.ErrorCode_ERROR_CODE_SESSION_INVALID:
-		return true
-	}
-	return false
-}
-
-// AccessEnded reports whether a refusal means that the bot or its org has no access, with any
-// credential. The log then ends the subscription itself, after the last visible event.
-func AccessEnded(err error) bool {
-	e, _ := AsError(err)
-	switch e.Code {
-	case b2bv1.ErrorCode_ERROR_CODE_BOT_NOT_ACTIVE, b2bv1.ErrorCode_ERROR_CODE_ORG_SUSPENDED, b2bv1.ErrorCode_ERROR_CODE_ORG_DESTROYED:
-		return true
-	}
-	return false
+	return ErrChangesTooOften()
 }
 
 // connectionCredentials returns the credentials to authenticate a running call with. They hold

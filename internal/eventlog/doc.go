@@ -25,6 +25,24 @@
 // nodes from the store. It decodes an event and encodes it as wire JSON once; all subscriptions
 // share the bytes.
 //
+// # States of a subscription
+//
+// A subscription is replaying (it reads the store), joined (it still does, and its queue receives
+// what the tail handles), live (it reads its queue), ending (it reads what is left, and receives
+// nothing more) or ended. The first reason to end counts; later ones have no effect.
+//
+//	             joins        replayed     overflows    access ends  far behind   fails
+//	replaying    joined       -            -            ending       ended        ended
+//	joined       -            live         replaying    ending       ending       ended
+//	live         -            -            ended        ending       ending       ended
+//	ending       -            ended        -            -            -            ended
+//	ended        -            -            -            -            -            -
+//
+// joins: less than a page is left to replay. replayed: the reader has taken everything before the
+// queue, and if the subscription is ending also the queue. overflows: the queue is full. access
+// ends: the log has an access_changed event that ends access; far behind: the same with more than a
+// page left to replay. fails: Close, or the tail has failed.
+//
 // # Failures
 //
 // The connection breaks. The client returns with the position of its last event, from replay or

@@ -246,9 +246,9 @@ func (h *Hub) Publish(org string, event *b2bv1.Event) error {
 // is EPOCH_CHANGED, CURSOR_AHEAD or CURSOR_EXPIRED; too many subscriptions are
 // TOO_MANY_STREAMS.
 //
-// Subscribe reads from the store whether a bot has access and is an admin, as v may be out of
-// date. The caller must check the credential again after Subscribe returned; later changes
-// arrive as a Recheck.
+// If access changed after the caller that v comes from was authenticated, the error is
+// call.ErrStale: the caller authenticates again, and repeats Subscribe. Later changes arrive as a
+// Recheck.
 func (h *Hub) Subscribe(ctx context.Context, v Viewer, from *Position, f Filter) (*Subscription, error) {
 	if v.human() && len(f.Threads)+len(f.Channels)+len(f.WatchThreads)+len(f.WatchChannels) > limits.MaxStreamScopes {
 		return nil, errTooMany()

@@ -4,16 +4,22 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/store"
 )
 
 // enter registers a subscription with the tail. top is the end of the log as the subscription
-// read it.
+// read it. If access changed after the caller of the viewer was authenticated, enter returns
+// call.ErrStale. The tail reports every later change to the subscription.
 func (t *tail) enter(s *Subscription, top store.LogTop) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.err != nil {
 		return t.err
+	}
+	v := s.viewer.AuthVersion
+	if v != (call.AuthVersion{}) && (v.Epoch != top.Epoch || v.Access < max(top.Access, t.access)) {
+		return call.ErrStale
 	}
 	t.all[s] = struct{}{}
 	s.since = top.Seq
@@ -23,11 +29,11 @@ func (t *tail) enter(s *Subscription, top store.LogTop) error {
 	return nil
 }
 
-// check reads the current access of the bot of s. Changes that are committed after enter reach
-// s through the log. This read catches a change between the earlier lookup of the viewer and
-// enter. It does not overwrite what an event of the log has set meanwhile, which is newer.
+// check reads the current access of the bot of s, if the viewer has no auth version, as the server's
+// own subscription for a webhook. Changes that are committed after enter reach s through the log. It
+// does not overwrite what an event of the log has set meanwhile, which is newer.
 func (t *tail) check(ctx context.Context, s *Subscription) error {
-	if s.viewer.human() {
+	if s.viewer.human() || s.viewer.AuthVersion != (call.AuthVersion{}) {
 		return nil
 	}
 	st := &accessState{bot: s.viewer.BotID}

@@ -44,6 +44,7 @@ type tail struct {
 	index   index
 	end     Position // after the last event handled
 	changed int64    // seq of the last event that changed a membership
+	access  int64    // seq of the last access_changed event up to the end
 }
 
 func newTail(h *Hub, org string) *tail {
@@ -79,7 +80,7 @@ func (t *tail) run() {
 
 // start finds the end of the log.
 func (t *tail) start() error {
-	at, _, err := locate(t.ctx, t.hub.Store, t.org, nil)
+	at, top, err := locate(t.ctx, t.hub.Store, t.org, nil)
 	if err != nil {
 		t.mu.Lock()
 		t.err = err
@@ -87,7 +88,7 @@ func (t *tail) start() error {
 		return err
 	}
 	t.mu.Lock()
-	t.end = at
+	t.end, t.access = at, top.Access
 	t.mu.Unlock()
 	t.known = at.Seq
 	t.pages = &pages{store: t.hub.Store, org: t.org, epoch: at.Epoch}
@@ -266,6 +267,7 @@ func (t *tail) handle(e *store.Event) error {
 	t.end = after
 	switch {
 	case state != nil:
+		t.access = e.Seq
 		t.applyAccess(state, e.Seq)
 	case e.Type == eventtype.WebhookChanged && e.BotID != nil:
 		t.webhookChanged(*e.BotID)

@@ -18,6 +18,9 @@ type Viewer struct {
 	BotID  string      // empty: a human org admin
 	Admin  bool        // the bot is an admin bot; Subscribe reads it from the store
 	Scopes call.Scopes // of the bot's credential
+	// AuthVersion is that of the caller that the other fields come from. Subscribe compares it with
+	// the log. Without one, Subscribe reads from the store whether a bot has access.
+	AuthVersion call.AuthVersion
 	// Webhook is set for the server's own subscription for a bot's webhook, which does not
 	// count against the limits of streams.
 	Webhook bool

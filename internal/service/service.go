@@ -24,6 +24,7 @@ import (
 	"github.com/b2b-protocol/b2b/internal/limits"
 	"github.com/b2b-protocol/b2b/internal/seal"
 	"github.com/b2b-protocol/b2b/internal/store"
+	"github.com/b2b-protocol/b2b/internal/subscription"
 	"github.com/b2b-protocol/b2b/internal/webhookurl"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
@@ -84,7 +85,7 @@ type Deps struct {
 	Tickets  Tickets
 	Throttle *auth.Throttle // of logins
 	Keys     *seal.Keyring  // the keys that seal stored secrets; nil: a new key, which is not kept
-	Events   Events
+	Events   subscription.Log
 	Log      *slog.Logger
 	Now      func() time.Time
 	Webhooks webhookurl.Policy // the allowed addresses of webhooks; a nil Resolver is the system's

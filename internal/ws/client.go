@@ -23,7 +23,7 @@ type client struct {
 	server  *Server
 	conn    *websocket.Conn
 	socket  *socket
-	sub     *eventlog.Subscription
+	sub     *subscription.Subscription
 	creds   call.Credentials
 	org     string
 	bot     string // "": a session of an org admin
@@ -34,21 +34,18 @@ type client struct {
 	opened  time.Time
 	slot    int
 
-	writer      func() // c.write; wake starts it as a task of the server
-	wake        func()
-	ctx         context.Context // ends with the connection
-	cancel      context.CancelFunc
-	answers     chan struct{} // one element for each waiting reply
-	behind      atomic.Int32  // the number of these that are queued behind events
-	closing     sync.Once
-	closeQueued atomic.Bool  // the close frame is queued
-	active      atomic.Bool  // something arrived since the last ping
-	awaitsPong  atomic.Bool  // no pong to the last ping yet
-	ends        atomic.Int64 // when the credential expires, in Unix milliseconds; 0: never
-	checkAt     atomic.Int64 // when the credential expires or must be checked again, in Unix milliseconds; 0: never
-	pace        pace         // of the current message
-	handling    sync.Mutex   // locked while a frame is handled
-	stopped     bool         // handle no more frames; guarded by handling
+	writer     func() // c.write; wake starts it as a task of the server
+	wake       func()
+	ctx        context.Context // ends with the connection
+	cancel     context.CancelFunc
+	answers    chan struct{} // one element for each waiting reply
+	behind     atomic.Int32  // the number of these that are queued behind events
+	closing    sync.Once
+	active     atomic.Bool // something arrived since the last ping
+	awaitsPong atomic.Bool // no pong to the last ping yet
+	pace       pace        // of the current message
+	handling   sync.Mutex  // locked while a frame is handled
+	stopped    bool        // handle no more frames; guarded by handling
 }
 
 // present reports whether the connection makes its bot online.
@@ -159,19 +156,9 @@ func (c *client) write() {
 			}
 		}
 		c.send(&out)
-		switch {
-		case err != nil:
-			if e := c.endOf(c.ctx, err); e != nil {
-				c.end(e)
-			}
+		if err != nil {
+			c.endFor(err)
 			return
-		case it.Recheck:
-			c.server.forget(c.org, it)
-			c.recheck(it.Why)
-		case it.Local != nil:
-			if e, ok := it.Local.(*subscription.End); ok {
-				c.end(e)
-			}
 		}
 	}
 }
@@ -238,81 +225,20 @@ func (c *client) answerSoon(frame []byte) {
 	c.sub.After(frame)
 }
 
-// recheck authenticates again because the log has a change of access. why is the close reason if
-// that change ended the session. A connection with a refused credential ends at once, because it
-// may not get the later events, unless the log itself ends the subscription.
-func (c *client) recheck(why string) {
-	if why == "" {
-		why = subscription.SessionRevoked.String()
-	}
-	caller, err := c.server.Access.Authenticate(c.ctx, c.creds)
-	if err == nil {
-		c.accepted(caller)
-		return
-	}
-	if c.ctx.Err() != nil {
-		return
-	}
-	e := subscription.RefusedLater(err, why)
-	switch {
-	case e == nil:
-		c.server.Log.Error("credential of a connection cannot be checked, closing it", "error", err)
-		c.end(subscription.For(subscription.Internal))
-	case call.AccessEnded(err) || c.removed(c.ctx):
-		c.endLast(e)
-	default:
-		c.end(e)
-	}
+// Recheck implements subscription.Credential.
+func (c *client) Recheck(ctx context.Context) (*call.Caller, error) {
+	return c.server.Access.Authenticate(ctx, c.creds)
 }
 
-// removed reports whether the bot or org of the connection was deleted.
-func (c *client) removed(ctx context.Context) bool {
-	why, err := subscription.Lost(ctx, c.server.Store, c.org, c.bot)
-	return err == nil && (why == subscription.BotDeleted || why == subscription.OrgDestroyed)
-}
-
-// endLast ends the connection with a close frame after the events up to now (B2B-WS-006), unless
-// the log ends it before.
-func (c *client) endLast(e *subscription.End) {
-	if !c.closeQueued.Swap(true) {
-		c.sub.Last(e)
-	}
-}
-
-// check authenticates again because time has passed. The log has a record of what ended a
-// credential, except of one that has expired; the connection then ends at once (B2B-WS-030).
+// check authenticates again because time has passed.
 func (c *client) check(ctx context.Context) {
-	caller, err := c.server.Access.Authenticate(ctx, c.creds)
-	if err == nil {
-		c.accepted(caller)
-		return
-	}
-	if ctx.Err() != nil {
-		return
-	}
-	e, ends, now := subscription.RefusedLater(err, subscription.SessionExpired.String()), c.ends.Load(), time.Now()
-	switch {
-	case e == nil:
-		c.server.Log.Error("credential of a connection cannot be checked", "error", err)
-		c.checkAt.Store(now.Add(tryAgain).UnixMilli())
-	case ends != 0 && ends <= now.UnixMilli() || !call.ReasonInLog(err):
+	var e *subscription.End
+	switch err := c.sub.Check(ctx); {
+	case errors.As(err, &e):
 		c.end(e)
-	default:
-		c.endLast(e)
+	case err != nil:
+		c.server.Log.Error("credential of a connection cannot be checked", "error", err)
 	}
-}
-
-// accepted records when a credential that was accepted expires.
-func (c *client) accepted(caller *call.Caller) {
-	c.ends.Store(caller.Ends())
-	c.checkAt.Store(caller.Ends())
-}
-
-// overdue reports whether the credential may have expired. It returns true once; check sets the
-// next time.
-func (c *client) overdue(now int64) bool {
-	at := c.checkAt.Load()
-	return at != 0 && at < now && c.checkAt.CompareAndSwap(at, 0)
 }
 
 // ping sends a ping, or cuts a connection that has not responded to the last one.

@@ -23,38 +23,41 @@ func (s *Server) admit(r *http.Request) (*client, *subscription.End) {
 	if text == "" {
 		return nil, subscription.For(subscription.TicketMissing)
 	}
-	c, refusal, err := s.identify(r, text)
-	if err == nil && refusal == nil {
-		refusal, err = s.subscribe(r.Context(), c, query.Get("cursor"))
+	c, err := s.open(r, text)
+	if err == nil {
+		return c, nil
 	}
-	switch {
-	case err != nil:
-		if r.Context().Err() == nil { // otherwise the client is gone
-			s.failed.Count("connection", "error", err)
-		}
+	if r.Context().Err() != nil { // the client is gone
 		return nil, subscription.For(subscription.Internal)
-	case refusal != nil:
-		return nil, refusal
 	}
-	return c, nil
+	var e *subscription.End
+	switch {
+	case !errors.As(err, &e) || e.Reason == subscription.Internal:
+		s.failed.Count("connection", "error", err)
+		e = subscription.For(subscription.Internal)
+	case e.Reason == subscription.AccessLost:
+		e = subscription.For(subscription.OrgInactive)
+	}
+	return nil, e
 }
 
-// identify spends the ticket and authenticates its caller.
-func (s *Server) identify(r *http.Request, text string) (*client, *subscription.End, error) {
+// open spends the ticket, authenticates its caller once, and subscribes. The error is an *End if
+// the client is refused.
+func (s *Server) open(r *http.Request, text string) (*client, error) {
 	ctx := r.Context()
 	ticket, err := s.Tickets.Take(ctx, text)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, subscription.For(subscription.TicketInvalid), nil
+		return nil, subscription.For(subscription.TicketInvalid)
 	}
 	if errors.Is(err, auth.ErrUnsure) {
-		return nil, subscription.For(subscription.TicketUnchecked), nil
+		return nil, subscription.For(subscription.TicketUnchecked)
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("take a ticket: %w", err)
+		return nil, fmt.Errorf("take a ticket: %w", err)
 	}
 	now := time.Now()
 	if ticket.ExpiresAt <= now.UnixMilli() {
-		return nil, subscription.For(subscription.TicketInvalid), nil
+		return nil, subscription.For(subscription.TicketInvalid)
 	}
 	creds := call.Credentials{OrgID: ticket.OrgID}
 	if ticket.SessionHash != nil {
@@ -65,12 +68,12 @@ func (s *Server) identify(r *http.Request, text string) (*client, *subscription.
 	caller, err := s.Access.Authenticate(ctx, creds)
 	if err != nil {
 		if refusal := subscription.RefusedAtOpening(err); refusal != nil {
-			return nil, refusal, nil
+			return nil, refusal
 		}
-		return nil, nil, fmt.Errorf("authenticate: %w", err)
+		return nil, fmt.Errorf("authenticate: %w", err)
 	}
 	if caller.Kind != call.Bot && caller.Kind != call.OrgAdmin {
-		return nil, subscription.For(subscription.IdentityInvalid), nil
+		return nil, subscription.For(subscription.IdentityInvalid)
 	}
 	call.Authenticated(ctx)
 	info := s.Edge.Info(r, "ws")
@@ -84,52 +87,25 @@ func (s *Server) identify(r *http.Request, text string) (*client, *subscription.
 	c.active.Store(true)
 	c.pace.epoch = now
 	c.ctx, c.cancel = context.WithCancel(context.Background())
-	return c, nil, nil
+	if err := s.subscribe(ctx, c, caller, r.URL.Query().Get("cursor")); err != nil {
+		c.cancel()
+		return nil, err
+	}
+	return c, nil
 }
 
 // subscribe starts to read the log for a client, from the cursor or from its end, and marks its bot
 // online.
-func (s *Server) subscribe(ctx context.Context, c *client, cursor string) (*subscription.End, error) {
-	var from *eventlog.Position
-	if cursor != "" {
-		p, err := eventlog.ParsePosition(cursor)
-		if err != nil {
-			return subscription.Of(err), nil
-		}
-		from = &p
-	}
-	caller, err := s.Access.Authenticate(ctx, c.creds)
+func (s *Server) subscribe(ctx context.Context, c *client, caller *call.Caller, cursor string) error {
+	from, err := subscription.ParseCursor(cursor)
 	if err != nil {
-		return refusedOr(err)
+		return subscription.Of(err)
 	}
-	viewer := eventlog.Viewer{OrgID: c.org, BotID: c.bot, Admin: caller.Admin, Scopes: caller.Scopes}
-	c.sub, err = s.Hub.Subscribe(ctx, viewer, from, eventlog.Filter{})
-	if errors.Is(err, eventlog.ErrAccess) {
-		return subscription.For(subscription.OrgInactive), nil
+	if c.sub, err = s.driver.Open(ctx, caller, c, from, eventlog.Filter{}); err != nil {
+		return err
 	}
-	if err != nil {
-		if refusal := subscription.Of(err); refusal.Reason != subscription.Internal {
-			return refusal, nil
-		}
-		return nil, fmt.Errorf("subscribe: %w", err)
-	}
-	// The subscription reports changes of access from here on. Authenticate once more, for changes
-	// between the first check and here.
-	if caller, err = s.Access.Authenticate(ctx, c.creds); err != nil {
-		c.sub.Close()
-		return refusedOr(err)
-	}
-	c.accepted(caller)
 	if c.present() {
 		s.Presence.Join(ctx, c.org, c.bot)
 	}
-	return nil, nil
-}
-
-// refusedOr tells a refused credential from a failure to check it.
-func refusedOr(err error) (*subscription.End, error) {
-	if refusal := subscription.RefusedAtOpening(err); refusal != nil {
-		return refusal, nil
-	}
-	return nil, fmt.Errorf("authenticate: %w", err)
+	return nil
 }

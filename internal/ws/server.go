@@ -27,14 +27,11 @@ const (
 	ticksPerHeartbeat = 30 // ticks per heartbeat; each handles a part of the connections
 	closeWait         = 5 * time.Second
 	maxReplies        = 64 // replies that may wait for the client
-	// tryAgain is the delay before a credential is checked again after a failure.
-	tryAgain = 5 * time.Second
 )
 
 // Access authenticates callers (package auth).
 type Access interface {
 	Authenticate(ctx context.Context, c call.Credentials) (*call.Caller, error)
-	Forget(org string)
 }
 
 // Presence is called for connections of bots that authenticated with their token (package
@@ -42,12 +39,6 @@ type Access interface {
 type Presence interface {
 	Join(ctx context.Context, org, bot string)
 	Leave(org, bot string)
-}
-
-// Store is the part of store.Store that the binding uses.
-type Store interface {
-	Org(ctx context.Context, id string) (*store.Org, error)
-	Bot(ctx context.Context, org, id string) (*store.Bot, error)
 }
 
 // Tickets spends tickets (package auth).
@@ -62,7 +53,7 @@ type Config struct {
 	Hub        *eventlog.Hub
 	Access     Access
 	Presence   Presence
-	Store      Store
+	Store      subscription.Directory
 	Tickets    Tickets
 	Edge       call.Edge
 	Intake     *intake.Budget // for frames; nil: a new one
@@ -75,6 +66,7 @@ type Config struct {
 type Server struct {
 	Config
 	ops    map[string]*operation
+	driver subscription.Driver
 	ctx    context.Context
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup
@@ -82,11 +74,10 @@ type Server struct {
 	cuts   *tally.Log
 	failed *tally.Log // connections that failed to open
 
-	mu        sync.Mutex
-	clients   map[*client]struct{}
-	next      int // slot of the next client
-	closed    *subscription.End
-	forgotten map[string]*eventlog.Item // by org, the last change of access that was handled
+	mu      sync.Mutex
+	clients map[*client]struct{}
+	next    int // slot of the next client
+	closed  *subscription.End
 }
 
 // New returns a server. It panics if an operation with a WebSocket name has no entry in frames or
@@ -101,7 +92,8 @@ func New(c Config) *Server {
 	if c.Intake == nil {
 		c.Intake = intake.New(intake.Sizes{}, nil)
 	}
-	s := &Server{Config: c, cuts: tally.New(c.Log, "connections cut"), failed: tally.New(c.Log, "connections not opened"), ops: newOperations(c.Operations), clients: map[*client]struct{}{}, forgotten: map[string]*eventlog.Item{}}
+	s := &Server{Config: c, cuts: tally.New(c.Log, "connections cut"), failed: tally.New(c.Log, "connections not opened"), ops: newOperations(c.Operations), clients: map[*client]struct{}{}}
+	s.driver = subscription.Driver{Log: c.Hub, Directory: c.Store, Now: time.Now}
 	s.stats.seen = map[string]struct{}{}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.tasks.Go(s.beat)
@@ -239,7 +231,7 @@ func (s *Server) beat() {
 			if c.slot%ticksPerHeartbeat == n%ticksPerHeartbeat {
 				c.ping()
 			}
-			if c.overdue(now) || c.slot%(2*ticksPerHeartbeat) == n%(2*ticksPerHeartbeat) {
+			if c.sub.Overdue(now) || c.slot%(2*ticksPerHeartbeat) == n%(2*ticksPerHeartbeat) {
 				check = append(check, c)
 			}
 		}
@@ -252,16 +244,5 @@ func (s *Server) beat() {
 				}
 			})
 		}
-	}
-}
-
-// forget drops the cached identities of an org, once for each change of access. The node that made
-// the change has dropped them already; the other nodes do it when the log reports the change.
-func (s *Server) forget(org string, change *eventlog.Item) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.forgotten[org] != change {
-		s.Access.Forget(org)
-		s.forgotten[org] = change
 	}
 }
