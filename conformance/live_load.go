@@ -17,9 +17,49 @@ func slowChecks() []Check {
 
 func loadChecks() []Check {
 	return []Check{
+		{[]string{"B2B-WS-006", "B2B-WS-005"}, "a revoked token does not receive the rest of a long replay", revocationEndsReplay},
 		{[]string{"B2B-EVT-039", "B2B-EVT-021"}, "large events are delivered live and when resuming", largeEvents},
 		{[]string{"B2B-EVT-026", "B2B-EVT-021", "B2B-EVT-005"}, "subscribers that reconnect at random receive every event once", randomReconnects},
 	}
+}
+
+// revocationEndsReplay resumes two connections of a bot that do not read: the first events fill the
+// network, so that more than 500 are left. Then it revokes the token of one of them.
+func revocationEndsReplay(t *T) {
+	s := newLiveFixture(t)
+	live := t.stream("bob", s.Bob, []string{"types", "bot_renamed"})
+	live.upTo(s.mark())
+	from := live.last()
+	id := s.thread(nil)
+	for i := range 12 {
+		t.Do("POST", thr(id, "/artifacts"), s.Ann, J{"artifact_key": fmt.Sprint("key", i), "content": strings.Repeat("x", 900_000)}).OK()
+	}
+	guests := []string{"bob"}
+	for i := range 30 {
+		guests = append(guests, s.Bot(fmt.Sprint("guest", i)).Name)
+	}
+	for range 40 { // each adds an event for each participant
+		s.thread(J{"participants": guests})
+	}
+	last := s.mark()
+	made := t.Do("POST", "/api/me/tokens", s.Bob, J{"scopes": []string{"read"}}).OK()
+	resume := func(name string, c Caller) *Socket {
+		k := t.dialQuiet(name, "ticket", t.wsTicket(c), "cursor", from)
+		if err := k.wire.setReceiveBuffer(64 << 10); err != nil {
+			t.Fatalf("%v", err)
+		}
+		return k
+	}
+	ends, stays := resume("a token of bob", Token(made.Str("token"))), resume("bob resuming", s.Bob)
+	t.Do("DELETE", "/api/me/tokens/"+made.Str("id"), s.Bob, nil).OK()
+	live.seek("mark", isMarker(s.mark())) // so that the revocation was delivered
+	ends.listen()
+	ends.closes(4002, "Token revoked")
+	if slices.ContainsFunc(ends.all(), isMarker(last)) {
+		ends.errorf("received all older events after the token was revoked")
+	}
+	stays.listen()
+	stays.seek("mark", isMarker(last))
 }
 
 // largeEvents reads events of 900 KB live, and again by resuming after the first.

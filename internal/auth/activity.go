@@ -100,21 +100,10 @@ func (m *activity) before(id string, of func(*batch) map[string]callTimes) int64
 	return written.before
 }
 
-// Run writes the activity to the store once a second until ctx ends. It logs a failed write
-// and repeats it with the next one.
+// Run writes the activity to the store once a second until ctx ends. What cannot be written stays
+// for the next time; that is logged at most once a minute.
 func (a *Authenticator) Run(ctx context.Context) error {
-	tick := time.NewTicker(flushEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-			if err := a.flush(ctx); err != nil && ctx.Err() == nil {
-				a.log.ErrorContext(ctx, "last-seen times were not written", "error", err)
-			}
-		}
-	}
+	return a.unwritten.Repeat(ctx, flushEvery, "written", a.flush)
 }
 
 // Close removes the commit hook from the store and writes the remaining activity.

@@ -38,6 +38,7 @@ import (
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/eventtype"
 	"github.com/b2b-protocol/b2b/internal/store"
+	"github.com/b2b-protocol/b2b/internal/tally"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
@@ -53,16 +54,17 @@ type Config struct {
 // Authenticator resolves credentials to callers. It implements call.Authenticator and
 // service.Access.
 type Authenticator struct {
-	store    Store
-	admin    adminSecret
-	log      *slog.Logger
-	now      func() time.Time
-	gens     *generations
-	tokens   *cache[*bearer]
-	sessions *cache[*login]
-	activity activity
-	tops     *topReader // nil: this is the only node
-	unhook   func()
+	store     Store
+	admin     adminSecret
+	log       *slog.Logger
+	now       func() time.Time
+	gens      *generations
+	tokens    *cache[*bearer]
+	sessions  *cache[*login]
+	activity  activity
+	unwritten *tally.Log // activity that could not be written
+	tops      *topReader // nil: this is the only node
+	unhook    func()
 }
 
 var _ call.Authenticator = (*Authenticator)(nil)
@@ -72,7 +74,8 @@ func New(c Config) *Authenticator {
 	gens := &generations{seed: maphash.MakeSeed()}
 	a := &Authenticator{
 		store: c.Store, log: c.Log, now: c.Now, admin: adminSecret{text: c.AdminSecret},
-		gens: gens, tokens: newCache[*bearer](gens), sessions: newCache[*login](gens),
+		unwritten: tally.New(c.Log, "last-seen times were not written"),
+		gens:      gens, tokens: newCache[*bearer](gens), sessions: newCache[*login](gens),
 	}
 	a.activity.pending = newBatch()
 	if !c.Single {

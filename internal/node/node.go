@@ -97,19 +97,7 @@ func (n *Node) Start(ctx context.Context) error {
 
 // Run renews the lease until ctx ends.
 func (n *Node) Run(ctx context.Context) error {
-	tick := time.NewTicker(n.Lease / perLease)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-		if err := n.Renew(ctx); err != nil && ctx.Err() == nil {
-			n.failed.Count("renewed", "error", err)
-		}
-		n.failed.Flush()
-	}
+	return n.failed.Repeat(ctx, n.Lease/perLease, "renewed", n.Renew)
 }
 
 // Renew renews the lease, and removes nodes with a lease that ended long ago.

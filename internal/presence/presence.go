@@ -184,19 +184,7 @@ func (t *Tracker) Start(ctx context.Context) error { return t.sweep(ctx) }
 // Run repeats changes that the store refused, and sets offline the bots of crashed nodes, until ctx
 // ends.
 func (t *Tracker) Run(ctx context.Context) error {
-	tick := time.NewTicker(tickEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-		if err := t.Tick(ctx); err != nil && ctx.Err() == nil {
-			t.failed.Count("updated", "error", err)
-		}
-		t.failed.Flush()
-	}
+	return t.failed.Repeat(ctx, tickEvery, "updated", t.Tick)
 }
 
 // Tick is one iteration of Run.

@@ -73,6 +73,24 @@ func (l *Log) flush(after time.Duration) {
 	}
 }
 
+// Repeat calls do at an interval until ctx ends, and counts its failures as events of a kind. The
+// error is nil.
+func (l *Log) Repeat(ctx context.Context, interval time.Duration, kind string, do func(context.Context) error) error {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if err := do(ctx); err != nil && ctx.Err() == nil {
+			l.Count(kind, "error", err)
+		}
+		l.Flush()
+	}
+}
+
 // Run flushes regularly until ctx ends. Then it logs all events that are not logged yet.
 func (l *Log) Run(ctx context.Context) error {
 	tick := time.NewTicker(l.every / 6)
