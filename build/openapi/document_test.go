@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -24,6 +25,35 @@ func read(t *testing.T, name string) any {
 		t.Fatal(err)
 	}
 	return v
+}
+
+// The parameters of an operation have different names, which the schema of OpenAPI cannot say.
+func TestParametersAreUnique(t *testing.T) {
+	t.Parallel()
+	document := read(t, "../../api/openapi.json").(map[string]any)
+	shared := document["components"].(map[string]any)["parameters"].(map[string]any)
+	found := 0
+	for path, operations := range document["paths"].(map[string]any) {
+		for method, operation := range operations.(map[string]any) {
+			seen := map[string]bool{}
+			parameters, _ := operation.(map[string]any)["parameters"].([]any)
+			for _, p := range parameters {
+				parameter := p.(map[string]any)
+				if ref, ok := parameter["$ref"].(string); ok {
+					parameter = shared[filepath.Base(ref)].(map[string]any)
+				}
+				name := strings.ToLower(parameter["in"].(string) + " " + parameter["name"].(string))
+				if seen[name] {
+					t.Errorf("%s %s has the parameter %s twice", method, path, name)
+				}
+				seen[name] = true
+				found++
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("no parameter was found")
+	}
 }
 
 // TestDocumentIsOpenAPI validates the document against the schema of the OpenAPI Initiative

@@ -55,10 +55,15 @@ func (d *describer) parameters(b wireschema.Binding, m *protogen.Method) []*obje
 			add(f, "path", name, true, bounded(d.schemas.one(f, wireschema.Requests), f, wireschema.Requests))
 		}
 	}
+	headers := map[string]*object{}
 	for _, f := range m.Input.Fields {
 		name := string(f.Desc.Name())
 		if header := wireschema.WireOptions(f).GetHeader(); header != "" {
-			add(f, "header", header, false, obj("type", "string"))
+			if p := headers[header]; p != nil { // fields can share a header; each describes a form of it
+				p.set("description", p.text("description")+" "+d.schemas.described(obj(), f).text("description"))
+			} else {
+				headers[header] = add(f, "header", header, false, obj("type", "string"))
+			}
 		}
 		if b.HasBody || slices.Contains(b.Vars, name) || !wireschema.Textual(f) {
 			continue
