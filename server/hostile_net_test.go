@@ -4,12 +4,12 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/b2b-protocol/b2b/internal/nettest"
 )
 
 // Bodies as they arrive from the network: in chunks, cut off, announced first. Each case is the
@@ -18,7 +18,8 @@ func TestHostileNetwork(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
 	o := n.newOrg(t, "own")
-	web := httptest.NewServer(n.server.Handler())
+	var network nettest.Network
+	web := network.NewServer(n.server.Handler())
 	t.Cleanup(web.Close)
 	auth := "Host: b2b.test\r\nAuthorization: " + o.member.header.Get("Authorization") + "\r\nContent-Type: application/json\r\n"
 	send := "POST /api/send HTTP/1.1\r\n" + auth
@@ -59,7 +60,7 @@ func TestHostileNetwork(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			a := exchange(t, web.Listener.Addr().String(), x.request, name == "cut off" || name == "nothing of it came")
+			a := exchange(t, web.Listener.(*nettest.Listener), x.request, name == "cut off" || name == "nothing of it came")
 			sane(t, name, a)
 			if got := fmt.Sprintf("%d %s", a.status, a.code()); got != x.want {
 				t.Errorf("%v, want %s", a, x.want)
@@ -70,9 +71,9 @@ func TestHostileNetwork(t *testing.T) {
 
 // exchange writes a request and returns the last response; cut means that the client sends nothing
 // more.
-func exchange(t *testing.T, addr, request string, cut bool) answer {
+func exchange(t *testing.T, to *nettest.Listener, request string, cut bool) answer {
 	t.Helper()
-	conn, err := net.Dial("tcp", addr)
+	conn, err := to.Dial(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +85,7 @@ func exchange(t *testing.T, addr, request string, cut bool) answer {
 	go func() {
 		_, err := io.WriteString(conn, request)
 		if err == nil && cut { // otherwise net/http treats the client as gone
-			err = conn.(*net.TCPConn).CloseWrite()
+			err = conn.(interface{ CloseWrite() error }).CloseWrite()
 		}
 		wrote <- err
 	}()

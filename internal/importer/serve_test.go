@@ -6,10 +6,10 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
+	"github.com/b2b-protocol/b2b/internal/nettest"
 	"github.com/b2b-protocol/b2b/internal/seal"
 	"github.com/b2b-protocol/b2b/internal/store"
 	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
@@ -21,6 +21,7 @@ import (
 type site struct {
 	testing.TB
 	url      string
+	client   *http.Client
 	store    *sqlstore.Store
 	keys     *seal.Keyring
 	expected *expected
@@ -44,14 +45,14 @@ func serve(t testing.TB, to target, e *expected) *site {
 	if err := disk.Close(); err != nil {
 		t.Error(err)
 	}
-	h := httptest.NewServer(s.Handler())
+	h := (&nettest.Network{}).NewServer(s.Handler())
 	t.Cleanup(func() {
 		h.Close()
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return &site{TB: t, url: h.URL, store: s.Store(), keys: keys, expected: e, cookies: map[string]string{}}
+	return &site{TB: t, url: h.URL, client: h.Client(), store: s.Store(), keys: keys, expected: e, cookies: map[string]string{}}
 }
 
 // response is an answer of the server.
@@ -82,7 +83,7 @@ func (s *site) as(who, method, path string, body any) *response {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	s.identify(req, who)
-	res, err := http.DefaultClient.Do(req)
+	res, err := s.client.Do(req)
 	if err != nil {
 		s.Fatal(err)
 	}

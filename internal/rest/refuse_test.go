@@ -3,10 +3,10 @@ package rest_test
 import (
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
+	"github.com/b2b-protocol/b2b/internal/nettest"
 	"github.com/b2b-protocol/b2b/internal/rest"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/sdk/go/b2b/v1/b2bv1connect"
@@ -94,7 +94,8 @@ func TestBodyLimit(t *testing.T) {
 		b2bv1connect.AuthServiceLoginProcedure:          answers(&b2bv1.LoginResponse{}),
 		b2bv1connect.ThreadServiceCreateThreadProcedure: answers(&b2bv1.CreateThreadResponse{Thread: benchThread}),
 	})
-	s := httptest.NewServer(h)
+	var network nettest.Network
+	s := network.NewServer(h)
 	defer s.Close()
 	client := s.Client()
 	defer client.CloseIdleConnections()

@@ -18,6 +18,7 @@ import (
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/intake"
 	"github.com/b2b-protocol/b2b/internal/limits"
+	"github.com/b2b-protocol/b2b/internal/nettest"
 	"github.com/b2b-protocol/b2b/internal/rpc"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/sdk/go/b2b/v1/b2bv1connect"
@@ -171,7 +172,8 @@ func TestBrokenBodies(t *testing.T) {
 func TestNoRoom(t *testing.T) {
 	t.Parallel()
 	h := binding(intake.New(intake.Sizes{Share: 32 << 10, Patience: time.Millisecond}, nil))
-	url := httptest.NewServer(h)
+	var network nettest.Network
+	url := network.NewServer(h)
 	defer url.Close()
 	for name, options := range map[string][]connect.ClientOption{"connect": nil, "grpc-web": {connect.WithGRPCWeb()}, "gzip": {connect.WithSendGzip()}} {
 		threads := b2bv1connect.NewThreadServiceClient(url.Client(), url.URL, options...)

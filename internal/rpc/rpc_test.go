@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/b2b-protocol/b2b/internal/call"
+	"github.com/b2b-protocol/b2b/internal/nettest"
 	"github.com/b2b-protocol/b2b/internal/rpc"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 	"github.com/b2b-protocol/b2b/sdk/go/b2b/v1/b2bv1connect"
@@ -123,15 +124,16 @@ func serve(t *testing.T) (url string, clients map[string]*http.Client, options m
 	}
 	s := services()
 	h := rpc.New(s, s.Operations(), call.NewPipeline(known, slog.New(slog.DiscardHandler), false), call.Edge{}, nil, nil, elsewhere)
-	ts := httptest.NewUnstartedServer(h)
+	var network nettest.Network
+	ts := network.NewUnstartedServer(h)
 	ts.Config.Protocols = new(http.Protocols)
 	ts.Config.Protocols.SetHTTP1(true)
 	ts.Config.Protocols.SetUnencryptedHTTP2(true)
 	ts.Start()
 	t.Cleanup(ts.Close)
-	http2 := &http.Transport{Protocols: new(http.Protocols)}
+	http2 := &http.Transport{DialContext: network.DialContext, Protocols: new(http.Protocols)}
 	http2.Protocols.SetUnencryptedHTTP2(true)
-	http1 := &http.Transport{}
+	http1 := &http.Transport{DialContext: network.DialContext}
 	t.Cleanup(http2.CloseIdleConnections)
 	t.Cleanup(http1.CloseIdleConnections)
 	clients = map[string]*http.Client{
