@@ -101,22 +101,24 @@ func TestLostNotifications(t *testing.T) {
 // TestCrashedNodeHasCapacity: a crashed node with a free share delays a webhook by one poll.
 func TestCrashedNodeHasCapacity(t *testing.T) {
 	t.Parallel()
-	fx := newSharedFixture(t)
-	r := fx.receiver()
-	for i := range 3 {
-		fx.bot(fmt.Sprint("idle", i), r.URL, "")
-	}
-	fx.crashed("dead", time.Hour)
-	d, _ := fx.node("n1")
-	begun := fx.clock.Now()
-	fx.await("all served", 10*time.Millisecond, func() bool { return len(d.serving()) == 3 })
-	fx.bot("late", r.URL, "")
-	fx.await("one more", 10*time.Millisecond, func() bool { return len(d.serving()) == 4 })
-	fx.say("ann", "late", 1)
-	fx.receives(r, 1)
-	if passed := fx.clock.Now().Sub(begun); passed > 2*time.Second { // the clock moves while the node works
-		t.Errorf("served after %v", passed)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		fx := newFixture(t)
+		r := fx.receiver()
+		for i := range 3 {
+			fx.bot(fmt.Sprint("idle", i), r.URL, "")
+		}
+		fx.crashed("dead", time.Hour)
+		d, _ := fx.node("n1")
+		begun := fx.clock.Now()
+		fx.await("all served", 10*time.Millisecond, func() bool { return len(d.serving()) == 3 })
+		fx.bot("late", r.URL, "")
+		fx.await("one more", 10*time.Millisecond, func() bool { return len(d.serving()) == 4 })
+		fx.say("ann", "late", 1)
+		fx.receives(r, 1)
+		if passed := fx.clock.Now().Sub(begun); passed > 2*time.Second {
+			t.Errorf("served after %v", passed)
+		}
+	})
 }
 
 // TestLostResult: a lease that was taken despite an error is found by the next round.
