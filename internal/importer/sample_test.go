@@ -142,7 +142,7 @@ func (to target) open(t testing.TB) *sqlstore.Store {
 	if url == "" {
 		url = filepath.Join(to.dir, "b2b.db")
 	}
-	s, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: url})
+	s, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: url, NoTimeouts: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,7 +45,7 @@ func places(t *testing.T, run func(t *testing.T, p *place)) {
 func (p *place) start(set string, do func(s *sqlstore.Store, keys *seal.Keyring)) (string, error) {
 	p.Helper()
 	ctx, said := p.Context(), &bytes.Buffer{}
-	s, err := sqlstore.Open(ctx, sqlstore.Config{URL: p.url})
+	s, err := sqlstore.Open(ctx, sqlstore.Config{URL: p.url, NoTimeouts: true})
 	if err != nil {
 		p.Fatal(err)
 	}

@@ -18,7 +18,7 @@ import (
 )
 
 func newSharedFixture(t *testing.T) *fixture {
-	st, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: pgtest.URL(t), Logger: slog.New(slog.DiscardHandler)})
+	st, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: pgtest.URL(t), Answer: time.Minute, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

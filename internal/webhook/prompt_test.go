@@ -41,7 +41,7 @@ func TestLostNotifications(t *testing.T) {
 			url := pgtest.URL(t)
 			var nodes []*fixture
 			for i := range 2 {
-				st, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: url, Logger: slog.New(slog.DiscardHandler)})
+				st, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: url, Answer: time.Minute, Logger: slog.New(slog.DiscardHandler)})
 				if err != nil {
 					t.Fatal(err)
 				}
