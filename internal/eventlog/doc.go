@@ -72,6 +72,10 @@
 // A membership ended while the bot was away. It gets the events of the thread up to the one that
 // says it left, and from the one that says it joined again, if it did.
 //
+// Access changed after a caller was authenticated and before its subscription began. The viewer has
+// the auth version of the caller. Under the lock of the tail, Subscribe compares it with the last
+// change of access, and returns call.ErrStale; the caller authenticates again.
+//
 // Access ended while the bot was connected. An access_changed event of the log, which no client
 // receives, ends the subscriptions of a bot that is not active ([ErrAccess]) after the visible
 // events before it. The other subscriptions concerned get an item that asks to check the

@@ -7,14 +7,8 @@ import (
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/eventlog"
 	"github.com/b2b-protocol/b2b/internal/store"
-	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
+	"github.com/b2b-protocol/b2b/internal/store/storetest/sqltest"
 )
-
-// unnoticed is a store that reports no commits, so that a hub reads new events only when a
-// subscription asks for them.
-type unnoticed struct{ *sqlstore.Store }
-
-func (unnoticed) OnCommit(func(string, []store.Event)) (remove func()) { return func() {} }
 
 // version returns the auth version of a caller that is authenticated now.
 func (fx *fixture) version() call.AuthVersion {
@@ -37,7 +31,7 @@ func TestStaleViewer(t *testing.T) {
 			fx := newFixture(t)
 			c := eventlog.Config{Store: fx.store}
 			if !notified {
-				c.Store = unnoticed{fx.store}
+				c.Store = sqltest.Unnoticed{Store: fx.store}
 			}
 			h := fx.hub(c)
 			bots := fx.bots(2)

@@ -12,14 +12,9 @@ import (
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/eventlog"
 	"github.com/b2b-protocol/b2b/internal/store"
+	"github.com/b2b-protocol/b2b/internal/store/storetest/sqltest"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
-
-// unnoticed is a store that reports no commits, so that a hub reads new events only when a
-// subscription asks for them.
-type unnoticed struct{ eventlog.Store }
-
-func (unnoticed) OnCommit(func(string, []store.Event)) (remove func()) { return func() {} }
 
 // credential authenticates one caller, until it is refused.
 type credential struct {
@@ -46,7 +41,7 @@ func (c *credential) refuse(err error) {
 // commits what ends it, and the credential is refused from then on. It returns the number of
 // events delivered and the error that ends the stream.
 func subscribeAs(t *testing.T, w *orgFixture, caller *call.Caller, refusal error, change func()) (events int, err error) {
-	hub := eventlog.New(eventlog.Config{Store: unnoticed{w.store}})
+	hub := eventlog.New(eventlog.Config{Store: sqltest.Unnoticed{Store: w.store}})
 	t.Cleanup(hub.Close)
 	deps := w.deps()
 	deps.Events, deps.Streams, deps.Heartbeat = hub, t.Context(), 20*time.Millisecond

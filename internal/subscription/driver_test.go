@@ -30,14 +30,10 @@ type fixture struct {
 	now   time.Time
 }
 
-type unnoticed struct{ *sqlstore.Store }
-
-func (unnoticed) OnCommit(func(string, []store.Event)) (remove func()) { return func() {} }
-
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	st := sqltest.Open(t, filepath.Join(t.TempDir(), "b2b.db"))
-	hub := eventlog.New(eventlog.Config{Store: unnoticed{st}})
+	hub := eventlog.New(eventlog.Config{Store: sqltest.Unnoticed{Store: st}})
 	t.Cleanup(hub.Close)
 	f := &fixture{TB: t, store: st, now: time.UnixMilli(1_000_000)}
 	f.Driver = Driver{Log: hub, Directory: st, Now: func() time.Time { return f.now }}

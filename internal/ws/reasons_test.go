@@ -7,22 +7,16 @@ import (
 	"time"
 
 	"github.com/b2b-protocol/b2b/internal/eventlog"
-	"github.com/b2b-protocol/b2b/internal/store"
 	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
+	"github.com/b2b-protocol/b2b/internal/store/storetest/sqltest"
 	"github.com/b2b-protocol/b2b/internal/ws"
 )
-
-// unnoticed is a store that reports no commits, so that a hub reads new events only when a
-// subscription asks for them.
-type unnoticed struct{ *sqlstore.Store }
-
-func (unnoticed) OnCommit(func(string, []store.Event)) (remove func()) { return func() {} }
 
 // newUnnoticed returns a fixture with a hub that learns of events only when it is asked.
 func newUnnoticed(t *testing.T, edit ...func(*ws.Config)) *fixture {
 	t.Helper()
 	return newFixture(t, append(edit, func(c *ws.Config) {
-		hub := eventlog.New(eventlog.Config{Store: unnoticed{c.Store.(*sqlstore.Store)}})
+		hub := eventlog.New(eventlog.Config{Store: sqltest.Unnoticed{Store: c.Store.(*sqlstore.Store)}})
 		t.Cleanup(hub.Close)
 		c.Hub = hub
 	})...)
