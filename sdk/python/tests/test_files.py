@@ -41,6 +41,12 @@ class FilesTest(unittest.TestCase):
                 self.assertEqual(into.getvalue(), data)
                 self.assertEqual(self.files.info(named), file)
 
+    def test_no_error_has_a_secret(self) -> None:
+        for url, token in ((URL, "sesame\nx"), (URL, "sesame é"), ("http://u:sesame@h", TOKEN), ("http://h?key=sesame", TOKEN), (URL, "")):
+            with self.assertRaises(ValueError) as caught:
+                Files(url, token).info("x")
+            self.assertNotIn("sesame", repr(caught.exception))
+
     def test_upload_begins_at_the_position_of_the_file(self) -> None:
         with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as target:
             source.write(b"head" + b"x" * 200_000)

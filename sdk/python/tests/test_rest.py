@@ -7,16 +7,21 @@ import asyncio
 import contextlib
 import importlib
 import inspect
+import io
 import json
+import logging
 import os
 import pickle
 import re
 import subprocess
 import sys
+import time
+import traceback
 import types as python_types
 import typing
 import unittest
 from contextlib import AsyncExitStack
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -234,8 +239,9 @@ class RequestTest(unittest.TestCase):
     def test_a_path_value_cannot_name_another_path(self) -> None:
         self.rest.get_bot("a/b?c#d %é..")
         self.assertEqual(self.requests[0].path, "/api/bots/a%2Fb%3Fc%23d%20%25%C3%A9..")
-        for value in ("", ".", ".."):
-            with self.assertRaises(ValueError):
+        wrong: list[Any] = ["", ".", "..", None, 5]
+        for value in wrong:
+            with self.assertRaisesRegex(ValueError, "give an id or a name"):
                 self.rest.get_bot(value)
 
     def test_a_request_has_the_fields_where_the_server_reads_them(self) -> None:
@@ -248,6 +254,15 @@ class RequestTest(unittest.TestCase):
             self.assertEqual(self.requests[1].headers, {"Last-Event-ID": "5"})
         with self.assertRaises(TypeError):
             self.rest.upload_file(b"x")
+        with self.assertRaises(ValueError):
+            self.rest.upload_file(b"x", name="x", mime_type="text/plain\r\nA: b")
+        for wrong in (float("nan"), float("inf")):
+            number: Any = wrong
+            with self.assertRaises(ValueError):
+                self.rest.create_thread(topic="x", context={"deep": [number]})
+            with self.assertRaises(ValueError):
+                self.rest.list_threads(limit=number)
+        self.assertEqual(len(self.requests), 2)
 
     def caught(self, response: httpx.Response) -> B2BError:
         self.response = response
@@ -268,12 +283,88 @@ class RequestTest(unittest.TestCase):
         self.assertEqual(proxy.body, "<h1>Bad gateway</h1>")
         newer = self.caught(httpx.Response(400, json={"error": "x", "code": "NEWER"}))
         self.assertEqual((type(newer), newer.code, newer.retryable), (B2BError, "NEWER", False))
+        self.assertTrue(self.caught(httpx.Response(503, json={"error": "x", "code": "NEWER"})).retryable)
         self.assertEqual(self.caught(httpx.Response(200, text="<h1>Log in</h1>")).message, "the response is not JSON")
+        moved = self.caught(httpx.Response(308, headers={"Location": "http://other"}))
+        self.assertEqual((moved.status, moved.message), (308, "the response is a redirect: the URL is not that of the server"))
         self.response = httpx.Response(503, json={"status": "degraded"})
         self.assertEqual(self.rest.get_health(), {"status": "degraded"})
         self.response = httpx.Response(503, json={"error": "busy", "code": "UNAVAILABLE"})
         with self.assertRaises(errors.Unavailable):
             self.rest.get_health()
+
+    def test_every_body_of_an_error_is_a_b2b_error(self) -> None:
+        for charset in ("hex", "base64", "undefined", "idna", "rot13", "utf-16", "none-such"):
+            headers = {"Content-Type": f"text/html; charset={charset}"}
+            error = self.caught(httpx.Response(502, content=b"<h1>\xff</h1>", headers=headers))
+            self.assertEqual((error.status, error.body), (502, "<h1>\ufffd</h1>"), charset)
+            self.response = httpx.Response(200, content="é".encode(), headers=headers)
+            self.assertEqual(self.rest.get_skill(), "é")
+        for body in (b"[" * 100_000, b"\xff\xfe", b"NaN", b'{"a":' + b"1" * 5_000 + b"}", b"null", b""):
+            for status in (200, 429):
+                if (status, body) != (200, b"null"):
+                    self.assertEqual(self.caught(httpx.Response(status, content=body)).status, status)
+
+    def test_the_wait_before_a_retry_is_a_number_of_seconds_or_none(self) -> None:
+        def wait_of(header: str | None, **body: object) -> float | None:
+            return self.caught(httpx.Response(429, json=body, headers={} if header is None else {"Retry-After": header})).retry_after
+
+        wrong = ("", "-5", "NaN", "Infinity", "1e999", "9" * 400, "0x10", "1_0", "soon", "Wed, 99 Oct 2015 07:28:00 GMT", "GMT", " GMT")
+        for header in wrong:
+            self.assertIsNone(wait_of(header), header)
+        for header, want in (("7", 7), ("1.5", 1.5), ("0", 0), ("Wed, 21 Oct 2015 07:28:00 GMT", 0)):
+            self.assertEqual(wait_of(header), want)
+        wait = wait_of(formatdate(time.time() + 3600, usegmt=True))
+        assert wait is not None
+        self.assertTrue(3000 < wait <= 3600, wait)
+        self.assertEqual(wait_of("9", retry_after=3), 3)
+        for value in (-3, True, "3", None, 10**400):
+            self.assertEqual(wait_of("9", retry_after=value), 9, value)
+
+    def test_no_error_log_or_repr_has_a_secret(self) -> None:
+        log = io.StringIO()
+        handler = logging.StreamHandler(log)
+        root = logging.getLogger()
+        level = root.level
+        root.addHandler(handler)
+        root.setLevel(logging.DEBUG)
+        self.addCleanup(root.setLevel, level)
+        self.addCleanup(root.removeHandler, handler)
+        secret = "sesame"
+
+        def check(call: Any, *arguments: Any, **named: Any) -> None:
+            with self.assertRaises(ValueError) as caught:
+                call(*arguments, **named)
+            error = caught.exception
+            self.assertNotIn(secret, "".join(traceback.format_exception(error)) + repr(error) + repr(error.__context__))
+
+        for kind in (HttpTransport, AsyncHttpTransport):
+            for end in ("\n", "\r\nA: b", " é", "\u0100"):
+                check(kind, URL, secret + end)
+            check(kind, URL, "")
+            for url in ("http://u:{}@h", "http://{}@h", "http://u:{}@:x", "http://u:{}", "ftp://u:{}@h", "http://h/?key={}", "http://h/#{}"):
+                check(kind, url.format(secret))
+        with HttpTransport(URL, TOKEN) as transport:
+            rest = Rest(transport)
+            for value in (f"a={secret}\nb", f"a={secret} é", f"{secret} "):
+                check(rest.get_me, headers={"Cookie": value})
+            check(lambda: rest.subscribe(cursor=f"{secret}\nb").__enter__())
+            self.assertNotIn(TOKEN, repr(transport) + repr(rest))
+        self.rest.login(type="bot", token=secret, headers={"Cookie": secret})
+        self.rest.upload_file(secret.encode(), name="x")
+        self.assertEqual(len(self.requests), 2)
+        self.assertNotIn(secret, repr(self.requests) + repr(self.requests[1].form))
+        self.assertNotIn(secret, log.getvalue())
+
+    def test_a_timeout_is_a_number_of_seconds(self) -> None:
+        for wrong in (float("nan"), -1.0):
+            with self.assertRaises(ValueError):
+                HttpTransport(URL, timeout=wrong)
+            with HttpTransport(URL, TOKEN) as transport, self.assertRaisesRegex(ValueError, "the timeout"):
+                Rest(transport).get_me(timeout=wrong)
+        for seconds in (0, float("inf"), 2.0**31, 1e12):
+            with HttpTransport(URL, TOKEN, timeout=seconds) as transport:
+                Rest(transport).get_me()
 
     def test_a_transport_sends_its_token_org_and_base_path(self) -> None:
         seen: list[httpx.Request] = []
@@ -285,10 +376,11 @@ class RequestTest(unittest.TestCase):
         client = httpx.Client(transport=httpx.MockTransport(respond))
         with HttpTransport("http://h/hub//", "t", org_id="o", timeout=0, client=client) as transport:
             Rest(transport).get_bot("a/b")
-        self.assertEqual(str(seen[0].url), "http://h/hub/api/bots/a%2Fb")
+            Rest(HttpTransport(" http://h/hub \n", client=client)).get_bot("a/b")
+        self.assertEqual([str(request.url) for request in seen], 2 * ["http://h/hub/api/bots/a%2Fb"])
         self.assertEqual((seen[0].headers["Authorization"], seen[0].headers["X-Org-Id"]), ("Bearer t", "o"))
         self.assertFalse(client.is_closed)
-        for wrong in ("", "localhost:4800", "ftp://localhost"):
+        for wrong in ("", "localhost:4800", "ftp://localhost", "http://[::1"):
             with self.assertRaises(ValueError):
                 HttpTransport(wrong)
 

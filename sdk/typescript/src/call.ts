@@ -12,7 +12,7 @@ type Headers = Record<string, string | undefined>;
 export function path(texts: TemplateStringsArray, ...values: string[]): string {
   return texts.reduce((left, right, i) => {
     const value = values[i - 1]!;
-    if (/^\.{0,2}$/.test(value)) {
+    if (typeof value !== "string" || /^\.{0,2}$/.test(value)) {
       throw new TypeError(`${left} cannot be followed by ${JSON.stringify(value)}: give an id or a name`);
     }
     return left + encodeURIComponent(value) + right;
@@ -24,7 +24,7 @@ export function query(method: string, path: string, fields: Fields, headers?: He
   const values = new URLSearchParams();
   for (const [name, value] of Object.entries(fields ?? {})) {
     if (value != null) {
-      values.append(name, String(value)); // lists are separated by commas
+      values.append(name, String(finite(name, value))); // lists are separated by commas
     }
   }
   return request(method, values.size > 0 ? `${path}?${values}` : path, headers);
@@ -32,7 +32,15 @@ export function query(method: string, path: string, fields: Fields, headers?: He
 
 /** Returns a request that has its fields in a JSON object. */
 export function body(method: string, path: string, fields: Fields, headers?: Headers): Draft {
-  return { ...request(method, path, { ...headers, "Content-Type": "application/json" }), body: JSON.stringify(fields ?? {}) };
+  return { ...request(method, path, { ...headers, "Content-Type": "application/json" }), body: JSON.stringify(fields ?? {}, finite) };
+}
+
+/** Refuses NaN and Infinity, which JSON writes as null. */
+function finite(name: string, value: unknown): unknown {
+  if (typeof value === "number" && !Number.isFinite(value)) {
+    throw new TypeError(`${name} cannot be ${value}`);
+  }
+  return value;
 }
 
 /** Returns a request with a form of a file. The headers of its part have its name and media type. */
@@ -85,7 +93,7 @@ export function text(transport: Transport, request: Draft, options?: CallOptions
 
 /** Sends a request whose response has no body. */
 export function none(transport: Transport, request: Draft, options?: CallOptions): Promise<void> {
-  return send(transport, request, options, () => undefined);
+  return send(transport, request, options, (response) => response.body?.cancel());
 }
 
 /** Sends a request and returns the response for the caller to read. */
@@ -105,13 +113,16 @@ async function send<T>(
   accepted: number[] = [],
 ): Promise<T> {
   const { timeout = transport.timeout ?? 30_000, signal, headers, onResponse } = options;
+  if (!(timeout >= 0)) {
+    throw new TypeError(`the timeout cannot be ${timeout}: give milliseconds, or 0 for no limit`);
+  }
   signal?.throwIfAborted();
   const controller = new AbortController();
   const cancel = () => controller.abort(signal?.reason);
   signal?.addEventListener("abort", cancel);
   const ended = () => signal?.removeEventListener("abort", cancel);
   const late = () => controller.abort(new DOMException(`no response within ${timeout} ms`, "TimeoutError"));
-  const timer = timeout > 0 ? setTimeout(late, timeout) : undefined;
+  const timer = timeout > 0 && timeout < 2 ** 31 ? setTimeout(late, timeout) : undefined; // timers cannot wait longer
   let streams = false;
   try {
     const response = await transport({ ...request, headers: { ...request.headers, ...headers }, signal: controller.signal });
@@ -122,6 +133,9 @@ async function send<T>(
     const result = await read(response, ended);
     streams = request.stream === true && response.body !== null;
     return result;
+  } catch (error) {
+    controller.abort(error); // what is left of the response
+    throw error;
   } finally {
     clearTimeout(timer);
     if (!streams) {
@@ -162,17 +176,28 @@ export function errorOf(response: Response, text: string): B2BError {
   const { status, headers } = response;
   const body = parse(text);
   const code = codeOf(body);
-  const wait = Number(member(body, "retry_after", "number") ?? headers.get("Retry-After") ?? NaN);
-  const Class = (Object.hasOwn(errorClasses, code) && errorClasses[code as keyof typeof errorClasses]) || B2BError;
-  return new Class({
+  const Class = Object.hasOwn(errorClasses, code) ? errorClasses[code as keyof typeof errorClasses] : undefined;
+  const otherwise = response.ok
+    ? "the response is not JSON"
+    : headers.has("Location") || !status // browsers hide a redirect
+      ? "the response is a redirect: the URL is not that of the server"
+      : `the server responded with status ${status}`;
+  return new (Class ?? B2BError)({
     status,
     code,
-    message: (member(body, "error", "string") as string) ?? (response.ok ? "the response is not JSON" : `the server responded with status ${status}`),
+    message: (member(body, "error", "string") as string) ?? otherwise,
     hint: member(body, "hint", "string") as string | undefined,
-    retryAfter: Number.isNaN(wait) ? undefined : wait,
-    retryable: code ? retryableCodes.includes(code) : [429, 502, 503, 504].includes(status),
+    retryAfter: seconds(member(body, "retry_after", "number")) ?? seconds(headers.get("Retry-After")),
+    retryable: Class ? retryableCodes.includes(code) : [429, 502, 503, 504].includes(status),
     body: body ?? text,
   });
+}
+
+/** Returns the seconds of a wait that a number, its text or an HTTP date gives; undefined for others. */
+function seconds(given: unknown): number | undefined {
+  const text = String(given);
+  const wait = / GMT$/.test(text) ? Math.max(0, (Date.parse(text) - Date.now()) / 1000) : /^[\d.]+$/.test(text) ? Number(text) : NaN;
+  return Number.isFinite(wait) ? wait : undefined;
 }
 
 function codeOf(body: unknown): string {

@@ -1,4 +1,6 @@
 // Upload and download of files over REST. It needs fetch: Node 20, Deno, Bun, browsers, workers.
+import { errorOf } from "./call.js";
+import { authorization, baseOf } from "./transport.js";
 
 /** The metadata of a file. Parts and artifacts refer to the file by its `url`. */
 export interface FileInfo {
@@ -56,10 +58,14 @@ export interface DownloadOptions {
 
 /** Uploads and downloads files of a bot's org. */
 export class Files {
-  readonly #options: FilesOptions;
+  readonly #base: string;
+  readonly #headers: Record<string, string>;
+  readonly #fetch: typeof fetch | undefined;
 
   constructor(options: FilesOptions) {
-    this.#options = options;
+    this.#base = baseOf(options.url);
+    this.#headers = authorization(options.token);
+    this.#fetch = options.fetch;
   }
 
   /** Stores data as a file. A Blob from `fs.openAsBlob` is streamed, not read into memory. */
@@ -98,17 +104,14 @@ export class Files {
   }
 
   async #call(to: string, signal: AbortSignal | undefined, init: RequestInit): Promise<Response> {
-    const headers = new Headers(init.headers);
-    if (this.#options.token !== undefined) {
-      headers.set("Authorization", `Bearer ${this.#options.token}`);
-    }
-    const send = this.#options.fetch ?? fetch;
-    const response = await send(this.#options.url.replace(/\/$/, "") + to, { ...init, headers, ...(signal && { signal }) });
+    const send = this.#fetch ?? fetch;
+    const headers = { ...init.headers, ...this.#headers } as Record<string, string>;
+    const response = await send(this.#base + to, { ...init, redirect: "manual", headers, ...(signal && { signal }) });
     if (response.ok) {
       return response;
     }
-    const body: { error?: string; code?: string; retry_after?: number } = await response.json().catch(() => ({}));
-    throw new FilesError(body.error ?? `the server responded with status ${response.status}`, response.status, body.code ?? "", body.retry_after);
+    const { message, status, code, retryAfter } = errorOf(response, await response.text());
+    throw new FilesError(message, status, code, retryAfter);
   }
 }
 

@@ -30,7 +30,7 @@ export interface Transport {
 export interface CallOptions {
   /**
    * Milliseconds for the whole call with all that its transport does, for streams until the headers
-   * of the response; 0: no limit. Default: that of the transport.
+   * of the response; 0 or Infinity: no limit. Default: that of the transport.
    */
   timeout?: number | undefined;
   /** Cancels the call. */
@@ -43,7 +43,7 @@ export interface CallOptions {
 
 /** Options of an HTTP transport. */
 export interface HttpOptions {
-  /** The base URL of the server, e.g. "http://localhost:4800". It may have a path. */
+  /** The base URL of the server, e.g. "http://localhost:4800". It may have a path, and nothing after it. */
   url: string;
   /** The primary or a scoped token of a bot. Without it, fetch authenticates with its cookies. */
   token?: string | undefined;
@@ -55,18 +55,45 @@ export interface HttpOptions {
   fetch?: typeof fetch | undefined;
 }
 
-/** Returns a transport that sends requests with fetch. */
-export function httpTransport(options: HttpOptions): Transport {
-  const base = new URL(options.url);
-  if (!/^https?:$/.test(base.protocol)) {
-    throw new TypeError(`the URL ${options.url} is not one of http or https`);
+/** Returns the base URL without slashes at its end. Errors do not quote it: it can have a password. */
+export function baseOf(url: string): string {
+  let base: URL | undefined;
+  try {
+    base = new URL(url);
+  } catch {
+    // reported below
   }
-  const root = options.url.replace(/\/+$/, "");
-  const headers = {
-    ...(options.token !== undefined && { Authorization: `Bearer ${options.token}` }),
-    ...(options.orgId && { "X-Org-Id": options.orgId }),
+  if (!base || !/^https?:$/.test(base.protocol) || base.username || base.password || base.search || base.hash) {
+    throw new TypeError("the URL must begin with http:// or https:// and have no user, query or fragment");
+  }
+  return (base.origin + base.pathname).replace(/\/+$/, "");
+}
+
+/** Returns the headers that authenticate with a token, if there is one. */
+export function authorization(token: string | undefined): Record<string, string> {
+  if (token == null) {
+    return {};
+  }
+  if (!/^[!-~]+$/.test(token)) {
+    throw new TypeError("the token is empty, or has a character that no token has, e.g. a line break at its end");
+  }
+  return { Authorization: `Bearer ${token}` };
+}
+
+/** Returns a transport that sends requests with fetch. It follows no redirects. */
+export function httpTransport(options: HttpOptions): Transport {
+  const root = baseOf(options.url);
+  const common = { ...authorization(options.token), ...(options.orgId && { "X-Org-Id": options.orgId }) };
+  const transport = async ({ path, stream: _, ...request }: TransportRequest) => {
+    const headers: Record<string, string> = { ...common, ...request.headers };
+    for (const name in headers) {
+      // fetch would quote the value, which can be a secret.
+      if (/[^\t -~\x80-\xff]/.test(String(headers[name]).trim())) {
+        throw new TypeError(`the header ${name} has a character that headers cannot have`);
+      }
+    }
+    // A redirect would take the body to where another server says, or lose it.
+    return (options.fetch ?? fetch)(root + path, { redirect: "manual", ...request, headers });
   };
-  const transport = ({ path, stream: _, ...request }: TransportRequest) =>
-    (options.fetch ?? fetch)(root + path, { ...request, headers: { ...headers, ...request.headers } });
   return Object.assign(transport, { timeout: options.timeout });
 }

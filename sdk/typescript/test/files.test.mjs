@@ -62,6 +62,10 @@ test("errors have a code", async () => {
   await assert.rejects(files.info("../../api/me"), { status: 404, code: "NOT_FOUND" });
   await assert.rejects(new Files({ url }).info(first.id), { status: 401, code: "AUTH_REQUIRED" });
   await assert.rejects(new Files({ url, fetch: async () => new Response("<html>", { status: 502 }) }).info("x"), { status: 502, code: "" });
+  for (const [body, message] of [["null", "the server responded with status 429"], ['{"error":5,"retry_after":-1}', "the server responded with status 429"]]) {
+    const failed = new Files({ url, fetch: async () => new Response(body, { status: 429, headers: { "Retry-After": "9" } }) }).info("x");
+    await assert.rejects(failed, { name: "FilesError", message, status: 429, code: "", retryAfter: 9 });
+  }
   await assert.rejects(files.download(first.id, { signal: AbortSignal.abort() }), { name: "AbortError" });
 });
 

@@ -10,6 +10,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
+import { inspect } from "node:util";
 
 const { B2B_URL: url, B2B_TOKEN: token, B2B_ADMIN_SECRET: secret, B2B_SDK: sdk } = process.env;
 const load = (name) => import(pathToFileURL(join(sdk, name)));
@@ -156,7 +157,7 @@ test("a path value cannot name another path", async () => {
   const rest = new Rest(async (request) => (paths.push(request.path), Response.json({})));
   await rest.getBot("a/b?c#d %é..");
   assert.deepEqual(paths, ["/api/bots/a%2Fb%3Fc%23d%20%25%C3%A9.."]);
-  for (const value of ["", ".", ".."]) {
+  for (const value of ["", ".", "..", undefined, null, 5]) {
     await assert.rejects(rest.getBot(value), TypeError);
   }
 });
@@ -174,6 +175,11 @@ test("a request has the fields where the server reads them", async () => {
   await rest.subscribe({ types: ["message", "bot_online"], cursor: "5", thread_ids: undefined });
   assert.deepEqual({ ...requests[2], signal }, { method: "GET", path: "/api/events?types=message%2Cbot_online", headers: { "Last-Event-ID": "5" }, stream: true, signal });
   await assert.rejects(rest.uploadFile(new Blob(["x"])), TypeError);
+  for (const wrong of [NaN, Infinity]) { // JSON would have null
+    await assert.rejects(rest.createThread({ topic: "x", context: { deep: [wrong] } }), TypeError);
+    await assert.rejects(rest.listThreads({ limit: wrong }), TypeError);
+  }
+  assert.equal(requests.length, 3);
 });
 
 test("an error response is an error of the catalogue, or a B2BError", async () => {
@@ -189,9 +195,103 @@ test("an error response is an error of the catalogue, or a B2BError", async () =
   const newer = await caught(respond('{"error":"x","code":"toString"}', { status: 400 }));
   assert.deepEqual([newer.constructor, newer.code, newer.retryable], [B2BError, "toString", false]);
   assert.equal((await caught(respond("<h1>Log in</h1>"))).message, "the response is not JSON");
+  assert.equal((await caught(respond('{"error":"x","code":"NEWER"}', { status: 503 }))).retryable, true);
   const degraded = respond('{"status":"degraded"}', { status: 503 });
   assert.deepEqual(await degraded.getHealth(), { status: "degraded" });
   await assert.rejects(respond('{"error":"busy","code":"UNAVAILABLE"}', { status: 503 }).getHealth(), root.Unavailable);
+});
+
+test("the wait before a retry is a number of seconds, or undefined", async () => {
+  const waitOf = (body, header) =>
+    new Rest(async () => new Response(body, { status: 429, headers: header === undefined ? {} : { "Retry-After": header } })).getMe().catch((error) => error.retryAfter);
+  for (const [header, want] of [["7", 7], ["1.5", 1.5], ["0", 0], ["", undefined], ["-5", undefined], ["NaN", undefined], ["Infinity", undefined], ["1e999", undefined], ["9".repeat(400), undefined], ["0x10", undefined], ["soon", undefined], ["Wed, 21 Oct 2015 07:28:00 GMT", 0]]) {
+    assert.equal(await waitOf("", header), want, header);
+  }
+  const wait = await waitOf("", new Date(Date.now() + 3_600_000).toUTCString());
+  assert.ok(wait > 3_000 && wait <= 3_600, wait);
+  for (const [body, want] of [["3", 3], ["-3", 9], ["1e999", 9], ["true", 9], ['"3"', 9], ["null", 9]]) {
+    assert.equal(await waitOf(`{"error":"x","code":"RATE_LIMITED","retry_after":${body}}`, "9"), want, body);
+  }
+});
+
+test("no error has a secret", async () => {
+  const texts = async (call) => {
+    try {
+      await call();
+    } catch (error) {
+      assert.ok(error instanceof TypeError, error.stack);
+      return inspect(error, { depth: 9, showHidden: true });
+    }
+    assert.fail("no error");
+  };
+  const { Files } = await load("files.js");
+  for (const Client of [(options) => new Rest(httpTransport(options)).getMe(), (options) => new Files(options).info("x")]) {
+    for (const wrong of ["", "sesame\n", "sesame\r\nA: b", "sesame é", "sesame \u0100"]) {
+      assert.doesNotMatch(await texts(() => Client({ url, token: wrong })), /sesame/);
+    }
+    for (const wrong of ["http://u:sesame@h", "http://sesame@h", "http://u:sesame@:x", "ftp://u:sesame@h", "http://h/?key=sesame", "http://h/#sesame"]) {
+      assert.doesNotMatch(await texts(() => Client({ url: wrong, token })), /sesame/);
+    }
+  }
+  const rest = new Rest(httpTransport({ url, token }));
+  assert.doesNotMatch(await texts(() => rest.getMe({}, { headers: { Cookie: "a=sesame\nb" } })), /sesame/);
+  assert.doesNotMatch(await texts(() => rest.subscribe({ cursor: "sesame\nb" })), /sesame/);
+  assert.doesNotMatch(inspect([rest, httpTransport({ url, token }), new Files({ url, token })], { depth: 9, showHidden: true }), new RegExp(token));
+});
+
+// Serves handle until use has ended.
+async function serving(handle, use) {
+  const server = createServer(handle);
+  await new Promise((done) => server.listen(0, "127.0.0.1", done));
+  try {
+    await use(`http://127.0.0.1:${server.address().port}`);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+}
+
+test("a redirect is an error, and nothing goes to where it points", async () => {
+  const seen = [];
+  await serving((request, response) => (seen.push(request.url), response.end("{}")), async (other) => {
+    let status;
+    await serving((request, response) => (request.resume(), response.writeHead(status, { Location: other + request.url }).end()), async (at) => {
+      const { Files } = await load("files.js");
+      for (status of [301, 302, 303, 307, 308]) {
+        const error = { status, message: "the response is a redirect: the URL is not that of the server" };
+        await assert.rejects(new Rest(httpTransport({ url: at, token })).login({ type: "super_admin", admin_secret: secret }), error);
+        await assert.rejects(new Rest(httpTransport({ url: at, token })).getFile("x"), error);
+        await assert.rejects(new Files({ url: at, token }).info("x"), error);
+      }
+    });
+  });
+  assert.deepEqual(seen, []);
+});
+
+test("a call that fails after the headers ends its response", async () => {
+  let closed;
+  const ended = new Promise((done) => (closed = done));
+  const never = (request, response) => (response.on("close", closed), response.writeHead(200).write("{"));
+  await serving(never, async (at) => {
+    const fail = () => {
+      throw new Error("enough");
+    };
+    await assert.rejects(new Rest(httpTransport({ url: at, timeout: 0 })).getMe({}, { onResponse: fail }), { message: "enough" });
+    let timer;
+    const late = new Promise((_, fail) => (timer = setTimeout(fail, 5_000, new Error("the response is still open"))));
+    await Promise.race([ended, late]); // before the garbage collector ends it
+    clearTimeout(timer);
+  });
+});
+
+test("a timeout is a number of milliseconds", async () => {
+  const rest = new Rest(httpTransport({ url, token }));
+  for (const wrong of [NaN, -1]) {
+    await assert.rejects(rest.getMe({}, { timeout: wrong }), TypeError);
+  }
+  for (const timeout of [0, Infinity, 2 ** 31, 1e12]) {
+    await new Rest(async () => (await new Promise((done) => setTimeout(done, 20)), Response.json({}))).getMe({}, { timeout });
+  }
 });
 
 test("a call ends in time, or when it is cancelled", async () => {
@@ -228,7 +328,7 @@ test("a call ends in time, or when it is cancelled", async () => {
 
 test("a transport sends its token, org and base path", async () => {
   const seen = [];
-  const rest = new Rest(httpTransport({ url: "http://h/hub//", token, orgId: "o", fetch: async (...args) => (seen.push(args), Response.json({})) }));
+  const rest = new Rest(httpTransport({ url: " http://h/hub// \n", token, orgId: "o", fetch: async (...args) => (seen.push(args), Response.json({})) }));
   await rest.getMe();
   assert.equal(seen[0][0], "http://h/hub/api/me");
   assert.deepEqual(seen[0][1].headers, { Authorization: `Bearer ${token}`, "X-Org-Id": "o" });

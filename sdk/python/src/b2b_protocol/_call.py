@@ -1,10 +1,14 @@
 """What the generated operations share: how they write requests and read responses."""
 
 import json
+import math
 import os
+import re
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
+from email.utils import parsedate_to_datetime
 from typing import Any, BinaryIO
 from urllib.parse import quote, urlencode
 
@@ -20,7 +24,7 @@ OnResponse = Callable[[httpx.Response], object]
 def path(form: str, *values: str) -> str:
     """Returns a path with encoded values. A value that would name another path is refused."""
     for value in values:
-        if value in ("", ".", ".."):
+        if not isinstance(value, str) or value in ("", ".", ".."):
             raise ValueError(f"the path {form} cannot have {value!r}: give an id or a name")
     return form.format(*(quote(value, safe="") for value in values))
 
@@ -28,8 +32,15 @@ def path(form: str, *values: str) -> str:
 def query(method: str, path: str, fields: Mapping[str, object], in_headers: Mapping[str, str] | None = None) -> Request:
     """Returns a request that has its fields in the query, or in the headers that in_headers names."""
     headers, others = _split(fields, in_headers)
-    values = [(name, ",".join(map(str, v)) if isinstance(v, list) else str(v)) for name, v in others.items() if v is not None]
+    values = [(name, ",".join(map(str, v)) if isinstance(v, list) else _word(name, v)) for name, v in others.items() if v is not None]
     return Request(method=method, path=f"{path}?{urlencode(values)}" if values else path, headers=headers)
+
+
+def _word(name: str, value: object) -> str:
+    """Returns a value as JSON writes it, without quotes. NaN and infinity are refused, as in a body."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{name} cannot be {value}")
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def body(method: str, path: str, fields: Mapping[str, object], in_headers: Mapping[str, str] | None = None) -> Request:
@@ -43,6 +54,8 @@ def form(method: str, path: str, file: bytes | BinaryIO, fields: Mapping[str, ob
     """Returns a request with a form of a file. The headers of its part have its name and media type."""
     texts = {key: str(value) for key, value in fields.items() if value is not None}
     mime_type = texts.pop("mime_type", "text/plain")
+    if not re.fullmatch("[ -~]+", mime_type):
+        raise ValueError("the field mime_type has a character that a media type cannot have")
     named = getattr(file, "name", None)
     name = texts.pop("name", os.path.basename(named) if isinstance(named, str) else None)
     if name is None:
@@ -70,16 +83,22 @@ def error_of(response: httpx.Response) -> B2BError:
     details = body if isinstance(body, dict) else {}
     code, message, hint = (v if isinstance(v, str) else None for v in (details.get("code"), details.get("error"), details.get("hint")))
     if message is None:
-        message = "the response is not JSON" if response.is_success else f"the server responded with status {response.status_code}"
-    retryable = code in RETRYABLE_CODES if code else response.status_code in (429, 502, 503, 504)
+        message = f"the server responded with status {response.status_code}"
+        if response.is_success:
+            message = "the response is not JSON"
+        elif "Location" in response.headers:
+            message = "the response is a redirect: the URL is not that of the server"
+    retryable = code in RETRYABLE_CODES if code in ERROR_CLASSES else response.status_code in (429, 502, 503, 504)
+    wait = details.get("retry_after")
+    wait = _seconds(wait) if isinstance(wait, int | float) else None
     return ERROR_CLASSES.get(code or "", B2BError)(
         message,
         status=response.status_code,
         code=code or "",
         hint=hint,
-        retry_after=_seconds(details.get("retry_after", response.headers.get("Retry-After"))),
+        retry_after=_seconds(response.headers.get("Retry-After")) if wait is None else wait,
         retryable=retryable,
-        body=response.text if body is _NO_JSON else body,
+        body=_text_of(response) if body is _NO_JSON else body,
     )
 
 
@@ -88,16 +107,33 @@ _NO_JSON = object()
 
 def _parsed(response: httpx.Response) -> Any:
     try:
-        return json.loads(response.content)
-    except ValueError:
+        return json.loads(response.content, parse_constant=_refuse)
+    except (ValueError, RecursionError):
         return _NO_JSON
 
 
-def _seconds(value: object) -> float | None:
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _text_of(response: httpx.Response) -> str:
+    """Returns the body as text. It is UTF-8, whatever a header says: others can make httpx fail."""
+    return response.content.decode("utf-8", "replace")
+
+
+def _seconds(given: object) -> float | None:
+    """Returns the seconds of a wait that a number, its text or an HTTP date gives; None for others."""
+    text = str(given)
     try:
-        return float(value) if isinstance(value, int | float | str) else None
-    except ValueError:
+        if re.fullmatch("[0-9.]+", text):
+            wait = float(text)
+        elif text.endswith(" GMT"):
+            wait = max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+        else:
+            return None
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
+    return wait if math.isfinite(wait) else None
 
 
 def _with(request: Request, timeout: float | None, headers: Mapping[str, str] | None, stream: bool = False) -> Request:
@@ -137,7 +173,7 @@ class Caller:
         return _value(self._send(request, timeout, headers, on_response, *accepted))
 
     def _text(self, request: Request, timeout: float | None, headers: Mapping[str, str] | None, on_response: OnResponse | None) -> str:
-        return self._send(request, timeout, headers, on_response).text
+        return _text_of(self._send(request, timeout, headers, on_response))
 
     def _none(self, request: Request, timeout: float | None, headers: Mapping[str, str] | None, on_response: OnResponse | None) -> None:
         self._send(request, timeout, headers, on_response)
@@ -174,7 +210,7 @@ class AsyncCaller:
     async def _text(
         self, request: Request, timeout: float | None, headers: Mapping[str, str] | None, on_response: OnResponse | None
     ) -> str:
-        return (await self._send(request, timeout, headers, on_response)).text
+        return _text_of(await self._send(request, timeout, headers, on_response))
 
     async def _none(
         self, request: Request, timeout: float | None, headers: Mapping[str, str] | None, on_response: OnResponse | None

@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 from connectrpc.errors import ConnectError
 
+from ._http import authorization, base_of
 from .gen.b2b.v1.error_pb import ErrorDetail
 from .gen.b2b.v1.file_connect import FileServiceClientSync
 from .gen.b2b.v1.file_pb import File, GetFileInfoRequest, GetFileRequest, UploadFileRequest
@@ -22,8 +23,8 @@ class Files:
 
     def __init__(self, url: str, token: str) -> None:
         """url is the base URL of the server, token the primary or a scoped token of a bot."""
-        self._client = FileServiceClientSync(url.rstrip("/"))
-        self._headers = {"authorization": f"Bearer {token}"}
+        self._client = FileServiceClientSync(base_of(url))
+        self._headers = {"authorization": authorization(token)}
 
     def upload(self, data: bytes | BinaryIO, name: str, mime_type: str = "text/plain", request_id: str | None = None) -> File:
         """Stores bytes, or a binary file from its current position, under a name.

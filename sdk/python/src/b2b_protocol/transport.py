@@ -1,12 +1,14 @@
 """Requests over HTTP."""
 
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Any, BinaryIO, Protocol, Self
 
 import httpx
+
+from ._http import authorization, base_of, check_header, limit_of
 
 DEFAULT_TIMEOUT = 30.0
 """The number of seconds that a transport waits for the server."""
@@ -17,25 +19,25 @@ class Form:
     """A form with a file."""
 
     texts: Mapping[str, str]
-    file: bytes | BinaryIO
+    file: bytes | BinaryIO = field(repr=False)
     name: str
     mime_type: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A request of an operation."""
+    """A request of an operation. Its repr has no headers and no body, which can have secrets."""
 
     method: str
     path: str
     """The path with the query, from "/" on. It is appended to the base URL of the server."""
-    headers: Mapping[str, str]
-    content: bytes | None = None
-    form: Form | None = None
+    headers: Mapping[str, str] = field(repr=False)
+    content: bytes | None = field(default=None, repr=False)
+    form: Form | None = field(default=None, repr=False)
     stream: bool = False
     """The response is a stream: the transport returns it open, before its body is read."""
     timeout: float | None = None
-    """Seconds; None: those of the transport; 0: no limit."""
+    """Seconds; None: those of the transport; 0 or infinity: no limit."""
 
 
 class Transport(Protocol):
@@ -58,13 +60,12 @@ class _Http:
     """What both HTTP transports share."""
 
     def __init__(self, url: str, token: str | None, org_id: str | None, timeout: float) -> None:
-        if httpx.URL(url).scheme not in ("http", "https") or not httpx.URL(url).host:
-            raise ValueError(f"the URL {url!r} is not one of http or https")
-        self._url = url.rstrip("/")
+        self._url = base_of(url)
         self._timeout = timeout
+        limit_of(timeout)
         self._headers: dict[str, str] = {}
         if token is not None:
-            self._headers["Authorization"] = f"Bearer {token}"
+            self._headers["Authorization"] = authorization(token)
         if org_id:
             self._headers["X-Org-Id"] = org_id
 
@@ -77,7 +78,9 @@ class _Http:
         elif request.content is not None:
             about["content"] = request.content
         headers = {**self._headers, **request.headers}
-        return client.build_request(request.method, self._url + request.path, headers=headers, timeout=seconds or None, **about)
+        for name, value in headers.items():
+            check_header(name, value)
+        return client.build_request(request.method, self._url + request.path, headers=headers, timeout=limit_of(seconds), **about)
 
 
 def _no_cookies() -> CookieJar:
@@ -88,10 +91,11 @@ def _no_cookies() -> CookieJar:
 class HttpTransport(_Http):
     """Sends requests with httpx. It is safe to use from several threads.
 
-    url is the base URL of the server and may have a path. token is the primary or a scoped
+    url is the base URL of the server; it may have a path, and nothing after it. token is the primary or a scoped
     token of a bot. org_id is the org that the caller expects to act in. timeout is the number
-    of seconds to wait for the server at a time; 0 means no limit. With a client, its settings
-    apply, and it stays open. Exceptions of httpx say that the server was not reached in time.
+    of seconds to wait for the server at a time; 0 means no limit. Without a client, proxies of
+    the environment are used and no redirect is followed. With a client, its settings apply, and
+    it stays open. Exceptions of httpx say that the server was not reached in time.
     """
 
     def __init__(
