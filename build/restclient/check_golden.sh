@@ -17,7 +17,7 @@ cp -r $tests/typescript/rest "$folder/src/gen"
 cp $tests/use.ts "$folder/src"
 node_modules/@b2b-protocol/sdk/node_modules/.bin/tsc --project "$folder" --noEmit
 
-cp sdk/python/src/b2b_protocol/{__init__,_call,_error,errors,transport,types}.py sdk/python/src/b2b_protocol/py.typed "$folder/b2b_protocol"
+cp sdk/python/src/b2b_protocol/{__init__,_call,_error,_http,errors,transport,types}.py sdk/python/src/b2b_protocol/py.typed "$folder/b2b_protocol"
 cp -r $tests/python/rest "$folder/b2b_protocol/gen"
 touch "$folder/b2b_protocol/gen/__init__.py"
 cp $tests/use.py "$folder"
