@@ -1,17 +1,20 @@
 package webhook
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/b2b-protocol/b2b/internal/nettest"
 	"github.com/b2b-protocol/b2b/internal/webhookurl"
 )
 
@@ -47,6 +50,20 @@ func connectionTo(t testing.TB, s *httptest.Server, timeout time.Duration) *conn
 	own := newSender(webhookurl.Policy{Allow: here(t)}, "test", timeout)
 	if s.TLS != nil {
 		own.dialers["https"] = encrypted(own.dialers["http"], s.Client().Transport.(*http.Transport).TLSClientConfig)
+	}
+	conn := own.connection(s.URL, newSigner("hush"))
+	t.Cleanup(conn.close)
+	return conn
+}
+
+// toRaw returns a connection, in memory, to a receiver that responds with some bytes: see raw.
+func toRaw(t *testing.T, response string, timeout time.Duration) *connection {
+	t.Helper()
+	var network nettest.Network
+	s := raw(t, &network, response)
+	own := newSender(webhookurl.Policy{}, "test", timeout)
+	own.dialers["http"] = func(ctx context.Context, to *url.URL) (net.Conn, error) {
+		return network.DialContext(ctx, "tcp", to.Host)
 	}
 	conn := own.connection(s.URL, newSigner("hush"))
 	t.Cleanup(conn.close)
@@ -141,9 +158,9 @@ func TestIdleConnectionIsClosed(t *testing.T) {
 
 // raw returns a receiver that reads the head of each request and responds with some bytes. It does
 // not read the rest, and leaves the connection open.
-func raw(t *testing.T, response string) *httptest.Server {
+func raw(t *testing.T, network *nettest.Network, response string) *httptest.Server {
 	done := make(chan struct{})
-	s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+	s := network.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
 		conn, _, err := http.NewResponseController(rw).Hijack()
 		if err != nil {
 			t.Error(err)
@@ -178,7 +195,7 @@ func TestInterimResponses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := connectionTo(t, raw(t, c.response), 5*time.Second).posts(t, "{}"); got != c.want {
+			if got := toRaw(t, c.response, 5*time.Second).posts(t, "{}"); got != c.want {
 				t.Errorf("%+v, want %+v", got, c.want)
 			}
 		})
@@ -199,13 +216,15 @@ func TestEarlyResponse(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			conn := connectionTo(t, raw(t, c.response), time.Second)
-			if got := conn.posts(t, c.body); got != c.want {
-				t.Errorf("%+v, want %+v", got, c.want)
-			}
-			if conn.conn != nil {
-				t.Error("the connection was kept")
-			}
+			synctest.Test(t, func(t *testing.T) {
+				conn := toRaw(t, c.response, time.Second)
+				if got := conn.posts(t, c.body); got != c.want {
+					t.Errorf("%+v, want %+v", got, c.want)
+				}
+				if conn.conn != nil {
+					t.Error("the connection was kept")
+				}
+			})
 		})
 	}
 }
@@ -220,7 +239,7 @@ func TestSurplusBytes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			conn := connectionTo(t, raw(t, response), 3*time.Second)
+			conn := toRaw(t, response, 3*time.Second)
 			if got := conn.posts(t, "{}"); got.reason != "" {
 				t.Errorf("%+v", got)
 			}
