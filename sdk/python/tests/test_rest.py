@@ -15,6 +15,7 @@ import pickle
 import re
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 import types as python_types
@@ -256,6 +257,10 @@ class RequestTest(unittest.TestCase):
             self.rest.upload_file(b"x")
         with self.assertRaises(ValueError):
             self.rest.upload_file(b"x", name="x", mime_type="text/plain\r\nA: b")
+        others: list[Any] = ["report.csv", io.StringIO("x"), None]
+        for other in others:
+            with self.assertRaisesRegex(TypeError, "the file is a "):
+                self.rest.upload_file(other, name="x")
         for wrong in (float("nan"), float("inf")):
             number: Any = wrong
             with self.assertRaises(ValueError):
@@ -263,6 +268,16 @@ class RequestTest(unittest.TestCase):
             with self.assertRaises(ValueError):
                 self.rest.list_threads(limit=number)
         self.assertEqual(len(self.requests), 2)
+        several: Any = (3, 4)
+        self.rest.update_thread("t", expected_revisions=several)
+        self.assertEqual(self.requests[2].headers["If-Match"], '"3", "4"')
+        with self.rest.subscribe(types=several):
+            self.assertEqual(self.requests[3].path, "/api/events?types=3%2C4")
+        data: Any = bytearray(b"x")
+        self.rest.upload_file(data, name="x")
+        form = self.requests[4].form
+        assert form is not None
+        self.assertEqual(form.file, b"x")
 
     def caught(self, response: httpx.Response) -> B2BError:
         self.response = response
@@ -383,6 +398,36 @@ class RequestTest(unittest.TestCase):
         for wrong in ("", "localhost:4800", "ftp://localhost", "http://[::1"):
             with self.assertRaises(ValueError):
                 HttpTransport(wrong)
+
+    def test_a_file_is_sent_from_its_position(self) -> None:
+        bodies: list[tuple[bytes, str | None]] = []
+
+        def respond(request: httpx.Request) -> httpx.Response:
+            bodies.append((request.read(), request.headers.get("Content-Length")))
+            return httpx.Response(200, json={})
+
+        client = httpx.Client(transport=httpx.MockTransport(respond))
+        transport = HttpTransport("http://h", client=client)
+
+        def twice(request: Request) -> httpx.Response:
+            transport(request)
+            return transport(request)
+
+        with tempfile.TemporaryFile() as file:
+            for source in (io.BytesIO(), file):
+                source.write(b"head" + b"x" * 200_000)
+                source.seek(4)
+                Rest(twice).upload_file(source, name="x")
+        self.assertEqual(len(bodies), 4)
+        for body, length in bodies:
+            self.assertIn(b"\r\n\r\n" + b"x" * 200_000 + b"\r\n--", body)
+            self.assertEqual(length, str(len(body)))
+        read, write = os.pipe()
+        with open(write, "wb") as target:
+            target.write(b"piped")
+        with open(read, "rb") as pipe:
+            Rest(transport).upload_file(pipe, name="x")
+        self.assertIn(b"\r\n\r\npiped\r\n--", bodies[4][0])
 
     def test_a_login_does_not_change_who_later_calls_come_from(self) -> None:
         with HttpTransport(URL) as transport:

@@ -21,8 +21,11 @@ export class B2BError extends Error {
   readonly retryAfter: number | undefined;
   /** Whether the same call can succeed later without being changed. */
   readonly retryable: boolean;
-  /** The body of the response: its JSON, with the further keys of some codes, or its text. */
-  readonly body: unknown;
+  /**
+   * The body of the response: its JSON, with the further keys of some codes, or its text. It is not
+   * enumerable, so that logs do not have it: one that was cut off can have a token.
+   */
+  declare readonly body: unknown;
 
   constructor(details: ErrorDetails) {
     super(details.message);
@@ -31,7 +34,7 @@ export class B2BError extends Error {
     this.hint = details.hint;
     this.retryAfter = details.retryAfter;
     this.retryable = details.retryable;
-    this.body = details.body;
+    Object.defineProperty(this, "body", { value: details.body });
     // The name of the class is not used since minifiers change it.
     this.name = details.code.toLowerCase().replace(/(?:^|_)(.)/g, (_, c: string) => c.toUpperCase()) || "B2BError";
   }

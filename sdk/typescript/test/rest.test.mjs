@@ -187,7 +187,7 @@ test("an error response is an error of the catalogue, or a B2BError", async () =
   const caught = (rest) => rest.getMe().then(() => assert.fail("no error"), (error) => error);
   const limited = await caught(respond('{"error":"slow down","code":"RATE_LIMITED","hint":"wait","retry_after":3,"more":1}', { status: 429 }));
   assert.ok(limited instanceof root.RateLimited && limited instanceof Error);
-  assert.deepEqual({ ...limited }, { status: 429, code: "RATE_LIMITED", hint: "wait", retryAfter: 3, retryable: true, body: { error: "slow down", code: "RATE_LIMITED", hint: "wait", retry_after: 3, more: 1 }, name: "RateLimited" });
+  assert.deepEqual({ ...limited, body: limited.body }, { status: 429, code: "RATE_LIMITED", hint: "wait", retryAfter: 3, retryable: true, body: { error: "slow down", code: "RATE_LIMITED", hint: "wait", retry_after: 3, more: 1 }, name: "RateLimited" });
   assert.equal(String(limited), "RateLimited: slow down");
   const proxy = await caught(respond("<h1>Bad gateway</h1>", { status: 502, headers: { "Retry-After": "9" } }));
   assert.equal(proxy.constructor, B2BError);
@@ -236,6 +236,10 @@ test("no error has a secret", async () => {
   const rest = new Rest(httpTransport({ url, token }));
   assert.doesNotMatch(await texts(() => rest.getMe({}, { headers: { Cookie: "a=sesame\nb" } })), /sesame/);
   assert.doesNotMatch(await texts(() => rest.subscribe({ cursor: "sesame\nb" })), /sesame/);
+  const cut = new Rest(async () => new Response('{"token":"sesame"'));
+  const error = await cut.getMe().then(() => assert.fail("no error"), (error) => error);
+  assert.equal(error.body, '{"token":"sesame"');
+  assert.doesNotMatch(inspect(error) + JSON.stringify(error), /sesame/);
   assert.doesNotMatch(inspect([rest, httpTransport({ url, token }), new Files({ url, token })], { depth: 9, showHidden: true }), new RegExp(token));
 });
 

@@ -1,5 +1,6 @@
 """What the generated operations share: how they write requests and read responses."""
 
+import io
 import json
 import math
 import os
@@ -9,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 from urllib.parse import quote, urlencode
 
 import httpx
@@ -32,7 +33,7 @@ def path(form: str, *values: str) -> str:
 def query(method: str, path: str, fields: Mapping[str, object], in_headers: Mapping[str, str] | None = None) -> Request:
     """Returns a request that has its fields in the query, or in the headers that in_headers names."""
     headers, others = _split(fields, in_headers)
-    values = [(name, ",".join(map(str, v)) if isinstance(v, list) else _word(name, v)) for name, v in others.items() if v is not None]
+    values = [(name, ",".join(map(str, v)) if isinstance(v, list | tuple) else _word(name, v)) for name, v in others.items() if v is not None]
     return Request(method=method, path=f"{path}?{urlencode(values)}" if values else path, headers=headers)
 
 
@@ -56,11 +57,38 @@ def form(method: str, path: str, file: bytes | BinaryIO, fields: Mapping[str, ob
     mime_type = texts.pop("mime_type", "text/plain")
     if not re.fullmatch("[ -~]+", mime_type):
         raise ValueError("the field mime_type has a character that a media type cannot have")
+    if isinstance(file, bytearray | memoryview):
+        file = bytes(file)
+    if not isinstance(file, bytes) and (isinstance(file, io.TextIOBase) or not hasattr(file, "read")):
+        raise TypeError(f"the file is a {type(file).__name__}: give bytes or a file that is open in binary mode")
     named = getattr(file, "name", None)
     name = texts.pop("name", os.path.basename(named) if isinstance(named, str) else None)
     if name is None:
         raise TypeError("the file has no name: give the argument name")
-    return Request(method=method, path=path, headers={}, form=Form(texts=texts, file=file, name=name, mime_type=mime_type))
+    data = file if isinstance(file, bytes) else _from_here(file)
+    return Request(method=method, path=path, headers={}, form=Form(texts=texts, file=data, name=name, mime_type=mime_type))
+
+
+def _from_here(file: BinaryIO) -> BinaryIO:
+    """Returns the rest of a file as a file of its own, since httpx reads files from their beginning."""
+    try:
+        return cast("BinaryIO", _Rest(file, file.tell()))
+    except (AttributeError, OSError):  # it has no positions, e.g. a pipe
+        return file
+
+
+class _Rest:
+    def __init__(self, file: BinaryIO, start: int) -> None:
+        self._file, self._start = file, start
+
+    def read(self, size: int = -1) -> bytes:
+        return self._file.read(size)
+
+    def tell(self) -> int:
+        return self._file.tell() - self._start
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._file.seek(offset + self._start if whence == os.SEEK_SET else offset, whence) - self._start
 
 
 def _split(fields: Mapping[str, object], in_headers: Mapping[str, str] | None) -> tuple[dict[str, str], dict[str, object]]:
@@ -72,7 +100,7 @@ def _split(fields: Mapping[str, object], in_headers: Mapping[str, str] | None) -
         if header is None:
             others[name] = value
         elif value is not None:
-            each = value if isinstance(value, list) else [value]
+            each = value if isinstance(value, list | tuple) else [value]
             values.setdefault(header, []).extend(f'"{v}"' if header == "If-Match" else str(v) for v in each)
     return {header: ", ".join(texts) for header, texts in values.items() if texts}, others
 

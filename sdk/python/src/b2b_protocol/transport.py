@@ -127,7 +127,7 @@ class HttpTransport(_Http):
 
 
 class AsyncHttpTransport(_Http):
-    """The same as HttpTransport for asyncio."""
+    """The same as HttpTransport for asyncio. One transport is for one event loop."""
 
     def __init__(
         self,
