@@ -275,9 +275,10 @@ func (s *Subscription) untilCheck(heartbeat time.Duration) time.Duration {
 	return min(heartbeat, max(left, shortest))
 }
 
-// deliver delivers events until ctx is done, which is no error, or the subscription ends.
+// deliver delivers events until ctx is done, which is no error, or the subscription ends. Next
+// looks at ctx only where it waits, and there may always be an event.
 func (s *Subscription) deliver(ctx context.Context, to Stream) error {
-	for {
+	for ctx.Err() == nil {
 		it, err := s.Next(ctx)
 		switch {
 		case isEnd(err):
@@ -291,6 +292,7 @@ func (s *Subscription) deliver(ctx context.Context, to Stream) error {
 			return err
 		}
 	}
+	return nil
 }
 
 // isEnd reports whether an error is an *End.

@@ -343,9 +343,15 @@ func TestCheck(t *testing.T) {
 type stream struct {
 	events int
 	each   func(cursor string) error
+	event  func() // nil: nothing
 }
 
-func (s *stream) Event(*eventlog.Item) error { s.events++; return nil }
+func (s *stream) Event(*eventlog.Item) error {
+	if s.events++; s.event != nil {
+		s.event()
+	}
+	return nil
+}
 
 func (s *stream) Heartbeat(cursor string) error { return s.each(cursor) }
 
@@ -394,4 +400,65 @@ func TestRunEnds(t *testing.T) {
 	if err := f.open(f.accepting()).Run(ctx, time.Hour, quiet); !errors.Is(err, context.Canceled) {
 		t.Errorf("a context that has ended: %v", err)
 	}
+}
+
+// TestRunIsNeverIdle: a stream for which there is always an event ends when its credential expires
+// (B2B-WS-030), the server stops or the client is gone.
+func TestRunIsNeverIdle(t *testing.T) {
+	t.Parallel()
+	const most = 300 // events; the stream must end before the last
+	expired := call.Errorf(b2bv1.ErrorCode_ERROR_CODE_TOKEN_EXPIRED, "expired")
+	for _, c := range []struct {
+		name string
+		want func(error) bool
+		err  error // of a check of the credential
+		stop bool  // the server stops
+		gone bool  // the client is gone
+	}{
+		{name: "expired", err: expired, want: func(err error) bool { return endsFor(err, TokenExpired) }},
+		{name: "stopping", stop: true, want: func(err error) bool { return endsFor(err, ServerStopping) }},
+		{name: "gone", gone: true, want: func(err error) bool { return errors.Is(err, context.Canceled) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			stopping, stop := context.WithCancel(t.Context())
+			ctx, leave := context.WithCancel(t.Context())
+			defer stop()
+			defer leave()
+			f.Stopping = stopping
+			credential := f.accepting()
+			if c.err != nil {
+				credential = f.refusing(c.err)
+			}
+			s := f.open(credential)
+			for range most {
+				f.news()
+			}
+			f.read(s)
+			heartbeat := time.Hour
+			if c.err != nil {
+				heartbeat = time.Millisecond
+			}
+			to := &stream{each: func(string) error { return nil }}
+			to.event = func() {
+				switch {
+				case c.stop:
+					stop()
+				case c.gone:
+					leave()
+				}
+				time.Sleep(time.Millisecond) // Sleeps: an event takes as long as the time between two checks.
+			}
+			if err := s.Run(ctx, heartbeat, to); !c.want(err) || to.events >= most {
+				t.Errorf("ended with %v after %d events", err, to.events)
+			}
+		})
+	}
+}
+
+// endsFor reports whether an error is an end for a reason.
+func endsFor(err error, r Reason) bool {
+	var e *End
+	return errors.As(err, &e) && e.Reason == r
 }
