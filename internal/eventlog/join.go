@@ -80,7 +80,8 @@ func (t *tail) join(ctx context.Context, s *Subscription) error {
 		if try < 3 {
 			t.mu.Lock()
 		}
-		if err == nil && t.err == nil && t.changed <= seen && !s.indexed {
+		_, entered := t.all[s] // Close may have been called meanwhile
+		if err == nil && t.err == nil && entered && t.changed <= seen && !s.indexed {
 			t.admit(s, rows)
 			done = true
 		}
