@@ -125,6 +125,7 @@ func edgeChecks() []Check {
 	return []Check{
 		{[]string{"B2B-HTTP-030"}, "paths of procedures are matched in any case and with a trailing slash", procedurePaths},
 		{[]string{"B2B-HTTP-032"}, "an unknown procedure has the errors of an unknown path", unknownProcedures},
+		{[]string{"B2B-HTTP-022"}, "bytes of a body that was not read are not another request", unreadBody},
 		{[]string{"B2B-HTTP-033"}, "an invalid WebSocket handshake gets a JSON error and does not consume its ticket", invalidHandshakes},
 	}
 }

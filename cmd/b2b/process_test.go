@@ -138,6 +138,17 @@ func (n *node) memory(figure string) int {
 	return kB
 }
 
+// resetPeak makes VmHWM, the peak of the memory of the process, begin anew. It does nothing on
+// systems other than Linux.
+func (n *node) resetPeak() {
+	n.t.Helper()
+	const peak = "5" // see proc(5)
+	err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", n.cmd.Process.Pid), []byte(peak), 0)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		n.t.Fatal(err)
+	}
+}
+
 func (n *node) healthy(ctx context.Context) bool {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, n.URL+"/health", nil)
 	if err != nil {

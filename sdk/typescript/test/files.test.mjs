@@ -2,7 +2,7 @@
 // the compiled SDK.
 import assert from "node:assert/strict";
 import { randomBytes, randomUUID } from "node:crypto";
-import { mkdtempSync, openAsBlob, readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, openAsBlob, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -26,8 +26,15 @@ test("a download returns the uploaded bytes", async () => {
   }
 });
 
-test("upload accepts text, buffers, files and blobs", async () => {
-  const path = join(mkdtempSync(join(tmpdir(), "b2b-")), "data.json");
+// A folder that is removed after the test.
+function folderOf(t) {
+  const folder = mkdtempSync(join(tmpdir(), "b2b-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  return folder;
+}
+
+test("upload accepts text, buffers, files and blobs", async (t) => {
+  const path = join(folderOf(t), "data.json");
   writeFileSync(path, '{"a": 1}');
   for (const [data, options, want] of [
     ["text", { name: "a" }, { name: "a", mime_type: "text/plain", size: 4 }],
@@ -75,11 +82,11 @@ test("a download fails when the connection ends too early", async () => {
   await assert.rejects((await new Files({ url, fetch: cut }).download("x")).arrayBuffer());
 });
 
-test("the example of the documentation", () => {
+test("the example of the documentation", (t) => {
   const page = readFileSync(new URL("../../../docs/use/files.md", import.meta.url), "utf8");
   const lines = [...page.matchAll(/```ts\n(.*?)```/gs)].map(([, text]) => text).filter((text) => text.includes("sdk/files"));
   assert.equal(lines.length, 1);
-  const folder = mkdtempSync(join(tmpdir(), "b2b-"));
+  const folder = folderOf(t);
   writeFileSync(join(folder, "report.csv"), "a,b\n1,2\n");
   const at = pathToFileURL(join(sdk, "files.js")).href;
   writeFileSync(join(folder, "lines.mjs"), lines[0].replace("@b2b-protocol/sdk/files", at).replace("http://localhost:4800", url));
