@@ -31,6 +31,8 @@ type Item struct {
 	Ephemeral bool
 	// Recheck asks to check the viewer's credential again: its access may have changed.
 	Recheck bool
+	// Change is the position after the change of access of a Recheck.
+	Change Position
 	// Why is the reason to send when a Recheck closes the connection; it may be empty.
 	Why string
 	// WebhookChanged informs a Viewer with Webhook that the state of its webhook in the store was

@@ -320,10 +320,11 @@ func (s *Subscription) push(it *Item) bool {
 func (i *Item) endsReplay() bool { return i.Recheck || i.last }
 
 // pushSoon makes an item that can end a replay the next to take. Of requests to check the
-// credential with the same reason, one waits. mu is held.
+// credential with the same reason, the last one waits. mu is held.
 func (s *Subscription) pushSoon(it *Item) {
-	for _, waiting := range s.soon {
+	for i, waiting := range s.soon {
 		if it.Recheck && waiting.Recheck && waiting.Why == it.Why {
+			s.soon[i] = it
 			return
 		}
 	}

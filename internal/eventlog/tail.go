@@ -391,12 +391,12 @@ func (t *tail) readAccess(ctx context.Context, st *accessState) error {
 	return nil
 }
 
-// applyAccess applies the access after the event with this seq. mu is held.
+// applyAccess applies the access after the event with this seq, which is the end. mu is held.
 //
 // A subscription that began after the event (seq <= s.since) goes on if the bot and its org are
 // active now. If one of them is not, a node has admitted the subscription from an outdated cache.
 func (t *tail) applyAccess(st *accessState, seq int64) {
-	recheck := &Item{Recheck: true, Why: st.why}
+	recheck := &Item{Recheck: true, Change: t.end, Why: st.why}
 	for s := range t.all {
 		if st.bot != "" && s.viewer.BotID != st.bot {
 			continue

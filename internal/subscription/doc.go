@@ -8,7 +8,7 @@
 // position and is then live (package eventlog).
 //
 // The credential is checked again in two cases. The log reports a change of access: Next and Poll
-// check it before they return anything else. Its time has come, or a minute or a heartbeat has
+// check it before they return anything else, with a caller that is not older than the change. Its time has come, or a minute or a heartbeat has
 // passed: the binding calls [Subscription.Check], or lets [Subscription.Run] do so. If the log has a
 // record of the change that ended a credential, Check lets the log end the subscription at that
 // place. It has no record of a credential that expired, so that subscription ends at once.

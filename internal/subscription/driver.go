@@ -31,8 +31,10 @@ type Driver struct {
 }
 
 const (
-	// maxTries bounds how often Open authenticates while the access of the org keeps changing.
+	// maxTries bounds how often a caller is authenticated while the access of the org keeps changing.
 	maxTries = 8
+	// firstPause is the first delay between two of them; each further one is twice as long.
+	firstPause = 2 * time.Millisecond
 	// tryAgain is the delay before a credential is checked again after a failure to check it.
 	tryAgain = 5 * time.Second
 	// shortest is the shortest time between two checks, against a busy loop when clocks differ.
@@ -83,11 +85,47 @@ func (d *Driver) Open(ctx context.Context, caller *call.Caller, c Credential, fr
 		case try == maxTries:
 			return nil, Of(call.ErrChangesTooOften())
 		}
+		was := caller.AuthVersion
 		if caller, err = c.Recheck(ctx); err != nil {
 			if e := RefusedAtOpening(err); e != nil {
 				return nil, e
 			}
 			return nil, with(Internal, err)
+		}
+		if caller.AuthVersion == was {
+			if err := pause(ctx, try); err != nil {
+				return nil, with(Internal, err)
+			}
+		}
+	}
+}
+
+// pause waits before the credential is checked again because the result was older than a change of
+// access that the log has. The caches of this node learn of a change a little later than readers of
+// the log: a commit can take long after readers see it.
+func pause(ctx context.Context, try int) error {
+	select {
+	case <-time.After(firstPause << (try - 1)):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// recheckAfter authenticates again, with a result that is not older than a change of access.
+func (s *Subscription) recheckAfter(ctx context.Context, change eventlog.Position) (*call.Caller, error) {
+	for try := 1; ; try++ {
+		caller, err := s.credential.Recheck(ctx)
+		switch {
+		case err != nil:
+			return nil, err
+		case caller.AuthVersion == (call.AuthVersion{}), caller.AuthVersion.Epoch != change.Epoch, caller.AuthVersion.Access >= change.Seq:
+			return caller, nil
+		case try == maxTries:
+			return nil, call.ErrChangesTooOften()
+		}
+		if err := pause(ctx, try); err != nil {
+			return nil, err
 		}
 	}
 }
@@ -145,7 +183,7 @@ func (s *Subscription) checkAsked(ctx context.Context) error {
 	if s.asked == nil {
 		return nil
 	}
-	caller, err := s.credential.Recheck(ctx)
+	caller, err := s.recheckAfter(ctx, s.asked.Change)
 	if err != nil && ctx.Err() != nil {
 		return ctx.Err()
 	}

@@ -462,3 +462,42 @@ func endsFor(err error, r Reason) bool {
 	var e *End
 	return errors.As(err, &e) && e.Reason == r
 }
+
+// TestRecheckOfCache: a caller from a cache that has not learned of a change of access neither ends
+// the opening of a subscription, nor is it the answer to that change.
+func TestRecheckOfCache(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	old := f.caller()
+	late := func(c *credential, then func(context.Context) (*call.Caller, error)) *credential {
+		c.recheck = func(ctx context.Context) (*call.Caller, error) {
+			if c.times < 4 {
+				return old, nil
+			}
+			return then(ctx)
+		}
+		return c
+	}
+	revoked := late(&credential{}, f.refusing(errRevoked).recheck)
+	s := f.open(revoked)
+	f.credential("")
+	f.news()
+	f.read(s)
+	if text, e := f.next(s); e == nil || e.Reason != TokenRevoked || revoked.times != 4 {
+		t.Errorf("ended with %q, %v after %d checks", text, e, revoked.times)
+	}
+	accepted := late(&credential{}, f.accepting().recheck)
+	s, err := f.Open(t.Context(), old, accepted, nil, eventlog.Filter{})
+	if err != nil || accepted.times != 4 {
+		t.Fatalf("opening: %v after %d checks", err, accepted.times)
+	}
+	s.Close()
+	never := &credential{recheck: func(context.Context) (*call.Caller, error) { return old, nil }}
+	old = f.caller()
+	s = f.open(never)
+	f.credential("")
+	f.read(s)
+	if text, e := f.next(s); e == nil || e.Reason != Internal || never.times != maxTries {
+		t.Errorf("a cache that never learns: %q, %v after %d checks", text, e, never.times)
+	}
+}
