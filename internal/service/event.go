@@ -28,7 +28,9 @@ type eventReads interface {
 }
 
 func newEventService(c *core, reads eventReads) *eventService {
-	return &eventService{core: c, reads: reads, driver: subscription.Driver{Log: c.Events, Directory: reads, Now: c.Now, Stopping: c.Streams}}
+	return &eventService{core: c, reads: reads, driver: subscription.Driver{
+		Log: c.Events, Directory: reads, Now: c.Now, Forget: func(org string) { c.Access.Forget(org) }, Stopping: c.Streams,
+	}}
 }
 
 func viewer(c *call.Caller) eventlog.Viewer {

@@ -22,19 +22,18 @@ type Credential interface {
 	Recheck(ctx context.Context) (*call.Caller, error)
 }
 
-// Driver opens subscriptions. Log, Directory and Now are required.
+// Driver opens subscriptions. Everything but Stopping is required.
 type Driver struct {
 	Log       Log
 	Directory Directory
 	Now       func() time.Time
-	Stopping  context.Context // ends the subscriptions that Run serves; nil: never
+	Forget    func(org string) // drops the cached callers of an org
+	Stopping  context.Context  // ends the subscriptions that Run serves; nil: never
 }
 
 const (
-	// maxTries bounds how often a caller is authenticated while the access of the org keeps changing.
+	// maxTries bounds how often Open subscribes while the access of the org keeps changing.
 	maxTries = 8
-	// firstPause is the first delay between two of them; each further one is twice as long.
-	firstPause = 2 * time.Millisecond
 	// tryAgain is the delay before a credential is checked again after a failure to check it.
 	tryAgain = 5 * time.Second
 	// shortest is the shortest time between two checks, against a busy loop when clocks differ.
@@ -86,48 +85,26 @@ func (d *Driver) Open(ctx context.Context, caller *call.Caller, c Credential, fr
 			return nil, Of(call.ErrChangesTooOften())
 		}
 		was := caller.AuthVersion
-		if caller, err = c.Recheck(ctx); err != nil {
+		caller, err = d.recheck(ctx, c, caller.OrgID, func(v call.AuthVersion) bool { return v == was })
+		if err != nil {
 			if e := RefusedAtOpening(err); e != nil {
 				return nil, e
 			}
 			return nil, with(Internal, err)
 		}
-		if caller.AuthVersion == was {
-			if err := pause(ctx, try); err != nil {
-				return nil, with(Internal, err)
-			}
-		}
 	}
 }
 
-// pause waits before the credential is checked again because the result was older than a change of
-// access that the log has. The caches of this node learn of a change a little later than readers of
-// the log: a commit can take long after readers see it.
-func pause(ctx context.Context, try int) error {
-	select {
-	case <-time.After(firstPause << (try - 1)):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+// recheck authenticates again. If the result is old, it came from a cache that has not learned of a
+// change of access that the log has: a commit can go on for long after readers see it, and drops
+// what is cached only then. So recheck drops that itself, and authenticates again from the store.
+func (d *Driver) recheck(ctx context.Context, c Credential, org string, old func(call.AuthVersion) bool) (*call.Caller, error) {
+	caller, err := c.Recheck(ctx)
+	if err != nil || !old(caller.AuthVersion) {
+		return caller, err
 	}
-}
-
-// recheckAfter authenticates again, with a result that is not older than a change of access.
-func (s *Subscription) recheckAfter(ctx context.Context, change eventlog.Position) (*call.Caller, error) {
-	for try := 1; ; try++ {
-		caller, err := s.credential.Recheck(ctx)
-		switch {
-		case err != nil:
-			return nil, err
-		case caller.AuthVersion == (call.AuthVersion{}), caller.AuthVersion.Epoch != change.Epoch, caller.AuthVersion.Access >= change.Seq:
-			return caller, nil
-		case try == maxTries:
-			return nil, call.ErrChangesTooOften()
-		}
-		if err := pause(ctx, try); err != nil {
-			return nil, err
-		}
-	}
+	d.Forget(org)
+	return c.Recheck(ctx)
 }
 
 // Next waits for the next item. The error is an *End, or that of ctx.
@@ -183,7 +160,10 @@ func (s *Subscription) checkAsked(ctx context.Context) error {
 	if s.asked == nil {
 		return nil
 	}
-	caller, err := s.recheckAfter(ctx, s.asked.Change)
+	change := s.asked.Change
+	caller, err := s.driver.recheck(ctx, s.credential, s.org, func(v call.AuthVersion) bool {
+		return v.Epoch == change.Epoch && v.Access < change.Seq
+	})
 	if err != nil && ctx.Err() != nil {
 		return ctx.Err()
 	}

@@ -36,7 +36,7 @@ func newFixture(t *testing.T) *fixture {
 	hub := eventlog.New(eventlog.Config{Store: sqltest.Unnoticed{Store: st}})
 	t.Cleanup(hub.Close)
 	f := &fixture{TB: t, store: st, now: time.UnixMilli(1_000_000)}
-	f.Driver = Driver{Log: hub, Directory: st, Now: func() time.Time { return f.now }}
+	f.Driver = Driver{Log: hub, Directory: st, Now: func() time.Time { return f.now }, Forget: func(string) {}}
 	f.update("", func(tx store.Tx) error {
 		return tx.CreateOrg(t.Context(), &store.Org{ID: "o", Name: "o", Status: store.OrgActive})
 	})
@@ -184,7 +184,7 @@ func TestOpen(t *testing.T) {
 	}
 	var e *End
 	never := &credential{recheck: func(context.Context) (*call.Caller, error) { return stale, nil }}
-	if _, err := f.Open(t.Context(), stale, never, nil, eventlog.Filter{}); !errors.As(err, &e) || e.Reason != Internal || errors.Is(err, call.ErrStale) || never.times != maxTries-1 {
+	if _, err := f.Open(t.Context(), stale, never, nil, eventlog.Filter{}); !errors.As(err, &e) || e.Reason != Internal || errors.Is(err, call.ErrStale) || never.times != 2*(maxTries-1) {
 		t.Errorf("a caller that stays out of date: %v after %d authentications", err, never.times)
 	}
 }
@@ -464,40 +464,46 @@ func endsFor(err error, r Reason) bool {
 }
 
 // TestRecheckOfCache: a caller from a cache that has not learned of a change of access neither ends
-// the opening of a subscription, nor is it the answer to that change.
+// the opening of a subscription, nor is it the answer to that change. The cache is dropped once.
 func TestRecheckOfCache(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	old := f.caller()
-	late := func(c *credential, then func(context.Context) (*call.Caller, error)) *credential {
-		c.recheck = func(ctx context.Context) (*call.Caller, error) {
-			if c.times < 4 {
+	old, forgotten := f.caller(), 0
+	f.Forget = func(org string) {
+		if forgotten++; org != "o" {
+			t.Errorf("the callers of %q are dropped", org)
+		}
+	}
+	cached := func(then *credential) *credential {
+		forgotten = 0
+		return &credential{recheck: func(ctx context.Context) (*call.Caller, error) {
+			if forgotten == 0 {
 				return old, nil
 			}
-			return then(ctx)
-		}
-		return c
+			return then.recheck(ctx)
+		}}
 	}
-	revoked := late(&credential{}, f.refusing(errRevoked).recheck)
+	revoked := cached(f.refusing(errRevoked))
 	s := f.open(revoked)
 	f.credential("")
 	f.news()
 	f.read(s)
-	if text, e := f.next(s); e == nil || e.Reason != TokenRevoked || revoked.times != 4 {
+	if text, e := f.next(s); e == nil || e.Reason != TokenRevoked || revoked.times != 2 || forgotten != 1 {
 		t.Errorf("ended with %q, %v after %d checks", text, e, revoked.times)
 	}
-	accepted := late(&credential{}, f.accepting().recheck)
+	accepted := cached(f.accepting())
 	s, err := f.Open(t.Context(), old, accepted, nil, eventlog.Filter{})
-	if err != nil || accepted.times != 4 {
+	if err != nil || accepted.times != 2 || forgotten != 1 {
 		t.Fatalf("opening: %v after %d checks", err, accepted.times)
 	}
 	s.Close()
-	never := &credential{recheck: func(context.Context) (*call.Caller, error) { return old, nil }}
-	old = f.caller()
-	s = f.open(never)
+	forgotten = 0 // and nothing is dropped for a caller that is up to date
+	current := f.accepting()
+	s = f.open(current)
 	f.credential("")
+	f.news()
 	f.read(s)
-	if text, e := f.next(s); e == nil || e.Reason != Internal || never.times != maxTries {
-		t.Errorf("a cache that never learns: %q, %v after %d checks", text, e, never.times)
+	if text, e := f.next(s); e != nil || current.times != 1 || forgotten != 0 {
+		t.Errorf("ended with %q, %v after %d checks", text, e, current.times)
 	}
 }

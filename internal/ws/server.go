@@ -32,6 +32,8 @@ const (
 // Access authenticates callers (package auth).
 type Access interface {
 	Authenticate(ctx context.Context, c call.Credentials) (*call.Caller, error)
+	// Forget drops the cached callers of an org.
+	Forget(org string)
 }
 
 // Presence is called for connections of bots that authenticated with their token (package
@@ -93,7 +95,7 @@ func New(c Config) *Server {
 		c.Intake = intake.New(intake.Sizes{}, nil)
 	}
 	s := &Server{Config: c, cuts: tally.New(c.Log, "connections cut"), failed: tally.New(c.Log, "connections not opened"), ops: newOperations(c.Operations), clients: map[*client]struct{}{}}
-	s.driver = subscription.Driver{Log: c.Hub, Directory: c.Store, Now: time.Now}
+	s.driver = subscription.Driver{Log: c.Hub, Directory: c.Store, Now: time.Now, Forget: c.Access.Forget}
 	s.stats.seen = map[string]struct{}{}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.tasks.Go(s.beat)
