@@ -18,7 +18,8 @@ type Log interface {
 
 // Credential is the credential that a subscription was opened with.
 type Credential interface {
-	// Recheck authenticates it again. The error is a *call.Error if the credential is refused.
+	// Recheck authenticates it again. The error is a *call.Error if the credential is refused. The
+	// org of the subscription is the payer in ctx.
 	Recheck(ctx context.Context) (*call.Caller, error)
 }
 
@@ -99,6 +100,7 @@ func (d *Driver) Open(ctx context.Context, caller *call.Caller, c Credential, fr
 // change of access that the log has: a commit can go on for long after readers see it, and drops
 // what is cached only then. So recheck drops that itself, and authenticates again from the store.
 func (d *Driver) recheck(ctx context.Context, c Credential, org string, old func(call.AuthVersion) bool) (*call.Caller, error) {
+	ctx = call.OnBehalf(ctx, org)
 	caller, err := c.Recheck(ctx)
 	if err != nil || !old(caller.AuthVersion) {
 		return caller, err
@@ -189,7 +191,7 @@ func (s *Subscription) checkAsked(ctx context.Context) error {
 
 // removed reports whether the bot or org of the subscription was deleted.
 func (s *Subscription) removed(ctx context.Context) bool {
-	why, err := Lost(ctx, s.driver.Directory, s.org, s.bot)
+	why, err := Lost(call.OnBehalf(ctx, s.org), s.driver.Directory, s.org, s.bot)
 	return err == nil && (why == BotDeleted || why == OrgDestroyed)
 }
 
@@ -201,7 +203,7 @@ func (s *Subscription) Check(ctx context.Context) error {
 	if s.ending.Load() {
 		return nil
 	}
-	caller, err := s.credential.Recheck(ctx)
+	caller, err := s.credential.Recheck(call.OnBehalf(ctx, s.org))
 	switch {
 	case err == nil:
 		s.accepted(caller)

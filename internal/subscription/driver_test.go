@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -505,5 +506,36 @@ func TestRecheckOfCache(t *testing.T) {
 	f.read(s)
 	if text, e := f.next(s); e != nil || current.times != 1 || forgotten != 0 {
 		t.Errorf("ended with %q, %v after %d checks", text, e, current.times)
+	}
+}
+
+// TestChecksCountForOrg: checks of a credential use the share of the org of its subscription, so
+// that an org with many connections does not delay the callers of others (B2B-LIM-020).
+func TestChecksCountForOrg(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	var payers []string
+	c := &credential{recheck: func(ctx context.Context) (*call.Caller, error) {
+		payers = append(payers, call.PayerOf(ctx))
+		return f.caller(), nil
+	}}
+	stale := f.caller()
+	f.credential("")
+	s, err := f.Open(t.Context(), stale, c, nil, eventlog.Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	f.credential("")
+	f.news()
+	f.read(s)
+	if text, e := f.next(s); e != nil {
+		t.Fatalf("ended with %q, %v", text, e)
+	}
+	if err := s.Check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"o", "o", "o"}; !slices.Equal(payers, want) {
+		t.Errorf("opening, a change and a check count for %q, want %q", payers, want)
 	}
 }

@@ -65,7 +65,7 @@ func (s *Server) open(r *http.Request, text string) (*client, error) {
 	} else if ticket.TokenHash != nil {
 		creds.TokenHash = *ticket.TokenHash
 	}
-	caller, err := s.Access.Authenticate(ctx, creds)
+	caller, err := s.Access.Authenticate(call.OnBehalf(ctx, ticket.OrgID), creds)
 	if err != nil {
 		if refusal := subscription.RefusedAtOpening(err); refusal != nil {
 			return nil, refusal
@@ -86,7 +86,7 @@ func (s *Server) open(r *http.Request, text string) (*client, error) {
 	}
 	c.active.Store(true)
 	c.pace.epoch = now
-	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.ctx, c.cancel = context.WithCancel(call.OnBehalf(context.Background(), caller.OrgID))
 	if err := s.subscribe(ctx, c, caller, r.URL.Query().Get("cursor")); err != nil {
 		c.cancel()
 		return nil, err
