@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -224,7 +225,7 @@ func (s *Server) beat() {
 			return
 		case <-tick.C:
 		}
-		var check []*client
+		var expired, due []*client
 		now := time.Now().UnixMilli()
 		for _, c := range s.all() {
 			if c.pace.slow(s.Stall) && c.end(subscription.For(subscription.MessageSlow)) {
@@ -233,13 +234,16 @@ func (s *Server) beat() {
 			if c.slot%ticksPerHeartbeat == n%ticksPerHeartbeat {
 				c.ping()
 			}
-			if c.sub.Overdue(now) || c.slot%(2*ticksPerHeartbeat) == n%(2*ticksPerHeartbeat) {
-				check = append(check, c)
+			switch {
+			case c.sub.Overdue(now):
+				expired = append(expired, c)
+			case c.slot%(2*ticksPerHeartbeat) == n%(2*ticksPerHeartbeat):
+				due = append(due, c)
 			}
 		}
 		s.cuts.Flush()
 		s.failed.Flush()
-		if len(check) > 0 {
+		if check := slices.Concat(expired, due); len(check) > 0 { // first those that must end in time
 			s.tasks.Go(func() {
 				for _, c := range check {
 					c.check(s.ctx)
