@@ -15,6 +15,9 @@ func (c *client) endFor(err error) {
 	if e.Reason == subscription.AccessLost {
 		e = c.lost()
 	}
+	if c.ctx.Err() != nil { // the client has gone meanwhile
+		return
+	}
 	if e.Reason == subscription.Internal {
 		c.server.Log.ErrorContext(c.ctx, "subscription of a connection failed", "error", e)
 	}
