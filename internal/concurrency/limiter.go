@@ -5,8 +5,8 @@
 //
 // Calls that read need a slot of a [fair.Pool]: one org alone can keep every processor busy, and as
 // many slots stay free. Heavy work, which needs a processor for a millisecond or more, needs a slot
-// of a second, smaller pool: calls that search or read the event log, calls whose previous response
-// was large, and the decoding of large bodies. While other orgs send calls, too, the heavy work of
+// of a second, smaller pool: calls whose previous response was large, those that search or read the
+// event log if one of the org took long within the last seconds, and the decoding of large bodies. While other orgs send calls, too, the heavy work of
 // one org gets half of the processors.
 //
 // # Why the scheduler does not suffice
@@ -38,7 +38,13 @@ const (
 	maxWaiting = 16384 // calls of one org per pool: enough for all its bots to reconnect at once
 	wait       = 30 * time.Second
 	retryAfter = 1 // seconds
-	maxLarge   = 10_000
+	maxCostly  = 10_000
+
+	// slowCall is the time from which a call of Config.Long is slow: several times what a search of
+	// a small org takes on a server in use.
+	slowCall = 10 * time.Millisecond
+	// slowSpan is how long calls are heavy after a slow one. One slow call in slowSpan is not limited.
+	slowSpan = 10 * time.Second
 
 	// remoteReads is the least number of slots for calls that read if the database is remote: such
 	// calls wait for the database rather than for a processor.
@@ -49,7 +55,7 @@ const (
 type Config struct {
 	Scheduler Scheduler
 	Remote    bool     // the database is in another process
-	Long      []string // procedures that are always heavy
+	Long      []string // procedures that are heavy for orgs with much data
 }
 
 // Limiter shares processors between orgs. It is safe for concurrent use.
@@ -61,13 +67,20 @@ type Limiter struct {
 	slices bool // heavy calls get long time slices
 	now    func() time.Time
 
-	mu    sync.Mutex
-	large map[largeCall]int64 // those with a heavy last response: its size in bytes
+	mu     sync.Mutex
+	costly map[orgCall]cost // those whose next call is heavy
 	// callers are the last two orgs that called, the latest first.
 	callers [2]caller
 }
 
-type largeCall struct{ org, procedure string }
+// orgCall is a procedure that an org calls.
+type orgCall struct{ org, procedure string }
+
+// cost is why a call is heavy.
+type cost struct {
+	bytes int64     // of the last response, if that was heavy
+	until time.Time // slowSpan after the last slow call; zero: none was slow
+}
 
 type caller struct {
 	org  string
@@ -89,7 +102,7 @@ func NewLimiter(c Config) *Limiter {
 	}
 	l := &Limiter{
 		reads: pool(reads), heavy: pool(heavy), long: make(map[string]bool, len(c.Long)),
-		slices: c.Scheduler.Slices, now: time.Now, large: make(map[largeCall]int64),
+		slices: c.Scheduler.Slices, now: time.Now, costly: make(map[orgCall]cost),
 	}
 	// A pool gives a single org half of its slots, so a single org has heavy/2 heavy calls at
 	// once. spare is what it lacks to use every processor while no other org calls.
@@ -108,8 +121,9 @@ type Permit struct {
 	limiter     *Limiter
 	info        *call.Info
 	read, heavy fair.Slot
-	long        bool  // its thread has a long time slice
-	last        int64 // bytes of the last response of the procedure to the org, if that was heavy
+	long        bool      // its thread has a long time slice
+	last        int64     // bytes of the last response of the procedure to the org, if that was heavy
+	begun       time.Time // of a call of Config.Long; else zero
 }
 
 // Begin waits until a call of a known caller may run. Its error can be sent to the caller.
@@ -126,9 +140,9 @@ func (l *Limiter) Begin(ctx context.Context, info *call.Info) (Permit, error) {
 	if !info.Operation.Reads {
 		return Permit{}, nil
 	}
-	s := Permit{limiter: l, info: info, last: last}
+	s := Permit{limiter: l, info: info, last: last.bytes}
 	var err error
-	if last > 0 || l.long[procedure] { // first, so that a waiting heavy call does not occupy a slot for reads
+	if last != (cost{}) { // first, so that a waiting heavy call does not occupy a slot for reads
 		if s.heavy, err = l.enterHeavy(ctx, org, alone); err != nil {
 			return Permit{}, refusal(err)
 		}
@@ -138,6 +152,9 @@ func (l *Limiter) Begin(ctx context.Context, info *call.Info) (Permit, error) {
 		return Permit{}, refusal(err)
 	}
 	s.long = s.heavy != (fair.Slot{}) && l.slices && beginLong()
+	if l.long[procedure] {
+		s.begun = l.now()
+	}
 	return s, nil
 }
 
@@ -167,9 +184,9 @@ func (l *Limiter) enterHeavy(ctx context.Context, org string, alone bool) (fair.
 // activeSpan is how long after its last call an org counts as active.
 const activeSpan = time.Second
 
-// note records a call of an org. It reports whether no other org is active, and returns the bytes
-// of the last response of the procedure to this org if that was heavy.
-func (l *Limiter) note(org, procedure string) (alone bool, last int64) {
+// note records a call of an org. It reports whether no other org is active, and returns why the
+// procedure is heavy for this org; zero if it is not.
+func (l *Limiter) note(org, procedure string) (alone bool, last cost) {
 	now := l.now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -178,8 +195,10 @@ func (l *Limiter) note(org, procedure string) (alone bool, last int64) {
 		l.callers[0].org = org
 	}
 	l.callers[0].last = now
-	if procedure != "" && len(l.large) > 0 {
-		last = l.large[largeCall{org, procedure}]
+	if procedure != "" && len(l.costly) > 0 {
+		if last = l.costly[orgCall{org, procedure}]; !now.Before(last.until) {
+			last.until = time.Time{}
+		}
 	}
 	return now.Sub(l.callers[1].last) > activeSpan || l.callers[1].org == org, last
 }
@@ -196,25 +215,54 @@ func (s *Permit) Answered(n int64) {
 	s.End()
 }
 
+// answered records the size of a response in bytes.
 func (l *Limiter) answered(info *call.Info, n int64) {
-	c := largeCall{info.Caller.OrgID, info.Operation.Procedure}
+	key := orgCall{info.Caller.OrgID, info.Operation.Procedure}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if n < HeavyBytes {
-		if len(l.large) > 0 {
-			delete(l.large, c)
+	c, known := l.costly[key]
+	if c.bytes = 0; n >= HeavyBytes {
+		c.bytes = n
+	}
+	l.keep(key, c, known)
+}
+
+// ended records how long a call of Config.Long took, now that it ends.
+func (l *Limiter) ended(info *call.Info, took time.Duration, now time.Time) {
+	key := orgCall{info.Caller.OrgID, info.Operation.Procedure}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c, known := l.costly[key]
+	if took >= slowCall {
+		c.until = now.Add(slowSpan)
+	} else if !now.Before(c.until) {
+		c.until = time.Time{}
+	}
+	l.keep(key, c, known)
+}
+
+// keep stores the cost of a call, which may be known. l.mu must be locked.
+func (l *Limiter) keep(key orgCall, c cost, known bool) {
+	switch {
+	case c == (cost{}):
+		if known {
+			delete(l.costly, key)
 		}
 		return
+	case !known && len(l.costly) >= maxCostly:
+		clear(l.costly) // each is recorded again with its next response
 	}
-	if len(l.large) >= maxLarge {
-		clear(l.large) // each is recorded again with its next response
-	}
-	l.large[c] = n
+	l.costly[key] = c
 }
 
 // End returns the slots. Further calls do nothing. It must be called by the goroutine that got the
 // permit.
 func (s *Permit) End() {
+	if !s.begun.IsZero() {
+		now := s.limiter.now()
+		s.limiter.ended(s.info, now.Sub(s.begun), now)
+		s.begun = time.Time{}
+	}
 	if s.long {
 		s.long = false
 		endLong()

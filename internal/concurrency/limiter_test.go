@@ -57,10 +57,14 @@ func TestPlaces(t *testing.T) {
 				if got := most(t, NewLimiter(c.config), callOf("a", "get", true)); got != c.reads {
 					t.Errorf("an org reads %d times at once, want %d", got, c.reads)
 				}
-				if got := most(t, NewLimiter(c.config), callOf("a", "search", true)); got != c.alone {
+				l := NewLimiter(c.config)
+				search(t, l, "a", slowCall)
+				time.Sleep(activeSpan)
+				if got := most(t, l, callOf("a", "search", true)); got != c.alone {
 					t.Errorf("an org alone searches %d times at once, want %d", got, c.alone)
 				}
-				l := NewLimiter(c.config)
+				l = NewLimiter(c.config)
+				search(t, l, "a", slowCall)
 				if _, err := l.Begin(t.Context(), callOf("b", "send", false)); err != nil {
 					t.Fatal(err)
 				}
@@ -73,6 +77,52 @@ func TestPlaces(t *testing.T) {
 			})
 		})
 	}
+}
+
+// search makes a call that takes a while.
+func search(t *testing.T, l *Limiter, org string, took time.Duration) {
+	t.Helper()
+	s, err := l.Begin(t.Context(), callOf(org, "search", true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(took) // Sleeps: in the bubble of its caller.
+	s.End()
+}
+
+// A search is heavy for an org for some time after one that was slow, whatever follows it, and not
+// for another org.
+func TestSlowCallsAreHeavy(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := NewLimiter(Config{Scheduler: Scheduler{Processors: 2}, Long: []string{"search"}})
+		for _, step := range []struct {
+			after, took time.Duration
+			org         string
+			heavy       bool // a search after it
+		}{
+			{0, slowCall - 1, "a", false},
+			{0, slowCall, "a", true},
+			{0, 0, "b", false},
+			{slowSpan / 2, 0, "a", true},
+			{slowSpan/2 - 1, 0, "a", true},
+			{1, 0, "a", false},
+			{0, time.Hour, "a", true},
+		} {
+			time.Sleep(step.after)
+			search(t, l, step.org, step.took)
+			_, last := l.note(step.org, "search")
+			if got := last != (cost{}); got != step.heavy {
+				t.Errorf("%s after a search of %v is heavy: %v, want %v", step.org, step.took, got, step.heavy)
+			}
+			if _, last := l.note(step.org, "get"); last != (cost{}) {
+				t.Errorf("another call is heavy: %v", last)
+			}
+		}
+		if n := len(l.costly); n != 1 {
+			t.Errorf("%d calls are remembered, want 1", n)
+		}
+	})
 }
 
 // A call is heavy after a large response, and not after a small one.

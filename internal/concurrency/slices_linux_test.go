@@ -35,6 +35,7 @@ func TestHeavyCallsHaveLongSlices(t *testing.T) {
 		long = 0
 	}
 	l := NewLimiter(Config{Scheduler: Scheduler{Processors: 2, Slices: true}, Long: []string{"search"}})
+	l.ended(callOf("a", "search", true), slowCall, time.Now())
 	for _, c := range []struct {
 		procedure string
 		want      time.Duration
