@@ -5,6 +5,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"iter"
 	"os"
 	"os/exec"
 	"path"
@@ -168,4 +169,23 @@ func read(t *testing.T, file string) []byte {
 		t.Fatal(err)
 	}
 	return content
+}
+
+// goTests returns the committed Go tests: the name and the text of each file.
+func goTests(t *testing.T) iter.Seq2[string, []byte] {
+	t.Helper()
+	return func(yield func(string, []byte) bool) {
+		for _, file := range committed(t) {
+			if !strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			source, err := os.ReadFile(filepath.Join(root, file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !yield(file, source) {
+				return
+			}
+		}
+	}
 }

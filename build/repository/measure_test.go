@@ -5,7 +5,6 @@ import (
 	"go/parser"
 	"go/token"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -22,14 +21,7 @@ var measures = []string{
 func TestMeasurementsAreAlone(t *testing.T) {
 	t.Parallel()
 	packages := map[string][][]byte{}
-	for _, file := range committed(t) {
-		if !strings.HasSuffix(file, "_test.go") {
-			continue
-		}
-		source, err := os.ReadFile(filepath.Join(root, file))
-		if err != nil {
-			t.Fatal(err)
-		}
+	for file, source := range goTests(t) {
 		packages[filepath.Dir(file)] = append(packages[filepath.Dir(file)], source)
 	}
 	found := 0

@@ -5,8 +5,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -20,14 +18,7 @@ const notParallel = "// Not parallel: "
 func TestTestsAreParallel(t *testing.T) {
 	t.Parallel()
 	found := 0
-	for _, file := range committed(t) {
-		if !strings.HasSuffix(file, "_test.go") {
-			continue
-		}
-		source, err := os.ReadFile(filepath.Join(root, file))
-		if err != nil {
-			t.Fatal(err)
-		}
+	for file, source := range goTests(t) {
 		tests, serial := parallelism(t, source)
 		found += tests
 		for _, name := range serial {

@@ -5,10 +5,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 )
 
@@ -21,14 +18,7 @@ const sleeps = "// Sleeps: "
 func TestTestsDoNotSleep(t *testing.T) {
 	t.Parallel()
 	found := 0
-	for _, file := range committed(t) {
-		if !strings.HasSuffix(file, "_test.go") {
-			continue
-		}
-		source, err := os.ReadFile(filepath.Join(root, file))
-		if err != nil {
-			t.Fatal(err)
-		}
+	for file, source := range goTests(t) {
 		found++
 		for _, line := range asleep(t, source) {
 			t.Errorf("%s:%d sleeps: wait for what the test observes (package waittest polls), use a bubble of testing/synctest, or add a comment %q with the reason",
