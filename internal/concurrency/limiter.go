@@ -220,11 +220,11 @@ func (l *Limiter) answered(info *call.Info, n int64) {
 	key := orgCall{info.Caller.OrgID, info.Operation.Procedure}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	c, known := l.costly[key]
+	c := l.costly[key]
 	if c.bytes = 0; n >= HeavyBytes {
 		c.bytes = n
 	}
-	l.keep(key, c, known)
+	l.keep(key, c)
 }
 
 // ended records how long a call of Config.Long took, now that it ends.
@@ -232,24 +232,22 @@ func (l *Limiter) ended(info *call.Info, took time.Duration, now time.Time) {
 	key := orgCall{info.Caller.OrgID, info.Operation.Procedure}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	c, known := l.costly[key]
+	c := l.costly[key]
 	if took >= slowCall {
 		c.until = now.Add(slowSpan)
 	} else if !now.Before(c.until) {
 		c.until = time.Time{}
 	}
-	l.keep(key, c, known)
+	l.keep(key, c)
 }
 
-// keep stores the cost of a call, which may be known. l.mu must be locked.
-func (l *Limiter) keep(key orgCall, c cost, known bool) {
-	switch {
-	case c == (cost{}):
-		if known {
-			delete(l.costly, key)
-		}
+// keep stores the cost of a call; the zero value is stored as no entry. l.mu must be locked.
+func (l *Limiter) keep(key orgCall, c cost) {
+	if c == (cost{}) {
+		delete(l.costly, key)
 		return
-	case !known && len(l.costly) >= maxCostly:
+	}
+	if _, known := l.costly[key]; !known && len(l.costly) >= maxCostly {
 		clear(l.costly) // each is recorded again with its next response
 	}
 	l.costly[key] = c
