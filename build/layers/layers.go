@@ -116,6 +116,8 @@ var SameLayer = map[string][]string{
 	"server":                           {"server/config"},
 	"build/openapi":                    {"build/wireschema"},
 	"build/restclient":                 {"build/wireschema"},
+	"internal/call/protoc-gen-call":    {"build/wireschema"},
+	"internal/wire/protoc-gen-wire":    {"build/wireschema"},
 	"internal/concurrency":             {"internal/call"},
 	"internal/presence":                {"internal/node"},
 	"internal/subscription":            {"internal/eventlog"},

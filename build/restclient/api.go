@@ -1,5 +1,10 @@
 package main
 
+import (
+	"fmt"
+	"strings"
+)
+
 // An api is what a client offers: types of wire JSON, operations and errors.
 type api struct {
 	types      []*definition // each after the types that it refers to
@@ -53,6 +58,22 @@ type definition struct {
 
 // A value of an enum.
 type value struct{ text, doc string }
+
+// typeDoc returns the documentation of a type with that of its values. operation returns the name
+// of an operation in the language.
+func typeDoc(d *definition, operation func(string) string) string {
+	doc := d.doc
+	if d.request && doc == "" {
+		doc = "The fields of " + operation(strings.TrimSuffix(d.name, "Request")) + "."
+	}
+	if d.values != nil {
+		doc += "\n"
+		for _, v := range d.values {
+			doc += fmt.Sprintf("\n- `%s`: %s", v.text, v.doc)
+		}
+	}
+	return doc
+}
 
 // A place is where an operation sends its fields.
 type place int

@@ -41,7 +41,7 @@ func pyTypes(a *api) string {
 				texts = append(texts, fmt.Sprintf("%q", v.text))
 			}
 			w.linef("%s: TypeAlias = Literal[%s]", d.name, strings.Join(texts, ", "))
-			w.line(pyDoc(pyTypeDoc(d), ""))
+			w.line(pyDoc(typeDoc(d, pyName), ""))
 		case d.choices != nil:
 			var choices []string
 			for _, c := range d.choices {
@@ -77,7 +77,7 @@ func pyTypedDict(w *writer, d *definition) {
 		w.line("")
 	}
 	w.linef("class %s(%s):", d.name, base)
-	doc := pyTypeDoc(d)
+	doc := typeDoc(d, pyName)
 	if d.open {
 		doc += " Keys that the schema does not name are kept as they were sent."
 	}
@@ -100,21 +100,6 @@ func pyMember(m member, request bool) string {
 		out = "NotRequired[" + out + "]"
 	}
 	return out
-}
-
-// pyTypeDoc returns the documentation of a type with that of its values.
-func pyTypeDoc(d *definition) string {
-	doc := d.doc
-	if d.request && doc == "" {
-		doc = "The fields of " + pyName(strings.TrimSuffix(d.name, "Request")) + "."
-	}
-	if d.values != nil {
-		doc += "\n"
-		for _, v := range d.values {
-			doc += fmt.Sprintf("\n- `%s`: %s", v.text, v.doc)
-		}
-	}
-	return doc
 }
 
 // pyShape returns a type; prefix is the module of named ones with a dot.

@@ -24,7 +24,7 @@ func tsTypes(a *api) string {
 	w.line("// " + header)
 	for _, d := range a.types {
 		w.line("")
-		w.line(tsComment(tsTypeDoc(d), ""))
+		w.line(tsComment(typeDoc(d, tsName), ""))
 		switch {
 		case d.values != nil:
 			var texts []string
@@ -73,21 +73,6 @@ func tsInterface(w *writer, d *definition) {
 		w.line("  [key: string]: unknown;")
 	}
 	w.line("}")
-}
-
-// tsTypeDoc returns the documentation of a type with that of its values.
-func tsTypeDoc(d *definition) string {
-	doc := d.doc
-	if d.request && doc == "" {
-		doc = "The fields of " + tsName(strings.TrimSuffix(d.name, "Request")) + "."
-	}
-	if d.values != nil {
-		doc += "\n"
-		for _, v := range d.values {
-			doc += fmt.Sprintf("\n- `%s`: %s", v.text, v.doc)
-		}
-	}
-	return doc
 }
 
 func tsShape(s shape) string {

@@ -1,6 +1,6 @@
 // Package wireschema reads what the schema says about REST and wire JSON: google.api.http, the
-// options of api/b2b/options/v1, the limits and the comments. The generators of the OpenAPI
-// document and of the REST clients share it, so that both describe the same API.
+// options of api/b2b/options/v1, the limits and the comments. All generators of this repository share
+// it, so that the server, the OpenAPI document and the REST clients follow the same API.
 package wireschema
 
 import (

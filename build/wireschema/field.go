@@ -61,7 +61,8 @@ func Is(f *protogen.Field, name protoreflect.FullName) bool {
 	return f.Message != nil && f.Message.Desc.FullName() == name
 }
 
-// Delivered reports whether clients receive an event, a choice of Event.
+// Delivered reports whether clients can receive an event, a choice of Event: the option told names
+// scopes.
 func Delivered(f *protogen.Field) bool {
 	told, _ := proto.GetExtension(f.Desc.Options(), optionsv1.E_Told).(*optionsv1.Told)
 	return len(told.GetScopes()) > 0

@@ -6,9 +6,9 @@ import (
 	"slices"
 
 	"google.golang.org/protobuf/compiler/protogen"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/b2b-protocol/b2b/build/wireschema"
 	optionsv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
 )
 
@@ -42,18 +42,18 @@ func (b *bounds) has(m *protogen.Message) bool {
 }
 
 // ours reports whether a message is of this schema and not one of Google's.
-func ours(m *protogen.Message) bool { return m.Desc.ParentFile().Package() == "b2b.v1" }
+func ours(m *protogen.Message) bool { return m.Desc.ParentFile().Package() == wireschema.Package }
 
 // free reports whether a field holds free-form JSON, as the client sent it.
 func free(f *protogen.Field) bool {
-	marks := proto.GetExtension(f.Desc.Options(), optionsv1.E_Wire).(*optionsv1.Wire)
+	marks := wireschema.WireOptions(f)
 	return marks.GetRawJson() || marks.GetExtraKeys()
 }
 
 // limited reports whether a field has a limit that depends on the field alone: with inTurn one
 // that the service checks, otherwise one that the pipeline checks.
 func limited(f *protogen.Field, inTurn bool) bool {
-	l := limitOf(f)
+	l := wireschema.LimitOption(f)
 	if l.GetOf() == optionsv1.Limit_LIMIT_UNSPECIFIED || l.GetWhen() != "" || l.GetInTurn() != inTurn {
 		return false
 	}
@@ -67,7 +67,7 @@ func limited(f *protogen.Field, inTurn bool) bool {
 }
 
 func unitOf(l *optionsv1.Limited) optionsv1.Unit {
-	return boundOf(l.GetOf().Descriptor().Values().ByNumber(l.GetOf().Number())).GetUnit()
+	return wireschema.BoundOf(l.GetOf()).GetUnit()
 }
 
 func (b *bounds) write(services []*protogen.Service) error {
@@ -196,8 +196,7 @@ func (b *bounds) refuse(place string, fault ...any) {
 // place returns the name of a field in an error. It is empty for fields that have no key in wire
 // JSON: the list of a message that is written as a bare array, and the choices of a oneof.
 func place(m *protogen.Message, f *protogen.Field) string {
-	marks := proto.GetExtension(m.Desc.Options(), optionsv1.E_WireMessage).(*optionsv1.WireMessage)
-	if marks.GetList() || f.Oneof != nil && !f.Oneof.Desc.IsSynthetic() {
+	if wireschema.MessageOptions(m).GetList() || f.Oneof != nil && !f.Oneof.Desc.IsSynthetic() {
 		return ""
 	}
 	return string(f.Desc.Name())
@@ -205,8 +204,8 @@ func place(m *protogen.Message, f *protogen.Field) string {
 
 // field writes the check of a field against its limit.
 func (b *bounds) field(f *protogen.Field) {
-	l := limitOf(f)
-	bound := boundOf(l.GetOf().Descriptor().Values().ByNumber(l.GetOf().Number()))
+	l := wireschema.LimitOption(f)
+	bound := wireschema.BoundOf(l.GetOf())
 	name := goName(protoreflect.Name(l.GetOf().String()))
 	value := "m.Get" + f.GoName + "()"
 	list := f.Message != nil && f.Message.Desc.FullName() == "b2b.v1.StringList"

@@ -5,9 +5,8 @@ import (
 	"strings"
 
 	"google.golang.org/protobuf/compiler/protogen"
-	"google.golang.org/protobuf/proto"
 
-	optionsv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
+	"github.com/b2b-protocol/b2b/build/wireschema"
 )
 
 // The messages with a choice for each type of event, and for each type of catch-up row.
@@ -32,28 +31,23 @@ func writeEventTypes(g *protogen.GeneratedFile, event, catchUp *protogen.Message
 	g.P("// IsDelivered reports whether clients can receive events of a type.")
 	g.P("func IsDelivered(kind string) bool {")
 	g.P("switch kind {")
-	g.P("case ", strings.Join(names(event, isDelivered), ", "), ":")
+	g.P("case ", strings.Join(names(event, wireschema.Delivered), ", "), ":")
 	g.P("return true")
 	g.P("}")
 	g.P("return false")
 	g.P("}")
 	g.P()
 	g.P("// Delivered returns the types of events that clients can receive, in the order of the schema.")
-	writeList(g, "Delivered", names(event, isDelivered))
+	writeList(g, "Delivered", names(event, wireschema.Delivered))
 	g.P()
 	g.P("// Posted returns the types of events that webhooks receive (B2B-HOOK-001), in the order of")
 	g.P("// the schema.")
 	writeList(g, "Posted", names(event, isPosted))
 }
 
-// isDelivered reports whether clients can receive an event: the option told names scopes.
-func isDelivered(f *protogen.Field) bool {
-	return len(proto.GetExtension(f.Desc.Options(), optionsv1.E_Told).(*optionsv1.Told).GetScopes()) > 0
-}
-
 // isPosted reports whether webhooks receive an event.
 func isPosted(f *protogen.Field) bool {
-	return proto.GetExtension(f.Desc.Options(), optionsv1.E_Wire).(*optionsv1.Wire).GetWebhook()
+	return wireschema.WireOptions(f).GetWebhook()
 }
 
 func writeChoices(g *protogen.GeneratedFile, m *protogen.Message, prefix string) {

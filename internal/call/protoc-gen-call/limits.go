@@ -5,9 +5,9 @@ import (
 	"strings"
 
 	"google.golang.org/protobuf/compiler/protogen"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/b2b-protocol/b2b/build/wireschema"
 	optionsv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
 )
 
@@ -34,7 +34,7 @@ func writeLimits(g *protogen.GeneratedFile, e *protogen.Enum) error {
 	g.P("// The limits of api/b2b/options/v1/limits.proto. All are inclusive.")
 	g.P("const (")
 	for _, v := range e.Values[1:] {
-		b := boundOf(v.Desc)
+		b := wireschema.BoundOf(optionsv1.Limit(v.Desc.Number()))
 		unit, known := units[b.GetUnit()]
 		if !known || b.GetMost() < b.GetLeast() && b.GetUnit() != optionsv1.Unit_UNIT_NUMBER {
 			return fmt.Errorf("%s has a bound without a known unit, or with most below least", v.Desc.Name())
@@ -58,14 +58,6 @@ func constant(g *protogen.GeneratedFile, v *protogen.EnumValue, name, unit strin
 	text := strings.Join(strings.Fields(string(v.Comments.Leading)), " ")
 	g.P("// ", name, ": ", strings.TrimSuffix(text, "."), "; ", unit, ".")
 	g.P(name, " = ", number)
-}
-
-func boundOf(v protoreflect.EnumValueDescriptor) *optionsv1.Bound {
-	return proto.GetExtension(v.Options(), optionsv1.E_Bound).(*optionsv1.Bound)
-}
-
-func limitOf(f *protogen.Field) *optionsv1.Limited {
-	return proto.GetExtension(f.Desc.Options(), optionsv1.E_Limit).(*optionsv1.Limited)
 }
 
 // goName returns LIMIT_WEBHOOK_URL as WebhookURL.

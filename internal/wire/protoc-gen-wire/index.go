@@ -4,6 +4,8 @@ import (
 	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/protobuf/compiler/protogen"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/b2b-protocol/b2b/build/wireschema"
 )
 
 // writeIndex writes encode.gen.go: the functions that find an encoder by type.
@@ -66,7 +68,7 @@ func writeAppendField(e *emitter, files []*protogen.File) error {
 func writeResponseBody(e *emitter, method *protogen.Method) error {
 	rule := proto.GetExtension(method.Desc.Options(), annotations.E_Http).(*annotations.HttpRule)
 	for _, f := range method.Output.Fields {
-		if string(f.Desc.Name()) != rule.GetResponseBody() || foreign(f) {
+		if string(f.Desc.Name()) != rule.GetResponseBody() || wireschema.Foreign(f) {
 			continue
 		}
 		value, err := appended(e, f, "m.Get"+f.GoName+"()")

@@ -12,10 +12,11 @@ import (
 
 	"google.golang.org/protobuf/compiler/protogen"
 	"google.golang.org/protobuf/types/pluginpb"
+
+	"github.com/b2b-protocol/b2b/build/wireschema"
 )
 
 const (
-	schema   = "b2b.v1"
 	wirePath = protogen.GoImportPath("github.com/b2b-protocol/b2b/internal/wire")
 	protoLib = protogen.GoImportPath("google.golang.org/protobuf/proto")
 	reflLib  = protogen.GoImportPath("google.golang.org/protobuf/reflect/protoreflect")
@@ -27,7 +28,7 @@ func main() {
 		p.SupportedFeatures = uint64(pluginpb.CodeGeneratorResponse_FEATURE_PROTO3_OPTIONAL)
 		var files []*protogen.File
 		for _, f := range p.Files {
-			if f.Generate && f.Desc.Package() == schema {
+			if f.Generate && f.Desc.Package() == wireschema.Package {
 				files = append(files, f)
 			}
 		}

@@ -5,6 +5,8 @@ import (
 
 	"google.golang.org/protobuf/compiler/protogen"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/b2b-protocol/b2b/build/wireschema"
 )
 
 func writeEnum(e *emitter, enum *protogen.Enum) {
@@ -13,7 +15,7 @@ func writeEnum(e *emitter, enum *protogen.Enum) {
 	e.P("func text", name, "(v ", enum.GoIdent, ") string {")
 	e.P("switch v {")
 	for _, v := range enum.Values {
-		if text := enumText(enum, v); text != "" {
+		if text := wireschema.EnumText(enum, v); text != "" {
 			e.P("case ", v.GoIdent, ":")
 			e.P("return \"", text, "\"")
 		}
@@ -26,7 +28,7 @@ func writeEnum(e *emitter, enum *protogen.Enum) {
 }
 
 func writeMessage(e *emitter, m *protogen.Message) error {
-	name, opts := m.GoIdent.GoName, messageOptions(m)
+	name, opts := m.GoIdent.GoName, wireschema.MessageOptions(m)
 	e.P()
 	e.P("// Append", name, " appends m as wire JSON, null for nil.")
 	e.P("func Append", name, "(b []byte, m *", m.GoIdent, ") []byte {")
@@ -90,12 +92,12 @@ func writeMembers(e *emitter, m *protogen.Message) error {
 	e.P("if m == nil {")
 	e.P("return b")
 	e.P("}")
-	oneof := flatOneof(m)
+	oneof := wireschema.FlatOneof(m)
 	for _, f := range m.Fields {
 		if oneof != nil && f == oneof.Fields[0] {
 			writeOneof(e, oneof)
 		}
-		if f.Oneof != nil && f.Oneof == oneof || unwritten(f) || fieldOptions(f).GetExtraKeys() {
+		if f.Oneof != nil && f.Oneof == oneof || wireschema.Unwritten(f) || wireschema.WireOptions(f).GetExtraKeys() {
 			continue
 		}
 		if err := writeMember(e, f); err != nil {
@@ -103,7 +105,7 @@ func writeMembers(e *emitter, m *protogen.Message) error {
 		}
 	}
 	for _, f := range m.Fields {
-		if fieldOptions(f).GetExtraKeys() {
+		if wireschema.WireOptions(f).GetExtraKeys() {
 			e.code("b = appendExtra(b, m.Get", f.GoName, "())")
 		}
 	}
@@ -123,7 +125,7 @@ func writeOneof(e *emitter, oneof *protogen.Oneof) {
 }
 
 func writeMember(e *emitter, f *protogen.Field) error {
-	field, opts := "m."+f.GoName, fieldOptions(f)
+	field, opts := "m."+f.GoName, wireschema.WireOptions(f)
 	if opts.GetInline() {
 		e.code("b = members", f.Message.GoIdent.GoName, "(b, ", field, ")")
 		return nil
@@ -164,7 +166,7 @@ func appended(e *emitter, f *protogen.Field, value string) (string, error) {
 		return each + "(b, " + value + ")", err
 	}
 	optional := f.Desc.HasPresence()
-	raw := fieldOptions(f).GetRawJson()
+	raw := wireschema.WireOptions(f).GetRawJson()
 	switch kind := f.Desc.Kind(); {
 	case kind == protoreflect.StringKind && raw && optional:
 		return "appendRaw(b, orZero(" + value + "))", nil
@@ -195,9 +197,9 @@ func appended(e *emitter, f *protogen.Field, value string) (string, error) {
 // element returns the name of the function that appends one value of a message, enum or text field.
 func element(f *protogen.Field) (string, error) {
 	switch {
-	case is(f, timestamp):
+	case wireschema.Is(f, wireschema.Timestamp):
 		return "appendTime", nil
-	case f.Message != nil && !foreign(f):
+	case f.Message != nil && !wireschema.Foreign(f):
 		return "Append" + f.Message.GoIdent.GoName, nil
 	case f.Enum != nil:
 		return "append" + f.Enum.GoIdent.GoName, nil
