@@ -25,8 +25,8 @@ type Credentials struct {
 	SessionHash string // of a connection: SHA-256 of its session id in hex
 
 	// VersionChecked promises that the call will compare the caller's AuthVersion in its own
-	// transaction. The authenticator may therefore return a cached caller without asking the
-	// database whether it is still current.
+	// transaction, or authenticate again if it fails. The authenticator may therefore return a
+	// cached caller without asking the database whether it is still current.
 	VersionChecked bool
 }
 

@@ -87,15 +87,7 @@ func (p *Pipeline) Do(ctx context.Context, info *Info, req proto.Message, malfor
 				return nil, p.toError(ctx, info, err)
 			}
 		}
-		if malformed != nil {
-			return nil, p.toError(ctx, info, malformed)
-		}
-		if req != nil {
-			if err := info.Operation.CheckBounds(req); err != nil {
-				return nil, err
-			}
-		}
-		res, err = next(WithInfo(ctx, info))
+		res, err = attempt(ctx, info, req, malformed, next)
 		switch {
 		case err == nil:
 			return res, nil
@@ -104,9 +96,37 @@ func (p *Pipeline) Do(ctx context.Context, info *Info, req proto.Message, malfor
 			continue
 		case errors.Is(err, ErrStale):
 			err = ErrChangesTooOften()
+		case info.Credentials.VersionChecked:
+			err = p.refusedInstead(ctx, info, err)
 		}
 		return nil, p.toError(ctx, info, err)
 	}
+}
+
+// attempt runs a call of an admitted caller once.
+func attempt(ctx context.Context, info *Info, req proto.Message, malformed error, next func(context.Context) (proto.Message, error)) (proto.Message, error) {
+	if malformed != nil {
+		return nil, malformed
+	}
+	if req != nil {
+		if err := info.Operation.CheckBounds(req); err != nil {
+			return nil, err
+		}
+	}
+	return next(WithInfo(ctx, info))
+}
+
+// refusedInstead returns the error of a change that failed: a refusal if the caller was cached and
+// has no access any more, else err. The change may have failed before its transaction compared the
+// version of the caller.
+func (p *Pipeline) refusedInstead(ctx context.Context, info *Info, err error) error {
+	info.Credentials.VersionChecked = false
+	if now := p.authorize(ctx, info); now != nil {
+		if refusal, ok := AsError(now); ok {
+			return refusal
+		}
+	}
+	return err
 }
 
 // recovered logs a panic and returns the error for the client.
