@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/ws"
@@ -31,6 +32,7 @@ func TestHandshakeAuthenticatesOnce(t *testing.T) {
 	w := newFixture(t, func(c *ws.Config) {
 		access = &counted{Access: c.Access}
 		c.Access = access
+		c.Heartbeat = time.Hour // so that only handshakes authenticate
 	})
 	stays := w.open(w.ann.token)
 	stays.settle()
