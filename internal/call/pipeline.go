@@ -96,7 +96,7 @@ func (p *Pipeline) Do(ctx context.Context, info *Info, req proto.Message, malfor
 			continue
 		case errors.Is(err, ErrStale):
 			err = ErrChangesTooOften()
-		case info.Credentials.VersionChecked:
+		case info.Credentials.VersionChecked && isRefusal(err):
 			err = p.refusedInstead(ctx, info, err)
 		}
 		return nil, p.toError(ctx, info, err)
@@ -116,14 +116,20 @@ func attempt(ctx context.Context, info *Info, req proto.Message, malformed error
 	return next(WithInfo(ctx, info))
 }
 
-// refusedInstead returns the error of a change that failed: a refusal if the caller was cached and
-// has no access any more, else err. The change may have failed before its transaction compared the
-// version of the caller.
+// isRefusal reports whether an error is about the request, rather than a failure of the server.
+func isRefusal(err error) bool {
+	e, ok := AsError(err)
+	return ok && e.Code != b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE && e.Code != b2bv1.ErrorCode_ERROR_CODE_INTERNAL_ERROR
+}
+
+// refusedInstead returns the error of a change that was refused: that of its caller if this was
+// cached and has no access any more, else err. The change may have been refused before its
+// transaction compared the version of the caller.
 func (p *Pipeline) refusedInstead(ctx context.Context, info *Info, err error) error {
 	info.Credentials.VersionChecked = false
 	if now := p.authorize(ctx, info); now != nil {
-		if refusal, ok := AsError(now); ok {
-			return refusal
+		if isRefusal(now) {
+			return now
 		}
 	}
 	return err
