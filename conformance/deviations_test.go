@@ -59,9 +59,9 @@ func TestDeviationsAreRequirements(t *testing.T) {
 	}
 }
 
-// TestEveryRequirementIsNamed checks that every requirement is named by a check or a test. Tests of
-// this server name those that a client cannot observe: MAY, and SHOULD that takes days or needs a
-// broken database.
+// TestEveryRequirementIsNamed checks that every requirement of servers is named by a check or a
+// test. Tests of this server name those that a client cannot observe: MAY, and SHOULD that takes
+// days or needs a broken database.
 func TestEveryRequirementIsNamed(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../SPEC.md")
@@ -71,7 +71,7 @@ func TestEveryRequirementIsNamed(t *testing.T) {
 	reqs, _ := parseSpec(string(text))
 	named := namedRequirements(t)
 	for id, r := range reqs {
-		if !named[id] {
+		if !named[id] && !ofSDKs(id) {
 			t.Errorf("%s (%s) is named by no check and no test", id, r.level)
 		}
 	}

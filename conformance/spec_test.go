@@ -52,8 +52,11 @@ func TestSpecAndChecksAgree(t *testing.T) {
 	}
 }
 
-// disagreements returns a fault for each MUST without a check, each check of an unknown
-// requirement, and each name that two checks have.
+// ofSDKs reports whether a requirement is one of client libraries, which their own tests check.
+func ofSDKs(id string) bool { return strings.HasPrefix(id, "B2B-SDK-") }
+
+// disagreements returns a fault for each MUST of a server without a check, each check of an unknown
+// requirement or one of SDKs, and each name that two checks have.
 func disagreements(reqs map[string]requirement, checks []Check) []string {
 	var faults []string
 	proven, names := map[string]bool{}, map[string]bool{}
@@ -70,10 +73,13 @@ func disagreements(reqs map[string]requirement, checks []Check) []string {
 			if _, ok := reqs[id]; !ok {
 				faults = append(faults, "check "+c.Name+" names "+id+", which SPEC.md does not define")
 			}
+			if ofSDKs(id) {
+				faults = append(faults, "check "+c.Name+" names "+id+", which is a requirement of SDKs")
+			}
 		}
 	}
 	for id, q := range reqs {
-		if q.level == "MUST" && !proven[id] {
+		if q.level == "MUST" && !proven[id] && !ofSDKs(id) {
 			faults = append(faults, id+" is a MUST, but no check names it")
 		}
 	}
@@ -103,7 +109,8 @@ func TestParseSpecFindsFaults(t *testing.T) {
 func TestDisagreements(t *testing.T) {
 	t.Parallel()
 	reqs, _ := parseSpec(`<a id="b2b-org-001"></a>**B2B-ORG-001** (MUST) a
-<a id="b2b-org-002"></a>**B2B-ORG-002** (SHOULD) b`)
+<a id="b2b-org-002"></a>**B2B-ORG-002** (SHOULD) b
+<a id="b2b-sdk-001"></a>**B2B-SDK-001** (MUST) c`)
 	one := Check{Requirements: []string{"B2B-ORG-001"}, Name: "one"}
 	for name, c := range map[string]struct {
 		checks []Check
@@ -112,6 +119,7 @@ func TestDisagreements(t *testing.T) {
 		"covered":   {[]Check{one}, 0},
 		"uncovered": {nil, 1},
 		"unknown":   {[]Check{one, {Requirements: []string{"B2B-ORG-009"}, Name: "two"}}, 1},
+		"of SDKs":   {[]Check{one, {Requirements: []string{"B2B-SDK-001"}, Name: "two"}}, 1},
 		"same name": {[]Check{one, one}, 1},
 		"no id":     {[]Check{one, {Name: "two"}}, 1},
 	} {
