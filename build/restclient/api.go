@@ -106,6 +106,18 @@ type operation struct {
 	result    result
 	shape     shape
 	accepts   []int32 // statuses of 400 and more that are no errors
+	once      bool    // a change that is made once for a request_id
+	pages     *pages  // of a list that comes in pages
+}
+
+// pages describes how to read all entries of a list.
+type pages struct {
+	name  string // of the iterator, in Pascal case and in the plural
+	by    string // the field of the request that the next page has
+	key   string // the key of a page that is an object; "": pages are arrays
+	entry shape
+	// newestFirst: an array has the oldest entry first, but an object, and so the list, the newest.
+	newestFirst bool
 }
 
 // An errorCode is an entry of the catalogue of errors.

@@ -12,12 +12,12 @@ trap 'rm -rf "$folder"' EXIT
 mkdir -p "$folder/src/gen" "$folder/b2b_protocol/gen"
 echo '{"type": "module"}' >"$folder/package.json"
 cp sdk/typescript/tsconfig.json "$folder"
-cp sdk/typescript/src/{call,error,index,rest,transport}.ts "$folder/src"
+cp sdk/typescript/src/{call,error,index,operations,pages,rest,transport}.ts "$folder/src"
 cp -r $tests/typescript/rest "$folder/src/gen"
 cp $tests/use.ts "$folder/src"
 node_modules/@b2b-protocol/sdk/node_modules/.bin/tsc --project "$folder" --noEmit
 
-cp sdk/python/src/b2b_protocol/{__init__,_call,_error,_http,errors,transport,types}.py sdk/python/src/b2b_protocol/py.typed "$folder/b2b_protocol"
+cp sdk/python/src/b2b_protocol/{__init__,_call,_error,_http,_pages,errors,transport,types}.py sdk/python/src/b2b_protocol/py.typed "$folder/b2b_protocol"
 cp -r $tests/python/rest "$folder/b2b_protocol/gen"
 touch "$folder/b2b_protocol/gen/__init__.py"
 cp $tests/use.py "$folder"

@@ -142,7 +142,7 @@ func pyOperations(a *api) string {
 	w.line("# " + header)
 	w.line(`"""Every operation of the API, as methods of Rest and AsyncRest."""`)
 	w.line("")
-	w.line("from collections.abc import Callable, Mapping")
+	w.line("from collections.abc import AsyncIterator, Callable, Iterator, Mapping")
 	w.line("from contextlib import AbstractAsyncContextManager, AbstractContextManager")
 	w.line("from typing import Any, BinaryIO, Unpack, cast")
 	w.line("")
@@ -164,6 +164,12 @@ func pyOperations(a *api) string {
 		for _, o := range a.operations {
 			w.line("")
 			pyOperation(&w, o, async)
+		}
+		for _, o := range a.operations {
+			if o.pages != nil {
+				w.line("")
+				pyPages(&w, o, async)
+			}
 		}
 	}
 	w.line("")
@@ -188,6 +194,9 @@ func pyOperation(w *writer, o operation, async bool) {
 		path = fmt.Sprintf("path(%q%s)", form, values)
 	}
 	fields := "{}"
+	if o.once {
+		doc += "\n" + onceDoc("transport", "request_id")
+	}
 	if o.in == inForm {
 		parameters = append(parameters, "file: bytes | BinaryIO")
 		doc += "\n:param file: The bytes, or a binary file from its current position."
@@ -197,6 +206,9 @@ func pyOperation(w *writer, o operation, async bool) {
 	if len(o.fields.members) > 0 {
 		parameters = append(parameters, "**fields: Unpack[types."+o.fields.name+"]")
 		fields = "fields"
+	}
+	if o.once {
+		fields = "self._once(" + fields + ")"
 	}
 	more := ""
 	if all := o.headers(); len(all) > 0 {
@@ -246,6 +258,39 @@ func pyOperation(w *writer, o operation, async bool) {
 	w.linef("    ) -> %s:", returns)
 	w.line(pyDoc(strings.TrimRight(doc, "\n"), "        "))
 	w.linef("        %s", call)
+}
+
+// pyPages prints the iterator of a list that comes in pages.
+func pyPages(w *writer, o operation, async bool) {
+	doc := pagesDoc(o, pyName(o.name)) + "\n"
+	path := fmt.Sprintf("%q", o.path)
+	w.linef("    def iter_%s(", pyName(o.pages.name))
+	w.line("        self,")
+	if len(o.vars) > 0 {
+		form, values := o.path, ""
+		for _, v := range o.vars {
+			w.linef("        %s: %s,", v.name, pyShape(v.shape, true, "types."))
+			form = strings.ReplaceAll(form, "{"+v.name+"}", "{}")
+			values += ", " + v.name
+			doc += fmt.Sprintf("\n:param %s: %s", v.name, v.doc)
+		}
+		path = fmt.Sprintf("path(%q%s)", form, values)
+	}
+	w.line("        *,")
+	w.line("        timeout: float | None = None,")
+	w.line("        headers: Mapping[str, str] | None = None,")
+	w.linef("        **fields: Unpack[types.%s],", o.fields.name)
+	iterator, entry := "Iterator", pyShape(o.pages.entry, false, "types.")
+	if async {
+		iterator = "AsyncIterator"
+	}
+	w.linef("    ) -> %s[%s]:", iterator, entry)
+	w.line(pyDoc(strings.TrimRight(doc, "\n"), "        "))
+	newestFirst := ""
+	if o.pages.newestFirst {
+		newestFirst = ", newest_first=True"
+	}
+	w.linef("        return self._pages(query(%q, %s, fields), timeout, headers, %q, %q%s)", o.method, path, o.pages.by, o.pages.key, newestFirst)
 }
 
 func pyErrors(a *api) string {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"google.golang.org/genproto/googleapis/api/annotations"
@@ -109,6 +110,12 @@ func (r *reader) operation(m *protogen.Method) error {
 			o.accepts = append(o.accepts, when.GetStatus())
 		}
 	}
+	o.once = o.method != "GET" && wireschema.Field(m.Input, "request_id") != nil
+	if o.result == jsonResult && o.method == "GET" {
+		if o.pages, err = r.pages(m); err != nil {
+			return err
+		}
+	}
 	r.api.operations = append(r.api.operations, o)
 	return nil
 }
@@ -170,6 +177,42 @@ func (r *reader) result(o *operation, b wireschema.Binding, m *protogen.Method) 
 	return err
 }
 
+// pages returns how to read all entries of a list; nil if the result is none, or is always whole.
+//
+// The next page has a token of the response in the field by of the request: next_cursor, which
+// may also be in the header Link, or cursor. Without one, the next page begins at an offset.
+func (r *reader) pages(m *protogen.Method) (*pages, error) {
+	p := new(pages)
+	token := wireschema.Field(m.Output, "next_cursor")
+	if token == nil {
+		token = wireschema.Field(m.Output, "cursor")
+	}
+	for _, name := range []string{"cursor", "before", "offset"} {
+		if p.by == "" && wireschema.Field(m.Input, name) != nil && (token != nil) == (name != "offset") {
+			p.by = name
+		}
+	}
+	i := slices.IndexFunc(m.Output.Fields, func(f *protogen.Field) bool { return f.Desc.IsList() })
+	if p.by == "" || i < 0 {
+		return nil, nil
+	}
+	list, err := r.list(m.Output.Fields[i], wireschema.Responses)
+	if err != nil {
+		return nil, err
+	}
+	p.entry = *list.of
+	rule := proto.GetExtension(m.Desc.Options(), annotations.E_Http).(*annotations.HttpRule)
+	if rule.GetResponseBody() == "" && !wireschema.MessageOptions(m.Output).GetList() {
+		p.key = string(m.Output.Fields[i].Desc.Name())
+	}
+	p.newestFirst = wireschema.MessageOptions(m.Output).GetBareUnless() != "" && wireschema.Field(m.Input, "before") != nil
+	name, ok := strings.CutPrefix(string(m.Desc.Name()), "List")
+	if p.name = name; !ok {
+		p.name = p.entry.name + "s"
+	}
+	return p, nil
+}
+
 // errors adds the catalogue.
 func (r *reader) errors(e *protogen.Enum) {
 	for _, v := range e.Values[1:] {
@@ -215,7 +258,14 @@ func (r *reader) unique() error {
 		}
 		names[e.name] = true
 	}
+	iterators := make(map[string]bool)
 	for _, o := range r.api.operations {
+		if p := o.pages; p != nil {
+			if iterators[tsEach(p.name)] {
+				return fmt.Errorf("two lists have the iterator %s", tsEach(p.name))
+			}
+			iterators[tsEach(p.name)] = true
+		}
 		for _, m := range append(o.vars, o.fields.members...) {
 			if reserved[m.name] {
 				return fmt.Errorf("%s: the name of the field %s is that of a parameter of every method", o.name, m.name)

@@ -14,6 +14,7 @@ func typescript(a *api) map[string]string {
 	return map[string]string{
 		"rest/types.ts":      tsTypes(a),
 		"rest/operations.ts": tsOperations(a),
+		"rest/pages.ts":      tsPages(a),
 		"rest/errors.ts":     tsErrors(a),
 		"connect.ts":         tsConnect(a),
 	}
@@ -167,6 +168,9 @@ func tsOperation(w *writer, o operation, helpers, types map[string]bool) {
 			}
 		}
 	}
+	if o.once {
+		doc += "\n" + onceDoc("transport", "request_id")
+	}
 	w.line("")
 	w.line(tsComment(strings.TrimRight(doc, "\n"), ""))
 	w.linef("export async function %s(%s): Promise<%s> {", name, strings.Join(parameters, ", "), returns)
@@ -197,6 +201,9 @@ func tsOperation(w *writer, o operation, helpers, types map[string]bool) {
 			pairs = append(pairs, fmt.Sprintf("%q: %s", h, value))
 		}
 		extra = ", { " + strings.Join(pairs, ", ") + " }"
+	}
+	if o.once {
+		fields = use("once") + "(transport, " + fields + ")"
 	}
 	switch o.in {
 	case inQuery:
@@ -260,6 +267,83 @@ func tsConnect(a *api) string {
 		w.linef("export * from \"./b2b/v1/%s_pb.js\";", f.base)
 	}
 	return w.String()
+}
+
+// tsPages prints one iterator for each list that comes in pages.
+func tsPages(a *api) string {
+	var w writer
+	helpers, types := make(map[string]bool), make(map[string]bool)
+	for _, o := range a.operations {
+		p := o.pages
+		if p == nil {
+			continue
+		}
+		parameters := []string{"transport: Transport"}
+		path := fmt.Sprintf("%q", o.path)
+		doc := pagesDoc(o, tsName(o.name)) + "\n"
+		if len(o.vars) > 0 {
+			inner := o.path
+			for _, v := range o.vars {
+				parameters = append(parameters, tsName(v.name)+": "+tsShape(v.shape))
+				inner = strings.ReplaceAll(inner, "{"+v.name+"}", "${"+tsName(v.name)+"}")
+				doc += fmt.Sprintf("\n@param %s %s", tsName(v.name), v.doc)
+			}
+			helpers["path"] = true
+			path = "path`" + inner + "`"
+		}
+		mark := "?"
+		if o.needed() {
+			mark = ""
+		}
+		parameters = append(parameters, "fields"+mark+": "+o.fields.name, "options?: CallOptions")
+		helpers["query"], types[o.fields.name], types[p.entry.name] = true, true, true
+		arguments := fmt.Sprintf("%q, %q", p.by, p.key)
+		if p.newestFirst {
+			arguments += ", true"
+		}
+		w.line("")
+		w.line(tsComment(strings.TrimRight(doc, "\n"), ""))
+		w.linef("export function %s(%s): AsyncGenerator<%s, void, undefined> {", tsEach(p.name), strings.Join(parameters, ", "), tsShape(p.entry))
+		w.linef("  return pages(transport, query(%q, %s, fields), options, %s);", o.method, path, arguments)
+		w.line("}")
+	}
+	var top writer
+	top.line("// " + header)
+	if len(types) == 0 {
+		top.line("export {};")
+		return top.String()
+	}
+	top.linef("import { %s } from \"../../call.js\";", strings.Join(keys(helpers), ", "))
+	top.line("import { pages } from \"../../pages.js\";")
+	top.line("import type { CallOptions, Transport } from \"../../transport.js\";")
+	top.line("import type {")
+	for _, name := range keys(types) {
+		top.linef("  %s,", name)
+	}
+	top.line("} from \"./types.js\";")
+	return top.String() + w.String()
+}
+
+// pagesDoc returns the documentation of an iterator.
+func pagesDoc(o operation, operation string) string {
+	doc := "Returns all entries of " + operation + ", and reads one page at a time."
+	if o.pages.newestFirst {
+		doc += " The newest entry is the first."
+	}
+	return doc + " `limit` is the size of a page."
+}
+
+// onceDoc returns what the documentation of a change says about its repetition.
+func onceDoc(transport, field string) string {
+	return "A " + transport + " that retries sends the same `" + field + "` in every attempt, so that the change is made once."
+}
+
+// tsEach returns the name of an iterator: eachAuditEntry for AuditEntries.
+func tsEach(name string) string {
+	if stem, ok := strings.CutSuffix(name, "ies"); ok {
+		return "each" + stem + "y"
+	}
+	return "each" + strings.TrimSuffix(name, "s")
 }
 
 // tsName returns a name in camel case: getThread for GetThread, threadId for thread_id.

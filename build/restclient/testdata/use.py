@@ -23,6 +23,8 @@ def accepted() -> None:
     assert_type(note["share"], float)
     assert_type(rest.update_note("n", "p", title=None, expected_revision=3, timeout=5, on_response=print), Note)
     assert_type(rest.list_notes(since=0, ids=["a"]), list[Note] | ListNotesPage)
+    for note in rest.iter_notes(since=0, before="n"):
+        assert_type(note, Note)
     rest.delete_note("n")
     with rest.download_note("n") as response:
         assert_type(response, httpx.Response)
@@ -33,6 +35,8 @@ def accepted() -> None:
 
 async def accepted_for_asyncio(client: AsyncRest) -> None:
     assert_type(await client.create_note(title="a"), Note)
+    async for note in client.iter_notes(since=0):
+        assert_type(note, Note)
     async with client.download_note("n") as response:
         assert_type(response, httpx.Response)
 
@@ -51,6 +55,7 @@ def refused(note: Note) -> None:
     rest.create_note()  # type: ignore[call-arg]
     rest.create_note(title="a", draft=None)  # type: ignore[arg-type]
     rest.create_note(title="a", other=1)  # type: ignore[call-arg]
+    rest.iter_notes()  # type: ignore[call-arg]
     rest.list_notes()  # type: ignore[call-arg]
     rest.list_notes(since=0, state=None)  # type: ignore[arg-type]
     rest.list_notes(since=0, state="other")  # type: ignore[arg-type]

@@ -7,6 +7,10 @@ export async function accepted(): Promise<unknown> {
   const note: Note = await rest.createNote({ title: "a", context: { any: [1, null] }, parts: [{ type: "text", content: "x", more: 1 }], author: null });
   const changed: Note = await rest.updateNote("n", "p", { title: null, expected_revision: 3 }, { timeout: 5, onResponse: (r) => r.headers });
   const listed = await rest.listNotes({ since: 0, ids: ["a"], state: undefined });
+  for await (const each of rest.eachNote({ since: 0, before: "n" })) {
+    const title: string | null = each.title;
+    void title;
+  }
   const none: void = await rest.deleteNote("n");
   const bytes: Response = await rest.downloadNote("n");
   const guide: string = await rest.getGuide();
@@ -36,6 +40,8 @@ export async function refused(note: Note): Promise<void> {
   await rest.createNote({ title: "a", other: 1 });
   // @ts-expect-error: since is needed
   await rest.listNotes();
+  // @ts-expect-error: since is needed
+  rest.eachNote();
   // @ts-expect-error: a query has no null
   await rest.listNotes({ since: 0, state: null });
   // @ts-expect-error: options are the third argument

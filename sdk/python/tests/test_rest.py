@@ -40,7 +40,7 @@ def method_of(call: str) -> str:
 
 
 def operations(kind: type) -> set[str]:
-    return {name for name, value in vars(kind).items() if callable(value) and not name.startswith("_")}
+    return {name for name, value in vars(kind).items() if callable(value) and not name.startswith(("_", "iter_"))}
 
 
 def mismatch(value: Any, kind: Any, at: str = "$") -> str | None:

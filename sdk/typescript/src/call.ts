@@ -27,12 +27,12 @@ export function query(method: string, path: string, fields: Fields, headers?: He
       values.append(name, String(finite(name, value))); // lists are separated by commas
     }
   }
-  return request(method, values.size > 0 ? `${path}?${values}` : path, headers);
+  return request(method, values.size > 0 ? `${path}?${values}` : path, headers, fields);
 }
 
 /** Returns a request that has its fields in a JSON object. */
 export function body(method: string, path: string, fields: Fields, headers?: Headers): Draft {
-  return { ...request(method, path, { ...headers, "Content-Type": "application/json" }), body: JSON.stringify(fields ?? {}, finite) };
+  return { ...request(method, path, { ...headers, "Content-Type": "application/json" }, fields), body: JSON.stringify(fields ?? {}, finite) };
 }
 
 /** Refuses NaN and Infinity, which JSON writes as null. */
@@ -57,7 +57,7 @@ export function form(method: string, path: string, file: Blob, fields: Fields): 
     }
   }
   form.append("file", file.type === type ? file : new Blob([file], { type }), name);
-  return { ...request(method, path), body: form };
+  return { ...request(method, path, {}, fields), body: form };
 }
 
 /** Returns the value of If-Match for revisions, undefined for none. */
@@ -65,9 +65,22 @@ export function etags(one?: number, all?: number[]): string | undefined {
   return [...(one === undefined ? [] : [one]), ...(all ?? [])].map((revision) => `"${revision}"`).join(", ") || undefined;
 }
 
-function request(method: string, path: string, headers: Headers = {}): Draft {
+/**
+ * Returns the fields of a change with the request_id of its call: that of the caller, or else a new
+ * one if the transport retries.
+ */
+export function once<T extends Fields>(transport: Transport, fields: T): T {
+  return !transport.newRequestId || idOf(fields) ? fields : { ...fields, request_id: transport.newRequestId() };
+}
+
+function idOf(fields: Fields): string | undefined {
+  return (fields as { request_id?: string } | undefined)?.request_id || undefined;
+}
+
+function request(method: string, path: string, headers: Headers = {}, fields?: Fields): Draft {
   const kept = Object.entries(headers).filter((pair): pair is [string, string] => pair[1] !== undefined);
-  return { method, path, headers: Object.fromEntries(kept) };
+  const requestId = idOf(fields);
+  return { method, path, headers: Object.fromEntries(kept), ...(requestId && { requestId }) };
 }
 
 /**

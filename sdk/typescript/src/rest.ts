@@ -1,5 +1,5 @@
 // The REST client: every operation of the API as a method.
-import * as operations from "./gen/rest/operations.js";
+import * as operations from "./operations.js";
 import type { Transport } from "./transport.js";
 
 type Operations = {
@@ -11,6 +11,8 @@ type Operations = {
 /**
  * Calls the operations of a server. A method takes the values of its path, its fields by name, and
  * the options of the call: `rest.getThread(id)`, `rest.createThread({ topic: "…" })`.
+ *
+ * Lists that come in pages have an iterator, too: `for await (const bot of rest.eachBot())`.
  *
  * The module `operations` has the same as functions, for programs that are bundled.
  */

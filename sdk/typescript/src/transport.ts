@@ -9,6 +9,8 @@ export interface TransportRequest {
   body?: string | FormData;
   /** The caller reads the body of the response as a stream, which may never end. */
   stream?: boolean;
+  /** The request_id of a change. The server makes the change once for all requests with it. */
+  requestId?: string;
   /** Ends the request, and the reading of its response. */
   signal: AbortSignal;
 }
@@ -21,6 +23,8 @@ export interface Transport {
   (request: TransportRequest): Promise<Response>;
   /** The default of the option timeout of calls. Without it, that is 30000. */
   readonly timeout?: number | undefined;
+  /** Returns a new request_id. Changes of callers that give none get it, so that they can be repeated. */
+  readonly newRequestId?: (() => string) | undefined;
 }
 
 /**
@@ -84,7 +88,7 @@ export function authorization(token: string | undefined): Record<string, string>
 export function httpTransport(options: HttpOptions): Transport {
   const root = baseOf(options.url);
   const common = { ...authorization(options.token), ...(options.orgId && { "X-Org-Id": options.orgId }) };
-  const transport = async ({ path, stream: _, ...request }: TransportRequest) => {
+  const transport = async ({ path, stream: _, requestId: __, ...request }: TransportRequest) => {
     const headers: Record<string, string> = { ...common, ...request.headers };
     for (const name in headers) {
       // fetch would quote the value, which can be a secret.

@@ -15,7 +15,7 @@ import { inspect } from "node:util";
 const { B2B_URL: url, B2B_TOKEN: token, B2B_ADMIN_SECRET: secret, B2B_SDK: sdk } = process.env;
 const load = (name) => import(pathToFileURL(join(sdk, name)));
 const { Rest, httpTransport, B2BError, ...root } = await load("index.js");
-const operations = await load("operations.js");
+const operations = await load("gen/rest/operations.js"); // the entry "operations" has iterators, too
 const steps = JSON.parse(readFileSync(new URL("../../testdata/rest.json", import.meta.url), "utf8"));
 const methodOf = (call) => call[0].toLowerCase() + call.slice(1);
 
@@ -180,6 +180,27 @@ test("a request has the fields where the server reads them", async () => {
     await assert.rejects(rest.listThreads({ limit: wrong }), TypeError);
   }
   assert.equal(requests.length, 3);
+});
+
+test("changes have the request_id of the caller, or of a transport that retries", async () => {
+  const requests = [];
+  const transport = async (request) => (requests.push(request), Response.json({}));
+  const rest = new Rest(Object.assign((request) => transport(request), { newRequestId: () => "new" }));
+  await rest.createThread({ topic: "x" });
+  await rest.createThread({ topic: "x", request_id: "" });
+  await rest.createThread({ topic: "x", request_id: "own" });
+  await rest.deleteToken("t");
+  await rest.uploadFile(new Blob(["x"]), { name: "n" });
+  await rest.updateThread("t", { topic: "x", expected_revision: 1 });
+  assert.deepEqual(requests.map(({ requestId }) => requestId), ["new", "new", "own", "new", "new", "new"]);
+  assert.equal(requests[0].body, '{"topic":"x","request_id":"new"}');
+  assert.equal(requests[3].path, "/api/me/tokens/t?request_id=new");
+  assert.equal(requests[4].body.get("request_id"), "new");
+  requests.length = 0;
+  await rest.listThreads();
+  await rest.createTicket(); // the schema has none
+  await new Rest(transport).createThread({ topic: "x" });
+  assert.deepEqual(requests.map(({ requestId, body }) => [requestId, body]), [[undefined, undefined], [undefined, "{}"], [undefined, '{"topic":"x"}']]);
 });
 
 test("an error response is an error of the catalogue, or a B2BError", async () => {

@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode
 import httpx
 
 from ._error import B2BError
+from ._pages import Pages
 from .gen.rest.errors import ERROR_CLASSES, RETRYABLE_CODES
 from .transport import AsyncTransport, Form, Request, Transport
 
@@ -34,7 +35,7 @@ def query(method: str, path: str, fields: Mapping[str, object], in_headers: Mapp
     """Returns a request that has its fields in the query, or in the headers that in_headers names."""
     headers, others = _split(fields, in_headers)
     values = [(name, ",".join(map(str, v)) if isinstance(v, list | tuple) else _word(name, v)) for name, v in others.items() if v is not None]
-    return Request(method=method, path=f"{path}?{urlencode(values)}" if values else path, headers=headers)
+    return Request(method=method, path=f"{path}?{urlencode(values)}" if values else path, headers=headers, request_id=_id_of(fields))
 
 
 def _word(name: str, value: object) -> str:
@@ -48,7 +49,9 @@ def body(method: str, path: str, fields: Mapping[str, object], in_headers: Mappi
     """Returns a request that has its fields in a JSON object."""
     headers, others = _split(fields, in_headers)
     content = json.dumps(others, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    return Request(method=method, path=path, headers={**headers, "Content-Type": "application/json"}, content=content)
+    return Request(
+        method=method, path=path, headers={**headers, "Content-Type": "application/json"}, content=content, request_id=_id_of(fields)
+    )
 
 
 def form(method: str, path: str, file: bytes | BinaryIO, fields: Mapping[str, object]) -> Request:
@@ -66,7 +69,19 @@ def form(method: str, path: str, file: bytes | BinaryIO, fields: Mapping[str, ob
     if name is None:
         raise TypeError("the file has no name: give the argument name")
     data = file if isinstance(file, bytes) else _from_here(file)
-    return Request(method=method, path=path, headers={}, form=Form(texts=texts, file=data, name=name, mime_type=mime_type))
+    part = Form(texts=texts, file=data, name=name, mime_type=mime_type)
+    return Request(method=method, path=path, headers={}, form=part, request_id=_id_of(fields))
+
+
+def _id_of(fields: Mapping[str, object]) -> str | None:
+    value = fields.get("request_id")
+    return value if isinstance(value, str) and value else None
+
+
+def _once(transport: object, fields: Mapping[str, object]) -> Mapping[str, object]:
+    """Returns the fields with the request_id of the call: that of the caller, or else one of the transport."""
+    new = getattr(transport, "new_request_id", None)
+    return fields if new is None or _id_of(fields) else {**fields, "request_id": new()}
 
 
 def _from_here(file: BinaryIO) -> BinaryIO:
@@ -190,6 +205,9 @@ class Caller:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
+    def _once(self, fields: Mapping[str, object]) -> Mapping[str, object]:
+        return _once(self._transport, fields)
+
     def _send(
         self, request: Request, timeout: float | None, headers: Mapping[str, str] | None, on_response: OnResponse | None, *accepted: int
     ) -> httpx.Response:
@@ -218,12 +236,23 @@ class Caller:
         finally:
             response.close()
 
+    def _pages(
+        self, request: Request, timeout: float | None, headers: Mapping[str, str] | None, by: str, key: str, newest_first: bool = False
+    ) -> Iterator[Any]:
+        pages = Pages(request, by, key, newest_first)
+        while pages.request is not None:
+            page = self._json(pages.request, timeout, headers, pages.on_response)
+            yield from pages.read(page)
+
 
 class AsyncCaller:
     """Sends requests over an asynchronous transport."""
 
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
+
+    def _once(self, fields: Mapping[str, object]) -> Mapping[str, object]:
+        return _once(self._transport, fields)
 
     async def _send(
         self, request: Request, timeout: float | None, headers: Mapping[str, str] | None, on_response: OnResponse | None, *accepted: int
@@ -256,3 +285,12 @@ class AsyncCaller:
             yield _checked(response, on_response)
         finally:
             await response.aclose()
+
+    async def _pages(
+        self, request: Request, timeout: float | None, headers: Mapping[str, str] | None, by: str, key: str, newest_first: bool = False
+    ) -> AsyncIterator[Any]:
+        pages = Pages(request, by, key, newest_first)
+        while pages.request is not None:
+            page = await self._json(pages.request, timeout, headers, pages.on_response)
+            for entry in pages.read(page):
+                yield entry

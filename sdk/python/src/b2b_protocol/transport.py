@@ -34,6 +34,8 @@ class Request:
     headers: Mapping[str, str] = field(repr=False)
     content: bytes | None = field(default=None, repr=False)
     form: Form | None = field(default=None, repr=False)
+    request_id: str | None = None
+    """That of a change. The server makes the change once for all requests with it."""
     stream: bool = False
     """The response is a stream: the transport returns it open, before its body is read."""
     timeout: float | None = None
@@ -44,7 +46,8 @@ class Transport(Protocol):
     """Sends a request and returns the response of the server with any status.
 
     Operations turn error responses into exceptions. Wrap a transport to retry, to log, or to
-    test without a server.
+    test without a server. If a transport has a method new_request_id() -> str, changes without a
+    request_id of the caller get one from it, so that they can be repeated.
     """
 
     def __call__(self, request: Request, /) -> httpx.Response: ...

@@ -132,6 +132,9 @@ class ListNotesRequest(TypedDict):
     ids: NotRequired[list[str]]
     """Some ids."""
 
+    before: NotRequired[str]
+    """The id of the last note of the previous page, or a time."""
+
 
 class ListNotesPage(TypedDict):
     """A page of the list."""
@@ -141,6 +144,9 @@ class ListNotesPage(TypedDict):
 
     has_more: bool
     """Whether there are more."""
+
+    next_cursor: NotRequired[str]
+    """The id of the last note; absent on the last page."""
 
 ListNotesResponse: TypeAlias = list[Note] | ListNotesPage
 """Notes: a page, or all."""

@@ -105,6 +105,8 @@ export interface ListNotesRequest {
   since: number;
   /** Some ids. */
   ids?: string[] | undefined;
+  /** The id of the last note of the previous page, or a time. */
+  before?: string | undefined;
 }
 
 /** A page of the list. */
@@ -113,6 +115,8 @@ export interface ListNotesPage {
   items: Note[];
   /** Whether there are more. */
   has_more: boolean;
+  /** The id of the last note; absent on the last page. */
+  next_cursor?: string;
 }
 
 /** Notes: a page, or all. */
