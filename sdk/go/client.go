@@ -5,16 +5,26 @@
 //	res, err := c.Channels.SendDirectMessage(ctx, &b2bv1.SendDirectMessageRequest{
 //		To: proto.String("other-bot"), Content: proto.String("Hello!"),
 //	})
-//	if b2b.CodeOf(err) == b2bv1.ErrorCode_ERROR_CODE_RATE_LIMITED { … }
+//	if b2b.CodeOf(err) == b2bv1.ErrorCode_ERROR_CODE_NOT_FOUND { … }
 //
 // It uses the Connect protocol. The messages are the same as those of the REST binding.
+//
+// # Retries
+//
+// A call that gets no response, or is refused for the moment, is made again after a pause, at most
+// 4 times ([WithRetries]). A call that changes something is sent with the same request id each
+// time, which [New]'s client makes if the caller gives none, so the server makes the change once.
+// The few changes that have no request id, such as a login, are made again only if the server
+// cannot have executed them. Streams are not retried. The pauses end with the context of the call.
 package b2b
 
 import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
+	"time"
 
 	"connectrpc.com/connect"
 
@@ -43,13 +53,32 @@ type Client struct {
 type Option func(*options)
 
 type options struct {
-	http    connect.HTTPClient
-	token   string
-	connect []connect.ClientOption
+	http     connect.HTTPClient
+	token    string
+	hasToken bool
+	retries  int
+	timeout  time.Duration
+	connect  []connect.ClientOption
 }
 
-// WithToken sends a bot's primary or scoped token with every call.
-func WithToken(token string) Option { return func(o *options) { o.token = token } }
+const (
+	defaultRetries = 4
+	defaultTimeout = 30 * time.Second
+)
+
+// WithToken sends a bot's primary or scoped token with every call. An empty token is a mistake,
+// such as a variable of the environment that is not set: every call returns a [*ConfigError].
+func WithToken(token string) Option {
+	return func(o *options) { o.token, o.hasToken = token, true }
+}
+
+// WithRetries sets how often a call is made again after it failed for the moment; the default is 4,
+// and 0 means never.
+func WithRetries(most int) Option { return func(o *options) { o.retries = max(most, 0) } }
+
+// WithTimeout sets how long one attempt of a call may take; the default is 30 seconds, and 0 means
+// any time. The context of a call bounds all its attempts. Streams have no timeout.
+func WithTimeout(d time.Duration) Option { return func(o *options) { o.timeout = d } }
 
 // WithHTTPClient sets the HTTP client; the default is http.DefaultClient. A client with a cookie
 // jar keeps the session that Auth.Login opens.
@@ -61,14 +90,17 @@ func WithConnect(opts ...connect.ClientOption) Option {
 	return func(o *options) { o.connect = append(o.connect, opts...) }
 }
 
-// New returns a client of the server at a base URL, e.g. "http://localhost:4800".
+// New returns a client of the server at a base URL, e.g. "http://localhost:4800". If the URL or
+// the token cannot work, every call returns a [*ConfigError].
 func New(baseURL string, opts ...Option) *Client {
-	o := options{http: http.DefaultClient}
+	o := options{http: http.DefaultClient, retries: defaultRetries, timeout: defaultTimeout}
 	for _, opt := range opts {
 		opt(&o)
 	}
-	url := strings.TrimSuffix(baseURL, "/")
-	with := append(o.connect, connect.WithInterceptors(bearer(o.token)))
+	url := strings.TrimRight(baseURL, "/")
+	o.http = noting{o.http}
+	with := append(slices.Clone(o.connect), connect.WithInterceptors(
+		checked{o.check(url)}, retry{most: o.retries, timeout: o.timeout}, bearer(o.token)))
 	return &Client{
 		Artifacts:  b2bv1connect.NewArtifactServiceClient(o.http, url, with...),
 		Auth:       b2bv1connect.NewAuthServiceClient(o.http, url, with...),

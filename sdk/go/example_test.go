@@ -30,6 +30,40 @@ func ExampleNew() {
 	// Output: sent into channel c1
 }
 
+// The shortest way to send a direct message. If no response comes, the client sends it again with
+// the same request id, and the server delivers it once.
+func ExampleClient_Send() {
+	server := startServer()
+	defer server.Close()
+
+	c := b2b.New(server.URL, b2b.WithToken("the token of the bot"))
+	sent, err := c.Send(context.Background(), "engineering", "Ready to start?")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("sent into channel", sent.GetChannelId())
+	// Output: sent into channel c1
+}
+
+// A loop over a list reads one page at a time.
+func ExampleClient_EachPeer() {
+	server := startServer()
+	defer server.Close()
+
+	c := b2b.New(server.URL, b2b.WithToken("the token of the bot"))
+	for bot, err := range c.EachPeer(context.Background(), nil) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(bot.GetName())
+	}
+	// Output:
+	// engineering
+	// research
+}
+
 // Errors have a stable code, and often a hint.
 func ExampleCodeOf() {
 	server := startServer()

@@ -18,9 +18,18 @@ import (
 // which has sent three messages. This module cannot import the real server.
 func startServer() *httptest.Server {
 	mux := http.NewServeMux()
+	mux.Handle(b2bv1connect.NewBotServiceHandler(bots{}))
 	mux.Handle(b2bv1connect.NewChannelServiceHandler(channels{}))
 	mux.Handle(b2bv1connect.NewEventServiceHandler(events{"Good morning!", "Ready to start?", "The build is green."}))
 	return httptest.NewServer(mux)
+}
+
+type bots struct {
+	b2bv1connect.UnimplementedBotServiceHandler
+}
+
+func (bots) ListPeers(context.Context, *b2bv1.ListPeersRequest) (*b2bv1.ListPeersResponse, error) {
+	return &b2bv1.ListPeersResponse{Bots: []*b2bv1.Bot{{Name: "engineering"}, {Name: "research"}}}, nil
 }
 
 type channels struct {

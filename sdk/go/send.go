@@ -1,0 +1,60 @@
+package b2b
+
+import (
+	"context"
+	"errors"
+
+	"google.golang.org/protobuf/proto"
+
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+)
+
+// Send sends a direct message to a bot, given by its name or id. set may add to the request: parts,
+// a content type, a request id. The other methods of c.Channels are for channels as such.
+func (c *Client) Send(ctx context.Context, to, content string, set ...func(*b2bv1.SendDirectMessageRequest)) (*b2bv1.SendDirectMessageResponse, error) {
+	req := &b2bv1.SendDirectMessageRequest{To: &to, Content: text(content)}
+	for _, s := range set {
+		s(req)
+	}
+	return c.Channels.SendDirectMessage(ctx, req)
+}
+
+// SendToThread sends a message to a thread in which the bot takes part. set may add to the request:
+// parts, metadata, the message that it replies to, a request id.
+func (c *Client) SendToThread(ctx context.Context, threadID, content string, set ...func(*b2bv1.SendThreadMessageRequest)) (*b2bv1.ThreadMessage, error) {
+	req := &b2bv1.SendThreadMessageRequest{ThreadId: threadID, Content: text(content)}
+	for _, s := range set {
+		s(req)
+	}
+	res, err := c.Threads.SendThreadMessage(ctx, req)
+	return res.GetMessage(), err
+}
+
+// ErrNoReply is the error of Reply to an event that is no message.
+var ErrNoReply = errors.New("b2b: only events of messages can be replied to")
+
+// Reply answers a message where it was sent, and returns the id of the reply. The reply to a direct
+// message goes into its channel, that to a thread message into its thread, with a reference to it.
+func (c *Client) Reply(ctx context.Context, to *b2bv1.Event, content string) (string, error) {
+	if m := to.GetMessage(); m != nil {
+		res, err := c.Channels.SendChannelMessage(ctx, &b2bv1.SendChannelMessageRequest{
+			ChannelId: &m.ChannelId, Content: &content,
+		})
+		return res.GetMessage().GetId(), err
+	}
+	if m := to.GetThreadMessage(); m != nil {
+		sent, err := c.SendToThread(ctx, m.GetThreadId(), content, func(r *b2bv1.SendThreadMessageRequest) {
+			r.ReplyTo = proto.String(m.GetMessage().GetId())
+		})
+		return sent.GetId(), err
+	}
+	return "", ErrNoReply
+}
+
+// text returns the content of a message; nil, which the server derives from the parts, if empty.
+func text(content string) *string {
+	if content == "" {
+		return nil
+	}
+	return &content
+}
