@@ -7,15 +7,19 @@ of webhook requests. `b2b_protocol.connect` is for Connect and needs the extra `
 
 from .errors import B2BError
 from .gen.rest.operations import AsyncRest, Rest
+from .retry import AsyncRetryTransport, Retry, RetryTransport
 from .transport import AsyncHttpTransport, AsyncTransport, HttpTransport, Request, Transport
 
 __all__ = [
     "AsyncHttpTransport",
     "AsyncRest",
+    "AsyncRetryTransport",
     "AsyncTransport",
     "B2BError",
     "HttpTransport",
     "Request",
     "Rest",
+    "Retry",
+    "RetryTransport",
     "Transport",
 ]
