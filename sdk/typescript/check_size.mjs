@@ -4,9 +4,9 @@ import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
 const limits = [
-  ["everything in the root entry", `export * from "./index.js"`, 6_800],
+  ["everything in the root entry", `export * from "./index.js"`, 15_000],
   ["every operation as a function", `export * from "./operations.js"`, 5_600],
-  ["one operation", `export { getThread } from "./operations.js"; export { httpTransport } from "./index.js"`, 2_950],
+  ["one operation", `export { getThread } from "./operations.js"; export { httpTransport } from "./index.js"`, 3_000],
 ];
 for (const [what, contents, limit] of limits) {
   const options = { stdin: { contents, resolveDir: process.argv[2] }, bundle: true, minify: true, format: "esm", platform: "browser", write: false, packages: "external", metafile: true };

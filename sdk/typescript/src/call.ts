@@ -1,4 +1,5 @@
 // What the generated operations share: how they write requests and read responses.
+import { sleep } from "./clock.js";
 import { B2BError } from "./error.js";
 import { errorClasses, retryableCodes } from "./gen/rest/errors.js";
 import type { CallOptions, Transport, TransportRequest } from "./transport.js";
@@ -70,7 +71,7 @@ export function etags(one?: number, all?: number[]): string | undefined {
  * one if the transport retries.
  */
 export function once<T extends Fields>(transport: Transport, fields: T): T {
-  return !transport.newRequestId || idOf(fields) ? fields : { ...fields, request_id: transport.newRequestId() };
+  return !transport.retry || idOf(fields) ? fields : { ...fields, request_id: transport.retry.newRequestId() };
 }
 
 function idOf(fields: Fields): string | undefined {
@@ -115,8 +116,8 @@ export function stream(transport: Transport, request: Draft, options?: CallOptio
 }
 
 /**
- * Sends a request and reads its response within the timeout. What reads a stream calls ended when
- * the caller has read it.
+ * Sends a request and reads its response within the timeout, again if the transport retries. What
+ * reads a stream calls ended when the caller has read it.
  */
 async function send<T>(
   transport: Transport,
@@ -136,19 +137,34 @@ async function send<T>(
   const ended = () => signal?.removeEventListener("abort", cancel);
   const late = () => controller.abort(new DOMException(`no response within ${timeout} ms`, "TimeoutError"));
   const timer = timeout > 0 && timeout < 2 ** 31 ? setTimeout(late, timeout) : undefined; // timers cannot wait longer
+  const clock = transport.retry?.clock;
+  const deadline = clock && timeout > 0 ? clock.now() + timeout : Infinity;
+  const sent = { ...request, headers: { ...request.headers, ...headers }, signal: controller.signal };
   let streams = false;
   try {
-    const response = await transport({ ...request, headers: { ...request.headers, ...headers }, signal: controller.signal });
-    if (!response.ok && !accepted.includes(response.status)) {
-      throw errorOf(response, await response.text());
+    for (let failures = 1; ; failures++) {
+      let response: Response | undefined;
+      let ours = true; // an error of onResponse is the caller's
+      try {
+        response = await transport(sent);
+        if (!response.ok && !accepted.includes(response.status)) {
+          throw errorOf(response, await response.text());
+        }
+        ours = false;
+        onResponse?.(response);
+        ours = true;
+        const result = await read(response, ended);
+        streams = request.stream === true && response.body !== null;
+        return result;
+      } catch (error) {
+        response?.body?.cancel().catch(() => {}); // what is left of it
+        const pause = ours && !controller.signal.aborted ? transport.retry?.pause(error, failures, request) : undefined;
+        if (pause === undefined || clock!.now() + pause >= deadline) {
+          throw error;
+        }
+        await sleep(clock!, pause, controller.signal);
+      }
     }
-    onResponse?.(response);
-    const result = await read(response, ended);
-    streams = request.stream === true && response.body !== null;
-    return result;
-  } catch (error) {
-    controller.abort(error); // what is left of the response
-    throw error;
   } finally {
     clearTimeout(timer);
     if (!streams) {

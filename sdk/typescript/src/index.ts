@@ -1,8 +1,14 @@
-// The B2B (bot-to-bot) protocol: the REST client, the types of its JSON, and its errors.
+// The B2B (bot-to-bot) protocol: the client, the types of its JSON, and its errors.
+export { B2BClient } from "./client.js";
+export type { ClientOptions, Content } from "./client.js";
+export type { Clock } from "./clock.js";
+export type { Download, DownloadOptions } from "./download.js";
 export { B2BError } from "./error.js";
 export type { ErrorDetails } from "./error.js";
 export * from "./gen/rest/errors.js";
 export type * from "./gen/rest/types.js";
 export { Rest } from "./rest.js";
+export { retrying } from "./retry.js";
+export type { RetryOptions } from "./retry.js";
 export { httpTransport } from "./transport.js";
-export type { CallOptions, HttpOptions, Transport, TransportRequest } from "./transport.js";
+export type { CallOptions, HttpOptions, RetryPolicy, Transport, TransportRequest } from "./transport.js";

@@ -21,6 +21,9 @@ export interface Rest extends Operations {}
 export class Rest {
   constructor(transport: Transport) {
     for (const [name, call] of Object.entries(operations)) {
+      if (name in this) {
+        continue; // a subclass has it
+      }
       const method = (...given: unknown[]) => (call as (transport: Transport, ...given: unknown[]) => unknown)(transport, ...given);
       Object.defineProperty(this, name, { value: method });
     }

@@ -1,4 +1,5 @@
 // Requests over HTTP. It needs fetch: Node 20, Deno, Bun, browsers, workers.
+import type { Clock } from "./clock.js";
 
 /** A request of an operation. */
 export interface TransportRequest {
@@ -17,14 +18,30 @@ export interface TransportRequest {
 
 /**
  * Sends a request and returns the response of the server with any status. Operations turn error
- * responses into errors. Wrap a transport to retry, to log, or to test without a server.
+ * responses into errors. Wrap a transport to log, or to test without a server; `retrying` makes calls
+ * again.
  */
 export interface Transport {
   (request: TransportRequest): Promise<Response>;
   /** The default of the option timeout of calls. Without it, that is 30000. */
   readonly timeout?: number | undefined;
-  /** Returns a new request_id. Changes of callers that give none get it, so that they can be repeated. */
-  readonly newRequestId?: (() => string) | undefined;
+  /** Calls over the transport are made again as it says. Without it, they are made once. */
+  readonly retry?: RetryPolicy | undefined;
+}
+
+/** When a call is made again. */
+export interface RetryPolicy {
+  /** Measures the pauses. */
+  readonly clock: Clock;
+  /** Returns a new request_id, for a change of a caller that gives none. */
+  newRequestId(): string;
+  /**
+   * Returns the milliseconds to wait before the next attempt; undefined: the error is final.
+   *
+   * @param error An error response, or that of a connection.
+   * @param failures How many attempts failed.
+   */
+  pause(error: unknown, failures: number, request: Omit<TransportRequest, "signal">): number | undefined;
 }
 
 /**
@@ -93,7 +110,7 @@ export function httpTransport(options: HttpOptions): Transport {
     for (const name in headers) {
       // fetch would quote the value, which can be a secret.
       if (/[^\t -~\x80-\xff]/.test(String(headers[name]).trim())) {
-        throw new TypeError(`the header ${name} has a character that headers cannot have`);
+        throw Object.assign(new TypeError(`the header ${name} has a character that headers cannot have`), { retryable: false });
       }
     }
     // A redirect would take the body to where another server says, or lose it.

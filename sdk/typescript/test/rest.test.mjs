@@ -185,7 +185,7 @@ test("a request has the fields where the server reads them", async () => {
 test("changes have the request_id of the caller, or of a transport that retries", async () => {
   const requests = [];
   const transport = async (request) => (requests.push(request), Response.json({}));
-  const rest = new Rest(Object.assign((request) => transport(request), { newRequestId: () => "new" }));
+  const rest = new Rest(Object.assign((request) => transport(request), { retry: { newRequestId: () => "new", clock: { now: () => 0 } } }));
   await rest.createThread({ topic: "x" });
   await rest.createThread({ topic: "x", request_id: "" });
   await rest.createThread({ topic: "x", request_id: "own" });
