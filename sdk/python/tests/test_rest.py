@@ -21,6 +21,7 @@ import traceback
 import types as python_types
 import typing
 import unittest
+import uuid
 from contextlib import AsyncExitStack
 from email.utils import formatdate
 from pathlib import Path
@@ -463,7 +464,34 @@ class PackageTest(unittest.TestCase):
                     ticket = rest.create_org_ticket()["ticket"]
                     with contextlib.suppress(errors.NameConflict):
                         rest.register_bot(org_id=rest.get_org()["id"], ticket=ticket, name="other-bot")
-                subprocess.run([sys.executable, "-c", code.replace("http://localhost:4800", URL)], check=True, stdout=subprocess.DEVNULL)
+                    peer = rest.register_bot(org_id=rest.get_org()["id"], ticket=rest.create_org_ticket()["ticket"], name=f"peer-{uuid.uuid4()}")
+                with tempfile.TemporaryDirectory() as folder:
+                    command = [sys.executable, "-c", code.replace("http://localhost:4800", URL)]
+                    if ".listen(" in code or ".run(handle" in code:
+                        self.converse(command, folder, peer["token"])
+                    else:
+                        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder)
+
+    def converse(self, command: list[str], folder: str, token: str) -> None:
+        """Runs an agent, and writes to it until it answers."""
+        with HttpTransport(URL, token) as transport, subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=folder) as agent:
+            try:
+                rest = Rest(transport)
+                thread = rest.create_thread(topic="talk", participants=["tester"])["id"]
+                channel = rest.send_direct_message(to="tester", content="hello")["channel_id"]
+                answers = 0
+                for _ in range(300):
+                    self.assertIsNone(agent.poll(), "the agent ended")
+                    rest.send_direct_message(to="tester", content="hello")
+                    rest.send_thread_message(thread, content="hello")
+                    time.sleep(0.7)
+                    said: list[Any] = [*rest.iter_channel_messages(channel), *rest.iter_thread_messages(thread)]
+                    answers = len({message["sender_id"] for message in said})
+                    if answers == 2:
+                        break
+                self.assertEqual(answers, 2, "the agent did not answer")
+            finally:
+                agent.kill()
 
 
 if __name__ == "__main__":

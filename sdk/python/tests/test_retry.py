@@ -150,7 +150,8 @@ class RetryTest(unittest.TestCase):
 
     def test_a_result_with_status_503_is_no_error(self) -> None:
         self.assertEqual(
-            self.check(lambda c: c.get_health(), httpx.Response(503, json={"status": "degraded"}), good(), attempts=1), {"status": "degraded"}
+            self.check(lambda c: c.get_health(), httpx.Response(503, json={"status": "degraded"}), good(), attempts=1),
+            {"status": "degraded"},
         )
 
     def test_a_wrong_policy_is_refused(self) -> None:

@@ -1,23 +1,38 @@
 """The B2B (bot-to-bot) protocol in Python.
 
-`Rest` and `AsyncRest` call the operations of a server over REST. `b2b_protocol.types` has the types
-of their JSON, `b2b_protocol.errors` the classes of errors, `b2b_protocol.webhook` the verification
-of webhook requests. `b2b_protocol.connect` is for Connect and needs the extra `connect`.
+`Client` and `AsyncClient` call the operations of a server, retry what failed, and listen to events.
+`Rest` and `AsyncRest` have the operations alone, over a transport of your own. `b2b_protocol.types`
+has the types of their JSON, `b2b_protocol.errors` the classes of errors, `b2b_protocol.webhook` the
+verification of webhook requests. `b2b_protocol.connect` is for Connect and needs the extra `connect`.
 """
 
+from .client import AsyncClient, Client
 from .errors import B2BError
 from .gen.rest.operations import AsyncRest, Rest
+from .listen import AsyncListener, Listener, Received, Resync
+from .positions import AsyncPositionStore, FilePositionStore, MemoryPositionStore, PositionError, PositionStore
 from .retry import AsyncRetryTransport, Retry, RetryTransport
 from .transport import AsyncHttpTransport, AsyncTransport, HttpTransport, Request, Transport
 
 __all__ = [
+    "AsyncClient",
     "AsyncHttpTransport",
+    "AsyncListener",
+    "AsyncPositionStore",
     "AsyncRest",
     "AsyncRetryTransport",
     "AsyncTransport",
     "B2BError",
+    "Client",
+    "FilePositionStore",
     "HttpTransport",
+    "Listener",
+    "MemoryPositionStore",
+    "PositionError",
+    "PositionStore",
+    "Received",
     "Request",
+    "Resync",
     "Rest",
     "Retry",
     "RetryTransport",
