@@ -5,6 +5,7 @@ import { build } from "esbuild";
 
 const limits = [
   ["everything in the root entry", `export * from "./index.js"`, 15_000],
+  ["the context of threads", `export * from "./context.js"`, 5_000],
   ["every operation as a function", `export * from "./operations.js"`, 5_600],
   ["one operation", `export { getThread } from "./operations.js"; export { httpTransport } from "./index.js"`, 3_000],
 ];

@@ -1,0 +1,141 @@
+// The context of threads, against the examples in sdk/testdata, which all SDKs share.
+import assert from "node:assert/strict";
+import { EventEmitter } from "node:events";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { pathToFileURL } from "node:url";
+
+const load = (name) => import(pathToFileURL(join(process.env.B2B_SDK, name)));
+const { ThreadContext } = await load("context.js");
+const { cases } = JSON.parse(readFileSync(new URL("../../testdata/threadcontext.json", import.meta.url), "utf8"));
+
+/** A client of what a case says. */
+class Client extends EventEmitter {
+  errors = [];
+  constructor({ threads = {}, artifacts = {} } = {}) {
+    super();
+    Object.assign(this, { threads, artifacts });
+  }
+  getProfile = async () => ({ id: "me" });
+  getThread = async (id) => structuredClone(this.threads[id] ?? assert.fail("no such thread"));
+  listArtifacts = async (id) => this.artifacts[id] ?? [];
+  emitError = (error) => this.errors.push(error);
+}
+
+/** Runs a case. give(context, client, event) gives an event to a context. */
+export async function play(Context, { options, steps, ...given }, give) {
+  const client = new Client(given);
+  const context = new Context(client, options);
+  let deliveries = [];
+  let failures = 0;
+  context.onMention(({ reason, message, snapshot }) => {
+    assert.equal(snapshot.bufferedCount, snapshot.newMessages.length);
+    deliveries.push({
+      reason,
+      message: message.id,
+      messages: snapshot.newMessages.map(({ id }) => id),
+      events: snapshot.lifecycleEvents.map(({ type }) => type),
+      artifacts: snapshot.artifacts.map(({ artifact_key, version }) => `${artifact_key} ${version}`),
+    });
+    if (failures > 0) {
+      failures--;
+      throw new Error("the handler failed");
+    }
+  });
+  await context.start();
+  for (const [at, step] of steps.entries()) {
+    const where = `step ${at}: ${JSON.stringify(step).slice(0, 200)}`;
+    if (step.event) {
+      const done = give(context, client, step.event);
+      await (step.fails ? assert.rejects(done, /the handler failed/, where) : done);
+    } else if (step.flush) {
+      await context.flush(step.flush);
+    } else if (step.fail) {
+      failures = step.fail;
+    } else if (step.listed) {
+      client.artifacts.t1 = step.listed;
+    } else if (step.deliveries) {
+      const got = deliveries.map(({ artifacts, ...rest }, i) => (step.deliveries[i]?.artifacts ? { ...rest, artifacts } : rest));
+      assert.deepEqual(got, step.deliveries, where);
+      deliveries = [];
+    } else if (step.prompt) {
+      assert.equal(context.toPromptContext(step.prompt, step.mode, step.options), step.text, where);
+      assert.ok(Buffer.byteLength(step.text) <= (step.options?.maxTokens ?? Infinity) * 4, where);
+    } else if (step.active) {
+      assert.deepEqual(context.getActiveThreads(), step.active, where);
+    } else {
+      assert.deepEqual([context.getBufferSize(step.sizes), context.getLifecycleBufferSize(step.sizes)], [step.messages, step.events], where);
+    }
+  }
+}
+
+for (const example of cases.filter(({ only }) => only !== "hxa")) {
+  test(`B2B-SDK-033: ${example.name}`, () => play(ThreadContext, example, (context, _, event) => context.handle(event)));
+}
+
+const settled = () => new Promise((done) => setImmediate(done));
+const message = (id, content = "@echo", thread = "t1") => ({ type: "thread_message", thread_id: thread, message: { id, sender_id: "b1", sender_name: "nova", content, parts: [], metadata: null, created_at: Number(id.slice(1)) } });
+
+test("B2B-SDK-033: deliveries of a thread follow each other, and each message is in one", async () => {
+  const context = new ThreadContext(new Client(), { botNames: ["echo"], botId: "me" });
+  const got = [];
+  const prompts = [];
+  let running = 0;
+  const ends = [];
+  context.onMention(async ({ threadId, message: { id }, snapshot }) => {
+    assert.equal(++running, threadId === "t1" ? 1 : 2, "two deliveries of one thread at a time");
+    got.push([id, snapshot.newMessages.map((one) => one.id)]);
+    prompts.push(context.toPromptContext(threadId).match(/@?\w+$/)[0]);
+    await new Promise((done) => ends.push(done));
+    running--;
+  });
+  const all = [message("m1"), message("m2", "plain"), message("m3"), message("m4", "more"), message("m5")].map((event) => context.handle(event));
+  await settled();
+  const other = context.handle(message("m1", "@echo", "t2")); // another thread does not wait
+  await settled();
+  assert.deepEqual(got, [["m1", ["m1"]], ["m1", ["m1"]]]);
+  ends[1]();
+  await other;
+  for (let i = 0; i < 3; i++) {
+    await settled();
+    ends[i === 0 ? 0 : i + 1]();
+  }
+  await Promise.all(all);
+  assert.deepEqual(got.filter((_, i) => i !== 1), [["m1", ["m1"]], ["m3", ["m2", "m3"]], ["m5", ["m4", "m5"]]]);
+  assert.equal(context.getBufferSize("t1"), 0);
+});
+
+test("B2B-SDK-033: a context that listens to a client stops, and reports what fails", async () => {
+  const client = new Client();
+  const context = new ThreadContext(client, { botNames: ["echo"] });
+  const got = [];
+  context.onMention(({ message: { id } }) => {
+    got.push(id);
+    throw new Error("the handler failed");
+  });
+  const stopped = context.start();
+  context.stop();
+  await stopped;
+  assert.equal(client.eventNames().length, 0, "stop during start leaves no listener");
+  await Promise.all([context.start(), context.start()]);
+  await context.start();
+  client.emit("thread_message", message("m1"));
+  await settled();
+  assert.deepEqual(got, ["m1"]);
+  assert.deepEqual(client.errors.map(({ message }) => message), ["the handler failed"]);
+  context.stop();
+  assert.equal(client.eventNames().length, 0);
+  client.getProfile = async () => assert.fail("not reached");
+  const failing = new ThreadContext({ ...client, getProfile: async () => { throw new Error("offline"); } }, { botNames: [] });
+  await assert.rejects(failing.start(), /offline/);
+  await assert.rejects(failing.start(), /offline/);
+});
+
+test("B2B-SDK-033: the number of threads is limited", async () => {
+  const context = new ThreadContext(new Client(), { botNames: [], botId: "me", maxThreads: 3 });
+  for (let i = 0; i < 5; i++) await context.handle(message("m1", "hm", `t${i}`));
+  await context.handle(message("m2", "hm", "t2"));
+  await context.handle(message("m1", "hm", "t5"));
+  assert.deepEqual(context.getActiveThreads(), ["t4", "t2", "t5"]);
+});
