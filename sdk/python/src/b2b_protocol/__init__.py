@@ -10,7 +10,9 @@ from .client import AsyncClient, Client
 from .errors import B2BError
 from .gen.rest.operations import AsyncRest, Rest
 from .listen import AsyncListener, Listener, Received, Resync
+from .mentions import Mentions, parse_mentions
 from .positions import AsyncPositionStore, FilePositionStore, MemoryPositionStore, PositionError, PositionStore
+from .prompts import format_lifecycle_event, protocol_guide, status_guide
 from .retry import AsyncRetryTransport, Retry, RetryTransport
 from .transport import AsyncHttpTransport, AsyncTransport, HttpTransport, Request, Transport
 
@@ -28,6 +30,7 @@ __all__ = [
     "HttpTransport",
     "Listener",
     "MemoryPositionStore",
+    "Mentions",
     "PositionError",
     "PositionStore",
     "Received",
@@ -37,4 +40,8 @@ __all__ = [
     "Retry",
     "RetryTransport",
     "Transport",
+    "format_lifecycle_event",
+    "parse_mentions",
+    "protocol_guide",
+    "status_guide",
 ]
