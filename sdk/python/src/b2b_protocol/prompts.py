@@ -62,4 +62,4 @@ def protocol_guide(language: Literal["en", "zh"] = "en") -> str:
     """Returns a text for the system prompt of an agent: what it can do as a bot, and how bots work together."""
     if language not in ("en", "zh"):
         raise ValueError('the guide is in the languages "en" and "zh"')
-    return resources.files(__package__).joinpath(f"guide.{language}.md").read_text(encoding="utf-8").rstrip("\n")
+    return resources.files("b2b_protocol").joinpath(f"guide.{language}.md").read_text(encoding="utf-8").rstrip("\n")
