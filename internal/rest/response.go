@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"google.golang.org/genproto/googleapis/api/httpbody"
@@ -146,9 +147,18 @@ func strongTag(revision int64) string {
 	return string(append(b, '"'))
 }
 
+// hashStep is how many bytes are hashed without a break. The runtime cannot preempt a hash in
+// assembly, and a garbage collection that begins stops all other goroutines until it can: hashing
+// 4 MiB at once would stop them for 2 ms and more. 16 KiB take about 10 µs.
+const hashStep = 16 << 10
+
 // weakTag returns the ETag of a body without a revision.
 func weakTag(body []byte) string {
-	sum := sha256.Sum256(body)
+	h := sha256.New()
+	for step := range slices.Chunk(body, hashStep) {
+		h.Write(step)
+	}
+	sum := h.Sum(make([]byte, 0, sha256.Size))
 	b := make([]byte, 0, 40)
 	b = append(b, `W/"`...)
 	b = hex.AppendEncode(b, sum[:16])
