@@ -6,8 +6,8 @@
 // Calls that read need a slot of a [fair.Pool]: one org alone can keep every processor busy, and as
 // many slots stay free. Heavy work, which needs a processor for a millisecond or more, needs a slot
 // of a second, smaller pool: calls whose previous response was large, those that search or read the
-// event log if one of the org took long within the last seconds, and the decoding of large bodies. While other orgs send calls, too, the heavy work of
-// one org gets half of the processors.
+// event log if one of the org took long within the last seconds, and the decoding of large bodies.
+// While other orgs send calls, too, the heavy work of one org gets half of the processors.
 //
 // # Why the scheduler does not suffice
 //
@@ -15,7 +15,8 @@
 // threads has nothing to run. So a few calls that compute delay every other call by 10 ms and more,
 // however short that is. A server calls [Prepare]: then there are more threads than processors, one
 // of which is always free to poll the network, and the operating system gives it a processor at
-// once.
+// once. While heavy calls run beside those of other orgs, further threads make the kernel decide
+// more often which thread runs.
 package concurrency
 
 import (
@@ -65,6 +66,7 @@ type Limiter struct {
 	spare  *fair.Pool // additional slots for heavy work while no other org is active; nil: none
 	long   map[string]bool
 	slices bool // heavy calls get long time slices
+	ticks  *ticks
 	now    func() time.Time
 
 	mu     sync.Mutex
@@ -102,7 +104,8 @@ func NewLimiter(c Config) *Limiter {
 	}
 	l := &Limiter{
 		reads: pool(reads), heavy: pool(heavy), long: make(map[string]bool, len(c.Long)),
-		slices: c.Scheduler.Slices, now: time.Now, costly: make(map[orgCall]cost),
+		slices: c.Scheduler.Slices, ticks: &ticks{processors: c.Scheduler.ticked, tick: tick},
+		now: time.Now, costly: make(map[orgCall]cost),
 	}
 	// A pool gives a single org half of its slots, so a single org has heavy/2 heavy calls at
 	// once. spare is what it lacks to use every processor while no other org calls.
@@ -121,6 +124,7 @@ type Permit struct {
 	limiter     *Limiter
 	info        *call.Info
 	read, heavy fair.Slot
+	ticks       *ticks    // count it as a heavy call; nil: do not
 	long        bool      // its thread has a long time slice
 	last        int64     // bytes of the last response of the procedure to the org, if that was heavy
 	begun       time.Time // of a call of Config.Long; else zero
@@ -151,7 +155,9 @@ func (l *Limiter) Begin(ctx context.Context, info *call.Info) (Permit, error) {
 		s.heavy.Leave()
 		return Permit{}, refusal(err)
 	}
-	s.long = s.heavy != (fair.Slot{}) && l.slices && beginLong()
+	if s.heavy != (fair.Slot{}) {
+		l.compute(&s, alone)
+	}
 	if l.long[procedure] {
 		s.begun = l.now()
 	}
@@ -169,7 +175,20 @@ func (l *Limiter) Decode(ctx context.Context, org string, n int64) (Permit, erro
 	if err != nil {
 		return Permit{}, refusal(err)
 	}
-	return Permit{heavy: slot, long: l.slices && beginLong()}, nil
+	s := Permit{heavy: slot}
+	l.compute(&s, alone)
+	return s, nil
+}
+
+// compute prepares for a heavy call, which has got its slots: what takes a processor for long must
+// not delay other calls for as long.
+func (l *Limiter) compute(s *Permit, alone bool) {
+	s.ticks = l.ticks
+	l.ticks.heavy.Add(1)
+	if !alone {
+		l.ticks.needed(l.now())
+	}
+	s.long = l.slices && beginLong()
 }
 
 func (l *Limiter) enterHeavy(ctx context.Context, org string, alone bool) (fair.Slot, error) {
@@ -200,7 +219,11 @@ func (l *Limiter) note(org, procedure string) (alone bool, last cost) {
 			last.until = time.Time{}
 		}
 	}
-	return now.Sub(l.callers[1].last) > activeSpan || l.callers[1].org == org, last
+	alone = now.Sub(l.callers[1].last) > activeSpan || l.callers[1].org == org
+	if !alone {
+		l.ticks.needed(now)
+	}
+	return alone, last
 }
 
 // Expected returns how many bytes the response probably has: those of the last one, if that was
@@ -264,6 +287,10 @@ func (s *Permit) End() {
 	if s.long {
 		s.long = false
 		endLong()
+	}
+	if s.ticks != nil {
+		s.ticks.heavy.Add(-1)
+		s.ticks = nil
 	}
 	s.read.Leave()
 	s.heavy.Leave()

@@ -11,6 +11,8 @@ import (
 type Scheduler struct {
 	Processors int  // for the calls of all orgs; 0: GOMAXPROCS
 	Slices     bool // threads have short time slices, and heavy calls get long ones
+
+	ticked []int // processors that get a thread for ticks while heavy calls run
 }
 
 // The kernel lets a thread run for one time slice before it gives the processor to another runnable
@@ -29,8 +31,8 @@ var errNoSlices = errors.New("concurrency: the system has no slices of threads")
 // call it first. The error says why the slices were not changed; the returned Scheduler can be used
 // in any case.
 func Prepare() (Scheduler, error) {
-	s := Scheduler{Processors: runtime.GOMAXPROCS(0)}
-	runtime.GOMAXPROCS(threads(s.Processors))
+	s := Scheduler{Processors: runtime.GOMAXPROCS(0), ticked: tickedProcessors()}
+	runtime.GOMAXPROCS(threads(s.Processors) + len(s.ticked))
 	err := shortenSlices()
 	s.Slices = err == nil
 	if errors.Is(err, errNoSlices) {
@@ -39,6 +41,6 @@ func Prepare() (Scheduler, error) {
 	return s, err
 }
 
-// threads returns the GOMAXPROCS for a server with this number of processors: more than its limiter
-// lets one org keep busy.
+// threads returns the GOMAXPROCS for a server with this number of processors, without those for
+// ticks: more than its limiter lets one org keep busy.
 func threads(processors int) int { return processors + 2 }

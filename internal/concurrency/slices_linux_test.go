@@ -54,3 +54,46 @@ func TestHeavyCallsHaveLongSlices(t *testing.T) {
 		}
 	}
 }
+
+// A tick runs on its processor alone, and the threads of calls on any.
+func TestTicksHaveTheirProcessor(t *testing.T) {
+	t.Parallel()
+	all := tickedProcessors()
+	if len(all) == 0 {
+		all = []int{firstProcessor(t)} // a machine with more than mostTicked
+	}
+	for _, processor := range all {
+		done := make(chan unix.CPUSet)
+		go tick(processor, func() bool {
+			var set unix.CPUSet
+			if err := unix.SchedGetaffinity(0, &set); err != nil {
+				t.Error(err)
+			}
+			done <- set
+			return false
+		})
+		if set := <-done; set.Count() != 1 || !set.IsSet(processor) {
+			t.Errorf("a tick of processor %d runs on %d, on it: %v", processor, set.Count(), set.IsSet(processor))
+		}
+	}
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
+		t.Fatal(err)
+	}
+	if len(all) > 1 && set.Count() != len(all) {
+		t.Errorf("after it a goroutine runs on %d processors, want %d", set.Count(), len(all))
+	}
+}
+
+func firstProcessor(t *testing.T) int {
+	t.Helper()
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
+		t.Fatal(err)
+	}
+	for processor := 0; ; processor++ {
+		if set.IsSet(processor) {
+			return processor
+		}
+	}
+}
