@@ -467,7 +467,7 @@ class PackageTest(unittest.TestCase):
                     peer = rest.register_bot(org_id=rest.get_org()["id"], ticket=rest.create_org_ticket()["ticket"], name=f"peer-{uuid.uuid4()}")
                 with tempfile.TemporaryDirectory() as folder:
                     command = [sys.executable, "-c", code.replace("http://localhost:4800", URL)]
-                    if ".listen(" in code or ".run(handle" in code:
+                    if ".listen(" in code or "client.run(" in code:
                         self.converse(command, folder, peer["token"])
                     else:
                         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder)
@@ -480,11 +480,11 @@ class PackageTest(unittest.TestCase):
                 thread = rest.create_thread(topic="talk", participants=["tester"])["id"]
                 channel = rest.send_direct_message(to="tester", content="hello")["channel_id"]
                 answers = 0
-                for _ in range(300):
+                for _ in range(55):
                     self.assertIsNone(agent.poll(), "the agent ended")
                     rest.send_direct_message(to="tester", content="hello")
-                    rest.send_thread_message(thread, content="hello")
-                    time.sleep(0.7)
+                    rest.send_thread_message(thread, content="hello @my-bot")
+                    time.sleep(0.3)
                     said: list[Any] = [*rest.iter_channel_messages(channel), *rest.iter_thread_messages(thread)]
                     answers = len({message["sender_id"] for message in said})
                     if answers == 2:

@@ -14,6 +14,7 @@ from .mentions import Mentions, parse_mentions
 from .positions import AsyncPositionStore, FilePositionStore, MemoryPositionStore, PositionError, PositionStore
 from .prompts import format_lifecycle_event, protocol_guide, status_guide
 from .retry import AsyncRetryTransport, Retry, RetryTransport
+from .thread_context import AsyncThreadContext, ContextOptions, Snapshot, ThreadContext, Trigger
 from .transport import AsyncHttpTransport, AsyncTransport, HttpTransport, Request, Transport
 
 __all__ = [
@@ -23,9 +24,11 @@ __all__ = [
     "AsyncPositionStore",
     "AsyncRest",
     "AsyncRetryTransport",
+    "AsyncThreadContext",
     "AsyncTransport",
     "B2BError",
     "Client",
+    "ContextOptions",
     "FilePositionStore",
     "HttpTransport",
     "Listener",
@@ -39,7 +42,10 @@ __all__ = [
     "Resync",
     "Retry",
     "RetryTransport",
+    "Snapshot",
+    "ThreadContext",
     "Transport",
+    "Trigger",
     "format_lifecycle_event",
     "parse_mentions",
     "protocol_guide",
