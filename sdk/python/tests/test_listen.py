@@ -277,6 +277,32 @@ class ListenTest(unittest.TestCase):
                     client.listen(**options)
             self.assertNotIn("sesame", repr(kind(nobody, "sesame")))
 
+    def test_closing_a_client_ends_its_listeners(self) -> None:
+        start = self.present()
+        self.client(self.sender).send("receiver", "left open")
+        client = self.client()
+        for _ in client.listen(position=start):
+            break
+        client.close()
+        self.assertEqual([t.name for t in threading.enumerate() if t.name == "b2b-listener"], [])
+
+        async def go() -> None:
+            async with AsyncClient(self.server.url, self.receiver["token"]) as client:
+                async for _ in client.listen(position=start):
+                    break
+                self.assertGreater(len(asyncio.all_tasks()), 1)
+            self.assertEqual(len(asyncio.all_tasks()), 1)
+
+        asyncio.run(go())
+
+    def test_a_program_ends_though_a_listener_is_open(self) -> None:
+        code = "import sys; from b2b_protocol import Client; c = Client(*sys.argv[1:3])\nfor _ in c.listen(position=sys.argv[3]): break"
+        start = self.present()
+        self.client(self.sender).send("receiver", "left open")
+        command = [sys.executable, "-c", code, self.server.url, self.receiver["token"], start]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        self.assertEqual(done.stderr, "")
+
     def test_retries_can_be_switched_off(self) -> None:
         seen: list[httpx.Request] = []
 

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, NotRequired, Self, TypeAlias, TypedDict, Unpack, cast
-from weakref import WeakSet
 
 import httpx
 
@@ -151,7 +150,7 @@ class Client(_Base, Rest):
         self._http = None if client is not None else httpx.Client(**self._settings())
         sender: Transport = HttpTransport(url, token, org_id=org_id, timeout=timeout, client=client or self._http)
         Rest.__init__(self, sender if retry is None else RetryTransport(sender, retry, timeout=timeout))
-        self._listeners: WeakSet[Listener] = WeakSet()
+        self._listeners: set[Listener] = set()
 
     def send(self, to: str, content: str | None = None, **fields: Unpack[MessageFields]) -> types.SendDirectMessageResponse:
         """Sends a direct message to a bot, given by its id or exact name."""
@@ -187,9 +186,7 @@ class Client(_Base, Rest):
         ends when it is closed, or with a B2BError when the server does not accept the token any more.
         """
         options = _options(fields)
-        listener = Listener(lambda: self._feed(options), fields.get("commit", "auto"))
-        self._listeners.add(listener)
-        return listener
+        return Listener(lambda: self._feed(options), fields.get("commit", "auto"), self._listeners)
 
     def run(
         self,
@@ -235,7 +232,7 @@ class AsyncClient(_Base, AsyncRest):
         self._http = None if client is not None else httpx.AsyncClient(**self._settings())
         self._sender = AsyncHttpTransport(url, token, org_id=org_id, timeout=timeout, client=client or self._http)
         AsyncRest.__init__(self, self._sender if retry is None else AsyncRetryTransport(self._sender, retry, timeout=timeout))
-        self._listeners: WeakSet[AsyncListener] = WeakSet()
+        self._listeners: set[AsyncListener] = set()
 
     async def send(self, to: str, content: str | None = None, **fields: Unpack[MessageFields]) -> types.SendDirectMessageResponse:
         """Sends a direct message to a bot, given by its id or exact name."""
@@ -270,9 +267,7 @@ class AsyncClient(_Base, AsyncRest):
         It connects again whenever the connection ends, and continues after the last event. It
         ends when it is closed, or with a B2BError when the server does not accept the token any more.
         """
-        listener = AsyncListener(Feed(self._network(self._sender), _options(fields)), fields.get("commit", "auto"))
-        self._listeners.add(listener)
-        return listener
+        return AsyncListener(Feed(self._network(self._sender), _options(fields)), fields.get("commit", "auto"), self._listeners)
 
     async def run(
         self,

@@ -69,11 +69,13 @@ class AsyncListener(AsyncIterator[Received]):
     the connection and to save the position. It is for one loop at a time.
     """
 
-    def __init__(self, feed: Feed, commit: Commit = "auto") -> None:
+    def __init__(self, feed: Feed, commit: Commit = "auto", opened: set["AsyncListener"] | None = None) -> None:
         if commit not in ("auto", "manual"):
             raise ValueError('commit must be "auto" or "manual"')
         self._feed = feed
         self._auto = commit == "auto"
+        self._opened = set[AsyncListener]() if opened is None else opened
+        """The listeners of the client that are open."""
         self._batch: deque[dict[str, Any]] = deque()
         self._current: Received | None = None
         self._state: Literal["new", "open", "closed"] = "new"
@@ -96,6 +98,7 @@ class AsyncListener(AsyncIterator[Received]):
             self.commit(self._current)
         if self._state == "new":
             self._state = "open"
+            self._opened.add(self)
             self._feed.start()
         if not self._batch and self._state == "open":
             try:
@@ -117,6 +120,7 @@ class AsyncListener(AsyncIterator[Received]):
         state, self._state = self._state, "closed"
         self._batch.clear()
         self._current = None
+        self._opened.discard(self)
         if state == "open":
             await self._feed.close()
 
@@ -166,11 +170,13 @@ class Listener(Iterator[Received]):
     close may be called from any thread; the rest is for one thread at a time.
     """
 
-    def __init__(self, open_feed: Open, commit: Commit = "auto") -> None:
+    def __init__(self, open_feed: Open, commit: Commit = "auto", opened: set["Listener"] | None = None) -> None:
         if commit not in ("auto", "manual"):
             raise ValueError('commit must be "auto" or "manual"')
         self._open = open_feed
         self._auto = commit == "auto"
+        self._opened = set[Listener]() if opened is None else opened
+        """The listeners of the client that are open."""
         self._batch: deque[dict[str, Any]] = deque()
         self._current: Received | None = None
         self._pending: Future[Sequence[dict[str, Any]]] | None = None
@@ -216,9 +222,17 @@ class Listener(Iterator[Received]):
             if self._closed.is_set():
                 return ()
             if self._thread is None:
+                self._opened.add(self)
                 self._thread = threading.Thread(target=self._main, name="b2b-listener", daemon=True)
                 self._thread.start()
-        loop, feed = self._ready.result()
+        try:
+            loop, feed = self._ready.result()
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # the feed could not be made, so there is nothing to close
+            self._closed.set()
+            self._opened.discard(self)
+            raise
         if self._pending is None:
             taking = feed.queue.take()
             try:
@@ -263,6 +277,7 @@ class Listener(Iterator[Received]):
             first = not self._closed.is_set()
             self._closed.set()
             thread = self._thread
+        self._opened.discard(self)
         self._current = None
         if thread is None or not first:
             return

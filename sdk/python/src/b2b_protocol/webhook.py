@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 TOLERANCE = 5 * 60
 """The allowed difference between the time of a request and of the receiver, in seconds."""
@@ -16,24 +16,27 @@ class WebhookError(ValueError):
     """A webhook request has no valid signature, or its time is outside TOLERANCE."""
 
 
-def verify_webhook(headers: Mapping[str, str], body: bytes | str, secret: str, now: float | None = None) -> str:
+def verify_webhook(headers: Mapping[str, str], body: bytes | str, secret: str | Iterable[str], now: float | None = None) -> str:
     """Checks a request with these headers and this exact body, and returns its delivery id.
 
     The request must be signed with the webhook secret of the bot, at most TOLERANCE before
-    or after now (Unix seconds). Ignore an id that you have processed before: that is a retry
-    or a replay. Signatures are compared in constant time.
+    or after now (Unix seconds). Give several secrets while you replace one by another. Ignore an
+    id that you have processed before: that is a retry or a replay. Signatures are compared in
+    constant time.
     """
     found = {name.lower(): value for name, value in headers.items()}
     delivery, stamp = found.get("webhook-id", ""), found.get("webhook-timestamp", "")
     now = time.time() if now is None else now
-    if not delivery or not secret or not re.fullmatch(r"[0-9]{1,15}", stamp) or abs(now - int(stamp)) > TOLERANCE:
+    secrets = [one for one in ([secret] if isinstance(secret, str) else secret) if one]
+    if not delivery or not secrets or not re.fullmatch(r"[0-9]{1,15}", stamp) or abs(now - int(stamp)) > TOLERANCE:
         raise WebhookError("the webhook's signature or time is not valid")
     content = body.encode() if isinstance(body, str) else body
-    want = hmac.new(_key(secret), f"{delivery}.{stamp}.".encode() + content, hashlib.sha256).digest()
+    signed = f"{delivery}.{stamp}.".encode() + content
+    wanted = [hmac.new(_key(one), signed, hashlib.sha256).digest() for one in secrets]
     for signature in found.get("webhook-signature", "").split():
         if signature.startswith("v1,"):
             got = _decode(signature[3:])
-            if got is not None and hmac.compare_digest(got, want):
+            if got is not None and any([hmac.compare_digest(got, want) for want in wanted]):
                 return delivery
     raise WebhookError("the webhook's signature or time is not valid")
 
