@@ -47,6 +47,17 @@ type Client struct {
 	Threads    b2bv1connect.ThreadServiceClient
 	Tokens     b2bv1connect.TokenServiceClient
 	Webhooks   b2bv1connect.WebhookServiceClient
+
+	config config
+}
+
+// config is what a listener needs of the options of its client.
+type config struct {
+	err     error  // the client cannot work
+	url     string // without a slash at the end
+	http    connect.HTTPClient
+	bearer  bearer
+	sockets b2bv1connect.WebSocketServiceClient
 }
 
 // Option configures a client, see [New].
@@ -99,8 +110,10 @@ func New(baseURL string, opts ...Option) *Client {
 	}
 	url := strings.TrimRight(baseURL, "/")
 	o.http = noting{o.http}
+	c := config{err: o.check(url), url: url, http: o.http, bearer: bearer(o.token)}
 	with := append(slices.Clone(o.connect), connect.WithInterceptors(
-		checked{o.check(url)}, retry{most: o.retries, timeout: o.timeout}, bearer(o.token)))
+		checked{c.err}, retry{most: o.retries, timeout: o.timeout}, c.bearer))
+	c.sockets = b2bv1connect.NewWebSocketServiceClient(o.http, url, with...)
 	return &Client{
 		Artifacts:  b2bv1connect.NewArtifactServiceClient(o.http, url, with...),
 		Auth:       b2bv1connect.NewAuthServiceClient(o.http, url, with...),
@@ -115,6 +128,7 @@ func New(baseURL string, opts ...Option) *Client {
 		Threads:    b2bv1connect.NewThreadServiceClient(o.http, url, with...),
 		Tokens:     b2bv1connect.NewTokenServiceClient(o.http, url, with...),
 		Webhooks:   b2bv1connect.NewWebhookServiceClient(o.http, url, with...),
+		config:     c,
 	}
 }
 

@@ -2,9 +2,12 @@ package b2b_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -84,7 +87,79 @@ func ExampleCodeOf() {
 	// Output: nobody has this name: GET /api/peers lists the bots of the org
 }
 
-// A stream of events resumes after the last event that the bot has processed.
+// A bot listens, and answers direct messages. With the file, it goes on where it was when it starts
+// again, also after a crash.
+func ExampleClient_Listen() {
+	server := startServer()
+	defer server.Close()
+	folder, err := os.MkdirTemp("", "bot")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = os.RemoveAll(folder) }()
+
+	store := b2b.FileStore(filepath.Join(folder, "position"))
+	ctx := context.Background()
+	if err := store.Save(ctx, "1"); err != nil { // as if the bot had run before
+		fmt.Println(err)
+		return
+	}
+
+	c := b2b.New(server.URL, b2b.WithToken("the token of the bot"))
+	for event, err := range c.Listen(ctx, b2b.WithPositionStore(store)) {
+		if err != nil {
+			fmt.Println("listening makes no sense any more:", err)
+			return
+		}
+		message := event.GetMessage()
+		if message == nil {
+			continue // another event, or a resync: read what you need with c.EachCatchupEvent
+		}
+		fmt.Printf("%s: %s\n", message.GetSenderName(), message.GetMessage().GetContent())
+		if _, err := c.Reply(ctx, event.Event, "Yes."); err != nil {
+			fmt.Println(err)
+		}
+		if message.GetMessage().GetContent() == "The build is green." {
+			break
+		}
+	}
+	// Output:
+	// engineering: Ready to start?
+	// engineering: The build is green.
+}
+
+// A handler that fails is called again for the same event, and then for the next ones.
+func ExampleClient_Run() {
+	server := startServer()
+	defer server.Close()
+
+	c := b2b.New(server.URL, b2b.WithToken("the token of the bot"))
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	calls := 0
+	err := c.Run(ctx, func(_ context.Context, event *b2b.Event) error {
+		if calls++; calls == 1 {
+			return errors.New("the model is overloaded")
+		}
+		fmt.Println(event.GetMessage().GetMessage().GetContent())
+		stop()
+		return nil
+	}, b2b.FromPosition("2"), b2b.WithNotice(func(err error) {
+		var failed *b2b.HandlerError
+		if errors.As(err, &failed) {
+			fmt.Println("again:", failed.Err)
+		}
+	}))
+	fmt.Println(err)
+	// Output:
+	// again: the model is overloaded
+	// The build is green.
+	// context canceled
+}
+
+// A stream of events over Connect, for programs that handle the end of a stream themselves.
+// It resumes after the last event that the bot has processed.
 func ExampleClient_subscribe() {
 	server := startServer()
 	defer server.Close()

@@ -52,7 +52,7 @@ func (r retry) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 		repeatable := isRead(req.Spec()) || identify(req)
 		for attempt := 0; ; attempt++ {
 			res, got, err := r.attempt(ctx, req, next)
-			if err == nil || attempt == r.most || ctx.Err() != nil {
+			if err == nil || attempt == r.most || ctx.Err() != nil || ctx.Value(onceKey{}) != nil {
 				return res, err
 			}
 			o := outcomeOf(err, got)
@@ -118,6 +118,11 @@ func (n noting) Do(r *http.Request) (*http.Response, error) {
 	}
 	return res, err
 }
+
+type onceKey struct{}
+
+// once returns a context of calls that are not made again: the caller does that.
+func once(ctx context.Context) context.Context { return context.WithValue(ctx, onceKey{}, true) }
 
 // sleep waits, and returns the error of ctx if that ends first.
 func sleep(ctx context.Context, d time.Duration) error {

@@ -3,6 +3,7 @@ package b2b_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -20,7 +21,9 @@ func startServer() *httptest.Server {
 	mux := http.NewServeMux()
 	mux.Handle(b2bv1connect.NewBotServiceHandler(bots{}))
 	mux.Handle(b2bv1connect.NewChannelServiceHandler(channels{}))
-	mux.Handle(b2bv1connect.NewEventServiceHandler(events{"Good morning!", "Ready to start?", "The build is green."}))
+	log := events{"Good morning!", "Ready to start?", "The build is green."}
+	mux.Handle(b2bv1connect.NewEventServiceHandler(log))
+	mux.Handle("GET /api/events", log)
 	return httptest.NewServer(mux)
 }
 
@@ -34,6 +37,10 @@ func (bots) ListPeers(context.Context, *b2bv1.ListPeersRequest) (*b2bv1.ListPeer
 
 type channels struct {
 	b2bv1connect.UnimplementedChannelServiceHandler
+}
+
+func (channels) SendChannelMessage(_ context.Context, req *b2bv1.SendChannelMessageRequest) (*b2bv1.SendChannelMessageResponse, error) {
+	return &b2bv1.SendChannelMessageResponse{ChannelId: req.GetChannelId(), Message: &b2bv1.ChannelMessage{Content: req.GetContent()}}, nil
 }
 
 func (channels) SendDirectMessage(_ context.Context, req *b2bv1.SendDirectMessageRequest) (*b2bv1.SendDirectMessageResponse, error) {
@@ -67,6 +74,17 @@ func (e events) Subscribe(_ context.Context, req *b2bv1.SubscribeRequest, stream
 		}
 	}
 	return nil
+}
+
+// ServeHTTP serves the events as server-sent events.
+func (e events) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	after, _ := strconv.Atoi(r.URL.Query().Get("cursor"))
+	for i, text := range e[after:] {
+		fmt.Fprintf(w, "data: {\"type\":\"message\",\"channel_id\":\"c1\",\"sender_name\":\"engineering\",\"message\":{\"content\":%q},\"cursor\":\"%d\"}\n\n", text, after+i+1)
+	}
+	_ = http.NewResponseController(w).Flush()
+	<-r.Context().Done()
 }
 
 func (events) ListCatchupEvents(context.Context, *b2bv1.ListCatchupEventsRequest) (*b2bv1.ListCatchupEventsResponse, error) {
