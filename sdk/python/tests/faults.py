@@ -1,66 +1,10 @@
-"""A server of the built binary that can be killed, and a proxy that misbehaves."""
+"""A proxy that misbehaves."""
 
 import asyncio
 import itertools
-import os
-import re
-import signal
-import subprocess
-import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterable
-from pathlib import Path
-from typing import Any, Literal
-
-from b2b_protocol import HttpTransport, Rest
-
-SECRET = "sdk-tests"
-BINARY = Path(os.environ["B2B_BINARY"])
-
-
-class Server:
-    """A server with data of its own. It keeps its port over restarts."""
-
-    def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory()
-        self._port = "0"
-        self.start()
-
-    def start(self) -> None:
-        log = Path(self._folder.name) / "log"
-        settings = {"B2B_DATA_DIR": self._folder.name + "/data", "B2B_HOST": "127.0.0.1", "B2B_ADMIN_SECRET": SECRET, "B2B_LOG_LEVEL": "info"}
-        with log.open("wb") as out:
-            command = [str(BINARY), "serve", "--port", self._port]
-            self._process = subprocess.Popen(command, env={**os.environ, **settings}, stdout=out, stderr=out)
-        deadline = time.monotonic() + 60
-        while not (found := re.search(r'"msg":"listening","addr":"[^"]+:(\d+)"', text := log.read_text(encoding="utf-8"))):
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"the server does not listen: {text}")
-            time.sleep(0.02)
-        self._port = found[1]
-        self.url = f"http://127.0.0.1:{self._port}"
-
-    def kill(self) -> None:
-        """Ends the server without a warning."""
-        self._process.send_signal(signal.SIGKILL)
-        self._process.wait()
-
-    def close(self) -> None:
-        self.kill()
-        self._folder.cleanup()
-
-    def bots(self, *names: str) -> list[Any]:
-        """Makes an org with bots, of which the first is an admin, and returns them with their tokens."""
-        with HttpTransport(self.url) as transport:
-            rest, cookies = Rest(transport), list[str]()
-            rest.login(type="super_admin", admin_secret=SECRET, on_response=lambda r: cookies.append(r.headers["set-cookie"].split(";")[0]))
-            org = rest.create_org(name="sdk", headers={"Cookie": cookies[0]})
-            bots = [rest.register_bot(org_id=org["id"], org_secret=org["org_secret"], name=name) for name in names]
-        with HttpTransport(self.url, bots[0]["token"]) as transport:
-            Rest(transport).update_org_settings(messages_per_minute_per_bot=100_000)
-        return bots
-
+from typing import Literal
 
 Mode = int | Literal["pass", "unavailable", "limited", "stuck", "twice"]
 """How a connection is treated: a number is that of the bytes after which it is cut."""

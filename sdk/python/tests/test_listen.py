@@ -3,6 +3,7 @@
 import asyncio
 import io
 import logging
+import os
 import socket
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import faults
 import httpx
 
 from b2b_protocol import AsyncClient, Client, FilePositionStore, Retry, errors
+from b2b_protocol.testing import RealServer
 
 EVENTS = 1000
 MODES: list[faults.Mode] = ["pass", 3000, "twice", 900, "unavailable", "twice", 20_000, "stuck", "limited", "pass", 1500, "twice", 50_000]
@@ -30,11 +32,11 @@ def fast() -> Any:
 
 
 class ListenTest(unittest.TestCase):
-    server: ClassVar[faults.Server]
+    server: ClassVar[RealServer]
 
     @classmethod
     def setUpClass(cls) -> None:
-        cls.server = faults.Server()
+        cls.server = RealServer(os.environ["B2B_BINARY"])
         cls.addClassCleanup(cls.server.close)
         cls.sender, cls.receiver = cls.server.bots("sender", "receiver")
 

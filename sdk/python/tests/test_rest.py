@@ -467,7 +467,7 @@ class PackageTest(unittest.TestCase):
                     peer = rest.register_bot(org_id=rest.get_org()["id"], ticket=rest.create_org_ticket()["ticket"], name=f"peer-{uuid.uuid4()}")
                 with tempfile.TemporaryDirectory() as folder:
                     command = [sys.executable, "-c", code.replace("http://localhost:4800", URL)]
-                    if ".listen(" in code or "client.run(" in code:
+                    if "B2B_TOKEN" in code and (".listen(" in code or "client.run(" in code):
                         self.converse(command, folder, peer["token"])
                     else:
                         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder)

@@ -3,7 +3,8 @@
 `Client` and `AsyncClient` call the operations of a server, retry what failed, and listen to events.
 `Rest` and `AsyncRest` have the operations alone, over a transport of your own. `b2b_protocol.types`
 has the types of their JSON, `b2b_protocol.errors` the classes of errors, `b2b_protocol.webhook` the
-verification of webhook requests. `b2b_protocol.connect` is for Connect and needs the extra `connect`.
+verification of webhook requests, `b2b_protocol.testing` servers for tests. `b2b_protocol.connect` is
+for Connect and needs the extra `connect`.
 """
 
 from .client import AsyncClient, Client

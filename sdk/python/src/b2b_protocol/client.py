@@ -267,7 +267,10 @@ class AsyncClient(_Base, AsyncRest):
         It connects again whenever the connection ends, and continues after the last event. It
         ends when it is closed, or with a B2BError when the server does not accept the token any more.
         """
-        return AsyncListener(Feed(self._network(self._sender), _options(fields)), fields.get("commit", "auto"), self._listeners)
+        return AsyncListener(self._feed_of(_options(fields)), fields.get("commit", "auto"), self._listeners)
+
+    def _feed_of(self, options: Options) -> Feed:
+        return Feed(self._network(self._sender), options)
 
     async def run(
         self,
