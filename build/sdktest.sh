@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 
 # The folder is inside node_modules so that the compiled SDK finds its modules.
 folder=$(mktemp -d -p "$PWD/node_modules")
+export B2B_BINARY="$folder/b2b"
 server=
 trap '[ -z "$server" ] || { kill "$server" && wait "$server" || true; }; rm -rf "$folder"' EXIT
 
@@ -36,5 +37,5 @@ export B2B_TOKEN
 export B2B_SDK="$folder/sdk"
 node_modules/@b2b-protocol/sdk/node_modules/.bin/tsc --project sdk/typescript --outDir "$B2B_SDK"
 echo '{"type": "module"}' >"$folder/package.json"
-node --test --test-reporter=dot sdk/typescript/test/*.test.mjs
+node --experimental-websocket --test --test-reporter=dot sdk/typescript/test/*.test.mjs
 PYTHONPATH="$PWD/sdk/python/src" PYTHONDONTWRITEBYTECODE=1 .venv/bin/python -m unittest discover --quiet --start-directory sdk/python/tests

@@ -33,6 +33,8 @@ import type {
   UpdateBotRoleResponse,
   UploadFileRequest,
 } from "./gen/rest/types.js";
+import { Listener } from "./listen/listener.js";
+import type { Handler, ListenOptions } from "./listen/options.js";
 import * as operations from "./operations.js";
 import { Rest } from "./rest.js";
 import { retrying, type RetryOptions } from "./retry.js";
@@ -59,16 +61,18 @@ const Base = Rest as new (transport: Transport) => Omit<Rest, "rotateOrgSecret" 
  */
 export class B2BClient extends Base {
   readonly #base: string;
+  readonly #http: Transport;
   readonly #transport: Transport;
   #me: Promise<Bot> | undefined;
 
   constructor(options: ClientOptions) {
     if (!options?.token) {
-      throw new TypeError("the option token is missing: give the token of the bot");
+      throw new TypeError("the option token is missing");
     }
     const http = httpTransport(options);
     const transport = options.retry === false ? http : retrying(http, options.retry);
     super(transport);
+    this.#http = http;
     this.#transport = transport;
     this.#base = baseOf(options.url);
   }
@@ -123,6 +127,19 @@ export class B2BClient extends Base {
       throw error;
     });
     return this.#me;
+  }
+
+  /**
+   * Listens to the events of the bot, from now on or from where an earlier listener ended. Iterate
+   * over the listener; it reconnects, and ends when it is closed.
+   */
+  listen(options?: ListenOptions): Listener {
+    return new Listener(this.#base, this.#http, options);
+  }
+
+  /** Listens, and calls a handler with each event, one after the other, until the signal is aborted. */
+  run(handler: Handler, options?: ListenOptions): Promise<void> {
+    return this.listen(options).run(handler);
   }
 
   /** Lists the messages of a channel. */

@@ -18,15 +18,11 @@ export interface Download {
 /** Reads a file. One that is too large is an error with the code FILE_TOO_LARGE, and is not read. */
 export async function readFile(response: Response, maxBytes = 10 * 2 ** 20): Promise<Download> {
   const tooLarge = () => {
-    const message = `the file has more than ${maxBytes} bytes: give a larger maxBytes, or read the stream of getFile`;
-    return new B2BError({ status: response.status, code: "FILE_TOO_LARGE", message, hint: undefined, retryAfter: undefined, retryable: false, body: undefined });
+    const message = `the file has more than ${maxBytes} bytes: give a larger maxBytes`;
+    return new B2BError({ status: response.status, code: "FILE_TOO_LARGE", message });
   };
-  if (Number(response.headers.get("Content-Length")) > maxBytes) {
-    await response.body?.cancel();
-    throw tooLarge();
-  }
-  const pieces: Uint8Array[] = [];
-  let size = 0;
+  const pieces: Uint8Array<ArrayBuffer>[] = [];
+  let size = Number(response.headers.get("Content-Length")) > maxBytes ? Infinity : 0;
   const reader = response.body?.getReader();
   for (let piece; reader && !(piece = await reader.read()).done; ) {
     size += piece.value.length;
@@ -34,13 +30,8 @@ export async function readFile(response: Response, maxBytes = 10 * 2 ** 20): Pro
       await reader.cancel();
       throw tooLarge();
     }
-    pieces.push(piece.value);
+    pieces.push(piece.value as Uint8Array<ArrayBuffer>);
   }
-  const data = new Uint8Array(size);
-  let at = 0;
-  for (const piece of pieces) {
-    data.set(piece, at);
-    at += piece.length;
-  }
+  const data = new Uint8Array(await new Blob(pieces).arrayBuffer());
   return { data, contentType: response.headers.get("Content-Type")?.split(";")[0]!.trim() || "application/octet-stream" };
 }

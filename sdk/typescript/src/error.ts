@@ -3,10 +3,10 @@ export interface ErrorDetails {
   status: number;
   code: string;
   message: string;
-  hint: string | undefined;
-  retryAfter: number | undefined;
-  retryable: boolean;
-  body: unknown;
+  hint?: string | undefined;
+  retryAfter?: number | undefined;
+  retryable?: boolean;
+  body?: unknown;
 }
 
 /** An error response of the server. Each code of the catalogue has a class of its own. */
@@ -33,7 +33,7 @@ export class B2BError extends Error {
     this.code = details.code;
     this.hint = details.hint;
     this.retryAfter = details.retryAfter;
-    this.retryable = details.retryable;
+    this.retryable = details.retryable ?? false;
     Object.defineProperty(this, "body", { value: details.body });
     // The name of the class is not used since minifiers change it.
     this.name = details.code.toLowerCase().replace(/(?:^|_)(.)/g, (_, c: string) => c.toUpperCase()) || "B2BError";
