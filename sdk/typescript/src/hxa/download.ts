@@ -1,0 +1,88 @@
+import { DownloadError, resultOf } from "./errors.js";
+import type { DownloadInput, DownloadOptions, DownloadResult } from "./types.js";
+
+const defaultMaxBytes = 10 * 1024 * 1024;
+
+/** Returns the address of a file, and whether it is of the server. */
+function addressOf(base: string, input: DownloadInput): { address: string; own: boolean } {
+  const { fileId, url } = (typeof input === "string" ? { fileId: input } : input) as { fileId?: string; url?: string };
+  if (url === undefined) {
+    if (!fileId) throw new DownloadError("FILE_ID_EMPTY", "the id of the file is empty");
+    return { address: `${base}/api/files/${encodeURIComponent(fileId)}`, own: true };
+  }
+  if (!url) throw new DownloadError("URL_EMPTY", "the URL of the file is empty");
+  if (url.startsWith("/")) return { address: base + url, own: true };
+  try {
+    if (/^https?:/.test(url)) return { address: url, own: new URL(url).origin === new URL(base).origin };
+  } catch {
+    // reported below
+  }
+  throw new DownloadError("URL_INVALID", "the URL of the file must begin with /, http: or https:");
+}
+
+/** Downloads a file into memory, if it is not too large. */
+export async function download(base: string, auth: Record<string, string>, timeout: number, input: DownloadInput, options: DownloadOptions = {}): Promise<DownloadResult> {
+  const { address, own } = addressOf(base, input);
+  const maxBytes = options.maxBytes ?? defaultMaxBytes;
+  const controller = new AbortController();
+  const cancel = () => controller.abort(options.signal!.reason);
+  const limit = AbortSignal.timeout(options.timeout ?? timeout);
+  const late = () => controller.abort(limit.reason);
+  limit.addEventListener("abort", late);
+  options.signal?.addEventListener("abort", cancel);
+  try {
+    if (options.signal?.aborted) cancel();
+    const response = await fetch(address, { headers: (options.includeAuth ?? own) ? auth : {}, signal: controller.signal });
+    if (!response.ok) return await resultOf(response);
+    const tooLarge = () => new DownloadError("FILE_TOO_LARGE", `the file is larger than ${maxBytes} bytes`);
+    const parts: Uint8Array[] = [];
+    let size = 0;
+    if (Number(response.headers.get("Content-Length")) > maxBytes) {
+      await response.body?.cancel();
+      throw tooLarge();
+    }
+    const reader = response.body?.getReader();
+    for (let next = await reader?.read(); next && !next.done; next = await reader!.read()) {
+      size += next.value.length;
+      if (size > maxBytes) {
+        await reader!.cancel();
+        throw tooLarge();
+      }
+      parts.push(next.value);
+    }
+    const buffer = new Uint8Array(size);
+    let at = 0;
+    for (const part of parts) {
+      buffer.set(part, at);
+      at += part.length;
+    }
+    const contentType = response.headers.get("Content-Type")?.split(";")[0]!.trim() || "application/octet-stream";
+    return { buffer, contentType, size };
+  } finally {
+    limit.removeEventListener("abort", late);
+    options.signal?.removeEventListener("abort", cancel);
+  }
+}
+
+/** Writes a file whole or not at all, and returns its absolute path. It needs Node, Deno or Bun. */
+export async function write(path: string, data: Uint8Array): Promise<string> {
+  const [files, paths] = ["node:fs/promises", "node:path"]; // names in variables: bundlers for browsers do not resolve them
+  const { mkdir, rename, rm, stat, writeFile } = await import(files!);
+  const { dirname, resolve } = await import(paths!);
+  const absolute: string = resolve(path);
+  await mkdir(dirname(absolute), { recursive: true });
+  const found = await stat(absolute).catch(() => undefined);
+  if (found && !found.isFile()) {
+    await writeFile(absolute, data); // a device or a pipe; a folder is an error
+    return absolute;
+  }
+  const temporary = `${absolute}.${crypto.randomUUID()}.part`;
+  try {
+    await writeFile(temporary, data);
+    await rename(temporary, absolute);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+  return absolute;
+}
