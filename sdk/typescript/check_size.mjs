@@ -6,6 +6,7 @@ import { build } from "esbuild";
 const limits = [
   ["everything in the root entry", `export * from "./index.js"`, 15_000],
   ["the context of threads", `export * from "./context.js"`, 5_000],
+  ["the client of HXA-Connect", `export * from "./hxa/index.js"`, 12_000],
   ["every operation as a function", `export * from "./operations.js"`, 5_600],
   ["one operation", `export { getThread } from "./operations.js"; export { httpTransport } from "./index.js"`, 3_000],
 ];
@@ -14,6 +15,8 @@ for (const [what, contents, limit] of limits) {
   const { outputFiles, metafile } = await build({ ...options, logLevel: "error" });
   const needed = Object.values(metafile.outputs).flatMap(({ imports }) => imports.map(({ path }) => path));
   if (needed.length > 0) throw new Error(`${what} imports ${needed}`);
+  const inputs = Object.keys(metafile.inputs);
+  if (!contents.includes("./hxa/") && inputs.some((path) => path.endsWith("/hxa/connection.js"))) throw new Error(`${what} includes the client of HXA-Connect`);
   const size = gzipSync(outputFiles[0].contents, { level: 9 }).length;
   console.log(`typescript: ${what}: ${size} bytes after gzip`);
   if (size > limit) throw new Error(`${what} has ${size} bytes after gzip: the limit is ${limit}`);
