@@ -189,6 +189,19 @@ func ExampleClient_subscribe() {
 	// engineering: The build is green.
 }
 
+// Who is mentioned by a text that is not sent yet.
+func ExampleParseMentions() {
+	participants := []*b2bv1.ThreadParticipant{{BotId: "b1", Name: "planner"}, {BotId: "b2", Name: "planner-2"}}
+	mentions, all := b2b.ParseMentions("@planner-2, please look at this (not bob@planner.example)", participants)
+	for _, m := range mentions {
+		fmt.Println(m.GetBotId(), m.GetName())
+	}
+	fmt.Println("all:", all)
+	// Output:
+	// b2 planner-2
+	// all: false
+}
+
 // The handler of a webhook checks the signature of each request.
 func ExampleVerifyWebhook() {
 	const secret = "the webhook secret of the bot"
