@@ -279,6 +279,39 @@ class ListenTest(unittest.TestCase):
                     client.listen(**options)
             self.assertNotIn("sesame", repr(kind(nobody, "sesame")))
 
+    def test_downloads_are_whole_or_nothing_and_limited(self) -> None:
+        client = self.client(self.sender)
+        data = os.urandom(150_000).hex().encode()
+        file = client.upload_file(data, name="x.txt")
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "x.txt"
+            for named in (file["id"], file["url"], self.server.url + file["url"]):
+                self.assertEqual(client.download(named, max_bytes=len(data)), data)
+                self.assertEqual(client.download_to(named, path), path.absolute())
+                self.assertEqual(path.read_bytes(), data)
+            with self.assertRaises(errors.FileTooLarge):
+                client.download(file["id"], max_bytes=len(data) - 1)
+            path.write_bytes(b"before")
+            proxy = faults.Proxy(int(self.server.url.rsplit(":", 1)[1]), [100_000])
+            self.addCleanup(proxy.close)
+            for failing, limit in ((client, 10), (self.client(self.sender, proxy.url), 1 << 20)):
+                with self.assertRaises((errors.FileTooLarge, httpx.TransportError)):
+                    failing.download_to(file["id"], path, max_bytes=limit)
+            self.assertEqual((path.read_bytes(), [one.name for one in Path(folder).iterdir()]), (b"before", ["x.txt"]))
+
+            async def go() -> None:
+                async with AsyncClient(self.server.url, self.sender["token"]) as client:
+                    self.assertEqual(await client.download(file["url"]), data)
+                    await client.download_to(file["id"], path)
+
+            asyncio.run(go())
+            self.assertEqual(path.read_bytes(), data)
+        for wrong in ("http://other.test" + file["url"], "/api/other/x", "/api/files/a/b"):
+            with self.assertRaisesRegex(ValueError, "not one of this server"):
+                client.download(wrong)
+        with self.assertRaises(errors.NotFound):
+            client.download("no-such-file")
+
     def test_closing_a_client_ends_its_listeners(self) -> None:
         start = self.present()
         self.client(self.sender).send("receiver", "left open")

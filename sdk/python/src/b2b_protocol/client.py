@@ -1,14 +1,17 @@
 """Client and AsyncClient: every operation of a server, retries, and listeners."""
 
+import os
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Any, NotRequired, Self, TypeAlias, TypedDict, Unpack, cast
 
 import httpx
 
 from ._connections import HttpNetwork, has_websockets
+from ._download import MOST, Sink, file_id
 from ._feed import Feed, Kind, Options
 from ._http import base_of
 from .gen.rest import types
@@ -47,7 +50,7 @@ class ThreadMessageFields(MessageFields):
     reply_to: NotRequired[str | None]
 
 
-class ListenFields(TypedDict):
+class RunFields(TypedDict):
     """How a listener starts, connects and keeps its position."""
 
     position: NotRequired[str | None]
@@ -59,11 +62,15 @@ class ListenFields(TypedDict):
     key: NotRequired[str | None]
     """The key of the position in the store; by default the id of the bot."""
 
-    commit: NotRequired[Commit]
-    """auto (the default): an event counts as handled when the loop asks for the next one. manual: when commit is called."""
-
     transport: NotRequired[Kind]
     """websocket needs the extra of the same name. sse: server-sent events. auto (the default): a WebSocket if possible."""
+
+
+class ListenFields(RunFields):
+    """RunFields, and when an event counts as handled."""
+
+    commit: NotRequired[Commit]
+    """auto (the default): when the loop asks for the next one. manual: when commit is called."""
 
 
 def _options(fields: ListenFields) -> Options:
@@ -174,6 +181,27 @@ class Client(_Base, Rest):
             receiver = _other_member(self.get_channel(message["channel_id"]), receiver)
         return self.send_direct_message(to=receiver, **values)
 
+    def download(self, file: str, *, max_bytes: int = MOST, timeout: float | None = None) -> bytes:
+        """Returns the bytes of a file, given by its id, or by the URL that messages and artifacts have."""
+        sink = Sink(max_bytes)
+        self._receive(file, sink, timeout)
+        return sink.content()
+
+    def download_to(self, file: str, path: str | os.PathLike[str], *, max_bytes: int = MOST, timeout: float | None = None) -> Path:
+        """Writes a file to a path, which has all of it or is not changed, and returns the absolute path."""
+        sink = Sink(max_bytes, path)
+        try:
+            self._receive(file, sink, timeout)
+            return sink.end()
+        finally:
+            sink.discard()
+
+    def _receive(self, file: str, sink: Sink, timeout: float | None) -> None:
+        with self.get_file(file_id(self._url, file), timeout=timeout) as response:
+            sink.begin(response)
+            for piece in response.iter_bytes():
+                sink.write(piece)
+
     def _me(self) -> str:
         if self._own_id is None:
             self._own_id = self.get_me()["id"]
@@ -194,7 +222,7 @@ class Client(_Base, Rest):
         *,
         on_error: OnError = _log_error,
         handler_retries: int = HANDLER_RETRIES,
-        **fields: Unpack[ListenFields],
+        **fields: Unpack[RunFields],
     ) -> None:
         """Calls the handler with each event of the bot, until the client is closed, as Listener.run describes."""
         self.listen(**fields).run(handler, on_error=on_error, handler_retries=handler_retries)
@@ -256,6 +284,27 @@ class AsyncClient(_Base, AsyncRest):
             receiver = _other_member(await self.get_channel(message["channel_id"]), receiver)
         return await self.send_direct_message(to=receiver, **values)
 
+    async def download(self, file: str, *, max_bytes: int = MOST, timeout: float | None = None) -> bytes:
+        """Returns the bytes of a file, given by its id, or by the URL that messages and artifacts have."""
+        sink = Sink(max_bytes)
+        await self._receive(file, sink, timeout)
+        return sink.content()
+
+    async def download_to(self, file: str, path: str | os.PathLike[str], *, max_bytes: int = MOST, timeout: float | None = None) -> Path:
+        """Writes a file to a path, which has all of it or is not changed, and returns the absolute path."""
+        sink = Sink(max_bytes, path)
+        try:
+            await self._receive(file, sink, timeout)
+            return sink.end()
+        finally:
+            sink.discard()
+
+    async def _receive(self, file: str, sink: Sink, timeout: float | None) -> None:
+        async with self.get_file(file_id(self._url, file), timeout=timeout) as response:
+            sink.begin(response)
+            async for piece in response.aiter_bytes():
+                sink.write(piece)
+
     async def _me(self) -> str:
         if self._own_id is None:
             self._own_id = (await self.get_me())["id"]
@@ -278,7 +327,7 @@ class AsyncClient(_Base, AsyncRest):
         *,
         on_error: OnError = _log_error,
         handler_retries: int = HANDLER_RETRIES,
-        **fields: Unpack[ListenFields],
+        **fields: Unpack[RunFields],
     ) -> None:
         """Calls the handler with each event of the bot, until the client is closed, as AsyncListener.run describes."""
         await self.listen(**fields).run(handler, on_error=on_error, handler_retries=handler_retries)
