@@ -26,11 +26,11 @@ test("B2B-SDK-033: deliveries of a thread follow each other, and each message is
   context.onMention(async ({ threadId, message: { id }, snapshot }) => {
     assert.equal(++running, threadId === "t1" ? 1 : 2, "two deliveries of one thread at a time");
     got.push([id, snapshot.newMessages.map((one) => one.id)]);
-    prompts.push(context.toPromptContext(threadId).match(/@?\w+$/)[0]);
+    prompts.push(context.toPromptContext(threadId).match(/\w+$/)[0]);
     await new Promise((done) => ends.push(done));
     running--;
   });
-  const all = [message("m1"), message("m2", "plain"), message("m3"), message("m4", "more"), message("m5")].map((event) => context.handle(event));
+  const all = [message("m1", "@echo one"), message("m2", "two"), message("m3", "@echo three"), message("m4", "four"), message("m5", "@echo five")].map((event) => context.handle(event));
   await settled();
   const other = context.handle(message("m1", "@echo", "t2")); // another thread does not wait
   await settled();
@@ -43,6 +43,7 @@ test("B2B-SDK-033: deliveries of a thread follow each other, and each message is
   }
   await Promise.all(all);
   assert.deepEqual(got.filter((_, i) => i !== 1), [["m1", ["m1"]], ["m3", ["m2", "m3"]], ["m5", ["m4", "m5"]]]);
+  assert.deepEqual(prompts, ["one", "echo", "three", "five"], "a prompt has what is delivered");
   assert.equal(context.getBufferSize("t1"), 0);
 });
 

@@ -118,6 +118,12 @@ test("the token goes only to the server, unless it is asked for", async (t) => {
   await client.downloadFile({ url: `${other.base}/x` }, { includeAuth: true });
   assert.deepEqual(own.seen.map(([, path, ...auth]) => [path, ...auth.slice(0, 2)]), [["/hub/api/files/1", "Bearer t", "o"], ["/x", "Bearer t", "o"], ["/x", undefined, undefined]]);
   assert.deepEqual(other.seen.map(([, , ...auth]) => auth.slice(0, 2)), [[undefined, undefined], ["Bearer t", "o"]]);
+  const near = await noting(t, 302, "", { Location: "/b" });
+  await assert.rejects(new hxa.HxaConnectClient({ url: near.base, token: "t" }).downloadFile("f"), { name: "TypeError", message: "fetch failed" });
+  const far = await noting(t, 307, "", { Location: `${other.base}/moved` });
+  await new hxa.HxaConnectClient({ url: far.base, token: "t", orgId: "o" }).downloadFile("f");
+  assert.deepEqual([far.seen[0].slice(2, 4), other.seen.at(-1).slice(1, 4)], [["Bearer t", "o"], ["/moved", undefined, undefined]]);
+  assert.ok(near.seen.length > 1 && near.seen.every(([, , ...auth]) => auth[0] === "Bearer t"));
 });
 
 for (const example of cases.filter(({ only }) => only !== "sdk")) {

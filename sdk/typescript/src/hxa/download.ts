@@ -20,6 +20,27 @@ function addressOf(base: string, input: DownloadInput): { address: string; own: 
   throw new DownloadError("URL_INVALID", "the URL of the file must begin with /, http: or https:");
 }
 
+/** Requests an address and follows redirects, to other origins without the token and the org. */
+async function follow(address: string, auth: Record<string, string>, signal: AbortSignal): Promise<Response> {
+  let at = address;
+  let headers = auth;
+  for (let redirects = 0; redirects < 20; redirects++) {
+    const response = await fetch(at, { headers, signal, redirect: "manual" });
+    if (response.type === "opaqueredirect") {
+      break; // browsers do not say where to
+    }
+    const to = [301, 302, 303, 307, 308].includes(response.status) ? response.headers.get("Location") : null;
+    if (!to) {
+      return response;
+    }
+    await response.body?.cancel();
+    const next = new URL(to, at);
+    if (next.origin !== new URL(at).origin) headers = {};
+    at = next.href;
+  }
+  return fetch(at, { headers, signal });
+}
+
 /** Downloads a file into memory, if it is not too large. */
 export async function download(base: string, auth: Record<string, string>, timeout: number, input: DownloadInput, options: DownloadOptions = {}): Promise<DownloadResult> {
   const { address, own } = addressOf(base, input);
@@ -32,7 +53,7 @@ export async function download(base: string, auth: Record<string, string>, timeo
   options.signal?.addEventListener("abort", cancel);
   try {
     if (options.signal?.aborted) cancel();
-    const response = await fetch(address, { headers: (options.includeAuth ?? own) ? auth : {}, signal: controller.signal });
+    const response = await follow(address, (options.includeAuth ?? own) ? auth : {}, controller.signal);
     if (!response.ok) return await resultOf(response);
     const tooLarge = () => new DownloadError("FILE_TOO_LARGE", `the file is larger than ${maxBytes} bytes`);
     const parts: Uint8Array[] = [];
