@@ -111,7 +111,9 @@ func TestLargeListsAllocateLittle(t *testing.T) {
 	const rounds, most = 8, 2.5 // bytes allocated for each byte of the response
 	n, by, requests := largeLists(t)
 	for _, l := range requests {
-		if l.name != "messages/rest" && l.name != "channel/rest" {
+		switch l.name {
+		case "messages/rest", "messages/connect", "channel/rest", "channel/connect":
+		default:
 			continue
 		}
 		l.send(n, by) // the size of a response is known after the first
@@ -129,6 +131,31 @@ func TestLargeListsAllocateLittle(t *testing.T) {
 		}
 		if got := float64(after.TotalAlloc-before.TotalAlloc) / float64(sent); got > most {
 			t.Errorf("%s: %.1f bytes allocated for each byte of the response, want at most %.1f", l.name, got, most)
+		}
+	}
+}
+
+// Large bodies are read into memory that is reused.
+func TestLargeBodiesAllocateLittle(t *testing.T) {
+	// Not parallel: it counts the allocations of the whole process.
+	const rounds, most = 16, 0.5 // bytes allocated for each byte of the body
+	n, by, _ := largeLists(t)
+	body := `{"to":"nobody","content":"x","unknown":[` + strings.Repeat("0,", 240<<10) + `0]}`
+	for _, l := range []listRequest{
+		{"rest", "POST", "/api/send", "application/json", body},
+		{"connect", "POST", "/b2b.v1.MessageService/SendDirectMessage", "application/json", body},
+	} {
+		l.send(n, by)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range rounds {
+			if w := l.send(n, by); w.status < http.StatusBadRequest {
+				t.Fatalf("%s: status %d of a message to nobody", l.name, w.status)
+			}
+		}
+		runtime.ReadMemStats(&after)
+		if got := float64(after.TotalAlloc-before.TotalAlloc) / float64(rounds*len(body)); got > most {
+			t.Errorf("%s: %.2f bytes allocated for each byte of a body, want at most %.1f", l.name, got, most)
 		}
 	}
 }

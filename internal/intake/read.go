@@ -4,13 +4,15 @@ import (
 	"context"
 	"errors"
 	"io"
-	"slices"
+
+	"github.com/b2b-protocol/b2b/internal/wire"
 )
 
 // ErrTooLarge is returned for a body with more bytes than allowed.
 var ErrTooLarge = errors.New("intake: the body is too large")
 
-// Read appends the content of r to b, up to most bytes, and reserves room before it allocates. size
+// Read appends the content of r to b, up to most bytes, and reserves room before it allocates. b
+// must come from package wire, which may reuse its memory; only the result may be used. size
 // is the number of bytes to read, or -1 if it is not known. More than the first Small bytes are
 // reserved only when these have arrived: a client that announces a large body and does not send it
 // occupies no room. Errors of r are returned unchanged.
@@ -58,7 +60,7 @@ func nextRoom(room, size, most int64) int64 {
 
 // fill appends up to n bytes of r. It returns io.EOF if r has fewer.
 func fill(b []byte, r io.Reader, n int) ([]byte, error) {
-	b = slices.Grow(b, n)
+	b = wire.Grow(b, n)
 	for end := len(b) + n; len(b) < end; {
 		more, err := r.Read(b[len(b):end])
 		b = b[:len(b)+more]

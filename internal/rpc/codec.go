@@ -3,6 +3,7 @@ package rpc
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -40,8 +41,17 @@ func (c strictJSON) MarshalAppend(dst []byte, message any) ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("%T is not a message", message)
 	}
+	// JSON is larger than the binary encoding. A large response would otherwise be copied to larger
+	// memory several times, and leave three times its size in garbage.
+	if size := proto.Size(m); size > knownSize {
+		dst = slices.Grow(dst, size+size/16+knownSize)
+	}
 	return protojson.MarshalOptions{}.MarshalAppend(dst, m)
 }
+
+// knownSize is the size in the binary encoding, in bytes, from which memory is allocated for all of
+// the JSON at once.
+const knownSize = 64 << 10
 
 // Unmarshal decodes a message.
 func (c strictJSON) Unmarshal(data []byte, message any) error {

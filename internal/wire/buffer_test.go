@@ -56,3 +56,28 @@ func TestLargeBuffersAreKeptApart(t *testing.T) {
 		wire.PutBuffer(buf)
 	}
 }
+
+// Grow keeps the bytes, and takes memory of large bodies from the pool: they leave no garbage.
+func TestGrow(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ has, more, most int }{
+		{0, 10, 4 << 10}, {10, 10 << 10, 32 << 10}, {10, 300 << 10, 520 << 10}, {300 << 10, 1, 520 << 10},
+		{10, 600 << 10, 1032 << 10}, {600 << 10, 424<<10 + 1, 1032 << 10}, {10, 3 << 20, 4 << 20},
+	} {
+		for range 3 { // with and without memory in the pool
+			buf := wire.GetBuffer()
+			buf.B = wire.Grow(buf.B, c.has)
+			text := bytes.Repeat([]byte("x"), c.has)
+			buf.B = append(buf.B, text...)
+			buf.B = wire.Grow(buf.B, c.more)
+			if !bytes.Equal(buf.B, text) {
+				t.Errorf("%d bytes with room for %d more: changed", c.has, c.more)
+			}
+			if n := cap(buf.B); n < c.has+c.more || n > c.most {
+				t.Errorf("%d bytes with room for %d more: occupy %d, want at most %d", c.has, c.more, n, c.most)
+			}
+			buf.B = append(buf.B, bytes.Repeat([]byte("y"), c.more)...) // what follows must not show in the next
+			wire.PutBuffer(buf)
+		}
+	}
+}
