@@ -10,7 +10,7 @@ import (
 	b2b "github.com/b2b-protocol/b2b/sdk/go"
 )
 
-// The SDKs share these test vectors.
+// TestVerifyWebhook: the SDKs share these test vectors (B2B-SDK-031).
 func TestVerifyWebhook(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../testdata/webhooks.json")
