@@ -223,15 +223,14 @@ func (c *Document) request(op *operation, x Exchange, query string) (faults []st
 
 // Event returns the faults of a pushed event. Frames that are not events, such as acks, have none.
 func (c *Document) Event(text []byte) []string {
-	var event struct {
-		Type string `json:"type"`
-	}
-	if err := json.Unmarshal(text, &event); err != nil || c.events[event.Type] == nil {
+	event, err := decode(text)
+	kind, _ := at(event, "type").(string)
+	if err != nil || c.events[kind] == nil {
 		return nil
 	}
 	var out []string
-	for _, fault := range c.judge(at(c.root, "components", "schemas", "Event"), text, true) {
-		out = append(out, "event "+event.Type+fault)
+	for _, fault := range c.judgeValue(at(c.root, "components", "schemas", "Event"), event, true) {
+		out = append(out, "event "+kind+fault)
 	}
 	return out
 }

@@ -21,7 +21,11 @@ func (c *Document) judge(schema any, text []byte, closed bool) []string {
 	if err != nil {
 		return []string{" is not JSON"}
 	}
-	var out []string
+	return c.judgeValue(schema, value, closed)
+}
+
+// judgeValue is judge for a decoded value.
+func (c *Document) judgeValue(schema, value any, closed bool) (out []string) {
 	faults := c.validate(schema, value, nil)
 	if closed && len(faults) == 0 {
 		faults = c.undescribed(schema, value, nil)
@@ -88,14 +92,19 @@ func (c *Document) resolve(ref string) any {
 	}
 	steps := strings.Split(pointer, "/")
 	for i, step := range steps {
-		steps[i] = strings.NewReplacer("~1", "/", "~0", "~").Replace(step)
+		steps[i] = unescape(step)
 	}
 	return at(c.root, steps...)
 }
 
 // escape returns a key as a segment of a JSON pointer.
 func escape(key string) string {
-	return strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
+	return strings.ReplaceAll(strings.ReplaceAll(key, "~", "~0"), "/", "~1")
+}
+
+// unescape returns the key that a segment of a JSON pointer names.
+func unescape(segment string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(segment, "~1", "/"), "~0", "~")
 }
 
 // A fault is one keyword of a schema that a value violates. It does not contain the value.

@@ -13,7 +13,7 @@ func (c *Document) undescribed(schema, v any, place []string) (out []fault) {
 		out = append(out, c.undescribed(c.resolve(ref), v, place)...)
 	}
 	for _, keyword := range []string{"anyOf", "oneOf"} {
-		if branch, ok := c.fitting(list(s[keyword]), v); ok {
+		if branch, ok := c.fitting(s, keyword, v); ok {
 			out = append(out, c.undescribed(branch, v, place)...)
 		}
 	}
@@ -39,11 +39,16 @@ func (c *Document) undescribed(schema, v any, place []string) (out []fault) {
 	return out
 }
 
-// fitting returns the first of the schemas for which a value is valid.
-func (c *Document) fitting(branches []any, v any) (any, bool) {
-	i := slices.IndexFunc(branches, func(b any) bool { return len(c.validate(b, v, nil)) == 0 })
-	if i < 0 {
-		return nil, false
+// fitting returns the first branch of a choice for which a value is valid.
+func (c *Document) fitting(s map[string]any, keyword string, v any) (any, bool) {
+	property, kind, named := discriminated(s, v)
+	for _, branch := range list(s[keyword]) {
+		if named && c.isOfOtherKind(branch, property, kind) {
+			continue
+		}
+		if len(c.validate(branch, v, nil)) == 0 {
+			return branch, true
+		}
 	}
-	return branches[i], true
+	return nil, false
 }

@@ -1,9 +1,9 @@
 package openapi
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"math"
 	"reflect"
 	"slices"
@@ -21,7 +21,8 @@ var annotations = []string{
 	"readOnly", "title", "writeOnly",
 }
 
-// validate returns the faults of a value, the deepest first.
+// validate returns the faults of a value, the deepest first. Most values have none, so the keywords
+// are taken in any order and only faults are sorted.
 func (c *Document) validate(schema, v any, place []string) []fault {
 	if allowed, ok := schema.(bool); ok {
 		if allowed {
@@ -34,10 +35,12 @@ func (c *Document) validate(schema, v any, place []string) []fault {
 		return []fault{{place, "schema", "the schema is missing"}}
 	}
 	var out []fault
-	for _, keyword := range slices.Sorted(maps.Keys(s)) {
+	for keyword := range s {
 		out = append(out, c.keyword(s, keyword, v, place)...)
 	}
-	slices.SortStableFunc(out, func(a, b fault) int { return len(b.place) - len(a.place) })
+	slices.SortFunc(out, func(a, b fault) int {
+		return cmp.Or(len(b.place)-len(a.place), cmp.Compare(a.keyword, b.keyword), slices.Compare(a.place, b.place), cmp.Compare(a.detail, b.detail))
+	})
 	return out
 }
 
@@ -99,7 +102,11 @@ func (c *Document) keyword(s map[string]any, keyword string, v any, place []stri
 func (c *Document) choice(s map[string]any, keyword string, v any, place []string) []fault {
 	fitting := 0
 	var best []fault
+	property, kind, named := discriminated(s, v)
 	for _, branch := range list(s[keyword]) {
+		if named && c.isOfOtherKind(branch, property, kind) {
+			continue
+		}
 		faults := c.validate(branch, v, place)
 		if len(faults) == 0 {
 			fitting++
@@ -113,15 +120,31 @@ func (c *Document) choice(s map[string]any, keyword string, v any, place []strin
 	if fitting > 1 {
 		return []fault{{slices.Clone(place), keyword, fmt.Sprintf("matches %d schemas, want one", fitting)}}
 	}
-	if property, ok := at(s, "discriminator", "propertyName").(string); ok {
-		if kind, ok := at(v, property).(string); ok {
-			if ref, ok := at(s, "discriminator", "mapping", kind).(string); ok {
-				return c.validate(c.resolve(ref), v, place)
-			}
-			return []fault{{append(slices.Clone(place), property), keyword, "is not one of the types"}}
+	if named {
+		if ref, ok := at(s, "discriminator", "mapping", kind).(string); ok {
+			return c.validate(c.resolve(ref), v, place)
 		}
+		return []fault{{append(slices.Clone(place), property), keyword, "is not one of the types"}}
 	}
 	return best
+}
+
+// discriminated returns the property that discriminates the branches of a choice, and its text in
+// the value, if there are both.
+func discriminated(s map[string]any, v any) (property, kind string, ok bool) {
+	property, ok = at(s, "discriminator", "propertyName").(string)
+	if ok {
+		kind, ok = at(v, property).(string)
+	}
+	return property, kind, ok
+}
+
+// isOfOtherKind reports whether a branch of a choice requires another text in a property than the
+// value has, so that the value is not valid for it. It is the first look at each of the many types
+// of events.
+func (c *Document) isOfOtherKind(branch any, property, kind string) bool {
+	constant, ok := at(c.follow(branch), "properties", property, "const").(string)
+	return ok && constant != kind
 }
 
 // better reports whether fault a is more specific than fault b.
@@ -139,7 +162,7 @@ func (c *Document) object(s map[string]any, keyword string, o map[string]any, pl
 		}
 		return out
 	}
-	for _, key := range slices.Sorted(maps.Keys(o)) {
+	for key := range o {
 		described, known := properties[key]
 		switch {
 		case known && keyword == "properties":
