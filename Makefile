@@ -79,14 +79,15 @@ lint-sdk: $(NODE_TOOLS) $(PYTHON_TOOLS)
 	node sdk/typescript/check_size.mjs "$$PWD/$$out"
 	@build/restclient/check_golden.sh
 
+# No package uses cgo. Without it, the binary and its tests are built from the same compiled packages.
 lint-go:
 	$(call heading,go: gofmt · vet · staticcheck · tidy)
 	@build/gofmt.sh
-	@go vet ./... $(GO_SDK)
-	@go tool staticcheck ./... $(GO_SDK)
+	@CGO_ENABLED=0 go vet ./... $(GO_SDK)
+	@CGO_ENABLED=0 go tool staticcheck ./... $(GO_SDK)
 	@go mod tidy -diff
 	@go -C sdk/go mod tidy -diff
-	@go -C sdk/go vet ./...
+	@CGO_ENABLED=0 go -C sdk/go vet ./...
 
 docs: $(DOCS_TOOLS) ## build the documents as a site in dist/site; fails on a broken link
 	$(call heading,documents)
@@ -96,10 +97,10 @@ fresh: generate ## fail when generated files are stale
 	$(call heading,generated files are fresh)
 	@build/fresh.sh $(GENERATED)
 
-.PHONY: test checks test-sdk test-go test-race
+.PHONY: test checks test-sdk test-go test-race test-watched test-binary
 test: tools ## run every check and every test
 	@$(MAKE) fresh
-	@$(MAKE) -j2 test-race checks
+	@$(MAKE) -j3 test-binary test-watched checks
 
 # The output of each check is printed when it ends, since the Go tests run beside them.
 checks:
@@ -116,6 +117,15 @@ test-go: ## run the Go tests without the race detector (PKG=./internal/...)
 test-race: ## run the Go tests with the race detector (PKG=./internal/...)
 	$(call heading,go test -race)
 	@build/gotest.sh $(PKG)
+
+test-watched:
+	$(call heading,go test -race)
+	@WATCHED=1 build/gotest.sh
+
+# The built binary is a process of its own, which the race detector of the test does not watch.
+test-binary: ## run the tests of the built binary, without the race detector
+	$(call heading,go test: the built binary)
+	@RACE=0 build/gotest.sh ./cmd/b2b
 
 .PHONY: torture
 torture: ## kill servers under load and check what each subscriber received (CHANGES=10000 SEED=… RUN=postgres)

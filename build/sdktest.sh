@@ -11,7 +11,7 @@ export B2B_BINARY="$folder/b2b"
 server=
 trap '[ -z "$server" ] || { kill "$server" && wait "$server" || true; }; rm -rf "$folder"' EXIT
 
-CGO_ENABLED=0 go build -o "$folder/b2b" ./cmd/b2b
+CGO_ENABLED=0 go build -ldflags='-s -w' -o "$folder/b2b" ./cmd/b2b
 export B2B_ADMIN_SECRET=sdk-tests B2B_BINARY="$folder/b2b" # tests that kill servers start their own
 env B2B_DATA_DIR="$folder/data" B2B_HOST=127.0.0.1 B2B_LOG_LEVEL=info "$folder/b2b" serve --port 0 2>"$folder/log" &
 server=$!

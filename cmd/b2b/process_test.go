@@ -45,7 +45,7 @@ func build(t testing.TB) string {
 			return
 		}
 		binary.path = filepath.Join(folder, "b2b")
-		cmd := exec.Command("go", "build", "-o", binary.path, ".")
+		cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", binary.path, ".")
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			binary.err = fmt.Errorf("%w\n%s", err, out)
