@@ -23,6 +23,8 @@ CLOSES_FILE = json.loads((Path(__file__).parents[2] / "testdata" / "closes.json"
 
 class ActionsTest(unittest.TestCase):
     def test_closes_and_refusals_lead_to_the_actions_of_the_file(self) -> None:
+        """B2B-SDK-020"""
+
         def want(row: dict[str, Any]) -> Action:
             return Action(row["action"], row.get("code", ""))
 
@@ -35,12 +37,14 @@ class ActionsTest(unittest.TestCase):
                 self.assertEqual(judge(error), want(row), row)
 
     def test_no_action_is_not_in_the_file(self) -> None:
+        """B2B-SDK-020"""
         rows = {(row["close"], row.get("reason", "")) for row in CLOSES_FILE["closes"]}
         self.assertEqual({(code, reason) for code, reasons in CLOSES.items() for reason in reasons} - rows, set())
         self.assertEqual(set(STREAM_ENDS), {row["error"] for row in CLOSES_FILE["stream_ends"]})
         self.assertEqual(set(REFUSALS) | {"BOT_NOT_ACTIVE"}, {row["error"] for row in CLOSES_FILE["refusals"]})
 
     def test_what_the_file_does_not_name(self) -> None:
+        """B2B-SDK-020"""
         self.assertEqual(after_close(4999, "").kind, "backoff")
         self.assertEqual(after_refusal(errors.Unavailable("x", status=503, code="UNAVAILABLE")).kind, "backoff")
         self.assertEqual(after_refusal(B2BError("x", status=502)).kind, "backoff")
@@ -204,6 +208,7 @@ class ListenerTest(unittest.TestCase):
         return [round(b - a, 3) for a, b in zip(network.times, network.times[1:], strict=False)]
 
     def test_events_come_once_and_in_order_over_many_connections(self) -> None:
+        """B2B-SDK-010, B2B-SDK-013"""
         network = FakeNetwork(
             [None, event(1), event(2), Broken("cut")],
             [event(2), event(3), "{", event(9)],
@@ -215,11 +220,13 @@ class ListenerTest(unittest.TestCase):
         self.assertEqual([position for _, position in network.opened], ["p0", "p2", "p3", "p3", "p4"])
 
     def test_a_listener_knows_its_position_before_the_first_event(self) -> None:
+        """B2B-SDK-012"""
         network = FakeNetwork([Broken("cut")], [event(1)])
         self.listen(network, 1)
         self.assertEqual((network.heads, [position for _, position in network.opened]), (1, ["p0", "p0"]))
 
     def test_the_given_position_counts_before_that_of_the_store_and_that_before_the_present(self) -> None:
+        """B2B-SDK-012"""
         for options, want in (
             ({"position": "p5", "store": AsyncStore(k="p3"), "key": "k"}, "p5"),
             ({"store": AsyncStore(k="p3"), "key": "k"}, "p3"),
@@ -231,11 +238,13 @@ class ListenerTest(unittest.TestCase):
             self.assertEqual(network.opened[0][1], want, options)
 
     def test_a_caller_that_may_not_know_positions_starts_at_the_present(self) -> None:
+        """B2B-SDK-012"""
         network = FakeNetwork([Broken("cut")], [event(1), Broken("cut")], [event(2)], head=None)
         self.assertEqual(self.listen(network, 2), [1, 2])
         self.assertEqual([position for _, position in network.opened], [None, None, "p1"])
 
     def test_an_event_is_committed_when_the_next_one_is_asked_for(self) -> None:
+        """B2B-SDK-011, B2B-SDK-013"""
         store, positions = AsyncStore(), []
 
         async def each(listener: AsyncListener, received: Received) -> None:
@@ -246,6 +255,7 @@ class ListenerTest(unittest.TestCase):
         self.assertEqual(store.positions, {"k": "p2"})
 
     def test_manual_commits_move_the_position_alone(self) -> None:
+        """B2B-SDK-011"""
         store = AsyncStore()
 
         async def each(listener: AsyncListener, received: Received) -> None:
@@ -256,11 +266,14 @@ class ListenerTest(unittest.TestCase):
         self.assertEqual(store.positions, {"k": "p2"})
 
     def test_saves_are_one_at_a_time_and_the_newest_is_kept(self) -> None:
+        """B2B-SDK-011"""
         store = AsyncStore()
         self.listen(FakeNetwork([event(n) for n in range(1, 101)], head="p0"), 100, store=store, key="k")
         self.assertEqual((store.positions["k"], len(store.saves) <= 3), ("p99", True), store.saves)
 
     def test_a_store_that_fails_ends_the_listener(self) -> None:
+        """B2B-SDK-011"""
+
         class Full(AsyncStore):
             async def save(self, key: str, position: str, /) -> None:
                 raise OSError("no room")
@@ -272,6 +285,7 @@ class ListenerTest(unittest.TestCase):
             self.listen(FakeNetwork([event(1), 1, event(2), 1, event(3)]), 3, each=slowly, store=Full(), key="k")
 
     def test_events_that_are_missed_are_reported_in_their_place(self) -> None:
+        """B2B-SDK-022"""
         for end in (Ended(4009, "CURSOR_EXPIRED"), errors.CursorExpired("x", status=410, code="CURSOR_EXPIRED")):
             store = AsyncStore(k="old")
             network = FakeNetwork([Broken("x")] if isinstance(end, Ended) else end, [end], [event(1)], head="p50")
@@ -289,11 +303,13 @@ class ListenerTest(unittest.TestCase):
             self.assertEqual(store.positions, {"k": "p50"})
 
     def test_pauses_double_up_to_half_a_minute_and_begin_again_after_a_stable_connection(self) -> None:
+        """B2B-SDK-021"""
         network = FakeNetwork(*7 * [[None, Broken("cut")]], [None, 11, Broken("cut")], [None, Broken("cut")], [event(1)])
         self.listen(network, 1)
         self.assertEqual(self.pauses(network), [1, 2, 4, 8, 16, 30, 30, 12, 2])
 
     def test_the_first_connection_is_tried_again_and_a_refused_credential_is_not(self) -> None:
+        """B2B-SDK-021"""
         network = FakeNetwork(
             httpx.ConnectError("refused"), errors.Unavailable("x", status=503, code="UNAVAILABLE", retry_after=5), [event(1)]
         )
@@ -303,6 +319,7 @@ class ListenerTest(unittest.TestCase):
             self.listen(FakeNetwork(errors.InvalidToken("x", status=401, code="INVALID_TOKEN")), 1)
 
     def test_close_codes_decide(self) -> None:
+        """B2B-SDK-020"""
         for close, reason, want in (
             (4001, "Token expired", errors.TokenExpired),
             (4002, "Session revoked", errors.AuthRequired),
@@ -330,6 +347,7 @@ class ListenerTest(unittest.TestCase):
         self.assertEqual(self.pauses(network), [0, 2])
 
     def test_a_refused_upgrade_leads_to_server_sent_events(self) -> None:
+        """B2B-SDK-024"""
         network = FakeNetwork(NoUpgrade(400), [event(1), Broken("cut")], [event(2)])
         self.listen(network, 2)
         self.assertEqual([kind for kind, _ in network.opened], ["websocket", "sse", "sse"])
@@ -338,6 +356,7 @@ class ListenerTest(unittest.TestCase):
         self.assertEqual([kind for kind, _ in network.opened], ["websocket", "websocket"])
 
     def test_two_mute_websockets_lead_to_server_sent_events_for_a_while(self) -> None:
+        """B2B-SDK-024"""
         network = FakeNetwork([Broken("cut")], [Broken("cut")], [event(1), Broken("cut")], [Broken("cut")], [event(2)])
         self.listen(network, 2)
         self.assertEqual([kind for kind, _ in network.opened], ["websocket", "websocket", "sse", "websocket", "sse"])
@@ -346,6 +365,7 @@ class ListenerTest(unittest.TestCase):
         self.assertEqual({kind for kind, _ in network.opened}, {"websocket"})
 
     def test_without_the_extra_or_by_choice_there_is_one_transport(self) -> None:
+        """B2B-SDK-024"""
         for options, want in (({}, "sse"), ({"transport": "sse"}, "sse")):
             network = FakeNetwork([Broken("cut")], [event(1)], websockets=bool(options))
             self.listen(network, 1, **options)
@@ -355,6 +375,7 @@ class ListenerTest(unittest.TestCase):
         self.assertEqual({kind for kind, _ in network.opened}, {"websocket"})
 
     def test_a_silent_connection_is_replaced(self) -> None:
+        """B2B-SDK-023"""
         network = FakeNetwork(10**6, [], [None], [event(1), 59, None, 59, event(2)])
         self.listen(network, 2)
         # It did not open for 20 seconds (a ticket and a socket), had no frame for 10, or no further one for 60.
@@ -363,6 +384,7 @@ class ListenerTest(unittest.TestCase):
         self.assertEqual([round(at - start) for at in network.connections[-1].pinged], [0, 25, 50, 75, 100])
 
     def test_the_queue_is_bounded_and_a_pause_is_no_silence(self) -> None:
+        """B2B-SDK-015"""
         network = FakeNetwork([event(n) for n in range(1, 3001)])
         left: list[int] = []
 
@@ -380,6 +402,8 @@ class ListenerTest(unittest.TestCase):
         self.assertEqual(left, [3])
 
     def test_close_ends_everything_at_any_time(self) -> None:
+        """B2B-SDK-016"""
+
         async def go(script: Any, seconds: float) -> None:
             network = FakeNetwork(script, script, script)
             listener = AsyncListener(Feed(network, Options(), chance=lambda: 1.0))
@@ -405,6 +429,8 @@ class ListenerTest(unittest.TestCase):
         return count
 
     def test_a_cancelled_wait_loses_no_event(self) -> None:
+        """B2B-SDK-010"""
+
         async def go() -> None:
             listener = AsyncListener(Feed(FakeNetwork([event(1), 5, event(2)]), Options()))
             async with listener:
@@ -417,6 +443,7 @@ class ListenerTest(unittest.TestCase):
         virtual_time.run(go())
 
     def test_a_handler_that_fails_gets_the_event_again_and_never_ends_the_listener(self) -> None:
+        """B2B-SDK-014"""
         calls: list[str] = []
         reported: list[str] = []
         store = AsyncStore()

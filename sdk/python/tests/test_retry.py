@@ -89,17 +89,20 @@ class RetryTest(unittest.TestCase):
         return result
 
     def test_reads_are_sent_again_after_failures_that_pass(self) -> None:
+        """B2B-SDK-002"""
         for failure in (limited(), down(), httpx.Response(502), httpx.Response(504), httpx.ReadError("cut"), httpx.ConnectError("refused")):
             self.assertEqual(self.check(lambda c: c.get_me(), failure, good(), attempts=2), {"id": "x"})
         for failure in (httpx.Response(500), httpx.Response(404), httpx.LocalProtocolError("x"), httpx.UnsupportedProtocol("x")):
             self.check(lambda c: c.get_me(), failure, good(), attempts=1)
 
     def test_a_call_is_sent_five_times_at_most(self) -> None:
+        """B2B-SDK-002, B2B-SDK-004"""
         error = self.check(lambda c: c.get_me(), *[httpx.Response(502) for _ in range(9)], attempts=5, waits=[0.25, 0.5, 1, 2])
         self.assertEqual(error.status, 502)
         self.check(lambda c: c.get_me(), *[httpx.Response(502) for _ in range(9)], attempts=1, policy=Retry(attempts=1))
 
     def test_the_wait_is_that_of_the_server_and_up_to_a_fifth(self) -> None:
+        """B2B-SDK-004"""
         self.check(lambda c: c.get_me(), limited(5), good(), attempts=2, waits=[6])
         self.check(lambda c: c.get_me(), limited(5), good(), attempts=2, waits=[5], chance=0)
         self.check(lambda c: c.get_me(), httpx.Response(503, headers={"Retry-After": "3"}), good(), attempts=2, waits=[3.6])
@@ -107,10 +110,12 @@ class RetryTest(unittest.TestCase):
         self.check(lambda c: c.get_me(timeout=0), limited(60), good(), attempts=2, waits=[72])
 
     def test_the_jitter_is_full_and_bounded(self) -> None:
+        """B2B-SDK-004"""
         self.assertEqual([full_jitter(k, 0.25, 8, 1) for k in (0, 1, 4, 5, 6, 10**6)], [0.25, 0.5, 4, 8, 8, 8])
         self.assertEqual(full_jitter(9, 0.25, 8, 0), 0)
 
     def test_a_wait_beyond_the_timeout_fails_at_once_with_the_error_of_the_server(self) -> None:
+        """B2B-SDK-005"""
         error = self.check(lambda c: c.get_me(timeout=5), limited(5), good(), attempts=1)
         self.assertIsInstance(error, errors.RateLimited)
         self.check(lambda c: c.get_me(timeout=7), limited(5), good(), attempts=2)
@@ -119,6 +124,7 @@ class RetryTest(unittest.TestCase):
         self.assertEqual([request.timeout for request in world.requests], [7, 6.75])
 
     def test_changes_have_one_request_id_in_all_attempts(self) -> None:
+        """B2B-SDK-001"""
         world = World(httpx.ReadError("cut"), down(), good())
         world.run(lambda c: c.send_direct_message(to="x", content="y"))
         ids = {request.request_id for request in world.requests}
@@ -132,6 +138,8 @@ class RetryTest(unittest.TestCase):
         self.assertNotEqual(first.new_request_id(), second.new_request_id())
 
     def test_changes_without_request_id_are_sent_again_only_if_they_were_not_executed(self) -> None:
+        """B2B-SDK-003"""
+
         def login(client: Any) -> Any:
             return client.login(type="bot", token="t")
 
