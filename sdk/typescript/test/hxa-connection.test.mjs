@@ -225,11 +225,13 @@ for (const kind of ["ws", "native"]) {
     await until(() => one.events.length === 1);
     assert.deepEqual(one.events, [["close", { code: 1001, reason: "bye" }]]);
     const two = client();
-    const again = () => void two.connect();
-    two.on("close", again);
+    let again = Promise.resolve();
+    const connect = () => (again = two.connect());
+    two.on("close", connect);
     await two.connect();
     await until(() => two.events.length === 1 && seen.open.size === 1);
-    two.off("close", again);
+    await again;
+    two.off("close", connect);
     assert.deepEqual(two.events, [["close", { code: 1001, reason: "bye" }]]);
   });
 

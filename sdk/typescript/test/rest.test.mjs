@@ -118,7 +118,7 @@ async function eventsOf(streams) {
 function compile(modules) {
   const folder = mkdtempSync(join(sdk, "check-"));
   const files = Object.entries(modules).map(([name, text]) => (writeFileSync(join(folder, `${name}.mts`), text), `${name}.mts`));
-  const paths = { "@b2b-protocol/sdk": [join(sdk, "index.d.ts")], "@b2b-protocol/sdk/*": [join(sdk, "*.d.ts")] };
+  const paths = { "@b2b-protocol/sdk": [join(sdk, "index.d.ts")], "@b2b-protocol/sdk/*": [join(sdk, "*.d.ts"), join(sdk, "*/index.d.ts")] };
   const options = { noEmit: true, strict: true, exactOptionalPropertyTypes: true, module: "nodenext", target: "es2022", lib: ["es2022", "dom"], types: [], paths };
   writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions: options, files }));
   const tsc = createRequire(new URL("../package.json", import.meta.url)).resolve("typescript/bin/tsc");
