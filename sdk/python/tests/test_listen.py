@@ -320,6 +320,15 @@ class ListenTest(unittest.TestCase):
         with self.assertRaises(errors.NotFound):
             client.download("no-such-file")
 
+    def test_texts_arrive_as_they_were_sent(self) -> None:
+        """B2B-SDK-010"""
+        start, text = self.present(), "line\nfeed \x85 \u2028 \u2029 \x0b \x1c \r\n data: é 表 \U0001f600"
+        self.client(self.sender).send("receiver", text)
+        for transport in ("websocket", "sse"):
+            with self.client().listen(position=start, transport=transport) as listener:  # type: ignore[arg-type]
+                event = next(e for e in listener if e["type"] == "message")
+                self.assertEqual(event["message"]["content"], text, transport)
+
     def test_closing_a_client_ends_its_listeners(self) -> None:
         start = self.present()
         self.client(self.sender).send("receiver", "left open")
