@@ -80,3 +80,36 @@ test("B2B-SDK-033: the number of threads is limited", async () => {
   await context.handle(message("m1", "hm", "t5"));
   assert.deepEqual(context.getActiveThreads(), ["t4", "t2", "t5"]);
 });
+
+test("a listener gives its events to a context, against the server", async () => {
+  const { B2BClient } = await load("index.js");
+  const { B2B_URL: url, B2B_TOKEN: token } = process.env;
+  const admin = new B2BClient({ url, token });
+  const { id: orgId } = await admin.getOrg();
+  const { ticket } = await admin.createOrgTicket({ reusable: true });
+  const register = async (name) => new B2BClient({ url, token: (await admin.registerBot({ org_id: orgId, ticket, name })).token });
+  const name = `context-${Date.now().toString(36)}`;
+  const [worker, peer] = [await register(name), await register(`${name}-peer`)];
+  const context = new ThreadContext(worker, { botNames: [name] });
+  const stop = new AbortController();
+  const got = [];
+  context.onMention(({ reason, message, snapshot }) => {
+    got.push([reason, snapshot.newMessages.map(({ content }) => content), snapshot.artifacts.length, snapshot.participants.length]);
+    if (got.length === 2) throw new Error("tried again");
+    if (reason === "message") stop.abort();
+    return message;
+  });
+  const listener = worker.listen({ signal: stop.signal });
+  await listener.ready;
+  const running = (async () => {
+    for await (const event of listener) await context.handle(event).catch(() => context.handle(event));
+  })();
+  const thread = await peer.createThread({ topic: "t", participants: [name] });
+  await peer.addArtifact(thread.id, { artifact_key: "k", type: "text", content: "c" });
+  await peer.sendThreadMessage(thread.id, "first");
+  await peer.sendThreadMessage(thread.id, `@${name} second`);
+  await running.catch((error) => assert.equal(error.name, "AbortError"));
+  const last = ["message", ["first", `@${name} second`], 1, 2];
+  assert.deepEqual(got.slice(1), [last, last]);
+  assert.equal(got[0][0], "invite");
+});
