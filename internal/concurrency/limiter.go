@@ -104,7 +104,7 @@ func NewLimiter(c Config) *Limiter {
 	}
 	l := &Limiter{
 		reads: pool(reads), heavy: pool(heavy), long: make(map[string]bool, len(c.Long)),
-		slices: c.Scheduler.Slices, ticks: &ticks{processors: c.Scheduler.ticked, tick: tick},
+		slices: c.Scheduler.Slices, ticks: &ticks{processors: c.Scheduler.ticked, tick: tick, room: moreThreads},
 		now: time.Now, costly: make(map[orgCall]cost),
 	}
 	// A pool gives a single org half of its slots, so a single org has heavy/2 heavy calls at

@@ -32,7 +32,7 @@ var errNoSlices = errors.New("concurrency: the system has no slices of threads")
 // in any case.
 func Prepare() (Scheduler, error) {
 	s := Scheduler{Processors: runtime.GOMAXPROCS(0), ticked: tickedProcessors()}
-	runtime.GOMAXPROCS(threads(s.Processors) + len(s.ticked))
+	runtime.GOMAXPROCS(threads(s.Processors))
 	err := shortenSlices()
 	s.Slices = err == nil
 	if errors.Is(err, errNoSlices) {
@@ -41,6 +41,6 @@ func Prepare() (Scheduler, error) {
 	return s, err
 }
 
-// threads returns the GOMAXPROCS for a server with this number of processors, without those for
-// ticks: more than its limiter lets one org keep busy.
+// threads returns the GOMAXPROCS for a server with this number of processors: more than its limiter
+// lets one org keep busy.
 func threads(processors int) int { return processors + 2 }

@@ -1,6 +1,8 @@
 package concurrency
 
 import (
+	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -8,8 +10,9 @@ import (
 const (
 	// tickEvery is the longest time that a thread which may run waits for one that computes, about.
 	tickEvery = 400 * time.Microsecond
-	// tickSpan is how long the ticks go on after the last call that needed them.
-	tickSpan = 100 * time.Millisecond
+	// tickSpan is how long the ticks go on after the last call that needed them. Their start and end
+	// stop all goroutines for about 0.1 ms.
+	tickSpan = time.Second
 	// mostTicked is the greatest number of processors with ticks. With more, a thread that wakes up
 	// usually finds an idle one.
 	mostTicked = 8
@@ -22,14 +25,17 @@ const (
 // there is a thread for each processor that wakes up each tickEvery and does nothing. It takes
 // about a twentieth of the processor.
 //
-// The threads start when they are needed and end tickSpan later. The zero value has no ticks.
+// The threads start when they are needed and end tickSpan later. The Go scheduler has room for them
+// only as long: room that is not used costs each call some percent of its time. The zero value has
+// no ticks.
 type ticks struct {
 	processors []int
 	tick       func(processor int, more func() bool) // returns after more has returned false
+	room       func(threads int)                     // makes room for so many more threads
 
 	heavy   atomic.Int64 // heavy calls that run
 	until   atomic.Int64 // end of the ticks, in nanoseconds of Unix time
-	running atomic.Int64 // threads
+	running atomic.Bool
 }
 
 // needed is called for each call that has another org beside it.
@@ -37,15 +43,26 @@ func (t *ticks) needed(now time.Time) {
 	if len(t.processors) == 0 || t.heavy.Load() == 0 {
 		return
 	}
-	ended := now.UnixNano() > t.until.Load()
 	t.until.Store(now.Add(tickSpan).UnixNano())
-	if !ended || !t.running.CompareAndSwap(0, int64(len(t.processors))) {
-		return
-	}
-	for _, processor := range t.processors {
-		go func() { // ends tickSpan after the last heavy call
-			defer t.running.Add(-1)
-			t.tick(processor, func() bool { return time.Now().UnixNano() < t.until.Load() })
-		}()
+	if t.running.CompareAndSwap(false, true) {
+		go t.run() // ends tickSpan after the last heavy call
 	}
 }
+
+func (t *ticks) run() {
+	more := func() bool { return time.Now().UnixNano() < t.until.Load() }
+	t.room(len(t.processors))
+	var threads sync.WaitGroup
+	for _, processor := range t.processors {
+		threads.Go(func() { t.tick(processor, more) })
+	}
+	threads.Wait()
+	for more() { // the processors could not be used
+		time.Sleep(tickSpan)
+	}
+	t.room(-len(t.processors))
+	t.running.Store(false)
+}
+
+// moreThreads lets the Go scheduler run so many more threads; less than zero: fewer.
+func moreThreads(n int) { runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + n) }

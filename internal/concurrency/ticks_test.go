@@ -24,7 +24,11 @@ func TestTicks(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := NewLimiter(Config{Scheduler: Scheduler{Processors: 2, ticked: []int{3, 5}}})
 				var ticked [6]atomic.Int64
+				var threads, room atomic.Int64
+				l.ticks.room = func(n int) { room.Add(int64(n)) }
 				l.ticks.tick = func(processor int, more func() bool) {
+					threads.Add(1)
+					defer threads.Add(-1)
 					for more() {
 						ticked[processor].Add(1)
 						time.Sleep(tickEvery)
@@ -46,8 +50,8 @@ func TestTicks(t *testing.T) {
 					short.End()
 				}
 				synctest.Wait()
-				if got := l.ticks.running.Load(); got != c.want {
-					t.Errorf("%d processors have ticks, want %d", got, c.want)
+				if got := threads.Load(); got != c.want || room.Load() != c.want {
+					t.Errorf("%d processors have ticks, with room for %d, want %d", got, room.Load(), c.want)
 				}
 				long.End()
 				if n := l.ticks.heavy.Load(); n != 0 {
@@ -55,8 +59,8 @@ func TestTicks(t *testing.T) {
 				}
 				time.Sleep(tickSpan + tickEvery)
 				synctest.Wait()
-				if got := l.ticks.running.Load(); got != 0 {
-					t.Errorf("%d processors still have ticks", got)
+				if got := threads.Load(); got != 0 || room.Load() != 0 || l.ticks.running.Load() {
+					t.Errorf("%d processors still have ticks, with room for %d", got, room.Load())
 				}
 				for _, processor := range l.ticks.processors {
 					most := int64(tickSpan/tickEvery) * c.want / 2
@@ -69,33 +73,35 @@ func TestTicks(t *testing.T) {
 	}
 }
 
-// The decoding of a large body has ticks, too, and no call is counted twice or for ever.
+// The decoding of a large body has ticks, too, and no call is counted twice or for ever. A processor
+// that cannot be used is not tried again for each call.
 func TestTicksOfDecoding(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := NewLimiter(Config{Scheduler: Scheduler{Processors: 2, ticked: []int{0}}})
-		l.ticks.tick = func(_ int, more func() bool) {
-			for more() {
-				time.Sleep(tickEvery)
-			}
-		}
+		var tries atomic.Int64
+		l.ticks.tick = func(int, func() bool) { tries.Add(1) }
+		l.ticks.room = func(int) {}
 		l.note("b", "")
-		body, err := l.Decode(t.Context(), "a", HeavyBytes)
-		if err != nil {
-			t.Fatal(err)
+		for range 100 {
+			body, err := l.Decode(t.Context(), "a", HeavyBytes)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := l.ticks.heavy.Load(); n != 1 {
+				t.Errorf("%d heavy calls, want 1", n)
+			}
+			synctest.Wait()
+			body.End()
+			body.End()
 		}
-		if running, heavy := l.ticks.running.Load(), l.ticks.heavy.Load(); running != 1 || heavy != 1 {
-			t.Errorf("%d processors have ticks for %d heavy calls, want 1 and 1", running, heavy)
-		}
-		body.End()
-		body.End()
 		if n := l.ticks.heavy.Load(); n != 0 {
 			t.Errorf("%d heavy calls remain", n)
 		}
-		time.Sleep(2 * tickSpan)
+		time.Sleep(3 * tickSpan)
 		synctest.Wait()
-		if n := l.ticks.running.Load(); n != 0 {
-			t.Errorf("%d processors still have ticks", n)
+		if l.ticks.running.Load() || tries.Load() != 1 {
+			t.Errorf("the ticks run: %v, after %d tries, want 1", l.ticks.running.Load(), tries.Load())
 		}
 	})
 }
