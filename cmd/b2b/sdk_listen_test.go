@@ -131,7 +131,7 @@ func TestGoListener(t *testing.T) {
 	_, bots := n.team("writer", "reader")
 	proxy := newBadProxy(t, n.URL)
 	proxies := []*badProxy{proxy}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*waittest.Most)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*waittest.Most)
 	defer cancel()
 
 	ready, wrote := sync.WaitGroup{}, atomic.Int64{}

@@ -22,15 +22,26 @@ var ErrWebhook = errors.New("b2b: the webhook's signature or time is not valid")
 // VerifyWebhook checks that a request with these headers and this exact body was signed with the
 // webhook secret of the bot, at most WebhookTolerance before or after now. It returns the id of
 // the delivery. The receiver must ignore an id that it has processed before: that is a retry or a
-// replay. Signatures are compared in constant time.
-func VerifyWebhook(h http.Header, body []byte, secret string, now time.Time) (id string, err error) {
+// replay. Signatures are compared in constant time. While one secret replaces another, further may
+// have the other. [ParseEvent] reads the body.
+func VerifyWebhook(h http.Header, body []byte, secret string, now time.Time, further ...string) (id string, err error) {
 	id, stamp := h.Get("Webhook-Id"), h.Get("Webhook-Timestamp")
 	seconds, err := strconv.ParseInt(stamp, 10, 64)
-	if err != nil || id == "" || secret == "" || now.Sub(time.Unix(seconds, 0)).Abs() > WebhookTolerance {
+	if err != nil || id == "" || now.Sub(time.Unix(seconds, 0)).Abs() > WebhookTolerance {
 		return "", ErrWebhook
 	}
+	for _, secret := range append([]string{secret}, further...) {
+		if secret != "" && signed(h, id+"."+stamp+".", body, secret) {
+			return id, nil
+		}
+	}
+	return "", ErrWebhook
+}
+
+// signed reports whether a request has a signature with a secret.
+func signed(h http.Header, head string, body []byte, secret string) bool {
 	m := hmac.New(sha256.New, webhookKey(secret))
-	m.Write([]byte(id + "." + stamp + "."))
+	m.Write([]byte(head))
 	m.Write(body)
 	want := m.Sum(nil)
 	for signature := range strings.FieldsSeq(h.Get("Webhook-Signature")) {
@@ -39,10 +50,10 @@ func VerifyWebhook(h http.Header, body []byte, secret string, now time.Time) (id
 			continue
 		}
 		if got, err := base64.StdEncoding.DecodeString(text); err == nil && hmac.Equal(got, want) {
-			return id, nil
+			return true
 		}
 	}
-	return "", ErrWebhook
+	return false
 }
 
 // webhookKey returns the key of a secret: the decoded part of whsec_<base64>, else its bytes.

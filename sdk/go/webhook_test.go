@@ -35,5 +35,13 @@ func TestVerifyWebhook(t *testing.T) {
 		if (err == nil) != v.Valid || err == nil && id != v.Headers["webhook-id"] {
 			t.Errorf("%s: %q, %v", v.Name, id, err)
 		}
+		for _, further := range [][]string{{v.Secret}, {"another", v.Secret, ""}} {
+			if _, err := b2b.VerifyWebhook(h, []byte(v.Body), "", time.Unix(v.Now, 0), further...); (err == nil) != v.Valid {
+				t.Errorf("%s with the further secrets %q: %v", v.Name, further, err)
+			}
+		}
+		if _, err := b2b.VerifyWebhook(h, []byte(v.Body), "another", time.Unix(v.Now, 0), ""); err == nil {
+			t.Errorf("%s is valid without its secret", v.Name)
+		}
 	}
 }
