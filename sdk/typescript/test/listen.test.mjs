@@ -1,16 +1,14 @@
 // Listeners against the server at B2B_URL, through a proxy that misbehaves, over both transports.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { tmpdir } from "node:os";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { misbehavingProxy } from "./fakes.mjs";
 
 const { B2B_URL: url, B2B_TOKEN: token, B2B_SDK: sdk, B2B_BINARY: binary } = process.env;
 const { B2BClient, InvalidToken, memoryPositions } = await import(pathToFileURL(join(sdk, "index.js")));
+const { RealServer } = await import(pathToFileURL(join(sdk, "testing/real.js")));
 
 // Pauses between connections last no time; everything else takes what it takes.
 const impatient = { now: () => performance.now(), random: () => 0, after: (ms, call) => ((timer) => () => clearTimeout(timer))(setTimeout(call, ms)) };
@@ -109,42 +107,11 @@ for (const transport of transports) {
   });
 }
 
-// Starts a server of its own on a port (0: any) with the data in a folder.
-async function startServer(folder, port) {
-  const env = { ...process.env, B2B_DATA_DIR: folder, B2B_HOST: "127.0.0.1", B2B_LOG_LEVEL: "info" };
-  const child = spawn(binary, ["serve", "--port", String(port)], { env, stdio: ["ignore", "ignore", "pipe"] });
-  const ended = new Promise((done) => child.once("exit", done));
-  let log = "";
-  const address = await new Promise((resolve, reject) => {
-    ended.then(() => reject(new Error(`the server ended: ${log}`)));
-    child.stderr.on("data", (data) => {
-      log += data;
-      const found = /"msg":"listening","addr":"([^"]+)"/.exec(log);
-      if (found) resolve(found[1]);
-    });
-  });
-  return { url: `http://${address}`, port: Number(address.split(":")[1]), kill: () => (child.kill("SIGKILL"), ended) };
-}
-
-// Makes an org with two bots, the first of which is an admin.
-async function newOrg(at) {
-  const post = async (path, body, headers = {}) => {
-    const response = await fetch(at + path, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json", ...headers } });
-    assert.ok(response.ok, `${path}: ${response.status}`);
-    return { body: await response.json(), cookie: response.headers.getSetCookie()[0]?.split(";")[0] };
-  };
-  const { cookie } = await post("/api/auth/login", { type: "super_admin", admin_secret: process.env.B2B_ADMIN_SECRET });
-  const { id: org_id, org_secret } = (await post("/api/orgs", { name: "own" }, { Cookie: cookie })).body;
-  const [admin, peer] = [(await post("/api/auth/register", { org_id, org_secret, name: "admin" })).body, (await post("/api/auth/register", { org_id, org_secret, name: "peer" })).body];
-  await new B2BClient({ url: at, token: admin.token }).updateOrgSettings({ messages_per_minute_per_bot: 1_000_000 });
-  return { admin: admin.token, peer: peer.token };
-}
-
 test("B2B-SDK-010, B2B-SDK-022: a server that is killed loses nothing; another log is a resync", { timeout: 120_000 }, async () => {
-  const folder = mkdtempSync(join(tmpdir(), "b2b-sdk-"));
-  let server = await startServer(join(folder, "a"), 0);
+  const server = await RealServer.start(binary);
+  const elsewhere = await RealServer.start(binary);
   try {
-    const { admin, peer } = await newOrg(server.url);
+    const [{ token: admin }, { token: peer }] = await server.bots("admin", "peer");
     const positions = memoryPositions();
     const listeners = transports.map((transport) => new B2BClient({ url: server.url, token: peer }).listen({ transport, positions, key: transport, clock: impatientAfterRefusal }));
     await Promise.all(listeners.map(({ ready }) => ready));
@@ -155,25 +122,24 @@ test("B2B-SDK-010, B2B-SDK-022: a server that is killed loses nothing; another l
     let killed;
     const restart = (count) => {
       if (count !== 100 || killed) return;
-      killed = server.kill().then(async () => (server = await startServer(join(folder, "a"), server.port)));
+      killed = server.kill().then(() => server.restart());
     };
     const got = await Promise.all(listeners.map((listener) => texts(listener, 300, restart)));
     await sending;
     await killed;
     assert.deepEqual(got, [numbers(300), numbers(300)]);
 
-    const elsewhere = await newOrg(url);
+    const [lead, member] = await elsewhere.bots("lead", "peer");
     for (const transport of transports) {
-      const listener = new B2BClient({ url, token: elsewhere.peer }).listen({ transport, position: await positions.load(transport), positions });
+      const listener = new B2BClient({ url: elsewhere.url, token: member.token }).listen({ transport, position: await positions.load(transport), positions });
       const { value } = await listener.next();
       assert.deepEqual([value.type, value.reason], ["resync", "EPOCH_CHANGED"]);
       await listener.ready;
-      await new B2BClient({ url, token: elsewhere.admin }).send("peer", "after");
+      await new B2BClient({ url: elsewhere.url, token: lead.token }).send("peer", "after");
       assert.deepEqual(await texts(listener, 1), ["after"]);
     }
   } finally {
-    await server.kill();
-    rmSync(folder, { recursive: true });
+    await Promise.all([server.close(), elsewhere.close()]);
   }
 });
 

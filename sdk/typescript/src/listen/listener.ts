@@ -77,9 +77,9 @@ export class Listener implements AsyncIterableIterator<ListenEvent, undefined> {
     this.ready = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
     this.ready.catch(() => {}); // the iteration has the error
     const close = () => this.#end(undefined);
-    signal?.addEventListener("abort", close, { once: true });
+    signal?.addEventListener("abort", close);
     this.#work = this.#listen()
-      .catch((error: unknown) => this.#end(error))
+      .catch((error: unknown) => this.#end(error)) // nothing, if it is closed
       .finally(() => signal?.removeEventListener("abort", close));
     if (signal?.aborted) {
       close();
@@ -251,7 +251,7 @@ export class Listener implements AsyncIterableIterator<ListenEvent, undefined> {
       failures += atOnce ? 0 : 1;
       this.#options.onReconnect?.(end.error, pause);
       if (!atOnce) {
-        await sleep(this.#clock, pause, signal).catch(() => {}); // closed
+        await sleep(this.#clock, pause, signal);
       }
     }
   }

@@ -56,7 +56,7 @@ export class Queue<T> {
         resolve();
       };
       this.#roomy.push(done);
-      signal.addEventListener("abort", done, { once: true });
+      signal.addEventListener("abort", done);
     });
   }
 

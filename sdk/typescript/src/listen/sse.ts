@@ -12,14 +12,14 @@ export function overSse(transport: Transport, clock: Clock, filter: Pick<Subscri
   return async (sink, signal) => {
     const controller = new AbortController(); // ends this stream
     const abort = () => controller.abort(signal.reason);
-    signal.addEventListener("abort", abort, { once: true });
+    signal.addEventListener("abort", abort);
     const dead = () => controller.abort(new Error("nothing arrived for 60 seconds"));
     let watch: Watch | undefined;
     try {
       const response = await subscribe(transport, { ...filter, cursor: sink.position }, { timeout: OPENS_WITHIN, signal: controller.signal });
       sink.opened();
       const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
-      controller.signal.addEventListener("abort", () => void reader.cancel().catch(() => {}), { once: true });
+      controller.signal.addEventListener("abort", () => void reader.cancel().catch(() => {}));
       const lines = new Lines();
       const blocks = new Blocks();
       watch = new Watch(clock, dead);

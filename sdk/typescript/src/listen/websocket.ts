@@ -105,7 +105,7 @@ function follow(socket: Pausable, opensWithin: number, clock: Clock, { opened, t
       finish(lost("the WebSocket did not open")); // some runtimes have no close event then
     }
   };
-  signal.addEventListener("abort", abort, { once: true });
+  signal.addEventListener("abort", abort);
   if (signal.aborted) {
     abort();
   }
