@@ -182,7 +182,7 @@ for (const transport of transports) {
   });
 }
 
-test("repeated frames are dropped, and a flood ends and resumes the connection", { timeout: 60_000 }, async () => {
+test("B2B-SDK-015: repeated frames are dropped, and a flood ends and resumes the connection", { timeout: 60_000 }, async () => {
   const { name, client } = await newBot();
   let sockets = 0, doubled = 0;
   class Doubling extends WebSocket {
