@@ -68,15 +68,18 @@ lint-schema: $(NODE_TOOLS)
 	@build/breaking.sh
 
 lint-sdk: $(NODE_TOOLS) $(PYTHON_TOOLS)
-	$(call heading,sdk: TypeScript types and sizes · Python imports · types · style)
+	$(call heading,sdk: TypeScript types, sizes and package · Python imports · types · style)
 	@.venv/bin/python sdk/python/check_imports.py
 	@.venv/bin/python sdk/python/check_webhook.py
 	@.venv/bin/ruff check --quiet --cache-dir .venv/ruff sdk/python
 	@.venv/bin/mypy --cache-dir .venv/mypy --config-file sdk/python/pyproject.toml sdk/python/src
 	@node_modules/.bin/pyright --project sdk/python --pythonpath .venv/bin/python
 	@out=$$(mktemp -d -p node_modules); trap 'rm -rf "$$out"' EXIT; \
-	node_modules/@b2b-protocol/sdk/node_modules/.bin/tsc --project sdk/typescript --outDir "$$out" && node sdk/typescript/check_webhook.mjs "$$PWD/$$out" && \
-	node sdk/typescript/check_size.mjs "$$PWD/$$out"
+	node sdk/typescript/pack.mjs "$$out" && dist="$$PWD/$$out/package/dist" && \
+	node sdk/typescript/check_webhook.mjs "$$dist" && node sdk/typescript/check_size.mjs "$$dist" && \
+	node sdk/typescript/check_package.mjs "$$out" && \
+	node_modules/.bin/publint run --strict "$$out"/*.tgz >"$$out/publint" || { cat "$$out/publint"; exit 1; } && \
+	node_modules/.bin/attw --format ascii "$$out"/*.tgz >"$$out/attw" || { cat "$$out/attw"; exit 1; }
 	@build/restclient/check_golden.sh
 
 # No package uses cgo. Without it, the binary and its tests are built from the same compiled packages.
@@ -142,7 +145,7 @@ build: ## build bin/b2b: one static binary
 	@CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/b2b ./cmd/b2b
 
 .PHONY: release version
-release: ## build the binaries of all platforms, their SBOMs and checksums in dist/release
+release: $(NODE_TOOLS) $(PYTHON_TOOLS) ## build the binaries, the packages of the SDKs, SBOMs and checksums in dist/release
 	@build/release.sh
 
 version: ## write the version in VERSION, or V=0.3.0, to every place that names it

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds the release of the version in the file VERSION in dist/release: a static binary for
-# each platform, its SBOM (CycloneDX: the modules in the binary, with their licences), and
-# SHA256SUMS. Builds are reproducible: the same commit, tag and Go version give the same bytes.
+# each platform, its SBOM (CycloneDX: the modules in the binary, with their licences), the packages
+# of the SDKs (npm tarball, Python wheel and sdist), and SHA256SUMS. Builds are reproducible: the
+# same commit, tag and versions of Go and of the pinned tools give the same bytes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . build/say.sh
@@ -33,6 +34,16 @@ for platform in linux/{amd64,arm64} darwin/{amd64,arm64} windows/{amd64,arm64}; 
   printf '%-32s %5.1f MB\n' "$name" "$(($(wc -c <"$out/$name") / 10000))e-2"
 done
 
+# The folder is inside node_modules so that the compiled SDK finds its modules.
+staged=$(mktemp -d -p node_modules)
+trap 'rm -rf "$staged"' EXIT
+node sdk/typescript/pack.mjs "$staged"
+(cd sdk/python && "$OLDPWD/.venv/bin/python" -m hatchling build -d "$OLDPWD/$staged" >/dev/null)
+for package in "$staged"/*.{tgz,whl,tar.gz}; do
+  cp "$package" "$out"
+  printf '%-32s %5.1f MB\n' "${package##*/}" "$(($(wc -c <"$package") / 10000))e-2"
+done
+
 cd "$out"
-sha256sum b2b-* >SHA256SUMS
+sha256sum b2b[-_]* >SHA256SUMS
 printf '%s/SHA256SUMS names %s files\n' "$out" "$(wc -l <SHA256SUMS)"

@@ -22,6 +22,8 @@ func TestVersionsAgree(t *testing.T) {
 		"SPEC.md":                     `(?m)^Version (\S+) of this document`,
 		"CHANGELOG.md":                `(?m)^## (\d\S*)`, // the newest comes first
 		"sdk/typescript/package.json": `"name": "@b2b-protocol/sdk",\s*"version": "(.*?)"`,
+		"docs/operate/container.md":   `docker build -t b2b:(\S+) \.`,
+		"docs/operate/install.md":     `install -m 0755 b2b-(\d+\.\d+\.\d+)-linux-amd64 `,
 		"package-lock.json":           `"name": "@b2b-protocol/sdk",\s*"version": "(.*?)"`,
 		"sdk/python/pyproject.toml":   `(?m)^name = "b2b-protocol"\nversion = "(.*)"$`,
 	} {

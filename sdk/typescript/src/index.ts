@@ -17,9 +17,6 @@ export { retrying } from "./retry.js";
 export type { RetryOptions } from "./retry.js";
 export { httpTransport } from "./transport.js";
 export type { CallOptions, HttpOptions, RetryPolicy, Transport, TransportRequest } from "./transport.js";
-// Helpers for agents: whom a text mentions, and texts for prompts.
-export { getProtocolGuide } from "./guide.js";
-export { formatThreadLifecycleEvent, getStatusGuide } from "./lifecycle.js";
-export type { LifecycleText } from "./lifecycle.js";
+// Whom a text mentions.
 export { parseMentions } from "./mentions.js";
 export type { Mentionable, Mentions } from "./mentions.js";

@@ -5,7 +5,9 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 
-const { formatThreadLifecycleEvent, getProtocolGuide, getStatusGuide, parseMentions } = await import(pathToFileURL(join(process.env.B2B_SDK, "index.js")));
+const entry = (name) => import(pathToFileURL(join(process.env.B2B_SDK, `${name}.js`)));
+const { parseMentions } = await entry("index");
+const { formatThreadLifecycleEvent, getProtocolGuide, getStatusGuide } = await entry("guide");
 const read = (name) => readFileSync(new URL(`../../testdata/${name}`, import.meta.url), "utf8");
 
 test("mentions are those that the server finds (B2B-SDK-030)", () => {

@@ -1,5 +1,5 @@
 // What the SDK of HXA-Connect exports, for programs that were written for it.
-import { getProtocolGuide as guide } from "../guide.js";
+import { getProtocolGuide as guide } from "../protocol.js";
 import { formatThreadLifecycleEvent as format } from "../lifecycle.js";
 import type { ThreadLifecycleEvent } from "./types.js";
 
