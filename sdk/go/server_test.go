@@ -21,6 +21,8 @@ func startServer() *httptest.Server {
 	mux := http.NewServeMux()
 	mux.Handle(b2bv1connect.NewBotServiceHandler(bots{}))
 	mux.Handle(b2bv1connect.NewChannelServiceHandler(channels{}))
+	mux.Handle(b2bv1connect.NewFileServiceHandler(files{}))
+	mux.Handle(b2bv1connect.NewThreadServiceHandler(threads{}))
 	log := events{"Good morning!", "Ready to start?", "The build is green."}
 	mux.Handle(b2bv1connect.NewEventServiceHandler(log))
 	mux.Handle("GET /api/events", log)
