@@ -34,15 +34,7 @@ for platform in linux/{amd64,arm64} darwin/{amd64,arm64} windows/{amd64,arm64}; 
   printf '%-32s %5.1f MB\n' "$name" "$(($(wc -c <"$out/$name") / 10000))e-2"
 done
 
-# The folder is inside node_modules so that the compiled SDK finds its modules.
-staged=$(mktemp -d -p node_modules)
-trap 'rm -rf "$staged"' EXIT
-node sdk/typescript/pack.mjs "$staged"
-(cd sdk/python && "$OLDPWD/.venv/bin/python" -m hatchling build -d "$OLDPWD/$staged" >/dev/null)
-for package in "$staged"/*.{tgz,whl,tar.gz}; do
-  cp "$package" "$out"
-  printf '%-32s %5.1f MB\n' "${package##*/}" "$(($(wc -c <"$package") / 10000))e-2"
-done
+build/sdkpackages.sh "$out"
 
 cd "$out"
 sha256sum b2b[-_]* >SHA256SUMS
