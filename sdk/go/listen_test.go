@@ -185,7 +185,8 @@ func (h *hub) serve(w http.ResponseWriter, r *http.Request) {
 	if cursor := r.URL.Query().Get("cursor"); cursor != "" {
 		at, _ = strconv.Atoi(cursor)
 	}
-	send, end := func(int) error { return nil }, func() {}
+	var send func(n int) error
+	var end func()
 	ctx := r.Context()
 	if r.URL.Path == "/ws" {
 		conn, err := websocket.Accept(w, r, nil)

@@ -48,8 +48,7 @@ type reader struct {
 	position string          // after the last item that was pushed; empty: not known yet
 	reason   b2bv1.ErrorCode // of the resync that is pushed once the position is known
 	seen     recent          // positions of events that were pushed
-	sockets  bool            // WebSockets are tried
-	blocked  time.Time       // until then they are not
+	blocked  time.Time       // until then no WebSocket is tried
 	unproven int             // WebSockets in a row that could not open, or ended without a frame
 	streams  bool            // the caller has no catch-up: the first stream says where the present is
 	failures int             // in a row
