@@ -15,8 +15,8 @@
 // threads has nothing to run. So a few calls that compute delay every other call by 10 ms and more,
 // however short that is. A server calls [Prepare]: then there are more threads than processors, one
 // of which is always free to poll the network, and the operating system gives it a processor at
-// once. While heavy calls run beside those of other orgs, further threads make the kernel decide
-// more often which thread runs.
+// once. While heavy calls, or more calls than the share of an org, run beside those of other orgs,
+// further threads make the kernel decide more often which thread runs.
 package concurrency
 
 import (
@@ -46,6 +46,9 @@ const (
 	slowCall = 10 * time.Millisecond
 	// slowSpan is how long calls are heavy after a slow one. One slow call in slowSpan is not limited.
 	slowSpan = 10 * time.Second
+	// longWait is the time from which a call that waited for its org's slots shows that the org
+	// sends more than its share, and keeps processors busy with short calls.
+	longWait = 5 * time.Millisecond
 
 	// remoteReads is the least number of slots for calls that read if the database is remote: such
 	// calls wait for the database rather than for a processor.
@@ -124,7 +127,7 @@ type Permit struct {
 	limiter     *Limiter
 	info        *call.Info
 	read, heavy fair.Slot
-	ticks       *ticks    // count it as a heavy call; nil: do not
+	ticks       *ticks    // count it as busy; nil: do not
 	long        bool      // its thread has a long time slice
 	last        int64     // bytes of the last response of the procedure to the org, if that was heavy
 	begun       time.Time // of a call of Config.Long; else zero
@@ -151,12 +154,16 @@ func (l *Limiter) Begin(ctx context.Context, info *call.Info) (Permit, error) {
 			return Permit{}, refusal(err)
 		}
 	}
-	if s.read, err = l.reads.Enter(ctx, org); err != nil {
+	waited, err := l.enterReads(ctx, &s, org)
+	if err != nil {
 		s.heavy.Leave()
 		return Permit{}, refusal(err)
 	}
-	if s.heavy != (fair.Slot{}) {
+	switch {
+	case s.heavy != (fair.Slot{}):
 		l.compute(&s, alone)
+	case waited >= longWait:
+		l.tick(&s, alone)
 	}
 	if l.long[procedure] {
 		s.begun = l.now()
@@ -183,12 +190,28 @@ func (l *Limiter) Decode(ctx context.Context, org string, n int64) (Permit, erro
 // compute prepares for a heavy call, which has got its slots: what takes a processor for long must
 // not delay other calls for as long.
 func (l *Limiter) compute(s *Permit, alone bool) {
+	l.tick(s, alone)
+	s.long = l.slices && beginLong()
+}
+
+// tick counts a call that has got its slots as one beside which short calls need ticks.
+func (l *Limiter) tick(s *Permit, alone bool) {
 	s.ticks = l.ticks
-	l.ticks.heavy.Add(1)
+	l.ticks.busy.Add(1)
 	if !alone {
 		l.ticks.needed(l.now())
 	}
-	s.long = l.slices && beginLong()
+}
+
+// enterReads takes a slot for a call that reads, and returns how long it waited for it.
+func (l *Limiter) enterReads(ctx context.Context, s *Permit, org string) (waited time.Duration, err error) {
+	var free bool
+	if s.read, free = l.reads.Try(org); free {
+		return 0, nil
+	}
+	begun := l.now()
+	s.read, err = l.reads.Enter(ctx, org)
+	return l.now().Sub(begun), err
 }
 
 func (l *Limiter) enterHeavy(ctx context.Context, org string, alone bool) (fair.Slot, error) {
@@ -289,7 +312,7 @@ func (s *Permit) End() {
 		endLong()
 	}
 	if s.ticks != nil {
-		s.ticks.heavy.Add(-1)
+		s.ticks.busy.Add(-1)
 		s.ticks = nil
 	}
 	s.read.Leave()

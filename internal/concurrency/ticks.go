@@ -18,8 +18,8 @@ const (
 	mostTicked = 8
 )
 
-// ticks makes the kernel reconsider more often which thread runs, while heavy calls run beside
-// calls of another org. By itself the kernel does so when a thread wakes up, and at its ticks: each
+// ticks makes the kernel reconsider more often which thread runs, while heavy calls, or so many
+// calls of an org that some wait, run beside calls of another org. By itself the kernel does so when a thread wakes up, and at its ticks: each
 // 4 ms at 250 Hz. A thread that has just used its share of the processor when it wakes up does not
 // interrupt a heavy call or the garbage collector, so that a short call waits for the next tick. So
 // there is a thread for each processor that wakes up each tickEvery and does nothing. It takes
@@ -33,19 +33,19 @@ type ticks struct {
 	tick       func(processor int, more func() bool) // returns after more has returned false
 	room       func(threads int)                     // makes room for so many more threads
 
-	heavy   atomic.Int64 // heavy calls that run
+	busy    atomic.Int64 // calls that run and are heavy, or of an org that sends more than its share
 	until   atomic.Int64 // end of the ticks, in nanoseconds of Unix time
 	running atomic.Bool
 }
 
 // needed is called for each call that has another org beside it.
 func (t *ticks) needed(now time.Time) {
-	if len(t.processors) == 0 || t.heavy.Load() == 0 {
+	if len(t.processors) == 0 || t.busy.Load() == 0 {
 		return
 	}
 	t.until.Store(now.Add(tickSpan).UnixNano())
 	if t.running.CompareAndSwap(false, true) {
-		go t.run() // ends tickSpan after the last heavy call
+		go t.run() // ends tickSpan after the last call that is busy
 	}
 }
 

@@ -1,6 +1,7 @@
 package concurrency
 
 import (
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -54,8 +55,8 @@ func TestTicks(t *testing.T) {
 					t.Errorf("%d processors have ticks, with room for %d, want %d", got, room.Load(), c.want)
 				}
 				long.End()
-				if n := l.ticks.heavy.Load(); n != 0 {
-					t.Errorf("%d heavy calls remain", n)
+				if n := l.ticks.busy.Load(); n != 0 {
+					t.Errorf("%d busy calls remain", n)
 				}
 				time.Sleep(tickSpan + tickEvery)
 				synctest.Wait()
@@ -88,15 +89,15 @@ func TestTicksOfDecoding(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if n := l.ticks.heavy.Load(); n != 1 {
-				t.Errorf("%d heavy calls, want 1", n)
+			if n := l.ticks.busy.Load(); n != 1 {
+				t.Errorf("%d busy calls, want 1", n)
 			}
 			synctest.Wait()
 			body.End()
 			body.End()
 		}
-		if n := l.ticks.heavy.Load(); n != 0 {
-			t.Errorf("%d heavy calls remain", n)
+		if n := l.ticks.busy.Load(); n != 0 {
+			t.Errorf("%d busy calls remain", n)
 		}
 		time.Sleep(3 * tickSpan)
 		synctest.Wait()
@@ -104,4 +105,59 @@ func TestTicksOfDecoding(t *testing.T) {
 			t.Errorf("the ticks run: %v, after %d tries, want 1", l.ticks.running.Load(), tries.Load())
 		}
 	})
+}
+
+// B2B-LIM-020: an org whose short calls wait for their share of the processors has ticks beside
+// another org. A burst that is soon over has none.
+func TestTicksOfManyCalls(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		takes  time.Duration // each call
+		beside bool
+		want   bool
+	}{
+		{"calls that wait beside another org", 2 * longWait, true, true},
+		{"calls that wait of an org alone", 2 * longWait, false, false},
+		{"a burst beside another org", longWait / 2, true, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := NewLimiter(Config{Scheduler: Scheduler{Processors: 2, ticked: []int{0}}})
+				var ticked atomic.Bool
+				l.ticks.room = func(int) {}
+				l.ticks.tick = func(_ int, more func() bool) {
+					for more() {
+						ticked.Store(true)
+						time.Sleep(tickEvery)
+					}
+				}
+				if c.beside {
+					l.note("b", "")
+				}
+				var calls sync.WaitGroup
+				for range 4 { // two of them wait for the first two
+					calls.Go(func() {
+						permit, err := l.Begin(t.Context(), callOf("a", "get", true))
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						time.Sleep(c.takes)
+						permit.End()
+						permit.End()
+					})
+				}
+				calls.Wait()
+				time.Sleep(3 * tickSpan)
+				synctest.Wait()
+				if ticked.Load() != c.want {
+					t.Errorf("there were ticks: %v, want %v", ticked.Load(), c.want)
+				}
+				if l.ticks.busy.Load() != 0 || l.ticks.running.Load() {
+					t.Errorf("the ticks go on: %d busy calls", l.ticks.busy.Load())
+				}
+			})
+		})
+	}
 }
