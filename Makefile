@@ -75,11 +75,11 @@ lint-sdk: $(NODE_TOOLS) $(PYTHON_TOOLS)
 	@.venv/bin/mypy --cache-dir .venv/mypy --config-file sdk/python/pyproject.toml sdk/python/src
 	@node_modules/.bin/pyright --project sdk/python --pythonpath .venv/bin/python
 	@out=$$(mktemp -d -p node_modules); trap 'rm -rf "$$out"' EXIT; \
-	node sdk/typescript/pack.mjs "$$out" && dist="$$PWD/$$out/package/dist" && \
-	node sdk/typescript/check_webhook.mjs "$$dist" && node sdk/typescript/check_size.mjs "$$dist" && \
-	node sdk/typescript/check_package.mjs "$$out" && \
-	node_modules/.bin/publint run --strict "$$out"/*.tgz >"$$out/publint" || { cat "$$out/publint"; exit 1; } && \
-	node_modules/.bin/attw --format ascii "$$out"/*.tgz >"$$out/attw" || { cat "$$out/attw"; exit 1; }
+	node sdk/typescript/pack.mjs "$$out"; dist="$$PWD/$$out/package/dist"; \
+	node sdk/typescript/check_webhook.mjs "$$dist"; node sdk/typescript/check_size.mjs "$$dist"; \
+	node sdk/typescript/check_package.mjs "$$out"; \
+	node_modules/.bin/publint run --strict "$$out"/*.tgz >"$$out/report" || { cat "$$out/report"; exit 1; }; \
+	node_modules/.bin/attw --format ascii "$$out"/*.tgz >"$$out/report" || { cat "$$out/report"; exit 1; }
 	@build/restclient/check_golden.sh
 
 # No package uses cgo. Without it, the binary and its tests are built from the same compiled packages.
