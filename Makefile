@@ -140,6 +140,11 @@ torture: ## kill servers under load and check what each subscriber received (CHA
 	@B2B_TORTURE_CHANGES=$(or $(CHANGES),10000) B2B_TORTURE_SEED=$(SEED) \
 	go test ./cmd/b2b -run 'TestTorture/$(RUN)' -parallel 1 -count=1 -timeout 90m -v
 
+.PHONY: torture-sdk
+torture-sdk: $(NODE_TOOLS) $(PYTHON_TOOLS) ## run the SDKs through every fault (RUNS=100 EVENTS=1000 SEED=… PARALLEL=4)
+	$(call heading,torture of the SDKs)
+	@build/sdktest.sh faults -thorough -runs $(or $(RUNS),100) -events $(or $(EVENTS),1000) -parallel $(or $(PARALLEL),4) $(if $(SEED),-seed $(SEED))
+
 .PHONY: bench
 bench: ## measure the server against a minimal baseline (BENCH="-rounds 5 -time 10s")
 	@build/bench.sh $(BENCH)

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs the tests of the TypeScript and Python SDKs against a server that it builds and starts on
-# a free port, with data in a temporary folder. With RUNTIMES=1, it runs the TypeScript SDK in Bun
-# and Deno instead.
+# a free port, with data in a temporary folder, and all SDKs through the faults of build/sdkfaults.
+# With RUNTIMES=1, it runs the TypeScript SDK in Bun and Deno instead. `sdktest.sh faults -runs 10`
+# runs only the faults: see the flags of build/sdkfaults.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . build/say.sh
@@ -9,10 +10,24 @@ cd "$(dirname "$0")/.."
 # The folder is inside node_modules so that the compiled SDK finds its modules.
 folder=$(mktemp -d -p "$PWD/node_modules")
 export B2B_BINARY="$folder/b2b"
-server=
-trap '[ -z "$server" ] || { kill "$server" && wait "$server" || true; }; rm -rf "$folder"' EXIT
+server= faults= runtimes=
+trap '[ -z "$server$faults" ] || { kill $server $faults && wait $server $faults || true; }; rm -rf "$folder" "$runtimes"' EXIT
 
-CGO_ENABLED=0 go build -ldflags='-s -w' -o "$folder/b2b" ./cmd/b2b
+CGO_ENABLED=0 go build -ldflags='-s -w' -o "$folder/" ./cmd/b2b ./build/sdkfaults ./build/sdkfaults/agent
+export B2B_SDK="$folder/sdk" PYTHONPATH="$PWD/sdk/python/src" PYTHONDONTWRITEBYTECODE=1
+node sdk/typescript/build.mjs "$B2B_SDK"
+echo '{"type": "module"}' >"$folder/package.json"
+
+through_faults=("$folder/sdkfaults" -server "$folder/b2b" -agent "$folder/agent" -typescript "$B2B_SDK" -python .venv/bin/python)
+if [ "${1:-}" = faults ]; then
+  "${through_faults[@]}" "${@:2}"
+  exit
+fi
+if [ -z "${RUNTIMES:-}" ]; then # they mostly wait, so the tests run at the same time
+  "${through_faults[@]}" -seed 8 >"$folder/faults" 2>&1 &
+  faults=$!
+fi
+
 export B2B_ADMIN_SECRET=sdk-tests B2B_BINARY="$folder/b2b" # tests that kill servers start their own
 env B2B_DATA_DIR="$folder/data" B2B_HOST=127.0.0.1 B2B_LOG_LEVEL=info "$folder/b2b" serve --port 0 2>"$folder/log" &
 server=$!
@@ -35,14 +50,10 @@ bot=$(call -d "{\"org_id\": \"$(field id <<<"$org")\", \"org_secret\": \"$(field
 B2B_TOKEN=$(field token <<<"$bot")
 export B2B_TOKEN
 
-export B2B_SDK="$folder/sdk"
-node sdk/typescript/build.mjs "$B2B_SDK"
-echo '{"type": "module"}' >"$folder/package.json"
 node sdk/typescript/test/runtime.mjs
 if [ -n "${RUNTIMES:-}" ]; then
   # They have 200 MB, so they are not among the tools that every build installs.
   runtimes=$(mktemp -d)
-  trap 'kill "$server" && wait "$server" || true; rm -rf "$folder" "$runtimes"' EXIT
   cp sdk/typescript/test/runtime.mjs "$runtimes"
   npm install --prefix "$runtimes" --loglevel=error bun@1.4.5 deno@2.9.6 >/dev/null
   "$runtimes/node_modules/.bin/bun" "$runtimes/runtime.mjs"
@@ -50,4 +61,9 @@ if [ -n "${RUNTIMES:-}" ]; then
   exit
 fi
 node --experimental-websocket --test --test-reporter=dot sdk/typescript/test/*.test.mjs
-PYTHONPATH="$PWD/sdk/python/src" PYTHONDONTWRITEBYTECODE=1 .venv/bin/python -m unittest discover --quiet --start-directory sdk/python/tests
+.venv/bin/python -m unittest discover --quiet --start-directory sdk/python/tests
+status=0
+wait "$faults" || status=$?
+faults=
+cat "$folder/faults"
+exit "$status"

@@ -108,6 +108,7 @@ var Places = []Place{
 	{"internal/wire/protoc-gen-wire/...", Common},
 	{"build/openapi", Common},
 	{"build/restclient", Common},
+	{"build/sdkfaults/...", Common},
 	{"build/wireschema", Common},
 }
 

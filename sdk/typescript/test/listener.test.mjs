@@ -36,7 +36,7 @@ function fixture(options = {}) {
   const fetch = async (url, { signal }) => {
     const path = new URL(url).pathname;
     requests.push(path);
-    return respond[path]?.(signal) ?? assert.fail(path);
+    return respond[path]?.(signal, url) ?? assert.fail(path);
   };
   const client = new B2BClient({ url: "http://h/hub", token: "t", fetch });
   const pauses = [];
@@ -74,6 +74,19 @@ test("B2B-SDK-012: a listener that starts at the present knows its position befo
   first.end(4008);
   assert.equal((await socket(2)).url, "ws://h/hub/ws?ticket=t&cursor=p0");
   assert.deepEqual(requests, ["/hub/api/me/catchup", "/hub/api/ws-ticket", "/hub/api/ws-ticket"]);
+  await listener.close();
+});
+
+test("B2B-SDK-012: a listener finds the present whatever the clock of its machine says", async (t) => {
+  t.mock.method(Date, "now", () => 0.5); // as without a battery
+  const { socket, listener, respond } = fixture();
+  let since;
+  respond["/hub/api/me/catchup"] = (_, url) => {
+    since = Number(new URL(url).searchParams.get("since"));
+    return Response.json({ events: [], has_more: false, stream_cursor: "p0" });
+  };
+  await socket(1);
+  assert.ok(Number.isInteger(since) && since > Date.UTC(2100, 0), `since=${since} lists what happened, and has no position`);
   await listener.close();
 });
 

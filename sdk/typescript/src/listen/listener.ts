@@ -18,6 +18,8 @@ const FIRST_PAUSE = 1_000;
 const MOST_PAUSE = 30_000;
 /** Seconds of a wait if the server gives none. */
 const USUAL_WAIT = 30;
+/** A time after which nothing is listed, so that only the position is answered: the end of 9999. */
+const END_OF_TIME = 253_402_214_400_000;
 /** How many of the latest positions are known, to drop frames that are repeated. */
 const KNOWN = 2048;
 
@@ -286,8 +288,7 @@ export class Listener implements AsyncIterableIterator<ListenEvent, undefined> {
   /** Returns the present position of the log; undefined if the token may not read it. */
   async #present(): Promise<string | undefined> {
     try {
-      const since = Date.now() + 1e11; // nothing is listed, only the position
-      const { stream_cursor } = await listCatchupEvents(this.#transport, { since, limit: 1 }, { timeout: 10_000, signal: this.#controller.signal });
+      const { stream_cursor } = await listCatchupEvents(this.#transport, { since: END_OF_TIME, limit: 1 }, { timeout: 10_000, signal: this.#controller.signal });
       return stream_cursor;
     } catch (error) {
       if (error instanceof B2BError && error.code === "INSUFFICIENT_SCOPE") {
