@@ -89,6 +89,9 @@ func send(ctx context.Context, client *b2b.Client) error {
 				break
 			}
 			log.Print(n, " ", err)
+			if ctx.Err() != nil {
+				return nil // the outcome of this one stays unknown
+			}
 			if !own {
 				fmt.Println("failed", n)
 				break
