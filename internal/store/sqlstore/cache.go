@@ -28,7 +28,6 @@ type cache struct {
 	results map[resultKey]cacheEntry
 	args    []byte // buffer for the arguments of the next query
 	rates   rateCache
-	waiting waiting
 }
 
 // resultKey is a statement and its arguments, as cacheArgs writes them.
@@ -50,15 +49,14 @@ const (
 
 // reset empties the cache.
 func (c *cache) reset() {
-	*c = cache{args: c.args, version: noVersion, born: time.Now(), results: map[resultKey]cacheEntry{}, rates: rateCache{}, waiting: waiting{logs: map[string][]indexed{}}}
+	*c = cache{args: c.args, version: noVersion, born: time.Now(), results: map[resultKey]cacheEntry{}, rates: rateCache{}}
 }
 
-// drop empties the cache in the middle of a batch. Events of earlier batches stay: they are
-// committed.
+// drop empties the cache in the middle of a batch.
 func (c *cache) drop() {
-	version, others, waiting := c.version, c.others, c.waiting
+	version, others := c.version, c.others
 	c.reset()
-	c.version, c.others, c.waiting = version, others, waiting
+	c.version, c.others = version, others
 }
 
 const noVersion = -1
@@ -66,13 +64,9 @@ const noVersion = -1
 // begin keeps the cache for the next batch unless another process has written. Without a
 // version (the platform, an org that does not exist) it always empties the cache.
 func (c *cache) begin(version int64, others uint64) {
-	switch {
-	case c.results == nil || version == noVersion || c.version != version:
+	if c.results == nil || version == noVersion || c.version != version || c.others != others || time.Since(c.born) > cacheMaxLife {
 		c.reset()
 		c.others, c.version = others, version
-	case c.others != others || time.Since(c.born) > cacheMaxLife:
-		c.drop()
-		c.others = others
 	}
 }
 
