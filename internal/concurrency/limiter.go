@@ -154,8 +154,8 @@ func (l *Limiter) Begin(ctx context.Context, info *call.Info) (Permit, error) {
 			return Permit{}, refusal(err)
 		}
 	}
-	waited, err := l.enterReads(ctx, &s, org)
-	if err != nil {
+	var waited time.Duration
+	if s.read, waited, err = l.enterReads(ctx, org); err != nil {
 		s.heavy.Leave()
 		return Permit{}, refusal(err)
 	}
@@ -203,15 +203,14 @@ func (l *Limiter) tick(s *Permit, alone bool) {
 	}
 }
 
-// enterReads takes a slot for a call that reads, and returns how long it waited for it.
-func (l *Limiter) enterReads(ctx context.Context, s *Permit, org string) (waited time.Duration, err error) {
-	var free bool
-	if s.read, free = l.reads.Try(org); free {
-		return 0, nil
+// enterReads takes a slot for a call that reads. It also returns how long the call waited for it.
+func (l *Limiter) enterReads(ctx context.Context, org string) (fair.Slot, time.Duration, error) {
+	if slot, ok := l.reads.Try(org); ok {
+		return slot, 0, nil
 	}
 	begun := l.now()
-	s.read, err = l.reads.Enter(ctx, org)
-	return l.now().Sub(begun), err
+	slot, err := l.reads.Enter(ctx, org)
+	return slot, l.now().Sub(begun), err
 }
 
 func (l *Limiter) enterHeavy(ctx context.Context, org string, alone bool) (fair.Slot, error) {

@@ -19,11 +19,11 @@ const (
 )
 
 // ticks makes the kernel reconsider more often which thread runs, while heavy calls, or so many
-// calls of an org that some wait, run beside calls of another org. By itself the kernel does so when a thread wakes up, and at its ticks: each
-// 4 ms at 250 Hz. A thread that has just used its share of the processor when it wakes up does not
-// interrupt a heavy call or the garbage collector, so that a short call waits for the next tick. So
-// there is a thread for each processor that wakes up each tickEvery and does nothing. It takes
-// about a twentieth of the processor.
+// calls of an org that some wait, run beside calls of another org. By itself the kernel does so
+// when a thread wakes up, and at its ticks: each 4 ms at 250 Hz. A thread that has just used its
+// share of the processor when it wakes up does not interrupt a heavy call or the garbage collector,
+// so that a short call waits for the next tick. So there is a thread for each processor that wakes
+// up each tickEvery and does nothing. It takes about a twentieth of the processor.
 //
 // The threads start when they are needed and end tickSpan later. The Go scheduler has room for them
 // only as long: room that is not used costs each call some percent of its time. The zero value has
