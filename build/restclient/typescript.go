@@ -118,13 +118,18 @@ func tsOperations(a *api) string {
 	var top writer
 	top.line("// " + header)
 	top.linef("import { %s } from \"../../call.js\";", strings.Join(keys(helpers), ", "))
-	top.line("import type { CallOptions, Transport } from \"../../transport.js\";")
-	top.line("import type {")
-	for _, name := range keys(types) {
-		top.linef("  %s,", name)
-	}
-	top.line("} from \"./types.js\";")
+	tsImports(&top, types)
 	return top.String() + w.String()
+}
+
+// tsImports prints the imports of what each operation needs, and of the types that some need.
+func tsImports(w *writer, types map[string]bool) {
+	w.line("import type { CallOptions, Transport } from \"../../transport.js\";")
+	w.line("import type {")
+	for _, name := range keys(types) {
+		w.linef("  %s,", name)
+	}
+	w.line("} from \"./types.js\";")
 }
 
 func tsOperation(w *writer, o operation, helpers, types map[string]bool) {
@@ -315,12 +320,7 @@ func tsPages(a *api) string {
 	}
 	top.linef("import { %s } from \"../../call.js\";", strings.Join(keys(helpers), ", "))
 	top.line("import { pages } from \"../../pages.js\";")
-	top.line("import type { CallOptions, Transport } from \"../../transport.js\";")
-	top.line("import type {")
-	for _, name := range keys(types) {
-		top.linef("  %s,", name)
-	}
-	top.line("} from \"./types.js\";")
+	tsImports(&top, types)
 	return top.String() + w.String()
 }
 
