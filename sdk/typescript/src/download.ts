@@ -17,18 +17,28 @@ export interface Download {
 
 /** Reads a file. One that is too large is an error with the code FILE_TOO_LARGE, and is not read. */
 export async function readFile(response: Response, maxBytes = 10 * 2 ** 20): Promise<Download> {
-  const tooLarge = () => {
+  const file = await readUpTo(response, maxBytes);
+  if (!file) {
     const message = `the file has more than ${maxBytes} bytes: give a larger maxBytes`;
-    return new B2BError({ status: response.status, code: "FILE_TOO_LARGE", message });
-  };
+    throw new B2BError({ status: response.status, code: "FILE_TOO_LARGE", message });
+  }
+  return file;
+}
+
+/** Reads a file. Returns undefined, and ends the response, if it has more bytes than the limit. */
+export async function readUpTo(response: Response, maxBytes: number): Promise<Download | undefined> {
+  if (Number(response.headers.get("Content-Length")) > maxBytes) {
+    await response.body?.cancel();
+    return undefined;
+  }
   const pieces: Uint8Array<ArrayBuffer>[] = [];
-  let size = Number(response.headers.get("Content-Length")) > maxBytes ? Infinity : 0;
+  let size = 0;
   const reader = response.body?.getReader();
   for (let piece; reader && !(piece = await reader.read()).done; ) {
     size += piece.value.length;
     if (size > maxBytes) {
       await reader.cancel();
-      throw tooLarge();
+      return undefined;
     }
     pieces.push(piece.value as Uint8Array<ArrayBuffer>);
   }

@@ -1,3 +1,4 @@
+import { readUpTo } from "../download.js";
 import { DownloadError, resultOf } from "./errors.js";
 import type { DownloadInput, DownloadOptions, DownloadResult } from "./types.js";
 
@@ -55,30 +56,9 @@ export async function download(base: string, auth: Record<string, string>, timeo
     if (options.signal?.aborted) cancel();
     const response = await follow(address, (options.includeAuth ?? own) ? auth : {}, controller.signal);
     if (!response.ok) return await resultOf(response);
-    const tooLarge = () => new DownloadError("FILE_TOO_LARGE", `the file is larger than ${maxBytes} bytes`);
-    const parts: Uint8Array[] = [];
-    let size = 0;
-    if (Number(response.headers.get("Content-Length")) > maxBytes) {
-      await response.body?.cancel();
-      throw tooLarge();
-    }
-    const reader = response.body?.getReader();
-    for (let next = await reader?.read(); next && !next.done; next = await reader!.read()) {
-      size += next.value.length;
-      if (size > maxBytes) {
-        await reader!.cancel();
-        throw tooLarge();
-      }
-      parts.push(next.value);
-    }
-    const buffer = new Uint8Array(size);
-    let at = 0;
-    for (const part of parts) {
-      buffer.set(part, at);
-      at += part.length;
-    }
-    const contentType = response.headers.get("Content-Type")?.split(";")[0]!.trim() || "application/octet-stream";
-    return { buffer, contentType, size };
+    const file = await readUpTo(response, maxBytes);
+    if (!file) throw new DownloadError("FILE_TOO_LARGE", `the file is larger than ${maxBytes} bytes`);
+    return { buffer: file.data, contentType: file.contentType, size: file.data.length };
   } finally {
     limit.removeEventListener("abort", late);
     options.signal?.removeEventListener("abort", cancel);
