@@ -70,13 +70,12 @@ lint-schema: $(NODE_TOOLS)
 lint-sdk: $(NODE_TOOLS) $(PYTHON_TOOLS)
 	$(call heading,sdk: TypeScript types, sizes and package · Python imports · types · style)
 	@.venv/bin/python sdk/python/check_imports.py
-	@.venv/bin/python sdk/python/check_webhook.py
 	@.venv/bin/ruff check --quiet --cache-dir .venv/ruff sdk/python
 	@.venv/bin/mypy --cache-dir .venv/mypy --config-file sdk/python/pyproject.toml sdk/python/src
 	@node_modules/.bin/pyright --project sdk/python --pythonpath .venv/bin/python
 	@out=$$(mktemp -d -p node_modules); trap 'rm -rf "$$out"' EXIT; \
 	node sdk/typescript/pack.mjs "$$out"; dist="$$PWD/$$out/package/dist"; \
-	node sdk/typescript/check_webhook.mjs "$$dist"; node sdk/typescript/check_size.mjs "$$dist"; \
+	node sdk/typescript/check_size.mjs "$$dist"; \
 	node sdk/typescript/check_package.mjs "$$out"; \
 	node_modules/.bin/publint run --strict "$$out"/*.tgz >"$$out/report" || { cat "$$out/report"; exit 1; }; \
 	node_modules/.bin/attw --format ascii "$$out"/*.tgz >"$$out/report" || { cat "$$out/report"; exit 1; }

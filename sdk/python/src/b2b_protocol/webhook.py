@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import hashlib
 import hmac
 import re
 import time
@@ -10,6 +9,9 @@ from collections.abc import Iterable, Mapping
 
 TOLERANCE = 5 * 60
 """The allowed difference between the time of a request and of the receiver, in seconds."""
+
+
+_NUMBER = re.compile(r"[0-9]{1,15}")
 
 
 class WebhookError(ValueError):
@@ -20,25 +22,47 @@ def verify_webhook(headers: Mapping[str, str], body: bytes | str, secret: str | 
     """Checks a request with these headers and this exact body, and returns its delivery id.
 
     The request must be signed with the webhook secret of the bot, at most TOLERANCE before
-    or after now (Unix seconds). Give several secrets while you replace one by another. Ignore an
-    id that you have processed before: that is a retry or a replay. Signatures are compared in
-    constant time.
+    or after now (Unix seconds). While one secret replaces another, give both. Ignore an id that you
+    have processed before: that is a retry or a replay. Signatures are compared in constant time.
+
+    A request without the header webhook-signature is verified by X-Hub-Signature-256, which covers
+    no id: the id is that signature, and a retry has another (B2B-SDK-035).
     """
     found = {name.lower(): value for name, value in headers.items()}
-    delivery, stamp = found.get("webhook-id", ""), found.get("webhook-timestamp", "")
-    now = time.time() if now is None else now
-    secrets = [one for one in ([secret] if isinstance(secret, str) else secret) if one]
-    if not delivery or not secrets or not re.fullmatch(r"[0-9]{1,15}", stamp) or abs(now - int(stamp)) > TOLERANCE:
-        raise WebhookError("the webhook's signature or time is not valid")
     content = body.encode() if isinstance(body, str) else body
+    secrets = [one for one in ([secret] if isinstance(secret, str) else secret) if one]
+    now = time.time() if now is None else now
+    verify = _standard if found.get("webhook-signature") else _hub
+    delivery = verify(found, content, secrets, now)
+    if not delivery:
+        raise WebhookError("the webhook's signature or time is not valid")
+    return delivery
+
+
+def _standard(headers: dict[str, str], content: bytes, secrets: list[str], now: float) -> str:
+    """Returns the delivery id, empty if the request is not valid (B2B-HOOK-005)."""
+    delivery, stamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
+    if not _NUMBER.fullmatch(stamp) or abs(now - int(stamp)) > TOLERANCE:
+        return ""
     signed = f"{delivery}.{stamp}.".encode() + content
-    wanted = [hmac.new(_key(one), signed, hashlib.sha256).digest() for one in secrets]
-    for signature in found.get("webhook-signature", "").split():
+    wanted = [hmac.digest(_key(one), signed, "sha256") for one in secrets]
+    for signature in headers["webhook-signature"].split():
         if signature.startswith("v1,"):
             got = _decode(signature[3:])
             if got is not None and any([hmac.compare_digest(got, want) for want in wanted]):
                 return delivery
-    raise WebhookError("the webhook's signature or time is not valid")
+    return ""
+
+
+def _hub(headers: dict[str, str], content: bytes, secrets: list[str], now: float) -> str:
+    """Returns the signature, empty if the request is not valid (B2B-HOOK-004)."""
+    signature, stamp = headers.get("x-hub-signature-256", ""), headers.get("x-hub-timestamp", "")
+    if not _NUMBER.fullmatch(stamp) or abs(now - int(stamp) / 1000) > TOLERANCE:
+        return ""
+    signed = f"{stamp}.".encode() + content
+    wanted = [f"sha256={hmac.digest(one.encode(), signed, 'sha256').hex()}" for one in secrets]
+    valid = any([hmac.compare_digest(signature.encode(), want.encode()) for want in wanted])
+    return signature if valid else ""
 
 
 def _key(secret: str) -> bytes:
