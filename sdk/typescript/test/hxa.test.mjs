@@ -1,14 +1,14 @@
 // The entry @b2b-protocol/sdk/hxa: a program that was written for the SDK of HXA-Connect, with only
 // the line of its import changed, against the server at B2B_URL; and what it sends and renders.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { once } from "node:events";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { play } from "./context.mjs";
+import { compile, programFolder, run } from "./installed.mjs";
 
 const { B2B_URL: url, B2B_TOKEN: token, B2B_SDK: sdk } = process.env;
 const here = dirname(fileURLToPath(import.meta.url));
@@ -20,29 +20,15 @@ test("it exports the values of the old SDK", () => {
 });
 
 test("a program for the old SDK compiles and runs when only its import is changed", (t) => {
-  // The package as it is installed, beside the program.
-  const folder = mkdtempSync(join(sdk, "../hxa-"));
-  t.after(() => rmSync(folder, { recursive: true }));
-  const installed = join(folder, "node_modules/@b2b-protocol/sdk");
-  mkdirSync(installed, { recursive: true });
-  cpSync(join(here, "../package.json"), join(installed, "package.json"));
-  symlinkSync(sdk, join(installed, "dist"));
+  const folder = programFolder(t);
   const source = readFileSync(join(here, "hxa/program.ts"), "utf8");
   const changed = source.replace('"@coco-xyz/hxa-connect-sdk"', '"@b2b-protocol/sdk/hxa"');
   assert.notEqual(changed, source);
   writeFileSync(join(folder, "program.ts"), changed);
-  writeFileSync(join(folder, "package.json"), '{"type": "module"}');
   const compilerOptions = { strict: true, target: "es2022", lib: ["es2022", "dom"], module: "nodenext", types: [] };
   writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["program.ts"] }));
-  const run = (...given) => {
-    try {
-      return execFileSync(process.execPath, given, { cwd: folder, encoding: "utf8", timeout: 120_000, env: { ...process.env, HXA_URL: url, HXA_TOKEN: token, HXA_FOLDER: folder } });
-    } catch (error) {
-      assert.fail(`${error.message}\n${error.stdout}`);
-    }
-  };
-  run(join(here, "../node_modules/typescript/bin/tsc"));
-  assert.match(run("program.js"), /the program ran to its end/);
+  compile(folder);
+  assert.match(run(folder, { HXA_URL: url, HXA_TOKEN: token, HXA_FOLDER: folder }, "program.js"), /the program ran to its end/);
   assert.deepEqual(readdirSync(join(folder, "new")), ["t.csv"], "no temporary file is left");
   // 53 types are imported, each once.
   assert.equal(new Set(source.match(/^  type \w+,$/gm)).size, 53);
