@@ -111,7 +111,7 @@ func (r *reader) pause(e *end) time.Duration {
 		return 0
 	case e.pause > 0:
 		r.failures++
-		return lengthen(e.pause)
+		return lengthen(min(e.pause, retryAfterMax)) // a date of another clock must not end the listening
 	case e.action == wait:
 		return lengthen(usualWait)
 	default:

@@ -27,7 +27,7 @@ import (
 const (
 	firstPause    = 250 * time.Millisecond
 	longestPause  = 8 * time.Second
-	retryAfterMax = 60 * time.Second // a server that asks for more gets no retry
+	retryAfterMax = 60 * time.Second // a server that asks for more gets no retry, and a listener after this time
 )
 
 // retry is an interceptor that makes calls again (B2B-SDK-001 to 005). It does nothing to streams.

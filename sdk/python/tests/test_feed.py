@@ -338,10 +338,21 @@ class ListenerTest(unittest.TestCase):
             (Ended(4100, "Organization suspended"), 36),
             (Ended(1012, "Service restart"), 1),
             (Ended(None, "x", errors.Unavailable("x", status=0, code="UNAVAILABLE", retry_after=3)), 3.6),
+            (Ended(None, "x", errors.Unavailable("x", status=0, code="UNAVAILABLE", retry_after=60)), 72),
+            (Ended(None, "x", errors.Unavailable("x", status=0, code="UNAVAILABLE", retry_after=61)), 72),
+            (Resumable(1e9), 72),
         ):
             network = FakeNetwork([None, end], [event(1)])
             self.listen(network, 1)
             self.assertEqual(self.pauses(network), [pause], end)
+        for refusal in (
+            B2BError("a date of another clock", status=429, code="", retry_after=1e6, retryable=True),
+            errors.RateLimited("x", status=429, code="RATE_LIMITED", retry_after=86400),
+            NoUpgrade(429, 1e6),
+        ):
+            network = FakeNetwork(refusal, [event(1)])
+            self.listen(network, 1)
+            self.assertEqual(self.pauses(network), [72], refusal)
         network = FakeNetwork([None, Ended(4008, "")], [None, Ended(4008, "")], [event(1)])
         self.listen(network, 1)
         self.assertEqual(self.pauses(network), [0, 2])

@@ -29,6 +29,8 @@ BASE, CAP = 1.0, 30.0
 """The bounds of the pause after the first failure, and after any number of them, in seconds."""
 LONG = 30.0
 """Seconds between attempts while the server refuses the bot for a reason that others must mend."""
+LONGEST_STATED = 60.0
+"""The bound of a pause that a server states, in seconds. One computed from a date depends on two clocks."""
 MOST_EVENTS, MOST_BYTES = 1024, 8 << 20
 """The bounds of the queue. When it is full, the connection is not read."""
 REMEMBERED = 4096
@@ -151,7 +153,7 @@ class Attempts:
         return Step(wait=full_jitter(self._failures - 1, BASE, CAP, self._chance()), resync=resync)
 
     def _at_least(self, seconds: float) -> float:
-        return seconds * (1 + 0.2 * self._chance())
+        return min(seconds, LONGEST_STATED) * (1 + 0.2 * self._chance())
 
     def _judge(self, error: BaseException) -> tuple[Action, float | None, BaseException | None]:
         """Returns the action, the pause that the server asks for, and the error of a stop."""

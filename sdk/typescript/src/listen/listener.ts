@@ -16,8 +16,9 @@ import { overWebSocket, type SocketClass } from "./websocket.js";
 const STABLE_AFTER = 10_000;
 const FIRST_PAUSE = 1_000;
 const MOST_PAUSE = 30_000;
-/** Seconds of a wait if the server gives none. */
+/** Seconds of a wait if the server gives none, and at most: a date in `Retry-After` depends on two clocks. */
 const USUAL_WAIT = 30;
+const MOST_WAIT = 60;
 /** A time after which nothing is listed, so that only the position is answered: the end of 9999. */
 const END_OF_TIME = 253_402_214_400_000;
 /** How many of the latest positions are known, to drop frames that are repeated. */
@@ -246,7 +247,7 @@ export class Listener implements AsyncIterableIterator<ListenEvent, undefined> {
         lastAtOnce = now;
         pause = 0;
       } else if (given !== undefined || end.action === "wait") {
-        pause = stretched(this.#clock, given ?? USUAL_WAIT);
+        pause = stretched(this.#clock, Math.min(given ?? USUAL_WAIT, MOST_WAIT));
       } else {
         pause = jittered(this.#clock, FIRST_PAUSE, MOST_PAUSE, failures);
       }
