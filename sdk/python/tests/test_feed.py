@@ -225,6 +225,33 @@ class ListenerTest(unittest.TestCase):
         self.listen(network, 1)
         self.assertEqual((network.heads, [position for _, position in network.opened]), (1, ["p0", "p0"]))
 
+    def test_after_start_everything_that_happens_is_delivered(self) -> None:
+        """B2B-SDK-012"""
+
+        async def go(network: FakeNetwork) -> tuple[float, str | None, int]:
+            async with AsyncListener(Feed(network, Options(), chance=lambda: 1.0)) as listener:
+                begun = asyncio.get_running_loop().time()
+                await listener.start()
+                await listener.start()
+                at = asyncio.get_running_loop().time() - begun, listener.position, len(network.opened)
+                self.assertEqual([(await anext(listener))["cursor"]], ["p1"])  # type: ignore[typeddict-item]
+            await listener.start()  # closed: nothing to wait for
+            return at
+
+        self.assertEqual(virtual_time.run(go(FakeNetwork(5, [event(1)])))[:2], (0, "p0"))
+
+        class Down(FakeNetwork):
+            async def head(self) -> str | None:
+                if self.heads == 0:
+                    self.heads += 1
+                    raise httpx.ConnectError("refused")
+                return await super().head()
+
+        self.assertEqual(virtual_time.run(go(Down([event(1)])))[:2], (1, "p0"))
+        self.assertEqual(virtual_time.run(go(FakeNetwork(Broken("cut"), [event(1)], head=None))), (1, None, 2))
+        with self.assertRaises(errors.InvalidToken):
+            virtual_time.run(go(FakeNetwork(errors.InvalidToken("x", status=401, code="INVALID_TOKEN"), head=None)))
+
     def test_the_given_position_counts_before_that_of_the_store_and_that_before_the_present(self) -> None:
         """B2B-SDK-012"""
         for options, want in (

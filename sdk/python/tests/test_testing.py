@@ -138,7 +138,8 @@ class FakeTest(unittest.TestCase):
         store = MemoryPositionStore()
         self.server.repeat()
         got: list[str] = []
-        with bob.listen(store=store, position=bob.list_catchup_events(since=0).get("stream_cursor")) as listener:
+        with bob.listen(store=store) as listener:
+            listener.start()
             for number in range(200):
                 ann.send("bob", str(number))
                 if number % 20 == 0:
@@ -159,9 +160,9 @@ class FakeTest(unittest.TestCase):
 
     def test_listeners_end_with_their_credential(self) -> None:
         ann, bob = self.client("ann"), self.client("bob")
-        start = bob.list_catchup_events(since=0)["stream_cursor"]
         for end in (lambda: self.server.close(4001, "Token expired"), lambda: self.server.invalidate("bob")):
-            with bob.listen(position=start) as listener:
+            with bob.listen() as listener:
+                listener.start()
                 ann.send("bob", "x")
                 next(listener)
                 end()
@@ -171,13 +172,15 @@ class FakeTest(unittest.TestCase):
             bob.get_me()
         with self.assertRaises(errors.InvalidToken):
             next(bob.listen())
+        with self.assertRaises(errors.InvalidToken):
+            bob.listen().start()
 
     def test_the_same_for_asyncio(self) -> None:
         async def go() -> None:
             async with self.server.async_client("ann") as ann, self.server.async_client("bob") as bob:
                 self.server.fail(1, status=429, code="RATE_LIMITED", retry_after=20)
-                start = (await bob.list_catchup_events(since=0))["stream_cursor"]
-                async with bob.listen(position=start) as listener:
+                async with bob.listen() as listener:
+                    await listener.start()
                     for number in range(30):
                         await ann.send("bob", str(number))
                         self.server.drop()

@@ -86,8 +86,7 @@ class Queue:
         self._room.set()
         while not self._items:
             if self._ended:
-                if self._error is not None:
-                    raise self._error
+                self.check()
                 return ()
             self._ready.clear()
             await self._ready.wait()
@@ -100,6 +99,11 @@ class Queue:
         if not self._ended:
             self._ended, self._error = True, error
         self._ready.set()
+
+    def check(self) -> None:
+        """Raises the error with which the queue has ended."""
+        if self._error is not None:
+            raise self._error
 
     def clear(self) -> None:
         """Drops the events that were not taken."""
@@ -213,6 +217,7 @@ class Feed:
         self.queue = Queue()
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
+        self._started = asyncio.Event()
         self._runner = asyncio.create_task(self._run())
         self._tasks = [self._runner, asyncio.create_task(self._save())]
 
@@ -224,11 +229,17 @@ class Feed:
         self._tasks = []
         self.queue.clear()
         self.queue.end(None)
+        self._started.set()
         runner.cancel()
         await asyncio.gather(runner, return_exceptions=True)
         self._closing = True
         self._changed.set()
         await saver
+
+    async def started(self) -> None:
+        """Returns when everything that happens from then on is queued, or with the error that ended the feed."""
+        await self._started.wait()
+        self.queue.check()
 
     def commit(self, position: str) -> None:
         """Moves the committed position. It is saved soon, and when the feed is closed."""
@@ -253,6 +264,7 @@ class Feed:
                     self._changed.set()
         except PositionError as error:
             self.queue.end(error)
+            self._started.set()
             if self._closing:
                 raise
             self._runner.cancel()
@@ -289,6 +301,8 @@ class Feed:
                         await self._first()
                         started = True
                     await self._find()
+                    if not self._live:
+                        self._started.set()
                     await self._listen(kind)
                     raise Broken("the connection ended")
                 except FAILURES as error:
@@ -304,6 +318,7 @@ class Feed:
             raise
         except BaseException as error:
             self.queue.end(error)
+            self._started.set()
 
     async def _find(self) -> None:
         """Finds the position of the present, if the feed has none, and reports that events were missed.
@@ -336,6 +351,7 @@ class Feed:
             open_ = self._network.websocket if kind == "websocket" else self._network.stream
             connection = await open_(self._received)
         self._opened = self._heard = self._loop.time()
+        self._started.set()
         try:
             await self._report(None)
             tasks = [asyncio.create_task(self._read(kind, connection)), asyncio.create_task(self._watch(connection))]

@@ -93,13 +93,31 @@ class AsyncListener(AsyncIterator[Received]):
         if position is not None and self._state == "open":
             self._feed.commit(position)
 
-    async def __anext__(self) -> Received:
-        if self._current is not None:
-            self.commit(self._current)
+    async def start(self) -> None:
+        """Connects, if that was not done yet. Everything that happens after it has returned is delivered.
+
+        A loop over the events does it, too. Until the server is reached, it waits and tries again.
+        """
+        self._connect()
+        if self._state == "open":
+            try:
+                await self._feed.started()
+            except asyncio.CancelledError:
+                raise
+            except BaseException:
+                await self.aclose()
+                raise
+
+    def _connect(self) -> None:
         if self._state == "new":
             self._state = "open"
             self._opened.add(self)
             self._feed.start()
+
+    async def __anext__(self) -> Received:
+        if self._current is not None:
+            self.commit(self._current)
+        self._connect()
         if not self._batch and self._state == "open":
             try:
                 self._batch.extend(await self._feed.queue.take())
@@ -217,22 +235,54 @@ class Listener(Iterator[Received]):
             self._current = event
         return event
 
-    def _take(self) -> Sequence[dict[str, Any]]:
+    def start(self) -> None:
+        """Connects, if that was not done yet. Everything that happens after it has returned is delivered.
+
+        A loop over the events does it, too. Until the server is reached, it waits and tries again.
+        """
+        connected = self._connect()
+        if connected is None:
+            return
+        loop, feed = connected
+        started = feed.started()
+        try:
+            waiting = asyncio.run_coroutine_threadsafe(started, loop)
+        except RuntimeError:  # the loop was closed by another thread at this moment
+            started.close()
+            return
+        try:
+            waiting.result()
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            if self._closed.is_set():
+                return
+            self.close()
+            raise error from None
+
+    def _connect(self) -> tuple[asyncio.AbstractEventLoop, Feed] | None:
+        """Starts the thread; None: the listener is closed."""
         with self._lock:
             if self._closed.is_set():
-                return ()
+                return None
             if self._thread is None:
                 self._opened.add(self)
                 self._thread = threading.Thread(target=self._main, name="b2b-listener", daemon=True)
                 self._thread.start()
         try:
-            loop, feed = self._ready.result()
-        except KeyboardInterrupt:
+            return self._ready.result()
+        except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException:  # the feed could not be made, so there is nothing to close
             self._closed.set()
             self._opened.discard(self)
             raise
+
+    def _take(self) -> Sequence[dict[str, Any]]:
+        connected = self._connect()
+        if connected is None:
+            return ()
+        loop, feed = connected
         if self._pending is None:
             taking = feed.queue.take()
             try:
@@ -243,7 +293,7 @@ class Listener(Iterator[Received]):
         # If this wait is interrupted, e.g. by Ctrl-C, the next call continues it, so that no event is skipped.
         try:
             events = self._pending.result()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:
             self._pending = None
