@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs the tests of the TypeScript and Python SDKs against a server that it builds and starts on
-# a free port, with data in a temporary folder, and all SDKs through the faults of build/sdkfaults.
+# a free port, with data in a temporary folder, all SDKs through the faults of build/sdkfaults, and
+# the blocks of the documents by build/docsrun.
 # With RUNTIMES=1, it runs the TypeScript SDK in Bun and Deno instead. `sdktest.sh faults -runs 10`
 # runs only the faults: see the flags of build/sdkfaults.
 set -euo pipefail
@@ -10,10 +11,10 @@ cd "$(dirname "$0")/.."
 # The folder is inside node_modules so that the compiled SDK finds its modules.
 folder=$(mktemp -d -p "$PWD/node_modules")
 export B2B_BINARY="$folder/b2b"
-server= faults= runtimes=
-trap '[ -z "$server$faults" ] || { kill $server $faults && wait $server $faults || true; }; rm -rf "$folder" "$runtimes"' EXIT
+server= faults= docs= runtimes=
+trap '[ -z "$server$faults$docs" ] || { kill $server $faults $docs && wait $server $faults $docs || true; }; rm -rf "$folder" "$runtimes"' EXIT
 
-CGO_ENABLED=0 go build -ldflags='-s -w' -o "$folder/" ./cmd/b2b ./build/sdkfaults ./build/sdkfaults/agent
+CGO_ENABLED=0 go build -ldflags='-s -w' -o "$folder/" ./cmd/b2b ./build/docsrun ./build/sdkfaults ./build/sdkfaults/agent
 export B2B_SDK="$folder/sdk" PYTHONPATH="$PWD/sdk/python/src" PYTHONDONTWRITEBYTECODE=1
 node sdk/typescript/build.mjs "$B2B_SDK"
 echo '{"type": "module"}' >"$folder/package.json"
@@ -26,6 +27,8 @@ fi
 if [ -z "${RUNTIMES:-}" ]; then # they mostly wait, so the tests run at the same time
   "${through_faults[@]}" -seed 8 >"$folder/faults" 2>&1 &
   faults=$!
+  "$folder/docsrun" -server "$folder/b2b" >"$folder/docs" 2>&1 &
+  docs=$!
 fi
 
 export B2B_ADMIN_SECRET=sdk-tests B2B_BINARY="$folder/b2b" # tests that kill servers start their own
@@ -67,4 +70,7 @@ status=0
 wait "$faults" || status=$?
 faults=
 cat "$folder/faults"
+wait "$docs" || status=$?
+docs=
+cat "$folder/docs"
 exit "$status"

@@ -106,6 +106,7 @@ var Places = []Place{
 	{"build/repository", Generated},
 	{"internal/call/protoc-gen-call/...", Common},
 	{"internal/wire/protoc-gen-wire/...", Common},
+	{"build/docsrun", Common},
 	{"build/openapi", Common},
 	{"build/restclient", Common},
 	{"build/sdkfaults/...", Common},

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"time"
+
+	b2b "github.com/b2b-protocol/b2b/sdk/go"
+)
+
+// documented is the address that pages name.
+const documented = "localhost:4800"
+
+const adminSecret = "docs-run"
+
+// server is the built server that the pages share. Each has an org of its own.
+type server struct {
+	*process
+	addr string // localhost:port
+}
+
+// freePort returns a port below those that the system gives to outgoing connections, so that it
+// stays free until a page starts its server.
+func freePort() (string, error) {
+	for range 100 {
+		port := fmt.Sprint(20000 + rand.IntN(12000))
+		l, err := net.Listen("tcp", net.JoinHostPort("", port))
+		if err != nil {
+			continue // it is used
+		}
+		return port, l.Close()
+	}
+	return "", fmt.Errorf("no port is free")
+}
+
+func startServer(ctx context.Context, binary, folder string) (*server, error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	p, err := start(folder, append(environment(), "B2B_DATA_DIR="+filepath.Join(folder, "data"), "B2B_HOST=127.0.0.1",
+		"B2B_PORT="+port, "B2B_ADMIN_SECRET="+adminSecret, "B2B_LOG_LEVEL=info", "B2B_WEBHOOK_ALLOW=127.0.0.1"), binary, "serve")
+	if err != nil {
+		return nil, fmt.Errorf("start the server: %w", err)
+	}
+	if err := p.printed(ctx, `"listening"`, nil); err != nil {
+		p.end()
+		return nil, fmt.Errorf("start the server: %w\n%s", err, p.out)
+	}
+	return &server{process: p, addr: "localhost:" + port}, nil
+}
+
+// team makes an org with the bots that pages name, and returns the environment of a page.
+func (s *server) team(ctx context.Context) (env []string, err error) {
+	header, err := s.request(ctx, "/api/auth/login", "", map[string]string{"type": "super_admin", "admin_secret": adminSecret}, nil)
+	if err != nil {
+		return nil, err
+	}
+	cookie, _, _ := strings.Cut(header.Get("Set-Cookie"), ";")
+	var org struct {
+		ID     string `json:"id"`
+		Secret string `json:"org_secret"`
+	}
+	if _, err := s.request(ctx, "/api/orgs", cookie, map[string]string{"name": "docs"}, &org); err != nil {
+		return nil, err
+	}
+	env = []string{"B2B_URL=http://" + s.addr, "ORG_ID=" + org.ID, "ORG_SECRET=" + org.Secret}
+	for _, bot := range []struct{ name, variable string }{
+		{"my-agent", "B2B_TOKEN"}, {"other-bot", "OTHER_TOKEN"}, {"data-analyst-bot", "ANALYST_TOKEN"},
+	} {
+		var made struct {
+			Token string `json:"token"`
+		}
+		if _, err := s.request(ctx, "/api/auth/register", "", map[string]string{
+			"org_id": org.ID, "org_secret": org.Secret, "name": bot.name,
+		}, &made); err != nil {
+			return nil, err
+		}
+		env = append(env, bot.variable+"="+made.Token)
+	}
+	return env, nil
+}
+
+func (s *server) request(ctx context.Context, path, cookie string, body, into any) (http.Header, error) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.addr+path, bytes.NewReader(text))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if cookie != "" {
+		req.Header.Set("Cookie", cookie)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	if text, err = io.ReadAll(res.Body); err != nil {
+		return nil, fmt.Errorf("POST %s: %w", path, err)
+	}
+	if res.StatusCode/100 != 2 {
+		return nil, fmt.Errorf("POST %s: %d %s", path, res.StatusCode, text)
+	}
+	if into == nil {
+		return res.Header, nil
+	}
+	return res.Header, json.Unmarshal(text, into)
+}
+
+// A peer is other-bot while a block runs that listens.
+type peer struct {
+	client *b2b.Client
+	id     string
+}
+
+func newPeer(ctx context.Context, env []string) (*peer, error) {
+	token := valueOf(env, "OTHER_TOKEN")
+	if token == "" {
+		return nil, fmt.Errorf("OTHER_TOKEN, the token of other-bot, is not set")
+	}
+	p := &peer{client: b2b.New(valueOf(env, "B2B_URL"), b2b.WithToken(token))}
+	me, err := p.client.Bots.GetMe(ctx, nil)
+	if err != nil {
+		return nil, fmt.Errorf("other-bot: %w", err)
+	}
+	p.id = me.GetBot().GetId()
+	return p, nil
+}
+
+// say sends a direct message to my-agent every half second, until ctx ends.
+func (p *peer) say(ctx context.Context, text string) {
+	for ctx.Err() == nil {
+		_, _ = p.client.Send(ctx, "my-agent", text) // the block does not end if none arrives
+		pause(ctx)
+	}
+}
+
+// received returns a channel that is closed when another bot has sent a message with this text.
+func (p *peer) received(ctx context.Context, text string) <-chan struct{} {
+	found := make(chan struct{})
+	go func() {
+		for event, err := range p.client.Listen(ctx) {
+			if err != nil {
+				return // ctx has ended
+			}
+			var with struct {
+				Message struct {
+					Sender  string `json:"sender_id"`
+					Content string `json:"content"`
+				} `json:"message"`
+			}
+			if json.Unmarshal(event.Raw, &with) == nil && with.Message.Sender != p.id && strings.Contains(with.Message.Content, text) {
+				close(found)
+				return
+			}
+		}
+	}()
+	return found
+}
+
+func pause(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(500 * time.Millisecond):
+	}
+}
+
+// valueOf returns a variable of an environment; the last one counts.
+func valueOf(env []string, name string) (value string) {
+	for _, e := range env {
+		if v, ok := strings.CutPrefix(e, name+"="); ok {
+			value = v
+		}
+	}
+	return value
+}
