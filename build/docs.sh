@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 # mkdocs reads one folder: copy the documents, with the same relative paths.
 rm -rf dist/docs dist/site
-git ls-files -z --cached --others --exclude-standard -- ':(glob)*.md' docs api/openapi.json sdk/REQUIREMENTS.md sdk/testdata LICENSE |
+git ls-files -z --cached --others --exclude-standard -- ':(glob)*.md' docs api/openapi.json sdk/REQUIREMENTS.md ':(glob)sdk/*/README.md' sdk/testdata LICENSE |
   while IFS= read -r -d '' file; do
     [ -e "$file" ] || continue # removed, and not committed yet
     mkdir -p "dist/docs/$(dirname "$file")"
