@@ -108,7 +108,7 @@ test: tools ## run every check and every test
 checks:
 	@$(MAKE) --output-sync=target lint test-sdk
 
-test-sdk: $(NODE_TOOLS) $(PYTHON_TOOLS) ## run the tests of the TypeScript and Python SDKs against the built server
+test-sdk: $(NODE_TOOLS) $(PYTHON_TOOLS) ## run the tests of the SDKs that need the built server
 	$(call heading,sdk: tests against the built server)
 	@build/sdktest.sh
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs the tests of the TypeScript and Python SDKs against a server that it builds and starts on
-# a free port, with data in a temporary folder, all SDKs through the faults of build/sdkfaults, and
-# the blocks of the documents by build/docsrun.
+# Runs the tests of the TypeScript and Python SDKs and of the Go test kit against a server that it
+# builds and starts on a free port, with data in a temporary folder, all SDKs through the faults of
+# build/sdkfaults, and the blocks of the documents by build/docsrun.
 # With RUNTIMES=1, it runs the TypeScript SDK in Bun and Deno instead. `sdktest.sh faults -runs 10`
 # runs only the faults: see the flags of build/sdkfaults.
 set -euo pipefail
@@ -64,6 +64,7 @@ if [ -n "${RUNTIMES:-}" ]; then
   DENO_DIR="$runtimes/cache" DENO_NO_UPDATE_CHECK=1 "$runtimes/node_modules/.bin/deno" run --allow-all "$runtimes/runtime.mjs"
   exit
 fi
+go -C sdk/go test ./b2btest
 node --experimental-websocket --test --test-reporter=dot sdk/typescript/test/*.test.mjs
 .venv/bin/python -m unittest discover --quiet --start-directory sdk/python/tests
 status=0

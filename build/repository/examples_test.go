@@ -15,7 +15,7 @@ import (
 // so one of them is enough; options are in the examples of what takes them.
 func TestGoSDKHasExamples(t *testing.T) {
 	t.Parallel()
-	for _, folder := range []string{"sdk/go", "sdk/go/threadcontext"} {
+	for _, folder := range []string{"sdk/go", "sdk/go/threadcontext", "sdk/go/b2btest"} {
 		entries, examples := make(map[string]string), make(map[string]bool)
 		for _, file := range committed(t) {
 			if path.Dir(file) != folder || path.Ext(file) != ".go" {

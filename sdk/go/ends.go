@@ -9,10 +9,9 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
-	"google.golang.org/protobuf/proto"
 
-	optionsv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/sdk/go/internal/catalogue"
 )
 
 // action is what a listener does after a connection ended or was refused (B2B-SDK-020).
@@ -90,7 +89,7 @@ func ofError(err error, begun bool) action {
 	case errors.As(err, new(*ConfigError)):
 		return stop
 	case detail != nil:
-		if status := httpStatus(detail.GetCode()); status >= 500 || status == 0 {
+		if status := catalogue.HTTPStatus(detail.GetCode()); status >= 500 || status == 0 {
 			return backOff
 		}
 		return stop
@@ -125,31 +124,9 @@ func endOf(err error, begun bool) *end {
 	return &end{action: ofError(err, begun), err: err, pause: time.Duration(DetailOf(err).GetRetryAfter()) * time.Second}
 }
 
-// refused returns an error of the server as [CodeOf] and [DetailOf] read it.
-func refused(text string, detail *b2bv1.ErrorDetail) error {
-	err := connect.NewError(connectCode(detail.GetCode()), errors.New(text))
-	if d, failed := connect.NewErrorDetail(detail); failed == nil {
-		err.AddDetail(d)
-	}
-	return err
-}
-
 // codeNamed returns the code of the catalogue with a name such as NOT_FOUND.
 func codeNamed(name string) b2bv1.ErrorCode {
 	return b2bv1.ErrorCode(b2bv1.ErrorCode_value["ERROR_CODE_"+name])
-}
-
-func connectCode(code b2bv1.ErrorCode) connect.Code {
-	value := code.Descriptor().Values().ByNumber(code.Number())
-	if value == nil {
-		return connect.CodeUnknown
-	}
-	spec, _ := proto.GetExtension(value.Options(), optionsv1.E_Error).(*optionsv1.ErrorSpec)
-	var c connect.Code
-	if c.UnmarshalText([]byte(spec.GetConnectCode())) != nil {
-		return connect.CodeUnknown
-	}
-	return c
 }
 
 // parseError reads the JSON of an error (B2B-ERR-001); nil: it is none.
@@ -168,7 +145,7 @@ func parseError(data []byte) error {
 	if wire.JoinStatus != "" {
 		detail.Extras = map[string]string{"join_status": wire.JoinStatus}
 	}
-	return refused(strings.TrimSpace(wire.Error+" ("+wire.Code+")"), detail)
+	return catalogue.Error(strings.TrimSpace(wire.Error+" ("+wire.Code+")"), detail)
 }
 
 // cause returns why a context that a listener ended has ended: the watchdog, or the user.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/sdk/go/internal/catalogue"
 )
 
 // closesFile is sdk/testdata/closes.json.
@@ -75,7 +76,7 @@ func TestCloses(t *testing.T) {
 		if row.JoinStatus != "" {
 			detail.Extras = map[string]string{"join_status": row.JoinStatus}
 		}
-		if got := endOf(refused("x", detail), false).action; got != row.Action {
+		if got := endOf(catalogue.Error("x", detail), false).action; got != row.Action {
 			t.Errorf("%s %s leads to %s, want %s", row.Error, row.JoinStatus, got, row.Action)
 		}
 	}
@@ -87,12 +88,12 @@ func TestCloses(t *testing.T) {
 	for i := 1; i < values.Len(); i++ {
 		code := b2bv1.ErrorCode(values.Get(i).Number())
 		name := string(values.Get(i).Name())[len("ERROR_CODE_"):]
-		err := refused("x", &b2bv1.ErrorDetail{Code: code})
+		err := catalogue.Error("x", &b2bv1.ErrorDetail{Code: code})
 		if CodeOf(err) != code {
 			t.Errorf("an error of %s has the code %v", name, CodeOf(err))
 		}
 		want := stop
-		if httpStatus(code) >= 500 {
+		if catalogue.HTTPStatus(code) >= 500 {
 			want = backOff
 		}
 		if got := endOf(err, false).action; got != want && !refusals[name] || name == "BOT_NOT_ACTIVE" && got != stop {

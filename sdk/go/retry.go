@@ -20,8 +20,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
-	optionsv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
-	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/sdk/go/internal/catalogue"
 )
 
 const (
@@ -193,7 +192,7 @@ func outcomeOf(err error, got received) outcome {
 	var network net.Error
 	switch {
 	case DetailOf(err) != nil:
-		return outcomeOfStatus(httpStatus(DetailOf(err).GetCode()))
+		return outcomeOfStatus(catalogue.HTTPStatus(DetailOf(err).GetCode()))
 	case got.err != nil && (errors.Is(got.err, syscall.ECONNREFUSED) || errors.As(got.err, &dial) && dial.Op == "dial"):
 		return notExecuted
 	case errors.As(got.err, new(*tls.CertificateVerificationError)):
@@ -204,16 +203,6 @@ func outcomeOf(err error, got received) outcome {
 		return unknown // no response in time, or the end of one is missing
 	}
 	return outcomeOfStatus(got.status)
-}
-
-// httpStatus returns the status of a code in the catalogue; 0 for a code of a later server.
-func httpStatus(code b2bv1.ErrorCode) int {
-	value := code.Descriptor().Values().ByNumber(code.Number())
-	if value == nil {
-		return 0
-	}
-	spec, _ := proto.GetExtension(value.Options(), optionsv1.E_Error).(*optionsv1.ErrorSpec)
-	return int(spec.GetHttpStatus())
 }
 
 func outcomeOfStatus(status int) outcome {

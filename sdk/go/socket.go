@@ -14,6 +14,7 @@ import (
 	"github.com/coder/websocket"
 
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
+	"github.com/b2b-protocol/b2b/sdk/go/internal/catalogue"
 )
 
 // largestFrame is the limit of what one frame or event may have, in bytes. The server sends at most
@@ -156,7 +157,7 @@ func closeEnd(code int, reason string) *end {
 		if name == "" {
 			name = reason // of 4009
 		}
-		err = refused(text, &b2bv1.ErrorDetail{Code: codeNamed(name)})
+		err = catalogue.Error(text, &b2bv1.ErrorDetail{Code: codeNamed(name)})
 	}
 	return &end{action: what, err: err}
 }

@@ -1,4 +1,4 @@
-"""The test kit: the fake server behaves as the real one, and fails on demand."""
+"""The test kit: the fake server behaves as the real one (B2B-SDK-037), and fails on demand (B2B-SDK-038)."""
 
 import asyncio
 import os
@@ -86,6 +86,7 @@ def scenario(ann: Client, bob: Client) -> list[Any]:
     refused(ann.create_thread, topic="")
     add(ann.update_thread(thread, status="active"))
     add(ann.remove_participant(thread, "bob"))
+    add(ann.get_thread(thread))
     refused(bob.get_channel, "no-such-channel")
     with bob.listen(position=start) as listener:
         for event in listener:

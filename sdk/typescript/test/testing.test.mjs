@@ -1,4 +1,5 @@
-// The fake server: what it does on demand, and that it does what the real one does.
+// The fake server: what it does on demand (B2B-SDK-038), and that it does what the real one does
+// (B2B-SDK-037).
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -127,7 +128,7 @@ async function script(lead, peer) {
   }
   const names = new Map();
   const normal = (key, value) => {
-    if (key === "online" || key === "last_seen_at" || key === "revision") return undefined;
+    if (key === "online" || key === "last_seen_at") return undefined;
     if (/_at$|^ts$/.test(key)) return value === null ? null : "time";
     if (typeof value === "string" && /(^|_)(id|by|cursor)$/.test(key)) {
       if (!names.has(value)) names.set(value, `id ${names.size}`);

@@ -119,6 +119,7 @@ export class Threads {
       return { status: "already_joined" };
     }
     state.members.set(bot.id, this.#member(bot, null));
+    state.thread.revision++;
     this.#joined(state, state.members.get(bot.id)!, bot.id);
     return { status: "joined", joined_at: this.#org.now };
   }
@@ -128,6 +129,7 @@ export class Threads {
     const label = fields.label ?? null;
     if (!state.members.has(other.id)) {
       state.members.set(other.id, this.#member(other, label));
+      state.thread.revision++;
       this.#joined(state, state.members.get(other.id)!, bot.id, { label });
     } else if (fields.label !== undefined) {
       throw new Refusal(409, "CONFLICT", "the bot is a participant, and its label cannot be changed");
@@ -140,6 +142,7 @@ export class Threads {
     const other = this.#org.named(name);
     this.#emit(state, { type: "thread_participant", thread_id: state.thread.id, bot_id: other.id, bot_name: other.name, action: "left", by: bot.id });
     state.members.delete(other.id);
+    state.thread.revision++;
     return { ok: true };
   }
 

@@ -284,6 +284,7 @@ class Org:
                 if bot["id"] in members:
                     return {"status": "already_joined"}, 200
                 members[bot["id"]] = self._member(bot, None)
+                thread["revision"] += 1
                 self._joined(id, members[bot["id"]], bot["id"])
                 return {"status": "joined", "joined_at": self.now}, 200
             case "POST", "participants":
@@ -292,6 +293,7 @@ class Org:
                     raise Refusal(409, "CONFLICT", "the bot is a participant, and its label cannot be changed")
                 if other["id"] not in members:
                     members[other["id"]] = self._member(other, label)
+                    thread["revision"] += 1
                     self._joined(id, members[other["id"]], bot["id"], label=label)
                 member = members[other["id"]]
                 return {"thread_id": id, **{key: member[key] for key in ("bot_id", "label", "joined_at")}}, 200
@@ -300,6 +302,7 @@ class Org:
                 about = {"thread_id": id, "bot_id": other["id"], "bot_name": other["name"], "action": "left", "by": bot["id"]}
                 self._tell(members, type="thread_participant", **about)
                 members.pop(other["id"], None)
+                thread["revision"] += 1
                 return {"ok": True}, 200
             case _, "artifacts", *key:
                 return self._in_artifacts(bot, thread, method, key, fields), 200

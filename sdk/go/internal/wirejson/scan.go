@@ -1,4 +1,4 @@
-package b2b
+package wirejson
 
 import (
 	"encoding/json"
@@ -8,8 +8,8 @@ import (
 // The functions of this file split JSON that is valid into its parts. What is not valid gives parts
 // that are not valid, and never a panic.
 
-// members returns the keys, as they are written, and the values of an object.
-func members(raw []byte) iter.Seq2[[]byte, []byte] {
+// Members returns the keys, as they are written, and the values of an object.
+func Members(raw []byte) iter.Seq2[[]byte, []byte] {
 	return func(yield func(key, value []byte) bool) {
 		for at := next(raw, 1); at < len(raw) && raw[at] == '"'; {
 			end := skip(raw, at)
@@ -76,8 +76,8 @@ func skip(raw []byte, at int) int {
 	return len(raw)
 }
 
-// unquote returns the text of a JSON string; false: it is no string.
-func unquote(raw []byte) (text string, ok bool) {
+// Unquote returns the text of a JSON string; false: it is no string.
+func Unquote(raw []byte) (text string, ok bool) {
 	if len(raw) < 2 || raw[0] != '"' {
 		return "", false
 	}
