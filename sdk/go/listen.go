@@ -31,6 +31,7 @@ type listenOptions struct {
 	manual    bool
 	transport Transport
 	notice    func(error)
+	ready     func()
 	retries   int // of a handler
 }
 
@@ -59,6 +60,10 @@ func WithNotice(notice func(error)) ListenOption {
 	return func(o *listenOptions) { o.notice = notice }
 }
 
+// WithReady sets a function that is called once, when the listener is connected for the first time:
+// from then on it misses no event. It is called from another goroutine and must not block.
+func WithReady(ready func()) ListenOption { return func(o *listenOptions) { o.ready = ready } }
+
 // WithHandlerRetries sets how often [Client.Run] handles an event again after its handler failed; the
 // default is 3.
 func WithHandlerRetries(most int) ListenOption {
@@ -68,7 +73,7 @@ func WithHandlerRetries(most int) ListenOption {
 const defaultHandlerRetries = 3
 
 func listenOptionsOf(opts []ListenOption) listenOptions {
-	o := listenOptions{notice: func(error) {}, retries: defaultHandlerRetries}
+	o := listenOptions{notice: func(error) {}, ready: func() {}, retries: defaultHandlerRetries}
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -202,8 +207,9 @@ func (c *Client) Run(ctx context.Context, handle func(context.Context, *Event) e
 	return nil
 }
 
-// present returns the position of the present.
-func (c *Client) present(ctx context.Context) (string, error) {
-	res, err := c.Events.ListCatchupEvents(once(ctx), &b2bv1.ListCatchupEventsRequest{Since: endOfTime})
+// Present returns the position of the present. A listener that begins there ([FromPosition]) gets all
+// events after the call: those of what the program does before its loop begins, too.
+func (c *Client) Present(ctx context.Context) (string, error) {
+	res, err := c.Events.ListCatchupEvents(ctx, &b2bv1.ListCatchupEventsRequest{Since: endOfTime})
 	return res.GetStreamCursor(), err
 }

@@ -52,6 +52,7 @@ type reader struct {
 	unproven int             // WebSockets in a row that could not open, or ended without a frame
 	streams  bool            // the caller has no catch-up: the first stream says where the present is
 	failures int             // in a row
+	ready    bool            // a connection was open
 	again    time.Time       // of the last reconnect without a pause
 }
 
@@ -134,6 +135,10 @@ func (r *reader) connect(ctx context.Context) (opened time.Time, err error) {
 	}
 	defer conn.close()
 	opened = time.Now()
+	if !r.ready {
+		r.ready = true
+		r.options.ready()
+	}
 	for {
 		f, err := conn.read()
 		if err != nil {
@@ -148,7 +153,7 @@ func (r *reader) connect(ctx context.Context) (opened time.Time, err error) {
 
 // begin finds the position of the present.
 func (r *reader) begin(ctx context.Context) error {
-	position, err := r.client.present(ctx)
+	position, err := r.client.Present(once(ctx))
 	if CodeOf(err) == b2bv1.ErrorCode_ERROR_CODE_FORBIDDEN { // an org admin has no catch-up
 		r.streams = true
 		return nil

@@ -33,18 +33,31 @@ func (c *Client) SendToThread(ctx context.Context, threadID, content string, set
 // ErrNoReply is the error of Reply to an event that is no message.
 var ErrNoReply = errors.New("b2b: only events of messages can be replied to")
 
+// ReplyOption adds to a reply, see [Client.Reply].
+type ReplyOption func(*replyOptions)
+
+type replyOptions struct{ requestID *string }
+
+// WithRequestID sets the request id of a reply. A handler that replies to an event a second time with
+// an id of the message, such as "answer-" and its id, has sent one reply.
+func WithRequestID(id string) ReplyOption { return func(o *replyOptions) { o.requestID = &id } }
+
 // Reply answers a message where it was sent, and returns the id of the reply. The reply to a direct
 // message goes into its channel, that to a thread message into its thread, with a reference to it.
-func (c *Client) Reply(ctx context.Context, to *b2bv1.Event, content string) (string, error) {
+func (c *Client) Reply(ctx context.Context, to *b2bv1.Event, content string, opts ...ReplyOption) (string, error) {
+	var o replyOptions
+	for _, opt := range opts {
+		opt(&o)
+	}
 	if m := to.GetMessage(); m != nil {
 		res, err := c.Channels.SendChannelMessage(ctx, &b2bv1.SendChannelMessageRequest{
-			ChannelId: &m.ChannelId, Content: &content,
+			ChannelId: &m.ChannelId, Content: &content, RequestId: o.requestID,
 		})
 		return res.GetMessage().GetId(), err
 	}
 	if m := to.GetThreadMessage(); m != nil {
 		sent, err := c.SendToThread(ctx, m.GetThreadId(), content, func(r *b2bv1.SendThreadMessageRequest) {
-			r.ReplyTo = proto.String(m.GetMessage().GetId())
+			r.ReplyTo, r.RequestId = proto.String(m.GetMessage().GetId()), o.requestID
 		})
 		return sent.GetId(), err
 	}

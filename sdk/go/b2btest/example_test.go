@@ -35,7 +35,7 @@ func ExampleNewFakeServer() {
 	defer server.Close()
 	agent, user := server.Client("agent"), server.Client("user")
 
-	start, err := agent.Events.ListCatchupEvents(ctx, &b2bv1.ListCatchupEventsRequest{})
+	start, err := agent.Present(ctx)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -45,7 +45,7 @@ func ExampleNewFakeServer() {
 		return
 	}
 	server.Lose(1) // the response to the reply: the client sends it again, the server stores it once
-	if err := answer(ctx, agent, b2b.FromPosition(start.GetStreamCursor())); err != nil {
+	if err := answer(ctx, agent, b2b.FromPosition(start)); err != nil {
 		fmt.Println(err)
 		return
 	}

@@ -35,11 +35,11 @@ func send(t *testing.T, c *b2b.Client, to, content string) *b2bv1.SendDirectMess
 
 func present(t *testing.T, c *b2b.Client) b2b.ListenOption {
 	t.Helper()
-	res, err := c.Events.ListCatchupEvents(t.Context(), &b2bv1.ListCatchupEventsRequest{})
+	position, err := c.Present(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return b2b.FromPosition(res.GetStreamCursor())
+	return b2b.FromPosition(position)
 }
 
 var limited = b2btest.Failure{Code: b2bv1.ErrorCode_ERROR_CODE_RATE_LIMITED, RetryAfter: 20 * time.Second}

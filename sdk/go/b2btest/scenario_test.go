@@ -126,7 +126,7 @@ func scenario(t *testing.T, ann, bob *b2b.Client) []string {
 	r := &results{t: t, names: map[string]string{}}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	start, err := bob.Events.ListCatchupEvents(ctx, &b2bv1.ListCatchupEventsRequest{Since: timestamppb.New(time.Unix(4_000_000_000, 0))})
+	start, err := bob.Present(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +215,7 @@ func scenario(t *testing.T, ann, bob *b2b.Client) []string {
 	each(r, ann.EachThread(ctx, &b2bv1.ListThreadsRequest{Limit: proto.Int32(1)}))
 
 	for _, transport := range []b2b.Transport{b2b.WebSocket, b2b.ServerSentEvents} {
-		for event, err := range bob.Listen(ctx, b2b.FromPosition(start.GetStreamCursor()), b2b.WithTransport(transport)) {
+		for event, err := range bob.Listen(ctx, b2b.FromPosition(start), b2b.WithTransport(transport)) {
 			if err != nil {
 				t.Fatal(err)
 			}
