@@ -64,7 +64,7 @@ import (
 )
 
 // patterns are the pages that are run, below the root of the repository.
-var patterns = []string{"docs/use/sdks.md", "docs/use/sdk-*.md", "sdk/*/README.md"}
+var patterns = []string{"README.md", "docs/quick-start.md", "docs/use/sdks.md", "docs/use/sdk-*.md", "sdk/*/README.md"}
 
 // installPage has the installation of the SDKs.
 const installPage = "docs/use/sdks.md"

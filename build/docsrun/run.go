@@ -38,10 +38,10 @@ func (r *run) do(ctx context.Context, env []string) (err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	name := strings.Trim(strings.NewReplacer("/", "-", ".md", "").Replace(r.name), "-")
-	r.folder = filepath.Join(r.project.dir(), "pages", name)
+	r.folder = filepath.Join(r.project.dir(), "pages", name, "start")
 	state := filepath.Join(r.project.folder, "pages", name)
-	for _, folder := range []string{r.folder, state} {
-		if err := os.RemoveAll(folder); err != nil {
+	for _, folder := range []string{r.folder, state} { // a page may also use folders beside its own
+		if err := os.RemoveAll(strings.TrimSuffix(folder, "/start")); err != nil {
 			return err
 		}
 		if err := os.MkdirAll(folder, 0o700); err != nil {
