@@ -91,7 +91,7 @@ lint-go:
 	@go -C sdk/go mod tidy -diff
 	@CGO_ENABLED=0 go -C sdk/go vet ./...
 
-docs: $(DOCS_TOOLS) ## build the documents as a site in dist/site; fails on a broken link
+docs: $(DOCS_TOOLS) $(NODE_TOOLS) ## build the documents as a site in dist/site; fails on a broken link
 	$(call heading,documents)
 	@build/docs.sh
 

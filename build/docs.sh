@@ -13,4 +13,5 @@ git ls-files -z --cached --others --exclude-standard -- ':(glob)*.md' docs api/o
     cp "$file" "dist/docs/$file"
   done
 rm -f dist/docs/docs/requirements.txt
+node_modules/.bin/typedoc --options sdk/typescript/typedoc.json --logLevel Warn --out dist/docs/reference/typescript
 NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build

@@ -17,7 +17,7 @@ cp sdk/typescript/src/{call,clock,error,operations,pages,rest,transport}.ts "$fo
 grep -E '"\./(error|gen/rest/[a-z]+|rest|transport)\.js"' sdk/typescript/src/index.ts >"$folder/src/index.ts"
 cp -r $tests/typescript/rest "$folder/src/gen"
 cp $tests/use.ts "$folder/src"
-node_modules/@b2b-protocol/sdk/node_modules/.bin/tsc --project "$folder" --noEmit
+node_modules/.bin/tsc --project "$folder" --noEmit
 
 cp sdk/python/src/b2b_protocol/{_call,_error,_http,_pages,errors,transport,types}.py sdk/python/src/b2b_protocol/py.typed "$folder/b2b_protocol"
 {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -31,5 +32,5 @@ export function run(folder, env, ...args) {
 
 /** Compiles the program in a folder, as its tsconfig.json says. */
 export function compile(folder) {
-  run(folder, {}, join(here, "../node_modules/typescript/bin/tsc"));
+  run(folder, {}, createRequire(import.meta.url).resolve("typescript/bin/tsc"));
 }
