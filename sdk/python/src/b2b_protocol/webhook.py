@@ -5,7 +5,8 @@ import binascii
 import hmac
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from typing import Protocol
 
 TOLERANCE = 5 * 60
 """The allowed difference between the time of a request and of the receiver, in seconds."""
@@ -18,7 +19,15 @@ class WebhookError(ValueError):
     """A webhook request has no valid signature, or its time is outside TOLERANCE."""
 
 
-def verify_webhook(headers: Mapping[str, str], body: bytes | str, secret: str | Iterable[str], now: float | None = None) -> str:
+class Headers(Protocol):
+    """The headers of a request: a dict, or an object of a framework."""
+
+    def items(self) -> Iterable[tuple[str, str]]:
+        """Returns their names and values."""
+        ...
+
+
+def verify_webhook(headers: Headers, body: bytes | str, secret: str | Iterable[str], now: float | None = None) -> str:
     """Checks a request with these headers and this exact body, and returns its delivery id.
 
     The request must be signed with the webhook secret of the bot, at most TOLERANCE before
