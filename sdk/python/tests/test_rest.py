@@ -4,7 +4,6 @@ Both clients run the steps. The types of responses and events are checked with a
 """
 
 import asyncio
-import contextlib
 import importlib
 import inspect
 import io
@@ -21,7 +20,6 @@ import traceback
 import types as python_types
 import typing
 import unittest
-import uuid
 from contextlib import AsyncExitStack
 from email.utils import formatdate
 from pathlib import Path
@@ -451,47 +449,6 @@ class PackageTest(unittest.TestCase):
         for module in (SDK / "src/b2b_protocol/gen/b2b/v1").glob("*_connect.py"):
             for client in re.findall(r"^class (\w+Client(?:Sync)?)\(", module.read_text(encoding="utf-8"), re.MULTILINE):
                 self.assertTrue(hasattr(connect, client), client)
-
-    def test_the_examples_of_the_documentation(self) -> None:
-        blocks = []
-        for page in (SDK.parents[1] / "docs/use/sdks.md", SDK / "README.md"):
-            blocks += re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
-        self.assertGreaterEqual(len(blocks), 3)
-        for code in blocks:
-            with self.subTest(code=code):
-                with HttpTransport(URL, TOKEN) as transport:
-                    rest = Rest(transport)
-                    ticket = rest.create_org_ticket()["ticket"]
-                    with contextlib.suppress(errors.NameConflict):
-                        rest.register_bot(org_id=rest.get_org()["id"], ticket=ticket, name="other-bot")
-                    peer = rest.register_bot(org_id=rest.get_org()["id"], ticket=rest.create_org_ticket()["ticket"], name=f"peer-{uuid.uuid4()}")
-                with tempfile.TemporaryDirectory() as folder:
-                    command = [sys.executable, "-c", code.replace("http://localhost:4800", URL)]
-                    if "B2B_TOKEN" in code and (".listen(" in code or "client.run(" in code):
-                        self.converse(command, folder, peer["token"])
-                    else:
-                        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder)
-
-    def converse(self, command: list[str], folder: str, token: str) -> None:
-        """Runs an agent, and writes to it until it answers."""
-        with HttpTransport(URL, token) as transport, subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=folder) as agent:
-            try:
-                rest = Rest(transport)
-                thread = rest.create_thread(topic="talk", participants=["tester"])["id"]
-                channel = rest.send_direct_message(to="tester", content="hello")["channel_id"]
-                answers = 0
-                for attempt in range(55):
-                    self.assertIsNone(agent.poll(), "the agent ended")
-                    rest.send_direct_message(to="tester", content="hello")
-                    rest.send_thread_message(thread, content="hello @my-bot")
-                    time.sleep(0.2 + 0.03 * attempt)
-                    said: list[Any] = [*rest.iter_channel_messages(channel), *rest.iter_thread_messages(thread)]
-                    answers = len({message["sender_id"] for message in said})
-                    if answers == 2:
-                        break
-                self.assertEqual(answers, 2, "the agent did not answer")
-            finally:
-                agent.kill()
 
 
 if __name__ == "__main__":
