@@ -107,7 +107,7 @@ func (u *unit) goSource(root string) (string, error) {
 		tests += fmt.Sprintf("{Name: %q, F: %s}, ", m[1], m[1])
 	}
 	if tests != "" {
-		fmt.Fprintf(&body, "testing.Init()\nif !testing.RunTests(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{%s}) {\nreturn context.Canceled\n}", tests)
+		fmt.Fprintf(&body, "testing.Main(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{%s}, nil, nil) // it exits", tests)
 	}
 	return fmt.Sprintf("%s%s\nfunc Run(ctx context.Context) error {\n%s\nreturn nil\n}\n", out, declared.String(), body.String()), nil
 }

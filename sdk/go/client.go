@@ -22,7 +22,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -58,6 +57,7 @@ type config struct {
 	http    connect.HTTPClient
 	bearer  bearer
 	sockets b2bv1connect.WebSocketServiceClient
+	frame   int // largestFrame, but in tests
 }
 
 // Option configures a client, see [New].
@@ -69,6 +69,7 @@ type options struct {
 	hasToken bool
 	retries  int
 	timeout  time.Duration
+	largest  int // response, in bytes; 0: any
 	connect  []connect.ClientOption
 }
 
@@ -104,15 +105,16 @@ func WithConnect(opts ...connect.ClientOption) Option {
 // New returns a client of the server at a base URL, e.g. "http://localhost:4800". If the URL or
 // the token cannot work, every call returns a [*ConfigError].
 func New(baseURL string, opts ...Option) *Client {
-	o := options{http: http.DefaultClient, retries: defaultRetries, timeout: defaultTimeout}
+	o := options{http: http.DefaultClient, retries: defaultRetries, timeout: defaultTimeout, largest: defaultResponse}
 	for _, opt := range opts {
 		opt(&o)
 	}
 	url := strings.TrimRight(baseURL, "/")
 	o.http = noting{o.http}
-	c := config{err: o.check(url), url: url, http: o.http, bearer: bearer(o.token)}
-	with := append(slices.Clone(o.connect), connect.WithInterceptors(
-		checked{c.err}, retry{most: o.retries, timeout: o.timeout}, c.bearer))
+	c := config{err: o.check(url), url: url, http: o.http, bearer: bearer(o.token), frame: largestFrame}
+	with := append([]connect.ClientOption{connect.WithReadMaxBytes(o.largest)}, o.connect...)
+	with = append(with, connect.WithInterceptors(
+		checked{c.err}, sized(o.largest), retry{most: o.retries, timeout: o.timeout}, c.bearer))
 	c.sockets = b2bv1connect.NewWebSocketServiceClient(o.http, url, with...)
 	return &Client{
 		Artifacts:  b2bv1connect.NewArtifactServiceClient(o.http, url, with...),

@@ -17,10 +17,6 @@ import (
 	"github.com/b2b-protocol/b2b/sdk/go/internal/catalogue"
 )
 
-// largestFrame is the limit of what one frame or event may have, in bytes. The server sends at most
-// a few MiB.
-const largestFrame = 64 << 20
-
 // noSocketError says that a WebSocket did not open, though the ticket was given.
 type noSocketError struct {
 	status int // of the response; 0: there was none, or the connection opened and then nothing came
@@ -37,6 +33,7 @@ func (e *noSocketError) Unwrap() error { return e.err }
 // server sees the bot.
 type socket struct {
 	conn    *websocket.Conn
+	largest int // frame
 	cancel  context.CancelCauseFunc
 	pinging sync.WaitGroup
 	reading atomic.Bool // pongs are read only then
@@ -69,8 +66,8 @@ func (c *Client) openSocket(ctx context.Context, position string) (connection, e
 		}
 		return nil, &noSocketError{status: res.StatusCode, err: fmt.Errorf("b2b: a WebSocket was refused with the status %d", res.StatusCode)}
 	}
-	conn.SetReadLimit(largestFrame)
-	s := &socket{conn: conn}
+	conn.SetReadLimit(int64(c.config.frame))
+	s := &socket{conn: conn, largest: c.config.frame}
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	s.pinging.Go(s.ping)
 	return s, nil
@@ -138,7 +135,9 @@ func (s *socket) read() (frame, error) {
 	if errors.As(err, &closed) {
 		return frame{}, closeEnd(int(closed.Code), closed.Reason)
 	}
-	if why := context.Cause(s.ctx); why != nil {
+	if errors.Is(err, websocket.ErrMessageTooBig) {
+		err = &TooLargeError{Limit: s.largest, what: "an event", err: err}
+	} else if why := context.Cause(s.ctx); why != nil {
 		err = why
 	}
 	err = fmt.Errorf("b2b: a WebSocket broke: %w", err)

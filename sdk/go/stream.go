@@ -15,11 +15,12 @@ import (
 
 // stream is a stream of server-sent events.
 type stream struct {
-	body   io.ReadCloser
-	lines  *bufio.Reader
-	cancel context.CancelCauseFunc
-	ctx    context.Context
-	watch  *time.Timer // ends ctx after a silence
+	body    io.ReadCloser
+	lines   *bufio.Reader
+	largest int // event, in bytes
+	cancel  context.CancelCauseFunc
+	ctx     context.Context
+	watch   *time.Timer // ends ctx after a silence
 }
 
 var errNotOpened = fmt.Errorf("b2b: no response within %v", openTimeout)
@@ -39,7 +40,7 @@ func (c *Client) openStream(ctx context.Context, position string) (connection, e
 		cancel(err)
 		return nil, err
 	}
-	s.ctx, s.cancel = ctx, cancel
+	s.ctx, s.cancel, s.largest = ctx, cancel, c.config.frame
 	if watch.Stop() {
 		s.watch = time.AfterFunc(silence, func() { cancel(errSilent) })
 	} else {
@@ -91,13 +92,14 @@ func (s *stream) read() (frame, error) {
 	defer s.watch.Stop() // the consumer may take its time
 	f, kind := frame{}, ""
 	for size := 0; ; {
-		line, err := s.lines.ReadBytes('\n')
+		line, err := readLine(s.lines, s.largest-size)
+		if errors.Is(err, errTooLong) {
+			err = &TooLargeError{Limit: s.largest, what: "an event"}
+		}
 		if err != nil {
 			return frame{}, s.broken(err)
 		}
-		if size += len(line); size > largestFrame {
-			return frame{}, s.broken(errors.New("an event is too large"))
-		}
+		size += len(line)
 		s.watch.Reset(silence)
 		line = bytes.TrimRight(line, "\r\n")
 		name, value, _ := bytes.Cut(line, []byte(":"))
