@@ -1,33 +1,14 @@
-// Upload and download of files over REST. It needs fetch: Node 20, Deno, Bun, browsers, workers.
-import { errorOf } from "./call.js";
-import { authorization, baseOf } from "./transport.js";
+// Upload and download of files with few options: a thin layer over the operations that the client uses.
+import { B2BError } from "./error.js";
+import { getFile, getFileInfo, uploadFile } from "./gen/rest/operations.js";
+import type { File as FileInfo } from "./gen/rest/types.js";
+import { httpTransport, type Transport } from "./transport.js";
+
+/** An error response of the server: the class of errors of the root entry, under its name here. */
+export { B2BError as FilesError };
 
 /** The metadata of a file. Parts and artifacts refer to the file by its `url`. */
-export interface FileInfo {
-  id: string;
-  name: string;
-  mime_type: string;
-  size: number;
-  uploader_id: string | null;
-  url: string;
-  created_at: number;
-}
-
-/** An error response of the server. */
-export class FilesError extends Error {
-  override name = "FilesError";
-  constructor(
-    message: string,
-    /** The status of the response. */
-    readonly status: number,
-    /** The stable code, e.g. "RATE_LIMITED"; empty if the response is not one of this protocol. */
-    readonly code: string,
-    /** The number of seconds to wait before a retry. */
-    readonly retryAfter?: number,
-  ) {
-    super(message);
-  }
-}
+export type { FileInfo };
 
 export interface FilesOptions {
   /** The base URL of the server, e.g. "http://localhost:4800". */
@@ -56,65 +37,35 @@ export interface DownloadOptions {
   signal?: AbortSignal;
 }
 
-/** Uploads and downloads files of a bot's org. */
+/** Uploads and downloads files of a bot's org. Each call is made once, and has no timeout. */
 export class Files {
-  readonly #base: string;
-  readonly #headers: Record<string, string>;
-  readonly #fetch: typeof fetch | undefined;
+  readonly #transport: Transport;
 
   constructor(options: FilesOptions) {
-    this.#base = baseOf(options.url);
-    this.#headers = authorization(options.token);
-    this.#fetch = options.fetch;
+    this.#transport = httpTransport({ ...options, timeout: 0 });
   }
 
   /** Stores data as a file. A Blob from `fs.openAsBlob` is streamed, not read into memory. */
   async upload(data: Blob | Uint8Array<ArrayBuffer> | ArrayBuffer | string, options: UploadOptions = {}): Promise<FileInfo> {
-    const type = options.type ?? ((data instanceof Blob && data.type) || "text/plain");
-    const blob = data instanceof Blob && data.type === type ? data : new Blob([data], { type });
-    const name = options.name ?? (data as Partial<File>).name;
-    if (name === undefined) {
-      throw new TypeError("the file has no name: set options.name");
-    }
-    const form = new FormData();
-    if (options.requestId !== undefined) {
-      form.append("request_id", options.requestId);
-    }
-    form.append("file", blob, name);
-    const response = await this.#call("/api/files/upload", options.signal, { method: "POST", body: form });
-    return (await response.json()) as FileInfo;
+    const { name, type: mime_type, requestId: request_id, signal } = options;
+    return await uploadFile(this.#transport, data instanceof Blob ? data : new Blob([data]), { name, mime_type, request_id }, { signal });
   }
 
   /**
    * Requests a file, given by its id or url, or a range of its bytes. Reading the body of the
    * response (`blob()`, `text()`, as a stream) fails if the connection ends too early.
    */
-  async download(file: string, options: DownloadOptions = {}): Promise<Response> {
-    const headers: Record<string, string> = {};
-    if (options.start !== undefined || options.end !== undefined) {
-      headers.Range = `bytes=${options.start ?? 0}-${options.end ?? ""}`;
-    }
-    return await this.#call(path(file), options.signal, { headers });
+  async download(file: string, { start, end, signal }: DownloadOptions = {}): Promise<Response> {
+    const ranged = start !== undefined || end !== undefined;
+    return await getFile(this.#transport, idOf(file), {}, { signal, headers: ranged ? { Range: `bytes=${start ?? 0}-${end ?? ""}` } : undefined });
   }
 
   /** Returns the metadata of a file, given by its id or url. */
-  async info(file: string, options: { signal?: AbortSignal } = {}): Promise<FileInfo> {
-    const response = await this.#call(`${path(file)}/info`, options.signal, {});
-    return (await response.json()) as FileInfo;
-  }
-
-  async #call(to: string, signal: AbortSignal | undefined, init: RequestInit): Promise<Response> {
-    const send = this.#fetch ?? fetch;
-    const headers = { ...init.headers, ...this.#headers } as Record<string, string>;
-    const response = await send(this.#base + to, { ...init, redirect: "manual", headers, ...(signal && { signal }) });
-    if (response.ok) {
-      return response;
-    }
-    const { message, status, code, retryAfter } = errorOf(response, await response.text());
-    throw new FilesError(message, status, code, retryAfter);
+  async info(file: string, { signal }: { signal?: AbortSignal } = {}): Promise<FileInfo> {
+    return await getFileInfo(this.#transport, idOf(file), {}, { signal });
   }
 }
 
-function path(file: string): string {
-  return `/api/files/${encodeURIComponent(file.slice(file.lastIndexOf("/") + 1))}`;
+function idOf(file: string): string {
+  return file.slice(file.lastIndexOf("/") + 1);
 }

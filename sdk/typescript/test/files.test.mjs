@@ -71,9 +71,15 @@ test("errors have a code", async () => {
   await assert.rejects(new Files({ url, fetch: async () => new Response("<html>", { status: 502 }) }).info("x"), { status: 502, code: "" });
   for (const [body, message] of [["null", "the server responded with status 429"], ['{"error":5,"retry_after":-1}', "the server responded with status 429"]]) {
     const failed = new Files({ url, fetch: async () => new Response(body, { status: 429, headers: { "Retry-After": "9" } }) }).info("x");
-    await assert.rejects(failed, { name: "FilesError", message, status: 429, code: "", retryAfter: 9 });
+    await assert.rejects(failed, { name: "B2BError", message, status: 429, code: "", retryAfter: 9 });
   }
   await assert.rejects(files.download(first.id, { signal: AbortSignal.abort() }), { name: "AbortError" });
+});
+
+test("errors are those of the client", async () => {
+  const { B2BError, NotFound } = await import(pathToFileURL(join(sdk, "index.js")));
+  assert.equal(FilesError, B2BError);
+  await assert.rejects(files.info("none"), NotFound);
 });
 
 test("a download fails when the connection ends too early", async () => {

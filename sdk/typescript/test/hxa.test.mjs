@@ -7,6 +7,7 @@ import { once } from "node:events";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import ts from "typescript";
 import { play } from "./context.mjs";
 import { compile, programFolder, run } from "./installed.mjs";
 
@@ -32,6 +33,17 @@ test("a program for the old SDK compiles and runs when only its import is change
   assert.deepEqual(readdirSync(join(folder, "new")), ["t.csv"], "no temporary file is left");
   // 53 types are imported, each once.
   assert.equal(new Set(source.match(/^  type \w+,$/gm)).size, 53);
+});
+
+test("it exports the types of the old SDK, and no others", () => {
+  const declarations = join(sdk, "hxa/index.d.ts");
+  const program = readFileSync(join(here, "hxa/program.ts"), "utf8");
+  const imported = [...program.match(/^import \{.*?^\}/ms)[0].matchAll(/^  (?:type )?(\w+),$/gm)].map(([, name]) => name);
+  const source = ts.createProgram([declarations], { module: ts.ModuleKind.NodeNext, target: ts.ScriptTarget.ES2022, types: [], noLib: true });
+  const module = source.getTypeChecker().getSymbolAtLocation(source.getSourceFile(declarations));
+  const exported = source.getTypeChecker().getExportsOfModule(module).map(({ name }) => name);
+  assert.equal(exported.length, 6 + 53);
+  assert.deepEqual(exported.sort(), imported.sort());
 });
 
 /** Starts a server that notes requests and responds with status and body. */
