@@ -27,7 +27,7 @@ fi
 if [ -z "${RUNTIMES:-}" ]; then # they mostly wait, so the tests run at the same time
   "${through_faults[@]}" -seed 8 >"$folder/faults" 2>&1 &
   faults=$!
-  "$folder/docsrun" -server "$folder/b2b" >"$folder/docs" 2>&1 &
+  "$folder/docsrun" -server "$folder/b2b" -typescript "$B2B_SDK" >"$folder/docs" 2>&1 &
   docs=$!
 fi
 

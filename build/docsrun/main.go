@@ -6,6 +6,9 @@
 //	build/docsrun.sh -v docs/use/sdks.md           # one page; prints what its blocks print
 //	build/docsrun.sh -keep /tmp/docs sdk/*/README.md   # keeps the installed SDKs for the next run
 //
+// Without a page, or with the name "examples" among them, it also runs the example agents in the
+// folders examples of the SDKs, and checks what they do.
+//
 // # Where a block runs
 //
 // Each page has an org of its own on a server that all pages share, an empty folder, and these
@@ -66,25 +69,29 @@ import (
 // patterns are the pages that are run, below the root of the repository.
 var patterns = []string{"README.md", "docs/quick-start.md", "docs/use/sdks.md", "docs/use/sdk-*.md", "sdk/*/README.md"}
 
+// examplesName stands for the example agents where pages are named.
+const examplesName = "examples"
+
 // installPage has the installation of the SDKs.
 const installPage = "docs/use/sdks.md"
 
 func main() {
 	binary := flag.String("server", "", "the built server")
+	compiled := flag.String("typescript", "", "the folder of the compiled TypeScript SDK, so that it is not compiled again")
 	keep := flag.String("keep", "", "the folder of the installed SDKs: a later run with the same SDKs uses it again")
 	parallel := flag.Int("parallel", 3, "how many pages run at the same time")
 	verbose := flag.Bool("v", false, "print what the blocks print")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := runAll(ctx, *binary, *keep, *parallel, *verbose, flag.Args()); err != nil {
+	if err := runAll(ctx, *binary, *compiled, *keep, *parallel, *verbose, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		stop()
 		os.Exit(1)
 	}
 }
 
-func runAll(ctx context.Context, binary, keep string, parallel int, verbose bool, names []string) (err error) {
+func runAll(ctx context.Context, binary, compiled, keep string, parallel int, verbose bool, names []string) (err error) {
 	root, err := os.Getwd()
 	if err != nil {
 		return err
@@ -92,22 +99,33 @@ func runAll(ctx context.Context, binary, keep string, parallel int, verbose bool
 	if binary, err = filepath.Abs(binary); err != nil {
 		return err
 	}
-	pages, err := readPages(root, names)
-	if err != nil {
-		return err
+	withExamples := len(names) == 0
+	named := names[:0:0]
+	for _, name := range names {
+		if name == examplesName {
+			withExamples = true
+		} else {
+			named = append(named, name)
+		}
+	}
+	var pages []*page
+	if len(names) == 0 || len(named) > 0 {
+		if pages, err = readPages(root, named); err != nil {
+			return err
+		}
 	}
 	folder, err := os.MkdirTemp("", "docsrun-")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-	p := &project{root: root, folder: folder}
+	p := &project{root: root, folder: folder, compiled: compiled}
 	if keep != "" {
 		if p.folder, err = filepath.Abs(keep); err != nil {
 			return err
 		}
 	}
-	return runPages(ctx, p, pages, binary, folder, parallel, verbose)
+	return runPages(ctx, p, pages, binary, folder, parallel, verbose, withExamples)
 }
 
 // readPages reads these pages, or all if none is named.
@@ -137,7 +155,7 @@ func readPages(root string, names []string) (pages []*page, err error) {
 	return pages, nil
 }
 
-func runPages(ctx context.Context, p *project, pages []*page, binary, folder string, parallel int, verbose bool) error {
+func runPages(ctx context.Context, p *project, pages []*page, binary, folder string, parallel int, verbose, withExamples bool) error {
 	binaries := filepath.Join(folder, "bin")
 	if err := os.Mkdir(binaries, 0o700); err != nil {
 		return err
@@ -175,12 +193,12 @@ func runPages(ctx context.Context, p *project, pages []*page, binary, folder str
 			addresses[page] = "localhost:" + port
 		}
 	}
-	programs, err := p.build(ctx, pages, func(p *page) string { return addresses[p] })
+	programs, err := p.build(ctx, pages, func(p *page) string { return addresses[p] }, withExamples)
 	if err != nil {
 		return err
 	}
 
-	errs := make([]error, len(pages))
+	errs := make([]error, len(pages)+1)
 	slots := make(chan struct{}, parallel)
 	var all sync.WaitGroup
 	for i, page := range pages {
@@ -207,6 +225,14 @@ func runPages(ctx context.Context, p *project, pages []*page, binary, folder str
 			r := &run{page: page, project: p, programs: programs, addr: addresses[page], verbose: verbose}
 			if errs[i] = r.do(ctx, env); errs[i] == nil {
 				fmt.Printf("%s: %d programs (%.1f s)\n", page.name, len(page.units), time.Since(begun).Seconds())
+			}
+		})
+	}
+	if withExamples {
+		all.Go(func() {
+			begun := time.Now()
+			if errs[len(pages)] = (&examples{project: p, server: shared}).run(ctx); errs[len(pages)] == nil {
+				fmt.Printf("example agents (%.1f s)\n", time.Since(begun).Seconds())
 			}
 		})
 	}

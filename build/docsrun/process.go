@@ -101,6 +101,12 @@ func (p *process) end() {
 	<-p.done
 }
 
+// kill ends the process and its children at once.
+func (p *process) kill() {
+	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) // it may have ended
+	<-p.done
+}
+
 // wait waits for the end of the process, and ends it with ctx.
 func (p *process) wait(ctx context.Context) error {
 	select {

@@ -16,9 +16,11 @@ import (
 // A project is the folder of a user who follows the pages: FOLDER/my-agent, with the checkout
 // beside it in FOLDER/b2b. The commands of the pages have installed the SDKs in it.
 type project struct {
-	root   string // of this repository
-	folder string
-	env    []string // after the installation; it has the virtual environment of Python
+	root     string // of this repository
+	folder   string
+	compiled string           // the folder of the compiled TypeScript SDK, "" to compile it
+	env      []string         // after the installation; it has the virtual environment of Python
+	examples map[string]*unit // in Go, by name
 }
 
 func (p *project) dir() string { return filepath.Join(p.folder, "my-agent") }
@@ -56,8 +58,8 @@ func (p *project) install(ctx context.Context, binaries string, pages []*page) e
 	state := filepath.Join(p.folder, "shell")
 	mark, sum := filepath.Join(state, "installed"), fmt.Sprintf("%x", hash.Sum(nil))
 	p.env = append(environment(), "PATH="+binaries+":"+os.Getenv("PATH"), "npm_config_prefer_offline=true", "npm_config_audit=false",
-		"npm_config_fund=false", "npm_config_update_notifier=false", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PYTHONDONTWRITEBYTECODE=1",
-		"GOWORK=off", "GOFLAGS=", "CGO_ENABLED=0")
+		"npm_config_fund=false", "npm_config_update_notifier=false", "PIP_DISABLE_PIP_VERSION_CHECK=1",
+		"GOWORK=off", "GOFLAGS=", "CGO_ENABLED=0", "PIP_NO_COMPILE=1")
 	if was, err := os.ReadFile(mark); err == nil && string(was) == sum {
 		s := shell{folder: state}
 		p.env, _, err = s.state()
@@ -80,6 +82,12 @@ func (p *project) install(ctx context.Context, binaries string, pages []*page) e
 		if err := os.WriteFile(to, text, 0o600); err != nil {
 			return err
 		}
+	}
+	if p.compiled != "" { // npm pack does not compile it again
+		if err := os.CopyFS(filepath.Join(checkout, "sdk/typescript/dist"), os.DirFS(p.compiled)); err != nil {
+			return fmt.Errorf("copy the compiled SDK: %w", err)
+		}
+		p.env = append(p.env, "npm_config_ignore_scripts=true")
 	}
 	s, err := startShell(state, p.dir(), p.env)
 	if err != nil {
@@ -105,7 +113,7 @@ func (p *project) install(ctx context.Context, binaries string, pages []*page) e
 // environment returns that of this process without what the build sets for other tests.
 func environment() []string {
 	return slices.DeleteFunc(os.Environ(), func(e string) bool {
-		return strings.HasPrefix(e, "B2B_") || strings.HasPrefix(e, "PYTHONPATH=") || strings.HasPrefix(e, "NODE_PATH=")
+		return strings.HasPrefix(e, "B2B_") || strings.HasPrefix(e, "PYTHON") || strings.HasPrefix(e, "NODE_PATH=")
 	})
 }
 
@@ -131,11 +139,11 @@ type program struct {
 }
 
 const tsconfig = `{"compilerOptions": {"strict": true, "target": "es2022", "lib": ["es2023", "dom", "dom.iterable"], "module": "nodenext",
-"moduleDetection": "force", "types": ["node"], "noUncheckedIndexedAccess": true, "skipLibCheck": true}, "include": ["*.ts"]}`
+"moduleDetection": "force", "types": ["node"], "noUncheckedIndexedAccess": true, "skipLibCheck": true}, "include": ["**/*.ts"]}`
 
 // build writes the programs of the units, compiles those in TypeScript and Go, and returns how to
 // start each. The address replaces the one that pages name.
-func (p *project) build(ctx context.Context, pages []*page, address func(*page) string) (map[*unit]program, error) {
+func (p *project) build(ctx context.Context, pages []*page, address func(*page) string, withExamples bool) (map[*unit]program, error) {
 	programs := map[*unit]program{}
 	snippets := filepath.Join(p.dir(), "snippets")
 	if err := os.RemoveAll(snippets); err != nil {
@@ -190,6 +198,25 @@ func (p *project) build(ctx context.Context, pages []*page, address func(*page) 
 		}
 	}
 	var failed []error
+	if withExamples {
+		p.examples = map[string]*unit{}
+		for _, name := range []string{"echo", "reviewer", "pair"} {
+			u, files, err := goExample(p.root, name)
+			if err != nil {
+				return nil, err
+			}
+			for file, text := range files {
+				if err := write(text, "go", u.id(), file); err != nil {
+					return nil, err
+				}
+			}
+			p.examples[name], inGo = u, append(inGo, u)
+		}
+		typescript = true
+		if err := os.CopyFS(filepath.Join(snippets, "ts/examples"), os.DirFS(filepath.Join(p.root, "sdk/typescript/examples"))); err != nil {
+			return nil, fmt.Errorf("copy the examples: %w", err)
+		}
+	}
 	if typescript {
 		if err := errors.Join(write(tsconfig, "ts", "tsconfig.json"), write(`{"type": "module"}`, "ts", "package.json")); err != nil {
 			return nil, err

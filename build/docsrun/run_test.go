@@ -99,7 +99,7 @@ func TestErrorsOfCompilersNamePages(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(p.dir(), "go.mod"), []byte("module my-agent\n\ngo 1.26\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err = p.build(t.Context(), []*page{a}, func(*page) string { return documented })
+	_, err = p.build(t.Context(), []*page{a}, func(*page) string { return documented }, false)
 	if err == nil || !strings.Contains(err.Error(), "README.md:4:") || !strings.Contains(err.Error(), "undefined: nothing") {
 		t.Errorf("the error is %v", err)
 	}

@@ -24,7 +24,8 @@ const adminSecret = "docs-run"
 // server is the built server that the pages share. Each has an org of its own.
 type server struct {
 	*process
-	addr string // localhost:port
+	addr   string // localhost:port
+	cookie string // of the session of the super admin
 }
 
 // freePort returns a port below those that the system gives to outgoing connections, so that it
@@ -55,38 +56,46 @@ func startServer(ctx context.Context, binary, folder string) (*server, error) {
 		p.end()
 		return nil, fmt.Errorf("start the server: %w\n%s", err, p.out)
 	}
-	return &server{process: p, addr: "localhost:" + port}, nil
+	s := &server{process: p, addr: "localhost:" + port}
+	header, err := s.request(ctx, "/api/auth/login", "", map[string]string{"type": "super_admin", "admin_secret": adminSecret}, nil)
+	if err != nil {
+		p.end()
+		return nil, err
+	}
+	s.cookie, _, _ = strings.Cut(header.Get("Set-Cookie"), ";")
+	return s, nil
 }
 
 // team makes an org with the bots that pages name, and returns the environment of a page.
 func (s *server) team(ctx context.Context) (env []string, err error) {
-	header, err := s.request(ctx, "/api/auth/login", "", map[string]string{"type": "super_admin", "admin_secret": adminSecret}, nil)
+	env, tokens, err := s.org(ctx, "my-agent", "other-bot", "data-analyst-bot")
 	if err != nil {
 		return nil, err
 	}
-	cookie, _, _ := strings.Cut(header.Get("Set-Cookie"), ";")
+	return append(env, "B2B_URL=http://"+s.addr, "B2B_TOKEN="+tokens[0], "OTHER_TOKEN="+tokens[1], "ANALYST_TOKEN="+tokens[2]), nil
+}
+
+// org makes an org with these bots, and returns its id and secret as variables, and their tokens.
+func (s *server) org(ctx context.Context, names ...string) (env, tokens []string, err error) {
 	var org struct {
 		ID     string `json:"id"`
 		Secret string `json:"org_secret"`
 	}
-	if _, err := s.request(ctx, "/api/orgs", cookie, map[string]string{"name": "docs"}, &org); err != nil {
-		return nil, err
+	if _, err := s.request(ctx, "/api/orgs", s.cookie, map[string]string{"name": "docs"}, &org); err != nil {
+		return nil, nil, err
 	}
-	env = []string{"B2B_URL=http://" + s.addr, "ORG_ID=" + org.ID, "ORG_SECRET=" + org.Secret}
-	for _, bot := range []struct{ name, variable string }{
-		{"my-agent", "B2B_TOKEN"}, {"other-bot", "OTHER_TOKEN"}, {"data-analyst-bot", "ANALYST_TOKEN"},
-	} {
-		var made struct {
+	for _, name := range names {
+		var bot struct {
 			Token string `json:"token"`
 		}
 		if _, err := s.request(ctx, "/api/auth/register", "", map[string]string{
-			"org_id": org.ID, "org_secret": org.Secret, "name": bot.name,
-		}, &made); err != nil {
-			return nil, err
+			"org_id": org.ID, "org_secret": org.Secret, "name": name,
+		}, &bot); err != nil {
+			return nil, nil, err
 		}
-		env = append(env, bot.variable+"="+made.Token)
+		tokens = append(tokens, bot.Token)
 	}
-	return env, nil
+	return []string{"ORG_ID=" + org.ID, "ORG_SECRET=" + org.Secret}, tokens, nil
 }
 
 func (s *server) request(ctx context.Context, path, cookie string, body, into any) (http.Header, error) {

@@ -170,6 +170,6 @@ func goMain(module string, units []*unit) string {
 	for _, u := range units {
 		fmt.Fprintf(&b, "\t\t%q: %s.Run,\n", u.id(), u.id())
 	}
-	b.WriteString("\t}[os.Args[1]]\n\tif err := run(ctx); err != nil {\n\t\tfmt.Fprintln(os.Stderr, err)\n\t\tos.Exit(1)\n\t}\n}\n")
+	b.WriteString("\t}[os.Args[1]]\n\tos.Args = append(os.Args[:1], os.Args[2:]...)\n\tif err := run(ctx); err != nil {\n\t\tfmt.Fprintln(os.Stderr, err)\n\t\tos.Exit(1)\n\t}\n}\n")
 	return b.String()
 }
