@@ -71,7 +71,7 @@ lint-sdk: $(NODE_TOOLS) $(PYTHON_TOOLS)
 	$(call heading,sdk: TypeScript types, sizes and package · Python imports · types · style)
 	@.venv/bin/python sdk/python/check_imports.py
 	@.venv/bin/ruff check --quiet --cache-dir .venv/ruff sdk/python
-	@.venv/bin/mypy --cache-dir .venv/mypy --config-file sdk/python/pyproject.toml sdk/python/src sdk/python/examples
+	@.venv/bin/mypy --cache-dir .venv/mypy --config-file sdk/python/pyproject.toml sdk/python/src sdk/python/examples sdk/python/bench
 	@node_modules/.bin/pyright --project sdk/python --pythonpath .venv/bin/python
 	@out=$$(mktemp -d -p node_modules); trap 'rm -rf "$$out"' EXIT; \
 	node sdk/typescript/pack.mjs "$$out"; dist="$$PWD/$$out/package/dist"; \
