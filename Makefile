@@ -148,6 +148,10 @@ torture-sdk: $(NODE_TOOLS) $(PYTHON_TOOLS) ## run the SDKs through every fault (
 bench: ## measure the server against a minimal baseline (BENCH="-rounds 5 -time 10s")
 	@build/bench.sh $(BENCH)
 
+.PHONY: bench-sdk
+bench-sdk: $(NODE_TOOLS) $(PYTHON_TOOLS) ## measure the SDKs: calls, events, 500 clients of a server that restarts (SDK="go python")
+	@build/benchsdk.sh $(SDK)
+
 .PHONY: build
 build: ## build bin/b2b: one static binary
 	@CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/b2b ./cmd/b2b

@@ -1,7 +1,6 @@
-// The programs in sdk/typescript/examples: they compile strictly, and do what they say against a
-// server of their own.
+// The programs in sdk/typescript/examples compile strictly, and those that receive webhooks do what
+// they say. build/docsrun runs the agents.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { createHmac } from "node:crypto";
 import { cpSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -35,22 +34,6 @@ after(async () => {
 
 const clientOf = ({ token }) => new B2BClient({ url: server.url, token });
 
-/** Starts an example. Resolves when it has printed "ready". */
-async function start(t, { token }, program, ...args) {
-  const child = spawn(process.execPath, [join(folder, `${program}.js`), ...args], { cwd: folder, env: { ...process.env, B2B_URL: server.url, B2B_TOKEN: token } });
-  t.after(() => child.kill("SIGKILL"));
-  const agent = { output: "", errors: "", stop: () => (child.kill("SIGTERM"), agent.ended), ended: new Promise((done) => child.once("close", done)) };
-  child.stderr.on("data", (data) => (agent.errors += data));
-  await new Promise((resolve, reject) => {
-    child.stdout.on("data", (data) => {
-      agent.output += data;
-      if (agent.output.includes("ready\n")) resolve();
-    });
-    void agent.ended.then((code) => reject(new Error(`${program} ended with ${code}: ${agent.output}${agent.errors}`)));
-  });
-  return agent;
-}
-
 /** Waits for what a function returns, until it is not undefined. */
 async function eventually(what, get) {
   for (const end = performance.now() + 60_000; performance.now() < end; await new Promise((done) => setTimeout(done, 20))) {
@@ -59,68 +42,6 @@ async function eventually(what, get) {
   }
   assert.fail(`${what}: not after 60 seconds`);
 }
-
-test("echo answers each direct message once, also those that were sent while it was away", async (t) => {
-  const [user, agent] = await server.bots("user", "echo");
-  const client = clientOf(user);
-  const answers = async (count) =>
-    eventually(`${count} answers`, async () => {
-      const all = (await client.inbox(0)).map(({ content }) => content);
-      return all.length >= count ? all : undefined;
-    });
-  const first = await start(t, agent, "echo");
-  await client.send("echo", "one");
-  await client.send("echo", "echo: no loop");
-  await answers(1);
-  assert.equal(await first.stop(), 0, first.errors);
-  await client.send("echo", "two");
-  await client.send("echo", "three");
-  const second = await start(t, agent, "echo");
-  await client.send("echo", "four");
-  assert.deepEqual(await answers(4), ["echo: one", "echo: two", "echo: three", "echo: four"]);
-  assert.equal(await second.stop(), 0, second.errors);
-});
-
-test("reviewer reviews each version once, and sets the status of the thread", async (t) => {
-  const [author, agent] = await server.bots("author", "reviewer");
-  const client = clientOf(author);
-  const thread = await client.createThread({ topic: "Plan", participants: ["reviewer"] });
-  const review = (key, version) =>
-    eventually(`the review of version ${version}`, async () => {
-      const found = (await client.listArtifacts(thread.id)).find(({ artifact_key }) => artifact_key === `review-${key}`);
-      return found?.content?.startsWith(`# Review of ${key} version ${version}\n`) ? found : undefined;
-    });
-  const status = (want) => eventually(want, async () => ((await client.getThread(thread.id)).status === want ? want : undefined));
-  await client.addArtifact(thread.id, { artifact_key: "plan", type: "markdown", content: `${"x".repeat(101)}\nfine\nTODO: more` });
-  const first = await start(t, agent, "reviewer");
-  const { content, type } = await review("plan", 1);
-  assert.equal(type, "markdown");
-  assert.deepEqual(content.match(/^- .*$/gm), ["- line 1 has 101 characters, at most 100 are good to read", "- line 3 has a TODO"]);
-  await status("reviewing");
-  assert.equal(await first.stop(), 0, first.errors);
-
-  const second = await start(t, agent, "reviewer");
-  await client.addArtifact(thread.id, { artifact_key: "notes", content: " " });
-  assert.match((await review("notes", 1)).content, /^- the content is empty$/m);
-  await client.updateArtifact(thread.id, "notes", { content: "Fine." });
-  await client.updateArtifact(thread.id, "plan", { content: "Short." });
-  await status("resolved");
-  assert.match((await review("plan", 2)).content, /No findings/);
-  const said = (await client.getThreadMessages(thread.id)).map((message) => message.content.split("\n")[0]).sort();
-  assert.deepEqual(said.filter((line, i) => line !== said[i - 1]), said, "a version is reviewed once");
-  assert.ok(said.includes("Review of plan version 1: 2 findings") && said.includes("Review of plan version 2: 0 findings"), said.join());
-  assert.equal(await second.stop(), 0, second.errors);
-});
-
-test("pair: the worker does the task that the planner gives", async (t) => {
-  const [planner, worker] = await server.bots("planner", "worker");
-  const working = await start(t, worker, "pair", "worker", "--once");
-  const planning = await start(t, planner, "pair", "planner", "worker");
-  assert.equal(await planning.ended, 0, planning.errors);
-  assert.match(planning.output, /^resolved: 12$/m);
-  assert.equal(await working.ended, 0, working.errors);
-  assert.match(working.output, /^resolved$/m);
-});
 
 /** Starts a program for webhooks, and returns its URL and what it handled; it fails as often as asked. */
 async function receiver(t, program) {

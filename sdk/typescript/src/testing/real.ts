@@ -61,9 +61,9 @@ export class RealServer {
     });
   }
 
-  /** Ends the server without a warning, as a crash does. */
-  async kill(): Promise<void> {
-    this.#process?.kill("SIGKILL");
+  /** Ends the server without a warning, as a crash does; with SIGTERM as for a restart. */
+  async kill(signal: "SIGKILL" | "SIGTERM" = "SIGKILL"): Promise<void> {
+    this.#process?.kill(signal);
     await this.#ended;
   }
 
