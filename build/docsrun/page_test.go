@@ -46,6 +46,32 @@ func TestEveryBlockIsRun(t *testing.T) {
 	}
 }
 
+// TestInstallationsAreTheSame checks that all pages install an SDK by the same commands, which are
+// run once for all of them.
+func TestInstallationsAreTheSame(t *testing.T) {
+	t.Parallel()
+	pages, err := readPages(root, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := map[string]string{} // the first page of each
+	for _, p := range pages {
+		for _, u := range p.units {
+			if text := u.blocks[0].text; u.install && texts[text] == "" {
+				texts[text] = p.name
+			}
+		}
+	}
+	for text, page := range texts {
+		if len(texts) != len(sdks) {
+			t.Errorf("%s installs an SDK by\n%s", page, text)
+		}
+	}
+	if len(texts) != len(sdks) {
+		t.Errorf("there are %d installations, want one for each of the %d SDKs", len(texts), len(sdks))
+	}
+}
+
 func TestPageIsRead(t *testing.T) {
 	t.Parallel()
 	p, err := parsePage("README.md", `# Title
