@@ -13,6 +13,7 @@ import (
 	"github.com/b2b-protocol/b2b/internal/store"
 	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
 	"github.com/b2b-protocol/b2b/internal/store/storetest/pgtest"
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
 // source is a store with commits that a benchmark makes up. Its reads are real.
@@ -195,6 +196,78 @@ func BenchmarkCatchUpFar(b *testing.B) {
 					b.Fatalf("%+v", page.Rows)
 				}
 			}
+		})
+	}
+}
+
+// BenchmarkCount: a bot in 10 threads and 10 channels counts what it missed, in logs of two
+// sizes: since the beginning, since the middle, and since a moment after which nothing came.
+func BenchmarkCount(b *testing.B) {
+	for name, open := range map[string]func() *fixture{
+		"sqlite":   func() *fixture { return newFixture(b) },
+		"postgres": func() *fixture { return newFixtureOn(b, pgtest.URL(b)) },
+	} {
+		for _, events := range []int{25_000, 25_200, 250_000} { // 200: behind the index
+			b.Run(fmt.Sprintf("%s/%d", name, events), func(b *testing.B) {
+				fx := open()
+				c := fx.crowd()
+				fx.fill(c, events)
+				me := fx.bot(c.me)
+				for what, since := range map[string]int64{
+					"all": 0, "half": fx.clock.Load() - int64(events/2), "none": fx.clock.Load(),
+				} {
+					b.Run(what, func(b *testing.B) {
+						b.ReportAllocs()
+						for b.Loop() {
+							if _, err := eventlog.Count(context.Background(), fx.store, me, since); err != nil {
+								b.Fatal(err)
+							}
+						}
+						b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "counts/s")
+					})
+				}
+			})
+		}
+	}
+}
+
+// crowd are 10 threads of 13 bots and 10 channels that the bot me is in, and as many threads and
+// channels of others.
+type crowd struct {
+	me                      string
+	bots, threads, channels []string
+}
+
+func (fx *fixture) crowd() crowd {
+	c := crowd{bots: fx.bots(24)}
+	for i := range 20 {
+		from := i / 10 * 11
+		c.threads = append(c.threads, fx.thread(c.bots[from:from+13]...))
+		c.channels = append(c.channels, fx.channel(c.bots[from], c.bots[from+1+i%10]))
+	}
+	c.me = c.bots[1]
+	return c
+}
+
+// fill appends messages in all threads and channels, some of them by the bot itself.
+func (fx *fixture) fill(c crowd, events int) {
+	text := strings.Repeat("x", 220)
+	for at := 0; at < events; at += 1000 {
+		fx.update(fx.org, func(tx store.Tx) error {
+			for i := at; i < min(at+1000, events); i++ {
+				thread, channel := c.threads[i%20], c.channels[i%20]
+				by := c.bots[i%20/10*11+i/20%13]
+				to, e := toThread(thread), message(thread, by, text)
+				if i/20%2 == 1 {
+					by = c.bots[i%20/10*11]
+					to, e = toChannel(channel), &b2bv1.Event{Event: &b2bv1.Event_Message{Message: &b2bv1.MessageEvent{ChannelId: channel, Message: &b2bv1.ChannelMessage{Id: text, SenderId: by}}}}
+				}
+				to.ActorID = &by
+				if err := fx.appendEvent(tx, to, e); err != nil {
+					return err
+				}
+			}
+			return nil
 		})
 	}
 }

@@ -3,17 +3,12 @@ package eventlog
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/b2b-protocol/b2b/internal/call"
-	"github.com/b2b-protocol/b2b/internal/eventtype"
 	"github.com/b2b-protocol/b2b/internal/store"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
@@ -36,11 +31,12 @@ type CatchUpRow struct {
 	// ChannelName is set for imported channels that have a name; others have none.
 	ChannelName *string
 
-	imported bool         // by an import, with no event added since
-	first    int64        // seq of the oldest event in it
-	last     int64        // seq of the newest event in it
-	newest   *store.Event // newest event, if its payload is needed and is at most keptPayload
-	decoded  *b2bv1.Event // newest, if it was needed
+	imported  bool             // by an import, with no event added since
+	after     int64            // all events in it have a higher seq
+	last      int64            // seq of the newest event in it
+	decoded   *b2bv1.Event     // newest, if it is needed and was read
+	newest    *store.Event     // newest event, if it was read and its payload is at most keptPayload
+	uncounted []store.LogRange // ranges with events that Count does not have yet
 }
 
 // CatchUpPage is one page of a catch-up.
@@ -57,9 +53,15 @@ const pageSeparator = "~"
 
 // window is the range of a catch-up: the events above from.Seq and up to top that are newer
 // than since. Earlier pages returned the rows with a last seq up to delivered.
+//
+// The log is read by its index, which ends at the event indexed, and what is behind that is in the
+// streams (stream.tail). Of the events in the index, only imported rows are outside of the parts.
 type window struct {
 	from      Position
-	since     int64 // Unix milliseconds
+	since     int64 // Unix milliseconds, at least store.TimeBeginning
+	parts     []store.LogPart
+	found     int64 // the parts have the events up to this one
+	indexed   int64 // set by changes
 	top       int64
 	delivered int64
 }
@@ -70,8 +72,8 @@ type window struct {
 // The first page fixes the window, which ends at the current end of the log. All pages
 // aggregate the same events, so counts are exact, and no row is skipped or repeated when
 // events are appended meanwhile. Rows are in the order of their newest event. The token of a
-// page has the end of the window, the last row returned, and the position before the oldest
-// event not returned yet. The token of the last page is the end of the window, from which the
+// page has the end of the window, the last row returned, and a position before all
+// events not returned yet. The token of the last page is the end of the window, from which the
 // next catch-up or a subscription continues.
 //
 // A time before the oldest event of the log begins there. A cursor before it is
@@ -81,13 +83,16 @@ func CatchUp(ctx context.Context, r Store, v Viewer, since int64, cursor string,
 	if err != nil {
 		return nil, err
 	}
-	rows, err := w.collect(ctx, r, v)
+	limit = max(limit, 1)
+	rows, err := w.collect(ctx, r, v, limit)
 	if err != nil {
 		return nil, err
 	}
-	limit = max(limit, 1)
 	page := &CatchUpPage{Rows: rows[:min(limit, len(rows))], More: len(rows) > limit}
 	if page.Cursor, err = w.next(ctx, r, v.OrgID, page.Rows, rows[len(page.Rows):]); err != nil {
+		return nil, err
+	}
+	if err := w.count(ctx, r, v, page.Rows); err != nil {
 		return nil, err
 	}
 	for i := range page.Rows {
@@ -98,49 +103,18 @@ func CatchUp(ctx context.Context, r Store, v Viewer, since int64, cursor string,
 	return page, nil
 }
 
-// Counts are the numbers of rows of a catch-up, by kind (B2B-CATCH-006).
-type Counts struct {
-	ThreadInvites       int64
-	ThreadStatusChanges int64
-	ThreadActivities    int64 // messages, artifacts and removals
-	ChannelMessages     int64
-	Total               int64
-}
-
-// Count returns the numbers of rows that CatchUp would return.
-func Count(ctx context.Context, r Store, v Viewer, since int64) (c Counts, err error) {
-	w, err := openWindow(ctx, r, v, since, "")
-	if err != nil {
-		return c, err
-	}
-	rows, err := w.collect(ctx, r, v)
-	if err != nil {
-		return c, err
-	}
-	for i := range rows {
-		switch rows[i].Type {
-		case eventtype.CatchUpThreadInvited:
-			c.ThreadInvites++
-		case eventtype.CatchUpThreadStatusChanged:
-			c.ThreadStatusChanges++
-		case eventtype.CatchUpChannelMessageSummary:
-			c.ChannelMessages++
-		default:
-			c.ThreadActivities++
-		}
-	}
-	c.Total = int64(len(rows))
-	return c, nil
-}
-
 // openWindow returns the window of a catch-up, from a time or from a cursor if that is not empty.
 func openWindow(ctx context.Context, r Store, v Viewer, since int64, cursor string) (w window, err error) {
 	if v.human() {
-		return w, call.Errorf(b2bv1.ErrorCode_ERROR_CODE_FORBIDDEN, "Only bots can use catch-up")
+		return w, errCatchUpHuman()
 	}
 	if cursor == "" {
-		from, err := seqAt(ctx, r, v.OrgID, since)
-		return window{from: Position{Epoch: from.Epoch, Seq: from.Seq}, since: since, top: from.top}, err
+		top, err := r.LogTop(ctx, v.OrgID)
+		if err != nil {
+			return w, fmt.Errorf("find the end of the log: %w", err)
+		}
+		w = window{from: Position{Epoch: top.Epoch}, since: within(since), top: top.Seq}
+		return w, w.find(ctx, r, v.OrgID)
 	}
 	from, err := ParsePosition(cursor)
 	if err != nil {
@@ -150,7 +124,7 @@ func openWindow(ctx context.Context, r Store, v Viewer, since int64, cursor stri
 	if err != nil {
 		return w, err
 	}
-	w = window{from: from, since: math.MinInt64, top: top.Seq}
+	w = window{from: from, since: store.TimeBeginning, top: top.Seq, found: top.Seq, parts: []store.LogPart{{After: from.Seq, Settled: from.Seq, UpTo: top.Seq}}}
 	_, rest, ok := strings.Cut(cursor, pageSeparator)
 	if !ok {
 		return w, nil
@@ -170,14 +144,41 @@ func openWindow(ctx context.Context, r Store, v Viewer, since int64, cursor stri
 	case w.top < from.Seq || w.delivered < 0:
 		return w, errMalformed()
 	}
+	if w.since = within(w.since); w.since > store.TimeBeginning {
+		return w, w.find(ctx, r, v.OrgID)
+	}
 	return w, nil
+}
+
+func errCatchUpHuman() error {
+	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_FORBIDDEN, "Only bots can use catch-up")
+}
+
+// within limits a time, so that it can be compared with others less or plus some time.
+func within(at int64) int64 { return min(max(at, store.TimeBeginning), -store.TimeBeginning) }
+
+// find finds the parts of the log with events newer than since.
+func (w *window) find(ctx context.Context, r Store, org string) (err error) {
+	if w.parts, w.found, err = r.LogWindow(ctx, org, w.since); err != nil {
+		return fmt.Errorf("find a time in the log: %w", err)
+	}
+	return nil
+}
+
+// begin returns the seq up to which no event of a bot's threads and channels is in the window.
+func (w *window) begin() int64 {
+	begin := w.found
+	if len(w.parts) > 0 {
+		begin = w.parts[0].After
+	}
+	return min(max(begin, w.from.Seq), w.top)
 }
 
 // next returns the page token after the rows returned.
 func (w *window) next(ctx context.Context, r Store, org string, returned, left []CatchUpRow) (string, error) {
 	p := Position{Epoch: w.from.Epoch, Seq: w.top}
 	if len(left) > 0 {
-		p.Seq = slices.MinFunc(left, func(a, b CatchUpRow) int { return cmp.Compare(a.first, b.first) }).first - 1
+		p.Seq = slices.MinFunc(left, func(a, b CatchUpRow) int { return cmp.Compare(a.after, b.after) }).after
 	}
 	at, err := r.ReadLog(ctx, org, max(p.Seq-1, 0), 1)
 	if err != nil {
@@ -192,313 +193,4 @@ func (w *window) next(ctx context.Context, r Store, org string, returned, left [
 			strconv.FormatInt(returned[len(returned)-1].last, 36)
 	}
 	return text, nil
-}
-
-// collect returns the rows of the window, in the order of their newest events.
-func (w *window) collect(ctx context.Context, r Store, v Viewer) ([]CatchUpRow, error) {
-	spans, err := memberships(ctx, r, v)
-	if err != nil {
-		return nil, err
-	}
-	c := collector{viewer: v, spans: spans, groups: map[string]int{}}
-	read := w.readAll
-	if int64(len(spans)) < (w.top-w.from.Seq)/pageSize { // fewer reads than pages
-		read = w.readScopes
-	}
-	if err := read(ctx, r, &c); err != nil {
-		return nil, err
-	}
-	rows := slices.DeleteFunc(c.rows, func(row CatchUpRow) bool { return row.last <= w.delivered })
-	slices.SortFunc(rows, func(a, b CatchUpRow) int { return cmp.Compare(a.last, b.last) })
-	return rows, nil
-}
-
-// readAll adds all events of the window.
-func (w *window) readAll(ctx context.Context, r Store, c *collector) error {
-	for at := w.from.Seq; at < w.top; {
-		rows, err := r.ReadLog(ctx, c.viewer.OrgID, at, int(min(pageSize, w.top-at)))
-		if err != nil {
-			return fmt.Errorf("read the log: %w", err)
-		}
-		if len(rows) == 0 || rows[0].Seq != at+1 {
-			return errExpired()
-		}
-		if err := w.takeAll(c, rows); err != nil {
-			return err
-		}
-		at = rows[len(rows)-1].Seq
-	}
-	return nil
-}
-
-// readScopes adds the events of the window in the viewer's threads and channels, by an index:
-// the log may have very many others. Imported rows come first, as in the log.
-func (w *window) readScopes(ctx context.Context, r Store, c *collector) error {
-	if err := w.readScope(ctx, r, c, c.viewer.BotID, w.from.Seq, w.top); err != nil {
-		return err
-	}
-	for k, spans := range c.spans {
-		after, upto := w.top, w.from.Seq
-		for _, s := range spans {
-			after = min(after, s.from-1)
-			if upto = max(upto, s.to); s.to == 0 {
-				upto = w.top
-			}
-		}
-		if err := w.readScope(ctx, r, c, k.id, max(after, w.from.Seq), min(upto, w.top)); err != nil {
-			return err
-		}
-	}
-	// The first event is still in the log, so none was pruned meanwhile.
-	first, err := r.ReadLog(ctx, c.viewer.OrgID, w.from.Seq, 1)
-	if err != nil {
-		return fmt.Errorf("read the log: %w", err)
-	}
-	if len(first) == 0 || first[0].Seq != w.from.Seq+1 {
-		return errExpired()
-	}
-	return nil
-}
-
-// readScope adds the events of a bot, a thread or a channel above after and up to upto.
-func (w *window) readScope(ctx context.Context, r Store, c *collector, id string, after, upto int64) error {
-	for after < upto {
-		rows, err := r.ReadScope(ctx, id, after, upto, pageSize)
-		if err != nil {
-			return fmt.Errorf("read the log of a scope: %w", err)
-		}
-		if err := w.takeAll(c, rows); err != nil || len(rows) < pageSize && !long(rows) {
-			return err
-		}
-		after = rows[len(rows)-1].Seq
-	}
-	return nil
-}
-
-// long reports whether a list of events may have ended early because of its bytes.
-func long(rows []store.Event) bool {
-	bytes := 0
-	for i := range rows {
-		bytes += len(rows[i].Payload) + eventRest
-	}
-	return bytes > store.PageBytes
-}
-
-// eventRest bounds what an event has besides its payload, in bytes.
-const eventRest = 1 << 10
-
-// takeAll adds the events that are newer than since.
-func (w *window) takeAll(c *collector, rows []store.Event) error {
-	for i := range rows {
-		if rows[i].At > w.since {
-			if err := c.take(&rows[i]); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// collector aggregates events.
-type collector struct {
-	viewer Viewer
-	spans  map[scope][]span
-	rows   []CatchUpRow
-	groups map[string]int // index in rows, by EventID, of rows that sum up events
-}
-
-// take adds an event to the rows, if the viewer may see it and catch-up returns its type.
-func (c *collector) take(e *store.Event) error {
-	if e.Type == eventtype.ImportedRow {
-		return c.addImported(e)
-	}
-	k, ok := scopeOf(e)
-	if !ok || !visible(e, c.viewer, c.spans[k], false) {
-		return nil
-	}
-	mine := e.ActorID != nil && *e.ActorID == c.viewer.BotID
-	switch e.Type {
-	case eventtype.Message:
-		c.add(eventtype.CatchUpChannelMessageSummary, k, e, mine)
-	case eventtype.ThreadMessage:
-		c.add(eventtype.CatchUpThreadMessageSummary, k, e, mine)
-	case eventtype.ThreadArtifact:
-		c.add(eventtype.CatchUpThreadArtifactAdded, k, e, mine)
-	case eventtype.ThreadStatusChanged:
-		c.one(eventtype.CatchUpThreadStatusChanged, e, nil)
-	case eventtype.ThreadParticipant:
-		event, err := decode(e)
-		if err != nil {
-			return err
-		}
-		p := event.GetThreadParticipant()
-		switch {
-		case p.GetBotId() != c.viewer.BotID:
-		case p.Action == b2bv1.ParticipantAction_PARTICIPANT_ACTION_LEFT:
-			c.one(eventtype.CatchUpThreadParticipantRemoved, e, event)
-		case p.By != c.viewer.BotID:
-			c.one(eventtype.CatchUpThreadInvited, e, event)
-		}
-	}
-	return nil
-}
-
-// add counts an event in the row of its thread or channel, unless the viewer caused it.
-func (c *collector) add(kind string, k scope, e *store.Event, mine bool) {
-	if mine {
-		return
-	}
-	id := kind + ":" + k.id
-	i, ok := c.groups[id]
-	if !ok {
-		i = len(c.rows)
-		c.groups[id] = i
-		c.rows = append(c.rows, CatchUpRow{EventID: id, Type: kind, first: e.Seq})
-	}
-	c.rows[i].Count++
-	c.rows[i].set(e)
-}
-
-// one adds a row with one event.
-func (c *collector) one(kind string, e *store.Event, event *b2bv1.Event) {
-	row := CatchUpRow{EventID: kind + ":" + strconv.FormatInt(e.Seq, 10), Type: kind, Count: 1, first: e.Seq, decoded: event}
-	row.set(e)
-	c.rows = append(c.rows, row)
-}
-
-// set makes e the newest event of the row.
-func (row *CatchUpRow) set(e *store.Event) {
-	row.OccurredAt, row.LastAt, row.last, row.imported = e.At, e.At, e.Seq, false
-	if row.Type == eventtype.CatchUpThreadStatusChanged || row.Type == eventtype.CatchUpThreadArtifactAdded {
-		row.newest = nil // a long payload is read again for the page: many threads may have one
-		if len(e.Payload) <= keptPayload {
-			kept := *e // does not keep its page in memory
-			row.newest = &kept
-		}
-	}
-	if e.Audience == store.AudienceChannel {
-		row.ChannelID = *e.ChannelID
-	} else {
-		row.ThreadID = *e.ThreadID
-	}
-}
-
-// keptPayload bounds a payload that a catch-up keeps while it reads, in bytes.
-const keptPayload = 1 << 10
-
-// payload returns the newest event of the row, with its payload.
-func (row *CatchUpRow) payload(ctx context.Context, r Store, org string) (*store.Event, error) {
-	if row.newest != nil {
-		return row.newest, nil
-	}
-	rows, err := r.ReadLog(ctx, org, row.last-1, 1)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("read the log: %w", err)
-	case len(rows) == 0 || rows[0].Seq != row.last:
-		return nil, errExpired()
-	}
-	return &rows[0], nil
-}
-
-// decode returns the content of an event of the log. It may be shared: callers must not
-// change it.
-func decode(e *store.Event) (*b2bv1.Event, error) {
-	if event, ok := e.Decoded.(*b2bv1.Event); ok {
-		return event, nil
-	}
-	event := &b2bv1.Event{}
-	if err := proto.Unmarshal(e.Payload, event); err != nil {
-		return nil, fmt.Errorf("decode event %d of org %s: %w", e.Seq, e.OrgID, err)
-	}
-	return event, nil
-}
-
-// finish sets the fields that come from the payload of the newest event and from the thread.
-func (row *CatchUpRow) finish(ctx context.Context, r Store, org string) (err error) {
-	if row.imported {
-		return nil
-	}
-	switch row.Type {
-	case eventtype.CatchUpThreadStatusChanged, eventtype.CatchUpThreadArtifactAdded:
-		newest, err := row.payload(ctx, r, org)
-		if err != nil {
-			return err
-		}
-		if row.decoded, err = decode(newest); err != nil {
-			return err
-		}
-	}
-	switch row.Type {
-	case eventtype.CatchUpThreadStatusChanged:
-		s := row.decoded.GetThreadStatusChanged()
-		row.Topic, row.From, row.To, row.By = s.GetTopic(), s.GetFrom(), s.GetTo(), s.GetBy()
-		return nil
-	case eventtype.CatchUpThreadArtifactAdded:
-		a := row.decoded.GetThreadArtifact().GetArtifact()
-		row.Key, row.Version = a.GetArtifactKey(), int64(a.GetVersion())
-		return nil
-	case eventtype.CatchUpChannelMessageSummary:
-		return nil
-	case eventtype.CatchUpThreadInvited, eventtype.CatchUpThreadParticipantRemoved:
-		row.By = row.decoded.GetThreadParticipant().GetBy()
-	}
-	t, err := r.Thread(ctx, org, row.ThreadID)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return nil
-	case err != nil:
-		return fmt.Errorf("read a thread: %w", err)
-	}
-	row.Topic = t.Topic
-	return nil
-}
-
-// clockSkew bounds how far the times of events may be out of order, because the clocks of
-// nodes differ, in milliseconds.
-const clockSkew = 60_000
-
-// start is a position in the log, and the end of the log.
-type start struct {
-	Position
-	top int64
-}
-
-// seqAt returns a position before all events that are newer than since. It relies on times
-// that rise with seq, except for clockSkew.
-func seqAt(ctx context.Context, r Store, org string, since int64) (start, error) {
-	top, err := r.LogTop(ctx, org)
-	if err != nil {
-		return start{}, fmt.Errorf("find the end of the log: %w", err)
-	}
-	at := func(seq int64) (*store.Event, error) {
-		rows, err := r.ReadLog(ctx, org, seq-1, 1)
-		if err != nil || len(rows) == 0 {
-			return nil, err
-		}
-		return &rows[0], nil
-	}
-	out := start{Position: Position{Epoch: top.Epoch, Seq: top.Seq}, top: top.Seq}
-	first, err := at(1)
-	if err != nil || first == nil {
-		return out, err
-	}
-	if since < math.MinInt64+clockSkew {
-		since = math.MinInt64 + clockSkew
-	}
-	lo, hi := first.Seq, top.Seq+1 // the first newer event is in [lo, hi]
-	for lo < hi {
-		mid := lo + (hi-lo)/2
-		e, err := at(mid)
-		if err != nil {
-			return out, fmt.Errorf("read the log: %w", err)
-		}
-		if e == nil || e.At > since-clockSkew {
-			hi = mid
-		} else {
-			lo = mid + 1
-		}
-	}
-	out.Seq = lo - 1
-	return out, nil
 }

@@ -30,6 +30,8 @@ type fixture struct {
 	org   string
 	clock atomic.Int64
 	names atomic.Int64
+	named bool         // all events name the bot that they are about
+	late  func() int64 // by how much the clock of the next event is behind; nil: not
 }
 
 func newFixture(t testing.TB) *fixture {
@@ -51,6 +53,17 @@ func newFixtureOn(t testing.TB, url string) *fixture {
 func backends(t *testing.T, run func(*testing.T, *fixture)) {
 	t.Run("sqlite", func(t *testing.T) { run(t, newFixture(t)) })
 	t.Run("postgres", func(t *testing.T) { run(t, newFixtureOn(t, pgtest.URL(t))) })
+}
+
+// another returns a fixture with another org of the same store.
+func (fx *fixture) another(org string) *fixture {
+	out := &fixture{TB: fx.TB, store: fx.store, org: org}
+	out.clock.Store(1_000_000)
+	out.names.Store(fx.names.Add(1000))
+	out.update("", func(tx store.Tx) error {
+		return tx.CreateOrg(context.Background(), &store.Org{ID: org, Name: "o", Status: store.OrgActive})
+	})
+	return out
 }
 
 func (fx *fixture) hub(c eventlog.Config) *eventlog.Hub {
@@ -93,9 +106,15 @@ func (fx *fixture) appendEvent(tx store.Tx, to store.Event, e *b2bv1.Event) erro
 	if err != nil {
 		return err
 	}
+	if p := e.GetThreadParticipant(); p != nil && (fx.named || fx.clock.Load()%2 == 0) { // older events do not name it
+		to.BotID = &p.BotId
+	}
 	m := e.ProtoReflect()
 	to.Type = string(m.WhichOneof(m.Descriptor().Oneofs().Get(0)).Name())
 	to.At, to.Payload = fx.clock.Add(1), payload
+	if fx.late != nil {
+		to.At -= fx.late()
+	}
 	_, err = tx.Append(context.Background(), to)
 	return err
 }

@@ -29,7 +29,11 @@ var (
 type Store interface {
 	Reader
 	LogTops(ctx context.Context, orgs []string) (map[string]store.LogTop, error)
-	ReadScope(ctx context.Context, scope string, afterSeq, uptoSeq int64, limit int) ([]store.Event, error)
+	ReadRanges(ctx context.Context, org string, ranges []store.LogRange, limit int) ([]store.RangeEvent, error)
+	LogWindow(ctx context.Context, org string, at int64) (parts []store.LogPart, indexed int64, err error)
+	LogHeads(ctx context.Context, q store.HeadQuery) (*store.LogHeads, error)
+	IndexLog(ctx context.Context, org string, limit int) error
+	TallyLog(ctx context.Context, org, except string, newer int64, ranges []store.LogRange) ([]store.Tally, error)
 	Memberships(ctx context.Context, bot string) ([]store.Membership, error)
 	MembershipsOf(ctx context.Context, kind store.MembershipKind, scope string) ([]store.Membership, error)
 	Bot(ctx context.Context, org, id string) (*store.Bot, error)

@@ -26,17 +26,14 @@ func ImportedRow(bot string, e *b2bv1.CatchupEvent) (store.Event, error) {
 	}, nil
 }
 
-// addImported adds a row of the viewer's old catch-up. Later events of its thread or channel
-// are added to the row.
+// addImported adds a row of the viewer's old catch-up, which is addressed to the viewer. Later
+// events of its thread or channel are added to the row.
 func (c *collector) addImported(e *store.Event) error {
-	if !visible(e, c.viewer, nil, false) {
-		return nil
-	}
 	old := &b2bv1.CatchupEvent{}
 	if err := proto.Unmarshal(e.Payload, old); err != nil {
 		return fmt.Errorf("decode event %d of org %s: %w", e.Seq, e.OrgID, err)
 	}
-	row := CatchUpRow{EventID: old.EventId, OccurredAt: e.At, Count: 1, first: e.Seq, last: e.Seq, imported: true}
+	row := CatchUpRow{EventID: old.EventId, OccurredAt: e.At, Count: 1, after: e.Seq - 1, last: e.Seq, imported: true}
 	group := ""
 	switch o := old.Event.(type) {
 	case *b2bv1.CatchupEvent_ThreadInvited:
@@ -63,7 +60,7 @@ func (c *collector) addImported(e *store.Event) error {
 		return nil // a type of a newer node
 	}
 	if group != "" {
-		c.groups[row.Type+":"+group] = len(c.rows)
+		c.groups[groupOf(row.Type, group)] = len(c.rows)
 	}
 	c.rows = append(c.rows, row)
 	return nil

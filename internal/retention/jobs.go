@@ -15,6 +15,7 @@ const (
 	keepRates     = time.Hour           // the longest window of a rate limit
 	keepExpired   = 24 * time.Hour      // late callers get "expired" instead of "not found"
 	keepInvites   = 30 * 24 * time.Hour // operators read the list
+	behind        = 32                  // events behind an index that it is completed for
 	endedAtOnce   = 100                 // ended orgs of one run
 	botsAtOnce    = 50                  // bots that lose their rate slots in one step
 )
@@ -133,6 +134,37 @@ func (r *Runner) pruneLog(ctx context.Context, s *shift, org string) error {
 		return fmt.Errorf("remove old events: %w", err)
 	}
 	return nil
+}
+
+// anyBehind reports whether the index of any log is to be completed.
+func (r *Runner) anyBehind(ctx context.Context) (bool, error) {
+	orgs, err := r.Store.LogsBehind(ctx, behind, "", 1)
+	return len(orgs) > 0, err
+}
+
+// indexLogs completes the index of logs. Changes that append many events do so themselves; what
+// they leave makes catch-ups slower until it is done here, as does the log of an older version,
+// which has no index.
+func (r *Runner) indexLogs(ctx context.Context, s *shift) error {
+	for after := ""; ; {
+		orgs, err := r.Store.LogsBehind(ctx, behind, after, orgsAtOnce)
+		if err != nil {
+			return fmt.Errorf("list the logs that are not indexed: %w", err)
+		}
+		for _, org := range orgs {
+			_, err := s.all(ctx, org, func(ctx context.Context, tx Tx, rows int) (int64, error) {
+				n, err := tx.IndexLog(ctx, rows)
+				return int64(n), err
+			})
+			if err != nil && !errors.Is(err, store.ErrNoOrg) {
+				return fmt.Errorf("index the log of org %s: %w", org, err)
+			}
+		}
+		if len(orgs) < orgsAtOnce {
+			return nil
+		}
+		after = orgs[len(orgs)-1]
+	}
 }
 
 func (r *Runner) anyEnded(ctx context.Context) (bool, error) {

@@ -1,6 +1,7 @@
 // Package retention removes data in the background: expired sessions, tickets and saved
 // responses, events past their retention, the old data that the settings of an org name
-// (package service), and the rows and files of destroyed orgs.
+// (package service), and the rows and files of destroyed orgs. It also completes the index of
+// logs that few events are appended to.
 //
 // One node at a time runs a job: it holds the job in the store while its lease is live (package
 // node). Clock differences between nodes do no harm: each step is a change of its own that any node
@@ -69,6 +70,7 @@ func New(c Config) *Runner {
 	r := &Runner{Config: c, wake: make(chan struct{}, 1)}
 	r.jobs = []*job{
 		{name: "ended", every: time.Minute, do: r.removeEnded, due: r.anyEnded},
+		{name: "index", every: 2 * time.Second, do: r.indexLogs, due: r.anyBehind},
 		{name: "expired", every: 15 * time.Minute, do: r.removeExpired},
 		{name: "lifecycle", first: 30 * time.Second, every: 6 * time.Hour, do: r.keepOrgs},
 	}

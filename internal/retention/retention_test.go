@@ -399,6 +399,36 @@ func TestKilledWhileRemoving(t *testing.T) {
 }
 
 // Run runs the due jobs at the start and after Wake, and ends with its context.
+// Logs that were not indexed by the changes that appended their events are indexed by a job, step
+// by step; not those of orgs that have ended, nor for few events.
+func TestLogsAreIndexed(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(f *fixture) {
+		scope := "t"
+		for org, events := range map[string]int{"o": 200, "p": 40, "few": 3, "ended": 40} {
+			f.org(org)
+			f.update(org, func(tx store.Tx) error {
+				for range events {
+					e := store.Event{At: f.clock.Load(), Type: "x", Audience: store.AudienceThread, ThreadID: &scope}
+					if _, err := tx.Append(f.ctx, e); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}
+		f.update("ended", func(tx store.Tx) error { return tx.EndOrg(f.ctx, "ended") })
+		behind := func(least int64) string { return fmt.Sprint(must(f.LogsBehind(f.ctx, least, "", 10))) }
+		f.want("behind", behind(10), "[o p]")
+		f.want("behind by one", behind(1), "[few o p]")
+		f.want("after the first", fmt.Sprint(must(f.LogsBehind(f.ctx, 1, "few", 1))), "[o]")
+		f.do("index")
+		f.want("behind after the job", behind(1), "[few]")
+		did, err := f.runner("r").Do(f.ctx, "index")
+		f.want("with nothing to do", fmt.Sprint(did, err), "false <nil>")
+	})
+}
+
 func TestRun(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(f *fixture) {

@@ -11,6 +11,7 @@ type Store interface {
 	ReadLog(ctx context.Context, org string, afterSeq int64, limit int) ([]store.Event, error)
 	Orgs(ctx context.Context, after *store.PageKey, limit int) ([]store.OrgSummary, error)
 	EndedOrgs(ctx context.Context, limit int) ([]string, error)
+	LogsBehind(ctx context.Context, least int64, after string, limit int) ([]string, error)
 	OldRates(ctx context.Context, before int64, afterBot string, limit int) ([]string, error)
 	// Update runs fn as one change of an org ([store.Store]).
 	Update(ctx context.Context, org string, fn func(Tx) error) error
@@ -20,6 +21,7 @@ type Store interface {
 type Tx interface {
 	PurgeWsTickets(ctx context.Context, now int64, limit int) (int64, error)
 	PurgeIdempotency(ctx context.Context, before int64, limit int) (int64, error)
+	IndexLog(ctx context.Context, limit int) (int, error)
 	PruneLog(ctx context.Context, before int64, limit int) (int64, error)
 	PurgeLoginFailures(ctx context.Context, now int64, limit int) (int64, error)
 	DeleteOrg(ctx context.Context, id string) error

@@ -70,12 +70,10 @@ func (s *botService) emitLeftByDeletion(ctx context.Context, tx botTx, bot *stor
 		return nil
 	}
 	by := call.CallerOf(ctx).Actor()
-	err := s.emit(ctx, tx, toThread(left.Thread.ID), &b2bv1.Event{Event: &b2bv1.Event_ThreadParticipant{
-		ThreadParticipant: &b2bv1.ThreadParticipantEvent{
-			ThreadId: left.Thread.ID, BotId: bot.ID, BotName: bot.Name,
-			Action: b2bv1.ParticipantAction_PARTICIPANT_ACTION_LEFT, By: by,
-		},
-	}})
+	err := s.emitParticipant(ctx, tx, &b2bv1.ThreadParticipantEvent{
+		ThreadId: left.Thread.ID, BotId: bot.ID, BotName: bot.Name,
+		Action: b2bv1.ParticipantAction_PARTICIPANT_ACTION_LEFT, By: by,
+	})
 	if err != nil || !left.Closed {
 		return err
 	}

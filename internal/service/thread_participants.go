@@ -209,6 +209,10 @@ func (c *core) bumpRevision(ctx context.Context, tx revisionTx, t *store.Thread,
 	return nil
 }
 
+// emitParticipant emits that a bot joins or leaves. The event is about that bot, so that it finds
+// it among those of others (store.PartyOf).
 func (c *core) emitParticipant(ctx context.Context, tx eventTx, e *b2bv1.ThreadParticipantEvent) error {
-	return c.emit(ctx, tx, toThread(e.ThreadId), &b2bv1.Event{Event: &b2bv1.Event_ThreadParticipant{ThreadParticipant: e}})
+	to := toThread(e.ThreadId)
+	to.BotID = &e.BotId
+	return c.emit(ctx, tx, to, &b2bv1.Event{Event: &b2bv1.Event_ThreadParticipant{ThreadParticipant: e}})
 }

@@ -66,6 +66,9 @@ type Store interface {
 	// Update returns the error of ctx, fn did not and will not take effect.
 	Update(ctx context.Context, org string, fn func(Tx) error) error
 
+	// IndexLog is [LogWriter.IndexLog] as an Update of its own.
+	IndexLog(ctx context.Context, org string, limit int) error
+
 	// OnCommit registers fn. It is called with the events of every commit that appended any,
 	// in the order of their seq, after the commit and before the Updates of the commit return.
 	// It runs on the goroutine that writes, so it must be quick and must not call the Store.

@@ -126,6 +126,7 @@ type MembershipKind string
 const (
 	MemberOfChannel MembershipKind = "channel"
 	MemberOfThread  MembershipKind = "thread"
+	MemberOfSelf    MembershipKind = "bot" // in heads alone: what is addressed to the bot
 )
 
 // Membership is one interval of the log in which a bot may see the events of a

@@ -28,6 +28,7 @@ type cache struct {
 	results map[resultKey]cacheEntry
 	args    []byte // buffer for the arguments of the next query
 	rates   rateCache
+	waiting waiting
 }
 
 // resultKey is a statement and its arguments, as cacheArgs writes them.
@@ -49,14 +50,15 @@ const (
 
 // reset empties the cache.
 func (c *cache) reset() {
-	*c = cache{args: c.args, version: noVersion, born: time.Now(), results: map[resultKey]cacheEntry{}, rates: rateCache{}}
+	*c = cache{args: c.args, version: noVersion, born: time.Now(), results: map[resultKey]cacheEntry{}, rates: rateCache{}, waiting: waiting{logs: map[string][]indexed{}}}
 }
 
-// drop empties the cache in the middle of a batch.
+// drop empties the cache in the middle of a batch. Events of earlier batches stay: they are
+// committed.
 func (c *cache) drop() {
-	version, others := c.version, c.others
+	version, others, waiting := c.version, c.others, c.waiting
 	c.reset()
-	c.version, c.others = version, others
+	c.version, c.others, c.waiting = version, others, waiting
 }
 
 const noVersion = -1
@@ -64,9 +66,13 @@ const noVersion = -1
 // begin keeps the cache for the next batch unless another process has written. Without a
 // version (the platform, an org that does not exist) it always empties the cache.
 func (c *cache) begin(version int64, others uint64) {
-	if c.results == nil || version == noVersion || c.version != version || c.others != others || time.Since(c.born) > cacheMaxLife {
+	switch {
+	case c.results == nil || version == noVersion || c.version != version:
 		c.reset()
 		c.others, c.version = others, version
+	case c.others != others || time.Since(c.born) > cacheMaxLife:
+		c.drop()
+		c.others = others
 	}
 }
 

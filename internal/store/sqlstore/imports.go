@@ -30,7 +30,7 @@ func (t *tx) ImportOrg(ctx context.Context, org *store.Org) error {
 	epoch, err := t.createOrg(ctx, org)
 	if err == nil && org.ID == t.org { // the log begins within this change
 		t.log.loaded, t.log.exists, t.log.epoch = true, true, epoch
-		t.log.seq, t.log.bytes, t.log.stored = 0, dayBytes{}, stored{}
+		t.log.seq, t.log.indexed, t.log.clock, t.log.bytes, t.log.stored = 0, 0, clock{}, dayBytes{}, stored{}
 	}
 	return err
 }

@@ -59,29 +59,26 @@ func (t *tx) LogTop(ctx context.Context, org string) (store.LogTop, error) {
 	return store.LogTop{Epoch: t.log.epoch, Seq: t.log.seq, Access: t.log.access}, nil
 }
 
+const eventColumns = "org_id, seq, at, type, audience, thread_id, channel_id, bot_id, actor_id, payload"
+
 // events lists events by seq.
 var events = listing{
-	columns: "org_id, seq, at, type, audience, thread_id, channel_id, bot_id, actor_id, payload", long: "payload",
+	columns: eventColumns, long: "payload",
 	from: " FROM event_log", order: "seq",
 }
 
 var eventRows = scanner[store.Event](func(rows rowSet, e *store.Event) error {
-	return rows.Scan(&e.OrgID, &e.Seq, &e.At, &e.Type, &e.Audience, &e.ThreadID, &e.ChannelID, &e.BotID, &e.ActorID, &e.Payload)
+	return rows.Scan(eventFields(e)...)
 })
+
+func eventFields(e *store.Event) []any {
+	return []any{&e.OrgID, &e.Seq, &e.At, &e.Type, &e.Audience, &e.ThreadID, &e.ChannelID, &e.BotID, &e.ActorID, &e.Payload}
+}
 
 var eventsOfLog = events.of(onEventLog, "org_id = ? AND seq > ?")
 
 func (r reader) ReadLog(ctx context.Context, org string, afterSeq int64, limit int) ([]store.Event, error) {
 	return eventRows.listed(ctx, r, eventsOfLog.choose(org, afterSeq), limit, 0)
-}
-
-// eventsOfScope uses the index event_log_by_scope, which has these expressions. The condition does
-// not name the org, because a planner could then choose to read the whole log of the org.
-var eventsOfScope = events.of(onEventLog, `audience BETWEEN 2 AND 4
-	AND CASE audience WHEN 2 THEN channel_id WHEN 3 THEN thread_id ELSE bot_id END = ? AND seq > ? AND seq <= ?`)
-
-func (r reader) ReadScope(ctx context.Context, scope string, afterSeq, uptoSeq int64, limit int) ([]store.Event, error) {
-	return eventRows.listed(ctx, r, eventsOfScope.choose(scope, afterSeq, uptoSeq), limit, 0)
 }
 
 var appendEvent = insert(onEventLog, `INSERT INTO event_log (org_id, seq, at, type, audience, thread_id, channel_id, bot_id, actor_id, payload)
@@ -149,6 +146,9 @@ func (t *tx) PruneLog(ctx context.Context, before int64, limit int) (int64, erro
 	}
 	if floor <= first {
 		return 0, nil
+	}
+	if err := t.pruneIndex(ctx, floor); err != nil {
+		return 0, err
 	}
 	if err := t.c.exec(ctx, pruneLog, t.org, floor); err != nil {
 		return 0, err

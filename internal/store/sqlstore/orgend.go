@@ -67,6 +67,10 @@ var emptyRest = []*statement{
 	remove(onIdempotency, "DELETE FROM idempotency WHERE (org_id, caller, request_id) IN (SELECT org_id, caller, request_id FROM idempotency WHERE org_id = ? LIMIT ? + 0)"),
 	remove(onTombstones, "DELETE FROM tombstones WHERE id IN (SELECT id FROM tombstones WHERE org_id = ? LIMIT ? + 0)"),
 	remove(onAuditLog, "DELETE FROM audit_log WHERE (org_id, created_at, id) IN (SELECT org_id, created_at, id FROM audit_log WHERE org_id = ? ORDER BY created_at, id LIMIT ? + 0)"),
+	remove(onLogIndex, "DELETE FROM log_index WHERE (org_id, stream, seq) IN (SELECT org_id, stream, seq FROM log_index WHERE org_id = ? LIMIT ? + 0)"),
+	remove(onLogStreams, "DELETE FROM log_streams WHERE (org_id, scope_id, type, party) IN (SELECT org_id, scope_id, type, party FROM log_streams WHERE org_id = ? LIMIT ? + 0)"),
+	remove(onLogHeads, "DELETE FROM log_heads WHERE (org_id, scope_id, type) IN (SELECT org_id, scope_id, type FROM log_heads WHERE org_id = ? LIMIT ? + 0)"),
+	remove(onLogRuns, "DELETE FROM log_runs WHERE (org_id, first_seq) IN (SELECT org_id, first_seq FROM log_runs WHERE org_id = ? LIMIT ? + 0)"),
 	remove(onEventLog, "DELETE FROM event_log WHERE (org_id, seq) IN (SELECT org_id, seq FROM event_log WHERE org_id = ? ORDER BY seq LIMIT ? + 0)"),
 }
 

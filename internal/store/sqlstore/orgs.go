@@ -86,6 +86,10 @@ var emptyOrg = []*statement{
 	remove(onAuditLog, "DELETE FROM audit_log WHERE org_id = ?"),
 	remove(onIdempotency, "DELETE FROM idempotency WHERE org_id = ?"),
 	remove(onEventLog, "DELETE FROM event_log WHERE org_id = ?"),
+	remove(onLogIndex, "DELETE FROM log_index WHERE org_id = ?"),
+	remove(onLogStreams, "DELETE FROM log_streams WHERE org_id = ?"),
+	remove(onLogHeads, "DELETE FROM log_heads WHERE org_id = ?"),
+	remove(onLogRuns, "DELETE FROM log_runs WHERE org_id = ?"),
 	remove(onImports, "DELETE FROM imports WHERE scope = ?"),
 }
 

@@ -227,6 +227,7 @@ var lockOrg = controlOf(forPostgres, fmt.Sprintf("SELECT set_config('lock_timeou
 
 // loadOrg returns a row for every org, also for one without a log.
 var loadOrg = read(onOrgLogs, `SELECT coalesce(l.epoch, ''), coalesce(l.last_seq, 0), coalesce(l.access_seq, 0), coalesce(l.version, -1),
+	coalesce(l.indexed_seq, 0), coalesce(l.run_seq, 0), coalesce(l.last_at, 0), coalesce(l.skew, 0), coalesce(l.ahead_at, 0),
 	coalesce(l.stored_day, 0), coalesce(l.stored_all, 0), coalesce(l.stored_bulk, 0), s.version
 	FROM (SELECT coalesce(max(version), 0) AS version FROM schema_migrations) s LEFT JOIN org_logs l ON l.org_id = ?`)
 
@@ -239,7 +240,8 @@ func (b *pgBatch) load(ctx context.Context, c *pgConn) error {
 	}
 	l, version, schema := &b.log, int64(-1), int64(0)
 	if rows.Next() {
-		err = rows.Scan(&l.epoch, &l.seq, &l.access, &version, &l.bytes.day, &l.bytes.stored.All, &l.bytes.stored.Bulk, &schema)
+		err = rows.Scan(&l.epoch, &l.seq, &l.access, &version, &l.indexed, &l.clock.runSeq, &l.clock.lastAt, &l.clock.skew, &l.clock.ahead,
+			&l.bytes.day, &l.bytes.stored.All, &l.bytes.stored.Bulk, &schema)
 		l.stored, l.exists = stored{l.seq, l.bytes}, version >= 0
 	}
 	if err := errors.Join(err, rows.Err(), rows.Close()); err != nil {
@@ -257,6 +259,12 @@ func (b *pgBatch) commit(ctx context.Context) (offender int, err error) {
 	if b.wrote && b.log.exists {
 		c := &pgConn{b: b, owner: -1}
 		l := &b.log
+		if l.pruned {
+			b.cache.waiting.forget(b.org)
+		}
+		if err := l.indexMany(ctx, reader{c: c, d: b.w.d}, b.org, &b.cache.waiting); err != nil {
+			return offenderOf(err), fmt.Errorf("store: index of the log: %w", err)
+		}
 		err := c.exec(ctx, storeLogPG, l.seq, l.access, l.bytes.day, l.bytes.stored.All, l.bytes.stored.Bulk, b.org)
 		if err != nil {
 			return -1, fmt.Errorf("store: end of log: %w", err)
@@ -279,6 +287,15 @@ func (b *pgBatch) commit(ctx context.Context) (offender int, err error) {
 		return -1, fmt.Errorf("%w: %w", errUnknown, err)
 	}
 	return -1, fmt.Errorf("store: commit: %w", err)
+}
+
+// offenderOf returns the job with the deferred statement that failed, or -1.
+func offenderOf(err error) int {
+	var late *pgpipe.DeferredError
+	if errors.As(err, &late) {
+		return late.Owner
+	}
+	return -1
 }
 
 // pgConn implements conn for one change of a batch.

@@ -506,7 +506,7 @@ func (b *sqliteBatch) save() error {
 		return fmt.Errorf("store: run deferred statements: %w", err)
 	}
 	for _, org := range b.order {
-		if err := b.logs[org].save(context.Background(), b.w.conn, org); err != nil {
+		if err := b.logs[org].save(context.Background(), reader{c: b.w.conn, d: b.w.d}, org, &b.w.conn.cache.waiting); err != nil {
 			return fmt.Errorf("store: end of log: %w", err)
 		}
 	}

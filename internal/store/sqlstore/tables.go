@@ -47,6 +47,10 @@ const (
 	onArtifactSums
 	onArtifactTotals
 	onArtifactDays
+	onLogStreams
+	onLogIndex
+	onLogHeads
+	onLogRuns
 
 	onThreads = onThreadRows | onActivity
 
@@ -70,7 +74,7 @@ var tableNames = []string{
 	"thread_join_requests", "thread_messages", "artifacts", "audit_log", "rate_slots", "idempotency",
 	"ws_tickets", "presence", "imports", "files", "installation", "(activity of threads)", "upkeep_jobs",
 	"webhook_cursors", "webhook_leases", "webhook_deliveries", "login_failures", "nodes", "upload_days",
-	"artifact_sums", "artifact_totals", "artifact_days",
+	"artifact_sums", "artifact_totals", "artifact_days", "log_streams", "log_index", "log_heads", "log_runs",
 }
 
 // name returns the name of the one table of a set.

@@ -99,14 +99,17 @@ func (t *tx) must(ctx context.Context, q *statement, args ...any) error {
 
 // orgLog is the state of the log of one org during a batch.
 type orgLog struct {
-	loaded bool
-	exists bool
-	epoch  string
-	seq    int64
-	access int64 // seq of the last event of type access_changed
-	bytes  dayBytes
-	stored stored // the values in the table
-	events []store.Event
+	loaded  bool
+	exists  bool
+	epoch   string
+	seq     int64
+	access  int64 // seq of the last event of type access_changed
+	indexed int64 // seq of the last event in the index (indexer)
+	clock   clock // of the events in the index
+	pruned  bool  // streams may have been removed
+	bytes   dayBytes
+	stored  stored // the values in the table
+	events  []store.Event
 }
 
 // stored is the part of orgLog that save compares and writes.
@@ -119,12 +122,14 @@ type stored struct {
 type mark struct {
 	loaded, exists bool
 	seq, access    int64
+	indexed        int64
+	clock          clock
 	bytes          dayBytes
 	events         int
 }
 
 func (l *orgLog) mark() mark {
-	return mark{l.loaded, l.exists, l.seq, l.access, l.bytes, len(l.events)}
+	return mark{l.loaded, l.exists, l.seq, l.access, l.indexed, l.clock, l.bytes, len(l.events)}
 }
 
 func (l *orgLog) reset(m mark) {
@@ -134,9 +139,11 @@ func (l *orgLog) reset(m mark) {
 		return
 	}
 	l.exists, l.seq, l.access, l.bytes, l.events = m.exists, m.seq, m.access, m.bytes, events
+	l.indexed, l.clock = m.indexed, m.clock
 }
 
-var loadLog = read(onOrgLogs, "SELECT epoch, last_seq, access_seq, stored_day, stored_all, stored_bulk FROM org_logs WHERE org_id = ?")
+var loadLog = read(onOrgLogs, `SELECT epoch, last_seq, access_seq, indexed_seq, run_seq, last_at, skew, ahead_at, stored_day, stored_all, stored_bulk
+	FROM org_logs WHERE org_id = ?`)
 
 // load reads the state of the log, once in a batch.
 func (l *orgLog) load(ctx context.Context, c conn, org string) error {
@@ -149,7 +156,8 @@ func (l *orgLog) load(ctx context.Context, c conn, org string) error {
 	}
 	if rows.Next() {
 		l.exists = true
-		err = rows.Scan(&l.epoch, &l.seq, &l.access, &l.bytes.day, &l.bytes.stored.All, &l.bytes.stored.Bulk)
+		err = rows.Scan(&l.epoch, &l.seq, &l.access, &l.indexed, &l.clock.runSeq, &l.clock.lastAt, &l.clock.skew, &l.clock.ahead,
+			&l.bytes.day, &l.bytes.stored.All, &l.bytes.stored.Bulk)
 		l.stored = stored{l.seq, l.bytes}
 	}
 	if err := errors.Join(err, rows.Err(), rows.Close()); err != nil {
@@ -163,11 +171,17 @@ var storeLog = update(onOrgLogs,
 	"UPDATE org_logs SET last_seq = ?, access_seq = ?, stored_day = ?, stored_all = ?, stored_bulk = ? WHERE org_id = ?")
 
 // save writes the state of the log if events were appended or bytes counted.
-func (l *orgLog) save(ctx context.Context, c conn, org string) error {
+func (l *orgLog) save(ctx context.Context, r reader, org string, w *waiting) error {
+	if l.pruned {
+		w.forget(org)
+	}
 	if (stored{l.seq, l.bytes}) == l.stored {
 		return nil
 	}
-	return c.exec(ctx, storeLog, l.seq, l.access, l.bytes.day, l.bytes.stored.All, l.bytes.stored.Bulk, org)
+	if err := l.indexMany(ctx, r, org, w); err != nil {
+		return err
+	}
+	return r.c.exec(ctx, storeLog, l.seq, l.access, l.bytes.day, l.bytes.stored.All, l.bytes.stored.Bulk, org)
 }
 
 // nextSeq returns the seq for the next event.

@@ -181,7 +181,9 @@ var boundTests = []test{
 		}
 		for what, read := range map[string]func(after int64) ([]store.Event, error){
 			"whole": func(after int64) ([]store.Event, error) { return s.ReadLog(s.ctx, org, after, 100) },
-			"scope": func(after int64) ([]store.Event, error) { return s.ReadScope(s.ctx, t.ID, after, top+longRows, 100) },
+			"scope": func(after int64) ([]store.Event, error) {
+				return inRange(s, org, store.LogRange{ScopeID: t.ID, Type: "x", After: after, UpTo: top + longRows}, 100)
+			},
 		} {
 			after := top
 			s.follow(what, seqs, false, func(string, int64) ([]string, int64) {

@@ -16,6 +16,17 @@ import (
 
 var errRefused = errors.New("refused by the test")
 
+// inRange indexes the log and reads the events of one range.
+func inRange(s *suite, org string, in store.LogRange, limit int) ([]store.Event, error) {
+	s.update(org, func(tx store.Tx) error { _, err := tx.IndexLog(s.ctx, 1<<20); return err })
+	rows, err := s.ReadRanges(s.ctx, org, []store.LogRange{in}, limit)
+	out := make([]store.Event, len(rows))
+	for i, row := range rows {
+		out[i] = row.Event
+	}
+	return out, err
+}
+
 var logTests = []test{
 	{"append and read", func(s *suite) {
 		org, other := s.org(), s.org()
@@ -59,14 +70,19 @@ var logTests = []test{
 				}
 				return nil
 			})
-			rows := must(s.ReadScope(s.ctx, c.scope, seqs[0], seqs[2], 10))(s)
+			in := store.LogRange{ScopeID: c.scope, Type: e.Type, Party: "a", After: seqs[0], UpTo: seqs[2]}
+			rows := must(inRange(s, other, in, 10))(s)
 			equal(s, "of a scope", len(rows), 2)
 			e.OrgID, e.Seq = other, seqs[1]
 			same(s, "event of a scope", rows[0], e)
-			equal(s, "of a scope, limited", len(must(s.ReadScope(s.ctx, c.scope, 0, seqs[2], 1))(s)), 1)
-			equal(s, "of a scope, up to", len(must(s.ReadScope(s.ctx, c.scope, 0, seqs[1], 10))(s)), 2)
+			equal(s, "of a scope, limited", len(must(inRange(s, other, store.LogRange{ScopeID: c.scope, Type: e.Type, Party: "a", UpTo: seqs[2]}, 1))(s)), 1)
+			equal(s, "of a scope, up to", len(must(inRange(s, other, store.LogRange{ScopeID: c.scope, Type: e.Type, Party: "a", UpTo: seqs[1]}, 10))(s)), 2)
+			in.Party = "b"
+			equal(s, "of another party", len(must(inRange(s, other, in, 10))(s)), 0)
+			in.Type, in.Party = "message", "a"
+			equal(s, "of another type", len(must(inRange(s, other, in, 10))(s)), 0)
 		}
-		equal(s, "of no scope", len(must(s.ReadScope(s.ctx, "nowhere", 0, 100, 10))(s)), 0)
+		equal(s, "of no scope", len(must(inRange(s, other, store.LogRange{ScopeID: "nowhere", Type: e.Type, Party: "a", UpTo: 100}, 10))(s)), 0)
 		equal(s, "top", must(s.LogTop(s.ctx, org))(s).Seq, 3)
 		s.refused("", store.ErrNoOrg, func(tx store.Tx) error { _, err := tx.Append(s.ctx, e); return err })
 		s.refused("nowhere", store.ErrNoOrg, func(tx store.Tx) error { _, err := tx.Append(s.ctx, e); return err })

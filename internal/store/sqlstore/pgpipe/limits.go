@@ -81,6 +81,8 @@ func settings(given map[string]string, l Limits) string {
 	// A commit must be durable before it is confirmed, whatever the server's default is.
 	delete(given, "synchronous_commit")
 	set("synchronous_commit", "on")
+	// All statements are short. Compiling one takes longer than any of them runs.
+	set("jit", "off")
 	limit("statement_timeout", l.Statement)
 	limit("lock_timeout", l.Lock)
 	limit("idle_in_transaction_session_timeout", l.Idle)

@@ -106,7 +106,7 @@ func TestSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "SET synchronous_commit = 'on'; SET lock_timeout = '1500'; "; c.settings != want {
+	if want := "SET synchronous_commit = 'on'; SET jit = 'off'; SET lock_timeout = '1500'; "; c.settings != want {
 		t.Errorf("sets %q, want %q", c.settings, want)
 	}
 	if _, sent := c.cfg.RuntimeParams["synchronous_commit"]; sent || c.cfg.RuntimeParams["statement_timeout"] != "5" {
