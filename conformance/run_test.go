@@ -84,11 +84,23 @@ func TestRunReportsPassesAndFailures(t *testing.T) {
 		{[]string{"B2B-BOT-001"}, "stops", func(t *T) { t.Fatalf("stopped"); t.Errorf("never") }},
 		{[]string{"B2B-BOT-002"}, "panics", func(*T) { panic("boom") }},
 		{[]string{"B2B-BOT-003"}, "panics in a goroutine", func(t *T) { t.Concurrently(3, func(int) { panic("bang") }) }},
+		{[]string{"B2B-BOT-004"}, "stops in a goroutine", func(t *T) {
+			t.Concurrently(3, func(i int) {
+				if i == 1 {
+					t.Fatalf("refused")
+				}
+			})
+			t.Errorf("never, when a goroutine stopped")
+		}},
+		{[]string{"B2B-BOT-005"}, "continues after goroutines", func(t *T) {
+			t.Concurrently(3, func(int) { t.Errorf("noted") })
+			t.Errorf("afterwards")
+		}},
 	}})
-	if rep.Passed != 1 || rep.Failed != 5 || rep.OK() {
+	if rep.Passed != 1 || rep.Failed != 7 || rep.OK() {
 		t.Errorf("passed %d, failed %d", rep.Passed, rep.Failed)
 	}
-	for _, want := range []string{"pass   B2B-ORG-001", "FAIL   B2B-ORG-002", "status 200, want 418", "stopped", "panic: boom", "panic: bang", "\n1 passed, 5 failed\n"} {
+	for _, want := range []string{"pass   B2B-ORG-001", "FAIL   B2B-ORG-002", "status 200, want 418", "stopped", "panic: boom", "panic: bang", "refused", "afterwards", "\n1 passed, 7 failed\n"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the report lacks %q:\n%s", want, out)
 		}

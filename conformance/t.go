@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -60,22 +61,30 @@ func (t *T) Sleep(d time.Duration) {
 	}
 }
 
-// Concurrently calls f(0) … f(n-1) at the same time and returns when all have returned.
+// Concurrently calls f(0) … f(n-1) at the same time and returns when all have returned. When one of
+// them ended early, because of a failure or a panic, so does the check: what it asserts next depends
+// on what was not done, as when a message that the server refused is missing in a stream.
 func (t *T) Concurrently(n int, f func(i int)) {
 	var wg sync.WaitGroup
+	var ended atomic.Bool
 	start := make(chan struct{})
 	for i := range n {
 		wg.Go(func() {
 			<-start
-			t.guard(func() { f(i) })
+			if !t.guard(func() { f(i) }) {
+				ended.Store(true)
+			}
 		})
 	}
 	close(start)
 	wg.Wait()
+	if ended.Load() {
+		panic(stop{})
+	}
 }
 
-// guard calls f and records a panic as a failure.
-func (t *T) guard(f func()) {
+// guard calls f and records a panic as a failure. It reports whether f returned.
+func (t *T) guard(f func()) (returned bool) {
 	defer func() {
 		switch p := recover(); p.(type) {
 		case nil, stop:
@@ -84,6 +93,7 @@ func (t *T) guard(f func()) {
 		}
 	}()
 	f()
+	return true
 }
 
 // run runs one check and returns its failures.
