@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -23,6 +24,7 @@ type Proxy struct {
 	mu       sync.Mutex
 	closed   bool
 	silent   bool // for new connections
+	lose     int  // the message of a client, from here on, of which the answer is lost; 0: none
 	pairs    map[*pair]struct{}
 }
 
@@ -32,6 +34,7 @@ type pair struct {
 	client, server net.Conn
 	mu             sync.Mutex
 	gate           chan struct{} // closed: open
+	lost           atomic.Bool   // its next answer is lost, and with it the connection
 }
 
 // NewProxy makes a proxy before the database of an address, until the test ends.
@@ -93,6 +96,25 @@ func (p *Proxy) Speak() {
 	}
 }
 
+// Lose cuts a connection when the server has answered the nth message of a client from here on, of
+// which the client learns nothing. 0 takes it back.
+func (p *Proxy) Lose(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lose = n
+}
+
+// losing reports whether a message is the one of which the answer is to be lost.
+func (p *Proxy) losing() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.lose > 0 {
+		p.lose--
+		return p.lose == 0
+	}
+	return false
+}
+
 func (p *Proxy) close() {
 	p.mu.Lock()
 	p.closed = true
@@ -132,16 +154,21 @@ func (p *Proxy) serve(client net.Conn) {
 	}
 	p.mu.Unlock()
 	var back sync.WaitGroup
-	back.Go(func() { c.carry(client, server) })
-	c.carry(server, client)
+	back.Go(func() { c.carry(client, server, func() bool { return !c.lost.Load() }) })
+	c.carry(server, client, func() bool {
+		if p.losing() {
+			c.lost.Store(true)
+		}
+		return true
+	})
 	back.Wait()
 	p.mu.Lock()
 	delete(p.pairs, c)
 	p.mu.Unlock()
 }
 
-// carry copies one direction while the gate is open.
-func (c *pair) carry(to io.Writer, from io.Reader) {
+// carry copies one direction while the gate is open, and until it may not pass on what it has read.
+func (c *pair) carry(to io.Writer, from io.Reader, pass func() bool) {
 	defer c.end()
 	buf := make([]byte, 16<<10)
 	for {
@@ -150,6 +177,9 @@ func (c *pair) carry(to io.Writer, from io.Reader) {
 		gate := c.gate
 		c.mu.Unlock()
 		<-gate
+		if !pass() {
+			return
+		}
 		if _, e := to.Write(buf[:n]); err != nil || e != nil {
 			return
 		}

@@ -22,7 +22,8 @@ import (
 // (pg_stat_user_tables, pg_stat_user_indexes). Neither depends on how busy the machine is.
 type Meter struct {
 	testing.TB
-	url string
+	url  string
+	idle int64 // what a store costs that does nothing
 }
 
 // NewMeter returns a meter of a database. No other store may have it open while it measures.
@@ -30,7 +31,9 @@ func NewMeter(t testing.TB, url string) Meter {
 	if !sqlstore.IsPostgres(url) {
 		watch()
 	}
-	return Meter{t, url}
+	m := Meter{TB: t, url: url}
+	m.idle = m.session(func(*sqlstore.Store) {})
+	return m
 }
 
 // Work returns what one call of do costs, the average of some, in a store that is open for them
@@ -38,12 +41,11 @@ func NewMeter(t testing.TB, url string) Meter {
 func (m Meter) Work(do func(*sqlstore.Store)) int64 {
 	m.Helper()
 	const calls = 10
-	idle := m.session(func(*sqlstore.Store) {})
 	return (m.session(func(s *sqlstore.Store) {
 		for range calls {
 			do(s)
 		}
-	}) - idle) / calls
+	}) - m.idle) / calls
 }
 
 // session returns what the database did while a store was open.
