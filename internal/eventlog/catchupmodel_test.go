@@ -32,14 +32,14 @@ func TestCatchUpModel(t *testing.T) {
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
 		for _, seed := range played {
-			t.Run(fmt.Sprint(seed), func(t *testing.T) { t.Parallel(); catchUpModel(t, newFixture(t), seed) })
+			t.Run(fmt.Sprint(seed), func(t *testing.T) { t.Parallel(); catchUpModel(t, newFixture(t), seed, 256) })
 		}
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
 		fx := newFixtureOn(t, pgtest.URL(t))
 		for _, seed := range played[3:] {
-			catchUpModel(t, fx.another(fmt.Sprint("org", seed)), seed)
+			catchUpModel(t, fx.another(fmt.Sprint("org", seed)), seed, 512)
 		}
 	})
 }
@@ -51,7 +51,8 @@ type catchUpPlay struct {
 	threads, channels []string
 }
 
-func catchUpModel(t *testing.T, fx *fixture, seed uint64) {
+// catchUpModel plays a seed on a database, of which changes index the log when as many events wait.
+func catchUpModel(t *testing.T, fx *fixture, seed uint64, every int) {
 	rng := rand.New(rand.NewPCG(seed, 7))
 	p := &catchUpPlay{fixture: fx, rng: rng, bots: fx.bots(5)}
 	for i := range 4 {
@@ -80,7 +81,7 @@ func catchUpModel(t *testing.T, fx *fixture, seed uint64) {
 			}
 		}
 		if round%4 == 2 && round < 8 && seed%6 == 5 {
-			p.burst()
+			p.burst(every)
 		}
 		switch {
 		case round%3 == 1 && seed%4 == 1:
@@ -135,9 +136,9 @@ func (p *catchUpPlay) act() {
 }
 
 // burst posts so much that the log is indexed by that, while some changes fail.
-func (p *catchUpPlay) burst() {
+func (p *catchUpPlay) burst(every int) {
 	failed := errors.New("failed")
-	for i := range 300 {
+	for i := range every + 50 {
 		if i%100 == 50 {
 			err := p.store.Update(context.Background(), p.org, func(tx store.Tx) error {
 				if err := p.appendEvent(tx, toThread(p.threads[0]), message(p.threads[0], p.bots[0], "undone")); err != nil {
@@ -151,7 +152,7 @@ func (p *catchUpPlay) burst() {
 		}
 		p.post(p.threads[p.rng.IntN(2)], p.bots[p.rng.IntN(len(p.bots))], "x")
 	}
-	if behind, err := p.store.LogsBehind(context.Background(), 256, "", 100); err != nil || slices.Contains(behind, p.org) {
+	if behind, err := p.store.LogsBehind(context.Background(), int64(every), "", 100); err != nil || slices.Contains(behind, p.org) {
 		p.Fatalf("behind: %v, %v", behind, err)
 	}
 }
