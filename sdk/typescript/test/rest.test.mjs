@@ -358,20 +358,3 @@ test("a transport sends its token, org and base path", async () => {
   assert.equal(seen[0][0], "http://h/hub/api/me");
   assert.deepEqual(seen[0][1].headers, { Authorization: `Bearer ${token}`, "X-Org-Id": "o" });
 });
-
-test("the examples of the documentation compile", () => {
-  const modules = {};
-  for (const page of ["../../../docs/use/sdks.md", "../README.md"]) {
-    for (const [, code] of readFileSync(new URL(page, import.meta.url), "utf8").matchAll(/```ts\n(.*?)```/gs)) {
-      if (!code.includes("@connectrpc/")) { // which is not installed here
-        modules[`example${Object.keys(modules).length}`] = `${code}\ndeclare const process: { env: Record<string, string>; argv: string[] };`;
-      }
-    }
-  }
-  assert.ok(Object.keys(modules).length >= 3);
-  try {
-    compile(modules);
-  } catch (error) {
-    assert.fail(error.stdout?.toString() ?? error);
-  }
-});
