@@ -13,7 +13,7 @@ import virtual_time
 
 from b2b_protocol import B2BError, errors
 from b2b_protocol._closes import CLOSES, REFUSALS, STREAM_ENDS, Action, after_close, after_refusal, after_stream_end
-from b2b_protocol._connections import LARGEST, Broken, Connection, Ended, NoUpgrade, Resumable, sse_frames
+from b2b_protocol._connections import LARGEST, Broken, Connection, Ended, NoUpgrade, Resumable, TooLarge, sse_frames
 from b2b_protocol._feed import MOST_BYTES, MOST_EVENTS, Feed, Options
 from b2b_protocol.listen import AsyncListener, Received
 from b2b_protocol.positions import MemoryPositionStore, PositionError
@@ -77,8 +77,15 @@ class SseTest(unittest.TestCase):
 
     def test_a_cut_event_is_not_delivered_and_an_endless_one_ends_the_stream(self) -> None:
         self.assertEqual(self.parse(b'data: {"a":1}\n'), [("", b"")])
-        with self.assertRaises(Broken):
-            self.parse(b"data: ", b"x" * (LARGEST + 1))
+        piece = b"x" * (LARGEST // 8)
+        for begin, ended in ((b"data: ", b""), (b"data: ", b"\ndata: "), (b"", b"\n:")):
+            with self.subTest(begin=begin, ended=ended):
+                pieces = [begin, *9 * [piece + ended]]
+                if begin:
+                    with self.assertRaises(TooLarge):  # B2B-SDK-040
+                        self.parse(*pieces)
+                else:
+                    self.assertEqual(len(self.parse(*pieces)), 10)  # what is no event is not kept
 
 
 def event(number: int, **more: Any) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 // What the generated operations share: how they write requests and read responses.
 import { sleep } from "./clock.js";
+import { readUpTo } from "./download.js";
 import { B2BError } from "./error.js";
 import { errorClasses, retryableCodes } from "./gen/rest/errors.js";
 import type { CallOptions, Transport, TransportRequest } from "./transport.js";
@@ -90,7 +91,7 @@ function request(method: string, path: string, headers: Headers = {}, fields?: F
  */
 export function json<T>(transport: Transport, request: Draft, options?: CallOptions, ...accepted: number[]): Promise<T> {
   const read = async (response: Response) => {
-    const text = await response.text();
+    const text = await textOf(response, transport);
     const body = parse(text);
     if (body === undefined || (!response.ok && codeOf(body))) {
       throw errorOf(response, text);
@@ -102,7 +103,21 @@ export function json<T>(transport: Transport, request: Draft, options?: CallOpti
 
 /** Sends a request and returns the text of the response. */
 export function text(transport: Transport, request: Draft, options?: CallOptions): Promise<string> {
-  return send(transport, request, options, (response) => response.text());
+  return send(transport, request, options, (response) => textOf(response, transport));
+}
+
+/** Returns the text of a response. One that is too large is an error, and is not read (B2B-SDK-039). */
+async function textOf(response: Response, { maxResponseBytes = 64 * 2 ** 20 }: Transport): Promise<string> {
+  const { status, headers } = response;
+  if (!headers.has("Content-Encoding") && Number(headers.get("Content-Length") ?? Infinity) <= maxResponseBytes) {
+    return response.text();
+  }
+  const read = await readUpTo(response, maxResponseBytes);
+  if (!read) {
+    const message = `the response has more than ${maxResponseBytes} bytes: give a larger maxResponseBytes`;
+    throw new B2BError({ status, code: "RESPONSE_TOO_LARGE", message });
+  }
+  return new TextDecoder().decode(read.data);
 }
 
 /** Sends a request whose response has no body. */
@@ -148,7 +163,7 @@ async function send<T>(
       try {
         response = await transport(sent);
         if (!response.ok && !accepted.includes(response.status)) {
-          throw errorOf(response, await response.text());
+          throw errorOf(response, await textOf(response, transport));
         }
         ours = false;
         onResponse?.(response);

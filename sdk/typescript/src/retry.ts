@@ -38,7 +38,7 @@ export function retrying(transport: Transport, options: RetryOptions = {}): Tran
       return wait <= retryAfterMax ? stretched(clock, wait) : undefined;
     },
   };
-  return Object.assign((request: TransportRequest) => transport(request), { timeout: transport.timeout, retry });
+  return Object.assign((request: TransportRequest) => transport(request), { timeout: transport.timeout, maxResponseBytes: transport.maxResponseBytes, retry });
 }
 
 /** Reports whether a request may be sent again after an error of it. */

@@ -25,6 +25,8 @@ export interface Transport {
   (request: TransportRequest): Promise<Response>;
   /** The default of the option timeout of calls. Without it, that is 30000. */
   readonly timeout?: number | undefined;
+  /** How many bytes a response may have, see HttpOptions. */
+  readonly maxResponseBytes?: number | undefined;
   /** Calls over the transport are made again as it says. Without it, they are made once. */
   readonly retry?: RetryPolicy | undefined;
 }
@@ -72,6 +74,11 @@ export interface HttpOptions {
   orgId?: string | undefined;
   /** Milliseconds for each call, see CallOptions. Default: 30000. */
   timeout?: number | undefined;
+  /**
+   * How many bytes a response may have after decompression. A larger one is a B2BError with the code
+   * RESPONSE_TOO_LARGE, and is not read. Streams and downloads are not counted. Default: 64 MiB.
+   */
+  maxResponseBytes?: number | undefined;
   /** The function to use instead of the global fetch. */
   fetch?: typeof fetch | undefined;
 }
@@ -116,5 +123,5 @@ export function httpTransport(options: HttpOptions): Transport {
     // A redirect would take the body to where another server says, or lose it.
     return (options.fetch ?? fetch)(root + path, { redirect: "manual", ...request, headers });
   };
-  return Object.assign(transport, { timeout: options.timeout });
+  return Object.assign(transport, { timeout: options.timeout, maxResponseBytes: options.maxResponseBytes });
 }

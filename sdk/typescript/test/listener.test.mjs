@@ -238,6 +238,41 @@ test("B2B-SDK-024: after two sockets without a frame, or a refused one, it is se
   }
 });
 
+test("B2B-SDK-040: an event that is too large ends the connection, also if its line has no end", async () => {
+  const errors = [];
+  const piece = new Uint8Array(1 << 20).fill(120);
+  for (const begin of ["data: ", "data: x\n"]) {
+    const { clock, listener, respond } = fixture({ transport: "sse", onReconnect: (error) => errors.push(error) });
+    let streams = 0, pulled = 0, ended = false;
+    respond["/hub/api/events"] = () => {
+      const text = (text) => new TextEncoder().encode(text);
+      const large = {
+        start: (controller) => controller.enqueue(text(begin)),
+        pull: (controller) => controller.enqueue(++pulled % 8 === 0 && begin.endsWith("\n") ? text("\ndata: ") : piece),
+        cancel: () => (ended = true),
+      };
+      const usual = { start: (controller) => controller.enqueue(text(`data: ${JSON.stringify(message(1))}\n\n`)) };
+      return new Response(new ReadableStream(streams++ === 0 ? large : usual));
+    };
+    const next = listener.next();
+    await clock.settled(() => ended);
+    await clock.settled(() => clock.timers.length > 0);
+    await clock.next();
+    assert.equal((await next).value.cursor, "p1");
+    assert.ok(pulled < 90);
+    assert.equal(errors.pop().code, "EVENT_TOO_LARGE");
+    await listener.close();
+  }
+  const { clock, socket, listener } = fixture({ transport: "websocket", onReconnect: (error) => errors.push(error) });
+  const one = await socket(1);
+  one.open();
+  one.onmessage({ data: " ".repeat(2 ** 26 + 1) });
+  assert.ok(one.closed);
+  await clock.settled(() => errors.length > 0);
+  assert.equal(errors.pop().code, "EVENT_TOO_LARGE");
+  await listener.close();
+});
+
 test("B2B-SDK-022: a lost position is a resync item in its place", async () => {
   const { socket, listener, respond } = fixture();
   const one = await socket(1);

@@ -11,10 +11,11 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { inspect } from "node:util";
+import { gzipSync } from "node:zlib";
 
 const { B2B_URL: url, B2B_TOKEN: token, B2B_ADMIN_SECRET: secret, B2B_SDK: sdk } = process.env;
 const load = (name) => import(pathToFileURL(join(sdk, name)));
-const { Rest, httpTransport, B2BError, ...root } = await load("index.js");
+const { Rest, httpTransport, retrying, B2BError, ...root } = await load("index.js");
 const operations = await load("gen/rest/operations.js"); // the entry "operations" has iterators, too
 const steps = JSON.parse(readFileSync(new URL("../../testdata/rest.json", import.meta.url), "utf8"));
 const methodOf = (call) => call[0].toLowerCase() + call.slice(1);
@@ -307,6 +308,42 @@ test("a call that fails after the headers ends its response", async () => {
     await Promise.race([ended, late]); // before the garbage collector ends it
     clearTimeout(timer);
   });
+});
+
+test("B2B-SDK-039: a response that is too large is an error of its own, and is not read", async () => {
+  const text = JSON.stringify({ name: "x".repeat(10_000) });
+  let sent, closed;
+  const respond = {
+    length: (response, status) => response.writeHead(status, { "Content-Length": text.length }).end(text),
+    pieces: (response, status) => (response.writeHead(status).write(text), response.end()),
+    compressed: (response, status) => response.writeHead(status, { "Content-Encoding": "gzip" }).end(gzipSync(text)),
+  };
+  const handle = (request, response) => respond[request.url.slice(1).split("/")[0]](response, Number(request.headers["x-status"]));
+  await serving(handle, async (at) => {
+    for (const way of Object.keys(respond)) {
+      for (const status of [200, 400]) {
+        const headers = { "X-Status": String(status) };
+        const get = (maxResponseBytes) => new Rest(httpTransport({ url: `${at}/${way}`, maxResponseBytes })).getMe({}, { headers });
+        await assert.rejects(get(10_000), { name: "ResponseTooLarge", code: "RESPONSE_TOO_LARGE", status, message: /10000 bytes/ }, way);
+        const whole = status === 200 ? get(text.length) : get(undefined).catch(({ body }) => body);
+        assert.equal((await whole).name.length, 10_000, way);
+      }
+    }
+  });
+  // A response without an end is ended.
+  const endless = (request, response) => {
+    sent = 0;
+    const more = () => {
+      while (!closed && sent++ < 500 && response.write("x".repeat(10_000)));
+    };
+    response.on("close", () => (closed = true)).on("drain", more);
+    more();
+  };
+  await serving(endless, async (at) => {
+    const rest = new Rest(retrying(httpTransport({ url: at, maxResponseBytes: 100_000 })));
+    await assert.rejects(rest.getMe(), { code: "RESPONSE_TOO_LARGE" });
+  });
+  assert.ok(sent < 500);
 });
 
 test("a timeout is a number of milliseconds", async () => {

@@ -65,6 +65,13 @@ class Broken(Exception):
     """A connection ended without a reason, or brought nothing for too long."""
 
 
+class TooLarge(Broken):
+    """A connection brought an event that is larger than servers send (B2B-SDK-040)."""
+
+    def __init__(self) -> None:
+        super().__init__(f"an event has more than {LARGEST} bytes")
+
+
 class Connection(Protocol):
     """An open connection."""
 
@@ -180,6 +187,8 @@ class _WebSocket:
             frame: str | bytes = await self._socket.recv()
             return frame
         except ConnectionClosed as closed:
+            if closed.sent is not None and closed.sent.code == 1009 and closed.rcvd is None:
+                raise TooLarge from None
             if closed.rcvd is None:
                 raise Broken("the connection was cut") from None
             raise Ended(closed.rcvd.code, closed.rcvd.reason) from None
@@ -233,12 +242,15 @@ async def sse_frames(pieces: AsyncIterator[bytes]) -> AsyncIterator[tuple[str, b
     Lines end with line feeds only: the JSON of an event can have the other characters at which
     Python splits texts into lines.
     """
-    rest, kind, data = b"", "", list[bytes]()
+    rest, kind, data = list[bytes](), "", list[bytes]()
+    waiting = kept = 0  # how many bytes rest and data have
     async for piece in pieces:
-        lines = (rest + piece).split(b"\n")
-        rest = lines.pop()
-        if len(rest) > LARGEST:
-            raise Broken("an event is too large")
+        *lines, last = piece.split(b"\n")
+        if lines:
+            lines[0] = b"".join(rest) + lines[0]
+            rest, waiting = [], 0
+        rest.append(last)
+        waiting += len(last)
         found = False
         for raw in lines:
             line = raw.removesuffix(b"\r")
@@ -246,11 +258,14 @@ async def sse_frames(pieces: AsyncIterator[bytes]) -> AsyncIterator[tuple[str, b
                 if data:
                     found = True
                     yield kind, b"\n".join(data)
-                kind, data = "", []
+                kind, data, kept = "", [], 0
             elif line.startswith(b"event:"):
                 kind = line[6:].strip().decode("utf-8", "replace")
             elif line.startswith(b"data:"):
                 data.append(line[5:].strip())
+                kept += len(line)
+        if waiting + kept > LARGEST:
+            raise TooLarge
         if not found:
             yield "", b""
 

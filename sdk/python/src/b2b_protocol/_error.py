@@ -36,6 +36,10 @@ class B2BError(Exception):
         return _copy, (type(self), self.message, self.__dict__)
 
 
+class ResponseTooLarge(B2BError):
+    """A response is larger than the client reads, see max_response_bytes."""
+
+
 def _copy(kind: type[B2BError], message: str, details: dict[str, Any]) -> B2BError:
     error = kind(message, status=0)
     error.__dict__.update(details)

@@ -10,6 +10,7 @@ from typing import Any, NotRequired, Self, TypeAlias, TypedDict, Unpack, cast
 
 import httpx
 
+from ._body import MOST as MOST_OF_RESPONSE
 from ._connections import HttpNetwork, has_websockets
 from ._download import MOST, Sink, file_id
 from ._feed import Feed, Kind, Options
@@ -138,7 +139,7 @@ class Client(_Base, Rest):
     expects to act in. timeout is the number of seconds for a call with all its retries; 0 means no limit.
     retry says how often failed calls are sent again; None: never. proxy and ssl_context are for all connections;
     without them, those of the environment are used. client replaces the connections of calls, not those of listeners,
-    and stays open.
+    and stays open. max_response_bytes is how large the response of a call may be; more is ResponseTooLarge.
     """
 
     def __init__(
@@ -148,6 +149,7 @@ class Client(_Base, Rest):
         *,
         org_id: str | None = None,
         timeout: float = DEFAULT_TIMEOUT,
+        max_response_bytes: int = MOST_OF_RESPONSE,
         retry: Retry | None = _RETRY,
         proxy: str | None = None,
         ssl_context: ssl.SSLContext | None = None,
@@ -155,7 +157,9 @@ class Client(_Base, Rest):
     ) -> None:
         _Base.__init__(self, url, token, org_id, proxy, ssl_context, timeout)
         self._http = None if client is not None else httpx.Client(**self._settings())
-        sender: Transport = HttpTransport(url, token, org_id=org_id, timeout=timeout, client=client or self._http)
+        sender: Transport = HttpTransport(
+            url, token, org_id=org_id, timeout=timeout, max_response_bytes=max_response_bytes, client=client or self._http
+        )
         Rest.__init__(self, sender if retry is None else RetryTransport(sender, retry, timeout=timeout))
         self._listeners: set[Listener] = set()
 
@@ -251,6 +255,7 @@ class AsyncClient(_Base, AsyncRest):
         *,
         org_id: str | None = None,
         timeout: float = DEFAULT_TIMEOUT,
+        max_response_bytes: int = MOST_OF_RESPONSE,
         retry: Retry | None = _RETRY,
         proxy: str | None = None,
         ssl_context: ssl.SSLContext | None = None,
@@ -258,7 +263,9 @@ class AsyncClient(_Base, AsyncRest):
     ) -> None:
         _Base.__init__(self, url, token, org_id, proxy, ssl_context, timeout)
         self._http = None if client is not None else httpx.AsyncClient(**self._settings())
-        self._sender = AsyncHttpTransport(url, token, org_id=org_id, timeout=timeout, client=client or self._http)
+        self._sender = AsyncHttpTransport(
+            url, token, org_id=org_id, timeout=timeout, max_response_bytes=max_response_bytes, client=client or self._http
+        )
         AsyncRest.__init__(self, self._sender if retry is None else AsyncRetryTransport(self._sender, retry, timeout=timeout))
         self._listeners: set[AsyncListener] = set()
 

@@ -8,6 +8,7 @@ from typing import Any, BinaryIO, Protocol, Self
 
 import httpx
 
+from ._body import MOST, Body, known_size
 from ._http import authorization, base_of, check_header, limit_of
 
 DEFAULT_TIMEOUT = 30.0
@@ -62,9 +63,9 @@ class AsyncTransport(Protocol):
 class _Http:
     """What both HTTP transports share."""
 
-    def __init__(self, url: str, token: str | None, org_id: str | None, timeout: float) -> None:
+    def __init__(self, url: str, token: str | None, org_id: str | None, timeout: float, most: int) -> None:
         self._url = base_of(url)
-        self._timeout = timeout
+        self._timeout, self._most = timeout, most
         limit_of(timeout)
         self._headers: dict[str, str] = {}
         if token is not None:
@@ -98,7 +99,8 @@ class HttpTransport(_Http):
     token of a bot. org_id is the org that the caller expects to act in. timeout is the number
     of seconds to wait for the server at a time; 0 means no limit. Without a client, proxies of
     the environment are used and no redirect is followed. With a client, its settings apply, and
-    it stays open. Exceptions of httpx say that the server was not reached in time.
+    it stays open. max_response_bytes is how large a response may be after decompression; more is ResponseTooLarge.
+    The bodies of streams and downloads are not counted. Exceptions of httpx say that the server was not reached in time.
     """
 
     def __init__(
@@ -108,14 +110,27 @@ class HttpTransport(_Http):
         *,
         org_id: str | None = None,
         timeout: float = DEFAULT_TIMEOUT,
+        max_response_bytes: int = MOST,
         client: httpx.Client | None = None,
     ) -> None:
-        super().__init__(url, token, org_id, timeout)
+        super().__init__(url, token, org_id, timeout, max_response_bytes)
         self._own = client is None
         self._client = client or httpx.Client(cookies=_no_cookies())
 
     def __call__(self, request: Request, /) -> httpx.Response:
-        return self._client.send(self._build(self._client, request), stream=request.stream)
+        response = self._client.send(self._build(self._client, request), stream=True)
+        if request.stream and response.is_success:
+            return response
+        try:
+            if known_size(response, self._most):
+                response.read()
+                return response
+            body = Body(response, self._most)
+            for piece in response.iter_bytes():
+                body.add(piece)
+            return body.response()
+        finally:
+            response.close()
 
     def close(self) -> None:
         """Closes the connections."""
@@ -139,14 +154,27 @@ class AsyncHttpTransport(_Http):
         *,
         org_id: str | None = None,
         timeout: float = DEFAULT_TIMEOUT,
+        max_response_bytes: int = MOST,
         client: httpx.AsyncClient | None = None,
     ) -> None:
-        super().__init__(url, token, org_id, timeout)
+        super().__init__(url, token, org_id, timeout, max_response_bytes)
         self._own = client is None
         self._client = client or httpx.AsyncClient(cookies=_no_cookies())
 
     async def __call__(self, request: Request, /) -> httpx.Response:
-        return await self._client.send(self._build(self._client, request), stream=request.stream)
+        response = await self._client.send(self._build(self._client, request), stream=True)
+        if request.stream and response.is_success:
+            return response
+        try:
+            if known_size(response, self._most):
+                await response.aread()
+                return response
+            body = Body(response, self._most)
+            async for piece in response.aiter_bytes():
+                body.add(piece)
+            return body.response()
+        finally:
+            await response.aclose()
 
     async def aclose(self) -> None:
         """Closes the connections."""

@@ -1,5 +1,6 @@
 // What connections of both kinds have in common.
 import type { Clock } from "../clock.js";
+import { B2BError } from "../error.js";
 import type { Event } from "../gen/rest/types.js";
 import type { End } from "./ends.js";
 
@@ -7,6 +8,15 @@ import type { End } from "./ends.js";
 export const OPENS_WITHIN = 10_000;
 const SILENT_FOR = 60_000;
 const PING_EVERY = 25_000;
+
+/** How many characters an event may have. The server sends at most a few MiB (B2B-SDK-040). */
+export const LARGEST_EVENT = 64 * 2 ** 20;
+
+/** Returns how a connection ends that brings more than an event may have. */
+export function tooLarge(): End {
+  const message = `an event has more than ${LARGEST_EVENT} characters`;
+  return { action: "backoff", error: new B2BError({ status: 0, code: "EVENT_TOO_LARGE", message }) };
+}
 
 /** Receives what a connection brings. */
 export interface Sink {

@@ -4,7 +4,7 @@ import type { Clock } from "../clock.js";
 import { subscribe } from "../gen/rest/operations.js";
 import type { Event, SubscribeRequest } from "../gen/rest/types.js";
 import type { Transport } from "../transport.js";
-import { OPENS_WITHIN, Watch, type Connect } from "./connection.js";
+import { LARGEST_EVENT, OPENS_WITHIN, tooLarge, Watch, type Connect } from "./connection.js";
 import { ofRefusal, ofStreamEnd } from "./ends.js";
 
 /** Returns what opens streams. */
@@ -25,6 +25,9 @@ export function overSse(transport: Transport, clock: Clock, filter: Pick<Subscri
       watch = new Watch(clock, dead);
       for (let piece; !(piece = await reader.read()).done; ) {
         watch.heard();
+        if (lines.kept + blocks.kept + piece.value.length > LARGEST_EVENT) {
+          return tooLarge();
+        }
         for (const line of lines.split(piece.value)) {
           const block = blocks.add(line);
           if (!block) {
@@ -62,16 +65,20 @@ interface Block {
 /** Splits text into lines, whatever pieces it comes in. */
 export class Lines {
   #rest: string[] = [];
+  /** How many characters of a line without an end it has. */
+  kept = 0;
 
   split(piece: string): string[] {
     const lines = piece.split("\n");
     const last = lines.pop()!;
     if (lines.length === 0) {
       this.#rest.push(last);
+      this.kept += last.length;
       return lines;
     }
     lines[0] = this.#rest.join("") + lines[0]!;
     this.#rest = [last];
+    this.kept = last.length;
     return lines;
   }
 }
@@ -80,6 +87,8 @@ export class Lines {
 export class Blocks {
   #event = "";
   #data: string[] = [];
+  /** How many characters of an event without an end it has. */
+  kept = 0;
 
   /** Adds a line, and returns the event that it ends, if it ends one. */
   add(line: string): Block | undefined {
@@ -91,12 +100,14 @@ export class Blocks {
         this.#event = value;
       } else if (text.startsWith("data:")) {
         this.#data.push(value);
+        this.kept += value.length;
       }
       return undefined;
     }
     const block = this.#data.length > 0 ? { event: this.#event, data: this.#data.join("\n") } : undefined;
     this.#event = "";
     this.#data = [];
+    this.kept = 0;
     return block;
   }
 }

@@ -3,7 +3,7 @@ import type { Clock } from "../clock.js";
 import { createTicket } from "../gen/rest/operations.js";
 import type { Event } from "../gen/rest/types.js";
 import type { Transport } from "../transport.js";
-import { OPENS_WITHIN, Watch, type Connect, type Sink } from "./connection.js";
+import { LARGEST_EVENT, OPENS_WITHIN, tooLarge, Watch, type Connect, type Sink } from "./connection.js";
 import { ofClose, ofRefusal, type End } from "./ends.js";
 
 /** What a listener needs of a WebSocket: the global one has it, and that of the package `ws`. */
@@ -73,6 +73,9 @@ function follow(socket: Pausable, opensWithin: number, clock: Clock, { opened, t
   socket.onmessage = ({ data }: { data: unknown }) => {
     frames = true;
     watch?.heard();
+    if ((data as string).length > LARGEST_EVENT) {
+      return finish(tooLarge());
+    }
     let event: Event;
     try {
       event = JSON.parse(data as string) as Event;
