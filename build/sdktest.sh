@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 folder=$(mktemp -d -p "$PWD/node_modules")
 export B2B_BINARY="$folder/b2b"
 server= faults= docs= runtimes=
-trap '[ -z "$server$faults$docs" ] || { kill $server $faults $docs && wait $server $faults $docs || true; }; rm -rf "$folder" "$runtimes"' EXIT
+trap 'for process in $server $faults $docs; do kill "$process" 2>/dev/null || true; done; wait; rm -rf "$folder" "$runtimes"' EXIT
 
 CGO_ENABLED=0 go build -ldflags='-s -w' -o "$folder/" ./cmd/b2b ./build/docsrun ./build/sdkfaults ./build/sdkfaults/agent
 export B2B_SDK="$folder/sdk" PYTHONPATH="$PWD/sdk/python/src" PYTHONDONTWRITEBYTECODE=1
