@@ -9,6 +9,11 @@
 // event log if one of the org took long within the last seconds, and the decoding of large bodies.
 // While other orgs send calls, too, the heavy work of one org gets half of the processors.
 //
+// Changes are committed together, so that a change of an org waits for all of another org that came
+// before it or are in its batch. While other orgs send calls, an org that has more than half of all
+// changes runs as many at the same time as the others have ([fair.Majority]). Uploads are exempt: a
+// slow body would hold up the other changes of its org.
+//
 // # Why the scheduler does not suffice
 //
 // The Go scheduler runs a goroutine for up to 10 ms, and polls the network only when one of its
@@ -50,6 +55,10 @@ const (
 	// sends more than its share, and keeps processors busy with short calls.
 	longWait = 5 * time.Millisecond
 
+	// changesOfOrg is how many changes an org runs at the same time in any case: while one is
+	// committed, the next can be received.
+	changesOfOrg = 2
+
 	// remoteReads is the least number of slots for calls that read if the database is remote: such
 	// calls wait for the database rather than for a processor.
 	remoteReads = 16
@@ -64,13 +73,14 @@ type Config struct {
 
 // Limiter shares processors between orgs. It is safe for concurrent use.
 type Limiter struct {
-	reads  *fair.Pool
-	heavy  *fair.Pool
-	spare  *fair.Pool // additional slots for heavy work while no other org is active; nil: none
-	long   map[string]bool
-	slices bool // heavy calls get long time slices
-	ticks  *ticks
-	now    func() time.Time
+	reads   *fair.Pool
+	heavy   *fair.Pool
+	changes *fair.Majority // nil: not limited
+	spare   *fair.Pool     // additional slots for heavy work while no other org is active; nil: none
+	long    map[string]bool
+	slices  bool // heavy calls get long time slices
+	ticks   *ticks
+	now     func() time.Time
 
 	mu     sync.Mutex
 	costly map[orgCall]cost // those whose next call is heavy
@@ -110,6 +120,9 @@ func NewLimiter(c Config) *Limiter {
 		slices: c.Scheduler.Slices, ticks: &ticks{processors: c.Scheduler.ticked, tick: tick, room: moreThreads},
 		now: time.Now, costly: make(map[orgCall]cost),
 	}
+	if !c.Remote {
+		l.changes = fair.NewMajority(fair.Sizes{Share: changesOfOrg, Queue: maxWaiting, Wait: wait})
+	}
 	// A pool gives a single org half of its slots, so a single org has heavy/2 heavy calls at
 	// once. spare is what it lacks to use every processor while no other org calls.
 	if spare := processors - heavy/2; spare > 0 {
@@ -127,6 +140,7 @@ type Permit struct {
 	limiter     *Limiter
 	info        *call.Info
 	read, heavy fair.Slot
+	change      fair.Turn
 	ticks       *ticks    // count it as busy; nil: do not
 	long        bool      // its thread has a long time slice
 	last        int64     // bytes of the last response of the procedure to the org, if that was heavy
@@ -145,7 +159,7 @@ func (l *Limiter) Begin(ctx context.Context, info *call.Info) (Permit, error) {
 	}
 	alone, last := l.note(org, procedure)
 	if !info.Operation.Reads {
-		return Permit{}, nil
+		return l.enterChanges(ctx, org, alone)
 	}
 	s := Permit{limiter: l, info: info, last: last.bytes}
 	var err error
@@ -169,6 +183,20 @@ func (l *Limiter) Begin(ctx context.Context, info *call.Info) (Permit, error) {
 		s.begun = l.now()
 	}
 	return s, nil
+}
+
+// enterChanges waits until a call that changes something may run. While other orgs are active, too,
+// an org that sends more changes than all of them must not fill each batch that is committed, and
+// the processors before and after it. With a remote database each org has batches of its own.
+func (l *Limiter) enterChanges(ctx context.Context, org string, alone bool) (Permit, error) {
+	if l.changes == nil {
+		return Permit{}, nil
+	}
+	turn, err := l.changes.Enter(ctx, org, alone)
+	if err != nil {
+		return Permit{}, refusal(err)
+	}
+	return Permit{change: turn}, nil
 }
 
 // Decode waits until a body of n bytes may be decoded. Its error can be sent to the caller. The org
@@ -314,6 +342,7 @@ func (s *Permit) End() {
 		s.ticks.busy.Add(-1)
 		s.ticks = nil
 	}
+	s.change.Leave()
 	s.read.Leave()
 	s.heavy.Leave()
 }

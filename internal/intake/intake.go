@@ -204,6 +204,13 @@ func (h *Reservation) Decode(ctx context.Context) (err error) {
 	return err
 }
 
+// Run waits until the call of a frame, whose caller is known, may run; calls with a response of
+// their own use [Answers.Begin]. The permit must be ended after the call. The error can be sent to
+// the caller.
+func (b *Budget) Run(ctx context.Context, info *call.Info) (concurrency.Permit, error) {
+	return b.limiter.Begin(ctx, info)
+}
+
 // Decoded is called when the body is decoded; it lets the next one be decoded.
 func (h *Reservation) Decoded() { h.permit.End() }
 

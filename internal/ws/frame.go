@@ -79,6 +79,18 @@ func (c *client) watch(begin bool, keys [][]byte) {
 	}
 }
 
+// run runs an operation when its org may (B2B-LIM-022).
+func (c *client) run(info *call.Info, req proto.Message, malformed error) (proto.Message, error) {
+	permit, err := c.server.Intake.Run(c.ctx, info)
+	if err != nil {
+		return nil, err
+	}
+	defer permit.End()
+	return c.server.Pipeline.Do(c.ctx, info, req, malformed, func(ctx context.Context) (proto.Message, error) {
+		return info.Operation.Invoke(ctx, req)
+	})
+}
+
 // do calls an operation and sends an ack or an error.
 func (c *client) do(op *operation, frame []byte, keys [][]byte, reservation *intake.Reservation) {
 	s := c.server
@@ -93,9 +105,7 @@ func (c *client) do(op *operation, frame []byte, keys [][]byte, reservation *int
 	if err == nil {
 		malformed := op.decode(req, frame, keys)
 		reservation.Decoded()
-		res, err = s.Pipeline.Do(c.ctx, info, req, malformed, func(ctx context.Context) (proto.Message, error) {
-			return op.Invoke(ctx, req)
-		})
+		res, err = c.run(info, req, malformed)
 	}
 	ref := keys[keyRef]
 	if !truthy(ref) {

@@ -13,8 +13,10 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/b2b-protocol/b2b/internal/call"
+	"github.com/b2b-protocol/b2b/internal/concurrency"
 	"github.com/b2b-protocol/b2b/internal/intake"
 	"github.com/b2b-protocol/b2b/internal/ws"
+	optionsv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/options/v1"
 )
 
 var (
@@ -222,5 +224,41 @@ func TestNoRoomForFrame(t *testing.T) {
 			t.Errorf("a frame that has none: %s", f.raw)
 		}
 		s.ping()
+	})
+}
+
+// B2B-LIM-022: a change over a WebSocket waits like others while its org has those that it may have
+// beside another org.
+func TestChangesWaitForTheirOrg(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		limiter := concurrency.NewLimiter(concurrency.Config{})
+		w := newFixture(t, func(c *ws.Config) { c.Intake = intake.New(intake.Sizes{}, limiter) })
+		s := w.open(w.ann.token)
+		begin := func(org string, reads bool) concurrency.Permit {
+			t.Helper()
+			access := &optionsv1.Access{Callers: []optionsv1.Caller{optionsv1.Caller_CALLER_BOT}}
+			p, err := limiter.Begin(t.Context(), &call.Info{
+				Operation: &call.Operation{Access: access, Reads: reads, Changes: !reads}, Caller: &call.Caller{OrgID: org},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return p
+		}
+		other := begin("another", true)
+		defer other.End()
+		first, second := begin(w.org, false), begin(w.org, false)
+		defer second.End()
+		begun := time.Now()
+		const held = 500 * time.Millisecond
+		time.AfterFunc(held, first.End)
+		s.send(`{"type":"thread_create","topic":"a","ref":1}`)
+		if f := s.wants("thread_created", "thread_participant", "ack")[2]; string(f.Ref) != "1" {
+			t.Errorf("the change: %s", f.raw)
+		}
+		if took := time.Since(begun); took < held {
+			t.Errorf("it took %v, want it to wait %v", took, held)
+		}
 	})
 }

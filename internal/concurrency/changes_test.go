@@ -1,0 +1,122 @@
+package concurrency
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/b2b-protocol/b2b/internal/fair"
+)
+
+// B2B-LIM-022: an org that is alone runs all its changes at once. Beside another org, which may
+// only read, it runs two, and as many as the others; theirs do not wait.
+func TestChangesOfTheBusiestOrg(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := NewLimiter(Config{Scheduler: Scheduler{Processors: 2}})
+		busy, other := callOf("a", "send", false), callOf("b", "send", false)
+		var alone []Permit
+		for range 32 {
+			p, err := l.Begin(t.Context(), busy)
+			if err != nil {
+				t.Fatal(err)
+			}
+			alone = append(alone, p)
+		}
+		for i := range alone {
+			alone[i].Answered(300)
+			alone[i].End() // a second time has no effect
+		}
+		read, err := l.Begin(t.Context(), callOf("b", "get", true))
+		if err != nil {
+			t.Fatal(err)
+		}
+		read.End()
+		if got := most(t, l, busy); got != changesOfOrg {
+			t.Errorf("an org beside one that reads changes %d times at once, want %d", got, changesOfOrg)
+		}
+		waits := make(chan error)
+		ctx, cancel := context.WithCancel(t.Context())
+		for range 30 {
+			go func() {
+				_, err := l.Begin(ctx, busy)
+				waits <- err
+			}()
+		}
+		synctest.Wait()
+		for range 5 {
+			if _, err := l.Begin(t.Context(), other); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		for range 5 - changesOfOrg {
+			if err := <-waits; err != nil {
+				t.Error(err)
+			}
+		}
+		cancel()
+		for range 30 - (5 - changesOfOrg) {
+			if err := <-waits; !errors.Is(err, context.Canceled) {
+				t.Errorf("a change that should wait: %v", err)
+			}
+		}
+	})
+}
+
+// All changes of an org run at once again when the other has not called for some time.
+func TestChangesAfterANeighbour(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := NewLimiter(Config{Scheduler: Scheduler{Processors: 2}})
+		if _, err := l.Begin(t.Context(), callOf("b", "get", true)); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 9)
+		begin := func() { _, err := l.Begin(t.Context(), callOf("a", "send", false)); done <- err }
+		for range 8 {
+			go begin()
+		}
+		synctest.Wait()
+		if n := len(done); n != changesOfOrg {
+			t.Errorf("%d changes run beside another org, want %d", n, changesOfOrg)
+		}
+		time.Sleep(activeSpan + 1) // Sleeps: in a bubble.
+		go begin()
+		synctest.Wait()
+		if n := len(done); n != 9 {
+			t.Errorf("%d changes run after it, want 9", n)
+		}
+	})
+}
+
+// With a remote database, changes of an org have batches of their own, and do not wait.
+func TestChangesOfARemoteDatabase(t *testing.T) {
+	t.Parallel()
+	l := NewLimiter(Config{Scheduler: Scheduler{Processors: 2}, Remote: true})
+	for _, org := range []string{"b", "a", "a", "a", "a", "a"} {
+		p, err := l.Begin(t.Context(), callOf(org, "send", false))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.change != (fair.Turn{}) {
+			t.Errorf("a change of %s has a turn", org)
+		}
+	}
+}
+
+// A change costs no allocation, and little time.
+func BenchmarkBeginChange(b *testing.B) {
+	l := NewLimiter(Config{Scheduler: Scheduler{Processors: 2}})
+	info := callOf("a", "send", false)
+	b.ReportAllocs()
+	for b.Loop() {
+		slot, err := l.Begin(b.Context(), info)
+		if err != nil {
+			b.Fatal(err)
+		}
+		slot.Answered(300)
+	}
+}
