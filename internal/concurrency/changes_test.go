@@ -66,6 +66,50 @@ func TestChangesOfTheBusiestOrg(t *testing.T) {
 	})
 }
 
+// A change that waited for others of its org counts as one beside which short calls need ticks; one
+// that did not wait does not, and neither does that of the other org.
+func TestChangesThatWaitHaveTicks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := NewLimiter(Config{Scheduler: Scheduler{Processors: 2}})
+		other, err := l.Begin(t.Context(), callOf("b", "send", false))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, held := range []time.Duration{longChangeWait - 1, longChangeWait} {
+			var first []Permit
+			for range changesOfOrg {
+				p, err := l.Begin(t.Context(), callOf("a", "send", false))
+				if err != nil {
+					t.Fatal(err)
+				}
+				first = append(first, p)
+			}
+			if n := l.ticks.busy.Load(); n != 0 {
+				t.Errorf("%d calls have ticks before one waits", n)
+			}
+			time.AfterFunc(held, first[0].End)
+			waited, err := l.Begin(t.Context(), callOf("a", "send", false))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := int64(0)
+			if held >= longChangeWait {
+				want = 1
+			}
+			if n := l.ticks.busy.Load(); n != want {
+				t.Errorf("after a wait of %v %d calls have ticks, want %d", held, n, want)
+			}
+			waited.End()
+			first[1].End()
+		}
+		if n := l.ticks.busy.Load(); n != 0 {
+			t.Errorf("%d calls still have ticks", n)
+		}
+		other.End()
+	})
+}
+
 // All changes of an org run at once again when the other has not called for some time.
 func TestChangesAfterANeighbour(t *testing.T) {
 	t.Parallel()

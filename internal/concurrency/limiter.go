@@ -55,6 +55,10 @@ const (
 	// sends more than its share, and keeps processors busy with short calls.
 	longWait = 5 * time.Millisecond
 
+	// longChangeWait is the same for a change that waited for those of its org, and is less than a
+	// call with ticks beside it waits for a processor.
+	longChangeWait = 500 * time.Microsecond
+
 	// changesOfOrg is how many changes an org runs at the same time in any case: while one is
 	// committed, the next can be received.
 	changesOfOrg = 2
@@ -192,11 +196,19 @@ func (l *Limiter) enterChanges(ctx context.Context, org string, alone bool) (Per
 	if l.changes == nil {
 		return Permit{}, nil
 	}
+	var begun time.Time
+	if !alone {
+		begun = l.now()
+	}
 	turn, err := l.changes.Enter(ctx, org, alone)
 	if err != nil {
 		return Permit{}, refusal(err)
 	}
-	return Permit{change: turn}, nil
+	s := Permit{change: turn}
+	if !alone && l.now().Sub(begun) >= longChangeWait {
+		l.tick(&s, alone)
+	}
+	return s, nil
 }
 
 // Decode waits until a body of n bytes may be decoded. Its error can be sent to the caller. The org

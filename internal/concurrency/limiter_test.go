@@ -34,6 +34,9 @@ func most(t *testing.T, l *Limiter, info *call.Info) int {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if n == 1000 {
+			t.Fatal("the calls are not limited")
+		}
 	}
 }
 
