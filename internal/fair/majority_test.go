@@ -209,6 +209,7 @@ func (m *Majority) check(t *testing.T, total int) {
 
 // A request that need not wait costs no allocation.
 func TestMajorityAllocatesNothing(t *testing.T) {
+	// Not parallel: testing.AllocsPerRun counts the allocations of all goroutines.
 	m := NewMajority(Sizes{Share: 2})
 	if n := testing.AllocsPerRun(100, func() {
 		turn, err := m.Enter(t.Context(), "a", false)
