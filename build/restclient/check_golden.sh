@@ -12,14 +12,14 @@ trap 'rm -rf "$folder"' EXIT
 mkdir -p "$folder/src/gen" "$folder/b2b_protocol/gen"
 echo '{"type": "module"}' >"$folder/package.json"
 cp sdk/typescript/tsconfig.json "$folder"
-cp sdk/typescript/src/{call,clock,error,operations,pages,rest,transport}.ts "$folder/src"
+cp sdk/typescript/src/{call,clock,download,error,operations,pages,rest,transport}.ts "$folder/src"
 # The rest of the SDK is for the whole schema.
 grep -E '"\./(error|gen/rest/[a-z]+|rest|transport)\.js"' sdk/typescript/src/index.ts >"$folder/src/index.ts"
 cp -r $tests/typescript/rest "$folder/src/gen"
 cp $tests/use.ts "$folder/src"
 node_modules/.bin/tsc --project "$folder" --noEmit
 
-cp sdk/python/src/b2b_protocol/{_call,_error,_http,_pages,errors,transport,types}.py sdk/python/src/b2b_protocol/py.typed "$folder/b2b_protocol"
+cp sdk/python/src/b2b_protocol/{_body,_call,_error,_http,_pages,errors,transport,types}.py sdk/python/src/b2b_protocol/py.typed "$folder/b2b_protocol"
 {
   grep -E '^from \.(errors|gen\.rest\.operations|transport) ' sdk/python/src/b2b_protocol/__init__.py
   echo '__all__ = ["AsyncRest", "B2BError", "Request", "Rest"]'
