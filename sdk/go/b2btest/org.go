@@ -2,7 +2,6 @@ package b2btest
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -216,5 +215,3 @@ func page[M message](all []M, s span) (items []M, more, paged bool) {
 func nameOf(code b2bv1.ErrorCode) string { return strings.TrimPrefix(code.String(), "ERROR_CODE_") }
 
 func statusOf(err error) int { return catalogue.HTTPStatus(b2b.CodeOf(err)) }
-
-func idsOf[V any](members map[string]V) []string { return slices.Sorted(maps.Keys(members)) }
