@@ -30,13 +30,15 @@
 //
 //	<!-- run: not, REASON -->         it is not run; a test of this package lists these blocks
 //	<!-- run: compile, REASON -->     it is compiled only; the same test lists them
-//	<!-- run: server -->              starts the server of the page, which runs to its end
+//	<!-- run: server -->              starts the server of the page, which runs to its end; server "TEXT"
+//	                                  for one that prints TEXT when it is ready
 //	<!-- run: install -->             installs an SDK: runs once, for all pages that have the same text
 //	<!-- run: background "TEXT" -->   runs to the end of the page; the next block waits for TEXT, if given
 //	<!-- run: until "TEXT" -->        a listener: it is ended when it has printed TEXT, or when other-bot
 //	                                  has received a message that contains TEXT
 //	<!-- run: peer "TEXT" -->         other-bot sends TEXT to my-agent while the block runs
 //	<!-- run: prints "TEXT" -->       it must print TEXT
+//	<!-- run: shows "TEXT" -->        the newest background block must print TEXT, because of this one
 //	<!-- run: file "agent.py" -->     it is compiled and written to this file, for a later block
 //	<!-- run: with previous -->       it continues the block of the same language before it
 //	<!-- run: needs "flask" -->       it needs a framework: express, hono, fastapi or flask

@@ -68,15 +68,16 @@ type directive struct {
 	install    bool
 	background bool
 	previous   bool
-	ready      string // a background block is ready when it has printed this
+	ready      string // a server or background block is ready when it has printed this
 	until      string
 	prints     string
+	shows      string // the newest background block prints this
 	peer       string
 	file       string
 	needs      []string
 }
 
-var item = regexp.MustCompile(`^(not|compile),\s*(\S.*)$|^(server|install|background|with previous|until|prints|peer|file|needs)(?:\s+"([^"]+)")?\s*(?:,\s*|$)`)
+var item = regexp.MustCompile(`^(not|compile),\s*(\S.*)$|^(server|install|background|with previous|until|prints|shows|peer|file|needs)(?:\s+"([^"]+)")?\s*(?:,\s*|$)`)
 
 // parse adds the items of a comment "run: …" to the directive.
 func (d *directive) parse(text string) error {
@@ -89,9 +90,9 @@ func (d *directive) parse(text string) error {
 			return fmt.Errorf("unknown directive %q", text)
 		}
 		word, value := m[3], m[4]
-		if takes := slices.Contains([]string{"until", "prints", "peer", "file", "needs"}, word); takes && value == "" {
+		if takes := slices.Contains([]string{"until", "prints", "shows", "peer", "file", "needs"}, word); takes && value == "" {
 			return fmt.Errorf("%s needs a text in double quotes", word)
-		} else if !takes && word != "background" && value != "" {
+		} else if !takes && word != "background" && word != "server" && value != "" {
 			return fmt.Errorf("%s takes no text", word)
 		}
 		switch {
@@ -100,7 +101,7 @@ func (d *directive) parse(text string) error {
 		case m[1] == "compile":
 			d.compile = m[2]
 		case word == "server":
-			d.server = true
+			d.server, d.ready = true, value
 		case word == "install":
 			d.install = true
 		case word == "background":
@@ -111,6 +112,8 @@ func (d *directive) parse(text string) error {
 			d.until = value
 		case word == "prints":
 			d.prints = value
+		case word == "shows":
+			d.shows = value
 		case word == "peer":
 			d.peer = value
 		case word == "file":
@@ -140,6 +143,8 @@ func (u *unit) check() error {
 		return errors.New("compile is not for sh")
 	case u.background && u.until != "":
 		return errors.New("background and until exclude each other: background takes a text, too")
+	case u.shows != "" && u.language != "sh":
+		return errors.New("shows is for sh")
 	case u.peer != "" && u.until == "" && !u.background:
 		return errors.New("peer needs until or background")
 	}

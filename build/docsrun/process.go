@@ -150,11 +150,11 @@ type shell struct {
 
 // prelude is for every shell: a failed command ends it, an HTTP error is a failure of curl, and the
 // server is not built again where a page says go run. The scene of quickstart takes a free port,
-// and no pauses.
+// unless it is the server of the page, and no pauses.
 const prelude = `set -euo pipefail
 curl() { command curl --silent --show-error --fail-with-body "$@"; }
 go() { if [ "${1:-} ${2:-}" = "run ./cmd/b2b" ]; then shift 2; b2b "$@"; else command go "$@"; fi; }
-b2b() { if [ "${1:-}" = quickstart ]; then set -- "$@" --port 0 --pause 0s; fi; command b2b "$@"; }
+b2b() { if [ "${1:-}" = quickstart ]; then set -- "$@" --port "${QUICKSTART_PORT:-0}" --pause 0s; fi; command b2b "$@"; }
 `
 
 func startShell(folder, work string, env []string) (*shell, error) {

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -47,6 +50,9 @@ func (r *run) do(ctx context.Context, env []string) (err error) {
 		if err := os.MkdirAll(folder, 0o700); err != nil {
 			return err
 		}
+	}
+	if err := os.Symlink("../../../.venv", filepath.Join(r.folder, ".venv")); err != nil {
+		return err // the environment of Python is where the SDK is installed
 	}
 	if r.shell, err = startShell(state, r.folder, env); err != nil {
 		return err
@@ -96,6 +102,9 @@ func (r *run) unit(ctx context.Context, u *unit) (out string, err error) {
 		if out, err = r.shell.run(ctx, text); err == nil {
 			err = u.printed(out)
 		}
+		if err == nil && u.shows != "" {
+			err = r.shown(ctx, u.shows)
+		}
 		return out, err
 	}
 	env, folder, err := r.shell.state()
@@ -105,6 +114,9 @@ func (r *run) unit(ctx context.Context, u *unit) (out string, err error) {
 	program := r.programs[u]
 	if u.language == "sh" {
 		program.args = []string{"bash", "-c", prelude + text}
+		if _, port, err := net.SplitHostPort(r.addr); err == nil && u.server {
+			program.env = append(program.env, "QUICKSTART_PORT="+port)
+		}
 	}
 	p, err := start(folder, append(env, program.env...), program.args...)
 	if err != nil {
@@ -162,11 +174,22 @@ func (r *run) unit(ctx context.Context, u *unit) (out string, err error) {
 func (r *run) ready(ctx context.Context, p *process, u *unit) error {
 	switch {
 	case u.server:
-		return p.printed(ctx, `"listening"`, nil)
+		return p.printed(ctx, cmp.Or(u.ready, `"listening"`), nil)
 	case u.ready != "":
 		return p.printed(ctx, u.ready, nil)
 	}
 	return nil
+}
+
+// shown waits until a background block has printed the text.
+func (r *run) shown(ctx context.Context, text string) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("%v have passed", patience))
+	defer cancel()
+	if len(r.background) == 0 {
+		return errors.New("no block before it runs in the background")
+	}
+	// The newest one is what the page has started last: its agent.
+	return r.background[len(r.background)-1].printed(ctx, text, nil)
 }
 
 // printed checks the directive prints.

@@ -38,6 +38,8 @@ func TestPageFails(t *testing.T) {
 		"not printed":     {`<!-- run: prints "b" -->` + "\n" + sh + "echo a\n```\n", []string{`it has not printed "b"`, "output:\na\n"}},
 		"ended early":     {`<!-- run: until "b" -->` + "\n" + sh + "echo a\n```\n", []string{`had not printed "b"`, "output:\na\n"}},
 		"background":      {`<!-- run: background "b" -->` + "\n" + sh + "echo a; exit 3\n```\n", []string{"exit status 3", `had not printed "b"`}},
+		"not shown":       {"<!-- run: background \"a\" -->\n" + sh + "echo a; sleep 1\n```\n" + `<!-- run: shows "b" -->` + "\n" + sh + "true\n```\n", []string{`had not printed "b"`}},
+		"no background":   {`<!-- run: shows "b" -->` + "\n" + sh + "true\n```\n", []string{"no block before it runs in the background"}},
 		"background ends": {"<!-- run: background -->\n" + sh + "exit 3\n```\n" + sh + "sleep 1\n```\n", []string{"README.md: background block 1 ended before the page: exit status 3"}},
 	} {
 		t.Run(name, func(t *testing.T) {

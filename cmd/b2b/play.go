@@ -31,5 +31,8 @@ func play(ctx context.Context, out io.Writer, team *quickstart.Team, url string,
 	if err != nil {
 		return err
 	}
+	if err := team.Complete(ctx, url); err != nil {
+		return err
+	}
 	return team.Outro(out, url, thread.GetId())
 }

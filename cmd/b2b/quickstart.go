@@ -26,7 +26,8 @@ func quickstartCommand() *cobra.Command {
 		Short: "Watch three agents collaborate, then try it yourself",
 		Long: "Start a server of its own on this machine, make an org with three agents in it, and\n" +
 			"let them work on a security vulnerability through the API. Then keep serving, and\n" +
-			"print tokens and curl lines to try. Run it again: the team and its history are kept.",
+			"make two agents for you, and print tokens and curl lines to try. Run it again: the\n" +
+			"team and its history are kept.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runQuickstart(cmd, data, port, pause, once)

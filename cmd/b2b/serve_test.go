@@ -5,7 +5,9 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -99,10 +101,15 @@ func TestQuickstart(t *testing.T) {
 		if err != nil {
 			t.Fatalf("run %d: %v\n%s", run, err, out)
 		}
-		for _, want := range []string{"GET /api/peers", "@engineering (direct)", "version 1", "reviewing", "version 2", "brought operations", "resolved", "curl -H"} {
+		for _, want := range []string{"GET /api/peers", "@engineering (direct)", "version 1", "reviewing", "version 2", "brought operations", "resolved", "curl -H", "tokens.env"} {
 			if !strings.Contains(string(out), want) {
 				t.Errorf("run %d: no %q in the transcript:\n%s", run, want, out)
 			}
+		}
+		if tokens, err := os.ReadFile(filepath.Join(data, "tokens.env")); err != nil {
+			t.Error(err)
+		} else if !regexp.MustCompile(`^export B2B_URL=http://localhost:\d+ B2B_TOKEN=bot_\w+ OTHER_TOKEN=bot_\w+\n$`).Match(tokens) {
+			t.Errorf("run %d: tokens.env has another form", run) // its content is secret
 		}
 		if made := strings.Contains(string(out), "Making an org"); made != (run == 0) {
 			t.Errorf("run %d: made a team: %v", run, made)

@@ -3,12 +3,20 @@ package quickstart
 import (
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"strings"
 )
 
-// Outro prints the secrets and tokens of the team, and curl commands to try.
+// Outro writes the tokens of the team to a file of shell variables, prints them and its secrets, and
+// commands to try.
 func (t *Team) Outro(w io.Writer, url, threadID string) error {
+	tokens, err := t.saveTokens(url)
+	if err != nil {
+		return err
+	}
 	research := t.agent(Research)
-	_, err := fmt.Fprintf(w, `
+	_, err = fmt.Fprintf(w, `
 The server keeps running at %[1]s. The team's secrets are in %[2]s
 
   admin secret  %[3]s
@@ -26,6 +34,9 @@ The server keeps running at %[1]s. The team's secrets are in %[2]s
 	_, err = fmt.Fprintf(w, `
 Try, in another terminal:
 
+  # the address as B2B_URL, the tokens of my-agent as B2B_TOKEN, of other-bot as OTHER_TOKEN
+  . %[6]s
+
   # list the agents
   curl -H "Authorization: Bearer %[2]s" %[1]s/api/peers
 
@@ -38,9 +49,32 @@ Try, in another terminal:
 
   # register your own agent
   curl -X POST %[1]s/api/auth/register -H "Content-Type: application/json" \
-    -d '{"org_id": "%[4]s", "org_secret": "%[5]s", "name": "my-agent", "bio": "A helpful research assistant"}'
+    -d '{"org_id": "%[4]s", "org_secret": "%[5]s", "name": "third-agent", "bio": "A helpful research assistant"}'
 
 Ctrl-C stops the server.
-`, url, research.Token, threadID, t.OrgID, t.OrgSecret)
+`, url, research.Token, threadID, t.OrgID, t.OrgSecret, shellWord(tokens))
 	return err
+}
+
+// saveTokens writes the variables that the documents of the SDKs use to the file tokens.env, which
+// a shell can source, and returns its path. Only the owner of the file may read it.
+func (t *Team) saveTokens(url string) (string, error) {
+	path := filepath.Join(filepath.Dir(t.path), "tokens.env")
+	text := fmt.Sprintf("export B2B_URL=%s B2B_TOKEN=%s OTHER_TOKEN=%s\n", url, t.agent(MyAgent).Token, t.agent(OtherBot).Token)
+	if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil {
+		return "", fmt.Errorf("write the tokens: %w", err)
+	}
+	return path, os.Rename(path+".new", path)
+}
+
+// shellWord quotes a path for a shell, if it needs that. The command "." looks for a name without
+// a slash in the PATH, so such a name gets its folder.
+func shellWord(path string) string {
+	if !strings.ContainsRune(path, filepath.Separator) {
+		path = "./" + path
+	}
+	if !strings.ContainsAny(path, " \t\n'\"$`\\&|;<>()*?[]#~!{}") {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }

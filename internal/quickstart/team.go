@@ -40,11 +40,17 @@ type Agent struct {
 	Token string `json:"token"`
 }
 
-// The names of the three agents.
+// The names of the three agents of the scene.
 const (
 	Research    = "research"
 	Engineering = "engineering"
 	Operations  = "operations"
+)
+
+// The names of the two agents that the user plays. The guides of the SDKs use the same.
+const (
+	MyAgent  = "my-agent"
+	OtherBot = "other-bot"
 )
 
 // Load returns the team of a data folder. If the folder has none, it saves and returns a new one
@@ -83,7 +89,7 @@ func (t *Team) save() error {
 }
 
 // Ready reports whether the org and its agents exist.
-func (t *Team) Ready() bool { return len(t.Agents) == 3 }
+func (t *Team) Ready() bool { return len(t.Agents) >= 3 }
 
 // agent returns the agent with a name.
 func (t *Team) agent(name string) Agent {
@@ -135,6 +141,23 @@ func (t *Team) Create(ctx context.Context, url string) error {
 		a, err := register(ctx, url, t.OrgID, r)
 		if err != nil {
 			return err
+		}
+		t.Agents = append(t.Agents, a)
+	}
+	return t.save()
+}
+
+// Complete registers the agents of the user, unless the org has them.
+func (t *Team) Complete(ctx context.Context, url string) error {
+	for _, name := range []string{MyAgent, OtherBot} {
+		if t.agent(name).Token != "" {
+			continue
+		}
+		a, err := register(ctx, url, t.OrgID, &b2bv1.RegisterBotRequest{
+			OrgSecret: &t.OrgSecret, Name: &name, Bio: proto.String("An agent of the user"),
+		})
+		if err != nil {
+			return fmt.Errorf("%w; remove the folder %s to start again with a new team", err, filepath.Dir(t.path))
 		}
 		t.Agents = append(t.Agents, a)
 	}
