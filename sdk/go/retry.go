@@ -48,7 +48,7 @@ func (r retry) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.S
 // WrapUnary implements connect.Interceptor.
 func (r retry) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
-		repeatable := isRead(req.Spec()) || identify(req)
+		repeatable := identify(req) || isRead(req.Spec()) // a read has no request id
 		for attempt := 0; ; attempt++ {
 			res, got, err := r.attempt(ctx, req, next)
 			if err == nil || attempt == r.most || ctx.Err() != nil || ctx.Value(onceKey{}) != nil {
@@ -106,6 +106,9 @@ type noting struct{ connect.HTTPClient }
 
 // Do implements connect.HTTPClient.
 func (n noting) Do(r *http.Request) (*http.Response, error) {
+	if err := buffer(r); err != nil {
+		return nil, err
+	}
 	res, err := n.HTTPClient.Do(r)
 	if note, ok := r.Context().Value(noteKey{}).(*note); ok {
 		note.mu.Lock()
