@@ -16,6 +16,7 @@ const (
 	keepExpired   = 24 * time.Hour      // late callers get "expired" instead of "not found"
 	keepInvites   = 30 * 24 * time.Hour // operators read the list
 	behind        = 32                  // events behind an index that it is completed for
+	indexSteps    = 32                  // of one run, after which other jobs have their turn
 	endedAtOnce   = 100                 // ended orgs of one run
 	botsAtOnce    = 50                  // bots that lose their rate slots in one step
 )
@@ -144,8 +145,10 @@ func (r *Runner) anyBehind(ctx context.Context) (bool, error) {
 
 // indexLogs completes the index of logs. Changes that append many events do so themselves; what
 // they leave makes catch-ups slower until it is done here, as does the log of an older version,
-// which has no index.
+// which has no index. It ends after indexSteps, because the jobs of a node run one after another, and
+// continues in the next run.
 func (r *Runner) indexLogs(ctx context.Context, s *shift) error {
+	steps := 0
 	for after := ""; ; {
 		orgs, err := r.Store.LogsBehind(ctx, behind, after, orgsAtOnce)
 		if err != nil {
@@ -154,10 +157,16 @@ func (r *Runner) indexLogs(ctx context.Context, s *shift) error {
 		for _, org := range orgs {
 			_, err := s.all(ctx, org, func(ctx context.Context, tx Tx, rows int) (int64, error) {
 				n, err := tx.IndexLog(ctx, rows)
+				if steps++; steps >= indexSteps {
+					return 0, err
+				}
 				return int64(n), err
 			})
 			if err != nil && !errors.Is(err, store.ErrNoOrg) {
 				return fmt.Errorf("index the log of org %s: %w", org, err)
+			}
+			if steps >= indexSteps {
+				return nil
 			}
 		}
 		if len(orgs) < orgsAtOnce {

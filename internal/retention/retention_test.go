@@ -429,6 +429,39 @@ func TestLogsAreIndexed(t *testing.T) {
 	})
 }
 
+// A run of the job that indexes logs ends after some steps, so other jobs do not wait until all logs
+// are indexed, and the next run continues.
+func TestIndexRunIsBounded(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(f *fixture) {
+		scope, orgs := "t", 40
+		for i := range orgs {
+			org := fmt.Sprint("o", i)
+			f.org(org)
+			f.update(org, func(tx store.Tx) error {
+				for range 40 {
+					e := store.Event{At: f.clock.Load(), Type: "x", Audience: store.AudienceThread, ThreadID: &scope}
+					if _, err := tx.Append(f.ctx, e); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}
+		behind := func() int { return len(must(f.LogsBehind(f.ctx, 32, "", 100))) }
+		f.do("index")
+		if n := behind(); n == 0 || n >= orgs {
+			f.Errorf("%d of %d logs are behind after one run", n, orgs)
+		}
+		for runs := 0; behind() > 0; runs++ {
+			if runs == orgs {
+				f.Fatalf("%d logs are behind after %d runs", behind(), runs)
+			}
+			f.do("index")
+		}
+	})
+}
+
 func TestRun(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(f *fixture) {
