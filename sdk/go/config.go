@@ -30,8 +30,8 @@ func (o *options) check(base string) error {
 		return &ConfigError{"the base URL must have no user, no query and no fragment: give the token with WithToken"}
 	case o.hasToken && o.token == "":
 		return &ConfigError{"the token is empty: give the token of the bot, or leave out WithToken"}
-	case strings.ContainsFunc(o.token, func(r rune) bool { return r < ' ' || r > '~' }):
-		return &ConfigError{"the token has a character that no token has, such as a line break"}
+	case strings.ContainsFunc(o.token, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return &ConfigError{"the token has a character that no token has, such as a blank or a line break"}
 	}
 	return nil
 }

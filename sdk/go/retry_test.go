@@ -343,6 +343,7 @@ func TestConfig(t *testing.T) {
 		"query":            b2b.New("http://b2b.test?token=secret", sent),
 		"empty token":      b2b.New("http://b2b.test", b2b.WithToken(""), sent),
 		"token with break": b2b.New("http://b2b.test", b2b.WithToken("secret\n"), sent),
+		"token with blank": b2b.New("http://b2b.test", b2b.WithToken(" secret"), sent),
 		"token not ASCII":  b2b.New("http://b2b.test", b2b.WithToken("secret\u00a0"), sent),
 	} {
 		var wrong *b2b.ConfigError

@@ -276,16 +276,35 @@ class ListenTest(unittest.TestCase):
             ((nobody, ""), {}),
             ((nobody, "a\nb"), {}),
             ((nobody, "t"), {"timeout": -1}),
+            (("http://127.0.0.1:99999", "t"), {}),
+            (("http://two words", "t"), {}),
         ]
         for kind in (Client, AsyncClient):
             for arguments, options in wrong:
                 with self.assertRaises(ValueError):
                     kind(*arguments, **options)
+            for mistaken in ((None, "t"), (nobody, 5)):
+                with self.assertRaisesRegex(TypeError, "must be a text"):
+                    kind(*mistaken)
             client: Any = kind(nobody, "t")
             for options in ({"transport": "smoke"}, {"commit": "never"}):
                 with self.assertRaises(ValueError):
                     client.listen(**options)
+            with self.assertRaisesRegex(TypeError, "no option positions: it has .*store"):
+                client.listen(positions=FilePositionStore("p"))
             self.assertNotIn("sesame", repr(kind(nobody, "sesame")))
+
+    def test_a_server_that_is_not_reached_is_named(self) -> None:
+        named = "^no connection to http://127.0.0.1:2: .+ Is the server running"
+        with Client("http://127.0.0.1:2/hub", "sesame", retry=None) as client, self.assertRaisesRegex(httpx.ConnectError, named):
+            client.get_me()
+
+        async def alike() -> None:
+            async with AsyncClient("http://127.0.0.1:2/hub", "sesame", retry=None) as client:
+                await client.get_me()
+
+        with self.assertRaisesRegex(httpx.ConnectError, named):
+            asyncio.run(alike())
 
     def test_downloads_are_whole_or_nothing_and_limited(self) -> None:
         client = self.client(self.sender)

@@ -67,7 +67,7 @@ export class B2BClient extends Base {
 
   constructor(options: ClientOptions) {
     if (!options?.token) {
-      throw new TypeError("the option token is missing");
+      throw new TypeError("the option token is missing: give the token of the bot. If it comes from a variable, is that set?");
     }
     const http = httpTransport(options);
     const transport = options.retry === false ? http : retrying(http, options.retry);
@@ -78,12 +78,12 @@ export class B2BClient extends Base {
   }
 
   /** Sends a direct message to a bot, given by its name or id. */
-  send(to: string, content: Content<DirectMessage>, options?: CallOptions): Promise<SendDirectMessageResponse> {
+  async send(to: string, content: Content<DirectMessage>, options?: CallOptions): Promise<SendDirectMessageResponse> {
     return operations.sendDirectMessage(this.#transport, { to, ...fieldsOf(content) }, options);
   }
 
   /** Sends a message to a thread. */
-  sendThreadMessage(threadId: string, content: Content<SendThreadMessageRequest> = {}, options?: CallOptions): Promise<ThreadMessage> {
+  async sendThreadMessage(threadId: string, content: Content<SendThreadMessageRequest> = {}, options?: CallOptions): Promise<ThreadMessage> {
     return operations.sendThreadMessage(this.#transport, threadId, fieldsOf(content), options);
   }
 
@@ -240,5 +240,8 @@ export class B2BClient extends Base {
 }
 
 function fieldsOf<Fields extends object>(content: string | Fields): Fields {
+  if (content != null && typeof content !== "string" && typeof content !== "object") {
+    throw new TypeError(`the content must be a text or an object with fields, not a ${typeof content}`);
+  }
   return typeof content === "string" ? ({ content } as unknown as Fields) : content;
 }

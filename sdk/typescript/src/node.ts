@@ -21,7 +21,11 @@ export function filePositions(path: string): PositionStore {
       const before = writing;
       writing = (async () => {
         await before.catch(() => {}); // its caller has the error
-        await replaceFile(path, `${JSON.stringify(all)}\n`);
+        try {
+          await replaceFile(path, `${JSON.stringify(all)}\n`);
+        } catch (error) {
+          throw new Error(`no position could be written to ${path}: ${(error as Error).message}`, { cause: error });
+        }
       })();
       await writing;
     },
@@ -36,7 +40,7 @@ async function readPositions(path: string): Promise<Record<string, string>> {
     if ((error as { code?: string }).code === "ENOENT") {
       return {};
     }
-    throw error;
+    throw new Error(`no position could be read from ${path}: ${(error as Error).message}`, { cause: error });
   }
   try {
     return JSON.parse(text) as Record<string, string>;

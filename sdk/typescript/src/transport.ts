@@ -121,7 +121,11 @@ export function httpTransport(options: HttpOptions): Transport {
       }
     }
     // A redirect would take the body to where another server says, or lose it.
-    return (options.fetch ?? fetch)(root + path, { redirect: "manual", ...request, headers });
+    return (options.fetch ?? fetch)(root + path, { redirect: "manual", ...request, headers }).catch((error) => {
+      // That of fetch does not name the server.
+      const cause = error.cause ?? error;
+      throw error instanceof TypeError ? new TypeError(`no response from ${root}: ${cause.code ?? cause.message}. Is the server running?`, { cause }) : error;
+    });
   };
   return Object.assign(transport, { timeout: options.timeout, maxResponseBytes: options.maxResponseBytes });
 }

@@ -102,6 +102,15 @@ test("B2B-SDK-006: what cannot work is an error before anything is sent", () => 
   }
 });
 
+test("a server that is not reached, and a content that is none, are errors that say so", async () => {
+  const nowhere = new B2BClient({ url: "http://127.0.0.1:2/hub", token: "sesame", retry: false });
+  await assert.rejects(nowhere.getProfile(), (error) => error instanceof TypeError && /^no response from http:\/\/127\.0\.0\.1:2\/hub: ECONNREFUSED\. Is the server running/.test(error.message) && error.cause instanceof Error);
+  for (const wrong of [5, 5n, true, () => 1]) {
+    await assert.rejects(nowhere.send("a", wrong), { name: "TypeError", message: `the content must be a text or an object with fields, not a ${typeof wrong}` });
+    await assert.rejects(nowhere.sendThreadMessage("a", wrong), /the content must be a text/);
+  }
+});
+
 test("with retry: false, a call is made once and adds no request_id", async () => {
   const bodies = [];
   const fetch = async (_, { body }) => (bodies.push(body), refuse(503)());

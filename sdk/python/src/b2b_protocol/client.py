@@ -75,6 +75,9 @@ class ListenFields(RunFields):
 
 
 def _options(fields: ListenFields) -> Options:
+    known = ListenFields.__required_keys__ | ListenFields.__optional_keys__
+    if unknown := sorted(fields.keys() - known):
+        raise TypeError(f"a listener has no option {unknown[0]}: it has {', '.join(sorted(known))}")
     kind = fields.get("transport", "auto")
     if kind not in ("auto", "websocket", "sse"):
         raise ValueError('transport must be "auto", "websocket" or "sse"')

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Protocol, Self
 import httpx
 
 from ._body import MOST, Body, known_size
-from ._http import authorization, base_of, check_header, limit_of
+from ._http import authorization, base_of, check_header, limit_of, unreached
 
 DEFAULT_TIMEOUT = 30.0
 """The number of seconds that a transport waits for the server."""
@@ -118,7 +118,10 @@ class HttpTransport(_Http):
         self._client = client or httpx.Client(cookies=_no_cookies())
 
     def __call__(self, request: Request, /) -> httpx.Response:
-        response = self._client.send(self._build(self._client, request), stream=True)
+        try:
+            response = self._client.send(self._build(self._client, request), stream=True)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise unreached(error) from error
         if request.stream and response.is_success:
             return response
         try:
@@ -162,7 +165,10 @@ class AsyncHttpTransport(_Http):
         self._client = client or httpx.AsyncClient(cookies=_no_cookies())
 
     async def __call__(self, request: Request, /) -> httpx.Response:
-        response = await self._client.send(self._build(self._client, request), stream=True)
+        try:
+            response = await self._client.send(self._build(self._client, request), stream=True)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise unreached(error) from error
         if request.stream and response.is_success:
             return response
         try:
