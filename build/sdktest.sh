@@ -64,7 +64,6 @@ if [ -n "${RUNTIMES:-}" ]; then
   DENO_DIR="$runtimes/cache" DENO_NO_UPDATE_CHECK=1 "$runtimes/node_modules/.bin/deno" run --allow-all "$runtimes/runtime.mjs"
   exit
 fi
-go -C sdk/go test ./b2btest
 node --experimental-websocket --test --test-reporter=dot sdk/typescript/test/*.test.mjs
 .venv/bin/python -m unittest discover --quiet --start-directory sdk/python/tests
 status=0

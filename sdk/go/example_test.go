@@ -21,7 +21,7 @@ func ExampleNew() {
 	server := startServer() // yours runs elsewhere, for example at http://localhost:4800
 	defer server.Close()
 
-	c := b2b.New(server.URL, b2b.WithToken("the token of the bot"))
+	c := b2b.New(server.URL, b2b.WithToken("the-token-of-the-bot"))
 	sent, err := c.Channels.SendDirectMessage(context.Background(), &b2bv1.SendDirectMessageRequest{
 		To: proto.String("engineering"), Content: proto.String("Ready to start?"),
 	})
@@ -39,7 +39,7 @@ func ExampleClient_Send() {
 	server := startServer()
 	defer server.Close()
 
-	c := b2b.New(server.URL, b2b.WithToken("the token of the bot"))
+	c := b2b.New(server.URL, b2b.WithToken("the-token-of-the-bot"))
 	sent, err := c.Send(context.Background(), "engineering", "Ready to start?")
 	if err != nil {
 		fmt.Println(err)
@@ -54,7 +54,7 @@ func ExampleClient_EachPeer() {
 	server := startServer()
 	defer server.Close()
 
-	c := b2b.New(server.URL, b2b.WithToken("the token of the bot"))
+	c := b2b.New(server.URL, b2b.WithToken("the-token-of-the-bot"))
 	for bot, err := range c.EachPeer(context.Background(), nil) {
 		if err != nil {
 			fmt.Println(err)
@@ -72,7 +72,7 @@ func ExampleCodeOf() {
 	server := startServer()
 	defer server.Close()
 
-	c := b2b.New(server.URL, b2b.WithToken("the token of the bot"))
+	c := b2b.New(server.URL, b2b.WithToken("the-token-of-the-bot"))
 	_, err := c.Channels.SendDirectMessage(context.Background(), &b2bv1.SendDirectMessageRequest{
 		To: proto.String("enginering"), Content: proto.String("Ready to start?"),
 	})
@@ -106,7 +106,7 @@ func ExampleClient_Listen() {
 		return
 	}
 
-	c := b2b.New(server.URL, b2b.WithToken("the token of the bot"))
+	c := b2b.New(server.URL, b2b.WithToken("the-token-of-the-bot"))
 	for event, err := range c.Listen(ctx, b2b.WithPositionStore(store)) {
 		if err != nil {
 			fmt.Println("listening makes no sense any more:", err)
@@ -134,7 +134,7 @@ func ExampleClient_Run() {
 	server := startServer()
 	defer server.Close()
 
-	c := b2b.New(server.URL, b2b.WithToken("the token of the bot"))
+	c := b2b.New(server.URL, b2b.WithToken("the-token-of-the-bot"))
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	calls := 0
@@ -163,7 +163,7 @@ func ExampleClient_Run() {
 func ExampleClient_subscribe() {
 	server := startServer()
 	defer server.Close()
-	c := b2b.New(server.URL, b2b.WithToken("the token of the bot"))
+	c := b2b.New(server.URL, b2b.WithToken("the-token-of-the-bot"))
 
 	cursor := proto.String("1") // stored when the first event had been processed; nil: from now on
 	stream, err := c.Events.Subscribe(context.Background(), &b2bv1.SubscribeRequest{Cursor: cursor})

@@ -20,7 +20,7 @@ func ExampleClient_SendToThread() {
 	server := startServer()
 	defer server.Close()
 
-	c := b2b.New(server.URL, b2b.WithToken("the token of the bot"))
+	c := b2b.New(server.URL, b2b.WithToken("the-token-of-the-bot"))
 	sent, err := c.SendToThread(context.Background(), "t1", "The plan is ready.", func(r *b2bv1.SendThreadMessageRequest) {
 		r.ReplyTo = proto.String("m1")
 	})
@@ -37,7 +37,7 @@ func ExampleClient_Reply() {
 	server := startServer()
 	defer server.Close()
 
-	c := b2b.New(server.URL, b2b.WithToken("the token of the bot"))
+	c := b2b.New(server.URL, b2b.WithToken("the-token-of-the-bot"))
 	event, err := b2b.ParseEvent([]byte(`{"type": "thread_message", "thread_id": "t1", "message": {"id": "m1", "content": "Who can review?"}}`))
 	if err != nil {
 		fmt.Println(err)
@@ -57,7 +57,7 @@ func ExampleClient_UploadFile() {
 	server := startServer()
 	defer server.Close()
 
-	c := b2b.New(server.URL, b2b.WithToken("the token of the bot"))
+	c := b2b.New(server.URL, b2b.WithToken("the-token-of-the-bot"))
 	about := &b2bv1.UploadFileRequest{Name: proto.String("report.csv"), MimeType: proto.String("text/csv")}
 	file, err := c.UploadFile(context.Background(), about, strings.NewReader("month,messages\n2026-11,1200\n"))
 	if err != nil {
@@ -73,7 +73,7 @@ func ExampleClient_DownloadFile() {
 	server := startServer()
 	defer server.Close()
 
-	c := b2b.New(server.URL, b2b.WithToken("the token of the bot"))
+	c := b2b.New(server.URL, b2b.WithToken("the-token-of-the-bot"))
 	file, err := c.DownloadFile(context.Background(), "/api/files/f1", os.Stdout)
 	if err != nil {
 		fmt.Println(err)
@@ -90,7 +90,7 @@ func ExampleDetailOf() {
 	server := startServer()
 	defer server.Close()
 
-	c := b2b.New(server.URL, b2b.WithToken("the token of the bot"))
+	c := b2b.New(server.URL, b2b.WithToken("the-token-of-the-bot"))
 	_, err := c.Send(context.Background(), "enginering", "Ready to start?")
 	if detail := b2b.DetailOf(err); detail != nil { // nil: the server was not reached
 		fmt.Println(b2b.EnumText(detail.GetCode()), "-", detail.GetHint())

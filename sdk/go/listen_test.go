@@ -163,15 +163,17 @@ func (h *hub) serve(w http.ResponseWriter, r *http.Request) {
 	if len(h.faults) > 0 {
 		f, h.faults = h.faults[0], h.faults[1:]
 	}
+	leave := func() {}
 	if !f.silent { // the server does not see that the client has left
 		h.open++
 		h.most = max(h.most, h.open)
-		defer func() {
+		leave = sync.OnceFunc(func() {
 			h.mu.Lock()
 			h.open--
 			h.mu.Unlock()
-		}()
+		})
 	}
+	defer leave()
 	at := h.log
 	h.mu.Unlock()
 	if f.status != 0 {
@@ -220,7 +222,10 @@ func (h *hub) serve(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
-	defer end()
+	defer func() {
+		leave() // the client may be back before the close is answered
+		end()
+	}()
 	if f.code != 0 && f.events == 0 && f.after == 0 {
 		return
 	}

@@ -10,7 +10,7 @@ import (
 
 // An agent answers in a thread when it is mentioned, and knows what was said before.
 func ExampleNew() {
-	client := b2b.New("http://localhost:4800", b2b.WithToken("the token of the bot"))
+	client := b2b.New("http://localhost:4800", b2b.WithToken("the-token-of-the-bot"))
 	var threads *threadcontext.Context
 	threads = threadcontext.New(client, threadcontext.Options{BotNames: []string{"planner"}},
 		func(ctx context.Context, d *threadcontext.Delivery) error {

@@ -24,7 +24,7 @@ export function filePositions(path: string): PositionStore {
         try {
           await replaceFile(path, `${JSON.stringify(all)}\n`);
         } catch (error) {
-          throw new Error(`no position could be written to ${path}: ${(error as Error).message}`, { cause: error });
+          throw failed("written to", path, error);
         }
       })();
       await writing;
@@ -40,13 +40,19 @@ async function readPositions(path: string): Promise<Record<string, string>> {
     if ((error as { code?: string }).code === "ENOENT") {
       return {};
     }
-    throw new Error(`no position could be read from ${path}: ${(error as Error).message}`, { cause: error });
+    throw failed("read from", path, error);
   }
   try {
     return JSON.parse(text) as Record<string, string>;
   } catch (error) {
     throw new Error(`${path} has no positions: remove it, or give another file`, { cause: error });
   }
+}
+
+/** Names the file of positions in an error of the file system, whose code it keeps. */
+function failed(what: string, path: string, cause: unknown): Error {
+  const { code, message } = cause as { code?: string; message: string };
+  return Object.assign(new Error(`no position could be ${what} ${path}: ${message}`, { cause }), { code });
 }
 
 /** Reads a file, given by its id or its relative URL, and writes it to a path. Returns the absolute path. */

@@ -25,7 +25,11 @@ test("a file that cannot be read or written is an error", async () => {
   const path = join(folder, "broken.json");
   writeFileSync(path, "{");
   await assert.rejects(async () => filePositions(path).load("a"), /broken.json has no positions/);
-  await assert.rejects(async () => filePositions(join(folder, "no/folder.json")).save("a", "1"), { code: "ENOENT" });
+  await assert.rejects(async () => filePositions(join(folder, "no/folder.json")).save("a", "1"), {
+    code: "ENOENT",
+    message: /no position could be written to .*folder\.json: ENOENT/,
+  });
+  await assert.rejects(async () => filePositions(folder).load("a"), { code: "EISDIR", message: /no position could be read from/ });
 });
 
 test("a download is written whole, in a new folder", async () => {
