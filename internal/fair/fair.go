@@ -58,19 +58,9 @@ type member struct {
 	pool  *Pool
 	key   string
 	used  int
-	first *waiter // in the order of arrival
-	last  *waiter
-	waits int
+	waits waiters
 	turn  uint64 // when it was last given a slot, or began to wait
 	at    int    // index in the heap; -1: it does not wait
-}
-
-// waiter is a request that waits for slots.
-type waiter struct {
-	n          int
-	prev, next *waiter
-	ready      chan struct{} // closed when it is served
-	got        bool
 }
 
 // New returns a pool.
@@ -111,12 +101,12 @@ func (p *Pool) EnterN(ctx context.Context, key string, n int) (Slot, error) {
 		p.mu.Unlock()
 		return Slot{m, n}, nil
 	}
-	if p.sizes.Queue > 0 && m.waits >= p.sizes.Queue {
+	if p.sizes.Queue > 0 && m.waits.n >= p.sizes.Queue {
 		p.forget(m)
 		p.mu.Unlock()
 		return Slot{}, ErrBusy
 	}
-	w := &waiter{n: n, ready: make(chan struct{})}
+	w := newWaiter(n)
 	p.enqueue(m, w)
 	p.serve()
 	p.mu.Unlock()
@@ -128,7 +118,7 @@ func (p *Pool) Try(key string) (Slot, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	m := p.member(key)
-	if m.waits > 0 || !p.fits(m, 1) {
+	if m.waits.n > 0 || !p.fits(m, 1) {
 		p.forget(m)
 		return Slot{}, false
 	}
@@ -138,19 +128,9 @@ func (p *Pool) Try(key string) (Slot, bool) {
 
 // wait waits until w is served, its time is over or ctx ends.
 func (p *Pool) wait(ctx context.Context, m *member, w *waiter) (Slot, error) {
-	var late <-chan time.Time
-	if p.sizes.Wait > 0 {
-		timer := time.NewTimer(p.sizes.Wait)
-		defer timer.Stop()
-		late = timer.C
-	}
-	err := ErrBusy
-	select {
-	case <-w.ready:
+	err := w.wait(ctx, p.sizes.Wait)
+	if err == nil {
 		return Slot{m, w.n}, nil
-	case <-ctx.Done():
-		err = context.Cause(ctx)
-	case <-late:
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -207,7 +187,7 @@ func (p *Pool) member(key string) *member {
 
 // forget drops a member without slots and waiting requests.
 func (p *Pool) forget(m *member) {
-	if m.used > 0 || m.waits > 0 || p.keys[m.key] != m {
+	if m.used > 0 || m.waits.n > 0 || p.keys[m.key] != m {
 		return
 	}
 	delete(p.keys, m.key)
@@ -242,13 +222,12 @@ func (p *Pool) take(m *member, n int) {
 func (p *Pool) serve() {
 	for len(p.queue) > 0 {
 		m := p.queue[0]
-		w := m.first
+		w := m.waits.first
 		if !p.fits(m, w.n) {
 			return
 		}
 		p.give(m, w.n)
-		w.got = true
 		p.leaveQueue(m, w)
-		close(w.ready)
+		w.serve()
 	}
 }

@@ -3,7 +3,6 @@ package fair
 import (
 	"context"
 	"sync"
-	"time"
 )
 
 // Majority limits the key that has more than half of all requests, running and waiting: it may run
@@ -30,9 +29,7 @@ type Majority struct {
 type contender struct {
 	key     string
 	running int
-	first   *waiter // in the order of arrival
-	last    *waiter
-	waiting int
+	waiting waiters
 }
 
 // NewMajority returns a limit. It does not use Sizes.Slots.
@@ -56,20 +53,21 @@ func (m *Majority) Enter(ctx context.Context, key string, alone bool) (Turn, err
 	m.mu.Lock()
 	c := m.contender(key)
 	if alone {
-		m.start(c, c.waiting)
+		m.start(c, c.waiting.n)
 	}
-	if alone || c.waiting == 0 && m.allowed(c) > 0 {
+	if alone || c.waiting.n == 0 && m.allowed(c) > 0 {
 		c.running++
 		m.total++
 		m.serve()
 		m.mu.Unlock()
 		return Turn{m, c}, nil
 	}
-	if m.sizes.Queue > 0 && c.waiting >= m.sizes.Queue {
+	if m.sizes.Queue > 0 && c.waiting.n >= m.sizes.Queue {
 		m.mu.Unlock()
 		return Turn{}, ErrBusy
 	}
-	w := c.enqueue()
+	w := newWaiter(1)
+	c.waiting.push(w)
 	m.total++
 	if m.waits != c {
 		m.serve() // Of another key, which has less than half of the requests, nothing waits then.
@@ -81,19 +79,9 @@ func (m *Majority) Enter(ctx context.Context, key string, alone bool) (Turn, err
 
 // wait waits until w is served, its time is over or ctx ends.
 func (m *Majority) wait(ctx context.Context, c *contender, w *waiter) (Turn, error) {
-	var late <-chan time.Time
-	if m.sizes.Wait > 0 {
-		timer := time.NewTimer(m.sizes.Wait)
-		defer timer.Stop()
-		late = timer.C
-	}
-	err := ErrBusy
-	select {
-	case <-w.ready:
+	err := w.wait(ctx, m.sizes.Wait)
+	if err == nil {
 		return Turn{m, c}, nil
-	case <-ctx.Done():
-		err = context.Cause(ctx)
-	case <-late:
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -123,7 +111,7 @@ func (t *Turn) Leave() {
 func (m *Majority) end(c *contender) {
 	m.total--
 	m.serve()
-	if c.running > 0 || c.waiting > 0 {
+	if c.running > 0 || c.waiting.n > 0 {
 		return
 	}
 	delete(m.keys, c.key)
@@ -135,7 +123,7 @@ func (m *Majority) end(c *contender) {
 
 // allowed returns how many more requests a key may run.
 func (m *Majority) allowed(c *contender) int {
-	others := m.total - c.running - c.waiting
+	others := m.total - c.running - c.waiting.n
 	return max(m.sizes.Share, others) - c.running
 }
 
@@ -148,39 +136,17 @@ func (m *Majority) serve() {
 
 // start starts up to n waiting requests of a key.
 func (m *Majority) start(c *contender, n int) {
-	for ; n > 0 && c.waiting > 0; n-- {
-		w := c.first
+	for ; n > 0 && c.waiting.n > 0; n-- {
+		w := c.waiting.first
 		m.dequeue(c, w)
 		c.running++
-		w.got = true
-		close(w.ready)
+		w.serve()
 	}
-}
-
-func (c *contender) enqueue() *waiter {
-	w := &waiter{prev: c.last, ready: make(chan struct{})}
-	if c.last != nil {
-		c.last.next = w
-	} else {
-		c.first = w
-	}
-	c.last = w
-	c.waiting++
-	return w
 }
 
 func (m *Majority) dequeue(c *contender, w *waiter) {
-	if w.prev != nil {
-		w.prev.next = w.next
-	} else {
-		c.first = w.next
-	}
-	if w.next != nil {
-		w.next.prev = w.prev
-	} else {
-		c.last = w.prev
-	}
-	if c.waiting--; c.waiting == 0 {
+	c.waiting.remove(w)
+	if c.waiting.n == 0 {
 		m.waits = nil
 	}
 }

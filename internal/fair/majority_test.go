@@ -39,8 +39,8 @@ func (m *Majority) state() string {
 	var all []string
 	for key, c := range m.keys {
 		text := fmt.Sprint(key, c.running)
-		if c.waiting > 0 {
-			text += fmt.Sprint("+", c.waiting)
+		if c.waiting.n > 0 {
+			text += fmt.Sprint("+", c.waiting.n)
 		}
 		all = append(all, text)
 	}
@@ -198,11 +198,11 @@ func (m *Majority) check(t *testing.T, total int) {
 		t.Fatalf("%d requests, want %d", m.total, total)
 	}
 	for key, c := range m.keys {
-		if waits := c.waiting > 0; waits != (m.waits == c) {
-			t.Fatalf("%s has %d waiting requests, and is the key that waits: %v", key, c.waiting, m.waits == c)
+		if waits := c.waiting.n > 0; waits != (m.waits == c) {
+			t.Fatalf("%s has %d waiting requests, and is the key that waits: %v", key, c.waiting.n, m.waits == c)
 		}
-		if others := total - c.running - c.waiting; c.waiting > 0 && c.running < max(m.sizes.Share, others) {
-			t.Fatalf("%s waits with %d running and %d waiting beside %d", key, c.running, c.waiting, others)
+		if others := total - c.running - c.waiting.n; c.waiting.n > 0 && c.running < max(m.sizes.Share, others) {
+			t.Fatalf("%s waits with %d running and %d waiting beside %d", key, c.running, c.waiting.n, others)
 		}
 	}
 }

@@ -11,14 +11,8 @@ func (m *member) before(o *member) bool {
 
 // enqueue adds w to the end of the queue of its key.
 func (p *Pool) enqueue(m *member, w *waiter) {
-	w.prev = m.last
-	if m.last != nil {
-		m.last.next = w
-	} else {
-		m.first = w
-	}
-	m.last = w
-	if m.waits++; m.waits == 1 {
+	m.waits.push(w)
+	if m.waits.n == 1 {
 		p.turns++
 		m.turn = p.turns
 		m.at = len(p.queue)
@@ -29,17 +23,8 @@ func (p *Pool) enqueue(m *member, w *waiter) {
 
 // leaveQueue removes w from the queue of its key.
 func (p *Pool) leaveQueue(m *member, w *waiter) {
-	if w.prev != nil {
-		w.prev.next = w.next
-	} else {
-		m.first = w.next
-	}
-	if w.next != nil {
-		w.next.prev = w.prev
-	} else {
-		m.last = w.prev
-	}
-	if m.waits--; m.waits > 0 {
+	m.waits.remove(w)
+	if m.waits.n > 0 {
 		return
 	}
 	at, end := m.at, len(p.queue)-1
