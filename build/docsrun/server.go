@@ -1,18 +1,16 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
-	"net/http"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/b2b-protocol/b2b/build/orgs"
 	b2b "github.com/b2b-protocol/b2b/sdk/go"
 )
 
@@ -24,8 +22,8 @@ const adminSecret = "docs-run"
 // server is the built server that the pages share. Each has an org of its own.
 type server struct {
 	*process
-	addr   string // localhost:port
-	cookie string // of the session of the super admin
+	addr  string // localhost:port
+	admin *orgs.Admin
 }
 
 // freePort returns a port below those that the system gives to outgoing connections, so that it
@@ -57,12 +55,10 @@ func startServer(ctx context.Context, binary, folder string) (*server, error) {
 		return nil, fmt.Errorf("start the server: %w\n%s", err, p.out)
 	}
 	s := &server{process: p, addr: "localhost:" + port}
-	header, err := s.request(ctx, "/api/auth/login", "", map[string]string{"type": "super_admin", "admin_secret": adminSecret}, nil)
-	if err != nil {
+	if s.admin, err = orgs.Login(ctx, "http://"+s.addr, adminSecret); err != nil {
 		p.end()
 		return nil, err
 	}
-	s.cookie, _, _ = strings.Cut(header.Get("Set-Cookie"), ";")
 	return s, nil
 }
 
@@ -77,55 +73,11 @@ func (s *server) team(ctx context.Context) (env []string, err error) {
 
 // org makes an org with these bots, and returns its id and secret as variables, and their tokens.
 func (s *server) org(ctx context.Context, names ...string) (env, tokens []string, err error) {
-	var org struct {
-		ID     string `json:"id"`
-		Secret string `json:"org_secret"`
-	}
-	if _, err := s.request(ctx, "/api/orgs", s.cookie, map[string]string{"name": "docs"}, &org); err != nil {
+	org, err := s.admin.Org(ctx, "docs", names...)
+	if err != nil {
 		return nil, nil, err
 	}
-	for _, name := range names {
-		var bot struct {
-			Token string `json:"token"`
-		}
-		if _, err := s.request(ctx, "/api/auth/register", "", map[string]string{
-			"org_id": org.ID, "org_secret": org.Secret, "name": name,
-		}, &bot); err != nil {
-			return nil, nil, err
-		}
-		tokens = append(tokens, bot.Token)
-	}
-	return []string{"ORG_ID=" + org.ID, "ORG_SECRET=" + org.Secret}, tokens, nil
-}
-
-func (s *server) request(ctx context.Context, path, cookie string, body, into any) (http.Header, error) {
-	text, err := json.Marshal(body)
-	if err != nil {
-		return nil, err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.addr+path, bytes.NewReader(text))
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	if cookie != "" {
-		req.Header.Set("Cookie", cookie)
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = res.Body.Close() }()
-	if text, err = io.ReadAll(res.Body); err != nil {
-		return nil, fmt.Errorf("POST %s: %w", path, err)
-	}
-	if res.StatusCode/100 != 2 {
-		return nil, fmt.Errorf("POST %s: %d %s", path, res.StatusCode, text)
-	}
-	if into == nil {
-		return res.Header, nil
-	}
-	return res.Header, json.Unmarshal(text, into)
+	return []string{"ORG_ID=" + org.ID, "ORG_SECRET=" + org.Secret}, org.Tokens, nil
 }
 
 // A peer is other-bot while a block runs that listens.

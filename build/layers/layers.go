@@ -103,6 +103,7 @@ var Places = []Place{
 	{"conformance/...", Generated},
 	{"internal/quickstart", Common},
 	{"build/layers", Generated},
+	{"build/orgs", Generated},
 	{"build/repository", Generated},
 	{"internal/call/protoc-gen-call/...", Common},
 	{"internal/wire/protoc-gen-wire/...", Common},

@@ -2,12 +2,9 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,6 +14,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/b2b-protocol/b2b/build/orgs"
 
 	_ "modernc.org/sqlite" // to replace the event log of a server that is down
 )
@@ -98,84 +97,27 @@ func (s *server) replaceLogs() error {
 	return nil
 }
 
-// request sends a request to the server itself, and reads the JSON of a successful response.
-func (s *server) request(ctx context.Context, method, path, credential string, body, into any) (http.Header, error) {
-	var content io.Reader
-	if body != nil {
-		text, err := json.Marshal(body)
-		if err != nil {
-			return nil, err
-		}
-		content = bytes.NewReader(text)
-	}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, "http://"+s.address()+path, content)
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	if credential != "" {
-		req.Header.Set("Authorization", "Bearer "+credential)
-	}
-	return s.do(req, into)
-}
-
-func (s *server) do(req *http.Request, into any) (http.Header, error) {
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = res.Body.Close() }()
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		return nil, fmt.Errorf("%s %s: %w", req.Method, req.URL.Path, err)
-	}
-	if res.StatusCode/100 != 2 {
-		return nil, fmt.Errorf("%s %s: %d %s", req.Method, req.URL.Path, res.StatusCode, text)
-	}
-	if into == nil {
-		return res.Header, nil
-	}
-	return res.Header, json.Unmarshal(text, into)
+// call sends a request of a bot to the server itself, and reads the JSON of the response.
+func (s *server) call(ctx context.Context, method, path, token string, body, into any) error {
+	_, err := orgs.Call(ctx, method, "http://"+s.address()+path, orgs.Bearer(token), body, into)
+	return err
 }
 
 // team makes an org with these bots, and returns their tokens.
 func (s *server) team(ctx context.Context, names ...string) (tokens map[string]string, err error) {
-	header, err := s.request(ctx, http.MethodPost, "/api/auth/login", "", map[string]string{"type": "super_admin", "admin_secret": adminSecret}, nil)
+	admin, err := orgs.Login(ctx, "http://"+s.address(), adminSecret)
 	if err != nil {
 		return nil, err
 	}
-	cookie, err := http.ParseSetCookie(header.Get("Set-Cookie"))
+	org, err := admin.Org(ctx, "faults", names...)
 	if err != nil {
-		return nil, err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.address()+"/api/orgs", bytes.NewReader([]byte(`{"name":"faults"}`)))
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Cookie", cookie.Name+"="+cookie.Value)
-	var org struct {
-		ID     string `json:"id"`
-		Secret string `json:"org_secret"`
-	}
-	if _, err := s.do(req, &org); err != nil {
 		return nil, err
 	}
 	tokens = map[string]string{}
-	for _, name := range names {
-		var bot struct {
-			Token string `json:"token"`
-		}
-		if _, err := s.request(ctx, http.MethodPost, "/api/auth/register", "", map[string]string{
-			"org_id": org.ID, "org_secret": org.Secret, "name": name,
-		}, &bot); err != nil {
-			return nil, err
-		}
-		tokens[name] = bot.Token
+	for i, name := range names {
+		tokens[name] = org.Tokens[i]
 	}
-	_, err = s.request(ctx, http.MethodPatch, "/api/org/settings", tokens[names[0]], map[string]int{"messages_per_minute_per_bot": 1_000_000_000}, nil)
+	err = s.call(ctx, http.MethodPatch, "/api/org/settings", org.Tokens[0], map[string]int{"messages_per_minute_per_bot": 1_000_000_000}, nil)
 	return tokens, err
 }
 
@@ -185,7 +127,7 @@ func (s *server) present(ctx context.Context, token string) (string, error) {
 		Position string `json:"stream_cursor"`
 	}
 	since := time.Now().Add(time.Hour).UnixMilli()
-	_, err := s.request(ctx, http.MethodGet, fmt.Sprintf("/api/me/catchup?since=%d", since), token, nil, &page)
+	err := s.call(ctx, http.MethodGet, fmt.Sprintf("/api/me/catchup?since=%d", since), token, nil, &page)
 	return page.Position, err
 }
 
@@ -194,7 +136,7 @@ func (s *server) messages(ctx context.Context, token, bot string) (contents []st
 	var channels []struct {
 		ID string `json:"id"`
 	}
-	if _, err := s.request(ctx, http.MethodGet, "/api/bots/"+bot+"/channels", token, nil, &channels); err != nil {
+	if err := s.call(ctx, http.MethodGet, "/api/bots/"+bot+"/channels", token, nil, &channels); err != nil {
 		return nil, err
 	}
 	if len(channels) != 1 {
@@ -211,7 +153,7 @@ func (s *server) messages(ctx context.Context, token, bot string) (contents []st
 		if before != "" {
 			query["before"] = before
 		}
-		if _, err := s.request(ctx, http.MethodPost, "/b2b.v1.ChannelService/ListChannelMessages", token, query, &page); err != nil {
+		if err := s.call(ctx, http.MethodPost, "/b2b.v1.ChannelService/ListChannelMessages", token, query, &page); err != nil {
 			return nil, err
 		}
 		if len(page.Messages) == 0 {
