@@ -1,5 +1,5 @@
 // The client: every operation as a method, under the names of the clients of HXA-Connect as well.
-import { readFile, type Download, type DownloadOptions } from "./download.js";
+import { fileId, readFile, type Download, type DownloadOptions } from "./download.js";
 import { B2BError } from "./error.js";
 import type {
   Artifact,
@@ -190,7 +190,7 @@ export class B2BClient extends Base {
 
   /** Reads a file, given by its id or its relative URL, into memory. */
   async downloadFile(file: string, { maxBytes, ...options }: DownloadOptions = {}): Promise<Download> {
-    return await readFile(await this.getFile(file.slice(file.lastIndexOf("/") + 1), {}, options), maxBytes);
+    return await readFile(await this.getFile(fileId(file), {}, options), maxBytes);
   }
 
   /** Returns the URL of a file. Requests to it need the token. */

@@ -15,6 +15,11 @@ export interface Download {
   contentType: string;
 }
 
+/** Returns the id of a file, which is given by its id or by its url. */
+export function fileId(file: string): string {
+  return file.slice(file.lastIndexOf("/") + 1);
+}
+
 /** Reads a file. One that is too large is an error with the code FILE_TOO_LARGE, and is not read. */
 export async function readFile(response: Response, maxBytes = 10 * 2 ** 20): Promise<Download> {
   const file = await readUpTo(response, maxBytes);

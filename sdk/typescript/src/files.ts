@@ -1,4 +1,5 @@
 // Upload and download of files with few options: a thin layer over the operations that the client uses.
+import { fileId } from "./download.js";
 import { B2BError } from "./error.js";
 import { getFile, getFileInfo, uploadFile } from "./gen/rest/operations.js";
 import type { File as FileInfo } from "./gen/rest/types.js";
@@ -57,15 +58,11 @@ export class Files {
    */
   async download(file: string, { start, end, signal }: DownloadOptions = {}): Promise<Response> {
     const ranged = start !== undefined || end !== undefined;
-    return await getFile(this.#transport, idOf(file), {}, { signal, headers: ranged ? { Range: `bytes=${start ?? 0}-${end ?? ""}` } : undefined });
+    return await getFile(this.#transport, fileId(file), {}, { signal, headers: ranged ? { Range: `bytes=${start ?? 0}-${end ?? ""}` } : undefined });
   }
 
   /** Returns the metadata of a file, given by its id or url. */
   async info(file: string, { signal }: { signal?: AbortSignal } = {}): Promise<FileInfo> {
-    return await getFileInfo(this.#transport, idOf(file), {}, { signal });
+    return await getFileInfo(this.#transport, fileId(file), {}, { signal });
   }
-}
-
-function idOf(file: string): string {
-  return file.slice(file.lastIndexOf("/") + 1);
 }
