@@ -150,17 +150,3 @@ func TestChangesOfARemoteDatabase(t *testing.T) {
 		}
 	}
 }
-
-// A change costs no allocation, and little time.
-func BenchmarkBeginChange(b *testing.B) {
-	l := NewLimiter(Config{Scheduler: Scheduler{Processors: 2}})
-	info := callOf("a", "send", false)
-	b.ReportAllocs()
-	for b.Loop() {
-		slot, err := l.Begin(b.Context(), info)
-		if err != nil {
-			b.Fatal(err)
-		}
-		slot.Answered(300)
-	}
-}

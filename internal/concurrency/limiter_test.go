@@ -231,16 +231,20 @@ func TestBusy(t *testing.T) {
 	})
 }
 
-// A call that reads costs no allocation.
+// A call costs no allocation.
 func BenchmarkBegin(b *testing.B) {
-	l := NewLimiter(Config{Scheduler: Scheduler{Processors: 2}})
-	info := callOf("a", "get", true)
-	b.ReportAllocs()
-	for b.Loop() {
-		slot, err := l.Begin(b.Context(), info)
-		if err != nil {
-			b.Fatal(err)
-		}
-		slot.Answered(300)
+	for name, reads := range map[string]bool{"read": true, "change": false} {
+		b.Run(name, func(b *testing.B) {
+			l := NewLimiter(Config{Scheduler: Scheduler{Processors: 2}})
+			info := callOf("a", name, reads)
+			b.ReportAllocs()
+			for b.Loop() {
+				slot, err := l.Begin(b.Context(), info)
+				if err != nil {
+					b.Fatal(err)
+				}
+				slot.Answered(300)
+			}
+		})
 	}
 }
