@@ -210,8 +210,8 @@ func (c *changing) TallyLog(ctx context.Context, org, except string, newer int64
 }
 
 // TestCatchUpBesideWrites: every message of concurrent writers is in catch-up or behind its end, and
-// what a writer was told to be done is there, while two nodes index the log, and their connections
-// go silent or are cut (B2B-CATCH-005).
+// every acknowledged message is there, while two nodes index the log and their connections go silent
+// or are cut (B2B-CATCH-005).
 func TestCatchUpBesideWrites(t *testing.T) {
 	t.Parallel()
 	url := pgtest.URL(t)

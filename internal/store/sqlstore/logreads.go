@@ -15,11 +15,11 @@ import (
 // These queries read event_log in subqueries alone, each of which is one look into an index.
 // Written as joins, PostgreSQL reads the whole log of the org when its statistics are old.
 
-// logWindow returns a row with the end of the index, and finds two places of each run by binary search: k is 0 for the first event newer than
-// the time less the skew, and 1 for the first newer than the time and the skew. Its arguments are
-// the org twice, the time, the org, the time, and the org three times. A row has the interval
-// in which to search, and the time of the event in its middle; seqs have no holes, so there always
-// is one.
+// logWindow returns a row with the end of the index, and finds two places of each run by binary
+// search: k is 0 for the first event newer than the time less the skew, and 1 for the first newer
+// than the time and the skew. Its arguments are the org twice, the time, the org, the time, and the
+// org three times. A row has the interval in which to search, and the time of the event in its
+// middle; seqs have no holes, so there always is one.
 var logWindow = read(onOrgLogs|onLogRuns|onEventLog, `WITH RECURSIVE r(first, upto, skew) AS (
 		SELECT run_seq, indexed_seq, skew FROM org_logs WHERE org_id = ? AND run_seq > 0
 		UNION ALL SELECT first_seq, last_seq, skew FROM log_runs WHERE org_id = ? AND newest_at > ?),
