@@ -84,9 +84,9 @@ func newTokens(t *T) {
 		}
 		t.Get("/api/org", Token(r.Str("token"))).Status(200)
 	}
-	short := Token(mintToken(t, o.Admin, J{"scopes": readScope, "expires_in": 1000}).OK().Str("token"))
+	short := Token(mintToken(t, o.Admin, J{"scopes": readScope, "expires_in": 3000}).OK().Str("token"))
 	t.Get("/api/me", short).Status(200)
-	t.Sleep(1100 * time.Millisecond)
+	t.Sleep(3100 * time.Millisecond)
 	t.Get("/api/me", short).Refused(401, "TOKEN_EXPIRED")
 }
 
