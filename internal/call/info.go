@@ -28,8 +28,10 @@ type Info struct {
 	// file passes its content to Serve instead of sending messages.
 	Serve func(*Content) error
 
-	pipeline *Pipeline // the pipeline that runs the call
-	admitted time.Time // when Admit began; zero: it did not
+	pipeline  *Pipeline     // the pipeline that runs the call
+	admitted  time.Time     // when Admit began; zero: it did not
+	admission time.Duration // how long Admit took
+	ready     time.Time     // see Ready; zero: not called
 }
 
 // Cookie is a change of the session cookie that the binding writes.

@@ -24,6 +24,7 @@ type Pipeline struct {
 	log  *slog.Logger
 	dev  bool // callers without a credential count as super admins
 
+	meter   Meter      // nil: calls are not measured
 	outages *tally.Log // calls that failed because something the server depends on is unavailable or full
 }
 
@@ -51,7 +52,7 @@ func (p *Pipeline) Admit(ctx context.Context, info *Info) (err error) {
 			err = p.recovered(ctx, info, v)
 		}
 		if err != nil {
-			p.logCall(ctx, info, start, err)
+			p.refused(ctx, info, start, err)
 		}
 	}()
 	info.pipeline = p
@@ -59,7 +60,7 @@ func (p *Pipeline) Admit(ctx context.Context, info *Info) (err error) {
 	if err := p.authorize(ctx, info); err != nil {
 		return p.toError(ctx, info, err)
 	}
-	info.admitted = start
+	info.admitted, info.admission = start, time.Since(start)
 	return nil
 }
 
@@ -70,11 +71,12 @@ func (p *Pipeline) Admit(ctx context.Context, info *Info) (err error) {
 // always an *Error.
 func (p *Pipeline) Do(ctx context.Context, info *Info, req proto.Message, malformed error, next func(context.Context) (proto.Message, error)) (res proto.Message, err error) {
 	start := time.Now()
+	p.begin(info)
 	defer func() {
 		if v := recover(); v != nil {
 			res, err = nil, p.recovered(ctx, info, v)
 		}
-		p.logCall(ctx, info, start, err)
+		p.end(ctx, info, start, err)
 	}()
 	admitted := !info.admitted.IsZero() && start.Sub(info.admitted) < admitValid
 	if !admitted {
@@ -243,10 +245,12 @@ func (p *Pipeline) logCall(ctx context.Context, info *Info, start time.Time, err
 	if !p.log.Enabled(ctx, slog.LevelDebug) {
 		return
 	}
-	code := "ok"
+	code, procedure := "ok", ""
 	if err != nil {
-		e, _ := AsError(err)
-		code = CodeText(e.Code)
+		code = CodeText(codeOf(err))
 	}
-	p.log.DebugContext(ctx, "call", "procedure", info.Operation.Procedure, "via", info.Via, "caller", info.Caller.Key(), "code", code, "took", time.Since(start))
+	if info.Operation != nil {
+		procedure = info.Operation.Procedure
+	}
+	p.log.DebugContext(ctx, "call", "procedure", procedure, "via", info.Via, "caller", info.Caller.Key(), "code", code, "took", time.Since(start))
 }

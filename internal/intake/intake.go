@@ -208,6 +208,7 @@ func (h *Reservation) Decode(ctx context.Context) (err error) {
 // their own use [Answers.Begin]. The permit must be ended after the call. The error can be sent to
 // the caller.
 func (b *Budget) Run(ctx context.Context, info *call.Info) (concurrency.Permit, error) {
+	info.Ready()
 	return b.limiter.Begin(ctx, info)
 }
 

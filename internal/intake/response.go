@@ -40,6 +40,7 @@ type Answer struct {
 // Begin is called before a call runs; its caller must be known. A call that only reads waits for
 // its turn. The error can be sent to the caller.
 func (a *Answers) Begin(ctx context.Context, info *call.Info) (Answer, error) {
+	info.Ready()
 	permit, err := a.budget.limiter.Begin(ctx, info)
 	if err != nil {
 		return Answer{}, err

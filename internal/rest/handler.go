@@ -89,6 +89,7 @@ func (s *handler) serve(w http.ResponseWriter, r *http.Request, buf *wire.Buffer
 		defer reservation.End()
 		if err := readBody(r, info.Operation, buf, &reservation); err != nil {
 			reservation.Decoded()
+			s.pipeline.Refused(r.Context(), info, err)
 			return refuse(w, r, err)
 		}
 		req, malformed := m.request(r, buf.B)
@@ -102,6 +103,7 @@ func (s *handler) serve(w http.ResponseWriter, r *http.Request, buf *wire.Buffer
 			return s.stream(w, r, info, req, malformed)
 		}
 		if answer, err = s.answers.Begin(r.Context(), info); err != nil {
+			s.pipeline.Refused(r.Context(), info, err)
 			return WriteError(w, r, err)
 		}
 		defer answer.End()
@@ -146,10 +148,12 @@ func (s *handler) serve(w http.ResponseWriter, r *http.Request, buf *wire.Buffer
 // nothingHere returns the error for a path or method without an operation. Callers that are not
 // authenticated get the error of authentication instead.
 func (s *handler) nothingHere(ctx context.Context, info *call.Info) error {
-	if err := s.pipeline.Identify(ctx, info); err != nil {
-		return err
+	err := s.pipeline.Identify(ctx, info)
+	if err == nil {
+		err = call.Errorf(b2bv1.ErrorCode_ERROR_CODE_NOT_FOUND, "No such path or method")
 	}
-	return call.Errorf(b2bv1.ErrorCode_ERROR_CODE_NOT_FOUND, "No such path or method")
+	s.pipeline.Refused(ctx, info, err)
+	return err
 }
 
 // recover responds to a panic in the binding itself; the pipeline recovers those of services.

@@ -102,6 +102,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	out.Body = &q.body
 	q.ResponseWriter = w
 	h.services[procedure[:strings.LastIndexByte(procedure, '/')+1]].ServeHTTP(q, out)
+	if q.body.refusal != nil && !q.begun {
+		h.pipeline.Refused(r.Context(), q.info, q.body.refusal)
+	}
 }
 
 // request is the state of an HTTP request that connect does not pass on.
@@ -111,6 +114,7 @@ type request struct {
 	drained             io.Reader // the rest of the body, to be read if the call is refused; nil: not needed
 	body                body
 	answer              intake.Answer
+	begun               bool // the pipeline runs, or has refused, the call
 }
 
 // WriteHeader implements http.ResponseWriter. The client may read slowly, so the call returns its

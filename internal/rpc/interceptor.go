@@ -53,9 +53,11 @@ func (i *interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 		if !ok {
 			return nil, connect.NewError(connect.CodeInternal, fmt.Errorf("the request is a %T", req.Any()))
 		}
+		requestOf(ctx).begun = true
 		requestOf(ctx).body.reservation.Decoded()
 		out := &requestOf(ctx).answer // until ServeHTTP returns
 		if *out, err = i.answers.Begin(ctx, info); err != nil {
+			i.pipeline.Refused(ctx, info, err)
 			return nil, toConnect(err)
 		}
 		var answer connect.AnyResponse
@@ -97,6 +99,7 @@ func (i *interceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) co
 			return err
 		}
 		q := requestOf(ctx)
+		q.begun = true
 		out := &stream{StreamingHandlerConn: conn, request: q, bounds: info.Operation.CheckBounds}
 		info.Push = out.push
 		_, err = i.pipeline.Do(ctx, info, nil, nil, func(ctx context.Context) (proto.Message, error) {

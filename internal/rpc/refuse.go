@@ -48,11 +48,14 @@ func (h *handler) nothingHere(w http.ResponseWriter, r *http.Request) {
 		h.elsewhere.Next.ServeHTTP(w, r)
 		return
 	}
-	err := h.pipeline.Identify(r.Context(), h.edge.Info(r, "rpc"))
+	info := h.edge.Info(r, "rpc")
+	err := h.pipeline.Identify(r.Context(), info)
 	if err == nil {
 		e := call.Errorf(b2bv1.ErrorCode_ERROR_CODE_NOT_FOUND, "No such path or method")
+		h.pipeline.Refused(r.Context(), info, e)
 		err = recode(toConnect(e), connect.CodeUnimplemented)
 	} else {
+		h.pipeline.Refused(r.Context(), info, err)
 		err = toConnect(err)
 	}
 	_ = h.errors.Write(w, r, err) // an error means that the client is gone
@@ -73,11 +76,13 @@ func recode(err error, code connect.Code) error {
 
 // unsupported refuses a body of a media type that the call does not accept.
 func (h *handler) unsupported(w http.ResponseWriter, r *http.Request) {
-	err := h.pipeline.Identify(r.Context(), h.edge.Info(r, "rpc"))
+	info := h.edge.Info(r, "rpc")
+	err := h.pipeline.Identify(r.Context(), info)
 	if err == nil {
 		err = call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UNSUPPORTED_MEDIA_TYPE, "The call does not take a body of this media type").
 			WithHint("Send Content-Type: application/json or application/proto; application/connect+json or application/connect+proto to a call that streams; or use gRPC or gRPC-web.")
 	}
+	h.pipeline.Refused(r.Context(), info, err)
 	_ = h.elsewhere.Refuse(w, r, err) // an error means that the client is gone
 }
 

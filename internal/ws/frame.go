@@ -83,6 +83,7 @@ func (c *client) watch(begin bool, keys [][]byte) {
 func (c *client) run(info *call.Info, req proto.Message, malformed error) (proto.Message, error) {
 	permit, err := c.server.Intake.Run(c.ctx, info)
 	if err != nil {
+		c.server.Pipeline.Refused(c.ctx, info, err)
 		return nil, err
 	}
 	defer permit.End()
