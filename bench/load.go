@@ -31,6 +31,14 @@ type result struct {
 // load repeats a request from several clients for the given time. A response with another status
 // than 200 ends it with an error.
 func load(ctx context.Context, clients int, length time.Duration, t target) (result, error) {
+	return loadEach(ctx, clients, length, func(ctx context.Context, client *http.Client, _ int) error {
+		return once(ctx, client, t)
+	})
+}
+
+// loadEach calls do from several clients for the given time, each time with another number. The
+// first error ends it.
+func loadEach(ctx context.Context, clients int, length time.Duration, do func(ctx context.Context, client *http.Client, n int) error) (result, error) {
 	ctx, cancel := context.WithTimeout(ctx, length+30*time.Second)
 	defer cancel()
 	transport := &http.Transport{MaxIdleConnsPerHost: clients, DisableCompression: true}
@@ -43,9 +51,9 @@ func load(ctx context.Context, clients int, length time.Duration, t target) (res
 	start := time.Now()
 	for i := range clients {
 		wg.Go(func() {
-			for errs[i] == nil && time.Now().Before(end) {
+			for n := i; errs[i] == nil && time.Now().Before(end); n += clients {
 				begin := time.Now()
-				errs[i] = once(ctx, client, t)
+				errs[i] = do(ctx, client, n)
 				took[i] = append(took[i], time.Since(begin))
 			}
 		})
@@ -70,12 +78,20 @@ func load(ctx context.Context, clients int, length time.Duration, t target) (res
 	}, nil
 }
 
+// once makes a request and reads the response.
 func once(ctx context.Context, client *http.Client, t target) error {
+	return fetch(ctx, client, t, io.Discard)
+}
+
+// fetch makes a request and copies the body of the response to out.
+func fetch(ctx context.Context, client *http.Client, t target, out io.Writer) error {
 	req, err := http.NewRequestWithContext(ctx, t.method, t.url, bytes.NewReader(t.body))
 	if err != nil {
 		return err
 	}
-	req.Header.Set("Authorization", "Bearer "+t.token)
+	if t.token != "" {
+		req.Header.Set("Authorization", "Bearer "+t.token)
+	}
 	if t.body != nil {
 		req.Header.Set("Content-Type", cmp.Or(t.kind, "application/json"))
 	}
@@ -88,6 +104,6 @@ func once(ctx context.Context, client *http.Client, t target) error {
 		text, _ := io.ReadAll(io.LimitReader(res.Body, 1000))
 		return fmt.Errorf("%s %s: %s: %s", t.method, t.url, res.Status, text)
 	}
-	_, err = io.Copy(io.Discard, res.Body)
+	_, err = io.Copy(out, res.Body)
 	return err
 }

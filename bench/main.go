@@ -4,21 +4,25 @@
 // The same load generator drives them in turn for several rounds, so that the ratio does not
 // depend on the machine.
 //
-// It measures the start of a process; posting and reading; one thread with 200 WebSocket listeners,
-// relative to a baseline with the same WebSocket library and one queue and writer per connection;
-// the memory of idle connections; and how fast clients that reconnect receive the events they
-// missed. On a machine with other load, compare the CPU time per delivery rather than deliveries
-// per second.
+// It prints a table of loads with their ratio to the baseline, their targets, and the published
+// figures of HXA-Connect. Beside it, it measures the start of a process; one thread with 200
+// WebSocket listeners, relative to a baseline with the same WebSocket library and one queue and
+// writer per connection; the memory of idle connections; and how fast clients that reconnect
+// receive the events they missed. On a machine with other load, compare the CPU time per delivery
+// rather than deliveries per second.
 //
-//	go run ./bench                  all measurements
+//	go run ./bench                  what make bench measures
+//	go run ./bench -only all        also what follows, for half an hour
 //	go run ./bench -only fanout,idle
+//	go run ./bench -only table -row catch-up  the rows with this text in their name
+//	go run ./bench -json new.json -compare bench/results/v0.2.0.json
 //	go run ./bench -only features     audit, limits and webhooks, relative to a server without them
 //	go run ./bench -only destroy,retention  posts of an org while data of another org is removed
 //	go run ./bench -only uploads      files, relative to a baseline that only stores them
 //	go run ./bench -only neighbours   calls of an org while another org sends as many as it can
 //	go run ./bench -only neighbours -abuse uploads   only the abuses with this word in their name
 //	go run ./bench -only memory       ways to limit the memory of the server; only when named
-//	go run ./bench -rounds 5 -time 10s
+//	go run ./bench -rounds 20 -time 5s
 //	go run ./bench -postgres URL    also the server on PostgreSQL
 package main
 
@@ -34,8 +38,8 @@ import (
 )
 
 func main() {
-	if len(os.Args) > 2 && os.Args[1] == "baseline" {
-		if err := runBaseline(os.Args[2], os.Args[3]); err != nil {
+	if len(os.Args) == 5 && os.Args[1] == "baseline" {
+		if err := runBaseline(context.Background(), os.Args[2], os.Args[3], os.Args[4]); err != nil {
 			fmt.Fprintln(os.Stderr, "baseline:", err)
 			os.Exit(1)
 		}
@@ -51,14 +55,17 @@ func main() {
 	var o options
 	flag.StringVar(&o.server, "server", "", "the b2b binary; default: build it")
 	flag.StringVar(&o.postgres, "postgres", "", "PostgreSQL URL of an empty database: also measure the server on it")
-	flag.IntVar(&o.rounds, "rounds", 3, "rounds of each measurement")
+	flag.IntVar(&o.rounds, "rounds", 10, "rounds of each measurement")
 	flag.IntVar(&o.clients, "clients", 32, "concurrent clients")
-	flag.DurationVar(&o.time, "time", 5*time.Second, "length of each round")
-	flag.BoolVar(&o.strict, "strict", false, "exit with status 1 if a target is missed")
-	flag.StringVar(&o.only, "only", "", "measure only these: a comma-separated list of start, post, fanout, idle, resume, features, uploads, retention, destroy, neighbours, memory")
+	flag.DurationVar(&o.time, "time", time.Second, "length of each round")
+	flag.BoolVar(&o.strict, "strict", false, "exit with status 1 if a target is missed or a row of the table got worse")
+	flag.StringVar(&o.only, "only", "start,table,fanout,idle,resume", "measure these: a comma-separated list of start, table, fanout, idle, resume, features, uploads, retention, destroy, neighbours, memory, or all")
+	flag.StringVar(&o.row, "row", "", "for table: only the rows with this text in their name")
+	flag.StringVar(&o.json, "json", "", "write the table to this file, or add its rows to it")
+	flag.StringVar(&o.compare, "compare", "", "compare the table with this file")
 	flag.IntVar(&o.participants, "participants", 200, "listeners of the thread of fanout")
 	flag.IntVar(&o.idle, "idle", 5000, "connections of idle")
-	flag.IntVar(&o.mass, "mass", 200_000, "messages of the org that retention and destroy remove")
+	flag.IntVar(&o.mass, "mass", 250_000, "messages of the org that retention and destroy remove, and events that table adds to a log")
 	flag.StringVar(&o.abuse, "abuse", "", "for neighbours: only the abuses with this text in their name")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -81,6 +88,9 @@ type options struct {
 	time     time.Duration
 	strict   bool
 	only     string
+	row      string
+	json     string
+	compare  string
 
 	participants int
 	idle         int
@@ -90,5 +100,5 @@ type options struct {
 
 // wants reports whether a part is measured.
 func (o options) wants(part string) bool {
-	return o.only == "" || slices.Contains(strings.Split(o.only, ","), part)
+	return o.only == "all" || slices.Contains(strings.Split(o.only, ","), part)
 }

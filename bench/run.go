@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/b2b-protocol/b2b/bench/internal/table"
 )
 
 const (
@@ -48,7 +49,7 @@ func run(ctx context.Context, o options, out io.Writer) (bool, error) {
 			return false, fmt.Errorf("neighbours: %w", err)
 		}
 	}
-	if o.only != "" && o.wants("memory") {
+	if o.wants("memory") {
 		if err := memory(ctx, o, folder, r); err != nil {
 			return false, fmt.Errorf("memory: %w", err)
 		}
@@ -56,24 +57,26 @@ func run(ctx context.Context, o options, out io.Writer) (bool, error) {
 	if err := removals(ctx, o, folder, r); err != nil {
 		return false, err
 	}
-	if o.postgres != "" && o.wants("post") {
-		if err := postgres(ctx, o, folder, r); err != nil {
-			return false, err
+	if o.wants("table") {
+		if err := resources(ctx, o, folder, r); err != nil {
+			return false, fmt.Errorf("idle memory and disk: %w", err)
+		}
+		if o.postgres != "" {
+			if err := postgresRows(ctx, o, folder, r); err != nil {
+				return false, fmt.Errorf("PostgreSQL: %w", err)
+			}
 		}
 	}
-	return r.ok(), nil
+	same, err := r.finish(o)
+	return same && r.ok(), err
 }
 
 func embedded(ctx context.Context, o options, folder string, r *report) error {
-	baselineAddr, err := freeAddr()
-	if err != nil {
-		return err
-	}
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	base, err := startProcess(ctx, baselineAddr, nil, self, "baseline", folder, baselineAddr)
+	base, err := startBaseline(ctx, self, folder, "")
 	if err != nil {
 		return err
 	}
@@ -94,7 +97,7 @@ func embedded(ctx context.Context, o options, folder string, r *report) error {
 		do   func() error
 	}{
 		{"start", func() error { return start(ours, r) }},
-		{"post", func() error { return postAndRead(ctx, o, base, ours, r) }},
+		{"table", func() error { return rows(ctx, o, folder, base, r) }},
 		{"fanout", func() error { return fanOut(ctx, o, base, ours, r) }},
 		{"resume", func() error { return resume(ctx, o, ours, r) }},
 		{"idle", func() error { return idle(ctx, o, folder, r) }},
@@ -121,19 +124,13 @@ func start(ours *process, r *report) error {
 	return nil
 }
 
-func postAndRead(ctx context.Context, o options, base, ours *process, r *report) error {
-	w, err := newFilledFixture(ctx, ours.url)
+// startBaseline starts the baseline on SQLite in a folder, or on PostgreSQL.
+func startBaseline(ctx context.Context, self, folder, postgres string) (*process, error) {
+	addr, err := freeAddr()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	baselineFixture := &fixture{url: base.url, token: "none", thread: "thread", peer: "peer"}
-	if err := baselineFixture.fill(ctx); err != nil {
-		return err
-	}
-	if err := compare(ctx, o, r, "post a 220-byte direct message", 0.6, baselineFixture.post(), w.post()); err != nil {
-		return err
-	}
-	return compare(ctx, o, r, "read 50 messages of a thread", 0.95, baselineFixture.read(), w.read())
+	return startProcess(ctx, addr, nil, self, "baseline", folder, addr, postgres)
 }
 
 func startServer(ctx context.Context, o options, env []string) (*process, error) {
@@ -149,58 +146,6 @@ func startServer(ctx context.Context, o options, env []string) (*process, error)
 	return startProcess(ctx, addr, env, o.server, "serve")
 }
 
-// compare measures the baseline and the server in turn, and checks the median of the ratios.
-func compare(ctx context.Context, o options, r *report, name string, least float64, baseline, ours target) error {
-	var ratios, baselines, rates, p99s []float64
-	for range o.rounds {
-		a, err := load(ctx, o.clients, o.time, baseline)
-		if err != nil {
-			return fmt.Errorf("baseline: %w", err)
-		}
-		b, err := load(ctx, o.clients, o.time, ours)
-		if err != nil {
-			return fmt.Errorf("server: %w", err)
-		}
-		baselines, rates = append(baselines, a.perSecond), append(rates, b.perSecond)
-		ratios, p99s = append(ratios, b.perSecond/a.perSecond), append(p99s, ms(b.p99))
-	}
-	r.note("%s: baseline %.0f/s, server %.0f/s (medians of %d rounds, %d clients)", name, median(baselines), median(rates), o.rounds, o.clients)
-	r.least(name+", relative to the baseline", median(ratios), least, "×")
-	if ours.method == http.MethodPost {
-		r.most(name+", p99", median(p99s), 20, "ms")
-	}
-	return nil
-}
-
-func postgres(ctx context.Context, o options, folder string, r *report) error {
-	ours, err := startServer(ctx, o, []string{"B2B_DATA_DIR=" + folder, "B2B_DATABASE_URL=" + o.postgres})
-	if err != nil {
-		return err
-	}
-	defer ours.stop()
-	w, err := newFilledFixture(ctx, ours.url)
-	if err != nil {
-		return err
-	}
-	for _, m := range []struct {
-		name  string
-		t     target
-		least float64
-	}{{"PostgreSQL: post a direct message, one org", w.post(), 3000}, {"PostgreSQL: read 50 messages", w.read(), 0}} {
-		var rates, p99s []float64
-		for range o.rounds {
-			res, err := load(ctx, o.clients, o.time, m.t)
-			if err != nil {
-				return err
-			}
-			rates, p99s = append(rates, res.perSecond), append(p99s, ms(res.p99))
-		}
-		r.least(m.name, median(rates), m.least, "/s")
-		r.note("%s: p99 %.1f ms", m.name, median(p99s))
-	}
-	return nil
-}
-
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 func median(values []float64) float64 {
@@ -208,10 +153,45 @@ func median(values []float64) float64 {
 	return values[len(values)/2]
 }
 
-// report prints results and counts missed targets.
+// report prints results, counts missed targets, and collects the rows of the table.
 type report struct {
-	out    io.Writer
-	missed int
+	out     io.Writer
+	missed  int
+	results table.Results
+}
+
+// add adds a row to the table.
+func (r *report) add(row table.Row) { r.results.Rows = table.Put(r.results.Rows, row) }
+
+// finish prints the table, writes it to the file of -json, and compares it with that of -compare.
+// It reports whether no row got worse.
+func (r *report) finish(o options) (same bool, err error) {
+	if len(r.results.Rows) == 0 {
+		return true, nil
+	}
+	r.results.Measured, r.results.Machine = time.Now().UTC().Format(time.RFC3339), machine()
+	fmt.Fprintf(r.out, "\nVersion %s, %s, %d cores\n\n", r.results.Version, r.results.Machine.Processor, r.results.Machine.Cores)
+	if err := table.Write(r.out, r.results.Rows); err != nil {
+		return false, err
+	}
+	for _, m := range table.Missed(r.results.Rows) {
+		r.missed++
+		fmt.Fprintln(r.out, "MISSED", m)
+	}
+	if o.json != "" {
+		if err := r.results.WriteFile(o.json); err != nil {
+			return false, err
+		}
+	}
+	if o.compare == "" {
+		return true, nil
+	}
+	old, err := table.Read(o.compare)
+	if err != nil {
+		return false, err
+	}
+	fmt.Fprintf(r.out, "\nCompared with version %s of %s (%s):\n", old.Version, o.compare, old.Machine.Processor)
+	return table.WriteChanges(r.out, table.Compare(old.Rows, r.results.Rows)), nil
 }
 
 func (r *report) ok() bool { return r.missed == 0 }

@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
 # Runs the benchmark on SQLite and, if PostgreSQL is installed, on a PostgreSQL server that it
-# starts in a temporary folder. Arguments are passed to the benchmark.
+# starts in a temporary folder, and compares the table with that of the last release. Arguments are
+# passed to the benchmark.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . build/say.sh
 
-args=("$@")
+args=()
+last=$(compgen -G 'bench/results/v*.json' | sort -V | tail -n 1 || true)
+if [ -n "$last" ]; then args+=(-compare "$last"); fi
+args+=("$@") # a later flag takes precedence
 bin=$(compgen -G '/usr/lib/postgresql/*/bin' | sort -V | tail -n 1 || true)
 if [ -z "$bin" ]; then
   left_out "the benchmark on PostgreSQL" "initdb is not installed (Debian: postgresql)"

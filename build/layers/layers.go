@@ -46,6 +46,7 @@ type Place struct {
 var Places = []Place{
 	{"cmd/b2b/...", Commands},
 	{"bench", Commands},
+	{"bench/internal/table", Common},
 
 	{"server", Server},
 	{"server/config", Server},
