@@ -61,12 +61,14 @@ const (
 // cache maps credentials to what they resolve to. It is bounded and safe for concurrent use.
 type cache[V any] struct {
 	gens   *generations
+	misses atomic.Int64
 	shards [shardCount]shard[V]
 }
 
 type shard[V any] struct {
 	mu    sync.RWMutex
 	items map[key]item[V]
+	hits  atomic.Int64
 }
 
 type item[V any] struct {
@@ -86,9 +88,28 @@ func (c *cache[V]) get(k key) (item[V], bool) {
 	it, ok := s.items[k]
 	s.mu.RUnlock()
 	if !ok || it.slot.Load() > it.stamp {
+		c.misses.Add(1)
 		return item[V]{}, false
 	}
+	s.hits.Add(1)
 	return it, true
+}
+
+// stats returns the numbers of look-ups.
+func (c *cache[V]) stats() (out CacheStats) {
+	for i := range c.shards {
+		out.Hits += c.shards[i].hits.Load()
+	}
+	out.Misses = c.misses.Load()
+	return out
+}
+
+// CacheStats are the numbers of look-ups in a cache, for monitoring.
+type CacheStats struct{ Hits, Misses int64 }
+
+// Caches returns the numbers of the caches of tokens and of sessions.
+func (a *Authenticator) Caches() (tokens, sessions CacheStats) {
+	return a.tokens.stats(), a.sessions.stats()
 }
 
 // put adds a value of the org that was read after begin returned stamp. It does nothing if the

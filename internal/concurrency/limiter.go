@@ -138,6 +138,22 @@ func NewLimiter(c Config) *Limiter {
 	return l
 }
 
+// Stats are the numbers of a limiter, for monitoring.
+type Stats struct {
+	Reads   fair.Stats // calls that read
+	Heavy   fair.Stats // heavy work
+	Changes fair.Stats // calls that change something; zero: not limited
+}
+
+// Stats returns the numbers of the limiter.
+func (l *Limiter) Stats() Stats {
+	s := Stats{Reads: l.reads.Stats(), Heavy: l.heavy.Stats()}
+	if l.changes != nil {
+		s.Changes = l.changes.Stats()
+	}
+	return s
+}
+
 // Permit is the slots that one call has taken. The zero Permit has none. It must be used by one
 // goroutine only.
 type Permit struct {

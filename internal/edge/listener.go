@@ -233,6 +233,23 @@ func (l *Listener) sweep() {
 	}
 }
 
+// Stats are the numbers of a listener, for monitoring.
+type Stats struct {
+	Open, Anonymous int              // connections
+	Most            int              // connections that may be open
+	Cut             map[string]int64 // connections that were cut, by the reason
+	NotAccepted     map[string]int64 // connections that were not accepted, by the reason
+}
+
+// Stats returns the numbers of the listener.
+func (l *Listener) Stats() Stats {
+	s := Stats{Most: l.limits.Connections, Cut: l.cuts.Totals(), NotAccepted: l.accept.Totals()}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s.Open, s.Anonymous = len(l.conns), l.anonymous
+	return s
+}
+
 // prefixOf returns the key for connections of one address: an IPv4 address, or the /64 of an IPv6
 // address, since one host owns a whole /64.
 func prefixOf(a net.Addr) netip.Prefix {

@@ -70,6 +70,9 @@ type Config struct {
 	Streams  int           // subscriptions on this node of a bot, or of all admins of an org; 0: 64
 	Places   int           // subscriptions on this node; one org gets at most half; 0: 32,768
 	Logger   *slog.Logger  // nil: no logs
+	// Lag gets, for each event that a tail delivers, the time since its commit in milliseconds of
+	// the clocks. here reports whether this node committed it. nil: nobody gets it.
+	Lag func(lag time.Duration, here bool)
 }
 
 const (
@@ -100,6 +103,7 @@ type Hub struct {
 	tails   map[string]*tail // by org, while it has subscriptions
 	streams map[string]int   // subscriptions, by Viewer.reader
 	places  *fair.Pool       // of subscriptions, shared by orgs (B2B-LIM-020)
+	counts  counts
 }
 
 // New starts a hub. The caller closes it.
@@ -165,6 +169,7 @@ func (h *Hub) listen() {
 		if h.ctx.Err() != nil {
 			return
 		}
+		h.counts.relistened.Add(1)
 		h.Logger.Warn("the notifier lost its connection, listening again", "error", err)
 		select {
 		case <-h.ctx.Done():
@@ -344,10 +349,12 @@ func (h *Hub) acquire(v Viewer) (*tail, fair.Slot, error) {
 	var place fair.Slot
 	if !v.Webhook {
 		if h.streams[v.reader()] >= h.Streams {
+			h.counts.refused.Add(1)
 			return nil, place, errStreams(h.Streams)
 		}
 		var free bool
 		if place, free = h.places.Try(v.OrgID); !free {
+			h.counts.refused.Add(1)
 			return nil, place, errPlaces()
 		}
 		h.streams[v.reader()]++

@@ -297,6 +297,7 @@ func (s *Subscription) push(it *Item) bool {
 	}
 	if s.full() {
 		s.err = &SlowError{Resume: s.reached}
+		s.tail.hub.counts.slow.Add(1)
 		s.drop()
 		s.signal()
 		return false

@@ -190,6 +190,7 @@ func (t *tail) read() error {
 			if err := t.handle(&rows[i]); err != nil {
 				return err
 			}
+			t.delivered(&rows[i], false)
 		}
 	}
 	return nil
@@ -222,8 +223,16 @@ func (t *tail) accept(e entry) error {
 		if err := t.retry("deliver an event", func() error { return t.handle(row) }); err != nil {
 			return err
 		}
+		t.delivered(row, true)
 	}
 	return nil
+}
+
+// delivered reports the time since the commit of an event.
+func (t *tail) delivered(e *store.Event, here bool) {
+	if t.hub.Lag != nil {
+		t.hub.Lag(max(0, time.Duration(time.Now().UnixMilli()-e.At)*time.Millisecond), here)
+	}
 }
 
 // handle delivers the next event of the log and moves the end.

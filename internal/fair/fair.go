@@ -42,12 +42,15 @@ type Sizes struct {
 type Pool struct {
 	sizes Sizes
 
-	mu    sync.Mutex
-	free  int
-	keys  map[string]*member // those with slots or waiting requests
-	queue []*member          // those with waiting requests: a heap ordered by before
-	turns uint64
-	spare []*member // unused members
+	limited bool // Sizes.Slots was set
+
+	mu      sync.Mutex
+	refused int64 // requests
+	free    int
+	keys    map[string]*member // those with slots or waiting requests
+	queue   []*member          // those with waiting requests: a heap ordered by before
+	turns   uint64
+	spare   []*member // unused members
 }
 
 // maxSpare is the number of unused members that are kept for new keys.
@@ -65,13 +68,14 @@ type member struct {
 
 // New returns a pool.
 func New(s Sizes) *Pool {
-	if s.Slots <= 0 {
+	limited := s.Slots > 0
+	if !limited {
 		s.Slots = math.MaxInt
 	}
 	if s.Share <= 0 {
 		s.Share = s.Slots
 	}
-	return &Pool{sizes: s, free: s.Slots, keys: make(map[string]*member)}
+	return &Pool{sizes: s, limited: limited, free: s.Slots, keys: make(map[string]*member)}
 }
 
 // Slot is the result of [Pool.Enter] or [Pool.EnterN]: one or more slots of a pool. The zero Slot
@@ -91,10 +95,12 @@ func (p *Pool) EnterN(ctx context.Context, key string, n int) (Slot, error) {
 	if ctx.Err() != nil {
 		return Slot{}, context.Cause(ctx)
 	}
+	p.mu.Lock()
 	if n > p.sizes.Slots || n > p.sizes.Share {
+		p.refused++
+		p.mu.Unlock()
 		return Slot{}, ErrBusy
 	}
-	p.mu.Lock()
 	m := p.member(key)
 	if len(p.queue) == 0 && p.fits(m, n) {
 		p.give(m, n)
@@ -103,6 +109,7 @@ func (p *Pool) EnterN(ctx context.Context, key string, n int) (Slot, error) {
 	}
 	if p.sizes.Queue > 0 && m.waits.n >= p.sizes.Queue {
 		p.forget(m)
+		p.refused++
 		p.mu.Unlock()
 		return Slot{}, ErrBusy
 	}
@@ -134,6 +141,9 @@ func (p *Pool) wait(ctx context.Context, m *member, w *waiter) (Slot, error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if errors.Is(err, ErrBusy) {
+		p.refused++
+	}
 	if w.got { // served while it gave up
 		p.take(m, w.n)
 	} else {

@@ -2,6 +2,7 @@ package fair
 
 import (
 	"context"
+	"errors"
 	"sync"
 )
 
@@ -18,11 +19,12 @@ import (
 type Majority struct {
 	sizes Sizes
 
-	mu    sync.Mutex
-	total int // requests that run or wait
-	keys  map[string]*contender
-	waits *contender // the key with waiting requests; nil: none
-	spare []*contender
+	mu      sync.Mutex
+	refused int64
+	total   int // requests that run or wait
+	keys    map[string]*contender
+	waits   *contender // the key with waiting requests; nil: none
+	spare   []*contender
 }
 
 // contender is the state of a key: how many of its requests run, and those that wait.
@@ -63,6 +65,7 @@ func (m *Majority) Enter(ctx context.Context, key string, alone bool) (Turn, err
 		return Turn{m, c}, nil
 	}
 	if m.sizes.Queue > 0 && c.waiting.n >= m.sizes.Queue {
+		m.refused++
 		m.mu.Unlock()
 		return Turn{}, ErrBusy
 	}
@@ -85,6 +88,9 @@ func (m *Majority) wait(ctx context.Context, c *contender, w *waiter) (Turn, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if errors.Is(err, ErrBusy) {
+		m.refused++
+	}
 	if w.got { // served while it gave up
 		c.running--
 	} else {

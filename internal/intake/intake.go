@@ -44,6 +44,8 @@ type Budget struct {
 	texts     texts
 	limiter   *concurrency.Limiter // for decoding
 	small     atomic.Int64
+	large     atomic.Int64 // bytes that large requests have taken
+	refused   [2]atomic.Int64
 	whole     *semaphore.Weighted
 	anonymous *semaphore.Weighted
 
@@ -172,6 +174,7 @@ func (h *Reservation) takeLarge(ctx context.Context, n int64) error {
 		return b.busyServer()
 	}
 	h.large += n
+	b.large.Add(n)
 	return nil
 }
 
@@ -227,6 +230,7 @@ func (h *Reservation) End() {
 		return
 	}
 	if h.large > 0 {
+		b.large.Add(-h.large)
 		h.share.Release(h.large)
 		if h.anonymous {
 			b.anonymous.Release(h.large)
@@ -249,12 +253,16 @@ const retryAfter = 1
 type texts struct{ share, shareHint, server string }
 
 func (b *Budget) busyShare() error {
+	b.refused[byShare].Add(1)
 	e := call.Errorf(b2bv1.ErrorCode_ERROR_CODE_RATE_LIMITED, "%s", b.texts.share).WithHint(b.texts.shareHint)
 	e.RetryAfter = retryAfter
 	return e
 }
 
-func (b *Budget) busyServer() error { return busy(b.texts.server, "Try again.") }
+func (b *Budget) busyServer() error {
+	b.refused[byServer].Add(1)
+	return busy(b.texts.server, "Try again.")
+}
 
 func busy(text, hint string) error {
 	e := call.Errorf(b2bv1.ErrorCode_ERROR_CODE_UNAVAILABLE, "%s", text).WithHint(hint)

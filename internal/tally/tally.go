@@ -116,6 +116,17 @@ func (l *Log) Total(kind string) int64 {
 	return 0
 }
 
+// Totals returns the number of events by kind.
+func (l *Log) Totals() map[string]int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := make(map[string]int64, len(l.kinds))
+	for kind, c := range l.kinds {
+		out[kind] = c.total
+	}
+	return out
+}
+
 // due returns the attributes of the line to write for a kind, or nil if none is due.
 func (l *Log) due(kind string, c *count, after time.Duration) []any {
 	now := l.now()

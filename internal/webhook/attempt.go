@@ -75,11 +75,15 @@ func (r *reader) attempt(ctx context.Context, id string, it *eventlog.Item) (res
 	}
 	defer place.Leave()
 	r.connection.body = append(append(r.connection.body[:0], bodyStart...), it.Wire[1:]...)
-	res := r.connection.send(r.attemptCtx, id, r.connection.body, r.d.Clock.Now())
+	begun := r.d.Clock.Now()
+	res := r.connection.send(r.attemptCtx, id, r.connection.body, begun)
 	if err := r.attemptCtx.Err(); err != nil { // cut off, so the result is not known
 		return result{}, err
 	}
 	r.failing = res.reason != ""
+	if r.d.Attempted != nil {
+		r.d.Attempted(res.outcome(), r.d.Clock.Now().Sub(begun))
+	}
 	r.d.Logger.LogAttrs(ctx, slog.LevelDebug, "webhook attempt",
 		slog.String("bot", r.ref.BotID), slog.String("delivery", id), slog.Int("status", res.status), slog.String("failure", res.reason))
 	return res, nil
@@ -125,6 +129,7 @@ func (r *reader) settle(d *store.WebhookDelivery, res result) {
 
 // deadLetter makes an event a dead letter.
 func (r *reader) deadLetter(d *store.WebhookDelivery, reason string) {
+	r.d.counts.dead.Add(1)
 	d.NextAt, d.UpdatedAt, d.Reason = nil, r.d.Clock.Now().UnixMilli(), reason
 	r.change(d.Seq, d)
 }

@@ -9,6 +9,7 @@ import (
 	"net/textproto"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -175,7 +176,14 @@ func TestSchedule(t *testing.T) {
 		r := fx.receiver()
 		fx.bot("bob", r.URL, "hush")
 		r.respond(status(500))
-		fx.node("n")
+		var refused atomic.Int64
+		d, _ := fx.node("n", func(s *setup) {
+			s.Attempted = func(o Outcome, _ time.Duration) {
+				if refused.Add(1); o != Refused {
+					t.Errorf("the outcome of an attempt is %s", o)
+				}
+			}
+		})
 		fx.say("ann", "bob", 1)
 		for i, delay := range delays {
 			fx.receives(r, i+1)
@@ -188,6 +196,9 @@ func TestSchedule(t *testing.T) {
 			if n := len(r.got()); n != i+1 {
 				t.Fatalf("%d attempts %v after the last", n, delay-time.Millisecond)
 			}
+			if s := d.Stats(); s.Serving != 1 || s.Waiting != 1 || s.DeadLetters != 0 {
+				t.Errorf("the numbers before the last attempt are %+v", s)
+			}
 			if h := fx.health("bob"); h.ConsecutiveFailures != 0 {
 				t.Errorf("%+v before the last attempt", h)
 			}
@@ -195,9 +206,12 @@ func TestSchedule(t *testing.T) {
 		}
 		fx.receives(r, 4)
 		fx.await("a dead letter", 100*time.Millisecond, func() bool { return len(fx.dead("bob")) == 1 })
-		d, h := fx.dead("bob")[0], fx.health("bob")
-		if d.ID != r.got()[0].id || d.Attempts != 4 || d.Status == nil || *d.Status != 500 || d.Reason != "responded 500" || d.EventType != "message" {
-			t.Errorf("the dead letter is %+v", d)
+		if s := d.Stats(); s.Waiting != 0 || s.DeadLetters != 1 || refused.Load() != 4 {
+			t.Errorf("%d attempts were reported, and the numbers are %+v", refused.Load(), s)
+		}
+		letter, h := fx.dead("bob")[0], fx.health("bob")
+		if d := letter; d.ID != r.got()[0].id || d.Attempts != 4 || d.Status == nil || *d.Status != 500 || d.Reason != "responded 500" || d.EventType != "message" {
+			t.Errorf("the dead letter is %+v", letter)
 		}
 		if h.ConsecutiveFailures != 1 || h.LastFailure == nil || h.LastSuccess != nil || h.Degraded {
 			t.Errorf("the health is %+v", h)

@@ -46,6 +46,8 @@ type Config struct {
 	Version string // of the server, for the User-Agent header
 	Logger  *slog.Logger
 	Clock   Clock // nil: the system clock
+	// Attempted gets the outcome of each attempt to deliver an event; nil: nobody does.
+	Attempted func(o Outcome, took time.Duration)
 
 	timeout time.Duration // how long an attempt may take; 0: attemptTime
 }
@@ -54,6 +56,7 @@ type Config struct {
 type Dispatcher struct {
 	Config
 	sender        *sender
+	counts        counts
 	places        *fair.Pool    // of attempts to receivers that responded last time
 	failingPlaces *fair.Pool    // of attempts to the others
 	wake          chan struct{} // holds one token when a webhook may have been added

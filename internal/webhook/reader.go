@@ -75,6 +75,8 @@ type reader struct {
 	changed  map[int64]*store.WebhookDelivery // by seq; nil: settled
 	saveAt   time.Time                        // zero: everything is saved
 	followAt time.Time
+
+	counted int // of setAside, in the counts of the dispatcher
 }
 
 // outcome is the final result of one event.
@@ -105,7 +107,9 @@ func (r *reader) run(ctx context.Context) error {
 	var err error
 	for err == nil && ctx.Err() == nil {
 		err = r.step(ctx)
+		r.countWaiting(len(r.setAside))
 	}
+	r.countWaiting(0)
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
 	defer cancel()
 	return errors.Join(ignoreExpected(err), ignoreExpected(r.save(last)))

@@ -264,6 +264,7 @@ func (c *client) ping() {
 func (c *client) end(e *subscription.End) (first bool) {
 	c.closing.Do(func() {
 		first = true
+		c.server.stats.closed(e)
 		c.cancel()
 		c.server.tasks.Go(func() {
 			kill := time.AfterFunc(closeWait, c.cut)

@@ -133,6 +133,10 @@ func TestStats(t *testing.T) {
 		if m := st.WsMetrics; m.OpsTotal != 3 || m.AcksTotal != 2 || m.ErrorsTotal != 1 {
 			t.Errorf("frames: %v", m)
 		}
+		w.dial("?ticket=unknown").closed(4001, "Invalid or expired ticket")
+		if n := w.sockets.Counts(); n.Bots != 2 || n.Sessions != 1 || n.Closed[4001] != 1 || len(n.Closed) != 1 {
+			t.Errorf("the numbers are %+v", n)
+		}
 	})
 }
 

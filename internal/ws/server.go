@@ -140,6 +140,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) refuse(conn *websocket.Conn, up *upgrade, e *subscription.End) {
 	kill := time.AfterFunc(closeWait, func() { _ = up.socket.Close() }) // the client may not respond to the close frame
 	defer kill.Stop()
+	s.stats.closed(e)
 	code, reason := e.Close()
 	if err := conn.Close(websocket.StatusCode(code), reason); err != nil {
 		s.Log.Debug("close frame not sent, the refused client is gone", "error", err)

@@ -3,9 +3,11 @@ package ws
 import (
 	"cmp"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/b2b-protocol/b2b/internal/subscription"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
@@ -19,6 +21,8 @@ const (
 type stats struct {
 	ops, acks, errors, conflicts, limited atomic.Int64
 
+	closes sync.Map // close code (int) to *atomic.Int64: connections that the server closed
+
 	seen    map[string]struct{} // bots that have been connected
 	returns []time.Time         // reconnections of the last five minutes
 }
@@ -31,6 +35,45 @@ func (s *stats) failed(code b2bv1.ErrorCode) {
 	case b2bv1.ErrorCode_ERROR_CODE_RATE_LIMITED:
 		s.limited.Add(1)
 	}
+}
+
+// closed counts a connection that the server closes or refuses.
+func (s *stats) closed(e *subscription.End) {
+	code, _ := e.Close()
+	n, ok := s.closes.Load(code)
+	if !ok {
+		n, _ = s.closes.LoadOrStore(code, new(atomic.Int64))
+	}
+	n.(*atomic.Int64).Add(1)
+}
+
+// Counts are the numbers of the connections, for monitoring.
+type Counts struct {
+	Bots, Sessions int           // connections of bots with their token, and of people
+	Unanswered     int           // connections that have not responded to the last ping
+	Closed         map[int]int64 // connections that the server has closed or refused, by close code
+}
+
+// Counts returns the numbers of the connections of this node.
+func (s *Server) Counts() Counts {
+	out := Counts{Closed: map[int]int64{}}
+	s.stats.closes.Range(func(code, n any) bool {
+		out.Closed[code.(int)] = n.(*atomic.Int64).Load()
+		return true
+	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.clients {
+		if c.session {
+			out.Sessions++
+		} else {
+			out.Bots++
+		}
+		if c.awaitsPong.Load() {
+			out.Unanswered++
+		}
+	}
+	return out
 }
 
 // connected counts a new connection.

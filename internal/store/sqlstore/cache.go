@@ -27,6 +27,7 @@ type cache struct {
 	written [64]uint64 // clock of the last write of each table
 	results map[resultKey]cacheEntry
 	args    []byte // buffer for the arguments of the next query
+	lookups *lookups
 	rates   rateCache
 	waiting waiting
 }
@@ -50,7 +51,7 @@ const (
 
 // reset empties the cache.
 func (c *cache) reset() {
-	*c = cache{args: c.args, version: noVersion, born: time.Now(), results: map[resultKey]cacheEntry{}, rates: rateCache{}, waiting: waiting{logs: map[string][]indexed{}}}
+	*c = cache{args: c.args, lookups: c.lookups, version: noVersion, born: time.Now(), results: map[resultKey]cacheEntry{}, rates: rateCache{}, waiting: waiting{logs: map[string][]indexed{}}}
 }
 
 // drop empties the cache in the middle of a batch. Events of earlier batches stay: they are
@@ -85,15 +86,15 @@ func (c *cache) query(q *statement, args []any, fetch func() (*sql.Rows, error))
 	if !ok {
 		return fetch()
 	}
-	if res := c.get(q, c.args); res != nil {
+	res := c.get(q, c.args)
+	if c.lookups.count(res != nil); res != nil {
 		return &cachedRows{result: res}, nil
 	}
 	rows, err := fetch()
 	if err != nil {
 		return nil, err
 	}
-	res, err := capture(rows)
-	if err != nil {
+	if res, err = capture(rows); err != nil {
 		return nil, err
 	}
 	c.put(q, string(c.args), res)

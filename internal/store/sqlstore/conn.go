@@ -52,6 +52,9 @@ func ask[C rowSet](ctx context.Context, r reader, run func(context.Context, *sta
 		return err
 	}
 	defer active.leave(&err)
+	clock := r.clock()
+	begun := clock.start()
+	defer func() { clock.stop(q, begun) }()
 	rows, err := run(ctx, q, args...)
 	if err != nil {
 		return failure(q, err)

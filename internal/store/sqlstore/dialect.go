@@ -13,8 +13,9 @@ import (
 // dialect holds what differs between the two databases.
 type dialect struct {
 	database
-	bun     *bun.DB  // maps rows; never runs a statement
-	members sync.Map // memberKey to *statement: those that were used
+	bun     *bun.DB    // maps rows; never runs a statement
+	members sync.Map   // memberKey to *statement: those that were used
+	clock   *stopwatch // nil: statements are not measured
 }
 
 func newDialect(db *sql.DB, of database) *dialect {

@@ -53,6 +53,8 @@ type Config struct {
 	// Payer returns the org that a context belongs to: the read counts against its share of
 	// the connections. nil: all reads have one share.
 	Payer func(context.Context) string
+	// Meter receives measurements; nil: nothing is measured.
+	Meter Meter
 	// CacheMB is the size of the page cache of the writer of SQLite; 0 is 4. Imports need
 	// more, as one change of theirs writes pages all over the file: pages that do not fit are
 	// written to disk repeatedly.
@@ -94,6 +96,7 @@ type Store struct {
 	writer   writer
 	hooks    hooks
 	timeouts timeouts // with PostgreSQL
+	cached   lookups
 	closed   func() error
 	once     sync.Once
 }

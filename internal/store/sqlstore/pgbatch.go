@@ -271,7 +271,9 @@ func (b *pgBatch) commit(ctx context.Context) (offender int, err error) {
 		}
 		b.cache.version++
 	}
+	begun := b.w.d.clock.start()
 	_, err = b.conn.ExecContext(ctx, commit.text[forPostgres])
+	b.w.d.clock.stop(commit, begun)
 	if err == nil {
 		return -1, nil
 	}
@@ -324,6 +326,9 @@ func (c *pgConn) rows(ctx context.Context, q *statement, args ...any) (*sql.Rows
 // run sends the deferred statements and a query.
 func (c *pgConn) run(ctx context.Context, q *statement, args ...any) (*sql.Rows, error) {
 	c.flushing()
+	clock := c.b.w.d.clock
+	begun := clock.start()
+	defer func() { clock.stop(q, begun) }()
 	rows, err := c.b.conn.QueryContext(context.WithoutCancel(ctx), q.text[forPostgres], args...)
 	return rows, c.note(err)
 }
@@ -345,6 +350,9 @@ func (c *pgConn) execNow(ctx context.Context, q *statement, args ...any) (int64,
 		}
 		defer func() { _ = c.b.extend(c.b.w.timeouts.run) }() // fails only if the connection is lost, which the next call reports
 	}
+	clock := c.b.w.d.clock
+	begun := clock.start()
+	defer func() { clock.stop(q, begun) }()
 	res, err := c.b.conn.ExecContext(context.WithoutCancel(ctx), q.text[forPostgres], args...)
 	if err != nil {
 		return 0, c.note(err)

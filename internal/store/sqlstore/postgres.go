@@ -44,11 +44,14 @@ func openPostgres(ctx context.Context, cfg Config) (_ *Store, err error) {
 	probe := sql.OpenDB(connector)
 	probe.SetMaxOpenConns(1)
 	d := newDialect(db, forPostgres)
+	if d.clock = newStopwatch(cfg.Meter); d.clock != nil {
+		connector.Sent = cfg.Meter.Pipeline
+	}
 	p := &pool{db: db, probe: probe, d: d, reads: &pgReads{timeouts: timeouts, connector: connector},
 		shares: newShares(cfg.Payer, max(conns*3/4, 1)), health: &health{logger: cfg.Logger}} // changes have the rest at least
 	s := &Store{reader: reader{c: p, d: d}, pool: p, timeouts: timeouts}
 	s.writer = &pgWriter{
-		db: db, d: d, hooks: &s.hooks, logger: cfg.Logger, undone: undone(cfg.Logger), orgs: map[string]*pgOrg{}, timeouts: timeouts, connector: connector, schema: schema,
+		db: db, d: d, lookups: &s.cached, hooks: &s.hooks, logger: cfg.Logger, undone: undone(cfg.Logger), orgs: map[string]*pgOrg{}, timeouts: timeouts, connector: connector, schema: schema,
 		places: make(chan struct{}, queueMax), conns: make(chan struct{}, max(conns/2, 1)), blocked: make(chan struct{}, max(conns/8, 1)),
 		failing: map[string]time.Time{},
 		frozen:  frozenSessions{after: timeouts.silence, logger: cfg.Logger},
@@ -86,6 +89,7 @@ type pgWriter struct {
 	d         *dialect
 	hooks     *hooks
 	logger    *slog.Logger
+	lookups   *lookups
 	undone    *counts.Log // batches that could not be committed as one
 	timeouts  timeouts
 	connector *pgpipe.Connector
@@ -138,7 +142,7 @@ func (w *pgWriter) submit(ctx context.Context, j *job) error {
 	}
 	q := w.orgs[j.org]
 	if q == nil {
-		q = &pgOrg{}
+		q = &pgOrg{cache: cache{lookups: w.lookups}}
 		w.orgs[j.org] = q
 		w.running.Add(1)
 		go w.run(j.org, q)
@@ -257,10 +261,12 @@ type pgCommit struct {
 func (c *pgCommit) commit(jobs []*job) {
 	for len(jobs) > 0 {
 		b := &pgBatch{pgCommit: c}
+		begun := c.w.d.clock.start()
 		offender, err := b.run(jobs)
 		c.w.note(c.org, err)
 		switch {
 		case err == nil:
+			c.w.d.clock.batch(len(jobs), begun)
 			c.w.undone.Flush()
 			if c.org == "" {
 				c.w.platform.Add(1)

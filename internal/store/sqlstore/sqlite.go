@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"github.com/b2b-protocol/b2b/internal/store"
 	counts "github.com/b2b-protocol/b2b/internal/tally"
@@ -77,10 +78,11 @@ func openSQLite(ctx context.Context, cfg Config) (_ *Store, err error) {
 	probe.SetMaxOpenConns(1)
 
 	d := newDialect(readDB, forSQLite)
+	d.clock = newStopwatch(cfg.Meter)
 	p := &pool{db: readDB, probe: probe, d: d, shares: newShares(cfg.Payer, conns), health: &health{logger: cfg.Logger}}
 	s := &Store{reader: reader{c: p, d: d}, pool: p}
 	w := &sqliteWriter{
-		conn: &sqliteConn{conn: conn, stmts: map[*statement]*sql.Stmt{}}, d: d, hooks: &s.hooks, logger: cfg.Logger, undone: undone(cfg.Logger),
+		conn: &sqliteConn{conn: conn, stmts: map[*statement]*sql.Stmt{}, cache: cache{lookups: &s.cached}, clock: d.clock}, d: d, hooks: &s.hooks, logger: cfg.Logger, undone: undone(cfg.Logger),
 		queue: make(chan *job, queueMax), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	s.writer = w
@@ -130,6 +132,7 @@ type sqliteConn struct {
 	org      string // of the change that is running
 	wrote    bool   // it has written
 	deferred deferred
+	clock    *stopwatch
 }
 
 func (c *sqliteConn) stmt(q *statement) (*sql.Stmt, error) {
@@ -165,6 +168,8 @@ func (c *sqliteConn) ask(q *statement, args ...any) (*sql.Rows, error) {
 	if err != nil {
 		return nil, err
 	}
+	begun := c.clock.start()
+	defer func() { c.clock.stop(q, begun) }()
 	return s.QueryContext(context.Background(), args...)
 }
 
@@ -223,6 +228,8 @@ func (c *sqliteConn) run(q *statement, args []any) (sql.Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	begun := c.clock.start()
+	defer func() { c.clock.stop(q, begun) }()
 	return s.ExecContext(context.Background(), args...)
 }
 
@@ -249,6 +256,7 @@ type sqliteWriter struct {
 	undone  *counts.Log // batches that could not be committed as one
 	queue   chan *job
 	turns   fairQueue    // changes that do not fit into the batch
+	held    atomic.Int64 // those that wait in turns
 	mu      sync.RWMutex // read-locked while a job is submitted
 	closing bool
 	stop    chan struct{}
@@ -310,6 +318,7 @@ func (w *sqliteWriter) run() {
 			runtime.Gosched()
 		}
 		batch = w.fill(batch)
+		w.held.Store(int64(w.turns.n))
 		if batch = taken(batch); len(batch) > 0 {
 			w.commit(batch)
 		}
@@ -362,6 +371,7 @@ func (w *sqliteWriter) fill(batch []*job) []*job {
 // commit runs the jobs in one transaction, and if that cannot be committed, in one each.
 func (w *sqliteWriter) commit(jobs []*job) {
 	results := make([]error, len(jobs))
+	begun := w.d.clock.start()
 	b := &sqliteBatch{w: w, logs: map[string]*orgLog{}}
 	err := b.run(jobs, results)
 	if errors.Is(err, errUndo) {
@@ -370,6 +380,7 @@ func (w *sqliteWriter) commit(jobs []*job) {
 	}
 	switch {
 	case err == nil:
+		w.d.clock.batch(len(jobs), begun)
 		w.undone.Flush()
 		for _, l := range b.order {
 			w.hooks.call(l, b.logs[l].events)

@@ -100,6 +100,9 @@ func (c *conn) run(ctx context.Context, last *op) (out *rows, tag pgconn.Command
 	c.from.pulse.asked()
 	defer func() { err = c.heard(ctx, err) }()
 	err = c.send(ctx)
+	if c.from.Sent != nil {
+		c.from.Sent(len(c.inFlight))
+	}
 	for i := 0; i < len(c.inFlight) && err == nil; i++ {
 		o := &c.inFlight[i]
 		if out, tag, err = c.answer(c.pipe, o); err != nil && o.owner != immediate {

@@ -56,6 +56,10 @@ type Connector struct {
 	// generation is raised when all open sessions have become useless.
 	generation atomic.Uint64
 	crowded    atomic.Pointer[refusal]
+
+	// Sent gets the number of statements of each pipeline; nil: nobody does. It is set before the
+	// first connection is opened.
+	Sent func(statements int)
 }
 
 // refusal records that the server had no connection left.
