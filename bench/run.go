@@ -115,12 +115,12 @@ func embedded(ctx context.Context, o options, folder string, r *report) error {
 
 func start(ours *process, r *report) error {
 	r.most("start to first /health, existing database", ms(ours.start), 150, "ms")
-	time.Sleep(2 * time.Second)
+	time.Sleep(10 * time.Second) // by then a server that is idle has returned what its start used
 	rss, err := ours.rss()
 	if err != nil {
 		return err
 	}
-	r.most("idle memory", rss, 30, "MB RSS")
+	r.most("idle memory, 10 s after the start", rss, 25, "MB RSS")
 	return nil
 }
 

@@ -49,7 +49,8 @@ func differs(percent, want int) bool {
 }
 
 // A node that was busy and is idle again returns memory to the system. The runtime alone would do
-// so only after minutes, and keep a part.
+// so only after minutes, and keep a part. Its start counts as busy: it allocates and reads what is
+// not needed again.
 const (
 	busyBytes = 32 << 20 // allocated since memory was last returned: makes returning worthwhile
 	idleBytes = 1 << 20  // the most that an idle node allocates in a tick
@@ -58,6 +59,7 @@ const (
 
 // idleDetector finds out when a node that was busy is idle.
 type idleDetector struct {
+	started  bool   // memory was returned since the start
 	last     uint64 // bytes allocated at the last tick
 	returned uint64 // bytes allocated when memory was last returned
 	ticks    int    // consecutive idle ticks
@@ -72,10 +74,10 @@ func (r *idleDetector) tick(allocated uint64) bool {
 		r.ticks++
 	}
 	r.last = allocated
-	if r.ticks < idleTicks || allocated-r.returned < busyBytes {
+	if r.ticks < idleTicks || r.started && allocated-r.returned < busyBytes {
 		return false
 	}
-	r.returned = allocated
+	r.started, r.returned = true, allocated
 	return true
 }
 
@@ -118,6 +120,7 @@ func tuneMemory(ctx context.Context) {
 		}
 		if ticked && r.tick(sample[0].Value.Uint64()) {
 			debug.FreeOSMemory()
+			unmapProgram()
 		}
 	}
 }

@@ -69,7 +69,8 @@ func TestIdleDetector(t *testing.T) {
 		ticks int
 		want  int
 	}{
-		{"little from the beginning", idleBytes / 8, 20, 0},
+		{"busy from the beginning", 1 << 20 * 3, 4, 0},
+		{"quiet after the start", idleBytes / 8, 20, 1},
 		{"busy", 50 << 20, 100, 0},
 		{"not quiet for long", 0, idleTicks - 1, 0},
 		{"busy again", idleBytes + 1, 1, 0},
