@@ -47,10 +47,10 @@ func (r reader) Audit(ctx context.Context, q store.AuditQuery) ([]store.AuditEnt
 }
 
 // insertAudit writes an entry. The writer of SQLite defers it (deferred).
-var insertAudit = insert(onAuditLog, auditColumns+auditValues)
+var insertAudit = insert(onAuditLog, into+auditColumns+auditValues)
 
 const (
-	auditColumns = "INSERT INTO audit_log (id, org_id, bot_id, action, target_type, target_id, detail, created_at) VALUES "
+	auditColumns = " audit_log (id, org_id, bot_id, action, target_type, target_id, detail, created_at) VALUES "
 	auditValues  = "(?, ?, ?, ?, ?, ?, ?, ?)"
 )
 

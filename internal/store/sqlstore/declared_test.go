@@ -55,6 +55,7 @@ var declared = map[string]any{
 	"endOrg":                       endOrg,
 	"endRun":                       endRun,
 	"endWaiting":                   endWaiting,
+	"eventInserts":                 eventInserts,
 	"eventsOfLog":                  eventsOfLog,
 	"eventsToIndex":                eventsToIndex,
 	"extendSession":                extendSession,

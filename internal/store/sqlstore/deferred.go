@@ -1,31 +1,43 @@
 package sqlstore
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
 
 // deferred holds statements that the writer of SQLite runs at the end of a batch, where many
-// of them are merged into one: counts of a rate limit and audit entries, which each message
-// has. They are written earlier when a statement names their tables.
+// of them are merged into one: counts of a rate limit, audit entries, events, and last activities
+// of threads, which each message has. They are written earlier when a statement names their
+// tables.
 type deferred struct {
-	uses   [][]any // arguments of countUses
-	audits [][]any // arguments of insertAudit
-	args   []any   // buffer for the arguments of one statement
+	uses    [][]any // arguments of countUses
+	audits  [][]any // arguments of insertAudit
+	events  [][]any // arguments of appendEvent
+	touches [][]any // arguments of touchThread
+	args    []any   // buffer for the arguments of one statement
 }
 
 const (
-	auditsPerInsert = 16  // entries that one statement inserts
+	rowsPerDeferred = 16  // rows that one statement inserts
 	deferredMax     = 512 // deferred statements of each kind
 )
 
-// auditInserts insert 1 to auditsPerInsert entries.
-var auditInserts = func() (out [auditsPerInsert]*statement) {
+// auditInserts insert 1 to rowsPerDeferred entries, and eventInserts as many events.
+var (
+	auditInserts = insertsOf(onAuditLog, auditColumns, auditValues)
+	eventInserts = insertsOf(onEventLog, eventInto, eventValues)
+)
+
+// insertsOf declares the insertions of 1 to rowsPerDeferred rows. One that fails is never undone
+// alone, so SQLite need not keep what undoes it.
+func insertsOf(t tables, columns, row string) (out [rowsPerDeferred]*statement) {
 	for i := range out {
-		out[i] = insert(onAuditLog, auditColumns+auditValues+strings.Repeat(", "+auditValues, i))
+		rows := columns + row + strings.Repeat(", "+row, i)
+		out[i] = insert(t, orFail+rows).inPostgres(into + rows)
 	}
 	return out
-}()
+}
 
 func (d *deferred) add(q *statement, args []any) bool {
 	switch q {
@@ -33,13 +45,19 @@ func (d *deferred) add(q *statement, args []any) bool {
 		d.uses = append(d.uses, args)
 	case insertAudit:
 		d.audits = append(d.audits, args)
+	case appendEvent:
+		d.events = append(d.events, args)
+	case touchThread:
+		d.touches = append(d.touches, args)
 	default:
 		return false
 	}
 	return true
 }
 
-func (d *deferred) full() bool { return max(len(d.uses), len(d.audits)) >= deferredMax }
+func (d *deferred) full() bool {
+	return max(len(d.uses), len(d.audits), len(d.events), len(d.touches)) >= deferredMax
+}
 
 // tables returns the set of tables that the deferred statements write.
 func (d *deferred) tables() (t tables) {
@@ -49,16 +67,36 @@ func (d *deferred) tables() (t tables) {
 	if len(d.audits) > 0 {
 		t |= onAuditLog
 	}
+	if len(d.events) > 0 {
+		t |= onEventLog
+	}
+	if len(d.touches) > 0 {
+		t |= onActivity
+	}
 	return t
 }
 
+// deferredMark has the lengths of the lists of deferred.
+type deferredMark struct{ uses, audits, events, touches int }
+
 // mark returns the current lengths, for reset.
-func (d *deferred) mark() [2]int { return [2]int{len(d.uses), len(d.audits)} }
+func (d *deferred) mark() deferredMark {
+	return deferredMark{len(d.uses), len(d.audits), len(d.events), len(d.touches)}
+}
 
 // reset discards the statements that were added since the mark and are not yet written.
-func (d *deferred) reset(m [2]int) {
-	d.uses = d.uses[:min(m[0], len(d.uses))]
-	d.audits = d.audits[:min(m[1], len(d.audits))]
+func (d *deferred) reset(m deferredMark) {
+	d.uses = truncated(d.uses, m.uses)
+	d.audits = truncated(d.audits, m.audits)
+	d.events = truncated(d.events, m.events)
+	d.touches = truncated(d.touches, m.touches)
+}
+
+// truncated returns the first n lists of arguments, and releases the others.
+func truncated(list [][]any, n int) [][]any {
+	n = min(n, len(list))
+	clear(list[n:])
+	return list[:n]
 }
 
 // write passes the merged statements to run and discards them. run must not keep the
@@ -76,15 +114,45 @@ func (d *deferred) write(run func(q *statement, args []any) error) error {
 			return err
 		}
 	}
-	for some := range slices.Chunk(d.audits, auditsPerInsert) {
+	if err := d.insert(d.audits, &auditInserts, run); err != nil {
+		return err
+	}
+	if err := d.insert(d.events, &eventInserts, run); err != nil {
+		return err
+	}
+	if err := d.touch(run); err != nil {
+		return err
+	}
+	d.reset(deferredMark{})
+	return nil
+}
+
+// insert inserts the rows of a list.
+func (d *deferred) insert(list [][]any, inserts *[rowsPerDeferred]*statement, run func(q *statement, args []any) error) error {
+	for some := range slices.Chunk(list, rowsPerDeferred) {
 		d.args = d.args[:0]
 		for _, args := range some {
 			d.args = append(d.args, args...)
 		}
-		if err := run(auditInserts[len(some)-1], d.args); err != nil {
+		if err := run(inserts[len(some)-1], d.args); err != nil {
 			return err
 		}
 	}
-	d.reset([2]int{})
+	return nil
+}
+
+// touch writes the newest of the activities of each thread, in the order of the threads.
+func (d *deferred) touch(run func(q *statement, args []any) error) error {
+	slices.SortFunc(d.touches, func(a, b []any) int {
+		return cmp.Or(strings.Compare(a[1].(string), b[1].(string)), cmp.Compare(a[0].(int64), b[0].(int64)))
+	})
+	for i, args := range d.touches {
+		if i+1 < len(d.touches) && d.touches[i+1][1] == args[1] {
+			continue
+		}
+		if err := run(touchThread, args); err != nil {
+			return err
+		}
+	}
 	return nil
 }

@@ -81,8 +81,13 @@ func (r reader) ReadLog(ctx context.Context, org string, afterSeq int64, limit i
 	return eventRows.listed(ctx, r, eventsOfLog.choose(org, afterSeq), limit, 0)
 }
 
-var appendEvent = insert(onEventLog, `INSERT INTO event_log (org_id, seq, at, type, audience, thread_id, channel_id, bot_id, actor_id, payload)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+const (
+	eventInto   = " event_log (" + eventColumns + ") VALUES "
+	eventValues = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+// appendEvent inserts an event. The writer of SQLite defers it (deferred).
+var appendEvent = insert(onEventLog, into+eventInto+eventValues)
 
 func (t *tx) Append(ctx context.Context, e store.Event) (int64, error) {
 	seq, err := t.nextSeq(ctx)

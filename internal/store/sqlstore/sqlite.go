@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -82,7 +83,9 @@ func openSQLite(ctx context.Context, cfg Config) (_ *Store, err error) {
 	p := &pool{db: readDB, probe: probe, d: d, shares: newShares(cfg.Payer, conns), health: &health{logger: cfg.Logger}}
 	s := &Store{reader: reader{c: p, d: d}, pool: p}
 	w := &sqliteWriter{
-		conn: &sqliteConn{conn: conn, stmts: map[*statement]*sql.Stmt{}, cache: cache{lookups: &s.cached}, clock: d.clock}, d: d, hooks: &s.hooks, logger: cfg.Logger, undone: undone(cfg.Logger),
+		conn: &sqliteConn{
+			conn: conn, stmts: map[*statement]*sql.Stmt{}, changing: map[*statement]driver.StmtExecContext{}, cache: cache{lookups: &s.cached}, clock: d.clock,
+		}, d: d, hooks: &s.hooks, logger: cfg.Logger, undone: undone(cfg.Logger),
 		queue: make(chan *job, queueMax), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	s.writer = w
@@ -127,7 +130,9 @@ var (
 // sqliteConn implements conn for the connection that writes.
 type sqliteConn struct {
 	conn     *sql.Conn
-	stmts    map[*statement]*sql.Stmt
+	stmts    map[*statement]*sql.Stmt              // those that return rows
+	changing map[*statement]driver.StmtExecContext // those that do not
+	values   []driver.NamedValue                   // buffer for the arguments of one statement
 	cache    cache
 	org      string // of the change that is running
 	wrote    bool   // it has written
@@ -135,6 +140,7 @@ type sqliteConn struct {
 	clock    *stopwatch
 }
 
+// stmt prepares a statement that returns rows.
 func (c *sqliteConn) stmt(q *statement) (*sql.Stmt, error) {
 	if s := c.stmts[q]; s != nil {
 		return s, nil
@@ -176,6 +182,9 @@ func (c *sqliteConn) ask(q *statement, args ...any) (*sql.Rows, error) {
 func (c *sqliteConn) exec(_ context.Context, q *statement, args ...any) error {
 	if c.deferred.add(q, args) {
 		c.wrote = true
+		if q == touchThread {
+			c.cache.touch(args, c.org)
+		}
 		if c.deferred.full() {
 			return c.flush()
 		}
@@ -203,7 +212,11 @@ func (c *sqliteConn) execNow(_ context.Context, q *statement, args ...any) (int6
 
 // before runs the deferred statements if q reads or changes one of their tables.
 func (c *sqliteConn) before(q *statement) error {
-	if tables := c.deferred.tables(); tables != 0 && (q.reads|q.writes)&tables != 0 {
+	tables := c.deferred.tables()
+	if tables == 0 {
+		return nil
+	}
+	if (q.reads|q.writes)&tables != 0 || q == selectThread && tables&onActivity != 0 {
 		return c.flush()
 	}
 	return nil
@@ -213,8 +226,10 @@ func (c *sqliteConn) before(q *statement) error {
 func (c *sqliteConn) flush() error {
 	return c.deferred.write(func(q *statement, args []any) error {
 		c.writes(q, args)
-		_, err := c.run(q, args)
-		return err
+		if _, err := c.run(q, args); err != nil {
+			return failure(q, err)
+		}
+		return nil
 	})
 }
 
@@ -223,14 +238,48 @@ func (c *sqliteConn) writes(q *statement, args []any) {
 	c.cache.write(q, args, c.org)
 }
 
-func (c *sqliteConn) run(q *statement, args []any) (sql.Result, error) {
-	s, err := c.stmt(q)
+// run runs a statement that returns no rows. It calls the driver directly: package sql would take a
+// microsecond for each to support cancellation and concurrent use.
+func (c *sqliteConn) run(q *statement, args []any) (res driver.Result, err error) {
+	c.values = c.values[:0]
+	for i, arg := range args {
+		v, err := driver.DefaultParameterConverter.ConvertValue(arg)
+		if err != nil {
+			return nil, fmt.Errorf("argument %d: %w", i+1, err)
+		}
+		c.values = append(c.values, driver.NamedValue{Ordinal: i + 1, Value: v})
+	}
+	err = c.conn.Raw(func(conn any) error {
+		s := c.changing[q]
+		if s == nil {
+			if s, err = prepare(conn, q); err != nil {
+				return err
+			}
+			c.changing[q] = s
+		}
+		begun := c.clock.start()
+		defer func() { c.clock.stop(q, begun) }()
+		exec := s.ExecContext // of a prepared statement: it takes no text
+		res, err = exec(context.Background(), c.values)
+		return err
+	})
+	return res, err
+}
+
+// prepare prepares a statement on a connection of the driver.
+func prepare(conn any, q *statement) (driver.StmtExecContext, error) {
+	c, ok := conn.(driver.ConnPrepareContext)
+	if !ok {
+		return nil, fmt.Errorf("%T prepares no statements", conn)
+	}
+	s, err := c.PrepareContext(context.Background(), q.text[forSQLite])
 	if err != nil {
 		return nil, err
 	}
-	begun := c.clock.start()
-	defer func() { c.clock.stop(q, begun) }()
-	return s.ExecContext(context.Background(), args...)
+	if s, ok := s.(driver.StmtExecContext); ok {
+		return s, nil
+	}
+	return nil, errors.Join(fmt.Errorf("%T runs no statements", s), s.Close())
 }
 
 // plain runs a statement without arguments.
@@ -243,6 +292,14 @@ func (c *sqliteConn) close() error {
 	var errs []error
 	for _, s := range c.stmts {
 		errs = append(errs, s.Close())
+	}
+	if len(c.changing) > 0 {
+		errs = append(errs, c.conn.Raw(func(any) (err error) {
+			for _, s := range c.changing {
+				err = errors.Join(err, s.(driver.Stmt).Close())
+			}
+			return err
+		}))
 	}
 	return errors.Join(append(errs, c.conn.Close())...)
 }
@@ -295,6 +352,7 @@ func (w *sqliteWriter) run() {
 			return
 		}
 		w.conn.cache.reset()
+		w.conn.deferred = deferred{}
 		if err := w.conn.plain(rollback); err != nil {
 			w.logger.Error("roll back a change that called runtime.Goexit", "error", err)
 		}
