@@ -17,6 +17,7 @@
 //	go run ./bench -only table -row catch-up  the rows with this text in their name
 //	go run ./bench -json new.json -compare bench/results/v0.2.0.json
 //	go run ./bench -only features     audit, limits and webhooks, relative to a server without them
+//	go run ./bench -only storm        bots of one org that connect at once, and a restart of the server
 //	go run ./bench -only destroy,retention  posts of an org while data of another org is removed
 //	go run ./bench -only uploads      files, relative to a baseline that only stores them
 //	go run ./bench -only neighbours   calls of an org while another org sends as many as it can
@@ -59,12 +60,13 @@ func main() {
 	flag.IntVar(&o.clients, "clients", 32, "concurrent clients")
 	flag.DurationVar(&o.time, "time", time.Second, "length of each round")
 	flag.BoolVar(&o.strict, "strict", false, "exit with status 1 if a target is missed or a row of the table got worse")
-	flag.StringVar(&o.only, "only", "start,table,fanout,idle,resume", "measure these: a comma-separated list of start, table, fanout, idle, resume, features, uploads, retention, destroy, neighbours, memory, or all")
+	flag.StringVar(&o.only, "only", "start,table,fanout,idle,resume", "measure these: a comma-separated list of start, table, fanout, idle, storm, resume, features, uploads, retention, destroy, neighbours, memory, or all")
 	flag.StringVar(&o.row, "row", "", "for table: only the rows with this text in their name")
 	flag.StringVar(&o.json, "json", "", "write the table to this file, or add its rows to it")
 	flag.StringVar(&o.compare, "compare", "", "compare the table with this file")
 	flag.IntVar(&o.participants, "participants", 200, "listeners of the thread of fanout")
 	flag.IntVar(&o.idle, "idle", 5000, "connections of idle")
+	flag.IntVar(&o.storm, "storm", 1000, "bots of storm; its restart has twice as many")
 	flag.IntVar(&o.mass, "mass", 250_000, "messages of the org that retention and destroy remove, and events that table adds to a log")
 	flag.StringVar(&o.abuse, "abuse", "", "for neighbours: only the abuses with this text in their name")
 	flag.Parse()
@@ -94,6 +96,7 @@ type options struct {
 
 	participants int
 	idle         int
+	storm        int
 	mass         int
 	abuse        string
 }

@@ -101,6 +101,7 @@ func embedded(ctx context.Context, o options, folder string, r *report) error {
 		{"fanout", func() error { return fanOut(ctx, o, base, ours, r) }},
 		{"resume", func() error { return resume(ctx, o, ours, r) }},
 		{"idle", func() error { return idle(ctx, o, folder, r) }},
+		{"storm", func() error { return storms(ctx, o, folder, r) }},
 		{"uploads", func() error { return uploads(ctx, o, folder, base, r) }},
 	} {
 		if !o.wants(part.name) {
@@ -138,6 +139,11 @@ func startServer(ctx context.Context, o options, env []string) (*process, error)
 	if err != nil {
 		return nil, err
 	}
+	return startServerAt(ctx, o, addr, env)
+}
+
+// startServerAt starts the server at an address.
+func startServerAt(ctx context.Context, o options, addr string, env []string) (*process, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// stormClients is the number of bots that connect at once.
+const stormClients = 64
+
+// stormBot is a bot of a storm. The goroutine that reads its connection owns online.
+type stormBot struct {
+	token  string
+	socket *rawSocket
+	order  int64        // of the end of its handshake, among all bots
+	told   atomic.Int64 // the number of bots of which the newest state received is online
+	online []bool       // by bot
+	frames atomic.Int64 // presence frames received
+}
+
+// storm is one org with bots that all connect at once.
+type storm struct {
+	url    string
+	bots   []*stormBot
+	byName map[string]int
+	order  atomic.Int64
+	ends   sync.WaitGroup
+}
+
+// storms measures how fast the bots of one org connect and are told of each other, and how fast
+// they are back after a restart of the server.
+func storms(ctx context.Context, o options, folder string, r *report) error {
+	if _, err := raiseFiles(); err != nil {
+		return fmt.Errorf("raise the limit of open files: %w", err)
+	}
+	for round := range o.rounds {
+		if err := stormRound(ctx, o, filepath.Join(folder, fmt.Sprint("storm-", round)), o.storm, false, r); err != nil {
+			return err
+		}
+	}
+	return stormRound(ctx, o, filepath.Join(folder, "storm-restart"), 2*o.storm, true, r)
+}
+
+// stormRound connects the bots of a new server, and restarts it if so asked.
+func stormRound(ctx context.Context, o options, folder string, bots int, restart bool, r *report) error {
+	addr, err := freeAddr()
+	if err != nil {
+		return err
+	}
+	env := []string{"B2B_DATA_DIR=" + folder}
+	ours, err := startServerAt(ctx, o, addr, env)
+	if err != nil {
+		return err
+	}
+	defer func() { ours.stop() }()
+	s, err := newStorm(ctx, ours.url, bots)
+	if err != nil {
+		return err
+	}
+	begin := time.Now()
+	if err := s.connect(ctx); err != nil {
+		return err
+	}
+	connected := time.Since(begin)
+	if err := s.settled(ctx); err != nil {
+		return err
+	}
+	r.note("%d bots of one org connected in %.2f s; all were told of each other after %.2f s; %d presence frames", bots, connected.Seconds(), time.Since(begin).Seconds(), s.frames())
+	if !restart {
+		r.least(fmt.Sprintf("%d bots of one org connect", bots), float64(bots)/connected.Seconds(), 600, "/s")
+		return nil
+	}
+	begin = time.Now()
+	ours.stop()
+	s.ends.Wait()
+	stopped := time.Since(begin)
+	if ours, err = startServerAt(ctx, o, addr, env); err != nil {
+		return err
+	}
+	if err := s.connect(ctx); err != nil {
+		return err
+	}
+	connected = time.Since(begin)
+	if err := s.settled(ctx); err != nil {
+		return err
+	}
+	r.note("restart: stopped after %.2f s, all %d bots back after %.2f s; %d presence frames", stopped.Seconds(), bots, connected.Seconds(), s.frames())
+	r.most(fmt.Sprintf("restart until %d bots are back and told of each other", bots), time.Since(begin).Seconds(), 5, "s")
+	return nil
+}
+
+func newStorm(ctx context.Context, url string, bots int) (*storm, error) {
+	c, err := newCrowd(ctx, url, "storm", bots)
+	if err != nil {
+		return nil, err
+	}
+	s := &storm{url: url, byName: map[string]int{}}
+	for i, token := range c.tokens {
+		s.bots = append(s.bots, &stormBot{token: token})
+		s.byName[c.names[i]] = i
+	}
+	return s, nil
+}
+
+// connect connects all bots.
+func (s *storm) connect(ctx context.Context) error {
+	s.order.Store(0)
+	var all errgroup.Group
+	all.SetLimit(stormClients)
+	for _, b := range s.bots {
+		all.Go(func() error {
+			ticket, err := ticketFor(ctx, s.url, b.token)
+			if err != nil {
+				return err
+			}
+			if b.socket, err = dialRaw(ctx, s.url, ticket); err != nil {
+				return err
+			}
+			b.order, b.online = s.order.Add(1), make([]bool, len(s.bots))
+			b.told.Store(0)
+			b.frames.Store(0)
+			s.ends.Go(func() { s.read(b) })
+			return nil
+		})
+	}
+	return all.Wait()
+}
+
+var (
+	onlineType  = []byte(`"type":"bot_online"`)
+	offlineType = []byte(`"type":"bot_offline"`)
+	nameKey     = []byte(`"name":"`)
+)
+
+// read reads the frames of a bot until its connection ends.
+func (s *storm) read(b *stormBot) {
+	defer func() { _ = b.socket.conn.Close() }() // the server has closed it
+	for {
+		frame, err := b.socket.next()
+		if err != nil {
+			return
+		}
+		online := bytes.Contains(frame, onlineType)
+		if !online && !bytes.Contains(frame, offlineType) {
+			continue
+		}
+		b.frames.Add(1)
+		_, name, _ := bytes.Cut(frame, nameKey)
+		name, _, _ = bytes.Cut(name, []byte{'"'})
+		i, known := s.byName[string(name)]
+		if !known || b.online[i] == online {
+			continue
+		}
+		if b.online[i] = online; online {
+			b.told.Add(1)
+		} else {
+			b.told.Add(-1)
+		}
+	}
+}
+
+// settled waits until each bot was told of all that connected after it.
+func (s *storm) settled(ctx context.Context) error {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		missing := 0
+		for _, b := range s.bots {
+			if b.told.Load() < int64(len(s.bots))-b.order-stormClients {
+				missing++
+			}
+		}
+		if missing == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%d of %d bots were not told of all that connected after them", missing, len(s.bots))
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+func (s *storm) frames() (n int64) {
+	for _, b := range s.bots {
+		n += b.frames.Load()
+	}
+	return n
+}
