@@ -37,10 +37,11 @@ const outer = 20 * time.Second
 // fixture is a listener with a handler. A request with any Authorization header is authenticated;
 // its path selects what the handler does.
 type fixture struct {
-	dial func(context.Context) (net.Conn, error)
-	log  *logtest.Buffer
-	busy atomic.Int64  // current requests of /busy
-	idle chan struct{} // closed when they may end
+	dial   func(context.Context) (net.Conn, error)
+	server *http.Server
+	log    *logtest.Buffer
+	busy   atomic.Int64  // current requests of /busy
+	idle   chan struct{} // closed when they may end
 
 	waiting atomic.Int64 // requests of /wait
 	made    atomic.Int64 // pieces written by /slow
@@ -74,6 +75,7 @@ func serveOn(t *testing.T, inner net.Listener, dial func(context.Context) (net.C
 	w := &fixture{dial: dial, log: &logtest.Buffer{}, idle: make(chan struct{})}
 	l := edge.Listen(inner, limits, slog.New(slog.NewTextHandler(w.log, nil)))
 	s := l.NewServer(http.HandlerFunc(w.act))
+	w.server = s
 	ctx, stop := context.WithCancel(context.Background())
 	var jobs sync.WaitGroup
 	jobs.Go(func() {

@@ -86,10 +86,28 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// Close stops accepting connections.
+// freshGrace is how long a connection on which no request has arrived stays open after Close.
+const freshGrace = 500 * time.Millisecond
+
+// Close stops accepting connections. Clients open connections in advance; those without a request
+// would delay the stop of the server for seconds (B2B-RUN-040), so they are closed soon after.
 func (l *Listener) Close() error {
-	l.once.Do(func() { close(l.done) })
+	l.once.Do(func() {
+		close(l.done)
+		time.AfterFunc(freshGrace, l.closeFresh)
+	})
 	return l.Listener.Close()
+}
+
+// closeFresh closes the connections without a request.
+func (l *Listener) closeFresh() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for c := range l.conns {
+		if phase(c.phase.Load()) == fresh {
+			_ = c.Conn.Close() // it may be closed already
+		}
+	}
 }
 
 // admit adds a connection, closing anonymous ones if needed. If there is no room it closes conn and

@@ -184,3 +184,29 @@ func TestAcceptFails(t *testing.T) {
 		}
 	})
 }
+
+// B2B-LIFE-035: a connection on which no request has arrived does not delay the stop of the server,
+// a request does.
+func TestFreshConnectionsDoNotDelayStop(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for _, request := range []bool{false, true} {
+			w := serve(t, patient(16), nil)
+			conn := w.open(t, "")
+			if request {
+				if _, err := io.WriteString(conn, "GET /busy HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			synctest.Wait()
+			begin := time.Now()
+			time.AfterFunc(3*time.Second, func() { close(w.idle) })
+			if err := w.server.Shutdown(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if took := time.Since(begin); request != (took >= 3*time.Second) || !request && took > 2*time.Second {
+				t.Errorf("with a request: %v, the stop took %v", request, took)
+			}
+		}
+	})
+}
