@@ -1,10 +1,16 @@
 package conformance
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 func presenceChecks() []Check {
 	return []Check{
 		{[]string{"B2B-PRES-001", "B2B-PRES-002", "B2B-PRES-004"}, "a bot is online from its first connection until its last one ends", connections},
+		{[]string{"B2B-PRES-002", "B2B-PRES-009"}, "bots that connect at once learn of each other, and of the last state of one that comes and goes", presenceStorm},
+		{[]string{"B2B-PRES-010"}, "presence comes before a later new name or deletion of the bot", presenceOrder},
 		{[]string{"B2B-PRES-003"}, "owner sockets and streams do not make a bot online", offlineOwners},
 		{[]string{"B2B-PRES-005"}, "deleting a bot gives one bot_offline", deletedBotOffline},
 		{[]string{"B2B-PRES-006"}, "profiles, members and participants show whether a bot is online", onlineFields},
@@ -127,7 +133,7 @@ func connections(t *T) {
 	again.disconnect()
 	t.eventually(patience, "bob is not offline", func() bool { return !t.Get("/api/bots/"+s.Bob.ID, s.Ann).OK().Bool("online") })
 	for _, f := range []*Feed{ann.Feed, oa.Feed, stream.Feed} {
-		f.alternates(s.Bob)
+		f.alternates(s.Bob, false)
 	}
 	for _, k := range []*Socket{first, second, third, again} {
 		for _, fr := range k.all() {
@@ -148,19 +154,90 @@ func connections(t *T) {
 	}
 }
 
-// alternates asserts that the feed received bot_online and bot_offline of the bot in turn.
-func (f *Feed) alternates(b *Bot) {
+// alternates waits for the last presence event of a bot, and asserts that the feed received
+// bot_online and bot_offline in turn. The bot was offline before.
+func (f *Feed) alternates(b *Bot, online bool) {
 	ofBot := func() []string {
 		return kinds(slices.DeleteFunc(slices.Clone(f.frames), func(fr Frame) bool { return !fr.isPresence() || fr.str("bot.id") != b.ID }))
 	}
-	f.await(func() bool { k := ofBot(); return len(k) > 0 && k[len(k)-1] == "bot_offline" && len(k)%2 == 0 })
+	f.await(func() bool {
+		k := ofBot()
+		return len(k) > 0 && (len(k)%2 == 1) == online
+	})
 	f.mu.Lock()
 	k := ofBot()
 	f.mu.Unlock()
+	if (len(k)%2 == 1) != online {
+		f.errorf("received %v for %s, want the last state: online %v", k, b.ID, online)
+	}
 	for i, kind := range k {
 		if kind != []string{"bot_online", "bot_offline"}[i%2] {
 			f.errorf("received %v for a bot, want bot_online and bot_offline in turn", k)
 			break
+		}
+	}
+}
+
+func presenceStorm(t *T) {
+	const half = 12
+	s := newLiveFixture(t)
+	bots := make([]*Bot, 2*half)
+	for i := range bots {
+		bots[i] = s.Bot(fmt.Sprintf("storm-%d", i))
+	}
+	oa, stream := t.open("an admin", s.Human()), t.stream("cyd", s.Cyd, nil)
+	sockets := make([]*Socket, len(bots))
+	t.Concurrently(half, func(i int) { sockets[i] = t.open(fmt.Sprint("bot ", i), bots[i]) })
+	s.mark() // what came before is delivered before it
+	t.Concurrently(half, func(i int) { sockets[half+i] = t.open(fmt.Sprint("bot ", half+i), bots[half+i]) })
+	for _, f := range []*Feed{oa.Feed, stream.Feed} {
+		for _, b := range bots {
+			f.alternates(b, true)
+		}
+	}
+	for _, k := range sockets[:half] {
+		for _, b := range bots[half:] {
+			k.alternates(b, true)
+		}
+	}
+	flaps := bots[0]
+	sockets[0].disconnect()
+	for range 10 {
+		t.open("a bot that comes and goes", flaps).disconnect()
+	}
+	t.eventually(patience, "the bot is not offline", func() bool { return !t.Get("/api/bots/"+flaps.ID, s.Ann).OK().Bool("online") })
+	for _, f := range []*Feed{oa.Feed, stream.Feed} {
+		f.alternates(flaps, false)
+	}
+	t.open("the bot, to stay", flaps)
+	for _, f := range []*Feed{oa.Feed, stream.Feed} {
+		f.alternates(flaps, true)
+	}
+}
+
+func presenceOrder(t *T) {
+	s := newLiveFixture(t)
+	ann, stream := t.open("ann", s.Ann), t.stream("cyd", s.Cyd, nil)
+	others := []*Bot{s.Bot("first"), s.Bot("second"), s.Bot("third")}
+	for _, b := range others { // so that a server that collects presence events does
+		t.open("another", b)
+	}
+	was := s.Bob.Name
+	bob := t.open("bob", s.Bob)
+	t.Do("PATCH", "/api/me/name", s.Bob, J{"name": "robert"}).OK()
+	bob.disconnect()
+	t.eventually(patience, "bob is not offline", func() bool { return !t.Get("/api/bots/"+s.Bob.ID, s.Ann).OK().Bool("online") })
+	t.Do("DELETE", "/api/me", s.Bob, nil).OK()
+	mark := s.mark()
+	for _, f := range []*Feed{ann.Feed, stream.Feed} {
+		before, _ := f.seek("mark", isMarker(mark))
+		before = slices.DeleteFunc(before, func(fr Frame) bool { return fr.str("bot.id") != s.Bob.ID && fr.str("bot_id") != s.Bob.ID })
+		var got []string
+		for _, fr := range before {
+			got = append(got, strings.TrimSpace(fr.kind()+" "+fr.str("bot.name")))
+		}
+		if want := []string{"bot_online " + was, "bot_renamed", "bot_offline robert", "bot_offline robert"}; !slices.Equal(got, want) {
+			f.errorf("received %q, want %q", got, want)
 		}
 	}
 }

@@ -103,14 +103,9 @@ func TestPresence(t *testing.T) {
 	fx := newFixture(t)
 	h := fx.hub(eventlog.Config{})
 	b := fx.bots(2)
-	if err := h.Publish(fx.org, presence(b[0], true)); err != nil {
-		t.Errorf("without subscriptions: %v", err)
-	}
 	fx.manyNews(600)
 	about, other, far := fx.subscribe(h, fx.bot(b[0]), nil), fx.subscribe(h, fx.bot(b[1]), nil), fx.subscribe(h, fx.bot(b[1]), fx.start())
-	if err := errors.Join(h.Publish(fx.org, presence(b[0], true)), h.Publish(fx.org, presence(b[0], false))); err != nil {
-		t.Fatal(err)
-	}
+	fx.announce(b[0], true, false)
 	for range 600 {
 		if it := fx.next(far); it.Ephemeral {
 			t.Fatal("presence in the middle of a replay")
@@ -125,7 +120,4 @@ func TestPresence(t *testing.T) {
 		}
 	}
 	wantSeqs(t, "the bot itself", fx.seqs(about))
-	if err := h.Publish(fx.org, &b2bv1.Event{}); err == nil {
-		t.Error("an empty event was published")
-	}
 }

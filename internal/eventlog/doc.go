@@ -110,7 +110,16 @@
 // # Presence
 //
 // Whether a bot is online is state, not history. The log carries presence events to every node
-// (store.AudiencePresence), and [Hub.Publish] gives one to the subscriptions of this node alone.
-// They are delivered once, to replaying subscriptions after their replay. They have no position
-// and are never replayed.
+// (store.AudiencePresence). They have no position and are never replayed; a subscription that
+// replays receives those of the meantime after its replay.
+//
+// When N bots of an org connect at once, each must learn of all others. So that this does not cost
+// N² wake-ups and writes, the tail delivers the first presence event at once and collects those that
+// follow, for a window that grows with the number of subscriptions. A round, which all
+// subscriptions share, has the newest state of each bot that changed in the window. Rounds that
+// wait for a slow reader are merged in the same way, and do not count as items of its queue.
+//
+// A client that lists the bots between two events of a window has the state between them. So a bot
+// that went and came back is reported with both events, not with none. Events that a bot was
+// renamed or deleted, or has another status, stay in their order with its presence events.
 package eventlog

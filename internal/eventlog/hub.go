@@ -234,22 +234,6 @@ func (h *Hub) notified(org string, seq int64) {
 	}
 }
 
-// Publish delivers an event that is not in the log to the subscriptions of an org on this
-// node, after the events that this node committed before. Its audience is the whole org,
-// except that a bot does not receive its own presence.
-func (h *Hub) Publish(org string, event *b2bv1.Event) error {
-	t := h.tailOf(org)
-	if t == nil {
-		return nil
-	}
-	it, err := newEphemeral(org, event)
-	if err != nil {
-		return err
-	}
-	t.inbox.add(entry{item: it})
-	return nil
-}
-
 // Subscribe reads the log for a viewer after a position; nil: from now. The subscription
 // delivers everything that is committed after Subscribe returned. A position that is not valid
 // is EPOCH_CHANGED, CURSOR_AHEAD or CURSOR_EXPIRED; too many subscriptions are

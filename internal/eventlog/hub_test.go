@@ -658,35 +658,3 @@ func TestStreamsAreSharedByOrgs(t *testing.T) {
 	_, err = h.Subscribe(t.Context(), fx.bot(bots[0]), nil, eventlog.Filter{})
 	wantCode(t, err, b2bv1.ErrorCode_ERROR_CODE_TOO_MANY_STREAMS)
 }
-
-// TestStormOfPresence: a reader that keeps taking what it replays is not slow, although presence
-// events wait after the replay. When hundreds of bots reconnect at once, each receives the
-// presence of all others.
-func TestStormOfPresence(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		fx := newFixture(t)
-		const grace = 400 * time.Millisecond // far more than a step takes on a busy machine
-		h := fx.hub(eventlog.Config{Queue: 4, Grace: grace})
-		b := fx.bots(2)
-		fx.manyNews(40)
-		s := fx.subscribe(h, fx.bot(b[0]), fx.start())
-		other := fx.subscribe(h, fx.bot(b[0]), nil)
-		const coming = 30 // more than Queue, fewer than what waits at most
-		for range coming {
-			if err := h.Publish(fx.org, presence(b[1], true)); err != nil {
-				t.Fatal(err)
-			}
-			fx.next(other) // the tail has handled it
-			fx.next(s)
-			time.Sleep(grace / 20) // all of it takes longer than grace
-		}
-		for logged, ephemeral := coming, 0; logged < 40 || ephemeral < coming; {
-			if fx.next(s).Ephemeral {
-				ephemeral++
-			} else {
-				logged++
-			}
-		}
-	})
-}

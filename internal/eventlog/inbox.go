@@ -19,7 +19,7 @@ type inbox struct {
 	handled int64 // seq up to which the tail is done; older notifications are ignored
 }
 
-// entry is one of: committed events; an item for all subscriptions; an item for one.
+// entry is committed events, or an item for one subscription.
 type entry struct {
 	events []store.Event
 	item   *Item

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/eventtype"
 	"github.com/b2b-protocol/b2b/internal/store"
@@ -16,7 +14,7 @@ import (
 // Item is one delivery of a subscription. Subscriptions share items, so they must not be
 // changed.
 type Item struct {
-	// Event is nil when the item is a Recheck, a WebhookChanged or a Local.
+	// Event is nil when the item is a Recheck, a WebhookChanged, a Presence or a Local.
 	Event *b2bv1.Event
 	// Wire is the event as wire JSON, encoded once for all readers. An event of the log has
 	// its position as the last key, `cursor`.
@@ -29,6 +27,8 @@ type Item struct {
 	Encodings call.Encodings
 	// Ephemeral is set for presence events: they have no position and are not replayed.
 	Ephemeral bool
+	// Presence is several presence events. Only Poll returns them together.
+	Presence *Presence
 	// Recheck asks to check the viewer's credential again: its access may have changed.
 	Recheck bool
 	// Change is the position after the change of access of a Recheck.
@@ -102,21 +102,14 @@ func newItem(after Position, e *store.Event) (*Item, error) {
 	return it, nil
 }
 
-// newEphemeral returns an item for an event of the org that is not in the log.
-func newEphemeral(org string, event *b2bv1.Event) (*Item, error) {
-	if event.GetEvent() == nil {
-		return nil, fmt.Errorf("publish to org %s: the event is empty", org)
+// newPresence returns an item for a presence event of the log, or nil for a type that this version
+// does not know.
+func newPresence(e *store.Event) (*Item, error) {
+	event, err := decode(e)
+	if err != nil || event.GetBotOnline() == nil && event.GetBotOffline() == nil {
+		return nil, err
 	}
-	payload, err := proto.Marshal(event)
-	if err != nil {
-		return nil, fmt.Errorf("publish to org %s: %w", org, err)
-	}
-	m := event.ProtoReflect()
-	kind := string(m.WhichOneof(m.Descriptor().Oneofs().Get(0)).Name())
-	return &Item{
-		Event: event, Wire: wire.AppendEvent(nil, event), Ephemeral: true,
-		row: &store.Event{OrgID: org, Type: kind, Audience: store.AudienceOrg, Payload: payload},
-	}, nil
+	return &Item{Event: event, Wire: wire.AppendEvent(nil, event), Ephemeral: true, row: e}, nil
 }
 
 // Filter narrows what a viewer receives. An empty list does not narrow. Threads and Channels

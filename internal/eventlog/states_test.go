@@ -66,7 +66,7 @@ func transitions() []transition {
 		{"replayed", func(s *Subscription) { // up to where the queue begins
 			s.at = s.target
 			if s.page = nil; s.joined {
-				_, _, _ = s.pop(nil)
+				_, _, _ = s.pop(nil, false)
 			}
 		}, map[state]state{joined: live, ending: ended}},
 		{"overflows", func(s *Subscription) {
@@ -142,7 +142,7 @@ func TestStates(t *testing.T) {
 				}
 			}
 			if s.state() == ended {
-				if it, _, err := s.pop(nil); it != nil || err == nil {
+				if it, _, err := s.pop(nil, false); it != nil || err == nil {
 					t.Errorf("%s: after %s, an ended subscription returns %+v, %v", from, tr.name, it, err)
 				}
 			}

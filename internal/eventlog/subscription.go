@@ -28,11 +28,13 @@ type Subscription struct {
 	owner  Viewer    // counted by the hub; unlike viewer it does not change
 	place  fair.Slot // in the org's share; Close leaves it
 
+	presence presenceTypes // that it receives; does not change
+
 	// guarded by tail.mu
 	viewer       Viewer
 	watched      map[scope]struct{} // of a human
 	indexed      bool               // the tail delivers events of the log to it
-	since        int64              // end of the log when it began
+	since        int64              // end of the log when it began; does not change after enter
 	adminFromLog bool               // an event of the log has set viewer.Admin
 
 	at int64 // replayed up to this seq; used by the reader alone
@@ -49,6 +51,8 @@ type Subscription struct {
 	head    int       // of queue
 	bytes   int       // of the items in queue
 	soon    []*Item   // taken before page and queue: by Soon, and by pushSoon during a replay
+	rounds  []*round  // presence events for the placeholders in queue, see pushPresence; nil separates those of two
+	marks   int       // placeholders in queue
 	reached Position  // after the last item taken, and after later events that are not visible
 	taken   time.Time // when the reader last asked, or the first item of queue came
 	reading bool      // the reader reads the store, so it is not slow
@@ -66,6 +70,7 @@ func newSubscription(t *tail, v Viewer, at Position, f Filter) *Subscription {
 		tail: t, owner: v, viewer: v, filter: newFilter(f), at: at.Seq,
 		reached: at, scanned: at, taken: time.Now(),
 	}
+	s.presence = presenceTypesOf(v, s.filter)
 	if v.human() { // a filter by a thread also watches it
 		for _, k := range append(scopes(f.Threads, f.Channels), scopes(f.WatchThreads, f.WatchChannels)...) {
 			if s.watched == nil {
@@ -81,7 +86,7 @@ func newSubscription(t *tail, v Viewer, at Position, f Filter) *Subscription {
 // far behind gets a *SlowError.
 func (s *Subscription) Next(ctx context.Context) (*Item, error) {
 	for {
-		it, err := s.Poll(ctx, nil)
+		it, err := s.poll(ctx, nil, false)
 		if it != nil || err != nil {
 			return it, err
 		}
@@ -95,10 +100,14 @@ func (s *Subscription) Next(ctx context.Context) (*Item, error) {
 
 // Poll is Next for readers without a goroutine of their own: where Next would wait it returns
 // nil, and ready is called once when there is something to read. ready must not block, and must
-// not call the subscription.
+// not call the subscription. It returns presence events together (Item.Presence).
 func (s *Subscription) Poll(ctx context.Context, ready func()) (*Item, error) {
+	return s.poll(ctx, ready, true)
+}
+
+func (s *Subscription) poll(ctx context.Context, ready func(), together bool) (*Item, error) {
 	for {
-		it, replay, err := s.pop(ready)
+		it, replay, err := s.pop(ready, together)
 		if !replay {
 			return it, err
 		}
@@ -120,8 +129,9 @@ func (s *Subscription) Waiting() bool {
 }
 
 // pop takes the next item in memory, or reports that the reader must replay. When there is
-// nothing it arranges that the reader is woken: by ready, or if that is nil by wake.
-func (s *Subscription) pop(ready func()) (it *Item, replay bool, err error) {
+// nothing it arranges that the reader is woken: by ready, or if that is nil by wake. together is
+// whether to return presence events as one item.
+func (s *Subscription) pop(ready func(), together bool) (it *Item, replay bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil {
@@ -164,7 +174,10 @@ func (s *Subscription) pop(ready func()) (it *Item, replay bool, err error) {
 			s.queue = nil
 		}
 	}
-	if it.logged() {
+	switch {
+	case it == placeholder:
+		return s.takePresence(together), false, nil
+	case it.logged():
 		s.reached = it.Position
 	}
 	return it, false, nil
@@ -251,7 +264,7 @@ func memberships(ctx context.Context, r Store, v Viewer) (map[scope][]span, erro
 // queue costs little.
 func (s *Subscription) full() bool {
 	c := &s.tail.hub.Config
-	n := len(s.queue) - s.head
+	n := len(s.queue) - s.head - s.marks
 	return n >= burst*c.Queue || s.bytes >= queueBurst ||
 		(n >= c.Queue || s.bytes >= queueBytes) && !s.reading && time.Since(s.taken) > c.Grace
 }
@@ -302,6 +315,13 @@ func (s *Subscription) push(it *Item) bool {
 		s.signal()
 		return false
 	}
+	s.append(it)
+	s.separate(it)
+	return keep
+}
+
+// append adds an item to the queue. mu is held.
+func (s *Subscription) append(it *Item) {
 	if s.head == len(s.queue) { // the reader had nothing to take before
 		s.taken = time.Now()
 	}
@@ -313,7 +333,6 @@ func (s *Subscription) push(it *Item) bool {
 	s.queue = append(s.queue, it)
 	s.bytes += it.size()
 	s.signal()
-	return keep
 }
 
 // endsReplay reports whether the item can end a replay: the reader must take it before the older
@@ -372,7 +391,10 @@ func (s *Subscription) fail(err error) {
 }
 
 // drop discards the items that wait. mu is held.
-func (s *Subscription) drop() { s.queue, s.head, s.bytes, s.page = nil, 0, 0, nil }
+func (s *Subscription) drop() {
+	s.queue, s.head, s.bytes, s.page = nil, 0, 0, nil
+	s.rounds, s.marks = nil, 0
+}
 
 // signal wakes a reader that found nothing. mu is held.
 func (s *Subscription) signal() {

@@ -45,12 +45,13 @@ type tail struct {
 	end     Position // after the last event handled
 	changed int64    // seq of the last event that changed a membership
 	access  int64    // seq of the last access_changed event up to the end
+	window  presenceWindow
 }
 
 func newTail(h *Hub, org string) *tail {
 	t := &tail{
 		hub: h, org: org, inbox: newInbox(), ready: make(chan struct{}),
-		all: map[*Subscription]struct{}{}, index: newIndex(),
+		all: map[*Subscription]struct{}{}, index: newIndex(), window: newPresenceWindow(),
 	}
 	t.ctx, t.cancel = context.WithCancel(call.OnBehalf(h.ctx, org))
 	return t
@@ -97,10 +98,14 @@ func (t *tail) start() error {
 
 // follow handles the inbox until the tail ends.
 func (t *tail) follow() error {
+	defer t.window.end.Stop()
 	for {
 		select {
 		case <-t.ctx.Done():
 			return ErrClosed
+		case <-t.window.end.C:
+			t.closeWindow()
+			continue
 		case <-t.inbox.wake:
 		}
 		entries, behind := t.inbox.take(t.end.Seq)
@@ -114,6 +119,7 @@ func (t *tail) follow() error {
 				return err
 			}
 		}
+		t.openWindow()
 		t.pages.evictIdle()
 	}
 }
@@ -205,9 +211,6 @@ func (t *tail) accept(e entry) error {
 		t.index.sweep()
 		t.mu.Unlock()
 		return nil
-	case e.item != nil:
-		t.broadcast(e.item)
-		return nil
 	}
 	t.known = max(t.known, e.events[len(e.events)-1].Seq)
 	for i := range e.events {
@@ -294,36 +297,15 @@ func (t *tail) webhookChanged(bot string) {
 	t.index.sweep()
 }
 
-// broadcast delivers an item that is not in the log to all subscriptions that may see it.
-func (t *tail) broadcast(it *Item) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.pushAll(it)
-}
-
-// pushAll is broadcast with mu held.
-func (t *tail) pushAll(it *Item) {
-	for s := range t.all {
-		if visible(it.row, s.viewer, nil, false) && s.filter.passes(it.row) {
-			t.push(s, it)
-		}
-	}
-	t.index.sweep()
-}
-
 // dispatch delivers the event of the log before a position to the live subscriptions that may
 // see it. mu is held.
 func (t *tail) dispatch(after Position, e *store.Event) {
 	if e.Audience == store.AudiencePresence {
-		event, err := decode(e)
-		if err != nil {
-			t.hub.Logger.Error("an event cannot be delivered", "error", err)
-			return
-		}
-		if it, err := newEphemeral(e.OrgID, event); err == nil { // else an unknown type, of a newer node
-			t.pushAll(it)
-		}
+		t.addPresence(e)
 		return
+	}
+	if followsPresence(e) {
+		t.flushPresence()
 	}
 	var it *Item
 	t.index.each(e, func(s *Subscription, spans []span, watched bool) {

@@ -101,6 +101,7 @@ func (t *Tracker) appendPresence(ctx context.Context, tx Tx, bot *store.Bot, onl
 	if row.Payload, err = proto.Marshal(event); err != nil {
 		return fmt.Errorf("marshal %s: %w", row.Type, err)
 	}
+	row.Decoded = event
 	_, err = tx.Append(ctx, row)
 	return err
 }

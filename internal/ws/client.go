@@ -150,10 +150,8 @@ func (c *client) write() {
 		if it == nil && err == nil { // from here on wake may start another write
 			return
 		}
-		if frame, kind := c.frame(it); frame != nil {
-			if out.add(frame, kind); c.sub.Waiting() && !out.full() {
-				continue
-			}
+		if c.fill(&out, it) && c.sub.Waiting() && !out.full() {
+			continue
 		}
 		c.send(&out)
 		if err != nil {
@@ -161,6 +159,24 @@ func (c *client) write() {
 			return
 		}
 	}
+}
+
+// fill adds the frames of an item, and reports whether there are any. It sends what it cannot hold.
+func (c *client) fill(out *batch, it *eventlog.Item) bool {
+	if it != nil && it.Presence != nil {
+		for _, frames := range it.Presence.Join(frameOf) {
+			if out.full() {
+				c.send(out)
+			}
+			out.add(frames, event)
+		}
+		return true
+	}
+	frame, kind := c.frame(it)
+	if frame != nil {
+		out.add(frame, kind)
+	}
+	return frame != nil
 }
 
 // frame returns the frame to send for an item, or nil, and its kind.

@@ -11,8 +11,9 @@
 // One goroutine reads. It finishes each frame before it reads the next one, so the frames of a
 // connection take effect in order. When the subscription has something to send, a second goroutine
 // writes all of it, in as few writes as possible, and ends: an idle connection has one goroutine.
-// The frame of an event is encoded once for all its readers. A reply is queued behind all events
-// that were committed before it ([eventlog.Subscription.After]), so a sender gets the events of its
+// The frame of an event is encoded once for all its readers, and the presence events of a storm of
+// connecting bots are joined once for all of them. A reply is queued behind all events that were
+// committed before it ([eventlog.Subscription.After]), so a sender gets the events of its
 // operation, including its own message, before the ack. At most 64 replies wait; then reading stops
 // until the client has read some.
 //
