@@ -72,7 +72,7 @@ func randomPresence(t *testing.T, seed uint64) {
 			renames++
 			fx.news()
 		case n < 4:
-			time.Sleep(time.Duration(rng.IntN(60)) * time.Millisecond)
+			time.Sleep(time.Duration(rng.IntN(60)) * time.Millisecond) // Sleeps: in a bubble.
 		default:
 			bot, changes := bots[rng.IntN(len(bots))], make([]bool, 1+rng.IntN(3))
 			for i := range changes {
@@ -82,7 +82,7 @@ func randomPresence(t *testing.T, seed uint64) {
 			fx.announceAs(bot, fmt.Sprint("after-", renames), changes...)
 		}
 	}
-	time.Sleep(20 * time.Second) // the slowest reader has taken all
+	time.Sleep(20 * time.Second) // Sleeps: in a bubble; the slowest reader has taken all.
 	cancel()
 	all.Wait()
 	for i, r := range readers {
@@ -145,7 +145,7 @@ func (r *presenceReader) read(ctx context.Context) {
 		} else {
 			r.take(it)
 		}
-		time.Sleep(r.pace)
+		time.Sleep(r.pace) // Sleeps: in a bubble.
 	}
 }
 
