@@ -37,6 +37,7 @@ import (
 	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
 	"github.com/b2b-protocol/b2b/internal/subscription"
 	"github.com/b2b-protocol/b2b/internal/tally"
+	"github.com/b2b-protocol/b2b/internal/tracing"
 	"github.com/b2b-protocol/b2b/internal/vault"
 	"github.com/b2b-protocol/b2b/internal/webhook"
 	"github.com/b2b-protocol/b2b/internal/webhookurl"
@@ -79,7 +80,8 @@ type Server struct {
 	sockets  *ws.Server
 	retain   *retention.Runner
 	calls    *call.Pipeline
-	unserved *tally.Log // requests for tickets that Redis did not serve
+	unserved *tally.Log      // requests for tickets that Redis did not serve
+	tracer   *tracing.Tracer // nil: traces are off
 	hooks    *webhook.Dispatcher
 	streams  context.Context // for the streams over REST and Connect
 	stop     context.CancelFunc
@@ -99,7 +101,11 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
 			return nil, fmt.Errorf("make the data folder: %w", err)
 		}
 	}
-	opening := sqlstore.Config{URL: c.StorePath(), Logger: log, Payer: call.PayerOf}
+	tracer := tracing.New(c.Traces, Version, log)
+	if tracer != nil {
+		log = tracing.Logger(log)
+	}
+	opening := sqlstore.Config{URL: c.StorePath(), Logger: log, Payer: call.PayerOf, Tracer: tracer}
 	if !c.Embedded() {
 		opening.MaxConns = c.DatabasePool
 	}
@@ -116,7 +122,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(err, bytes.Close(), st.Close())
 	}
-	s := &Server{config: c, log: log, store: st, files: bytes, keys: keys, node: self}
+	s := &Server{config: c, log: log, store: st, files: bytes, keys: keys, node: self, tracer: tracer}
 	s.streams, s.stop = context.WithCancel(context.Background())
 	if err := s.node.Start(ctx); err != nil {
 		return nil, errors.Join(err, bytes.Close(), st.Close())
@@ -171,7 +177,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	}
 	targets := webhookurl.Policy{Resolver: net.DefaultResolver, Plain: c.DevMode, Allow: c.WebhookAllow}
 	s.hooks = webhook.New(webhook.Config{
-		Store: webhookStore(s.store), Keys: s.keys, Log: s.hub, Node: s.node, Policy: targets, Version: Version, Logger: s.log,
+		Store: webhookStore(s.store), Keys: s.keys, Log: s.hub, Node: s.node, Policy: targets, Version: Version, Logger: s.log, Tracer: s.tracer,
 	})
 	s.unserved = tally.New(s.log, "Redis does not serve tickets of WebSockets, so the database does")
 	tickets := &auth.Tickets{Store: ticketStore(s.store), Redis: s.redis, Failed: s.unserved}
@@ -195,6 +201,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	services := service.New(deps)
 	operations := services.Operations()
 	pipeline := call.NewPipeline(s.auth, s.log, c.DevMode && c.AdminSecret == "")
+	pipeline.Trace(s.tracer)
 	s.calls = pipeline
 	proxies := call.Edge{
 		Proxies: c.Proxies, Distrusted: s.distrusted(), Domain: c.Domain, BasePath: c.BasePath, SecureCookies: !c.DevMode,
@@ -306,6 +313,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	jobs.Go(func() error { return s.retain.Run(background) })
 	jobs.Go(func() error { return s.online.Run(background) })
 	jobs.Go(func() error { return s.hooks.Run(background) })
+	// Traces end last, so that the spans of what ends before are exported.
+	exporting, stopExport := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopExport()
+	exported := make(chan error, 1)
+	go func() { exported <- s.tracer.Run(exporting) }()
 
 	late := make(chan struct{}) // closed when the time for the stop is over
 	served := make(chan error, 1)
@@ -335,7 +347,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	}
 	stop()
 	left := make(chan error, 1)
-	go func() { left <- errors.Join(jobs.Wait(), s.Close()) }()
+	go func() {
+		err := errors.Join(jobs.Wait(), s.Close())
+		stopExport()
+		left <- errors.Join(err, <-exported)
+	}()
 	select {
 	case err := <-left:
 		return errors.Join(failed, err)

@@ -77,6 +77,7 @@ var Places = []Place{
 
 	{"internal/call", Common},
 	{"internal/concurrency", Common},
+	{"internal/tracing", Common},
 	{"internal/wire", Common},
 
 	{"internal/eventtype", Rules},
@@ -93,6 +94,7 @@ var Places = []Place{
 	{"internal/seal", Rules},
 	{"internal/tally", Rules},
 	{"internal/thread", Rules},
+	{"internal/tracecontext", Rules},
 	{"internal/waittest", Rules},
 	{"internal/webhookurl", Rules},
 
@@ -122,6 +124,7 @@ var SameLayer = map[string][]string{
 	"build/restclient":                 {"build/wireschema"},
 	"internal/call/protoc-gen-call":    {"build/wireschema"},
 	"internal/wire/protoc-gen-wire":    {"build/wireschema"},
+	"internal/call":                    {"internal/tracing"},
 	"internal/concurrency":             {"internal/call"},
 	"internal/presence":                {"internal/node"},
 	"internal/subscription":            {"internal/eventlog"},

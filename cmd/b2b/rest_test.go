@@ -14,6 +14,7 @@ type client struct {
 	url    string
 	token  string
 	cookie string
+	trace  string // sent as traceparent
 }
 
 // try makes a call and returns its status and body; status 0 means no response.
@@ -36,6 +37,9 @@ func (c *client) try(method, path string, body any) (int, map[string]any, http.H
 	}
 	if c.cookie != "" {
 		req.Header.Set("Cookie", c.cookie)
+	}
+	if c.trace != "" {
+		req.Header.Set("Traceparent", c.trace)
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {

@@ -18,6 +18,19 @@ const (
 	SuperAdmin
 )
 
+// String returns the name of a kind in logs and traces.
+func (k Kind) String() string {
+	switch k {
+	case Bot:
+		return "bot"
+	case OrgAdmin:
+		return "org_admin"
+	case SuperAdmin:
+		return "super_admin"
+	}
+	return "nobody"
+}
+
 // Caller is an authenticated identity. It is read-only, because authenticators share one value
 // between calls.
 type Caller struct {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/b2b-protocol/b2b/internal/forwarded"
+	"github.com/b2b-protocol/b2b/internal/tracecontext"
 )
 
 // SessionCookie is the name of the session cookie.
@@ -73,6 +74,7 @@ func (e Edge) Info(r *http.Request, via string) *Info {
 		RemoteIP:    from.Addr,
 		Relayed:     from.Relayed,
 		UserAgent:   r.UserAgent(),
+		Trace:       tracecontext.FromHeader(r.Header),
 		BaseURL:     scheme(r, from) + "://" + host + e.BasePath,
 	}
 }

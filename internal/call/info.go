@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/netip"
 	"time"
+
+	"github.com/b2b-protocol/b2b/internal/tracecontext"
 )
 
 // Info describes one call. The binding makes it, the pipeline sets the caller, and the service
@@ -18,7 +20,8 @@ type Info struct {
 	// request, so that many clients may share RemoteIP.
 	Relayed   bool
 	UserAgent string
-	BaseURL   string // scheme, host and base path as the client sees them
+	BaseURL   string               // scheme, host and base path as the client sees them
+	Trace     tracecontext.Context // of the caller's own trace; the zero Context: it sent none
 	Cookie    *Cookie
 
 	// Push is set by bindings that share the encodings of an event among its readers (see

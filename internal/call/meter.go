@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
@@ -54,6 +56,11 @@ func (p *Pipeline) end(ctx context.Context, info *Info, start time.Time, err err
 func (p *Pipeline) refused(ctx context.Context, info *Info, start time.Time, err error) {
 	if p.meter != nil {
 		p.meter.Refused(info, codeOf(err))
+	}
+	if p.tracer != nil && info.Operation != nil {
+		var span trace.Span
+		ctx, span = p.beginSpan(ctx, info, start)
+		endSpan(span, info, err)
 	}
 	p.logCall(ctx, info, start, err)
 }

@@ -8,9 +8,11 @@ import (
 	"runtime/debug"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/b2b-protocol/b2b/internal/tally"
+	"github.com/b2b-protocol/b2b/internal/tracing"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
@@ -24,8 +26,9 @@ type Pipeline struct {
 	log  *slog.Logger
 	dev  bool // callers without a credential count as super admins
 
-	meter   Meter      // nil: calls are not measured
-	outages *tally.Log // calls that failed because something the server depends on is unavailable or full
+	meter   Meter           // nil: calls are not measured
+	tracer  *tracing.Tracer // nil: traces are off
+	outages *tally.Log      // calls that failed because something the server depends on is unavailable or full
 }
 
 // NewPipeline returns a pipeline. With dev, every caller counts as a super admin in operations
@@ -72,13 +75,24 @@ func (p *Pipeline) Admit(ctx context.Context, info *Info) (err error) {
 func (p *Pipeline) Do(ctx context.Context, info *Info, req proto.Message, malformed error, next func(context.Context) (proto.Message, error)) (res proto.Message, err error) {
 	start := time.Now()
 	p.begin(info)
+	admitted := !info.admitted.IsZero() && start.Sub(info.admitted) < admitValid
+	var span trace.Span
+	if p.tracer != nil {
+		began := start
+		if !info.admitted.IsZero() {
+			began = info.admitted
+		}
+		ctx, span = p.beginSpan(ctx, info, began)
+	}
 	defer func() {
 		if v := recover(); v != nil {
 			res, err = nil, p.recovered(ctx, info, v)
 		}
+		if span != nil {
+			endSpan(span, info, err)
+		}
 		p.end(ctx, info, start, err)
 	}()
-	admitted := !info.admitted.IsZero() && start.Sub(info.admitted) < admitValid
 	if !admitted {
 		info.pipeline = p
 		info.Credentials.VersionChecked = info.Operation.Changes

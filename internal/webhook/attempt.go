@@ -76,7 +76,9 @@ func (r *reader) attempt(ctx context.Context, id string, it *eventlog.Item) (res
 	defer place.Leave()
 	r.connection.body = append(append(r.connection.body[:0], bodyStart...), it.Wire[1:]...)
 	begun := r.d.Clock.Now()
-	res := r.connection.send(r.attemptCtx, id, r.connection.body, begun)
+	span := r.beginSpan(ctx, it)
+	res := r.connection.send(r.attemptCtx, id, r.connection.body, begun, span.context())
+	span.end(r.ref, id, res)
 	if err := r.attemptCtx.Err(); err != nil { // cut off, so the result is not known
 		return result{}, err
 	}

@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/b2b-protocol/b2b/internal/tracecontext"
 	"github.com/b2b-protocol/b2b/internal/webhookurl"
 )
 
@@ -138,7 +139,7 @@ func BenchmarkClients(b *testing.B) {
 		costs   [4][]float64
 	}{
 		{name: "own", deliver: func() error {
-			if res := own.send(b.Context(), "id", body, time.Now()); res.reason != "" {
+			if res := own.send(b.Context(), "id", body, time.Now(), tracecontext.Context{}); res.reason != "" {
 				b.Fatal(res.reason)
 			}
 			return nil

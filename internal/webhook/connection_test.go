@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/b2b-protocol/b2b/internal/nettest"
+	"github.com/b2b-protocol/b2b/internal/tracecontext"
 	"github.com/b2b-protocol/b2b/internal/webhookurl"
 )
 
@@ -72,7 +73,7 @@ func toRaw(t *testing.T, response string, timeout time.Duration) *connection {
 
 func (c *connection) posts(t testing.TB, body string) result {
 	t.Helper()
-	return c.send(t.Context(), "id", []byte(body), time.Now())
+	return c.send(t.Context(), "id", []byte(body), time.Now(), tracecontext.Context{})
 }
 
 // TestConnectionIsKept: events use one connection while both ends keep it. A connection that the

@@ -13,6 +13,7 @@ import (
 	"github.com/b2b-protocol/b2b/internal/node"
 	"github.com/b2b-protocol/b2b/internal/seal"
 	"github.com/b2b-protocol/b2b/internal/store"
+	"github.com/b2b-protocol/b2b/internal/tracing"
 	"github.com/b2b-protocol/b2b/internal/webhookurl"
 )
 
@@ -45,7 +46,8 @@ type Config struct {
 	Policy  webhookurl.Policy
 	Version string // of the server, for the User-Agent header
 	Logger  *slog.Logger
-	Clock   Clock // nil: the system clock
+	Tracer  *tracing.Tracer // records a span for each attempt; nil: none
+	Clock   Clock           // nil: the system clock
 	// Attempted gets the outcome of each attempt to deliver an event; nil: nobody does.
 	Attempted func(o Outcome, took time.Duration)
 

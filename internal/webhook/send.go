@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/b2b-protocol/b2b/internal/tracecontext"
 	"github.com/b2b-protocol/b2b/internal/webhookurl"
 )
 
@@ -30,9 +31,9 @@ type result struct {
 	blocked bool
 }
 
-// send makes one attempt. Any status but 2xx is a failure; redirects are not followed. The end of
-// ctx closes the connection.
-func (c *connection) send(ctx context.Context, id string, body []byte, now time.Time) result {
+// send makes one attempt, which the receiver may link to span, unless that is zero. Any status but
+// 2xx is a failure; redirects are not followed. The end of ctx closes the connection.
+func (c *connection) send(ctx context.Context, id string, body []byte, now time.Time, span tracecontext.Context) result {
 	kept := false
 	defer func() {
 		if kept {
@@ -47,7 +48,7 @@ func (c *connection) send(ctx context.Context, id string, body []byte, now time.
 	if err := c.open(ctx); err != nil {
 		return failure(err)
 	}
-	res, err := c.exchange(id, body, now)
+	res, err := c.exchange(id, body, now, span)
 	if err != nil {
 		return failure(err)
 	}
@@ -59,9 +60,12 @@ func (c *connection) send(ctx context.Context, id string, body []byte, now time.
 }
 
 // exchange sends a request and reads the head of the response.
-func (c *connection) exchange(id string, body []byte, now time.Time) (*http.Response, error) {
+func (c *connection) exchange(id string, body []byte, now time.Time, span tracecontext.Context) (*http.Response, error) {
 	c.text = append(append(c.text[:0], c.head...), "Content-Length: "...)
 	c.text = append(strconv.AppendInt(c.text, int64(len(body)), 10), "\r\n"...)
+	if span.Parent != "" {
+		c.text = append(append(append(c.text, "Traceparent: "...), span.Parent...), "\r\n"...)
+	}
 	c.text = append(c.signer.appendTo(c.text, id, now, body), "\r\n"...)
 	c.text = append(c.text, body...)
 	_, err := c.conn.Write(c.text)

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/b2b-protocol/b2b/internal/tracecontext"
 	"github.com/b2b-protocol/b2b/internal/webhookurl"
 )
 
@@ -119,7 +120,7 @@ func post(t *testing.T, p webhookurl.Policy, target string) result {
 	t.Helper()
 	conn := newSender(p, "test", 3*time.Second).connection(target, newSigner("hush"))
 	defer conn.close()
-	return conn.send(t.Context(), "id", []byte("{}"), time.Now())
+	return conn.send(t.Context(), "id", []byte("{}"), time.Now(), tracecontext.Context{})
 }
 
 // TestNothingInsideIsReached: every URL of inside is refused at registration and at the connection.

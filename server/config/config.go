@@ -21,6 +21,7 @@ import (
 	"github.com/b2b-protocol/b2b/internal/files/s3files"
 	"github.com/b2b-protocol/b2b/internal/forwarded"
 	"github.com/b2b-protocol/b2b/internal/seal"
+	"github.com/b2b-protocol/b2b/internal/tracing"
 	"github.com/b2b-protocol/b2b/internal/webhookurl"
 )
 
@@ -58,6 +59,7 @@ type Config struct {
 	Proxies             forwarded.Trust
 	WebhookAllow        webhookurl.Allow // private addresses that webhooks may use
 	MaxConnections      int              // open at once; 0: edge.DefaultConnections
+	Traces              tracing.Settings
 	// Limits are the limits of package edge, except for MaxConnections; zero: the defaults. For
 	// tests.
 	Limits edge.Limits

@@ -57,7 +57,7 @@ func (c Config) Settings() []Setting {
 	add("B2B_MAX_CONNECTIONS", fmt.Sprintf("%d connections", orDefault(c.MaxConnections, edge.DefaultConnections())))
 	add("B2B_TRUST_PROXY", c.Proxies.String())
 	add("B2B_WEBHOOK_ALLOW", c.WebhookAllow.String())
-	return all
+	return append(all, c.traceSettings()...)
 }
 
 // absolute returns an absolute path.

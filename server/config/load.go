@@ -76,6 +76,7 @@ func load(lookup Lookup) (Config, Problems) {
 		BasePath:            r.basePath("B2B_BASE_PATH", "BASE_PATH", "NEXT_PUBLIC_BASE_PATH"),
 	}
 	r.credentials(&c)
+	c.Traces = r.traces()
 	everywhere := "0.0.0.0"
 	if c.DevMode {
 		everywhere = loopback

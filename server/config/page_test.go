@@ -10,7 +10,7 @@ import (
 )
 
 var (
-	pageRow  = regexp.MustCompile("(?m)^\\| (`B2B_.*?) \\| (.*?) \\| (.*?) \\| .+ \\|$")
+	pageRow  = regexp.MustCompile("(?m)^\\| (`(?:B2B|OTEL)_.*?) \\| (.*?) \\| (.*?) \\| .+ \\|$")
 	pageName = regexp.MustCompile("`([A-Z][A-Z0-9_]+)`")
 	pageText = regexp.MustCompile("^`([^`]+)`(;.*)?$")
 )
@@ -53,7 +53,7 @@ func TestSettingsPage(t *testing.T) {
 			}
 		case !there:
 			t.Errorf("the page does not have %s", name)
-		case strings.HasPrefix(name, "B2B_"):
+		case strings.HasPrefix(name, "B2B_"), strings.HasPrefix(name, "OTEL_"): // standard names are no older ones
 			ours = name
 		case row != rowOf[ours]:
 			t.Errorf("the page has %s not in the row of %s", name, ours)

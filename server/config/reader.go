@@ -29,7 +29,7 @@ type setting struct {
 
 // older reports whether the name is one of HXA-Connect, where values keep their meaning.
 func (s setting) older() bool {
-	return !strings.HasPrefix(s.name, "--") && !strings.HasPrefix(s.name, "B2B_")
+	return !strings.HasPrefix(s.name, "--") && !strings.HasPrefix(s.name, "B2B_") && !strings.HasPrefix(s.name, "OTEL_")
 }
 
 // masked returns the value without secrets. Only URLs of databases and buckets are searched for a

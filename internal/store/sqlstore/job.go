@@ -21,6 +21,9 @@ type job struct {
 	since time.Time  // when it was submitted
 	done  chan error // receives the one result
 	state atomic.Int32
+
+	began time.Time // when its batch began; zero: it was cancelled before
+	batch int       // changes that its batch began with
 }
 
 const (
@@ -47,7 +50,12 @@ func (j *job) cancel() bool {
 
 // taken marks the jobs as running and returns those that were not cancelled.
 func taken(jobs []*job) []*job {
-	return slices.DeleteFunc(jobs, func(j *job) bool { return !j.take() })
+	jobs = slices.DeleteFunc(jobs, func(j *job) bool { return !j.take() })
+	now := time.Now()
+	for _, j := range jobs {
+		j.began, j.batch = now, len(jobs)
+	}
+	return jobs
 }
 
 // call runs fn and turns a panic into an error.

@@ -33,6 +33,7 @@ import (
 
 	"github.com/b2b-protocol/b2b/internal/store"
 	"github.com/b2b-protocol/b2b/internal/store/sqlstore/pgpipe"
+	"github.com/b2b-protocol/b2b/internal/tracing"
 )
 
 // Config selects the database and its limits.
@@ -55,6 +56,8 @@ type Config struct {
 	Payer func(context.Context) string
 	// Meter receives measurements; nil: nothing is measured.
 	Meter Meter
+	// Tracer records a span for each change of a recorded call; nil: none.
+	Tracer *tracing.Tracer
 	// CacheMB is the size of the page cache of the writer of SQLite; 0 is 4. Imports need
 	// more, as one change of theirs writes pages all over the file: pages that do not fit are
 	// written to disk repeatedly.
@@ -77,10 +80,16 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	open := openSQLite
 	if IsPostgres(cfg.URL) {
-		return openPostgres(ctx, cfg)
+		open = openPostgres
 	}
-	return openSQLite(ctx, cfg)
+	s, err := open(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	s.tracer = cfg.Tracer
+	return s, nil
 }
 
 // batchMax bounds how many changes are committed together.
@@ -97,6 +106,7 @@ type Store struct {
 	hooks    hooks
 	timeouts timeouts // with PostgreSQL
 	cached   lookups
+	tracer   *tracing.Tracer
 	closed   func() error
 	once     sync.Once
 }
@@ -121,7 +131,12 @@ func (s *Store) Update(ctx context.Context, org string, fn func(store.Tx) error)
 	if err := s.writer.submit(ctx, j); err != nil {
 		return err
 	}
-	defer func() { s.pool.health.note(failed) }()
+	defer func() {
+		s.pool.health.note(failed)
+		if s.tracer.Records(ctx) && !j.began.IsZero() {
+			s.traceCommit(ctx, j)
+		}
+	}()
 	var late <-chan time.Time
 	if s.timeouts.wait > 0 {
 		timer := time.NewTimer(s.timeouts.wait)
