@@ -19,6 +19,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/b2b-protocol/b2b/internal/accesslog"
 	"github.com/b2b-protocol/b2b/internal/auth"
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/concurrency"
@@ -82,6 +83,7 @@ type Server struct {
 	calls    *call.Pipeline
 	unserved *tally.Log      // requests for tickets that Redis did not serve
 	tracer   *tracing.Tracer // nil: traces are off
+	access   *accesslog.Log  // nil: off
 	hooks    *webhook.Dispatcher
 	streams  context.Context // for the streams over REST and Connect
 	stop     context.CancelFunc
@@ -203,9 +205,12 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	pipeline := call.NewPipeline(s.auth, s.log, c.DevMode && c.AdminSecret == "")
 	pipeline.Trace(s.tracer)
 	s.calls = pipeline
+	logged := c.AccessLog != "" && c.AccessLog != accesslog.Off
 	proxies := call.Edge{
-		Proxies: c.Proxies, Distrusted: s.distrusted(), Domain: c.Domain, BasePath: c.BasePath, SecureCookies: !c.DevMode,
+		AccessLog: logged,
+		Proxies:   c.Proxies, Distrusted: s.distrusted(), Domain: c.Domain, BasePath: c.BasePath, SecureCookies: !c.DevMode,
 	}
+	s.access = accesslog.New(s.log, c.AccessLog, c.AccessLogLines, proxies)
 	limiter := concurrency.NewLimiter(concurrency.Config{
 		Scheduler: c.Scheduler, Remote: !c.Embedded(),
 		Long: []string{
@@ -222,13 +227,13 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	}
 	s.sockets = ws.New(ws.Config{
 		Operations: operations, Pipeline: pipeline, Hub: s.hub, Access: s.auth, Presence: s.online,
-		Store: s.store, Tickets: tickets, Edge: proxies, Intake: bodies, Log: s.log, Stall: c.Limits.Stall,
+		Store: s.store, Tickets: tickets, Edge: proxies, Intake: bodies, Log: s.log, AccessLog: s.access, Stall: c.Limits.Stall,
 	})
-	s.handler = edge.Handler(edge.Config{
+	s.handler = s.access.Handler(edge.Handler(edge.Config{
 		REST:    restHandler,
 		RPC:     rpc.New(services, operations, pipeline, proxies, bodies, answers, rpc.Elsewhere{Next: restHandler, Refuse: rest.WriteError}),
 		Sockets: s.sockets, Origins: c.CORSOrigins, BasePath: c.BasePath,
-	})
+	}))
 	return nil
 }
 
@@ -308,6 +313,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	jobs.Go(func() error { return bounded.Run(background) })
 	jobs.Go(func() error { return s.calls.Run(background) })
 	jobs.Go(func() error { return s.unserved.Run(background) })
+	jobs.Go(func() error { return s.access.Run(background) })
 	jobs.Go(func() error { return s.auth.Run(background) })
 	jobs.Go(func() error { return s.node.Run(background) })
 	jobs.Go(func() error { return s.retain.Run(background) })

@@ -63,6 +63,7 @@ var Places = []Place{
 	{"internal/importer", Services},
 	{"internal/vault", Services},
 
+	{"internal/accesslog", Resources},
 	{"internal/auth", Resources},
 	{"internal/eventlog/...", Resources},
 	{"internal/files/...", Resources},

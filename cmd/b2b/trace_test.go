@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -10,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/coder/websocket"
 
 	"github.com/b2b-protocol/b2b/internal/waittest"
 )
@@ -92,7 +95,7 @@ func TestTraces(t *testing.T) {
 	delivered := make(chan string, 10)
 	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { delivered <- r.Header.Get("traceparent") }))
 	t.Cleanup(hook.Close)
-	n := serve(t, t.TempDir(), "B2B_WEBHOOK_ALLOW=127.0.0.1", "OTEL_EXPORTER_OTLP_ENDPOINT="+collector.URL, "OTEL_EXPORTER_OTLP_HEADERS=x-api-key=hunter2")
+	n := serve(t, t.TempDir(), "B2B_WEBHOOK_ALLOW=127.0.0.1", "OTEL_EXPORTER_OTLP_ENDPOINT="+collector.URL, "OTEL_EXPORTER_OTLP_HEADERS=x-api-key=hunter2", "B2B_ACCESS_LOG=all")
 	org, bots := n.team("writer")
 	writer := bots["writer"]
 	(&client{t: t, url: n.URL}).must("POST", "/api/auth/register", map[string]any{
@@ -113,9 +116,12 @@ func TestTraces(t *testing.T) {
 	if !waittest.Within(30*time.Second, func() bool { _, ok := collector.find(named("POST webhook")); return ok }) {
 		t.Fatalf("no span of the webhook arrives within 30 s:\n%s", n.logs)
 	}
+	overWS(t, n, writer, `{"type":"send_dm","to":"hooked","content":"confidential","request_id":"over-ws"}`)
+	writer.must("POST", "/b2b.v1.ChannelService/SendDirectMessage", map[string]any{"to": "hooked", "content": "confidential", "requestId": "over-rpc"})
 	if err := n.stop(); err != nil {
 		t.Fatal(err)
 	}
+	judgeAccessLog(t, n.logs.String(), writer.token)
 	send, ok := collector.find(named("b2b.v1.ChannelService/SendDirectMessage"))
 	if !ok || send.Kind != 2 || send.ParentSpanID != "" || send.attribute("rpc.response.status_code") != "OK" || send.attribute("b2b.binding") != "rest" {
 		t.Fatalf("the span of the call is %+v", send)
@@ -144,6 +150,61 @@ func TestTraces(t *testing.T) {
 	}
 	if !strings.Contains(n.logs.String(), `"trace_id":"`+send.TraceID+`"`) {
 		t.Error("no line of the log has the trace of the call")
+	}
+}
+
+// overWS sends a frame over a WebSocket of a bot, and waits until it is handled.
+func overWS(t *testing.T, n *node, bot *client, frame string) {
+	t.Helper()
+	ticket := bot.must("POST", "/api/ws-ticket", map[string]any{})["ticket"].(string)
+	conn, _, err := websocket.Dial(t.Context(), n.URL+"/ws?ticket="+ticket, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.CloseNow()
+	for _, text := range []string{frame, `{"type":"ping"}`} {
+		if err := conn.Write(t.Context(), websocket.MessageText, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for answer := []byte(nil); !strings.Contains(string(answer), `"pong"`); {
+		if _, answer, err = conn.Read(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// judgeAccessLog checks that the access log has a line of a send over each binding, with the ids of
+// its span, and no line with a secret (B2B-LIM-016).
+func judgeAccessLog(t *testing.T, logs, token string) {
+	t.Helper()
+	lines := map[string]string{}
+	for line := range strings.Lines(logs) {
+		var got struct {
+			Msg, Binding, Operation, Client, Caller, Bot, Org, Code string
+			Took                                                    float64 `json:"took_ms"`
+			In                                                      int     `json:"bytes_in"`
+			Out                                                     int     `json:"bytes_out"`
+			Trace                                                   string  `json:"trace_id"`
+			Request                                                 string  `json:"request_id"`
+		}
+		if err := json.Unmarshal([]byte(line), &got); err != nil || got.Msg != "access" {
+			continue
+		}
+		if strings.Contains(line, token) || strings.Contains(line, "confidential") || strings.Contains(line, "hooked") {
+			t.Errorf("a line has a secret: %s", line)
+		}
+		if got.Operation != "b2b.v1.ChannelService/SendDirectMessage" {
+			continue
+		}
+		lines[got.Binding] = got.Request
+		if got.Code != "OK" || got.Client == "" || got.Caller != "bot" || got.Bot == "" || got.Org == "" || got.In == 0 || got.Trace == "" || got.Took <= 0 ||
+			got.Out == 0 && got.Binding != "ws" { // a frame without ref has no reply
+			t.Errorf("the line is %s", line)
+		}
+	}
+	if want := map[string]string{"rest": "", "ws": "over-ws", "rpc": "over-rpc"}; !maps.Equal(lines, want) {
+		t.Errorf("lines of %v, want %v", lines, want)
 	}
 }
 

@@ -48,6 +48,7 @@ type Edge struct {
 	// trusted proxy. It may be nil.
 	Distrusted    func(peer string)
 	SecureCookies bool
+	AccessLog     bool // calls are noted for an access log (WithAccess)
 }
 
 // Info makes the Info of an HTTP request that came through the binding via.
@@ -67,7 +68,7 @@ func (e Edge) Info(r *http.Request, via string) *Info {
 			c.CrossSite = changes(r.Method) && crossSite(r, host)
 		}
 	}
-	return &Info{
+	info := &Info{
 		Credentials: c,
 		Caller:      &Caller{},
 		Via:         via,
@@ -77,6 +78,10 @@ func (e Edge) Info(r *http.Request, via string) *Info {
 		Trace:       tracecontext.FromHeader(r.Header),
 		BaseURL:     scheme(r, from) + "://" + host + e.BasePath,
 	}
+	if e.AccessLog {
+		info.Access = accessOf(r.Context(), info)
+	}
+	return info
 }
 
 func changes(method string) bool {

@@ -23,6 +23,7 @@ type Info struct {
 	BaseURL   string               // scheme, host and base path as the client sees them
 	Trace     tracecontext.Context // of the caller's own trace; the zero Context: it sent none
 	Cookie    *Cookie
+	Access    *Access // for the access log; nil: there is none
 
 	// Push is set by bindings that share the encodings of an event among its readers (see
 	// Encodings). A stream of events passes its items to Push instead of sending messages.

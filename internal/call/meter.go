@@ -49,6 +49,9 @@ func (p *Pipeline) end(ctx context.Context, info *Info, start time.Time, err err
 		}
 		p.meter.End(info, codeOf(err), info.admission+time.Since(start))
 	}
+	if info.Access != nil {
+		info.Access.noteEnd(ctx, err)
+	}
 	p.logCall(ctx, info, start, err)
 }
 
@@ -61,6 +64,9 @@ func (p *Pipeline) refused(ctx context.Context, info *Info, start time.Time, err
 		var span trace.Span
 		ctx, span = p.beginSpan(ctx, info, start)
 		endSpan(span, info, err)
+	}
+	if info.Access != nil {
+		info.Access.noteEnd(ctx, err)
 	}
 	p.logCall(ctx, info, start, err)
 }

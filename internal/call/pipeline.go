@@ -75,6 +75,9 @@ func (p *Pipeline) Admit(ctx context.Context, info *Info) (err error) {
 func (p *Pipeline) Do(ctx context.Context, info *Info, req proto.Message, malformed error, next func(context.Context) (proto.Message, error)) (res proto.Message, err error) {
 	start := time.Now()
 	p.begin(info)
+	if info.Access != nil {
+		info.Access.noteRequest(req)
+	}
 	admitted := !info.admitted.IsZero() && start.Sub(info.admitted) < admitValid
 	var span trace.Span
 	if p.tracer != nil {

@@ -101,6 +101,15 @@ func (c *client) do(op *operation, frame []byte, keys [][]byte, reservation *int
 		Operation: op.Operation, Credentials: c.creds, Caller: &call.Caller{}, Via: "ws",
 		RemoteIP: c.ip, UserAgent: c.agent, BaseURL: c.base,
 	}
+	if s.AccessLog != nil {
+		info.Access = &call.Access{Info: info}
+	}
+	began, reply := time.Now(), []byte(nil)
+	defer func() {
+		if s.AccessLog != nil {
+			s.AccessLog.Call(c.ctx, info.Access, len(frame), len(reply), began)
+		}
+	}()
 	var res proto.Message
 	err := s.Pipeline.Admit(c.ctx, info)
 	if err == nil {
@@ -115,7 +124,8 @@ func (c *client) do(op *operation, frame []byte, keys [][]byte, reservation *int
 	if err != nil {
 		e, _ := call.AsError(err)
 		s.stats.failed(e.Code)
-		c.answer(appendError(nil, ref, e))
+		reply = appendError(nil, ref, e)
+		c.answer(reply)
 		return
 	}
 	s.stats.acks.Add(1)
@@ -127,7 +137,8 @@ func (c *client) do(op *operation, frame []byte, keys [][]byte, reservation *int
 	b = append(b, `,"result":{"operation":`...)
 	r := result{b: wire.AppendString(b, op.WebSocket), now: time.Now().UnixMilli()}
 	op.ack(&r, req, res)
-	c.answer(append(r.b, "}}"...))
+	reply = append(r.b, "}}"...)
+	c.answer(reply)
 }
 
 // truthy reports whether a ref is true in JavaScript (B2B-WS-012).

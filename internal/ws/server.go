@@ -11,6 +11,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/b2b-protocol/b2b/internal/accesslog"
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/eventlog"
 	"github.com/b2b-protocol/b2b/internal/intake"
@@ -61,8 +62,9 @@ type Config struct {
 	Edge       call.Edge
 	Intake     *intake.Budget // for frames; nil: a new one
 	Log        *slog.Logger
-	Heartbeat  time.Duration // interval of pings; 0 is 30 s. Credentials are checked at every second one.
-	Stall      time.Duration // the longest time without progress of a message; 0 is 30 s
+	AccessLog  *accesslog.Log // of the calls; nil: none
+	Heartbeat  time.Duration  // interval of pings; 0 is 30 s. Credentials are checked at every second one.
+	Stall      time.Duration  // the longest time without progress of a message; 0 is 30 s
 }
 
 // Server serves WebSocket connections until Close.

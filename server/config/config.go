@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/b2b-protocol/b2b/internal/accesslog"
 	"github.com/b2b-protocol/b2b/internal/concurrency"
 	"github.com/b2b-protocol/b2b/internal/edge"
 	"github.com/b2b-protocol/b2b/internal/files/s3files"
@@ -60,6 +61,8 @@ type Config struct {
 	WebhookAllow        webhookurl.Allow // private addresses that webhooks may use
 	MaxConnections      int              // open at once; 0: edge.DefaultConnections
 	Traces              tracing.Settings
+	AccessLog           accesslog.Mode
+	AccessLogLines      int // in a second, at most
 	// Limits are the limits of package edge, except for MaxConnections; zero: the defaults. For
 	// tests.
 	Limits edge.Limits

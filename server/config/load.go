@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/b2b-protocol/b2b/internal/accesslog"
 	"github.com/b2b-protocol/b2b/internal/edge"
 	"github.com/b2b-protocol/b2b/internal/forwarded"
 	"github.com/b2b-protocol/b2b/internal/limits"
@@ -77,6 +78,8 @@ func load(lookup Lookup) (Config, Problems) {
 	}
 	r.credentials(&c)
 	c.Traces = r.traces()
+	c.AccessLog = r.accessLog("B2B_ACCESS_LOG")
+	c.AccessLogLines = r.number(100, 1, 1_000_000, "B2B_ACCESS_LOG_LINES")
 	everywhere := "0.0.0.0"
 	if c.DevMode {
 		everywhere = loopback
@@ -187,6 +190,19 @@ func (r *reader) level(dev bool, names ...string) slog.Level {
 	}
 	r.problem(s, "must be debug, info, warn or error", "info")
 	return slog.LevelInfo
+}
+
+// accessLog reads which calls get a line in the access log.
+func (r *reader) accessLog(names ...string) accesslog.Mode {
+	s := r.text(names...)
+	switch mode := accesslog.Mode(strings.ToLower(s.value)); mode {
+	case "":
+		return accesslog.Off
+	case accesslog.Off, accesslog.Errors, accesslog.All:
+		return mode
+	}
+	r.problem(s, "must be off, errors or all", "errors")
+	return accesslog.Off
 }
 
 // problems returns the problems that involve several fields, or a Config that was not made by Load.
