@@ -2,7 +2,6 @@ package eventlog_test
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -71,7 +70,7 @@ func steps(database string) int64 {
 func costs(t *testing.T, url string, events int, set bool) map[string]int64 {
 	fx := newFixtureOn(t, url)
 	if sqlstore.IsPostgres(url) {
-		execute(t, url, withoutAutovacuum)
+		sqltest.Execute(t, url, withoutAutovacuum)
 	}
 	fx.named = true
 	c := fx.crowd()
@@ -155,28 +154,7 @@ END $$`
 
 func analyze(t *testing.T, url string) {
 	t.Helper()
-	execute(t, url, "ANALYZE")
-}
-
-// execute runs statements on a database that no store has open.
-func execute(t *testing.T, url string, statements ...string) {
-	t.Helper()
-	driver := "sqlite"
-	if sqlstore.IsPostgres(url) {
-		driver = "pgx"
-	}
-	db, err := sql.Open(driver, url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, q := range statements {
-		if _, err := db.ExecContext(t.Context(), q); err != nil {
-			t.Error(err)
-		}
-	}
-	if err := db.Close(); err != nil {
-		t.Error(err)
-	}
+	sqltest.Execute(t, url, "ANALYZE")
 }
 
 // TestCatchUpOfOlderLog: the log of an older version has no index. Each change indexes a part of
@@ -213,7 +191,7 @@ func TestCatchUpOfOlderLog(t *testing.T) {
 			if err := fx.store.Close(); err != nil {
 				t.Fatal(err)
 			}
-			execute(t, url, "DELETE FROM log_index", "DELETE FROM log_streams", "DELETE FROM log_heads", "DELETE FROM log_runs",
+			sqltest.Execute(t, url, "DELETE FROM log_index", "DELETE FROM log_streams", "DELETE FROM log_heads", "DELETE FROM log_runs",
 				"UPDATE org_logs SET indexed_seq = 0, run_seq = 0, last_at = 0, skew = 0, ahead_at = 0")
 			fx.store = sqltest.Open(t, url)
 			behind := func(least int64) bool {

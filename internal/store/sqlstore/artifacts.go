@@ -20,9 +20,6 @@ func (r reader) FirstArtifact(ctx context.Context, thread, key string) (*store.A
 	return one[store.Artifact](ctx, r, selectFirstArtifact, thread, key)
 }
 
-// latest is the condition that a is the latest version of its key.
-const latest = `a.version = (SELECT max(v.version) FROM artifacts v WHERE v.thread_id = a.thread_id AND v.artifact_key = a.artifact_key)`
-
 // artifactsBy lists artifacts a.
 func artifactsBy(order string) listing {
 	return listing{
@@ -31,19 +28,34 @@ func artifactsBy(order string) listing {
 	}
 }
 
+// latestBy lists the latest version of each key of a thread, for keys above one. It looks for key
+// after key, so that older versions are not read. Its arguments are the thread, the key, and those
+// of bound, which may limit the number of keys.
+func latestBy(order, bound string) *family {
+	keys := func(inner, outer string) string {
+		return ` FROM (WITH RECURSIVE keys (thread_id, name) AS (
+			SELECT t.id, (SELECT min(f.artifact_key) FROM artifacts f WHERE f.thread_id = t.id AND f.artifact_key > ?) FROM (SELECT CAST(? AS TEXT) AS id) t
+			UNION ALL SELECT keys.thread_id, (SELECT min(n.artifact_key) FROM artifacts n WHERE n.thread_id = keys.thread_id AND n.artifact_key > keys.name)
+				FROM keys WHERE keys.name IS NOT NULL` + inner + ") SELECT thread_id, name FROM keys WHERE name IS NOT NULL" + outer + ") q CROSS JOIN "
+	}
+	l := artifactsBy(order)
+	l.from = keys(bound, "") + `artifacts a ON a.id = (SELECT v.id FROM artifacts v WHERE v.thread_id = q.thread_id AND v.artifact_key = q.name ORDER BY v.version DESC LIMIT 1)`
+	l.fromPostgres = keys("", bound) + `LATERAL (SELECT * FROM artifacts v WHERE v.thread_id = q.thread_id AND v.artifact_key = q.name ORDER BY v.version DESC LIMIT 1) a`
+	return l.of(onArtifacts, "", "(a.created_at, a.artifact_key) > (?, ?)")
+}
+
 var (
-	artifactsByAge = artifactsBy("a.created_at, a.artifact_key").of(onArtifacts, "a.thread_id = ? AND "+latest,
-		"(a.created_at, a.artifact_key) > (?, ?)")
-	artifactsByKey   = artifactsBy("a.artifact_key").of(onArtifacts, "a.thread_id = ? AND a.artifact_key > ? AND "+latest)
+	artifactsByAge   = latestBy("a.created_at, a.artifact_key", "")
+	artifactsByKey   = latestBy("a.artifact_key", " LIMIT ? + 0")
 	artifactVersions = artifactsBy("a.version").of(onArtifacts, "a.thread_id = ? AND a.artifact_key = ? AND a.version > ?")
 )
 
 func (r reader) Artifacts(ctx context.Context, thread string, after *store.PageKey, limit int) ([]store.Artifact, error) {
-	return listed[store.Artifact](ctx, r, artifactsByAge.choose(thread).page(after), limit)
+	return listed[store.Artifact](ctx, r, artifactsByAge.choose("", thread).page(after), limit)
 }
 
 func (r reader) ArtifactsPage(ctx context.Context, thread, afterKey string, limit int) ([]store.Artifact, error) {
-	return listed[store.Artifact](ctx, r, artifactsByKey.choose(thread, afterKey), limit)
+	return listed[store.Artifact](ctx, r, artifactsByKey.choose(afterKey, thread, max(limit, 0)), limit)
 }
 
 func (r reader) ArtifactVersions(ctx context.Context, thread, key string, afterVersion int64, limit int) ([]store.Artifact, error) {

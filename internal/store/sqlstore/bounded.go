@@ -124,6 +124,8 @@ type listing struct {
 	from    string // the tables, from " FROM" on
 	order   string // total
 
+	fromPostgres string // replaces from, if it is not empty
+
 	// SQLite sorts whole rows when no index has the order. With a key set it sorts the keys,
 	// and then reads the rows by rejoin, which finds a row by k.key.
 	key, rejoin string
@@ -139,6 +141,9 @@ func (l listing) of(t tables, given string, may ...string) *family {
 }
 
 func (l listing) query(d database, where string, few bool) string {
+	if d == forPostgres && l.fromPostgres != "" {
+		l.from = l.fromPostgres
+	}
 	tail := where + " ORDER BY " + l.order + " LIMIT ? + 0 OFFSET ? + 0"
 	switch {
 	case d == forPostgres && !few:

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"math"
 	"slices"
 
 	"github.com/b2b-protocol/b2b/internal/store"
@@ -26,18 +27,20 @@ func (r reader) channelMessagesOf(ctx context.Context, channel string, c *choice
 	if err != nil || len(page) == 0 {
 		return nil, err
 	}
-	return page, r.nameSenders(ctx, channel, page)
+	for i := range page {
+		page[i].ChannelID = channel
+	}
+	return page, r.nameSenders(ctx, page)
 }
 
-// nameSenders completes the messages of one channel.
-func (r reader) nameSenders(ctx context.Context, channel string, page []store.ChannelMessageRow) error {
+// nameSenders adds the names of senders to messages.
+func (r reader) nameSenders(ctx context.Context, page []store.ChannelMessageRow) error {
 	var ids idSet
 	for i := range page {
 		ids.add(page[i].SenderID)
 	}
 	names, err := r.names(ctx, ids)
 	for i := range page {
-		page[i].ChannelID = channel
 		page[i].SenderName = names[page[i].SenderID]
 	}
 	return err
@@ -148,17 +151,44 @@ var inboxRows scanner[store.ChannelMessageRow] = func(rows rowSet, m *store.Chan
 
 const inboxNames = " JOIN channels c ON c.id = m.channel_id LEFT JOIN bots b ON b.id = m.sender_id"
 
+// inboxChannels selects the channels of a bot that can have a message of a page: those with the
+// earliest first messages of others after a time and an id, as many as the page has messages, and
+// upto, a time that no message of the page is after. Its arguments are the bot, the time, the id, and
+// the number of messages.
+const inboxChannels = ` FROM (WITH
+	p AS MATERIALIZED (SELECT CAST(? AS TEXT) AS bot, CAST(? AS BIGINT) AS at, CAST(? AS TEXT) AS id, CAST(? AS BIGINT) AS most),
+	f AS MATERIALIZED (SELECT p.bot, p.at, p.id, k.channel_id, (SELECT x.created_at` + inboxOf + `(p.at, p.id) AND x.sender_id <> p.bot` + oldestFirst + ` LIMIT 1) AS first
+		FROM p CROSS JOIN channel_members k WHERE k.bot_id = p.bot)
+	SELECT k.bot, k.at, k.id, k.channel_id, u.upto FROM f k CROSS JOIN (SELECT coalesce((SELECT first FROM f WHERE first IS NOT NULL
+		ORDER BY first LIMIT 1 OFFSET (SELECT most - 1 FROM p)), 9223372036854775807) AS upto) u WHERE k.first <= u.upto) k CROSS JOIN `
+
+const (
+	inboxOf     = " FROM channel_messages x WHERE x.channel_id = k.channel_id AND (x.created_at, x.id) > "
+	oldestFirst = " ORDER BY x.created_at, x.id"
+)
+
+// inbox lists the messages of others in the channels of a bot. Its arguments are those of
+// inboxChannels, and the number of messages that are read of one channel.
 var inbox = listing{
 	columns: "m.id, m.channel_id, m.sender_id, m.content, m.content_type, m.parts, m.created_at, b.name AS sender_name, c.name AS channel_name",
 	long:    "m.content, m.parts", message: true,
-	from:  " FROM channel_members k JOIN channel_messages m ON m.channel_id = k.channel_id" + inboxNames,
-	order: "m.created_at, m.id",
-	key:   "m.id", rejoin: "channel_messages m ON m.id = k.key" + inboxNames,
-}.of(onBots|onChannels|onChannelMembers|onChannelMessages, "k.bot_id = ? AND m.created_at > ? AND m.sender_id <> ?",
-	"(m.created_at, m.id) > (?, ?)")
+	from: inboxChannels + `channel_messages m ON m.channel_id = k.channel_id AND (m.created_at, m.id) > (k.at, k.id) AND m.sender_id <> k.bot
+		AND m.created_at <= min(k.upto, coalesce((SELECT x.created_at` + inboxOf + `(k.at, k.id) AND x.sender_id <> k.bot` + oldestFirst + ` LIMIT 1 OFFSET ? - 1), k.upto))` + inboxNames,
+	fromPostgres: inboxChannels + `LATERAL (SELECT x.*` + inboxOf + `(k.at, k.id) AND x.sender_id <> k.bot AND x.created_at <= k.upto` + oldestFirst + ` LIMIT ? + 0) m` + inboxNames,
+	order:        "m.created_at, m.id",
+	key:          "m.id", rejoin: "channel_messages m ON m.id = k.key" + inboxNames,
+}.of(onBots|onChannels|onChannelMembers|onChannelMessages, "")
 
+// Inbox reads few messages of each channel, however many there are.
 func (r reader) Inbox(ctx context.Context, bot string, since int64, after *store.PageKey, limit int) ([]store.ChannelMessageRow, error) {
-	return inboxRows.listed(long(ctx), r, inbox.choose(bot, since, bot).page(after), limit, 0)
+	if limit <= 0 || since == math.MaxInt64 {
+		return nil, nil
+	}
+	from := store.PageKey{At: since + 1}
+	if after != nil && after.At > since {
+		from = *after
+	}
+	return inboxRows.listed(long(ctx), r, inbox.choose(bot, from.At, from.ID, limit, limit), limit, 0)
 }
 
 var insertChannelMessage = insert(onChannelMessages, `INSERT INTO channel_messages (id, channel_id, sender_id, content, content_type, parts, created_at)

@@ -95,48 +95,61 @@ func (r reader) ChannelsOf(ctx context.Context, bot string, before *store.PageKe
 	return page, nil
 }
 
-var selectCounterpart = read(onBots|onChannelMembers, `SELECT b.id, b.name, b.online, b.bio, b.role FROM channel_members m JOIN bots b ON b.id = m.bot_id
-			WHERE m.channel_id = ? AND m.bot_id <> ? ORDER BY m.joined_at, m.bot_id LIMIT 1`)
+var selectCounterparts = read(onBots|onChannelMembers, `SELECT m.channel_id, b.id, b.name, b.online, b.bio, b.role FROM channel_members m JOIN bots b ON b.id = m.bot_id
+			WHERE `+anyOf("m.channel_id")+" AND m.bot_id <> ? ORDER BY m.joined_at DESC, m.bot_id DESC")
 
 func (r reader) DirectChannelsOf(ctx context.Context, bot string, before *store.PageKey, limit int) ([]store.DirectChannel, error) {
 	page, err := r.channelPage(ctx, bot, before, limit)
-	if err != nil {
+	if err != nil || len(page) == 0 {
 		return nil, err
 	}
 	out := make([]store.DirectChannel, len(page))
+	ids, at := make([]string, len(page)), make(map[string]*store.DirectChannel, len(page))
 	for i, c := range page {
-		d := &out[i]
-		d.Channel, d.LastActivityAt = c.Channel, c.LastActivityAt
-		others, err := scanner[store.Counterpart](func(rows rowSet, o *store.Counterpart) error {
-			return rows.Scan(&o.ID, &o.Name, &o.Online, &o.Bio, &o.Role)
-		}).list(ctx, r, selectCounterpart, c.ID, bot)
-		if err != nil {
-			return nil, err
-		}
-		if len(others) > 0 {
-			d.Counterpart = &others[0]
-		}
-		last, err := r.lastMessage(ctx, c.ID)
-		if err != nil {
-			return nil, err
-		}
-		if len(last) > 0 {
-			d.LastMessage = &last[0]
-		}
+		out[i].Channel, out[i].LastActivityAt = c.Channel, c.LastActivityAt
+		ids[i], at[c.ID] = c.ID, &out[i]
 	}
-	return out, nil
-}
-
-var selectLastMessage = read(onChannelMessages, "SELECT m.id, m.sender_id, substr(m.content, 1, ? + 0), m.content_type, NULL, m.created_at "+
-	"FROM channel_messages m WHERE m.channel_id = ?"+newestFirst)
-
-// lastMessage returns the newest message of a channel, cut to the length of a preview.
-func (r reader) lastMessage(ctx context.Context, channel string) ([]store.ChannelMessageRow, error) {
-	last, err := channelMessages.list(ctx, r, selectLastMessage, limits.MaxPreview+1, channel, 1)
+	arg, err := jsonList(ids)
 	if err != nil {
 		return nil, err
 	}
-	return last, r.nameSenders(ctx, channel, last)
+	err = each(ctx, r, func(rows rowSet) error {
+		var channel string
+		var o store.Counterpart
+		err := rows.Scan(&channel, &o.ID, &o.Name, &o.Online, &o.Bio, &o.Role)
+		if err == nil {
+			at[channel].Counterpart = &o // the first member of several is the last row
+		}
+		return err
+	}, selectCounterparts, arg, bot)
+	if err != nil {
+		return nil, err
+	}
+	last, err := r.lastMessages(ctx, arg)
+	for i := range last {
+		at[last[i].ChannelID].LastMessage = &last[i]
+	}
+	return out, err
+}
+
+// selectLastMessages reads the newest message of each channel. Its arguments are the length to which
+// it cuts texts, and the channels, a JSON array.
+var selectLastMessages = read(onChannelMessages, `SELECT m.channel_id, m.id, m.sender_id, substr(m.content, 1, ? + 0), m.content_type, m.created_at
+	FROM json_each(?) c CROSS JOIN channel_messages m
+	WHERE m.id = (SELECT x.id FROM channel_messages x WHERE x.channel_id = c.value ORDER BY x.created_at DESC, x.id DESC LIMIT 1)`).
+	inPostgres(`SELECT m.channel_id, m.id, m.sender_id, substr(m.content, 1, ? + 0), m.content_type, m.created_at
+	FROM json_array_elements_text(?::json) c(id) CROSS JOIN LATERAL
+		(SELECT * FROM channel_messages x WHERE x.channel_id = c.id ORDER BY x.created_at DESC, x.id DESC LIMIT 1) m`)
+
+// lastMessages returns the newest message of each of some channels, cut to the length of a preview.
+func (r reader) lastMessages(ctx context.Context, channels string) ([]store.ChannelMessageRow, error) {
+	last, err := scanner[store.ChannelMessageRow](func(rows rowSet, m *store.ChannelMessageRow) error {
+		return rows.Scan(&m.ChannelID, &m.ID, &m.SenderID, &m.Content, &m.ContentType, &m.CreatedAt)
+	}).list(ctx, r, selectLastMessages, limits.MaxPreview+1, channels)
+	if err != nil {
+		return nil, err
+	}
+	return last, r.nameSenders(ctx, last)
 }
 
 var createChannel = insert(onChannels, "INSERT INTO channels (id, org_id, type, name, pair, created_at) VALUES (?, ?, ?, ?, ?, ?)")

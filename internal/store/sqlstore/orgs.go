@@ -20,12 +20,33 @@ func (r reader) Org(ctx context.Context, id string) (*store.Org, error) {
 	return scanner[store.Org](scanOrg).one(ctx, r, selectOrg, id)
 }
 
-var orgSummaries = readBetween(onOrgs|onBots, "SELECT "+columns[store.Org]("o.")+
-	", (SELECT count(*) FROM bots b WHERE b.org_id = o.id) AS bot_count FROM orgs o", " ORDER BY o.created_at, o.id LIMIT ? + 0",
+var orgSummaries = readBetween(onOrgs, "SELECT "+columns[store.Org]("o.")+" FROM orgs o", " ORDER BY o.created_at, o.id LIMIT ? + 0",
 	"o.status <> 'destroyed'", "(o.created_at, o.id) > (?, ?)")
 
+var countBotsOfOrgs = read(onBots, "SELECT org_id, count(*) FROM bots WHERE "+anyOf("org_id")+" GROUP BY org_id")
+
+// Orgs counts the bots of all orgs of the page together: PostgreSQL would read all bots for each.
 func (r reader) Orgs(ctx context.Context, after *store.PageKey, limit int) ([]store.OrgSummary, error) {
-	return paged[store.OrgSummary](ctx, r, orgSummaries.choose().page(after), limit)
+	rows, err := paged[store.Org](ctx, r, orgSummaries.choose().page(after), limit)
+	if err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	out := make([]store.OrgSummary, len(rows))
+	ids, at := make([]string, len(rows)), make(map[string]int, len(rows))
+	for i := range rows {
+		out[i].Org, ids[i], at[rows[i].ID] = rows[i], rows[i].ID, i
+	}
+	arg, err := jsonList(ids)
+	if err != nil {
+		return nil, err
+	}
+	return out, each(ctx, r, func(rows rowSet) error {
+		var org string
+		var bots int64
+		err := rows.Scan(&org, &bots)
+		out[at[org]].BotCount = bots
+		return err
+	}, countBotsOfOrgs, arg)
 }
 
 var selectPlatformStats = read(onOrgs|onBots|onChannelMessages|onThreads|onThreadMessages, `SELECT (SELECT count(*) FROM orgs WHERE status <> 'destroyed'),

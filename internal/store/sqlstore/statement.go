@@ -77,13 +77,14 @@ func (s *statement) cacheable() bool { return s.kind == selects && s.reads&^onCa
 
 // What the databases write differently.
 const (
-	elements = "{elements}" // the elements of a JSON array of texts
-	find     = "{find}"     // the function that returns the place of a text in another, or 0
+	among = "{among}" // equals one of the elements of a JSON array of texts
+	find  = "{find}"  // the function that returns the place of a text in another, or 0
 )
 
 // anyOf returns the condition that the column equals one of the texts of its one argument, a
-// JSON array (jsonList).
-func anyOf(column string) string { return column + " IN (SELECT " + elements + ")" }
+// JSON array (jsonList). PostgreSQL gets an array: of a subquery it expects so many rows that it
+// scans the table.
+func anyOf(column string) string { return column + " " + among }
 
 // contains returns the condition that the column contains its one argument, which must be
 // folded (fold). Both databases lower-case ASCII letters only (in PostgreSQL because of
@@ -91,11 +92,11 @@ func anyOf(column string) string { return column + " IN (SELECT " + elements + "
 func contains(column string) string { return find + "(lower(" + column + "), ?) > 0" }
 
 func sqliteText(q string) string {
-	return strings.ReplaceAll(strings.ReplaceAll(q, elements, "value FROM json_each(?)"), find, "instr")
+	return strings.ReplaceAll(strings.ReplaceAll(q, among, "IN (SELECT value FROM json_each(?))"), find, "instr")
 }
 
 func postgresText(q string) string {
-	return numbered(strings.ReplaceAll(strings.ReplaceAll(q, elements, "json_array_elements_text(?::json)"), find, "strpos"))
+	return numbered(strings.ReplaceAll(strings.ReplaceAll(q, among, "= ANY (ARRAY(SELECT json_array_elements_text(?::json)))"), find, "strpos"))
 }
 
 // numbered replaces each ? by $1, $2, …

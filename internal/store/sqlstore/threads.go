@@ -64,9 +64,34 @@ const (
 	threadsBefore
 )
 
+// threadsOf lists the threads that a bot participates in. SQLite reads its tables in the order of
+// from; PostgreSQL chooses by its statistics.
+func threadsOf(from string) *family {
+	return threadsFrom(from, "t.id = k.thread_id AND k.bot_id = ? AND t.org_id = ?")
+}
+
+// manyThreads is in how many threads a bot is at least if SQLite reads the threads of the org in
+// order to find its own. The threads of a bot that is in fewer are sorted.
+const manyThreads = 1000
+
+var countThreadsOf = read(onThreadParticipants, "SELECT count(*) FROM (SELECT 1 FROM thread_participants WHERE bot_id = ? LIMIT ? + 0) k")
+
+// joined returns the query of the threads of a bot.
+func (r reader) joined(ctx context.Context, bot string) (*family, error) {
+	if r.d.database == forPostgres {
+		return threadsJoined, nil
+	}
+	n, err := value[int64](ctx, r, countThreadsOf, bot, manyThreads)
+	if err == nil && n == manyThreads {
+		return threadsOfMany, nil
+	}
+	return threadsJoined, err
+}
+
 var (
 	threadsAll        = threadsFrom(" FROM threads t", "t.org_id = ?")
-	threadsJoined     = threadsFrom(" FROM thread_participants k JOIN threads t ON t.id = k.thread_id", "k.bot_id = ? AND t.org_id = ?")
+	threadsJoined     = threadsOf(" FROM thread_participants k CROSS JOIN threads t")
+	threadsOfMany     = threadsOf(" FROM threads t CROSS JOIN thread_participants k")
 	threadsDiscovered = threadsFrom(" FROM threads t", "(t.visibility = 'public' OR "+isParticipant+") AND t.org_id = ?")
 )
 
@@ -74,7 +99,11 @@ func (r reader) Threads(ctx context.Context, q store.ThreadQuery) ([]store.Threa
 	c := threadsAll.choose(q.BotID, q.OrgID)
 	switch q.Scope {
 	case store.ThreadsJoined:
-		c = threadsJoined.choose(q.BotID, q.BotID, q.OrgID)
+		joined, err := r.joined(ctx, q.BotID)
+		if err != nil {
+			return nil, err
+		}
+		c = joined.choose(q.BotID, q.BotID, q.OrgID)
 	case store.ThreadsDiscovered:
 		c = threadsDiscovered.choose(q.BotID, q.BotID, q.OrgID)
 	case store.ThreadsAll:

@@ -1,7 +1,12 @@
 package storetest
 
 import (
+	"cmp"
+	"fmt"
 	"github.com/b2b-protocol/b2b/internal/store"
+	"math"
+	"math/rand/v2"
+	"slices"
 )
 
 func dmID(m store.ChannelMessageRow) string { return m.ID }
@@ -114,5 +119,51 @@ var channelTests = []test{
 		same(s, "inbox", keys(rows, dmID), []string{one, two})
 		equal(s, "sender", *rows[0].SenderName, "b")
 		equal(s, "limited", len(must(s.Inbox(s.ctx, a, 10, nil, 1))(s)), 1)
+	}},
+	{"pages of the inbox", func(s *suite) {
+		// In many channels, with equal times within a channel and between them, and own messages.
+		org := s.org()
+		me := s.bot(org, "me")
+		type message struct {
+			at int64
+			id string
+		}
+		var all []message
+		random := rand.New(rand.NewPCG(1, 2))
+		for i := range 9 {
+			other := s.bot(org, fmt.Sprint("other", i))
+			ch := s.channel(org, me, other, 1)
+			for range random.IntN(12) {
+				at := 10 + random.Int64N(20)
+				if random.IntN(3) == 0 {
+					s.say(org, ch, me, "own", at)
+				} else {
+					all = append(all, message{at, s.say(org, ch, other, "hello", at)})
+				}
+			}
+		}
+		slices.SortFunc(all, func(a, b message) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.id, b.id)) })
+		for _, since := range []int64{0, 15, 29} {
+			want := []string{}
+			for _, m := range all {
+				if m.at > since {
+					want = append(want, m.id)
+				}
+			}
+			for _, size := range []int{1, 2, 3, 5, 9, 100} {
+				got := []string{}
+				for after := (*store.PageKey)(nil); ; {
+					page := must(s.Inbox(s.ctx, me, since, after, size))(s)
+					got = append(got, keys(page, dmID)...)
+					if len(page) < size {
+						break
+					}
+					last := page[len(page)-1]
+					after = &store.PageKey{At: last.CreatedAt, ID: last.ID}
+				}
+				same(s, fmt.Sprintf("since %d, pages of %d", since, size), got, want)
+			}
+		}
+		equal(s, "since the end of time", len(must(s.Inbox(s.ctx, me, math.MaxInt64, nil, 5))(s)), 0)
 	}},
 }

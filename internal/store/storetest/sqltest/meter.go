@@ -106,13 +106,9 @@ func (m Meter) steps() int64 {
 			continue
 		}
 		for _, c := range conns {
-			db := uintptr(c.FieldByName("db").Uint()) // 0 when it is closed
-			if db == 0 {
-				continue
-			}
-			for stmt := sqlite3.Xsqlite3_next_stmt(tls, db, 0); stmt != 0; stmt = sqlite3.Xsqlite3_next_stmt(tls, db, stmt) {
+			eachOf(tls, c, func(stmt uintptr) {
 				sum += int64(sqlite3.Xsqlite3_stmt_status(tls, stmt, sqlite3.SQLITE_STMTSTATUS_VM_STEP, 0))
-			}
+			})
 		}
 		delete(connections.all, address)
 	}

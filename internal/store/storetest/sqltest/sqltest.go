@@ -2,6 +2,7 @@
 package sqltest
 
 import (
+	"database/sql"
 	"errors"
 	"path/filepath"
 	"testing"
@@ -27,6 +28,39 @@ func Open(t testing.TB, url string) *sqlstore.Store {
 		}
 	})
 	return st
+}
+
+// open opens a database beside a store.
+func open(t testing.TB, url string) *sql.DB {
+	t.Helper()
+	driver := "sqlite"
+	if sqlstore.IsPostgres(url) {
+		driver = "pgx"
+	}
+	db, err := sql.Open(driver, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+func closeDB(t testing.TB, db *sql.DB) {
+	t.Helper()
+	if err := db.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Execute runs statements on a database that no store has open.
+func Execute(t testing.TB, url string, statements ...string) {
+	t.Helper()
+	db := open(t, url)
+	defer closeDB(t, db)
+	for _, q := range statements {
+		if _, err := db.ExecContext(t.Context(), q); err != nil {
+			t.Errorf("%s: %v", q, err)
+		}
+	}
 }
 
 // SQLite opens a fresh SQLite database, as Open does.
