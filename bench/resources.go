@@ -14,7 +14,7 @@ import (
 )
 
 // idleFor is how long a process does nothing before its idle memory is read.
-const idleFor = 2 * time.Second
+const idleFor = 10 * time.Second
 
 // stored is a process with the file of its database.
 type stored struct {

@@ -32,6 +32,7 @@ func httpChecks() []Check {
 			t.Do("HEAD", "/api/bots/"+unusedID, o.Admin, nil).Status(404).Empty()
 		}},
 		{[]string{"B2B-HTTP-013"}, "GET responses have a weak ETag, and If-None-Match returns 304", weakETags},
+		{[]string{"B2B-HTTP-050", "B2B-HTTP-051"}, "conditional reads see every change, and access is checked before 304", conditionalReads},
 		{[]string{"B2B-HTTP-014"}, "an invalid escape in a path is 400, an escaped slash matches no route", func(t *T) {
 			o := t.Org()
 			if r := t.Get("/api/bots/%zz", o.Admin); r.StatusCode() != 400 {

@@ -65,6 +65,7 @@ var Places = []Place{
 
 	{"internal/accesslog", Resources},
 	{"internal/auth", Resources},
+	{"internal/botlist", Resources},
 	{"internal/eventlog/...", Resources},
 	{"internal/files/...", Resources},
 	{"internal/intake", Resources},
@@ -76,6 +77,7 @@ var Places = []Place{
 
 	{"internal/store", Persistence},
 
+	{"internal/bytecache", Common},
 	{"internal/call", Common},
 	{"internal/concurrency", Common},
 	{"internal/tracing", Common},

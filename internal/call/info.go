@@ -32,6 +32,9 @@ type Info struct {
 	// file passes its content to Serve instead of sending messages.
 	Serve func(*Content) error
 
+	// Prepared is set by service methods that keep their responses encoded; nil: the binding encodes.
+	Prepared *Prepared
+
 	pipeline  *Pipeline     // the pipeline that runs the call
 	admitted  time.Time     // when Admit began; zero: it did not
 	admission time.Duration // how long Admit took

@@ -115,15 +115,18 @@ func (s *handler) serve(w http.ResponseWriter, r *http.Request, buf *wire.Buffer
 		answer.Pause() // the client may read slowly
 		return WriteError(w, r, err)
 	}
-	out := wire.GetBufferFor(answer.Expected())
+	expected := answer.Expected()
+	if info.Prepared != nil {
+		expected = int64(info.Prepared.Size)
+	}
+	out := wire.GetBufferFor(expected)
 	defer wire.PutBuffer(out)
-	body, err := m.route.encode(out, res)
+	body, h, err := m.route.respond(out, r, info, res)
 	if err != nil {
 		s.log.ErrorContext(r.Context(), "response not encoded", "procedure", info.Operation.Procedure, "error", err)
 		answer.Pause()
 		return WriteError(w, r, err)
 	}
-	h := m.route.header(r, res, body)
 	var kept int64
 	if len(out.B) > intake.Small && h.sends(r) {
 		// The client may read slowly, so only what is written is kept in memory.

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/wire"
 )
 
@@ -21,6 +22,8 @@ var (
 	noSniff    = []string{"nosniff"}
 	noStore    = []string{"no-store"}
 	revalidate = []string{"private, no-cache"}
+	perCaller  = "Authorization, Cookie"
+	varies     = []string{perCaller}
 )
 
 // content is a body and its Content-Type header; both are empty for a response without a body.
@@ -47,6 +50,26 @@ func (rt *route) encode(buf *wire.Buffer, res proto.Message) (content, error) {
 	return content{jsonType, buf.B}, err
 }
 
+// respond returns the body of a response, and the status and headers. A response that the service
+// has prepared is encoded only if it is sent.
+func (rt *route) respond(buf *wire.Buffer, r *http.Request, info *call.Info, res proto.Message) (content, header, error) {
+	p := info.Prepared
+	if p == nil {
+		body, err := rt.encode(buf, res)
+		if err != nil {
+			return content{}, header{}, err
+		}
+		return body, rt.header(r, res, body), nil
+	}
+	h := header{status: rt.statusOf(res), tag: p.Tag, link: rt.link(r, res)}
+	h.revalidate(r)
+	if !h.sends(r) && r.Method != http.MethodHead { // HEAD has the length of the body
+		return content{}, h, nil
+	}
+	buf.B = p.Append(buf.B)
+	return content{jsonType, buf.B}, h, nil
+}
+
 // header is the status and headers of a response that depend on its body.
 type header struct {
 	status int
@@ -66,10 +89,17 @@ func (rt *route) header(r *http.Request, res proto.Message, body content) header
 	case reads:
 		h.tag = weakTag(body.data)
 	}
-	if h.tag != "" && reads && !wantsFresh(r.Header) && matches(r.Header["If-None-Match"], h.tag) {
-		h.status = http.StatusNotModified
+	if reads {
+		h.revalidate(r)
 	}
 	return h
+}
+
+// revalidate makes the response to a GET or HEAD a 304 if the client has the current one.
+func (h *header) revalidate(r *http.Request) {
+	if h.tag != "" && !wantsFresh(r.Header) && matches(r.Header["If-None-Match"], h.tag) {
+		h.status = http.StatusNotModified
+	}
 }
 
 // sends reports whether the body is written.
@@ -88,6 +118,11 @@ func (h header) write(w http.ResponseWriter, r *http.Request, body content) erro
 	} else {
 		to["Etag"] = []string{h.tag}
 		to["Cache-Control"] = revalidate
+		if others := to["Vary"]; others != nil {
+			to["Vary"] = append(others, perCaller)
+		} else {
+			to["Vary"] = varies
+		}
 	}
 	if h.status == http.StatusNotModified {
 		body = content{}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/b2b-protocol/b2b/internal/botlist"
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/jstext"
 	"github.com/b2b-protocol/b2b/internal/limits"
@@ -16,6 +17,7 @@ import (
 type botService struct {
 	*core
 	reads botReads
+	lists *botlist.Cache
 }
 
 // botReads is what botService reads of the store.
@@ -29,6 +31,7 @@ type botReads interface {
 
 // botView is what it reads on one snapshot.
 type botView interface {
+	botlist.Reader
 	Bot(ctx context.Context, org, id string) (*store.Bot, error)
 	DirectChannelsOf(ctx context.Context, bot string, before *store.PageKey, limit int) ([]store.DirectChannel, error)
 	Threads(ctx context.Context, q store.ThreadQuery) ([]store.ThreadRow, error)
@@ -60,6 +63,20 @@ func (s *botService) ListBots(ctx context.Context, req *b2bv1.ListBotsRequest) (
 	}
 	if caller.Kind == call.Bot {
 		q.Role, q.Tag, q.Status, q.Text = req.GetRole(), req.GetTag(), req.GetStatus(), req.GetQ()
+	}
+	if q.Role == "" && q.Tag == "" && q.Status == "" && q.Text == "" {
+		out := &b2bv1.ListBotsResponse{}
+		next, ok, err := s.listKept(ctx, q, &out.Items)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			if out.HasMore = next != ""; out.HasMore {
+				next = byName + next
+				out.NextCursor = &next
+			}
+			return out, nil
+		}
 	}
 	bots, err := s.reads.Bots(ctx, q)
 	if err != nil {
@@ -154,10 +171,22 @@ func (s *botService) GetMe(ctx context.Context, _ *b2bv1.GetMeRequest) (*b2bv1.G
 func (s *botService) ListPeers(ctx context.Context, req *b2bv1.ListPeersRequest) (*b2bv1.ListPeersResponse, error) {
 	caller := call.CallerOf(ctx)
 	size := wholePage(req.Limit)
-	bots, err := s.reads.Bots(ctx, store.BotQuery{
+	q := store.BotQuery{
 		OrgID: caller.OrgID, ExceptID: caller.BotID, ActiveOnly: !caller.IsAdmin(),
 		AfterName: req.GetCursor(), Limit: size + 1,
-	})
+	}
+	kept := &b2bv1.ListPeersResponse{}
+	next, ok, err := s.listKept(ctx, q, &kept.Bots)
+	if err != nil {
+		return nil, err
+	}
+	if ok {
+		if next != "" {
+			kept.NextCursor = &next
+		}
+		return kept, nil
+	}
+	bots, err := s.reads.Bots(ctx, q)
 	if err != nil {
 		return nil, fmt.Errorf("list peers: %w", err)
 	}

@@ -14,6 +14,19 @@ const defaultVersion = "1.0.0"
 
 // botOut returns the public profile of a bot.
 func (c *core) botOut(b *store.Bot) *b2bv1.Bot {
+	out := storedBotOut(b)
+	seen := c.Access.LastSeen(b.ID)
+	if b.LastSeenAt != nil {
+		seen = max(seen, *b.LastSeenAt)
+	}
+	if seen != 0 {
+		out.LastSeenAt = stamp(seen)
+	}
+	return out
+}
+
+// storedBotOut is botOut, of what is stored: without calls that are not written yet.
+func storedBotOut(b *store.Bot) *b2bv1.Bot {
 	out := &b2bv1.Bot{
 		Id: b.ID, OrgId: b.OrgID, Name: b.Name,
 		AuthRole:    authRoleOf(b.AuthRole),
@@ -37,12 +50,8 @@ func (c *core) botOut(b *store.Bot) *b2bv1.Bot {
 	if b.Version != nil {
 		out.Version = *b.Version
 	}
-	seen := c.Access.LastSeen(b.ID)
-	if b.LastSeenAt != nil {
-		seen = max(seen, *b.LastSeenAt)
-	}
-	if seen != 0 {
-		out.LastSeenAt = stamp(seen)
+	if b.LastSeenAt != nil && *b.LastSeenAt != 0 {
+		out.LastSeenAt = stamp(*b.LastSeenAt)
 	}
 	return out
 }

@@ -28,6 +28,7 @@ type Store interface {
 	tokenReads
 	webhookReads
 	retentionReads
+	botListReads
 }
 
 // database runs snapshots and changes.

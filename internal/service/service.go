@@ -92,6 +92,7 @@ type Deps struct {
 	Sockets  Connections       // nil: this node accepts no WebSocket connections
 	OrgEnded func()            // called after an org was deleted; may be nil
 	Config   Config
+	Single   bool // no other process changes the database
 
 	Streams   context.Context // streams end when it is done; nil: never
 	Heartbeat time.Duration   // of streams; 0: 15 seconds
@@ -103,7 +104,7 @@ func New(d Deps) call.Services {
 	return call.Services{
 		ArtifactService:  &artifactService{c, d.Store},
 		AuthService:      &authService{c, d.Store},
-		BotService:       &botService{c, d.Store},
+		BotService:       &botService{c, d.Store, newBotLists(c, d.Store, d.Single)},
 		ChannelService:   &channelService{c, d.Store},
 		EventService:     newEventService(c, d.Store),
 		FileService:      &fileService{c, d.Store, newGate()},

@@ -46,8 +46,17 @@ type LogTop struct {
 	Access int64
 }
 
+// OrgVersion changes with every change of an org, except those of the platform (Update of ""), on a
+// database that several nodes share. On SQLite it stays.
+type OrgVersion struct {
+	Epoch  string
+	Number int64
+}
+
 // LogReader reads the log.
 type LogReader interface {
+	// OrgVersion returns the version of an org; the zero one of an unknown org.
+	OrgVersion(ctx context.Context, org string) (OrgVersion, error)
 	// LogTop fails with ErrNotFound for an unknown org. Inside Update it
 	// counts what was appended so far.
 	LogTop(ctx context.Context, org string) (LogTop, error)

@@ -75,6 +75,19 @@ type Store interface {
 	// The result removes fn.
 	OnCommit(fn func(org string, events []Event)) (remove func())
 
+	// OnChange registers fn. It is called for every commit that may have changed bots, before the
+	// Updates of the commit return and before the functions of OnCommit. It must be quick and must
+	// not call the Store. With several nodes, the changes of others are not reported. The result
+	// removes fn.
+	OnChange(fn func(org string, c Changes)) (remove func())
+
+	// Moment returns the time of reads that begin now, for Unchanged.
+	Moment() Moment
+
+	// Unchanged reports whether reads of an org that began at a moment would return the same now, as
+	// far as this node knows: the changes of other nodes are not seen.
+	Unchanged(org string, since Moment, read *Reads) bool
+
 	// Ping returns an error if the database does not respond, takes no changes, or is known to
 	// be damaged. The error names the cause, and is for operators only.
 	Ping(ctx context.Context) error

@@ -12,7 +12,7 @@ var selectChannelsOfBot = read(onChannelMembers, "SELECT channel_id FROM channel
 
 var deleteRatesOfBot = remove(onRateSlots, "DELETE FROM rate_slots WHERE bot_id = ?")
 
-var deleteBot = remove(withBots, "DELETE FROM bots WHERE id = ?")
+var deleteBot = remove(withBots, "DELETE FROM bots WHERE id = ?").byID(1)
 
 func (t *tx) DeleteBot(ctx context.Context, org, id, deletedBy string, at int64) (*store.BotDeletion, error) {
 	b, err := t.Bot(ctx, org, id)

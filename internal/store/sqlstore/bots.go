@@ -246,7 +246,7 @@ type botField struct {
 }
 
 func profileField(f store.BotField, value func(*store.Bot) *string) botField {
-	return botField{value, update(onBots, "UPDATE bots SET "+string(f)+" = ? WHERE id = ?")}
+	return botField{value, update(onBots, "UPDATE bots SET "+string(f)+" = ? WHERE id = ?").byID(2)}
 }
 
 var botFields = map[store.BotField]botField{
@@ -288,26 +288,26 @@ func (t *tx) UpdateBotProfile(ctx context.Context, b *store.Bot, fields ...store
 	return nil
 }
 
-var renameBot = update(onBots, "UPDATE bots SET name = ? WHERE id = ?")
+var renameBot = update(onBots, "UPDATE bots SET name = ? WHERE id = ?").byID(2)
 
 func (t *tx) RenameBot(ctx context.Context, id, name string) error {
 	return t.must(ctx, renameBot, name, id)
 }
 
-var setBotRole = update(onBots, "UPDATE bots SET auth_role = ? WHERE id = ?")
+var setBotRole = update(onBots, "UPDATE bots SET auth_role = ? WHERE id = ?").byID(2)
 
 func (t *tx) SetBotRole(ctx context.Context, id, authRole string) error {
 	return t.must(ctx, setBotRole, authRole, id)
 }
 
 var setBotJoinStatus = update(onBots, `UPDATE bots SET join_status = ?, join_status_changed_by = ?, join_status_changed_at = ?,
-		join_status_reason = ? WHERE id = ?`)
+		join_status_reason = ? WHERE id = ?`).byID(5)
 
 func (t *tx) SetBotJoinStatus(ctx context.Context, id, status string, by *string, at int64, reason *string) error {
 	return t.must(ctx, setBotJoinStatus, status, by, at, reason, id)
 }
 
-var touchBots = update(onBots, "UPDATE bots SET last_seen_at = ? WHERE id = ? AND (last_seen_at IS NULL OR last_seen_at < ?)")
+var touchBots = update(onBots, "UPDATE bots SET last_seen_at = ? WHERE id = ? AND (last_seen_at IS NULL OR last_seen_at < ?)").byID(2)
 
 func (t *tx) TouchBots(ctx context.Context, seen map[string]int64) error {
 	return t.touch(ctx, touchBots, seen)
@@ -328,7 +328,7 @@ func (t *tx) touch(ctx context.Context, q *statement, at map[string]int64) error
 	return nil
 }
 
-var setBotOnline = update(onBots, "UPDATE bots SET online = ? WHERE id = ?")
+var setBotOnline = update(onBots, "UPDATE bots SET online = ? WHERE id = ?").byID(2)
 
 func (t *tx) SetBotOnline(ctx context.Context, id string, online bool) error {
 	return t.must(ctx, setBotOnline, online, id)

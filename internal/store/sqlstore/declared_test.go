@@ -215,6 +215,7 @@ var declared = map[string]any{
 	"selectOnlineAbsent":           selectOnlineAbsent,
 	"selectOrg":                    selectOrg,
 	"selectOrgSettings":            selectOrgSettings,
+	"selectOrgVersion":             selectOrgVersion,
 	"selectParticipant":            selectParticipant,
 	"selectParticipantCount":       selectParticipantCount,
 	"selectParticipantsOfThread":   selectParticipantsOfThread,

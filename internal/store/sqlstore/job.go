@@ -92,8 +92,32 @@ func fail(jobs []*job, err error) {
 
 // hooks are the functions registered by OnCommit.
 type hooks struct {
-	mu  sync.Mutex
-	all atomic.Pointer[[]*hook]
+	mu       sync.Mutex
+	all      atomic.Pointer[[]*hook]
+	watching atomic.Pointer[[]*watcher] // the functions registered by OnChange
+	versions versions
+}
+
+// watcher is a function registered by OnChange.
+type watcher func(org string, c store.Changes)
+
+func (h *hooks) watch(fn watcher) (remove func()) {
+	change := func(change func([]*watcher) []*watcher) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		var all []*watcher
+		if p := h.watching.Load(); p != nil {
+			all = slices.Clone(*p)
+		}
+		all = change(all)
+		h.watching.Store(&all)
+	}
+	change(func(all []*watcher) []*watcher { return append(all, &fn) })
+	return func() {
+		change(func(all []*watcher) []*watcher {
+			return slices.DeleteFunc(all, func(o *watcher) bool { return o == &fn })
+		})
+	}
 }
 
 type hook struct {

@@ -19,6 +19,13 @@ func (r reader) LogTop(ctx context.Context, org string) (store.LogTop, error) {
 	return *t, nil
 }
 
+var selectOrgVersion = read(onOrgLogs, "SELECT epoch, version FROM org_logs WHERE org_id = ?")
+
+func (r reader) OrgVersion(ctx context.Context, org string) (v store.OrgVersion, err error) {
+	err = each(ctx, r, func(rows rowSet) error { return rows.Scan(&v.Epoch, &v.Number) }, selectOrgVersion, org)
+	return v, err
+}
+
 var selectLogTops = read(onOrgLogs, "SELECT org_id, epoch, last_seq, access_seq FROM org_logs WHERE "+anyOf("org_id"))
 
 func (r reader) LogTops(ctx context.Context, orgs []string) (map[string]store.LogTop, error) {

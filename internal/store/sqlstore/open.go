@@ -158,6 +158,7 @@ func (s *Store) Update(ctx context.Context, org string, fn func(store.Tx) error)
 	return outage(<-j.done)
 }
 
+// OnCommit is [store.Store.OnCommit].
 func (s *Store) OnCommit(fn func(org string, events []store.Event)) func() {
 	return s.hooks.add(fn)
 }

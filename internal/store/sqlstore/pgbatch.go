@@ -37,6 +37,7 @@ type pgBatch struct {
 	conn    *sql.Conn // nil between two attempts to lock the org
 	log     orgLog
 	wrote   bool // anything at all
+	changes changes
 	results []error
 }
 
@@ -170,7 +171,7 @@ func (b *pgBatch) release() {
 func (b *pgBatch) try(jobs []*job) (offender int, err error) {
 	ctx := context.Background()
 	b.results = make([]error, len(jobs))
-	b.log, b.wrote = orgLog{}, false
+	b.log, b.wrote, b.changes = orgLog{}, false, changes{}
 	c := &pgConn{b: b, owner: -1}
 	if err := c.exec(ctx, begin); err != nil {
 		return -1, fmt.Errorf("store: begin: %w", err)
@@ -366,6 +367,7 @@ func (c *pgConn) writes(q *statement, args []any) {
 		return // a statement of the batch itself
 	}
 	c.b.wrote = true
+	c.b.changes.note(q, args)
 	if key := c.b.cache.write(q, args, c.b.org); key != (resultKey{}) {
 		c.changed = append(c.changed, key)
 	}

@@ -46,8 +46,10 @@ func (p *pool) query(ctx context.Context, q *statement, args ...any) (rowSet, er
 
 func (p *pool) rows(ctx context.Context, q *statement, args ...any) (*sql.Rows, error) {
 	if p.d.database == forPostgres {
+		notes(ctx, q)
 		return retryCrowded(ctx, func() (*sql.Rows, error) { return p.db.QueryContext(ctx, q.text[forPostgres], args...) })
 	}
+	notes(ctx, q)
 	ctx, err := swift(ctx)
 	if err != nil {
 		return nil, err
@@ -110,6 +112,7 @@ func (v *view) rows(ctx context.Context, q *statement, args ...any) (*sql.Rows, 
 	if v.dead {
 		return nil, errDead
 	}
+	notes(ctx, q)
 	ctx, err := swift(ctx)
 	if err != nil {
 		return nil, err

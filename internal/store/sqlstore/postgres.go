@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -50,6 +51,7 @@ func openPostgres(ctx context.Context, cfg Config) (_ *Store, err error) {
 	p := &pool{db: db, probe: probe, d: d, reads: &pgReads{timeouts: timeouts, connector: connector},
 		shares: newShares(cfg.Payer, max(conns*3/4, 1)), health: &health{logger: cfg.Logger}} // changes have the rest at least
 	s := &Store{reader: reader{c: p, d: d}, pool: p, timeouts: timeouts}
+	s.hooks.versions.seed = maphash.MakeSeed()
 	s.writer = &pgWriter{
 		db: db, d: d, lookups: &s.cached, hooks: &s.hooks, logger: cfg.Logger, undone: undone(cfg.Logger), orgs: map[string]*pgOrg{}, timeouts: timeouts, connector: connector, schema: schema,
 		places: make(chan struct{}, queueMax), conns: make(chan struct{}, max(conns/2, 1)), blocked: make(chan struct{}, max(conns/8, 1)),
@@ -271,12 +273,16 @@ func (c *pgCommit) commit(jobs []*job) {
 			if c.org == "" {
 				c.w.platform.Add(1)
 			}
+			c.w.hooks.committed(c.org, &b.changes)
 			c.w.hooks.call(c.org, b.log.events)
 			for i, j := range jobs {
 				j.done <- b.results[i]
 			}
 			return
 		case len(jobs) == 1 || c.over(err):
+			if errors.Is(err, errUnknown) {
+				c.w.hooks.committed(c.org, &b.changes) // perhaps
+			}
 			giveUp(jobs, offender, err)
 			return
 		case offender < 0:

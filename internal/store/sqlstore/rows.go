@@ -42,7 +42,11 @@ type rowInsert[T any] struct {
 // insertRow declares the insertion of a row; rest follows the values.
 func insertRow[T any](t tables, rest string) rowInsert[T] {
 	all := columnsOf[T]()
-	return rowInsert[T]{insert(t, insertion(t, all, 1)+rest), all}
+	q := insert(t, insertion(t, all, 1)+rest)
+	if all[0].name == "id" {
+		q.byID(1)
+	}
+	return rowInsert[T]{q, all}
 }
 
 // insertion returns the insertion of a number of rows.

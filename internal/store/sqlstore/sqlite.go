@@ -7,6 +7,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"net/url"
 	"os"
@@ -82,6 +83,7 @@ func openSQLite(ctx context.Context, cfg Config) (_ *Store, err error) {
 	d.clock = newStopwatch(cfg.Meter)
 	p := &pool{db: readDB, probe: probe, d: d, shares: newShares(cfg.Payer, conns), health: &health{logger: cfg.Logger}}
 	s := &Store{reader: reader{c: p, d: d}, pool: p}
+	s.hooks.versions.seed = maphash.MakeSeed()
 	w := &sqliteWriter{
 		conn: &sqliteConn{
 			conn: conn, stmts: map[*statement]*sql.Stmt{}, changing: map[*statement]driver.StmtExecContext{}, cache: cache{lookups: &s.cached}, clock: d.clock,
@@ -136,6 +138,7 @@ type sqliteConn struct {
 	cache    cache
 	org      string // of the change that is running
 	wrote    bool   // it has written
+	changes  *changes
 	deferred deferred
 	clock    *stopwatch
 }
@@ -225,7 +228,8 @@ func (c *sqliteConn) before(q *statement) error {
 // flush runs the deferred statements.
 func (c *sqliteConn) flush() error {
 	return c.deferred.write(func(q *statement, args []any) error {
-		c.writes(q, args)
+		c.wrote = true
+		c.cache.write(q, args, c.org)
 		if _, err := c.run(q, args); err != nil {
 			return failure(q, err)
 		}
@@ -235,6 +239,7 @@ func (c *sqliteConn) flush() error {
 
 func (c *sqliteConn) writes(q *statement, args []any) {
 	c.wrote = true
+	c.changes.note(q, args)
 	c.cache.write(q, args, c.org)
 }
 
@@ -430,18 +435,19 @@ func (w *sqliteWriter) fill(batch []*job) []*job {
 func (w *sqliteWriter) commit(jobs []*job) {
 	results := make([]error, len(jobs))
 	begun := w.d.clock.start()
-	b := &sqliteBatch{w: w, logs: map[string]*orgLog{}}
+	b := &sqliteBatch{w: w, logs: map[string]*orgLog{}, changes: map[string]*changes{}}
 	err := b.run(jobs, results)
 	if errors.Is(err, errUndo) {
-		b = &sqliteBatch{w: w, logs: map[string]*orgLog{}, savepoints: true}
+		b = &sqliteBatch{w: w, logs: map[string]*orgLog{}, changes: map[string]*changes{}, savepoints: true}
 		err = b.run(jobs, results)
 	}
 	switch {
 	case err == nil:
 		w.d.clock.batch(len(jobs), begun)
 		w.undone.Flush()
-		for _, l := range b.order {
-			w.hooks.call(l, b.logs[l].events)
+		for _, org := range b.order {
+			w.hooks.committed(org, b.changes[org])
+			w.hooks.call(org, b.logs[org].events)
 		}
 		for i, j := range jobs {
 			j.done <- results[i]
@@ -462,6 +468,7 @@ func (w *sqliteWriter) commit(jobs []*job) {
 type sqliteBatch struct {
 	w          *sqliteWriter
 	logs       map[string]*orgLog
+	changes    map[string]*changes
 	order      []string // orgs in order of appearance
 	savepoints bool
 }
@@ -477,7 +484,7 @@ func (b *sqliteBatch) run(jobs []*job, results []error) error {
 	}
 	err := b.w.begin()
 	if err == nil {
-		err = b.changes(jobs, results)
+		err = b.runAll(jobs, results)
 	}
 	if err == nil {
 		if err = c.plain(commit); err == nil {
@@ -493,13 +500,14 @@ func (b *sqliteBatch) run(jobs []*job, results []error) error {
 	return err
 }
 
-func (b *sqliteBatch) changes(jobs []*job, results []error) error {
+func (b *sqliteBatch) runAll(jobs []*job, results []error) error {
 	c := b.w.conn
 	for i, j := range jobs {
 		l := b.logs[j.org]
 		if l == nil {
 			l = &orgLog{}
 			b.logs[j.org] = l
+			b.changes[j.org] = &changes{}
 			b.order = append(b.order, j.org)
 		}
 		if len(jobs) == 1 {
@@ -542,7 +550,7 @@ func (b *sqliteBatch) changes(jobs []*job, results []error) error {
 
 func (b *sqliteBatch) change(j *job, l *orgLog) error {
 	c := b.w.conn
-	c.org, c.wrote = j.org, false
+	c.org, c.wrote, c.changes = j.org, false, b.changes[j.org]
 	t := newTx(c, b.w.d, j.org, l, c.cache.rates)
 	defer func() { t.dead = true }()
 	err := call(j.fn, t)
@@ -565,12 +573,16 @@ func (w *sqliteWriter) begin() error {
 	if err := errors.Join(err, rows.Err(), rows.Close()); err != nil {
 		return fmt.Errorf("store: data version: %w", err)
 	}
+	if known := w.conn.cache.version; known != noVersion && known != version && w.conn.cache.results != nil {
+		w.hooks.committed("", &everything) // another program changed the file
+	}
 	w.conn.cache.begin(version, 0)
 	return nil
 }
 
 // save writes the state of the logs.
 func (b *sqliteBatch) save() error {
+	b.w.conn.changes = nil
 	if err := b.w.conn.flush(); err != nil {
 		return fmt.Errorf("store: run deferred statements: %w", err)
 	}

@@ -14,6 +14,9 @@ type statement struct {
 	kind   kind
 	reads  tables // that it selects from, without those that it changes
 	writes tables // that it changes, also by foreign keys
+	// id is the place, from 1, of the argument that is the id of the only row that it changes of the
+	// table that it names; 0: it may change several rows.
+	id int
 }
 
 // database is an index of statement.text.
@@ -66,6 +69,13 @@ func (s *statement) inPostgres(q string) *statement {
 // reading also declares tables that a change selects from.
 func (s *statement) reading(t tables) *statement {
 	s.reads = t
+	return s
+}
+
+// byID declares that the statement changes only the row with the id that is its argument at a place,
+// from 1.
+func (s *statement) byID(place int) *statement {
+	s.id = place
 	return s
 }
 

@@ -67,6 +67,10 @@ const (
 	onCached = onOrgs | onOrgSettings | onBots | onChannels | onChannelMembers | onThreads | onThreadParticipants
 )
 
+// onKept are the tables of access, membership and settings. What was read is checked against their
+// changes in any case, since the server may have used what it keeps in memory of them.
+const onKept = onCached &^ onActivity
+
 // tableNames are the tables of the schema, and the last activity of threads.
 var tableNames = []string{
 	"orgs", "org_settings", "org_logs", "event_log", "invite_codes", "org_tickets", "sessions", "bots", "tombstones", "bot_tokens",
