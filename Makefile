@@ -148,6 +148,10 @@ torture-sdk: $(NODE_TOOLS) $(PYTHON_TOOLS) ## run the SDKs through every fault (
 bench: ## measure the server against a minimal baseline (BENCH="-rounds 5 -time 10s")
 	@build/bench.sh $(BENCH)
 
+.PHONY: capacity
+capacity: ## compute what numbers of bots and messages need (BENCH="-demand 500:50000 -cores 8")
+	@go run ./bench -only capacity $(BENCH)
+
 .PHONY: bench-sdk
 bench-sdk: $(NODE_TOOLS) $(PYTHON_TOOLS) ## measure the SDKs: calls, events, 500 clients of a server that restarts (SDK="go python")
 	@build/benchsdk.sh $(SDK)

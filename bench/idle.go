@@ -84,10 +84,15 @@ func drain(ctx context.Context, conn *websocket.Conn) {
 // quietRSS waits until the memory of a process has not shrunk for ten seconds, at most three
 // minutes, and returns it in MB.
 func quietRSS(ctx context.Context, p *process) (mb float64, waited time.Duration, err error) {
-	const still = 10 * time.Second
+	return stillRSS(ctx, p, 10*time.Second, 3*time.Minute)
+}
+
+// stillRSS waits until the memory of a process has not shrunk for some time, at most as long as
+// most, and returns it in MB.
+func stillRSS(ctx context.Context, p *process, still, most time.Duration) (mb float64, waited time.Duration, err error) {
 	begin := time.Now()
 	least, since := 0.0, begin
-	for time.Since(begin) < 3*time.Minute && ctx.Err() == nil {
+	for time.Since(begin) < most && ctx.Err() == nil {
 		if mb, err = p.rss(); err != nil {
 			return 0, 0, err
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -41,17 +42,23 @@ func load(ctx context.Context, clients int, length time.Duration, t target) (res
 func loadEach(ctx context.Context, clients int, length time.Duration, do func(ctx context.Context, client *http.Client, n int) error) (result, error) {
 	ctx, cancel := context.WithTimeout(ctx, length+30*time.Second)
 	defer cancel()
+	end := time.Now().Add(length)
+	return loadWhile(ctx, clients, func() bool { return time.Now().Before(end) }, do)
+}
+
+// loadWhile calls do from several clients while more returns true, each time with another number.
+// The first error ends it.
+func loadWhile(ctx context.Context, clients int, more func() bool, do func(ctx context.Context, client *http.Client, n int) error) (result, error) {
 	transport := &http.Transport{MaxIdleConnsPerHost: clients, DisableCompression: true}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport}
-	end := time.Now().Add(length)
 	took := make([][]time.Duration, clients)
 	errs := make([]error, clients)
 	var wg sync.WaitGroup
 	start := time.Now()
 	for i := range clients {
 		wg.Go(func() {
-			for n := i; errs[i] == nil && time.Now().Before(end); n += clients {
+			for n := i; errs[i] == nil && more(); n += clients {
 				begin := time.Now()
 				errs[i] = do(ctx, client, n)
 				took[i] = append(took[i], time.Since(begin))
@@ -68,7 +75,7 @@ func loadEach(ctx context.Context, clients int, length time.Duration, do func(ct
 	all := slices.Concat(took...)
 	slices.Sort(all)
 	if len(all) == 0 {
-		return result{}, fmt.Errorf("no response within %v", length)
+		return result{}, errors.New("no call ended")
 	}
 	return result{
 		count:     len(all),

@@ -23,6 +23,9 @@
 //	go run ./bench -only neighbours   calls of an org while another org sends as many as it can
 //	go run ./bench -only neighbours -abuse uploads   only the abuses with this word in their name
 //	go run ./bench -only memory       ways to limit the memory of the server; only when named
+//	go run ./bench -only scenario     an org of 10,000 bots and 100,000 threads at work, at a rate (-h: its flags)
+//	go run ./bench -only coefficients  what each operation takes: the file from which the capacity is computed
+//	go run ./bench -only capacity     what numbers of bots and messages need, without measuring
 //	go run ./bench -rounds 20 -time 5s
 //	go run ./bench -postgres URL    also the server on PostgreSQL
 package main
@@ -60,7 +63,7 @@ func main() {
 	flag.IntVar(&o.clients, "clients", 32, "concurrent clients")
 	flag.DurationVar(&o.time, "time", time.Second, "length of each round")
 	flag.BoolVar(&o.strict, "strict", false, "exit with status 1 if a target is missed or a row of the table got worse")
-	flag.StringVar(&o.only, "only", "start,table,fanout,idle,resume", "measure these: a comma-separated list of start, table, fanout, idle, storm, resume, features, uploads, retention, destroy, neighbours, memory, or all")
+	flag.StringVar(&o.only, "only", "start,table,fanout,idle,resume,storm", "measure these: a comma-separated list of start, table, fanout, idle, storm, resume, features, uploads, retention, destroy, neighbours, memory, scenario, coefficients, or all; or capacity alone")
 	flag.StringVar(&o.row, "row", "", "for table: only the rows with this text in their name")
 	flag.StringVar(&o.json, "json", "", "write the table to this file, or add its rows to it")
 	flag.StringVar(&o.compare, "compare", "", "compare the table with this file")
@@ -69,7 +72,16 @@ func main() {
 	flag.IntVar(&o.storm, "storm", 1000, "bots of storm; its restart has twice as many")
 	flag.IntVar(&o.mass, "mass", 250_000, "messages of the org that retention and destroy remove, and events that table adds to a log")
 	flag.StringVar(&o.abuse, "abuse", "", "for neighbours: only the abuses with this text in their name")
+	o.scenario.flags()
+	o.capacity.flags()
 	flag.Parse()
+	if o.only == "capacity" {
+		if err := printCapacity(o.capacity, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	ok, err := run(ctx, o, os.Stdout)
@@ -99,6 +111,9 @@ type options struct {
 	storm        int
 	mass         int
 	abuse        string
+
+	scenario scenarioOptions
+	capacity capacityOptions
 }
 
 // wants reports whether a part is measured.

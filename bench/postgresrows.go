@@ -30,9 +30,6 @@ func postgresRows(ctx context.Context, o options, folder string, r *report) erro
 		return err
 	}
 	defer ours.stop()
-	if r.results.Version, err = version(ctx, ours.url); err != nil {
-		return err
-	}
 	c, err := newCrowd(ctx, ours.url, "postgres", postgresTalkers)
 	if err != nil {
 		return err

@@ -34,9 +34,6 @@ func rows(ctx context.Context, o options, folder string, base *process, r *repor
 		return err
 	}
 	defer ours.stop()
-	if r.results.Version, err = version(ctx, ours.url); err != nil {
-		return err
-	}
 	contests, err := messageContests(ctx, o, base, ours)
 	if err != nil {
 		return err

@@ -54,6 +54,11 @@ func run(ctx context.Context, o options, out io.Writer) (bool, error) {
 			return false, fmt.Errorf("memory: %w", err)
 		}
 	}
+	if o.wants("scenario") {
+		if err := scenarios(ctx, o, folder, r); err != nil {
+			return false, fmt.Errorf("scenario: %w", err)
+		}
+	}
 	if err := removals(ctx, o, folder, r); err != nil {
 		return false, err
 	}
@@ -92,6 +97,9 @@ func embedded(ctx context.Context, o options, folder string, r *report) error {
 		return err
 	}
 	defer ours.stop()
+	if r.results.Version, err = version(ctx, ours.url); err != nil {
+		return err
+	}
 	for _, part := range []struct {
 		name string
 		do   func() error
@@ -101,8 +109,9 @@ func embedded(ctx context.Context, o options, folder string, r *report) error {
 		{"fanout", func() error { return fanOut(ctx, o, base, ours, r) }},
 		{"resume", func() error { return resume(ctx, o, ours, r) }},
 		{"idle", func() error { return idle(ctx, o, folder, r) }},
-		{"storm", func() error { return storms(ctx, o, folder, r) }},
+		{"storm", func() error { return storms(ctx, o, folder, base, r) }},
 		{"uploads", func() error { return uploads(ctx, o, folder, base, r) }},
+		{"coefficients", func() error { return coefficients(ctx, o, folder, base, r) }},
 	} {
 		if !o.wants(part.name) {
 			continue

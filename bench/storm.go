@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/b2b-protocol/b2b/bench/internal/table"
 )
 
 // stormClients is the number of bots that connect at once.
@@ -36,64 +39,100 @@ type storm struct {
 
 // storms measures how fast the bots of one org connect and are told of each other, and how fast
 // they are back after a restart of the server.
-func storms(ctx context.Context, o options, folder string, r *report) error {
+func storms(ctx context.Context, o options, folder string, base *process, r *report) error {
 	if _, err := raiseFiles(); err != nil {
 		return fmt.Errorf("raise the limit of open files: %w", err)
 	}
+	row := table.Row{Name: table.Connecting, Unit: "/s"}
 	for round := range o.rounds {
-		if err := stormRound(ctx, o, filepath.Join(folder, fmt.Sprint("storm-", round)), o.storm, false, r); err != nil {
+		floor, err := connectBaseline(ctx, base.url, o.storm)
+		if err != nil {
+			return fmt.Errorf("baseline: %w", err)
+		}
+		ours, err := stormRound(ctx, o, filepath.Join(folder, fmt.Sprint("storm-", round)), o.storm, false, r)
+		if err != nil {
 			return err
 		}
+		row.Floor, row.Ours = append(row.Floor, floor), append(row.Ours, ours)
 	}
-	return stormRound(ctx, o, filepath.Join(folder, "storm-restart"), 2*o.storm, true, r)
+	r.add(row)
+	_, err := stormRound(ctx, o, filepath.Join(folder, "storm-restart"), 2*o.storm, true, r)
+	return err
 }
 
-// stormRound connects the bots of a new server, and restarts it if so asked.
-func stormRound(ctx context.Context, o options, folder string, bots int, restart bool, r *report) error {
+// connectBaseline opens connections to the baseline, with a request before each, and returns how
+// many a second.
+func connectBaseline(ctx context.Context, url string, count int) (perSecond float64, err error) {
+	begin := time.Now()
+	conns := make([]*rawSocket, count)
+	var all errgroup.Group
+	all.SetLimit(stormClients)
+	for i := range conns {
+		all.Go(func() (err error) {
+			if err := once(ctx, caller, target{method: http.MethodGet, url: url + "/health"}); err != nil {
+				return err
+			}
+			conns[i], err = dialRaw(ctx, url, "")
+			return err
+		})
+	}
+	err = all.Wait()
+	perSecond = float64(count) / time.Since(begin).Seconds()
+	for _, c := range conns {
+		if c != nil {
+			_ = c.conn.Close() // the next round must not wait for it
+		}
+	}
+	return perSecond, err
+}
+
+// stormRound connects the bots of a new server and returns how many a second. It then restarts the
+// server if so asked.
+func stormRound(ctx context.Context, o options, folder string, bots int, restart bool, r *report) (perSecond float64, err error) {
 	addr, err := freeAddr()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	env := []string{"B2B_DATA_DIR=" + folder}
 	ours, err := startServerAt(ctx, o, addr, env)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer func() { ours.stop() }()
 	s, err := newStorm(ctx, ours.url, bots)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	begin := time.Now()
 	if err := s.connect(ctx); err != nil {
-		return err
+		return 0, err
 	}
 	connected := time.Since(begin)
+	perSecond = float64(bots) / connected.Seconds()
 	if err := s.settled(ctx); err != nil {
-		return err
+		return 0, err
 	}
 	r.note("%d bots of one org connected in %.2f s; all were told of each other after %.2f s; %d presence frames", bots, connected.Seconds(), time.Since(begin).Seconds(), s.frames())
 	if !restart {
-		r.least(fmt.Sprintf("%d bots of one org connect", bots), float64(bots)/connected.Seconds(), 600, "/s")
-		return nil
+		return perSecond, nil
 	}
 	begin = time.Now()
 	ours.stop()
 	s.ends.Wait()
 	stopped := time.Since(begin)
 	if ours, err = startServerAt(ctx, o, addr, env); err != nil {
-		return err
+		return 0, err
 	}
 	if err := s.connect(ctx); err != nil {
-		return err
+		return 0, err
 	}
 	connected = time.Since(begin)
 	if err := s.settled(ctx); err != nil {
-		return err
+		return 0, err
 	}
 	r.note("restart: stopped after %.2f s, all %d bots back after %.2f s; %d presence frames", stopped.Seconds(), bots, connected.Seconds(), s.frames())
 	r.most(fmt.Sprintf("restart until %d bots are back and told of each other", bots), time.Since(begin).Seconds(), 5, "s")
-	return nil
+	return perSecond, nil
 }
 
 func newStorm(ctx context.Context, url string, bots int) (*storm, error) {

@@ -46,6 +46,8 @@ type Place struct {
 var Places = []Place{
 	{"cmd/b2b/...", Commands},
 	{"bench", Commands},
+	{"bench/internal/capacity", Common},
+	{"bench/internal/scenario", Rules},
 	{"bench/internal/table", Common},
 
 	{"server", Server},
