@@ -62,7 +62,7 @@ var exactShapes = map[string]string{
 	"channel of a bot":    "id:s type:=direct name:s? created_at:i last_activity_at:i members:a",
 	"member":              "id:s name:s online:b",
 	"sent":                "channel_id:s message:o +ts:i",
-	"channel message":     exactMessage,
+	"channel message":     exactMessage + exactTrace,
 	"channel history":     exactMessage + " sender_name:s",
 	"inbox row":           exactMessage + " sender_name:s channel_name:s?",
 	"thread":              threadShape,
@@ -71,10 +71,10 @@ var exactShapes = map[string]string{
 	"thread and members":  threadShape + " participant_count:i participants:a",
 	"participant":         "bot_id:s name:s online:b label:s? joined_at:i",
 	"invited":             "thread_id:s bot_id:s label:s? joined_at:i",
-	"thread message":      messageShape + " ~reply_to_message:o",
+	"thread message":      messageShape + " ~reply_to_message:o" + exactTrace,
 	"mention":             "bot_id:s name:s",
 	"replied to":          "id:s sender_id:s? sender_name:s content:s created_at:i",
-	"artifact":            artifactShape,
+	"artifact":            artifactShape + exactTrace,
 	"joined":              "status:=joined|approved joined_at:i",
 	"join pending":        "status:=pending request_id:s",
 	"join decided":        "status:=already_joined|rejected",
@@ -165,6 +165,7 @@ var exactShapes = map[string]string{
 }
 
 const (
+	exactTrace   = " ~traceparent:s ~tracestate:s" // B2B-MSG-062
 	exactMessage = "id:s channel_id:s sender_id:s content:s content_type:s parts:a created_at:i"
 	catchUpEntry = "event_id:s occurred_at:i type:s "
 	ackResult    = "operation:s resource_id:s "

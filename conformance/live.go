@@ -9,7 +9,7 @@ func socketChecks() []Check {
 
 // liveChecks returns the checks of events, positions, streams, catch-up, presence and webhooks.
 func liveChecks() []Check {
-	return join(eventChecks(), eventThreadChecks(), eventBotChecks(), positionChecks(), streamChecks(), loadChecks(), catchupChecks(), presenceChecks(), hookChecks(), exactCollabChecks(), clientChecks())
+	return join(eventChecks(), eventThreadChecks(), eventBotChecks(), positionChecks(), streamChecks(), loadChecks(), catchupChecks(), presenceChecks(), hookChecks(), traceChecks(), exactCollabChecks(), clientChecks())
 }
 
 // fields splits s at spaces. It returns an empty list, not nil, for an empty s.

@@ -87,13 +87,21 @@ func (c *traceCollector) find(matches func(exportedSpan) bool) (exportedSpan, bo
 }
 
 // TestTraces: the span of a call, that of the commit below it, and that of the webhook request,
-// whose receiver gets its id, reach a collector; the last ones when the server stops. Neither
-// tokens nor content do.
+// whose receiver gets its id (B2B-HOOK-006), reach a collector; the last ones when the server stops.
+// The request is linked to what caused the event: the position of the sender, or else the span of
+// its call (B2B-MSG-062). Neither tokens nor content reach the collector.
 func TestTraces(t *testing.T) {
 	t.Parallel()
 	collector := newTraceCollector(t)
-	delivered := make(chan string, 10)
-	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { delivered <- r.Header.Get("traceparent") }))
+	type request struct{ header, cause string }
+	delivered := make(chan request, 10)
+	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		var event struct{ Message struct{ Traceparent string } }
+		if err := json.NewDecoder(r.Body).Decode(&event); err != nil {
+			t.Error(err)
+		}
+		delivered <- request{r.Header.Get("traceparent"), event.Message.Traceparent}
+	}))
 	t.Cleanup(hook.Close)
 	n := serve(t, t.TempDir(), "B2B_WEBHOOK_ALLOW=127.0.0.1", "OTEL_EXPORTER_OTLP_ENDPOINT="+collector.URL, "OTEL_EXPORTER_OTLP_HEADERS=x-api-key=hunter2", "B2B_ACCESS_LOG=all")
 	org, bots := n.team("writer")
@@ -104,11 +112,15 @@ func TestTraces(t *testing.T) {
 	const sent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 	writer.trace = sent
 	writer.must("POST", "/api/send", map[string]any{"to": "hooked", "content": "confidential content"})
-	var got string
-	select {
-	case got = <-delivered:
-	case <-time.After(time.Minute):
-		t.Fatal("the webhook got nothing")
+	writer.trace = ""
+	writer.must("POST", "/api/send", map[string]any{"to": "hooked", "content": "confidential, untraced"})
+	var got [2]request
+	for i := range got {
+		select {
+		case got[i] = <-delivered:
+		case <-time.After(time.Minute):
+			t.Fatalf("the webhook got %d requests", i)
+		}
 	}
 	named := func(name string) func(exportedSpan) bool {
 		return func(s exportedSpan) bool { return s.Name == name }
@@ -133,9 +145,20 @@ func TestTraces(t *testing.T) {
 	if !ok || commit.TraceID != send.TraceID || commit.attribute("db.system.name") != "sqlite" || commit.attribute("db.operation.batch.size") == "" {
 		t.Errorf("the span of the commit is %+v", commit)
 	}
-	attempt, ok := collector.find(func(s exportedSpan) bool { return "00-"+s.TraceID+"-"+s.SpanID+"-01" == got })
-	if !ok || attempt.Name != "POST webhook" || attempt.Kind != 3 || attempt.attribute("http.response.status_code") != "200" {
-		t.Errorf("the webhook got traceparent %q, of the span %+v", got, attempt)
+	at := func(position string) func(exportedSpan) bool {
+		return func(s exportedSpan) bool { return "00-"+s.TraceID+"-"+s.SpanID+"-01" == position }
+	}
+	for i, r := range got {
+		attempt, ok := collector.find(at(r.header))
+		if !ok || attempt.Name != "POST webhook" || attempt.Kind != 3 || attempt.attribute("http.response.status_code") != "200" {
+			t.Errorf("the webhook got traceparent %q, of the span %+v", r.header, attempt)
+		}
+		if len(attempt.Links) != 1 || "00-"+attempt.Links[0].TraceID+"-"+attempt.Links[0].SpanID+"-01" != r.cause {
+			t.Errorf("request %d is linked to %+v, and caused by %s", i, attempt.Links, r.cause)
+		}
+	}
+	if own, _ := collector.find(at(got[1].cause)); got[0].cause != sent || own.Name != "b2b.v1.ChannelService/SendDirectMessage" {
+		t.Errorf("the events are caused by %q, want %q and the span of the call, not %+v", got[0].cause, sent, own)
 	}
 	if collector.key != "hunter2" {
 		t.Errorf("x-api-key is %q", collector.key)

@@ -72,7 +72,7 @@ func TestSpans(t *testing.T) {
 			}
 			s, attrs := spans[0], map[string]string{}
 			for _, kv := range s.Attributes() {
-				attrs[string(kv.Key)] = kv.Value.Emit()
+				attrs[string(kv.Key)] = kv.Value.String()
 			}
 			want := map[string]string{
 				"rpc.system.name": "b2b", "rpc.method": "b2b.v1.ChannelService/SendDirectMessage", "rpc.response.status_code": c.code,
@@ -98,7 +98,7 @@ func TestSpans(t *testing.T) {
 }
 
 // TestCause: the context that the caller sent is that of the events, whether spans are recorded or
-// not (B2B-MSG-060).
+// not (B2B-MSG-060); without one it is the span of the call (B2B-MSG-062).
 func TestCause(t *testing.T) {
 	t.Parallel()
 	sent := tracecontext.Parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "a=1")

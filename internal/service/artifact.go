@@ -175,6 +175,7 @@ func (s *artifactService) write(ctx context.Context, tx artifactTx, a *store.Art
 		return nil, err
 	}
 	out := artifactOut(a)
+	out.Traceparent, out.Tracestate = cause(ctx)
 	return out, s.emit(ctx, tx, toThread(a.ThreadID), &b2bv1.Event{Event: &b2bv1.Event_ThreadArtifact{
 		ThreadArtifact: &b2bv1.ThreadArtifactEvent{ThreadId: a.ThreadID, Artifact: out, Action: action},
 	}})

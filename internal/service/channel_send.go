@@ -155,6 +155,7 @@ func (s *channelService) post(ctx context.Context, tx channelTx, channel, conten
 		return nil, err
 	}
 	message := new(channelMessageSlot).fill(&row, d.shown)
+	message.Traceparent, message.Tracestate = cause(ctx)
 	return message, s.emit(ctx, tx, at(row.CreatedAt, toChannel(channel)), &b2bv1.Event{Event: &b2bv1.Event_Message{
 		Message: &b2bv1.MessageEvent{ChannelId: channel, Message: message, SenderName: caller.BotName},
 	}})

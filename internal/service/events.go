@@ -39,6 +39,19 @@ func (c *core) emit(ctx context.Context, tx eventTx, to store.Event, e *b2bv1.Ev
 	return nil
 }
 
+// cause returns the position in a trace that caused what the call in ctx writes (B2B-MSG-060). It
+// is part of events, not of stored messages and artifacts.
+func cause(ctx context.Context) (parent, state *string) {
+	c := call.Cause(ctx)
+	if c.Parent == "" {
+		return nil, nil
+	}
+	if c.State != "" {
+		state = &c.State
+	}
+	return &c.Parent, state
+}
+
 // The audiences of events.
 
 func toOrg() store.Event { return store.Event{Audience: store.AudienceOrg} }

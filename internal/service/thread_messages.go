@@ -145,6 +145,7 @@ func (s *threadService) postToThread(ctx context.Context, tx threadTx, row *stor
 		return nil, err
 	}
 	message := new(threadMessageSlot).fill(row, d.shown)
+	message.Traceparent, message.Tracestate = cause(ctx)
 	err := s.emit(ctx, tx, at(row.CreatedAt, toThread(row.ThreadID)), &b2bv1.Event{Event: &b2bv1.Event_ThreadMessage{
 		ThreadMessage: &b2bv1.ThreadMessageEvent{ThreadId: row.ThreadID, Message: message},
 	}})

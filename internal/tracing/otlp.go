@@ -132,6 +132,6 @@ func value(v attribute.Value) valueJSON {
 		f := v.AsFloat64()
 		return valueJSON{Double: &f}
 	}
-	text := v.Emit()
+	text := v.String()
 	return valueJSON{String: &text}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/b2b-protocol/b2b/internal/store"
 	"github.com/b2b-protocol/b2b/internal/tracecontext"
 	"github.com/b2b-protocol/b2b/internal/tracing"
+	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
 
 // attemptSpan is the span of one attempt; the zero attemptSpan is none.
@@ -22,7 +23,26 @@ func (r *reader) beginSpan(ctx context.Context, it *eventlog.Item) attemptSpan {
 	if r.d.Tracer == nil {
 		return attemptSpan{}
 	}
-	return attemptSpan{r.d.Tracer.Client(ctx, "POST webhook", time.Now(), tracecontext.Context{})}
+	return attemptSpan{r.d.Tracer.Client(ctx, "POST webhook", time.Now(), cause(it.Event))}
+}
+
+// cause returns the position in a trace that caused an event (B2B-MSG-060).
+func cause(e *b2bv1.Event) tracecontext.Context {
+	var of interface {
+		GetTraceparent() string
+		GetTracestate() string
+	}
+	switch e := e.GetEvent().(type) {
+	case *b2bv1.Event_Message:
+		of = e.Message.GetMessage()
+	case *b2bv1.Event_ThreadMessage:
+		of = e.ThreadMessage.GetMessage()
+	case *b2bv1.Event_ThreadArtifact:
+		of = e.ThreadArtifact.GetArtifact()
+	default:
+		return tracecontext.Context{}
+	}
+	return tracecontext.Parse(of.GetTraceparent(), of.GetTracestate())
 }
 
 // context returns what the receiver gets as the position of the span.

@@ -71,6 +71,16 @@ func membersArtifact(b []byte, m *v1.Artifact) []byte {
 	b = append(b, `,"updated_at":`...)
 	b = appendTime(b, m.UpdatedAt)
 	b = append(b, ',')
+	if m.Traceparent != nil {
+		b = append(b, `"traceparent":`...)
+		b = appendOptional(b, m.Traceparent, AppendString)
+		b = append(b, ',')
+	}
+	if m.Tracestate != nil {
+		b = append(b, `"tracestate":`...)
+		b = appendOptional(b, m.Tracestate, AppendString)
+		b = append(b, ',')
+	}
 	return b
 }
 

@@ -145,6 +145,16 @@ func membersChannelMessage(b []byte, m *v1.ChannelMessage) []byte {
 		b = appendOptional(b, m.SenderName, AppendString)
 		b = append(b, ',')
 	}
+	if m.Traceparent != nil {
+		b = append(b, `"traceparent":`...)
+		b = appendOptional(b, m.Traceparent, AppendString)
+		b = append(b, ',')
+	}
+	if m.Tracestate != nil {
+		b = append(b, `"tracestate":`...)
+		b = appendOptional(b, m.Tracestate, AppendString)
+		b = append(b, ',')
+	}
 	return b
 }
 

@@ -268,5 +268,15 @@ func membersThreadMessage(b []byte, m *v1.ThreadMessage) []byte {
 	b = append(b, `,"created_at":`...)
 	b = appendTime(b, m.CreatedAt)
 	b = append(b, ',')
+	if m.Traceparent != nil {
+		b = append(b, `"traceparent":`...)
+		b = appendOptional(b, m.Traceparent, AppendString)
+		b = append(b, ',')
+	}
+	if m.Tracestate != nil {
+		b = append(b, `"tracestate":`...)
+		b = appendOptional(b, m.Tracestate, AppendString)
+		b = append(b, ',')
+	}
 	return b
 }

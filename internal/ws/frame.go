@@ -10,6 +10,7 @@ import (
 
 	"github.com/b2b-protocol/b2b/internal/call"
 	"github.com/b2b-protocol/b2b/internal/intake"
+	"github.com/b2b-protocol/b2b/internal/tracecontext"
 	"github.com/b2b-protocol/b2b/internal/wire"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
@@ -29,11 +30,13 @@ const (
 	keyArtifactType
 	keyThread
 	keyChannel
+	keyTraceparent
+	keyTracestate
 )
 
 // handle handles one frame (B2B-WS-010 to 016).
 func (c *client) handle(frame []byte, reservation *intake.Reservation) {
-	keys, object, err := wire.Peek(frame, "type", "ref", "content", "parts", "artifact_type", "thread_id", "channel_id")
+	keys, object, err := wire.Peek(frame, "type", "ref", "content", "parts", "artifact_type", "thread_id", "channel_id", "traceparent", "tracestate")
 	switch {
 	case err != nil, !object && bytes.TrimSpace(frame)[0] == 'n': // null
 		c.answer(badFrame)
@@ -99,7 +102,7 @@ func (c *client) do(op *operation, frame []byte, keys [][]byte, reservation *int
 	req := op.NewRequest()
 	info := &call.Info{
 		Operation: op.Operation, Credentials: c.creds, Caller: &call.Caller{}, Via: "ws",
-		RemoteIP: c.ip, UserAgent: c.agent, BaseURL: c.base,
+		RemoteIP: c.ip, UserAgent: c.agent, BaseURL: c.base, Trace: traceOf(keys),
 	}
 	if s.AccessLog != nil {
 		info.Access = &call.Access{Info: info}
@@ -139,6 +142,16 @@ func (c *client) do(op *operation, frame []byte, keys [][]byte, reservation *int
 	op.ack(&r, req, res)
 	reply = append(r.b, "}}"...)
 	c.answer(reply)
+}
+
+// traceOf returns the position in a trace that a frame names (B2B-MSG-060).
+func traceOf(keys [][]byte) tracecontext.Context {
+	parent, ok := wire.Text(keys[keyTraceparent])
+	if !ok {
+		return tracecontext.Context{}
+	}
+	state, _ := wire.Text(keys[keyTracestate]) // another type counts as absent
+	return tracecontext.Parse(parent, state)
 }
 
 // truthy reports whether a ref is true in JavaScript (B2B-WS-012).

@@ -126,7 +126,12 @@ type Artifact struct {
 	// When this version was written.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// The same as created_at.
-	UpdatedAt     *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
+	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
+	// Only in the response that writes the version and in its event: the position in a trace (W3C
+	// traceparent) that caused it.
+	Traceparent *string `protobuf:"bytes,15,opt,name=traceparent,proto3,oneof" json:"traceparent,omitempty"`
+	// The W3C tracestate that came with traceparent.
+	Tracestate    *string `protobuf:"bytes,16,opt,name=tracestate,proto3,oneof" json:"tracestate,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -257,6 +262,20 @@ func (x *Artifact) GetUpdatedAt() *timestamppb.Timestamp {
 		return x.UpdatedAt
 	}
 	return nil
+}
+
+func (x *Artifact) GetTraceparent() string {
+	if x != nil && x.Traceparent != nil {
+		return *x.Traceparent
+	}
+	return ""
+}
+
+func (x *Artifact) GetTracestate() string {
+	if x != nil && x.Tracestate != nil {
+		return *x.Tracestate
+	}
+	return ""
 }
 
 // Asks to add an artifact.
@@ -951,7 +970,7 @@ var File_b2b_v1_artifact_proto protoreflect.FileDescriptor
 
 const file_b2b_v1_artifact_proto_rawDesc = "" +
 	"\n" +
-	"\x15b2b/v1/artifact.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc7\x04\n" +
+	"\x15b2b/v1/artifact.proto\x12\x06b2b.v1\x1a\x1bb2b/options/v1/limits.proto\x1a\x1cb2b/options/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc2\x05\n" +
 	"\bArtifact\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n" +
 	"\tthread_id\x18\x02 \x01(\tR\bthreadId\x12!\n" +
@@ -969,7 +988,11 @@ const file_b2b_v1_artifact_proto_rawDesc = "" +
 	"\n" +
 	"created_at\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n" +
 	"\n" +
-	"updated_at\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAtB\b\n" +
+	"updated_at\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\x12-\n" +
+	"\vtraceparent\x18\x0f \x01(\tB\x06ڵ\x18\x02\b\x01H\x06R\vtraceparent\x88\x01\x01\x12+\n" +
+	"\n" +
+	"tracestate\x18\x10 \x01(\tB\x06ڵ\x18\x02\b\x01H\aR\n" +
+	"tracestate\x88\x01\x01B\b\n" +
 	"\x06_titleB\n" +
 	"\n" +
 	"\b_contentB\v\n" +
@@ -977,7 +1000,9 @@ const file_b2b_v1_artifact_proto_rawDesc = "" +
 	"\x04_urlB\f\n" +
 	"\n" +
 	"_mime_typeB\x11\n" +
-	"\x0f_contributor_id\"\xba\x03\n" +
+	"\x0f_contributor_idB\x0e\n" +
+	"\f_traceparentB\r\n" +
+	"\v_tracestate\"\xba\x03\n" +
 	"\x12AddArtifactRequest\x12\x1b\n" +
 	"\tthread_id\x18\x01 \x01(\tR\bthreadId\x126\n" +
 	"\fartifact_key\x18\x02 \x01(\tB\x0eڵ\x18\x02P\x01\xe2\xb5\x18\x04\bC\x10\x01H\x00R\vartifactKey\x88\x01\x01\x12-\n" +

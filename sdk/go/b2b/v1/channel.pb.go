@@ -385,7 +385,12 @@ type ChannelMessage struct {
 	// When it was sent.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// Lists only: the sender's name, or "unknown".
-	SenderName    *string `protobuf:"bytes,8,opt,name=sender_name,json=senderName,proto3,oneof" json:"sender_name,omitempty"`
+	SenderName *string `protobuf:"bytes,8,opt,name=sender_name,json=senderName,proto3,oneof" json:"sender_name,omitempty"`
+	// Only in the response that sends the message and in its event: the position in a trace (W3C
+	// traceparent) that caused it.
+	Traceparent *string `protobuf:"bytes,9,opt,name=traceparent,proto3,oneof" json:"traceparent,omitempty"`
+	// The W3C tracestate that came with traceparent.
+	Tracestate    *string `protobuf:"bytes,10,opt,name=tracestate,proto3,oneof" json:"tracestate,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -472,6 +477,20 @@ func (x *ChannelMessage) GetCreatedAt() *timestamppb.Timestamp {
 func (x *ChannelMessage) GetSenderName() string {
 	if x != nil && x.SenderName != nil {
 		return *x.SenderName
+	}
+	return ""
+}
+
+func (x *ChannelMessage) GetTraceparent() string {
+	if x != nil && x.Traceparent != nil {
+		return *x.Traceparent
+	}
+	return ""
+}
+
+func (x *ChannelMessage) GetTracestate() string {
+	if x != nil && x.Tracestate != nil {
+		return *x.Tracestate
 	}
 	return ""
 }
@@ -1314,7 +1333,7 @@ const file_b2b_v1_channel_proto_rawDesc = "" +
 	"created_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12D\n" +
 	"\x10last_activity_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x0elastActivityAt\x127\n" +
 	"\amembers\x18\x06 \x03(\v2\x15.b2b.v1.ChannelMemberB\x06\xe2\xb5\x18\x02\bbR\amembersB\a\n" +
-	"\x05_name\"\xbe\x02\n" +
+	"\x05_name\"\xb9\x03\n" +
 	"\x0eChannelMessage\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
@@ -1326,8 +1345,15 @@ const file_b2b_v1_channel_proto_rawDesc = "" +
 	"\n" +
 	"created_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12,\n" +
 	"\vsender_name\x18\b \x01(\tB\x06ڵ\x18\x02\b\x01H\x00R\n" +
-	"senderName\x88\x01\x01B\x0e\n" +
-	"\f_sender_name\"\x81\x01\n" +
+	"senderName\x88\x01\x01\x12-\n" +
+	"\vtraceparent\x18\t \x01(\tB\x06ڵ\x18\x02\b\x01H\x01R\vtraceparent\x88\x01\x01\x12+\n" +
+	"\n" +
+	"tracestate\x18\n" +
+	" \x01(\tB\x06ڵ\x18\x02\b\x01H\x02R\n" +
+	"tracestate\x88\x01\x01B\x0e\n" +
+	"\f_sender_nameB\x0e\n" +
+	"\f_traceparentB\r\n" +
+	"\v_tracestate\"\x81\x01\n" +
 	"\fInboxMessage\x128\n" +
 	"\amessage\x18\x01 \x01(\v2\x16.b2b.v1.ChannelMessageB\x06ڵ\x18\x020\x01R\amessage\x12&\n" +
 	"\fchannel_name\x18\x02 \x01(\tH\x00R\vchannelName\x88\x01\x01B\x0f\n" +

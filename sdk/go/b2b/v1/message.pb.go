@@ -722,7 +722,12 @@ type ThreadMessage struct {
 	// Any JSON.
 	Metadata *string `protobuf:"bytes,12,opt,name=metadata,proto3,oneof" json:"metadata,omitempty"`
 	// When it was sent.
-	CreatedAt     *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
+	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
+	// Only in the response that sends the message and in its event: the position in a trace (W3C
+	// traceparent) that caused it.
+	Traceparent *string `protobuf:"bytes,14,opt,name=traceparent,proto3,oneof" json:"traceparent,omitempty"`
+	// The W3C tracestate that came with traceparent.
+	Tracestate    *string `protobuf:"bytes,15,opt,name=tracestate,proto3,oneof" json:"tracestate,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -848,6 +853,20 @@ func (x *ThreadMessage) GetCreatedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *ThreadMessage) GetTraceparent() string {
+	if x != nil && x.Traceparent != nil {
+		return *x.Traceparent
+	}
+	return ""
+}
+
+func (x *ThreadMessage) GetTracestate() string {
+	if x != nil && x.Tracestate != nil {
+		return *x.Tracestate
+	}
+	return ""
+}
+
 var File_b2b_v1_message_proto protoreflect.FileDescriptor
 
 const file_b2b_v1_message_proto_rawDesc = "" +
@@ -909,7 +928,7 @@ const file_b2b_v1_message_proto_rawDesc = "" +
 	"\n" +
 	"created_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAtB\f\n" +
 	"\n" +
-	"_sender_id\"\xd4\x04\n" +
+	"_sender_id\"\xcf\x05\n" +
 	"\rThreadMessage\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n" +
 	"\tthread_id\x18\x02 \x01(\tR\bthreadId\x12 \n" +
@@ -927,12 +946,18 @@ const file_b2b_v1_message_proto_rawDesc = "" +
 	"\x10reply_to_message\x18\v \x01(\v2\x14.b2b.v1.ReplyPreviewB\x06ڵ\x18\x02\b\x01H\x02R\x0ereplyToMessage\x88\x01\x01\x12'\n" +
 	"\bmetadata\x18\f \x01(\tB\x06ڵ\x18\x02\x10\x01H\x03R\bmetadata\x88\x01\x01\x129\n" +
 	"\n" +
-	"created_at\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAtB\f\n" +
+	"created_at\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12-\n" +
+	"\vtraceparent\x18\x0e \x01(\tB\x06ڵ\x18\x02\b\x01H\x04R\vtraceparent\x88\x01\x01\x12+\n" +
+	"\n" +
+	"tracestate\x18\x0f \x01(\tB\x06ڵ\x18\x02\b\x01H\x05R\n" +
+	"tracestate\x88\x01\x01B\f\n" +
 	"\n" +
 	"_sender_idB\x0e\n" +
 	"\f_reply_to_idB\x13\n" +
 	"\x11_reply_to_messageB\v\n" +
-	"\t_metadataB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3"
+	"\t_metadataB\x0e\n" +
+	"\f_traceparentB\r\n" +
+	"\v_tracestateB1Z/github.com/b2b-protocol/b2b/sdk/go/b2b/v1;b2bv1b\x06proto3"
 
 var (
 	file_b2b_v1_message_proto_rawDescOnce sync.Once

@@ -70,6 +70,13 @@ export interface Artifact {
    * Unix milliseconds.
    */
   updated_at: number;
+  /**
+   * Only in the response that writes the version and in its event: the position in a trace (W3C
+   * traceparent) that caused it.
+   */
+  traceparent?: string;
+  /** The W3C tracestate that came with traceparent. */
+  tracestate?: string;
 }
 
 /** The fields of updateArtifact. */
@@ -231,6 +238,13 @@ export interface ChannelMessage {
   created_at: number;
   /** Lists only: the sender's name, or "unknown". */
   sender_name?: string;
+  /**
+   * Only in the response that sends the message and in its event: the position in a trace (W3C
+   * traceparent) that caused it.
+   */
+  traceparent?: string;
+  /** The W3C tracestate that came with traceparent. */
+  tracestate?: string;
 }
 
 /** The message that was sent. */
@@ -383,6 +397,13 @@ export interface InboxMessage {
   created_at: number;
   /** Lists only: the sender's name, or "unknown". */
   sender_name?: string;
+  /**
+   * Only in the response that sends the message and in its event: the position in a trace (W3C
+   * traceparent) that caused it.
+   */
+  traceparent?: string;
+  /** The W3C tracestate that came with traceparent. */
+  tracestate?: string;
   /** The channel's name. */
   channel_name: string | null;
 }
@@ -798,6 +819,13 @@ export interface ThreadMessage {
    * Unix milliseconds.
    */
   created_at: number;
+  /**
+   * Only in the response that sends the message and in its event: the position in a trace (W3C
+   * traceparent) that caused it.
+   */
+  traceparent?: string;
+  /** The W3C tracestate that came with traceparent. */
+  tracestate?: string;
 }
 
 /**

@@ -94,6 +94,14 @@ class Artifact(TypedDict):
     Unix milliseconds.
     """
 
+    traceparent: NotRequired[str]
+    """Only in the response that writes the version and in its event: the position in a trace (W3C
+    traceparent) that caused it.
+    """
+
+    tracestate: NotRequired[str]
+    """The W3C tracestate that came with traceparent."""
+
 
 class UpdateArtifactRequest(TypedDict):
     """The fields of update_artifact."""
@@ -282,6 +290,14 @@ class ChannelMessage(TypedDict):
     sender_name: NotRequired[str]
     """Lists only: the sender's name, or "unknown"."""
 
+    traceparent: NotRequired[str]
+    """Only in the response that sends the message and in its event: the position in a trace (W3C
+    traceparent) that caused it.
+    """
+
+    tracestate: NotRequired[str]
+    """The W3C tracestate that came with traceparent."""
+
 
 class SendDirectMessageResponse(TypedDict):
     """The message that was sent."""
@@ -455,6 +471,14 @@ class InboxMessage(TypedDict):
 
     sender_name: NotRequired[str]
     """Lists only: the sender's name, or "unknown"."""
+
+    traceparent: NotRequired[str]
+    """Only in the response that sends the message and in its event: the position in a trace (W3C
+    traceparent) that caused it.
+    """
+
+    tracestate: NotRequired[str]
+    """The W3C tracestate that came with traceparent."""
 
     channel_name: str | None
     """The channel's name."""
@@ -949,6 +973,14 @@ class ThreadMessage(TypedDict):
 
     Unix milliseconds.
     """
+
+    traceparent: NotRequired[str]
+    """Only in the response that sends the message and in its event: the position in a trace (W3C
+    traceparent) that caused it.
+    """
+
+    tracestate: NotRequired[str]
+    """The W3C tracestate that came with traceparent."""
 
 
 class ListThreadMessagesRequest(TypedDict):
