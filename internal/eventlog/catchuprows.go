@@ -431,7 +431,7 @@ func (c *collector) readTails(ctx context.Context, r Store, streams []*stream) e
 func long(rows []store.RangeEvent) bool {
 	bytes := 0
 	for i := range rows {
-		bytes += len(rows[i].Payload) + eventRest
+		bytes += rows[i].Size() + eventRest
 	}
 	return bytes > store.PageBytes
 }
@@ -447,7 +447,7 @@ func (c *collector) take(e *store.Event) error {
 	case eventtype.ThreadStatusChanged:
 		c.one(eventtype.CatchUpThreadStatusChanged, e, nil)
 	case eventtype.ThreadParticipant:
-		event, err := decode(e)
+		event, err := Decode(e)
 		if err != nil {
 			return err
 		}
@@ -499,9 +499,9 @@ func eventAt(ctx context.Context, r Store, org string, seq int64) (*store.Event,
 	return &rows[0], nil
 }
 
-// decode returns the content of an event of the log. It may be shared: callers must not
+// Decode returns the content of an event of the log. It may be shared: callers must not
 // change it.
-func decode(e *store.Event) (*b2bv1.Event, error) {
+func Decode(e *store.Event) (*b2bv1.Event, error) {
 	if event, ok := e.Decoded.(*b2bv1.Event); ok {
 		return event, nil
 	}
@@ -509,6 +509,7 @@ func decode(e *store.Event) (*b2bv1.Event, error) {
 	if err := proto.Unmarshal(e.Payload, event); err != nil {
 		return nil, fmt.Errorf("decode event %d of org %s: %w", e.Seq, e.OrgID, err)
 	}
+	restore(e, event)
 	return event, nil
 }
 
@@ -523,7 +524,7 @@ func (row *CatchUpRow) finish(ctx context.Context, r Store, org string) (err err
 		if err != nil {
 			return err
 		}
-		if row.decoded, err = decode(newest); err != nil {
+		if row.decoded, err = Decode(newest); err != nil {
 			return err
 		}
 	}

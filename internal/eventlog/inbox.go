@@ -14,7 +14,7 @@ type inbox struct {
 	mu      sync.Mutex
 	entries []entry
 	waiting int   // events in entries
-	bytes   int   // of their payloads
+	bytes   int   // of their payloads and bodies
 	behind  bool  // the tail must read the log from the store
 	handled int64 // seq up to which the tail is done; older notifications are ignored
 }
@@ -33,7 +33,7 @@ func newInbox() *inbox { return &inbox{wake: make(chan struct{}, 1)} }
 func (b *inbox) events(events []store.Event) {
 	bytes := 0
 	for i := range events {
-		bytes += len(events[i].Payload)
+		bytes += events[i].Size()
 	}
 	b.mu.Lock()
 	if b.waiting+len(events) > inboxMost || b.waiting > 0 && b.bytes+bytes > inboxBytes {

@@ -50,7 +50,7 @@ func (i *Item) size() int {
 	if i.row == nil {
 		return 0
 	}
-	return len(i.Wire) + len(i.row.Payload)
+	return len(i.Wire) + i.row.Size()
 }
 
 // Type returns the type of the event, such as "thread_message"; empty when there is no event.
@@ -83,18 +83,21 @@ func Read(ctx context.Context, r Reader, org string, seq int64) (*Item, error) {
 	return it, err
 }
 
+// wireRest is what an event has in wire JSON besides its payload and body, in bytes, nearly always.
+const wireRest = 512
+
 // newItem decodes and encodes the event of the log before a position. It returns nil for a type
 // that this version does not know (of a newer node), and for an imported catch-up row.
 func newItem(after Position, e *store.Event) (*Item, error) {
 	if e.Type == eventtype.ImportedRow {
 		return nil, nil
 	}
-	event, err := decode(e)
+	event, err := Decode(e)
 	if err != nil || event.Event == nil {
 		return nil, err
 	}
 	it := &Item{Event: event, Position: after, row: e}
-	b := wire.AppendEvent(make([]byte, 0, 2*len(e.Payload)+192), event)
+	b := wire.AppendEvent(make([]byte, 0, 2*e.Size()+wireRest), event)
 	it.Cursor = it.Position.String()
 	b = append(b[:len(b)-1], `,"cursor":"`...)
 	b = append(b, it.Cursor...)
@@ -105,7 +108,7 @@ func newItem(after Position, e *store.Event) (*Item, error) {
 // newPresence returns an item for a presence event of the log, or nil for a type that this version
 // does not know.
 func newPresence(e *store.Event) (*Item, error) {
-	event, err := decode(e)
+	event, err := Decode(e)
 	if err != nil || event.GetBotOnline() == nil && event.GetBotOffline() == nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ const (
 	// A page with more than pagesBytes is read in parts.
 	replayPage = 128     // events
 	pagesKept  = 32      // pages
-	pagesBytes = 4 << 20 // of payloads, of a page and of all pages
+	pagesBytes = 4 << 20 // of payloads and bodies, of a page and of all pages
 	pagesIdle  = 10 * time.Second
 )
 
@@ -67,7 +67,7 @@ func (c *pages) read(ctx context.Context, after, limit int64, each func(e *store
 		p.rows = append(p.rows, rows...)
 		p.items = append(p.items, make([]*Item, len(rows))...)
 		for i := range rows {
-			p.bytes += len(rows[i].Payload)
+			p.bytes += rows[i].Size()
 		}
 	}
 	first := p.rows[0].Seq

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/b2b-protocol/b2b/internal/call"
+	"github.com/b2b-protocol/b2b/internal/eventlog"
 	"github.com/b2b-protocol/b2b/internal/node"
 	"github.com/b2b-protocol/b2b/internal/retention"
 	"github.com/b2b-protocol/b2b/internal/service"
@@ -94,7 +95,8 @@ func TestIdleThreadsAreClosed(t *testing.T) {
 }
 
 // B2B-LIFE-002, 003, 005: messages and artifact versions are removed after the days of the
-// settings, in many steps with one audit entry. Those of open threads and of other orgs stay.
+// settings, in many steps with one audit entry. Those of open threads and of other orgs stay, and
+// so do the events about the messages.
 func TestOldMessagesAndArtifactsAreRemoved(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(f *fixture) {
@@ -140,6 +142,23 @@ func TestOldMessagesAndArtifactsAreRemoved(t *testing.T) {
 		if len(direct) != 1 || direct[0].Content != "new" {
 			f.Errorf("direct messages left: %d", len(direct))
 		}
+		content := map[string]int{} // of the events, which stay
+		for at := int64(0); ; {
+			rows := must(f.ReadLog(f.ctx, "o", at, 1000))
+			if len(rows) == 0 {
+				break
+			}
+			for i := range rows {
+				event := must(eventlog.Decode(&rows[i]))
+				if m := event.GetMessage(); m != nil {
+					content[m.GetMessage().GetContent()]++
+				} else if m := event.GetThreadMessage(); m != nil {
+					content["in a thread: "+m.GetMessage().GetContent()]++
+				}
+			}
+			at = rows[len(rows)-1].Seq
+		}
+		f.want("contents of events", content, map[string]int{"first": 1, "old": many - 1, "new": 1, "in a thread: old": 2, "in a thread: new": 2})
 		f.want("messages of another org", len(must(f.ChannelHistory(f.ctx, foreign, "", 10))), 1)
 		f.want("messages of the open thread", len(must(f.ThreadHistory(f.ctx, open, "", 10))), 2)
 		f.want("messages of the resolved thread", len(must(f.ThreadHistory(f.ctx, done, "", 10))), 1)

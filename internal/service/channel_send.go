@@ -141,22 +141,24 @@ func (s *channelService) countMessage(ctx context.Context, tx channelTx) error {
 	return s.takeMessage(ctx, tx, settings)
 }
 
-// post stores a checked message of the caller, audits it, and emits its event.
+// post emits the event of a checked message of the caller, stores it, and audits it.
 func (s *channelService) post(ctx context.Context, tx channelTx, channel, contentType string, d *draft, details detail) (*b2bv1.ChannelMessage, error) {
 	caller := call.CallerOf(ctx)
 	row := store.ChannelMessageRow{ChannelMessage: store.ChannelMessage{
 		ID: newID(), ChannelID: channel, SenderID: caller.BotID,
 		Content: d.content, ContentType: contentType, Parts: d.parts, CreatedAt: s.nowMS(),
 	}}
+	message := new(channelMessageSlot).fill(&row, d.shown)
+	message.Traceparent, message.Tracestate = cause(ctx)
+	var err error
+	row.EventSeq, err = s.emitMessage(ctx, tx, at(row.CreatedAt, toChannel(channel)), &b2bv1.Event{Event: &b2bv1.Event_Message{
+		Message: &b2bv1.MessageEvent{ChannelId: channel, Message: message, SenderName: caller.BotName},
+	}}, row.Parts)
+	if err != nil {
+		return nil, err
+	}
 	if err := tx.InsertChannelMessage(ctx, &row.ChannelMessage); err != nil {
 		return nil, fmt.Errorf("store a direct message: %w", err)
 	}
-	if err := s.audit(ctx, tx, caller.OrgID, actorBot(ctx), "message.send", "channel_message", row.ID, details.via(ctx)); err != nil {
-		return nil, err
-	}
-	message := new(channelMessageSlot).fill(&row, d.shown)
-	message.Traceparent, message.Tracestate = cause(ctx)
-	return message, s.emit(ctx, tx, at(row.CreatedAt, toChannel(channel)), &b2bv1.Event{Event: &b2bv1.Event_Message{
-		Message: &b2bv1.MessageEvent{ChannelId: channel, Message: message, SenderName: caller.BotName},
-	}})
+	return message, s.audit(ctx, tx, caller.OrgID, actorBot(ctx), "message.send", "channel_message", row.ID, details.via(ctx))
 }

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	"github.com/b2b-protocol/b2b/internal/call"
+	"github.com/b2b-protocol/b2b/internal/eventlog"
 	"github.com/b2b-protocol/b2b/internal/store"
 	"github.com/b2b-protocol/b2b/internal/store/sqlstore"
 	"github.com/b2b-protocol/b2b/internal/store/storetest/sqltest"
@@ -91,8 +92,8 @@ func (w *orgFixture) events(after int64) (list []*b2bv1.Event, audiences []store
 		w.t.Fatal(err)
 	}
 	for _, row := range rows {
-		e := new(b2bv1.Event)
-		if err := proto.Unmarshal(row.Payload, e); err != nil {
+		e, err := eventlog.Decode(&row)
+		if err != nil {
 			w.t.Fatal(err)
 		}
 		list, audiences = append(list, e), append(audiences, row.Audience)

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/b2b-protocol/b2b/internal/call"
+	"github.com/b2b-protocol/b2b/internal/eventlog"
 	"github.com/b2b-protocol/b2b/internal/store"
 	"github.com/b2b-protocol/b2b/internal/subscription"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
@@ -17,26 +18,48 @@ import (
 // Payload and Decoded, and At unless it is set. Readers share e, so the caller must not modify it
 // afterwards.
 func (c *core) emit(ctx context.Context, tx eventTx, to store.Event, e *b2bv1.Event) error {
-	payload, err := proto.Marshal(e)
-	if err != nil {
-		return fmt.Errorf("marshal an event: %w", err)
-	}
+	_, err := c.emitSeq(ctx, tx, to, e, false)
+	return err
+}
+
+// emitMessage is emit for the event of a message without parts, which the caller then stores with
+// the EventSeq that it returns. The log does not get a second copy of the message.
+func (c *core) emitMessage(ctx context.Context, tx eventTx, to store.Event, e *b2bv1.Event, parts *string) (*int64, error) {
+	return c.emitSeq(ctx, tx, to, e, parts == nil)
+}
+
+// emitSeq returns the seq of the event if it names its message.
+func (c *core) emitSeq(ctx context.Context, tx eventTx, to store.Event, e *b2bv1.Event, named bool) (*int64, error) {
 	m := e.ProtoReflect()
 	which := m.WhichOneof(m.Descriptor().Oneofs().Get(0))
 	to.Type = string(which.Name())
 	if to.At == 0 {
 		to.At = c.nowMS()
 	}
-	to.Payload, to.Decoded = payload, e
 	if to.ActorID == nil {
 		if caller := call.CallerOf(ctx); caller.Kind == call.Bot {
 			to.ActorID = &caller.BotID
 		}
 	}
-	if _, err := tx.Append(ctx, to); err != nil {
-		return fmt.Errorf("append %s: %w", to.Type, err)
+	var err error
+	if named {
+		named, err = eventlog.NameMessage(&to, e)
 	}
-	return nil
+	if err == nil && !named {
+		to.Payload, err = proto.Marshal(e)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("marshal an event: %w", err)
+	}
+	to.Decoded = e
+	seq, err := tx.Append(ctx, to)
+	if err != nil {
+		return nil, fmt.Errorf("append %s: %w", to.Type, err)
+	}
+	if !named {
+		return nil, nil
+	}
+	return &seq, nil
 }
 
 // cause returns the position in a trace that caused what the call in ctx writes (B2B-MSG-060). It

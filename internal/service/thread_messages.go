@@ -130,9 +130,18 @@ func setMentions(ctx context.Context, tx threadTx, m *store.ThreadMessage) error
 	return nil
 }
 
-// postToThread stores a checked message, updates the thread's last activity, writes the audit
-// entry, and emits the event.
+// postToThread emits the event of a checked message, stores it, updates the thread's last activity,
+// and writes the audit entry.
 func (s *threadService) postToThread(ctx context.Context, tx threadTx, row *store.ThreadMessageRow, d *draft) (*b2bv1.SendThreadMessageResponse, error) {
+	message := new(threadMessageSlot).fill(row, d.shown)
+	message.Traceparent, message.Tracestate = cause(ctx)
+	var err error
+	row.EventSeq, err = s.emitMessage(ctx, tx, at(row.CreatedAt, toThread(row.ThreadID)), &b2bv1.Event{Event: &b2bv1.Event_ThreadMessage{
+		ThreadMessage: &b2bv1.ThreadMessageEvent{ThreadId: row.ThreadID, Message: message},
+	}}, row.Parts)
+	if err != nil {
+		return nil, err
+	}
 	if err := tx.InsertThreadMessage(ctx, &row.ThreadMessage); err != nil {
 		return nil, fmt.Errorf("store a thread message: %w", err)
 	}
@@ -141,14 +150,7 @@ func (s *threadService) postToThread(ctx context.Context, tx threadTx, row *stor
 	}
 	org := call.CallerOf(ctx).OrgID
 	details := detail{"thread_id": row.ThreadID}.via(ctx)
-	if err := s.audit(ctx, tx, org, actorBot(ctx), "message.send", "thread_message", row.ID, details); err != nil {
-		return nil, err
-	}
-	message := new(threadMessageSlot).fill(row, d.shown)
-	message.Traceparent, message.Tracestate = cause(ctx)
-	err := s.emit(ctx, tx, at(row.CreatedAt, toThread(row.ThreadID)), &b2bv1.Event{Event: &b2bv1.Event_ThreadMessage{
-		ThreadMessage: &b2bv1.ThreadMessageEvent{ThreadId: row.ThreadID, Message: message},
-	}})
+	err = s.audit(ctx, tx, org, actorBot(ctx), "message.send", "thread_message", row.ID, details)
 	return &b2bv1.SendThreadMessageResponse{Message: message}, err
 }
 

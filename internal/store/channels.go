@@ -84,6 +84,8 @@ type ChannelMessage struct {
 	ContentType string  `bun:"content_type"`
 	Parts       *string `bun:"parts"` // JSON array; nil: none were sent
 	CreatedAt   int64   `bun:"created_at"`
+	// EventSeq is the seq of the event that names this message (Event.MessageID); nil: none does.
+	EventSeq *int64 `bun:"event_seq"`
 }
 
 // ChannelMessageRow is a message as read. SenderName is nil when the bot is gone.

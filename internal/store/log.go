@@ -32,9 +32,22 @@ type Event struct {
 	BotID     *string  `bun:"bot_id"`   // addressed to this bot, or about it (PartyOf)
 	ActorID   *string  `bun:"actor_id"` // the bot that caused it
 	Payload   []byte   `bun:"payload"`
+	// MessageID names a stored message. The payload then has no content, and Body has it. The store
+	// keeps the body of a message that is deleted while the event stays.
+	MessageID *string `bun:"message_id"`
+	Body      *string `bun:"body"` // not stored by Append; nil if the message is not found
 	// Decoded is the decoded Payload, or nil. Only the process that appended the event may have
 	// it, to save decoding. It is not stored, and must not be changed.
 	Decoded any `bun:"-"`
+}
+
+// Size returns the bytes of the payload and the body.
+func (e *Event) Size() int {
+	n := len(e.Payload)
+	if e.Body != nil {
+		n += len(*e.Body)
+	}
+	return n
 }
 
 // LogTop is the end of the log of an org: the epoch of its positions, the last seq (0: the log

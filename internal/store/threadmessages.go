@@ -15,6 +15,8 @@ type ThreadMessage struct {
 	MentionAll  bool    `bun:"mention_all"`
 	ReplyToID   *string `bun:"reply_to_id"`
 	CreatedAt   int64   `bun:"created_at"`
+	// EventSeq is the seq of the event that names this message (Event.MessageID); nil: none does.
+	EventSeq *int64 `bun:"event_seq"`
 }
 
 // ThreadMessageRow is a message as read, with the message it answers. Names are nil

@@ -40,6 +40,8 @@ func (t *tally) Scan(dest ...any) error {
 		case content:
 			body = len(*d.dest)
 			t.bytes += body
+		case packedText:
+			t.bytes += length(*d.dest)
 		case parts:
 			t.bytes += length(*d.dest)
 			alone = *d.dest == nil

@@ -191,9 +191,9 @@ func (r reader) Inbox(ctx context.Context, bot string, since int64, after *store
 	return inboxRows.listed(long(ctx), r, inbox.choose(bot, from.At, from.ID, limit, limit), limit, 0)
 }
 
-var insertChannelMessage = insert(onChannelMessages, `INSERT INTO channel_messages (id, channel_id, sender_id, content, content_type, parts, created_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?)`)
+var insertChannelMessage = insert(onChannelMessages, `INSERT INTO channel_messages (id, channel_id, sender_id, content, content_type, parts, created_at, event_seq)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`)
 
 func (t *tx) InsertChannelMessage(ctx context.Context, m *store.ChannelMessage) error {
-	return t.c.exec(ctx, insertChannelMessage, m.ID, m.ChannelID, m.SenderID, m.Content, m.ContentType, m.Parts, m.CreatedAt)
+	return t.c.exec(ctx, insertChannelMessage, m.ID, m.ChannelID, m.SenderID, m.Content, m.ContentType, m.Parts, m.CreatedAt, m.EventSeq)
 }

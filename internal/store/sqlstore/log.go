@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/b2b-protocol/b2b/internal/eventtype"
 	"github.com/b2b-protocol/b2b/internal/store"
@@ -66,12 +67,40 @@ func (t *tx) LogTop(ctx context.Context, org string) (store.LogTop, error) {
 	return store.LogTop{Epoch: t.log.epoch, Seq: t.log.seq, Access: t.log.access}, nil
 }
 
-const eventColumns = "org_id, seq, at, type, audience, thread_id, channel_id, bot_id, actor_id, payload"
+// The columns that Append writes, and those that are read.
+const (
+	storedEvent = "org_id, seq, at, type, audience, thread_id, channel_id, bot_id, actor_id, payload, message_id"
+	readEvent   = "e.org_id, e.seq, e.at, e.type, e.audience, e.thread_id, e.channel_id, e.bot_id, e.actor_id, e.payload, e.message_id, "
+)
 
-// events lists events by seq.
-var events = listing{
-	columns: eventColumns, long: "payload",
-	from: " FROM event_log", order: "seq",
+// bodyOf is the content of the message that event e names: its own copy, if retention has deleted
+// the message, else that of the message.
+const bodyOf = `CASE WHEN e.message_id IS NULL OR e.body IS NOT NULL THEN e.body
+	WHEN e.type = 'message' THEN (SELECT m.content FROM channel_messages m WHERE m.id = %[1]s)
+	ELSE (SELECT m.content FROM thread_messages m WHERE m.id = %[1]s) END`
+
+const onEvents = onEventLog | onChannelMessages | onThreadMessages
+
+// withBody ends the tables of an event e on PostgreSQL, where b.body is its body. OFFSET keeps the
+// planner from looking for the message wherever the body is named.
+var withBody = " CROSS JOIN LATERAL (SELECT " + fmt.Sprintf(bodyOf, "e.message_id") + " AS body OFFSET 0) b"
+
+// eventColumns are the columns that eventFields scans.
+var eventColumns = [...]string{
+	forSQLite:   readEvent + fmt.Sprintf(bodyOf, unpackedID("e.message_id")) + " AS body",
+	forPostgres: readEvent + "b.body",
+}
+
+// eventsOfLog lists events by seq.
+var eventsOfLog = &family{
+	kind: selects, reads: onEvents, lists: true, given: "e.org_id = ? AND e.seq > ?",
+	query: func(d database, where string, few bool) string {
+		l := listing{columns: eventColumns[d], long: "e.payload, b.body", from: " FROM event_log e", order: "e.seq"}
+		if d == forPostgres {
+			l.from += withBody
+		}
+		return l.query(d, where, few)
+	},
 }
 
 var eventRows = scanner[store.Event](func(rows rowSet, e *store.Event) error {
@@ -79,18 +108,17 @@ var eventRows = scanner[store.Event](func(rows rowSet, e *store.Event) error {
 })
 
 func eventFields(e *store.Event) []any {
-	return []any{&e.OrgID, &e.Seq, &e.At, &e.Type, &e.Audience, &e.ThreadID, &e.ChannelID, &e.BotID, &e.ActorID, &e.Payload}
+	return []any{&e.OrgID, &e.Seq, &e.At, &e.Type, &e.Audience, &e.ThreadID, &e.ChannelID, &e.BotID, &e.ActorID, &e.Payload,
+		packedID{&e.MessageID}, text{&e.Body}}
 }
-
-var eventsOfLog = events.of(onEventLog, "org_id = ? AND seq > ?")
 
 func (r reader) ReadLog(ctx context.Context, org string, afterSeq int64, limit int) ([]store.Event, error) {
 	return eventRows.listed(ctx, r, eventsOfLog.choose(org, afterSeq), limit, 0)
 }
 
 const (
-	eventInto   = " event_log (" + eventColumns + ") VALUES "
-	eventValues = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+	eventInto   = " event_log (" + storedEvent + ") VALUES "
+	eventValues = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 // appendEvent inserts an event. The writer of SQLite defers it (deferred).
@@ -106,7 +134,7 @@ func (t *tx) Append(ctx context.Context, e store.Event) (int64, error) {
 		e.Payload = []byte{}
 	}
 	err = t.c.exec(ctx, appendEvent,
-		e.OrgID, e.Seq, e.At, e.Type, int64(e.Audience), e.ThreadID, e.ChannelID, e.BotID, e.ActorID, e.Payload)
+		e.OrgID, e.Seq, e.At, e.Type, int64(e.Audience), e.ThreadID, e.ChannelID, e.BotID, e.ActorID, e.Payload, t.d.packed(e.MessageID))
 	if err != nil {
 		return 0, err
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/b2b-protocol/b2b/internal/store"
 )
@@ -240,17 +239,15 @@ func (r reader) ReadRanges(ctx context.Context, org string, ranges []store.LogRa
 // readRanges is the query of ReadRanges. Its arguments are the ranges, the org, and the limit of
 // each; on PostgreSQL the ranges, the limit of each, the org, and a limit and an offset. On SQLite
 // it has no ORDER BY, which would sort whole rows: the loops have the order.
-var readRanges = read(onEventLog|onLogStreams|onLogIndex, "WITH q AS MATERIALIZED ("+rangesSQLite+") SELECT q.i, "+rangeColumns+
+var readRanges = read(onEvents|onLogStreams|onLogIndex, "WITH q AS MATERIALIZED ("+rangesSQLite+") SELECT q.i, "+eventColumns[forSQLite]+
 	" FROM q CROSS JOIN log_streams s CROSS JOIN log_index x CROSS JOIN event_log e WHERE "+streamOf+" AND "+inRange+
 	"coalesce((SELECT x.seq FROM log_index x WHERE "+inRange+"q.upto ORDER BY x.seq LIMIT 1 OFFSET ? + 0), q.upto) AND e.org_id = x.org_id AND e.seq = x.seq").
 	inPostgres(listing{
-		columns: "q.i AS range_, " + rangeColumns, long: "e.payload",
+		columns: "q.i AS range_, " + eventColumns[forPostgres], long: "e.payload, b.body",
 		from: " FROM (" + rangesPostgres + ") q CROSS JOIN LATERAL (SELECT e.* FROM log_streams s CROSS JOIN LATERAL (SELECT x.org_id, x.seq FROM log_index x WHERE " +
 			inRange + "q.upto ORDER BY x.seq LIMIT ?) x CROSS JOIN LATERAL (SELECT * FROM event_log e WHERE e.org_id = x.org_id AND e.seq = x.seq OFFSET 0) e WHERE " +
-			streamOf + ") e",
+			streamOf + ") e" + withBody,
 		order: "q.i, e.seq",
 	}.query(forPostgres, "", false))
 
 const inRange = ofStream + " AND x.seq > q.after AND x.seq <= "
-
-var rangeColumns = "e." + strings.ReplaceAll(eventColumns, ", ", ", e.")

@@ -67,22 +67,37 @@ func (r reader) ids(ctx context.Context, q *statement, args ...any) ([]string, e
 	return scanner[string](func(rows rowSet, id *string) error { return rows.Scan(id) }).list(ctx, r, q, args...)
 }
 
+// keepBodies copies the content of messages that are about to be deleted into the events that name
+// them, as far as the log has these.
+func keepBodies(of tables) *statement {
+	return update(onEventLog, "UPDATE event_log SET body = m.content FROM "+of.name()+" m WHERE "+anyOf("m.id")+
+		" AND event_log.org_id = ? AND event_log.seq = m.event_seq AND event_log.message_id IS NOT NULL").reading(of)
+}
+
 var (
+	keepChannelBodies     = keepBodies(onChannelMessages)
+	keepThreadBodies      = keepBodies(onThreadMessages)
 	deleteChannelMessages = remove(onChannelMessages, "DELETE FROM channel_messages WHERE "+anyOf("id"))
 	deleteThreadMessages  = remove(onThreadMessages, "DELETE FROM thread_messages WHERE "+anyOf("id")+terminal("thread_messages")).reading(onThreads)
 	purgeRates            = remove(onRateSlots, "DELETE FROM rate_slots WHERE "+anyOf("bot_id")+" AND last_at < ?")
 )
 
 func (t *tx) DeleteChannelMessages(ctx context.Context, ids []string) (int64, error) {
-	return t.deleteListed(ctx, deleteChannelMessages, ids)
+	if _, err := t.changeListed(ctx, keepChannelBodies, ids, t.org); err != nil {
+		return 0, err
+	}
+	return t.changeListed(ctx, deleteChannelMessages, ids)
 }
 
 func (t *tx) DeleteThreadMessages(ctx context.Context, ids []string) (int64, error) {
-	return t.deleteListed(ctx, deleteThreadMessages, ids)
+	if _, err := t.changeListed(ctx, keepThreadBodies, ids, t.org); err != nil {
+		return 0, err
+	}
+	return t.changeListed(ctx, deleteThreadMessages, ids)
 }
 
-// deleteListed runs a statement whose first argument is a list of ids.
-func (t *tx) deleteListed(ctx context.Context, q *statement, ids []string, args ...any) (int64, error) {
+// changeListed runs a statement whose first argument is a list of ids.
+func (t *tx) changeListed(ctx context.Context, q *statement, ids []string, args ...any) (int64, error) {
 	arg, err := jsonList(ids)
 	if err != nil || len(ids) == 0 {
 		return 0, err
@@ -98,7 +113,7 @@ func (t *tx) PruneAudit(ctx context.Context, org string, before int64, limit int
 }
 
 func (t *tx) PurgeRates(ctx context.Context, bots []string, before int64) (int64, error) {
-	return t.deleteListed(ctx, purgeRates, bots, before)
+	return t.changeListed(ctx, purgeRates, bots, before)
 }
 
 var purgeTickets = remove(onOrgTickets, `DELETE FROM org_tickets WHERE id IN

@@ -91,7 +91,7 @@ func (t *tx) PutSealed(ctx context.Context, kind store.SecretKind, id, sealed st
 
 var sealTicket = update(onOrgTickets, "UPDATE org_tickets SET id = ?, id_hash = ?, sealed = ?, code = NULL WHERE id = ?")
 
-var sealTicketInAudit = update(onAuditLog, "UPDATE audit_log SET target_id = ? WHERE org_id = ? AND target_type = 'org_ticket' AND target_id = ?")
+var sealTicketInAudit = update(onAuditLog, "UPDATE audit_log SET target_id = ? WHERE org_id = ? AND target_type = 'org_ticket' AND target_id IN (?, ?)")
 
 func (t *tx) SealTicket(ctx context.Context, org, id string, now *store.OrgTicket) error {
 	if err := t.overwrite(ctx); err != nil {
@@ -101,7 +101,7 @@ func (t *tx) SealTicket(ctx context.Context, org, id string, now *store.OrgTicke
 	if err != nil {
 		return err
 	}
-	return t.c.exec(ctx, sealTicketInAudit, now.ID, org, id)
+	return t.c.exec(ctx, sealTicketInAudit, now.ID, org, id, t.d.packed(&id))
 }
 
 var overwriteDeleted = controlOf(forSQLite, "PRAGMA secure_delete = ON")

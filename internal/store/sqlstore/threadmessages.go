@@ -181,9 +181,9 @@ func (r reader) SearchMessages(ctx context.Context, org, text string, after *sto
 }
 
 var insertThreadMessage = insert(onThreadMessages, `INSERT INTO thread_messages (id, thread_id, sender_id, content, content_type, parts, metadata, mentions,
-		mention_all, reply_to_id, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+		mention_all, reply_to_id, created_at, event_seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
 
 func (t *tx) InsertThreadMessage(ctx context.Context, m *store.ThreadMessage) error {
 	return t.c.exec(ctx, insertThreadMessage,
-		m.ID, m.ThreadID, m.SenderID, m.Content, m.ContentType, m.Parts, m.Metadata, m.Mentions, m.MentionAll, m.ReplyToID, m.CreatedAt)
+		m.ID, m.ThreadID, m.SenderID, m.Content, m.ContentType, m.Parts, m.Metadata, m.Mentions, m.MentionAll, m.ReplyToID, m.CreatedAt, m.EventSeq)
 }

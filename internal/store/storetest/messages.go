@@ -3,6 +3,8 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/b2b-protocol/b2b/internal/store"
@@ -153,6 +155,48 @@ var auditTests = []test{
 		})
 		equal(s, "committed", count(s), entries+1)
 		same(s, "rewritten", must(s.Audit(s.ctx, store.AuditQuery{OrgID: org, Limit: 1}))(s)[0].Detail, ptr("{}"))
+	}},
+	{"with UUIDs, imported and written", func(s *suite) {
+		org := s.org()
+		const bot, target = "0199f0a1-2b3c-7d4e-8f50-a1b2c3d4e5f6", "0199f0a1-2b3c-7d4e-8f50-a1b2c3d4e5f7"
+		var written []store.AuditEntry
+		add := func(id string, put func(store.Tx, store.AuditEntry) error) {
+			e := *entry(org, id, 5)
+			e.BotID, e.TargetID, e.Detail = ptr(bot), target, ptr(`{"thread_id":"`+target+`","to":"`+bot+`"}`)
+			s.update(org, func(tx store.Tx) error { return put(tx, e) })
+			written = append(written, e)
+		}
+		for n := range 4 {
+			add(fmt.Sprintf("0199f0a1-2b3c-7d4e-8f50-00000000000%d", 2*n), func(tx store.Tx, e store.AuditEntry) error {
+				return tx.ImportRows(s.ctx, &store.ImportRows{Audit: []store.AuditEntry{e}})
+			})
+			add(fmt.Sprintf("0199f0a1-2b3c-7d4e-8f50-00000000000%d", 2*n+1), func(tx store.Tx, e store.AuditEntry) error { return tx.InsertAudit(s.ctx, &e) })
+		}
+		id := func(e store.AuditEntry) string { return e.ID }
+		var paged []store.AuditEntry
+		for q := (store.AuditQuery{OrgID: org, Limit: 1}); len(paged) <= len(written); q.Before = keyOf(paged[len(paged)-1].ID, 5) {
+			page := must(s.Audit(s.ctx, q))(s)
+			if len(page) == 0 {
+				break
+			}
+			paged = append(paged, page...)
+		}
+		slices.SortFunc(paged, func(a, b store.AuditEntry) int { return strings.Compare(a.ID, b.ID) })
+		same(s, "each entry once", paged, written)
+		for what, q := range map[string]store.AuditQuery{"bot": {BotID: bot}, "target": {TargetID: target}} {
+			q.OrgID, q.Limit = org, 100
+			equal(s, "of a "+what, len(must(s.Audit(s.ctx, q))(s)), len(written))
+		}
+		equal(s, "of another", len(must(s.Audit(s.ctx, store.AuditQuery{OrgID: org, BotID: target, Limit: 1}))(s)), 0)
+		for i := range written[:2] {
+			written[i].Detail = ptr(`{"to":"` + target + `"}`)
+			s.update(org, func(tx store.Tx) error { return tx.SetAuditDetail(s.ctx, &written[i]) })
+		}
+		all := must(s.Audit(s.ctx, store.AuditQuery{OrgID: org, Limit: 100}))(s)
+		slices.SortFunc(all, func(a, b store.AuditEntry) int { return strings.Compare(id(a), id(b)) })
+		same(s, "with another detail", all, written)
+		s.update(org, func(tx store.Tx) error { _, err := tx.PruneAudit(s.ctx, org, 6, 100); return err })
+		equal(s, "pruned", len(must(s.Audit(s.ctx, store.AuditQuery{OrgID: org, Limit: 1}))(s)), 0)
 	}},
 	{"of changes side by side", func(s *suite) {
 		org := s.org()

@@ -135,6 +135,72 @@ var retentionTests = []test{
 			return n, err
 		}())(s), 0)
 	}},
+	{"the events of deleted messages keep their content", func(s *suite) {
+		org := s.org()
+		a, b := s.bot(org, "a"), s.bot(org, "b")
+		ch := s.channel(org, a, b, 1)
+		th := s.thread(org, "t", 1, a)
+		// write adds a message and the event that names it.
+		write := func(id string, thread bool) (seq int64) {
+			s.update(org, func(tx store.Tx) (err error) {
+				content := "content of " + id
+				e := store.Event{At: 9, ActorID: &a, Payload: []byte("p"), MessageID: &id, Body: &content}
+				if thread {
+					e.Type, e.Audience, e.ThreadID = "thread_message", store.AudienceThread, &th.ID
+				} else {
+					e.Type, e.Audience, e.ChannelID = "message", store.AudienceChannel, &ch
+				}
+				if seq, err = tx.Append(s.ctx, e); err != nil {
+					return err
+				}
+				if thread {
+					return tx.InsertThreadMessage(s.ctx, &store.ThreadMessage{
+						ID: id, ThreadID: th.ID, SenderID: &a, Content: content, ContentType: "text", CreatedAt: 9, EventSeq: &seq,
+					})
+				}
+				return tx.InsertChannelMessage(s.ctx, &store.ChannelMessage{
+					ID: id, ChannelID: ch, SenderID: a, Content: content, ContentType: "text", CreatedAt: 9, EventSeq: &seq,
+				})
+			})
+			return seq
+		}
+		ids := []string{s.id("direct"), "0199f0a1-2b3c-7d4e-8f50-a1b2c3d4e5f6", s.id("post"), "0199f0a1-2b3c-7d4e-8f50-a1b2c3d4e5f7"}
+		first := write(ids[0], false)
+		write(ids[1], false)
+		write(ids[2], true)
+		last := write(ids[3], true)
+		read := func(what string) {
+			s.Helper()
+			rows := must(s.ReadLog(s.ctx, org, first-1, 10))(s)
+			equal(s, what, len(rows), len(ids))
+			for i, row := range rows {
+				if row.MessageID == nil || row.Body == nil {
+					s.Fatalf("%s: event %d names no message: %+v", what, i, row)
+				}
+				equal(s, what+": message", *row.MessageID, ids[i])
+				equal(s, what+": body", *row.Body, "content of "+ids[i])
+				equal(s, what+": size", row.Size(), len("p"+"content of "+ids[i]))
+			}
+			in := store.LogRange{ScopeID: th.ID, Type: "thread_message", Party: a, After: first, UpTo: last}
+			of := must(inRange(s, org, in, 10))(s)
+			equal(s, what+": of a range", len(of), 2)
+			equal(s, what+": of a range", *of[1].Body, "content of "+ids[3])
+		}
+		read("stored")
+		s.update(org, func(tx store.Tx) error {
+			th.Status, th.Revision = "closed", th.Revision+1
+			return tx.UpdateThread(s.ctx, th, th.Revision-1)
+		})
+		s.update(org, func(tx store.Tx) error {
+			if _, err := tx.DeleteThreadMessages(s.ctx, ids[2:]); err != nil {
+				return err
+			}
+			_, err := tx.DeleteChannelMessages(s.ctx, ids[:2])
+			return err
+		})
+		equal(s, "messages left", len(must(s.ChannelHistory(s.ctx, ch, "", 10))(s))+len(must(s.ThreadHistory(s.ctx, th.ID, "", 10))(s)), 0)
+		read("deleted")
+	}},
 	{"old audit entries", func(s *suite) {
 		org, other := s.org(), s.org()
 		add := func(org, id string, at int64) {

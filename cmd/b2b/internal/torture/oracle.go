@@ -5,8 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"google.golang.org/protobuf/proto"
-
+	"github.com/b2b-protocol/b2b/internal/eventlog"
 	"github.com/b2b-protocol/b2b/internal/store"
 	"github.com/b2b-protocol/b2b/internal/wire"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
@@ -49,12 +48,13 @@ func ReadLog(ctx context.Context, r store.LogReader, org string) ([]Row, error) 
 }
 
 func newRow(e *store.Event) (Row, error) {
-	row := Row{Seq: e.Seq, Event: &b2bv1.Event{}, audience: e.Audience}
+	event, err := eventlog.Decode(e)
+	if err != nil {
+		return Row{}, err
+	}
+	row := Row{Seq: e.Seq, Event: event, audience: e.Audience}
 	if e.BotID != nil {
 		row.bot = *e.BotID
-	}
-	if err := proto.Unmarshal(e.Payload, row.Event); err != nil {
-		return row, fmt.Errorf("read event %d: %w", e.Seq, err)
 	}
 	row.Text = string(wire.AppendEvent(nil, row.Event))
 	return row, nil
