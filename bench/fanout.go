@@ -3,12 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"time"
 
-	"github.com/coder/websocket"
+	"golang.org/x/sync/errgroup"
 )
 
 // audience is one thread with its listeners, at the baseline or at the server.
@@ -29,14 +30,14 @@ type round struct {
 }
 
 // listener returns a listener that has received all messages up to got.
-func (a *audience) listener(conn *websocket.Conn, token string, got int64) *listener {
+func (a *audience) listener(conn *rawSocket, token string, got int64) *listener {
 	l := &listener{conn: conn, token: token, posts: a.posts}
 	l.got.Store(got)
 	return l
 }
 
 // admit starts a listener on a connection. It runs until ctx ends.
-func (a *audience) admit(ctx context.Context, conn *websocket.Conn, token string) {
+func (a *audience) admit(ctx context.Context, conn *rawSocket, token string) {
 	l := a.listener(conn, token, int64(a.posts.count))
 	a.listeners = append(a.listeners, l)
 	go l.run(ctx)
@@ -52,7 +53,21 @@ func (a *audience) send(ctx context.Context) error {
 
 // run posts messages one after another for the given time, and at least the given number. It
 // returns when all listeners have received all of them.
-func (a *audience) run(ctx context.Context, length time.Duration, least int) (r round, err error) {
+func (a *audience) run(ctx context.Context, length time.Duration, least int) (round, error) {
+	return a.measure(ctx, func() error {
+		before, start := a.posts.count, time.Now()
+		for time.Since(start) < length || a.posts.count-before < least {
+			if err := a.send(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// measure calls post, which posts messages, and returns when all listeners have received all of
+// them.
+func (a *audience) measure(ctx context.Context, post func() error) (r round, err error) {
 	before := a.posts.count
 	for _, l := range a.listeners {
 		l.took = l.took[:0]
@@ -66,10 +81,8 @@ func (a *audience) run(ctx context.Context, length time.Duration, least int) (r 
 		return r, err
 	}
 	start := time.Now()
-	for time.Since(start) < length || a.posts.count-before < least {
-		if err := a.send(ctx); err != nil {
-			return r, err
-		}
+	if err := post(); err != nil {
+		return r, err
 	}
 	if err := a.settled(ctx); err != nil {
 		return r, err
@@ -94,6 +107,65 @@ func (a *audience) run(ctx context.Context, length time.Duration, least int) (r 
 		p50:       took[len(took)/2], p99: took[len(took)*99/100],
 		client: (ownAfter - own) / time.Duration(deliveries), server: (theirsAfter - theirs) / time.Duration(deliveries),
 	}, nil
+}
+
+// posters is the number of posts that are in progress at once.
+const posters = 16
+
+// pipelined posts messages from several clients for the given time, at a rate, or with rate 0 as
+// fast as it can.
+func (a *audience) pipelined(ctx context.Context, length time.Duration, rate float64) (round, error) {
+	a.posts.pipelined.Store(true)
+	defer a.posts.pipelined.Store(false)
+	return a.measure(ctx, func() error {
+		numbers := make(chan target)
+		var all errgroup.Group
+		for range posters {
+			all.Go(func() (failed error) {
+				for t := range numbers {
+					if failed == nil {
+						failed = once(ctx, caller, t)
+					}
+				}
+				return failed
+			})
+		}
+		err := a.schedule(length, rate, numbers)
+		close(numbers)
+		return errors.Join(err, all.Wait())
+	})
+}
+
+// schedule gives the posters their messages.
+func (a *audience) schedule(length time.Duration, rate float64, to chan<- target) error {
+	next := func() {
+		t := a.post
+		t.body = a.posts.body()
+		a.posts.begun[a.posts.count].Store(time.Now().UnixNano())
+		to <- t
+	}
+	start := time.Now()
+	if rate == 0 {
+		for time.Since(start) < length {
+			next()
+		}
+		return nil
+	}
+	timer, err := newTimer(time.Duration(float64(time.Second) / rate))
+	if err != nil {
+		return err
+	}
+	defer timer.stop()
+	for time.Since(start) < length {
+		due, err := timer.wait()
+		if err != nil {
+			return err
+		}
+		for range due {
+			next()
+		}
+	}
+	return nil
 }
 
 // settled waits until every listener has every message, and checks that all received the same
@@ -136,7 +208,7 @@ func fanOut(ctx context.Context, o options, base, ours *process, r *report) erro
 	defer cancel()
 	baseline := &audience{name: "baseline", process: base, posts: newPosts(), post: target{method: http.MethodPost, url: base.url + "/api/threads/fan/messages", token: "none"}}
 	for range o.participants {
-		conn, err := dial(ctx, base.url, "", "")
+		conn, err := dialRaw(ctx, base.url, "none", "")
 		if err != nil {
 			return fmt.Errorf("baseline: %w", err)
 		}
@@ -146,25 +218,29 @@ func fanOut(ctx context.Context, o options, base, ours *process, r *report) erro
 	if err != nil {
 		return err
 	}
-	var ratios, baselines, rates, p99s, baselineP99s, baselineCPU, ourCPU []float64
+	var ratios, baselines, rates, p99s, baselineCPU, ourCPU []float64
 	for n := range o.rounds {
-		a, err := baseline.run(ctx, o.time, 1)
+		a, err := baseline.pipelined(ctx, o.time, 0)
 		if err != nil {
 			return err
 		}
-		b, err := server.run(ctx, o.time, 1)
+		b, err := server.pipelined(ctx, o.time, 0)
 		if err != nil {
 			return err
 		}
-		r.note("round %d: baseline %s; server %s; ratio %.2f", n+1, a, b, b.perSecond/a.perSecond)
+		half, err := server.pipelined(ctx, o.time, b.perSecond/float64(o.participants)/2)
+		if err != nil {
+			return err
+		}
+		r.note("round %d: baseline %s; server %s; ratio %.2f; half load %s", n+1, a, b, b.perSecond/a.perSecond, half)
 		baselines, rates, ratios = append(baselines, a.perSecond), append(rates, b.perSecond), append(ratios, b.perSecond/a.perSecond)
-		baselineP99s, p99s = append(baselineP99s, ms(a.p99)), append(p99s, ms(b.p99))
 		baselineCPU, ourCPU = append(baselineCPU, us(a.client+a.server)), append(ourCPU, us(b.client+b.server))
+		p99s = append(p99s, ms(half.p99))
 	}
-	r.note("fan-out to %d: baseline %.0f deliveries/s, server %.0f/s; CPU per delivery, load generator included: baseline %.1f µs, server %.1f µs (medians of %d rounds)",
-		o.participants, median(baselines), median(rates), median(baselineCPU), median(ourCPU), o.rounds)
-	r.least("fan-out, relative to the baseline", median(ratios), 0.6, "×")
-	r.most(fmt.Sprintf("fan-out, p99 from post to delivery (baseline %.1f)", median(baselineP99s)), median(p99s), 15, "ms")
+	r.note("fan-out to %d, %d posts in progress: baseline %.0f deliveries/s, server %.0f/s; CPU per delivery, load generator included: baseline %.1f µs, server %.1f µs (medians of %d rounds)",
+		o.participants, posters, median(baselines), median(rates), median(baselineCPU), median(ourCPU), o.rounds)
+	r.least("fan-out, relative to the baseline", median(ratios), 1.5, "×")
+	r.most("fan-out at half load, p99 from post to delivery", median(p99s), 15, "ms")
 	return stalled(ctx, o, server, crowd, r)
 }
 
@@ -186,7 +262,7 @@ func newAudience(ctx context.Context, p *process, name string, participants int)
 	}
 	a := &audience{name: "server", process: p, posts: newPosts(), post: target{method: http.MethodPost, url: p.url + "/api/threads/" + thread + "/messages", token: c.tokens[0]}}
 	for _, token := range c.tokens[:participants-1] {
-		conn, err := connect(ctx, p.url, token, "")
+		conn, err := connectRaw(ctx, p.url, token, "")
 		if err != nil {
 			return nil, nil, fmt.Errorf("server: %w", err)
 		}
@@ -214,7 +290,7 @@ func stalled(ctx context.Context, o options, a *audience, c *crowd, r *report) e
 		}
 		token := c.tokens[len(c.tokens)-1]
 		first := a.posts.count + 1
-		conn, err := connect(ctx, a.process.url, token, "")
+		conn, err := connectRaw(ctx, a.process.url, token, "")
 		if err != nil {
 			return err
 		}
@@ -246,7 +322,7 @@ func stall(ctx context.Context, a *audience, l *listener, until int) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	if err := l.listen(ctx); websocket.CloseStatus(err) != 4008 {
+	if err := l.listen(ctx); !errors.Is(err, closeError(4008)) {
 		return fmt.Errorf("a participant that did not read: want the close code 4008, got: %w (after %d of %d messages)", err, l.got.Load(), until)
 	}
 	return nil
@@ -256,7 +332,7 @@ func stall(ctx context.Context, a *audience, l *listener, until int) error {
 func resumed(ctx context.Context, a *audience, l *listener) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	if l.conn, err = connect(ctx, a.process.url, l.token, string(l.cursor)); err != nil {
+	if l.conn, err = connectRaw(ctx, a.process.url, l.token, string(l.cursor)); err != nil {
 		return err
 	}
 	ended := make(chan error, 1)
@@ -268,7 +344,7 @@ func resumed(ctx context.Context, a *audience, l *listener) (err error) {
 		case <-time.After(time.Millisecond):
 		}
 	}
-	_ = l.conn.CloseNow() // the server may close it first
+	l.conn.close()
 	<-ended
 	return l.wrong
 }

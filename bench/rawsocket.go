@@ -11,8 +11,9 @@ import (
 	"net/url"
 )
 
-// rawSocket is a WebSocket client that reads frames at little cost: a storm has millions of them,
-// and the server shares the processors with this program.
+// rawSocket is a WebSocket client that reads frames at little cost, since the server shares the
+// processors with this program: a client with a goroutine and a copy per message would be most of
+// what is measured.
 type rawSocket struct {
 	conn net.Conn
 	from *bufio.Reader
@@ -25,11 +26,29 @@ const (
 	opPong  = 10
 )
 
+// closeError is the code of a close frame.
+type closeError int
+
+func (e closeError) Error() string { return fmt.Sprintf("closed with %d", int(e)) }
+
+// connectRaw opens a WebSocket connection to the server, from a cursor or from the current position.
+func connectRaw(ctx context.Context, base, token, cursor string) (*rawSocket, error) {
+	ticket, err := ticketFor(ctx, base, token)
+	if err != nil {
+		return nil, err
+	}
+	return dialRaw(ctx, base, ticket, cursor)
+}
+
 // dialRaw opens a WebSocket connection with a ticket.
-func dialRaw(ctx context.Context, base, ticket string) (*rawSocket, error) {
+func dialRaw(ctx context.Context, base, ticket, cursor string) (*rawSocket, error) {
 	at, err := url.Parse(base)
 	if err != nil {
 		return nil, err
+	}
+	query := url.Values{"ticket": {ticket}}
+	if cursor != "" {
+		query.Set("cursor", cursor)
 	}
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "tcp", at.Host)
@@ -37,8 +56,8 @@ func dialRaw(ctx context.Context, base, ticket string) (*rawSocket, error) {
 		return nil, err
 	}
 	s := &rawSocket{conn: conn, from: bufio.NewReaderSize(conn, 32<<10)}
-	if _, err := fmt.Fprintf(conn, "GET /ws?ticket=%s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", ticket, at.Host); err != nil {
+	if _, err := fmt.Fprintf(conn, "GET /ws?%s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", query.Encode(), at.Host); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
 	res, err := http.ReadResponse(s.from, nil)
@@ -50,6 +69,9 @@ func dialRaw(ctx context.Context, base, ticket string) (*rawSocket, error) {
 	}
 	return s, nil
 }
+
+// close closes the network connection, which the server may have closed before.
+func (s *rawSocket) close() { _ = s.conn.Close() }
 
 // next returns the payload of the next text frame, which is valid until the next call, and responds
 // to pings.
@@ -83,7 +105,10 @@ func (s *rawSocket) next() ([]byte, error) {
 		case opText:
 			return payload, nil
 		case opClose:
-			return nil, fmt.Errorf("closed: %q", payload)
+			if size < 2 {
+				return nil, closeError(0)
+			}
+			return nil, closeError(binary.BigEndian.Uint16(payload))
 		case opPing: // masked with zeros
 			if _, err := s.conn.Write(append([]byte{128 | opPong, 128 | byte(size), 0, 0, 0, 0}, payload...)); err != nil {
 				return nil, err

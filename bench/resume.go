@@ -63,7 +63,7 @@ func reconnect(ctx context.Context, a *audience, missed int) (time.Duration, err
 	away, had := a.listeners, int64(a.posts.count)
 	a.listeners = make([]*listener, len(away))
 	for _, l := range away {
-		_ = l.conn.CloseNow() // the server may have closed it first
+		l.conn.close()
 	}
 	for range missed {
 		if err := a.send(ctx); err != nil {
@@ -87,7 +87,7 @@ func reconnect(ctx context.Context, a *audience, missed int) (time.Duration, err
 					return err
 				}
 			}
-			conn, err := dial(ctx, a.process.url, own, string(l.cursor))
+			conn, err := dialRaw(ctx, a.process.url, own, string(l.cursor))
 			if err != nil {
 				return err
 			}

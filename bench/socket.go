@@ -24,6 +24,8 @@ type posts struct {
 	count int
 	size  int            // of the content, in bytes
 	begun []atomic.Int64 // time of each post in Unix nanoseconds, by number
+
+	pipelined atomic.Bool // several posts are in progress, so they are committed in any order
 }
 
 func newPosts() *posts { return &posts{size: content, begun: make([]atomic.Int64, mostPosts)} }
@@ -75,22 +77,23 @@ var seed = maphash.MakeSeed()
 // listener is a participant of a thread that reads. Other goroutines read its fields, except got,
 // only after its goroutine has ended or has received everything.
 type listener struct {
-	conn   *websocket.Conn
+	conn   *rawSocket
 	token  string
 	posts  *posts
-	got    atomic.Int64 // number of the last message received; -1 after an error
+	got    atomic.Int64 // number of messages received; -1 after an error
 	order  uint64       // hash of all cursors
 	cursor []byte       // the last one
 	took   []time.Duration
 	wrong  error // the first error
 }
 
-// listen reads until the connection ends and returns the error with which it ended.
+// listen reads until the connection or ctx ends, and returns the error with which it ended.
 func (l *listener) listen(ctx context.Context) error {
+	defer context.AfterFunc(ctx, l.conn.close)()
 	var h maphash.Hash
 	h.SetSeed(seed)
 	for {
-		_, frame, err := l.conn.Read(ctx)
+		frame, err := l.conn.next()
 		if err != nil {
 			return err
 		}
@@ -99,8 +102,9 @@ func (l *listener) listen(ctx context.Context) error {
 			continue
 		}
 		now := time.Now().UnixNano()
-		if want := int(l.got.Load()) + 1; n != want && l.wrong == nil {
-			l.wrong = fmt.Errorf("received message %d instead of %d", n, want)
+		got := l.got.Load() + 1
+		if n != int(got) && l.wrong == nil && !l.posts.pipelined.Load() {
+			l.wrong = fmt.Errorf("received message %d instead of %d", n, got)
 		}
 		l.cursor = append(l.cursor[:0], cursorOf(frame)...)
 		if len(l.cursor) == 0 && l.wrong == nil {
@@ -109,7 +113,7 @@ func (l *listener) listen(ctx context.Context) error {
 		_, _ = h.Write(l.cursor) // never fails
 		l.order = h.Sum64()
 		l.took = append(l.took, time.Duration(now-l.posts.begun[n].Load()))
-		l.got.Store(int64(n))
+		l.got.Store(got)
 	}
 }
 

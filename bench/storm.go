@@ -72,7 +72,7 @@ func connectBaseline(ctx context.Context, url string, count int) (perSecond floa
 			if err := once(ctx, caller, target{method: http.MethodGet, url: url + "/health"}); err != nil {
 				return err
 			}
-			conns[i], err = dialRaw(ctx, url, "")
+			conns[i], err = dialRaw(ctx, url, "none", "")
 			return err
 		})
 	}
@@ -80,7 +80,7 @@ func connectBaseline(ctx context.Context, url string, count int) (perSecond floa
 	perSecond = float64(count) / time.Since(begin).Seconds()
 	for _, c := range conns {
 		if c != nil {
-			_ = c.conn.Close() // the next round must not wait for it
+			c.close() // the next round must not wait for it
 		}
 	}
 	return perSecond, err
@@ -155,11 +155,8 @@ func (s *storm) connect(ctx context.Context) error {
 	all.SetLimit(stormClients)
 	for _, b := range s.bots {
 		all.Go(func() error {
-			ticket, err := ticketFor(ctx, s.url, b.token)
-			if err != nil {
-				return err
-			}
-			if b.socket, err = dialRaw(ctx, s.url, ticket); err != nil {
+			var err error
+			if b.socket, err = connectRaw(ctx, s.url, b.token, ""); err != nil {
 				return err
 			}
 			b.order, b.online = s.order.Add(1), make([]bool, len(s.bots))
@@ -180,7 +177,7 @@ var (
 
 // read reads the frames of a bot until its connection ends.
 func (s *storm) read(b *stormBot) {
-	defer func() { _ = b.socket.conn.Close() }() // the server has closed it
+	defer b.socket.close()
 	for {
 		frame, err := b.socket.next()
 		if err != nil {
