@@ -197,7 +197,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 		},
 	}
 	s.retain = retention.New(retention.Config{
-		Store: retentionStore(s.store), Orgs: service.NewRetention(deps), Node: s.node, Now: time.Now, Log: s.log, Grace: 4 * pollLog,
+		Store: retentionStore(s.store), Orgs: service.NewRetention(deps), Node: s.node, Now: time.Now, Log: s.log, Tracer: s.tracer, Grace: 4 * pollLog,
 		RemoveFiles: s.files.DeleteOrg, Sweep: s.sweepFiles,
 	})
 	services := service.New(deps)

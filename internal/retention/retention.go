@@ -19,7 +19,10 @@ import (
 	"log/slog"
 	"time"
 
+	"go.opentelemetry.io/otel/codes"
+
 	"github.com/b2b-protocol/b2b/internal/node"
+	"github.com/b2b-protocol/b2b/internal/tracing"
 )
 
 const (
@@ -47,6 +50,8 @@ type Config struct {
 	Node  *node.Node
 	Now   func() time.Time
 	Log   *slog.Logger
+	// Tracer records a span for each run of a job; nil: none.
+	Tracer *tracing.Tracer
 	// RemoveFiles removes the files of a destroyed org. It is called before the last rows of
 	// the org are removed, and repeated until it succeeds. Nil: there are no files.
 	RemoveFiles func(ctx context.Context, org string) error
@@ -171,7 +176,7 @@ func (r *Runner) Do(ctx context.Context, name string) (did bool, err error) {
 		return false, err
 	}
 	s.stepped = time.Now()
-	done := j.do(ctx, s)
+	done := r.traced(ctx, s)
 	err = r.Store.Update(ctx, "", func(tx Tx) error {
 		if done != nil {
 			return tx.ReleaseJob(ctx, j.name, r.Node.ID)
@@ -179,6 +184,20 @@ func (r *Runner) Do(ctx context.Context, name string) (did bool, err error) {
 		return tx.FinishJob(ctx, j.name, r.Node.ID, r.Now().UnixMilli())
 	})
 	return done == nil, errors.Join(done, err)
+}
+
+// traced does the work of a shift in a span. Its steps have none: there may be thousands.
+func (r *Runner) traced(ctx context.Context, s *shift) error {
+	if r.Tracer == nil {
+		return s.job.do(ctx, s)
+	}
+	_, span := r.Tracer.Job(ctx, "retention "+s.job.name)
+	defer span.End()
+	err := s.job.do(ctx, s)
+	if err != nil && ctx.Err() == nil {
+		span.SetStatus(codes.Error, "") // the log has the error
+	}
+	return err
 }
 
 // shift is one run of a job.
