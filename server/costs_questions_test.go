@@ -19,12 +19,13 @@ type question struct {
 type growth string
 
 const (
-	answered growth = "" // the answer alone
-	ofTheBot growth = "threads and channels of the bot"
-	passed   growth = "rows passed over"
-	skipped  growth = "offset"
-	searched growth = "messages of the org"
-	totalled growth = "rows counted"
+	answered    growth = "" // the answer alone
+	ofTheBot    growth = "threads and channels of the bot"
+	ofTheThread growth = "artifacts of the thread"
+	passed      growth = "rows passed over"
+	skipped     growth = "offset"
+	searched    growth = "messages of the org"
+	totalled    growth = "rows counted"
 )
 
 // questions are the calls that read, with the dearest parameters that are allowed.
@@ -38,7 +39,7 @@ func (fx *costsFixture) questions() []question {
 	deep := fmt.Sprint(fx.size - 20)
 	all := int64(fx.size)
 	return []question{
-		{"ListArtifacts", "all", usual, thread + "/artifacts", answered},
+		{"ListArtifacts", "all", usual, thread + "/artifacts", ofTheThread},
 		{"ListArtifacts", "page", usual, thread + "/artifacts?limit=200", answered},
 		{"ListArtifacts", "last page", usual, thread + "/artifacts?limit=50&cursor=key-" + fmt.Sprint(10_000_000+fx.size-50), answered},
 		{"ListArtifactVersions", "all", usual, thread + "/artifacts/document/versions", answered},

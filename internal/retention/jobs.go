@@ -17,6 +17,7 @@ const (
 	keepInvites   = 30 * 24 * time.Hour // operators read the list
 	behind        = 32                  // events behind an index that it is completed for
 	indexSteps    = 32                  // of one run, after which other jobs have their turn
+	indexShare    = 4                   // of these, after which the next org has its turn
 	endedAtOnce   = 100                 // ended orgs of one run
 	botsAtOnce    = 50                  // bots that lose their rate slots in one step
 )
@@ -145,35 +146,46 @@ func (r *Runner) anyBehind(ctx context.Context) (bool, error) {
 
 // indexLogs completes the index of logs. Changes that append many events do so themselves; what
 // they leave makes catch-ups slower until it is done here, as does the log of an older version,
-// which has no index. It ends after indexSteps, because the jobs of a node run one after another, and
-// continues in the next run.
+// which has no index. A run ends after indexSteps, because the jobs of a node run one after another,
+// and the next run continues with the org after the last one. An org has indexShare steps before the
+// next one has its turn: so a log that grows faster than it is indexed keeps no other waiting.
 func (r *Runner) indexLogs(ctx context.Context, s *shift) error {
-	steps := 0
-	for after := ""; ; {
-		orgs, err := r.Store.LogsBehind(ctx, behind, after, orgsAtOnce)
+	for steps := 0; steps < indexSteps; {
+		orgs, err := r.Store.LogsBehind(ctx, behind, r.indexed, orgsAtOnce)
 		if err != nil {
 			return fmt.Errorf("list the logs that are not indexed: %w", err)
 		}
+		if len(orgs) == 0 {
+			if r.indexed == "" {
+				return nil
+			}
+			r.indexed = "" // from the beginning
+			continue
+		}
 		for _, org := range orgs {
-			_, err := s.all(ctx, org, func(ctx context.Context, tx Tx, rows int) (int64, error) {
-				n, err := tx.IndexLog(ctx, rows)
-				if steps++; steps >= indexSteps {
-					return 0, err
-				}
-				return int64(n), err
-			})
+			n, err := r.indexLog(ctx, s, org, min(indexShare, indexSteps-steps))
 			if err != nil && !errors.Is(err, store.ErrNoOrg) {
 				return fmt.Errorf("index the log of org %s: %w", org, err)
 			}
-			if steps >= indexSteps {
+			r.indexed = org
+			if steps += n; steps >= indexSteps {
 				return nil
 			}
 		}
-		if len(orgs) < orgsAtOnce {
-			return nil
-		}
-		after = orgs[len(orgs)-1]
 	}
+	return nil
+}
+
+// indexLog indexes events of an org, in at most most steps, and returns the number of steps.
+func (r *Runner) indexLog(ctx context.Context, s *shift, org string, most int) (steps int, err error) {
+	_, err = s.all(ctx, org, func(ctx context.Context, tx Tx, rows int) (int64, error) {
+		n, err := tx.IndexLog(ctx, rows)
+		if steps++; steps >= most {
+			return 0, err
+		}
+		return int64(n), err
+	})
+	return max(steps, 1), err
 }
 
 func (r *Runner) anyEnded(ctx context.Context) (bool, error) {

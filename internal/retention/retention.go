@@ -66,8 +66,9 @@ type Config struct {
 // Runner runs the retention jobs of one node.
 type Runner struct {
 	Config
-	wake chan struct{}
-	jobs []*job
+	wake    chan struct{}
+	jobs    []*job
+	indexed string // the org of which the log was indexed last
 }
 
 // New returns a Runner; Run starts its jobs.
