@@ -95,10 +95,8 @@ func CatchUp(ctx context.Context, r Store, v Viewer, since int64, cursor string,
 	if err := w.count(ctx, r, v, page.Rows); err != nil {
 		return nil, err
 	}
-	for i := range page.Rows {
-		if err := page.Rows[i].finish(ctx, r, v.OrgID); err != nil {
-			return nil, err
-		}
+	if err := finish(ctx, r, v.OrgID, page.Rows); err != nil {
+		return nil, err
 	}
 	return page, nil
 }

@@ -3,7 +3,6 @@ package eventlog
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -513,11 +512,44 @@ func Decode(e *store.Event) (*b2bv1.Event, error) {
 	return event, nil
 }
 
-// finish sets the fields that come from the payload of the newest event and from the thread.
-func (row *CatchUpRow) finish(ctx context.Context, r Store, org string) (err error) {
-	if row.imported {
-		return nil
+// finish sets the fields of rows that come from the payload of the newest event and from the thread.
+func finish(ctx context.Context, r Store, org string, rows []CatchUpRow) error {
+	var threads []string
+	for i := range rows {
+		row := &rows[i]
+		if row.imported {
+			continue
+		}
+		if err := row.finish(ctx, r, org); err != nil {
+			return err
+		}
+		if row.currentTopic() {
+			threads = append(threads, row.ThreadID)
+		}
 	}
+	topics, err := r.ThreadTopics(ctx, org, threads)
+	if err != nil {
+		return fmt.Errorf("read the topics of threads: %w", err)
+	}
+	for i := range rows {
+		if row := &rows[i]; row.currentTopic() && !row.imported {
+			row.Topic = topics[row.ThreadID]
+		}
+	}
+	return nil
+}
+
+// currentTopic reports whether the row has the present topic of its thread.
+func (row *CatchUpRow) currentTopic() bool {
+	switch row.Type {
+	case eventtype.CatchUpThreadStatusChanged, eventtype.CatchUpThreadArtifactAdded, eventtype.CatchUpChannelMessageSummary:
+		return false
+	}
+	return true
+}
+
+// finish sets the fields that come from the payload of the newest event.
+func (row *CatchUpRow) finish(ctx context.Context, r Store, org string) (err error) {
 	switch row.Type {
 	case eventtype.CatchUpThreadStatusChanged, eventtype.CatchUpThreadArtifactAdded:
 		newest, err := row.payload(ctx, r, org)
@@ -532,23 +564,11 @@ func (row *CatchUpRow) finish(ctx context.Context, r Store, org string) (err err
 	case eventtype.CatchUpThreadStatusChanged:
 		s := row.decoded.GetThreadStatusChanged()
 		row.Topic, row.From, row.To, row.By = s.GetTopic(), s.GetFrom(), s.GetTo(), s.GetBy()
-		return nil
 	case eventtype.CatchUpThreadArtifactAdded:
 		a := row.decoded.GetThreadArtifact().GetArtifact()
 		row.Key, row.Version = a.GetArtifactKey(), int64(a.GetVersion())
-		return nil
-	case eventtype.CatchUpChannelMessageSummary:
-		return nil
 	case eventtype.CatchUpThreadInvited, eventtype.CatchUpThreadParticipantRemoved:
 		row.By = row.decoded.GetThreadParticipant().GetBy()
 	}
-	t, err := r.Thread(ctx, org, row.ThreadID)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return nil
-	case err != nil:
-		return fmt.Errorf("read a thread: %w", err)
-	}
-	row.Topic = t.Topic
 	return nil
 }

@@ -38,7 +38,7 @@ type Store interface {
 	MembershipsOf(ctx context.Context, kind store.MembershipKind, scope string) ([]store.Membership, error)
 	Bot(ctx context.Context, org, id string) (*store.Bot, error)
 	Org(ctx context.Context, id string) (*store.Org, error)
-	Thread(ctx context.Context, org, id string) (*store.Thread, error)
+	ThreadTopics(ctx context.Context, org string, ids []string) (map[string]string, error)
 	OnCommit(fn func(org string, events []store.Event)) (remove func())
 }
 

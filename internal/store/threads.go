@@ -77,6 +77,8 @@ type ParticipantRow struct {
 type ThreadReader interface {
 	// Thread finds by id inside the org.
 	Thread(ctx context.Context, org, id string) (*Thread, error)
+	// ThreadTopics returns the topics of those of the threads that exist, by id.
+	ThreadTopics(ctx context.Context, org string, ids []string) (map[string]string, error)
 	Threads(ctx context.Context, q ThreadQuery) ([]ThreadRow, error)
 }
 

@@ -236,6 +236,7 @@ var declared = map[string]any{
 	"selectStreams":                selectStreams,
 	"selectThread":                 selectThread,
 	"selectThreadMessageTime":      selectThreadMessageTime,
+	"selectThreadTopics":           selectThreadTopics,
 	"selectThreadsOfBot":           selectThreadsOfBot,
 	"selectTicket":                 selectTicket,
 	"selectTicketByID":             selectTicketByID,

@@ -27,6 +27,25 @@ func (r reader) Thread(ctx context.Context, org, id string) (*store.Thread, erro
 	return threads.one(ctx, r, selectThread, id, org)
 }
 
+var selectThreadTopics = read(onThreads, "SELECT id, topic FROM threads WHERE org_id = ? AND "+anyOf("id"))
+
+func (r reader) ThreadTopics(ctx context.Context, org string, ids []string) (map[string]string, error) {
+	topics := make(map[string]string, len(ids))
+	if len(ids) == 0 {
+		return topics, nil
+	}
+	arg, err := jsonList(ids)
+	if err != nil {
+		return nil, err
+	}
+	return topics, each(ctx, r, func(rows rowSet) error {
+		var id, topic string
+		err := rows.Scan(&id, &topic)
+		topics[id] = topic
+		return err
+	}, selectThreadTopics, org, arg)
+}
+
 // touchThread changes nothing of a thread but its last activity.
 var touchThread = update(onActivity, "UPDATE threads SET last_activity_at = ? WHERE id = ? AND last_activity_at < ?")
 
