@@ -25,7 +25,8 @@ A call costs what its answer costs, whatever else is in the database. The last c
 call grows with beside its answer:
 
 - **threads and channels of the bot**: all that the bot is in, or was in since the time that it asks
-  for. The largest pages of a bot that is in 1,000,000 threads are slow; those of others are not.
+  for, and for the inbox its own messages in them. The lists of a bot that is in 1,000,000 threads are
+  slow; those of others are not.
 - **artifacts of the thread**: the list of all artifacts is in the order of time. Pages are not.
 - **rows passed over**: a filter or a search without an index. Rows are read in the order of the list
   until the page is full, so what matches often costs little.

@@ -27,7 +27,8 @@ func (r reader) Thread(ctx context.Context, org, id string) (*store.Thread, erro
 	return threads.one(ctx, r, selectThread, id, org)
 }
 
-var selectThreadTopics = read(onThreads, "SELECT id, topic FROM threads WHERE org_id = ? AND "+anyOf("id"))
+// selectThreadTopics does not compare the org: SQLite would read all its threads.
+var selectThreadTopics = read(onThreads, "SELECT id, org_id, topic FROM threads WHERE "+anyOf("id"))
 
 func (r reader) ThreadTopics(ctx context.Context, org string, ids []string) (map[string]string, error) {
 	topics := make(map[string]string, len(ids))
@@ -39,11 +40,13 @@ func (r reader) ThreadTopics(ctx context.Context, org string, ids []string) (map
 		return nil, err
 	}
 	return topics, each(ctx, r, func(rows rowSet) error {
-		var id, topic string
-		err := rows.Scan(&id, &topic)
-		topics[id] = topic
+		var id, of, topic string
+		err := rows.Scan(&id, &of, &topic)
+		if of == org {
+			topics[id] = topic
+		}
 		return err
-	}, selectThreadTopics, org, arg)
+	}, selectThreadTopics, arg)
 }
 
 // touchThread changes nothing of a thread but its last activity.
