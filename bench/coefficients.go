@@ -264,6 +264,12 @@ func memoryOn(ctx context.Context, o options, s *site) (m capacity.Memory, err e
 		return m, err
 	}
 	m.Working = max(0, busy-start)
+	listenCtx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	// What a node keeps of the bots of an org for its first connection counts for the bots.
+	if err := newAgents(org, s.nodes).listen(listenCtx, 1); err != nil {
+		return m, err
+	}
 	bots, err := calls(org.Bots, func(n int) (string, int32) { return "/api/me", int32(n) })
 	if err != nil {
 		return m, err
@@ -277,10 +283,8 @@ func memoryOn(ctx context.Context, o options, s *site) (m capacity.Memory, err e
 		return m, err
 	}
 	m.Thread = max(0, threads-bots) * 1024 / float64(count)
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	listeners := newAgents(org, s.nodes)
-	if err := listeners.listen(ctx, o.scenario.listeners); err != nil {
+	if err := listeners.listen(listenCtx, o.scenario.listeners); err != nil {
 		return m, err
 	}
 	connected, _, err := stillRSS(ctx, s.nodes[0], 8*time.Second, 40*time.Second)
