@@ -36,6 +36,14 @@ func coefficients(ctx context.Context, o options, folder string, base *process, 
 	}
 	c.Direct = floor.perSecond
 	org, folder := scenario.New(o.scenario.size), cmp.Or(o.scenario.folder, folder)
+	if o.scenario.on == "" || o.scenario.on == "memory" {
+		if err := fillSite(ctx, o, org, folder, "", r); err != nil {
+			return err
+		}
+		if c.Memory, err = memoryCosts(ctx, o, org, folder); err != nil {
+			return fmt.Errorf("memory: %w", err)
+		}
+	}
 	for _, postgres := range o.databases() {
 		if err := fillSite(ctx, o, org, folder, postgres, r); err != nil {
 			return err
@@ -62,7 +70,7 @@ func coefficients(ctx context.Context, o options, folder string, base *process, 
 	return c.WriteFile(o.capacity.file)
 }
 
-// costsOn measures the costs on one database, and the memory on SQLite.
+// costsOn measures the costs on one database.
 func costsOn(ctx context.Context, o options, org *scenario.Org, folder, postgres string, all *capacity.Coefficients) (costs capacity.Costs, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -73,11 +81,6 @@ func costsOn(ctx context.Context, o options, org *scenario.Org, folder, postgres
 	defer s.stop()
 	if all.Version, err = version(ctx, s.nodes[0].url); err != nil {
 		return costs, err
-	}
-	if postgres == "" {
-		if all.Memory, err = memoryOn(ctx, o, s); err != nil {
-			return costs, err
-		}
 	}
 	if costs.Delivery, err = deliveryCost(ctx, o, s.nodes[0]); err != nil {
 		return costs, fmt.Errorf("deliveries: %w", err)
@@ -236,45 +239,50 @@ func predict(ctx context.Context, o options, org *scenario.Org, folder, postgres
 	return nil
 }
 
-// memoryOn measures the memory of a node: at its start, then with its bots, threads and connections.
-func memoryOn(ctx context.Context, o options, s *site) (m capacity.Memory, err error) {
-	start, _, err := stillRSS(ctx, s.nodes[0], 8*time.Second, 40*time.Second)
+// memoryCosts measures the memory of a node on SQLite: at its start, then with bots, threads and
+// connections.
+func memoryCosts(ctx context.Context, o options, org *scenario.Org, folder string) (m capacity.Memory, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s, err := startSite(ctx, o, org, folder, "", 1)
 	if err != nil {
 		return m, err
 	}
-	m.Node = start
-	org := s.agents.org
-	url := s.nodes[0].url
+	defer s.stop()
+	settled := func() (float64, error) {
+		mb, _, err := stillRSS(ctx, s.nodes[0], 8*time.Second, 40*time.Second)
+		return mb, err
+	}
 	calls := func(count int, path func(n int) (string, int32)) (float64, error) {
 		var next, begun atomic.Int64
 		more := func() bool { return begun.Add(1) <= int64(count) }
 		_, err := loadWhile(ctx, o.clients, more, func(ctx context.Context, client *http.Client, _ int) error {
 			path, bot := path(int(next.Add(1)) - 1)
-			return once(ctx, client, target{method: http.MethodGet, url: url + path, token: org.Token(bot)})
+			return once(ctx, client, target{method: http.MethodGet, url: s.nodes[0].url + path, token: org.Token(bot)})
 		})
 		if err != nil {
 			return 0, err
 		}
-		mb, _, err := stillRSS(ctx, s.nodes[0], 8*time.Second, 40*time.Second)
-		return mb, err
+		return settled()
+	}
+	if m.Node, err = settled(); err != nil {
+		return m, err
 	}
 	// The first calls make the buffers of a busy node.
 	busy, err := calls(memoryThreads, func(int) (string, int32) { return "/api/me", 0 })
 	if err != nil {
 		return m, err
 	}
-	m.Working = max(0, busy-start)
-	listenCtx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	// What a node keeps of the bots of an org for its first connection counts for the bots.
-	if err := newAgents(org, s.nodes).listen(listenCtx, 1); err != nil {
+	m.Working = max(0, busy-m.Node)
+	// What a node keeps of an org once some of its bots are connected counts for the bots.
+	some := max(1, o.scenario.listeners/4)
+	if err := newAgents(org, s.nodes).listen(ctx, some); err != nil {
 		return m, err
 	}
 	bots, err := calls(org.Bots, func(n int) (string, int32) { return "/api/me", int32(n) })
 	if err != nil {
 		return m, err
 	}
-	m.Bot = max(0, bots-busy) * 1024 / float64(org.Bots)
 	count := min(memoryThreads, org.Threads)
 	threads, err := calls(count, func(n int) (string, int32) {
 		return "/api/threads/" + org.ID("thread", n), org.Participants(n)[0]
@@ -284,10 +292,11 @@ func memoryOn(ctx context.Context, o options, s *site) (m capacity.Memory, err e
 	}
 	m.Thread = max(0, threads-bots) * 1024 / float64(count)
 	listeners := newAgents(org, s.nodes)
-	if err := listeners.listen(listenCtx, o.scenario.listeners); err != nil {
+	if err := listeners.listen(ctx, o.scenario.listeners); err != nil {
 		return m, err
 	}
-	connected, _, err := stillRSS(ctx, s.nodes[0], 8*time.Second, 40*time.Second)
+	connected, err := settled()
 	m.Connection = max(0, connected-threads) * 1024 / float64(len(listeners.sockets))
+	m.Bot = max(0, (bots-busy)*1024-float64(some)*m.Connection) / float64(org.Bots)
 	return m, err
 }

@@ -23,7 +23,7 @@ type scenarioOptions struct {
 	length    time.Duration // of a load
 	listeners int           // connected bots
 	nodes     int           // on PostgreSQL
-	on        string        // the only database: sqlite or postgres; empty: both
+	on        string        // the only database: sqlite, postgres, or memory; empty: all
 	folder    string        // of what was filled before; empty: fill anew
 	bound     time.Duration // of the 99th percentile
 	warm      time.Duration // before a load is measured
@@ -38,7 +38,7 @@ func (o *scenarioOptions) flags() {
 	flag.Float64Var(&o.rate, "rate", 200, "for scenario: operations a second")
 	flag.IntVar(&o.listeners, "listeners", 500, "for scenario: connected bots")
 	flag.StringVar(&o.folder, "filled", "", "for scenario and coefficients: a folder that keeps the filled databases for the next run with it, of the same -postgres")
-	flag.StringVar(&o.on, "on", "", "for scenario and coefficients: measure only sqlite or postgres")
+	flag.StringVar(&o.on, "on", "", "for scenario and coefficients: measure only sqlite or postgres, or for coefficients only memory")
 	flag.IntVar(&o.nodes, "nodes", 3, "for scenario: on PostgreSQL, measure from one node up to as many")
 	flag.DurationVar(&o.length, "length", 10*time.Second, "for scenario: how long a load takes")
 	flag.DurationVar(&o.warm, "warm", 2*time.Second, "for scenario: how long a load takes before it is measured")
@@ -76,10 +76,10 @@ func scenarios(ctx context.Context, o options, folder string, r *report) error {
 
 // databases returns the URLs of the databases to measure; the empty one is SQLite.
 func (o options) databases() (urls []string) {
-	if o.scenario.on != "postgres" {
+	if o.scenario.on == "" || o.scenario.on == "sqlite" {
 		urls = append(urls, "")
 	}
-	if o.scenario.on != "sqlite" && o.postgres != "" {
+	if o.postgres != "" && (o.scenario.on == "" || o.scenario.on == "postgres") {
 		urls = append(urls, o.postgres)
 	}
 	return urls
