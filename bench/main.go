@@ -14,7 +14,7 @@
 //	go run ./bench                  what make bench measures
 //	go run ./bench -only all        also what follows, for half an hour
 //	go run ./bench -only fanout,idle
-//	go run ./bench -only table -row catch-up  the rows with this text in their name
+//	go run ./bench -only table -row 'posts|sends'  the rows with a name that matches
 //	go run ./bench -json new.json -compare bench/results/v0.2.0.json
 //	go run ./bench -only features     audit, limits and webhooks, relative to a server without them
 //	go run ./bench -only storm        bots of one org that connect at once, and a restart of the server
@@ -36,6 +36,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -65,7 +66,10 @@ func main() {
 	flag.DurationVar(&o.time, "time", time.Second, "length of each round")
 	flag.BoolVar(&o.strict, "strict", false, "exit with status 1 if a target is missed or a row of the table got worse")
 	flag.StringVar(&o.only, "only", "start,table,fanout,idle,resume,storm", "measure these: a comma-separated list of start, table, fanout, idle, storm, resume, features, uploads, retention, destroy, neighbours, memory, scenario, coefficients, or all; or capacity alone")
-	flag.StringVar(&o.row, "row", "", "for table: only the rows with this text in their name")
+	flag.Func("row", "for table: only the rows with a name that matches this regular `expression`", func(text string) (err error) {
+		o.row, err = regexp.Compile(text)
+		return err
+	})
 	flag.StringVar(&o.json, "json", "", "write the table to this file, or add its rows to it")
 	flag.StringVar(&o.compare, "compare", "", "compare the table with this file")
 	flag.IntVar(&o.participants, "participants", 200, "listeners of the thread of fanout")
@@ -104,7 +108,7 @@ type options struct {
 	time     time.Duration
 	strict   bool
 	only     string
-	row      string
+	row      *regexp.Regexp // nil: all
 	json     string
 	compare  string
 
@@ -116,6 +120,11 @@ type options struct {
 
 	scenario scenarioOptions
 	capacity capacityOptions
+}
+
+// wantsRow reports whether one of the rows of the table is measured.
+func (o options) wantsRow(names ...string) bool {
+	return o.row == nil || slices.ContainsFunc(names, o.row.MatchString)
 }
 
 // wants reports whether a part is measured.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"os"
-	"strings"
 
 	"github.com/b2b-protocol/b2b/bench/internal/table"
 )
@@ -13,7 +12,7 @@ const postgresTalkers = 10
 
 // postgresRows measures the rows of the table on PostgreSQL, relative to the baseline on it.
 func postgresRows(ctx context.Context, o options, folder string, r *report) error {
-	if !strings.Contains(table.PostgresPost+table.PostgresSend, o.row) {
+	if !o.wantsRow(table.PostgresPost, table.PostgresSend) {
 		return nil
 	}
 	self, err := os.Executable()

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/b2b-protocol/b2b/bench/internal/table"
@@ -25,7 +24,7 @@ type stored struct {
 
 // resources measures the memory of an idle process and the disk that a message takes.
 func resources(ctx context.Context, o options, folder string, r *report) error {
-	if !strings.Contains(table.Idle+table.Disk, o.row) {
+	if !o.wantsRow(table.Idle, table.Disk) {
 		return nil
 	}
 	self, err := os.Executable()

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/b2b-protocol/b2b/bench/internal/table"
@@ -52,7 +51,7 @@ func rows(ctx context.Context, o options, folder string, base *process, r *repor
 func (r *report) measure(ctx context.Context, o options, contests []contest) error {
 	var selected []contest
 	for _, c := range contests {
-		if strings.Contains(c.name, o.row) {
+		if o.wantsRow(c.name) {
 			selected = append(selected, c)
 		}
 	}
@@ -103,7 +102,7 @@ func messageContests(ctx context.Context, o options, base, ours *process) ([]con
 
 // listContests are the loads of lists. The floor writes as many bytes, which it has in memory.
 func listContests(ctx context.Context, o options, base, ours *process) ([]contest, error) {
-	if !strings.Contains(table.ListBots+table.ListChanged, o.row) {
+	if !o.wantsRow(table.ListBots, table.ListChanged) {
 		return nil, nil
 	}
 	c, err := newCrowd(ctx, ours.url, "listed", listed)
@@ -138,7 +137,7 @@ func listContests(ctx context.Context, o options, base, ours *process) ([]contes
 // counts measures how fast a bot counts all that it missed, with few and with many events in the
 // log. The events are messages of threads in which the bot is.
 func counts(ctx context.Context, o options, base, ours *process, r *report) error {
-	if !strings.Contains(table.CountSmall+table.CountLarge, o.row) {
+	if !o.wantsRow(table.CountSmall, table.CountLarge) {
 		return nil
 	}
 	c, err := newCrowd(ctx, ours.url, "counted", 2)
@@ -158,7 +157,7 @@ func counts(ctx context.Context, o options, base, ours *process, r *report) erro
 		name   string
 		events int
 	}{{table.CountSmall, smallLog}, {table.CountLarge, smallLog + o.mass}} {
-		if !strings.Contains(part.name, o.row) {
+		if !o.wantsRow(part.name) {
 			continue
 		}
 		if err := pipelined(ctx, ours.url, c.tokens[0], threads, part.events-had); err != nil {
