@@ -22,8 +22,9 @@ type capacityOptions struct {
 // flags reads the options from the command line.
 func (o *capacityOptions) flags() {
 	flag.StringVar(&o.file, "coefficients", "bench/results/capacity.json", "for capacity: the file to compute from, which the part coefficients writes")
-	flag.StringVar(&o.demands, "demand", "100:10000,1000:100000,1000:1000000,10000:1000000,10000:10000000,100000:10000000,100000:100000000", "for capacity: bots and messages a day")
-	flag.Float64Var(&o.machine.Cores, "cores", 4, "for capacity: cores of a machine")
+	flag.StringVar(&o.demands, "demand", "100:10000,1000:100000,1000:1000000,10000:1000000,10000:10000000,100000:20000000,100000:50000000,1000000:100000000", "for capacity: bots and messages a day")
+	flag.Float64Var(&o.machine.Cores, "cores", 4, "for capacity: cores of the machine of a node")
+	flag.Float64Var(&o.machine.Database, "database-cores", 16, "for capacity: cores of the machine of PostgreSQL")
 	flag.Float64Var(&o.machine.Speed, "speed", 1, "for capacity: speed of a core, relative to where the coefficients were measured")
 	flag.Float64Var(&o.machine.Busy, "busy", 0.5, "for capacity: the part of the cores that may be busy in the peak")
 }
@@ -35,13 +36,14 @@ const (
 	keptDays    = 365
 	threadsEach = 10 // of a bot, used in the peak
 	deliveries  = 4.4
+	botsOfOrg   = 1000 // bots
 )
 
 // demandOf is what a number of bots with a number of messages a day does, by the mix of the
 // scenario. A write is delivered to 4.4 connections: the mean of the participants of a thread.
 func demandOf(bots int, messagesPerDay float64) capacity.Demand {
 	d := capacity.Demand{
-		Bots: bots, MessagesPerDay: messagesPerDay, Peak: peakFactor, Connected: connected, Threads: float64(bots) * threadsEach,
+		Bots: bots, Orgs: float64(bots) / botsOfOrg, MessagesPerDay: messagesPerDay, Peak: peakFactor, Connected: connected, Threads: float64(bots) * threadsEach,
 		Deliveries: deliveries, Days: keptDays, Mix: map[string]float64{},
 	}
 	d.Mix, d.Writes = shares(scenario.Mix)
@@ -81,8 +83,8 @@ func parseDemands(text string) (demands []capacity.Demand, err error) {
 
 // printCapacity prints the coefficients of a file, and what the demands need.
 func printCapacity(o capacityOptions, out io.Writer) error {
-	if o.machine.Cores <= 0 || o.machine.Speed <= 0 || o.machine.Busy <= 0 || o.machine.Busy > 1 {
-		return errors.New("-cores and -speed are above 0, -busy is above 0 and at most 1")
+	if o.machine.Cores <= 0 || o.machine.Database <= 0 || o.machine.Speed <= 0 || o.machine.Busy <= 0 || o.machine.Busy > 1 {
+		return errors.New("-cores, -database-cores and -speed are above 0, -busy is above 0 and at most 1")
 	}
 	demands, err := parseDemands(o.demands)
 	if err != nil {
@@ -93,7 +95,7 @@ func printCapacity(o capacityOptions, out io.Writer) error {
 		return err
 	}
 	c.Describe(out)
-	fmt.Fprintf(out, "Machines of %.0f cores of %.2g times that speed, %.0f %% busy at most in the peak, which is %d times the mean:\n\n",
-		o.machine.Cores, o.machine.Speed, 100*o.machine.Busy, peakFactor)
+	fmt.Fprintf(out, "Nodes of %.0f cores and a PostgreSQL of %.0f, of %.2g times that speed, %.0f %% busy at most in the peak, which is %d times the mean:\n\n",
+		o.machine.Cores, o.machine.Database, o.machine.Speed, 100*o.machine.Busy, peakFactor)
 	return c.Table(out, demands, o.machine)
 }

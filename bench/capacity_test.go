@@ -33,7 +33,7 @@ func TestDemands(t *testing.T) {
 // TestCapacityFile: the committed coefficients have the cost of every operation of the mix.
 func TestCapacityFile(t *testing.T) {
 	t.Parallel()
-	o := capacityOptions{file: "results/capacity.json", demands: "100:10000,10000:1000000", machine: capacity.Machine{Cores: 4, Speed: 1, Busy: 0.5}}
+	o := capacityOptions{file: "results/capacity.json", demands: "100:10000,10000:1000000", machine: capacity.Machine{Cores: 4, Database: 16, Speed: 1, Busy: 0.5}}
 	var out bytes.Buffer
 	if err := printCapacity(o, &out); err != nil {
 		t.Fatal(err)

@@ -170,7 +170,7 @@ func (s *site) writesInTurn(ctx context.Context, o options, costs *capacity.Cost
 		return err
 	}
 	after, err := s.usage(ctx)
-	costs.Writes = res.perSecond
+	costs.Writes, costs.OneOrg = res.perSecond, s.postgres != ""
 	costs.Bytes, costs.Log = (after.size-before.size)/float64(res.count), (after.log-before.log)/float64(res.count)
 	return err
 }

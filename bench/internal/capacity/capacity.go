@@ -36,8 +36,10 @@ type Costs struct {
 	Bytes float64 `json:"bytes"`
 	// Log is what PostgreSQL writes to its write-ahead log for a message, in bytes.
 	Log float64 `json:"log_bytes,omitempty"`
-	// Writes is the highest rate of writes that was measured, or that the database takes in turn.
+	// Writes is the highest rate of writes that was measured. SQLite takes all writes in turn, and
+	// PostgreSQL those of one org.
 	Writes float64 `json:"writes_per_second"`
+	OneOrg bool    `json:"writes_of_one_org,omitempty"`
 }
 
 // Memory are the coefficients of memory.
@@ -63,6 +65,7 @@ type Coefficients struct {
 // Demand is what the bots do.
 type Demand struct {
 	Bots           int
+	Orgs           float64 // over which the bots are spread
 	MessagesPerDay float64
 	// Peak is the rate of the busiest minutes relative to the mean of a day.
 	Peak float64
@@ -81,7 +84,8 @@ type Demand struct {
 
 // Machine is a machine of the operator.
 type Machine struct {
-	Cores float64 // of a node, and of PostgreSQL
+	Cores    float64 // of a node
+	Database float64 // cores of PostgreSQL
 	// Busy is the part of the processors that may be in use in the peak. Above it, calls wait for
 	// each other.
 	Busy float64
@@ -151,13 +155,17 @@ func (c Costs) Rate(d Demand, m Machine, nodes int) (operations float64, wall st
 	if err != nil {
 		return 0, "", err
 	}
-	available := m.Cores * m.Busy * m.Speed
-	operations, wall = (float64(nodes)*available-idleServer)/(server-idleServer), "processors of the nodes"
-	if each := database - idleDatabase; each > 0 && (available-idleDatabase)/each < operations {
-		operations, wall = (available-idleDatabase)/each, "processors of PostgreSQL"
+	busy := m.Busy * m.Speed
+	operations, wall = (float64(nodes)*m.Cores*busy-idleServer)/(server-idleServer), "processors of the nodes"
+	if each := database - idleDatabase; each > 0 && (m.Database*busy-idleDatabase)/each < operations {
+		operations, wall = (m.Database*busy-idleDatabase)/each, "processors of PostgreSQL"
 	}
-	if writes := c.Writes * m.Busy * m.Speed / d.Writes; d.Writes > 0 && c.Writes > 0 && writes < operations {
-		operations, wall = writes, "writes in turn"
+	writes := c.Writes * busy
+	if c.OneOrg {
+		writes *= math.Max(1, d.Orgs)
+	}
+	if d.Writes > 0 && writes > 0 && writes/d.Writes < operations {
+		operations, wall = writes/d.Writes, "writes in turn"
 	}
 	return operations, wall, nil
 }

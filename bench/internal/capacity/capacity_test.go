@@ -19,7 +19,7 @@ var round = capacity.Coefficients{
 	},
 	Postgres: capacity.Costs{
 		Operations: map[string]capacity.Cost{"write": {Server: 400, Database: 200}, "read": {Server: 100, Database: 100}},
-		Delivery:   50, Follow: 40, Bytes: 2 << 20, Log: 4 << 20, Writes: 10_000,
+		Delivery:   50, Follow: 40, Bytes: 2 << 20, Log: 4 << 20, Writes: 10_000, OneOrg: true,
 	},
 	Memory: capacity.Memory{Node: 20, Working: 30, Connection: 16, Bot: 1, Thread: 2},
 }
@@ -32,7 +32,7 @@ func demand(messagesPerDay float64) capacity.Demand {
 	}
 }
 
-var machine = capacity.Machine{Cores: 2, Busy: 0.5, Speed: 1}
+var machine = capacity.Machine{Cores: 2, Database: 2, Busy: 0.5, Speed: 1}
 
 func near(got, want float64) bool { return math.Abs(got-want) <= 1e-9*math.Abs(want) }
 
@@ -86,10 +86,16 @@ func TestRate(t *testing.T) {
 		{"one node", round.Postgres, 1, machine, 1 / 300e-6, "processors of the nodes"},
 		{"two nodes", round.Postgres, 2, machine, 2 / 320e-6, "processors of the nodes"},
 		{"nodes enough", round.Postgres, 4, machine, 1 / 150e-6, "processors of PostgreSQL"},
-		{"twice as fast", round.Postgres, 4, capacity.Machine{Cores: 2, Busy: 0.5, Speed: 2}, 2 / 150e-6, "processors of PostgreSQL"},
+		{"twice as fast", round.Postgres, 4, capacity.Machine{Cores: 2, Database: 2, Busy: 0.5, Speed: 2}, 2 / 150e-6, "processors of PostgreSQL"},
+		{"a large PostgreSQL", round.Postgres, 4, capacity.Machine{Cores: 2, Database: 20, Busy: 0.5, Speed: 1}, 10_000, "writes in turn"},
 		{"one org", writing, 4, machine, 100 * 0.5 / 0.5, "writes in turn"},
 	} {
 		rate, wall, err := c.costs.Rate(demand(1), c.m, c.nodes)
+		d := demand(1)
+		d.Orgs = 50
+		if many, _, err := writing.Rate(d, machine, 4); err != nil || !near(many, 50*100*0.5/0.5) {
+			t.Errorf("fifty orgs: %v, %v; want fifty times the writes of one", many, err)
+		}
 		if c.name == "SQLite" { // 2000 writes, half of the time, in half of the operations
 			c.rate = 2000 * 0.5 / 0.5
 		}
