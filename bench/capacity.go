@@ -26,7 +26,7 @@ func (o *capacityOptions) flags() {
 	flag.Float64Var(&o.machine.Cores, "cores", 4, "for capacity: cores of the machine of a node")
 	flag.Float64Var(&o.machine.Database, "database-cores", 16, "for capacity: cores of the machine of PostgreSQL")
 	flag.Float64Var(&o.machine.Speed, "speed", 1, "for capacity: speed of a core, relative to where the coefficients were measured")
-	flag.Float64Var(&o.machine.Busy, "busy", 0.5, "for capacity: the part of the cores that may be busy in the peak")
+	flag.Float64Var(&o.machine.Busy, "busy", 0.3, "for capacity: the part of the cores that may be busy in the peak")
 }
 
 // What a bot does in an org as the scenario makes it, apart from the mix of operations.
