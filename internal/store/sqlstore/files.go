@@ -42,7 +42,8 @@ func (t *tx) countUpload(ctx context.Context, org string, uploader *string, at, 
 	return t.c.exec(ctx, forgetUploads, org, at/dayMS-1)
 }
 
-var selectKnownFiles = read(onFiles, "SELECT id FROM files WHERE org_id = ? AND "+anyOf("id")+" ORDER BY id")
+// selectKnownFiles does not compare the org: SQLite would read all its files.
+var selectKnownFiles = read(onFiles, "SELECT id, org_id FROM files WHERE "+anyOf("id")+" ORDER BY id")
 
 func (r reader) KnownFiles(ctx context.Context, org string, ids []string) (known []string, err error) {
 	if len(ids) == 0 {
@@ -53,11 +54,13 @@ func (r reader) KnownFiles(ctx context.Context, org string, ids []string) (known
 		return nil, err
 	}
 	err = each(ctx, r, func(rows rowSet) error {
-		var id string
-		err := rows.Scan(&id)
-		known = append(known, id)
+		var id, of string
+		err := rows.Scan(&id, &of)
+		if of == org {
+			known = append(known, id)
+		}
 		return err
-	}, selectKnownFiles, org, wanted)
+	}, selectKnownFiles, wanted)
 	return known, err
 }
 
