@@ -52,8 +52,9 @@ func differs(percent, want int) bool {
 // so only after minutes, and keep a part. Its start counts as busy: it allocates and reads what is
 // not needed again.
 const (
-	busyBytes = 32 << 20 // allocated since memory was last returned: makes returning worthwhile
+	busyBytes = 32 << 20 // allocated since memory was last returned, or half of the live bytes: makes returning worthwhile
 	idleBytes = 1 << 20  // the most that an idle node allocates in a tick
+	idlePart  = 32       // or this part of its live bytes: pings and checks of idle connections
 	idleTicks = 5
 )
 
@@ -66,15 +67,15 @@ type idleDetector struct {
 }
 
 // tick reports whether to return memory. allocated is the number of bytes allocated since the
-// process started.
-func (r *idleDetector) tick(allocated uint64) bool {
-	if allocated-r.last > idleBytes {
+// process started, live the number of live bytes.
+func (r *idleDetector) tick(allocated, live uint64) bool {
+	if allocated-r.last > max(idleBytes, live/idlePart) {
 		r.ticks = 0
 	} else {
 		r.ticks++
 	}
 	r.last = allocated
-	if r.ticks < idleTicks || r.started && allocated-r.returned < busyBytes {
+	if r.ticks < idleTicks || r.started && allocated-r.returned < max(busyBytes, live/2) {
 		return false
 	}
 	r.started, r.returned = true, allocated
@@ -118,7 +119,7 @@ func tuneMemory(ctx context.Context) {
 			percent = want
 			debug.SetGCPercent(percent)
 		}
-		if ticked && r.tick(sample[0].Value.Uint64()) {
+		if ticked && r.tick(sample[0].Value.Uint64(), live) {
 			debug.FreeOSMemory()
 			unmapProgram()
 		}

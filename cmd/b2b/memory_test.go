@@ -55,9 +55,9 @@ func TestIdleDetector(t *testing.T) {
 	t.Parallel()
 	var r idleDetector
 	total := uint64(0)
-	given := func(bytes uint64, ticks int) (n int) {
+	given := func(bytes, live uint64, ticks int) (n int) {
 		for range ticks {
-			if total += bytes; r.tick(total) {
+			if total += bytes; r.tick(total, live) {
 				n++
 			}
 		}
@@ -68,17 +68,22 @@ func TestIdleDetector(t *testing.T) {
 		bytes uint64 // a tick
 		ticks int
 		want  int
+		live  uint64
 	}{
-		{"busy from the beginning", 1 << 20 * 3, 4, 0},
-		{"quiet after the start", idleBytes / 8, 20, 1},
-		{"busy", 50 << 20, 100, 0},
-		{"not quiet for long", 0, idleTicks - 1, 0},
-		{"busy again", idleBytes + 1, 1, 0},
-		{"quiet, once", 0, 50, 1},
-		{"a trickle piles up", idleBytes, busyBytes / idleBytes, 1},
-		{"nothing new", 0, 50, 0},
+		{"busy from the beginning", 1 << 20 * 3, 4, 0, 0},
+		{"quiet after the start", idleBytes / 8, 20, 1, 0},
+		{"busy", 50 << 20, 100, 0, 0},
+		{"not quiet for long", 0, idleTicks - 1, 0, 0},
+		{"busy again", idleBytes + 1, 1, 0, 0},
+		{"quiet, once", 0, 50, 1, 0},
+		{"a trickle piles up", idleBytes, busyBytes / idleBytes, 1, 0},
+		{"nothing new", 0, 50, 0, 0},
+		{"more than a trickle", 3 << 20, 50, 0, 0},
+		{"the same of many connections", 3 << 20, idleTicks, 1, 100 << 20},
+		{"again when half of the live bytes have piled up", 3 << 20, 16, 0, 100 << 20},
+		{"and not earlier", 3 << 20, 1, 1, 100 << 20},
 	} {
-		if got := given(c.bytes, c.ticks); got != c.want {
+		if got := given(c.bytes, c.live, c.ticks); got != c.want {
 			t.Errorf("%s: given back %d times, want %d", c.name, got, c.want)
 		}
 	}

@@ -265,14 +265,20 @@ func (c *client) ping() {
 	}
 	c.awaitsPong.Store(true)
 	c.server.tasks.Go(func() {
-		// Not c.ctx: the library breaks the connection when the context of a write ends, and the
-		// client would not get the close frame.
-		ctx, cancel := context.WithTimeout(context.Background(), closeWait)
-		defer cancel()
-		if err := c.conn.Ping(ctx); err == nil {
-			c.awaitsPong.Store(false)
+		if _, err := c.socket.Write(pingFrame); err != nil {
+			c.server.Log.Debug("ping not sent, the client is gone", "error", err)
 		}
 	})
+}
+
+// pingFrame is a ping without payload. The pong needs no place to wait for it, unlike that of
+// [websocket.Conn.Ping].
+var pingFrame = []byte{fin | opPing, 0}
+
+// pong takes a pong.
+func (c *client) pong() {
+	c.active.Store(true)
+	c.awaitsPong.Store(false)
 }
 
 // end starts to close the connection with a close frame, and does not wait. It reports whether this

@@ -86,7 +86,7 @@ func (s *Server) open(r *http.Request, text string) (*client, error) {
 	}
 	c.active.Store(true)
 	c.pace.epoch = now
-	c.ctx, c.cancel = context.WithCancel(call.OnBehalf(context.Background(), caller.OrgID))
+	c.ctx, c.cancel = context.WithCancel(s.payer(caller.OrgID))
 	if err := s.subscribe(ctx, c, caller, r.URL.Query().Get("cursor")); err != nil {
 		c.cancel()
 		return nil, err

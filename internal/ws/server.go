@@ -81,7 +81,8 @@ type Server struct {
 
 	mu      sync.Mutex
 	clients map[*client]struct{}
-	next    int // slot of the next client
+	next    int                        // slot of the next client
+	payers  map[string]context.Context // by org; see payer
 	closed  *subscription.End
 }
 
@@ -97,7 +98,7 @@ func New(c Config) *Server {
 	if c.Intake == nil {
 		c.Intake = intake.New(intake.Sizes{}, nil)
 	}
-	s := &Server{Config: c, cuts: tally.New(c.Log, "connections cut"), failed: tally.New(c.Log, "connections not opened"), ops: newOperations(c.Operations), clients: map[*client]struct{}{}}
+	s := &Server{Config: c, cuts: tally.New(c.Log, "connections cut"), failed: tally.New(c.Log, "connections not opened"), ops: newOperations(c.Operations), clients: map[*client]struct{}{}, payers: map[string]context.Context{}}
 	s.driver = subscription.Driver{Log: c.Hub, Directory: c.Store, Now: time.Now, Forget: c.Access.Forget}
 	s.stats.seen = map[string]struct{}{}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -117,7 +118,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	up := &upgrade{ResponseWriter: w}
 	opts := &websocket.AcceptOptions{InsecureSkipVerify: true} // the ticket is the credential, not a cookie
 	if c != nil {
-		opts.OnPongReceived = func(context.Context, []byte) { c.active.Store(true) }
+		opts.OnPongReceived = func(context.Context, []byte) { c.pong() }
 	}
 	conn, err := websocket.Accept(up, r, opts)
 	if err != nil { // Accept has written the response
@@ -130,6 +131,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.refuse(conn, up, refusal)
 		return
 	}
+	up.simplify()
 	conn.SetReadLimit(MaxFrame)
 	c.conn, c.socket = conn, up.socket
 	if refusal := s.add(c); refusal != nil {
@@ -169,6 +171,24 @@ func (s *Server) add(c *client) *subscription.End {
 	go c.read()
 	c.wake()
 	return nil
+}
+
+// mostPayers is the number of contexts that payer keeps.
+const mostPayers = 10_000
+
+// payer returns a context in which an org is the payer. The connections of the org share it.
+func (s *Server) payer(org string) context.Context {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ctx := s.payers[org]
+	if ctx == nil {
+		if len(s.payers) >= mostPayers {
+			clear(s.payers)
+		}
+		ctx = call.OnBehalf(context.Background(), org)
+		s.payers[org] = ctx
+	}
+	return ctx
 }
 
 func (s *Server) remove(c *client) {

@@ -29,6 +29,7 @@ type socket struct {
 const (
 	opText  = 0x1
 	opClose = 0x8
+	opPing  = 0x9
 	opBits  = 0x0f
 	fin     = 0x80
 

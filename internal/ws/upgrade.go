@@ -18,6 +18,15 @@ const (
 type upgrade struct {
 	http.ResponseWriter
 	socket *socket
+	reader *bufio.Reader // nil: the client has sent something after its request
+}
+
+// simplify lets the reader of the accepted connection read from the network directly. The WebSocket
+// library has put what was buffered before, which is nothing, in front of it.
+func (u *upgrade) simplify() {
+	if u.reader != nil {
+		u.reader.Reset(u.socket)
+	}
 }
 
 // Unwrap is for http.ResponseController.
@@ -32,7 +41,8 @@ func (u *upgrade) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	u.socket = &socket{Conn: conn}
 	r := rw.Reader
 	if r.Buffered() == 0 { // otherwise the client did not wait for the response
-		r = bufio.NewReaderSize(conn, readBuffer)
+		r = bufio.NewReaderSize(u.socket, readBuffer)
+		u.reader = r
 	}
 	return u.socket, bufio.NewReadWriter(r, bufio.NewWriterSize(u.socket, writeBuffer)), nil
 }
