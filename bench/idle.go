@@ -68,7 +68,7 @@ func idle(ctx context.Context, o options, folder string, r *report) error {
 		return err
 	}
 	r.note("%d connections of as many bots opened in %.1f s; RSS %.0f MB before, %.0f MB quiet after %.0f s", n, opened.Seconds(), before, after, waited.Seconds())
-	r.most("idle WebSocket connection", (after-before)*1024/float64(n), 20, "KB RSS")
+	r.most("idle WebSocket connection", (after-before)*1024/float64(n), 12, "KB RSS")
 	return nil
 }
 
