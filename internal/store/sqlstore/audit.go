@@ -86,7 +86,7 @@ func (r reader) auditKey(ctx context.Context, org string, at *store.PageKey) (an
 	return at.ID, nil
 }
 
-// insertAudit writes an entry. The writer of SQLite defers it (deferred).
+// insertAudit writes an entry. Writers defer it (deferred).
 var insertAudit = insert(onAuditLog, into+auditColumns+auditValues)
 
 const (

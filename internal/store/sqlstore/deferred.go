@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// deferred holds statements that the writer of SQLite runs at the end of a batch, where many
-// of them are merged into one: counts of a rate limit, audit entries, events, and last activities
+// deferred holds statements that a writer runs at the end of a batch, where many of them are
+// merged into one: counts of a rate limit, audit entries, events, and last activities
 // of threads, which each message has. They are written earlier when a statement names their
 // tables.
 type deferred struct {
@@ -53,6 +53,13 @@ func (d *deferred) add(q *statement, args []any) bool {
 		return false
 	}
 	return true
+}
+
+// before reports whether the statements must run before q, which reads or changes one of their
+// tables.
+func (d *deferred) before(q *statement) bool {
+	tables := d.tables()
+	return (q.reads|q.writes)&tables != 0 || q == selectThread && tables&onActivity != 0
 }
 
 func (d *deferred) full() bool {

@@ -73,7 +73,7 @@ func (t *tx) TakeRate(ctx context.Context, bot, bucket string, window time.Durat
 	return true, 0, t.c.exec(ctx, countUses, bot, bucket, slot, int64(1), now)
 }
 
-// countUses adds uses to a slot. The writer of SQLite defers it (deferred).
+// countUses adds uses to a slot. Writers defer it (deferred).
 var countUses = insert(onRateSlots, `INSERT INTO rate_slots (bot_id, bucket, slot, uses, last_at) VALUES (?, ?, ?, ?, ?)
 	ON CONFLICT (bot_id, bucket, slot) DO UPDATE SET uses = rate_slots.uses + excluded.uses, last_at = excluded.last_at`)
 

@@ -121,7 +121,7 @@ const (
 	eventValues = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
-// appendEvent inserts an event. The writer of SQLite defers it (deferred).
+// appendEvent inserts an event. Writers defer it (deferred).
 var appendEvent = insert(onEventLog, into+eventInto+eventValues)
 
 func (t *tx) Append(ctx context.Context, e store.Event) (int64, error) {

@@ -34,11 +34,14 @@ const (
 // pgBatch is one transaction of several changes of one org.
 type pgBatch struct {
 	*pgCommit
-	conn    *sql.Conn // nil between two attempts to lock the org
-	log     orgLog
-	wrote   bool // anything at all
-	changes changes
-	results []error
+	conn *sql.Conn // nil between two attempts to lock the org
+	log  orgLog
+	// deferred are statements of the changes so far. They run at the end of the batch; while a
+	// change may still be undone alone, they are not sent.
+	deferred deferred
+	wrote    bool // anything at all
+	changes  changes
+	results  []error
 }
 
 // lockKey returns the key of the advisory lock of an org.
@@ -171,7 +174,7 @@ func (b *pgBatch) release() {
 func (b *pgBatch) try(jobs []*job) (offender int, err error) {
 	ctx := context.Background()
 	b.results = make([]error, len(jobs))
-	b.log, b.wrote, b.changes = orgLog{}, false, changes{}
+	b.log, b.wrote, b.changes, b.deferred = orgLog{}, false, changes{}, deferred{}
 	c := &pgConn{b: b, owner: -1}
 	if err := c.exec(ctx, begin); err != nil {
 		return -1, fmt.Errorf("store: begin: %w", err)
@@ -187,7 +190,7 @@ func (b *pgBatch) try(jobs []*job) (offender int, err error) {
 	}
 	for i, j := range jobs {
 		c = &pgConn{b: b, owner: i}
-		m := b.log.mark()
+		m, held := b.log.mark(), b.deferred.mark()
 		t := newTx(c, b.w.d, b.org, &b.log, b.cache.rates)
 		err := call(j.fn, t)
 		t.dead = true
@@ -214,6 +217,7 @@ func (b *pgBatch) try(jobs []*job) (offender int, err error) {
 			b.cache.forget(key)
 		}
 		b.log.reset(m)
+		b.deferred.reset(held)
 		b.results[i] = err
 	}
 	return b.commit(ctx)
@@ -257,6 +261,9 @@ func (b *pgBatch) load(ctx context.Context, c *pgConn) error {
 }
 
 func (b *pgBatch) commit(ctx context.Context) (offender int, err error) {
+	if err := (&pgConn{b: b, owner: -1}).flush(ctx); err != nil {
+		return offenderOf(err), fmt.Errorf("store: run deferred statements: %w", err)
+	}
 	if b.wrote && b.log.exists {
 		c := &pgConn{b: b, owner: -1}
 		l := &b.log
@@ -317,6 +324,9 @@ func (c *pgConn) query(ctx context.Context, q *statement, args ...any) (rowSet, 
 }
 
 func (c *pgConn) rows(ctx context.Context, q *statement, args ...any) (*sql.Rows, error) {
+	if err := c.before(ctx, q); err != nil {
+		return nil, err
+	}
 	if q.changes() { // … RETURNING
 		c.writes(q, args)
 		c.sent = true
@@ -335,6 +345,39 @@ func (c *pgConn) run(ctx context.Context, q *statement, args ...any) (*sql.Rows,
 }
 
 func (c *pgConn) exec(ctx context.Context, q *statement, args ...any) error {
+	if c.owner >= 0 {
+		if c.b.deferred.add(q, args) {
+			c.writes(q, args)
+			if c.b.deferred.full() {
+				return c.flush(ctx)
+			}
+			return nil
+		}
+		if err := c.before(ctx, q); err != nil {
+			return err
+		}
+	}
+	return c.send(ctx, q, args)
+}
+
+// before runs the deferred statements if q reads or changes one of their tables.
+func (c *pgConn) before(ctx context.Context, q *statement) error {
+	if c.owner < 0 || !c.b.deferred.before(q) {
+		return nil
+	}
+	return c.flush(ctx)
+}
+
+// flush passes the deferred statements to the connection. They are of the batch, so the change can
+// no longer be undone alone.
+func (c *pgConn) flush(ctx context.Context) error {
+	c.sent = true
+	batch := &pgConn{b: c.b, owner: -1}
+	return c.note(c.b.deferred.write(func(q *statement, args []any) error { return batch.send(ctx, q, args) }))
+}
+
+// send passes a statement to the connection, which sends it with a later one.
+func (c *pgConn) send(ctx context.Context, q *statement, args []any) error {
 	c.writes(q, args)
 	c.deferred = true
 	_, err := c.b.conn.ExecContext(pgpipe.Defer(context.WithoutCancel(ctx), c.owner), q.text[forPostgres], args...)
@@ -342,6 +385,9 @@ func (c *pgConn) exec(ctx context.Context, q *statement, args ...any) error {
 }
 
 func (c *pgConn) execNow(ctx context.Context, q *statement, args ...any) (int64, error) {
+	if err := c.before(ctx, q); err != nil {
+		return 0, err
+	}
 	c.flushing()
 	c.writes(q, args)
 	c.sent = true

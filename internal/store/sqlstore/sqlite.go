@@ -215,11 +215,7 @@ func (c *sqliteConn) execNow(_ context.Context, q *statement, args ...any) (int6
 
 // before runs the deferred statements if q reads or changes one of their tables.
 func (c *sqliteConn) before(q *statement) error {
-	tables := c.deferred.tables()
-	if tables == 0 {
-		return nil
-	}
-	if (q.reads|q.writes)&tables != 0 || q == selectThread && tables&onActivity != 0 {
+	if c.deferred.before(q) {
 		return c.flush()
 	}
 	return nil

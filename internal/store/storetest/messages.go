@@ -156,6 +156,11 @@ var auditTests = []test{
 		equal(s, "committed", count(s), entries+1)
 		same(s, "rewritten", must(s.Audit(s.ctx, store.AuditQuery{OrgID: org, Limit: 1}))(s)[0].Detail, ptr("{}"))
 	}},
+	{"of a change of the platform", func(s *suite) {
+		org := s.org()
+		s.update("", func(tx store.Tx) error { return tx.InsertAudit(s.ctx, entry(org, "created", 5)) })
+		equal(s, "written", len(must(s.Audit(s.ctx, store.AuditQuery{OrgID: org, Limit: 2}))(s)), 1)
+	}},
 	{"with UUIDs, imported and written", func(s *suite) {
 		org := s.org()
 		const bot, target = "0199f0a1-2b3c-7d4e-8f50-a1b2c3d4e5f6", "0199f0a1-2b3c-7d4e-8f50-a1b2c3d4e5f7"
