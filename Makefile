@@ -58,8 +58,8 @@ generate: $(NODE_TOOLS) $(PYTHON_TOOLS) ## write the generated code of every lan
 	@$(BUF) generate --path api/b2b/options --template '$(OPTIONS)'
 	@$(BUF) generate
 
-.PHONY: lint lint-schema lint-sdk lint-go docs fresh
-lint: lint-schema lint-sdk lint-go docs ## check schema, code and documents, without running the server
+.PHONY: lint lint-schema lint-sdk lint-go lint-monitoring docs fresh
+lint: lint-schema lint-sdk lint-go lint-monitoring docs ## check schema, code and documents, without running the server
 
 lint-schema: $(NODE_TOOLS)
 	$(call heading,schema: lint · format · breaking changes)
@@ -90,6 +90,12 @@ lint-go:
 	@go mod tidy -diff
 	@go -C sdk/go mod tidy -diff
 	@CGO_ENABLED=0 go -C sdk/go vet ./...
+
+# A module of its own, since the parser of Prometheus comes with all of it.
+lint-monitoring:
+	$(call heading,alerts and dashboard)
+	@CGO_ENABLED=0 go -C build/promcheck vet ./...
+	@CGO_ENABLED=0 go -C build/promcheck test ./...
 
 docs: $(DOCS_TOOLS) $(NODE_TOOLS) ## build the documents as a site in dist/site; fails on a broken link
 	$(call heading,documents)

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 )
 
@@ -26,6 +27,7 @@ func serverChecks() []Check {
 			t.Do("GET", "/health", Token(t.AdminSecret()+"0"), nil, newAddress()).Status(200).Lacks("ws")
 		}},
 		{[]string{"B2B-SRV-010"}, "guesses of the admin secret at GET /health are limited like those of a login", healthGuesses},
+		{[]string{"B2B-SRV-032"}, "metrics and profiles are not public", operatorPaths},
 		{[]string{"B2B-SRV-003"}, "the version is public", func(t *T) {
 			t.Get("/api/version", nil).Status(200).Shape("", "version:s server:s")
 			t.Get("/api/version", Token("bot_unknown")).Status(200)
@@ -44,6 +46,20 @@ func serverChecks() []Check {
 			}
 		}},
 	}
+}
+
+// operatorPaths asks for what operators see, as anybody and with every kind of credential.
+func operatorPaths(t *T) {
+	callers := []Caller{nil, t.Org().Admin, Token(t.AdminSecret()), t.Super()}
+	for _, path := range []string{"/metrics", "/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/cmdline", "/debug/vars"} {
+		for _, c := range callers {
+			r := t.Get(path, c).Shape("", "error:s")
+			if r.status != http.StatusNotFound && r.status != http.StatusUnauthorized {
+				t.Errorf("%s", r)
+			}
+		}
+	}
+	t.Get("/api/version", nil).Status(200) // the address serves clients
 }
 
 func healthGuesses(t *T) {

@@ -35,6 +35,9 @@ func (s *Server) listenToLog() error {
 		}
 		c.Notifier, c.Poll = s.notifier, pollLog
 	}
+	if s.metrics != nil {
+		c.Lag = s.metrics.Lag()
+	}
 	s.hub = eventlog.New(c)
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -28,6 +29,7 @@ import (
 	"github.com/b2b-protocol/b2b/internal/files"
 	"github.com/b2b-protocol/b2b/internal/files/s3files"
 	"github.com/b2b-protocol/b2b/internal/intake"
+	"github.com/b2b-protocol/b2b/internal/metrics"
 	"github.com/b2b-protocol/b2b/internal/node"
 	"github.com/b2b-protocol/b2b/internal/presence"
 	"github.com/b2b-protocol/b2b/internal/rest"
@@ -88,6 +90,9 @@ type Server struct {
 	streams  context.Context // for the streams over REST and Connect
 	stop     context.CancelFunc
 	handler  http.Handler
+	health   http.Handler                  // of the admin listener
+	metrics  *metrics.Metrics              // nil: there is no admin listener
+	public   atomic.Pointer[edge.Listener] // set by Serve
 }
 
 // New opens the store and connects the parts of a node.
@@ -111,6 +116,10 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
 	if !c.Embedded() {
 		opening.MaxConns = c.DatabasePool
 	}
+	measured := newMetrics(c)
+	if measured != nil {
+		opening.Meter = measured.Database()
+	}
 	st, err := sqlstore.Open(ctx, opening)
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
@@ -119,12 +128,15 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
+	if measured != nil {
+		bytes = measured.Files(bytes)
+	}
 	self := node.New(node.Config{Store: nodeStore(st), Single: c.SingleNode(), Log: log})
 	keys, err := openKeys(ctx, c, self, st, bytes, log)
 	if err != nil {
 		return nil, errors.Join(err, bytes.Close(), st.Close())
 	}
-	s := &Server{config: c, log: log, store: st, files: bytes, keys: keys, node: self, tracer: tracer}
+	s := &Server{config: c, log: log, store: st, files: bytes, keys: keys, node: self, tracer: tracer, metrics: measured}
 	s.streams, s.stop = context.WithCancel(context.Background())
 	if err := s.node.Start(ctx); err != nil {
 		return nil, errors.Join(err, bytes.Close(), st.Close())
@@ -178,9 +190,13 @@ func (s *Server) wire(ctx context.Context) (err error) {
 		return errors.Join(err, s.auth.Close())
 	}
 	targets := webhookurl.Policy{Resolver: net.DefaultResolver, Plain: c.DevMode, Allow: c.WebhookAllow}
-	s.hooks = webhook.New(webhook.Config{
+	hooks := webhook.Config{
 		Store: webhookStore(s.store), Keys: s.keys, Log: s.hub, Node: s.node, Policy: targets, Version: Version, Logger: s.log, Tracer: s.tracer,
-	})
+	}
+	if s.metrics != nil {
+		hooks.Attempted = s.metrics.WebhookAttempts()
+	}
+	s.hooks = webhook.New(hooks)
 	s.unserved = tally.New(s.log, "Redis does not serve tickets of WebSockets, so the database does")
 	tickets := &auth.Tickets{Store: ticketStore(s.store), Redis: s.redis, Failed: s.unserved}
 	throttle := &auth.Throttle{Store: throttleStore(s.store), Now: c.Now}
@@ -206,6 +222,9 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	pipeline.Trace(s.tracer)
 	s.calls = pipeline
 	logged := c.AccessLog != "" && c.AccessLog != accesslog.Off
+	if s.metrics != nil {
+		pipeline.Measure(s.metrics.Calls(operations))
+	}
 	proxies := call.Edge{
 		AccessLog: logged,
 		Proxies:   c.Proxies, Distrusted: s.distrusted(), Domain: c.Domain, BasePath: c.BasePath, SecureCookies: !c.DevMode,
@@ -234,6 +253,8 @@ func (s *Server) wire(ctx context.Context) (err error) {
 		RPC:     rpc.New(services, operations, pipeline, proxies, bodies, answers, rpc.Elsewhere{Next: restHandler, Refuse: rest.WriteError}),
 		Sockets: s.sockets, Origins: c.CORSOrigins, BasePath: c.BasePath,
 	}))
+	s.health = health(services.ServerService)
+	s.watch(bodies, answers, limiter)
 	return nil
 }
 
@@ -303,7 +324,12 @@ var ErrRestart = errors.New("server: restart")
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	limits := s.config.Limits
 	limits.Connections = s.config.MaxConnections
+	watch, err := s.listenAdmin(ctx)
+	if err != nil {
+		return errors.Join(err, l.Close(), s.Close())
+	}
 	bounded := edge.Listen(l, limits, s.log)
+	s.public.Store(bounded)
 	h := bounded.NewServer(s.handler)
 	s.log.InfoContext(ctx, "listening", "addr", l.Addr().String(), "version", Version)
 
@@ -324,6 +350,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	defer stopExport()
 	exported := make(chan error, 1)
 	go func() { exported <- s.tracer.Run(exporting) }()
+	if watch != nil {
+		jobs.Go(func() error { return watch.Serve(background) })
+	}
 
 	late := make(chan struct{}) // closed when the time for the stop is over
 	served := make(chan error, 1)

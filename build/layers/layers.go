@@ -54,6 +54,8 @@ var Places = []Place{
 	{"server/config", Server},
 
 	{"internal/edge", Edge},
+	{"internal/admin", Edge},
+	{"internal/metrics", Edge},
 
 	{"internal/rest", Bindings},
 	{"internal/rpc", Bindings},
@@ -131,6 +133,7 @@ var SameLayer = map[string][]string{
 	"internal/wire/protoc-gen-wire":    {"build/wireschema"},
 	"internal/call":                    {"internal/tracing"},
 	"internal/concurrency":             {"internal/call"},
+	"internal/metrics":                 {"internal/edge"},
 	"internal/presence":                {"internal/node"},
 	"internal/subscription":            {"internal/eventlog"},
 	"internal/wire":                    {"internal/call"},

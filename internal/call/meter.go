@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -15,8 +16,9 @@ type Meter interface {
 	// Begin counts a call that begins to run. Each Begin has one End.
 	Begin(info *Info)
 	// End counts the end of a call. The code of a call that succeeded is unspecified. took is the
-	// time that the server needed, without reading the request and writing the response.
-	End(info *Info, code b2bv1.ErrorCode, took time.Duration)
+	// time that the server needed, without reading the request and writing the response. gone
+	// reports that a call failed and its client had cancelled it or had disconnected.
+	End(info *Info, code b2bv1.ErrorCode, took time.Duration, gone bool)
 	// Refused counts a call that did not begin to run.
 	Refused(info *Info, code b2bv1.ErrorCode)
 }
@@ -47,7 +49,7 @@ func (p *Pipeline) end(ctx context.Context, info *Info, start time.Time, err err
 		if !info.ready.IsZero() {
 			start = info.ready
 		}
-		p.meter.End(info, codeOf(err), info.admission+time.Since(start))
+		p.meter.End(info, codeOf(err), info.admission+time.Since(start), err != nil && errors.Is(ctx.Err(), context.Canceled))
 	}
 	if info.Access != nil {
 		info.Access.noteEnd(ctx, err)

@@ -25,8 +25,12 @@ func (m *meter) note(what string, code b2bv1.ErrorCode, took time.Duration) {
 }
 
 func (m *meter) Begin(*call.Info) { m.notes = append(m.notes, "begin") }
-func (m *meter) End(_ *call.Info, code b2bv1.ErrorCode, took time.Duration) {
-	m.note("end", code, took)
+func (m *meter) End(_ *call.Info, code b2bv1.ErrorCode, took time.Duration, gone bool) {
+	what := "end"
+	if gone {
+		what = "gone"
+	}
+	m.note(what, code, took)
 }
 func (m *meter) Refused(_ *call.Info, code b2bv1.ErrorCode) { m.note("refused", code, 0) }
 
@@ -39,11 +43,13 @@ func TestMeter(t *testing.T) {
 		busy   error // of the binding, before Do
 		fails  error // of the service
 		panics bool
+		leaves bool // the client, while the service runs
 		want   []string
 	}{
 		"succeeds":             {want: []string{"begin", "end UNSPECIFIED 23ms"}},
 		"fails":                {fails: call.NotFound("Thread"), want: []string{"begin", "end NOT_FOUND 23ms"}},
 		"fails internally":     {fails: errors.New("disk"), want: []string{"begin", "end INTERNAL_ERROR 23ms"}},
+		"client leaves":        {leaves: true, fails: errors.New("stopped"), want: []string{"begin", "gone UNAVAILABLE 23ms"}},
 		"panics":               {panics: true, want: []string{"begin", "end INTERNAL_ERROR 23ms"}},
 		"refused by Admit":     {refuse: 1, want: []string{"refused INVALID_TOKEN 0s"}},
 		"refused by a binding": {busy: call.Invalid("body"), want: []string{"refused VALIDATION_ERROR 0s"}},
@@ -55,7 +61,9 @@ func TestMeter(t *testing.T) {
 				info := &call.Info{Caller: &call.Caller{}, Operation: &call.Operation{
 					Access: &optionsv1.Access{Callers: []optionsv1.Caller{optionsv1.Caller_CALLER_BOT}},
 				}}
-				err := p.Admit(t.Context(), info)
+				ctx, leave := context.WithCancel(t.Context())
+				defer leave()
+				err := p.Admit(ctx, info)
 				time.Sleep(body) // Sleeps: in the bubble.
 				switch {
 				case err != nil:
@@ -64,8 +72,11 @@ func TestMeter(t *testing.T) {
 				default:
 					info.Ready()
 					time.Sleep(wait) // Sleeps: in the bubble.
-					_, _ = p.Do(t.Context(), info, nil, nil, func(context.Context) (proto.Message, error) {
+					_, _ = p.Do(ctx, info, nil, nil, func(context.Context) (proto.Message, error) {
 						time.Sleep(service) // Sleeps: in the bubble.
+						if c.leaves {
+							leave()
+						}
 						if c.panics {
 							panic("oops")
 						}

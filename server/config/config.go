@@ -62,7 +62,9 @@ type Config struct {
 	MaxConnections      int              // open at once; 0: edge.DefaultConnections
 	Traces              tracing.Settings
 	AccessLog           accesslog.Mode
-	AccessLogLines      int // in a second, at most
+	AccessLogLines      int    // in a second, at most
+	AdminListen         string // host:port of metrics, health and profiles; empty: none
+	AdminListenToken    string // that requests there must have; empty: none
 	// Limits are the limits of package edge, except for MaxConnections; zero: the defaults. For
 	// tests.
 	Limits edge.Limits

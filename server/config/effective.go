@@ -59,6 +59,8 @@ func (c Config) Settings() []Setting {
 	add("B2B_WEBHOOK_ALLOW", c.WebhookAllow.String())
 	add("B2B_ACCESS_LOG", string(c.AccessLog))
 	add("B2B_ACCESS_LOG_LINES", fmt.Sprintf("%d lines a second", c.AccessLogLines))
+	add("B2B_ADMIN_LISTEN", c.AdminListen)
+	add("B2B_ADMIN_LISTEN_TOKEN", hidden(c.AdminListenToken))
 	return append(all, c.traceSettings()...)
 }
 

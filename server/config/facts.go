@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -39,6 +38,7 @@ func (c Config) Facts() []slog.Attr {
 	optional("redis", mask(c.RedisURL))
 	optional("domain", c.Domain)
 	optional("base_path", c.BasePath)
+	optional("admin_listen", c.AdminListen)
 	if c.DevMode {
 		facts = append(facts, slog.Bool("dev_mode", true))
 	}
@@ -121,10 +121,7 @@ func (c Config) Warnings() (out []string) {
 	if c.RedisURL != "" && c.SingleNode() {
 		out = append(out, "Redis is not used: with the embedded database there is one node")
 	}
-	return append(out, c.notes...)
+	return append(append(out, c.adminWarnings()...), c.notes...)
 }
 
-func (c Config) listensHereAlone() bool {
-	a, err := netip.ParseAddr(c.Host)
-	return c.Host == "localhost" || err == nil && a.Unmap().IsLoopback()
-}
+func (c Config) listensHereAlone() bool { return isLoopback(c.Host) }

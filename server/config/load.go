@@ -73,6 +73,8 @@ func load(lookup Lookup) (Config, Problems) {
 		FilesDir:            r.folder("", "B2B_FILES_DIR"),
 		FilesURL:            r.text("B2B_FILES_URL").value,
 		MaxConnections:      r.number(0, leastConnections, math.MaxInt32, "B2B_MAX_CONNECTIONS"),
+		AdminListen:         r.adminListen("B2B_ADMIN_LISTEN"),
+		AdminListenToken:    r.adminToken("B2B_ADMIN_LISTEN_TOKEN"),
 		Domain:              r.domain("B2B_DOMAIN", "DOMAIN"),
 		BasePath:            r.basePath("B2B_BASE_PATH", "BASE_PATH", "NEXT_PUBLIC_BASE_PATH"),
 	}
@@ -239,7 +241,7 @@ func (c Config) problems() (ps Problems) {
 	if c.MaxConnections < 0 || c.MaxConnections > 0 && c.MaxConnections < leastConnections {
 		add("B2B_MAX_CONNECTIONS", fmt.Sprintf("must be at least %d", leastConnections))
 	}
-	return append(ps, c.bucketProblems()...)
+	return append(append(ps, c.adminProblems()...), c.bucketProblems()...)
 }
 
 // Validate checks a configuration that was not made by Load.

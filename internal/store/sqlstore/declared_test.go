@@ -166,6 +166,7 @@ var declared = map[string]any{
 	"selectArtifactSums":           selectArtifactSums,
 	"selectArtifactUse":            selectArtifactUse,
 	"selectAuditText":              selectAuditText,
+	"selectBacklog":                selectBacklog,
 	"selectBehind":                 selectBehind,
 	"selectBot":                    selectBot,
 	"selectBotByID":                selectBotByID,

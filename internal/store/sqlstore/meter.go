@@ -1,15 +1,15 @@
 package sqlstore
 
 import (
-	"database/sql"
+	"context"
 	"math/bits"
 	"sync/atomic"
 	"time"
 
-	"github.com/b2b-protocol/b2b/internal/fair"
+	"github.com/b2b-protocol/b2b/internal/store"
 )
 
-// Meter measures the database (package metrics). Its methods, and the functions that Statement
+// Meter measures a database (package metrics). Its methods, and the functions that Statement
 // returns, are called by many goroutines and must not block.
 type Meter interface {
 	// Batch reports changes that were committed together, and the time from the beginning of their
@@ -22,19 +22,9 @@ type Meter interface {
 	Statement(kind, table string) func(took time.Duration)
 }
 
-// Stats are numbers of a store, for monitoring.
-type Stats struct {
-	Waiting     int   // changes that wait for a batch
-	Undone      int64 // batches that were not committed as one, so that each change ran alone
-	CacheHits   int64 // queries of changes that the cache of the writer answered
-	CacheMisses int64
-	Reads       fair.Stats  // the slots of reads, which orgs share
-	Pool        sql.DBStats // of PostgreSQL: for reads and changes; of SQLite: for reads
-}
-
 // Stats returns the numbers of the store.
-func (s *Store) Stats() Stats {
-	out := Stats{
+func (s *Store) Stats() store.Stats {
+	out := store.Stats{
 		CacheHits: s.cached.hits.Load(), CacheMisses: s.cached.misses.Load(),
 		Reads: s.pool.shares.conns.Stats(), Pool: s.pool.db.Stats(),
 	}
@@ -159,4 +149,14 @@ func (w *stopwatch) batch(changes int, begun time.Time) {
 	if w != nil {
 		w.meter.Batch(changes, time.Since(begun))
 	}
+}
+
+var selectBacklog = read(onOrgLogs, `SELECT CAST(coalesce(sum(last_seq - indexed_seq), 0) AS BIGINT), CAST(coalesce(max(last_seq - indexed_seq), 0) AS BIGINT)
+	FROM org_logs`)
+
+// LogBacklog returns how many events are not in the index of their log yet: of all logs, and the
+// most of one. It reads a row for each org.
+func (s *Store) LogBacklog(ctx context.Context) (all, most int64, err error) {
+	err = each(ctx, s.reader, func(rows rowSet) error { return rows.Scan(&all, &most) }, selectBacklog)
+	return all, most, err
 }

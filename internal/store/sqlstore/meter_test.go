@@ -86,11 +86,20 @@ func TestMeter(t *testing.T) {
 			}); err != nil {
 				t.Fatal(err)
 			}
+			if err := s.Update(ctx, "o", func(tx store.Tx) error {
+				_, err := tx.Append(ctx, store.Event{Type: "message", Audience: store.AudienceOrg, At: 1})
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if all, most, err := s.LogBacklog(ctx); err != nil || all != 1 || most != 1 {
+				t.Errorf("the index is %d events behind, %d in one log, %v; want 1", all, most, err)
+			}
 			stats := s.Stats()
 			m.mu.Lock()
 			defer m.mu.Unlock()
-			if len(m.batches) != 4 || m.batches[0] != 1 {
-				t.Errorf("batches of %v changes, want four of 1", m.batches)
+			if len(m.batches) != 5 || m.batches[0] != 1 {
+				t.Errorf("batches of %v changes, want five of 1", m.batches)
 			}
 			if inChanges < 1 || m.statements["select orgs"] != inChanges+2 {
 				t.Errorf("%d reads of the org in changes, then %d, want two more", inChanges, m.statements["select orgs"])
@@ -102,7 +111,7 @@ func TestMeter(t *testing.T) {
 			if stats.CacheHits < hits || stats.CacheMisses < 1 || inChanges+int(stats.CacheHits) < 3 {
 				t.Errorf("%d reads in three changes, and %+v", inChanges, stats)
 			}
-			if m.statements["control commit"] != 4 || m.statements["without a time"] > 0 {
+			if m.statements["control commit"] != 5 || m.statements["without a time"] > 0 {
 				t.Errorf("the statements are %v", m.statements)
 			}
 			if postgres := name == "postgres"; postgres != (len(m.pipelines) > 0) || postgres && m.pipelines[0] < 2 {
