@@ -239,7 +239,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	})
 	bodies, answers := intake.New(intake.Sizes{}, limiter), intake.NewAnswers(intake.Sizes{}, limiter)
 	restHandler, err := rest.New(rest.Config{
-		Operations: operations, Pipeline: pipeline, Intake: bodies, Answers: answers, Edge: proxies, Log: s.log,
+		Operations: operations, Pipeline: pipeline, Intake: bodies, Answers: answers, Edge: proxies, Log: s.log, Keep: s.keep(),
 	})
 	if err != nil {
 		return errors.Join(err, s.leaveLog(), s.auth.Close())

@@ -191,6 +191,21 @@ func (c *Cache) List(ctx context.Context, id string) (List, error) {
 	return list, nil
 }
 
+// Peek returns the bots of an org if they are in memory and need not be read, else nil.
+func (c *Cache) Peek(id string) List {
+	if !c.Single {
+		return nil
+	}
+	o, ok := c.orgs.Get(id)
+	if !ok {
+		return nil
+	}
+	if list, current := o.current(c.Now()); current {
+		return list
+	}
+	return nil
+}
+
 // current returns the list, and whether nothing of it must be read.
 func (o *org) current(now time.Time) (list List, current bool) {
 	o.mu.Lock()

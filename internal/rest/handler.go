@@ -23,6 +23,7 @@ type Config struct {
 	Answers    *intake.Answers // nil: a new one
 	Edge       call.Edge
 	Log        *slog.Logger
+	Keep       *Keep // nil: no responses are kept
 }
 
 // handler serves every route.
@@ -33,6 +34,7 @@ type handler struct {
 	answers  *intake.Answers
 	edge     call.Edge
 	log      *slog.Logger
+	keeper   *keeper
 }
 
 // New returns the REST binding. It returns an error if an HTTP rule of the schema cannot be served:
@@ -48,7 +50,7 @@ func New(c Config) (http.Handler, error) {
 	if c.Answers == nil {
 		c.Answers = intake.NewAnswers(intake.Sizes{}, nil)
 	}
-	return &handler{router: routes, pipeline: c.Pipeline, intake: c.Intake, answers: c.Answers, edge: c.Edge, log: c.Log}, nil
+	return &handler{router: routes, pipeline: c.Pipeline, intake: c.Intake, answers: c.Answers, edge: c.Edge, log: c.Log, keeper: newKeeper(c.Keep)}, nil
 }
 
 // ServeHTTP serves one request in the stages that the package comment lists.
@@ -78,6 +80,10 @@ func (s *handler) serve(w http.ResponseWriter, r *http.Request, buf *wire.Buffer
 		res         proto.Message
 		reservation intake.Reservation
 		answer      intake.Answer
+		reading     *read
+		hit         bool
+		h           header
+		body        content
 	)
 	if info.Operation.Receive != nil {
 		res, err = s.upload(r, info)
@@ -108,12 +114,19 @@ func (s *handler) serve(w http.ResponseWriter, r *http.Request, buf *wire.Buffer
 		}
 		defer answer.End()
 		res, err = s.pipeline.Do(r.Context(), info, req, malformed, func(ctx context.Context) (proto.Message, error) {
-			return info.Operation.Invoke(ctx, req)
+			reading = s.keeper.begin(r, info)
+			if h, body, hit = reading.kept(r); hit {
+				return nil, nil
+			}
+			return reading.invoke(ctx, info.Operation, req)
 		})
 	}
 	if err != nil {
 		answer.Pause() // the client may read slowly
 		return WriteError(w, r, err)
+	}
+	if hit {
+		return s.sendKept(w, r, &answer, h, body)
 	}
 	expected := answer.Expected()
 	if info.Prepared != nil {
@@ -121,12 +134,13 @@ func (s *handler) serve(w http.ResponseWriter, r *http.Request, buf *wire.Buffer
 	}
 	out := wire.GetBufferFor(expected)
 	defer wire.PutBuffer(out)
-	body, h, err := m.route.respond(out, r, info, res)
+	body, h, err = m.route.respond(out, r, info, res)
 	if err != nil {
 		s.log.ErrorContext(r.Context(), "response not encoded", "procedure", info.Operation.Procedure, "error", err)
 		answer.Pause()
 		return WriteError(w, r, err)
 	}
+	reading.keep(h, body)
 	var kept int64
 	if len(out.B) > intake.Small && h.sends(r) {
 		// The client may read slowly, so only what is written is kept in memory.
@@ -144,6 +158,14 @@ func (s *handler) serve(w http.ResponseWriter, r *http.Request, buf *wire.Buffer
 	}
 	if info.Cookie != nil {
 		s.edge.WriteCookie(w.Header(), info.Cookie)
+	}
+	return h.write(w, r, body)
+}
+
+// sendKept sends a kept response. It takes no memory of the caller: it is shared.
+func (s *handler) sendKept(w http.ResponseWriter, r *http.Request, answer *intake.Answer, h header, body content) error {
+	if err := answer.Take(r.Context(), 0); err != nil {
+		return WriteError(w, r, err)
 	}
 	return h.write(w, r, body)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/b2b-protocol/b2b/internal/botlist"
 	"github.com/b2b-protocol/b2b/internal/call"
+	"github.com/b2b-protocol/b2b/internal/limits"
 	"github.com/b2b-protocol/b2b/internal/store"
 	b2bv1 "github.com/b2b-protocol/b2b/sdk/go/b2b/v1"
 )
@@ -30,9 +31,13 @@ func newBotLists(c *core, reads botListReads, single bool) *botlist.Cache {
 // the response. next is the name after which the next page begins; empty: there is none. ok is false
 // if the bots must be read from the store.
 func (s *botService) listKept(ctx context.Context, q store.BotQuery, items *[]*b2bv1.Bot) (next string, ok bool, err error) {
-	all, err := s.lists.List(ctx, q.OrgID)
-	if err != nil {
-		return "", false, fmt.Errorf("list bots: %w", err)
+	var all botlist.List
+	if q.AfterName == "" && q.Limit > limits.MaxRows {
+		if all, err = s.lists.List(ctx, q.OrgID); err != nil {
+			return "", false, fmt.Errorf("list bots: %w", err)
+		}
+	} else { // a page must not cost all bots (B2B-LIM-070)
+		all = s.lists.Peek(q.OrgID)
 	}
 	if all == nil {
 		return "", false, nil

@@ -39,8 +39,8 @@ func (c *changes) note(q *statement, args []any) {
 // maxNamed is how many changed bots one batch names.
 const maxNamed = 1 << 14
 
-// unversioned are the tables with writes that a batch defers or makes itself, for all its orgs.
-const unversioned = onAuditLog | onRateSlots | onOrgLogs | onEventLog | onLogStreams | onLogIndex | onLogHeads | onLogRuns
+// unversioned are the tables with writes that a batch makes itself.
+const unversioned = onOrgLogs | onEventLog | onLogStreams | onLogIndex | onLogHeads | onLogRuns
 
 // maxTables is how many tables a set can have.
 const maxTables = 64
@@ -113,7 +113,11 @@ func (h *hooks) committed(org string, c *changes) {
 // notes adds the tables that a query reads to the Reads of its context.
 func notes(ctx context.Context, q *statement) {
 	if r := store.ReadsOf(ctx); r != nil {
-		r.Add(uint64(q.reads))
+		read := q.reads
+		if read&onThreadRows != 0 { // statements that read threads need not declare their last activity
+			read |= onActivity
+		}
+		r.Add(uint64(read))
 	}
 }
 

@@ -185,6 +185,7 @@ func (c *sqliteConn) ask(q *statement, args ...any) (*sql.Rows, error) {
 func (c *sqliteConn) exec(_ context.Context, q *statement, args ...any) error {
 	if c.deferred.add(q, args) {
 		c.wrote = true
+		c.changes.note(q, args)
 		if q == touchThread {
 			c.cache.touch(args, c.org)
 		}
